@@ -1,0 +1,196 @@
+//! What happened in a session. Only these are stored; everything else is read from them.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::{ParticipantId, Timestamp};
+
+/// Whoever takes part in a session is one or the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum Role {
+    /// Whoever helps.
+    Technician,
+    /// Whoever is helped.
+    Customer,
+}
+
+/// What a person looks through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum Client {
+    /// The technician's web page.
+    Console,
+    /// The customer's web page: chat only.
+    Browser,
+    /// The customer's program: chat and screen.
+    Program,
+}
+
+/// What a customer may allow, each asked for, given and withdrawn apart from the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum Right {
+    /// See the customer's screen.
+    View,
+    /// Move the customer's pointer, click and type. Never held without [`Right::View`].
+    Control,
+}
+
+impl Right {
+    /// Every right, in the order in which a customer is asked.
+    pub const ALL: [Self; 2] = [Self::View, Self::Control];
+}
+
+/// A technician's account, as a session remembers it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct UserRef {
+    /// The account's number.
+    pub id: i32,
+    /// The person's full name at that time.
+    pub name: String,
+}
+
+/// The incident that a session belongs to, as it was when the session was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct IncidentRef {
+    /// The incident's database number.
+    pub id: i32,
+    /// What people call it, like `INC-1042`.
+    pub number: String,
+    /// Its subject.
+    pub subject: String,
+    /// The customer's name.
+    pub customer: String,
+}
+
+/// Whether a participant is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "is", rename_all = "snake_case")]
+#[ts(export)]
+pub enum Presence {
+    /// Connected now.
+    Here,
+    /// The connection broke; whoever it is may come back until then.
+    Reconnecting {
+        /// When the grace time ends.
+        until: Timestamp,
+    },
+    /// Gone, for good or until asked again.
+    Gone,
+}
+
+/// Somebody who takes part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct Participant {
+    /// Their number within the session.
+    pub id: ParticipantId,
+    /// Technician or customer.
+    pub role: Role,
+    /// Their name, as shown to everybody.
+    pub name: String,
+    /// What they look through.
+    pub client: Client,
+    /// The technician's account; customers have none.
+    pub user: Option<i32>,
+    /// Whether they are there.
+    pub presence: Presence,
+}
+
+/// Why a grant ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum WhyWithdrawn {
+    /// The customer took it back.
+    Customer,
+    /// The technician gave it back.
+    Technician,
+    /// The session was held or ended, and all grants fall.
+    Session,
+    /// The server could not record what its policy says must be recorded.
+    Recording,
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum Ending {
+    /// A technician closed it.
+    Closed,
+    /// The customer left.
+    CustomerLeft,
+    /// The customer's connection broke and did not come back in time.
+    CustomerLost,
+    /// Nobody came before key and link were used up.
+    NeverJoined,
+    /// It was held for longer than the limit.
+    HoldExpired,
+    /// It could not be recorded, and the policy forbids going on without.
+    NotRecorded,
+}
+
+/// What happened. The names are the ones in the stored timeline; a name or field is never given a second meaning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[ts(export)]
+#[expect(missing_docs, reason = "the fields repeat the words defined above; the variants say what happened")]
+pub enum Event {
+    /// A technician generated a session for an incident.
+    Created { incident: IncidentRef, owner: UserRef, organisation: String },
+    /// A session key and a session link were generated (the secrets themselves are never events).
+    KeyIssued { by: UserRef, key_until: Timestamp, link_until: Timestamp },
+    /// The key no longer works.
+    KeyRevoked { by: UserRef },
+    /// The link no longer works.
+    LinkRevoked { by: UserRef },
+    /// Somebody came for the first time.
+    Joined { id: ParticipantId, role: Role, name: String, client: Client, user: Option<i32> },
+    /// A participant's connection broke.
+    Dropped { id: ParticipantId },
+    /// A participant is back, perhaps by other means.
+    Returned { id: ParticipantId, client: Client },
+    /// A participant left of their own will.
+    Left { id: ParticipantId },
+    /// Somebody said something. `nonce` lets the sender recognise their own message after a reconnect.
+    Chat { from: ParticipantId, text: String, nonce: u32 },
+    /// A technician asks the customer for rights.
+    Asked { by: ParticipantId, rights: Vec<Right> },
+    /// The customer allowed these rights, and they are now the whole set.
+    Granted { by: ParticipantId, rights: Vec<Right> },
+    /// The customer said no.
+    Denied { by: ParticipantId },
+    /// A right ended.
+    Withdrawn { right: Right, why: WhyWithdrawn },
+    /// The customer paused the picture; the grants stay.
+    Paused { by: ParticipantId },
+    /// The picture goes on.
+    Resumed { by: ParticipantId },
+    /// The first picture of a sharing arrived.
+    SharingStarted { width: u16, height: u16, recorded: bool },
+    /// The shared screen has another size now.
+    ScreenResized { width: u16, height: u16 },
+    /// The picture ended.
+    SharingStopped {},
+    /// The customer's program could not do what was allowed.
+    SharingFailed { reason: String },
+    /// The recording could not go on.
+    RecordingFailed { reason: String },
+    /// The session was put on hold.
+    Held { by: Option<UserRef> },
+    /// A held session was opened again.
+    Reopened { by: UserRef },
+    /// The session has another owner.
+    Transferred { by: UserRef, to: UserRef },
+    /// The session is over.
+    Ended { how: Ending, by: Option<UserRef> },
+    /// Transcript and recording are complete and stored.
+    Stored { recording_bytes: Option<u32>, transcript_sha256: String },
+}

@@ -1,0 +1,27 @@
+//! What crosses a wire between the console, the server and the customer's program: messages, framing, limits, versions.
+//!
+//! This crate is pure: it turns values into bytes and bytes into values. It opens no connection, reads no clock and
+//! imports no other crate of Deskside. `docs/protocol.md` describes the same things in prose.
+
+mod event;
+mod frame;
+mod id;
+mod input;
+mod limits;
+mod message;
+pub mod oracle;
+mod screen;
+
+pub use event::{Client, Ending, Event, IncidentRef, Participant, Presence, Right, Role, UserRef, WhyWithdrawn};
+pub use frame::{FrameError, Framed, decode, encode};
+pub use id::{BadId, ParticipantId, SessionId, Timestamp};
+pub use input::{Button, Input, Special};
+pub use limits::*;
+pub use message::{
+    Answer, ClientMessage, Entry, Hello, Permit, Phase, RefusalReason, ServerMessage, SessionState, ShareTrouble,
+};
+pub use screen::{FrameKind, HEADER_BYTES, Header, HeaderError, PointerShape};
+
+/// The version of everything in this crate. Both ends must speak the same one; it grows with every change that an
+/// older end could not read.
+pub const VERSION: u16 = 1;

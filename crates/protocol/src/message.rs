@@ -1,0 +1,277 @@
+//! The messages of the control stream.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::{
+    Client, Ending, Event, IncidentRef, MAX_CHAT_CHARS, Participant, ParticipantId, Right, SessionId, Timestamp, UserRef,
+};
+
+/// The first message on a connection. Nothing is read after a hello that is not admitted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct Hello {
+    /// [`crate::VERSION`] of the sender.
+    pub version: u16,
+    /// The single-use admission that the web API gave out a moment ago.
+    pub ticket: String,
+    /// What the sender looks through.
+    pub client: Client,
+    /// The newest timeline entry the sender already has; zero for none.
+    pub have: u32,
+    /// 32 random bytes in hexadecimal that the server signs with its identity key, so that the customer's program knows
+    /// its own server. Pages leave it empty: their browser has checked the certificate.
+    #[serde(default)]
+    pub challenge: String,
+}
+
+/// The customer's answer to a question for rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum Answer {
+    /// No.
+    Deny,
+    /// See, but not touch.
+    View,
+    /// See and touch.
+    ViewAndControl,
+}
+
+impl Answer {
+    /// The rights that the answer gives.
+    pub fn rights(self) -> &'static [Right] {
+        match self {
+            Self::Deny => &[],
+            Self::View => &[Right::View],
+            Self::ViewAndControl => &[Right::View, Right::Control],
+        }
+    }
+}
+
+/// Why the customer's program cannot share, in kinds that the console explains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum ShareTrouble {
+    /// The system does not let this program see the screen.
+    NoPermission,
+    /// There is no screen that this program can capture.
+    NoScreen,
+    /// The encoder failed.
+    Encoder,
+}
+
+/// What a console, a customer's page or a customer's program says after its hello.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+#[ts(export)]
+#[expect(missing_docs, reason = "the fields repeat the words defined elsewhere; the variants say what is wished")]
+pub enum ClientMessage {
+    /// Say something. The nonce comes back with the event.
+    Chat { text: String, nonce: u32 },
+    /// The sender is typing; good for a few seconds.
+    Typing {},
+    /// Technician: ask the customer for these rights.
+    Ask { rights: Vec<Right> },
+    /// Customer: answer the open question.
+    Answer { answer: Answer },
+    /// Customer: take a right back. Technician: give it back.
+    Withdraw { right: Right },
+    /// Customer: stop the picture for a while.
+    Pause {},
+    /// Customer: let the picture go on.
+    Resume {},
+    /// Customer: end the session.
+    Leave {},
+    /// Technician: hold the session.
+    Hold {},
+    /// Technician: close the session.
+    Close {},
+    /// Technician: this frame has been drawn.
+    Drawn { seq: u32 },
+    /// Technician: the decoder lost its state and needs a keyframe.
+    NeedKeyframe {},
+    /// Customer's program: sharing is allowed but does not work.
+    ShareFailed { trouble: ShareTrouble },
+    /// Is the connection alive? `t` comes back in the pong.
+    Ping { t: u32 },
+}
+
+impl ClientMessage {
+    /// Whether a chat text may be sent: something in it, and not too much.
+    pub fn chat_fits(text: &str) -> bool {
+        !text.trim().is_empty() && text.chars().count() <= MAX_CHAT_CHARS
+    }
+}
+
+/// Where a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "is", rename_all = "snake_case")]
+#[ts(export)]
+pub enum Phase {
+    /// For the customer to come.
+    Waiting,
+    /// The customer is there, or about to reconnect.
+    Active,
+    /// In the owner's queue, without the customer.
+    Held,
+    /// Over.
+    Ended {
+        /// How it ended.
+        how: Ending,
+    },
+}
+
+/// What the reader of a state may do now, and if not, why not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct Permit {
+    /// The act, by the name of its [`ClientMessage`].
+    pub act: String,
+    /// `None` when it may be done now.
+    pub why_not: Option<RefusalReason>,
+}
+
+/// Why a wish was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum RefusalReason {
+    /// The session is over.
+    #[error("the session has ended")]
+    Ended,
+    /// The session is on hold.
+    #[error("the session is on hold")]
+    OnHold,
+    /// The session is not on hold.
+    #[error("the session is not on hold")]
+    NotOnHold,
+    /// No customer is there.
+    #[error("the customer is not here")]
+    NoCustomer,
+    /// The customer's page cannot share a screen.
+    #[error("the customer is in a browser; the screen needs the support program")]
+    NeedsProgram,
+    /// Only a customer may do this.
+    #[error("only the customer decides this")]
+    CustomerOnly,
+    /// Only a technician may do this.
+    #[error("only a technician may do this")]
+    TechnicianOnly,
+    /// Only the session's owner may do this.
+    #[error("the session belongs to another technician")]
+    NotOwner,
+    /// The customer has not granted it.
+    #[error("the customer has not allowed this")]
+    NotGranted,
+    /// The policy of this server does not allow it.
+    #[error("the session policy does not allow this")]
+    Policy,
+    /// A question is open already.
+    #[error("the customer has been asked already")]
+    AskedAlready,
+    /// There is no open question.
+    #[error("nothing was asked")]
+    NothingAsked,
+    /// It is so already.
+    #[error("this is so already")]
+    Already,
+    /// An empty message.
+    #[error("there is nothing to send")]
+    Empty,
+    /// A message that is too long.
+    #[error("a message may have up to 4,000 characters")]
+    TooLong,
+    /// Nobody by that number.
+    #[error("nobody by that number takes part")]
+    Stranger,
+    /// Somebody else is the customer of this session already.
+    #[error("the customer of this session is here already")]
+    Taken,
+    /// Key or link are used, revoked or too old.
+    #[error("the key or link no longer works")]
+    KeyDead,
+}
+
+/// A session as its participants see it. Read from the timeline, sent with every event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct SessionState {
+    /// The session.
+    pub id: SessionId,
+    /// Its incident.
+    pub incident: IncidentRef,
+    /// The organisation that helps.
+    pub organisation: String,
+    /// In whose queue it is.
+    pub owner: UserRef,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Everybody who is or was there.
+    pub participants: Vec<Participant>,
+    /// What the customer allows now.
+    pub grants: Vec<Right>,
+    /// What was asked and not yet answered.
+    pub asked: Vec<Right>,
+    /// The customer has paused the picture.
+    pub paused: bool,
+    /// The size of the shared screen while there is a picture.
+    pub screen: Option<(u16, u16)>,
+    /// Whether sharing is recorded on this server.
+    pub recorded: bool,
+    /// Until when the key works, if it does.
+    pub key_until: Option<Timestamp>,
+    /// Until when the link works, if it does.
+    pub link_until: Option<Timestamp>,
+}
+
+/// One entry of the timeline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct Entry {
+    /// Its number, counted from 1.
+    pub seq: u32,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What the server says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[ts(export)]
+#[expect(missing_docs, reason = "the fields repeat the words defined above; the variants say what is told")]
+pub enum ServerMessage {
+    /// The hello was admitted. The timeline follows as [`ServerMessage::Happened`], then [`ServerMessage::CaughtUp`].
+    Welcome {
+        you: ParticipantId,
+        now: Timestamp,
+        /// Comes back for a new ticket when the connection breaks.
+        resume: String,
+        /// The Ed25519 signature of the hello's challenge in hexadecimal; empty when none was asked for.
+        proof: String,
+        state: Box<SessionState>,
+        permits: Vec<Permit>,
+    },
+    /// One entry of the timeline.
+    Happened { entry: Entry },
+    /// The timeline is complete up to now.
+    CaughtUp {},
+    /// The state after the entries sent so far.
+    State { state: Box<SessionState>, permits: Vec<Permit> },
+    /// Somebody is typing.
+    Typing { from: ParticipantId },
+    /// A wish was refused. Nothing changed.
+    Refused { what: String, why: RefusalReason, text: String },
+    /// To the customer's program: the viewers have drawn up to this frame.
+    Drawn { seq: u32 },
+    /// To the customer's program: a viewer needs a keyframe.
+    NeedKeyframe {},
+    /// To a viewer: the picture stands still because the server cannot deliver or record it.
+    Pong { t: u32 },
+    /// The connection ends now: somebody opened this session elsewhere, or the server stops.
+    Bye { reason: String },
+}

@@ -1,0 +1,44 @@
+//! What must hold for every input, as functions that the tests and the fuzz targets share.
+
+use crate::{ClientMessage, Framed, HEADER_BYTES, Header, Hello, Input, MAX_CONTROL_BYTES, PointerShape};
+
+/// Whatever the bytes, the frame reader neither panics nor holds more than its limit, and what it reads as a message
+/// is written back to a message that reads the same.
+pub fn control_stream(bytes: &[u8]) {
+    let mut framed = Framed::new(MAX_CONTROL_BYTES);
+    for piece in bytes.chunks(7) {
+        framed.push(piece);
+        loop {
+            match framed.next_body() {
+                Ok(Some(body)) => message_body(&body),
+                Ok(None) => break,
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// The oracle for one message's body, in each of the types that a server reads.
+pub fn message_body(body: &[u8]) {
+    if let Ok(message) = crate::decode::<ClientMessage>(body) {
+        assert_eq!(crate::decode::<ClientMessage>(&crate::encode(&message)[4..]).expect("own output"), message);
+    }
+    if let Ok(hello) = crate::decode::<Hello>(body) {
+        assert_eq!(crate::decode::<Hello>(&crate::encode(&hello)[4..]).expect("own output"), hello);
+    }
+    if let Ok(input) = crate::decode::<Input>(body) {
+        assert_eq!(crate::decode::<Input>(&crate::encode(&input)[4..]).expect("own output"), input);
+    }
+}
+
+/// A header that is accepted is written back to the same bytes; a pointer's shape likewise.
+pub fn screen_stream(bytes: &[u8]) {
+    if let Some(head) = bytes.first_chunk::<HEADER_BYTES>()
+        && let Ok(header) = Header::from_bytes(head)
+    {
+        assert_eq!(&header.to_bytes(), head);
+    }
+    if let Some(shape) = PointerShape::from_bytes(bytes) {
+        assert_eq!(shape.to_bytes(), bytes);
+    }
+}

@@ -1,0 +1,75 @@
+//! The wire as another implementation would test it.
+
+use proptest::prelude::*;
+use protocol::*;
+
+#[test]
+fn a_message_on_the_wire() {
+    let bytes = encode(&ClientMessage::Chat { text: "Grüße".into(), nonce: 7 });
+    assert_eq!(&bytes[..4], [0, 0, 0, 42], "the length counts bytes, not characters");
+    expect_test::expect![[r#"{"type":"chat","text":"Grüße","nonce":7}"#]]
+        .assert_eq(std::str::from_utf8(&bytes[4..]).unwrap());
+}
+
+#[test]
+fn a_screen_header_with_each_byte_named() {
+    #[rustfmt::skip]
+    let bytes = [
+        1,             // picture
+        0b01,          // keyframe, not lossless
+        0x07, 0x80,    // 1920 wide
+        0x04, 0x38,    // 1080 high
+        0, 0, 0, 9,    // frame 9
+        0, 0, 1, 0,    // 256 ms after the start
+        0, 0, 0x10, 0, // 4096 bytes follow
+    ];
+    let header = Header::from_bytes(&bytes).unwrap();
+    let kind = FrameKind::Picture { key: true, lossless: false };
+    assert_eq!(header, Header { kind, width: 1920, height: 1080, seq: 9, time: 256, length: 4096 });
+    assert_eq!(header.to_bytes(), bytes);
+}
+
+#[test]
+fn what_is_malformed_is_refused_with_its_reason() {
+    let table: [(&[u8], &str); 5] = [
+        (br#"{"type":"chat"}"#, "missing field `text`"),
+        (br#"{"type":"sudo"}"#, "unknown variant `sudo`"),
+        (br#"{"type":"pause","also":1}"#, "unknown field `also`"),
+        (br#"{"type":"withdraw","right":"everything"}"#, "unknown variant `everything`"),
+        (b"\xff", "expected value"),
+    ];
+    for (body, reason) in table {
+        let error = decode::<ClientMessage>(body).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+    let mut framed = Framed::new(MAX_CONTROL_BYTES);
+    framed.push(&[0, 2, 0, 0]);
+    assert!(matches!(framed.next_body(), Err(FrameError::TooLarge { got: 131_072, .. })));
+}
+
+proptest! {
+    #[test]
+    fn a_stream_may_be_cut_anywhere(texts in prop::collection::vec(".{0,40}", 1..8), cut in 1usize..30) {
+        let bytes: Vec<u8> = texts.iter().enumerate()
+            .flat_map(|(i, text)| encode(&ClientMessage::Chat { text: text.clone(), nonce: i as u32 })).collect();
+        let mut framed = Framed::new(MAX_CONTROL_BYTES);
+        let mut got = Vec::new();
+        for piece in bytes.chunks(cut) {
+            framed.push(piece);
+            while let Some(ClientMessage::Chat { text, .. }) = framed.next_message().unwrap() { got.push(text); }
+        }
+        prop_assert_eq!(got, texts);
+    }
+
+    #[test]
+    fn no_bytes_break_the_control_stream(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        oracle::control_stream(&bytes);
+        oracle::screen_stream(&bytes);
+    }
+
+    #[test]
+    fn no_json_breaks_a_message(kind in "(chat|ask|answer|withdraw|drawn|key|move|press|text)", value in "[a-z0-9\"\\[\\]{},:]{0,40}") {
+        oracle::message_body(format!(r#"{{"type":"{kind}","text":"{value}","nonce":1}}"#).as_bytes());
+        oracle::message_body(format!(r#"{{"type":"{kind}",{value}}}"#).as_bytes());
+    }
+}

@@ -1,0 +1,97 @@
+//! What somebody wishes. Whether it happens is for `decide`.
+
+use protocol::{Answer, Client, IncidentRef, ParticipantId, Right, Role, ShareTrouble, UserRef};
+
+/// Who wishes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// The server itself: connections that broke, times that ran out, pictures that came.
+    Server,
+    /// Somebody who takes part, over their connection.
+    Participant(ParticipantId),
+    /// A technician at the console, without being connected to this session.
+    Technician(UserRef),
+}
+
+/// A wish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields repeat the words of the events")]
+pub enum Command {
+    /// Make the session. The first command of every session.
+    Create { incident: IncidentRef, owner: UserRef, organisation: String },
+    /// Generate a key and a link, in place of the ones before.
+    IssueKey,
+    /// Make the key useless.
+    RevokeKey,
+    /// Make the link useless.
+    RevokeLink,
+    /// Take part. For a customer, `by_key` says whether they typed the key or opened the link.
+    Join { role: Role, name: String, client: Client, user: Option<i32>, by_key: bool },
+    /// A connection broke.
+    Drop { id: ParticipantId },
+    /// A connection is back.
+    Return { id: ParticipantId, client: Client },
+    /// Say something.
+    Chat { text: String, nonce: u32 },
+    /// Ask the customer for rights.
+    Ask { rights: Vec<Right> },
+    /// Answer the open question.
+    Answer { answer: Answer },
+    /// End a right.
+    Withdraw { right: Right },
+    /// Stop the picture for a while.
+    Pause,
+    /// Let the picture go on.
+    Resume,
+    /// A picture of this size came from the customer.
+    Picture { width: u16, height: u16 },
+    /// The customer's program cannot share.
+    ShareFailed { trouble: ShareTrouble },
+    /// The server cannot record.
+    RecordingFailed { reason: String },
+    /// Leave, as a customer.
+    Leave,
+    /// Put the session on hold.
+    Hold,
+    /// Open a held session again.
+    Reopen,
+    /// Give the session to another technician.
+    Transfer { to: UserRef },
+    /// End the session.
+    Close,
+    /// Let whatever is due happen.
+    Tick,
+    /// Evidence is complete and stored.
+    Store { recording_bytes: Option<u32>, transcript_sha256: String },
+}
+
+impl Command {
+    /// The command's name as refusals and permits say it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create",
+            Self::IssueKey => "issue_key",
+            Self::RevokeKey => "revoke_key",
+            Self::RevokeLink => "revoke_link",
+            Self::Join { .. } => "join",
+            Self::Drop { .. } => "drop",
+            Self::Return { .. } => "return",
+            Self::Chat { .. } => "chat",
+            Self::Ask { .. } => "ask",
+            Self::Answer { .. } => "answer",
+            Self::Withdraw { .. } => "withdraw",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Picture { .. } => "picture",
+            Self::ShareFailed { .. } => "share_failed",
+            Self::RecordingFailed { .. } => "recording_failed",
+            Self::Leave => "leave",
+            Self::Hold => "hold",
+            Self::Reopen => "reopen",
+            Self::Transfer { .. } => "transfer",
+            Self::Close => "close",
+            Self::Tick => "tick",
+            Self::Store { .. } => "store",
+        }
+    }
+}

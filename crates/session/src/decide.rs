@@ -1,0 +1,362 @@
+//! The judge: what would happen if a wish were granted, or why it is refused.
+
+use protocol::{
+    Answer, Client, ClientMessage, Ending, Event, MAX_CHAT_CHARS, Participant, ParticipantId, Permit, Phase, Presence,
+    RefusalReason as Refusal, Right, Role, ShareTrouble, Timestamp, UserRef, WhyWithdrawn,
+};
+
+use crate::{Actor, Command, Session};
+
+type Verdict = Result<Vec<Event>, Refusal>;
+
+impl Session {
+    /// Judges a wish against the state, and says what would happen. Changes nothing.
+    pub fn decide(&self, now: Timestamp, by: &Actor, command: Command) -> Verdict {
+        if let Command::Store { recording_bytes, transcript_sha256 } = command {
+            return match self.phase {
+                Phase::Ended { .. } => Ok(vec![Event::Stored { recording_bytes, transcript_sha256 }]),
+                _ => Err(Refusal::Already),
+            };
+        }
+        if matches!(self.phase, Phase::Ended { .. }) {
+            return Err(Refusal::Ended);
+        }
+        match command {
+            Command::Create { incident, owner, organisation } => match self.created {
+                None => Ok(vec![Event::Created { incident, owner, organisation }]),
+                Some(_) => Err(Refusal::Already),
+            },
+            Command::IssueKey => self.issue_key(now, by),
+            Command::RevokeKey => {
+                let by = self.as_owner(by)?;
+                self.key_until.map(|_| vec![Event::KeyRevoked { by }]).ok_or(Refusal::Already)
+            }
+            Command::RevokeLink => {
+                let by = self.as_owner(by)?;
+                self.link_until.map(|_| vec![Event::LinkRevoked { by }]).ok_or(Refusal::Already)
+            }
+            Command::Join { role, name, client, user, by_key } => self.join(now, role, name, client, user, by_key),
+            Command::Drop { id } => self.drop_connection(id),
+            Command::Return { id, client } => match self.participant(id) {
+                None => Err(Refusal::Stranger),
+                Some(p) if p.role == Role::Technician && self.phase == Phase::Held => Err(Refusal::OnHold),
+                Some(p) if p.presence == Presence::Here && p.client == client => Ok(vec![]),
+                Some(_) => Ok(vec![Event::Returned { id, client }]),
+            },
+            Command::Chat { text, nonce } => {
+                let from = self.participating(by)?.id;
+                self.running()?;
+                if text.trim().is_empty() {
+                    Err(Refusal::Empty)
+                } else if !ClientMessage::chat_fits(&text) {
+                    debug_assert!(text.chars().count() > MAX_CHAT_CHARS);
+                    Err(Refusal::TooLong)
+                } else {
+                    Ok(vec![Event::Chat { from, text, nonce }])
+                }
+            }
+            Command::Ask { rights } => self.ask(by, rights),
+            Command::Answer { answer } => self.answer(by, answer),
+            Command::Withdraw { right } => self.withdraw(by, right),
+            Command::Pause => match (self.as_customer(by)?, self.paused) {
+                (_, true) => Err(Refusal::Already),
+                (by, false) => self.granted(Right::View).map(|()| vec![Event::Paused { by }]),
+            },
+            Command::Resume => match (self.as_customer(by)?, self.paused) {
+                (_, false) => Err(Refusal::Already),
+                (by, true) => Ok(vec![Event::Resumed { by }]),
+            },
+            Command::Picture { width, height } => self.picture(by, width, height),
+            Command::ShareFailed { trouble } => self.share_failed(by, trouble),
+            Command::RecordingFailed { reason } => self.recording_failed(by, reason),
+            Command::Leave => {
+                let id = self.as_customer(by)?;
+                let mut events = vec![Event::Left { id }];
+                // A held session stays in the queue: the customer was told that it has ended for now.
+                if self.phase != Phase::Held {
+                    events.extend(self.end(Ending::CustomerLeft, None));
+                }
+                Ok(events)
+            }
+            Command::Hold => {
+                let by = self.as_owner(by)?;
+                if self.phase == Phase::Held { Err(Refusal::OnHold) } else { Ok(self.hold(Some(by))) }
+            }
+            Command::Reopen => {
+                let by = self.as_owner(by)?;
+                if self.phase == Phase::Held { Ok(vec![Event::Reopened { by }]) } else { Err(Refusal::NotOnHold) }
+            }
+            Command::Transfer { to } => {
+                let by = self.as_owner(by)?;
+                if by.id == to.id {
+                    return Err(Refusal::Already);
+                }
+                let held = (self.phase == Phase::Active).then(|| self.hold(Some(by.clone())));
+                Ok(held.into_iter().flatten().chain([Event::Transferred { by, to }]).collect())
+            }
+            Command::Close => {
+                let by = self.as_owner(by)?;
+                Ok(self.end(Ending::Closed, Some(by)))
+            }
+            Command::Tick => Ok(self.tick(now)),
+            Command::Store { .. } => unreachable!("judged above"),
+        }
+    }
+
+    /// What this participant may do now, and if not, why not: the buttons of a page.
+    pub fn permits(&self, now: Timestamp, who: ParticipantId) -> Vec<Permit> {
+        let by = Actor::Participant(who);
+        let wishes = match self.role_of(who) {
+            Some(Role::Technician) => vec![
+                Command::Chat { text: "…".into(), nonce: 0 },
+                Command::Ask { rights: vec![Right::View] },
+                Command::Ask { rights: vec![Right::View, Right::Control] },
+                Command::Withdraw { right: Right::View },
+                Command::Withdraw { right: Right::Control },
+                Command::Hold,
+                Command::Close,
+            ],
+            Some(Role::Customer) => vec![
+                Command::Chat { text: "…".into(), nonce: 0 },
+                Command::Answer { answer: Answer::View },
+                Command::Pause,
+                Command::Resume,
+                Command::Withdraw { right: Right::Control },
+                Command::Leave,
+            ],
+            None => vec![],
+        };
+        let name = |command: &Command| match command {
+            Command::Ask { rights } if rights.contains(&Right::Control) => "ask_control".into(),
+            Command::Ask { .. } => "ask_view".into(),
+            Command::Withdraw { right: Right::View } => "withdraw_view".into(),
+            Command::Withdraw { right: Right::Control } => "withdraw_control".into(),
+            other => other.name().to_owned(),
+        };
+        let judge = |wish: Command| Permit { act: name(&wish), why_not: self.decide(now, &by, wish).err() };
+        wishes.into_iter().map(judge).collect()
+    }
+
+    fn issue_key(&self, now: Timestamp, by: &Actor) -> Verdict {
+        let by = self.as_owner(by)?;
+        if self.phase == Phase::Active {
+            return Err(Refusal::Taken);
+        }
+        let (key_until, link_until) = (now.plus(self.policy.key_life), now.plus(self.policy.link_life));
+        Ok(vec![Event::KeyIssued { by, key_until, link_until }])
+    }
+
+    fn join(
+        &self,
+        now: Timestamp,
+        role: Role,
+        name: String,
+        client: Client,
+        user: Option<i32>,
+        by_key: bool,
+    ) -> Verdict {
+        let number = |n: usize| ParticipantId(u16::try_from(n + 1).unwrap_or(u16::MAX));
+        let joined = Event::Joined { id: number(self.participants.len()), role, name, client, user };
+        match role {
+            Role::Technician if self.phase == Phase::Held => Err(Refusal::OnHold),
+            Role::Technician if user != Some(self.owner.id) => Err(Refusal::NotOwner),
+            Role::Technician => match self.participants.iter().find(|p| p.user == user && p.role == role) {
+                Some(p) => Ok(vec![Event::Returned { id: p.id, client }]),
+                None => Ok(vec![joined]),
+            },
+            Role::Customer if !self.open_for_customer(now, by_key) => Err(Refusal::KeyDead),
+            Role::Customer => match self.customer() {
+                // A customer who went away while the session was held comes back with a new key.
+                Some(p) if p.presence == Presence::Gone => {
+                    let mut events = vec![Event::Returned { id: p.id, client }];
+                    events.extend(self.key_until.map(|_| Event::KeyRevoked { by: self.owner.clone() }));
+                    events.extend(self.link_until.map(|_| Event::LinkRevoked { by: self.owner.clone() }));
+                    Ok(events)
+                }
+                Some(_) => Err(Refusal::Taken),
+                None => Ok(vec![joined]),
+            },
+        }
+    }
+
+    fn drop_connection(&self, id: ParticipantId) -> Verdict {
+        let who = self.participant(id).ok_or(Refusal::Stranger)?;
+        if who.presence != Presence::Here {
+            return Ok(vec![]);
+        }
+        let mut events = vec![Event::Dropped { id }];
+        if who.role == Role::Customer && self.screen.is_some() {
+            events.insert(0, Event::SharingStopped {});
+        }
+        Ok(events)
+    }
+
+    fn ask(&self, by: &Actor, rights: Vec<Right>) -> Verdict {
+        let by = self.as_technician(by)?;
+        self.running()?;
+        let customer = self.customer().filter(|c| c.presence == Presence::Here).ok_or(Refusal::NoCustomer)?;
+        if rights.is_empty() {
+            return Err(Refusal::Empty);
+        }
+        if !rights.iter().all(|r| self.policy.rights.contains(r)) {
+            return Err(Refusal::Policy);
+        }
+        if rights.iter().all(|r| self.grants.contains(r)) {
+            return Err(Refusal::Already);
+        }
+        if !self.asked.is_empty() {
+            return Err(Refusal::AskedAlready);
+        }
+        if customer.client == Client::Browser {
+            return Err(Refusal::NeedsProgram);
+        }
+        Ok(vec![Event::Asked { by, rights }])
+    }
+
+    fn answer(&self, by: &Actor, answer: Answer) -> Verdict {
+        let by = self.as_customer(by)?;
+        self.running()?;
+        if self.asked.is_empty() {
+            return Err(Refusal::NothingAsked);
+        }
+        // Nobody gets more than was asked for, even by a customer's mistake.
+        let rights: Vec<Right> =
+            answer.rights().iter().copied().filter(|r| self.asked.contains(r) || self.grants.contains(r)).collect();
+        if rights.is_empty() { Ok(vec![Event::Denied { by }]) } else { Ok(vec![Event::Granted { by, rights }]) }
+    }
+
+    fn withdraw(&self, by: &Actor, right: Right) -> Verdict {
+        let who = self.participating(by)?;
+        self.granted(right)?;
+        let why = match who.role {
+            Role::Customer => WhyWithdrawn::Customer,
+            Role::Technician => WhyWithdrawn::Technician,
+        };
+        Ok(self.fall(Some(right), why))
+    }
+
+    /// The events by which `right` falls, or every right; control never outlives view.
+    fn fall(&self, right: Option<Right>, why: WhyWithdrawn) -> Vec<Event> {
+        let falls = |r: &Right| right.is_none_or(|w| w == *r || crate::permission::needs(*r).contains(&w));
+        let mut events: Vec<Event> =
+            self.grants.iter().rev().filter(|r| falls(r)).map(|r| Event::Withdrawn { right: *r, why }).collect();
+        let view_falls = events.iter().any(|e| matches!(e, Event::Withdrawn { right: Right::View, .. }));
+        if view_falls && self.screen.is_some() {
+            events.push(Event::SharingStopped {});
+        }
+        events
+    }
+
+    fn picture(&self, by: &Actor, width: u16, height: u16) -> Verdict {
+        self.as_customer(by)?;
+        if !self.may_view() {
+            return Err(Refusal::NotGranted);
+        }
+        Ok(match self.screen {
+            None => vec![Event::SharingStarted { width, height, recorded: self.policy.record }],
+            Some(size) if size != (width, height) => vec![Event::ScreenResized { width, height }],
+            Some(_) => vec![],
+        })
+    }
+
+    fn share_failed(&self, by: &Actor, trouble: ShareTrouble) -> Verdict {
+        self.as_customer(by)?;
+        let reason = match trouble {
+            ShareTrouble::NoPermission => "the customer's system does not let the program see the screen",
+            ShareTrouble::NoScreen => "the customer's program found no screen to share",
+            ShareTrouble::Encoder => "the customer's program could not encode the screen",
+        };
+        let failed = Event::SharingFailed { reason: reason.into() };
+        Ok([failed].into_iter().chain(self.fall(None, WhyWithdrawn::Customer)).collect())
+    }
+
+    fn recording_failed(&self, by: &Actor, reason: String) -> Verdict {
+        if *by != Actor::Server {
+            return Err(Refusal::Policy);
+        }
+        let failed = Event::RecordingFailed { reason };
+        Ok([failed].into_iter().chain(self.fall(None, WhyWithdrawn::Recording)).collect())
+    }
+
+    fn hold(&self, by: Option<UserRef>) -> Vec<Event> {
+        let mut events = self.fall(None, WhyWithdrawn::Session);
+        events.push(Event::Held { by });
+        events
+    }
+
+    fn end(&self, how: Ending, by: Option<UserRef>) -> Vec<Event> {
+        let mut events = self.fall(None, WhyWithdrawn::Session);
+        events.push(Event::Ended { how, by });
+        events
+    }
+
+    fn tick(&self, now: Timestamp) -> Vec<Event> {
+        if self.due().is_none_or(|due| now < due) {
+            return vec![];
+        }
+        if self.unanswered_until().is_some_and(|until| until <= now) {
+            return self.end(Ending::NeverJoined, None);
+        }
+        if self.phase == Phase::Held && self.held_at.is_some_and(|at| at.plus(self.policy.hold_limit) <= now) {
+            return self.end(Ending::HoldExpired, None);
+        }
+        let lost = |p: &&Participant| matches!(p.presence, Presence::Reconnecting { until } if until <= now);
+        let mut events = Vec::new();
+        let mut technician_lost = false;
+        for p in self.participants.iter().filter(lost) {
+            events.push(Event::Left { id: p.id });
+            match (p.role, self.phase) {
+                // The customer of a held session was told that it has ended for now, and may be gone.
+                (Role::Customer, Phase::Held) => {}
+                (Role::Customer, _) => {
+                    events.extend(self.end(Ending::CustomerLost, None));
+                    return events;
+                }
+                (Role::Technician, _) => technician_lost = true,
+            }
+        }
+        let somebody = |p: &Participant| p.role == Role::Technician && p.presence == Presence::Here;
+        if technician_lost && self.phase == Phase::Active && !self.participants.iter().any(somebody) {
+            events.extend(self.hold(None));
+        }
+        events
+    }
+
+    fn running(&self) -> Result<(), Refusal> {
+        if self.phase == Phase::Held { Err(Refusal::OnHold) } else { Ok(()) }
+    }
+
+    fn granted(&self, right: Right) -> Result<(), Refusal> {
+        if self.grants.contains(&right) { Ok(()) } else { Err(Refusal::NotGranted) }
+    }
+
+    fn participating(&self, by: &Actor) -> Result<&Participant, Refusal> {
+        match by {
+            Actor::Participant(id) => self.participant(*id).ok_or(Refusal::Stranger),
+            Actor::Technician(_) | Actor::Server => Err(Refusal::Stranger),
+        }
+    }
+
+    fn as_customer(&self, by: &Actor) -> Result<ParticipantId, Refusal> {
+        let who = self.participating(by)?;
+        if who.role == Role::Customer { Ok(who.id) } else { Err(Refusal::CustomerOnly) }
+    }
+
+    fn as_technician(&self, by: &Actor) -> Result<ParticipantId, Refusal> {
+        let who = self.participating(by)?;
+        if who.role == Role::Technician { Ok(who.id) } else { Err(Refusal::TechnicianOnly) }
+    }
+
+    /// The owner's account, when the owner is acting, connected or not.
+    fn as_owner(&self, by: &Actor) -> Result<UserRef, Refusal> {
+        let user = match by {
+            Actor::Technician(user) => Some(user.id),
+            Actor::Participant(_) => match self.participating(by)? {
+                p if p.role == Role::Technician => p.user,
+                _ => return Err(Refusal::TechnicianOnly),
+            },
+            Actor::Server => None,
+        };
+        if user == Some(self.owner.id) { Ok(self.owner.clone()) } else { Err(Refusal::NotOwner) }
+    }
+}

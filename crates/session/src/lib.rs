@@ -1,0 +1,20 @@
+//! What a session is: a timeline of events, judged by [`Session::decide`] and taken in by [`Session::apply`].
+//!
+//! This crate is pure and synchronous. Time is an argument, chance is not needed, nothing is stored here. The server
+//! stores what `decide` returns and then applies it; a restart applies the stored events again. The customer's program
+//! uses [`permission`] to judge once more what may leave its machine.
+
+mod chain;
+mod command;
+mod decide;
+pub mod oracle;
+pub mod permission;
+mod policy;
+mod project;
+mod state;
+
+pub use chain::{Broken, GENESIS, Link, Stored, link, verify};
+pub use command::{Actor, Command};
+pub use policy::Policy;
+pub use project::{History, TranscriptLine, Voice, ending_words, history, transcript};
+pub use state::Session;

@@ -1,0 +1,39 @@
+//! What must hold in every session, whatever was wished in whatever order: shared by tests, simulator and fuzzing.
+
+use protocol::{Event, Phase, Presence, Right, Role};
+
+use crate::Session;
+
+/// Checks a state against the rules that no order of events may break.
+///
+/// # Panics
+/// When a rule is broken; the message names it.
+pub fn check(session: &Session) {
+    let active = session.phase() == Phase::Active;
+    if !active && session.phase() != Phase::Waiting {
+        assert!(session.grants.is_empty(), "grants outlive the session's activity: {session:?}");
+    }
+    if session.grants.contains(&Right::Control) {
+        assert!(session.grants.contains(&Right::View), "control without view: {session:?}");
+    }
+    if session.may_view() {
+        assert!(session.grants.contains(&Right::View) && !session.paused && active, "a view nobody granted");
+    }
+    for p in session.participants() {
+        if session.may_control(p.id) {
+            assert!(p.role == Role::Technician && p.presence == Presence::Here, "control by {p:?}");
+            assert!(session.grants.contains(&Right::Control), "a control nobody granted");
+        }
+    }
+    let customers = session.participants().iter().filter(|p| p.role == Role::Customer).count();
+    assert!(customers <= 1, "two customers");
+    if matches!(session.phase(), Phase::Ended { .. }) {
+        assert_eq!(session.due(), None, "an ended session waits for something");
+        assert!(session.participants().iter().all(|p| p.presence == Presence::Gone), "somebody outlived the session");
+    }
+}
+
+/// Whether the customer alone could have caused this: grants only ever come from a customer's answer.
+pub fn is_grant(event: &Event) -> bool {
+    matches!(event, Event::Granted { .. })
+}

@@ -1,0 +1,212 @@
+//! What people read of a timeline: the transcript and the journal's history.
+
+use protocol::{Client, Ending, Entry, Event, ParticipantId, Right, Role, Timestamp, WhyWithdrawn};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// Whose line it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum Voice {
+    /// A technician said it.
+    Technician,
+    /// The customer said it.
+    Customer,
+    /// It happened.
+    System,
+}
+
+/// One line of a transcript.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct TranscriptLine {
+    /// The timeline entry it was read from.
+    pub seq: u32,
+    /// When.
+    pub at: Timestamp,
+    /// Whose.
+    pub voice: Voice,
+    /// Who spoke; empty for what happened.
+    pub who: String,
+    /// The words.
+    pub text: String,
+}
+
+/// A session in numbers, for the journal of its incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct History {
+    /// Everybody who helped.
+    pub technicians: Vec<String>,
+    /// Who was helped.
+    pub customer: String,
+    /// When the session was generated.
+    pub started: Timestamp,
+    /// When it ended; `None` while it goes on.
+    pub ended: Option<Timestamp>,
+    /// How it ended, in words.
+    pub ending: String,
+    /// Chat messages.
+    pub messages: u32,
+    /// Times that the customer allowed something.
+    pub grants: u32,
+    /// Times that the customer said no.
+    pub denials: u32,
+    /// Times the session was put on hold.
+    pub holds: u32,
+    /// Files transferred.
+    pub files: u32,
+    /// Milliseconds during which a screen was shared.
+    pub shared_ms: u32,
+    /// Whether transcript and recording are complete and stored.
+    pub stored: bool,
+    /// The size of the stored recording in bytes; `None` without sharing.
+    pub recording_bytes: Option<u32>,
+}
+
+/// How a session ended, in words.
+pub fn ending_words(how: Ending) -> &'static str {
+    match how {
+        Ending::Closed => "closed by the technician",
+        Ending::CustomerLeft => "the customer left",
+        Ending::CustomerLost => "the customer's connection was lost",
+        Ending::NeverJoined => "nobody joined before key and link ran out",
+        Ending::HoldExpired => "on hold for longer than the limit",
+        Ending::NotRecorded => "it could not be recorded",
+    }
+}
+
+/// The transcript of a timeline, one line an entry that people care about.
+pub fn transcript(entries: &[Entry]) -> Vec<TranscriptLine> {
+    let mut names: Vec<(ParticipantId, Role, String)> = Vec::new();
+    entries
+        .iter()
+        .filter_map(|entry| {
+            if let Event::Joined { id, role, name, .. } = &entry.event {
+                names.push((*id, *role, name.clone()));
+            }
+            let (voice, who, text) = line(&names, &entry.event)?;
+            Some(TranscriptLine { seq: entry.seq, at: entry.at, voice, who, text })
+        })
+        .collect()
+}
+
+fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice, String, String)> {
+    let name = |id: &ParticipantId| names.iter().find(|(n, ..)| n == id).map_or("somebody", |(_, _, n)| n.as_str());
+    let rights = |rights: &[Right]| match rights.contains(&Right::Control) {
+        true => "view and control the screen",
+        false => "view the screen",
+    };
+    let text = match event {
+        Event::Chat { from, text, .. } => {
+            let voice = match names.iter().find(|(n, ..)| n == from) {
+                Some((_, Role::Technician, _)) => Voice::Technician,
+                _ => Voice::Customer,
+            };
+            return Some((voice, name(from).to_owned(), text.clone()));
+        }
+        Event::Created { incident, owner, .. } => {
+            format!("{} started a session for {} ({})", owner.name, incident.number, incident.subject)
+        }
+        Event::KeyIssued { by, .. } => format!("{} generated a session key and a link", by.name),
+        Event::KeyRevoked { .. } => "The session key no longer works".into(),
+        Event::LinkRevoked { .. } => "The session link no longer works".into(),
+        Event::Joined { name, client, .. } => format!("{name} has joined{}", by_means(*client)),
+        Event::Dropped { id } => format!("{} has lost the connection, reconnecting …", name(id)),
+        Event::Returned { id, client } => format!("{} is back{}", name(id), by_means(*client)),
+        Event::Left { id } => format!("{} has left the conversation", name(id)),
+        Event::Asked { by, rights: r } => format!("{} asks to {}", name(by), rights(r)),
+        Event::Granted { by, rights: r } => format!("{} allows to {}", name(by), rights(r)),
+        Event::Denied { by } => format!("{} does not allow it", name(by)),
+        Event::Withdrawn { right, why } => {
+            let right = match right {
+                Right::View => "viewing the screen",
+                Right::Control => "controlling the screen",
+            };
+            let why = match why {
+                WhyWithdrawn::Customer => "the customer took it back",
+                WhyWithdrawn::Technician => "the technician gave it back",
+                WhyWithdrawn::Session => "nothing is shared any more",
+                WhyWithdrawn::Recording => "it cannot be recorded",
+            };
+            format!("The permission for {right} ended: {why}")
+        }
+        Event::Paused { by } => format!("{} has paused the screen", name(by)),
+        Event::Resumed { by } => format!("{} shows the screen again", name(by)),
+        Event::SharingStarted { recorded: true, .. } => "The screen is shared and recorded".into(),
+        Event::SharingStarted { recorded: false, .. } => "The screen is shared".into(),
+        Event::ScreenResized { width, height } => format!("The screen is now {width} × {height}"),
+        Event::SharingStopped {} => "The screen is no longer shared".into(),
+        Event::SharingFailed { reason } => format!("The screen cannot be shared: {reason}"),
+        Event::RecordingFailed { reason } => format!("The recording cannot go on: {reason}"),
+        Event::Held { by: Some(by) } => format!("{} has put the session on hold", by.name),
+        Event::Held { by: None } => "No technician is here: the session is on hold".into(),
+        Event::Reopened { by } => format!("{} has opened the session again", by.name),
+        Event::Transferred { by, to } => format!("{} has transferred the session to {}", by.name, to.name),
+        Event::Ended { how, .. } => format!("The session has ended: {}", ending_words(*how)),
+        Event::Stored { .. } => return None,
+    };
+    Some((Voice::System, String::new(), text))
+}
+
+fn by_means(client: Client) -> &'static str {
+    match client {
+        Client::Console => "",
+        Client::Browser => " (in the browser)",
+        Client::Program => " (with the support program)",
+    }
+}
+
+/// The history of a timeline; `None` when it has no beginning.
+pub fn history(entries: &[Entry]) -> Option<History> {
+    let first = entries.first()?;
+    let Event::Created { incident, owner, .. } = &first.event else { return None };
+    let mut history = History {
+        technicians: vec![],
+        customer: incident.customer.clone(),
+        started: first.at,
+        ended: None,
+        ending: "in progress".into(),
+        messages: 0,
+        grants: 0,
+        denials: 0,
+        holds: 0,
+        files: 0,
+        shared_ms: 0,
+        stored: false,
+        recording_bytes: None,
+    };
+    let mut sharing: Option<Timestamp> = None;
+    let shared = |sharing: &mut Option<Timestamp>, at: Timestamp| {
+        sharing.take().map_or(0, |since| u32::try_from(at.since(since)).unwrap_or(u32::MAX))
+    };
+    for Entry { at, event, .. } in entries {
+        match event {
+            Event::Joined { role: Role::Technician, name, .. } if !history.technicians.contains(name) => {
+                history.technicians.push(name.clone());
+            }
+            Event::Joined { role: Role::Customer, name, .. } => history.customer.clone_from(name),
+            Event::Chat { .. } => history.messages += 1,
+            Event::Granted { .. } => history.grants += 1,
+            Event::Denied { .. } => history.denials += 1,
+            Event::Held { .. } => history.holds += 1,
+            Event::SharingStarted { .. } => sharing = Some(*at),
+            Event::SharingStopped {} | Event::SharingFailed { .. } => history.shared_ms += shared(&mut sharing, *at),
+            Event::Ended { how, .. } => {
+                history.shared_ms += shared(&mut sharing, *at);
+                history.ended = Some(*at);
+                history.ending = ending_words(*how).into();
+            }
+            Event::Stored { recording_bytes, .. } => {
+                history.stored = true;
+                history.recording_bytes = *recording_bytes;
+            }
+            _ => {}
+        }
+    }
+    if history.technicians.is_empty() {
+        history.technicians.push(owner.name.clone());
+    }
+    Some(history)
+}

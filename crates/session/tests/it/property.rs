@@ -1,0 +1,93 @@
+use proptest::prelude::*;
+use protocol::*;
+use session::{Actor, Command, Policy, Session, oracle, permission};
+
+use crate::{Play, user};
+
+fn right() -> impl Strategy<Value = Right> {
+    prop_oneof![Just(Right::View), Just(Right::Control)]
+}
+
+fn rights() -> impl Strategy<Value = Vec<Right>> {
+    prop::collection::btree_set(right(), 0..3).prop_map(|set| set.into_iter().collect())
+}
+
+fn actor() -> impl Strategy<Value = Actor> {
+    prop_oneof![
+        Just(Actor::Server),
+        (1u16..5).prop_map(|n| Actor::Participant(ParticipantId(n))),
+        (1i32..4).prop_map(|n| Actor::Technician(user(n, "T"))),
+    ]
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let id = || (1u16..5).prop_map(ParticipantId);
+    let client = || prop_oneof![Just(Client::Console), Just(Client::Browser), Just(Client::Program)];
+    let answer = prop_oneof![Just(Answer::Deny), Just(Answer::View), Just(Answer::ViewAndControl)];
+    prop_oneof![
+        Just(Command::IssueKey),
+        Just(Command::RevokeKey),
+        Just(Command::RevokeLink),
+        (any::<bool>(), client(), 1i32..4, any::<bool>()).prop_map(|(tech, client, n, by_key)| Command::Join {
+            role: if tech { Role::Technician } else { Role::Customer },
+            name: "N".into(),
+            client,
+            user: tech.then_some(n),
+            by_key,
+        }),
+        id().prop_map(|id| Command::Drop { id }),
+        (id(), client()).prop_map(|(id, client)| Command::Return { id, client }),
+        ".{0,5}".prop_map(|text| Command::Chat { text, nonce: 1 }),
+        rights().prop_map(|rights| Command::Ask { rights }),
+        answer.prop_map(|answer| Command::Answer { answer }),
+        right().prop_map(|right| Command::Withdraw { right }),
+        Just(Command::Pause),
+        Just(Command::Resume),
+        (1u16..3).prop_map(|n| Command::Picture { width: n, height: n }),
+        Just(Command::ShareFailed { trouble: ShareTrouble::NoScreen }),
+        Just(Command::RecordingFailed { reason: "disk full".into() }),
+        Just(Command::Leave),
+        Just(Command::Hold),
+        Just(Command::Reopen),
+        (1i32..4).prop_map(|n| Command::Transfer { to: user(n, "T") }),
+        Just(Command::Tick),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Whatever is wished by whomever in whatever order: the rules hold after every event, only a customer's answer
+    /// ever adds a grant, and replaying the timeline gives the same state.
+    #[test]
+    fn no_order_of_wishes_breaks_the_rules(steps in prop::collection::vec((actor(), command(), 0u64..200_000), 1..60)) {
+        let mut play = Play::joined();
+        for (by, command, wait) in steps {
+            play.now = play.now.plus(wait);
+            let customer = play.session.customer().map(|c| Actor::Participant(c.id));
+            let answers = matches!(command, Command::Answer { .. }) && Some(&by) == customer.as_ref();
+            let before = play.entries.len();
+            let _ = play.act(by, command);
+            let granted = play.entries[before..].iter().any(|e| oracle::is_grant(&e.event));
+            prop_assert!(!granted || answers, "a grant without the customer's answer");
+        }
+        let mut again = Session::new(play.session.id().clone(), Policy::default());
+        for entry in &play.entries { again.apply(entry.at, &entry.event); }
+        prop_assert_eq!(again, play.session);
+    }
+
+    /// The effective rights are an intersection: taking anything away from any side never adds a right.
+    #[test]
+    fn rights_are_an_intersection(right in right(), policy in rights(), granted in rights()) {
+        for role in [Role::Technician, Role::Customer] {
+            if permission::effective(right, role, &policy, &granted) {
+                prop_assert!(role == Role::Technician && policy.contains(&right) && granted.contains(&right));
+                for gone in permission::needs(right).iter().chain([&right]) {
+                    let less = |set: &[Right]| set.iter().copied().filter(|r| r != gone).collect::<Vec<_>>();
+                    prop_assert!(!permission::effective(right, role, &less(&policy), &granted));
+                    prop_assert!(!permission::effective(right, role, &policy, &less(&granted)));
+                }
+            }
+        }
+    }
+}

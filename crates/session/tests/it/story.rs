@@ -1,0 +1,166 @@
+use expect_test::expect;
+use protocol::*;
+use session::{Actor, Command};
+
+use crate::{CUSTOMER, Play, TECHNICIAN, user};
+
+fn chat(text: &str) -> Command {
+    Command::Chat { text: text.into(), nonce: 0 }
+}
+
+fn ask(rights: &[Right]) -> Command {
+    Command::Ask { rights: rights.to_vec() }
+}
+
+const BOTH: [Right; 2] = [Right::View, Right::Control];
+
+#[test]
+fn the_whole_story_reads_as_it_happened() {
+    let mut play = Play::joined();
+    play.customer(chat("It does not print.")).unwrap();
+    play.technician(ask(&BOTH)).unwrap();
+    play.customer(Command::Answer { answer: Answer::ViewAndControl }).unwrap();
+    play.customer(Command::Picture { width: 1920, height: 1080 }).unwrap();
+    play.after(5_000);
+    play.customer(Command::Withdraw { right: Right::Control }).unwrap();
+    play.technician(Command::Hold).unwrap();
+    play.act(Actor::Technician(user(1, "Tom")), Command::Transfer { to: user(2, "Eva") }).unwrap();
+    play.act(Actor::Technician(user(2, "Eva")), Command::Reopen).unwrap();
+    play.join(Role::Technician, "Eva", Client::Console, Some(2)).unwrap();
+    play.act(Actor::Participant(ParticipantId(3)), Command::Close).unwrap();
+    expect![[r#"
+        Tom started a session for INC-1042 (Printer)
+        Tom generated a session key and a link
+        Tom has joined
+        Ada has joined (with the support program)
+        Ada: It does not print.
+        Tom asks to view and control the screen
+        Ada allows to view and control the screen
+        The screen is shared and recorded
+        The permission for controlling the screen ended: the customer took it back
+        The permission for viewing the screen ended: nothing is shared any more
+        The screen is no longer shared
+        Tom has put the session on hold
+        Tom has transferred the session to Eva
+        Eva has opened the session again
+        Eva has joined
+        The session has ended: closed by the technician
+    "#]]
+    .assert_eq(&play.transcript());
+    let history = session::history(&play.entries).unwrap();
+    assert_eq!((history.grants, history.holds, history.messages, history.shared_ms), (1, 1, 1, 5_000));
+    assert_eq!(history.technicians, ["Tom", "Eva"]);
+}
+
+#[test]
+fn what_is_refused_and_why() {
+    use RefusalReason::*;
+    let view = || Command::Answer { answer: Answer::View };
+    type Case = (&'static str, fn(&mut Play), ParticipantId, Command, RefusalReason);
+    let nothing: fn(&mut Play) = |_| {};
+    let cases: Vec<Case> = vec![
+        ("a customer cannot ask", nothing, CUSTOMER, ask(&BOTH), TechnicianOnly),
+        ("a technician cannot answer", nothing, TECHNICIAN, view(), CustomerOnly),
+        ("an answer needs a question", nothing, CUSTOMER, view(), NothingAsked),
+        ("one question at a time", |p| p.technician(ask(&BOTH)).unwrap(), TECHNICIAN, ask(&BOTH), AskedAlready),
+        ("pictures need a grant", nothing, CUSTOMER, Command::Picture { width: 1, height: 1 }, NotGranted),
+        ("pause needs a grant", nothing, CUSTOMER, Command::Pause, NotGranted),
+        ("an empty message", nothing, CUSTOMER, chat(" \n"), Empty),
+        ("4,001 characters", nothing, CUSTOMER, chat(&"ü".repeat(4_001)), TooLong),
+        ("a stranger", nothing, ParticipantId(9), chat("hello"), Stranger),
+        ("a customer cannot hold", nothing, CUSTOMER, Command::Hold, TechnicianOnly),
+        ("nothing is said on hold", |p| p.technician(Command::Hold).unwrap(), CUSTOMER, chat("?"), OnHold),
+        ("nothing after the end", |p| p.technician(Command::Close).unwrap(), CUSTOMER, chat("?"), Ended),
+    ];
+    for (name, prepare, who, command, reason) in cases {
+        let mut play = Play::joined();
+        prepare(&mut play);
+        assert_eq!(play.act(Actor::Participant(who), command), Err(reason), "{name}");
+    }
+    assert!(Play::joined().customer(chat(&"ü".repeat(4_000))).is_ok(), "4,000 characters fit");
+}
+
+#[test]
+fn nobody_gets_more_than_was_asked() {
+    let mut play = Play::joined();
+    play.technician(ask(&[Right::View])).unwrap();
+    play.customer(Command::Answer { answer: Answer::ViewAndControl }).unwrap();
+    assert!(play.session.may_view());
+    assert!(!play.session.may_control(TECHNICIAN));
+}
+
+#[test]
+fn key_and_link_work_once_and_not_for_ever() {
+    let mut play = Play::joined();
+    let second = play.join(Role::Customer, "Eve", Client::Browser, None);
+    assert_eq!(second, Err(RefusalReason::KeyDead));
+
+    let mut play = Play::new();
+    play.act(Actor::Technician(user(1, "Tom")), Command::IssueKey).unwrap();
+    play.now = play.now.plus(15 * 60_000);
+    assert!(!play.session.open_for_customer(play.now, true), "the key has run out");
+    assert!(play.session.open_for_customer(play.now, false), "the link still lives");
+    play.after(24 * 60 * 60_000);
+    assert_eq!(play.session.phase(), Phase::Ended { how: Ending::NeverJoined });
+}
+
+#[test]
+fn a_lost_connection_has_a_grace_time() {
+    let mut play = Play::joined();
+    play.technician(ask(&BOTH)).unwrap();
+    play.customer(Command::Answer { answer: Answer::ViewAndControl }).unwrap();
+    play.act(Actor::Server, Command::Drop { id: CUSTOMER }).unwrap();
+    play.after(119_000);
+    play.act(Actor::Server, Command::Return { id: CUSTOMER, client: Client::Program }).unwrap();
+    assert!(play.session.may_control(TECHNICIAN), "the grants survive a short cut");
+    play.act(Actor::Server, Command::Drop { id: CUSTOMER }).unwrap();
+    play.after(120_000);
+    assert_eq!(play.session.phase(), Phase::Ended { how: Ending::CustomerLost });
+}
+
+#[test]
+fn a_technician_who_vanishes_leaves_the_session_on_hold_in_their_queue() {
+    let mut play = Play::joined();
+    play.act(Actor::Server, Command::Drop { id: TECHNICIAN }).unwrap();
+    play.after(120_000);
+    assert_eq!(play.session.phase(), Phase::Held);
+    assert_eq!(play.session.owner().name, "Tom");
+}
+
+#[test]
+fn grants_fall_on_hold_and_are_asked_for_anew() {
+    let mut play = Play::joined();
+    play.technician(ask(&BOTH)).unwrap();
+    play.customer(Command::Answer { answer: Answer::ViewAndControl }).unwrap();
+    play.technician(Command::Hold).unwrap();
+    play.act(Actor::Technician(user(1, "Tom")), Command::Reopen).unwrap();
+    play.join(Role::Technician, "Tom", Client::Console, Some(1)).unwrap();
+    assert!(!play.session.may_view());
+    play.technician(ask(&BOTH)).unwrap();
+}
+
+#[test]
+fn a_customer_may_leave_a_held_session_and_come_back_by_a_new_key() {
+    let mut play = Play::joined();
+    play.technician(Command::Hold).unwrap();
+    play.customer(Command::Leave).unwrap();
+    assert_eq!(play.session.phase(), Phase::Held);
+    let tom = Actor::Technician(user(1, "Tom"));
+    play.act(tom.clone(), Command::Reopen).unwrap();
+    assert_eq!(play.session.phase(), Phase::Waiting);
+    play.act(tom, Command::IssueKey).unwrap();
+    play.join(Role::Customer, "Ada", Client::Browser, None).unwrap();
+    assert_eq!(play.session.phase(), Phase::Active);
+    assert_eq!(play.join(Role::Customer, "Eve", Client::Browser, None), Err(RefusalReason::KeyDead));
+}
+
+#[test]
+fn a_browser_is_asked_for_the_program_first() {
+    let mut play = Play::new();
+    play.act(Actor::Technician(user(1, "Tom")), Command::IssueKey).unwrap();
+    play.join(Role::Technician, "Tom", Client::Console, Some(1)).unwrap();
+    play.join(Role::Customer, "Ada", Client::Browser, None).unwrap();
+    assert_eq!(play.technician(ask(&BOTH)), Err(RefusalReason::NeedsProgram));
+    play.act(Actor::Server, Command::Return { id: CUSTOMER, client: Client::Program }).unwrap();
+    assert_eq!(play.technician(ask(&BOTH)), Ok(()));
+}
