@@ -1,0 +1,42 @@
+//! Pictures to bytes: damage, codec, pacing, and the recording's container.
+//!
+//! No network and no clock: time is an argument, in milliseconds. `docs/decisions/0002-screen.md` says why the stream is
+//! AV1 4:4:4 in GBR with lossless refinement. The one unsafe part is `aom`, the wrapper of libaom.
+#![deny(unsafe_op_in_unsafe_fn)]
+
+mod aom;
+mod bitmap;
+mod coder;
+mod pace;
+mod picture;
+mod track;
+pub mod webm;
+
+pub use aom::{Aom, Decoder};
+pub use bitmap::Bitmap;
+pub use coder::{Coded, Coder};
+pub use pace::Pacer;
+pub use picture::{Picture, Rect};
+pub use track::{Plan, Tracker};
+
+/// Why a picture could not be coded.
+#[derive(Debug, thiserror::Error)]
+#[error("libaom: {0}")]
+pub struct CodecError(pub String);
+
+/// How one picture is to be coded.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Decodable without any other. The map is ignored then.
+    pub key: bool,
+    /// AV1's quantiser index as libaom counts it, 0 (lossless) to 63.
+    pub quantiser: u32,
+    /// The 16×16 blocks that may change; all others stay as the viewer has them.
+    pub active: Bitmap,
+}
+
+/// Something that turns pictures into a video stream. One implementation a codec.
+pub trait Encoder {
+    /// Codes one picture, shown at `time` milliseconds. Times grow strictly.
+    fn encode(&mut self, picture: &Picture, time: u64, request: &Request) -> Result<Vec<u8>, CodecError>;
+}

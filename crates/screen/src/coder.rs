@@ -1,0 +1,108 @@
+//! Carries out plans: the tracker decides, the encoder codes.
+
+use crate::{Aom, Bitmap, CodecError, Encoder, Pacer, Picture, Plan, Rect, Request, Tracker};
+
+/// One coded picture.
+#[derive(Clone, Debug)]
+pub struct Coded {
+    /// Its number, counted from 1.
+    pub seq: u32,
+    /// Decodable alone.
+    pub key: bool,
+    /// Every block it codes equals the screen.
+    pub lossless: bool,
+    /// One temporal unit.
+    pub data: Vec<u8>,
+}
+
+/// A screen on its way to the viewers: its newest pixels, what they already have, and what their path can take.
+pub struct Coder {
+    picture: Picture,
+    tracker: Tracker,
+    encoder: Aom,
+    /// The path to the viewers.
+    pub pacer: Pacer,
+    seq: u32,
+    last_time: Option<u64>,
+}
+
+impl Coder {
+    /// A screen of that size, coded with so many threads.
+    pub fn new(width: u16, height: u16, threads: u32) -> Result<Self, CodecError> {
+        Ok(Self {
+            picture: Picture::new(width, height),
+            tracker: Tracker::new(width, height),
+            encoder: Aom::new(width, height, threads)?,
+            pacer: Pacer::new(),
+            seq: 0,
+            last_time: None,
+        })
+    }
+
+    /// The screen has another size now. Numbers and times go on.
+    pub fn resize(&mut self, width: u16, height: u16, threads: u32) -> Result<(), CodecError> {
+        self.encoder = Aom::new(width, height, threads)?;
+        self.picture = Picture::new(width, height);
+        self.tracker = Tracker::new(width, height);
+        self.pacer.restart();
+        Ok(())
+    }
+
+    /// Takes in changed pixels: BGRX, `rect.width` pixels a row.
+    pub fn update(&mut self, now: u64, rect: Rect, bgrx: &[u8]) {
+        self.picture.copy_bgrx(rect, bgrx);
+        self.tracker.damage(now, rect);
+    }
+
+    /// A viewer lost its decoder's state.
+    pub fn want_key(&mut self) {
+        self.tracker.want_key();
+        self.pacer.restart();
+    }
+
+    /// Whether [`Coder::next`] would code something now.
+    pub fn ready(&self, now: u64) -> bool {
+        self.tracker.plan(now, &self.pacer).is_some()
+    }
+
+    /// When [`Coder::next`] may have something to refine although nothing else happens.
+    pub fn due(&self) -> Option<u64> {
+        self.tracker.due()
+    }
+
+    /// Whether the viewers' picture equals the screen once they have drawn everything.
+    pub fn exact(&self) -> bool {
+        self.tracker.exact()
+    }
+
+    /// The newest pixels.
+    pub fn picture(&self) -> &Picture {
+        &self.picture
+    }
+
+    /// The next frame number: other frames of the same stream share the count.
+    pub fn number(&mut self) -> u32 {
+        self.seq += 1;
+        self.seq
+    }
+
+    /// Codes what is to be coded next, if anything.
+    pub fn next(&mut self, now: u64) -> Result<Option<Coded>, CodecError> {
+        let Some(plan) = self.tracker.plan(now, &self.pacer) else { return Ok(None) };
+        let (key, quantiser, active) = match &plan {
+            Plan::Key { quantiser } => {
+                (true, *quantiser, Bitmap::over(self.picture.width(), self.picture.height(), crate::track::BLOCK))
+            }
+            Plan::Change { quantiser, active } => (false, *quantiser, active.clone()),
+            Plan::Refine { active } => (false, 0, active.clone()),
+        };
+        // Two frames within a millisecond still need two times.
+        let time = self.last_time.map_or(now, |last| now.max(last + 1));
+        self.last_time = Some(time);
+        let data = self.encoder.encode(&self.picture, time, &Request { key, quantiser, active })?;
+        let seq = self.number();
+        self.tracker.done(&plan, data.len() as u64);
+        self.pacer.sent(now, seq, data.len() as u64);
+        Ok(Some(Coded { seq, key, lossless: quantiser == 0, data }))
+    }
+}

@@ -1,0 +1,116 @@
+//! When a frame may be sent, and how finely: control before encoding.
+//!
+//! The viewer acknowledges what it has *drawn*, so a slow decoder counts like a slow link. Nothing is ever encoded that
+//! the path could not take: damage accumulates instead, and the next frame shows the newest picture.
+
+use std::collections::VecDeque;
+
+/// The least window in bytes: a key press always fits.
+const LEAST_WINDOW: u64 = 16 * 1024;
+/// Before the first acknowledgement nothing is known of the path; this much may be under way.
+const FIRST_WINDOW: u64 = 256 * 1024;
+/// How long rate and round trip are remembered, in milliseconds.
+const MEMORY: u64 = 2_000;
+/// The quantisers in use, finest first: 24 is near-transparent for text, 44 keeps a thin link quick.
+const QUANTISERS: [u32; 3] = [24, 36, 44];
+
+#[derive(Clone, Debug)]
+struct Sent {
+    seq: u32,
+    bytes: u64,
+    at: u64,
+    delivered_before: u64,
+}
+
+/// What is known of the path to the viewers.
+#[derive(Clone, Debug, Default)]
+pub struct Pacer {
+    in_flight: VecDeque<Sent>,
+    delivered: u64,
+    rates: VecDeque<(u64, u64)>,
+    round_trips: VecDeque<(u64, u64)>,
+    recent_bytes: u64,
+    level: usize,
+}
+
+impl Pacer {
+    /// A path nothing is known about.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A frame of `bytes` went out.
+    pub fn sent(&mut self, now: u64, seq: u32, bytes: u64) {
+        self.in_flight.push_back(Sent { seq, bytes, at: now, delivered_before: self.delivered });
+        self.recent_bytes = (self.recent_bytes * 3 + bytes) / 4;
+        self.adapt();
+    }
+
+    /// The viewers have drawn every frame up to `seq`.
+    pub fn drawn(&mut self, now: u64, seq: u32) {
+        let mut newest = None;
+        while self.in_flight.front().is_some_and(|sent| sent.seq <= seq) {
+            let sent = self.in_flight.pop_front().expect("the front was just seen");
+            self.delivered += sent.bytes;
+            newest = Some(sent);
+        }
+        let Some(sent) = newest else { return };
+        let took = now.saturating_sub(sent.at).max(1);
+        self.rates.push_back((now, (self.delivered - sent.delivered_before) * 1_000 / took));
+        self.round_trips.push_back((now, took));
+        for memory in [&mut self.rates, &mut self.round_trips] {
+            while memory.len() > 1 && memory[0].0 + MEMORY < now {
+                memory.pop_front();
+            }
+        }
+    }
+
+    /// The viewers start anew with a keyframe; what was under way does not count any more.
+    pub fn restart(&mut self) {
+        self.in_flight.clear();
+    }
+
+    /// The least round trip to a drawn frame, in milliseconds, of the last two seconds.
+    pub fn round_trip(&self) -> Option<u64> {
+        self.round_trips.iter().map(|(_, ms)| *ms).min()
+    }
+
+    /// The best delivery rate of the last two seconds, in bytes a second.
+    pub fn rate(&self) -> Option<u64> {
+        self.rates.iter().map(|(_, rate)| *rate).max()
+    }
+
+    /// Whether nothing is under way.
+    pub fn idle(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
+    /// Whether another frame fits the path now.
+    pub fn may_send(&self) -> bool {
+        if self.in_flight.is_empty() {
+            return true;
+        }
+        let bytes: u64 = self.in_flight.iter().map(|s| s.bytes).sum();
+        let (window, frames) = match (self.rate(), self.round_trip()) {
+            (Some(rate), Some(rtt)) => ((rate * rtt / 800).max(LEAST_WINDOW), 2 + rtt / 33),
+            _ => (FIRST_WINDOW, 2),
+        };
+        bytes < window && (self.in_flight.len() as u64) < frames.min(8)
+    }
+
+    /// The quantiser for the next frame that shows change.
+    pub fn quantiser(&self) -> u32 {
+        QUANTISERS[self.level]
+    }
+
+    /// Coarser when the last frames took the path longer than 50 ms each, finer below 20 ms.
+    fn adapt(&mut self) {
+        let Some(rate) = self.rate().filter(|r| *r > 0) else { return };
+        let ms = self.recent_bytes * 1_000 / rate;
+        if ms > 50 && self.level + 1 < QUANTISERS.len() {
+            self.level += 1;
+        } else if ms < 20 && self.level > 0 {
+            self.level -= 1;
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! What a viewer sees, how the path is used, and files that survive.
+
+mod exact;
+mod pace;
+mod webm;

@@ -1,0 +1,56 @@
+//! A slow path gets fewer, newest frames and never a backlog.
+
+use proptest::prelude::*;
+use screen::Pacer;
+
+/// A link with a rate in bytes a second and a one-way delay in milliseconds, and a viewer that draws at once. Returns
+/// how long each frame of `size` bytes took from being coded to being drawn, when there is always damage.
+fn drive(rate: u64, delay: u64, size: u64) -> Vec<u64> {
+    let mut pacer = Pacer::new();
+    let mut free_at = 0;
+    let mut arrivals: Vec<(u64, u32)> = Vec::new();
+    let mut latencies = Vec::new();
+    let mut seq = 0;
+    for now in 0..20_000 {
+        for (at, seq) in arrivals.extract_if(.., |(at, _)| *at <= now) {
+            pacer.drawn(at, seq);
+        }
+        if pacer.may_send() {
+            seq += 1;
+            pacer.sent(now, seq, size);
+            free_at = free_at.max(now) + (size * 1_000).div_ceil(rate);
+            latencies.push(free_at + delay - now);
+            arrivals.push((free_at + 2 * delay, seq));
+        }
+    }
+    latencies
+}
+
+proptest! {
+    #[test]
+    fn latency_is_bounded_by_the_path_and_not_by_a_queue(
+        rate in 100_000u64..20_000_000, delay in 1u64..150, size in 1_000u64..60_000,
+    ) {
+        let latencies = drive(rate, delay, size);
+        // The least window of 16 kB may always be under way.
+        let one = (size + 16_384) * 1_000 / rate + delay;
+        let late = latencies[latencies.len() / 2..].iter().max().copied().unwrap();
+        prop_assert!(latencies.len() > 10, "the path is used: {} frames", latencies.len());
+        prop_assert!(late <= 3 * one + 100, "a frame took {late} ms where the path needs {one}");
+    }
+}
+
+#[test]
+fn a_thin_path_gets_coarser_frames_and_a_fat_one_fine() {
+    let mut pacer = Pacer::new();
+    let mut now = 0;
+    for (rate, finest) in [(100_000u64, false), (50_000_000, true)] {
+        for seq in 0..200 {
+            let took = 10_000 * 1_000 / rate + 10;
+            pacer.sent(now, seq, 10_000);
+            now += took;
+            pacer.drawn(now, seq);
+        }
+        assert_eq!(pacer.quantiser() == 24, finest, "at {rate} bytes/s");
+    }
+}
