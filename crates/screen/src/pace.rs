@@ -9,8 +9,11 @@ use std::collections::VecDeque;
 const LEAST_WINDOW: u64 = 16 * 1024;
 /// Before the first acknowledgement nothing is known of the path; this much may be under way.
 const FIRST_WINDOW: u64 = 256 * 1024;
-/// How long rate and round trip are remembered, in milliseconds.
-const MEMORY: u64 = 2_000;
+/// How long a rate is remembered, in milliseconds.
+const RATE_MEMORY: u64 = 2_000;
+/// How long the least round trip is believed. Then one frame goes alone, so that a round trip without a queue is seen
+/// again (the idea of BBR's ProbeRTT).
+const ROUND_TRIP_MEMORY: u64 = 10_000;
 /// The quantisers in use, finest first: 24 is near-transparent for text, 44 keeps a thin link quick.
 const QUANTISERS: [u32; 3] = [24, 36, 44];
 
@@ -20,6 +23,7 @@ struct Sent {
     bytes: u64,
     at: u64,
     delivered_before: u64,
+    alone: bool,
 }
 
 /// What is known of the path to the viewers.
@@ -28,7 +32,8 @@ pub struct Pacer {
     in_flight: VecDeque<Sent>,
     delivered: u64,
     rates: VecDeque<(u64, u64)>,
-    round_trips: VecDeque<(u64, u64)>,
+    round_trip: Option<(u64, u64)>,
+    clock: u64,
     recent_bytes: u64,
     level: usize,
 }
@@ -41,7 +46,9 @@ impl Pacer {
 
     /// A frame of `bytes` went out.
     pub fn sent(&mut self, now: u64, seq: u32, bytes: u64) {
-        self.in_flight.push_back(Sent { seq, bytes, at: now, delivered_before: self.delivered });
+        self.clock = now;
+        let alone = self.in_flight.is_empty();
+        self.in_flight.push_back(Sent { seq, bytes, at: now, delivered_before: self.delivered, alone });
         self.recent_bytes = (self.recent_bytes * 3 + bytes) / 4;
         self.adapt();
     }
@@ -55,13 +62,15 @@ impl Pacer {
             newest = Some(sent);
         }
         let Some(sent) = newest else { return };
+        self.clock = now;
         let took = now.saturating_sub(sent.at).max(1);
         self.rates.push_back((now, (self.delivered - sent.delivered_before) * 1_000 / took));
-        self.round_trips.push_back((now, took));
-        for memory in [&mut self.rates, &mut self.round_trips] {
-            while memory.len() > 1 && memory[0].0 + MEMORY < now {
-                memory.pop_front();
-            }
+        while self.rates.len() > 1 && self.rates[0].0 + RATE_MEMORY < now {
+            self.rates.pop_front();
+        }
+        let better = self.round_trip.is_none_or(|(_, least)| took <= least);
+        if better || (sent.alone && self.round_trip_is_old()) {
+            self.round_trip = Some((now, took));
         }
     }
 
@@ -70,9 +79,13 @@ impl Pacer {
         self.in_flight.clear();
     }
 
-    /// The least round trip to a drawn frame, in milliseconds, of the last two seconds.
+    /// The least round trip to a drawn frame of late, in milliseconds.
     pub fn round_trip(&self) -> Option<u64> {
-        self.round_trips.iter().map(|(_, ms)| *ms).min()
+        self.round_trip.map(|(_, ms)| ms)
+    }
+
+    fn round_trip_is_old(&self) -> bool {
+        self.round_trip.is_some_and(|(at, _)| at + ROUND_TRIP_MEMORY < self.clock)
     }
 
     /// The best delivery rate of the last two seconds, in bytes a second.
@@ -89,6 +102,9 @@ impl Pacer {
     pub fn may_send(&self) -> bool {
         if self.in_flight.is_empty() {
             return true;
+        }
+        if self.round_trip_is_old() {
+            return false;
         }
         let bytes: u64 = self.in_flight.iter().map(|s| s.bytes).sum();
         let (window, frames) = match (self.rate(), self.round_trip()) {
