@@ -249,8 +249,6 @@ pub enum ServerMessage {
     Welcome {
         you: ParticipantId,
         now: Timestamp,
-        /// Comes back for a new ticket when the connection breaks.
-        resume: String,
         /// The Ed25519 signature of the hello's challenge in hexadecimal; empty when none was asked for.
         proof: String,
         state: Box<SessionState>,
@@ -270,7 +268,7 @@ pub enum ServerMessage {
     Drawn { seq: u32 },
     /// To the customer's program: a viewer needs a keyframe.
     NeedKeyframe {},
-    /// To a viewer: the picture stands still because the server cannot deliver or record it.
+    /// The answer to a ping.
     Pong { t: u32 },
     /// The connection ends now: somebody opened this session elsewhere, or the server stops.
     Bye { reason: String },

@@ -1,0 +1,158 @@
+//! Setting up, signing in and out.
+
+use std::sync::OnceLock;
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString},
+};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use super::{
+    ApiError, From, Result, SignedIn,
+    people::{Account, NewUser, insert_user},
+    signed_in::{cookie, cookie_name},
+};
+use crate::{
+    app::{self, Shared, stored_time},
+    secret,
+    store::tables::{login, user},
+};
+
+/// A sign-in lasts a working day.
+const LOGIN_MS: u64 = 12 * 60 * 60 * 1_000;
+
+/// The first administrator.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct SetUp {
+    pub token: String,
+    pub organisation: String,
+    pub user: NewUser,
+}
+
+/// Name and password.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct Credentials {
+    pub login: String,
+    pub password: String,
+}
+
+/// Who is signed in, and where.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Me {
+    pub account: Account,
+    pub organisation: String,
+    pub domain: String,
+    /// Whether mails go out; otherwise they land in the outbox.
+    pub mail: bool,
+}
+
+/// Makes the first administrator, once.
+pub async fn set_up(State(app): State<Shared>, From(address): From, Json(body): Json<SetUp>) -> Result<Response> {
+    app.password_guesses.guess(address)?;
+    let right = {
+        let setup = app.setup.lock().expect("nobody panics while holding the set-up token");
+        setup.as_ref().is_some_and(|token| secret::hash(token) == secret::hash(&body.token))
+    };
+    if !right {
+        return Err(ApiError::missing("set-up link, or it has been used"));
+    }
+    let mut settings = app.settings();
+    settings.organisation = super::people::name(&body.organisation)?;
+    let account = insert_user(&app, NewUser { administrator: true, ..body.user }).await?;
+    settings.save(&app.db).await?;
+    *app.settings.write().expect("nobody panics while holding the settings") = settings;
+    *app.setup.lock().expect("nobody panics while holding the set-up token") = None;
+    start(&app, account.id).await
+}
+
+/// Signs a technician in.
+pub async fn sign_in(State(app): State<Shared>, From(address): From, Json(body): Json<Credentials>) -> Result<Response> {
+    app.password_guesses.guess(address)?;
+    app.password_guesses.guess_at(&body.login)?;
+    let login = body.login.trim().to_lowercase();
+    let user = user::Entity::find().filter(user::Column::Login.eq(login)).one(&app.db).await?;
+    let user = user.filter(|u| !u.disabled);
+    let hash = user.as_ref().map(|u| u.password.clone());
+    let right = tokio::task::spawn_blocking(move || verify(&body.password, hash.as_deref())).await.unwrap_or(false);
+    match user {
+        Some(user) if right => start(&app, user.id).await,
+        _ => Err(ApiError::wrong_password()),
+    }
+}
+
+/// Ends this browser's sign-in.
+pub async fn sign_out(State(app): State<Shared>, headers: HeaderMap) -> Result<Response> {
+    if let Some(cookie) = cookie(&app, &headers) {
+        login::Entity::delete_by_id(secret::hash(&cookie)).exec(&app.db).await?;
+    }
+    Ok(with_cookie(&app, "", 0))
+}
+
+/// Ends every sign-in of this technician.
+pub async fn sign_out_everywhere(State(app): State<Shared>, SignedIn(user): SignedIn) -> Result<Response> {
+    forget(&app, user.id).await?;
+    Ok(with_cookie(&app, "", 0))
+}
+
+/// Ends every sign-in of a technician.
+pub async fn forget(app: &Shared, user: i32) -> Result<()> {
+    login::Entity::delete_many().filter(login::Column::User.eq(user)).exec(&app.db).await?;
+    Ok(())
+}
+
+/// Who is signed in.
+pub async fn me(State(app): State<Shared>, SignedIn(user): SignedIn) -> Json<Me> {
+    Json(Me {
+        account: user.into(),
+        organisation: app.settings().organisation,
+        domain: app.config.domain().to_owned(),
+        mail: app.config.smtp_url.is_some(),
+    })
+}
+
+async fn start(app: &Shared, user: i32) -> Result<Response> {
+    let now = app::now();
+    login::Entity::delete_many().filter(login::Column::Until.lt(stored_time(now))).exec(&app.db).await?;
+    let token = secret::token();
+    let until = stored_time(now.plus(LOGIN_MS));
+    login::ActiveModel { hash: Set(secret::hash(&token)), user: Set(user), until: Set(until) }.insert(&app.db).await?;
+    Ok(with_cookie(app, &token, LOGIN_MS / 1_000))
+}
+
+fn with_cookie(app: &Shared, value: &str, seconds: u64) -> Response {
+    let secure = app.config.secure();
+    let name = cookie_name(secure);
+    let flag = if secure { "; Secure" } else { "" };
+    let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{flag}");
+    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response()
+}
+
+/// Argon2id with the parameters that its RFC (9106) recommends second, which the library has as its default.
+pub fn hash_password(password: &str) -> Result<String> {
+    let salt = SaltString::encode_b64(&secret::random::<16>()).map_err(|e| anyhow::anyhow!("a salt failed: {e}"))?;
+    let hash = Argon2::default().hash_password(password.as_bytes(), &salt);
+    Ok(hash.map_err(|e| anyhow::anyhow!("a hash failed: {e}"))?.to_string())
+}
+
+/// Takes as long for a name that does not exist as for one that does.
+fn verify(password: &str, hash: Option<&str>) -> bool {
+    static NOBODY: OnceLock<String> = OnceLock::new();
+    let nobody = NOBODY.get_or_init(|| hash_password("nobody").unwrap_or_default());
+    let parsed = PasswordHash::new(hash.unwrap_or(nobody));
+    let right = parsed.is_ok_and(|h| Argon2::default().verify_password(password.as_bytes(), &h).is_ok());
+    right && hash.is_some()
+}

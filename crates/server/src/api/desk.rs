@@ -1,0 +1,443 @@
+//! The built-in service desk: customers, incidents and their journals.
+
+use std::collections::HashMap;
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    http::StatusCode,
+};
+use protocol::{IncidentRef, SessionId, Timestamp, UserRef};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use super::{ApiError, Result, SignedIn, people};
+use crate::{
+    app::{self, Shared, stored_time},
+    store::tables::{customer, incident, journal, user},
+};
+
+/// How many incidents one list shows.
+const LIST: u64 = 200;
+/// The first incident is INC-1001.
+const FIRST_NUMBER: i32 = 1_000;
+
+/// Somebody who is helped.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Customer {
+    pub id: i32,
+    pub name: String,
+    pub email: String,
+    pub company: String,
+}
+
+/// What is said of a customer.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct CustomerInput {
+    pub name: String,
+    pub email: String,
+    pub company: String,
+}
+
+/// Where an incident stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum Status {
+    New,
+    InProgress,
+    Waiting,
+    Resolved,
+}
+
+/// How urgent an incident is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum Priority {
+    Low,
+    Normal,
+    High,
+    Urgent,
+}
+
+/// An incident.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Incident {
+    pub id: i32,
+    pub number: String,
+    pub customer: Customer,
+    pub subject: String,
+    pub description: String,
+    pub status: Status,
+    pub priority: Priority,
+    pub owner: Option<UserRef>,
+    pub team: String,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+}
+
+/// What is said of an incident.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct IncidentInput {
+    pub customer: i32,
+    pub subject: String,
+    pub description: String,
+    pub status: Status,
+    pub priority: Priority,
+    pub owner: Option<i32>,
+    pub team: String,
+}
+
+/// One journal entry.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct JournalEntry {
+    pub id: i32,
+    pub at: Timestamp,
+    pub author: String,
+    pub text: String,
+    pub content: JournalContent,
+}
+
+/// What kind of entry it is, and what belongs to it.
+#[derive(Serialize, TS)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[ts(export)]
+pub enum JournalContent {
+    /// Something about the incident changed.
+    Change {},
+    /// Somebody wrote a note.
+    Note {},
+    /// A mail was sent, or lies in the outbox.
+    Mail { mail: i32 },
+    /// A session: grey while it waits for its evidence, orange when that is linked.
+    RemoteSupport { session: String, history: Option<session::History> },
+}
+
+/// An incident with its journal, newest first.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct IncidentPage {
+    pub incident: Incident,
+    pub journal: Vec<JournalEntry>,
+}
+
+/// Which incidents.
+#[derive(Deserialize)]
+pub struct Filter {
+    #[serde(default)]
+    whose: Whose,
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    resolved: bool,
+}
+
+/// Whose incidents.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Whose {
+    Mine,
+    Team,
+    #[default]
+    All,
+}
+
+/// A note.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct Note {
+    pub text: String,
+}
+
+/// An incident's number, from its id.
+pub fn number(id: i32) -> String {
+    format!("INC-{}", FIRST_NUMBER + id)
+}
+
+/// An enum of the API as the database keeps it.
+fn word<T: Serialize>(value: T) -> String {
+    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn from_word<T: serde::de::DeserializeOwned>(word: &str) -> anyhow::Result<T> {
+    Ok(serde_json::from_value(word.into())?)
+}
+
+/// Adds a journal entry.
+pub async fn write_journal(app: &Shared, incident: i32, kind: &str, author: &str, text: String) -> Result<journal::ActiveModel> {
+    let row = journal::ActiveModel {
+        incident: Set(incident),
+        at: Set(stored_time(app::now())),
+        kind: Set(kind.into()),
+        author: Set(author.into()),
+        text: Set(text),
+        session: Set(None),
+        mail: Set(None),
+        ..Default::default()
+    };
+    touch(app, incident).await?;
+    Ok(row)
+}
+
+async fn touch(app: &Shared, id: i32) -> Result<()> {
+    let row = incident::ActiveModel { id: Set(id), updated: Set(stored_time(app::now())), ..Default::default() };
+    row.update(&app.db).await?;
+    Ok(())
+}
+
+/// All customers, or those that a text names.
+pub async fn customers(State(app): State<Shared>, _: SignedIn, Query(filter): Query<Filter>) -> Result<Json<Vec<Customer>>> {
+    let mut query = customer::Entity::find().order_by_asc(customer::Column::Name).limit(LIST);
+    if !filter.q.trim().is_empty() {
+        let q = filter.q.trim();
+        let any = Condition::any()
+            .add(customer::Column::Name.contains(q))
+            .add(customer::Column::Email.contains(q))
+            .add(customer::Column::Company.contains(q));
+        query = query.filter(any);
+    }
+    Ok(Json(query.all(&app.db).await?.into_iter().map(shown_customer).collect()))
+}
+
+fn shown_customer(c: customer::Model) -> Customer {
+    Customer { id: c.id, name: c.name, email: c.email, company: c.company }
+}
+
+/// Adds a customer.
+pub async fn add_customer(State(app): State<Shared>, _: SignedIn, Json(new): Json<CustomerInput>) -> Result<(StatusCode, Json<Customer>)> {
+    let row = customer_row(&new)?.insert(&app.db).await?;
+    Ok((StatusCode::CREATED, Json(shown_customer(row))))
+}
+
+/// Changes a customer.
+pub async fn change_customer(
+    State(app): State<Shared>,
+    _: SignedIn,
+    Path(id): Path<i32>,
+    Json(new): Json<CustomerInput>,
+) -> Result<Json<Customer>> {
+    customer::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("customer"))?;
+    let row = customer::ActiveModel { id: Set(id), ..customer_row(&new)? };
+    Ok(Json(shown_customer(row.update(&app.db).await?)))
+}
+
+fn customer_row(new: &CustomerInput) -> Result<customer::ActiveModel> {
+    Ok(customer::ActiveModel {
+        name: Set(people::name(&new.name)?),
+        email: Set(people::email(&new.email)?),
+        company: Set(new.company.trim().chars().take(protocol::MAX_NAME_CHARS).collect()),
+        ..Default::default()
+    })
+}
+
+/// A list of incidents, newest change first.
+pub async fn incidents(State(app): State<Shared>, SignedIn(me): SignedIn, Query(filter): Query<Filter>) -> Result<Json<Vec<Incident>>> {
+    let mut query = incident::Entity::find().order_by_desc(incident::Column::Updated).limit(LIST);
+    match filter.whose {
+        Whose::Mine => query = query.filter(incident::Column::Owner.eq(me.id)),
+        Whose::Team => query = query.filter(incident::Column::Team.eq(me.team)),
+        Whose::All => {}
+    }
+    if !filter.resolved {
+        query = query.filter(incident::Column::Status.ne(word(Status::Resolved)));
+    }
+    let q = filter.q.trim();
+    if !q.is_empty() {
+        let named = customer::Entity::find()
+            .filter(Condition::any().add(customer::Column::Name.contains(q)).add(customer::Column::Company.contains(q)))
+            .all(&app.db)
+            .await?;
+        let mut any = Condition::any()
+            .add(incident::Column::Subject.contains(q))
+            .add(incident::Column::Description.contains(q))
+            .add(incident::Column::Customer.is_in(named.iter().map(|c| c.id)));
+        let digits = q.to_ascii_uppercase();
+        if let Ok(n) = digits.strip_prefix("INC-").unwrap_or(&digits).parse::<i32>() {
+            any = any.add(incident::Column::Id.eq(n.saturating_sub(FIRST_NUMBER)));
+        }
+        query = query.filter(any);
+    }
+    let rows = query.all(&app.db).await?;
+    Ok(Json(shown(&app, rows).await?))
+}
+
+/// Incidents with the names that belong to them.
+async fn shown(app: &Shared, rows: Vec<incident::Model>) -> Result<Vec<Incident>> {
+    let customers = customer::Entity::find().filter(customer::Column::Id.is_in(rows.iter().map(|r| r.customer)));
+    let mut customers: HashMap<i32, customer::Model> =
+        customers.all(&app.db).await?.into_iter().map(|c| (c.id, c)).collect();
+    let owners = user::Entity::find().filter(user::Column::Id.is_in(rows.iter().filter_map(|r| r.owner)));
+    let owners: HashMap<i32, String> = owners.all(&app.db).await?.into_iter().map(|u| (u.id, u.name)).collect();
+    let mut list = Vec::with_capacity(rows.len());
+    for r in rows {
+        let nobody = || customer::Model { id: r.customer, name: "?".into(), email: String::new(), company: String::new() };
+        let customer = customers.get(&r.customer).cloned().unwrap_or_else(nobody);
+        customers.entry(r.customer).or_insert_with(|| customer.clone());
+        list.push(Incident {
+            id: r.id,
+            number: number(r.id),
+            customer: shown_customer(customer),
+            subject: r.subject,
+            description: r.description,
+            status: from_word(&r.status)?,
+            priority: from_word(&r.priority)?,
+            owner: r.owner.and_then(|id| Some(UserRef { id, name: owners.get(&id)?.clone() })),
+            team: r.team,
+            created: Timestamp(r.created.cast_unsigned()),
+            updated: Timestamp(r.updated.cast_unsigned()),
+        });
+    }
+    Ok(list)
+}
+
+/// The incident by that number.
+pub async fn find(app: &Shared, id: i32) -> Result<Incident> {
+    let row = incident::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("incident"))?;
+    shown(app, vec![row]).await?.pop().ok_or_else(|| ApiError::missing("incident"))
+}
+
+impl Incident {
+    /// The incident as sessions name it.
+    pub fn as_ref(&self) -> IncidentRef {
+        IncidentRef {
+            id: self.id,
+            number: self.number.clone(),
+            subject: self.subject.clone(),
+            customer: self.customer.name.clone(),
+        }
+    }
+}
+
+/// One incident with its journal.
+pub async fn incident(State(app): State<Shared>, _: SignedIn, Path(id): Path<i32>) -> Result<Json<IncidentPage>> {
+    let incident = find(&app, id).await?;
+    let rows = journal::Entity::find()
+        .filter(journal::Column::Incident.eq(id))
+        .order_by_desc(journal::Column::At)
+        .order_by_desc(journal::Column::Id)
+        .all(&app.db)
+        .await?;
+    let mut journal = Vec::with_capacity(rows.len());
+    for row in rows {
+        journal.push(journal_entry(&app, row).await?);
+    }
+    Ok(Json(IncidentPage { incident, journal }))
+}
+
+async fn journal_entry(app: &Shared, row: journal::Model) -> Result<JournalEntry> {
+    let content = match (row.kind.as_str(), row.session, row.mail) {
+        ("remote_support", Some(session), _) => {
+            let id = SessionId::try_from(session.clone()).map_err(|e| anyhow::anyhow!("{e}"))?;
+            let entries = app.hub.read(app, &id).await?;
+            let history = entries.and_then(|entries| session::history(&entries));
+            JournalContent::RemoteSupport { session, history }
+        }
+        ("mail", _, Some(mail)) => JournalContent::Mail { mail },
+        ("note", ..) => JournalContent::Note {},
+        _ => JournalContent::Change {},
+    };
+    Ok(JournalEntry { id: row.id, at: Timestamp(row.at.cast_unsigned()), author: row.author, text: row.text, content })
+}
+
+/// Adds an incident.
+pub async fn add_incident(State(app): State<Shared>, SignedIn(me): SignedIn, Json(new): Json<IncidentInput>) -> Result<(StatusCode, Json<Incident>)> {
+    let now = stored_time(app::now());
+    let row = incident::ActiveModel { created: Set(now), ..incident_row(&app, &new).await? };
+    let row = row.insert(&app.db).await?;
+    write_journal(&app, row.id, "change", &me.name, "created the incident".into()).await?.insert(&app.db).await?;
+    Ok((StatusCode::CREATED, Json(find(&app, row.id).await?)))
+}
+
+/// Changes an incident; the journal says what.
+pub async fn change_incident(
+    State(app): State<Shared>,
+    SignedIn(me): SignedIn,
+    Path(id): Path<i32>,
+    Json(new): Json<IncidentInput>,
+) -> Result<Json<Incident>> {
+    let before = find(&app, id).await?;
+    let row = incident::ActiveModel { id: Set(id), ..incident_row(&app, &new).await? };
+    row.update(&app.db).await?;
+    let after = find(&app, id).await?;
+    let changes = changes(&before, &after);
+    if !changes.is_empty() {
+        write_journal(&app, id, "change", &me.name, changes.join("; ")).await?.insert(&app.db).await?;
+    }
+    Ok(Json(after))
+}
+
+async fn incident_row(app: &Shared, new: &IncidentInput) -> Result<incident::ActiveModel> {
+    if customer::Entity::find_by_id(new.customer).one(&app.db).await?.is_none() {
+        return Err(ApiError::bad("Please choose a customer."));
+    }
+    if let Some(owner) = new.owner
+        && user::Entity::find_by_id(owner).one(&app.db).await?.is_none()
+    {
+        return Err(ApiError::bad("Please choose an owner who exists."));
+    }
+    let subject = new.subject.trim();
+    if subject.is_empty() || subject.chars().count() > 200 || subject.chars().any(char::is_control) {
+        return Err(ApiError::bad("A subject has between 1 and 200 characters."));
+    }
+    if new.description.len() > 20_000 {
+        return Err(ApiError::bad("A description has at most 20,000 bytes."));
+    }
+    Ok(incident::ActiveModel {
+        customer: Set(new.customer),
+        subject: Set(subject.to_owned()),
+        description: Set(new.description.clone()),
+        status: Set(word(new.status)),
+        priority: Set(word(new.priority)),
+        owner: Set(new.owner),
+        team: Set(new.team.trim().chars().take(protocol::MAX_NAME_CHARS).collect()),
+        updated: Set(stored_time(app::now())),
+        ..Default::default()
+    })
+}
+
+fn changes(before: &Incident, after: &Incident) -> Vec<String> {
+    let owner = |i: &Incident| i.owner.as_ref().map_or("nobody".to_owned(), |o| o.name.clone());
+    let readable = |word: String| word.replace('_', " ");
+    let table = [
+        ("subject", before.subject.clone(), after.subject.clone()),
+        ("customer", before.customer.name.clone(), after.customer.name.clone()),
+        ("status", readable(word(before.status)), readable(word(after.status))),
+        ("priority", word(before.priority), word(after.priority)),
+        ("owner", owner(before), owner(after)),
+        ("team", before.team.clone(), after.team.clone()),
+    ];
+    let mut said: Vec<String> =
+        table.into_iter().filter(|(_, a, b)| a != b).map(|(what, a, b)| format!("{what}: {a} → {b}")).collect();
+    if before.description != after.description {
+        said.push("description changed".into());
+    }
+    said
+}
+
+/// Adds a note.
+pub async fn add_note(
+    State(app): State<Shared>,
+    SignedIn(me): SignedIn,
+    Path(id): Path<i32>,
+    Json(note): Json<Note>,
+) -> Result<(StatusCode, Json<JournalEntry>)> {
+    find(&app, id).await?;
+    let text = note.text.trim();
+    if text.is_empty() || text.len() > 20_000 {
+        return Err(ApiError::bad("A note has between 1 and 20,000 bytes."));
+    }
+    let row = write_journal(&app, id, "note", &me.name, text.to_owned()).await?.insert(&app.db).await?;
+    Ok((StatusCode::CREATED, Json(journal_entry(&app, row).await?)))
+}

@@ -1,0 +1,67 @@
+//! The support program, bound to this server.
+//!
+//! The file is the program as it was built, followed by the binding: JSON, its length (four bytes, big endian) and a
+//! mark. The program reads it from its own end.
+
+use axum::{
+    body::Body,
+    extract::{Form, State},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{ApiError, Result};
+use crate::app::Shared;
+
+/// What ends a bound program.
+const MARK: &[u8; 16] = b"deskside-bound-1";
+
+/// A pass that travels with the program, so that nothing has to be typed.
+#[derive(Deserialize)]
+pub struct Wanted {
+    #[serde(default)]
+    link: Option<String>,
+    #[serde(default)]
+    key: Option<String>,
+    #[serde(default)]
+    handover: Option<String>,
+}
+
+/// What the program is told.
+#[derive(Serialize)]
+struct Binding<'a> {
+    server: &'a str,
+    identity: String,
+    organisation: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handover: Option<String>,
+}
+
+/// The program for Linux x86-64. A form's answer: what it brings stays out of addresses and of proxies' logs.
+pub async fn linux(State(app): State<Shared>, Form(wanted): Form<Wanted>) -> Result<Response> {
+    let path = app.config.support_program.clone().ok_or_else(|| ApiError::missing("support program on this server"))?;
+    let short = |text: Option<String>| text.filter(|t| t.len() <= 64 && t.chars().all(|c| c.is_ascii_alphanumeric() || "-_ ".contains(c)));
+    let binding = Binding {
+        server: &app.config.public_url,
+        identity: app.identity.public(),
+        organisation: app.settings().organisation,
+        link: short(wanted.link),
+        key: short(wanted.key),
+        handover: short(wanted.handover),
+    };
+    let mut bytes = tokio::fs::read(path).await.map_err(anyhow::Error::from)?;
+    let json = serde_json::to_vec(&binding).map_err(anyhow::Error::from)?;
+    bytes.extend(&json);
+    bytes.extend(u32::try_from(json.len()).unwrap_or(0).to_be_bytes());
+    bytes.extend(MARK);
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"deskside-support\""),
+    ];
+    Ok((headers, Body::from(bytes)).into_response())
+}

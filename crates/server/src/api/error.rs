@@ -1,0 +1,116 @@
+//! What goes wrong, as an answer: a status and a sentence for a person.
+
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use ts_rs::TS;
+
+use crate::live::ActError;
+
+/// What every handler returns.
+pub type Result<T> = std::result::Result<T, ApiError>;
+
+/// A refusal or a failure.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    message: String,
+}
+
+/// The body of an answer that is not a success.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Problem {
+    /// One sentence for a person.
+    pub message: String,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+
+    /// The request makes no sense, and why.
+    pub fn bad(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, message)
+    }
+
+    /// Nothing by that name, or nothing that the asker may know of.
+    pub fn missing(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("There is no such {what}."))
+    }
+
+    /// Not signed in.
+    pub fn signed_out() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "Please sign in.")
+    }
+
+    /// Wrong name or password: it is not said which.
+    pub fn wrong_password() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "The user name or the password is not right.")
+    }
+
+    /// Signed in, but not allowed.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+
+    /// It does not fit what is there.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, message)
+    }
+
+    /// Too many guesses.
+    pub fn too_many() -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many tries. Please wait a minute and try again.")
+    }
+
+    /// Somebody else's server said no.
+    pub fn upstream(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, message)
+    }
+}
+
+impl From<crate::throttle::TooMany> for ApiError {
+    fn from(_: crate::throttle::TooMany) -> Self {
+        Self::too_many()
+    }
+}
+
+impl From<sea_orm::DbErr> for ApiError {
+    fn from(error: sea_orm::DbErr) -> Self {
+        anyhow::Error::from(error).into()
+    }
+}
+
+impl From<anyhow::Error> for ApiError {
+    fn from(error: anyhow::Error) -> Self {
+        tracing::error!(%error, "a request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The server could not do this. Its log says why.")
+    }
+}
+
+impl From<ActError> for ApiError {
+    fn from(error: ActError) -> Self {
+        match error {
+            ActError::Refused(why) => Self::conflict(sentence(&why.to_string())),
+            ActError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Error text as a sentence.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (self.status, Json(Problem { message: self.message })).into_response()
+    }
+}

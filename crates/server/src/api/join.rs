@@ -1,0 +1,216 @@
+//! The customer's way in: by link, by key, by the program, and back after a cut.
+//!
+//! Whoever does not know a live key or link learns nothing here, and may not guess often.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use protocol::{Client, Event, ParticipantId, Presence, Role, SessionId};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use serde::{Deserialize, Serialize};
+use session::{Actor, Command};
+use ts_rs::TS;
+
+use super::{ApiError, From, Result, sessions::Admission};
+use crate::{
+    app::{self, Shared, stored_time},
+    live::Live,
+    secret,
+    store::tables::{admission, session_row},
+};
+
+/// How long a customer's page or program may come back with its token.
+const RESUME_MS: u64 = 8 * 24 * 60 * 60 * 1_000;
+/// How long the way from the browser to the support program may take.
+const HANDOVER_MS: u64 = 15 * 60 * 1_000;
+
+/// What a customer holds.
+#[derive(Clone, Deserialize, TS)]
+#[serde(tag = "by", rename_all = "snake_case", deny_unknown_fields)]
+#[ts(export)]
+pub enum Pass {
+    /// The spoken key.
+    Key { key: String },
+    /// The secret of the link.
+    Link { token: String },
+    /// From the browser to the support program.
+    Handover { token: String },
+}
+
+/// Who runs this server: for the front page.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Welcome {
+    pub organisation: String,
+    pub domain: String,
+    /// Whether there is a support program for Linux to download.
+    pub linux: bool,
+}
+
+/// What a customer reads before joining.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Invitation {
+    pub organisation: String,
+    pub domain: String,
+    pub technician: String,
+    pub number: String,
+    pub subject: String,
+    pub recorded: bool,
+    /// Whether there is a support program for Linux to download.
+    pub linux: bool,
+}
+
+/// A wish to come in.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct Enter {
+    pub pass: Pass,
+    pub client: Client,
+}
+
+/// A customer is in.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Entered {
+    pub admission: Admission,
+    /// Comes back for a new ticket, also after a restart of the page or the server.
+    pub resume: String,
+    pub invitation: Invitation,
+}
+
+/// A token given out here.
+#[derive(Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct Token {
+    pub token: String,
+}
+
+/// Who runs this server.
+pub async fn welcome(State(app): State<Shared>) -> Json<Welcome> {
+    Json(Welcome {
+        organisation: app.settings().organisation,
+        domain: app.config.domain().to_owned(),
+        linux: app.config.support_program.is_some(),
+    })
+}
+
+fn dead() -> ApiError {
+    ApiError::missing("session key or link: it may be mistyped, used already, or too old. Ask your technician for a new one")
+}
+
+/// Says whose session a pass is for.
+pub async fn look(State(app): State<Shared>, From(address): From, Json(pass): Json<Pass>) -> Result<Json<Invitation>> {
+    app.key_guesses.guess(address)?;
+    let (live, _) = find(&app, &pass).await?;
+    Ok(Json(invitation(&app, &live).await))
+}
+
+/// Lets a customer in.
+pub async fn enter(State(app): State<Shared>, From(address): From, Json(body): Json<Enter>) -> Result<Json<Entered>> {
+    app.key_guesses.guess(address)?;
+    if body.client == Client::Console {
+        return Err(ApiError::bad("Technicians join from the console."));
+    }
+    let (live, seat) = find(&app, &body.pass).await?;
+    let who = match (&body.pass, seat) {
+        (Pass::Handover { token }, Some(who)) => {
+            admission::Entity::delete_by_id(secret::hash(token)).exec(&app.db).await?;
+            who
+        }
+        (pass, _) => {
+            let name = live.state().await.incident.customer;
+            let by_key = matches!(pass, Pass::Key { .. });
+            let join = Command::Join { role: Role::Customer, name, client: body.client, user: None, by_key };
+            let entries = live.act(&app, &Actor::Server, join).await.map_err(|error| match error {
+                crate::live::ActError::Refused(_) => dead(),
+                other => other.into(),
+            })?;
+            entries
+                .iter()
+                .find_map(|e| match e.event {
+                    Event::Joined { id, .. } | Event::Returned { id, .. } => Some(id),
+                    _ => None,
+                })
+                .ok_or_else(dead)?
+        }
+    };
+    let resume = admit(&app, &live.id, who, false, RESUME_MS).await?;
+    let admission = Admission { session: live.id.clone(), ticket: app.hub.ticket(live.id.clone(), who) };
+    Ok(Json(Entered { admission, resume, invitation: invitation(&app, &live).await }))
+}
+
+/// Lets a customer come back.
+pub async fn resume(State(app): State<Shared>, From(address): From, Json(body): Json<Token>) -> Result<Json<Admission>> {
+    app.key_guesses.guess(address)?;
+    let (live, who) = by_token(&app, &body.token, false).await?;
+    Ok(Json(Admission { session: live.id.clone(), ticket: app.hub.ticket(live.id.clone(), who) }))
+}
+
+/// Gives the browser's customer a token for the support program.
+pub async fn handover(State(app): State<Shared>, From(address): From, Json(body): Json<Token>) -> Result<Json<Token>> {
+    app.key_guesses.guess(address)?;
+    let (live, who) = by_token(&app, &body.token, false).await?;
+    Ok(Json(Token { token: admit(&app, &live.id, who, true, HANDOVER_MS).await? }))
+}
+
+async fn admit(app: &Shared, session: &SessionId, who: ParticipantId, handover: bool, life: u64) -> Result<String> {
+    let now = app::now();
+    admission::Entity::delete_many().filter(admission::Column::Until.lt(stored_time(now))).exec(&app.db).await?;
+    let token = secret::token();
+    let row = admission::ActiveModel {
+        hash: Set(secret::hash(&token)),
+        session: Set(session.to_string()),
+        participant: Set(who.0.into()),
+        handover: Set(handover),
+        until: Set(stored_time(now.plus(life))),
+    };
+    row.insert(&app.db).await?;
+    Ok(token)
+}
+
+async fn by_token(app: &Shared, token: &str, handover: bool) -> Result<(Arc<Live>, ParticipantId)> {
+    let row = admission::Entity::find_by_id(secret::hash(token)).one(&app.db).await?;
+    let row = row.filter(|r| r.handover == handover && r.until > stored_time(app::now())).ok_or_else(dead)?;
+    let id = SessionId::try_from(row.session).map_err(|_| dead())?;
+    let live = app.hub.get(&id).ok_or_else(dead)?;
+    let who = ParticipantId(u16::try_from(row.participant).map_err(|_| dead())?);
+    // Whoever left does not come back by an old token: that takes a new key or link.
+    let here = live.ask(|s| s.participant(who).is_some_and(|p| p.presence != Presence::Gone)).await;
+    if here { Ok((live, who)) } else { Err(dead()) }
+}
+
+/// The session that a pass opens. Also tells, in the same words, that there is none.
+async fn find(app: &Shared, pass: &Pass) -> Result<(Arc<Live>, Option<ParticipantId>)> {
+    let (column, hash, by_key) = match pass {
+        Pass::Key { key } => {
+            let digits = secret::digits(key).ok_or_else(dead)?;
+            (session_row::Column::KeyHash, secret::hash_key(&app.identity.pepper(), &digits), true)
+        }
+        Pass::Link { token } => (session_row::Column::LinkHash, secret::hash(token), false),
+        Pass::Handover { token } => {
+            let (live, who) = by_token(app, token, true).await?;
+            return Ok((live, Some(who)));
+        }
+    };
+    let row = session_row::Entity::find().filter(column.eq(hash)).one(&app.db).await?.ok_or_else(dead)?;
+    let id = SessionId::try_from(row.id).map_err(|_| dead())?;
+    let live = app.hub.get(&id).ok_or_else(dead)?;
+    let open = live.ask(|s| s.open_for_customer(app::now(), by_key)).await;
+    if open { Ok((live, None)) } else { Err(dead()) }
+}
+
+async fn invitation(app: &Shared, live: &Live) -> Invitation {
+    let state = live.state().await;
+    Invitation {
+        organisation: state.organisation,
+        domain: app.config.domain().to_owned(),
+        technician: state.owner.name,
+        number: state.incident.number,
+        subject: state.incident.subject,
+        recorded: state.recorded,
+        linux: app.config.support_program.is_some(),
+    }
+}

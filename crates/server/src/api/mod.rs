@@ -1,0 +1,96 @@
+//! The web API. One file a resource, the whole router on one screen.
+
+mod account;
+mod desk;
+mod download;
+mod error;
+mod evidence;
+mod join;
+mod mails;
+mod people;
+mod sessions;
+mod settings;
+mod signed_in;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{Method, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{delete, get, post, put},
+};
+
+pub use error::{ApiError, Result};
+pub use signed_in::{Admin, From, SignedIn};
+
+use crate::{app::Shared, web, wire};
+
+/// The largest body of a request: a mail with a long text fits.
+const BODY_LIMIT: usize = 256 * 1024;
+
+/// Every address of the server.
+pub fn router(app: Shared) -> Router {
+    Router::new()
+        // Signing in.
+        .route("/api/setup", post(account::set_up))
+        .route("/api/sign-in", post(account::sign_in))
+        .route("/api/sign-out", post(account::sign_out))
+        .route("/api/sign-out-everywhere", post(account::sign_out_everywhere))
+        .route("/api/me", get(account::me))
+        // People.
+        .route("/api/users", get(people::users).post(people::add_user))
+        .route("/api/users/{id}", put(people::change_user))
+        .route("/api/technicians", get(people::technicians))
+        .route("/api/settings", get(settings::read).put(settings::write))
+        // The service desk.
+        .route("/api/customers", get(desk::customers).post(desk::add_customer))
+        .route("/api/customers/{id}", put(desk::change_customer))
+        .route("/api/incidents", get(desk::incidents).post(desk::add_incident))
+        .route("/api/incidents/{id}", get(desk::incident).put(desk::change_incident))
+        .route("/api/incidents/{id}/notes", post(desk::add_note))
+        .route("/api/incidents/{id}/sessions", post(sessions::generate))
+        // Sessions.
+        .route("/api/sessions", get(sessions::queue))
+        .route("/api/sessions/{id}", get(sessions::read))
+        .route("/api/sessions/{id}/key", post(sessions::issue_key).delete(sessions::revoke_key))
+        .route("/api/sessions/{id}/link", delete(sessions::revoke_link))
+        .route("/api/sessions/{id}/mail", post(mails::send))
+        .route("/api/sessions/{id}/ticket", post(sessions::ticket))
+        .route("/api/sessions/{id}/hold", post(sessions::hold))
+        .route("/api/sessions/{id}/reopen", post(sessions::reopen))
+        .route("/api/sessions/{id}/transfer", post(sessions::transfer))
+        .route("/api/sessions/{id}/close", post(sessions::close))
+        // Evidence.
+        .route("/api/sessions/{id}/transcript.txt", get(evidence::text))
+        .route("/api/sessions/{id}/transcript.json", get(evidence::json))
+        .route("/api/sessions/{id}/recording.webm", get(evidence::recording))
+        .route("/api/sessions/{id}/pointer", get(evidence::pointer))
+        // Mails.
+        .route("/api/mails", get(mails::list))
+        .route("/api/mails/{id}", get(mails::read))
+        .route("/api/mails/{id}/html", get(mails::html))
+        // The customer's way in.
+        .route("/api/join/welcome", get(join::welcome))
+        .route("/api/join/look", post(join::look))
+        .route("/api/join/enter", post(join::enter))
+        .route("/api/join/resume", post(join::resume))
+        .route("/api/join/handover", post(join::handover))
+        .route("/download/linux", post(download::linux))
+        .route("/wire", get(wire::upgrade))
+        .fallback(web::page)
+        .layer(middleware::from_fn_with_state(app.clone(), same_origin))
+        .layer(middleware::from_fn(web::safety))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(app)
+}
+
+/// A page of somebody else changes nothing here, whatever cookies the browser adds.
+async fn same_origin(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let origin = request.headers().get(header::ORIGIN);
+    if changes && origin.is_some_and(|o| o.as_bytes() != app.config.origin().as_bytes()) {
+        return (StatusCode::FORBIDDEN, "this page does not belong to this server").into_response();
+    }
+    next.run(request).await
+}

@@ -1,0 +1,162 @@
+//! Technicians and administrators.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use protocol::{MAX_NAME_CHARS, UserRef};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use super::{Admin, ApiError, Result, SignedIn, account};
+use crate::{app::Shared, store::tables::user};
+
+/// A new technician.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct NewUser {
+    pub login: String,
+    pub name: String,
+    pub email: String,
+    pub team: String,
+    pub password: String,
+    #[serde(default)]
+    pub administrator: bool,
+}
+
+/// What may change about a technician. An empty password stays as it is.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct UserChange {
+    pub name: String,
+    pub email: String,
+    pub team: String,
+    pub administrator: bool,
+    pub disabled: bool,
+    pub password: String,
+}
+
+/// A technician's account.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Account {
+    pub id: i32,
+    pub login: String,
+    pub name: String,
+    pub email: String,
+    pub team: String,
+    pub administrator: bool,
+    pub disabled: bool,
+}
+
+impl From<user::Model> for Account {
+    fn from(u: user::Model) -> Self {
+        let user::Model { id, login, name, email, team, administrator, disabled, password: _ } = u;
+        Self { id, login, name, email, team, administrator, disabled }
+    }
+}
+
+/// All accounts.
+pub async fn users(State(app): State<Shared>, _: Admin) -> Result<Json<Vec<Account>>> {
+    let users = user::Entity::find().order_by_asc(user::Column::Name).all(&app.db).await?;
+    Ok(Json(users.into_iter().map(Into::into).collect()))
+}
+
+/// Whom an incident can be assigned and a session transferred to.
+pub async fn technicians(State(app): State<Shared>, _: SignedIn) -> Result<Json<Vec<UserRef>>> {
+    let users = user::Entity::find().filter(user::Column::Disabled.eq(false)).order_by_asc(user::Column::Name);
+    let users = users.all(&app.db).await?;
+    Ok(Json(users.into_iter().map(|u| UserRef { id: u.id, name: u.name }).collect()))
+}
+
+/// Adds a technician.
+pub async fn add_user(State(app): State<Shared>, _: Admin, Json(new): Json<NewUser>) -> Result<(StatusCode, Json<Account>)> {
+    Ok((StatusCode::CREATED, Json(insert_user(&app, new).await?)))
+}
+
+/// Changes a technician. A new password or a disabled account ends every sign-in.
+pub async fn change_user(
+    State(app): State<Shared>,
+    _: Admin,
+    Path(id): Path<i32>,
+    Json(change): Json<UserChange>,
+) -> Result<Json<Account>> {
+    let user = user::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("account"))?;
+    let administrators = user::Entity::find()
+        .filter(user::Column::Administrator.eq(true))
+        .filter(user::Column::Disabled.eq(false))
+        .filter(user::Column::Id.ne(id))
+        .one(&app.db)
+        .await?;
+    if administrators.is_none() && (change.disabled || !change.administrator) {
+        return Err(ApiError::conflict("This is the last administrator."));
+    }
+    let new_password = !change.password.is_empty();
+    let mut row: user::ActiveModel = user.into();
+    row.name = Set(name(&change.name)?);
+    row.email = Set(email(&change.email)?);
+    row.team = Set(change.team.trim().chars().take(MAX_NAME_CHARS).collect());
+    row.administrator = Set(change.administrator);
+    row.disabled = Set(change.disabled);
+    if new_password {
+        row.password = Set(password(change.password).await?);
+    }
+    let user = row.update(&app.db).await?;
+    if new_password || change.disabled {
+        account::forget(&app, id).await?;
+    }
+    Ok(Json(user.into()))
+}
+
+/// Judges and stores a new account.
+pub async fn insert_user(app: &Shared, new: NewUser) -> Result<Account> {
+    let login = new.login.trim().to_lowercase();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
+    if login.is_empty() || login.len() > 64 || !login.chars().all(plain) {
+        return Err(ApiError::bad("A user name has up to 64 letters, digits, dots, dashes, underscores or @."));
+    }
+    if user::Entity::find().filter(user::Column::Login.eq(&*login)).one(&app.db).await?.is_some() {
+        return Err(ApiError::conflict("There is an account by that user name already."));
+    }
+    let row = user::ActiveModel {
+        login: Set(login),
+        name: Set(name(&new.name)?),
+        email: Set(email(&new.email)?),
+        team: Set(new.team.trim().chars().take(MAX_NAME_CHARS).collect()),
+        administrator: Set(new.administrator),
+        disabled: Set(false),
+        password: Set(password(new.password).await?),
+        ..Default::default()
+    };
+    Ok(row.insert(&app.db).await?.into())
+}
+
+async fn password(password: String) -> Result<String> {
+    let length = password.chars().count();
+    if !(10..=200).contains(&length) {
+        return Err(ApiError::bad("A password has at least 10 characters, and at most 200."));
+    }
+    tokio::task::spawn_blocking(move || account::hash_password(&password))
+        .await
+        .map_err(|e| anyhow::anyhow!("hashing failed: {e}"))?
+}
+
+/// A person's or an organisation's name: something, and not too much.
+pub fn name(text: &str) -> Result<String> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > MAX_NAME_CHARS || text.chars().any(char::is_control) {
+        return Err(ApiError::bad("A name has between 1 and 120 characters."));
+    }
+    Ok(text.to_owned())
+}
+
+/// A mail address.
+pub fn email(text: &str) -> Result<String> {
+    let text = text.trim();
+    let address: std::result::Result<lettre::Address, _> = text.parse();
+    address.map(|a| a.to_string()).map_err(|_| ApiError::bad(format!("“{text}” is not a mail address.")))
+}

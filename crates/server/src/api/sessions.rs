@@ -1,0 +1,216 @@
+//! Sessions, as technicians make, find and end them.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use protocol::{Client, Entry, Event, Phase, Role, SessionId, SessionState, Timestamp};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+use serde::{Deserialize, Serialize};
+use session::{Actor, Command, History, TranscriptLine};
+use std::sync::Arc;
+use ts_rs::TS;
+
+use super::{ApiError, Result, SignedIn, desk, mails};
+use crate::{
+    app::{self, Shared},
+    live::{ActError, Live},
+    secret,
+    store::tables::session_row,
+};
+
+/// A new session key with its link, shown once.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Issued {
+    pub session: SessionId,
+    /// Nine digits.
+    pub key: String,
+    pub key_until: Timestamp,
+    pub link: String,
+    pub link_until: Timestamp,
+    /// What could be sent to the customer.
+    pub draft: mails::Draft,
+}
+
+/// A session in the queue.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Queued {
+    pub state: SessionState,
+    /// When it was generated.
+    pub since: Timestamp,
+    pub mine: bool,
+}
+
+/// A session, running or over.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct SessionPage {
+    pub state: SessionState,
+    pub entries: Vec<Entry>,
+    pub transcript: Vec<TranscriptLine>,
+    pub history: History,
+    /// When the first sharing began: the recording's time zero.
+    pub recording_from: Option<Timestamp>,
+}
+
+/// Whom to transfer to.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct Transfer {
+    pub to: i32,
+}
+
+/// Admission to the wire.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Admission {
+    pub session: SessionId,
+    pub ticket: String,
+}
+
+pub fn parse(id: String) -> Result<SessionId> {
+    SessionId::try_from(id).map_err(|_| ApiError::missing("session"))
+}
+
+fn running(app: &Shared, id: String) -> Result<Arc<Live>> {
+    app.hub.get(&parse(id)?).ok_or_else(|| ApiError::missing("running session"))
+}
+
+/// Generates a session for an incident, with a key and a link.
+pub async fn generate(State(app): State<Shared>, me: SignedIn, Path(incident): Path<i32>) -> Result<(StatusCode, Json<Issued>)> {
+    let incident = desk::find(&app, incident).await?;
+    let live = app.hub.create(&app, incident.as_ref(), me.as_ref()).await?;
+    let issued = issue(&app, &live, &me).await?;
+    let mut row =
+        desk::write_journal(&app, incident.id, "remote_support", &me.0.name, "started a support session".into()).await?;
+    row.session = Set(Some(live.id.to_string()));
+    row.insert(&app.db).await?;
+    Ok((StatusCode::CREATED, Json(issued)))
+}
+
+/// Generates a new key and link for a session that waits or is held.
+pub async fn issue_key(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Json<Issued>> {
+    let live = running(&app, id)?;
+    Ok(Json(issue(&app, &live, &me).await?))
+}
+
+async fn issue(app: &Shared, live: &Arc<Live>, me: &SignedIn) -> Result<Issued> {
+    let entries = live.act(app, &Actor::Technician(me.as_ref()), Command::IssueKey).await?;
+    let Some(Event::KeyIssued { key_until, link_until, .. }) = entries.first().map(|e| &e.event) else {
+        return Err(anyhow::anyhow!("a key was issued without its event").into());
+    };
+    let (key, token) = (secret::spoken_key(), secret::token());
+    let row = session_row::ActiveModel {
+        id: Set(live.id.to_string()),
+        key_hash: Set(Some(secret::hash_key(&app.identity.pepper(), &key))),
+        link_hash: Set(Some(secret::hash(&token))),
+        ..Default::default()
+    };
+    row.update(&app.db).await?;
+    // The token stands behind the #, so that browsers never send it in an address and no proxy writes it down.
+    let link = format!("{}/join#{token}", app.config.public_url);
+    let state = live.state().await;
+    let incident = desk::find(app, state.incident.id).await?;
+    let draft = mails::draft(app, &incident, &me.0, &link, &key);
+    Ok(Issued { session: live.id.clone(), key, key_until: *key_until, link, link_until: *link_until, draft })
+}
+
+async fn act(app: &Shared, me: &SignedIn, id: String, command: Command) -> Result<StatusCode> {
+    running(app, id)?.act(app, &Actor::Technician(me.as_ref()), command).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Makes the key useless.
+pub async fn revoke_key(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<StatusCode> {
+    act(&app, &me, id, Command::RevokeKey).await
+}
+
+/// Makes the link useless.
+pub async fn revoke_link(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<StatusCode> {
+    act(&app, &me, id, Command::RevokeLink).await
+}
+
+/// Puts a session on hold.
+pub async fn hold(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<StatusCode> {
+    act(&app, &me, id, Command::Hold).await
+}
+
+/// Opens a held session again.
+pub async fn reopen(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<StatusCode> {
+    act(&app, &me, id, Command::Reopen).await
+}
+
+/// Ends a session.
+pub async fn close(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<StatusCode> {
+    act(&app, &me, id, Command::Close).await
+}
+
+/// Gives a session to another technician.
+pub async fn transfer(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path(id): Path<String>,
+    Json(transfer): Json<Transfer>,
+) -> Result<StatusCode> {
+    use sea_orm::EntityTrait;
+    let to = crate::store::tables::user::Entity::find_by_id(transfer.to).one(&app.db).await?;
+    let to = to.filter(|u| !u.disabled).ok_or_else(|| ApiError::missing("technician"))?;
+    let to = protocol::UserRef { id: to.id, name: to.name };
+    act(&app, &me, id, Command::Transfer { to }).await
+}
+
+/// Lets a technician's page connect.
+pub async fn ticket(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Json<Admission>> {
+    let live = running(&app, id)?;
+    let (name, user) = (me.0.name.clone(), Some(me.0.id));
+    let seated = live.ask(|s| s.participants().iter().find(|p| p.user == user).map(|p| (p.id, s.owner().id))).await;
+    let who = match seated {
+        Some((who, owner)) if Some(owner) == user => who,
+        _ => {
+            let join = Command::Join { role: Role::Technician, name, client: Client::Console, user, by_key: false };
+            let entries = live.act(&app, &Actor::Server, join).await?;
+            entries
+                .iter()
+                .find_map(|e| match e.event {
+                    Event::Joined { id, .. } | Event::Returned { id, .. } => Some(id),
+                    _ => None,
+                })
+                .ok_or_else(|| anyhow::anyhow!("a technician joined without an event"))?
+        }
+    };
+    if live.ask(|s| s.phase()).await == Phase::Held {
+        return Err(ActError::from(protocol::RefusalReason::OnHold).into());
+    }
+    Ok(Json(Admission { session: live.id.clone(), ticket: app.hub.ticket(live.id.clone(), who) }))
+}
+
+/// What waits, runs or is held, oldest first.
+pub async fn queue(State(app): State<Shared>, SignedIn(me): SignedIn) -> Json<Vec<Queued>> {
+    let mut queue = Vec::new();
+    for live in app.hub.all() {
+        let state = live.state().await;
+        if matches!(state.phase, Phase::Ended { .. }) {
+            continue;
+        }
+        let since = live.entries().await.first().map_or(app::now(), |e| e.at);
+        queue.push(Queued { mine: state.owner.id == me.id, since, state });
+    }
+    queue.sort_by_key(|q| (!q.mine, q.since));
+    Json(queue)
+}
+
+/// One session with everything that is known of it.
+pub async fn read(State(app): State<Shared>, _: SignedIn, Path(id): Path<String>) -> Result<Json<SessionPage>> {
+    let id = parse(id)?;
+    let entries = app.hub.read(&app, &id).await?.ok_or_else(|| ApiError::missing("session"))?;
+    let mut session = session::Session::new(id, app.policy());
+    entries.iter().for_each(|e| session.apply(e.at, &e.event));
+    let history = session::history(&entries).ok_or_else(|| ApiError::missing("session"))?;
+    let recording_from = entries.iter().find(|e| matches!(e.event, Event::SharingStarted { .. })).map(|e| e.at);
+    let transcript = session::transcript(&entries);
+    Ok(Json(SessionPage { state: session.state(), entries, transcript, history, recording_from }))
+}

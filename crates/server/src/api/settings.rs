@@ -1,0 +1,28 @@
+//! What administrators may change.
+
+use axum::{Json, extract::State};
+
+use super::{Admin, ApiError, Result, SignedIn, people};
+use crate::app::{Settings, Shared};
+
+/// What is set.
+pub async fn read(State(app): State<Shared>, _: SignedIn) -> Json<Settings> {
+    Json(app.settings())
+}
+
+/// Sets it. Sessions that run keep the rules they began with.
+pub async fn write(State(app): State<Shared>, _: Admin, Json(mut new): Json<Settings>) -> Result<Json<Settings>> {
+    new.organisation = people::name(&new.organisation)?;
+    if !(1..=60).contains(&new.key_minutes) || !(1..=168).contains(&new.link_hours) {
+        return Err(ApiError::bad("A key lives between 1 and 60 minutes, a link between 1 and 168 hours."));
+    }
+    if new.mail_subject.trim().is_empty() || new.mail_subject.len() > 500 || new.mail_text.len() > 20_000 {
+        return Err(ApiError::bad("The invitation needs a subject, and at most 20,000 bytes of text."));
+    }
+    if !new.mail_text.contains("{{link}}") {
+        return Err(ApiError::bad("The invitation must contain {{link}}: without it the customer cannot come."));
+    }
+    new.save(&app.db).await?;
+    *app.settings.write().expect("nobody panics while holding the settings") = new.clone();
+    Ok(Json(new))
+}

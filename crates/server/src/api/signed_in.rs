@@ -1,0 +1,77 @@
+//! Who asks.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts},
+    http::{header, request::Parts},
+};
+use protocol::UserRef;
+use sea_orm::EntityTrait;
+
+use super::ApiError;
+use crate::{
+    app::{self, Shared, stored_time},
+    secret,
+    store::tables::{login, user},
+};
+
+/// The name of the cookie; browsers hold `__Host-` cookies to HTTPS and to this host.
+pub fn cookie_name(secure: bool) -> &'static str {
+    if secure { "__Host-deskside" } else { "deskside" }
+}
+
+/// The cookie's value, if the browser sent one.
+pub fn cookie(app: &Shared, parts: &axum::http::HeaderMap) -> Option<String> {
+    let name = cookie_name(app.config.secure());
+    let all = parts.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
+    all.filter_map(|pair| pair.trim().split_once('=')).find(|(n, _)| *n == name).map(|(_, value)| value.to_owned())
+}
+
+/// A technician who is signed in.
+pub struct SignedIn(pub user::Model);
+
+impl SignedIn {
+    /// The technician as sessions name them.
+    pub fn as_ref(&self) -> UserRef {
+        UserRef { id: self.0.id, name: self.0.name.clone() }
+    }
+}
+
+impl FromRequestParts<Shared> for SignedIn {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
+        let cookie = cookie(app, &parts.headers).ok_or_else(ApiError::signed_out)?;
+        let login = login::Entity::find_by_id(secret::hash(&cookie)).one(&app.db).await?;
+        let login = login.filter(|l| l.until > stored_time(app::now())).ok_or_else(ApiError::signed_out)?;
+        let user = user::Entity::find_by_id(login.user).one(&app.db).await?;
+        user.filter(|u| !u.disabled).map(Self).ok_or_else(ApiError::signed_out)
+    }
+}
+
+/// An administrator who is signed in.
+pub struct Admin;
+
+impl FromRequestParts<Shared> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
+        let SignedIn(user) = SignedIn::from_request_parts(parts, app).await?;
+        if user.administrator { Ok(Self) } else { Err(ApiError::forbidden("Only an administrator may do this.")) }
+    }
+}
+
+/// The address that a request comes from.
+pub struct From(pub IpAddr);
+
+impl FromRequestParts<Shared> for From {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map_or(IpAddr::from([127, 0, 0, 1]), |ConnectInfo(address)| address.ip());
+        let forwarded = parts.headers.get("x-forwarded-for").and_then(|v| v.to_str().ok());
+        Ok(Self(app.client_address(peer, forwarded)))
+    }
+}

@@ -1,0 +1,132 @@
+//! What every part of the server shares.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, RwLock},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use protocol::Timestamp;
+use sea_orm::{ActiveValue::Set, DatabaseConnection, EntityTrait, sea_query::OnConflict};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::{config::Config, identity::Identity, live::Hub, mail::Mailer, store::tables::setting, throttle::Throttle};
+
+/// The shared parts.
+pub struct App {
+    pub config: Config,
+    pub db: DatabaseConnection,
+    pub identity: Identity,
+    pub hub: Hub,
+    pub mailer: Mailer,
+    pub settings: RwLock<Settings>,
+    /// Guesses at keys and links.
+    pub key_guesses: Throttle,
+    /// Guesses at passwords.
+    pub password_guesses: Throttle,
+    /// The one-time set-up token, while there is no administrator.
+    pub setup: Mutex<Option<String>>,
+}
+
+/// Shared by reference.
+pub type Shared = Arc<App>;
+
+/// What administrators may change while the server runs.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[serde(default, deny_unknown_fields)]
+#[ts(export)]
+pub struct Settings {
+    /// The organisation's name, as customers read it.
+    pub organisation: String,
+    /// How long a spoken key lives.
+    pub key_minutes: u32,
+    /// How long a link lives.
+    pub link_hours: u32,
+    /// Whether shared screens are recorded.
+    pub record: bool,
+    /// The invitation's subject: `{{number}}`, `{{subject}}`, `{{customer}}`, `{{technician}}`, `{{organisation}}`.
+    pub mail_subject: String,
+    /// The invitation's text; also `{{link}}` and `{{key}}`.
+    pub mail_text: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            organisation: "Deskside".into(),
+            key_minutes: 15,
+            link_hours: 24,
+            record: true,
+            mail_subject: "[{{number}}] {{subject}}: your support session".into(),
+            mail_text: "Dear {{customer}},\n\n\
+                {{technician}} from {{organisation}} is ready to help you with “{{subject}}” ({{number}}).\n\n\
+                Please open this link to start:\n{{link}}\n\n\
+                You decide what {{technician}} may see, and you can end the session at any time.\n\
+                If you did not ask for help, please ignore this mail.\n\n\
+                Kind regards\n{{organisation}}\n"
+                .into(),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads what was stored, or the defaults.
+    pub async fn load(db: &DatabaseConnection) -> anyhow::Result<Self> {
+        let row = setting::Entity::find_by_id(1).one(db).await?;
+        Ok(row.map(|row| serde_json::from_str(&row.body)).transpose()?.unwrap_or_default())
+    }
+
+    /// Stores them.
+    pub async fn save(&self, db: &DatabaseConnection) -> anyhow::Result<()> {
+        let row = setting::ActiveModel { id: Set(1), body: Set(serde_json::to_string(self)?) };
+        let replace = OnConflict::column(setting::Column::Id).update_column(setting::Column::Body).to_owned();
+        setting::Entity::insert(row).on_conflict(replace).exec_without_returning(db).await?;
+        Ok(())
+    }
+}
+
+impl App {
+    /// What administrators have set.
+    pub fn settings(&self) -> Settings {
+        self.settings.read().expect("nobody panics while holding the settings").clone()
+    }
+
+    /// The rules for sessions.
+    pub fn policy(&self) -> session::Policy {
+        let settings = self.settings();
+        session::Policy {
+            key_life: u64::from(settings.key_minutes) * 60_000,
+            link_life: u64::from(settings.link_hours) * 60 * 60_000,
+            grace: self.config.grace_ms,
+            hold_limit: self.config.hold_ms,
+            rights: protocol::Right::ALL.to_vec(),
+            record: settings.record,
+        }
+    }
+
+    /// Who really asks: the peer, or whom a trusted proxy names.
+    pub fn client_address(&self, peer: IpAddr, forwarded: Option<&str>) -> IpAddr {
+        if !self.config.trusted_proxies.contains(&peer) {
+            return peer;
+        }
+        // The last address was written by our own proxy; those before it are the client's claims.
+        forwarded.and_then(|list| list.rsplit(',').next()?.trim().parse().ok()).unwrap_or(peer)
+    }
+}
+
+/// The server's clock.
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A time as the database keeps it.
+pub fn stored_time(at: Timestamp) -> i64 {
+    i64::try_from(at.0).unwrap_or(i64::MAX)
+}
+
+/// How much room a folder's disk has; none when the disk cannot be asked.
+pub fn free_bytes(folder: &std::path::Path) -> u64 {
+    rustix::fs::statvfs(folder).map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize))
+}

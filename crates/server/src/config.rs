@@ -1,0 +1,176 @@
+//! Options: from the command line, else the environment, else a TOML file, else the default.
+
+use std::{net::IpAddr, net::SocketAddr, path::PathBuf};
+
+use anyhow::Context;
+use clap::Parser;
+use serde::Deserialize;
+
+/// Deskside's server: remote support in one program, on one port.
+///
+/// Without any option it listens on http://localhost:8470, keeps everything in ./deskside-data and prints a one-time
+/// link for setting up the first administrator.
+#[derive(Debug, Parser)]
+#[command(name = "deskside-server", version)]
+struct Options {
+    /// A TOML file with any of the options below (dashes become underscores); the command line and the environment win.
+    #[arg(long, env = "DESKSIDE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    given: Given,
+}
+
+#[derive(Debug, Default, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Given {
+    /// The address and port to listen on. [default: 127.0.0.1:8470]
+    #[arg(long, env = "DESKSIDE_LISTEN", value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// The address that people type; links and the support program are made for it. [default: http://localhost:PORT]
+    #[arg(long, env = "DESKSIDE_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+    /// The folder for the database, recordings and keys. Created when missing. [default: ./deskside-data]
+    #[arg(long, env = "DESKSIDE_DATA", value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// The TLS certificate chain (PEM). Without it the server speaks plain HTTP, for localhost or behind a proxy.
+    #[arg(long, env = "DESKSIDE_TLS_CERTIFICATE", value_name = "FILE")]
+    tls_certificate: Option<PathBuf>,
+    /// The private key of the TLS certificate (PEM).
+    #[arg(long, env = "DESKSIDE_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// The mail server, like smtp://user:password@mail.example.org:587?tls=required or smtps://… for TLS from the start.
+    /// Without it, mails land in the console's outbox.
+    #[arg(long, env = "DESKSIDE_SMTP_URL", value_name = "URL", hide_env_values = true)]
+    smtp_url: Option<String>,
+    /// A PEM file with a certificate authority to trust for the mail server, beside the system's.
+    #[arg(long, env = "DESKSIDE_SMTP_CA", value_name = "FILE")]
+    smtp_ca: Option<PathBuf>,
+    /// The sender of mails. [default: Deskside <support@localhost>]
+    #[arg(long, env = "DESKSIDE_MAIL_FROM", value_name = "ADDRESS")]
+    mail_from: Option<String>,
+    /// Addresses of reverse proxies whose X-Forwarded-For is believed, separated by commas. [default: none]
+    #[arg(long, env = "DESKSIDE_TRUSTED_PROXIES", value_delimiter = ',', value_name = "ADDRESSES")]
+    trusted_proxies: Option<Vec<IpAddr>>,
+    /// The support program for Linux x86-64 that customers download. [default: deskside-support beside this program]
+    #[arg(long, env = "DESKSIDE_SUPPORT_PROGRAM", value_name = "FILE")]
+    support_program: Option<PathBuf>,
+    /// How many seconds somebody whose connection broke may take to come back. [default: 120]
+    #[arg(long, env = "DESKSIDE_GRACE_SECONDS", value_name = "SECONDS")]
+    grace_seconds: Option<u64>,
+    /// How many days a session may stay on hold. [default: 7]
+    #[arg(long, env = "DESKSIDE_HOLD_DAYS", value_name = "DAYS")]
+    hold_days: Option<u64>,
+    /// How many MiB of disk must stay free; below, nothing is shared that would have to be recorded. [default: 512]
+    #[arg(long, env = "DESKSIDE_DISK_FLOOR_MIB", value_name = "MIB")]
+    disk_floor_mib: Option<u64>,
+    /// How many seconds stay for connections to end when the server stops. [default: 3]
+    #[arg(long, env = "DESKSIDE_STOP_SECONDS", value_name = "SECONDS")]
+    stop_seconds: Option<u64>,
+}
+
+/// Every option with its value.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub public_url: String,
+    pub data: PathBuf,
+    pub tls: Option<(PathBuf, PathBuf)>,
+    pub smtp_url: Option<String>,
+    pub smtp_ca: Option<PathBuf>,
+    pub mail_from: String,
+    pub trusted_proxies: Vec<IpAddr>,
+    pub support_program: Option<PathBuf>,
+    pub grace_ms: u64,
+    pub hold_ms: u64,
+    pub disk_floor_bytes: u64,
+    pub stop_seconds: u64,
+}
+
+impl Config {
+    /// Reads the command line, the environment and the file.
+    pub fn load() -> anyhow::Result<Self> {
+        let Options { config, given } = Options::parse();
+        let file = match config {
+            Some(path) => {
+                let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+                toml::from_str(&text).with_context(|| format!("{} has a mistake", path.display()))?
+            }
+            None => Given::default(),
+        };
+        Self::resolve(given, file)
+    }
+
+    fn resolve(given: Given, file: Given) -> anyhow::Result<Self> {
+        let listen = given.listen.or(file.listen).unwrap_or(([127, 0, 0, 1], 8470).into());
+        let tls = match (given.tls_certificate.or(file.tls_certificate), given.tls_key.or(file.tls_key)) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => anyhow::bail!("tls_certificate and tls_key are only of use together"),
+        };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let public_url = given.public_url.or(file.public_url);
+        let public_url = public_url.unwrap_or_else(|| format!("{scheme}://localhost:{}", listen.port()));
+        let public_url = public_url.trim_end_matches('/').to_owned();
+        anyhow::ensure!(
+            public_url.split_once("://").is_some_and(|(s, host)| (s == "http" || s == "https") && !host.is_empty() && !host.contains('/')),
+            "public_url must look like https://support.example.org, with no path: {public_url}"
+        );
+        let beside = || Some(std::env::current_exe().ok()?.with_file_name("deskside-support"));
+        let support_program = given.support_program.or(file.support_program).or_else(beside);
+        const DAY: u64 = 24 * 60 * 60 * 1_000;
+        Ok(Self {
+            listen,
+            public_url,
+            data: given.data.or(file.data).unwrap_or_else(|| "deskside-data".into()),
+            tls,
+            smtp_url: given.smtp_url.or(file.smtp_url).filter(|url| !url.is_empty()),
+            smtp_ca: given.smtp_ca.or(file.smtp_ca),
+            mail_from: given.mail_from.or(file.mail_from).unwrap_or("Deskside <support@localhost>".into()),
+            trusted_proxies: given.trusted_proxies.or(file.trusted_proxies).unwrap_or_default(),
+            support_program: support_program.filter(|path| path.is_file()),
+            grace_ms: given.grace_seconds.or(file.grace_seconds).unwrap_or(120) * 1_000,
+            hold_ms: given.hold_days.or(file.hold_days).unwrap_or(7) * DAY,
+            disk_floor_bytes: given.disk_floor_mib.or(file.disk_floor_mib).unwrap_or(512) * 1024 * 1024,
+            stop_seconds: given.stop_seconds.or(file.stop_seconds).unwrap_or(3),
+        })
+    }
+
+    /// Scheme, host and port of the public address: the only Origin a page of ours can have.
+    pub fn origin(&self) -> &str {
+        &self.public_url
+    }
+
+    /// The host that customers see, without scheme and port.
+    pub fn domain(&self) -> &str {
+        let host = self.public_url.split_once("://").map_or("", |(_, host)| host);
+        host.rsplit_once(':').map_or(host, |(name, _)| name)
+    }
+
+    /// Whether people reach the server by HTTPS.
+    pub fn secure(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_wins_over_the_file_and_the_file_over_the_default() {
+        let file: Given = toml::from_str("listen = '127.0.0.1:1'\ngrace_seconds = 5\nmail_from = 'a@b'").unwrap();
+        let given = Given { listen: Some(([127, 0, 0, 1], 2).into()), ..Given::default() };
+        let config = Config::resolve(given, file).unwrap();
+        assert_eq!((config.listen.port(), config.grace_ms, config.mail_from.as_str()), (2, 5_000, "a@b"));
+        assert_eq!((config.public_url.as_str(), config.domain()), ("http://localhost:2", "localhost"));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert!(toml::from_str::<Given>("listne = '127.0.0.1:1'").unwrap_err().to_string().contains("listne"));
+        let half = Given { tls_key: Some("k".into()), ..Given::default() };
+        assert!(Config::resolve(half, Given::default()).unwrap_err().to_string().contains("together"));
+        let path = Given { public_url: Some("https://a.example/b".into()), ..Given::default() };
+        assert!(Config::resolve(path, Given::default()).unwrap_err().to_string().contains("no path"));
+    }
+}

@@ -1,0 +1,52 @@
+//! The server's identity: an Ed25519 key in the data folder, by which the customer's program knows its own server.
+
+use std::{io::Write, path::Path};
+
+use anyhow::Context;
+use ed25519_dalek::{Signer, SigningKey};
+
+use crate::secret;
+
+/// What a proof signs before the challenge, so that a signature is of no use anywhere else.
+const PURPOSE: &[u8] = b"deskside server identity 1\n";
+
+/// The key pair.
+pub struct Identity {
+    key: SigningKey,
+}
+
+impl Identity {
+    /// Reads the key, or makes it at the first start.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                let bytes = secret::random::<32>();
+                let mut options = std::fs::OpenOptions::new();
+                options.write(true).create_new(true);
+                std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+                options.open(path).and_then(|mut file| file.write_all(&bytes)).context("cannot write the identity key")?;
+                bytes.to_vec()
+            }
+            Err(e) => return Err(e).context("cannot read the identity key"),
+        };
+        let bytes: [u8; 32] = bytes.try_into().ok().context("the identity key must have 32 bytes")?;
+        Ok(Self { key: SigningKey::from_bytes(&bytes) })
+    }
+
+    /// The public key in hexadecimal, as it travels with the support program.
+    pub fn public(&self) -> String {
+        secret::hex(self.key.verifying_key().as_bytes())
+    }
+
+    /// The signature of a program's challenge, in hexadecimal.
+    pub fn prove(&self, challenge: &str) -> String {
+        secret::hex(&self.key.sign(&[PURPOSE, challenge.as_bytes()].concat()).to_bytes())
+    }
+
+    /// A secret of this server for keyed hashes; it never leaves the process.
+    pub fn pepper(&self) -> [u8; 32] {
+        use sha2::Digest;
+        sha2::Sha256::digest([b"deskside pepper".as_slice(), self.key.as_bytes()].concat()).into()
+    }
+}

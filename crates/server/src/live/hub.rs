@@ -1,0 +1,159 @@
+//! All running sessions, and the tickets that admit connections to them.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, RwLock},
+};
+
+use protocol::{Entry, IncidentRef, ParticipantId, Phase, Presence, SessionId, Timestamp, UserRef};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use session::{Actor, Command, GENESIS, Session, Stored};
+
+use super::{ActError, Live};
+use crate::{
+    app::{self, Shared, stored_time},
+    evidence, secret,
+    store::tables::{event_row, session_row},
+};
+
+/// A ticket is used at once; a minute is for slow links.
+const TICKET_MS: u64 = 60_000;
+/// More unused tickets than this are somebody's attack; the oldest fall.
+const MOST_TICKETS: usize = 10_000;
+
+/// Admission of one connection.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    pub session: SessionId,
+    pub who: ParticipantId,
+    until: Timestamp,
+}
+
+/// The sessions that are not over.
+#[derive(Default)]
+pub struct Hub {
+    sessions: RwLock<HashMap<SessionId, Arc<Live>>>,
+    tickets: Mutex<HashMap<String, Ticket>>,
+}
+
+impl Hub {
+    /// The running session by that name.
+    pub fn get(&self, id: &SessionId) -> Option<Arc<Live>> {
+        self.sessions.read().expect("nobody panics while holding the sessions").get(id).cloned()
+    }
+
+    /// All running sessions.
+    pub fn all(&self) -> Vec<Arc<Live>> {
+        self.sessions.read().expect("nobody panics while holding the sessions").values().cloned().collect()
+    }
+
+    fn insert(&self, app: &Shared, live: Arc<Live>) {
+        tokio::spawn(live.clone().keep_time(app.clone()));
+        self.sessions.write().expect("nobody panics while holding the sessions").insert(live.id.clone(), live);
+    }
+
+    /// Forgets a session that is over and stored.
+    pub fn remove(&self, id: &SessionId) {
+        self.sessions.write().expect("nobody panics while holding the sessions").remove(id);
+    }
+
+    /// Makes a session for an incident.
+    pub async fn create(&self, app: &Shared, incident: IncidentRef, owner: UserRef) -> Result<Arc<Live>, ActError> {
+        let id = SessionId::from_random(secret::random());
+        let row = session_row::ActiveModel {
+            id: Set(id.to_string()),
+            incident: Set(incident.id),
+            created: Set(stored_time(app::now())),
+            key_hash: Set(None),
+            link_hash: Set(None),
+            stored: Set(false),
+        };
+        row.insert(&app.db).await?;
+        let live = Live::new(Session::new(id, app.policy()), vec![], GENESIS);
+        let organisation = app.settings().organisation;
+        live.act(app, &Actor::Server, Command::Create { incident, owner, organisation }).await?;
+        self.insert(app, live.clone());
+        Ok(live)
+    }
+
+    /// Reads every session back that is not over and stored. Whoever was there has the grace time to come back.
+    pub async fn load(&self, app: &Shared) -> anyhow::Result<()> {
+        let rows = session_row::Entity::find().filter(session_row::Column::Stored.eq(false)).all(&app.db).await?;
+        for row in rows {
+            let id = SessionId::try_from(row.id)?;
+            let (entries, hash) = timeline(app, &id).await?;
+            if entries.is_empty() {
+                continue;
+            }
+            let mut session = Session::new(id, app.policy());
+            entries.iter().for_each(|e| session.apply(e.at, &e.event));
+            let here: Vec<_> =
+                session.participants().iter().filter(|p| p.presence == Presence::Here).map(|p| p.id).collect();
+            let ended = matches!(session.phase(), Phase::Ended { .. });
+            let live = Live::new(session, entries, hash);
+            self.insert(app, live.clone());
+            if ended {
+                evidence::finish_soon(app.clone(), live);
+                continue;
+            }
+            for id in here {
+                live.act(app, &Actor::Server, Command::Drop { id }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives out a ticket.
+    pub fn ticket(&self, session: SessionId, who: ParticipantId) -> String {
+        let mut tickets = self.tickets.lock().expect("nobody panics while holding the tickets");
+        let now = app::now();
+        tickets.retain(|_, t| t.until > now);
+        while tickets.len() >= MOST_TICKETS {
+            let oldest = tickets.iter().min_by_key(|(_, t)| t.until).map(|(k, _)| k.clone());
+            oldest.map(|key| tickets.remove(&key));
+        }
+        let ticket = secret::token();
+        tickets.insert(secret::hash(&ticket), Ticket { session, who, until: now.plus(TICKET_MS) });
+        ticket
+    }
+
+    /// Takes a ticket back; it works once.
+    pub fn redeem(&self, ticket: &str) -> Option<Ticket> {
+        let mut tickets = self.tickets.lock().expect("nobody panics while holding the tickets");
+        tickets.remove(&secret::hash(ticket)).filter(|t| t.until > app::now())
+    }
+}
+
+/// Reads a session's timeline and checks its chain.
+pub async fn timeline(app: &Shared, id: &SessionId) -> anyhow::Result<(Vec<Entry>, session::Link)> {
+    let rows = event_row::Entity::find()
+        .filter(event_row::Column::Session.eq(id.as_str()))
+        .order_by_asc(event_row::Column::Seq)
+        .all(&app.db)
+        .await?;
+    let stored: Vec<Stored> = rows.into_iter().map(stored).collect::<anyhow::Result<_>>()?;
+    let hash = stored.last().map_or(GENESIS, |s| s.hash);
+    let events = session::verify(id, &stored)?;
+    let entries = (1..).zip(events).map(|(seq, (at, event))| Entry { seq, at, event }).collect();
+    Ok((entries, hash))
+}
+
+fn stored(row: event_row::Model) -> anyhow::Result<Stored> {
+    let mut hash = [0; 32];
+    anyhow::ensure!(row.hash.len() == 64 && row.hash.is_ascii(), "a hash in the database is not one");
+    for (byte, digits) in hash.iter_mut().zip(row.hash.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits)?, 16)?;
+    }
+    Ok(Stored { seq: row.seq.cast_unsigned(), at: Timestamp(row.at.cast_unsigned()), body: row.body, hash })
+}
+
+impl Hub {
+    /// A session's timeline, running or over; `None` when there is none by that name.
+    pub async fn read(&self, app: &Shared, id: &SessionId) -> anyhow::Result<Option<Vec<Entry>>> {
+        if let Some(live) = self.get(id) {
+            return Ok(Some(live.entries().await));
+        }
+        let (entries, _) = timeline(app, id).await?;
+        Ok((!entries.is_empty()).then_some(entries))
+    }
+}

@@ -1,0 +1,354 @@
+//! Running sessions: each is a timeline, the connections of its participants, and the screen that flows between them.
+
+mod hub;
+mod recorder;
+mod screen;
+
+use std::sync::{Arc, Mutex, RwLock};
+
+use protocol::{
+    Client, Entry, Event, Input, ParticipantId, Phase, Presence, RefusalReason, Role, ServerMessage, SessionId,
+    SessionState, Timestamp,
+};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, TransactionTrait};
+use session::{Actor, Command, Link, Session, Stored};
+use tokio::sync::{Notify, mpsc};
+
+pub use hub::Hub;
+pub use screen::{Frame, Screen};
+
+use crate::{
+    app::{self, Shared, stored_time},
+    evidence, secret,
+    store::tables::event_row,
+};
+
+/// How many messages may wait for one connection. A peer that lets more pile up is disconnected, and comes back.
+const OUTBOX: usize = 1_024;
+
+/// Why nothing happened.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    #[error(transparent)]
+    Refused(#[from] RefusalReason),
+    #[error("the database failed: {0}")]
+    Store(#[from] DbErr),
+}
+
+/// A running session.
+pub struct Live {
+    pub id: SessionId,
+    inner: tokio::sync::Mutex<Inner>,
+    rights: RwLock<Rights>,
+    /// The shared screen.
+    pub screen: Screen,
+    recorder: Mutex<Option<recorder::Recorder>>,
+    changed: Notify,
+}
+
+/// What may flow now; read for every frame and every input without waiting for the timeline.
+#[derive(Default)]
+struct Rights {
+    view: bool,
+    control: Vec<ParticipantId>,
+}
+
+struct Inner {
+    session: Session,
+    entries: Vec<Entry>,
+    hash: Link,
+    connections: Vec<Connection>,
+    next_connection: u64,
+}
+
+struct Connection {
+    id: u64,
+    who: ParticipantId,
+    role: Role,
+    client: Client,
+    outbox: mpsc::Sender<ServerMessage>,
+    input: Option<mpsc::Sender<Input>>,
+}
+
+/// A place in a session, as [`Live::connect`] gives it.
+pub struct Seat {
+    pub connection: u64,
+    pub who: ParticipantId,
+    pub role: Role,
+    pub client: Client,
+    /// What happened before.
+    pub history: Vec<Entry>,
+    pub state: Box<SessionState>,
+    pub permits: Vec<protocol::Permit>,
+    /// What is to be sent from now on; closed when the connection is to end.
+    pub messages: mpsc::Receiver<ServerMessage>,
+    /// For the customer's program: the technician's input.
+    pub input: Option<mpsc::Receiver<Input>>,
+}
+
+impl Live {
+    /// A session to which nothing has happened, or one read back from its stored timeline.
+    pub fn new(session: Session, entries: Vec<Entry>, hash: Link) -> Arc<Self> {
+        let inner = Inner { session, entries, hash, connections: vec![], next_connection: 1 };
+        let live = Self {
+            id: inner.session.id().clone(),
+            rights: RwLock::new(rights(&inner.session)),
+            inner: tokio::sync::Mutex::new(inner),
+            screen: Screen::default(),
+            recorder: Mutex::new(None),
+            changed: Notify::new(),
+        };
+        Arc::new(live)
+    }
+
+    /// Judges a wish, stores what it brings, and tells everybody.
+    pub async fn act(self: &Arc<Self>, app: &Shared, by: &Actor, command: Command) -> Result<Vec<Entry>, ActError> {
+        let mut inner = self.inner.lock().await;
+        // The timeline's time never goes back, whatever the system's clock does.
+        let now = inner.entries.last().map_or(app::now(), |last| app::now().max(last.at));
+        let events = inner.session.decide(now, by, command)?;
+        if events.is_empty() {
+            return Ok(vec![]);
+        }
+        let entries = self.store(app, &mut inner, now, events).await?;
+        for entry in &entries {
+            inner.session.apply(entry.at, &entry.event);
+            inner.entries.push(entry.clone());
+        }
+        *self.rights.write().expect("nobody panics while holding the rights") = rights(&inner.session);
+        self.tell(&mut inner, &entries, now);
+        self.follow_up(app, &entries);
+        self.changed.notify_one();
+        Ok(entries)
+    }
+
+    async fn store(
+        &self,
+        app: &Shared,
+        inner: &mut Inner,
+        at: Timestamp,
+        events: Vec<Event>,
+    ) -> Result<Vec<Entry>, DbErr> {
+        let transaction = app.db.begin().await?;
+        let mut hash = inner.hash;
+        let mut seq = inner.entries.last().map_or(0, |e| e.seq);
+        let mut entries = Vec::new();
+        for event in events {
+            seq += 1;
+            let Stored { body, hash: link, .. } = session::link(&self.id, &hash, seq, at, &event);
+            hash = link;
+            let row = event_row::ActiveModel {
+                session: Set(self.id.to_string()),
+                seq: Set(seq.cast_signed()),
+                at: Set(stored_time(at)),
+                body: Set(body),
+                hash: Set(secret::hex(&link)),
+                ..Default::default()
+            };
+            row.insert(&transaction).await?;
+            entries.push(Entry { seq, at, event });
+        }
+        transaction.commit().await?;
+        inner.hash = hash;
+        Ok(entries)
+    }
+
+    /// Sends what happened and the new state to every connection; ends those whose time is over.
+    fn tell(&self, inner: &mut Inner, entries: &[Entry], now: Timestamp) {
+        let state = inner.session.state();
+        let session = &inner.session;
+        let over = |c: &Connection| match state.phase {
+            Phase::Ended { .. } => true,
+            Phase::Held => c.role == Role::Technician,
+            Phase::Waiting | Phase::Active => session.participant(c.who).is_none_or(|p| p.presence == Presence::Gone),
+        };
+        inner.connections.retain(|c| {
+            let permits = session.permits(now, c.who);
+            let news = entries.iter().map(|entry| ServerMessage::Happened { entry: entry.clone() });
+            let state = ServerMessage::State { state: Box::new(state.clone()), permits };
+            let told = news.chain([state]).all(|message| c.outbox.try_send(message).is_ok());
+            told && !over(c)
+        });
+    }
+
+    /// What an event sets in motion outside the timeline.
+    fn follow_up(self: &Arc<Self>, app: &Shared, entries: &[Entry]) {
+        for entry in entries {
+            match &entry.event {
+                Event::SharingStopped {} | Event::SharingFailed { .. } | Event::Paused { .. } => self.screen.stop(),
+                Event::Ended { .. } => {
+                    self.screen.stop();
+                    evidence::finish_soon(app.clone(), self.clone());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Seats a participant's connection: whoever was away is back, and a customer's older connection ends.
+    pub async fn connect(
+        self: &Arc<Self>,
+        app: &Shared,
+        who: ParticipantId,
+        client: Client,
+        have: u32,
+    ) -> Result<Seat, ActError> {
+        self.act(app, &Actor::Server, Command::Return { id: who, client }).await?;
+        let mut inner = self.inner.lock().await;
+        let role = inner.session.participant(who).ok_or(RefusalReason::Stranger)?.role;
+        if role == Role::Customer {
+            for old in inner.connections.extract_if(.., |c| c.who == who) {
+                let _ = old.outbox.try_send(ServerMessage::Bye { reason: "elsewhere".into() });
+            }
+        }
+        let connection = inner.next_connection;
+        inner.next_connection += 1;
+        let (outbox, messages) = mpsc::channel(OUTBOX);
+        let (input_sender, input) = mpsc::channel(OUTBOX);
+        let is_program = client == Client::Program;
+        let sender = is_program.then_some(input_sender);
+        inner.connections.push(Connection { id: connection, who, role, client, outbox, input: sender });
+        Ok(Seat {
+            connection,
+            who,
+            role,
+            client,
+            history: inner.entries.iter().filter(|e| e.seq > have).cloned().collect(),
+            state: Box::new(inner.session.state()),
+            permits: inner.session.permits(app::now(), who),
+            messages,
+            input: is_program.then_some(input),
+        })
+    }
+
+    /// A connection ended. Whoever has no other is said to be reconnecting.
+    pub async fn disconnect(self: &Arc<Self>, app: &Shared, connection: u64, who: ParticipantId) {
+        let alone = {
+            let mut inner = self.inner.lock().await;
+            inner.connections.retain(|c| c.id != connection);
+            !inner.connections.iter().any(|c| c.who == who)
+        };
+        self.screen.leave(connection);
+        if alone && let Err(error) = self.act(app, &Actor::Server, Command::Drop { id: who }).await {
+            tracing::debug!(session = %self.id, %error, "a connection ended after its session");
+        }
+    }
+
+    /// Sends a passing message to everybody but the sender.
+    pub async fn whisper(&self, from: ParticipantId, message: &ServerMessage) {
+        let inner = self.inner.lock().await;
+        for c in inner.connections.iter().filter(|c| c.who != from) {
+            let _ = c.outbox.try_send(message.clone());
+        }
+    }
+
+    /// Sends a message to the customer's program.
+    pub async fn to_program(&self, message: ServerMessage) {
+        let inner = self.inner.lock().await;
+        for c in inner.connections.iter().filter(|c| c.client == Client::Program) {
+            let _ = c.outbox.try_send(message.clone());
+        }
+    }
+
+    /// Passes input on to the customer's program, if this participant may control now.
+    pub async fn input(&self, from: ParticipantId, input: Input) -> Result<(), RefusalReason> {
+        if !self.rights.read().expect("nobody panics while holding the rights").control.contains(&from) {
+            return Err(RefusalReason::NotGranted);
+        }
+        let program = {
+            let inner = self.inner.lock().await;
+            inner.connections.iter().find_map(|c| c.input.clone()).ok_or(RefusalReason::NoCustomer)?
+        };
+        // A full queue holds up this technician's stream, and nothing else.
+        program.send(input).await.map_err(|_| RefusalReason::NoCustomer)
+    }
+
+    /// A frame of the customer's screen: passed on and recorded, if the customer allows it.
+    pub async fn frame(self: &Arc<Self>, app: &Shared, from: ParticipantId, frame: Frame) -> Result<(), ActError> {
+        if !self.rights.read().expect("nobody panics while holding the rights").view {
+            return Err(RefusalReason::NotGranted.into());
+        }
+        if self.screen.is_news(&frame) {
+            let command = Command::Picture { width: frame.header.width, height: frame.header.height };
+            self.act(app, &Actor::Participant(from), command).await?;
+        }
+        if let Err(reason) = self.record(app, &frame).await {
+            tracing::error!(session = %self.id, reason, "a recording cannot go on");
+            self.act(app, &Actor::Server, Command::RecordingFailed { reason }).await?;
+            return Err(RefusalReason::NotGranted.into());
+        }
+        self.screen.pass(frame);
+        Ok(())
+    }
+
+    async fn record(&self, app: &Shared, frame: &Frame) -> Result<(), String> {
+        if !app.settings().record {
+            return Ok(());
+        }
+        let base = if self.recorder().is_none() { self.sharing_began().await } else { None };
+        let mut recorder = self.recorder();
+        if let Some(base) = base {
+            *recorder = Some(recorder::Recorder::start(&app.config, &self.id, base)?);
+        }
+        recorder.as_ref().map_or(Ok(()), |recorder| recorder.record(app::now(), frame))
+    }
+
+    fn recorder(&self) -> std::sync::MutexGuard<'_, Option<recorder::Recorder>> {
+        self.recorder.lock().expect("nobody panics while holding the recorder")
+    }
+
+    /// When the first sharing began: the recording's time zero.
+    async fn sharing_began(&self) -> Option<Timestamp> {
+        let inner = self.inner.lock().await;
+        inner.entries.iter().find(|e| matches!(e.event, Event::SharingStarted { .. })).map(|e| e.at)
+    }
+
+    /// Ends the recording, if there is one, and waits until it is on the disk.
+    pub async fn stop_recorder(&self) {
+        let recorder = self.recorder().take();
+        if let Some(recorder) = recorder {
+            recorder.stop().await;
+        }
+    }
+
+    /// The state, as everybody sees it.
+    pub async fn state(&self) -> SessionState {
+        self.inner.lock().await.session.state()
+    }
+
+    /// The timeline.
+    pub async fn entries(&self) -> Vec<Entry> {
+        self.inner.lock().await.entries.clone()
+    }
+
+    /// Asks the timeline a question.
+    pub async fn ask<T>(&self, question: impl FnOnce(&Session) -> T) -> T {
+        question(&self.inner.lock().await.session)
+    }
+
+    /// Lets happen what is due, until the session has ended.
+    pub async fn keep_time(self: Arc<Self>, app: Shared) {
+        loop {
+            let (due, ended) =
+                self.ask(|session| (session.due(), matches!(session.phase(), Phase::Ended { .. }))).await;
+            if ended {
+                return;
+            }
+            let wait = due.map_or(u64::from(u32::MAX), |due| due.since(app::now()));
+            tokio::select! {
+                () = tokio::time::sleep(std::time::Duration::from_millis(wait)) => {
+                    if let Err(error) = self.act(&app, &Actor::Server, Command::Tick).await {
+                        tracing::error!(session = %self.id, %error, "what is due cannot happen");
+                        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+                    }
+                }
+                () = self.changed.notified() => {}
+            }
+        }
+    }
+}
+
+fn rights(session: &Session) -> Rights {
+    let controllers = session.participants().iter().filter(|p| session.may_control(p.id)).map(|p| p.id);
+    Rights { view: session.may_view(), control: controllers.collect() }
+}

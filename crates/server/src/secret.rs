@@ -1,0 +1,62 @@
+//! Random secrets and what is kept of them.
+
+use base64::Engine;
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+
+/// Bytes nobody can guess.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system has a random source");
+    bytes
+}
+
+/// 144 random bits for links, cookies, tickets and tokens, in 24 characters that need no escaping.
+pub fn token() -> String {
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random::<18>())
+}
+
+/// Nine random digits to say on the phone.
+pub fn spoken_key() -> String {
+    // 64 random bits over 10^9 values: the bias is below one in ten billion.
+    format!("{:09}", u64::from_be_bytes(random()) % 1_000_000_000)
+}
+
+/// Only the digits of what somebody typed, when they are nine.
+pub fn digits(typed: &str) -> Option<String> {
+    let rest: String = typed.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
+    (rest.len() == 9 && rest.bytes().all(|b| b.is_ascii_digit())).then_some(rest)
+}
+
+/// What the database keeps of a long random token.
+pub fn hash(token: &str) -> String {
+    hex(&Sha256::digest(token))
+}
+
+/// What the database keeps of a spoken key: short, so its hash needs the server's own secret.
+pub fn hash_key(pepper: &[u8], key: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(pepper).expect("any length will do");
+    mac.update(key.as_bytes());
+    hex(&mac.finalize().into_bytes())
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_however_it_is_typed() {
+        for typed in ["123456789", "123 456 789", " 123-456-789 "] {
+            assert_eq!(digits(typed).as_deref(), Some("123456789"), "{typed}");
+        }
+        for typed in ["", "12345678", "1234567890", "12345678a", "１２３４５６７８９"] {
+            assert_eq!(digits(typed), None, "{typed}");
+        }
+        assert_eq!(spoken_key().len(), 9);
+    }
+}

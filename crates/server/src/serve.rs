@@ -1,0 +1,87 @@
+//! Starting and stopping.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, RwLock},
+    time::Duration,
+};
+
+use anyhow::Context;
+use sea_orm::{EntityTrait, PaginatorTrait};
+
+use crate::{
+    api,
+    app::{App, Settings, Shared},
+    config::Config,
+    identity::Identity,
+    live::Hub,
+    mail::Mailer,
+    paths, secret, store,
+    store::tables::user,
+    throttle::Throttle,
+};
+
+/// Runs the server until it is told to stop.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    std::fs::create_dir_all(&config.data).with_context(|| format!("cannot create {}", config.data.display()))?;
+    let app = open(config).await?;
+    let router = api::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let handle = axum_server::Handle::new();
+    tokio::spawn(stop_when_told(handle.clone(), Duration::from_secs(app.config.stop_seconds)));
+    tokio::spawn(announce(app.clone(), handle.clone()));
+    let listen = app.config.listen;
+    let served = match app.config.tls.clone() {
+        Some((certificate, key)) => {
+            let tls = axum_server::tls_rustls::RustlsConfig::from_pem_file(&certificate, &key).await;
+            let tls = tls.with_context(|| format!("cannot use {} and {}", certificate.display(), key.display()))?;
+            axum_server::bind_rustls(listen, tls).handle(handle).serve(router).await
+        }
+        None => axum_server::bind(listen).handle(handle).serve(router).await,
+    };
+    served.with_context(|| format!("cannot listen on {listen}"))
+}
+
+async fn open(config: Config) -> anyhow::Result<Shared> {
+    let db = store::open(&paths::database(&config.data)).await?;
+    let settings = Settings::load(&db).await?;
+    let users = user::Entity::find().count(&db).await?;
+    let app = Arc::new(App {
+        identity: Identity::open(&paths::identity(&config.data))?,
+        mailer: Mailer::new(&config)?,
+        hub: Hub::default(),
+        settings: RwLock::new(settings),
+        key_guesses: Throttle::per_minute(10, 100),
+        password_guesses: Throttle::per_minute(10, 300),
+        setup: Mutex::new((users == 0).then(secret::token)),
+        config,
+        db,
+    });
+    app.hub.load(&app).await?;
+    Ok(app)
+}
+
+/// Tells the person at the terminal where to go, once the port is open.
+async fn announce(app: Shared, handle: axum_server::Handle<SocketAddr>) {
+    if handle.listening().await.is_none() {
+        return;
+    }
+    println!("Deskside is at {}", app.config.public_url);
+    let setup = app.setup.lock().expect("nobody panics while holding the set-up token").clone();
+    if let Some(token) = setup {
+        println!("Set up the first administrator (this link works once):\n  {}/setup#{token}", app.config.public_url);
+    }
+    if app.config.support_program.is_none() {
+        println!("There is no support program to download: see --support-program");
+    }
+}
+
+async fn stop_when_told(handle: axum_server::Handle<SocketAddr>, patience: Duration) {
+    let mut terminate =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).expect("signals can be heard");
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping");
+    handle.graceful_shutdown(Some(patience));
+}

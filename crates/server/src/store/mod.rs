@@ -1,0 +1,48 @@
+//! The database. One file of tables; the questions stand beside whoever asks them.
+
+pub mod tables;
+
+use std::path::Path;
+
+use anyhow::Context;
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, EntityTrait, Schema, sea_query::Index};
+
+use tables::*;
+
+/// Opens the database, and makes the tables that are missing.
+pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
+    let url = format!("sqlite://{}?mode=rwc", path.display());
+    let mut options = sea_orm::ConnectOptions::new(url);
+    options.max_connections(4).sqlx_logging(false);
+    options.map_sqlx_sqlite_opts(|options| {
+        use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+        // FULL: what a participant was told is on the disk even after a power cut.
+        options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+    });
+    let db = Database::connect(options).await.with_context(|| format!("cannot open {}", path.display()))?;
+    create(&db, user::Entity).await?;
+    create(&db, login::Entity).await?;
+    create(&db, customer::Entity).await?;
+    create(&db, incident::Entity).await?;
+    create(&db, journal::Entity).await?;
+    create(&db, session_row::Entity).await?;
+    create(&db, event_row::Entity).await?;
+    create(&db, admission::Entity).await?;
+    create(&db, mail_row::Entity).await?;
+    create(&db, setting::Entity).await?;
+    let indexes = [
+        Index::create().if_not_exists().name("event_session").table(event_row::Entity).col(event_row::Column::Session).to_owned(),
+        Index::create().if_not_exists().name("journal_incident").table(journal::Entity).col(journal::Column::Incident).to_owned(),
+        Index::create().if_not_exists().name("session_incident").table(session_row::Entity).col(session_row::Column::Incident).to_owned(),
+    ];
+    for index in indexes {
+        db.execute(&index).await?;
+    }
+    Ok(db)
+}
+
+async fn create<E: EntityTrait>(db: &DatabaseConnection, entity: E) -> anyhow::Result<()> {
+    let mut table = Schema::new(db.get_database_backend()).create_table_from_entity(entity);
+    db.execute(table.if_not_exists()).await?;
+    Ok(())
+}

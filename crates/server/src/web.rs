@@ -1,0 +1,56 @@
+//! The console and the customer's pages, embedded; and what every answer carries for safety.
+
+use axum::{
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use rust_embed::RustEmbed;
+
+#[derive(RustEmbed)]
+#[folder = "../../console/build"]
+struct Console;
+
+/// No inline script, nothing from elsewhere, no framing.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
+    media-src 'self' blob:; frame-src 'self'; font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; \
+    base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// A file of the console, or its one page: addresses inside the console are the page's own business.
+pub async fn page(request: Request) -> Response {
+    let path = request.uri().path().trim_start_matches('/');
+    let (name, file) = match Console::get(path) {
+        Some(file) if !path.is_empty() => (path, file),
+        _ if path.starts_with("api/") || path.starts_with("_app/") => {
+            return (StatusCode::NOT_FOUND, "not found").into_response();
+        }
+        _ => match Console::get("index.html") {
+            Some(file) => ("index.html", file),
+            None => return (StatusCode::NOT_FOUND, "the console has not been built: npm run build").into_response(),
+        },
+    };
+    let kind = mime_guess::from_path(name).first_or_octet_stream();
+    // Names under `immutable` carry a hash of their content.
+    let cache = if name.contains("/immutable/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let headers = [(header::CONTENT_TYPE, kind.as_ref().to_owned()), (header::CACHE_CONTROL, cache.to_owned())];
+    (headers, file.data).into_response()
+}
+
+/// Adds the safety headers to every answer.
+pub async fn safety(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let fixed = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    for (name, value) in fixed {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    headers.entry("permissions-policy").or_insert(HeaderValue::from_static("camera=(), microphone=(), geolocation=()"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

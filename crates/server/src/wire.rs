@@ -1,0 +1,456 @@
+//! Connections: WebTransport's streams over a WebSocket by QMux.
+//!
+//! A connection opens with one bidirectional control stream whose first message is a [`Hello`]. Other streams are one-way
+//! and start with one byte that says what they carry: `S` the screen, `I` input.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{State, WebSocketUpgrade, ws},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::{Bytes, BytesMut};
+use futures::{SinkExt, StreamExt, TryStreamExt};
+use protocol::{
+    Client, ClientMessage, FrameKind, Framed, HEADER_BYTES, Header, Hello, Input, MAX_CONTROL_BYTES, MAX_INPUT_BYTES,
+    Role, ServerMessage, ShareTrouble,
+};
+use session::{Actor, Command};
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_tungstenite::tungstenite;
+use web_transport_trait::{RecvStream, SendStream, Session};
+
+use crate::{
+    app::{self, Shared},
+    evidence,
+    live::{ActError, Frame, Live, Seat},
+};
+
+/// Who does not say hello in this time is not let in.
+const HELLO_TIME: Duration = Duration::from_secs(10);
+/// How many control messages a second a connection may send over a longer time, and how many at once.
+const MESSAGES_PER_SECOND: f64 = 200.0;
+const MESSAGES_AT_ONCE: f64 = 600.0;
+
+/// Lets a WebSocket in: a page only when it is one of ours.
+pub async fn upgrade(State(app): State<Shared>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+    let origin = headers.get(header::ORIGIN).map(|o| o.to_str().unwrap_or("unreadable"));
+    // Programs send no Origin, pages cannot leave it out. Everybody needs a ticket besides.
+    if origin.is_some_and(|origin| origin != app.config.origin()) {
+        tracing::warn!("a page of another origin tried to connect");
+        return (StatusCode::FORBIDDEN, "this page does not belong to this server").into_response();
+    }
+    let offered = upgrade.requested_protocols().filter_map(|p| p.to_str().ok());
+    let Some(protocol) = offered.into_iter().find(|p| p.ends_with(".deskside")).map(str::to_owned) else {
+        return (StatusCode::BAD_REQUEST, "the deskside protocol is spoken here").into_response();
+    };
+    upgrade
+        .protocols([protocol.clone()])
+        .max_message_size(16 * 1024 * 1024)
+        .on_upgrade(move |socket| async move {
+            let socket = socket.map_err(io_error).map(|m| m.map(to_tungstenite));
+            let socket = socket.sink_map_err(io_error).with(|m| async { Ok::<_, tungstenite::Error>(from_tungstenite(m)) });
+            let mut config = qmux::Config::default();
+            config.max_streams_bidi = 4;
+            config.max_streams_uni = 64;
+            let keep_alive = qmux::ws::KeepAlive::new(Duration::from_secs(5), Duration::from_secs(15));
+            let connection = qmux::ws::Upgraded::new(Box::pin(socket))
+                .with_alpn(&protocol)
+                .with_keep_alive(keep_alive)
+                .with_session_config(config)
+                .accept();
+            serve(app, connection).await;
+        })
+}
+
+fn io_error(error: axum::Error) -> tungstenite::Error {
+    tungstenite::Error::Io(std::io::Error::other(error))
+}
+
+fn to_tungstenite(message: ws::Message) -> tungstenite::Message {
+    match message {
+        ws::Message::Text(text) => tungstenite::Message::text(text.as_str()),
+        ws::Message::Binary(bytes) => tungstenite::Message::Binary(bytes),
+        ws::Message::Ping(bytes) => tungstenite::Message::Ping(bytes),
+        ws::Message::Pong(bytes) => tungstenite::Message::Pong(bytes),
+        ws::Message::Close(_) => tungstenite::Message::Close(None),
+    }
+}
+
+fn from_tungstenite(message: tungstenite::Message) -> ws::Message {
+    match message {
+        tungstenite::Message::Text(text) => ws::Message::text(text.as_str()),
+        tungstenite::Message::Binary(bytes) => ws::Message::Binary(bytes),
+        tungstenite::Message::Ping(bytes) => ws::Message::Ping(bytes),
+        tungstenite::Message::Pong(bytes) => ws::Message::Pong(bytes),
+        tungstenite::Message::Close(_) | tungstenite::Message::Frame(_) => ws::Message::Close(None),
+    }
+}
+
+/// Why a connection ended; said once, where it is handled.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("no hello in time")]
+    NoHello,
+    #[error("the hello is of version {0}")]
+    Version(u16),
+    #[error("the ticket is unknown, used or too old")]
+    Ticket,
+    #[error(transparent)]
+    Frame(#[from] protocol::FrameError),
+    #[error(transparent)]
+    Header(#[from] protocol::HeaderError),
+    #[error("an unexpected stream")]
+    Stream,
+    #[error("too many messages")]
+    Flood,
+    #[error(transparent)]
+    Act(#[from] ActError),
+    #[error("the connection broke: {0}")]
+    Broken(String),
+}
+
+fn broken(error: impl std::fmt::Display) -> Fault {
+    Fault::Broken(error.to_string())
+}
+
+/// Serves one connection until it ends.
+async fn serve<S: Session>(app: Shared, connection: S) {
+    let admitted = tokio::time::timeout(HELLO_TIME, admit(&app, &connection)).await;
+    let (live, seat, proof, control) = match admitted.unwrap_or(Err(Fault::NoHello)) {
+        Ok(admitted) => admitted,
+        Err(fault) => {
+            tracing::info!(%fault, "a connection was not admitted");
+            connection.close(1, "not admitted");
+            return;
+        }
+    };
+    let (place, who) = (seat.connection, seat.who);
+    let mut tasks = JoinSet::new();
+    let result = converse(&app, &live, &connection, seat, proof, control, &mut tasks).await;
+    match &result {
+        Err(Fault::Broken(_)) | Ok(()) => tracing::debug!(session = %live.id, "a connection ended"),
+        Err(fault) => tracing::warn!(session = %live.id, who = who.0, %fault, "a connection was ended"),
+    }
+    tasks.shutdown().await;
+    connection.close(0, "done");
+    live.disconnect(&app, place, who).await;
+}
+
+type Control<S> = (<S as Session>::SendStream, <S as Session>::RecvStream, Framed);
+
+async fn admit<S: Session>(app: &Shared, connection: &S) -> Result<(Arc<Live>, Seat, String, Control<S>), Fault> {
+    let (sender, mut receiver) = connection.accept_bi().await.map_err(broken)?;
+    let mut framed = Framed::new(MAX_CONTROL_BYTES);
+    let hello: Hello = next(&mut receiver, &mut framed).await?.ok_or(Fault::NoHello)?;
+    if hello.version != protocol::VERSION {
+        return Err(Fault::Version(hello.version));
+    }
+    let ticket = app.hub.redeem(&hello.ticket).ok_or(Fault::Ticket)?;
+    let live = app.hub.get(&ticket.session).ok_or(Fault::Ticket)?;
+    let role = live.ask(|s| s.participant(ticket.who).map(|p| p.role)).await.ok_or(Fault::Ticket)?;
+    let fits = (role == Role::Technician) == (hello.client == Client::Console);
+    if !fits || hello.challenge.len() > 128 {
+        return Err(Fault::Ticket);
+    }
+    let proof = if hello.challenge.is_empty() { String::new() } else { app.identity.prove(&hello.challenge) };
+    let seat = live.connect(app, ticket.who, hello.client, hello.have).await?;
+    Ok((live, seat, proof, (sender, receiver, framed)))
+}
+
+/// The next whole message of a stream; `None` when the stream ended between two messages.
+async fn next<R: RecvStream, T: serde::de::DeserializeOwned>(
+    stream: &mut R,
+    framed: &mut Framed,
+) -> Result<Option<T>, Fault> {
+    loop {
+        if let Some(message) = framed.next_message()? {
+            return Ok(Some(message));
+        }
+        match stream.read_chunk(16 * 1024).await.map_err(broken)? {
+            Some(bytes) => framed.push(&bytes),
+            None => return Ok(None),
+        }
+    }
+}
+
+async fn converse<S: Session>(
+    app: &Shared,
+    live: &Arc<Live>,
+    connection: &S,
+    mut seat: Seat,
+    proof: String,
+    (sender, receiver, framed): Control<S>,
+    tasks: &mut JoinSet<Result<(), Fault>>,
+) -> Result<(), Fault> {
+    let (place, who, role, client) = (seat.connection, seat.who, seat.role, seat.client);
+    if let Some(input) = seat.input.take() {
+        tasks.spawn(write_input(connection.clone(), input));
+    }
+    if role == Role::Technician {
+        tasks.spawn(write_screen(connection.clone(), live.clone(), place));
+    }
+    let (pongs, pong_queue) = mpsc::channel(16);
+    tasks.spawn(write_control(sender, seat, proof, pong_queue));
+    tasks.spawn(read_control(app.clone(), live.clone(), (place, who, client), receiver, framed, pongs));
+    let accepted = accept_streams(app, live, connection, (who, role, client), tasks);
+    accepted.await
+}
+
+/// Takes streams in, and ends when any task of the connection does.
+async fn accept_streams<S: Session>(
+    app: &Shared,
+    live: &Arc<Live>,
+    connection: &S,
+    (who, role, client): (protocol::ParticipantId, Role, Client),
+    tasks: &mut JoinSet<Result<(), Fault>>,
+) -> Result<(), Fault> {
+    // The two control tasks and the writers live as long as the connection; streams come and go.
+    let mut streams: JoinSet<Result<(), Fault>> = JoinSet::new();
+    loop {
+        tokio::select! {
+            stream = connection.accept_uni() => {
+                let mut stream = stream.map_err(broken)?;
+                let mut kind = [0];
+                match (stream.read(&mut kind).await.map_err(broken)?, kind[0], role) {
+                    (Some(1), b'S', Role::Customer) if client == Client::Program => {
+                        streams.spawn(read_screen(app.clone(), live.clone(), who, stream));
+                    }
+                    (Some(1), b'I', Role::Technician) => {
+                        streams.spawn(read_input(live.clone(), who, stream));
+                    }
+                    _ => return Err(Fault::Stream),
+                }
+            }
+            Some(ended) = tasks.join_next() => return ended.unwrap_or(Ok(())),
+            Some(ended) = streams.join_next(), if !streams.is_empty() => {
+                if let Ok(Err(fault)) = ended && !matches!(fault, Fault::Broken(_)) {
+                    return Err(fault);
+                }
+            }
+        }
+    }
+}
+
+async fn write_control<W: SendStream>(
+    mut stream: W,
+    mut seat: Seat,
+    proof: String,
+    mut pongs: mpsc::Receiver<ServerMessage>,
+) -> Result<(), Fault> {
+    let welcome =
+        ServerMessage::Welcome { you: seat.who, now: app::now(), proof, state: seat.state, permits: seat.permits };
+    let history = seat.history.into_iter().map(|entry| ServerMessage::Happened { entry });
+    for message in [welcome].into_iter().chain(history).chain([ServerMessage::CaughtUp {}]) {
+        stream.write_all(&protocol::encode(&message)).await.map_err(broken)?;
+    }
+    loop {
+        let message = tokio::select! {
+            message = seat.messages.recv() => message,
+            Some(pong) = pongs.recv() => Some(pong),
+        };
+        let Some(message) = message else { break };
+        stream.write_all(&protocol::encode(&message)).await.map_err(broken)?;
+    }
+    stream.write_all(&protocol::encode(&ServerMessage::Bye { reason: "done".into() })).await.map_err(broken)?;
+    stream.finish().map_err(broken)?;
+    // The peer closes when it has read everything; a peer that does not is cut off.
+    let _ = tokio::time::timeout(Duration::from_secs(5), stream.closed()).await;
+    Ok(())
+}
+
+async fn read_control<R: RecvStream>(
+    app: Shared,
+    live: Arc<Live>,
+    (place, who, client): (u64, protocol::ParticipantId, Client),
+    mut stream: R,
+    mut framed: Framed,
+    replies: mpsc::Sender<ServerMessage>,
+) -> Result<(), Fault> {
+    let mut allowance = Allowance::new();
+    while let Some(message) = next::<_, ClientMessage>(&mut stream, &mut framed).await? {
+        if !allowance.take() {
+            return Err(Fault::Flood);
+        }
+        let command = match message {
+            ClientMessage::Ping { t } => {
+                let _ = replies.try_send(ServerMessage::Pong { t });
+                continue;
+            }
+            ClientMessage::Typing {} => {
+                live.whisper(who, &ServerMessage::Typing { from: who }).await;
+                continue;
+            }
+            ClientMessage::Drawn { seq } => {
+                if let Some(seq) = live.screen.drawn(place, seq) {
+                    live.to_program(ServerMessage::Drawn { seq }).await;
+                }
+                continue;
+            }
+            ClientMessage::NeedKeyframe {} => {
+                live.to_program(ServerMessage::NeedKeyframe {}).await;
+                continue;
+            }
+            ClientMessage::Chat { text, nonce } => Command::Chat { text, nonce },
+            ClientMessage::Ask { .. } if !evidence::has_room(&app) => {
+                let text = "the server's disk is nearly full, and what is shared must be recorded".to_owned();
+                let why = protocol::RefusalReason::Policy;
+                let _ = replies.try_send(ServerMessage::Refused { what: "ask".into(), why, text });
+                continue;
+            }
+            ClientMessage::Ask { rights } => Command::Ask { rights },
+            ClientMessage::Answer { answer } => Command::Answer { answer },
+            ClientMessage::Withdraw { right } => Command::Withdraw { right },
+            ClientMessage::Pause {} => Command::Pause,
+            ClientMessage::Resume {} => Command::Resume,
+            ClientMessage::Leave {} => Command::Leave,
+            ClientMessage::Hold {} => Command::Hold,
+            ClientMessage::Close {} => Command::Close,
+            ClientMessage::ShareFailed { trouble } if client == Client::Program => Command::ShareFailed { trouble },
+            ClientMessage::ShareFailed { trouble: _ } => Command::ShareFailed { trouble: ShareTrouble::NoScreen },
+        };
+        let what = command.name();
+        match live.act(&app, &Actor::Participant(who), command).await {
+            Ok(_) => {}
+            Err(ActError::Refused(why)) => {
+                let refused = ServerMessage::Refused { what: what.into(), why, text: why.to_string() };
+                let _ = replies.try_send(refused);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// A bucket of messages that fills with time.
+struct Allowance {
+    left: f64,
+    at: tokio::time::Instant,
+}
+
+impl Allowance {
+    fn new() -> Self {
+        Self { left: MESSAGES_AT_ONCE, at: tokio::time::Instant::now() }
+    }
+
+    fn take(&mut self) -> bool {
+        let now = tokio::time::Instant::now();
+        let gained = now.duration_since(self.at).as_secs_f64() * MESSAGES_PER_SECOND;
+        self.left = (self.left + gained).min(MESSAGES_AT_ONCE) - 1.0;
+        self.at = now;
+        self.left >= 0.0
+    }
+}
+
+/// Reads a screen stream frame by frame.
+async fn read_screen<R: RecvStream>(
+    app: Shared,
+    live: Arc<Live>,
+    who: protocol::ParticipantId,
+    mut stream: R,
+) -> Result<(), Fault> {
+    let mut buffer = BytesMut::new();
+    let mut refused = false;
+    loop {
+        while buffer.len() < HEADER_BYTES {
+            match stream.read_chunk(256 * 1024).await.map_err(broken)? {
+                Some(bytes) => buffer.extend_from_slice(&bytes),
+                None => return Ok(()),
+            }
+        }
+        let head: &[u8; HEADER_BYTES] = buffer.first_chunk().expect("the length was just checked");
+        let header = Header::from_bytes(head)?;
+        let whole = HEADER_BYTES + header.length as usize;
+        while buffer.len() < whole {
+            match stream.read_chunk(256 * 1024).await.map_err(broken)? {
+                Some(bytes) => buffer.extend_from_slice(&bytes),
+                None => return Ok(()),
+            }
+        }
+        let frame = Frame { header, bytes: buffer.split_to(whole).freeze() };
+        match live.frame(&app, who, frame).await {
+            Ok(()) => refused = false,
+            // Frames that were under way when the customer withdrew or paused end here, without a word.
+            Err(ActError::Refused(why)) => {
+                if !std::mem::replace(&mut refused, true) {
+                    tracing::info!(session = %live.id, %why, "frames outside the grant are dropped");
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Reads a technician's input; what is outside the grant is dropped, and logged once.
+async fn read_input<R: RecvStream>(
+    live: Arc<Live>,
+    who: protocol::ParticipantId,
+    mut stream: R,
+) -> Result<(), Fault> {
+    let mut framed = Framed::new(MAX_INPUT_BYTES);
+    let mut refused = false;
+    while let Some(input) = next::<_, Input>(&mut stream, &mut framed).await? {
+        match live.input(who, input).await {
+            Ok(()) => refused = false,
+            Err(why) => {
+                if !std::mem::replace(&mut refused, true) {
+                    tracing::warn!(session = %live.id, who = who.0, %why, "input outside the grant is dropped");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn write_input<S: Session>(connection: S, mut input: mpsc::Receiver<Input>) -> Result<(), Fault> {
+    let mut stream = connection.open_uni().await.map_err(broken)?;
+    stream.set_priority(10);
+    stream.write_all(b"I").await.map_err(broken)?;
+    while let Some(input) = input.recv().await {
+        stream.write_all(&protocol::encode(&input)).await.map_err(broken)?;
+    }
+    // The connection goes on without input until something else ends it.
+    std::future::pending().await
+}
+
+/// Sends the screen to a viewer: a stream from each keyframe on.
+async fn write_screen<S: Session>(connection: S, live: Arc<Live>, place: u64) -> Result<(), Fault> {
+    let mut stream: Option<S::SendStream> = None;
+    loop {
+        let mut subscription = live.screen.watch(place);
+        if subscription.key_needed {
+            live.to_program(ServerMessage::NeedKeyframe {}).await;
+        }
+        for frame in subscription.backlog {
+            send_frame(&connection, &mut stream, &frame).await?;
+        }
+        while let Some(frame) = subscription.frames.recv().await {
+            send_frame(&connection, &mut stream, &frame).await?;
+        }
+        // The relay dropped a viewer that let its queue fill: it starts anew.
+        live.to_program(ServerMessage::NeedKeyframe {}).await;
+    }
+}
+
+async fn send_frame<S: Session>(
+    connection: &S,
+    stream: &mut Option<S::SendStream>,
+    frame: &Frame,
+) -> Result<(), Fault> {
+    let pointer = !matches!(frame.header.kind, FrameKind::Picture { .. });
+    if frame.is_key() || (pointer && stream.is_none()) {
+        if let Some(mut old) = stream.take() {
+            old.finish().map_err(broken)?;
+        }
+        let mut new = connection.open_uni().await.map_err(broken)?;
+        new.set_priority(1);
+        new.write_all(b"S").await.map_err(broken)?;
+        *stream = Some(new);
+    }
+    match stream {
+        Some(stream) => stream.write_chunk(Bytes::clone(&frame.bytes)).await.map_err(broken),
+        // A delta without its keyframe is of no use to anybody.
+        None => Ok(()),
+    }
+}
