@@ -1,1 +1,51 @@
-fn main(){}
+//! The support program: what a customer runs to be helped.
+//!
+//! One file, no installation, no root. It is bound to one server, shows whose it is, and is the last judge of what leaves
+//! this machine: see [`consent`]. The rooms: [`link`] speaks with the server, [`share`] captures and encodes,
+//! [`capture`], [`input`] and [`window`] hold what differs between systems, [`ui`] shows.
+
+mod binding;
+mod capture;
+mod consent;
+mod conversation;
+mod input;
+mod link;
+mod share;
+mod ui;
+mod window;
+
+use clap::Parser;
+
+/// Deskside's support program. It is downloaded from the server that it belongs to, and needs no options then.
+#[derive(Debug, Parser)]
+#[command(name = "deskside-support", version)]
+struct Options {
+    /// The server's address. Only for a program that is not bound to a server yet.
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// The server's identity key in hexadecimal, as its administrator reads it.
+    #[arg(long, value_name = "HEX", requires = "server")]
+    identity: Option<String>,
+    /// The session key, to join at once.
+    #[arg(long, value_name = "DIGITS")]
+    key: Option<String>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("DESKSIDE_LOG").unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let bound = binding::of_this_program()?;
+    let removes_itself = bound.is_some();
+    let mut binding = match (bound, options.server) {
+        (Some(bound), None) => bound,
+        (Some(_), Some(_)) => anyhow::bail!("this program belongs to its server and cannot be pointed at another"),
+        (None, Some(server)) => binding::Binding::unbound(server, options.identity.unwrap_or_default()),
+        (None, None) => anyhow::bail!("this program is not bound to a server: download it from your support's page"),
+    };
+    if let Some(key) = options.key {
+        binding.key = Some(key);
+    }
+    ui::run(binding, removes_itself)
+}

@@ -1,0 +1,61 @@
+//! Seeing the screen: one small trait, one file a system.
+
+#[cfg(target_os = "linux")]
+mod x11;
+
+use std::time::Duration;
+
+use protocol::{PointerShape, ShareTrouble};
+use screen::Rect;
+
+/// What happened on the screen since it was last asked. Empty when nothing did.
+#[derive(Debug, Default)]
+pub struct News {
+    /// Pixels changed somewhere.
+    pub damaged: bool,
+    /// The screen has this size now.
+    pub size: Option<(u16, u16)>,
+    /// The pointer is here now.
+    pub pointer_at: Option<(u16, u16)>,
+    /// The pointer looks like this now.
+    pub pointer_shape: Option<PointerShape>,
+}
+
+/// A screen that can be watched without asking it again and again.
+pub trait Capture: Send {
+    /// Width and height in pixels.
+    fn size(&self) -> (u16, u16);
+
+    /// Sleeps until something happens, somebody calls the waker, or the time is over. Says what happened.
+    fn wait(&mut self, most: Duration) -> Result<News, ShareTrouble>;
+
+    /// Gives every rectangle that changed since the last call to `take`, as BGRX bytes.
+    fn changes(&mut self, take: &mut dyn FnMut(Rect, &[u8])) -> Result<(), ShareTrouble>;
+
+    /// Marks the whole screen as changed.
+    fn refresh(&mut self);
+
+    /// Where the pointer is and what it looks like, for a viewer that has seen neither.
+    fn pointer(&mut self) -> Result<News, ShareTrouble>;
+}
+
+/// Ends a [`Capture::wait`] from another thread.
+#[derive(Debug)]
+pub struct Waker(std::os::unix::net::UnixStream);
+
+impl Waker {
+    /// Wakes. A waker whose capture is gone does nothing.
+    pub fn wake(&self) {
+        use std::io::Write;
+        let _ = (&self.0).write(&[1]);
+    }
+}
+
+/// The screen of this machine.
+#[cfg(target_os = "linux")]
+pub fn open() -> Result<(Box<dyn Capture>, Waker), ShareTrouble> {
+    let (near, far) = std::os::unix::net::UnixStream::pair().map_err(|_| ShareTrouble::NoScreen)?;
+    near.set_nonblocking(true).map_err(|_| ShareTrouble::NoScreen)?;
+    far.set_nonblocking(true).map_err(|_| ShareTrouble::NoScreen)?;
+    Ok((Box::new(x11::X11::open(near)?), Waker(far)))
+}

@@ -1,0 +1,258 @@
+//! X11: damage by XDamage, pixels by MIT-SHM, the pointer by XFixes and XInput 2, sizes by RandR.
+
+use std::{io::Read, os::fd::AsFd, os::unix::net::UnixStream, time::Duration};
+
+use memmap2::MmapMut;
+use protocol::{MAX_POINTER_SIDE, PointerShape, ShareTrouble};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use screen::Rect;
+use x11rb::{
+    connection::{Connection, RequestConnection},
+    errors::{ConnectionError, ReplyError},
+    protocol::{
+        Event,
+        damage::{self, ConnectionExt as _},
+        randr::{self, ConnectionExt as _},
+        shm::{self, ConnectionExt as _},
+        xfixes::{self, ConnectionExt as _},
+        xinput::{self, ConnectionExt as _},
+        xproto::{ConnectionExt as _, ImageFormat, Window},
+    },
+    rust_connection::RustConnection,
+};
+
+use super::{Capture, News};
+
+/// More rectangles than this are read as their bounding box: one request instead of many.
+const MOST_RECTANGLES: usize = 24;
+
+/// Why X11 did not answer.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Reply(#[from] ReplyError),
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    #[error("the X server gives no more ids")]
+    Ids(#[from] x11rb::errors::ReplyOrIdError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl From<Fault> for ShareTrouble {
+    fn from(fault: Fault) -> Self {
+        tracing::error!(%fault, "the screen cannot be captured");
+        match fault {
+            Fault::Reply(ReplyError::X11Error(_)) => Self::NoPermission,
+            _ => Self::NoScreen,
+        }
+    }
+}
+
+/// Pixels that X server and program share.
+struct SharedMemory {
+    segment: shm::Seg,
+    map: MmapMut,
+}
+
+pub struct X11 {
+    x: RustConnection,
+    root: Window,
+    size: (u16, u16),
+    damage: damage::Damage,
+    region: xfixes::Region,
+    memory: Option<SharedMemory>,
+    wake: UnixStream,
+    damaged: bool,
+    all: bool,
+}
+
+impl X11 {
+    pub fn open(wake: UnixStream) -> Result<Self, ShareTrouble> {
+        let (x, number) = RustConnection::connect(None).map_err(|error| {
+            tracing::error!(%error, "there is no X display");
+            ShareTrouble::NoScreen
+        })?;
+        Ok(Self::prepare(x, number, wake)?)
+    }
+
+    fn prepare(x: RustConnection, number: usize, wake: UnixStream) -> Result<Self, Fault> {
+        let screen = &x.setup().roots[number];
+        let (root, size) = (screen.root, (screen.width_in_pixels, screen.height_in_pixels));
+        x.damage_query_version(1, 1)?.reply()?;
+        x.xfixes_query_version(5, 0)?.reply()?;
+        x.randr_query_version(1, 5)?.reply()?;
+        x.xinput_xi_query_version(2, 2)?.reply()?;
+        let (damage, region) = (x.generate_id()?, x.generate_id()?);
+        x.damage_create(damage, root, damage::ReportLevel::NON_EMPTY)?.check()?;
+        x.xfixes_create_region(region, &[])?.check()?;
+        x.xfixes_select_cursor_input(root, xfixes::CursorNotifyMask::DISPLAY_CURSOR)?.check()?;
+        x.randr_select_input(root, randr::NotifyMask::SCREEN_CHANGE)?.check()?;
+        // Raw motion comes from every device wherever the pointer is: no polling of its position.
+        let motion = xinput::EventMask { deviceid: 1, mask: vec![xinput::XIEventMask::RAW_MOTION] };
+        x.xinput_xi_select_events(root, &[motion])?.check()?;
+        let mut capture =
+            Self { x, root, size, damage, region, memory: None, wake, damaged: true, all: true };
+        capture.memory = capture.share_memory();
+        Ok(capture)
+    }
+
+    /// A segment for the whole screen, by MIT-SHM 1.2; without it pixels come through the socket.
+    fn share_memory(&self) -> Option<SharedMemory> {
+        self.x.extension_information(shm::X11_EXTENSION_NAME).ok()??;
+        let length = usize::from(self.size.0) * usize::from(self.size.1) * 4;
+        let segment = self.x.generate_id().ok()?;
+        let reply = self.x.shm_create_segment(segment, u32::try_from(length).ok()?, false).ok()?.reply().ok()?;
+        let file = std::fs::File::from(std::os::fd::OwnedFd::from(reply.shm_fd));
+        // SAFETY: the segment is private to this program and the X server, which writes only while it answers a request
+        // of ours; the bytes are read only after that answer. Its length is the one that was asked for.
+        let map = unsafe { memmap2::MmapOptions::new().len(length).map_mut(&file) }.ok()?;
+        Some(SharedMemory { segment, map })
+    }
+
+    fn changed_rectangles(&mut self) -> Result<Vec<Rect>, Fault> {
+        let whole = Rect { x: 0, y: 0, width: self.size.0, height: self.size.1 };
+        self.x.damage_subtract(self.damage, x11rb::NONE, self.region)?;
+        let region = self.x.xfixes_fetch_region(self.region)?.reply()?;
+        self.damaged = false;
+        if std::mem::take(&mut self.all) {
+            return Ok(vec![whole]);
+        }
+        let rect = |r: &x11rb::protocol::xproto::Rectangle| {
+            let (x, y) = (r.x.max(0).cast_unsigned(), r.y.max(0).cast_unsigned());
+            Rect { x, y, width: r.width, height: r.height }.clipped(self.size.0, self.size.1)
+        };
+        if region.rectangles.len() > MOST_RECTANGLES {
+            return Ok(rect(&region.extents).into_iter().collect());
+        }
+        Ok(region.rectangles.iter().filter_map(rect).collect())
+    }
+
+    fn read(&mut self, rect: Rect, take: &mut dyn FnMut(Rect, &[u8])) -> Result<(), Fault> {
+        let (x, y) = (rect.x.cast_signed(), rect.y.cast_signed());
+        let length = usize::from(rect.width) * usize::from(rect.height) * 4;
+        match &self.memory {
+            Some(memory) => {
+                let format = u8::from(ImageFormat::Z_PIXMAP);
+                let asked =
+                    self.x.shm_get_image(self.root, x, y, rect.width, rect.height, !0, format, memory.segment, 0)?;
+                asked.reply()?;
+                take(rect, &memory.map[..length]);
+            }
+            None => {
+                let asked = self.x.get_image(ImageFormat::Z_PIXMAP, self.root, x, y, rect.width, rect.height, !0)?;
+                let image = asked.reply()?;
+                if image.data.len() >= length {
+                    take(rect, &image.data[..length]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn heard(&mut self, event: &Event, news: &mut News, moved: &mut bool, shaped: &mut bool) {
+        match event {
+            Event::DamageNotify(_) => {
+                self.damaged = true;
+                news.damaged = true;
+            }
+            Event::XfixesCursorNotify(_) => *shaped = true,
+            Event::XinputRawMotion(_) => *moved = true,
+            Event::RandrScreenChangeNotify(e) if (e.width, e.height) != self.size => {
+                self.size = (e.width, e.height);
+                if let Some(old) = self.memory.take() {
+                    let _ = self.x.shm_detach(old.segment);
+                }
+                self.memory = self.share_memory();
+                self.refresh();
+                news.damaged = true;
+                news.size = Some(self.size);
+            }
+            _ => {}
+        }
+    }
+
+    fn pointer_at(&self) -> Result<(u16, u16), Fault> {
+        let reply = self.x.query_pointer(self.root)?.reply()?;
+        Ok((reply.root_x.max(0).cast_unsigned(), reply.root_y.max(0).cast_unsigned()))
+    }
+
+    fn pointer_shape(&self) -> Result<Option<PointerShape>, Fault> {
+        let image = self.x.xfixes_get_cursor_image()?.reply()?;
+        if image.width > MAX_POINTER_SIDE || image.height > MAX_POINTER_SIDE {
+            return Ok(None);
+        }
+        // XFixes gives ARGB, premultiplied; a page wants RGBA, not premultiplied.
+        let straight = |colour: u32, alpha: u32| (colour * 255).checked_div(alpha).unwrap_or(0).min(255) as u8;
+        let pixel = |p: &u32| {
+            let alpha = p >> 24;
+            [straight(p >> 16 & 255, alpha), straight(p >> 8 & 255, alpha), straight(p & 255, alpha), alpha as u8]
+        };
+        let rgba = image.cursor_image.iter().flat_map(pixel).collect();
+        let (hot_x, hot_y, width, height) = (image.xhot, image.yhot, image.width, image.height);
+        Ok(Some(PointerShape { hot_x, hot_y, width, height, rgba }))
+    }
+
+    fn gather(&mut self, most: Duration) -> Result<News, Fault> {
+        let mut news = News::default();
+        let (mut moved, mut shaped) = (false, false);
+        self.x.flush()?;
+        let mut event = self.x.poll_for_event()?;
+        if event.is_none() && !most.is_zero() {
+            let mut fds = [
+                PollFd::from_borrowed_fd(self.x.stream().as_fd(), PollFlags::IN),
+                PollFd::from_borrowed_fd(self.wake.as_fd(), PollFlags::IN),
+            ];
+            let limit = Timespec::try_from(most).ok();
+            if let Err(error) = rustix::event::poll(&mut fds, limit.as_ref())
+                && error != rustix::io::Errno::INTR
+            {
+                return Err(Fault::Io(error.into()));
+            }
+            let mut bytes = [0; 64];
+            while matches!((&self.wake).read(&mut bytes), Ok(n) if n == bytes.len()) {}
+            event = self.x.poll_for_event()?;
+        }
+        while let Some(e) = event {
+            self.heard(&e, &mut news, &mut moved, &mut shaped);
+            event = self.x.poll_for_event()?;
+        }
+        if moved {
+            news.pointer_at = Some(self.pointer_at()?);
+        }
+        if shaped {
+            news.pointer_shape = self.pointer_shape()?;
+        }
+        Ok(news)
+    }
+}
+
+impl Capture for X11 {
+    fn size(&self) -> (u16, u16) {
+        self.size
+    }
+
+    fn wait(&mut self, most: Duration) -> Result<News, ShareTrouble> {
+        Ok(self.gather(most)?)
+    }
+
+    fn changes(&mut self, take: &mut dyn FnMut(Rect, &[u8])) -> Result<(), ShareTrouble> {
+        if !self.damaged && !self.all {
+            return Ok(());
+        }
+        for rect in self.changed_rectangles()? {
+            self.read(rect, take)?;
+        }
+        Ok(())
+    }
+
+    fn refresh(&mut self) {
+        self.all = true;
+        self.damaged = true;
+    }
+
+    fn pointer(&mut self) -> Result<News, ShareTrouble> {
+        let (at, shape) = (self.pointer_at()?, self.pointer_shape()?);
+        Ok(News { pointer_at: Some(at), pointer_shape: shape, ..News::default() })
+    }
+}

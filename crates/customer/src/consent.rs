@@ -1,0 +1,165 @@
+//! The last judge: what this customer has allowed, remembered here and nowhere else.
+//!
+//! A right is in effect only while the customer's own answer says so **and** the server's session says so. The server
+//! can take away; it can never add.
+
+use protocol::{Answer, Right, Role, SessionState};
+use session::permission;
+
+/// What the customer has answered, and what the server makes of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Consent {
+    answered: Vec<Right>,
+    session: Vec<Right>,
+    paused: bool,
+    connected: bool,
+}
+
+impl Consent {
+    /// The customer answered a question for these rights. Nothing that was not asked is given.
+    pub fn answer(&mut self, answer: Answer, asked: &[Right]) {
+        let gives = |r: &&Right| asked.contains(r) || self.answered.contains(r);
+        let rights: Vec<Right> = answer.rights().iter().filter(gives).copied().collect();
+        if !rights.is_empty() {
+            self.answered = rights;
+            self.paused = false;
+        }
+    }
+
+    /// The customer took a right back, and whatever needs it.
+    pub fn withdraw(&mut self, right: Right) {
+        self.answered.retain(|r| *r != right && !permission::needs(*r).contains(&right));
+    }
+
+    /// The customer paused the picture, or let it go on.
+    pub fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    /// The customer ended everything.
+    pub fn end(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The server told its state. What it took away stays away: a later grant needs a later answer.
+    pub fn follow(&mut self, state: &SessionState) {
+        let fell: Vec<Right> = self.session.iter().copied().filter(|r| !state.grants.contains(r)).collect();
+        fell.into_iter().for_each(|right| self.withdraw(right));
+        self.session.clone_from(&state.grants);
+        if state.phase != protocol::Phase::Active {
+            self.answered.clear();
+        }
+    }
+
+    /// The connection came or went; without one nothing is shared.
+    pub fn connected(&mut self, connected: bool) {
+        self.connected = connected;
+    }
+
+    /// Whether pictures may leave this machine now.
+    pub fn may_view(&self) -> bool {
+        self.connected && !self.paused && self.effective(Right::View)
+    }
+
+    /// Whether a technician's input may act on this machine now.
+    pub fn may_control(&self) -> bool {
+        self.may_view() && self.effective(Right::Control)
+    }
+
+    /// Whether the customer has paused.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Whether the panel must show: sharing is allowed, even while it is paused or the connection is down.
+    pub fn is_shared(&self) -> bool {
+        self.effective(Right::View)
+    }
+
+    /// Whether control is allowed, even while it is paused.
+    pub fn is_controlled(&self) -> bool {
+        self.effective(Right::Control)
+    }
+
+    fn effective(&self, right: Right) -> bool {
+        permission::effective(right, Role::Technician, &self.session, &self.answered)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::*;
+
+    fn state(grants: &[Right], phase: Phase) -> SessionState {
+        let incident = IncidentRef { id: 1, number: String::new(), subject: String::new(), customer: String::new() };
+        SessionState {
+            id: SessionId::from_random([0; 16]),
+            incident,
+            organisation: String::new(),
+            owner: UserRef { id: 1, name: String::new() },
+            phase,
+            participants: vec![],
+            grants: grants.to_vec(),
+            asked: vec![],
+            paused: false,
+            screen: None,
+            recorded: true,
+            key_until: None,
+            link_until: None,
+        }
+    }
+
+    const BOTH: [Right; 2] = [Right::View, Right::Control];
+
+    fn granted(answer: Answer) -> Consent {
+        let mut consent = Consent::default();
+        consent.connected(true);
+        consent.answer(answer, &BOTH);
+        consent.follow(&state(answer.rights(), Phase::Active));
+        consent
+    }
+
+    #[test]
+    fn a_server_cannot_add_what_the_customer_did_not_answer() {
+        let mut consent = granted(Answer::View);
+        consent.follow(&state(&BOTH, Phase::Active));
+        assert!(consent.may_view() && !consent.may_control());
+        let mut nothing = Consent::default();
+        nothing.connected(true);
+        nothing.follow(&state(&BOTH, Phase::Active));
+        assert!(!nothing.may_view());
+    }
+
+    #[test]
+    fn a_withdrawal_acts_at_once_and_the_server_cannot_undo_it() {
+        let mut consent = granted(Answer::ViewAndControl);
+        assert!(consent.may_control());
+        consent.withdraw(Right::View);
+        consent.follow(&state(&BOTH, Phase::Active));
+        assert!(!consent.may_view() && !consent.may_control());
+    }
+
+    #[test]
+    fn what_the_server_took_away_needs_a_new_answer() {
+        let mut consent = granted(Answer::ViewAndControl);
+        consent.follow(&state(&[Right::View], Phase::Active));
+        consent.follow(&state(&BOTH, Phase::Active));
+        assert!(consent.may_view() && !consent.may_control());
+        consent.follow(&state(&[], Phase::Held));
+        consent.follow(&state(&BOTH, Phase::Active));
+        assert!(!consent.may_view(), "hold ends every consent");
+    }
+
+    #[test]
+    fn nothing_flows_while_paused_or_cut_off() {
+        let mut consent = granted(Answer::ViewAndControl);
+        consent.pause(true);
+        assert!(!consent.may_view() && !consent.may_control() && consent.is_shared());
+        consent.pause(false);
+        consent.connected(false);
+        assert!(!consent.may_view() && consent.is_shared());
+        consent.end();
+        assert!(!consent.is_shared());
+    }
+}

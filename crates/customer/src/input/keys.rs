@@ -1,0 +1,72 @@
+//! Names of keys: `KeyboardEvent.code` and `.key` (W3C UI Events) to X keycodes and keysyms.
+
+/// The X keycode of a physical key: the evdev code (linux/input-event-codes.h) plus 8.
+pub fn keycode(code: &str) -> Option<u8> {
+    const ROWS: [(u8, &[&str]); 4] = [
+        (1, &["Escape", "Digit1", "Digit2", "Digit3", "Digit4", "Digit5", "Digit6", "Digit7", "Digit8", "Digit9", "Digit0",
+            "Minus", "Equal", "Backspace", "Tab", "KeyQ", "KeyW", "KeyE", "KeyR", "KeyT", "KeyY", "KeyU", "KeyI", "KeyO",
+            "KeyP", "BracketLeft", "BracketRight", "Enter", "ControlLeft", "KeyA", "KeyS", "KeyD", "KeyF", "KeyG", "KeyH",
+            "KeyJ", "KeyK", "KeyL", "Semicolon", "Quote", "Backquote", "ShiftLeft", "Backslash", "KeyZ", "KeyX", "KeyC",
+            "KeyV", "KeyB", "KeyN", "KeyM", "Comma", "Period", "Slash", "ShiftRight", "NumpadMultiply", "AltLeft", "Space",
+            "CapsLock", "F1", "F2", "F3", "F4", "F5", "F6", "F7", "F8", "F9", "F10", "NumLock", "ScrollLock", "Numpad7",
+            "Numpad8", "Numpad9", "NumpadSubtract", "Numpad4", "Numpad5", "Numpad6", "NumpadAdd", "Numpad1", "Numpad2",
+            "Numpad3", "Numpad0", "NumpadDecimal"]),
+        (86, &["IntlBackslash", "F11", "F12", "IntlRo"]),
+        (96, &["NumpadEnter", "ControlRight", "NumpadDivide", "PrintScreen", "AltRight"]),
+        (102, &["Home", "ArrowUp", "PageUp", "ArrowLeft", "ArrowRight", "End", "ArrowDown", "PageDown", "Insert", "Delete"]),
+    ];
+    let single = match code {
+        "Pause" => Some(119),
+        "MetaLeft" => Some(125),
+        "MetaRight" => Some(126),
+        "ContextMenu" => Some(127),
+        _ => None,
+    };
+    let in_row = |(first, names): &(u8, &[&str])| {
+        names.iter().position(|n| *n == code).and_then(|i| first.checked_add(u8::try_from(i).ok()?))
+    };
+    single.or_else(|| ROWS.iter().find_map(in_row)).map(|evdev| evdev + 8)
+}
+
+/// The keysym of a character (X Window System Protocol, appendix A): Latin-1 as it is, others by the Unicode rule.
+pub fn keysym(c: char) -> u32 {
+    match u32::from(c) {
+        0x0A | 0x0D => 0xFF0D,
+        0x09 => 0xFF09,
+        code @ (0x20..=0x7E | 0xA0..=0xFF) => code,
+        code => 0x0100_0000 | code,
+    }
+}
+
+/// The one character that a key produced; `None` for keys that have a name instead.
+pub fn character(key: &str) -> Option<char> {
+    let mut letters = key.chars();
+    let first = letters.next()?;
+    letters.next().is_none().then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn physical_keys_have_the_codes_of_evdev_plus_8() {
+        let table = [
+            ("Escape", 9), ("KeyA", 38), ("Enter", 36), ("ShiftLeft", 50), ("Space", 65), ("F10", 76), ("F11", 95),
+            ("ArrowUp", 111), ("Delete", 119), ("MetaLeft", 133), ("ControlRight", 105), ("NumpadDecimal", 91),
+        ];
+        for (code, expected) in table {
+            assert_eq!(keycode(code), Some(expected), "{code}");
+        }
+        assert_eq!(keycode("LaunchMissiles"), None);
+    }
+
+    #[test]
+    fn characters_become_keysyms() {
+        let table = [('a', 0x61), ('ü', 0xFC), ('€', 0x0100_20AC), ('你', 0x0100_4F60), ('\n', 0xFF0D)];
+        for (c, expected) in table {
+            assert_eq!(keysym(c), expected, "{c}");
+        }
+        assert_eq!((character("a"), character("Enter"), character("")), (Some('a'), None, None));
+    }
+}

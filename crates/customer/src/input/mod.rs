@@ -1,0 +1,78 @@
+//! The technician's hand on this machine: one small trait, one file a system.
+
+#[cfg(target_os = "linux")]
+mod keys;
+#[cfg(target_os = "linux")]
+mod x11;
+
+use std::sync::{Arc, Mutex};
+
+use protocol::{Input, MAX_TEXT_CHARS};
+use tokio::sync::mpsc;
+
+use crate::{consent::Consent, link::lock};
+
+/// Something that can move the pointer and press keys.
+pub trait Inject: Send {
+    /// Does one act. What this system cannot do is left undone.
+    fn act(&mut self, input: &Input);
+    /// Lets go of every key and button that was pressed.
+    fn release_all(&mut self);
+}
+
+/// A thread that acts, as long as the customer's consent lets it.
+pub struct Hands(mpsc::Sender<Input>);
+
+impl Hands {
+    /// Starts the thread; the system's input is opened with the first act.
+    pub fn start(consent: Arc<Mutex<Consent>>) -> Self {
+        let (sender, queue) = mpsc::channel(256);
+        let spawned = std::thread::Builder::new().name("input".into()).spawn(move || run(&consent, queue));
+        if let Err(error) = spawned {
+            tracing::error!(%error, "no thread for input");
+        }
+        Self(sender)
+    }
+
+    /// Hands an act over, waiting while the system is busy with those before.
+    pub async fn act(&self, input: Input) {
+        let _ = self.0.send(input).await;
+    }
+}
+
+fn run(consent: &Mutex<Consent>, mut queue: mpsc::Receiver<Input>) {
+    let mut inject: Option<Box<dyn Inject>> = None;
+    while let Some(input) = queue.blocking_recv() {
+        // The last judge: asked before every act, whatever the server believes.
+        if !lock(consent).may_control() {
+            if let Some(inject) = &mut inject {
+                inject.release_all();
+            }
+            continue;
+        }
+        if matches!(&input, Input::Text { text } if text.chars().count() > MAX_TEXT_CHARS) {
+            continue;
+        }
+        if inject.is_none() {
+            inject = open();
+        }
+        if let Some(inject) = &mut inject {
+            inject.act(&input);
+        }
+    }
+    // The connection ended: nothing stays pressed.
+    if let Some(inject) = &mut inject {
+        inject.release_all();
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn open() -> Option<Box<dyn Inject>> {
+    match x11::X11::open() {
+        Ok(x11) => Some(Box::new(x11)),
+        Err(error) => {
+            tracing::error!(%error, "input is not possible");
+            None
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! The conversation with the server: coming in, staying in touch, coming back.
+
+mod http;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use anyhow::Context;
+use ed25519_dalek::{Signature, VerifyingKey};
+use protocol::{
+    Client, ClientMessage, Entry, Framed, Hello, Input, MAX_CONTROL_BYTES, MAX_INPUT_BYTES, ParticipantId, Phase,
+    ServerMessage, SessionState,
+};
+use tokio::sync::mpsc;
+use web_transport_trait::{RecvStream, SendStream, Session};
+
+pub use http::Pass;
+
+use crate::{binding::Binding, consent::Consent, input, share::Sharer};
+
+/// What the server signs before the challenge.
+const PURPOSE: &[u8] = b"deskside server identity 1\n";
+/// How long the way back is tried; the server's grace time ends it earlier or later.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
+
+/// What the windows wish.
+#[derive(Debug)]
+pub enum Say {
+    /// Tell the server.
+    Message(ClientMessage),
+    /// Try this session key.
+    EnterKey(String),
+    /// The customer changed what is allowed: follow at once.
+    ConsentChanged,
+}
+
+/// What the windows are told.
+#[derive(Debug)]
+pub enum Notice {
+    /// A key is needed.
+    EnterKey,
+    /// Coming in.
+    Connecting,
+    /// In.
+    Connected { you: ParticipantId },
+    /// An entry of the timeline.
+    Happened(Entry),
+    /// The state after it.
+    State(Box<SessionState>),
+    /// The technician is typing.
+    Typing,
+    /// A sentence for the customer.
+    Problem(String),
+    /// The connection broke; it is tried again.
+    Reconnecting,
+    /// It is over, or it cannot be.
+    Failed(String),
+}
+
+/// How the windows are told. Called on the network's thread.
+pub type Notify = Arc<dyn Fn(Notice) + Send + Sync>;
+
+/// Runs until the session is over.
+pub async fn run(binding: Binding, consent: Arc<Mutex<Consent>>, mut say: mpsc::Receiver<Say>, notify: Notify) {
+    if let Err(error) = attend(&binding, &consent, &mut say, &notify).await {
+        lock(&consent).end();
+        notify(Notice::Failed(format!("{error:#}")));
+    }
+}
+
+async fn attend(
+    binding: &Binding,
+    consent: &Arc<Mutex<Consent>>,
+    say: &mut mpsc::Receiver<Say>,
+    notify: &Notify,
+) -> anyhow::Result<()> {
+    let http = http::Http::new(&binding.server);
+    let Some((mut ticket, resume)) = come_in(binding, &http, say, notify).await else { return Ok(()) };
+    let mut have = 0;
+    loop {
+        let (frames, frame_queue) = mpsc::channel(4);
+        let sharer = Sharer::new(consent.clone(), frames);
+        let mut connection = Connected { binding, consent, notify, sharer, have: &mut have };
+        match connection.run(&ticket, say, frame_queue).await {
+            Ok(End::Over) => return Ok(()),
+            Ok(End::Cut) => {}
+            Err(error) => tracing::info!(%error, "the connection broke"),
+        }
+        drop(connection);
+        lock(consent).connected(false);
+        notify(Notice::Reconnecting);
+        let Some(next) = come_back(&http, &resume).await? else {
+            lock(consent).end();
+            notify(Notice::Failed(String::new()));
+            return Ok(());
+        };
+        ticket = next;
+    }
+}
+
+/// Joins with what travelled with the program, or with the keys that the customer types; `None` when the window closed.
+async fn come_in(
+    binding: &Binding,
+    http: &http::Http,
+    say: &mut mpsc::Receiver<Say>,
+    notify: &Notify,
+) -> Option<(String, String)> {
+    let handover = binding.handover.clone().map(|token| Pass::Handover { token });
+    let link = binding.link.clone().map(|token| Pass::Link { token });
+    let key = binding.key.clone().map(|key| Pass::Key { key });
+    let mut pass = handover.or(link).or(key);
+    loop {
+        if let Some(pass) = pass.take() {
+            notify(Notice::Connecting);
+            match http.enter(pass).await {
+                Ok(entered) => return Some(entered),
+                Err(problem) => {
+                    notify(Notice::EnterKey);
+                    notify(Notice::Problem(problem));
+                }
+            }
+        } else {
+            notify(Notice::EnterKey);
+        }
+        pass = loop {
+            match say.recv().await? {
+                Say::EnterKey(key) => break Some(Pass::Key { key }),
+                Say::Message(_) | Say::ConsentChanged => {}
+            }
+        };
+    }
+}
+
+/// A new ticket for a broken connection; `None` when the server says that the session is over.
+async fn come_back(http: &http::Http, resume: &str) -> anyhow::Result<Option<String>> {
+    let started = tokio::time::Instant::now();
+    let mut wait = Duration::from_millis(300);
+    loop {
+        match http.resume(resume).await {
+            Ok(ticket) => return Ok(ticket),
+            Err(error) if started.elapsed() > PATIENCE => return Err(anyhow::anyhow!(error)),
+            Err(_) => {}
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(Duration::from_secs(5));
+    }
+}
+
+/// Why a connection ended.
+enum End {
+    /// The session is over, or this program is no longer wanted in it.
+    Over,
+    /// It broke.
+    Cut,
+}
+
+/// One connection.
+struct Connected<'a> {
+    binding: &'a Binding,
+    consent: &'a Arc<Mutex<Consent>>,
+    notify: &'a Notify,
+    sharer: Sharer,
+    have: &'a mut u32,
+}
+
+impl Connected<'_> {
+    async fn run(
+        &mut self,
+        ticket: &str,
+        say: &mut mpsc::Receiver<Say>,
+        frames: mpsc::Receiver<crate::share::OutFrame>,
+    ) -> anyhow::Result<End> {
+        let address = self.binding.server.replacen("http", "ws", 1) + "/wire";
+        let keep_alive = qmux::ws::KeepAlive::new(Duration::from_secs(5), Duration::from_secs(15));
+        let client = qmux::ws::Client::new().with_protocol("deskside", &[qmux::Version::QMux02]).with_keep_alive(keep_alive);
+        let session = tokio::time::timeout(Duration::from_secs(15), client.connect(&address)).await??;
+        let (mut sender, mut receiver) = session.open_bi().await?;
+        let challenge = random_hex();
+        let hello = Hello {
+            version: protocol::VERSION,
+            ticket: ticket.to_owned(),
+            client: Client::Program,
+            have: *self.have,
+            challenge: challenge.clone(),
+        };
+        sender.write_all(&protocol::encode(&hello)).await?;
+        let mut framed = Framed::new(16 * MAX_CONTROL_BYTES);
+        let Some(ServerMessage::Welcome { you, proof, state, .. }) = next(&mut receiver, &mut framed).await? else {
+            anyhow::bail!("the server did not let this program in");
+        };
+        verify(&self.binding.identity, &challenge, &proof)?;
+        {
+            let mut consent = lock(self.consent);
+            consent.connected(true);
+            consent.follow(&state);
+        }
+        let mut over = End::Cut;
+        (self.notify)(Notice::Connected { you });
+        (self.notify)(Notice::State(state));
+        let screen = tokio::spawn(write_screen(session.clone(), frames));
+        let input = tokio::spawn(read_input(session.clone(), self.consent.clone()));
+        self.sharer.follow();
+        loop {
+            tokio::select! {
+                message = next::<_, ServerMessage>(&mut receiver, &mut framed) => match message {
+                    Ok(Some(message)) => if let Some(end) = self.heard(message) { over = end; break },
+                    Ok(None) | Err(_) => break,
+                },
+                wish = say.recv() => match wish {
+                    Some(Say::Message(message)) => {
+                        self.sharer.follow();
+                        sender.write_all(&protocol::encode(&message)).await?;
+                    }
+                    Some(Say::ConsentChanged) => self.sharer.follow(),
+                    Some(Say::EnterKey(_)) => {}
+                    None => { over = End::Over; break }
+                },
+                Some(trouble) = self.sharer.trouble() => {
+                    sender.write_all(&protocol::encode(&ClientMessage::ShareFailed { trouble })).await?;
+                }
+            }
+        }
+        self.sharer.stop();
+        screen.abort();
+        input.abort();
+        session.close(0, "done");
+        Ok(over)
+    }
+
+    fn heard(&mut self, message: ServerMessage) -> Option<End> {
+        match message {
+            ServerMessage::Happened { entry } => {
+                *self.have = (*self.have).max(entry.seq);
+                (self.notify)(Notice::Happened(entry));
+            }
+            ServerMessage::State { state, .. } => {
+                lock(self.consent).follow(&state);
+                self.sharer.follow();
+                let ended = matches!(state.phase, Phase::Ended { .. });
+                (self.notify)(Notice::State(state));
+                if ended {
+                    lock(self.consent).end();
+                    return Some(End::Over);
+                }
+            }
+            ServerMessage::Typing { .. } => (self.notify)(Notice::Typing),
+            ServerMessage::Refused { text, .. } => (self.notify)(Notice::Problem(text)),
+            ServerMessage::Drawn { seq } => self.sharer.drawn(seq),
+            ServerMessage::NeedKeyframe {} => self.sharer.need_keyframe(),
+            ServerMessage::Bye { reason } if reason == "elsewhere" => {
+                lock(self.consent).end();
+                (self.notify)(Notice::Failed("This session goes on in another window.".into()));
+                return Some(End::Over);
+            }
+            ServerMessage::Welcome { .. }
+            | ServerMessage::CaughtUp {}
+            | ServerMessage::Pong { .. }
+            | ServerMessage::Bye { .. } => {}
+        }
+        None
+    }
+}
+
+async fn next<R: RecvStream, T: serde::de::DeserializeOwned>(
+    stream: &mut R,
+    framed: &mut Framed,
+) -> anyhow::Result<Option<T>> {
+    loop {
+        if let Some(message) = framed.next_message()? {
+            return Ok(Some(message));
+        }
+        match stream.read_chunk(64 * 1024).await.map_err(|e| anyhow::anyhow!("{e}"))? {
+            Some(bytes) => framed.push(&bytes),
+            None => return Ok(None),
+        }
+    }
+}
+
+/// Sends frames: a new stream from each keyframe on.
+async fn write_screen<S: Session>(session: S, mut frames: mpsc::Receiver<crate::share::OutFrame>) -> Result<(), S::Error>
+where
+    S::SendStream: SendStream<Error = S::Error>,
+{
+    let mut stream: Option<S::SendStream> = None;
+    while let Some(frame) = frames.recv().await {
+        if frame.key {
+            if let Some(mut old) = stream.take() {
+                old.finish()?;
+            }
+            let mut new = session.open_uni().await?;
+            new.set_priority(1);
+            new.write_all(b"S").await?;
+            stream = Some(new);
+        }
+        if let Some(stream) = &mut stream {
+            stream.write_chunk(frame.bytes).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes the technician's input in, and judges it once more before it acts.
+async fn read_input<S: Session>(session: S, consent: Arc<Mutex<Consent>>) -> anyhow::Result<()> {
+    let hands = input::Hands::start(consent);
+    loop {
+        let mut stream = session.accept_uni().await.map_err(|e| anyhow::anyhow!("{e}"))?;
+        let mut kind = [0];
+        if stream.read(&mut kind).await.map_err(|e| anyhow::anyhow!("{e}"))? != Some(1) || kind[0] != b'I' {
+            continue;
+        }
+        let mut framed = Framed::new(MAX_INPUT_BYTES);
+        while let Some(act) = next::<_, Input>(&mut stream, &mut framed).await? {
+            hands.act(act).await;
+        }
+    }
+}
+
+/// Checks that the server is the one this program is bound to.
+fn verify(identity: &str, challenge: &str, proof: &str) -> anyhow::Result<()> {
+    if identity.is_empty() {
+        return Ok(());
+    }
+    let key: [u8; 32] = from_hex(identity).context("the server's key in this program is damaged")?;
+    let signature: [u8; 64] = from_hex(proof).context("the server did not prove who it is")?;
+    let message = [PURPOSE, challenge.as_bytes()].concat();
+    VerifyingKey::from_bytes(&key)?
+        .verify_strict(&message, &Signature::from_bytes(&signature))
+        .context("this is not the server that this program belongs to")
+}
+
+fn random_hex() -> String {
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes).expect("the system has a random source");
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    (text.len() == 2 * N && text.is_ascii()).then_some(())?;
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+pub(crate) fn lock(consent: &Mutex<Consent>) -> std::sync::MutexGuard<'_, Consent> {
+    consent.lock().expect("nobody panics while holding the consent")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ed25519_dalek::{Signer, SigningKey};
+
+    #[test]
+    fn only_the_server_that_this_program_belongs_to_is_believed() {
+        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let identity = hex(key.verifying_key().as_bytes());
+        let proof = |key: &SigningKey, text: &str| hex(&key.sign(&[PURPOSE, text.as_bytes()].concat()).to_bytes());
+        assert!(verify(&identity, "abc", &proof(&key, "abc")).is_ok());
+        assert!(verify(&identity, "abc", &proof(&key, "abd")).is_err(), "another challenge");
+        assert!(verify(&identity, "abc", &proof(&SigningKey::from_bytes(&[8; 32]), "abc")).is_err(), "another key");
+        assert!(verify(&identity, "abc", "").is_err(), "no proof");
+    }
+}

@@ -1,0 +1,111 @@
+//! The few questions that go by plain HTTPS: coming in and coming back.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use ureq::tls::{RootCerts, TlsConfig};
+
+/// What the customer holds.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "by", rename_all = "snake_case")]
+pub enum Pass {
+    Key { key: String },
+    Link { token: String },
+    Handover { token: String },
+}
+
+#[derive(Serialize)]
+struct Enter {
+    pass: Pass,
+    client: protocol::Client,
+}
+
+#[derive(Deserialize)]
+struct Entered {
+    admission: Admission,
+    resume: String,
+}
+
+#[derive(Deserialize)]
+struct Admission {
+    ticket: String,
+}
+
+#[derive(Serialize)]
+struct Token<'a> {
+    token: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    message: String,
+}
+
+/// One server, asked on threads of their own.
+#[derive(Clone)]
+pub struct Http {
+    agent: ureq::Agent,
+    server: String,
+}
+
+/// An answer that is not a success.
+enum Wrong {
+    /// The server said no, with a sentence for the customer.
+    Refused(u16, String),
+    /// The server was not reached.
+    Away(String),
+}
+
+impl Http {
+    pub fn new(server: &str) -> Self {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::PlatformVerifier)
+            .unversioned_rustls_crypto_provider(provider)
+            .build();
+        let config = ureq::Agent::config_builder()
+            .tls_config(tls)
+            .timeout_global(Some(Duration::from_secs(15)))
+            .http_status_as_error(false)
+            .build();
+        Self { agent: config.into(), server: server.to_owned() }
+    }
+
+    async fn post<T: Serialize + Send + 'static, R: serde::de::DeserializeOwned + Send + 'static>(
+        &self,
+        path: &str,
+        body: T,
+    ) -> Result<R, Wrong> {
+        let (agent, url) = (self.agent.clone(), format!("{}{path}", self.server));
+        let asked = tokio::task::spawn_blocking(move || {
+            let mut answer = agent.post(&url).send_json(&body).map_err(|e| Wrong::Away(e.to_string()))?;
+            let status = answer.status();
+            if status.is_success() {
+                return answer.body_mut().read_json().map_err(|e| Wrong::Away(e.to_string()));
+            }
+            let sentence = answer.body_mut().read_json::<Problem>().map(|p| p.message);
+            Err(Wrong::Refused(status.as_u16(), sentence.unwrap_or_else(|_| format!("The server answered {status}."))))
+        });
+        asked.await.unwrap_or_else(|e| Err(Wrong::Away(e.to_string())))
+    }
+
+    /// Comes in: a ticket, and the token to come back by. The error is a sentence for the customer.
+    pub async fn enter(&self, pass: Pass) -> Result<(String, String), String> {
+        let enter = Enter { pass, client: protocol::Client::Program };
+        match self.post::<_, Entered>("/api/join/enter", enter).await {
+            Ok(entered) => Ok((entered.admission.ticket, entered.resume)),
+            Err(Wrong::Refused(_, sentence)) => Err(sentence),
+            Err(Wrong::Away(reason)) => Err(format!("{} cannot be reached ({reason}).", self.server)),
+        }
+    }
+
+    /// Comes back: a ticket, or `None` when there is no way back. The error is worth another try.
+    pub async fn resume(&self, token: &str) -> Result<Option<String>, String> {
+        let token = serde_json::to_value(Token { token }).map_err(|e| e.to_string())?;
+        match self.post::<_, Admission>("/api/join/resume", token).await {
+            Ok(admission) => Ok(Some(admission.ticket)),
+            Err(Wrong::Refused(404, _)) => Ok(None),
+            Err(Wrong::Refused(_, reason) | Wrong::Away(reason)) => Err(reason),
+        }
+    }
+}

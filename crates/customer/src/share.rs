@@ -1,0 +1,256 @@
+//! Sharing: a thread that sleeps until the screen changes, encodes what the path can take, and hands it to the link.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use protocol::{FrameKind, Header, ShareTrouble};
+use screen::Coder;
+use tokio::sync::mpsc;
+
+use crate::{
+    capture::{self, Capture, News, Waker},
+    consent::Consent,
+    link::lock,
+};
+
+/// Pictures a second at most: what screens show.
+const FRAME_TIME: Duration = Duration::from_millis(16);
+/// Sleep at most this long: a bound, not a clock; every reason to wake comes as an event.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// A frame for the link.
+pub struct OutFrame {
+    /// A new stream starts here.
+    pub key: bool,
+    /// Header and payload.
+    pub bytes: Bytes,
+}
+
+enum Order {
+    Drawn(u32),
+    Keyframe,
+    Stop,
+}
+
+struct Running {
+    orders: SyncSender<Order>,
+    waker: Arc<Waker>,
+}
+
+/// Starts and stops sharing as the customer's consent says.
+pub struct Sharer {
+    consent: Arc<Mutex<Consent>>,
+    frames: mpsc::Sender<OutFrame>,
+    running: Option<Running>,
+    troubles: (mpsc::Sender<ShareTrouble>, mpsc::Receiver<ShareTrouble>),
+}
+
+impl Sharer {
+    pub fn new(consent: Arc<Mutex<Consent>>, frames: mpsc::Sender<OutFrame>) -> Self {
+        Self { consent, frames, running: None, troubles: mpsc::channel(4) }
+    }
+
+    /// Does what the consent says now.
+    pub fn follow(&mut self) {
+        let may = lock(&self.consent).may_view();
+        match (&self.running, may) {
+            (None, true) => self.start(),
+            (Some(_), false) => self.stop(),
+            _ => {}
+        }
+    }
+
+    fn start(&mut self) {
+        let (capture, waker) = match capture::open() {
+            Ok(opened) => opened,
+            Err(trouble) => {
+                let _ = self.troubles.0.try_send(trouble);
+                return;
+            }
+        };
+        let (orders, queue) = sync_channel(256);
+        let (consent, frames, troubles) = (self.consent.clone(), self.frames.clone(), self.troubles.0.clone());
+        let work = move || {
+            if let Err(trouble) = Share::new(capture, consent, frames).and_then(|mut share| share.run(&queue)) {
+                let _ = troubles.try_send(trouble);
+            }
+        };
+        let spawned = std::thread::Builder::new().name("share".into()).spawn(work);
+        match spawned {
+            Ok(_) => self.running = Some(Running { orders, waker: Arc::new(waker) }),
+            Err(_) => drop(self.troubles.0.try_send(ShareTrouble::Encoder)),
+        }
+    }
+
+    /// Stops at once.
+    pub fn stop(&mut self) {
+        self.order(Order::Stop);
+        self.running = None;
+    }
+
+    /// The viewers have drawn up to this frame.
+    pub fn drawn(&self, seq: u32) {
+        self.order(Order::Drawn(seq));
+    }
+
+    /// A viewer needs a keyframe.
+    pub fn need_keyframe(&self) {
+        self.order(Order::Keyframe);
+    }
+
+    fn order(&self, order: Order) {
+        if let Some(running) = &self.running {
+            let _ = running.orders.try_send(order);
+            running.waker.wake();
+        }
+    }
+
+    /// Why sharing failed, when it does.
+    pub async fn trouble(&mut self) -> Option<ShareTrouble> {
+        let trouble = self.troubles.1.recv().await;
+        self.running = None;
+        trouble
+    }
+}
+
+impl Drop for Sharer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// One sharing, on its thread.
+struct Share {
+    capture: Box<dyn Capture>,
+    coder: Coder,
+    consent: Arc<Mutex<Consent>>,
+    frames: mpsc::Sender<OutFrame>,
+    started: Instant,
+    threads: u32,
+    /// Nothing may be sent before the first keyframe: it opens the stream.
+    opened: bool,
+    pointer: News,
+}
+
+fn encoder_failed(error: screen::CodecError) -> ShareTrouble {
+    tracing::error!(%error, "the screen cannot be encoded");
+    ShareTrouble::Encoder
+}
+
+impl Share {
+    fn new(
+        mut capture: Box<dyn Capture>,
+        consent: Arc<Mutex<Consent>>,
+        frames: mpsc::Sender<OutFrame>,
+    ) -> Result<Self, ShareTrouble> {
+        let (width, height) = capture.size();
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = if cores >= 4 { 2 } else { 1 };
+        let coder = Coder::new(width, height, threads).map_err(encoder_failed)?;
+        let pointer = capture.pointer()?;
+        Ok(Self { capture, coder, consent, frames, started: Instant::now(), threads, opened: false, pointer })
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn run(&mut self, orders: &Receiver<Order>) -> Result<(), ShareTrouble> {
+        self.read_screen()?;
+        let mut next_frame = Instant::now();
+        let mut damaged = false;
+        loop {
+            while let Ok(order) = orders.try_recv() {
+                match order {
+                    Order::Drawn(seq) => self.coder.pacer.drawn(self.now(), seq),
+                    Order::Keyframe => {
+                        self.coder.want_key();
+                        self.pointer = self.capture.pointer()?;
+                    }
+                    Order::Stop => return Ok(()),
+                }
+            }
+            // The last judge: asked before every picture, whatever the link or the server believe.
+            if !lock(&self.consent).may_view() {
+                return Ok(());
+            }
+            let now = Instant::now();
+            if now >= next_frame {
+                if damaged && self.coder.pacer.may_send() {
+                    self.read_screen()?;
+                    damaged = false;
+                }
+                if self.send_picture()? {
+                    next_frame = now + FRAME_TIME;
+                }
+                self.send_pointer()?;
+            }
+            let news = self.capture.wait(self.sleep(next_frame, damaged))?;
+            damaged |= news.damaged;
+            if let Some((width, height)) = news.size {
+                self.coder.resize(width, height, self.threads).map_err(encoder_failed)?;
+                self.read_screen()?;
+            }
+            self.pointer.pointer_at = news.pointer_at.or(self.pointer.pointer_at);
+            self.pointer.pointer_shape = news.pointer_shape.or_else(|| self.pointer.pointer_shape.take());
+        }
+    }
+
+    /// How long nothing can be to do: until the next picture is allowed, or something settles, or news come.
+    fn sleep(&self, next_frame: Instant, damaged: bool) -> Duration {
+        let until_frame = next_frame.saturating_duration_since(Instant::now());
+        let now = self.now();
+        let pointer = self.pointer.pointer_at.is_some() || self.pointer.pointer_shape.is_some();
+        if (damaged && self.coder.pacer.may_send()) || self.coder.ready(now) || (pointer && self.opened) {
+            return until_frame;
+        }
+        // Refinement waits for acknowledgements too; these wake the thread themselves.
+        let settled = self.coder.due().filter(|due| *due > now).map(|due| Duration::from_millis(due - now));
+        settled.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP).max(until_frame)
+    }
+
+    fn read_screen(&mut self) -> Result<(), ShareTrouble> {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let coder = &mut self.coder;
+        self.capture.changes(&mut |rect, bgrx| coder.update(now, rect, bgrx))
+    }
+
+    fn send_picture(&mut self) -> Result<bool, ShareTrouble> {
+        let Some(coded) = self.coder.next(self.now()).map_err(encoder_failed)? else { return Ok(false) };
+        let kind = FrameKind::Picture { key: coded.key, lossless: coded.lossless };
+        self.opened |= coded.key;
+        self.send(kind, coded.seq, &coded.data);
+        Ok(true)
+    }
+
+    fn send_pointer(&mut self) -> Result<(), ShareTrouble> {
+        if !self.opened {
+            return Ok(());
+        }
+        if let Some(shape) = self.pointer.pointer_shape.take().filter(|s| !s.rgba.is_empty()) {
+            let seq = self.coder.number();
+            self.send(FrameKind::PointerShape, seq, &shape.to_bytes());
+        }
+        if let Some((x, y)) = self.pointer.pointer_at.take() {
+            let seq = self.coder.number();
+            self.send(FrameKind::PointerAt, seq, &[x.to_be_bytes(), y.to_be_bytes()].concat());
+        }
+        Ok(())
+    }
+
+    fn send(&self, kind: FrameKind, seq: u32, payload: &[u8]) {
+        let (width, height) = (self.coder.picture().width(), self.coder.picture().height());
+        let time = u32::try_from(self.now()).unwrap_or(u32::MAX);
+        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        let header = Header { kind, width, height, seq, time, length };
+        let bytes = Bytes::from([&header.to_bytes(), payload].concat());
+        // The queue is short and the pacer keeps it empty; when the link is gone the consent ends the thread.
+        let _ = self.frames.blocking_send(OutFrame { key: matches!(kind, FrameKind::Picture { key: true, .. }), bytes });
+    }
+}

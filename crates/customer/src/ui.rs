@@ -1,0 +1,425 @@
+//! The windows: what the customer sees and says. Runs on the main thread; the link has a thread of its own.
+
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use protocol::{Answer, ClientMessage, Entry, ParticipantId, Phase, Presence, Right, Role, SessionState};
+use slint::{ComponentHandle, Model, ModelRc, SharedString, VecModel};
+use tokio::sync::mpsc;
+
+use crate::{
+    binding::Binding,
+    consent::Consent,
+    conversation,
+    link::{self, Notice, Say, lock},
+    window::Border,
+};
+
+slint::include_modules!();
+
+thread_local! {
+    /// The one set of windows, for notices from the link's thread.
+    static DESK: RefCell<Option<Rc<RefCell<Desk>>>> = const { RefCell::new(None) };
+}
+
+/// Shows the windows and runs until the last one closes.
+pub fn run(binding: Binding, removes_itself: bool) -> anyhow::Result<()> {
+    let consent = Arc::new(Mutex::new(Consent::default()));
+    let (say, wishes) = mpsc::channel(256);
+    let desk = Desk::open(&binding, consent.clone(), say, removes_itself)?;
+    DESK.with(|cell| cell.replace(Some(desk.clone())));
+    let notify: link::Notify = Arc::new(|notice| {
+        let told = slint::invoke_from_event_loop(move || {
+            let desk = DESK.with(|cell| cell.borrow().clone());
+            if let Some(desk) = desk {
+                desk.borrow_mut().told(notice);
+            }
+        });
+        if told.is_err() {
+            tracing::debug!("the windows are closed");
+        }
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let task = runtime.spawn(link::run(binding, consent.clone(), wishes, notify));
+    desk.borrow().chat.show()?;
+    slint::run_event_loop_until_quit()?;
+    lock(&consent).end();
+    let ended = desk.borrow().ended;
+    DESK.with(|cell| cell.replace(None));
+    drop(desk);
+    // The wishes' channel is closed now; the link says its last words and ends.
+    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(2), task).await.ok() });
+    if ended && removes_itself {
+        remove_this_program();
+    }
+    Ok(())
+}
+
+/// The program was one downloaded file, and leaves nothing behind.
+fn remove_this_program() {
+    if let Err(error) = std::env::current_exe().and_then(std::fs::remove_file) {
+        tracing::warn!(%error, "the program could not remove itself");
+    }
+}
+
+struct Desk {
+    chat: ChatWindow,
+    question: Option<ConsentWindow>,
+    panel: Option<PanelWindow>,
+    border: Option<(u32, (u16, u16), Border)>,
+    lines: Rc<VecModel<Line>>,
+    entries: Vec<Entry>,
+    state: Option<SessionState>,
+    me: ParticipantId,
+    consent: Arc<Mutex<Consent>>,
+    say: mpsc::Sender<Say>,
+    asked_for_it: bool,
+    nonce: u32,
+    connected: bool,
+    ended: bool,
+    typing: slint::Timer,
+    typed_at: std::time::Instant,
+}
+
+type Shared = Rc<RefCell<Desk>>;
+
+impl Desk {
+    fn open(
+        binding: &Binding,
+        consent: Arc<Mutex<Consent>>,
+        say: mpsc::Sender<Say>,
+        removes_itself: bool,
+    ) -> anyhow::Result<Shared> {
+        let chat = ChatWindow::new()?;
+        let lines = Rc::new(VecModel::default());
+        chat.set_lines(ModelRc::from(lines.clone()));
+        chat.set_organisation(binding.organisation.as_str().into());
+        chat.set_domain(binding.domain().into());
+        chat.set_removes_itself(removes_itself);
+        let desk = Rc::new(RefCell::new(Self {
+            chat,
+            question: None,
+            panel: None,
+            border: None,
+            lines,
+            entries: vec![],
+            state: None,
+            me: ParticipantId(0),
+            consent,
+            say,
+            asked_for_it: false,
+            nonce: 0,
+            connected: false,
+            ended: false,
+            typing: slint::Timer::default(),
+            typed_at: std::time::Instant::now(),
+        }));
+        Self::connect_chat(&desk);
+        Ok(desk)
+    }
+
+    fn connect_chat(desk: &Shared) {
+        let chat = desk.borrow().chat.clone_strong();
+        let with = |act: fn(&mut Self, &str)| {
+            let desk = Rc::downgrade(desk);
+            move |text: SharedString| {
+                if let Some(desk) = desk.upgrade() {
+                    act(&mut desk.borrow_mut(), &text);
+                }
+            }
+        };
+        let plainly = |act: fn(&mut Self)| {
+            let desk = Rc::downgrade(desk);
+            move || {
+                if let Some(desk) = desk.upgrade() {
+                    act(&mut desk.borrow_mut());
+                }
+            }
+        };
+        chat.on_send(with(Self::send_chat));
+        chat.on_enter_key(with(|desk, key| {
+            desk.chat.set_problem("".into());
+            desk.tell(Say::EnterKey(key.to_owned()));
+        }));
+        chat.on_open_link(with(|_, link| open_in_browser(link)));
+        chat.on_typed(plainly(Self::typed));
+        chat.on_leave(plainly(Self::leave));
+        chat.on_quit(plainly(|_| drop(slint::quit_event_loop())));
+        let close = Rc::downgrade(desk);
+        chat.window().on_close_requested(move || {
+            let Some(desk) = close.upgrade() else { return slint::CloseRequestResponse::HideWindow };
+            let desk = desk.borrow();
+            // Closing asks once, then leaves.
+            if matches!(desk.chat.get_stage(), Stage::Chat | Stage::Reconnecting) && !desk.chat.get_asks_to_leave() {
+                desk.chat.set_asks_to_leave(true);
+            } else {
+                let _ = slint::quit_event_loop();
+            }
+            slint::CloseRequestResponse::KeepWindowShown
+        });
+    }
+
+    fn tell(&self, say: Say) {
+        if self.say.try_send(say).is_err() {
+            tracing::debug!("nobody listens to the windows any more");
+        }
+    }
+
+    fn tell_server(&self, message: ClientMessage) {
+        self.tell(Say::Message(message));
+    }
+
+    fn send_chat(&mut self, text: &str) {
+        if text.trim().is_empty() || !self.connected {
+            return;
+        }
+        if !ClientMessage::chat_fits(text) {
+            let count = text.chars().count();
+            self.chat.set_problem(format!("{count} / {}", protocol::MAX_CHAT_CHARS).into());
+            return;
+        }
+        self.nonce += 1;
+        self.tell_server(ClientMessage::Chat { text: text.trim_end().to_owned(), nonce: self.nonce });
+        self.chat.set_draft("".into());
+        self.chat.set_problem("".into());
+    }
+
+    fn typed(&mut self) {
+        if self.connected && self.typed_at.elapsed() > Duration::from_secs(2) {
+            self.typed_at = std::time::Instant::now();
+            self.tell_server(ClientMessage::Typing {});
+        }
+    }
+
+    /// The end acts here first, also with the network cut.
+    fn leave(&mut self) {
+        lock(&self.consent).end();
+        self.tell_server(ClientMessage::Leave {});
+        self.over(Stage::Ended);
+    }
+
+    fn over(&mut self, stage: Stage) {
+        self.ended = matches!(stage, Stage::Ended);
+        self.chat.set_stage(stage);
+        self.chat.set_asks_to_leave(false);
+        self.question = None;
+        self.follow_consent();
+        let _ = self.chat.show();
+    }
+
+    fn told(&mut self, notice: Notice) {
+        match notice {
+            Notice::EnterKey => self.chat.set_stage(Stage::EnterKey),
+            Notice::Connecting => self.chat.set_stage(Stage::Connecting),
+            Notice::Connected { you } => {
+                self.me = you;
+                self.connected = true;
+                self.chat.set_problem("".into());
+            }
+            Notice::Happened(entry) => self.happened(entry),
+            Notice::State(state) => self.follow(*state),
+            Notice::Typing => self.technician_types(),
+            Notice::Problem(text) => self.chat.set_problem(text.into()),
+            Notice::Reconnecting if self.ended => {}
+            Notice::Reconnecting => {
+                self.connected = false;
+                self.question = None;
+                self.chat.set_stage(Stage::Reconnecting);
+                self.follow_consent();
+            }
+            Notice::Failed(_) if self.ended => {}
+            Notice::Failed(reason) if reason.is_empty() => self.over(Stage::Ended),
+            Notice::Failed(reason) => {
+                self.chat.set_problem(reason.into());
+                self.over(Stage::Failed);
+            }
+        }
+    }
+
+    fn happened(&mut self, entry: Entry) {
+        if let protocol::Event::Joined { id, name, role, client, user } = &entry.event {
+            let known = self.state.as_ref().is_some_and(|s| s.participants.iter().any(|p| p.id == *id));
+            if !known && let Some(state) = &mut self.state {
+                let (name, presence) = (name.clone(), Presence::Here);
+                state.participants.push(protocol::Participant { id: *id, role: *role, name, client: *client, user: *user, presence });
+            }
+        }
+        let people = self.state.as_ref().map(|s| s.participants.as_slice()).unwrap_or_default();
+        if let Some(line) = conversation::line(&entry, people, self.me) {
+            let link = conversation::web_address(&line.text).unwrap_or_default();
+            self.lines.push(Line {
+                kind: line.kind.into(),
+                who: line.who.as_str().into(),
+                text: line.text.as_str().into(),
+                time: local_time(line.at).into(),
+                mine: line.mine,
+                link: link.into(),
+            });
+            if line.kind == "chat" && !line.mine {
+                self.chat.set_typing(false);
+                let _ = self.chat.show();
+            }
+            let chat = self.chat.as_weak();
+            slint::Timer::single_shot(Duration::from_millis(30), move || {
+                if let Some(chat) = chat.upgrade() {
+                    chat.invoke_scroll_down();
+                }
+            });
+        }
+        self.entries.push(entry);
+        debug_assert_eq!(self.lines.row_count() <= self.entries.len(), true);
+    }
+
+    fn technician_types(&mut self) {
+        self.chat.set_typing(true);
+        let chat = self.chat.as_weak();
+        self.typing.start(slint::TimerMode::SingleShot, Duration::from_secs(4), move || {
+            if let Some(chat) = chat.upgrade() {
+                chat.set_typing(false);
+            }
+        });
+    }
+
+    fn follow(&mut self, state: SessionState) {
+        self.chat.set_organisation(state.organisation.as_str().into());
+        self.chat.set_technician(state.owner.name.as_str().into());
+        self.chat.set_incident(format!("{} {}", state.incident.number, state.incident.subject).into());
+        let asked = state.asked.clone();
+        let phase = state.phase;
+        self.state = Some(state);
+        match phase {
+            Phase::Ended { .. } => return self.over(Stage::Ended),
+            Phase::Held => {
+                self.question = None;
+                self.asked_for_it = false;
+                self.chat.set_stage(Stage::Held);
+            }
+            Phase::Active | Phase::Waiting if self.connected => self.chat.set_stage(Stage::Chat),
+            Phase::Active | Phase::Waiting => {}
+        }
+        if asked.is_empty() {
+            self.question = None;
+        } else if self.question.is_none() && phase == Phase::Active {
+            self.ask(&asked);
+        }
+        self.follow_consent();
+    }
+
+    fn ask(&mut self, rights: &[Right]) {
+        let (Ok(question), Some(state)) = (ConsentWindow::new(), &self.state) else { return };
+        question.set_organisation(self.chat.get_organisation());
+        question.set_domain(self.chat.get_domain());
+        question.set_technician(state.owner.name.as_str().into());
+        question.set_incident(self.chat.get_incident());
+        question.set_control_asked(rights.contains(&Right::Control));
+        question.set_recorded(state.recorded);
+        question.set_asked_for_it(self.asked_for_it);
+        question.on_deny(|| answer(Answer::Deny));
+        question.on_allow_view(|| answer(Answer::View));
+        question.on_allow_control(|| answer(Answer::ViewAndControl));
+        // Closing the question is a no.
+        question.window().on_close_requested(|| {
+            answer(Answer::Deny);
+            slint::CloseRequestResponse::HideWindow
+        });
+        if let Err(error) = question.show() {
+            tracing::error!(%error, "the question cannot be shown");
+        }
+        self.question = Some(question);
+    }
+
+    fn answered(&mut self, answer: Answer) {
+        let Some(question) = self.question.take() else { return };
+        self.asked_for_it = answer != Answer::Deny;
+        let asked = self.state.as_ref().map(|s| s.asked.clone()).unwrap_or_default();
+        lock(&self.consent).answer(answer, &asked);
+        let _ = question.hide();
+        self.tell_server(ClientMessage::Answer { answer });
+    }
+
+    fn pause(&mut self, paused: bool) {
+        lock(&self.consent).pause(paused);
+        self.tell_server(if paused { ClientMessage::Pause {} } else { ClientMessage::Resume {} });
+        self.follow_consent();
+    }
+
+    fn take_back(&mut self) {
+        lock(&self.consent).withdraw(Right::Control);
+        self.tell_server(ClientMessage::Withdraw { right: Right::Control });
+        self.follow_consent();
+    }
+
+    /// Shows or hides panel and border as the consent says.
+    fn follow_consent(&mut self) {
+        self.tell(Say::ConsentChanged);
+        let consent = lock(&self.consent).clone();
+        if !consent.is_shared() {
+            self.panel = None;
+            self.border = None;
+            return;
+        }
+        let colour = if consent.is_paused() || !self.connected { 0x00E0_A100 } else { 0x00D8_2020 };
+        let size = self.state.as_ref().and_then(|s| s.screen).unwrap_or_default();
+        if self.border.as_ref().is_none_or(|(c, s, _)| (*c, *s) != (colour, size)) {
+            self.border = None;
+            self.border = Border::show(colour).inspect_err(|e| tracing::warn!(%e, "no border")).ok().map(|b| (colour, size, b));
+        }
+        if self.panel.is_none() {
+            self.panel = show_panel();
+        }
+        if let (Some(panel), Some(state)) = (&self.panel, &self.state) {
+            let here = |p: &&protocol::Participant| p.role == Role::Technician && p.presence != Presence::Gone;
+            let names: Vec<_> = state.participants.iter().filter(here).map(|p| p.name.as_str()).collect();
+            panel.set_technician(names.join(", ").into());
+            panel.set_controls(consent.is_controlled());
+            panel.set_paused(consent.is_paused());
+            panel.set_recorded(state.recorded);
+            panel.set_reconnecting(!self.connected);
+        }
+    }
+}
+
+fn with_desk(act: impl FnOnce(&mut Desk) + 'static) {
+    // Later, so that a window is not dropped while one of its own callbacks runs.
+    slint::Timer::single_shot(Duration::ZERO, move || {
+        let desk = DESK.with(|cell| cell.borrow().clone());
+        if let Some(desk) = desk {
+            act(&mut desk.borrow_mut());
+        }
+    });
+}
+
+fn answer(answer: Answer) {
+    with_desk(move |desk| desk.answered(answer));
+}
+
+fn show_panel() -> Option<PanelWindow> {
+    let panel = PanelWindow::new().ok()?;
+    panel.on_pause(|| with_desk(|desk| desk.pause(true)));
+    panel.on_resume(|| with_desk(|desk| desk.pause(false)));
+    panel.on_take_back(|| with_desk(Desk::take_back));
+    panel.on_end(|| with_desk(Desk::leave));
+    panel.window().on_close_requested(|| slint::CloseRequestResponse::KeepWindowShown);
+    panel.window().set_position(slint::LogicalPosition::new(24.0, 12.0));
+    panel.show().ok()?;
+    Some(panel)
+}
+
+/// Opens a web address in the customer's browser.
+fn open_in_browser(address: &str) {
+    if conversation::web_address(address) == Some(address)
+        && let Err(error) = std::process::Command::new("xdg-open").arg(address).spawn()
+    {
+        tracing::warn!(%error, "the browser cannot be opened");
+    }
+}
+
+/// Hours and minutes by this machine's clock and zone.
+fn local_time(at: protocol::Timestamp) -> String {
+    let at = jiff::Timestamp::from_millisecond(at.0.cast_signed()).unwrap_or_default();
+    at.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M").to_string()
+}

@@ -1,0 +1,7 @@
+//! The border around what is shared: one file a system.
+
+#[cfg(target_os = "linux")]
+mod x11;
+
+#[cfg(target_os = "linux")]
+pub use x11::Border;
