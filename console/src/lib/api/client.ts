@@ -1,0 +1,34 @@
+// The one way to the web API. Answers that are not a success become a Problem with a sentence for a person.
+
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    message: string
+  ) {
+    super(message);
+  }
+}
+
+async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+  let answer: Response;
+  try {
+    answer = await fetch(path, {
+      method,
+      headers: body === undefined ? {} : { 'content-type': 'application/json' },
+      body: body === undefined ? null : JSON.stringify(body)
+    });
+  } catch {
+    throw new Problem(0, 'The server cannot be reached. Please check your connection.');
+  }
+  if (answer.ok) return (answer.status === 204 ? undefined : await answer.json()) as T;
+  const problem = (await answer.json().catch(() => null)) as { message?: string } | null;
+  throw new Problem(answer.status, problem?.message ?? `The server answered ${answer.status}.`);
+}
+
+export const get = <T>(path: string) => ask<T>('GET', path);
+export const post = <T>(path: string, body?: unknown) => ask<T>('POST', path, body);
+export const put = <T>(path: string, body: unknown) => ask<T>('PUT', path, body);
+export const remove = <T>(path: string) => ask<T>('DELETE', path);
+
+/** What went wrong, for a person. */
+export const words = (error: unknown) => (error instanceof Error ? error.message : String(error));

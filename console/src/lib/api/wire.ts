@@ -1,0 +1,157 @@
+// A connection to a session: WebTransport's streams over a WebSocket by QMux. See docs/protocol.md.
+
+import Transport from '@moq/qmux';
+import type { Client } from './types/Client';
+import type { ClientMessage } from './types/ClientMessage';
+import type { Hello } from './types/Hello';
+import type { Input } from './types/Input';
+import type { ServerMessage } from './types/ServerMessage';
+
+const VERSION = 1;
+const LARGEST_MESSAGE = 1024 * 1024;
+
+export interface Handlers {
+  message(message: ServerMessage): void;
+  /** A screen stream, from its first byte after the kind. */
+  screen?(stream: ReadableStreamDefaultReader<Uint8Array>, rest: Uint8Array<ArrayBufferLike>): Promise<void>;
+  closed(): void;
+}
+
+/** Four bytes of length, big endian, then JSON. */
+export function encode(message: unknown): Uint8Array {
+  const body = new TextEncoder().encode(JSON.stringify(message));
+  const bytes = new Uint8Array(4 + body.length);
+  new DataView(bytes.buffer).setUint32(0, body.length);
+  bytes.set(body, 4);
+  return bytes;
+}
+
+/** Gathers a stream's bytes and gives out whole messages. */
+export class Framed {
+  private buffer: Uint8Array<ArrayBufferLike> = new Uint8Array(0);
+
+  push(bytes: Uint8Array<ArrayBufferLike>) {
+    this.buffer = concat(this.buffer, bytes);
+  }
+
+  next(): unknown {
+    if (this.buffer.length < 4) return undefined;
+    const length = new DataView(this.buffer.buffer, this.buffer.byteOffset).getUint32(0);
+    if (length > LARGEST_MESSAGE) throw new Error('a message is too large');
+    if (this.buffer.length < 4 + length) return undefined;
+    const body = this.buffer.subarray(4, 4 + length);
+    this.buffer = this.buffer.subarray(4 + length);
+    return JSON.parse(new TextDecoder().decode(body));
+  }
+}
+
+export function concat(a: Uint8Array<ArrayBufferLike>, b: Uint8Array<ArrayBufferLike>): Uint8Array<ArrayBufferLike> {
+  if (a.length === 0) return b;
+  const all = new Uint8Array(a.length + b.length);
+  all.set(a);
+  all.set(b, a.length);
+  return all;
+}
+
+export class Wire {
+  private control?: WritableStreamDefaultWriter<Uint8Array>;
+  private input?: Promise<WritableStreamDefaultWriter<Uint8Array>>;
+  private ended = false;
+
+  private constructor(
+    private transport: Transport,
+    private handlers: Handlers
+  ) {}
+
+  /** Connects and says hello. */
+  static async open(ticket: string, client: Client, have: number, handlers: Handlers): Promise<Wire> {
+    const url = `${location.origin}/wire`;
+    const transport = new Transport(url, {
+      protocols: ['deskside'],
+      versions: { deskside: null },
+      requireProtocol: true,
+      config: { maxData: 64n << 20n, maxStreamDataUni: 32n << 20n }
+    });
+    const wire = new Wire(transport, handlers);
+    transport.closed.then(
+      () => wire.end(),
+      () => wire.end()
+    );
+    await transport.ready;
+    const { readable, writable } = await transport.createBidirectionalStream();
+    wire.control = writable.getWriter();
+    const hello: Hello = { version: VERSION, ticket, client, have, challenge: '' };
+    await wire.control.write(encode(hello));
+    void wire.readControl(readable.getReader());
+    if (handlers.screen) void wire.acceptStreams();
+    return wire;
+  }
+
+  send(message: ClientMessage) {
+    this.control?.write(encode(message)).catch(() => this.end());
+  }
+
+  /** Sends what the technician's hand does, on a stream of its own. */
+  act(input: Input) {
+    this.input ??= this.openInput();
+    this.input.then((writer) => writer.write(encode(input))).catch(() => this.end());
+  }
+
+  close() {
+    this.ended = true;
+    this.transport.close();
+  }
+
+  private async openInput() {
+    const stream = await this.transport.createUnidirectionalStream({ sendOrder: 10 });
+    const writer = stream.getWriter();
+    await writer.write(new TextEncoder().encode('I'));
+    return writer;
+  }
+
+  private async readControl(reader: ReadableStreamDefaultReader<Uint8Array>) {
+    const framed = new Framed();
+    try {
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) break;
+        framed.push(value);
+        for (let message = framed.next(); message !== undefined; message = framed.next()) {
+          this.handlers.message(message as ServerMessage);
+        }
+      }
+    } catch {
+      // A broken stream and a broken connection are one thing to the page.
+    }
+    this.transport.close();
+    this.end();
+  }
+
+  private async acceptStreams() {
+    const streams = this.transport.incomingUnidirectionalStreams.getReader();
+    // Screen streams follow one another: the next starts with a keyframe, so it is read after the one before.
+    let before: Promise<void> = Promise.resolve();
+    try {
+      for (;;) {
+        const { value: stream, done } = await streams.read();
+        if (done) return;
+        before = before.then(() => this.readScreen(stream)).catch(() => undefined);
+      }
+    } catch {
+      // The connection ended.
+    }
+  }
+
+  private async readScreen(stream: ReadableStream<Uint8Array>) {
+    const reader = stream.getReader();
+    const { value, done } = await reader.read();
+    if (done || value[0] !== 'S'.charCodeAt(0)) return;
+    await this.handlers.screen?.(reader, value.subarray(1));
+  }
+
+  private end() {
+    if (this.ended) return;
+    this.ended = true;
+    this.handlers.closed();
+  }
+}

@@ -1,0 +1,185 @@
+// Being in a session: the newest state, the timeline, and a connection that comes back by itself.
+
+import { Problem, words } from '../api/client';
+import type { Client } from '../api/types/Client';
+import type { ClientMessage } from '../api/types/ClientMessage';
+import type { Entry } from '../api/types/Entry';
+import type { Permit } from '../api/types/Permit';
+import type { SessionState } from '../api/types/SessionState';
+import type { ServerMessage } from '../api/types/ServerMessage';
+import { Wire } from '../api/wire';
+
+/** Where the connection stands. */
+export type Contact = { is: 'connecting' } | { is: 'here' } | { is: 'reconnecting' } | { is: 'over'; why: string };
+
+export interface Options {
+  client: Client;
+  /** Asks for a new ticket. A Problem with status 404 or 409 means that there is no way back. */
+  ticket: () => Promise<string>;
+  screen?: (reader: ReadableStreamDefaultReader<Uint8Array>, rest: Uint8Array<ArrayBufferLike>) => Promise<void>;
+}
+
+const TYPING_SHOWS = 4_000;
+const ALIVE_EVERY = 5_000;
+const DEAD_AFTER = 12_000;
+
+export class Attendance {
+  contact = $state<Contact>({ is: 'connecting' });
+  state = $state.raw<SessionState | null>(null);
+  permits = $state.raw<Permit[]>([]);
+  entries = $state.raw<Entry[]>([]);
+  me = $state(0);
+  typing = $state<number | null>(null);
+  refusal = $state('');
+  roundTrip = $state<number | null>(null);
+  caughtUp = $state(false);
+  private wire: Wire | null = null;
+  private typingTimer?: ReturnType<typeof setTimeout>;
+  private heard = 0;
+  private alive?: ReturnType<typeof setInterval>;
+  private left = false;
+  private said: { text: string; nonce: number }[] = [];
+
+  constructor(private options: Options) {
+    void this.attend();
+    this.alive = setInterval(() => this.beat(), ALIVE_EVERY);
+    addEventListener('online', this.hurry);
+  }
+
+  private wake?: () => void;
+  private hurry = () => this.wake?.();
+
+  private async attend() {
+    let wait = 300;
+    while (!this.left) {
+      try {
+        const ended = await this.connect();
+        wait = 300;
+        if (ended) return;
+      } catch (error) {
+        const gone = error instanceof Problem && (error.status === 404 || error.status === 409 || error.status === 401);
+        if (gone) return this.over(words(error));
+      }
+      if (this.left || this.contact.is === 'over') return;
+      this.contact = { is: 'reconnecting' };
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+        setTimeout(resolve, wait);
+      });
+      wait = Math.min(wait * 2, 5_000);
+    }
+  }
+
+  /** One connection, from its ticket to its end. True when the session is over for this page. */
+  private async connect(): Promise<boolean> {
+    const ticket = await this.options.ticket();
+    const have = this.entries.at(-1)?.seq ?? 0;
+    return new Promise((resolve, reject) => {
+      const closed = () => resolve(this.contact.is === 'over');
+      const handlers = {
+        message: (message: ServerMessage) => this.told(message),
+        closed,
+        ...(this.options.screen ? { screen: this.options.screen } : {})
+      };
+      Wire.open(ticket, this.options.client, have, handlers).then((wire) => {
+        this.wire = wire;
+        this.heard = Date.now();
+      }, reject);
+    });
+  }
+
+  private told(message: ServerMessage) {
+    this.heard = Date.now();
+    switch (message.type) {
+      case 'welcome':
+        this.me = message.you;
+        this.state = message.state;
+        this.permits = message.permits;
+        this.contact = { is: 'here' };
+        this.beat();
+        break;
+      case 'happened':
+        this.happened(message.entry);
+        break;
+      case 'caught_up':
+        this.caughtUp = true;
+        // What was said while the connection broke, and did not arrive, is said again.
+        for (const { text, nonce } of this.said) this.wire?.send({ type: 'chat', text, nonce });
+        break;
+      case 'state':
+        this.state = message.state;
+        this.permits = message.permits;
+        if (message.state.phase.is === 'ended') this.over('');
+        break;
+      case 'typing':
+        this.typing = message.from;
+        clearTimeout(this.typingTimer);
+        this.typingTimer = setTimeout(() => (this.typing = null), TYPING_SHOWS);
+        break;
+      case 'refused':
+        this.refusal = message.text.charAt(0).toUpperCase() + message.text.slice(1) + '.';
+        if (message.what === 'chat') this.said = [];
+        break;
+      case 'pong':
+        this.roundTrip = (performance.now() | 0) - message.t;
+        break;
+      case 'bye':
+        if (message.reason === 'elsewhere') this.over('elsewhere');
+        break;
+    }
+  }
+
+  private happened(entry: Entry) {
+    if (entry.seq <= (this.entries.at(-1)?.seq ?? 0)) return;
+    this.entries = [...this.entries, entry];
+    const { event } = entry;
+    if (event.type !== 'chat') return;
+    if (event.from === this.me) this.said = this.said.filter((s) => s.nonce !== event.nonce);
+    if (event.from === this.typing) this.typing = null;
+  }
+
+  /** A dead connection is noticed although nothing says so. */
+  private beat() {
+    if (this.contact.is !== 'here') return;
+    if (Date.now() - this.heard > DEAD_AFTER) return this.wire?.close();
+    this.wire?.send({ type: 'ping', t: performance.now() | 0 });
+  }
+
+  private over(why: string) {
+    this.contact = { is: 'over', why };
+    this.stop();
+  }
+
+  send(message: ClientMessage) {
+    this.refusal = '';
+    this.wire?.send(message);
+  }
+
+  /** Says something; it is said again after a reconnect if it did not arrive. */
+  say(text: string) {
+    const nonce = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+    this.said = [...this.said, { text, nonce }];
+    this.send({ type: 'chat', text, nonce });
+  }
+
+  act(input: import('../api/types/Input').Input) {
+    this.wire?.act(input);
+  }
+
+  /** Why an act may not be done now; null when it may. */
+  whyNot(act: string): string | null {
+    if (this.contact.is !== 'here') return 'not connected';
+    const permit = this.permits.find((p) => p.act === act);
+    return permit?.why_not ? permit.why_not.replaceAll('_', ' ') : permit ? null : 'not possible';
+  }
+
+  /** Ends the connection; the session goes on. */
+  stop() {
+    this.left = true;
+    clearInterval(this.alive);
+    removeEventListener('online', this.hurry);
+    const wire = this.wire;
+    // The last messages are on their way; they may arrive.
+    setTimeout(() => wire?.close(), 500);
+  }
+}

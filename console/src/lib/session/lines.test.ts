@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import type { Entry } from '../api/types/Entry';
+import { lines, pieces } from './lines';
+
+const entry = (seq: number, event: Entry['event']): Entry => ({ seq, at: seq * 1000, event });
+
+describe('lines', () => {
+  const entries = [
+    entry(1, { type: 'joined', id: 1, role: 'technician', name: 'Tom', client: 'console', user: 1 }),
+    entry(2, { type: 'joined', id: 2, role: 'customer', name: 'Ada', client: 'program', user: null }),
+    entry(3, { type: 'chat', from: 2, text: 'Hello', nonce: 1 }),
+    entry(4, { type: 'left', id: 2 })
+  ];
+
+  it('says who spoke and who left, by name', () => {
+    expect(
+      lines(entries, [], 1, 'technician').map((l) => (l.kind === 'said' ? `${l.who}: ${l.text}` : l.text))
+    ).toEqual(['Ada has joined (with the support program)', 'Ada: Hello', 'Ada has left the conversation']);
+  });
+});
+
+describe('pieces', () => {
+  it.each([
+    ['see https://example.org/a.', ['see ', 'https://example.org/a*', '.']],
+    ['javascript:alert(1)', ['javascript:alert(1)']],
+    ['<b>http://x.example</b>', ['<b>', 'http://x.example*', '</b>']],
+    ['', []]
+  ])('%s', (text, expected) => {
+    expect(pieces(text).map((p) => (p.href ? `${p.text}*` : p.text))).toEqual(expected);
+  });
+});

@@ -1,0 +1,24 @@
+// Who is signed in; asked once.
+
+import { goto } from '$app/navigation';
+import { get, Problem } from '../api/client';
+import type { Me } from '../api/types/Me';
+
+class Account {
+  me = $state<Me | null>(null);
+
+  async load(next: string) {
+    if (this.me) return;
+    try {
+      this.me = await get<Me>('/api/me');
+    } catch (error) {
+      if (error instanceof Problem && error.status === 401) await goto(`/sign-in?next=${encodeURIComponent(next)}`);
+    }
+  }
+
+  forget() {
+    this.me = null;
+  }
+}
+
+export const account = new Account();

@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { parse } from './frames';
+import { place } from './hands';
+
+describe('place', () => {
+  const box = { left: 100, top: 50, width: 960, height: 540 } as DOMRect;
+  it.each([
+    [100, 50, 0, 0],
+    [1059.9, 589.9, 1919, 1079],
+    [580, 320, 960, 540],
+    [-5, 9999, 0, 1079]
+  ])('%d,%d of the page is %d,%d of the screen', (clientX, clientY, x, y) => {
+    expect(place(box, 1920, 1080, clientX, clientY)).toEqual({ x, y });
+  });
+});
+
+describe('parse', () => {
+  it('reads each byte of a header as docs/protocol.md names it', () => {
+    const bytes = new Uint8Array([1, 0b01, 0x07, 0x80, 0x04, 0x38, 0, 0, 0, 9, 0, 0, 1, 0, 0, 0, 0, 2, 0xaa, 0xbb]);
+    expect(parse(bytes)).toEqual({
+      kind: 'picture',
+      key: true,
+      lossless: false,
+      seq: 9,
+      time: 256,
+      width: 1920,
+      height: 1080,
+      data: new Uint8Array([0xaa, 0xbb])
+    });
+  });
+  it('does not know what it does not know', () => expect(parse(new Uint8Array(20).fill(9))).toBeNull());
+});

@@ -1,0 +1,3 @@
+// The pages are a client of the server: nothing is rendered beforehand.
+export const ssr = false;
+export const prerender = false;
