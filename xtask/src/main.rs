@@ -1,1 +1,65 @@
-fn main(){}
+//! `cargo xtask`: every command that a person needs.
+
+mod ci;
+mod demo;
+mod setup;
+mod tidy;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::Context;
+use clap::Parser;
+
+/// What a person can do with this project.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// Start everything on this machine: server, console, and a sample customer's desktop to help.
+    Demo,
+    /// Set up what is missing and run every test.
+    Test,
+    /// Everything that must be green: format, lints, tidy, every test.
+    Ci,
+    /// Check the rules of the house.
+    Tidy,
+    /// Write the console's types anew from the Rust types.
+    Types,
+    /// Build the console.
+    Console,
+    /// Install what is missing on Debian, and say what and why.
+    Setup,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Task::parse() {
+        Task::Demo => demo::run(),
+        Task::Test => ci::test(),
+        Task::Ci => ci::run(),
+        Task::Tidy => tidy::run(),
+        Task::Types => ci::types(),
+        Task::Console => ci::console(),
+        Task::Setup => setup::run(&setup::ALL),
+    }
+}
+
+/// The project's folder.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask stands in the project").to_owned()
+}
+
+/// Runs a program in a folder of the project, showing what it says; fails when it fails.
+fn run(folder: &str, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    println!("\n› {program} {}", arguments.join(" "));
+    let status = Command::new(program).args(arguments).current_dir(root().join(folder)).status();
+    let status = status.with_context(|| format!("{program} cannot be started"))?;
+    anyhow::ensure!(status.success(), "{program} {} failed", arguments.join(" "));
+    Ok(())
+}
+
+/// The cargo that runs this.
+fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
+    run(".", &std::env::var("CARGO").unwrap_or("cargo".into()), arguments)
+}

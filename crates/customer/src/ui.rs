@@ -206,7 +206,7 @@ impl Desk {
         self.ended = matches!(stage, Stage::Ended);
         self.chat.set_stage(stage);
         self.chat.set_asks_to_leave(false);
-        self.question = None;
+        self.close_question();
         self.follow_consent();
         let _ = self.chat.show();
     }
@@ -227,7 +227,7 @@ impl Desk {
             Notice::Reconnecting if self.ended => {}
             Notice::Reconnecting => {
                 self.connected = false;
-                self.question = None;
+                self.close_question();
                 self.chat.set_stage(Stage::Reconnecting);
                 self.follow_consent();
             }
@@ -271,7 +271,7 @@ impl Desk {
             });
         }
         self.entries.push(entry);
-        debug_assert_eq!(self.lines.row_count() <= self.entries.len(), true);
+        debug_assert!(self.lines.row_count() <= self.entries.len(), "a line without its entry");
     }
 
     fn technician_types(&mut self) {
@@ -294,7 +294,7 @@ impl Desk {
         match phase {
             Phase::Ended { .. } => return self.over(Stage::Ended),
             Phase::Held => {
-                self.question = None;
+                self.close_question();
                 self.asked_for_it = false;
                 self.chat.set_stage(Stage::Held);
             }
@@ -302,7 +302,7 @@ impl Desk {
             Phase::Active | Phase::Waiting => {}
         }
         if asked.is_empty() {
-            self.question = None;
+            self.close_question();
         } else if self.question.is_none() && phase == Phase::Active {
             self.ask(&asked);
         }
@@ -332,6 +332,13 @@ impl Desk {
         self.question = Some(question);
     }
 
+    /// A window that shows lives on until it is hidden.
+    fn close_question(&mut self) {
+        if let Some(question) = self.question.take() {
+            let _ = question.hide();
+        }
+    }
+
     fn answered(&mut self, answer: Answer) {
         let Some(question) = self.question.take() else { return };
         self.asked_for_it = answer != Answer::Deny;
@@ -358,7 +365,9 @@ impl Desk {
         self.tell(Say::ConsentChanged);
         let consent = lock(&self.consent).clone();
         if !consent.is_shared() {
-            self.panel = None;
+            if let Some(panel) = self.panel.take() {
+                let _ = panel.hide();
+            }
             self.border = None;
             return;
         }

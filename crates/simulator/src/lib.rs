@@ -1,0 +1,1 @@
+//! Scripted people on a virtual clock and network.

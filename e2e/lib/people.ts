@@ -1,0 +1,69 @@
+// The people of the tests: who they are, and what they do again and again.
+
+import { type APIRequestContext, expect, type Page } from '@playwright/test';
+import { writeFileSync, chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
+import { type Desktop, type Server, until } from './processes';
+
+export const ADMIN = { login: 'eva', name: 'Eva Lindner', email: 'eva@example.org', team: 'Service desk', password: 'correct horse battery' };
+export const TECHNICIAN = { login: 'tom', name: 'Tom Becker', email: 'tom@example.org', team: 'Service desk', password: 'staple battery horse' };
+export const CUSTOMER = { name: 'Ada Morgan', email: 'ada@customer.example', company: 'Morgan & Daughters' };
+
+/** An organisation with an administrator, a technician, a customer and an incident, made over the web API. */
+export async function furnish(server: Server, request: APIRequestContext): Promise<{ incident: number }> {
+  const ask = async (path: string, data: unknown) => {
+    const answer = await request.post(`${server.url}${path}`, { data });
+    expect(answer.ok(), `${path}: ${await answer.text()}`).toBe(true);
+    return answer.status() === 204 ? null : answer.json();
+  };
+  const token = server.setupLink.split('#')[1];
+  await ask('/api/setup', { token, organisation: 'Northwind Support', user: { ...ADMIN, administrator: true } });
+  const technician = await ask('/api/users', { ...TECHNICIAN, administrator: false });
+  const customer = await ask('/api/customers', CUSTOMER);
+  const incident = await ask('/api/incidents', {
+    customer: customer.id, subject: 'The printer prints nothing', description: 'Since this morning. The light is green.',
+    status: 'new', priority: 'high', owner: technician.id, team: 'Service desk'
+  });
+  return { incident: incident.id };
+}
+
+export async function signIn(page: Page, server: Server, who = TECHNICIAN) {
+  await page.goto(`${server.url}/sign-in`);
+  await page.getByLabel('User name').fill(who.login);
+  await page.getByLabel('Password').fill(who.password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await expect(page.getByRole('heading', { name: 'Incidents' })).toBeVisible();
+}
+
+/** Generates a session on an incident; gives key and link, and goes to the session's page. */
+export async function generate(page: Page, server: Server, incident: number): Promise<{ key: string; link: string }> {
+  await page.goto(`${server.url}/console/incidents/${incident}`);
+  await page.getByRole('button', { name: 'Generate session key' }).click();
+  const key = (await page.getByLabel(/^Session key \d/).innerText()).replace(/\D/g, '');
+  const link = await page.getByLabel('Session link', { exact: true }).inputValue();
+  await page.getByLabel(/Send the link/).uncheck();
+  await page.getByRole('button', { name: 'OK', exact: true }).click();
+  await expect(page).toHaveURL(/\/console\/sessions\//);
+  return { key, link };
+}
+
+/** Downloads the support program as the link's page does, and runs it on a desktop. */
+export async function runProgram(server: Server, desktop: Desktop, request: APIRequestContext, form: Record<string, string>, env: Record<string, string> = {}): Promise<ChildProcess & { file: string }> {
+  const answer = await request.post(`${server.url}/download/linux`, { form });
+  expect(answer.ok()).toBe(true);
+  const file = join(server.data, `deskside-support-${Date.now()}`);
+  writeFileSync(file, await answer.body());
+  chmodSync(file, 0o755);
+  return Object.assign(desktop.open(file, [], env), { file });
+}
+
+/** The customer answers the program's questions by keyboard: first whether they asked for help, then what is allowed. */
+export async function answer(desktop: Desktop, how: 'no' | 'view' | 'control', first = true) {
+  if (first) {
+    // The title counts the seconds for reading down; then the button works.
+    await desktop.keys('^A question from [^(]*$', 'Tab', 'Tab', 'space');
+  }
+  await desktop.keys('^What may .* do', ...Array({ no: 1, view: 2, control: 3 }[how]).fill('Tab'), 'space');
+  await until('the question is gone', () => !desktop.hasWindow('^What may'));
+}

@@ -1,0 +1,150 @@
+// The real parts: server, virtual desktop, support program. Each is started for a test and ended with it.
+
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+export const ROOT = resolve(import.meta.dirname, '../..');
+const TARGET = process.env.DESKSIDE_BIN ?? join(ROOT, 'target/debug');
+export const PROGRAM = join(TARGET, 'deskside-support');
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as { port: number };
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+/** Waits until `ask` gives something; a condition, not a time. */
+export async function until<T>(what: string, ask: () => Promise<T | undefined | null | false> | T | undefined | null | false, ms = 20_000): Promise<T> {
+  const end = Date.now() + ms;
+  for (;;) {
+    const got = await ask();
+    if (got) return got;
+    if (Date.now() > end) throw new Error(`it did not happen in ${ms} ms: ${what}`);
+    await new Promise((r) => setTimeout(r, 50));
+  }
+}
+
+export function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise((done) => {
+    child.once('exit', () => done());
+    child.kill(signal);
+    setTimeout(() => child.kill('SIGKILL'), 6_000).unref();
+  });
+}
+
+export class Server {
+  url: string;
+  log = '';
+  private child?: ChildProcess;
+  readonly data = mkdtempSync(join(tmpdir(), 'deskside-e2e-'));
+
+  private constructor(readonly port: number, private options: string[]) {
+    this.url = `http://localhost:${port}`;
+  }
+
+  static async start(options: string[] = []): Promise<Server> {
+    const server = new Server(await freePort(), options);
+    await server.run();
+    return server;
+  }
+
+  async run() {
+    const common = ['--listen', `127.0.0.1:${this.port}`, '--data', this.data, '--support-program', PROGRAM, '--disk-floor-mib', '1'];
+    const child = spawn(join(TARGET, 'deskside-server'), [...common, ...this.options], { stdio: 'pipe' });
+    this.child = child;
+    const hear = (chunk: Buffer) => (this.log += chunk.toString());
+    child.stdout!.on('data', hear);
+    child.stderr!.on('data', hear);
+    await until('the server listens', () => fetch(`${this.url}/api/join/welcome`).then((a) => a.ok, () => false));
+  }
+
+  get setupLink(): string {
+    return this.log.match(/http\S+\/setup#\S+/)![0];
+  }
+
+  /** kill -9, as a power cut of the process. */
+  async kill() {
+    await end(this.child!, 'SIGKILL');
+  }
+
+  async stop() {
+    await end(this.child!);
+    rmSync(this.data, { recursive: true, force: true });
+  }
+}
+
+/** A virtual desktop with a window manager. */
+export class Desktop {
+  private constructor(readonly display: string, private children: ChildProcess[]) {}
+
+  static async start(size = '1280x800'): Promise<Desktop> {
+    const xvfb = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', `${size}x24`, '-nolisten', 'tcp', '-noreset'], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
+    const number = await new Promise<string>((done) => xvfb.stdio[3]!.once('data', (d: Buffer) => done(d.toString().trim())));
+    const desktop = new Desktop(`:${number}`, [xvfb]);
+    desktop.open('xsetroot', ['-solid', '#3a6ea5']);
+    desktop.open('openbox', []);
+    return desktop;
+  }
+
+  get env() {
+    return { ...process.env, DISPLAY: this.display, LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8' };
+  }
+
+  /** Opens an application on this desktop. */
+  open(program: string, args: string[], env: Record<string, string> = {}): ChildProcess {
+    const child = spawn(program, args, { env: { ...this.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.children.push(child);
+    return child;
+  }
+
+  xdotool(...args: string[]): string {
+    return execFileSync('xdotool', args, { env: this.env }).toString();
+  }
+
+  /** The window by that title, once it is there. */
+  async window(title: string): Promise<string> {
+    return until(`a window ${title}`, () => {
+      try {
+        return this.xdotool('search', '--onlyvisible', '--name', title).trim().split('\n')[0];
+      } catch {
+        return undefined;
+      }
+    });
+  }
+
+  hasWindow(title: string): boolean {
+    try {
+      return this.xdotool('search', '--onlyvisible', '--name', title).trim() !== '';
+    } catch {
+      return false;
+    }
+  }
+
+  /** Presses keys in a window. */
+  async keys(title: string, ...keys: string[]) {
+    const id = await this.window(title);
+    this.xdotool('windowactivate', '--sync', id);
+    this.xdotool('key', '--delay', '60', ...keys);
+  }
+
+  /** Every pixel of the screen, as RGB bytes, and its size. */
+  pixels(): { width: number; height: number; rgb: Buffer } {
+    const png = execFileSync('import', ['-window', 'root', '-depth', '8', 'ppm:-'], { env: this.env, maxBuffer: 1 << 28 });
+    const head = png.subarray(0, 64).toString('latin1').match(/^P6\s+(\d+)\s+(\d+)\s+255\s/)!;
+    return { width: Number(head[1]), height: Number(head[2]), rgb: png.subarray(head[0].length) };
+  }
+
+  screenshot(path: string) {
+    execFileSync('import', ['-window', 'root', path], { env: this.env });
+  }
+
+  async stop() {
+    for (const child of this.children.reverse()) await end(child, 'SIGKILL');
+  }
+}

@@ -1,0 +1,23 @@
+import { defineConfig } from '@playwright/test';
+
+// The system's Chromium, as people have it. One worker: the desktops, servers and browsers share two cores.
+export default defineConfig({
+  testDir: 'tests',
+  outputDir: 'results',
+  timeout: 120_000,
+  expect: { timeout: 15_000 },
+  workers: 1,
+  retries: 0,
+  reporter: process.env.CI ? [['list']] : [['list']],
+  use: {
+    browserName: 'chromium',
+    launchOptions: {
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run']
+    },
+    viewport: { width: 1440, height: 900 },
+    locale: 'en-GB',
+    trace: 'off',
+    permissions: ['clipboard-read', 'clipboard-write']
+  }
+});

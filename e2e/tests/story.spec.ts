@@ -1,0 +1,139 @@
+// The whole story, on real parts: server, Chromium, the support program on a virtual desktop.
+
+import { expect, test, type Page } from '@playwright/test';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { answer, CUSTOMER, furnish, generate, runProgram, signIn, TECHNICIAN } from '../lib/people';
+import { Desktop, Server, until } from '../lib/processes';
+
+let server: Server;
+let desktop: Desktop;
+let incident: number;
+
+test.beforeAll(async ({ playwright }) => {
+  server = await Server.start(['--grace-seconds', '20']);
+  desktop = await Desktop.start();
+  const request = await playwright.request.newContext();
+  ({ incident } = await furnish(server, request));
+  await request.dispose();
+});
+test.afterAll(async () => {
+  await desktop?.stop();
+  await server?.stop();
+});
+test.afterEach(async ({}, info) => {
+  if (info.status !== info.expectedStatus) {
+    desktop.screenshot(info.outputPath('desktop.png'));
+    console.log(server.log.slice(-4_000));
+  }
+});
+
+/** How many pixels of the console's canvas differ from the customer's screen, of all. */
+async function differing(page: Page): Promise<number> {
+  const truth = desktop.pixels();
+  const shown = await page.locator('canvas.picture').evaluate((canvas: HTMLCanvasElement) => {
+    const { width, height } = canvas;
+    const rgba = canvas.getContext('2d')!.getImageData(0, 0, width, height).data;
+    let text = '';
+    for (let i = 0; i < rgba.length; i += 0x8000) text += String.fromCharCode(...rgba.subarray(i, i + 0x8000));
+    return { width, height, rgba: btoa(text) };
+  });
+  if (shown.width !== truth.width || shown.height !== truth.height) return Infinity;
+  const rgba = Buffer.from(shown.rgba, 'base64');
+  let count = 0;
+  for (let i = 0; i < truth.width * truth.height; i++) {
+    if (rgba[4 * i] !== truth.rgb[3 * i] || rgba[4 * i + 1] !== truth.rgb[3 * i + 1] || rgba[4 * i + 2] !== truth.rgb[3 * i + 2]) count++;
+  }
+  return count;
+}
+
+test('from incident to journal: chat, view, control, exact pixels, close, transcript and video', async ({ page, request }) => {
+  await signIn(page, server);
+  const { link } = await generate(page, server, incident);
+  await expect(page.getByText('Waiting for the customer')).toBeVisible();
+
+  const program = await runProgram(server, desktop, request, { link: link.split('#')[1]! });
+  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+
+  // Chat, both ways.
+  await desktop.keys('Northwind Support', 'Tab');
+  desktop.xdotool('type', '--delay', '20', 'It does not print.');
+  desktop.xdotool('key', 'Return');
+  await expect(page.getByRole('listitem').filter({ hasText: 'It does not print.' })).toContainText(CUSTOMER.name);
+  await page.getByLabel('Message').fill('I will have a look: https://example.org/printer');
+  await page.getByLabel('Message').press('Enter');
+  await expect(page.getByRole('link', { name: 'https://example.org/printer' })).toHaveAttribute('rel', /noopener/);
+
+  // Screen: asked, allowed, seen exactly.
+  await page.getByRole('button', { name: 'Share screen' }).click();
+  await answer(desktop, 'control');
+  await expect(page.getByText('You control')).toBeVisible();
+  await desktop.window('^Your screen is shared$');
+  await expect.poll(() => differing(page), { timeout: 20_000, message: 'every pixel equals the customer’s screen' }).toBe(0);
+  await page.screenshot({ path: 'results/session.png' });
+  desktop.screenshot('results/customer-desktop.png');
+
+  // Control: a real X application receives what is typed.
+  const note = join(server.data, 'note.txt');
+  desktop.open('xterm', ['-T', 'typing-here', '-geometry', '60x10+20+500', '-e', 'sh', '-c', `cat > '${note}'`]);
+  const term = await desktop.window('^typing-here$');
+  const place = desktop.xdotool('getwindowgeometry', '--shell', term);
+  const [x, y] = [Number(place.match(/X=(\d+)/)![1]) + 80, Number(place.match(/Y=(\d+)/)![1]) + 60];
+  const canvas = page.locator('canvas.picture');
+  const box = (await canvas.boundingBox())!;
+  await page.mouse.click(box.x + (x / 1280) * box.width, box.y + (y / 800) * box.height);
+  await page.keyboard.type('Gruss from Tom: 1+1=2? YES!');
+  await page.keyboard.press('Enter');
+  await page.keyboard.insertText('');
+  await expect.poll(() => (existsSync(note) ? readFileSync(note, 'utf8') : '')).toContain('Gruss from Tom: 1+1=2? YES!');
+  await expect.poll(() => differing(page), { timeout: 20_000 }).toBe(0);
+
+  // The customer takes control back: nothing more arrives.
+  await desktop.window('^Your screen is shared$');
+  await page.getByRole('button', { name: 'Give control back' }).click();
+  await expect(page.getByText('You control')).toBeHidden();
+  const before = readFileSync(note, 'utf8');
+  await page.mouse.click(box.x + (x / 1280) * box.width, box.y + (y / 800) * box.height);
+  await page.keyboard.type('this must not arrive');
+  await page.keyboard.press('Enter');
+
+  // Close: the program tells the customer, and removes itself.
+  await page.getByRole('button', { name: 'End session' }).click();
+  await page.getByRole('button', { name: /^Close session/ }).click();
+  await expect(page.getByRole('heading', { name: 'The session has ended' })).toBeVisible();
+  expect(readFileSync(note, 'utf8')).toBe(before);
+  desktop.screenshot('results/customer-ended.png');
+  await desktop.keys('Northwind Support', 'Tab', 'space');
+  await until('the program has removed itself', () => !existsSync(program.file));
+
+  // Journal: orange with both links.
+  await page.getByRole('link', { name: 'To the incident' }).click();
+  const entry = page.getByRole('listitem').filter({ hasText: 'Remote support history' });
+  await expect(entry.getByText('linked', { exact: true })).toBeVisible();
+  await expect(entry).toContainText('closed by the technician');
+  await page.screenshot({ path: 'results/incident.png' });
+  await entry.getByRole('link', { name: /Video/ }).click();
+  await expect(page.getByLabel('Transcript')).toContainText('It does not print.');
+  const video = page.getByLabel('Recording of the shared screen');
+  await expect.poll(() => video.evaluate((v: HTMLVideoElement) => v.videoWidth)).toBe(1280);
+  const seek = await video.evaluate(async (v: HTMLVideoElement) => {
+    v.currentTime = v.duration - 0.2;
+    await new Promise((r) => v.addEventListener('seeked', r, { once: true }));
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [v.videoWidth, v.videoHeight];
+    const context = canvas.getContext('2d')!;
+    context.drawImage(v, 0, 0);
+    return { pixel: [...context.getImageData(1200, 700, 1, 1).data], duration: v.duration };
+  });
+  expect(seek.pixel.slice(0, 3)).toEqual([0x3a, 0x6e, 0xa5]);
+  expect(seek.duration).toBeGreaterThan(1);
+  await page.screenshot({ path: 'results/history.png' });
+
+  // The downloaded file is whole for an independent player.
+  const download = page.waitForEvent('download');
+  await page.getByRole('link', { name: 'Video file' }).click();
+  const file = await (await download).path();
+  const probe = execFileSync('ffprobe', ['-v', 'warning', '-show_entries', 'stream=codec_name,width,height', '-of', 'csv=p=0', file]).toString();
+  expect(probe.trim()).toBe('av1,1280,800');
+});

@@ -1,0 +1,68 @@
+//! The one definition of green.
+
+use std::{fs, path::Path};
+
+use anyhow::Context;
+
+use crate::{cargo, root, run as go, setup, tidy};
+
+/// Sets up what is missing and runs every test: units, properties, simulator, console, and the whole story in a browser.
+pub fn test() -> anyhow::Result<()> {
+    setup::run(&setup::ALL)?;
+    console()?;
+    cargo(&["build", "--workspace"])?;
+    cargo(&["test", "--workspace"])?;
+    go("console", "npx", &["vitest", "run"])?;
+    e2e()
+}
+
+/// Everything that must be green.
+pub fn run() -> anyhow::Result<()> {
+    cargo(&["fmt", "--all", "--check"])?;
+    setup::run(&setup::ALL)?;
+    console()?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    tidy::run()?;
+    fresh_types()?;
+    go("console", "npx", &["prettier", "--check", "--log-level", "warn", "src"])?;
+    go("console", "npx", &["svelte-check", "--fail-on-warnings"])?;
+    test()
+}
+
+/// Builds the console.
+pub fn console() -> anyhow::Result<()> {
+    setup::npm("console")?;
+    go("console", "npm", &["run", "--silent", "build"])
+}
+
+fn e2e() -> anyhow::Result<()> {
+    setup::npm("e2e")?;
+    go("e2e", "npx", &["playwright", "test"])
+}
+
+const TYPES: &str = "console/src/lib/api/types";
+
+/// Writes the console's types anew.
+pub fn types() -> anyhow::Result<()> {
+    cargo(&["test", "--workspace", "--quiet", "export_bindings"])
+}
+
+/// The console's types are the Rust types.
+fn fresh_types() -> anyhow::Result<()> {
+    let before = read(&root().join(TYPES))?;
+    types()?;
+    anyhow::ensure!(before == read(&root().join(TYPES))?, "{TYPES} was stale: it is written anew, please commit it");
+    Ok(())
+}
+
+fn read(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        if path.is_file() {
+            files.push((path.display().to_string(), fs::read_to_string(&path)?));
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,80 @@
+//! What this project needs from Debian, and why.
+
+use std::{path::Path, process::Command};
+
+use crate::root;
+
+/// A package: how to see that it is there, its name, and why it is needed.
+pub struct Need {
+    there: &'static str,
+    package: &'static str,
+    why: &'static str,
+}
+
+const fn need(there: &'static str, package: &'static str, why: &'static str) -> Need {
+    Need { there, package, why }
+}
+
+/// For building and for every test.
+pub const ALL: [Need; 20] = [
+    need("/usr/bin/cc", "build-essential", "builds libaom and SQLite"),
+    need("/usr/bin/cmake", "cmake", "builds libaom, the screen's encoder"),
+    need("/usr/bin/nasm", "nasm", "assembles libaom's fast paths"),
+    need("/usr/bin/perl", "perl", "builds libaom"),
+    need("/usr/bin/pkg-config", "pkg-config", "finds system libraries"),
+    need("/usr/bin/Xvfb", "xvfb", "the sample customer's display"),
+    need("/usr/bin/openbox", "openbox", "the sample customer's window manager"),
+    need("/usr/bin/xterm", "xterm", "the sample customer's terminal"),
+    need("/usr/bin/mousepad", "mousepad", "the sample customer's text editor"),
+    need("/usr/bin/pcmanfm", "pcmanfm", "the sample customer's file manager"),
+    need("/usr/bin/feh", "feh", "shows the sample customer a picture"),
+    need("/usr/bin/chromium", "chromium", "the sample customer's browser, and the tests' browser"),
+    need("/usr/bin/x11vnc", "x11vnc", "shows the sample desktop to whoever plays the customer"),
+    need("/usr/share/novnc/vnc_lite.html", "novnc", "shows the sample desktop in a page"),
+    need("/usr/bin/xdotool", "xdotool", "lets the sample customer press keys"),
+    need("/usr/bin/import", "imagemagick", "reads the display's pixels in tests"),
+    need("/usr/bin/ffprobe", "ffmpeg", "reads recordings independently in tests"),
+    need("/usr/bin/xsetroot", "x11-xserver-utils", "gives the sample desktop its colour"),
+    need("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core", "letters for the sample desktop"),
+    need("/usr/lib/x86_64-linux-gnu/libxkbcommon-x11.so.0", "libxkbcommon-x11-0", "the support program's keyboard"),
+];
+
+/// Installs what is missing, saying what and why.
+pub fn run(needs: &[Need]) -> anyhow::Result<()> {
+    let missing: Vec<&Need> = needs.iter().filter(|n| !Path::new(n.there).exists()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("Missing on this machine, to be installed from Debian:");
+    for need in &missing {
+        println!("  {:<20} {}", need.package, need.why);
+    }
+    let root_user = Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout.trim_ascii() == b"0");
+    let packages = missing.iter().map(|n| n.package);
+    let install = ["apt-get", "install", "-y", "-q", "--no-install-recommends"];
+    let as_root = |words: &[&str]| {
+        let words: Vec<&str> = if root_user { words.to_vec() } else { [&["sudo"], words].concat() };
+        self::quiet(words[0], &words[1..])
+    };
+    as_root(&["apt-get", "update", "-q"])?;
+    as_root(&install.into_iter().chain(packages).collect::<Vec<_>>())
+}
+
+/// Like [`run`](crate::run), without questions from Debian.
+fn quiet(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    println!("\n› {program} {}", arguments.join(" "));
+    let status = Command::new(program).args(arguments).env("DEBIAN_FRONTEND", "noninteractive").status()?;
+    anyhow::ensure!(status.success(), "{program} {} failed", arguments.join(" "));
+    Ok(())
+}
+
+/// Installs the packages of a folder's package.json, when they are not as its lock file says.
+pub fn npm(folder: &str) -> anyhow::Result<()> {
+    let folder_path = root().join(folder);
+    let (lock, done) = (folder_path.join("package-lock.json"), folder_path.join("node_modules/.package-lock.json"));
+    let time = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
+    match (time(&lock), time(&done)) {
+        (Some(lock), Some(done)) if done >= lock => Ok(()),
+        _ => crate::run(folder, "npm", &["ci", "--no-audit", "--no-fund"]),
+    }
+}

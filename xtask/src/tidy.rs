@@ -1,0 +1,121 @@
+//! The rules of the house that no compiler checks. Cheap to add to.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+
+use crate::root;
+
+/// Who may use whom: a crate, and the crates of ours that it may name in its Cargo.toml.
+const EDGES: [(&str, &[&str]); 6] = [
+    ("protocol", &[]),
+    ("session", &["protocol"]),
+    ("screen", &[]),
+    ("server", &["protocol", "session", "screen"]),
+    ("customer", &["protocol", "session", "screen"]),
+    ("simulator", &["protocol", "session", "screen"]),
+];
+
+/// Words that may not stand in code, and where they may.
+const FORBIDDEN: [(&str, &str, &[&str]); 6] = [
+    ("unbounded_channel", "every queue has a bound", &[]),
+    ("std::process::Command", "no child process in the server", &["crates/customer", "crates/screen/tests", "xtask"]),
+    ("tokio::process", "no child process in the server", &[]),
+    ("#[cfg(target_os", "systems differ only in capture, input and window", &[
+        "crates/customer/src/capture",
+        "crates/customer/src/input",
+        "crates/customer/src/window",
+    ]),
+    ("SystemTime::now", "time is an argument in the pure crates", &["crates/server", "crates/customer", "xtask"]),
+    ("Instant::now", "time is an argument in the pure crates", &["crates/server", "crates/customer", "xtask"]),
+];
+
+/// Checks every rule; says all that is broken.
+pub fn run() -> anyhow::Result<()> {
+    let mut broken = Vec::new();
+    edges(&mut broken)?;
+    map(&mut broken)?;
+    words(&mut broken)?;
+    anyhow::ensure!(broken.is_empty(), "the house is not tidy:\n  {}", broken.join("\n  "));
+    println!("tidy");
+    Ok(())
+}
+
+fn edges(broken: &mut Vec<String>) -> anyhow::Result<()> {
+    for (name, allowed) in EDGES {
+        let manifest = fs::read_to_string(root().join("crates").join(name).join("Cargo.toml"))?;
+        for (other, _) in EDGES {
+            let named = manifest.lines().any(|l| l.starts_with(&format!("{other}.")) || l.starts_with(&format!("{other} ")));
+            if named && !allowed.contains(&other) {
+                broken.push(format!("{name} may not use {other}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every crate is named in ARCHITECTURE.md, and every crate named there is real.
+fn map(broken: &mut Vec<String>) -> anyhow::Result<()> {
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).context("ARCHITECTURE.md is missing")?;
+    let folders = fs::read_dir(root().join("crates"))?.filter_map(Result::ok).map(|e| e.file_name());
+    let real: Vec<String> = folders.filter_map(|n| n.into_string().ok()).collect();
+    for name in &real {
+        if !EDGES.iter().any(|(n, _)| n == name) {
+            broken.push(format!("crates/{name} is not in tidy's list of edges: a new crate needs a decision page"));
+        }
+        if !page.contains(&format!("`crates/{name}`")) {
+            broken.push(format!("ARCHITECTURE.md does not name `crates/{name}`"));
+        }
+    }
+    for part in page.split("`crates/").skip(1) {
+        let path = part.split('`').next().unwrap_or_default();
+        if !root().join("crates").join(path).exists() {
+            broken.push(format!("ARCHITECTURE.md names crates/{path}, which is not there"));
+        }
+    }
+    Ok(())
+}
+
+fn words(broken: &mut Vec<String>) -> anyhow::Result<()> {
+    for path in sources(&root().join("crates"))? {
+        let text = fs::read_to_string(&path)?;
+        let name = path.strip_prefix(root()).unwrap_or(&path).display().to_string();
+        for (word, why, where_allowed) in FORBIDDEN {
+            if text.contains(word) && !where_allowed.iter().any(|folder| name.starts_with(folder)) {
+                broken.push(format!("{name} says {word}: {why}"));
+            }
+        }
+        if name.starts_with("crates/server") && text.contains("unsafe {") {
+            broken.push(format!("{name} is unsafe"));
+        }
+        let lines = text.lines().count();
+        if lines > 600 {
+            broken.push(format!("{name} has {lines} lines: would each still know its room?"));
+        }
+    }
+    Ok(())
+}
+
+fn sources(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(sources(&path)?);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_house_is_tidy() {
+        super::run().unwrap();
+    }
+}
