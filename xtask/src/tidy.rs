@@ -24,11 +24,11 @@ const FORBIDDEN: [(&str, &str, &[&str]); 6] = [
     ("unbounded_channel", "every queue has a bound", &[]),
     ("std::process::Command", "no child process in the server", &["crates/customer", "crates/screen/tests", "xtask"]),
     ("tokio::process", "no child process in the server", &[]),
-    ("#[cfg(target_os", "systems differ only in capture, input and window", &[
-        "crates/customer/src/capture",
-        "crates/customer/src/input",
-        "crates/customer/src/window",
-    ]),
+    (
+        "#[cfg(target_os",
+        "systems differ only in capture, input and window",
+        &["crates/customer/src/capture", "crates/customer/src/input", "crates/customer/src/window"],
+    ),
     ("SystemTime::now", "time is an argument in the pure crates", &["crates/server", "crates/customer", "xtask"]),
     ("Instant::now", "time is an argument in the pure crates", &["crates/server", "crates/customer", "xtask"]),
 ];
@@ -48,7 +48,8 @@ fn edges(broken: &mut Vec<String>) -> anyhow::Result<()> {
     for (name, allowed) in EDGES {
         let manifest = fs::read_to_string(root().join("crates").join(name).join("Cargo.toml"))?;
         for (other, _) in EDGES {
-            let named = manifest.lines().any(|l| l.starts_with(&format!("{other}.")) || l.starts_with(&format!("{other} ")));
+            let named =
+                manifest.lines().any(|l| l.starts_with(&format!("{other}.")) || l.starts_with(&format!("{other} ")));
             if named && !allowed.contains(&other) {
                 broken.push(format!("{name} may not use {other}"));
             }

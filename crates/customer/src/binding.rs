@@ -84,7 +84,8 @@ mod tests {
 
     #[test]
     fn a_binding_is_read_from_the_end_of_the_program() {
-        let json = r#"{"server":"https://help.example.org:8443","identity":"ab","organisation":"Acme","key":"123456789"}"#;
+        let json =
+            r#"{"server":"https://help.example.org:8443","identity":"ab","organisation":"Acme","key":"123456789"}"#;
         let binding = read(Cursor::new(bound(json))).unwrap().unwrap();
         assert_eq!((binding.domain(), binding.key.as_deref()), ("help.example.org", Some("123456789")));
         assert_eq!(read(Cursor::new(b"a program without a binding at its end".to_vec())).unwrap(), None);

@@ -15,7 +15,8 @@ pub struct Line {
 /// The line of an entry; `None` for what a customer need not read.
 pub fn line(entry: &Entry, people: &[Participant], me: ParticipantId) -> Option<Line> {
     let name = |id: &ParticipantId| people.iter().find(|p| p.id == *id).map(|p| p.name.clone()).unwrap_or_default();
-    let technician = || people.iter().rev().find(|p| p.role == Role::Technician).map(|p| p.name.clone()).unwrap_or_default();
+    let technician =
+        || people.iter().rev().find(|p| p.role == Role::Technician).map(|p| p.name.clone()).unwrap_or_default();
     let (kind, who) = match &entry.event {
         Event::Chat { from, text, .. } => {
             let (who, text, mine) = (name(from), text.clone(), *from == me);

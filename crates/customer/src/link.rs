@@ -174,7 +174,8 @@ impl Connected<'_> {
     ) -> anyhow::Result<End> {
         let address = self.binding.server.replacen("http", "ws", 1) + "/wire";
         let keep_alive = qmux::ws::KeepAlive::new(Duration::from_secs(5), Duration::from_secs(15));
-        let client = qmux::ws::Client::new().with_protocol("deskside", &[qmux::Version::QMux02]).with_keep_alive(keep_alive);
+        let client =
+            qmux::ws::Client::new().with_protocol("deskside", &[qmux::Version::QMux02]).with_keep_alive(keep_alive);
         let session = tokio::time::timeout(Duration::from_secs(15), client.connect(&address)).await??;
         let (mut sender, mut receiver) = session.open_bi().await?;
         let challenge = random_hex();
@@ -279,7 +280,10 @@ async fn next<R: RecvStream, T: serde::de::DeserializeOwned>(
 }
 
 /// Sends frames: a new stream from each keyframe on.
-async fn write_screen<S: Session>(session: S, mut frames: mpsc::Receiver<crate::share::OutFrame>) -> Result<(), S::Error>
+async fn write_screen<S: Session>(
+    session: S,
+    mut frames: mpsc::Receiver<crate::share::OutFrame>,
+) -> Result<(), S::Error>
 where
     S::SendStream: SendStream<Error = S::Error>,
 {

@@ -251,6 +251,7 @@ impl Share {
         let header = Header { kind, width, height, seq, time, length };
         let bytes = Bytes::from([&header.to_bytes(), payload].concat());
         // The queue is short and the pacer keeps it empty; when the link is gone the consent ends the thread.
-        let _ = self.frames.blocking_send(OutFrame { key: matches!(kind, FrameKind::Picture { key: true, .. }), bytes });
+        let _ =
+            self.frames.blocking_send(OutFrame { key: matches!(kind, FrameKind::Picture { key: true, .. }), bytes });
     }
 }

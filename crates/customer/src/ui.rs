@@ -245,7 +245,14 @@ impl Desk {
             let known = self.state.as_ref().is_some_and(|s| s.participants.iter().any(|p| p.id == *id));
             if !known && let Some(state) = &mut self.state {
                 let (name, presence) = (name.clone(), Presence::Here);
-                state.participants.push(protocol::Participant { id: *id, role: *role, name, client: *client, user: *user, presence });
+                state.participants.push(protocol::Participant {
+                    id: *id,
+                    role: *role,
+                    name,
+                    client: *client,
+                    user: *user,
+                    presence,
+                });
             }
         }
         let people = self.state.as_ref().map(|s| s.participants.as_slice()).unwrap_or_default();
@@ -375,7 +382,8 @@ impl Desk {
         let size = self.state.as_ref().and_then(|s| s.screen).unwrap_or_default();
         if self.border.as_ref().is_none_or(|(c, s, _)| (*c, *s) != (colour, size)) {
             self.border = None;
-            self.border = Border::show(colour).inspect_err(|e| tracing::warn!(%e, "no border")).ok().map(|b| (colour, size, b));
+            self.border =
+                Border::show(colour).inspect_err(|e| tracing::warn!(%e, "no border")).ok().map(|b| (colour, size, b));
         }
         if self.panel.is_none() {
             self.panel = show_panel();

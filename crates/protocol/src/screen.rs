@@ -93,9 +93,7 @@ impl Header {
         let flags = bytes[1];
         let (kind, most) = match bytes[0] {
             1 if flags > 3 => return Err(HeaderError::Flags(flags)),
-            1 => {
-                (FrameKind::Picture { key: flags & 1 == 1, lossless: flags & 2 == 2 }, MAX_FRAME_BYTES as u32)
-            }
+            1 => (FrameKind::Picture { key: flags & 1 == 1, lossless: flags & 2 == 2 }, MAX_FRAME_BYTES as u32),
             2 | 3 if flags != 0 => return Err(HeaderError::Flags(flags)),
             2 => (FrameKind::PointerShape, 8 + 4 * u32::from(MAX_POINTER_SIDE) * u32::from(MAX_POINTER_SIDE)),
             3 => (FrameKind::PointerAt, 4),

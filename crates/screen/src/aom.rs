@@ -131,17 +131,14 @@ impl Encoder for Aom {
                 cols: request.active.columns() as u32,
             };
             // SAFETY: the map has rows × cols bytes, which libaom copies during the call.
-            let result = unsafe {
-                ffi::aom_codec_control(&mut *self.context, ffi::AOME_SET_ACTIVEMAP as c_int, &raw mut map)
-            };
+            let result =
+                unsafe { ffi::aom_codec_control(&mut *self.context, ffi::AOME_SET_ACTIVEMAP as c_int, &raw mut map) };
             self.checked(result)?;
         }
         let image = image(picture);
         let flags = if request.key { ffi::AOM_EFLAG_FORCE_KF } else { 0 };
         // SAFETY: the image's planes belong to `picture`, which outlives the call; with no lag libaom keeps no pointer.
-        let result = unsafe {
-            ffi::aom_codec_encode(&mut *self.context, &image, time.cast_signed(), 1, flags.into())
-        };
+        let result = unsafe { ffi::aom_codec_encode(&mut *self.context, &image, time.cast_signed(), 1, flags.into()) };
         self.checked(result)?;
         let mut data = Vec::new();
         let mut iterator = ptr::null();

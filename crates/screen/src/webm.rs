@@ -223,7 +223,9 @@ fn head(width: u16, height: u16, sequence: &sequence::Header) -> (Vec<u8>, Marks
 
 fn seek_head(info: u64, tracks: u64, cues: u64) -> Vec<u8> {
     let mut head = Body::default();
-    for (id, at) in [([0x15, 0x49, 0xA9, 0x66], info), ([0x16, 0x54, 0xAE, 0x6B], tracks), ([0x1C, 0x53, 0xBB, 0x6B], cues)] {
+    for (id, at) in
+        [([0x15, 0x49, 0xA9, 0x66], info), ([0x16, 0x54, 0xAE, 0x6B], tracks), ([0x1C, 0x53, 0xBB, 0x6B], cues)]
+    {
         head.push(0x4DBB, &[element(0x53AB, &id), element(0x53AC, &at.to_be_bytes())].concat());
     }
     element(0x114D_9B74, &head.bytes())

@@ -112,7 +112,9 @@ impl Config {
         let public_url = public_url.unwrap_or_else(|| format!("{scheme}://localhost:{}", listen.port()));
         let public_url = public_url.trim_end_matches('/').to_owned();
         anyhow::ensure!(
-            public_url.split_once("://").is_some_and(|(s, host)| (s == "http" || s == "https") && !host.is_empty() && !host.contains('/')),
+            public_url
+                .split_once("://")
+                .is_some_and(|(s, host)| (s == "http" || s == "https") && !host.is_empty() && !host.contains('/')),
             "public_url must look like https://support.example.org, with no path: {public_url}"
         );
         let beside = || Some(std::env::current_exe().ok()?.with_file_name("deskside-support"));

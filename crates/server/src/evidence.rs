@@ -39,9 +39,7 @@ async fn finish(app: &Shared, live: &std::sync::Arc<Live>) -> anyhow::Result<()>
         let stop = stop.or_else(|| entries.iter().rev().find(stops)).map(|e| e.at);
         let path = paths::recording(&app.config.data, &live.id);
         let recording_bytes = match base.zip(stop) {
-            Some((base, stop)) => {
-                tokio::task::spawn_blocking(move || finish_recording(&path, base, stop)).await??
-            }
+            Some((base, stop)) => tokio::task::spawn_blocking(move || finish_recording(&path, base, stop)).await??,
             None => None,
         };
         let text = transcript_text(&live.id, &entries);

@@ -25,7 +25,10 @@ impl Identity {
                 let mut options = std::fs::OpenOptions::new();
                 options.write(true).create_new(true);
                 std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-                options.open(path).and_then(|mut file| file.write_all(&bytes)).context("cannot write the identity key")?;
+                options
+                    .open(path)
+                    .and_then(|mut file| file.write_all(&bytes))
+                    .context("cannot write the identity key")?;
                 bytes.to_vec()
             }
             Err(e) => return Err(e).context("cannot read the identity key"),

@@ -42,7 +42,8 @@ pub struct Letter<'a> {
 impl Mailer {
     /// Reads the configuration; connects to nothing yet.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
-        let from = config.mail_from.parse().with_context(|| format!("mail_from is not an address: {}", config.mail_from))?;
+        let from =
+            config.mail_from.parse().with_context(|| format!("mail_from is not an address: {}", config.mail_from))?;
         let transport = config.smtp_url.as_deref().map(|url| transport(url, config)).transpose()?;
         Ok(Self { from, transport })
     }
@@ -184,7 +185,8 @@ mod tests {
 
     #[test]
     fn a_template_is_filled_once_and_unknown_names_stay() {
-        let fields = Fields { number: "INC-1", subject: "{{key}}", customer: "Ada", technician: "Tom", link: "L", key: "K" };
+        let fields =
+            Fields { number: "INC-1", subject: "{{key}}", customer: "Ada", technician: "Tom", link: "L", key: "K" };
         let filled = fill("[{{number}}] {{ subject }} {{what}} {{", &Settings::default(), &fields);
         assert_eq!(filled, "[INC-1] {{key}} {{what}} {{");
     }

@@ -45,23 +45,20 @@ pub async fn upgrade(State(app): State<Shared>, headers: HeaderMap, upgrade: Web
     let Some(protocol) = offered.into_iter().find(|p| p.ends_with(".deskside")).map(str::to_owned) else {
         return (StatusCode::BAD_REQUEST, "the deskside protocol is spoken here").into_response();
     };
-    upgrade
-        .protocols([protocol.clone()])
-        .max_message_size(16 * 1024 * 1024)
-        .on_upgrade(move |socket| async move {
-            let socket = socket.map_err(io_error).map(|m| m.map(to_tungstenite));
-            let socket = socket.sink_map_err(io_error).with(|m| async { Ok::<_, tungstenite::Error>(from_tungstenite(m)) });
-            let mut config = qmux::Config::default();
-            config.max_streams_bidi = 4;
-            config.max_streams_uni = 64;
-            let keep_alive = qmux::ws::KeepAlive::new(Duration::from_secs(5), Duration::from_secs(15));
-            let connection = qmux::ws::Upgraded::new(Box::pin(socket))
-                .with_alpn(&protocol)
-                .with_keep_alive(keep_alive)
-                .with_session_config(config)
-                .accept();
-            serve(app, connection).await;
-        })
+    upgrade.protocols([protocol.clone()]).max_message_size(16 * 1024 * 1024).on_upgrade(move |socket| async move {
+        let socket = socket.map_err(io_error).map(|m| m.map(to_tungstenite));
+        let socket = socket.sink_map_err(io_error).with(|m| async { Ok::<_, tungstenite::Error>(from_tungstenite(m)) });
+        let mut config = qmux::Config::default();
+        config.max_streams_bidi = 4;
+        config.max_streams_uni = 64;
+        let keep_alive = qmux::ws::KeepAlive::new(Duration::from_secs(5), Duration::from_secs(15));
+        let connection = qmux::ws::Upgraded::new(Box::pin(socket))
+            .with_alpn(&protocol)
+            .with_keep_alive(keep_alive)
+            .with_session_config(config)
+            .accept();
+        serve(app, connection).await;
+    })
 }
 
 fn io_error(error: axum::Error) -> tungstenite::Error {
@@ -383,11 +380,7 @@ async fn read_screen<R: RecvStream>(
 }
 
 /// Reads a technician's input; what is outside the grant is dropped, and logged once.
-async fn read_input<R: RecvStream>(
-    live: Arc<Live>,
-    who: protocol::ParticipantId,
-    mut stream: R,
-) -> Result<(), Fault> {
+async fn read_input<R: RecvStream>(live: Arc<Live>, who: protocol::ParticipantId, mut stream: R) -> Result<(), Fault> {
     let mut framed = Framed::new(MAX_INPUT_BYTES);
     let mut refused = false;
     while let Some(input) = next::<_, Input>(&mut stream, &mut framed).await? {

@@ -91,8 +91,7 @@ impl X11 {
         // Raw motion comes from every device wherever the pointer is: no polling of its position.
         let motion = xinput::EventMask { deviceid: 1, mask: vec![xinput::XIEventMask::RAW_MOTION] };
         x.xinput_xi_select_events(root, &[motion])?.check()?;
-        let mut capture =
-            Self { x, root, size, damage, region, memory: None, wake, damaged: true, all: true };
+        let mut capture = Self { x, root, size, damage, region, memory: None, wake, damaged: true, all: true };
         capture.memory = capture.share_memory();
         Ok(capture)
     }
@@ -103,7 +102,7 @@ impl X11 {
         let length = usize::from(self.size.0) * usize::from(self.size.1) * 4;
         let segment = self.x.generate_id().ok()?;
         let reply = self.x.shm_create_segment(segment, u32::try_from(length).ok()?, false).ok()?.reply().ok()?;
-        let file = std::fs::File::from(std::os::fd::OwnedFd::from(reply.shm_fd));
+        let file = std::fs::File::from(reply.shm_fd);
         // SAFETY: the segment is private to this program and the X server, which writes only while it answers a request
         // of ours; the bytes are read only after that answer. Its length is the one that was asked for.
         let map = unsafe { memmap2::MmapOptions::new().len(length).map_mut(&file) }.ok()?;

@@ -7,8 +7,10 @@ use protocol::{Button, Input, Special};
 use x11rb::{
     connection::Connection,
     protocol::{
-        xproto::{BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ConnectionExt as _, KEY_PRESS_EVENT, KEY_RELEASE_EVENT,
-            MOTION_NOTIFY_EVENT, Window},
+        xproto::{
+            BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ConnectionExt as _, KEY_PRESS_EVENT, KEY_RELEASE_EVENT,
+            MOTION_NOTIFY_EVENT, Window,
+        },
         xtest::ConnectionExt as _,
     },
     rust_connection::RustConnection,
@@ -173,7 +175,11 @@ impl X11 {
             Button::Back => 8,
             Button::Forward => 9,
         };
-        if down { self.buttons.insert(button) } else { self.buttons.remove(&button) };
+        if down {
+            self.buttons.insert(button)
+        } else {
+            self.buttons.remove(&button)
+        };
         self.fake(if down { BUTTON_PRESS_EVENT } else { BUTTON_RELEASE_EVENT }, number);
     }
 

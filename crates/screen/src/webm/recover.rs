@@ -94,12 +94,7 @@ impl<F: Read + Seek> Reader<'_, F> {
         let Some((0x114D_9B74, seek, Some(seek_size))) = self.element(segment)? else { return Err(not()) };
         let info_at = seek + seek_size;
         let Some((0x1549_A966, info, Some(info_size))) = self.element(info_at)? else { return Err(not()) };
-        Ok(Marks {
-            segment_size: segment - 8,
-            segment,
-            cues_position: info_at - 8,
-            duration: info + info_size - 8,
-        })
+        Ok(Marks { segment_size: segment - 8, segment, cues_position: info_at - 8, duration: info + info_size - 8 })
     }
 
     fn after_head(&mut self, segment: u64) -> Result<u64, WebmError> {

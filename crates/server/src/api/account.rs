@@ -80,7 +80,11 @@ pub async fn set_up(State(app): State<Shared>, From(address): From, Json(body): 
 }
 
 /// Signs a technician in.
-pub async fn sign_in(State(app): State<Shared>, From(address): From, Json(body): Json<Credentials>) -> Result<Response> {
+pub async fn sign_in(
+    State(app): State<Shared>,
+    From(address): From,
+    Json(body): Json<Credentials>,
+) -> Result<Response> {
     app.password_guesses.guess(address)?;
     app.password_guesses.guess_at(&body.login)?;
     let login = body.login.trim().to_lowercase();

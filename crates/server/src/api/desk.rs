@@ -176,7 +176,13 @@ fn from_word<T: serde::de::DeserializeOwned>(word: &str) -> anyhow::Result<T> {
 }
 
 /// Adds a journal entry.
-pub async fn write_journal(app: &Shared, incident: i32, kind: &str, author: &str, text: String) -> Result<journal::ActiveModel> {
+pub async fn write_journal(
+    app: &Shared,
+    incident: i32,
+    kind: &str,
+    author: &str,
+    text: String,
+) -> Result<journal::ActiveModel> {
     let row = journal::ActiveModel {
         incident: Set(incident),
         at: Set(stored_time(app::now())),
@@ -198,7 +204,11 @@ async fn touch(app: &Shared, id: i32) -> Result<()> {
 }
 
 /// All customers, or those that a text names.
-pub async fn customers(State(app): State<Shared>, _: SignedIn, Query(filter): Query<Filter>) -> Result<Json<Vec<Customer>>> {
+pub async fn customers(
+    State(app): State<Shared>,
+    _: SignedIn,
+    Query(filter): Query<Filter>,
+) -> Result<Json<Vec<Customer>>> {
     let mut query = customer::Entity::find().order_by_asc(customer::Column::Name).limit(LIST);
     if !filter.q.trim().is_empty() {
         let q = filter.q.trim();
@@ -216,7 +226,11 @@ fn shown_customer(c: customer::Model) -> Customer {
 }
 
 /// Adds a customer.
-pub async fn add_customer(State(app): State<Shared>, _: SignedIn, Json(new): Json<CustomerInput>) -> Result<(StatusCode, Json<Customer>)> {
+pub async fn add_customer(
+    State(app): State<Shared>,
+    _: SignedIn,
+    Json(new): Json<CustomerInput>,
+) -> Result<(StatusCode, Json<Customer>)> {
     let row = customer_row(&new)?.insert(&app.db).await?;
     Ok((StatusCode::CREATED, Json(shown_customer(row))))
 }
@@ -243,7 +257,11 @@ fn customer_row(new: &CustomerInput) -> Result<customer::ActiveModel> {
 }
 
 /// A list of incidents, newest change first.
-pub async fn incidents(State(app): State<Shared>, SignedIn(me): SignedIn, Query(filter): Query<Filter>) -> Result<Json<Vec<Incident>>> {
+pub async fn incidents(
+    State(app): State<Shared>,
+    SignedIn(me): SignedIn,
+    Query(filter): Query<Filter>,
+) -> Result<Json<Vec<Incident>>> {
     let mut query = incident::Entity::find().order_by_desc(incident::Column::Updated).limit(LIST);
     match filter.whose {
         Whose::Mine => query = query.filter(incident::Column::Owner.eq(me.id)),
@@ -282,7 +300,8 @@ async fn shown(app: &Shared, rows: Vec<incident::Model>) -> Result<Vec<Incident>
     let owners: HashMap<i32, String> = owners.all(&app.db).await?.into_iter().map(|u| (u.id, u.name)).collect();
     let mut list = Vec::with_capacity(rows.len());
     for r in rows {
-        let nobody = || customer::Model { id: r.customer, name: "?".into(), email: String::new(), company: String::new() };
+        let nobody =
+            || customer::Model { id: r.customer, name: "?".into(), email: String::new(), company: String::new() };
         let customer = customers.get(&r.customer).cloned().unwrap_or_else(nobody);
         customers.entry(r.customer).or_insert_with(|| customer.clone());
         list.push(Incident {
@@ -352,7 +371,11 @@ async fn journal_entry(app: &Shared, row: journal::Model) -> Result<JournalEntry
 }
 
 /// Adds an incident.
-pub async fn add_incident(State(app): State<Shared>, SignedIn(me): SignedIn, Json(new): Json<IncidentInput>) -> Result<(StatusCode, Json<Incident>)> {
+pub async fn add_incident(
+    State(app): State<Shared>,
+    SignedIn(me): SignedIn,
+    Json(new): Json<IncidentInput>,
+) -> Result<(StatusCode, Json<Incident>)> {
     let now = stored_time(app::now());
     let row = incident::ActiveModel { created: Set(now), ..incident_row(&app, &new).await? };
     let row = row.insert(&app.db).await?;

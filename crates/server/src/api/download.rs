@@ -45,7 +45,9 @@ struct Binding<'a> {
 /// The program for Linux x86-64. A form's answer: what it brings stays out of addresses and of proxies' logs.
 pub async fn linux(State(app): State<Shared>, Form(wanted): Form<Wanted>) -> Result<Response> {
     let path = app.config.support_program.clone().ok_or_else(|| ApiError::missing("support program on this server"))?;
-    let short = |text: Option<String>| text.filter(|t| t.len() <= 64 && t.chars().all(|c| c.is_ascii_alphanumeric() || "-_ ".contains(c)));
+    let short = |text: Option<String>| {
+        text.filter(|t| t.len() <= 64 && t.chars().all(|c| c.is_ascii_alphanumeric() || "-_ ".contains(c)))
+    };
     let binding = Binding {
         server: &app.config.public_url,
         identity: app.identity.public(),

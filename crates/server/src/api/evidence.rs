@@ -29,7 +29,12 @@ pub async fn json(State(app): State<Shared>, me: SignedIn, Path(id): Path<String
 }
 
 /// The video, in ranges.
-pub async fn recording(State(app): State<Shared>, _: SignedIn, Path(id): Path<String>, request: Request) -> Result<Response> {
+pub async fn recording(
+    State(app): State<Shared>,
+    _: SignedIn,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response> {
     let id = sessions::parse(id)?;
     let path = paths::recording(&app.config.data, &id);
     if !path.is_file() {

@@ -98,7 +98,9 @@ pub async fn welcome(State(app): State<Shared>) -> Json<Welcome> {
 }
 
 fn dead() -> ApiError {
-    ApiError::missing("session key or link: it may be mistyped, used already, or too old. Ask your technician for a new one")
+    ApiError::missing(
+        "session key or link: it may be mistyped, used already, or too old. Ask your technician for a new one",
+    )
 }
 
 /// Says whose session a pass is for.
@@ -143,7 +145,11 @@ pub async fn enter(State(app): State<Shared>, From(address): From, Json(body): J
 }
 
 /// Lets a customer come back.
-pub async fn resume(State(app): State<Shared>, From(address): From, Json(body): Json<Token>) -> Result<Json<Admission>> {
+pub async fn resume(
+    State(app): State<Shared>,
+    From(address): From,
+    Json(body): Json<Token>,
+) -> Result<Json<Admission>> {
     app.key_guesses.guess(address)?;
     let (live, who) = by_token(&app, &body.token, false).await?;
     Ok(Json(Admission { session: live.id.clone(), ticket: app.hub.ticket(live.id.clone(), who) }))

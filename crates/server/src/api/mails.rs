@@ -90,7 +90,8 @@ pub async fn send(
     let id = sessions::parse(id)?;
     let live = app.hub.get(&id).ok_or_else(|| ApiError::missing("running session"))?;
     let incident = live.state().await.incident;
-    let to: Mailbox = draft.to.trim().parse().map_err(|_| ApiError::bad(format!("“{}” is not a mail address.", draft.to)))?;
+    let to: Mailbox =
+        draft.to.trim().parse().map_err(|_| ApiError::bad(format!("“{}” is not a mail address.", draft.to)))?;
     if draft.subject.trim().is_empty() || draft.subject.len() > 500 || draft.subject.chars().any(char::is_control) {
         return Err(ApiError::bad("A mail needs a subject of up to 500 bytes."));
     }

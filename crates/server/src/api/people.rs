@@ -74,7 +74,11 @@ pub async fn technicians(State(app): State<Shared>, _: SignedIn) -> Result<Json<
 }
 
 /// Adds a technician.
-pub async fn add_user(State(app): State<Shared>, _: Admin, Json(new): Json<NewUser>) -> Result<(StatusCode, Json<Account>)> {
+pub async fn add_user(
+    State(app): State<Shared>,
+    _: Admin,
+    Json(new): Json<NewUser>,
+) -> Result<(StatusCode, Json<Account>)> {
     Ok((StatusCode::CREATED, Json(insert_user(&app, new).await?)))
 }
 

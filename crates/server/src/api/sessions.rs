@@ -81,12 +81,17 @@ fn running(app: &Shared, id: String) -> Result<Arc<Live>> {
 }
 
 /// Generates a session for an incident, with a key and a link.
-pub async fn generate(State(app): State<Shared>, me: SignedIn, Path(incident): Path<i32>) -> Result<(StatusCode, Json<Issued>)> {
+pub async fn generate(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path(incident): Path<i32>,
+) -> Result<(StatusCode, Json<Issued>)> {
     let incident = desk::find(&app, incident).await?;
     let live = app.hub.create(&app, incident.as_ref(), me.as_ref()).await?;
     let issued = issue(&app, &live, &me).await?;
     let mut row =
-        desk::write_journal(&app, incident.id, "remote_support", &me.0.name, "started a support session".into()).await?;
+        desk::write_journal(&app, incident.id, "remote_support", &me.0.name, "started a support session".into())
+            .await?;
     row.session = Set(Some(live.id.to_string()));
     row.insert(&app.db).await?;
     Ok((StatusCode::CREATED, Json(issued)))

@@ -31,9 +31,24 @@ pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
     create(&db, mail_row::Entity).await?;
     create(&db, setting::Entity).await?;
     let indexes = [
-        Index::create().if_not_exists().name("event_session").table(event_row::Entity).col(event_row::Column::Session).to_owned(),
-        Index::create().if_not_exists().name("journal_incident").table(journal::Entity).col(journal::Column::Incident).to_owned(),
-        Index::create().if_not_exists().name("session_incident").table(session_row::Entity).col(session_row::Column::Incident).to_owned(),
+        Index::create()
+            .if_not_exists()
+            .name("event_session")
+            .table(event_row::Entity)
+            .col(event_row::Column::Session)
+            .to_owned(),
+        Index::create()
+            .if_not_exists()
+            .name("journal_incident")
+            .table(journal::Entity)
+            .col(journal::Column::Incident)
+            .to_owned(),
+        Index::create()
+            .if_not_exists()
+            .name("session_incident")
+            .table(session_row::Entity)
+            .col(session_row::Column::Incident)
+            .to_owned(),
     ];
     for index in indexes {
         db.execute(&index).await?;

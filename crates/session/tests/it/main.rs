@@ -8,21 +8,21 @@ use protocol::*;
 use session::{Actor, Command, Policy, Session};
 
 /// A session with its clock and its timeline.
-pub struct Play {
-    pub session: Session,
-    pub now: Timestamp,
-    pub entries: Vec<Entry>,
+pub(crate) struct Play {
+    pub(crate) session: Session,
+    pub(crate) now: Timestamp,
+    pub(crate) entries: Vec<Entry>,
 }
 
-pub fn user(id: i32, name: &str) -> UserRef {
+pub(crate) fn user(id: i32, name: &str) -> UserRef {
     UserRef { id, name: name.into() }
 }
 
-pub const TECHNICIAN: ParticipantId = ParticipantId(1);
-pub const CUSTOMER: ParticipantId = ParticipantId(2);
+pub(crate) const TECHNICIAN: ParticipantId = ParticipantId(1);
+pub(crate) const CUSTOMER: ParticipantId = ParticipantId(2);
 
 impl Play {
-    pub fn new() -> Self {
+    pub(crate) fn created() -> Self {
         let id = SessionId::from_random([7; 16]);
         let now = Timestamp(1_000_000);
         let mut play = Self { session: Session::new(id, Policy::default()), now, entries: vec![] };
@@ -34,19 +34,25 @@ impl Play {
     }
 
     /// A session in which technician and customer (with the program) are both there.
-    pub fn joined() -> Self {
-        let mut play = Self::new();
+    pub(crate) fn joined() -> Self {
+        let mut play = Self::created();
         play.act(Actor::Technician(user(1, "Tom")), Command::IssueKey).unwrap();
         play.join(Role::Technician, "Tom", Client::Console, Some(1)).unwrap();
         play.join(Role::Customer, "Ada", Client::Program, None).unwrap();
         play
     }
 
-    pub fn join(&mut self, role: Role, name: &str, client: Client, user: Option<i32>) -> Result<(), RefusalReason> {
+    pub(crate) fn join(
+        &mut self,
+        role: Role,
+        name: &str,
+        client: Client,
+        user: Option<i32>,
+    ) -> Result<(), RefusalReason> {
         self.act(Actor::Server, Command::Join { role, name: name.into(), client, user, by_key: false })
     }
 
-    pub fn act(&mut self, by: Actor, command: Command) -> Result<(), RefusalReason> {
+    pub(crate) fn act(&mut self, by: Actor, command: Command) -> Result<(), RefusalReason> {
         for event in self.session.decide(self.now, &by, command)? {
             self.session.apply(self.now, &event);
             self.entries.push(Entry { seq: self.entries.len() as u32 + 1, at: self.now, event });
@@ -55,21 +61,22 @@ impl Play {
         Ok(())
     }
 
-    pub fn technician(&mut self, command: Command) -> Result<(), RefusalReason> {
+    pub(crate) fn technician(&mut self, command: Command) -> Result<(), RefusalReason> {
         self.act(Actor::Participant(TECHNICIAN), command)
     }
 
-    pub fn customer(&mut self, command: Command) -> Result<(), RefusalReason> {
+    pub(crate) fn customer(&mut self, command: Command) -> Result<(), RefusalReason> {
         self.act(Actor::Participant(CUSTOMER), command)
     }
 
-    pub fn after(&mut self, ms: u64) {
+    pub(crate) fn after(&mut self, ms: u64) {
         self.now = self.now.plus(ms);
         self.act(Actor::Server, Command::Tick).unwrap();
     }
 
-    pub fn transcript(&self) -> String {
-        let line = |l: session::TranscriptLine| format!("{}{}{}\n", l.who, if l.who.is_empty() { "" } else { ": " }, l.text);
+    pub(crate) fn transcript(&self) -> String {
+        let line =
+            |l: session::TranscriptLine| format!("{}{}{}\n", l.who, if l.who.is_empty() { "" } else { ": " }, l.text);
         session::transcript(&self.entries).into_iter().map(line).collect()
     }
 }

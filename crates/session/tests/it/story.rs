@@ -95,7 +95,7 @@ fn key_and_link_work_once_and_not_for_ever() {
     let second = play.join(Role::Customer, "Eve", Client::Browser, None);
     assert_eq!(second, Err(RefusalReason::KeyDead));
 
-    let mut play = Play::new();
+    let mut play = Play::created();
     play.act(Actor::Technician(user(1, "Tom")), Command::IssueKey).unwrap();
     play.now = play.now.plus(15 * 60_000);
     assert!(!play.session.open_for_customer(play.now, true), "the key has run out");
@@ -156,7 +156,7 @@ fn a_customer_may_leave_a_held_session_and_come_back_by_a_new_key() {
 
 #[test]
 fn a_browser_is_asked_for_the_program_first() {
-    let mut play = Play::new();
+    let mut play = Play::created();
     play.act(Actor::Technician(user(1, "Tom")), Command::IssueKey).unwrap();
     play.join(Role::Technician, "Tom", Client::Console, Some(1)).unwrap();
     play.join(Role::Customer, "Ada", Client::Browser, None).unwrap();
