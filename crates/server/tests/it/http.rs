@@ -1,0 +1,125 @@
+use serde_json::{Value, json};
+
+use crate::stage::{PASSWORD, Stage};
+
+#[test]
+fn a_page_of_somebody_else_changes_nothing() {
+    let stage = Stage::open("origin");
+    let note = json!({ "text": "written by another site" });
+    let headers = [("cookie", stage.cookie.as_str()), ("origin", "https://evil.example")];
+    assert_eq!(stage.post_as("/api/incidents/1/notes", &note, &headers).0, 403);
+    let own = [("cookie", stage.cookie.as_str()), ("origin", stage.url.as_str())];
+    assert_eq!(stage.post_as("/api/incidents/1/notes", &note, &own).0, 201);
+}
+
+#[test]
+fn a_foreign_page_cannot_open_the_wire() {
+    let stage = Stage::open("wire-origin");
+    let mut answer = ureq::get(format!("{}/wire", stage.url))
+        .config()
+        .http_status_as_error(false)
+        .build()
+        .header("origin", "https://evil.example")
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .header("sec-websocket-protocol", "qmux-02.deskside")
+        .call()
+        .unwrap();
+    assert_eq!(answer.status(), 403);
+    assert_eq!(answer.body_mut().read_to_string().unwrap(), "this page does not belong to this server");
+}
+
+#[test]
+fn nobody_reads_anything_without_signing_in() {
+    let stage = Stage::open("signed-out");
+    let (session, ..) = stage.generate();
+    let stranger: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let paths = [
+        "/api/me".to_owned(), "/api/incidents".into(), "/api/incidents/1".into(), "/api/customers".into(),
+        "/api/users".into(), "/api/technicians".into(), "/api/settings".into(), "/api/sessions".into(),
+        format!("/api/sessions/{session}"), format!("/api/sessions/{session}/transcript.txt"),
+        format!("/api/sessions/{session}/transcript.json"), format!("/api/sessions/{session}/recording.webm"),
+        format!("/api/sessions/{session}/pointer"), "/api/mails".into(), "/api/mails/1".into(), "/api/mails/1/html".into(),
+    ];
+    for path in paths {
+        assert_eq!(stranger.get(format!("{}{path}", stage.url)).call().unwrap().status(), 401, "{path}");
+    }
+}
+
+#[test]
+fn the_setup_link_works_once() {
+    let stage = Stage::open("setup");
+    let user = json!({ "login": "eve", "name": "Eve", "email": "e@e.example", "team": "", "password": PASSWORD });
+    for token in ["", "guess"] {
+        let body = json!({ "token": token, "organisation": "Mine", "user": user });
+        assert_eq!(stage.post_as("/api/setup", &body, &[]).0, 404);
+    }
+}
+
+#[test]
+fn keys_and_passwords_cannot_be_guessed_for_long() {
+    let stage = Stage::open("guess");
+    let wrong = json!({ "by": "key", "key": "000000000" });
+    let answers: Vec<(u16, Value)> = (0..12).map(|_| stage.post_as("/api/join/look", &wrong, &[])).collect();
+    assert_eq!(answers[0].0, 404);
+    assert!(answers[0].1["message"].as_str().unwrap().contains("may be mistyped"), "{}", answers[0].1);
+    assert_eq!(answers[11].0, 429);
+    let wrong = json!({ "login": "tom", "password": "not this one" });
+    let answers: Vec<u16> = (0..12).map(|_| stage.post_as("/api/sign-in", &wrong, &[]).0).collect();
+    assert_eq!((answers[0], answers[11]), (401, 429));
+}
+
+#[test]
+fn signing_out_everywhere_ends_every_sign_in() {
+    let stage = Stage::open("sign-out");
+    assert_eq!(stage.get("/api/me").0, 200);
+    assert_eq!(stage.post("/api/sign-out-everywhere", &Value::Null).0, 200 + 4);
+    assert_eq!(stage.get("/api/me").0, 401);
+}
+
+#[test]
+fn revoked_keys_and_links_are_dead_and_say_nothing() {
+    let stage = Stage::open("revoked");
+    let (session, key, link) = stage.generate();
+    let by_key = json!({ "by": "key", "key": key });
+    let by_link = json!({ "by": "link", "token": link });
+    assert_eq!(stage.post_as("/api/join/look", &by_key, &[]).0, 200);
+    assert_eq!(stage.post_as("/api/join/look", &by_link, &[]).0, 200);
+    for what in ["key", "link"] {
+        let agent: ureq::Agent = ureq::Agent::config_builder().build().into();
+        let url = format!("{}/api/sessions/{session}/{what}", stage.url);
+        agent.delete(url).header("cookie", &stage.cookie).call().unwrap();
+    }
+    for pass in [by_key, by_link] {
+        let (status, answer) = stage.post_as("/api/join/look", &pass, &[]);
+        assert_eq!(status, 404);
+        assert!(!answer.to_string().contains("Secret subject"));
+    }
+}
+
+#[test]
+fn bad_input_gets_a_sentence_and_changes_nothing() {
+    let stage = Stage::open("bad-input");
+    let long = "x".repeat(300);
+    let incident = |change: Value| {
+        let mut body = json!({ "customer": 1, "subject": "s", "description": "", "status": "new", "priority": "normal", "owner": null, "team": "" });
+        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        body
+    };
+    let table = [
+        ("/api/incidents", incident(json!({ "subject": long }))),
+        ("/api/incidents", incident(json!({ "customer": 99 }))),
+        ("/api/incidents", incident(json!({ "status": "exploded" }))),
+        ("/api/incidents", incident(json!({ "surprise": 1 }))),
+        ("/api/customers", json!({ "name": "", "email": "a@b.example", "company": "" })),
+        ("/api/customers", json!({ "name": "A", "email": "not an address", "company": "" })),
+        ("/api/incidents/1/notes", json!({ "text": "  " })),
+    ];
+    for (path, body) in table {
+        assert_eq!(stage.post(path, &body).0, 422, "{path} {body}");
+    }
+    assert_eq!(stage.get("/api/sessions/../../etc/passwd").0, 404);
+    assert_eq!(stage.get("/api/sessions/..%2F..%2Fetc/recording.webm").0, 404);
+}

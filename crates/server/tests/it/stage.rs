@@ -1,0 +1,187 @@
+//! A running server with an organisation, and clients that speak its wire by hand.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use protocol::{Client, ClientMessage, Framed, Hello, MAX_CONTROL_BYTES, ServerMessage};
+use serde_json::{Value, json};
+use web_transport_trait::{RecvStream, SendStream, Session};
+
+pub(crate) const PASSWORD: &str = "a password of a test";
+
+/// The server, in a folder of its own.
+pub(crate) struct Stage {
+    child: Child,
+    pub(crate) url: String,
+    data: PathBuf,
+    log: Arc<Mutex<String>>,
+    agent: ureq::Agent,
+    pub(crate) cookie: String,
+    incident: i64,
+}
+
+impl Stage {
+    pub(crate) fn open(name: &str) -> Self {
+        let data = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("server-{name}"));
+        let _ = std::fs::remove_dir_all(&data);
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_deskside-server"))
+            .args(["--listen", &format!("127.0.0.1:{port}"), "--grace-seconds", "2", "--data"])
+            .arg(&data)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let (mut said, mut token) = (String::new(), None);
+        while token.is_none() {
+            said.clear();
+            assert_ne!(lines.read_line(&mut said).unwrap(), 0, "the server ended before it started");
+            token = said.trim().split_once("/setup#").map(|(_, t)| t.to_owned());
+        }
+        let log = Arc::new(Mutex::new(String::new()));
+        let sink = log.clone();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(n @ 1..) = lines.read(&mut bytes) {
+                sink.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..n]));
+            }
+        });
+        let url = format!("http://localhost:{port}");
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let mut stage = Self { child, url, data, log, agent, cookie: String::new(), incident: 0 };
+        stage.furnish(&token.unwrap());
+        stage
+    }
+
+    fn furnish(&mut self, token: &str) {
+        let user = json!({ "login": "tom", "name": "Tom", "email": "tom@a.example", "team": "", "password": PASSWORD });
+        let body = json!({ "token": token, "organisation": "Acme", "user": user });
+        let answer = self.agent.post(format!("{}/api/setup", self.url)).send_json(&body).unwrap();
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+        self.cookie = cookie.split(';').next().unwrap().to_owned();
+        let customer = self.post("/api/customers", &json!({ "name": "Ada", "email": "ada@b.example", "company": "" })).1;
+        let incident = json!({
+            "customer": customer["id"], "subject": "Secret subject", "description": "", "status": "new",
+            "priority": "normal", "owner": null, "team": ""
+        });
+        self.incident = self.post("/api/incidents", &incident).1["id"].as_i64().unwrap();
+    }
+
+    /// Asks as the signed-in technician: status and answer.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.post_as(path, body, &[("cookie", &self.cookie)])
+    }
+
+    pub(crate) fn post_as(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> (u16, Value) {
+        let mut request = self.agent.post(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut answer = request.send_json(body).unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_json().unwrap_or(Value::Null))
+    }
+
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        let request = self.agent.get(format!("{}{path}", self.url)).header("cookie", &self.cookie);
+        let mut answer = request.call().unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap_or_default())
+    }
+
+    /// A session with its key and link: (session, key, link token).
+    pub(crate) fn generate(&self) -> (String, String, String) {
+        let (status, issued) = self.post(&format!("/api/incidents/{}/sessions", self.incident), &Value::Null);
+        assert_eq!(status, 201, "{issued}");
+        let text = |name: &str| issued[name].as_str().unwrap().to_owned();
+        let token = text("link").split_once('#').unwrap().1.to_owned();
+        (text("session"), text("key"), token)
+    }
+
+    pub(crate) fn technician_ticket(&self, session: &str) -> String {
+        let (status, admission) = self.post(&format!("/api/sessions/{session}/ticket"), &Value::Null);
+        assert_eq!(status, 200, "{admission}");
+        admission["ticket"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn customer_ticket(&self, link: &str, client: &str) -> String {
+        let body = json!({ "pass": { "by": "link", "token": link }, "client": client });
+        let (status, entered) = self.post_as("/api/join/enter", &body, &[]);
+        assert_eq!(status, 200, "{entered}");
+        entered["admission"]["ticket"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.data);
+    }
+}
+
+/// A connection to the wire.
+pub(crate) struct Peer {
+    pub(crate) session: qmux::Session,
+    pub(crate) sender: <qmux::Session as Session>::SendStream,
+    receiver: <qmux::Session as Session>::RecvStream,
+    framed: Framed,
+}
+
+impl Peer {
+    /// Connects and says hello; what the server makes of it is for the caller to see.
+    pub(crate) async fn connect(stage: &Stage, ticket: &str, client: Client) -> Self {
+        let address = stage.url.replacen("http", "ws", 1) + "/wire";
+        let socket = qmux::ws::Client::new().with_protocol("deskside", &[qmux::Version::QMux02]);
+        let session = socket.connect(&address).await.unwrap();
+        let (sender, receiver) = session.open_bi().await.unwrap();
+        let mut peer = Self { session, sender, receiver, framed: Framed::new(16 * MAX_CONTROL_BYTES) };
+        let hello =
+            Hello { version: protocol::VERSION, ticket: ticket.into(), client, have: 0, challenge: String::new() };
+        let _ = peer.sender.write_all(&protocol::encode(&hello)).await;
+        peer
+    }
+
+    pub(crate) async fn send(&mut self, message: &ClientMessage) {
+        let _ = self.sender.write_all(&protocol::encode(message)).await;
+    }
+
+    /// The next message; `None` when the server ended the connection.
+    pub(crate) async fn next(&mut self) -> Option<ServerMessage> {
+        loop {
+            if let Some(message) = self.framed.next_message().unwrap() {
+                return Some(message);
+            }
+            let chunk = tokio::time::timeout(Duration::from_secs(10), self.receiver.read_chunk(65_536)).await;
+            match chunk.expect("the server says something in ten seconds") {
+                Ok(Some(bytes)) => self.framed.push(&bytes),
+                Ok(None) | Err(_) => return None,
+            }
+        }
+    }
+
+    /// The first message that fits.
+    pub(crate) async fn until(&mut self, fits: impl Fn(&ServerMessage) -> bool) -> Option<ServerMessage> {
+        loop {
+            let message = self.next().await?;
+            if fits(&message) {
+                return Some(message);
+            }
+        }
+    }
+
+    /// A one-way stream that starts with these bytes.
+    pub(crate) async fn stream(&self, bytes: &[u8]) -> <qmux::Session as Session>::SendStream {
+        let mut stream = self.session.open_uni().await.unwrap();
+        let _ = stream.write_all(bytes).await;
+        stream
+    }
+}

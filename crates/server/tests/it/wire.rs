@@ -1,0 +1,190 @@
+use std::time::Duration;
+
+use protocol::{
+    Answer, Client, ClientMessage, Event, FrameKind, Header, Input, RefusalReason, Right, ServerMessage, encode,
+};
+use web_transport_trait::{RecvStream, SendStream, Session};
+
+use crate::stage::{Peer, Stage};
+
+fn chat(text: &str) -> ClientMessage {
+    ClientMessage::Chat { text: text.into(), nonce: 1 }
+}
+
+fn says(message: &ServerMessage, words: &str) -> bool {
+    matches!(message, ServerMessage::Happened { entry } if matches!(&entry.event, Event::Chat { text, .. } if text == words))
+}
+
+async fn pair(stage: &Stage) -> (Peer, Peer) {
+    let (session, _, link) = stage.generate();
+    let mut technician = Peer::connect(stage, &stage.technician_ticket(&session), Client::Console).await;
+    let mut customer = Peer::connect(stage, &stage.customer_ticket(&link, "program"), Client::Program).await;
+    assert!(technician.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
+    assert!(customer.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
+    (technician, customer)
+}
+
+/// The two still talk: nothing that happened harmed the session.
+async fn unharmed(technician: &mut Peer, customer: &mut Peer, words: &str) {
+    technician.send(&chat(words)).await;
+    assert!(customer.until(|m| says(m, words)).await.is_some(), "the session was harmed");
+}
+
+async fn grant(technician: &mut Peer, customer: &mut Peer, answer: Answer) {
+    technician.send(&ClientMessage::Ask { rights: Right::ALL.to_vec() }).await;
+    let asked = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if !state.asked.is_empty());
+    customer.until(asked).await.unwrap();
+    customer.send(&ClientMessage::Answer { answer }).await;
+    let granted = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if !state.grants.is_empty());
+    technician.until(granted).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_admits_once_and_only_what_it_is_for() {
+    let stage = Stage::open("tickets");
+    let (session, _, link) = stage.generate();
+    for ticket in ["", "made up", &"x".repeat(5_000)] {
+        assert!(Peer::connect(&stage, ticket, Client::Console).await.next().await.is_none(), "{ticket}");
+    }
+    let ticket = stage.technician_ticket(&session);
+    assert!(Peer::connect(&stage, &ticket, Client::Program).await.next().await.is_none(), "a technician's ticket");
+    let ticket = stage.technician_ticket(&session);
+    let mut first = Peer::connect(&stage, &ticket, Client::Console).await;
+    assert!(matches!(first.next().await, Some(ServerMessage::Welcome { .. })));
+    assert!(Peer::connect(&stage, &ticket, Client::Console).await.next().await.is_none(), "used already");
+    let ticket = stage.customer_ticket(&link, "browser");
+    assert!(Peer::connect(&stage, &ticket, Client::Console).await.next().await.is_none(), "a customer's ticket");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn input_without_the_control_grant_never_reaches_the_customer() {
+    let stage = Stage::open("input");
+    let (mut technician, mut customer) = pair(&stage).await;
+    let text = |text: &str| encode(&Input::Text { text: text.into() });
+    let mut hand = technician.stream(&[b"I".as_slice(), &text("before any grant")].concat()).await;
+    unharmed(&mut technician, &mut customer, "one").await;
+    grant(&mut technician, &mut customer, Answer::View).await;
+    hand.write_all(&text("with view only")).await.unwrap();
+    unharmed(&mut technician, &mut customer, "two").await;
+    grant_control_and_check(&stage, technician, customer, hand).await;
+}
+
+/// After the grant exactly one input arrives: the one that was sent under it.
+async fn grant_control_and_check(
+    stage: &Stage,
+    mut technician: Peer,
+    mut customer: Peer,
+    mut hand: <qmux::Session as Session>::SendStream,
+) {
+    technician.send(&ClientMessage::Ask { rights: Right::ALL.to_vec() }).await;
+    let asked = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if !state.asked.is_empty());
+    customer.until(asked).await.unwrap();
+    customer.send(&ClientMessage::Answer { answer: Answer::ViewAndControl }).await;
+    let controls = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if state.grants.len() == 2);
+    technician.until(controls).await.unwrap();
+    hand.write_all(&encode(&Input::Text { text: "allowed".into() })).await.unwrap();
+    let mut stream = customer.session.accept_uni().await.unwrap();
+    let mut bytes = Vec::new();
+    let expected = [b"I".as_slice(), &encode(&Input::Text { text: "allowed".into() })].concat();
+    while bytes.len() < expected.len() {
+        let chunk = tokio::time::timeout(Duration::from_secs(5), stream.read_chunk(4_096)).await;
+        bytes.extend_from_slice(&chunk.expect("the input arrives").unwrap().unwrap());
+    }
+    assert_eq!(bytes, expected, "only what the grant covers");
+    let refusals = stage.log().matches("input outside the grant is dropped").count();
+    assert!((1..=2).contains(&refusals), "logged once an episode, not once a message: {refusals}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frames_outside_the_grant_reach_nobody() {
+    let stage = Stage::open("frames");
+    let (mut technician, mut customer) = pair(&stage).await;
+    let kind = FrameKind::Picture { key: true, lossless: false };
+    let header = Header { kind, width: 64, height: 64, seq: 1, time: 0, length: 4 };
+    let _screen = customer.stream(&[b"S".as_slice(), &header.to_bytes(), b"AV1!"].concat()).await;
+    unharmed(&mut technician, &mut customer, "still here").await;
+    let frame = tokio::time::timeout(Duration::from_millis(500), technician.session.accept_uni()).await;
+    assert!(frame.is_err(), "a frame arrived that nobody allowed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_malformed_ends_its_connection_and_harms_no_session() {
+    let stage = Stage::open("malformed");
+    let table: [(&str, Vec<u8>); 5] = [
+        ("not JSON", [4u32.to_be_bytes().as_slice(), b"oops"].concat()),
+        ("an unknown wish", encode(&serde_json::json!({ "type": "sudo" }))),
+        ("a field too many", encode(&serde_json::json!({ "type": "pause", "please": true }))),
+        ("an announcement of 4 GiB", u32::MAX.to_be_bytes().to_vec()),
+        ("a chat beyond the frame limit", encode(&chat(&"x".repeat(100_000)))),
+    ];
+    for (name, bytes) in table {
+        let (session, _, link) = stage.generate();
+        let ticket = stage.customer_ticket(&link, "browser");
+        let mut customer = Peer::connect(&stage, &ticket, Client::Browser).await;
+        assert!(customer.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
+        customer.sender.write_all(&bytes).await.unwrap();
+        while customer.next().await.is_some() {}
+        let mut technician = Peer::connect(&stage, &stage.technician_ticket(&session), Client::Console).await;
+        assert!(matches!(technician.next().await, Some(ServerMessage::Welcome { .. })), "{name} harmed the session");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_that_are_not_ones_own_end_the_connection() {
+    let stage = Stage::open("streams");
+    let (mut technician, customer) = pair(&stage).await;
+    let _input = customer.stream(b"I").await;
+    let dropped = |m: &ServerMessage| {
+        matches!(m, ServerMessage::Happened { entry } if matches!(entry.event, Event::Dropped { .. }))
+    };
+    assert!(technician.until(dropped).await.is_some(), "a customer has no hand");
+    let _screen = technician.stream(b"S").await;
+    while technician.next().await.is_some() {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chat_of_4000_characters_fits_and_one_more_is_refused_clearly() {
+    let stage = Stage::open("chat");
+    let (mut technician, mut customer) = pair(&stage).await;
+    let longest = "ß".repeat(4_000);
+    technician.send(&chat(&longest)).await;
+    assert!(customer.until(|m| says(m, &longest)).await.is_some());
+    technician.send(&chat(&"ß".repeat(4_001))).await;
+    let refused = technician.until(|m| matches!(m, ServerMessage::Refused { .. })).await;
+    let Some(ServerMessage::Refused { why, text, .. }) = refused else { panic!("not refused") };
+    assert_eq!((why, text.as_str()), (RefusalReason::TooLong, "a message may have up to 4,000 characters"));
+    unharmed(&mut technician, &mut customer, "go on").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_ends_the_connection_that_sends_it() {
+    let stage = Stage::open("flood");
+    let (mut technician, mut customer) = pair(&stage).await;
+    for t in 0..5_000 {
+        customer.send(&ClientMessage::Ping { t }).await;
+    }
+    while customer.next().await.is_some() {}
+    let alone = |m: &ServerMessage| {
+        matches!(m, ServerMessage::Happened { entry } if matches!(entry.event, Event::Dropped { .. }))
+    };
+    assert!(technician.until(alone).await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_people_say_and_no_secret_is_in_the_log() {
+    let stage = Stage::open("log");
+    let (session, key, link) = stage.generate();
+    let ticket = stage.technician_ticket(&session);
+    let mut technician = Peer::connect(&stage, &ticket, Client::Console).await;
+    technician.send(&chat("my password is hunter2")).await;
+    technician.until(|m| says(m, "my password is hunter2")).await.unwrap();
+    let mut customer = Peer::connect(&stage, &stage.customer_ticket(&link, "program"), Client::Program).await;
+    let _odd = customer.stream(b"?").await;
+    while customer.next().await.is_some() {}
+    let log = stage.log();
+    assert!(log.contains("an unexpected stream"), "the log works: {log}");
+    let cookie = stage.cookie.split_once('=').unwrap().1.to_owned();
+    for secret in ["hunter2", "Ada", "ada@b.example", "Secret subject", &key, &link, &ticket, &cookie] {
+        assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
+    }
+}
