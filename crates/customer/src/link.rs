@@ -25,6 +25,9 @@ const PURPOSE: &[u8] = b"deskside server identity 1\n";
 /// How long the way back is tried; the server's grace time ends it earlier or later.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
+/// How long the server's answer to the last words is awaited.
+const LAST_WORDS: Duration = Duration::from_millis(1_500);
+
 /// What the windows wish.
 #[derive(Debug)]
 pub enum Say {
@@ -216,7 +219,13 @@ impl Connected<'_> {
                     }
                     Some(Say::ConsentChanged) => self.sharer.follow(),
                     Some(Say::EnterKey(_)) => {}
-                    None => { over = End::Over; break }
+                    None => {
+                        // The window is closed. What was said last may still be on its way: the server's end is awaited.
+                        let last_words = async { while let Ok(Some(_)) = next::<_, ServerMessage>(&mut receiver, &mut framed).await {} };
+                        let _ = tokio::time::timeout(LAST_WORDS, last_words).await;
+                        over = End::Over;
+                        break;
+                    }
                 },
                 Some(trouble) = self.sharer.trouble() => {
                     sender.write_all(&protocol::encode(&ClientMessage::ShareFailed { trouble })).await?;

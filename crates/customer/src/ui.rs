@@ -152,11 +152,15 @@ impl Desk {
         let close = Rc::downgrade(desk);
         chat.window().on_close_requested(move || {
             let Some(desk) = close.upgrade() else { return slint::CloseRequestResponse::HideWindow };
-            let desk = desk.borrow();
+            let mut desk = desk.borrow_mut();
+            let in_session = matches!(desk.chat.get_stage(), Stage::Chat | Stage::Reconnecting);
             // Closing asks once, then leaves.
-            if matches!(desk.chat.get_stage(), Stage::Chat | Stage::Reconnecting) && !desk.chat.get_asks_to_leave() {
+            if in_session && !desk.chat.get_asks_to_leave() {
                 desk.chat.set_asks_to_leave(true);
             } else {
+                if in_session {
+                    desk.leave();
+                }
                 let _ = slint::quit_event_loop();
             }
             slint::CloseRequestResponse::KeepWindowShown

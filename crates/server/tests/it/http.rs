@@ -37,11 +37,22 @@ fn nobody_reads_anything_without_signing_in() {
     let (session, ..) = stage.generate();
     let stranger: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
     let paths = [
-        "/api/me".to_owned(), "/api/incidents".into(), "/api/incidents/1".into(), "/api/customers".into(),
-        "/api/users".into(), "/api/technicians".into(), "/api/settings".into(), "/api/sessions".into(),
-        format!("/api/sessions/{session}"), format!("/api/sessions/{session}/transcript.txt"),
-        format!("/api/sessions/{session}/transcript.json"), format!("/api/sessions/{session}/recording.webm"),
-        format!("/api/sessions/{session}/pointer"), "/api/mails".into(), "/api/mails/1".into(), "/api/mails/1/html".into(),
+        "/api/me".to_owned(),
+        "/api/incidents".into(),
+        "/api/incidents/1".into(),
+        "/api/customers".into(),
+        "/api/users".into(),
+        "/api/technicians".into(),
+        "/api/settings".into(),
+        "/api/sessions".into(),
+        format!("/api/sessions/{session}"),
+        format!("/api/sessions/{session}/transcript.txt"),
+        format!("/api/sessions/{session}/transcript.json"),
+        format!("/api/sessions/{session}/recording.webm"),
+        format!("/api/sessions/{session}/pointer"),
+        "/api/mails".into(),
+        "/api/mails/1".into(),
+        "/api/mails/1/html".into(),
     ];
     for path in paths {
         assert_eq!(stranger.get(format!("{}{path}", stage.url)).call().unwrap().status(), 401, "{path}");

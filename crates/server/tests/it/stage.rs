@@ -65,7 +65,8 @@ impl Stage {
         let answer = self.agent.post(format!("{}/api/setup", self.url)).send_json(&body).unwrap();
         let cookie = answer.headers()["set-cookie"].to_str().unwrap();
         self.cookie = cookie.split(';').next().unwrap().to_owned();
-        let customer = self.post("/api/customers", &json!({ "name": "Ada", "email": "ada@b.example", "company": "" })).1;
+        let customer =
+            self.post("/api/customers", &json!({ "name": "Ada", "email": "ada@b.example", "company": "" })).1;
         let incident = json!({
             "customer": customer["id"], "subject": "Secret subject", "description": "", "status": "new",
             "priority": "normal", "owner": null, "team": ""

@@ -134,9 +134,7 @@ async fn streams_that_are_not_ones_own_end_the_connection() {
     let stage = Stage::open("streams");
     let (mut technician, customer) = pair(&stage).await;
     let _input = customer.stream(b"I").await;
-    let dropped = |m: &ServerMessage| {
-        matches!(m, ServerMessage::Happened { entry } if matches!(entry.event, Event::Dropped { .. }))
-    };
+    let dropped = |m: &ServerMessage| matches!(m, ServerMessage::Happened { entry } if matches!(entry.event, Event::Dropped { .. }));
     assert!(technician.until(dropped).await.is_some(), "a customer has no hand");
     let _screen = technician.stream(b"S").await;
     while technician.next().await.is_some() {}
@@ -164,9 +162,7 @@ async fn a_flood_ends_the_connection_that_sends_it() {
         customer.send(&ClientMessage::Ping { t }).await;
     }
     while customer.next().await.is_some() {}
-    let alone = |m: &ServerMessage| {
-        matches!(m, ServerMessage::Happened { entry } if matches!(entry.event, Event::Dropped { .. }))
-    };
+    let alone = |m: &ServerMessage| matches!(m, ServerMessage::Happened { entry } if matches!(entry.event, Event::Dropped { .. }));
     assert!(technician.until(alone).await.is_some());
 }
 

@@ -1,0 +1,48 @@
+// A network that can be cut: a TCP proxy that tells the customer's program from browsers by the Origin that only pages send.
+
+import { connect, createServer, type Server as Net, type Socket } from 'node:net';
+
+type Who = 'program' | 'page';
+
+export class Proxy {
+  private sockets = new Map<Socket, Who>();
+  private down = new Set<Who>();
+  private constructor(private server: Net, readonly port: number) {}
+
+  static start(port: number, to: () => number): Promise<Proxy> {
+    return new Promise((done) => {
+      const server = createServer((near) => proxy.carry(near, to()));
+      const proxy = new Proxy(server, port);
+      server.listen(port, '127.0.0.1', () => done(proxy));
+    });
+  }
+
+  private carry(near: Socket, to: number) {
+    near.on('error', () => near.destroy());
+    near.once('data', (head) => {
+      const who: Who = /^(origin|sec-fetch-site|user-agent: mozilla)/im.test(head.toString('latin1')) ? 'page' : 'program';
+      if (this.down.has(who)) return near.destroy();
+      const far = connect(to, '127.0.0.1', () => far.write(head));
+      far.on('error', () => near.destroy());
+      far.on('close', () => near.destroy());
+      near.on('close', () => { far.destroy(); this.sockets.delete(near); });
+      near.pipe(far).pipe(near);
+      this.sockets.set(near, who);
+    });
+  }
+
+  /** Cuts every connection of theirs, and lets none come. */
+  cut(who: Who) {
+    this.down.add(who);
+    for (const [socket, whose] of this.sockets) if (whose === who) socket.destroy();
+  }
+
+  mend(who: Who) {
+    this.down.delete(who);
+  }
+
+  stop() {
+    for (const socket of this.sockets.keys()) socket.destroy();
+    this.server.close();
+  }
+}

@@ -1,0 +1,112 @@
+// Mails: through a real mail server with STARTTLS and authentication, refused by it, and left in the outbox.
+
+import { expect, test } from '@playwright/test';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { ADMIN, CUSTOMER, furnish, signIn } from '../lib/people';
+import { end, freePort, Server, until } from '../lib/processes';
+
+interface Received {
+  to: string[];
+  subject: string;
+  parts: Record<string, string>;
+  tls: boolean;
+  authenticated: boolean;
+}
+
+const received: Received[] = [];
+let smtp: ChildProcess;
+let withMail: Server;
+let without: Server;
+
+test.beforeAll(async ({ playwright }) => {
+  const folder = mkdtempSync(join(tmpdir(), 'deskside-smtp-'));
+  const [certificate, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost',
+    '-addext', 'subjectAltName=DNS:localhost', '-addext', 'basicConstraints=critical,CA:FALSE', '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+  const port = await freePort();
+  smtp = spawn('/usr/bin/python3', [join(import.meta.dirname, '../lib/smtp.py'), certificate, key, String(port)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  let up = false;
+  createInterface({ input: smtp.stdout! }).on('line', (line) => {
+    const said = JSON.parse(line);
+    if (said.port) up = true;
+    else received.push(said);
+  });
+  await until('the mail server listens', () => up);
+  withMail = await Server.start(['--smtp-url', `smtp://desk:sesame@localhost:${port}?tls=required`, '--smtp-ca', certificate, '--mail-from', 'Northwind <help@northwind.example>']);
+  without = await Server.start();
+  const request = await playwright.request.newContext();
+  await furnish(withMail, request);
+  await request.dispose();
+  const other = await playwright.request.newContext();
+  await furnish(without, other);
+  await other.dispose();
+});
+test.afterAll(async () => {
+  await withMail?.stop();
+  await without?.stop();
+  if (smtp) await end(smtp, 'SIGKILL');
+});
+
+test('an administrator’s template, a real mail, and its journal entry', async ({ page }) => {
+  await signIn(page, withMail, ADMIN);
+  await expect(page.getByRole('link', { name: 'Outbox' })).toBeHidden();
+  await page.getByRole('link', { name: 'Settings' }).click();
+  await page.getByRole('form', { name: 'Organisation' }).getByLabel('Message').fill('Hello {{customer}},\n\nplease open {{link}}\n\n{{technician}}');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByText('Saved.')).toBeVisible();
+
+  await page.goto(`${withMail.url}/console/incidents/1`);
+  await page.getByRole('button', { name: 'Generate session key' }).click();
+  const link = await page.getByLabel('Session link', { exact: true }).inputValue();
+  await page.getByRole('button', { name: 'OK', exact: true }).click();
+  await expect(page.getByLabel('To')).toHaveValue(CUSTOMER.email);
+  await expect(page.getByLabel('Subject')).toHaveValue(/INC-1001/);
+
+  // A mail that the server refuses says why, and keeps the text.
+  await page.getByLabel('To').fill('nobody@customer.example');
+  await page.getByRole('textbox', { name: 'Message' }).press('End');
+  await page.getByRole('textbox', { name: 'Message' }).pressSequentially(' PS: call me.');
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await expect(page.getByRole('alert')).toContainText('there is no such mailbox here');
+  await expect(page.getByRole('textbox', { name: 'Message' })).toHaveValue(/PS: call me\./);
+
+  await page.getByLabel('To').fill(CUSTOMER.email);
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await expect(page.getByText(`on its way to ${CUSTOMER.email}`)).toBeVisible();
+  const mail = await until('the mail arrives', () => received[0]);
+  expect(mail).toMatchObject({ to: [CUSTOMER.email], tls: true, authenticated: true });
+  expect(mail.subject).toContain('INC-1001');
+  expect(mail.parts['text/plain']).toContain(`Hello ${CUSTOMER.name},`);
+  expect(mail.parts['text/plain']).toContain(link);
+  expect(mail.parts['text/html']).toContain(`href="${link}"`);
+  expect(received).toHaveLength(1);
+
+  await page.goto(`${withMail.url}/console/incidents/1`);
+  await expect(page.getByLabel('Journal').getByText(/Mail sent: .*ada@customer\.example/)).toBeVisible();
+});
+
+test('without a mail server the mail lies in the outbox, as the customer would see it', async ({ page, context }) => {
+  await signIn(page, without);
+  await page.goto(`${without.url}/console/incidents/1`);
+  await page.getByRole('button', { name: 'Generate session key' }).click();
+  const link = await page.getByLabel('Session link', { exact: true }).inputValue();
+  await page.getByRole('button', { name: 'Copy the link' }).click();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(link);
+  await page.screenshot({ path: 'results/key.png' });
+  await page.getByRole('button', { name: 'OK', exact: true }).click();
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await page.getByRole('link', { name: 'outbox', exact: true }).click();
+  await expect(page.getByLabel('Mail', { exact: true })).toContainText(CUSTOMER.email);
+  const mail = page.frameLocator('iframe');
+  await expect(mail.getByText('Northwind Support').first()).toBeVisible();
+  await page.screenshot({ path: 'results/outbox.png' });
+  const opened = context.waitForEvent('page');
+  await mail.getByRole('link', { name: link }).click();
+  const customer = await opened;
+  await expect(customer.getByRole('heading', { name: 'Tom Becker wants to help you' })).toBeVisible();
+  await customer.screenshot({ path: 'results/invitation.png' });
+});

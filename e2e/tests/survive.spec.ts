@@ -1,0 +1,104 @@
+// Cuts and crashes: the network of either side, and the server itself, in the middle of a shared screen.
+
+import { expect, test } from '@playwright/test';
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { answer, CUSTOMER, furnish, generate, runProgram, signIn } from '../lib/people';
+import { Desktop, freePort, Server } from '../lib/processes';
+import { Proxy } from '../lib/proxy';
+
+let server: Server;
+let desktop: Desktop;
+let network: Proxy;
+
+test.beforeAll(async ({ playwright }) => {
+  const port = await freePort();
+  network = await Proxy.start(port, () => server.port);
+  server = await Server.start(['--public-url', `http://localhost:${port}`, '--grace-seconds', '30']);
+  desktop = await Desktop.start();
+  const request = await playwright.request.newContext();
+  await furnish(server, request);
+  await request.dispose();
+  // From here on everybody comes through the network.
+  server.url = `http://localhost:${port}`;
+});
+test.afterAll(async () => {
+  await desktop?.stop();
+  network?.stop();
+  await server?.stop();
+});
+
+test('cuts on both sides and kill -9 in the middle of a shared screen: it goes on, and nothing is lost', async ({ page, request }) => {
+  await signIn(page, server);
+  const { link } = await generate(page, server, 1);
+  await runProgram(server, desktop, request, { link: link.split('#')[1]! });
+  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  await page.getByRole('button', { name: 'Share screen' }).click();
+  await answer(desktop, 'control');
+  await expect(page.locator('canvas.picture')).toBeVisible();
+  const say = async (text: string) => {
+    await page.getByLabel('Message').fill(text);
+    await page.getByLabel('Message').press('Enter');
+    await expect(page.getByRole('listitem').filter({ hasText: text })).toBeVisible();
+  };
+  await say('before any cut');
+
+  // The customer's network goes: the technician reads it; it comes back by itself, with the screen.
+  network.cut('program');
+  await expect(page.getByText(`${CUSTOMER.name}: reconnecting …`)).toBeVisible();
+  await say('said while the customer is away');
+  network.mend('program');
+  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  await expect(page.locator('canvas.picture')).toBeVisible();
+  await expect(page.getByText('You control')).toBeVisible();
+
+  // The technician's network goes.
+  network.cut('page');
+  await expect(page.getByText('The connection to the server was lost. Reconnecting …')).toBeVisible();
+  network.mend('page');
+  await expect(page.getByText('The connection to the server was lost.')).toBeHidden();
+  await expect(page.locator('canvas.picture')).toBeVisible();
+  await say('after both cuts');
+
+  // kill -9.
+  await server.kill();
+  await expect(page.getByText('The connection to the server was lost. Reconnecting …')).toBeVisible();
+  const recording = join(server.data, 'recordings', readdirSync(join(server.data, 'recordings')).find((f) => f.endsWith('.webm'))!);
+  const played = execFileSync('ffprobe', ['-v', 'error', '-count_frames', '-show_entries', 'stream=nb_read_frames', '-of', 'csv=p=0', recording]).toString();
+  expect(Number(played.trim()), 'the recording that the kill cut off plays').toBeGreaterThan(0);
+  await server.run();
+  await expect(page.getByText('The connection to the server was lost.')).toBeHidden();
+  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  for (const text of ['before any cut', 'said while the customer is away', 'after both cuts']) {
+    await expect(page.getByRole('listitem').filter({ hasText: text })).toHaveCount(1);
+  }
+  await expect(page.locator('canvas.picture')).toBeVisible();
+  await say('after the crash');
+
+  await page.getByRole('button', { name: 'End session' }).click();
+  await page.getByRole('button', { name: /^Close session/ }).click();
+  await page.getByRole('link', { name: 'To the incident' }).click();
+  const entry = page.getByRole('listitem').filter({ hasText: 'Remote support history' });
+  await expect(entry.getByText('linked', { exact: true })).toBeVisible();
+  await entry.getByRole('link', { name: /Video/ }).click();
+  const video = page.getByLabel('Recording of the shared screen');
+  await expect.poll(() => video.evaluate((v: HTMLVideoElement) => v.duration)).toBeGreaterThan(2);
+  const complaints = execFileSync('ffprobe', ['-v', 'warning', '-count_frames', recording], { stdio: ['ignore', 'pipe', 'pipe'] }).toString();
+  expect(complaints).toBe('');
+});
+
+test('a technician who never comes back leaves the session on hold', async ({ page, browser }) => {
+  await signIn(page, server);
+  const { link } = await generate(page, server, 1);
+  const customer = await (await browser.newContext()).newPage();
+  await customer.goto(link);
+  await customer.getByRole('button', { name: 'Chat in this browser' }).click();
+  await expect(page.getByText(/is here/)).toBeVisible();
+  await page.goto(`${server.url}/console/queue`);
+  await expect(customer.getByText('Tom Becker has lost the connection, reconnecting …')).toBeVisible();
+  await expect(customer.getByRole('heading', { name: 'The session has ended for now' })).toBeVisible({ timeout: 45_000 });
+  await expect(page.getByText('On hold', { exact: true })).toBeVisible();
+  await page.getByRole('button', { name: 'Open again' }).click();
+  await expect(customer.getByText('Tom Becker has opened the session again')).toBeVisible();
+});
