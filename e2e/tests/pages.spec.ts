@@ -1,0 +1,175 @@
+// Every page: accessible, in light and dark, wide and narrow, by keyboard alone, installable.
+
+import { expect, test, type Page } from '@playwright/test';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { ADMIN, CUSTOMER, furnish, generate, signIn } from '../lib/people';
+import { Server } from '../lib/processes';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+let server: Server;
+
+test.beforeAll(async ({ playwright }) => {
+  server = await Server.start();
+  const request = await playwright.request.newContext();
+  await furnish(server, request);
+  await request.dispose();
+});
+test.afterAll(async () => server?.stop());
+
+/** What axe finds wrong on the page as it is now. */
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(AXE);
+  return page.evaluate(async () => {
+    const axe = (window as unknown as { axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } }).axe;
+    const { violations } = await axe.run({ resultTypes: ['violations'], iframes: false });
+    return violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' | ')}`);
+  });
+}
+
+for (const scheme of ['light', 'dark'] as const) {
+  test(`every page is accessible, ${scheme}`, async ({ browser }) => {
+    test.setTimeout(240_000);
+    const context = await browser.newContext({ colorScheme: scheme, viewport: { width: 1440, height: 900 }, bypassCSP: true, locale: 'en-GB' });
+    const page = await context.newPage();
+    const found: string[] = [];
+    const look = async (name: string, on = page) => {
+      for (const width of [1440, 800]) {
+        await on.setViewportSize({ width, height: 900 });
+        found.push(...(await violations(on)).map((v) => `${name} at ${width}: ${v}`));
+        expect(await on.evaluate(() => document.documentElement.scrollWidth - innerWidth), `${name} fits into ${width} pixels`).toBeLessThanOrEqual(0);
+        await on.screenshot({ path: `results/pages/${name}-${scheme}-${width}.png` });
+      }
+    };
+    await page.goto(server.url);
+    await expect(page.getByRole('heading', { name: 'Northwind Support' })).toBeVisible();
+    await look('front');
+    await page.goto(`${server.url}/sign-in`);
+    await look('sign-in');
+    await page.goto(`${server.url}/setup#x`);
+    await look('setup');
+    await signIn(page, server, ADMIN);
+    await expect(page.getByRole('link', { name: 'INC-1001' })).toBeVisible();
+    await look('incidents');
+    await page.getByRole('button', { name: 'New incident' }).click();
+    await look('new-incident');
+    await page.keyboard.press('Escape');
+    await page.getByRole('link', { name: 'INC-1001' }).click();
+    await page.getByLabel('Note').fill('Called back: the paper tray was open.');
+    await page.getByRole('button', { name: 'Add note' }).click();
+    await expect(page.getByText('the paper tray was open')).toBeVisible();
+    await look('incident');
+    await page.getByRole('button', { name: 'Generate session key' }).click();
+    await expect(page.getByLabel(/^Session key \d/)).toBeVisible();
+    await look('key');
+    await page.keyboard.press('Escape');
+    const { link } = await generate(page, server, 1);
+    await look('session-waiting');
+    const customer = await context.newPage();
+    await customer.goto(link);
+    await expect(customer.getByRole('button', { name: 'Chat in this browser' })).toBeVisible();
+    await look('invitation', customer);
+    await customer.getByRole('button', { name: 'Chat in this browser' }).click();
+    await customer.getByLabel('Message').fill('Nothing comes out of it.');
+    await customer.getByLabel('Message').press('Enter');
+    await expect(page.getByText('Nothing comes out of it.')).toBeVisible();
+    await look('customer-chat', customer);
+    await look('session-chat');
+    await page.getByRole('button', { name: 'End session' }).click();
+    await look('end-session');
+    await page.getByRole('button', { name: /^Close session/ }).click();
+    await expect(customer.getByRole('heading', { name: 'The session has ended' })).toBeVisible();
+    await look('customer-ended', customer);
+    await page.goto(`${server.url}/console/queue`);
+    await expect(page.getByRole('heading', { name: 'Queue' })).toBeVisible();
+    await look('queue');
+    await page.goto(`${server.url}/console/outbox`);
+    await expect(page.getByRole('heading', { name: 'Outbox' })).toBeVisible();
+    await look('outbox');
+    await page.goto(`${server.url}/console/settings`);
+    await expect(page.getByRole('heading', { name: 'Technicians' })).toBeVisible();
+    await look('settings');
+    await page.goto(`${server.url}/console/incidents/1`);
+    await page.getByRole('link', { name: 'Transcript' }).first().click();
+    await expect(page.getByLabel('Transcript')).toContainText('Nothing comes out of it.');
+    await look('history');
+    await page.goto(`${server.url}/no-such-page`);
+    await look('not-found');
+    expect(found).toEqual([]);
+    await context.close();
+  });
+}
+
+test('incidents: created, found, assigned, edited, resolved, with a journal that says so', async ({ page }) => {
+  await signIn(page, server);
+  await page.getByRole('button', { name: 'New incident' }).click();
+  await page.getByRole('button', { name: 'New customer' }).click();
+  await page.getByLabel('Name', { exact: true }).fill('Jonas Weber');
+  await page.getByLabel('Mail address').fill('jonas@weberbau.example');
+  await page.getByLabel('Company').fill('Weber Bau');
+  await page.getByLabel('Subject').fill('The plotter draws circles as eggs');
+  await page.getByLabel('Owner').selectOption({ label: 'Nobody' });
+  await page.getByRole('button', { name: 'Create incident' }).click();
+  await expect(page.getByRole('heading', { name: 'The plotter draws circles as eggs' })).toBeVisible();
+  await page.getByRole('button', { name: 'Assign to me' }).click();
+  await expect(page.getByText('owner: nobody → Tom Becker')).toBeVisible();
+  await page.getByRole('button', { name: 'Edit', exact: true }).click();
+  await page.getByLabel('Priority').selectOption({ label: 'Urgent' });
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByText('priority: normal → urgent')).toBeVisible();
+
+  await page.getByRole('link', { name: 'Incidents' }).first().click();
+  await page.getByLabel('Search incidents').fill('weber');
+  await expect(page.getByRole('row')).toHaveCount(2);
+  await expect(page).toHaveURL(/q=weber/);
+  await page.getByLabel('Search incidents').fill('INC-1001');
+  await expect(page.getByRole('row').nth(1)).toContainText(CUSTOMER.name);
+  await page.getByLabel('Search incidents').fill('');
+  await page.getByRole('button', { name: 'Mine' }).click();
+  await expect(page.getByRole('row').filter({ hasText: 'plotter' })).toBeVisible();
+  await page.getByRole('link', { name: 'The plotter draws circles as eggs' }).click();
+  await page.getByRole('button', { name: 'Resolve' }).click();
+  await expect(page.getByText('status: new → resolved')).toBeVisible();
+  await page.getByRole('link', { name: 'Incidents' }).first().click();
+  await expect(page.getByRole('row').filter({ hasText: 'plotter' })).toHaveCount(0);
+  await page.getByLabel('Resolved too').check();
+  await expect(page.getByRole('row').filter({ hasText: 'plotter' })).toBeVisible();
+});
+
+test('the console by keyboard alone', async ({ page }) => {
+  await page.goto(`${server.url}/sign-in`);
+  await expect(page.getByLabel('User name')).toBeFocused();
+  await page.keyboard.type(ADMIN.login);
+  await page.keyboard.press('Tab');
+  await page.keyboard.type(ADMIN.password);
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { name: 'Incidents' })).toBeVisible();
+  const to = async (name: RegExp) => {
+    for (let i = 0; i < 40; i++) {
+      await page.keyboard.press('Tab');
+      const text = await page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? '');
+      if (name.test(text.trim())) return;
+    }
+    throw new Error(`${name} is not reached by the Tab key`);
+  };
+  await to(/^INC-1001$/);
+  await page.keyboard.press('Enter');
+  await to(/^Generate session key$/);
+  await page.keyboard.press('Enter');
+  await expect(page.getByLabel(/^Session key \d/)).toBeVisible();
+  await to(/^Copy the key$/);
+  await page.keyboard.press('Escape');
+  await expect(page.getByLabel(/^Session key \d/)).toBeHidden();
+});
+
+test('installable: a manifest with icons that exist', async ({ request }) => {
+  const manifest = await (await request.get(`${server.url}/manifest.webmanifest`)).json();
+  expect(manifest.display).toBe('standalone');
+  for (const icon of manifest.icons) {
+    const answer = await request.get(`${server.url}${icon.src}`);
+    expect(answer.headers()['content-type'], icon.src).toBe(icon.type);
+  }
+  const page = await request.get(server.url);
+  expect(page.headers()['content-security-policy']).toContain("script-src 'self'");
+  expect(await page.text()).not.toMatch(/<script>/);
+});
