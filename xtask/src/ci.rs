@@ -40,6 +40,18 @@ fn e2e() -> anyhow::Result<()> {
     go("e2e", "npx", &["playwright", "test"])
 }
 
+/// The README's pictures, as the tests made them.
+const PICTURES: [&str; 7] = ["session", "key", "invitation", "customer-desktop", "incident", "history", "queue"];
+
+/// Runs the browser tests and keeps their pictures.
+pub fn screenshots() -> anyhow::Result<()> {
+    e2e()?;
+    for name in PICTURES {
+        fs::copy(root().join(format!("e2e/results/{name}.png")), root().join(format!("docs/screenshots/{name}.png")))?;
+    }
+    Ok(())
+}
+
 const TYPES: &str = "console/src/lib/api/types";
 
 /// Writes the console's types anew.

@@ -27,6 +27,8 @@ enum Task {
     Tidy,
     /// Write the console's types anew from the Rust types.
     Types,
+    /// Run the browser tests and keep their pictures for the README.
+    Screenshots,
     /// Build the console.
     Console,
     /// Install what is missing on Debian, and say what and why.
@@ -40,6 +42,7 @@ fn main() -> anyhow::Result<()> {
         Task::Ci => ci::run(),
         Task::Tidy => tidy::run(),
         Task::Types => ci::types(),
+        Task::Screenshots => ci::screenshots(),
         Task::Console => ci::console(),
         Task::Setup => setup::run(&setup::ALL),
     }

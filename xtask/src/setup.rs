@@ -16,7 +16,7 @@ const fn need(there: &'static str, package: &'static str, why: &'static str) -> 
 }
 
 /// For building and for every test.
-pub const ALL: [Need; 20] = [
+pub const ALL: [Need; 23] = [
     need("/usr/bin/cc", "build-essential", "builds libaom and SQLite"),
     need("/usr/bin/cmake", "cmake", "builds libaom, the screen's encoder"),
     need("/usr/bin/nasm", "nasm", "assembles libaom's fast paths"),
@@ -34,6 +34,9 @@ pub const ALL: [Need; 20] = [
     need("/usr/bin/xdotool", "xdotool", "lets the sample customer press keys"),
     need("/usr/bin/import", "imagemagick", "reads the display's pixels in tests"),
     need("/usr/bin/ffprobe", "ffmpeg", "reads recordings independently in tests"),
+    need("/usr/bin/openssl", "openssl", "makes the tests' certificates"),
+    need("/usr/bin/python3", "python3", "runs the tests' mail server"),
+    need("/usr/lib/python3/dist-packages/aiosmtpd", "python3-aiosmtpd", "a real mail server for the tests"),
     need("/usr/bin/xsetroot", "x11-xserver-utils", "gives the sample desktop its colour"),
     need("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core", "letters for the sample desktop"),
     need("/usr/lib/x86_64-linux-gnu/libxkbcommon-x11.so.0", "libxkbcommon-x11-0", "the support program's keyboard"),

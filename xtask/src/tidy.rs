@@ -39,6 +39,7 @@ pub fn run() -> anyhow::Result<()> {
     edges(&mut broken)?;
     map(&mut broken)?;
     words(&mut broken)?;
+    licences(&mut broken)?;
     anyhow::ensure!(broken.is_empty(), "the house is not tidy:\n  {}", broken.join("\n  "));
     println!("tidy");
     Ok(())
@@ -100,6 +101,51 @@ fn words(broken: &mut Vec<String>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Licences that anybody may build on; the one exception has its decision page.
+const LICENCES: [&str; 11] = [
+    "MIT",
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "MPL-2.0",
+    "ISC",
+    "Zlib",
+    "Unicode-3.0",
+    "CC0-1.0",
+    "0BSD",
+    "BSL-1.0",
+];
+const SLINT: &str = "LicenseRef-Slint-Royalty-free-2.0";
+
+/// Every dependency offers a licence of the list.
+fn licences(broken: &mut Vec<String>) -> anyhow::Result<()> {
+    let cargo = std::env::var("CARGO").unwrap_or("cargo".into());
+    let asked = std::process::Command::new(cargo)
+        .args(["metadata", "--format-version", "1", "--locked"])
+        .current_dir(root())
+        .output()?;
+    anyhow::ensure!(asked.status.success(), "cargo metadata failed: {}", String::from_utf8_lossy(&asked.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&asked.stdout)?;
+    for package in metadata["packages"].as_array().into_iter().flatten() {
+        let (name, licence) = (&package["name"], package["license"].as_str().unwrap_or("none"));
+        if !allowed(licence) {
+            broken.push(format!("the licence of {name} is {licence}"));
+        }
+    }
+    Ok(())
+}
+
+/// Judges an SPDX expression: one side of an OR is enough, every side of an AND is needed.
+fn allowed(licence: &str) -> bool {
+    let plain = licence.replace(['(', ')'], " ").replace('/', " OR ");
+    let one = |l: &str| {
+        let l = l.split(" WITH ").next().unwrap_or(l).trim();
+        LICENCES.contains(&l) || l == SLINT || l == "NCSA" || l == "CDLA-Permissive-2.0"
+    };
+    // Parentheses only ever group an OR within an AND here, which reads the same when every AND part has one good side.
+    plain.split(" AND ").all(|part| part.split(" OR ").any(one))
+}
+
 fn sources(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -115,6 +161,22 @@ fn sources(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn licences_are_judged() {
+        let table = [
+            ("MIT OR Apache-2.0", true),
+            ("Apache-2.0 AND ISC", true),
+            ("(MIT OR GPL-3.0) AND Zlib", true),
+            ("GPL-3.0-only", false),
+            ("MIT AND GPL-3.0-only", false),
+            ("none", false),
+            ("GPL-3.0-only OR LicenseRef-Slint-Royalty-free-2.0 OR LicenseRef-Slint-Software-3.0", true),
+        ];
+        for (licence, good) in table {
+            assert_eq!(super::allowed(licence), good, "{licence}");
+        }
+    }
+
     #[test]
     fn the_house_is_tidy() {
         super::run().unwrap();

@@ -13,12 +13,13 @@ use protocol::{
     Client, ClientMessage, Entry, Framed, Hello, Input, MAX_CONTROL_BYTES, MAX_INPUT_BYTES, ParticipantId, Phase,
     ServerMessage, SessionState,
 };
+use session::Consent;
 use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream, Session};
 
 pub use http::Pass;
 
-use crate::{binding::Binding, consent::Consent, input, share::Sharer};
+use crate::{binding::Binding, input, share::Sharer};
 
 /// What the server signs before the challenge.
 const PURPOSE: &[u8] = b"deskside server identity 1\n";
@@ -81,11 +82,11 @@ async fn attend(
 ) -> anyhow::Result<()> {
     let http = http::Http::new(&binding.server);
     let Some((mut ticket, resume)) = come_in(binding, &http, say, notify).await else { return Ok(()) };
-    let mut have = 0;
+    let (mut have, mut said) = (0, Vec::new());
     loop {
         let (frames, frame_queue) = mpsc::channel(4);
         let sharer = Sharer::new(consent.clone(), frames);
-        let mut connection = Connected { binding, consent, notify, sharer, have: &mut have };
+        let mut connection = Connected { binding, consent, notify, sharer, have: &mut have, said: &mut said };
         match connection.run(&ticket, say, frame_queue).await {
             Ok(End::Over) => return Ok(()),
             Ok(End::Cut) => {}
@@ -166,6 +167,8 @@ struct Connected<'a> {
     notify: &'a Notify,
     sharer: Sharer,
     have: &'a mut u32,
+    /// Messages that the server has not confirmed yet, newest last.
+    said: &'a mut Vec<(u32, String)>,
 }
 
 impl Connected<'_> {
@@ -209,11 +212,20 @@ impl Connected<'_> {
         loop {
             tokio::select! {
                 message = next::<_, ServerMessage>(&mut receiver, &mut framed) => match message {
+                    Ok(Some(ServerMessage::CaughtUp {})) => {
+                        // What was said while the connection broke, and did not arrive, is said again.
+                        for (nonce, text) in self.said.clone() {
+                            sender.write_all(&protocol::encode(&ClientMessage::Chat { text, nonce })).await?;
+                        }
+                    }
                     Ok(Some(message)) => if let Some(end) = self.heard(message) { over = end; break },
                     Ok(None) | Err(_) => break,
                 },
                 wish = say.recv() => match wish {
                     Some(Say::Message(message)) => {
+                        if let ClientMessage::Chat { text, nonce } = &message {
+                            self.said.push((*nonce, text.clone()));
+                        }
                         self.sharer.follow();
                         sender.write_all(&protocol::encode(&message)).await?;
                     }
@@ -243,6 +255,9 @@ impl Connected<'_> {
         match message {
             ServerMessage::Happened { entry } => {
                 *self.have = (*self.have).max(entry.seq);
+                if let protocol::Event::Chat { nonce, .. } = &entry.event {
+                    self.said.retain(|(n, _)| n != nonce);
+                }
                 (self.notify)(Notice::Happened(entry));
             }
             ServerMessage::State { state, .. } => {
@@ -256,7 +271,12 @@ impl Connected<'_> {
                 }
             }
             ServerMessage::Typing { .. } => (self.notify)(Notice::Typing),
-            ServerMessage::Refused { text, .. } => (self.notify)(Notice::Problem(text)),
+            ServerMessage::Refused { what, text, .. } => {
+                if what == "chat" {
+                    self.said.clear();
+                }
+                (self.notify)(Notice::Problem(text));
+            }
             ServerMessage::Drawn { seq } => self.sharer.drawn(seq),
             ServerMessage::NeedKeyframe {} => self.sharer.need_keyframe(),
             ServerMessage::Bye { reason } if reason == "elsewhere" => {
@@ -341,6 +361,13 @@ fn verify(identity: &str, challenge: &str, proof: &str) -> anyhow::Result<()> {
     VerifyingKey::from_bytes(&key)?
         .verify_strict(&message, &Signature::from_bytes(&signature))
         .context("this is not the server that this program belongs to")
+}
+
+/// A number for a message that no other message of the session has.
+pub fn random_nonce() -> u32 {
+    let mut bytes = [0u8; 4];
+    getrandom::fill(&mut bytes).expect("the system has a random source");
+    u32::from_be_bytes(bytes)
 }
 
 fn random_hex() -> String {

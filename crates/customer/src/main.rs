@@ -1,12 +1,11 @@
 //! The support program: what a customer runs to be helped.
 //!
 //! One file, no installation, no root. It is bound to one server, shows whose it is, and is the last judge of what leaves
-//! this machine: see [`consent`]. The rooms: [`link`] speaks with the server, [`share`] captures and encodes,
+//! this machine: see [`session::Consent`]. The rooms: [`link`] speaks with the server, [`share`] captures and encodes,
 //! [`capture`], [`input`] and [`window`] hold what differs between systems, [`ui`] shows.
 
 mod binding;
 mod capture;
-mod consent;
 mod conversation;
 mod input;
 mod link;

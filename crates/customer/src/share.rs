@@ -11,11 +11,11 @@ use std::{
 use bytes::Bytes;
 use protocol::{FrameKind, Header, ShareTrouble};
 use screen::Coder;
+use session::Consent;
 use tokio::sync::mpsc;
 
 use crate::{
     capture::{self, Capture, News, Waker},
-    consent::Consent,
     link::lock,
 };
 

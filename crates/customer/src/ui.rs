@@ -8,12 +8,12 @@ use std::{
 };
 
 use protocol::{Answer, ClientMessage, Entry, ParticipantId, Phase, Presence, Right, Role, SessionState};
+use session::Consent;
 use slint::{ComponentHandle, Model, ModelRc, SharedString, VecModel};
 use tokio::sync::mpsc;
 
 use crate::{
     binding::Binding,
-    consent::Consent,
     conversation,
     link::{self, Notice, Say, lock},
     window::Border,
@@ -78,7 +78,6 @@ struct Desk {
     consent: Arc<Mutex<Consent>>,
     say: mpsc::Sender<Say>,
     asked_for_it: bool,
-    nonce: u32,
     connected: bool,
     ended: bool,
     typing: slint::Timer,
@@ -112,7 +111,6 @@ impl Desk {
             consent,
             say,
             asked_for_it: false,
-            nonce: 0,
             connected: false,
             ended: false,
             typing: slint::Timer::default(),
@@ -186,8 +184,9 @@ impl Desk {
             self.chat.set_problem(format!("{count} / {}", protocol::MAX_CHAT_CHARS).into());
             return;
         }
-        self.nonce += 1;
-        self.tell_server(ClientMessage::Chat { text: text.trim_end().to_owned(), nonce: self.nonce });
+        // Random, so that no earlier run of the program has used it.
+        let nonce = link::random_nonce();
+        self.tell_server(ClientMessage::Chat { text: text.trim_end().to_owned(), nonce });
         self.chat.set_draft("".into());
         self.chat.set_problem("".into());
     }

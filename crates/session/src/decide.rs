@@ -51,6 +51,8 @@ impl Session {
                 } else if !ClientMessage::chat_fits(&text) {
                     debug_assert!(text.chars().count() > MAX_CHAT_CHARS);
                     Err(Refusal::TooLong)
+                } else if nonce != 0 && self.said.contains(&(from, nonce)) {
+                    Ok(vec![])
                 } else {
                     Ok(vec![Event::Chat { from, text, nonce }])
                 }
@@ -198,6 +200,9 @@ impl Session {
         if rights.is_empty() {
             return Err(Refusal::Empty);
         }
+        // Whoever asks for a right asks for what it needs.
+        let wanted = |r: &Right| rights.iter().any(|w| w == r || crate::permission::needs(*w).contains(r));
+        let rights: Vec<Right> = Right::ALL.into_iter().filter(wanted).collect();
         if !rights.iter().all(|r| self.policy.rights.contains(r)) {
             return Err(Refusal::Policy);
         }

@@ -2,10 +2,11 @@
 //!
 //! This crate is pure and synchronous. Time is an argument, chance is not needed, nothing is stored here. The server
 //! stores what `decide` returns and then applies it; a restart applies the stored events again. The customer's program
-//! uses [`permission`] to judge once more what may leave its machine.
+//! uses [`Consent`] to judge once more what may leave its machine.
 
 mod chain;
 mod command;
+mod consent;
 mod decide;
 pub mod oracle;
 pub mod permission;
@@ -15,6 +16,7 @@ mod state;
 
 pub use chain::{Broken, GENESIS, Link, Stored, link, verify};
 pub use command::{Actor, Command};
+pub use consent::Consent;
 pub use policy::Policy;
 pub use project::{History, TranscriptLine, Voice, ending_words, history, transcript};
 pub use state::Session;

@@ -1,11 +1,16 @@
 //! Where a session stands: what its events add up to.
 
+use std::collections::VecDeque;
+
 use protocol::{
     Event, IncidentRef, Participant, ParticipantId, Phase, Presence, Right, Role, SessionId, SessionState, Timestamp,
     UserRef,
 };
 
 use crate::{Policy, permission};
+
+/// How many messages back a repetition is recognised: far more than can be under way.
+const MOST_SAID: usize = 256;
 
 /// A session between two events.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +28,8 @@ pub struct Session {
     pub(crate) key_until: Option<Timestamp>,
     pub(crate) link_until: Option<Timestamp>,
     pub(crate) held_at: Option<Timestamp>,
+    /// The newest messages by sender and nonce: what is said again after a cut is heard once.
+    pub(crate) said: VecDeque<(ParticipantId, u32)>,
 }
 
 impl Session {
@@ -42,6 +49,7 @@ impl Session {
             key_until: None,
             link_until: None,
             held_at: None,
+            said: VecDeque::new(),
         }
     }
 
@@ -91,7 +99,13 @@ impl Session {
                 }
             }
             Event::Left { id } => self.set_presence(*id, Presence::Gone),
-            Event::Chat { .. } | Event::Stored { .. } | Event::RecordingFailed { .. } => {}
+            Event::Chat { from, nonce, .. } => {
+                self.said.push_back((*from, *nonce));
+                if self.said.len() > MOST_SAID {
+                    self.said.pop_front();
+                }
+            }
+            Event::Stored { .. } | Event::RecordingFailed { .. } => {}
             Event::Asked { rights, .. } => self.asked.clone_from(rights),
             Event::Granted { rights, .. } => {
                 self.asked.clear();

@@ -8,9 +8,10 @@ mod x11;
 use std::sync::{Arc, Mutex};
 
 use protocol::{Input, MAX_TEXT_CHARS};
+use session::Consent;
 use tokio::sync::mpsc;
 
-use crate::{consent::Consent, link::lock};
+use crate::link::lock;
 
 /// Something that can move the pointer and press keys.
 pub trait Inject: Send {

@@ -81,6 +81,14 @@ fn what_is_refused_and_why() {
 }
 
 #[test]
+fn whoever_asks_for_control_asks_for_view() {
+    let mut play = Play::joined();
+    play.technician(ask(&[Right::Control])).unwrap();
+    play.customer(Command::Answer { answer: Answer::ViewAndControl }).unwrap();
+    assert!(play.session.may_control(TECHNICIAN));
+}
+
+#[test]
 fn nobody_gets_more_than_was_asked() {
     let mut play = Play::joined();
     play.technician(ask(&[Right::View])).unwrap();
@@ -102,6 +110,15 @@ fn key_and_link_work_once_and_not_for_ever() {
     assert!(play.session.open_for_customer(play.now, false), "the link still lives");
     play.after(24 * 60 * 60_000);
     assert_eq!(play.session.phase(), Phase::Ended { how: Ending::NeverJoined });
+}
+
+#[test]
+fn what_is_said_again_after_a_cut_is_heard_once() {
+    let mut play = Play::joined();
+    for nonce in [7, 7, 8, 7] {
+        play.customer(Command::Chat { text: "hello".into(), nonce }).unwrap();
+    }
+    assert_eq!(session::history(&play.entries).unwrap().messages, 2);
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! The last judge: what this customer has allowed, remembered here and nowhere else.
+//! The last judge: what this customer has allowed. The customer's program holds the one value of this type.
 //!
 //! A right is in effect only while the customer's own answer says so **and** the server's session says so. The server
 //! can take away; it can never add.
 
+use crate::permission;
 use protocol::{Answer, Right, Role, SessionState};
-use session::permission;
 
 /// What the customer has answered, and what the server makes of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

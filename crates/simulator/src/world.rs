@@ -1,0 +1,318 @@
+//! The world: one server, one technician, one customer, and the network between them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use protocol::{
+    Answer, Client, Entry, Event, IncidentRef, ParticipantId, Phase, Right, Role, SessionId, SessionState, Timestamp,
+    UserRef,
+};
+use session::{Actor, Command, Consent, Policy, Session};
+
+use crate::Chance;
+
+/// The technician's number in every world.
+pub const TECHNICIAN: ParticipantId = ParticipantId(1);
+/// The customer's number in every world.
+pub const CUSTOMER: ParticipantId = ParticipantId(2);
+
+/// What the customer, as a person, has really allowed: kept apart from the product's own code.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    view: bool,
+    control: bool,
+    paused: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Packet {
+    /// To the server: a wish, over the connection of that number.
+    Wish(ParticipantId, u32, Command),
+    /// To the customer's program.
+    News(u32, Vec<Entry>, Box<SessionState>),
+    /// To the customer's program: input that the server let through.
+    Input(u32),
+}
+
+/// A program or a console, and its connection.
+#[derive(Clone, Debug, Default)]
+struct End {
+    connection: u32,
+    up: bool,
+    /// What it has seen of the timeline.
+    have: u32,
+    said: Vec<String>,
+}
+
+/// Everything.
+pub struct World {
+    chance: Chance,
+    now: Timestamp,
+    session: Session,
+    entries: Vec<Entry>,
+    network: BTreeMap<(u64, u64), Packet>,
+    packets: u64,
+    customer: End,
+    technician: End,
+    consent: Consent,
+    seen: Option<SessionState>,
+    ledger: Ledger,
+    heard: VecDeque<String>,
+    refused: Vec<String>,
+    /// Pictures that left the customer's machine.
+    pub pictures: u64,
+    /// Acts of input that reached the customer's desktop.
+    pub acts: u64,
+    /// A server that lies about grants, as a broken-into one would.
+    pub server_lies: bool,
+}
+
+impl World {
+    /// The world of a seed, with both people in the session.
+    pub fn new(seed: u64) -> Self {
+        let id = SessionId::from_random([3; 16]);
+        let mut world = Self {
+            chance: Chance::new(seed),
+            now: Timestamp(1_000_000),
+            session: Session::new(id, Policy::default()),
+            entries: vec![],
+            network: BTreeMap::new(),
+            packets: 0,
+            customer: End::default(),
+            technician: End::default(),
+            consent: Consent::default(),
+            seen: None,
+            ledger: Ledger::default(),
+            heard: VecDeque::new(),
+            refused: vec![],
+            pictures: 0,
+            acts: 0,
+            server_lies: false,
+        };
+        let owner = UserRef { id: 1, name: "Tom".into() };
+        let incident = IncidentRef { id: 1, number: "INC-1".into(), subject: "s".into(), customer: "Ada".into() };
+        world.act(&Actor::Server, Command::Create { incident, owner: owner.clone(), organisation: "Acme".into() });
+        world.act(&Actor::Technician(owner), Command::IssueKey);
+        let join = |role, client, user| Command::Join { role, name: "N".into(), client, user, by_key: false };
+        world.act(&Actor::Server, join(Role::Technician, Client::Console, Some(1)));
+        world.act(&Actor::Server, join(Role::Customer, Client::Program, None));
+        world.technician.up = true;
+        world.connect_customer();
+        world
+    }
+
+    fn act(&mut self, by: &Actor, command: Command) {
+        let chat = match &command {
+            Command::Chat { text, .. } => Some(text.clone()),
+            _ => None,
+        };
+        let Ok(events) = self.session.decide(self.now, by, command) else {
+            // Whoever says something while the session is on hold is told that it was refused.
+            self.refused.extend(chat);
+            return;
+        };
+        if events.is_empty() {
+            return;
+        }
+        for event in events {
+            self.session.apply(self.now, &event);
+            session::oracle::check(&self.session);
+            self.entries.push(Entry { seq: self.entries.len() as u32 + 1, at: self.now, event });
+        }
+        self.tell();
+    }
+
+    fn tell(&mut self) {
+        if self.customer.up {
+            let news: Vec<Entry> = self.entries.iter().filter(|e| e.seq > self.customer.have).cloned().collect();
+            let mut state = self.session.state();
+            if self.server_lies {
+                state.grants = Right::ALL.to_vec();
+                state.phase = Phase::Active;
+            }
+            let connection = self.customer.connection;
+            self.send(Packet::News(connection, news, Box::new(state)));
+        }
+    }
+
+    /// A packet takes 1 to 400 ms; those of one connection keep their order, as on one TCP connection.
+    fn send(&mut self, packet: Packet) {
+        let last = self.network.keys().next_back().map_or(0, |(at, _)| *at);
+        let at = (self.now.0 + 1 + self.chance.below(400)).max(last);
+        self.packets += 1;
+        self.network.insert((at, self.packets), packet);
+    }
+
+    fn connect_customer(&mut self) {
+        self.customer.connection += 1;
+        self.customer.up = true;
+        self.consent.connected(true);
+        self.act(&Actor::Server, Command::Return { id: CUSTOMER, client: Client::Program });
+        self.tell();
+        // What was said and did not arrive is said again.
+        let heard = |text: &String| self.heard.contains(text) || self.refused.contains(text);
+        let missing: Vec<(u32, String)> =
+            (1..).zip(self.customer.said.iter().cloned()).filter(|(_, t)| !heard(t)).collect();
+        for (nonce, text) in missing {
+            self.customer_wishes(Command::Chat { text, nonce });
+        }
+    }
+
+    fn customer_wishes(&mut self, command: Command) {
+        if self.customer.up {
+            let connection = self.customer.connection;
+            self.send(Packet::Wish(CUSTOMER, connection, command));
+        }
+    }
+
+    fn deliver(&mut self, packet: Packet) {
+        match packet {
+            Packet::Wish(who, connection, command) => {
+                // A cut connection took its packets with it.
+                if who != CUSTOMER || (self.customer.up && connection == self.customer.connection) {
+                    self.act(&Actor::Participant(who), command);
+                }
+            }
+            Packet::News(connection, entries, state) => {
+                if self.customer.up && connection == self.customer.connection {
+                    let new = entries.into_iter().filter(|e| e.seq > self.customer.have).collect::<Vec<_>>();
+                    self.customer.have = new.last().map_or(self.customer.have, |e| e.seq);
+                    self.heard.extend(new.into_iter().filter_map(|e| match e.event {
+                        Event::Chat { text, .. } => Some(text),
+                        _ => None,
+                    }));
+                    self.consent.follow(&state);
+                    self.seen = Some(*state);
+                }
+            }
+            Packet::Input(connection) => {
+                if self.customer.up && connection == self.customer.connection && self.consent.may_control() {
+                    assert!(self.ledger.control && !self.ledger.paused, "input that the customer never allowed");
+                    self.acts += 1;
+                }
+            }
+        }
+    }
+
+    /// One thing happens, and some time passes.
+    pub fn step(&mut self) {
+        match self.chance.below(17) {
+            0 => self.send(Packet::Wish(TECHNICIAN, 0, Command::Ask { rights: Right::ALL.to_vec() })),
+            1 => self.send(Packet::Wish(TECHNICIAN, 0, Command::Ask { rights: vec![Right::View] })),
+            2..=4 => self.answer(),
+            5 => {
+                let right = if self.chance.once_in(2) { Right::View } else { Right::Control };
+                self.ledger.control = false;
+                self.ledger.view &= right != Right::View;
+                self.consent.withdraw(right);
+                self.customer_wishes(Command::Withdraw { right });
+            }
+            6 => {
+                self.ledger.paused = !self.ledger.paused;
+                self.consent.pause(self.ledger.paused);
+                let wish = if self.ledger.paused { Command::Pause } else { Command::Resume };
+                self.customer_wishes(wish);
+            }
+            7 => self.cut(),
+            8 if !self.customer.up && !self.over() => self.connect_customer(),
+            9 => {
+                let nonce = self.customer.said.len() as u32 + 1;
+                let text = format!("message {nonce}");
+                self.customer.said.push(text.clone());
+                self.customer_wishes(Command::Chat { text, nonce });
+            }
+            10 if self.chance.once_in(6) => self.send(Packet::Wish(TECHNICIAN, 0, Command::Hold)),
+            11 => self.act(&Actor::Technician(UserRef { id: 1, name: "Tom".into() }), Command::Reopen),
+            12 | 13 if self.session.may_control(TECHNICIAN) || self.server_lies => {
+                let connection = self.customer.connection;
+                self.send(Packet::Input(connection));
+            }
+            _ => {}
+        }
+        let ms = self.chance.below(300);
+        self.pass(ms);
+        if self.consent.may_view() {
+            assert!(self.ledger.view && !self.ledger.paused, "a picture that the customer never allowed");
+            self.pictures += 1;
+            self.customer_wishes(Command::Picture { width: 8, height: 8 });
+        }
+    }
+
+    /// The person reads the question that is on the screen, and answers it.
+    fn answer(&mut self) {
+        let Some(asked) = self.seen.as_ref().map(|s| s.asked.clone()).filter(|a| !a.is_empty()) else { return };
+        if !self.customer.up {
+            return;
+        }
+        let answer = match self.chance.below(3) {
+            0 => Answer::Deny,
+            1 => Answer::View,
+            _ => Answer::ViewAndControl,
+        };
+        if answer != Answer::Deny {
+            self.ledger = Ledger {
+                view: true,
+                control: answer == Answer::ViewAndControl && (asked.contains(&Right::Control) || self.ledger.control),
+                paused: false,
+            };
+        }
+        self.consent.answer(answer, &asked);
+        self.customer_wishes(Command::Answer { answer });
+    }
+
+    fn cut(&mut self) {
+        if self.customer.up {
+            self.customer.up = false;
+            self.consent.connected(false);
+            self.act(&Actor::Server, Command::Drop { id: CUSTOMER });
+        }
+    }
+
+    /// Time passes: packets arrive, and what is due happens.
+    fn pass(&mut self, ms: u64) {
+        let end = self.now.plus(ms);
+        while let Some(entry) = self.network.first_entry().filter(|e| e.key().0 <= end.0) {
+            self.now = Timestamp(entry.key().0).max(self.now);
+            let packet = entry.remove();
+            self.deliver(packet);
+        }
+        self.now = end;
+        self.act(&Actor::Server, Command::Tick);
+    }
+
+    /// Whether the session has ended.
+    pub fn over(&self) -> bool {
+        matches!(self.session.phase(), Phase::Ended { .. })
+    }
+
+    /// The network heals and everything arrives: both sides agree, and every message was heard once.
+    pub fn settle(&mut self) {
+        if !self.customer.up && !self.over() {
+            self.connect_customer();
+        }
+        for _ in 0..8 {
+            self.pass(1_000);
+        }
+        if self.over() || self.server_lies {
+            return;
+        }
+        assert_eq!(self.seen.as_ref(), Some(&self.session.state()), "the program's state is not the server's");
+        let said = self.entries.iter().filter_map(|e| match &e.event {
+            Event::Chat { text, .. } => Some(text.clone()),
+            _ => None,
+        });
+        assert_eq!(
+            self.heard.iter().cloned().collect::<Vec<_>>(),
+            said.collect::<Vec<_>>(),
+            "the timeline was not heard whole"
+        );
+        if self.session.phase() == Phase::Active {
+            for text in self.customer.said.iter().filter(|t| !self.refused.contains(t)) {
+                let times = self.heard.iter().filter(|t| *t == text).count();
+                assert_eq!(times, 1, "{text} was heard {times} times");
+            }
+        }
+        let mut again = Session::new(self.session.id().clone(), Policy::default());
+        self.entries.iter().for_each(|e| again.apply(e.at, &e.event));
+        assert_eq!(again, self.session, "a restart would give another session");
+    }
+}
