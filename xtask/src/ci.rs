@@ -1,6 +1,6 @@
 //! The one definition of green.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::Context;
 
@@ -26,7 +26,38 @@ pub fn run() -> anyhow::Result<()> {
     fresh_types()?;
     go("console", "npx", &["prettier", "--check", "--log-level", "warn", "src"])?;
     go("console", "npx", &["svelte-check", "--fail-on-warnings"])?;
+    fuzz(8)?;
     test()
+}
+
+/// What libFuzzer needs of the compiler: coverage counters. cargo-fuzz gives the same flags.
+const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Ccodegen-units=1";
+const TARGETS: [&str; 2] = ["control_stream", "screen_stream"];
+
+/// Fuzzes every parser for so many seconds.
+pub fn fuzz(seconds: u32) -> anyhow::Result<()> {
+    let cargo = std::env::var("CARGO").unwrap_or("cargo".into());
+    let triple = "x86_64-unknown-linux-gnu";
+    let folder = root().join("fuzz");
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "--target", triple])
+        .current_dir(&folder)
+        .env("RUSTFLAGS", COVERAGE)
+        .status()?;
+    anyhow::ensure!(built.success(), "the fuzz targets do not build");
+    for target in TARGETS {
+        let corpus = folder.join("corpus").join(target);
+        fs::create_dir_all(&corpus)?;
+        let corpus = corpus.display().to_string();
+        let limit = format!("-max_total_time={seconds}");
+        go(
+            "fuzz",
+            &format!("target/{triple}/debug/{target}"),
+            &[&corpus, &limit, "-max_len=4096", "-print_final_stats=1", "-verbosity=0"],
+        )?;
+    }
+    Ok(())
 }
 
 /// Builds the console.

@@ -27,6 +27,12 @@ enum Task {
     Tidy,
     /// Write the console's types anew from the Rust types.
     Types,
+    /// Fuzz every parser for some seconds each.
+    Fuzz {
+        /// How long for each target.
+        #[arg(default_value_t = 60)]
+        seconds: u32,
+    },
     /// Run the browser tests and keep their pictures for the README.
     Screenshots,
     /// Build the console.
@@ -42,6 +48,7 @@ fn main() -> anyhow::Result<()> {
         Task::Ci => ci::run(),
         Task::Tidy => tidy::run(),
         Task::Types => ci::types(),
+        Task::Fuzz { seconds } => ci::fuzz(seconds),
         Task::Screenshots => ci::screenshots(),
         Task::Console => ci::console(),
         Task::Setup => setup::run(&setup::ALL),
