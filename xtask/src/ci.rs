@@ -1,6 +1,6 @@
 //! The one definition of green.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path, process::Command, time::SystemTime};
 
 use anyhow::Context;
 
@@ -60,9 +60,21 @@ pub fn fuzz(seconds: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds the console.
+/// The newest change of a file or of anything in a folder; `None` when there is nothing.
+fn newest(path: &Path) -> Option<SystemTime> {
+    let own = path.metadata().and_then(|m| m.modified()).ok();
+    let inside = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| newest(&entry.path()));
+    inside.chain([own]).max().flatten()
+}
+
+/// Builds the console, unless it is newer than all it is made of.
 pub fn console() -> anyhow::Result<()> {
     setup::npm("console")?;
+    let built = newest(&root().join("console/build/index.html"));
+    let parts = ["src", "static", "scripts", "package-lock.json", "svelte.config.js", "vite.config.ts"];
+    if parts.iter().map(|part| newest(&root().join("console").join(part))).max() < Some(built) {
+        return Ok(());
+    }
     go("console", "npm", &["run", "--silent", "build"])
 }
 

@@ -40,7 +40,8 @@ enum Order {
 
 struct Running {
     orders: SyncSender<Order>,
-    waker: Arc<Waker>,
+    waker: Waker,
+    thread: std::thread::JoinHandle<()>,
 }
 
 /// Starts and stops sharing as the customer's consent says.
@@ -59,9 +60,11 @@ impl Sharer {
     /// Does what the consent says now.
     pub fn follow(&mut self) {
         let may = lock(&self.consent).may_view();
-        match (&self.running, may) {
-            (None, true) => self.start(),
-            (Some(_), false) => self.stop(),
+        // The thread ends by itself when the consent does, perhaps before this was called.
+        let runs = self.running.as_ref().is_some_and(|running| !running.thread.is_finished());
+        match (runs, may) {
+            (false, true) => self.start(),
+            (true, false) => self.stop(),
             _ => {}
         }
     }
@@ -83,7 +86,7 @@ impl Sharer {
         };
         let spawned = std::thread::Builder::new().name("share".into()).spawn(work);
         match spawned {
-            Ok(_) => self.running = Some(Running { orders, waker: Arc::new(waker) }),
+            Ok(thread) => self.running = Some(Running { orders, waker, thread }),
             Err(_) => drop(self.troubles.0.try_send(ShareTrouble::Encoder)),
         }
     }

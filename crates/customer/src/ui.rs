@@ -424,9 +424,21 @@ fn show_panel() -> Option<PanelWindow> {
     panel.on_take_back(|| with_desk(Desk::take_back));
     panel.on_end(|| with_desk(Desk::leave));
     panel.window().on_close_requested(|| slint::CloseRequestResponse::KeepWindowShown);
-    panel.window().set_position(slint::LogicalPosition::new(24.0, 12.0));
     panel.show().ok()?;
+    centre(&panel);
     Some(panel)
+}
+
+/// Puts the panel at the top of the screen, in the middle, where no window's title hides behind it for long.
+fn centre(panel: &PanelWindow) {
+    let panel = panel.as_weak();
+    // Its size is known once it has been laid out.
+    slint::Timer::single_shot(Duration::from_millis(50), move || {
+        let (Some(panel), Ok(screen)) = (panel.upgrade(), crate::window::screen_width()) else { return };
+        let width = panel.window().size().width;
+        let left = u32::from(screen).saturating_sub(width) / 2;
+        panel.window().set_position(slint::PhysicalPosition::new(left.cast_signed(), 6));
+    });
 }
 
 /// Opens a web address in the customer's browser.

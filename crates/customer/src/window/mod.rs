@@ -1,7 +1,7 @@
-//! The border around what is shared: one file a system.
+//! The border around what is shared, and where windows go: one file a system.
 
 #[cfg(target_os = "linux")]
 mod x11;
 
 #[cfg(target_os = "linux")]
-pub use x11::Border;
+pub use x11::{Border, screen_width};

@@ -10,6 +10,12 @@ use x11rb::{
     rust_connection::RustConnection,
 };
 
+/// How wide the screen is, in pixels.
+pub fn screen_width() -> anyhow::Result<u16> {
+    let (x, number) = RustConnection::connect(None)?;
+    Ok(x.get_geometry(x.setup().roots[number].root)?.reply()?.width)
+}
+
 /// How thick the border is, in pixels.
 const THICK: u16 = 4;
 
