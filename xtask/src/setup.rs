@@ -71,13 +71,14 @@ fn quiet(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Installs the packages of a folder's package.json, when they are not as its lock file says.
+/// Installs the packages that a folder's lock file names, when they are not there yet. (`npm ci` is stricter, but refuses
+/// lock files that leave out other systems' optional packages.)
 pub fn npm(folder: &str) -> anyhow::Result<()> {
     let folder_path = root().join(folder);
     let (lock, done) = (folder_path.join("package-lock.json"), folder_path.join("node_modules/.package-lock.json"));
     let time = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
     match (time(&lock), time(&done)) {
         (Some(lock), Some(done)) if done >= lock => Ok(()),
-        _ => crate::run(folder, "npm", &["ci", "--no-audit", "--no-fund"]),
+        _ => crate::run(folder, "npm", &["install", "--no-save", "--no-audit", "--no-fund"]),
     }
 }
