@@ -38,6 +38,21 @@ export function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Pr
   });
 }
 
+export interface Certificate {
+  certificate: string;
+  key: string;
+}
+
+/** A certificate for localhost, signed by itself. */
+export function certificate(): Certificate {
+  const folder = mkdtempSync(join(tmpdir(), 'deskside-tls-'));
+  const made = { certificate: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
+  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost'];
+  const extensions = ['-addext', 'subjectAltName=DNS:localhost', '-addext', 'basicConstraints=critical,CA:FALSE'];
+  execFileSync('openssl', [...request, ...extensions, '-keyout', made.key, '-out', made.certificate], { stdio: 'ignore' });
+  return made;
+}
+
 export class Server {
   url: string;
   log = '';
@@ -48,8 +63,11 @@ export class Server {
     this.url = `http://localhost:${port}`;
   }
 
-  static async start(options: string[] = []): Promise<Server> {
-    const server = new Server(await freePort(), options);
+  static async start(options: string[] = [], tls?: Certificate): Promise<Server> {
+    const port = await freePort();
+    const secure = tls ? ['--tls-certificate', tls.certificate, '--tls-key', tls.key] : [];
+    const server = new Server(port, [...secure, ...options]);
+    if (tls) server.url = `https://localhost:${port}`;
     await server.run();
     return server;
   }
@@ -61,7 +79,8 @@ export class Server {
     const hear = (chunk: Buffer) => (this.log += chunk.toString());
     child.stdout!.on('data', hear);
     child.stderr!.on('data', hear);
-    await until('the server listens', () => fetch(`${this.url}/api/join/welcome`).then((a) => a.ok, () => false));
+    const before = this.log.length;
+    await until('the server listens', () => this.log.slice(before).includes('Deskside is at'));
   }
 
   get setupLink(): string {
@@ -83,8 +102,8 @@ export class Server {
 export class Desktop {
   private constructor(readonly display: string, private children: ChildProcess[]) {}
 
-  static async start(size = '1280x800'): Promise<Desktop> {
-    const xvfb = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', `${size}x24`, '-nolisten', 'tcp', '-noreset'], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
+  static async start(size = '1280x800', extra: string[] = []): Promise<Desktop> {
+    const xvfb = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', `${size}x24`, '-nolisten', 'tcp', '-noreset', ...extra], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
     const number = await new Promise<string>((done) => xvfb.stdio[3]!.once('data', (d: Buffer) => done(d.toString().trim())));
     const desktop = new Desktop(`:${number}`, [xvfb]);
     desktop.open('xsetroot', ['-solid', '#3a6ea5']);
@@ -131,6 +150,15 @@ export class Desktop {
     const id = await this.window(title);
     this.xdotool('windowactivate', '--sync', id);
     this.xdotool('key', '--delay', '60', ...keys);
+  }
+
+  /** Gives the screen another size, as a person who docks a laptop would. */
+  resize(width: number, height: number) {
+    const name = `${width}x${height}-again`;
+    const all = (n: number) => Array(4).fill(String(n));
+    for (const args of [['--newmode', name, '60', ...all(width), ...all(height)], ['--addmode', 'screen', name], ['--output', 'screen', '--mode', name]]) {
+      execFileSync('xrandr', args, { env: this.env, stdio: 'ignore' });
+    }
   }
 
   /** Every pixel of the screen, as RGB bytes, and its size. */

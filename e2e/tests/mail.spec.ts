@@ -1,13 +1,11 @@
 // Mails: through a real mail server with STARTTLS and authentication, refused by it, and left in the outbox.
 
 import { expect, test } from '@playwright/test';
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ADMIN, CUSTOMER, furnish, signIn } from '../lib/people';
-import { end, freePort, Server, until } from '../lib/processes';
+import { certificate, end, freePort, Server, until } from '../lib/processes';
 
 interface Received {
   to: string[];
@@ -23,12 +21,9 @@ let withMail: Server;
 let without: Server;
 
 test.beforeAll(async ({ playwright }) => {
-  const folder = mkdtempSync(join(tmpdir(), 'deskside-smtp-'));
-  const [certificate, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost',
-    '-addext', 'subjectAltName=DNS:localhost', '-addext', 'basicConstraints=critical,CA:FALSE', '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+  const tls = certificate();
   const port = await freePort();
-  smtp = spawn('/usr/bin/python3', [join(import.meta.dirname, '../lib/smtp.py'), certificate, key, String(port)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  smtp = spawn('/usr/bin/python3', [join(import.meta.dirname, '../lib/smtp.py'), tls.certificate, tls.key, String(port)], { stdio: ['pipe', 'pipe', 'inherit'] });
   let up = false;
   createInterface({ input: smtp.stdout! }).on('line', (line) => {
     const said = JSON.parse(line);
@@ -36,7 +31,7 @@ test.beforeAll(async ({ playwright }) => {
     else received.push(said);
   });
   await until('the mail server listens', () => up);
-  withMail = await Server.start(['--smtp-url', `smtp://desk:sesame@localhost:${port}?tls=required`, '--smtp-ca', certificate, '--mail-from', 'Northwind <help@northwind.example>']);
+  withMail = await Server.start(['--smtp-url', `smtp://desk:sesame@localhost:${port}?tls=required`, '--smtp-ca', tls.certificate, '--mail-from', 'Northwind <help@northwind.example>']);
   without = await Server.start();
   const request = await playwright.request.newContext();
   await furnish(withMail, request);

@@ -57,7 +57,7 @@ test('from incident to journal: chat, view, control, exact pixels, close, transc
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
 
   // Chat, both ways.
-  await desktop.keys('Northwind Support', 'Tab');
+  await desktop.keys('Northwind Support', 'ctrl+a');
   desktop.xdotool('type', '--delay', '20', 'It does not print.');
   desktop.xdotool('key', 'Return');
   await expect(page.getByRole('listitem').filter({ hasText: 'It does not print.' })).toContainText(CUSTOMER.name);

@@ -121,6 +121,7 @@ async fn come_in(
             match http.enter(pass).await {
                 Ok(entered) => return Some(entered),
                 Err(problem) => {
+                    tracing::info!(problem, "the server did not let this program in");
                     notify(Notice::EnterKey);
                     notify(Notice::Problem(problem));
                 }

@@ -49,12 +49,14 @@ pub struct Sharer {
     consent: Arc<Mutex<Consent>>,
     frames: mpsc::Sender<OutFrame>,
     running: Option<Running>,
+    /// Sharing failed under the present grant: it is not tried again before a new one.
+    failed: bool,
     troubles: (mpsc::Sender<ShareTrouble>, mpsc::Receiver<ShareTrouble>),
 }
 
 impl Sharer {
     pub fn new(consent: Arc<Mutex<Consent>>, frames: mpsc::Sender<OutFrame>) -> Self {
-        Self { consent, frames, running: None, troubles: mpsc::channel(4) }
+        Self { consent, frames, running: None, failed: false, troubles: mpsc::channel(4) }
     }
 
     /// Does what the consent says now.
@@ -62,8 +64,9 @@ impl Sharer {
         let may = lock(&self.consent).may_view();
         // The thread ends by itself when the consent does, perhaps before this was called.
         let runs = self.running.as_ref().is_some_and(|running| !running.thread.is_finished());
+        self.failed &= may;
         match (runs, may) {
-            (false, true) => self.start(),
+            (false, true) if !self.failed => self.start(),
             (true, false) => self.stop(),
             _ => {}
         }
@@ -73,6 +76,7 @@ impl Sharer {
         let (capture, waker) = match capture::open() {
             Ok(opened) => opened,
             Err(trouble) => {
+                self.failed = true;
                 let _ = self.troubles.0.try_send(trouble);
                 return;
             }
@@ -118,6 +122,7 @@ impl Sharer {
     pub async fn trouble(&mut self) -> Option<ShareTrouble> {
         let trouble = self.troubles.1.recv().await;
         self.running = None;
+        self.failed = true;
         trouble
     }
 }

@@ -50,7 +50,7 @@ async fn open(config: Config) -> anyhow::Result<Shared> {
         mailer: Mailer::new(&config)?,
         hub: Hub::default(),
         settings: RwLock::new(settings),
-        key_guesses: Throttle::per_minute(10, 100),
+        key_guesses: Throttle::per_minute(30, 300),
         password_guesses: Throttle::per_minute(10, 300),
         setup: Mutex::new((users == 0).then(secret::token)),
         config,

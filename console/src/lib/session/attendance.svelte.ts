@@ -33,6 +33,8 @@ export class Attendance {
   refusal = $state('');
   roundTrip = $state<number | null>(null);
   caughtUp = $state(false);
+  /** Messages of others that came while nobody looked at the page. */
+  unread = $state(0);
   private wire: Wire | null = null;
   private typingTimer?: ReturnType<typeof setTimeout>;
   private heard = 0;
@@ -44,10 +46,14 @@ export class Attendance {
     void this.attend();
     this.alive = setInterval(() => this.beat(), ALIVE_EVERY);
     addEventListener('online', this.hurry);
+    document.addEventListener('visibilitychange', this.looked);
   }
 
   private wake?: () => void;
   private hurry = () => this.wake?.();
+  private looked = () => {
+    if (!document.hidden) this.unread = 0;
+  };
 
   private async attend() {
     let wait = 300;
@@ -135,6 +141,7 @@ export class Attendance {
     const { event } = entry;
     if (event.type !== 'chat') return;
     if (event.from === this.me) this.said = this.said.filter((s) => s.nonce !== event.nonce);
+    if (event.from !== this.me && this.caughtUp && document.hidden) this.unread += 1;
     if (event.from === this.typing) this.typing = null;
   }
 
@@ -178,6 +185,7 @@ export class Attendance {
     this.left = true;
     clearInterval(this.alive);
     removeEventListener('online', this.hurry);
+    document.removeEventListener('visibilitychange', this.looked);
     const wire = this.wire;
     // The last messages are on their way; they may arrive.
     setTimeout(() => wire?.close(), 500);

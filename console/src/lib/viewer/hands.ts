@@ -47,6 +47,8 @@ export class Hands {
     on<KeyboardEvent>(keyboard, 'keydown', (e) => this.key(e, true));
     on<KeyboardEvent>(keyboard, 'keyup', (e) => this.key(e, false));
     on<CompositionEvent>(keyboard, 'compositionend', (e) => this.composed(e.data));
+    // Emoji pickers, dictation and the like produce text without keys.
+    on<InputEvent>(keyboard, 'input', (e) => e.isComposing || this.composed(keyboard.value));
     on<ClipboardEvent>(keyboard, 'paste', (e) => e.preventDefault());
     on<FocusEvent>(keyboard, 'blur', () => this.release());
     on<Event>(window, 'blur', () => this.release());

@@ -1,0 +1,136 @@
+// The support program by itself: typed keys, another language, other letters, another size of the screen.
+
+import { expect, test } from '@playwright/test';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { answer, CUSTOMER, furnish, generate, runProgram, signIn } from '../lib/people';
+import { certificate, Desktop, Server, until } from '../lib/processes';
+
+let server: Server;
+let desktop: Desktop;
+
+test.beforeAll(async ({ playwright }) => {
+  server = await Server.start();
+  desktop = await Desktop.start();
+  const request = await playwright.request.newContext();
+  await furnish(server, request);
+  await request.dispose();
+});
+test.afterAll(async () => {
+  await desktop?.stop();
+  await server?.stop();
+});
+
+test('in German, with a key that is typed, wrong at first', async ({ page, request }) => {
+  await signIn(page, server);
+  const { key } = await generate(page, server, 1);
+  const program = await runProgram(server, desktop, request, {}, { LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8' });
+  const title = '^Northwind Support .* Hilfe$';
+  await desktop.keys(title, 'ctrl+a');
+  desktop.xdotool('type', '--delay', '20', '000 000 002');
+  desktop.xdotool('key', 'Return');
+  // The wrong key stays to be corrected.
+  await desktop.keys(title, 'ctrl+a');
+  desktop.xdotool('type', '--delay', '20', key);
+  desktop.xdotool('key', 'Return');
+  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  await page.getByRole('button', { name: 'View only' }).click();
+  await desktop.window('^Eine Frage von Northwind Support$');
+  desktop.screenshot('results/program-german.png');
+  await desktop.keys('^Eine Frage von [^(]*$', 'Tab', 'space');
+  await expect(page.getByText(`${CUSTOMER.name} does not allow it`)).toBeVisible();
+
+  // The window's end button asks, then ends.
+  await page.getByRole('button', { name: 'End session' }).click();
+  await page.getByRole('button', { name: /^Close session/ }).click();
+  await desktop.keys(title, 'alt+F4');
+  await until('the program has removed itself', () => !existsSync(program.file));
+});
+
+test('letters of any script, and a screen that changes its size', async ({ page, request }) => {
+  await signIn(page, server);
+  const { link } = await generate(page, server, 1);
+  await runProgram(server, desktop, request, { link: link.split('#')[1]! });
+  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  await page.getByRole('button', { name: 'Share screen' }).click();
+  await answer(desktop, 'control');
+  await expect(page.getByText('You control')).toBeVisible();
+  const note = join(server.data, 'letters.txt');
+  desktop.open('xterm', ['-u8', '-T', 'letters-here', '-geometry', '50x8+20+560', '-e', 'sh', '-c', `cat > '${note}'`]);
+  const term = await desktop.window('^letters-here$');
+  desktop.xdotool('windowactivate', '--sync', term);
+  await page.getByLabel(/Keyboard of the customer/).focus();
+  // Composed text first, then keys with Shift held in several ways, then special keys.
+  await page.keyboard.insertText('Grüße, 你好 – ¿qué? 10 €');
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Shift+KeyA');
+  await page.keyboard.down('Shift');
+  await page.keyboard.press('KeyB');
+  await page.keyboard.press('KeyC');
+  await page.keyboard.up('Shift');
+  await page.keyboard.type('dE');
+  await page.keyboard.press('Backspace');
+  await page.keyboard.press('Enter');
+  await expect.poll(() => (existsSync(note) ? readFileSync(note, 'utf8') : '')).toBe('Grüße, 你好 – ¿qué? 10 €\nABCd\n');
+
+  // Nothing stays pressed when the page loses the focus in the middle of a chord.
+  await page.keyboard.down('Control');
+  await page.getByLabel('Message').focus();
+  await page.keyboard.up('Control');
+  await page.getByLabel(/Keyboard of the customer/).focus();
+  await page.keyboard.type('plain');
+  await page.keyboard.press('Enter');
+  await expect.poll(() => readFileSync(note, 'utf8')).toContain('plain\n');
+
+  desktop.resize(1024, 768);
+  await expect(page.getByText('The screen is now 1024 × 768')).toBeVisible();
+  await expect.poll(() => page.locator('canvas.picture').evaluate((c: HTMLCanvasElement) => `${c.width}x${c.height}`)).toBe('1024x768');
+});
+
+test('a desktop that cannot be captured: said clearly, and the chat goes on', async ({ page, request }) => {
+  const bare = await Desktop.start('800x600', ['-extension', 'DAMAGE']);
+  try {
+    await signIn(page, server);
+    const { link } = await generate(page, server, 1);
+    await runProgram(server, bare, request, { link: link.split('#')[1]! });
+    await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+    await page.getByRole('button', { name: 'Share screen' }).click();
+    await answer(bare, 'control');
+    await expect(page.getByText(/^The screen cannot be shared: /)).toBeVisible();
+    await expect(page.getByText('You control')).toBeHidden();
+    await until('the panel is gone', () => !bare.hasWindow('^Your screen is shared$'));
+    await page.getByLabel('Message').fill('Then we write.');
+    await page.getByLabel('Message').press('Enter');
+    await expect(page.getByRole('listitem').filter({ hasText: 'Then we write.' })).toBeVisible();
+  } finally {
+    await bare.stop();
+  }
+});
+
+test('over HTTPS: a secure cookie, and a program that trusts its own server only', async ({ browser, playwright }) => {
+  const tls = certificate();
+  const secure = await Server.start([], tls);
+  const request = await playwright.request.newContext({ ignoreHTTPSErrors: true });
+  const context = await browser.newContext({ ignoreHTTPSErrors: true });
+  try {
+    await furnish(secure, request);
+    const page = await context.newPage();
+    await signIn(page, secure);
+    const cookie = (await context.cookies()).find((c) => c.name === '__Host-deskside');
+    expect(cookie).toMatchObject({ secure: true, httpOnly: true, sameSite: 'Strict', path: '/' });
+    const { link } = await generate(page, secure, 1);
+    const form = { link: link.split('#')[1]! };
+    // A machine that does not trust the certificate does not let the program connect.
+    const distrustful = await runProgram(secure, desktop, request, form, { DESKSIDE_LOG: 'info' });
+    let said = '';
+    distrustful.stderr!.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    await until('the program refuses the certificate', () => /cannot be reached.*certificate/i.test(said));
+    distrustful.kill('SIGKILL');
+    await runProgram(secure, desktop, request, form, { SSL_CERT_FILE: tls.certificate });
+    await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  } finally {
+    await context.close();
+    await request.dispose();
+    await secure.stop();
+  }
+});
