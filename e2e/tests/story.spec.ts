@@ -67,8 +67,8 @@ test('from incident to journal: chat, view, control, exact pixels, close, transc
 
   // Screen: asked, allowed, seen exactly.
   desktop.open('xterm', ['-geometry', '56x14+860+470', '-e', 'sh', '-c', 'ls --color=always -l /usr/share | head -12; exec sh']);
-  desktop.open('mousepad', [join(server.data, 'shopping.txt')]);
-  await desktop.window('shopping.txt');
+  desktop.open('pcmanfm', ['--no-desktop', '/usr/share']);
+  await desktop.window('^share$');
   await page.getByRole('button', { name: 'Share screen' }).click();
   await answer(desktop, 'control');
   await expect(page.getByText('You control')).toBeVisible();

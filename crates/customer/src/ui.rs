@@ -339,6 +339,7 @@ impl Desk {
         if let Err(error) = question.show() {
             tracing::error!(%error, "the question cannot be shown");
         }
+        place(question.as_weak(), Place::Middle);
         self.question = Some(question);
     }
 
@@ -425,19 +426,30 @@ fn show_panel() -> Option<PanelWindow> {
     panel.on_end(|| with_desk(Desk::leave));
     panel.window().on_close_requested(|| slint::CloseRequestResponse::KeepWindowShown);
     panel.show().ok()?;
-    centre(&panel);
+    place(panel.as_weak(), Place::Top);
     Some(panel)
 }
 
-/// Puts the panel at the top of the screen, in the middle, where no window's title hides behind it for long.
-fn centre(panel: &PanelWindow) {
-    let panel = panel.as_weak();
-    // Its size is known once it has been laid out.
+/// Where a window of ours belongs.
+#[derive(Clone, Copy)]
+enum Place {
+    /// At the top of the screen, in the middle: the panel.
+    Top,
+    /// In the middle of the screen: a question.
+    Middle,
+}
+
+/// Puts a window where it belongs, once it has been laid out and its size is known.
+fn place<W: ComponentHandle + 'static>(window: slint::Weak<W>, place: Place) {
     slint::Timer::single_shot(Duration::from_millis(50), move || {
-        let (Some(panel), Ok(screen)) = (panel.upgrade(), crate::window::screen_width()) else { return };
-        let width = panel.window().size().width;
-        let left = u32::from(screen).saturating_sub(width) / 2;
-        panel.window().set_position(slint::PhysicalPosition::new(left.cast_signed(), 6));
+        let (Some(window), Ok((width, height))) = (window.upgrade(), crate::window::screen_size()) else { return };
+        let own = window.window().size();
+        let left = u32::from(width).saturating_sub(own.width) / 2;
+        let top = match place {
+            Place::Top => 6,
+            Place::Middle => u32::from(height).saturating_sub(own.height) / 3,
+        };
+        window.window().set_position(slint::PhysicalPosition::new(left.cast_signed(), top.cast_signed()));
     });
 }
 

@@ -4,4 +4,4 @@
 mod x11;
 
 #[cfg(target_os = "linux")]
-pub use x11::{Border, screen_width};
+pub use x11::{Border, screen_size};

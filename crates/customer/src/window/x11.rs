@@ -10,10 +10,11 @@ use x11rb::{
     rust_connection::RustConnection,
 };
 
-/// How wide the screen is, in pixels.
-pub fn screen_width() -> anyhow::Result<u16> {
+/// Width and height of the screen, in pixels.
+pub fn screen_size() -> anyhow::Result<(u16, u16)> {
     let (x, number) = RustConnection::connect(None)?;
-    Ok(x.get_geometry(x.setup().roots[number].root)?.reply()?.width)
+    let geometry = x.get_geometry(x.setup().roots[number].root)?.reply()?;
+    Ok((geometry.width, geometry.height))
 }
 
 /// How thick the border is, in pixels.
