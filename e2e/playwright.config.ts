@@ -7,8 +7,9 @@ export default defineConfig({
   timeout: 120_000,
   expect: { timeout: 15_000 },
   workers: 1,
-  retries: 0,
-  reporter: process.env.CI ? [['list']] : [['list']],
+  // On a shared machine a browser may be starved once; a test that needs its second try is listed as flaky.
+  retries: process.env.CI ? 1 : 0,
+  reporter: [['list']],
   use: {
     browserName: 'chromium',
     launchOptions: {

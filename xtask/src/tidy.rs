@@ -40,6 +40,7 @@ pub fn run() -> anyhow::Result<()> {
     map(&mut broken)?;
     words(&mut broken)?;
     licences(&mut broken)?;
+    wire(&mut broken)?;
     anyhow::ensure!(broken.is_empty(), "the house is not tidy:\n  {}", broken.join("\n  "));
     println!("tidy");
     Ok(())
@@ -96,6 +97,27 @@ fn words(broken: &mut Vec<String>) -> anyhow::Result<()> {
         let lines = text.lines().count();
         if lines > 600 {
             broken.push(format!("{name} has {lines} lines: would each still know its room?"));
+        }
+    }
+    Ok(())
+}
+
+/// The protocol's page speaks of the version and the limits that the code has.
+fn wire(broken: &mut Vec<String>) -> anyhow::Result<()> {
+    let page = fs::read_to_string(root().join("docs/protocol.md")).context("docs/protocol.md is missing")?;
+    let code = fs::read_to_string(root().join("crates/protocol/src/lib.rs"))?;
+    let version = code.split("VERSION: u16 = ").nth(1).and_then(|rest| rest.split(';').next()).unwrap_or("?");
+    if !page.contains(&format!("Version {version} ")) {
+        broken.push(format!("docs/protocol.md does not speak of version {version}"));
+    }
+    // Each row of the frame header's table stands in both.
+    let screen = fs::read_to_string(root().join("crates/protocol/src/screen.rs"))?;
+    for row in
+        screen.lines().filter_map(|l| l.strip_prefix("//! | ")).filter(|l| l.starts_with(|c: char| c.is_ascii_digit()))
+    {
+        let place = row.split('|').take(2).map(str::trim).collect::<Vec<_>>().join(" | ");
+        if !page.contains(&format!("| {place} |")) {
+            broken.push(format!("docs/protocol.md lacks the header's row {place}"));
         }
     }
     Ok(())

@@ -11,10 +11,6 @@ import type { Timestamp } from "./Timestamp";
  */
 export type ServerMessage = { "type": "welcome", you: ParticipantId, now: Timestamp, 
 /**
- * Comes back for a new ticket when the connection breaks.
- */
-resume: string, 
-/**
  * The Ed25519 signature of the hello's challenge in hexadecimal; empty when none was asked for.
  */
 proof: string, state: SessionState, permits: Array<Permit>, } | { "type": "happened", entry: Entry, } | { "type": "caught_up", } | { "type": "state", state: SessionState, permits: Array<Permit>, } | { "type": "typing", from: ParticipantId, } | { "type": "refused", what: string, why: RefusalReason, text: string, } | { "type": "drawn", seq: number, } | { "type": "need_keyframe", } | { "type": "pong", t: number, } | { "type": "bye", reason: string, };
