@@ -1,14 +1,25 @@
 // The real parts: server, virtual desktop, support program. Each is started for a test and ended with it.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 export const ROOT = resolve(import.meta.dirname, '../..');
 const TARGET = process.env.DESKSIDE_BIN ?? join(ROOT, 'target/debug');
-export const PROGRAM = join(TARGET, 'deskside-support');
+
+/** In memory, where there is such a folder: the database syncs at every event, and other writes can hold that up. */
+export const MEMORY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
+/** The program that customers download, without its debugging symbols: made once a run. */
+let stripped: string | undefined;
+function program(): string {
+  if (stripped) return stripped;
+  const file = join(mkdtempSync(join(tmpdir(), 'deskside-program-')), 'deskside-support');
+  execFileSync('strip', ['-o', file, join(TARGET, 'deskside-support')]);
+  return (stripped = file);
+}
 
 export async function freePort(): Promise<number> {
   const server = createServer();
@@ -57,7 +68,7 @@ export class Server {
   url: string;
   log = '';
   private child?: ChildProcess;
-  readonly data = mkdtempSync(join(tmpdir(), 'deskside-e2e-'));
+  readonly data = mkdtempSync(join(MEMORY, 'deskside-e2e-'));
 
   private constructor(readonly port: number, private options: string[]) {
     this.url = `http://localhost:${port}`;
@@ -73,7 +84,7 @@ export class Server {
   }
 
   async run() {
-    const common = ['--listen', `127.0.0.1:${this.port}`, '--data', this.data, '--support-program', PROGRAM, '--disk-floor-mib', '1'];
+    const common = ['--listen', `127.0.0.1:${this.port}`, '--data', this.data, '--support-program', program(), '--disk-floor-mib', '1'];
     const child = spawn(join(TARGET, 'deskside-server'), [...common, ...this.options], { stdio: 'pipe' });
     this.child = child;
     const hear = (chunk: Buffer) => (this.log += chunk.toString());

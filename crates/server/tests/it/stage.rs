@@ -14,6 +14,15 @@ use web_transport_trait::{RecvStream, SendStream, Session};
 
 pub(crate) const PASSWORD: &str = "a password of a test";
 
+/// Far longer than anything takes: a bound for tests that would hang, not a measure.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder in memory, where there is one: the database syncs at every event, and a build's writes can hold that up.
+fn memory() -> PathBuf {
+    let shared = PathBuf::from("/dev/shm");
+    if shared.is_dir() { shared } else { env!("CARGO_TARGET_TMPDIR").into() }
+}
+
 /// The server, in a folder of its own.
 pub(crate) struct Stage {
     child: Child,
@@ -27,7 +36,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn open(name: &str) -> Self {
-        let data = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("server-{name}"));
+        let data = memory().join(format!("deskside-test-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&data);
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut child = Command::new(env!("CARGO_BIN_EXE_deskside-server"))
@@ -116,8 +125,17 @@ impl Stage {
         entered["admission"]["ticket"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+    /// The log, once it says this.
+    pub(crate) async fn log_with(&self, words: &str) -> String {
+        let end = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let log = self.log.lock().unwrap().clone();
+            if log.contains(words) {
+                return log;
+            }
+            assert!(tokio::time::Instant::now() < end, "the log never says {words}: {log}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 
@@ -161,8 +179,8 @@ impl Peer {
             if let Some(message) = self.framed.next_message().unwrap() {
                 return Some(message);
             }
-            let chunk = tokio::time::timeout(Duration::from_secs(10), self.receiver.read_chunk(65_536)).await;
-            match chunk.expect("the server says something in ten seconds") {
+            let chunk = tokio::time::timeout(PATIENCE, self.receiver.read_chunk(65_536)).await;
+            match chunk.expect("the server says something in time") {
                 Ok(Some(bytes)) => self.framed.push(&bytes),
                 Ok(None) | Err(_) => return None,
             }
