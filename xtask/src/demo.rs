@@ -54,7 +54,7 @@ pub fn run() -> anyhow::Result<()> {
 
 fn build() -> anyhow::Result<()> {
     ci::console()?;
-    cargo(&["build", "--quiet", "-p", "server", "-p", "customer"])
+    cargo(&["build", "--workspace"])
 }
 
 /// Everything that was started; all of it ends with this value.
