@@ -86,7 +86,7 @@ impl<F: Read + Write + Seek> Writer<F> {
     /// Appends a frame shown at `time` milliseconds after the first; times never go back.
     pub fn frame(&mut self, time: u64, key: bool, frame: &[u8]) -> Result<(), WebmError> {
         let time = self.last.as_ref().map_or(time, |last| time.max(last.time + 1));
-        let fits = self.cluster.as_ref().is_some_and(|c| time - c.time < CLUSTER_MS);
+        let fits = self.cluster.as_ref().is_some_and(|c| (c.time..c.time + CLUSTER_MS).contains(&time));
         if key || !fits {
             self.close_cluster()?;
             let at = self.end;

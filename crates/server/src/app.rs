@@ -27,6 +27,8 @@ pub struct App {
     pub password_guesses: Throttle,
     /// The one-time set-up token, while there is no administrator.
     pub setup: Mutex<Option<String>>,
+    /// The support program's bytes, read once.
+    pub program: tokio::sync::OnceCell<bytes::Bytes>,
 }
 
 /// Shared by reference.

@@ -16,6 +16,13 @@ impl Truncate for std::fs::File {
     }
 }
 
+impl Truncate for std::io::Cursor<Vec<u8>> {
+    fn truncate(&mut self, length: u64) -> std::io::Result<()> {
+        self.get_mut().truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        Ok(())
+    }
+}
+
 /// Reads what was written, drops a block that was cut off, and gives back a writer that goes on where the file ends.
 /// The second value is the time of the last frame in milliseconds.
 pub fn recover<F: Read + Write + Seek + Truncate>(mut file: F) -> Result<(Writer<F>, u64), WebmError> {

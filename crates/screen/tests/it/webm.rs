@@ -1,7 +1,8 @@
 //! Recordings that an independent reader understands, also after a crash.
 
-use std::{fs::File, path::Path, process::Command};
+use std::{fs::File, io::Cursor, path::Path, process::Command, sync::OnceLock};
 
+use proptest::prelude::*;
 use screen::{Coder, Rect, webm};
 
 /// A few coded frames of a changing screen.
@@ -102,5 +103,37 @@ fn what_is_not_a_recording_is_refused() {
     for bytes in [&b""[..], b"hello", &[0x1A, 0x45, 0xDF, 0xA3, 0x80], &[0xFF; 64]] {
         std::fs::write(&path, bytes).unwrap();
         assert!(matches!(webm::recover(open(&path)), Err(webm::WebmError::NotARecording)));
+    }
+}
+
+proptest! {
+    /// A customer's program sends the first frame; whatever it is, the server's recorder says so and goes on.
+    #[test]
+    fn no_bytes_break_the_first_frame(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = webm::Writer::start(Cursor::new(Vec::new()), 320, 200, &bytes);
+    }
+
+    /// A file that something else damaged is recovered or refused, and never breaks the server's start.
+    #[test]
+    fn no_damage_breaks_the_recovery(places in prop::collection::vec((0usize..4_000, any::<u8>()), 1..12), cut in 0usize..4_000) {
+        static WHOLE: OnceLock<Vec<u8>> = OnceLock::new();
+        let whole = WHOLE.get_or_init(|| {
+            let frames = frames(6);
+            let mut writer = webm::Writer::start(Cursor::new(Vec::new()), 320, 200, &frames[0].1).unwrap();
+            for (i, (key, data)) in frames.iter().enumerate().skip(1) {
+                writer.frame(i as u64 * 900, *key, data).unwrap();
+            }
+            writer.file().get_ref().clone()
+        });
+        let mut damaged = whole.clone();
+        for (place, byte) in places {
+            let at = place % damaged.len();
+            damaged[at] = byte;
+        }
+        damaged.truncate(damaged.len().saturating_sub(cut));
+        if let Ok((mut writer, last)) = webm::recover(Cursor::new(damaged)) {
+            writer.frame(last.saturating_add(10), false, b"more").unwrap();
+            let _ = writer.finish(last.saturating_add(100));
+        }
     }
 }

@@ -9,6 +9,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{ApiError, Result};
@@ -56,14 +57,19 @@ pub async fn linux(State(app): State<Shared>, Form(wanted): Form<Wanted>) -> Res
         key: short(wanted.key),
         handover: short(wanted.handover),
     };
-    let mut bytes = tokio::fs::read(path).await.map_err(anyhow::Error::from)?;
-    let json = serde_json::to_vec(&binding).map_err(anyhow::Error::from)?;
-    bytes.extend(&json);
-    bytes.extend(u32::try_from(json.len()).unwrap_or(0).to_be_bytes());
-    bytes.extend(MARK);
+    // Read once: however many customers download at once, the program is in memory one time.
+    let read = || async { tokio::fs::read(path).await.map(Bytes::from) };
+    let program = app.program.get_or_try_init(read).await.map_err(anyhow::Error::from)?.clone();
+    let mut tail = serde_json::to_vec(&binding).map_err(anyhow::Error::from)?;
+    let length = u32::try_from(tail.len()).unwrap_or(0);
+    tail.extend(length.to_be_bytes());
+    tail.extend(MARK);
+    let whole = program.len() + tail.len();
+    let parts = [program, Bytes::from(tail)].map(Ok::<_, std::convert::Infallible>);
     let headers = [
-        (header::CONTENT_TYPE, "application/octet-stream"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"deskside-support\""),
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"deskside-support\"".to_owned()),
+        (header::CONTENT_LENGTH, whole.to_string()),
     ];
-    Ok((headers, Body::from(bytes)).into_response())
+    Ok((headers, Body::from_stream(futures::stream::iter(parts))).into_response())
 }
