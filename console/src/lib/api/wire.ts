@@ -7,6 +7,10 @@ import type { Hello } from './types/Hello';
 import type { Input } from './types/Input';
 import type { ServerMessage } from './types/ServerMessage';
 
+// Chromium's own WebSocketStream can take the whole tab down when its connection is cut in the middle of a transfer (seen
+// with 156). The library then uses a plain WebSocket, which survives every cut.
+Object.defineProperty(globalThis, 'WebSocketStream', { value: undefined, configurable: true, writable: true });
+
 const VERSION = 1;
 const LARGEST_MESSAGE = 1024 * 1024;
 
