@@ -34,6 +34,7 @@ test('by link: invited in plain words, chatting, reloading, and leaving', async 
 
   // Typing shows, Enter sends, Shift+Enter does not.
   const write = customer.getByLabel('Message');
+  await expect(write).toBeEnabled();
   await write.pressSequentially('Good');
   await expect(page.getByText(`${CUSTOMER.name} is typing …`)).toBeVisible();
   await write.press('Shift+Enter');
