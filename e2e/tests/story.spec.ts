@@ -88,7 +88,6 @@ test('from incident to journal: chat, view, control, exact pixels, close, transc
   await page.mouse.click(box.x + (x / 1280) * box.width, box.y + (y / 800) * box.height);
   await page.keyboard.type('Gruss from Tom: 1+1=2? YES!');
   await page.keyboard.press('Enter');
-  await page.keyboard.insertText('');
   await expect.poll(() => (existsSync(note) ? readFileSync(note, 'utf8') : '')).toContain('Gruss from Tom: 1+1=2? YES!');
   await expect.poll(() => differing(page), { timeout: 20_000 }).toBe(0);
 

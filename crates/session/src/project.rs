@@ -55,7 +55,7 @@ pub struct History {
     pub denials: u32,
     /// Times the session was put on hold.
     pub holds: u32,
-    /// Files transferred.
+    /// Files transferred. Always zero: no event of this version transfers one.
     pub files: u32,
     /// Milliseconds during which a screen was shared.
     pub shared_ms: u32,

@@ -1,5 +1,7 @@
 // Words and colours for an incident's fields.
 
+import type { Incident } from '../api/types/Incident';
+import type { IncidentInput } from '../api/types/IncidentInput';
 import type { Priority } from '../api/types/Priority';
 import type { Status } from '../api/types/Status';
 
@@ -12,3 +14,14 @@ export const STATUS: Record<Status, string> = {
 export const PRIORITY: Record<Priority, string> = { low: 'Low', normal: 'Normal', high: 'High', urgent: 'Urgent' };
 export const statusTone = (s: Status) => ({ new: 'soft', in_progress: 'warn', waiting: '', resolved: 'good' })[s];
 export const priorityTone = (p: Priority) => ({ low: '', normal: '', high: 'warn', urgent: 'alarm' })[p];
+
+/** An incident as a form sends it back. */
+export const asInput = (i: Incident): IncidentInput => ({
+  customer: i.customer.id,
+  subject: i.subject,
+  description: i.description,
+  status: i.status,
+  priority: i.priority,
+  owner: i.owner?.id ?? null,
+  team: i.team
+});

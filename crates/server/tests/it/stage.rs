@@ -31,6 +31,7 @@ pub(crate) struct Stage {
     log: Arc<Mutex<String>>,
     agent: ureq::Agent,
     pub(crate) cookie: String,
+    pub(crate) setup_token: String,
     incident: i64,
 }
 
@@ -63,14 +64,15 @@ impl Stage {
         });
         let url = format!("http://localhost:{port}");
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        let mut stage = Self { child, url, data, log, agent, cookie: String::new(), incident: 0 };
-        stage.furnish(&token.unwrap());
+        let mut stage =
+            Self { child, url, data, log, agent, cookie: String::new(), setup_token: token.unwrap(), incident: 0 };
+        stage.furnish();
         stage
     }
 
-    fn furnish(&mut self, token: &str) {
+    fn furnish(&mut self) {
         let user = json!({ "login": "tom", "name": "Tom", "email": "tom@a.example", "team": "", "password": PASSWORD });
-        let body = json!({ "token": token, "organisation": "Acme", "user": user });
+        let body = json!({ "token": self.setup_token, "organisation": "Acme", "user": user });
         let answer = self.agent.post(format!("{}/api/setup", self.url)).send_json(&body).unwrap();
         let cookie = answer.headers()["set-cookie"].to_str().unwrap();
         self.cookie = cookie.split(';').next().unwrap().to_owned();

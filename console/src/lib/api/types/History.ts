@@ -42,7 +42,7 @@ denials: number,
  */
 holds: number, 
 /**
- * Files transferred.
+ * Files transferred. Always zero: no event of this version transfers one.
  */
 files: number, 
 /**
