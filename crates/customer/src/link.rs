@@ -1,6 +1,7 @@
 //! The conversation with the server: coming in, staying in touch, coming back.
 
 mod http;
+mod reach;
 
 use std::{
     sync::{Arc, Mutex},
@@ -19,7 +20,7 @@ use web_transport_trait::{RecvStream, SendStream, Session};
 
 pub use http::Pass;
 
-use crate::{binding::Binding, input, share::Sharer};
+use crate::{binding::Binding, input, link::reach::Reached, share::Sharer};
 
 /// What the server signs before the challenge.
 const PURPOSE: &[u8] = b"deskside server identity 1\n";
@@ -179,11 +180,19 @@ impl Connected<'_> {
         say: &mut mpsc::Receiver<Say>,
         frames: mpsc::Receiver<crate::share::OutFrame>,
     ) -> anyhow::Result<End> {
-        let address = self.binding.server.replacen("http", "ws", 1) + "/wire";
-        let keep_alive = qmux::ws::KeepAlive::new(Duration::from_secs(5), Duration::from_secs(15));
-        let client =
-            qmux::ws::Client::new().with_protocol("deskside", &[qmux::Version::QMux02]).with_keep_alive(keep_alive);
-        let session = tokio::time::timeout(Duration::from_secs(15), client.connect(&address)).await??;
+        match reach::reach(&self.binding.server).await? {
+            Reached::Quic(session) => self.converse(session, ticket, say, frames).await,
+            Reached::Socket(session) => self.converse(session, ticket, say, frames).await,
+        }
+    }
+
+    async fn converse<S: Session>(
+        &mut self,
+        session: S,
+        ticket: &str,
+        say: &mut mpsc::Receiver<Say>,
+        frames: mpsc::Receiver<crate::share::OutFrame>,
+    ) -> anyhow::Result<End> {
         let (mut sender, mut receiver) = session.open_bi().await?;
         let challenge = random_hex();
         let hello = Hello {
@@ -302,7 +311,7 @@ async fn next<R: RecvStream, T: serde::de::DeserializeOwned>(
         if let Some(message) = framed.next_message()? {
             return Ok(Some(message));
         }
-        match stream.read_chunk(64 * 1024).await.map_err(|e| anyhow::anyhow!("{e}"))? {
+        match stream.read_chunk(64 * 1024).await.map_err(broken)? {
             Some(bytes) => framed.push(&bytes),
             None => return Ok(None),
         }
@@ -313,35 +322,37 @@ async fn next<R: RecvStream, T: serde::de::DeserializeOwned>(
 async fn write_screen<S: Session>(
     session: S,
     mut frames: mpsc::Receiver<crate::share::OutFrame>,
-) -> Result<(), S::Error>
-where
-    S::SendStream: SendStream<Error = S::Error>,
-{
+) -> anyhow::Result<()> {
     let mut stream: Option<S::SendStream> = None;
     while let Some(frame) = frames.recv().await {
         if frame.key {
             if let Some(mut old) = stream.take() {
-                old.finish()?;
+                old.finish().map_err(broken)?;
             }
-            let mut new = session.open_uni().await?;
+            let mut new = session.open_uni().await.map_err(broken)?;
             new.set_priority(1);
-            new.write_all(b"S").await?;
+            new.write_all(b"S").await.map_err(broken)?;
             stream = Some(new);
         }
         if let Some(stream) = &mut stream {
-            stream.write_chunk(frame.bytes).await?;
+            stream.write_chunk(frame.bytes).await.map_err(broken)?;
         }
     }
     Ok(())
+}
+
+/// The transports have error types of their own, and some of these cannot be kept.
+fn broken(error: impl std::fmt::Display) -> anyhow::Error {
+    anyhow::anyhow!("{error}")
 }
 
 /// Takes the technician's input in, and judges it once more before it acts.
 async fn read_input<S: Session>(session: S, consent: Arc<Mutex<Consent>>) -> anyhow::Result<()> {
     let hands = input::Hands::start(consent);
     loop {
-        let mut stream = session.accept_uni().await.map_err(|e| anyhow::anyhow!("{e}"))?;
+        let mut stream = session.accept_uni().await.map_err(broken)?;
         let mut kind = [0];
-        if stream.read(&mut kind).await.map_err(|e| anyhow::anyhow!("{e}"))? != Some(1) || kind[0] != b'I' {
+        if stream.read(&mut kind).await.map_err(broken)? != Some(1) || kind[0] != b'I' {
             continue;
         }
         let mut framed = Framed::new(MAX_INPUT_BYTES);

@@ -9,8 +9,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use protocol::{FrameKind, Header, ShareTrouble};
-use screen::Coder;
+use protocol::{FrameKind, Header, Region, ShareTrouble};
+use screen::{Coder, Rect};
 use session::Consent;
 use tokio::sync::mpsc;
 
@@ -23,6 +23,9 @@ use crate::{
 const FRAME_TIME: Duration = Duration::from_millis(16);
 /// Sleep at most this long: a bound, not a clock; every reason to wake comes as an event.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// The pointer is neither read nor encoded like a picture.
+const NO_TIME: [Duration; 2] = [Duration::ZERO; 2];
 
 /// A frame for the link.
 pub struct OutFrame {
@@ -144,6 +147,8 @@ struct Share {
     /// Nothing may be sent before the first keyframe: it opens the stream.
     opened: bool,
     pointer: News,
+    /// How long the screen was read since the last picture.
+    reading: Duration,
 }
 
 fn encoder_failed(error: screen::CodecError) -> ShareTrouble {
@@ -162,7 +167,7 @@ impl Share {
         let threads = if cores >= 4 { 2 } else { 1 };
         let coder = Coder::new(width, height, threads).map_err(encoder_failed)?;
         let pointer = capture.pointer()?;
-        Ok(Self { capture, coder, consent, frames, started: Instant::now(), threads, opened: false, pointer })
+        Ok(Self { capture, coder, consent, frames, started: Instant::now(), threads, opened: false, pointer, reading: Duration::ZERO })
     }
 
     fn now(&self) -> u64 {
@@ -224,16 +229,21 @@ impl Share {
     }
 
     fn read_screen(&mut self) -> Result<(), ShareTrouble> {
-        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now = self.now();
+        let begun = Instant::now();
         let coder = &mut self.coder;
-        self.capture.changes(&mut |rect, bgrx| coder.update(now, rect, bgrx))
+        let read = self.capture.changes(&mut |rect, bgrx| coder.update(now, rect, bgrx));
+        self.reading += begun.elapsed();
+        read
     }
 
     fn send_picture(&mut self) -> Result<bool, ShareTrouble> {
+        let begun = Instant::now();
         let Some(coded) = self.coder.next(self.now()).map_err(encoder_failed)? else { return Ok(false) };
+        let times = [std::mem::take(&mut self.reading), begun.elapsed()];
         let kind = FrameKind::Picture { key: coded.key, lossless: coded.lossless };
         self.opened |= coded.key;
-        self.send(kind, coded.seq, &coded.data);
+        self.send(kind, coded.seq, times, &coded.regions, &coded.data);
         Ok(true)
     }
 
@@ -243,21 +253,30 @@ impl Share {
         }
         if let Some(shape) = self.pointer.pointer_shape.take().filter(|s| !s.rgba.is_empty()) {
             let seq = self.coder.number();
-            self.send(FrameKind::PointerShape, seq, &shape.to_bytes());
+            self.send(FrameKind::PointerShape, seq, NO_TIME, &[], &shape.to_bytes());
         }
         if let Some((x, y)) = self.pointer.pointer_at.take() {
             let seq = self.coder.number();
-            self.send(FrameKind::PointerAt, seq, &[x.to_be_bytes(), y.to_be_bytes()].concat());
+            self.send(FrameKind::PointerAt, seq, NO_TIME, &[], &[x.to_be_bytes(), y.to_be_bytes()].concat());
         }
         Ok(())
     }
 
-    fn send(&self, kind: FrameKind, seq: u32, payload: &[u8]) {
+    fn send(&self, kind: FrameKind, seq: u32, times: [Duration; 2], regions: &[Rect], payload: &[u8]) {
         let (width, height) = (self.coder.picture().width(), self.coder.picture().height());
         let time = u32::try_from(self.now()).unwrap_or(u32::MAX);
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-        let header = Header { kind, width, height, seq, time, length };
-        let bytes = Bytes::from([&header.to_bytes(), payload].concat());
+        let [read, encoded] = times.map(|t| u16::try_from(t.as_micros() / 100).unwrap_or(u16::MAX));
+        // The coder names at most eight.
+        let count = regions.len() as u8;
+        let header = Header { kind, width, height, seq, time, length, read, encoded, regions: count };
+        let mut bytes = Vec::with_capacity(header.frame_bytes());
+        bytes.extend(header.to_bytes());
+        for Rect { x, y, width, height } in regions.iter().copied() {
+            bytes.extend(Region { x, y, width, height }.to_bytes());
+        }
+        bytes.extend_from_slice(payload);
+        let bytes = Bytes::from(bytes);
         // The queue is short and the pacer keeps it empty; when the link is gone the consent ends the thread.
         let _ =
             self.frames.blocking_send(OutFrame { key: matches!(kind, FrameKind::Picture { key: true, .. }), bytes });

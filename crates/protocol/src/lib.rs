@@ -20,8 +20,8 @@ pub use limits::*;
 pub use message::{
     Answer, ClientMessage, Entry, Hello, Permit, Phase, RefusalReason, ServerMessage, SessionState, ShareTrouble,
 };
-pub use screen::{FrameKind, HEADER_BYTES, Header, HeaderError, PointerShape};
+pub use screen::{FrameKind, HEADER_BYTES, Header, HeaderError, MAX_REGIONS, PointerShape, REGION_BYTES, Region};
 
 /// The version of everything in this crate. Both ends must speak the same one; it grows with every change that an
 /// older end could not read.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;

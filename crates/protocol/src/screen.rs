@@ -1,7 +1,7 @@
 //! The frames of a screen stream.
 //!
 //! A screen stream starts with a keyframe and ends where the next one starts. Each frame is a header of
-//! [`HEADER_BYTES`] and a payload. The relay reads the header and never the payload.
+//! [`HEADER_BYTES`], its regions of [`REGION_BYTES`] each, and a payload. The relay reads the header and never the rest.
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
@@ -12,13 +12,21 @@
 //! | 6 | 4 | number of the frame, counted from 1 in each sharing |
 //! | 10 | 4 | time of capture in milliseconds since sharing started |
 //! | 14 | 4 | length of the payload in bytes |
+//! | 18 | 2 | how long the screen was read, in tenths of a millisecond |
+//! | 20 | 2 | how long the picture was encoded, in tenths of a millisecond |
+//! | 22 | 1 | how many regions follow, at most 8 |
 //!
-//! All numbers are big endian.
+//! A region is a rectangle of the screen: x, y, width and height, two bytes each. Outside of a picture's regions nothing
+//! changed since the picture before; a keyframe has none and changes all. All numbers are big endian.
 
 use crate::{MAX_FRAME_BYTES, MAX_POINTER_SIDE, MAX_SIDE};
 
 /// The length of [`Header::to_bytes`].
-pub const HEADER_BYTES: usize = 18;
+pub const HEADER_BYTES: usize = 23;
+/// The length of [`Region::to_bytes`].
+pub const REGION_BYTES: usize = 8;
+/// A frame has at most so many regions.
+pub const MAX_REGIONS: usize = 8;
 
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +59,33 @@ pub struct Header {
     pub time: u32,
     /// The payload's length in bytes.
     pub length: u32,
+    /// How long the screen was read, in tenths of a millisecond.
+    pub read: u16,
+    /// How long the picture was encoded, in tenths of a millisecond.
+    pub encoded: u16,
+    /// How many regions follow the header.
+    pub regions: u8,
+}
+
+/// A rectangle of the screen in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Region {
+    pub x: u16,
+    pub y: u16,
+    pub width: u16,
+    pub height: u16,
+}
+
+impl Region {
+    /// The region's bytes.
+    pub fn to_bytes(self) -> [u8; REGION_BYTES] {
+        let mut bytes = [0; REGION_BYTES];
+        for (place, number) in bytes.as_chunks_mut().0.iter_mut().zip([self.x, self.y, self.width, self.height]) {
+            *place = number.to_be_bytes();
+        }
+        bytes
+    }
 }
 
 /// Bytes that are not a header.
@@ -65,6 +100,8 @@ pub enum HeaderError {
     Size(u16, u16),
     #[error("a payload of {0} bytes")]
     Length(u32),
+    #[error("{0} regions")]
+    Regions(u8),
 }
 
 impl Header {
@@ -83,6 +120,9 @@ impl Header {
         bytes[6..10].copy_from_slice(&self.seq.to_be_bytes());
         bytes[10..14].copy_from_slice(&self.time.to_be_bytes());
         bytes[14..18].copy_from_slice(&self.length.to_be_bytes());
+        bytes[18..20].copy_from_slice(&self.read.to_be_bytes());
+        bytes[20..22].copy_from_slice(&self.encoded.to_be_bytes());
+        bytes[22] = self.regions;
         bytes
     }
 
@@ -106,7 +146,22 @@ impl Header {
         if length == 0 || length > most {
             return Err(HeaderError::Length(length));
         }
-        Ok(Self { kind, width, height, seq: u32_at(6), time: u32_at(10), length })
+        let regions = bytes[22];
+        if usize::from(regions) > MAX_REGIONS {
+            return Err(HeaderError::Regions(regions));
+        }
+        let (seq, time) = (u32_at(6), u32_at(10));
+        Ok(Self { kind, width, height, seq, time, length, read: u16_at(18), encoded: u16_at(20), regions })
+    }
+
+    /// Where the payload begins, counted from the header's first byte.
+    pub fn payload_at(&self) -> usize {
+        HEADER_BYTES + REGION_BYTES * usize::from(self.regions)
+    }
+
+    /// The whole frame's length in bytes.
+    pub fn frame_bytes(&self) -> usize {
+        self.payload_at() + self.length as usize
     }
 }
 

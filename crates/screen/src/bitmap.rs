@@ -79,4 +79,35 @@ impl Bitmap {
         let set = self.cells.iter().enumerate().filter(|(_, c)| **c == 1);
         set.map(|(i, _)| (i % self.columns, i / self.columns))
     }
+
+    /// At most `most` rectangles of blocks that hold every set block: column, row, columns, rows. Exact when so many
+    /// suffice; else the rest is gathered in its bounding box.
+    pub fn rectangles(&self, most: usize) -> Vec<[usize; 4]> {
+        let mut open: Vec<[usize; 4]> = Vec::new();
+        for row in 0..self.rows {
+            let cells = &self.cells[row * self.columns..][..self.columns];
+            let mut column = 0;
+            while column < self.columns {
+                let length = cells[column..].iter().take_while(|c| **c == 1).count();
+                if length > 0 {
+                    // A run that stands right below one of the same place and length prolongs it.
+                    match open.iter_mut().find(|r| r[0] == column && r[2] == length && r[1] + r[3] == row) {
+                        Some(above) => above[3] += 1,
+                        None => open.push([column, row, length, 1]),
+                    }
+                }
+                column += length + 1;
+            }
+        }
+        if open.len() > most && most > 0 {
+            open.sort_by_key(|r| std::cmp::Reverse(r[2] * r[3]));
+            let rest = open.split_off(most - 1);
+            let bounds = rest.into_iter().reduce(|a, b| {
+                let (x, y) = (a[0].min(b[0]), a[1].min(b[1]));
+                [x, y, (a[0] + a[2]).max(b[0] + b[2]) - x, (a[1] + a[3]).max(b[1] + b[3]) - y]
+            });
+            open.extend(bounds);
+        }
+        open
+    }
 }

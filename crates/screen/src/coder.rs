@@ -11,6 +11,8 @@ pub struct Coded {
     pub key: bool,
     /// Every block it codes equals the screen.
     pub lossless: bool,
+    /// Outside of these nothing changed. Empty for a keyframe, which changes all.
+    pub regions: Vec<Rect>,
     /// One temporal unit.
     pub data: Vec<u8>,
 }
@@ -99,10 +101,11 @@ impl Coder {
         // Two frames within a millisecond still need two times.
         let time = self.last_time.map_or(now, |last| now.max(last + 1));
         self.last_time = Some(time);
+        let regions = if key { vec![] } else { self.tracker.touched(&active) };
         let data = self.encoder.encode(&self.picture, time, &Request { key, quantiser, active })?;
         let seq = self.number();
         self.tracker.done(&plan, data.len() as u64);
         self.pacer.sent(now, seq, data.len() as u64);
-        Ok(Some(Coded { seq, key, lossless: quantiser == 0, data }))
+        Ok(Some(Coded { seq, key, lossless: quantiser == 0, regions, data }))
     }
 }

@@ -13,6 +13,9 @@ const REFINE_PART: usize = 8;
 /// A new keyframe for the sake of seeking: after so many bytes of other frames, at the next large change.
 const KEY_AFTER_BYTES: u64 = 4 * 1024 * 1024;
 
+/// No frame names more regions: what remains is one bounding box.
+const MOST_REGIONS: usize = 8;
+
 /// What to code next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plan {
@@ -131,6 +134,20 @@ impl Tracker {
                 self.stale = still;
             }
         }
+    }
+
+    /// The pixels that a frame with this map may change: whole superblocks.
+    pub fn touched(&self, active: &Bitmap) -> Vec<Rect> {
+        let mut superblocks = Bitmap::over(self.width, self.height, SUPERBLOCK);
+        for (column, row) in active.iter() {
+            superblocks.set(column / 4, row / 4);
+        }
+        let pixels = |[x, y, columns, rows]: [usize; 4]| {
+            let at = |n: usize| u16::try_from(n * usize::from(SUPERBLOCK)).expect("blocks lie on a screen");
+            let rect = Rect { x: at(x), y: at(y), width: at(columns), height: at(rows) };
+            rect.clipped(self.width, self.height)
+        };
+        superblocks.rectangles(MOST_REGIONS).into_iter().filter_map(pixels).collect()
     }
 
     /// Whether the viewers' picture equals the screen once they have drawn what was coded.

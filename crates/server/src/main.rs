@@ -11,6 +11,7 @@ mod identity;
 mod live;
 mod mail;
 mod paths;
+mod quic;
 mod secret;
 mod serve;
 mod store;

@@ -16,7 +16,7 @@ use crate::{
     identity::Identity,
     live::Hub,
     mail::Mailer,
-    paths, secret, store,
+    paths, quic, secret, store,
     store::tables::user,
     throttle::Throttle,
 };
@@ -30,13 +30,19 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     tokio::spawn(stop_when_told(handle.clone(), Duration::from_secs(app.config.stop_seconds)));
     tokio::spawn(announce(app.clone(), handle.clone()));
     let listen = app.config.listen;
+    // Without Nagle's algorithm: small messages, like the release of a key, would wait for an acknowledgement.
+    let quick = axum_server::accept::NoDelayAcceptor::new();
+    if let Some(endpoint) = quic::listen(&app)? {
+        tokio::spawn(quic::serve(app.clone(), endpoint));
+    }
     let served = match app.config.tls.clone() {
         Some((certificate, key)) => {
             let tls = axum_server::tls_rustls::RustlsConfig::from_pem_file(&certificate, &key).await;
             let tls = tls.with_context(|| format!("cannot use {} and {}", certificate.display(), key.display()))?;
-            axum_server::bind_rustls(listen, tls).handle(handle).serve(router).await
+            let tls = axum_server::tls_rustls::RustlsAcceptor::new(tls).acceptor(quick);
+            axum_server::bind(listen).acceptor(tls).handle(handle).serve(router).await
         }
-        None => axum_server::bind(listen).handle(handle).serve(router).await,
+        None => axum_server::bind(listen).acceptor(quick).handle(handle).serve(router).await,
     };
     served.with_context(|| format!("cannot listen on {listen}"))
 }

@@ -113,7 +113,7 @@ fn broken(error: impl std::fmt::Display) -> Fault {
 }
 
 /// Serves one connection until it ends.
-async fn serve<S: Session>(app: Shared, connection: S) {
+pub async fn serve<S: Session>(app: Shared, connection: S) {
     let admitted = tokio::time::timeout(HELLO_TIME, admit(&app, &connection)).await;
     let (live, seat, proof, control) = match admitted.unwrap_or(Err(Fault::NoHello)) {
         Ok(admitted) => admitted,
@@ -358,7 +358,7 @@ async fn read_screen<R: RecvStream>(
         }
         let head: &[u8; HEADER_BYTES] = buffer.first_chunk().expect("the length was just checked");
         let header = Header::from_bytes(head)?;
-        let whole = HEADER_BYTES + header.length as usize;
+        let whole = header.frame_bytes();
         while buffer.len() < whole {
             match stream.read_chunk(256 * 1024).await.map_err(broken)? {
                 Some(bytes) => buffer.extend_from_slice(&bytes),

@@ -1,6 +1,8 @@
 // Coded pictures to a canvas. AV1 4:4:4 in GBR, decoded in software: no graphics card decodes AV1 profile 1.
 
 import type { Frame } from './frames';
+import { Painter } from './painter';
+import { Stages } from './stages';
 
 type Picture = Extract<Frame, { kind: 'picture' }>;
 
@@ -20,14 +22,17 @@ export class Decoder {
   private decoder: VideoDecoder | null = null;
   private waitsForKey = true;
   private codec = 0;
-  private pending = new Map<number, number>();
-  private context: CanvasRenderingContext2D;
+  /** What was given to the decoder and has not come back, by number, and since when. */
+  private pending = new Map<number, { picture: Picture; since: number }>();
+  private painter: Painter;
+  private painting: Promise<void> = Promise.resolve();
+  readonly stages = new Stages();
 
   constructor(
-    private canvas: HTMLCanvasElement,
+    canvas: HTMLCanvasElement,
     private events: DecoderEvents
   ) {
-    this.context = canvas.getContext('2d', { alpha: false, desynchronized: true })!;
+    this.painter = new Painter(canvas);
   }
 
   decode(picture: Picture) {
@@ -40,7 +45,7 @@ export class Decoder {
     if (this.waitsForKey && !picture.key) return;
     this.waitsForKey = false;
     // The number travels as the time stamp: it comes back with the picture.
-    this.pending.set(picture.seq, picture.seq);
+    this.pending.set(picture.seq, { picture, since: performance.now() });
     const type = picture.key ? 'key' : 'delta';
     try {
       this.decoder!.decode(
@@ -64,16 +69,28 @@ export class Decoder {
     });
   }
 
+  /** Pictures are painted one after another, in the order in which they were decoded. */
   private draw(frame: VideoFrame) {
-    const { displayWidth: width, displayHeight: height, timestamp } = frame;
-    if (this.canvas.width !== width || this.canvas.height !== height) {
-      this.canvas.width = width;
-      this.canvas.height = height;
-    }
-    this.context.drawImage(frame, 0, 0);
-    frame.close();
-    this.pending.delete(timestamp);
-    this.events.drawn(timestamp, width, height);
+    const pending = this.pending.get(frame.timestamp);
+    this.pending.delete(frame.timestamp);
+    const decoded = performance.now();
+    const { displayWidth, displayHeight, timestamp } = frame;
+    this.painting = this.painting.then(async () => {
+      try {
+        await this.painter.paint(frame, pending?.picture.regions ?? []);
+      } catch {
+        return this.fail();
+      } finally {
+        frame.close();
+      }
+      const now = performance.now();
+      if (pending) {
+        const { picture, since } = pending;
+        const times = { read: picture.read, encode: picture.encoded, decode: decoded - since, draw: now - decoded };
+        this.stages.add(now, picture.data.length, times);
+      }
+      this.events.drawn(timestamp, displayWidth, displayHeight);
+    });
   }
 
   /** The next codec string is tried; after the last one the same again, since a decoder may also just be lost. */

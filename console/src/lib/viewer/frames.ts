@@ -1,8 +1,11 @@
 // The frames of a screen stream: see docs/protocol.md for the header.
 
 import { concat } from '../api/wire';
+import type { Region } from './painter';
 
-export const HEADER_BYTES = 18;
+export const HEADER_BYTES = 23;
+const REGION_BYTES = 8;
+const MOST_REGIONS = 8;
 const LARGEST_PAYLOAD = 32 * 1024 * 1024;
 
 export type Frame =
@@ -14,6 +17,11 @@ export type Frame =
       time: number;
       width: number;
       height: number;
+      /** How long the customer's program read and encoded, in milliseconds. */
+      read: number;
+      encoded: number;
+      /** Outside of these nothing changed; none means that all did. */
+      regions: Region[];
       data: Uint8Array<ArrayBufferLike>;
     }
   | {
@@ -56,29 +64,44 @@ export async function readFrames(
   for (;;) {
     if (!(await fill(HEADER_BYTES))) return;
     const length = lengthOf(pieces[0]!);
-    if (!(await fill(HEADER_BYTES + length))) return;
+    if (!(await fill(length))) return;
     const buffer = pieces[0]!;
-    const frame = parse(buffer.subarray(0, HEADER_BYTES + length));
-    pieces = [buffer.subarray(HEADER_BYTES + length)];
+    const frame = parse(buffer.subarray(0, length));
+    pieces = [buffer.subarray(length)];
     have = pieces[0]!.length;
     if (frame) take(frame);
   }
 }
 
+/** The whole frame's length: header, regions and payload. */
 function lengthOf(header: Uint8Array<ArrayBufferLike>): number {
-  const length = new DataView(header.buffer, header.byteOffset).getUint32(14);
-  if (length > LARGEST_PAYLOAD) throw new Error('a frame is too large');
-  return length;
+  const view = new DataView(header.buffer, header.byteOffset);
+  const [payload, regions] = [view.getUint32(14), view.getUint8(22)];
+  if (payload > LARGEST_PAYLOAD || regions > MOST_REGIONS) throw new Error('a frame is too large');
+  return HEADER_BYTES + regions * REGION_BYTES + payload;
 }
 
 /** One whole frame; null for a kind that this page does not know. */
 export function parse(bytes: Uint8Array<ArrayBufferLike>): Frame | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const [kind, flags, seq, time] = [view.getUint8(0), view.getUint8(1), view.getUint32(6), view.getUint32(10)];
-  const payload = bytes.subarray(HEADER_BYTES);
+  const u16 = (at: number) => view.getUint16(at);
+  const start = HEADER_BYTES + view.getUint8(22) * REGION_BYTES;
+  const payload = bytes.subarray(start);
   switch (kind) {
     case 1: {
-      const [width, height] = [view.getUint16(2), view.getUint16(4)];
+      const [width, height] = [u16(2), u16(4)];
+      const regions: Region[] = [];
+      for (let at = HEADER_BYTES; at < start; at += REGION_BYTES) {
+        const region = { x: u16(at), y: u16(at + 2), width: u16(at + 4), height: u16(at + 6) };
+        const inside = region.x + region.width <= width && region.y + region.height <= height;
+        // A region that is none: everything is drawn instead.
+        if (!inside || region.width === 0 || region.height === 0) {
+          regions.length = 0;
+          break;
+        }
+        regions.push(region);
+      }
       return {
         kind: 'picture',
         key: (flags & 1) === 1,
@@ -87,20 +110,18 @@ export function parse(bytes: Uint8Array<ArrayBufferLike>): Frame | null {
         time,
         width,
         height,
+        read: u16(18) / 10,
+        encoded: u16(20) / 10,
+        regions,
         data: concat(payload, new Uint8Array(0))
       };
     }
     case 2: {
-      const [hotX, hotY, width, height] = [18, 20, 22, 24].map((at) => view.getUint16(at)) as [
-        number,
-        number,
-        number,
-        number
-      ];
+      const [hotX, hotY, width, height] = [0, 2, 4, 6].map((at) => u16(start + at)) as [number, number, number, number];
       return { kind: 'shape', hotX, hotY, width, height, rgba: new Uint8ClampedArray(payload.slice(8)), seq };
     }
     case 3:
-      return { kind: 'at', x: view.getUint16(18), y: view.getUint16(20), seq };
+      return { kind: 'at', x: u16(start), y: u16(start + 2), seq };
     default:
       return null;
   }

@@ -16,7 +16,10 @@ describe('place', () => {
 
 describe('parse', () => {
   it('reads each byte of a header as docs/protocol.md names it', () => {
-    const bytes = new Uint8Array([1, 0b01, 0x07, 0x80, 0x04, 0x38, 0, 0, 0, 9, 0, 0, 1, 0, 0, 0, 0, 2, 0xaa, 0xbb]);
+    const bytes = new Uint8Array([
+      1, 0b01, 0x07, 0x80, 0x04, 0x38, 0, 0, 0, 9, 0, 0, 1, 0, 0, 0, 0, 2, 0, 5, 0, 42, 1, 0, 1, 0, 2, 0, 3, 0, 4, 0xaa,
+      0xbb
+    ]);
     expect(parse(bytes)).toEqual({
       kind: 'picture',
       key: true,
@@ -25,8 +28,11 @@ describe('parse', () => {
       time: 256,
       width: 1920,
       height: 1080,
+      read: 0.5,
+      encoded: 4.2,
+      regions: [{ x: 1, y: 2, width: 3, height: 4 }],
       data: new Uint8Array([0xaa, 0xbb])
     });
   });
-  it('does not know what it does not know', () => expect(parse(new Uint8Array(20).fill(9))).toBeNull());
+  it('does not know what it does not know', () => expect(parse(new Uint8Array(200).fill(9))).toBeNull());
 });

@@ -22,11 +22,17 @@ fn a_screen_header_with_each_byte_named() {
         0, 0, 0, 9,    // frame 9
         0, 0, 1, 0,    // 256 ms after the start
         0, 0, 0x10, 0, // 4096 bytes follow
+        0, 5,          // read in half a millisecond
+        0, 42,         // encoded in 4.2 ms
+        2,             // two regions
     ];
     let header = Header::from_bytes(&bytes).unwrap();
     let kind = FrameKind::Picture { key: true, lossless: false };
-    assert_eq!(header, Header { kind, width: 1920, height: 1080, seq: 9, time: 256, length: 4096 });
+    let (read, encoded) = (5, 42);
+    let expected = Header { kind, width: 1920, height: 1080, seq: 9, time: 256, length: 4096, read, encoded, regions: 2 };
+    assert_eq!(header, expected);
     assert_eq!(header.to_bytes(), bytes);
+    assert_eq!((header.payload_at(), header.frame_bytes()), (23 + 16, 23 + 16 + 4096));
 }
 
 #[test]

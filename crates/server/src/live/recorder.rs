@@ -8,7 +8,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use protocol::{FrameKind, HEADER_BYTES, SessionId, Timestamp};
+use protocol::{FrameKind, SessionId, Timestamp};
 use screen::webm;
 
 use super::Frame;
@@ -78,7 +78,7 @@ fn write(queue: &Receiver<Job>, video: &PathBuf, pointer: &Path, base: Timestamp
     let mut synced = base;
     while let Ok(Job::Frame(at, frame)) = queue.recv() {
         let time = at.since(base);
-        let payload = &frame.bytes[HEADER_BYTES..];
+        let payload = &frame.bytes[frame.header.payload_at()..];
         match frame.header.kind {
             FrameKind::Picture { key, .. } => match &mut writer {
                 Some(writer) => writer.frame(time, key, payload)?,

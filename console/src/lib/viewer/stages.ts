@@ -1,0 +1,38 @@
+// How long a picture takes on its way, stage by stage: what the connection panel and the benchmark show.
+
+/** The stages of a picture's way, in order. The first three are told by the others on the way. */
+export const STAGES = ['read', 'encode', 'decode', 'draw'] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** How many pictures are remembered. */
+const MEMORY = 120;
+
+export class Stages {
+  private times: Record<Stage, number[]> = { read: [], encode: [], decode: [], draw: [] };
+  private seen: { at: number; bytes: number }[] = [];
+
+  /** A picture's times, in milliseconds. */
+  add(at: number, bytes: number, times: Record<Stage, number>) {
+    for (const stage of STAGES) push(this.times[stage], times[stage]);
+    push(this.seen, { at, bytes });
+  }
+
+  /** The middle and the slow end of a stage, in milliseconds; null before the first picture. */
+  of(stage: Stage): { p50: number; p95: number } | null {
+    const sorted = [...this.times[stage]].sort((a, b) => a - b);
+    if (sorted.length === 0) return null;
+    const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))]!;
+    return { p50: at(0.5), p95: at(0.95) };
+  }
+
+  /** Pictures and bytes in the second before `now`. */
+  lastSecond(now: number): { pictures: number; bytes: number } {
+    const recent = this.seen.filter((s) => s.at > now - 1000);
+    return { pictures: recent.length, bytes: recent.reduce((sum, s) => sum + s.bytes, 0) };
+  }
+}
+
+function push<T>(list: T[], value: T) {
+  list.push(value);
+  if (list.length > MEMORY) list.shift();
+}

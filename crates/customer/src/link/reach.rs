@@ -1,0 +1,94 @@
+//! The way to the server: QUIC and a WebSocket are tried side by side, and QUIC is taken where it goes through.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use rustls_platform_verifier::BuilderVerifierExt;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use web_transport_quinn::quinn;
+
+/// A way that does not open in this time is given up.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How much longer than the WebSocket the handshake of QUIC may take: it has more to lose from a lost packet, and is
+/// worth waiting for.
+const HEAD_START: Duration = Duration::from_millis(300);
+/// How often a silent connection is asked whether it lives, and when it counts as dead.
+const ALIVE: Duration = Duration::from_secs(5);
+const DEAD: Duration = Duration::from_secs(15);
+
+/// A connection, whichever way it goes. What is spoken on it is the same.
+pub enum Reached {
+    /// WebTransport over QUIC: a lost packet holds up only its own stream.
+    Quic(web_transport_quinn::Session),
+    /// The same streams over a WebSocket by QMux, which passes every proxy.
+    Socket(qmux::Session),
+}
+
+/// Connects. Without HTTPS there is no QUIC.
+pub async fn reach(server: &str) -> anyhow::Result<Reached> {
+    let both = async {
+        let socket = socket(server);
+        tokio::pin!(socket);
+        if !server.starts_with("https://") {
+            return socket.await.map(Reached::Socket);
+        }
+        let quic = quic(server);
+        tokio::pin!(quic);
+        tokio::select! {
+            biased;
+            reached = &mut quic => match reached {
+                Ok(session) => Ok(Reached::Quic(session)),
+                Err(error) => {
+                    tracing::info!(%error, "QUIC does not go through");
+                    socket.await.map(Reached::Socket)
+                }
+            },
+            reached = &mut socket => match tokio::time::timeout(HEAD_START, quic).await {
+                Ok(Ok(session)) => Ok(Reached::Quic(session)),
+                _ => reached.map(Reached::Socket),
+            },
+        }
+    };
+    tokio::time::timeout(PATIENCE, both).await.context("the server does not answer")?
+}
+
+async fn socket(server: &str) -> anyhow::Result<qmux::Session> {
+    let mut request = (server.replacen("http", "ws", 1) + "/wire").into_client_request()?;
+    request.headers_mut().insert("sec-websocket-protocol", "qmux-02.deskside".parse()?);
+    let tls = rustls::ClientConfig::builder().with_platform_verifier()?.with_no_client_auth();
+    let connector = Some(tokio_tungstenite::Connector::Rustls(Arc::new(tls)));
+    // Without Nagle's algorithm: a key release would wait for the acknowledgement of its press.
+    let (socket, answer) =
+        tokio_tungstenite::connect_async_tls_with_config(request, None, true, connector).await?;
+    let protocol = answer.headers().get("sec-websocket-protocol").and_then(|p| p.to_str().ok());
+    let protocol = protocol.context("the server does not speak the deskside protocol")?.to_owned();
+    let keep_alive = qmux::ws::KeepAlive::new(ALIVE, DEAD);
+    Ok(qmux::ws::Upgraded::new(socket).with_alpn(&protocol).with_keep_alive(keep_alive).connect())
+}
+
+async fn quic(server: &str) -> anyhow::Result<web_transport_quinn::Session> {
+    let url = url::Url::parse(server)?.join("/wire")?;
+    let mut tls = rustls::ClientConfig::builder_with_protocol_versions(&[&rustls::version::TLS13])
+        .with_platform_verifier()?
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![web_transport_quinn::ALPN.as_bytes().to_vec()];
+    let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(tls)?;
+    let mut config = quinn::ClientConfig::new(Arc::new(crypto));
+    config.transport_config(Arc::new(transport()?));
+    let endpoint = quinn::Endpoint::client(([0u16; 8], 0).into())
+        .or_else(|_| quinn::Endpoint::client(([0u8; 4], 0).into()))?;
+    Ok(web_transport_quinn::Client::new(endpoint, config).connect(url).await?)
+}
+
+/// BBR does not take every lost packet for a full queue, as Cubic does: on a path that loses 2 % it keeps its rate.
+/// Acknowledgements come quickly, so that a lost last packet is noticed quickly.
+fn transport() -> anyhow::Result<quinn::TransportConfig> {
+    let mut transport = quinn::TransportConfig::default();
+    transport.congestion_controller_factory(Arc::new(quinn::congestion::BbrConfig::default()));
+    let mut acknowledgements = quinn::AckFrequencyConfig::default();
+    acknowledgements.max_ack_delay(Some(Duration::from_millis(2)));
+    transport.ack_frequency_config(Some(acknowledgements));
+    transport.keep_alive_interval(Some(ALIVE));
+    transport.max_idle_timeout(Some(DEAD.try_into()?));
+    Ok(transport)
+}

@@ -1,0 +1,78 @@
+//! The same address by QUIC: UDP on the port of HTTPS. An upgrade, never a condition: without it everybody takes the
+//! WebSocket.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use web_transport_quinn::{Request, http::StatusCode, quinn};
+
+use crate::{app::Shared, wire};
+
+/// A connection that says nothing for so long is dead.
+const DEAD: Duration = Duration::from_secs(15);
+
+/// Opens the port; `None` without a certificate.
+pub fn listen(app: &Shared) -> anyhow::Result<Option<quinn::Endpoint>> {
+    let Some((certificate, key)) = &app.config.tls else { return Ok(None) };
+    let config = config(certificate, key)?;
+    let endpoint = quinn::Endpoint::server(config, app.config.listen)
+        .with_context(|| format!("cannot listen on {} (UDP)", app.config.listen))?;
+    Ok(Some(endpoint))
+}
+
+fn config(certificate: &Path, key: &Path) -> anyhow::Result<quinn::ServerConfig> {
+    let chain = CertificateDer::pem_file_iter(certificate)?.collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::from_pem_file(key)?;
+    let mut tls = rustls::ServerConfig::builder_with_protocol_versions(&[&rustls::version::TLS13])
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    tls.alpn_protocols = vec![web_transport_quinn::ALPN.as_bytes().to_vec()];
+    let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(tls)?;
+    let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+    let mut transport = quinn::TransportConfig::default();
+    // As in the program: BBR does not take every lost packet for a full queue.
+    transport.congestion_controller_factory(Arc::new(quinn::congestion::BbrConfig::default()));
+    let mut acknowledgements = quinn::AckFrequencyConfig::default();
+    acknowledgements.max_ack_delay(Some(Duration::from_millis(2)));
+    transport.ack_frequency_config(Some(acknowledgements));
+    transport.max_idle_timeout(Some(DEAD.try_into()?));
+    transport.max_concurrent_bidi_streams(8u8.into());
+    transport.max_concurrent_uni_streams(64u8.into());
+    config.transport_config(Arc::new(transport));
+    Ok(config)
+}
+
+/// Serves connections until the endpoint closes.
+pub async fn serve(app: Shared, endpoint: quinn::Endpoint) {
+    while let Some(incoming) = endpoint.accept().await {
+        let app = app.clone();
+        tokio::spawn(async move {
+            let entered = async {
+                let connection = incoming.await?;
+                enter(&app, Request::accept(connection).await?).await
+            };
+            match tokio::time::timeout(DEAD, entered).await {
+                Ok(Ok(Some(session))) => wire::serve(app, session).await,
+                Ok(Ok(None)) | Err(_) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "a QUIC connection did not come in"),
+            }
+        });
+    }
+}
+
+/// Lets a connection in: a page only when it is one of ours.
+async fn enter(app: &Shared, request: Request) -> anyhow::Result<Option<web_transport_quinn::Session>> {
+    let asked = request.connect();
+    let origin = asked.headers.get("origin").map(|o| o.to_str().unwrap_or("unreadable"));
+    if origin.is_some_and(|origin| origin != app.config.origin()) {
+        tracing::warn!("a page of another origin tried to connect");
+        request.reject(StatusCode::FORBIDDEN).await?;
+        return Ok(None);
+    }
+    if asked.url.path() != "/wire" {
+        request.reject(StatusCode::NOT_FOUND).await?;
+        return Ok(None);
+    }
+    Ok(Some(request.ok().await?))
+}
