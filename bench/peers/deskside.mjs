@@ -76,7 +76,18 @@ export default function (variant = 'default') {
         await press('^What may .* do', 'Tab', 'Tab', 'Tab', 'space');
       }
       await page.waitForFunction(() => document.querySelector('canvas.picture')?.width > 300, null, { timeout: 30000, polling: 50 });
-      if (!page.url().includes('first')) await page.evaluate(() => document.querySelector('textarea.keyboard')?.focus());
+      await page.evaluate(() => document.querySelector('textarea.keyboard')?.focus());
+    },
+    // What the connection panel says: each stage of a picture's way, in ms.
+    async stages(page) {
+      const panel = page.getByRole('button', { name: 'Connection' });
+      await panel.click();
+      await page.locator('tr[data-stage=relay]').waitFor({ timeout: 3000 });
+      await sleep(1200);
+      const rows = await page.locator('tr[data-stage]').evaluateAll(list => list.map(r => [r.dataset.stage, ...[...r.querySelectorAll('td')].map(c => parseFloat(c.textContent))]));
+      await panel.click();
+      await page.evaluate(() => document.querySelector('textarea.keyboard')?.focus());
+      return Object.fromEntries(rows.map(([stage, p50, p95]) => [stage, { p50, p95 }]));
     },
   };
 }

@@ -167,7 +167,17 @@ impl Share {
         let threads = if cores >= 4 { 2 } else { 1 };
         let coder = Coder::new(width, height, threads).map_err(encoder_failed)?;
         let pointer = capture.pointer()?;
-        Ok(Self { capture, coder, consent, frames, started: Instant::now(), threads, opened: false, pointer, reading: Duration::ZERO })
+        Ok(Self {
+            capture,
+            coder,
+            consent,
+            frames,
+            started: Instant::now(),
+            threads,
+            opened: false,
+            pointer,
+            reading: Duration::ZERO,
+        })
     }
 
     fn now(&self) -> u64 {

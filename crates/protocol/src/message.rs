@@ -240,6 +240,17 @@ pub struct Entry {
     pub event: Event,
 }
 
+/// How the customer's program reaches the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct Path {
+    /// QUIC, or else a WebSocket.
+    pub quic: bool,
+    /// A round trip between server and program, in milliseconds.
+    pub round_trip: u32,
+}
+
 /// What the server says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -269,8 +280,10 @@ pub enum ServerMessage {
     Drawn { seq: u32 },
     /// To the customer's program: a viewer needs a keyframe.
     NeedKeyframe {},
-    /// The answer to a ping.
-    Pong { t: u32 },
+    /// The answer to a ping, and how things stand beyond the server.
+    ///
+    /// `relay` is how long the last picture stayed in the server, in tenths of a millisecond.
+    Pong { t: u32, customer: Option<Path>, relay: u32 },
     /// The connection ends now: somebody opened this session elsewhere, or the server stops.
     Bye { reason: String },
 }

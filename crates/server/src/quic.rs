@@ -53,7 +53,7 @@ pub async fn serve(app: Shared, endpoint: quinn::Endpoint) {
                 enter(&app, Request::accept(connection).await?).await
             };
             match tokio::time::timeout(DEAD, entered).await {
-                Ok(Ok(Some(session))) => wire::serve(app, session).await,
+                Ok(Ok(Some(session))) => wire::serve(app, session, true).await,
                 Ok(Ok(None)) | Err(_) => {}
                 Ok(Err(error)) => tracing::debug!(%error, "a QUIC connection did not come in"),
             }

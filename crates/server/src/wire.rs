@@ -19,7 +19,7 @@ use protocol::{
 use session::{Actor, Command};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_tungstenite::tungstenite;
-use web_transport_trait::{RecvStream, SendStream, Session};
+use web_transport_trait::{RecvStream, SendStream, Session, Stats};
 
 use crate::{
     app::{self, Shared},
@@ -29,6 +29,8 @@ use crate::{
 
 /// Who does not say hello in this time is not let in.
 const HELLO_TIME: Duration = Duration::from_secs(10);
+/// How often the round trip to the customer is read.
+const PATH_EVERY: Duration = Duration::from_secs(2);
 /// How many control messages a second a connection may send over a longer time, and how many at once.
 const MESSAGES_PER_SECOND: f64 = 200.0;
 const MESSAGES_AT_ONCE: f64 = 600.0;
@@ -57,7 +59,7 @@ pub async fn upgrade(State(app): State<Shared>, headers: HeaderMap, upgrade: Web
             .with_keep_alive(keep_alive)
             .with_session_config(config)
             .accept();
-        serve(app, connection).await;
+        serve(app, connection, false).await;
     })
 }
 
@@ -113,7 +115,7 @@ fn broken(error: impl std::fmt::Display) -> Fault {
 }
 
 /// Serves one connection until it ends.
-pub async fn serve<S: Session>(app: Shared, connection: S) {
+pub async fn serve<S: Session>(app: Shared, connection: S, quic: bool) {
     let admitted = tokio::time::timeout(HELLO_TIME, admit(&app, &connection)).await;
     let (live, seat, proof, control) = match admitted.unwrap_or(Err(Fault::NoHello)) {
         Ok(admitted) => admitted,
@@ -125,6 +127,9 @@ pub async fn serve<S: Session>(app: Shared, connection: S) {
     };
     let (place, who) = (seat.connection, seat.who);
     let mut tasks = JoinSet::new();
+    if seat.role == Role::Customer {
+        tasks.spawn(watch_path(live.clone(), connection.clone(), quic));
+    }
     let result = converse(&app, &live, &connection, seat, proof, control, &mut tasks).await;
     match &result {
         Err(Fault::Broken(_)) | Ok(()) => tracing::debug!(session = %live.id, "a connection ended"),
@@ -193,6 +198,17 @@ async fn converse<S: Session>(
     tasks.spawn(read_control(app.clone(), live.clone(), (place, who, client), receiver, framed, pongs));
     let accepted = accept_streams(app, live, connection, (who, role, client), tasks);
     accepted.await
+}
+
+/// Keeps what the technician is told about the customer's connection fresh.
+async fn watch_path<S: Session>(live: Arc<Live>, connection: S, quic: bool) -> Result<(), Fault> {
+    loop {
+        if let Some(rtt) = connection.stats().rtt() {
+            let round_trip = u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX);
+            live.set_path(protocol::Path { quic, round_trip });
+        }
+        tokio::time::sleep(PATH_EVERY).await;
+    }
 }
 
 /// Takes streams in, and ends when any task of the connection does.
@@ -272,7 +288,8 @@ async fn read_control<R: RecvStream>(
         }
         let command = match message {
             ClientMessage::Ping { t } => {
-                let _ = replies.try_send(ServerMessage::Pong { t });
+                let _ =
+                    replies.try_send(ServerMessage::Pong { t, customer: live.path(), relay: live.screen.relay_time() });
                 continue;
             }
             ClientMessage::Typing {} => {
@@ -365,7 +382,7 @@ async fn read_screen<R: RecvStream>(
                 None => return Ok(()),
             }
         }
-        let frame = Frame { header, bytes: buffer.split_to(whole).freeze() };
+        let frame = Frame { header, bytes: buffer.split_to(whole).freeze(), arrived: std::time::Instant::now() };
         match live.frame(&app, who, frame).await {
             Ok(()) => refused = false,
             // Frames that were under way when the customer withdrew or paused end here, without a word.
@@ -420,6 +437,7 @@ async fn write_screen<S: Session>(connection: S, live: Arc<Live>, place: u64) ->
         }
         while let Some(frame) = subscription.frames.recv().await {
             send_frame(&connection, &mut stream, &frame).await?;
+            live.screen.passed(&frame);
         }
         // The relay dropped a viewer that let its queue fill: it starts anew.
         live.to_program(ServerMessage::NeedKeyframe {}).await;

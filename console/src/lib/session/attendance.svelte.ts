@@ -4,6 +4,7 @@ import { Problem, words } from '../api/client';
 import type { Client } from '../api/types/Client';
 import type { ClientMessage } from '../api/types/ClientMessage';
 import type { Entry } from '../api/types/Entry';
+import type { Path } from '../api/types/Path';
 import type { Permit } from '../api/types/Permit';
 import type { SessionState } from '../api/types/SessionState';
 import type { ServerMessage } from '../api/types/ServerMessage';
@@ -32,6 +33,11 @@ export class Attendance {
   typing = $state<number | null>(null);
   refusal = $state('');
   roundTrip = $state<number | null>(null);
+  /** How this page reaches the server, and how the customer's program does. */
+  way = $state<'quic' | 'socket' | null>(null);
+  customerPath = $state.raw<Path | null>(null);
+  /** How long the last picture stayed in the server, in tenths of a millisecond. */
+  relay = $state<number | null>(null);
   caughtUp = $state(false);
   /** Messages of others that came while nobody looked at the page. */
   unread = $state(0);
@@ -89,6 +95,7 @@ export class Attendance {
       };
       Wire.open(ticket, this.options.client, have, handlers).then((wire) => {
         this.wire = wire;
+        this.way = wire.way;
         this.heard = Date.now();
       }, reject);
     });
@@ -128,6 +135,8 @@ export class Attendance {
         break;
       case 'pong':
         this.roundTrip = (performance.now() | 0) - message.t;
+        this.customerPath = message.customer;
+        this.relay = message.relay;
         break;
       case 'bye':
         if (message.reason === 'elsewhere') this.over('elsewhere');
@@ -146,7 +155,7 @@ export class Attendance {
   }
 
   /** A dead connection is noticed although nothing says so. */
-  private beat() {
+  beat() {
     if (this.contact.is !== 'here') return;
     if (Date.now() - this.heard > DEAD_AFTER) return this.wire?.close();
     this.wire?.send({ type: 'ping', t: performance.now() | 0 });

@@ -84,7 +84,8 @@ export class Decoder {
         frame.close();
       }
       const now = performance.now();
-      if (pending) {
+      // Refinement is nobody's wait: it comes when nothing else is to do.
+      if (pending && !pending.picture.lossless) {
         const { picture, since } = pending;
         const times = { read: picture.read, encode: picture.encoded, decode: decoded - since, draw: now - decoded };
         this.stages.add(now, picture.data.length, times);

@@ -1,8 +1,15 @@
 // How long a picture takes on its way, stage by stage: what the connection panel and the benchmark show.
 
-/** The stages of a picture's way, in order. The first three are told by the others on the way. */
+/** The stages of a picture's way, in order. The customer's program tells the first two. */
 export const STAGES = ['read', 'encode', 'decode', 'draw'] as const;
 export type Stage = (typeof STAGES)[number];
+
+/** Milliseconds: what is usual, and what is slow. */
+export interface Spread {
+  p50: number;
+  p95: number;
+}
+export type StageTimes = Record<Stage, Spread>;
 
 /** How many pictures are remembered. */
 const MEMORY = 120;
@@ -17,12 +24,10 @@ export class Stages {
     push(this.seen, { at, bytes });
   }
 
-  /** The middle and the slow end of a stage, in milliseconds; null before the first picture. */
-  of(stage: Stage): { p50: number; p95: number } | null {
-    const sorted = [...this.times[stage]].sort((a, b) => a - b);
-    if (sorted.length === 0) return null;
-    const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))]!;
-    return { p50: at(0.5), p95: at(0.95) };
+  /** The middle and the slow end of each stage; null before the first picture. */
+  all(): StageTimes | null {
+    if (this.seen.length === 0) return null;
+    return Object.fromEntries(STAGES.map((stage) => [stage, spread(this.times[stage])])) as StageTimes;
   }
 
   /** Pictures and bytes in the second before `now`. */
@@ -30,6 +35,12 @@ export class Stages {
     const recent = this.seen.filter((s) => s.at > now - 1000);
     return { pictures: recent.length, bytes: recent.reduce((sum, s) => sum + s.bytes, 0) };
   }
+}
+
+function spread(times: number[]): Spread {
+  const sorted = [...times].sort((a, b) => a - b);
+  const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))]!;
+  return { p50: at(0.5), p95: at(0.95) };
 }
 
 function push<T>(list: T[], value: T) {

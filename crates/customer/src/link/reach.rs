@@ -58,8 +58,7 @@ async fn socket(server: &str) -> anyhow::Result<qmux::Session> {
     let tls = rustls::ClientConfig::builder().with_platform_verifier()?.with_no_client_auth();
     let connector = Some(tokio_tungstenite::Connector::Rustls(Arc::new(tls)));
     // Without Nagle's algorithm: a key release would wait for the acknowledgement of its press.
-    let (socket, answer) =
-        tokio_tungstenite::connect_async_tls_with_config(request, None, true, connector).await?;
+    let (socket, answer) = tokio_tungstenite::connect_async_tls_with_config(request, None, true, connector).await?;
     let protocol = answer.headers().get("sec-websocket-protocol").and_then(|p| p.to_str().ok());
     let protocol = protocol.context("the server does not speak the deskside protocol")?.to_owned();
     let keep_alive = qmux::ws::KeepAlive::new(ALIVE, DEAD);
@@ -75,8 +74,8 @@ async fn quic(server: &str) -> anyhow::Result<web_transport_quinn::Session> {
     let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(tls)?;
     let mut config = quinn::ClientConfig::new(Arc::new(crypto));
     config.transport_config(Arc::new(transport()?));
-    let endpoint = quinn::Endpoint::client(([0u16; 8], 0).into())
-        .or_else(|_| quinn::Endpoint::client(([0u8; 4], 0).into()))?;
+    let endpoint =
+        quinn::Endpoint::client(([0u16; 8], 0).into()).or_else(|_| quinn::Endpoint::client(([0u8; 4], 0).into()))?;
     Ok(web_transport_quinn::Client::new(endpoint, config).connect(url).await?)
 }
 

@@ -29,7 +29,8 @@ fn a_screen_header_with_each_byte_named() {
     let header = Header::from_bytes(&bytes).unwrap();
     let kind = FrameKind::Picture { key: true, lossless: false };
     let (read, encoded) = (5, 42);
-    let expected = Header { kind, width: 1920, height: 1080, seq: 9, time: 256, length: 4096, read, encoded, regions: 2 };
+    let expected =
+        Header { kind, width: 1920, height: 1080, seq: 9, time: 256, length: 4096, read, encoded, regions: 2 };
     assert_eq!(header, expected);
     assert_eq!(header.to_bytes(), bytes);
     assert_eq!((header.payload_at(), header.frame_bytes()), (23 + 16, 23 + 16 + 4096));

@@ -7,7 +7,7 @@ mod screen;
 use std::sync::{Arc, Mutex, RwLock};
 
 use protocol::{
-    Client, Entry, Event, Input, ParticipantId, Phase, Presence, RefusalReason, Role, ServerMessage, SessionId,
+    Client, Entry, Event, Input, ParticipantId, Path, Phase, Presence, RefusalReason, Role, ServerMessage, SessionId,
     SessionState, Timestamp,
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, TransactionTrait};
@@ -43,6 +43,7 @@ pub struct Live {
     /// The shared screen.
     pub screen: Screen,
     recorder: Mutex<Option<recorder::Recorder>>,
+    path: Mutex<Option<Path>>,
     changed: Notify,
 }
 
@@ -96,9 +97,20 @@ impl Live {
             inner: tokio::sync::Mutex::new(inner),
             screen: Screen::default(),
             recorder: Mutex::new(None),
+            path: Mutex::new(None),
             changed: Notify::new(),
         };
         Arc::new(live)
+    }
+
+    /// How the customer's program reaches the server, as far as is known.
+    pub fn path(&self) -> Option<Path> {
+        *self.path.lock().expect("nobody panics while holding the path")
+    }
+
+    /// The customer's connection was looked at.
+    pub fn set_path(&self, path: Path) {
+        *self.path.lock().expect("nobody panics while holding the path") = Some(path);
     }
 
     /// Judges a wish, stores what it brings, and tells everybody.

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
 };
 
 use bytes::Bytes;
@@ -18,8 +21,10 @@ const QUEUE: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Frame {
     pub header: Header,
-    /// Header and payload.
+    /// Header, regions and payload.
     pub bytes: Bytes,
+    /// When the last byte of it was read.
+    pub arrived: std::time::Instant,
 }
 
 impl Frame {
@@ -39,7 +44,11 @@ pub struct Subscription {
 
 /// The relay's memory of one shared screen.
 #[derive(Default)]
-pub struct Screen(Mutex<Inner>);
+pub struct Screen {
+    inner: Mutex<Inner>,
+    /// How long the last picture stayed here, in tenths of a millisecond.
+    relay_time: AtomicU32,
+}
 
 #[derive(Default)]
 struct Inner {
@@ -58,7 +67,7 @@ struct Viewer {
 
 impl Screen {
     fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.0.lock().expect("nobody panics while holding the screen")
+        self.inner.lock().expect("nobody panics while holding the screen")
     }
 
     /// Whether the frame is the first of a sharing, or of another size than the one before.
@@ -77,6 +86,17 @@ impl Screen {
             FrameKind::Picture { key, .. } => inner.remember(key, &frame),
         }
         inner.viewers.retain(|_, viewer| viewer.frames.try_send(frame.clone()).is_ok());
+    }
+
+    /// A frame was handed to a viewer's connection.
+    pub fn passed(&self, frame: &Frame) {
+        let tenths = frame.arrived.elapsed().as_micros() / 100;
+        self.relay_time.store(u32::try_from(tenths).unwrap_or(u32::MAX), Relaxed);
+    }
+
+    /// How long the last frame stayed in the server, in tenths of a millisecond.
+    pub fn relay_time(&self) -> u32 {
+        self.relay_time.load(Relaxed)
     }
 
     /// A viewer comes.
