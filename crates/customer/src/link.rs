@@ -289,6 +289,7 @@ impl Connected<'_> {
             }
             ServerMessage::Drawn { seq } => self.sharer.drawn(seq),
             ServerMessage::NeedKeyframe {} => self.sharer.need_keyframe(),
+            ServerMessage::UseFormat { format } => self.sharer.use_format(format),
             ServerMessage::Bye { reason } if reason == "elsewhere" => {
                 lock(self.consent).end();
                 (self.notify)(Notice::Failed("This session goes on in another window.".into()));

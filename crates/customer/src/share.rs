@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use protocol::{FrameKind, Header, Region, ShareTrouble};
+use protocol::{FrameKind, Header, PictureFormat, Region, ShareTrouble};
 use screen::{Coder, Rect};
 use session::Consent;
 use tokio::sync::mpsc;
@@ -21,6 +21,8 @@ use crate::{
 
 /// Pictures a second at most: what screens show.
 const FRAME_TIME: Duration = Duration::from_millis(16);
+/// How long an application may go on drawing before the screen is read.
+const DRAWING: Duration = Duration::from_millis(1);
 /// Sleep at most this long: a bound, not a clock; every reason to wake comes as an event.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
@@ -38,6 +40,7 @@ pub struct OutFrame {
 enum Order {
     Drawn(u32),
     Keyframe,
+    Format(screen::Format),
     Stop,
 }
 
@@ -54,12 +57,13 @@ pub struct Sharer {
     running: Option<Running>,
     /// Sharing failed under the present grant: it is not tried again before a new one.
     failed: bool,
+    format: screen::Format,
     troubles: (mpsc::Sender<ShareTrouble>, mpsc::Receiver<ShareTrouble>),
 }
 
 impl Sharer {
     pub fn new(consent: Arc<Mutex<Consent>>, frames: mpsc::Sender<OutFrame>) -> Self {
-        Self { consent, frames, running: None, failed: false, troubles: mpsc::channel(4) }
+        Self { consent, frames, running: None, failed: false, format: screen::Format::Gbr, troubles: mpsc::channel(4) }
     }
 
     /// Does what the consent says now.
@@ -93,7 +97,10 @@ impl Sharer {
         };
         let spawned = std::thread::Builder::new().name("share".into()).spawn(work);
         match spawned {
-            Ok(thread) => self.running = Some(Running { orders, waker, thread }),
+            Ok(thread) => {
+                self.running = Some(Running { orders, waker, thread });
+                self.order(Order::Format(self.format));
+            }
             Err(_) => drop(self.troubles.0.try_send(ShareTrouble::Encoder)),
         }
     }
@@ -112,6 +119,15 @@ impl Sharer {
     /// A viewer needs a keyframe.
     pub fn need_keyframe(&self) {
         self.order(Order::Keyframe);
+    }
+
+    /// All viewers can show this format.
+    pub fn use_format(&mut self, format: PictureFormat) {
+        self.format = match format {
+            PictureFormat::Gbr => screen::Format::Gbr,
+            PictureFormat::Yuv420 => screen::Format::Yuv420,
+        };
+        self.order(Order::Format(self.format));
     }
 
     fn order(&self, order: Order) {
@@ -143,7 +159,6 @@ struct Share {
     consent: Arc<Mutex<Consent>>,
     frames: mpsc::Sender<OutFrame>,
     started: Instant,
-    threads: u32,
     /// Nothing may be sent before the first keyframe: it opens the stream.
     opened: bool,
     pointer: News,
@@ -173,7 +188,6 @@ impl Share {
             consent,
             frames,
             started: Instant::now(),
-            threads,
             opened: false,
             pointer,
             reading: Duration::ZERO,
@@ -196,6 +210,7 @@ impl Share {
                         self.coder.want_key();
                         self.pointer = self.capture.pointer()?;
                     }
+                    Order::Format(format) => self.coder.use_format(format).map_err(encoder_failed)?,
                     Order::Stop => return Ok(()),
                 }
             }
@@ -215,9 +230,13 @@ impl Share {
                 self.send_pointer()?;
             }
             let news = self.capture.wait(self.sleep(next_frame, damaged))?;
+            if news.damaged && !damaged {
+                // Applications draw in several steps; half of a drawing would cost a whole frame.
+                next_frame = next_frame.max(Instant::now() + DRAWING);
+            }
             damaged |= news.damaged;
             if let Some((width, height)) = news.size {
-                self.coder.resize(width, height, self.threads).map_err(encoder_failed)?;
+                self.coder.resize(width, height).map_err(encoder_failed)?;
                 self.read_screen()?;
             }
             self.pointer.pointer_at = news.pointer_at.or(self.pointer.pointer_at);

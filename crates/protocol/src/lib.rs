@@ -18,7 +18,8 @@ pub use id::{BadId, ParticipantId, SessionId, Timestamp};
 pub use input::{Button, Input, Special};
 pub use limits::*;
 pub use message::{
-    Answer, ClientMessage, Entry, Hello, Path, Permit, Phase, RefusalReason, ServerMessage, SessionState, ShareTrouble,
+    Answer, ClientMessage, Entry, Hello, Path, Permit, Phase, PictureFormat, RefusalReason, ServerMessage,
+    SessionState, ShareTrouble,
 };
 pub use screen::{FrameKind, HEADER_BYTES, Header, HeaderError, MAX_REGIONS, PointerShape, REGION_BYTES, Region};
 

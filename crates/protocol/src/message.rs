@@ -94,6 +94,8 @@ pub enum ClientMessage {
     Drawn { seq: u32 },
     /// Technician: the decoder lost its state and needs a keyframe.
     NeedKeyframe {},
+    /// From a technician's page: the best format that its decoder showed rightly in its self-test.
+    Shows { format: PictureFormat },
     /// Customer's program: sharing is allowed but does not work.
     ShareFailed { trouble: ShareTrouble },
     /// Is the connection alive? `t` comes back in the pong.
@@ -240,6 +242,17 @@ pub struct Entry {
     pub event: Event,
 }
 
+/// How pictures are coded. The first that every viewer shows rightly is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum PictureFormat {
+    /// AV1 profile 1, 4:4:4, identity matrix, full range: every pixel equal in the end.
+    Gbr,
+    /// AV1 profile 0, 4:2:0, BT.709, limited range: for browsers that cannot show the other.
+    Yuv420,
+}
+
 /// How the customer's program reaches the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(deny_unknown_fields)]
@@ -280,6 +293,8 @@ pub enum ServerMessage {
     Drawn { seq: u32 },
     /// To the customer's program: a viewer needs a keyframe.
     NeedKeyframe {},
+    /// To the customer's program: what all viewers can show.
+    UseFormat { format: PictureFormat },
     /// The answer to a ping, and how things stand beyond the server.
     ///
     /// `relay` is how long the last picture stayed in the server, in tenths of a millisecond.

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use screen::{Aom, Bitmap, Coder, Decoder, Encoder, Picture, Rect, Request};
+use screen::{Aom, Bitmap, Coder, Decoder, Encoder, Format, Picture, Rect, Request};
 
 const WIDTH: u16 = 1920;
 const HEIGHT: u16 = 1080;
@@ -42,7 +42,7 @@ fn photograph(rect: Rect) -> Vec<u8> {
 fn ready(threads: u32) -> (Aom, Picture, u64) {
     let mut picture = Picture::new(WIDTH, HEIGHT);
     picture.copy_bgrx(WHOLE, &text(WHOLE, 0));
-    let mut aom = Aom::new(WIDTH, HEIGHT, threads).unwrap();
+    let mut aom = Aom::new(WIDTH, HEIGHT, threads, Format::Gbr).unwrap();
     let active = Bitmap::over(WIDTH, HEIGHT, 16);
     aom.encode(&picture, 0, &Request { key: true, quantiser: 24, active }).unwrap();
     (aom, picture, 0)

@@ -1,4 +1,4 @@
-//! libaom in real-time mode: AV1 profile 1, 8 bit, 4:4:4, identity matrix (GBR), full range.
+//! libaom in real-time mode, 8 bit: 4:4:4 with the identity matrix (GBR) in full range, or 4:2:0 as a fallback.
 //!
 //! The settings are the measured ones of `docs/decisions/0002-screen.md`. Three of them are necessary for exactness: no
 //! in-loop filters (they leak across the edge of the active map), superblocks of 64, and staleness counted in these.
@@ -8,7 +8,7 @@ use std::{mem, ptr};
 
 use libaom_sys as ffi;
 
-use crate::{CodecError, Encoder, Picture, Request};
+use crate::{CodecError, Encoder, Format, Picture, Rect, Request, yuv::Yuv};
 
 const OPTIONS: [(&CStr, &CStr); 20] = [
     (c"cpu-used", c"10"),
@@ -37,6 +37,8 @@ const OPTIONS: [(&CStr, &CStr); 20] = [
 pub struct Aom {
     context: Box<ffi::aom_codec_ctx_t>,
     config: ffi::aom_codec_enc_cfg_t,
+    /// The picture in 4:2:0, where that is what is coded.
+    yuv: Option<Yuv>,
 }
 
 // SAFETY: a libaom context has no ties to the thread that made it; `&mut self` keeps callers one at a time.
@@ -44,7 +46,7 @@ unsafe impl Send for Aom {}
 
 impl Aom {
     /// An encoder for pictures of that size. Two threads bring two tile columns.
-    pub fn new(width: u16, height: u16, threads: u32) -> Result<Self, CodecError> {
+    pub fn new(width: u16, height: u16, threads: u32, format: Format) -> Result<Self, CodecError> {
         // SAFETY: the interface is a static of libaom; `config` is plain data, filled in before it is read; the context
         // is zeroed, which is what `aom_codec_enc_init_ver` asks for, and boxed, so that it never moves.
         let mut aom = unsafe {
@@ -53,7 +55,7 @@ impl Aom {
             check(ffi::aom_codec_enc_config_default(interface, &mut config, ffi::AOM_USAGE_REALTIME))?;
             config.g_w = width.into();
             config.g_h = height.into();
-            config.g_profile = 1;
+            config.g_profile = if format == Format::Gbr { 1 } else { 0 };
             config.g_bit_depth = 8;
             config.g_input_bit_depth = 8;
             config.g_threads = threads;
@@ -70,7 +72,8 @@ impl Aom {
             let mut context: Box<ffi::aom_codec_ctx_t> = Box::new(mem::zeroed());
             let version = ffi::AOM_ENCODER_ABI_VERSION as c_int;
             check(ffi::aom_codec_enc_init_ver(&mut *context, interface, &config, 0, version))?;
-            Self { context, config }
+            let yuv = (format == Format::Yuv420).then(|| Yuv::new(width, height));
+            Self { context, config, yuv }
         };
         for (name, value) in OPTIONS {
             aom.option(name, value)?;
@@ -78,18 +81,37 @@ impl Aom {
         if threads > 1 {
             aom.option(c"tile-columns", c"1")?;
         }
+        let (transfer, matrix, range) = match format {
+            Format::Gbr => (ffi::AOM_CICP_TC_SRGB, ffi::AOM_CICP_MC_IDENTITY, ffi::AOM_CR_FULL_RANGE),
+            Format::Yuv420 => (ffi::AOM_CICP_TC_BT_709, ffi::AOM_CICP_MC_BT_709, ffi::AOM_CR_STUDIO_RANGE),
+        };
         let colours = [
             (ffi::AV1E_SET_COLOR_PRIMARIES, ffi::AOM_CICP_CP_BT_709),
-            (ffi::AV1E_SET_TRANSFER_CHARACTERISTICS, ffi::AOM_CICP_TC_SRGB),
-            (ffi::AV1E_SET_MATRIX_COEFFICIENTS, ffi::AOM_CICP_MC_IDENTITY),
-            (ffi::AV1E_SET_COLOR_RANGE, ffi::AOM_CR_FULL_RANGE),
+            (ffi::AV1E_SET_TRANSFER_CHARACTERISTICS, transfer),
+            (ffi::AV1E_SET_MATRIX_COEFFICIENTS, matrix),
+            (ffi::AV1E_SET_COLOR_RANGE, range),
         ];
         for (control, value) in colours {
             // SAFETY: the context is initialised, and each of these controls takes one int.
             let result = unsafe { ffi::aom_codec_control(&mut *aom.context, control as c_int, value as c_int) };
             aom.checked(result)?;
         }
+        aom.refer_to_last_only()?;
         Ok(aom)
+    }
+
+    /// Every picture refers to the one before and to nothing older: the seven buffers of 9 MB (at 1080p) through which
+    /// libaom rotates otherwise shrink to three.
+    fn refer_to_last_only(&mut self) -> Result<(), CodecError> {
+        let mut references = ffi::aom_svc_ref_frame_config {
+            reference: [1, 0, 0, 0, 0, 0, 0],
+            ref_idx: [0, 1, 2, 3, 4, 5, 6],
+            refresh: [1, 1, 1, 1, 1, 1, 1, 0],
+        };
+        let control = ffi::AV1E_SET_SVC_REF_FRAME_CONFIG as c_int;
+        // SAFETY: the context is initialised; libaom copies the configuration during the call.
+        let result = unsafe { ffi::aom_codec_control(&mut *self.context, control, &raw mut references) };
+        self.checked(result)
     }
 
     fn option(&mut self, name: &CStr, value: &CStr) -> Result<(), CodecError> {
@@ -135,7 +157,13 @@ impl Encoder for Aom {
                 unsafe { ffi::aom_codec_control(&mut *self.context, ffi::AOME_SET_ACTIVEMAP as c_int, &raw mut map) };
             self.checked(result)?;
         }
-        let image = image(picture);
+        let image = match &mut self.yuv {
+            Some(yuv) => {
+                yuv.convert(picture, (!request.key).then_some(&request.active));
+                image_of_yuv(yuv, picture.width(), picture.height())
+            }
+            None => image(picture),
+        };
         let flags = if request.key { ffi::AOM_EFLAG_FORCE_KF } else { 0 };
         // SAFETY: the image's planes belong to `picture`, which outlives the call; with no lag libaom keeps no pointer.
         let result = unsafe { ffi::aom_codec_encode(&mut *self.context, &image, time.cast_signed(), 1, flags.into()) };
@@ -156,6 +184,57 @@ impl Encoder for Aom {
             }
         }
         if data.is_empty() { Err(CodecError("no frame came out".into())) } else { Ok(data) }
+    }
+}
+
+impl Aom {
+    /// What every viewer sees after the last picture, pixel for pixel.
+    pub fn reconstruction(&mut self) -> Result<Reconstruction<'_>, CodecError> {
+        // SAFETY: all-zero bytes are a valid value of this plain C struct; the context is initialised, and libaom fills
+        // the image with pointers into a buffer of its own, which stays until the next picture is coded. The borrow of
+        // `self` keeps that from happening.
+        unsafe {
+            let mut image: ffi::aom_image_t = mem::zeroed();
+            let control = ffi::AV1_GET_NEW_FRAME_IMAGE as c_int;
+            let result = ffi::aom_codec_control(&mut *self.context, control, &raw mut image);
+            self.checked(result)?;
+            Ok(Reconstruction { image, yuv: self.yuv.as_ref() })
+        }
+    }
+}
+
+/// The encoder's own idea of the last picture.
+pub struct Reconstruction<'a> {
+    image: ffi::aom_image_t,
+    /// What was coded, where that is not the picture itself. Borrowed from the encoder, like the image.
+    yuv: Option<&'a Yuv>,
+}
+
+impl Reconstruction<'_> {
+    /// Whether any pixel of the rectangle differs from the picture's.
+    pub fn differs(&self, picture: &Picture, rect: Rect) -> bool {
+        let (width, height) = (self.image.d_w.min(picture.width().into()), self.image.d_h.min(picture.height().into()));
+        let Some(rect) = rect.clipped(width as u16, height as u16) else { return false };
+        (0..3).any(|plane| {
+            let (coded, width) = match self.yuv {
+                Some(yuv) => yuv.plane(plane),
+                None => (&picture.planes()[plane][..], usize::from(picture.width())),
+            };
+            let halved = u16::from(self.yuv.is_some() && plane > 0);
+            let side = |start: u16, length: u16| {
+                let end = (usize::from(start) + usize::from(length) + usize::from(halved)) >> halved;
+                (usize::from(start >> halved), end)
+            };
+            let ((left, right), (top, bottom)) = (side(rect.x, rect.width), side(rect.y, rect.height));
+            let stride = self.image.stride[plane] as usize;
+            (top..bottom).any(|row| {
+                // SAFETY: the rectangle lies on the image, whose planes have `stride` × height bytes.
+                let shown = unsafe {
+                    std::slice::from_raw_parts(self.image.planes[plane].add(row * stride + left), right - left)
+                };
+                shown != &coded[row * width..][left..right]
+            })
+        })
     }
 }
 
@@ -182,6 +261,28 @@ fn image(picture: &Picture) -> ffi::aom_image_t {
     for (i, plane) in picture.planes().iter().enumerate() {
         image.planes[i] = plane.as_ptr().cast_mut();
         image.stride[i] = width as c_int;
+    }
+    image
+}
+
+/// A view of the planes as libaom's image. libaom only reads it.
+fn image_of_yuv(yuv: &Yuv, width: u16, height: u16) -> ffi::aom_image_t {
+    // SAFETY: all-zero bytes are a valid value of this plain C struct.
+    let mut image: ffi::aom_image_t = unsafe { mem::zeroed() };
+    let (width, height) = (u32::from(width), u32::from(height));
+    image.fmt = ffi::AOM_IMG_FMT_I420;
+    image.mc = ffi::AOM_CICP_MC_BT_709;
+    image.cp = ffi::AOM_CICP_CP_BT_709;
+    image.tc = ffi::AOM_CICP_TC_BT_709;
+    image.range = ffi::AOM_CR_STUDIO_RANGE;
+    (image.w, image.d_w, image.h, image.d_h) = (width, width, height, height);
+    (image.x_chroma_shift, image.y_chroma_shift) = (1, 1);
+    image.bit_depth = 8;
+    image.bps = 12;
+    for i in 0..3 {
+        let (plane, stride) = yuv.plane(i);
+        image.planes[i] = plane.as_ptr().cast_mut();
+        image.stride[i] = stride as c_int;
     }
     image
 }

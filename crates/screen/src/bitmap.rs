@@ -53,6 +53,11 @@ impl Bitmap {
         self.cells[row * self.columns + column] = 1;
     }
 
+    /// Unsets one block.
+    pub fn unset(&mut self, column: usize, row: usize) {
+        self.cells[row * self.columns + column] = 0;
+    }
+
     /// Sets every block that the rectangle of pixels touches.
     pub fn set_rect(&mut self, rect: Rect, side: u16) {
         let side = usize::from(side);

@@ -1,6 +1,6 @@
 //! Carries out plans: the tracker decides, the encoder codes.
 
-use crate::{Aom, Bitmap, CodecError, Encoder, Pacer, Picture, Plan, Rect, Request, Tracker};
+use crate::{Aom, Bitmap, CodecError, Encoder, Format, Pacer, Picture, Plan, Rect, Request, Tracker};
 
 /// One coded picture.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Coder {
     picture: Picture,
     tracker: Tracker,
     encoder: Aom,
+    threads: u32,
+    format: Format,
     /// The path to the viewers.
     pub pacer: Pacer,
     seq: u32,
@@ -34,7 +36,9 @@ impl Coder {
         Ok(Self {
             picture: Picture::new(width, height),
             tracker: Tracker::new(width, height),
-            encoder: Aom::new(width, height, threads)?,
+            encoder: Aom::new(width, height, threads, Format::Gbr)?,
+            threads,
+            format: Format::Gbr,
             pacer: Pacer::new(),
             seq: 0,
             last_time: None,
@@ -42,11 +46,21 @@ impl Coder {
     }
 
     /// The screen has another size now. Numbers and times go on.
-    pub fn resize(&mut self, width: u16, height: u16, threads: u32) -> Result<(), CodecError> {
-        self.encoder = Aom::new(width, height, threads)?;
+    pub fn resize(&mut self, width: u16, height: u16) -> Result<(), CodecError> {
+        self.encoder = Aom::new(width, height, self.threads, self.format)?;
         self.picture = Picture::new(width, height);
         self.tracker = Tracker::new(width, height);
         self.pacer.restart();
+        Ok(())
+    }
+
+    /// The viewers can show this format.
+    pub fn use_format(&mut self, format: Format) -> Result<(), CodecError> {
+        if format != self.format {
+            self.format = format;
+            self.encoder = Aom::new(self.picture.width(), self.picture.height(), self.threads, format)?;
+            self.want_key();
+        }
         Ok(())
     }
 
@@ -104,7 +118,13 @@ impl Coder {
         let regions = if key { vec![] } else { self.tracker.touched(&active) };
         let data = self.encoder.encode(&self.picture, time, &Request { key, quantiser, active })?;
         let seq = self.number();
-        self.tracker.done(&plan, data.len() as u64);
+        // What is stale is a fact, read from the encoder's own reconstruction; a lossless frame leaves nothing.
+        let reconstruction = if quantiser == 0 { None } else { Some(self.encoder.reconstruction()?) };
+        let differs = |rect| reconstruction.as_ref().is_some_and(|r| r.differs(&self.picture, rect));
+        self.tracker.done(&plan, data.len() as u64, differs);
+        if matches!(plan, Plan::Change { .. }) {
+            self.pacer.moved(now, data.len() as u64);
+        }
         self.pacer.sent(now, seq, data.len() as u64);
         Ok(Some(Coded { seq, key, lossless: quantiser == 0, regions, data }))
     }

@@ -11,6 +11,7 @@ mod pace;
 mod picture;
 mod track;
 pub mod webm;
+mod yuv;
 
 pub use aom::{Aom, Decoder};
 pub use bitmap::Bitmap;
@@ -23,6 +24,16 @@ pub use track::{Plan, Tracker};
 #[derive(Debug, thiserror::Error)]
 #[error("libaom: {0}")]
 pub struct CodecError(pub String);
+
+/// How pixels are told to the viewers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// AV1 profile 1, 4:4:4, identity matrix, full range: ends equal to the screen, pixel for pixel.
+    #[default]
+    Gbr,
+    /// AV1 profile 0, 4:2:0, BT.709, limited range: for browsers that cannot show the other. Coloured text is blurred.
+    Yuv420,
+}
 
 /// How one picture is to be coded.
 #[derive(Clone, Debug)]

@@ -15,7 +15,14 @@ const RATE_MEMORY: u64 = 2_000;
 /// again (the idea of BBR's ProbeRTT).
 const ROUND_TRIP_MEMORY: u64 = 10_000;
 /// The quantisers in use, finest first: 24 is near-transparent for text, 44 keeps a thin link quick.
-const QUANTISERS: [u32; 3] = [24, 36, 44];
+const QUANTISERS: [u32; 4] = [24, 32, 38, 44];
+/// More bytes a second than this are not spent on motion, whatever the path could take: what moves is seen less
+/// sharply, and refined when it stands still.
+const COMFORT: u64 = 250_000;
+/// Over how many milliseconds motion is judged.
+const MOTION: u64 = 500;
+/// A new quantiser is given so many milliseconds to show what it saves.
+const PATIENCE: u64 = 250;
 
 #[derive(Clone, Debug)]
 struct Sent {
@@ -35,7 +42,11 @@ pub struct Pacer {
     round_trip: Option<(u64, u64)>,
     clock: u64,
     recent_bytes: u64,
-    level: usize,
+    /// The frames of the last half second that showed change: when and how large.
+    motion: VecDeque<(u64, u64)>,
+    path_level: usize,
+    motion_level: usize,
+    levelled_at: u64,
 }
 
 impl Pacer {
@@ -44,13 +55,25 @@ impl Pacer {
         Self::default()
     }
 
+    /// A frame that shows change had `bytes`: what moves long and much becomes coarser.
+    pub fn moved(&mut self, now: u64, bytes: u64) {
+        if self.motion.back().is_some_and(|(at, _)| at + MOTION < now) {
+            self.motion_level = 0;
+        }
+        self.motion.push_back((now, bytes));
+        while self.motion.front().is_some_and(|(at, _)| at + MOTION < now) {
+            self.motion.pop_front();
+        }
+        self.recent_bytes = (self.recent_bytes * 3 + bytes) / 4;
+        self.adapt_to_path();
+        self.adapt_to_motion(now);
+    }
+
     /// A frame of `bytes` went out.
     pub fn sent(&mut self, now: u64, seq: u32, bytes: u64) {
         self.clock = now;
         let alone = self.in_flight.is_empty();
         self.in_flight.push_back(Sent { seq, bytes, at: now, delivered_before: self.delivered, alone });
-        self.recent_bytes = (self.recent_bytes * 3 + bytes) / 4;
-        self.adapt();
     }
 
     /// The viewers have drawn every frame up to `seq`.
@@ -115,18 +138,36 @@ impl Pacer {
     }
 
     /// The quantiser for the next frame that shows change.
-    pub fn quantiser(&self) -> u32 {
-        QUANTISERS[self.level]
+    pub fn quantiser(&self, now: u64) -> u32 {
+        let still = self.motion.back().is_none_or(|(at, _)| at + MOTION < now);
+        let motion = if still { 0 } else { self.motion_level };
+        QUANTISERS[self.path_level.max(motion)]
     }
 
     /// Coarser when the last frames took the path longer than 50 ms each, finer below 20 ms.
-    fn adapt(&mut self) {
-        let Some(rate) = self.rate().filter(|r| *r > 0) else { return };
+    fn adapt_to_path(&mut self) {
+        let Some(rate) = self.rate().filter(|rate| *rate > 0) else { return };
         let ms = self.recent_bytes * 1_000 / rate;
-        if ms > 50 && self.level + 1 < QUANTISERS.len() {
-            self.level += 1;
-        } else if ms < 20 && self.level > 0 {
-            self.level -= 1;
+        self.path_level = match self.path_level {
+            level if ms > 50 => (level + 1).min(QUANTISERS.len() - 1),
+            level if ms < 20 => level.saturating_sub(1),
+            level => level,
+        };
+    }
+
+    /// Coarser when motion costs more than is comfortable, finer when it costs far less.
+    fn adapt_to_motion(&mut self, now: u64) {
+        if now < self.levelled_at + PATIENCE || self.motion.len() < 3 {
+            return;
+        }
+        let moving = self.motion.iter().map(|(_, bytes)| bytes).sum::<u64>() * 1_000 / MOTION;
+        let level = match self.motion_level {
+            level if moving > COMFORT => (level + 1).min(QUANTISERS.len() - 1),
+            level if moving < COMFORT / 2 => level.saturating_sub(1),
+            level => level,
+        };
+        if level != self.motion_level {
+            (self.motion_level, self.levelled_at) = (level, now);
         }
     }
 }

@@ -6,8 +6,15 @@ use crate::{Bitmap, Pacer, Rect};
 pub(crate) const BLOCK: u16 = 16;
 /// A superblock: libaom codes a partly active one anew as a whole, so staleness is counted in these.
 const SUPERBLOCK: u16 = 64;
-/// A superblock is refined when it has not changed for this long, in milliseconds.
-const QUIET: u64 = 150;
+/// A superblock is refined when nothing on the screen has changed for this long, in milliseconds: a lossless frame takes
+/// the encoder 30 ms, in which a key press would have to wait.
+const QUIET: u64 = 300;
+/// Or when it has not changed itself for this long, whatever else moves.
+const LONG_QUIET: u64 = 1_000;
+/// A change of more than this part of the screen is shown coarser at first: it is there sooner.
+const LARGE_PART: usize = 4;
+/// The quantiser for large changes and keyframes, at least.
+const LARGE_QUANTISER: u32 = 38;
 /// No lossless frame covers more than this part of the screen, so that new damage never waits long.
 const REFINE_PART: usize = 8;
 /// A new keyframe for the sake of seeking: after so many bytes of other frames, at the next large change.
@@ -46,6 +53,8 @@ pub struct Tracker {
     damaged: Bitmap,
     stale: Bitmap,
     changed_at: Vec<u64>,
+    /// When anything changed last.
+    damaged_at: u64,
     key_wanted: bool,
     bytes_since_key: u64,
 }
@@ -56,13 +65,14 @@ impl Tracker {
         let stale = Bitmap::over(width, height, SUPERBLOCK);
         let changed_at = vec![0; stale.cells().len()];
         let damaged = Bitmap::over(width, height, BLOCK);
-        Self { width, height, damaged, stale, changed_at, key_wanted: true, bytes_since_key: 0 }
+        Self { width, height, damaged, stale, changed_at, damaged_at: 0, key_wanted: true, bytes_since_key: 0 }
     }
 
     /// These pixels changed.
     pub fn damage(&mut self, now: u64, rect: Rect) {
         let Some(rect) = rect.clipped(self.width, self.height) else { return };
         self.damaged.set_rect(rect, BLOCK);
+        self.damaged_at = now;
         let mut touched = Bitmap::over(self.width, self.height, SUPERBLOCK);
         touched.set_rect(rect, SUPERBLOCK);
         for (column, row) in touched.iter() {
@@ -78,21 +88,21 @@ impl Tracker {
     /// What to code now; `None` when there is nothing to do or the path is full.
     pub fn plan(&self, now: u64, pacer: &Pacer) -> Option<Plan> {
         if self.key_wanted {
-            return Some(Plan::Key { quantiser: pacer.quantiser() });
+            return Some(Plan::Key { quantiser: pacer.quantiser(now).max(LARGE_QUANTISER) });
         }
         if !self.damaged.is_empty() {
             if !pacer.may_send() {
                 return None;
             }
-            let quantiser = pacer.quantiser();
-            let large = self.damaged.count() * 4 > self.damaged.cells().len();
+            let large = self.damaged.count() * LARGE_PART > self.damaged.cells().len();
+            let quantiser = if large { pacer.quantiser(now).max(LARGE_QUANTISER) } else { pacer.quantiser(now) };
             return Some(if large && self.bytes_since_key > KEY_AFTER_BYTES {
                 Plan::Key { quantiser }
             } else {
                 Plan::Change { quantiser, active: self.damaged.clone() }
             });
         }
-        if !pacer.idle() {
+        if !pacer.may_send() {
             return None;
         }
         let most = (self.stale.cells().len() / REFINE_PART).max(1);
@@ -105,43 +115,49 @@ impl Tracker {
 
     /// When [`Tracker::plan`] may have something to refine although nothing else happens.
     pub fn due(&self) -> Option<u64> {
-        self.stale.iter().map(|(column, row)| self.changed(column, row) + QUIET).min()
+        let quiet = self.damaged_at + QUIET;
+        self.stale.iter().map(|(column, row)| quiet.min(self.changed(column, row) + LONG_QUIET)).min()
     }
 
-    /// A plan was carried out and took so many bytes.
-    pub fn done(&mut self, plan: &Plan, bytes: u64) {
+    /// A plan was carried out and took so many bytes; `differs` says of a rectangle whether the viewers' picture still
+    /// differs there from the screen.
+    pub fn done(&mut self, plan: &Plan, bytes: u64, mut differs: impl FnMut(Rect) -> bool) {
         self.bytes_since_key += bytes;
         match plan {
             Plan::Key { quantiser } => {
                 self.key_wanted = false;
                 self.bytes_since_key = 0;
                 self.damaged.clear();
-                if *quantiser > 0 { self.stale.fill() } else { self.stale.clear() }
+                self.stale.clear();
+                if *quantiser > 0 {
+                    for (column, row) in all(&self.stale) {
+                        if differs(superblock(column, row)) {
+                            self.stale.set(column, row);
+                        }
+                    }
+                }
             }
             Plan::Change { active, .. } => {
-                for (column, row) in active.iter() {
-                    self.stale.set(column / 4, row / 4);
+                for (column, row) in self.superblocks(active).iter() {
+                    if differs(superblock(column, row)) {
+                        self.stale.set(column, row);
+                    } else {
+                        self.stale.unset(column, row);
+                    }
                 }
                 self.damaged.clear();
             }
             Plan::Refine { active } => {
-                let mut still = Bitmap::over(self.width, self.height, SUPERBLOCK);
-                for (column, row) in self.stale.iter() {
-                    if !active.get(column * 4, row * 4) {
-                        still.set(column, row);
-                    }
+                for (column, row) in self.superblocks(active).iter() {
+                    self.stale.unset(column, row);
                 }
-                self.stale = still;
             }
         }
     }
 
     /// The pixels that a frame with this map may change: whole superblocks.
     pub fn touched(&self, active: &Bitmap) -> Vec<Rect> {
-        let mut superblocks = Bitmap::over(self.width, self.height, SUPERBLOCK);
-        for (column, row) in active.iter() {
-            superblocks.set(column / 4, row / 4);
-        }
+        let superblocks = self.superblocks(active);
         let pixels = |[x, y, columns, rows]: [usize; 4]| {
             let at = |n: usize| u16::try_from(n * usize::from(SUPERBLOCK)).expect("blocks lie on a screen");
             let rect = Rect { x: at(x), y: at(y), width: at(columns), height: at(rows) };
@@ -155,13 +171,27 @@ impl Tracker {
         !self.key_wanted && self.damaged.is_empty() && self.stale.is_empty()
     }
 
+    fn superblocks(&self, active: &Bitmap) -> Bitmap {
+        let mut superblocks = Bitmap::over(self.width, self.height, SUPERBLOCK);
+        for (column, row) in active.iter() {
+            superblocks.set(column / 4, row / 4);
+        }
+        superblocks
+    }
+
     fn changed(&self, column: usize, row: usize) -> u64 {
         self.changed_at[row * self.stale.columns() + column]
     }
 
     fn settled(&self, now: u64) -> impl Iterator<Item = (usize, usize)> {
-        self.stale.iter().filter(move |(column, row)| self.changed(*column, *row) + QUIET <= now)
+        let quiet = self.damaged_at + QUIET <= now;
+        self.stale.iter().filter(move |(column, row)| quiet || self.changed(*column, *row) + LONG_QUIET <= now)
     }
+}
+
+fn all(grid: &Bitmap) -> impl Iterator<Item = (usize, usize)> + use<> {
+    let columns = grid.columns();
+    (0..grid.cells().len()).map(move |i| (i % columns, i / columns))
 }
 
 fn superblock(column: usize, row: usize) -> Rect {

@@ -128,6 +128,7 @@ pub async fn serve<S: Session>(app: Shared, connection: S, quic: bool) {
     let (place, who) = (seat.connection, seat.who);
     let mut tasks = JoinSet::new();
     if seat.role == Role::Customer {
+        live.to_program(ServerMessage::UseFormat { format: live.screen.format() }).await;
         tasks.spawn(watch_path(live.clone(), connection.clone(), quic));
     }
     let result = converse(&app, &live, &connection, seat, proof, control, &mut tasks).await;
@@ -297,13 +298,23 @@ async fn read_control<R: RecvStream>(
                 continue;
             }
             ClientMessage::Drawn { seq } => {
-                if let Some(seq) = live.screen.drawn(place, seq) {
+                let paced = live.screen.drawn(std::time::Instant::now(), place, seq);
+                if let Some(seq) = paced.drawn {
                     live.to_program(ServerMessage::Drawn { seq }).await;
+                }
+                if paced.key_needed {
+                    live.to_program(ServerMessage::NeedKeyframe {}).await;
                 }
                 continue;
             }
             ClientMessage::NeedKeyframe {} => {
                 live.to_program(ServerMessage::NeedKeyframe {}).await;
+                continue;
+            }
+            ClientMessage::Shows { format } => {
+                if let Some(format) = live.screen.shows(place, format) {
+                    live.to_program(ServerMessage::UseFormat { format }).await;
+                }
                 continue;
             }
             ClientMessage::Chat { text, nonce } => Command::Chat { text, nonce },

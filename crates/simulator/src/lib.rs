@@ -5,6 +5,7 @@
 //! customer's machine with what the person really allowed, which is written down apart from all of the product's code.
 
 mod chance;
+pub mod path;
 mod world;
 
 pub use chance::Chance;

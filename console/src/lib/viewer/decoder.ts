@@ -1,4 +1,4 @@
-// Coded pictures to a canvas. AV1 4:4:4 in GBR, decoded in software: no graphics card decodes AV1 profile 1.
+// Coded pictures to a canvas. Decoded in software: no graphics card decodes AV1 profile 1.
 
 import type { Frame } from './frames';
 import { Painter } from './painter';
@@ -6,26 +6,27 @@ import { Stages } from './stages';
 
 type Picture = Extract<Frame, { kind: 'picture' }>;
 
-/** Strings for the same stream: Firefox accepts only the second, and decodes it rightly. */
-const CODECS = ['av01.1.08M.08', 'av01.0.08M.08'];
-
 export interface DecoderEvents {
   /** The picture is on the canvas. */
   drawn(seq: number, width: number, height: number): void;
   /** The decoder lost its state: only a keyframe helps. */
   lost(): void;
-  /** No decoder of this browser takes the stream. */
-  unsupported(reason: string): void;
+  /** The decoder failed again and again. */
+  hopeless(): void;
 }
+
+/** After so many failures without a picture between them another keyframe is of no use. */
+const MOST_FAILURES = 3;
 
 export class Decoder {
   private decoder: VideoDecoder | null = null;
   private waitsForKey = true;
-  private codec = 0;
   /** What was given to the decoder and has not come back, by number, and since when. */
   private pending = new Map<number, { picture: Picture; since: number }>();
   private painter: Painter;
   private painting: Promise<void> = Promise.resolve();
+  private codec = '';
+  private failures = 0;
   readonly stages = new Stages();
 
   constructor(
@@ -35,19 +36,20 @@ export class Decoder {
     this.painter = new Painter(canvas);
   }
 
+  /** Decodes what comes from now on under this codec string. */
+  use(codec: string) {
+    if (codec !== this.codec) this.reset();
+    this.codec = codec;
+  }
+
   decode(picture: Picture) {
-    if (typeof VideoDecoder === 'undefined') {
-      return this.events.unsupported(
-        'This browser cannot decode the screen (no WebCodecs, or the page is not secure).'
-      );
-    }
-    if (picture.key) this.start();
     if (this.waitsForKey && !picture.key) return;
-    this.waitsForKey = false;
     // The number travels as the time stamp: it comes back with the picture.
     this.pending.set(picture.seq, { picture, since: performance.now() });
     const type = picture.key ? 'key' : 'delta';
     try {
+      if (picture.key) this.start();
+      this.waitsForKey = false;
       this.decoder!.decode(
         new EncodedVideoChunk({ type, timestamp: picture.seq, data: picture.data as Uint8Array<ArrayBuffer> })
       );
@@ -62,11 +64,7 @@ export class Decoder {
       output: (frame) => this.draw(frame),
       error: () => this.fail()
     });
-    this.decoder.configure({
-      codec: CODECS[this.codec]!,
-      optimizeForLatency: true,
-      hardwareAcceleration: 'prefer-software'
-    });
+    this.decoder.configure({ codec: this.codec, optimizeForLatency: true, hardwareAcceleration: 'prefer-software' });
   }
 
   /** Pictures are painted one after another, in the order in which they were decoded. */
@@ -83,6 +81,7 @@ export class Decoder {
       } finally {
         frame.close();
       }
+      this.failures = 0;
       const now = performance.now();
       // Refinement is nobody's wait: it comes when nothing else is to do.
       if (pending && !pending.picture.lossless) {
@@ -94,13 +93,14 @@ export class Decoder {
     });
   }
 
-  /** The next codec string is tried; after the last one the same again, since a decoder may also just be lost. */
+  /** The decoder lost its state, as one does when its tab was long in the background: a keyframe brings it back. */
   private fail() {
     this.decoder = null;
     this.waitsForKey = true;
     this.pending.clear();
-    this.codec = (this.codec + 1) % CODECS.length;
-    this.events.lost();
+    this.failures += 1;
+    if (this.failures > MOST_FAILURES) this.events.hopeless();
+    else this.events.lost();
   }
 
   /** The next sharing starts anew. */

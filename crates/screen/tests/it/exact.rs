@@ -1,6 +1,6 @@
 //! The promise of the stream: once a screen has settled, the viewer's picture equals it, pixel for pixel.
 
-use screen::{Coder, Decoder, Picture, Rect};
+use screen::{Coder, Decoder, Format, Picture, Rect};
 
 /// A repeatable noise.
 struct Noise(u32);
@@ -90,10 +90,28 @@ fn a_resize_starts_with_a_keyframe_of_the_new_size() {
     let mut viewer = Viewer::new(320, 200, 1);
     viewer.draw(Rect { x: 0, y: 0, width: 320, height: 200 }, &mut Noise(3));
     viewer.settle();
-    viewer.coder.resize(200, 320, 1).unwrap();
+    viewer.coder.resize(200, 320).unwrap();
     viewer.draw(Rect { x: 0, y: 0, width: 200, height: 320 }, &mut Noise(4));
     viewer.settle();
     let shown = viewer.shown.unwrap();
     assert_eq!((shown.width(), shown.height()), (200, 320));
     assert!(&shown == viewer.coder.picture());
+}
+
+#[test]
+fn the_fallback_settles_too_and_shows_the_colours() {
+    let mut viewer = Viewer::new(322, 201, 1);
+    viewer.coder.use_format(Format::Yuv420).unwrap();
+    let whole = Rect { x: 0, y: 0, width: 322, height: 201 };
+    viewer.coder.update(1, whole, &[200, 40, 60, 0].repeat(322 * 201));
+    let mut last = Vec::new();
+    while !viewer.coder.exact() {
+        viewer.now += 5;
+        if let Some(coded) = viewer.coder.next(viewer.now).unwrap() {
+            viewer.coder.pacer.drawn(viewer.now + 5, coded.seq);
+            last = coded.data;
+        }
+        assert!(viewer.now < 10_000, "refinement never ends");
+    }
+    assert!(!last.is_empty());
 }

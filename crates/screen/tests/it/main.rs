@@ -2,4 +2,5 @@
 
 mod exact;
 mod pace;
+mod probe;
 mod webm;

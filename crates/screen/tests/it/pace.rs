@@ -47,10 +47,25 @@ fn a_thin_path_gets_coarser_frames_and_a_fat_one_fine() {
     for (rate, finest) in [(100_000u64, false), (50_000_000, true)] {
         for seq in 0..200 {
             let took = 10_000 * 1_000 / rate + 10;
+            pacer.moved(now, 10_000);
             pacer.sent(now, seq, 10_000);
-            now += took;
-            pacer.drawn(now, seq);
+            pacer.drawn(now + took, seq);
+            now += took.max(33);
         }
-        assert_eq!(pacer.quantiser() == 24, finest, "at {rate} bytes/s");
+        assert_eq!(pacer.quantiser(now) == 24, finest, "at {rate} bytes/s");
     }
+}
+
+#[test]
+fn what_moves_much_becomes_coarser_and_what_comes_after_a_rest_is_fine() {
+    let mut pacer = Pacer::new();
+    for now in (0..3_000).step_by(33) {
+        pacer.moved(now, 30_000);
+    }
+    assert!(pacer.quantiser(3_000) > 32, "900 kB a second are more than motion is worth");
+    assert_eq!(pacer.quantiser(4_000), 24, "a key press after a rest");
+    for now in (5_000..8_000).step_by(66) {
+        pacer.moved(now, 12_000);
+    }
+    assert_eq!(pacer.quantiser(8_000), 24, "a scrolling terminal is worth its 180 kB a second");
 }

@@ -240,7 +240,9 @@ impl Live {
             inner.connections.retain(|c| c.id != connection);
             !inner.connections.iter().any(|c| c.who == who)
         };
-        self.screen.leave(connection);
+        if let Some(format) = self.screen.leave(connection) {
+            self.to_program(ServerMessage::UseFormat { format }).await;
+        }
         if alone && let Err(error) = self.act(app, &Actor::Server, Command::Drop { id: who }).await {
             tracing::debug!(session = %self.id, %error, "a connection ended after its session");
         }

@@ -1,21 +1,28 @@
 //! The shared screen on its way: what a late viewer needs, who watches, and how far everybody has come.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use protocol::{FrameKind, Header};
+use protocol::{FrameKind, Header, PictureFormat};
 use tokio::sync::mpsc;
 
 /// A late viewer gets the last keyframe and what followed, up to so many bytes; beyond, a new keyframe is asked for.
 const BACKLOG_BYTES: usize = 8 * 1024 * 1024;
 /// How many frames may wait for one viewer. Pacing keeps this near zero; a viewer that lets it fill starts anew.
 const QUEUE: usize = 256;
+/// A viewer whose oldest picture is under way for longer, or that has more under way, is left out until the next
+/// keyframe, so that it slows nobody else.
+const LATE: Duration = Duration::from_secs(2);
+const LATE_BYTES: usize = 4 * 1024 * 1024;
+/// Keyframes cost everybody: for viewers that fell behind there is one in so long.
+const KEY_EVERY: Duration = Duration::from_secs(5);
 
 /// A frame as it came: the header that the relay reads, and all bytes, which it passes on.
 #[derive(Clone, Debug)]
@@ -24,7 +31,7 @@ pub struct Frame {
     /// Header, regions and payload.
     pub bytes: Bytes,
     /// When the last byte of it was read.
-    pub arrived: std::time::Instant,
+    pub arrived: Instant,
 }
 
 impl Frame {
@@ -58,11 +65,28 @@ struct Inner {
     pointer: HashMap<u8, Arc<Frame>>,
     size: Option<(u16, u16)>,
     viewers: HashMap<u64, Viewer>,
+    /// When a keyframe was asked for the last time for a viewer that had fallen behind.
+    key_asked: Option<Instant>,
 }
 
 struct Viewer {
     frames: mpsc::Sender<Arc<Frame>>,
     drawn: u32,
+    /// Pictures on their way to it: number, bytes, and since when.
+    under_way: VecDeque<(u32, usize, Instant)>,
+    /// The best that it can show.
+    format: PictureFormat,
+    /// It fell too far behind the others, and waits for a keyframe.
+    behind: bool,
+}
+
+/// What the customer's program is to be told after a viewer has drawn.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Paced {
+    /// The quickest viewer has drawn up to here.
+    pub drawn: Option<u32>,
+    /// A viewer that fell behind has room again.
+    pub key_needed: bool,
 }
 
 impl Screen {
@@ -85,7 +109,8 @@ impl Screen {
             FrameKind::PointerAt => drop(inner.pointer.insert(2, frame.clone())),
             FrameKind::Picture { key, .. } => inner.remember(key, &frame),
         }
-        inner.viewers.retain(|_, viewer| viewer.frames.try_send(frame.clone()).is_ok());
+        let alone = inner.viewers.len() == 1;
+        inner.viewers.retain(|_, viewer| viewer.pass(&frame, alone));
     }
 
     /// A frame was handed to a viewer's connection.
@@ -103,22 +128,53 @@ impl Screen {
     pub fn watch(&self, connection: u64) -> Subscription {
         let (sender, frames) = mpsc::channel(QUEUE);
         let mut inner = self.inner();
-        inner.viewers.insert(connection, Viewer { frames: sender, drawn: 0 });
+        let viewer =
+            Viewer { frames: sender, drawn: 0, under_way: VecDeque::new(), format: PictureFormat::Gbr, behind: false };
+        inner.viewers.insert(connection, viewer);
         let key_needed = inner.size.is_some() && (inner.backlog_broken || inner.backlog.is_empty());
         let backlog = inner.backlog.iter().chain(inner.pointer.values()).cloned().collect();
         Subscription { backlog, frames, key_needed }
     }
 
-    /// A viewer goes.
-    pub fn leave(&self, connection: u64) {
-        self.inner().viewers.remove(&connection);
+    /// A viewer can show this; returns what all can show when that changes.
+    pub fn shows(&self, connection: u64, format: PictureFormat) -> Option<PictureFormat> {
+        let mut inner = self.inner();
+        let before = inner.format();
+        inner.viewers.get_mut(&connection)?.format = format;
+        let after = inner.format();
+        (before != after).then_some(after)
     }
 
-    /// A viewer has drawn a frame; returns how far the slowest viewer is.
-    pub fn drawn(&self, connection: u64, seq: u32) -> Option<u32> {
+    /// What all viewers can show.
+    pub fn format(&self) -> PictureFormat {
+        self.inner().format()
+    }
+
+    /// A viewer goes; returns what all others can show when that changes.
+    pub fn leave(&self, connection: u64) -> Option<PictureFormat> {
         let mut inner = self.inner();
-        inner.viewers.get_mut(&connection)?.drawn = seq;
-        inner.viewers.values().map(|v| v.drawn).min()
+        let before = inner.format();
+        inner.viewers.remove(&connection);
+        let after = inner.format();
+        (before != after).then_some(after)
+    }
+
+    /// A viewer has drawn a frame. The quickest viewer paces the program; who is slower gets what it can take.
+    pub fn drawn(&self, now: Instant, connection: u64, seq: u32) -> Paced {
+        let mut inner = self.inner();
+        let before = inner.quickest();
+        let Some(viewer) = inner.viewers.get_mut(&connection) else { return Paced::default() };
+        viewer.drawn = viewer.drawn.max(seq);
+        while viewer.under_way.front().is_some_and(|(number, ..)| *number <= seq) {
+            viewer.under_way.pop_front();
+        }
+        let drained = viewer.behind && viewer.under_way.is_empty();
+        let key_needed = drained && inner.key_asked.is_none_or(|at| now.duration_since(at) > KEY_EVERY);
+        if key_needed {
+            inner.key_asked = Some(now);
+        }
+        let after = inner.quickest();
+        Paced { drawn: (after > before).then_some(after), key_needed }
     }
 
     /// Sharing stopped: nothing of it is kept.
@@ -126,11 +182,42 @@ impl Screen {
         let mut inner = self.inner();
         let viewers = std::mem::take(&mut inner.viewers);
         *inner = Inner { viewers, ..Inner::default() };
-        inner.viewers.values_mut().for_each(|v| v.drawn = 0);
+        for viewer in inner.viewers.values_mut() {
+            (viewer.drawn, viewer.behind) = (0, false);
+            viewer.under_way.clear();
+        }
+    }
+}
+
+impl Viewer {
+    /// Hands a frame on; false when the viewer is gone or does not read at all.
+    fn pass(&mut self, frame: &Arc<Frame>, alone: bool) -> bool {
+        let waiting: usize = self.under_way.iter().map(|(_, bytes, _)| bytes).sum();
+        let late = self.under_way.front().is_some_and(|(.., since)| frame.arrived.duration_since(*since) > LATE);
+        if !alone && (waiting > LATE_BYTES || late) {
+            self.behind = true;
+        } else if frame.is_key() {
+            self.behind = false;
+        }
+        if self.behind {
+            return !self.frames.is_closed();
+        }
+        if matches!(frame.header.kind, FrameKind::Picture { .. }) {
+            self.under_way.push_back((frame.header.seq, frame.bytes.len(), frame.arrived));
+        }
+        self.frames.try_send(frame.clone()).is_ok()
     }
 }
 
 impl Inner {
+    fn format(&self) -> PictureFormat {
+        self.viewers.values().map(|v| v.format).max().unwrap_or(PictureFormat::Gbr)
+    }
+
+    fn quickest(&self) -> u32 {
+        self.viewers.values().map(|v| v.drawn).max().unwrap_or(0)
+    }
+
     fn remember(&mut self, key: bool, frame: &Arc<Frame>) {
         if key {
             self.backlog.clear();
@@ -147,5 +234,55 @@ impl Inner {
         } else {
             self.backlog.push(frame.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(seq: u32, key: bool, arrived: Instant) -> Frame {
+        let kind = FrameKind::Picture { key, lossless: false };
+        let header = Header { kind, width: 64, height: 64, seq, time: 0, length: 4, read: 0, encoded: 0, regions: 0 };
+        Frame { header, bytes: Bytes::from_static(&[0; 1000]), arrived }
+    }
+
+    fn numbers(frames: &mut mpsc::Receiver<Arc<Frame>>) -> Vec<u32> {
+        std::iter::from_fn(|| frames.try_recv().ok()).map(|f| f.header.seq).collect()
+    }
+
+    #[test]
+    fn a_slow_viewer_slows_nobody_and_comes_back_with_a_keyframe() {
+        let start = Instant::now();
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        let screen = Screen::default();
+        let (mut quick, mut slow) = (screen.watch(1), screen.watch(2));
+        screen.pass(picture(1, true, at(0)));
+        for seq in 2..100 {
+            let now = at(u64::from(seq) * 33);
+            screen.pass(picture(seq, false, now));
+            assert_eq!(screen.drawn(now, 1, seq).drawn, Some(seq), "the quick viewer paces");
+        }
+        assert_eq!(numbers(&mut quick.frames).len(), 99);
+        let had = numbers(&mut slow.frames);
+        assert!(had.len() < 70, "no more than two seconds wait for the slow viewer: {}", had.len());
+        // It catches up with what it was sent: a keyframe is asked for, once.
+        let last = *had.last().unwrap();
+        assert_eq!(screen.drawn(at(4_000), 2, last), Paced { drawn: None, key_needed: true });
+        assert_eq!(screen.drawn(at(4_010), 2, last), Paced { drawn: None, key_needed: false });
+        screen.pass(picture(100, false, at(4_020)));
+        screen.pass(picture(101, true, at(4_030)));
+        screen.pass(picture(102, false, at(4_040)));
+        assert_eq!(numbers(&mut slow.frames), [101, 102], "nothing before the keyframe is of any use");
+    }
+
+    #[test]
+    fn a_single_slow_viewer_is_paced_and_never_left_out() {
+        let start = Instant::now();
+        let screen = Screen::default();
+        let mut only = screen.watch(1);
+        screen.pass(picture(1, true, start));
+        screen.pass(picture(2, false, start + Duration::from_secs(9)));
+        assert_eq!(numbers(&mut only.frames), [1, 2]);
     }
 }

@@ -1,5 +1,7 @@
 //! Thousands of seeds: cuts, delays, late answers, a server that lies. A failure names its seed.
 
+mod path;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use simulator::World;

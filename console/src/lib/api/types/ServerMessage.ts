@@ -3,6 +3,7 @@ import type { Entry } from "./Entry";
 import type { ParticipantId } from "./ParticipantId";
 import type { Path } from "./Path";
 import type { Permit } from "./Permit";
+import type { PictureFormat } from "./PictureFormat";
 import type { RefusalReason } from "./RefusalReason";
 import type { SessionState } from "./SessionState";
 import type { Timestamp } from "./Timestamp";
@@ -14,4 +15,4 @@ export type ServerMessage = { "type": "welcome", you: ParticipantId, now: Timest
 /**
  * The Ed25519 signature of the hello's challenge in hexadecimal; empty when none was asked for.
  */
-proof: string, state: SessionState, permits: Array<Permit>, } | { "type": "happened", entry: Entry, } | { "type": "caught_up", } | { "type": "state", state: SessionState, permits: Array<Permit>, } | { "type": "typing", from: ParticipantId, } | { "type": "refused", what: string, why: RefusalReason, text: string, } | { "type": "drawn", seq: number, } | { "type": "need_keyframe", } | { "type": "pong", t: number, customer: Path | null, relay: number, } | { "type": "bye", reason: string, };
+proof: string, state: SessionState, permits: Array<Permit>, } | { "type": "happened", entry: Entry, } | { "type": "caught_up", } | { "type": "state", state: SessionState, permits: Array<Permit>, } | { "type": "typing", from: ParticipantId, } | { "type": "refused", what: string, why: RefusalReason, text: string, } | { "type": "drawn", seq: number, } | { "type": "need_keyframe", } | { "type": "use_format", format: PictureFormat, } | { "type": "pong", t: number, customer: Path | null, relay: number, } | { "type": "bye", reason: string, };
