@@ -58,6 +58,8 @@ export default function (variant = 'default') {
       return [`deskside ${system.run('relay', `${BIN}/deskside-server`, ['--version']).trim()}`];
     },
     async login({ context }) {
+      // Fresh interfaces get their addresses for some seconds; the browser gives up what it loads meanwhile.
+      await sleep(3000);
       const page = await context.newPage();
       await page.goto(`${origin}/sign-in`);
       await page.getByLabel('User name').fill(EVA.login);

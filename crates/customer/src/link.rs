@@ -1,5 +1,6 @@
 //! The conversation with the server: coming in, staying in touch, coming back.
 
+mod flow;
 mod http;
 mod reach;
 
@@ -11,8 +12,7 @@ use std::{
 use anyhow::Context;
 use ed25519_dalek::{Signature, VerifyingKey};
 use protocol::{
-    Client, ClientMessage, Entry, Framed, Hello, Input, MAX_CONTROL_BYTES, MAX_INPUT_BYTES, ParticipantId, Phase,
-    ServerMessage, SessionState,
+    Client, ClientMessage, Entry, Framed, Hello, MAX_CONTROL_BYTES, ParticipantId, Phase, ServerMessage, SessionState,
 };
 use session::Consent;
 use tokio::sync::mpsc;
@@ -20,7 +20,7 @@ use web_transport_trait::{RecvStream, SendStream, Session};
 
 pub use http::Pass;
 
-use crate::{binding::Binding, input, link::reach::Reached, share::Sharer};
+use crate::{binding::Binding, link::reach::Reached, share::Sharer};
 
 /// What the server signs before the challenge.
 const PURPOSE: &[u8] = b"deskside server identity 1\n";
@@ -181,14 +181,14 @@ impl Connected<'_> {
         frames: mpsc::Receiver<crate::share::OutFrame>,
     ) -> anyhow::Result<End> {
         match reach::reach(&self.binding.server).await? {
-            Reached::Quic(session) => self.converse(session, ticket, say, frames).await,
-            Reached::Socket(session) => self.converse(session, ticket, say, frames).await,
+            Reached::Quic(session) => self.converse((session, true), ticket, say, frames).await,
+            Reached::Socket(session) => self.converse((session, false), ticket, say, frames).await,
         }
     }
 
     async fn converse<S: Session>(
         &mut self,
-        session: S,
+        (session, quic): (S, bool),
         ticket: &str,
         say: &mut mpsc::Receiver<Say>,
         frames: mpsc::Receiver<crate::share::OutFrame>,
@@ -216,8 +216,8 @@ impl Connected<'_> {
         let mut over = End::Cut;
         (self.notify)(Notice::Connected { you });
         (self.notify)(Notice::State(state));
-        let screen = tokio::spawn(write_screen(session.clone(), frames));
-        let input = tokio::spawn(read_input(session.clone(), self.consent.clone()));
+        let screen = tokio::spawn(flow::write_screen(session.clone(), frames, quic));
+        let input = tokio::spawn(flow::read_input(session.clone(), self.consent.clone(), quic));
         self.sharer.follow();
         loop {
             tokio::select! {
@@ -319,48 +319,9 @@ async fn next<R: RecvStream, T: serde::de::DeserializeOwned>(
     }
 }
 
-/// Sends frames: a new stream from each keyframe on.
-async fn write_screen<S: Session>(
-    session: S,
-    mut frames: mpsc::Receiver<crate::share::OutFrame>,
-) -> anyhow::Result<()> {
-    let mut stream: Option<S::SendStream> = None;
-    while let Some(frame) = frames.recv().await {
-        if frame.key {
-            if let Some(mut old) = stream.take() {
-                old.finish().map_err(broken)?;
-            }
-            let mut new = session.open_uni().await.map_err(broken)?;
-            new.set_priority(1);
-            new.write_all(b"S").await.map_err(broken)?;
-            stream = Some(new);
-        }
-        if let Some(stream) = &mut stream {
-            stream.write_chunk(frame.bytes).await.map_err(broken)?;
-        }
-    }
-    Ok(())
-}
-
 /// The transports have error types of their own, and some of these cannot be kept.
 fn broken(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow::anyhow!("{error}")
-}
-
-/// Takes the technician's input in, and judges it once more before it acts.
-async fn read_input<S: Session>(session: S, consent: Arc<Mutex<Consent>>) -> anyhow::Result<()> {
-    let hands = input::Hands::start(consent);
-    loop {
-        let mut stream = session.accept_uni().await.map_err(broken)?;
-        let mut kind = [0];
-        if stream.read(&mut kind).await.map_err(broken)? != Some(1) || kind[0] != b'I' {
-            continue;
-        }
-        let mut framed = Framed::new(MAX_INPUT_BYTES);
-        while let Some(act) = next::<_, Input>(&mut stream, &mut framed).await? {
-            hands.act(act).await;
-        }
-    }
 }
 
 /// Checks that the server is the one this program is bound to.

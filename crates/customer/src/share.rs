@@ -33,6 +33,8 @@ const NO_TIME: [Duration; 2] = [Duration::ZERO; 2];
 pub struct OutFrame {
     /// A new stream starts here.
     pub key: bool,
+    /// Its number.
+    pub seq: u32,
     /// Header and payload.
     pub bytes: Bytes,
 }
@@ -307,7 +309,10 @@ impl Share {
         bytes.extend_from_slice(payload);
         let bytes = Bytes::from(bytes);
         // The queue is short and the pacer keeps it empty; when the link is gone the consent ends the thread.
-        let _ =
-            self.frames.blocking_send(OutFrame { key: matches!(kind, FrameKind::Picture { key: true, .. }), bytes });
+        let _ = self.frames.blocking_send(OutFrame {
+            key: matches!(kind, FrameKind::Picture { key: true, .. }),
+            seq,
+            bytes,
+        });
     }
 }

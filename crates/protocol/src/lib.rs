@@ -3,6 +3,7 @@
 //! This crate is pure: it turns values into bytes and bytes into values. It opens no connection, reads no clock and
 //! imports no other crate of Deskside. `docs/protocol.md` describes the same things in prose.
 
+mod copy;
 mod event;
 mod frame;
 mod id;
@@ -12,6 +13,7 @@ mod message;
 pub mod oracle;
 mod screen;
 
+pub use copy::{Copies, MAX_PIECES, PIECE_BYTES, pieces};
 pub use event::{Client, Ending, Event, IncidentRef, Participant, Presence, Right, Role, UserRef, WhyWithdrawn};
 pub use frame::{FrameError, Framed, decode, encode};
 pub use id::{BadId, ParticipantId, SessionId, Timestamp};

@@ -16,3 +16,7 @@ pub const MAX_NAME_CHARS: usize = 120;
 pub const MAX_POINTER_SIDE: u16 = 256;
 /// How much text one input message may type, in Unicode scalar values.
 pub const MAX_TEXT_CHARS: usize = 256;
+
+/// Over QUIC, how much later than on its stream a small message goes once more as a datagram: long enough for another
+/// packet, short enough not to be felt.
+pub const COPY_AFTER: std::time::Duration = std::time::Duration::from_millis(4);

@@ -38,6 +38,10 @@ pub fn screen_stream(bytes: &[u8]) {
     {
         assert_eq!(&header.to_bytes(), head);
     }
+    let mut copies = crate::Copies::default();
+    for datagram in bytes.chunks(64) {
+        let _ = copies.take(&datagram.to_vec().into());
+    }
     if let Some(shape) = PointerShape::from_bytes(bytes) {
         assert_eq!(shape.to_bytes(), bytes);
     }

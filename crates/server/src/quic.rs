@@ -36,6 +36,7 @@ fn config(certificate: &Path, key: &Path) -> anyhow::Result<quinn::ServerConfig>
     let mut acknowledgements = quinn::AckFrequencyConfig::default();
     acknowledgements.max_ack_delay(Some(Duration::from_millis(2)));
     transport.ack_frequency_config(Some(acknowledgements));
+    transport.initial_rtt(Duration::from_millis(100));
     transport.max_idle_timeout(Some(DEAD.try_into()?));
     transport.max_concurrent_bidi_streams(8u8.into());
     transport.max_concurrent_uni_streams(64u8.into());

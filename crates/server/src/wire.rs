@@ -3,7 +3,7 @@
 //! A connection opens with one bidirectional control stream whose first message is a [`Hello`]. Other streams are one-way
 //! and start with one byte that says what they carry: `S` the screen, `I` input.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use axum::{
     extract::{State, WebSocketUpgrade, ws},
@@ -13,8 +13,8 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use futures::{SinkExt, StreamExt, TryStreamExt};
 use protocol::{
-    Client, ClientMessage, FrameKind, Framed, HEADER_BYTES, Header, Hello, Input, MAX_CONTROL_BYTES, MAX_INPUT_BYTES,
-    Role, ServerMessage, ShareTrouble,
+    Client, ClientMessage, Copies, FrameKind, Framed, HEADER_BYTES, Header, Hello, Input, MAX_CONTROL_BYTES,
+    MAX_INPUT_BYTES, Role, ServerMessage, ShareTrouble,
 };
 use session::{Actor, Command};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -131,7 +131,7 @@ pub async fn serve<S: Session>(app: Shared, connection: S, quic: bool) {
         live.to_program(ServerMessage::UseFormat { format: live.screen.format() }).await;
         tasks.spawn(watch_path(live.clone(), connection.clone(), quic));
     }
-    let result = converse(&app, &live, &connection, seat, proof, control, &mut tasks).await;
+    let result = converse(&app, &live, (&connection, quic), seat, proof, control, &mut tasks).await;
     match &result {
         Err(Fault::Broken(_)) | Ok(()) => tracing::debug!(session = %live.id, "a connection ended"),
         Err(fault) => tracing::warn!(session = %live.id, who = who.0, %fault, "a connection was ended"),
@@ -181,7 +181,7 @@ async fn next<R: RecvStream, T: serde::de::DeserializeOwned>(
 async fn converse<S: Session>(
     app: &Shared,
     live: &Arc<Live>,
-    connection: &S,
+    (connection, quic): (&S, bool),
     mut seat: Seat,
     proof: String,
     (sender, receiver, framed): Control<S>,
@@ -189,7 +189,7 @@ async fn converse<S: Session>(
 ) -> Result<(), Fault> {
     let (place, who, role, client) = (seat.connection, seat.who, seat.role, seat.client);
     if let Some(input) = seat.input.take() {
-        tasks.spawn(write_input(connection.clone(), input));
+        tasks.spawn(write_input(connection.clone(), input, quic));
     }
     if role == Role::Technician {
         tasks.spawn(write_screen(connection.clone(), live.clone(), place));
@@ -197,7 +197,11 @@ async fn converse<S: Session>(
     let (pongs, pong_queue) = mpsc::channel(16);
     tasks.spawn(write_control(sender, seat, proof, pong_queue));
     tasks.spawn(read_control(app.clone(), live.clone(), (place, who, client), receiver, framed, pongs));
-    let accepted = accept_streams(app, live, connection, (who, role, client), tasks);
+    let passage = Passage { app: app.clone(), live: live.clone(), who, passed: Arc::default() };
+    if quic && client == Client::Program {
+        tasks.spawn(read_copies(passage.clone(), connection.clone()));
+    }
+    let accepted = accept_streams(passage, connection, (role, client), tasks);
     accepted.await
 }
 
@@ -214,10 +218,9 @@ async fn watch_path<S: Session>(live: Arc<Live>, connection: S, quic: bool) -> R
 
 /// Takes streams in, and ends when any task of the connection does.
 async fn accept_streams<S: Session>(
-    app: &Shared,
-    live: &Arc<Live>,
+    passage: Passage,
     connection: &S,
-    (who, role, client): (protocol::ParticipantId, Role, Client),
+    (role, client): (Role, Client),
     tasks: &mut JoinSet<Result<(), Fault>>,
 ) -> Result<(), Fault> {
     // The two control tasks and the writers live as long as the connection; streams come and go.
@@ -229,10 +232,10 @@ async fn accept_streams<S: Session>(
                 let mut kind = [0];
                 match (stream.read(&mut kind).await.map_err(broken)?, kind[0], role) {
                     (Some(1), b'S', Role::Customer) if client == Client::Program => {
-                        streams.spawn(read_screen(app.clone(), live.clone(), who, stream));
+                        streams.spawn(read_screen(passage.clone(), stream));
                     }
                     (Some(1), b'I', Role::Technician) => {
-                        streams.spawn(read_input(live.clone(), who, stream));
+                        streams.spawn(read_input(passage.live.clone(), passage.who, stream));
                     }
                     _ => return Err(Fault::Stream),
                 }
@@ -368,13 +371,53 @@ impl Allowance {
     }
 }
 
-/// Reads a screen stream frame by frame.
-async fn read_screen<R: RecvStream>(
+/// The way of one customer's frames through the relay.
+#[derive(Clone)]
+struct Passage {
     app: Shared,
     live: Arc<Live>,
     who: protocol::ParticipantId,
-    mut stream: R,
-) -> Result<(), Fault> {
+    /// The number of the last frame that was passed on: copies of it, and of older ones, are not.
+    passed: Arc<tokio::sync::Mutex<u32>>,
+}
+
+impl Passage {
+    /// Passes a frame of the stream on, unless its copy was quicker.
+    async fn pass(&self, frame: Frame) -> Result<(), ActError> {
+        let mut passed = self.passed.lock().await;
+        if !frame.is_key() && frame.header.seq <= *passed {
+            return Ok(());
+        }
+        *passed = frame.header.seq;
+        self.live.frame(&self.app, self.who, frame).await
+    }
+
+    /// Passes a copy on when it is the next frame, which the stream still owes.
+    async fn pass_copy(&self, frame: Frame) -> Result<(), ActError> {
+        let mut passed = self.passed.lock().await;
+        if frame.is_key() || *passed == 0 || frame.header.seq != *passed + 1 {
+            return Ok(());
+        }
+        *passed = frame.header.seq;
+        self.live.frame(&self.app, self.who, frame).await
+    }
+}
+
+/// Takes in the copies of small frames that come as datagrams: where a packet was lost, they are there sooner.
+async fn read_copies<S: Session>(passage: Passage, connection: S) -> Result<(), Fault> {
+    let mut copies = Copies::default();
+    loop {
+        let datagram = connection.recv_datagram().await.map_err(broken)?;
+        let Some((header, bytes)) = copies.take(&datagram) else { continue };
+        match passage.pass_copy(Frame { header, bytes, arrived: std::time::Instant::now() }).await {
+            Ok(()) | Err(ActError::Refused(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Reads a screen stream frame by frame.
+async fn read_screen<R: RecvStream>(passage: Passage, mut stream: R) -> Result<(), Fault> {
     let mut buffer = BytesMut::new();
     let mut refused = false;
     loop {
@@ -394,12 +437,12 @@ async fn read_screen<R: RecvStream>(
             }
         }
         let frame = Frame { header, bytes: buffer.split_to(whole).freeze(), arrived: std::time::Instant::now() };
-        match live.frame(&app, who, frame).await {
+        match passage.pass(frame).await {
             Ok(()) => refused = false,
             // Frames that were under way when the customer withdrew or paused end here, without a word.
             Err(ActError::Refused(why)) => {
                 if !std::mem::replace(&mut refused, true) {
-                    tracing::info!(session = %live.id, %why, "frames outside the grant are dropped");
+                    tracing::info!(session = %passage.live.id, %why, "frames outside the grant are dropped");
                 }
             }
             Err(error) => return Err(error.into()),
@@ -424,15 +467,36 @@ async fn read_input<R: RecvStream>(live: Arc<Live>, who: protocol::ParticipantId
     Ok(())
 }
 
-async fn write_input<S: Session>(connection: S, mut input: mpsc::Receiver<Input>) -> Result<(), Fault> {
+/// Sends the technician's input to the customer's program. Over QUIC every message goes once more, a little later, as a
+/// datagram with its number: a key press whose packet was lost does not wait until that is noticed.
+async fn write_input<S: Session>(connection: S, mut input: mpsc::Receiver<Input>, quic: bool) -> Result<(), Fault> {
     let mut stream = connection.open_uni().await.map_err(broken)?;
     stream.set_priority(10);
     stream.write_all(b"I").await.map_err(broken)?;
-    while let Some(input) = input.recv().await {
-        stream.write_all(&protocol::encode(&input)).await.map_err(broken)?;
+    let mut number = 0u32;
+    let mut copies: VecDeque<(tokio::time::Instant, Bytes)> = VecDeque::new();
+    loop {
+        let due = copies.front().map(|(at, _)| *at);
+        tokio::select! {
+            message = input.recv() => {
+                // The connection goes on without input until something else ends it.
+                let Some(message) = message else { return std::future::pending().await };
+                let bytes = protocol::encode(&message);
+                stream.write_all(&bytes).await.map_err(broken)?;
+                if quic {
+                    let copy = [&number.to_be_bytes()[..], &bytes].concat();
+                    copies.push_back((tokio::time::Instant::now() + protocol::COPY_AFTER, copy.into()));
+                }
+                number = number.wrapping_add(1);
+            }
+            () = tokio::time::sleep_until(due.unwrap_or_else(tokio::time::Instant::now)), if due.is_some() => {
+                if let Some((_, copy)) = copies.pop_front() {
+                    // A copy that does not go is none that is needed.
+                    let _ = connection.send_datagram(copy);
+                }
+            }
+        }
     }
-    // The connection goes on without input until something else ends it.
-    std::future::pending().await
 }
 
 /// Sends the screen to a viewer: a stream from each keyframe on.

@@ -58,7 +58,7 @@ export function concat(a: Uint8Array<ArrayBufferLike>, b: Uint8Array<ArrayBuffer
 }
 
 /** How much longer than the WebSocket the handshake of QUIC may take. */
-const HEAD_START = 300;
+const HEAD_START = 500;
 
 /** Tries QUIC and the WebSocket side by side, and takes QUIC where it goes through. */
 async function reach(url: string): Promise<[WebTransport, 'quic' | 'socket']> {

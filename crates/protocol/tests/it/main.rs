@@ -54,7 +54,35 @@ fn what_is_malformed_is_refused_with_its_reason() {
     assert!(matches!(framed.next_body(), Err(FrameError::TooLarge { got: 131_072, .. })));
 }
 
+fn frame(seq: u32, length: usize) -> Vec<u8> {
+    let kind = FrameKind::Picture { key: false, lossless: false };
+    let header =
+        Header { kind, width: 64, height: 64, seq, time: 0, length: length as u32, read: 0, encoded: 0, regions: 0 };
+    let mut bytes = header.to_bytes().to_vec();
+    bytes.extend((0..length).map(|i| i as u8));
+    bytes
+}
+
+#[test]
+fn a_copied_frame_comes_together_from_its_pieces_in_any_order() {
+    let bytes = frame(7, 2_400);
+    let parts = pieces(7, &bytes);
+    assert_eq!(parts.len(), 3);
+    let mut copies = Copies::default();
+    assert!(copies.take(&parts[2]).is_none() && copies.take(&parts[0]).is_none());
+    let (header, whole) = copies.take(&parts[1]).unwrap();
+    assert_eq!((header.seq, &whole[..]), (7, &bytes[..]));
+    assert!(copies.take(&pieces(6, &frame(6, 10))[0]).is_none(), "older than what came");
+    assert!(pieces(8, &frame(8, 9_000)).is_empty(), "too large to copy");
+}
+
 proptest! {
+    #[test]
+    fn no_datagram_breaks_the_copies(list in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..20)) {
+        let mut copies = Copies::default();
+        for bytes in list { copies.take(&bytes.into()); }
+    }
+
     #[test]
     fn a_stream_may_be_cut_anywhere(texts in prop::collection::vec(".{0,40}", 1..8), cut in 1usize..30) {
         let bytes: Vec<u8> = texts.iter().enumerate()
