@@ -67,3 +67,22 @@ export async function answer(desktop: Desktop, how: 'no' | 'view' | 'control', f
   await desktop.keys('^What may .* do', ...Array({ no: 1, view: 2, control: 3 }[how]).fill('Tab'), 'space');
   await until('the question is gone', () => !desktop.hasWindow('^What may'));
 }
+
+/** How many pixels of the console's canvas differ from the customer's screen, of all. */
+export async function differing(page: Page, desktop: Desktop): Promise<number> {
+  const truth = desktop.pixels();
+  const shown = await page.locator('canvas.picture').evaluate((canvas: HTMLCanvasElement) => {
+    const { width, height } = canvas;
+    const rgba = canvas.getContext('2d')!.getImageData(0, 0, width, height).data;
+    let text = '';
+    for (let i = 0; i < rgba.length; i += 0x8000) text += String.fromCharCode(...rgba.subarray(i, i + 0x8000));
+    return { width, height, rgba: btoa(text) };
+  });
+  if (shown.width !== truth.width || shown.height !== truth.height) return Infinity;
+  const rgba = Buffer.from(shown.rgba, 'base64');
+  let count = 0;
+  for (let i = 0; i < truth.width * truth.height; i++) {
+    if (rgba[4 * i] !== truth.rgb[3 * i] || rgba[4 * i + 1] !== truth.rgb[3 * i + 1] || rgba[4 * i + 2] !== truth.rgb[3 * i + 2]) count++;
+  }
+  return count;
+}

@@ -4,7 +4,7 @@ import { expect, test, type Page } from '@playwright/test';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { answer, CUSTOMER, furnish, generate, runProgram, signIn, TECHNICIAN } from '../lib/people';
+import { answer, CUSTOMER, differing, furnish, generate, runProgram, signIn, TECHNICIAN } from '../lib/people';
 import { Desktop, Server, until } from '../lib/processes';
 
 let server: Server;
@@ -28,25 +28,6 @@ test.afterEach(async ({}, info) => {
     console.log(server.log.slice(-4_000));
   }
 });
-
-/** How many pixels of the console's canvas differ from the customer's screen, of all. */
-async function differing(page: Page): Promise<number> {
-  const truth = desktop.pixels();
-  const shown = await page.locator('canvas.picture').evaluate((canvas: HTMLCanvasElement) => {
-    const { width, height } = canvas;
-    const rgba = canvas.getContext('2d')!.getImageData(0, 0, width, height).data;
-    let text = '';
-    for (let i = 0; i < rgba.length; i += 0x8000) text += String.fromCharCode(...rgba.subarray(i, i + 0x8000));
-    return { width, height, rgba: btoa(text) };
-  });
-  if (shown.width !== truth.width || shown.height !== truth.height) return Infinity;
-  const rgba = Buffer.from(shown.rgba, 'base64');
-  let count = 0;
-  for (let i = 0; i < truth.width * truth.height; i++) {
-    if (rgba[4 * i] !== truth.rgb[3 * i] || rgba[4 * i + 1] !== truth.rgb[3 * i + 1] || rgba[4 * i + 2] !== truth.rgb[3 * i + 2]) count++;
-  }
-  return count;
-}
 
 test('from incident to journal: chat, view, control, exact pixels, close, transcript and video', async ({ page, request }) => {
   await signIn(page, server);
@@ -73,7 +54,7 @@ test('from incident to journal: chat, view, control, exact pixels, close, transc
   await answer(desktop, 'control');
   await expect(page.getByText('You control')).toBeVisible();
   await desktop.window('^Your screen is shared$');
-  await expect.poll(() => differing(page), { timeout: 20_000, message: 'every pixel equals the customer’s screen' }).toBe(0);
+  await expect.poll(() => differing(page, desktop), { timeout: 20_000, message: 'every pixel equals the customer’s screen' }).toBe(0);
   await page.screenshot({ path: 'results/session.png' });
   desktop.screenshot('results/customer-desktop.png');
 
@@ -89,7 +70,7 @@ test('from incident to journal: chat, view, control, exact pixels, close, transc
   await page.keyboard.type('Gruss from Tom: 1+1=2? YES!');
   await page.keyboard.press('Enter');
   await expect.poll(() => (existsSync(note) ? readFileSync(note, 'utf8') : '')).toContain('Gruss from Tom: 1+1=2? YES!');
-  await expect.poll(() => differing(page), { timeout: 20_000 }).toBe(0);
+  await expect.poll(() => differing(page, desktop), { timeout: 20_000 }).toBe(0);
 
   // The customer takes control back: nothing more arrives.
   await desktop.window('^Your screen is shared$');

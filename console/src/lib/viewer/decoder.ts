@@ -83,8 +83,8 @@ export class Decoder {
       }
       this.failures = 0;
       const now = performance.now();
-      // Refinement is nobody's wait: it comes when nothing else is to do.
-      if (pending && !pending.picture.lossless) {
+      // Refinement is nobody's wait: it comes when nothing else is to do. A keyframe is a beginning.
+      if (pending && !pending.picture.lossless && !pending.picture.key) {
         const { picture, since } = pending;
         const times = { read: picture.read, encode: picture.encoded, decode: decoded - since, draw: now - decoded };
         this.stages.add(now, picture.data.length, times);

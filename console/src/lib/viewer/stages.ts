@@ -24,6 +24,11 @@ export class Stages {
     push(this.seen, { at, bytes });
   }
 
+  /** How many pictures the times are of. */
+  get count(): number {
+    return this.seen.length;
+  }
+
   /** The middle and the slow end of each stage; null before the first picture. */
   all(): StageTimes | null {
     if (this.seen.length === 0) return null;

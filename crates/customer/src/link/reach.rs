@@ -14,6 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const HEAD_START: Duration = Duration::from_millis(1_000);
 /// What a round trip is taken for until one was measured: a lost first packet is sent again three times later.
 const FIRST_ROUND_TRIP: Duration = Duration::from_millis(100);
+/// So many addresses of one host are tried.
+const MOST_ADDRESSES: usize = 4;
 /// How often a silent connection is asked whether it lives, and when it counts as dead.
 const ALIVE: Duration = Duration::from_secs(5);
 const DEAD: Duration = Duration::from_secs(15);
@@ -87,7 +89,18 @@ async fn quic(server: &str) -> anyhow::Result<web_transport_quinn::Session> {
     config.transport_config(Arc::new(transport()?));
     let endpoint =
         quinn::Endpoint::client(([0u16; 8], 0).into()).or_else(|_| quinn::Endpoint::client(([0u8; 4], 0).into()))?;
-    Ok(web_transport_quinn::Client::new(endpoint, config).connect(url).await?)
+    let (host, port) = (url.host_str().context("no host")?.to_owned(), url.port_or_known_default().unwrap_or(443));
+    // Every address of the host is tried at once: a name may have one that leads nowhere.
+    let connect = |address| {
+        let (endpoint, config, host) = (endpoint.clone(), config.clone(), host.clone());
+        Box::pin(async move {
+            let connection = endpoint.connect_with(config, address, host.trim_matches(['[', ']']))?.await?;
+            anyhow::Ok(connection)
+        })
+    };
+    let addresses = tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await?;
+    let (connection, _) = futures::future::select_ok(addresses.take(MOST_ADDRESSES).map(connect)).await?;
+    Ok(web_transport_quinn::Session::connect(connection, url).await?)
 }
 
 /// BBR does not take every lost packet for a full queue, as Cubic does: on a path that loses 2 % it keeps its rate.

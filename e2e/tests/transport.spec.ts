@@ -1,0 +1,123 @@
+// The ways a picture takes: QUIC where it goes through, a WebSocket everywhere, and a format that the browser shows.
+
+import { type Browser, expect, type Page, test } from '@playwright/test';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { answer, CUSTOMER, differing, furnish, generate, runProgram, signIn } from '../lib/people';
+import { type Certificate, certificate, Desktop, freePort, Server } from '../lib/processes';
+import { Proxy } from '../lib/proxy';
+
+let desktop: Desktop;
+
+test.beforeAll(async () => {
+  desktop = await Desktop.start();
+  desktop.open('xterm', ['-geometry', '80x20+40+40', '-e', 'sh', '-c', 'ls --color=always -l /usr/share | head -18; exec sh']);
+});
+test.afterAll(async () => desktop?.stop());
+
+/** What Chromium calls this certificate's key, to trust it for QUIC too. */
+function fingerprint(tls: Certificate): string {
+  const key = execFileSync('openssl', ['x509', '-in', tls.certificate, '-pubkey', '-noout']);
+  const der = execFileSync('openssl', ['pkey', '-pubin', '-outform', 'der'], { input: key });
+  return createHash('sha256').update(der).digest('base64');
+}
+
+async function share(page: Page, server: Server, tls: Certificate | null, request: Parameters<typeof runProgram>[2]) {
+  await signIn(page, server);
+  const { link } = await generate(page, server, 1);
+  const trust: Record<string, string> = tls ? { SSL_CERT_FILE: tls.certificate } : {};
+  const program = await runProgram(server, desktop, request, { link: link.split('#')[1]! }, trust);
+  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  await page.getByRole('button', { name: 'Share screen' }).click();
+  await answer(desktop, 'control');
+  await expect(page.locator('canvas.picture')).toBeVisible();
+  return program;
+}
+
+async function ways(page: Page) {
+  await page.getByRole('button', { name: 'Connection' }).click();
+  const panel = page.getByRole('region', { name: 'Connection' });
+  await expect(panel).toContainText(/Customer to the server\s*(\d|under)/);
+  await expect(panel.getByRole('row', { name: /Encode/ })).toContainText('ms');
+  return panel;
+}
+
+test('QUIC carries both sides where it goes through, and a WebSocket where it does not', async ({ playwright }) => {
+  const tls = certificate();
+  const server = await Server.start([], tls);
+  const args = ['--no-sandbox', '--disable-gpu', '--webtransport-developer-mode', '--host-resolver-rules=MAP localhost 127.0.0.1', `--ignore-certificate-errors-spki-list=${fingerprint(tls)}`];
+  const browser: Browser = await playwright.chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args });
+  const request = await playwright.request.newContext({ ignoreHTTPSErrors: true });
+  let network: Proxy | undefined;
+  try {
+    await furnish(server, request);
+    const page = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
+    const program = await share(page, server, tls, request);
+    const panel = await ways(page);
+    await expect(panel.getByText('QUIC')).toHaveCount(2);
+    await page.screenshot({ path: 'results/connection.png' });
+    await expect.poll(() => differing(page, desktop), { timeout: 20_000 }).toBe(0);
+    program.kill('SIGKILL');
+
+    // The same server behind something that lets only TCP through.
+    const port = await freePort();
+    network = await Proxy.start(port, () => server.port);
+    await server.kill();
+    const behind = await Server.start(['--public-url', `https://localhost:${port}`], tls);
+    network.stop();
+    network = await Proxy.start(port, () => behind.port);
+    behind.url = `https://localhost:${port}`;
+    await furnish(behind, request);
+    const second = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
+    const again = await share(second, behind, tls, request);
+    const plain = await ways(second);
+    await expect(plain.getByText('WebSocket')).toHaveCount(2);
+    await expect.poll(() => differing(second, desktop), { timeout: 20_000 }).toBe(0);
+    again.kill('SIGKILL');
+    await behind.stop();
+  } finally {
+    await browser.close();
+    await request.dispose();
+    network?.stop();
+    await server.stop();
+  }
+});
+
+test('a browser that shows 4:4:4 wrongly gets 4:2:0, and a lost decoder comes back', async ({ page, request }) => {
+  const server = await Server.start();
+  try {
+    await furnish(server, request);
+    // A decoder that refuses AV1's profile 1, as hardware does: the three bits after the sequence header's two bytes.
+    await page.addInitScript(() => {
+      const native = VideoDecoder.prototype.decode;
+      VideoDecoder.prototype.decode = function (chunk: EncodedVideoChunk) {
+        const bytes = new Uint8Array(chunk.byteLength);
+        chunk.copyTo(bytes);
+        const at = bytes[0] === 0x12 ? 2 : 0;
+        if (chunk.type === 'key' && bytes[at + 2]! >> 5 === 1) throw new DOMException('profile', 'NotSupportedError');
+        Object.assign(globalThis, { lastDecoder: this });
+        return native.call(this, chunk);
+      };
+    });
+    await share(page, server, null, request);
+    const corner = () =>
+      page.locator('canvas.picture').evaluate((canvas: HTMLCanvasElement) => {
+        const copy = new OffscreenCanvas(1, 1).getContext('2d')!;
+        copy.drawImage(canvas, -1200, -700);
+        return [canvas.width, ...copy.getImageData(0, 0, 1, 1).data];
+      });
+    // The desktop's colour, as near as 4:2:0 in limited range tells it.
+    const near = async () => {
+      const [width, ...rgb] = await corner();
+      return width === 1280 && [0x3a, 0x6e, 0xa5].every((value, i) => Math.abs(rgb[i]! - value) <= 3);
+    };
+    await expect.poll(near, { timeout: 20_000 }).toBe(true);
+    // The browser takes the decoder away, as it does from tabs that are long in the background.
+    await page.evaluate(() => (globalThis as unknown as { lastDecoder: VideoDecoder }).lastDecoder.close());
+    const before = Number(await page.locator('canvas.picture').getAttribute('data-drawn'));
+    desktop.open('xterm', ['-geometry', '20x5+700+500']);
+    await expect.poll(async () => Number(await page.locator('canvas.picture').getAttribute('data-drawn')), { timeout: 20_000 }).toBeGreaterThan(before);
+  } finally {
+    await server.stop();
+  }
+});
