@@ -11,6 +11,12 @@ const SUPERBLOCK: u16 = 64;
 const QUIET: u64 = 300;
 /// Or when it has not changed itself for this long, whatever else moves.
 const LONG_QUIET: u64 = 1_000;
+/// What changes again and again at this pace, as a caret that blinks, is not refined in between...
+const PACE: std::ops::Range<u64> = 200..1_500;
+/// ... once it has done so this often, ...
+const RESTLESS: u8 = 4;
+/// ... but after so much quiet: a refinement for each blink would cost more than the blinks.
+const RESTLESS_QUIET: u64 = 900;
 /// A change of more than this part of the screen is shown coarser at first: it is there sooner.
 const LARGE_PART: usize = 4;
 /// The quantiser for large changes and keyframes, at least.
@@ -53,6 +59,8 @@ pub struct Tracker {
     damaged: Bitmap,
     stale: Bitmap,
     changed_at: Vec<u64>,
+    /// How often in a row a superblock changed at the pace of a caret.
+    restless: Vec<u8>,
     /// When anything changed last.
     damaged_at: u64,
     key_wanted: bool,
@@ -64,8 +72,19 @@ impl Tracker {
     pub fn new(width: u16, height: u16) -> Self {
         let stale = Bitmap::over(width, height, SUPERBLOCK);
         let changed_at = vec![0; stale.cells().len()];
+        let restless = vec![0; stale.cells().len()];
         let damaged = Bitmap::over(width, height, BLOCK);
-        Self { width, height, damaged, stale, changed_at, damaged_at: 0, key_wanted: true, bytes_since_key: 0 }
+        Self {
+            width,
+            height,
+            damaged,
+            stale,
+            changed_at,
+            restless,
+            damaged_at: 0,
+            key_wanted: true,
+            bytes_since_key: 0,
+        }
     }
 
     /// These pixels changed.
@@ -76,7 +95,13 @@ impl Tracker {
         let mut touched = Bitmap::over(self.width, self.height, SUPERBLOCK);
         touched.set_rect(rect, SUPERBLOCK);
         for (column, row) in touched.iter() {
-            self.changed_at[row * touched.columns() + column] = now;
+            let at = row * touched.columns() + column;
+            let since = now - self.changed_at[at];
+            // Several rectangles of one change count once.
+            if since >= PACE.start {
+                self.restless[at] = if PACE.contains(&since) { self.restless[at].saturating_add(1) } else { 0 };
+            }
+            self.changed_at[at] = now;
         }
     }
 
@@ -115,8 +140,7 @@ impl Tracker {
 
     /// When [`Tracker::plan`] may have something to refine although nothing else happens.
     pub fn due(&self) -> Option<u64> {
-        let quiet = self.damaged_at + QUIET;
-        self.stale.iter().map(|(column, row)| quiet.min(self.changed(column, row) + LONG_QUIET)).min()
+        self.stale.iter().map(|(column, row)| self.settles(column, row)).min()
     }
 
     /// A plan was carried out and took so many bytes; `differs` says of a rectangle whether the viewers' picture still
@@ -179,13 +203,15 @@ impl Tracker {
         superblocks
     }
 
-    fn changed(&self, column: usize, row: usize) -> u64 {
-        self.changed_at[row * self.stale.columns() + column]
+    fn settled(&self, now: u64) -> impl Iterator<Item = (usize, usize)> {
+        self.stale.iter().filter(move |(column, row)| self.settles(*column, *row) <= now)
     }
 
-    fn settled(&self, now: u64) -> impl Iterator<Item = (usize, usize)> {
-        let quiet = self.damaged_at + QUIET <= now;
-        self.stale.iter().filter(move |(column, row)| quiet || self.changed(*column, *row) + LONG_QUIET <= now)
+    /// When a stale superblock may be refined, if nothing else happens.
+    fn settles(&self, column: usize, row: usize) -> u64 {
+        let at = row * self.stale.columns() + column;
+        let own = self.changed_at[at] + if self.restless[at] < RESTLESS { 0 } else { RESTLESS_QUIET };
+        (self.damaged_at + QUIET).min(self.changed_at[at] + LONG_QUIET).max(own)
     }
 }
 

@@ -115,3 +115,26 @@ fn the_fallback_settles_too_and_shows_the_colours() {
     }
     assert!(!last.is_empty());
 }
+
+#[test]
+fn a_caret_that_blinks_is_not_refined_between_its_blinks() {
+    let mut viewer = Viewer::new(640, 360, 1);
+    let mut noise = Noise(5);
+    viewer.draw(Rect { x: 0, y: 0, width: 640, height: 360 }, &mut noise);
+    viewer.settle();
+    let (mut frames, mut lossless) = (0, 0);
+    for _ in 0..20 {
+        viewer.draw(Rect { x: 100, y: 100, width: 2, height: 18 }, &mut noise);
+        for _ in 0..100 {
+            viewer.now += 5;
+            if let Some(coded) = viewer.coder.next(viewer.now).unwrap() {
+                viewer.shown = Some(viewer.decoder.decode(&coded.data).unwrap());
+                viewer.coder.pacer.drawn(viewer.now + 5, coded.seq);
+                (frames, lossless) = (frames + 1, lossless + u32::from(coded.lossless));
+            }
+        }
+    }
+    assert!(frames < 20 + 8 && lossless < 8, "{frames} frames for 20 blinks, {lossless} of them lossless");
+    viewer.settle();
+    assert!(viewer.shown.as_ref() == Some(viewer.coder.picture()), "exact when it stands still");
+}

@@ -50,7 +50,7 @@ fn a_thin_path_gets_coarser_frames_and_a_fat_one_fine() {
             pacer.moved(now, 10_000);
             pacer.sent(now, seq, 10_000);
             pacer.drawn(now + took, seq);
-            now += took.max(33);
+            now += took.max(50);
         }
         assert_eq!(pacer.quantiser(now) == 24, finest, "at {rate} bytes/s");
     }
