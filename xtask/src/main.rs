@@ -1,5 +1,6 @@
 //! `cargo xtask`: every command that a person needs.
 
+mod bench;
 mod ci;
 mod demo;
 mod setup;
@@ -33,6 +34,12 @@ enum Task {
         #[arg(default_value_t = 60)]
         seconds: u32,
     },
+    /// Measure the screen's way, stage by stage and as a whole. Needs root.
+    Bench {
+        /// Install and measure the others too, side by side.
+        #[arg(long)]
+        peers: bool,
+    },
     /// Run the browser tests and keep their pictures for the README.
     Screenshots,
     /// Build the console.
@@ -49,6 +56,7 @@ fn main() -> anyhow::Result<()> {
         Task::Tidy => tidy::run(),
         Task::Types => ci::types(),
         Task::Fuzz { seconds } => ci::fuzz(seconds),
+        Task::Bench { peers } => bench::run(peers),
         Task::Screenshots => ci::screenshots(),
         Task::Console => ci::console(),
         Task::Setup => setup::run(&setup::ALL),

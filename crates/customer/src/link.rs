@@ -181,8 +181,8 @@ impl Connected<'_> {
         frames: mpsc::Receiver<crate::share::OutFrame>,
     ) -> anyhow::Result<End> {
         match reach::reach(&self.binding.server).await? {
-            Reached::Quic(session) => self.converse((session, true), ticket, say, frames).await,
-            Reached::Socket(session) => self.converse((session, false), ticket, say, frames).await,
+            Reached::Quic(session) => self.converse((*session, true), ticket, say, frames).await,
+            Reached::Socket(session) => self.converse((*session, false), ticket, say, frames).await,
         }
     }
 

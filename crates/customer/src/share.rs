@@ -22,7 +22,7 @@ use crate::{
 /// Pictures a second at most: what screens show.
 const FRAME_TIME: Duration = Duration::from_millis(16);
 /// How long an application may go on drawing before the screen is read.
-const DRAWING: Duration = Duration::from_millis(1);
+const DRAWING: Duration = Duration::from_micros(500);
 /// Sleep at most this long: a bound, not a clock; every reason to wake comes as an event.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
@@ -226,8 +226,8 @@ impl Share {
                     self.read_screen()?;
                     damaged = false;
                 }
-                if self.send_picture()? {
-                    next_frame = now + FRAME_TIME;
+                if let Some(rest) = self.send_picture()? {
+                    next_frame = now + rest;
                 }
                 self.send_pointer()?;
             }
@@ -268,14 +268,16 @@ impl Share {
         read
     }
 
-    fn send_picture(&mut self) -> Result<bool, ShareTrouble> {
+    /// Codes and sends what is to be sent, if anything; says in what time from its beginning no other picture follows.
+    fn send_picture(&mut self) -> Result<Option<Duration>, ShareTrouble> {
         let begun = Instant::now();
-        let Some(coded) = self.coder.next(self.now()).map_err(encoder_failed)? else { return Ok(false) };
+        let Some(coded) = self.coder.next(self.now()).map_err(encoder_failed)? else { return Ok(None) };
         let times = [std::mem::take(&mut self.reading), begun.elapsed()];
         let kind = FrameKind::Picture { key: coded.key, lossless: coded.lossless };
         self.opened |= coded.key;
         self.send(kind, coded.seq, times, &coded.regions, &coded.data);
-        Ok(true)
+        // A slow computer gives half of a core to motion at most: its user works on it.
+        Ok(Some(if coded.lossless { FRAME_TIME } else { FRAME_TIME.max(2 * times[1]) }))
     }
 
     fn send_pointer(&mut self) -> Result<(), ShareTrouble> {

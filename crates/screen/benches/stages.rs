@@ -1,4 +1,5 @@
 //! What each stage of the screen's way costs, at 1920×1080: `cargo bench -p screen`.
+#![expect(missing_docs, reason = "Criterion's macro makes a public function")]
 
 use std::hint::black_box;
 
@@ -21,8 +22,8 @@ fn text(rect: Rect, from: u32) -> Vec<u8> {
         let (line, row) = ((y + from) / 16, (y + from) % 16);
         let (letter, column) = (x / 8, x % 8);
         let glyph = hash(letter, line, 1);
-        let space = glyph % 6 == 0 || row < 3 || row > 12;
-        let ink = !space && hash(glyph % 60, row * 8 + column, 2) % 3 == 0;
+        let space = glyph.is_multiple_of(6) || !(3..=12).contains(&row);
+        let ink = !space && hash(glyph % 60, row * 8 + column, 2).is_multiple_of(3);
         if ink { [30 + (glyph % 3) as u8 * 60, 40, 30 + (column * 20) as u8, 0] } else { [255, 255, 255, 0] }
     };
     (0..u32::from(rect.height)).flat_map(|y| (0..u32::from(rect.width)).flat_map(move |x| pixel(x, y))).collect()
@@ -81,8 +82,13 @@ fn encode(c: &mut Criterion) {
     }
     let mut state = ready(1);
     let picture = photograph(WHOLE);
-    group.bench_function("whole screen of photographs", |b| {
-        b.iter(|| black_box(change(&mut state, WHOLE, &picture, 44)));
+    let page_of_text = text(WHOLE, 0);
+    let mut shown = false;
+    group.bench_function("whole screen, text and photograph in turn", |b| {
+        b.iter(|| {
+            shown = !shown;
+            black_box(change(&mut state, WHOLE, if shown { &picture } else { &page_of_text }, 38))
+        });
     });
     for (name, pixels) in [("refine an eighth, text", text(WHOLE, 0)), ("refine an eighth, photograph", picture)] {
         let eighth = Rect { x: 0, y: 0, width: WIDTH, height: 128 };

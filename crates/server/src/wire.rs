@@ -3,19 +3,17 @@
 //! A connection opens with one bidirectional control stream whose first message is a [`Hello`]. Other streams are one-way
 //! and start with one byte that says what they carry: `S` the screen, `I` input.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+mod flow;
+
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{State, WebSocketUpgrade, ws},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use bytes::{Bytes, BytesMut};
 use futures::{SinkExt, StreamExt, TryStreamExt};
-use protocol::{
-    Client, ClientMessage, Copies, FrameKind, Framed, HEADER_BYTES, Header, Hello, Input, MAX_CONTROL_BYTES,
-    MAX_INPUT_BYTES, Role, ServerMessage, ShareTrouble,
-};
+use protocol::{Client, ClientMessage, Framed, Hello, MAX_CONTROL_BYTES, Role, ServerMessage, ShareTrouble};
 use session::{Actor, Command};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_tungstenite::tungstenite;
@@ -24,7 +22,7 @@ use web_transport_trait::{RecvStream, SendStream, Session, Stats};
 use crate::{
     app::{self, Shared},
     evidence,
-    live::{ActError, Frame, Live, Seat},
+    live::{ActError, Live, Seat},
 };
 
 /// Who does not say hello in this time is not let in.
@@ -189,17 +187,17 @@ async fn converse<S: Session>(
 ) -> Result<(), Fault> {
     let (place, who, role, client) = (seat.connection, seat.who, seat.role, seat.client);
     if let Some(input) = seat.input.take() {
-        tasks.spawn(write_input(connection.clone(), input, quic));
+        tasks.spawn(flow::write_input(connection.clone(), input, quic));
     }
     if role == Role::Technician {
-        tasks.spawn(write_screen(connection.clone(), live.clone(), place));
+        tasks.spawn(flow::write_screen(connection.clone(), live.clone(), place));
     }
     let (pongs, pong_queue) = mpsc::channel(16);
     tasks.spawn(write_control(sender, seat, proof, pong_queue));
     tasks.spawn(read_control(app.clone(), live.clone(), (place, who, client), receiver, framed, pongs));
-    let passage = Passage { app: app.clone(), live: live.clone(), who, passed: Arc::default() };
+    let passage = flow::Passage { app: app.clone(), live: live.clone(), who, passed: Arc::default() };
     if quic && client == Client::Program {
-        tasks.spawn(read_copies(passage.clone(), connection.clone()));
+        tasks.spawn(flow::read_copies(passage.clone(), connection.clone()));
     }
     let accepted = accept_streams(passage, connection, (role, client), tasks);
     accepted.await
@@ -218,7 +216,7 @@ async fn watch_path<S: Session>(live: Arc<Live>, connection: S, quic: bool) -> R
 
 /// Takes streams in, and ends when any task of the connection does.
 async fn accept_streams<S: Session>(
-    passage: Passage,
+    passage: flow::Passage,
     connection: &S,
     (role, client): (Role, Client),
     tasks: &mut JoinSet<Result<(), Fault>>,
@@ -232,10 +230,10 @@ async fn accept_streams<S: Session>(
                 let mut kind = [0];
                 match (stream.read(&mut kind).await.map_err(broken)?, kind[0], role) {
                     (Some(1), b'S', Role::Customer) if client == Client::Program => {
-                        streams.spawn(read_screen(passage.clone(), stream));
+                        streams.spawn(flow::read_screen(passage.clone(), stream));
                     }
                     (Some(1), b'I', Role::Technician) => {
-                        streams.spawn(read_input(passage.live.clone(), passage.who, stream));
+                        streams.spawn(flow::read_input(passage.live.clone(), passage.who, stream));
                     }
                     _ => return Err(Fault::Stream),
                 }
@@ -368,175 +366,5 @@ impl Allowance {
         self.left = (self.left + gained).min(MESSAGES_AT_ONCE) - 1.0;
         self.at = now;
         self.left >= 0.0
-    }
-}
-
-/// The way of one customer's frames through the relay.
-#[derive(Clone)]
-struct Passage {
-    app: Shared,
-    live: Arc<Live>,
-    who: protocol::ParticipantId,
-    /// The number of the last frame that was passed on: copies of it, and of older ones, are not.
-    passed: Arc<tokio::sync::Mutex<u32>>,
-}
-
-impl Passage {
-    /// Passes a frame of the stream on, unless its copy was quicker.
-    async fn pass(&self, frame: Frame) -> Result<(), ActError> {
-        let mut passed = self.passed.lock().await;
-        if !frame.is_key() && frame.header.seq <= *passed {
-            return Ok(());
-        }
-        *passed = frame.header.seq;
-        self.live.frame(&self.app, self.who, frame).await
-    }
-
-    /// Passes a copy on when it is the next frame, which the stream still owes.
-    async fn pass_copy(&self, frame: Frame) -> Result<(), ActError> {
-        let mut passed = self.passed.lock().await;
-        if frame.is_key() || *passed == 0 || frame.header.seq != *passed + 1 {
-            return Ok(());
-        }
-        *passed = frame.header.seq;
-        self.live.frame(&self.app, self.who, frame).await
-    }
-}
-
-/// Takes in the copies of small frames that come as datagrams: where a packet was lost, they are there sooner.
-async fn read_copies<S: Session>(passage: Passage, connection: S) -> Result<(), Fault> {
-    let mut copies = Copies::default();
-    loop {
-        let datagram = connection.recv_datagram().await.map_err(broken)?;
-        let Some((header, bytes)) = copies.take(&datagram) else { continue };
-        match passage.pass_copy(Frame { header, bytes, arrived: std::time::Instant::now() }).await {
-            Ok(()) | Err(ActError::Refused(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// Reads a screen stream frame by frame.
-async fn read_screen<R: RecvStream>(passage: Passage, mut stream: R) -> Result<(), Fault> {
-    let mut buffer = BytesMut::new();
-    let mut refused = false;
-    loop {
-        while buffer.len() < HEADER_BYTES {
-            match stream.read_chunk(256 * 1024).await.map_err(broken)? {
-                Some(bytes) => buffer.extend_from_slice(&bytes),
-                None => return Ok(()),
-            }
-        }
-        let head: &[u8; HEADER_BYTES] = buffer.first_chunk().expect("the length was just checked");
-        let header = Header::from_bytes(head)?;
-        let whole = header.frame_bytes();
-        while buffer.len() < whole {
-            match stream.read_chunk(256 * 1024).await.map_err(broken)? {
-                Some(bytes) => buffer.extend_from_slice(&bytes),
-                None => return Ok(()),
-            }
-        }
-        let frame = Frame { header, bytes: buffer.split_to(whole).freeze(), arrived: std::time::Instant::now() };
-        match passage.pass(frame).await {
-            Ok(()) => refused = false,
-            // Frames that were under way when the customer withdrew or paused end here, without a word.
-            Err(ActError::Refused(why)) => {
-                if !std::mem::replace(&mut refused, true) {
-                    tracing::info!(session = %passage.live.id, %why, "frames outside the grant are dropped");
-                }
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// Reads a technician's input; what is outside the grant is dropped, and logged once.
-async fn read_input<R: RecvStream>(live: Arc<Live>, who: protocol::ParticipantId, mut stream: R) -> Result<(), Fault> {
-    let mut framed = Framed::new(MAX_INPUT_BYTES);
-    let mut refused = false;
-    while let Some(input) = next::<_, Input>(&mut stream, &mut framed).await? {
-        match live.input(who, input).await {
-            Ok(()) => refused = false,
-            Err(why) => {
-                if !std::mem::replace(&mut refused, true) {
-                    tracing::warn!(session = %live.id, who = who.0, %why, "input outside the grant is dropped");
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Sends the technician's input to the customer's program. Over QUIC every message goes once more, a little later, as a
-/// datagram with its number: a key press whose packet was lost does not wait until that is noticed.
-async fn write_input<S: Session>(connection: S, mut input: mpsc::Receiver<Input>, quic: bool) -> Result<(), Fault> {
-    let mut stream = connection.open_uni().await.map_err(broken)?;
-    stream.set_priority(10);
-    stream.write_all(b"I").await.map_err(broken)?;
-    let mut number = 0u32;
-    let mut copies: VecDeque<(tokio::time::Instant, Bytes)> = VecDeque::new();
-    loop {
-        let due = copies.front().map(|(at, _)| *at);
-        tokio::select! {
-            message = input.recv() => {
-                // The connection goes on without input until something else ends it.
-                let Some(message) = message else { return std::future::pending().await };
-                let bytes = protocol::encode(&message);
-                stream.write_all(&bytes).await.map_err(broken)?;
-                if quic {
-                    let copy = [&number.to_be_bytes()[..], &bytes].concat();
-                    copies.push_back((tokio::time::Instant::now() + protocol::COPY_AFTER, copy.into()));
-                }
-                number = number.wrapping_add(1);
-            }
-            () = tokio::time::sleep_until(due.unwrap_or_else(tokio::time::Instant::now)), if due.is_some() => {
-                if let Some((_, copy)) = copies.pop_front() {
-                    // A copy that does not go is none that is needed.
-                    let _ = connection.send_datagram(copy);
-                }
-            }
-        }
-    }
-}
-
-/// Sends the screen to a viewer: a stream from each keyframe on.
-async fn write_screen<S: Session>(connection: S, live: Arc<Live>, place: u64) -> Result<(), Fault> {
-    let mut stream: Option<S::SendStream> = None;
-    loop {
-        let mut subscription = live.screen.watch(place);
-        if subscription.key_needed {
-            live.to_program(ServerMessage::NeedKeyframe {}).await;
-        }
-        for frame in subscription.backlog {
-            send_frame(&connection, &mut stream, &frame).await?;
-        }
-        while let Some(frame) = subscription.frames.recv().await {
-            send_frame(&connection, &mut stream, &frame).await?;
-            live.screen.passed(&frame);
-        }
-        // The relay dropped a viewer that let its queue fill: it starts anew.
-        live.to_program(ServerMessage::NeedKeyframe {}).await;
-    }
-}
-
-async fn send_frame<S: Session>(
-    connection: &S,
-    stream: &mut Option<S::SendStream>,
-    frame: &Frame,
-) -> Result<(), Fault> {
-    let pointer = !matches!(frame.header.kind, FrameKind::Picture { .. });
-    if frame.is_key() || (pointer && stream.is_none()) {
-        if let Some(mut old) = stream.take() {
-            old.finish().map_err(broken)?;
-        }
-        let mut new = connection.open_uni().await.map_err(broken)?;
-        new.set_priority(1);
-        new.write_all(b"S").await.map_err(broken)?;
-        *stream = Some(new);
-    }
-    match stream {
-        Some(stream) => stream.write_chunk(Bytes::clone(&frame.bytes)).await.map_err(broken),
-        // A delta without its keyframe is of no use to anybody.
-        None => Ok(()),
     }
 }

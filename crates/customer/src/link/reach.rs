@@ -23,9 +23,9 @@ const DEAD: Duration = Duration::from_secs(15);
 /// A connection, whichever way it goes. What is spoken on it is the same.
 pub enum Reached {
     /// WebTransport over QUIC: a lost packet holds up only its own stream.
-    Quic(web_transport_quinn::Session),
+    Quic(Box<web_transport_quinn::Session>),
     /// The same streams over a WebSocket by QMux, which passes every proxy.
-    Socket(qmux::Session),
+    Socket(Box<qmux::Session>),
 }
 
 /// Connects. Without HTTPS there is no QUIC.
@@ -34,7 +34,7 @@ pub async fn reach(server: &str) -> anyhow::Result<Reached> {
         let socket = socket(server);
         tokio::pin!(socket);
         if !server.starts_with("https://") {
-            return socket.await.map(Reached::Socket);
+            return socket.await.map(|session| Reached::Socket(Box::new(session)));
         }
         let quic = quic(server);
         tokio::pin!(quic);
@@ -43,21 +43,21 @@ pub async fn reach(server: &str) -> anyhow::Result<Reached> {
             reached = &mut quic => match reached {
                 Ok(session) => {
                     tracing::info!("connected by QUIC");
-                    Ok(Reached::Quic(session))
+                    Ok(Reached::Quic(Box::new(session)))
                 }
                 Err(error) => {
                     tracing::info!(%error, "QUIC does not go through");
-                    socket.await.map(Reached::Socket)
+                    socket.await.map(|session| Reached::Socket(Box::new(session)))
                 }
             },
             reached = &mut socket => match tokio::time::timeout(HEAD_START, quic).await {
                 Ok(Ok(session)) => {
                     tracing::info!("connected by QUIC");
-                    Ok(Reached::Quic(session))
+                    Ok(Reached::Quic(Box::new(session)))
                 }
                 _ => {
                     tracing::info!("connected by WebSocket");
-                    reached.map(Reached::Socket)
+                    reached.map(|session| Reached::Socket(Box::new(session)))
                 }
             },
         }

@@ -1,5 +1,7 @@
 //! The real server, as a hostile or broken peer meets it.
 
+mod capacity;
 mod http;
+mod quic;
 mod stage;
 mod wire;

@@ -37,12 +37,22 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn open(name: &str) -> Self {
+        Self::start(name, false)
+    }
+
+    /// A server with a certificate that it signed itself.
+    pub(crate) fn open_with_tls(name: &str) -> Self {
+        Self::start(name, true)
+    }
+
+    fn start(name: &str, tls: bool) -> Self {
         let data = memory().join(format!("deskside-test-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&data);
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut child = Command::new(env!("CARGO_BIN_EXE_deskside-server"))
             .args(["--listen", &format!("127.0.0.1:{port}"), "--grace-seconds", "2", "--data"])
             .arg(&data)
+            .args(if tls { certificate(&data) } else { vec![] })
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -62,8 +72,10 @@ impl Stage {
                 sink.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..n]));
             }
         });
-        let url = format!("http://localhost:{port}");
-        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let url = format!("{}://localhost:{port}", if tls { "https" } else { "http" });
+        let trust = ureq::tls::TlsConfig::builder().disable_verification(tls).build();
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).tls_config(trust).build();
+        let agent: ureq::Agent = agent.into();
         let mut stage =
             Self { child, url, data, log, agent, cookie: String::new(), setup_token: token.unwrap(), incident: 0 };
         stage.furnish();
@@ -83,6 +95,21 @@ impl Stage {
             "priority": "normal", "owner": null, "team": ""
         });
         self.incident = self.post("/api/incidents", &incident).1["id"].as_i64().unwrap();
+    }
+
+    /// Seconds of processor time that the server has used.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        // User and system time, in hundredths of a second (proc(5)).
+        fields[11..13].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
+    }
+
+    /// The server's resident memory.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|l| l.starts_with("VmRSS")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
     /// Asks as the signed-in technician: status and answer.
@@ -139,6 +166,21 @@ impl Stage {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// Options for a certificate of localhost, made by openssl into that folder.
+fn certificate(folder: &std::path::Path) -> Vec<String> {
+    std::fs::create_dir_all(folder).unwrap();
+    let file = |name: &str| folder.join(name).display().to_string();
+    let (certificate, key) = (file("cert.pem"), file("key.pem"));
+    let request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost";
+    let made = Command::new("openssl")
+        .args(request.split(' '))
+        .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", &key, "-out", &certificate])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    vec!["--tls-certificate".into(), certificate, "--tls-key".into(), key]
 }
 
 impl Drop for Stage {

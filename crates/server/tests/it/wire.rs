@@ -20,7 +20,7 @@ fn says(message: &ServerMessage, words: &str) -> bool {
     matches!(message, ServerMessage::Happened { entry } if matches!(&entry.event, Event::Chat { text, .. } if text == words))
 }
 
-async fn pair(stage: &Stage) -> (Peer, Peer) {
+pub(crate) async fn pair(stage: &Stage) -> (Peer, Peer) {
     let (session, _, link) = stage.generate();
     let mut technician = Peer::connect(stage, &stage.technician_ticket(&session), Client::Console).await;
     let mut customer = Peer::connect(stage, &stage.customer_ticket(&link, "program"), Client::Program).await;
@@ -35,7 +35,7 @@ async fn unharmed(technician: &mut Peer, customer: &mut Peer, words: &str) {
     assert!(customer.until(|m| says(m, words)).await.is_some(), "the session was harmed");
 }
 
-async fn grant(technician: &mut Peer, customer: &mut Peer, answer: Answer) {
+pub(crate) async fn grant(technician: &mut Peer, customer: &mut Peer, answer: Answer) {
     technician.send(&ClientMessage::Ask { rights: Right::ALL.to_vec() }).await;
     let asked = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if !state.asked.is_empty());
     customer.until(asked).await.unwrap();

@@ -1,0 +1,46 @@
+//! The same wire by QUIC: who may come in, and that what is spoken is the same.
+
+use protocol::{Client, Framed, Hello, MAX_CONTROL_BYTES, ServerMessage};
+use web_transport_quinn::{ClientBuilder, proto::ConnectRequest};
+use web_transport_trait::{RecvStream, SendStream, Session};
+
+use crate::stage::Stage;
+
+async fn connect(stage: &Stage, path: &str, origin: Option<&str>) -> Result<web_transport_quinn::Session, String> {
+    let client = ClientBuilder::new().dangerous().with_no_certificate_verification().map_err(|e| e.to_string())?;
+    let url = stage.url.replace("localhost", "127.0.0.1") + path;
+    let mut request = ConnectRequest::new(url::Url::parse(&url).unwrap());
+    if let Some(origin) = origin {
+        request = request.with_header("origin".parse().unwrap(), origin.parse().unwrap());
+    }
+    client.connect(request).await.map_err(|e| e.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_others_and_other_paths_do_not_come_in_by_quic() {
+    let stage = Stage::open_with_tls("quic-doors");
+    assert!(connect(&stage, "/wire", Some("https://evil.example")).await.is_err());
+    assert!(connect(&stage, "/else", None).await.is_err());
+    assert!(connect(&stage, "/wire", Some(&stage.url)).await.is_ok());
+    assert!(connect(&stage, "/wire", None).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_is_spoken_by_quic() {
+    let stage = Stage::open_with_tls("quic-hello");
+    let (session, ..) = stage.generate();
+    let connection = connect(&stage, "/wire", None).await.unwrap();
+    let (mut sender, mut receiver) = Session::open_bi(&connection).await.unwrap();
+    let ticket = stage.technician_ticket(&session);
+    let hello =
+        Hello { version: protocol::VERSION, ticket, client: Client::Console, have: 0, challenge: String::new() };
+    SendStream::write_all(&mut sender, &protocol::encode(&hello)).await.unwrap();
+    let mut framed = Framed::new(16 * MAX_CONTROL_BYTES);
+    let welcome = loop {
+        if let Some(message) = framed.next_message::<ServerMessage>().unwrap() {
+            break message;
+        }
+        framed.push(&RecvStream::read_chunk(&mut receiver, 65_536).await.unwrap().expect("the server says something"));
+    };
+    assert!(matches!(welcome, ServerMessage::Welcome { .. }), "{welcome:?}");
+}
