@@ -72,6 +72,7 @@ impl Stage {
                 sink.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..n]));
             }
         });
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let url = format!("{}://localhost:{port}", if tls { "https" } else { "http" });
         let trust = ureq::tls::TlsConfig::builder().disable_verification(tls).build();
         let agent = ureq::Agent::config_builder().http_status_as_error(false).tls_config(trust).build();

@@ -131,7 +131,8 @@ async fn whatever_is_malformed_ends_its_connection_and_harms_no_session() {
         let ticket = stage.customer_ticket(&link, "browser");
         let mut customer = Peer::connect(&stage, &ticket, Client::Browser).await;
         assert!(customer.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
-        customer.sender.write_all(&bytes).await.unwrap();
+        // The server may hang up before it has read all of it.
+        let _ = customer.sender.write_all(&bytes).await;
         while customer.next().await.is_some() {}
         let mut technician = Peer::connect(&stage, &stage.technician_ticket(&session), Client::Console).await;
         assert!(matches!(technician.next().await, Some(ServerMessage::Welcome { .. })), "{name} harmed the session");
