@@ -14,6 +14,8 @@ pub enum Role {
     Technician,
     /// Whoever is helped.
     Customer,
+    /// An outsider whom a technician invited for a while, with the rights that the invitation names.
+    Expert,
 }
 
 /// What a person looks through.
@@ -38,11 +40,20 @@ pub enum Right {
     View,
     /// Move the customer's pointer, click and type. Never held without [`Right::View`].
     Control,
+    /// See, fetch, bring, rename and delete files.
+    Files,
+    /// Read and write the clipboard.
+    Clipboard,
+    /// Run commands in a shell, as the customer's user.
+    Shell,
+    /// Read what the computer is and what runs on it, and end processes.
+    SystemInfo,
 }
 
 impl Right {
     /// Every right, in the order in which a customer is asked.
-    pub const ALL: [Self; 2] = [Self::View, Self::Control];
+    pub const ALL: [Self; 6] =
+        [Self::View, Self::Control, Self::Files, Self::Clipboard, Self::Shell, Self::SystemInfo];
 }
 
 /// A technician's account, as a session remembers it.
@@ -97,10 +108,64 @@ pub struct Participant {
     pub name: String,
     /// What they look through.
     pub client: Client,
-    /// The technician's account; customers have none.
+    /// The technician's account; customers and experts have none.
     pub user: Option<i32>,
+    /// What an expert may use of what the customer granted; for everybody else their role says it.
+    pub rights: Vec<Right>,
     /// Whether they are there.
     pub presence: Presence,
+}
+
+/// Where a session waits for somebody to help.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "is", rename_all = "snake_case")]
+#[ts(export)]
+pub enum Queue {
+    /// With its owner.
+    Own,
+    /// With a team: whoever of it takes it becomes its owner.
+    Team {
+        /// The team's name.
+        team: String,
+    },
+    /// With everybody.
+    General,
+}
+
+/// An invitation of an expert that has not been used up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct ExpertInvitation {
+    /// Its number within the session.
+    pub number: u16,
+    /// The expert's name.
+    pub name: String,
+    /// What the expert may use.
+    pub rights: Vec<Right>,
+    /// Until when the link works.
+    pub until: Timestamp,
+}
+
+/// Which way something was carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum Way {
+    /// From a technician to the customer's machine.
+    ToCustomer,
+    /// From the customer's machine to a technician.
+    FromCustomer,
+}
+
+/// What a clipboard held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum ClipboardKind {
+    /// Text.
+    Text,
+    /// A picture.
+    Image,
 }
 
 /// Why a grant ended.
@@ -152,7 +217,16 @@ pub enum Event {
     /// The link no longer works.
     LinkRevoked { by: UserRef },
     /// Somebody came for the first time.
-    Joined { id: ParticipantId, role: Role, name: String, client: Client, user: Option<i32> },
+    Joined {
+        id: ParticipantId,
+        role: Role,
+        name: String,
+        client: Client,
+        user: Option<i32>,
+        /// For an expert: what the invitation gives.
+        #[serde(default)]
+        rights: Vec<Right>,
+    },
     /// A participant's connection broke.
     Dropped { id: ParticipantId },
     /// A participant is back, perhaps by other means.
@@ -189,8 +263,76 @@ pub enum Event {
     Reopened { by: UserRef },
     /// The session has another owner.
     Transferred { by: UserRef, to: UserRef },
+    /// The session waits for somebody of a team, or for anybody.
+    Queued { by: Option<UserRef>, queue: Queue },
+    /// Somebody took the session out of a queue.
+    Taken { by: UserRef },
+    /// The owner did not come back: whoever shared the session for longest owns it now.
+    Inherited { from: UserRef, to: UserRef },
+    /// Another technician was asked to join.
+    SharedWith { by: UserRef, with: UserRef },
+    /// An expert was invited by a link.
+    ExpertInvited { by: UserRef, invitation: ExpertInvitation },
+    /// Somebody would like to hold the control.
+    ControlWanted { by: ParticipantId },
+    /// The control is in other hands.
+    ControlPassed { by: ParticipantId, to: ParticipantId },
+    /// A note for technicians only.
+    Noted { by: UserRef, text: String },
+    /// A file was carried, whole and checked.
+    FileCarried { by: ParticipantId, way: Way, path: String, #[ts(type = "number")] bytes: u64, sha256: String },
+    /// A file was not carried, and nothing of it stays under its name.
+    FileFailed { by: ParticipantId, way: Way, path: String, reason: String },
+    /// A folder was made on the customer's machine.
+    FolderMade { by: ParticipantId, path: String },
+    /// A file or folder of the customer's machine has another name.
+    FileRenamed { by: ParticipantId, from: String, to: String },
+    /// A file or folder of the customer's machine was deleted.
+    FileDeleted { by: ParticipantId, path: String },
+    /// A file was put into the chat. The server keeps it under its number.
+    FilePosted { from: ParticipantId, number: u32, name: String, #[ts(type = "number")] bytes: u64, sha256: String },
+    /// A clipboard was carried. What it held is not kept.
+    ClipboardCarried { by: ParticipantId, way: Way, kind: ClipboardKind, bytes: u32 },
+    /// A command shell was opened; its recording has this number.
+    ShellStarted { by: ParticipantId, number: u32 },
+    /// A command shell was closed.
+    ShellEnded { number: u32 },
+    /// The system information was read; the server keeps it under this number.
+    SystemInfoRead { by: ParticipantId, number: u32, sha256: String },
+    /// A process of the customer's machine was ended.
+    ProcessEnded { by: ParticipantId, pid: u32, name: String },
+    /// A picture of the shared screen was put into the incident's journal, under this number.
+    ScreenshotTaken { by: ParticipantId, number: u32, sha256: String },
+    /// The customer rated the session, after its end.
+    Rated { stars: u8, comment: String },
     /// The session is over.
     Ended { how: Ending, by: Option<UserRef> },
     /// Transcript and recording are complete and stored.
     Stored { recording_bytes: Option<u32>, transcript_sha256: String },
+}
+
+impl Event {
+    /// Whether only technicians may know of it.
+    pub fn is_private(&self) -> bool {
+        matches!(self, Self::Noted { .. })
+    }
+
+    /// Whether it says that something was done with a right: judged before it was done, told after.
+    pub fn is_deed(&self) -> bool {
+        matches!(
+            self,
+            Self::FileCarried { .. }
+                | Self::FileFailed { .. }
+                | Self::FolderMade { .. }
+                | Self::FileRenamed { .. }
+                | Self::FileDeleted { .. }
+                | Self::FilePosted { .. }
+                | Self::ClipboardCarried { .. }
+                | Self::ShellStarted { .. }
+                | Self::ShellEnded { .. }
+                | Self::SystemInfoRead { .. }
+                | Self::ProcessEnded { .. }
+                | Self::ScreenshotTaken { .. }
+        )
+    }
 }

@@ -8,23 +8,32 @@ mod event;
 mod frame;
 mod id;
 mod input;
+mod job;
 mod limits;
+mod mark;
 mod message;
 pub mod oracle;
 mod screen;
 
 pub use copy::{Copies, MAX_PIECES, PIECE_BYTES, pieces};
-pub use event::{Client, Ending, Event, IncidentRef, Participant, Presence, Right, Role, UserRef, WhyWithdrawn};
+pub use event::{
+    Client, ClipboardKind, Ending, Event, ExpertInvitation, IncidentRef, Participant, Presence, Queue, Right, Role, UserRef,
+    Way, WhyWithdrawn,
+};
 pub use frame::{FrameError, Framed, decode, encode};
 pub use id::{BadId, ParticipantId, SessionId, Timestamp};
 pub use input::{Button, Input, Special};
+pub use job::{
+    Answer, Disk, Fault, Folder, Item, Job, Kind, Log, Network, Process, Service, ShellInput, SystemInfo, name_fits,
+};
 pub use limits::*;
+pub use mark::Mark;
 pub use message::{
-    Answer, ClientMessage, Entry, Hello, Path, Permit, Phase, PictureFormat, RefusalReason, ServerMessage,
+    ClientMessage, Entry, Hello, Path, Permit, Phase, PictureFormat, RefusalReason, ServerMessage,
     SessionState, ShareTrouble,
 };
 pub use screen::{FrameKind, HEADER_BYTES, Header, HeaderError, MAX_REGIONS, PointerShape, REGION_BYTES, Region};
 
 /// The version of everything in this crate. Both ends must speak the same one; it grows with every change that an
 /// older end could not read.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;

@@ -20,3 +20,20 @@ pub const MAX_TEXT_CHARS: usize = 256;
 /// Over QUIC, how much later than on its stream a small message goes once more as a datagram: long enough for another
 /// packet, short enough not to be felt.
 pub const COPY_AFTER: std::time::Duration = std::time::Duration::from_millis(4);
+
+/// The largest answer of a job as JSON: a folder of 20,000 names or a system's information fits.
+pub const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+/// How many names of a folder are told.
+pub const MAX_FOLDER_ITEMS: usize = 20_000;
+/// The longest path, in bytes.
+pub const MAX_PATH_BYTES: usize = 4_096;
+/// The longest name of a file, in bytes: what the common file systems take.
+pub const MAX_FILE_NAME_BYTES: usize = 255;
+/// The largest text that a clipboard may carry, in bytes.
+pub const MAX_CLIPBOARD_TEXT: usize = 1024 * 1024;
+/// The largest picture that a clipboard may carry, in bytes of its PNG.
+pub const MAX_CLIPBOARD_IMAGE: usize = 16 * 1024 * 1024;
+/// The longest note for technicians, and the longest comment of a rating, in Unicode scalar values.
+pub const MAX_NOTE_CHARS: usize = 4_000;
+/// The most points that one drawn line may have.
+pub const MAX_MARK_POINTS: usize = 256;

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::{
-    Client, Ending, Event, IncidentRef, MAX_CHAT_CHARS, Participant, ParticipantId, Right, SessionId, Timestamp,
-    UserRef,
+    Client, Ending, Event, ExpertInvitation, IncidentRef, MAX_CHAT_CHARS, Mark, Participant, ParticipantId, Queue, Right,
+    SessionId, Timestamp, UserRef,
 };
 
 /// The first message on a connection. Nothing is read after a hello that is not admitted.
@@ -25,30 +25,6 @@ pub struct Hello {
     /// its own server. Pages leave it empty: their browser has checked the certificate.
     #[serde(default)]
     pub challenge: String,
-}
-
-/// The customer's answer to a question for rights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-#[ts(export)]
-pub enum Answer {
-    /// No.
-    Deny,
-    /// See, but not touch.
-    View,
-    /// See and touch.
-    ViewAndControl,
-}
-
-impl Answer {
-    /// The rights that the answer gives.
-    pub fn rights(self) -> &'static [Right] {
-        match self {
-            Self::Deny => &[],
-            Self::View => &[Right::View],
-            Self::ViewAndControl => &[Right::View, Right::Control],
-        }
-    }
 }
 
 /// Why the customer's program cannot share, in kinds that the console explains.
@@ -76,8 +52,8 @@ pub enum ClientMessage {
     Typing {},
     /// Technician: ask the customer for these rights.
     Ask { rights: Vec<Right> },
-    /// Customer: answer the open question.
-    Answer { answer: Answer },
+    /// Customer: answer the open question with what is allowed; nothing is a no.
+    Answer { rights: Vec<Right> },
     /// Customer: take a right back. Technician: give it back.
     Withdraw { right: Right },
     /// Customer: stop the picture for a while.
@@ -86,6 +62,18 @@ pub enum ClientMessage {
     Resume {},
     /// Customer: end the session.
     Leave {},
+    /// Technician: would like to hold the control.
+    WantControl {},
+    /// Technician: hand the control to another technician or expert.
+    PassControl { to: ParticipantId },
+    /// Technician: leave a note that only technicians read.
+    Note { text: String },
+    /// Owner: let an expert or a technician who shares the session go.
+    Dismiss { who: ParticipantId },
+    /// Technician: draw on the customer's screen for a while.
+    Annotate { mark: Mark },
+    /// Technician: a sharper picture, or a smoother one.
+    Prefer { smooth: bool },
     /// Technician: hold the session.
     Hold {},
     /// Technician: close the session.
@@ -145,6 +133,9 @@ pub enum RefusalReason {
     /// The session is over.
     #[error("the session has ended")]
     Ended,
+    /// The session is not over.
+    #[error("the session has not ended yet")]
+    NotEnded,
     /// The session is on hold.
     #[error("the session is on hold")]
     OnHold,
@@ -163,6 +154,12 @@ pub enum RefusalReason {
     /// Only a technician may do this.
     #[error("only a technician may do this")]
     TechnicianOnly,
+    /// The owner cannot just go.
+    #[error("the session's owner holds, transfers or closes it")]
+    Owner,
+    /// Another holds the control.
+    #[error("somebody else holds the control")]
+    NotInControl,
     /// Only the session's owner may do this.
     #[error("the session belongs to another technician")]
     NotOwner,
@@ -208,8 +205,14 @@ pub struct SessionState {
     pub incident: IncidentRef,
     /// The organisation that helps.
     pub organisation: String,
-    /// In whose queue it is.
+    /// Whose it is, or whose it was last while it waits in a queue of several.
     pub owner: UserRef,
+    /// Where it waits.
+    pub queue: Queue,
+    /// The technicians who were asked to join.
+    pub shared_with: Vec<UserRef>,
+    /// The experts who were invited and have not come yet.
+    pub invitations: Vec<ExpertInvitation>,
     /// Where it stands.
     pub phase: Phase,
     /// Everybody who is or was there.
@@ -218,6 +221,12 @@ pub struct SessionState {
     pub grants: Vec<Right>,
     /// What was asked and not yet answered.
     pub asked: Vec<Right>,
+    /// Who asked.
+    pub asked_by: Option<ParticipantId>,
+    /// Whose hands reach the customer's desktop while control is granted.
+    pub control: Option<ParticipantId>,
+    /// Who would like to hold the control.
+    pub control_wanted: Vec<ParticipantId>,
     /// The customer has paused the picture.
     pub paused: bool,
     /// The size of the shared screen while there is a picture.
@@ -291,6 +300,10 @@ pub enum ServerMessage {
     Refused { what: String, why: RefusalReason, text: String },
     /// To the customer's program: the viewers have drawn up to this frame.
     Drawn { seq: u32 },
+    /// To the customer's program: draw this on the screen for a while.
+    Annotate { from: ParticipantId, mark: Mark },
+    /// To the customer's program: what the technician who looks wishes of the picture.
+    Prefer { smooth: bool },
     /// To the customer's program: a viewer needs a keyframe.
     NeedKeyframe {},
     /// To the customer's program: what all viewers can show.

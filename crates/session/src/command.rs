@@ -1,6 +1,6 @@
 //! What somebody wishes. Whether it happens is for `decide`.
 
-use protocol::{Answer, Client, IncidentRef, ParticipantId, Right, Role, ShareTrouble, UserRef};
+use protocol::{Client, Event, IncidentRef, ParticipantId, Queue, Right, Role, ShareTrouble, UserRef};
 
 /// Who wishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +35,8 @@ pub enum Command {
     Chat { text: String, nonce: u32 },
     /// Ask the customer for rights.
     Ask { rights: Vec<Right> },
-    /// Answer the open question.
-    Answer { answer: Answer },
+    /// Answer the open question with what is allowed; nothing is a no.
+    Answer { rights: Vec<Right> },
     /// End a right.
     Withdraw { right: Right },
     /// Stop the picture for a while.
@@ -49,14 +49,36 @@ pub enum Command {
     ShareFailed { trouble: ShareTrouble },
     /// The server cannot record.
     RecordingFailed { reason: String },
-    /// Leave, as a customer.
+    /// Leave: a customer, an expert, or a technician who is not the owner.
     Leave,
     /// Put the session on hold.
     Hold,
     /// Open a held session again.
     Reopen,
-    /// Give the session to another technician.
-    Transfer { to: UserRef },
+    /// Give the session to another technician, with a note that only technicians read.
+    Transfer { to: UserRef, note: String },
+    /// Put the session into a queue of several, with a note that only technicians read.
+    Enqueue { queue: Queue, note: String },
+    /// Take the session out of a queue. `team` is the taker's own.
+    Take { team: String },
+    /// Ask another technician to join.
+    ShareWith { with: UserRef },
+    /// Invite an expert.
+    InviteExpert { name: String, rights: Vec<Right> },
+    /// Join by the invitation of this number.
+    JoinAsExpert { number: u16 },
+    /// Let an expert or a sharing technician go.
+    Dismiss { who: ParticipantId },
+    /// Would like to hold the control.
+    WantControl,
+    /// Hand the control over.
+    PassControl { to: ParticipantId },
+    /// Leave a note for technicians.
+    Note { text: String },
+    /// What was done with a right goes into the timeline. It was judged before it was done.
+    Record { deed: Event },
+    /// Rate a session that has ended.
+    Rate { stars: u8, comment: String },
     /// End the session.
     Close,
     /// Let whatever is due happen.
@@ -89,6 +111,17 @@ impl Command {
             Self::Hold => "hold",
             Self::Reopen => "reopen",
             Self::Transfer { .. } => "transfer",
+            Self::Enqueue { .. } => "enqueue",
+            Self::Take { .. } => "take",
+            Self::ShareWith { .. } => "share_with",
+            Self::InviteExpert { .. } => "invite_expert",
+            Self::JoinAsExpert { .. } => "join_as_expert",
+            Self::Dismiss { .. } => "dismiss",
+            Self::WantControl => "want_control",
+            Self::PassControl { .. } => "pass_control",
+            Self::Note { .. } => "note",
+            Self::Record { .. } => "record",
+            Self::Rate { .. } => "rate",
             Self::Close => "close",
             Self::Tick => "tick",
             Self::Store { .. } => "store",

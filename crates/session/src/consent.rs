@@ -4,7 +4,7 @@
 //! can take away; it can never add.
 
 use crate::permission;
-use protocol::{Answer, Right, Role, SessionState};
+use protocol::{Right, Role, SessionState};
 
 /// What the customer has answered, and what the server makes of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,10 +17,8 @@ pub struct Consent {
 
 impl Consent {
     /// The customer answered a question for these rights. Nothing that was not asked is given.
-    pub fn answer(&mut self, answer: Answer, asked: &[Right]) {
-        let gives = |r: &&Right| asked.contains(r) || self.answered.contains(r);
-        let rights: Vec<Right> = answer.rights().iter().filter(gives).copied().collect();
-        if !rights.is_empty() {
+    pub fn answer(&mut self, answer: &[Right], asked: &[Right]) {
+        if let Some(rights) = permission::answered(&self.answered, asked, answer) {
             self.answered = rights;
             self.paused = false;
         }
@@ -66,6 +64,20 @@ impl Consent {
         self.may_view() && self.effective(Right::Control)
     }
 
+    /// Whether files, clipboard, shell or system information may be used now. The pause is the picture's alone.
+    pub fn may(&self, right: Right) -> bool {
+        match right {
+            Right::View => self.may_view(),
+            Right::Control => self.may_control(),
+            _ => self.connected && self.effective(right),
+        }
+    }
+
+    /// Everything that is allowed now, for the panel.
+    pub fn allowed(&self) -> Vec<Right> {
+        Right::ALL.into_iter().filter(|r| self.effective(*r)).collect()
+    }
+
     /// Whether the customer has paused.
     pub fn is_paused(&self) -> bool {
         self.paused
@@ -98,6 +110,12 @@ mod tests {
             incident,
             organisation: String::new(),
             owner: UserRef { id: 1, name: String::new() },
+            queue: Queue::Own,
+            shared_with: vec![],
+            invitations: vec![],
+            asked_by: None,
+            control: None,
+            control_wanted: vec![],
             phase,
             participants: vec![],
             grants: grants.to_vec(),
@@ -112,17 +130,17 @@ mod tests {
 
     const BOTH: [Right; 2] = [Right::View, Right::Control];
 
-    fn granted(answer: Answer) -> Consent {
+    fn granted(answer: &[Right]) -> Consent {
         let mut consent = Consent::default();
         consent.connected(true);
         consent.answer(answer, &BOTH);
-        consent.follow(&state(answer.rights(), Phase::Active));
+        consent.follow(&state(answer, Phase::Active));
         consent
     }
 
     #[test]
     fn a_server_cannot_add_what_the_customer_did_not_answer() {
-        let mut consent = granted(Answer::View);
+        let mut consent = granted(&[Right::View]);
         consent.follow(&state(&BOTH, Phase::Active));
         assert!(consent.may_view() && !consent.may_control());
         let mut nothing = Consent::default();
@@ -133,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_withdrawal_acts_at_once_and_the_server_cannot_undo_it() {
-        let mut consent = granted(Answer::ViewAndControl);
+        let mut consent = granted(&BOTH);
         assert!(consent.may_control());
         consent.withdraw(Right::View);
         consent.follow(&state(&BOTH, Phase::Active));
@@ -142,7 +160,7 @@ mod tests {
 
     #[test]
     fn what_the_server_took_away_needs_a_new_answer() {
-        let mut consent = granted(Answer::ViewAndControl);
+        let mut consent = granted(&BOTH);
         consent.follow(&state(&[Right::View], Phase::Active));
         consent.follow(&state(&BOTH, Phase::Active));
         assert!(consent.may_view() && !consent.may_control());
@@ -153,7 +171,7 @@ mod tests {
 
     #[test]
     fn nothing_flows_while_paused_or_cut_off() {
-        let mut consent = granted(Answer::ViewAndControl);
+        let mut consent = granted(&BOTH);
         consent.pause(true);
         assert!(!consent.may_view() && !consent.may_control() && consent.is_shared());
         consent.pause(false);
@@ -161,5 +179,19 @@ mod tests {
         assert!(!consent.may_view() && consent.is_shared());
         consent.end();
         assert!(!consent.is_shared());
+    }
+
+    #[test]
+    fn one_question_leaves_the_answers_to_others_as_they_are() {
+        let mut consent = granted(&BOTH);
+        consent.answer(&[], &[Right::Files]);
+        assert!(!consent.may(Right::Files) && consent.may_control());
+        consent.answer(&[Right::Files], &[Right::Files]);
+        consent.follow(&state(&[Right::View, Right::Control, Right::Files], Phase::Active));
+        assert!(consent.may(Right::Files) && consent.may_control());
+        consent.pause(true);
+        assert!(consent.may(Right::Files) && !consent.may_view(), "the pause is the picture's alone");
+        consent.withdraw(Right::View);
+        assert!(consent.may(Right::Files) && !consent.may_view());
     }
 }

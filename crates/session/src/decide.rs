@@ -1,7 +1,9 @@
 //! The judge: what would happen if a wish were granted, or why it is refused.
 
+mod people;
+
 use protocol::{
-    Answer, Client, ClientMessage, Ending, Event, MAX_CHAT_CHARS, Participant, ParticipantId, Permit, Phase, Presence,
+    Client, ClientMessage, Ending, Event, MAX_CHAT_CHARS, MAX_NOTE_CHARS, Participant, ParticipantId, Permit, Phase, Presence, Queue,
     RefusalReason as Refusal, Right, Role, ShareTrouble, Timestamp, UserRef, WhyWithdrawn,
 };
 
@@ -17,6 +19,9 @@ impl Session {
                 Phase::Ended { .. } => Ok(vec![Event::Stored { recording_bytes, transcript_sha256 }]),
                 _ => Err(Refusal::Already),
             };
+        }
+        if let Command::Rate { stars, comment } = command {
+            return self.rate(by, stars, comment);
         }
         if matches!(self.phase, Phase::Ended { .. }) {
             return Err(Refusal::Ended);
@@ -58,7 +63,7 @@ impl Session {
                 }
             }
             Command::Ask { rights } => self.ask(by, rights),
-            Command::Answer { answer } => self.answer(by, answer),
+            Command::Answer { rights } => self.answer(by, &rights),
             Command::Withdraw { right } => self.withdraw(by, right),
             Command::Pause => match (self.as_customer(by)?, self.paused) {
                 (_, true) => Err(Refusal::Already),
@@ -71,6 +76,7 @@ impl Session {
             Command::Picture { width, height } => self.picture(by, width, height),
             Command::ShareFailed { trouble } => self.share_failed(by, trouble),
             Command::RecordingFailed { reason } => self.recording_failed(by, reason),
+            Command::Leave if self.participating(by)?.role != Role::Customer => self.leave_helping(by),
             Command::Leave => {
                 let id = self.as_customer(by)?;
                 let mut events = vec![Event::Left { id }];
@@ -88,20 +94,24 @@ impl Session {
                 let by = self.as_owner(by)?;
                 if self.phase == Phase::Held { Ok(vec![Event::Reopened { by }]) } else { Err(Refusal::NotOnHold) }
             }
-            Command::Transfer { to } => {
-                let by = self.as_owner(by)?;
-                if by.id == to.id {
-                    return Err(Refusal::Already);
-                }
-                let held = (self.phase == Phase::Active).then(|| self.hold(Some(by.clone())));
-                Ok(held.into_iter().flatten().chain([Event::Transferred { by, to }]).collect())
-            }
+            Command::Transfer { to, note } => self.transfer(by, to, note),
+            Command::Enqueue { queue, note } => self.enqueue(by, queue, note),
+            Command::Take { team } => self.take(by, &team),
+            Command::ShareWith { with } => self.share_with(by, with),
+            Command::InviteExpert { name, rights } => self.invite_expert(now, by, name, &rights),
+            Command::JoinAsExpert { number } => self.join_as_expert(now, number),
+            Command::Dismiss { who } => self.dismiss(by, who),
+            Command::WantControl => self.want_control(by),
+            Command::PassControl { to } => self.pass_control(by, to),
+            Command::Note { text } => self.note(by, text),
+            Command::Record { deed } if *by == Actor::Server && deed.is_deed() => Ok(vec![deed]),
+            Command::Record { .. } => Err(Refusal::Policy),
             Command::Close => {
                 let by = self.as_owner(by)?;
                 Ok(self.end(Ending::Closed, Some(by)))
             }
             Command::Tick => Ok(self.tick(now)),
-            Command::Store { .. } => unreachable!("judged above"),
+            Command::Store { .. } | Command::Rate { .. } => unreachable!("judged above"),
         }
     }
 
@@ -113,14 +123,29 @@ impl Session {
                 Command::Chat { text: "…".into(), nonce: 0 },
                 Command::Ask { rights: vec![Right::View] },
                 Command::Ask { rights: vec![Right::View, Right::Control] },
+                Command::Ask { rights: vec![Right::Files] },
+                Command::Ask { rights: vec![Right::Clipboard] },
+                Command::Ask { rights: vec![Right::Shell] },
+                Command::Ask { rights: vec![Right::SystemInfo] },
                 Command::Withdraw { right: Right::View },
                 Command::Withdraw { right: Right::Control },
+                Command::WantControl,
+                Command::PassControl { to: who },
+                Command::Note { text: "…".into() },
+                Command::ShareWith { with: UserRef { id: -1, name: String::new() } },
                 Command::Hold,
                 Command::Close,
+                Command::Leave,
+            ],
+            Some(Role::Expert) => vec![
+                Command::Chat { text: "…".into(), nonce: 0 },
+                Command::WantControl,
+                Command::PassControl { to: who },
+                Command::Leave,
             ],
             Some(Role::Customer) => vec![
                 Command::Chat { text: "…".into(), nonce: 0 },
-                Command::Answer { answer: Answer::View },
+                Command::Answer { rights: vec![Right::View] },
                 Command::Pause,
                 Command::Resume,
                 Command::Withdraw { right: Right::Control },
@@ -130,7 +155,13 @@ impl Session {
         };
         let name = |command: &Command| match command {
             Command::Ask { rights } if rights.contains(&Right::Control) => "ask_control".into(),
-            Command::Ask { .. } => "ask_view".into(),
+            Command::Ask { rights } => match rights.first() {
+                Some(Right::Files) => "ask_files".into(),
+                Some(Right::Clipboard) => "ask_clipboard".into(),
+                Some(Right::Shell) => "ask_shell".into(),
+                Some(Right::SystemInfo) => "ask_system_info".into(),
+                _ => "ask_view".into(),
+            },
             Command::Withdraw { right: Right::View } => "withdraw_view".into(),
             Command::Withdraw { right: Right::Control } => "withdraw_control".into(),
             other => other.name().to_owned(),
@@ -158,10 +189,12 @@ impl Session {
         by_key: bool,
     ) -> Verdict {
         let number = |n: usize| ParticipantId(u16::try_from(n + 1).unwrap_or(u16::MAX));
-        let joined = Event::Joined { id: number(self.participants.len()), role, name, client, user };
+        let joined = Event::Joined { id: number(self.participants.len()), role, name, client, user, rights: vec![] };
+        let invited = user == Some(self.owner.id) || self.shared_with.iter().any(|u| Some(u.id) == user);
         match role {
             Role::Technician if self.phase == Phase::Held => Err(Refusal::OnHold),
-            Role::Technician if user != Some(self.owner.id) => Err(Refusal::NotOwner),
+            Role::Technician if !invited || self.queue != Queue::Own => Err(Refusal::NotOwner),
+            Role::Expert => Err(Refusal::NotOwner),
             Role::Technician => match self.participants.iter().find(|p| p.user == user && p.role == role) {
                 Some(p) => Ok(vec![Event::Returned { id: p.id, client }]),
                 None => Ok(vec![joined]),
@@ -218,16 +251,17 @@ impl Session {
         Ok(vec![Event::Asked { by, rights }])
     }
 
-    fn answer(&self, by: &Actor, answer: Answer) -> Verdict {
+    fn answer(&self, by: &Actor, answer: &[Right]) -> Verdict {
         let by = self.as_customer(by)?;
         self.running()?;
         if self.asked.is_empty() {
             return Err(Refusal::NothingAsked);
         }
         // Nobody gets more than was asked for, even by a customer's mistake.
-        let rights: Vec<Right> =
-            answer.rights().iter().copied().filter(|r| self.asked.contains(r) || self.grants.contains(r)).collect();
-        if rights.is_empty() { Ok(vec![Event::Denied { by }]) } else { Ok(vec![Event::Granted { by, rights }]) }
+        Ok(match crate::permission::answered(&self.grants, &self.asked, answer) {
+            None => vec![Event::Denied { by }],
+            Some(rights) => vec![Event::Granted { by, rights }],
+        })
     }
 
     fn withdraw(&self, by: &Actor, right: Right) -> Verdict {
@@ -236,6 +270,7 @@ impl Session {
         let why = match who.role {
             Role::Customer => WhyWithdrawn::Customer,
             Role::Technician => WhyWithdrawn::Technician,
+            Role::Expert => return Err(Refusal::TechnicianOnly),
         };
         Ok(self.fall(Some(right), why))
     }
@@ -307,24 +342,27 @@ impl Session {
         }
         let lost = |p: &&Participant| matches!(p.presence, Presence::Reconnecting { until } if until <= now);
         let mut events = Vec::new();
-        let mut technician_lost = false;
         for p in self.participants.iter().filter(lost) {
             events.push(Event::Left { id: p.id });
-            match (p.role, self.phase) {
-                // The customer of a held session was told that it has ended for now, and may be gone.
-                (Role::Customer, Phase::Held) => {}
-                (Role::Customer, _) => {
-                    events.extend(self.end(Ending::CustomerLost, None));
-                    return events;
-                }
-                (Role::Technician, _) => technician_lost = true,
+            // The customer of a held session was told that it has ended for now, and may be gone.
+            if p.role == Role::Customer && self.phase != Phase::Held {
+                events.extend(self.end(Ending::CustomerLost, None));
+                return events;
             }
         }
-        let somebody = |p: &Participant| p.role == Role::Technician && p.presence == Presence::Here;
-        if technician_lost && self.phase == Phase::Active && !self.participants.iter().any(somebody) {
-            events.extend(self.hold(None));
-        }
+        events.extend(self.orphan(now));
         events
+    }
+
+    fn rate(&self, by: &Actor, stars: u8, comment: String) -> Verdict {
+        self.as_customer(by)?;
+        match self.phase {
+            Phase::Ended { .. } if self.rated => Err(Refusal::Already),
+            Phase::Ended { .. } if !(1..=5).contains(&stars) => Err(Refusal::Empty),
+            Phase::Ended { .. } if comment.chars().count() > MAX_NOTE_CHARS => Err(Refusal::TooLong),
+            Phase::Ended { .. } => Ok(vec![Event::Rated { stars, comment }]),
+            _ => Err(Refusal::NotEnded),
+        }
     }
 
     fn running(&self) -> Result<(), Refusal> {
@@ -362,6 +400,7 @@ impl Session {
             },
             Actor::Server => None,
         };
-        if user == Some(self.owner.id) { Ok(self.owner.clone()) } else { Err(Refusal::NotOwner) }
+        let owns = user == Some(self.owner.id) && self.queue == Queue::Own;
+        if owns { Ok(self.owner.clone()) } else { Err(Refusal::NotOwner) }
     }
 }

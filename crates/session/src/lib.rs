@@ -18,5 +18,5 @@ pub use chain::{Broken, GENESIS, Link, Stored, link, verify};
 pub use command::{Actor, Command};
 pub use consent::Consent;
 pub use policy::Policy;
-pub use project::{History, TranscriptLine, Voice, ending_words, history, transcript};
+pub use project::{History, TranscriptLine, Voice, ending_words, history, transcript, wish};
 pub use state::Session;

@@ -21,10 +21,12 @@ pub fn check(session: &Session) {
     }
     for p in session.participants() {
         if session.may_control(p.id) {
-            assert!(p.role == Role::Technician && p.presence == Presence::Here, "control by {p:?}");
+            assert!(p.role != Role::Customer && p.presence == Presence::Here, "control by {p:?}");
             assert!(session.grants.contains(&Right::Control), "a control nobody granted");
         }
     }
+    let hands = session.participants().iter().filter(|p| session.may_control(p.id)).count();
+    assert!(hands <= 1, "two hold the control");
     let customers = session.participants().iter().filter(|p| p.role == Role::Customer).count();
     assert!(customers <= 1, "two customers");
     if matches!(session.phase(), Phase::Ended { .. }) {

@@ -9,6 +9,8 @@ use protocol::{Right, Role};
 pub fn of_role(role: Role) -> &'static [Right] {
     match role {
         Role::Technician => &Right::ALL,
+        // Of these, what the invitation names.
+        Role::Expert => &[Right::View, Right::Control],
         Role::Customer => &[],
     }
 }
@@ -16,8 +18,8 @@ pub fn of_role(role: Role) -> &'static [Right] {
 /// What a right needs beside itself to have any effect.
 pub fn needs(right: Right) -> &'static [Right] {
     match right {
-        Right::View => &[],
         Right::Control => &[Right::View],
+        Right::View | Right::Files | Right::Clipboard | Right::Shell | Right::SystemInfo => &[],
     }
 }
 
@@ -25,4 +27,15 @@ pub fn needs(right: Right) -> &'static [Right] {
 pub fn effective(right: Right, role: Role, policy: &[Right], granted: &[Right]) -> bool {
     let holds = |r: &Right| of_role(role).contains(r) && policy.contains(r) && granted.contains(r);
     holds(&right) && needs(right).iter().all(holds)
+}
+
+/// What the customer allows after answering a question: what was not asked stays, what was asked is as answered, and
+/// nothing stays without what it needs. `None` when the answer is no, which changes nothing.
+pub fn answered(before: &[Right], asked: &[Right], answer: &[Right]) -> Option<Vec<Right>> {
+    let allowed = |r: &Right| if asked.contains(r) { answer.contains(r) } else { before.contains(r) };
+    // An answer that gives nothing of what was asked is a no, whatever else it says.
+    if !asked.iter().any(|r| answer.contains(r)) {
+        return None;
+    }
+    Some(Right::ALL.into_iter().filter(|r| allowed(r) && needs(*r).iter().all(allowed)).collect())
 }

@@ -1,6 +1,8 @@
 //! What people read of a timeline: the transcript and the journal's history.
 
-use protocol::{Client, Ending, Entry, Event, ParticipantId, Right, Role, Timestamp, WhyWithdrawn};
+use protocol::{
+    Client, ClipboardKind, Ending, Entry, Event, ParticipantId, Queue, Right, Role, Timestamp, Way, WhyWithdrawn,
+};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -55,8 +57,14 @@ pub struct History {
     pub denials: u32,
     /// Times the session was put on hold.
     pub holds: u32,
-    /// Files transferred. Always zero: no event of this version transfers one.
+    /// Files carried either way, and put into the chat.
     pub files: u32,
+    /// Command shells that were opened.
+    pub shells: u32,
+    /// The customer's rating, 1 to 5 stars, and what they wrote.
+    pub rating: Option<u8>,
+    /// What the customer wrote beside it.
+    pub comment: String,
     /// Milliseconds during which a screen was shared.
     pub shared_ms: u32,
     /// Whether transcript and recording are complete and stored.
@@ -94,14 +102,11 @@ pub fn transcript(entries: &[Entry]) -> Vec<TranscriptLine> {
 
 fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice, String, String)> {
     let name = |id: &ParticipantId| names.iter().find(|(n, ..)| n == id).map_or("somebody", |(_, _, n)| n.as_str());
-    let rights = |rights: &[Right]| match rights.contains(&Right::Control) {
-        true => "view and control the screen",
-        false => "view the screen",
-    };
+    let rights = |rights: &[Right]| wish(rights);
     let text = match event {
         Event::Chat { from, text, .. } => {
             let voice = match names.iter().find(|(n, ..)| n == from) {
-                Some((_, Role::Technician, _)) => Voice::Technician,
+                Some((_, Role::Technician | Role::Expert, _)) => Voice::Technician,
                 _ => Voice::Customer,
             };
             return Some((voice, name(from).to_owned(), text.clone()));
@@ -123,6 +128,10 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
             let right = match right {
                 Right::View => "viewing the screen",
                 Right::Control => "controlling the screen",
+                Right::Files => "files",
+                Right::Clipboard => "the clipboard",
+                Right::Shell => "the command shell",
+                Right::SystemInfo => "system information",
             };
             let why = match why {
                 WhyWithdrawn::Customer => "the customer took it back",
@@ -145,9 +154,93 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
         Event::Reopened { by } => format!("{} has opened the session again", by.name),
         Event::Transferred { by, to } => format!("{} has transferred the session to {}", by.name, to.name),
         Event::Ended { how, .. } => format!("The session has ended: {}", ending_words(*how)),
-        Event::Stored { .. } => return None,
+        Event::Queued { by, queue } => {
+            let place = match queue {
+                Queue::Own => "a queue".into(),
+                Queue::Team { team } => format!("the queue of {team}"),
+                Queue::General => "the general queue".to_owned(),
+            };
+            match by {
+                Some(by) => format!("{} has put the session into {place}", by.name),
+                None => format!("The session is back in {place}"),
+            }
+        }
+        Event::Taken { by } => format!("{} has taken the session", by.name),
+        Event::Inherited { from, to } => format!("{} did not come back: {} takes over", from.name, to.name),
+        Event::SharedWith { by, with } => format!("{} asks {} to join", by.name, with.name),
+        Event::ExpertInvited { by, invitation } => {
+            let may = if invitation.rights.is_empty() { "only chat".into() } else { wish(&invitation.rights) };
+            format!("{} has invited {} (may {may})", by.name, invitation.name)
+        }
+        Event::ControlWanted { by } => format!("{} would like to control the screen", name(by)),
+        Event::ControlPassed { by, to } if by == to => format!("{} has taken the control", name(to)),
+        Event::ControlPassed { by, to } => format!("{} has given the control to {}", name(by), name(to)),
+        Event::Noted { by, text } => format!("Note by {}: {text}", by.name),
+        Event::FileCarried { by, way: Way::ToCustomer, path, bytes, .. } => {
+            format!("{} has sent the file {path} ({})", name(by), size(*bytes))
+        }
+        Event::FileCarried { by, way: Way::FromCustomer, path, bytes, .. } => {
+            format!("{} has fetched the file {path} ({})", name(by), size(*bytes))
+        }
+        Event::FileFailed { by, way: Way::ToCustomer, path, reason } => {
+            format!("{} could not send the file {path}: {reason}", name(by))
+        }
+        Event::FileFailed { by, way: Way::FromCustomer, path, reason } => {
+            format!("{} could not fetch the file {path}: {reason}", name(by))
+        }
+        Event::FolderMade { by, path } => format!("{} has made the folder {path}", name(by)),
+        Event::FileRenamed { by, from, to } => format!("{} has renamed {from} to {to}", name(by)),
+        Event::FileDeleted { by, path } => format!("{} has deleted {path}", name(by)),
+        Event::FilePosted { from, name: file, bytes, .. } => {
+            format!("{} has put the file {file} ({}) into the chat", name(from), size(*bytes))
+        }
+        Event::ClipboardCarried { by, way, kind, .. } => {
+            let what = match kind {
+                ClipboardKind::Text => "text",
+                ClipboardKind::Image => "a picture",
+            };
+            match way {
+                Way::ToCustomer => format!("{} has put {what} into the customer's clipboard", name(by)),
+                Way::FromCustomer => format!("{} has read {what} from the customer's clipboard", name(by)),
+            }
+        }
+        Event::ShellStarted { by, .. } => format!("{} has opened a command shell", name(by)),
+        Event::ShellEnded { .. } => "The command shell is closed".into(),
+        Event::SystemInfoRead { by, .. } => format!("{} has read the system information", name(by)),
+        Event::ProcessEnded { by, pid, name: process } => format!("{} has ended the process {process} ({pid})", name(by)),
+        Event::ScreenshotTaken { by, .. } => format!("{} has put a picture of the screen into the journal", name(by)),
+        // After the end of a session its transcript is stored: the rating is part of the history.
+        Event::Stored { .. } | Event::Rated { .. } => return None,
     };
     Some((Voice::System, String::new(), text))
+}
+
+/// What somebody may do with these rights, in words that follow "may" or "asks to".
+pub fn wish(rights: &[Right]) -> String {
+    let mut words = Vec::new();
+    if rights.contains(&Right::Control) {
+        words.push("view and control the screen");
+    } else if rights.contains(&Right::View) {
+        words.push("view the screen");
+    }
+    for right in rights {
+        match right {
+            Right::View | Right::Control => {}
+            Right::Files => words.push("see and exchange files"),
+            Right::Clipboard => words.push("use the clipboard"),
+            Right::Shell => words.push("run commands"),
+            Right::SystemInfo => words.push("read system information"),
+        }
+    }
+    words.join(", ")
+}
+
+/// A size for people: 1.5 MB.
+fn size(bytes: u64) -> String {
+    let units = ["bytes", "kB", "MB", "GB", "TB"];
+    let power = units.iter().enumerate().rev().find(|(i, _)| bytes >= 1_000u64.pow(*i as u32)).map_or(0, |(i, _)| i);
+    let whole = 1_000u64.pow(power as u32);
+    if power == 0 { format!("{bytes} bytes") } else { format!("{}.{} {}", bytes / whole, bytes % whole * 10 / whole, units[power]) }
 }
 
 fn by_means(client: Client) -> &'static str {
@@ -173,6 +266,9 @@ pub fn history(entries: &[Entry]) -> Option<History> {
         denials: 0,
         holds: 0,
         files: 0,
+        shells: 0,
+        rating: None,
+        comment: String::new(),
         shared_ms: 0,
         stored: false,
         recording_bytes: None,
@@ -183,7 +279,7 @@ pub fn history(entries: &[Entry]) -> Option<History> {
     };
     for Entry { at, event, .. } in entries {
         match event {
-            Event::Joined { role: Role::Technician, name, .. } if !history.technicians.contains(name) => {
+            Event::Joined { role: Role::Technician | Role::Expert, name, .. } if !history.technicians.contains(name) => {
                 history.technicians.push(name.clone());
             }
             Event::Joined { role: Role::Customer, name, .. } => history.customer.clone_from(name),
@@ -191,6 +287,12 @@ pub fn history(entries: &[Entry]) -> Option<History> {
             Event::Granted { .. } => history.grants += 1,
             Event::Denied { .. } => history.denials += 1,
             Event::Held { .. } => history.holds += 1,
+            Event::FileCarried { .. } | Event::FilePosted { .. } => history.files += 1,
+            Event::ShellStarted { .. } => history.shells += 1,
+            Event::Rated { stars, comment } => {
+                history.rating = Some(*stars);
+                history.comment.clone_from(comment);
+            }
             Event::SharingStarted { .. } => sharing = Some(*at),
             Event::SharingStopped {} | Event::SharingFailed { .. } => history.shared_ms += shared(&mut sharing, *at),
             Event::Ended { how, .. } => {

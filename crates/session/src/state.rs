@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use protocol::{
-    Event, IncidentRef, Participant, ParticipantId, Phase, Presence, Right, Role, SessionId, SessionState, Timestamp,
-    UserRef,
+    Event, ExpertInvitation, IncidentRef, Participant, ParticipantId, Phase, Presence, Queue, Right, Role, SessionId,
+    SessionState, Timestamp, UserRef,
 };
 
 use crate::{Policy, permission};
@@ -19,10 +19,20 @@ pub struct Session {
     pub(crate) policy: Policy,
     pub(crate) created: Option<(IncidentRef, String)>,
     pub(crate) owner: UserRef,
+    pub(crate) queue: Queue,
+    /// The queue that the owner took it from: there it goes when nobody is left to help.
+    pub(crate) came_from: Queue,
+    pub(crate) shared_with: Vec<UserRef>,
+    pub(crate) invitations: Vec<ExpertInvitation>,
+    pub(crate) invited: u16,
     pub(crate) phase: Phase,
     pub(crate) participants: Vec<Participant>,
     pub(crate) grants: Vec<Right>,
     pub(crate) asked: Vec<Right>,
+    pub(crate) asked_by: Option<ParticipantId>,
+    pub(crate) control: Option<ParticipantId>,
+    pub(crate) control_wanted: Vec<ParticipantId>,
+    pub(crate) rated: bool,
     pub(crate) paused: bool,
     pub(crate) screen: Option<(u16, u16)>,
     pub(crate) key_until: Option<Timestamp>,
@@ -40,10 +50,19 @@ impl Session {
             policy,
             created: None,
             owner: UserRef { id: 0, name: String::new() },
+            queue: Queue::Own,
+            came_from: Queue::Own,
+            shared_with: Vec::new(),
+            invitations: Vec::new(),
+            invited: 0,
             phase: Phase::Waiting,
             participants: Vec::new(),
             grants: Vec::new(),
             asked: Vec::new(),
+            asked_by: None,
+            control: None,
+            control_wanted: Vec::new(),
+            rated: false,
             paused: false,
             screen: None,
             key_until: None,
@@ -66,8 +85,12 @@ impl Session {
             }
             Event::KeyRevoked { .. } => self.key_until = None,
             Event::LinkRevoked { .. } => self.link_until = None,
-            Event::Joined { id, role, name, client, user } => {
+            Event::Joined { id, role, name, client, user, rights } => {
+                if *role == Role::Expert {
+                    self.invitations.retain(|i| i.name != *name);
+                }
                 self.participants.push(Participant {
+                    rights: rights.clone(),
                     id: *id,
                     role: *role,
                     name: name.clone(),
@@ -98,16 +121,30 @@ impl Session {
                     }
                 }
             }
-            Event::Left { id } => self.set_presence(*id, Presence::Gone),
+            Event::Left { id } => {
+                self.set_presence(*id, Presence::Gone);
+                self.control_wanted.retain(|p| p != id);
+                if self.control == Some(*id) {
+                    self.control = self.owner_here();
+                }
+            }
             Event::Chat { from, nonce, .. } => {
                 self.said.push_back((*from, *nonce));
                 if self.said.len() > MOST_SAID {
                     self.said.pop_front();
                 }
             }
-            Event::Stored { .. } | Event::RecordingFailed { .. } => {}
-            Event::Asked { rights, .. } => self.asked.clone_from(rights),
+            Event::Stored { .. } | Event::RecordingFailed { .. } | Event::Noted { .. } => {}
+            Event::Rated { .. } => self.rated = true,
+            event if event.is_deed() => {}
+            Event::Asked { rights, by } => {
+                self.asked.clone_from(rights);
+                self.asked_by = Some(*by);
+            }
             Event::Granted { rights, .. } => {
+                if rights.contains(&Right::Control) && !self.grants.contains(&Right::Control) {
+                    self.control = self.asked_by.or_else(|| self.owner_here());
+                }
                 self.asked.clear();
                 self.grants.clone_from(rights);
                 self.paused = false;
@@ -115,6 +152,10 @@ impl Session {
             Event::Denied { .. } => self.asked.clear(),
             Event::Withdrawn { right, .. } => {
                 self.grants.retain(|r| r != right);
+                if *right == Right::Control {
+                    self.control = None;
+                    self.control_wanted.clear();
+                }
                 if *right == Right::View {
                     self.paused = false;
                 }
@@ -129,24 +170,60 @@ impl Session {
                 self.phase = Phase::Held;
                 self.held_at = Some(at);
                 self.asked.clear();
+                self.shared_with.clear();
+                self.invitations.clear();
                 self.part_with(Role::Technician);
+                self.part_with(Role::Expert);
             }
             Event::Reopened { .. } => {
                 self.held_at = None;
                 let here = self.customer().is_some_and(|c| c.presence != Presence::Gone);
                 self.phase = if here { Phase::Active } else { Phase::Waiting };
             }
-            Event::Transferred { to, .. } => self.owner = to.clone(),
+            Event::Transferred { to, .. } | Event::Inherited { to, .. } => {
+                self.owner = to.clone();
+                self.queue = Queue::Own;
+                self.shared_with.retain(|u| u.id != to.id);
+            }
+            Event::Queued { queue, .. } => {
+                self.queue = queue.clone();
+                self.came_from = queue.clone();
+            }
+            Event::Taken { by } => {
+                self.owner = by.clone();
+                self.queue = Queue::Own;
+            }
+            Event::SharedWith { with, .. } => self.shared_with.push(with.clone()),
+            Event::ExpertInvited { invitation, .. } => {
+                self.invited = self.invited.max(invitation.number);
+                self.invitations.push(invitation.clone());
+            }
+            Event::ControlWanted { by } => self.control_wanted.push(*by),
+            Event::ControlPassed { to, .. } => {
+                self.control = Some(*to);
+                self.control_wanted.retain(|p| p != to);
+            }
             Event::Ended { how, .. } => {
                 self.phase = Phase::Ended { how: *how };
                 self.held_at = None;
                 self.key_until = None;
                 self.link_until = None;
                 self.asked.clear();
+                self.shared_with.clear();
+                self.invitations.clear();
                 self.part_with(Role::Technician);
+                self.part_with(Role::Expert);
                 self.part_with(Role::Customer);
             }
+            // Deeds were taken out above.
+            _ => {}
         }
+    }
+
+    /// The owner's number, when they take part now.
+    pub(crate) fn owner_here(&self) -> Option<ParticipantId> {
+        let owner = |p: &&Participant| p.user == Some(self.owner.id) && p.presence != Presence::Gone;
+        self.participants.iter().find(owner).map(|p| p.id)
     }
 
     /// When something is due without anybody acting: grace times, the hold limit, the end of key and link.
@@ -234,7 +311,34 @@ impl Session {
     /// Whether this participant's input may reach the customer's desktop now.
     pub fn may_control(&self, id: ParticipantId) -> bool {
         let Some(who) = self.participant(id) else { return false };
-        self.may_view() && who.presence == Presence::Here && self.effective(Right::Control, who.role)
+        let given = who.role != Role::Expert || who.rights.contains(&Right::Control);
+        let here = self.may_view() && who.presence == Presence::Here;
+        here && given && self.control == Some(id) && self.effective(Right::Control, who.role)
+    }
+
+    /// Whether this participant may use files, clipboard, shell or system information now.
+    pub fn may(&self, id: ParticipantId, right: Right) -> bool {
+        let Some(who) = self.participant(id) else { return false };
+        match right {
+            Right::View => self.may_view(),
+            Right::Control => self.may_control(id),
+            _ => self.phase == Phase::Active && who.presence == Presence::Here && self.effective(right, who.role),
+        }
+    }
+
+    /// In which queue it waits.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// The technicians who were asked to join.
+    pub fn shared_with(&self) -> &[UserRef] {
+        &self.shared_with
+    }
+
+    /// The invitation of an expert that is still open.
+    pub fn invitation(&self, number: u16) -> Option<&ExpertInvitation> {
+        self.invitations.iter().find(|i| i.number == number)
     }
 
     fn effective(&self, right: Right, role: Role) -> bool {
@@ -252,6 +356,12 @@ impl Session {
             incident,
             organisation,
             owner: self.owner.clone(),
+            queue: self.queue.clone(),
+            shared_with: self.shared_with.clone(),
+            invitations: self.invitations.clone(),
+            asked_by: self.asked_by.filter(|_| !self.asked.is_empty()),
+            control: self.control,
+            control_wanted: self.control_wanted.clone(),
             phase: self.phase,
             participants: self.participants.clone(),
             grants: self.grants.clone(),

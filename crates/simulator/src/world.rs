@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use protocol::{
-    Answer, Client, Entry, Event, IncidentRef, ParticipantId, Phase, Right, Role, SessionId, SessionState, Timestamp,
+    Client, Entry, Event, IncidentRef, ParticipantId, Phase, Right, Role, SessionId, SessionState, Timestamp,
     UserRef,
 };
 use session::{Actor, Command, Consent, Policy, Session};
@@ -20,6 +20,7 @@ pub const CUSTOMER: ParticipantId = ParticipantId(2);
 pub struct Ledger {
     view: bool,
     control: bool,
+    files: bool,
     paused: bool,
 }
 
@@ -195,14 +196,16 @@ impl World {
 
     /// One thing happens, and some time passes.
     pub fn step(&mut self) {
-        match self.chance.below(17) {
+        match self.chance.below(18) {
             0 => self.send(Packet::Wish(TECHNICIAN, 0, Command::Ask { rights: Right::ALL.to_vec() })),
             1 => self.send(Packet::Wish(TECHNICIAN, 0, Command::Ask { rights: vec![Right::View] })),
+            17 => self.send(Packet::Wish(TECHNICIAN, 0, Command::Ask { rights: vec![Right::Files] })),
             2..=4 => self.answer(),
             5 => {
-                let right = if self.chance.once_in(2) { Right::View } else { Right::Control };
-                self.ledger.control = false;
+                let right = [Right::View, Right::Control, Right::Files][self.chance.below(3) as usize];
+                self.ledger.control &= right == Right::Files;
                 self.ledger.view &= right != Right::View;
+                self.ledger.files &= right != Right::Files;
                 self.consent.withdraw(right);
                 self.customer_wishes(Command::Withdraw { right });
             }
@@ -230,6 +233,7 @@ impl World {
         }
         let ms = self.chance.below(300);
         self.pass(ms);
+        assert!(!self.consent.may(Right::Files) || self.ledger.files, "files that the customer never allowed");
         if self.consent.may_view() {
             assert!(self.ledger.view && !self.ledger.paused, "a picture that the customer never allowed");
             self.pictures += 1;
@@ -243,20 +247,19 @@ impl World {
         if !self.customer.up {
             return;
         }
-        let answer = match self.chance.below(3) {
-            0 => Answer::Deny,
-            1 => Answer::View,
-            _ => Answer::ViewAndControl,
+        let rights: Vec<Right> = match self.chance.below(3) {
+            0 => vec![],
+            1 => asked.iter().copied().filter(|r| *r != Right::Control).collect(),
+            _ => asked.clone(),
         };
-        if answer != Answer::Deny {
-            self.ledger = Ledger {
-                view: true,
-                control: answer == Answer::ViewAndControl && (asked.contains(&Right::Control) || self.ledger.control),
-                paused: false,
-            };
+        if !rights.is_empty() {
+            let now = |right, before| if asked.contains(&right) { rights.contains(&right) } else { before };
+            let view = now(Right::View, self.ledger.view);
+            let control = view && now(Right::Control, self.ledger.control);
+            self.ledger = Ledger { view, control, files: now(Right::Files, self.ledger.files), paused: false };
         }
-        self.consent.answer(answer, &asked);
-        self.customer_wishes(Command::Answer { answer });
+        self.consent.answer(&rights, &asked);
+        self.customer_wishes(Command::Answer { rights });
     }
 
     fn cut(&mut self) {

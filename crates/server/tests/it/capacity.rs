@@ -84,7 +84,7 @@ async fn run(count: usize, moving: bool) -> (f64, f64, f64, u64) {
     let (mut senders, mut receivers) = (vec![], vec![]);
     for _ in 0..count {
         let (mut technician, mut customer) = pair(&stage).await;
-        grant(&mut technician, &mut customer, Answer::View).await;
+        grant(&mut technician, &mut customer, &[Right::View]).await;
         senders.push(tokio::spawn(send(customer, begun, moving, stop.clone())));
         receivers.push(tokio::spawn(receive(technician, begun, stop.clone())));
     }

@@ -35,11 +35,11 @@ async fn unharmed(technician: &mut Peer, customer: &mut Peer, words: &str) {
     assert!(customer.until(|m| says(m, words)).await.is_some(), "the session was harmed");
 }
 
-pub(crate) async fn grant(technician: &mut Peer, customer: &mut Peer, answer: Answer) {
+pub(crate) async fn grant(technician: &mut Peer, customer: &mut Peer, answer: &[Right]) {
     technician.send(&ClientMessage::Ask { rights: Right::ALL.to_vec() }).await;
     let asked = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if !state.asked.is_empty());
     customer.until(asked).await.unwrap();
-    customer.send(&ClientMessage::Answer { answer }).await;
+    customer.send(&ClientMessage::Answer { rights: answer.to_vec() }).await;
     let granted = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if !state.grants.is_empty());
     technician.until(granted).await.unwrap();
 }
@@ -68,7 +68,7 @@ async fn input_without_the_control_grant_never_reaches_the_customer() {
     let text = |text: &str| encode(&Input::Text { text: text.into() });
     let mut hand = technician.stream(&[b"I".as_slice(), &text("before any grant")].concat()).await;
     unharmed(&mut technician, &mut customer, "one").await;
-    grant(&mut technician, &mut customer, Answer::View).await;
+    grant(&mut technician, &mut customer, &[Right::View]).await;
     hand.write_all(&text("with view only")).await.unwrap();
     unharmed(&mut technician, &mut customer, "two").await;
     grant_control_and_check(&stage, technician, customer, hand).await;
@@ -84,7 +84,7 @@ async fn grant_control_and_check(
     technician.send(&ClientMessage::Ask { rights: Right::ALL.to_vec() }).await;
     let asked = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if !state.asked.is_empty());
     customer.until(asked).await.unwrap();
-    customer.send(&ClientMessage::Answer { answer: Answer::ViewAndControl }).await;
+    customer.send(&ClientMessage::Answer { rights: vec![Right::View, Right::Control] }).await;
     let controls = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if state.grants.len() == 2);
     technician.until(controls).await.unwrap();
     hand.write_all(&encode(&Input::Text { text: "allowed".into() })).await.unwrap();

@@ -5,11 +5,11 @@ use session::{Actor, Command, Policy, Session, oracle, permission};
 use crate::{Play, user};
 
 fn right() -> impl Strategy<Value = Right> {
-    prop_oneof![Just(Right::View), Just(Right::Control)]
+    prop::sample::select(Right::ALL.to_vec())
 }
 
 fn rights() -> impl Strategy<Value = Vec<Right>> {
-    prop::collection::btree_set(right(), 0..3).prop_map(|set| set.into_iter().collect())
+    prop::collection::btree_set(right(), 0..4).prop_map(|set| set.into_iter().collect())
 }
 
 fn actor() -> impl Strategy<Value = Actor> {
@@ -23,7 +23,6 @@ fn actor() -> impl Strategy<Value = Actor> {
 fn command() -> impl Strategy<Value = Command> {
     let id = || (1u16..5).prop_map(ParticipantId);
     let client = || prop_oneof![Just(Client::Console), Just(Client::Browser), Just(Client::Program)];
-    let answer = prop_oneof![Just(Answer::Deny), Just(Answer::View), Just(Answer::ViewAndControl)];
     prop_oneof![
         Just(Command::IssueKey),
         Just(Command::RevokeKey),
@@ -39,7 +38,7 @@ fn command() -> impl Strategy<Value = Command> {
         (id(), client()).prop_map(|(id, client)| Command::Return { id, client }),
         ".{0,5}".prop_map(|text| Command::Chat { text, nonce: 1 }),
         rights().prop_map(|rights| Command::Ask { rights }),
-        answer.prop_map(|answer| Command::Answer { answer }),
+        rights().prop_map(|rights| Command::Answer { rights }),
         right().prop_map(|right| Command::Withdraw { right }),
         Just(Command::Pause),
         Just(Command::Resume),
@@ -49,8 +48,20 @@ fn command() -> impl Strategy<Value = Command> {
         Just(Command::Leave),
         Just(Command::Hold),
         Just(Command::Reopen),
-        (1i32..4).prop_map(|n| Command::Transfer { to: user(n, "T") }),
+        (1i32..4).prop_map(|n| Command::Transfer { to: user(n, "T"), note: String::new() }),
         Just(Command::Tick),
+        prop_oneof![Just(Queue::General), Just(Queue::Team { team: "A".into() })]
+            .prop_map(|queue| Command::Enqueue { queue, note: String::new() }),
+        Just(Command::Take { team: "A".into() }),
+        (1i32..4).prop_map(|n| Command::ShareWith { with: user(n, "T") }),
+        (rights(), "[ab]").prop_map(|(rights, name)| Command::InviteExpert { name, rights }),
+        (1u16..3).prop_map(|number| Command::JoinAsExpert { number }),
+        id().prop_map(|who| Command::Dismiss { who }),
+        Just(Command::WantControl),
+        id().prop_map(|to| Command::PassControl { to }),
+        Just(Command::Note { text: "n".into() }),
+        Just(Command::Record { deed: Event::ShellEnded { number: 1 } }),
+        Just(Command::Rate { stars: 5, comment: String::new() }),
     ]
 }
 

@@ -19,12 +19,12 @@ fn the_whole_story_reads_as_it_happened() {
     let mut play = Play::joined();
     play.customer(chat("It does not print.")).unwrap();
     play.technician(ask(&BOTH)).unwrap();
-    play.customer(Command::Answer { answer: Answer::ViewAndControl }).unwrap();
+    play.customer(Command::Answer { rights: BOTH.to_vec() }).unwrap();
     play.customer(Command::Picture { width: 1920, height: 1080 }).unwrap();
     play.after(5_000);
     play.customer(Command::Withdraw { right: Right::Control }).unwrap();
     play.technician(Command::Hold).unwrap();
-    play.act(Actor::Technician(user(1, "Tom")), Command::Transfer { to: user(2, "Eva") }).unwrap();
+    play.act(Actor::Technician(user(1, "Tom")), Command::Transfer { to: user(2, "Eva"), note: String::new() }).unwrap();
     play.act(Actor::Technician(user(2, "Eva")), Command::Reopen).unwrap();
     play.join(Role::Technician, "Eva", Client::Console, Some(2)).unwrap();
     play.act(Actor::Participant(ParticipantId(3)), Command::Close).unwrap();
@@ -55,7 +55,7 @@ fn the_whole_story_reads_as_it_happened() {
 #[test]
 fn what_is_refused_and_why() {
     use RefusalReason::*;
-    let view = || Command::Answer { answer: Answer::View };
+    let view = || Command::Answer { rights: vec![Right::View] };
     type Case = (&'static str, fn(&mut Play), ParticipantId, Command, RefusalReason);
     let nothing: fn(&mut Play) = |_| {};
     let cases: Vec<Case> = vec![
@@ -84,7 +84,7 @@ fn what_is_refused_and_why() {
 fn whoever_asks_for_control_asks_for_view() {
     let mut play = Play::joined();
     play.technician(ask(&[Right::Control])).unwrap();
-    play.customer(Command::Answer { answer: Answer::ViewAndControl }).unwrap();
+    play.customer(Command::Answer { rights: BOTH.to_vec() }).unwrap();
     assert!(play.session.may_control(TECHNICIAN));
 }
 
@@ -92,7 +92,7 @@ fn whoever_asks_for_control_asks_for_view() {
 fn nobody_gets_more_than_was_asked() {
     let mut play = Play::joined();
     play.technician(ask(&[Right::View])).unwrap();
-    play.customer(Command::Answer { answer: Answer::ViewAndControl }).unwrap();
+    play.customer(Command::Answer { rights: BOTH.to_vec() }).unwrap();
     assert!(play.session.may_view());
     assert!(!play.session.may_control(TECHNICIAN));
 }
@@ -125,7 +125,7 @@ fn what_is_said_again_after_a_cut_is_heard_once() {
 fn a_lost_connection_has_a_grace_time() {
     let mut play = Play::joined();
     play.technician(ask(&BOTH)).unwrap();
-    play.customer(Command::Answer { answer: Answer::ViewAndControl }).unwrap();
+    play.customer(Command::Answer { rights: BOTH.to_vec() }).unwrap();
     play.act(Actor::Server, Command::Drop { id: CUSTOMER }).unwrap();
     play.after(119_000);
     play.act(Actor::Server, Command::Return { id: CUSTOMER, client: Client::Program }).unwrap();
@@ -148,7 +148,7 @@ fn a_technician_who_vanishes_leaves_the_session_on_hold_in_their_queue() {
 fn grants_fall_on_hold_and_are_asked_for_anew() {
     let mut play = Play::joined();
     play.technician(ask(&BOTH)).unwrap();
-    play.customer(Command::Answer { answer: Answer::ViewAndControl }).unwrap();
+    play.customer(Command::Answer { rights: BOTH.to_vec() }).unwrap();
     play.technician(Command::Hold).unwrap();
     play.act(Actor::Technician(user(1, "Tom")), Command::Reopen).unwrap();
     play.join(Role::Technician, "Tom", Client::Console, Some(1)).unwrap();

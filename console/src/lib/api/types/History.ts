@@ -42,9 +42,21 @@ denials: number,
  */
 holds: number, 
 /**
- * Files transferred. Always zero: no event of this version transfers one.
+ * Files carried either way, and put into the chat.
  */
 files: number, 
+/**
+ * Command shells that were opened.
+ */
+shells: number, 
+/**
+ * The customer's rating, 1 to 5 stars, and what they wrote.
+ */
+rating: number | null, 
+/**
+ * What the customer wrote beside it.
+ */
+comment: string, 
 /**
  * Milliseconds during which a screen was shared.
  */

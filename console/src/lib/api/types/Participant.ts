@@ -2,6 +2,7 @@
 import type { Client } from "./Client";
 import type { ParticipantId } from "./ParticipantId";
 import type { Presence } from "./Presence";
+import type { Right } from "./Right";
 import type { Role } from "./Role";
 
 /**
@@ -25,9 +26,13 @@ name: string,
  */
 client: Client, 
 /**
- * The technician's account; customers have none.
+ * The technician's account; customers and experts have none.
  */
 user: number | null, 
+/**
+ * What an expert may use of what the customer granted; for everybody else their role says it.
+ */
+rights: Array<Right>, 
 /**
  * Whether they are there.
  */

@@ -1,0 +1,189 @@
+//! Several people: queues, transfer, sharing, experts, whose hands, and who is left when somebody vanishes.
+
+use protocol::{
+    Client, Event, ExpertInvitation, MAX_NAME_CHARS, MAX_NOTE_CHARS, Participant, ParticipantId, Phase, Presence, Queue,
+    RefusalReason as Refusal, Right, Role, Timestamp, UserRef,
+};
+
+use super::Verdict;
+use crate::{Actor, Session};
+
+/// How long an expert's link works.
+const EXPERT_LIFE: u64 = 60 * 60_000;
+/// So many experts may be invited into one session.
+const MOST_EXPERTS: usize = 16;
+
+impl Session {
+    pub(super) fn transfer(&self, by: &Actor, to: UserRef, note: String) -> Verdict {
+        let by = self.as_owner(by)?;
+        if by.id == to.id {
+            return Err(Refusal::Already);
+        }
+        self.hand_over(by.clone(), note, Event::Transferred { by, to })
+    }
+
+    pub(super) fn enqueue(&self, by: &Actor, queue: Queue, note: String) -> Verdict {
+        let by = self.as_owner(by)?;
+        match &queue {
+            Queue::Own => return Err(Refusal::Already),
+            Queue::Team { team } if team.trim().is_empty() || team.chars().count() > MAX_NAME_CHARS => {
+                return Err(Refusal::Empty);
+            }
+            Queue::Team { .. } | Queue::General => {}
+        }
+        self.hand_over(by.clone(), note, Event::Queued { by: Some(by), queue })
+    }
+
+    /// The note, the hold if somebody is there, and the change of hands.
+    fn hand_over(&self, by: UserRef, note: String, change: Event) -> Verdict {
+        if note.chars().count() > MAX_NOTE_CHARS {
+            return Err(Refusal::TooLong);
+        }
+        let note = (!note.trim().is_empty()).then(|| Event::Noted { by: by.clone(), text: note });
+        let held = (self.phase == Phase::Active).then(|| self.hold(Some(by)));
+        Ok(note.into_iter().chain(held.into_iter().flatten()).chain([change]).collect())
+    }
+
+    pub(super) fn take(&self, by: &Actor, team: &str) -> Verdict {
+        let Actor::Technician(by) = by else { return Err(Refusal::TechnicianOnly) };
+        match &self.queue {
+            Queue::Own => Err(Refusal::NotOwner),
+            Queue::Team { team: theirs } if theirs != team => Err(Refusal::NotOwner),
+            Queue::Team { .. } | Queue::General => Ok(vec![Event::Taken { by: by.clone() }]),
+        }
+    }
+
+    pub(super) fn share_with(&self, by: &Actor, with: UserRef) -> Verdict {
+        let by = self.as_owner(by)?;
+        self.running()?;
+        if by.id == with.id || self.shared_with.iter().any(|u| u.id == with.id) {
+            return Err(Refusal::Already);
+        }
+        Ok(vec![Event::SharedWith { by, with }])
+    }
+
+    pub(super) fn invite_expert(&self, now: Timestamp, by: &Actor, name: String, rights: &[Right]) -> Verdict {
+        let by = self.as_owner(by)?;
+        self.running()?;
+        let name = name.trim().to_owned();
+        if name.is_empty() || self.invitations.len() >= MOST_EXPERTS {
+            return Err(Refusal::Empty);
+        }
+        if name.chars().count() > MAX_NAME_CHARS {
+            return Err(Refusal::TooLong);
+        }
+        let taken = self.participants.iter().any(|p| p.name == name) || self.invitations.iter().any(|i| i.name == name);
+        if taken {
+            return Err(Refusal::Already);
+        }
+        let given = crate::permission::of_role(Role::Expert);
+        let rights: Vec<Right> = given.iter().copied().filter(|r| rights.contains(r)).collect();
+        let number = self.invited + 1;
+        let invitation = ExpertInvitation { number, name, rights, until: now.plus(EXPERT_LIFE) };
+        Ok(vec![Event::ExpertInvited { by, invitation }])
+    }
+
+    pub(super) fn join_as_expert(&self, now: Timestamp, number: u16) -> Verdict {
+        self.running()?;
+        let invitation = self.invitation(number).filter(|i| now < i.until).ok_or(Refusal::KeyDead)?;
+        let id = ParticipantId(u16::try_from(self.participants.len() + 1).unwrap_or(u16::MAX));
+        let ExpertInvitation { name, rights, .. } = invitation.clone();
+        Ok(vec![Event::Joined { id, role: Role::Expert, name, client: Client::Console, user: None, rights }])
+    }
+
+    /// An expert or a sharing technician goes; the owner holds, transfers or closes instead.
+    pub(super) fn leave_helping(&self, by: &Actor) -> Verdict {
+        let who = self.participating(by)?;
+        if who.user == Some(self.owner.id) && who.role == Role::Technician {
+            return Err(Refusal::Owner);
+        }
+        Ok(vec![Event::Left { id: who.id }])
+    }
+
+    pub(super) fn dismiss(&self, by: &Actor, who: ParticipantId) -> Verdict {
+        self.as_owner(by)?;
+        let them = self.participant(who).ok_or(Refusal::Stranger)?;
+        if them.role == Role::Customer || them.user == Some(self.owner.id) {
+            return Err(Refusal::Owner);
+        }
+        if them.presence == Presence::Gone { Err(Refusal::Already) } else { Ok(vec![Event::Left { id: who }]) }
+    }
+
+    /// Whether these hands may hold the control at all.
+    fn may_hold(&self, who: &Participant) -> Result<(), Refusal> {
+        let given = match who.role {
+            Role::Technician => true,
+            Role::Expert => who.rights.contains(&Right::Control),
+            Role::Customer => false,
+        };
+        self.granted(Right::Control)?;
+        if given && who.presence == Presence::Here { Ok(()) } else { Err(Refusal::TechnicianOnly) }
+    }
+
+    pub(super) fn want_control(&self, by: &Actor) -> Verdict {
+        let who = self.participating(by)?;
+        self.may_hold(who)?;
+        if self.control == Some(who.id) || self.control_wanted.contains(&who.id) {
+            return Err(Refusal::Already);
+        }
+        Ok(vec![Event::ControlWanted { by: who.id }])
+    }
+
+    /// The holder gives; the owner gives and takes; anybody takes what nobody holds.
+    pub(super) fn pass_control(&self, by: &Actor, to: ParticipantId) -> Verdict {
+        let by = self.participating(by)?;
+        let heir = self.participant(to).ok_or(Refusal::Stranger)?;
+        self.may_hold(heir)?;
+        if self.control == Some(to) {
+            return Err(Refusal::Already);
+        }
+        let owns = by.role == Role::Technician && by.user == Some(self.owner.id);
+        let free = self.control.and_then(|id| self.participant(id)).is_none_or(|p| p.presence != Presence::Here);
+        let may = owns || self.control == Some(by.id) || (free && to == by.id);
+        if may { Ok(vec![Event::ControlPassed { by: by.id, to }]) } else { Err(Refusal::NotInControl) }
+    }
+
+    pub(super) fn note(&self, by: &Actor, text: String) -> Verdict {
+        let by = match by {
+            Actor::Technician(user) => user.clone(),
+            Actor::Server => return Err(Refusal::TechnicianOnly),
+            Actor::Participant(_) => {
+                let who = self.participating(by)?;
+                let id = who.user.filter(|_| who.role == Role::Technician).ok_or(Refusal::TechnicianOnly)?;
+                UserRef { id, name: who.name.clone() }
+            }
+        };
+        match text.chars().count() {
+            _ if text.trim().is_empty() => Err(Refusal::Empty),
+            n if n > MAX_NOTE_CHARS => Err(Refusal::TooLong),
+            _ => Ok(vec![Event::Noted { by, text }]),
+        }
+    }
+
+    /// What happens when technicians have not come back in time: whoever shared for longest inherits the session, else it
+    /// goes on hold in the queue that it came from.
+    pub(super) fn orphan(&self, now: Timestamp) -> Vec<Event> {
+        let gone = |p: &Participant| match p.presence {
+            Presence::Reconnecting { until } => until <= now,
+            Presence::Gone => true,
+            Presence::Here => false,
+        };
+        let lost = |p: &&Participant| matches!(p.presence, Presence::Reconnecting { until } if until <= now);
+        let technician_lost = self.participants.iter().filter(lost).any(|p| p.role == Role::Technician);
+        let staying = |p: &&Participant| p.role == Role::Technician && p.user.is_some() && !gone(p);
+        let owner_stays = self.participants.iter().filter(staying).any(|p| p.user == Some(self.owner.id));
+        if !technician_lost || owner_stays || self.phase != Phase::Active {
+            return vec![];
+        }
+        // Numbers are given in the order of joining.
+        if let Some((id, heir)) = self.participants.iter().find(staying).and_then(|p| Some((p.user?, p))) {
+            let to = UserRef { id, name: heir.name.clone() };
+            return vec![Event::Inherited { from: self.owner.clone(), to }];
+        }
+        let mut events = self.hold(None);
+        if self.came_from != Queue::Own {
+            events.push(Event::Queued { by: None, queue: self.came_from.clone() });
+        }
+        events
+    }
+}
