@@ -1,6 +1,6 @@
 //! The conversation as the customer reads it: entries of the timeline become lines.
 
-use protocol::{Entry, Event, Participant, ParticipantId, Right, Role};
+use protocol::{Entry, Event, Participant, ParticipantId, Right, Role, Way};
 
 /// One line; `kind` is `chat` or names what happened, for the windows to say in the customer's language.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub struct Line {
     pub text: String,
     pub at: protocol::Timestamp,
     pub mine: bool,
+    /// The number of a file in the chat.
+    pub file: Option<u32>,
 }
 
 /// The line of an entry; `None` for what a customer need not read.
@@ -17,29 +19,72 @@ pub fn line(entry: &Entry, people: &[Participant], me: ParticipantId) -> Option<
     let name = |id: &ParticipantId| people.iter().find(|p| p.id == *id).map(|p| p.name.clone()).unwrap_or_default();
     let technician =
         || people.iter().rev().find(|p| p.role == Role::Technician).map(|p| p.name.clone()).unwrap_or_default();
-    let (kind, who) = match &entry.event {
+    let plain = |kind, who| (kind, who, String::new());
+    let (kind, who, text) = match &entry.event {
         Event::Chat { from, text, .. } => {
             let (who, text, mine) = (name(from), text.clone(), *from == me);
-            return Some(Line { kind: "chat", who, text, at: entry.at, mine });
+            return Some(Line { kind: "chat", who, text, at: entry.at, mine, file: None });
         }
-        Event::Joined { id, name, .. } if *id != me => ("joined", name.clone()),
-        Event::Left { id } if *id != me => ("left", name(id)),
-        Event::Dropped { id } if *id != me => ("dropped", name(id)),
-        Event::Returned { id, .. } if *id != me => ("returned", name(id)),
-        Event::Granted { rights, .. } if rights.contains(&Right::Control) => ("granted-control", technician()),
-        Event::Granted { .. } => ("granted-view", technician()),
-        Event::Denied { .. } => ("denied", String::new()),
-        Event::Withdrawn { right: Right::View, .. } => ("withdrawn-view", String::new()),
-        Event::Withdrawn { right: Right::Control, .. } => ("withdrawn-control", String::new()),
-        Event::Paused { .. } => ("paused", String::new()),
-        Event::Resumed { .. } => ("resumed", String::new()),
-        Event::Held { .. } => ("held", String::new()),
-        Event::Reopened { by } => ("reopened", by.name.clone()),
-        Event::Transferred { to, .. } => ("transferred", to.name.clone()),
-        Event::Ended { .. } => ("ended", String::new()),
+        Event::FilePosted { from, number, name: file, .. } => {
+            let (who, text, mine) = (name(from), file.clone(), *from == me);
+            return Some(Line { kind: "chat", who, text, at: entry.at, mine, file: Some(*number) });
+        }
+        Event::Joined { id, name, .. } if *id != me => plain("joined", name.clone()),
+        Event::Left { id } if *id != me => plain("left", name(id)),
+        Event::Dropped { id } if *id != me => plain("dropped", name(id)),
+        Event::Returned { id, .. } if *id != me => plain("returned", name(id)),
+        Event::Granted { rights, .. } => {
+            let newest = rights.last().copied().unwrap_or(Right::View);
+            plain(granted(newest), technician())
+        }
+        Event::Denied { .. } => plain("denied", String::new()),
+        Event::Withdrawn { right, .. } => plain(
+            match right {
+                Right::View => "withdrawn-view",
+                Right::Control => "withdrawn-control",
+                Right::Files => "withdrawn-files",
+                Right::Clipboard => "withdrawn-clipboard",
+                Right::Shell => "withdrawn-shell",
+                Right::SystemInfo => "withdrawn-system",
+            },
+            String::new(),
+        ),
+        Event::Paused { .. } => plain("paused", String::new()),
+        Event::Resumed { .. } => plain("resumed", String::new()),
+        Event::Held { .. } => plain("held", String::new()),
+        Event::Reopened { by } => plain("reopened", by.name.clone()),
+        Event::Transferred { to, .. } | Event::Inherited { to, .. } => plain("transferred", to.name.clone()),
+        Event::Taken { by } => plain("transferred", by.name.clone()),
+        Event::ControlPassed { to, .. } => plain("controls", name(to)),
+        Event::FileCarried { by, way: Way::ToCustomer, path, .. } => ("file-sent", name(by), path.clone()),
+        Event::FileCarried { by, way: Way::FromCustomer, path, .. } => ("file-fetched", name(by), path.clone()),
+        Event::FileFailed { by, path, .. } => ("file-failed", name(by), path.clone()),
+        Event::FolderMade { by, path } => ("folder-made", name(by), path.clone()),
+        Event::FileRenamed { by, from, to } => ("file-renamed", name(by), format!("{from} → {to}")),
+        Event::FileDeleted { by, path } => ("file-deleted", name(by), path.clone()),
+        Event::ClipboardCarried { by, way: Way::ToCustomer, .. } => plain("clipboard-written", name(by)),
+        Event::ClipboardCarried { by, way: Way::FromCustomer, .. } => plain("clipboard-read", name(by)),
+        Event::ShellStarted { by, .. } => plain("shell-started", name(by)),
+        Event::ShellEnded { .. } => plain("shell-ended", String::new()),
+        Event::SystemInfoRead { by, .. } => plain("system-read", name(by)),
+        Event::ProcessEnded { by, name: process, .. } => ("process-ended", name(by), process.clone()),
+        Event::ScreenshotTaken { by, .. } => plain("screenshot", name(by)),
+        Event::Ended { .. } => plain("ended", String::new()),
         _ => return None,
     };
-    Some(Line { kind, who, text: String::new(), at: entry.at, mine: false })
+    Some(Line { kind, who, text, at: entry.at, mine: false, file: None })
+}
+
+/// Rights stand in the order of asking: the last of a whole set is the newest, or the furthest-reaching.
+fn granted(newest: Right) -> &'static str {
+    match newest {
+        Right::View => "granted-view",
+        Right::Control => "granted-control",
+        Right::Files => "granted-files",
+        Right::Clipboard => "granted-clipboard",
+        Right::Shell => "granted-shell",
+        Right::SystemInfo => "granted-system",
+    }
 }
 
 /// The first web address in a message, if it is one that may be opened.

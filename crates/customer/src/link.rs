@@ -20,7 +20,7 @@ use web_transport_trait::{RecvStream, SendStream, Session};
 
 pub use http::Pass;
 
-use crate::{binding::Binding, link::reach::Reached, share::Sharer};
+use crate::{binding::Binding, jobs::Work, link::reach::Reached, share::Sharer};
 
 /// What the server signs before the challenge.
 const PURPOSE: &[u8] = b"deskside server identity 1\n";
@@ -39,6 +39,10 @@ pub enum Say {
     EnterKey(String),
     /// The customer changed what is allowed: follow at once.
     ConsentChanged,
+    /// Save this file of the chat.
+    Save { number: u32, name: String },
+    /// Send the customer's rating.
+    Rate { stars: u8, comment: String },
 }
 
 /// What the windows are told.
@@ -58,6 +62,14 @@ pub enum Notice {
     Typing,
     /// A sentence for the customer.
     Problem(String),
+    /// May this be done with a file? Saying nothing is a no.
+    Approve(crate::jobs::FileQuestion, tokio::sync::oneshot::Sender<bool>),
+    /// A file of the chat was saved here.
+    Saved(String),
+    /// The rating arrived.
+    Rated,
+    /// Draw this on the screen for a while.
+    Draw(protocol::Mark),
     /// The connection broke; it is tried again.
     Reconnecting,
     /// It is over, or it cannot be.
@@ -69,25 +81,50 @@ pub type Notify = Arc<dyn Fn(Notice) + Send + Sync>;
 
 /// Runs until the session is over.
 pub async fn run(binding: Binding, consent: Arc<Mutex<Consent>>, mut say: mpsc::Receiver<Say>, notify: Notify) {
-    if let Err(error) = attend(&binding, &consent, &mut say, &notify).await {
+    let http = http::Http::new(&binding.server);
+    let mut resume = String::new();
+    if let Err(error) = attend(&binding, &http, &consent, &mut say, &notify, &mut resume).await {
         lock(&consent).end();
         notify(Notice::Failed(format!("{error:#}")));
+    }
+    // The session is over; the customer may still say how it was, and save what was sent.
+    while let Some(wish) = say.recv().await {
+        afterwards(&http, &resume, &notify, wish).await;
+    }
+}
+
+/// What goes by plain HTTPS, during the session and after it.
+async fn afterwards(http: &http::Http, resume: &str, notify: &Notify, wish: Say) {
+    match wish {
+        Say::Save { number, name } => match http.save(resume, number, &name).await {
+            Ok(path) => notify(Notice::Saved(path)),
+            Err(problem) => notify(Notice::Problem(problem)),
+        },
+        Say::Rate { stars, comment } => match http.rate(resume, stars, &comment).await {
+            Ok(()) => notify(Notice::Rated),
+            Err(problem) => notify(Notice::Problem(problem)),
+        },
+        Say::Message(_) | Say::EnterKey(_) | Say::ConsentChanged => {}
     }
 }
 
 async fn attend(
     binding: &Binding,
+    http: &http::Http,
     consent: &Arc<Mutex<Consent>>,
     say: &mut mpsc::Receiver<Say>,
     notify: &Notify,
+    resume: &mut String,
 ) -> anyhow::Result<()> {
-    let http = http::Http::new(&binding.server);
-    let Some((mut ticket, resume)) = come_in(binding, &http, say, notify).await else { return Ok(()) };
+    let Some((mut ticket, token)) = come_in(binding, http, say, notify).await else { return Ok(()) };
+    resume.clone_from(&token);
+    let work = Work::new(consent.clone(), notify.clone());
     let (mut have, mut said) = (0, Vec::new());
     loop {
         let (frames, frame_queue) = mpsc::channel(4);
         let sharer = Sharer::new(consent.clone(), frames);
-        let mut connection = Connected { binding, consent, notify, sharer, have: &mut have, said: &mut said };
+        let mut connection =
+            Connected { binding, http, resume: &token, work: &work, consent, notify, sharer, have: &mut have, said: &mut said };
         match connection.run(&ticket, say, frame_queue).await {
             Ok(End::Over) => return Ok(()),
             Ok(End::Cut) => {}
@@ -96,7 +133,7 @@ async fn attend(
         drop(connection);
         lock(consent).connected(false);
         notify(Notice::Reconnecting);
-        let Some(next) = come_back(&http, &resume).await? else {
+        let Some(next) = come_back(http, &token).await? else {
             lock(consent).end();
             notify(Notice::Failed(String::new()));
             return Ok(());
@@ -133,7 +170,7 @@ async fn come_in(
         pass = loop {
             match say.recv().await? {
                 Say::EnterKey(key) => break Some(Pass::Key { key }),
-                Say::Message(_) | Say::ConsentChanged => {}
+                Say::Message(_) | Say::ConsentChanged | Say::Save { .. } | Say::Rate { .. } => {}
             }
         };
     }
@@ -165,6 +202,9 @@ enum End {
 /// One connection.
 struct Connected<'a> {
     binding: &'a Binding,
+    http: &'a http::Http,
+    resume: &'a str,
+    work: &'a Work,
     consent: &'a Arc<Mutex<Consent>>,
     notify: &'a Notify,
     sharer: Sharer,
@@ -194,6 +234,8 @@ impl Connected<'_> {
         frames: mpsc::Receiver<crate::share::OutFrame>,
     ) -> anyhow::Result<End> {
         let (mut sender, mut receiver) = session.open_bi().await?;
+        // What people say goes before every picture and file.
+        sender.set_priority(20);
         let challenge = random_hex();
         let hello = Hello {
             version: protocol::VERSION,
@@ -217,6 +259,7 @@ impl Connected<'_> {
         (self.notify)(Notice::Connected { you });
         (self.notify)(Notice::State(state));
         let screen = tokio::spawn(flow::write_screen(session.clone(), frames, quic));
+        let jobs = tokio::spawn(crate::jobs::serve(session.clone(), self.work.clone()));
         let input = tokio::spawn(flow::read_input(session.clone(), self.consent.clone(), quic));
         self.sharer.follow();
         loop {
@@ -241,6 +284,10 @@ impl Connected<'_> {
                     }
                     Some(Say::ConsentChanged) => self.sharer.follow(),
                     Some(Say::EnterKey(_)) => {}
+                    Some(wish @ (Say::Save { .. } | Say::Rate { .. })) => {
+                        let (http, resume, notify) = (self.http.clone(), self.resume.to_owned(), self.notify.clone());
+                        tokio::spawn(async move { afterwards(&http, &resume, &notify, wish).await });
+                    }
                     None => {
                         // The window is closed. What was said last may still be on its way: the server's end is awaited.
                         let last_words = async { while let Ok(Some(_)) = next::<_, ServerMessage>(&mut receiver, &mut framed).await {} };
@@ -256,6 +303,7 @@ impl Connected<'_> {
         }
         self.sharer.stop();
         screen.abort();
+        jobs.abort();
         input.abort();
         session.close(0, "done");
         Ok(over)
@@ -287,6 +335,12 @@ impl Connected<'_> {
                 }
                 (self.notify)(Notice::Problem(text));
             }
+            ServerMessage::Annotate { mark, .. } => {
+                if lock(self.consent).may_view() && mark.fits() {
+                    (self.notify)(Notice::Draw(mark));
+                }
+            }
+            ServerMessage::Prefer { smooth } => self.sharer.prefer(smooth),
             ServerMessage::Drawn { seq } => self.sharer.drawn(seq),
             ServerMessage::NeedKeyframe {} => self.sharer.need_keyframe(),
             ServerMessage::UseFormat { format } => self.sharer.use_format(format),
@@ -304,7 +358,7 @@ impl Connected<'_> {
     }
 }
 
-async fn next<R: RecvStream, T: serde::de::DeserializeOwned>(
+pub async fn next<R: RecvStream, T: serde::de::DeserializeOwned>(
     stream: &mut R,
     framed: &mut Framed,
 ) -> anyhow::Result<Option<T>> {
@@ -320,7 +374,7 @@ async fn next<R: RecvStream, T: serde::de::DeserializeOwned>(
 }
 
 /// The transports have error types of their own, and some of these cannot be kept.
-fn broken(error: impl std::fmt::Display) -> anyhow::Error {
+pub fn broken(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow::anyhow!("{error}")
 }
 
@@ -359,8 +413,9 @@ fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-pub(crate) fn lock(consent: &Mutex<Consent>) -> std::sync::MutexGuard<'_, Consent> {
-    consent.lock().expect("nobody panics while holding the consent")
+/// What several threads share, for a moment.
+pub(crate) fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    shared.lock().expect("nobody panics while holding what is shared")
 }
 
 #[cfg(test)]

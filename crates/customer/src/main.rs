@@ -1,13 +1,14 @@
 //! The support program: what a customer runs to be helped.
 //!
 //! One file, no installation, no root. It is bound to one server, shows whose it is, and is the last judge of what leaves
-//! this machine: see [`session::Consent`]. The rooms: [`link`] speaks with the server, [`share`] captures and encodes,
+//! this machine: see [`session::Consent`]. The rooms: [`link`] speaks with the server, [`share`] captures and encodes, [`jobs`] does what else is asked,
 //! [`capture`], [`input`] and [`window`] hold what differs between systems, [`ui`] shows.
 
 mod binding;
 mod capture;
 mod conversation;
 mod input;
+mod jobs;
 mod link;
 mod share;
 mod ui;

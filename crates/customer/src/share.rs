@@ -43,6 +43,7 @@ enum Order {
     Drawn(u32),
     Keyframe,
     Format(screen::Format),
+    Smooth(bool),
     Stop,
 }
 
@@ -60,12 +61,13 @@ pub struct Sharer {
     /// Sharing failed under the present grant: it is not tried again before a new one.
     failed: bool,
     format: screen::Format,
+    smooth: bool,
     troubles: (mpsc::Sender<ShareTrouble>, mpsc::Receiver<ShareTrouble>),
 }
 
 impl Sharer {
     pub fn new(consent: Arc<Mutex<Consent>>, frames: mpsc::Sender<OutFrame>) -> Self {
-        Self { consent, frames, running: None, failed: false, format: screen::Format::Gbr, troubles: mpsc::channel(4) }
+        Self { consent, frames, running: None, failed: false, format: screen::Format::Gbr, smooth: false, troubles: mpsc::channel(4) }
     }
 
     /// Does what the consent says now.
@@ -102,6 +104,7 @@ impl Sharer {
             Ok(thread) => {
                 self.running = Some(Running { orders, waker, thread });
                 self.order(Order::Format(self.format));
+                self.order(Order::Smooth(self.smooth));
             }
             Err(_) => drop(self.troubles.0.try_send(ShareTrouble::Encoder)),
         }
@@ -130,6 +133,12 @@ impl Sharer {
             PictureFormat::Yuv420 => screen::Format::Yuv420,
         };
         self.order(Order::Format(self.format));
+    }
+
+    /// The technician prefers a smoother picture to a sharper one.
+    pub fn prefer(&mut self, smooth: bool) {
+        self.smooth = smooth;
+        self.order(Order::Smooth(smooth));
     }
 
     fn order(&self, order: Order) {
@@ -213,6 +222,7 @@ impl Share {
                         self.pointer = self.capture.pointer()?;
                     }
                     Order::Format(format) => self.coder.use_format(format).map_err(encoder_failed)?,
+                    Order::Smooth(smooth) => self.coder.pacer.smooth = smooth,
                     Order::Stop => return Ok(()),
                 }
             }

@@ -1,5 +1,7 @@
 //! The windows: what the customer sees and says. Runs on the main thread; the link has a thread of its own.
 
+mod questions;
+
 use std::{
     cell::RefCell,
     rc::Rc,
@@ -7,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use protocol::{Answer, ClientMessage, Entry, ParticipantId, Phase, Presence, Right, Role, SessionState};
+use protocol::{ClientMessage, Entry, ParticipantId, Phase, Presence, Role, SessionState};
 use session::Consent;
 use slint::{ComponentHandle, Model, ModelRc, SharedString, VecModel};
 use tokio::sync::mpsc;
@@ -16,7 +18,7 @@ use crate::{
     binding::Binding,
     conversation,
     link::{self, Notice, Say, lock},
-    window::Border,
+    window::{Border, Marks},
 };
 
 slint::include_modules!();
@@ -69,7 +71,12 @@ fn remove_this_program() {
 struct Desk {
     chat: ChatWindow,
     question: Option<ConsentWindow>,
+    /// Questions about single files, oldest first.
+    file_questions: Vec<questions::OpenFileQuestion>,
     panel: Option<PanelWindow>,
+    /// Since when something is allowed.
+    allowed_since: Option<String>,
+    marks: Marks,
     border: Option<(u32, (u16, u16), Border)>,
     lines: Rc<VecModel<Line>>,
     entries: Vec<Entry>,
@@ -102,7 +109,10 @@ impl Desk {
         let desk = Rc::new(RefCell::new(Self {
             chat,
             question: None,
+            file_questions: vec![],
             panel: None,
+            allowed_since: None,
+            marks: Marks::default(),
             border: None,
             lines,
             entries: vec![],
@@ -144,6 +154,18 @@ impl Desk {
             desk.tell(Say::EnterKey(key.to_owned()));
         }));
         chat.on_open_link(with(|_, link| open_in_browser(link)));
+        let save = Rc::downgrade(desk);
+        chat.on_save(move |number, name| {
+            if let (Some(desk), Ok(number)) = (save.upgrade(), u32::try_from(number)) {
+                desk.borrow().tell(Say::Save { number, name: name.into() });
+            }
+        });
+        let rate = Rc::downgrade(desk);
+        chat.on_rate(move |stars, comment| {
+            if let (Some(desk), Ok(stars)) = (rate.upgrade(), u8::try_from(stars)) {
+                desk.borrow().tell(Say::Rate { stars, comment: comment.into() });
+            }
+        });
         chat.on_typed(plainly(Self::typed));
         chat.on_leave(plainly(Self::leave));
         chat.on_quit(plainly(|_| drop(slint::quit_event_loop())));
@@ -227,6 +249,10 @@ impl Desk {
             Notice::State(state) => self.follow(*state),
             Notice::Typing => self.technician_types(),
             Notice::Problem(text) => self.chat.set_problem(text.into()),
+            Notice::Approve(question, reply) => self.ask_about_file(question, reply),
+            Notice::Saved(path) => self.chat.set_notice(path.into()),
+            Notice::Rated => self.chat.set_rated(true),
+            Notice::Draw(mark) => self.marks.draw(&mark),
             Notice::Reconnecting if self.ended => {}
             Notice::Reconnecting => {
                 self.connected = false;
@@ -244,7 +270,7 @@ impl Desk {
     }
 
     fn happened(&mut self, entry: Entry) {
-        if let protocol::Event::Joined { id, name, role, client, user } = &entry.event {
+        if let protocol::Event::Joined { id, name, role, client, user, rights } = &entry.event {
             let known = self.state.as_ref().is_some_and(|s| s.participants.iter().any(|p| p.id == *id));
             if !known && let Some(state) = &mut self.state {
                 let (name, presence) = (name.clone(), Presence::Here);
@@ -254,6 +280,7 @@ impl Desk {
                     name,
                     client: *client,
                     user: *user,
+                    rights: rights.clone(),
                     presence,
                 });
             }
@@ -268,6 +295,7 @@ impl Desk {
                 time: local_time(line.at).into(),
                 mine: line.mine,
                 link: link.into(),
+                file: line.file.and_then(|number| i32::try_from(number).ok()).unwrap_or(-1),
             });
             if line.kind == "chat" && !line.mine {
                 self.chat.set_typing(false);
@@ -296,7 +324,7 @@ impl Desk {
 
     fn follow(&mut self, state: SessionState) {
         self.chat.set_organisation(state.organisation.as_str().into());
-        self.chat.set_technician(state.owner.name.as_str().into());
+        self.chat.set_technician(helpers(&state).into());
         self.chat.set_incident(format!("{} {}", state.incident.number, state.incident.subject).into());
         let asked = state.asked.clone();
         let phase = state.phase;
@@ -318,90 +346,6 @@ impl Desk {
         }
         self.follow_consent();
     }
-
-    fn ask(&mut self, rights: &[Right]) {
-        let (Ok(question), Some(state)) = (ConsentWindow::new(), &self.state) else { return };
-        question.set_organisation(self.chat.get_organisation());
-        question.set_domain(self.chat.get_domain());
-        question.set_technician(state.owner.name.as_str().into());
-        question.set_incident(self.chat.get_incident());
-        question.set_control_asked(rights.contains(&Right::Control));
-        question.set_recorded(state.recorded);
-        question.set_asked_for_it(self.asked_for_it);
-        question.on_deny(|| answer(Answer::Deny));
-        question.on_allow_view(|| answer(Answer::View));
-        question.on_allow_control(|| answer(Answer::ViewAndControl));
-        // Closing the question is a no.
-        question.window().on_close_requested(|| {
-            answer(Answer::Deny);
-            slint::CloseRequestResponse::HideWindow
-        });
-        if let Err(error) = question.show() {
-            tracing::error!(%error, "the question cannot be shown");
-        }
-        place(question.as_weak(), Place::Middle);
-        self.question = Some(question);
-    }
-
-    /// A window that shows lives on until it is hidden.
-    fn close_question(&mut self) {
-        if let Some(question) = self.question.take() {
-            let _ = question.hide();
-        }
-    }
-
-    fn answered(&mut self, answer: Answer) {
-        let Some(question) = self.question.take() else { return };
-        self.asked_for_it = answer != Answer::Deny;
-        let asked = self.state.as_ref().map(|s| s.asked.clone()).unwrap_or_default();
-        lock(&self.consent).answer(answer, &asked);
-        let _ = question.hide();
-        self.tell_server(ClientMessage::Answer { answer });
-    }
-
-    fn pause(&mut self, paused: bool) {
-        lock(&self.consent).pause(paused);
-        self.tell_server(if paused { ClientMessage::Pause {} } else { ClientMessage::Resume {} });
-        self.follow_consent();
-    }
-
-    fn take_back(&mut self) {
-        lock(&self.consent).withdraw(Right::Control);
-        self.tell_server(ClientMessage::Withdraw { right: Right::Control });
-        self.follow_consent();
-    }
-
-    /// Shows or hides panel and border as the consent says.
-    fn follow_consent(&mut self) {
-        self.tell(Say::ConsentChanged);
-        let consent = lock(&self.consent).clone();
-        if !consent.is_shared() {
-            if let Some(panel) = self.panel.take() {
-                let _ = panel.hide();
-            }
-            self.border = None;
-            return;
-        }
-        let colour = if consent.is_paused() || !self.connected { 0x00E0_A100 } else { 0x00D8_2020 };
-        let size = self.state.as_ref().and_then(|s| s.screen).unwrap_or_default();
-        if self.border.as_ref().is_none_or(|(c, s, _)| (*c, *s) != (colour, size)) {
-            self.border = None;
-            self.border =
-                Border::show(colour).inspect_err(|e| tracing::warn!(%e, "no border")).ok().map(|b| (colour, size, b));
-        }
-        if self.panel.is_none() {
-            self.panel = show_panel();
-        }
-        if let (Some(panel), Some(state)) = (&self.panel, &self.state) {
-            let here = |p: &&protocol::Participant| p.role == Role::Technician && p.presence != Presence::Gone;
-            let names: Vec<_> = state.participants.iter().filter(here).map(|p| p.name.as_str()).collect();
-            panel.set_technician(names.join(", ").into());
-            panel.set_controls(consent.is_controlled());
-            panel.set_paused(consent.is_paused());
-            panel.set_recorded(state.recorded);
-            panel.set_reconnecting(!self.connected);
-        }
-    }
 }
 
 fn with_desk(act: impl FnOnce(&mut Desk) + 'static) {
@@ -414,20 +358,16 @@ fn with_desk(act: impl FnOnce(&mut Desk) + 'static) {
     });
 }
 
-fn answer(answer: Answer) {
-    with_desk(move |desk| desk.answered(answer));
+/// What technicians drew has been shown for long enough.
+pub fn fade_marks() {
+    with_desk(|desk| desk.marks.fade());
 }
 
-fn show_panel() -> Option<PanelWindow> {
-    let panel = PanelWindow::new().ok()?;
-    panel.on_pause(|| with_desk(|desk| desk.pause(true)));
-    panel.on_resume(|| with_desk(|desk| desk.pause(false)));
-    panel.on_take_back(|| with_desk(Desk::take_back));
-    panel.on_end(|| with_desk(Desk::leave));
-    panel.window().on_close_requested(|| slint::CloseRequestResponse::KeepWindowShown);
-    panel.show().ok()?;
-    place(panel.as_weak(), Place::Top);
-    Some(panel)
+/// Everybody who is there to help, by name; the owner while nobody is.
+fn helpers(state: &SessionState) -> String {
+    let here = |p: &&protocol::Participant| p.role != Role::Customer && p.presence != Presence::Gone;
+    let names: Vec<_> = state.participants.iter().filter(here).map(|p| p.name.as_str()).collect();
+    if names.is_empty() { state.owner.name.clone() } else { names.join(", ") }
 }
 
 /// Where a window of ours belongs.

@@ -68,6 +68,11 @@ impl Framed {
         Ok(Some(body))
     }
 
+    /// What was taken in and not given out: the bytes that follow the last message.
+    pub fn rest(self) -> Vec<u8> {
+        self.buffer
+    }
+
     /// The next whole message.
     pub fn next_message<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
         self.next_body()?.map(|body| decode(&body)).transpose()

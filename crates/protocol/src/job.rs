@@ -231,7 +231,7 @@ pub enum Answer {
     /// `size` is `None` for an archive that is made while it is sent; `version` changes when the file does.
     File { size: Option<u64>, version: String },
     Kept { bytes: u64 },
-    Placed { path: String },
+    Placed { path: String, bytes: u64 },
     Clipboard { kind: ClipboardKind, bytes: u32 },
     SystemInfo { info: Box<SystemInfo> },
     Fault { fault: Fault },

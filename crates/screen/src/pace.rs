@@ -47,6 +47,8 @@ pub struct Pacer {
     path_level: usize,
     motion_level: usize,
     levelled_at: u64,
+    /// What moves is coarse from its beginning, and so there is more of it: the viewer's wish.
+    pub smooth: bool,
 }
 
 impl Pacer {
@@ -141,7 +143,8 @@ impl Pacer {
     pub fn quantiser(&self, now: u64) -> u32 {
         let still = self.motion.back().is_none_or(|(at, _)| at + MOTION < now);
         let motion = if still { 0 } else { self.motion_level };
-        QUANTISERS[self.path_level.max(motion)]
+        let wished = if self.smooth { QUANTISERS.len() - 1 } else { 0 };
+        QUANTISERS[self.path_level.max(motion).max(wished)]
     }
 
     /// Coarser when the last frames took the path longer than 50 ms each, finer below 20 ms.

@@ -27,6 +27,8 @@ pub struct App {
     pub password_guesses: Throttle,
     /// The one-time set-up token, while there is no administrator.
     pub setup: Mutex<Option<String>>,
+    /// When each technician was heard of for the last time.
+    pub seen: Mutex<std::collections::HashMap<i32, Timestamp>>,
     /// The support program's bytes, read once.
     pub program: tokio::sync::OnceCell<bytes::Bytes>,
 }
@@ -47,6 +49,8 @@ pub struct Settings {
     pub link_hours: u32,
     /// Whether shared screens are recorded.
     pub record: bool,
+    /// What technicians may ask customers for at all.
+    pub rights: Vec<protocol::Right>,
     /// The invitation's subject: `{{number}}`, `{{subject}}`, `{{customer}}`, `{{technician}}`, `{{organisation}}`.
     pub mail_subject: String,
     /// The invitation's text; also `{{link}}` and `{{key}}`.
@@ -60,6 +64,7 @@ impl Default for Settings {
             key_minutes: 15,
             link_hours: 24,
             record: true,
+            rights: protocol::Right::ALL.to_vec(),
             mail_subject: "[{{number}}] {{subject}}: your support session".into(),
             mail_text: "Dear {{customer}},\n\n\
                 {{technician}} from {{organisation}} is ready to help you with “{{subject}}” ({{number}}).\n\n\
@@ -102,7 +107,7 @@ impl App {
             link_life: u64::from(settings.link_hours) * 60 * 60_000,
             grace: self.config.grace_ms,
             hold_limit: self.config.hold_ms,
-            rights: protocol::Right::ALL.to_vec(),
+            rights: settings.rights,
             record: settings.record,
         }
     }

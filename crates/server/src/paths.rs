@@ -24,6 +24,26 @@ pub fn pointer(data: &Path, session: &SessionId) -> PathBuf {
     recordings(data).join(format!("{session}.pointer"))
 }
 
+/// A file that was put into the chat.
+pub fn post(data: &Path, session: &SessionId, number: u32) -> PathBuf {
+    data.join("posts").join(format!("{session}-{number}"))
+}
+
+/// The recording of a command shell, an asciicast.
+pub fn shell(data: &Path, session: &SessionId, number: u32) -> PathBuf {
+    data.join("shells").join(format!("{session}-{number}.cast"))
+}
+
+/// System information as it was read.
+pub fn system_info(data: &Path, session: &SessionId, number: u32) -> PathBuf {
+    data.join("system").join(format!("{session}-{number}.json"))
+}
+
+/// A picture of the shared screen.
+pub fn screenshot(data: &Path, session: &SessionId, number: u32) -> PathBuf {
+    data.join("screenshots").join(format!("{session}-{number}.png"))
+}
+
 /// The server's identity key.
 pub fn identity(data: &Path) -> PathBuf {
     data.join("identity.key")

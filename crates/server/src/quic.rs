@@ -38,7 +38,7 @@ fn config(certificate: &Path, key: &Path) -> anyhow::Result<quinn::ServerConfig>
     transport.ack_frequency_config(Some(acknowledgements));
     transport.initial_rtt(Duration::from_millis(100));
     transport.max_idle_timeout(Some(DEAD.try_into()?));
-    transport.max_concurrent_bidi_streams(8u8.into());
+    transport.max_concurrent_bidi_streams(16u8.into());
     transport.max_concurrent_uni_streams(64u8.into());
     config.transport_config(Arc::new(transport));
     Ok(config)

@@ -58,6 +58,7 @@ async fn open(config: Config) -> anyhow::Result<Shared> {
         settings: RwLock::new(settings),
         key_guesses: Throttle::per_minute(30, 300),
         password_guesses: Throttle::per_minute(10, 300),
+        seen: std::sync::Mutex::default(),
         program: tokio::sync::OnceCell::new(),
         setup: Mutex::new((users == 0).then(secret::token)),
         config,

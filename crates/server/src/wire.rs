@@ -4,6 +4,7 @@
 //! and start with one byte that says what they carry: `S` the screen, `I` input.
 
 mod flow;
+mod job;
 
 use std::{sync::Arc, time::Duration};
 
@@ -49,7 +50,7 @@ pub async fn upgrade(State(app): State<Shared>, headers: HeaderMap, upgrade: Web
         let socket = socket.map_err(io_error).map(|m| m.map(to_tungstenite));
         let socket = socket.sink_map_err(io_error).with(|m| async { Ok::<_, tungstenite::Error>(from_tungstenite(m)) });
         let mut config = qmux::Config::default();
-        config.max_streams_bidi = 4;
+        config.max_streams_bidi = 16;
         config.max_streams_uni = 64;
         let keep_alive = qmux::ws::KeepAlive::new(Duration::from_secs(5), Duration::from_secs(15));
         let connection = qmux::ws::Upgraded::new(Box::pin(socket))
@@ -151,7 +152,7 @@ async fn admit<S: Session>(app: &Shared, connection: &S) -> Result<(Arc<Live>, S
     let ticket = app.hub.redeem(&hello.ticket).ok_or(Fault::Ticket)?;
     let live = app.hub.get(&ticket.session).ok_or(Fault::Ticket)?;
     let role = live.ask(|s| s.participant(ticket.who).map(|p| p.role)).await.ok_or(Fault::Ticket)?;
-    let fits = (role == Role::Technician) == (hello.client == Client::Console);
+    let fits = (role != Role::Customer) == (hello.client == Client::Console);
     if !fits || hello.challenge.len() > 128 {
         return Err(Fault::Ticket);
     }
@@ -189,7 +190,10 @@ async fn converse<S: Session>(
     if let Some(input) = seat.input.take() {
         tasks.spawn(flow::write_input(connection.clone(), input, quic));
     }
-    if role == Role::Technician {
+    if let Some(jobs) = seat.jobs.take() {
+        tasks.spawn(job::serve(connection.clone(), jobs));
+    }
+    if role != Role::Customer {
         tasks.spawn(flow::write_screen(connection.clone(), live.clone(), place));
     }
     let (pongs, pong_queue) = mpsc::channel(16);
@@ -232,11 +236,15 @@ async fn accept_streams<S: Session>(
                     (Some(1), b'S', Role::Customer) if client == Client::Program => {
                         streams.spawn(flow::read_screen(passage.clone(), stream));
                     }
-                    (Some(1), b'I', Role::Technician) => {
+                    (Some(1), b'I', Role::Technician | Role::Expert) => {
                         streams.spawn(flow::read_input(passage.live.clone(), passage.who, stream));
                     }
                     _ => return Err(Fault::Stream),
                 }
+            }
+            shell = connection.accept_bi(), if role == Role::Technician => {
+                let (sender, receiver) = shell.map_err(broken)?;
+                streams.spawn(job::shell(passage.clone(), sender, receiver));
             }
             Some(ended) = tasks.join_next() => return ended.unwrap_or(Ok(())),
             Some(ended) = streams.join_next(), if !streams.is_empty() => {
@@ -319,14 +327,28 @@ async fn read_control<R: RecvStream>(
                 continue;
             }
             ClientMessage::Chat { text, nonce } => Command::Chat { text, nonce },
-            ClientMessage::Ask { .. } if !evidence::has_room(&app) => {
+            ClientMessage::Ask { rights } if rights.contains(&protocol::Right::View) && !evidence::has_room(&app) => {
                 let text = "the server's disk is nearly full, and what is shared must be recorded".to_owned();
                 let why = protocol::RefusalReason::Policy;
                 let _ = replies.try_send(ServerMessage::Refused { what: "ask".into(), why, text });
                 continue;
             }
             ClientMessage::Ask { rights } => Command::Ask { rights },
-            ClientMessage::Answer { answer } => Command::Answer { answer },
+            ClientMessage::Annotate { mark } => {
+                live.annotate(who, mark).await;
+                continue;
+            }
+            ClientMessage::Prefer { smooth } => {
+                if live.ask(|s| s.participant(who).is_some_and(|p| p.role != Role::Customer)).await {
+                    live.to_program(ServerMessage::Prefer { smooth }).await;
+                }
+                continue;
+            }
+            ClientMessage::WantControl {} => Command::WantControl,
+            ClientMessage::PassControl { to } => Command::PassControl { to },
+            ClientMessage::Note { text } => Command::Note { text },
+            ClientMessage::Dismiss { who } => Command::Dismiss { who },
+            ClientMessage::Answer { rights } => Command::Answer { rights },
             ClientMessage::Withdraw { right } => Command::Withdraw { right },
             ClientMessage::Pause {} => Command::Pause,
             ClientMessage::Resume {} => Command::Resume,

@@ -13,6 +13,7 @@ pub struct Consent {
     session: Vec<Right>,
     paused: bool,
     connected: bool,
+    each_file: bool,
 }
 
 impl Consent {
@@ -71,6 +72,16 @@ impl Consent {
             Right::Control => self.may_control(),
             _ => self.connected && self.effective(right),
         }
+    }
+
+    /// Whether the customer wants to be asked about each file, although files are allowed.
+    pub fn asks_for_each_file(&self) -> bool {
+        self.each_file
+    }
+
+    /// The customer wants to be asked about each file, or no more.
+    pub fn ask_for_each_file(&mut self, each: bool) {
+        self.each_file = each;
     }
 
     /// Everything that is allowed now, for the panel.

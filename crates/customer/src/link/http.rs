@@ -5,6 +5,9 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 use ureq::tls::{RootCerts, TlsConfig};
 
+/// How long a file of the chat may take to arrive.
+const SAVE_TIME: Duration = Duration::from_secs(60 * 60);
+
 /// What the customer holds.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "by", rename_all = "snake_case")]
@@ -107,5 +110,39 @@ impl Http {
             Err(Wrong::Refused(404, _)) => Ok(None),
             Err(Wrong::Refused(_, reason) | Wrong::Away(reason)) => Err(reason),
         }
+    }
+
+    /// Sends the customer's rating. The error is a sentence for the customer.
+    pub async fn rate(&self, token: &str, stars: u8, comment: &str) -> Result<(), String> {
+        let rating = serde_json::json!({ "token": token, "stars": stars, "comment": comment });
+        let (agent, url) = (self.agent.clone(), format!("{}/api/join/rate", self.server));
+        let sent = tokio::task::spawn_blocking(move || match agent.post(&url).send_json(&rating) {
+            Ok(answer) if answer.status().is_success() => Ok(()),
+            Ok(mut answer) => Err(answer.body_mut().read_json::<Problem>().map_or_else(|e| e.to_string(), |p| p.message)),
+            Err(error) => Err(error.to_string()),
+        });
+        sent.await.unwrap_or_else(|e| Err(e.to_string()))
+    }
+
+    /// Saves a file of the chat where the customer's downloads go; says where.
+    pub async fn save(&self, token: &str, number: u32, name: &str) -> Result<String, String> {
+        let url = format!("{}/api/join/posts/{number}", self.server);
+        let (agent, bearer, name) = (self.agent.clone(), format!("Bearer {token}"), name.to_owned());
+        let saved = tokio::task::spawn_blocking(move || {
+            let mut answer = agent
+                .get(&url)
+                .header("authorization", &bearer)
+                .config()
+                .timeout_global(Some(SAVE_TIME))
+                .build()
+                .call()
+                .map_err(|e| e.to_string())?;
+            if !answer.status().is_success() {
+                return Err(answer.body_mut().read_json::<Problem>().map_or_else(|e| e.to_string(), |p| p.message));
+            }
+            let mut body = answer.body_mut().as_reader();
+            crate::jobs::save_download(&name, &mut body).map_err(|e| e.to_string())
+        });
+        saved.await.unwrap_or_else(|e| Err(e.to_string()))
     }
 }

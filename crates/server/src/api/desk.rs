@@ -122,6 +122,8 @@ pub enum JournalContent {
     Mail { mail: i32 },
     /// A session: grey while it waits for its evidence, orange when that is linked.
     RemoteSupport { session: String, history: Option<session::History> },
+    /// A picture of a customer's screen.
+    Screenshot { session: String, number: u32 },
 }
 
 /// An incident with its journal, newest first.
@@ -362,6 +364,9 @@ async fn journal_entry(app: &Shared, row: journal::Model) -> Result<JournalEntry
             let entries = app.hub.read(app, &id).await?;
             let history = entries.and_then(|entries| session::history(&entries));
             JournalContent::RemoteSupport { session, history }
+        }
+        ("screenshot", Some(session), _) => {
+            JournalContent::Screenshot { session, number: row.text.parse().unwrap_or_default() }
         }
         ("mail", _, Some(mail)) => JournalContent::Mail { mail },
         ("note", ..) => JournalContent::Note {},

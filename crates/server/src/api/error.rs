@@ -8,7 +8,7 @@ use axum::{
 use serde::Serialize;
 use ts_rs::TS;
 
-use crate::live::ActError;
+use crate::live::{ActError, JobError};
 
 /// What every handler returns.
 pub type Result<T> = std::result::Result<T, ApiError>;
@@ -68,6 +68,16 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many tries. Please wait a minute and try again.")
     }
 
+    /// More than is taken.
+    pub fn too_large(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    }
+
+    /// This server's disk has no room.
+    pub fn full() -> Self {
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, "The server's disk is nearly full.")
+    }
+
     /// Somebody else's server said no.
     pub fn upstream(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, message)
@@ -98,6 +108,36 @@ impl From<ActError> for ApiError {
         match error {
             ActError::Refused(why) => Self::conflict(sentence(&why.to_string())),
             ActError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<protocol::Fault> for ApiError {
+    fn from(fault: protocol::Fault) -> Self {
+        use protocol::Fault;
+        let status = match &fault {
+            Fault::NotAllowed | Fault::NoPermission => StatusCode::FORBIDDEN,
+            Fault::NotFound | Fault::Empty => StatusCode::NOT_FOUND,
+            Fault::Exists => StatusCode::CONFLICT,
+            Fault::Full => StatusCode::INSUFFICIENT_STORAGE,
+            Fault::Changed => StatusCode::PRECONDITION_FAILED,
+            Fault::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Fault::BadName | Fault::WrongHash | Fault::Other { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self::new(status, sentence(&fault.to_string()))
+    }
+}
+
+impl From<JobError> for ApiError {
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::Refused(why) => ActError::from(why).into(),
+            JobError::Fault(fault) => fault.into(),
+            // The page tries again: the connection may come back.
+            JobError::Away => Self::new(StatusCode::SERVICE_UNAVAILABLE, sentence(&error.to_string())),
+            JobError::Nonsense => Self::new(StatusCode::BAD_GATEWAY, sentence(&error.to_string())),
+            JobError::Act(error) => error.into(),
+            JobError::Store(error) => anyhow::Error::from(error).into(),
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long a customer's page or program may come back with its token.
-const RESUME_MS: u64 = 8 * 24 * 60 * 60 * 1_000;
+pub const RESUME_MS: u64 = 8 * 24 * 60 * 60 * 1_000;
 /// How long the way from the browser to the support program may take.
 const HANDOVER_MS: u64 = 15 * 60 * 1_000;
 
@@ -97,7 +97,7 @@ pub async fn welcome(State(app): State<Shared>) -> Json<Welcome> {
     })
 }
 
-fn dead() -> ApiError {
+pub fn dead() -> ApiError {
     ApiError::missing(
         "session key or link: it may be mistyped, used already, or too old. Ask your technician for a new one",
     )
@@ -162,7 +162,8 @@ pub async fn handover(State(app): State<Shared>, From(address): From, Json(body)
     Ok(Json(Token { token: admit(&app, &live.id, who, true, HANDOVER_MS).await? }))
 }
 
-async fn admit(app: &Shared, session: &SessionId, who: ParticipantId, handover: bool, life: u64) -> Result<String> {
+/// A token for a participant to come back by.
+pub async fn admit(app: &Shared, session: &SessionId, who: ParticipantId, handover: bool, life: u64) -> Result<String> {
     let now = app::now();
     admission::Entity::delete_many().filter(admission::Column::Until.lt(stored_time(now))).exec(&app.db).await?;
     let token = secret::token();
@@ -177,15 +178,25 @@ async fn admit(app: &Shared, session: &SessionId, who: ParticipantId, handover: 
     Ok(token)
 }
 
-async fn by_token(app: &Shared, token: &str, handover: bool) -> Result<(Arc<Live>, ParticipantId)> {
-    let row = admission::Entity::find_by_id(secret::hash(token)).one(&app.db).await?;
-    let row = row.filter(|r| r.handover == handover && r.until > stored_time(app::now())).ok_or_else(dead)?;
-    let id = SessionId::try_from(row.session).map_err(|_| dead())?;
+/// The running session that a token belongs to, and whose it is.
+pub async fn by_token(app: &Shared, token: &str, handover: bool) -> Result<(Arc<Live>, ParticipantId)> {
+    let (id, who) = holder(app, token, handover).await?;
     let live = app.hub.get(&id).ok_or_else(dead)?;
-    let who = ParticipantId(u16::try_from(row.participant).map_err(|_| dead())?);
     // Whoever left does not come back by an old token: that takes a new key or link.
     let here = live.ask(|s| s.participant(who).is_some_and(|p| p.presence != Presence::Gone)).await;
     if here { Ok((live, who)) } else { Err(dead()) }
+}
+
+async fn holder(app: &Shared, token: &str, handover: bool) -> Result<(SessionId, ParticipantId)> {
+    let row = admission::Entity::find_by_id(secret::hash(token)).one(&app.db).await?;
+    let row = row.filter(|r| r.handover == handover && r.until > stored_time(app::now())).ok_or_else(dead)?;
+    let id = SessionId::try_from(row.session).map_err(|_| dead())?;
+    Ok((id, ParticipantId(u16::try_from(row.participant).map_err(|_| dead())?)))
+}
+
+/// The session that a token belonged to, running or over, and whose it was.
+pub async fn whose(app: &Shared, token: &str) -> Result<(SessionId, ParticipantId)> {
+    holder(app, token, false).await
 }
 
 /// The session that a pass opens. Also tells, in the same words, that there is none.

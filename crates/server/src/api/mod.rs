@@ -1,13 +1,19 @@
 //! The web API. One file a resource, the whole router on one screen.
 
 mod account;
+mod canned;
 mod desk;
 mod download;
 mod error;
 mod evidence;
+mod experts;
+mod files;
+mod hands;
 mod join;
+mod machine;
 mod mails;
 mod people;
+mod posts;
 mod sessions;
 mod settings;
 mod signed_in;
@@ -59,9 +65,50 @@ pub fn router(app: Shared) -> Router {
         .route("/api/sessions/{id}/ticket", post(sessions::ticket))
         .route("/api/sessions/{id}/hold", post(sessions::hold))
         .route("/api/sessions/{id}/reopen", post(sessions::reopen))
-        .route("/api/sessions/{id}/transfer", post(sessions::transfer))
+        .route("/api/sessions/{id}/transfer", post(hands::transfer))
+        .route("/api/sessions/{id}/take", post(hands::take))
+        .route("/api/sessions/{id}/share", post(hands::share))
+        .route("/api/sessions/{id}/experts", post(experts::invite))
+        .route("/api/sessions/{id}/notes", post(hands::note))
         .route("/api/sessions/{id}/close", post(sessions::close))
+        // The customer's machine.
+        .route("/api/sessions/{id}/files", get(files::list))
+        .route("/api/sessions/{id}/files/folder", post(files::make_folder))
+        .route("/api/sessions/{id}/files/rename", post(files::rename))
+        .route("/api/sessions/{id}/files/delete", post(files::delete))
+        .route("/api/sessions/{id}/files/content", get(files::content))
+        .route("/api/sessions/{id}/files/fetched", post(files::fetched))
+        .route(
+            "/api/sessions/{id}/files/bring/{transfer}",
+            get(files::kept).put(files::bring).post(files::put_in_place).delete(files::abandon),
+        )
+        .route(
+            "/api/sessions/{id}/clipboard",
+            get(machine::read_clipboard)
+                .put(machine::write_clipboard)
+                .layer(DefaultBodyLimit::max(protocol::MAX_CLIPBOARD_IMAGE)),
+        )
+        .route("/api/sessions/{id}/system", post(machine::read_system))
+        .route("/api/sessions/{id}/processes/{pid}/end", post(machine::end_process))
+        // What was put into the chat and the journal.
+        .route("/api/sessions/{id}/posts", post(posts::post))
+        .route("/api/sessions/{id}/posts/{number}", get(posts::read))
+        .route("/api/join/posts", post(posts::post_by_token))
+        .route("/api/join/posts/{number}", get(posts::read_by_token))
+        .route("/api/join/rate", post(posts::rate))
+        .route(
+            "/api/sessions/{id}/screenshots",
+            post(posts::screenshot).layer(DefaultBodyLimit::max(64 * 1024 * 1024)),
+        )
+        .route("/api/sessions/{id}/screenshots/{number}", get(posts::read_screenshot))
+        .route("/api/canned", get(canned::list).post(canned::add))
+        .route("/api/canned/{id}", put(canned::change).delete(canned::remove))
+        // Experts.
+        .route("/api/expert/look", post(experts::look))
+        .route("/api/expert/enter", post(experts::enter))
         // Evidence.
+        .route("/api/sessions/{id}/shells/{number}", get(machine::shell))
+        .route("/api/sessions/{id}/system/{number}", get(machine::system))
         .route("/api/sessions/{id}/transcript.txt", get(evidence::text))
         .route("/api/sessions/{id}/transcript.json", get(evidence::json))
         .route("/api/sessions/{id}/recording.webm", get(evidence::recording))

@@ -5,13 +5,16 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use protocol::{MAX_NAME_CHARS, UserRef};
+use protocol::MAX_NAME_CHARS;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::{Admin, ApiError, Result, SignedIn, account};
-use crate::{app::Shared, store::tables::user};
+use crate::{
+    app::{self, Shared},
+    store::tables::user,
+};
 
 /// A new technician.
 #[derive(Deserialize, TS)]
@@ -66,11 +69,46 @@ pub async fn users(State(app): State<Shared>, _: Admin) -> Result<Json<Vec<Accou
     Ok(Json(users.into_iter().map(Into::into).collect()))
 }
 
+/// A technician, as colleagues see them.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Colleague {
+    pub id: i32,
+    pub name: String,
+    pub team: String,
+    /// Whether a console of theirs is open.
+    pub online: bool,
+    /// How many sessions with a customer they are in.
+    pub sessions: u32,
+}
+
+/// Who was not heard of for so long is not online: open consoles ask every few seconds.
+const SEEN_MS: u64 = 40_000;
+
 /// Whom an incident can be assigned and a session transferred to.
-pub async fn technicians(State(app): State<Shared>, _: SignedIn) -> Result<Json<Vec<UserRef>>> {
+pub async fn technicians(State(app): State<Shared>, _: SignedIn) -> Result<Json<Vec<Colleague>>> {
     let users = user::Entity::find().filter(user::Column::Disabled.eq(false)).order_by_asc(user::Column::Name);
     let users = users.all(&app.db).await?;
-    Ok(Json(users.into_iter().map(|u| UserRef { id: u.id, name: u.name }).collect()))
+    let mut busy: std::collections::HashMap<i32, u32> = std::collections::HashMap::new();
+    for live in app.hub.all() {
+        let here = |p: &&protocol::Participant| p.presence == protocol::Presence::Here;
+        let helping = live.ask(|s| match s.phase() {
+            protocol::Phase::Active => s.participants().iter().filter(here).filter_map(|p| p.user).collect(),
+            _ => Vec::new(),
+        });
+        for user in helping.await {
+            *busy.entry(user).or_default() += 1;
+        }
+    }
+    let seen = app.seen.lock().expect("nobody panics while holding who was seen").clone();
+    let colleague = |u: user::Model| Colleague {
+        online: seen.get(&u.id).is_some_and(|at| app::now().since(*at) < SEEN_MS),
+        sessions: busy.get(&u.id).copied().unwrap_or(0),
+        id: u.id,
+        name: u.name,
+        team: u.team,
+    };
+    Ok(Json(users.into_iter().map(colleague).collect()))
 }
 
 /// Adds a technician.

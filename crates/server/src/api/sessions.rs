@@ -5,9 +5,9 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use protocol::{Client, Entry, Event, Phase, Role, SessionId, SessionState, Timestamp};
+use protocol::{Client, Entry, Event, Phase, Queue, Role, SessionId, SessionState, Timestamp};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use session::{Actor, Command, History, TranscriptLine};
 use std::sync::Arc;
 use ts_rs::TS;
@@ -41,7 +41,14 @@ pub struct Queued {
     pub state: SessionState,
     /// When it was generated.
     pub since: Timestamp,
+    /// It is the asker's own.
     pub mine: bool,
+    /// It waits in a queue that the asker may take it from.
+    pub open: bool,
+    /// The asker was asked to join.
+    pub shared: bool,
+    /// Since when it stands as it does: the customer waits, it is on hold.
+    pub waits_since: Timestamp,
 }
 
 /// A session, running or over.
@@ -56,14 +63,6 @@ pub struct SessionPage {
     pub recording_from: Option<Timestamp>,
 }
 
-/// Whom to transfer to.
-#[derive(Deserialize, TS)]
-#[serde(deny_unknown_fields)]
-#[ts(export)]
-pub struct Transfer {
-    pub to: i32,
-}
-
 /// Admission to the wire.
 #[derive(Serialize, TS)]
 #[ts(export)]
@@ -76,7 +75,8 @@ pub fn parse(id: String) -> Result<SessionId> {
     SessionId::try_from(id).map_err(|_| ApiError::missing("session"))
 }
 
-fn running(app: &Shared, id: String) -> Result<Arc<Live>> {
+/// The running session by that name.
+pub fn running(app: &Shared, id: String) -> Result<Arc<Live>> {
     app.hub.get(&parse(id)?).ok_or_else(|| ApiError::missing("running session"))
 }
 
@@ -124,7 +124,8 @@ async fn issue(app: &Shared, live: &Arc<Live>, me: &SignedIn) -> Result<Issued> 
     Ok(Issued { session: live.id.clone(), key, key_until: *key_until, link, link_until: *link_until, draft })
 }
 
-async fn act(app: &Shared, me: &SignedIn, id: String, command: Command) -> Result<StatusCode> {
+/// Judges a wish of a technician who need not be connected.
+pub async fn act(app: &Shared, me: &SignedIn, id: String, command: Command) -> Result<StatusCode> {
     running(app, id)?.act(app, &Actor::Technician(me.as_ref()), command).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -152,20 +153,6 @@ pub async fn reopen(State(app): State<Shared>, me: SignedIn, Path(id): Path<Stri
 /// Ends a session.
 pub async fn close(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<StatusCode> {
     act(&app, &me, id, Command::Close).await
-}
-
-/// Gives a session to another technician.
-pub async fn transfer(
-    State(app): State<Shared>,
-    me: SignedIn,
-    Path(id): Path<String>,
-    Json(transfer): Json<Transfer>,
-) -> Result<StatusCode> {
-    use sea_orm::EntityTrait;
-    let to = crate::store::tables::user::Entity::find_by_id(transfer.to).one(&app.db).await?;
-    let to = to.filter(|u| !u.disabled).ok_or_else(|| ApiError::missing("technician"))?;
-    let to = protocol::UserRef { id: to.id, name: to.name };
-    act(&app, &me, id, Command::Transfer { to }).await
 }
 
 /// Lets a technician's page connect.
@@ -202,9 +189,19 @@ pub async fn queue(State(app): State<Shared>, SignedIn(me): SignedIn) -> Json<Ve
             continue;
         }
         let since = live.entries().await.first().map_or(app::now(), |e| e.at);
-        queue.push(Queued { mine: state.owner.id == me.id, since, state });
+        let entries = live.entries().await;
+        let turned = |e: &&Entry| matches!(e.event, Event::Held { .. } | Event::Queued { .. } | Event::Reopened { .. });
+        let waits_since = entries.iter().rev().find(turned).map_or(since, |e| e.at);
+        let open = match &state.queue {
+            Queue::Own => false,
+            Queue::Team { team } => *team == me.team,
+            Queue::General => true,
+        };
+        let shared = state.shared_with.iter().any(|u| u.id == me.id);
+        let mine = state.owner.id == me.id && state.queue == Queue::Own;
+        queue.push(Queued { mine, open, shared, since, waits_since, state });
     }
-    queue.sort_by_key(|q| (!q.mine, q.since));
+    queue.sort_by_key(|q| (!(q.mine || q.shared), !q.open, q.waits_since));
     Json(queue)
 }
 

@@ -13,6 +13,7 @@ pub async fn read(State(app): State<Shared>, _: SignedIn) -> Json<Settings> {
 /// Sets it. Sessions that run keep the rules they began with.
 pub async fn write(State(app): State<Shared>, _: Admin, Json(mut new): Json<Settings>) -> Result<Json<Settings>> {
     new.organisation = people::name(&new.organisation)?;
+    new.rights = protocol::Right::ALL.into_iter().filter(|r| new.rights.contains(r)).collect();
     if !(1..=60).contains(&new.key_minutes) || !(1..=168).contains(&new.link_hours) {
         return Err(ApiError::bad("A key lives between 1 and 60 minutes, a link between 1 and 168 hours."));
     }

@@ -46,7 +46,9 @@ impl FromRequestParts<Shared> for SignedIn {
         let login = login::Entity::find_by_id(secret::hash(&cookie)).one(&app.db).await?;
         let login = login.filter(|l| l.until > stored_time(app::now())).ok_or_else(ApiError::signed_out)?;
         let user = user::Entity::find_by_id(login.user).one(&app.db).await?;
-        user.filter(|u| !u.disabled).map(Self).ok_or_else(ApiError::signed_out)
+        let user = user.filter(|u| !u.disabled).ok_or_else(ApiError::signed_out)?;
+        app.seen.lock().expect("nobody panics while holding who was seen").insert(user.id, app::now());
+        Ok(Self(user))
     }
 }
 

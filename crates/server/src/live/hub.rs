@@ -34,6 +34,8 @@ pub struct Ticket {
 pub struct Hub {
     sessions: RwLock<HashMap<SessionId, Arc<Live>>>,
     tickets: Mutex<HashMap<String, Ticket>>,
+    /// One session that is over is changed at a time: a rating comes after its end.
+    past: tokio::sync::Mutex<()>,
 }
 
 impl Hub {
@@ -148,6 +150,28 @@ fn stored(row: event_row::Model) -> anyhow::Result<Stored> {
 }
 
 impl Hub {
+    /// Judges a wish in a session that runs, or in one that is over.
+    pub async fn act_on_any(
+        &self,
+        app: &Shared,
+        id: &SessionId,
+        by: &Actor,
+        command: Command,
+    ) -> Result<(), crate::live::JobError> {
+        let _one = self.past.lock().await;
+        let live = match self.get(id) {
+            Some(live) => live,
+            None => {
+                let (entries, hash) = timeline(app, id).await.map_err(std::io::Error::other)?;
+                let mut session = Session::new(id.clone(), app.policy());
+                entries.iter().for_each(|e| session.apply(e.at, &e.event));
+                Live::new(session, entries, hash)
+            }
+        };
+        live.act(app, by, command).await?;
+        Ok(())
+    }
+
     /// A session's timeline, running or over; `None` when there is none by that name.
     pub async fn read(&self, app: &Shared, id: &SessionId) -> anyhow::Result<Option<Vec<Entry>>> {
         if let Some(live) = self.get(id) {

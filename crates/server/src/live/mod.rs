@@ -1,10 +1,11 @@
 //! Running sessions: each is a timeline, the connections of its participants, and the screen that flows between them.
 
 mod hub;
+mod job;
 mod recorder;
 mod screen;
 
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock, atomic::AtomicU32};
 
 use protocol::{
     Client, Entry, Event, Input, ParticipantId, Path, Phase, Presence, RefusalReason, Role, ServerMessage, SessionId,
@@ -15,6 +16,7 @@ use session::{Actor, Command, Link, Session, Stored};
 use tokio::sync::{Notify, mpsc};
 
 pub use hub::Hub;
+pub use job::{JobError, Piece, Pipe, Wanted};
 pub use screen::{Frame, Screen};
 
 use crate::{
@@ -44,6 +46,10 @@ pub struct Live {
     pub screen: Screen,
     recorder: Mutex<Option<recorder::Recorder>>,
     path: Mutex<Option<Path>>,
+    /// The next number for what is kept beside the timeline: files, shells, pictures.
+    next_number: AtomicU32,
+    /// What the program says of files that it has sent whole.
+    sent: Mutex<std::collections::VecDeque<job::Sent>>,
     changed: Notify,
 }
 
@@ -69,6 +75,7 @@ struct Connection {
     client: Client,
     outbox: mpsc::Sender<ServerMessage>,
     input: Option<mpsc::Sender<Input>>,
+    jobs: Option<mpsc::Sender<Wanted>>,
 }
 
 /// A place in a session, as [`Live::connect`] gives it.
@@ -85,11 +92,14 @@ pub struct Seat {
     pub messages: mpsc::Receiver<ServerMessage>,
     /// For the customer's program: the technician's input.
     pub input: Option<mpsc::Receiver<Input>>,
+    /// For the customer's program: what it is to do.
+    pub jobs: Option<mpsc::Receiver<Wanted>>,
 }
 
 impl Live {
     /// A session to which nothing has happened, or one read back from its stored timeline.
     pub fn new(session: Session, entries: Vec<Entry>, hash: Link) -> Arc<Self> {
+        let next_number = AtomicU32::new(job::highest_number(&entries) + 1);
         let inner = Inner { session, entries, hash, connections: vec![], next_connection: 1 };
         let live = Self {
             id: inner.session.id().clone(),
@@ -98,6 +108,8 @@ impl Live {
             screen: Screen::default(),
             recorder: Mutex::new(None),
             path: Mutex::new(None),
+            next_number,
+            sent: Mutex::default(),
             changed: Notify::new(),
         };
         Arc::new(live)
@@ -171,12 +183,13 @@ impl Live {
         let session = &inner.session;
         let over = |c: &Connection| match state.phase {
             Phase::Ended { .. } => true,
-            Phase::Held => c.role == Role::Technician,
+            Phase::Held => c.role != Role::Customer,
             Phase::Waiting | Phase::Active => session.participant(c.who).is_none_or(|p| p.presence == Presence::Gone),
         };
         inner.connections.retain(|c| {
             let permits = session.permits(now, c.who);
-            let news = entries.iter().map(|entry| ServerMessage::Happened { entry: entry.clone() });
+            let news = entries.iter().filter(|e| c.role == Role::Technician || !e.event.is_private());
+            let news = news.map(|entry| ServerMessage::Happened { entry: entry.clone() });
             let state = ServerMessage::State { state: Box::new(state.clone()), permits };
             let told = news.chain([state]).all(|message| c.outbox.try_send(message).is_ok());
             told && !over(c)
@@ -218,18 +231,32 @@ impl Live {
         let (outbox, messages) = mpsc::channel(OUTBOX);
         let (input_sender, input) = mpsc::channel(OUTBOX);
         let is_program = client == Client::Program;
-        let sender = is_program.then_some(input_sender);
-        inner.connections.push(Connection { id: connection, who, role, client, outbox, input: sender });
+        let (jobs_sender, jobs) = mpsc::channel(job::WAITING);
+        inner.connections.push(Connection {
+            id: connection,
+            who,
+            role,
+            client,
+            outbox,
+            input: is_program.then_some(input_sender),
+            jobs: is_program.then_some(jobs_sender),
+        });
         Ok(Seat {
             connection,
             who,
             role,
             client,
-            history: inner.entries.iter().filter(|e| e.seq > have).cloned().collect(),
+            history: inner
+                .entries
+                .iter()
+                .filter(|e| e.seq > have && (role == Role::Technician || !e.event.is_private()))
+                .cloned()
+                .collect(),
             state: Box::new(inner.session.state()),
             permits: inner.session.permits(app::now(), who),
             messages,
             input: is_program.then_some(input),
+            jobs: is_program.then_some(jobs),
         })
     }
 

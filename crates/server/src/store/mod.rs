@@ -30,6 +30,8 @@ pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
     create(&db, admission::Entity).await?;
     create(&db, mail_row::Entity).await?;
     create(&db, setting::Entity).await?;
+    create(&db, canned::Entity).await?;
+    create(&db, expert::Entity).await?;
     let indexes = [
         Index::create()
             .if_not_exists()

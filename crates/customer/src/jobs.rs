@@ -1,0 +1,205 @@
+//! What the server asks of this machine beside the screen: files, clipboard, shell, system information. Each job comes on
+//! a stream of its own, and is judged here once more by what the customer has allowed.
+
+mod carry;
+mod clipboard;
+mod folders;
+mod shell;
+mod system;
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use protocol::{Answer, Fault, Framed, Job, MAX_CONTROL_BYTES, Right};
+use session::Consent;
+use tokio::{sync::oneshot, task::JoinSet};
+use web_transport_trait::{RecvStream, SendStream, Session};
+
+use crate::link::{Notice, Notify, broken, lock, next};
+
+/// So many jobs may run at once; more wait.
+const MOST_JOBS: usize = 24;
+/// Who does not answer a question about one file in this time has said no.
+const ANSWER_TIME: Duration = Duration::from_secs(120);
+
+/// A question about one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileQuestion {
+    /// May the technician have it?
+    Fetch { path: String },
+    /// May the technician put it here?
+    Bring { name: String, bytes: u64, folder: String },
+    /// May the technician change this?
+    Change { path: String },
+}
+
+/// What all jobs share, over every connection of the session.
+#[derive(Clone)]
+pub struct Work {
+    pub consent: Arc<Mutex<Consent>>,
+    notify: Notify,
+    transfers: carry::Transfers,
+    clipboard: clipboard::Owner,
+    /// What the customer said yes to while each file is asked about.
+    approved: Arc<Mutex<HashSet<String>>>,
+}
+
+impl Work {
+    pub fn new(consent: Arc<Mutex<Consent>>, notify: Notify) -> Self {
+        let (transfers, clipboard) = (carry::Transfers::default(), clipboard::Owner::default());
+        Self { consent, notify, transfers, clipboard, approved: Arc::default() }
+    }
+
+    /// Whether the customer allows this now.
+    pub fn may(&self, right: Right) -> bool {
+        lock(&self.consent).may(right)
+    }
+
+    /// Asks about one file, if the customer wants to be asked about each.
+    async fn approve(&self, question: FileQuestion) -> Result<(), Fault> {
+        let name = format!("{question:?}");
+        if !lock(&self.consent).asks_for_each_file() || lock(&self.approved).contains(&name) {
+            return Ok(());
+        }
+        let (reply, answer) = oneshot::channel();
+        (self.notify)(Notice::Approve(question, reply));
+        match tokio::time::timeout(ANSWER_TIME, answer).await {
+            Ok(Ok(true)) => {
+                lock(&self.approved).insert(name);
+                Ok(())
+            }
+            _ => Err(Fault::NotAllowed),
+        }
+    }
+}
+
+/// Does jobs until the connection ends.
+pub async fn serve<S: Session>(session: S, work: Work) -> anyhow::Result<()> {
+    let mut running: JoinSet<()> = JoinSet::new();
+    loop {
+        tokio::select! {
+            stream = session.accept_bi(), if running.len() < MOST_JOBS => {
+                let (sender, receiver) = stream.map_err(broken)?;
+                let work = work.clone();
+                running.spawn(async move {
+                    if let Err(error) = one(work, Line { sender, receiver, framed: Framed::new(MAX_CONTROL_BYTES) }).await {
+                        tracing::info!(%error, "a job ended");
+                    }
+                });
+            }
+            Some(_) = running.join_next(), if !running.is_empty() => {}
+        }
+    }
+}
+
+/// A job's stream.
+struct Line<W, R> {
+    sender: W,
+    receiver: R,
+    framed: Framed,
+}
+
+impl<W: SendStream, R: RecvStream> Line<W, R> {
+    async fn answer(&mut self, answer: &Answer) -> anyhow::Result<()> {
+        self.sender.write_chunk(protocol::encode(answer).into()).await.map_err(broken)
+    }
+
+    /// The next bytes; `None` at the stream's end.
+    async fn bytes(&mut self) -> anyhow::Result<Option<Bytes>> {
+        let rest = std::mem::replace(&mut self.framed, Framed::new(MAX_CONTROL_BYTES)).rest();
+        if !rest.is_empty() {
+            return Ok(Some(rest.into()));
+        }
+        self.receiver.read_chunk(128 * 1024).await.map_err(broken)
+    }
+
+    async fn end(mut self) -> anyhow::Result<()> {
+        self.sender.finish().map_err(broken)?;
+        // The stream lives until the server has read its end.
+        let _ = tokio::time::timeout(Duration::from_secs(30), self.sender.closed()).await;
+        Ok(())
+    }
+}
+
+async fn one<W: SendStream, R: RecvStream>(work: Work, mut line: Line<W, R>) -> anyhow::Result<()> {
+    let Some(job) = next::<_, Job>(&mut line.receiver, &mut line.framed).await? else { return Ok(()) };
+    if !work.may(job.right()) {
+        line.answer(&Answer::Fault { fault: Fault::NotAllowed }).await?;
+        return line.end().await;
+    }
+    line.sender.set_priority(if matches!(job, Job::Shell { .. }) { 5 } else { 0 });
+    let done = match job {
+        Job::Fetch { path, from } => carry::fetch(&work, &mut line, path, from).await?,
+        Job::Bring { transfer, folder, name, size, from } => {
+            carry::bring(&work, &mut line, carry::Brought { transfer, folder, name, size, from }).await?
+        }
+        Job::ReadClipboard {} => clipboard::read(&work.clipboard, &mut line).await?,
+        Job::WriteClipboard { kind } => clipboard::write(&work.clipboard, &mut line, kind).await?,
+        Job::Shell { columns, rows } => shell::run(&work, &mut line, columns, rows).await?,
+        short => answer_of(&work, short).await,
+    };
+    if let Some(answer) = done.unwrap_or_else(|fault| Some(Answer::Fault { fault })) {
+        line.answer(&answer).await?;
+    }
+    line.end().await
+}
+
+/// What a job comes to: a last answer, if one is left to say.
+type Done = Result<Option<Answer>, Fault>;
+
+/// The jobs that have one answer.
+async fn answer_of(work: &Work, job: Job) -> Done {
+    match &job {
+        Job::MakeFolder { path } | Job::Delete { path } | Job::Rename { path, .. } => {
+            work.approve(FileQuestion::Change { path: path.clone() }).await?;
+        }
+        _ => {}
+    }
+    let transfers = work.transfers.clone();
+    let doing = tokio::task::spawn_blocking(move || match job {
+        Job::List { path } => folders::list(&path).map(|folder| Answer::Folder { folder }),
+        Job::MakeFolder { path } => folders::make(&path).map(|()| Answer::Done {}),
+        Job::Rename { path, name } => folders::rename(&path, &name).map(|()| Answer::Done {}),
+        Job::Delete { path } => folders::delete(&path).map(|()| Answer::Done {}),
+        Job::Kept { transfer } => Ok(Answer::Kept { bytes: transfers.kept(transfer) }),
+        Job::Place { transfer, sha256, replace } => {
+            transfers.place(transfer, &sha256, replace).map(|(path, bytes)| Answer::Placed { path, bytes })
+        }
+        Job::Abandon { transfer } => {
+            transfers.abandon(transfer);
+            Ok(Answer::Done {})
+        }
+        Job::SystemInfo {} => system::read().map(|info| Answer::SystemInfo { info: Box::new(info) }),
+        Job::EndProcess { pid, name } => system::end_process(pid, &name).map(|()| Answer::Done {}),
+        Job::Fetch { .. }
+        | Job::Bring { .. }
+        | Job::ReadClipboard {}
+        | Job::WriteClipboard { .. }
+        | Job::Shell { .. } => unreachable!("these have streams of bytes"),
+    });
+    doing.await.unwrap_or_else(|e| Err(Fault::Other { why: e.to_string() })).map(Some)
+}
+
+/// Writes a file where the customer's downloads go, whole before it has its name; says where.
+pub fn save_download(name: &str, content: &mut dyn std::io::Read) -> std::io::Result<String> {
+    let downloads = folders::home().join("Downloads");
+    let folder = if downloads.is_dir() { downloads } else { folders::home() };
+    carry::save(&folder, name, content)
+}
+
+/// What the system says, in kinds that the console explains.
+fn fault(error: &std::io::Error) -> Fault {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound => Fault::NotFound,
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Fault::NoPermission,
+        ErrorKind::AlreadyExists => Fault::Exists,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Fault::Full,
+        ErrorKind::InvalidFilename | ErrorKind::InvalidInput => Fault::BadName,
+        _ => Fault::Other { why: error.to_string() },
+    }
+}

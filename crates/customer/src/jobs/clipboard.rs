@@ -1,0 +1,142 @@
+//! The clipboard: text and pictures, in and out. Whatever it holds, nothing here is fatal.
+
+use std::sync::{Arc, Mutex};
+
+use arboard::{Clipboard, Error, ImageData};
+use protocol::{Answer, ClipboardKind, Fault, MAX_CLIPBOARD_IMAGE, MAX_CLIPBOARD_TEXT, MAX_SIDE};
+use web_transport_trait::{RecvStream, SendStream};
+
+use super::{Done, Line};
+use crate::link::{broken, lock};
+
+/// The connection to the system's clipboard. On X11 whoever puts something there must go on holding it.
+#[derive(Clone, Default)]
+pub struct Owner(Arc<Mutex<Option<Clipboard>>>);
+
+impl Owner {
+    fn with<T>(&self, act: impl FnOnce(&mut Clipboard) -> Result<T, Error>) -> Result<T, Fault> {
+        let mut owner = lock(&self.0);
+        if owner.is_none() {
+            *owner = Some(Clipboard::new().map_err(other)?);
+        }
+        act(owner.as_mut().expect("it was just made")).map_err(|error| match error {
+            Error::ContentNotAvailable | Error::ConversionFailure => Fault::Empty,
+            error => other(error),
+        })
+    }
+}
+
+fn other(error: impl std::fmt::Display) -> Fault {
+    Fault::Other { why: error.to_string() }
+}
+
+/// Sends what the clipboard holds: text before a picture.
+pub async fn read<W: SendStream, R: RecvStream>(owner: &Owner, line: &mut Line<W, R>) -> anyhow::Result<Done> {
+    let owner = owner.clone();
+    let held = tokio::task::spawn_blocking(move || match owner.with(Clipboard::get_text) {
+        Ok(text) if !text.is_empty() => Ok((ClipboardKind::Text, text.into_bytes())),
+        Ok(_) | Err(Fault::Empty) => {
+            owner.with(Clipboard::get_image).and_then(|image| Ok((ClipboardKind::Image, to_png(&image)?)))
+        }
+        Err(fault) => Err(fault),
+    });
+    let (kind, bytes) = match held.await? {
+        Ok(held) => held,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    if bytes.len() > most(kind) {
+        return Ok(Err(Fault::TooLarge));
+    }
+    line.answer(&Answer::Clipboard { kind, bytes: u32::try_from(bytes.len())? }).await?;
+    line.sender.write_chunk(bytes.into()).await.map_err(broken)?;
+    Ok(Ok(None))
+}
+
+/// Takes what the technician sends.
+pub async fn write<W: SendStream, R: RecvStream>(
+    owner: &Owner,
+    line: &mut Line<W, R>,
+    kind: ClipboardKind,
+) -> anyhow::Result<Done> {
+    let mut content = Vec::new();
+    while let Some(bytes) = line.bytes().await? {
+        content.extend_from_slice(&bytes);
+        if content.len() > most(kind) {
+            return Ok(Err(Fault::TooLarge));
+        }
+    }
+    let owner = owner.clone();
+    let put = tokio::task::spawn_blocking(move || match kind {
+        ClipboardKind::Text => {
+            let text = String::from_utf8(content).map_err(other)?;
+            owner.with(|clipboard| clipboard.set_text(text))
+        }
+        ClipboardKind::Image => {
+            let image = from_png(&content)?;
+            owner.with(|clipboard| clipboard.set_image(image))
+        }
+    });
+    Ok(put.await?.map(|()| Some(Answer::Done {})))
+}
+
+fn most(kind: ClipboardKind) -> usize {
+    match kind {
+        ClipboardKind::Text => MAX_CLIPBOARD_TEXT,
+        ClipboardKind::Image => MAX_CLIPBOARD_IMAGE,
+    }
+}
+
+fn to_png(image: &ImageData<'_>) -> Result<Vec<u8>, Fault> {
+    let side = |n: usize| u32::try_from(n).map_err(other);
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, side(image.width)?, side(image.height)?);
+    encoder.set_color(png::ColorType::Rgba);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header().map_err(other)?;
+    writer.write_image_data(&image.bytes).map_err(other)?;
+    writer.finish().map_err(other)?;
+    Ok(bytes)
+}
+
+fn from_png(bytes: &[u8]) -> Result<ImageData<'static>, Fault> {
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
+    // A small file can announce a huge picture: no side is longer than a screen's may be.
+    let header = decoder.read_header_info().map_err(other)?;
+    if header.width > u32::from(MAX_SIDE) || header.height > u32::from(MAX_SIDE) {
+        return Err(Fault::TooLarge);
+    }
+    decoder.set_transformations(png::Transformations::normalize_to_color8() | png::Transformations::ALPHA);
+    let mut reader = decoder.read_info().map_err(other)?;
+    let mut buffer = vec![0; reader.output_buffer_size().ok_or(Fault::TooLarge)?];
+    let frame = reader.next_frame(&mut buffer).map_err(other)?;
+    buffer.truncate(frame.buffer_size());
+    let (width, height) = (frame.width as usize, frame.height as usize);
+    let bytes = match frame.color_type {
+        png::ColorType::Rgba => buffer,
+        png::ColorType::GrayscaleAlpha => buffer.chunks_exact(2).flat_map(|p| [p[0], p[0], p[0], p[1]]).collect(),
+        kind => return Err(other(format!("a picture of kind {kind:?}"))),
+    };
+    Ok(ImageData { width, height, bytes: bytes.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_comes_back_as_it_went() {
+        let bytes: Vec<u8> = (0..3 * 2 * 4).map(|n| n * 10).collect();
+        let image = ImageData { width: 3, height: 2, bytes: bytes.clone().into() };
+        let back = from_png(&to_png(&image).unwrap()).unwrap();
+        assert_eq!((back.width, back.height, back.bytes.into_owned()), (3, 2, bytes));
+    }
+
+    #[test]
+    fn what_is_not_a_picture_or_too_large_a_one_is_refused() {
+        assert!(from_png(b"not a picture").is_err());
+        let mut huge = to_png(&ImageData { width: 1, height: 1, bytes: vec![0; 4].into() }).unwrap();
+        // Width and height stand at the beginning of the first chunk; its checksum is then wrong as well.
+        huge[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]);
+        assert!(from_png(&huge).is_err());
+    }
+}

@@ -1,0 +1,158 @@
+//! Folders: what is in them, and changes of names.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
+use protocol::{Fault, Folder, Item, Kind, MAX_FOLDER_ITEMS, name_fits};
+
+use super::fault;
+
+/// Folders that most homes have; those that are there are offered as places to start from.
+const CUSTOMARY: [&str; 6] = ["Desktop", "Documents", "Downloads", "Pictures", "Schreibtisch", "Dokumente"];
+/// Where systems put disks that come and go.
+const DISKS: [&str; 2] = ["/media", "/mnt"];
+
+/// The home folder of the customer's user.
+pub fn home() -> PathBuf {
+    std::env::home_dir().filter(|h| h.is_dir()).unwrap_or_else(|| PathBuf::from("/"))
+}
+
+/// What is in a folder; an empty path is the home folder.
+pub fn list(path: &str) -> Result<Folder, Fault> {
+    let path = if path.is_empty() { home() } else { absolute(path)? };
+    let mut items = Vec::new();
+    let mut left_out = 0;
+    for entry in fs::read_dir(&path).map_err(|e| fault(&e))? {
+        let Ok(entry) = entry else { continue };
+        if items.len() >= MAX_FOLDER_ITEMS {
+            left_out += 1;
+            continue;
+        }
+        items.extend(item(&entry));
+    }
+    let rank = |k: Kind| !matches!(k, Kind::Folder | Kind::FolderLink);
+    items.sort_by_cached_key(|i| (rank(i.kind), i.name.to_lowercase()));
+    Ok(Folder {
+        parent: path.parent().and_then(Path::to_str).map(str::to_owned),
+        places: places(),
+        separator: std::path::MAIN_SEPARATOR_STR.into(),
+        items,
+        left_out,
+        free: free(&path),
+        path: path.to_str().ok_or(Fault::BadName)?.to_owned(),
+    })
+}
+
+/// A name that is not Unicode cannot be said, and is left out.
+fn item(entry: &fs::DirEntry) -> Option<Item> {
+    let name = entry.file_name().into_string().ok()?;
+    let own = entry.metadata().ok()?;
+    let link = own.is_symlink();
+    let target = if link { fs::metadata(entry.path()).ok() } else { Some(own) };
+    let kind = match (&target, link) {
+        (Some(t), false) if t.is_file() => Kind::File,
+        (Some(t), false) if t.is_dir() => Kind::Folder,
+        (Some(t), true) if t.is_file() => Kind::FileLink,
+        (Some(t), true) if t.is_dir() => Kind::FolderLink,
+        _ => Kind::Other,
+    };
+    let bytes = target.as_ref().filter(|t| t.is_file()).map_or(0, fs::Metadata::len);
+    let changed = target.and_then(|t| t.modified().ok()).and_then(|m| m.duration_since(UNIX_EPOCH).ok());
+    Some(Item { name, kind, bytes, changed: changed.map_or(0, |c| u64::try_from(c.as_millis()).unwrap_or(0)) })
+}
+
+fn places() -> Vec<String> {
+    let home = home();
+    let customary = CUSTOMARY.iter().map(|name| home.join(name));
+    let disks = DISKS.iter().flat_map(|d| fs::read_dir(d).into_iter().flatten().flatten()).map(|e| e.path());
+    let all = [home.clone()].into_iter().chain(customary).chain([PathBuf::from("/")]).chain(disks);
+    all.filter(|p| p.is_dir()).filter_map(|p| p.to_str().map(str::to_owned)).take(32).collect()
+}
+
+/// How many bytes the customer's user may still write there.
+pub fn free(path: &Path) -> u64 {
+    rustix::fs::statvfs(path).map_or(0, |s| s.f_bavail.saturating_mul(s.f_frsize))
+}
+
+/// A path as the console says it: whole, from the top.
+pub fn absolute(path: &str) -> Result<PathBuf, Fault> {
+    let path = PathBuf::from(path);
+    if path.is_absolute() { Ok(path) } else { Err(Fault::BadName) }
+}
+
+pub fn make(path: &str) -> Result<(), Fault> {
+    fs::create_dir(absolute(path)?).map_err(|e| fault(&e))
+}
+
+pub fn rename(path: &str, name: &str) -> Result<(), Fault> {
+    let from = absolute(path)?;
+    if !name_fits(name) {
+        return Err(Fault::BadName);
+    }
+    let to = from.parent().ok_or(Fault::BadName)?.join(name);
+    // Nothing is replaced by a rename, also not a link that leads nowhere.
+    if fs::symlink_metadata(&to).is_ok() {
+        return Err(Fault::Exists);
+    }
+    fs::rename(from, to).map_err(|e| fault(&e))
+}
+
+/// A link is deleted itself; what it leads to stays.
+pub fn delete(path: &str) -> Result<(), Fault> {
+    let path = absolute(path)?;
+    if path.parent().is_none() || path == home() {
+        return Err(Fault::NoPermission);
+    }
+    let gone = |path: &Path| -> io::Result<()> {
+        if fs::symlink_metadata(path)?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+    };
+    gone(&path).map_err(|e| fault(&e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn room(name: &str) -> PathBuf {
+        let room = std::env::temp_dir().join(format!("deskside-folders-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&room);
+        fs::create_dir_all(&room).unwrap();
+        room
+    }
+
+    #[test]
+    fn links_are_told_from_what_they_lead_to_and_deleted_alone() {
+        let room = room("links");
+        fs::create_dir(room.join("kept")).unwrap();
+        fs::write(room.join("kept/file ü 文"), "x").unwrap();
+        symlink(room.join("kept"), room.join("link")).unwrap();
+        symlink("/nowhere", room.join("dead")).unwrap();
+        let folder = list(room.to_str().unwrap()).unwrap();
+        let kinds: Vec<_> = folder.items.iter().map(|i| (i.name.as_str(), i.kind)).collect();
+        assert_eq!(kinds, [("kept", Kind::Folder), ("link", Kind::FolderLink), ("dead", Kind::Other)]);
+        delete(room.join("link").to_str().unwrap()).unwrap();
+        assert!(room.join("kept/file ü 文").exists());
+        delete(room.join("kept").to_str().unwrap()).unwrap();
+        assert!(!room.join("kept").exists());
+    }
+
+    #[test]
+    fn a_rename_replaces_nothing_and_stays_in_its_folder() {
+        let room = room("rename");
+        fs::write(room.join("a"), "a").unwrap();
+        fs::write(room.join("b"), "b").unwrap();
+        let a = room.join("a").to_str().unwrap().to_owned();
+        assert_eq!(rename(&a, "b"), Err(Fault::Exists));
+        for name in ["../c", "c/d", "", ".", "..", "c\0"] {
+            assert_eq!(rename(&a, name), Err(Fault::BadName), "{name:?}");
+        }
+        rename(&a, "ç").unwrap();
+        assert_eq!(fs::read_to_string(room.join("ç")).unwrap(), "a");
+        assert_eq!(delete("/"), Err(Fault::NoPermission));
+        assert_eq!(list("relative").unwrap_err(), Fault::BadName);
+    }
+}

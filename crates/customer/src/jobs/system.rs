@@ -1,0 +1,176 @@
+//! What this computer is, and what runs on it.
+
+use std::process::{Command, Stdio};
+
+use protocol::{Disk, Fault, Log, Network, Process, Service, SystemInfo};
+use serde::Deserialize;
+use sysinfo::{Disks, Networks, Pid, Signal, System, Users};
+
+/// So many processes, the ones that use most first.
+const MOST_PROCESSES: usize = 2_000;
+/// So many lines of the log, and so long ones.
+const LOG_LINES: usize = 200;
+const LOG_LINE_CHARS: usize = 400;
+/// Logs that older systems keep as text.
+const LOG_FILES: [&str; 2] = ["/var/log/syslog", "/var/log/messages"];
+
+/// Reads everything that the system tells.
+pub fn read() -> Result<SystemInfo, Fault> {
+    let mut system = System::new_all().map_err(other)?;
+    // The share of a core that something uses is told between two looks.
+    std::thread::sleep(sysinfo::MINIMUM_CPU_UPDATE_INTERVAL);
+    system.refresh_all();
+    let text = Result::unwrap_or_default;
+    Ok(SystemInfo {
+        system: text(System::long_os_version()),
+        kernel: text(System::kernel_version()),
+        host: text(System::host_name()),
+        user: std::env::var("USER").or_else(|_| std::env::var("USERNAME")).unwrap_or_else(|_| own_user(&system)),
+        processor: system.cpus().first().map(|c| c.brand().trim().to_owned()).unwrap_or_default(),
+        cores: u32::try_from(system.cpus().len()).unwrap_or(0),
+        cpu: system.global_cpu_usage(),
+        memory: system.total_memory(),
+        memory_used: system.used_memory(),
+        swap: system.total_swap(),
+        swap_used: system.used_swap(),
+        uptime: System::uptime().unwrap_or_default(),
+        disks: disks(),
+        networks: networks(),
+        processes: processes(&system),
+        services: services(),
+        log: log(),
+    })
+}
+
+fn other(error: sysinfo::Error) -> Fault {
+    Fault::Other { why: error.to_string() }
+}
+
+fn own_user(system: &System) -> String {
+    let own = sysinfo::get_current_pid().ok().and_then(|pid| system.process(pid)?.user_id().cloned());
+    let Ok(users) = Users::new_with_refreshed_list() else { return String::new() };
+    own.and_then(|id| users.get_user_by_id(&id).map(|u| u.name().to_owned())).unwrap_or_default()
+}
+
+fn disks() -> Vec<Disk> {
+    let Ok(disks) = Disks::new_with_refreshed_list() else { return vec![] };
+    let disk = |d: &sysinfo::Disk| Disk {
+        name: d.name().to_string_lossy().into_owned(),
+        mounted_at: d.mount_point().to_string_lossy().into_owned(),
+        system: d.file_system().to_string_lossy().into_owned(),
+        total: d.total_space(),
+        free: d.available_space(),
+    };
+    disks.iter().map(disk).collect()
+}
+
+fn networks() -> Vec<Network> {
+    let Ok(networks) = Networks::new_with_refreshed_list() else { return vec![] };
+    let mut all: Vec<Network> = networks
+        .iter()
+        .map(|(name, data)| Network {
+            name: name.to_string_lossy().into_owned(),
+            hardware: data.mac_address().to_string(),
+            addresses: data.ip_networks().iter().map(ToString::to_string).collect(),
+            received: data.total_received(),
+            sent: data.total_transmitted(),
+        })
+        .collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    all
+}
+
+fn processes(system: &System) -> Vec<Process> {
+    let users = Users::new_with_refreshed_list().ok();
+    let user = |p: &sysinfo::Process| users.as_ref()?.get_user_by_id(p.user_id()?);
+    let process = |p: &sysinfo::Process| Process {
+        pid: p.pid().as_u32(),
+        name: p.name().to_string_lossy().into_owned(),
+        user: user(p).map(|u| u.name().to_owned()).unwrap_or_default(),
+        cpu: p.cpu_usage(),
+        memory: p.memory(),
+        seconds: u32::try_from(p.run_time()).unwrap_or(u32::MAX),
+        command: cut(&p.cmd().iter().map(|c| c.to_string_lossy()).collect::<Vec<_>>().join(" ")),
+    };
+    // Threads of a process are not processes.
+    let mut all: Vec<Process> =
+        system.processes().values().filter(|p| p.thread_kind().is_none()).map(process).collect();
+    all.sort_by(|a, b| b.memory.cmp(&a.memory));
+    all.truncate(MOST_PROCESSES);
+    all
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(LOG_LINE_CHARS).collect()
+}
+
+/// What a program says, if there is one by that name and it succeeds.
+fn said(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// A unit as `systemctl --output=json` tells it.
+#[derive(Deserialize)]
+struct Unit {
+    unit: String,
+    active: String,
+    sub: String,
+    description: String,
+}
+
+fn services() -> Option<Vec<Service>> {
+    let list = said("systemctl", &["list-units", "--type=service", "--all", "--no-pager", "--output=json"])?;
+    let units: Vec<Unit> = serde_json::from_str(&list).ok()?;
+    let service = |u: Unit| Service {
+        name: u.unit.trim_end_matches(".service").to_owned(),
+        state: format!("{} ({})", u.active, u.sub),
+        description: u.description,
+    };
+    Some(units.into_iter().map(service).collect())
+}
+
+fn log() -> Option<Log> {
+    let lines = LOG_LINES.to_string();
+    let journal = || {
+        let text = said("journalctl", &["--no-pager", "--quiet", "--output=short-iso", "-n", &lines])?;
+        (!text.trim().is_empty()).then_some(("systemd journal".to_owned(), text))
+    };
+    let file = || {
+        LOG_FILES.iter().find_map(|path| {
+            let text = said("tail", &["-n", &lines, path])?;
+            Some(((*path).to_owned(), text))
+        })
+    };
+    let (source, text) = journal().or_else(file)?;
+    Some(Log { source, lines: text.lines().map(cut).collect() })
+}
+
+/// Asks a process to end, if it still has the name that the technician saw.
+pub fn end_process(pid: u32, name: &str) -> Result<(), Fault> {
+    let system = System::new_all().map_err(other)?;
+    let process = system.process(Pid::from_u32(pid)).ok_or(Fault::NotFound)?;
+    if process.name().to_string_lossy() != name {
+        return Err(Fault::Changed);
+    }
+    let asked = process.kill_with(Signal::Term).unwrap_or_else(|| process.kill());
+    if asked { Ok(()) } else { Err(Fault::NoPermission) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_described_and_a_process_is_ended_only_by_its_own_name() {
+        let mut sleeper = Command::new("sleep").arg("1000").spawn().unwrap();
+        let info = read().unwrap();
+        assert!(!info.host.is_empty() && !info.user.is_empty() && info.cores > 0 && info.memory > info.memory_used);
+        let seen = info.processes.iter().find(|p| p.pid == sleeper.id()).expect("our own process is listed");
+        assert_eq!((seen.name.as_str(), seen.command.as_str()), ("sleep", "sleep 1000"));
+        assert_eq!(end_process(sleeper.id(), "awake"), Err(Fault::Changed));
+        assert_eq!(end_process(sleeper.id(), "sleep"), Ok(()));
+        assert!(!sleeper.wait().unwrap().success());
+        assert_eq!(end_process(u32::MAX - 7, "sleep"), Err(Fault::NotFound));
+    }
+}

@@ -1,0 +1,94 @@
+//! What technicians say again and again, with variables that the chat fills in.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use protocol::{MAX_CHAT_CHARS, MAX_NAME_CHARS};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, PaginatorTrait, QueryOrder};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use super::{ApiError, Result, SignedIn};
+use crate::{app::Shared, store::tables::canned};
+
+/// So many messages are kept.
+const MOST: u64 = 2_000;
+
+/// A message that is said often: `{{customer}}`, `{{technician}}`, `{{number}}`, `{{subject}}`, `{{organisation}}`.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Canned {
+    pub id: i32,
+    pub title: String,
+    pub text: String,
+    /// Whose it is; empty for everybody.
+    pub team: String,
+}
+
+/// A new or changed one.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct CannedInput {
+    pub title: String,
+    pub text: String,
+    pub team: String,
+}
+
+impl std::convert::From<canned::Model> for Canned {
+    fn from(row: canned::Model) -> Self {
+        let canned::Model { id, title, text, team } = row;
+        Self { id, title, text, team }
+    }
+}
+
+fn judged(new: CannedInput) -> Result<canned::ActiveModel> {
+    let (title, text) = (new.title.trim().to_owned(), new.text.trim_end().to_owned());
+    if title.is_empty() || title.chars().count() > MAX_NAME_CHARS || new.team.chars().count() > MAX_NAME_CHARS {
+        return Err(ApiError::bad("A message needs a title of at most 120 characters."));
+    }
+    if text.trim().is_empty() || text.chars().count() > MAX_CHAT_CHARS {
+        return Err(ApiError::bad("A message has between 1 and 4,000 characters."));
+    }
+    let team = new.team.trim().to_owned();
+    Ok(canned::ActiveModel { title: Set(title), text: Set(text), team: Set(team), ..Default::default() })
+}
+
+/// Everybody's and the asker's team's.
+pub async fn list(State(app): State<Shared>, SignedIn(me): SignedIn) -> Result<Json<Vec<Canned>>> {
+    let rows = canned::Entity::find().order_by_asc(canned::Column::Title).all(&app.db).await?;
+    let mine = |row: &canned::Model| row.team.is_empty() || row.team == me.team || me.administrator;
+    Ok(Json(rows.into_iter().filter(mine).map(Into::into).collect()))
+}
+
+/// Adds one.
+pub async fn add(
+    State(app): State<Shared>,
+    _: SignedIn,
+    Json(new): Json<CannedInput>,
+) -> Result<(StatusCode, Json<Canned>)> {
+    if canned::Entity::find().count(&app.db).await? >= MOST {
+        return Err(ApiError::conflict("There are 2,000 messages already. Please remove one first."));
+    }
+    Ok((StatusCode::CREATED, Json(judged(new)?.insert(&app.db).await?.into())))
+}
+
+/// Changes one.
+pub async fn change(
+    State(app): State<Shared>,
+    _: SignedIn,
+    Path(id): Path<i32>,
+    Json(new): Json<CannedInput>,
+) -> Result<Json<Canned>> {
+    canned::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("message"))?;
+    let row = canned::ActiveModel { id: Set(id), ..judged(new)? };
+    Ok(Json(row.update(&app.db).await?.into()))
+}
+
+/// Removes one.
+pub async fn remove(State(app): State<Shared>, _: SignedIn, Path(id): Path<i32>) -> Result<StatusCode> {
+    canned::Entity::delete_by_id(id).exec(&app.db).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,140 @@
+//! Experts: outsiders whom a technician invites by a link that lives an hour.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use protocol::{Event, ExpertInvitation, Right, SessionId, Timestamp};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use serde::{Deserialize, Serialize};
+use session::{Actor, Command};
+use ts_rs::TS;
+
+use super::{
+    From, Result, SignedIn,
+    join::{self, Token},
+    sessions::{self, Admission},
+};
+use crate::{
+    app::{self, Shared, stored_time},
+    live::Live,
+    secret,
+    store::tables::expert,
+};
+
+/// Whom to invite, and what they may use of what the customer allows.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct InviteExpert {
+    pub name: String,
+    pub rights: Vec<Right>,
+}
+
+/// The link, shown once.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct ExpertLink {
+    pub link: String,
+    pub until: Timestamp,
+}
+
+/// What an expert reads before joining.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct ExpertWelcome {
+    pub organisation: String,
+    pub technician: String,
+    pub number: String,
+    pub subject: String,
+    pub name: String,
+    pub rights: Vec<Right>,
+}
+
+/// An expert is in.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct ExpertEntered {
+    pub admission: Admission,
+    pub resume: String,
+}
+
+/// Invites an expert.
+pub async fn invite(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path(id): Path<String>,
+    Json(who): Json<InviteExpert>,
+) -> Result<(StatusCode, Json<ExpertLink>)> {
+    let live = sessions::running(&app, id)?;
+    let command = Command::InviteExpert { name: who.name, rights: who.rights };
+    let entries = live.act(&app, &Actor::Technician(me.as_ref()), command).await?;
+    let Some(Event::ExpertInvited { invitation, .. }) = entries.into_iter().next().map(|e| e.event) else {
+        return Err(anyhow::anyhow!("an expert was invited without an event").into());
+    };
+    let now = stored_time(app::now());
+    expert::Entity::delete_many().filter(expert::Column::Until.lt(now)).exec(&app.db).await?;
+    let token = secret::token();
+    let row = expert::ActiveModel {
+        hash: Set(secret::hash(&token)),
+        session: Set(live.id.to_string()),
+        number: Set(invitation.number.into()),
+        until: Set(stored_time(invitation.until)),
+    };
+    row.insert(&app.db).await?;
+    let link = format!("{}/expert#{token}", app.config.public_url);
+    Ok((StatusCode::CREATED, Json(ExpertLink { link, until: invitation.until })))
+}
+
+async fn find(app: &Shared, token: &str) -> Result<(Arc<Live>, ExpertInvitation)> {
+    let row = expert::Entity::find_by_id(secret::hash(token)).one(&app.db).await?.ok_or_else(join::dead)?;
+    let id = SessionId::try_from(row.session).map_err(|_| join::dead())?;
+    let live = app.hub.get(&id).ok_or_else(join::dead)?;
+    let number = u16::try_from(row.number).map_err(|_| join::dead())?;
+    let invitation = live.ask(|s| s.invitation(number).cloned()).await;
+    let invitation = invitation.filter(|i| app::now() < i.until).ok_or_else(join::dead)?;
+    Ok((live, invitation))
+}
+
+/// Says whose session an expert's link is for.
+pub async fn look(
+    State(app): State<Shared>,
+    From(address): From,
+    Json(body): Json<Token>,
+) -> Result<Json<ExpertWelcome>> {
+    app.key_guesses.guess(address)?;
+    let (live, invitation) = find(&app, &body.token).await?;
+    let state = live.state().await;
+    Ok(Json(ExpertWelcome {
+        organisation: state.organisation,
+        technician: state.owner.name,
+        number: state.incident.number,
+        subject: state.incident.subject,
+        name: invitation.name,
+        rights: invitation.rights,
+    }))
+}
+
+/// Lets an expert in. The link works once.
+pub async fn enter(
+    State(app): State<Shared>,
+    From(address): From,
+    Json(body): Json<Token>,
+) -> Result<Json<ExpertEntered>> {
+    app.key_guesses.guess(address)?;
+    let (live, invitation) = find(&app, &body.token).await?;
+    let command = Command::JoinAsExpert { number: invitation.number };
+    let entries = live.act(&app, &Actor::Server, command).await?;
+    let who = entries.iter().find_map(|e| match e.event {
+        Event::Joined { id, .. } => Some(id),
+        _ => None,
+    });
+    let who = who.ok_or_else(join::dead)?;
+    expert::Entity::delete_by_id(secret::hash(&body.token)).exec(&app.db).await?;
+    let resume = join::admit(&app, &live.id, who, false, join::RESUME_MS).await?;
+    let admission = Admission { session: live.id.clone(), ticket: app.hub.ticket(live.id.clone(), who) };
+    Ok(Json(ExpertEntered { admission, resume }))
+}

@@ -1,0 +1,355 @@
+//! Files of the customer's machine, for technicians: folders, and carrying in both directions. Plain HTTPS between page
+//! and server; a stream each between server and program.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, Query, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures::StreamExt;
+use protocol::{Answer, Event, Fault, Folder, Job, MAX_PATH_BYTES, ParticipantId, Way};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use super::{ApiError, Result, SignedIn, sessions};
+use crate::{
+    app::Shared,
+    live::{JobError, Live, Pipe},
+    secret,
+};
+
+/// How long a file's checksum is, behind its last byte.
+const HASH_BYTES: u64 = 32;
+
+/// A place on the customer's machine.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct FilePath {
+    #[serde(default)]
+    pub path: String,
+}
+
+/// Another name for a file or folder.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct Renaming {
+    pub path: String,
+    pub name: String,
+}
+
+/// What arrived at the technician's browser.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct Fetched {
+    pub path: String,
+    /// The file's version, as the content's ETag said it.
+    pub version: String,
+    #[ts(type = "number")]
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+/// A file on its way to the customer.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bringing {
+    folder: String,
+    name: String,
+    size: u64,
+    from: u64,
+}
+
+/// How much of a file is there.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct KeptBytes {
+    #[ts(type = "number")]
+    pub bytes: u64,
+}
+
+/// A file that is there, to be put in its place.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct Placing {
+    pub path: String,
+    pub sha256: String,
+    pub replace: bool,
+}
+
+/// The technician's place in a running session.
+pub async fn helper(app: &Shared, me: &SignedIn, id: String) -> Result<(Arc<Live>, ParticipantId)> {
+    let live = app.hub.get(&sessions::parse(id)?).ok_or_else(|| ApiError::missing("running session"))?;
+    let who = live.ask(|s| s.participants().iter().find(|p| p.user == Some(me.0.id)).map(|p| p.id)).await;
+    who.map(|who| (live, who)).ok_or_else(|| ApiError::forbidden("You do not take part in this session."))
+}
+
+fn place(path: &str) -> Result<String> {
+    if path.len() > MAX_PATH_BYTES || path.contains('\0') {
+        return Err(ApiError::bad("This path is too long."));
+    }
+    Ok(path.to_owned())
+}
+
+/// What is in a folder.
+pub async fn list(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path(id): Path<String>,
+    Query(at): Query<FilePath>,
+) -> Result<Json<Folder>> {
+    let (live, who) = helper(&app, &me, id).await?;
+    match live.ask_program(who, Job::List { path: place(&at.path)? }).await? {
+        Answer::Folder { folder } => Ok(Json(folder)),
+        _ => Err(JobError::Nonsense.into()),
+    }
+}
+
+/// Makes a folder.
+pub async fn make_folder(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path(id): Path<String>,
+    Json(at): Json<FilePath>,
+) -> Result<StatusCode> {
+    let (live, by) = helper(&app, &me, id).await?;
+    let path = place(&at.path)?;
+    live.ask_program(by, Job::MakeFolder { path: path.clone() }).await?;
+    live.record_deed(&app, Event::FolderMade { by, path }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Gives a file or folder another name.
+pub async fn rename(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path(id): Path<String>,
+    Json(new): Json<Renaming>,
+) -> Result<StatusCode> {
+    let (live, by) = helper(&app, &me, id).await?;
+    let (from, to) = (place(&new.path)?, new.name);
+    live.ask_program(by, Job::Rename { path: from.clone(), name: to.clone() }).await?;
+    live.record_deed(&app, Event::FileRenamed { by, from, to }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deletes a file or folder.
+pub async fn delete(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path(id): Path<String>,
+    Json(at): Json<FilePath>,
+) -> Result<StatusCode> {
+    let (live, by) = helper(&app, &me, id).await?;
+    let path = place(&at.path)?;
+    live.ask_program(by, Job::Delete { path: path.clone() }).await?;
+    live.record_deed(&app, Event::FileDeleted { by, path }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A file's bytes, from the offset in a `Range: bytes=N-` on. The ETag changes when the file does; whoever goes on says it
+/// in `If-Match`, and gets 412 when it is another file now.
+pub async fn content(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path(id): Path<String>,
+    Query(at): Query<FilePath>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let (live, by) = helper(&app, &me, id).await?;
+    let path = place(&at.path)?;
+    let from = offset(&headers)?;
+    let opened = async {
+        let mut pipe = live.job(by, Job::Fetch { path: path.clone(), from }).await?;
+        match pipe.answer().await? {
+            Answer::File { size, version } => Ok((pipe, size, version)),
+            _ => Err(JobError::Nonsense),
+        }
+    };
+    let (pipe, size, version) = match opened.await {
+        Ok(opened) => opened,
+        Err(error) => return Err(failed(&app, &live, by, Way::FromCustomer, path, error).await),
+    };
+    let tag = format!("\"{}\"", version.replace(['"', '\n', '\r'], ""));
+    if headers.get(header::IF_MATCH).is_some_and(|wanted| wanted.as_bytes() != tag.as_bytes()) {
+        return Err(failed(&app, &live, by, Way::FromCustomer, path, Fault::Changed.into()).await);
+    }
+    let mut response = Body::from_stream(without_hash(live, pipe, path, version)).into_response();
+    let headers = response.headers_mut();
+    let text = |text: String| HeaderValue::from_str(&text).map_err(|e| anyhow::anyhow!("a header cannot say it: {e}"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::ETAG, text(tag)?);
+    if let Some(size) = size {
+        headers.insert(header::CONTENT_LENGTH, text(size.saturating_sub(from).to_string())?);
+        if from > 0 {
+            let range = format!("bytes {from}-{}/{size}", size.saturating_sub(1));
+            headers.insert(header::CONTENT_RANGE, text(range)?);
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
+    }
+    Ok(response)
+}
+
+fn offset(headers: &HeaderMap) -> Result<u64> {
+    let Some(range) = headers.get(header::RANGE) else { return Ok(0) };
+    let from = range.to_str().ok().and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+    from.ok_or_else(|| ApiError::bad("A range must look like bytes=N-."))
+}
+
+/// The stream's bytes without the checksum at its end, which is kept for [`fetched`]. A broken stream breaks the answer.
+fn without_hash(
+    live: Arc<Live>,
+    pipe: Pipe,
+    path: String,
+    version: String,
+) -> impl futures::Stream<Item = std::io::Result<Bytes>> {
+    let state = (live, pipe, Vec::<u8>::new(), path, version);
+    futures::stream::unfold(Some(state), |state| async {
+        let (live, mut pipe, mut tail, path, version) = state?;
+        let broken = |why: &str| Some((Err(std::io::Error::other(why.to_owned())), None));
+        loop {
+            match pipe.next().await {
+                Ok(Some(piece)) => {
+                    // The last 32 bytes that came are held back: they are the checksum when nothing follows.
+                    let mut all = Bytes::from([std::mem::take(&mut tail).as_slice(), &piece].concat());
+                    let keep = all.len().saturating_sub(HASH_BYTES as usize);
+                    tail = all.split_off(keep).to_vec();
+                    if !all.is_empty() {
+                        return Some((Ok(all), Some((live, pipe, tail, path, version))));
+                    }
+                }
+                Ok(None) if tail.len() as u64 == HASH_BYTES => {
+                    live.sent(path, version, secret::hex(&tail));
+                    return None;
+                }
+                Ok(None) => return broken("the file ended too early"),
+                Err(error) => return broken(&error.to_string()),
+            }
+        }
+    })
+}
+
+/// The technician's browser has all of a file. It is compared with what the program says it sent.
+pub async fn fetched(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path(id): Path<String>,
+    Json(got): Json<Fetched>,
+) -> Result<StatusCode> {
+    let (live, by) = helper(&app, &me, id).await?;
+    let way = Way::FromCustomer;
+    let said = live.sent_hash(&got.path, got.version.trim_matches('"'));
+    let Some(said) = said else { return Err(ApiError::conflict("This file was not sent whole.")) };
+    if said != got.sha256 {
+        return Err(failed(&app, &live, by, way, got.path, Fault::WrongHash.into()).await);
+    }
+    let deed = Event::FileCarried { by, way, path: got.path, bytes: got.bytes, sha256: got.sha256 };
+    live.record_deed(&app, deed).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes a file's bytes from an offset on; says how much is there afterwards.
+pub async fn bring(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path((id, transfer)): Path<(String, u64)>,
+    Query(Bringing { folder, name, size, from }): Query<Bringing>,
+    body: Body,
+) -> Result<Json<KeptBytes>> {
+    let (live, by) = helper(&app, &me, id).await?;
+    let path = format!("{}/{name}", place(&folder)?.trim_end_matches(['/', '\\']));
+    let carried = async {
+        let mut pipe = live.job(by, Job::Bring { transfer, folder, name, size, from }).await?;
+        match pipe.answer().await? {
+            Answer::Kept { bytes } if bytes == from => {}
+            // Another part of it is there than the page believes: the page goes on from what is told.
+            Answer::Kept { bytes } => return Ok(bytes),
+            _ => return Err(JobError::Nonsense),
+        }
+        let mut body = body.into_data_stream();
+        while let Some(Ok(bytes)) = body.next().await {
+            if pipe.send(bytes).await.is_err() {
+                break;
+            }
+        }
+        pipe.finish();
+        match pipe.answer().await? {
+            Answer::Kept { bytes } => Ok(bytes),
+            _ => Err(JobError::Nonsense),
+        }
+    };
+    match carried.await {
+        Ok(bytes) => Ok(Json(KeptBytes { bytes })),
+        Err(error) => Err(failed(&app, &live, by, Way::ToCustomer, path, error).await),
+    }
+}
+
+/// How much of a file is there.
+pub async fn kept(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path((id, transfer)): Path<(String, u64)>,
+) -> Result<Json<KeptBytes>> {
+    let (live, by) = helper(&app, &me, id).await?;
+    match live.ask_program(by, Job::Kept { transfer }).await? {
+        Answer::Kept { bytes } => Ok(Json(KeptBytes { bytes })),
+        _ => Err(JobError::Nonsense.into()),
+    }
+}
+
+/// Puts a file that is there whole into its place; says the path that it got.
+pub async fn put_in_place(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path((id, transfer)): Path<(String, u64)>,
+    Json(new): Json<Placing>,
+) -> Result<Json<FileName>> {
+    let (live, by) = helper(&app, &me, id).await?;
+    let job = Job::Place { transfer, sha256: new.sha256.clone(), replace: new.replace };
+    match live.ask_program(by, job).await {
+        Ok(Answer::Placed { path, bytes }) => {
+            let deed = Event::FileCarried { by, way: Way::ToCustomer, path: path.clone(), bytes, sha256: new.sha256 };
+            live.record_deed(&app, deed).await?;
+            Ok(Json(FileName { path }))
+        }
+        Ok(_) => Err(JobError::Nonsense.into()),
+        Err(error) => Err(failed(&app, &live, by, Way::ToCustomer, new.path, error).await),
+    }
+}
+
+/// Where a file is.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct FileName {
+    pub path: String,
+}
+
+/// Gives a transfer up: nothing of it stays.
+pub async fn abandon(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path((id, transfer)): Path<(String, u64)>,
+) -> Result<StatusCode> {
+    let (live, by) = helper(&app, &me, id).await?;
+    live.ask_program(by, Job::Abandon { transfer }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Writes a failure into the timeline, unless the way is just broken: then it is tried again.
+async fn failed(app: &Shared, live: &Arc<Live>, by: ParticipantId, way: Way, path: String, error: JobError) -> ApiError {
+    if let JobError::Fault(fault) = &error {
+        let deed = Event::FileFailed { by, way, path, reason: fault.to_string() };
+        if let Err(error) = live.record_deed(app, deed).await {
+            tracing::debug!(session = %live.id, %error, "a file failed after the session's end");
+        }
+    }
+    error.into()
+}

@@ -1,0 +1,150 @@
+//! The customer's clipboard, system information and processes, and the recordings of command shells.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use protocol::{Answer, ClipboardKind, Event, Fault, Job, MAX_CLIPBOARD_IMAGE, MAX_CLIPBOARD_TEXT, SystemInfo, Way};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use ts_rs::TS;
+
+use super::{ApiError, Result, SignedIn, files::helper, sessions};
+use crate::{app::Shared, live::JobError, paths, secret};
+
+/// System information, and the number under which it is kept.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct ReadSystem {
+    pub number: u32,
+    pub info: SystemInfo,
+}
+
+/// A process, by its name.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct ProcessName {
+    pub name: String,
+}
+
+fn most(kind: ClipboardKind) -> usize {
+    match kind {
+        ClipboardKind::Text => MAX_CLIPBOARD_TEXT,
+        ClipboardKind::Image => MAX_CLIPBOARD_IMAGE,
+    }
+}
+
+/// What the customer's clipboard holds: text or a PNG.
+pub async fn read_clipboard(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Response> {
+    let (live, by) = helper(&app, &me, id).await?;
+    let mut pipe = live.job(by, Job::ReadClipboard {}).await?;
+    let Answer::Clipboard { kind, bytes } = pipe.answer().await? else { return Err(JobError::Nonsense.into()) };
+    if bytes as usize > most(kind) {
+        return Err(JobError::Fault(Fault::TooLarge).into());
+    }
+    let mut content = Vec::with_capacity(bytes as usize);
+    while let Some(piece) = pipe.next().await? {
+        content.extend_from_slice(&piece);
+        if content.len() > bytes as usize {
+            return Err(JobError::Nonsense.into());
+        }
+    }
+    if content.len() != bytes as usize {
+        return Err(JobError::Nonsense.into());
+    }
+    live.record_deed(&app, Event::ClipboardCarried { by, way: Way::FromCustomer, kind, bytes }).await?;
+    let mime = match kind {
+        ClipboardKind::Text => "text/plain; charset=utf-8",
+        ClipboardKind::Image => "image/png",
+    };
+    Ok(([(header::CONTENT_TYPE, mime)], content).into_response())
+}
+
+/// Puts text or a PNG into the customer's clipboard.
+pub async fn write_clipboard(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode> {
+    let (live, by) = helper(&app, &me, id).await?;
+    let mime = headers.get(header::CONTENT_TYPE).and_then(|t| t.to_str().ok()).unwrap_or_default();
+    let kind = match mime.split(';').next().unwrap_or_default().trim() {
+        "text/plain" => ClipboardKind::Text,
+        "image/png" => ClipboardKind::Image,
+        _ => return Err(ApiError::bad("A clipboard takes text and PNG pictures.")),
+    };
+    if body.is_empty() {
+        return Err(ApiError::bad("Your clipboard is empty."));
+    }
+    if body.len() > most(kind) {
+        return Err(JobError::Fault(Fault::TooLarge).into());
+    }
+    let bytes = u32::try_from(body.len()).unwrap_or(u32::MAX);
+    let mut pipe = live.job(by, Job::WriteClipboard { kind }).await?;
+    for piece in body.chunks(64 * 1024) {
+        pipe.send(body.slice_ref(piece)).await?;
+    }
+    pipe.finish();
+    pipe.answer().await?;
+    live.record_deed(&app, Event::ClipboardCarried { by, way: Way::ToCustomer, kind, bytes }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Reads the system information, and keeps it with the session as it was.
+pub async fn read_system(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Json<ReadSystem>> {
+    let (live, by) = helper(&app, &me, id).await?;
+    let Answer::SystemInfo { info } = live.ask_program(by, Job::SystemInfo {}).await? else {
+        return Err(JobError::Nonsense.into());
+    };
+    let number = live.next_number();
+    let body = serde_json::to_vec(&*info).map_err(anyhow::Error::from)?;
+    let sha256 = secret::hex(&Sha256::digest(&body));
+    keep(paths::system_info(&app.config.data, &live.id, number), body).await?;
+    live.record_deed(&app, Event::SystemInfoRead { by, number, sha256 }).await?;
+    Ok(Json(ReadSystem { number, info: *info }))
+}
+
+/// Writes what is kept beside a timeline, whole before it is named.
+pub async fn keep(path: std::path::PathBuf, body: Vec<u8>) -> Result<()> {
+    let written = tokio::task::spawn_blocking(move || {
+        use std::io::Write;
+        std::fs::create_dir_all(path.parent().expect("a path of ours has a folder"))?;
+        let mut file = std::fs::File::create_new(path)?;
+        file.write_all(&body)?;
+        file.sync_all()
+    });
+    written.await.map_err(anyhow::Error::from)?.map_err(|e| anyhow::Error::from(e).into())
+}
+
+/// System information as it was.
+pub async fn system(State(app): State<Shared>, _: SignedIn, Path((id, number)): Path<(String, u32)>) -> Result<Response> {
+    let path = paths::system_info(&app.config.data, &sessions::parse(id)?, number);
+    let body = tokio::fs::read(path).await.map_err(|_| ApiError::missing("system information"))?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// Ends a process of the customer's machine.
+pub async fn end_process(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path((id, pid)): Path<(String, u32)>,
+    Json(ProcessName { name }): Json<ProcessName>,
+) -> Result<StatusCode> {
+    let (live, by) = helper(&app, &me, id).await?;
+    live.ask_program(by, Job::EndProcess { pid, name: name.clone() }).await?;
+    live.record_deed(&app, Event::ProcessEnded { by, pid, name }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The recording of a command shell.
+pub async fn shell(State(app): State<Shared>, _: SignedIn, Path((id, number)): Path<(String, u32)>) -> Result<Response> {
+    let path = paths::shell(&app.config.data, &sessions::parse(id)?, number);
+    let body = tokio::fs::read(path).await.map_err(|_| ApiError::missing("shell's recording"))?;
+    Ok(([(header::CONTENT_TYPE, "application/x-asciicast")], body).into_response())
+}

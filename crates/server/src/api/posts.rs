@@ -1,0 +1,209 @@
+//! Files that are put into the chat, by either side, kept by the server; and pictures of the screen for the journal.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::{Path, Query, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+};
+use futures::StreamExt;
+use protocol::{Event, ParticipantId, Phase, RefusalReason, name_fits};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use tokio::io::AsyncWriteExt;
+use tower::ServiceExt;
+use tower_http::services::ServeFile;
+
+use super::{ApiError, From, Result, SignedIn, desk, files::helper, join, machine, sessions};
+use crate::{
+    app::{self, Shared},
+    live::{ActError, Live},
+    paths, secret,
+};
+
+/// The largest file that the chat takes.
+pub const LARGEST: u64 = 512 * 1024 * 1024;
+/// The largest picture of a screen.
+const LARGEST_PICTURE: usize = 32 * 1024 * 1024;
+
+/// A file's name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Named {
+    name: String,
+}
+
+/// A technician's file.
+pub async fn post(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path(id): Path<String>,
+    Query(named): Query<Named>,
+    body: Body,
+) -> Result<StatusCode> {
+    let (live, who) = helper(&app, &me, id).await?;
+    store(&app, &live, who, named.name, body).await
+}
+
+/// A customer's or an expert's file; the resume token says whose.
+pub async fn post_by_token(
+    State(app): State<Shared>,
+    From(address): From,
+    headers: HeaderMap,
+    Query(named): Query<Named>,
+    body: Body,
+) -> Result<StatusCode> {
+    app.key_guesses.guess(address)?;
+    let (live, who) = join::by_token(&app, bearer(&headers)?, false).await?;
+    store(&app, &live, who, named.name, body).await
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str> {
+    let value = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+    value.and_then(|v| v.strip_prefix("Bearer ")).ok_or_else(ApiError::signed_out)
+}
+
+async fn store(app: &Shared, live: &Arc<Live>, from: ParticipantId, name: String, body: Body) -> Result<StatusCode> {
+    if !name_fits(&name) {
+        return Err(ApiError::bad("This is not a file's name."));
+    }
+    if live.ask(|s| s.phase()).await == Phase::Held {
+        return Err(ActError::from(RefusalReason::OnHold).into());
+    }
+    let number = live.next_number();
+    let path = paths::post(&app.config.data, &live.id, number);
+    let stored = receive(app, &path, body).await;
+    let (bytes, sha256) = match stored {
+        Ok(stored) => stored,
+        Err(error) => {
+            let _ = tokio::fs::remove_file(&path).await;
+            return Err(error);
+        }
+    };
+    live.record_deed(app, Event::FilePosted { from, number, name, bytes, sha256 }).await?;
+    Ok(StatusCode::CREATED)
+}
+
+async fn receive(app: &Shared, path: &std::path::Path, body: Body) -> Result<(u64, String)> {
+    let io = |e: std::io::Error| ApiError::from(anyhow::Error::from(e));
+    tokio::fs::create_dir_all(path.parent().expect("a path of ours has a folder")).await.map_err(io)?;
+    let mut file = tokio::fs::File::create_new(path).await.map_err(io)?;
+    let (mut bytes, mut hash, mut body) = (0u64, Sha256::new(), body.into_data_stream());
+    while let Some(piece) = body.next().await {
+        let piece = piece.map_err(|_| ApiError::bad("The file did not arrive whole."))?;
+        bytes += piece.len() as u64;
+        if bytes > LARGEST {
+            return Err(ApiError::too_large("The chat takes files of up to 512 MB. Larger ones go by file transfer."));
+        }
+        if bytes.is_multiple_of(1024) && app::free_bytes(&app.config.data) < app.config.disk_floor_bytes {
+            return Err(ApiError::full());
+        }
+        hash.update(&piece);
+        file.write_all(&piece).await.map_err(io)?;
+    }
+    if app::free_bytes(&app.config.data) < app.config.disk_floor_bytes {
+        return Err(ApiError::full());
+    }
+    file.sync_all().await.map_err(io)?;
+    Ok((bytes, secret::hex(&hash.finalize())))
+}
+
+/// A file of the chat, for technicians.
+pub async fn read(State(app): State<Shared>, _: SignedIn, Path((id, number)): Path<(String, u32)>) -> Result<Response> {
+    let id = sessions::parse(id)?;
+    let entries = app.hub.read(&app, &id).await?.ok_or_else(|| ApiError::missing("session"))?;
+    serve(&app, &id, number, entries).await
+}
+
+/// A file of the chat, for whoever holds a resume token of its session.
+pub async fn read_by_token(
+    State(app): State<Shared>,
+    From(address): From,
+    headers: HeaderMap,
+    Path(number): Path<u32>,
+) -> Result<Response> {
+    app.key_guesses.guess(address)?;
+    let (live, _) = join::by_token(&app, bearer(&headers)?, false).await?;
+    let entries = live.entries().await;
+    serve(&app, &live.id, number, entries).await
+}
+
+async fn serve(
+    app: &Shared,
+    id: &protocol::SessionId,
+    number: u32,
+    entries: Vec<protocol::Entry>,
+) -> Result<Response> {
+    let name = entries.into_iter().find_map(|e| match e.event {
+        Event::FilePosted { number: n, name, .. } if n == number => Some(name),
+        _ => None,
+    });
+    let name = name.ok_or_else(|| ApiError::missing("file"))?;
+    let kind = "application/octet-stream".parse().expect("a fixed name parses");
+    let request = axum::http::Request::new(Body::empty());
+    let file = ServeFile::new_with_mime(paths::post(&app.config.data, id, number), &kind);
+    let Ok(served) = file.oneshot(request).await;
+    let mut response = served.map(Body::new);
+    // RFC 6266 with RFC 5987: the name in UTF-8, percent-encoded.
+    let encoded: String = name.bytes().map(|b| format!("%{b:02X}")).collect();
+    let disposition = format!("attachment; filename*=UTF-8''{encoded}");
+    let disposition = HeaderValue::from_str(&disposition).expect("percent-encoded text is a header's text");
+    response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
+    Ok(response)
+}
+
+/// Puts a picture of the shared screen into the incident's journal.
+pub async fn screenshot(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>, body: Bytes) -> Result<StatusCode> {
+    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
+    let (live, by) = helper(&app, &me, id).await?;
+    if !body.starts_with(PNG) || body.len() > LARGEST_PICTURE {
+        return Err(ApiError::bad("A picture must be a PNG of at most 32 MB."));
+    }
+    if !live.ask(session::Session::may_view).await {
+        return Err(ActError::from(RefusalReason::NotGranted).into());
+    }
+    let number = live.next_number();
+    let sha256 = secret::hex(&Sha256::digest(&body));
+    machine::keep(paths::screenshot(&app.config.data, &live.id, number), body.to_vec()).await?;
+    live.record_deed(&app, Event::ScreenshotTaken { by, number, sha256 }).await?;
+    let incident = live.state().await.incident.id;
+    let mut row =
+        desk::write_journal(&app, incident, "screenshot", &me.0.name, number.to_string()).await?;
+    row.session = Set(Some(live.id.to_string()));
+    row.insert(&app.db).await?;
+    Ok(StatusCode::CREATED)
+}
+
+/// A picture of a shared screen.
+pub async fn read_screenshot(
+    State(app): State<Shared>,
+    _: SignedIn,
+    Path((id, number)): Path<(String, u32)>,
+) -> Result<Response> {
+    let path = paths::screenshot(&app.config.data, &sessions::parse(id)?, number);
+    let body = tokio::fs::read(path).await.map_err(|_| ApiError::missing("picture"))?;
+    Ok(axum::response::IntoResponse::into_response(([(header::CONTENT_TYPE, "image/png")], body)))
+}
+
+/// A customer's rating.
+#[derive(Deserialize, ts_rs::TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct Rating {
+    pub token: String,
+    pub stars: u8,
+    pub comment: String,
+}
+
+/// Takes a customer's rating, once, after the session's end.
+pub async fn rate(State(app): State<Shared>, From(address): From, Json(rating): Json<Rating>) -> Result<StatusCode> {
+    app.key_guesses.guess(address)?;
+    let (session, who) = join::whose(&app, &rating.token).await?;
+    let command = session::Command::Rate { stars: rating.stars, comment: rating.comment.trim().to_owned() };
+    app.hub.act_on_any(&app, &session, &session::Actor::Participant(who), command).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,177 @@
+//! Jobs for the customer's program: judged, handed to its connection, and carried in pieces of bounded number.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use bytes::Bytes;
+use protocol::{
+    Answer, Entry, Event, Fault, Framed, Job, MAX_ANSWER_BYTES, Mark, ParticipantId, RefusalReason, Right,
+    ServerMessage,
+};
+use session::{Actor, Command};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{ActError, Live};
+use crate::app::Shared;
+
+/// How many jobs may wait for the program's connection.
+pub(super) const WAITING: usize = 32;
+/// Of so many files that were sent it is remembered what they were.
+const MOST_SENT: usize = 256;
+
+/// A job on its way to the program's connection.
+pub struct Wanted {
+    pub job: Job,
+    pub pipe: oneshot::Sender<Pipe>,
+}
+
+/// A piece of what the program says; the stream's proper end is a piece of its own, so that a broken connection is not
+/// taken for it.
+pub enum Piece {
+    Bytes(Bytes),
+    End,
+}
+
+/// A job's stream, seen from the server. Dropping it ends the job.
+pub struct Pipe {
+    pub to: Option<mpsc::Sender<Bytes>>,
+    pub from: mpsc::Receiver<Piece>,
+    pub rest: Bytes,
+}
+
+/// Why a job was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    #[error(transparent)]
+    Refused(#[from] RefusalReason),
+    /// The program says why.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The connection to the program broke: it may come back.
+    #[error("the customer's program cannot be reached just now")]
+    Away,
+    /// The program said something else than the job expects.
+    #[error("the customer's program gave an answer that makes no sense")]
+    Nonsense,
+    #[error(transparent)]
+    Act(#[from] ActError),
+    #[error("{0}")]
+    Store(#[from] std::io::Error),
+}
+
+/// What the program said of a file when it had sent all of it.
+pub(super) struct Sent {
+    path: String,
+    version: String,
+    sha256: String,
+}
+
+impl Pipe {
+    /// The next piece; `None` at the stream's end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, JobError> {
+        if !self.rest.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.rest)));
+        }
+        match self.from.recv().await {
+            Some(Piece::Bytes(bytes)) => Ok(Some(bytes)),
+            Some(Piece::End) => Ok(None),
+            None => Err(JobError::Away),
+        }
+    }
+
+    /// The next answer. What follows it stays for [`Pipe::next`].
+    pub async fn answer(&mut self) -> Result<Answer, JobError> {
+        let mut framed = Framed::new(MAX_ANSWER_BYTES);
+        loop {
+            match framed.next_message().map_err(|_| JobError::Nonsense)? {
+                Some(Answer::Fault { fault }) => return Err(fault.into()),
+                Some(answer) => {
+                    self.rest = framed.rest().into();
+                    return Ok(answer);
+                }
+                None => framed.push(&self.next().await?.ok_or(JobError::Nonsense)?),
+            }
+        }
+    }
+
+    /// Sends bytes to the program.
+    pub async fn send(&self, bytes: Bytes) -> Result<(), JobError> {
+        let Some(to) = &self.to else { return Err(JobError::Away) };
+        to.send(bytes).await.map_err(|_| JobError::Away)
+    }
+
+    /// Says that nothing more follows.
+    pub fn finish(&mut self) {
+        self.to = None;
+    }
+}
+
+impl Live {
+    /// Opens a job for this participant, if the customer's grants allow it now.
+    pub async fn job(&self, who: ParticipantId, job: Job) -> Result<Pipe, JobError> {
+        let program = {
+            let inner = self.inner.lock().await;
+            if !inner.session.may(who, job.right()) {
+                return Err(RefusalReason::NotGranted.into());
+            }
+            inner.connections.iter().find_map(|c| c.jobs.clone()).ok_or(JobError::Away)?
+        };
+        let (sender, pipe) = oneshot::channel();
+        program.send(Wanted { job, pipe: sender }).await.map_err(|_| JobError::Away)?;
+        pipe.await.map_err(|_| JobError::Away)
+    }
+
+    /// Does a job that has one answer.
+    pub async fn ask_program(&self, who: ParticipantId, job: Job) -> Result<Answer, JobError> {
+        self.job(who, job).await?.answer().await
+    }
+
+    /// Whether a right is in effect for this participant.
+    pub async fn may(&self, who: ParticipantId, right: Right) -> bool {
+        self.inner.lock().await.session.may(who, right)
+    }
+
+    /// Writes into the timeline what was done.
+    pub async fn record_deed(self: &Arc<Self>, app: &Shared, deed: Event) -> Result<(), ActError> {
+        self.act(app, &Actor::Server, Command::Record { deed }).await.map(|_| ())
+    }
+
+    /// A number for something that is kept beside the timeline; each is given once.
+    pub fn next_number(&self) -> u32 {
+        self.next_number.fetch_add(1, Relaxed)
+    }
+
+    /// The program has sent all of a file, and says what it was.
+    pub fn sent(&self, path: String, version: String, sha256: String) {
+        let mut sent = self.sent.lock().expect("nobody panics while holding what was sent");
+        sent.push_back(Sent { path, version, sha256 });
+        if sent.len() > MOST_SENT {
+            sent.pop_front();
+        }
+    }
+
+    /// What the program said of a file that it has sent.
+    pub fn sent_hash(&self, path: &str, version: &str) -> Option<String> {
+        let sent = self.sent.lock().expect("nobody panics while holding what was sent");
+        sent.iter().rev().find(|s| s.path == path && s.version == version).map(|s| s.sha256.clone())
+    }
+
+    /// Passes a drawing on to the customer's program, from whoever may see the screen.
+    pub async fn annotate(&self, from: ParticipantId, mark: Mark) {
+        let allowed = self.ask(|s| s.may_view() && s.participant(from).is_some_and(|p| p.role != protocol::Role::Customer));
+        if mark.fits() && allowed.await {
+            self.to_program(ServerMessage::Annotate { from, mark }).await;
+        }
+    }
+}
+
+/// The highest number that this timeline has given out.
+pub(super) fn highest_number(entries: &[Entry]) -> u32 {
+    let number = |e: &Entry| match e.event {
+        Event::FilePosted { number, .. }
+        | Event::ShellStarted { number, .. }
+        | Event::SystemInfoRead { number, .. }
+        | Event::ScreenshotTaken { number, .. } => Some(number),
+        _ => None,
+    };
+    entries.iter().filter_map(number).max().unwrap_or(0)
+}
