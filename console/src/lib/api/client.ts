@@ -21,8 +21,25 @@ async function ask<T>(method: string, path: string, body?: unknown): Promise<T> 
     throw new Problem(0, 'The server cannot be reached. Please check your connection.');
   }
   if (answer.ok) return (answer.status === 204 ? undefined : await answer.json()) as T;
+  throw await problemOf(answer);
+}
+
+/** Sends bytes as they are. */
+export async function send(
+  method: string,
+  path: string,
+  body: Blob,
+  headers: Record<string, string> = {}
+): Promise<void> {
+  const answer = await fetch(path, { method, body, headers }).catch(() => null);
+  if (!answer) throw new Problem(0, 'The server cannot be reached. Please check your connection.');
+  if (!answer.ok) throw await problemOf(answer);
+}
+
+/** What an answer that is not a success says. */
+export async function problemOf(answer: Response): Promise<Problem> {
   const problem = (await answer.json().catch(() => null)) as { message?: string } | null;
-  throw new Problem(answer.status, problem?.message ?? `The server answered ${answer.status}.`);
+  return new Problem(answer.status, problem?.message ?? `The server answered ${answer.status}.`);
 }
 
 export const get = <T>(path: string) => ask<T>('GET', path);

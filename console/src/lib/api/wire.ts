@@ -11,7 +11,7 @@ import type { ServerMessage } from './types/ServerMessage';
 // with 156). The library then uses a plain WebSocket, which survives every cut.
 Object.defineProperty(globalThis, 'WebSocketStream', { value: undefined, configurable: true, writable: true });
 
-const VERSION = 2;
+const VERSION = 3;
 const LARGEST_MESSAGE = 1024 * 1024;
 
 export interface Handlers {
@@ -116,6 +116,12 @@ export class Wire {
   act(input: Input) {
     this.input ??= this.openInput();
     this.input.then((writer) => writer.write(encode(input))).catch(() => this.end());
+  }
+
+  /** A bidirectional stream for a command shell: messages in, raw output out. */
+  async shell() {
+    const { readable, writable } = await this.transport.createBidirectionalStream();
+    return { output: readable.getReader(), input: writable.getWriter() };
   }
 
   close() {

@@ -8,6 +8,7 @@ import type { Path } from '../api/types/Path';
 import type { Permit } from '../api/types/Permit';
 import type { SessionState } from '../api/types/SessionState';
 import type { ServerMessage } from '../api/types/ServerMessage';
+import { readFrames, type Frame } from '../viewer/frames';
 import { Wire } from '../api/wire';
 
 /** Where the connection stands. */
@@ -17,7 +18,17 @@ export interface Options {
   client: Client;
   /** Asks for a new ticket. A Problem with status 404 or 409 means that there is no way back. */
   ticket: () => Promise<string>;
-  screen?: (reader: ReadableStreamDefaultReader<Uint8Array>, rest: Uint8Array<ArrayBufferLike>) => Promise<void>;
+  /** Whether this is a page that sees the screen. */
+  sees?: boolean;
+  /** The web API of this session for whoever has no account: a token that says who asks. */
+  token?: () => string;
+}
+
+/** Who takes the frames of the screen in. */
+export interface Sink {
+  frame(frame: Frame): void;
+  /** Frames wait until then: what the decoder can show must be known first. */
+  ready: Promise<unknown>;
 }
 
 const TYPING_SHOWS = 4_000;
@@ -39,8 +50,11 @@ export class Attendance {
   /** How long the last picture stayed in the server, in tenths of a millisecond. */
   relay = $state<number | null>(null);
   caughtUp = $state(false);
-  /** Messages of others that came while nobody looked at the page. */
+  /** Messages of others that came while nobody looked. */
   unread = $state(0);
+  /** Whether this session is the one on the page. */
+  watched = false;
+  private sink: Sink | null = null;
   private wire: Wire | null = null;
   private typingTimer?: ReturnType<typeof setTimeout>;
   private heard = 0;
@@ -58,7 +72,7 @@ export class Attendance {
   private wake?: () => void;
   private hurry = () => this.wake?.();
   private looked = () => {
-    if (!document.hidden) this.unread = 0;
+    if (!document.hidden && this.watched) this.unread = 0;
   };
 
   private async attend() {
@@ -91,7 +105,7 @@ export class Attendance {
       const handlers = {
         message: (message: ServerMessage) => this.told(message),
         closed,
-        ...(this.options.screen ? { screen: this.options.screen } : {})
+        ...(this.options.sees ? { screen: this.frames } : {})
       };
       Wire.open(ticket, this.options.client, have, handlers).then((wire) => {
         this.wire = wire;
@@ -99,6 +113,34 @@ export class Attendance {
         this.heard = Date.now();
       }, reject);
     });
+  }
+
+  private frames = async (reader: ReadableStreamDefaultReader<Uint8Array>, rest: Uint8Array<ArrayBufferLike>) => {
+    await this.sink?.ready;
+    await readFrames(reader, rest, (frame) => {
+      // While nobody looks, frames are taken for seen: the recording goes on, and nothing piles up.
+      if (this.sink) this.sink.frame(frame);
+      else if (frame.kind !== 'shape') this.send({ type: 'drawn', seq: frame.seq });
+    });
+  };
+
+  /** From now on this shows the screen; a keyframe comes as soon as it can. */
+  show(sink: Sink) {
+    this.sink = sink;
+    if (this.state?.screen) void sink.ready.then(() => this.send({ type: 'need_keyframe' }));
+  }
+
+  hide(sink: Sink) {
+    if (this.sink === sink) this.sink = null;
+  }
+
+  /** A stream of its own for a command shell. */
+  shell() {
+    return this.wire?.shell() ?? Promise.reject(new Error('not connected'));
+  }
+
+  get token() {
+    return this.options.token?.() ?? null;
   }
 
   private told(message: ServerMessage) {
@@ -150,7 +192,7 @@ export class Attendance {
     const { event } = entry;
     if (event.type !== 'chat') return;
     if (event.from === this.me) this.said = this.said.filter((s) => s.nonce !== event.nonce);
-    if (event.from !== this.me && this.caughtUp && document.hidden) this.unread += 1;
+    if (event.from !== this.me && this.caughtUp && (document.hidden || !this.watched)) this.unread += 1;
     if (event.from === this.typing) this.typing = null;
   }
 
@@ -180,6 +222,12 @@ export class Attendance {
 
   act(input: import('../api/types/Input').Input) {
     this.wire?.act(input);
+  }
+
+  /** Somebody looks at this session now, or no more. */
+  watch(now: boolean) {
+    this.watched = now;
+    if (now && !document.hidden) this.unread = 0;
   }
 
   /** Why an act may not be done now; null when it may. */

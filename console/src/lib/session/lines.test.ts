@@ -6,15 +6,17 @@ const entry = (seq: number, event: Entry['event']): Entry => ({ seq, at: seq * 1
 
 describe('lines', () => {
   const entries = [
-    entry(1, { type: 'joined', id: 1, role: 'technician', name: 'Tom', client: 'console', user: 1 }),
-    entry(2, { type: 'joined', id: 2, role: 'customer', name: 'Ada', client: 'program', user: null }),
+    entry(1, { type: 'joined', id: 1, role: 'technician', name: 'Tom', client: 'console', user: 1, rights: [] }),
+    entry(2, { type: 'joined', id: 2, role: 'customer', name: 'Ada', client: 'program', user: null, rights: [] }),
     entry(3, { type: 'chat', from: 2, text: 'Hello', nonce: 1 }),
     entry(4, { type: 'left', id: 2 })
   ];
 
   it('says who spoke and who left, by name', () => {
     expect(
-      lines(entries, [], 1, 'technician').map((l) => (l.kind === 'said' ? `${l.who}: ${l.text}` : l.text))
+      lines(entries, [], 1, 'technician').map((l) =>
+        l.kind === 'said' ? `${l.who}: ${l.text}` : l.kind === 'file' ? l.name : l.text
+      )
     ).toEqual(['Ada has joined (with the support program)', 'Ada: Hello', 'Ada has left the conversation']);
   });
 });

@@ -2,9 +2,13 @@
 
 import type { Entry } from '../api/types/Entry';
 import type { Participant } from '../api/types/Participant';
+import type { Right } from '../api/types/Right';
+import { size } from '../ui/time';
 
 export type Line =
   | { kind: 'said'; seq: number; at: number; who: string; text: string; mine: boolean }
+  | { kind: 'file'; seq: number; at: number; who: string; mine: boolean; number: number; name: string; bytes: number }
+  | { kind: 'note'; seq: number; at: number; who: string; text: string }
   | { kind: 'happened'; seq: number; at: number; text: string; tone: 'quiet' | 'notable' | 'alarm' };
 
 /** Whose eyes: the customer reads "you" where the technician reads a name. */
@@ -25,6 +29,11 @@ function toLine(entry: Entry, names: Map<number, string>, me: number, reader: Re
   if (event.type === 'chat') {
     return { kind: 'said', seq, at, who: name(event.from), text: event.text, mine: event.from === me };
   }
+  if (event.type === 'file_posted') {
+    const { number, name: file, bytes } = event;
+    return { kind: 'file', seq, at, who: name(event.from), mine: event.from === me, number, name: file, bytes };
+  }
+  if (event.type === 'noted') return { kind: 'note', seq, at, who: event.by.name, text: event.text };
   const customer = reader === 'customer';
   const happened = (text: string, tone: 'quiet' | 'notable' | 'alarm' = 'quiet'): Line => ({
     kind: 'happened',
@@ -33,7 +42,10 @@ function toLine(entry: Entry, names: Map<number, string>, me: number, reader: Re
     text,
     tone
   });
-  const wish = (rights: string[]) => (rights.includes('control') ? 'see and control' : 'see');
+  const your = customer ? 'your' : 'the';
+  const wish = (rights: Right[]) => wishes(rights, your);
+  const who = (id: number) => (id === me ? 'You' : name(id));
+  const has = (id: number) => (id === me ? 'have' : 'has');
   switch (event.type) {
     case 'joined':
       return event.id === me ? null : happened(`${event.name} has joined${means(event.client)}`, 'notable');
@@ -44,22 +56,20 @@ function toLine(entry: Entry, names: Map<number, string>, me: number, reader: Re
     case 'left':
       return event.id === me ? null : happened(`${name(event.id)} has left the conversation`, 'alarm');
     case 'asked':
-      return happened(
-        customer
-          ? `${name(event.by)} asks to ${wish(event.rights)} your screen`
-          : `You asked to ${wish(event.rights)} the screen`
-      );
+      return happened(`${who(event.by)} ${event.by === me ? 'asked' : 'asks'} to ${wish(event.rights)}`);
     case 'granted':
-      return happened(
-        customer
-          ? `You allowed to ${wish(event.rights)} your screen`
-          : `${name(event.by)} allows you to ${wish(event.rights)} the screen`,
-        'notable'
-      );
+      return happened(`${customer ? 'You allow' : `${name(event.by)} allows`} to ${wish(event.rights)}`, 'notable');
     case 'denied':
       return happened(customer ? 'You did not allow it' : `${name(event.by)} does not allow it`, 'alarm');
     case 'withdrawn': {
-      const what = event.right === 'view' ? 'The screen is no longer visible' : 'The control of the screen has ended';
+      const what = {
+        view: 'The screen is no longer visible',
+        control: 'The control of the screen has ended',
+        files: 'Files are no longer allowed',
+        clipboard: 'The clipboard is no longer allowed',
+        shell: 'Commands are no longer allowed',
+        system_info: 'System information is no longer allowed'
+      }[event.right];
       const why = {
         customer: 'by the customer',
         technician: 'by the technician',
@@ -96,11 +106,82 @@ function toLine(entry: Entry, names: Map<number, string>, me: number, reader: Re
         customer ? `${event.to.name} takes over` : `${event.by.name} has transferred the session to ${event.to.name}`,
         'notable'
       );
+    case 'queued': {
+      const place = event.queue.is === 'team' ? `the queue of ${event.queue.team}` : 'the general queue';
+      return customer
+        ? null
+        : happened(
+            event.by ? `${event.by.name} has put the session into ${place}` : `The session is back in ${place}`,
+            'notable'
+          );
+    }
+    case 'taken':
+      return happened(customer ? `${event.by.name} takes over` : `${event.by.name} has taken the session`, 'notable');
+    case 'inherited':
+      return happened(`${event.from.name} did not come back: ${event.to.name} takes over`, 'notable');
+    case 'shared_with':
+      return customer ? null : happened(`${event.by.name} asks ${event.with.name} to join`);
+    case 'expert_invited':
+      return happened(`${event.by.name} has invited ${event.invitation.name}`, 'notable');
+    case 'control_wanted':
+      return customer ? null : happened(`${who(event.by)} would like to control the screen`, 'notable');
+    case 'control_passed':
+      return happened(`${who(event.to)} ${event.to === me ? 'control' : 'controls'} ${your} screen now`, 'notable');
+    case 'file_carried':
+      return happened(
+        event.way === 'to_customer'
+          ? `${who(event.by)} ${has(event.by)} sent ${event.path} (${size(event.bytes)})`
+          : `${who(event.by)} ${has(event.by)} fetched ${event.path} (${size(event.bytes)})`,
+        'notable'
+      );
+    case 'file_failed':
+      return happened(
+        `${event.path} could not be ${event.way === 'to_customer' ? 'sent' : 'fetched'}: ${event.reason}`,
+        'alarm'
+      );
+    case 'folder_made':
+      return happened(`${who(event.by)} ${has(event.by)} made the folder ${event.path}`);
+    case 'file_renamed':
+      return happened(`${who(event.by)} ${has(event.by)} renamed ${event.from} to ${event.to}`);
+    case 'file_deleted':
+      return happened(`${who(event.by)} ${has(event.by)} deleted ${event.path}`);
+    case 'clipboard_carried':
+      return happened(
+        event.way === 'to_customer'
+          ? `${who(event.by)} ${has(event.by)} put ${event.kind === 'text' ? 'text' : 'a picture'} into ${customer ? 'your' : "the customer's"} clipboard`
+          : `${who(event.by)} ${has(event.by)} read ${event.kind === 'text' ? 'text' : 'a picture'} from ${customer ? 'your' : "the customer's"} clipboard`
+      );
+    case 'shell_started':
+      return happened(`${who(event.by)} ${has(event.by)} opened a command shell`, 'notable');
+    case 'shell_ended':
+      return happened('The command shell is closed');
+    case 'system_info_read':
+      return happened(`${who(event.by)} ${has(event.by)} read the system information`);
+    case 'process_ended':
+      return happened(`${who(event.by)} ${has(event.by)} ended the process ${event.name} (${event.pid})`, 'notable');
+    case 'screenshot_taken':
+      return happened(`${who(event.by)} ${has(event.by)} put a picture of the screen into the journal`);
     case 'ended':
       return happened('The session has ended', 'alarm');
     default:
       return null;
   }
+}
+
+/** What these rights let somebody do, in words that follow "to". */
+export function wishes(rights: Right[], your = 'the'): string {
+  const screen = rights.includes('control')
+    ? [`see and control ${your} screen`]
+    : rights.includes('view')
+      ? [`see ${your} screen`]
+      : [];
+  const words: Partial<Record<Right, string>> = {
+    files: `see and exchange ${your === 'the' ? '' : 'your '}files`,
+    clipboard: `use ${your} clipboard`,
+    shell: 'run commands',
+    system_info: 'see system information'
+  };
+  return [...screen, ...rights.flatMap((r) => words[r] ?? [])].join(', ');
 }
 
 function means(client: string): string {

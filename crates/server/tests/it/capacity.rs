@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use protocol::{Answer, FrameKind, HEADER_BYTES, Header};
+use protocol::{FrameKind, HEADER_BYTES, Header, Right};
 use screen::{Coder, Rect};
 use web_transport_trait::{RecvStream, SendStream, Session};
 

@@ -4,7 +4,7 @@ use std::{
 };
 
 use protocol::{
-    Answer, Client, ClientMessage, Event, FrameKind, Header, Input, RefusalReason, Right, ServerMessage, encode,
+    Client, ClientMessage, Event, FrameKind, Header, Input, RefusalReason, Right, ServerMessage, encode,
 };
 use web_transport_trait::{RecvStream, SendStream, Session};
 

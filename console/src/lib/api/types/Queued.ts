@@ -9,4 +9,20 @@ export type Queued = { state: SessionState,
 /**
  * When it was generated.
  */
-since: Timestamp, mine: boolean, };
+since: Timestamp, 
+/**
+ * It is the asker's own.
+ */
+mine: boolean, 
+/**
+ * It waits in a queue that the asker may take it from.
+ */
+open: boolean, 
+/**
+ * The asker was asked to join.
+ */
+shared: boolean, 
+/**
+ * Since when it stands as it does: the customer waits, it is on hold.
+ */
+waits_since: Timestamp, };

@@ -1,0 +1,338 @@
+// Files on their way, both directions: each with its progress, and each able to pause and to go on after a cut.
+
+import { get, post, Problem, remove, words } from '../api/client';
+import type { FileName } from '../api/types/FileName';
+import type { KeptBytes } from '../api/types/KeptBytes';
+import type { Order, Report } from './fetch.worker';
+
+export type Course =
+  | { is: 'queued' }
+  | { is: 'running' }
+  | { is: 'waiting' }
+  | { is: 'paused' }
+  | { is: 'checking' }
+  | { is: 'done'; where: string }
+  | { is: 'failed'; why: string }
+  | { is: 'cancelled' };
+
+/** So many run at once; the others wait. */
+const AT_ONCE = 3;
+/** How long a broken connection is tried again. */
+const PATIENCE = 10 * 60_000;
+const OVER = ['done', 'failed', 'cancelled'];
+
+const number = () => crypto.getRandomValues(new Uint32Array(2)).reduce((all, n) => (all % 2 ** 20) * 2 ** 32 + n, 0);
+
+export abstract class Transfer {
+  readonly number = number();
+  course = $state<Course>({ is: 'queued' });
+  done = $state(0);
+  size = $state<number | null>(null);
+  /** Bytes a second. */
+  rate = $state(0);
+  private seen: { at: number; bytes: number }[] = [];
+
+  constructor(
+    readonly session: string,
+    readonly way: 'to_customer' | 'from_customer',
+    readonly name: string
+  ) {}
+
+  get over() {
+    return OVER.includes(this.course.is);
+  }
+
+  /** Seconds that are left, as far as can be said. */
+  get left(): number | null {
+    return this.size !== null && this.rate > 0 && this.course.is === 'running'
+      ? (this.size - this.done) / this.rate
+      : null;
+  }
+
+  protected progress(bytes: number) {
+    this.done = bytes;
+    const now = performance.now();
+    this.seen = [...this.seen.filter((s) => now - s.at < 3_000), { at: now, bytes }];
+    const first = this.seen[0]!;
+    if (now - first.at > 200) this.rate = Math.max(0, ((bytes - first.bytes) / (now - first.at)) * 1_000);
+  }
+
+  protected fail(why: string) {
+    if (!this.over) this.course = { is: 'failed', why };
+  }
+
+  abstract run(): Promise<void>;
+  abstract pause(): void;
+  abstract resume(): void;
+  abstract cancel(): void;
+}
+
+/** From this browser to the customer. */
+export class Bringing extends Transfer {
+  private request: XMLHttpRequest | null = null;
+  private wake: (() => void) | null = null;
+
+  constructor(
+    session: string,
+    private file: File,
+    private folder: string,
+    private placed: () => void
+  ) {
+    super(session, 'to_customer', file.name);
+    this.size = file.size;
+  }
+
+  private get address() {
+    return `/api/sessions/${this.session}/files/bring/${this.number}`;
+  }
+
+  async run() {
+    const hash = hashOf(this.file);
+    hash.catch(() => undefined);
+    try {
+      let since = Date.now();
+      let from = 0;
+      // An empty file goes once, so that it is there.
+      for (let wait = 300, first = true; first || from < this.file.size; wait = Math.min(wait * 2, 5_000)) {
+        if (this.over) return;
+        if (this.course.is === 'paused') await new Promise<void>((resolve) => (this.wake = resolve));
+        if (this.over) return;
+        this.course = { is: 'running' };
+        try {
+          const kept = await this.put(from);
+          if (kept > from) [wait, since] = [300, Date.now()];
+          [from, first] = [kept, false];
+          this.progress(from);
+        } catch (error) {
+          if (this.over) return;
+          if (!passes(error) || Date.now() - since > PATIENCE) throw error;
+          if (this.isPaused()) continue;
+          this.course = { is: 'waiting' };
+          await new Promise((resolve) => setTimeout(resolve, wait));
+          const kept = await get<KeptBytes>(this.address).catch((e) => {
+            if (passes(e)) return null;
+            throw e;
+          });
+          if (kept) {
+            if (kept.bytes > from) since = Date.now();
+            from = kept.bytes;
+          }
+        }
+      }
+      if (this.over) return;
+      this.course = { is: 'checking' };
+      const path = `${this.folder.replace(/[/\\]$/, '')}/${this.name}`;
+      const placing = { path, sha256: await hash, replace: false };
+      const place = await again(() => post<FileName>(this.address, placing));
+      this.course = { is: 'done', where: place.path };
+      this.placed();
+    } catch (error) {
+      this.fail(words(error));
+      void remove(this.address).catch(() => undefined);
+    }
+  }
+
+  private isPaused() {
+    return this.course.is === 'paused';
+  }
+
+  private put(from: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest();
+      this.request = request;
+      const query = new URLSearchParams({
+        folder: this.folder,
+        name: this.name,
+        size: String(this.file.size),
+        from: String(from)
+      });
+      request.open('PUT', `${this.address}?${query}`);
+      request.upload.onprogress = (event) => this.progress(from + event.loaded);
+      const broken = () => reject(new Problem(0, 'The connection broke.'));
+      request.onerror = request.onabort = broken;
+      request.onload = () => {
+        const body = JSON.parse(request.responseText || '{}') as { bytes?: number; message?: string };
+        if (request.status === 200 && body.bytes !== undefined) resolve(body.bytes);
+        else reject(new Problem(request.status, body.message ?? `The server answered ${request.status}.`));
+      };
+      request.send(this.file.slice(from));
+    });
+  }
+
+  pause() {
+    this.course = { is: 'paused' };
+    this.request?.abort();
+  }
+
+  resume() {
+    this.course = { is: 'waiting' };
+    this.wake?.();
+  }
+
+  cancel() {
+    this.course = { is: 'cancelled' };
+    this.request?.abort();
+    this.wake?.();
+    void remove(this.address).catch(() => undefined);
+  }
+}
+
+/** From the customer into this browser, and from there among its downloads. */
+export class Fetching extends Transfer {
+  private worker: Worker | null = null;
+  private end: (() => void) | null = null;
+
+  constructor(
+    session: string,
+    private path: string,
+    name: string
+  ) {
+    super(session, 'from_customer', name);
+  }
+
+  private get key() {
+    return `deskside-${Date.now()}-${this.number}`;
+  }
+
+  run() {
+    const worker = new Worker(new URL('./fetch.worker.ts', import.meta.url), { type: 'module' });
+    const key = this.key;
+    this.worker = worker;
+    this.course = { is: 'running' };
+    worker.onmessage = ({ data }: MessageEvent<Report>) => this.hear(data, key);
+    worker.onerror = (event) => this.finish({ is: 'failed', why: event.message });
+    const url = `/api/sessions/${this.session}/files/content?${new URLSearchParams({ path: this.path })}`;
+    this.order({ do: 'start', url, key });
+    return new Promise<void>((resolve) => (this.end = resolve));
+  }
+
+  private order(order: Order) {
+    this.worker?.postMessage(order);
+  }
+
+  private hear(said: Report, key: string) {
+    if (this.over) return;
+    if (said.is === 'size') ((this.size = said.size), (this.course = { is: 'running' }));
+    if (said.is === 'done') this.progress(said.bytes);
+    if (said.is === 'waiting' && this.course.is !== 'paused') this.course = { is: 'waiting' };
+    if (said.is === 'failed') this.finish({ is: 'failed', why: said.why });
+    if (said.is === 'whole') void this.whole(said, key);
+  }
+
+  private async whole(said: Report & { is: 'whole' }, key: string) {
+    this.progress(said.bytes);
+    this.course = { is: 'checking' };
+    try {
+      const { bytes, sha256, version } = said;
+      await again(() =>
+        post(`/api/sessions/${this.session}/files/fetched`, { path: this.path, version, bytes, sha256 })
+      );
+      const folder = await navigator.storage.getDirectory();
+      const file = await (await folder.getFileHandle(key)).getFile();
+      // The browser copies from its own storage, whatever the size.
+      const link = document.createElement('a');
+      link.href = URL.createObjectURL(file);
+      link.download = this.name;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+      this.finish({ is: 'done', where: 'your downloads' });
+    } catch (error) {
+      this.finish({ is: 'failed', why: words(error) });
+    }
+  }
+
+  private finish(course: Course) {
+    if (!this.over) this.course = course;
+    this.worker?.terminate();
+    this.worker = null;
+    this.end?.();
+  }
+
+  pause() {
+    this.course = { is: 'paused' };
+    this.order({ do: 'pause' });
+  }
+
+  resume() {
+    this.course = { is: 'waiting' };
+    this.order({ do: 'go' });
+  }
+
+  cancel() {
+    this.course = { is: 'cancelled' };
+    this.order({ do: 'cancel' });
+    // The worker throws away what it has, and ends.
+    setTimeout(() => this.finish({ is: 'cancelled' }), 500);
+  }
+}
+
+/** What a broken connection looks like: it may come back. */
+const passes = (error: unknown) => error instanceof Problem && [0, 502, 503].includes(error.status);
+
+async function again<T>(ask: () => Promise<T>): Promise<T> {
+  const until = Date.now() + PATIENCE;
+  for (let wait = 300; ; wait = Math.min(wait * 2, 5_000)) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!passes(error) || Date.now() > until) throw error;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+}
+
+function hashOf(file: Blob): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL('./hash.worker.ts', import.meta.url), { type: 'module' });
+    const end = () => worker.terminate();
+    worker.onmessage = ({ data }: MessageEvent<{ sha256?: string; problem?: string }>) => {
+      end();
+      if (data.sha256) resolve(data.sha256);
+      else reject(new Error(`The file cannot be read: ${data.problem}`));
+    };
+    worker.onerror = (event) => (end(), reject(new Error(event.message)));
+    worker.postMessage(file);
+  });
+}
+
+/** All transfers of a session, newest last. */
+export class Transfers {
+  all = $state.raw<Transfer[]>([]);
+
+  add(transfer: Transfer) {
+    this.all = [...this.all, transfer];
+    this.next();
+  }
+
+  private next() {
+    const running = this.all.filter((t) => !t.over && t.course.is !== 'queued').length;
+    for (const transfer of this.all.filter((t) => t.course.is === 'queued').slice(0, Math.max(0, AT_ONCE - running))) {
+      transfer.course = { is: 'running' };
+      void transfer.run().finally(() => this.next());
+    }
+  }
+
+  clear() {
+    this.all = this.all.filter((t) => !t.over);
+  }
+}
+
+/** The transfers of each session, kept while another page is looked at. */
+const everywhere = new Map<string, Transfers>();
+export function transfersOf(session: string): Transfers {
+  const known = everywhere.get(session) ?? new Transfers();
+  everywhere.set(session, known);
+  return known;
+}
+
+/** What earlier pages left in the browser's storage is thrown away. */
+export async function tidyStorage() {
+  const folder = await navigator.storage?.getDirectory?.().catch(() => null);
+  if (!folder) return;
+  const old = Date.now() - 60 * 60_000;
+  const names = (folder as unknown as { keys(): AsyncIterable<string> }).keys();
+  for await (const name of names) {
+    const made = Number(name.match(/^deskside-(\d+)-/)?.[1] ?? Infinity);
+    if (made < old) await folder.removeEntry(name).catch(() => undefined);
+  }
+}
