@@ -19,6 +19,7 @@ export default defineConfig({
     viewport: { width: 1440, height: 900 },
     locale: 'en-GB',
     trace: 'off',
+    screenshot: 'only-on-failure',
     permissions: ['clipboard-read', 'clipboard-write']
   }
 });

@@ -59,12 +59,12 @@ export async function runProgram(server: Server, desktop: Desktop, request: APIR
 }
 
 /** The customer answers the program's questions by keyboard: first whether they asked for help, then what is allowed. */
-export async function answer(desktop: Desktop, how: 'no' | 'view' | 'control', first = true) {
+export async function answer(desktop: Desktop, how: 'no' | 'view' | 'control' | 'yes' | 'each file' | 'files', first = true) {
   if (first) {
     // The title counts the seconds for reading down; then the button works.
     await desktop.keys('^A question from [^(]*$', 'Tab', 'Tab', 'space');
   }
-  await desktop.keys('^What may .* do', ...Array({ no: 1, view: 2, control: 3 }[how]).fill('Tab'), 'space');
+  await desktop.keys('^What may .* do', ...Array({ no: 1, view: 2, control: 3, yes: 2, 'each file': 2, files: 3 }[how]).fill('Tab'), 'space');
   await until('the question is gone', () => !desktop.hasWindow('^What may'));
 }
 

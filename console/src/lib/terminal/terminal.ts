@@ -19,7 +19,6 @@ export function show(place: HTMLElement, options: { readonly?: boolean; columns?
     convertEol: false,
     cursorBlink: !options.readonly,
     disableStdin: !!options.readonly,
-    screenReaderMode: true,
     theme: { background: '#0b0d12', foreground: '#e8ebf2', cursor: '#8fb0ff', selectionBackground: '#36508f' },
     ...(options.columns ? { cols: options.columns, rows: options.rows ?? 24 } : {})
   });

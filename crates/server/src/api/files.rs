@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use protocol::{Answer, Event, Fault, Folder, Job, MAX_PATH_BYTES, ParticipantId, Way};
 use serde::{Deserialize, Serialize};
@@ -182,7 +182,16 @@ pub async fn content(
     if headers.get(header::IF_MATCH).is_some_and(|wanted| wanted.as_bytes() != tag.as_bytes()) {
         return Err(failed(&app, &live, by, Way::FromCustomer, path, Fault::Changed.into()).await);
     }
-    let mut response = Body::from_stream(without_hash(live, pipe, path, version)).into_response();
+    let left = size.map(|size| size.saturating_sub(from));
+    let mut leaving = Leaving { live, pipe, path, version, tail: BytesMut::new(), left };
+    // Of an answer without bytes nobody would read the checksum.
+    let body = if left == Some(0) {
+        leaving.next().await.map_err(|e| anyhow::anyhow!(e))?;
+        Body::empty()
+    } else {
+        Body::from_stream(leaving.into_stream())
+    };
+    let mut response = body.into_response();
     let headers = response.headers_mut();
     let text = |text: String| HeaderValue::from_str(&text).map_err(|e| anyhow::anyhow!("a header cannot say it: {e}"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
@@ -204,37 +213,66 @@ fn offset(headers: &HeaderMap) -> Result<u64> {
     from.ok_or_else(|| ApiError::bad("A range must look like bytes=N-."))
 }
 
-/// The stream's bytes without the checksum at its end, which is kept for [`fetched`]. A broken stream breaks the answer.
-fn without_hash(
+/// A file on its way to the browser.
+struct Leaving {
     live: Arc<Live>,
     pipe: Pipe,
     path: String,
     version: String,
-) -> impl futures::Stream<Item = std::io::Result<Bytes>> {
-    let state = (live, pipe, Vec::<u8>::new(), path, version);
-    futures::stream::unfold(Some(state), |state| async {
-        let (live, mut pipe, mut tail, path, version) = state?;
-        let broken = |why: &str| Some((Err(std::io::Error::other(why.to_owned())), None));
+    /// The newest bytes, held back: the last of them are the checksum.
+    tail: BytesMut,
+    /// How many of the file's bytes are still to come, if that is known.
+    left: Option<u64>,
+}
+
+impl Leaving {
+    /// The next bytes of the file; `None` at its end, when its checksum is kept for [`fetched`]. The last bytes come
+    /// only after the checksum: whoever reads a whole file can ask for it at once.
+    async fn next(&mut self) -> std::io::Result<Option<Bytes>> {
         loop {
-            match pipe.next().await {
-                Ok(Some(piece)) => {
-                    // The last 32 bytes that came are held back: they are the checksum when nothing follows.
-                    let mut all = Bytes::from([std::mem::take(&mut tail).as_slice(), &piece].concat());
-                    let keep = all.len().saturating_sub(HASH_BYTES as usize);
-                    tail = all.split_off(keep).to_vec();
-                    if !all.is_empty() {
-                        return Some((Ok(all), Some((live, pipe, tail, path, version))));
-                    }
+            let all_came = self.left.is_some_and(|left| self.tail.len() as u64 == left + HASH_BYTES);
+            let ended = match self.pipe.next().await.map_err(std::io::Error::other)? {
+                Some(piece) => {
+                    self.tail.extend_from_slice(&piece);
+                    false
                 }
-                Ok(None) if tail.len() as u64 == HASH_BYTES => {
-                    live.sent(path, version, secret::hex(&tail));
-                    return None;
-                }
-                Ok(None) => return broken("the file ended too early"),
-                Err(error) => return broken(&error.to_string()),
+                None => true,
+            };
+            if all_came != ended && self.left.is_some() {
+                return Err(std::io::Error::other("the file has not the size that was told"));
+            }
+            let keep = HASH_BYTES as usize;
+            if ended && self.tail.len() >= keep {
+                let hash = self.tail.split_off(self.tail.len() - keep);
+                self.live.sent(std::mem::take(&mut self.path), std::mem::take(&mut self.version), secret::hex(&hash));
+                return Ok(Some(self.tail.split().freeze()));
+            }
+            if ended {
+                return Err(std::io::Error::other("the file ended too early"));
+            }
+            // The last piece waits for the stream's end.
+            let last = self.left.is_some_and(|left| self.tail.len() as u64 >= left + HASH_BYTES);
+            if !last && self.tail.len() > keep {
+                let out = self.tail.split_to(self.tail.len() - keep).freeze();
+                self.left = self.left.map(|left| left - out.len() as u64);
+                return Ok(Some(out));
             }
         }
-    })
+    }
+
+    fn into_stream(self) -> impl futures::Stream<Item = std::io::Result<Bytes>> {
+        futures::stream::unfold(Some(self), |leaving| async {
+            let mut leaving = leaving?;
+            match leaving.next().await {
+                Ok(Some(bytes)) if leaving.path.is_empty() && bytes.is_empty() => None,
+                // The path is given away with the checksum: nothing follows.
+                Ok(Some(bytes)) if leaving.path.is_empty() => Some((Ok(bytes), None)),
+                Ok(Some(bytes)) => Some((Ok(bytes), Some(leaving))),
+                Ok(None) => None,
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+    }
 }
 
 /// The technician's browser has all of a file. It is compared with what the program says it sent.

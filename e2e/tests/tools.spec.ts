@@ -1,0 +1,187 @@
+// What a technician does beside the screen: files, clipboard, shell, system information, drawing, notes. Real files
+// compared byte by byte, a real shell, a real clipboard.
+
+import { expect, test, type Page } from '@playwright/test';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { answer, CUSTOMER, furnish, generate, runProgram, signIn } from '../lib/people';
+import { Desktop, MEMORY, Server, until } from '../lib/processes';
+
+let server: Server;
+let desktop: Desktop;
+let incident: number;
+let home: string;
+
+test.beforeAll(async ({ playwright }) => {
+  server = await Server.start(['--grace-seconds', '30']);
+  desktop = await Desktop.start();
+  home = mkdtempSync(join(MEMORY, 'deskside-home-'));
+  const request = await playwright.request.newContext();
+  ({ incident } = await furnish(server, request));
+  await request.dispose();
+});
+test.afterAll(async () => {
+  await desktop?.stop();
+  await server?.stop();
+});
+test.afterEach(async ({}, info) => {
+  if (info.status !== info.expectedStatus) {
+    desktop.screenshot(info.outputPath('desktop.png'));
+    console.log(server.log.slice(-4_000));
+  }
+  spawnSync('pkill', ['-f', join(server.data, 'deskside-support')]);
+});
+
+const sha = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+
+async function inSession(page: Page, request: Parameters<typeof runProgram>[2]) {
+  page.on('console', (m) => m.type() === 'error' && console.log('page:', m.text()));
+  page.on('pageerror', (e) => console.log('page:', e.message));
+  await signIn(page, server);
+  const { link } = await generate(page, server, incident);
+  await runProgram(server, desktop, request, { link: link.split('#')[1]! }, { HOME: home });
+  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+}
+
+test('files go both ways, byte by byte, and what goes wrong is said', async ({ page, request }, info) => {
+  const folder = join(home, 'Work ü 文');
+  mkdirSync(join(folder, 'inner'), { recursive: true });
+  const large = randomBytes(9_000_001);
+  writeFileSync(join(folder, 'large.bin'), large);
+  writeFileSync(join(folder, 'empty.txt'), '');
+  writeFileSync(join(folder, 'inner/note.txt'), 'hello');
+  symlinkSync('/etc', join(folder, 'out'));
+  await inSession(page, request);
+  await page.getByRole('tab', { name: 'Files' }).click();
+  await page.getByRole('button', { name: 'Ask the customer' }).click();
+  await answer(desktop, 'files');
+  await expect(page.getByLabel("Folder on the customer's computer")).toHaveValue(home);
+  await page.getByRole('button', { name: 'Work ü 文' }).click();
+  await expect(page.getByRole('button', { name: 'large.bin' })).toBeVisible();
+  await page.screenshot({ path: 'results/files.png' });
+
+  // Fetched: a large file, an empty one, and a folder as an archive.
+  for (const [name, saved] of [['large.bin', 'large.bin'], ['empty.txt', 'empty.txt'], ['inner', 'inner.zip']] as const) {
+    const download = page.waitForEvent('download');
+    await page.getByLabel(`Choose ${name}`).check();
+    await page.getByRole('button', { name: 'Download' }).click();
+    const got = await download;
+    expect(got.suggestedFilename()).toBe(saved);
+    const bytes = readFileSync(await got.path());
+    if (saved === name) expect(sha(bytes)).toBe(sha(readFileSync(join(folder, name))));
+    else expect(execFileSync('python3', ['-c', 'import sys,zipfile;print(zipfile.ZipFile(sys.argv[1]).read("inner/note.txt").decode())', await got.path()]).toString().trim()).toBe('hello');
+    await page.getByLabel(`Choose ${name}`).uncheck();
+  }
+
+  // Sent: several, one whose name is taken, one empty, a name in another script.
+  const mine = info.outputPath('mine');
+  mkdirSync(mine, { recursive: true });
+  const sent = randomBytes(5_000_000);
+  writeFileSync(join(mine, 'large.bin'), sent);
+  writeFileSync(join(mine, 'пустой.txt'), '');
+  await page.getByLabel('Files to send').setInputFiles([join(mine, 'large.bin'), join(mine, 'пустой.txt')]);
+  const transfers = page.getByLabel('Transfers');
+  await expect(transfers.getByText(/done: .*large \(2\)\.bin/)).toBeVisible();
+  await expect(transfers.getByText(/done: .*пустой\.txt/)).toBeVisible();
+  expect(sha(readFileSync(join(folder, 'large (2).bin')))).toBe(sha(sent));
+  expect(sha(readFileSync(join(folder, 'large.bin')))).toBe(sha(large));
+  expect(readFileSync(join(folder, 'пустой.txt')).length).toBe(0);
+
+  // A new folder, another name, gone again: each is in the conversation.
+  await page.getByRole('button', { name: 'New folder' }).click();
+  await page.getByLabel('Name', { exact: true }).fill('fresh');
+  await page.getByRole('button', { name: 'Make the folder' }).click();
+  await page.getByLabel('Choose fresh').check();
+  await page.getByRole('button', { name: 'Rename' }).click();
+  await page.getByLabel('Name', { exact: true }).fill('older');
+  await page.getByRole('dialog').getByRole('button', { name: 'Rename' }).click();
+  await page.getByLabel('Choose older').check();
+  await page.getByRole('button', { name: 'Delete' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+  await expect(page.getByLabel('Choose older')).toBeHidden();
+  expect(existsSync(join(folder, 'older'))).toBe(false);
+  await expect(page.getByRole('listitem').filter({ hasText: 'You have deleted' })).toBeVisible();
+
+  // No permission is said, and nothing half-written stays anywhere.
+  await page.getByLabel("Folder on the customer's computer").fill('/proc');
+  await page.getByLabel("Folder on the customer's computer").press('Enter');
+  await expect(page.getByRole('button', { name: 'version' })).toBeVisible();
+  await page.getByLabel('Files to send').setInputFiles([join(mine, 'large.bin')]);
+  await expect(transfers.getByText(/no permission|disk is full|nothing by that name/i)).toBeVisible();
+  expect(readdirSync(folder).filter((n) => n.startsWith('.deskside'))).toEqual([]);
+
+  // Taken back on the customer's panel: at once.
+  await desktop.window('^What is allowed$');
+  desktop.screenshot('results/customer-files.png');
+});
+
+test('a shell, its recording, and its end when the customer takes it back', async ({ page, request }) => {
+  await inSession(page, request);
+  await page.getByRole('tab', { name: 'Commands' }).click();
+  await page.getByRole('button', { name: 'Ask the customer' }).click();
+  await answer(desktop, 'yes');
+  const terminal = page.getByLabel('Command shell');
+  await terminal.click();
+  await page.keyboard.type('echo "ro""und $((6*7)) ü" > made.txt; cat made.txt; tput cols\n');
+  await expect(terminal).toContainText('round 42 ü');
+  await until('the file is there', () => existsSync(join(home, 'made.txt')));
+  expect(readFileSync(join(home, 'made.txt'), 'utf8')).toBe('round 42 ü\n');
+  await page.screenshot({ path: 'results/shell.png' });
+  // Another panel and back: the shell is still the same.
+  await page.getByRole('tab', { name: 'Screen' }).click();
+  await page.getByRole('tab', { name: 'Commands' }).click();
+  await expect(terminal).toContainText('round 42 ü');
+  await page.keyboard.type('sleep 1000 &\n');
+  await page.getByRole('button', { name: 'End session' }).click();
+  await page.getByRole('button', { name: /^Close session/ }).click();
+  await expect(page.getByRole('heading', { name: 'The session has ended' })).toBeVisible();
+  await page.getByRole('link', { name: 'To the incident' }).click();
+  await page.getByRole('link', { name: 'Transcript' }).first().click();
+  await page.getByRole('button', { name: /Play the command shell/ }).click();
+  await expect(page.getByLabel('Recording of the command shell')).toContainText('round 42 ü');
+  await page.screenshot({ path: 'results/shell-played.png' });
+});
+
+test('system information, an ended process, the clipboard, notes and prepared messages', async ({ page, request, context }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await inSession(page, request);
+  await page.getByRole('tab', { name: 'System' }).click();
+  const sleeper = desktop.open('sleep', ['98765']);
+  await page.getByRole('button', { name: 'Ask the customer' }).click();
+  await answer(desktop, 'yes');
+  await expect(page.getByRole('heading', { name: /^Processes \(\d+\)/ })).toBeVisible();
+  await page.getByLabel('Filter processes').fill('98765');
+  await page.screenshot({ path: 'results/system.png' });
+  await page.getByRole('button', { name: `End sleep ${sleeper.pid}` }).click();
+  await page.getByRole('button', { name: 'End the process' }).click();
+  await until('the process has ended', () => sleeper.signalCode !== null);
+  await expect(page.getByRole('listitem').filter({ hasText: 'ended the process sleep' })).toBeVisible();
+
+  await page.getByRole('button', { name: 'Ask for clipboard' }).click();
+  await answer(desktop, 'yes', false);
+  await page.evaluate(() => navigator.clipboard.writeText('from the technician: ü € 文'));
+  await page.getByRole('button', { name: 'Send clipboard' }).click();
+  await expect(page.getByText('Your clipboard is on the customer’s computer now.')).toBeVisible();
+  expect(execFileSync('xclip', ['-selection', 'clipboard', '-o'], { env: desktop.env }).toString()).toBe('from the technician: ü € 文');
+  execFileSync('sh', ['-c', 'printf "from the customer" | xclip -selection clipboard -i >/dev/null 2>&1'], { env: desktop.env });
+  await page.getByRole('button', { name: 'Fetch clipboard' }).click();
+  await expect(page.getByText('The customer’s clipboard is in yours now.')).toBeVisible();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('from the customer');
+
+  // A prepared message, found by its letters; and a note that the customer does not get.
+  await page.request.post(`${server.url}/api/canned`, { data: { title: 'Greeting', text: 'Hello {{customer}}, I am {{technician}}.', team: '' }, headers: { origin: server.url } });
+  await page.reload();
+  await page.getByRole('textbox', { name: 'Message' }).fill('/greet');
+  await expect(page.getByRole('option', { name: /Greeting/ })).toBeVisible();
+  await page.getByRole('textbox', { name: 'Message' }).press('Enter');
+  await expect(page.getByRole('textbox', { name: 'Message' })).toHaveValue(`Hello ${CUSTOMER.name}, I am Tom Becker.`);
+  await page.getByRole('textbox', { name: 'Message' }).press('Enter');
+  await expect(page.getByRole('listitem').filter({ hasText: 'I am Tom Becker' })).toBeVisible();
+  await page.getByLabel('Private note').check();
+  await page.getByLabel('Note for technicians only').fill('The cable was loose.');
+  await page.getByLabel('Note for technicians only').press('Enter');
+  await expect(page.getByText('Note by Tom Becker')).toBeVisible();
+  desktop.screenshot('results/customer-tools.png');
+});
