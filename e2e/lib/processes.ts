@@ -103,9 +103,12 @@ export class Server {
     await end(this.child!, 'SIGKILL');
   }
 
+  /** Ends it. A server that panicked on the way is a failure, whatever the pages showed. */
   async stop() {
     await end(this.child!);
     rmSync(this.data, { recursive: true, force: true });
+    const at = this.log.indexOf('panicked at');
+    if (at >= 0) throw new Error(`the server panicked: ${this.log.slice(Math.max(0, at - 200), at + 1_500)}`);
   }
 }
 

@@ -29,7 +29,7 @@ test.afterAll(async () => {
 test.afterEach(async ({}, info) => {
   if (info.status !== info.expectedStatus) {
     desktop.screenshot(info.outputPath('desktop.png'));
-    console.log(server.log.slice(-4_000));
+    console.log(server.log.slice(-12_000));
   }
   spawnSync('pkill', ['-f', join(server.data, 'deskside-support')]);
 });
