@@ -87,6 +87,13 @@ test('from incident to journal: chat, view, control, exact pixels, close, transc
   await expect(page.getByRole('heading', { name: 'The session has ended' })).toBeVisible();
   expect(readFileSync(note, 'utf8')).toBe(before);
   desktop.screenshot('results/customer-ended.png');
+  // How was it: four stars of five, by keyboard; then the window is closed.
+  await desktop.keys('Northwind Support', 'Tab', 'Tab', 'Tab', 'Tab', 'space', 'Tab', 'Tab');
+  desktop.xdotool('type', '--delay', '20', 'Quick and kind.');
+  await desktop.keys('Northwind Support', 'Tab', 'space');
+  const id = page.url().split('/').at(-1)!;
+  await until('the rating is there', async () => (await (await page.request.get(`${server.url}/api/sessions/${id}`)).json()).history.rating === 4);
+  desktop.screenshot('results/customer-rated.png');
   await desktop.keys('Northwind Support', 'Tab', 'space');
   await until('the program has removed itself', () => !existsSync(program.file));
 
@@ -95,6 +102,8 @@ test('from incident to journal: chat, view, control, exact pixels, close, transc
   const entry = page.getByRole('listitem').filter({ hasText: 'Remote support history' });
   await expect(entry.getByText('linked', { exact: true })).toBeVisible();
   await expect(entry).toContainText('closed by the technician');
+  await expect(entry).toContainText('★★★★☆');
+  await expect(entry).toContainText('Quick and kind.');
   await page.screenshot({ path: 'results/incident.png' });
   await entry.getByRole('link', { name: /Video/ }).click();
   await expect(page.getByLabel('Transcript')).toContainText('It does not print.');

@@ -95,10 +95,16 @@ test('a technician who never comes back leaves the session on hold', async ({ pa
   await customer.goto(link);
   await customer.getByRole('button', { name: 'Chat in this browser' }).click();
   await expect(page.getByText(/is here/)).toBeVisible();
+  // Another page of the console stays in the session; only without any the technician is gone.
   await page.goto(`${server.url}/console/queue`);
-  await expect(customer.getByText('Tom Becker has lost the connection, reconnecting …')).toBeVisible();
+  await expect(customer.getByText('Tom Becker is back')).toBeVisible();
+  const context = page.context();
+  await page.close();
+  await expect(customer.getByText('Tom Becker has lost the connection, reconnecting …').last()).toBeVisible();
   await expect(customer.getByRole('heading', { name: 'The session has ended for now' })).toBeVisible({ timeout: 45_000 });
-  await expect(page.getByText('On hold', { exact: true })).toBeVisible();
-  await page.getByRole('button', { name: 'Open again' }).click();
+  const back = await context.newPage();
+  await back.goto(`${server.url}/console/queue`);
+  await expect(back.getByText('On hold', { exact: true })).toBeVisible();
+  await back.getByRole('button', { name: 'Open again' }).click();
   await expect(customer.getByText('Tom Becker has opened the session again')).toBeVisible();
 });

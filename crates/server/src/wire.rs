@@ -5,19 +5,18 @@
 
 mod flow;
 mod job;
+mod socket;
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    extract::{State, WebSocketUpgrade, ws},
+    extract::{State, WebSocketUpgrade},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures::{SinkExt, StreamExt, TryStreamExt};
 use protocol::{Client, ClientMessage, Framed, Hello, MAX_CONTROL_BYTES, Role, ServerMessage, ShareTrouble};
 use session::{Actor, Command};
 use tokio::{sync::mpsc, task::JoinSet};
-use tokio_tungstenite::tungstenite;
 use web_transport_trait::{RecvStream, SendStream, Session, Stats};
 
 use crate::{
@@ -47,43 +46,17 @@ pub async fn upgrade(State(app): State<Shared>, headers: HeaderMap, upgrade: Web
         return (StatusCode::BAD_REQUEST, "the deskside protocol is spoken here").into_response();
     };
     upgrade.protocols([protocol.clone()]).max_message_size(16 * 1024 * 1024).on_upgrade(move |socket| async move {
-        let socket = socket.map_err(io_error).map(|m| m.map(to_tungstenite));
-        let socket = socket.sink_map_err(io_error).with(|m| async { Ok::<_, tungstenite::Error>(from_tungstenite(m)) });
         let mut config = qmux::Config::default();
         config.max_streams_bidi = 16;
         config.max_streams_uni = 64;
         let keep_alive = qmux::ws::KeepAlive::new(Duration::from_secs(5), Duration::from_secs(15));
-        let connection = qmux::ws::Upgraded::new(Box::pin(socket))
+        let connection = qmux::ws::Upgraded::new(socket::Socket(socket))
             .with_alpn(&protocol)
             .with_keep_alive(keep_alive)
             .with_session_config(config)
             .accept();
         serve(app, connection, false).await;
     })
-}
-
-fn io_error(error: axum::Error) -> tungstenite::Error {
-    tungstenite::Error::Io(std::io::Error::other(error))
-}
-
-fn to_tungstenite(message: ws::Message) -> tungstenite::Message {
-    match message {
-        ws::Message::Text(text) => tungstenite::Message::text(text.as_str()),
-        ws::Message::Binary(bytes) => tungstenite::Message::Binary(bytes),
-        ws::Message::Ping(bytes) => tungstenite::Message::Ping(bytes),
-        ws::Message::Pong(bytes) => tungstenite::Message::Pong(bytes),
-        ws::Message::Close(_) => tungstenite::Message::Close(None),
-    }
-}
-
-fn from_tungstenite(message: tungstenite::Message) -> ws::Message {
-    match message {
-        tungstenite::Message::Text(text) => ws::Message::text(text.as_str()),
-        tungstenite::Message::Binary(bytes) => ws::Message::Binary(bytes),
-        tungstenite::Message::Ping(bytes) => ws::Message::Ping(bytes),
-        tungstenite::Message::Pong(bytes) => ws::Message::Pong(bytes),
-        tungstenite::Message::Close(_) | tungstenite::Message::Frame(_) => ws::Message::Close(None),
-    }
 }
 
 /// Why a connection ended; said once, where it is handled.

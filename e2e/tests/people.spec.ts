@@ -1,0 +1,157 @@
+// Several people: share, one pair of hands, an expert from outside, queues, transfer with a note, and who inherits.
+
+import { expect, test, type Browser, type Page } from '@playwright/test';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { ADMIN, answer, CUSTOMER, furnish, generate, runProgram, signIn, TECHNICIAN } from '../lib/people';
+import { Desktop, MEMORY, Server } from '../lib/processes';
+
+let server: Server;
+let desktop: Desktop;
+let incident: number;
+let home: string;
+
+test.beforeAll(async ({ playwright }) => {
+  server = await Server.start(['--grace-seconds', '3']);
+  desktop = await Desktop.start();
+  home = mkdtempSync(join(MEMORY, 'deskside-home-'));
+  const request = await playwright.request.newContext();
+  ({ incident } = await furnish(server, request));
+  await request.dispose();
+});
+test.afterAll(async () => {
+  await desktop?.stop();
+  await server?.stop();
+});
+test.afterEach(async ({}, info) => {
+  if (info.status !== info.expectedStatus) {
+    desktop.screenshot(info.outputPath('desktop.png'));
+    console.log(server.log.slice(-4_000));
+  }
+  spawnSync('pkill', ['-f', join(server.data, 'deskside-support')]);
+});
+
+async function colleague(browser: Browser, who: typeof ADMIN): Promise<Page> {
+  const page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
+  await signIn(page, server, who);
+  return page;
+}
+
+test('a colleague joins, an expert joins, and one at a time holds the control', async ({ page, browser, request }) => {
+  await signIn(page, server);
+  const { link } = await generate(page, server, incident);
+  await runProgram(server, desktop, request, { link: link.split('#')[1]! }, { HOME: home });
+  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  await page.getByRole('button', { name: 'Share screen' }).click();
+  await answer(desktop, 'control');
+  await expect(page.getByText('You control')).toBeVisible();
+
+  // Shared: the colleague finds it in the queue, sees the picture, and asks for the control.
+  const eva = await colleague(browser, ADMIN);
+  await page.getByRole('button', { name: 'People' }).click();
+  await page.getByText('Share with a colleague').click();
+  await page.getByLabel('Colleague').selectOption({ label: `${ADMIN.name} (${ADMIN.team}, free)` });
+  await page.getByRole('button', { name: 'Ask to join' }).click();
+  await expect(page.getByText(`${ADMIN.name} is asked to join.`)).toBeVisible();
+  await page.screenshot({ path: 'results/people.png' });
+  await page.keyboard.press('Escape');
+  await eva.getByRole('link', { name: /^Queue/ }).click();
+  await eva.screenshot({ path: 'results/queue-shared.png' });
+  await eva.getByRole('link', { name: 'Join' }).click();
+  await expect(eva.getByText(`${TECHNICIAN.name} controls`)).toBeVisible();
+  await expect(eva.locator('canvas.picture')).toHaveAttribute('width', '1280');
+  await eva.getByRole('button', { name: 'Request control' }).click();
+  await page.getByRole('status').filter({ hasText: `${ADMIN.name} would like to control` }).getByRole('button', { name: 'Give control' }).click();
+  await expect(eva.getByText('You control')).toBeVisible();
+  await expect(page.getByText(`${ADMIN.name} controls`)).toBeVisible();
+
+  // Her hands reach the desktop, his no more.
+  const note = join(home, 'note.txt');
+  desktop.open('xterm', ['-T', 'typing-here', '-geometry', '60x10+20+500', '-e', 'sh', '-c', `cat > '${note}'`]);
+  const term = await desktop.window('^typing-here$');
+  desktop.xdotool('windowactivate', '--sync', term);
+  const middle = async (p: Page) => {
+    const box = (await p.locator('canvas.picture').boundingBox())!;
+    await p.mouse.click(box.x + (100 / 1280) * box.width, box.y + (580 / 800) * box.height);
+  };
+  await middle(page);
+  await page.keyboard.type('his');
+  await middle(eva);
+  await eva.keyboard.type('hers');
+  await eva.keyboard.press('Enter');
+  await expect.poll(() => (existsSync(note) ? readFileSync(note, 'utf8') : '')).toBe('hers\n');
+
+  // An expert by a link: named, seen by everybody, view only.
+  await page.getByRole('button', { name: /^People/ }).click();
+  await page.getByText('Invite an outside expert').click();
+  await page.getByLabel('Name, as the customer reads it').fill('Dr. Printer');
+  await page.getByRole('button', { name: 'Make the link' }).click();
+  const invitation = await page.getByLabel('Link for the expert').inputValue();
+  await page.keyboard.press('Escape');
+  const expert = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
+  await expert.goto(invitation);
+  await expect(expert.getByText('Dr. Printer')).toBeVisible();
+  await expert.screenshot({ path: 'results/expert-welcome.png' });
+  await expert.getByRole('button', { name: 'Join the session' }).click();
+  await expect(expert.locator('canvas.picture')).toHaveAttribute('width', '1280');
+  await expect(expert.getByRole('button', { name: 'Request control' })).toBeHidden();
+  await expert.getByRole('textbox', { name: 'Message' }).fill('Turn it off and on.');
+  await expert.getByRole('textbox', { name: 'Message' }).press('Enter');
+  await expect(page.getByRole('listitem').filter({ hasText: 'Turn it off and on.' })).toContainText('Dr. Printer');
+  await expert.screenshot({ path: 'results/expert.png' });
+  desktop.screenshot('results/customer-several.png');
+  // The link works once.
+  const again = await browser.newPage();
+  await again.goto(invitation);
+  await expect(again.getByRole('heading', { name: 'This link does not work' })).toBeVisible();
+  await page.getByRole('button', { name: /^People/ }).click();
+  await page.getByRole('button', { name: 'Remove Dr. Printer' }).click();
+  await page.keyboard.press('Escape');
+  await expect(expert.getByRole('heading', { name: 'You have left this session' })).toBeVisible();
+
+  // He vanishes: whoever shared inherits, and the customer is not left alone.
+  await page.close();
+  await expect(eva.getByRole('listitem').filter({ hasText: `${TECHNICIAN.name} did not come back: ${ADMIN.name} takes over` })).toBeVisible();
+  await expect(eva.getByRole('button', { name: 'End session' })).toBeVisible();
+  await eva.getByRole('button', { name: 'End session' }).click();
+  await eva.getByRole('button', { name: /^Close session/ }).click();
+  await expect(eva.getByRole('heading', { name: 'The session has ended' })).toBeVisible();
+  await eva.context().close();
+  await expert.context().close();
+});
+
+test('a session goes into a team’s queue with a note, and is taken, and comes back when its owner vanishes', async ({ page, browser, request }) => {
+  await signIn(page, server);
+  const { link } = await generate(page, server, incident);
+  await runProgram(server, desktop, request, { link: link.split('#')[1]! }, { HOME: home });
+  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  await page.getByRole('button', { name: 'People' }).click();
+  await page.getByText('Transfer the session').click();
+  await page.getByLabel('To', { exact: true }).selectOption({ label: `Team ${TECHNICIAN.team}` });
+  await page.getByLabel('Note, for technicians only').fill('It is the blue printer.');
+  await page.getByRole('button', { name: 'Transfer', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'The session is on hold' })).toBeVisible();
+  await expect(page.getByText(`It waits in the queue of ${TECHNICIAN.team}.`)).toBeVisible();
+
+  const eva = await colleague(browser, ADMIN);
+  await eva.getByRole('link', { name: /^Queue/ }).click();
+  await expect(eva).toHaveTitle(/^\(1\) Queue/);
+  await eva.screenshot({ path: 'results/queue.png' });
+  await eva.getByRole('button', { name: 'Next session' }).click();
+  await expect(eva.getByText('It is the blue printer.')).toBeVisible();
+  await expect(eva.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  desktop.screenshot('results/customer-taken.png');
+  // Nobody is left to help: back into the queue that it came from.
+  await eva.context().close();
+  await page.getByRole('link', { name: /^Queue/ }).click();
+  await expect(page.getByRole('region', { name: `Team ${TECHNICIAN.team}` }).getByRole('button', { name: 'Take' })).toBeVisible();
+  await page.getByRole('region', { name: `Team ${TECHNICIAN.team}` }).getByRole('button', { name: 'Take' }).click();
+  await page.getByRole('button', { name: 'End session' }).click();
+  await page.getByRole('button', { name: /^Close session/ }).click();
+
+  // The customer says how it was; the journal shows it.
+  await page.getByRole('link', { name: 'To the incident' }).click();
+  const entry = page.getByRole('listitem').filter({ hasText: 'Remote support history' }).first();
+  await expect(entry).toContainText('closed by the technician');
+});
