@@ -1,12 +1,15 @@
 // A network that can be cut: a TCP proxy that tells the customer's program from browsers by the Origin that only pages send.
 
 import { connect, createServer, type Server as Net, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
 
 type Who = 'program' | 'page';
 
 export class Proxy {
   private sockets = new Map<Socket, Who>();
   private down = new Set<Who>();
+  /** Bytes a second in each direction of each connection; no limit by default. */
+  rate = Infinity;
   private constructor(private server: Net, readonly port: number) {}
 
   static start(port: number, to: () => number): Promise<Proxy> {
@@ -26,8 +29,18 @@ export class Proxy {
       far.on('error', () => near.destroy());
       far.on('close', () => near.destroy());
       near.on('close', () => { far.destroy(); this.sockets.delete(near); });
-      near.pipe(far).pipe(near);
+      near.pipe(this.narrow()).pipe(far).pipe(this.narrow()).pipe(near);
       this.sockets.set(near, who);
+    });
+  }
+
+  /** As wide as the rate says. */
+  private narrow(): Transform {
+    return new Transform({
+      transform: (chunk: Buffer, _, done) => {
+        if (this.rate === Infinity) done(null, chunk);
+        else setTimeout(() => done(null, chunk), (chunk.length / this.rate) * 1_000);
+      }
     });
   }
 

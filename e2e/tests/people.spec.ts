@@ -45,7 +45,7 @@ test('a colleague joins, an expert joins, and one at a time holds the control', 
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
   await page.getByRole('button', { name: 'Share screen' }).click();
   await answer(desktop, 'control');
-  await expect(page.getByText('You control')).toBeVisible();
+  await expect(page.getByText('You control', { exact: true })).toBeVisible();
 
   // Shared: the colleague finds it in the queue, sees the picture, and asks for the control.
   const eva = await colleague(browser, ADMIN);
@@ -57,14 +57,15 @@ test('a colleague joins, an expert joins, and one at a time holds the control', 
   await page.screenshot({ path: 'results/people.png' });
   await page.keyboard.press('Escape');
   await eva.getByRole('link', { name: /^Queue/ }).click();
+  await expect(eva.getByRole('link', { name: 'Join' })).toBeVisible();
   await eva.screenshot({ path: 'results/queue-shared.png' });
   await eva.getByRole('link', { name: 'Join' }).click();
-  await expect(eva.getByText(`${TECHNICIAN.name} controls`)).toBeVisible();
+  await expect(eva.getByText(`${TECHNICIAN.name} controls`, { exact: true })).toBeVisible();
   await expect(eva.locator('canvas.picture')).toHaveAttribute('width', '1280');
   await eva.getByRole('button', { name: 'Request control' }).click();
   await page.getByRole('status').filter({ hasText: `${ADMIN.name} would like to control` }).getByRole('button', { name: 'Give control' }).click();
-  await expect(eva.getByText('You control')).toBeVisible();
-  await expect(page.getByText(`${ADMIN.name} controls`)).toBeVisible();
+  await expect(eva.getByText('You control', { exact: true })).toBeVisible();
+  await expect(page.getByText(`${ADMIN.name} controls`, { exact: true })).toBeVisible();
 
   // Her hands reach the desktop, his no more.
   const note = join(home, 'note.txt');
@@ -128,7 +129,7 @@ test('a session goes into a team’s queue with a note, and is taken, and comes 
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
   await page.getByRole('button', { name: 'People' }).click();
   await page.getByText('Transfer the session').click();
-  await page.getByLabel('To', { exact: true }).selectOption({ label: `Team ${TECHNICIAN.team}` });
+  await page.getByRole('combobox', { name: /^To/ }).selectOption({ label: `Team ${TECHNICIAN.team}` });
   await page.getByLabel('Note, for technicians only').fill('It is the blue printer.');
   await page.getByRole('button', { name: 'Transfer', exact: true }).click();
   await expect(page.getByRole('heading', { name: 'The session is on hold' })).toBeVisible();

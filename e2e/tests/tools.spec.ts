@@ -6,7 +6,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { answer, CUSTOMER, furnish, generate, runProgram, signIn } from '../lib/people';
+import { answer, CUSTOMER, differing, furnish, generate, runProgram, signIn } from '../lib/people';
 import { Desktop, MEMORY, Server, until } from '../lib/processes';
 
 let server: Server;
@@ -184,4 +184,41 @@ test('system information, an ended process, the clipboard, notes and prepared me
   await page.getByLabel('Note for technicians only').press('Enter');
   await expect(page.getByText('Note by Tom Becker')).toBeVisible();
   desktop.screenshot('results/customer-tools.png');
+});
+
+test('drawn on the customer’s screen, in the picture, and a picture of it in the journal', async ({ page, request }) => {
+  await inSession(page, request);
+  await page.getByRole('button', { name: 'Share screen' }).click();
+  await answer(desktop, 'view');
+  const canvas = page.locator('canvas.picture');
+  await expect(canvas).toHaveAttribute('width', '1280');
+  await expect.poll(() => differing(page, desktop), { timeout: 20_000 }).toBe(0);
+  const box = (await canvas.boundingBox())!;
+  const at = (x: number, y: number) => [box.x + (x / 1280) * box.width, box.y + (y / 800) * box.height] as const;
+  for (const [tool, from, to] of [['Arrow', [100, 700], [300, 600]], ['Box', [900, 100], [1200, 300]], ['Pen', [100, 100], [250, 160]], ['Point', [1100, 600], [1100, 600]]] as const) {
+    await page.getByRole('button', { name: tool, exact: true }).click();
+    await page.mouse.move(...at(...from));
+    await page.mouse.down();
+    await page.mouse.move(...at((from[0] + to[0]) / 2, from[1] + 5), { steps: 5 });
+    await page.mouse.move(...at(...to), { steps: 5 });
+    await page.mouse.up();
+  }
+  const red = (x: number, y: number) => {
+    const { rgb, width } = desktop.pixels();
+    return [...rgb.subarray(3 * (y * width + x), 3 * (y * width + x) + 3)];
+  };
+  await until('the box is on the customer’s screen', () => red(900, 200)[0] === 0xe5 && red(900, 200)[1] === 0x1c);
+  await page.waitForFunction(() => {
+    const c = document.querySelector<HTMLCanvasElement>('canvas.picture')!;
+    const p = c.getContext('2d')!.getImageData(900, 200, 1, 1).data;
+    return p[0]! > 200 && p[1]! < 60;
+  });
+  desktop.screenshot('results/customer-drawn.png');
+  await page.getByRole('button', { name: 'Screenshot to journal' }).click();
+  await expect(page.getByText('The picture is in the incident’s journal.')).toBeVisible();
+  await page.screenshot({ path: 'results/drawn.png' });
+  await until('the drawings fade', () => red(900, 200)[0] === 0x3a, 15_000);
+  await page.getByRole('link', { name: 'INC-1001' }).click();
+  await expect(page.getByRole('img', { name: "The customer's screen" })).toBeVisible();
+  await page.screenshot({ path: 'results/journal-picture.png' });
 });

@@ -14,8 +14,8 @@ pub struct Line {
     pub file: Option<u32>,
 }
 
-/// The line of an entry; `None` for what a customer need not read.
-pub fn line(entry: &Entry, people: &[Participant], me: ParticipantId) -> Option<Line> {
+/// The line of an entry, given those before it; `None` for what a customer need not read.
+pub fn line(entry: &Entry, before: &[Entry], people: &[Participant], me: ParticipantId) -> Option<Line> {
     let name = |id: &ParticipantId| people.iter().find(|p| p.id == *id).map(|p| p.name.clone()).unwrap_or_default();
     let technician =
         || people.iter().rev().find(|p| p.role == Role::Technician).map(|p| p.name.clone()).unwrap_or_default();
@@ -34,7 +34,9 @@ pub fn line(entry: &Entry, people: &[Participant], me: ParticipantId) -> Option<
         Event::Dropped { id } if *id != me => plain("dropped", name(id)),
         Event::Returned { id, .. } if *id != me => plain("returned", name(id)),
         Event::Granted { rights, .. } => {
-            let newest = rights.last().copied().unwrap_or(Right::View);
+            let known = grants(before);
+            let newest = rights.iter().rev().find(|r| !known.contains(r)).or(rights.last());
+            let newest = newest.copied().unwrap_or(Right::View);
             plain(granted(newest), technician())
         }
         Event::Denied { .. } => plain("denied", String::new()),
@@ -75,7 +77,18 @@ pub fn line(entry: &Entry, people: &[Participant], me: ParticipantId) -> Option<
     Some(Line { kind, who, text, at: entry.at, mine: false, file: None })
 }
 
-/// Rights stand in the order of asking: the last of a whole set is the newest, or the furthest-reaching.
+/// What was allowed after these entries.
+fn grants(entries: &[Entry]) -> Vec<Right> {
+    entries.iter().fold(Vec::new(), |mut rights, entry| {
+        match &entry.event {
+            Event::Granted { rights: all, .. } => rights.clone_from(all),
+            Event::Withdrawn { right, .. } => rights.retain(|r| r != right),
+            _ => {}
+        }
+        rights
+    })
+}
+
 fn granted(newest: Right) -> &'static str {
     match newest {
         Right::View => "granted-view",

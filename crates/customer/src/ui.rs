@@ -286,7 +286,7 @@ impl Desk {
             }
         }
         let people = self.state.as_ref().map(|s| s.participants.as_slice()).unwrap_or_default();
-        if let Some(line) = conversation::line(&entry, people, self.me) {
+        if let Some(line) = conversation::line(&entry, &self.entries, people, self.me) {
             let link = conversation::web_address(&line.text).unwrap_or_default();
             self.lines.push(Line {
                 kind: line.kind.into(),

@@ -17,13 +17,19 @@ export type Reader = 'technician' | 'customer';
 export function lines(entries: Entry[], people: Participant[], me: number, reader: Reader): Line[] {
   const names = new Map(people.map((p) => [p.id, p.name]));
   for (const { event } of entries) if (event.type === 'joined') names.set(event.id, event.name);
+  let granted: Right[] = [];
   return entries.flatMap((entry) => {
-    const line = toLine(entry, names, me, reader);
+    const { event } = entry;
+    // A grant names the whole set; what is new in it is what was just allowed.
+    const news = event.type === 'granted' ? event.rights.filter((r) => !granted.includes(r)) : [];
+    if (event.type === 'granted') granted = event.rights;
+    if (event.type === 'withdrawn') granted = granted.filter((r) => r !== event.right);
+    const line = toLine(entry, news, names, me, reader);
     return line ? [line] : [];
   });
 }
 
-function toLine(entry: Entry, names: Map<number, string>, me: number, reader: Reader): Line | null {
+function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: number, reader: Reader): Line | null {
   const { seq, at, event } = entry;
   const name = (id: number) => names.get(id) ?? 'Somebody';
   if (event.type === 'chat') {
@@ -58,7 +64,10 @@ function toLine(entry: Entry, names: Map<number, string>, me: number, reader: Re
     case 'asked':
       return happened(`${who(event.by)} ${event.by === me ? 'asked' : 'asks'} to ${wish(event.rights)}`);
     case 'granted':
-      return happened(`${customer ? 'You allow' : `${name(event.by)} allows`} to ${wish(event.rights)}`, 'notable');
+      return happened(
+        `${customer ? 'You allow' : `${name(event.by)} allows`} to ${wish(news.length ? news : event.rights)}`,
+        'notable'
+      );
     case 'denied':
       return happened(customer ? 'You did not allow it' : `${name(event.by)} does not allow it`, 'alarm');
     case 'withdrawn': {
@@ -130,21 +139,21 @@ function toLine(entry: Entry, names: Map<number, string>, me: number, reader: Re
     case 'file_carried':
       return happened(
         event.way === 'to_customer'
-          ? `${who(event.by)} ${has(event.by)} sent ${event.path} (${size(event.bytes)})`
-          : `${who(event.by)} ${has(event.by)} fetched ${event.path} (${size(event.bytes)})`,
+          ? `${who(event.by)} ${has(event.by)} sent ${leaf(event.path)} (${size(event.bytes)})`
+          : `${who(event.by)} ${has(event.by)} fetched ${leaf(event.path)} (${size(event.bytes)})`,
         'notable'
       );
     case 'file_failed':
       return happened(
-        `${event.path} could not be ${event.way === 'to_customer' ? 'sent' : 'fetched'}: ${event.reason}`,
+        `${leaf(event.path)} could not be ${event.way === 'to_customer' ? 'sent' : 'fetched'}: ${event.reason}`,
         'alarm'
       );
     case 'folder_made':
-      return happened(`${who(event.by)} ${has(event.by)} made the folder ${event.path}`);
+      return happened(`${who(event.by)} ${has(event.by)} made the folder ${leaf(event.path)}`);
     case 'file_renamed':
-      return happened(`${who(event.by)} ${has(event.by)} renamed ${event.from} to ${event.to}`);
+      return happened(`${who(event.by)} ${has(event.by)} renamed ${leaf(event.from)} to ${event.to}`);
     case 'file_deleted':
-      return happened(`${who(event.by)} ${has(event.by)} deleted ${event.path}`);
+      return happened(`${who(event.by)} ${has(event.by)} deleted ${leaf(event.path)}`);
     case 'clipboard_carried':
       return happened(
         event.way === 'to_customer'
@@ -167,6 +176,9 @@ function toLine(entry: Entry, names: Map<number, string>, me: number, reader: Re
       return null;
   }
 }
+
+/** The last name of a path; the transcript has the whole. */
+const leaf = (path: string) => path.split(/[/\\]/).at(-1) || path;
 
 /** What these rights let somebody do, in words that follow "to". */
 export function wishes(rights: Right[], your = 'the'): string {

@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use bytes::Bytes;
 use protocol::{
-    Answer, Entry, Event, Fault, Framed, Job, MAX_ANSWER_BYTES, Mark, ParticipantId, RefusalReason, Right,
+    Answer, Entry, Event, Fault, Framed, Job, MAX_ANSWER_BYTES, Mark, ParticipantId, Presence, RefusalReason, Right,
     ServerMessage,
 };
 use session::{Actor, Command};
@@ -110,6 +110,11 @@ impl Live {
     pub async fn job(&self, who: ParticipantId, job: Job) -> Result<Pipe, JobError> {
         let program = {
             let inner = self.inner.lock().await;
+            // Whoever asks while their own connection is being mended asks again.
+            let presence = inner.session.participant(who).map(|p| p.presence);
+            if matches!(presence, Some(Presence::Reconnecting { .. })) {
+                return Err(JobError::Away);
+            }
             if !inner.session.may(who, job.right()) {
                 return Err(RefusalReason::NotGranted.into());
             }
