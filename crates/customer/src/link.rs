@@ -123,8 +123,17 @@ async fn attend(
     loop {
         let (frames, frame_queue) = mpsc::channel(4);
         let sharer = Sharer::new(consent.clone(), frames);
-        let mut connection =
-            Connected { binding, http, resume: &token, work: &work, consent, notify, sharer, have: &mut have, said: &mut said };
+        let mut connection = Connected {
+            binding,
+            http,
+            resume: &token,
+            work: &work,
+            consent,
+            notify,
+            sharer,
+            have: &mut have,
+            said: &mut said,
+        };
         match connection.run(&ticket, say, frame_queue).await {
             Ok(End::Over) => return Ok(()),
             Ok(End::Cut) => {}

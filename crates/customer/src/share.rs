@@ -67,7 +67,15 @@ pub struct Sharer {
 
 impl Sharer {
     pub fn new(consent: Arc<Mutex<Consent>>, frames: mpsc::Sender<OutFrame>) -> Self {
-        Self { consent, frames, running: None, failed: false, format: screen::Format::Gbr, smooth: false, troubles: mpsc::channel(4) }
+        Self {
+            consent,
+            frames,
+            running: None,
+            failed: false,
+            format: screen::Format::Gbr,
+            smooth: false,
+            troubles: mpsc::channel(4),
+        }
     }
 
     /// Does what the consent says now.

@@ -52,8 +52,7 @@ pub enum Right {
 
 impl Right {
     /// Every right, in the order in which a customer is asked.
-    pub const ALL: [Self; 6] =
-        [Self::View, Self::Control, Self::Files, Self::Clipboard, Self::Shell, Self::SystemInfo];
+    pub const ALL: [Self; 6] = [Self::View, Self::Control, Self::Files, Self::Clipboard, Self::Shell, Self::SystemInfo];
 }
 
 /// A technician's account, as a session remembers it.
@@ -280,7 +279,14 @@ pub enum Event {
     /// A note for technicians only.
     Noted { by: UserRef, text: String },
     /// A file was carried, whole and checked.
-    FileCarried { by: ParticipantId, way: Way, path: String, #[ts(type = "number")] bytes: u64, sha256: String },
+    FileCarried {
+        by: ParticipantId,
+        way: Way,
+        path: String,
+        #[ts(type = "number")]
+        bytes: u64,
+        sha256: String,
+    },
     /// A file was not carried, and nothing of it stays under its name.
     FileFailed { by: ParticipantId, way: Way, path: String, reason: String },
     /// A folder was made on the customer's machine.
@@ -290,7 +296,14 @@ pub enum Event {
     /// A file or folder of the customer's machine was deleted.
     FileDeleted { by: ParticipantId, path: String },
     /// A file was put into the chat. The server keeps it under its number.
-    FilePosted { from: ParticipantId, number: u32, name: String, #[ts(type = "number")] bytes: u64, sha256: String },
+    FilePosted {
+        from: ParticipantId,
+        number: u32,
+        name: String,
+        #[ts(type = "number")]
+        bytes: u64,
+        sha256: String,
+    },
     /// A clipboard was carried. What it held is not kept.
     ClipboardCarried { by: ParticipantId, way: Way, kind: ClipboardKind, bytes: u32 },
     /// A command shell was opened; its recording has this number.

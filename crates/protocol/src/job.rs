@@ -227,14 +227,31 @@ pub enum Fault {
 #[expect(missing_docs, reason = "the jobs say what is in each")]
 pub enum Answer {
     Done {},
-    Folder { folder: Folder },
+    Folder {
+        folder: Folder,
+    },
     /// `size` is `None` for an archive that is made while it is sent; `version` changes when the file does.
-    File { size: Option<u64>, version: String },
-    Kept { bytes: u64 },
-    Placed { path: String, bytes: u64 },
-    Clipboard { kind: ClipboardKind, bytes: u32 },
-    SystemInfo { info: Box<SystemInfo> },
-    Fault { fault: Fault },
+    File {
+        size: Option<u64>,
+        version: String,
+    },
+    Kept {
+        bytes: u64,
+    },
+    Placed {
+        path: String,
+        bytes: u64,
+    },
+    Clipboard {
+        kind: ClipboardKind,
+        bytes: u32,
+    },
+    SystemInfo {
+        info: Box<SystemInfo>,
+    },
+    Fault {
+        fault: Fault,
+    },
 }
 
 /// What goes into a command shell.

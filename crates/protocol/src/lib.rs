@@ -17,8 +17,8 @@ mod screen;
 
 pub use copy::{Copies, MAX_PIECES, PIECE_BYTES, pieces};
 pub use event::{
-    Client, ClipboardKind, Ending, Event, ExpertInvitation, IncidentRef, Participant, Presence, Queue, Right, Role, UserRef,
-    Way, WhyWithdrawn,
+    Client, ClipboardKind, Ending, Event, ExpertInvitation, IncidentRef, Participant, Presence, Queue, Right, Role,
+    UserRef, Way, WhyWithdrawn,
 };
 pub use frame::{FrameError, Framed, decode, encode};
 pub use id::{BadId, ParticipantId, SessionId, Timestamp};
@@ -29,8 +29,8 @@ pub use job::{
 pub use limits::*;
 pub use mark::Mark;
 pub use message::{
-    ClientMessage, Entry, Hello, Path, Permit, Phase, PictureFormat, RefusalReason, ServerMessage,
-    SessionState, ShareTrouble,
+    ClientMessage, Entry, Hello, Path, Permit, Phase, PictureFormat, RefusalReason, ServerMessage, SessionState,
+    ShareTrouble,
 };
 pub use screen::{FrameKind, HEADER_BYTES, Header, HeaderError, MAX_REGIONS, PointerShape, REGION_BYTES, Region};
 

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::{
-    Client, Ending, Event, ExpertInvitation, IncidentRef, MAX_CHAT_CHARS, Mark, Participant, ParticipantId, Queue, Right,
-    SessionId, Timestamp, UserRef,
+    Client, Ending, Event, ExpertInvitation, IncidentRef, MAX_CHAT_CHARS, Mark, Participant, ParticipantId, Queue,
+    Right, SessionId, Timestamp, UserRef,
 };
 
 /// The first message on a connection. Nothing is read after a hello that is not admitted.

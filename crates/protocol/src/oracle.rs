@@ -1,6 +1,8 @@
 //! What must hold for every input, as functions that the tests and the fuzz targets share.
 
-use crate::{ClientMessage, Framed, HEADER_BYTES, Header, Hello, Input, MAX_CONTROL_BYTES, PointerShape};
+use crate::{
+    Answer, ClientMessage, Framed, HEADER_BYTES, Header, Hello, Input, Job, MAX_CONTROL_BYTES, PointerShape, ShellInput,
+};
 
 /// Whatever the bytes, the frame reader neither panics nor holds more than its limit, and what it reads as a message
 /// is written back to a message that reads the same.
@@ -18,7 +20,7 @@ pub fn control_stream(bytes: &[u8]) {
     }
 }
 
-/// The oracle for one message's body, in each of the types that a server reads.
+/// The oracle for one message's body, in each of the types that either end reads.
 pub fn message_body(body: &[u8]) {
     if let Ok(message) = crate::decode::<ClientMessage>(body) {
         assert_eq!(crate::decode::<ClientMessage>(&crate::encode(&message)[4..]).expect("own output"), message);
@@ -26,6 +28,14 @@ pub fn message_body(body: &[u8]) {
     if let Ok(hello) = crate::decode::<Hello>(body) {
         assert_eq!(crate::decode::<Hello>(&crate::encode(&hello)[4..]).expect("own output"), hello);
     }
+    if let Ok(job) = crate::decode::<Job>(body) {
+        assert_eq!(crate::decode::<Job>(&crate::encode(&job)[4..]).expect("own output"), job);
+    }
+    if let Ok(keys) = crate::decode::<ShellInput>(body) {
+        assert_eq!(crate::decode::<ShellInput>(&crate::encode(&keys)[4..]).expect("own output"), keys);
+    }
+    // What the customer's program answers: a share may be no number, and then it is not equal to itself.
+    let _ = crate::decode::<Answer>(body);
     if let Ok(input) = crate::decode::<Input>(body) {
         assert_eq!(crate::decode::<Input>(&crate::encode(&input)[4..]).expect("own output"), input);
     }

@@ -3,8 +3,8 @@
 mod people;
 
 use protocol::{
-    Client, ClientMessage, Ending, Event, MAX_CHAT_CHARS, MAX_NOTE_CHARS, Participant, ParticipantId, Permit, Phase, Presence, Queue,
-    RefusalReason as Refusal, Right, Role, ShareTrouble, Timestamp, UserRef, WhyWithdrawn,
+    Client, ClientMessage, Ending, Event, MAX_CHAT_CHARS, MAX_NOTE_CHARS, Participant, ParticipantId, Permit, Phase,
+    Presence, Queue, RefusalReason as Refusal, Right, Role, ShareTrouble, Timestamp, UserRef, WhyWithdrawn,
 };
 
 use crate::{Actor, Command, Session};

@@ -207,7 +207,9 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
         Event::ShellStarted { by, .. } => format!("{} has opened a command shell", name(by)),
         Event::ShellEnded { .. } => "The command shell is closed".into(),
         Event::SystemInfoRead { by, .. } => format!("{} has read the system information", name(by)),
-        Event::ProcessEnded { by, pid, name: process } => format!("{} has ended the process {process} ({pid})", name(by)),
+        Event::ProcessEnded { by, pid, name: process } => {
+            format!("{} has ended the process {process} ({pid})", name(by))
+        }
         Event::ScreenshotTaken { by, .. } => format!("{} has put a picture of the screen into the journal", name(by)),
         // After the end of a session its transcript is stored: the rating is part of the history.
         Event::Stored { .. } | Event::Rated { .. } => return None,
@@ -240,7 +242,11 @@ fn size(bytes: u64) -> String {
     let units = ["bytes", "kB", "MB", "GB", "TB"];
     let power = units.iter().enumerate().rev().find(|(i, _)| bytes >= 1_000u64.pow(*i as u32)).map_or(0, |(i, _)| i);
     let whole = 1_000u64.pow(power as u32);
-    if power == 0 { format!("{bytes} bytes") } else { format!("{}.{} {}", bytes / whole, bytes % whole * 10 / whole, units[power]) }
+    if power == 0 {
+        format!("{bytes} bytes")
+    } else {
+        format!("{}.{} {}", bytes / whole, bytes % whole * 10 / whole, units[power])
+    }
 }
 
 fn by_means(client: Client) -> &'static str {
@@ -279,7 +285,9 @@ pub fn history(entries: &[Entry]) -> Option<History> {
     };
     for Entry { at, event, .. } in entries {
         match event {
-            Event::Joined { role: Role::Technician | Role::Expert, name, .. } if !history.technicians.contains(name) => {
+            Event::Joined { role: Role::Technician | Role::Expert, name, .. }
+                if !history.technicians.contains(name) =>
+            {
                 history.technicians.push(name.clone());
             }
             Event::Joined { role: Role::Customer, name, .. } => history.customer.clone_from(name),

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use protocol::{
-    Client, Entry, Event, IncidentRef, ParticipantId, Phase, Right, Role, SessionId, SessionState, Timestamp,
-    UserRef,
+    Client, Entry, Event, IncidentRef, ParticipantId, Phase, Right, Role, SessionId, SessionState, Timestamp, UserRef,
 };
 use session::{Actor, Command, Consent, Policy, Session};
 

@@ -111,7 +111,11 @@ impl Source {
                         return Err(io::Error::other("the file became shorter"));
                     }
                     // What the other side has already only counts for the checksum.
-                    if at < from { out.hash.update(&buffer[..got]) } else { out.write_all(&buffer[..got])? }
+                    if at < from {
+                        out.hash.update(&buffer[..got])
+                    } else {
+                        out.write_all(&buffer[..got])?
+                    }
                     at += got as u64;
                 }
             }
@@ -172,8 +176,14 @@ fn add_folder(zip: &mut Zip, folder: &Path, name: &str, depth: usize, left_out: 
     zip.add_directory(name, options()).map_err(io::Error::other)?;
     let entries = match fs::read_dir(folder) {
         Ok(entries) if depth < DEEPEST => entries,
-        Ok(_) => return Ok(left_out.push(format!("{name}: too deep"))),
-        Err(error) => return Ok(left_out.push(format!("{name}: {error}"))),
+        Ok(_) => {
+            left_out.push(format!("{name}: too deep"));
+            return Ok(());
+        }
+        Err(error) => {
+            left_out.push(format!("{name}: {error}"));
+            return Ok(());
+        }
     };
     for entry in entries.flatten() {
         let inside = format!("{name}/{}", entry.file_name().to_string_lossy());
@@ -290,13 +300,7 @@ impl Drop for Part {
 }
 
 impl Transfers {
-    fn begin(
-        &self,
-        transfer: u64,
-        folder: &str,
-        name: &str,
-        size: u64,
-    ) -> Result<(Arc<Mutex<Part>>, u64, u64), Fault> {
+    fn begin(&self, transfer: u64, folder: &str, name: &str, size: u64) -> Result<(Arc<Mutex<Part>>, u64, u64), Fault> {
         let mut all = lock(&self.0);
         let part = match all.get(&transfer) {
             Some(part) => part.clone(),

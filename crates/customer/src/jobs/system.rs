@@ -95,7 +95,7 @@ fn processes(system: &System) -> Vec<Process> {
     // Threads of a process are not processes.
     let mut all: Vec<Process> =
         system.processes().values().filter(|p| p.thread_kind().is_none()).map(process).collect();
-    all.sort_by(|a, b| b.memory.cmp(&a.memory));
+    all.sort_by_key(|p| std::cmp::Reverse(p.memory));
     all.truncate(MOST_PROCESSES);
     all
 }

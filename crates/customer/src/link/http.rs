@@ -118,7 +118,9 @@ impl Http {
         let (agent, url) = (self.agent.clone(), format!("{}/api/join/rate", self.server));
         let sent = tokio::task::spawn_blocking(move || match agent.post(&url).send_json(&rating) {
             Ok(answer) if answer.status().is_success() => Ok(()),
-            Ok(mut answer) => Err(answer.body_mut().read_json::<Problem>().map_or_else(|e| e.to_string(), |p| p.message)),
+            Ok(mut answer) => {
+                Err(answer.body_mut().read_json::<Problem>().map_or_else(|e| e.to_string(), |p| p.message))
+            }
             Err(error) => Err(error.to_string()),
         });
         sent.await.unwrap_or_else(|e| Err(e.to_string()))

@@ -173,7 +173,8 @@ impl Desk {
         if self.panel.is_none() {
             self.panel = show_panel();
         }
-        let since = self.allowed_since.get_or_insert_with(|| local_time(self.entries.last().map(|e| e.at).unwrap_or_default()));
+        let since =
+            self.allowed_since.get_or_insert_with(|| local_time(self.entries.last().map(|e| e.at).unwrap_or_default()));
         if let (Some(panel), Some(state)) = (&self.panel, &self.state) {
             panel.set_technician(helpers(state).into());
             panel.set_allowed(asked(&allowed));

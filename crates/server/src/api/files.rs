@@ -382,7 +382,14 @@ pub async fn abandon(
 }
 
 /// Writes a failure into the timeline, unless the way is just broken: then it is tried again.
-async fn failed(app: &Shared, live: &Arc<Live>, by: ParticipantId, way: Way, path: String, error: JobError) -> ApiError {
+async fn failed(
+    app: &Shared,
+    live: &Arc<Live>,
+    by: ParticipantId,
+    way: Way,
+    path: String,
+    error: JobError,
+) -> ApiError {
     if let JobError::Fault(fault) = &error {
         let deed = Event::FileFailed { by, way, path, reason: fault.to_string() };
         if let Err(error) = live.record_deed(app, deed).await {

@@ -123,7 +123,11 @@ pub async fn keep(path: std::path::PathBuf, body: Vec<u8>) -> Result<()> {
 }
 
 /// System information as it was.
-pub async fn system(State(app): State<Shared>, _: SignedIn, Path((id, number)): Path<(String, u32)>) -> Result<Response> {
+pub async fn system(
+    State(app): State<Shared>,
+    _: SignedIn,
+    Path((id, number)): Path<(String, u32)>,
+) -> Result<Response> {
     let path = paths::system_info(&app.config.data, &sessions::parse(id)?, number);
     let body = tokio::fs::read(path).await.map_err(|_| ApiError::missing("system information"))?;
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
@@ -143,7 +147,11 @@ pub async fn end_process(
 }
 
 /// The recording of a command shell.
-pub async fn shell(State(app): State<Shared>, _: SignedIn, Path((id, number)): Path<(String, u32)>) -> Result<Response> {
+pub async fn shell(
+    State(app): State<Shared>,
+    _: SignedIn,
+    Path((id, number)): Path<(String, u32)>,
+) -> Result<Response> {
     let path = paths::shell(&app.config.data, &sessions::parse(id)?, number);
     let body = tokio::fs::read(path).await.map_err(|_| ApiError::missing("shell's recording"))?;
     Ok(([(header::CONTENT_TYPE, "application/x-asciicast")], body).into_response())

@@ -96,10 +96,7 @@ pub fn router(app: Shared) -> Router {
         .route("/api/join/posts", post(posts::post_by_token))
         .route("/api/join/posts/{number}", get(posts::read_by_token))
         .route("/api/join/rate", post(posts::rate))
-        .route(
-            "/api/sessions/{id}/screenshots",
-            post(posts::screenshot).layer(DefaultBodyLimit::max(64 * 1024 * 1024)),
-        )
+        .route("/api/sessions/{id}/screenshots", post(posts::screenshot).layer(DefaultBodyLimit::max(64 * 1024 * 1024)))
         .route("/api/sessions/{id}/screenshots/{number}", get(posts::read_screenshot))
         .route("/api/canned", get(canned::list).post(canned::add))
         .route("/api/canned/{id}", put(canned::change).delete(canned::remove))

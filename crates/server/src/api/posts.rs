@@ -132,12 +132,7 @@ pub async fn read_by_token(
     serve(&app, &live.id, number, entries).await
 }
 
-async fn serve(
-    app: &Shared,
-    id: &protocol::SessionId,
-    number: u32,
-    entries: Vec<protocol::Entry>,
-) -> Result<Response> {
+async fn serve(app: &Shared, id: &protocol::SessionId, number: u32, entries: Vec<protocol::Entry>) -> Result<Response> {
     let name = entries.into_iter().find_map(|e| match e.event {
         Event::FilePosted { number: n, name, .. } if n == number => Some(name),
         _ => None,
@@ -157,7 +152,12 @@ async fn serve(
 }
 
 /// Puts a picture of the shared screen into the incident's journal.
-pub async fn screenshot(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>, body: Bytes) -> Result<StatusCode> {
+pub async fn screenshot(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<StatusCode> {
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
     let (live, by) = helper(&app, &me, id).await?;
     if !body.starts_with(PNG) || body.len() > LARGEST_PICTURE {
@@ -171,8 +171,7 @@ pub async fn screenshot(State(app): State<Shared>, me: SignedIn, Path(id): Path<
     machine::keep(paths::screenshot(&app.config.data, &live.id, number), body.to_vec()).await?;
     live.record_deed(&app, Event::ScreenshotTaken { by, number, sha256 }).await?;
     let incident = live.state().await.incident.id;
-    let mut row =
-        desk::write_journal(&app, incident, "screenshot", &me.0.name, number.to_string()).await?;
+    let mut row = desk::write_journal(&app, incident, "screenshot", &me.0.name, number.to_string()).await?;
     row.session = Set(Some(live.id.to_string()));
     row.insert(&app.db).await?;
     Ok(StatusCode::CREATED)

@@ -4,4 +4,5 @@ mod capacity;
 mod http;
 mod quic;
 mod stage;
+mod tools;
 mod wire;

@@ -3,9 +3,7 @@ use std::{
     time::Duration,
 };
 
-use protocol::{
-    Client, ClientMessage, Event, FrameKind, Header, Input, RefusalReason, Right, ServerMessage, encode,
-};
+use protocol::{Client, ClientMessage, Event, FrameKind, Header, Input, RefusalReason, Right, ServerMessage, encode};
 use web_transport_trait::{RecvStream, SendStream, Session};
 
 use crate::stage::{Peer, Stage};

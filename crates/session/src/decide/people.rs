@@ -1,8 +1,8 @@
 //! Several people: queues, transfer, sharing, experts, whose hands, and who is left when somebody vanishes.
 
 use protocol::{
-    Client, Event, ExpertInvitation, MAX_NAME_CHARS, MAX_NOTE_CHARS, Participant, ParticipantId, Phase, Presence, Queue,
-    RefusalReason as Refusal, Right, Role, Timestamp, UserRef,
+    Client, Event, ExpertInvitation, MAX_NAME_CHARS, MAX_NOTE_CHARS, Participant, ParticipantId, Phase, Presence,
+    Queue, RefusalReason as Refusal, Right, Role, Timestamp, UserRef,
 };
 
 use super::Verdict;

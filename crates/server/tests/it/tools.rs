@@ -1,0 +1,112 @@
+//! What technicians do beside the screen, against the server alone: outside of the grants nothing reaches the program.
+
+use protocol::{Answer, Client, ClientMessage, Event, Fault, Framed, Job, Right, ServerMessage, encode};
+use serde_json::json;
+use web_transport_trait::{RecvStream, SendStream, Session};
+
+use crate::{
+    stage::{Peer, Stage},
+    wire::grant,
+};
+
+async fn pair(stage: &Stage) -> (String, Peer, Peer) {
+    let (session, _, link) = stage.generate();
+    let mut technician = Peer::connect(stage, &stage.technician_ticket(&session), Client::Console).await;
+    let mut customer = Peer::connect(stage, &stage.customer_ticket(&link, "program"), Client::Program).await;
+    assert!(technician.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
+    assert!(customer.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
+    (session, technician, customer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_without_its_grant_never_reaches_the_program() {
+    let stage = Stage::open("jobs");
+    let (session, mut technician, mut customer) = pair(&stage).await;
+    let at = |path: &str| format!("/api/sessions/{session}/{path}");
+    let refused = || {
+        let (status, body) = stage.get(&at("files?path=/"));
+        assert_eq!(status, 409, "{body}");
+        for (path, body) in [
+            ("files/folder", json!({ "path": "/x" })),
+            ("files/rename", json!({ "path": "/x", "name": "y" })),
+            ("files/delete", json!({ "path": "/x" })),
+            ("system", json!({})),
+            ("processes/1/end", json!({ "name": "init" })),
+        ] {
+            assert_eq!(stage.post(&at(path), &body).0, 409, "{path}");
+        }
+        assert_eq!(stage.get(&at("clipboard")).0, 409);
+        assert_eq!(stage.get(&at("files/content?path=/etc/passwd")).0, 409);
+    };
+    refused();
+    // Another right is not this one.
+    grant(&mut technician, &mut customer, &[Right::View, Right::Control]).await;
+    refused();
+    let quiet = tokio::time::timeout(std::time::Duration::from_millis(300), customer.session.accept_bi()).await;
+    assert!(quiet.is_err(), "a job reached the program");
+
+    // Under the grant it does, and the program's own no is said.
+    technician.send(&ClientMessage::Ask { rights: vec![Right::Files] }).await;
+    let asked = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if !state.asked.is_empty());
+    customer.until(asked).await.unwrap();
+    customer.send(&ClientMessage::Answer { rights: vec![Right::Files] }).await;
+    let granted =
+        |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if state.grants.contains(&Right::Files));
+    technician.until(granted).await.unwrap();
+    let program = tokio::spawn(async move {
+        let (mut sender, mut receiver) = customer.session.accept_bi().await.unwrap();
+        let mut framed = Framed::new(65_536);
+        let job: Job = loop {
+            match framed.next_message().unwrap() {
+                Some(job) => break job,
+                None => framed.push(&receiver.read_chunk(4_096).await.unwrap().unwrap()),
+            }
+        };
+        assert_eq!(job, Job::List { path: "/".into() });
+        sender.write_all(&encode(&Answer::Fault { fault: Fault::NoPermission })).await.unwrap();
+        sender.finish().unwrap();
+        let _ = sender.closed().await;
+        customer
+    });
+    let (status, body) = tokio::task::block_in_place(|| stage.get(&at("files?path=/")));
+    let _customer = program.await.unwrap();
+    assert_eq!((status, body.contains("no permission")), (403, true), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_is_never_told_to_a_customer() {
+    let stage = Stage::open("notes");
+    let (session, mut technician, mut customer) = pair(&stage).await;
+    let secret = "he sounded drunk";
+    assert_eq!(stage.post(&format!("/api/sessions/{session}/notes"), &json!({ "text": secret })).0, 204);
+    let noted = |m: &ServerMessage| matches!(m, ServerMessage::Happened { entry } if matches!(entry.event, Event::Noted { .. }));
+    assert!(technician.until(noted).await.is_some());
+    technician.send(&ClientMessage::Chat { text: "after it".into(), nonce: 7 }).await;
+    loop {
+        let message = customer.next().await.expect("the conversation goes on");
+        assert!(!serde_json::to_string(&message).unwrap().contains(secret), "{message:?}");
+        if matches!(&message, ServerMessage::Happened { entry } if matches!(entry.event, Event::Chat { .. })) {
+            break;
+        }
+    }
+    let (_, transcript) = stage.get(&format!("/api/sessions/{session}/transcript.txt"));
+    assert!(transcript.contains(secret), "technicians read it in the transcript");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_the_chat_need_a_place_in_the_session_and_a_plain_name() {
+    let stage = Stage::open("posts");
+    let (session, ..) = pair(&stage).await;
+    let posts = format!("/api/sessions/{session}/posts");
+    assert_eq!(stage.post(&format!("{posts}?name=note.txt"), &json!("hello")).0, 201);
+    for name in ["..%2Fnote.txt", "a%5Cb", "", "%2E%2E"] {
+        assert_eq!(stage.post(&format!("{posts}?name={name}"), &json!("x")).0, 422, "{name}");
+    }
+    assert_eq!(stage.get(&format!("{posts}/1")), (200, "\"hello\"".into()));
+    assert_eq!(stage.get(&format!("{posts}/2")).0, 404);
+    // Without a token of the session nothing is given or taken.
+    for token in ["", "Bearer ", "Bearer made-up"] {
+        let (status, _) = stage.post_as("/api/join/posts?name=x", &json!("x"), &[("authorization", token)]);
+        assert!(status == 401 || status == 404, "{token}: {status}");
+    }
+}

@@ -1,0 +1,133 @@
+//! Several people: whose hands, whose queue, who inherits, and who may not.
+
+use protocol::*;
+use session::{Actor, Command};
+
+use crate::{CUSTOMER, Play, TECHNICIAN, user};
+
+const EVA: ParticipantId = ParticipantId(3);
+const BOTH: [Right; 2] = [Right::View, Right::Control];
+
+/// Tom helps Ada with view and control, and Eva shares.
+fn shared() -> Play {
+    let mut play = Play::joined();
+    play.technician(Command::Ask { rights: BOTH.to_vec() }).unwrap();
+    play.customer(Command::Answer { rights: BOTH.to_vec() }).unwrap();
+    let refused = play.join(Role::Technician, "Eva", Client::Console, Some(2));
+    assert_eq!(refused, Err(RefusalReason::NotOwner), "nobody comes in unasked");
+    play.technician(Command::ShareWith { with: user(2, "Eva") }).unwrap();
+    play.join(Role::Technician, "Eva", Client::Console, Some(2)).unwrap();
+    play
+}
+
+fn by(who: ParticipantId) -> Actor {
+    Actor::Participant(who)
+}
+
+#[test]
+fn one_at_a_time_holds_the_control() {
+    let mut play = shared();
+    assert!(play.session.may_control(TECHNICIAN) && !play.session.may_control(EVA));
+    let grab = play.act(by(EVA), Command::PassControl { to: EVA });
+    assert_eq!(grab, Err(RefusalReason::NotInControl), "a sharer does not take");
+    play.act(by(EVA), Command::WantControl).unwrap();
+    play.technician(Command::PassControl { to: EVA }).unwrap();
+    assert!(!play.session.may_control(TECHNICIAN) && play.session.may_control(EVA));
+    assert!(play.session.state().control_wanted.is_empty());
+    play.technician(Command::PassControl { to: TECHNICIAN }).unwrap();
+    assert!(play.session.may_control(TECHNICIAN), "the owner takes");
+    assert_eq!(play.technician(Command::PassControl { to: CUSTOMER }), Err(RefusalReason::TechnicianOnly));
+    // Whoever leaves leaves the control to the owner.
+    play.technician(Command::PassControl { to: EVA }).unwrap();
+    play.act(by(EVA), Command::Leave).unwrap();
+    assert!(play.session.may_control(TECHNICIAN));
+    assert_eq!(play.technician(Command::Leave), Err(RefusalReason::Owner));
+}
+
+#[test]
+fn an_expert_has_what_the_invitation_gives_and_no_more() {
+    let mut play = shared();
+    let invite = |name: &str, rights: &[Right]| Command::InviteExpert { name: name.into(), rights: rights.to_vec() };
+    assert_eq!(play.act(by(EVA), invite("X", &BOTH)), Err(RefusalReason::NotOwner));
+    play.technician(invite("Max", &[Right::View, Right::Shell])).unwrap();
+    play.act(Actor::Server, Command::JoinAsExpert { number: 1 }).unwrap();
+    let again = play.act(Actor::Server, Command::JoinAsExpert { number: 1 });
+    assert_eq!(again, Err(RefusalReason::KeyDead), "the invitation is used up");
+    let max = ParticipantId(4);
+    assert_eq!(play.session.participant(max).unwrap().rights, [Right::View], "a shell is never an expert's");
+    assert_eq!(play.technician(Command::PassControl { to: max }), Err(RefusalReason::TechnicianOnly));
+    assert_eq!(play.act(by(max), Command::Ask { rights: BOTH.to_vec() }), Err(RefusalReason::TechnicianOnly));
+    assert_eq!(play.act(by(max), Command::Note { text: "?".into() }), Err(RefusalReason::TechnicianOnly));
+    assert_eq!(play.act(by(max), Command::Withdraw { right: Right::View }), Err(RefusalReason::TechnicianOnly));
+    for right in [Right::Files, Right::Shell, Right::Clipboard, Right::SystemInfo, Right::Control] {
+        assert!(!play.session.may(max, right), "{right:?}");
+    }
+    play.technician(Command::Dismiss { who: max }).unwrap();
+    play.technician(invite("Ida", &BOTH)).unwrap();
+    play.now = play.now.plus(60 * 60_000);
+    assert_eq!(play.act(Actor::Server, Command::JoinAsExpert { number: 2 }), Err(RefusalReason::KeyDead), "an hour");
+}
+
+#[test]
+fn a_session_is_never_without_an_owner_or_a_queue() {
+    // Somebody shares: the longest sharer inherits, and nothing falls.
+    let mut play = shared();
+    play.act(Actor::Server, Command::Drop { id: TECHNICIAN }).unwrap();
+    play.after(120_000);
+    assert_eq!((play.session.owner().name.as_str(), play.session.phase()), ("Eva", Phase::Active));
+    assert!(play.session.may_control(EVA), "the heir's hands are free to act");
+    play.act(by(EVA), Command::Close).unwrap();
+
+    // Nobody shares: back into the queue that it was taken from.
+    let mut play = Play::joined();
+    let team = Queue::Team { team: "Printers".into() };
+    let note = "It is the blue one.".to_owned();
+    play.technician(Command::Enqueue { queue: team.clone(), note }).unwrap();
+    assert_eq!((play.session.queue(), play.session.phase()), (&team, Phase::Held));
+    let eva = Actor::Technician(user(2, "Eva"));
+    let stranger = play.act(eva.clone(), Command::Take { team: "Networks".into() });
+    assert_eq!(stranger, Err(RefusalReason::NotOwner), "another team does not take it");
+    let old = play.act(Actor::Technician(user(1, "Tom")), Command::Close);
+    assert_eq!(old, Err(RefusalReason::NotOwner), "what is in a queue is nobody's");
+    play.act(eva.clone(), Command::Take { team: "Printers".into() }).unwrap();
+    play.act(eva, Command::Reopen).unwrap();
+    play.join(Role::Technician, "Eva", Client::Console, Some(2)).unwrap();
+    play.act(Actor::Server, Command::Drop { id: EVA }).unwrap();
+    play.after(120_000);
+    assert_eq!((play.session.queue(), play.session.phase()), (&team, Phase::Held));
+}
+
+#[test]
+fn each_right_is_asked_for_and_withdrawn_alone() {
+    let mut play = shared();
+    play.technician(Command::Ask { rights: vec![Right::Files] }).unwrap();
+    play.customer(Command::Answer { rights: vec![] }).unwrap();
+    assert!(!play.session.may(TECHNICIAN, Right::Files) && play.session.may_control(TECHNICIAN), "a no takes nothing");
+    play.technician(Command::Ask { rights: vec![Right::Files] }).unwrap();
+    play.customer(Command::Answer { rights: Right::ALL.to_vec() }).unwrap();
+    assert_eq!(play.session.state().grants, [Right::View, Right::Control, Right::Files], "only what was asked");
+    assert!(play.session.may(EVA, Right::Files), "whoever shares may do what the customer allows");
+    play.customer(Command::Withdraw { right: Right::View }).unwrap();
+    assert_eq!(play.session.state().grants, [Right::Files], "control needs view, files do not");
+    play.technician(Command::Hold).unwrap();
+    assert!(play.session.state().grants.is_empty());
+}
+
+#[test]
+fn a_deed_is_recorded_by_the_server_alone_and_a_rating_comes_once_and_after_the_end() {
+    let mut play = Play::joined();
+    let deed = || Command::Record { deed: Event::ShellStarted { by: TECHNICIAN, number: 1 } };
+    assert_eq!(play.technician(deed()), Err(RefusalReason::Policy));
+    let smuggled = Command::Record { deed: Event::Granted { by: CUSTOMER, rights: BOTH.to_vec() } };
+    assert_eq!(play.act(Actor::Server, smuggled), Err(RefusalReason::Policy), "a grant is no deed");
+    play.act(Actor::Server, deed()).unwrap();
+    let rate = |stars| Command::Rate { stars, comment: "Kind.".into() };
+    assert_eq!(play.customer(rate(5)), Err(RefusalReason::NotEnded));
+    play.technician(Command::Close).unwrap();
+    assert_eq!(play.customer(rate(6)), Err(RefusalReason::Empty));
+    assert_eq!(play.technician(rate(5)), Err(RefusalReason::CustomerOnly));
+    play.customer(rate(4)).unwrap();
+    assert_eq!(play.customer(rate(1)), Err(RefusalReason::Already));
+    let history = session::history(&play.entries).unwrap();
+    assert_eq!((history.rating, history.comment.as_str(), history.shells), (Some(4), "Kind.", 1));
+}
