@@ -75,6 +75,26 @@ for (const scheme of ['light', 'dark'] as const) {
     await expect(page.getByText('Nothing comes out of it.')).toBeVisible();
     await look('customer-chat', customer);
     await look('session-chat');
+    for (const panel of ['Files', 'Commands', 'System'] as const) {
+      await page.getByRole('tab', { name: panel }).click();
+      await look(`session-${panel.toLowerCase()}`);
+    }
+    await page.getByRole('tab', { name: 'Screen' }).click();
+    await page.getByRole('button', { name: 'People' }).click();
+    await page.getByText('Invite an outside expert').click();
+    await page.getByLabel('Name, as the customer reads it').fill('Dr. Printer');
+    await page.getByRole('button', { name: 'Make the link' }).click();
+    await look('people');
+    const invitation = await page.getByLabel('Link for the expert').inputValue();
+    await page.keyboard.press('Escape');
+    const expert = await context.newPage();
+    await expert.goto(invitation);
+    await expect(expert.getByRole('button', { name: 'Join the session' })).toBeVisible();
+    await look('expert-invitation', expert);
+    await expert.getByRole('button', { name: 'Join the session' }).click();
+    await expect(expert.getByRole('textbox', { name: 'Message' })).toBeEnabled();
+    await look('expert', expert);
+    await expert.close();
     await page.getByRole('button', { name: 'End session' }).click();
     await look('end-session');
     await page.getByRole('button', { name: /^Close session/ }).click();
@@ -83,6 +103,14 @@ for (const scheme of ['light', 'dark'] as const) {
     await page.goto(`${server.url}/console/queue`);
     await expect(page.getByRole('heading', { name: 'Queue' })).toBeVisible();
     await look('queue');
+    await page.goto(`${server.url}/console/messages`);
+    await page.getByRole('button', { name: 'New message' }).click();
+    await page.getByLabel('Title').fill('Greeting');
+    await page.getByLabel('Text').fill('Hello {{customer}}.');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await expect(page.getByRole('button', { name: 'Edit Greeting' })).toBeVisible();
+    await look('messages');
+    await page.getByRole('button', { name: 'Remove Greeting' }).click();
     await page.goto(`${server.url}/console/outbox`);
     await expect(page.getByRole('heading', { name: 'Outbox' })).toBeVisible();
     await look('outbox');

@@ -33,6 +33,7 @@ pub const ALL: [Need; 23] = [
     need("/usr/share/novnc/vnc_lite.html", "novnc", "shows the sample desktop in a page"),
     need("/usr/bin/xdotool", "xdotool", "lets the sample customer press keys"),
     need("/usr/bin/import", "imagemagick", "reads the display's pixels in tests"),
+    need("/usr/bin/xclip", "xclip", "holds and reads the clipboard in tests"),
     need("/usr/bin/ffprobe", "ffmpeg", "reads recordings independently in tests"),
     need("/usr/bin/openssl", "openssl", "makes the tests' certificates"),
     need("/usr/bin/python3", "python3", "runs the tests' mail server"),
