@@ -16,7 +16,7 @@ const fn need(there: &'static str, package: &'static str, why: &'static str) -> 
 }
 
 /// For building and for every test.
-pub const ALL: [Need; 23] = [
+pub const ALL: [Need; 24] = [
     need("/usr/bin/cc", "build-essential", "builds libaom and SQLite"),
     need("/usr/bin/cmake", "cmake", "builds libaom, the screen's encoder"),
     need("/usr/bin/nasm", "nasm", "assembles libaom's fast paths"),

@@ -206,7 +206,7 @@ async fn accept_streams<S: Session>(
                 let mut stream = stream.map_err(broken)?;
                 let mut kind = [0];
                 match (stream.read(&mut kind).await.map_err(broken)?, kind[0], role) {
-                    (Some(1), b'S', Role::Customer) if client == Client::Program => {
+                    (Some(1), b'S', Role::Customer) => {
                         streams.spawn(flow::read_screen(passage.clone(), stream));
                     }
                     (Some(1), b'I', Role::Technician | Role::Expert) => {

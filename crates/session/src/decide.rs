@@ -245,7 +245,8 @@ impl Session {
         if !self.asked.is_empty() {
             return Err(Refusal::AskedAlready);
         }
-        if customer.client == Client::Browser {
+        // A page can show the screen, if its customer wants that; everything else takes the program.
+        if customer.client == Client::Browser && rights != [Right::View] {
             return Err(Refusal::NeedsProgram);
         }
         Ok(vec![Event::Asked { by, rights }])

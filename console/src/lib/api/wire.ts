@@ -118,6 +118,14 @@ export class Wire {
     this.input.then((writer) => writer.write(encode(input))).catch(() => this.end());
   }
 
+  /** A stream for a screen that this page shows, from a keyframe on. */
+  async screen() {
+    const stream = await this.transport.createUnidirectionalStream();
+    const writer = stream.getWriter();
+    await writer.write(new TextEncoder().encode('S'));
+    return writer;
+  }
+
   /** A bidirectional stream for a command shell: messages in, raw output out. */
   async shell() {
     const { readable, writable } = await this.transport.createBidirectionalStream();

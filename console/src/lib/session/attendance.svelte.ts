@@ -134,6 +134,14 @@ export class Attendance {
     if (this.sink === sink) this.sink = null;
   }
 
+  /** A new stream for the screen that this page shows. */
+  screen() {
+    return this.wire?.screen() ?? Promise.reject(new Error('not connected'));
+  }
+
+  /** Who shows a screen hears how far the viewers are, and whether they need a keyframe. */
+  pace: { drawn(seq: number): void; keyframe(): void } | null = null;
+
   /** A stream of its own for a command shell. */
   shell() {
     return this.wire?.shell() ?? Promise.reject(new Error('not connected'));
@@ -179,6 +187,12 @@ export class Attendance {
         this.roundTrip = (performance.now() | 0) - message.t;
         this.customerPath = message.customer;
         this.relay = message.relay;
+        break;
+      case 'drawn':
+        this.pace?.drawn(message.seq);
+        break;
+      case 'need_keyframe':
+        this.pace?.keyframe();
         break;
       case 'bye':
         if (message.reason === 'elsewhere') this.over('elsewhere');

@@ -283,10 +283,10 @@ impl Live {
         }
     }
 
-    /// Sends a message to the customer's program.
+    /// Sends a message to the customer's program, or to the page that shows the screen in its place.
     pub async fn to_program(&self, message: ServerMessage) {
         let inner = self.inner.lock().await;
-        for c in inner.connections.iter().filter(|c| c.client == Client::Program) {
+        for c in inner.connections.iter().filter(|c| c.role == Role::Customer) {
             let _ = c.outbox.try_send(message.clone());
         }
     }

@@ -1,0 +1,199 @@
+// A customer's browser shows its screen: what the person chose in the browser's own window, coded by the browser, paced by
+// what the viewers have drawn, and sent as the support program would send it.
+
+import type { Attendance } from '../session/attendance.svelte';
+import { HEADER_BYTES } from './frames';
+
+/** AV1 4:2:0, which every viewer shows. */
+const CODEC = 'av01.0.08M.08';
+/** Coarse while something moves, fine when it stands still. Of 0 to 63. */
+const MOVING = 40;
+const STILL = 12;
+/** What has not changed for so long is coded once more, finely. */
+const SETTLED = 350;
+/** So many pictures may be on their way to the viewers. */
+const UNDER_WAY = 3;
+/** Larger screens are shown smaller. */
+const LARGEST = { width: 2560, height: 1600 };
+const FRAMES = 30;
+
+/** The tracks of the web that TypeScript does not know yet: https://www.w3.org/TR/mediacapture-transform/ */
+declare class MediaStreamTrackProcessor {
+  constructor(options: { track: MediaStreamTrack });
+  readonly readable: ReadableStream<VideoFrame>;
+}
+
+export const canShare = () =>
+  typeof navigator.mediaDevices?.getDisplayMedia === 'function' && typeof VideoEncoder !== 'undefined';
+
+/** Asks the person what to show, in the browser's own window. */
+export function choose(): Promise<MediaStream> {
+  return navigator.mediaDevices.getDisplayMedia({
+    video: { frameRate: { max: FRAMES }, width: { max: LARGEST.width }, height: { max: LARGEST.height } },
+    audio: false
+  });
+}
+
+/** The header of a picture: see docs/protocol.md. */
+export function header(
+  key: boolean,
+  width: number,
+  height: number,
+  seq: number,
+  time: number,
+  length: number,
+  encoded: number
+) {
+  const bytes = new Uint8Array(HEADER_BYTES);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, 1);
+  view.setUint8(1, key ? 1 : 0);
+  view.setUint16(2, width);
+  view.setUint16(4, height);
+  view.setUint32(6, seq);
+  view.setUint32(10, time);
+  view.setUint32(14, length);
+  view.setUint16(18, 0);
+  view.setUint16(20, Math.min(65_535, Math.round(encoded * 10)));
+  view.setUint8(22, 0);
+  return bytes;
+}
+
+export class Sharing {
+  paused = false;
+  private encoder: VideoEncoder | null = null;
+  private newest: VideoFrame | null = null;
+  private changed = false;
+  private fine = false;
+  private key = true;
+  private seq = 0;
+  private drawn = 0;
+  private size = { width: 0, height: 0 };
+  private started = performance.now();
+  private begun = new Map<number, number>();
+  private writer: Promise<WritableStreamDefaultWriter<Uint8Array>> | null = null;
+  private sending: Promise<unknown> = Promise.resolve();
+  private settle: ReturnType<typeof setTimeout> | undefined;
+  private over = false;
+
+  constructor(
+    private attendance: Attendance,
+    private stream: MediaStream,
+    private ended: () => void
+  ) {
+    const [track] = stream.getVideoTracks();
+    if (!track) throw new Error('nothing was chosen');
+    track.contentHint = 'text';
+    track.addEventListener('ended', () => this.stop(true));
+    attendance.pace = { drawn: (seq) => this.acknowledged(seq), keyframe: () => this.keyframe() };
+    void this.read(track);
+  }
+
+  private async read(track: MediaStreamTrack) {
+    // Frames come whether or not somebody looks at this page: the person looks at what is shown.
+    const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
+    for (;;) {
+      const { value, done } = await reader.read().catch(() => ({ value: undefined, done: true }));
+      if (done || !value || this.over) return value?.close();
+      this.newest?.close();
+      this.newest = value;
+      this.changed = true;
+      this.encode();
+    }
+  }
+
+  private acknowledged(seq: number) {
+    this.drawn = Math.max(this.drawn, seq);
+    this.encode();
+  }
+
+  private keyframe() {
+    // After a cut nothing of what was under way counts any more.
+    this.key = true;
+    this.drawn = this.seq;
+    this.encode();
+  }
+
+  /** A connection that came back begins anew. */
+  again() {
+    this.writer = null;
+    this.keyframe();
+  }
+
+  private encode() {
+    const frame = this.newest;
+    if (!frame || this.over || this.paused || !(this.changed || this.key || this.fine)) return;
+    if (this.seq - this.drawn >= UNDER_WAY || (this.encoder?.encodeQueueSize ?? 0) > 1) return;
+    // 4:2:0 has pairs of pixels.
+    const [width, height] = [frame.displayWidth & ~1, frame.displayHeight & ~1];
+    if (!this.encoder || this.size.width !== width || this.size.height !== height) this.configure(width, height);
+    const quantizer = this.fine && !this.changed ? STILL : MOVING;
+    const time = Math.round((performance.now() - this.started) * 1000);
+    const copy = new VideoFrame(frame, { timestamp: time });
+    this.begun.set(time, performance.now());
+    this.encoder!.encode(copy, { keyFrame: this.key, av1: { quantizer } } as VideoEncoderEncodeOptions);
+    copy.close();
+    this.seq += 1;
+    clearTimeout(this.settle);
+    if (quantizer === MOVING) this.settle = setTimeout(() => ((this.fine = true), this.encode()), SETTLED);
+    [this.changed, this.key, this.fine] = [false, false, false];
+  }
+
+  private configure(width: number, height: number) {
+    this.encoder?.close();
+    this.size = { width, height };
+    this.key = true;
+    this.encoder = new VideoEncoder({
+      output: (chunk) => this.send(chunk, width, height),
+      error: () => this.stop(true)
+    });
+    this.encoder.configure({
+      codec: CODEC,
+      width,
+      height,
+      framerate: FRAMES,
+      latencyMode: 'realtime',
+      bitrateMode: 'quantizer',
+      hardwareAcceleration: 'prefer-software'
+    });
+    this.sent = this.seq;
+  }
+
+  private sent = 0;
+  private send(chunk: EncodedVideoChunk, width: number, height: number) {
+    const key = chunk.type === 'key';
+    const data = new Uint8Array(chunk.byteLength);
+    chunk.copyTo(data);
+    const took = performance.now() - (this.begun.get(chunk.timestamp) ?? performance.now());
+    this.begun.delete(chunk.timestamp);
+    const seq = (this.sent += 1);
+    const head = header(key, width, height, seq, Math.round(chunk.timestamp / 1000), data.length, took);
+    this.sending = this.sending.then(() => this.write(key, head, data)).catch(() => (this.writer = null));
+    this.encode();
+  }
+
+  private async write(key: boolean, head: Uint8Array, data: Uint8Array) {
+    if (key) {
+      const before = this.writer;
+      this.writer = this.attendance.screen();
+      void before?.then((w) => w.close()).catch(() => undefined);
+    }
+    const writer = await this.writer;
+    await writer?.write(head);
+    await writer?.write(data);
+  }
+
+  /** Ends at once; `tell` says so to the session. */
+  stop(tell: boolean) {
+    if (this.over) return;
+    this.over = true;
+    clearTimeout(this.settle);
+    for (const track of this.stream.getTracks()) track.stop();
+    if (this.encoder?.state !== 'closed') this.encoder?.close();
+    this.newest?.close();
+    this.attendance.pace = null;
+    void this.writer?.then((w) => w.close()).catch(() => undefined);
+    if (tell) this.attendance.send({ type: 'withdraw', right: 'view' });
+    this.ended();
+  }
+}
