@@ -176,7 +176,7 @@ async fn converse<S: Session>(
     if quic && client == Client::Program {
         tasks.spawn(flow::read_copies(passage.clone(), connection.clone()));
     }
-    let accepted = accept_streams(passage, connection, (role, client), tasks);
+    let accepted = accept_streams(passage, connection, role, tasks);
     accepted.await
 }
 
@@ -195,7 +195,7 @@ async fn watch_path<S: Session>(live: Arc<Live>, connection: S, quic: bool) -> R
 async fn accept_streams<S: Session>(
     passage: flow::Passage,
     connection: &S,
-    (role, client): (Role, Client),
+    role: Role,
     tasks: &mut JoinSet<Result<(), Fault>>,
 ) -> Result<(), Fault> {
     // The two control tasks and the writers live as long as the connection; streams come and go.

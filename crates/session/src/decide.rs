@@ -46,6 +46,12 @@ impl Session {
                 None => Err(Refusal::Stranger),
                 Some(p) if p.role == Role::Technician && self.phase == Phase::Held => Err(Refusal::OnHold),
                 Some(p) if p.presence == Presence::Here && p.client == client => Ok(vec![]),
+                // What was allowed to the page is not allowed to the program, nor the other way round: it asks anew.
+                Some(p) if p.role == Role::Customer && p.client != client => {
+                    let mut events = self.fall(None, WhyWithdrawn::Session);
+                    events.push(Event::Returned { id, client });
+                    Ok(events)
+                }
                 Some(_) => Ok(vec![Event::Returned { id, client }]),
             },
             Command::Chat { text, nonce } => {

@@ -1,0 +1,85 @@
+// A customer shows the screen from the browser alone: asked, chosen, seen, paused, recorded, ended.
+
+import { chromium, expect, test } from '@playwright/test';
+import { execFileSync } from 'node:child_process';
+import { furnish, generate, signIn } from '../lib/people';
+import { Desktop, Server } from '../lib/processes';
+
+let server: Server;
+let desktop: Desktop;
+
+test.beforeAll(async ({ playwright }) => {
+  server = await Server.start(['--grace-seconds', '20']);
+  desktop = await Desktop.start('1024x768');
+  const request = await playwright.request.newContext();
+  await furnish(server, request);
+  await request.dispose();
+});
+test.afterAll(async () => {
+  await desktop?.stop();
+  await server?.stop();
+});
+
+test('the customer’s browser shows a screen, and takes it back', async ({ page }) => {
+  // The customer's own browser, on a desktop of its own; the flags choose the whole screen in the browser's window.
+  const theirs = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    headless: false,
+    env: { ...process.env, DISPLAY: desktop.display } as Record<string, string>,
+    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--auto-select-desktop-capture-source=Entire screen', '--window-size=700,700', '--window-position=0,0']
+  });
+  const customer = await (await theirs.newContext({ viewport: null })).newPage();
+  customer.on('console', (m) => m.type() === 'error' && console.log('customer:', m.text()));
+  customer.on('pageerror', (e) => console.log('customer:', e.message));
+  await signIn(page, server);
+  const { link } = await generate(page, server, 1);
+  await customer.goto(link);
+  await customer.getByRole('button', { name: 'Chat in this browser' }).click();
+  await expect(page.getByText(/is here \(browser\)/)).toBeVisible();
+  await page.getByRole('button', { name: 'Share screen' }).click();
+  await expect(customer.getByRole('heading', { name: 'Did you ask for this?' })).toBeVisible();
+  await customer.screenshot({ path: 'results/share-asked.png' });
+  await customer.getByRole('button', { name: 'Yes, I asked for help' }).click();
+  await customer.getByRole('button', { name: 'Choose what to show …' }).click();
+  await expect(customer.getByText('sees your screen')).toBeVisible();
+
+  // The technician sees the desktop, with what changes on it.
+  const canvas = page.locator('canvas.picture');
+  await expect(canvas).toHaveAttribute('width', '1024');
+  desktop.open('xsetroot', ['-solid', '#207040']);
+  await page.waitForFunction(() => {
+    const c = document.querySelector<HTMLCanvasElement>('canvas.picture')!;
+    const [r, g, b] = c.getContext('2d')!.getImageData(1000, 740, 1, 1).data;
+    return Math.abs(r! - 0x20) < 12 && Math.abs(g! - 0x70) < 12 && Math.abs(b! - 0x40) < 12;
+  });
+  await page.screenshot({ path: 'results/share-seen.png' });
+  desktop.screenshot('results/share-customer.png');
+  // Control takes the program.
+  await expect(page.getByRole('button', { name: 'Ask for control' })).toBeDisabled();
+
+  await customer.getByRole('button', { name: 'Pause' }).click();
+  await expect(page.getByText('The customer has paused the screen.')).toBeVisible();
+  await customer.getByRole('button', { name: 'Continue' }).click();
+  await expect(page.getByText('The customer has paused the screen.')).toBeHidden();
+  desktop.open('xsetroot', ['-solid', '#a03020']);
+  await page.waitForFunction(() => document.querySelector<HTMLCanvasElement>('canvas.picture')!.getContext('2d')!.getImageData(1000, 740, 1, 1).data[0]! > 140);
+
+  await customer.getByRole('button', { name: 'Stop showing' }).click();
+  await expect(page.getByText('The screen is no longer visible (by the customer)')).toBeVisible();
+  await page.getByRole('button', { name: 'End session' }).click();
+  await page.getByRole('button', { name: /^Close session/ }).click();
+  await customer.getByText('4 of 5 stars').click({ force: true });
+  await customer.getByRole('button', { name: 'Send the rating' }).click();
+  await expect(customer.getByText('Thank you.')).toBeVisible();
+
+  // Recorded like any other.
+  await page.getByRole('link', { name: 'To the incident' }).click();
+  await expect(page.getByText('★★★★☆')).toBeVisible();
+  await page.getByRole('link', { name: /Video/ }).first().click();
+  const download = page.waitForEvent('download');
+  await page.getByRole('link', { name: 'Video file' }).click();
+  const file = await (await download).path();
+  const probe = execFileSync('ffprobe', ['-v', 'warning', '-count_frames', '-show_entries', 'stream=codec_name,width,height,nb_read_frames', '-of', 'csv=p=0', file]).toString().trim();
+  expect(probe).toMatch(/^av1,1024,768,\d+$/);
+  await theirs.close();
+});
