@@ -170,6 +170,14 @@ test('system information, an ended process, the clipboard, notes and prepared me
   await expect(page.getByText('The customer’s clipboard is in yours now.')).toBeVisible();
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('from the customer');
 
+  // In step: copied on either side, it is on the other a moment later.
+  await page.getByLabel('In step').check();
+  execFileSync('sh', ['-c', 'printf "copied by the customer" | xclip -selection clipboard -i >/dev/null 2>&1'], { env: desktop.env });
+  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe('copied by the customer');
+  await page.evaluate(() => navigator.clipboard.writeText('copied by the technician'));
+  await expect.poll(() => execFileSync('xclip', ['-selection', 'clipboard', '-o'], { env: desktop.env }).toString()).toBe('copied by the technician');
+  await page.getByLabel('In step').uncheck();
+
   // A prepared message, found by its letters; and a note that the customer does not get.
   await page.request.post(`${server.url}/api/canned`, { data: { title: 'Greeting', text: 'Hello {{customer}}, I am {{technician}}.', team: '' }, headers: { origin: server.url } });
   await page.reload();
@@ -184,6 +192,31 @@ test('system information, an ended process, the clipboard, notes and prepared me
   await page.getByLabel('Note for technicians only').press('Enter');
   await expect(page.getByText('Note by Tom Becker')).toBeVisible();
   desktop.screenshot('results/customer-tools.png');
+
+  // A file in the chat, from the technician; the customer's program saves it with a click.
+  await page.getByLabel('File for the conversation').setInputFiles({ name: 'Anleitung ü.txt', mimeType: 'text/plain', buffer: Buffer.from('turn it on') });
+  await expect(page.getByRole('button', { name: /Anleitung ü\.txt/ })).toBeVisible();
+  const download = page.waitForEvent('download');
+  await page.getByRole('button', { name: /Anleitung ü\.txt/ }).click();
+  expect(readFileSync(await (await download).path(), 'utf8')).toBe('turn it on');
+});
+
+test('a customer who wants to be asked about each file is asked, and no is no', async ({ page, request }) => {
+  writeFileSync(join(home, 'secret.txt'), 'mine');
+  await inSession(page, request);
+  await page.getByRole('tab', { name: 'Files' }).click();
+  await page.getByRole('button', { name: 'Ask the customer' }).click();
+  await answer(desktop, 'each file');
+  await page.getByLabel('Choose secret.txt').check();
+  await page.getByRole('button', { name: 'Download' }).click();
+  await desktop.window('^A question about a file$');
+  desktop.screenshot('results/customer-asked.png');
+  await desktop.keys('^A question about a file$', 'Tab', 'space');
+  await expect(page.getByLabel('Transfers')).toContainText('The customer does not allow this.');
+  const download = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Download' }).click();
+  await desktop.keys('^A question about a file$', 'Tab', 'Tab', 'space');
+  expect(readFileSync(await (await download).path(), 'utf8')).toBe('mine');
 });
 
 test('drawn on the customer’s screen, in the picture, and a picture of it in the journal', async ({ page, request }) => {
@@ -221,4 +254,30 @@ test('drawn on the customer’s screen, in the picture, and a picture of it in t
   await page.getByRole('link', { name: 'INC-1001' }).click();
   await expect(page.getByRole('img', { name: "The customer's screen" })).toBeVisible();
   await page.screenshot({ path: 'results/journal-picture.png' });
+});
+
+test('one monitor of several, or the one where the pointer is', async ({ page, request }) => {
+  const monitor = (...args: string[]) => execFileSync('xrandr', ['--setmonitor', ...args], { env: desktop.env });
+  monitor('left', '640/169x800/211+0+0', 'screen');
+  monitor('right', '640/169x800/211+640+0', 'none');
+  await inSession(page, request);
+  await page.getByRole('button', { name: 'Share screen' }).click();
+  await answer(desktop, 'control');
+  const canvas = page.locator('canvas.picture');
+  await expect(canvas).toHaveAttribute('width', '1280');
+  const select = page.getByLabel('Monitor');
+  await select.selectOption({ label: '2: right' });
+  const view = page.getByRole('region', { name: 'Screen' });
+  // The right half fills the place: the canvas begins far left of it.
+  await expect.poll(async () => Math.round(((await canvas.boundingBox())!.width / 1280) * 640) <= (await view.boundingBox())!.width).toBe(true);
+  const box = (await canvas.boundingBox())!;
+  const place = (await page.locator('.screen').boundingBox())!;
+  expect(Math.abs(box.x + box.width / 2 - place.x)).toBeLessThan(3);
+  await page.screenshot({ path: 'results/monitor.png' });
+  // A click lands where it is seen.
+  await page.mouse.click(place.x + place.width / 2, place.y + place.height / 2);
+  await expect.poll(() => desktop.xdotool('getmouselocation')).toMatch(/x:9[56]\d y:(39|40)\d/);
+  await select.selectOption('follow');
+  desktop.xdotool('mousemove', '100', '300');
+  await expect.poll(async () => Math.round((await canvas.boundingBox())!.x - (await page.locator('.screen').boundingBox())!.x)).toBe(0);
 });

@@ -166,8 +166,8 @@ async fn answer_of(work: &Work, job: Job) -> Done {
         Job::Rename { path, name } => folders::rename(&path, &name).map(|()| Answer::Done {}),
         Job::Delete { path } => folders::delete(&path).map(|()| Answer::Done {}),
         Job::Kept { transfer } => Ok(Answer::Kept { bytes: transfers.kept(transfer) }),
-        Job::Place { transfer, sha256, replace } => {
-            transfers.place(transfer, &sha256, replace).map(|(path, bytes)| Answer::Placed { path, bytes })
+        Job::Place { transfer, sum, replace } => {
+            transfers.place(transfer, &sum, replace).map(|(path, bytes, sha256)| Answer::Placed { path, bytes, sha256 })
         }
         Job::Abandon { transfer } => {
             transfers.abandon(transfer);

@@ -12,7 +12,8 @@ use std::{
 use anyhow::Context;
 use ed25519_dalek::{Signature, VerifyingKey};
 use protocol::{
-    Client, ClientMessage, Entry, Framed, Hello, MAX_CONTROL_BYTES, ParticipantId, Phase, ServerMessage, SessionState,
+    Client, ClientMessage, Entry, Framed, Hello, MAX_CONTROL_BYTES, Monitor, ParticipantId, Phase, ServerMessage,
+    SessionState,
 };
 use session::Consent;
 use tokio::sync::mpsc;
@@ -131,6 +132,7 @@ async fn attend(
             consent,
             notify,
             sharer,
+            measured: None,
             have: &mut have,
             said: &mut said,
         };
@@ -217,6 +219,8 @@ struct Connected<'a> {
     consent: &'a Arc<Mutex<Consent>>,
     notify: &'a Notify,
     sharer: Sharer,
+    /// The size of the screen when its monitors were read.
+    measured: Option<(u16, u16)>,
     have: &'a mut u32,
     /// Messages that the server has not confirmed yet, newest last.
     said: &'a mut Vec<(u32, String)>,
@@ -280,7 +284,16 @@ impl Connected<'_> {
                             sender.write_all(&protocol::encode(&ClientMessage::Chat { text, nonce })).await?;
                         }
                     }
-                    Ok(Some(message)) => if let Some(end) = self.heard(message) { over = end; break },
+                    Ok(Some(message)) => {
+                        let screen = match &message {
+                            ServerMessage::State { state, .. } => state.screen.map(|size| (size, state.monitors.clone())),
+                            _ => None,
+                        };
+                        if let Some(end) = self.heard(message) { over = end; break }
+                        if let Some(monitors) = screen.and_then(|(size, known)| self.monitors(size, &known)) {
+                            sender.write_all(&protocol::encode(&ClientMessage::Monitors { monitors })).await?;
+                        }
+                    }
                     Ok(None) | Err(_) => break,
                 },
                 wish = say.recv() => match wish {
@@ -316,6 +329,15 @@ impl Connected<'_> {
         input.abort();
         session.close(0, "done");
         Ok(over)
+    }
+
+    /// The monitors, when the screen has another size than when they were read, and others than the server knows.
+    fn monitors(&mut self, size: (u16, u16), known: &[Monitor]) -> Option<Vec<Monitor>> {
+        if self.measured.replace(size) == Some(size) {
+            return None;
+        }
+        let monitors = crate::window::monitors().inspect_err(|e| tracing::info!(%e, "no monitors")).ok()?;
+        (monitors != known).then_some(monitors)
     }
 
     fn heard(&mut self, message: ServerMessage) -> Option<End> {

@@ -145,6 +145,19 @@ pub struct ExpertInvitation {
     pub until: Timestamp,
 }
 
+/// A monitor of the customer's machine: a part of the shared screen, in its pixels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Monitor {
+    pub name: String,
+    pub x: u16,
+    pub y: u16,
+    pub width: u16,
+    pub height: u16,
+}
+
 /// Which way something was carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
@@ -250,6 +263,8 @@ pub enum Event {
     SharingStarted { width: u16, height: u16, recorded: bool },
     /// The shared screen has another size now.
     ScreenResized { width: u16, height: u16 },
+    /// The shared screen consists of these monitors now.
+    MonitorsChanged { monitors: Vec<Monitor> },
     /// The picture ended.
     SharingStopped {},
     /// The customer's program could not do what was allowed.

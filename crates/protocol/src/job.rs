@@ -9,6 +9,10 @@ use ts_rs::TS;
 
 use crate::{ClipboardKind, MAX_FILE_NAME_BYTES, Right};
 
+/// A file's block sum is the SHA-256 of the SHA-256s of its blocks of this size, the last of which may be shorter. Pages
+/// compute it: browsers have no SHA-256 that takes a file piece by piece, but a quick one for a block.
+pub const BLOCK_BYTES: usize = 4 * 1024 * 1024;
+
 /// A job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "job", rename_all = "snake_case", deny_unknown_fields)]
@@ -37,8 +41,8 @@ pub enum Job {
     },
     /// Read a file from an offset on; a folder is read as a ZIP archive, from its beginning only.
     ///
-    /// Answer: [`Answer::File`], then the file's bytes, and when all are sent the 32 bytes of the SHA-256 of the whole
-    /// file, from its first byte.
+    /// Answer: [`Answer::File`], then the file's bytes, and when all are sent 64 more: the SHA-256 of the whole file, from
+    /// its first byte, and its block sum ([`BLOCK_BYTES`]).
     Fetch {
         /// Its whole path.
         path: String,
@@ -68,8 +72,8 @@ pub enum Job {
     Place {
         /// The transfer's number.
         transfer: u64,
-        /// The SHA-256 of the whole file in hexadecimal.
-        sha256: String,
+        /// The block sum of the whole file in hexadecimal.
+        sum: String,
         /// Whether a file of that name is replaced; otherwise the new one gets a number.
         replace: bool,
     },
@@ -241,6 +245,7 @@ pub enum Answer {
     Placed {
         path: String,
         bytes: u64,
+        sha256: String,
     },
     Clipboard {
         kind: ClipboardKind,

@@ -17,14 +17,15 @@ mod screen;
 
 pub use copy::{Copies, MAX_PIECES, PIECE_BYTES, pieces};
 pub use event::{
-    Client, ClipboardKind, Ending, Event, ExpertInvitation, IncidentRef, Participant, Presence, Queue, Right, Role,
-    UserRef, Way, WhyWithdrawn,
+    Client, ClipboardKind, Ending, Event, ExpertInvitation, IncidentRef, Monitor, Participant, Presence, Queue, Right,
+    Role, UserRef, Way, WhyWithdrawn,
 };
 pub use frame::{FrameError, Framed, decode, encode};
 pub use id::{BadId, ParticipantId, SessionId, Timestamp};
 pub use input::{Button, Input, Special};
 pub use job::{
-    Answer, Disk, Fault, Folder, Item, Job, Kind, Log, Network, Process, Service, ShellInput, SystemInfo, name_fits,
+    Answer, BLOCK_BYTES, Disk, Fault, Folder, Item, Job, Kind, Log, Network, Process, Service, ShellInput, SystemInfo,
+    name_fits,
 };
 pub use limits::*;
 pub use mark::Mark;

@@ -37,3 +37,5 @@ pub const MAX_CLIPBOARD_IMAGE: usize = 16 * 1024 * 1024;
 pub const MAX_NOTE_CHARS: usize = 4_000;
 /// The most points that one drawn line may have.
 pub const MAX_MARK_POINTS: usize = 256;
+/// The most monitors that a customer's machine may name.
+pub const MAX_MONITORS: usize = 16;

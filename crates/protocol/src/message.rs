@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::{
-    Client, Ending, Event, ExpertInvitation, IncidentRef, MAX_CHAT_CHARS, Mark, Participant, ParticipantId, Queue,
-    Right, SessionId, Timestamp, UserRef,
+    Client, Ending, Event, ExpertInvitation, IncidentRef, MAX_CHAT_CHARS, Mark, Monitor, Participant, ParticipantId,
+    Queue, Right, SessionId, Timestamp, UserRef,
 };
 
 /// The first message on a connection. Nothing is read after a hello that is not admitted.
@@ -86,6 +86,8 @@ pub enum ClientMessage {
     Shows { format: PictureFormat },
     /// Customer's program: sharing is allowed but does not work.
     ShareFailed { trouble: ShareTrouble },
+    /// From a customer's program: the shared screen consists of these.
+    Monitors { monitors: Vec<Monitor> },
     /// Is the connection alive? `t` comes back in the pong.
     Ping { t: u32 },
 }
@@ -231,6 +233,8 @@ pub struct SessionState {
     pub paused: bool,
     /// The size of the shared screen while there is a picture.
     pub screen: Option<(u16, u16)>,
+    /// The monitors that the shared screen consists of, as far as they are known.
+    pub monitors: Vec<Monitor>,
     /// Whether sharing is recorded on this server.
     pub recorded: bool,
     /// Until when the key works, if it does.

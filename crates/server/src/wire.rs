@@ -328,6 +328,7 @@ async fn read_control<R: RecvStream>(
             ClientMessage::Leave {} => Command::Leave,
             ClientMessage::Hold {} => Command::Hold,
             ClientMessage::Close {} => Command::Close,
+            ClientMessage::Monitors { monitors } => Command::Monitors { monitors },
             ClientMessage::ShareFailed { trouble } if client == Client::Program => Command::ShareFailed { trouble },
             ClientMessage::ShareFailed { trouble: _ } => Command::ShareFailed { trouble: ShareTrouble::NoScreen },
         };

@@ -1,6 +1,6 @@
 //! What somebody wishes. Whether it happens is for `decide`.
 
-use protocol::{Client, Event, IncidentRef, ParticipantId, Queue, Right, Role, ShareTrouble, UserRef};
+use protocol::{Client, Event, IncidentRef, Monitor, ParticipantId, Queue, Right, Role, ShareTrouble, UserRef};
 
 /// Who wishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub enum Command {
     Resume,
     /// A picture of this size came from the customer.
     Picture { width: u16, height: u16 },
+    /// The shared screen consists of these.
+    Monitors { monitors: Vec<Monitor> },
     /// The customer's program cannot share.
     ShareFailed { trouble: ShareTrouble },
     /// The server cannot record.
@@ -105,6 +107,7 @@ impl Command {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Picture { .. } => "picture",
+            Self::Monitors { .. } => "monitors",
             Self::ShareFailed { .. } => "share_failed",
             Self::RecordingFailed { .. } => "recording_failed",
             Self::Leave => "leave",

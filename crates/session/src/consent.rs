@@ -133,6 +133,7 @@ mod tests {
             asked: vec![],
             paused: false,
             screen: None,
+            monitors: vec![],
             recorded: true,
             key_until: None,
             link_until: None,

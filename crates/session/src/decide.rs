@@ -80,6 +80,18 @@ impl Session {
                 (by, true) => Ok(vec![Event::Resumed { by }]),
             },
             Command::Picture { width, height } => self.picture(by, width, height),
+            Command::Monitors { monitors } => {
+                self.as_customer(by)?;
+                let named = |m: &protocol::Monitor| m.name.chars().count() <= protocol::MAX_NAME_CHARS;
+                match () {
+                    () if !self.may_view() => Err(Refusal::NotGranted),
+                    () if monitors.len() > protocol::MAX_MONITORS || !monitors.iter().all(named) => {
+                        Err(Refusal::TooLong)
+                    }
+                    () if monitors == self.monitors => Ok(vec![]),
+                    () => Ok(vec![Event::MonitorsChanged { monitors }]),
+                }
+            }
             Command::ShareFailed { trouble } => self.share_failed(by, trouble),
             Command::RecordingFailed { reason } => self.recording_failed(by, reason),
             Command::Leave if self.participating(by)?.role != Role::Customer => self.leave_helping(by),

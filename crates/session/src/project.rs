@@ -146,6 +146,8 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
         Event::SharingStarted { recorded: true, .. } => "The screen is shared and recorded".into(),
         Event::SharingStarted { recorded: false, .. } => "The screen is shared".into(),
         Event::ScreenResized { width, height } => format!("The screen is now {width} × {height}"),
+        Event::MonitorsChanged { monitors } if monitors.len() < 2 => return None,
+        Event::MonitorsChanged { monitors } => format!("The screen has {} monitors", monitors.len()),
         Event::SharingStopped {} => "The screen is no longer shared".into(),
         Event::SharingFailed { reason } => format!("The screen cannot be shared: {reason}"),
         Event::RecordingFailed { reason } => format!("The recording cannot go on: {reason}"),

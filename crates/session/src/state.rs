@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use protocol::{
-    Event, ExpertInvitation, IncidentRef, Participant, ParticipantId, Phase, Presence, Queue, Right, Role, SessionId,
-    SessionState, Timestamp, UserRef,
+    Event, ExpertInvitation, IncidentRef, Monitor, Participant, ParticipantId, Phase, Presence, Queue, Right, Role,
+    SessionId, SessionState, Timestamp, UserRef,
 };
 
 use crate::{Policy, permission};
@@ -35,6 +35,7 @@ pub struct Session {
     pub(crate) rated: bool,
     pub(crate) paused: bool,
     pub(crate) screen: Option<(u16, u16)>,
+    pub(crate) monitors: Vec<Monitor>,
     pub(crate) key_until: Option<Timestamp>,
     pub(crate) link_until: Option<Timestamp>,
     pub(crate) held_at: Option<Timestamp>,
@@ -65,6 +66,7 @@ impl Session {
             rated: false,
             paused: false,
             screen: None,
+            monitors: Vec::new(),
             key_until: None,
             link_until: None,
             held_at: None,
@@ -165,6 +167,7 @@ impl Session {
             Event::SharingStarted { width, height, .. } | Event::ScreenResized { width, height } => {
                 self.screen = Some((*width, *height));
             }
+            Event::MonitorsChanged { monitors } => self.monitors.clone_from(monitors),
             Event::SharingStopped {} | Event::SharingFailed { .. } => self.screen = None,
             Event::Held { .. } => {
                 self.phase = Phase::Held;
@@ -368,6 +371,7 @@ impl Session {
             asked: self.asked.clone(),
             paused: self.paused,
             screen: self.screen,
+            monitors: self.monitors.clone(),
             recorded: self.policy.record,
             key_until: self.key_until,
             link_until: self.link_until,

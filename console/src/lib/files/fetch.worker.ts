@@ -1,14 +1,13 @@
 // A file of the customer's machine, on its way into the browser's own storage: in pieces, however large it is, with its
 // checksum, and on from where it was cut.
 
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex } from '@noble/hashes/utils.js';
+import { BlockSum } from './sum';
 
 export type Order = { do: 'start'; url: string; key: string } | { do: 'pause' } | { do: 'go' } | { do: 'cancel' };
 export type Report =
   | { is: 'size'; size: number | null; version: string }
   | { is: 'done'; bytes: number }
-  | { is: 'whole'; bytes: number; sha256: string; version: string }
+  | { is: 'whole'; bytes: number; sum: string; version: string }
   | { is: 'waiting' }
   | { is: 'failed'; status: number; why: string };
 
@@ -53,7 +52,7 @@ async function start(url: string, key: string) {
 }
 
 async function carry(url: string, file: SyncFile) {
-  let hash = sha256.create();
+  let sum = new BlockSum();
   let at = 0;
   let version = '';
   let since = Date.now();
@@ -76,7 +75,7 @@ async function carry(url: string, file: SyncFile) {
       const length = answer.headers.get('content-length');
       const size = length === null ? null : at + Number(length);
       // What is made while it is sent cannot go on in the middle.
-      if (size === null) [at, hash] = [0, sha256.create()];
+      if (size === null) [at, sum] = [0, new BlockSum()];
       report({ is: 'size', size, version });
       const reader = answer.body!.getReader();
       for (;;) {
@@ -84,7 +83,7 @@ async function carry(url: string, file: SyncFile) {
         if (done) break;
         let written = 0;
         while (written < value.length) written += file.write(value.subarray(written), { at: at + written });
-        hash.update(value);
+        sum.update(value);
         at += value.length;
         [wait, since] = [300, Date.now()];
         if (Date.now() - told > TELL_EVERY) ((told = Date.now()), report({ is: 'done', bytes: at }));
@@ -92,7 +91,7 @@ async function carry(url: string, file: SyncFile) {
       if (size === null || at === size) {
         file.truncate(at);
         file.flush();
-        return report({ is: 'whole', bytes: at, sha256: bytesToHex(hash.digest()), version });
+        return report({ is: 'whole', bytes: at, sum: await sum.sum(), version });
       }
     } catch (error) {
       if (error instanceof DOMException && error.name === 'QuotaExceededError') throw error;

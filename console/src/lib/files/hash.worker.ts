@@ -1,18 +1,13 @@
-// The SHA-256 of a file, beside the page: whoever types does not wait for it.
+// The sum of a file, beside the page: whoever types does not wait for it.
 
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex } from '@noble/hashes/utils.js';
+import { BLOCK, BlockSum } from './sum';
 
 onmessage = async ({ data }: MessageEvent<Blob>) => {
   try {
-    const hash = sha256.create();
-    const reader = data.stream().getReader();
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done) break;
-      hash.update(value);
-    }
-    postMessage({ sha256: bytesToHex(hash.digest()) });
+    const sum = new BlockSum();
+    for (let at = 0; at < data.size; at += BLOCK)
+      sum.update(new Uint8Array(await data.slice(at, at + BLOCK).arrayBuffer()));
+    postMessage({ sum: await sum.sum() });
   } catch (error) {
     postMessage({ problem: String(error) });
   }

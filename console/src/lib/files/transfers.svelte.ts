@@ -122,7 +122,7 @@ export class Bringing extends Transfer {
       if (this.over) return;
       this.course = { is: 'checking' };
       const path = `${this.folder.replace(/[/\\]$/, '')}/${this.name}`;
-      const placing = { path, sha256: await hash, replace: false };
+      const placing = { path, sum: await hash, replace: false };
       const place = await again(() => post<FileName>(this.address, placing));
       this.course = { is: 'done', where: place.path };
       this.placed();
@@ -223,10 +223,8 @@ export class Fetching extends Transfer {
     this.progress(said.bytes);
     this.course = { is: 'checking' };
     try {
-      const { bytes, sha256, version } = said;
-      await again(() =>
-        post(`/api/sessions/${this.session}/files/fetched`, { path: this.path, version, bytes, sha256 })
-      );
+      const { bytes, sum, version } = said;
+      await again(() => post(`/api/sessions/${this.session}/files/fetched`, { path: this.path, version, bytes, sum }));
       const folder = await navigator.storage.getDirectory();
       const file = await (await folder.getFileHandle(key)).getFile();
       // The browser copies from its own storage, whatever the size.
@@ -285,9 +283,9 @@ function hashOf(file: Blob): Promise<string> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL('./hash.worker.ts', import.meta.url), { type: 'module' });
     const end = () => worker.terminate();
-    worker.onmessage = ({ data }: MessageEvent<{ sha256?: string; problem?: string }>) => {
+    worker.onmessage = ({ data }: MessageEvent<{ sum?: string; problem?: string }>) => {
       end();
-      if (data.sha256) resolve(data.sha256);
+      if (data.sum) resolve(data.sum);
       else reject(new Error(`The file cannot be read: ${data.problem}`));
     };
     worker.onerror = (event) => (end(), reject(new Error(event.message)));

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use protocol::{Answer, Fault, Right, name_fits};
+use protocol::{Answer, BLOCK_BYTES, Fault, Right, name_fits};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream};
@@ -23,6 +23,47 @@ const PIECE: usize = 128 * 1024;
 const PIECES: usize = 8;
 /// Deeper folders than this are a mistake or a trap.
 const DEEPEST: usize = 64;
+
+/// The sums of a file, taken piece by piece: the SHA-256 of all, and the one of its blocks' SHA-256s.
+#[derive(Clone, Default)]
+struct Sums {
+    whole: Sha256,
+    block: Sha256,
+    in_block: usize,
+    blocks: Sha256,
+}
+
+impl Sums {
+    fn update(&mut self, mut bytes: &[u8]) {
+        self.whole.update(bytes);
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(BLOCK_BYTES - self.in_block));
+            self.block.update(now);
+            self.in_block += now.len();
+            if self.in_block == BLOCK_BYTES {
+                self.end_block();
+            }
+            bytes = later;
+        }
+    }
+
+    fn end_block(&mut self) {
+        self.blocks.update(std::mem::take(&mut self.block).finalize());
+        self.in_block = 0;
+    }
+
+    /// The SHA-256 of all, and the block sum.
+    fn end(mut self) -> [[u8; 32]; 2] {
+        if self.in_block > 0 {
+            self.end_block();
+        }
+        [self.whole.finalize().into(), self.blocks.finalize().into()]
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
 
 /// Sends a file from an offset on, or a folder as a ZIP archive.
 pub async fn fetch<W: SendStream, R: RecvStream>(
@@ -53,8 +94,8 @@ pub async fn fetch<W: SendStream, R: RecvStream>(
         line.sender.write_chunk(piece).await.map_err(broken)?;
     }
     // A file that could not be read to its end ends without its checksum: the other side knows.
-    let hash = reading.await??;
-    line.sender.write_chunk(hash.to_vec().into()).await.map_err(broken)?;
+    let sums = reading.await??;
+    line.sender.write_chunk(sums.concat().into()).await.map_err(broken)?;
     Ok(Ok(None))
 }
 
@@ -96,9 +137,9 @@ impl Source {
         }
     }
 
-    /// Hands out every piece from `from` on, and says the checksum of the whole.
-    fn read(self, from: u64, pieces: mpsc::Sender<Bytes>) -> io::Result<[u8; 32]> {
-        let mut out = Outgoing { hash: Sha256::new(), pieces, buffer: Vec::with_capacity(PIECE) };
+    /// Hands out every piece from `from` on, and says the sums of the whole.
+    fn read(self, from: u64, pieces: mpsc::Sender<Bytes>) -> io::Result<[[u8; 32]; 2]> {
+        let mut out = Outgoing { sums: Sums::default(), pieces, buffer: Vec::with_capacity(PIECE) };
         match self {
             Self::File { mut file, size, .. } => {
                 let mut buffer = vec![0; PIECE];
@@ -112,7 +153,7 @@ impl Source {
                     }
                     // What the other side has already only counts for the checksum.
                     if at < from {
-                        out.hash.update(&buffer[..got])
+                        out.sums.update(&buffer[..got])
                     } else {
                         out.write_all(&buffer[..got])?
                     }
@@ -122,20 +163,20 @@ impl Source {
             Self::Folder { path } => out = archive(&path, out)?,
         }
         out.flush()?;
-        Ok(out.hash.finalize().into())
+        Ok(out.sums.end())
     }
 }
 
 /// Bytes on their way to the network, counted into the checksum.
 struct Outgoing {
-    hash: Sha256,
+    sums: Sums,
     pieces: mpsc::Sender<Bytes>,
     buffer: Vec<u8>,
 }
 
 impl Write for Outgoing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.hash.update(bytes);
+        self.sums.update(bytes);
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() >= PIECE {
             self.flush()?;
@@ -270,7 +311,7 @@ struct Part {
     name: String,
     size: u64,
     written: u64,
-    hash: Sha256,
+    sums: Sums,
     file: File,
     /// Which stream writes: the newest. An older one that has not noticed its end writes no more.
     turn: u64,
@@ -286,7 +327,7 @@ impl Part {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "more arrived than the file has"));
         }
         self.file.write_all(bytes)?;
-        self.hash.update(bytes);
+        self.sums.update(bytes);
         self.written += bytes.len() as u64;
         Ok(())
     }
@@ -329,7 +370,7 @@ impl Transfers {
         }
         let temporary = folder.join(format!(".deskside-{transfer:x}.part"));
         let file = File::create_new(&temporary).map_err(|e| fault(&e))?;
-        Ok(Part { temporary, folder, name: name.to_owned(), size, written: 0, hash: Sha256::new(), file, turn: 0 })
+        Ok(Part { temporary, folder, name: name.to_owned(), size, written: 0, sums: Sums::default(), file, turn: 0 })
     }
 
     /// How much of a transfer is there.
@@ -342,15 +383,14 @@ impl Transfers {
         lock(&self.0).remove(&transfer);
     }
 
-    /// Checks a file and puts it in its place at once; says its path and size.
-    pub fn place(&self, transfer: u64, sha256: &str, replace: bool) -> Result<(String, u64), Fault> {
+    /// Checks a file and puts it in its place at once; says its path, its size and its SHA-256.
+    pub fn place(&self, transfer: u64, sum: &str, replace: bool) -> Result<(String, u64, String), Fault> {
         let part = lock(&self.0).remove(&transfer).ok_or(Fault::NotFound)?;
         let mut part = lock(&part);
         // No stream writes any more.
         part.turn += 1;
-        let hash: [u8; 32] = part.hash.clone().finalize().into();
-        let hash: String = hash.iter().map(|b| format!("{b:02x}")).collect();
-        if hash != sha256 || part.written != part.size {
+        let [sha256, blocks] = part.sums.clone().end();
+        if hex(&blocks) != sum || part.written != part.size {
             return Err(Fault::WrongHash);
         }
         part.file.sync_all().map_err(|e| fault(&e))?;
@@ -361,7 +401,7 @@ impl Transfers {
             }
             return Err(fault(&error));
         }
-        Ok((place.to_str().ok_or(Fault::BadName)?.to_owned(), part.size))
+        Ok((place.to_str().ok_or(Fault::BadName)?.to_owned(), part.size, hex(&sha256)))
     }
 }
 
@@ -416,7 +456,23 @@ mod tests {
     }
 
     fn hash(bytes: &[u8]) -> String {
-        Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+        hex(&Sha256::digest(bytes))
+    }
+
+    /// The block sum of a file that is shorter than a block.
+    fn sum(bytes: &[u8]) -> String {
+        if bytes.is_empty() { hash(&[]) } else { hash(&Sha256::digest(bytes)) }
+    }
+
+    #[test]
+    fn the_sums_do_not_depend_on_the_pieces() {
+        let content = vec![7u8; BLOCK_BYTES + 10];
+        let mut sums = Sums::default();
+        content.chunks(1_000_003).for_each(|piece| sums.update(piece));
+        let blocks = [Sha256::digest(&content[..BLOCK_BYTES]), Sha256::digest(&content[BLOCK_BYTES..])].concat();
+        let [whole, of_blocks] = sums.end();
+        assert_eq!((hex(&whole), hex(&of_blocks)), (hash(&content), hash(&blocks)));
+        assert_eq!(Sums::default().end().map(|s| hex(&s)), [hash(b""), sum(b"")]);
     }
 
     fn names(room: &Path) -> Vec<String> {
@@ -441,7 +497,8 @@ mod tests {
         lock(&part).write(new, b"def").unwrap();
         assert_eq!(names(&room), [".deskside-7.part"], "nothing stands under the final name yet");
         drop(part);
-        let (path, bytes) = transfers.place(7, &hash(b"abcdef"), false).unwrap();
+        let (path, bytes, sha256) = transfers.place(7, &sum(b"abcdef"), false).unwrap();
+        assert_eq!(sha256, hash(b"abcdef"));
         assert_eq!((fs::read(&path).unwrap().as_slice(), bytes), (&b"abcdef"[..], 6));
         assert_eq!(names(&room), ["ü 文.bin"]);
     }
@@ -450,7 +507,7 @@ mod tests {
     fn a_wrong_checksum_or_a_missing_end_leaves_nothing() {
         let room = room("wrong");
         let transfers = Transfers::default();
-        for (written, said) in [(&b"abcdef"[..], hash(b"abcdeX")), (b"abc", hash(b"abc"))] {
+        for (written, said) in [(&b"abcdef"[..], sum(b"abcdeX")), (b"abc", sum(b"abc"))] {
             let (part, turn, _) = transfers.begin(1, room.to_str().unwrap(), "f", 6).unwrap();
             lock(&part).write(turn, written).unwrap();
             drop(part);
@@ -473,7 +530,7 @@ mod tests {
             let (part, turn, _) = transfers.begin(1, room.to_str().unwrap(), "a.txt", 1).unwrap();
             lock(&part).write(turn, b"n").unwrap();
             drop(part);
-            let (path, _) = transfers.place(1, &hash(b"n"), replace).unwrap();
+            let (path, ..) = transfers.place(1, &sum(b"n"), replace).unwrap();
             assert_eq!(Path::new(&path).file_name().unwrap(), expected);
         }
         assert_eq!(fs::read_to_string(room.join("a.txt")).unwrap(), "n");
@@ -497,7 +554,7 @@ mod tests {
         while let Some(piece) = queue.blocking_recv() {
             bytes.extend_from_slice(&piece);
         }
-        (bytes, reader.join().unwrap().iter().map(|b| format!("{b:02x}")).collect())
+        (bytes, hex(&reader.join().unwrap()[0]))
     }
 
     #[test]

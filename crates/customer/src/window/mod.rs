@@ -8,4 +8,4 @@ mod x11;
 #[cfg(target_os = "linux")]
 pub use marks_x11::Marks;
 #[cfg(target_os = "linux")]
-pub use x11::{Border, screen_size};
+pub use x11::{Border, monitors, screen_size};

@@ -1,5 +1,6 @@
 //! X11: four windows that no window manager touches and no pointer can hit.
 
+use protocol::{MAX_MONITORS, Monitor};
 use x11rb::{
     COPY_DEPTH_FROM_PARENT,
     connection::Connection,
@@ -15,6 +16,22 @@ pub fn screen_size() -> anyhow::Result<(u16, u16)> {
     let (x, number) = RustConnection::connect(None)?;
     let geometry = x.get_geometry(x.setup().roots[number].root)?.reply()?;
     Ok((geometry.width, geometry.height))
+}
+
+/// The monitors that the screen consists of, the primary one first. (RandR 1.5, `RRGetMonitors`.)
+pub fn monitors() -> anyhow::Result<Vec<Monitor>> {
+    use x11rb::protocol::randr::ConnectionExt as _;
+    let (x, number) = RustConnection::connect(None)?;
+    let mut all = x.randr_get_monitors(x.setup().roots[number].root, true)?.reply()?.monitors;
+    all.sort_by_key(|m| !m.primary);
+    let mut monitors = Vec::new();
+    for m in all.into_iter().take(MAX_MONITORS) {
+        let name = x.get_atom_name(m.name)?.reply()?.name;
+        let (x, y) = (u16::try_from(m.x).unwrap_or(0), u16::try_from(m.y).unwrap_or(0));
+        let name = String::from_utf8_lossy(&name).into_owned();
+        monitors.push(Monitor { name, x, y, width: m.width, height: m.height });
+    }
+    Ok(monitors)
 }
 
 /// How thick the border is, in pixels.

@@ -19,12 +19,12 @@ use ts_rs::TS;
 use super::{ApiError, Result, SignedIn, sessions};
 use crate::{
     app::Shared,
-    live::{JobError, Live, Pipe},
+    live::{JobError, Live, Pipe, Sent},
     secret,
 };
 
-/// How long a file's checksum is, behind its last byte.
-const HASH_BYTES: u64 = 32;
+/// How long a file's sums are, behind its last byte.
+const SUMS_BYTES: u64 = 64;
 
 /// A place on the customer's machine.
 #[derive(Deserialize, TS)]
@@ -54,7 +54,8 @@ pub struct Fetched {
     pub version: String,
     #[ts(type = "number")]
     pub bytes: u64,
-    pub sha256: String,
+    /// Its block sum (docs/protocol.md) in hexadecimal.
+    pub sum: String,
 }
 
 /// A file on its way to the customer.
@@ -81,7 +82,8 @@ pub struct KeptBytes {
 #[ts(export)]
 pub struct Placing {
     pub path: String,
-    pub sha256: String,
+    /// Its block sum (docs/protocol.md) in hexadecimal.
+    pub sum: String,
     pub replace: bool,
 }
 
@@ -230,7 +232,7 @@ impl Leaving {
     /// only after the checksum: whoever reads a whole file can ask for it at once.
     async fn next(&mut self) -> std::io::Result<Option<Bytes>> {
         loop {
-            let all_came = self.left.is_some_and(|left| self.tail.len() as u64 == left + HASH_BYTES);
+            let all_came = self.left.is_some_and(|left| self.tail.len() as u64 == left + SUMS_BYTES);
             let ended = match self.pipe.next().await.map_err(std::io::Error::other)? {
                 Some(piece) => {
                     self.tail.extend_from_slice(&piece);
@@ -241,17 +243,19 @@ impl Leaving {
             if all_came != ended && self.left.is_some() {
                 return Err(std::io::Error::other("the file has not the size that was told"));
             }
-            let keep = HASH_BYTES as usize;
+            let keep = SUMS_BYTES as usize;
             if ended && self.tail.len() >= keep {
-                let hash = self.tail.split_off(self.tail.len() - keep);
-                self.live.sent(std::mem::take(&mut self.path), std::mem::take(&mut self.version), secret::hex(&hash));
+                let sums = self.tail.split_off(self.tail.len() - keep);
+                let (sha256, sum) = (secret::hex(&sums[..keep / 2]), secret::hex(&sums[keep / 2..]));
+                let (path, version) = (std::mem::take(&mut self.path), std::mem::take(&mut self.version));
+                self.live.sent(Sent { path, version, sha256, sum });
                 return Ok(Some(self.tail.split().freeze()));
             }
             if ended {
                 return Err(std::io::Error::other("the file ended too early"));
             }
             // The last piece waits for the stream's end.
-            let last = self.left.is_some_and(|left| self.tail.len() as u64 >= left + HASH_BYTES);
+            let last = self.left.is_some_and(|left| self.tail.len() as u64 >= left + SUMS_BYTES);
             if !last && self.tail.len() > keep {
                 let out = self.tail.split_to(self.tail.len() - keep).freeze();
                 self.left = self.left.map(|left| left - out.len() as u64);
@@ -284,12 +288,12 @@ pub async fn fetched(
 ) -> Result<StatusCode> {
     let (live, by) = helper(&app, &me, id).await?;
     let way = Way::FromCustomer;
-    let said = live.sent_hash(&got.path, got.version.trim_matches('"'));
-    let Some(said) = said else { return Err(ApiError::conflict("This file was not sent whole.")) };
-    if said != got.sha256 {
+    let said = live.sent_file(&got.path, got.version.trim_matches('"'));
+    let Some((sha256, sum)) = said else { return Err(ApiError::conflict("This file was not sent whole.")) };
+    if sum != got.sum {
         return Err(failed(&app, &live, by, way, got.path, Fault::WrongHash.into()).await);
     }
-    let deed = Event::FileCarried { by, way, path: got.path, bytes: got.bytes, sha256: got.sha256 };
+    let deed = Event::FileCarried { by, way, path: got.path, bytes: got.bytes, sha256 };
     live.record_deed(&app, deed).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -351,10 +355,10 @@ pub async fn put_in_place(
     Json(new): Json<Placing>,
 ) -> Result<Json<FileName>> {
     let (live, by) = helper(&app, &me, id).await?;
-    let job = Job::Place { transfer, sha256: new.sha256.clone(), replace: new.replace };
+    let job = Job::Place { transfer, sum: new.sum, replace: new.replace };
     match live.ask_program(by, job).await {
-        Ok(Answer::Placed { path, bytes }) => {
-            let deed = Event::FileCarried { by, way: Way::ToCustomer, path: path.clone(), bytes, sha256: new.sha256 };
+        Ok(Answer::Placed { path, bytes, sha256 }) => {
+            let deed = Event::FileCarried { by, way: Way::ToCustomer, path: path.clone(), bytes, sha256 };
             live.record_deed(&app, deed).await?;
             Ok(Json(FileName { path }))
         }

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -38,11 +38,31 @@ fn most(kind: ClipboardKind) -> usize {
     }
 }
 
-/// What the customer's clipboard holds: text or a PNG.
-pub async fn read_clipboard(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Response> {
+/// What the asker has already.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Known {
+    /// The SHA-256 of the content, in hexadecimal.
+    #[serde(default)]
+    known: String,
+}
+
+/// What the customer's clipboard holds: text or a PNG; nothing (204) when it is what the asker has already, or empty for
+/// somebody who looks again and again.
+pub async fn read_clipboard(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path(id): Path<String>,
+    Query(Known { known }): Query<Known>,
+) -> Result<Response> {
     let (live, by) = helper(&app, &me, id).await?;
     let mut pipe = live.job(by, Job::ReadClipboard {}).await?;
-    let Answer::Clipboard { kind, bytes } = pipe.answer().await? else { return Err(JobError::Nonsense.into()) };
+    let (kind, bytes) = match pipe.answer().await {
+        Ok(Answer::Clipboard { kind, bytes }) => (kind, bytes),
+        Ok(_) => return Err(JobError::Nonsense.into()),
+        Err(JobError::Fault(Fault::Empty)) if !known.is_empty() => return Ok(StatusCode::NO_CONTENT.into_response()),
+        Err(error) => return Err(error.into()),
+    };
     if bytes as usize > most(kind) {
         return Err(JobError::Fault(Fault::TooLarge).into());
     }
@@ -55,6 +75,9 @@ pub async fn read_clipboard(State(app): State<Shared>, me: SignedIn, Path(id): P
     }
     if content.len() != bytes as usize {
         return Err(JobError::Nonsense.into());
+    }
+    if secret::hex(&Sha256::digest(&content)) == known {
+        return Ok(StatusCode::NO_CONTENT.into_response());
     }
     live.record_deed(&app, Event::ClipboardCarried { by, way: Way::FromCustomer, kind, bytes }).await?;
     let mime = match kind {

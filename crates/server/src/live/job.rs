@@ -59,10 +59,12 @@ pub enum JobError {
 }
 
 /// What the program said of a file when it had sent all of it.
-pub(super) struct Sent {
-    path: String,
-    version: String,
-    sha256: String,
+pub struct Sent {
+    pub path: String,
+    pub version: String,
+    pub sha256: String,
+    /// The block sum.
+    pub sum: String,
 }
 
 impl Pipe {
@@ -146,18 +148,18 @@ impl Live {
     }
 
     /// The program has sent all of a file, and says what it was.
-    pub fn sent(&self, path: String, version: String, sha256: String) {
+    pub fn sent(&self, file: Sent) {
         let mut sent = self.sent.lock().expect("nobody panics while holding what was sent");
-        sent.push_back(Sent { path, version, sha256 });
+        sent.push_back(file);
         if sent.len() > MOST_SENT {
             sent.pop_front();
         }
     }
 
-    /// What the program said of a file that it has sent.
-    pub fn sent_hash(&self, path: &str, version: &str) -> Option<String> {
+    /// The SHA-256 and the block sum of a file that the program has sent.
+    pub fn sent_file(&self, path: &str, version: &str) -> Option<(String, String)> {
         let sent = self.sent.lock().expect("nobody panics while holding what was sent");
-        sent.iter().rev().find(|s| s.path == path && s.version == version).map(|s| s.sha256.clone())
+        sent.iter().rev().find(|s| s.path == path && s.version == version).map(|s| (s.sha256.clone(), s.sum.clone()))
     }
 
     /// Passes a drawing on to the customer's program, from whoever may see the screen.

@@ -16,7 +16,7 @@ use session::{Actor, Command, Link, Session, Stored};
 use tokio::sync::{Notify, mpsc};
 
 pub use hub::Hub;
-pub use job::{JobError, Piece, Pipe, Wanted};
+pub use job::{JobError, Piece, Pipe, Sent, Wanted};
 pub use screen::{Frame, Screen};
 
 use crate::{

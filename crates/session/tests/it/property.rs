@@ -57,6 +57,7 @@ fn command() -> impl Strategy<Value = Command> {
         (rights(), "[ab]").prop_map(|(rights, name)| Command::InviteExpert { name, rights }),
         (1u16..3).prop_map(|number| Command::JoinAsExpert { number }),
         id().prop_map(|who| Command::Dismiss { who }),
+        Just(Command::Monitors { monitors: vec![] }),
         Just(Command::WantControl),
         id().prop_map(|to| Command::PassControl { to }),
         Just(Command::Note { text: "n".into() }),

@@ -7,4 +7,8 @@ export type Fetched = { path: string,
 /**
  * The file's version, as the content's ETag said it.
  */
-version: string, bytes: number, sha256: string, };
+version: string, bytes: number, 
+/**
+ * Its block sum (docs/protocol.md) in hexadecimal.
+ */
+sum: string, };

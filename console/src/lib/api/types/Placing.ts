@@ -3,4 +3,8 @@
 /**
  * A file that is there, to be put in its place.
  */
-export type Placing = { path: string, sha256: string, replace: boolean, };
+export type Placing = { path: string, 
+/**
+ * Its block sum (docs/protocol.md) in hexadecimal.
+ */
+sum: string, replace: boolean, };

@@ -1,0 +1,129 @@
+// A measurement, not a test: how quick files are beside plain HTTPS through the same server, and what typing feels of them.
+// DESKSIDE_BIN=../target/release npx playwright test -c measure.config.ts
+
+import { expect, test, type Page } from '@playwright/test';
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { answer, CUSTOMER, furnish, generate, runProgram, signIn } from '../lib/people';
+import { certificate, Desktop, MEMORY, Server } from '../lib/processes';
+
+const SIZE = 300_000_000;
+const RUNS = 3;
+
+const middle = (list: number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)]!;
+const rate = (ms: number) => `${Math.round(SIZE / ms / 1_000)} MB/s`;
+
+/** Milliseconds from a key press in the page to another picture in its canvas, many times. */
+async function typing(page: Page, times: number): Promise<number[]> {
+  return page.evaluate(async (count) => {
+    const canvas = document.querySelector<HTMLCanvasElement>('canvas.picture')!;
+    const keyboard = document.querySelector<HTMLTextAreaElement>('textarea.keyboard')!;
+    const context = canvas.getContext('2d', { willReadFrequently: true })!;
+    const look = () => context.getImageData(20, 440, 500, 150).data.reduce((sum, v, n) => (sum * 31 + v * (n & 255)) | 0, 0);
+    keyboard.focus();
+    const all: number[] = [];
+    for (let n = 0; n < count; n++) {
+      const before = look();
+      const key = 'abcdefgh'[n % 8]!;
+      const began = performance.now();
+      const options = { key, code: `Key${key.toUpperCase()}`, bubbles: true, cancelable: true };
+      keyboard.dispatchEvent(new KeyboardEvent('keydown', options));
+      keyboard.dispatchEvent(new KeyboardEvent('keyup', options));
+      await new Promise<void>((done) => {
+        const wait = () => (look() !== before || performance.now() - began > 2_000 ? done() : requestAnimationFrame(wait));
+        wait();
+      });
+      all.push(performance.now() - began);
+      await new Promise((r) => setTimeout(r, 120));
+    }
+    return all;
+  }, times);
+}
+const spread = (list: number[]) => {
+  const sorted = [...list].sort((a, b) => a - b);
+  return `${sorted[Math.floor(sorted.length / 2)]!.toFixed(0)} / ${sorted[Math.floor(sorted.length * 0.95)]!.toFixed(0)} ms (p50 / p95 of ${sorted.length})`;
+};
+
+for (const tls of [true, false]) test(`files beside plain ${tls ? 'HTTPS' : 'HTTP'}`, async ({ browser, playwright }) => {
+  test.setTimeout(500_000);
+  const made = certificate();
+  const server = await Server.start([], tls ? made : undefined);
+  const desktop = await Desktop.start();
+  const home = mkdtempSync(join(MEMORY, 'deskside-measure-'));
+  const request = await playwright.request.newContext({ ignoreHTTPSErrors: true });
+  const { incident } = await furnish(server, request);
+  const page = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
+  const mine = join(home, 'mine.bin');
+  writeFileSync(mine, randomBytes(SIZE));
+  writeFileSync(join(home, 'theirs.bin'), randomBytes(SIZE));
+  await signIn(page, server);
+  const { link } = await generate(page, server, incident);
+  await runProgram(server, desktop, request, { link: link.split('#')[1]! }, { HOME: home, SSL_CERT_FILE: made.certificate });
+  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  const id = page.url().split('/').at(-1)!;
+  desktop.open('xterm', ['-T', 'typing-here', '-geometry', '60x10+20+440', '-e', 'cat']);
+  desktop.xdotool('windowactivate', '--sync', await desktop.window('^typing-here$'));
+  await page.getByRole('button', { name: 'Share screen' }).click();
+  await answer(desktop, 'control');
+  await expect(page.getByText('You control', { exact: true })).toBeVisible();
+  desktop.xdotool('windowactivate', '--sync', await desktop.window('^typing-here$'));
+  await page.waitForTimeout(2_000);
+  const quiet = await typing(page, 40);
+  await page.getByRole('tab', { name: 'Files' }).click();
+  await page.getByRole('button', { name: 'Ask the customer' }).click();
+  await answer(desktop, 'files', false);
+  await page.getByLabel("Folder on the customer's computer").fill(home);
+  await page.getByLabel("Folder on the customer's computer").press('Enter');
+  await expect(page.getByRole('button', { name: 'theirs.bin' })).toBeVisible();
+  const transfers = page.getByLabel('Transfers').getByRole('listitem');
+  const times: Record<string, number[]> = { 'plain upload': [], 'file to the customer': [], 'plain download': [], 'file from the customer': [] };
+  const timed = async (name: string, act: () => Promise<unknown>) => {
+    const began = Date.now();
+    await act();
+    times[name]!.push(Date.now() - began);
+  };
+  for (let run = 1; run <= RUNS; run++) {
+    await timed('plain upload', async () => {
+      const stored = page.waitForResponse((r) => r.url().includes('/posts?'), { timeout: 100_000 });
+      await page.getByLabel('File for the conversation').setInputFiles(mine);
+      expect((await stored).status()).toBe(201);
+    });
+    await timed('file to the customer', async () => {
+      await page.getByLabel('Files to send').setInputFiles(mine);
+      await expect(transfers.filter({ hasText: 'done:' })).toHaveCount(2 * run - 1, { timeout: 100_000 });
+    });
+    await timed('plain download', () =>
+      page.evaluate(async (path) => {
+        const reader = (await fetch(path)).body!.getReader();
+        while (!(await reader.read()).done);
+      }, `/api/sessions/${id}/posts/1`)
+    );
+    await timed('file from the customer', async () => {
+      const download = page.waitForEvent('download', { timeout: 100_000 });
+      await page.getByLabel('Choose theirs.bin').check();
+      await page.getByRole('button', { name: 'Download' }).click();
+      await download;
+      await page.getByLabel('Choose theirs.bin').uncheck();
+    });
+    await expect(transfers.filter({ hasText: 'done:' })).toHaveCount(2 * run, { timeout: 100_000 });
+  }
+  for (const [name, list] of Object.entries(times)) console.log(`${tls ? 'HTTPS' : 'HTTP'} ${name}: ${list.map(rate).join(', ')}; middle ${rate(middle(list))}`);
+  const share = (a: string, b: string) => `${Math.round((middle(times[b]!) / middle(times[a]!)) * 100)} %`;
+  console.log(`to the customer: ${share('file to the customer', 'plain upload')} of plain, from the customer: ${share('file from the customer', 'plain download')} of plain`);
+
+  // Typing while files go both ways, one after another.
+  await page.getByLabel('Choose theirs.bin').check();
+  for (let n = 0; n < 3; n++) {
+    await page.getByRole('button', { name: 'Download' }).click();
+    await page.getByLabel('Files to send').setInputFiles(mine);
+  }
+  await page.getByRole('tab', { name: 'Screen' }).click();
+  const busy = await typing(page, 40);
+  const still = await page.evaluate(() => document.querySelectorAll('progress').length);
+  console.log(`typing, quiet: ${spread(quiet)}; while files go both ways: ${spread(busy)}; ${still} still under way`);
+  spawnSync('pkill', ['-f', join(server.data, 'deskside-support')]);
+  await desktop.stop();
+  await server.stop();
+});
