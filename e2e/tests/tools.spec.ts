@@ -278,6 +278,7 @@ test('one monitor of several, or the one where the pointer is', async ({ page, r
   await page.mouse.click(place.x + place.width / 2, place.y + place.height / 2);
   await expect.poll(() => desktop.xdotool('getmouselocation')).toMatch(/x:9[56]\d y:(39|40)\d/);
   await select.selectOption('follow');
-  desktop.xdotool('mousemove', '100', '300');
+  // A move as a mouse makes it.
+  desktop.xdotool('mousemove_relative', '--', '-860', '-100');
   await expect.poll(async () => Math.round((await canvas.boundingBox())!.x - (await page.locator('.screen').boundingBox())!.x)).toBe(0);
 });
