@@ -187,6 +187,10 @@ impl Session {
                 self.owner = to.clone();
                 self.queue = Queue::Own;
                 self.shared_with.retain(|u| u.id != to.id);
+                // Whoever vanished may have held the control.
+                if self.control.is_none() && self.grants.contains(&Right::Control) {
+                    self.control = self.owner_here();
+                }
             }
             Event::Queued { queue, .. } => {
                 self.queue = queue.clone();
