@@ -71,8 +71,9 @@ test('by link: invited in plain words, chatting, reloading, and leaving', async 
   await expect(stranger.getByRole('heading', { name: 'This key or link does not work' })).toBeVisible();
   await expect(stranger.locator('body')).not.toContainText('Tom Becker');
 
-  // A screen needs the program, and the button says so.
-  await expect(page.getByRole('button', { name: 'Share screen' })).toHaveAttribute('title', 'needs program');
+  // The page can show a screen; what else there is needs the program, and the button says so.
+  await expect(page.getByRole('button', { name: 'Share screen' })).toBeEnabled();
+  await expect(page.getByRole('button', { name: 'Ask for clipboard' })).toHaveAttribute('title', 'needs program');
 
   // The customer leaves.
   await customer.getByRole('button', { name: 'End the conversation' }).click();
@@ -99,7 +100,7 @@ test('by key, and on to the support program in the same conversation', async ({ 
   await customer.getByLabel('Message').press('Enter');
   await expect(page.getByText('Hello from the browser')).toBeVisible();
 
-  await customer.getByText(/^Show your screen/).click();
+  await customer.getByText(/^Let .* control/).click();
   const download = customer.waitForEvent('download');
   await customer.getByRole('button', { name: 'Open the support program' }).click();
   const file = join(server.data, 'handed-over');
