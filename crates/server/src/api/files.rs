@@ -16,7 +16,7 @@ use protocol::{Answer, Event, Fault, Folder, Job, MAX_PATH_BYTES, ParticipantId,
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::{ApiError, Result, SignedIn, sessions};
+use super::{ApiError, Helper, Result};
 use crate::{
     app::Shared,
     live::{JobError, Live, Pipe, Sent},
@@ -87,13 +87,6 @@ pub struct Placing {
     pub replace: bool,
 }
 
-/// The technician's place in a running session.
-pub async fn helper(app: &Shared, me: &SignedIn, id: String) -> Result<(Arc<Live>, ParticipantId)> {
-    let live = app.hub.get(&sessions::parse(id)?).ok_or_else(|| ApiError::missing("running session"))?;
-    let who = live.ask(|s| s.participants().iter().find(|p| p.user == Some(me.0.id)).map(|p| p.id)).await;
-    who.map(|who| (live, who)).ok_or_else(|| ApiError::forbidden("You do not take part in this session."))
-}
-
 fn place(path: &str) -> Result<String> {
     if path.len() > MAX_PATH_BYTES || path.contains('\0') {
         return Err(ApiError::bad("This path is too long."));
@@ -102,14 +95,8 @@ fn place(path: &str) -> Result<String> {
 }
 
 /// What is in a folder.
-pub async fn list(
-    State(app): State<Shared>,
-    me: SignedIn,
-    Path(id): Path<String>,
-    Query(at): Query<FilePath>,
-) -> Result<Json<Folder>> {
-    let (live, who) = helper(&app, &me, id).await?;
-    match live.ask_program(who, Job::List { path: place(&at.path)? }).await? {
+pub async fn list(Helper { live, by, .. }: Helper, Query(at): Query<FilePath>) -> Result<Json<Folder>> {
+    match live.ask_program(by, Job::List { path: place(&at.path)? }).await? {
         Answer::Folder { folder } => Ok(Json(folder)),
         _ => Err(JobError::Nonsense.into()),
     }
@@ -118,11 +105,9 @@ pub async fn list(
 /// Makes a folder.
 pub async fn make_folder(
     State(app): State<Shared>,
-    me: SignedIn,
-    Path(id): Path<String>,
+    Helper { live, by, .. }: Helper,
     Json(at): Json<FilePath>,
 ) -> Result<StatusCode> {
-    let (live, by) = helper(&app, &me, id).await?;
     let path = place(&at.path)?;
     live.ask_program(by, Job::MakeFolder { path: path.clone() }).await?;
     live.record_deed(&app, Event::FolderMade { by, path }).await?;
@@ -132,11 +117,9 @@ pub async fn make_folder(
 /// Gives a file or folder another name.
 pub async fn rename(
     State(app): State<Shared>,
-    me: SignedIn,
-    Path(id): Path<String>,
+    Helper { live, by, .. }: Helper,
     Json(new): Json<Renaming>,
 ) -> Result<StatusCode> {
-    let (live, by) = helper(&app, &me, id).await?;
     let (from, to) = (place(&new.path)?, new.name);
     live.ask_program(by, Job::Rename { path: from.clone(), name: to.clone() }).await?;
     live.record_deed(&app, Event::FileRenamed { by, from, to }).await?;
@@ -146,11 +129,9 @@ pub async fn rename(
 /// Deletes a file or folder.
 pub async fn delete(
     State(app): State<Shared>,
-    me: SignedIn,
-    Path(id): Path<String>,
+    Helper { live, by, .. }: Helper,
     Json(at): Json<FilePath>,
 ) -> Result<StatusCode> {
-    let (live, by) = helper(&app, &me, id).await?;
     let path = place(&at.path)?;
     live.ask_program(by, Job::Delete { path: path.clone() }).await?;
     live.record_deed(&app, Event::FileDeleted { by, path }).await?;
@@ -161,12 +142,10 @@ pub async fn delete(
 /// in `If-Match`, and gets 412 when it is another file now.
 pub async fn content(
     State(app): State<Shared>,
-    me: SignedIn,
-    Path(id): Path<String>,
+    Helper { live, by, .. }: Helper,
     Query(at): Query<FilePath>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let (live, by) = helper(&app, &me, id).await?;
     let path = place(&at.path)?;
     let from = offset(&headers)?;
     let opened = async {
@@ -282,11 +261,9 @@ impl Leaving {
 /// The technician's browser has all of a file. It is compared with what the program says it sent.
 pub async fn fetched(
     State(app): State<Shared>,
-    me: SignedIn,
-    Path(id): Path<String>,
+    Helper { live, by, .. }: Helper,
     Json(got): Json<Fetched>,
 ) -> Result<StatusCode> {
-    let (live, by) = helper(&app, &me, id).await?;
     let way = Way::FromCustomer;
     let said = live.sent_file(&got.path, got.version.trim_matches('"'));
     let Some((sha256, sum)) = said else { return Err(ApiError::conflict("This file was not sent whole.")) };
@@ -301,12 +278,11 @@ pub async fn fetched(
 /// Takes a file's bytes from an offset on; says how much is there afterwards.
 pub async fn bring(
     State(app): State<Shared>,
-    me: SignedIn,
-    Path((id, transfer)): Path<(String, u64)>,
+    Helper { live, by, .. }: Helper,
+    Path((_, transfer)): Path<(String, u64)>,
     Query(Bringing { folder, name, size, from }): Query<Bringing>,
     body: Body,
 ) -> Result<Json<KeptBytes>> {
-    let (live, by) = helper(&app, &me, id).await?;
     let path = format!("{}/{name}", place(&folder)?.trim_end_matches(['/', '\\']));
     let carried = async {
         let mut pipe = live.job(by, Job::Bring { transfer, folder, name, size, from }).await?;
@@ -336,11 +312,9 @@ pub async fn bring(
 
 /// How much of a file is there.
 pub async fn kept(
-    State(app): State<Shared>,
-    me: SignedIn,
-    Path((id, transfer)): Path<(String, u64)>,
+    Helper { live, by, .. }: Helper,
+    Path((_, transfer)): Path<(String, u64)>,
 ) -> Result<Json<KeptBytes>> {
-    let (live, by) = helper(&app, &me, id).await?;
     match live.ask_program(by, Job::Kept { transfer }).await? {
         Answer::Kept { bytes } => Ok(Json(KeptBytes { bytes })),
         _ => Err(JobError::Nonsense.into()),
@@ -350,11 +324,10 @@ pub async fn kept(
 /// Puts a file that is there whole into its place; says the path that it got.
 pub async fn put_in_place(
     State(app): State<Shared>,
-    me: SignedIn,
-    Path((id, transfer)): Path<(String, u64)>,
+    Helper { live, by, .. }: Helper,
+    Path((_, transfer)): Path<(String, u64)>,
     Json(new): Json<Placing>,
 ) -> Result<Json<FileName>> {
-    let (live, by) = helper(&app, &me, id).await?;
     let job = Job::Place { transfer, sum: new.sum, replace: new.replace };
     match live.ask_program(by, job).await {
         Ok(Answer::Placed { path, bytes, sha256 }) => {
@@ -375,12 +348,7 @@ pub struct FileName {
 }
 
 /// Gives a transfer up: nothing of it stays.
-pub async fn abandon(
-    State(app): State<Shared>,
-    me: SignedIn,
-    Path((id, transfer)): Path<(String, u64)>,
-) -> Result<StatusCode> {
-    let (live, by) = helper(&app, &me, id).await?;
+pub async fn abandon(Helper { live, by, .. }: Helper, Path((_, transfer)): Path<(String, u64)>) -> Result<StatusCode> {
     live.ask_program(by, Job::Abandon { transfer }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use ts_rs::TS;
 
-use super::{ApiError, Result, SignedIn, files::helper, sessions};
+use super::{ApiError, Helper, Result, SignedIn, sessions};
 use crate::{app::Shared, live::JobError, paths, secret};
 
 /// System information, and the number under which it is kept.
@@ -51,11 +51,9 @@ pub struct Known {
 /// somebody who looks again and again.
 pub async fn read_clipboard(
     State(app): State<Shared>,
-    me: SignedIn,
-    Path(id): Path<String>,
+    Helper { live, by, .. }: Helper,
     Query(Known { known }): Query<Known>,
 ) -> Result<Response> {
-    let (live, by) = helper(&app, &me, id).await?;
     let mut pipe = live.job(by, Job::ReadClipboard {}).await?;
     let (kind, bytes) = match pipe.answer().await {
         Ok(Answer::Clipboard { kind, bytes }) => (kind, bytes),
@@ -90,12 +88,10 @@ pub async fn read_clipboard(
 /// Puts text or a PNG into the customer's clipboard.
 pub async fn write_clipboard(
     State(app): State<Shared>,
-    me: SignedIn,
-    Path(id): Path<String>,
+    Helper { live, by, .. }: Helper,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode> {
-    let (live, by) = helper(&app, &me, id).await?;
     let mime = headers.get(header::CONTENT_TYPE).and_then(|t| t.to_str().ok()).unwrap_or_default();
     let kind = match mime.split(';').next().unwrap_or_default().trim() {
         "text/plain" => ClipboardKind::Text,
@@ -120,8 +116,7 @@ pub async fn write_clipboard(
 }
 
 /// Reads the system information, and keeps it with the session as it was.
-pub async fn read_system(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Json<ReadSystem>> {
-    let (live, by) = helper(&app, &me, id).await?;
+pub async fn read_system(State(app): State<Shared>, Helper { live, by, .. }: Helper) -> Result<Json<ReadSystem>> {
     let Answer::SystemInfo { info } = live.ask_program(by, Job::SystemInfo {}).await? else {
         return Err(JobError::Nonsense.into());
     };
@@ -159,11 +154,10 @@ pub async fn system(
 /// Ends a process of the customer's machine.
 pub async fn end_process(
     State(app): State<Shared>,
-    me: SignedIn,
-    Path((id, pid)): Path<(String, u32)>,
+    Helper { live, by, .. }: Helper,
+    Path((_, pid)): Path<(String, u32)>,
     Json(ProcessName { name }): Json<ProcessName>,
 ) -> Result<StatusCode> {
-    let (live, by) = helper(&app, &me, id).await?;
     live.ask_program(by, Job::EndProcess { pid, name: name.clone() }).await?;
     live.record_deed(&app, Event::ProcessEnded { by, pid, name }).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -28,7 +28,7 @@ use axum::{
 };
 
 pub use error::{ApiError, Result};
-pub use signed_in::{Admin, From, SignedIn};
+pub use signed_in::{Admin, From, Helper, SignedIn};
 
 use crate::{app::Shared, web, wire};
 

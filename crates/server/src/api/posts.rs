@@ -18,7 +18,7 @@ use tokio::io::AsyncWriteExt;
 use tower::ServiceExt;
 use tower_http::services::ServeFile;
 
-use super::{ApiError, From, Result, SignedIn, desk, files::helper, join, machine, sessions};
+use super::{ApiError, From, Helper, Result, SignedIn, desk, join, machine, sessions};
 use crate::{
     app::{self, Shared},
     live::{ActError, Live},
@@ -40,13 +40,11 @@ pub struct Named {
 /// A technician's file.
 pub async fn post(
     State(app): State<Shared>,
-    me: SignedIn,
-    Path(id): Path<String>,
+    Helper { live, by, .. }: Helper,
     Query(named): Query<Named>,
     body: Body,
 ) -> Result<StatusCode> {
-    let (live, who) = helper(&app, &me, id).await?;
-    store(&app, &live, who, named.name, body).await
+    store(&app, &live, by, named.name, body).await
 }
 
 /// A customer's or an expert's file; the resume token says whose.
@@ -152,14 +150,8 @@ async fn serve(app: &Shared, id: &protocol::SessionId, number: u32, entries: Vec
 }
 
 /// Puts a picture of the shared screen into the incident's journal.
-pub async fn screenshot(
-    State(app): State<Shared>,
-    me: SignedIn,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<StatusCode> {
+pub async fn screenshot(State(app): State<Shared>, Helper { live, me, by }: Helper, body: Bytes) -> Result<StatusCode> {
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
-    let (live, by) = helper(&app, &me, id).await?;
     if !body.starts_with(PNG) || body.len() > LARGEST_PICTURE {
         return Err(ApiError::bad("A picture must be a PNG of at most 32 MB."));
     }

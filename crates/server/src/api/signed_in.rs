@@ -1,17 +1,21 @@
 //! Who asks.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts},
+    extract::{ConnectInfo, FromRequestParts, RawPathParams},
     http::{header, request::Parts},
 };
-use protocol::UserRef;
+use protocol::{ParticipantId, UserRef};
 use sea_orm::EntityTrait;
 
-use super::ApiError;
+use super::{ApiError, sessions};
 use crate::{
     app::{self, Shared, stored_time},
+    live::Live,
     secret,
     store::tables::{login, user},
 };
@@ -49,6 +53,28 @@ impl FromRequestParts<Shared> for SignedIn {
         let user = user.filter(|u| !u.disabled).ok_or_else(ApiError::signed_out)?;
         app.seen.lock().expect("nobody panics while holding who was seen").insert(user.id, app::now());
         Ok(Self(user))
+    }
+}
+
+/// A technician who is signed in and takes part in the running session of the address (its parameter `id`).
+pub struct Helper {
+    pub live: Arc<Live>,
+    pub me: SignedIn,
+    /// The technician's number within the session.
+    pub by: ParticipantId,
+}
+
+impl FromRequestParts<Shared> for Helper {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
+        let me = SignedIn::from_request_parts(parts, app).await?;
+        let address = RawPathParams::from_request_parts(parts, app).await.ok();
+        let id = address.as_ref().and_then(|a| a.iter().find(|(name, _)| *name == "id")).map(|(_, id)| id.to_owned());
+        let live = sessions::running(app, id.unwrap_or_default())?;
+        let who = live.ask(|s| s.participants().iter().find(|p| p.user == Some(me.0.id)).map(|p| p.id)).await;
+        let by = who.ok_or_else(|| ApiError::forbidden("You do not take part in this session."))?;
+        Ok(Self { live, me, by })
     }
 }
 
