@@ -3,27 +3,14 @@
 import { expect, test } from '@playwright/test';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
-import { CUSTOMER, furnish, generate, signIn } from '../lib/people';
-import { Desktop, Server } from '../lib/processes';
+import { CUSTOMER, generate, signIn } from '../lib/people';
+import { stage } from '../lib/stage';
 
-let server: Server;
-let desktop: Desktop;
-
-test.beforeAll(async ({ playwright }) => {
-  server = await Server.start();
-  desktop = await Desktop.start();
-  const request = await playwright.request.newContext();
-  await furnish(server, request);
-  await request.dispose();
-});
-test.afterAll(async () => {
-  await desktop?.stop();
-  await server?.stop();
-});
+const at = stage();
 
 test('by link: invited in plain words, chatting, reloading, and leaving', async ({ page, browser }) => {
-  await signIn(page, server);
-  const { link } = await generate(page, server, 1);
+  await signIn(page, at.server);
+  const { link } = await generate(page, at.server, 1);
   const customer = await (await browser.newContext({ viewport: { width: 800, height: 900 } })).newPage();
   await customer.goto(link);
   await expect(customer.getByRole('heading', { name: 'Tom Becker wants to help you' })).toBeVisible();
@@ -88,10 +75,10 @@ test('by link: invited in plain words, chatting, reloading, and leaving', async 
 });
 
 test('by key, and on to the support program in the same conversation', async ({ page, browser }) => {
-  await signIn(page, server);
-  const { key } = await generate(page, server, 1);
+  await signIn(page, at.server);
+  const { key } = await generate(page, at.server, 1);
   const customer = await (await browser.newContext()).newPage();
-  await customer.goto(server.url);
+  await customer.goto(at.server.url);
   await customer.getByLabel('Session key').fill(key.replace(/(\d{3})/g, '$1 '));
   await customer.screenshot({ path: 'results/front.png' });
   await customer.getByRole('button', { name: 'Continue' }).click();
@@ -103,24 +90,24 @@ test('by key, and on to the support program in the same conversation', async ({ 
   await customer.getByText(/^Let .* control/).click();
   const download = customer.waitForEvent('download');
   await customer.getByRole('button', { name: 'Open the support program' }).click();
-  const file = join(server.data, 'handed-over');
+  const file = join(at.server.data, 'handed-over');
   await (await download).saveAs(file);
   chmodSync(file, 0o755);
-  desktop.open(file, []);
+  at.desktop.open(file, []);
   await expect(page.getByText(`${CUSTOMER.name} is back (with the support program)`)).toBeVisible();
   await expect(customer.getByRole('heading', { name: 'This conversation goes on in another window' })).toBeVisible();
   await expect(page.getByRole('button', { name: 'Share screen' })).toBeEnabled();
 
   // Closing the program's window asks once, then leaves the session.
-  await desktop.keys('Northwind Support', 'alt+F4');
-  await expect.poll(() => desktop.hasWindow('Northwind Support'), { message: 'it asks first' }).toBe(true);
+  await at.desktop.keys('Northwind Support', 'alt+F4');
+  await expect.poll(() => at.desktop.hasWindow('Northwind Support'), { message: 'it asks first' }).toBe(true);
   await expect(page.getByText(`${CUSTOMER.name} has left the conversation`)).toBeHidden();
-  await desktop.keys('Northwind Support', 'alt+F4');
+  await at.desktop.keys('Northwind Support', 'alt+F4');
   await expect(page.getByText(`${CUSTOMER.name} has left the conversation`)).toBeVisible();
 });
 
 test('a wrong key gets a friendly page', async ({ page }) => {
-  await page.goto(server.url);
+  await page.goto(at.server.url);
   await page.getByLabel('Session key').fill('12');
   await expect(page.getByRole('button', { name: 'Continue' })).toBeDisabled();
   await page.getByLabel('Session key').fill('000 000 001');

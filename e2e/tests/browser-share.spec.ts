@@ -2,37 +2,24 @@
 
 import { chromium, expect, test } from '@playwright/test';
 import { execFileSync } from 'node:child_process';
-import { furnish, generate, signIn } from '../lib/people';
-import { Desktop, Server } from '../lib/processes';
+import { generate, signIn } from '../lib/people';
+import { stage } from '../lib/stage';
 
-let server: Server;
-let desktop: Desktop;
-
-test.beforeAll(async ({ playwright }) => {
-  server = await Server.start(['--grace-seconds', '20']);
-  desktop = await Desktop.start('1024x768');
-  const request = await playwright.request.newContext();
-  await furnish(server, request);
-  await request.dispose();
-});
-test.afterAll(async () => {
-  await desktop?.stop();
-  await server?.stop();
-});
+const at = stage({ server: ['--grace-seconds', '20'], size: '1024x768' });
 
 test('the customer’s browser shows a screen, and takes it back', async ({ page }) => {
   // The customer's own browser, on a desktop of its own; the flags choose the whole screen in the browser's window.
   const theirs = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     headless: false,
-    env: { ...process.env, DISPLAY: desktop.display } as Record<string, string>,
+    env: { ...process.env, DISPLAY: at.desktop.display } as Record<string, string>,
     args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--auto-select-desktop-capture-source=Entire screen', '--window-size=700,700', '--window-position=0,0']
   });
   const customer = await (await theirs.newContext({ viewport: null })).newPage();
   customer.on('console', (m) => m.type() === 'error' && console.log('customer:', m.text()));
   customer.on('pageerror', (e) => console.log('customer:', e.message));
-  await signIn(page, server);
-  const { link } = await generate(page, server, 1);
+  await signIn(page, at.server);
+  const { link } = await generate(page, at.server, 1);
   await customer.goto(link);
   await customer.getByRole('button', { name: 'Chat in this browser' }).click();
   await expect(page.getByText(/is here \(browser\)/)).toBeVisible();
@@ -46,14 +33,14 @@ test('the customer’s browser shows a screen, and takes it back', async ({ page
   // The technician sees the desktop, with what changes on it.
   const canvas = page.locator('canvas.picture');
   await expect(canvas).toHaveAttribute('width', '1024');
-  desktop.open('xsetroot', ['-solid', '#207040']);
+  at.desktop.open('xsetroot', ['-solid', '#207040']);
   await page.waitForFunction(() => {
     const c = document.querySelector<HTMLCanvasElement>('canvas.picture')!;
     const [r, g, b] = c.getContext('2d')!.getImageData(1000, 740, 1, 1).data;
     return Math.abs(r! - 0x20) < 12 && Math.abs(g! - 0x70) < 12 && Math.abs(b! - 0x40) < 12;
   });
   await page.screenshot({ path: 'results/share-seen.png' });
-  desktop.screenshot('results/share-customer.png');
+  at.desktop.screenshot('results/share-customer.png');
   // Control takes the program.
   await expect(page.getByRole('button', { name: 'Ask for control' })).toBeDisabled();
 
@@ -61,7 +48,7 @@ test('the customer’s browser shows a screen, and takes it back', async ({ page
   await expect(page.getByText('The customer has paused the screen.')).toBeVisible();
   await customer.getByRole('button', { name: 'Continue' }).click();
   await expect(page.getByText('The customer has paused the screen.')).toBeHidden();
-  desktop.open('xsetroot', ['-solid', '#a03020']);
+  at.desktop.open('xsetroot', ['-solid', '#a03020']);
   await page.waitForFunction(() => document.querySelector<HTMLCanvasElement>('canvas.picture')!.getContext('2d')!.getImageData(1000, 740, 1, 1).data[0]! > 140);
 
   await customer.getByRole('button', { name: 'Stop showing' }).click();

@@ -1,26 +1,10 @@
 // The whole story with the keyboard alone, on both sides.
 
 import { expect, test, type Page } from '@playwright/test';
-import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
-import { answer, CUSTOMER, furnish, runProgram, TECHNICIAN } from '../lib/people';
-import { Desktop, Server } from '../lib/processes';
+import { answer, CUSTOMER, runProgram, TECHNICIAN } from '../lib/people';
+import { stage } from '../lib/stage';
 
-let server: Server;
-let desktop: Desktop;
-
-test.beforeAll(async ({ playwright }) => {
-  server = await Server.start();
-  desktop = await Desktop.start();
-  const request = await playwright.request.newContext();
-  await furnish(server, request);
-  await request.dispose();
-});
-test.afterAll(async () => {
-  spawnSync('pkill', ['-f', join(server.data, 'deskside-support')]);
-  await desktop?.stop();
-  await server?.stop();
-});
+const at = stage();
 
 /** Presses Tab until the focus is on something of that name. */
 async function tabTo(page: Page, name: RegExp) {
@@ -37,7 +21,7 @@ async function tabTo(page: Page, name: RegExp) {
 }
 
 test('from signing in to the journal without a mouse', async ({ page, request }) => {
-  await page.goto(`${server.url}/sign-in`);
+  await page.goto(`${at.server.url}/sign-in`);
   await tabTo(page, /^User name/);
   await page.keyboard.type(TECHNICIAN.login);
   await tabTo(page, /^Password/);
@@ -56,11 +40,11 @@ test('from signing in to the journal without a mouse', async ({ page, request })
   await page.keyboard.press('Enter');
   await expect(page).toHaveURL(/\/console\/sessions\//);
 
-  const program = await runProgram(server, desktop, request, { key });
+  const program = await runProgram(at.server, at.desktop, request, { key });
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
   await tabTo(page, /^Share screen/);
   await page.keyboard.press('Enter');
-  await answer(desktop, 'control');
+  await answer(at.desktop, 'control');
   await expect(page.getByText('You control', { exact: true })).toBeVisible();
   // Into the screen, and out of it again by the way that it names.
   await tabTo(page, /Keyboard of the customer/);
@@ -77,6 +61,6 @@ test('from signing in to the journal without a mouse', async ({ page, request })
   await tabTo(page, /^To the incident/);
   await page.keyboard.press('Enter');
   await expect(page.getByRole('listitem').filter({ hasText: 'Remote support history' })).toContainText('closed by the technician');
-  await desktop.keys('Northwind Support', ...Array(7).fill('Tab'), 'space');
+  await at.desktop.keys('Northwind Support', ...Array(7).fill('Tab'), 'space');
   await expect.poll(() => program.exitCode, { message: 'the program is closed' }).not.toBeNull();
 });

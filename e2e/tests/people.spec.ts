@@ -1,50 +1,23 @@
 // Several people: share, one pair of hands, an expert from outside, queues, transfer with a note, and who inherits.
 
 import { expect, test, type Browser, type Page } from '@playwright/test';
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
-import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ADMIN, answer, CUSTOMER, furnish, generate, runProgram, signIn, TECHNICIAN } from '../lib/people';
-import { Desktop, MEMORY, Server } from '../lib/processes';
+import { ADMIN, answer, CUSTOMER, signIn, TECHNICIAN } from '../lib/people';
+import { stage } from '../lib/stage';
 
-let server: Server;
-let desktop: Desktop;
-let incident: number;
-let home: string;
-
-test.beforeAll(async ({ playwright }) => {
-  server = await Server.start(['--grace-seconds', '3']);
-  desktop = await Desktop.start();
-  home = mkdtempSync(join(MEMORY, 'deskside-home-'));
-  const request = await playwright.request.newContext();
-  ({ incident } = await furnish(server, request));
-  await request.dispose();
-});
-test.afterAll(async () => {
-  await desktop?.stop();
-  await server?.stop();
-});
-test.afterEach(async ({}, info) => {
-  if (info.status !== info.expectedStatus) {
-    desktop.screenshot(info.outputPath('desktop.png'));
-    console.log(server.log.slice(-4_000));
-  }
-  spawnSync('pkill', ['-f', join(server.data, 'deskside-support')]);
-});
+const at = stage({ server: ['--grace-seconds', '3'] });
 
 async function colleague(browser: Browser, who: typeof ADMIN): Promise<Page> {
   const page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
-  await signIn(page, server, who);
+  await signIn(page, at.server, who);
   return page;
 }
 
 test('a colleague joins, an expert joins, and one at a time holds the control', async ({ page, browser, request }) => {
-  await signIn(page, server);
-  const { link } = await generate(page, server, incident);
-  await runProgram(server, desktop, request, { link: link.split('#')[1]! }, { HOME: home });
-  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  await at.join(page, request);
   await page.getByRole('button', { name: 'Share screen' }).click();
-  await answer(desktop, 'control');
+  await answer(at.desktop, 'control');
   await expect(page.getByText('You control', { exact: true })).toBeVisible();
 
   // Shared: the colleague finds it in the queue, sees the picture, and asks for the control.
@@ -68,10 +41,10 @@ test('a colleague joins, an expert joins, and one at a time holds the control', 
   await expect(page.getByText(`${ADMIN.name} controls`, { exact: true })).toBeVisible();
 
   // Her hands reach the desktop, his no more.
-  const note = join(home, 'note.txt');
-  desktop.open('xterm', ['-T', 'typing-here', '-geometry', '60x10+20+500', '-e', 'sh', '-c', `cat > '${note}'`]);
-  const term = await desktop.window('^typing-here$');
-  desktop.xdotool('windowactivate', '--sync', term);
+  const note = join(at.home, 'note.txt');
+  at.desktop.open('xterm', ['-T', 'typing-here', '-geometry', '60x10+20+500', '-e', 'sh', '-c', `cat > '${note}'`]);
+  const term = await at.desktop.window('^typing-here$');
+  at.desktop.xdotool('windowactivate', '--sync', term);
   const middle = async (p: Page) => {
     const box = (await p.locator('canvas.picture').boundingBox())!;
     await p.mouse.click(box.x + (100 / 1280) * box.width, box.y + (580 / 800) * box.height);
@@ -101,7 +74,7 @@ test('a colleague joins, an expert joins, and one at a time holds the control', 
   await expert.getByRole('textbox', { name: 'Message' }).press('Enter');
   await expect(page.getByRole('listitem').filter({ hasText: 'Turn it off and on.' })).toContainText('Dr. Printer');
   await expert.screenshot({ path: 'results/expert.png' });
-  desktop.screenshot('results/customer-several.png');
+  at.desktop.screenshot('results/customer-several.png');
   // The link works once.
   const again = await browser.newPage();
   await again.goto(invitation);
@@ -123,10 +96,7 @@ test('a colleague joins, an expert joins, and one at a time holds the control', 
 });
 
 test('a session goes into a team’s queue with a note, and is taken, and comes back when its owner vanishes', async ({ page, browser, request }) => {
-  await signIn(page, server);
-  const { link } = await generate(page, server, incident);
-  await runProgram(server, desktop, request, { link: link.split('#')[1]! }, { HOME: home });
-  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  await at.join(page, request);
   await page.getByRole('button', { name: 'People' }).click();
   await page.getByText('Transfer the session').click();
   await page.getByRole('combobox', { name: /^To/ }).selectOption({ label: `Team ${TECHNICIAN.team}` });
@@ -142,7 +112,7 @@ test('a session goes into a team’s queue with a note, and is taken, and comes 
   await eva.getByRole('button', { name: 'Next session' }).click();
   await expect(eva.getByText('It is the blue printer.')).toBeVisible();
   await expect(eva.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
-  desktop.screenshot('results/customer-taken.png');
+  at.desktop.screenshot('results/customer-taken.png');
   // Nobody is left to help: back into the queue that it came from.
   await eva.context().close();
   await page.getByRole('link', { name: /^Queue/ }).click();

@@ -5,60 +5,45 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { answer, CUSTOMER, furnish, generate, runProgram, signIn } from '../lib/people';
 import { certificate, Desktop, Server, until } from '../lib/processes';
+import { stage } from '../lib/stage';
 
-let server: Server;
-let desktop: Desktop;
-
-test.beforeAll(async ({ playwright }) => {
-  server = await Server.start();
-  desktop = await Desktop.start();
-  const request = await playwright.request.newContext();
-  await furnish(server, request);
-  await request.dispose();
-});
-test.afterAll(async () => {
-  await desktop?.stop();
-  await server?.stop();
-});
+const at = stage();
 
 test('in German, with a key that is typed, wrong at first', async ({ page, request }) => {
-  await signIn(page, server);
-  const { key } = await generate(page, server, 1);
-  const program = await runProgram(server, desktop, request, {}, { LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8' });
+  await signIn(page, at.server);
+  const { key } = await generate(page, at.server, 1);
+  const program = await runProgram(at.server, at.desktop, request, {}, { LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8' });
   const title = '^Northwind Support .* Hilfe$';
-  await desktop.keys(title, 'ctrl+a');
-  desktop.xdotool('type', '--delay', '20', '000 000 002');
-  desktop.xdotool('key', 'Return');
+  await at.desktop.keys(title, 'ctrl+a');
+  at.desktop.xdotool('type', '--delay', '20', '000 000 002');
+  at.desktop.xdotool('key', 'Return');
   // The wrong key stays to be corrected.
-  await desktop.keys(title, 'ctrl+a');
-  desktop.xdotool('type', '--delay', '20', key);
-  desktop.xdotool('key', 'Return');
+  await at.desktop.keys(title, 'ctrl+a');
+  at.desktop.xdotool('type', '--delay', '20', key);
+  at.desktop.xdotool('key', 'Return');
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
   await page.getByRole('button', { name: 'View only' }).click();
-  await desktop.window('^Eine Frage von Northwind Support$');
-  desktop.screenshot('results/program-german.png');
-  await desktop.keys('^Eine Frage von [^(]*$', 'Tab', 'space');
+  await at.desktop.window('^Eine Frage von Northwind Support$');
+  at.desktop.screenshot('results/program-german.png');
+  await at.desktop.keys('^Eine Frage von [^(]*$', 'Tab', 'space');
   await expect(page.getByText(`${CUSTOMER.name} does not allow it`)).toBeVisible();
 
   // The window's end button asks, then ends.
   await page.getByRole('button', { name: 'End session' }).click();
   await page.getByRole('button', { name: /^Close session/ }).click();
-  await desktop.keys(title, 'alt+F4');
+  await at.desktop.keys(title, 'alt+F4');
   await until('the program has removed itself', () => !existsSync(program.file));
 });
 
 test('letters of any script, and a screen that changes its size', async ({ page, request }) => {
-  await signIn(page, server);
-  const { link } = await generate(page, server, 1);
-  await runProgram(server, desktop, request, { link: link.split('#')[1]! });
-  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  await at.join(page, request);
   await page.getByRole('button', { name: 'Share screen' }).click();
-  await answer(desktop, 'control');
+  await answer(at.desktop, 'control');
   await expect(page.getByText('You control')).toBeVisible();
-  const note = join(server.data, 'letters.txt');
-  desktop.open('xterm', ['-u8', '-T', 'letters-here', '-geometry', '50x8+20+560', '-e', 'sh', '-c', `cat > '${note}'`]);
-  const term = await desktop.window('^letters-here$');
-  desktop.xdotool('windowactivate', '--sync', term);
+  const note = join(at.server.data, 'letters.txt');
+  at.desktop.open('xterm', ['-u8', '-T', 'letters-here', '-geometry', '50x8+20+560', '-e', 'sh', '-c', `cat > '${note}'`]);
+  const term = await at.desktop.window('^letters-here$');
+  at.desktop.xdotool('windowactivate', '--sync', term);
   await page.getByLabel(/Keyboard of the customer/).focus();
   // Composed text first, then keys with Shift held in several ways, then special keys.
   await page.keyboard.insertText('Grüße, 你好 – ¿qué? 10 €');
@@ -82,7 +67,7 @@ test('letters of any script, and a screen that changes its size', async ({ page,
   await page.keyboard.press('Enter');
   await expect.poll(() => readFileSync(note, 'utf8')).toContain('plain\n');
 
-  desktop.resize(1024, 768);
+  at.desktop.resize(1024, 768);
   await expect(page.getByText('The screen is now 1024 × 768')).toBeVisible();
   await expect.poll(() => page.locator('canvas.picture').evaluate((c: HTMLCanvasElement) => `${c.width}x${c.height}`)).toBe('1024x768');
 });
@@ -90,9 +75,9 @@ test('letters of any script, and a screen that changes its size', async ({ page,
 test('a desktop that cannot be captured: said clearly, and the chat goes on', async ({ page, request }) => {
   const bare = await Desktop.start('800x600', ['-extension', 'DAMAGE']);
   try {
-    await signIn(page, server);
-    const { link } = await generate(page, server, 1);
-    await runProgram(server, bare, request, { link: link.split('#')[1]! });
+    await signIn(page, at.server);
+    const { link } = await generate(page, at.server, 1);
+    await runProgram(at.server, bare, request, { link: link.split('#')[1]! });
     await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
     await page.getByRole('button', { name: 'Share screen' }).click();
     await answer(bare, 'control');
@@ -121,12 +106,12 @@ test('over HTTPS: a secure cookie, and a program that trusts its own server only
     const { link } = await generate(page, secure, 1);
     const form = { link: link.split('#')[1]! };
     // A machine that does not trust the certificate does not let the program connect.
-    const distrustful = await runProgram(secure, desktop, request, form, { DESKSIDE_LOG: 'info' });
+    const distrustful = await runProgram(secure, at.desktop, request, form, { DESKSIDE_LOG: 'info' });
     let said = '';
     distrustful.stderr!.on('data', (chunk: Buffer) => (said += chunk.toString()));
     await until('the program refuses the certificate', () => /cannot be reached.*certificate/i.test(said));
     distrustful.kill('SIGKILL');
-    await runProgram(secure, desktop, request, form, { SSL_CERT_FILE: tls.certificate });
+    await runProgram(secure, at.desktop, request, form, { SSL_CERT_FILE: tls.certificate });
     await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
   } finally {
     await context.close();

@@ -1,68 +1,49 @@
 // The whole story, on real parts: server, Chromium, the support program on a virtual desktop.
 
-import { expect, test, type Page } from '@playwright/test';
+import { expect, test } from '@playwright/test';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { answer, CUSTOMER, differing, furnish, generate, runProgram, signIn, TECHNICIAN } from '../lib/people';
-import { Desktop, Server, until } from '../lib/processes';
+import { answer, CUSTOMER, differing, generate, runProgram, signIn } from '../lib/people';
+import { until } from '../lib/processes';
+import { stage } from '../lib/stage';
 
-let server: Server;
-let desktop: Desktop;
-let incident: number;
-
-test.beforeAll(async ({ playwright }) => {
-  server = await Server.start(['--grace-seconds', '20']);
-  desktop = await Desktop.start();
-  const request = await playwright.request.newContext();
-  ({ incident } = await furnish(server, request));
-  await request.dispose();
-});
-test.afterAll(async () => {
-  await desktop?.stop();
-  await server?.stop();
-});
-test.afterEach(async ({}, info) => {
-  if (info.status !== info.expectedStatus) {
-    desktop.screenshot(info.outputPath('desktop.png'));
-    console.log(server.log.slice(-4_000));
-  }
-});
+const at = stage({ server: ['--grace-seconds', '20'] });
 
 test('from incident to journal: chat, view, control, exact pixels, close, transcript and video', async ({ page, request }) => {
-  await signIn(page, server);
-  const { link } = await generate(page, server, incident);
+  await signIn(page, at.server);
+  const { link } = await generate(page, at.server, at.incident);
   await expect(page.getByText('Waiting for the customer')).toBeVisible();
 
-  const program = await runProgram(server, desktop, request, { link: link.split('#')[1]! });
+  const program = await runProgram(at.server, at.desktop, request, { link: link.split('#')[1]! });
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
 
   // Chat, both ways.
-  await desktop.keys('Northwind Support', 'ctrl+a');
-  desktop.xdotool('type', '--delay', '20', 'It does not print.');
-  desktop.xdotool('key', 'Return');
+  await at.desktop.keys('Northwind Support', 'ctrl+a');
+  at.desktop.xdotool('type', '--delay', '20', 'It does not print.');
+  at.desktop.xdotool('key', 'Return');
   await expect(page.getByRole('listitem').filter({ hasText: 'It does not print.' })).toContainText(CUSTOMER.name);
   await page.getByLabel('Message').fill('I will have a look: https://example.org/printer');
   await page.getByLabel('Message').press('Enter');
   await expect(page.getByRole('link', { name: 'https://example.org/printer' })).toHaveAttribute('rel', /noopener/);
 
   // Screen: asked, allowed, seen exactly.
-  desktop.open('xterm', ['-geometry', '56x14+860+470', '-e', 'sh', '-c', 'ls --color=always -l /usr/share | head -12; exec sh']);
-  desktop.open('pcmanfm', ['--no-desktop', '/usr/share']);
-  await desktop.window('^share$');
+  at.desktop.open('xterm', ['-geometry', '56x14+860+470', '-e', 'sh', '-c', 'ls --color=always -l /usr/share | head -12; exec sh']);
+  at.desktop.open('pcmanfm', ['--no-desktop', '/usr/share']);
+  await at.desktop.window('^share$');
   await page.getByRole('button', { name: 'Share screen' }).click();
-  await answer(desktop, 'control');
+  await answer(at.desktop, 'control');
   await expect(page.getByText('You control')).toBeVisible();
-  await desktop.window('^Your screen is shared$');
-  await expect.poll(() => differing(page, desktop), { timeout: 20_000, message: 'every pixel equals the customer’s screen' }).toBe(0);
+  await at.desktop.window('^Your screen is shared$');
+  await expect.poll(() => differing(page, at.desktop), { timeout: 20_000, message: 'every pixel equals the customer’s screen' }).toBe(0);
   await page.screenshot({ path: 'results/session.png' });
-  desktop.screenshot('results/customer-desktop.png');
+  at.desktop.screenshot('results/customer-desktop.png');
 
   // Control: a real X application receives what is typed.
-  const note = join(server.data, 'note.txt');
-  desktop.open('xterm', ['-T', 'typing-here', '-geometry', '60x10+20+500', '-e', 'sh', '-c', `cat > '${note}'`]);
-  const term = await desktop.window('^typing-here$');
-  const place = desktop.xdotool('getwindowgeometry', '--shell', term);
+  const note = join(at.server.data, 'note.txt');
+  at.desktop.open('xterm', ['-T', 'typing-here', '-geometry', '60x10+20+500', '-e', 'sh', '-c', `cat > '${note}'`]);
+  const term = await at.desktop.window('^typing-here$');
+  const place = at.desktop.xdotool('getwindowgeometry', '--shell', term);
   const [x, y] = [Number(place.match(/X=(\d+)/)![1]) + 80, Number(place.match(/Y=(\d+)/)![1]) + 60];
   const canvas = page.locator('canvas.picture');
   const box = (await canvas.boundingBox())!;
@@ -70,10 +51,10 @@ test('from incident to journal: chat, view, control, exact pixels, close, transc
   await page.keyboard.type('Gruss from Tom: 1+1=2? YES!');
   await page.keyboard.press('Enter');
   await expect.poll(() => (existsSync(note) ? readFileSync(note, 'utf8') : '')).toContain('Gruss from Tom: 1+1=2? YES!');
-  await expect.poll(() => differing(page, desktop), { timeout: 20_000 }).toBe(0);
+  await expect.poll(() => differing(page, at.desktop), { timeout: 20_000 }).toBe(0);
 
   // The customer takes control back: nothing more arrives.
-  await desktop.window('^Your screen is shared$');
+  await at.desktop.window('^Your screen is shared$');
   await page.getByRole('button', { name: 'Give control back' }).click();
   await expect(page.getByText('You control')).toBeHidden();
   const before = readFileSync(note, 'utf8');
@@ -86,15 +67,15 @@ test('from incident to journal: chat, view, control, exact pixels, close, transc
   await page.getByRole('button', { name: /^Close session/ }).click();
   await expect(page.getByRole('heading', { name: 'The session has ended' })).toBeVisible();
   expect(readFileSync(note, 'utf8')).toBe(before);
-  desktop.screenshot('results/customer-ended.png');
+  at.desktop.screenshot('results/customer-ended.png');
   // How was it: four stars of five, by keyboard; then the window is closed.
-  await desktop.keys('Northwind Support', 'Tab', 'Tab', 'Tab', 'Tab', 'space', 'Tab', 'Tab');
-  desktop.xdotool('type', '--delay', '20', 'Quick and kind.');
-  await desktop.keys('Northwind Support', 'Tab', 'space');
+  await at.desktop.keys('Northwind Support', 'Tab', 'Tab', 'Tab', 'Tab', 'space', 'Tab', 'Tab');
+  at.desktop.xdotool('type', '--delay', '20', 'Quick and kind.');
+  await at.desktop.keys('Northwind Support', 'Tab', 'space');
   const id = page.url().split('/').at(-1)!;
-  await until('the rating is there', async () => (await (await page.request.get(`${server.url}/api/sessions/${id}`)).json()).history.rating === 4);
-  desktop.screenshot('results/customer-rated.png');
-  await desktop.keys('Northwind Support', 'Tab', 'space');
+  await until('the rating is there', async () => (await (await page.request.get(`${at.server.url}/api/sessions/${id}`)).json()).history.rating === 4);
+  at.desktop.screenshot('results/customer-rated.png');
+  await at.desktop.keys('Northwind Support', 'Tab', 'space');
   await until('the program has removed itself', () => !existsSync(program.file));
 
   // Journal: orange with both links.

@@ -4,38 +4,15 @@ import { expect, test } from '@playwright/test';
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { answer, CUSTOMER, furnish, generate, runProgram, signIn } from '../lib/people';
-import { Desktop, freePort, Server } from '../lib/processes';
-import { Proxy } from '../lib/proxy';
+import { answer, CUSTOMER, generate, signIn } from '../lib/people';
+import { stage } from '../lib/stage';
 
-let server: Server;
-let desktop: Desktop;
-let network: Proxy;
-
-test.beforeAll(async ({ playwright }) => {
-  const port = await freePort();
-  network = await Proxy.start(port, () => server.port);
-  server = await Server.start(['--public-url', `http://localhost:${port}`, '--grace-seconds', '30']);
-  desktop = await Desktop.start();
-  const request = await playwright.request.newContext();
-  await furnish(server, request);
-  await request.dispose();
-  // From here on everybody comes through the network.
-  server.url = `http://localhost:${port}`;
-});
-test.afterAll(async () => {
-  await desktop?.stop();
-  network?.stop();
-  await server?.stop();
-});
+const at = stage({ server: ['--grace-seconds', '30'], proxied: true });
 
 test('cuts on both sides and kill -9 in the middle of a shared screen: it goes on, and nothing is lost', async ({ page, request }) => {
-  await signIn(page, server);
-  const { link } = await generate(page, server, 1);
-  await runProgram(server, desktop, request, { link: link.split('#')[1]! });
-  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  await at.join(page, request);
   await page.getByRole('button', { name: 'Share screen' }).click();
-  await answer(desktop, 'control');
+  await answer(at.desktop, 'control');
   await expect(page.locator('canvas.picture')).toBeVisible();
   const say = async (text: string) => {
     await page.getByLabel('Message').fill(text);
@@ -45,29 +22,29 @@ test('cuts on both sides and kill -9 in the middle of a shared screen: it goes o
   await say('before any cut');
 
   // The customer's network goes: the technician reads it; it comes back by itself, with the screen.
-  network.cut('program');
+  at.network.cut('program');
   await expect(page.getByText(`${CUSTOMER.name}: reconnecting …`)).toBeVisible();
   await say('said while the customer is away');
-  network.mend('program');
+  at.network.mend('program');
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
   await expect(page.locator('canvas.picture')).toBeVisible();
   await expect(page.getByText('You control')).toBeVisible();
 
   // The technician's network goes.
-  network.cut('page');
+  at.network.cut('page');
   await expect(page.getByText('The connection to the server was lost. Reconnecting …')).toBeVisible();
-  network.mend('page');
+  at.network.mend('page');
   await expect(page.getByText('The connection to the server was lost.')).toBeHidden();
   await expect(page.locator('canvas.picture')).toBeVisible();
   await say('after both cuts');
 
   // kill -9.
-  await server.kill();
+  await at.server.kill();
   await expect(page.getByText('The connection to the server was lost. Reconnecting …')).toBeVisible();
-  const recording = join(server.data, 'recordings', readdirSync(join(server.data, 'recordings')).find((f) => f.endsWith('.webm'))!);
+  const recording = join(at.server.data, 'recordings', readdirSync(join(at.server.data, 'recordings')).find((f) => f.endsWith('.webm'))!);
   const played = execFileSync('ffprobe', ['-v', 'error', '-count_frames', '-show_entries', 'stream=nb_read_frames', '-of', 'csv=p=0', recording]).toString();
   expect(Number(played.trim()), 'the recording that the kill cut off plays').toBeGreaterThan(0);
-  await server.run();
+  await at.server.run();
   await expect(page.getByText('The connection to the server was lost.')).toBeHidden();
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
   for (const text of ['before any cut', 'said while the customer is away', 'after both cuts']) {
@@ -89,21 +66,21 @@ test('cuts on both sides and kill -9 in the middle of a shared screen: it goes o
 });
 
 test('a technician who never comes back leaves the session on hold', async ({ page, browser }) => {
-  await signIn(page, server);
-  const { link } = await generate(page, server, 1);
+  await signIn(page, at.server);
+  const { link } = await generate(page, at.server, 1);
   const customer = await (await browser.newContext()).newPage();
   await customer.goto(link);
   await customer.getByRole('button', { name: 'Chat in this browser' }).click();
   await expect(page.getByText(/is here/)).toBeVisible();
   // Another page of the console stays in the session; only without any the technician is gone.
-  await page.goto(`${server.url}/console/queue`);
+  await page.goto(`${at.server.url}/console/queue`);
   await expect(customer.getByText('Tom Becker is back')).toBeVisible();
   const context = page.context();
   await page.close();
   await expect(customer.getByText('Tom Becker has lost the connection, reconnecting …').last()).toBeVisible();
   await expect(customer.getByRole('heading', { name: 'The session has ended for now' })).toBeVisible({ timeout: 45_000 });
   const back = await context.newPage();
-  await back.goto(`${server.url}/console/queue`);
+  await back.goto(`${at.server.url}/console/queue`);
   await expect(back.getByText('On hold', { exact: true })).toBeVisible();
   await back.getByRole('button', { name: 'Open again' }).click();
   await expect(customer.getByText('Tom Becker has opened the session again')).toBeVisible();

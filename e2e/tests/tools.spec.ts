@@ -2,51 +2,26 @@
 // compared byte by byte, a real shell, a real clipboard.
 
 import { expect, test, type Page } from '@playwright/test';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { answer, CUSTOMER, differing, furnish, generate, runProgram, signIn } from '../lib/people';
-import { Desktop, MEMORY, Server, until } from '../lib/processes';
+import { answer, CUSTOMER, differing, runProgram } from '../lib/people';
+import { until } from '../lib/processes';
+import { stage } from '../lib/stage';
 
-let server: Server;
-let desktop: Desktop;
-let incident: number;
-let home: string;
-
-test.beforeAll(async ({ playwright }) => {
-  server = await Server.start(['--grace-seconds', '30']);
-  desktop = await Desktop.start();
-  home = mkdtempSync(join(MEMORY, 'deskside-home-'));
-  const request = await playwright.request.newContext();
-  ({ incident } = await furnish(server, request));
-  await request.dispose();
-});
-test.afterAll(async () => {
-  await desktop?.stop();
-  await server?.stop();
-});
-test.afterEach(async ({}, info) => {
-  if (info.status !== info.expectedStatus) {
-    desktop.screenshot(info.outputPath('desktop.png'));
-    console.log(server.log.slice(-12_000));
-  }
-  spawnSync('pkill', ['-f', join(server.data, 'deskside-support')]);
-});
+const at = stage({ server: ['--grace-seconds', '30'] });
 
 const sha = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 async function inSession(page: Page, request: Parameters<typeof runProgram>[2]) {
   page.on('console', (m) => m.type() === 'error' && console.log('page:', m.text()));
   page.on('pageerror', (e) => console.log('page:', e.message));
-  await signIn(page, server);
-  const { link } = await generate(page, server, incident);
-  await runProgram(server, desktop, request, { link: link.split('#')[1]! }, { HOME: home });
-  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  await at.join(page, request);
 }
 
 test('files go both ways, byte by byte, and what goes wrong is said', async ({ page, request }, info) => {
-  const folder = join(home, 'Work ü 文');
+  const folder = join(at.home, 'Work ü 文');
   mkdirSync(join(folder, 'inner'), { recursive: true });
   const large = randomBytes(9_000_001);
   writeFileSync(join(folder, 'large.bin'), large);
@@ -56,8 +31,8 @@ test('files go both ways, byte by byte, and what goes wrong is said', async ({ p
   await inSession(page, request);
   await page.getByRole('tab', { name: 'Files' }).click();
   await page.getByRole('button', { name: 'Ask the customer' }).click();
-  await answer(desktop, 'files');
-  await expect(page.getByLabel("Folder on the customer's computer")).toHaveValue(home);
+  await answer(at.desktop, 'files');
+  await expect(page.getByLabel("Folder on the customer's computer")).toHaveValue(at.home);
   await page.getByRole('button', { name: 'Work ü 文' }).click();
   await expect(page.getByRole('button', { name: 'large.bin' })).toBeVisible();
   await page.screenshot({ path: 'results/files.png' });
@@ -113,21 +88,21 @@ test('files go both ways, byte by byte, and what goes wrong is said', async ({ p
   expect(readdirSync(folder).filter((n) => n.startsWith('.deskside'))).toEqual([]);
 
   // Taken back on the customer's panel: at once.
-  await desktop.window('^What is allowed$');
-  desktop.screenshot('results/customer-files.png');
+  await at.desktop.window('^What is allowed$');
+  at.desktop.screenshot('results/customer-files.png');
 });
 
 test('a shell, its recording, and its end when the customer takes it back', async ({ page, request }) => {
   await inSession(page, request);
   await page.getByRole('tab', { name: 'Commands' }).click();
   await page.getByRole('button', { name: 'Ask the customer' }).click();
-  await answer(desktop, 'yes');
+  await answer(at.desktop, 'yes');
   const terminal = page.getByLabel('Command shell');
   await terminal.click();
   await page.keyboard.type('echo "ro""und $((6*7)) ü" > made.txt; cat made.txt; tput cols\n');
   await expect(terminal).toContainText('round 42 ü');
-  await until('the file is there', () => existsSync(join(home, 'made.txt')));
-  expect(readFileSync(join(home, 'made.txt'), 'utf8')).toBe('round 42 ü\n');
+  await until('the file is there', () => existsSync(join(at.home, 'made.txt')));
+  expect(readFileSync(join(at.home, 'made.txt'), 'utf8')).toBe('round 42 ü\n');
   await page.screenshot({ path: 'results/shell.png' });
   // Another panel and back: the shell is still the same.
   await page.getByRole('tab', { name: 'Screen' }).click();
@@ -148,9 +123,9 @@ test('system information, an ended process, the clipboard, notes and prepared me
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await inSession(page, request);
   await page.getByRole('tab', { name: 'System' }).click();
-  const sleeper = desktop.open('sleep', ['98765']);
+  const sleeper = at.desktop.open('sleep', ['98765']);
   await page.getByRole('button', { name: 'Ask the customer' }).click();
-  await answer(desktop, 'yes');
+  await answer(at.desktop, 'yes');
   await expect(page.getByRole('heading', { name: /^Processes \(\d+\)/ })).toBeVisible();
   await page.getByLabel('Filter processes').fill('98765');
   await page.screenshot({ path: 'results/system.png' });
@@ -160,26 +135,26 @@ test('system information, an ended process, the clipboard, notes and prepared me
   await expect(page.getByRole('listitem').filter({ hasText: 'ended the process sleep' })).toBeVisible();
 
   await page.getByRole('button', { name: 'Ask for clipboard' }).click();
-  await answer(desktop, 'yes', false);
+  await answer(at.desktop, 'yes', false);
   await page.evaluate(() => navigator.clipboard.writeText('from the technician: ü € 文'));
   await page.getByRole('button', { name: 'Send clipboard' }).click();
   await expect(page.getByText('Your clipboard is on the customer’s computer now.')).toBeVisible();
-  expect(execFileSync('xclip', ['-selection', 'clipboard', '-o'], { env: desktop.env }).toString()).toBe('from the technician: ü € 文');
-  execFileSync('sh', ['-c', 'printf "from the customer" | xclip -selection clipboard -i >/dev/null 2>&1'], { env: desktop.env });
+  expect(execFileSync('xclip', ['-selection', 'clipboard', '-o'], { env: at.desktop.env }).toString()).toBe('from the technician: ü € 文');
+  execFileSync('sh', ['-c', 'printf "from the customer" | xclip -selection clipboard -i >/dev/null 2>&1'], { env: at.desktop.env });
   await page.getByRole('button', { name: 'Fetch clipboard' }).click();
   await expect(page.getByText('The customer’s clipboard is in yours now.')).toBeVisible();
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('from the customer');
 
   // In step: copied on either side, it is on the other a moment later.
   await page.getByLabel('In step').check();
-  execFileSync('sh', ['-c', 'printf "copied by the customer" | xclip -selection clipboard -i >/dev/null 2>&1'], { env: desktop.env });
+  execFileSync('sh', ['-c', 'printf "copied by the customer" | xclip -selection clipboard -i >/dev/null 2>&1'], { env: at.desktop.env });
   await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe('copied by the customer');
   await page.evaluate(() => navigator.clipboard.writeText('copied by the technician'));
-  await expect.poll(() => execFileSync('xclip', ['-selection', 'clipboard', '-o'], { env: desktop.env }).toString()).toBe('copied by the technician');
+  await expect.poll(() => execFileSync('xclip', ['-selection', 'clipboard', '-o'], { env: at.desktop.env }).toString()).toBe('copied by the technician');
   await page.getByLabel('In step').uncheck();
 
   // A prepared message, found by its letters; and a note that the customer does not get.
-  await page.request.post(`${server.url}/api/canned`, { data: { title: 'Greeting', text: 'Hello {{customer}}, I am {{technician}}.', team: '' }, headers: { origin: server.url } });
+  await page.request.post(`${at.server.url}/api/canned`, { data: { title: 'Greeting', text: 'Hello {{customer}}, I am {{technician}}.', team: '' }, headers: { origin: at.server.url } });
   await page.reload();
   await page.getByRole('textbox', { name: 'Message' }).fill('/greet');
   await expect(page.getByRole('option', { name: /Greeting/ })).toBeVisible();
@@ -191,7 +166,7 @@ test('system information, an ended process, the clipboard, notes and prepared me
   await page.getByLabel('Note for technicians only').fill('The cable was loose.');
   await page.getByLabel('Note for technicians only').press('Enter');
   await expect(page.getByText('Note by Tom Becker')).toBeVisible();
-  desktop.screenshot('results/customer-tools.png');
+  at.desktop.screenshot('results/customer-tools.png');
 
   // A file in the chat, from the technician; the customer's program saves it with a click.
   await page.getByLabel('File for the conversation').setInputFiles({ name: 'Anleitung ü.txt', mimeType: 'text/plain', buffer: Buffer.from('turn it on') });
@@ -202,30 +177,30 @@ test('system information, an ended process, the clipboard, notes and prepared me
 });
 
 test('a customer who wants to be asked about each file is asked, and no is no', async ({ page, request }) => {
-  writeFileSync(join(home, 'secret.txt'), 'mine');
+  writeFileSync(join(at.home, 'secret.txt'), 'mine');
   await inSession(page, request);
   await page.getByRole('tab', { name: 'Files' }).click();
   await page.getByRole('button', { name: 'Ask the customer' }).click();
-  await answer(desktop, 'each file');
+  await answer(at.desktop, 'each file');
   await page.getByLabel('Choose secret.txt').check();
   await page.getByRole('button', { name: 'Download' }).click();
-  await desktop.window('^A question about a file$');
-  desktop.screenshot('results/customer-asked.png');
-  await desktop.keys('^A question about a file$', 'Tab', 'space');
+  await at.desktop.window('^A question about a file$');
+  at.desktop.screenshot('results/customer-asked.png');
+  await at.desktop.keys('^A question about a file$', 'Tab', 'space');
   await expect(page.getByLabel('Transfers')).toContainText('The customer does not allow this.');
   const download = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Download' }).click();
-  await desktop.keys('^A question about a file$', 'Tab', 'Tab', 'space');
+  await at.desktop.keys('^A question about a file$', 'Tab', 'Tab', 'space');
   expect(readFileSync(await (await download).path(), 'utf8')).toBe('mine');
 });
 
 test('drawn on the customer’s screen, in the picture, and a picture of it in the journal', async ({ page, request }) => {
   await inSession(page, request);
   await page.getByRole('button', { name: 'Share screen' }).click();
-  await answer(desktop, 'view');
+  await answer(at.desktop, 'view');
   const canvas = page.locator('canvas.picture');
   await expect(canvas).toHaveAttribute('width', '1280');
-  await expect.poll(() => differing(page, desktop), { timeout: 20_000 }).toBe(0);
+  await expect.poll(() => differing(page, at.desktop), { timeout: 20_000 }).toBe(0);
   const box = (await canvas.boundingBox())!;
   const at = (x: number, y: number) => [box.x + (x / 1280) * box.width, box.y + (y / 800) * box.height] as const;
   for (const [tool, from, to] of [['Arrow', [100, 700], [300, 600]], ['Box', [900, 100], [1200, 300]], ['Pen', [100, 100], [250, 160]], ['Point', [1100, 600], [1100, 600]]] as const) {
@@ -237,7 +212,7 @@ test('drawn on the customer’s screen, in the picture, and a picture of it in t
     await page.mouse.up();
   }
   const red = (x: number, y: number) => {
-    const { rgb, width } = desktop.pixels();
+    const { rgb, width } = at.desktop.pixels();
     return [...rgb.subarray(3 * (y * width + x), 3 * (y * width + x) + 3)];
   };
   await until('the box is on the customer’s screen', () => red(900, 200)[0] === 0xe5 && red(900, 200)[1] === 0x1c);
@@ -246,7 +221,7 @@ test('drawn on the customer’s screen, in the picture, and a picture of it in t
     const p = c.getContext('2d')!.getImageData(900, 200, 1, 1).data;
     return p[0]! > 200 && p[1]! < 60;
   });
-  desktop.screenshot('results/customer-drawn.png');
+  at.desktop.screenshot('results/customer-drawn.png');
   await page.getByRole('button', { name: 'Screenshot to journal' }).click();
   await expect(page.getByText('The picture is in the incident’s journal.')).toBeVisible();
   await page.screenshot({ path: 'results/drawn.png' });
@@ -257,12 +232,12 @@ test('drawn on the customer’s screen, in the picture, and a picture of it in t
 });
 
 test('one monitor of several, or the one where the pointer is', async ({ page, request }) => {
-  const monitor = (...args: string[]) => execFileSync('xrandr', ['--setmonitor', ...args], { env: desktop.env });
+  const monitor = (...args: string[]) => execFileSync('xrandr', ['--setmonitor', ...args], { env: at.desktop.env });
   monitor('left', '640/169x800/211+0+0', 'screen');
   monitor('right', '640/169x800/211+640+0', 'none');
   await inSession(page, request);
   await page.getByRole('button', { name: 'Share screen' }).click();
-  await answer(desktop, 'control');
+  await answer(at.desktop, 'control');
   const canvas = page.locator('canvas.picture');
   await expect(canvas).toHaveAttribute('width', '1280');
   const select = page.getByLabel('Monitor');
@@ -276,9 +251,9 @@ test('one monitor of several, or the one where the pointer is', async ({ page, r
   await page.screenshot({ path: 'results/monitor.png' });
   // A click lands where it is seen.
   await page.mouse.click(place.x + place.width / 2, place.y + place.height / 2);
-  await expect.poll(() => desktop.xdotool('getmouselocation')).toMatch(/x:9[56]\d y:(39|40)\d/);
+  await expect.poll(() => at.desktop.xdotool('getmouselocation')).toMatch(/x:9[56]\d y:(39|40)\d/);
   await select.selectOption('follow');
   // A move as a mouse makes it.
-  desktop.xdotool('mousemove_relative', '--', '-860', '-100');
+  at.desktop.xdotool('mousemove_relative', '--', '-860', '-100');
   await expect.poll(async () => Math.round((await canvas.boundingBox())!.x - (await page.locator('.screen').boundingBox())!.x)).toBe(0);
 });

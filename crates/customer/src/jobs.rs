@@ -1,10 +1,12 @@
 //! What the server asks of this machine beside the screen: files, clipboard, shell, system information. Each job comes on
 //! a stream of its own, and is judged here once more by what the customer has allowed.
 
-mod carry;
 mod clipboard;
 mod folders;
+mod incoming;
+mod outgoing;
 mod shell;
+mod sums;
 mod system;
 
 use std::{
@@ -23,6 +25,8 @@ use crate::link::{Notice, Notify, broken, lock, next};
 
 /// So many jobs may run at once; more wait.
 const MOST_JOBS: usize = 24;
+/// So many pieces of one file may wait for the network or the disk.
+const PIECES: usize = 8;
 /// Who does not answer a question about one file in this time has said no.
 const ANSWER_TIME: Duration = Duration::from_secs(120);
 
@@ -42,7 +46,7 @@ pub enum FileQuestion {
 pub struct Work {
     pub consent: Arc<Mutex<Consent>>,
     notify: Notify,
-    transfers: carry::Transfers,
+    transfers: incoming::Transfers,
     clipboard: clipboard::Owner,
     /// What the customer said yes to while each file is asked about.
     approved: Arc<Mutex<HashSet<String>>>,
@@ -50,7 +54,7 @@ pub struct Work {
 
 impl Work {
     pub fn new(consent: Arc<Mutex<Consent>>, notify: Notify) -> Self {
-        let (transfers, clipboard) = (carry::Transfers::default(), clipboard::Owner::default());
+        let (transfers, clipboard) = (incoming::Transfers::default(), clipboard::Owner::default());
         Self { consent, notify, transfers, clipboard, approved: Arc::default() }
     }
 
@@ -133,9 +137,9 @@ async fn one<W: SendStream, R: RecvStream>(work: Work, mut line: Line<W, R>) -> 
     }
     line.sender.set_priority(if matches!(job, Job::Shell { .. }) { 5 } else { 0 });
     let done = match job {
-        Job::Fetch { path, from } => carry::fetch(&work, &mut line, path, from).await?,
+        Job::Fetch { path, from } => outgoing::fetch(&work, &mut line, path, from).await?,
         Job::Bring { transfer, folder, name, size, from } => {
-            carry::bring(&work, &mut line, carry::Brought { transfer, folder, name, size, from }).await?
+            incoming::bring(&work, &mut line, incoming::Brought { transfer, folder, name, size, from }).await?
         }
         Job::ReadClipboard {} => clipboard::read(&work.clipboard, &mut line).await?,
         Job::WriteClipboard { kind } => clipboard::write(&work.clipboard, &mut line, kind).await?,
@@ -188,7 +192,7 @@ async fn answer_of(work: &Work, job: Job) -> Done {
 pub fn save_download(name: &str, content: &mut dyn std::io::Read) -> std::io::Result<String> {
     let downloads = folders::home().join("Downloads");
     let folder = if downloads.is_dir() { downloads } else { folders::home() };
-    carry::save(&folder, name, content)
+    incoming::save(&folder, name, content)
 }
 
 /// What the system says, in kinds that the console explains.

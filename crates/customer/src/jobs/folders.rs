@@ -117,41 +117,34 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
-    fn room(name: &str) -> PathBuf {
-        let room = std::env::temp_dir().join(format!("deskside-folders-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&room);
-        fs::create_dir_all(&room).unwrap();
-        room
-    }
-
     #[test]
     fn links_are_told_from_what_they_lead_to_and_deleted_alone() {
-        let room = room("links");
-        fs::create_dir(room.join("kept")).unwrap();
-        fs::write(room.join("kept/file ü 文"), "x").unwrap();
-        symlink(room.join("kept"), room.join("link")).unwrap();
-        symlink("/nowhere", room.join("dead")).unwrap();
-        let folder = list(room.to_str().unwrap()).unwrap();
+        let room = tempfile::tempdir().unwrap();
+        fs::create_dir(room.path().join("kept")).unwrap();
+        fs::write(room.path().join("kept/file ü 文"), "x").unwrap();
+        symlink(room.path().join("kept"), room.path().join("link")).unwrap();
+        symlink("/nowhere", room.path().join("dead")).unwrap();
+        let folder = list(room.path().to_str().unwrap()).unwrap();
         let kinds: Vec<_> = folder.items.iter().map(|i| (i.name.as_str(), i.kind)).collect();
         assert_eq!(kinds, [("kept", Kind::Folder), ("link", Kind::FolderLink), ("dead", Kind::Other)]);
-        delete(room.join("link").to_str().unwrap()).unwrap();
-        assert!(room.join("kept/file ü 文").exists());
-        delete(room.join("kept").to_str().unwrap()).unwrap();
-        assert!(!room.join("kept").exists());
+        delete(room.path().join("link").to_str().unwrap()).unwrap();
+        assert!(room.path().join("kept/file ü 文").exists());
+        delete(room.path().join("kept").to_str().unwrap()).unwrap();
+        assert!(!room.path().join("kept").exists());
     }
 
     #[test]
     fn a_rename_replaces_nothing_and_stays_in_its_folder() {
-        let room = room("rename");
-        fs::write(room.join("a"), "a").unwrap();
-        fs::write(room.join("b"), "b").unwrap();
-        let a = room.join("a").to_str().unwrap().to_owned();
+        let room = tempfile::tempdir().unwrap();
+        fs::write(room.path().join("a"), "a").unwrap();
+        fs::write(room.path().join("b"), "b").unwrap();
+        let a = room.path().join("a").to_str().unwrap().to_owned();
         assert_eq!(rename(&a, "b"), Err(Fault::Exists));
         for name in ["../c", "c/d", "", ".", "..", "c\0"] {
             assert_eq!(rename(&a, name), Err(Fault::BadName), "{name:?}");
         }
         rename(&a, "ç").unwrap();
-        assert_eq!(fs::read_to_string(room.join("ç")).unwrap(), "a");
+        assert_eq!(fs::read_to_string(room.path().join("ç")).unwrap(), "a");
         assert_eq!(delete("/"), Err(Fault::NoPermission));
         assert_eq!(list("relative").unwrap_err(), Fault::BadName);
     }

@@ -1,0 +1,76 @@
+// The clipboards of both sides: carried once, by a button, or kept in step.
+
+import { Problem, send, words } from '$lib/api/client';
+
+/** How often the other clipboard is asked for while both are in step. */
+const EVERY = 2_000;
+
+export class Clipboard {
+  /** What either side copies is on the other a moment later. */
+  inStep = $state(false);
+  private last = '';
+
+  constructor(private readonly address: () => string) {}
+
+  /** Puts what this computer's clipboard holds on the customer's. */
+  async give(): Promise<string> {
+    const items = await navigator.clipboard.read();
+    for (const type of ['image/png', 'text/plain']) {
+      const item = items.find((i) => i.types.includes(type));
+      if (!item) continue;
+      await send('PUT', this.address(), await item.getType(type), { 'content-type': type });
+      return 'Your clipboard is on the customer’s computer now.';
+    }
+    throw new Problem(0, 'Your clipboard holds neither text nor a picture.');
+  }
+
+  /** Takes what the customer's clipboard holds into this computer's. */
+  async take(): Promise<string> {
+    const answer = await fetch(this.address());
+    if (!answer.ok) {
+      const said = (await answer.json().catch(() => null)) as { message?: string } | null;
+      throw new Problem(answer.status, said?.message ?? 'This did not work.');
+    }
+    const content = await answer.blob();
+    await navigator.clipboard.write([new ClipboardItem({ [content.type.split(';')[0]!]: content })]);
+    return 'The customer’s clipboard is in yours now.';
+  }
+
+  /**
+   * Keeps texts in step until the returned function is called. Looks only while this page has the focus, because browsers
+   * read the clipboard only then.
+   */
+  follow(failed: (why: string) => void): () => void {
+    let busy = false;
+    const look = async () => {
+      if (busy || !document.hasFocus()) return;
+      busy = true;
+      await this.level().catch((error) => failed(words(error)));
+      busy = false;
+    };
+    void look();
+    const timer = setInterval(() => void look(), EVERY);
+    return () => clearInterval(timer);
+  }
+
+  private async level() {
+    const own = await navigator.clipboard.readText().catch(() => '');
+    if (own && own !== this.last) {
+      this.last = own;
+      await send('PUT', this.address(), new Blob([own]), { 'content-type': 'text/plain' });
+      return;
+    }
+    const answer = await fetch(`${this.address()}?known=${encodeURIComponent(await sha256(this.last))}`);
+    const text = answer.status === 200 && answer.headers.get('content-type')?.startsWith('text/');
+    const theirs = text ? await answer.text() : '';
+    if (theirs && theirs !== this.last) {
+      this.last = theirs;
+      await navigator.clipboard.writeText(theirs);
+    }
+  }
+}
+
+async function sha256(text: string): Promise<string> {
+  const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
+  return [...new Uint8Array(hash)].map((b) => b.toString(16).padStart(2, '0')).join('');
+}

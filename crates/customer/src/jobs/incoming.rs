@@ -1,0 +1,312 @@
+//! Files on their way in: beside their place until they are whole and checked.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use protocol::{Answer, Fault, Right, name_fits};
+use tokio::sync::mpsc;
+use web_transport_trait::{RecvStream, SendStream};
+
+use super::{
+    Done, FileQuestion, Line, PIECES, Work, fault, folders,
+    sums::{Sums, hex},
+};
+use crate::link::lock;
+
+/// A file that comes, as the job says it.
+pub struct Brought {
+    pub transfer: u64,
+    pub folder: String,
+    pub name: String,
+    pub size: u64,
+    pub from: u64,
+}
+
+/// Takes a file in from an offset on.
+pub async fn bring<W: SendStream, R: RecvStream>(
+    work: &Work,
+    line: &mut Line<W, R>,
+    brought: Brought,
+) -> anyhow::Result<Done> {
+    let Brought { transfer, folder, name, size, from } = brought;
+    let question = FileQuestion::Bring { name: name.clone(), bytes: size, folder: folder.clone() };
+    if let Err(fault) = work.approve(question).await {
+        return Ok(Err(fault));
+    }
+    let transfers = work.transfers.clone();
+    let begun = tokio::task::spawn_blocking(move || transfers.begin(transfer, &folder, &name, size)).await?;
+    let (part, turn, kept) = match begun {
+        Ok(begun) => begun,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    line.answer(&Answer::Kept { bytes: kept }).await?;
+    if kept != from {
+        return Ok(Ok(None));
+    }
+    let (pieces, mut queue) = mpsc::channel::<Bytes>(PIECES);
+    let writing = {
+        let part = part.clone();
+        tokio::task::spawn_blocking(move || {
+            while let Some(bytes) = queue.blocking_recv() {
+                lock(&part).write(turn, &bytes)?;
+            }
+            Ok(())
+        })
+    };
+    while let Some(bytes) = line.bytes().await? {
+        if !work.may(Right::Files) || pieces.send(bytes).await.is_err() {
+            break;
+        }
+    }
+    drop(pieces);
+    let written: io::Result<()> = writing.await?;
+    Ok(match written {
+        Ok(()) => Ok(Some(Answer::Kept { bytes: lock(&part).written })),
+        Err(error) => {
+            work.transfers.abandon(transfer);
+            Err(fault(&error))
+        }
+    })
+}
+
+/// The transfers that are not in their place yet. What is left when the program ends is deleted.
+#[derive(Clone, Default)]
+pub struct Transfers(Arc<Mutex<HashMap<u64, Arc<Mutex<Part>>>>>);
+
+/// A file that is not whole yet, beside its place.
+struct Part {
+    temporary: PathBuf,
+    folder: PathBuf,
+    name: String,
+    size: u64,
+    written: u64,
+    sums: Sums,
+    file: File,
+    /// Which stream writes: the newest. An older one that has not noticed its end writes no more.
+    turn: u64,
+}
+
+impl Part {
+    fn write(&mut self, turn: u64, bytes: &[u8]) -> io::Result<()> {
+        if turn != self.turn {
+            return Ok(());
+        }
+        let most = usize::try_from(self.size - self.written).unwrap_or(usize::MAX).min(bytes.len());
+        if most < bytes.len() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "more arrived than the file has"));
+        }
+        self.file.write_all(bytes)?;
+        self.sums.update(bytes);
+        self.written += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // Gone already when it was put in its place.
+        let _ = fs::remove_file(&self.temporary);
+    }
+}
+
+impl Transfers {
+    fn begin(&self, transfer: u64, folder: &str, name: &str, size: u64) -> Result<(Arc<Mutex<Part>>, u64, u64), Fault> {
+        let mut all = lock(&self.0);
+        let part = match all.get(&transfer) {
+            Some(part) => part.clone(),
+            None => {
+                let part = Arc::new(Mutex::new(Self::open(transfer, folder, name, size)?));
+                all.insert(transfer, part.clone());
+                part
+            }
+        };
+        drop(all);
+        let (turn, written) = {
+            let mut part = lock(&part);
+            part.turn += 1;
+            (part.turn, part.written)
+        };
+        Ok((part, turn, written))
+    }
+
+    fn open(transfer: u64, folder: &str, name: &str, size: u64) -> Result<Part, Fault> {
+        if !name_fits(name) {
+            return Err(Fault::BadName);
+        }
+        let folder = folders::absolute(folder)?;
+        if folders::free(&folder) < size {
+            return Err(Fault::Full);
+        }
+        let temporary = folder.join(format!(".deskside-{transfer:x}.part"));
+        let file = File::create_new(&temporary).map_err(|e| fault(&e))?;
+        Ok(Part { temporary, folder, name: name.to_owned(), size, written: 0, sums: Sums::default(), file, turn: 0 })
+    }
+
+    /// How much of a transfer is there.
+    pub fn kept(&self, transfer: u64) -> u64 {
+        lock(&self.0).get(&transfer).map_or(0, |part| lock(part).written)
+    }
+
+    /// Throws away what came so far.
+    pub fn abandon(&self, transfer: u64) {
+        lock(&self.0).remove(&transfer);
+    }
+
+    /// Checks a file and puts it in its place at once; says its path, its size and its SHA-256.
+    pub fn place(&self, transfer: u64, sum: &str, replace: bool) -> Result<(String, u64, String), Fault> {
+        let part = lock(&self.0).remove(&transfer).ok_or(Fault::NotFound)?;
+        let mut part = lock(&part);
+        // No stream writes any more.
+        part.turn += 1;
+        let [sha256, blocks] = part.sums.clone().end();
+        if hex(&blocks) != sum || part.written != part.size {
+            return Err(Fault::WrongHash);
+        }
+        part.file.sync_all().map_err(|e| fault(&e))?;
+        let place = free_place(&part.folder, &part.name, replace).map_err(|e| fault(&e))?;
+        if let Err(error) = fs::rename(&part.temporary, &place) {
+            if !replace {
+                let _ = fs::remove_file(&place);
+            }
+            return Err(fault(&error));
+        }
+        Ok((place.to_str().ok_or(Fault::BadName)?.to_owned(), part.size, hex(&sha256)))
+    }
+}
+
+/// Writes a file beside its place and then puts it there; says its path.
+pub fn save(folder: &Path, name: &str, content: &mut dyn Read) -> io::Result<String> {
+    if !name_fits(name) {
+        return Err(io::ErrorKind::InvalidFilename.into());
+    }
+    let temporary = folder.join(format!(".deskside-{:x}.part", crate::link::random_nonce()));
+    let written = File::create_new(&temporary).and_then(|mut file| {
+        io::copy(content, &mut file)?;
+        file.sync_all()?;
+        let place = free_place(folder, name, false)?;
+        fs::rename(&temporary, &place)?;
+        Ok(place.to_string_lossy().into_owned())
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// Where a file of this name goes: its own place, or one with a number, which is taken at once so that nobody else does.
+fn free_place(folder: &Path, name: &str, replace: bool) -> io::Result<PathBuf> {
+    if replace {
+        return Ok(folder.join(name));
+    }
+    let (stem, end) = match name.rfind('.') {
+        Some(dot) if dot > 0 => name.split_at(dot),
+        _ => (name, ""),
+    };
+    for number in 1..1_000 {
+        let name = if number == 1 { name.to_owned() } else { format!("{stem} ({number}){end}") };
+        match File::create_new(folder.join(&name)) {
+            Ok(_) => return Ok(folder.join(name)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    fn hash(bytes: &[u8]) -> String {
+        hex(&Sha256::digest(bytes))
+    }
+
+    /// The block sum of a file that is shorter than a block.
+    fn sum(bytes: &[u8]) -> String {
+        if bytes.is_empty() { hash(&[]) } else { hash(&Sha256::digest(bytes)) }
+    }
+
+    fn names(room: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(room).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_goes_on_after_a_cut_and_gets_its_name_only_when_it_is_whole() {
+        let room = tempfile::tempdir().unwrap();
+        let transfers = Transfers::default();
+        let folder = room.path().to_str().unwrap();
+        let (part, old, kept) = transfers.begin(7, folder, "ü 文.bin", 6).unwrap();
+        assert_eq!(kept, 0);
+        lock(&part).write(old, b"abc").unwrap();
+        let (part, new, kept) = transfers.begin(7, folder, "ü 文.bin", 6).unwrap();
+        assert_eq!((kept, transfers.kept(7)), (3, 3));
+        // The older stream comes to life once more: it writes nothing.
+        lock(&part).write(old, b"XYZ").unwrap();
+        lock(&part).write(new, b"def").unwrap();
+        assert_eq!(names(room.path()), [".deskside-7.part"], "nothing stands under the final name yet");
+        drop(part);
+        let (path, bytes, sha256) = transfers.place(7, &sum(b"abcdef"), false).unwrap();
+        assert_eq!(sha256, hash(b"abcdef"));
+        assert_eq!((fs::read(&path).unwrap().as_slice(), bytes), (&b"abcdef"[..], 6));
+        assert_eq!(names(room.path()), ["ü 文.bin"]);
+    }
+
+    #[test]
+    fn a_wrong_checksum_or_a_missing_end_leaves_nothing() {
+        let room = tempfile::tempdir().unwrap();
+        let transfers = Transfers::default();
+        for (written, said) in [(&b"abcdef"[..], sum(b"abcdeX")), (b"abc", sum(b"abc"))] {
+            let (part, turn, _) = transfers.begin(1, room.path().to_str().unwrap(), "f", 6).unwrap();
+            lock(&part).write(turn, written).unwrap();
+            drop(part);
+            assert_eq!(transfers.place(1, &said, false), Err(Fault::WrongHash));
+            assert_eq!(names(room.path()), [] as [&str; 0]);
+        }
+        let (part, turn, _) = transfers.begin(2, room.path().to_str().unwrap(), "f", 2).unwrap();
+        assert!(lock(&part).write(turn, b"abc").is_err(), "more than was announced");
+        drop(part);
+        transfers.abandon(2);
+        assert_eq!(names(room.path()), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn a_name_that_is_taken_gets_a_number_unless_it_is_to_be_replaced() {
+        let room = tempfile::tempdir().unwrap();
+        fs::write(room.path().join("a.txt"), "old").unwrap();
+        let transfers = Transfers::default();
+        for (replace, expected) in [(false, "a (2).txt"), (false, "a (3).txt"), (true, "a.txt")] {
+            let (part, turn, _) = transfers.begin(1, room.path().to_str().unwrap(), "a.txt", 1).unwrap();
+            lock(&part).write(turn, b"n").unwrap();
+            drop(part);
+            let (path, ..) = transfers.place(1, &sum(b"n"), replace).unwrap();
+            assert_eq!(Path::new(&path).file_name().unwrap(), expected);
+        }
+        assert_eq!(fs::read_to_string(room.path().join("a.txt")).unwrap(), "n");
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_and_folders_that_are_not_there_are_refused() {
+        let room = tempfile::tempdir().unwrap();
+        let transfers = Transfers::default();
+        for name in ["../x", "/etc/x", "..", "", "a\\b"] {
+            assert_eq!(
+                transfers.begin(1, room.path().to_str().unwrap(), name, 1).err(),
+                Some(Fault::BadName),
+                "{name:?}"
+            );
+        }
+        assert_eq!(transfers.begin(1, room.path().join("no").to_str().unwrap(), "x", 0).err(), Some(Fault::NotFound));
+        assert_eq!(transfers.begin(1, room.path().to_str().unwrap(), "x", u64::MAX).err(), Some(Fault::Full));
+    }
+}

@@ -1,0 +1,253 @@
+//! Files on their way out: in pieces from an offset on, folders as archives, with their sums at the end.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
+use bytes::Bytes;
+use protocol::{Answer, Fault, Right};
+use tokio::sync::mpsc;
+use web_transport_trait::{RecvStream, SendStream};
+
+use super::{Done, FileQuestion, Line, PIECES, Work, fault, folders, sums::Sums};
+use crate::link::broken;
+
+/// How large the pieces are.
+const PIECE: usize = 128 * 1024;
+/// Deeper folders than this are a mistake or a trap.
+const DEEPEST: usize = 64;
+
+/// Sends a file from an offset on, or a folder as a ZIP archive.
+pub async fn fetch<W: SendStream, R: RecvStream>(
+    work: &Work,
+    line: &mut Line<W, R>,
+    path: String,
+    from: u64,
+) -> anyhow::Result<Done> {
+    if let Err(fault) = work.approve(FileQuestion::Fetch { path: path.clone() }).await {
+        return Ok(Err(fault));
+    }
+    let path = match folders::absolute(&path) {
+        Ok(path) => path,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    let opened = tokio::task::spawn_blocking(move || Source::open(&path, from)).await?;
+    let source = match opened {
+        Ok(source) => source,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    line.answer(&Answer::File { size: source.size(), version: source.version() }).await?;
+    let (pieces, mut queue) = mpsc::channel(PIECES);
+    let reading = tokio::task::spawn_blocking(move || source.read(from, pieces));
+    while let Some(piece) = queue.recv().await {
+        if !work.may(Right::Files) {
+            return Err(anyhow::anyhow!("the customer has taken files back"));
+        }
+        line.sender.write_chunk(piece).await.map_err(broken)?;
+    }
+    // A file that could not be read to its end ends without its checksum: the other side knows.
+    let sums = reading.await??;
+    line.sender.write_chunk(sums.concat().into()).await.map_err(broken)?;
+    Ok(Ok(None))
+}
+
+/// What is read.
+enum Source {
+    File { file: File, size: u64, version: String },
+    Folder { path: PathBuf },
+}
+
+impl Source {
+    fn open(path: &Path, from: u64) -> Result<Self, Fault> {
+        let about = fs::metadata(path).map_err(|e| fault(&e))?;
+        if about.is_dir() {
+            // An archive is made anew each time, and cannot go on in the middle.
+            return if from == 0 { Ok(Self::Folder { path: path.to_owned() }) } else { Err(Fault::Changed) };
+        }
+        // A pipe or a device has no end.
+        if !about.is_file() {
+            return Err(Fault::Other { why: "this is not a file".into() });
+        }
+        let file = File::open(path).map_err(|e| fault(&e))?;
+        let about = file.metadata().map_err(|e| fault(&e))?;
+        let changed = about.modified().ok().and_then(|m| m.duration_since(UNIX_EPOCH).ok());
+        let version = format!("{}-{}", changed.map_or(0, |c| c.as_nanos()), about.len());
+        if from > about.len() { Err(Fault::Changed) } else { Ok(Self::File { file, size: about.len(), version }) }
+    }
+
+    fn size(&self) -> Option<u64> {
+        match self {
+            Self::File { size, .. } => Some(*size),
+            Self::Folder { .. } => None,
+        }
+    }
+
+    fn version(&self) -> String {
+        match self {
+            Self::File { version, .. } => version.clone(),
+            Self::Folder { .. } => "archive".into(),
+        }
+    }
+
+    /// Hands out every piece from `from` on, and says the sums of the whole.
+    fn read(self, from: u64, pieces: mpsc::Sender<Bytes>) -> io::Result<[[u8; 32]; 2]> {
+        let mut out = Outgoing { sums: Sums::default(), pieces, buffer: Vec::with_capacity(PIECE) };
+        match self {
+            Self::File { mut file, size, .. } => {
+                let mut buffer = vec![0; PIECE];
+                let mut at = 0;
+                while at < size {
+                    let most = usize::try_from(size - at).map_or(PIECE, |left| left.min(PIECE));
+                    let most = if at < from { most.min(usize::try_from(from - at).unwrap_or(PIECE)) } else { most };
+                    let got = file.read(&mut buffer[..most])?;
+                    if got == 0 {
+                        return Err(io::Error::other("the file became shorter"));
+                    }
+                    // What the other side has already only counts for the checksum.
+                    if at < from {
+                        out.sums.update(&buffer[..got])
+                    } else {
+                        out.write_all(&buffer[..got])?
+                    }
+                    at += got as u64;
+                }
+            }
+            Self::Folder { path } => out = archive(&path, out)?,
+        }
+        out.flush()?;
+        Ok(out.sums.end())
+    }
+}
+
+/// Bytes on their way to the network, counted into the checksum.
+struct Outgoing {
+    sums: Sums,
+    pieces: mpsc::Sender<Bytes>,
+    buffer: Vec<u8>,
+}
+
+impl Write for Outgoing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.sums.update(bytes);
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= PIECE {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let piece = std::mem::replace(&mut self.buffer, Vec::with_capacity(PIECE));
+        if piece.is_empty() {
+            return Ok(());
+        }
+        self.pieces.blocking_send(piece.into()).map_err(|_| io::Error::other("the connection ended"))
+    }
+}
+
+/// A folder as a ZIP archive, uncompressed, made while it is sent. Links are not followed: they may lead out of it. What
+/// cannot be read is left out and named in a file of the archive.
+fn archive(folder: &Path, out: Outgoing) -> io::Result<Outgoing> {
+    let mut zip = zip::ZipWriter::new_stream(out);
+    let mut left_out = Vec::new();
+    let name = folder.file_name().map_or("files".into(), |n| n.to_string_lossy().into_owned());
+    add_folder(&mut zip, folder, &name, 0, &mut left_out)?;
+    if !left_out.is_empty() {
+        zip.start_file(format!("{name}/NOT INCLUDED.txt"), options()).map_err(io::Error::other)?;
+        zip.write_all(left_out.join("\n").as_bytes())?;
+    }
+    Ok(zip.finish().map_err(io::Error::other)?.into_inner())
+}
+
+type Zip = zip::ZipWriter<zip::write::StreamWriter<Outgoing>>;
+
+fn options() -> zip::write::SimpleFileOptions {
+    zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored).large_file(true)
+}
+
+fn add_folder(zip: &mut Zip, folder: &Path, name: &str, depth: usize, left_out: &mut Vec<String>) -> io::Result<()> {
+    zip.add_directory(name, options()).map_err(io::Error::other)?;
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) if depth < DEEPEST => entries,
+        Ok(_) => {
+            left_out.push(format!("{name}: too deep"));
+            return Ok(());
+        }
+        Err(error) => {
+            left_out.push(format!("{name}: {error}"));
+            return Ok(());
+        }
+    };
+    for entry in entries.flatten() {
+        let inside = format!("{name}/{}", entry.file_name().to_string_lossy());
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => add_folder(zip, &entry.path(), &inside, depth + 1, left_out)?,
+            Ok(kind) if kind.is_file() => match File::open(entry.path()) {
+                Ok(mut file) => {
+                    zip.start_file(&inside, options()).map_err(io::Error::other)?;
+                    io::copy(&mut file, zip)?;
+                }
+                Err(error) => left_out.push(format!("{inside}: {error}")),
+            },
+            Ok(kind) if kind.is_symlink() => left_out.push(format!("{inside}: a link")),
+            _ => left_out.push(format!("{inside}: not a file")),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest, Sha256};
+
+    use super::{super::sums::hex, *};
+
+    fn hash(bytes: &[u8]) -> String {
+        hex(&Sha256::digest(bytes))
+    }
+
+    fn all_of(source: Source, from: u64) -> (Vec<u8>, String) {
+        let (pieces, mut queue) = mpsc::channel(PIECES);
+        let reader = std::thread::spawn(move || source.read(from, pieces).unwrap());
+        let mut bytes = Vec::new();
+        while let Some(piece) = queue.blocking_recv() {
+            bytes.extend_from_slice(&piece);
+        }
+        (bytes, hex(&reader.join().unwrap()[0]))
+    }
+
+    #[test]
+    fn a_file_is_read_from_an_offset_with_the_checksum_of_the_whole() {
+        let room = tempfile::tempdir().unwrap();
+        let content: Vec<u8> = (0..400_000u32).map(|n| (n % 251) as u8).collect();
+        fs::write(room.path().join("f"), &content).unwrap();
+        for from in [0, 1, 131_072, 399_999, 400_000] {
+            let (bytes, sum) = all_of(Source::open(&room.path().join("f"), from).unwrap(), from);
+            assert_eq!(bytes, content[from as usize..]);
+            assert_eq!(sum, hash(&content));
+        }
+        assert_eq!(Source::open(&room.path().join("f"), 400_001).err(), Some(Fault::Changed));
+        assert!(matches!(Source::open(Path::new("/dev/zero"), 0).err(), Some(Fault::Other { .. })));
+    }
+
+    #[test]
+    fn a_folder_is_an_archive_without_what_links_lead_to() {
+        let room = tempfile::tempdir().unwrap();
+        fs::create_dir_all(room.path().join("box/in")).unwrap();
+        fs::write(room.path().join("box/in/ä.txt"), "hello").unwrap();
+        fs::write(room.path().join("box/empty"), "").unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", room.path().join("box/out")).unwrap();
+        let (bytes, _) = all_of(Source::open(&room.path().join("box"), 0).unwrap(), 0);
+        fs::write(room.path().join("box.zip"), bytes).unwrap();
+        let mut zip = zip::ZipArchive::new(File::open(room.path().join("box.zip")).unwrap()).unwrap();
+        let mut names: Vec<_> = zip.file_names().map(|n| n.unwrap().into_owned()).collect();
+        names.sort();
+        assert_eq!(names, ["box/", "box/NOT INCLUDED.txt", "box/empty", "box/in/", "box/in/ä.txt"]);
+        let mut text = String::new();
+        zip.by_name("box/in/ä.txt").unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "hello");
+    }
+}

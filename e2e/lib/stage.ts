@@ -1,0 +1,81 @@
+// The stage of a test file: a server with one incident, a virtual desktop, and a network between them where it is wanted.
+
+import { type APIRequestContext, expect, type Page, test } from '@playwright/test';
+import { type ChildProcess, spawnSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import { CUSTOMER, furnish, generate, runProgram, signIn } from './people';
+import { Desktop, freePort, MEMORY, Server } from './processes';
+import { Proxy } from './proxy';
+
+interface Options {
+  /** The server's arguments. */
+  server?: string[];
+  /** The desktop's size in pixels. */
+  size?: string;
+  /** Everybody comes through a network that can be cut and slowed down. */
+  proxied?: boolean;
+}
+
+export class Stage {
+  server!: Server;
+  desktop!: Desktop;
+  network!: Proxy;
+  incident!: number;
+  /** The home folder of the customer. */
+  readonly home = mkdtempSync(join(MEMORY, 'deskside-home-'));
+
+  async open({ server = [], size, proxied }: Options, request: APIRequestContext) {
+    if (proxied) {
+      const port = await freePort();
+      this.server = await Server.start(['--public-url', `http://localhost:${port}`, ...server]);
+      this.network = await Proxy.start(port, () => this.server.port);
+      this.server.url = `http://localhost:${port}`;
+    } else {
+      this.server = await Server.start(server);
+    }
+    this.desktop = await Desktop.start(size);
+    ({ incident: this.incident } = await furnish(this.server, request));
+  }
+
+  async close() {
+    await this.desktop?.stop();
+    this.network?.stop();
+    await this.server?.stop();
+  }
+
+  /** What the next test must not find: programs that still run, a slow network. */
+  tidy() {
+    if (this.network) this.network.rate = Infinity;
+    spawnSync('pkill', ['-f', join(this.server.data, 'deskside-support')]);
+  }
+
+  /** The technician signs in, and the customer has come with the support program. */
+  async join(page: Page, request: APIRequestContext, env: Record<string, string> = {}): Promise<ChildProcess & { file: string }> {
+    await signIn(page, this.server);
+    const { link } = await generate(page, this.server, this.incident);
+    const form = { link: link.split('#')[1]! };
+    const program = await runProgram(this.server, this.desktop, request, form, { HOME: this.home, ...env });
+    await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+    return program;
+  }
+}
+
+/** Sets the stage for all tests of the file that calls this; what it holds is there once a test runs. */
+export function stage(options: Options = {}): Stage {
+  const at = new Stage();
+  test.beforeAll(async ({ playwright }) => {
+    const request = await playwright.request.newContext();
+    await at.open(options, request);
+    await request.dispose();
+  });
+  test.afterEach(async ({}, info) => {
+    if (info.status !== info.expectedStatus) {
+      at.desktop.screenshot(info.outputPath('desktop.png'));
+      console.log(at.server.log.slice(-8_000));
+    }
+    at.tidy();
+  });
+  test.afterAll(() => at.close());
+  return at;
+}
