@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 export const ROOT = resolve(import.meta.dirname, '../..');
-const TARGET = process.env.DESKSIDE_BIN ?? join(ROOT, 'target/debug');
+/** Where the programs are. */
+export const BINARIES = process.env.DESKSIDE_BIN ?? join(ROOT, 'target/debug');
 
 /** In memory, where there is such a folder: the database syncs at every event, and other writes can hold that up. */
 export const MEMORY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
@@ -17,7 +18,7 @@ let stripped: string | undefined;
 function program(): string {
   if (stripped) return stripped;
   const file = join(mkdtempSync(join(tmpdir(), 'deskside-program-')), 'deskside-support');
-  execFileSync('strip', ['-o', file, join(TARGET, 'deskside-support')]);
+  execFileSync('strip', ['-o', file, join(BINARIES, 'deskside-support')]);
   return (stripped = file);
 }
 
@@ -85,7 +86,7 @@ export class Server {
 
   async run() {
     const common = ['--listen', `127.0.0.1:${this.port}`, '--data', this.data, '--support-program', program(), '--disk-floor-mib', '1'];
-    const child = spawn(join(TARGET, 'deskside-server'), [...common, ...this.options], { stdio: 'pipe' });
+    const child = spawn(join(BINARIES, 'deskside-server'), [...common, ...this.options], { stdio: 'pipe' });
     this.child = child;
     const hear = (chunk: Buffer) => (this.log += chunk.toString());
     child.stdout!.on('data', hear);

@@ -10,11 +10,12 @@ use anyhow::Context;
 use crate::root;
 
 /// Who may use whom: a crate, and the crates of ours that it may name in its Cargo.toml.
-const EDGES: [(&str, &[&str]); 6] = [
+const EDGES: [(&str, &[&str]); 7] = [
     ("protocol", &[]),
     ("session", &["protocol"]),
     ("screen", &[]),
-    ("server", &["protocol", "session", "screen"]),
+    ("evidence", &["protocol", "session", "screen"]),
+    ("server", &["protocol", "session", "screen", "evidence"]),
     ("customer", &["protocol", "session", "screen"]),
     ("simulator", &["protocol", "session", "screen"]),
 ];

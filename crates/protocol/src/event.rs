@@ -324,7 +324,12 @@ pub enum Event {
     /// A command shell was opened; its recording has this number.
     ShellStarted { by: ParticipantId, number: u32 },
     /// A command shell was closed.
-    ShellEnded { number: u32 },
+    ShellEnded {
+        number: u32,
+        /// The SHA-256 of its recording; empty when it could not be recorded.
+        #[serde(default)]
+        sha256: String,
+    },
     /// The system information was read; the server keeps it under this number.
     SystemInfoRead { by: ParticipantId, number: u32, sha256: String },
     /// A process of the customer's machine was ended.
@@ -335,14 +340,55 @@ pub enum Event {
     Rated { stars: u8, comment: String },
     /// The session is over.
     Ended { how: Ending, by: Option<UserRef> },
+    /// These pictures were recorded, in this order after those before, and are on the disk.
+    Recorded {
+        pictures: u32,
+        #[ts(type = "number")]
+        bytes: u64,
+        /// Over each picture's length (4 bytes, big endian) and its bytes.
+        sha256: String,
+    },
     /// Transcript and recording are complete and stored.
-    Stored { recording_bytes: Option<u32>, transcript_sha256: String },
+    Stored {
+        #[ts(type = "number | null")]
+        recording_bytes: Option<u64>,
+        transcript_sha256: String,
+        #[serde(default)]
+        recording_sha256: Option<String>,
+        #[serde(default)]
+        pointer_sha256: Option<String>,
+    },
+    /// Somebody watched the recording, after the end or while it ran.
+    Watched { by: UserRef },
+    /// Somebody took the evidence with them.
+    Exported { by: Option<UserRef> },
+    /// The evidence must not be deleted, for this reason; or it may be again.
+    LegalHold { by: UserRef, on: bool, reason: String },
 }
 
 impl Event {
     /// Whether only technicians may know of it.
     pub fn is_private(&self) -> bool {
-        matches!(self, Self::Noted { .. })
+        matches!(
+            self,
+            Self::Noted { .. }
+                | Self::Recorded { .. }
+                | Self::Watched { .. }
+                | Self::Exported { .. }
+                | Self::LegalHold { .. }
+        )
+    }
+
+    /// Whether it says what became of the evidence: also after the session's end.
+    pub fn is_evidence(&self) -> bool {
+        matches!(
+            self,
+            Self::Recorded { .. }
+                | Self::Stored { .. }
+                | Self::Watched { .. }
+                | Self::Exported { .. }
+                | Self::LegalHold { .. }
+        )
     }
 
     /// Whether it says that something was done with a right: judged before it was done, told after.

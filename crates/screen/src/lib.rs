@@ -1,4 +1,4 @@
-//! Pictures to bytes: damage, codec, pacing, and the recording's container.
+//! Pictures to bytes: damage, codec, pacing.
 //!
 //! No network and no clock: time is an argument, in milliseconds. `docs/decisions/0002-screen.md` says why the stream is
 //! AV1 4:4:4 in GBR with lossless refinement. The one unsafe part is `aom`, the wrapper of libaom.
@@ -10,7 +10,6 @@ mod coder;
 mod pace;
 mod picture;
 mod track;
-pub mod webm;
 mod yuv;
 
 pub use aom::{Aom, Decoder};

@@ -6,18 +6,25 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use protocol::Timestamp;
+use protocol::{SessionId, Timestamp};
 use sea_orm::{ActiveValue::Set, DatabaseConnection, EntityTrait, sea_query::OnConflict};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{config::Config, identity::Identity, live::Hub, mail::Mailer, store::tables::setting, throttle::Throttle};
+use crate::{
+    archive::Sealing, config::Config, identity::Identity, live::Hub, mail::Mailer, store::tables::setting,
+    throttle::Throttle, vault::Vault,
+};
 
 /// The shared parts.
 pub struct App {
     pub config: Config,
     pub db: DatabaseConnection,
     pub identity: Identity,
+    /// Recordings at rest.
+    pub vault: Vault,
+    /// The keys under timelines and bundles.
+    pub sealing: Sealing,
     pub hub: Hub,
     pub mailer: Mailer,
     pub settings: RwLock<Settings>,
@@ -27,6 +34,8 @@ pub struct App {
     pub password_guesses: Throttle,
     /// The one-time set-up token, while there is no administrator.
     pub setup: Mutex<Option<String>>,
+    /// Why the evidence of these sessions is not stored yet.
+    pub unstored: Mutex<std::collections::HashMap<SessionId, String>>,
     /// When each technician was heard of for the last time.
     pub seen: Mutex<std::collections::HashMap<i32, Timestamp>>,
     /// The support program's bytes, read once.
@@ -49,6 +58,8 @@ pub struct Settings {
     pub link_hours: u32,
     /// Whether shared screens are recorded.
     pub record: bool,
+    /// What happens when they cannot be.
+    pub unrecorded: session::Unrecorded,
     /// What technicians may ask customers for at all.
     pub rights: Vec<protocol::Right>,
     /// The invitation's subject: `{{number}}`, `{{subject}}`, `{{customer}}`, `{{technician}}`, `{{organisation}}`.
@@ -64,6 +75,7 @@ impl Default for Settings {
             key_minutes: 15,
             link_hours: 24,
             record: true,
+            unrecorded: session::Unrecorded::default(),
             rights: protocol::Right::ALL.to_vec(),
             mail_subject: "[{{number}}] {{subject}}: your support session".into(),
             mail_text: "Dear {{customer}},\n\n\
@@ -99,6 +111,20 @@ impl App {
         self.settings.read().expect("nobody panics while holding the settings").clone()
     }
 
+    /// Why the evidence of a session is not stored yet; `None` once it is.
+    pub fn unstored(&self, session: &SessionId, why: Option<String>) {
+        let mut unstored = self.unstored.lock().expect("nobody panics while holding what is not stored");
+        match why {
+            Some(why) => drop(unstored.insert(session.clone(), why)),
+            None => drop(unstored.remove(session)),
+        }
+    }
+
+    /// What was said by [`Self::unstored`].
+    pub fn why_unstored(&self, session: &SessionId) -> Option<String> {
+        self.unstored.lock().expect("nobody panics while holding what is not stored").get(session).cloned()
+    }
+
     /// The rules for sessions.
     pub fn policy(&self) -> session::Policy {
         let settings = self.settings();
@@ -109,6 +135,7 @@ impl App {
             hold_limit: self.config.hold_ms,
             rights: settings.rights,
             record: settings.record,
+            unrecorded: settings.unrecorded,
         }
     }
 

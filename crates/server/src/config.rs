@@ -18,6 +18,25 @@ struct Options {
     config: Option<PathBuf>,
     #[command(flatten)]
     given: Given,
+    #[command(subcommand)]
+    task: Option<Task>,
+}
+
+/// What the program does instead of serving; with the same options, on the same data folder.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum Task {
+    /// Write everything that remains of a session into one signed file. The server may run meanwhile.
+    Export {
+        /// The session, as its address names it.
+        session: String,
+        /// Where to. [default: session-SESSION.deskside.zip]
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+    /// Make a new key for seals and bundles, endorsed by the one before it. A running server takes it at its next start.
+    RotateKey,
+    /// Show the public keys that seal, the newest last.
+    Keys,
 }
 
 #[derive(Debug, Default, clap::Args, Deserialize)]
@@ -88,8 +107,8 @@ pub struct Config {
 
 impl Config {
     /// Reads the command line, the environment and the file.
-    pub fn load() -> anyhow::Result<Self> {
-        let Options { config, given } = Options::parse();
+    pub fn load() -> anyhow::Result<(Self, Option<Task>)> {
+        let Options { config, given, task } = Options::parse();
         let file = match config {
             Some(path) => {
                 let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -97,7 +116,7 @@ impl Config {
             }
             None => Given::default(),
         };
-        Self::resolve(given, file)
+        Ok((Self::resolve(given, file)?, task))
     }
 
     fn resolve(given: Given, file: Given) -> anyhow::Result<Self> {

@@ -1,6 +1,6 @@
 //! The server's identity: an Ed25519 key in the data folder, by which the customer's program knows its own server.
 
-use std::{io::Write, path::Path};
+use std::path::Path;
 
 use anyhow::Context;
 use ed25519_dalek::{Signer, SigningKey};
@@ -18,22 +18,7 @@ pub struct Identity {
 impl Identity {
     /// Reads the key, or makes it at the first start.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                let bytes = secret::random::<32>();
-                let mut options = std::fs::OpenOptions::new();
-                options.write(true).create_new(true);
-                std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-                options
-                    .open(path)
-                    .and_then(|mut file| file.write_all(&bytes))
-                    .context("cannot write the identity key")?;
-                bytes.to_vec()
-            }
-            Err(e) => return Err(e).context("cannot read the identity key"),
-        };
-        let bytes: [u8; 32] = bytes.try_into().ok().context("the identity key must have 32 bytes")?;
+        let bytes = secret::kept(path).context("the identity key")?;
         Ok(Self { key: SigningKey::from_bytes(&bytes) })
     }
 

@@ -1,12 +1,12 @@
 //! Deskside's server: relay, web API, storage, mail, service desk and the embedded console, in one program.
 //!
 //! `deskside-server --help` explains every option. The rooms: [`api`] is the web API, [`live`] holds running sessions and
-//! their connections, [`store`] the database, [`evidence`] what remains of a session, [`mail`] the mails.
+//! their connections, [`store`] the database, [`archive`] what remains of a session, [`mail`] the mails.
 
 mod api;
 mod app;
+mod archive;
 mod config;
-mod evidence;
 mod identity;
 mod live;
 mod mail;
@@ -16,16 +16,22 @@ mod secret;
 mod serve;
 mod store;
 mod throttle;
+mod vault;
 mod web;
 mod wire;
 
 use anyhow::Context;
 
 fn main() -> anyhow::Result<()> {
-    let config = config::Config::load()?;
+    let (config, task) = config::Config::load()?;
     let filter = tracing_subscriber::EnvFilter::try_from_env("DESKSIDE_LOG")
         .unwrap_or_else(|_| "info,sqlx=warn,sea_orm=warn".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_target(false).init();
     rustls::crypto::ring::default_provider().install_default().ok().context("the crypto provider is set twice")?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve::run(config))
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        match task {
+            None => serve::run(config).await,
+            Some(task) => archive::run(config, task).await,
+        }
+    })
 }

@@ -14,12 +14,12 @@ pub fn recordings(data: &Path) -> PathBuf {
     data.join("recordings")
 }
 
-/// A session's video.
+/// A session's video, in the vault.
 pub fn recording(data: &Path, session: &SessionId) -> PathBuf {
-    recordings(data).join(format!("{session}.webm"))
+    recordings(data).join(format!("{session}.video"))
 }
 
-/// Where the pointer was during the video: eight bytes an entry, milliseconds (4), x (2), y (2), big endian.
+/// Where the pointer was during the video, in the vault.
 pub fn pointer(data: &Path, session: &SessionId) -> PathBuf {
     recordings(data).join(format!("{session}.pointer"))
 }
@@ -47,4 +47,24 @@ pub fn screenshot(data: &Path, session: &SessionId, number: u32) -> PathBuf {
 /// The server's identity key.
 pub fn identity(data: &Path) -> PathBuf {
     data.join("identity.key")
+}
+
+/// When something moved in the video, in the vault.
+pub fn activity(data: &Path, session: &SessionId) -> PathBuf {
+    recordings(data).join(format!("{session}.activity"))
+}
+
+/// What a recorder writes while the screen is shared; a session has one for each time that its recorder started.
+pub fn reel(data: &Path, session: &SessionId, number: u32) -> PathBuf {
+    recordings(data).join(format!("{session}-{number}.reel"))
+}
+
+/// The vault's key.
+pub fn vault(data: &Path) -> PathBuf {
+    data.join("vault.key")
+}
+
+/// The keys that seal timelines, and who endorsed them.
+pub fn sealing_keys(data: &Path) -> PathBuf {
+    data.join("sealing")
 }

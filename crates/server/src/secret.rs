@@ -11,6 +11,22 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
+/// The 32 secret bytes that a file keeps; they are made when it is missing, readable for nobody else.
+pub fn kept(path: &std::path::Path) -> std::io::Result<[u8; 32]> {
+    use std::{io, io::Write, os::unix::fs::OpenOptionsExt};
+    match std::fs::read(path) {
+        Ok(bytes) => bytes.try_into().map_err(|_| io::Error::other("a key has 32 bytes")),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            let bytes = random::<32>();
+            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            Ok(bytes)
+        }
+        Err(e) => Err(e),
+    }
+}
+
 /// 144 random bits for links, cookies, tickets and tokens, in 24 characters that need no escaping.
 pub fn token() -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random::<18>())

@@ -11,7 +11,8 @@ use sea_orm::{EntityTrait, PaginatorTrait};
 
 use crate::{
     api,
-    app::{App, Settings, Shared},
+    app::{self, App, Settings, Shared},
+    archive::Sealing,
     config::Config,
     identity::Identity,
     live::Hub,
@@ -19,12 +20,14 @@ use crate::{
     paths, quic, secret, store,
     store::tables::user,
     throttle::Throttle,
+    vault::Vault,
 };
 
 /// Runs the server until it is told to stop.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.data).with_context(|| format!("cannot create {}", config.data.display()))?;
     let app = open(config).await?;
+    app.hub.load(&app).await?;
     let router = api::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let handle = axum_server::Handle::new();
     tokio::spawn(stop_when_told(handle.clone(), Duration::from_secs(app.config.stop_seconds)));
@@ -47,12 +50,16 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     served.with_context(|| format!("cannot listen on {listen}"))
 }
 
-async fn open(config: Config) -> anyhow::Result<Shared> {
+/// Opens the data folder, without touching any session.
+pub async fn open(config: Config) -> anyhow::Result<Shared> {
     let db = store::open(&paths::database(&config.data)).await?;
     let settings = Settings::load(&db).await?;
     let users = user::Entity::find().count(&db).await?;
     let app = Arc::new(App {
         identity: Identity::open(&paths::identity(&config.data))?,
+        vault: Vault::open(&paths::vault(&config.data))?,
+        sealing: Sealing::open(&paths::sealing_keys(&config.data), app::now())?,
+        unstored: Mutex::default(),
         mailer: Mailer::new(&config)?,
         hub: Hub::default(),
         settings: RwLock::new(settings),
@@ -64,7 +71,6 @@ async fn open(config: Config) -> anyhow::Result<Shared> {
         config,
         db,
     });
-    app.hub.load(&app).await?;
     Ok(app)
 }
 

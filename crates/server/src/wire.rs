@@ -21,7 +21,7 @@ use web_transport_trait::{RecvStream, SendStream, Session, Stats};
 
 use crate::{
     app::{self, Shared},
-    evidence,
+    archive,
     live::{ActError, Live, Seat},
 };
 
@@ -300,7 +300,7 @@ async fn read_control<R: RecvStream>(
                 continue;
             }
             ClientMessage::Chat { text, nonce } => Command::Chat { text, nonce },
-            ClientMessage::Ask { rights } if rights.contains(&protocol::Right::View) && !evidence::has_room(&app) => {
+            ClientMessage::Ask { rights } if rights.contains(&protocol::Right::View) && !archive::has_room(&app) => {
                 let text = "the server's disk is nearly full, and what is shared must be recorded".to_owned();
                 let why = protocol::RefusalReason::Policy;
                 let _ = replies.try_send(ServerMessage::Refused { what: "ask".into(), why, text });

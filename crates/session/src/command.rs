@@ -85,8 +85,8 @@ pub enum Command {
     Close,
     /// Let whatever is due happen.
     Tick,
-    /// Evidence is complete and stored.
-    Store { recording_bytes: Option<u32>, transcript_sha256: String },
+    /// What becomes of the evidence goes into the timeline, also after the session's end.
+    Evidence { event: Event },
 }
 
 impl Command {
@@ -127,7 +127,7 @@ impl Command {
             Self::Rate { .. } => "rate",
             Self::Close => "close",
             Self::Tick => "tick",
-            Self::Store { .. } => "store",
+            Self::Evidence { .. } => "evidence",
         }
     }
 }

@@ -7,18 +7,15 @@ use protocol::{
     Presence, Queue, RefusalReason as Refusal, Right, Role, ShareTrouble, Timestamp, UserRef, WhyWithdrawn,
 };
 
-use crate::{Actor, Command, Session};
+use crate::{Actor, Command, Session, Unrecorded};
 
 type Verdict = Result<Vec<Event>, Refusal>;
 
 impl Session {
     /// Judges a wish against the state, and says what would happen. Changes nothing.
     pub fn decide(&self, now: Timestamp, by: &Actor, command: Command) -> Verdict {
-        if let Command::Store { recording_bytes, transcript_sha256 } = command {
-            return match self.phase {
-                Phase::Ended { .. } => Ok(vec![Event::Stored { recording_bytes, transcript_sha256 }]),
-                _ => Err(Refusal::Already),
-            };
+        if let Command::Evidence { event } = command {
+            return self.evidence(by, event);
         }
         if let Command::Rate { stars, comment } = command {
             return self.rate(by, stars, comment);
@@ -129,7 +126,7 @@ impl Session {
                 Ok(self.end(Ending::Closed, Some(by)))
             }
             Command::Tick => Ok(self.tick(now)),
-            Command::Store { .. } | Command::Rate { .. } => unreachable!("judged above"),
+            Command::Evidence { .. } | Command::Rate { .. } => unreachable!("judged above"),
         }
     }
 
@@ -312,7 +309,7 @@ impl Session {
             return Err(Refusal::NotGranted);
         }
         Ok(match self.screen {
-            None => vec![Event::SharingStarted { width, height, recorded: self.policy.record }],
+            None => vec![Event::SharingStarted { width, height, recorded: self.recorded() }],
             Some(size) if size != (width, height) => vec![Event::ScreenResized { width, height }],
             Some(_) => vec![],
         })
@@ -334,6 +331,9 @@ impl Session {
             return Err(Refusal::Policy);
         }
         let failed = Event::RecordingFailed { reason };
+        if self.policy.unrecorded == Unrecorded::GoOn {
+            return if self.recorded() { Ok(vec![failed]) } else { Err(Refusal::Already) };
+        }
         Ok([failed].into_iter().chain(self.fall(None, WhyWithdrawn::Recording)).collect())
     }
 
@@ -359,6 +359,9 @@ impl Session {
         if self.phase == Phase::Held && self.held_at.is_some_and(|at| at.plus(self.policy.hold_limit) <= now) {
             return self.end(Ending::HoldExpired, None);
         }
+        if self.unrecordable_until().is_some_and(|until| until <= now) {
+            return self.end(Ending::NotRecorded, None);
+        }
         let lost = |p: &&Participant| matches!(p.presence, Presence::Reconnecting { until } if until <= now);
         let mut events = Vec::new();
         for p in self.participants.iter().filter(lost) {
@@ -371,6 +374,17 @@ impl Session {
         }
         events.extend(self.orphan(now));
         events
+    }
+
+    /// What becomes of the evidence: segments until it is stored, and who watched it and took it even later.
+    fn evidence(&self, by: &Actor, event: Event) -> Verdict {
+        let ended = matches!(self.phase, Phase::Ended { .. });
+        match event {
+            _ if *by != Actor::Server || !event.is_evidence() => Err(Refusal::Policy),
+            Event::Recorded { .. } | Event::Stored { .. } if self.stored => Err(Refusal::Already),
+            Event::Stored { .. } if !ended => Err(Refusal::NotEnded),
+            event => Ok(vec![event]),
+        }
     }
 
     fn rate(&self, by: &Actor, stars: u8, comment: String) -> Verdict {

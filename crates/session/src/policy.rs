@@ -2,6 +2,21 @@
 
 use protocol::Right;
 use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// What happens to a session whose screen is to be recorded and cannot be any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum Unrecorded {
+    /// The screen is no longer shared; the conversation goes on.
+    #[default]
+    StopSharing,
+    /// The screen is no longer shared, and the session ends 10 seconds later.
+    EndSession,
+    /// The screen stays shared, and everybody is told that it is not recorded.
+    GoOn,
+}
 
 /// The rules that a session is judged by. Times in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +33,8 @@ pub struct Policy {
     pub rights: Vec<Right>,
     /// Whether a shared screen is recorded.
     pub record: bool,
+    /// What happens when that cannot be.
+    pub unrecorded: Unrecorded,
 }
 
 impl Default for Policy {
@@ -30,6 +47,7 @@ impl Default for Policy {
             hold_limit: 7 * 24 * 60 * MINUTE,
             rights: Right::ALL.to_vec(),
             record: true,
+            unrecorded: Unrecorded::default(),
         }
     }
 }

@@ -70,7 +70,8 @@ pub struct History {
     /// Whether transcript and recording are complete and stored.
     pub stored: bool,
     /// The size of the stored recording in bytes; `None` without sharing.
-    pub recording_bytes: Option<u32>,
+    #[ts(type = "number | null")]
+    pub recording_bytes: Option<u64>,
 }
 
 /// How a session ended, in words.
@@ -213,8 +214,14 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
             format!("{} has ended the process {process} ({pid})", name(by))
         }
         Event::ScreenshotTaken { by, .. } => format!("{} has put a picture of the screen into the journal", name(by)),
-        // After the end of a session its transcript is stored: the rating is part of the history.
-        Event::Stored { .. } | Event::Rated { .. } => return None,
+        // After the end of a session its transcript is stored: what comes later is part of the history alone. Segments of
+        // the recording are for those who verify.
+        Event::Stored { .. }
+        | Event::Rated { .. }
+        | Event::Recorded { .. }
+        | Event::Watched { .. }
+        | Event::Exported { .. }
+        | Event::LegalHold { .. } => return None,
     };
     Some((Voice::System, String::new(), text))
 }

@@ -7,10 +7,12 @@ use protocol::{
     SessionId, SessionState, Timestamp, UserRef,
 };
 
-use crate::{Policy, permission};
+use crate::{Policy, Unrecorded, permission};
 
 /// How many messages back a repetition is recognised: far more than can be under way.
 const MOST_SAID: usize = 256;
+/// A session that cannot be recorded ends after so long, where the policy says so.
+const UNRECORDABLE_MS: u64 = 10_000;
 
 /// A session between two events.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +35,10 @@ pub struct Session {
     pub(crate) control: Option<ParticipantId>,
     pub(crate) control_wanted: Vec<ParticipantId>,
     pub(crate) rated: bool,
+    /// The evidence is complete.
+    pub(crate) stored: bool,
+    /// Since when the recording cannot go on.
+    pub(crate) unrecorded_since: Option<Timestamp>,
     pub(crate) paused: bool,
     pub(crate) screen: Option<(u16, u16)>,
     pub(crate) monitors: Vec<Monitor>,
@@ -64,6 +70,8 @@ impl Session {
             control: None,
             control_wanted: Vec::new(),
             rated: false,
+            stored: false,
+            unrecorded_since: None,
             paused: false,
             screen: None,
             monitors: Vec::new(),
@@ -136,7 +144,10 @@ impl Session {
                     self.said.pop_front();
                 }
             }
-            Event::Stored { .. } | Event::RecordingFailed { .. } | Event::Noted { .. } => {}
+            Event::Stored { .. } => self.stored = true,
+            Event::RecordingFailed { .. } => self.unrecorded_since = Some(at),
+            Event::Noted { .. } => {}
+            event if event.is_evidence() => {}
             Event::Rated { .. } => self.rated = true,
             event if event.is_deed() => {}
             Event::Asked { rights, by } => {
@@ -164,9 +175,13 @@ impl Session {
             }
             Event::Paused { .. } => self.paused = true,
             Event::Resumed { .. } => self.paused = false,
-            Event::SharingStarted { width, height, .. } | Event::ScreenResized { width, height } => {
+            Event::SharingStarted { width, height, recorded } => {
                 self.screen = Some((*width, *height));
+                if *recorded {
+                    self.unrecorded_since = None;
+                }
             }
+            Event::ScreenResized { width, height } => self.screen = Some((*width, *height)),
             Event::MonitorsChanged { monitors } => self.monitors.clone_from(monitors),
             Event::SharingStopped {} | Event::SharingFailed { .. } => self.screen = None,
             Event::Held { .. } => {
@@ -243,7 +258,19 @@ impl Session {
             Presence::Here | Presence::Gone => None,
         });
         let hold = self.held_at.map(|at| at.plus(self.policy.hold_limit));
-        grace.chain(hold).chain(self.unanswered_until()).min()
+        grace.chain(hold).chain(self.unanswered_until()).chain(self.unrecordable_until()).min()
+    }
+
+    /// Until when a session that cannot be recorded goes on, where the policy ends it.
+    pub(crate) fn unrecordable_until(&self) -> Option<Timestamp> {
+        let ends = self.policy.unrecorded == Unrecorded::EndSession;
+        self.unrecorded_since.filter(|_| ends).map(|since| since.plus(UNRECORDABLE_MS))
+    }
+
+    /// Whether what is shared now is recorded.
+    pub(crate) fn recorded(&self) -> bool {
+        let given_up = self.policy.unrecorded == Unrecorded::GoOn && self.unrecorded_since.is_some();
+        self.policy.record && !given_up
     }
 
     /// For a session nobody has joined: until when somebody can.
@@ -376,7 +403,7 @@ impl Session {
             paused: self.paused,
             screen: self.screen,
             monitors: self.monitors.clone(),
-            recorded: self.policy.record,
+            recorded: self.recorded(),
             key_until: self.key_until,
             link_until: self.link_until,
         }

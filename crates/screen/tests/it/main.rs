@@ -1,6 +1,5 @@
-//! What a viewer sees, how the path is used, and files that survive.
+//! What a viewer sees, how the path is used.
 
 mod exact;
 mod pace;
 mod probe;
-mod webm;

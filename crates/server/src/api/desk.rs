@@ -121,7 +121,12 @@ pub enum JournalContent {
     /// A mail was sent, or lies in the outbox.
     Mail { mail: i32 },
     /// A session: grey while it waits for its evidence, orange when that is linked.
-    RemoteSupport { session: String, history: Option<session::History> },
+    RemoteSupport {
+        session: String,
+        history: Option<session::History>,
+        /// Why its evidence is not stored yet, when that was tried and failed.
+        unstored: Option<String>,
+    },
     /// A picture of a customer's screen.
     Screenshot { session: String, number: u32 },
 }
@@ -363,7 +368,7 @@ async fn journal_entry(app: &Shared, row: journal::Model) -> Result<JournalEntry
             let id = SessionId::try_from(session.clone()).map_err(|e| anyhow::anyhow!("{e}"))?;
             let entries = app.hub.read(app, &id).await?;
             let history = entries.and_then(|entries| session::history(&entries));
-            JournalContent::RemoteSupport { session, history }
+            JournalContent::RemoteSupport { session, history, unstored: app.why_unstored(&id) }
         }
         ("screenshot", Some(session), _) => {
             JournalContent::Screenshot { session, number: row.text.parse().unwrap_or_default() }

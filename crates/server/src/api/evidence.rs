@@ -1,24 +1,38 @@
-//! Transcript and recording, for whoever may see the incident.
+//! Transcript, recording and bundle, for whoever may see them.
+
+use std::{ops::Range, sync::Arc};
 
 use axum::{
     Json,
-    extract::{Path, Request, State},
-    http::{HeaderValue, header},
+    body::{Body, Bytes},
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use tower::ServiceExt;
-use tower_http::services::ServeFile;
+use evidence::movie;
+use futures::stream;
+use protocol::{Event, SessionId};
+use session::Film;
 
 use super::{ApiError, Result, SignedIn, sessions};
-use crate::{app::Shared, evidence, paths};
+use crate::{
+    app::Shared,
+    archive::{self, Kept},
+    paths,
+};
+
+/// How much of a kept file is read at a time.
+const PART: usize = 1 << 20;
+
+async fn entries(app: &Shared, id: &SessionId) -> Result<Vec<protocol::Entry>> {
+    app.hub.read(app, id).await?.ok_or_else(|| ApiError::missing("session"))
+}
 
 /// The transcript as text.
 pub async fn text(State(app): State<Shared>, _: SignedIn, Path(id): Path<String>) -> Result<Response> {
     let id = sessions::parse(id)?;
-    let entries = app.hub.read(&app, &id).await?.ok_or_else(|| ApiError::missing("session"))?;
-    let name = format!("attachment; filename=\"transcript-{id}.txt\"");
-    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
-    Ok((headers, evidence::transcript_text(&id, &entries)).into_response())
+    let text = evidence::transcript::text(&id, &entries(&app, &id).await?);
+    Ok((attached("text/plain; charset=utf-8", &format!("transcript-{id}.txt")), text).into_response())
 }
 
 /// The timeline and the transcript as JSON.
@@ -28,31 +42,134 @@ pub async fn json(State(app): State<Shared>, me: SignedIn, Path(id): Path<String
     Ok(([(header::CONTENT_DISPOSITION, name)], Json(page)).into_response())
 }
 
-/// The video, in ranges.
+fn attached(kind: &str, name: &str) -> [(header::HeaderName, String); 2] {
+    let name = format!("attachment; filename=\"{name}\"");
+    [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, name)]
+}
+
+/// What was said, as subtitles of the video.
+pub async fn subtitles(State(app): State<Shared>, _: SignedIn, Path(id): Path<String>) -> Result<Response> {
+    let entries = entries(&app, &sessions::parse(id)?).await?;
+    let captions = movie::captions(&entries, &Film::of(&entries));
+    Ok(([(header::CONTENT_TYPE, "text/vtt; charset=utf-8")], movie::webvtt(&captions)).into_response())
+}
+
+/// The video, in ranges; of a session that goes on, what is recorded so far.
 pub async fn recording(
     State(app): State<Shared>,
     _: SignedIn,
     Path(id): Path<String>,
-    request: Request,
+    headers: HeaderMap,
 ) -> Result<Response> {
     let id = sessions::parse(id)?;
-    let path = paths::recording(&app.config.data, &id);
-    if !path.is_file() {
-        return Err(ApiError::missing("recording"));
+    let entries = entries(&app, &id).await?;
+    let kept = match entries.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
+        true => Kept::open(&app.vault, paths::recording(&app.config.data, &id)).map_err(anyhow::Error::from)?,
+        false => None,
+    };
+    let range = headers.get(header::RANGE).and_then(|r| r.to_str().ok());
+    if let Some(kept) = kept {
+        return Ok(serve(kept, "video/webm", range));
     }
-    let kind = "video/webm".parse().expect("a fixed name parses");
-    let served = ServeFile::new_with_mime(path, &kind).oneshot(request).await;
-    let Ok(served) = served;
-    let mut response = served.into_response();
-    let name = format!("inline; filename=\"session-{id}.webm\"");
-    let name = HeaderValue::from_str(&name).expect("an identifier is a header's text");
-    response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
-    Ok(response)
+    let made = tokio::task::spawn_blocking(move || archive::so_far(&app, &id, &entries)).await;
+    let video = made.map_err(anyhow::Error::from)??.ok_or_else(|| ApiError::missing("recording"))?;
+    let whole = 0..video.len() as u64;
+    Ok((ranged("video/webm", &whole, video.len() as u64, false), video).into_response())
 }
 
 /// Where the pointer was during the video.
 pub async fn pointer(State(app): State<Shared>, _: SignedIn, Path(id): Path<String>) -> Result<Response> {
+    let path = paths::pointer(&app.config.data, &sessions::parse(id)?);
+    let kept =
+        Kept::open(&app.vault, path).map_err(anyhow::Error::from)?.ok_or_else(|| ApiError::missing("recording"))?;
+    Ok(serve(kept, "application/octet-stream", None))
+}
+
+/// When something moved in the video: pairs of milliseconds, as JSON.
+pub async fn activity(State(app): State<Shared>, _: SignedIn, Path(id): Path<String>) -> Result<Response> {
+    let path = paths::activity(&app.config.data, &sessions::parse(id)?);
+    let kept =
+        Kept::open(&app.vault, path).map_err(anyhow::Error::from)?.ok_or_else(|| ApiError::missing("recording"))?;
+    Ok(serve(kept, "application/json", None))
+}
+
+/// A kept file or a range of it (RFC 9110, 14).
+fn serve(kept: Kept, kind: &'static str, asked: Option<&str>) -> Response {
+    let all = kept.bytes;
+    let range = match asked.map(|range| http_range_header::parse_range_header(range).and_then(|r| r.validate(all))) {
+        None => None,
+        Some(Ok(ranges)) if ranges.len() == 1 => Some(*ranges[0].start()..*ranges[0].end() + 1),
+        Some(_) => {
+            let all = format!("bytes */{all}");
+            return (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, all)]).into_response();
+        }
+    };
+    let (status, partial) = match range {
+        Some(_) => (StatusCode::PARTIAL_CONTENT, true),
+        None => (StatusCode::OK, false),
+    };
+    let Range { start, end } = range.unwrap_or(0..all);
+    let kept = Arc::new(kept);
+    let parts = stream::unfold(start, move |at| {
+        let kept = kept.clone();
+        async move {
+            let most = usize::try_from(end - at).unwrap_or(PART).min(PART);
+            if most == 0 {
+                return None;
+            }
+            let part = tokio::task::spawn_blocking(move || kept.part(at, most)).await;
+            let part = part.unwrap_or_else(|e| Err(std::io::Error::other(e)));
+            let next = part.as_ref().map_or(end, |p| at + p.len() as u64);
+            Some((part.map(Bytes::from), next))
+        }
+    });
+    (status, ranged(kind, &(start..end), all, partial), Body::from_stream(parts)).into_response()
+}
+
+fn ranged(kind: &'static str, range: &Range<u64>, all: u64, partial: bool) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let length = range.end - range.start;
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+    headers.insert(header::ACCEPT_RANGES, header::HeaderValue::from_static("bytes"));
+    headers.insert(header::CONTENT_LENGTH, length.into());
+    if partial {
+        let text = format!("bytes {}-{}/{all}", range.start, range.end - 1);
+        headers.insert(header::CONTENT_RANGE, text.parse().expect("numbers are a header's text"));
+    }
+    headers
+}
+
+/// Everything that remains of a session that is over, in one signed file.
+pub async fn bundle(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Response> {
     let id = sessions::parse(id)?;
-    let bytes = tokio::fs::read(paths::pointer(&app.config.data, &id)).await.unwrap_or_default();
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
+    if !entries(&app, &id).await?.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
+        return Err(ApiError::conflict(
+            "The evidence is not complete yet: the session goes on, or it is being stored.",
+        ));
+    }
+    let contents = archive::export(&app, &id, Some(me.as_ref())).await?;
+    let (out, pieces) = tokio::sync::mpsc::channel(8);
+    tokio::task::spawn_blocking(move || {
+        let out = std::io::BufWriter::with_capacity(PART, Pieces(out));
+        if let Err(error) = archive::pack(&app, &contents, out) {
+            tracing::error!(%error, "a bundle was not written to its end");
+        }
+    });
+    let pieces = stream::unfold(pieces, |mut pieces| async { pieces.recv().await.map(|piece| (piece, pieces)) });
+    let name = format!("session-{id}.deskside.zip");
+    Ok((attached("application/zip", &name), Body::from_stream(pieces)).into_response())
+}
+
+/// What is written goes to whoever reads the response.
+struct Pieces(tokio::sync::mpsc::Sender<std::io::Result<Bytes>>);
+
+impl std::io::Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let sent = self.0.blocking_send(Ok(Bytes::copy_from_slice(bytes)));
+        sent.map(|()| bytes.len()).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

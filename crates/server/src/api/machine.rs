@@ -170,6 +170,11 @@ pub async fn shell(
     Path((id, number)): Path<(String, u32)>,
 ) -> Result<Response> {
     let path = paths::shell(&app.config.data, &sessions::parse(id)?, number);
-    let body = tokio::fs::read(path).await.map_err(|_| ApiError::missing("shell's recording"))?;
+    let file = std::fs::File::open(path).map_err(|_| ApiError::missing("shell's recording"))?;
+    let read = move || {
+        let mut body = Vec::new();
+        std::io::Read::read_to_end(&mut app.vault.read(file)?, &mut body).map(|_| body)
+    };
+    let body = tokio::task::spawn_blocking(read).await.map_err(anyhow::Error::from)?.map_err(anyhow::Error::from)?;
     Ok(([(header::CONTENT_TYPE, "application/x-asciicast")], body).into_response())
 }

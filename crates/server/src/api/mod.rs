@@ -109,6 +109,9 @@ pub fn router(app: Shared) -> Router {
         .route("/api/sessions/{id}/transcript.txt", get(evidence::text))
         .route("/api/sessions/{id}/transcript.json", get(evidence::json))
         .route("/api/sessions/{id}/recording.webm", get(evidence::recording))
+        .route("/api/sessions/{id}/subtitles.vtt", get(evidence::subtitles))
+        .route("/api/sessions/{id}/bundle", post(evidence::bundle))
+        .route("/api/sessions/{id}/activity", get(evidence::activity))
         .route("/api/sessions/{id}/pointer", get(evidence::pointer))
         // Mails.
         .route("/api/mails", get(mails::list))

@@ -59,8 +59,10 @@ pub struct SessionPage {
     pub entries: Vec<Entry>,
     pub transcript: Vec<TranscriptLine>,
     pub history: History,
-    /// When the first sharing began: the recording's time zero.
-    pub recording_from: Option<Timestamp>,
+    /// Where the moments of the session lie in its video.
+    pub film: Vec<session::Stretch>,
+    /// Why the evidence is not stored yet, when that was tried and failed.
+    pub unstored: Option<String>,
 }
 
 /// Admission to the wire.
@@ -209,10 +211,11 @@ pub async fn queue(State(app): State<Shared>, SignedIn(me): SignedIn) -> Json<Ve
 pub async fn read(State(app): State<Shared>, _: SignedIn, Path(id): Path<String>) -> Result<Json<SessionPage>> {
     let id = parse(id)?;
     let entries = app.hub.read(&app, &id).await?.ok_or_else(|| ApiError::missing("session"))?;
+    let unstored = app.why_unstored(&id);
     let mut session = session::Session::new(id, app.policy());
     entries.iter().for_each(|e| session.apply(e.at, &e.event));
     let history = session::history(&entries).ok_or_else(|| ApiError::missing("session"))?;
-    let recording_from = entries.iter().find(|e| matches!(e.event, Event::SharingStarted { .. })).map(|e| e.at);
+    let film = session::Film::of(&entries).stretches;
     let transcript = session::transcript(&entries);
-    Ok(Json(SessionPage { state: session.state(), entries, transcript, history, recording_from }))
+    Ok(Json(SessionPage { state: session.state(), entries, transcript, history, film, unstored }))
 }

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, RwLock},
 };
 
+use anyhow::Context;
 use protocol::{Entry, IncidentRef, ParticipantId, Phase, Presence, SessionId, Timestamp, UserRef};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use session::{Actor, Command, GENESIS, Session, Stored};
@@ -12,7 +13,7 @@ use session::{Actor, Command, GENESIS, Session, Stored};
 use super::{ActError, Live};
 use crate::{
     app::{self, Shared, stored_time},
-    evidence, secret,
+    secret,
     store::tables::{event_row, session_row},
 };
 
@@ -95,7 +96,7 @@ impl Hub {
             let live = Live::new(session, entries, hash);
             self.insert(app, live.clone());
             if ended {
-                evidence::finish_soon(app.clone(), live);
+                crate::archive::finish_soon(app.clone(), live);
                 continue;
             }
             for id in here {
@@ -128,24 +129,29 @@ impl Hub {
 
 /// Reads a session's timeline and checks its chain.
 pub async fn timeline(app: &Shared, id: &SessionId) -> anyhow::Result<(Vec<Entry>, session::Link)> {
+    let stored = stored(app, id).await?;
+    let hash = stored.last().map_or(GENESIS, |s| s.hash);
+    Ok((read_back(id, &stored)?, hash))
+}
+
+/// The entries of a stored timeline, whose chain must be whole.
+pub fn read_back(id: &SessionId, stored: &[Stored]) -> anyhow::Result<Vec<Entry>> {
+    let events = session::verify(id, stored)?;
+    Ok((1..).zip(events).map(|(seq, (at, event))| Entry { seq, at, event }).collect())
+}
+
+/// A session's timeline as it is stored.
+pub async fn stored(app: &Shared, id: &SessionId) -> anyhow::Result<Vec<Stored>> {
     let rows = event_row::Entity::find()
         .filter(event_row::Column::Session.eq(id.as_str()))
         .order_by_asc(event_row::Column::Seq)
         .all(&app.db)
         .await?;
-    let stored: Vec<Stored> = rows.into_iter().map(stored).collect::<anyhow::Result<_>>()?;
-    let hash = stored.last().map_or(GENESIS, |s| s.hash);
-    let events = session::verify(id, &stored)?;
-    let entries = (1..).zip(events).map(|(seq, (at, event))| Entry { seq, at, event }).collect();
-    Ok((entries, hash))
+    rows.into_iter().map(link).collect()
 }
 
-fn stored(row: event_row::Model) -> anyhow::Result<Stored> {
-    let mut hash = [0; 32];
-    anyhow::ensure!(row.hash.len() == 64 && row.hash.is_ascii(), "a hash in the database is not one");
-    for (byte, digits) in hash.iter_mut().zip(row.hash.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits)?, 16)?;
-    }
+fn link(row: event_row::Model) -> anyhow::Result<Stored> {
+    let hash = evidence::unhex(&row.hash).context("a hash in the database is not one")?;
     Ok(Stored { seq: row.seq.cast_unsigned(), at: Timestamp(row.at.cast_unsigned()), body: row.body, hash })
 }
 
@@ -169,6 +175,9 @@ impl Hub {
             }
         };
         live.act(app, by, command).await?;
+        if matches!(live.ask(|s| s.phase()).await, Phase::Ended { .. }) && self.get(id).is_none() {
+            crate::archive::seal(app, id).await.map_err(std::io::Error::other)?;
+        }
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Running sessions: each is a timeline, the connections of its participants, and the screen that flows between them.
 
+mod card;
 mod hub;
 mod job;
 mod recorder;
@@ -7,6 +8,7 @@ mod screen;
 
 use std::sync::{Arc, Mutex, RwLock, atomic::AtomicU32};
 
+use evidence::Segment;
 use protocol::{
     Client, Entry, Event, Input, ParticipantId, Path, Phase, Presence, RefusalReason, Role, ServerMessage, SessionId,
     SessionState, Timestamp,
@@ -15,13 +17,14 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, TransactionTrait};
 use session::{Actor, Command, Link, Session, Stored};
 use tokio::sync::{Notify, mpsc};
 
-pub use hub::Hub;
+pub use card::Card;
+pub use hub::{Hub, read_back, stored};
 pub use job::{JobError, Piece, Pipe, Sent, Wanted};
 pub use screen::{Frame, Screen};
 
 use crate::{
     app::{self, Shared, stored_time},
-    evidence, secret,
+    secret,
     store::tables::event_row,
 };
 
@@ -44,13 +47,31 @@ pub struct Live {
     rights: RwLock<Rights>,
     /// The shared screen.
     pub screen: Screen,
-    recorder: Mutex<Option<recorder::Recorder>>,
+    recording: Mutex<Recording>,
     path: Mutex<Option<Path>>,
     /// The next number for what is kept beside the timeline: files, shells, pictures.
     next_number: AtomicU32,
     /// What the program says of files that it has sent whole.
     sent: Mutex<std::collections::VecDeque<job::Sent>>,
     changed: Notify,
+}
+
+/// Segments of the recording on their way into the timeline.
+const SEGMENTS: usize = 64;
+
+/// Whether the shared screen is recorded.
+#[derive(Default)]
+enum Recording {
+    /// Nothing was shared yet.
+    #[default]
+    Not,
+    Going {
+        recorder: recorder::Recorder,
+        /// Brings its segments into the timeline.
+        told: tokio::task::JoinHandle<()>,
+    },
+    /// It cannot be, and the policy lets the session go on without.
+    GivenUp,
 }
 
 /// What may flow now; read for every frame and every input without waiting for the timeline.
@@ -105,7 +126,7 @@ impl Live {
             rights: RwLock::new(rights(&inner.session)),
             inner: tokio::sync::Mutex::new(inner),
             screen: Screen::default(),
-            recorder: Mutex::new(None),
+            recording: Mutex::default(),
             path: Mutex::new(None),
             next_number,
             sent: Mutex::default(),
@@ -140,7 +161,8 @@ impl Live {
         }
         *self.rights.write().expect("nobody panics while holding the rights") = rights(&inner.session);
         self.tell(&mut inner, &entries, now);
-        self.follow_up(app, &entries);
+        let customer = inner.session.customer().map(|p| p.id);
+        self.follow_up(app, &entries, customer);
         self.changed.notify_one();
         Ok(entries)
     }
@@ -196,13 +218,22 @@ impl Live {
     }
 
     /// What an event sets in motion outside the timeline.
-    fn follow_up(self: &Arc<Self>, app: &Shared, entries: &[Entry]) {
+    fn follow_up(self: &Arc<Self>, app: &Shared, entries: &[Entry], customer: Option<ParticipantId>) {
         for entry in entries {
             match &entry.event {
-                Event::SharingStopped {} | Event::SharingFailed { .. } | Event::Paused { .. } => self.screen.stop(),
+                Event::Paused { .. } => {
+                    self.screen.stop();
+                    self.card(entry.at, Card::Paused);
+                }
+                Event::SharingStopped {} | Event::SharingFailed { .. } => {
+                    self.screen.stop();
+                    self.card(entry.at, Card::Stopped);
+                }
+                Event::Dropped { id } if Some(*id) == customer => self.card(entry.at, Card::Stopped),
+                Event::Resumed { .. } => self.want_keyframe(),
                 Event::Ended { .. } => {
                     self.screen.stop();
-                    evidence::finish_soon(app.clone(), self.clone());
+                    crate::archive::finish_soon(app.clone(), self.clone());
                 }
                 _ => {}
             }
@@ -311,42 +342,77 @@ impl Live {
             let command = Command::Picture { width: frame.header.width, height: frame.header.height };
             self.act(app, &Actor::Participant(from), command).await?;
         }
-        if let Err(reason) = self.record(app, &frame).await {
+        if let Err(reason) = self.record(app, &frame) {
             tracing::error!(session = %self.id, reason, "a recording cannot go on");
+            *self.recording() = Recording::GivenUp;
             self.act(app, &Actor::Server, Command::RecordingFailed { reason }).await?;
-            return Err(RefusalReason::NotGranted.into());
+            if app.settings().unrecorded != session::Unrecorded::GoOn {
+                // When there is room again, what is shared then is recorded.
+                *self.recording() = Recording::Not;
+                return Err(RefusalReason::NotGranted.into());
+            }
         }
         self.screen.pass(frame);
         Ok(())
     }
 
-    async fn record(&self, app: &Shared, frame: &Frame) -> Result<(), String> {
+    fn record(self: &Arc<Self>, app: &Shared, frame: &Frame) -> Result<(), String> {
         if !app.settings().record {
             return Ok(());
         }
-        let base = if self.recorder().is_none() { self.sharing_began().await } else { None };
-        let mut recorder = self.recorder();
-        if let Some(base) = base {
-            *recorder = Some(recorder::Recorder::start(&app.config, &self.id, base)?);
+        let mut recording = self.recording();
+        if matches!(*recording, Recording::Not) {
+            let (segments, finished) = mpsc::channel(SEGMENTS);
+            let recorder = recorder::Recorder::start(app, &self.id, segments)?;
+            let told = tokio::spawn(self.clone().tell_segments(app.clone(), finished));
+            *recording = Recording::Going { recorder, told };
         }
-        recorder.as_ref().map_or(Ok(()), |recorder| recorder.record(app::now(), frame))
+        match &*recording {
+            Recording::Going { recorder, .. } => recorder.record(app::now(), frame),
+            Recording::Not | Recording::GivenUp => Ok(()),
+        }
     }
 
-    fn recorder(&self) -> std::sync::MutexGuard<'_, Option<recorder::Recorder>> {
-        self.recorder.lock().expect("nobody panics while holding the recorder")
+    fn recording(&self) -> std::sync::MutexGuard<'_, Recording> {
+        self.recording.lock().expect("nobody panics while holding the recording")
     }
 
-    /// When the first sharing began: the recording's time zero.
-    async fn sharing_began(&self) -> Option<Timestamp> {
-        let inner = self.inner.lock().await;
-        inner.entries.iter().find(|e| matches!(e.event, Event::SharingStarted { .. })).map(|e| e.at)
+    /// The recording needs a picture that does not build on the ones before.
+    fn want_keyframe(self: &Arc<Self>) {
+        let live = self.clone();
+        tokio::spawn(async move { live.to_program(ServerMessage::NeedKeyframe {}).await });
     }
 
-    /// Ends the recording, if there is one, and waits until it is on the disk.
+    /// From `at` on nothing is shown, and the recording says so.
+    fn card(&self, at: Timestamp, card: Card) {
+        if let Recording::Going { recorder, .. } = &*self.recording() {
+            recorder.card(at, card);
+        }
+    }
+
+    async fn tell_segments(self: Arc<Self>, app: Shared, mut finished: mpsc::Receiver<Segment>) {
+        while let Some(segment) = finished.recv().await {
+            if let Err(error) = self.segment(&app, segment).await {
+                // It is found in the reel when the evidence is completed.
+                tracing::error!(session = %self.id, %error, "a segment is not in the timeline yet");
+                return;
+            }
+        }
+    }
+
+    /// A piece of the recording is on the disk.
+    pub async fn segment(self: &Arc<Self>, app: &Shared, segment: Segment) -> Result<(), ActError> {
+        let Segment { pictures, bytes, sha256 } = segment;
+        let event = Event::Recorded { pictures, bytes, sha256 };
+        self.act(app, &Actor::Server, Command::Evidence { event }).await.map(drop)
+    }
+
+    /// Ends the recording, if there is one, and waits until it is on the disk and in the timeline.
     pub async fn stop_recorder(&self) {
-        let recorder = self.recorder().take();
-        if let Some(recorder) = recorder {
+        let recording = std::mem::take(&mut *self.recording());
+        if let Recording::Going { recorder, told } = recording {
             recorder.stop().await;
+            let _ = told.await;
         }
     }
 

@@ -2,60 +2,92 @@
 
 use std::{
     fs::File,
-    io::{BufWriter, Write},
-    path::{Path, PathBuf},
-    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    io::Write,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
+use evidence::{
+    Segment, Segments,
+    reel::{self, Record},
+    webm,
+};
 use protocol::{FrameKind, SessionId, Timestamp};
-use screen::webm;
+use tokio::sync::mpsc;
 
-use super::Frame;
-use crate::{config::Config, paths};
+use super::{Card, Frame};
+use crate::{app::Shared, paths, vault};
 
-/// How many frames may wait for the disk: some seconds of motion. More means that the disk cannot keep up.
+/// How much may wait for the disk: some seconds of motion. More means that the disk cannot keep up.
 const QUEUE: usize = 512;
-/// How often what was written is handed to the disk's care, in milliseconds.
-const SYNC_MS: u64 = 2_000;
+const QUEUE_BYTES: usize = 48 * 1024 * 1024;
+/// How often what was recorded is put on the disk.
+const SYNC: Duration = Duration::from_millis(1_000);
+/// How often what is on the disk goes into the timeline as a segment.
+const SEGMENT: Duration = Duration::from_secs(10);
 
 enum Job {
     Frame(Timestamp, Frame),
+    Card(Timestamp, Card),
     Stop,
 }
 
 /// A recording in progress.
 pub struct Recorder {
     jobs: SyncSender<Job>,
+    waiting: Arc<AtomicUsize>,
     thread: JoinHandle<()>,
 }
 
 impl Recorder {
-    /// Starts or goes on with a session's file; `base` is its time zero.
-    pub fn start(config: &Config, session: &SessionId, base: Timestamp) -> Result<Self, String> {
-        if crate::app::free_bytes(&config.data) < config.disk_floor_bytes {
+    /// Starts a reel of the session; its segments go to `segments` once they are on the disk.
+    pub fn start(app: &Shared, session: &SessionId, segments: mpsc::Sender<Segment>) -> Result<Self, String> {
+        let data = &app.config.data;
+        if crate::app::free_bytes(data) < app.config.disk_floor_bytes {
             return Err("the server's disk is nearly full".into());
         }
-        std::fs::create_dir_all(paths::recordings(&config.data)).map_err(|e| e.to_string())?;
-        let (video, pointer) = (paths::recording(&config.data, session), paths::pointer(&config.data, session));
+        std::fs::create_dir_all(paths::recordings(data)).map_err(|e| e.to_string())?;
+        let number = (1..).find(|n| !paths::reel(data, session, *n).exists()).unwrap_or(1);
+        let file = File::create_new(paths::reel(data, session, number)).map_err(|e| e.to_string())?;
+        let out = app.vault.create(file).map_err(|e| e.to_string())?;
         let (jobs, queue) = sync_channel(QUEUE);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let reel = Reel { out, segments, open: Segments::default(), last: None, changed: false, done: Instant::now() };
+        let left = waiting.clone();
         let work = move || {
-            if let Err(error) = write(&queue, &video, &pointer, base) {
+            if let Err(error) = write(&queue, &left, reel) {
                 // Dropping the queue is how the relay notices.
                 tracing::error!(%error, "a recording stopped");
             }
         };
         let thread = std::thread::Builder::new().name("recorder".into()).spawn(work).map_err(|e| e.to_string())?;
-        Ok(Self { jobs, thread })
+        Ok(Self { jobs, waiting, thread })
     }
 
     /// Records a frame that came at `at`.
     pub fn record(&self, at: Timestamp, frame: &Frame) -> Result<(), String> {
-        match self.jobs.try_send(Job::Frame(at, frame.clone())) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(_)) => Err("the server's disk cannot keep up".into()),
-            Err(TrySendError::Disconnected(_)) => Err("the server cannot write the recording".into()),
+        if self.waiting.fetch_add(frame.bytes.len(), Relaxed) > QUEUE_BYTES {
+            return Err("the server's disk cannot keep up".into());
         }
+        self.hand(Job::Frame(at, frame.clone()))
+    }
+
+    /// From here on nothing is shown.
+    pub fn card(&self, at: Timestamp, card: Card) {
+        // Whoever cannot record says so at the next frame.
+        let _ = self.hand(Job::Card(at, card));
+    }
+
+    fn hand(&self, job: Job) -> Result<(), String> {
+        self.jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => "the server's disk cannot keep up".into(),
+            TrySendError::Disconnected(_) => "the server cannot write the recording".into(),
+        })
     }
 
     /// Ends the recording; returns when everything is on the disk.
@@ -68,43 +100,103 @@ impl Recorder {
     }
 }
 
-fn write(queue: &Receiver<Job>, video: &PathBuf, pointer: &Path, base: Timestamp) -> anyhow::Result<()> {
-    let open = |path: &Path| File::options().read(true).write(true).create(true).truncate(false).open(path);
-    let mut writer = match std::fs::metadata(video) {
-        Ok(found) if found.len() > 0 => Some(webm::recover(open(video)?)?.0),
-        _ => None,
-    };
-    let mut pointers = BufWriter::new(File::options().append(true).create(true).open(pointer)?);
-    let mut synced = base;
-    while let Ok(Job::Frame(at, frame)) = queue.recv() {
-        let time = at.since(base);
+fn write(queue: &Receiver<Job>, waiting: &AtomicUsize, mut reel: Reel) -> anyhow::Result<()> {
+    let mut synced = Instant::now();
+    loop {
+        match queue.recv_timeout(SYNC) {
+            Ok(Job::Frame(at, frame)) => {
+                waiting.fetch_sub(frame.bytes.len(), Relaxed);
+                reel.frame(at, &frame)?;
+            }
+            Ok(Job::Card(at, card)) => reel.card(at, card)?,
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => return reel.end(),
+        }
+        if synced.elapsed() >= SYNC {
+            synced = Instant::now();
+            reel.sync()?;
+        }
+    }
+}
+
+/// A reel on its way to the disk.
+struct Reel {
+    out: vault::Writer<File>,
+    segments: mpsc::Sender<Segment>,
+    open: Segments,
+    /// Size and format of the last picture; nothing before the first keyframe and after a card.
+    last: Option<(u16, u16, bool)>,
+    changed: bool,
+    /// When the last segment was done.
+    done: Instant,
+}
+
+impl Reel {
+    fn frame(&mut self, at: Timestamp, frame: &Frame) -> anyhow::Result<()> {
         let payload = &frame.bytes[frame.header.payload_at()..];
+        let (width, height) = (frame.header.width, frame.header.height);
         match frame.header.kind {
-            FrameKind::Picture { key, .. } => match &mut writer {
-                Some(writer) => writer.frame(time, key, payload)?,
-                // Decoding starts at a keyframe, and so does the file.
-                None if key => {
-                    writer = Some(webm::Writer::start(open(video)?, frame.header.width, frame.header.height, payload)?);
+            FrameKind::Picture { key, .. } => {
+                if key {
+                    self.last = webm::is_gbr(payload).map(|gbr| (width, height, gbr));
                 }
-                None => {}
-            },
-            FrameKind::PointerAt => {
-                pointers.write_all(&u32::try_from(time).unwrap_or(u32::MAX).to_be_bytes())?;
-                pointers.write_all(payload)?;
+                // Decoding starts at a keyframe, and so does what is recorded.
+                if self.last.is_some() {
+                    self.picture(Record::Picture { at, width, height, key, data: payload.to_vec() })?;
+                }
             }
-            FrameKind::PointerShape => {}
+            FrameKind::PointerAt if payload.len() >= 4 => {
+                let number = |n: usize| u16::from_be_bytes([payload[n], payload[n + 1]]);
+                self.put(&Record::Pointer { at, x: number(0), y: number(2) })?;
+            }
+            FrameKind::PointerAt | FrameKind::PointerShape => {}
         }
-        if at.since(synced) >= SYNC_MS {
-            synced = at;
-            pointers.flush()?;
-            if let Some(writer) = &writer {
-                writer.file().sync_data()?;
-            }
+        Ok(())
+    }
+
+    fn card(&mut self, at: Timestamp, card: Card) -> anyhow::Result<()> {
+        let Some((width, height, gbr)) = self.last.take() else { return Ok(()) };
+        let data = card.coded(width, height, gbr)?;
+        self.picture(Record::Picture { at, width, height, key: true, data })
+    }
+
+    fn picture(&mut self, record: Record) -> anyhow::Result<()> {
+        if let Record::Picture { data, .. } = &record {
+            self.open.add(data);
+        }
+        self.put(&record)
+    }
+
+    fn put(&mut self, record: &Record) -> anyhow::Result<()> {
+        self.out.write_all(&reel::encode(record))?;
+        self.changed = true;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> anyhow::Result<()> {
+        if std::mem::take(&mut self.changed) {
+            self.out.flush()?;
+            self.out.inner().sync_data()?;
+        }
+        if self.done.elapsed() >= SEGMENT {
+            self.segment();
+        }
+        Ok(())
+    }
+
+    /// What is on the disk goes into the timeline.
+    fn segment(&mut self) {
+        self.done = Instant::now();
+        if let Some(segment) = self.open.end() {
+            // What nobody takes is found in the reel when the evidence is completed.
+            let _ = self.segments.blocking_send(segment);
         }
     }
-    pointers.flush()?;
-    if let Some(writer) = &writer {
-        writer.file().sync_data()?;
+
+    fn end(mut self) -> anyhow::Result<()> {
+        self.sync()?;
+        self.segment();
+        self.out.finish()?.sync_data()?;
+        Ok(())
     }
-    Ok(())
 }

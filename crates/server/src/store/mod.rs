@@ -27,6 +27,7 @@ pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
     create(&db, journal::Entity).await?;
     create(&db, session_row::Entity).await?;
     create(&db, event_row::Entity).await?;
+    create(&db, seal_row::Entity).await?;
     create(&db, admission::Entity).await?;
     create(&db, mail_row::Entity).await?;
     create(&db, setting::Entity).await?;
@@ -35,9 +36,12 @@ pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
     let indexes = [
         Index::create()
             .if_not_exists()
-            .name("event_session")
+            .name("event_once")
             .table(event_row::Entity)
             .col(event_row::Column::Session)
+            .col(event_row::Column::Seq)
+            // Whoever else writes to this database can never double an entry.
+            .unique()
             .to_owned(),
         Index::create()
             .if_not_exists()

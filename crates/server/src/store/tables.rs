@@ -152,6 +152,26 @@ pub mod event_row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// The server's signatures under timelines.
+pub mod seal_row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "seal")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        pub session: String,
+        pub at: i64,
+        /// A `Seal` as JSON.
+        #[sea_orm(column_type = "Text")]
+        pub body: String,
+    }
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// What lets a customer come back: tokens to resume by, and to go on with the support program.
 pub mod admission {
     use sea_orm::entity::prelude::*;

@@ -11,8 +11,9 @@ use web_transport_trait::{RecvStream, SendStream, Session};
 use super::{Fault, broken, flow::Passage, next};
 use crate::{
     live::{JobError, Piece, Pipe, Wanted},
-    paths,
+    paths, secret,
 };
+use sha2::{Digest, Sha256};
 
 /// How many pieces may be on their way in either direction of a job.
 const PIECES: usize = 8;
@@ -104,8 +105,9 @@ pub(super) async fn shell<W: SendStream, R: RecvStream>(
         tracing::error!(session = %live.id, %error, "a shell is not recorded");
     });
     let carried = carry(&passage, who, pipe, (&mut page, &mut keys), framed, &mut cast).await;
+    let sha256 = cast.and_then(Cast::end).unwrap_or_default();
     // The session may have ended meanwhile; then its end says enough.
-    let _ = live.record_deed(&passage.app, Event::ShellEnded { number }).await;
+    let _ = live.record_deed(&passage.app, Event::ShellEnded { number, sha256 }).await;
     let _ = page.finish();
     carried
 }
@@ -149,7 +151,8 @@ async fn carry<W: SendStream, R: RecvStream>(
 /// A recording of a terminal as an asciicast, version 2: <https://docs.asciinema.org/manual/asciicast/v2/>. What was
 /// typed is not in it, only what was shown.
 struct Cast {
-    file: std::io::BufWriter<std::fs::File>,
+    file: crate::vault::Writer<std::fs::File>,
+    sum: Sha256,
     started: Instant,
     /// The beginning of a character whose end has not come yet.
     half: Vec<u8>,
@@ -159,10 +162,24 @@ impl Cast {
     fn create(passage: &Passage, number: u32, columns: u16, rows: u16) -> std::io::Result<Self> {
         let path = paths::shell(&passage.app.config.data, &passage.live.id, number);
         std::fs::create_dir_all(path.parent().expect("a path of ours has a folder"))?;
-        let mut file = std::io::BufWriter::new(std::fs::File::create_new(path)?);
+        let file = passage.app.vault.create(std::fs::File::create_new(path)?)?;
         let at = crate::app::now().0 / 1_000;
-        writeln!(file, r#"{{"version": 2, "width": {columns}, "height": {rows}, "timestamp": {at}}}"#)?;
-        Ok(Self { file, started: Instant::now(), half: Vec::new() })
+        let mut cast = Self { file, sum: Sha256::new(), started: Instant::now(), half: Vec::new() };
+        cast.line(&format!(r#"{{"version": 2, "width": {columns}, "height": {rows}, "timestamp": {at}}}"#))?;
+        Ok(cast)
+    }
+
+    fn line(&mut self, text: &str) -> std::io::Result<()> {
+        let text = format!("{text}\n");
+        self.sum.update(&text);
+        self.file.write_all(text.as_bytes())?;
+        self.file.flush()
+    }
+
+    /// Ends the recording; says its SHA-256.
+    fn end(self) -> std::io::Result<String> {
+        self.file.finish()?.sync_all()?;
+        Ok(secret::hex(&self.sum.finalize()))
     }
 
     fn output(&mut self, bytes: &[u8]) {
@@ -180,8 +197,7 @@ impl Cast {
     fn write(&mut self, kind: &str, text: &str) {
         let at = self.started.elapsed().as_secs_f64();
         let text = serde_json::to_string(text).unwrap_or_default();
-        let written = writeln!(self.file, r#"[{at:.3}, "{kind}", {text}]"#).and_then(|()| self.file.flush());
-        if let Err(error) = written {
+        if let Err(error) = self.line(&format!(r#"[{at:.3}, "{kind}", {text}]"#)) {
             tracing::error!(%error, "a shell's recording cannot be written");
         }
     }

@@ -24,9 +24,13 @@ pub(crate) const CUSTOMER: ParticipantId = ParticipantId(2);
 
 impl Play {
     pub(crate) fn created() -> Self {
+        Self::created_with(Policy::default())
+    }
+
+    fn created_with(policy: Policy) -> Self {
         let id = SessionId::from_random([7; 16]);
         let now = Timestamp(1_000_000);
-        let mut play = Self { session: Session::new(id, Policy::default()), now, entries: vec![] };
+        let mut play = Self { session: Session::new(id, policy), now, entries: vec![] };
         let incident =
             IncidentRef { id: 1, number: "INC-1042".into(), subject: "Printer".into(), customer: "Ada".into() };
         let create = Command::Create { incident, owner: user(1, "Tom"), organisation: "Acme".into() };
@@ -36,7 +40,12 @@ impl Play {
 
     /// A session in which technician and customer (with the program) are both there.
     pub(crate) fn joined() -> Self {
-        let mut play = Self::created();
+        Self::with(Policy::default())
+    }
+
+    /// The same by other rules.
+    pub(crate) fn with(policy: Policy) -> Self {
+        let mut play = Self::created_with(policy);
         play.act(Actor::Technician(user(1, "Tom")), Command::IssueKey).unwrap();
         play.join(Role::Technician, "Tom", Client::Console, Some(1)).unwrap();
         play.join(Role::Customer, "Ada", Client::Program, None).unwrap();

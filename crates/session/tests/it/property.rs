@@ -61,7 +61,7 @@ fn command() -> impl Strategy<Value = Command> {
         Just(Command::WantControl),
         id().prop_map(|to| Command::PassControl { to }),
         Just(Command::Note { text: "n".into() }),
-        Just(Command::Record { deed: Event::ShellEnded { number: 1 } }),
+        Just(Command::Record { deed: Event::ShellEnded { number: 1, sha256: String::new() } }),
         Just(Command::Rate { stars: 5, comment: String::new() }),
     ]
 }

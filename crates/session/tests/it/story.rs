@@ -1,6 +1,6 @@
 use expect_test::expect;
 use protocol::*;
-use session::{Actor, Command};
+use session::{Actor, Command, Policy};
 
 use crate::{CUSTOMER, Play, TECHNICIAN, user};
 
@@ -180,4 +180,67 @@ fn a_browser_is_asked_for_the_program_first() {
     assert_eq!(play.technician(ask(&BOTH)), Err(RefusalReason::NeedsProgram));
     play.act(Actor::Server, Command::Return { id: CUSTOMER, client: Client::Program }).unwrap();
     assert_eq!(play.technician(ask(&BOTH)), Ok(()));
+}
+
+#[test]
+fn the_video_runs_with_the_session_while_the_screen_is_shown_and_stands_still_while_it_is_not() {
+    use session::{Break, Film, GAP_MS};
+    let mut play = Play::joined();
+    let picture = Command::Picture { width: 800, height: 600 };
+    assert_eq!(Film::of(&play.entries).moment(play.now), None, "nothing was shown");
+    let share = |play: &mut Play| {
+        play.technician(Command::Ask { rights: vec![Right::View] }).unwrap();
+        play.customer(Command::Answer { rights: vec![Right::View] }).unwrap();
+        play.customer(picture.clone()).unwrap();
+    };
+    play.after(5_000);
+    share(&mut play);
+    let began = play.now;
+    play.after(10_000);
+    play.customer(Command::Pause).unwrap();
+    play.after(60_000);
+    play.customer(Command::Resume).unwrap();
+    let resumed = play.now;
+    play.after(4_000);
+    play.technician(Command::Withdraw { right: Right::View }).unwrap();
+    play.after(1_000);
+    share(&mut play);
+    let again = play.now;
+    play.after(2_000);
+    let film = Film::of(&play.entries);
+    let ends: Vec<_> = film.stretches.iter().map(|s| s.end).collect();
+    assert_eq!(ends, [Break::Paused, Break::Stopped, Break::Stopped]);
+    for (moment, place) in [
+        (began, 0),
+        (began.plus(10_000), 10_000),
+        (began.plus(30_000), 10_000 + GAP_MS),
+        (resumed, 10_000 + GAP_MS),
+        (resumed.plus(4_500), 14_000 + GAP_MS + 500),
+        (again, 14_000 + 2 * GAP_MS),
+    ] {
+        assert_eq!(film.moment(moment), Some(place));
+    }
+}
+
+#[test]
+fn what_happens_when_it_cannot_be_recorded_is_for_the_policy() {
+    use session::Unrecorded;
+    let failed = Command::RecordingFailed { reason: "the disk is full".into() };
+    for (policy, shared, ended) in [
+        (Unrecorded::StopSharing, false, false),
+        (Unrecorded::EndSession, false, true),
+        (Unrecorded::GoOn, true, false),
+    ] {
+        let mut play = Play::with(Policy { unrecorded: policy, ..Policy::default() });
+        play.technician(Command::Ask { rights: vec![Right::View] }).unwrap();
+        play.customer(Command::Answer { rights: vec![Right::View] }).unwrap();
+        play.customer(Command::Picture { width: 800, height: 600 }).unwrap();
+        assert!(play.session.state().recorded);
+        play.act(Actor::Server, failed.clone()).unwrap();
+        assert_eq!(play.session.may_view(), shared, "{policy:?}");
+        assert_eq!(play.session.state().recorded, policy != Unrecorded::GoOn, "{policy:?}");
+        play.after(10_000);
+        assert_eq!(matches!(play.session.phase(), Phase::Ended { .. }), ended, "{policy:?}");
+        assert!(play.transcript().contains("The recording cannot go on: the disk is full"));
+    }
 }

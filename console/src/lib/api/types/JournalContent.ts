@@ -4,4 +4,8 @@ import type { History } from "./History";
 /**
  * What kind of entry it is, and what belongs to it.
  */
-export type JournalContent = { "kind": "change", } | { "kind": "note", } | { "kind": "mail", mail: number, } | { "kind": "remote_support", session: string, history: History | null, } | { "kind": "screenshot", session: string, number: number, };
+export type JournalContent = { "kind": "change", } | { "kind": "note", } | { "kind": "mail", mail: number, } | { "kind": "remote_support", session: string, history: History | null, 
+/**
+ * Why its evidence is not stored yet, when that was tried and failed.
+ */
+unstored: string | null, } | { "kind": "screenshot", session: string, number: number, };

@@ -2,7 +2,7 @@
 import type { Entry } from "./Entry";
 import type { History } from "./History";
 import type { SessionState } from "./SessionState";
-import type { Timestamp } from "./Timestamp";
+import type { Stretch } from "./Stretch";
 import type { TranscriptLine } from "./TranscriptLine";
 
 /**
@@ -10,6 +10,10 @@ import type { TranscriptLine } from "./TranscriptLine";
  */
 export type SessionPage = { state: SessionState, entries: Array<Entry>, transcript: Array<TranscriptLine>, history: History, 
 /**
- * When the first sharing began: the recording's time zero.
+ * Where the moments of the session lie in its video.
  */
-recording_from: Timestamp | null, };
+film: Array<Stretch>, 
+/**
+ * Why the evidence is not stored yet, when that was tried and failed.
+ */
+unstored: string | null, };

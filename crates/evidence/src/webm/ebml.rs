@@ -1,8 +1,5 @@
 //! EBML's bytes (RFC 8794): an id, a length, a body.
 
-/// The eight-byte length that says "until something else starts".
-pub const UNKNOWN_SIZE: [u8; 8] = [0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
-
 /// Elements one after the other.
 #[derive(Debug, Default)]
 pub struct Body(Vec<u8>);
@@ -21,16 +18,21 @@ impl Body {
 
 /// One element.
 pub fn element(id: u32, body: &[u8]) -> Vec<u8> {
+    let mut bytes = opening(id, body.len() as u64);
+    bytes.extend(body);
+    bytes
+}
+
+/// What stands before an element's body of that length.
+pub fn opening(id: u32, length: u64) -> Vec<u8> {
     let id = id.to_be_bytes();
     let skip = id.iter().take_while(|b| **b == 0).count();
     let mut bytes = id[skip..].to_vec();
-    let length = body.len() as u64;
     match length {
         0..127 => bytes.push(0x80 | length as u8),
         127..16_383 => bytes.extend((0x4000 | length as u16).to_be_bytes()),
         _ => bytes.extend((1 << 56 | length).to_be_bytes()),
     }
-    bytes.extend(body);
     bytes
 }
 

@@ -9,9 +9,16 @@ pub struct Header {
 }
 
 impl Header {
-    /// The codec configuration record ("AV1 in ISO-BMFF", 2.3): 8 bit, 4:4:4.
+    /// Whether it is 4:4:4 (profile 1), which this project codes only as GBR.
+    pub fn is_gbr(&self) -> bool {
+        self.profile == 1
+    }
+
+    /// The codec configuration record ("AV1 in ISO-BMFF", 2.3): 8 bit, 4:4:4 or 4:2:0.
     pub fn av1c(&self) -> Vec<u8> {
-        let mut bytes = vec![0x81, self.profile << 5 | self.level, 0, 0];
+        // chroma_subsampling_x and _y of 4:2:0.
+        let subsampling = if self.is_gbr() { 0 } else { 0x0C };
+        let mut bytes = vec![0x81, self.profile << 5 | self.level, subsampling, 0];
         bytes.extend(&self.obu);
         bytes
     }

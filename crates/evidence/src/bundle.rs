@@ -1,0 +1,152 @@
+//! The bundle: everything that remains of a session in one signed file.
+//!
+//! A ZIP archive, uncompressed, whose comment is `deskside-bundle-1 KEY SIGNATURE`. The signature (Ed25519) is under the
+//! SHA-256 of every byte before the comment, so that no byte of the file can be changed unnoticed. `manifest.json` has
+//! the length and SHA-256 of every other file, and tells where something was changed.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use ed25519_dalek::SigningKey;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{hex, seal};
+
+/// The names of the files that every bundle has.
+pub mod names {
+    /// The lengths and hashes of all others.
+    pub const MANIFEST: &str = "manifest.json";
+    /// The timeline as it was stored: one JSON object a line.
+    pub const TIMELINE: &str = "timeline.jsonl";
+    /// The signatures under the timeline's head.
+    pub const SEALS: &str = "seals.json";
+    /// The keys that have signed, and who endorsed them.
+    pub const KEYS: &str = "keys.json";
+    /// The transcript.
+    pub const TRANSCRIPT: &str = "transcript.txt";
+    /// The video, in a session whose screen was recorded.
+    pub const VIDEO: &str = "video.webm";
+    /// Where the pointer was, beside the video.
+    pub const POINTER: &str = "pointer.bin";
+}
+
+/// `deskside-bundle-1`, a key and a signature in hexadecimal, and the spaces between them.
+pub const SIGNATURE_BYTES: usize = MARK.len() + 1 + 64 + 1 + 128;
+const MARK: &str = "deskside-bundle-1";
+
+/// Why a bundle cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// The disk said no.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It is no archive.
+    #[error("the archive cannot be read: {0}")]
+    Zip(#[from] zip::result::ZipError),
+}
+
+/// A file of a bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Its name in the archive.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Its SHA-256 in hexadecimal.
+    pub sha256: String,
+}
+
+/// Writes a bundle from its first byte to its last.
+pub struct Writer<W: Write> {
+    zip: zip::ZipWriter<zip::write::StreamWriter<Signing<W>>>,
+    entries: Vec<Entry>,
+}
+
+impl<W: Write> Writer<W> {
+    /// Starts a bundle.
+    pub fn new(out: W) -> Self {
+        let out = Signing { out, tail: Vec::new(), sum: Sha256::new() };
+        Self { zip: zip::ZipWriter::new_stream(out), entries: vec![] }
+    }
+
+    /// Adds a file.
+    pub fn file(&mut self, name: &str, content: &mut dyn Read) -> Result<(), BundleError> {
+        let options = zip::write::SimpleFileOptions::default()
+            .compression_method(zip::CompressionMethod::Stored)
+            .large_file(true);
+        self.zip.start_file(name, options)?;
+        let (mut sum, mut bytes) = (Sha256::new(), 0);
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let got = content.read(&mut buffer)?;
+            if got == 0 {
+                break;
+            }
+            sum.update(&buffer[..got]);
+            bytes += got as u64;
+            self.zip.write_all(&buffer[..got])?;
+        }
+        self.entries.push(Entry { name: name.to_owned(), bytes, sha256: hex(&sum.finalize()) });
+        Ok(())
+    }
+
+    /// Adds the manifest, and signs everything.
+    pub fn finish(mut self, key: &SigningKey) -> Result<W, BundleError> {
+        let manifest = serde_json::to_vec_pretty(&self.entries).map_err(io::Error::other)?;
+        self.file(names::MANIFEST, &mut &manifest[..])?;
+        self.zip.set_comment("-".repeat(SIGNATURE_BYTES))?;
+        let Signing { mut out, sum, .. } = self.zip.finish()?.into_inner();
+        let comment = comment(key, &hex(&sum.finalize()));
+        out.write_all(comment.as_bytes())?;
+        out.flush()?;
+        Ok(out)
+    }
+}
+
+fn comment(key: &SigningKey, sum: &str) -> String {
+    format!("{MARK} {} {}", seal::public(key), seal::sign(key, &text(sum)))
+}
+
+fn text(sum: &str) -> String {
+    format!("deskside bundle 1\n{sum}\n")
+}
+
+/// Hashes what passes, and keeps the last [`SIGNATURE_BYTES`] back: there the signature goes.
+struct Signing<W> {
+    out: W,
+    tail: Vec<u8>,
+    sum: Sha256,
+}
+
+impl<W: Write> Write for Signing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.tail.extend_from_slice(bytes);
+        let ready = self.tail.len().saturating_sub(SIGNATURE_BYTES);
+        self.sum.update(&self.tail[..ready]);
+        self.out.write_all(&self.tail[..ready])?;
+        self.tail.drain(..ready);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Whether the signature at the end of a file holds: the key that signed, or `None`.
+pub fn signature<R: Read + Seek>(file: &mut R) -> io::Result<Option<String>> {
+    let length = file.seek(SeekFrom::End(0))?;
+    let Some(covered) = length.checked_sub(SIGNATURE_BYTES as u64) else { return Ok(None) };
+    file.seek(SeekFrom::Start(0))?;
+    let mut sum = Sha256::new();
+    io::copy(&mut file.take(covered), &mut sum)?;
+    let mut comment = String::new();
+    if file.read_to_string(&mut comment).is_err() {
+        return Ok(None);
+    }
+    let mut words = comment.split(' ');
+    let parts = (words.next(), words.next(), words.next(), words.next());
+    let (Some(MARK), Some(key), Some(signature), None) = parts else { return Ok(None) };
+    Ok(seal::signed(key, &text(&hex(&sum.finalize())), signature).then(|| key.to_owned()))
+}

@@ -1,0 +1,35 @@
+//! What proves a session: the recording's container, its segments, seals, bundles, and the verdict on them.
+//!
+//! No network, no clock, no chance. `docs/recording.md` describes the files, `docs/evidence.md` what a bundle proves.
+
+mod bundle;
+pub mod movie;
+pub mod reel;
+pub mod seal;
+mod segment;
+pub mod transcript;
+mod verdict;
+pub mod webm;
+
+pub use bundle::{BundleError, Entry, SIGNATURE_BYTES, Writer, names};
+pub use seal::{Endorsement, Seal, fingerprint};
+pub use segment::{Segment, Segments};
+pub use verdict::{Finding, Verdict, judge, line};
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Bytes from lower-case hexadecimal; nothing else is one.
+pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = |b: &u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    if text.len() != 2 * N || !text.as_bytes().iter().all(digits) {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}

@@ -1,0 +1,110 @@
+//! The video's file, as independent readers see it.
+
+use std::{path::Path, process::Command};
+
+use evidence::{
+    reel::{self, Record, Records},
+    webm::{self, Caption, Pictures},
+};
+use proptest::prelude::*;
+use protocol::Timestamp;
+
+use crate::{frames, video};
+
+/// What ffprobe says of a file, and its complaints.
+fn probe(path: &Path, arguments: &[&str]) -> (serde_json::Value, String) {
+    let output = Command::new("ffprobe")
+        .args(["-v", "warning", "-of", "json"])
+        .args(arguments)
+        .arg(path)
+        .output()
+        .expect("ffprobe is installed");
+    (serde_json::from_slice(&output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+fn captions() -> Vec<Caption> {
+    let caption = |from, text: &str| Caption { from, until: from + 900, text: text.into() };
+    vec![caption(0, "Tom: Hello"), caption(2_500, "Ada: ü 文 &amp; more"), caption(60_000, "after a long wait")]
+}
+
+#[test]
+fn a_video_is_whole_for_an_independent_reader() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.webm");
+    std::fs::write(&path, video(&frames(12), captions(), 90_000)).unwrap();
+    let (found, complaints) = probe(&path, &["-count_frames", "-show_format", "-show_streams", "-show_chapters"]);
+    assert_eq!(complaints, "");
+    assert_eq!(found["format"]["duration"], "90.000000");
+    assert_eq!(found["streams"][0]["codec_name"], "av1");
+    assert_eq!(found["streams"][0]["nb_read_frames"], "12");
+    assert_eq!(found["streams"][1]["codec_name"], "webvtt");
+    assert_eq!(found["streams"][1]["nb_read_frames"], "3");
+    let chapters = found["chapters"].as_array().unwrap();
+    assert_eq!(chapters.len(), 2);
+    assert_eq!((&chapters[1]["start_time"], &chapters[1]["tags"]["title"]), (&"4.000000".into(), &"Paused".into()));
+}
+
+#[test]
+fn the_words_stand_where_they_were_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.webm");
+    std::fs::write(&path, video(&frames(12), captions(), 90_000)).unwrap();
+    let (found, _) = probe(&path, &["-select_streams", "s", "-show_packets"]);
+    let times: Vec<_> =
+        found["packets"].as_array().unwrap().iter().map(|p| (&p["pts_time"], &p["duration_time"])).collect();
+    let expected = [("0.000000", "0.900000"), ("2.500000", "0.900000"), ("60.000000", "0.900000")];
+    assert_eq!(times.len(), expected.len());
+    for ((from, length), (a, b)) in times.iter().zip(expected) {
+        assert_eq!((from.as_str(), length.as_str()), (Some(a), Some(b)));
+    }
+}
+
+#[test]
+fn it_seeks_to_its_keyframes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.webm");
+    std::fs::write(&path, video(&frames(12), vec![], 20_000)).unwrap();
+    let (found, complaints) = probe(&path, &["-read_intervals", "8%+#1", "-select_streams", "v", "-show_packets"]);
+    assert_eq!(complaints, "");
+    assert_eq!(found["packets"][0]["pts_time"], "5.000000", "the keyframe before that place");
+}
+
+#[test]
+fn the_pictures_are_read_back_as_they_were() {
+    let frames = frames(8);
+    let read: Vec<_> = Pictures::new(&video(&frames, captions(), 9_000)[..]).map(Result::unwrap).collect();
+    assert_eq!(read.len(), 8);
+    for (n, (picture, (_, data))) in read.iter().zip(&frames).enumerate() {
+        assert_eq!((picture.time, &picture.data), (n as u64 * 1_000, data));
+    }
+}
+
+fn record() -> impl Strategy<Value = Record> {
+    let moment = any::<u64>().prop_map(Timestamp);
+    let data = prop::collection::vec(any::<u8>(), 0..200);
+    prop_oneof![
+        (moment.clone(), any::<u16>(), any::<u16>(), any::<bool>(), data)
+            .prop_map(|(at, width, height, key, data)| Record::Picture { at, width, height, key, data }),
+        (moment, any::<u16>(), any::<u16>()).prop_map(|(at, x, y)| Record::Pointer { at, x, y }),
+    ]
+}
+
+proptest! {
+    /// A reel that was cut off anywhere loses the records that were not whole, and no other.
+    #[test]
+    fn a_reel_that_was_cut_off_loses_only_what_was_cut(records in prop::collection::vec(record(), 1..12), cut in any::<prop::sample::Index>()) {
+        let encoded: Vec<_> = records.iter().map(reel::encode).collect();
+        let whole = encoded.concat();
+        let cut = cut.index(whole.len() + 1);
+        let mut length = 0;
+        let left = encoded.iter().take_while(|e| { length += e.len(); length <= cut }).count();
+        let read: Vec<_> = Records(&whole[..cut]).map(Result::unwrap).collect();
+        prop_assert_eq!(read, &records[..left]);
+    }
+
+    #[test]
+    fn no_bytes_break_the_readers(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        webm::oracle(&bytes);
+        reel::oracle(&bytes);
+    }
+}

@@ -1,0 +1,85 @@
+//! Everything that remains of a session, in one signed file.
+
+use std::{fs::File, io::Write};
+
+use evidence::{Writer, line, movie, names, transcript};
+use protocol::{Entry, Event, SessionId, UserRef};
+use session::{Actor, Command, Film, Stored};
+
+use super::{Kept, KeptReader, Sealing};
+use crate::{app::Shared, live, paths};
+
+const README: &str = "This is everything that remains of one Deskside support session.\n\n\
+    To check that nothing of it was changed, run deskside-verify on the bundle as it is, or open verify.html of any\n\
+    Deskside server in a browser and choose it there; neither needs a network. Compare the fingerprint of the key that\n\
+    they show with the one that the administrator of the server tells you.\n\n\
+    transcript.html   what was said and done, to read\n\
+    video.webm        the recorded screen, if one was shared, with subtitles and chapters\n\
+    timeline.jsonl    every event with the hash of the one before it\n\
+    seals.json        the server's signatures under the timeline\n";
+
+/// All that a bundle is made of.
+pub struct Contents {
+    id: SessionId,
+    stored: Vec<Stored>,
+    entries: Vec<Entry>,
+    seals: Vec<evidence::Seal>,
+}
+
+/// Writes into the timeline that somebody takes the evidence with them, and gathers it.
+pub async fn export(app: &Shared, id: &SessionId, by: Option<UserRef>) -> anyhow::Result<Contents> {
+    app.hub
+        .act_on_any(app, id, &Actor::Server, Command::Evidence { event: Event::Exported { by } })
+        .await
+        .map_err(|e| anyhow::anyhow!("the export cannot be noted: {e}"))?;
+    super::seal(app, id).await?;
+    let stored = live::stored(app, id).await?;
+    let entries = live::read_back(id, &stored)?;
+    Ok(Contents { id: id.clone(), stored, entries, seals: Sealing::seals(&app.db, id).await? })
+}
+
+/// Writes the bundle.
+pub fn pack<W: Write>(app: &Shared, contents: &Contents, out: W) -> anyhow::Result<W> {
+    let Contents { id, stored, entries, seals } = contents;
+    let data = &app.config.data;
+    let mut bundle = Writer::new(out);
+    bundle.file("README.txt", &mut README.as_bytes())?;
+    let timeline: String = stored.iter().map(line).collect();
+    bundle.file(names::TIMELINE, &mut timeline.as_bytes())?;
+    bundle.file(names::SEALS, &mut &serde_json::to_vec_pretty(seals)?[..])?;
+    bundle.file(names::KEYS, &mut &serde_json::to_vec_pretty(&app.sealing.endorsements())?[..])?;
+    bundle.file(names::TRANSCRIPT, &mut transcript::text(id, entries).as_bytes())?;
+    bundle.file("transcript.html", &mut transcript::html(id, entries).as_bytes())?;
+    let lines = serde_json::to_vec_pretty(&session::transcript(entries))?;
+    bundle.file("transcript.json", &mut &lines[..])?;
+    for (name, path) in [(names::VIDEO, paths::recording(data, id)), (names::POINTER, paths::pointer(data, id))] {
+        if let Some(kept) = Kept::open(&app.vault, path)? {
+            bundle.file(name, &mut KeptReader { kept, at: 0 })?;
+        }
+    }
+    let captions = movie::captions(entries, &Film::of(entries));
+    bundle.file("subtitles.vtt", &mut movie::webvtt(&captions).as_bytes())?;
+    for entry in entries {
+        let (name, path) = match &entry.event {
+            Event::SystemInfoRead { number, .. } => {
+                (format!("system/{number}.json"), paths::system_info(data, id, *number))
+            }
+            Event::ScreenshotTaken { number, .. } => {
+                (format!("screenshots/{number}.png"), paths::screenshot(data, id, *number))
+            }
+            Event::FilePosted { number, .. } => (format!("files/{number}"), paths::post(data, id, *number)),
+            Event::ShellStarted { number, .. } => {
+                if let Ok(file) = File::open(paths::shell(data, id, *number)) {
+                    bundle.file(&format!("shells/{number}.cast"), &mut app.vault.read(file)?)?;
+                }
+                continue;
+            }
+            _ => continue,
+        };
+        // What is missing is missing in the bundle too, and its verdict says so.
+        if let Ok(mut file) = File::open(path) {
+            bundle.file(&name, &mut file)?;
+        }
+    }
+    Ok(bundle.finish(&app.sealing.key())?)
+}

@@ -1,0 +1,52 @@
+//! The archive from the command line, beside a server that may run.
+
+use std::{fs::File, io::BufWriter, path::PathBuf};
+
+use anyhow::Context;
+use protocol::{Event, SessionId};
+
+use super::{export, pack};
+use crate::{
+    app::{self, Shared},
+    config::{Config, Task},
+    serve,
+};
+
+/// Does what was asked for.
+pub async fn run(config: Config, task: Task) -> anyhow::Result<()> {
+    anyhow::ensure!(config.data.is_dir(), "{} is not a data folder", config.data.display());
+    let app = serve::open(config).await?;
+    match task {
+        Task::Export { session, to } => write(app, session, to).await,
+        Task::RotateKey => {
+            app.sealing.rotate(app::now())?;
+            show(&app);
+            Ok(())
+        }
+        Task::Keys => {
+            show(&app);
+            Ok(())
+        }
+    }
+}
+
+async fn write(app: Shared, session: String, to: Option<PathBuf>) -> anyhow::Result<()> {
+    let id = SessionId::try_from(session).map_err(|e| anyhow::anyhow!("that is no session: {e}"))?;
+    let entries = app.hub.read(&app, &id).await?.context("there is no session by that name")?;
+    let stored = entries.iter().any(|e| matches!(e.event, Event::Stored { .. }));
+    anyhow::ensure!(stored, "its evidence is not complete yet: the session goes on, or it is being stored");
+    let contents = export(&app, &id, None).await?;
+    let path = to.unwrap_or_else(|| format!("session-{id}.deskside.zip").into());
+    let file = File::create_new(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    let packed =
+        move || pack(&app, &contents, BufWriter::new(file))?.into_inner()?.sync_all().map_err(anyhow::Error::from);
+    tokio::task::spawn_blocking(packed).await??;
+    println!("{}", path.display());
+    Ok(())
+}
+
+fn show(app: &Shared) {
+    for key in app.sealing.endorsements() {
+        println!("{}  since {}  {}", evidence::fingerprint(&key.key), evidence::transcript::utc(key.since), key.key);
+    }
+}

@@ -1,0 +1,92 @@
+//! What remains of a session: its recording and its transcript, complete, stored and sealed.
+
+mod bundle;
+mod command_line;
+mod sealing;
+mod video;
+
+use std::{sync::Arc, time::Duration};
+
+use protocol::{Event, SessionId};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+use session::{Actor, Command};
+use sha2::{Digest, Sha256};
+
+pub use bundle::{export, pack};
+pub use command_line::run;
+pub use sealing::Sealing;
+use video::KeptReader;
+pub use video::{Kept, so_far};
+
+use crate::{
+    app::{self, Shared},
+    live::Live,
+    secret,
+    store::tables::session_row,
+};
+
+/// How long to wait before trying again, when storing failed.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// Completes and stores the evidence of a session that has ended, trying again until it succeeds.
+pub fn finish_soon(app: Shared, live: Arc<Live>) {
+    tokio::spawn(async move {
+        while let Err(error) = finish(&app, &live).await {
+            tracing::error!(session = %live.id, %error, "the evidence cannot be stored; it is tried again");
+            app.unstored(&live.id, Some(error.to_string()));
+            tokio::time::sleep(AGAIN).await;
+        }
+        app.unstored(&live.id, None);
+        app.hub.remove(&live.id);
+    });
+}
+
+async fn finish(app: &Shared, live: &Arc<Live>) -> anyhow::Result<()> {
+    live.stop_recorder().await;
+    if !live.entries().await.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
+        let event = store(app, live).await?;
+        live.act(app, &Actor::Server, Command::Evidence { event }).await?;
+    }
+    // From here on the timeline says that the video is whole.
+    video::remove_reels(app, &live.id)?;
+    seal(app, &live.id).await?;
+    let row = session_row::ActiveModel {
+        id: Set(live.id.to_string()),
+        stored: Set(true),
+        key_hash: Set(None),
+        link_hash: Set(None),
+        ..Default::default()
+    };
+    row.update(&app.db).await?;
+    Ok(())
+}
+
+/// Makes the video, and says what is stored.
+async fn store(app: &Shared, live: &Arc<Live>) -> anyhow::Result<Event> {
+    let (entries, id, on) = (live.entries().await, live.id.clone(), app.clone());
+    let made = tokio::task::spawn_blocking(move || video::make(&on, &id, &entries)).await??;
+    if let Some(segment) = made.as_ref().and_then(|m| m.uncovered.clone()) {
+        live.segment(app, segment).await?;
+    }
+    let text = evidence::transcript::text(&live.id, &live.entries().await);
+    Ok(Event::Stored {
+        transcript_sha256: secret::hex(&Sha256::digest(text)),
+        recording_bytes: made.as_ref().map(|m| m.bytes),
+        pointer_sha256: made.as_ref().map(|m| m.pointer_sha256.clone()),
+        recording_sha256: made.map(|m| m.sha256),
+    })
+}
+
+/// Puts the server's seal under the timeline as it is now.
+pub async fn seal(app: &Shared, id: &SessionId) -> anyhow::Result<()> {
+    let stored = crate::live::stored(app, id).await?;
+    if let Some(head) = stored.last() {
+        app.sealing.seal(&app.db, id, head.seq, &head.hash, app::now()).await?;
+    }
+    Ok(())
+}
+
+/// Whether there is room to record: asked before a customer is.
+pub fn has_room(app: &Shared) -> bool {
+    !app.settings().record || app::free_bytes(&app.config.data) >= app.config.disk_floor_bytes
+}

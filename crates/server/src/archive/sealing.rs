@@ -1,0 +1,151 @@
+//! The keys by which this server seals timelines and signs bundles. Old ones are kept: what they have signed stays true.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::RwLock,
+};
+
+use anyhow::Context;
+use ed25519_dalek::SigningKey;
+use evidence::{Endorsement, Seal};
+use protocol::{SessionId, Timestamp};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder,
+};
+
+use crate::{app::stored_time, secret, store::tables::seal_row};
+
+/// The keys, the newest last.
+pub struct Sealing {
+    folder: PathBuf,
+    ring: RwLock<Ring>,
+}
+
+struct Ring {
+    keys: Vec<SigningKey>,
+    endorsements: Vec<Endorsement>,
+}
+
+impl Sealing {
+    /// Reads the keys, or makes the first one.
+    pub fn open(folder: &Path, now: Timestamp) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let list = folder.join("keys.json");
+        let mut endorsements: Vec<Endorsement> = match std::fs::read(&list) {
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).with_context(|| format!("{} cannot be read", list.display()))?
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => vec![],
+            Err(e) => return Err(e.into()),
+        };
+        let mut keys = Vec::new();
+        for n in 1..=endorsements.len() {
+            keys.push(SigningKey::from_bytes(&secret::kept(&Self::file(folder, n))?));
+        }
+        if keys.is_empty() {
+            let key = SigningKey::from_bytes(&secret::kept(&Self::file(folder, 1))?);
+            endorsements.push(Endorsement::new(&key, now, None));
+            keys.push(key);
+            write_whole(&list, &serde_json::to_vec_pretty(&endorsements)?)?;
+        }
+        let same = keys.iter().zip(&endorsements).all(|(k, e)| evidence::seal::public(k) == e.key && e.holds());
+        anyhow::ensure!(same, "the keys in {} do not belong together", folder.display());
+        Ok(Self { folder: folder.to_owned(), ring: RwLock::new(Ring { keys, endorsements }) })
+    }
+
+    fn file(folder: &Path, number: usize) -> PathBuf {
+        folder.join(format!("{number}.key"))
+    }
+
+    fn ring(&self) -> std::sync::RwLockReadGuard<'_, Ring> {
+        self.ring.read().expect("nobody panics while holding the keys")
+    }
+
+    /// The key that signs now.
+    pub fn key(&self) -> SigningKey {
+        self.ring().keys.last().expect("there is always a key").clone()
+    }
+
+    /// All keys, the newest last, each endorsed by the one before it.
+    pub fn endorsements(&self) -> Vec<Endorsement> {
+        self.ring().endorsements.clone()
+    }
+
+    /// A new key takes over, endorsed by the one before it.
+    pub fn rotate(&self, now: Timestamp) -> anyhow::Result<()> {
+        let mut ring = self.ring.write().expect("nobody panics while holding the keys");
+        let key = SigningKey::from_bytes(&secret::kept(&Self::file(&self.folder, ring.keys.len() + 1))?);
+        let mut endorsements = ring.endorsements.clone();
+        endorsements.push(Endorsement::new(&key, now, ring.keys.last()));
+        write_whole(&self.folder.join("keys.json"), &serde_json::to_vec_pretty(&endorsements)?)?;
+        ring.endorsements = endorsements;
+        ring.keys.push(key);
+        Ok(())
+    }
+
+    /// Seals a timeline, once for each of its lengths.
+    pub async fn seal(
+        &self,
+        db: &DatabaseConnection,
+        session: &SessionId,
+        seq: u32,
+        head: &session::Link,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let seal = Seal::new(&self.key(), session.clone(), seq, head, now);
+        if Self::seals(db, session).await?.iter().any(|s| s.seq == seq && s.hash == seal.hash) {
+            return Ok(());
+        }
+        let row = seal_row::ActiveModel {
+            session: Set(session.to_string()),
+            at: Set(stored_time(now)),
+            body: Set(serde_json::to_string(&seal)?),
+            ..Default::default()
+        };
+        row.insert(db).await?;
+        Ok(())
+    }
+
+    /// The seals of a session, the oldest first.
+    pub async fn seals(db: &DatabaseConnection, session: &SessionId) -> anyhow::Result<Vec<Seal>> {
+        let rows = seal_row::Entity::find()
+            .filter(seal_row::Column::Session.eq(session.as_str()))
+            .order_by_asc(seal_row::Column::Id)
+            .all(db)
+            .await?;
+        Ok(rows.iter().map(|r| serde_json::from_str(&r.body)).collect::<Result<_, _>>()?)
+    }
+}
+
+/// Writes a file beside its place, and puts it there when it is on the disk.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let beside = path.with_extension("new");
+    let mut file = std::fs::File::create(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&beside, path)?;
+    std::fs::File::open(path.parent().expect("a path of ours has a folder"))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_kept_and_each_new_one_is_endorsed() {
+        let folder = tempfile::tempdir().unwrap();
+        let sealing = Sealing::open(folder.path(), Timestamp(1)).unwrap();
+        let first = sealing.key();
+        sealing.rotate(Timestamp(2)).unwrap();
+        assert_ne!(sealing.key(), first);
+        let again = Sealing::open(folder.path(), Timestamp(3)).unwrap();
+        assert_eq!((again.key(), again.endorsements()), (sealing.key(), sealing.endorsements()));
+        let second = &again.endorsements()[1];
+        assert_eq!(second.by.as_ref().unwrap().0, evidence::seal::public(&first));
+        assert!(second.holds());
+        // A key that somebody put in another's place is noticed at the start.
+        std::fs::write(folder.path().join("1.key"), [9; 32]).unwrap();
+        assert!(Sealing::open(folder.path(), Timestamp(4)).is_err());
+    }
+}

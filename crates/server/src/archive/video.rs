@@ -1,0 +1,200 @@
+//! The video: made of the reels and the timeline, kept in the vault, and read from it in parts.
+
+use std::{
+    fs::File,
+    io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+use evidence::{
+    Segment,
+    movie::{self, Plan},
+    reel::{Record, Records},
+    webm,
+};
+use protocol::{Entry, SessionId};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    app::Shared,
+    paths, secret,
+    vault::{self, Vault},
+};
+
+/// A video that was made.
+pub struct Made {
+    pub bytes: u64,
+    pub sha256: String,
+    pub pointer_sha256: String,
+    /// What the reels have beyond the timeline's segments.
+    pub uncovered: Option<Segment>,
+}
+
+/// All reels of a session, in the order in which they were written.
+fn reels(app: &Shared, id: &SessionId) -> Vec<PathBuf> {
+    let all = (1..).map(|n| paths::reel(&app.config.data, id, n));
+    all.take_while(|path| path.exists()).collect()
+}
+
+fn records(vault: &Vault, paths: Vec<PathBuf>) -> impl Iterator<Item = io::Result<Record>> {
+    paths.into_iter().flat_map(move |path| -> Box<dyn Iterator<Item = io::Result<Record>>> {
+        match File::open(path).and_then(|file| vault.read(BufReader::new(file))) {
+            Ok(reader) => Box::new(Records(BufReader::new(reader))),
+            // A power cut may have come before the file's head was on the disk.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Box::new(std::iter::empty()),
+            Err(error) => Box::new(std::iter::once(Err(error))),
+        }
+    })
+}
+
+/// Makes the video of a session; `None` when not even one picture was recorded. A video that is there already is made
+/// anew: only the timeline says that one is whole.
+pub fn make(app: &Shared, id: &SessionId, entries: &[Entry]) -> anyhow::Result<Option<Made>> {
+    let reels = reels(app, id);
+    let Some(plan) = movie::plan(entries, records(&app.vault, reels.clone()))? else { return Ok(None) };
+    let (bytes, sha256) = write(app, &plan, reels, &paths::recording(&app.config.data, id))?;
+    let pointer = paths::pointer(&app.config.data, id);
+    keep_sealed(&app.vault, &pointer, |out| out.write_all(&plan.pointer))?;
+    let busy = serde_json::to_vec(&plan.busy)?;
+    keep_sealed(&app.vault, &paths::activity(&app.config.data, id), |out| out.write_all(&busy))?;
+    let pointer_sha256 = secret::hex(&Sha256::digest(&plan.pointer));
+    Ok(Some(Made { bytes, sha256, pointer_sha256, uncovered: plan.uncovered }))
+}
+
+fn write(app: &Shared, plan: &Plan, reels: Vec<PathBuf>, path: &Path) -> anyhow::Result<(u64, String)> {
+    let mut pictures = records(&app.vault, reels).filter_map(|record| match record {
+        Ok(Record::Picture { data, .. }) => Some(Ok(data)),
+        Ok(Record::Pointer { .. }) => None,
+        Err(error) => Some(Err(error)),
+    });
+    let next = || pictures.next().unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()));
+    let mut sum = Summed { sum: Sha256::new(), bytes: 0 };
+    keep_sealed(&app.vault, path, |out| {
+        webm::write(&plan.movie, &plan.first, next, Tee(out, &mut sum)).map(drop).map_err(io::Error::other)
+    })?;
+    Ok((sum.bytes, secret::hex(&sum.sum.finalize())))
+}
+
+struct Summed {
+    sum: Sha256,
+    bytes: u64,
+}
+
+struct Tee<'a, W>(W, &'a mut Summed);
+
+impl<W: Write> Write for Tee<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.0.write(bytes)?;
+        self.1.sum.update(&bytes[..written]);
+        self.1.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes a finished file of the vault beside its place, and puts it there when it is on the disk.
+pub fn keep_sealed(
+    vault: &Vault,
+    path: &Path,
+    content: impl FnOnce(&mut vault::Writer<BufWriter<File>>) -> io::Result<()>,
+) -> io::Result<()> {
+    let folder = path.parent().expect("a path of ours has a folder");
+    std::fs::create_dir_all(folder)?;
+    let beside = path.with_extension("new");
+    let written = (|| {
+        let mut writer = vault.create(BufWriter::new(File::create(&beside)?))?;
+        content(&mut writer)?;
+        writer.finish()?.into_inner()?.sync_all()
+    })();
+    if let Err(error) = written {
+        // What is half there takes the room that the disk may lack.
+        let _ = std::fs::remove_file(&beside);
+        return Err(error);
+    }
+    std::fs::rename(&beside, path)?;
+    File::open(folder)?.sync_all()
+}
+
+/// The reels are of no use once the video is stored.
+pub fn remove_reels(app: &Shared, id: &SessionId) -> io::Result<()> {
+    // From the last to the first: whoever is interrupted finds the rest again.
+    reels(app, id).iter().rev().try_for_each(std::fs::remove_file)
+}
+
+/// What is recorded so far of a session that goes on: a video until now, made for whoever asks.
+pub fn so_far(app: &Shared, id: &SessionId, entries: &[Entry]) -> anyhow::Result<Option<Vec<u8>>> {
+    let reels = reels(app, id);
+    let Some(plan) = movie::plan(entries, records(&app.vault, reels.clone()))? else { return Ok(None) };
+    let mut pictures = records(&app.vault, reels).filter_map(|record| match record {
+        Ok(Record::Picture { data, .. }) => Some(Ok(data)),
+        Ok(Record::Pointer { .. }) => None,
+        Err(error) => Some(Err(error)),
+    });
+    let next = || pictures.next().unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()));
+    Ok(Some(webm::write(&plan.movie, &plan.first, next, Vec::new())?))
+}
+
+/// A finished file of the vault.
+pub struct Kept {
+    path: PathBuf,
+    key: vault::FileKey,
+    /// The length of its plaintext.
+    pub bytes: u64,
+}
+
+impl Kept {
+    /// Opens a file; `None` when it is not there.
+    pub fn open(vault: &Vault, path: PathBuf) -> io::Result<Option<Self>> {
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        let mut head = [0; vault::HEAD];
+        file.read_exact(&mut head)?;
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "this file is not whole");
+        let bytes = vault::plain_length(file.metadata()?.len()).ok_or_else(damaged)?;
+        Ok(Some(Self { path, key: vault.unlock(&head)?, bytes }))
+    }
+
+    /// At most `most` bytes from `from` on.
+    pub fn part(&self, from: u64, most: usize) -> io::Result<Vec<u8>> {
+        let end = (from + most as u64).min(self.bytes);
+        if from >= end {
+            return Ok(vec![]);
+        }
+        let chunk = vault::CHUNK as u64;
+        let (first, last) = (from / chunk, (end - 1) / chunk);
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(vault::chunk_at(first)))?;
+        let mut sealed = Vec::new();
+        file.take(vault::chunk_at(last + 1) - vault::chunk_at(first)).read_to_end(&mut sealed)?;
+        let mut plain = self.key.chunks(first, sealed)?;
+        let skip = usize::try_from(from - first * chunk).expect("less than a chunk");
+        let wanted = usize::try_from(end - from).expect("no more than was asked for");
+        if plain.len() < skip + wanted {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "this file is not whole"));
+        }
+        plain.drain(..skip);
+        plain.truncate(wanted);
+        Ok(plain)
+    }
+}
+
+/// Reads a kept file from its start.
+pub struct KeptReader {
+    pub kept: Kept,
+    pub at: u64,
+}
+
+impl Read for KeptReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let part = self.kept.part(self.at, buffer.len())?;
+        buffer[..part.len()].copy_from_slice(&part);
+        self.at += part.len() as u64;
+        Ok(part.len())
+    }
+}

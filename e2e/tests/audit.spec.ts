@@ -1,0 +1,160 @@
+// The auditor, a year later: the video at any place, the bundle, its verdict, and what tampering does to it.
+
+import { expect, test, type Page } from '@playwright/test';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { answer, CUSTOMER } from '../lib/people';
+import { BINARIES, until } from '../lib/processes';
+import { stage } from '../lib/stage';
+
+const at = stage({ server: ['--grace-seconds', '30'] });
+
+/** What deskside-verify says, and whether it is content. */
+function verify(file: string, ...more: string[]) {
+  const said = spawnSync(join(BINARIES, 'deskside-verify'), [file, ...more]);
+  return { words: said.stdout.toString(), whole: said.status === 0 };
+}
+
+const COLOURS = ['#204060', '#a02030', '#30a050', '#c09020', '#7040a0', '#209090'];
+const rgb = (colour: string) => [1, 3, 5].map((n) => parseInt(colour.slice(n, n + 2), 16));
+
+/** The pixel of a canvas or a video at nine tenths of its width and height. */
+const corner = (element: HTMLCanvasElement | HTMLVideoElement) => {
+  const video = element instanceof HTMLVideoElement;
+  const [width, height] = video ? [element.videoWidth, element.videoHeight] : [element.width, element.height];
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext('2d')!;
+  context.drawImage(element, 0, 0);
+  return [...context.getImageData(Math.floor(width * 0.9), Math.floor(height * 0.9), 1, 1).data].slice(0, 3);
+};
+
+/** Paints the customer's desktop; returns when the technician sees it. */
+async function paint(page: Page, colour: string): Promise<number> {
+  at.desktop.open('xsetroot', ['-solid', colour]);
+  await expect.poll(() => page.locator('canvas.picture').evaluate(corner)).toEqual(rgb(colour));
+  return Date.now();
+}
+
+test('a session with chat, control, a file, a pause and a hold is exported, verified, tampered with, and found out', async ({ page, request }, info) => {
+  await at.join(page, request);
+  const id = page.url().match(/sessions\/([^/?]+)/)![1]!;
+  await page.getByLabel('Message').fill('Please show me the printer’s window.');
+  await page.getByLabel('Message').press('Enter');
+  await page.getByRole('button', { name: 'Share screen' }).click();
+  await answer(at.desktop, 'control');
+  await expect(page.getByText('You control', { exact: true })).toBeVisible();
+
+  // The screen changes, is resized, is paused, and goes on.
+  const seen: { colour: string; at: number }[] = [];
+  for (const colour of COLOURS.slice(0, 3)) seen.push({ colour, at: await paint(page, colour) });
+  at.desktop.resize(1024, 768);
+  await expect(page.locator('canvas.picture')).toHaveAttribute('width', '1024');
+  seen.push({ colour: COLOURS[3]!, at: await paint(page, COLOURS[3]!) });
+  await at.desktop.keys('^Your screen is shared$', 'Tab', 'space');
+  await expect(page.getByText('The customer has paused the screen.')).toBeVisible();
+  await at.desktop.keys('^Your screen is shared$', 'space');
+  await expect(page.getByText('The customer has paused the screen.')).toBeHidden();
+  for (const colour of COLOURS.slice(4)) seen.push({ colour, at: await paint(page, colour) });
+
+  // A file, and a hold.
+  writeFileSync(join(at.home, 'log.txt'), 'toner low\n');
+  await page.getByRole('tab', { name: 'Files' }).click();
+  await page.getByRole('button', { name: 'Ask the customer' }).click();
+  await answer(at.desktop, 'files', false);
+  const download = page.waitForEvent('download');
+  await page.getByLabel('Choose log.txt').check();
+  await page.getByRole('button', { name: 'Download' }).click();
+  await download;
+  await page.getByRole('button', { name: 'End session' }).click();
+  await page.getByRole('button', { name: /^Hold session/ }).click();
+  await expect(page.getByRole('heading', { name: 'The session is on hold' })).toBeVisible();
+  await page.getByRole('button', { name: 'Open again' }).click();
+  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  await page.getByRole('button', { name: 'End session' }).click();
+  await page.getByRole('button', { name: /^Close session/ }).click();
+  await page.getByRole('link', { name: 'To the incident' }).click();
+  const entry = page.getByRole('listitem').filter({ hasText: 'Remote support history' });
+  await expect(entry.getByText('linked', { exact: true })).toBeVisible();
+
+  // The video: 50 places anywhere, each with what was on the screen then.
+  await entry.getByRole('link', { name: /Video/ }).click();
+  const video = page.getByLabel('Recording of the shared screen');
+  await expect.poll(() => video.evaluate((v: HTMLVideoElement) => v.duration)).toBeGreaterThan(3);
+  const { film } = await (await page.request.get(`${at.server.url}/api/sessions/${id}`)).json();
+  expect(film.map((s: { end: string }) => s.end)).toEqual(['paused', 'stopped']);
+  const moment = (time: number) => {
+    const stretch = film.findLast((s: { from: number }) => s.from <= time)!;
+    return stretch.at + Math.min(time, stretch.until) - stretch.from;
+  };
+  const cards = film.map((s: { at: number; from: number; until: number }) => s.at + s.until - s.from);
+  const duration = await video.evaluate((v: HTMLVideoElement) => v.duration * 1000);
+  let compared = 0;
+  for (let n = 0; n < 50; n++) {
+    // Spread over all of it by the golden ratio: the same places in every run.
+    const place = ((n * 0.618034) % 1) * (duration - 50);
+    const picture = await video.evaluate(async (v: HTMLVideoElement, to) => {
+      v.currentTime = to / 1000;
+      await new Promise((r) => v.addEventListener('seeked', r, { once: true }));
+    }, place).then(() => video.evaluate(corner));
+    const card = cards.some((c: number) => place >= c + 300 && place < c + 2_900);
+    const shown = seen.filter((s) => moment(s.at) <= place).at(-1);
+    const next = seen.find((s) => moment(s.at) > place);
+    // Between asking for a colour and seeing it either may be on the screen.
+    const unsure = !shown || (next && moment(next.at) - place < 900) || cards.some((c: number) => Math.abs(place - c) < 300 || Math.abs(place - c - 3_000) < 900);
+    if (card) expect(picture, `the card at ${place}`).toEqual([24, 26, 32]);
+    else if (!unsure) expect(picture, `what was seen at ${place}`).toEqual(rgb(shown.colour));
+    else expect([...COLOURS.map(rgb), [0x3a, 0x6e, 0xa5], [24, 26, 32]], `something of this session at ${place}`).toContainEqual(picture);
+    if (card || !unsure) compared++;
+  }
+  expect(compared, 'most places say exactly what must be there').toBeGreaterThan(20);
+  await page.getByRole('button', { name: /^Go to: .*has paused the screen/ }).click();
+  await expect(page.getByText('Paused by the customer')).toBeVisible();
+  await page.getByLabel('Subtitles').check();
+  await page.screenshot({ path: 'results/player.png' });
+
+  // The bundle, as the page gives it.
+  const bundled = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Export signed bundle' }).click();
+  const bundle = info.outputPath('bundle.zip');
+  await (await bundled).saveAs(bundle);
+  const keys = spawnSync(join(BINARIES, 'deskside-server'), ['--data', at.server.data, 'keys']).stdout.toString();
+  const fingerprint = keys.match(/^(\S+( \S+)*)  since/m)![1]!;
+  const good = verify(bundle, '--key', fingerprint);
+  expect(good.words).toContain('WHOLE: nothing was changed since it was signed.');
+  expect(good.words).toContain('INC-1001 for Ada Morgan (The printer prints nothing)');
+  expect(good.words).toContain(`signed by the key ${fingerprint}`);
+  expect(good.whole).toBe(true);
+  expect(verify(bundle, '--key', 'ffff ffff').words).toContain('NOT SIGNED by the key that you expect.');
+
+  // Somebody changes a word of the chat, somebody else a byte of the video.
+  const bytes = readFileSync(bundle);
+  const tampered = info.outputPath('tampered.zip');
+  const word = bytes.indexOf('printer’s window');
+  writeFileSync(tampered, Buffer.concat([bytes.subarray(0, word), Buffer.from('P'), bytes.subarray(word + 1)]));
+  const words = verify(tampered);
+  expect(words.whole).toBe(false);
+  expect(words.words).toContain('CHANGED: The timeline was changed');
+  const inVideo = bytes.indexOf(Buffer.from([0x1a, 0x45, 0xdf, 0xa3])) + 5_000;
+  bytes[inVideo]! ^= 1;
+  writeFileSync(tampered, bytes);
+  const pixels = verify(tampered);
+  expect(pixels.whole).toBe(false);
+  expect(pixels.words).toContain('CHANGED: video.webm was changed after it was stored.');
+  expect(pixels.words).toMatch(/CHANGED: The video was changed in its segment \d+, recorded until 20\d\d-/);
+
+  // The same from the command line, beside the running server; and it goes on after another key.
+  const again = info.outputPath('again.zip');
+  const told = spawnSync(join(BINARIES, 'deskside-server'), ['--data', at.server.data, 'export', id, '--to', again]);
+  expect(told.stderr.toString()).not.toContain('Error');
+  expect(verify(again, '--key', fingerprint).whole).toBe(true);
+  spawnSync(join(BINARIES, 'deskside-server'), ['--data', at.server.data, 'rotate-key']);
+  const later = info.outputPath('later.zip');
+  spawnSync(join(BINARIES, 'deskside-server'), ['--data', at.server.data, 'export', id, '--to', later]);
+  expect(verify(later, '--key', fingerprint).whole, 'the old key leads to the new one').toBe(true);
+  expect(verify(later).words).not.toContain(`signed by the key ${fingerprint}`);
+  await until('the exports are in the timeline', async () => {
+    const { entries } = await (await page.request.get(`${at.server.url}/api/sessions/${id}`)).json();
+    return entries.filter((e: { event: { type: string } }) => e.event.type === 'exported').length === 3;
+  });
+});
