@@ -20,10 +20,13 @@ export async function furnish(server: Server, request: APIRequestContext): Promi
   const token = server.setupLink.split('#')[1];
   await ask('/api/setup', { token, organisation: 'Northwind Support', user: { ...ADMIN, administrator: true } });
   const technician = await ask('/api/users', { ...TECHNICIAN, administrator: false });
+  const { name, email, team } = TECHNICIAN;
+  const change = await request.put(`${server.url}/api/users/${technician.id}`, { data: { name, email, team, password: '', administrator: false, disabled: false, may_watch: true, may_export: true, may_delete: false, reach: 'team' } });
+  expect(change.ok(), await change.text()).toBe(true);
   const customer = await ask('/api/customers', CUSTOMER);
   const incident = await ask('/api/incidents', {
     customer: customer.id, subject: 'The printer prints nothing', description: 'Since this morning. The light is green.',
-    status: 'new', priority: 'high', owner: technician.id, team: 'Service desk'
+    status: 'new', priority: 'high', kind: 'Incident', owner: technician.id, team: 'Service desk'
   });
   return { incident: incident.id };
 }

@@ -2,9 +2,9 @@
 
 import { expect, test, type Page } from '@playwright/test';
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { answer, CUSTOMER } from '../lib/people';
+import { ADMIN, answer, CUSTOMER, signIn, TECHNICIAN } from '../lib/people';
 import { BINARIES, until } from '../lib/processes';
 import { stage } from '../lib/stage';
 
@@ -36,7 +36,7 @@ async function paint(page: Page, colour: string): Promise<number> {
   return Date.now();
 }
 
-test('a session with chat, control, a file, a pause and a hold is exported, verified, tampered with, and found out', async ({ page, request }, info) => {
+test('a session with chat, control, a file, a pause and a hold is exported, verified, tampered with, and found out', async ({ page, browser, request }, info) => {
   await at.join(page, request);
   const id = page.url().match(/sessions\/([^/?]+)/)![1]!;
   await page.getByLabel('Message').fill('Please show me the printer’s window.');
@@ -157,4 +157,61 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
     const { entries } = await (await page.request.get(`${at.server.url}/api/sessions/${id}`)).json();
     return entries.filter((e: { event: { type: string } }) => e.event.type === 'exported').length === 3;
   });
+
+  // Found by a word that was said, and opened at that moment; who watched is in the timeline.
+  await page.getByRole('link', { name: 'History', exact: true }).click();
+  await page.getByLabel('Search all sessions').fill('log.tx');
+  const hit = page.getByRole('listitem').filter({ hasText: 'Tom Becker with Ada Morgan' });
+  await expect(hit.locator('mark')).toHaveText(['log', 'txt']);
+  await page.screenshot({ path: 'results/search.png' });
+  await hit.getByRole('link', { name: /has fetched the file/ }).click();
+  const carried = (await (await page.request.get(`${at.server.url}/api/sessions/${id}`)).json()).entries.find((e: { event: { type: string } }) => e.event.type === 'file_carried');
+  await expect.poll(() => video.evaluate((v: HTMLVideoElement) => v.currentTime * 1000)).toBeCloseTo(moment(carried.at), -2);
+  await page.getByRole('link', { name: 'History', exact: true }).click();
+  await page.getByLabel('Search all sessions').fill('nobody-said-this');
+  await expect(page.getByText('Nothing was said by these words')).toBeVisible();
+
+  // The numbers of it.
+  await page.getByRole('link', { name: 'Reports' }).click();
+  await expect(page.getByRole('row', { name: /Tom Becker 1 1/ })).toBeVisible();
+  await expect(page.getByRole('row', { name: /closed by the technician 1 1/ })).toBeVisible();
+  await page.screenshot({ path: 'results/reports.png', fullPage: true });
+  const csv = page.waitForEvent('download');
+  await page.getByRole('link', { name: 'CSV' }).click();
+  expect(readFileSync(await (await csv).path(), 'utf8')).toContain(`${id},`);
+
+  // A colleague of another team finds nothing, and comes in by no address.
+  const stranger = { ...TECHNICIAN, login: 'uwe', name: 'Uwe Fremd', email: 'uwe@northwind.example', team: 'Sales' };
+  const admin = await (await browser.newContext()).newPage();
+  await signIn(admin, at.server, ADMIN);
+  expect((await admin.request.post(`${at.server.url}/api/users`, { data: { ...stranger, administrator: false } })).status()).toBe(201);
+  const uwe = await (await browser.newContext()).newPage();
+  await signIn(uwe, at.server, stranger);
+  expect(await (await uwe.request.get(`${at.server.url}/api/past?q=printer`)).json()).toEqual([]);
+  for (const [method, path] of [['get', ''], ['get', '/transcript.txt'], ['post', '/watch'], ['post', '/bundle']] as const) {
+    expect((await uwe.request[method](`${at.server.url}/api/sessions/${id}${path}`)).status(), path).toBe(403);
+  }
+  const { address } = await (await page.request.post(`${at.server.url}/api/sessions/${id}/watch`)).json();
+  expect((await uwe.request.get(`${at.server.url}${address}/recording.webm`)).status(), 'a link is for one person').toBe(403);
+  expect((await page.request.post(`${at.server.url}/api/sessions/${id}/delete`, { data: { reason: 'no right' } })).status()).toBe(403);
+
+  // The administrator: under legal hold nothing is deleted; then all of it is, and a signed note stays.
+  await admin.goto(`${at.server.url}/console/history/${id}`);
+  await admin.getByRole('button', { name: 'Legal hold' }).click();
+  await admin.getByLabel('Reason').fill('case 4711');
+  await admin.getByRole('button', { name: 'Put under legal hold' }).click();
+  await expect(admin.getByText('Under legal hold by Eva Lindner: case 4711.')).toBeVisible();
+  await expect(admin.getByRole('button', { name: 'Delete' })).toBeDisabled();
+  expect((await admin.request.post(`${at.server.url}/api/sessions/${id}/delete`, { data: { reason: 'x' } })).status()).toBe(409);
+  await admin.getByRole('button', { name: 'End the legal hold' }).click();
+  await admin.getByLabel('Reason').fill('the case is closed');
+  await admin.getByRole('button', { name: 'End the hold' }).click();
+  await admin.getByRole('button', { name: 'Delete' }).click();
+  await admin.getByLabel('Reason').fill('asked for by the customer');
+  await admin.getByRole('button', { name: 'Delete for good' }).click();
+  await expect(admin.getByText(/Deleted by Eva Lindner on .*: asked for by the customer\./)).toBeVisible();
+  await admin.screenshot({ path: 'results/deleted.png' });
+  expect((await admin.request.get(`${at.server.url}/api/sessions/${id}`)).status()).toBe(404);
+  expect(await (await admin.request.get(`${at.server.url}/api/past?q=printer`)).json()).toEqual([]);
+  expect(readdirSync(join(at.server.data, 'recordings')).filter((f) => f.startsWith(id))).toEqual([]);
 });

@@ -9,7 +9,8 @@ import { stage } from '../lib/stage';
 
 /** The video as an independent reader sees it. */
 async function recorded(request: APIRequestContext, session: string, file: string) {
-  const answer = await request.get(`${at.server.url}/api/sessions/${session}/recording.webm`);
+  const { address } = await (await request.post(`${at.server.url}/api/sessions/${session}/watch`)).json();
+  const answer = await request.get(`${at.server.url}${address}/recording.webm`);
   writeFileSync(file, await answer.body());
   const probed = spawnSync('ffprobe', ['-v', 'warning', '-count_frames', '-select_streams', 'v', '-show_entries', 'stream=nb_read_frames', '-of', 'csv=p=0', file]);
   return { pictures: Number(probed.stdout.toString().trim()), complaints: probed.stderr.toString() };

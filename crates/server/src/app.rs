@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::{
-    archive::Sealing, config::Config, identity::Identity, live::Hub, mail::Mailer, store::tables::setting,
-    throttle::Throttle, vault::Vault,
+    archive::Sealing, config::Config, identity::Identity, live::Hub, mail::Mailer, playback::Playback,
+    store::tables::setting, throttle::Throttle, vault::Vault,
 };
 
 /// The shared parts.
@@ -36,6 +36,8 @@ pub struct App {
     pub setup: Mutex<Option<String>>,
     /// Why the evidence of these sessions is not stored yet.
     pub unstored: Mutex<std::collections::HashMap<SessionId, String>>,
+    /// Links to recordings that somebody watches.
+    pub playback: Playback,
     /// When each technician was heard of for the last time.
     pub seen: Mutex<std::collections::HashMap<i32, Timestamp>>,
     /// The support program's bytes, read once.
@@ -60,6 +62,8 @@ pub struct Settings {
     pub record: bool,
     /// What happens when they cannot be.
     pub unrecorded: session::Unrecorded,
+    /// When evidence is deleted; the first rule that fits counts.
+    pub retention: Vec<crate::archive::RetentionRule>,
     /// What technicians may ask customers for at all.
     pub rights: Vec<protocol::Right>,
     /// The invitation's subject: `{{number}}`, `{{subject}}`, `{{customer}}`, `{{technician}}`, `{{organisation}}`.
@@ -76,6 +80,7 @@ impl Default for Settings {
             link_hours: 24,
             record: true,
             unrecorded: session::Unrecorded::default(),
+            retention: Vec::new(),
             rights: protocol::Right::ALL.to_vec(),
             mail_subject: "[{{number}}] {{subject}}: your support session".into(),
             mail_text: "Dear {{customer}},\n\n\

@@ -11,6 +11,7 @@ mod identity;
 mod live;
 mod mail;
 mod paths;
+mod playback;
 mod quic;
 mod secret;
 mod serve;

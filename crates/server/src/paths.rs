@@ -68,3 +68,8 @@ pub fn vault(data: &Path) -> PathBuf {
 pub fn sealing_keys(data: &Path) -> PathBuf {
     data.join("sealing")
 }
+
+/// The folders in which files begin with a session's name.
+pub fn kept(data: &Path) -> [PathBuf; 5] {
+    ["recordings", "posts", "shells", "system", "screenshots"].map(|folder| data.join(folder))
+}

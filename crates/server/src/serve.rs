@@ -12,12 +12,15 @@ use sea_orm::{EntityTrait, PaginatorTrait};
 use crate::{
     api,
     app::{self, App, Settings, Shared},
+    archive,
     archive::Sealing,
     config::Config,
     identity::Identity,
     live::Hub,
     mail::Mailer,
-    paths, quic, secret, store,
+    paths,
+    playback::Playback,
+    quic, secret, store,
     store::tables::user,
     throttle::Throttle,
     vault::Vault,
@@ -28,6 +31,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.data).with_context(|| format!("cannot create {}", config.data.display()))?;
     let app = open(config).await?;
     app.hub.load(&app).await?;
+    tokio::spawn(archive::keep_rules(app.clone()));
     let router = api::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let handle = axum_server::Handle::new();
     tokio::spawn(stop_when_told(handle.clone(), Duration::from_secs(app.config.stop_seconds)));
@@ -60,6 +64,7 @@ pub async fn open(config: Config) -> anyhow::Result<Shared> {
         vault: Vault::open(&paths::vault(&config.data))?,
         sealing: Sealing::open(&paths::sealing_keys(&config.data), app::now())?,
         unstored: Mutex::default(),
+        playback: Playback::default(),
         mailer: Mailer::new(&config)?,
         hub: Hub::default(),
         settings: RwLock::new(settings),

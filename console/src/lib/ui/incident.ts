@@ -22,6 +22,7 @@ export const asInput = (i: Incident): IncidentInput => ({
   description: i.description,
   status: i.status,
   priority: i.priority,
+  kind: i.kind,
   owner: i.owner?.id ?? null,
   team: i.team
 });

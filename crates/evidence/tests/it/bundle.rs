@@ -112,10 +112,11 @@ fn other_programs_can_open_it() {
 #[test]
 fn what_was_changed_before_it_was_signed_is_found_and_named() {
     type Change = fn(&mut Files);
+    type Found = fn(&Finding) -> bool;
     fn content<'a>(files: &'a mut Files, name: &str) -> &'a mut Vec<u8> {
         &mut files.iter_mut().find(|(n, _)| n == name).unwrap().1
     }
-    let cases: [(&str, Change, fn(&Finding) -> bool); 6] = [
+    let cases: [(&str, Change, Found); 6] = [
         (
             "a word in the timeline",
             |f| swap(content(f, names::TIMELINE), "Hello", "Hallo"),

@@ -17,6 +17,7 @@ use ts_rs::TS;
 use super::{ApiError, Result, SignedIn, people};
 use crate::{
     app::{self, Shared, stored_time},
+    archive,
     store::tables::{customer, incident, journal, user},
 };
 
@@ -78,6 +79,8 @@ pub struct Incident {
     pub description: String,
     pub status: Status,
     pub priority: Priority,
+    /// What kind of request it is, in the organisation's own words.
+    pub kind: String,
     pub owner: Option<UserRef>,
     pub team: String,
     pub created: Timestamp,
@@ -94,6 +97,8 @@ pub struct IncidentInput {
     pub description: String,
     pub status: Status,
     pub priority: Priority,
+    #[serde(default)]
+    pub kind: String,
     pub owner: Option<i32>,
     pub team: String,
 }
@@ -126,6 +131,8 @@ pub enum JournalContent {
         history: Option<session::History>,
         /// Why its evidence is not stored yet, when that was tried and failed.
         unstored: Option<String>,
+        /// What stays when it was deleted.
+        tombstone: Option<archive::Tombstone>,
     },
     /// A picture of a customer's screen.
     Screenshot { session: String, number: u32 },
@@ -319,6 +326,7 @@ async fn shown(app: &Shared, rows: Vec<incident::Model>) -> Result<Vec<Incident>
             description: r.description,
             status: from_word(&r.status)?,
             priority: from_word(&r.priority)?,
+            kind: r.kind,
             owner: r.owner.and_then(|id| Some(UserRef { id, name: owners.get(&id)?.clone() })),
             team: r.team,
             created: Timestamp(r.created.cast_unsigned()),
@@ -368,7 +376,12 @@ async fn journal_entry(app: &Shared, row: journal::Model) -> Result<JournalEntry
             let id = SessionId::try_from(session.clone()).map_err(|e| anyhow::anyhow!("{e}"))?;
             let entries = app.hub.read(app, &id).await?;
             let history = entries.and_then(|entries| session::history(&entries));
-            JournalContent::RemoteSupport { session, history, unstored: app.why_unstored(&id) }
+            JournalContent::RemoteSupport {
+                session,
+                history,
+                unstored: app.why_unstored(&id),
+                tombstone: archive::tombstone(app, &id).await?,
+            }
         }
         ("screenshot", Some(session), _) => {
             JournalContent::Screenshot { session, number: row.text.parse().unwrap_or_default() }
@@ -433,6 +446,7 @@ async fn incident_row(app: &Shared, new: &IncidentInput) -> Result<incident::Act
         description: Set(new.description.clone()),
         status: Set(word(new.status)),
         priority: Set(word(new.priority)),
+        kind: Set(new.kind.trim().chars().take(protocol::MAX_NAME_CHARS).collect()),
         owner: Set(new.owner),
         team: Set(new.team.trim().chars().take(protocol::MAX_NAME_CHARS).collect()),
         updated: Set(stored_time(app::now())),
@@ -448,6 +462,7 @@ fn changes(before: &Incident, after: &Incident) -> Vec<String> {
         ("customer", before.customer.name.clone(), after.customer.name.clone()),
         ("status", readable(word(before.status)), readable(word(after.status))),
         ("priority", word(before.priority), word(after.priority)),
+        ("type", before.kind.clone(), after.kind.clone()),
         ("owner", owner(before), owner(after)),
         ("team", before.team.clone(), after.team.clone()),
     ];

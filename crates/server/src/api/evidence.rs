@@ -1,6 +1,6 @@
 //! Transcript, recording and bundle, for whoever may see them.
 
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, path::PathBuf, sync::Arc};
 
 use axum::{
     Json,
@@ -11,27 +11,25 @@ use axum::{
 };
 use evidence::movie;
 use futures::stream;
-use protocol::{Event, SessionId};
-use session::Film;
+use protocol::{Event, SessionId, Timestamp};
+use serde::{Deserialize, Serialize};
+use session::{Actor, Command, Film};
+use ts_rs::TS;
 
-use super::{ApiError, Result, SignedIn, sessions};
+use super::{ApiError, Deed, Result, SignedIn, people, sessions};
 use crate::{
-    app::Shared,
-    archive::{self, Kept},
-    paths,
+    app::{self, Shared},
+    archive::{self, Kept, NotDeleted},
+    paths, playback,
 };
 
 /// How much of a kept file is read at a time.
 const PART: usize = 1 << 20;
 
-async fn entries(app: &Shared, id: &SessionId) -> Result<Vec<protocol::Entry>> {
-    app.hub.read(app, id).await?.ok_or_else(|| ApiError::missing("session"))
-}
-
 /// The transcript as text.
-pub async fn text(State(app): State<Shared>, _: SignedIn, Path(id): Path<String>) -> Result<Response> {
+pub async fn text(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Response> {
     let id = sessions::parse(id)?;
-    let text = evidence::transcript::text(&id, &entries(&app, &id).await?);
+    let text = evidence::transcript::text(&id, &me.evidence(&app, &id, Deed::Read).await?);
     Ok((attached("text/plain; charset=utf-8", &format!("transcript-{id}.txt")), text).into_response())
 }
 
@@ -47,9 +45,46 @@ fn attached(kind: &str, name: &str) -> [(header::HeaderName, String); 2] {
     [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, name)]
 }
 
+/// Where a recording is to be watched, for a while.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Playing {
+    /// `recording.webm`, `subtitles.vtt`, `pointer` and `activity` are below this address.
+    pub address: String,
+    pub until: Timestamp,
+}
+
+/// Opens a recording for whoever may watch it; the timeline notes it.
+pub async fn watch(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Json<Playing>> {
+    let id = sessions::parse(id)?;
+    let entries = me.evidence(&app, &id, Deed::Watch).await?;
+    let now = app::now();
+    let recently = |e: &protocol::Entry| {
+        matches!(&e.event, Event::Watched { by } if by.id == me.0.id) && e.at.plus(playback::LIFE_MS) > now
+    };
+    if !entries.iter().any(recently) {
+        let event = Event::Watched { by: me.as_ref() };
+        app.hub.act_on_any(&app, &id, &Actor::Server, Command::Evidence { event }).await?;
+    }
+    let token = app.playback.open(id, me.0.id, now);
+    Ok(Json(Playing { address: format!("/api/playback/{token}"), until: now.plus(playback::LIFE_MS) }))
+}
+
+/// What a link leads to.
+async fn watched(app: &Shared, me: &SignedIn, token: &str) -> Result<SessionId> {
+    let id = app.playback.session(token, me.0.id, app::now());
+    id.ok_or_else(|| ApiError::forbidden("This link to a recording works no more. Reload the page for a new one."))
+}
+
+fn kept(app: &Shared, path: PathBuf) -> Result<Kept> {
+    let kept = Kept::open(&app.vault, path).map_err(anyhow::Error::from)?;
+    kept.ok_or_else(|| ApiError::missing("recording"))
+}
+
 /// What was said, as subtitles of the video.
-pub async fn subtitles(State(app): State<Shared>, _: SignedIn, Path(id): Path<String>) -> Result<Response> {
-    let entries = entries(&app, &sessions::parse(id)?).await?;
+pub async fn subtitles(State(app): State<Shared>, me: SignedIn, Path(token): Path<String>) -> Result<Response> {
+    let id = watched(&app, &me, &token).await?;
+    let entries = me.evidence(&app, &id, Deed::Watch).await?;
     let captions = movie::captions(&entries, &Film::of(&entries));
     Ok(([(header::CONTENT_TYPE, "text/vtt; charset=utf-8")], movie::webvtt(&captions)).into_response())
 }
@@ -57,19 +92,15 @@ pub async fn subtitles(State(app): State<Shared>, _: SignedIn, Path(id): Path<St
 /// The video, in ranges; of a session that goes on, what is recorded so far.
 pub async fn recording(
     State(app): State<Shared>,
-    _: SignedIn,
-    Path(id): Path<String>,
+    me: SignedIn,
+    Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let id = sessions::parse(id)?;
-    let entries = entries(&app, &id).await?;
-    let kept = match entries.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
-        true => Kept::open(&app.vault, paths::recording(&app.config.data, &id)).map_err(anyhow::Error::from)?,
-        false => None,
-    };
-    let range = headers.get(header::RANGE).and_then(|r| r.to_str().ok());
-    if let Some(kept) = kept {
-        return Ok(serve(kept, "video/webm", range));
+    let id = watched(&app, &me, &token).await?;
+    let entries = me.evidence(&app, &id, Deed::Watch).await?;
+    if entries.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
+        let range = headers.get(header::RANGE).and_then(|r| r.to_str().ok());
+        return Ok(serve(kept(&app, paths::recording(&app.config.data, &id))?, "video/webm", range));
     }
     let made = tokio::task::spawn_blocking(move || archive::so_far(&app, &id, &entries)).await;
     let video = made.map_err(anyhow::Error::from)??.ok_or_else(|| ApiError::missing("recording"))?;
@@ -78,19 +109,15 @@ pub async fn recording(
 }
 
 /// Where the pointer was during the video.
-pub async fn pointer(State(app): State<Shared>, _: SignedIn, Path(id): Path<String>) -> Result<Response> {
-    let path = paths::pointer(&app.config.data, &sessions::parse(id)?);
-    let kept =
-        Kept::open(&app.vault, path).map_err(anyhow::Error::from)?.ok_or_else(|| ApiError::missing("recording"))?;
-    Ok(serve(kept, "application/octet-stream", None))
+pub async fn pointer(State(app): State<Shared>, me: SignedIn, Path(token): Path<String>) -> Result<Response> {
+    let id = watched(&app, &me, &token).await?;
+    Ok(serve(kept(&app, paths::pointer(&app.config.data, &id))?, "application/octet-stream", None))
 }
 
 /// When something moved in the video: pairs of milliseconds, as JSON.
-pub async fn activity(State(app): State<Shared>, _: SignedIn, Path(id): Path<String>) -> Result<Response> {
-    let path = paths::activity(&app.config.data, &sessions::parse(id)?);
-    let kept =
-        Kept::open(&app.vault, path).map_err(anyhow::Error::from)?.ok_or_else(|| ApiError::missing("recording"))?;
-    Ok(serve(kept, "application/json", None))
+pub async fn activity(State(app): State<Shared>, me: SignedIn, Path(token): Path<String>) -> Result<Response> {
+    let id = watched(&app, &me, &token).await?;
+    Ok(serve(kept(&app, paths::activity(&app.config.data, &id))?, "application/json", None))
 }
 
 /// A kept file or a range of it (RFC 9110, 14).
@@ -142,7 +169,7 @@ fn ranged(kind: &'static str, range: &Range<u64>, all: u64, partial: bool) -> He
 /// Everything that remains of a session that is over, in one signed file.
 pub async fn bundle(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Response> {
     let id = sessions::parse(id)?;
-    if !entries(&app, &id).await?.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
+    if !me.evidence(&app, &id, Deed::Export).await?.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
         return Err(ApiError::conflict(
             "The evidence is not complete yet: the session goes on, or it is being stored.",
         ));
@@ -172,4 +199,66 @@ impl std::io::Write for Pieces {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+/// Why evidence is to be deleted or kept.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct Because {
+    pub reason: String,
+}
+
+/// Deletes what remains of a session; a signed tombstone stays.
+pub async fn delete(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path(id): Path<String>,
+    Json(Because { reason }): Json<Because>,
+) -> Result<StatusCode> {
+    let (id, reason) = (sessions::parse(id)?, people::name(&reason)?);
+    me.evidence(&app, &id, Deed::Delete).await?;
+    match archive::delete(&app, &id, me.0.name, reason).await {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(NotDeleted::Missing) => Err(ApiError::missing("session")),
+        Err(NotDeleted::Failed(error)) => Err(error.into()),
+        Err(refused) => Err(ApiError::conflict(refused.to_string())),
+    }
+}
+
+/// A legal hold, or its end.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct HoldInput {
+    pub on: bool,
+    pub reason: String,
+}
+
+/// Keeps evidence from being deleted, or lets it go.
+pub async fn hold(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path(id): Path<String>,
+    Json(HoldInput { on, reason }): Json<HoldInput>,
+) -> Result<StatusCode> {
+    let (id, reason) = (sessions::parse(id)?, people::name(&reason)?);
+    me.evidence(&app, &id, Deed::Delete).await?;
+    archive::hold(&app, &id, me.as_ref(), on, reason).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A key that seals.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct SealingKey {
+    pub fingerprint: String,
+    pub key: String,
+    pub since: Timestamp,
+}
+
+/// The keys that seal timelines and sign bundles, the newest last.
+pub async fn keys(State(app): State<Shared>, _: SignedIn) -> Json<Vec<SealingKey>> {
+    let keys = app.sealing.endorsements().into_iter();
+    Json(keys.map(|k| SealingKey { fingerprint: evidence::fingerprint(&k.key), key: k.key, since: k.since }).collect())
 }

@@ -12,8 +12,10 @@ mod hands;
 mod join;
 mod machine;
 mod mails;
+mod past;
 mod people;
 mod posts;
+mod reach;
 mod sessions;
 mod settings;
 mod signed_in;
@@ -28,6 +30,7 @@ use axum::{
 };
 
 pub use error::{ApiError, Result};
+pub use reach::{Deed, Reach};
 pub use signed_in::{Admin, From, Helper, SignedIn};
 
 use crate::{app::Shared, web, wire};
@@ -108,11 +111,18 @@ pub fn router(app: Shared) -> Router {
         .route("/api/sessions/{id}/system/{number}", get(machine::system))
         .route("/api/sessions/{id}/transcript.txt", get(evidence::text))
         .route("/api/sessions/{id}/transcript.json", get(evidence::json))
-        .route("/api/sessions/{id}/recording.webm", get(evidence::recording))
-        .route("/api/sessions/{id}/subtitles.vtt", get(evidence::subtitles))
+        .route("/api/sessions/{id}/watch", post(evidence::watch))
         .route("/api/sessions/{id}/bundle", post(evidence::bundle))
-        .route("/api/sessions/{id}/activity", get(evidence::activity))
-        .route("/api/sessions/{id}/pointer", get(evidence::pointer))
+        .route("/api/sessions/{id}/delete", post(evidence::delete))
+        .route("/api/sessions/{id}/legal-hold", post(evidence::hold))
+        .route("/api/playback/{token}/recording.webm", get(evidence::recording))
+        .route("/api/playback/{token}/subtitles.vtt", get(evidence::subtitles))
+        .route("/api/playback/{token}/pointer", get(evidence::pointer))
+        .route("/api/playback/{token}/activity", get(evidence::activity))
+        .route("/api/sealing-keys", get(evidence::keys))
+        .route("/api/past", get(past::search))
+        .route("/api/report", get(past::report))
+        .route("/api/report.csv", get(past::csv))
         // Mails.
         .route("/api/mails", get(mails::list))
         .route("/api/mails/{id}", get(mails::read))

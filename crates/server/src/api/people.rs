@@ -10,7 +10,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, Quer
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::{Admin, ApiError, Result, SignedIn, account};
+use super::{Admin, ApiError, Reach, Result, SignedIn, account};
 use crate::{
     app::{self, Shared},
     store::tables::user,
@@ -41,6 +41,10 @@ pub struct UserChange {
     pub administrator: bool,
     pub disabled: bool,
     pub password: String,
+    pub may_watch: bool,
+    pub may_export: bool,
+    pub may_delete: bool,
+    pub reach: Reach,
 }
 
 /// A technician's account.
@@ -54,12 +58,19 @@ pub struct Account {
     pub team: String,
     pub administrator: bool,
     pub disabled: bool,
+    /// Watch recordings, take evidence along, delete it; and whose.
+    pub may_watch: bool,
+    pub may_export: bool,
+    pub may_delete: bool,
+    pub reach: Reach,
 }
 
 impl From<user::Model> for Account {
     fn from(u: user::Model) -> Self {
-        let user::Model { id, login, name, email, team, administrator, disabled, password: _ } = u;
-        Self { id, login, name, email, team, administrator, disabled }
+        let reach = SignedIn(u.clone()).reach();
+        let user::Model { id, login, name, email, team, administrator, disabled, .. } = u;
+        let (may_watch, may_export, may_delete) = (u.may_watch, u.may_export, u.may_delete);
+        Self { id, login, name, email, team, administrator, disabled, may_watch, may_export, may_delete, reach }
     }
 }
 
@@ -144,6 +155,10 @@ pub async fn change_user(
     row.team = Set(change.team.trim().chars().take(MAX_NAME_CHARS).collect());
     row.administrator = Set(change.administrator);
     row.disabled = Set(change.disabled);
+    row.may_watch = Set(change.may_watch);
+    row.may_export = Set(change.may_export);
+    row.may_delete = Set(change.may_delete);
+    row.reach = Set(reach_word(change.reach).into());
     if new_password {
         row.password = Set(password(change.password).await?);
     }
@@ -172,9 +187,21 @@ pub async fn insert_user(app: &Shared, new: NewUser) -> Result<Account> {
         administrator: Set(new.administrator),
         disabled: Set(false),
         password: Set(password(new.password).await?),
+        may_watch: Set(true),
+        may_export: Set(false),
+        may_delete: Set(false),
+        reach: Set(reach_word(Reach::Team).into()),
         ..Default::default()
     };
     Ok(row.insert(&app.db).await?.into())
+}
+
+fn reach_word(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Own => "own",
+        Reach::Team => "team",
+        Reach::All => "all",
+    }
 }
 
 async fn password(password: String) -> Result<String> {

@@ -196,5 +196,6 @@ pub async fn rate(State(app): State<Shared>, From(address): From, Json(rating): 
     let (session, who) = join::whose(&app, &rating.token).await?;
     let command = session::Command::Rate { stars: rating.stars, comment: rating.comment.trim().to_owned() };
     app.hub.act_on_any(&app, &session, &session::Actor::Participant(who), command).await?;
+    crate::archive::note_again(&app, &session).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -12,7 +12,7 @@ use session::{Actor, Command, History, TranscriptLine};
 use std::sync::Arc;
 use ts_rs::TS;
 
-use super::{ApiError, Result, SignedIn, desk, mails};
+use super::{ApiError, Deed, Result, SignedIn, desk, mails};
 use crate::{
     app::{self, Shared},
     live::{ActError, Live},
@@ -63,6 +63,17 @@ pub struct SessionPage {
     pub film: Vec<session::Stretch>,
     /// Why the evidence is not stored yet, when that was tried and failed.
     pub unstored: Option<String>,
+    /// What the asker may do with the evidence.
+    pub may: May,
+}
+
+/// What somebody may do with evidence.
+#[derive(Clone, Copy, Serialize, TS)]
+#[ts(export)]
+pub struct May {
+    pub watch: bool,
+    pub export: bool,
+    pub delete: bool,
 }
 
 /// Admission to the wire.
@@ -208,14 +219,19 @@ pub async fn queue(State(app): State<Shared>, SignedIn(me): SignedIn) -> Json<Ve
 }
 
 /// One session with everything that is known of it.
-pub async fn read(State(app): State<Shared>, _: SignedIn, Path(id): Path<String>) -> Result<Json<SessionPage>> {
+pub async fn read(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Json<SessionPage>> {
     let id = parse(id)?;
-    let entries = app.hub.read(&app, &id).await?.ok_or_else(|| ApiError::missing("session"))?;
+    // Who may join a session that goes on is for the session to say.
+    let entries = match app.hub.get(&id) {
+        Some(live) => live.entries().await,
+        None => me.evidence(&app, &id, Deed::Read).await?,
+    };
+    let may = May { watch: me.has(Deed::Watch), export: me.has(Deed::Export), delete: me.has(Deed::Delete) };
     let unstored = app.why_unstored(&id);
     let mut session = session::Session::new(id, app.policy());
     entries.iter().for_each(|e| session.apply(e.at, &e.event));
     let history = session::history(&entries).ok_or_else(|| ApiError::missing("session"))?;
     let film = session::Film::of(&entries).stretches;
     let transcript = session::transcript(&entries);
-    Ok(Json(SessionPage { state: session.state(), entries, transcript, history, film, unstored }))
+    Ok(Json(SessionPage { state: session.state(), entries, transcript, history, film, unstored, may }))
 }

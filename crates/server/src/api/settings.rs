@@ -23,6 +23,10 @@ pub async fn write(State(app): State<Shared>, _: Admin, Json(mut new): Json<Sett
     if !new.mail_text.contains("{{link}}") {
         return Err(ApiError::bad("The invitation must contain {{link}}: without it the customer cannot come."));
     }
+    let longest = |r: &crate::archive::RetentionRule| r.days > 36_500 || r.team.len() > 200 || r.kind.len() > 200;
+    if new.retention.len() > 100 || new.retention.iter().any(longest) {
+        return Err(ApiError::bad("There are at most 100 rules of retention, each of at most 36,500 days."));
+    }
     new.save(&app.db).await?;
     *app.settings.write().expect("nobody panics while holding the settings") = new.clone();
     Ok(Json(new))

@@ -1,7 +1,9 @@
 //! What remains of a session: its recording and its transcript, complete, stored and sealed.
 
 mod bundle;
+mod catalogue;
 mod command_line;
+mod deletion;
 mod sealing;
 mod video;
 
@@ -14,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 pub use bundle::{export, pack};
 pub use command_line::run;
+pub use deletion::{NotDeleted, RetentionRule, Tombstone, delete, hold, keep_rules, tombstone};
 pub use sealing::Sealing;
 use video::KeptReader;
 pub use video::{Kept, so_far};
@@ -50,6 +53,7 @@ async fn finish(app: &Shared, live: &Arc<Live>) -> anyhow::Result<()> {
     // From here on the timeline says that the video is whole.
     video::remove_reels(app, &live.id)?;
     seal(app, &live.id).await?;
+    catalogue::enter(&app.db, &live.id, &live.entries().await).await?;
     let row = session_row::ActiveModel {
         id: Set(live.id.to_string()),
         stored: Set(true),
@@ -84,6 +88,14 @@ pub async fn seal(app: &Shared, id: &SessionId) -> anyhow::Result<()> {
         app.sealing.seal(&app.db, id, head.seq, &head.hash, app::now()).await?;
     }
     Ok(())
+}
+
+/// What was said of a session after its end, as far as it is searched and counted.
+pub async fn note_again(app: &Shared, id: &SessionId) -> anyhow::Result<()> {
+    match app.hub.read(app, id).await? {
+        Some(entries) => catalogue::enter(&app.db, id, &entries).await,
+        None => Ok(()),
+    }
 }
 
 /// Whether there is room to record: asked before a customer is.

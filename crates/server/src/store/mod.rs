@@ -5,7 +5,7 @@ pub mod tables;
 use std::path::Path;
 
 use anyhow::Context;
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection, EntityTrait, Schema, sea_query::Index};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, EntityTrait, Schema, Statement, sea_query::Index};
 
 use tables::*;
 
@@ -28,11 +28,17 @@ pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
     create(&db, session_row::Entity).await?;
     create(&db, event_row::Entity).await?;
     create(&db, seal_row::Entity).await?;
+    create(&db, past::Entity).await?;
+    create(&db, tombstone_row::Entity).await?;
     create(&db, admission::Entity).await?;
     create(&db, mail_row::Entity).await?;
     create(&db, setting::Entity).await?;
     create(&db, canned::Entity).await?;
     create(&db, expert::Entity).await?;
+    for (table, column, kind) in LATER {
+        add_column(&db, table, column, kind).await?;
+    }
+    db.execute_unprepared(WORDS).await?;
     let indexes = [
         Index::create()
             .if_not_exists()
@@ -60,6 +66,28 @@ pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
         db.execute(&index).await?;
     }
     Ok(db)
+}
+
+/// Columns that tables have got since they were first made, with what they hold for older rows.
+const LATER: [(&str, &str, &str); 5] = [
+    ("user", "may_watch", "boolean NOT NULL DEFAULT true"),
+    ("user", "may_export", "boolean NOT NULL DEFAULT false"),
+    ("user", "may_delete", "boolean NOT NULL DEFAULT false"),
+    ("user", "reach", "varchar NOT NULL DEFAULT 'team'"),
+    ("incident", "kind", "varchar NOT NULL DEFAULT ''"),
+];
+
+/// What was said in sessions that are over, to be searched.
+const WORDS: &str = "CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(session UNINDEXED, at UNINDEXED, \
+                     who UNINDEXED, text, tokenize = 'unicode61 remove_diacritics 2')";
+
+async fn add_column(db: &DatabaseConnection, table: &str, column: &str, kind: &str) -> anyhow::Result<()> {
+    let sql = "SELECT 1 FROM pragma_table_info(?) WHERE name = ?";
+    let asked = Statement::from_sql_and_values(db.get_database_backend(), sql, [table.into(), column.into()]);
+    if db.query_one_raw(asked).await?.is_none() {
+        db.execute_unprepared(&format!("ALTER TABLE \"{table}\" ADD COLUMN {column} {kind}")).await?;
+    }
+    Ok(())
 }
 
 async fn create<E: EntityTrait>(db: &DatabaseConnection, entity: E) -> anyhow::Result<()> {

@@ -17,6 +17,11 @@ pub mod user {
         pub administrator: bool,
         pub disabled: bool,
         pub password: String,
+        /// Watch recordings, take evidence along, delete it; and whose: `own`, `team` or `all`.
+        pub may_watch: bool,
+        pub may_export: bool,
+        pub may_delete: bool,
+        pub reach: String,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}
@@ -74,6 +79,8 @@ pub mod incident {
         pub description: String,
         pub status: String,
         pub priority: String,
+        /// What kind of request it is, in the organisation's own words.
+        pub kind: String,
         pub owner: Option<i32>,
         pub team: String,
         pub created: i64,
@@ -146,6 +153,67 @@ pub mod event_row {
         #[sea_orm(column_type = "Text")]
         pub body: String,
         pub hash: String,
+    }
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Sessions that are over, read from their timelines: to be found and counted.
+pub mod past {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "past")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub session: String,
+        pub incident: i32,
+        pub number: String,
+        pub subject: String,
+        pub kind: String,
+        pub customer: String,
+        pub owner: i32,
+        pub owner_name: String,
+        pub team: String,
+        /// The accounts of all who helped, each between commas.
+        pub people: String,
+        pub started: i64,
+        pub ended: i64,
+        pub ending: String,
+        /// Whether a customer came.
+        pub joined: bool,
+        /// Milliseconds from the key to the customer's coming, and from there to the end.
+        pub waited: i64,
+        pub handled: i64,
+        pub messages: i32,
+        pub files: i32,
+        pub transfers: i32,
+        pub holds: i32,
+        pub rating: Option<i32>,
+        /// Under legal hold.
+        pub held: bool,
+        pub recording_bytes: Option<i64>,
+    }
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What stays of sessions that were deleted.
+pub mod tombstone_row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "tombstone")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub session: String,
+        /// A `Tombstone` as JSON.
+        #[sea_orm(column_type = "Text")]
+        pub body: String,
+        /// Everything is deleted.
+        pub done: bool,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}

@@ -48,8 +48,14 @@ fn nobody_reads_anything_without_signing_in() {
         format!("/api/sessions/{session}"),
         format!("/api/sessions/{session}/transcript.txt"),
         format!("/api/sessions/{session}/transcript.json"),
-        format!("/api/sessions/{session}/recording.webm"),
-        format!("/api/sessions/{session}/pointer"),
+        "/api/playback/token/recording.webm".into(),
+        "/api/playback/token/pointer".into(),
+        "/api/playback/token/activity".into(),
+        "/api/playback/token/subtitles.vtt".into(),
+        "/api/sealing-keys".into(),
+        "/api/past?q=printer".into(),
+        "/api/report?from=0&until=1".into(),
+        "/api/report.csv?from=0&until=1".into(),
         "/api/mails".into(),
         "/api/mails/1".into(),
         "/api/mails/1/html".into(),
@@ -132,5 +138,6 @@ fn bad_input_gets_a_sentence_and_changes_nothing() {
         assert_eq!(stage.post(path, &body).0, 422, "{path} {body}");
     }
     assert_eq!(stage.get("/api/sessions/../../etc/passwd").0, 404);
-    assert_eq!(stage.get("/api/sessions/..%2F..%2Fetc/recording.webm").0, 404);
+    assert_eq!(stage.get("/api/sessions/..%2F..%2Fetc/transcript.txt").0, 404);
+    assert_eq!(stage.get("/api/playback/..%2F..%2Fetc/recording.webm").0, 403);
 }

@@ -8,4 +8,8 @@ import type { UserRef } from "./UserRef";
 /**
  * An incident.
  */
-export type Incident = { id: number, number: string, customer: Customer, subject: string, description: string, status: Status, priority: Priority, owner: UserRef | null, team: string, created: Timestamp, updated: Timestamp, };
+export type Incident = { id: number, number: string, customer: Customer, subject: string, description: string, status: Status, priority: Priority, 
+/**
+ * What kind of request it is, in the organisation's own words.
+ */
+kind: string, owner: UserRef | null, team: string, created: Timestamp, updated: Timestamp, };

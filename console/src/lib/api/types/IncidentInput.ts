@@ -5,4 +5,4 @@ import type { Status } from "./Status";
 /**
  * What is said of an incident.
  */
-export type IncidentInput = { customer: number, subject: string, description: string, status: Status, priority: Priority, owner: number | null, team: string, };
+export type IncidentInput = { customer: number, subject: string, description: string, status: Status, priority: Priority, kind: string, owner: number | null, team: string, };

@@ -1,0 +1,111 @@
+//! What is known of sessions that are over, to be found and counted without reading their timelines.
+
+use std::collections::BTreeSet;
+
+use protocol::{Entry, Event, Queue, Role, SessionId, Timestamp};
+use sea_orm::{
+    ActiveValue::Set, ConnectionTrait, DatabaseConnection, EntityTrait, Statement, TransactionTrait,
+    sea_query::OnConflict,
+};
+
+use crate::{
+    app::stored_time,
+    store::tables::{incident, past, user},
+};
+
+/// Puts a session into the catalogue, in place of what stood there of it.
+pub async fn enter(db: &DatabaseConnection, id: &SessionId, entries: &[Entry]) -> anyhow::Result<()> {
+    let Some(row) = row(db, id, entries).await? else { return Ok(()) };
+    let transaction = db.begin().await?;
+    let replace = OnConflict::column(past::Column::Session)
+        .update_columns([past::Column::Rating, past::Column::Held, past::Column::RecordingBytes])
+        .to_owned();
+    let subject = format!(
+        "{} {} {} {}",
+        row.number.as_ref(),
+        row.subject.as_ref(),
+        row.customer.as_ref(),
+        row.owner_name.as_ref()
+    );
+    let started = *row.started.as_ref();
+    past::Entity::insert(row).on_conflict(replace).exec_without_returning(&transaction).await?;
+    let backend = transaction.get_database_backend();
+    let forget = Statement::from_sql_and_values(backend, "DELETE FROM words WHERE session = ?", [id.as_str().into()]);
+    transaction.execute_raw(forget).await?;
+    let lines = session::transcript(entries).into_iter().map(|l| (stored_time(l.at), l.who, l.text));
+    for (at, who, text) in std::iter::once((started, String::new(), subject)).chain(lines) {
+        let values = [id.as_str().into(), at.into(), who.into(), text.into()];
+        let insert = "INSERT INTO words (session, at, who, text) VALUES (?, ?, ?, ?)";
+        transaction.execute_raw(Statement::from_sql_and_values(backend, insert, values)).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Takes a session out.
+pub async fn remove(db: &impl ConnectionTrait, id: &SessionId) -> anyhow::Result<()> {
+    past::Entity::delete_by_id(id.as_str()).exec(db).await?;
+    let forget = "DELETE FROM words WHERE session = ?";
+    db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), forget, [id.as_str().into()])).await?;
+    Ok(())
+}
+
+async fn row(db: &DatabaseConnection, id: &SessionId, entries: &[Entry]) -> anyhow::Result<Option<past::ActiveModel>> {
+    let (Some(first), Some(history)) = (entries.first(), session::history(entries)) else { return Ok(None) };
+    let Event::Created { incident, .. } = &first.event else { return Ok(None) };
+    let mut owner = None;
+    let (mut people, mut transfers, mut waited, mut asked) = (BTreeSet::new(), 0, 0, None);
+    let (mut joined, mut held) = (None::<Timestamp>, false);
+    for entry in entries {
+        match &entry.event {
+            Event::Created { owner: to, .. } | Event::Inherited { to, .. } => owner = Some(to.clone()),
+            Event::Taken { by } => owner = Some(by.clone()),
+            Event::Transferred { to, .. } => {
+                owner = Some(to.clone());
+                transfers += 1;
+            }
+            Event::Queued { queue: Queue::Team { .. } | Queue::General, .. } => transfers += 1,
+            Event::KeyIssued { .. } => asked = asked.or(Some(entry.at)),
+            Event::Joined { role: Role::Customer, .. } if joined.is_none() => {
+                joined = Some(entry.at);
+                // From the key to the customer's coming.
+                waited = entry.at.since(asked.unwrap_or(first.at));
+            }
+            Event::Joined { user: Some(user), .. } => drop(people.insert(*user)),
+            Event::LegalHold { on, .. } => held = *on,
+            _ => {}
+        }
+    }
+    let owner = owner.expect("a session is created with an owner");
+    people.insert(owner.id);
+    let team = user::Entity::find_by_id(owner.id).one(db).await?.map(|u| u.team).unwrap_or_default();
+    let kind = incident::Entity::find_by_id(incident.id).one(db).await?.map(|i| i.kind).unwrap_or_default();
+    let ended = history.ended.unwrap_or(first.at);
+    let handled = joined.map_or(0, |joined| ended.since(joined));
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    Ok(Some(past::ActiveModel {
+        session: Set(id.to_string()),
+        incident: Set(incident.id),
+        number: Set(incident.number.clone()),
+        subject: Set(incident.subject.clone()),
+        kind: Set(kind),
+        customer: Set(history.customer),
+        owner: Set(owner.id),
+        owner_name: Set(owner.name),
+        team: Set(team),
+        people: Set(people.iter().map(|p| format!(",{p},")).collect()),
+        started: Set(stored_time(first.at)),
+        ended: Set(stored_time(ended)),
+        ending: Set(history.ending),
+        joined: Set(joined.is_some()),
+        waited: Set(number(waited)),
+        handled: Set(number(handled)),
+        messages: Set(history.messages.cast_signed()),
+        files: Set(history.files.cast_signed()),
+        transfers: Set(transfers),
+        holds: Set(history.holds.cast_signed()),
+        rating: Set(history.rating.map(i32::from)),
+        held: Set(held),
+        recording_bytes: Set(history.recording_bytes.map(number)),
+    }))
+}

@@ -1,0 +1,205 @@
+//! Deleting what remains of a session: on somebody's order or by a rule, leaving a signed tombstone.
+
+use std::{path::PathBuf, time::Duration};
+
+use protocol::{Event, SessionId, Timestamp, UserRef};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, TransactionTrait};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use super::catalogue;
+use crate::{
+    app::{self, Shared, stored_time},
+    paths, secret,
+    store::tables::{event_row, past, seal_row, tombstone_row},
+};
+
+/// How often it is looked what is old enough.
+const LOOK: Duration = Duration::from_secs(10 * 60);
+
+/// Sessions of this team and this type of incident are deleted so long after their end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct RetentionRule {
+    /// Empty: of any team.
+    pub team: String,
+    /// Empty: of any type.
+    pub kind: String,
+    /// How many days after the end; 0 keeps them for good.
+    pub days: u32,
+}
+
+/// What stays of a session that was deleted.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct Tombstone {
+    pub session: SessionId,
+    /// When it was deleted.
+    pub at: Timestamp,
+    /// By whom, or by which rule.
+    pub by: String,
+    pub reason: String,
+    /// How many entries its timeline had, and the last one's hash.
+    pub entries: u32,
+    pub head: String,
+    /// The key, and its Ed25519 signature under all of the above.
+    pub key: String,
+    pub signature: String,
+}
+
+impl Tombstone {
+    fn text(&self) -> String {
+        let Self { session, at, by, reason, entries, head, key, signature: _ } = self;
+        format!("deskside tombstone 1\n{session}\n{}\n{by}\n{reason}\n{entries}\n{head}\n{key}\n", at.0)
+    }
+}
+
+/// Why nothing was deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum NotDeleted {
+    #[error("It is under legal hold: {0}.")]
+    LegalHold(String),
+    #[error("The session goes on, or its evidence is being stored.")]
+    NotStored,
+    #[error("There is no session by that name.")]
+    Missing,
+    #[error(transparent)]
+    Failed(#[from] anyhow::Error),
+}
+
+/// Deletes video, transcript and everything else of a session.
+pub async fn delete(app: &Shared, id: &SessionId, by: String, reason: String) -> Result<(), NotDeleted> {
+    let stored = crate::live::stored(app, id).await?;
+    let entries = crate::live::read_back(id, &stored)?;
+    let head = stored.last().ok_or(NotDeleted::Missing)?;
+    if app.hub.get(id).is_some() || !entries.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
+        return Err(NotDeleted::NotStored);
+    }
+    let hold = entries.iter().rev().find_map(|e| match &e.event {
+        Event::LegalHold { on, reason, .. } => Some(on.then(|| reason.clone())),
+        _ => None,
+    });
+    if let Some(Some(reason)) = hold {
+        return Err(NotDeleted::LegalHold(reason));
+    }
+    let key = app.sealing.key();
+    let mut stone = Tombstone {
+        session: id.clone(),
+        at: app::now(),
+        by,
+        reason,
+        entries: head.seq,
+        head: secret::hex(&head.hash),
+        key: evidence::seal::public(&key),
+        signature: String::new(),
+    };
+    stone.signature = evidence::seal::sign(&key, &stone.text());
+    let row = tombstone_row::ActiveModel {
+        session: Set(id.to_string()),
+        body: Set(serde_json::to_string(&stone).map_err(anyhow::Error::from)?),
+        done: Set(false),
+    };
+    row.insert(&app.db).await.map_err(anyhow::Error::from)?;
+    Ok(sweep(app, id).await?)
+}
+
+/// Removes everything of a session that has a tombstone. Whoever is interrupted goes on at the next start.
+async fn sweep(app: &Shared, id: &SessionId) -> anyhow::Result<()> {
+    for path in files(app, id)? {
+        std::fs::remove_file(path)?;
+    }
+    let transaction = app.db.begin().await?;
+    event_row::Entity::delete_many().filter(event_row::Column::Session.eq(id.as_str())).exec(&transaction).await?;
+    seal_row::Entity::delete_many().filter(seal_row::Column::Session.eq(id.as_str())).exec(&transaction).await?;
+    catalogue::remove(&transaction, id).await?;
+    let done = tombstone_row::ActiveModel { session: Set(id.to_string()), done: Set(true), ..Default::default() };
+    done.update(&transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Every file that is kept of a session: they all begin with its name.
+fn files(app: &Shared, id: &SessionId) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for folder in paths::kept(&app.config.data) {
+        let Ok(list) = std::fs::read_dir(folder) else { continue };
+        for entry in list {
+            let entry = entry?;
+            let name = entry.file_name();
+            let rest = name.to_str().and_then(|n| n.strip_prefix(id.as_str()));
+            if rest.is_some_and(|r| r.starts_with(['.', '-'])) {
+                found.push(entry.path());
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The tombstone of a session, if it was deleted.
+pub async fn tombstone(app: &Shared, id: &SessionId) -> anyhow::Result<Option<Tombstone>> {
+    let row = tombstone_row::Entity::find_by_id(id.as_str()).one(&app.db).await?;
+    Ok(row.map(|r| serde_json::from_str(&r.body)).transpose()?)
+}
+
+/// Deletes what the rules say, again and again.
+pub async fn keep_rules(app: Shared) {
+    if let Err(error) = resume(&app).await {
+        tracing::error!(%error, "a deletion that was interrupted cannot be finished");
+    }
+    let mut look = tokio::time::interval(LOOK);
+    loop {
+        look.tick().await;
+        if let Err(error) = apply(&app).await {
+            tracing::error!(%error, "the rules of retention cannot be kept");
+        }
+    }
+}
+
+async fn resume(app: &Shared) -> anyhow::Result<()> {
+    let open = tombstone_row::Entity::find().filter(tombstone_row::Column::Done.eq(false)).all(&app.db).await?;
+    for row in open {
+        sweep(app, &SessionId::try_from(row.session)?).await?;
+    }
+    Ok(())
+}
+
+/// Deletes what is old enough by the rules of now.
+pub async fn apply(app: &Shared) -> anyhow::Result<()> {
+    const DAY: i64 = 24 * 60 * 60 * 1_000;
+    let rules = app.settings().retention;
+    let Some(soonest) = rules.iter().filter(|r| r.days > 0).map(|r| r.days).min() else { return Ok(()) };
+    let now = stored_time(app::now());
+    let old = past::Entity::find()
+        .filter(past::Column::Held.eq(false))
+        .filter(past::Column::Ended.lte(now - i64::from(soonest) * DAY))
+        .all(&app.db)
+        .await?;
+    for row in old {
+        // The first rule that fits is the one that counts.
+        let fits =
+            |r: &&RetentionRule| (r.team.is_empty() || r.team == row.team) && (r.kind.is_empty() || r.kind == row.kind);
+        let Some(rule) = rules.iter().find(fits).filter(|r| r.days > 0) else { continue };
+        if row.ended > now - i64::from(rule.days) * DAY {
+            continue;
+        }
+        let id = SessionId::try_from(row.session)?;
+        let reason = format!("older than {} days", rule.days);
+        if let Err(error) = delete(app, &id, "the rules of retention".into(), reason).await {
+            tracing::error!(session = %id, %error, "what is old enough cannot be deleted");
+        }
+    }
+    Ok(())
+}
+
+/// Puts the evidence under legal hold, or lets it go.
+pub async fn hold(app: &Shared, id: &SessionId, by: UserRef, on: bool, reason: String) -> anyhow::Result<()> {
+    let event = Event::LegalHold { by, on, reason };
+    let command = session::Command::Evidence { event };
+    let noted = app.hub.act_on_any(app, id, &session::Actor::Server, command).await;
+    noted.map_err(|e| anyhow::anyhow!("it cannot be noted: {e}"))?;
+    if let Some(entries) = app.hub.read(app, id).await? {
+        catalogue::enter(&app.db, id, &entries).await?;
+    }
+    Ok(())
+}
