@@ -69,30 +69,37 @@ export class Server {
   url: string;
   log = '';
   private child?: ChildProcess;
-  readonly data = mkdtempSync(join(MEMORY, 'deskside-e2e-'));
 
-  private constructor(readonly port: number, private options: string[]) {
+  private constructor(readonly port: number, private options: string[], readonly data: string, private before: string[]) {
     this.url = `http://localhost:${port}`;
   }
 
-  static async start(options: string[] = [], tls?: Certificate): Promise<Server> {
+  /** `data` is its folder, made when none is given; `before` is what the program is started by. */
+  static async start(options: string[] = [], tls?: Certificate, data = mkdtempSync(join(MEMORY, 'deskside-e2e-')), before: string[] = []): Promise<Server> {
     const port = await freePort();
     const secure = tls ? ['--tls-certificate', tls.certificate, '--tls-key', tls.key] : [];
-    const server = new Server(port, [...secure, ...options]);
+    const server = new Server(port, [...secure, ...options], data, before);
     if (tls) server.url = `https://localhost:${port}`;
     await server.run();
     return server;
   }
 
   async run() {
-    const common = ['--listen', `127.0.0.1:${this.port}`, '--data', this.data, '--support-program', program(), '--disk-floor-mib', '1'];
-    const child = spawn(join(BINARIES, 'deskside-server'), [...common, ...this.options], { stdio: 'pipe' });
+    const floor = this.options.includes('--disk-floor-mib') ? [] : ['--disk-floor-mib', '1'];
+    const common = ['--listen', `127.0.0.1:${this.port}`, '--data', this.data, '--support-program', program(), ...floor];
+    const [command, ...rest] = [...this.before, join(BINARIES, 'deskside-server'), ...common, ...this.options];
+    const child = spawn(command!, rest, { stdio: 'pipe' });
     this.child = child;
     const hear = (chunk: Buffer) => (this.log += chunk.toString());
     child.stdout!.on('data', hear);
     child.stderr!.on('data', hear);
     const before = this.log.length;
     await until('the server listens', () => this.log.slice(before).includes('Deskside is at'));
+  }
+
+  /** Of the running process. */
+  get pid(): number {
+    return this.child!.pid!;
   }
 
   get setupLink(): string {

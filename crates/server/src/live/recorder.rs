@@ -3,8 +3,9 @@
 use std::{
     fs::File,
     io::Write,
+    path::PathBuf,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering::Relaxed},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
@@ -41,6 +42,8 @@ enum Job {
 pub struct Recorder {
     jobs: SyncSender<Job>,
     waiting: Arc<AtomicUsize>,
+    /// Why it stopped by itself.
+    stopped: Arc<OnceLock<String>>,
     thread: JoinHandle<()>,
 }
 
@@ -48,25 +51,28 @@ impl Recorder {
     /// Starts a reel of the session; its segments go to `segments` once they are on the disk.
     pub fn start(app: &Shared, session: &SessionId, segments: mpsc::Sender<Segment>) -> Result<Self, String> {
         let data = &app.config.data;
-        if crate::app::free_bytes(data) < app.config.disk_floor_bytes {
-            return Err("the server's disk is nearly full".into());
-        }
+        let room = Room { folder: data.clone(), floor: app.config.disk_floor_bytes };
+        room.look()?;
         std::fs::create_dir_all(paths::recordings(data)).map_err(|e| e.to_string())?;
         let number = (1..).find(|n| !paths::reel(data, session, *n).exists()).unwrap_or(1);
         let file = File::create_new(paths::reel(data, session, number)).map_err(|e| e.to_string())?;
         let out = app.vault.create(file).map_err(|e| e.to_string())?;
         let (jobs, queue) = sync_channel(QUEUE);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let reel = Reel { out, segments, open: Segments::default(), last: None, changed: false, done: Instant::now() };
-        let left = waiting.clone();
+        let (open, done) = (Segments::default(), Instant::now());
+        let reel = Reel { out, room, segments, open, last: None, changed: false, done };
+        let stopped = Arc::new(OnceLock::new());
+        let (left, why) = (waiting.clone(), stopped.clone());
         let work = move || {
             if let Err(error) = write(&queue, &left, reel) {
-                // Dropping the queue is how the relay notices.
                 tracing::error!(%error, "a recording stopped");
+                let _ = why.set(error.to_string());
+                // The queue falls only now: whoever notices that finds the reason.
+                drop(queue);
             }
         };
         let thread = std::thread::Builder::new().name("recorder".into()).spawn(work).map_err(|e| e.to_string())?;
-        Ok(Self { jobs, waiting, thread })
+        Ok(Self { jobs, waiting, stopped, thread })
     }
 
     /// Records a frame that came at `at`.
@@ -86,7 +92,9 @@ impl Recorder {
     fn hand(&self, job: Job) -> Result<(), String> {
         self.jobs.try_send(job).map_err(|error| match error {
             TrySendError::Full(_) => "the server's disk cannot keep up".into(),
-            TrySendError::Disconnected(_) => "the server cannot write the recording".into(),
+            TrySendError::Disconnected(_) => {
+                self.stopped.get().cloned().unwrap_or_else(|| "the server cannot write the recording".into())
+            }
         })
     }
 
@@ -119,9 +127,24 @@ fn write(queue: &Receiver<Job>, waiting: &AtomicUsize, mut reel: Reel) -> anyhow
     }
 }
 
+/// The disk that it is written to.
+struct Room {
+    folder: PathBuf,
+    /// So many bytes must stay free, for everything else that a server writes.
+    floor: u64,
+}
+
+impl Room {
+    fn look(&self) -> Result<(), String> {
+        let enough = crate::app::free_bytes(&self.folder) >= self.floor;
+        if enough { Ok(()) } else { Err("the server's disk is nearly full".into()) }
+    }
+}
+
 /// A reel on its way to the disk.
 struct Reel {
     out: vault::Writer<File>,
+    room: Room,
     segments: mpsc::Sender<Segment>,
     open: Segments,
     /// Size and format of the last picture; nothing before the first keyframe and after a card.
@@ -177,6 +200,7 @@ impl Reel {
         if std::mem::take(&mut self.changed) {
             self.out.flush()?;
             self.out.inner().sync_data()?;
+            self.room.look().map_err(anyhow::Error::msg)?;
         }
         if self.done.elapsed() >= SEGMENT {
             self.segment();

@@ -1,0 +1,128 @@
+// Disks as they are: one that fills up, and one whose power is cut. What was recorded plays; what cannot be stored is said.
+
+import { expect, test, type Page } from '@playwright/test';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { answer, CUSTOMER, furnish, generate, runProgram, signIn } from '../lib/people';
+import { Desktop, Server, until } from '../lib/processes';
+
+let desktop: Desktop;
+test.beforeAll(async () => void (desktop = await Desktop.start()));
+test.afterAll(() => desktop.stop());
+
+async function shared(page: Page, server: Server, request: Parameters<typeof runProgram>[2]) {
+  await furnish(server, request);
+  await signIn(page, server);
+  const { link } = await generate(page, server, 1);
+  await runProgram(server, desktop, request, { link: link.split('#')[1]! }, { HOME: mkdtempSync(join(tmpdir(), 'deskside-home-')) });
+  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  await page.getByRole('button', { name: 'Share screen' }).click();
+  await answer(desktop, 'control');
+  await expect(page.locator('canvas.picture')).toBeVisible();
+  return page.url().match(/sessions\/([^/?]+)/)![1]!;
+}
+
+/** The video as an independent reader sees it. */
+async function probe(page: Page, server: Server, session: string, file: string) {
+  const { address } = await (await page.request.post(`${server.url}/api/sessions/${session}/watch`)).json();
+  writeFileSync(file, await (await page.request.get(`${server.url}${address}/recording.webm`)).body());
+  const probed = spawnSync('ffprobe', ['-v', 'warning', '-count_frames', '-select_streams', 'v', '-show_entries', 'stream=nb_read_frames:format=duration', '-of', 'json', file]);
+  const found = JSON.parse(probed.stdout.toString());
+  return { pictures: Number(found.streams[0].nb_read_frames), seconds: Number(found.format.duration), complaints: probed.stderr.toString() };
+}
+
+test('a disk that fills up: the sharing stops, everybody is told, the chat goes on, and all is stored once there is room', async ({ page, request }, info) => {
+  // A disk of 28 MB of its own, in a mount namespace, so that no right on this machine is needed.
+  const data = mkdtempSync(join(tmpdir(), 'deskside-small-'));
+  const mount = `mount -t tmpfs -o size=28m tmpfs '${data}' && exec "$0" "$@"`;
+  const server = await Server.start(['--disk-floor-mib', '16'], undefined, data, ['unshare', '-rm', 'sh', '-c', mount]);
+  const inside = (command: string) => execFileSync('nsenter', ['-t', String(server.pid), '-U', '-m', '--preserve-credentials', 'sh', '-c', command]).toString();
+  try {
+    const session = await shared(page, server, request);
+    // A terminal full of random letters, again and again: nothing of it can be made small.
+    desktop.open('xterm', ['-geometry', '200x58+0+0', '-e', 'sh', '-c', 'while :; do head -c 9000 /dev/urandom | base64 -w 200; done']);
+    await expect(page.getByText("The recording cannot go on: the server's disk is nearly full")).toBeVisible({ timeout: 60_000 });
+    await expect(page.locator('canvas.picture')).toBeHidden();
+    await until('the customer’s panel is gone', () => !desktop.hasWindow('^Your screen is shared$'));
+    await page.getByLabel('Message').fill('We go on by chat.');
+    await page.getByLabel('Message').press('Enter');
+    await expect(page.getByRole('listitem').filter({ hasText: 'We go on by chat.' })).toBeVisible();
+    await page.screenshot({ path: 'results/disk-full.png' });
+
+    // There is no room for the video either: the incident says so, and that it is tried again.
+    inside(`cd '${data}' && head -c $(($(df --output=avail -B1 . | tail -1) - 3000000)) /dev/zero > filler`);
+    await page.getByRole('button', { name: 'End session' }).click();
+    await page.getByRole('button', { name: /^Close session/ }).click();
+    await page.getByRole('link', { name: 'To the incident' }).click();
+    const entry = page.getByRole('listitem').filter({ hasText: 'Remote support history' });
+    await expect(async () => {
+      await page.reload();
+      await expect(entry.getByRole('alert')).toContainText('It could not be stored: No space left on device', { timeout: 1_000 });
+    }).toPass();
+    await expect(entry.getByText('waiting', { exact: true })).toBeVisible();
+    await page.screenshot({ path: 'results/not-stored.png' });
+
+    // Somebody makes room: it is stored by itself, and what was recorded plays to its end.
+    inside(`rm '${data}/filler' && mount -o remount,size=100m '${data}'`);
+    await expect(async () => {
+      await page.reload();
+      await expect(entry.getByText('linked', { exact: true })).toBeVisible({ timeout: 1_000 });
+    }).toPass({ timeout: 40_000 });
+    const video = await probe(page, server, session, info.outputPath('all.webm'));
+    expect(video.complaints).toBe('');
+    expect(video.pictures).toBeGreaterThan(5);
+  } finally {
+    spawnSync('pkill', ['-f', join(data, 'deskside-support')]);
+    await server.stop();
+  }
+});
+
+test('the power is cut: what was recorded two seconds before is there after it', async ({ page, request }, info) => {
+  const folder = mkdtempSync(join(tmpdir(), 'deskside-power-'));
+  const [image, cut, data, after] = ['disk.img', 'cut.img', 'data', 'after'].map((n) => join(folder, n)) as [string, string, string, string];
+  mkdirSync(data);
+  mkdirSync(after);
+  execFileSync('sh', ['-c', `truncate -s 96M '${image}' && /usr/sbin/mkfs.ext4 -q '${image}'`]);
+  const mounted = spawnSync('mount', ['-o', 'loop', image, data]);
+  test.skip(mounted.status !== 0, `this machine lets nobody mount a file system: ${mounted.stderr}`);
+  let server = await Server.start(['--grace-seconds', '5'], undefined, data);
+  try {
+    const session = await shared(page, server, request);
+    const seen: { colour: string; at: number }[] = [];
+    for (const colour of ['#204060', '#a02030', '#30a050', '#c09020', '#7040a0', '#209090']) {
+      desktop.open('xsetroot', ['-solid', colour]);
+      await page.waitForFunction((c) => {
+        const canvas = document.querySelector<HTMLCanvasElement>('canvas.picture')!;
+        const [r, g, b] = canvas.getContext('2d')!.getImageData(canvas.width - 80, canvas.height - 80, 1, 1).data;
+        return `#${[r, g, b].map((n) => n!.toString(16).padStart(2, '0')).join('')}` === c;
+      }, colour);
+      seen.push({ colour, at: Date.now() });
+      await page.waitForTimeout(700);
+    }
+    // What the disk has at this moment: nothing that was only in the memory of the file system.
+    const moment = Date.now();
+    execFileSync('cp', ['--sparse=always', image, cut]);
+    await server.kill();
+    execFileSync('mount', ['-o', 'loop', cut, after]);
+    server = await Server.start(['--grace-seconds', '1'], undefined, after);
+    await signIn(page, server);
+    const video = await probe(page, server, session, info.outputPath('after.webm'));
+    expect(video.complaints).toBe('');
+    const { film } = await (await page.request.get(`${server.url}/api/sessions/${session}`)).json();
+    const safe = seen.filter((s) => s.at <= moment - 2_000).at(-1)!;
+    expect(safe.colour, 'there was time for some').not.toBe(seen[0]!.colour);
+    const place = (safe.at - film[0].from) / 1000;
+    const frame = execFileSync('ffmpeg', ['-v', 'error', '-ss', String(place), '-i', info.outputPath('after.webm'), '-frames:v', '1', '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-'], { maxBuffer: 1 << 26 });
+    const pixel = frame.subarray((720 * 1280 + 1200) * 3).subarray(0, 3);
+    expect(`#${pixel.toString('hex')}`, `what was on the screen ${Math.round(moment - safe.at)} ms before the cut`).toBe(safe.colour);
+    console.log(`cut ${Math.round(moment - seen.at(-1)!.at)} ms after the last colour; ${video.pictures} pictures are there`);
+  } finally {
+    spawnSync('pkill', ['-f', join(folder, '.*deskside-support')]);
+    await server.stop().catch(() => undefined);
+    spawnSync('umount', [data]);
+    spawnSync('umount', [after]);
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
