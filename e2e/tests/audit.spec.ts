@@ -143,6 +143,21 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   expect(pixels.words).toContain('CHANGED: video.webm was changed after it was stored.');
   expect(pixels.words).toMatch(/CHANGED: The video was changed in its segment \d+, recorded until 20\d\d-/);
 
+  // The page for checking, kept on a disk and opened without any network, says the same.
+  const html = info.outputPath('verify.html');
+  writeFileSync(html, await (await page.request.get(`${at.server.url}/verify.html`)).body());
+  const offline = await browser.newContext({ offline: true });
+  const checking = await offline.newPage();
+  await checking.goto(`file://${html}`);
+  await checking.getByLabel('Bundle').setInputFiles(bundle);
+  await expect(checking.getByRole('heading', { name: 'Whole: nothing was changed since it was signed.' })).toBeVisible();
+  await expect(checking.getByRole('status')).toContainText(fingerprint);
+  await checking.screenshot({ path: 'results/verify.png' });
+  await checking.getByLabel('Bundle').setInputFiles(tampered);
+  await expect(checking.getByRole('heading', { name: 'Changed', exact: true })).toBeVisible();
+  await expect(checking.getByRole('status')).toContainText('video.webm was changed after it was stored.');
+  await offline.close();
+
   // The same from the command line, beside the running server; and it goes on after another key.
   const again = info.outputPath('again.zip');
   const told = spawnSync(join(BINARIES, 'deskside-server'), ['--data', at.server.data, 'export', id, '--to', again]);

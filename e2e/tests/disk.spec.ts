@@ -51,6 +51,13 @@ test('a disk that fills up: the sharing stops, everybody is told, the chat goes 
     await expect(page.getByRole('listitem').filter({ hasText: 'We go on by chat.' })).toBeVisible();
     await page.screenshot({ path: 'results/disk-full.png' });
 
+    // Not one byte is left: nothing is stored, nothing breaks, and whoever acts is told.
+    inside(`cd '${data}' && head -c 100000000 /dev/zero > filler || true`);
+    await page.getByRole('button', { name: 'End session' }).click();
+    await page.getByRole('button', { name: /^Close session/ }).click();
+    await expect(page.getByText(/The server cannot store anything now/)).toBeVisible();
+    inside(`rm '${data}/filler'`);
+
     // There is no room for the video either: the incident says so, and that it is tried again.
     inside(`cd '${data}' && head -c $(($(df --output=avail -B1 . | tail -1) - 3000000)) /dev/zero > filler`);
     await page.getByRole('button', { name: 'End session' }).click();

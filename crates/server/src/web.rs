@@ -34,7 +34,13 @@ pub async fn page(request: Request) -> Response {
     // Names under `immutable` carry a hash of their content.
     let cache = if name.contains("/immutable/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let headers = [(header::CONTENT_TYPE, kind.as_ref().to_owned()), (header::CACHE_CONTROL, cache.to_owned())];
-    (headers, file.data).into_response()
+    // The page that checks bundles is for keeping: it works from a disk, and its script would not run here.
+    let mut response = (headers, file.data).into_response();
+    if name == "verify.html" {
+        let kept = HeaderValue::from_static("attachment; filename=\"verify.html\"");
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, kept);
+    }
+    response
 }
 
 /// Adds the safety headers to every answer.

@@ -339,7 +339,13 @@ async fn read_control<R: RecvStream>(
                 let refused = ServerMessage::Refused { what: what.into(), why, text: why.to_string() };
                 let _ = replies.try_send(refused);
             }
-            Err(error) => return Err(error.into()),
+            // A full disk, most likely: nothing has happened, and whoever wished it is told so.
+            Err(ActError::Store(error)) => {
+                tracing::error!(session = %live.id, %error, what, "what was wished cannot be stored");
+                let text = "the server cannot store anything now; its administrator must look".to_owned();
+                let why = protocol::RefusalReason::Policy;
+                let _ = replies.try_send(ServerMessage::Refused { what: what.into(), why, text });
+            }
         }
     }
     Ok(())

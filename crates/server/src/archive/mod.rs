@@ -100,5 +100,7 @@ pub async fn note_again(app: &Shared, id: &SessionId) -> anyhow::Result<()> {
 
 /// Whether there is room to record: asked before a customer is.
 pub fn has_room(app: &Shared) -> bool {
-    !app.settings().record || app::free_bytes(&app.config.data) >= app.config.disk_floor_bytes
+    let settings = app.settings();
+    let must = settings.record && settings.unrecorded != session::Unrecorded::GoOn;
+    !must || app::free_bytes(&app.config.data) >= app.config.disk_floor_bytes
 }
