@@ -16,7 +16,7 @@ const fn need(there: &'static str, package: &'static str, why: &'static str) -> 
 }
 
 /// For building and for every test.
-pub const ALL: [Need; 24] = [
+pub const ALL: [Need; 27] = [
     need("/usr/bin/cc", "build-essential", "builds libaom and SQLite"),
     need("/usr/bin/cmake", "cmake", "builds libaom, the screen's encoder"),
     need("/usr/bin/nasm", "nasm", "assembles libaom's fast paths"),
@@ -35,6 +35,9 @@ pub const ALL: [Need; 24] = [
     need("/usr/bin/import", "imagemagick", "reads the display's pixels in tests"),
     need("/usr/bin/xclip", "xclip", "holds and reads the clipboard in tests"),
     need("/usr/bin/ffprobe", "ffmpeg", "reads recordings independently in tests"),
+    need("/usr/sbin/mkfs.ext4", "e2fsprogs", "makes the disk whose power the tests cut"),
+    need("/usr/bin/mount", "mount", "lets the tests fill a disk of their own"),
+    need("/usr/bin/nsenter", "util-linux", "reaches into the tests' small disk"),
     need("/usr/bin/openssl", "openssl", "makes the tests' certificates"),
     need("/usr/bin/python3", "python3", "runs the tests' mail server"),
     need("/usr/lib/python3/dist-packages/aiosmtpd", "python3-aiosmtpd", "a real mail server for the tests"),

@@ -33,3 +33,10 @@ pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     }
     Some(bytes)
 }
+
+/// Fuzzing: no bytes break a reader of what is kept, and none are a whole bundle by chance.
+pub fn oracle(bytes: &[u8]) {
+    reel::oracle(bytes);
+    webm::oracle(bytes);
+    assert!(!judge(std::io::Cursor::new(bytes)).whole());
+}

@@ -128,11 +128,11 @@ pub enum JournalContent {
     /// A session: grey while it waits for its evidence, orange when that is linked.
     RemoteSupport {
         session: String,
-        history: Option<session::History>,
+        history: Option<Box<session::History>>,
         /// Why its evidence is not stored yet, when that was tried and failed.
         unstored: Option<String>,
         /// What stays when it was deleted.
-        tombstone: Option<archive::Tombstone>,
+        tombstone: Option<Box<archive::Tombstone>>,
     },
     /// A picture of a customer's screen.
     Screenshot { session: String, number: u32 },
@@ -375,12 +375,12 @@ async fn journal_entry(app: &Shared, row: journal::Model) -> Result<JournalEntry
         ("remote_support", Some(session), _) => {
             let id = SessionId::try_from(session.clone()).map_err(|e| anyhow::anyhow!("{e}"))?;
             let entries = app.hub.read(app, &id).await?;
-            let history = entries.and_then(|entries| session::history(&entries));
+            let history = entries.and_then(|entries| session::history(&entries)).map(Box::new);
             JournalContent::RemoteSupport {
                 session,
                 history,
                 unstored: app.why_unstored(&id),
-                tombstone: archive::tombstone(app, &id).await?,
+                tombstone: archive::tombstone(app, &id).await?.map(Box::new),
             }
         }
         ("screenshot", Some(session), _) => {
