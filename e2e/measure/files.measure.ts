@@ -1,50 +1,20 @@
 // A measurement, not a test: how quick files are beside plain HTTPS through the same server, and what typing feels of them.
 // DESKSIDE_BIN=../target/release npx playwright test -c measure.config.ts
 
-import { expect, test, type Page } from '@playwright/test';
+import { expect, test } from '@playwright/test';
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { answer, CUSTOMER, furnish, generate, runProgram, signIn } from '../lib/people';
 import { certificate, Desktop, MEMORY, Server } from '../lib/processes';
+import { spread, typing } from '../lib/typing';
 
 const SIZE = 300_000_000;
 const RUNS = 3;
 
 const middle = (list: number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)]!;
 const rate = (ms: number) => `${Math.round(SIZE / ms / 1_000)} MB/s`;
-
-/** Milliseconds from a key press in the page to another picture in its canvas, many times. */
-async function typing(page: Page, times: number): Promise<number[]> {
-  return page.evaluate(async (count) => {
-    const canvas = document.querySelector<HTMLCanvasElement>('canvas.picture')!;
-    const keyboard = document.querySelector<HTMLTextAreaElement>('textarea.keyboard')!;
-    const context = canvas.getContext('2d', { willReadFrequently: true })!;
-    const look = () => context.getImageData(20, 440, 500, 150).data.reduce((sum, v, n) => (sum * 31 + v * (n & 255)) | 0, 0);
-    keyboard.focus();
-    const all: number[] = [];
-    for (let n = 0; n < count; n++) {
-      const before = look();
-      const key = 'abcdefgh'[n % 8]!;
-      const began = performance.now();
-      const options = { key, code: `Key${key.toUpperCase()}`, bubbles: true, cancelable: true };
-      keyboard.dispatchEvent(new KeyboardEvent('keydown', options));
-      keyboard.dispatchEvent(new KeyboardEvent('keyup', options));
-      await new Promise<void>((done) => {
-        const wait = () => (look() !== before || performance.now() - began > 2_000 ? done() : requestAnimationFrame(wait));
-        wait();
-      });
-      all.push(performance.now() - began);
-      await new Promise((r) => setTimeout(r, 120));
-    }
-    return all;
-  }, times);
-}
-const spread = (list: number[]) => {
-  const sorted = [...list].sort((a, b) => a - b);
-  return `${sorted[Math.floor(sorted.length / 2)]!.toFixed(0)} / ${sorted[Math.floor(sorted.length * 0.95)]!.toFixed(0)} ms (p50 / p95 of ${sorted.length})`;
-};
 
 for (const tls of [true, false]) test(`files beside plain ${tls ? 'HTTPS' : 'HTTP'}`, async ({ browser, playwright }) => {
   test.setTimeout(500_000);

@@ -44,8 +44,9 @@ test('a disk that fills up: the sharing stops, everybody is told, the chat goes 
   try {
     const session = await shared(page, server, request);
     // A terminal full of random letters, again and again: nothing of it can be made small.
-    desktop.open('xterm', ['-geometry', '200x58+0+0', '-e', 'sh', '-c', 'while :; do head -c 9000 /dev/urandom | base64 -w 200; done']);
+    const noise = desktop.open('xterm', ['-geometry', '200x58+0+0', '-e', 'sh', '-c', 'while :; do head -c 9000 /dev/urandom | base64 -w 200; done']);
     await expect(page.getByText("The recording cannot go on: the server's disk is nearly full")).toBeVisible({ timeout: 60_000 });
+    noise.kill();
     await expect(page.locator('canvas.picture')).toBeHidden();
     await until('the customer’s panel is gone', () => !desktop.hasWindow('^Your screen is shared$'));
     await page.getByLabel('Message').fill('We go on by chat.');
@@ -65,6 +66,7 @@ test('a disk that fills up: the sharing stops, everybody is told, the chat goes 
     await page.getByRole('button', { name: 'End session' }).click();
     await page.getByRole('button', { name: /^Close session/ }).click();
     await page.getByRole('link', { name: 'To the incident' }).click();
+    await expect(page).toHaveURL(/\/incidents\//);
     const entry = page.getByRole('listitem').filter({ hasText: 'Remote support history' });
     await expect(async () => {
       await page.reload();
@@ -93,7 +95,7 @@ test('the power is cut: what was recorded two seconds before is there after it',
   const [image, cut, data, after] = ['disk.img', 'cut.img', 'data', 'after'].map((n) => join(folder, n)) as [string, string, string, string];
   mkdirSync(data);
   mkdirSync(after);
-  execFileSync('sh', ['-c', `truncate -s 96M '${image}' && /usr/sbin/mkfs.ext4 -q '${image}'`]);
+  execFileSync('sh', ['-c', `truncate -s 256M '${image}' && /usr/sbin/mkfs.ext4 -q '${image}'`]);
   const mounted = spawnSync('mount', ['-o', 'loop', image, data]);
   test.skip(mounted.status !== 0, `this machine lets nobody mount a file system: ${mounted.stderr}`);
   let server = await Server.start(['--grace-seconds', '5'], undefined, data);

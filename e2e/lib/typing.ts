@@ -1,0 +1,35 @@
+// What typing feels like: for measurements, never for a test.
+
+import type { Page } from '@playwright/test';
+
+/** Milliseconds from a key press in the page to another picture in its canvas, many times. */
+export async function typing(page: Page, times: number): Promise<number[]> {
+  return page.evaluate(async (count) => {
+    const canvas = document.querySelector<HTMLCanvasElement>('canvas.picture')!;
+    const keyboard = document.querySelector<HTMLTextAreaElement>('textarea.keyboard')!;
+    const context = canvas.getContext('2d', { willReadFrequently: true })!;
+    const look = () => context.getImageData(20, 440, 500, 150).data.reduce((sum, v, n) => (sum * 31 + v * (n & 255)) | 0, 0);
+    keyboard.focus();
+    const all: number[] = [];
+    for (let n = 0; n < count; n++) {
+      const before = look();
+      const key = 'abcdefgh'[n % 8]!;
+      const began = performance.now();
+      const options = { key, code: `Key${key.toUpperCase()}`, bubbles: true, cancelable: true };
+      keyboard.dispatchEvent(new KeyboardEvent('keydown', options));
+      keyboard.dispatchEvent(new KeyboardEvent('keyup', options));
+      await new Promise<void>((done) => {
+        const wait = () => (look() !== before || performance.now() - began > 2_000 ? done() : requestAnimationFrame(wait));
+        wait();
+      });
+      all.push(performance.now() - began);
+      await new Promise((r) => setTimeout(r, 120));
+    }
+    return all;
+  }, times);
+}
+/** The middle and the 95th percentile, for reading. */
+export const spread = (list: number[]) => {
+  const sorted = [...list].sort((a, b) => a - b);
+  return `${sorted[Math.floor(sorted.length / 2)]!.toFixed(0)} / ${sorted[Math.floor(sorted.length * 0.95)]!.toFixed(0)} ms (p50 / p95 of ${sorted.length})`;
+};
