@@ -205,10 +205,10 @@ test('drawn on the customer’s screen, in the picture, and a picture of it in t
   const place = (x: number, y: number) => [box.x + (x / 1280) * box.width, box.y + (y / 800) * box.height] as const;
   for (const [tool, from, to] of [['Arrow', [100, 700], [300, 600]], ['Box', [900, 100], [1200, 300]], ['Pen', [100, 100], [250, 160]], ['Point', [1100, 600], [1100, 600]]] as const) {
     await page.getByRole('button', { name: tool, exact: true }).click();
-    await page.mouse.move(...at(...from));
+    await page.mouse.move(...place(...from));
     await page.mouse.down();
-    await page.mouse.move(...at((from[0] + to[0]) / 2, from[1] + 5), { steps: 5 });
-    await page.mouse.move(...at(...to), { steps: 5 });
+    await page.mouse.move(...place((from[0] + to[0]) / 2, from[1] + 5), { steps: 5 });
+    await page.mouse.move(...place(...to), { steps: 5 });
     await page.mouse.up();
   }
   const red = (x: number, y: number) => {
