@@ -230,3 +230,34 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   expect(await (await admin.request.get(`${at.server.url}/api/past?q=printer`)).json()).toEqual([]);
   expect(readdirSync(join(at.server.data, 'recordings')).filter((f) => f.startsWith(id))).toEqual([]);
 });
+
+test('rules delete what is old enough, and nothing that is under legal hold', async ({ page }) => {
+  await signIn(page, at.server, ADMIN);
+  const api = page.request;
+  const url = (path: string) => `${at.server.url}/api/${path}`;
+  const made: string[] = [];
+  for (let n = 0; n < 3; n++) {
+    const { session } = await (await api.post(url(`incidents/${at.incident}/sessions`))).json();
+    expect((await api.post(url(`sessions/${session}/close`))).ok()).toBe(true);
+    await until('it is stored', async () => (await (await api.get(url(`sessions/${session}`))).json()).history.stored);
+    made.push(session);
+  }
+  const [old, held, young] = made as [string, string, string];
+  expect((await api.post(url(`sessions/${held}/legal-hold`), { data: { on: true, reason: 'case 4711' } })).ok()).toBe(true);
+  const settings = await (await api.get(url('settings'))).json();
+  const rule = { team: '', kind: 'Incident', days: 30 };
+  expect((await api.put(url('settings'), { data: { ...settings, retention: [rule] } })).ok()).toBe(true);
+  // Two of them ended 31 days ago.
+  const month = 31 * 86_400_000;
+  const sql = `UPDATE past SET ended = ended - ${month} WHERE session IN ('${old}', '${held}')`;
+  const age = 'import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=10); c.execute(sys.argv[2]); c.commit()';
+  expect(spawnSync('/usr/bin/python3', ['-c', age, join(at.server.data, 'deskside.sqlite'), sql]).stderr.toString()).toBe('');
+  // The rules are looked at when the server starts, and every ten minutes.
+  await at.server.kill();
+  await at.server.run();
+  await until('the old one is gone', async () => (await api.get(url(`sessions/${old}`))).status() === 404);
+  for (const kept of [held, young]) expect((await api.get(url(`sessions/${kept}`))).status()).toBe(200);
+  const { journal } = await (await api.get(url(`incidents/${at.incident}`))).json();
+  const stone = journal.find((e: { content: { session?: string } }) => e.content.session === old).content.tombstone;
+  expect([stone.by, stone.reason]).toEqual(['the rules of retention', 'older than 30 days']);
+});

@@ -47,6 +47,16 @@ fn records(vault: &Vault, paths: Vec<PathBuf>) -> impl Iterator<Item = io::Resul
     })
 }
 
+/// Gives the pictures of the reels, one at a time.
+fn pictures(vault: &Vault, reels: Vec<PathBuf>) -> impl FnMut() -> io::Result<Vec<u8>> {
+    let mut pictures = records(vault, reels).filter_map(|record| match record {
+        Ok(Record::Picture { data, .. }) => Some(Ok(data)),
+        Ok(Record::Pointer { .. }) => None,
+        Err(error) => Some(Err(error)),
+    });
+    move || pictures.next().unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))
+}
+
 /// Makes the video of a session; `None` when not even one picture was recorded. A video that is there already is made
 /// anew: only the timeline says that one is whole.
 pub fn make(app: &Shared, id: &SessionId, entries: &[Entry]) -> anyhow::Result<Option<Made>> {
@@ -62,12 +72,7 @@ pub fn make(app: &Shared, id: &SessionId, entries: &[Entry]) -> anyhow::Result<O
 }
 
 fn write(app: &Shared, plan: &Plan, reels: Vec<PathBuf>, path: &Path) -> anyhow::Result<(u64, String)> {
-    let mut pictures = records(&app.vault, reels).filter_map(|record| match record {
-        Ok(Record::Picture { data, .. }) => Some(Ok(data)),
-        Ok(Record::Pointer { .. }) => None,
-        Err(error) => Some(Err(error)),
-    });
-    let next = || pictures.next().unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()));
+    let next = pictures(&app.vault, reels);
     let mut sum = Summed { sum: Sha256::new(), bytes: 0 };
     keep_sealed(&app.vault, path, |out| {
         webm::write(&plan.movie, &plan.first, next, Tee(out, &mut sum)).map(drop).map_err(io::Error::other)
@@ -128,12 +133,7 @@ pub fn remove_reels(app: &Shared, id: &SessionId) -> io::Result<()> {
 pub fn so_far(app: &Shared, id: &SessionId, entries: &[Entry]) -> anyhow::Result<Option<Vec<u8>>> {
     let reels = reels(app, id);
     let Some(plan) = movie::plan(entries, records(&app.vault, reels.clone()))? else { return Ok(None) };
-    let mut pictures = records(&app.vault, reels).filter_map(|record| match record {
-        Ok(Record::Picture { data, .. }) => Some(Ok(data)),
-        Ok(Record::Pointer { .. }) => None,
-        Err(error) => Some(Err(error)),
-    });
-    let next = || pictures.next().unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()));
+    let next = pictures(&app.vault, reels);
     Ok(Some(webm::write(&plan.movie, &plan.first, next, Vec::new())?))
 }
 
