@@ -31,7 +31,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.data).with_context(|| format!("cannot create {}", config.data.display()))?;
     let app = open(config).await?;
     app.hub.load(&app).await?;
-    tokio::spawn(archive::keep_rules(app.clone()));
+    tokio::spawn(archive::keep_house(app.clone()));
     let router = api::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let handle = axum_server::Handle::new();
     tokio::spawn(stop_when_told(handle.clone(), Duration::from_secs(app.config.stop_seconds)));

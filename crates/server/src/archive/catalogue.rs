@@ -1,16 +1,16 @@
 //! What is known of sessions that are over, to be found and counted without reading their timelines.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use protocol::{Entry, Event, Queue, Role, SessionId, Timestamp};
 use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, DatabaseConnection, EntityTrait, Statement, TransactionTrait,
-    sea_query::OnConflict,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter, Statement,
+    TransactionTrait, sea_query::OnConflict,
 };
 
 use crate::{
-    app::stored_time,
-    store::tables::{incident, past, user},
+    app::{Shared, stored_time},
+    store::tables::{incident, past, session_row, tombstone_row, user},
 };
 
 /// Puts a session into the catalogue, in place of what stood there of it.
@@ -39,6 +39,21 @@ pub async fn enter(db: &DatabaseConnection, id: &SessionId, entries: &[Entry]) -
         transaction.execute_raw(Statement::from_sql_and_values(backend, insert, values)).await?;
     }
     transaction.commit().await?;
+    Ok(())
+}
+
+/// Puts in what ended before there was a catalogue.
+pub async fn fill(app: &Shared) -> anyhow::Result<()> {
+    let listed: HashSet<String> = past::Entity::find().all(&app.db).await?.into_iter().map(|row| row.session).collect();
+    let gone = tombstone_row::Entity::find().all(&app.db).await?.into_iter().map(|row| row.session);
+    let known: HashSet<String> = gone.chain(listed).collect();
+    let over = session_row::Entity::find().filter(session_row::Column::Stored.eq(true)).all(&app.db).await?;
+    for row in over.into_iter().filter(|row| !known.contains(&row.id)) {
+        let id = SessionId::try_from(row.id)?;
+        if let Some(entries) = app.hub.read(app, &id).await? {
+            enter(&app.db, &id, &entries).await?;
+        }
+    }
     Ok(())
 }
 

@@ -142,10 +142,13 @@ pub async fn tombstone(app: &Shared, id: &SessionId) -> anyhow::Result<Option<To
     Ok(row.map(|r| serde_json::from_str(&r.body)).transpose()?)
 }
 
-/// Deletes what the rules say, again and again.
-pub async fn keep_rules(app: Shared) {
+/// Finishes what was interrupted, and deletes what the rules say, again and again.
+pub async fn keep_house(app: Shared) {
     if let Err(error) = resume(&app).await {
         tracing::error!(%error, "a deletion that was interrupted cannot be finished");
+    }
+    if let Err(error) = catalogue::fill(&app).await {
+        tracing::error!(%error, "the catalogue lacks sessions that are over");
     }
     let mut look = tokio::time::interval(LOOK);
     loop {

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 pub use bundle::{export, pack};
 pub use command_line::run;
-pub use deletion::{NotDeleted, RetentionRule, Tombstone, delete, hold, keep_rules, tombstone};
+pub use deletion::{NotDeleted, RetentionRule, Tombstone, delete, hold, keep_house, tombstone};
 pub use sealing::Sealing;
 use video::KeptReader;
 pub use video::{Kept, so_far};
