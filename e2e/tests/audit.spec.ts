@@ -6,6 +6,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ADMIN, answer, CUSTOMER, signIn, TECHNICIAN } from '../lib/people';
 import { BINARIES, until } from '../lib/processes';
+import { close } from '../lib/remains';
 import { stage } from '../lib/stage';
 
 const at = stage({ server: ['--grace-seconds', '30'] });
@@ -71,10 +72,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   await expect(page.getByRole('heading', { name: 'The session is on hold' })).toBeVisible();
   await page.getByRole('button', { name: 'Open again' }).click();
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
-  await page.getByRole('button', { name: 'End session' }).click();
-  await page.getByRole('button', { name: /^Close session/ }).click();
-  await page.getByRole('link', { name: 'To the incident' }).click();
-  const entry = page.getByRole('listitem').filter({ hasText: 'Remote support history' });
+  const entry = await close(page);
   await expect(entry.getByText('linked', { exact: true })).toBeVisible();
 
   // The video: 50 places anywhere, each with what was on the screen then.

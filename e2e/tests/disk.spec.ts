@@ -2,11 +2,12 @@
 
 import { expect, test, type Page } from '@playwright/test';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { answer, CUSTOMER, furnish, generate, runProgram, signIn } from '../lib/people';
 import { Desktop, Server, until } from '../lib/processes';
+import { close, recorded } from '../lib/remains';
 
 let desktop: Desktop;
 test.beforeAll(async () => void (desktop = await Desktop.start()));
@@ -22,15 +23,6 @@ async function shared(page: Page, server: Server, request: Parameters<typeof run
   await answer(desktop, 'control');
   await expect(page.locator('canvas.picture')).toBeVisible();
   return page.url().match(/sessions\/([^/?]+)/)![1]!;
-}
-
-/** The video as an independent reader sees it. */
-async function probe(page: Page, server: Server, session: string, file: string) {
-  const { address } = await (await page.request.post(`${server.url}/api/sessions/${session}/watch`)).json();
-  writeFileSync(file, await (await page.request.get(`${server.url}${address}/recording.webm`)).body());
-  const probed = spawnSync('ffprobe', ['-v', 'warning', '-count_frames', '-select_streams', 'v', '-show_entries', 'stream=nb_read_frames:format=duration', '-of', 'json', file]);
-  const found = JSON.parse(probed.stdout.toString());
-  return { pictures: Number(found.streams[0].nb_read_frames), seconds: Number(found.format.duration), complaints: probed.stderr.toString() };
 }
 
 test('a disk that fills up: the sharing stops, everybody is told, the chat goes on, and all is stored once there is room', async ({ page, request }, info) => {
@@ -63,11 +55,7 @@ test('a disk that fills up: the sharing stops, everybody is told, the chat goes 
 
     // There is no room for the video either: the incident says so, and that it is tried again.
     inside(`cd '${data}' && head -c $(($(df --output=avail -B1 . | tail -1) - 3000000)) /dev/zero > filler`);
-    await page.getByRole('button', { name: 'End session' }).click();
-    await page.getByRole('button', { name: /^Close session/ }).click();
-    await page.getByRole('link', { name: 'To the incident' }).click();
-    await expect(page).toHaveURL(/\/incidents\//);
-    const entry = page.getByRole('listitem').filter({ hasText: 'Remote support history' });
+    const entry = await close(page);
     await expect(async () => {
       await page.reload();
       await expect(entry.getByRole('alert')).toContainText('It could not be stored: No space left on device', { timeout: 4_000 });
@@ -81,7 +69,7 @@ test('a disk that fills up: the sharing stops, everybody is told, the chat goes 
       await page.reload();
       await expect(entry.getByText('linked', { exact: true })).toBeVisible({ timeout: 4_000 });
     }).toPass({ timeout: 40_000 });
-    const video = await probe(page, server, session, info.outputPath('all.webm'));
+    const video = await recorded(page.request, server, session, info.outputPath('all.webm'));
     expect(video.complaints).toBe('');
     expect(video.pictures).toBeGreaterThan(5);
   } finally {
@@ -119,7 +107,7 @@ test('the power is cut: what was recorded two seconds before is there after it',
     execFileSync('mount', ['-o', 'loop', cut, after]);
     server = await Server.start(['--grace-seconds', '1'], undefined, after);
     await signIn(page, server);
-    const video = await probe(page, server, session, info.outputPath('after.webm'));
+    const video = await recorded(page.request, server, session, info.outputPath('after.webm'));
     expect(video.complaints).toBe('');
     const { film } = await (await page.request.get(`${server.url}/api/sessions/${session}`)).json();
     const safe = seen.filter((s) => s.at <= moment - 2_000).at(-1)!;

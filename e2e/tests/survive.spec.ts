@@ -1,20 +1,11 @@
 // Cuts and crashes: the network of either side, and the server itself, in the middle of a shared screen.
 
-import { type APIRequestContext, expect, test } from '@playwright/test';
-import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { expect, test } from '@playwright/test';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { answer, CUSTOMER, generate, signIn } from '../lib/people';
+import { close, recorded } from '../lib/remains';
 import { stage } from '../lib/stage';
-
-/** The video as an independent reader sees it. */
-async function recorded(request: APIRequestContext, session: string, file: string) {
-  const { address } = await (await request.post(`${at.server.url}/api/sessions/${session}/watch`)).json();
-  const answer = await request.get(`${at.server.url}${address}/recording.webm`);
-  writeFileSync(file, await answer.body());
-  const probed = spawnSync('ffprobe', ['-v', 'warning', '-count_frames', '-select_streams', 'v', '-show_entries', 'stream=nb_read_frames', '-of', 'csv=p=0', file]);
-  return { pictures: Number(probed.stdout.toString().trim()), complaints: probed.stderr.toString() };
-}
 
 const at = stage({ server: ['--grace-seconds', '30'], proxied: true });
 
@@ -62,18 +53,15 @@ test('cuts on both sides and kill -9 in the middle of a shared screen: it goes o
   await expect(page.locator('canvas.picture')).toBeVisible();
   await say('after the crash');
   const session = page.url().match(/sessions\/([^/?]+)/)![1]!;
-  const soFar = await recorded(page.request, session, info.outputPath('so-far.webm'));
+  const soFar = await recorded(page.request, at.server, session, info.outputPath('so-far.webm'));
   expect(soFar.pictures, 'what was recorded before the kill plays').toBeGreaterThan(0);
 
-  await page.getByRole('button', { name: 'End session' }).click();
-  await page.getByRole('button', { name: /^Close session/ }).click();
-  await page.getByRole('link', { name: 'To the incident' }).click();
-  const entry = page.getByRole('listitem').filter({ hasText: 'Remote support history' });
+  const entry = await close(page);
   await expect(entry.getByText('linked', { exact: true })).toBeVisible();
   await entry.getByRole('link', { name: /Video/ }).click();
   const video = page.getByLabel('Recording of the shared screen');
   await expect.poll(() => video.evaluate((v: HTMLVideoElement) => v.duration)).toBeGreaterThan(2);
-  const all = await recorded(page.request, session, info.outputPath('all.webm'));
+  const all = await recorded(page.request, at.server, session, info.outputPath('all.webm'));
   expect(all.complaints).toBe('');
   expect(all.pictures, 'nothing is lost that was recorded before').toBeGreaterThanOrEqual(soFar.pictures);
 });

@@ -1,10 +1,13 @@
 // Times as people read them.
 
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+const second = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 const hour = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
 
 export const dateAndTime = (at: number) => day.format(at);
 export const clock = (at: number) => hour.format(at);
+/** To the second, for evidence. */
+export const clockSeconds = (at: number) => second.format(at);
 
 /** `1:05` or `2:03:04`. */
 export function span(ms: number): string {

@@ -1,0 +1,23 @@
+// What remains of a session: its end by the technician, its entry in the journal, its video.
+
+import { type APIRequestContext, expect, type Locator, type Page } from '@playwright/test';
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import type { Server } from './processes';
+
+/** The technician closes the session and goes to its incident; gives the journal's entry. */
+export async function close(page: Page): Promise<Locator> {
+  await page.getByRole('button', { name: 'End session' }).click();
+  await page.getByRole('button', { name: /^Close session/ }).click();
+  await page.getByRole('link', { name: 'To the incident' }).click();
+  await expect(page).toHaveURL(/\/incidents\//);
+  return page.getByRole('listitem').filter({ hasText: 'Remote support history' });
+}
+
+/** The video, into a file, as an independent reader sees it. */
+export async function recorded(request: APIRequestContext, server: Server, session: string, file: string) {
+  const { address } = await (await request.post(`${server.url}/api/sessions/${session}/watch`)).json();
+  writeFileSync(file, await (await request.get(`${server.url}${address}/recording.webm`)).body());
+  const probed = spawnSync('ffprobe', ['-v', 'warning', '-count_frames', '-select_streams', 'v', '-show_entries', 'stream=nb_read_frames', '-of', 'csv=p=0', file]);
+  return { pictures: Number(probed.stdout.toString().trim()), complaints: probed.stderr.toString() };
+}
