@@ -293,6 +293,8 @@ pub enum Event {
     ControlPassed { by: ParticipantId, to: ParticipantId },
     /// A note for technicians only.
     Noted { by: UserRef, text: String },
+    /// What another system knows of the session: a text by that name. An empty one takes it away.
+    Attributed { by: UserRef, name: String, value: String },
     /// A file was carried, whole and checked.
     FileCarried {
         by: ParticipantId,
@@ -372,6 +374,7 @@ impl Event {
         matches!(
             self,
             Self::Noted { .. }
+                | Self::Attributed { .. }
                 | Self::Recorded { .. }
                 | Self::Watched { .. }
                 | Self::Exported { .. }

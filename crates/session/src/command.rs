@@ -11,6 +11,8 @@ pub enum Actor {
     Participant(ParticipantId),
     /// A technician at the console, without being connected to this session.
     Technician(UserRef),
+    /// Another system, which acts for the whole service desk: whoever owns the session.
+    System(UserRef),
 }
 
 /// A wish.
@@ -19,8 +21,9 @@ pub enum Actor {
 pub enum Command {
     /// Make the session. The first command of every session.
     Create { incident: IncidentRef, owner: UserRef, organisation: String },
-    /// Generate a key and a link, in place of the ones before.
-    IssueKey,
+    /// Generate a key and a link, in place of the ones before. `life` is the link's, in milliseconds, where it is not the
+    /// policy's; no key outlives its link.
+    IssueKey { life: Option<u64> },
     /// Make the key useless.
     RevokeKey,
     /// Make the link useless.
@@ -77,6 +80,8 @@ pub enum Command {
     PassControl { to: ParticipantId },
     /// Leave a note for technicians.
     Note { text: String },
+    /// Keep what another system knows of the session.
+    Attribute { name: String, value: String },
     /// What was done with a right goes into the timeline. It was judged before it was done.
     Record { deed: Event },
     /// Rate a session that has ended.
@@ -94,7 +99,7 @@ impl Command {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Create { .. } => "create",
-            Self::IssueKey => "issue_key",
+            Self::IssueKey { .. } => "issue_key",
             Self::RevokeKey => "revoke_key",
             Self::RevokeLink => "revoke_link",
             Self::Join { .. } => "join",
@@ -123,6 +128,7 @@ impl Command {
             Self::WantControl => "want_control",
             Self::PassControl { .. } => "pass_control",
             Self::Note { .. } => "note",
+            Self::Attribute { .. } => "attribute",
             Self::Record { .. } => "record",
             Self::Rate { .. } => "rate",
             Self::Close => "close",

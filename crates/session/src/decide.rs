@@ -28,7 +28,7 @@ impl Session {
                 None => Ok(vec![Event::Created { incident, owner, organisation }]),
                 Some(_) => Err(Refusal::Already),
             },
-            Command::IssueKey => self.issue_key(now, by),
+            Command::IssueKey { life } => self.issue_key(now, by, life),
             Command::RevokeKey => {
                 let by = self.as_owner(by)?;
                 self.key_until.map(|_| vec![Event::KeyRevoked { by }]).ok_or(Refusal::Already)
@@ -119,6 +119,7 @@ impl Session {
             Command::WantControl => self.want_control(by),
             Command::PassControl { to } => self.pass_control(by, to),
             Command::Note { text } => self.note(by, text),
+            Command::Attribute { name, value } => self.attribute(by, name, value),
             Command::Record { deed } if *by == Actor::Server && deed.is_deed() => Ok(vec![deed]),
             Command::Record { .. } => Err(Refusal::Policy),
             Command::Close => {
@@ -185,12 +186,13 @@ impl Session {
         wishes.into_iter().map(judge).collect()
     }
 
-    fn issue_key(&self, now: Timestamp, by: &Actor) -> Verdict {
+    fn issue_key(&self, now: Timestamp, by: &Actor, life: Option<u64>) -> Verdict {
         let by = self.as_owner(by)?;
         if self.phase == Phase::Active {
             return Err(Refusal::Taken);
         }
-        let (key_until, link_until) = (now.plus(self.policy.key_life), now.plus(self.policy.link_life));
+        let link_life = life.unwrap_or(self.policy.link_life);
+        let (key_until, link_until) = (now.plus(self.policy.key_life.min(link_life)), now.plus(link_life));
         Ok(vec![Event::KeyIssued { by, key_until, link_until }])
     }
 
@@ -409,7 +411,7 @@ impl Session {
     fn participating(&self, by: &Actor) -> Result<&Participant, Refusal> {
         match by {
             Actor::Participant(id) => self.participant(*id).ok_or(Refusal::Stranger),
-            Actor::Technician(_) | Actor::Server => Err(Refusal::Stranger),
+            Actor::Technician(_) | Actor::System(_) | Actor::Server => Err(Refusal::Stranger),
         }
     }
 
@@ -423,9 +425,10 @@ impl Session {
         if who.role == Role::Technician { Ok(who.id) } else { Err(Refusal::TechnicianOnly) }
     }
 
-    /// The owner's account, when the owner is acting, connected or not.
+    /// The owner's account, when the owner is acting, connected or not; or the system that acts for whoever owns it.
     fn as_owner(&self, by: &Actor) -> Result<UserRef, Refusal> {
         let user = match by {
+            Actor::System(system) => return Ok(system.clone()),
             Actor::Technician(user) => Some(user.id),
             Actor::Participant(_) => match self.participating(by)? {
                 p if p.role == Role::Technician => p.user,

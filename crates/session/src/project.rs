@@ -217,6 +217,7 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
         // After the end of a session its transcript is stored: what comes later is part of the history alone. Segments of
         // the recording are for those who verify.
         Event::Stored { .. }
+        | Event::Attributed { .. }
         | Event::Rated { .. }
         | Event::Recorded { .. }
         | Event::Watched { .. }

@@ -34,6 +34,8 @@ pub struct Session {
     pub(crate) asked_by: Option<ParticipantId>,
     pub(crate) control: Option<ParticipantId>,
     pub(crate) control_wanted: Vec<ParticipantId>,
+    /// What other systems know of it, by name.
+    pub(crate) attributes: Vec<(String, String)>,
     pub(crate) rated: bool,
     /// The evidence is complete.
     pub(crate) stored: bool,
@@ -69,6 +71,7 @@ impl Session {
             asked_by: None,
             control: None,
             control_wanted: Vec::new(),
+            attributes: Vec::new(),
             rated: false,
             stored: false,
             unrecorded_since: None,
@@ -147,6 +150,12 @@ impl Session {
             Event::Stored { .. } => self.stored = true,
             Event::RecordingFailed { .. } => self.unrecorded_since = Some(at),
             Event::Noted { .. } => {}
+            Event::Attributed { name, value, .. } => {
+                self.attributes.retain(|(n, _)| n != name);
+                if !value.is_empty() {
+                    self.attributes.push((name.clone(), value.clone()));
+                }
+            }
             event if event.is_evidence() => {}
             Event::Rated { .. } => self.rated = true,
             event if event.is_deed() => {}
@@ -358,6 +367,11 @@ impl Session {
             Right::Control => self.may_control(id),
             _ => self.phase == Phase::Active && who.presence == Presence::Here && self.effective(right, who.role),
         }
+    }
+
+    /// What other systems know of it, by name.
+    pub fn attributes(&self) -> &[(String, String)] {
+        &self.attributes
     }
 
     /// In which queue it waits.

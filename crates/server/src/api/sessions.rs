@@ -117,7 +117,7 @@ pub async fn issue_key(State(app): State<Shared>, me: SignedIn, Path(id): Path<S
 }
 
 async fn issue(app: &Shared, live: &Arc<Live>, me: &SignedIn) -> Result<Issued> {
-    let entries = live.act(app, &Actor::Technician(me.as_ref()), Command::IssueKey).await?;
+    let entries = live.act(app, &Actor::Technician(me.as_ref()), Command::IssueKey { life: None }).await?;
     let Some(Event::KeyIssued { key_until, link_until, .. }) = entries.first().map(|e| &e.event) else {
         return Err(anyhow::anyhow!("a key was issued without its event").into());
     };

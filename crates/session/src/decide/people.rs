@@ -10,13 +10,16 @@ use crate::{Actor, Session};
 
 /// How long an expert's link works.
 const EXPERT_LIFE: u64 = 60 * 60_000;
+/// So much another system may keep with a session.
+const MOST_ATTRIBUTES: usize = 32;
+const MAX_ATTRIBUTE_CHARS: usize = 1_024;
 /// So many experts may be invited into one session.
 const MOST_EXPERTS: usize = 16;
 
 impl Session {
     pub(super) fn transfer(&self, by: &Actor, to: UserRef, note: String) -> Verdict {
         let by = self.as_owner(by)?;
-        if by.id == to.id {
+        if to.id == self.owner.id && self.queue == Queue::Own {
             return Err(Refusal::Already);
         }
         self.hand_over(by.clone(), note, Event::Transferred { by, to })
@@ -145,7 +148,7 @@ impl Session {
 
     pub(super) fn note(&self, by: &Actor, text: String) -> Verdict {
         let by = match by {
-            Actor::Technician(user) => user.clone(),
+            Actor::Technician(user) | Actor::System(user) => user.clone(),
             Actor::Server => return Err(Refusal::TechnicianOnly),
             Actor::Participant(_) => {
                 let who = self.participating(by)?;
@@ -157,6 +160,23 @@ impl Session {
             _ if text.trim().is_empty() => Err(Refusal::Empty),
             n if n > MAX_NOTE_CHARS => Err(Refusal::TooLong),
             _ => Ok(vec![Event::Noted { by, text }]),
+        }
+    }
+
+    pub(super) fn attribute(&self, by: &Actor, name: String, value: String) -> Verdict {
+        let by = self.as_owner(by)?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if name.is_empty() || !name.chars().all(plain) {
+            return Err(Refusal::Empty);
+        }
+        if name.len() > MAX_NAME_CHARS || value.chars().count() > MAX_ATTRIBUTE_CHARS {
+            return Err(Refusal::TooLong);
+        }
+        match self.attributes.iter().find(|(n, _)| *n == name) {
+            Some((_, old)) if *old == value => Ok(vec![]),
+            None if value.is_empty() => Ok(vec![]),
+            None if self.attributes.len() >= MOST_ATTRIBUTES => Err(Refusal::TooLong),
+            _ => Ok(vec![Event::Attributed { by, name, value }]),
         }
     }
 

@@ -46,7 +46,7 @@ impl Play {
     /// The same by other rules.
     pub(crate) fn with(policy: Policy) -> Self {
         let mut play = Self::created_with(policy);
-        play.act(Actor::Technician(user(1, "Tom")), Command::IssueKey).unwrap();
+        play.act(Actor::Technician(user(1, "Tom")), Command::IssueKey { life: None }).unwrap();
         play.join(Role::Technician, "Tom", Client::Console, Some(1)).unwrap();
         play.join(Role::Customer, "Ada", Client::Program, None).unwrap();
         play

@@ -131,3 +131,35 @@ fn a_deed_is_recorded_by_the_server_alone_and_a_rating_comes_once_and_after_the_
     let history = session::history(&play.entries).unwrap();
     assert_eq!((history.rating, history.comment.as_str(), history.shells), (Some(4), "Kind.", 1));
 }
+
+#[test]
+fn another_system_acts_for_whoever_owns_the_session() {
+    let mut play = shared();
+    let desk = || Actor::System(user(0, "Desk"));
+    let set = |name: &str, value: &str| Command::Attribute { name: name.into(), value: value.into() };
+    play.act(desk(), set("external_key", "INC7")).unwrap();
+    let said = play.entries.len();
+    play.act(desk(), set("external_key", "INC7")).unwrap();
+    assert_eq!(play.entries.len(), said, "what is known is not said again");
+    assert_eq!(play.session.attributes(), [("external_key".to_owned(), "INC7".to_owned())]);
+    play.act(desk(), set("external_key", "")).unwrap();
+    assert!(play.session.attributes().is_empty());
+    assert_eq!(play.act(desk(), set("a b", "1")), Err(RefusalReason::Empty));
+    assert_eq!(play.act(desk(), set("long", &"x".repeat(1_025))), Err(RefusalReason::TooLong));
+    assert_eq!(play.customer(set("a", "1")), Err(RefusalReason::TechnicianOnly));
+    // It moves and ends sessions, and says so under its own name; what only those who are there may do, it may not.
+    play.act(desk(), Command::Transfer { to: user(3, "Max"), note: String::new() }).unwrap();
+    assert_eq!(play.act(desk(), Command::Ask { rights: BOTH.to_vec() }), Err(RefusalReason::Stranger));
+    play.act(desk(), Command::Close).unwrap();
+    assert!(play.entries.iter().any(|e| matches!(&e.event, Event::Ended { by: Some(by), .. } if by.name == "Desk")));
+}
+
+#[test]
+fn a_link_may_live_longer_or_shorter_than_the_policy_says_and_no_key_outlives_it() {
+    for (life, key, link) in [(60_000, 60_000, 60_000), (9_000_000, 900_000, 9_000_000)] {
+        let mut play = Play::created();
+        play.act(Actor::System(user(0, "Desk")), Command::IssueKey { life: Some(life) }).unwrap();
+        let Event::KeyIssued { key_until, link_until, .. } = &play.entries.last().unwrap().event else { panic!() };
+        assert_eq!((key_until.since(play.now), link_until.since(play.now)), (key, link));
+    }
+}

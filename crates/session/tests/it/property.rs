@@ -17,6 +17,7 @@ fn actor() -> impl Strategy<Value = Actor> {
         Just(Actor::Server),
         (1u16..5).prop_map(|n| Actor::Participant(ParticipantId(n))),
         (1i32..4).prop_map(|n| Actor::Technician(user(n, "T"))),
+        Just(Actor::System(user(0, "Desk"))),
     ]
 }
 
@@ -24,7 +25,9 @@ fn command() -> impl Strategy<Value = Command> {
     let id = || (1u16..5).prop_map(ParticipantId);
     let client = || prop_oneof![Just(Client::Console), Just(Client::Browser), Just(Client::Program)];
     prop_oneof![
-        Just(Command::IssueKey),
+        Just(Command::IssueKey { life: None }),
+        (0u64..9).prop_map(|life| Command::IssueKey { life: Some(life) }),
+        ("[a!]", "[ab]?").prop_map(|(name, value)| Command::Attribute { name, value }),
         Just(Command::RevokeKey),
         Just(Command::RevokeLink),
         (any::<bool>(), client(), 1i32..4, any::<bool>()).prop_map(|(tech, client, n, by_key)| Command::Join {

@@ -104,7 +104,7 @@ fn key_and_link_work_once_and_not_for_ever() {
     assert_eq!(second, Err(RefusalReason::KeyDead));
 
     let mut play = Play::created();
-    play.act(Actor::Technician(user(1, "Tom")), Command::IssueKey).unwrap();
+    play.act(Actor::Technician(user(1, "Tom")), Command::IssueKey { life: None }).unwrap();
     play.now = play.now.plus(15 * 60_000);
     assert!(!play.session.open_for_customer(play.now, true), "the key has run out");
     assert!(play.session.open_for_customer(play.now, false), "the link still lives");
@@ -165,7 +165,7 @@ fn a_customer_may_leave_a_held_session_and_come_back_by_a_new_key() {
     let tom = Actor::Technician(user(1, "Tom"));
     play.act(tom.clone(), Command::Reopen).unwrap();
     assert_eq!(play.session.phase(), Phase::Waiting);
-    play.act(tom, Command::IssueKey).unwrap();
+    play.act(tom, Command::IssueKey { life: None }).unwrap();
     play.join(Role::Customer, "Ada", Client::Browser, None).unwrap();
     assert_eq!(play.session.phase(), Phase::Active);
     assert_eq!(play.join(Role::Customer, "Eve", Client::Browser, None), Err(RefusalReason::KeyDead));
@@ -174,7 +174,7 @@ fn a_customer_may_leave_a_held_session_and_come_back_by_a_new_key() {
 #[test]
 fn a_browser_is_asked_for_the_program_first() {
     let mut play = Play::created();
-    play.act(Actor::Technician(user(1, "Tom")), Command::IssueKey).unwrap();
+    play.act(Actor::Technician(user(1, "Tom")), Command::IssueKey { life: None }).unwrap();
     play.join(Role::Technician, "Tom", Client::Console, Some(1)).unwrap();
     play.join(Role::Customer, "Ada", Client::Browser, None).unwrap();
     assert_eq!(play.technician(ask(&BOTH)), Err(RefusalReason::NeedsProgram));
