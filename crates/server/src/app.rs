@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::{
-    archive::Sealing, config::Config, identity::Identity, live::Hub, mail::Mailer, playback::Playback,
+    archive::Sealing, config::Config, identity::Identity, live::Hub, mail::Mailer, outbox::Outbox, playback::Playback,
     store::tables::setting, throttle::Throttle, vault::Vault,
 };
 
@@ -27,6 +27,8 @@ pub struct App {
     pub sealing: Sealing,
     pub hub: Hub,
     pub mailer: Mailer,
+    /// Who else is told what happens.
+    pub outbox: Outbox,
     pub settings: RwLock<Settings>,
     /// Guesses at keys and links.
     pub key_guesses: Throttle,
@@ -66,6 +68,8 @@ pub struct Settings {
     pub retention: Vec<crate::archive::RetentionRule>,
     /// What technicians may ask customers for at all.
     pub rights: Vec<protocol::Right>,
+    /// What BeyondTrust's integrations find here.
+    pub beyondtrust: crate::beyondtrust::Dialect,
     /// The invitation's subject: `{{number}}`, `{{subject}}`, `{{customer}}`, `{{technician}}`, `{{organisation}}`.
     pub mail_subject: String,
     /// The invitation's text; also `{{link}}` and `{{key}}`.
@@ -82,6 +86,7 @@ impl Default for Settings {
             unrecorded: session::Unrecorded::default(),
             retention: Vec::new(),
             rights: protocol::Right::ALL.to_vec(),
+            beyondtrust: crate::beyondtrust::Dialect::default(),
             mail_subject: "[{{number}}] {{subject}}: your support session".into(),
             mail_text: "Dear {{customer}},\n\n\
                 {{technician}} from {{organisation}} is ready to help you with “{{subject}}” ({{number}}).\n\n\
@@ -158,6 +163,11 @@ impl App {
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A time as other systems read it (RFC 3339).
+pub fn rfc3339(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.0.cast_signed()).unwrap_or_default().to_string()
 }
 
 /// A time as the database keeps it.

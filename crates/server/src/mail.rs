@@ -136,6 +136,12 @@ pub fn fill(template: &str, settings: &Settings, fields: &Fields<'_>) -> String 
     text
 }
 
+/// A session key in groups of three digits.
+pub fn grouped(key: &str) -> String {
+    let digits: Vec<char> = key.chars().collect();
+    digits.chunks(3).map(|c| c.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
+}
+
 /// The HTML part of a text: paragraphs, and links that can be clicked.
 pub fn html(text: &str, organisation: &str) -> String {
     let line = |line: &str| {

@@ -3,19 +3,24 @@
 //! `deskside-server --help` explains every option. The rooms: [`api`] is the web API, [`live`] holds running sessions and
 //! their connections, [`store`] the database, [`archive`] what remains of a session, [`mail`] the mails.
 
+mod accounts;
 mod api;
 mod app;
 mod archive;
+mod beyondtrust;
 mod config;
+mod desk;
 mod identity;
 mod live;
 mod mail;
+mod outbox;
 mod paths;
 mod playback;
 mod quic;
 mod secret;
 mod serve;
 mod store;
+mod teams;
 mod throttle;
 mod vault;
 mod web;

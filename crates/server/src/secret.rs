@@ -32,16 +32,16 @@ pub fn token() -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random::<18>())
 }
 
-/// Nine random digits to say on the phone.
-pub fn spoken_key() -> String {
+/// So many random digits, at most nine, to say on the phone.
+pub fn spoken_key(digits: usize) -> String {
     // 64 random bits over 10^9 values: the bias is below one in ten billion.
-    format!("{:09}", u64::from_be_bytes(random()) % 1_000_000_000)
+    format!("{:0digits$}", u64::from_be_bytes(random()) % 10u64.pow(u32::try_from(digits.min(9)).unwrap_or(9)))
 }
 
-/// Only the digits of what somebody typed, when they are nine.
+/// Only the digits of what somebody typed, when they are nine, or seven from another system's key.
 pub fn digits(typed: &str) -> Option<String> {
     let rest: String = typed.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
-    (rest.len() == 9 && rest.bytes().all(|b| b.is_ascii_digit())).then_some(rest)
+    (matches!(rest.len(), 7 | 9) && rest.bytes().all(|b| b.is_ascii_digit())).then_some(rest)
 }
 
 /// What the database keeps of a long random token.
@@ -70,9 +70,10 @@ mod tests {
         for typed in ["123456789", "123 456 789", " 123-456-789 "] {
             assert_eq!(digits(typed).as_deref(), Some("123456789"), "{typed}");
         }
-        for typed in ["", "12345678", "1234567890", "12345678a", "１２３４５６７８９"] {
+        for typed in ["", "12345678", "123456", "1234567890", "12345678a", "１２３４５６７８９"] {
             assert_eq!(digits(typed), None, "{typed}");
         }
-        assert_eq!(spoken_key().len(), 9);
+        assert_eq!(digits("123 4567").as_deref(), Some("1234567"));
+        assert_eq!([9, 7].map(|n| spoken_key(n).len()), [9, 7]);
     }
 }

@@ -18,10 +18,12 @@ use crate::{
     identity::Identity,
     live::Hub,
     mail::Mailer,
+    outbox::{self, Outbox},
     paths,
     playback::Playback,
     quic, secret, store,
     store::tables::user,
+    teams,
     throttle::Throttle,
     vault::Vault,
 };
@@ -30,7 +32,9 @@ use crate::{
 pub async fn run(config: Config) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.data).with_context(|| format!("cannot create {}", config.data.display()))?;
     let app = open(config).await?;
+    app.outbox.load(&app.db).await?;
     app.hub.load(&app).await?;
+    tokio::spawn(outbox::run(app.clone()));
     tokio::spawn(archive::keep_house(app.clone()));
     let router = api::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let handle = axum_server::Handle::new();
@@ -57,6 +61,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 /// Opens the data folder, without touching any session.
 pub async fn open(config: Config) -> anyhow::Result<Shared> {
     let db = store::open(&paths::database(&config.data)).await?;
+    teams::fill(&db).await?;
     let settings = Settings::load(&db).await?;
     let users = user::Entity::find().count(&db).await?;
     let app = Arc::new(App {
@@ -67,6 +72,7 @@ pub async fn open(config: Config) -> anyhow::Result<Shared> {
         playback: Playback::default(),
         mailer: Mailer::new(&config)?,
         hub: Hub::default(),
+        outbox: Outbox::default(),
         settings: RwLock::new(settings),
         key_guesses: Throttle::per_minute(30, 300),
         password_guesses: Throttle::per_minute(10, 300),

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// A sign-in lasts a working day.
-const LOGIN_MS: u64 = 12 * 60 * 60 * 1_000;
+pub const LOGIN_MS: u64 = 12 * 60 * 60 * 1_000;
 
 /// The first administrator.
 #[derive(Deserialize, TS)]

@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
-use protocol::{IncidentRef, SessionId, Timestamp, UserRef};
+use protocol::{SessionId, Timestamp, UserRef};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
@@ -18,13 +18,12 @@ use super::{ApiError, Result, SignedIn, people};
 use crate::{
     app::{self, Shared, stored_time},
     archive,
+    desk::intake,
     store::tables::{customer, incident, journal, user},
 };
 
 /// How many incidents one list shows.
 const LIST: u64 = 200;
-/// The first incident is INC-1001.
-const FIRST_NUMBER: i32 = 1_000;
 
 /// Somebody who is helped.
 #[derive(Serialize, TS)]
@@ -83,6 +82,10 @@ pub struct Incident {
     pub kind: String,
     pub owner: Option<UserRef>,
     pub team: String,
+    /// The desk it comes from: empty for this one, `api` for another system, else the number of a receiver.
+    pub desk: String,
+    /// What that desk calls it.
+    pub ticket: String,
     pub created: Timestamp,
     pub updated: Timestamp,
 }
@@ -173,11 +176,6 @@ enum Whose {
 #[ts(export)]
 pub struct Note {
     pub text: String,
-}
-
-/// An incident's number, from its id.
-pub fn number(id: i32) -> String {
-    format!("INC-{}", FIRST_NUMBER + id)
 }
 
 /// An enum of the API as the database keeps it.
@@ -295,9 +293,9 @@ pub async fn incidents(
             .add(incident::Column::Subject.contains(q))
             .add(incident::Column::Description.contains(q))
             .add(incident::Column::Customer.is_in(named.iter().map(|c| c.id)));
-        let digits = q.to_ascii_uppercase();
-        if let Ok(n) = digits.strip_prefix("INC-").unwrap_or(&digits).parse::<i32>() {
-            any = any.add(incident::Column::Id.eq(n.saturating_sub(FIRST_NUMBER)));
+        any = any.add(incident::Column::Ticket.contains(q));
+        if let Some(id) = intake::id_of(q) {
+            any = any.add(incident::Column::Id.eq(id));
         }
         query = query.filter(any);
     }
@@ -320,7 +318,9 @@ async fn shown(app: &Shared, rows: Vec<incident::Model>) -> Result<Vec<Incident>
         customers.entry(r.customer).or_insert_with(|| customer.clone());
         list.push(Incident {
             id: r.id,
-            number: number(r.id),
+            number: intake::number(&r),
+            desk: r.desk,
+            ticket: r.ticket,
             customer: shown_customer(customer),
             subject: r.subject,
             description: r.description,
@@ -340,18 +340,6 @@ async fn shown(app: &Shared, rows: Vec<incident::Model>) -> Result<Vec<Incident>
 pub async fn find(app: &Shared, id: i32) -> Result<Incident> {
     let row = incident::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("incident"))?;
     shown(app, vec![row]).await?.pop().ok_or_else(|| ApiError::missing("incident"))
-}
-
-impl Incident {
-    /// The incident as sessions name it.
-    pub fn as_ref(&self) -> IncidentRef {
-        IncidentRef {
-            id: self.id,
-            number: self.number.clone(),
-            subject: self.subject.clone(),
-            customer: self.customer.name.clone(),
-        }
-    }
 }
 
 /// One incident with its journal.
@@ -400,7 +388,9 @@ pub async fn add_incident(
     Json(new): Json<IncidentInput>,
 ) -> Result<(StatusCode, Json<Incident>)> {
     let now = stored_time(app::now());
-    let row = incident::ActiveModel { created: Set(now), ..incident_row(&app, &new).await? };
+    let own = (Set(String::new()), Set(String::new()));
+    let row =
+        incident::ActiveModel { created: Set(now), desk: own.0, ticket: own.1, ..incident_row(&app, &new).await? };
     let row = row.insert(&app.db).await?;
     write_journal(&app, row.id, "change", &me.name, "created the incident".into()).await?.insert(&app.db).await?;
     Ok((StatusCode::CREATED, Json(find(&app, row.id).await?)))

@@ -19,14 +19,14 @@ use crate::app::Shared;
 const MARK: &[u8; 16] = b"deskside-bound-1";
 
 /// A pass that travels with the program, so that nothing has to be typed.
-#[derive(Deserialize)]
-pub struct Wanted {
+#[derive(Default, Deserialize)]
+pub struct ProgramFor {
     #[serde(default)]
-    link: Option<String>,
+    pub link: Option<String>,
     #[serde(default)]
-    key: Option<String>,
+    pub key: Option<String>,
     #[serde(default)]
-    handover: Option<String>,
+    pub handover: Option<String>,
 }
 
 /// What the program is told.
@@ -44,7 +44,7 @@ struct Binding<'a> {
 }
 
 /// The program for Linux x86-64. A form's answer: what it brings stays out of addresses and of proxies' logs.
-pub async fn linux(State(app): State<Shared>, Form(wanted): Form<Wanted>) -> Result<Response> {
+pub async fn linux(State(app): State<Shared>, Form(wanted): Form<ProgramFor>) -> Result<Response> {
     let path = app.config.support_program.clone().ok_or_else(|| ApiError::missing("support program on this server"))?;
     let short = |text: Option<String>| {
         text.filter(|t| t.len() <= 64 && t.chars().all(|c| c.is_ascii_alphanumeric() || "-_ ".contains(c)))

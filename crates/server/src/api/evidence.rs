@@ -76,7 +76,8 @@ async fn watched(app: &Shared, me: &SignedIn, token: &str) -> Result<SessionId> 
     id.ok_or_else(|| ApiError::forbidden("This link to a recording works no more. Reload the page for a new one."))
 }
 
-fn kept(app: &Shared, path: PathBuf) -> Result<Kept> {
+/// A kept file, opened.
+pub fn kept(app: &Shared, path: PathBuf) -> Result<Kept> {
     let kept = Kept::open(&app.vault, path).map_err(anyhow::Error::from)?;
     kept.ok_or_else(|| ApiError::missing("recording"))
 }
@@ -121,7 +122,7 @@ pub async fn activity(State(app): State<Shared>, me: SignedIn, Path(token): Path
 }
 
 /// A kept file or a range of it (RFC 9110, 14).
-fn serve(kept: Kept, kind: &'static str, asked: Option<&str>) -> Response {
+pub fn serve(kept: Kept, kind: &'static str, asked: Option<&str>) -> Response {
     let all = kept.bytes;
     let range = match asked.map(|range| http_range_header::parse_range_header(range).and_then(|r| r.validate(all))) {
         None => None,

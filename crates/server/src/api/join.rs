@@ -199,6 +199,11 @@ pub async fn whose(app: &Shared, token: &str) -> Result<(SessionId, ParticipantI
     holder(app, token, false).await
 }
 
+/// Whether this key opens a session; the same words as ever when it does not.
+pub async fn open_session(app: &Shared, key: &str) -> Result<()> {
+    find(app, &Pass::Key { key: key.to_owned() }).await.map(|_| ())
+}
+
 /// The session that a pass opens. Also tells, in the same words, that there is none.
 async fn find(app: &Shared, pass: &Pass) -> Result<(Arc<Live>, Option<ParticipantId>)> {
     let (column, hash, by_key) = match pass {

@@ -7,7 +7,9 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use protocol::{Answer, ClipboardKind, Event, Fault, Job, MAX_CLIPBOARD_IMAGE, MAX_CLIPBOARD_TEXT, SystemInfo, Way};
+use protocol::{
+    Answer, ClipboardKind, Event, Fault, Job, MAX_CLIPBOARD_IMAGE, MAX_CLIPBOARD_TEXT, SessionId, SystemInfo, Way,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use ts_rs::TS;
@@ -169,12 +171,18 @@ pub async fn shell(
     _: SignedIn,
     Path((id, number)): Path<(String, u32)>,
 ) -> Result<Response> {
-    let path = paths::shell(&app.config.data, &sessions::parse(id)?, number);
+    let body = shell_cast(&app, &sessions::parse(id)?, number).await?;
+    Ok(([(header::CONTENT_TYPE, "application/x-asciicast")], body).into_response())
+}
+
+/// The recording of a command shell, unlocked.
+pub async fn shell_cast(app: &Shared, id: &SessionId, number: u32) -> Result<Vec<u8>> {
+    let path = paths::shell(&app.config.data, id, number);
     let file = std::fs::File::open(path).map_err(|_| ApiError::missing("shell's recording"))?;
+    let app = app.clone();
     let read = move || {
         let mut body = Vec::new();
         std::io::Read::read_to_end(&mut app.vault.read(file)?, &mut body).map(|_| body)
     };
-    let body = tokio::task::spawn_blocking(read).await.map_err(anyhow::Error::from)?.map_err(anyhow::Error::from)?;
-    Ok(([(header::CONTENT_TYPE, "application/x-asciicast")], body).into_response())
+    Ok(tokio::task::spawn_blocking(read).await.map_err(anyhow::Error::from)?.map_err(anyhow::Error::from)?)
 }

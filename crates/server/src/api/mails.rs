@@ -1,5 +1,7 @@
 //! Mails to customers, and the outbox.
 
+use std::collections::HashMap;
+
 use axum::{
     Json,
     extract::{Path, State},
@@ -15,8 +17,9 @@ use ts_rs::TS;
 use super::{ApiError, Result, SignedIn, desk, sessions};
 use crate::{
     app::{self, Shared, stored_time},
+    desk::{BuiltIn, Desk, Entry, elsewhere, intake},
     mail::{self, Fields, Letter, Outcome},
-    store::tables::{mail_row, user},
+    store::tables::{customer, incident, mail_row, user},
 };
 
 /// A mail that could be sent.
@@ -44,26 +47,32 @@ pub struct Mail {
     pub sent: bool,
 }
 
-impl From<mail_row::Model> for Mail {
-    fn from(m: mail_row::Model) -> Self {
-        Self {
-            id: m.id,
-            at: Timestamp(m.at.cast_unsigned()),
-            incident: m.incident,
-            number: desk::number(m.incident),
-            from: m.sender,
-            to: m.recipient,
-            subject: m.subject,
-            text: m.text,
-            sent: m.sent,
-        }
-    }
+/// Mails with the numbers of their incidents.
+async fn shown(app: &Shared, rows: Vec<mail_row::Model>) -> Result<Vec<Mail>> {
+    let about = incident::Entity::find().filter(incident::Column::Id.is_in(rows.iter().map(|r| r.incident)));
+    let numbers: HashMap<i32, String> = about.all(&app.db).await?.iter().map(|i| (i.id, intake::number(i))).collect();
+    let mail = |m: mail_row::Model| Mail {
+        id: m.id,
+        at: Timestamp(m.at.cast_unsigned()),
+        incident: m.incident,
+        number: numbers.get(&m.incident).cloned().unwrap_or_default(),
+        from: m.sender,
+        to: m.recipient,
+        subject: m.subject,
+        text: m.text,
+        sent: m.sent,
+    };
+    Ok(rows.into_iter().map(mail).collect())
+}
+
+async fn shown_one(app: &Shared, row: mail_row::Model) -> Result<Mail> {
+    Ok(shown(app, vec![row]).await?.remove(0))
 }
 
 /// The invitation for a session, from the administrator's template.
 pub fn draft(app: &Shared, incident: &desk::Incident, me: &user::Model, link: &str, key: &str) -> Draft {
     let settings = app.settings();
-    let grouped = format!("{} {} {}", &key[..3], &key[3..6], &key[6..]);
+    let grouped = mail::grouped(key);
     let fields = Fields {
         number: &incident.number,
         subject: &incident.subject,
@@ -99,14 +108,9 @@ pub async fn send(
         return Err(ApiError::bad("A mail needs a text of up to 20,000 bytes."));
     }
     let html = mail::html(&draft.text, &app.settings().organisation);
-    let letter = Letter { to: to.clone(), subject: &draft.subject, text: &draft.text, html: &html };
-    let sent = match app.mailer.send(letter).await {
-        Outcome::Sent => true,
-        Outcome::Outbox => false,
-        Outcome::Refused(reason) => {
-            return Err(ApiError::upstream(format!("The mail server did not take the mail: {reason}")));
-        }
-    };
+    let about = incident::Entity::find_by_id(incident.id).one(&app.db).await?;
+    let about = about.ok_or_else(|| ApiError::missing("incident"))?;
+    let sent = carry(&app, &about, &draft, to.clone(), &html).await?;
     let row = mail_row::ActiveModel {
         incident: Set(incident.id),
         at: Set(stored_time(app::now())),
@@ -119,12 +123,34 @@ pub async fn send(
         ..Default::default()
     };
     let row = row.insert(&app.db).await?;
-    let what = if sent { "sent" } else { "left in the outbox" };
-    let text = format!("Mail {what}: “{}” to {}", row.subject, row.recipient);
-    let mut entry = desk::write_journal(&app, incident.id, "mail", &me.0.name, text).await?;
-    entry.mail = Set(Some(row.id));
-    entry.insert(&app.db).await?;
-    Ok(Json(row.into()))
+    let entry = Entry::Mail {
+        to: row.recipient.clone(),
+        subject: row.subject.clone(),
+        text: row.text.clone(),
+        by: me.0.name,
+        mail: row.id,
+        sent,
+    };
+    BuiltIn(app.clone()).write(&incident.id.to_string(), &entry, "", false).await.map_err(anyhow::Error::msg)?;
+    Ok(Json(shown_one(&app, row).await?))
+}
+
+/// Sends a mail: by the incident's own desk to its customer, else by the mail server. Whether it is on its way.
+async fn carry(app: &Shared, incident: &incident::Model, draft: &Draft, to: Mailbox, html: &str) -> Result<bool> {
+    let customer = customer::Entity::find_by_id(incident.customer).one(&app.db).await?;
+    let to_customer = customer.is_some_and(|c| c.email.eq_ignore_ascii_case(&to.email.to_string()));
+    if let Some((desk, ticket)) = elsewhere(app, incident)
+        && to_customer
+        && let Some(send) = desk.mail(&ticket, &draft.subject, &draft.text)
+    {
+        return send.await.map(|_| true).map_err(ApiError::upstream);
+    }
+    let letter = Letter { to, subject: &draft.subject, text: &draft.text, html };
+    match app.mailer.send(letter).await {
+        Outcome::Sent => Ok(true),
+        Outcome::Outbox => Ok(false),
+        Outcome::Refused(reason) => Err(ApiError::upstream(format!("The mail server did not take the mail: {reason}"))),
+    }
 }
 
 /// The outbox: mails that no mail server took because none is configured.
@@ -135,7 +161,7 @@ pub async fn list(State(app): State<Shared>, _: SignedIn) -> Result<Json<Vec<Mai
         .limit(200)
         .all(&app.db)
         .await?;
-    Ok(Json(rows.into_iter().map(Into::into).collect()))
+    Ok(Json(shown(&app, rows).await?))
 }
 
 async fn find(app: &Shared, id: i32) -> Result<mail_row::Model> {
@@ -144,7 +170,7 @@ async fn find(app: &Shared, id: i32) -> Result<mail_row::Model> {
 
 /// One mail.
 pub async fn read(State(app): State<Shared>, _: SignedIn, Path(id): Path<i32>) -> Result<Json<Mail>> {
-    Ok(Json(find(&app, id).await?.into()))
+    Ok(Json(shown_one(&app, find(&app, id).await?).await?))
 }
 
 /// The mail as the customer sees it: for a frame that may run nothing and load nothing.

@@ -1,6 +1,6 @@
 //! The web API. One file a resource, the whole router on one screen.
 
-mod account;
+pub mod account;
 mod canned;
 mod desk;
 mod download;
@@ -9,6 +9,7 @@ mod evidence;
 mod experts;
 mod files;
 mod hands;
+mod integrations;
 mod join;
 mod machine;
 mod mails;
@@ -29,11 +30,16 @@ use axum::{
     routing::{delete, get, post, put},
 };
 
+pub use account::LOGIN_MS;
+pub use download::{ProgramFor, linux};
 pub use error::{ApiError, Result};
+pub use evidence::{kept, serve};
+pub use join::{dead, open_session};
+pub use machine::shell_cast;
 pub use reach::{Deed, Reach};
-pub use signed_in::{Admin, From, Helper, SignedIn};
+pub use signed_in::{Admin, From, Helper, SignedIn, signed_in};
 
-use crate::{app::Shared, web, wire};
+use crate::{app::Shared, beyondtrust, web, wire};
 
 /// The largest body of a request: a mail with a long text fits.
 const BODY_LIMIT: usize = 256 * 1024;
@@ -52,6 +58,19 @@ pub fn router(app: Shared) -> Router {
         .route("/api/users/{id}", put(people::change_user))
         .route("/api/technicians", get(people::technicians))
         .route("/api/settings", get(settings::read).put(settings::write))
+        // Other systems.
+        .route("/api/integrations", get(integrations::all))
+        .route("/api/accounts", post(integrations::add_account))
+        .route("/api/accounts/{id}", put(integrations::change_account).delete(integrations::remove_account))
+        .route("/api/accounts/{id}/secret", post(integrations::new_account_secret))
+        .route("/api/tokens", post(integrations::add_token))
+        .route("/api/tokens/{id}", delete(integrations::remove_token))
+        .route("/api/receivers", post(integrations::add_receiver))
+        .route("/api/receivers/{id}", put(integrations::change_receiver).delete(integrations::remove_receiver))
+        .route("/api/receivers/{id}/test", post(integrations::test_receiver))
+        .route("/api/receivers/{id}/deliveries", get(integrations::deliveries))
+        .route("/api/deliveries/{id}", post(integrations::send_again).delete(integrations::drop_delivery))
+        .route("/api/desks/{desk}/tickets/{ticket}/sessions", post(integrations::start_from_ticket))
         // The service desk.
         .route("/api/customers", get(desk::customers).post(desk::add_customer))
         .route("/api/customers/{id}", put(desk::change_customer))
@@ -135,11 +154,21 @@ pub fn router(app: Shared) -> Router {
         .route("/api/join/handover", post(join::handover))
         .route("/download/linux", post(download::linux))
         .route("/wire", get(wire::upgrade))
+        .merge(beyondtrust::router())
+        .route("/", get(front))
         .fallback(web::page)
         .layer(middleware::from_fn_with_state(app.clone(), same_origin))
         .layer(middleware::from_fn(web::safety))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(app)
+}
+
+/// The front page; with the key of another system's address, the session's.
+async fn front(State(app): State<Shared>, request: Request) -> Response {
+    match beyondtrust::by_address(&app, request.uri().query().unwrap_or_default()) {
+        Some(response) => response,
+        None => web::page(request).await,
+    }
 }
 
 /// A page of somebody else changes nothing here, whatever cookies the browser adds.

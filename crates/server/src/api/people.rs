@@ -14,6 +14,7 @@ use super::{Admin, ApiError, Reach, Result, SignedIn, account};
 use crate::{
     app::{self, Shared},
     store::tables::user,
+    teams,
 };
 
 /// A new technician.
@@ -163,6 +164,7 @@ pub async fn change_user(
         row.password = Set(password(change.password).await?);
     }
     let user = row.update(&app.db).await?;
+    teams::know(&app.db, &user.team).await?;
     if new_password || change.disabled {
         account::forget(&app, id).await?;
     }
@@ -193,7 +195,9 @@ pub async fn insert_user(app: &Shared, new: NewUser) -> Result<Account> {
         reach: Set(reach_word(Reach::Team).into()),
         ..Default::default()
     };
-    Ok(row.insert(&app.db).await?.into())
+    let user = row.insert(&app.db).await?;
+    teams::know(&app.db, &user.team).await?;
+    Ok(user.into())
 }
 
 fn reach_word(reach: Reach) -> &'static str {

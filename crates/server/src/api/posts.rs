@@ -11,16 +11,16 @@ use axum::{
 };
 use futures::StreamExt;
 use protocol::{Event, ParticipantId, Phase, RefusalReason, name_fits};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 use tower::ServiceExt;
 use tower_http::services::ServeFile;
 
-use super::{ApiError, From, Helper, Result, SignedIn, desk, join, machine, sessions};
+use super::{ApiError, From, Helper, Result, SignedIn, join, machine, sessions};
 use crate::{
     app::{self, Shared},
+    desk::{BuiltIn, Desk, Entry},
     live::{ActError, Live},
     paths, secret,
 };
@@ -163,9 +163,8 @@ pub async fn screenshot(State(app): State<Shared>, Helper { live, me, by }: Help
     machine::keep(paths::screenshot(&app.config.data, &live.id, number), body.to_vec()).await?;
     live.record_deed(&app, Event::ScreenshotTaken { by, number, sha256 }).await?;
     let incident = live.state().await.incident.id;
-    let mut row = desk::write_journal(&app, incident, "screenshot", &me.0.name, number.to_string()).await?;
-    row.session = Set(Some(live.id.to_string()));
-    row.insert(&app.db).await?;
+    let entry = Entry::Screenshot { session: live.id.clone(), number, by: me.0.name.clone() };
+    BuiltIn(app).write(&incident.to_string(), &entry, "", false).await.map_err(anyhow::Error::msg)?;
     Ok(StatusCode::CREATED)
 }
 

@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
 };
 use protocol::{Client, Entry, Event, Phase, Queue, Role, SessionId, SessionState, Timestamp};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+use sea_orm::EntityTrait;
 use serde::Serialize;
 use session::{Actor, Command, History, TranscriptLine};
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use ts_rs::TS;
 use super::{ApiError, Deed, Result, SignedIn, desk, mails};
 use crate::{
     app::{self, Shared},
+    desk::intake::{self, Form, Keys},
     live::{ActError, Live},
-    secret,
-    store::tables::session_row,
+    store::tables::incident,
 };
 
 /// A new session key with its link, shown once.
@@ -99,15 +99,10 @@ pub async fn generate(
     me: SignedIn,
     Path(incident): Path<i32>,
 ) -> Result<(StatusCode, Json<Issued>)> {
-    let incident = desk::find(&app, incident).await?;
-    let live = app.hub.create(&app, incident.as_ref(), me.as_ref()).await?;
-    let issued = issue(&app, &live, &me).await?;
-    let mut row =
-        desk::write_journal(&app, incident.id, "remote_support", &me.0.name, "started a support session".into())
-            .await?;
-    row.session = Set(Some(live.id.to_string()));
-    row.insert(&app.db).await?;
-    Ok((StatusCode::CREATED, Json(issued)))
+    let incident = incident::Entity::find_by_id(incident).one(&app.db).await?;
+    let incident = incident.ok_or_else(|| ApiError::missing("incident"))?;
+    let live = intake::session(&app, &incident, me.as_ref(), None).await?;
+    Ok((StatusCode::CREATED, Json(issue(&app, &live, &me).await?)))
 }
 
 /// Generates a new key and link for a session that waits or is held.
@@ -116,25 +111,13 @@ pub async fn issue_key(State(app): State<Shared>, me: SignedIn, Path(id): Path<S
     Ok(Json(issue(&app, &live, &me).await?))
 }
 
-async fn issue(app: &Shared, live: &Arc<Live>, me: &SignedIn) -> Result<Issued> {
-    let entries = live.act(app, &Actor::Technician(me.as_ref()), Command::IssueKey { life: None }).await?;
-    let Some(Event::KeyIssued { key_until, link_until, .. }) = entries.first().map(|e| &e.event) else {
-        return Err(anyhow::anyhow!("a key was issued without its event").into());
-    };
-    let (key, token) = (secret::spoken_key(), secret::token());
-    let row = session_row::ActiveModel {
-        id: Set(live.id.to_string()),
-        key_hash: Set(Some(secret::hash_key(&app.identity.pepper(), &key))),
-        link_hash: Set(Some(secret::hash(&token))),
-        ..Default::default()
-    };
-    row.update(&app.db).await?;
-    // The token stands behind the #, so that browsers never send it in an address and no proxy writes it down.
-    let link = format!("{}/join#{token}", app.config.public_url);
-    let state = live.state().await;
-    let incident = desk::find(app, state.incident.id).await?;
+pub async fn issue(app: &Shared, live: &Arc<Live>, me: &SignedIn) -> Result<Issued> {
+    let Keys { key, key_until, token, link_until } =
+        intake::keys(app, live, &Actor::Technician(me.as_ref()), None, Form::Ours).await?;
+    let link = intake::link(app, &token);
+    let incident = desk::find(app, live.state().await.incident.id).await?;
     let draft = mails::draft(app, &incident, &me.0, &link, &key);
-    Ok(Issued { session: live.id.clone(), key, key_until: *key_until, link, link_until: *link_until, draft })
+    Ok(Issued { session: live.id.clone(), key, key_until, link, link_until, draft })
 }
 
 /// Judges a wish of a technician who need not be connected.

@@ -47,13 +47,21 @@ impl FromRequestParts<Shared> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
         let cookie = cookie(app, &parts.headers).ok_or_else(ApiError::signed_out)?;
-        let login = login::Entity::find_by_id(secret::hash(&cookie)).one(&app.db).await?;
-        let login = login.filter(|l| l.until > stored_time(app::now())).ok_or_else(ApiError::signed_out)?;
-        let user = user::Entity::find_by_id(login.user).one(&app.db).await?;
-        let user = user.filter(|u| !u.disabled).ok_or_else(ApiError::signed_out)?;
+        let user = by_cookie(app, &cookie).await?.ok_or_else(ApiError::signed_out)?;
         app.seen.lock().expect("nobody panics while holding who was seen").insert(user.id, app::now());
         Ok(Self(user))
     }
+}
+
+async fn by_cookie(app: &Shared, cookie: &str) -> Result<Option<user::Model>, sea_orm::DbErr> {
+    let login = login::Entity::find_by_id(secret::hash(cookie)).one(&app.db).await?;
+    let Some(login) = login.filter(|l| l.until > stored_time(app::now())) else { return Ok(None) };
+    Ok(user::Entity::find_by_id(login.user).one(&app.db).await?.filter(|u| !u.disabled))
+}
+
+/// The technician whose cookie these headers carry.
+pub async fn signed_in(app: &Shared, headers: &axum::http::HeaderMap) -> Option<user::Model> {
+    by_cookie(app, &cookie(app, headers)?).await.ok().flatten()
 }
 
 /// A technician who is signed in and takes part in the running session of the address (its parameter `id`).

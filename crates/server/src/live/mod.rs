@@ -193,7 +193,9 @@ impl Live {
             row.insert(&transaction).await?;
             entries.push(Entry { seq, at, event });
         }
+        app.outbox.enqueue(&transaction, &inner.session, &entries).await?;
         transaction.commit().await?;
+        app.outbox.wake();
         inner.hash = hash;
         Ok(entries)
     }

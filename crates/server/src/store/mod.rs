@@ -35,6 +35,12 @@ pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
     create(&db, setting::Entity).await?;
     create(&db, canned::Entity).await?;
     create(&db, expert::Entity).await?;
+    create(&db, team::Entity).await?;
+    create(&db, api_account::Entity).await?;
+    create(&db, api_token::Entity).await?;
+    create(&db, answered::Entity).await?;
+    create(&db, receiver::Entity).await?;
+    create(&db, delivery::Entity).await?;
     for (table, column, kind) in LATER {
         add_column(&db, table, column, kind).await?;
     }
@@ -48,6 +54,20 @@ pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
             .col(event_row::Column::Seq)
             // Whoever else writes to this database can never double an entry.
             .unique()
+            .to_owned(),
+        Index::create()
+            .if_not_exists()
+            .name("delivery_waiting")
+            .table(delivery::Entity)
+            .col(delivery::Column::Receiver)
+            .col(delivery::Column::State)
+            .to_owned(),
+        Index::create()
+            .if_not_exists()
+            .name("incident_ticket")
+            .table(incident::Entity)
+            .col(incident::Column::Desk)
+            .col(incident::Column::Ticket)
             .to_owned(),
         Index::create()
             .if_not_exists()
@@ -69,12 +89,14 @@ pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
 }
 
 /// Columns that tables have got since they were first made, with what they hold for older rows.
-const LATER: [(&str, &str, &str); 5] = [
+const LATER: [(&str, &str, &str); 7] = [
     ("user", "may_watch", "boolean NOT NULL DEFAULT true"),
     ("user", "may_export", "boolean NOT NULL DEFAULT false"),
     ("user", "may_delete", "boolean NOT NULL DEFAULT false"),
     ("user", "reach", "varchar NOT NULL DEFAULT 'team'"),
     ("incident", "kind", "varchar NOT NULL DEFAULT ''"),
+    ("incident", "desk", "varchar NOT NULL DEFAULT ''"),
+    ("incident", "ticket", "varchar NOT NULL DEFAULT ''"),
 ];
 
 /// What was said in sessions that are over, to be searched.

@@ -75,7 +75,12 @@ impl Stage {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let url = format!("{}://localhost:{port}", if tls { "https" } else { "http" });
         let trust = ureq::tls::TlsConfig::builder().disable_verification(tls).build();
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).tls_config(trust).build();
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .tls_config(trust)
+            .build();
         let agent: ureq::Agent = agent.into();
         let mut stage =
             Self { child, url, data, log, agent, cookie: String::new(), setup_token: token.unwrap(), incident: 0 };
@@ -127,10 +132,40 @@ impl Stage {
         (answer.status().as_u16(), answer.body_mut().read_json().unwrap_or(Value::Null))
     }
 
+    pub(crate) fn put(&self, path: &str, body: &Value) -> (u16, Value) {
+        let request = self.agent.put(format!("{}{path}", self.url)).header("cookie", &self.cookie);
+        let mut answer = request.send_json(body).unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_json().unwrap_or(Value::Null))
+    }
+
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
         let request = self.agent.get(format!("{}{path}", self.url)).header("cookie", &self.cookie);
         let mut answer = request.call().unwrap();
         (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap_or_default())
+    }
+
+    /// Asks as anybody, in any way: status, headers and text.
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut answer = self.agent.run(request.body(body.to_owned()).unwrap()).unwrap();
+        let headers = answer.headers().iter().map(|(n, v)| (n.to_string(), v.to_str().unwrap_or_default().to_owned()));
+        Answer {
+            status: answer.status().as_u16(),
+            headers: headers.collect(),
+            text: answer.body_mut().read_to_string().unwrap_or_default(),
+        }
+    }
+
+    /// An account of another system: its id and its secret.
+    pub(crate) fn account(&self, name: &str, scopes: &[&str]) -> (String, String) {
+        let body = json!({ "name": name, "comments": "", "scopes": scopes, "enabled": true });
+        let (status, made) = self.post("/api/accounts", &body);
+        assert_eq!(status, 201, "{made}");
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (text(&made["account"]["client_id"]), text(&made["client_secret"]))
     }
 
     /// A session with its key and link: (session, key, link token).
@@ -166,6 +201,19 @@ impl Stage {
             assert!(tokio::time::Instant::now() < end, "the log never says {words}: {log}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+}
+
+/// What the server answered.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: std::collections::BTreeMap<String, String>,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {}", self.text))
     }
 }
 

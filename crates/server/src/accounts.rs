@@ -1,0 +1,169 @@
+//! Other systems that ask this server: their accounts, their tokens, and what these let them do.
+
+use protocol::UserRef;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::{
+    app::{self, Shared, stored_time},
+    secret,
+    store::tables::{api_account, api_token},
+};
+
+/// How long a token of an account lives.
+pub const TOKEN_SECONDS: u64 = 3_600;
+/// So many tokens of one account live at once; one more ends the oldest.
+const MOST_TOKENS: usize = 30;
+
+/// What another system may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS, utoipa::ToSchema)]
+#[ts(export)]
+pub enum Scope {
+    /// Read sessions and who is there.
+    #[serde(rename = "sessions:read")]
+    SessionsRead,
+    /// Make, move, mark and end sessions.
+    #[serde(rename = "sessions:write")]
+    SessionsWrite,
+    /// Read transcripts, recordings and reports.
+    #[serde(rename = "evidence:read")]
+    EvidenceRead,
+    /// Read technicians and teams.
+    #[serde(rename = "people:read")]
+    PeopleRead,
+    /// Change technicians and teams.
+    #[serde(rename = "people:write")]
+    PeopleWrite,
+}
+
+impl Scope {
+    pub const ALL: [Self; 5] =
+        [Self::SessionsRead, Self::SessionsWrite, Self::EvidenceRead, Self::PeopleRead, Self::PeopleWrite];
+
+    /// The scope as tokens and people write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::SessionsRead => "sessions:read",
+            Self::SessionsWrite => "sessions:write",
+            Self::EvidenceRead => "evidence:read",
+            Self::PeopleRead => "people:read",
+            Self::PeopleWrite => "people:write",
+        }
+    }
+
+    /// Scopes as the database keeps them.
+    pub fn join(scopes: &[Self]) -> String {
+        let given = Self::ALL.iter().filter(|s| scopes.contains(s));
+        given.map(|s| s.word()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The scopes that [`Self::join`] has written.
+    pub fn split(words: &str) -> Vec<Self> {
+        Self::ALL.into_iter().filter(|s| words.split(' ').any(|w| w == s.word())).collect()
+    }
+}
+
+/// Another system that asks.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The account's name, or the token's.
+    pub name: String,
+    pub scopes: Vec<Scope>,
+    /// Its account, unless its token was made in the console.
+    pub account: Option<api_account::Model>,
+    /// Tells callers apart: their idempotency keys and their rates.
+    pub key: String,
+}
+
+impl Caller {
+    /// Whether it may do this.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
+
+    /// The system as sessions name it.
+    pub fn as_ref(&self) -> UserRef {
+        UserRef { id: 0, name: self.name.clone() }
+    }
+
+    fn of(account: api_account::Model) -> Self {
+        Self {
+            name: account.name.clone(),
+            scopes: Scope::split(&account.scopes),
+            key: format!("account {}", account.id),
+            account: Some(account),
+        }
+    }
+}
+
+/// Who holds this bearer token, if it lives.
+pub async fn by_token(app: &Shared, token: &str) -> Result<Option<Caller>, DbErr> {
+    let row = api_token::Entity::find().filter(api_token::Column::Hash.eq(secret::hash(token))).one(&app.db).await?;
+    let Some(row) = row.filter(|r| r.until > stored_time(app::now())) else { return Ok(None) };
+    let Some(account) = row.account else {
+        let scopes = Scope::split(&row.scopes);
+        return Ok(Some(Caller { name: row.name, scopes, account: None, key: format!("token {}", row.id) }));
+    };
+    let account = api_account::Entity::find_by_id(account).one(&app.db).await?;
+    Ok(account.filter(|a| a.enabled).map(Caller::of))
+}
+
+/// The account by its id and secret.
+pub async fn by_secret(app: &Shared, client_id: &str, client_secret: &str) -> Result<Option<Caller>, DbErr> {
+    let found = api_account::Entity::find().filter(api_account::Column::ClientId.eq(client_id)).one(&app.db).await?;
+    Ok(found.filter(|a| a.enabled && a.secret == secret::hash(client_secret)).map(Caller::of))
+}
+
+/// A new token for an account.
+pub async fn give_token(app: &Shared, account: &api_account::Model) -> Result<String, DbErr> {
+    let now = app::now();
+    let dead = api_token::Column::Until.lt(stored_time(now));
+    api_token::Entity::delete_many().filter(dead).exec(&app.db).await?;
+    let live = api_token::Entity::find()
+        .filter(api_token::Column::Account.eq(account.id))
+        .order_by_desc(api_token::Column::Id)
+        .offset(MOST_TOKENS as u64 - 1)
+        .limit(1_000)
+        .all(&app.db)
+        .await?;
+    let old = live.iter().map(|t| t.id);
+    api_token::Entity::delete_many().filter(api_token::Column::Id.is_in(old)).exec(&app.db).await?;
+    // 40 characters, as clients of this grant have always got.
+    let token = secret::hex(&secret::random::<20>());
+    let row = api_token::ActiveModel {
+        hash: Set(secret::hash(&token)),
+        account: Set(Some(account.id)),
+        name: Set(account.name.clone()),
+        scopes: Set(account.scopes.clone()),
+        created: Set(stored_time(now)),
+        until: Set(stored_time(now.plus(TOKEN_SECONDS * 1_000))),
+        ..Default::default()
+    };
+    row.insert(&app.db).await?;
+    Ok(token)
+}
+
+/// Ends all tokens of an account.
+pub async fn end_tokens(db: &DatabaseConnection, account: i32) -> Result<(), DbErr> {
+    api_token::Entity::delete_many().filter(api_token::Column::Account.eq(account)).exec(db).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_read_as_they_are_written() {
+        let all = Scope::join(&Scope::ALL);
+        assert_eq!(Scope::split(&all), Scope::ALL);
+        assert_eq!(Scope::split("people:read nonsense"), [Scope::PeopleRead]);
+        for scope in Scope::ALL {
+            assert_eq!(serde_json::to_value(scope).unwrap(), scope.word());
+        }
+    }
+}

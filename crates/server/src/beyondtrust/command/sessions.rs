@@ -1,0 +1,288 @@
+//! The actions on sessions.
+
+use std::sync::Arc;
+
+use protocol::{Event, Phase, RefusalReason, SessionId};
+use session::{Actor, Command};
+
+use super::{Failed, words};
+use crate::{
+    accounts::Caller,
+    app::Shared,
+    beyondtrust::{
+        asked::Asked,
+        people::{self, Place, QueueId},
+        xml::{Element, element, text},
+    },
+    desk::{
+        Ticket,
+        intake::{self, Form},
+    },
+    live::{ActError, Live},
+    store::tables::incident,
+};
+
+/// How long a key lives when nobody says: a day.
+const TTL: u64 = 86_400;
+/// The longest that may be asked for: thirty days.
+const LONGEST_TTL: u64 = 30 * 86_400;
+/// The longest value of an attribute, in characters, and of all together, in bytes.
+const MAX_ATTRIBUTE: usize = 1_024;
+const MAX_ATTRIBUTES: usize = 10 * 1_024;
+/// The attribute that names the incident of another system.
+pub const EXTERNAL_KEY: &str = "external_key";
+
+/// The attributes that a request sets: `session.custom.NAME`, and the older spelling of the external key.
+pub fn custom(asked: &Asked) -> Result<Vec<(String, String)>, Failed> {
+    let mut given: Vec<(String, String)> =
+        asked.all("session.custom.").map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+    if asked.has(EXTERNAL_KEY) && !given.iter().any(|(n, _)| n == EXTERNAL_KEY) {
+        given.push((EXTERNAL_KEY.into(), asked.get(EXTERNAL_KEY).unwrap_or_default().to_owned()));
+    }
+    let plain = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    for (name, value) in &given {
+        if name.is_empty() || name.len() > 64 || !plain(name) {
+            return words(format!("Invalid custom attribute: session.custom.{name}"));
+        }
+        if value.chars().count() > MAX_ATTRIBUTE {
+            return words(format!("The value of session.custom.{name} is longer than 1024 characters."));
+        }
+    }
+    if given.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>() > MAX_ATTRIBUTES {
+        return words("The custom attributes are larger than 10 KB in all.");
+    }
+    Ok(given)
+}
+
+/// What another system asks for.
+pub struct Wish {
+    pub place: Place,
+    pub attributes: Vec<(String, String)>,
+    pub customer: Ticket,
+    pub priority: Option<u8>,
+}
+
+/// Makes a session as another system wishes, without a key.
+pub async fn make(app: &Shared, by: &Actor, system: protocol::UserRef, wish: Wish) -> Result<Arc<Live>, Failed> {
+    let external = wish.attributes.iter().find(|(n, _)| n == EXTERNAL_KEY).map_or("", |(_, v)| v.as_str());
+    let incident = incident_for(app, external, &wish).await?;
+    let owner = match &wish.place {
+        Place::Rep(rep) => people::as_ref(rep),
+        Place::General | Place::Team(_) => system,
+    };
+    let live = intake::session(app, &incident, owner, wish.place.queue().map(|queue| (queue, by))).await?;
+    for (name, value) in wish.attributes {
+        live.act(app, by, Command::Attribute { name, value }).await?;
+    }
+    if let Some(priority) = wish.priority {
+        live.act(app, by, Command::Attribute { name: "priority".into(), value: priority.to_string() }).await?;
+    }
+    Ok(live)
+}
+
+/// The incident that an external key names: one of ours by its number, or the page of another system's.
+async fn incident_for(app: &Shared, external: &str, wish: &Wish) -> Result<incident::Model, Failed> {
+    use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
+    if external.to_ascii_uppercase().starts_with("INC-")
+        && let Some(id) = intake::id_of(external)
+        && let Some(ours) = incident::Entity::find_by_id(id).one(&app.db).await?
+    {
+        return Ok(ours);
+    }
+    let made = intake::mirror(app, intake::BY_API, external, &wish.customer).await?;
+    let urgency = match wish.priority {
+        Some(1) => "high",
+        Some(3) => "low",
+        _ => return Ok(made),
+    };
+    let mut row: incident::ActiveModel = made.into();
+    row.priority = Set(urgency.into());
+    Ok(row.update(&app.db).await?)
+}
+
+fn number(asked: &Asked, name: &str, range: std::ops::RangeInclusive<u64>) -> Result<Option<u64>, Failed> {
+    match asked.get(name).map(|text| text.parse::<u64>().ok().filter(|n| range.contains(n))) {
+        None => Ok(None),
+        Some(Some(n)) => Ok(Some(n)),
+        Some(None) => words(format!("Invalid value for {name}")),
+    }
+}
+
+/// `generate_session_key`
+pub async fn generate(app: &Shared, caller: &Caller, asked: &Asked) -> Result<Element, Failed> {
+    match asked.get("type") {
+        Some("support") => {}
+        None => return words("The parameter type is missing."),
+        Some(_) => return words("Invalid value for type"),
+    }
+    let Some(queue_id) = asked.get("queue_id") else { return words("The parameter queue_id is missing.") };
+    let Some(queue) = QueueId::parse(queue_id) else { return words("Invalid value for queue_id") };
+    let Some(place) = queue.find(app).await? else { return words(format!("No such queue: {queue_id}")) };
+    let ttl = number(asked, "ttl", 60..=LONGEST_TTL)?;
+    let priority = number(asked, "session.priority", 1..=3)?.and_then(|n| u8::try_from(n).ok());
+    let attributes = custom(asked)?;
+    let external = attributes.iter().find(|(n, _)| n == EXTERNAL_KEY).map(|(_, v)| v.clone());
+    let customer = Ticket {
+        subject: external
+            .as_ref()
+            .filter(|k| !k.is_empty())
+            .map(|k| format!("Remote support for {k}"))
+            .unwrap_or_default(),
+        description: String::new(),
+        customer: String::new(),
+        email: String::new(),
+    };
+    let by = Actor::System(caller.as_ref());
+    let available = place.available(app).await?;
+    let (name, id) = match &place {
+        Place::General => ("general", None),
+        Place::Rep(rep) => ("rep", Some(rep.id)),
+        Place::Team(team) if matches!(queue, QueueId::Issue(_)) => ("issue", Some(team.id)),
+        Place::Team(team) => ("team", Some(team.id)),
+    };
+    let live = make(app, &by, caller.as_ref(), Wish { place, attributes, customer, priority }).await?;
+    let life = Some(ttl.unwrap_or(TTL) * 1_000);
+    let keys = intake::keys(app, &live, &by, life, Form::Beyondtrust).await?;
+    let url = format!("{}/?ak={}", app.config.public_url, keys.token);
+    let organisation = app.settings().organisation;
+    let body = format!(
+        "\nYou have been invited to a remote support session with {organisation}.\n\nTo begin, please visit the following address:\n\n{url}\n\nYou decide what is shared, and you can end the session at any time.\n"
+    );
+    Ok(element("session_key")
+        .child(text("type", "support"))
+        .children(ttl.map(|ttl| text("ttl", ttl)))
+        .child(text("expires", keys.link_until.0 / 1_000))
+        .child(text("queue", name).with("available", u8::from(available)))
+        .children(id.map(|id| text("queue_id", id)))
+        .children(external.map(|key| text(EXTERNAL_KEY, key)))
+        .child(text("short_key", keys.key))
+        .child(text("key_url", url))
+        .child(text("mail_subject", "Remote Support Invitation"))
+        .child(text("mail_body", body)))
+}
+
+fn lsid(asked: &Asked) -> Result<SessionId, Failed> {
+    let Some(lsid) = asked.get("lsid") else { return words("The parameter lsid is missing.") };
+    SessionId::try_from(lsid.to_ascii_lowercase()).or_else(|_| words("Invalid value for lsid"))
+}
+
+/// The session by its lsid, while it goes on.
+async fn running(app: &Shared, asked: &Asked) -> Result<Arc<Live>, Failed> {
+    let live = app.hub.get(&lsid(asked)?);
+    match live {
+        Some(live) if !matches!(live.ask(session::Session::phase).await, Phase::Ended { .. }) => Ok(live),
+        _ => words("No active session was found for this lsid."),
+    }
+}
+
+/// What cannot be done is said in words; what failed is the server's.
+fn refused(error: ActError) -> Failed {
+    match error {
+        ActError::Refused(RefusalReason::Already) => Failed::Words("This is so already.".into()),
+        ActError::Refused(why) => Failed::Words(why.to_string()),
+        ActError::Store(error) => Failed::Server(error.into()),
+    }
+}
+
+/// `get_session_attributes`
+pub async fn attributes(app: &Shared, asked: &Asked) -> Result<Element, Failed> {
+    let id = lsid(asked)?;
+    let Some(entries) = app.hub.read(app, &id).await? else { return words("No session was found for this lsid.") };
+    Ok(element("custom_attributes").children(shown(&entries)))
+}
+
+/// The attributes of a timeline, as the original shows them.
+pub fn shown(entries: &[protocol::Entry]) -> Vec<Element> {
+    let mut known: Vec<(&str, &str)> = Vec::new();
+    for entry in entries {
+        if let Event::Attributed { name, value, .. } = &entry.event {
+            known.retain(|(n, _)| n != name);
+            if !value.is_empty() {
+                known.push((name, value));
+            }
+        }
+    }
+    let attribute = |(name, value): (&str, &str)| {
+        let display = if name == EXTERNAL_KEY { "External Key" } else { name };
+        text("custom_attribute", value).with("display_name", display).with("code_name", name)
+    };
+    known.into_iter().map(attribute).collect()
+}
+
+/// `set_session_attributes`
+pub async fn set_attributes(app: &Shared, caller: &Caller, asked: &Asked) -> Result<Element, Failed> {
+    let live = running(app, asked).await?;
+    for (name, value) in custom(asked)? {
+        let command = Command::Attribute { name, value };
+        live.act(app, &Actor::System(caller.as_ref()), command).await.map_err(refused)?;
+    }
+    Ok(text("success", "Session attributes were set"))
+}
+
+/// The technician that `rep_id` or `rep_username` names.
+async fn rep(app: &Shared, asked: &Asked) -> Result<crate::store::tables::user::Model, Failed> {
+    let named = match (asked.get("rep_id"), asked.get("rep_username")) {
+        (Some(id), _) => id.parse().ok().map(QueueId::Rep),
+        (None, Some(name)) => Some(QueueId::RepName(name.to_lowercase())),
+        (None, None) => return words("The parameter rep_id or rep_username is missing."),
+    };
+    let found = match named {
+        Some(named) => named.find(app).await?,
+        None => None,
+    };
+    match found {
+        Some(Place::Rep(rep)) => Ok(rep),
+        _ => words("No such representative was found."),
+    }
+}
+
+/// `join_session`: asks a technician in, who joins from the console.
+pub async fn join(app: &Shared, caller: &Caller, asked: &Asked) -> Result<Element, Failed> {
+    let live = running(app, asked).await?;
+    let rep = rep(app, asked).await?;
+    let (owner, queue) = live.ask(|s| (s.owner().id, s.queue().clone())).await;
+    let by = Actor::System(caller.as_ref());
+    let command = match queue {
+        protocol::Queue::Own if owner == rep.id => return words("The representative is in this session already."),
+        protocol::Queue::Own => Command::ShareWith { with: people::as_ref(&rep) },
+        // Nobody has it yet: whoever is added becomes its owner.
+        protocol::Queue::Team { .. } | protocol::Queue::General => {
+            Command::Transfer { to: people::as_ref(&rep), note: String::new() }
+        }
+    };
+    live.act(app, &by, command).await.map_err(refused)?;
+    Ok(text("success", "Representative successfully added"))
+}
+
+/// `leave_session`: lets a technician who is not the owner go.
+pub async fn leave(app: &Shared, caller: &Caller, asked: &Asked) -> Result<Element, Failed> {
+    let live = running(app, asked).await?;
+    let rep = rep(app, asked).await?;
+    let seat = live.ask(|s| s.participants().iter().find(|p| p.user == Some(rep.id)).map(|p| p.id)).await;
+    let Some(who) = seat else { return words("The representative is not in this session.") };
+    live.act(app, &Actor::System(caller.as_ref()), Command::Dismiss { who }).await.map_err(refused)?;
+    Ok(text("success", "Representative successfully removed"))
+}
+
+/// `transfer_session`
+pub async fn transfer(app: &Shared, caller: &Caller, asked: &Asked) -> Result<Element, Failed> {
+    let live = running(app, asked).await?;
+    let Some(queue_id) = asked.get("queue_id") else { return words("The parameter queue_id is missing.") };
+    let Some(queue) = QueueId::parse(queue_id) else { return words("Invalid value for queue_id") };
+    let Some(place) = queue.find(app).await? else { return words(format!("No such queue: {queue_id}")) };
+    let note = String::new();
+    let command = match (&place, place.queue()) {
+        (_, Some(queue)) => Command::Enqueue { queue, note },
+        (Place::Rep(rep), None) => Command::Transfer { to: people::as_ref(rep), note },
+        (Place::General | Place::Team(_), None) => return words("Invalid value for queue_id"),
+    };
+    live.act(app, &Actor::System(caller.as_ref()), command).await.map_err(refused)?;
+    Ok(text("success", "Successfully transferred"))
+}
+
+/// `terminate_session`
+pub async fn terminate(app: &Shared, caller: &Caller, asked: &Asked) -> Result<Element, Failed> {
+    let live = running(app, asked).await?;
+    live.act(app, &Actor::System(caller.as_ref()), Command::Close).await.map_err(refused)?;
+    Ok(text("success", "Successfully terminated"))
+}

@@ -1,0 +1,126 @@
+//! What reports link to: transcripts, recordings and shells, by addresses that carry their own permission for a week.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
+use protocol::{Entry, Event, SessionId, Timestamp};
+use session::{Actor, Command};
+
+use super::{
+    asked::Asked,
+    report::{self, Kept},
+};
+use crate::{
+    api::{self, ApiError},
+    app::{self, Shared},
+    paths, secret,
+};
+
+/// For how many days an address works.
+const DAYS: u64 = 7;
+const DAY_MS: u64 = 86_400_000;
+
+fn word(kept: Kept) -> String {
+    match kept {
+        Kept::Chat => "chat".into(),
+        Kept::Recording => "recording".into(),
+        Kept::Shell(n) => format!("shell{n}"),
+    }
+}
+
+/// The permission in an address: for one file of one session, given on one day.
+fn permission(app: &Shared, id: &SessionId, what: &str, day: u64) -> String {
+    secret::hash_key(&app.identity.pepper(), &format!("download {id} {what} {day}"))[..40].to_owned()
+}
+
+fn day(now: Timestamp) -> u64 {
+    now.0 / DAY_MS
+}
+
+/// The address of a file, as recorded: `lsid` holds the session, the permission and what it is for.
+pub fn link(app: &Shared, id: &SessionId, kept: Kept, view: bool) -> String {
+    let what = word(kept);
+    let h = permission(app, id, &what, day(app::now()));
+    let view = if view { "&view=1" } else { "" };
+    let url = &app.config.public_url;
+    format!("{url}/session_download?lsid=l%3D{id}%3Bh%3D{h}%3Bt%3Dsd%3Bm%3D{what}&dl_action={what}{view}")
+}
+
+/// Gives a file to whoever has its address.
+pub async fn download(State(app): State<Shared>, asked: Asked) -> Result<Response, ApiError> {
+    let gone = || ApiError::missing("recording or transcript, or its address works no more");
+    let coded = asked.get("lsid").ok_or_else(gone)?;
+    let field = |name: &str| {
+        coded.split(';').find_map(|part| part.split_once('=').filter(|(n, _)| *n == name).map(|(_, value)| value))
+    };
+    let (Some(id), Some(h), Some(what)) = (field("l"), field("h"), field("m")) else { return Err(gone()) };
+    let id = SessionId::try_from(id.to_owned()).map_err(|_| gone())?;
+    let today = day(app::now());
+    let good = (today.saturating_sub(DAYS)..=today).any(|day| same(&permission(&app, &id, what, day), h));
+    if !good {
+        return Err(gone());
+    }
+    let kept = match what {
+        "chat" => Kept::Chat,
+        "recording" => Kept::Recording,
+        shell => Kept::Shell(shell.strip_prefix("shell").and_then(|n| n.parse().ok()).ok_or_else(gone)?),
+    };
+    let entries = app.hub.read(&app, &id).await?.ok_or_else(gone)?;
+    let by = protocol::UserRef { id: 0, name: "a link of a report".into() };
+    let view = asked.get("view") == Some("1");
+    file(&app, &id, &entries, kept, view, &asked.headers, Event::Watched { by }).await
+}
+
+/// Compares without telling by the time how much is right.
+fn same(a: &str, b: &str) -> bool {
+    secret::hash(a) == secret::hash(b)
+}
+
+/// A file of a session. Watching a recording is an event of its timeline.
+pub async fn file(
+    app: &Shared,
+    id: &SessionId,
+    entries: &[Entry],
+    kept: Kept,
+    view: bool,
+    headers: &HeaderMap,
+    watched: Event,
+) -> Result<Response, ApiError> {
+    let how = if view { "inline" } else { "attachment" };
+    let named = |name: String| (header::CONTENT_DISPOSITION, format!("{how}; filename=\"{name}\""));
+    match kept {
+        Kept::Chat if view => {
+            // Without its own styles: the policy of every answer lets in none but those.
+            let html = evidence::transcript::html(id, entries);
+            Ok(([(header::CONTENT_TYPE, "text/html; charset=utf-8".into()), named(format!("{id}.html"))], html)
+                .into_response())
+        }
+        Kept::Chat => {
+            let text = evidence::transcript::text(id, entries);
+            Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8".into()), named(format!("{id}.txt"))], text)
+                .into_response())
+        }
+        Kept::Recording => {
+            let range = headers.get(header::RANGE).and_then(|r| r.to_str().ok());
+            let opened = api::kept(app, paths::recording(&app.config.data, id))?;
+            // The parts of one download are one act.
+            let first = range.is_none_or(|r| r.starts_with("bytes=0-"));
+            if first {
+                app.hub.act_on_any(app, id, &Actor::Server, Command::Evidence { event: watched }).await?;
+            }
+            let mut response = api::serve(opened, "video/webm", range);
+            let (name, value) = named(format!("{id}.webm"));
+            response.headers_mut().insert(name, value.parse().expect("an id is a header's text"));
+            Ok(response)
+        }
+        Kept::Shell(n) => {
+            let numbers = report::shells(entries);
+            let number = numbers.get(n as usize).ok_or_else(|| ApiError::missing("command shell"))?;
+            let body = api::shell_cast(app, id, *number).await?;
+            let kind = (header::CONTENT_TYPE, "application/x-asciicast".into());
+            Ok(([kind, named(format!("{id}-{n}.cast"))], body).into_response())
+        }
+    }
+}

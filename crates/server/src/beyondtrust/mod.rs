@@ -1,0 +1,138 @@
+//! The public API of BeyondTrust Remote Support, so that integrations made for it work against Deskside.
+//!
+//! A translator and nothing more: it has no rule of its own. What it answers follows what was recorded of, documented for
+//! and expected from the original, element by element; `docs/beyondtrust.md` says what is there and what differs.
+
+mod asked;
+mod command;
+mod config;
+mod downloads;
+mod oauth;
+pub mod outbound;
+mod people;
+mod report;
+mod reporting;
+mod start;
+mod xml;
+
+use axum::{
+    Json, Router,
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{any, get, post},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use ts_rs::TS;
+
+pub use start::by_address;
+
+use crate::{app::Shared, secret};
+
+/// The version of the API that is spoken.
+const API_VERSION: &str = "1.24.1";
+
+/// What differs between versions of the original, and what integrations insist on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(default, deny_unknown_fields)]
+#[ts(export)]
+pub struct Dialect {
+    /// The XML namespace of command answers.
+    pub command_namespace: String,
+    /// The XML namespace of `Support…` reports.
+    pub reporting_namespace: String,
+    /// The XML namespace of `Access…` reports, whose readers look for exactly this one.
+    pub access_namespace: String,
+    /// Whether `username` and `password` parameters do in place of a token: the client id and the secret.
+    pub password_form: bool,
+    /// Whether customers may start sessions by a team's or a technician's name, without a key.
+    pub open_door: bool,
+}
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Self {
+            command_namespace: "http://www.bomgar.com/namespaces/API/command".into(),
+            reporting_namespace: "https://www.beyondtrust.com/namespaces/API/reporting".into(),
+            access_namespace: "http://www.beyondtrust.com/sra/namespaces/API/reporting".into(),
+            password_form: false,
+            open_door: false,
+        }
+    }
+}
+
+/// Every address of the original that is spoken here.
+pub fn router() -> Router<Shared> {
+    let config = Router::new()
+        .route("/user", any(config::users))
+        .route("/user/{id}", any(config::user))
+        .route("/team", any(config::teams))
+        .route("/team/{id}", any(config::team))
+        .route("/team/{id}/user", any(config::members))
+        .route("/team/{id}/user/{user}", any(config::member))
+        .route("/public-portal", any(config::portals))
+        .route("/session-policy", any(config::policies))
+        .route("/rep-status", any(config::statuses))
+        .route("/rep-status/{id}", any(config::status))
+        .route("/api-account", any(config::accounts))
+        .route("/api-account/{id}", any(config::account))
+        .route("/jump-client", any(config::jump_clients))
+        .route("/jump-client/{id}", any(config::jump_client))
+        .fallback(config::nothing);
+    Router::new()
+        .route("/oauth2/token", post(oauth::token))
+        .route("/api/command", any(command::command))
+        .route("/api/command.ns", any(command::command))
+        .route("/api/reporting", any(reporting::reporting))
+        .route("/api/reporting.ns", any(reporting::reporting))
+        .route("/api/start_session", any(start::start))
+        .route("/api/start_session.ns", any(start::start))
+        .route("/download_customer_connector.ns", any(start::start))
+        .route("/api/client_script", any(start::script))
+        .route("/api/client_script.ns", any(start::script))
+        .route("/session_download", get(downloads::download))
+        .route("/check_health", get(|| async { "OK" }))
+        .route("/get_mech_list", get(config::mechanisms))
+        .nest("/api/config/v1", config)
+        .layer(middleware::from_fn(headers))
+}
+
+/// The headers that answers of the original carry.
+async fn headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let fixed = [
+        (header::CACHE_CONTROL, "must-revalidate, no-cache, no-store, post-check=0, pre-check=0, private"),
+        (header::VARY, "X-Requested-With,Authorization"),
+        (header::CONNECTION, "close"),
+    ];
+    for (name, value) in fixed {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// This installation, as 32 hexadecimal digits.
+pub fn appliance(app: &Shared) -> String {
+    secret::hash(&app.identity.public())[..32].to_owned()
+}
+
+/// Who asks has no valid token.
+fn denied() -> Response {
+    let body = json!({
+        "error": "access_denied",
+        "message": "The resource owner or authorization server denied the request.",
+    });
+    (StatusCode::UNAUTHORIZED, Json(body)).into_response()
+}
+
+/// An XML answer. Errors have the status 200, too.
+fn answer(document: String) -> Response {
+    ([(header::CONTENT_TYPE, "text/xml; charset=UTF-8")], document).into_response()
+}
+
+/// An error in words, as XML.
+fn error(namespace: &str, words: &str) -> Response {
+    answer(xml::text("error", words).document(namespace))
+}

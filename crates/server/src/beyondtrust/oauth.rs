@@ -1,0 +1,57 @@
+//! Tokens by client credentials (RFC 6749, 4.4).
+
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use super::asked::{Asked, basic};
+use crate::{
+    accounts::{self, TOKEN_SECONDS},
+    api::ApiError,
+    app::Shared,
+};
+
+/// A token, its fields in the order that was recorded.
+#[derive(Serialize)]
+struct Token {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: u64,
+}
+
+#[derive(Serialize)]
+struct Refusal {
+    error: &'static str,
+    message: &'static str,
+}
+
+fn refuse(status: StatusCode, error: &'static str, message: &'static str) -> Response {
+    (status, Json(Refusal { error, message })).into_response()
+}
+
+/// Gives a token for a client's id and secret, by basic authentication or as parameters.
+pub async fn token(State(app): State<Shared>, asked: Asked) -> Result<Response, ApiError> {
+    match asked.get("grant_type") {
+        Some("client_credentials") => {}
+        None => return Ok(refuse(StatusCode::BAD_REQUEST, "invalid_request", "The parameter grant_type is missing.")),
+        Some(_) => {
+            let words = "Only the grant type client_credentials is supported.";
+            return Ok(refuse(StatusCode::BAD_REQUEST, "unsupported_grant_type", words));
+        }
+    }
+    let given = match (asked.get("client_id"), asked.get("client_secret")) {
+        (Some(id), Some(secret)) => Some((id.to_owned(), secret.to_owned())),
+        _ => None,
+    };
+    let invalid = || refuse(StatusCode::UNAUTHORIZED, "invalid_client", "Client authentication failed.");
+    let Some((id, secret)) = basic(&asked.headers).or(given) else { return Ok(invalid()) };
+    // Secrets are random and long: nobody guesses them, and clients that ask for a token with each call are not held up.
+    let found = accounts::by_secret(&app, &id, &secret).await?;
+    let Some(account) = found.and_then(|caller| caller.account) else { return Ok(invalid()) };
+    let access_token = accounts::give_token(&app, &account).await?;
+    Ok(Json(Token { access_token, token_type: "Bearer", expires_in: TOKEN_SECONDS }).into_response())
+}

@@ -1,0 +1,155 @@
+//! Outbound events: what happened, posted as a form, one after the other; only the status 200 is a yes.
+
+use protocol::{Entry, Event, Participant, ParticipantId, Presence, Role, SessionId};
+use session::Session;
+
+use super::{API_VERSION, appliance, command::sessions::EXTERNAL_KEY};
+use crate::{
+    app::{self, Shared},
+    outbox::http,
+    store::tables::{delivery, receiver},
+};
+
+const BEGIN: &str = "support_conference_begin";
+const END: &str = "support_conference_end";
+const OWNER: &str = "support_conference_owner_changed";
+const ADDED: &str = "support_conference_member_added";
+const DEPARTED: &str = "support_conference_member_departed";
+const SURVEY: &str = "support_conference_customer_exit_survey_completed";
+
+/// Every event that a receiver can ask for.
+pub const CATALOGUE: [(&str, &str); 6] = [
+    (BEGIN, "A customer came: the session begins."),
+    (END, "The session is over, and its report complete."),
+    (OWNER, "The session has another owner."),
+    (ADDED, "Somebody joined."),
+    (DEPARTED, "Somebody left."),
+    (SURVEY, "The customer rated the session."),
+];
+
+fn about(event: &str, who: ParticipantId) -> String {
+    format!("{event}#{}", who.0)
+}
+
+/// The events that an event of a timeline means. `before` is the session before it.
+pub fn names(before: &Session, event: &Event) -> Vec<String> {
+    let there = || before.participants().iter().filter(|p| p.presence != Presence::Gone);
+    let helping = || there().filter(|p| p.role != Role::Customer);
+    let owner = |user: i32| before.participants().iter().find(|p| p.user == Some(user)).map(|p| p.id);
+    let departed = |who: &Participant| about(DEPARTED, who.id);
+    let begun = before.customer().is_some();
+    match event {
+        Event::Joined { id, role: Role::Customer, .. } if !begun => {
+            let mut names = vec![BEGIN.into(), about(ADDED, *id)];
+            names.extend(helping().map(|p| about(ADDED, p.id)));
+            names.extend(owner(before.owner().id).map(|id| about(OWNER, id)));
+            names
+        }
+        _ if !begun => vec![],
+        Event::Joined { id, user, .. } if *user == Some(before.owner().id) => {
+            vec![about(ADDED, *id), about(OWNER, *id)]
+        }
+        Event::Joined { id, .. } => vec![about(ADDED, *id)],
+        Event::Returned { id, .. } => {
+            let gone = before.participant(*id).is_some_and(|p| p.presence == Presence::Gone);
+            gone.then(|| about(ADDED, *id)).into_iter().collect()
+        }
+        Event::Left { id } => vec![about(DEPARTED, *id)],
+        Event::Held { .. } => helping().map(departed).collect(),
+        Event::Ended { .. } => there().map(departed).collect(),
+        Event::Transferred { to, .. } | Event::Inherited { to, .. } => {
+            vec![owner(to.id).map_or(OWNER.into(), |id| about(OWNER, id))]
+        }
+        Event::Taken { by } => vec![owner(by.id).map_or(OWNER.into(), |id| about(OWNER, id))],
+        // From here on everything that a report says of it is stored.
+        Event::Stored { .. } => vec![END.into()],
+        Event::Rated { .. } => vec![SURVEY.into()],
+        _ => vec![],
+    }
+}
+
+/// The fields of an event.
+fn fields(app: &Shared, name: &str, id: &SessionId, entries: &[Entry], seq: u32) -> Option<Vec<(String, String)>> {
+    let until = entries.iter().position(|e| e.seq == seq)? + 1;
+    let mut session = Session::new(id.clone(), app.policy());
+    entries[..until].iter().for_each(|e| session.apply(e.at, &e.event));
+    let (event, who) = name.split_once('#').map_or((name, None), |(event, who)| (event, who.parse().ok()));
+    let number = session.incident().map(|i| i.number.clone()).unwrap_or_default();
+    let external = session.attributes().iter().find(|(n, _)| n == EXTERNAL_KEY).map_or(number, |(_, v)| v.clone());
+    let seconds = entries[until - 1].at.0 / 1_000;
+    let mut fields = vec![
+        ("event".to_owned(), event.to_owned()),
+        ("version".into(), API_VERSION.into()),
+        ("timestamp".into(), seconds.to_string()),
+        ("appliance_id".into(), appliance(app)),
+        ("lsid".into(), id.to_string()),
+        ("external_key".into(), external),
+    ];
+    let mut say = |name: &str, value: String| fields.push((name.to_owned(), value));
+    let member = who.map(ParticipantId).and_then(|who| session.participant(who));
+    if let Some(member) = member {
+        say("name", member.name.clone());
+        say("display_name", member.name.clone());
+        let customer = member.role == Role::Customer;
+        say("type", if customer { "customer" } else { "representative" }.into());
+        say("user_id", member.user.map_or(String::new(), |id| id.to_string()));
+    } else if event == OWNER {
+        say("name", session.owner().name.clone());
+        say("display_name", session.owner().name.clone());
+        say("user_id", session.owner().id.to_string());
+    }
+    if matches!(event, OWNER | ADDED | DEPARTED) {
+        say("conference_name", session.incident().map(|i| i.subject.clone()).unwrap_or_default());
+        say("conference_id", id.to_string());
+    }
+    for (name, value) in session.attributes().iter().filter(|(n, _)| n != EXTERNAL_KEY) {
+        say(&format!("session.custom.{name}"), value.clone());
+    }
+    Some(fields)
+}
+
+async fn post(receiver: &receiver::Model, fields: &[(String, String)]) -> Result<String, String> {
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let answer = http::ask(http::Request {
+        method: ureq::http::Method::POST,
+        url: receiver.url.clone(),
+        headers: vec![("content-type", "application/x-www-form-urlencoded".into())],
+        body: body.into_bytes(),
+        authority: receiver.authority.clone(),
+    })
+    .await?;
+    if answer.status == 200 { Ok(answer.words()) } else { Err(answer.words()) }
+}
+
+/// Tells a receiver what happened.
+pub async fn send(
+    app: &Shared,
+    receiver: &receiver::Model,
+    delivery: &delivery::Model,
+    id: &SessionId,
+    entries: &[Entry],
+) -> Result<String, String> {
+    let fields = fields(app, &delivery.event, id, entries, delivery.seq.cast_unsigned());
+    let mut fields = fields.ok_or("The timeline has no such entry.")?;
+    // Who it is about is also known by the name that they sign in with.
+    if let Some((_, user)) = fields.iter().find(|(n, _)| n == "user_id").cloned() {
+        use sea_orm::EntityTrait;
+        let account = crate::store::tables::user::Entity::find_by_id(user.parse::<i32>().unwrap_or_default());
+        let account = account.one(&app.db).await.map_err(|e| e.to_string())?;
+        fields.push(("username".into(), account.map(|u| u.login).unwrap_or_default()));
+    }
+    post(receiver, &fields).await
+}
+
+/// Asks a receiver to take an event that is about no session.
+pub async fn test(app: &Shared, receiver: &receiver::Model) -> Result<String, String> {
+    let fields = [
+        ("event", "test".to_owned()),
+        ("version", API_VERSION.into()),
+        ("timestamp", (app::now().0 / 1_000).to_string()),
+        ("appliance_id", appliance(app)),
+        ("lsid", String::new()),
+        ("external_key", String::new()),
+    ];
+    post(receiver, &fields.map(|(n, v)| (n.to_owned(), v))).await
+}

@@ -1,0 +1,505 @@
+//! A session as the Reporting API tells it: everything is read from the timeline.
+
+use std::collections::HashMap;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use protocol::{
+    Client, Entry, Event, Participant, ParticipantId, Phase, Queue, Right, Role, SessionId, Timestamp, Way,
+};
+use session::Session;
+
+use super::{
+    command::{iso, sessions},
+    xml::{Element, element, fits, text},
+};
+use crate::store::tables::user;
+
+/// What a report is made from.
+pub struct Source<'a> {
+    pub id: &'a SessionId,
+    /// The number of the session in this installation.
+    pub lseq: i64,
+    pub entries: &'a [Entry],
+    /// Everything applied.
+    pub session: &'a Session,
+    pub users: &'a HashMap<i32, user::Model>,
+    pub now: Timestamp,
+    /// The addresses of what can be downloaded: kind, instance, and whether to view it.
+    pub link: &'a dyn Fn(Kept, bool) -> String,
+    /// Whether readers of `Access…` reports ask, who insist on a jump group.
+    pub access: bool,
+}
+
+/// What can be downloaded of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    Chat,
+    Recording,
+    /// A command shell, counted from 0.
+    Shell(u32),
+}
+
+/// A time with its number, as reports write both.
+fn time(name: &str, at: Timestamp) -> Element {
+    text(name, iso(at.0)).with("timestamp", at.0 / 1_000)
+}
+
+/// `HH:MM:SS`
+pub fn duration(ms: u64) -> String {
+    let seconds = ms / 1_000;
+    format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+}
+
+/// When it began for the original: when the customer came. Before, there is a key and no session.
+pub fn began(entries: &[Entry]) -> Option<Timestamp> {
+    let came = |e: &&Entry| matches!(e.event, Event::Joined { role: Role::Customer, .. });
+    entries.iter().find(came).map(|e| e.at)
+}
+
+/// When it ended, if it did.
+pub fn ended(entries: &[Entry]) -> Option<Timestamp> {
+    entries.iter().find(|e| matches!(e.event, Event::Ended { .. })).map(|e| e.at)
+}
+
+/// Whether its video is stored.
+pub fn recorded(entries: &[Entry]) -> bool {
+    entries.iter().any(|e| matches!(e.event, Event::Stored { recording_bytes: Some(_), .. }))
+}
+
+/// The command shells, in order: their numbers on the disk.
+pub fn shells(entries: &[Entry]) -> Vec<u32> {
+    let ended = |n: u32| {
+        entries
+            .iter()
+            .any(|e| matches!(&e.event, Event::ShellEnded { number, sha256 } if *number == n && !sha256.is_empty()))
+    };
+    let started = entries.iter().filter_map(|e| match e.event {
+        Event::ShellStarted { number, .. } => Some(number),
+        _ => None,
+    });
+    started.filter(|n| ended(*n)).collect()
+}
+
+impl Source<'_> {
+    fn people(&self, role: Role) -> impl Iterator<Item = &Participant> {
+        self.session.participants().iter().filter(move |p| p.role == role)
+    }
+
+    /// Who helped: technicians, and experts as invited ones.
+    fn reps(&self) -> impl Iterator<Item = &Participant> {
+        self.session.participants().iter().filter(|p| p.role != Role::Customer)
+    }
+
+    fn owner(&self) -> Option<&Participant> {
+        let owner = self.session.owner().id;
+        self.people(Role::Technician).find(|p| p.user == Some(owner)).or_else(|| self.people(Role::Technician).next())
+    }
+
+    fn start(&self) -> Timestamp {
+        began(self.entries).or(self.entries.first().map(|e| e.at)).unwrap_or_default()
+    }
+
+    fn count(&self, fits: impl Fn(&Event) -> bool) -> usize {
+        self.entries.iter().filter(|e| fits(&e.event)).count()
+    }
+
+    /// `<session>`
+    pub fn session(&self) -> Element {
+        let start = self.start();
+        let end = ended(self.entries);
+        let attributes = sessions::shown(self.entries);
+        let external = self.session.attributes().iter().find(|(n, _)| n == sessions::EXTERNAL_KEY);
+        let number = self.session.incident().map(|i| i.number.clone()).unwrap_or_default();
+        let both = |view: &str, download: &str, kept: Kept| {
+            [text(view, (self.link)(kept, true)), text(download, (self.link)(kept, false))]
+        };
+        let mut session = element("session")
+            .with("lsid", self.id)
+            .child(text("session_type", "support"))
+            .child(text("lseq", self.lseq))
+            .child(time("start_time", start))
+            .children(end.map(|end| time("end_time", end)))
+            .child(text("duration", duration(end.unwrap_or(self.now).since(start))))
+            .child(text("public_site", "Default").with("id", 1))
+            // A session that began in Deskside's own desk is known there by its incident's number.
+            .child(text("external_key", external.map_or(number.as_str(), |(_, v)| v)))
+            .child(element("custom_attributes").children(attributes))
+            .children(both("session_chat_view_url", "session_chat_download_url", Kept::Chat));
+        if recorded(self.entries) {
+            session =
+                session.children(both("session_recording_view_url", "session_recording_download_url", Kept::Recording));
+        }
+        let shells = shells(self.entries);
+        if !shells.is_empty() {
+            let shell = |n: usize| {
+                let kept = Kept::Shell(u32::try_from(n).unwrap_or(u32::MAX));
+                element("command_shell_recording")
+                    .with("instance", n)
+                    .child(text("download_url", (self.link)(kept, false)))
+                    .child(text("view_url", (self.link)(kept, true)))
+            };
+            session = session.child(element("command_shell_recordings").children((0..shells.len()).map(shell)));
+        }
+        let carried = |e: &Event| matches!(e, Event::FileCarried { .. } | Event::FilePosted { .. });
+        session = session
+            .child(text("file_transfer_count", self.count(carried)))
+            .child(text("file_move_count", self.count(|e| matches!(e, Event::FileRenamed { .. }))))
+            .child(text("file_delete_count", self.count(|e| matches!(e, Event::FileDeleted { .. }))))
+            .children(
+                self.people(Role::Customer).next().map(|c| text("primary_customer", &c.name).with("gsnumber", c.id.0)),
+            );
+        if self.access {
+            session = session.child(text("jump_group", "Support").with("type", "shared").with("id", 1));
+        }
+        if let Some(owner) = self.owner() {
+            let joined = self.joined(owner.id).unwrap_or(start);
+            session = session
+                .child(
+                    text("primary_rep", &owner.name)
+                        .with("gsnumber", owner.id.0)
+                        .with("id", owner.user.unwrap_or_default()),
+                )
+                .child(time("rep_join_time", joined));
+        }
+        session
+            .children(self.teams())
+            .child(element("customer_list").children(self.people(Role::Customer).map(|c| self.customer(c))))
+            .child(element("rep_list").children(self.reps().map(|r| self.rep(r, end))))
+            .children(self.survey_list())
+            .child(element("session_details").children(self.details()))
+    }
+
+    fn joined(&self, who: ParticipantId) -> Option<Timestamp> {
+        let came = |e: &&Entry| matches!(&e.event, Event::Joined { id, .. } if *id == who);
+        self.entries.iter().find(came).map(|e| e.at)
+    }
+
+    fn teams(&self) -> Option<Element> {
+        let mut teams: Vec<&str> = self
+            .people(Role::Technician)
+            .filter_map(|p| self.users.get(&p.user?).map(|u| u.team.as_str()))
+            .filter(|t| !t.is_empty())
+            .collect();
+        teams.sort_unstable();
+        teams.dedup();
+        (!teams.is_empty()).then(|| element("team_list").children(teams.into_iter().map(|t| text("team", t))))
+    }
+
+    fn customer(&self, who: &Participant) -> Element {
+        let incident = self.session.incident();
+        let attribute = |name: &str| {
+            let known = self.session.attributes().iter().find(|(n, _)| n == name);
+            known.map_or(String::new(), |(_, v)| v.clone())
+        };
+        let info = element("info")
+            .child(text("name", &who.name))
+            .child(text("company", attribute("company")))
+            .child(text("company_code", attribute("company_code")))
+            .child(text("issue", incident.map(|i| i.subject.clone()).unwrap_or_default()))
+            .child(text("details", attribute("details")));
+        element("customer")
+            .with("gsnumber", who.id.0)
+            .child(text("username", &who.name))
+            .child(text("public_ip", "Unknown"))
+            .child(text("private_ip", "Unknown"))
+            .child(text("hostname", "Unknown"))
+            .child(text("os", os(who.client)))
+            .child(text("primary_cust", 1))
+            .child(info)
+    }
+
+    fn rep(&self, who: &Participant, end: Option<Timestamp>) -> Element {
+        let user = who.user.and_then(|id| self.users.get(&id));
+        let owner = self.owner().is_some_and(|o| o.id == who.id);
+        let rep = element("representative").with("gsnumber", who.id.0).with("id", who.user.unwrap_or_default());
+        let rep = rep
+            .child(text("username", user.map_or(who.name.as_str(), |u| u.login.as_str())))
+            .child(text("display_name", &who.name))
+            .child(text("public_display_name", &who.name))
+            .child(text("private_display_name", &who.name))
+            .child(text("public_ip", "Unknown"))
+            .child(text("private_ip", "Unknown"))
+            .child(text("os", os(who.client)))
+            .child(text("session_owner", u8::from(owner)))
+            .child(text("seconds_involved", self.seconds(who.id, end)));
+        let rep = if owner { rep.child(text("primary_rep", 1)) } else { rep };
+        if who.role == Role::Expert { rep.child(text("invited", 1)) } else { rep }
+    }
+
+    /// How long somebody was there: cuts and holds do not count.
+    fn seconds(&self, who: ParticipantId, end: Option<Timestamp>) -> u64 {
+        let (mut total, mut since) = (0, None);
+        for entry in self.entries {
+            match &entry.event {
+                Event::Joined { id, .. } | Event::Returned { id, .. } if *id == who => {
+                    since = since.or(Some(entry.at));
+                }
+                Event::Left { id } | Event::Dropped { id } if *id == who => {
+                    total += since.take().map_or(0, |s| entry.at.since(s));
+                }
+                Event::Held { .. } | Event::Ended { .. } => total += since.take().map_or(0, |s| entry.at.since(s)),
+                _ => {}
+            }
+        }
+        let now = end.unwrap_or(self.now);
+        (total + since.map_or(0, |s| now.since(s))) / 1_000
+    }
+
+    fn survey_list(&self) -> Option<Element> {
+        self.entries.iter().any(|e| matches!(e.event, Event::Rated { .. })).then(|| {
+            let customer = self.people(Role::Customer).next().map_or(0, |c| c.id.0);
+            element("cust_survey_list").child(element("cust_exit_survey").with("gsnumber", customer))
+        })
+    }
+
+    /// Who did something, as `performed_by` or `destination`.
+    fn party(&self, name: &str, id: Option<ParticipantId>) -> Element {
+        match id.and_then(|id| self.session.participant(id)) {
+            Some(who) => text(name, &who.name).with("type", kind(who.role)).with("gsnumber", who.id.0),
+            None => text(name, "Pre-start Conference").with("type", "system").with("gsnumber", 0),
+        }
+    }
+
+    fn customer_id(&self) -> Option<ParticipantId> {
+        self.people(Role::Customer).next().map(|c| c.id)
+    }
+
+    fn of_user(&self, user: i32) -> Option<ParticipantId> {
+        self.session.participants().iter().find(|p| p.user == Some(user)).map(|p| p.id)
+    }
+
+    fn event(&self, at: Timestamp, kind: &str, by: Option<ParticipantId>) -> Element {
+        element("event").with("timestamp", at.0 / 1_000).with("event_type", kind).child(self.party("performed_by", by))
+    }
+
+    fn details(&self) -> Vec<Element> {
+        let mut shell = 0;
+        self.entries.iter().flat_map(|entry| self.detail(entry, &mut shell)).collect()
+    }
+
+    fn detail(&self, Entry { at, event, .. }: &Entry, shell: &mut u32) -> Vec<Element> {
+        let say = |kind: &str, by: Option<ParticipantId>| self.event(*at, kind, by);
+        let customer = self.customer_id();
+        let member = |id: &ParticipantId, state: &str| {
+            vec![say("Conference Member State Changed", Some(*id)).child(data(&[("state", state.into())]))]
+        };
+        match event {
+            Event::Created { .. } => vec![
+                say("Session Start", None),
+                say("Conference Owner Changed", None).child(data(&[("owner", "Pre-start Conference".into())])),
+            ],
+            Event::Joined { id, .. } => self.came(*at, *id),
+            Event::Dropped { id } => member(id, "Disconnected"),
+            Event::Returned { id, .. } => member(id, "Connected"),
+            Event::Left { id } => vec![say("Conference Member Departed", Some(*id))],
+            Event::Chat { from, text, .. } => vec![say("Chat Message", Some(*from)).child(body(text))],
+            Event::Granted { by, rights } => {
+                let to = self.owner().map(|o| o.name.clone()).unwrap_or_default();
+                let allowed = rights.iter().map(|right| {
+                    let values = [
+                        ("granted_to", to.clone()),
+                        ("level", "allow".to_owned()),
+                        ("service", service(*right).to_owned()),
+                    ];
+                    say("Service Access Allowed", Some(*by)).child(data(&values))
+                });
+                allowed.collect()
+            }
+            Event::SharingStarted { recorded: true, .. } => vec![say("Screen Recording", customer)],
+            Event::FileCarried { by, way, path, bytes, .. } => {
+                let (kind, from, to) = direction(*way, *by, customer, "File Upload", "File Download");
+                let (name, values) = (last(path), [("path", path.clone())]);
+                let event = say(kind, from).child(self.party("destination", to));
+                vec![event.child(text("filename", name)).child(text("filesize", bytes)).child(data(&values))]
+            }
+            Event::FileFailed { by, way, path, reason } => {
+                let (kind, from, to) = direction(*way, *by, customer, "File Upload Failed", "File Download Failed");
+                let event = say(kind, from).child(self.party("destination", to)).child(body(reason));
+                vec![event.child(text("filename", last(path))).child(data(&[("path", path.clone())]))]
+            }
+            Event::FolderMade { by, path } => {
+                vec![say("Directory Created", Some(*by)).child(data(&[("path", path.clone())]))]
+            }
+            Event::FileRenamed { by, from, to } => {
+                let values = [("old_path", from.clone()), ("new_path", to.clone())];
+                vec![say("File Moved", Some(*by)).child(data(&values))]
+            }
+            Event::FileDeleted { by, path } => {
+                let event = say("File Deleted", Some(*by)).child(text("filename", last(path)));
+                vec![event.child(data(&[("path", path.clone())]))]
+            }
+            Event::FilePosted { from, name, bytes, .. } => {
+                let file = element("file").child(text("filename", name)).child(text("filesize", bytes));
+                vec![say("Files Shared", Some(*from)).child(element("files").child(file))]
+            }
+            Event::ShellStarted { by, number } if shells(self.entries).contains(number) => {
+                let kept = Kept::Shell(*shell);
+                let values = [
+                    ("instance", shell.to_string()),
+                    ("download_url", (self.link)(kept, false)),
+                    ("view_url", (self.link)(kept, true)),
+                ];
+                *shell += 1;
+                vec![say("Command Shell Session Started", Some(*by)).child(data(&values))]
+            }
+            Event::ShellStarted { by, .. } => vec![say("Command Shell Session Started", Some(*by))],
+            Event::SystemInfoRead { by, .. } => vec![say("System Information Retrieved", Some(*by))],
+            Event::ScreenshotTaken { by, .. } => vec![say("Screenshot Captured", Some(*by))],
+            Event::Transferred { to, .. } | Event::Inherited { to, .. } => vec![self.owned(*at, to)],
+            Event::Taken { by } => {
+                vec![say("Session Transferred Away from Queue", self.of_user(by.id)), self.owned(*at, by)]
+            }
+            Event::Queued { queue, .. } => {
+                let name = match queue {
+                    Queue::Team { team } => team.clone(),
+                    Queue::General => "General".into(),
+                    Queue::Own => self.session.owner().name.clone(),
+                };
+                let priority = self.session.attributes().iter().find(|(n, _)| n == "priority");
+                let priority = priority.map_or("2".to_owned(), |(_, v)| v.clone());
+                let event = say("Session Transferred to Queue", None).child(body(&name));
+                vec![event.child(data(&[("priority", priority)]))]
+            }
+            Event::Noted { by, text } => {
+                vec![say("Session Note Added", self.of_user(by.id)).child(body(text))]
+            }
+            Event::Attributed { name, value, .. } if name == sessions::EXTERNAL_KEY => {
+                vec![say("External Key", None).child(body(value))]
+            }
+            Event::Rated { stars, .. } => {
+                vec![say("Customer Exit Survey", customer).child(data(&[("rating", stars.to_string())]))]
+            }
+            Event::Ended { .. } => self.over(*at),
+            _ => vec![],
+        }
+    }
+
+    fn came(&self, at: Timestamp, id: ParticipantId) -> Vec<Element> {
+        let Some(who) = self.session.participant(id) else { return vec![] };
+        let user = who.user.and_then(|id| self.users.get(&id));
+        let values = [
+            ("private_name", who.name.clone()),
+            ("public_name", who.name.clone()),
+            ("username", user.map_or(String::new(), |u| u.login.clone())),
+            ("private_ip", "Unknown".into()),
+            ("public_ip", "Unknown".into()),
+            ("hostname", "Unknown".into()),
+            ("os", os(who.client).into()),
+            ("support_teams", user.map_or(String::new(), |u| u.team.clone())),
+            ("user_id", who.user.map_or(String::new(), |id| id.to_string())),
+        ];
+        let added = self.event(at, "Conference Member Added", Some(id)).child(data(&values));
+        let first = who.role == Role::Technician && self.people(Role::Technician).next().is_some_and(|p| p.id == id);
+        if first {
+            vec![added, self.owned(at, &protocol::UserRef { id: who.user.unwrap_or_default(), name: who.name.clone() })]
+        } else {
+            vec![added]
+        }
+    }
+
+    fn owned(&self, at: Timestamp, to: &protocol::UserRef) -> Element {
+        let who = self.of_user(to.id);
+        let owner = who.map_or_else(|| to.name.clone(), |id| id.0.to_string());
+        self.event(at, "Conference Owner Changed", who).child(data(&[("owner", owner)]))
+    }
+
+    /// Everybody who was still there departs, and then the session ends.
+    fn over(&self, at: Timestamp) -> Vec<Element> {
+        let mut before = Session::new(self.id.clone(), session::Policy::default());
+        for entry in self.entries.iter().take_while(|e| !matches!(e.event, Event::Ended { .. })) {
+            before.apply(entry.at, &entry.event);
+        }
+        let there = before
+            .participants()
+            .iter()
+            .filter(|p| p.presence != protocol::Presence::Gone && !matches!(before.phase(), Phase::Ended { .. }));
+        let departed = there.map(|p| self.event(at, "Conference Member Departed", Some(p.id)));
+        departed.chain([self.event(at, "Session End", None)]).collect()
+    }
+}
+
+fn kind(role: Role) -> &'static str {
+    match role {
+        Role::Customer => "customer",
+        Role::Technician | Role::Expert => "representative",
+    }
+}
+
+fn os(client: Client) -> &'static str {
+    match client {
+        Client::Program => "Linux® (x64)",
+        Client::Browser | Client::Console => "Web",
+    }
+}
+
+fn service(right: Right) -> &'static str {
+    match right {
+        Right::View => "Screen Sharing",
+        Right::Control => "Remote Control",
+        Right::Files => "File Transfer",
+        Right::Clipboard => "Clipboard",
+        Right::Shell => "Command Shell",
+        Right::SystemInfo => "System Information",
+    }
+}
+
+/// A technician uploads to the customer; what is downloaded, the customer performs.
+fn direction(
+    way: Way,
+    by: ParticipantId,
+    customer: Option<ParticipantId>,
+    up: &'static str,
+    down: &'static str,
+) -> (&'static str, Option<ParticipantId>, Option<ParticipantId>) {
+    match way {
+        Way::ToCustomer => (up, Some(by), customer),
+        Way::FromCustomer => (down, customer, Some(by)),
+    }
+}
+
+fn last(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
+/// What somebody wrote; in base64 where XML cannot hold it.
+fn body(words: &str) -> Element {
+    if fits(words) { text("body", words) } else { text("encoded_body", STANDARD.encode(words)) }
+}
+
+fn data(values: &[(&str, String)]) -> Element {
+    let value = |(name, value): &(&str, String)| element("value").with("name", name).with("value", value);
+    element("data").children(values.iter().map(value))
+}
+
+/// `<exit_survey>` of the customer.
+pub fn customer_survey(source: &Source<'_>) -> Option<Element> {
+    let rated = source.entries.iter().find(|e| matches!(e.event, Event::Rated { .. }))?;
+    let Event::Rated { stars, comment } = &rated.event else { return None };
+    let question = |id: u32, kind: &str, name: &str, label: &str, answer: String| {
+        element("question")
+            .with("id", id)
+            .child(text("type", kind))
+            .child(text("name", name))
+            .child(text("label", label))
+            .child(text("report_header", label))
+            .child(element("answer_list").child(text("answer", answer)))
+    };
+    let customer = source.people(Role::Customer).next();
+    let primary = |name: &str, who: Option<&Participant>| who.map(|w| text(name, &w.name).with("gsnumber", w.id.0));
+    Some(
+        element("exit_survey")
+            .with("lsid", source.id)
+            .with("ts", rated.at.0 / 1_000)
+            .child(text("submitted_by", customer.map_or("", |c| c.name.as_str())).with("type", "customer"))
+            .children(primary("primary_rep", source.owner()))
+            .children(primary("primary_customer", customer))
+            .child(element("rep_list").children(source.reps().map(|r| {
+                text("representative", &r.name).with("gsnumber", r.id.0).with("id", r.user.unwrap_or_default())
+            })))
+            .child(
+                element("question_list")
+                    .child(question(1, "radio", "rating", "Rating", stars.to_string()))
+                    .child(question(2, "textarea", "comments", "Comments", comment.clone())),
+            ),
+    )
+}

@@ -1,0 +1,171 @@
+//! How customers start a session from somebody else's page, and how consoles are sent somewhere.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    extract::{Form, State},
+    http::{Method, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+};
+use protocol::UserRef;
+use session::Actor;
+
+use super::{
+    asked::Asked,
+    command::{
+        Failed,
+        sessions::{Wish, custom, make},
+    },
+    denied,
+    people::{Place, QueueId},
+};
+use crate::{
+    api::{self, ApiError, From},
+    app::Shared,
+    desk::{
+        Ticket,
+        intake::{self, Form as KeyForm},
+    },
+    secret,
+};
+
+/// How long a session that a customer started by themselves waits for them to come: they are on their way.
+const OPEN_DOOR_MS: u64 = 15 * 60_000;
+
+/// Starts a session by its key, or, where that is allowed, by a technician's or a team's name.
+pub async fn start(State(app): State<Shared>, From(address): From, asked: Asked) -> Result<Response, ApiError> {
+    app.key_guesses.guess(address)?;
+    let pass = match asked.get("short_key") {
+        Some(key) => {
+            let digits = secret::digits(key).ok_or_else(api::dead)?;
+            api::open_session(&app, &digits).await?;
+            Pass::Key(digits)
+        }
+        None => Pass::Link(open_door(&app, &asked).await?),
+    };
+    let agent = asked.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let browser = agent.contains("Mozilla/");
+    let chat = asked.get("c2cjs") == Some("1");
+    let other = ["Windows", "Macintosh", "iPhone", "iPad", "Android"].iter().any(|system| agent.contains(system));
+    // A script wants the program; a person reads first whom it is from. Other systems have the browser.
+    if !browser && !chat && !other && app.config.support_program.is_some() {
+        let wanted = match pass {
+            Pass::Key(key) => api::ProgramFor { key: Some(key), ..api::ProgramFor::default() },
+            Pass::Link(link) => api::ProgramFor { link: Some(link), ..api::ProgramFor::default() },
+        };
+        let mut response = api::linux(State(app), Form(wanted)).await?;
+        if asked.method == Method::HEAD {
+            *response.body_mut() = axum::body::Body::empty();
+        }
+        return Ok(response);
+    }
+    Ok(Redirect::to(&match pass {
+        Pass::Key(key) => format!("{}/join#key={key}", app.config.public_url),
+        Pass::Link(token) => intake::link(&app, &token),
+    })
+    .into_response())
+}
+
+enum Pass {
+    Key(String),
+    Link(String),
+}
+
+/// Makes a session for a customer who comes without a key. The secret of its link.
+async fn open_door(app: &Shared, asked: &Asked) -> Result<String, ApiError> {
+    if !app.settings().beyondtrust.open_door {
+        return Err(ApiError::forbidden("Sessions start with a session key here. Please ask for one."));
+    }
+    let named = match asked.any(&["codeName", "code_name"]) {
+        Some(code) => Some(QueueId::Issue(code.to_owned())),
+        None => asked
+            .get("id")
+            .and_then(|id| id.parse().ok())
+            .map(|id| if asked.get("issue_menu") == Some("1") { QueueId::Team(id) } else { QueueId::Rep(id) }),
+    };
+    let place = match named {
+        Some(named) => named.find(app).await?.ok_or_else(|| ApiError::missing("team or technician"))?,
+        None => Place::General,
+    };
+    let text =
+        |names: &[&str], most: usize| -> String { asked.any(names).unwrap_or_default().chars().take(most).collect() };
+    let mut attributes = match custom(asked) {
+        Ok(attributes) => attributes,
+        Err(Failed::Words(words)) => return Err(ApiError::bad(words)),
+        Err(Failed::Server(error)) => return Err(error),
+    };
+    let (company, code) =
+        (["customer.company", "customer_company"], ["customer.company_code", "customer_company_code"]);
+    let details = text(&["customer.details", "customer_desc"], 1_024);
+    for (name, value) in
+        [("company", text(&company, 100)), ("company_code", text(&code, 100)), ("details", details.clone())]
+    {
+        if !value.is_empty() {
+            attributes.push((name.into(), value));
+        }
+    }
+    let subject = details.lines().next().unwrap_or_default().to_owned();
+    let customer = Ticket {
+        subject,
+        description: details,
+        customer: text(&["customer.name", "customer_name"], 100),
+        email: String::new(),
+    };
+    let system = UserRef { id: 0, name: "Customer".into() };
+    let by = Actor::System(system.clone());
+    let made = make(app, &by, system, Wish { place, attributes, customer, priority: None }).await;
+    let live = made.map_err(|failed| match failed {
+        Failed::Words(words) => ApiError::bad(words),
+        Failed::Server(error) => error,
+    })?;
+    let keys = intake::keys(app, &live, &by, Some(OPEN_DOOR_MS), KeyForm::Beyondtrust).await?;
+    Ok(keys.token)
+}
+
+/// Sends whoever follows `/?ak=…` to the session's page.
+pub fn by_address(app: &Shared, query: &str) -> Option<Response> {
+    let parameters: BTreeMap<_, _> = url::form_urlencoded::parse(query.as_bytes()).collect();
+    let token = parameters.get("ak").filter(|t| t.len() <= 64 && t.bytes().all(|b| b.is_ascii_alphanumeric()))?;
+    Some(Redirect::to(&intake::link(app, token)).into_response())
+}
+
+/// The actions that a console script can hold.
+const SCRIPTED: [&str; 9] = [
+    "login",
+    "generate_session_key",
+    "start_jump_item_session",
+    "start_pinned_client_session",
+    "push_and_start_local",
+    "push_and_start_remote",
+    "start_rdp_session",
+    "start_vnc_session",
+    "start_shell_jump_session",
+];
+
+/// A script for a representative's console: a file with the action and its parameters.
+pub async fn script(State(app): State<Shared>, asked: Asked) -> Result<Response, ApiError> {
+    let signed_in = api::signed_in(&app, &asked.headers).await;
+    if signed_in.is_none() && asked.caller(&app).await?.is_none() {
+        return Ok(denied());
+    }
+    if asked.get("type") != Some("rep") {
+        return Err(ApiError::bad("The parameter type must be rep."));
+    }
+    let action = asked.get("action").filter(|action| SCRIPTED.contains(action));
+    let action = action.ok_or_else(|| ApiError::bad("The parameter action names nothing that can be scripted."))?;
+    match asked.get("operation") {
+        Some("generate") => {}
+        // The console is a page: what a script would do there, its address does.
+        Some("execute") => return Ok(Redirect::to(&format!("{}/console", app.config.public_url)).into_response()),
+        _ => return Err(ApiError::bad("The parameter operation must be generate or execute.")),
+    }
+    let mut line = url::form_urlencoded::Serializer::new(String::new());
+    line.append_pair("action", action);
+    let skipped = ["type", "operation", "action", "username", "password"];
+    for (name, value) in asked.all("").filter(|(name, _)| !skipped.contains(name)) {
+        line.append_pair(name, value);
+    }
+    let name = format!("attachment; filename=\"brcs-{}.brcs\"", app.config.domain());
+    let headers = [(header::CONTENT_TYPE, "application/octet-stream".to_owned()), (header::CONTENT_DISPOSITION, name)];
+    Ok((StatusCode::OK, headers, format!("BRCS1.0\n{}\n", line.finish())).into_response())
+}

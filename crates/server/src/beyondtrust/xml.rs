@@ -1,0 +1,115 @@
+//! XML documents as BeyondTrust's API answers them.
+
+use quick_xml::{
+    Writer,
+    events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event},
+};
+
+/// An element with its attributes, and text or children.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Element {
+    name: String,
+    attributes: Vec<(String, String)>,
+    text: String,
+    children: Vec<Element>,
+}
+
+/// An empty element.
+pub fn element(name: &str) -> Element {
+    Element { name: name.to_owned(), ..Element::default() }
+}
+
+/// An element with a text.
+pub fn text(name: &str, text: impl ToString) -> Element {
+    Element { text: legal(&text.to_string()), ..element(name) }
+}
+
+impl Element {
+    /// With an attribute.
+    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+        self.attributes.push((name.to_owned(), legal(&value.to_string())));
+        self
+    }
+
+    /// With one more child.
+    pub fn child(mut self, child: Self) -> Self {
+        self.children.push(child);
+        self
+    }
+
+    /// With more children.
+    pub fn children(mut self, children: impl IntoIterator<Item = Self>) -> Self {
+        self.children.extend(children);
+        self
+    }
+
+    fn write(&self, writer: &mut Writer<Vec<u8>>) -> std::io::Result<()> {
+        let attributes = self.attributes.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+        let start = BytesStart::new(self.name.as_str()).with_attributes(attributes);
+        if self.text.is_empty() && self.children.is_empty() {
+            return writer.write_event(Event::Empty(start));
+        }
+        writer.write_event(Event::Start(start))?;
+        if !self.text.is_empty() {
+            writer.write_event(Event::Text(BytesText::new(&self.text)))?;
+        }
+        self.children.iter().try_for_each(|child| child.write(writer))?;
+        writer.write_event(Event::End(BytesEnd::new(self.name.as_str())))
+    }
+
+    /// The whole document: declaration, an empty line, and this as its root, in that namespace.
+    pub fn document(self, namespace: &str) -> String {
+        let mut root = self;
+        root.attributes.insert(0, ("xmlns".into(), namespace.to_owned()));
+        let mut writer = Writer::new(Vec::new());
+        let declared = writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)));
+        writer.get_mut().extend(b"\n\n");
+        let written = declared.and_then(|()| root.write(&mut writer));
+        written.expect("memory can be written to");
+        writer.get_mut().push(b'\n');
+        String::from_utf8(writer.into_inner()).expect("what was written is text")
+    }
+}
+
+/// Whether XML 1.0 (2.2, Char) can hold this text as it is.
+pub fn fits(text: &str) -> bool {
+    text.chars().all(char_fits)
+}
+
+fn char_fits(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
+/// The text without what XML cannot hold.
+fn legal(text: &str) -> String {
+    text.chars().map(|c| if char_fits(c) { c } else { '\u{fffd}' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_what_clients_have_recorded() {
+        let root = element("list").child(text("a", "1 < 2 & \"3\"").with("id", "x\"<")).child(element("b"));
+        assert_eq!(
+            root.document("http://n"),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\n<list xmlns=\"http://n\"><a id=\"x&quot;&lt;\">1 &lt; 2 &amp; &quot;3&quot;</a><b/></list>\n"
+        );
+    }
+
+    #[test]
+    fn no_text_breaks_a_document() {
+        let all: String = (0..0x1000u32).filter_map(char::from_u32).chain("\u{fffe}\u{ffff}😀".chars()).collect();
+        assert!(!fits(&all));
+        let document = element("r").child(text("a", &all).with("b", &all)).document("n");
+        let mut reader = quick_xml::Reader::from_str(&document);
+        loop {
+            match reader.read_event() {
+                Ok(Event::Eof) => break,
+                Ok(_) => {}
+                Err(e) => panic!("{e}"),
+            }
+        }
+    }
+}

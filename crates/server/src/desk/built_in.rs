@@ -1,0 +1,87 @@
+//! The service desk that is built in: its incidents and journals are tables of the database.
+
+use futures::{FutureExt, future::BoxFuture};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
+
+use super::{Desk, Entry, Ticket};
+use crate::{
+    app::{self, Shared, stored_time},
+    store::tables::{customer, incident, journal},
+};
+
+/// The built-in desk. A ticket is an incident's number in the database.
+pub struct BuiltIn(pub Shared);
+
+impl BuiltIn {
+    async fn found(&self, ticket: &str) -> Result<incident::Model, String> {
+        let id: i32 = ticket.parse().map_err(|_| "There is no such incident.".to_owned())?;
+        let found = incident::Entity::find_by_id(id).one(&self.0.db).await.map_err(|e| e.to_string())?;
+        found.ok_or_else(|| "There is no such incident.".into())
+    }
+
+    async fn put(&self, ticket: &str, entry: &Entry) -> Result<String, String> {
+        let incident = self.found(ticket).await?.id;
+        let row = |kind: &str, by: &str, text: String| journal::ActiveModel {
+            incident: Set(incident),
+            at: Set(stored_time(app::now())),
+            kind: Set(kind.into()),
+            author: Set(by.into()),
+            text: Set(text),
+            session: Set(None),
+            mail: Set(None),
+            ..Default::default()
+        };
+        let row = match entry {
+            Entry::Started { session, by } => {
+                let row = row("remote_support", by, "started a support session".into());
+                journal::ActiveModel { session: Set(Some(session.to_string())), ..row }
+            }
+            Entry::Screenshot { session, number, by } => {
+                let row = row("screenshot", by, number.to_string());
+                journal::ActiveModel { session: Set(Some(session.to_string())), ..row }
+            }
+            Entry::Mail { to, subject, by, mail, sent, .. } => {
+                let what = if *sent { "sent" } else { "left in the outbox" };
+                let row = row("mail", by, format!("Mail {what}: “{subject}” to {to}"));
+                journal::ActiveModel { mail: Set(Some(*mail)), ..row }
+            }
+            // Its entry of a session is read from the timeline whenever somebody looks: it is always as it stands.
+            Entry::Happened { .. } | Entry::History { .. } => return Ok("read from the timeline".into()),
+        };
+        row.insert(&self.0.db).await.map_err(|e| e.to_string())?;
+        let touched =
+            incident::ActiveModel { id: Set(incident), updated: Set(stored_time(app::now())), ..Default::default() };
+        touched.update(&self.0.db).await.map_err(|e| e.to_string())?;
+        Ok("written".into())
+    }
+}
+
+impl Desk for BuiltIn {
+    fn find<'a>(&'a self, ticket: &'a str) -> BoxFuture<'a, Result<Ticket, String>> {
+        async move {
+            let found = self.found(ticket).await?;
+            let who = customer::Entity::find_by_id(found.customer).one(&self.0.db).await.map_err(|e| e.to_string())?;
+            let (customer, email) = who.map(|c| (c.name, c.email)).unwrap_or_default();
+            Ok(Ticket { subject: found.subject, description: found.description, customer, email })
+        }
+        .boxed()
+    }
+
+    fn write<'a>(
+        &'a self,
+        ticket: &'a str,
+        entry: &'a Entry,
+        _mark: &'a str,
+        _again: bool,
+    ) -> BoxFuture<'a, Result<String, String>> {
+        self.put(ticket, entry).boxed()
+    }
+
+    fn mail<'a>(&'a self, _: &'a str, _: &'a str, _: &'a str) -> Option<BoxFuture<'a, Result<String, String>>> {
+        None
+    }
+
+    fn test(&self) -> BoxFuture<'_, Result<String, String>> {
+        async { Ok("It is built in.".into()) }.boxed()
+    }
+}

@@ -1,0 +1,177 @@
+//! How a session is made for an incident, wherever the wish comes from.
+
+use std::sync::Arc;
+
+use protocol::{Event, IncidentRef, Queue, Timestamp, UserRef};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter};
+use session::{Actor, Command};
+
+use super::{BuiltIn, Desk, Entry, Ticket};
+use crate::{
+    app::{self, Shared, stored_time},
+    live::{ActError, Live},
+    secret,
+    store::tables::{customer, incident, session_row},
+};
+
+/// The desk of incidents that another system has made by asking for a session.
+pub const BY_API: &str = "api";
+/// The first incident is INC-1001.
+const FIRST_NUMBER: i32 = 1_000;
+/// The longest name of a ticket elsewhere.
+const MAX_TICKET_CHARS: usize = 1_024;
+
+/// What people call an incident: its desk's number for it.
+pub fn number(incident: &incident::Model) -> String {
+    match incident.ticket.as_str() {
+        "" => format!("INC-{}", FIRST_NUMBER.saturating_add(incident.id)),
+        ticket if incident.desk == BY_API => ticket.chars().take(40).collect(),
+        ticket => format!("RT #{ticket}"),
+    }
+}
+
+/// The built-in desk's id of the incident by that number, if it is one of its numbers.
+pub fn id_of(number: &str) -> Option<i32> {
+    let digits = number.trim().to_ascii_uppercase();
+    let n: i32 = digits.strip_prefix("INC-").unwrap_or(&digits).parse().ok()?;
+    Some(n.saturating_sub(FIRST_NUMBER))
+}
+
+/// The page of an incident that another desk knows: made when it is missing, renewed when it is there.
+pub async fn mirror(app: &Shared, desk: &str, ticket: &str, found: &Ticket) -> Result<incident::Model, DbErr> {
+    let ticket: String = ticket.chars().take(MAX_TICKET_CHARS).collect();
+    let now = stored_time(app::now());
+    let known = match ticket.as_str() {
+        "" => None,
+        ticket => {
+            let here = incident::Entity::find().filter(incident::Column::Desk.eq(desk));
+            here.filter(incident::Column::Ticket.eq(ticket)).one(&app.db).await?
+        }
+    };
+    let clean = |text: &str, most: usize| -> String {
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect::<String>().trim().to_owned()
+    };
+    let subject = match clean(&found.subject, 200) {
+        subject if subject.is_empty() => "Remote support".into(),
+        subject => subject,
+    };
+    if let Some(known) = known {
+        let mut row: incident::ActiveModel = known.clone().into();
+        if desk != BY_API {
+            row.subject = Set(subject);
+        }
+        if !found.customer.is_empty() {
+            row.customer = Set(known_customer(app, found).await?);
+        }
+        row.updated = Set(now);
+        return row.update(&app.db).await;
+    }
+    let row = incident::ActiveModel {
+        customer: Set(known_customer(app, found).await?),
+        subject: Set(subject),
+        description: Set(found.description.chars().take(5_000).collect()),
+        status: Set("in_progress".into()),
+        priority: Set("normal".into()),
+        kind: Set(String::new()),
+        owner: Set(None),
+        team: Set(String::new()),
+        desk: Set(desk.to_owned()),
+        ticket: Set(ticket),
+        created: Set(now),
+        updated: Set(now),
+        ..Default::default()
+    };
+    row.insert(&app.db).await
+}
+
+/// The customer by that mail address, or by that name where there is none; made when there is nobody.
+async fn known_customer(app: &Shared, found: &Ticket) -> Result<i32, DbErr> {
+    let short = |text: &str| -> String {
+        let text: String = text.chars().filter(|c| !c.is_control()).take(protocol::MAX_NAME_CHARS).collect();
+        text.trim().to_owned()
+    };
+    let (name, email) = (short(&found.customer), short(&found.email));
+    let name = if name.is_empty() { "Customer".to_owned() } else { name };
+    let mut known = customer::Entity::find().filter(customer::Column::Email.eq(email.as_str()));
+    if email.is_empty() {
+        known = known.filter(customer::Column::Name.eq(name.as_str()));
+    }
+    if let Some(known) = known.one(&app.db).await? {
+        return Ok(known.id);
+    }
+    let row =
+        customer::ActiveModel { name: Set(name), email: Set(email), company: Set(String::new()), ..Default::default() };
+    Ok(row.insert(&app.db).await?.id)
+}
+
+/// The incident as sessions name it.
+pub async fn reference(app: &Shared, incident: &incident::Model) -> Result<IncidentRef, DbErr> {
+    let customer = customer::Entity::find_by_id(incident.customer).one(&app.db).await?;
+    Ok(IncidentRef {
+        id: incident.id,
+        number: number(incident),
+        subject: incident.subject.clone(),
+        customer: customer.map_or_else(|| "Customer".into(), |c| c.name),
+    })
+}
+
+/// How keys and links look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Nine digits, and a token of 24 characters.
+    Ours,
+    /// Seven digits and 32 hexadecimal ones, for which BeyondTrust's integrations have room.
+    Beyondtrust,
+}
+
+/// A new key and link, shown once.
+pub struct Keys {
+    pub key: String,
+    pub key_until: Timestamp,
+    /// The link's secret.
+    pub token: String,
+    pub link_until: Timestamp,
+}
+
+/// Makes a session for an incident, in its owner's queue or in another, and writes the journal.
+pub async fn session(
+    app: &Shared,
+    incident: &incident::Model,
+    owner: UserRef,
+    queue: Option<(Queue, &Actor)>,
+) -> Result<Arc<Live>, ActError> {
+    let by = owner.name.clone();
+    let live = app.hub.create(app, reference(app, incident).await?, owner).await?;
+    if let Some((queue, actor)) = queue {
+        live.act(app, actor, Command::Enqueue { queue, note: String::new() }).await?;
+    }
+    let entry = Entry::Started { session: live.id.clone(), by };
+    let written = BuiltIn(app.clone()).write(&incident.id.to_string(), &entry, "", false).await;
+    written.map_err(|e| ActError::Store(DbErr::Custom(e)))?;
+    Ok(live)
+}
+
+/// Makes a new key and link for a session.
+pub async fn keys(app: &Shared, live: &Arc<Live>, by: &Actor, life: Option<u64>, form: Form) -> Result<Keys, ActError> {
+    let entries = live.act(app, by, Command::IssueKey { life }).await?;
+    let Some(Event::KeyIssued { key_until, link_until, .. }) = entries.first().map(|e| &e.event) else {
+        return Err(ActError::Store(DbErr::Custom("a key was issued without its event".into())));
+    };
+    let (key, token) = match form {
+        Form::Ours => (secret::spoken_key(9), secret::token()),
+        Form::Beyondtrust => (secret::spoken_key(7), secret::hex(&secret::random::<16>())),
+    };
+    let row = session_row::ActiveModel {
+        id: Set(live.id.to_string()),
+        key_hash: Set(Some(secret::hash_key(&app.identity.pepper(), &key))),
+        link_hash: Set(Some(secret::hash(&token))),
+        ..Default::default()
+    };
+    row.update(&app.db).await?;
+    Ok(Keys { key, key_until: *key_until, token, link_until: *link_until })
+}
+
+/// The address of a link. The token stands behind the #, so that browsers never send it and no proxy writes it down.
+pub fn link(app: &Shared, token: &str) -> String {
+    format!("{}/join#{token}", app.config.public_url)
+}

@@ -1,0 +1,83 @@
+//! Asking other systems.
+
+use std::time::Duration;
+
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+
+/// How long another system may take.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// More than this of an answer is not read.
+const MOST: u64 = 4 * 1024 * 1024;
+
+/// A question to another system.
+pub struct Request {
+    pub method: ureq::http::Method,
+    pub url: String,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
+    /// A certificate authority to trust (PEM) in place of the system's; empty for the system's.
+    pub authority: String,
+}
+
+/// What it answered.
+pub struct Answer {
+    pub status: u16,
+    pub text: String,
+}
+
+/// Asks. An answer of any status is an answer; an error says in words why there was none.
+pub async fn ask(request: Request) -> Result<Answer, String> {
+    let asked = tokio::task::spawn_blocking(move || ask_now(request)).await;
+    asked.map_err(|_| "Asking failed.".to_owned())?
+}
+
+fn ask_now(Request { method, url, headers, body, authority }: Request) -> Result<Answer, String> {
+    let roots = if authority.trim().is_empty() {
+        RootCerts::PlatformVerifier
+    } else {
+        let items = ureq::tls::parse_pem(authority.as_bytes());
+        let certificates: Vec<Certificate<'static>> = items
+            .filter_map(|item| match item {
+                Ok(PemItem::Certificate(certificate)) => Some(certificate),
+                _ => None,
+            })
+            .collect();
+        if certificates.is_empty() {
+            return Err("The certificate authority is not a PEM certificate.".into());
+        }
+        RootCerts::new_with_certs(&certificates)
+    };
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        // A redirect is an answer like any other: what is meant for one host is not told to another.
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .timeout_global(Some(PATIENCE))
+        .user_agent(concat!("Deskside/", env!("CARGO_PKG_VERSION")))
+        .tls_config(TlsConfig::builder().root_certs(roots).build())
+        .build()
+        .into();
+    let mut built = ureq::http::Request::builder().method(method).uri(&url);
+    for (name, value) in headers {
+        built = built.header(name, value);
+    }
+    let built = built.body(body).map_err(|e| format!("{url} cannot be asked: {e}."))?;
+    let mut answer = agent.run(built).map_err(|e| format!("{} cannot be reached: {e}.", host(&url)))?;
+    let status = answer.status().as_u16();
+    let bytes = answer.body_mut().with_config().limit(MOST).read_to_vec();
+    let bytes = bytes.map_err(|e| format!("{} broke off: {e}.", host(&url)))?;
+    Ok(Answer { status, text: String::from_utf8_lossy(&bytes).into_owned() })
+}
+
+/// Who is asked, for people: without what may be secret in an address.
+fn host(url: &str) -> String {
+    url::Url::parse(url).ok().and_then(|u| u.host_str().map(str::to_owned)).unwrap_or_else(|| "It".into())
+}
+
+impl Answer {
+    /// The answer in a few words.
+    pub fn words(&self) -> String {
+        let text: String = self.text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+        format!("{} {}", self.status, text.trim()).trim().to_owned()
+    }
+}
