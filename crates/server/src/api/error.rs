@@ -84,6 +84,18 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The sentence for a person.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
 impl From<crate::throttle::TooMany> for ApiError {
     fn from(_: crate::throttle::TooMany) -> Self {
         Self::too_many()

@@ -20,6 +20,7 @@ mod reach;
 mod sessions;
 mod settings;
 mod signed_in;
+mod v1;
 
 use axum::{
     Router,
@@ -154,6 +155,7 @@ pub fn router(app: Shared) -> Router {
         .route("/api/join/handover", post(join::handover))
         .route("/download/linux", post(download::linux))
         .route("/wire", get(wire::upgrade))
+        .nest("/api/v1", v1::router(&app))
         .merge(beyondtrust::router())
         .route("/", get(front))
         .fallback(web::page)

@@ -107,7 +107,7 @@ impl Source<'_> {
     pub fn session(&self) -> Element {
         let start = self.start();
         let end = ended(self.entries);
-        let attributes = sessions::shown(self.entries);
+        let attributes = sessions::custom_of(self.entries);
         let external = self.session.attributes().iter().find(|(n, _)| n == sessions::EXTERNAL_KEY);
         let number = self.session.incident().map(|i| i.number.clone()).unwrap_or_default();
         let both = |view: &str, download: &str, kept: Kept| {

@@ -174,7 +174,10 @@ fn commands_answer_element_by_element() {
             </session_key>
         "#]],
     );
-    check(&site, &site.command("action=generate_session_key&type=support&queue_id=rep_username:tom"), expect![[r#"
+    check(
+        &site,
+        &site.command("action=generate_session_key&type=support&queue_id=rep_username:tom"),
+        expect![[r#"
         <?xml version="1.0" encoding="UTF-8"?>
 
         <session_key xmlns="http://www.bomgar.com/namespaces/API/command">
@@ -195,8 +198,12 @@ fn commands_answer_element_by_element() {
         You decide what is shared, and you can end the session at any time.
         </mail_body>
         </session_key>
-    "#]]);
-    check(&site, &site.command("action=get_api_info"), expect![[r#"
+    "#]],
+    );
+    check(
+        &site,
+        &site.command("action=get_api_info"),
+        expect![[r#"
         <?xml version="1.0" encoding="UTF-8"?>
 
         <api_information xmlns="http://www.bomgar.com/namespaces/API/command">
@@ -216,8 +223,12 @@ fn commands_answer_element_by_element() {
         <permission name="perm_configuration">1</permission>
         </permissions>
         </api_information>
-    "#]]);
-    check(&site, &site.command("action=check_health"), expect![[r#"
+    "#]],
+    );
+    check(
+        &site,
+        &site.command("action=check_health"),
+        expect![[r#"
         <?xml version="1.0" encoding="UTF-8"?>
 
         <health_check xmlns="http://www.bomgar.com/namespaces/API/command">
@@ -226,8 +237,12 @@ fn commands_answer_element_by_element() {
         <success>1</success>
         <failover_role>none</failover_role>
         </health_check>
-    "#]]);
-    check(&site, &site.command("action=get_logged_in_reps"), expect![[r#"
+    "#]],
+    );
+    check(
+        &site,
+        &site.command("action=get_logged_in_reps"),
+        expect![[r#"
         <?xml version="1.0" encoding="UTF-8"?>
 
         <logged_in_reps xmlns="http://www.bomgar.com/namespaces/API/command">
@@ -244,8 +259,12 @@ fn commands_answer_element_by_element() {
         <showing_on_rep_list>0</showing_on_rep_list>
         </rep>
         </logged_in_reps>
-    "#]]);
-    check(&site, &site.command("action=get_connected_client_list&type=all"), expect![[r#"
+    "#]],
+    );
+    check(
+        &site,
+        &site.command("action=get_connected_client_list&type=all"),
+        expect![[r#"
         <?xml version="1.0" encoding="UTF-8"?>
 
         <connected_client_list xmlns="http://www.bomgar.com/namespaces/API/command">
@@ -259,8 +278,12 @@ fn commands_answer_element_by_element() {
         </connected_client_summary>
         <connected_client type="representative" id="1"/>
         </connected_client_list>
-    "#]]);
-    check(&site, &site.command("action=get_connected_clients&type=representative"), expect![[r#"
+    "#]],
+    );
+    check(
+        &site,
+        &site.command("action=get_connected_clients&type=representative"),
+        expect![[r#"
         <?xml version="1.0" encoding="UTF-8"?>
 
         <connected_clients xmlns="http://www.bomgar.com/namespaces/API/command">
@@ -273,7 +296,8 @@ fn commands_answer_element_by_element() {
         <connected_since>UNIX</connected_since>
         </connected_representative>
         </connected_clients>
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -368,6 +392,11 @@ async fn a_session_from_its_key_to_its_report() {
         Peer::connect(&site.stage, entered["admission"]["ticket"].as_str().unwrap(), Client::Program).await;
     customer.until(|m| matches!(m, ServerMessage::Welcome { .. })).await.unwrap();
     customer.send(&ClientMessage::Chat { text: "It does \u{1} not print <b>".into(), nonce: 1 }).await;
+    customer
+        .until(
+            |m| matches!(m, ServerMessage::Happened { entry } if matches!(entry.event, protocol::Event::Chat { .. })),
+        )
+        .await;
     // A technician takes it out of the general queue.
     let taken = site.command(&format!("action=transfer_session&lsid={id}&queue_id=rep_username:tom"));
     assert_eq!(element(&taken, "success"), "Successfully transferred");
@@ -388,17 +417,24 @@ async fn a_session_from_its_key_to_its_report() {
 
     let attributes = format!("action=set_session_attributes&lsid={id}&session.custom.site=&session.custom.floor=3");
     assert_eq!(element(&site.command(&attributes), "success"), "Session attributes were set");
-    check(&site, &site.command(&format!("action=get_session_attributes&lsid={id}")), expect![[r#"
+    check(
+        &site,
+        &site.command(&format!("action=get_session_attributes&lsid={id}")),
+        expect![[r#"
         <?xml version="1.0" encoding="UTF-8"?>
 
         <custom_attributes xmlns="http://www.bomgar.com/namespaces/API/command">
         <custom_attribute display_name="External Key" code_name="external_key">CHG-7</custom_attribute>
         <custom_attribute display_name="floor" code_name="floor">3</custom_attribute>
         </custom_attributes>
-    "#]]);
+    "#]],
+    );
     let open = site.report(&format!("generate_report=SupportSession&lsid={id}"));
     assert!(open.contains("<session lsid=") && !open.contains("<end_time"), "an open session has no end: {open}");
-    check(&site, &site.command("action=get_connected_client_list&summary_only=1"), expect![[r#"
+    check(
+        &site,
+        &site.command("action=get_connected_client_list&summary_only=1"),
+        expect![[r#"
         <?xml version="1.0" encoding="UTF-8"?>
 
         <connected_client_list xmlns="http://www.bomgar.com/namespaces/API/command">
@@ -411,154 +447,158 @@ async fn a_session_from_its_key_to_its_report() {
         </appliance_summary>
         </connected_client_summary>
         </connected_client_list>
-    "#]]);
+    "#]],
+    );
 
     assert_eq!(
         element(&site.command(&format!("action=terminate_session&lsid={id}")), "success"),
         "Successfully terminated"
     );
     let ended = site.report("generate_report=SupportSession&end_time=1&duration=0");
-    check(&site, &ended, expect![[r#"
-        <?xml version="1.0" encoding="UTF-8"?>
+    check(
+        &site,
+        &ended,
+        expect![[r#"
+            <?xml version="1.0" encoding="UTF-8"?>
 
-        <session_list xmlns="https://www.beyondtrust.com/namespaces/API/reporting">
-        <session lsid="HEX32">
-        <session_type>support</session_type>
-        <lseq>N</lseq>
-        <start_time timestamp="UNIX">TIME</start_time>
-        <end_time timestamp="UNIX">TIME</end_time>
-        <duration>HH:MM:SS</duration>
-        <public_site id="1">Default</public_site>
-        <external_key>CHG-7</external_key>
-        <custom_attributes>
-        <custom_attribute display_name="External Key" code_name="external_key">CHG-7</custom_attribute>
-        <custom_attribute display_name="floor" code_name="floor">3</custom_attribute>
-        </custom_attributes>
-        <session_chat_view_url>https://HOST/session_download?lsid=l%3DHEX32%3Bh%3DMAC%3Bt%3Dsd%3Bm%3Dchat&amp;dl_action=chat&amp;view=1</session_chat_view_url>
-        <session_chat_download_url>https://HOST/session_download?lsid=l%3DHEX32%3Bh%3DMAC%3Bt%3Dsd%3Bm%3Dchat&amp;dl_action=chat</session_chat_download_url>
-        <file_transfer_count>0</file_transfer_count>
-        <file_move_count>0</file_move_count>
-        <file_delete_count>0</file_delete_count>
-        <primary_customer gsnumber="1">Customer</primary_customer>
-        <primary_rep gsnumber="2" id="1">Tom</primary_rep>
-        <rep_join_time timestamp="UNIX">TIME</rep_join_time>
-        <customer_list>
-        <customer gsnumber="1">
-        <username>Customer</username>
-        <public_ip>Unknown</public_ip>
-        <private_ip>Unknown</private_ip>
-        <hostname>Unknown</hostname>
-        <os>Linux® (x64)</os>
-        <primary_cust>1</primary_cust>
-        <info>
-        <name>Customer</name>
-        <company/>
-        <company_code/>
-        <issue>Remote support for CHG-7</issue>
-        <details/>
-        </info>
-        </customer>
-        </customer_list>
-        <rep_list>
-        <representative gsnumber="2" id="1">
-        <username>tom</username>
-        <display_name>Tom</display_name>
-        <public_display_name>Tom</public_display_name>
-        <private_display_name>Tom</private_display_name>
-        <public_ip>Unknown</public_ip>
-        <private_ip>Unknown</private_ip>
-        <os>Web</os>
-        <session_owner>1</session_owner>
-        <seconds_involved>N</seconds_involved>
-        <primary_rep>1</primary_rep>
-        </representative>
-        </rep_list>
-        <session_details>
-        <event timestamp="UNIX" event_type="Session Start">
-        <performed_by type="system" gsnumber="0">Pre-start Conference</performed_by>
-        </event>
-        <event timestamp="UNIX" event_type="Conference Owner Changed">
-        <performed_by type="system" gsnumber="0">Pre-start Conference</performed_by>
-        <data>
-        <value name="owner" value="Pre-start Conference"/>
-        </data>
-        </event>
-        <event timestamp="UNIX" event_type="Session Transferred to Queue">
-        <performed_by type="system" gsnumber="0">Pre-start Conference</performed_by>
-        <body>General</body>
-        <data>
-        <value name="priority" value="2"/>
-        </data>
-        </event>
-        <event timestamp="UNIX" event_type="External Key">
-        <performed_by type="system" gsnumber="0">Pre-start Conference</performed_by>
-        <body>CHG-7</body>
-        </event>
-        <event timestamp="UNIX" event_type="Conference Member Added">
-        <performed_by type="customer" gsnumber="1">Customer</performed_by>
-        <data>
-        <value name="private_name" value="Customer"/>
-        <value name="public_name" value="Customer"/>
-        <value name="username" value=""/>
-        <value name="private_ip" value="Unknown"/>
-        <value name="public_ip" value="Unknown"/>
-        <value name="hostname" value="Unknown"/>
-        <value name="os" value="Linux® (x64)"/>
-        <value name="support_teams" value=""/>
-        <value name="user_id" value=""/>
-        </data>
-        </event>
-        <event timestamp="UNIX" event_type="Conference Owner Changed">
-        <performed_by type="representative" gsnumber="2">Tom</performed_by>
-        <data>
-        <value name="owner" value="2"/>
-        </data>
-        </event>
-        <event timestamp="UNIX" event_type="Conference Member Added">
-        <performed_by type="representative" gsnumber="2">Tom</performed_by>
-        <data>
-        <value name="private_name" value="Tom"/>
-        <value name="public_name" value="Tom"/>
-        <value name="username" value="tom"/>
-        <value name="private_ip" value="Unknown"/>
-        <value name="public_ip" value="Unknown"/>
-        <value name="hostname" value="Unknown"/>
-        <value name="os" value="Web"/>
-        <value name="support_teams" value=""/>
-        <value name="user_id" value="1"/>
-        </data>
-        </event>
-        <event timestamp="UNIX" event_type="Conference Owner Changed">
-        <performed_by type="representative" gsnumber="2">Tom</performed_by>
-        <data>
-        <value name="owner" value="2"/>
-        </data>
-        </event>
-        <event timestamp="UNIX" event_type="Chat Message">
-        <performed_by type="customer" gsnumber="1">Customer</performed_by>
-        <encoded_body>SXQgZG9lcyABIG5vdCBwcmludCA8Yj4=</encoded_body>
-        </event>
-        <event timestamp="UNIX" event_type="Service Access Allowed">
-        <performed_by type="customer" gsnumber="1">Customer</performed_by>
-        <data>
-        <value name="granted_to" value="Tom"/>
-        <value name="level" value="allow"/>
-        <value name="service" value="Screen Sharing"/>
-        </data>
-        </event>
-        <event timestamp="UNIX" event_type="Conference Member Departed">
-        <performed_by type="customer" gsnumber="1">Customer</performed_by>
-        </event>
-        <event timestamp="UNIX" event_type="Conference Member Departed">
-        <performed_by type="representative" gsnumber="2">Tom</performed_by>
-        </event>
-        <event timestamp="UNIX" event_type="Session End">
-        <performed_by type="system" gsnumber="0">Pre-start Conference</performed_by>
-        </event>
-        </session_details>
-        </session>
-        </session_list>
-    "#]]);
+            <session_list xmlns="https://www.beyondtrust.com/namespaces/API/reporting">
+            <session lsid="HEX32">
+            <session_type>support</session_type>
+            <lseq>N</lseq>
+            <start_time timestamp="UNIX">TIME</start_time>
+            <end_time timestamp="UNIX">TIME</end_time>
+            <duration>HH:MM:SS</duration>
+            <public_site id="1">Default</public_site>
+            <external_key>CHG-7</external_key>
+            <custom_attributes>
+            <custom_attribute display_name="floor" code_name="floor">3</custom_attribute>
+            </custom_attributes>
+            <session_chat_view_url>https://HOST/session_download?lsid=l%3DHEX32%3Bh%3DMAC%3Bt%3Dsd%3Bm%3Dchat&amp;dl_action=chat&amp;view=1</session_chat_view_url>
+            <session_chat_download_url>https://HOST/session_download?lsid=l%3DHEX32%3Bh%3DMAC%3Bt%3Dsd%3Bm%3Dchat&amp;dl_action=chat</session_chat_download_url>
+            <file_transfer_count>0</file_transfer_count>
+            <file_move_count>0</file_move_count>
+            <file_delete_count>0</file_delete_count>
+            <primary_customer gsnumber="1">Customer</primary_customer>
+            <primary_rep gsnumber="2" id="1">Tom</primary_rep>
+            <rep_join_time timestamp="UNIX">TIME</rep_join_time>
+            <customer_list>
+            <customer gsnumber="1">
+            <username>Customer</username>
+            <public_ip>Unknown</public_ip>
+            <private_ip>Unknown</private_ip>
+            <hostname>Unknown</hostname>
+            <os>Linux® (x64)</os>
+            <primary_cust>1</primary_cust>
+            <info>
+            <name>Customer</name>
+            <company/>
+            <company_code/>
+            <issue>Remote support for CHG-7</issue>
+            <details/>
+            </info>
+            </customer>
+            </customer_list>
+            <rep_list>
+            <representative gsnumber="2" id="1">
+            <username>tom</username>
+            <display_name>Tom</display_name>
+            <public_display_name>Tom</public_display_name>
+            <private_display_name>Tom</private_display_name>
+            <public_ip>Unknown</public_ip>
+            <private_ip>Unknown</private_ip>
+            <os>Web</os>
+            <session_owner>1</session_owner>
+            <seconds_involved>N</seconds_involved>
+            <primary_rep>1</primary_rep>
+            </representative>
+            </rep_list>
+            <session_details>
+            <event timestamp="UNIX" event_type="Session Start">
+            <performed_by type="system" gsnumber="0">Pre-start Conference</performed_by>
+            </event>
+            <event timestamp="UNIX" event_type="Conference Owner Changed">
+            <performed_by type="system" gsnumber="0">Pre-start Conference</performed_by>
+            <data>
+            <value name="owner" value="Pre-start Conference"/>
+            </data>
+            </event>
+            <event timestamp="UNIX" event_type="Session Transferred to Queue">
+            <performed_by type="system" gsnumber="0">Pre-start Conference</performed_by>
+            <body>General</body>
+            <data>
+            <value name="priority" value="2"/>
+            </data>
+            </event>
+            <event timestamp="UNIX" event_type="External Key">
+            <performed_by type="system" gsnumber="0">Pre-start Conference</performed_by>
+            <body>CHG-7</body>
+            </event>
+            <event timestamp="UNIX" event_type="Conference Member Added">
+            <performed_by type="customer" gsnumber="1">Customer</performed_by>
+            <data>
+            <value name="private_name" value="Customer"/>
+            <value name="public_name" value="Customer"/>
+            <value name="username" value=""/>
+            <value name="private_ip" value="Unknown"/>
+            <value name="public_ip" value="Unknown"/>
+            <value name="hostname" value="Unknown"/>
+            <value name="os" value="Linux® (x64)"/>
+            <value name="support_teams" value=""/>
+            <value name="user_id" value=""/>
+            </data>
+            </event>
+            <event timestamp="UNIX" event_type="Chat Message">
+            <performed_by type="customer" gsnumber="1">Customer</performed_by>
+            <encoded_body>SXQgZG9lcyABIG5vdCBwcmludCA8Yj4=</encoded_body>
+            </event>
+            <event timestamp="UNIX" event_type="Conference Owner Changed">
+            <performed_by type="representative" gsnumber="2">Tom</performed_by>
+            <data>
+            <value name="owner" value="2"/>
+            </data>
+            </event>
+            <event timestamp="UNIX" event_type="Conference Member Added">
+            <performed_by type="representative" gsnumber="2">Tom</performed_by>
+            <data>
+            <value name="private_name" value="Tom"/>
+            <value name="public_name" value="Tom"/>
+            <value name="username" value="tom"/>
+            <value name="private_ip" value="Unknown"/>
+            <value name="public_ip" value="Unknown"/>
+            <value name="hostname" value="Unknown"/>
+            <value name="os" value="Web"/>
+            <value name="support_teams" value=""/>
+            <value name="user_id" value="1"/>
+            </data>
+            </event>
+            <event timestamp="UNIX" event_type="Conference Owner Changed">
+            <performed_by type="representative" gsnumber="2">Tom</performed_by>
+            <data>
+            <value name="owner" value="2"/>
+            </data>
+            </event>
+            <event timestamp="UNIX" event_type="Service Access Allowed">
+            <performed_by type="customer" gsnumber="1">Customer</performed_by>
+            <data>
+            <value name="granted_to" value="Tom"/>
+            <value name="level" value="allow"/>
+            <value name="service" value="Screen Sharing"/>
+            </data>
+            </event>
+            <event timestamp="UNIX" event_type="Conference Member Departed">
+            <performed_by type="customer" gsnumber="1">Customer</performed_by>
+            </event>
+            <event timestamp="UNIX" event_type="Conference Member Departed">
+            <performed_by type="representative" gsnumber="2">Tom</performed_by>
+            </event>
+            <event timestamp="UNIX" event_type="Session End">
+            <performed_by type="system" gsnumber="0">Pre-start Conference</performed_by>
+            </event>
+            </session_details>
+            </session>
+            </session_list>
+        "#]],
+    );
     check(
         &site,
         &site.report("generate_report=SupportSessionListing&start_date=2020-01-01&duration=0"),

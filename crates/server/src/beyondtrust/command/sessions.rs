@@ -191,6 +191,14 @@ pub async fn attributes(app: &Shared, asked: &Asked) -> Result<Element, Failed> 
     Ok(element("custom_attributes").children(shown(&entries)))
 }
 
+/// The attributes of a timeline without the external key, which reports tell apart.
+pub fn custom_of(entries: &[protocol::Entry]) -> Vec<Element> {
+    let others = entries
+        .iter()
+        .filter(|e| !matches!(&e.event, Event::Attributed { name, .. } if name == EXTERNAL_KEY || name == "priority"));
+    shown(&others.cloned().collect::<Vec<_>>())
+}
+
 /// The attributes of a timeline, as the original shows them.
 pub fn shown(entries: &[protocol::Entry]) -> Vec<Element> {
     let mut known: Vec<(&str, &str)> = Vec::new();

@@ -1,0 +1,284 @@
+//! Technicians, teams and queues for other systems.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use protocol::{Phase, Queue};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Body, Problem, ReadPeople, ReadSessions, Refused, Result, WritePeople};
+use crate::{
+    api::{account, people},
+    app::Shared,
+    store::tables::{team, user},
+    teams,
+};
+
+/// A queue of several people, and how many sessions wait there.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct QueueShown {
+    /// The team; nothing for the general queue.
+    team: Option<String>,
+    waiting: u32,
+}
+
+/// A team.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Team {
+    id: i32,
+    name: String,
+    code_name: String,
+    /// The technicians in it.
+    technicians: Vec<i32>,
+}
+
+/// What is said of a team.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TeamInput {
+    #[schema(min_length = 1, max_length = 120)]
+    name: String,
+}
+
+/// A technician's account.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Technician {
+    id: i32,
+    login: String,
+    name: String,
+    email: String,
+    team: String,
+    administrator: bool,
+    disabled: bool,
+}
+
+/// A technician to be added.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTechnician {
+    /// Letters, digits, dots, dashes, underscores and @.
+    #[schema(min_length = 1, max_length = 64)]
+    login: String,
+    #[schema(min_length = 1, max_length = 120)]
+    name: String,
+    #[schema(max_length = 200)]
+    email: String,
+    #[schema(max_length = 120)]
+    #[serde(default)]
+    team: String,
+    #[schema(min_length = 10, max_length = 200, format = Password)]
+    password: String,
+}
+
+/// What may change about a technician; what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TechnicianChange {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    email: Option<String>,
+    #[serde(default)]
+    team: Option<String>,
+    #[serde(default)]
+    disabled: Option<bool>,
+}
+
+impl From<user::Model> for Technician {
+    fn from(u: user::Model) -> Self {
+        let user::Model { id, login, name, email, team, administrator, disabled, .. } = u;
+        Self { id, login, name, email, team, administrator, disabled }
+    }
+}
+
+/// Lists the queues that several people share.
+#[utoipa::path(get, path = "/api/v1/queues", tag = "people", responses(
+    (status = 200, body = Vec<QueueShown>),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn queues(State(app): State<Shared>, _: ReadSessions) -> Result<Json<Vec<QueueShown>>> {
+    let mut queues = vec![QueueShown { team: None, waiting: 0 }];
+    for team in team::Entity::find().order_by_asc(team::Column::Name).all(&app.db).await? {
+        queues.push(QueueShown { team: Some(team.name), waiting: 0 });
+    }
+    for live in app.hub.all() {
+        let place = live.ask(|s| match (s.phase(), s.queue()) {
+            (Phase::Ended { .. }, _) | (_, Queue::Own) => None,
+            (_, Queue::General) => Some(None),
+            (_, Queue::Team { team }) => Some(Some(team.clone())),
+        });
+        if let Some(team) = place.await {
+            queues.iter_mut().filter(|q| q.team == team).for_each(|q| q.waiting += 1);
+        }
+    }
+    Ok(Json(queues))
+}
+
+async fn shown(app: &Shared, team: team::Model) -> Result<Team> {
+    let members = user::Entity::find().filter(user::Column::Team.eq(team.name.as_str()));
+    let members = members.order_by_asc(user::Column::Id).all(&app.db).await?;
+    let team::Model { id, name, code_name, .. } = team;
+    Ok(Team { id, name, code_name, technicians: members.into_iter().map(|u| u.id).collect() })
+}
+
+/// Lists the teams.
+#[utoipa::path(get, path = "/api/v1/teams", tag = "people", responses(
+    (status = 200, body = Vec<Team>),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn teams(State(app): State<Shared>, _: ReadPeople) -> Result<Json<Vec<Team>>> {
+    let mut list = Vec::new();
+    for team in team::Entity::find().order_by_asc(team::Column::Id).all(&app.db).await? {
+        list.push(shown(&app, team).await?);
+    }
+    Ok(Json(list))
+}
+
+/// A name that no other team has.
+async fn free(app: &Shared, name: &str, own: i32) -> Result<String> {
+    let name = people::name(name)?;
+    let same = team::Entity::find().filter(team::Column::Name.eq(name.as_str())).filter(team::Column::Id.ne(own));
+    match same.one(&app.db).await? {
+        Some(_) => Err(Refused(StatusCode::CONFLICT, "There is a team by that name already.".into())),
+        None => Ok(name),
+    }
+}
+
+/// Adds a team.
+#[utoipa::path(post, path = "/api/v1/teams", tag = "people", request_body = TeamInput,
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)), responses(
+    (status = 201, body = Team),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn add_team(
+    State(app): State<Shared>,
+    _: WritePeople,
+    Body(new): Body<TeamInput>,
+) -> Result<(StatusCode, Json<Team>)> {
+    let name = free(&app, &new.name, 0).await?;
+    teams::know(&app.db, &name).await?;
+    let made = team::Entity::find().filter(team::Column::Name.eq(name)).one(&app.db).await?;
+    let made = made.ok_or_else(|| Refused::missing("team"))?;
+    Ok((StatusCode::CREATED, Json(shown(&app, made).await?)))
+}
+
+async fn found(app: &Shared, id: &str) -> Result<team::Model> {
+    let id: i32 = id.parse().map_err(|_| Refused::missing("team"))?;
+    team::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| Refused::missing("team"))
+}
+
+/// Renames a team; who and what belongs to it moves along.
+#[utoipa::path(patch, path = "/api/v1/teams/{id}", tag = "people", params(("id" = i32, Path)), request_body = TeamInput, responses(
+    (status = 200, body = Team),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn change_team(
+    State(app): State<Shared>,
+    _: WritePeople,
+    Path(id): Path<String>,
+    Body(new): Body<TeamInput>,
+) -> Result<Json<Team>> {
+    let before = found(&app, &id).await?;
+    let name = free(&app, &new.name, before.id).await?;
+    let old = before.name.clone();
+    let mut row: team::ActiveModel = before.into();
+    row.name = Set(name);
+    let row = row.update(&app.db).await?;
+    teams::rename(&app.db, &old, &row.name).await?;
+    Ok(Json(shown(&app, row).await?))
+}
+
+/// Removes a team; its technicians belong to none.
+#[utoipa::path(delete, path = "/api/v1/teams/{id}", tag = "people", params(("id" = i32, Path)), responses(
+    (status = 204),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn remove_team(State(app): State<Shared>, _: WritePeople, Path(id): Path<String>) -> Result<StatusCode> {
+    let team = found(&app, &id).await?;
+    teams::rename(&app.db, &team.name, "").await?;
+    team::Entity::delete_by_id(team.id).exec(&app.db).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lists the technicians.
+#[utoipa::path(get, path = "/api/v1/technicians", tag = "people", responses(
+    (status = 200, body = Vec<Technician>),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn technicians(State(app): State<Shared>, _: ReadPeople) -> Result<Json<Vec<Technician>>> {
+    let users = user::Entity::find().order_by_asc(user::Column::Id).all(&app.db).await?;
+    Ok(Json(users.into_iter().map(Into::into).collect()))
+}
+
+/// Adds a technician.
+#[utoipa::path(post, path = "/api/v1/technicians", tag = "people", request_body = NewTechnician,
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)), responses(
+    (status = 201, body = Technician),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn add_technician(
+    State(app): State<Shared>,
+    _: WritePeople,
+    Body(new): Body<NewTechnician>,
+) -> Result<(StatusCode, Json<Technician>)> {
+    let NewTechnician { login, name, email, team, password } = new;
+    let new = people::NewUser { login, name, email, team, password, administrator: false };
+    let account = people::insert_user(&app, new).await?;
+    Ok((StatusCode::CREATED, Json(one(&app, &account.id.to_string()).await?.into())))
+}
+
+async fn one(app: &Shared, id: &str) -> Result<user::Model> {
+    let id: i32 = id.parse().map_err(|_| Refused::missing("technician"))?;
+    user::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| Refused::missing("technician"))
+}
+
+/// Reads a technician.
+#[utoipa::path(get, path = "/api/v1/technicians/{id}", tag = "people", params(("id" = i32, Path)), responses(
+    (status = 200, body = Technician),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn technician(State(app): State<Shared>, _: ReadPeople, Path(id): Path<String>) -> Result<Json<Technician>> {
+    Ok(Json(one(&app, &id).await?.into()))
+}
+
+/// Changes a technician. A disabled one is signed out everywhere. Administrators are changed in the console.
+#[utoipa::path(patch, path = "/api/v1/technicians/{id}", tag = "people", params(("id" = i32, Path)),
+    request_body = TechnicianChange, responses(
+    (status = 200, body = Technician),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn change_technician(
+    State(app): State<Shared>,
+    _: WritePeople,
+    Path(id): Path<String>,
+    Body(change): Body<TechnicianChange>,
+) -> Result<Json<Technician>> {
+    let before = one(&app, &id).await?;
+    if before.administrator {
+        let detail = "Administrators are changed in the console, by administrators.";
+        return Err(Refused(StatusCode::FORBIDDEN, detail.into()));
+    }
+    let mut row: user::ActiveModel = before.clone().into();
+    if let Some(name) = &change.name {
+        row.name = Set(people::name(name)?);
+    }
+    if let Some(email) = &change.email {
+        row.email = Set(people::email(email)?);
+    }
+    if let Some(team) = &change.team {
+        let team: String = team.trim().chars().take(protocol::MAX_NAME_CHARS).collect();
+        teams::know(&app.db, &team).await?;
+        row.team = Set(team);
+    }
+    if let Some(disabled) = change.disabled {
+        row.disabled = Set(disabled);
+        if disabled {
+            account::forget(&app, before.id).await?;
+        }
+    }
+    Ok(Json(row.update(&app.db).await?.into()))
+}
