@@ -514,14 +514,15 @@ pub struct Brought {
 pub async fn start_from_ticket(
     State(app): State<Shared>,
     me: SignedIn,
-    Path((desk, ticket)): Path<(i32, String)>,
+    Path((desk, ticket)): Path<(String, String)>,
 ) -> Result<(StatusCode, Json<Brought>)> {
-    let found = receiver(&app, desk).await?;
-    if ReceiverKind::of(&found) != ReceiverKind::RequestTracker {
-        return Err(ApiError::missing("service desk"));
-    }
-    let known = RequestTracker::of(&found).find(&ticket).await.map_err(ApiError::upstream)?;
-    let incident: incident::Model = intake::mirror(&app, &desk.to_string(), &ticket, &known).await?;
+    // By its number, or `rt` for the first Request Tracker there is.
+    let receivers = app.outbox.receivers();
+    let mut desks = receivers.iter().filter(|r| ReceiverKind::of(r) == ReceiverKind::RequestTracker);
+    let found = desks.find(|r| desk == "rt" || desk == r.id.to_string());
+    let found = found.ok_or_else(|| ApiError::missing("service desk"))?;
+    let known = RequestTracker::of(found).find(&ticket).await.map_err(ApiError::upstream)?;
+    let incident: incident::Model = intake::mirror(&app, &found.id.to_string(), &ticket, &known).await?;
     let live = intake::session(&app, &incident, me.as_ref(), None).await?;
     let issued = sessions::issue(&app, &live, &me).await?;
     Ok((StatusCode::CREATED, Json(Brought { incident: incident.id, issued })))

@@ -27,6 +27,14 @@ pub async fn write(State(app): State<Shared>, _: Admin, Json(mut new): Json<Sett
     if new.retention.len() > 100 || new.retention.iter().any(longest) {
         return Err(ApiError::bad("There are at most 100 rules of retention, each of at most 36,500 days."));
     }
+    let spoken = &new.beyondtrust;
+    let namespaces = [&spoken.command_namespace, &spoken.reporting_namespace, &spoken.access_namespace];
+    if namespaces
+        .iter()
+        .any(|n| n.is_empty() || n.len() > 500 || n.chars().any(|c| c.is_control() || c.is_whitespace()))
+    {
+        return Err(ApiError::bad("An XML namespace has between 1 and 500 bytes, and no spaces."));
+    }
     new.save(&app.db).await?;
     *app.settings.write().expect("nobody panics while holding the settings") = new.clone();
     Ok(Json(new))

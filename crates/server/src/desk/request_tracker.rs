@@ -139,7 +139,8 @@ impl Desk for RequestTracker {
             let version = about["Version"].as_str().ok_or("This is not Request Tracker's REST 2 API.")?;
             let queues = self.json("queues/all").await?;
             let count = queues["total"].as_u64().unwrap_or_default();
-            Ok(format!("Request Tracker {version} answers; this token sees {count} queues."))
+            let queues = if count == 1 { "queue" } else { "queues" };
+            Ok(format!("Request Tracker {version} answers; this token sees {count} {queues}."))
         }
         .boxed()
     }

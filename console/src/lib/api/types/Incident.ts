@@ -12,4 +12,12 @@ export type Incident = { id: number, number: string, customer: Customer, subject
 /**
  * What kind of request it is, in the organisation's own words.
  */
-kind: string, owner: UserRef | null, team: string, created: Timestamp, updated: Timestamp, };
+kind: string, owner: UserRef | null, team: string, 
+/**
+ * The desk it comes from: empty for this one, `api` for another system, else the number of a receiver.
+ */
+desk: string, 
+/**
+ * What that desk calls it.
+ */
+ticket: string, created: Timestamp, updated: Timestamp, };

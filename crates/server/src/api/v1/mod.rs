@@ -123,6 +123,7 @@ impl<T: DeserializeOwned> FromRequestParts<Shared> for Query<T> {
 macro_rules! scoped {
     ($($name:ident $scope:ident $what:literal),*) => { $(
         #[doc = concat!("Whoever may ", $what, ".")]
+        #[allow(dead_code, reason = "some handlers need no more than that it is there")]
         pub struct $name(pub Caller);
 
         impl FromRequestParts<Shared> for $name {

@@ -61,11 +61,11 @@ pub struct Technician {
 #[serde(deny_unknown_fields)]
 pub struct NewTechnician {
     /// Letters, digits, dots, dashes, underscores and @.
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(pattern = "^[A-Za-z0-9._@-]{1,64}$")]
     login: String,
     #[schema(min_length = 1, max_length = 120)]
     name: String,
-    #[schema(max_length = 200)]
+    #[schema(max_length = 200, format = Email)]
     email: String,
     #[schema(max_length = 120)]
     #[serde(default)]

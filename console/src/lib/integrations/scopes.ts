@@ -1,0 +1,11 @@
+// What other systems may do, in words.
+
+import type { Scope } from '../api/types/Scope';
+
+export const SCOPES: [Scope, string][] = [
+  ['sessions:read', 'Read sessions and who is there'],
+  ['sessions:write', 'Make, move, mark and end sessions'],
+  ['evidence:read', 'Read transcripts, recordings and reports'],
+  ['people:read', 'Read technicians and teams'],
+  ['people:write', 'Change technicians and teams']
+];
