@@ -80,6 +80,7 @@ pub fn console() -> anyhow::Result<()> {
 
 fn e2e() -> anyhow::Result<()> {
     setup::npm("e2e")?;
+    setup::python()?;
     go("e2e", "npx", &["playwright", "test"])
 }
 

@@ -16,7 +16,7 @@ const fn need(there: &'static str, package: &'static str, why: &'static str) -> 
 }
 
 /// For building and for every test.
-pub const ALL: [Need; 27] = [
+pub const ALL: [Need; 32] = [
     need("/usr/bin/cc", "build-essential", "builds libaom and SQLite"),
     need("/usr/bin/cmake", "cmake", "builds libaom, the screen's encoder"),
     need("/usr/bin/nasm", "nasm", "assembles libaom's fast paths"),
@@ -40,6 +40,11 @@ pub const ALL: [Need; 27] = [
     need("/usr/bin/nsenter", "util-linux", "reaches into the tests' small disk"),
     need("/usr/bin/openssl", "openssl", "makes the tests' certificates"),
     need("/usr/bin/python3", "python3", "runs the tests' mail server"),
+    need("/usr/share/doc/python3-venv", "python3-venv", "holds schemathesis, which tests the REST API"),
+    need("/usr/bin/curl", "curl", "runs the example of the REST API"),
+    need("/usr/share/request-tracker5/libexec/rt-server", "request-tracker5", "a real service desk for the tests"),
+    need("/usr/share/doc/rt5-db-sqlite", "rt5-db-sqlite", "its database"),
+    need("/usr/share/doc/rt5-standalone", "rt5-standalone", "its web server"),
     need("/usr/lib/python3/dist-packages/aiosmtpd", "python3-aiosmtpd", "a real mail server for the tests"),
     need("/usr/bin/xsetroot", "x11-xserver-utils", "gives the sample desktop its colour"),
     need("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core", "letters for the sample desktop"),
@@ -73,6 +78,21 @@ fn quiet(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     let status = Command::new(program).args(arguments).env("DEBIAN_FRONTEND", "noninteractive").status()?;
     anyhow::ensure!(status.success(), "{program} {} failed", arguments.join(" "));
     Ok(())
+}
+
+/// What the tests need from the Python Package Index.
+const PYTHON: &str = "schemathesis==4.32.5";
+
+/// Makes the folder of Python packages that the tests use, unless it is there as it should be.
+pub fn python() -> anyhow::Result<()> {
+    let folder = root().join("e2e/.python");
+    let done = folder.join("installed");
+    if std::fs::read_to_string(&done).is_ok_and(|what| what == PYTHON) {
+        return Ok(());
+    }
+    crate::run("e2e", "/usr/bin/python3", &["-m", "venv", "--clear", ".python"])?;
+    crate::run("e2e", ".python/bin/pip", &["install", "--quiet", "--disable-pip-version-check", PYTHON])?;
+    Ok(std::fs::write(done, PYTHON)?)
 }
 
 /// Installs the packages that a folder's lock file names, when they are not there yet. (`npm ci` is stricter, but refuses

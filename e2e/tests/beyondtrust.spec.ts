@@ -1,0 +1,69 @@
+// What integrations made for BeyondTrust live on: events in strict order, and a report that is complete when the end is told.
+
+import { expect, test } from '@playwright/test';
+import { Hook } from '../lib/hook';
+import { ADMIN, signIn } from '../lib/people';
+import { until } from '../lib/processes';
+import { stage } from '../lib/stage';
+
+const at = stage();
+
+test('events in order, only 200 is a yes, and the report is complete at the end', async ({ page, browser, request }) => {
+  const hook = await Hook.start();
+  await signIn(page, at.server, ADMIN);
+  const { name, scopes } = { name: 'ServiceNow', scopes: ['sessions:read', 'sessions:write', 'evidence:read'] };
+  const account = await (await page.request.post(`${at.server.url}/api/accounts`, { data: { name, comments: '', scopes, enabled: true } })).json();
+  const receiver = { kind: 'beyondtrust', name: 'ServiceNow', url: hook.url, token: '', events: [], authority: '', enabled: true, retry_seconds: 1, retry_hours: 1 };
+  expect((await page.request.post(`${at.server.url}/api/receivers`, { data: receiver })).status()).toBe(201);
+  const basic = Buffer.from(`${account.account.client_id}:${account.client_secret}`).toString('base64');
+  const token = await (await request.post(`${at.server.url}/oauth2/token`, { headers: { authorization: `Basic ${basic}` }, form: { grant_type: 'client_credentials' } })).json();
+  const headers = { authorization: `Bearer ${token.access_token}` };
+  const command = async (form: Record<string, string>) => (await request.post(`${at.server.url}/api/command`, { headers, form })).text();
+  const made = await command({ action: 'generate_session_key', type: 'support', queue_id: `rep_username:eva`, 'session.custom.external_key': 'INC0010023', 'session.custom.floor': '3' });
+  const url = made.match(/<key_url>([^<]+)</)![1]!;
+
+  // The customer follows the address of the mail, and the technician is in the session.
+  const context = await browser.newContext();
+  const customer = await context.newPage();
+  await customer.goto(url);
+  await customer.getByRole('button', { name: 'Chat in this browser' }).click();
+  const [{ state }] = await (await page.request.get(`${at.server.url}/api/sessions`)).json();
+  await page.goto(`${at.server.url}/console/sessions/${state.id}`);
+  await expect(page.getByText('Customer is here')).toBeVisible();
+  await until('the technician’s coming is told', () => hook.told.some((t) => t.body.includes('username=eva')));
+  // 201 is not 200: from here on nothing gets through until it is.
+  hook.status = 201;
+  await customer.getByRole('button', { name: 'End the conversation' }).click();
+  await customer.getByRole('dialog').getByRole('button', { name: 'End the conversation' }).click();
+  const before = hook.told.length;
+  const { receivers } = await (await page.request.get(`${at.server.url}/api/integrations`)).json();
+  const log = async () => (await page.request.get(`${at.server.url}/api/receivers/${receivers[0].id}/deliveries?state=waiting`)).json();
+  await until('the end waits, too', async () => (await log()).some((d: { event: string }) => d.event === 'support_conference_end'));
+  expect(hook.told).toHaveLength(before);
+  hook.status = 200;
+  await until('the end is told', () => hook.told.some((t) => t.body.includes('event=support_conference_end')));
+  const report = await (await request.post(`${at.server.url}/api/reporting?generate_report=SupportSession&lsid=${state.id}`, { headers })).text();
+  expect(report).toContain('<end_time');
+  expect(report).toContain('event_type="Session End"');
+
+  const events = hook.told.map((t) => Object.fromEntries(new URLSearchParams(t.body)));
+  expect(events.map((e) => `${e.event} ${e.name ?? ''}`.trim())).toEqual([
+    'support_conference_begin',
+    'support_conference_member_added Customer',
+    'support_conference_member_added Eva Lindner',
+    'support_conference_owner_changed Eva Lindner',
+    'support_conference_member_departed Customer',
+    'support_conference_member_departed Eva Lindner',
+    'support_conference_end'
+  ]);
+  const health = await command({ action: 'check_health' });
+  for (const event of events) {
+    expect(event).toMatchObject({ lsid: state.id, external_key: 'INC0010023', 'session.custom.floor': '3' });
+    expect(health).toContain(`id="${event.appliance_id}"`);
+    expect(Number(event.timestamp)).toBeGreaterThan(1_700_000_000);
+  }
+  expect(events[2]).toMatchObject({ type: 'representative', username: 'eva', display_name: 'Eva Lindner' });
+  expect(hook.told[0]!.headers['content-type']).toBe('application/x-www-form-urlencoded');
+  await context.close();
+  hook.stop();
+});
