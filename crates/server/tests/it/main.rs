@@ -1,5 +1,6 @@
 //! The real server, as a hostile or broken peer meets it.
 
+mod api;
 mod beyondtrust;
 mod capacity;
 mod http;

@@ -159,6 +159,15 @@ impl Stage {
         }
     }
 
+    /// Every byte of the database and its log.
+    pub(crate) fn database(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(&self.data).unwrap().map(|f| f.unwrap().path());
+        let files = files.filter(|f| f.file_name().is_some_and(|n| n.to_string_lossy().contains(".sqlite")));
+        let bytes: Vec<u8> = files.flat_map(|f| std::fs::read(f).unwrap()).collect();
+        assert!(!bytes.is_empty());
+        bytes
+    }
+
     /// An account of another system: its id and its secret.
     pub(crate) fn account(&self, name: &str, scopes: &[&str]) -> (String, String) {
         let body = json!({ "name": name, "comments": "", "scopes": scopes, "enabled": true });
