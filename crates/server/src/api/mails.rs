@@ -138,7 +138,7 @@ pub async fn send(
 /// Sends a mail: by the incident's own desk to its customer, else by the mail server. Whether it is on its way.
 async fn carry(app: &Shared, incident: &incident::Model, draft: &Draft, to: Mailbox, html: &str) -> Result<bool> {
     let customer = customer::Entity::find_by_id(incident.customer).one(&app.db).await?;
-    let to_customer = customer.is_some_and(|c| c.email.eq_ignore_ascii_case(&to.email.to_string()));
+    let to_customer = customer.is_some_and(|c| c.email.eq_ignore_ascii_case(to.email.as_ref()));
     if let Some((desk, ticket)) = elsewhere(app, incident)
         && to_customer
         && let Some(send) = desk.mail(&ticket, &draft.subject, &draft.text)

@@ -33,6 +33,8 @@ pub enum No {
     Status(StatusCode),
     /// 404
     Missing,
+    /// What `OPTIONS` asks for.
+    Allowed(&'static str),
     /// 405, with what is allowed.
     Method(&'static str),
     /// 401: a field that does not exist, as the original answers.
@@ -58,6 +60,7 @@ impl IntoResponse for No {
             Self::Status(StatusCode::UNAUTHORIZED) => denied(),
             Self::Status(status) => message(status, status.canonical_reason().unwrap_or_default()),
             Self::Missing => message(StatusCode::NOT_FOUND, "The requested resource was not found."),
+            Self::Allowed(allow) => (StatusCode::OK, [(header::ALLOW, allow)]).into_response(),
             Self::Method(allow) => {
                 let mut response = message(StatusCode::METHOD_NOT_ALLOWED, "This method is not allowed here.");
                 response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
@@ -116,18 +119,16 @@ enum Verb {
 
 impl Call {
     /// What is asked for, where that is allowed; `OPTIONS` is answered at once.
-    fn verb(&self, allow: &'static str) -> Result<Verb, Result<Response, No>> {
+    fn verb(&self, allow: &'static str) -> Result<Verb, No> {
         let verb = match self.method {
             Method::GET | Method::HEAD => ("GET", Verb::Read),
             Method::POST => ("POST", Verb::Create),
             Method::PATCH => ("PATCH", Verb::Change),
             Method::DELETE => ("DELETE", Verb::Delete),
-            Method::OPTIONS => {
-                return Err(Ok((StatusCode::OK, [(header::ALLOW, allow)]).into_response()));
-            }
-            _ => return Err(Err(No::Method(allow))),
+            Method::OPTIONS => return Err(No::Allowed(allow)),
+            _ => return Err(No::Method(allow)),
         };
-        if allow.split(',').any(|allowed| allowed == verb.0) { Ok(verb.1) } else { Err(Err(No::Method(allow))) }
+        if allow.split(',').any(|allowed| allowed == verb.0) { Ok(verb.1) } else { Err(No::Method(allow)) }
     }
 
     fn known(&self, fields: &[&str]) -> Result<(), No> {
@@ -206,7 +207,8 @@ fn matches(field: &Value, wanted: &str) -> bool {
     match field {
         Value::String(text) => text.to_lowercase() == wanted.to_lowercase(),
         Value::Bool(flag) => matches!((flag, wanted), (true, "true" | "1") | (false, "false" | "0")),
-        other => other.to_string() == wanted,
+        Value::Number(number) => wanted.parse().is_ok_and(|wanted: i64| number.as_i64() == Some(wanted)),
+        _ => false,
     }
 }
 
@@ -217,16 +219,6 @@ fn one(value: Option<Value>) -> Answer {
 fn created(app: &Shared, path: &str, value: Value) -> Response {
     let place = format!("{}/api/config/v1{path}/{}", app.config.public_url, value["id"]);
     (StatusCode::CREATED, [(header::LOCATION, place)], Json(value)).into_response()
-}
-
-/// Answers, or the early answer of [`Call::verb`].
-macro_rules! verb {
-    ($call:expr, $allow:literal) => {
-        match $call.verb($allow) {
-            Ok(verb) => verb,
-            Err(early) => return early,
-        }
-    };
 }
 
 /// The number in an address; anything else names nothing.
@@ -269,7 +261,7 @@ fn shown_user(u: &user::Model) -> Value {
 
 /// `/user`
 pub async fn users(State(app): State<Shared>, call: Call) -> Answer {
-    verb!(call, "GET,HEAD");
+    call.verb("GET,HEAD")?;
     let users = user::Entity::find().order_by_asc(user::Column::Id).all(&app.db).await?;
     let filters = ["id", "username", "public_display_name", "private_display_name", "email_address", "enabled"];
     call.list(&app, users.iter().map(shown_user).collect(), &filters)
@@ -277,7 +269,7 @@ pub async fn users(State(app): State<Shared>, call: Call) -> Answer {
 
 /// `/user/{id}`: deleting an account disables it, for what its owner did stays on record.
 pub async fn user(State(app): State<Shared>, Path(wanted): Path<String>, call: Call) -> Answer {
-    let verb = verb!(call, "GET,HEAD,PATCH,DELETE");
+    let verb = call.verb("GET,HEAD,PATCH,DELETE")?;
     let found = user::Entity::find_by_id(id(&wanted)?).one(&app.db).await?.ok_or(No::Missing)?;
     let disable = match verb {
         Verb::Read | Verb::Create => return one(Some(shown_user(&found))),
@@ -374,7 +366,7 @@ async fn team_row(app: &Shared, call: &Call, before: Option<&team::Model>) -> Re
 
 /// `/team`
 pub async fn teams(State(app): State<Shared>, call: Call) -> Answer {
-    if let Verb::Create = verb!(call, "GET,HEAD,POST") {
+    if let Verb::Create = call.verb("GET,HEAD,POST")? {
         let team = team_row(&app, &call, None).await?.insert(&app.db).await?;
         return Ok(created(&app, "/team", shown_team(&team)));
     }
@@ -388,7 +380,7 @@ async fn found_team(app: &Shared, wanted: &str) -> Result<team::Model, No> {
 
 /// `/team/{id}`
 pub async fn team(State(app): State<Shared>, Path(wanted): Path<String>, call: Call) -> Answer {
-    let verb = verb!(call, "GET,HEAD,PATCH,DELETE");
+    let verb = call.verb("GET,HEAD,PATCH,DELETE")?;
     let found = found_team(&app, &wanted).await?;
     match verb {
         Verb::Read | Verb::Create => one(Some(shown_team(&found))),
@@ -411,7 +403,7 @@ fn shown_member(team: &team::Model, user: &user::Model) -> Value {
 
 /// `/team/{id}/user`: a technician is in one team; whoever is added leaves the one before.
 pub async fn members(State(app): State<Shared>, Path(wanted): Path<String>, call: Call) -> Answer {
-    let verb = verb!(call, "GET,HEAD,POST");
+    let verb = call.verb("GET,HEAD,POST")?;
     let team = found_team(&app, &wanted).await?;
     if let Verb::Create = verb {
         call.known(&["team_id", "user_id", "role"])?;
@@ -438,7 +430,7 @@ pub async fn members(State(app): State<Shared>, Path(wanted): Path<String>, call
 
 /// `/team/{id}/user/{user}`
 pub async fn member(State(app): State<Shared>, Path((wanted, who)): Path<(String, String)>, call: Call) -> Answer {
-    let verb = verb!(call, "GET,HEAD,PATCH,DELETE");
+    let verb = call.verb("GET,HEAD,PATCH,DELETE")?;
     let team = found_team(&app, &wanted).await?;
     let user = user::Entity::find_by_id(id(&who)?).one(&app.db).await?;
     let user = user.filter(|u| u.team == team.name).ok_or(No::Missing)?;
@@ -462,14 +454,14 @@ pub async fn member(State(app): State<Shared>, Path((wanted, who)): Path<(String
 
 /// `/public-portal`: there is one.
 pub async fn portals(State(app): State<Shared>, call: Call) -> Answer {
-    verb!(call, "GET,HEAD");
+    call.verb("GET,HEAD")?;
     let portal = json!({ "id": 1, "name": "Default", "addresses": [app.config.domain()] });
     call.list(&app, vec![portal], &["id", "name"])
 }
 
 /// `/session-policy`: what technicians may ask for is one policy.
 pub async fn policies(State(app): State<Shared>, call: Call) -> Answer {
-    verb!(call, "GET,HEAD");
+    call.verb("GET,HEAD")?;
     let description = "Customers are asked for each right, and may take it back at any time.";
     let policy = json!({ "id": 1, "display_name": "Default", "code_name": "default", "description": description });
     call.list(&app, vec![policy], &["id", "display_name", "code_name"])
@@ -484,13 +476,13 @@ fn all_statuses() -> Vec<Value> {
 
 /// `/rep-status`: the two that there are.
 pub async fn statuses(State(app): State<Shared>, call: Call) -> Answer {
-    verb!(call, "GET,HEAD");
+    call.verb("GET,HEAD")?;
     call.list(&app, all_statuses(), &["id", "name", "code_name", "display_as"])
 }
 
 /// `/rep-status/{id}`
 pub async fn status(Path(wanted): Path<String>, call: Call) -> Answer {
-    verb!(call, "GET,HEAD");
+    call.verb("GET,HEAD")?;
     let wanted = id(&wanted)?;
     one(all_statuses().into_iter().find(|status| status["id"] == wanted))
 }
@@ -518,27 +510,27 @@ fn shown_account(a: &api_account::Model) -> Value {
 
 /// `/api-account`
 pub async fn accounts(State(app): State<Shared>, call: Call) -> Answer {
-    verb!(call, "GET,HEAD");
+    call.verb("GET,HEAD")?;
     let accounts = api_account::Entity::find().order_by_asc(api_account::Column::Id).all(&app.db).await?;
     call.list(&app, accounts.iter().map(shown_account).collect(), &["id", "name", "client_id", "enabled"])
 }
 
 /// `/api-account/{id}`
 pub async fn account(State(app): State<Shared>, Path(wanted): Path<String>, call: Call) -> Answer {
-    verb!(call, "GET,HEAD");
+    call.verb("GET,HEAD")?;
     let found = api_account::Entity::find_by_id(id(&wanted)?).one(&app.db).await?;
     one(found.as_ref().map(shown_account))
 }
 
 /// `/jump-client`: Deskside has no unattended access, so there is none.
 pub async fn jump_clients(State(app): State<Shared>, call: Call) -> Answer {
-    verb!(call, "GET,HEAD");
+    call.verb("GET,HEAD")?;
     call.list(&app, vec![], &["name", "hostname", "tag", "jump_group_id", "connection_type"])
 }
 
 /// `/jump-client/{id}`
 pub async fn jump_client(call: Call) -> Answer {
-    verb!(call, "GET,HEAD,PATCH,DELETE");
+    call.verb("GET,HEAD,PATCH,DELETE")?;
     Err(No::Missing)
 }
 

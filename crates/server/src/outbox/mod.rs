@@ -232,7 +232,7 @@ async fn tell(app: Shared, receiver: receiver::Model) {
             tracing::error!(%error, "what became of a delivery cannot be written down");
             break;
         }
-        let still = app.outbox.receivers().iter().any(|r| *r == receiver);
+        let still = app.outbox.receivers().contains(&receiver);
         if !still {
             break;
         }

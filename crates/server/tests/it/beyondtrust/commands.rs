@@ -1,0 +1,263 @@
+//! The Command API, and how sessions are started from elsewhere.
+
+use expect_test::expect;
+use serde_json::{Value, json};
+
+use super::{Site, check, element, token};
+
+#[test]
+fn commands_answer_element_by_element() {
+    let site = Site::open("bt-command");
+    check(
+        &site,
+        &site.command(
+            "action=generate_session_key&type=support&queue_id=general&ttl=1800&session.custom.external_key=INC0010023",
+        ),
+        expect![[r#"
+            <?xml version="1.0" encoding="UTF-8"?>
+
+            <session_key xmlns="http://www.bomgar.com/namespaces/API/command">
+            <type>support</type>
+            <ttl>1800</ttl>
+            <expires>UNIX</expires>
+            <queue available="1">general</queue>
+            <external_key>INC0010023</external_key>
+            <short_key>7DIGITS</short_key>
+            <key_url>https://HOST/?ak=HEX32</key_url>
+            <mail_subject>Remote Support Invitation</mail_subject>
+            <mail_body>
+            You have been invited to a remote support session with Acme.
+
+            To begin, please visit the following address:
+
+            https://HOST/?ak=HEX32
+
+            You decide what is shared, and you can end the session at any time.
+            </mail_body>
+            </session_key>
+        "#]],
+    );
+    check(
+        &site,
+        &site.command("action=generate_session_key&type=support&queue_id=rep_username:tom"),
+        expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+
+        <session_key xmlns="http://www.bomgar.com/namespaces/API/command">
+        <type>support</type>
+        <expires>UNIX</expires>
+        <queue available="1">rep</queue>
+        <queue_id>1</queue_id>
+        <short_key>7DIGITS</short_key>
+        <key_url>https://HOST/?ak=HEX32</key_url>
+        <mail_subject>Remote Support Invitation</mail_subject>
+        <mail_body>
+        You have been invited to a remote support session with Acme.
+
+        To begin, please visit the following address:
+
+        https://HOST/?ak=HEX32
+
+        You decide what is shared, and you can end the session at any time.
+        </mail_body>
+        </session_key>
+    "#]],
+    );
+    check(
+        &site,
+        &site.command("action=get_api_info"),
+        expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+
+        <api_information xmlns="http://www.bomgar.com/namespaces/API/command">
+        <api_version>1.24.1</api_version>
+        <company_name>Acme</company_name>
+        <timestamp>UNIX</timestamp>
+        <permissions>
+        <permission name="perm_command">full_access</permission>
+        <permission name="perm_reporting_support">1</permission>
+        <permission name="perm_reporting_presentation">0</permission>
+        <permission name="perm_reporting_license">0</permission>
+        <permission name="perm_reporting_archive">0</permission>
+        <permission name="perm_real_time_state">0</permission>
+        <permission name="perm_ecm">0</permission>
+        <permission name="perm_backup">0</permission>
+        <permission name="perm_scim">0</permission>
+        <permission name="perm_configuration">1</permission>
+        </permissions>
+        </api_information>
+    "#]],
+    );
+    check(
+        &site,
+        &site.command("action=check_health"),
+        expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+
+        <health_check xmlns="http://www.bomgar.com/namespaces/API/command">
+        <appliance id="HEX32">localhost</appliance>
+        <version>24.1.1 (Deskside 0.1.0)</version>
+        <success>1</success>
+        <failover_role>none</failover_role>
+        </health_check>
+    "#]],
+    );
+    check(
+        &site,
+        &site.command("action=get_logged_in_reps"),
+        expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+
+        <logged_in_reps xmlns="http://www.bomgar.com/namespaces/API/command">
+        <rep id="1">
+        <display_name>Tom</display_name>
+        <public_display_name>Tom</public_display_name>
+        <private_display_name>Tom</private_display_name>
+        <username>tom</username>
+        <type>Normal</type>
+        <direct_link>&lt;a href=&quot;https://HOST/&quot;&gt;Tom&lt;/a&gt;</direct_link>
+        <logged_in_since>TIME</logged_in_since>
+        <presentation_count>0</presentation_count>
+        <support_session_count>0</support_session_count>
+        <showing_on_rep_list>0</showing_on_rep_list>
+        </rep>
+        </logged_in_reps>
+    "#]],
+    );
+    check(
+        &site,
+        &site.command("action=get_connected_client_list&type=all"),
+        expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+
+        <connected_client_list xmlns="http://www.bomgar.com/namespaces/API/command">
+        <connected_client_summary>
+        <appliance_summary id="HEX32">
+        <count type="representative">1</count>
+        <count type="support_customer">0</count>
+        <count type="presentation_attendee">0</count>
+        <count type="push_agent">0</count>
+        </appliance_summary>
+        </connected_client_summary>
+        <connected_client type="representative" id="1"/>
+        </connected_client_list>
+    "#]],
+    );
+    check(
+        &site,
+        &site.command("action=get_connected_clients&type=representative"),
+        expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+
+        <connected_clients xmlns="http://www.bomgar.com/namespaces/API/command">
+        <connected_representative id="1">
+        <username>tom</username>
+        <display_name>Tom</display_name>
+        <hostname>Unknown</hostname>
+        <platform id="web">Web</platform>
+        <timezone_offset>0</timezone_offset>
+        <connected_since>UNIX</connected_since>
+        </connected_representative>
+        </connected_clients>
+    "#]],
+    );
+}
+
+#[test]
+fn errors_are_words_in_xml() {
+    let site = Site::open("bt-errors");
+    let table = [
+        ("", "The parameter action is missing."),
+        ("action=fly", "Invalid action"),
+        ("action=generate_session_key", "The parameter type is missing."),
+        ("action=generate_session_key&type=support", "The parameter queue_id is missing."),
+        ("action=generate_session_key&type=support&queue_id=nowhere", "Invalid value for queue_id"),
+        ("action=generate_session_key&type=support&queue_id=team:99", "No such queue: team:99"),
+        ("action=generate_session_key&type=support&queue_id=general&ttl=soon", "Invalid value for ttl"),
+        (
+            "action=generate_session_key&type=support&queue_id=general&session.priority=9",
+            "Invalid value for session.priority",
+        ),
+        ("action=terminate_session", "The parameter lsid is missing."),
+        ("action=terminate_session&lsid=x", "Invalid value for lsid"),
+        (
+            "action=terminate_session&lsid=0123456789abcdef0123456789abcdef",
+            "No active session was found for this lsid.",
+        ),
+    ];
+    for (parameters, words) in table {
+        let text = site.command(parameters);
+        assert_eq!(element(&text, "error"), words, "{parameters}");
+        assert!(text.contains(r#"<error xmlns="http://www.bomgar.com/namespaces/API/command">"#), "{text}");
+    }
+    let long =
+        format!("action=generate_session_key&type=support&queue_id=general&session.custom.a={}", "x".repeat(1_025));
+    assert!(site.command(&long).contains("longer than 1024"));
+    // What an account may not do, it is told.
+    let reader = format!("Bearer {}", token(&site.stage, &["sessions:read"]));
+    let ask = |path: &str| site.stage.ask("GET", path, &[("authorization", &reader)], "").text;
+    assert!(ask("/api/command?action=generate_session_key&type=support&queue_id=general").contains("<error"));
+    assert!(ask("/api/reporting?generate_report=SupportSession&lsid=x").contains("<error"));
+    assert!(ask("/api/command?action=get_api_info").contains(r#"<permission name="perm_command">read_only<"#));
+    for headers in [vec![], vec![("authorization", "Bearer nonsense")]] {
+        let refused = site.stage.ask("GET", "/api/command?action=get_api_info", &headers, "");
+        assert_eq!((refused.status, refused.json()["error"].as_str()), (401, Some("access_denied")));
+    }
+}
+
+#[test]
+fn old_integrations_find_their_names_and_their_way_to_sign_in() {
+    let site = Site::open("bt-old");
+    for path in ["/api/command.ns", "/api/command"] {
+        let in_address = format!("{path}?action=get_api_info");
+        assert!(site.ask("GET", &in_address, "").text.contains("<api_information"));
+        assert!(site.ask("POST", &in_address, "").text.contains("<api_information"), "a POST with an address alone");
+    }
+    // A name and a password are of use where an administrator says so.
+    let (id, secret) = site.stage.account("Marval", &["sessions:read", "sessions:write"]);
+    let old = format!("/api/command.ns?username={id}&password={secret}&action=get_support_teams");
+    assert_eq!(element(&site.stage.ask("GET", &old, &[], "").text, "error"), "Login failed");
+    let mut settings: Value = serde_json::from_str(&site.stage.get("/api/settings").1).unwrap();
+    settings["beyondtrust"]["password_form"] = true.into();
+    settings["beyondtrust"]["command_namespace"] = "urn:mine".into();
+    assert_eq!(site.stage.put("/api/settings", &settings).0, 200);
+    let answer = site.stage.ask("GET", &old, &[], "").text;
+    assert!(answer.contains(r#"<support_teams xmlns="urn:mine""#), "{answer}");
+    assert_eq!(element(&site.stage.ask("GET", &old.replace(&secret, "x"), &[], "").text, "error"), "Login failed");
+    // PHP's curl sends arrays as multipart.
+    let multipart = "--b\r\ncontent-disposition: form-data; name=\"action\"\r\n\r\ncheck_health\r\n--b--\r\n";
+    let headers = [("content-type", "multipart/form-data; boundary=b"), ("authorization", &site.bearer)];
+    assert!(site.stage.ask("POST", "/api/command", &headers, multipart).text.contains("<health_check"));
+}
+
+#[test]
+fn a_script_fetches_the_program_and_a_person_the_page() {
+    let site = Site::open("bt-start");
+    let made = site.command("action=generate_session_key&type=support&queue_id=general");
+    let path = format!("/api/start_session?short_key={}", element(&made, "short_key"));
+    let page = site.stage.ask("GET", &path, &[("user-agent", "Mozilla/5.0 (X11; Linux x86_64)")], "");
+    assert_eq!(page.status, 303);
+    assert!(page.headers["location"].contains("/join#key="));
+    assert_eq!(site.stage.ask("GET", "/api/start_session.ns?short_key=0000000", &[], "").status, 404);
+    // Without a key only where customers may come by themselves.
+    let open = "/api/start_session?issue_menu=1&codeName=support&customer.name=Ada&customer.details=No%20ink";
+    assert_eq!(site.stage.ask("GET", open, &[], "").status, 403);
+    let mut settings: Value = serde_json::from_str(&site.stage.get("/api/settings").1).unwrap();
+    settings["beyondtrust"]["open_door"] = true.into();
+    assert_eq!(site.stage.put("/api/settings", &settings).0, 200);
+    assert_eq!(site.stage.ask("GET", open, &[], "").status, 404, "there is no such team");
+    assert_eq!(site.config("POST", "/team", &json!({ "name": "Support" })).status, 201);
+    let started = site.stage.ask("GET", open, &[("user-agent", "Mozilla/5.0 (Windows NT 10.0)")], "");
+    assert_eq!(started.status, 303, "{}", started.text);
+    let incidents: Value = serde_json::from_str(&site.stage.get("/api/incidents").1).unwrap();
+    assert_eq!(
+        (incidents[0]["subject"].as_str(), incidents[0]["customer"]["name"].as_str()),
+        (Some("No ink"), Some("Ada"))
+    );
+
+    let script = "/api/client_script?type=rep&operation=generate&action=start_jump_item_session&client.hostname=pc%207";
+    assert_eq!(site.stage.ask("GET", script, &[], "").status, 401);
+    let script = site.ask("GET", script, "");
+    assert_eq!(script.text, "BRCS1.0\naction=start_jump_item_session&client.hostname=pc+7\n");
+    assert_eq!(script.headers["content-disposition"], "attachment; filename=\"brcs-localhost.brcs\"");
+}
