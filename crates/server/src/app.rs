@@ -12,8 +12,17 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::{
-    archive::Sealing, config::Config, identity::Identity, live::Hub, mail::Mailer, outbox::Outbox, playback::Playback,
-    store::tables::setting, throttle::Throttle, vault::Vault,
+    archive::Sealing,
+    config::Config,
+    identity::Identity,
+    live::Hub,
+    mail::Mailer,
+    outbox::Outbox,
+    playback::Playback,
+    sign_in::{OpenId, oidc::Journeys},
+    store::tables::setting,
+    throttle::Throttle,
+    vault::Vault,
 };
 
 /// The shared parts.
@@ -27,6 +36,11 @@ pub struct App {
     pub sealing: Sealing,
     pub hub: Hub,
     pub mailer: Mailer,
+    /// The organisation's own sign-in, and who is on the way to it.
+    pub openid: RwLock<OpenId>,
+    pub journeys: Journeys,
+    /// Second factors that were offered and not confirmed yet.
+    pub offered: Mutex<std::collections::HashMap<i32, String>>,
     /// Who else is told what happens.
     pub outbox: Outbox,
     pub settings: RwLock<Settings>,
@@ -119,6 +133,11 @@ impl App {
     /// What administrators have set.
     pub fn settings(&self) -> Settings {
         self.settings.read().expect("nobody panics while holding the settings").clone()
+    }
+
+    /// The organisation's own sign-in.
+    pub fn openid(&self) -> OpenId {
+        self.openid.read().expect("nobody panics while holding the sign-in").clone()
     }
 
     /// Why the evidence of a session is not stored yet; `None` once it is.

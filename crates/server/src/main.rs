@@ -19,6 +19,7 @@ mod playback;
 mod quic;
 mod secret;
 mod serve;
+mod sign_in;
 mod store;
 mod teams;
 mod throttle;

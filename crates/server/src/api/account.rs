@@ -24,6 +24,7 @@ use super::{
 use crate::{
     app::{self, Shared, stored_time},
     secret,
+    sign_in::second,
     store::tables::{login, user},
 };
 
@@ -47,6 +48,9 @@ pub struct SetUp {
 pub struct Credentials {
     pub login: String,
     pub password: String,
+    /// The second factor, where there is one.
+    #[serde(default)]
+    pub code: String,
 }
 
 /// Who is signed in, and where.
@@ -91,8 +95,17 @@ pub async fn sign_in(
     let user = user::Entity::find().filter(user::Column::Login.eq(login)).one(&app.db).await?;
     let user = user.filter(|u| !u.disabled);
     let hash = user.as_ref().map(|u| u.password.clone());
-    let right = tokio::task::spawn_blocking(move || verify(&body.password, hash.as_deref())).await.unwrap_or(false);
+    let password = body.password;
+    let right = tokio::task::spawn_blocking(move || verify(&password, hash.as_deref())).await.unwrap_or(false);
     match user {
+        // Only whoever knows the password learns that there is a second factor.
+        Some(user) if right && !user.totp.is_empty() && body.code.trim().is_empty() => Err(ApiError::second_factor()),
+        Some(user) if right && !user.totp.is_empty() => {
+            match second::accept(&app.db, &user, &body.code, app::now()).await? {
+                true => start(&app, user.id).await,
+                false => Err(ApiError::wrong_code()),
+            }
+        }
         Some(user) if right => start(&app, user.id).await,
         _ => Err(ApiError::wrong_password()),
     }
@@ -128,7 +141,8 @@ pub async fn me(State(app): State<Shared>, SignedIn(user): SignedIn) -> Json<Me>
     })
 }
 
-async fn start(app: &Shared, user: i32) -> Result<Response> {
+/// Signs somebody in whose identity is certain.
+pub async fn start(app: &Shared, user: i32) -> Result<Response> {
     let now = app::now();
     login::Entity::delete_many().filter(login::Column::Until.lt(stored_time(now))).exec(&app.db).await?;
     let token = secret::token();

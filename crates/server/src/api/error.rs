@@ -53,6 +53,19 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "The user name or the password is not right.")
     }
 
+    /// The password was right, and a code is needed beside it (RFC 6585, 428).
+    pub fn second_factor() -> Self {
+        Self::new(StatusCode::PRECONDITION_REQUIRED, "Please type the code that your authenticator shows.")
+    }
+
+    /// A code that is wrong, too old, or was used.
+    pub fn wrong_code() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "The code is not right, or it was used already. Please wait for the next one.",
+        )
+    }
+
     /// Signed in, but not allowed.
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, message)

@@ -45,6 +45,8 @@ pub struct Welcome {
     pub domain: String,
     /// Whether there is a support program for Linux to download.
     pub linux: bool,
+    /// What the button says that leads technicians to their organisation's own sign-in.
+    pub openid: Option<String>,
 }
 
 /// What a customer reads before joining.
@@ -94,6 +96,7 @@ pub async fn welcome(State(app): State<Shared>) -> Json<Welcome> {
         organisation: app.settings().organisation,
         domain: app.config.domain().to_owned(),
         linux: app.config.support_program.is_some(),
+        openid: Some(app.openid()).filter(|o| o.enabled).map(|o| o.name),
     })
 }
 

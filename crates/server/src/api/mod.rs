@@ -7,6 +7,7 @@ mod download;
 mod error;
 mod evidence;
 mod experts;
+mod factors;
 mod files;
 mod hands;
 mod integrations;
@@ -54,6 +55,12 @@ pub fn router(app: Shared) -> Router {
         .route("/api/sign-out", post(account::sign_out))
         .route("/api/sign-out-everywhere", post(account::sign_out_everywhere))
         .route("/api/me", get(account::me))
+        .route("/api/me/second", post(factors::offer).put(factors::confirm).delete(factors::remove))
+        .route("/api/users/{id}/second", delete(factors::reset))
+        .route("/api/openid", get(factors::openid).put(factors::set_openid))
+        .route("/api/openid/test", post(factors::test_openid))
+        .route("/sign-in/openid/start", get(factors::depart))
+        .route("/sign-in/openid", get(factors::arrive))
         // People.
         .route("/api/users", get(people::users).post(people::add_user))
         .route("/api/users/{id}", put(people::change_user))
@@ -177,6 +184,8 @@ async fn front(State(app): State<Shared>, request: Request) -> Response {
 async fn same_origin(State(app): State<Shared>, request: Request, next: Next) -> Response {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let origin = request.headers().get(header::ORIGIN);
+    // What customers may do from anybody's page needs no cookie, and gets none.
+    let changes = changes && !beyondtrust::is_for_other_pages(request.uri().path());
     if changes && origin.is_some_and(|o| o.as_bytes() != app.config.origin().as_bytes()) {
         return (StatusCode::FORBIDDEN, "this page does not belong to this server").into_response();
     }

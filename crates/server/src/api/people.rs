@@ -64,6 +64,10 @@ pub struct Account {
     pub may_export: bool,
     pub may_delete: bool,
     pub reach: Reach,
+    /// Signs in elsewhere: has no password here.
+    pub external: bool,
+    /// Has a second factor.
+    pub second: bool,
 }
 
 impl From<user::Model> for Account {
@@ -71,7 +75,22 @@ impl From<user::Model> for Account {
         let reach = SignedIn(u.clone()).reach();
         let user::Model { id, login, name, email, team, administrator, disabled, .. } = u;
         let (may_watch, may_export, may_delete) = (u.may_watch, u.may_export, u.may_delete);
-        Self { id, login, name, email, team, administrator, disabled, may_watch, may_export, may_delete, reach }
+        let (external, second) = (!u.external.is_empty(), !u.totp.is_empty());
+        Self {
+            id,
+            login,
+            name,
+            email,
+            team,
+            administrator,
+            disabled,
+            may_watch,
+            may_export,
+            may_delete,
+            reach,
+            external,
+            second,
+        }
     }
 }
 
@@ -193,6 +212,10 @@ pub async fn insert_user(app: &Shared, new: NewUser) -> Result<Account> {
         may_export: Set(false),
         may_delete: Set(false),
         reach: Set(reach_word(Reach::Team).into()),
+        external: Set(String::new()),
+        totp: Set(String::new()),
+        totp_step: Set(0),
+        recovery: Set(String::new()),
         ..Default::default()
     };
     let user = row.insert(&app.db).await?;

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use ts_rs::TS;
 
-pub use start::by_address;
+pub use start::{by_address, is_for_other_pages};
 
 use crate::{app::Shared, secret};
 
@@ -87,9 +87,9 @@ pub fn router() -> Router<Shared> {
         .route("/api/command.ns", any(command::command))
         .route("/api/reporting", any(reporting::reporting))
         .route("/api/reporting.ns", any(reporting::reporting))
-        .route("/api/start_session", any(start::start))
-        .route("/api/start_session.ns", any(start::start))
-        .route("/download_customer_connector.ns", any(start::start))
+        .route(start::PATHS[0], any(start::start))
+        .route(start::PATHS[1], any(start::start))
+        .route(start::PATHS[2], any(start::start))
         .route("/api/client_script", any(start::script))
         .route("/api/client_script.ns", any(start::script))
         .route("/session_download", get(downloads::download))

@@ -32,6 +32,14 @@ use crate::{
 /// How long a session that a customer started by themselves waits for them to come: they are on their way.
 const OPEN_DOOR_MS: u64 = 15 * 60_000;
 
+/// Where customers start sessions from; forms on other pages lead here.
+pub const PATHS: [&str; 3] = ["/api/start_session", "/api/start_session.ns", "/download_customer_connector.ns"];
+
+/// Whether other sites' pages may send forms here.
+pub fn is_for_other_pages(path: &str) -> bool {
+    PATHS.contains(&path)
+}
+
 /// Starts a session by its key, or, where that is allowed, by a technician's or a team's name.
 pub async fn start(State(app): State<Shared>, From(address): From, asked: Asked) -> Result<Response, ApiError> {
     app.key_guesses.guess(address)?;

@@ -26,12 +26,27 @@ pub struct Answer {
 }
 
 /// Asks. An answer of any status is an answer; an error says in words why there was none.
-pub async fn ask(request: Request) -> Result<Answer, String> {
-    let asked = tokio::task::spawn_blocking(move || ask_now(request)).await;
+pub async fn ask(Request { method, url, headers, body, authority }: Request) -> Result<Answer, String> {
+    let mut built = ureq::http::Request::builder().method(method).uri(&url);
+    for (name, value) in headers {
+        built = built.header(name, value);
+    }
+    let built = built.body(body).map_err(|e| format!("{url} cannot be asked: {e}."))?;
+    let answer = carry(built, authority).await?;
+    Ok(Answer { status: answer.status().as_u16(), text: String::from_utf8_lossy(answer.body()).into_owned() })
+}
+
+/// The same for a request and an answer as the `http` crate has them.
+pub async fn carry(
+    request: ureq::http::Request<Vec<u8>>,
+    authority: String,
+) -> Result<ureq::http::Response<Vec<u8>>, String> {
+    let asked = tokio::task::spawn_blocking(move || carry_now(request, &authority)).await;
     asked.map_err(|_| "Asking failed.".to_owned())?
 }
 
-fn ask_now(Request { method, url, headers, body, authority }: Request) -> Result<Answer, String> {
+fn carry_now(request: ureq::http::Request<Vec<u8>>, authority: &str) -> Result<ureq::http::Response<Vec<u8>>, String> {
+    let url = request.uri().to_string();
     let roots = if authority.trim().is_empty() {
         RootCerts::PlatformVerifier
     } else {
@@ -57,16 +72,11 @@ fn ask_now(Request { method, url, headers, body, authority }: Request) -> Result
         .tls_config(TlsConfig::builder().root_certs(roots).build())
         .build()
         .into();
-    let mut built = ureq::http::Request::builder().method(method).uri(&url);
-    for (name, value) in headers {
-        built = built.header(name, value);
-    }
-    let built = built.body(body).map_err(|e| format!("{url} cannot be asked: {e}."))?;
-    let mut answer = agent.run(built).map_err(|e| format!("{} cannot be reached: {e}.", host(&url)))?;
-    let status = answer.status().as_u16();
-    let bytes = answer.body_mut().with_config().limit(MOST).read_to_vec();
+    let answer = agent.run(request).map_err(|e| format!("{} cannot be reached: {e}.", host(&url)))?;
+    let (parts, mut body) = answer.into_parts();
+    let bytes = body.with_config().limit(MOST).read_to_vec();
     let bytes = bytes.map_err(|e| format!("{} broke off: {e}.", host(&url)))?;
-    Ok(Answer { status, text: String::from_utf8_lossy(&bytes).into_owned() })
+    Ok(ureq::http::Response::from_parts(parts, bytes))
 }
 
 /// Who is asked, for people: without what may be secret in an address.

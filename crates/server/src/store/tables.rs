@@ -22,6 +22,14 @@ pub mod user {
         pub may_export: bool,
         pub may_delete: bool,
         pub reach: String,
+        /// Who vouches for this account, and by which name; empty for accounts with a password.
+        pub external: String,
+        /// The secret of the second factor in base32; empty without one.
+        pub totp: String,
+        /// The step of the last code that was used: none works twice.
+        pub totp_step: i64,
+        /// The hashes of the recovery codes that are left, between commas.
+        pub recovery: String,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}

@@ -8,4 +8,12 @@ export type Account = { id: number, login: string, name: string, email: string, 
 /**
  * Watch recordings, take evidence along, delete it; and whose.
  */
-may_watch: boolean, may_export: boolean, may_delete: boolean, reach: Reach, };
+may_watch: boolean, may_export: boolean, may_delete: boolean, reach: Reach, 
+/**
+ * Signs in elsewhere: has no password here.
+ */
+external: boolean, 
+/**
+ * Has a second factor.
+ */
+second: boolean, };

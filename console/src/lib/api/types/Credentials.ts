@@ -3,4 +3,8 @@
 /**
  * Name and password.
  */
-export type Credentials = { login: string, password: string, };
+export type Credentials = { login: string, password: string, 
+/**
+ * The second factor, where there is one.
+ */
+code: string, };

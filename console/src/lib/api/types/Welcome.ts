@@ -7,4 +7,8 @@ export type Welcome = { organisation: string, domain: string,
 /**
  * Whether there is a support program for Linux to download.
  */
-linux: boolean, };
+linux: boolean, 
+/**
+ * What the button says that leads technicians to their organisation's own sign-in.
+ */
+openid: string | null, };

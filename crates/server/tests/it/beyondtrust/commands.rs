@@ -3,7 +3,7 @@
 use expect_test::expect;
 use serde_json::{Value, json};
 
-use super::{Site, check, element, token};
+use super::{FORM, Site, check, element, token};
 
 #[test]
 fn commands_answer_element_by_element() {
@@ -239,6 +239,10 @@ fn a_script_fetches_the_program_and_a_person_the_page() {
     assert_eq!(page.status, 303);
     assert!(page.headers["location"].contains("/join#key="));
     assert_eq!(site.stage.ask("GET", "/api/start_session.ns?short_key=0000000", &[], "").status, 404);
+    // A form on the organisation's own page.
+    let form = [FORM, ("origin", "https://intranet.example"), ("user-agent", "Mozilla/5.0 (Windows NT 10.0)")];
+    let body = path.split('?').nth(1).unwrap();
+    assert_eq!(site.stage.ask("POST", "/api/start_session", &form, body).status, 303);
     // Without a key only where customers may come by themselves.
     let open = "/api/start_session?issue_menu=1&codeName=support&customer.name=Ada&customer.details=No%20ink";
     assert_eq!(site.stage.ask("GET", open, &[], "").status, 403);

@@ -1,0 +1,199 @@
+//! How people prove who they are, beside a password: a second factor, and an organisation's own sign-in.
+
+pub mod oidc;
+pub mod second;
+
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter,
+    sea_query::OnConflict,
+};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::{
+    store::tables::{setting, user},
+    teams,
+};
+
+/// The row of the settings table that holds this.
+const ROW: i32 = 2;
+
+/// An organisation's own sign-in, by OpenID Connect.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(default, deny_unknown_fields)]
+#[ts(export)]
+pub struct OpenId {
+    pub enabled: bool,
+    /// What the button says.
+    pub name: String,
+    pub issuer: String,
+    pub client_id: String,
+    /// Never told to a page: empty leaves it as it is.
+    pub client_secret: String,
+    /// A certificate authority to trust in place of the system's (PEM).
+    pub authority: String,
+    /// The claim that lists somebody's groups.
+    pub groups_claim: String,
+    /// Who may sign in as what. Without any rule, everybody whom the provider knows is a technician.
+    pub groups: Vec<GroupRule>,
+}
+
+/// What a group of the organisation's directory is here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct GroupRule {
+    pub group: String,
+    /// Its members' team; empty leaves it to the next rule.
+    pub team: String,
+    pub administrator: bool,
+}
+
+impl OpenId {
+    /// What was stored, or nothing.
+    pub async fn load(db: &DatabaseConnection) -> anyhow::Result<Self> {
+        let row = setting::Entity::find_by_id(ROW).one(db).await?;
+        Ok(row.map(|row| serde_json::from_str(&row.body)).transpose()?.unwrap_or_default())
+    }
+
+    /// Stores it.
+    pub async fn save(&self, db: &DatabaseConnection) -> anyhow::Result<()> {
+        let row = setting::ActiveModel { id: Set(ROW), body: Set(serde_json::to_string(self)?) };
+        let replace = OnConflict::column(setting::Column::Id).update_column(setting::Column::Body).to_owned();
+        setting::Entity::insert(row).on_conflict(replace).exec_without_returning(db).await?;
+        Ok(())
+    }
+
+    /// What somebody in these groups is here; `None` when they may not sign in.
+    fn standing(&self, groups: &[String]) -> Option<Standing> {
+        let rules: Vec<&GroupRule> = self.groups.iter().filter(|r| groups.contains(&r.group)).collect();
+        if rules.is_empty() && !self.groups.is_empty() {
+            return None;
+        }
+        let team = rules.iter().map(|r| r.team.trim()).find(|t| !t.is_empty()).map(str::to_owned);
+        Some(Standing { team, administrator: rules.iter().any(|r| r.administrator) })
+    }
+}
+
+/// What the groups make of somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Standing {
+    team: Option<String>,
+    administrator: bool,
+}
+
+/// Who somebody is, as another system vouches for.
+#[derive(Clone, Debug)]
+pub struct Vouched {
+    /// Who vouches, and by which name: never given to anybody else.
+    pub external: String,
+    pub login: String,
+    pub name: String,
+    pub email: String,
+    pub groups: Vec<String>,
+}
+
+/// Why somebody is known elsewhere and not let in.
+#[derive(Debug, thiserror::Error)]
+pub enum NotIn {
+    #[error("Your account is in none of the groups that may sign in here.")]
+    NoGroup,
+    #[error("Your account is disabled here.")]
+    Disabled,
+    #[error(transparent)]
+    Store(#[from] DbErr),
+}
+
+/// The account of somebody whom another system vouches for: made at their first sign-in, kept as their groups say.
+pub async fn account_of(db: &DatabaseConnection, rules: &OpenId, who: Vouched) -> Result<user::Model, NotIn> {
+    let standing = rules.standing(&who.groups).ok_or(NotIn::NoGroup)?;
+    let known = user::Entity::find().filter(user::Column::External.eq(who.external.as_str())).one(db).await?;
+    if let Some(team) = &standing.team {
+        teams::know(db, team).await?;
+    }
+    if let Some(known) = known {
+        if known.disabled {
+            return Err(NotIn::Disabled);
+        }
+        let mut row: user::ActiveModel = known.clone().into();
+        row.name = Set(who.name);
+        row.email = Set(who.email);
+        if let Some(team) = standing.team {
+            row.team = Set(team);
+        }
+        // Without rules an administrator's word stands.
+        if !rules.groups.is_empty() {
+            row.administrator = Set(standing.administrator || last_administrator(db, &known).await?);
+        }
+        return Ok(row.update(db).await?);
+    }
+    let row = user::ActiveModel {
+        login: Set(free_login(db, &who.login).await?),
+        name: Set(who.name),
+        email: Set(who.email),
+        team: Set(standing.team.unwrap_or_default()),
+        administrator: Set(standing.administrator),
+        disabled: Set(false),
+        // No password fits: this account signs in elsewhere.
+        password: Set("-".into()),
+        may_watch: Set(true),
+        may_export: Set(false),
+        may_delete: Set(false),
+        reach: Set("team".into()),
+        external: Set(who.external),
+        totp: Set(String::new()),
+        totp_step: Set(0),
+        recovery: Set(String::new()),
+        ..Default::default()
+    };
+    Ok(row.insert(db).await?)
+}
+
+/// Whether nobody else is an administrator.
+async fn last_administrator(db: &DatabaseConnection, user: &user::Model) -> Result<bool, DbErr> {
+    let others = user::Entity::find()
+        .filter(user::Column::Administrator.eq(true))
+        .filter(user::Column::Disabled.eq(false))
+        .filter(user::Column::Id.ne(user.id));
+    Ok(user.administrator && others.one(db).await?.is_none())
+}
+
+/// A user name like the one wished for that nobody has.
+async fn free_login(db: &DatabaseConnection, wished: &str) -> Result<String, DbErr> {
+    let plain = |c: &char| c.is_ascii_alphanumeric() || "._-@".contains(*c);
+    let wished: String = wished.to_lowercase().chars().filter(plain).take(58).collect();
+    let wished = if wished.is_empty() { "technician".to_owned() } else { wished };
+    let mut login = wished.clone();
+    let mut n = 2;
+    while user::Entity::find().filter(user::Column::Login.eq(login.as_str())).one(db).await?.is_some() {
+        login = format!("{wished}-{n}");
+        n += 1;
+    }
+    Ok(login)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_say_who_is_what() {
+        let rule = |group: &str, team: &str, administrator| GroupRule {
+            group: group.into(),
+            team: team.into(),
+            administrator,
+        };
+        let rules =
+            OpenId { groups: vec![rule("desk", "Support", false), rule("it", "IT", true)], ..OpenId::default() };
+        let standing = |groups: &[&str]| rules.standing(&groups.iter().map(|g| (*g).to_owned()).collect::<Vec<_>>());
+        let is = |team: &str, administrator| Some(Standing { team: Some(team.into()), administrator });
+        assert_eq!(standing(&["desk"]), is("Support", false));
+        assert_eq!(
+            standing(&["it", "desk"]),
+            is("Support", true),
+            "the first rule's team, and any rule's administrator"
+        );
+        assert_eq!(standing(&["others"]), None);
+        assert_eq!(OpenId::default().standing(&[]), Some(Standing { team: None, administrator: false }));
+    }
+}

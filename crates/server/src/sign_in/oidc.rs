@@ -1,0 +1,160 @@
+//! OpenID Connect: the authorisation code flow with PKCE (OpenID Connect Core 1.0, RFC 7636).
+
+use std::{collections::HashMap, sync::Mutex};
+
+use openidconnect::{
+    AccessTokenHash, AdditionalClaims, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet,
+    EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
+    PkceCodeVerifier, RedirectUrl, Scope, TokenResponse, UserInfoClaims,
+    core::{CoreAuthenticationFlow, CoreClient, CoreGenderClaim, CoreProviderMetadata},
+};
+use protocol::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{OpenId, Vouched};
+use crate::{app::Shared, outbox::http, secret};
+
+/// How long somebody may take at the provider.
+const LIFE_MS: u64 = 10 * 60_000;
+/// More than so many at once are somebody's attack; the oldest fall.
+const MOST: usize = 1_000;
+
+/// Who has gone to the provider and is expected back.
+#[derive(Default)]
+pub struct Journeys(Mutex<HashMap<String, Journey>>);
+
+/// What must fit when somebody is back.
+struct Journey {
+    nonce: Nonce,
+    verifier: PkceCodeVerifier,
+    /// SHA-256 of the cookie of the browser that set out.
+    browser: String,
+    until: Timestamp,
+}
+
+/// Where to go, and what the browser must bring back.
+pub struct Departure {
+    pub url: String,
+    pub cookie: String,
+}
+
+type Client =
+    CoreClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointMaybeSet, EndpointMaybeSet>;
+
+/// Every claim that the library does not name.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Others(#[serde(default)] HashMap<String, serde_json::Value>);
+impl AdditionalClaims for Others {}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unreachable(String);
+
+async fn carry(request: HttpRequest, authority: String) -> Result<HttpResponse, Unreachable> {
+    http::carry(request, authority).await.map_err(Unreachable)
+}
+
+/// An error with its causes, in words.
+fn words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        words = format!("{words}: {deeper}");
+        cause = deeper.source();
+    }
+    words
+}
+
+async fn client(app: &Shared, rules: &OpenId) -> Result<Client, String> {
+    let send = |request| carry(request, rules.authority.clone());
+    let issuer = IssuerUrl::new(rules.issuer.clone()).map_err(|e| format!("The issuer is not an address: {e}."))?;
+    let found = CoreProviderMetadata::discover_async(issuer, &send).await;
+    let found = found.map_err(|e| format!("The provider does not describe itself: {}.", words(&e)))?;
+    let secret = Some(rules.client_secret.clone()).filter(|s| !s.is_empty()).map(ClientSecret::new);
+    let back = RedirectUrl::new(format!("{}/sign-in/openid", app.config.public_url));
+    let back = back.map_err(|e| format!("The public address is not one: {e}."))?;
+    Ok(CoreClient::from_provider_metadata(found, ClientId::new(rules.client_id.clone()), secret).set_redirect_uri(back))
+}
+
+/// Whether the provider can be asked.
+pub async fn test(app: &Shared, rules: &OpenId) -> Result<(), String> {
+    client(app, rules).await.map(|_| ())
+}
+
+impl Journeys {
+    /// Somebody sets out to the provider.
+    pub async fn depart(&self, app: &Shared, rules: &OpenId, now: Timestamp) -> Result<Departure, String> {
+        let client = client(app, rules).await?;
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let (url, state, nonce) = client
+            .authorize_url(CoreAuthenticationFlow::AuthorizationCode, CsrfToken::new_random, Nonce::new_random)
+            .add_scopes(["profile", "email"].map(|s| Scope::new(s.into())))
+            .add_scopes((!rules.groups.is_empty()).then(|| Scope::new(rules.groups_claim.clone())))
+            .set_pkce_challenge(challenge)
+            .url();
+        let cookie = secret::token();
+        let mut journeys = self.0.lock().expect("nobody panics while holding the journeys");
+        journeys.retain(|_, j| j.until > now);
+        while journeys.len() >= MOST {
+            let oldest = journeys.iter().min_by_key(|(_, j)| j.until).map(|(k, _)| k.clone());
+            oldest.map(|key| journeys.remove(&key));
+        }
+        let journey = Journey { nonce, verifier, browser: secret::hash(&cookie), until: now.plus(LIFE_MS) };
+        journeys.insert(state.secret().clone(), journey);
+        Ok(Departure { url: url.to_string(), cookie })
+    }
+
+    /// Somebody is back; the provider says who it is.
+    pub async fn arrive(
+        &self,
+        app: &Shared,
+        rules: &OpenId,
+        state: &str,
+        code: String,
+        cookie: &str,
+        now: Timestamp,
+    ) -> Result<Vouched, String> {
+        let journey = self.0.lock().expect("nobody panics while holding the journeys").remove(state);
+        let journey = journey.filter(|j| j.until > now && j.browser == secret::hash(cookie));
+        let journey = journey.ok_or("This sign-in was begun elsewhere, or too long ago. Please begin again.")?;
+        let client = client(app, rules).await?;
+        let send = |request| carry(request, rules.authority.clone());
+        let asked = client.exchange_code(AuthorizationCode::new(code)).map_err(|e| words(&e))?;
+        let tokens = asked.set_pkce_verifier(journey.verifier).request_async(&send).await;
+        let tokens = tokens.map_err(|e| format!("The provider gave no token: {}.", words(&e)))?;
+        let id = tokens.id_token().ok_or("The provider gave no identity.")?;
+        let verifier = client.id_token_verifier();
+        let claims =
+            id.claims(&verifier, &journey.nonce).map_err(|e| format!("The identity is not valid: {}.", words(&e)))?;
+        if let Some(expected) = claims.access_token_hash() {
+            let algorithm = id.signing_alg().map_err(|e| words(&e))?;
+            let key = id.signing_key(&verifier).map_err(|e| words(&e))?;
+            let hash = AccessTokenHash::from_token(tokens.access_token(), algorithm, key).map_err(|e| words(&e))?;
+            if hash != *expected {
+                return Err("The identity does not belong to the token.".into());
+            }
+        }
+        // Many providers tell names and groups here alone.
+        let subject = claims.subject().clone();
+        let asked = client.user_info(tokens.access_token().clone(), Some(subject.clone())).map_err(|e| words(&e))?;
+        let known: UserInfoClaims<Others, CoreGenderClaim> = asked
+            .request_async(&send)
+            .await
+            .map_err(|e| format!("The provider does not say who it is: {}.", words(&e)))?;
+        let login = known.preferred_username().map(|n| n.to_string());
+        let email = known.email().map(|e| e.to_string()).unwrap_or_default();
+        let name = known.name().and_then(|n| n.get(None)).map(|n| n.to_string());
+        let login = login.or_else(|| email.split('@').next().map(str::to_owned)).unwrap_or_default();
+        let clean = |text: String| -> String { text.chars().filter(|c| !c.is_control()).take(120).collect() };
+        let name = name.filter(|n| !n.trim().is_empty()).unwrap_or_else(|| login.clone());
+        let groups = match known.additional_claims().0.get(&rules.groups_claim) {
+            Some(serde_json::Value::Array(groups)) => {
+                groups.iter().filter_map(|g| g.as_str().map(str::to_owned)).collect()
+            }
+            Some(serde_json::Value::String(group)) => vec![group.clone()],
+            _ => vec![],
+        };
+        let external = format!("openid {} {}", rules.issuer, subject.as_str());
+        Ok(Vouched { external, login, name: clean(name), email: clean(email), groups })
+    }
+}

@@ -1,0 +1,102 @@
+//! The second factor: codes that change every thirty seconds (TOTP, RFC 6238), and recovery codes for a lost phone.
+
+use protocol::Timestamp;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseConnection, DbErr};
+use totp_rs::{Builder, Secret, Totp};
+
+use crate::{secret, store::tables::user};
+
+/// How many recovery codes somebody gets.
+const RECOVERY: usize = 8;
+
+/// A secret on its way into somebody's phone.
+pub struct Offered {
+    pub secret: String,
+    /// `otpauth://…`
+    pub url: String,
+    /// The same as a QR code: a PNG in base64.
+    pub picture: String,
+}
+
+fn totp(secret: &str, organisation: &str, login: &str) -> anyhow::Result<Totp> {
+    let secret = Secret::try_from_base32(secret).map_err(|e| anyhow::anyhow!("a secret is not one: {e}"))?;
+    let plain = |text: &str| text.replace(':', " ");
+    let built =
+        Builder::new().with_secret(secret).with_issuer(Some(plain(organisation))).with_account_name(plain(login));
+    built.build().map_err(|e| anyhow::anyhow!("a second factor cannot be made: {e}"))
+}
+
+/// A new secret for somebody.
+pub fn offer(organisation: &str, login: &str) -> anyhow::Result<Offered> {
+    let secret = Secret::from(secret::random::<20>().to_vec()).to_base32();
+    let totp = totp(&secret, organisation, login)?;
+    let url = totp.to_url().map_err(|e| anyhow::anyhow!("{e}"))?;
+    let picture = totp.to_qr_base64().map_err(|e| anyhow::anyhow!("{e}"))?;
+    Ok(Offered { secret, url, picture })
+}
+
+/// The step of a code that is right now, give or take one for a clock that is off.
+pub fn step(secret: &str, code: &str, now: Timestamp) -> Option<i64> {
+    let digits: String = code.chars().filter(|c| !c.is_whitespace()).collect();
+    let step =
+        totp(secret, "Deskside", "").or_else(|_| totp(secret, "Deskside", "x")).ok()?.check(&digits, now.0 / 1_000)?;
+    i64::try_from(step).ok()
+}
+
+/// Recovery codes, and what is kept of them.
+pub fn recovery() -> (Vec<String>, String) {
+    let code = |_| {
+        let hex = secret::hex(&secret::random::<8>());
+        format!("{}-{}-{}-{}", &hex[..4], &hex[4..8], &hex[8..12], &hex[12..])
+    };
+    let codes: Vec<String> = (0..RECOVERY).map(code).collect();
+    let kept = codes.iter().map(|c| secret::hash(c)).collect::<Vec<_>>().join(",");
+    (codes, kept)
+}
+
+/// Whether a code lets somebody in; it does so once.
+pub async fn accept(db: &DatabaseConnection, user: &user::Model, code: &str, now: Timestamp) -> Result<bool, DbErr> {
+    let mut row: user::ActiveModel = user.clone().into();
+    if let Some(step) = step(&user.totp, code, now) {
+        if step <= user.totp_step {
+            return Ok(false);
+        }
+        row.totp_step = Set(step);
+    } else {
+        let hash = secret::hash(code.trim().to_lowercase().as_str());
+        let left: Vec<&str> = user.recovery.split(',').filter(|kept| *kept != hash).collect();
+        let left = left.join(",");
+        if left == user.recovery {
+            return Ok(false);
+        }
+        row.recovery = Set(left);
+    }
+    row.update(db).await?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_the_rfcs() {
+        // RFC 6238, appendix B: the secret is the ASCII text 12345678901234567890; the last six of eight digits.
+        let secret = Secret::from(b"12345678901234567890".to_vec()).to_base32();
+        let at = |seconds: u64| Timestamp(seconds * 1_000);
+        assert_eq!(step(&secret, "287082", at(59)), Some(1));
+        assert_eq!(step(&secret, "050 471", at(1_111_111_111)), Some(37_037_037));
+        assert_eq!(step(&secret, "287082", at(89)), Some(1), "one step late");
+        assert_eq!(step(&secret, "287082", at(121)), None);
+        assert_eq!(step(&secret, "", at(59)), None);
+    }
+
+    #[test]
+    fn recovery_codes_are_kept_as_hashes() {
+        let (codes, kept) = recovery();
+        assert_eq!((codes.len(), kept.split(',').count()), (RECOVERY, RECOVERY));
+        assert!(codes.iter().all(|c| c.len() == 19 && !kept.contains(c.as_str())));
+        let offered = offer("Acme: Support", "tom").unwrap();
+        assert!(offered.url.starts_with("otpauth://totp/"), "{}", offered.url);
+    }
+}
