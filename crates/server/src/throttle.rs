@@ -16,12 +16,13 @@ pub struct Throttle {
 pub struct TooMany;
 
 impl Throttle {
-    /// So many guesses a minute from one address (and on one name), and so many over all.
-    pub fn per_minute(one: u32, all: u32) -> Self {
+    /// So many guesses a minute from one address, on one name, and over all. An office behind one address signs in at
+    /// the same time in the morning: what protects a person is the limit on the name.
+    pub fn per_minute(address: u32, name: u32, all: u32) -> Self {
         let quota = |n: u32| Quota::per_minute(NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN));
         Self {
-            by_address: RateLimiter::keyed(quota(one)),
-            by_name: RateLimiter::keyed(quota(one)),
+            by_address: RateLimiter::keyed(quota(address)),
+            by_name: RateLimiter::keyed(quota(name)),
             overall: RateLimiter::direct(quota(all)),
         }
     }
@@ -50,9 +51,11 @@ mod tests {
 
     #[test]
     fn an_address_runs_out_before_all_do_and_all_run_out_too() {
-        let throttle = Throttle::per_minute(3, 5);
+        let throttle = Throttle::per_minute(3, 2, 5);
         let from = |n| IpAddr::from([127, 0, 0, n]);
         let tries: Vec<bool> = [1, 1, 1, 1, 2, 2, 2].map(|n| throttle.guess(from(n)).is_ok()).to_vec();
         assert_eq!(tries, [true, true, true, false, true, true, false]);
+        let names = ["tom", "Tom", "TOM", "eva"].map(|name| throttle.guess_at(name).is_ok());
+        assert_eq!(names, [true, true, false, true], "a name is one however it is written");
     }
 }
