@@ -102,7 +102,12 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
     const unsure = !shown || (next && moment(next.at) - place < 900) || cards.some((c: number) => Math.abs(place - c) < 300 || Math.abs(place - c - 3_000) < 900);
     if (card) expect(picture, `the card at ${place}`).toEqual([24, 26, 32]);
     else if (!unsure) expect(picture, `what was seen at ${place}`).toEqual(rgb(shown.colour));
-    else expect([...COLOURS.map(rgb), [0x3a, 0x6e, 0xa5], [24, 26, 32]], `something of this session at ${place}`).toContainEqual(picture);
+    else {
+      // Within a second of a change a picture need not have settled.
+      const known = [...COLOURS.map(rgb), [0x3a, 0x6e, 0xa5], [24, 26, 32]];
+      const near = known.some((colour) => colour.every((value, n) => Math.abs(value - picture[n]!) <= 3));
+      expect(near, `${picture} is something of this session at ${place}`).toBe(true);
+    }
     if (card || !unsure) compared++;
   }
   expect(compared, 'most places say exactly what must be there').toBeGreaterThan(20);

@@ -16,7 +16,7 @@ const fn need(there: &'static str, package: &'static str, why: &'static str) -> 
 }
 
 /// For building and for every test.
-pub const ALL: [Need; 32] = [
+pub const ALL: [Need; 33] = [
     need("/usr/bin/cc", "build-essential", "builds libaom and SQLite"),
     need("/usr/bin/cmake", "cmake", "builds libaom, the screen's encoder"),
     need("/usr/bin/nasm", "nasm", "assembles libaom's fast paths"),
@@ -42,6 +42,7 @@ pub const ALL: [Need; 32] = [
     need("/usr/bin/python3", "python3", "runs the tests' mail server"),
     need("/usr/share/doc/python3-venv", "python3-venv", "holds schemathesis, which tests the REST API"),
     need("/usr/bin/curl", "curl", "runs the example of the REST API"),
+    need("/usr/sbin/slapd", "slapd", "a real directory for the tests"),
     need("/usr/share/request-tracker5/libexec/rt-server", "request-tracker5", "a real service desk for the tests"),
     need("/usr/share/doc/rt5-db-sqlite", "rt5-db-sqlite", "its database"),
     need("/usr/share/doc/rt5-standalone", "rt5-standalone", "its web server"),

@@ -19,7 +19,7 @@ use crate::{
     mail::Mailer,
     outbox::Outbox,
     playback::Playback,
-    sign_in::{OpenId, oidc::Journeys},
+    sign_in::{OpenId, directory::Directory, oidc::Journeys},
     store::tables::setting,
     throttle::Throttle,
     vault::Vault,
@@ -39,6 +39,8 @@ pub struct App {
     /// The organisation's own sign-in, and who is on the way to it.
     pub openid: RwLock<OpenId>,
     pub journeys: Journeys,
+    /// The organisation's directory.
+    pub directory: RwLock<Directory>,
     /// Second factors that were offered and not confirmed yet.
     pub offered: Mutex<std::collections::HashMap<i32, String>>,
     /// Who else is told what happens.
@@ -138,6 +140,11 @@ impl App {
     /// The organisation's own sign-in.
     pub fn openid(&self) -> OpenId {
         self.openid.read().expect("nobody panics while holding the sign-in").clone()
+    }
+
+    /// The organisation's directory.
+    pub fn directory(&self) -> Directory {
+        self.directory.read().expect("nobody panics while holding the directory").clone()
     }
 
     /// Why the evidence of a session is not stored yet; `None` once it is.

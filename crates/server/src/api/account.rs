@@ -24,7 +24,7 @@ use super::{
 use crate::{
     app::{self, Shared, stored_time},
     secret,
-    sign_in::second,
+    sign_in::{self, directory::Directory, second},
     store::tables::{login, user},
 };
 
@@ -84,7 +84,7 @@ pub async fn set_up(State(app): State<Shared>, From(address): From, Json(body): 
 }
 
 /// Signs a technician in.
-pub async fn sign_in(
+pub async fn sign_in_here(
     State(app): State<Shared>,
     From(address): From,
     Json(body): Json<Credentials>,
@@ -93,6 +93,12 @@ pub async fn sign_in(
     app.password_guesses.guess_at(&body.login)?;
     let login = body.login.trim().to_lowercase();
     let user = user::Entity::find().filter(user::Column::Login.eq(login)).one(&app.db).await?;
+    let directory = app.directory();
+    // An account with a password is judged by that alone: the directory takes over nobody's.
+    let elsewhere = user.as_ref().is_none_or(|u| u.external.starts_with("ldap "));
+    if directory.enabled && elsewhere {
+        return by_directory(&app, &directory, &body).await;
+    }
     let user = user.filter(|u| !u.disabled);
     let hash = user.as_ref().map(|u| u.password.clone());
     let password = body.password;
@@ -108,6 +114,17 @@ pub async fn sign_in(
         }
         Some(user) if right => start(&app, user.id).await,
         _ => Err(ApiError::wrong_password()),
+    }
+}
+
+/// Signs somebody in whom the directory knows.
+async fn by_directory(app: &Shared, directory: &Directory, body: &Credentials) -> Result<Response> {
+    let known = directory.check(body.login.trim(), &body.password).await.map_err(ApiError::upstream)?;
+    let who = known.ok_or_else(ApiError::wrong_password)?;
+    match sign_in::account_of(&app.db, &directory.groups, who).await {
+        Ok(user) => start(app, user.id).await,
+        Err(sign_in::NotIn::Store(error)) => Err(error.into()),
+        Err(why) => Err(ApiError::forbidden(why.to_string())),
     }
 }
 

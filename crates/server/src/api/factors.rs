@@ -13,7 +13,7 @@ use ts_rs::TS;
 use super::{Admin, ApiError, From, Result, SignedIn, account};
 use crate::{
     app::{self, Shared},
-    sign_in::{self, OpenId, second},
+    sign_in::{self, GroupRule, OpenId, directory::Directory, second},
     store::tables::user,
 };
 
@@ -125,10 +125,54 @@ fn checked(app: &Shared, mut new: OpenId) -> Result<OpenId> {
     if new.enabled && (new.name.trim().is_empty() || new.issuer.is_empty() || new.client_id.is_empty()) {
         return Err(ApiError::bad("A name, an issuer and a client id are needed."));
     }
-    if new.groups.iter().any(|g| g.group.trim().is_empty() || g.group.len() > 500 || g.team.len() > 200) {
-        return Err(ApiError::bad("Each rule names a group."));
+    named(&new.groups)?;
+    Ok(new)
+}
+
+fn named(rules: &[GroupRule]) -> Result<()> {
+    let bad = |g: &GroupRule| g.group.trim().is_empty() || g.group.len() > 500 || g.team.len() > 200;
+    match rules.len() > 200 || rules.iter().any(bad) {
+        true => Err(ApiError::bad("Each rule names a group, and there are at most 200.")),
+        false => Ok(()),
+    }
+}
+
+/// The directory, without the searcher's password.
+pub async fn directory(State(app): State<Shared>, _: Admin) -> Json<Directory> {
+    Json(Directory { bind_password: String::new(), ..app.directory() })
+}
+
+fn checked_directory(app: &Shared, mut new: Directory) -> Result<Directory> {
+    if new.bind_password.is_empty() {
+        new.bind_password = app.directory().bind_password;
+    }
+    named(&new.groups)?;
+    let texts =
+        [&new.url, &new.bind_dn, &new.bind_password, &new.base, &new.filter, &new.group_base, &new.group_filter];
+    if texts.iter().any(|t| t.len() > 1_000) || new.authority.len() > 65_536 {
+        return Err(ApiError::bad("A text has at most 1,000 bytes."));
+    }
+    if new.enabled && !(new.url.starts_with("ldap://") || new.url.starts_with("ldaps://")) {
+        return Err(ApiError::bad("The address begins with ldaps:// or ldap://."));
+    }
+    if new.enabled && !new.filter.contains("{login}") {
+        return Err(ApiError::bad("The filter must contain {login}: it finds whoever signs in."));
     }
     Ok(new)
+}
+
+/// Sets it.
+pub async fn set_directory(State(app): State<Shared>, _: Admin, Json(new): Json<Directory>) -> Result<Json<Directory>> {
+    let new = checked_directory(&app, new)?;
+    new.save(&app.db).await?;
+    *app.directory.write().expect("nobody panics while holding the directory") = new.clone();
+    Ok(Json(Directory { bind_password: String::new(), ..new }))
+}
+
+/// Asks the directory, and says what is wrong.
+pub async fn test_directory(State(app): State<Shared>, _: Admin, Json(new): Json<Directory>) -> Result<StatusCode> {
+    let new = checked_directory(&app, new)?;
+    new.test().await.map(|()| StatusCode::NO_CONTENT).map_err(ApiError::upstream)
 }
 
 /// Sets it.
@@ -213,7 +257,7 @@ pub async fn arrive(
         Ok(who) => who,
         Err(why) => return Ok(sorry(&app, &why)),
     };
-    let user = match sign_in::account_of(&app.db, &rules, who).await {
+    let user = match sign_in::account_of(&app.db, &rules.groups, who).await {
         Ok(user) => user,
         Err(sign_in::NotIn::Store(error)) => return Err(error.into()),
         Err(why) => return Ok(sorry(&app, &why.to_string())),

@@ -51,7 +51,7 @@ pub fn router(app: Shared) -> Router {
     Router::new()
         // Signing in.
         .route("/api/setup", post(account::set_up))
-        .route("/api/sign-in", post(account::sign_in))
+        .route("/api/sign-in", post(account::sign_in_here))
         .route("/api/sign-out", post(account::sign_out))
         .route("/api/sign-out-everywhere", post(account::sign_out_everywhere))
         .route("/api/me", get(account::me))
@@ -59,6 +59,8 @@ pub fn router(app: Shared) -> Router {
         .route("/api/users/{id}/second", delete(factors::reset))
         .route("/api/openid", get(factors::openid).put(factors::set_openid))
         .route("/api/openid/test", post(factors::test_openid))
+        .route("/api/directory", get(factors::directory).put(factors::set_directory))
+        .route("/api/directory/test", post(factors::test_directory))
         .route("/sign-in/openid/start", get(factors::depart))
         .route("/sign-in/openid", get(factors::arrive))
         // People.

@@ -1,5 +1,6 @@
 //! How people prove who they are, beside a password: a second factor, and an organisation's own sign-in.
 
+pub mod directory;
 pub mod oidc;
 pub mod second;
 
@@ -63,16 +64,16 @@ impl OpenId {
         setting::Entity::insert(row).on_conflict(replace).exec_without_returning(db).await?;
         Ok(())
     }
+}
 
-    /// What somebody in these groups is here; `None` when they may not sign in.
-    fn standing(&self, groups: &[String]) -> Option<Standing> {
-        let rules: Vec<&GroupRule> = self.groups.iter().filter(|r| groups.contains(&r.group)).collect();
-        if rules.is_empty() && !self.groups.is_empty() {
-            return None;
-        }
-        let team = rules.iter().map(|r| r.team.trim()).find(|t| !t.is_empty()).map(str::to_owned);
-        Some(Standing { team, administrator: rules.iter().any(|r| r.administrator) })
+/// What somebody in these groups is here; `None` when they may not sign in.
+fn standing(rules: &[GroupRule], groups: &[String]) -> Option<Standing> {
+    let fitting: Vec<&GroupRule> = rules.iter().filter(|r| groups.contains(&r.group)).collect();
+    if fitting.is_empty() && !rules.is_empty() {
+        return None;
     }
+    let team = fitting.iter().map(|r| r.team.trim()).find(|t| !t.is_empty()).map(str::to_owned);
+    Some(Standing { team, administrator: fitting.iter().any(|r| r.administrator) })
 }
 
 /// What the groups make of somebody.
@@ -105,8 +106,8 @@ pub enum NotIn {
 }
 
 /// The account of somebody whom another system vouches for: made at their first sign-in, kept as their groups say.
-pub async fn account_of(db: &DatabaseConnection, rules: &OpenId, who: Vouched) -> Result<user::Model, NotIn> {
-    let standing = rules.standing(&who.groups).ok_or(NotIn::NoGroup)?;
+pub async fn account_of(db: &DatabaseConnection, rules: &[GroupRule], who: Vouched) -> Result<user::Model, NotIn> {
+    let standing = standing(rules, &who.groups).ok_or(NotIn::NoGroup)?;
     let known = user::Entity::find().filter(user::Column::External.eq(who.external.as_str())).one(db).await?;
     if let Some(team) = &standing.team {
         teams::know(db, team).await?;
@@ -122,7 +123,7 @@ pub async fn account_of(db: &DatabaseConnection, rules: &OpenId, who: Vouched) -
             row.team = Set(team);
         }
         // Without rules an administrator's word stands.
-        if !rules.groups.is_empty() {
+        if !rules.is_empty() {
             row.administrator = Set(standing.administrator || last_administrator(db, &known).await?);
         }
         return Ok(row.update(db).await?);
@@ -183,17 +184,12 @@ mod tests {
             team: team.into(),
             administrator,
         };
-        let rules =
-            OpenId { groups: vec![rule("desk", "Support", false), rule("it", "IT", true)], ..OpenId::default() };
-        let standing = |groups: &[&str]| rules.standing(&groups.iter().map(|g| (*g).to_owned()).collect::<Vec<_>>());
+        let rules = [rule("desk", "Support", false), rule("it", "IT", true)];
+        let of = |groups: &[&str]| standing(&rules, &groups.iter().map(|g| (*g).to_owned()).collect::<Vec<_>>());
         let is = |team: &str, administrator| Some(Standing { team: Some(team.into()), administrator });
-        assert_eq!(standing(&["desk"]), is("Support", false));
-        assert_eq!(
-            standing(&["it", "desk"]),
-            is("Support", true),
-            "the first rule's team, and any rule's administrator"
-        );
-        assert_eq!(standing(&["others"]), None);
-        assert_eq!(OpenId::default().standing(&[]), Some(Standing { team: None, administrator: false }));
+        assert_eq!(of(&["desk"]), is("Support", false));
+        assert_eq!(of(&["it", "desk"]), is("Support", true), "the first rule's team, and any rule's administrator");
+        assert_eq!(of(&["others"]), None);
+        assert_eq!(standing(&[], &[]), Some(Standing { team: None, administrator: false }));
     }
 }

@@ -1,0 +1,177 @@
+//! Sign-in by an LDAP directory (RFC 4511): a search for whoever types their name, and a bind with their password.
+
+use std::{sync::Arc, time::Duration};
+
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Scope, SearchEntry, ldap_escape};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use sea_orm::{ActiveValue::Set, DatabaseConnection, EntityTrait, sea_query::OnConflict};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use super::{GroupRule, Vouched};
+use crate::store::tables::setting;
+
+/// The row of the settings table that holds this.
+const ROW: i32 = 3;
+/// How long a directory may take for each of its answers.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An LDAP directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(default, deny_unknown_fields)]
+#[ts(export)]
+pub struct Directory {
+    pub enabled: bool,
+    /// `ldaps://…`, or `ldap://…`.
+    pub url: String,
+    /// For `ldap://`: encrypt before anything is said.
+    pub start_tls: bool,
+    /// A certificate authority to trust in place of the system's (PEM).
+    pub authority: String,
+    /// Who may search; empty to search without a name.
+    pub bind_dn: String,
+    /// Never told to a page: empty leaves it as it is.
+    pub bind_password: String,
+    /// Where people are, and what finds one; `{login}` is what they typed.
+    pub base: String,
+    pub filter: String,
+    pub name_attribute: String,
+    pub mail_attribute: String,
+    /// Where groups are, and what finds somebody's; `{dn}` is who they are, `{login}` what they typed.
+    pub group_base: String,
+    pub group_filter: String,
+    pub group_attribute: String,
+    /// Who may sign in as what. Without any rule, everybody who is found is a technician.
+    pub groups: Vec<GroupRule>,
+}
+
+impl Default for Directory {
+    fn default() -> Self {
+        let text = str::to_owned;
+        Self {
+            enabled: false,
+            url: String::new(),
+            start_tls: false,
+            authority: String::new(),
+            bind_dn: String::new(),
+            bind_password: String::new(),
+            base: String::new(),
+            filter: text("(&(objectClass=person)(uid={login}))"),
+            name_attribute: text("cn"),
+            mail_attribute: text("mail"),
+            group_base: String::new(),
+            group_filter: text("(member={dn})"),
+            group_attribute: text("cn"),
+            groups: Vec::new(),
+        }
+    }
+}
+
+impl Directory {
+    /// What was stored, or nothing.
+    pub async fn load(db: &DatabaseConnection) -> anyhow::Result<Self> {
+        let row = setting::Entity::find_by_id(ROW).one(db).await?;
+        Ok(row.map(|row| serde_json::from_str(&row.body)).transpose()?.unwrap_or_default())
+    }
+
+    /// Stores it.
+    pub async fn save(&self, db: &DatabaseConnection) -> anyhow::Result<()> {
+        let row = setting::ActiveModel { id: Set(ROW), body: Set(serde_json::to_string(self)?) };
+        let replace = OnConflict::column(setting::Column::Id).update_column(setting::Column::Body).to_owned();
+        setting::Entity::insert(row).on_conflict(replace).exec_without_returning(db).await?;
+        Ok(())
+    }
+
+    async fn connect(&self) -> Result<Ldap, String> {
+        let mut settings = LdapConnSettings::new().set_conn_timeout(PATIENCE).set_starttls(self.start_tls);
+        if !self.authority.trim().is_empty() {
+            let mut roots = rustls::RootCertStore::empty();
+            for certificate in CertificateDer::pem_slice_iter(self.authority.as_bytes()) {
+                let certificate = certificate.map_err(|_| "The certificate authority is not a PEM certificate.")?;
+                roots.add(certificate).map_err(|e| format!("The certificate authority cannot be used: {e}."))?;
+            }
+            let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+            settings = settings.set_config(Arc::new(config));
+        }
+        let connected = LdapConnAsync::with_settings(settings, &self.url).await;
+        let (connection, ldap) = connected.map_err(|e| format!("The directory cannot be reached: {e}."))?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.drive().await {
+                tracing::debug!(%error, "a connection to the directory ended");
+            }
+        });
+        Ok(ldap)
+    }
+
+    /// Connected, and bound as whoever may search.
+    async fn open(&self) -> Result<Ldap, String> {
+        let mut ldap = self.connect().await?;
+        if !self.bind_dn.is_empty() {
+            let bound = ldap.with_timeout(PATIENCE).simple_bind(&self.bind_dn, &self.bind_password).await;
+            bound.and_then(|r| r.success()).map_err(|e| format!("The directory does not let the searcher in: {e}."))?;
+        }
+        Ok(ldap)
+    }
+
+    async fn search(
+        &self,
+        ldap: &mut Ldap,
+        base: &str,
+        filter: &str,
+        wanted: Vec<&str>,
+    ) -> Result<Vec<SearchEntry>, String> {
+        let found = ldap.with_timeout(PATIENCE).search(base, Scope::Subtree, filter, wanted).await;
+        let (found, _) =
+            found.and_then(|r| r.success()).map_err(|e| format!("The directory cannot be searched: {e}."))?;
+        Ok(found.into_iter().map(SearchEntry::construct).collect())
+    }
+
+    /// Whether it can be searched.
+    pub async fn test(&self) -> Result<(), String> {
+        let mut ldap = self.open().await?;
+        let filter = self.filter.replace("{login}", "nobody-of-this-name");
+        self.search(&mut ldap, &self.base, &filter, vec!["1.1"]).await?;
+        let _ = ldap.unbind().await;
+        Ok(())
+    }
+
+    /// Who this is, if the directory knows the name and the password; `None` when it does not.
+    pub async fn check(&self, login: &str, password: &str) -> Result<Option<Vouched>, String> {
+        // A bind with a name and no password is anonymous, and succeeds (RFC 4513, 5.1.2).
+        if login.is_empty() || password.is_empty() {
+            return Ok(None);
+        }
+        let mut ldap = self.open().await?;
+        let filter = self.filter.replace("{login}", &ldap_escape(login));
+        let wanted = vec![self.name_attribute.as_str(), self.mail_attribute.as_str()];
+        let found = self.search(&mut ldap, &self.base, &filter, wanted).await?;
+        // Two people by one name are nobody.
+        let [person] = found.as_slice() else { return Ok(None) };
+        let mut theirs = self.connect().await?;
+        let bound = theirs.with_timeout(PATIENCE).simple_bind(&person.dn, password).await;
+        let right = bound.map_err(|e| format!("The directory cannot be asked: {e}."))?.rc == 0;
+        let _ = theirs.unbind().await;
+        if !right {
+            return Ok(None);
+        }
+        let mut groups = Vec::new();
+        if !self.groups.is_empty() {
+            let base = if self.group_base.is_empty() { &self.base } else { &self.group_base };
+            let filter = self.group_filter.replace("{dn}", &ldap_escape(person.dn.as_str()));
+            let filter = filter.replace("{login}", &ldap_escape(login));
+            let found = self.search(&mut ldap, base, &filter, vec![self.group_attribute.as_str()]).await?;
+            groups =
+                found.into_iter().flat_map(|mut g| g.attrs.remove(&self.group_attribute).unwrap_or_default()).collect();
+        }
+        let _ = ldap.unbind().await;
+        let text = |attribute: &str| -> String {
+            let value = person.attrs.get(attribute).and_then(|values| values.first()).cloned().unwrap_or_default();
+            value.chars().filter(|c| !c.is_control()).take(120).collect()
+        };
+        let name =
+            Some(text(&self.name_attribute)).filter(|n| !n.trim().is_empty()).unwrap_or_else(|| login.to_owned());
+        let email = text(&self.mail_attribute);
+        let external = format!("ldap {}", person.dn.to_lowercase());
+        Ok(Some(Vouched { external, login: login.to_owned(), name, email, groups }))
+    }
+}

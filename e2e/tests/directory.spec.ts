@@ -1,0 +1,61 @@
+// Names and passwords of the organisation's directory: a real slapd.
+
+import { expect, test } from '@playwright/test';
+import { Directory } from '../lib/directory';
+import { ADMIN, furnish, signIn } from '../lib/people';
+import { Server } from '../lib/processes';
+
+let server: Server;
+let directory: Directory;
+test.beforeAll(async ({ playwright }) => {
+  [server, directory] = [await Server.start(), await Directory.start()];
+  const request = await playwright.request.newContext();
+  await furnish(server, request);
+  await request.dispose();
+});
+test.afterAll(async () => {
+  await server?.stop();
+  await directory?.stop();
+});
+
+test('whoever the directory knows signs in, as their groups say', async ({ page, browser, request }) => {
+  await signIn(page, server, ADMIN);
+  await page.goto(`${server.url}/console/integrations`);
+  const form = page.getByRole('form', { name: 'Directory' });
+  await form.getByLabel(/Technicians may sign in/).check();
+  await form.getByLabel('Address', { exact: true }).fill(directory.url);
+  await form.getByLabel('Who searches (DN)').fill('cn=admin,dc=northwind,dc=example');
+  await form.getByLabel(/Their password/).fill('wrong');
+  await form.getByLabel('Where people are').fill('ou=people,dc=northwind,dc=example');
+  await form.getByLabel('Where groups are').fill('ou=groups,dc=northwind,dc=example');
+  await form.getByRole('button', { name: 'Add a group' }).click();
+  await form.getByLabel('Group', { exact: true }).fill('helpdesk');
+  await form.getByLabel('Team', { exact: true }).fill('Service desk');
+  await form.getByRole('button', { name: 'Test' }).click();
+  await expect(form.getByRole('alert')).toContainText('does not let the searcher in');
+  await form.getByLabel(/Their password/).fill('sesame');
+  await form.getByRole('button', { name: 'Test' }).click();
+  await expect(form.getByRole('status')).toContainText('The directory answers.');
+  await form.getByRole('button', { name: 'Save' }).click();
+  await expect(form.getByRole('status')).toContainText('Saved.');
+  expect(await (await page.request.get(`${server.url}/api/directory`)).text()).not.toContain('sesame');
+
+  const lena = await (await browser.newContext()).newPage();
+  await signIn(lena, server, { ...ADMIN, login: 'lena', password: 'lenas password' });
+  const { account } = await (await lena.request.get(`${server.url}/api/me`)).json();
+  expect(account).toMatchObject({ login: 'lena', name: 'Lena Vogt', email: 'lena@northwind.example', team: 'Service desk', external: true, administrator: false });
+  await lena.context().close();
+
+  const attempt = async (login: string, password: string) => (await request.post(`${server.url}/api/sign-in`, { data: { login, password } })).status();
+  expect(await attempt('lena', 'lenas password'), 'once more').toBe(204);
+  expect(await attempt('lena', 'not hers')).toBe(401);
+  // A bind without a password is anonymous, and succeeds: it is never tried.
+  expect(await attempt('lena', '')).toBe(401);
+  expect(await attempt('omar', 'omars password'), 'in no group that a rule names').toBe(403);
+  expect(await attempt('*', 'lenas password'), 'a name is no pattern').toBe(401);
+  expect(await attempt('lena)(uid=*', 'lenas password')).toBe(401);
+  // Accounts with a password of their own go on, also when the directory is away.
+  await directory.stop();
+  expect(await attempt(ADMIN.login, ADMIN.password)).toBe(204);
+  expect(await attempt('lena', 'lenas password')).toBe(502);
+});
