@@ -22,7 +22,7 @@ test('an administrator sets Request Tracker up, and is told what is wrong', asyn
   await signIn(page, at.server, ADMIN);
   await page.getByRole('link', { name: 'Integrations' }).click();
   await page.getByRole('button', { name: 'New Request Tracker' }).click();
-  await page.getByLabel('Address').fill(rt.url);
+  await page.getByRole('dialog').getByLabel('Address').fill(rt.url);
   await page.getByLabel('Token', { exact: true }).fill('1-14-nonsense');
   await page.getByRole('dialog').getByRole('button', { name: 'Save', exact: true }).click();
   const desks = page.getByRole('region', { name: 'Service desks' });
@@ -137,8 +137,8 @@ test('a webhook is told in order, signed, and again until it has it; also across
   await signIn(page, at.server, ADMIN);
   await page.goto(`${at.server.url}/console/integrations`);
   await page.getByRole('button', { name: 'New Webhook' }).click();
-  await page.getByLabel('Name', { exact: true }).fill('Collector');
-  await page.getByLabel('Address').fill(hook.url);
+  await page.getByRole('dialog').getByLabel('Name', { exact: true }).fill('Collector');
+  await page.getByRole('dialog').getByLabel('Address').fill(hook.url);
   await page.getByText('When it cannot be reached').click();
   await page.getByLabel('Tried again after (seconds)').fill('1');
   await page.getByRole('dialog').getByRole('button', { name: 'Save', exact: true }).click();
