@@ -155,7 +155,7 @@ test('a webhook is told in order, signed, and again until it has it; also across
   await until('all is told', () => hook.told.some((t) => t.body.includes('session.stored')));
   const events = hook.told.map((t) => JSON.parse(t.body));
   expect(events.map((e) => e.type)).toEqual(['session.created', 'session.key_issued', 'session.ended', 'session.stored']);
-  expect(events[2].data.session).toMatchObject({ id: made.session, phase: 'ended', incident: { number: 'INC-1001' } });
+  expect(events[2].data.session).toMatchObject({ id: made.session, state: 'ended', incident: 'INC-1001' });
   expect(JSON.stringify(events), 'no key and no link').not.toMatch(new RegExp(`${made.key}|${made.link.split('#')[1]}`));
   for (const { headers, body } of hook.told) {
     const signed = `${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`;

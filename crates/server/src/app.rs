@@ -7,7 +7,7 @@ use std::{
 };
 
 use protocol::{SessionId, Timestamp};
-use sea_orm::{ActiveValue::Set, DatabaseConnection, EntityTrait, sea_query::OnConflict};
+use sea_orm::DatabaseConnection;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -20,7 +20,6 @@ use crate::{
     outbox::Outbox,
     playback::Playback,
     sign_in::{OpenId, directory::Directory, oidc::Journeys},
-    store::tables::setting,
     throttle::Throttle,
     vault::Vault,
 };
@@ -112,22 +111,6 @@ impl Default for Settings {
                 Kind regards\n{{organisation}}\n"
                 .into(),
         }
-    }
-}
-
-impl Settings {
-    /// Reads what was stored, or the defaults.
-    pub async fn load(db: &DatabaseConnection) -> anyhow::Result<Self> {
-        let row = setting::Entity::find_by_id(1).one(db).await?;
-        Ok(row.map(|row| serde_json::from_str(&row.body)).transpose()?.unwrap_or_default())
-    }
-
-    /// Stores them.
-    pub async fn save(&self, db: &DatabaseConnection) -> anyhow::Result<()> {
-        let row = setting::ActiveModel { id: Set(1), body: Set(serde_json::to_string(self)?) };
-        let replace = OnConflict::column(setting::Column::Id).update_column(setting::Column::Body).to_owned();
-        setting::Entity::insert(row).on_conflict(replace).exec_without_returning(db).await?;
-        Ok(())
     }
 }
 

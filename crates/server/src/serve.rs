@@ -11,7 +11,7 @@ use sea_orm::{EntityTrait, PaginatorTrait};
 
 use crate::{
     api,
-    app::{self, App, Settings, Shared},
+    app::{self, App, Shared},
     archive,
     archive::Sealing,
     config::Config,
@@ -22,10 +22,9 @@ use crate::{
     paths,
     playback::Playback,
     quic, secret,
-    sign_in::{OpenId, directory::Directory, oidc::Journeys},
-    store,
-    store::tables::user,
-    teams,
+    sign_in::oidc::Journeys,
+    staff, store,
+    store::{setting, tables::user},
     throttle::Throttle,
     vault::Vault,
 };
@@ -63,8 +62,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 /// Opens the data folder, without touching any session.
 pub async fn open(config: Config) -> anyhow::Result<Shared> {
     let db = store::open(&paths::database(&config.data)).await?;
-    teams::fill(&db).await?;
-    let settings = Settings::load(&db).await?;
+    staff::fill(&db).await?;
+    let settings = setting::load(&db, setting::Kind::General).await?;
     let users = user::Entity::find().count(&db).await?;
     let app = Arc::new(App {
         identity: Identity::open(&paths::identity(&config.data))?,
@@ -75,9 +74,9 @@ pub async fn open(config: Config) -> anyhow::Result<Shared> {
         mailer: Mailer::new(&config)?,
         hub: Hub::default(),
         outbox: Outbox::default(),
-        openid: RwLock::new(OpenId::load(&db).await?),
+        openid: RwLock::new(setting::load(&db, setting::Kind::OpenId).await?),
         journeys: Journeys::default(),
-        directory: RwLock::new(Directory::load(&db).await?),
+        directory: RwLock::new(setting::load(&db, setting::Kind::Directory).await?),
         offered: Mutex::default(),
         settings: RwLock::new(settings),
         key_guesses: Throttle::per_minute(30, 30, 300),

@@ -1,6 +1,6 @@
 //! The judge: what would happen if a wish were granted, or why it is refused.
 
-mod people;
+pub(crate) mod people;
 
 use protocol::{
     Client, ClientMessage, Ending, Event, MAX_CHAT_CHARS, MAX_NOTE_CHARS, Participant, ParticipantId, Permit, Phase,

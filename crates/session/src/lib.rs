@@ -18,6 +18,7 @@ mod state;
 pub use chain::{Broken, GENESIS, Link, Stored, link, verify};
 pub use command::{Actor, Command};
 pub use consent::Consent;
+pub use decide::people::attribute_fits;
 pub use film::{Break, Film, GAP_MS, Stretch};
 pub use policy::{Policy, Unrecorded};
 pub use project::{History, TranscriptLine, Voice, ending_words, history, transcript, wish};

@@ -25,7 +25,10 @@ use crate::{
     app::{self, Shared, stored_time},
     secret,
     sign_in::{self, directory::Directory, second},
-    store::tables::{login, user},
+    store::{
+        setting,
+        tables::{login, user},
+    },
 };
 
 /// A sign-in lasts a working day.
@@ -77,7 +80,7 @@ pub async fn set_up(State(app): State<Shared>, From(address): From, Json(body): 
     let mut settings = app.settings();
     settings.organisation = super::people::name(&body.organisation)?;
     let account = insert_user(&app, NewUser { administrator: true, ..body.user }).await?;
-    settings.save(&app.db).await?;
+    setting::save(&app.db, setting::Kind::General, &settings).await?;
     *app.settings.write().expect("nobody panics while holding the settings") = settings;
     *app.setup.lock().expect("nobody panics while holding the set-up token") = None;
     start(&app, account.id).await

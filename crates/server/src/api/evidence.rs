@@ -11,7 +11,7 @@ use axum::{
 };
 use evidence::movie;
 use futures::stream;
-use protocol::{Event, SessionId, Timestamp};
+use protocol::{Event, SessionId, Timestamp, UserRef};
 use serde::{Deserialize, Serialize};
 use session::{Actor, Command, Film};
 use ts_rs::TS;
@@ -77,7 +77,7 @@ async fn watched(app: &Shared, me: &SignedIn, token: &str) -> Result<SessionId> 
 }
 
 /// A kept file, opened.
-pub fn kept(app: &Shared, path: PathBuf) -> Result<Kept> {
+fn kept(app: &Shared, path: PathBuf) -> Result<Kept> {
     let kept = Kept::open(&app.vault, path).map_err(anyhow::Error::from)?;
     kept.ok_or_else(|| ApiError::missing("recording"))
 }
@@ -109,6 +109,17 @@ pub async fn recording(
     Ok((ranged("video/webm", &whole, video.len() as u64, false), video).into_response())
 }
 
+/// Gives the stored video to another system. That it was watched is an event; the parts of one download are one act.
+pub async fn hand_out(app: &Shared, id: &SessionId, by: UserRef, headers: &HeaderMap) -> Result<Response> {
+    let video = kept(app, paths::recording(&app.config.data, id))?;
+    let range = headers.get(header::RANGE).and_then(|r| r.to_str().ok());
+    if range.is_none_or(|r| r.starts_with("bytes=0-")) {
+        let event = Event::Watched { by };
+        app.hub.act_on_any(app, id, &Actor::Server, Command::Evidence { event }).await?;
+    }
+    Ok(serve(video, "video/webm", range))
+}
+
 /// Where the pointer was during the video.
 pub async fn pointer(State(app): State<Shared>, me: SignedIn, Path(token): Path<String>) -> Result<Response> {
     let id = watched(&app, &me, &token).await?;
@@ -122,7 +133,7 @@ pub async fn activity(State(app): State<Shared>, me: SignedIn, Path(token): Path
 }
 
 /// A kept file or a range of it (RFC 9110, 14).
-pub fn serve(kept: Kept, kind: &'static str, asked: Option<&str>) -> Response {
+fn serve(kept: Kept, kind: &'static str, asked: Option<&str>) -> Response {
     let all = kept.bytes;
     let range = match asked.map(|range| http_range_header::parse_range_header(range).and_then(|r| r.validate(all))) {
         None => None,

@@ -14,7 +14,7 @@ use super::{Admin, ApiError, From, Result, SignedIn, account};
 use crate::{
     app::{self, Shared},
     sign_in::{self, GroupRule, OpenId, directory::Directory, second},
-    store::tables::user,
+    store::{setting, tables::user},
 };
 
 /// The cookie of a browser that is on its way to the provider.
@@ -164,7 +164,7 @@ fn checked_directory(app: &Shared, mut new: Directory) -> Result<Directory> {
 /// Sets it.
 pub async fn set_directory(State(app): State<Shared>, _: Admin, Json(new): Json<Directory>) -> Result<Json<Directory>> {
     let new = checked_directory(&app, new)?;
-    new.save(&app.db).await?;
+    setting::save(&app.db, setting::Kind::Directory, &new).await?;
     *app.directory.write().expect("nobody panics while holding the directory") = new.clone();
     Ok(Json(Directory { bind_password: String::new(), ..new }))
 }
@@ -178,7 +178,7 @@ pub async fn test_directory(State(app): State<Shared>, _: Admin, Json(new): Json
 /// Sets it.
 pub async fn set_openid(State(app): State<Shared>, _: Admin, Json(new): Json<OpenId>) -> Result<Json<OpenId>> {
     let new = checked(&app, new)?;
-    new.save(&app.db).await?;
+    setting::save(&app.db, setting::Kind::OpenId, &new).await?;
     *app.openid.write().expect("nobody panics while holding the sign-in") = new.clone();
     Ok(Json(OpenId { client_secret: String::new(), ..new }))
 }

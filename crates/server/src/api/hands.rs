@@ -12,7 +12,7 @@ use session::{Actor, Command};
 use ts_rs::TS;
 
 use super::{ApiError, Result, SignedIn, sessions};
-use crate::{app::Shared, store::tables::user};
+use crate::{app::Shared, staff, store::tables::user};
 
 /// Where a session goes.
 #[derive(Deserialize, TS)]
@@ -44,9 +44,7 @@ pub struct SessionNote {
 }
 
 async fn technician(app: &Shared, id: i32) -> Result<UserRef> {
-    let found = user::Entity::find_by_id(id).one(&app.db).await?;
-    let found = found.filter(|u| !u.disabled).ok_or_else(|| ApiError::missing("technician"))?;
-    Ok(UserRef { id: found.id, name: found.name })
+    staff::technician(&app.db, id).await?.ok_or_else(|| ApiError::missing("technician"))
 }
 
 /// Gives a session to another technician or queue.

@@ -35,7 +35,7 @@ use axum::{
 pub use account::LOGIN_MS;
 pub use download::{ProgramFor, linux};
 pub use error::{ApiError, Result};
-pub use evidence::{kept, serve};
+pub use evidence::hand_out;
 pub use join::{dead, open_session};
 pub use machine::shell_cast;
 pub use reach::{Deed, Reach};
@@ -70,16 +70,25 @@ pub fn router(app: Shared) -> Router {
         .route("/api/settings", get(settings::read).put(settings::write))
         // Other systems.
         .route("/api/integrations", get(integrations::all))
-        .route("/api/accounts", post(integrations::add_account))
-        .route("/api/accounts/{id}", put(integrations::change_account).delete(integrations::remove_account))
-        .route("/api/accounts/{id}/secret", post(integrations::new_account_secret))
-        .route("/api/tokens", post(integrations::add_token))
-        .route("/api/tokens/{id}", delete(integrations::remove_token))
-        .route("/api/receivers", post(integrations::add_receiver))
-        .route("/api/receivers/{id}", put(integrations::change_receiver).delete(integrations::remove_receiver))
-        .route("/api/receivers/{id}/test", post(integrations::test_receiver))
-        .route("/api/receivers/{id}/deliveries", get(integrations::deliveries))
-        .route("/api/deliveries/{id}", post(integrations::send_again).delete(integrations::drop_delivery))
+        .route("/api/accounts", post(integrations::accounts::add_account))
+        .route(
+            "/api/accounts/{id}",
+            put(integrations::accounts::change_account).delete(integrations::accounts::remove_account),
+        )
+        .route("/api/accounts/{id}/secret", post(integrations::accounts::new_account_secret))
+        .route("/api/tokens", post(integrations::accounts::add_token))
+        .route("/api/tokens/{id}", delete(integrations::accounts::remove_token))
+        .route("/api/receivers", post(integrations::receivers::add_receiver))
+        .route(
+            "/api/receivers/{id}",
+            put(integrations::receivers::change_receiver).delete(integrations::receivers::remove_receiver),
+        )
+        .route("/api/receivers/{id}/test", post(integrations::receivers::test_receiver))
+        .route("/api/receivers/{id}/deliveries", get(integrations::receivers::deliveries))
+        .route(
+            "/api/deliveries/{id}",
+            post(integrations::receivers::send_again).delete(integrations::receivers::drop_delivery),
+        )
         .route("/api/desks/{desk}/tickets/{ticket}/sessions", post(integrations::start_from_ticket))
         // The service desk.
         .route("/api/customers", get(desk::customers).post(desk::add_customer))

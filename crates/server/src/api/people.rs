@@ -11,11 +11,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::{Admin, ApiError, Reach, Result, SignedIn, account};
-use crate::{
-    app::{self, Shared},
-    store::tables::user,
-    teams,
-};
+use crate::{app::Shared, staff, store::tables::user};
 
 /// A new technician.
 #[derive(Deserialize, TS)]
@@ -113,27 +109,13 @@ pub struct Colleague {
     pub sessions: u32,
 }
 
-/// Who was not heard of for so long is not online: open consoles ask every few seconds.
-const SEEN_MS: u64 = 40_000;
-
 /// Whom an incident can be assigned and a session transferred to.
 pub async fn technicians(State(app): State<Shared>, _: SignedIn) -> Result<Json<Vec<Colleague>>> {
     let users = user::Entity::find().filter(user::Column::Disabled.eq(false)).order_by_asc(user::Column::Name);
     let users = users.all(&app.db).await?;
-    let mut busy: std::collections::HashMap<i32, u32> = std::collections::HashMap::new();
-    for live in app.hub.all() {
-        let here = |p: &&protocol::Participant| p.presence == protocol::Presence::Here;
-        let helping = live.ask(|s| match s.phase() {
-            protocol::Phase::Active => s.participants().iter().filter(here).filter_map(|p| p.user).collect(),
-            _ => Vec::new(),
-        });
-        for user in helping.await {
-            *busy.entry(user).or_default() += 1;
-        }
-    }
-    let seen = app.seen.lock().expect("nobody panics while holding who was seen").clone();
+    let (online, busy) = (staff::online(&app), staff::busy(&app).await);
     let colleague = |u: user::Model| Colleague {
-        online: seen.get(&u.id).is_some_and(|at| app::now().since(*at) < SEEN_MS),
+        online: online.contains(&u.id),
         sessions: busy.get(&u.id).copied().unwrap_or(0),
         id: u.id,
         name: u.name,
@@ -159,13 +141,8 @@ pub async fn change_user(
     Json(change): Json<UserChange>,
 ) -> Result<Json<Account>> {
     let user = user::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("account"))?;
-    let administrators = user::Entity::find()
-        .filter(user::Column::Administrator.eq(true))
-        .filter(user::Column::Disabled.eq(false))
-        .filter(user::Column::Id.ne(id))
-        .one(&app.db)
-        .await?;
-    if administrators.is_none() && (change.disabled || !change.administrator) {
+    let steps_down = change.disabled || !change.administrator;
+    if steps_down && staff::is_last_administrator(&app.db, &user).await? {
         return Err(ApiError::conflict("This is the last administrator."));
     }
     let new_password = !change.password.is_empty();
@@ -183,7 +160,7 @@ pub async fn change_user(
         row.password = Set(password(change.password).await?);
     }
     let user = row.update(&app.db).await?;
-    teams::know(&app.db, &user.team).await?;
+    staff::know(&app.db, &user.team).await?;
     if new_password || change.disabled {
         account::forget(&app, id).await?;
     }
@@ -219,7 +196,7 @@ pub async fn insert_user(app: &Shared, new: NewUser) -> Result<Account> {
         ..Default::default()
     };
     let user = row.insert(&app.db).await?;
-    teams::know(&app.db, &user.team).await?;
+    staff::know(&app.db, &user.team).await?;
     Ok(user.into())
 }
 

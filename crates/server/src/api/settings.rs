@@ -3,7 +3,10 @@
 use axum::{Json, extract::State};
 
 use super::{Admin, ApiError, Result, SignedIn, people};
-use crate::app::{Settings, Shared};
+use crate::{
+    app::{Settings, Shared},
+    store::setting,
+};
 
 /// What is set.
 pub async fn read(State(app): State<Shared>, _: SignedIn) -> Json<Settings> {
@@ -35,7 +38,7 @@ pub async fn write(State(app): State<Shared>, _: Admin, Json(mut new): Json<Sett
     {
         return Err(ApiError::bad("An XML namespace has between 1 and 500 bytes, and no spaces."));
     }
-    new.save(&app.db).await?;
+    setting::save(&app.db, setting::Kind::General, &new).await?;
     *app.settings.write().expect("nobody panics while holding the settings") = new.clone();
     Ok(Json(new))
 }

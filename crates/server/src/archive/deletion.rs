@@ -153,6 +153,9 @@ pub async fn keep_house(app: Shared) {
     let mut look = tokio::time::interval(LOOK);
     loop {
         look.tick().await;
+        if let Err(error) = crate::outbox::forget_old(&app.db, app::now()).await {
+            tracing::error!(%error, "the log of deliveries cannot be shortened");
+        }
         if let Err(error) = apply(&app).await {
             tracing::error!(%error, "the rules of retention cannot be kept");
         }

@@ -16,6 +16,7 @@ use crate::{
     accounts::{Caller, Scope},
     api::ApiError,
     app::{self, Shared},
+    staff,
     store::tables::{login, team, user},
 };
 
@@ -175,6 +176,7 @@ pub fn iso(ms: u64) -> String {
 }
 
 async fn reps(app: &Shared) -> Result<Element, Failed> {
+    let busy = staff::busy(app).await;
     let mut list = element("logged_in_reps");
     for rep in people::logged_in(app).await? {
         let latest = login::Entity::find()
@@ -195,7 +197,7 @@ async fn reps(app: &Shared) -> Result<Element, Failed> {
                 .child(text("direct_link", link))
                 .child(text("logged_in_since", iso(since)))
                 .child(text("presentation_count", 0))
-                .child(text("support_session_count", people::sessions_of(app, rep.id).await))
+                .child(text("support_session_count", busy.get(&rep.id).copied().unwrap_or(0)))
                 .child(text("showing_on_rep_list", 0)),
         );
     }

@@ -5,8 +5,7 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use protocol::{Entry, Event, SessionId, Timestamp};
-use session::{Actor, Command};
+use protocol::{Entry, SessionId, Timestamp, UserRef};
 
 use super::{
     asked::Asked,
@@ -15,7 +14,7 @@ use super::{
 use crate::{
     api::{self, ApiError},
     app::{self, Shared},
-    paths, secret,
+    secret,
 };
 
 /// For how many days an address works.
@@ -68,9 +67,9 @@ pub async fn download(State(app): State<Shared>, asked: Asked) -> Result<Respons
         shell => Kept::Shell(shell.strip_prefix("shell").and_then(|n| n.parse().ok()).ok_or_else(gone)?),
     };
     let entries = app.hub.read(&app, &id).await?.ok_or_else(gone)?;
-    let by = protocol::UserRef { id: 0, name: "a link of a report".into() };
+    let by = UserRef { id: 0, name: "a link of a report".into() };
     let view = asked.get("view") == Some("1");
-    file(&app, &id, &entries, kept, view, &asked.headers, Event::Watched { by }).await
+    file(&app, &id, &entries, kept, view, &asked.headers, by).await
 }
 
 /// Compares without telling by the time how much is right.
@@ -86,13 +85,12 @@ pub async fn file(
     kept: Kept,
     view: bool,
     headers: &HeaderMap,
-    watched: Event,
+    by: UserRef,
 ) -> Result<Response, ApiError> {
     let how = if view { "inline" } else { "attachment" };
     let named = |name: String| (header::CONTENT_DISPOSITION, format!("{how}; filename=\"{name}\""));
     match kept {
         Kept::Chat if view => {
-            // Without its own styles: the policy of every answer lets in none but those.
             let html = evidence::transcript::html(id, entries);
             Ok(([(header::CONTENT_TYPE, "text/html; charset=utf-8".into()), named(format!("{id}.html"))], html)
                 .into_response())
@@ -103,14 +101,7 @@ pub async fn file(
                 .into_response())
         }
         Kept::Recording => {
-            let range = headers.get(header::RANGE).and_then(|r| r.to_str().ok());
-            let opened = api::kept(app, paths::recording(&app.config.data, id))?;
-            // The parts of one download are one act.
-            let first = range.is_none_or(|r| r.starts_with("bytes=0-"));
-            if first {
-                app.hub.act_on_any(app, id, &Actor::Server, Command::Evidence { event: watched }).await?;
-            }
-            let mut response = api::serve(opened, "video/webm", range);
+            let mut response = api::hand_out(app, id, by, headers).await?;
             let (name, value) = named(format!("{id}.webm"));
             response.headers_mut().insert(name, value.parse().expect("an id is a header's text"));
             Ok(response)

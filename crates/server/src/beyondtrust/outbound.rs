@@ -3,9 +3,10 @@
 use protocol::{Entry, Event, Participant, ParticipantId, Presence, Role, SessionId};
 use session::Session;
 
-use super::{API_VERSION, appliance, command::sessions::EXTERNAL_KEY};
+use super::{API_VERSION, appliance};
 use crate::{
     app::{self, Shared},
+    desk::intake::{self, EXTERNAL_KEY},
     outbox::http,
     store::tables::{delivery, receiver},
 };
@@ -74,8 +75,6 @@ fn fields(app: &Shared, name: &str, id: &SessionId, entries: &[Entry], seq: u32)
     let mut session = Session::new(id.clone(), app.policy());
     entries[..until].iter().for_each(|e| session.apply(e.at, &e.event));
     let (event, who) = name.split_once('#').map_or((name, None), |(event, who)| (event, who.parse().ok()));
-    let number = session.incident().map(|i| i.number.clone()).unwrap_or_default();
-    let external = session.attributes().iter().find(|(n, _)| n == EXTERNAL_KEY).map_or(number, |(_, v)| v.clone());
     let seconds = entries[until - 1].at.0 / 1_000;
     let mut fields = vec![
         ("event".to_owned(), event.to_owned()),
@@ -83,7 +82,7 @@ fn fields(app: &Shared, name: &str, id: &SessionId, entries: &[Entry], seq: u32)
         ("timestamp".into(), seconds.to_string()),
         ("appliance_id".into(), appliance(app)),
         ("lsid".into(), id.to_string()),
-        ("external_key".into(), external),
+        ("external_key".into(), intake::external_key(&session)),
     ];
     let mut say = |name: &str, value: String| fields.push((name.to_owned(), value));
     let member = who.map(ParticipantId).and_then(|who| session.participant(who));

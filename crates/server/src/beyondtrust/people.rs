@@ -1,15 +1,14 @@
 //! Representatives, teams and queues, by the names that the original gives them.
 
-use protocol::{Presence, Queue, UserRef};
+use protocol::Queue;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::{
-    app::{self, Shared},
+    app::Shared,
+    desk::intake,
+    staff,
     store::tables::{team, user},
 };
-
-/// Who was not heard of for so long is not logged in: open consoles ask every few seconds.
-const SEEN_MS: u64 = 40_000;
 
 /// A queue, as `queue_id` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +75,14 @@ impl Place {
         }))
     }
 
+    /// The same as a wish names it.
+    pub fn wished(&self) -> intake::Place {
+        match (self, self.queue()) {
+            (Self::Rep(rep), _) => intake::Place::With(staff::as_ref(rep)),
+            (_, queue) => intake::Place::In(queue.unwrap_or(Queue::General)),
+        }
+    }
+
     /// The queue as sessions know it; a technician's own is nobody else's.
     pub fn queue(&self) -> Option<Queue> {
         match self {
@@ -86,32 +93,14 @@ impl Place {
     }
 }
 
-/// A technician as sessions name them.
-pub fn as_ref(user: &user::Model) -> UserRef {
-    UserRef { id: user.id, name: user.name.clone() }
-}
-
 /// The technicians whose console is open.
 pub async fn logged_in(app: &Shared) -> Result<Vec<user::Model>, DbErr> {
-    let seen = app.seen.lock().expect("nobody panics while holding who was seen").clone();
-    let now = app::now();
-    let here = seen.iter().filter(|(_, at)| now.since(**at) < SEEN_MS).map(|(id, _)| *id);
     user::Entity::find()
         .filter(user::Column::Disabled.eq(false))
-        .filter(user::Column::Id.is_in(here))
+        .filter(user::Column::Id.is_in(staff::online(app)))
         .order_by_asc(user::Column::Id)
         .all(&app.db)
         .await
-}
-
-/// How many sessions a technician is in.
-pub async fn sessions_of(app: &Shared, user: i32) -> u32 {
-    let mut count = 0;
-    for live in app.hub.all() {
-        let here = |p: &protocol::Participant| p.user == Some(user) && p.presence == Presence::Here;
-        count += u32::from(live.ask(|s| s.participants().iter().any(here)).await);
-    }
-    count
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use axum::{extract::State, response::Response};
-use protocol::{Entry, Event, SessionId, Timestamp};
+use protocol::{Entry, SessionId, Timestamp};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, Order, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 use session::Session;
 
@@ -305,9 +305,7 @@ async fn file(
     if !exists {
         return Ok(Err(NONE));
     }
-    downloads::file(app, &id, &entries, kept, false, &asked.headers, Event::Watched { by: caller.as_ref() })
-        .await
-        .map(Ok)
+    downloads::file(app, &id, &entries, kept, false, &asked.headers, caller.as_ref()).await.map(Ok)
 }
 
 #[cfg(test)]

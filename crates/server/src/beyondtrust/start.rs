@@ -14,7 +14,7 @@ use super::{
     asked::Asked,
     command::{
         Failed,
-        sessions::{Wish, custom, make},
+        sessions::{custom, wish},
     },
     denied,
     people::{Place, QueueId},
@@ -121,11 +121,7 @@ async fn open_door(app: &Shared, asked: &Asked) -> Result<String, ApiError> {
     };
     let system = UserRef { id: 0, name: "Customer".into() };
     let by = Actor::System(system.clone());
-    let made = make(app, &by, system, Wish { place, attributes, customer, priority: None }).await;
-    let live = made.map_err(|failed| match failed {
-        Failed::Words(words) => ApiError::bad(words),
-        Failed::Server(error) => error,
-    })?;
+    let live = intake::for_system(app, system, wish(&place, attributes, customer, None)).await?;
     let keys = intake::keys(app, &live, &by, Some(OPEN_DOOR_MS), KeyForm::Beyondtrust).await?;
     Ok(keys.token)
 }

@@ -115,6 +115,66 @@ pub async fn reference(app: &Shared, incident: &incident::Model) -> Result<Incid
     })
 }
 
+/// What another system wants a session for.
+pub struct Wish {
+    pub place: Place,
+    /// The incident as that system calls it: one of ours by its number, else a mirror of theirs; may be empty.
+    pub external_key: String,
+    /// What is known of the incident, should its page be made.
+    pub about: Ticket,
+    /// What that system knows of the session.
+    pub attributes: Vec<(String, String)>,
+    /// The incident's priority, where it is told.
+    pub priority: Option<&'static str>,
+}
+
+/// Who gets a session.
+pub enum Place {
+    With(UserRef),
+    In(Queue),
+}
+
+/// The attribute that names the incident of another system.
+pub const EXTERNAL_KEY: &str = "external_key";
+
+/// What other systems call a session's incident: their own key, else our number.
+pub fn external_key(session: &session::Session) -> String {
+    let known = session.attributes().iter().find(|(name, _)| name == EXTERNAL_KEY).map(|(_, key)| key.clone());
+    known.or_else(|| session.incident().map(|i| i.number.clone())).unwrap_or_default()
+}
+
+/// The incident of the built-in desk that another system names by our number.
+pub async fn ours(app: &Shared, key: &str) -> Result<Option<incident::Model>, DbErr> {
+    let named = key.trim().to_ascii_uppercase().starts_with("INC-").then(|| id_of(key)).flatten();
+    match named {
+        Some(id) => incident::Entity::find_by_id(id).one(&app.db).await,
+        None => Ok(None),
+    }
+}
+
+/// Makes a session as another system wishes, without a key.
+pub async fn for_system(app: &Shared, system: UserRef, wish: Wish) -> Result<Arc<Live>, ActError> {
+    let by = Actor::System(system.clone());
+    let known = ours(app, &wish.external_key).await?;
+    let mut incident = match known {
+        Some(ours) => ours,
+        None => mirror(app, BY_API, &wish.external_key, &wish.about).await?,
+    };
+    if let Some(priority) = wish.priority {
+        let row = incident::ActiveModel { priority: Set(priority.into()), ..incident.into() };
+        incident = row.update(&app.db).await?;
+    }
+    let live = match wish.place {
+        Place::With(owner) => session(app, &incident, owner, None).await?,
+        Place::In(queue) => session(app, &incident, system, Some((queue, &by))).await?,
+    };
+    let external = (!wish.external_key.is_empty()).then(|| (EXTERNAL_KEY.to_owned(), wish.external_key));
+    for (name, value) in external.into_iter().chain(wish.attributes) {
+        live.act(app, &by, Command::Attribute { name, value }).await?;
+    }
+    Ok(live)
+}
+
 /// How keys and links look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {

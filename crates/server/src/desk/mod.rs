@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// An incident as its desk knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ticket {
     pub subject: String,
     pub description: String,

@@ -193,9 +193,11 @@ impl Live {
             row.insert(&transaction).await?;
             entries.push(Entry { seq, at, event });
         }
-        app.outbox.enqueue(&transaction, &inner.session, &entries).await?;
+        let told = app.outbox.enqueue(&transaction, &inner.session, &entries).await?;
         transaction.commit().await?;
-        app.outbox.wake();
+        if told {
+            app.outbox.wake();
+        }
         inner.hash = hash;
         Ok(entries)
     }

@@ -104,40 +104,53 @@ impl Outbox {
         self.news.notify_one();
     }
 
-    /// Queues what these entries mean to each receiver. `session` is as it was before them.
-    pub async fn enqueue<C: ConnectionTrait>(&self, db: &C, session: &Session, entries: &[Entry]) -> Result<(), DbErr> {
+    /// Queues what these entries mean to each receiver; whether there was anything. `session` is as it was before them.
+    pub async fn enqueue<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        session: &Session,
+        entries: &[Entry],
+    ) -> Result<bool, DbErr> {
         let receivers = self.receivers();
-        if receivers.iter().all(|r| !r.enabled) {
-            return Ok(());
-        }
-        let first = entries.first().and_then(|e| match &e.event {
-            protocol::Event::Created { incident, .. } => Some(incident.id),
-            _ => None,
-        });
-        let about = session.incident().map(|i| i.id).or(first).unwrap_or_default();
-        let desk = incident::Entity::find_by_id(about).one(db).await?.map(|i| i.desk).unwrap_or_default();
+        let asked = |kind| receivers.iter().any(|r| r.enabled && ReceiverKind::of(r) == kind);
+        let desk =
+            if asked(ReceiverKind::RequestTracker) { desk_of(db, session, entries).await? } else { String::new() };
+        // Only these events depend on who was there before each entry.
+        let mut before = asked(ReceiverKind::Beyondtrust).then(|| session.clone());
         let mut rows = Vec::new();
-        let mut session = session.clone();
         for entry in entries {
             for receiver in receivers.iter().filter(|r| r.enabled) {
-                let names = match ReceiverKind::of(receiver) {
-                    ReceiverKind::Webhook => webhook::name(&entry.event).map(str::to_owned).into_iter().collect(),
-                    ReceiverKind::Beyondtrust => beyondtrust::outbound::names(&session, &entry.event),
-                    ReceiverKind::RequestTracker if desk == receiver.id.to_string() => {
+                let names = match (ReceiverKind::of(receiver), &before) {
+                    (ReceiverKind::Webhook, _) => webhook::name(&entry.event).map(str::to_owned).into_iter().collect(),
+                    (ReceiverKind::Beyondtrust, Some(before)) => beyondtrust::outbound::names(before, &entry.event),
+                    (ReceiverKind::RequestTracker, _) if desk == receiver.id.to_string() => {
                         desk::told(&entry.event).map(str::to_owned).into_iter().collect()
                     }
-                    ReceiverKind::RequestTracker => vec![],
+                    _ => vec![],
                 };
                 let wanted = names.into_iter().filter(|name| wants(receiver, name));
                 rows.extend(wanted.map(|name| row(receiver.id, session.id(), entry, name)));
             }
-            session.apply(entry.at, &entry.event);
+            if let Some(before) = &mut before {
+                before.apply(entry.at, &entry.event);
+            }
         }
-        if !rows.is_empty() {
+        let any = !rows.is_empty();
+        if any {
             delivery::Entity::insert_many(rows).exec(db).await?;
         }
-        Ok(())
+        Ok(any)
     }
+}
+
+/// The desk of the incident that a session is about; its first entry says which that is.
+async fn desk_of<C: ConnectionTrait>(db: &C, session: &Session, entries: &[Entry]) -> Result<String, DbErr> {
+    let first = entries.first().and_then(|e| match &e.event {
+        protocol::Event::Created { incident, .. } => Some(incident.id),
+        _ => None,
+    });
+    let about = session.incident().map(|i| i.id).or(first).unwrap_or_default();
+    Ok(incident::Entity::find_by_id(about).one(db).await?.map(|i| i.desk).unwrap_or_default())
 }
 
 fn row(receiver: i32, session: &SessionId, entry: &Entry, event: String) -> delivery::ActiveModel {
@@ -176,12 +189,17 @@ pub async fn run(app: Shared) {
     }
 }
 
+/// Forgets what is over and older than the log reaches.
+pub async fn forget_old(db: &DatabaseConnection, now: Timestamp) -> Result<(), DbErr> {
+    let old = delivery::Column::Created.lt(stored_time(Timestamp(now.0.saturating_sub(LOG_MS))));
+    let over = delivery::Column::State.ne(state::WAITING);
+    delivery::Entity::delete_many().filter(old).filter(over).exec(db).await?;
+    Ok(())
+}
+
 /// Starts whoever has something to be told and is not being told already.
 async fn look(app: &Shared) -> Result<(), DbErr> {
     let now = app::now();
-    let old = delivery::Column::Created.lt(stored_time(Timestamp(now.0.saturating_sub(LOG_MS))));
-    let over = delivery::Column::State.ne(state::WAITING);
-    delivery::Entity::delete_many().filter(old).filter(over).exec(&app.db).await?;
     for receiver in app.outbox.receivers().iter().filter(|r| r.enabled) {
         let due = head(&app.db, receiver.id).await?.is_some_and(|d| d.due <= stored_time(now));
         if due && app.outbox.busy.lock().expect("nobody panics while holding who is told").insert(receiver.id) {
@@ -277,30 +295,51 @@ async fn deliver(app: &Shared, receiver: &receiver::Model, head: &delivery::Mode
     }
 }
 
+/// What happens to a delivery next.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    Over {
+        state: &'static str,
+        answer: String,
+    },
+    /// It stays at the head of its queue until then.
+    Again {
+        at: Timestamp,
+        answer: String,
+    },
+}
+
+/// Judges an outcome after so many attempts at something that happened at `created`.
+fn judge(receiver: &receiver::Model, attempts: i32, created: Timestamp, now: Timestamp, outcome: Outcome) -> Next {
+    match outcome {
+        Outcome::Delivered(answer) => Next::Over { state: state::DELIVERED, answer },
+        Outcome::Moot(answer) => Next::Over { state: state::DROPPED, answer },
+        Outcome::Failed(answer) => {
+            let patience = u64::from(receiver.retry_hours.max(0).cast_unsigned()) * 60 * 60_000;
+            if patience > 0 && now.since(created) >= patience {
+                Next::Over { state: state::GIVEN_UP, answer }
+            } else {
+                Next::Again { at: now.plus(pause(receiver, attempts)), answer }
+            }
+        }
+    }
+}
+
 async fn note(app: &Shared, receiver: &receiver::Model, head: delivery::Model, outcome: Outcome) -> Result<(), DbErr> {
     let now = app::now();
     let (attempts, created) = (head.attempts + 1, Timestamp(head.created.cast_unsigned()));
     let mut row: delivery::ActiveModel = head.into();
     row.attempts = Set(attempts);
-    match outcome {
-        Outcome::Delivered(answer) => {
-            row.state = Set(state::DELIVERED.into());
-            row.delivered = Set(Some(stored_time(now)));
+    match judge(receiver, attempts, created, now, outcome) {
+        Next::Over { state, answer } => {
+            row.state = Set(state.into());
+            row.delivered = Set((state == state::DELIVERED).then(|| stored_time(now)));
             row.answer = Set(answer);
         }
-        Outcome::Moot(why) => {
-            row.state = Set(state::DROPPED.into());
-            row.answer = Set(why);
-        }
-        Outcome::Failed(why) => {
+        Next::Again { at, answer } => {
             tracing::warn!(receiver = receiver.id, "a delivery failed");
-            row.answer = Set(why);
-            let patience = u64::from(receiver.retry_hours.max(0).cast_unsigned()) * 60 * 60_000;
-            if patience > 0 && now.since(created) >= patience {
-                row.state = Set(state::GIVEN_UP.into());
-            } else {
-                row.due = Set(stored_time(now.plus(pause(receiver, attempts))));
-            }
+            row.due = Set(stored_time(at));
+            row.answer = Set(answer);
         }
     }
     row.update(&app.db).await?;
@@ -356,6 +395,20 @@ mod tests {
         assert_eq!(pauses, [5, 10, 20, 640, 900, 900, 900]);
         let old = receiver(ReceiverKind::Beyondtrust, "");
         assert_eq!([1, 2, 100].map(|n| pause(&old, n) / 1_000), [5, 5, 5]);
+    }
+
+    #[test]
+    fn what_fails_is_tried_again_until_patience_is_over() {
+        let hook = receiver(ReceiverKind::Webhook, "");
+        let hour = 60 * 60_000;
+        let at = |now| judge(&hook, 1, Timestamp(0), Timestamp(now), Outcome::Failed("503".into()));
+        assert_eq!(at(hour - 1), Next::Again { at: Timestamp(hour - 1 + 5_000), answer: "503".into() });
+        assert_eq!(at(hour), Next::Over { state: state::GIVEN_UP, answer: "503".into() });
+        let patient = receiver::Model { retry_hours: 0, ..hook.clone() };
+        let later = judge(&patient, 99, Timestamp(0), Timestamp(1_000 * hour), Outcome::Failed(String::new()));
+        assert!(matches!(later, Next::Again { .. }), "a desk may be away for as long as it likes");
+        let gone = judge(&hook, 1, Timestamp(0), Timestamp(0), Outcome::Moot("deleted".into()));
+        assert_eq!(gone, Next::Over { state: state::DROPPED, answer: "deleted".into() });
     }
 
     #[test]

@@ -2,15 +2,14 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, Mac};
-use protocol::{Entry, Event, Phase, SessionId, Timestamp};
+use protocol::{Entry, Event, SessionId, Timestamp};
 use serde_json::{Value, json};
-use session::Session;
 use sha2::Sha256;
 
 use super::http;
 use crate::{
     app::{self, Shared},
-    secret,
+    outside, secret,
     store::tables::{delivery, receiver},
 };
 
@@ -65,57 +64,15 @@ pub fn name(event: &Event) -> Option<&'static str> {
     })
 }
 
-/// A session as other systems read it.
-pub fn session_json(app: &Shared, session: &Session, entries: &[Entry]) -> Value {
-    let state = session.state();
-    let utc = app::rfc3339;
-    let history = session::history(entries);
-    let page = format!("{}/console/history/{}", app.config.public_url, session.id());
-    let attributes: serde_json::Map<String, Value> =
-        session.attributes().iter().map(|(n, v)| (n.clone(), Value::from(v.as_str()))).collect();
-    let people = session.participants().iter().map(|p| {
-        json!({ "number": p.id, "role": p.role, "name": p.name, "technician": p.user,
-            "presence": match p.presence {
-                protocol::Presence::Here => "here",
-                protocol::Presence::Reconnecting { .. } => "reconnecting",
-                protocol::Presence::Gone => "gone",
-            } })
-    });
-    let ended = history.as_ref().and_then(|h| h.ended);
-    json!({
-        "id": session.id(),
-        "incident": { "id": state.incident.id, "number": state.incident.number, "subject": state.incident.subject },
-        "customer": history.as_ref().map(|h| h.customer.clone()),
-        "phase": match state.phase {
-            Phase::Waiting => "waiting",
-            Phase::Active => "active",
-            Phase::Held => "held",
-            Phase::Ended { .. } => "ended",
-        },
-        "ending": match state.phase { Phase::Ended { how } => json!(how), _ => Value::Null },
-        "owner": (state.owner.id != 0).then_some(&state.owner),
-        "queue": state.queue,
-        "participants": people.collect::<Vec<_>>(),
-        "attributes": attributes,
-        "created": entries.first().map(|e| utc(e.at)),
-        "ended": ended.map(utc),
-        "stored": history.as_ref().is_some_and(|h| h.stored),
-        "recorded": history.as_ref().is_some_and(|h| h.recording_bytes.is_some()),
-        "rating": history.as_ref().and_then(|h| h.rating),
-        "page": page,
-    })
-}
-
 /// What is sent: the event, and the session as it was then.
 pub fn body(app: &Shared, name: &str, id: &SessionId, entries: &[Entry], seq: u32) -> Option<Value> {
     let until = entries.iter().position(|e| e.seq == seq)? + 1;
     let (entries, entry) = (&entries[..until], &entries[until - 1]);
-    let mut session = Session::new(id.clone(), app.policy());
-    entries.iter().for_each(|e| session.apply(e.at, &e.event));
+    let session = outside::shown(app, id, entries)?;
     Some(json!({
         "type": name,
         "timestamp": app::rfc3339(entry.at),
-        "data": { "seq": seq, "event": entry.event, "session": session_json(app, &session, entries) },
+        "data": { "seq": seq, "event": entry.event, "session": session },
     }))
 }
 

@@ -4,15 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Scope, SearchEntry, ldap_escape};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
-use sea_orm::{ActiveValue::Set, DatabaseConnection, EntityTrait, sea_query::OnConflict};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::{GroupRule, Vouched};
-use crate::store::tables::setting;
 
-/// The row of the settings table that holds this.
-const ROW: i32 = 3;
 /// How long a directory may take for each of its answers.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -68,20 +64,6 @@ impl Default for Directory {
 }
 
 impl Directory {
-    /// What was stored, or nothing.
-    pub async fn load(db: &DatabaseConnection) -> anyhow::Result<Self> {
-        let row = setting::Entity::find_by_id(ROW).one(db).await?;
-        Ok(row.map(|row| serde_json::from_str(&row.body)).transpose()?.unwrap_or_default())
-    }
-
-    /// Stores it.
-    pub async fn save(&self, db: &DatabaseConnection) -> anyhow::Result<()> {
-        let row = setting::ActiveModel { id: Set(ROW), body: Set(serde_json::to_string(self)?) };
-        let replace = OnConflict::column(setting::Column::Id).update_column(setting::Column::Body).to_owned();
-        setting::Entity::insert(row).on_conflict(replace).exec_without_returning(db).await?;
-        Ok(())
-    }
-
     async fn connect(&self) -> Result<Ldap, String> {
         let mut settings = LdapConnSettings::new().set_conn_timeout(PATIENCE).set_starttls(self.start_tls);
         if !self.authority.trim().is_empty() {

@@ -4,20 +4,11 @@ pub mod directory;
 pub mod oidc;
 pub mod second;
 
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter,
-    sea_query::OnConflict,
-};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{
-    store::tables::{setting, user},
-    teams,
-};
-
-/// The row of the settings table that holds this.
-const ROW: i32 = 2;
+use crate::{staff, store::tables::user};
 
 /// An organisation's own sign-in, by OpenID Connect.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -48,22 +39,6 @@ pub struct GroupRule {
     /// Its members' team; empty leaves it to the next rule.
     pub team: String,
     pub administrator: bool,
-}
-
-impl OpenId {
-    /// What was stored, or nothing.
-    pub async fn load(db: &DatabaseConnection) -> anyhow::Result<Self> {
-        let row = setting::Entity::find_by_id(ROW).one(db).await?;
-        Ok(row.map(|row| serde_json::from_str(&row.body)).transpose()?.unwrap_or_default())
-    }
-
-    /// Stores it.
-    pub async fn save(&self, db: &DatabaseConnection) -> anyhow::Result<()> {
-        let row = setting::ActiveModel { id: Set(ROW), body: Set(serde_json::to_string(self)?) };
-        let replace = OnConflict::column(setting::Column::Id).update_column(setting::Column::Body).to_owned();
-        setting::Entity::insert(row).on_conflict(replace).exec_without_returning(db).await?;
-        Ok(())
-    }
 }
 
 /// What somebody in these groups is here; `None` when they may not sign in.
@@ -110,7 +85,7 @@ pub async fn account_of(db: &DatabaseConnection, rules: &[GroupRule], who: Vouch
     let standing = standing(rules, &who.groups).ok_or(NotIn::NoGroup)?;
     let known = user::Entity::find().filter(user::Column::External.eq(who.external.as_str())).one(db).await?;
     if let Some(team) = &standing.team {
-        teams::know(db, team).await?;
+        staff::know(db, team).await?;
     }
     if let Some(known) = known {
         if known.disabled {
@@ -124,7 +99,7 @@ pub async fn account_of(db: &DatabaseConnection, rules: &[GroupRule], who: Vouch
         }
         // Without rules an administrator's word stands.
         if !rules.is_empty() {
-            row.administrator = Set(standing.administrator || last_administrator(db, &known).await?);
+            row.administrator = Set(standing.administrator || staff::is_last_administrator(db, &known).await?);
         }
         return Ok(row.update(db).await?);
     }
@@ -148,15 +123,6 @@ pub async fn account_of(db: &DatabaseConnection, rules: &[GroupRule], who: Vouch
         ..Default::default()
     };
     Ok(row.insert(db).await?)
-}
-
-/// Whether nobody else is an administrator.
-async fn last_administrator(db: &DatabaseConnection, user: &user::Model) -> Result<bool, DbErr> {
-    let others = user::Entity::find()
-        .filter(user::Column::Administrator.eq(true))
-        .filter(user::Column::Disabled.eq(false))
-        .filter(user::Column::Id.ne(user.id));
-    Ok(user.administrator && others.one(db).await?.is_none())
 }
 
 /// A user name like the one wished for that nobody has.

@@ -1,5 +1,6 @@
 //! The database. One file of tables; the questions stand beside whoever asks them.
 
+pub mod setting;
 pub mod tables;
 
 use std::path::Path;
@@ -32,7 +33,7 @@ pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
     create(&db, tombstone_row::Entity).await?;
     create(&db, admission::Entity).await?;
     create(&db, mail_row::Entity).await?;
-    create(&db, setting::Entity).await?;
+    create(&db, tables::setting::Entity).await?;
     create(&db, canned::Entity).await?;
     create(&db, expert::Entity).await?;
     create(&db, team::Entity).await?;

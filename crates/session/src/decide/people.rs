@@ -12,9 +12,21 @@ use crate::{Actor, Session};
 const EXPERT_LIFE: u64 = 60 * 60_000;
 /// So much another system may keep with a session.
 const MOST_ATTRIBUTES: usize = 32;
+const MAX_ATTRIBUTE_NAME: usize = 64;
 const MAX_ATTRIBUTE_CHARS: usize = 1_024;
 /// So many experts may be invited into one session.
 const MOST_EXPERTS: usize = 16;
+
+/// Whether something by that name can be kept with a session: up to 64 letters, digits, dashes and underscores, and a value
+/// of up to 1,024 characters.
+pub fn attribute_fits(name: &str, value: &str) -> Result<(), Refusal> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    match () {
+        () if !(1..=MAX_ATTRIBUTE_NAME).contains(&name.len()) || !name.chars().all(plain) => Err(Refusal::Empty),
+        () if value.chars().count() > MAX_ATTRIBUTE_CHARS => Err(Refusal::TooLong),
+        () => Ok(()),
+    }
+}
 
 impl Session {
     pub(super) fn transfer(&self, by: &Actor, to: UserRef, note: String) -> Verdict {
@@ -165,13 +177,7 @@ impl Session {
 
     pub(super) fn attribute(&self, by: &Actor, name: String, value: String) -> Verdict {
         let by = self.as_owner(by)?;
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if name.is_empty() || !name.chars().all(plain) {
-            return Err(Refusal::Empty);
-        }
-        if name.len() > MAX_NAME_CHARS || value.chars().count() > MAX_ATTRIBUTE_CHARS {
-            return Err(Refusal::TooLong);
-        }
+        attribute_fits(&name, &value)?;
         match self.attributes.iter().find(|(n, _)| *n == name) {
             Some((_, old)) if *old == value => Ok(vec![]),
             None if value.is_empty() => Ok(vec![]),

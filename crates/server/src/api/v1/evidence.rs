@@ -5,16 +5,15 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use protocol::{Event, SessionId};
+use protocol::SessionId;
 use serde::{Deserialize, Serialize};
-use session::{Actor, Command, TranscriptLine};
+use session::TranscriptLine;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Problem, Query, ReadEvidence, Refused, Result, sessions};
 use crate::{
     api,
     app::{self, Shared},
-    paths,
 };
 
 /// How a transcript is written.
@@ -102,11 +101,5 @@ pub async fn recording(
     if !sessions::is_stored(&entries) {
         return Err(Refused(StatusCode::CONFLICT, "The recording is not complete yet.".into()));
     }
-    let kept = api::kept(&app, paths::recording(&app.config.data, &id))?;
-    let range = headers.get(header::RANGE).and_then(|r| r.to_str().ok());
-    if range.is_none_or(|r| r.starts_with("bytes=0-")) {
-        let event = Event::Watched { by: caller.as_ref() };
-        app.hub.act_on_any(&app, &id, &Actor::Server, Command::Evidence { event }).await?;
-    }
-    Ok(api::serve(kept, "video/webm", range))
+    Ok(api::hand_out(&app, &id, caller.as_ref(), &headers).await?)
 }

@@ -14,8 +14,8 @@ use super::{Body, Problem, ReadPeople, ReadSessions, Refused, Result, WritePeopl
 use crate::{
     api::{account, people},
     app::Shared,
+    staff,
     store::tables::{team, user},
-    teams,
 };
 
 /// A queue of several people, and how many sessions wait there.
@@ -160,7 +160,7 @@ pub async fn add_team(
     Body(new): Body<TeamInput>,
 ) -> Result<(StatusCode, Json<Team>)> {
     let name = free(&app, &new.name, 0).await?;
-    teams::know(&app.db, &name).await?;
+    staff::know(&app.db, &name).await?;
     let made = team::Entity::find().filter(team::Column::Name.eq(name)).one(&app.db).await?;
     let made = made.ok_or_else(|| Refused::missing("team"))?;
     Ok((StatusCode::CREATED, Json(shown(&app, made).await?)))
@@ -188,7 +188,7 @@ pub async fn change_team(
     let mut row: team::ActiveModel = before.into();
     row.name = Set(name);
     let row = row.update(&app.db).await?;
-    teams::rename(&app.db, &old, &row.name).await?;
+    staff::rename(&app.db, &old, &row.name).await?;
     Ok(Json(shown(&app, row).await?))
 }
 
@@ -199,7 +199,7 @@ pub async fn change_team(
 ))]
 pub async fn remove_team(State(app): State<Shared>, _: WritePeople, Path(id): Path<String>) -> Result<StatusCode> {
     let team = found(&app, &id).await?;
-    teams::rename(&app.db, &team.name, "").await?;
+    staff::rename(&app.db, &team.name, "").await?;
     team::Entity::delete_by_id(team.id).exec(&app.db).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -271,7 +271,7 @@ pub async fn change_technician(
     }
     if let Some(team) = &change.team {
         let team: String = team.trim().chars().take(protocol::MAX_NAME_CHARS).collect();
-        teams::know(&app.db, &team).await?;
+        staff::know(&app.db, &team).await?;
         row.team = Set(team);
     }
     if let Some(disabled) = change.disabled {

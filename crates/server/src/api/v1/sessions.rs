@@ -7,10 +7,10 @@ use axum::{
     extract::{Path, State as Extract},
     http::StatusCode,
 };
-use protocol::{Entry, Event, Phase, Presence, Queue, Role, SessionId, Timestamp};
+use protocol::{Entry, Event, Queue, SessionId, Timestamp};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
-use session::{Actor, Command, Session};
+use session::{Actor, Command};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Body, Problem, Query, ReadSessions, Refused, Result, WriteSessions, refused};
@@ -18,10 +18,12 @@ use crate::{
     app::{self, Shared},
     desk::{
         Ticket,
-        intake::{self, Form, Keys},
+        intake::{self, Form, Keys, Place, Wish},
     },
     live::Live,
-    store::tables::{incident, session_row, team, user},
+    outside::{QueueName, Shown, shown},
+    staff,
+    store::tables::{incident, session_row},
 };
 
 /// How many sessions a page holds when nobody says, and at most.
@@ -29,26 +31,6 @@ const PAGE: u64 = 50;
 const LARGEST_PAGE: u64 = 200;
 /// The longest life of a link: thirty days.
 const LONGEST_LIFE: u32 = 30 * 86_400;
-/// The attribute that names the incident of another system.
-const EXTERNAL_KEY: &str = "external_key";
-
-/// Where a session waits.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
-pub enum QueueName {
-    /// With everybody.
-    General {},
-    /// With a team.
-    Team {
-        /// Its name.
-        team: String,
-    },
-    /// With one technician.
-    Technician {
-        /// The account's number.
-        technician: i32,
-    },
-}
 
 /// Who is to be helped.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -100,58 +82,6 @@ pub struct Issued {
     link_until: String,
 }
 
-/// Where a session stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Nobody has come yet.
-    Waiting,
-    Active,
-    Held,
-    Ended,
-}
-
-/// Somebody who takes part or took part.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Person {
-    /// Within the session.
-    number: u16,
-    #[schema(value_type = String, example = "technician")]
-    role: Role,
-    name: String,
-    /// The technician's account.
-    technician: Option<i32>,
-    here: bool,
-}
-
-/// A session.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Shown {
-    id: String,
-    state: State,
-    /// How it ended.
-    ending: Option<String>,
-    /// The incident as its desk calls it.
-    incident: String,
-    subject: String,
-    customer: String,
-    queue: Option<QueueName>,
-    owner: Option<i32>,
-    participants: Vec<Person>,
-    attributes: BTreeMap<String, String>,
-    #[schema(format = DateTime)]
-    created: String,
-    #[schema(format = DateTime)]
-    ended: Option<String>,
-    /// Transcript and recording are complete and stored.
-    stored: bool,
-    /// There is a video.
-    recorded: bool,
-    rating: Option<u8>,
-    /// The page for people.
-    page: String,
-}
-
 /// A page of sessions.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Sessions {
@@ -175,51 +105,6 @@ pub struct Wanted {
     /// The page after the one that said so.
     #[serde(default)]
     after: Option<String>,
-}
-
-/// How one session is shown.
-pub fn shown(app: &Shared, id: &SessionId, entries: &[Entry]) -> Option<Shown> {
-    let mut session = Session::new(id.clone(), app.policy());
-    entries.iter().for_each(|e| session.apply(e.at, &e.event));
-    let history = session::history(entries)?;
-    let incident = session.incident()?.clone();
-    let (state, ending) = match session.phase() {
-        Phase::Waiting => (State::Waiting, None),
-        Phase::Active => (State::Active, None),
-        Phase::Held => (State::Held, None),
-        Phase::Ended { .. } => (State::Ended, Some(history.ending.clone())),
-    };
-    let owner = Some(session.owner().id).filter(|id| *id != 0);
-    let queue = match session.queue() {
-        Queue::General => Some(QueueName::General {}),
-        Queue::Team { team } => Some(QueueName::Team { team: team.clone() }),
-        Queue::Own => owner.map(|technician| QueueName::Technician { technician }),
-    };
-    let person = |p: &protocol::Participant| Person {
-        number: p.id.0,
-        role: p.role,
-        name: p.name.clone(),
-        technician: p.user,
-        here: p.presence == Presence::Here,
-    };
-    Some(Shown {
-        id: id.to_string(),
-        state,
-        ending,
-        incident: incident.number,
-        subject: incident.subject,
-        customer: history.customer,
-        queue,
-        owner,
-        participants: session.participants().iter().map(person).collect(),
-        attributes: session.attributes().iter().cloned().collect(),
-        created: app::rfc3339(history.started),
-        ended: history.ended.map(app::rfc3339),
-        stored: history.stored,
-        recorded: history.recording_bytes.is_some(),
-        rating: history.rating,
-        page: format!("{}/console/history/{id}", app.config.public_url),
-    })
 }
 
 fn id(text: &str) -> Result<SessionId> {
@@ -250,8 +135,8 @@ pub async fn list(
     if let Some(key) = &wanted.external_key {
         let about = incident::Entity::find().filter(incident::Column::Desk.eq(intake::BY_API));
         let about = about.filter(incident::Column::Ticket.eq(key.as_str())).all(&app.db).await?;
-        let ours = intake::id_of(key).filter(|_| key.to_ascii_uppercase().starts_with("INC-"));
-        rows = rows.filter(Column::Incident.is_in(about.iter().map(|i| i.id).chain(ours)));
+        let ours = intake::ours(&app, key).await?;
+        rows = rows.filter(Column::Incident.is_in(about.iter().chain(&ours).map(|i| i.id)));
     }
     if let Some(after) = &wanted.after {
         let bad = || Refused::bad("There is no such page.");
@@ -291,15 +176,6 @@ pub async fn create(
         Some(seconds) if (60..=LONGEST_LIFE).contains(&seconds) => Some(u64::from(seconds) * 1_000),
         Some(_) => return Err(Refused::bad("A link lives between 60 and 2,592,000 seconds.")),
     };
-    let attributes = checked(new.attributes)?;
-    let (owner, queue) = match &new.queue {
-        QueueName::Technician { technician } => (technician_ref(&app, *technician).await?, None),
-        QueueName::General {} => (caller.as_ref(), Some(Queue::General)),
-        QueueName::Team { team } => {
-            known_team(&app, team).await?;
-            (caller.as_ref(), Some(Queue::Team { team: team.clone() }))
-        }
-    };
     let email = match new.customer.email.trim() {
         "" => String::new(),
         email => super::super::people::email(email)?,
@@ -307,53 +183,39 @@ pub async fn create(
     if new.external_key.chars().count() > 1_024 || new.subject.chars().count() > 200 {
         return Err(Refused::bad("An external key has at most 1,024 characters, a subject 200."));
     }
-    let ticket = Ticket {
-        subject: new.subject,
-        description: String::new(),
-        customer: new.customer.name.trim().to_owned(),
-        email,
+    let wish = Wish {
+        place: place(&app, new.queue).await?,
+        external_key: new.external_key,
+        about: Ticket { subject: new.subject, customer: new.customer.name, email, ..Ticket::default() },
+        attributes: checked(new.attributes)?.into_iter().collect(),
+        priority: None,
     };
-    let ours = intake::id_of(&new.external_key).filter(|_| new.external_key.to_ascii_uppercase().starts_with("INC-"));
-    let ours = match ours {
-        Some(id) => incident::Entity::find_by_id(id).one(&app.db).await?,
-        None => None,
-    };
-    let incident = match ours {
-        Some(ours) => ours,
-        None => intake::mirror(&app, intake::BY_API, &new.external_key, &ticket).await?,
-    };
-    let live = intake::session(&app, &incident, owner, queue.map(|queue| (queue, &by))).await.map_err(refused)?;
-    let external = (!new.external_key.is_empty()).then(|| (EXTERNAL_KEY.to_owned(), new.external_key));
-    for (name, value) in attributes.into_iter().chain(external) {
-        live.act(&app, &by, Command::Attribute { name, value }).await.map_err(refused)?;
-    }
+    let live = intake::for_system(&app, caller.as_ref(), wish).await.map_err(refused)?;
     Ok((StatusCode::CREATED, Json(issue(&app, &live, &by, life).await?)))
 }
 
 fn checked(attributes: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
-    let plain = |name: &str| {
-        (1..=64).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
-    };
-    let good =
-        attributes.len() <= 30 && attributes.iter().all(|(name, value)| plain(name) && value.chars().count() <= 1_024);
-    if good {
-        Ok(attributes)
-    } else {
-        Err(Refused::bad(
-            "There are at most 30 attributes; a name has up to 64 letters, digits, dashes and underscores, a value up to 1,024 characters.",
-        ))
+    let fits = |(name, value): (&String, &String)| session::attribute_fits(name, value).is_ok();
+    if attributes.len() <= 30 && attributes.iter().all(fits) {
+        return Ok(attributes);
     }
+    Err(Refused::bad(
+        "There are at most 30 attributes; a name has up to 64 letters, digits, dashes and underscores, a value up to 1,024 \
+         characters.",
+    ))
 }
 
-async fn technician_ref(app: &Shared, id: i32) -> Result<protocol::UserRef> {
-    let found = user::Entity::find_by_id(id).one(&app.db).await?.filter(|u| !u.disabled);
-    let found = found.ok_or_else(|| Refused::bad("There is no such technician."))?;
-    Ok(protocol::UserRef { id, name: found.name })
-}
-
-async fn known_team(app: &Shared, name: &str) -> Result<()> {
-    let found = team::Entity::find().filter(team::Column::Name.eq(name)).one(&app.db).await?;
-    found.map(|_| ()).ok_or_else(|| Refused::bad("There is no such team."))
+/// Who a queue's name means.
+async fn place(app: &Shared, queue: QueueName) -> Result<Place> {
+    match queue {
+        QueueName::General {} => Ok(Place::In(Queue::General)),
+        QueueName::Team { team } if staff::is_team(&app.db, &team).await? => Ok(Place::In(Queue::Team { team })),
+        QueueName::Team { .. } => Err(Refused::bad("There is no such team.")),
+        QueueName::Technician { technician } => {
+            let found = staff::technician(&app.db, technician).await?;
+            found.map(Place::With).ok_or_else(|| Refused::bad("There is no such technician."))
+        }
+    }
 }
 
 async fn issue(app: &Shared, live: &Arc<Live>, by: &Actor, life: Option<u64>) -> Result<Issued> {
@@ -414,13 +276,9 @@ pub async fn transfer(
     Body(Transfer { queue, note }): Body<Transfer>,
 ) -> Result<StatusCode> {
     let live = running(&app, &id)?;
-    let command = match queue {
-        QueueName::General {} => Command::Enqueue { queue: Queue::General, note },
-        QueueName::Team { team } => {
-            known_team(&app, &team).await?;
-            Command::Enqueue { queue: Queue::Team { team }, note }
-        }
-        QueueName::Technician { technician } => Command::Transfer { to: technician_ref(&app, technician).await?, note },
+    let command = match place(&app, queue).await? {
+        Place::In(queue) => Command::Enqueue { queue, note },
+        Place::With(to) => Command::Transfer { to, note },
     };
     live.act(&app, &Actor::System(caller.as_ref()), command).await.map_err(refused)?;
     Ok(StatusCode::NO_CONTENT)

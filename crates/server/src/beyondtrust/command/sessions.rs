@@ -11,26 +11,25 @@ use crate::{
     app::Shared,
     beyondtrust::{
         asked::Asked,
-        people::{self, Place, QueueId},
+        people::{Place, QueueId},
         xml::{Element, element, text},
     },
     desk::{
         Ticket,
-        intake::{self, Form},
+        intake::{self, EXTERNAL_KEY, Form, Wish},
     },
     live::{ActError, Live},
-    store::tables::incident,
+    staff,
 };
 
 /// How long a key lives when nobody says: a day.
 const TTL: u64 = 86_400;
 /// The longest that may be asked for: thirty days.
 const LONGEST_TTL: u64 = 30 * 86_400;
-/// The longest value of an attribute, in characters, and of all together, in bytes.
-const MAX_ATTRIBUTE: usize = 1_024;
+/// The attribute that holds a session's priority, 1 (high) to 3.
+pub const PRIORITY: &str = "priority";
+/// All attributes together, in bytes.
 const MAX_ATTRIBUTES: usize = 10 * 1_024;
-/// The attribute that names the incident of another system.
-pub const EXTERNAL_KEY: &str = "external_key";
 
 /// The attributes that a request sets: `session.custom.NAME`, and the older spelling of the external key.
 pub fn custom(asked: &Asked) -> Result<Vec<(String, String)>, Failed> {
@@ -39,13 +38,13 @@ pub fn custom(asked: &Asked) -> Result<Vec<(String, String)>, Failed> {
     if asked.has(EXTERNAL_KEY) && !given.iter().any(|(n, _)| n == EXTERNAL_KEY) {
         given.push((EXTERNAL_KEY.into(), asked.get(EXTERNAL_KEY).unwrap_or_default().to_owned()));
     }
-    let plain = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     for (name, value) in &given {
-        if name.is_empty() || name.len() > 64 || !plain(name) {
-            return words(format!("Invalid custom attribute: session.custom.{name}"));
-        }
-        if value.chars().count() > MAX_ATTRIBUTE {
-            return words(format!("The value of session.custom.{name} is longer than 1024 characters."));
+        match session::attribute_fits(name, value) {
+            Ok(()) => {}
+            Err(RefusalReason::TooLong) => {
+                return words(format!("The value of session.custom.{name} is longer than 1024 characters."));
+            }
+            Err(_) => return words(format!("Invalid custom attribute: session.custom.{name}")),
         }
     }
     if given.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>() > MAX_ATTRIBUTES {
@@ -54,50 +53,21 @@ pub fn custom(asked: &Asked) -> Result<Vec<(String, String)>, Failed> {
     Ok(given)
 }
 
-/// What another system asks for.
-pub struct Wish {
-    pub place: Place,
-    pub attributes: Vec<(String, String)>,
-    pub customer: Ticket,
-    pub priority: Option<u8>,
-}
-
-/// Makes a session as another system wishes, without a key.
-pub async fn make(app: &Shared, by: &Actor, system: protocol::UserRef, wish: Wish) -> Result<Arc<Live>, Failed> {
-    let external = wish.attributes.iter().find(|(n, _)| n == EXTERNAL_KEY).map_or("", |(_, v)| v.as_str());
-    let incident = incident_for(app, external, &wish).await?;
-    let owner = match &wish.place {
-        Place::Rep(rep) => people::as_ref(rep),
-        Place::General | Place::Team(_) => system,
-    };
-    let live = intake::session(app, &incident, owner, wish.place.queue().map(|queue| (queue, by))).await?;
-    for (name, value) in wish.attributes {
-        live.act(app, by, Command::Attribute { name, value }).await?;
+/// What is wished for, in Deskside's words. `given` holds the external key, too; a priority is 1 (high) to 3.
+pub fn wish(place: &Place, mut given: Vec<(String, String)>, about: Ticket, priority: Option<u64>) -> Wish {
+    let external = given.iter().position(|(name, _)| name == EXTERNAL_KEY).map(|n| given.remove(n).1);
+    given.extend(priority.map(|n| (PRIORITY.to_owned(), n.to_string())));
+    Wish {
+        place: place.wished(),
+        external_key: external.unwrap_or_default(),
+        about,
+        attributes: given,
+        priority: match priority {
+            Some(1) => Some("high"),
+            Some(3) => Some("low"),
+            _ => None,
+        },
     }
-    if let Some(priority) = wish.priority {
-        live.act(app, by, Command::Attribute { name: "priority".into(), value: priority.to_string() }).await?;
-    }
-    Ok(live)
-}
-
-/// The incident that an external key names: one of ours by its number, or the page of another system's.
-async fn incident_for(app: &Shared, external: &str, wish: &Wish) -> Result<incident::Model, Failed> {
-    use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
-    if external.to_ascii_uppercase().starts_with("INC-")
-        && let Some(id) = intake::id_of(external)
-        && let Some(ours) = incident::Entity::find_by_id(id).one(&app.db).await?
-    {
-        return Ok(ours);
-    }
-    let made = intake::mirror(app, intake::BY_API, external, &wish.customer).await?;
-    let urgency = match wish.priority {
-        Some(1) => "high",
-        Some(3) => "low",
-        _ => return Ok(made),
-    };
-    let mut row: incident::ActiveModel = made.into();
-    row.priority = Set(urgency.into());
-    Ok(row.update(&app.db).await?)
 }
 
 fn number(asked: &Asked, name: &str, range: std::ops::RangeInclusive<u64>) -> Result<Option<u64>, Failed> {
@@ -119,19 +89,11 @@ pub async fn generate(app: &Shared, caller: &Caller, asked: &Asked) -> Result<El
     let Some(queue) = QueueId::parse(queue_id) else { return words("Invalid value for queue_id") };
     let Some(place) = queue.find(app).await? else { return words(format!("No such queue: {queue_id}")) };
     let ttl = number(asked, "ttl", 60..=LONGEST_TTL)?;
-    let priority = number(asked, "session.priority", 1..=3)?.and_then(|n| u8::try_from(n).ok());
-    let attributes = custom(asked)?;
-    let external = attributes.iter().find(|(n, _)| n == EXTERNAL_KEY).map(|(_, v)| v.clone());
-    let customer = Ticket {
-        subject: external
-            .as_ref()
-            .filter(|k| !k.is_empty())
-            .map(|k| format!("Remote support for {k}"))
-            .unwrap_or_default(),
-        description: String::new(),
-        customer: String::new(),
-        email: String::new(),
-    };
+    let priority = number(asked, "session.priority", 1..=3)?;
+    let given = custom(asked)?;
+    let external = given.iter().find(|(name, _)| name == EXTERNAL_KEY).map(|(_, key)| key.clone());
+    let subject = external.as_ref().filter(|k| !k.is_empty()).map(|k| format!("Remote support for {k}"));
+    let about = Ticket { subject: subject.unwrap_or_default(), ..Ticket::default() };
     let by = Actor::System(caller.as_ref());
     let available = place.available(app).await?;
     let (name, id) = match &place {
@@ -140,7 +102,8 @@ pub async fn generate(app: &Shared, caller: &Caller, asked: &Asked) -> Result<El
         Place::Team(team) if matches!(queue, QueueId::Issue(_)) => ("issue", Some(team.id)),
         Place::Team(team) => ("team", Some(team.id)),
     };
-    let live = make(app, &by, caller.as_ref(), Wish { place, attributes, customer, priority }).await?;
+    let wish = wish(&place, given, about, priority);
+    let live = intake::for_system(app, caller.as_ref(), wish).await.map_err(refused)?;
     let life = Some(ttl.unwrap_or(TTL) * 1_000);
     let keys = intake::keys(app, &live, &by, life, Form::Beyondtrust).await?;
     let url = format!("{}/?ak={}", app.config.public_url, keys.token);
@@ -195,7 +158,7 @@ pub async fn attributes(app: &Shared, asked: &Asked) -> Result<Element, Failed> 
 pub fn custom_of(entries: &[protocol::Entry]) -> Vec<Element> {
     let others = entries
         .iter()
-        .filter(|e| !matches!(&e.event, Event::Attributed { name, .. } if name == EXTERNAL_KEY || name == "priority"));
+        .filter(|e| !matches!(&e.event, Event::Attributed { name, .. } if name == EXTERNAL_KEY || name == PRIORITY));
     shown(&others.cloned().collect::<Vec<_>>())
 }
 
@@ -252,10 +215,10 @@ pub async fn join(app: &Shared, caller: &Caller, asked: &Asked) -> Result<Elemen
     let by = Actor::System(caller.as_ref());
     let command = match queue {
         protocol::Queue::Own if owner == rep.id => return words("The representative is in this session already."),
-        protocol::Queue::Own => Command::ShareWith { with: people::as_ref(&rep) },
+        protocol::Queue::Own => Command::ShareWith { with: staff::as_ref(&rep) },
         // Nobody has it yet: whoever is added becomes its owner.
         protocol::Queue::Team { .. } | protocol::Queue::General => {
-            Command::Transfer { to: people::as_ref(&rep), note: String::new() }
+            Command::Transfer { to: staff::as_ref(&rep), note: String::new() }
         }
     };
     live.act(app, &by, command).await.map_err(refused)?;
@@ -281,7 +244,7 @@ pub async fn transfer(app: &Shared, caller: &Caller, asked: &Asked) -> Result<El
     let note = String::new();
     let command = match (&place, place.queue()) {
         (_, Some(queue)) => Command::Enqueue { queue, note },
-        (Place::Rep(rep), None) => Command::Transfer { to: people::as_ref(rep), note },
+        (Place::Rep(rep), None) => Command::Transfer { to: staff::as_ref(rep), note },
         (Place::General | Place::Team(_), None) => return words("Invalid value for queue_id"),
     };
     live.act(app, &Actor::System(caller.as_ref()), command).await.map_err(refused)?;

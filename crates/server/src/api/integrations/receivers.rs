@@ -1,0 +1,280 @@
+//! Who is told what happens, and what became of it.
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    http::StatusCode,
+};
+use protocol::Timestamp;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::{
+    api::{Admin, ApiError, Result, people},
+    app::{self, Shared, stored_time},
+    beyondtrust,
+    desk::{Desk, RequestTracker},
+    outbox::{self, ReceiverKind, state, webhook},
+    store::tables::{delivery, receiver},
+};
+
+/// How many deliveries a log shows.
+const LOG: u64 = 200;
+
+const MAX_AUTHORITY: usize = 64 * 1024;
+
+/// Who is told what happens.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Receiver {
+    pub id: i32,
+    pub kind: ReceiverKind,
+    pub name: String,
+    pub url: String,
+    /// The events it wants; none for all.
+    pub events: Vec<String>,
+    pub authority: String,
+    pub enabled: bool,
+    pub retry_seconds: i32,
+    pub retry_hours: i32,
+    /// How much waits for it, how much was given up, and what it said last to what waits.
+    #[ts(type = "number")]
+    pub waiting: u64,
+    #[ts(type = "number")]
+    pub given_up: u64,
+    pub trouble: String,
+}
+
+/// What is said of a receiver.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct ReceiverInput {
+    pub kind: ReceiverKind,
+    pub name: String,
+    pub url: String,
+    /// For a service desk: the token by which it lets us in. Empty leaves it as it is.
+    pub token: String,
+    pub events: Vec<String>,
+    pub authority: String,
+    pub enabled: bool,
+    pub retry_seconds: i32,
+    pub retry_hours: i32,
+}
+
+/// A receiver, and what signs what it is told: shown once.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct NewReceiver {
+    pub receiver: Receiver,
+    pub secret: Option<String>,
+}
+
+/// One line of the delivery log.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Delivery {
+    #[ts(type = "number")]
+    pub id: i64,
+    pub session: String,
+    pub event: String,
+    pub created: Timestamp,
+    pub attempts: i32,
+    pub due: Timestamp,
+    pub state: String,
+    pub answer: String,
+    pub delivered: Option<Timestamp>,
+}
+
+impl From<delivery::Model> for Delivery {
+    fn from(d: delivery::Model) -> Self {
+        let time = |at: i64| Timestamp(at.cast_unsigned());
+        let event = d.event.split('#').next().unwrap_or_default().to_owned();
+        let delivery::Model { id, session, attempts, state, answer, .. } = d;
+        let (created, due, delivered) = (time(d.created), time(d.due), d.delivered.map(time));
+        Self { id, session, event, created, attempts, due, state, answer, delivered }
+    }
+}
+
+/// What came of a test.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Tested {
+    pub good: bool,
+    pub answer: String,
+}
+
+pub async fn shown(app: &Shared, r: &receiver::Model) -> Result<Receiver> {
+    let of = |word: &str| {
+        delivery::Entity::find().filter(delivery::Column::Receiver.eq(r.id)).filter(delivery::Column::State.eq(word))
+    };
+    let head = of(state::WAITING).order_by_asc(delivery::Column::Id).limit(1).one(&app.db).await?;
+    Ok(Receiver {
+        id: r.id,
+        kind: ReceiverKind::of(r),
+        name: r.name.clone(),
+        url: r.url.clone(),
+        events: r.events.split(',').filter(|e| !e.is_empty()).map(str::to_owned).collect(),
+        authority: r.authority.clone(),
+        enabled: r.enabled,
+        retry_seconds: r.retry_seconds,
+        retry_hours: r.retry_hours,
+        waiting: of(state::WAITING).count(&app.db).await?,
+        given_up: of(state::GIVEN_UP).count(&app.db).await?,
+        trouble: head.map(|d| d.answer).unwrap_or_default(),
+    })
+}
+
+fn receiver_row(new: &ReceiverInput) -> Result<receiver::ActiveModel> {
+    let url = url::Url::parse(new.url.trim()).ok().filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
+    let url = url.ok_or_else(|| ApiError::bad("The address must begin with https:// or http://."))?;
+    if url.as_str().len() > 2_000 {
+        return Err(ApiError::bad("An address has at most 2,000 bytes."));
+    }
+    let known: Vec<&str> = match new.kind {
+        ReceiverKind::Webhook => webhook::CATALOGUE.iter().map(|(name, _)| *name).collect(),
+        ReceiverKind::Beyondtrust => beyondtrust::outbound::CATALOGUE.iter().map(|(name, _)| *name).collect(),
+        ReceiverKind::RequestTracker => vec![],
+    };
+    if let Some(unknown) = new.events.iter().find(|e| !known.contains(&e.as_str())) {
+        return Err(ApiError::bad(format!("There is no event {unknown}.")));
+    }
+    if !(1..=3_600).contains(&new.retry_seconds) || !(0..=8_760).contains(&new.retry_hours) {
+        return Err(ApiError::bad("It is tried again after 1 to 3,600 seconds, and for at most 8,760 hours."));
+    }
+    if new.authority.len() > MAX_AUTHORITY {
+        return Err(ApiError::bad("A certificate has at most 64 kB."));
+    }
+    Ok(receiver::ActiveModel {
+        kind: Set(new.kind.word().into()),
+        name: Set(people::name(&new.name)?),
+        url: Set(new.url.trim().to_owned()),
+        events: Set(new.events.join(",")),
+        authority: Set(new.authority.trim().to_owned()),
+        enabled: Set(new.enabled),
+        retry_seconds: Set(new.retry_seconds),
+        retry_hours: Set(new.retry_hours),
+        ..Default::default()
+    })
+}
+
+/// Adds a receiver: from now on it is told what happens.
+pub async fn add_receiver(
+    State(app): State<Shared>,
+    _: Admin,
+    Json(new): Json<ReceiverInput>,
+) -> Result<(StatusCode, Json<NewReceiver>)> {
+    let (secret, given) = match new.kind {
+        ReceiverKind::Webhook => (webhook::new_secret(), true),
+        ReceiverKind::Beyondtrust => (String::new(), false),
+        ReceiverKind::RequestTracker => (new.token.trim().to_owned(), false),
+    };
+    if new.kind == ReceiverKind::RequestTracker && (secret.is_empty() || secret.len() > 500) {
+        return Err(ApiError::bad("Request Tracker needs a token of up to 500 bytes."));
+    }
+    let row = receiver::ActiveModel {
+        secret: Set(secret.clone()),
+        created: Set(stored_time(app::now())),
+        ..receiver_row(&new)?
+    };
+    let row = row.insert(&app.db).await?;
+    app.outbox.load(&app.db).await?;
+    let receiver = shown(&app, &row).await?;
+    Ok((StatusCode::CREATED, Json(NewReceiver { receiver, secret: given.then_some(secret) })))
+}
+
+pub async fn receiver(app: &Shared, id: i32) -> Result<receiver::Model> {
+    receiver::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("receiver"))
+}
+
+/// Changes a receiver; its kind stays.
+pub async fn change_receiver(
+    State(app): State<Shared>,
+    _: Admin,
+    Path(id): Path<i32>,
+    Json(new): Json<ReceiverInput>,
+) -> Result<Json<Receiver>> {
+    let before = receiver(&app, id).await?;
+    if ReceiverKind::of(&before) != new.kind {
+        return Err(ApiError::conflict("A receiver stays of its kind. Please add another one."));
+    }
+    let mut row = receiver::ActiveModel { id: Set(id), ..receiver_row(&new)? };
+    if new.kind == ReceiverKind::RequestTracker && !new.token.trim().is_empty() {
+        row.secret = Set(new.token.trim().to_owned());
+    }
+    let row = row.update(&app.db).await?;
+    app.outbox.load(&app.db).await?;
+    Ok(Json(shown(&app, &row).await?))
+}
+
+/// Removes a receiver with what waits for it.
+pub async fn remove_receiver(State(app): State<Shared>, _: Admin, Path(id): Path<i32>) -> Result<StatusCode> {
+    receiver(&app, id).await?;
+    receiver::Entity::delete_by_id(id).exec(&app.db).await?;
+    delivery::Entity::delete_many().filter(delivery::Column::Receiver.eq(id)).exec(&app.db).await?;
+    app.outbox.load(&app.db).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Tells a receiver something that means nothing, and says what it answered.
+pub async fn test_receiver(State(app): State<Shared>, _: Admin, Path(id): Path<i32>) -> Result<Json<Tested>> {
+    let receiver = receiver(&app, id).await?;
+    let answer = match ReceiverKind::of(&receiver) {
+        ReceiverKind::Webhook => webhook::test(&receiver).await,
+        ReceiverKind::Beyondtrust => beyondtrust::outbound::test(&app, &receiver).await,
+        ReceiverKind::RequestTracker => RequestTracker::of(&receiver).test().await,
+    };
+    let good = answer.is_ok();
+    Ok(Json(Tested { good, answer: answer.unwrap_or_else(|why| why) }))
+}
+
+/// Which deliveries.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    #[serde(default)]
+    state: String,
+}
+
+/// What was told to a receiver, and what waits: the newest first.
+pub async fn deliveries(
+    State(app): State<Shared>,
+    _: Admin,
+    Path(id): Path<i32>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Vec<Delivery>>> {
+    let mut rows = delivery::Entity::find()
+        .filter(delivery::Column::Receiver.eq(id))
+        .order_by_desc(delivery::Column::Id)
+        .limit(LOG);
+    if !wanted.state.is_empty() {
+        rows = rows.filter(delivery::Column::State.eq(wanted.state));
+    }
+    Ok(Json(rows.all(&app.db).await?.into_iter().map(Into::into).collect()))
+}
+
+async fn found(app: &Shared, id: i64) -> Result<delivery::Model> {
+    delivery::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("delivery"))
+}
+
+/// Tries a delivery again now; one that has arrived is sent once more.
+pub async fn send_again(State(app): State<Shared>, _: Admin, Path(id): Path<i64>) -> Result<Json<Delivery>> {
+    let found = found(&app, id).await?;
+    Ok(Json(outbox::again(&app, found).await?.into()))
+}
+
+/// Drops what waits: the next in the queue has its turn.
+pub async fn drop_delivery(State(app): State<Shared>, _: Admin, Path(id): Path<i64>) -> Result<Json<Delivery>> {
+    let found = found(&app, id).await?;
+    if found.state != state::WAITING {
+        return Err(ApiError::conflict("It does not wait any more."));
+    }
+    let mut row: delivery::ActiveModel = found.into();
+    row.state = Set(state::DROPPED.into());
+    let row = row.update(&app.db).await?;
+    app.outbox.wake();
+    Ok(Json(row.into()))
+}

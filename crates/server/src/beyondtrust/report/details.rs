@@ -1,0 +1,237 @@
+//! The events of a report.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use protocol::{Entry, Event, ParticipantId, Phase, Queue, Right, Role, Timestamp, Way};
+use session::Session;
+
+use super::{Kept, Source, os, shells};
+use crate::{
+    beyondtrust::{
+        command::sessions,
+        xml::{Element, element, fits, text},
+    },
+    desk::intake,
+};
+
+impl Source<'_> {
+    /// Who did something, as `performed_by` or `destination`.
+    fn party(&self, name: &str, id: Option<ParticipantId>) -> Element {
+        match id.and_then(|id| self.session.participant(id)) {
+            Some(who) => text(name, &who.name).with("type", kind(who.role)).with("gsnumber", who.id.0),
+            None => text(name, "Pre-start Conference").with("type", "system").with("gsnumber", 0),
+        }
+    }
+
+    fn customer_id(&self) -> Option<ParticipantId> {
+        self.people(Role::Customer).next().map(|c| c.id)
+    }
+
+    fn of_user(&self, user: i32) -> Option<ParticipantId> {
+        self.session.participants().iter().find(|p| p.user == Some(user)).map(|p| p.id)
+    }
+
+    fn event(&self, at: Timestamp, kind: &str, by: Option<ParticipantId>) -> Element {
+        element("event").with("timestamp", at.0 / 1_000).with("event_type", kind).child(self.party("performed_by", by))
+    }
+
+    /// `<session_details>`
+    pub fn details(&self) -> Vec<Element> {
+        let mut shell = 0;
+        self.entries.iter().flat_map(|entry| self.detail(entry, &mut shell)).collect()
+    }
+
+    fn detail(&self, Entry { at, event, .. }: &Entry, shell: &mut u32) -> Vec<Element> {
+        let say = |kind: &str, by: Option<ParticipantId>| self.event(*at, kind, by);
+        let customer = self.customer_id();
+        let member = |id: &ParticipantId, state: &str| {
+            vec![say("Conference Member State Changed", Some(*id)).child(data(&[("state", state.into())]))]
+        };
+        match event {
+            Event::Created { .. } => vec![
+                say("Session Start", None),
+                say("Conference Owner Changed", None).child(data(&[("owner", "Pre-start Conference".into())])),
+            ],
+            Event::Joined { id, .. } => self.came(*at, *id),
+            Event::Dropped { id } => member(id, "Disconnected"),
+            Event::Returned { id, .. } => member(id, "Connected"),
+            Event::Left { id } => vec![say("Conference Member Departed", Some(*id))],
+            Event::Chat { from, text, .. } => vec![say("Chat Message", Some(*from)).child(body(text))],
+            Event::Granted { by, rights } => {
+                let to = self.owner().map(|o| o.name.clone()).unwrap_or_default();
+                let allowed = rights.iter().map(|right| {
+                    let values = [
+                        ("granted_to", to.clone()),
+                        ("level", "allow".to_owned()),
+                        ("service", service(*right).to_owned()),
+                    ];
+                    say("Service Access Allowed", Some(*by)).child(data(&values))
+                });
+                allowed.collect()
+            }
+            Event::SharingStarted { recorded: true, .. } => vec![say("Screen Recording", customer)],
+            Event::ShellStarted { by, number } if shells(self.entries).contains(number) => {
+                let kept = Kept::Shell(*shell);
+                let values = [
+                    ("instance", shell.to_string()),
+                    ("download_url", (self.link)(kept, false)),
+                    ("view_url", (self.link)(kept, true)),
+                ];
+                *shell += 1;
+                vec![say("Command Shell Session Started", Some(*by)).child(data(&values))]
+            }
+            Event::ShellStarted { by, .. } => vec![say("Command Shell Session Started", Some(*by))],
+            Event::SystemInfoRead { by, .. } => vec![say("System Information Retrieved", Some(*by))],
+            Event::ScreenshotTaken { by, .. } => vec![say("Screenshot Captured", Some(*by))],
+            Event::Transferred { to, .. } | Event::Inherited { to, .. } => vec![self.owned(*at, to)],
+            Event::Taken { by } => {
+                vec![say("Session Transferred Away from Queue", self.of_user(by.id)), self.owned(*at, by)]
+            }
+            Event::Queued { queue, .. } => {
+                let name = match queue {
+                    Queue::Team { team } => team.clone(),
+                    Queue::General => "General".into(),
+                    Queue::Own => self.session.owner().name.clone(),
+                };
+                let priority = self.session.attributes().iter().find(|(n, _)| n == sessions::PRIORITY);
+                let priority = priority.map_or("2".to_owned(), |(_, v)| v.clone());
+                let event = say("Session Transferred to Queue", None).child(body(&name));
+                vec![event.child(data(&[("priority", priority)]))]
+            }
+            Event::Noted { by, text } => {
+                vec![say("Session Note Added", self.of_user(by.id)).child(body(text))]
+            }
+            Event::Attributed { name, value, .. } if name == intake::EXTERNAL_KEY => {
+                vec![say("External Key", None).child(body(value))]
+            }
+            Event::Rated { stars, .. } => {
+                vec![say("Customer Exit Survey", customer).child(data(&[("rating", stars.to_string())]))]
+            }
+            Event::Ended { .. } => self.over(*at),
+            event => self.file(*at, event).into_iter().collect(),
+        }
+    }
+
+    /// What was done with files.
+    fn file(&self, at: Timestamp, event: &Event) -> Option<Element> {
+        let customer = self.customer_id();
+        let say = |kind: &str, by: Option<ParticipantId>| self.event(at, kind, by);
+        Some(match event {
+            Event::FileCarried { by, way, path, bytes, .. } => {
+                let (kind, from, to) = direction(*way, *by, customer, "File Upload", "File Download");
+                let (name, values) = (last(path), [("path", path.clone())]);
+                let event = say(kind, from).child(self.party("destination", to));
+                event.child(text("filename", name)).child(text("filesize", bytes)).child(data(&values))
+            }
+            Event::FileFailed { by, way, path, reason } => {
+                let (kind, from, to) = direction(*way, *by, customer, "File Upload Failed", "File Download Failed");
+                let event = say(kind, from).child(self.party("destination", to)).child(body(reason));
+                event.child(text("filename", last(path))).child(data(&[("path", path.clone())]))
+            }
+            Event::FolderMade { by, path } => {
+                say("Directory Created", Some(*by)).child(data(&[("path", path.clone())]))
+            }
+            Event::FileRenamed { by, from, to } => {
+                let values = [("old_path", from.clone()), ("new_path", to.clone())];
+                say("File Moved", Some(*by)).child(data(&values))
+            }
+            Event::FileDeleted { by, path } => {
+                let event = say("File Deleted", Some(*by)).child(text("filename", last(path)));
+                event.child(data(&[("path", path.clone())]))
+            }
+            Event::FilePosted { from, name, bytes, .. } => {
+                let file = element("file").child(text("filename", name)).child(text("filesize", bytes));
+                say("Files Shared", Some(*from)).child(element("files").child(file))
+            }
+            _ => return None,
+        })
+    }
+
+    fn came(&self, at: Timestamp, id: ParticipantId) -> Vec<Element> {
+        let Some(who) = self.session.participant(id) else { return vec![] };
+        let user = who.user.and_then(|id| self.users.get(&id));
+        let values = [
+            ("private_name", who.name.clone()),
+            ("public_name", who.name.clone()),
+            ("username", user.map_or(String::new(), |u| u.login.clone())),
+            ("private_ip", "Unknown".into()),
+            ("public_ip", "Unknown".into()),
+            ("hostname", "Unknown".into()),
+            ("os", os(who.client).into()),
+            ("support_teams", user.map_or(String::new(), |u| u.team.clone())),
+            ("user_id", who.user.map_or(String::new(), |id| id.to_string())),
+        ];
+        let added = self.event(at, "Conference Member Added", Some(id)).child(data(&values));
+        let first = who.role == Role::Technician && self.people(Role::Technician).next().is_some_and(|p| p.id == id);
+        if first {
+            vec![added, self.owned(at, &protocol::UserRef { id: who.user.unwrap_or_default(), name: who.name.clone() })]
+        } else {
+            vec![added]
+        }
+    }
+
+    fn owned(&self, at: Timestamp, to: &protocol::UserRef) -> Element {
+        let who = self.of_user(to.id);
+        let owner = who.map_or_else(|| to.name.clone(), |id| id.0.to_string());
+        self.event(at, "Conference Owner Changed", who).child(data(&[("owner", owner)]))
+    }
+
+    /// Everybody who was still there departs, and then the session ends.
+    fn over(&self, at: Timestamp) -> Vec<Element> {
+        let mut before = Session::new(self.id.clone(), session::Policy::default());
+        for entry in self.entries.iter().take_while(|e| !matches!(e.event, Event::Ended { .. })) {
+            before.apply(entry.at, &entry.event);
+        }
+        let there = before
+            .participants()
+            .iter()
+            .filter(|p| p.presence != protocol::Presence::Gone && !matches!(before.phase(), Phase::Ended { .. }));
+        let departed = there.map(|p| self.event(at, "Conference Member Departed", Some(p.id)));
+        departed.chain([self.event(at, "Session End", None)]).collect()
+    }
+}
+
+fn kind(role: Role) -> &'static str {
+    match role {
+        Role::Customer => "customer",
+        Role::Technician | Role::Expert => "representative",
+    }
+}
+
+fn service(right: Right) -> &'static str {
+    match right {
+        Right::View => "Screen Sharing",
+        Right::Control => "Remote Control",
+        Right::Files => "File Transfer",
+        Right::Clipboard => "Clipboard",
+        Right::Shell => "Command Shell",
+        Right::SystemInfo => "System Information",
+    }
+}
+
+/// A technician uploads to the customer; what is downloaded, the customer performs.
+fn direction(
+    way: Way,
+    by: ParticipantId,
+    customer: Option<ParticipantId>,
+    up: &'static str,
+    down: &'static str,
+) -> (&'static str, Option<ParticipantId>, Option<ParticipantId>) {
+    match way {
+        Way::ToCustomer => (up, Some(by), customer),
+        Way::FromCustomer => (down, customer, Some(by)),
+    }
+}
+
+fn last(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
+/// What somebody wrote; in base64 where XML cannot hold it.
+fn body(words: &str) -> Element {
+    if fits(words) { text("body", words) } else { text("encoded_body", STANDARD.encode(words)) }
+}
+
+fn data(values: &[(&str, String)]) -> Element {
+    let value = |(name, value): &(&str, String)| element("value").with("name", name).with("value", value);
+    element("data").children(values.iter().map(value))
+}

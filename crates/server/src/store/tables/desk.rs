@@ -1,0 +1,103 @@
+//! The built-in service desk.
+
+/// Customers.
+pub mod customer {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "customer")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        pub name: String,
+        pub email: String,
+        pub company: String,
+    }
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Incidents.
+pub mod incident {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "incident")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        pub customer: i32,
+        pub subject: String,
+        #[sea_orm(column_type = "Text")]
+        pub description: String,
+        pub status: String,
+        pub priority: String,
+        /// What kind of request it is, in the organisation's own words.
+        pub kind: String,
+        pub owner: Option<i32>,
+        pub team: String,
+        /// The service desk that it comes from: empty for the one built in, `api` for another system that made it, else
+        /// a receiver's number.
+        pub desk: String,
+        /// What that desk calls it.
+        pub ticket: String,
+        pub created: i64,
+        pub updated: i64,
+    }
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What happened to an incident.
+pub mod journal {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "journal")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        pub incident: i32,
+        pub at: i64,
+        /// `change`, `note`, `mail` or `remote_support`.
+        pub kind: String,
+        pub author: String,
+        #[sea_orm(column_type = "Text")]
+        pub text: String,
+        /// The session of a `remote_support` entry; what the entry says is read from its timeline.
+        pub session: Option<String>,
+        /// The mail of a `mail` entry.
+        pub mail: Option<i32>,
+    }
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Mails, sent or waiting in the outbox.
+pub mod mail_row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "mail")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        pub incident: i32,
+        pub at: i64,
+        pub sender: String,
+        pub recipient: String,
+        pub subject: String,
+        #[sea_orm(column_type = "Text")]
+        pub text: String,
+        #[sea_orm(column_type = "Text")]
+        pub html: String,
+        /// Handed to a mail server; otherwise it lies in the outbox.
+        pub sent: bool,
+    }
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
