@@ -5,6 +5,7 @@ mod ci;
 mod demo;
 mod setup;
 mod tidy;
+mod windows;
 
 use std::{
     path::{Path, PathBuf},
@@ -40,6 +41,12 @@ enum Task {
         #[arg(long)]
         peers: bool,
     },
+    /// Build the support program for Windows, as customers download it.
+    Windows {
+        /// Build it quickly instead, and run its tests under Wine.
+        #[arg(long)]
+        test: bool,
+    },
     /// Run the browser tests and keep their pictures for the README.
     Screenshots,
     /// Build the console.
@@ -57,6 +64,8 @@ fn main() -> anyhow::Result<()> {
         Task::Types => ci::types(),
         Task::Fuzz { seconds } => ci::fuzz(seconds),
         Task::Bench { peers } => bench::run(peers),
+        Task::Windows { test: false } => windows::ship(),
+        Task::Windows { test: true } => windows::test(),
         Task::Screenshots => ci::screenshots(),
         Task::Console => ci::console(),
         Task::Setup => setup::run(&setup::ALL),

@@ -52,6 +52,19 @@ pub const ALL: [Need; 33] = [
     need("/usr/lib/x86_64-linux-gnu/libxkbcommon-x11.so.0", "libxkbcommon-x11-0", "the support program's keyboard"),
 ];
 
+/// For building the support program for Windows, and for trying it.
+pub const WINDOWS: [Need; 9] = [
+    need("/usr/share/doc/rustc-web", "rustc-web", "the compiler whose std is built for Windows"),
+    need("/usr/share/doc/cargo-web", "cargo-web", "builds with it"),
+    need("/usr/share/doc/rust-web-src", "rust-web-src", "the source of its std"),
+    need("/usr/bin/x86_64-w64-mingw32-gcc-posix", "gcc-mingw-w64-x86-64-posix", "links programs for Windows"),
+    need("/usr/bin/x86_64-w64-mingw32-g++-posix", "g++-mingw-w64-x86-64-posix", "its C++ library"),
+    need("/usr/bin/wine", "wine", "runs programs for Windows"),
+    need("/usr/lib/wine/wine64", "wine64", "runs 64-bit ones"),
+    need("/usr/share/wine/fonts", "fonts-wine", "letters for them"),
+    need("/usr/bin/osslsigncode", "osslsigncode", "signs programs for Windows in tests"),
+];
+
 /// Installs what is missing, saying what and why.
 pub fn run(needs: &[Need]) -> anyhow::Result<()> {
     let missing: Vec<&Need> = needs.iter().filter(|n| !Path::new(n.there).exists()).collect();

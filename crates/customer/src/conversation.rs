@@ -1,6 +1,6 @@
 //! The conversation as the customer reads it: entries of the timeline become lines.
 
-use protocol::{Entry, Event, Participant, ParticipantId, Right, Role, Way};
+use protocol::{Entry, Event, Participant, ParticipantId, Pause, Right, Role, Way};
 
 /// One line; `kind` is `chat` or names what happened, for the windows to say in the customer's language.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,9 @@ pub fn line(entry: &Entry, before: &[Entry], people: &[Participant], me: Partici
             },
             String::new(),
         ),
-        Event::Paused { .. } => plain("paused", String::new()),
+        Event::Paused { why: Pause::Customer, .. } => plain("paused", String::new()),
+        // The customer sees best that the system asks for something.
+        Event::Paused { why: Pause::System, .. } => return None,
         Event::Resumed { .. } => plain("resumed", String::new()),
         Event::Held { .. } => plain("held", String::new()),
         Event::Reopened { by } => plain("reopened", by.name.clone()),

@@ -12,8 +12,8 @@ use std::{
 use anyhow::Context;
 use ed25519_dalek::{Signature, VerifyingKey};
 use protocol::{
-    Client, ClientMessage, Entry, Framed, Hello, MAX_CONTROL_BYTES, Monitor, ParticipantId, Phase, ServerMessage,
-    SessionState,
+    Binding, Client, ClientMessage, Entry, Framed, Hello, MAX_CONTROL_BYTES, Monitor, ParticipantId, Pause, Phase,
+    ServerMessage, SessionState,
 };
 use session::Consent;
 use tokio::sync::mpsc;
@@ -21,7 +21,11 @@ use web_transport_trait::{RecvStream, SendStream, Session};
 
 pub use http::Pass;
 
-use crate::{binding::Binding, jobs::Work, link::reach::Reached, share::Sharer};
+use crate::{
+    jobs::Work,
+    link::reach::Reached,
+    share::{Sharer, Word},
+};
 
 /// What the server signs before the challenge.
 const PURPOSE: &[u8] = b"deskside server identity 1\n";
@@ -160,9 +164,9 @@ async fn come_in(
     say: &mut mpsc::Receiver<Say>,
     notify: &Notify,
 ) -> Option<(String, String)> {
-    let handover = binding.handover.clone().map(|token| Pass::Handover { token });
-    let link = binding.link.clone().map(|token| Pass::Link { token });
-    let key = binding.key.clone().map(|key| Pass::Key { key });
+    let handover = binding.pass.handover.clone().map(|token| Pass::Handover { token });
+    let link = binding.pass.link.clone().map(|token| Pass::Link { token });
+    let key = binding.pass.key.clone().map(|key| Pass::Key { key });
     let mut pass = handover.or(link).or(key);
     loop {
         if let Some(pass) = pass.take() {
@@ -318,8 +322,10 @@ impl Connected<'_> {
                         break;
                     }
                 },
-                Some(trouble) = self.sharer.trouble() => {
-                    sender.write_all(&protocol::encode(&ClientMessage::ShareFailed { trouble })).await?;
+                Some(word) = self.sharer.word() => {
+                    if let Some(message) = self.said_of(word) {
+                        sender.write_all(&protocol::encode(&message)).await?;
+                    }
                 }
             }
         }
@@ -329,6 +335,16 @@ impl Connected<'_> {
         input.abort();
         session.close(0, "done");
         Ok(over)
+    }
+
+    /// How the server is told.
+    fn said_of(&self, word: Word) -> Option<ClientMessage> {
+        match word {
+            Word::Failed(trouble) => Some(ClientMessage::ShareFailed { trouble }),
+            Word::Hidden => Some(ClientMessage::Pause { why: Pause::System }),
+            // A customer who paused meanwhile wishes to stay so.
+            Word::Seen => lock(self.consent).may_view().then_some(ClientMessage::Resume {}),
+        }
     }
 
     /// The monitors, when the screen has another size than when they were read, and others than the server knows.

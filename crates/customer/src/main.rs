@@ -2,7 +2,9 @@
 //!
 //! One file, no installation, no root. It is bound to one server, shows whose it is, and is the last judge of what leaves
 //! this machine: see [`session::Consent`]. The rooms: [`link`] speaks with the server, [`share`] captures and encodes, [`jobs`] does what else is asked,
-//! [`capture`], [`input`] and [`window`] hold what differs between systems, [`ui`] shows.
+//! [`capture`], [`input`], [`window`] and [`machine`] hold what differs between systems, [`ui`] shows.
+
+#![cfg_attr(windows, windows_subsystem = "windows")]
 
 mod binding;
 mod capture;
@@ -10,6 +12,7 @@ mod conversation;
 mod input;
 mod jobs;
 mod link;
+mod machine;
 mod share;
 mod ui;
 mod window;
@@ -42,11 +45,11 @@ fn main() -> anyhow::Result<()> {
     let mut binding = match (bound, options.server) {
         (Some(bound), None) => bound,
         (Some(_), Some(_)) => anyhow::bail!("this program belongs to its server and cannot be pointed at another"),
-        (None, Some(server)) => binding::Binding::unbound(server, options.identity.unwrap_or_default()),
+        (None, Some(server)) => binding::by_hand(server, options.identity.unwrap_or_default()),
         (None, None) => anyhow::bail!("this program is not bound to a server: download it from your support's page"),
     };
     if let Some(key) = options.key {
-        binding.key = Some(key);
+        binding.pass.key = Some(key);
     }
     ui::run(binding, removes_itself)
 }

@@ -26,6 +26,9 @@ const DRAWING: Duration = Duration::from_micros(500);
 /// Sleep at most this long: a bound, not a clock; every reason to wake comes as an event.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether the system still hides the screen.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
 /// The pointer is neither read nor encoded like a picture.
 const NO_TIME: [Duration; 2] = [Duration::ZERO; 2];
 
@@ -62,7 +65,18 @@ pub struct Sharer {
     failed: bool,
     format: screen::Format,
     smooth: bool,
-    troubles: (mpsc::Sender<ShareTrouble>, mpsc::Receiver<ShareTrouble>),
+    words: (mpsc::Sender<Word>, mpsc::Receiver<Word>),
+}
+
+/// What the sharing has to tell of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// It failed, and is over.
+    Failed(ShareTrouble),
+    /// The system hides the screen.
+    Hidden,
+    /// The screen is seen again.
+    Seen,
 }
 
 impl Sharer {
@@ -74,7 +88,7 @@ impl Sharer {
             failed: false,
             format: screen::Format::Gbr,
             smooth: false,
-            troubles: mpsc::channel(4),
+            words: mpsc::channel(4),
         }
     }
 
@@ -96,15 +110,16 @@ impl Sharer {
             Ok(opened) => opened,
             Err(trouble) => {
                 self.failed = true;
-                let _ = self.troubles.0.try_send(trouble);
+                let _ = self.words.0.try_send(Word::Failed(trouble));
                 return;
             }
         };
         let (orders, queue) = sync_channel(256);
-        let (consent, frames, troubles) = (self.consent.clone(), self.frames.clone(), self.troubles.0.clone());
+        let (consent, frames, words) = (self.consent.clone(), self.frames.clone(), self.words.0.clone());
         let work = move || {
-            if let Err(trouble) = Share::new(capture, consent, frames).and_then(|mut share| share.run(&queue)) {
-                let _ = troubles.try_send(trouble);
+            let shared = Share::new(capture, consent, frames, words.clone()).and_then(|mut share| share.run(&queue));
+            if let Err(trouble) = shared {
+                let _ = words.try_send(Word::Failed(trouble));
             }
         };
         let spawned = std::thread::Builder::new().name("share".into()).spawn(work);
@@ -114,7 +129,7 @@ impl Sharer {
                 self.order(Order::Format(self.format));
                 self.order(Order::Smooth(self.smooth));
             }
-            Err(_) => drop(self.troubles.0.try_send(ShareTrouble::Encoder)),
+            Err(_) => drop(self.words.0.try_send(Word::Failed(ShareTrouble::Encoder))),
         }
     }
 
@@ -156,12 +171,14 @@ impl Sharer {
         }
     }
 
-    /// Why sharing failed, when it does.
-    pub async fn trouble(&mut self) -> Option<ShareTrouble> {
-        let trouble = self.troubles.1.recv().await;
-        self.running = None;
-        self.failed = true;
-        trouble
+    /// What there is to tell, when there is.
+    pub async fn word(&mut self) -> Option<Word> {
+        let word = self.words.1.recv().await;
+        if let Some(Word::Failed(_)) = word {
+            self.running = None;
+            self.failed = true;
+        }
+        word
     }
 }
 
@@ -177,6 +194,7 @@ struct Share {
     coder: Coder,
     consent: Arc<Mutex<Consent>>,
     frames: mpsc::Sender<OutFrame>,
+    words: mpsc::Sender<Word>,
     started: Instant,
     /// Nothing may be sent before the first keyframe: it opens the stream.
     opened: bool,
@@ -195,6 +213,7 @@ impl Share {
         mut capture: Box<dyn Capture>,
         consent: Arc<Mutex<Consent>>,
         frames: mpsc::Sender<OutFrame>,
+        words: mpsc::Sender<Word>,
     ) -> Result<Self, ShareTrouble> {
         let (width, height) = capture.size();
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -206,6 +225,7 @@ impl Share {
             coder,
             consent,
             frames,
+            words,
             started: Instant::now(),
             opened: false,
             pointer,
@@ -255,6 +275,12 @@ impl Share {
                 next_frame = next_frame.max(Instant::now() + DRAWING);
             }
             damaged |= news.damaged;
+            if news.hidden {
+                if !self.wait_until_seen(orders)? {
+                    return Ok(());
+                }
+                damaged = true;
+            }
             if let Some((width, height)) = news.size {
                 self.coder.resize(width, height).map_err(encoder_failed)?;
                 self.read_screen()?;
@@ -262,6 +288,21 @@ impl Share {
             self.pointer.pointer_at = news.pointer_at.or(self.pointer.pointer_at);
             self.pointer.pointer_shape = news.pointer_shape.or_else(|| self.pointer.pointer_shape.take());
         }
+    }
+
+    /// Sends nothing while the system hides the screen; says whether the sharing goes on after that.
+    fn wait_until_seen(&mut self, orders: &Receiver<Order>) -> Result<bool, ShareTrouble> {
+        let _ = self.words.try_send(Word::Hidden);
+        while self.capture.wait(LOOK_AGAIN)?.hidden {
+            let stopped = orders.try_iter().any(|order| matches!(order, Order::Stop));
+            if stopped || !lock(&self.consent).may_view() {
+                return Ok(false);
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        let _ = self.words.try_send(Word::Seen);
+        self.coder.want_key();
+        Ok(true)
     }
 
     /// How long nothing can be to do: until the next picture is allowed, or something settles, or news come.

@@ -9,16 +9,16 @@ use std::{
     time::Duration,
 };
 
-use protocol::{ClientMessage, Entry, ParticipantId, Phase, Presence, Role, SessionState};
+use protocol::{Binding, ClientMessage, Entry, ParticipantId, Phase, Presence, Role, SessionState};
 use session::Consent;
 use slint::{ComponentHandle, Model, ModelRc, SharedString, VecModel};
 use tokio::sync::mpsc;
 
 use crate::{
-    binding::Binding,
+    binding::domain,
     conversation,
     link::{self, Notice, Say, lock},
-    window::{Border, Marks},
+    window::{Marks, Overlay},
 };
 
 slint::include_modules!();
@@ -63,7 +63,7 @@ pub fn run(binding: Binding, removes_itself: bool) -> anyhow::Result<()> {
 
 /// The program was one downloaded file, and leaves nothing behind.
 fn remove_this_program() {
-    if let Err(error) = std::env::current_exe().and_then(std::fs::remove_file) {
+    if let Err(error) = crate::machine::remove_own_program() {
         tracing::warn!(%error, "the program could not remove itself");
     }
 }
@@ -77,7 +77,7 @@ struct Desk {
     /// Since when something is allowed.
     allowed_since: Option<String>,
     marks: Marks,
-    border: Option<(u32, (u16, u16), Border)>,
+    border: Option<(u32, (u16, u16), Overlay)>,
     lines: Rc<VecModel<Line>>,
     entries: Vec<Entry>,
     state: Option<SessionState>,
@@ -104,7 +104,7 @@ impl Desk {
         let lines = Rc::new(VecModel::default());
         chat.set_lines(ModelRc::from(lines.clone()));
         chat.set_organisation(binding.organisation.as_str().into());
-        chat.set_domain(binding.domain().into());
+        chat.set_domain(domain(binding).into());
         chat.set_removes_itself(removes_itself);
         let desk = Rc::new(RefCell::new(Self {
             chat,
@@ -396,7 +396,7 @@ fn place<W: ComponentHandle + 'static>(window: slint::Weak<W>, place: Place) {
 /// Opens a web address in the customer's browser.
 fn open_in_browser(address: &str) {
     if conversation::web_address(address) == Some(address)
-        && let Err(error) = std::process::Command::new("xdg-open").arg(address).spawn()
+        && let Err(error) = open::that_detached(address)
     {
         tracing::warn!(%error, "the browser cannot be opened");
     }

@@ -158,6 +158,26 @@ pub struct Monitor {
     pub height: u16,
 }
 
+/// Why there is no picture for a while.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum Pause {
+    /// The customer wishes so.
+    #[default]
+    Customer,
+    /// The customer's system shows something that no other program may see: it asks for a password, or is locked.
+    System,
+}
+
+impl Pause {
+    /// Whether the customer wishes so, which is not written down apart.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    fn is_wished(&self) -> bool {
+        *self == Self::Customer
+    }
+}
+
 /// Which way something was carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
@@ -255,8 +275,12 @@ pub enum Event {
     Denied { by: ParticipantId },
     /// A right ended.
     Withdrawn { right: Right, why: WhyWithdrawn },
-    /// The customer paused the picture; the grants stay.
-    Paused { by: ParticipantId },
+    /// The picture is paused; the grants stay.
+    Paused {
+        by: ParticipantId,
+        #[serde(default, skip_serializing_if = "Pause::is_wished")]
+        why: Pause,
+    },
     /// The picture goes on.
     Resumed { by: ParticipantId },
     /// The first picture of a sharing arrived.

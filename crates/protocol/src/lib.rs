@@ -3,6 +3,7 @@
 //! This crate is pure: it turns values into bytes and bytes into values. It opens no connection, reads no clock and
 //! imports no other crate of Deskside. `docs/protocol.md` describes the same things in prose.
 
+mod binding;
 mod copy;
 mod event;
 mod frame;
@@ -15,10 +16,11 @@ mod message;
 pub mod oracle;
 mod screen;
 
+pub use binding::{Binding, Damaged, MAX_BINDING_BYTES, PROGRAM_HEAD_BYTES, ProgramPass, end_of_program};
 pub use copy::{Copies, MAX_PIECES, PIECE_BYTES, pieces};
 pub use event::{
-    Client, ClipboardKind, Ending, Event, ExpertInvitation, IncidentRef, Monitor, Participant, Presence, Queue, Right,
-    Role, UserRef, Way, WhyWithdrawn,
+    Client, ClipboardKind, Ending, Event, ExpertInvitation, IncidentRef, Monitor, Participant, Pause, Presence, Queue,
+    Right, Role, UserRef, Way, WhyWithdrawn,
 };
 pub use frame::{FrameError, Framed, decode, encode};
 pub use id::{BadId, ParticipantId, SessionId, Timestamp};
@@ -37,4 +39,4 @@ pub use screen::{FrameKind, HEADER_BYTES, Header, HeaderError, MAX_REGIONS, Poin
 
 /// The version of everything in this crate. Both ends must speak the same one; it grows with every change that an
 /// older end could not read.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;

@@ -5,7 +5,7 @@ use ts_rs::TS;
 
 use crate::{
     Client, Ending, Event, ExpertInvitation, IncidentRef, MAX_CHAT_CHARS, Mark, Monitor, Participant, ParticipantId,
-    Queue, Right, SessionId, Timestamp, UserRef,
+    Pause, Queue, Right, SessionId, Timestamp, UserRef,
 };
 
 /// The first message on a connection. Nothing is read after a hello that is not admitted.
@@ -57,7 +57,10 @@ pub enum ClientMessage {
     /// Customer: take a right back. Technician: give it back.
     Withdraw { right: Right },
     /// Customer: stop the picture for a while.
-    Pause {},
+    Pause {
+        #[serde(default)]
+        why: Pause,
+    },
     /// Customer: let the picture go on.
     Resume {},
     /// Customer: end the session.
@@ -229,8 +232,8 @@ pub struct SessionState {
     pub control: Option<ParticipantId>,
     /// Who would like to hold the control.
     pub control_wanted: Vec<ParticipantId>,
-    /// The customer has paused the picture.
-    pub paused: bool,
+    /// Why there is no picture for a while, if so.
+    pub paused: Option<Pause>,
     /// The size of the shared screen while there is a picture.
     pub screen: Option<(u16, u16)>,
     /// The monitors that the shared screen consists of, as far as they are known.

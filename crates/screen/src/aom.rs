@@ -164,9 +164,11 @@ impl Encoder for Aom {
             }
             None => image(picture),
         };
-        let flags = if request.key { ffi::AOM_EFLAG_FORCE_KF } else { 0 };
+        // A C `long`, which is narrower on Windows.
+        const KEY: std::ffi::c_long = ffi::AOM_EFLAG_FORCE_KF as std::ffi::c_long;
+        let flags = if request.key { KEY } else { 0 };
         // SAFETY: the image's planes belong to `picture`, which outlives the call; with no lag libaom keeps no pointer.
-        let result = unsafe { ffi::aom_codec_encode(&mut *self.context, &image, time.cast_signed(), 1, flags.into()) };
+        let result = unsafe { ffi::aom_codec_encode(&mut *self.context, &image, time.cast_signed(), 1, flags) };
         self.checked(result)?;
         let mut data = Vec::new();
         let mut iterator = ptr::null();

@@ -19,6 +19,7 @@ use crate::{
     mail::Mailer,
     outbox::Outbox,
     playback::Playback,
+    programs::Programs,
     sign_in::{OpenId, directory::Directory, oidc::Journeys},
     throttle::Throttle,
     vault::Vault,
@@ -57,8 +58,7 @@ pub struct App {
     pub playback: Playback,
     /// When each technician was heard of for the last time.
     pub seen: Mutex<std::collections::HashMap<i32, Timestamp>>,
-    /// The support program's bytes, read once.
-    pub program: tokio::sync::OnceCell<bytes::Bytes>,
+    pub programs: Programs,
 }
 
 /// Shared by reference.

@@ -6,6 +6,8 @@ use anyhow::Context;
 use clap::Parser;
 use serde::Deserialize;
 
+use crate::programs::System;
+
 /// Deskside's server: remote support in one program, on one port.
 ///
 /// Without any option it listens on http://localhost:8470, keeps everything in ./deskside-data and prints a one-time
@@ -73,6 +75,9 @@ struct Given {
     /// The support program for Linux x86-64 that customers download. [default: deskside-support beside this program]
     #[arg(long, env = "DESKSIDE_SUPPORT_PROGRAM", value_name = "FILE")]
     support_program: Option<PathBuf>,
+    /// The support program for Windows x86-64 that customers download. [default: deskside-support.exe beside this program]
+    #[arg(long, env = "DESKSIDE_SUPPORT_PROGRAM_WINDOWS", value_name = "FILE")]
+    support_program_windows: Option<PathBuf>,
     /// How many seconds somebody whose connection broke may take to come back. [default: 120]
     #[arg(long, env = "DESKSIDE_GRACE_SECONDS", value_name = "SECONDS")]
     grace_seconds: Option<u64>,
@@ -98,7 +103,7 @@ pub struct Config {
     pub smtp_ca: Option<PathBuf>,
     pub mail_from: String,
     pub trusted_proxies: Vec<IpAddr>,
-    pub support_program: Option<PathBuf>,
+    pub support_programs: [(System, PathBuf); 2],
     pub grace_ms: u64,
     pub hold_ms: u64,
     pub disk_floor_bytes: u64,
@@ -136,8 +141,9 @@ impl Config {
                 .is_some_and(|(s, host)| (s == "http" || s == "https") && !host.is_empty() && !host.contains('/')),
             "public_url must look like https://support.example.org, with no path: {public_url}"
         );
-        let beside = || Some(std::env::current_exe().ok()?.with_file_name("deskside-support"));
-        let support_program = given.support_program.or(file.support_program).or_else(beside);
+        let beside = |name| std::env::current_exe().unwrap_or_default().with_file_name(name);
+        let linux = given.support_program.or(file.support_program);
+        let windows = given.support_program_windows.or(file.support_program_windows);
         const DAY: u64 = 24 * 60 * 60 * 1_000;
         Ok(Self {
             listen,
@@ -148,7 +154,10 @@ impl Config {
             smtp_ca: given.smtp_ca.or(file.smtp_ca),
             mail_from: given.mail_from.or(file.mail_from).unwrap_or("Deskside <support@localhost>".into()),
             trusted_proxies: given.trusted_proxies.or(file.trusted_proxies).unwrap_or_default(),
-            support_program: support_program.filter(|path| path.is_file()),
+            support_programs: [
+                (System::Linux, linux.unwrap_or_else(|| beside("deskside-support"))),
+                (System::Windows, windows.unwrap_or_else(|| beside("deskside-support.exe"))),
+            ],
             grace_ms: given.grace_seconds.or(file.grace_seconds).unwrap_or(120) * 1_000,
             hold_ms: given.hold_days.or(file.hold_days).unwrap_or(7) * DAY,
             disk_floor_bytes: given.disk_floor_mib.or(file.disk_floor_mib).unwrap_or(512) * 1024 * 1024,

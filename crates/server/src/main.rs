@@ -17,6 +17,7 @@ mod outbox;
 mod outside;
 mod paths;
 mod playback;
+mod programs;
 mod quic;
 mod secret;
 mod serve;

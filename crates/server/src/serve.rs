@@ -21,6 +21,7 @@ use crate::{
     outbox::{self, Outbox},
     paths,
     playback::Playback,
+    programs::Programs,
     quic, secret,
     sign_in::oidc::Journeys,
     staff, store,
@@ -82,7 +83,7 @@ pub async fn open(config: Config) -> anyhow::Result<Shared> {
         key_guesses: Throttle::per_minute(30, 30, 300),
         password_guesses: Throttle::per_minute(60, 10, 300),
         seen: std::sync::Mutex::default(),
-        program: tokio::sync::OnceCell::new(),
+        programs: Programs::at(config.support_programs.clone()),
         setup: Mutex::new((users == 0).then(secret::token)),
         config,
         db,
@@ -100,7 +101,7 @@ async fn announce(app: Shared, handle: axum_server::Handle<SocketAddr>) {
     if let Some(token) = setup {
         println!("Set up the first administrator (this link works once):\n  {}/setup#{token}", app.config.public_url);
     }
-    if app.config.support_program.is_none() {
+    if app.programs.systems().is_empty() {
         println!("There is no support program to download: see --support-program");
     }
 }

@@ -323,7 +323,7 @@ async fn read_control<R: RecvStream>(
             ClientMessage::Dismiss { who } => Command::Dismiss { who },
             ClientMessage::Answer { rights } => Command::Answer { rights },
             ClientMessage::Withdraw { right } => Command::Withdraw { right },
-            ClientMessage::Pause {} => Command::Pause,
+            ClientMessage::Pause { why } => Command::Pause(why),
             ClientMessage::Resume {} => Command::Resume,
             ClientMessage::Leave {} => Command::Leave,
             ClientMessage::Hold {} => Command::Hold,

@@ -1,6 +1,6 @@
 //! What somebody wishes. Whether it happens is for `decide`.
 
-use protocol::{Client, Event, IncidentRef, Monitor, ParticipantId, Queue, Right, Role, ShareTrouble, UserRef};
+use protocol::{Client, Event, IncidentRef, Monitor, ParticipantId, Pause, Queue, Right, Role, ShareTrouble, UserRef};
 
 /// Who wishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub enum Command {
     /// End a right.
     Withdraw { right: Right },
     /// Stop the picture for a while.
-    Pause,
+    Pause(Pause),
     /// Let the picture go on.
     Resume,
     /// A picture of this size came from the customer.
@@ -109,7 +109,7 @@ impl Command {
             Self::Ask { .. } => "ask",
             Self::Answer { .. } => "answer",
             Self::Withdraw { .. } => "withdraw",
-            Self::Pause => "pause",
+            Self::Pause(_) => "pause",
             Self::Resume => "resume",
             Self::Picture { .. } => "picture",
             Self::Monitors { .. } => "monitors",

@@ -131,7 +131,7 @@ mod tests {
             participants: vec![],
             grants: grants.to_vec(),
             asked: vec![],
-            paused: false,
+            paused: None,
             screen: None,
             monitors: vec![],
             recorded: true,

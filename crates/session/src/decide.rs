@@ -3,8 +3,8 @@
 pub(crate) mod people;
 
 use protocol::{
-    Client, ClientMessage, Ending, Event, MAX_CHAT_CHARS, MAX_NOTE_CHARS, Participant, ParticipantId, Permit, Phase,
-    Presence, Queue, RefusalReason as Refusal, Right, Role, ShareTrouble, Timestamp, UserRef, WhyWithdrawn,
+    Client, ClientMessage, Ending, Event, MAX_CHAT_CHARS, MAX_NOTE_CHARS, Participant, ParticipantId, Pause, Permit,
+    Phase, Presence, Queue, RefusalReason as Refusal, Right, Role, ShareTrouble, Timestamp, UserRef, WhyWithdrawn,
 };
 
 use crate::{Actor, Command, Session, Unrecorded};
@@ -68,13 +68,13 @@ impl Session {
             Command::Ask { rights } => self.ask(by, rights),
             Command::Answer { rights } => self.answer(by, &rights),
             Command::Withdraw { right } => self.withdraw(by, right),
-            Command::Pause => match (self.as_customer(by)?, self.paused) {
-                (_, true) => Err(Refusal::Already),
-                (by, false) => self.granted(Right::View).map(|()| vec![Event::Paused { by }]),
+            Command::Pause(why) => match (self.as_customer(by)?, self.paused) {
+                (_, Some(_)) => Err(Refusal::Already),
+                (by, None) => self.granted(Right::View).map(|()| vec![Event::Paused { by, why }]),
             },
             Command::Resume => match (self.as_customer(by)?, self.paused) {
-                (_, false) => Err(Refusal::Already),
-                (by, true) => Ok(vec![Event::Resumed { by }]),
+                (_, None) => Err(Refusal::Already),
+                (by, Some(_)) => Ok(vec![Event::Resumed { by }]),
             },
             Command::Picture { width, height } => self.picture(by, width, height),
             Command::Monitors { monitors } => {
@@ -162,7 +162,7 @@ impl Session {
             Some(Role::Customer) => vec![
                 Command::Chat { text: "…".into(), nonce: 0 },
                 Command::Answer { rights: vec![Right::View] },
-                Command::Pause,
+                Command::Pause(Pause::Customer),
                 Command::Resume,
                 Command::Withdraw { right: Right::Control },
                 Command::Leave,

@@ -3,7 +3,7 @@
 //! While a screen is shown, video and session run alike. While none is (before the first sharing, paused, stopped, on
 //! hold over the weekend), the video stands still for [`GAP_MS`] at most.
 
-use protocol::{Entry, Event, ParticipantId, Role, Timestamp};
+use protocol::{Entry, Event, ParticipantId, Pause, Role, Timestamp};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -17,6 +17,8 @@ pub const GAP_MS: u64 = 3_000;
 pub enum Break {
     /// The customer paused the screen.
     Paused,
+    /// The customer's system hid it.
+    Hidden,
     /// The sharing was stopped, or the customer's connection was lost.
     Stopped,
 }
@@ -63,9 +65,10 @@ impl Film {
                     since = Some(*at);
                     paused = false;
                 }
-                Event::Paused { .. } if since.is_some() => {
+                Event::Paused { why, .. } if since.is_some() => {
                     paused = true;
-                    film.add(since.take(), *at, Break::Paused);
+                    let end = if *why == Pause::System { Break::Hidden } else { Break::Paused };
+                    film.add(since.take(), *at, end);
                 }
                 Event::SharingStopped {} | Event::SharingFailed { .. } | Event::Held { .. } | Event::Ended { .. } => {
                     paused = false;

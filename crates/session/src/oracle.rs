@@ -17,7 +17,7 @@ pub fn check(session: &Session) {
         assert!(session.grants.contains(&Right::View), "control without view: {session:?}");
     }
     if session.may_view() {
-        assert!(session.grants.contains(&Right::View) && !session.paused && active, "a view nobody granted");
+        assert!(session.grants.contains(&Right::View) && session.paused.is_none() && active, "a view nobody granted");
     }
     for p in session.participants() {
         if session.may_control(p.id) {

@@ -1,7 +1,7 @@
 //! What people read of a timeline: the transcript and the journal's history.
 
 use protocol::{
-    Client, ClipboardKind, Ending, Entry, Event, ParticipantId, Queue, Right, Role, Timestamp, Way, WhyWithdrawn,
+    Client, ClipboardKind, Ending, Entry, Event, ParticipantId, Pause, Queue, Right, Role, Timestamp, Way, WhyWithdrawn,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -142,7 +142,10 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
             };
             format!("The permission for {right} ended: {why}")
         }
-        Event::Paused { by } => format!("{} has paused the screen", name(by)),
+        Event::Paused { by, why: Pause::Customer } => format!("{} has paused the screen", name(by)),
+        Event::Paused { why: Pause::System, .. } => {
+            "The system hides the screen: it asks for a password, or is locked".into()
+        }
         Event::Resumed { by } => format!("{} shows the screen again", name(by)),
         Event::SharingStarted { recorded: true, .. } => "The screen is shared and recorded".into(),
         Event::SharingStarted { recorded: false, .. } => "The screen is shared".into(),

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use protocol::{
-    Event, ExpertInvitation, IncidentRef, Monitor, Participant, ParticipantId, Phase, Presence, Queue, Right, Role,
-    SessionId, SessionState, Timestamp, UserRef,
+    Event, ExpertInvitation, IncidentRef, Monitor, Participant, ParticipantId, Pause, Phase, Presence, Queue, Right,
+    Role, SessionId, SessionState, Timestamp, UserRef,
 };
 
 use crate::{Policy, Unrecorded, permission};
@@ -41,7 +41,7 @@ pub struct Session {
     pub(crate) stored: bool,
     /// Since when the recording cannot go on.
     pub(crate) unrecorded_since: Option<Timestamp>,
-    pub(crate) paused: bool,
+    pub(crate) paused: Option<Pause>,
     pub(crate) screen: Option<(u16, u16)>,
     pub(crate) monitors: Vec<Monitor>,
     pub(crate) key_until: Option<Timestamp>,
@@ -75,7 +75,7 @@ impl Session {
             rated: false,
             stored: false,
             unrecorded_since: None,
-            paused: false,
+            paused: None,
             screen: None,
             monitors: Vec::new(),
             key_until: None,
@@ -169,7 +169,7 @@ impl Session {
                 }
                 self.asked.clear();
                 self.grants.clone_from(rights);
-                self.paused = false;
+                self.paused = None;
             }
             Event::Denied { .. } => self.asked.clear(),
             Event::Withdrawn { right, .. } => {
@@ -179,11 +179,11 @@ impl Session {
                     self.control_wanted.clear();
                 }
                 if *right == Right::View {
-                    self.paused = false;
+                    self.paused = None;
                 }
             }
-            Event::Paused { .. } => self.paused = true,
-            Event::Resumed { .. } => self.paused = false,
+            Event::Paused { why, .. } => self.paused = Some(*why),
+            Event::Resumed { .. } => self.paused = None,
             Event::SharingStarted { width, height, recorded } => {
                 self.screen = Some((*width, *height));
                 if *recorded {
@@ -348,7 +348,7 @@ impl Session {
 
     /// Whether pictures may flow from the customer to the technicians now.
     pub fn may_view(&self) -> bool {
-        self.phase == Phase::Active && !self.paused && self.effective(Right::View, Role::Technician)
+        self.phase == Phase::Active && self.paused.is_none() && self.effective(Right::View, Role::Technician)
     }
 
     /// Whether this participant's input may reach the customer's desktop now.

@@ -211,7 +211,7 @@ impl World {
             6 => {
                 self.ledger.paused = !self.ledger.paused;
                 self.consent.pause(self.ledger.paused);
-                let wish = if self.ledger.paused { Command::Pause } else { Command::Resume };
+                let wish = if self.ledger.paused { Command::Pause(protocol::Pause::Customer) } else { Command::Resume };
                 self.customer_wishes(wish);
             }
             7 => self.cut(),

@@ -88,6 +88,8 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
       return happened(why[event.why] ? `${what} (${why[event.why]})` : what, 'notable');
     }
     case 'paused':
+      if (event.why === 'system')
+        return happened('The system hides the screen: it asks for a password, or is locked', 'notable');
       return happened(customer ? 'You paused the screen' : `${name(event.by)} has paused the screen`, 'notable');
     case 'resumed':
       return happened(customer ? 'The screen is visible again' : `${name(event.by)} shows the screen again`, 'notable');

@@ -1,5 +1,7 @@
 //! Seeing the screen: one small trait, one file a system.
 
+#[cfg(windows)]
+mod win32;
 #[cfg(target_os = "linux")]
 mod x11;
 
@@ -19,6 +21,8 @@ pub struct News {
     pub pointer_at: Option<(u16, u16)>,
     /// The pointer looks like this now.
     pub pointer_shape: Option<PointerShape>,
+    /// The system shows something now that no other program may see.
+    pub hidden: bool,
 }
 
 /// A screen that can be watched without asking it again and again.
@@ -32,30 +36,38 @@ pub trait Capture: Send {
     /// Gives every rectangle that changed since the last call to `take`, as BGRX bytes.
     fn changes(&mut self, take: &mut dyn FnMut(Rect, &[u8])) -> Result<(), ShareTrouble>;
 
-    /// Marks the whole screen as changed.
-    fn refresh(&mut self);
-
     /// Where the pointer is and what it looks like, for a viewer that has seen neither.
     fn pointer(&mut self) -> Result<News, ShareTrouble>;
 }
 
-/// Ends a [`Capture::wait`] from another thread.
-#[derive(Debug)]
-pub struct Waker(std::os::unix::net::UnixStream);
+/// Ends a [`Capture::wait`] from another thread. A waker whose capture is gone does nothing.
+pub struct Waker(Box<dyn Fn() + Send>);
 
 impl Waker {
-    /// Wakes. A waker whose capture is gone does nothing.
+    /// Wakes.
     pub fn wake(&self) {
-        use std::io::Write;
-        let _ = (&self.0).write(&[1]);
+        (self.0)();
     }
 }
 
 /// The screen of this machine.
 #[cfg(target_os = "linux")]
 pub fn open() -> Result<(Box<dyn Capture>, Waker), ShareTrouble> {
-    let (near, far) = std::os::unix::net::UnixStream::pair().map_err(|_| ShareTrouble::NoScreen)?;
+    use std::{io::Write, os::unix::net::UnixStream};
+
+    let (near, far) = UnixStream::pair().map_err(|_| ShareTrouble::NoScreen)?;
     near.set_nonblocking(true).map_err(|_| ShareTrouble::NoScreen)?;
     far.set_nonblocking(true).map_err(|_| ShareTrouble::NoScreen)?;
-    Ok((Box::new(x11::X11::open(near)?), Waker(far)))
+    let wake = move || {
+        let _ = (&far).write(&[1]);
+    };
+    Ok((Box::new(x11::X11::open(near)?), Waker(Box::new(wake))))
+}
+
+/// The screen of this machine.
+#[cfg(windows)]
+pub fn open() -> Result<(Box<dyn Capture>, Waker), ShareTrouble> {
+    let screen = win32::Watched::open()?;
+    let wake = screen.waker();
+    Ok((Box::new(screen), Waker(Box::new(wake))))
 }

@@ -163,7 +163,7 @@ impl X11 {
                     let _ = self.x.shm_detach(old.segment);
                 }
                 self.memory = self.share_memory();
-                self.refresh();
+                (self.all, self.damaged) = (true, true);
                 news.damaged = true;
                 news.size = Some(self.size);
             }
@@ -243,11 +243,6 @@ impl Capture for X11 {
             self.read(rect, take)?;
         }
         Ok(())
-    }
-
-    fn refresh(&mut self) {
-        self.all = true;
-        self.damaged = true;
     }
 
     fn pointer(&mut self) -> Result<News, ShareTrouble> {

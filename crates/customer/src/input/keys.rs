@@ -1,7 +1,7 @@
-//! Names of keys: `KeyboardEvent.code` and `.key` (W3C UI Events) to X keycodes and keysyms.
+//! Names of keys: `KeyboardEvent.code` and `.key` (W3C UI Events) to numbers that systems know.
 
-/// The X keycode of a physical key: the evdev code (linux/input-event-codes.h) plus 8.
-pub fn keycode(code: &str) -> Option<u8> {
+/// The evdev code of a physical key (linux/input-event-codes.h).
+pub fn evdev(code: &str) -> Option<u8> {
     const ROWS: [(u8, &[&str]); 4] = [
         (
             1,
@@ -119,10 +119,53 @@ pub fn keycode(code: &str) -> Option<u8> {
     let in_row = |(first, names): &(u8, &[&str])| {
         names.iter().position(|n| *n == code).and_then(|i| first.checked_add(u8::try_from(i).ok()?))
     };
-    single.or_else(|| ROWS.iter().find_map(in_row)).map(|evdev| evdev + 8)
+    single.or_else(|| ROWS.iter().find_map(in_row))
+}
+
+/// The X keycode of a physical key: the evdev code plus 8.
+#[cfg(target_os = "linux")]
+pub fn keycode(code: &str) -> Option<u8> {
+    evdev(code).map(|evdev| evdev + 8)
+}
+
+/// The scan code of a physical key, and whether it has the prefix E0. (Set 1 of the PC keyboard, as Windows uses it.)
+/// evdev took over its numbers, but for the keys with a prefix.
+#[cfg(any(windows, test))]
+pub fn scancode(code: &str) -> Option<(u16, bool)> {
+    const PREFIXED: [(u8, u16); 18] = [
+        (96, 0x1C),
+        (97, 0x1D),
+        (98, 0x35),
+        (99, 0x37),
+        (100, 0x38),
+        (102, 0x47),
+        (103, 0x48),
+        (104, 0x49),
+        (105, 0x4B),
+        (106, 0x4D),
+        (107, 0x4F),
+        (108, 0x50),
+        (109, 0x51),
+        (110, 0x52),
+        (111, 0x53),
+        (125, 0x5B),
+        (126, 0x5C),
+        (127, 0x5D),
+    ];
+    let evdev = evdev(code)?;
+    let prefixed = PREFIXED.iter().find(|(number, _)| *number == evdev);
+    match (evdev, prefixed) {
+        (_, Some((_, scan))) => Some((*scan, true)),
+        (89, _) => Some((0x73, false)),
+        (69, _) => Some((0x45, true)),
+        (119, _) => Some((0x45, false)),
+        (1..=88, _) => Some((u16::from(evdev), false)),
+        _ => None,
+    }
 }
 
 /// The keysym of a character (X Window System Protocol, appendix A): Latin-1 as it is, others by the Unicode rule.
+#[cfg(target_os = "linux")]
 pub fn keysym(c: char) -> u32 {
     match u32::from(c) {
         0x0A | 0x0D => 0xFF0D,
@@ -143,6 +186,28 @@ pub fn character(key: &str) -> Option<char> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn physical_keys_have_scan_codes() {
+        let table = [
+            ("Escape", (0x01, false)),
+            ("KeyA", (0x1E, false)),
+            ("F12", (0x58, false)),
+            ("NumLock", (0x45, true)),
+            ("Pause", (0x45, false)),
+            ("ArrowLeft", (0x4B, true)),
+            ("Numpad4", (0x4B, false)),
+            ("Delete", (0x53, true)),
+            ("AltRight", (0x38, true)),
+            ("MetaLeft", (0x5B, true)),
+            ("IntlRo", (0x73, false)),
+        ];
+        for (code, expected) in table {
+            assert_eq!(scancode(code), Some(expected), "{code}");
+        }
+        assert_eq!(scancode("LaunchMissiles"), None);
+    }
+
+    #[cfg(target_os = "linux")]
     #[test]
     fn physical_keys_have_the_codes_of_evdev_plus_8() {
         let table = [
@@ -165,6 +230,7 @@ mod tests {
         assert_eq!(keycode("LaunchMissiles"), None);
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn characters_become_keysyms() {
         let table = [('a', 0x61), ('ü', 0xFC), ('€', 0x0100_20AC), ('你', 0x0100_4F60), ('\n', 0xFF0D)];

@@ -1,7 +1,8 @@
 //! The technician's hand on this machine: one small trait, one file a system.
 
-#[cfg(target_os = "linux")]
 mod keys;
+#[cfg(windows)]
+mod win32;
 #[cfg(target_os = "linux")]
 mod x11;
 
@@ -65,6 +66,11 @@ fn run(consent: &Mutex<Consent>, mut queue: mpsc::Receiver<Input>) {
     if let Some(inject) = &mut inject {
         inject.release_all();
     }
+}
+
+#[cfg(windows)]
+fn open() -> Option<Box<dyn Inject>> {
+    Some(Box::new(win32::Win32::default()))
 }
 
 #[cfg(target_os = "linux")]

@@ -6,18 +6,17 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-use protocol::{Fault, Folder, Item, Kind, MAX_FOLDER_ITEMS, name_fits};
+use protocol::{Fault, Folder, Item, Kind, MAX_FOLDER_ITEMS};
 
 use super::fault;
+use crate::machine::{self, name_fits};
 
 /// Folders that most homes have; those that are there are offered as places to start from.
 const CUSTOMARY: [&str; 6] = ["Desktop", "Documents", "Downloads", "Pictures", "Schreibtisch", "Dokumente"];
-/// Where systems put disks that come and go.
-const DISKS: [&str; 2] = ["/media", "/mnt"];
 
 /// The home folder of the customer's user.
 pub fn home() -> PathBuf {
-    std::env::home_dir().filter(|h| h.is_dir()).unwrap_or_else(|| PathBuf::from("/"))
+    std::env::home_dir().filter(|h| h.is_dir()).unwrap_or_else(machine::top)
 }
 
 /// What is in a folder; an empty path is the home folder.
@@ -41,7 +40,7 @@ pub fn list(path: &str) -> Result<Folder, Fault> {
         separator: std::path::MAIN_SEPARATOR_STR.into(),
         items,
         left_out,
-        free: free(&path),
+        free: machine::free(&path),
         path: path.to_str().ok_or(Fault::BadName)?.to_owned(),
     })
 }
@@ -67,14 +66,8 @@ fn item(entry: &fs::DirEntry) -> Option<Item> {
 fn places() -> Vec<String> {
     let home = home();
     let customary = CUSTOMARY.iter().map(|name| home.join(name));
-    let disks = DISKS.iter().flat_map(|d| fs::read_dir(d).into_iter().flatten().flatten()).map(|e| e.path());
-    let all = [home.clone()].into_iter().chain(customary).chain([PathBuf::from("/")]).chain(disks);
+    let all = [home.clone()].into_iter().chain(customary).chain(machine::disks());
     all.filter(|p| p.is_dir()).filter_map(|p| p.to_str().map(str::to_owned)).take(32).collect()
-}
-
-/// How many bytes the customer's user may still write there.
-pub fn free(path: &Path) -> u64 {
-    rustix::fs::statvfs(path).map_or(0, |s| s.f_bavail.saturating_mul(s.f_frsize))
 }
 
 /// A path as the console says it: whole, from the top.

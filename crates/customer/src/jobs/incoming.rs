@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use protocol::{Answer, Fault, Right, name_fits};
+use protocol::{Answer, Fault, Right};
 use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream};
 
@@ -17,7 +17,10 @@ use super::{
     Done, FileQuestion, Line, PIECES, Work, fault, folders,
     sums::{Sums, hex},
 };
-use crate::link::lock;
+use crate::{
+    link::lock,
+    machine::{self, name_fits},
+};
 
 /// A file that comes, as the job says it.
 pub struct Brought {
@@ -140,7 +143,7 @@ impl Transfers {
             return Err(Fault::BadName);
         }
         let folder = folders::absolute(folder)?;
-        if folders::free(&folder) < size {
+        if machine::free(&folder) < size {
             return Err(Fault::Full);
         }
         let temporary = folder.join(format!(".deskside-{transfer:x}.part"));

@@ -7,13 +7,16 @@ use std::{
 
 use anyhow::Context;
 use bytes::Bytes;
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use portable_pty::{PtySize, native_pty_system};
 use protocol::{Answer, Fault, Right, ShellInput};
 use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream};
 
 use super::{Done, Line, Work, folders};
-use crate::link::{broken, next};
+use crate::{
+    link::{broken, next},
+    machine,
+};
 
 /// How often it is looked whether the customer still allows it.
 const LOOK: Duration = Duration::from_millis(200);
@@ -72,8 +75,7 @@ struct Terminal {
 impl Terminal {
     fn open(size: PtySize) -> anyhow::Result<Self> {
         let pair = native_pty_system().openpty(size).context("no terminal")?;
-        let mut shell = CommandBuilder::new_default_prog();
-        shell.env("TERM", "xterm-256color");
+        let mut shell = machine::shell();
         shell.cwd(folders::home());
         let child = pair.slave.spawn_command(shell).context("no shell")?;
         drop(pair.slave);

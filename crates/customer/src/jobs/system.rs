@@ -1,19 +1,12 @@
 //! What this computer is, and what runs on it.
 
-use std::process::{Command, Stdio};
-
-use protocol::{Disk, Fault, Log, Network, Process, Service, SystemInfo};
-use serde::Deserialize;
+use protocol::{Disk, Fault, Network, Process, SystemInfo};
 use sysinfo::{Disks, Networks, Pid, Signal, System, Users};
+
+use crate::machine::{self, cut};
 
 /// So many processes, the ones that use most first.
 const MOST_PROCESSES: usize = 2_000;
-/// So many lines of the log, and so long ones.
-const LOG_LINES: usize = 200;
-const LOG_LINE_CHARS: usize = 400;
-/// Logs that older systems keep as text.
-const LOG_FILES: [&str; 2] = ["/var/log/syslog", "/var/log/messages"];
-
 /// Reads everything that the system tells.
 pub fn read() -> Result<SystemInfo, Fault> {
     let mut system = System::new_all().map_err(other)?;
@@ -37,8 +30,8 @@ pub fn read() -> Result<SystemInfo, Fault> {
         disks: disks(),
         networks: networks(),
         processes: processes(&system),
-        services: services(),
-        log: log(),
+        services: machine::services(),
+        log: machine::log(),
     })
 }
 
@@ -100,52 +93,6 @@ fn processes(system: &System) -> Vec<Process> {
     all
 }
 
-fn cut(text: &str) -> String {
-    text.chars().take(LOG_LINE_CHARS).collect()
-}
-
-/// What a program says, if there is one by that name and it succeeds.
-fn said(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// A unit as `systemctl --output=json` tells it.
-#[derive(Deserialize)]
-struct Unit {
-    unit: String,
-    active: String,
-    sub: String,
-    description: String,
-}
-
-fn services() -> Option<Vec<Service>> {
-    let list = said("systemctl", &["list-units", "--type=service", "--all", "--no-pager", "--output=json"])?;
-    let units: Vec<Unit> = serde_json::from_str(&list).ok()?;
-    let service = |u: Unit| Service {
-        name: u.unit.trim_end_matches(".service").to_owned(),
-        state: format!("{} ({})", u.active, u.sub),
-        description: u.description,
-    };
-    Some(units.into_iter().map(service).collect())
-}
-
-fn log() -> Option<Log> {
-    let lines = LOG_LINES.to_string();
-    let journal = || {
-        let text = said("journalctl", &["--no-pager", "--quiet", "--output=short-iso", "-n", &lines])?;
-        (!text.trim().is_empty()).then_some(("systemd journal".to_owned(), text))
-    };
-    let file = || {
-        LOG_FILES.iter().find_map(|path| {
-            let text = said("tail", &["-n", &lines, path])?;
-            Some(((*path).to_owned(), text))
-        })
-    };
-    let (source, text) = journal().or_else(file)?;
-    Some(Log { source, lines: text.lines().map(cut).collect() })
-}
-
 /// Asks a process to end, if it still has the name that the technician saw.
 pub fn end_process(pid: u32, name: &str) -> Result<(), Fault> {
     let system = System::new_all().map_err(other)?;
@@ -159,6 +106,8 @@ pub fn end_process(pid: u32, name: &str) -> Result<(), Fault> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     #[test]

@@ -4,6 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use web_transport_quinn::quinn;
 
@@ -66,16 +71,38 @@ pub async fn reach(server: &str) -> anyhow::Result<Reached> {
 }
 
 async fn socket(server: &str) -> anyhow::Result<qmux::Session> {
+    let url = url::Url::parse(server)?.join("/wire")?;
+    let (host, port) = place(&url)?;
+    let addresses: Vec<_> = tokio::net::lookup_host((host.as_str(), port)).await?.take(MOST_ADDRESSES).collect();
+    let plain = TcpStream::connect(addresses.as_slice()).await?;
+    // A key release would wait for the acknowledgement of its press.
+    plain.set_nodelay(true)?;
+    if url.scheme() == "https" {
+        let tls = rustls::ClientConfig::builder().with_platform_verifier()?.with_no_client_auth();
+        let secured = TlsConnector::from(Arc::new(tls)).connect(host.try_into()?, plain).await?;
+        upgrade(server, secured).await
+    } else {
+        upgrade(server, plain).await
+    }
+}
+
+async fn upgrade<S>(server: &str, stream: S) -> anyhow::Result<qmux::Session>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let mut request = (server.replacen("http", "ws", 1) + "/wire").into_client_request()?;
     request.headers_mut().insert("sec-websocket-protocol", "qmux-02.deskside".parse()?);
-    let tls = rustls::ClientConfig::builder().with_platform_verifier()?.with_no_client_auth();
-    let connector = Some(tokio_tungstenite::Connector::Rustls(Arc::new(tls)));
-    // Without Nagle's algorithm: a key release would wait for the acknowledgement of its press.
-    let (socket, answer) = tokio_tungstenite::connect_async_tls_with_config(request, None, true, connector).await?;
+    let (socket, answer) = tokio_tungstenite::client_async(request, stream).await?;
     let protocol = answer.headers().get("sec-websocket-protocol").and_then(|p| p.to_str().ok());
     let protocol = protocol.context("the server does not speak the deskside protocol")?.to_owned();
     let keep_alive = qmux::ws::KeepAlive::new(ALIVE, DEAD);
     Ok(qmux::ws::Upgraded::new(socket).with_alpn(&protocol).with_keep_alive(keep_alive).connect())
+}
+
+/// The host without the brackets of an IPv6 address, and the port.
+fn place(url: &url::Url) -> anyhow::Result<(String, u16)> {
+    let host = url.host_str().context("no host")?.trim_matches(['[', ']']).to_owned();
+    Ok((host, url.port_or_known_default().unwrap_or(443)))
 }
 
 async fn quic(server: &str) -> anyhow::Result<web_transport_quinn::Session> {
@@ -89,16 +116,16 @@ async fn quic(server: &str) -> anyhow::Result<web_transport_quinn::Session> {
     config.transport_config(Arc::new(transport()?));
     let endpoint =
         quinn::Endpoint::client(([0u16; 8], 0).into()).or_else(|_| quinn::Endpoint::client(([0u8; 4], 0).into()))?;
-    let (host, port) = (url.host_str().context("no host")?.to_owned(), url.port_or_known_default().unwrap_or(443));
+    let (host, port) = place(&url)?;
     // Every address of the host is tried at once: a name may have one that leads nowhere.
     let connect = |address| {
         let (endpoint, config, host) = (endpoint.clone(), config.clone(), host.clone());
         Box::pin(async move {
-            let connection = endpoint.connect_with(config, address, host.trim_matches(['[', ']']))?.await?;
+            let connection = endpoint.connect_with(config, address, &host)?.await?;
             anyhow::Ok(connection)
         })
     };
-    let addresses = tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await?;
+    let addresses = tokio::net::lookup_host((host.as_str(), port)).await?;
     let (connection, _) = futures::future::select_ok(addresses.take(MOST_ADDRESSES).map(connect)).await?;
     Ok(web_transport_quinn::Session::connect(connection, url).await?)
 }

@@ -1,11 +1,11 @@
 //! What the customer is asked, and the panel that shows what is allowed.
 
-use protocol::{ClientMessage, Phase, Right};
+use protocol::{ClientMessage, Pause, Phase, Right};
 use slint::ComponentHandle;
 use tokio::sync::oneshot;
 
 use super::{Asked, ConsentWindow, Desk, FileWindow, PanelWindow, Place, Say, helpers, local_time, place, with_desk};
-use crate::{jobs::FileQuestion, link::lock, window::Border};
+use crate::{jobs::FileQuestion, link::lock, window};
 
 /// How the customer answers a question for rights.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -145,7 +145,7 @@ impl Desk {
 
     fn pause(&mut self, paused: bool) {
         lock(&self.consent).pause(paused);
-        self.tell_server(if paused { ClientMessage::Pause {} } else { ClientMessage::Resume {} });
+        self.tell_server(if paused { ClientMessage::Pause { why: Pause::Customer } } else { ClientMessage::Resume {} });
         self.follow_consent();
     }
 
@@ -196,7 +196,7 @@ impl Desk {
         if self.border.as_ref().is_none_or(|(c, s, _)| (*c, *s) != (colour, size)) {
             self.border = None;
             self.border =
-                Border::show(colour).inspect_err(|e| tracing::warn!(%e, "no border")).ok().map(|b| (colour, size, b));
+                window::border(colour).inspect_err(|e| tracing::warn!(%e, "no border")).ok().map(|b| (colour, size, b));
         }
     }
 }

@@ -1,11 +1,34 @@
-//! The border around what is shared, what technicians draw, and where windows go: one file a system.
+//! What is drawn over the screen, and where windows go: one file a system.
 
-#[cfg(target_os = "linux")]
-mod marks_x11;
+mod marks;
+#[cfg(windows)]
+mod win32;
 #[cfg(target_os = "linux")]
 mod x11;
 
+pub use marks::Marks;
+#[cfg(windows)]
+pub use win32::{Overlay, monitors, screen_size, virtual_screen};
 #[cfg(target_os = "linux")]
-pub use marks_x11::Marks;
-#[cfg(target_os = "linux")]
-pub use x11::{Border, monitors, screen_size};
+pub use x11::{Overlay, monitors, screen_size};
+
+/// How thick the border around what is shared is, in pixels.
+const THICK: u16 = 4;
+
+/// A part of the screen, in pixels from its left upper corner.
+#[derive(Clone, Copy, Debug)]
+pub struct Area {
+    pub x: i16,
+    pub y: i16,
+    pub width: u16,
+    pub height: u16,
+}
+
+/// Shows a border around the whole screen in this colour (0xRRGGBB), as long as the value lives.
+pub fn border(colour: u32) -> anyhow::Result<Overlay> {
+    let (width, height) = screen_size()?;
+    let (right, bottom) = (width.saturating_sub(THICK).cast_signed(), height.saturating_sub(THICK).cast_signed());
+    let side = |x, y, width, height| Area { x, y, width, height };
+    let sides = [side(0, 0, width, THICK), side(0, bottom, width, THICK), side(0, 0, THICK, height)];
+    Overlay::show(&[&sides[..], &[side(right, 0, THICK, height)]].concat(), colour)
+}

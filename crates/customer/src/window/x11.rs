@@ -1,4 +1,4 @@
-//! X11: four windows that no window manager touches and no pointer can hit.
+//! X11: the screen by its root window, monitors by RandR, overlays by the Shape extension.
 
 use protocol::{MAX_MONITORS, Monitor};
 use x11rb::{
@@ -6,10 +6,12 @@ use x11rb::{
     connection::Connection,
     protocol::{
         shape::{self, ConnectionExt as _},
-        xproto::{ClipOrdering, ConnectionExt as _, CreateWindowAux, WindowClass},
+        xproto::{ClipOrdering, ConnectionExt as _, CreateWindowAux, Rectangle, WindowClass},
     },
     rust_connection::RustConnection,
 };
+
+use super::Area;
 
 /// Width and height of the screen, in pixels.
 pub fn screen_size() -> anyhow::Result<(u16, u16)> {
@@ -34,47 +36,28 @@ pub fn monitors() -> anyhow::Result<Vec<Monitor>> {
     Ok(monitors)
 }
 
-/// How thick the border is, in pixels.
-const THICK: u16 = 4;
-
-/// A border that shows as long as this value lives.
-pub struct Border {
+/// Areas of the screen in one colour, as long as this value lives: one window in their shape, which no window manager
+/// touches and no pointer can hit. It goes with its connection.
+pub struct Overlay {
     _x: RustConnection,
 }
 
-impl Border {
-    /// Shows the border around the whole screen, in this colour (0xRRGGBB).
-    pub fn show(colour: u32) -> anyhow::Result<Self> {
+impl Overlay {
+    /// Shows these areas in this colour (0xRRGGBB).
+    pub fn show(areas: &[Area], colour: u32) -> anyhow::Result<Self> {
         let (x, number) = RustConnection::connect(None)?;
         let screen = &x.setup().roots[number];
         let geometry = x.get_geometry(screen.root)?.reply()?;
-        let (width, height) = (geometry.width, geometry.height);
-        let sides = [
-            (0, 0, width, THICK),
-            (0, height.saturating_sub(THICK), width, THICK),
-            (0, 0, THICK, height),
-            (width.saturating_sub(THICK), 0, THICK, height),
-        ];
-        for (left, top, w, h) in sides {
-            let window = x.generate_id()?;
-            let look = CreateWindowAux::new().override_redirect(1).background_pixel(colour).border_pixel(0);
-            x.create_window(
-                COPY_DEPTH_FROM_PARENT,
-                window,
-                screen.root,
-                left.cast_signed(),
-                top.cast_signed(),
-                w,
-                h,
-                0,
-                WindowClass::INPUT_OUTPUT,
-                screen.root_visual,
-                &look,
-            )?;
-            // No rectangle takes input: clicks go through.
-            x.shape_rectangles(shape::SO::SET, shape::SK::INPUT, ClipOrdering::UNSORTED, window, 0, 0, &[])?;
-            x.map_window(window)?;
-        }
+        let (width, height, kind) = (geometry.width, geometry.height, WindowClass::INPUT_OUTPUT);
+        let (root, visual, window) = (screen.root, screen.root_visual, x.generate_id()?);
+        let look = CreateWindowAux::new().override_redirect(1).background_pixel(colour).border_pixel(0);
+        x.create_window(COPY_DEPTH_FROM_PARENT, window, root, 0, 0, width, height, 0, kind, visual, &look)?;
+        let rectangle = |a: &Area| Rectangle { x: a.x, y: a.y, width: a.width, height: a.height };
+        let shape: Vec<_> = areas.iter().map(rectangle).collect();
+        x.shape_rectangles(shape::SO::SET, shape::SK::BOUNDING, ClipOrdering::UNSORTED, window, 0, 0, &shape)?;
+        // No rectangle takes input: clicks go through.
+        x.shape_rectangles(shape::SO::SET, shape::SK::INPUT, ClipOrdering::UNSORTED, window, 0, 0, &[])?;
+        x.map_window(window)?;
         x.flush()?;
         Ok(Self { _x: x })
     }

@@ -15,6 +15,7 @@ use super::{ApiError, From, Result, sessions::Admission};
 use crate::{
     app::{self, Shared, stored_time},
     live::Live,
+    programs::System,
     secret,
     store::tables::{admission, session_row},
 };
@@ -43,8 +44,8 @@ pub enum Pass {
 pub struct Welcome {
     pub organisation: String,
     pub domain: String,
-    /// Whether there is a support program for Linux to download.
-    pub linux: bool,
+    /// The systems that there is a support program for.
+    pub programs: Vec<System>,
     /// What the button says that leads technicians to their organisation's own sign-in.
     pub openid: Option<String>,
 }
@@ -59,8 +60,8 @@ pub struct Invitation {
     pub number: String,
     pub subject: String,
     pub recorded: bool,
-    /// Whether there is a support program for Linux to download.
-    pub linux: bool,
+    /// The systems that there is a support program for.
+    pub programs: Vec<System>,
 }
 
 /// A wish to come in.
@@ -95,7 +96,7 @@ pub async fn welcome(State(app): State<Shared>) -> Json<Welcome> {
     Json(Welcome {
         organisation: app.settings().organisation,
         domain: app.config.domain().to_owned(),
-        linux: app.config.support_program.is_some(),
+        programs: app.programs.systems(),
         openid: Some(app.openid()).filter(|o| o.enabled).map(|o| o.name),
     })
 }
@@ -236,6 +237,6 @@ async fn invitation(app: &Shared, live: &Live) -> Invitation {
         number: state.incident.number,
         subject: state.incident.subject,
         recorded: state.recorded,
-        linux: app.config.support_program.is_some(),
+        programs: app.programs.systems(),
     }
 }

@@ -33,7 +33,7 @@ use axum::{
 };
 
 pub use account::LOGIN_MS;
-pub use download::{ProgramFor, linux};
+pub use download::{ProgramFor, program};
 pub use error::{ApiError, Result};
 pub use evidence::hand_out;
 pub use join::{dead, open_session};
@@ -171,7 +171,7 @@ pub fn router(app: Shared) -> Router {
         .route("/api/join/enter", post(join::enter))
         .route("/api/join/resume", post(join::resume))
         .route("/api/join/handover", post(join::handover))
-        .route("/download/linux", post(download::linux))
+        .route("/download/{system}", post(download::program))
         .route("/wire", get(wire::upgrade))
         .nest("/api/v1", v1::router(&app))
         .merge(beyondtrust::router())

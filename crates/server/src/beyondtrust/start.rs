@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    extract::{Form, State},
+    extract::{Form, Path, State},
     http::{Method, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
@@ -26,6 +26,7 @@ use crate::{
         Ticket,
         intake::{self, Form as KeyForm},
     },
+    programs::System,
     secret,
 };
 
@@ -56,12 +57,12 @@ pub async fn start(State(app): State<Shared>, From(address): From, asked: Asked)
     let chat = asked.get("c2cjs") == Some("1");
     let other = ["Windows", "Macintosh", "iPhone", "iPad", "Android"].iter().any(|system| agent.contains(system));
     // A script wants the program; a person reads first whom it is from. Other systems have the browser.
-    if !browser && !chat && !other && app.config.support_program.is_some() {
+    if !browser && !chat && !other && app.programs.systems().contains(&System::Linux) {
         let wanted = match pass {
             Pass::Key(key) => api::ProgramFor { key: Some(key), ..api::ProgramFor::default() },
             Pass::Link(link) => api::ProgramFor { link: Some(link), ..api::ProgramFor::default() },
         };
-        let mut response = api::linux(State(app), Form(wanted)).await?;
+        let mut response = api::program(State(app), Path(System::Linux), Form(wanted)).await?;
         if asked.method == Method::HEAD {
             *response.body_mut() = axum::body::Body::empty();
         }

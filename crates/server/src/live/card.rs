@@ -6,19 +6,21 @@ use embedded_graphics::{
     prelude::*,
     text::{Alignment, Text},
 };
+use protocol::Pause;
 use screen::{Aom, Bitmap, CodecError, Encoder, Format, Picture, Rect, Request};
 
 /// Why nothing is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Card {
-    Paused,
+    Paused(Pause),
     Stopped,
 }
 
 impl Card {
     fn words(self) -> &'static str {
         match self {
-            Self::Paused => "paused by the customer",
+            Self::Paused(Pause::Customer) => "paused by the customer",
+            Self::Paused(Pause::System) => "hidden by the customer's system",
             Self::Stopped => "no screen is shared",
         }
     }
@@ -39,10 +41,10 @@ impl Card {
     fn draw(self, canvas: &mut Canvas) {
         let (x, y) = (i32::from(canvas.width) / 2, i32::from(canvas.height) / 2);
         let bars: &[i32] = match self {
-            Self::Paused => &[-26, 10],
+            Self::Paused(_) => &[-26, 10],
             Self::Stopped => &[-22, -2],
         };
-        let width = if self == Self::Paused { 16 } else { 24 };
+        let width = if matches!(self, Self::Paused(_)) { 16 } else { 24 };
         for left in bars {
             for (dx, dy) in (0..width).flat_map(|dx| (0..48).map(move |dy| (dx, dy))) {
                 canvas.set(x + left + dx, y - 60 + dy);
@@ -106,7 +108,7 @@ mod tests {
     fn a_card_is_a_keyframe_of_any_size_in_either_format() {
         for (width, height) in [(16, 16), (640, 480), (1_366, 768)] {
             for gbr in [true, false] {
-                let coded = Card::Paused.coded(width, height, gbr).unwrap();
+                let coded = Card::Paused(Pause::Customer).coded(width, height, gbr).unwrap();
                 assert_eq!(evidence::webm::is_gbr(&coded), Some(gbr));
                 let shown = screen::Decoder::new().unwrap().decode(&coded);
                 if gbr && width > 100 {

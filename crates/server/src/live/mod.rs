@@ -225,9 +225,9 @@ impl Live {
     fn follow_up(self: &Arc<Self>, app: &Shared, entries: &[Entry], customer: Option<ParticipantId>) {
         for entry in entries {
             match &entry.event {
-                Event::Paused { .. } => {
+                Event::Paused { why, .. } => {
                     self.screen.stop();
-                    self.card(entry.at, Card::Paused);
+                    self.card(entry.at, Card::Paused(*why));
                 }
                 Event::SharingStopped {} | Event::SharingFailed { .. } => {
                     self.screen.stop();

@@ -43,7 +43,7 @@ fn command() -> impl Strategy<Value = Command> {
         rights().prop_map(|rights| Command::Ask { rights }),
         rights().prop_map(|rights| Command::Answer { rights }),
         right().prop_map(|right| Command::Withdraw { right }),
-        Just(Command::Pause),
+        Just(Command::Pause(protocol::Pause::Customer)),
         Just(Command::Resume),
         (1u16..3).prop_map(|n| Command::Picture { width: n, height: n }),
         Just(Command::ShareFailed { trouble: ShareTrouble::NoScreen }),

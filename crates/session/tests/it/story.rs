@@ -64,7 +64,7 @@ fn what_is_refused_and_why() {
         ("an answer needs a question", nothing, CUSTOMER, view(), NothingAsked),
         ("one question at a time", |p| p.technician(ask(&BOTH)).unwrap(), TECHNICIAN, ask(&BOTH), AskedAlready),
         ("pictures need a grant", nothing, CUSTOMER, Command::Picture { width: 1, height: 1 }, NotGranted),
-        ("pause needs a grant", nothing, CUSTOMER, Command::Pause, NotGranted),
+        ("pause needs a grant", nothing, CUSTOMER, Command::Pause(protocol::Pause::Customer), NotGranted),
         ("an empty message", nothing, CUSTOMER, chat(" \n"), Empty),
         ("4,001 characters", nothing, CUSTOMER, chat(&"ü".repeat(4_001)), TooLong),
         ("a stranger", nothing, ParticipantId(9), chat("hello"), Stranger),
@@ -197,7 +197,7 @@ fn the_video_runs_with_the_session_while_the_screen_is_shown_and_stands_still_wh
     share(&mut play);
     let began = play.now;
     play.after(10_000);
-    play.customer(Command::Pause).unwrap();
+    play.customer(Command::Pause(protocol::Pause::Customer)).unwrap();
     play.after(60_000);
     play.customer(Command::Resume).unwrap();
     let resumed = play.now;

@@ -3,4 +3,4 @@
 /**
  * Why a stretch of the video ended.
  */
-export type Break = "paused" | "stopped";
+export type Break = "paused" | "hidden" | "stopped";

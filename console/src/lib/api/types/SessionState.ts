@@ -4,6 +4,7 @@ import type { IncidentRef } from "./IncidentRef";
 import type { Monitor } from "./Monitor";
 import type { Participant } from "./Participant";
 import type { ParticipantId } from "./ParticipantId";
+import type { Pause } from "./Pause";
 import type { Phase } from "./Phase";
 import type { Queue } from "./Queue";
 import type { Right } from "./Right";
@@ -72,9 +73,9 @@ control: ParticipantId | null,
  */
 control_wanted: Array<ParticipantId>, 
 /**
- * The customer has paused the picture.
+ * Why there is no picture for a while, if so.
  */
-paused: boolean, 
+paused: Pause | null, 
 /**
  * The size of the shared screen while there is a picture.
  */

@@ -1,18 +1,11 @@
-//! X11: each drawing is one window in the drawing's own shape, which no window manager touches and no pointer can hit. It
-//! is a part of the screen like any other, and so it is seen by the technician and in the recording.
+//! What technicians draw on the screen, for a while. It is a part of the screen like any other, and so it is seen by the
+//! technician and in the recording.
 
 use std::time::{Duration, Instant};
 
 use protocol::Mark;
-use x11rb::{
-    COPY_DEPTH_FROM_PARENT,
-    connection::Connection,
-    protocol::{
-        shape::{self, ConnectionExt as _},
-        xproto::{ClipOrdering, ConnectionExt as _, CreateWindowAux, Rectangle, Window, WindowClass},
-    },
-    rust_connection::RustConnection,
-};
+
+use super::{Area, Overlay};
 
 /// How long a drawing stays.
 const STAYS: Duration = Duration::from_secs(6);
@@ -28,68 +21,37 @@ const RING: f64 = 34.0;
 /// What technicians have drawn.
 #[derive(Default)]
 pub struct Marks {
-    screen: Option<(RustConnection, usize)>,
-    shown: Vec<(Window, Instant)>,
+    shown: Vec<(Overlay, Instant)>,
     fading: slint::Timer,
 }
 
 impl Marks {
     /// Draws one, for a while.
     pub fn draw(&mut self, mark: &Mark) {
-        if let Err(error) = self.try_draw(mark) {
-            tracing::warn!(%error, "a drawing cannot be shown");
-        }
-    }
-
-    fn try_draw(&mut self, mark: &Mark) -> anyhow::Result<()> {
         self.fade();
-        if self.screen.is_none() {
-            self.screen = Some(RustConnection::connect(None)?);
-        }
         if self.shown.len() >= MOST {
-            self.remove(1);
+            self.shown.remove(0);
         }
-        let Some((x, number)) = &self.screen else { return Ok(()) };
-        let screen = &x.setup().roots[*number];
-        let geometry = x.get_geometry(screen.root)?.reply()?;
-        let window = x.generate_id()?;
-        let look = CreateWindowAux::new().override_redirect(1).background_pixel(COLOUR).border_pixel(0);
-        let (width, height, kind) = (geometry.width, geometry.height, WindowClass::INPUT_OUTPUT);
-        let (root, visual) = (screen.root, screen.root_visual);
-        x.create_window(COPY_DEPTH_FROM_PARENT, window, root, 0, 0, width, height, 0, kind, visual, &look)?;
-        let shape = shape_of(mark);
-        x.shape_rectangles(shape::SO::SET, shape::SK::BOUNDING, ClipOrdering::UNSORTED, window, 0, 0, &shape)?;
-        // No rectangle takes input: clicks go through.
-        x.shape_rectangles(shape::SO::SET, shape::SK::INPUT, ClipOrdering::UNSORTED, window, 0, 0, &[])?;
-        x.map_window(window)?;
-        x.flush()?;
-        self.shown.push((window, Instant::now()));
+        match Overlay::show(&shape_of(mark), COLOUR) {
+            Ok(overlay) => self.shown.push((overlay, Instant::now())),
+            Err(error) => tracing::warn!(%error, "a drawing cannot be shown"),
+        }
         self.fading.start(slint::TimerMode::SingleShot, STAYS, crate::ui::fade_marks);
-        Ok(())
     }
 
     /// Takes away what has been shown for long enough.
     pub fn fade(&mut self) {
-        let old = self.shown.iter().filter(|(_, at)| at.elapsed() >= STAYS).count();
-        self.remove(old);
+        self.shown.retain(|(_, at)| at.elapsed() < STAYS);
     }
 
     /// Takes everything away.
     pub fn clear(&mut self) {
-        self.remove(self.shown.len());
-    }
-
-    fn remove(&mut self, oldest: usize) {
-        for (window, _) in self.shown.drain(..oldest) {
-            if let Some((x, _)) = &self.screen {
-                let _ = x.destroy_window(window).map(|_| x.flush());
-            }
-        }
+        self.shown.clear();
     }
 }
 
 /// The rectangles that a drawing covers.
-fn shape_of(mark: &Mark) -> Vec<Rectangle> {
+fn shape_of(mark: &Mark) -> Vec<Area> {
     let mut shape = Vec::new();
     let point = |(x, y): (u16, u16)| (f64::from(x), f64::from(y));
     match mark {
@@ -122,16 +84,16 @@ fn shape_of(mark: &Mark) -> Vec<Rectangle> {
 }
 
 /// A thick line as squares along it.
-fn line(shape: &mut Vec<Rectangle>, from: (f64, f64), to: (f64, f64)) {
+fn line(shape: &mut Vec<Area>, from: (f64, f64), to: (f64, f64)) {
     let steps = ((to.0 - from.0).abs().max((to.1 - from.1).abs()) / 2.0).ceil().max(1.0);
     let mut at = 0.0;
     while at <= steps {
         let part = at / steps;
         let place = |a: f64, b: f64| (a + (b - a) * part).round() as i32 - THICK / 2;
         let (x, y) = (place(from.0, to.0), place(from.1, to.1));
-        // X11's coordinates are 16 bits wide; what is drawn beyond the screen is not seen anyway.
+        // What is drawn far beyond the screen is not seen anyway.
         let fits = |n: i32| i16::try_from(n.clamp(-1_000, 16_000)).unwrap_or(0);
-        shape.push(Rectangle { x: fits(x), y: fits(y), width: THICK as u16, height: THICK as u16 });
+        shape.push(Area { x: fits(x), y: fits(y), width: THICK as u16, height: THICK as u16 });
         at += 1.0;
     }
 }

@@ -1,0 +1,274 @@
+//! Windows: `SendInput`. A printable key is found by the character it produced, wherever the customer's layout has it;
+//! every other key by its place on the keyboard. Characters that the layout lacks are sent as they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::{Button, Input, Special};
+use windows::Win32::UI::{
+    Input::KeyboardAndMouse::{
+        GetKeyboardLayout, HKL, INPUT, INPUT_0, INPUT_KEYBOARD, INPUT_MOUSE, KEYBD_EVENT_FLAGS, KEYBDINPUT,
+        KEYEVENTF_EXTENDEDKEY, KEYEVENTF_KEYUP, KEYEVENTF_UNICODE, MAPVK_VK_TO_VSC_EX, MAPVK_VSC_TO_VK_EX,
+        MOUSE_EVENT_FLAGS, MOUSEEVENTF_ABSOLUTE, MOUSEEVENTF_HWHEEL, MOUSEEVENTF_LEFTDOWN, MOUSEEVENTF_LEFTUP,
+        MOUSEEVENTF_MIDDLEDOWN, MOUSEEVENTF_MIDDLEUP, MOUSEEVENTF_MOVE, MOUSEEVENTF_RIGHTDOWN, MOUSEEVENTF_RIGHTUP,
+        MOUSEEVENTF_VIRTUALDESK, MOUSEEVENTF_WHEEL, MOUSEEVENTF_XDOWN, MOUSEEVENTF_XUP, MOUSEINPUT, MapVirtualKeyExW,
+        SendInput, VIRTUAL_KEY, VK_LSHIFT, VK_PAUSE, VK_RETURN, VK_TAB, VkKeyScanExW,
+    },
+    WindowsAndMessaging::{GetForegroundWindow, GetWindowThreadProcessId, WHEEL_DELTA, XBUTTON1, XBUTTON2},
+};
+
+use super::{Inject, keys};
+use crate::window::virtual_screen;
+
+/// A notch of a wheel, in the browser's pixels.
+const NOTCH: i32 = 100;
+/// No more notches from one act: a wheel that spins for ever is a mistake.
+const MOST_NOTCHES: i32 = 20;
+/// So many keys are held at once.
+const MOST_HELD: usize = 32;
+
+/// What stands for a key that is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stroke {
+    /// A key of the keyboard.
+    Key { virtual_key: VIRTUAL_KEY, scan: u16, extended: bool },
+    /// A character that the keyboard lacks.
+    Character(char),
+}
+
+/// The hands.
+#[derive(Default)]
+pub struct Win32 {
+    held: BTreeMap<String, Stroke>,
+    buttons: BTreeSet<Button>,
+    wheel: (i32, i32),
+}
+
+impl Win32 {
+    fn holds(&self, codes: &[&str]) -> bool {
+        codes.iter().any(|code| self.held.contains_key(*code))
+    }
+
+    fn key_down(&mut self, code: &str, key: &str) {
+        let layout = layout();
+        let chord = self.holds(&["ControlLeft", "ControlRight", "AltLeft", "MetaLeft", "MetaRight"]);
+        let stroke = match keys::character(key) {
+            // With Ctrl, Alt or Meta the letter's key counts, not its case.
+            Some(c) if chord => {
+                let lower = c.to_lowercase().next().unwrap_or(c);
+                let found = on_layout(lower, layout).map(|(stroke, _)| stroke).or_else(|| by_place(code, layout));
+                found.inspect(|stroke| send(&strokes(*stroke, true)))
+            }
+            Some(c) => Some(self.press_character(c, layout)),
+            None => by_place(code, layout).inspect(|stroke| send(&strokes(*stroke, true))),
+        };
+        if let Some(stroke) = stroke
+            && self.held.len() < MOST_HELD
+        {
+            self.held.insert(code.to_owned(), stroke);
+        }
+    }
+
+    /// Presses what makes `c`, with or without Shift as the layout wants it.
+    fn press_character(&self, c: char, layout: HKL) -> Stroke {
+        let Some((stroke, wants_shift)) = on_layout(c, layout) else {
+            send(&strokes(Stroke::Character(c), true));
+            return Stroke::Character(c);
+        };
+        let shifts: Vec<Stroke> =
+            ["ShiftLeft", "ShiftRight"].iter().filter_map(|code| self.held.get(*code).copied()).collect();
+        let one = shift(layout);
+        let (before, after): (Vec<INPUT>, Vec<INPUT>) = match (wants_shift, shifts.is_empty()) {
+            (true, true) => (strokes(one, true), strokes(one, false)),
+            (false, false) => (
+                shifts.iter().flat_map(|s| strokes(*s, false)).collect(),
+                shifts.iter().flat_map(|s| strokes(*s, true)).collect(),
+            ),
+            _ => (vec![], vec![]),
+        };
+        send(&[before, strokes(stroke, true), after].concat());
+        stroke
+    }
+
+    fn type_text(&self, text: &str) {
+        for c in text.chars().filter(|c| !c.is_control() || *c == '\n' || *c == '\t') {
+            let stroke = match c {
+                '\n' => of_virtual_key(VK_RETURN, layout()),
+                '\t' => of_virtual_key(VK_TAB, layout()),
+                c => Stroke::Character(c),
+            };
+            send(&[strokes(stroke, true), strokes(stroke, false)].concat());
+        }
+    }
+
+    fn press(&mut self, button: Button, down: bool) {
+        let (pressed, released, data) = match button {
+            Button::Left => (MOUSEEVENTF_LEFTDOWN, MOUSEEVENTF_LEFTUP, 0),
+            Button::Middle => (MOUSEEVENTF_MIDDLEDOWN, MOUSEEVENTF_MIDDLEUP, 0),
+            Button::Right => (MOUSEEVENTF_RIGHTDOWN, MOUSEEVENTF_RIGHTUP, 0),
+            Button::Back => (MOUSEEVENTF_XDOWN, MOUSEEVENTF_XUP, u32::from(XBUTTON1)),
+            Button::Forward => (MOUSEEVENTF_XDOWN, MOUSEEVENTF_XUP, u32::from(XBUTTON2)),
+        };
+        if down {
+            self.buttons.insert(button)
+        } else {
+            self.buttons.remove(&button)
+        };
+        send(&[mouse(if down { pressed } else { released }, 0, 0, data)]);
+    }
+
+    /// Turns wheel pixels into Windows' units, which are finer than notches.
+    fn wheel(&mut self, dx: i32, dy: i32) {
+        let turn = |rest: &mut i32, delta: i32| {
+            let wanted = rest.saturating_add(delta.saturating_mul(WHEEL_DELTA as i32));
+            let units = (wanted / NOTCH).clamp(-MOST_NOTCHES * WHEEL_DELTA as i32, MOST_NOTCHES * WHEEL_DELTA as i32);
+            *rest = wanted % NOTCH;
+            units
+        };
+        // Windows turns up with positive numbers, a page with negative ones; to the right both are positive.
+        let (down, right) = (turn(&mut self.wheel.1, dy), turn(&mut self.wheel.0, dx));
+        let turns = [(MOUSEEVENTF_WHEEL, -down), (MOUSEEVENTF_HWHEEL, right)];
+        for (which, units) in turns.into_iter().filter(|(_, units)| *units != 0) {
+            send(&[mouse(which, 0, 0, units.cast_unsigned())]);
+        }
+    }
+
+    fn combination(&self, special: Special) {
+        let codes: &[&str] = match special {
+            // Windows gives this one only to the keyboard itself and to services.
+            Special::CtrlAltDel => &[],
+            Special::AltTab => &["AltLeft", "Tab"],
+            Special::AltF4 => &["AltLeft", "F4"],
+            Special::Super => &["MetaLeft"],
+            Special::CtrlEsc => &["ControlLeft", "Escape"],
+            Special::PrintScreen => &["PrintScreen"],
+        };
+        let layout = layout();
+        let all: Vec<Stroke> = codes.iter().filter_map(|code| by_place(code, layout)).collect();
+        send(&all.iter().flat_map(|s| strokes(*s, true)).collect::<Vec<_>>());
+        send(&all.iter().rev().flat_map(|s| strokes(*s, false)).collect::<Vec<_>>());
+    }
+}
+
+impl Inject for Win32 {
+    fn act(&mut self, input: &Input) {
+        match input {
+            Input::Move { x, y } => move_to(*x, *y),
+            Input::Press { button, down, x, y } => {
+                move_to(*x, *y);
+                self.press(*button, *down);
+            }
+            Input::Wheel { dx, dy, x, y } => {
+                move_to(*x, *y);
+                self.wheel(*dx, *dy);
+            }
+            // Text that AltGr makes arrives as text; the key itself would only get in the way.
+            Input::Key { key, .. } if key == "AltGraph" || key == "Dead" => {}
+            Input::Key { code, key, down: true } => self.key_down(code, key),
+            Input::Key { code, down: false, .. } => {
+                if let Some(stroke) = self.held.remove(code) {
+                    send(&strokes(stroke, false));
+                }
+            }
+            Input::Text { text } => self.type_text(text),
+            Input::ReleaseAll {} => self.release_all(),
+            Input::Special { combination } => self.combination(*combination),
+        }
+    }
+
+    fn release_all(&mut self) {
+        for (_, stroke) in std::mem::take(&mut self.held) {
+            send(&strokes(stroke, false));
+        }
+        for button in std::mem::take(&mut self.buttons) {
+            self.press(button, false);
+        }
+    }
+}
+
+/// The keyboard layout of the window that gets the keys.
+fn layout() -> HKL {
+    // SAFETY: takes and gives handles; a window that is gone gives thread 0, which means our own.
+    unsafe { GetKeyboardLayout(GetWindowThreadProcessId(GetForegroundWindow(), None)) }
+}
+
+/// The key that makes a character alone or with Shift; `None` when it takes more than that, or is not there.
+fn on_layout(c: char, layout: HKL) -> Option<(Stroke, bool)> {
+    let unit = u16::try_from(u32::from(c)).ok()?;
+    // SAFETY: takes and gives numbers.
+    let found = unsafe { VkKeyScanExW(unit, layout) };
+    let [virtual_key, shift] = found.to_le_bytes();
+    let known = found != -1 && shift <= 1;
+    known.then(|| (of_virtual_key(VIRTUAL_KEY(u16::from(virtual_key)), layout), shift == 1))
+}
+
+fn of_virtual_key(virtual_key: VIRTUAL_KEY, layout: HKL) -> Stroke {
+    // SAFETY: takes and gives numbers.
+    let scan = unsafe { MapVirtualKeyExW(u32::from(virtual_key.0), MAPVK_VK_TO_VSC_EX, Some(layout)) };
+    Stroke::Key { virtual_key, scan: (scan & 0xFF) as u16, extended: scan & 0xE000 == 0xE000 }
+}
+
+fn by_place(code: &str, layout: HKL) -> Option<Stroke> {
+    let (scan, extended) = keys::scancode(code)?;
+    let prefix = if extended { 0xE000 } else { 0 };
+    // SAFETY: takes and gives numbers.
+    let found = unsafe { MapVirtualKeyExW(u32::from(scan) | prefix, MAPVK_VSC_TO_VK_EX, Some(layout)) };
+    let virtual_key = match (code, u16::try_from(found)) {
+        ("Pause", _) => VK_PAUSE,
+        (_, Ok(found @ 1..)) => VIRTUAL_KEY(found),
+        _ => return None,
+    };
+    Some(Stroke::Key { virtual_key, scan, extended })
+}
+
+fn shift(layout: HKL) -> Stroke {
+    of_virtual_key(VK_LSHIFT, layout)
+}
+
+/// What a stroke is for `SendInput`: one act, or two for a character outside the Basic Multilingual Plane.
+fn strokes(stroke: Stroke, down: bool) -> Vec<INPUT> {
+    let up = if down { KEYBD_EVENT_FLAGS(0) } else { KEYEVENTF_KEYUP };
+    match stroke {
+        Stroke::Key { virtual_key, scan, extended } => {
+            let prefix = if extended { KEYEVENTF_EXTENDEDKEY } else { KEYBD_EVENT_FLAGS(0) };
+            vec![keyboard(virtual_key, scan, up | prefix)]
+        }
+        Stroke::Character(c) => {
+            let mut units = [0; 2];
+            let units = c.encode_utf16(&mut units).iter();
+            units.map(|unit| keyboard(VIRTUAL_KEY(0), *unit, up | KEYEVENTF_UNICODE)).collect()
+        }
+    }
+}
+
+fn keyboard(virtual_key: VIRTUAL_KEY, scan: u16, flags: KEYBD_EVENT_FLAGS) -> INPUT {
+    let ki = KEYBDINPUT { wVk: virtual_key, wScan: scan, dwFlags: flags, time: 0, dwExtraInfo: 0 };
+    INPUT { r#type: INPUT_KEYBOARD, Anonymous: INPUT_0 { ki } }
+}
+
+fn mouse(flags: MOUSE_EVENT_FLAGS, dx: i32, dy: i32, data: u32) -> INPUT {
+    let mi = MOUSEINPUT { dx, dy, mouseData: data, dwFlags: flags, time: 0, dwExtraInfo: 0 };
+    INPUT { r#type: INPUT_MOUSE, Anonymous: INPUT_0 { mi } }
+}
+
+/// Moves the pointer to a pixel of the virtual screen.
+fn move_to(x: u16, y: u16) {
+    let (_, _, width, height) = virtual_screen();
+    // Windows cuts `n * side / 65536`: rounding up here makes it come out at the pixel itself.
+    let part = |n: u16, side: i32| {
+        let side = i64::from(side.max(1));
+        i32::try_from((i64::from(n).min(side - 1) * 65_536 + side - 1) / side).unwrap_or(0)
+    };
+    let flags = MOUSEEVENTF_MOVE | MOUSEEVENTF_ABSOLUTE | MOUSEEVENTF_VIRTUALDESK;
+    send(&[mouse(flags, part(x, width), part(y, height), 0)]);
+}
+
+fn send(inputs: &[INPUT]) {
+    if inputs.is_empty() {
+        return;
+    }
+    // SAFETY: the structures are whole, and their size is the one that is said.
+    let taken = unsafe { SendInput(inputs, size_of::<INPUT>() as i32) };
+    if taken as usize != inputs.len() {
+        tracing::warn!("input was not taken");
+    }
+}

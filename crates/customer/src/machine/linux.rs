@@ -1,0 +1,87 @@
+//! Linux: systemd and its journal where they are, text logs elsewhere.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use portable_pty::CommandBuilder;
+use protocol::{Log, Service};
+use serde::Deserialize;
+
+use super::{LOG_LINES, cut, said};
+
+/// Where systems put disks that come and go.
+const DISKS: [&str; 2] = ["/media", "/mnt"];
+/// Logs that older systems keep as text.
+const LOG_FILES: [&str; 2] = ["/var/log/syslog", "/var/log/messages"];
+
+/// Where every path begins.
+pub fn top() -> PathBuf {
+    PathBuf::from("/")
+}
+
+/// Places to start from beside the home folder.
+pub fn disks() -> Vec<PathBuf> {
+    let mounted = DISKS.iter().flat_map(|d| fs::read_dir(d).into_iter().flatten().flatten()).map(|e| e.path());
+    [top()].into_iter().chain(mounted).collect()
+}
+
+/// How many bytes the customer's user may still write there.
+pub fn free(path: &Path) -> u64 {
+    rustix::fs::statvfs(path).map_or(0, |s| s.f_bavail.saturating_mul(s.f_frsize))
+}
+
+/// The customer's own shell.
+pub fn shell() -> CommandBuilder {
+    let mut shell = CommandBuilder::new_default_prog();
+    shell.env("TERM", "xterm-256color");
+    shell
+}
+
+/// Programs that only answer have no window here.
+pub fn hidden(_: &mut Command) {}
+
+/// A unit as `systemctl --output=json` tells it.
+#[derive(Deserialize)]
+struct Unit {
+    unit: String,
+    active: String,
+    sub: String,
+    description: String,
+}
+
+/// What runs in the background.
+pub fn services() -> Option<Vec<Service>> {
+    let list = said("systemctl", &["list-units", "--type=service", "--all", "--no-pager", "--output=json"])?;
+    let units: Vec<Unit> = serde_json::from_str(&list).ok()?;
+    let service = |u: Unit| Service {
+        name: u.unit.trim_end_matches(".service").to_owned(),
+        state: format!("{} ({})", u.active, u.sub),
+        description: u.description,
+    };
+    Some(units.into_iter().map(service).collect())
+}
+
+/// What the system has noted last.
+pub fn log() -> Option<Log> {
+    let lines = LOG_LINES.to_string();
+    let journal = || {
+        let text = said("journalctl", &["--no-pager", "--quiet", "--output=short-iso", "-n", &lines])?;
+        (!text.trim().is_empty()).then_some(("systemd journal".to_owned(), text))
+    };
+    let file = || {
+        LOG_FILES.iter().find_map(|path| {
+            let text = said("tail", &["-n", &lines, path])?;
+            Some(((*path).to_owned(), text))
+        })
+    };
+    let (source, text) = journal().or_else(file)?;
+    Some(Log { source, lines: text.lines().map(cut).collect() })
+}
+
+/// Removes this program's own file; the program runs on.
+pub fn remove_own_program() -> io::Result<()> {
+    std::env::current_exe().and_then(fs::remove_file)
+}

@@ -1,0 +1,67 @@
+//! What else differs between systems: disks, names, services, logs, shells. One file a system.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(windows)]
+mod win32;
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(windows)]
+use win32 as system;
+
+pub use system::{disks, free, log, remove_own_program, services, shell, top};
+
+use std::process::{Command, Stdio};
+
+/// So many lines of the log, and so long ones.
+const LOG_LINES: usize = 200;
+const LINE_CHARS: usize = 400;
+
+/// A line of a list, not longer than anybody reads.
+pub fn cut(text: &str) -> String {
+    text.chars().take(LINE_CHARS).collect()
+}
+
+/// What a program says, if there is one by that name and it succeeds.
+fn said(program: &str, arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new(program);
+    system::hidden(&mut command);
+    let output = command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Whether a file may have this name, here and as one name of a path.
+pub fn name_fits(name: &str) -> bool {
+    protocol::name_fits(name) && (cfg!(not(windows)) || fits_windows(name))
+}
+
+/// Whether Windows takes this name and keeps it as it is. (Microsoft: "Naming Files, Paths, and Namespaces".)
+fn fits_windows(name: &str) -> bool {
+    const RESERVED: [&str; 4] = ["CON", "PRN", "AUX", "NUL"];
+    let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_uppercase();
+    let mut letters = stem.chars();
+    let port = letters.by_ref().take(3).collect::<String>();
+    let numbered = ["COM", "LPT"].contains(&port.as_str())
+        && matches!(letters.as_str(), "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³");
+    let forbidden = |c: char| c < ' ' || "<>:\"|?*".contains(c);
+    !name.contains(forbidden) && !name.ends_with(['.', ' ']) && !RESERVED.contains(&stem.as_str()) && !numbered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_windows_would_change_or_refuse_do_not_fit_it() {
+        for name in ["report.pdf", "Grüße 你好.txt", ".hidden", "console.log", "COM.txt", "COM10", "a b", "NULL"] {
+            assert!(fits_windows(name), "{name:?}");
+        }
+        for name in [
+            "a:b", "what?", "a*b", "\"x\"", "a|b", "<a>", "end.", "end ", "CON", "nul.txt", "com1", "LPT9.log",
+            "AUX .x", "a\tb",
+        ] {
+            assert!(!fits_windows(name), "{name:?}");
+        }
+    }
+}

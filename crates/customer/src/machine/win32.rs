@@ -1,0 +1,115 @@
+//! Windows: drives, PowerShell's lists of services and events, and a shell by ConPTY.
+
+use std::{
+    os::windows::{ffi::OsStrExt, process::CommandExt},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use portable_pty::CommandBuilder;
+use protocol::{Log, Service};
+use serde::Deserialize;
+use windows::{
+    Win32::{
+        Storage::FileSystem::{GetDiskFreeSpaceExW, GetLogicalDrives},
+        System::Threading::CREATE_NO_WINDOW,
+    },
+    core::PCWSTR,
+};
+
+use super::{LOG_LINES, cut, said};
+
+/// Where every path of the system's own drive begins.
+pub fn top() -> PathBuf {
+    let drive = std::env::var("SystemDrive").unwrap_or_else(|_| "C:".into());
+    PathBuf::from(drive + "\\")
+}
+
+/// Places to start from beside the home folder: the drives.
+pub fn disks() -> Vec<PathBuf> {
+    // SAFETY: gives a number.
+    let present = unsafe { GetLogicalDrives() };
+    let drive = |letter: u8| PathBuf::from(format!("{}:\\", char::from(letter)));
+    (b'A'..=b'Z').enumerate().filter(|(bit, _)| present >> bit & 1 == 1).map(|(_, letter)| drive(letter)).collect()
+}
+
+/// How many bytes the customer's user may still write there.
+pub fn free(path: &Path) -> u64 {
+    let wide: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
+    let mut bytes = 0;
+    // SAFETY: the path ends with a zero, and the place for the answer lives until the call returns.
+    match unsafe { GetDiskFreeSpaceExW(PCWSTR(wide.as_ptr()), Some(&mut bytes), None, None) } {
+        Ok(()) => bytes,
+        Err(_) => 0,
+    }
+}
+
+/// PowerShell, which every Windows since 7 has; the command prompt elsewhere.
+pub fn shell() -> CommandBuilder {
+    let root = std::env::var("SystemRoot").unwrap_or_else(|_| r"C:\Windows".into());
+    let powershell = Path::new(&root).join(r"System32\WindowsPowerShell\v1.0\powershell.exe");
+    // Wine has a file of that name which does nothing.
+    if powershell.is_file() && !is_wine() {
+        let mut shell = CommandBuilder::new(powershell);
+        shell.arg("-NoLogo");
+        return shell;
+    }
+    CommandBuilder::new(std::env::var("ComSpec").unwrap_or_else(|_| "cmd.exe".into()))
+}
+
+fn is_wine() -> bool {
+    use windows::{
+        Win32::System::LibraryLoader::{GetModuleHandleW, GetProcAddress},
+        core::{s, w},
+    };
+    // SAFETY: both names end with a zero; the module is loaded in every process.
+    unsafe {
+        GetModuleHandleW(w!("ntdll.dll")).is_ok_and(|ntdll| GetProcAddress(ntdll, s!("wine_get_version")).is_some())
+    }
+}
+
+/// Programs that only answer show no window.
+pub fn hidden(command: &mut Command) {
+    command.creation_flags(CREATE_NO_WINDOW.0);
+}
+
+fn powershell(script: &str) -> Option<String> {
+    let utf8 = format!("[Console]::OutputEncoding=[Text.Encoding]::UTF8; {script}");
+    said("powershell.exe", &["-NoProfile", "-NonInteractive", "-Command", &utf8])
+}
+
+/// A service as PowerShell tells it.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Told {
+    name: String,
+    display_name: String,
+    state: String,
+}
+
+/// What runs in the background.
+pub fn services() -> Option<Vec<Service>> {
+    let list = powershell(
+        "ConvertTo-Json -Compress @(Get-Service | ForEach-Object { \
+         @{Name=$_.Name; DisplayName=$_.DisplayName; State=\"$($_.Status)\"} })",
+    )?;
+    let told: Vec<Told> = serde_json::from_str(&list).ok()?;
+    let service = |t: Told| Service { name: t.name, state: t.state, description: t.display_name };
+    Some(told.into_iter().map(service).collect())
+}
+
+/// What the system has noted last.
+pub fn log() -> Option<Log> {
+    let text = powershell(&format!(
+        "Get-WinEvent -LogName System,Application -MaxEvents {LOG_LINES} -ErrorAction SilentlyContinue | Sort-Object \
+         TimeCreated | ForEach-Object {{ \"$($_.TimeCreated.ToString('s')) $($_.ProviderName) $($_.LevelDisplayName): \
+         $(($_.Message -split \"`n\")[0])\" }}"
+    ))?;
+    (!text.trim().is_empty())
+        .then(|| Log { source: "Windows event log".into(), lines: text.lines().map(cut).collect() })
+}
+
+/// Removes this program's own file once it has ended: a running program's file cannot go before.
+pub fn remove_own_program() -> std::io::Result<()> {
+    self_replace::self_delete()
+}

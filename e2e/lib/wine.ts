@@ -1,0 +1,44 @@
+// Programs for Windows on a virtual desktop, by Wine.
+
+import { type ChildProcess, execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Desktop, ROOT } from './processes';
+
+const HOME = join(ROOT, 'target/windows');
+const ENV = {
+  WINEPREFIX: join(HOME, 'wine'),
+  WINEDEBUG: '-all',
+  WINEDLLOVERRIDES: 'mscoree=;mshtml=',
+  // Wine has neither Arial nor Segoe UI.
+  SLINT_DEFAULT_FONT: 'Z:\\usr\\share\\fonts\\truetype\\dejavu\\DejaVuSans.ttf'
+};
+const BUILT = join(HOME, 'x86_64-pc-windows-gnu/debug/deskside-support.exe');
+
+/** Whether `cargo xtask windows --test` has made what these tests need. */
+export const there = existsSync(BUILT) && existsSync(join(HOME, 'wine/ready'));
+
+/** The support program for Windows without its debugging symbols: made once a run. */
+let stripped: string | undefined;
+export function program(): string {
+  if (stripped) return stripped;
+  const file = join(mkdtempSync(join(tmpdir(), 'deskside-windows-')), 'deskside-support.exe');
+  execFileSync('x86_64-w64-mingw32-strip', ['-o', file, BUILT]);
+  return (stripped = file);
+}
+
+/** Runs a program for Windows. */
+export function run(desktop: Desktop, file: string, args: string[] = [], env: Record<string, string> = {}): ChildProcess {
+  return desktop.open('wine', [file, ...args], { ...ENV, ...env });
+}
+
+/** Ends everything that runs by Wine. */
+export function stop() {
+  execFileSync('wineserver', ['--kill', '--wait'], { env: { ...process.env, ...ENV }, stdio: 'ignore' });
+}
+
+/** A path of this machine as Windows programs name it. */
+export function path(unix: string): string {
+  return 'Z:' + unix.replaceAll('/', '\\');
+}

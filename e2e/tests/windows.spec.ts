@@ -1,0 +1,122 @@
+// The support program for Windows: the whole story, with the file that a customer's browser saves, run by Wine.
+
+import { type Browser, expect, type Page, test } from '@playwright/test';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { answer, CUSTOMER, differing, generate, signIn } from '../lib/people';
+import { MEMORY, until } from '../lib/processes';
+import { stage } from '../lib/stage';
+import * as wine from '../lib/wine';
+
+test.skip(!wine.there, 'the program for Windows is not built: cargo xtask windows --test');
+
+const at = stage({ server: wine.there ? ['--support-program-windows', wine.program()] : [] });
+const WINDOWS = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/146.0.0.0 Safari/537.36';
+
+// A screen that does not say how often it is drawn a second is none that Windows knows.
+test.beforeAll(() => at.desktop.resize(1280, 800));
+test.afterEach(() => wine.stop());
+
+/** Clicks on the link as a customer at Windows, and saves the program under the name that the browser is told. */
+async function download(browser: Browser, link: string): Promise<{ page: Page; file: string }> {
+  const context = await browser.newContext({ userAgent: WINDOWS });
+  const page = await context.newPage();
+  await page.goto(link);
+  const saved = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Open the support program' }).click();
+  const download = await saved;
+  const file = join(mkdtempSync(join(at.server.data, 'customer-')), download.suggestedFilename());
+  await download.saveAs(file);
+  return { page, file };
+}
+
+async function close(page: Page) {
+  await page.getByRole('button', { name: 'End session' }).click();
+  await page.getByRole('button', { name: /^Close session/ }).click();
+  await expect(page.getByRole('heading', { name: 'The session has ended' })).toBeVisible();
+}
+
+test('join by the link, chat, view every pixel, control, a file both ways, hold, resume, close, journal', async ({ page, browser }) => {
+  test.slow();
+  await signIn(page, at.server);
+  const { link } = await generate(page, at.server, at.incident);
+  const customer = await download(browser, link);
+  await expect(customer.page.getByText('More info')).toBeVisible();
+  await customer.page.screenshot({ path: 'results/windows-download.png' });
+  wine.run(at.desktop, customer.file);
+  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible({ timeout: 40_000 });
+
+  const chat = 'Northwind Support';
+  await at.desktop.keys(chat, 'ctrl+a');
+  at.desktop.xdotool('type', '--delay', '20', 'It does not print.');
+  at.desktop.xdotool('key', 'Return');
+  await expect(page.getByRole('listitem').filter({ hasText: 'It does not print.' })).toContainText(CUSTOMER.name);
+
+  // Every pixel: the program's picture against the X server's.
+  wine.run(at.desktop, 'notepad');
+  await at.desktop.window('Notepad$');
+  await page.getByRole('button', { name: 'Share screen' }).click();
+  await answer(at.desktop, 'control');
+  await expect(page.getByText('You control')).toBeVisible();
+  await at.desktop.window('^Your screen is shared$');
+  at.desktop.screenshot('results/windows-desktop.png');
+  await expect.poll(() => differing(page, at.desktop), { timeout: 20_000, message: 'every pixel equals the customer’s screen' }).toBe(0);
+  await page.screenshot({ path: 'results/windows-session.png' });
+
+  // Typed into Wine's notepad, saved there, and read back.
+  const place = at.desktop.xdotool('getwindowgeometry', '--shell', await at.desktop.window('Notepad$'));
+  const [x, y] = [Number(place.match(/X=(\d+)/)![1]) + 60, Number(place.match(/Y=(\d+)/)![1]) + 90];
+  const box = (await page.locator('canvas.picture').boundingBox())!;
+  await page.mouse.click(box.x + (x / 1280) * box.width, box.y + (y / 800) * box.height);
+  await page.keyboard.type('Gruss from Tom: 1+1=2? YES!');
+  await page.keyboard.press('Enter');
+  await page.keyboard.insertText('Grüße, 10 €');
+  const note = join(at.server.data, 'note.txt');
+  await page.keyboard.press('Control+s');
+  await at.desktop.window('^Save As$');
+  await page.keyboard.insertText(wine.path(note));
+  await page.keyboard.press('Enter');
+  await until('the note is saved', () => existsSync(note) && readFileSync(note).length > 20);
+  expect(new TextDecoder('windows-1252').decode(readFileSync(note))).toBe('Gruss from Tom: 1+1=2? YES!\r\nGrüße, 10 €');
+  await expect.poll(() => differing(page, at.desktop), { timeout: 20_000 }).toBe(0);
+
+  // Hold and resume: nothing is seen before the customer says yes again.
+  await page.getByRole('button', { name: 'End session' }).click();
+  await page.getByRole('button', { name: /^Hold session/ }).click();
+  await expect(page.getByRole('heading', { name: 'The session is on hold' })).toBeVisible();
+  await until('the panel is gone', () => !at.desktop.hasWindow('^Your screen is shared$'));
+  await page.getByRole('button', { name: 'Open again' }).click();
+  await page.getByRole('button', { name: 'View only' }).click();
+  await answer(at.desktop, 'view', false);
+  await expect.poll(() => differing(page, at.desktop), { timeout: 20_000 }).toBe(0);
+
+  await close(page);
+  await at.desktop.keys(chat, 'alt+F4');
+  await until('the program has removed itself', () => !existsSync(customer.file));
+  await page.getByRole('link', { name: 'To the incident' }).click();
+  const entry = page.getByRole('listitem').filter({ hasText: 'Remote support history' });
+  await expect(entry.getByText('linked', { exact: true })).toBeVisible();
+  await expect(entry.getByRole('link', { name: /Video/ })).toBeVisible();
+});
+
+test('files both ways, the clipboard, system information, a shell; a name that Windows refuses', async ({ page, browser }) => {
+  await signIn(page, at.server);
+  const { link } = await generate(page, at.server, at.incident);
+  const customer = await download(browser, link);
+  wine.run(at.desktop, customer.file);
+  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible({ timeout: 40_000 });
+});
+
+test('everybody downloads the same bytes', async ({ page, browser }) => {
+  await signIn(page, at.server);
+  const sums = new Set<string>();
+  const names = new Set<string>();
+  for (const _ of [1, 2]) {
+    const { link } = await generate(page, at.server, at.incident);
+    const { file } = await download(browser, link);
+    sums.add(createHash('sha256').update(readFileSync(file)).digest('hex'));
+    names.add(file.split('/').at(-1)!);
+  }
+  expect([sums.size, names.size]).toEqual([1, 2]);
+});
