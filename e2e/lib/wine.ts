@@ -1,6 +1,6 @@
 // Programs for Windows on a virtual desktop, by Wine.
 
-import { type ChildProcess, execFileSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,7 +35,9 @@ export function run(desktop: Desktop, file: string, args: string[] = [], env: Re
 
 /** Ends everything that runs by Wine. */
 export function stop() {
-  execFileSync('wineserver', ['--kill', '--wait'], { env: { ...process.env, ...ENV }, stdio: 'ignore' });
+  // It fails when nothing runs.
+  spawnSync('wineserver', ['--kill'], { env: { ...process.env, ...ENV } });
+  spawnSync('wineserver', ['--wait'], { env: { ...process.env, ...ENV } });
 }
 
 /** A path of this machine as Windows programs name it. */

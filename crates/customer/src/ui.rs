@@ -370,6 +370,9 @@ fn helpers(state: &SessionState) -> String {
     if names.is_empty() { state.owner.name.clone() } else { names.join(", ") }
 }
 
+/// How long a window takes at most until it is laid out.
+const LAID_OUT: Duration = Duration::from_millis(50);
+
 /// Where a window of ours belongs.
 #[derive(Clone, Copy)]
 enum Place {
@@ -381,7 +384,7 @@ enum Place {
 
 /// Puts a window where it belongs, once it has been laid out and its size is known.
 fn place<W: ComponentHandle + 'static>(window: slint::Weak<W>, place: Place) {
-    slint::Timer::single_shot(Duration::from_millis(50), move || {
+    slint::Timer::single_shot(LAID_OUT, move || {
         let (Some(window), Ok((width, height))) = (window.upgrade(), crate::window::screen_size()) else { return };
         let own = window.window().size();
         let left = u32::from(width).saturating_sub(own.width) / 2;

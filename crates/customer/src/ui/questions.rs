@@ -4,7 +4,7 @@ use protocol::{ClientMessage, Pause, Phase, Right};
 use slint::ComponentHandle;
 use tokio::sync::oneshot;
 
-use super::{Asked, ConsentWindow, Desk, FileWindow, PanelWindow, Place, Say, helpers, local_time, place, with_desk};
+use super::{Asked, ConsentWindow, Desk, FileWindow, LAID_OUT, PanelWindow, Place, Say, helpers, local_time, place, with_desk};
 use crate::{jobs::FileQuestion, link::lock, window};
 
 /// How the customer answers a question for rights.
@@ -170,8 +170,9 @@ impl Desk {
             return;
         }
         self.follow_border(consent.is_shared(), consent.is_paused());
-        if self.panel.is_none() {
-            self.panel = show_panel();
+        let hidden = self.panel.is_none();
+        if hidden {
+            self.panel = new_panel();
         }
         let since =
             self.allowed_since.get_or_insert_with(|| local_time(self.entries.last().map(|e| e.at).unwrap_or_default()));
@@ -182,6 +183,10 @@ impl Desk {
             panel.set_paused(consent.is_paused());
             panel.set_recorded(state.recorded);
             panel.set_reconnecting(!self.connected);
+            if hidden && let Err(error) = panel.show() {
+                tracing::error!(%error, "the panel cannot be shown");
+            }
+            fit(panel);
         }
     }
 
@@ -205,7 +210,7 @@ fn reply(reply: Reply) {
     with_desk(move |desk| desk.answered(reply));
 }
 
-fn show_panel() -> Option<PanelWindow> {
+fn new_panel() -> Option<PanelWindow> {
     let panel = PanelWindow::new().ok()?;
     panel.on_pause(|| with_desk(|desk| desk.pause(true)));
     panel.on_resume(|| with_desk(|desk| desk.pause(false)));
@@ -221,9 +226,18 @@ fn show_panel() -> Option<PanelWindow> {
     });
     panel.on_end(|| with_desk(Desk::leave));
     panel.window().on_close_requested(|| slint::CloseRequestResponse::KeepWindowShown);
-    panel.show().ok()?;
-    place(panel.as_weak(), Place::Top);
     Some(panel)
+}
+
+/// Gives the panel the room that its words need now, in the middle of the screen's top.
+fn fit(panel: &PanelWindow) {
+    let panel = panel.as_weak();
+    slint::Timer::single_shot(LAID_OUT, move || {
+        let Some(panel) = panel.upgrade() else { return };
+        let wanted = slint::LogicalSize::new(panel.get_wanted_width(), panel.get_wanted_height());
+        panel.window().set_size(wanted);
+        place(panel.as_weak(), Place::Top);
+    });
 }
 
 /// A size for people.
