@@ -10,7 +10,7 @@ const HOME = join(ROOT, 'target/windows');
 const ENV = {
   WINEPREFIX: join(HOME, 'wine'),
   WINEDEBUG: '-all',
-  WINEDLLOVERRIDES: 'mscoree=;mshtml=',
+  WINEDLLOVERRIDES: 'mscoree=;mshtml=;pdh=n',
   // Wine has neither Arial nor Segoe UI.
   SLINT_DEFAULT_FONT: 'Z:\\usr\\share\\fonts\\truetype\\dejavu\\DejaVuSans.ttf'
 };

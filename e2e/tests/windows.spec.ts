@@ -138,6 +138,8 @@ test('files both ways, a name that Windows refuses, the clipboard, every script,
   await expect(transfers).toContainText("The customer's system does not take this name.");
   expect(existsSync(join(folder, 'what?.txt'))).toBe(false);
 
+  await page.getByRole('button', { name: 'Ask for clipboard' }).click();
+  await answer(at.desktop, 'yes', false);
   // Every script, typed into Wine's notepad, and back by the clipboard.
   wine.run(at.desktop, 'notepad');
   await at.desktop.window('Notepad$');
@@ -145,16 +147,17 @@ test('files both ways, a name that Windows refuses, the clipboard, every script,
   await page.getByRole('button', { name: 'Share screen' }).click();
   await answer(at.desktop, 'control', false);
   await expect(page.getByText('You control')).toBeVisible();
+  await expect(page.locator('canvas.picture')).toHaveAttribute('width', '1280');
   at.desktop.xdotool('windowactivate', '--sync', await at.desktop.window('Notepad$'));
   await page.getByLabel(/Keyboard of the customer/).focus();
   await page.keyboard.insertText('Grüße, 你好 – ¿qué? 10 € 😀');
   await page.keyboard.press('Control+a');
   await page.keyboard.press('Control+c');
-  await page.getByRole('button', { name: 'Ask for clipboard' }).click();
-  await answer(at.desktop, 'yes', false);
-  await page.getByRole('button', { name: 'Fetch clipboard' }).click();
-  await expect(page.getByText('The customer’s clipboard is in yours now.')).toBeVisible();
-  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('Grüße, 你好 – ¿qué? 10 € 😀');
+  await expect(async () => {
+    await page.getByRole('button', { name: 'Fetch clipboard' }).click();
+    await expect(page.getByText('The customer’s clipboard is in yours now.')).toBeVisible();
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('Grüße, 你好 – ¿qué? 10 € 😀');
+  }).toPass({ timeout: 20_000 });
 
   await page.getByRole('tab', { name: 'System' }).click();
   await page.getByRole('button', { name: 'Ask the customer' }).click();

@@ -67,7 +67,7 @@ fn command(program: &str) -> Command {
         .env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", "wine")
         .env("WINEPREFIX", home.join("wine"))
         .env("WINEDEBUG", "-all")
-        .env("WINEDLLOVERRIDES", "mscoree=;mshtml=");
+        .env("WINEDLLOVERRIDES", "mscoree=;mshtml=;pdh=n");
     command
 }
 
@@ -137,7 +137,13 @@ fn sysroot() -> anyhow::Result<()> {
     Ok(fs::write(done, compiler)?)
 }
 
-/// What Wine 8 lacks of Windows 10, and Rust's std needs.
+/// What Wine 8 lacks of Windows 10, by the name of the library: what Rust's std needs for chance, and the performance
+/// counters, which Wine ends a program for asking. Here they answer that there are none.
+const STUBS: [(&str, &str); 2] = [("bcryptprimitives.dll", PROCESS_PRNG), ("pdh.dll", NO_COUNTERS)];
+const NO_COUNTERS: &str = "#define NONE(name) __declspec(dllexport) unsigned name(void) { return 0xC0000BB8; }
+NONE(PdhAddEnglishCounterW) NONE(PdhCloseQuery) NONE(PdhCollectQueryData) NONE(PdhEnumObjectsW)
+NONE(PdhGetFormattedCounterValue) NONE(PdhOpenQueryW) NONE(PdhRemoveCounter)
+";
 const PROCESS_PRNG: &str = "#include <windows.h>
 #include <ntsecapi.h>
 __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE p, SIZE_T n) {
@@ -154,10 +160,12 @@ fn wine_prefix() -> anyhow::Result<()> {
         return Ok(());
     }
     run(command("wineboot").arg("--init").env_remove("DISPLAY"))?;
-    let source = prefix.join("prng.c");
-    fs::write(&source, PROCESS_PRNG)?;
-    let library = prefix.join("drive_c/windows/system32/bcryptprimitives.dll");
-    run(command(GCC).args(["-shared", "-O2", "-s", "-o"]).args([&library, &source]).arg("-ladvapi32"))?;
     run(command("wineserver").arg("--wait"))?;
+    for (name, text) in STUBS {
+        let (source, library) = (prefix.join("stub.c"), prefix.join("drive_c/windows/system32").join(name));
+        fs::write(&source, text)?;
+        let _ = fs::remove_file(&library);
+        run(command(GCC).args(["-shared", "-O2", "-s", "-o"]).args([&library, &source]).arg("-ladvapi32"))?;
+    }
     Ok(fs::write(done, "")?)
 }

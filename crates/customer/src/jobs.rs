@@ -30,6 +30,12 @@ const PIECES: usize = 8;
 /// Who does not answer a question about one file in this time has said no.
 const ANSWER_TIME: Duration = Duration::from_secs(120);
 
+/// How long the server's word on what the customer has just allowed may be under way, behind a job that follows from it:
+/// the two come on different streams.
+const WORD_UNDER_WAY: Duration = Duration::from_secs(2);
+/// How often it is looked whether it has come.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// A question about one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileQuestion {
@@ -61,6 +67,17 @@ impl Work {
     /// Whether the customer allows this now.
     pub fn may(&self, right: Right) -> bool {
         lock(&self.consent).may(right)
+    }
+
+    /// The same, once the server's word on it is there.
+    async fn may_by_now(&self, right: Right) -> bool {
+        let word = async {
+            while lock(&self.consent).awaits_server(right) {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let _ = tokio::time::timeout(WORD_UNDER_WAY, word).await;
+        self.may(right)
     }
 
     /// Asks about one file, if the customer wants to be asked about each.
@@ -131,7 +148,7 @@ impl<W: SendStream, R: RecvStream> Line<W, R> {
 
 async fn one<W: SendStream, R: RecvStream>(work: Work, mut line: Line<W, R>) -> anyhow::Result<()> {
     let Some(job) = next::<_, Job>(&mut line.receiver, &mut line.framed).await? else { return Ok(()) };
-    if !work.may(job.right()) {
+    if !work.may_by_now(job.right()).await {
         line.answer(&Answer::Fault { fault: Fault::NotAllowed }).await?;
         return line.end().await;
     }

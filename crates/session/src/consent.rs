@@ -74,6 +74,11 @@ impl Consent {
         }
     }
 
+    /// Whether the customer has said yes, and only the server's word on it is still to come.
+    pub fn awaits_server(&self, right: Right) -> bool {
+        self.connected && self.answered.contains(&right) && !self.session.contains(&right)
+    }
+
     /// Whether the customer wants to be asked about each file, although files are allowed.
     pub fn asks_for_each_file(&self) -> bool {
         self.each_file
@@ -148,6 +153,18 @@ mod tests {
         consent.answer(answer, &BOTH);
         consent.follow(&state(answer, Phase::Active));
         consent
+    }
+
+    #[test]
+    fn between_the_answer_and_the_servers_word_the_right_is_awaited() {
+        let mut consent = granted(&[]);
+        assert!(!consent.awaits_server(Right::View));
+        consent.answer(&[Right::View], &BOTH);
+        assert!(consent.awaits_server(Right::View) && !consent.may_view() && !consent.awaits_server(Right::Control));
+        consent.follow(&state(&[Right::View], Phase::Active));
+        assert!(!consent.awaits_server(Right::View) && consent.may_view());
+        consent.follow(&state(&[], Phase::Active));
+        assert!(!consent.awaits_server(Right::View), "taken away is not on its way");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::{
 use portable_pty::CommandBuilder;
 use protocol::{Log, Service};
 use serde::Deserialize;
+use sysinfo::{Uid, Users};
 
 use super::{LOG_LINES, cut, said};
 
@@ -79,6 +80,21 @@ pub fn log() -> Option<Log> {
     };
     let (source, text) = journal().or_else(file)?;
     Some(Log { source, lines: text.lines().map(cut).collect() })
+}
+
+/// The names of this machine's users.
+pub struct UserNames(Option<Users>);
+
+impl UserNames {
+    /// Reads them.
+    pub fn read() -> Self {
+        Self(Users::new_with_refreshed_list().ok())
+    }
+
+    /// Who this is.
+    pub fn of(&mut self, user: &Uid) -> Option<String> {
+        Some(self.0.as_ref()?.get_user_by_id(user)?.name().to_owned())
+    }
 }
 
 /// Removes this program's own file; the program runs on.

@@ -1,6 +1,7 @@
 //! Windows: drives, PowerShell's lists of services and events, and a shell by ConPTY.
 
 use std::{
+    collections::HashMap,
     os::windows::{ffi::OsStrExt, process::CommandExt},
     path::{Path, PathBuf},
     process::Command,
@@ -9,12 +10,15 @@ use std::{
 use portable_pty::CommandBuilder;
 use protocol::{Log, Service};
 use serde::Deserialize;
+use sysinfo::Uid;
 use windows::{
     Win32::{
+        Foundation::{HLOCAL, LocalFree},
+        Security::{Authorization::ConvertStringSidToSidW, LookupAccountSidW, PSID, SID_NAME_USE},
         Storage::FileSystem::{GetDiskFreeSpaceExW, GetLogicalDrives},
         System::Threading::CREATE_NO_WINDOW,
     },
-    core::PCWSTR,
+    core::{PCWSTR, PWSTR},
 };
 
 use super::{LOG_LINES, cut, said};
@@ -107,6 +111,42 @@ pub fn log() -> Option<Log> {
     ))?;
     (!text.trim().is_empty())
         .then(|| Log { source: "Windows event log".into(), lines: text.lines().map(cut).collect() })
+}
+
+/// The names of this machine's users, asked for one by one: a machine of a large organisation knows too many.
+pub struct UserNames(HashMap<String, Option<String>>);
+
+impl UserNames {
+    /// Knows nobody yet.
+    pub fn read() -> Self {
+        Self(HashMap::new())
+    }
+
+    /// Who this is.
+    pub fn of(&mut self, user: &Uid) -> Option<String> {
+        let sid = user.to_string();
+        self.0.entry(sid).or_insert_with_key(|sid| account(sid)).clone()
+    }
+}
+
+/// The account that a security identifier names, as it is written: `S-1-5-18`.
+fn account(sid: &str) -> Option<String> {
+    let wide: Vec<u16> = sid.encode_utf16().chain([0]).collect();
+    let mut parsed = PSID::default();
+    let (mut name, mut domain) = ([0u16; 257], [0u16; 257]);
+    let (mut name_length, mut domain_length) = (name.len() as u32, domain.len() as u32);
+    let mut kind = SID_NAME_USE::default();
+    // SAFETY: the text ends with a zero; the buffers are as long as is said; what was parsed is freed once.
+    let found = unsafe {
+        ConvertStringSidToSidW(PCWSTR(wide.as_ptr()), &mut parsed).ok()?;
+        let (name, domain) = (Some(PWSTR(name.as_mut_ptr())), Some(PWSTR(domain.as_mut_ptr())));
+        let nowhere = PCWSTR::null();
+        let found = LookupAccountSidW(nowhere, parsed, name, &mut name_length, domain, &mut domain_length, &mut kind);
+        LocalFree(Some(HLOCAL(parsed.0)));
+        found
+    };
+    found.ok()?;
+    Some(String::from_utf16_lossy(name.get(..name_length as usize)?))
 }
 
 /// Removes this program's own file once it has ended: a running program's file cannot go before.

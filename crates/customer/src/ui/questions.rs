@@ -4,7 +4,9 @@ use protocol::{ClientMessage, Pause, Phase, Right};
 use slint::ComponentHandle;
 use tokio::sync::oneshot;
 
-use super::{Asked, ConsentWindow, Desk, FileWindow, LAID_OUT, PanelWindow, Place, Say, helpers, local_time, place, with_desk};
+use super::{
+    Asked, ConsentWindow, Desk, FileWindow, LAID_OUT, PanelWindow, Place, Say, helpers, local_time, place, with_desk,
+};
 use crate::{jobs::FileQuestion, link::lock, window};
 
 /// How the customer answers a question for rights.
