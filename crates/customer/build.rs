@@ -1,4 +1,4 @@
-//! Compiles the windows, with every language inside the program.
+//! Compiles the windows, with every language inside the program; for Windows also icon, version and manifest.
 
 fn main() {
     let config = slint_build::CompilerConfiguration::new()
@@ -6,4 +6,20 @@ fn main() {
         .with_bundled_translations("lang")
         .with_default_translation_context(slint_build::DefaultTranslationContext::None);
     slint_build::compile_with_config("ui/app.slint", config).expect("the windows compile");
+    if std::env::var_os("CARGO_CFG_WINDOWS").is_some() {
+        about_the_program();
+    }
+}
+
+/// What Windows shows of the program's file, and what it takes for granted when it starts it.
+fn about_the_program() {
+    println!("cargo::rerun-if-changed=windows");
+    winresource::WindowsResource::new()
+        .set("ProductName", "Deskside")
+        .set("FileDescription", "Deskside support")
+        .set("OriginalFilename", "deskside-support.exe")
+        .set_icon("windows/deskside.ico")
+        .set_manifest_file("windows/deskside.manifest")
+        .compile()
+        .expect("the resources compile");
 }

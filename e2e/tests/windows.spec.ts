@@ -1,12 +1,13 @@
 // The support program for Windows: the whole story, with the file that a customer's browser saves, run by Wine.
 
 import { type Browser, expect, type Page, test } from '@playwright/test';
+import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { answer, CUSTOMER, differing, generate, signIn } from '../lib/people';
-import { MEMORY, until } from '../lib/processes';
+import { Server, until } from '../lib/processes';
 import { stage } from '../lib/stage';
 import * as wine from '../lib/wine';
 
@@ -165,6 +166,30 @@ test('files both ways, a name that Windows refuses, the clipboard, every script,
   await page.getByLabel('Filter processes').fill('notepad');
   await expect(page.getByRole('button', { name: /^End notepad\.exe/ })).toBeVisible();
   await page.screenshot({ path: 'results/windows-system.png' });
+});
+
+test('signed by the organisation: the signature holds, the program still knows its server, and the server gives it out as it is', async ({ page, browser, request }) => {
+  await signIn(page, at.server);
+  const { link } = await generate(page, at.server, at.incident);
+  const { file } = await download(browser, link);
+  const room = mkdtempSync(join(tmpdir(), 'deskside-signed-'));
+  const [key, certificate, signed] = ['key.pem', 'certificate.pem', file.split('/').at(-1)!].map((name) => join(room, name)) as [string, string, string];
+  const subject = ['-subj', '/CN=Northwind', '-addext', 'extendedKeyUsage=codeSigning'];
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...subject, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+  execFileSync('osslsigncode', ['sign', '-certs', certificate, '-key', key, '-in', file, '-out', signed], { stdio: 'ignore' });
+  execFileSync('osslsigncode', ['verify', '-CAfile', certificate, '-in', signed], { stdio: 'ignore' });
+
+  const programs = ['--support-program-windows', signed, '--public-url', at.server.url];
+  await at.server.kill();
+  const other = await Server.start(programs, undefined, at.server.data);
+  const given = await request.post(`http://localhost:${other.port}/download/windows`, { form: { key: '123456789' } });
+  expect((await given.body()).equals(readFileSync(signed))).toBe(true);
+  expect(given.headers()['content-disposition']).toContain('deskside-support-k123456789.exe');
+  await other.kill();
+  await at.server.run();
+
+  wine.run(at.desktop, signed);
+  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible({ timeout: 40_000 });
 });
 
 test('everybody downloads the same bytes', async ({ page, browser }) => {

@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command, time::SystemTime};
 
 use anyhow::Context;
 
-use crate::{cargo, root, run as go, setup, tidy};
+use crate::{cargo, root, run as go, setup, tidy, windows};
 
 /// Sets up what is missing and runs every test: units, properties, simulator, console, and the whole story in a browser.
 pub fn test() -> anyhow::Result<()> {
@@ -13,6 +13,7 @@ pub fn test() -> anyhow::Result<()> {
     cargo(&["build", "--workspace"])?;
     cargo(&["test", "--workspace"])?;
     go("console", "npx", &["vitest", "run"])?;
+    windows::test()?;
     e2e()
 }
 
