@@ -33,11 +33,7 @@ const FORBIDDEN: [(&str, &str, &[&str]); 7] = [
     ("unbounded_channel", "every queue has a bound", &[]),
     ("std::process::Command", "no child process in the server", &["crates/customer", "crates/screen/tests", "xtask"]),
     ("tokio::process", "no child process in the server", &[]),
-    (
-        "#[cfg(target_os",
-        "systems differ only in capture, input, window and machine",
-        &OF_A_SYSTEM,
-    ),
+    ("#[cfg(target_os", "systems differ only in capture, input, window and machine", &OF_A_SYSTEM),
     ("#[cfg(windows", "systems differ only in capture, input, window and machine", &OF_A_SYSTEM),
     ("SystemTime::now", "time is an argument in the pure crates", &["crates/server", "crates/customer", "xtask"]),
     ("Instant::now", "time is an argument in the pure crates", &["crates/server", "crates/customer", "xtask"]),
