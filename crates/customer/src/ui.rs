@@ -410,3 +410,13 @@ fn local_time(at: protocol::Timestamp) -> String {
     let at = jiff::Timestamp::from_millisecond(at.0.cast_signed()).unwrap_or_default();
     at.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M").to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_zones_of_the_world_are_known_on_every_system() {
+        for zone in ["Europe/Berlin", "America/New_York", "Asia/Kolkata"] {
+            assert!(jiff::tz::db().get(zone).is_ok(), "{zone}");
+        }
+    }
+}

@@ -41,6 +41,9 @@ const PATIENCE: u32 = 250;
 /// How long it is waited before a lost monitor is asked for again: the secure desktop and changes of mode take it away.
 const AGAIN: Duration = Duration::from_millis(250);
 
+/// After so many failures in a row the monitor counts as gone for good: a frozen picture would be worse than none.
+const MOST_FAILURES: u32 = 40;
+
 /// Starts a thread for each monitor; an error when one of them cannot be duplicated.
 pub fn start(watch: &Arc<Watch>) -> anyhow::Result<()> {
     let count = outputs()?.len();
@@ -69,13 +72,19 @@ pub fn start(watch: &Arc<Watch>) -> anyhow::Result<()> {
 fn run(watch: &Watch, number: usize, first: Duplicated, given_up: &AtomicBool) {
     let mut pointer = pointer::Follower::default();
     let mut duplicated = Some(first);
+    let mut failures = 0;
     while !watch.is_over() && !given_up.load(Ordering::Relaxed) {
         let Some(monitor) = &mut duplicated else {
-            if !watch.look_behind() {
+            if watch.look_behind() {
+                failures = 0;
+            } else {
                 duplicated = Duplicated::open(number).ok();
+                failures += 1;
             }
-            if duplicated.is_none() {
-                std::thread::sleep(AGAIN);
+            match duplicated {
+                Some(_) => failures = 0,
+                None if failures > MOST_FAILURES => return watch.fail(ShareTrouble::NoScreen),
+                None => std::thread::sleep(AGAIN),
             }
             continue;
         };
@@ -84,9 +93,7 @@ fn run(watch: &Watch, number: usize, first: Duplicated, given_up: &AtomicBool) {
             watch.look_behind();
             duplicated = None;
         }
-        if number == 0 {
-            pointer.follow(watch);
-        }
+        pointer.follow(watch);
     }
 }
 
@@ -118,7 +125,7 @@ struct Duplicated {
     place: RECT,
     /// What the processor may read, as large as the monitor.
     readable: Option<ID3D11Texture2D>,
-    /// Nothing was read yet: the first frame counts as a whole.
+    /// Nothing that was drawn was read yet: frames count as a whole.
     whole: bool,
 }
 
@@ -157,11 +164,13 @@ impl Duplicated {
             Err(error) if error.code() == DXGI_ERROR_WAIT_TIMEOUT => return Ok(()),
             other => other?,
         }
-        // A frame without a present is the pointer's alone.
+        // A frame without a present is the pointer's alone, but for the first one, which shows what is there.
+        let presented = about.LastPresentTime != 0;
         let taken = match resource {
-            Some(resource) if about.LastPresentTime != 0 => self.take(watch, &about, &resource),
+            Some(resource) if presented || self.whole => self.take(watch, &about, &resource),
             _ => Ok(()),
         };
+        self.whole &= !presented;
         // SAFETY: a frame was acquired above and is released once.
         unsafe { self.duplication.ReleaseFrame() }?;
         taken
@@ -169,7 +178,7 @@ impl Duplicated {
 
     fn take(&mut self, watch: &Watch, about: &DXGI_OUTDUPL_FRAME_INFO, frame: &IDXGIResource) -> anyhow::Result<()> {
         let frame: ID3D11Texture2D = frame.cast()?;
-        let changed = if std::mem::take(&mut self.whole) { None } else { self.changed(about)? };
+        let changed = if self.whole { None } else { self.changed(about)? };
         let readable = self.readable(&frame)?;
         // SAFETY: both textures have the same size and format; the mapped bytes are read before they are unmapped.
         unsafe {
