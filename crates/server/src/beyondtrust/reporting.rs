@@ -204,7 +204,8 @@ async fn sessions(
     let users = users(app).await?;
     let found = find(app, wanted).await?;
     if kind == Report::Summary {
-        return Ok(summaries(&found, &users, asked));
+        let teams = team::Entity::find().all(&app.db).await?;
+        return Ok(summaries(&found, &users, &teams, asked));
     }
     let mut list = Vec::new();
     for Found { id, lseq, entries, session } in &found {
@@ -229,16 +230,17 @@ async fn sessions(
 }
 
 /// How many sessions each technician or team had, and for how long.
-fn summaries(found: &[Found], users: &HashMap<i32, user::Model>, asked: &Asked) -> Element {
+fn summaries(found: &[Found], users: &HashMap<i32, user::Model>, teams: &[team::Model], asked: &Asked) -> Element {
     let by_team = asked.get("report_type") == Some("team");
     let only = asked.get("id").filter(|id| *id != "all");
-    let mut groups: std::collections::BTreeMap<String, (String, u64, u64)> = std::collections::BTreeMap::new();
+    let mut groups: std::collections::BTreeMap<i32, (String, u64, u64)> = std::collections::BTreeMap::new();
     for Found { entries, session, .. } in found {
-        let owner = users.get(&session.owner().id);
-        let (id, name) = match owner {
-            Some(owner) if by_team => (owner.team.clone(), owner.team.clone()),
-            Some(owner) => (owner.id.to_string(), owner.name.clone()),
-            None => continue,
+        let Some(owner) = users.get(&session.owner().id) else { continue };
+        let (id, name) = match teams.iter().find(|t| t.name == owner.team) {
+            Some(team) if by_team => (team.id, team.name.clone()),
+            // Who is in no team counts for none.
+            None if by_team => continue,
+            _ => (owner.id, owner.name.clone()),
         };
         let start = report::began(entries).unwrap_or_default();
         let length = report::ended(entries).map_or(0, |end| end.since(start));
@@ -247,7 +249,7 @@ fn summaries(found: &[Found], users: &HashMap<i32, user::Model>, asked: &Asked) 
         group.2 += length;
     }
     let kind = if by_team { "team" } else { "rep" };
-    let groups = groups.into_iter().filter(|(id, _)| only.is_none_or(|only| only == id));
+    let groups = groups.into_iter().filter(|(id, _)| only.is_none_or(|only| *only == id.to_string()));
     element("summary_list").children(groups.map(|(id, (name, count, length))| {
         element("summary")
             .with("type", kind)

@@ -2,6 +2,7 @@
 
 mod commands;
 mod config;
+mod people;
 mod reports;
 mod tokens;
 
@@ -74,7 +75,7 @@ fn shape(text: &str, site: &Site) -> String {
             (r(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"), "TIME"),
             (r(r"\b1[789]\d{8}\b"), "UNIX"),
             (r(r"<short_key>\d{7}<"), "<short_key>7DIGITS<"),
-            (r(r"<duration>\d\d:\d\d:\d\d<"), "<duration>HH:MM:SS<"),
+            (r(r"duration>\d\d:\d\d:\d\d<"), "duration>HH:MM:SS<"),
             (r(r"<seconds_involved>\d+<"), "<seconds_involved>N<"),
             (r(r"<lseq>\d+<"), "<lseq>N<"),
             (r("><"), ">\n<"),

@@ -1,0 +1,223 @@
+//! What is answered about teams, about who is connected, and about how sessions went.
+
+use expect_test::expect;
+use protocol::{Client, ServerMessage};
+use serde_json::{Value, json};
+
+use super::{Site, check, element};
+use crate::stage::Peer;
+
+#[tokio::test]
+async fn teams_who_is_there_joining_and_leaving_summaries_and_surveys() {
+    let site = Site::open("bt-people");
+    assert_eq!(site.config("POST", "/team", &json!({ "name": "Network", "code_name": "net" })).status, 201);
+    assert_eq!(site.config("POST", "/team/1/user", &json!({ "user_id": 1, "role": "member" })).status, 201);
+    check(
+        &site,
+        &site.command("action=get_support_teams"),
+        expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+
+        <support_teams xmlns="http://www.bomgar.com/namespaces/API/command">
+        <support_team id="1">
+        <name>Network</name>
+        <issues>
+        <issue id="1">
+        <code_name>net</code_name>
+        <title>Network</title>
+        </issue>
+        </issues>
+        </support_team>
+        </support_teams>
+    "#]],
+    );
+    check(
+        &site,
+        &site.command("action=get_support_teams&showmembers=1"),
+        expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+
+        <support_teams xmlns="http://www.bomgar.com/namespaces/API/command">
+        <support_team id="1">
+        <name>Network</name>
+        <members>
+        <representative id="1">
+        <username>tom</username>
+        <display_name>Tom</display_name>
+        <public_display_name>Tom</public_display_name>
+        <private_display_name>Tom</private_display_name>
+        </representative>
+        </members>
+        <issues>
+        <issue id="1">
+        <code_name>net</code_name>
+        <title>Network</title>
+        </issue>
+        </issues>
+        </support_team>
+        </support_teams>
+    "#]],
+    );
+
+    let made = site.command("action=generate_session_key&type=support&queue_id=team:1&external_key=CHG-8");
+    let key = element(&made, "short_key").to_owned();
+    let body = json!({ "pass": { "by": "key", "key": key }, "client": "program" });
+    let (_, entered) = site.stage.post_as("/api/join/enter", &body, &[]);
+    let resume = entered["resume"].as_str().unwrap().to_owned();
+    let ticket = entered["admission"]["ticket"].as_str().unwrap();
+    let mut customer = Peer::connect(&site.stage, ticket, Client::Program).await;
+    customer.until(|m| matches!(m, ServerMessage::Welcome { .. })).await.unwrap();
+    let sessions: Value = serde_json::from_str(&site.stage.get("/api/sessions").1).unwrap();
+    let id = sessions[0]["state"]["id"].as_str().unwrap().to_owned();
+    check(
+        &site,
+        &site.command("action=get_connected_clients&type=support_customer"),
+        expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+
+        <connected_clients xmlns="http://www.bomgar.com/namespaces/API/command">
+        <connected_support_customer id="HEX32">
+        <display_name>Customer</display_name>
+        <lsid>HEX32</lsid>
+        <hostname>Unknown</hostname>
+        <platform id="linux-64">Linux® (x64)</platform>
+        <timezone_offset>0</timezone_offset>
+        <connected_since>UNIX</connected_since>
+        </connected_support_customer>
+        </connected_clients>
+    "#]],
+    );
+    check(
+        &site,
+        &site.command("action=get_connected_client_list&type=support_customer"),
+        expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+
+        <connected_client_list xmlns="http://www.bomgar.com/namespaces/API/command">
+        <connected_client_summary>
+        <appliance_summary id="HEX32">
+        <count type="support_customer">1</count>
+        </appliance_summary>
+        </connected_client_summary>
+        <connected_client type="support_customer" id="HEX32"/>
+        </connected_client_list>
+    "#]],
+    );
+    check(
+        &site,
+        &site.command(&format!("action=join_session&lsid={id}&rep_id=1")),
+        expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+
+        <success xmlns="http://www.bomgar.com/namespaces/API/command">Representative successfully added</success>
+    "#]],
+    );
+    check(
+        &site,
+        &site.command(&format!("action=leave_session&lsid={id}&rep_id=1")),
+        expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+
+        <error xmlns="http://www.bomgar.com/namespaces/API/command">The representative is not in this session.</error>
+    "#]],
+    );
+
+    site.command(&format!("action=terminate_session&lsid={id}"));
+    customer
+        .until(
+            |m| matches!(m, ServerMessage::Happened { entry } if matches!(entry.event, protocol::Event::Ended { .. })),
+        )
+        .await;
+    let rating = json!({ "token": resume, "stars": 4, "comment": "Quick & kind." });
+    assert_eq!(site.stage.post_as("/api/join/rate", &rating, &[]).0, 204);
+    let since = "start_date=2020-01-01&duration=0";
+    check(
+        &site,
+        &site.report(&format!("generate_report=SupportTeam&{since}")),
+        expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+
+        <team_activity_list xmlns="https://www.beyondtrust.com/namespaces/API/reporting">
+        <team_activity id="1" name="Network">
+        <members>
+        <representative id="1">
+        <username>tom</username>
+        <display_name>Tom</display_name>
+        </representative>
+        </members>
+        <events/>
+        </team_activity>
+        </team_activity_list>
+    "#]],
+    );
+    let summary =
+        |kind: &str| site.report(&format!("generate_report=SupportSessionSummary&{since}&report_type={kind}&id=all"));
+    check(
+        &site,
+        &summary("rep"),
+        expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+
+        <summary_list xmlns="https://www.beyondtrust.com/namespaces/API/reporting">
+        <summary type="rep" id="1">
+        <display_name>Tom</display_name>
+        <total_sessions>1</total_sessions>
+        <total_duration>HH:MM:SS</total_duration>
+        <average_duration>HH:MM:SS</average_duration>
+        </summary>
+        </summary_list>
+    "#]],
+    );
+    check(
+        &site,
+        &summary("team"),
+        expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+
+        <summary_list xmlns="https://www.beyondtrust.com/namespaces/API/reporting">
+        <summary type="team" id="1">
+        <display_name>Network</display_name>
+        <total_sessions>1</total_sessions>
+        <total_duration>HH:MM:SS</total_duration>
+        <average_duration>HH:MM:SS</average_duration>
+        </summary>
+        </summary_list>
+    "#]],
+    );
+    let survey = format!("generate_report=SupportCustExitSurvey&{since}&report_type=rep&id=all");
+    check(
+        &site,
+        &site.report(&survey),
+        expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+
+        <exit_survey_list xmlns="https://www.beyondtrust.com/namespaces/API/reporting">
+        <exit_survey lsid="HEX32" ts="UNIX">
+        <submitted_by type="customer">Customer</submitted_by>
+        <primary_customer gsnumber="1">Customer</primary_customer>
+        <rep_list/>
+        <question_list>
+        <question id="1">
+        <type>radio</type>
+        <name>rating</name>
+        <label>Rating</label>
+        <report_header>Rating</report_header>
+        <answer_list>
+        <answer>4</answer>
+        </answer_list>
+        </question>
+        <question id="2">
+        <type>textarea</type>
+        <name>comments</name>
+        <label>Comments</label>
+        <report_header>Comments</report_header>
+        <answer_list>
+        <answer>Quick &amp; kind.</answer>
+        </answer_list>
+        </question>
+        </question_list>
+        </exit_survey>
+        </exit_survey_list>
+    "#]],
+    );
+}
