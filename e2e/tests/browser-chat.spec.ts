@@ -114,3 +114,29 @@ test('a wrong key gets a friendly page', async ({ page }) => {
   await page.getByRole('button', { name: 'Continue' }).click();
   await expect(page.getByRole('heading', { name: 'This key or link does not work' })).toBeVisible();
 });
+
+test('a page of an older server reads itself anew instead of knocking for ever', async ({ page }) => {
+  await signIn(page, at.server);
+  let knocks = 0;
+  let refuse = false;
+  let cut = () => {};
+  await page.routeWebSocket(/\/wire$/, async (socket) => {
+    if (refuse) {
+      knocks++;
+      return socket.close();
+    }
+    socket.connectToServer();
+    cut = () => void socket.close();
+  });
+  await generate(page, at.server, at.incident);
+  await expect(page.getByText('Waiting for the customer')).toBeVisible();
+  // The server is another one now: its pages are newer, and it takes no connection of this one.
+  refuse = true;
+  await page.route('**/_app/version.json', (route) => route.fulfill({ json: { version: 'newer' } }), { times: 1 });
+  const reloaded = page.waitForEvent('load');
+  cut();
+  await reloaded;
+  expect(knocks).toBeLessThan(3);
+  refuse = false;
+  await expect(page.getByText('Waiting for the customer')).toBeVisible();
+});

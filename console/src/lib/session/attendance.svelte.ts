@@ -1,5 +1,6 @@
 // Being in a session: the newest state, the timeline, and a connection that comes back by itself.
 
+import { updated } from '$app/state';
 import { Problem, words } from '../api/client';
 import type { Client } from '../api/types/Client';
 import type { ClientMessage } from '../api/types/ClientMessage';
@@ -60,6 +61,8 @@ export class Attendance {
   private heard = 0;
   private alive?: ReturnType<typeof setInterval>;
   private left = false;
+  /** The server has said something on this connection. */
+  private spoken = false;
   private said: { text: string; nonce: number }[] = [];
 
   constructor(private options: Options) {
@@ -79,9 +82,12 @@ export class Attendance {
     let wait = 300;
     while (!this.left) {
       try {
+        this.spoken = false;
         const ended = await this.connect();
-        wait = 300;
         if (ended) return;
+        if (this.spoken) wait = 300;
+        // Connections that end before a word: the server may be a newer one, which speaks otherwise.
+        else if (await updated.check()) return location.reload();
       } catch (error) {
         const gone = error instanceof Problem && (error.status === 404 || error.status === 409 || error.status === 401);
         if (gone) return this.over(words(error));
@@ -153,6 +159,7 @@ export class Attendance {
 
   private told(message: ServerMessage) {
     this.heard = Date.now();
+    this.spoken = true;
     switch (message.type) {
       case 'welcome':
         this.me = message.you;
