@@ -62,6 +62,8 @@ test('join by the link, chat, view every pixel, control, hold, resume, close, jo
   await answer(at.desktop, 'control');
   await expect(page.getByText('You control')).toBeVisible();
   await at.desktop.window('^Your screen is shared$');
+  await expect(page.getByText(`${CUSTOMER.name} has joined (with the support program for Windows)`)).toBeVisible();
+  await expect(page.getByRole('option', { name: /Ctrl\+Alt\+Del: only/ })).toBeDisabled();
   at.desktop.screenshot('results/windows-desktop.png');
   await expect.poll(() => differing(page, at.desktop), { timeout: 20_000, message: 'every pixel equals the customer’s screen' }).toBe(0);
   await page.screenshot({ path: 'results/windows-session.png' });

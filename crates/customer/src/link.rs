@@ -12,7 +12,7 @@ use std::{
 use anyhow::Context;
 use ed25519_dalek::{Signature, VerifyingKey};
 use protocol::{
-    Binding, Client, ClientMessage, Entry, Framed, Hello, MAX_CONTROL_BYTES, Monitor, ParticipantId, Pause, Phase,
+    Binding, ClientMessage, Entry, Framed, Hello, MAX_CONTROL_BYTES, Monitor, ParticipantId, Pause, Phase,
     ServerMessage, SessionState,
 };
 use session::Consent;
@@ -257,7 +257,7 @@ impl Connected<'_> {
         let hello = Hello {
             version: protocol::VERSION,
             ticket: ticket.to_owned(),
-            client: Client::Program,
+            client: crate::machine::CLIENT,
             have: *self.have,
             challenge: challenge.clone(),
         };

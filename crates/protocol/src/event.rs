@@ -29,6 +29,15 @@ pub enum Client {
     Browser,
     /// The customer's program: chat and screen.
     Program,
+    /// The same on Windows.
+    WindowsProgram,
+}
+
+impl Client {
+    /// Whether this is the customer's program, on whatever system.
+    pub fn is_program(self) -> bool {
+        matches!(self, Self::Program | Self::WindowsProgram)
+    }
 }
 
 /// What a customer may allow, each asked for, given and withdrawn apart from the others.

@@ -173,7 +173,7 @@ async fn converse<S: Session>(
     tasks.spawn(write_control(sender, seat, proof, pong_queue));
     tasks.spawn(read_control(app.clone(), live.clone(), (place, who, client), receiver, framed, pongs));
     let passage = flow::Passage { app: app.clone(), live: live.clone(), who, passed: Arc::default() };
-    if quic && client == Client::Program {
+    if quic && client.is_program() {
         tasks.spawn(flow::read_copies(passage.clone(), connection.clone()));
     }
     let accepted = accept_streams(passage, connection, role, tasks);
@@ -329,7 +329,7 @@ async fn read_control<R: RecvStream>(
             ClientMessage::Hold {} => Command::Hold,
             ClientMessage::Close {} => Command::Close,
             ClientMessage::Monitors { monitors } => Command::Monitors { monitors },
-            ClientMessage::ShareFailed { trouble } if client == Client::Program => Command::ShareFailed { trouble },
+            ClientMessage::ShareFailed { trouble } if client.is_program() => Command::ShareFailed { trouble },
             ClientMessage::ShareFailed { trouble: _ } => Command::ShareFailed { trouble: ShareTrouble::NoScreen },
         };
         let what = command.name();

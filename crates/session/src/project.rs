@@ -267,6 +267,7 @@ fn by_means(client: Client) -> &'static str {
         Client::Console => "",
         Client::Browser => " (in the browser)",
         Client::Program => " (with the support program)",
+        Client::WindowsProgram => " (with the support program for Windows)",
     }
 }
 

@@ -1,5 +1,6 @@
 // Entries of the timeline as lines of a conversation. Pure.
 
+import type { Client } from '../api/types/Client';
 import type { Entry } from '../api/types/Entry';
 import type { Participant } from '../api/types/Participant';
 import type { Right } from '../api/types/Right';
@@ -198,8 +199,14 @@ export function wishes(rights: Right[], your = 'the'): string {
   return [...screen, ...rights.flatMap((r) => words[r] ?? [])].join(', ');
 }
 
-function means(client: string): string {
-  return client === 'browser' ? ' (in the browser)' : client === 'program' ? ' (with the support program)' : '';
+function means(client: Client): string {
+  const means: Record<Client, string> = {
+    console: '',
+    browser: ' (in the browser)',
+    program: ' (with the support program)',
+    windows_program: ' (with the support program for Windows)'
+  };
+  return means[client];
 }
 
 /** A message cut into text and web addresses; only http and https become links. */

@@ -7,7 +7,7 @@ use std::{
 };
 
 use portable_pty::CommandBuilder;
-use protocol::{Log, Service};
+use protocol::{Client, Log, Service};
 use serde::Deserialize;
 use sysinfo::{Uid, Users};
 
@@ -17,6 +17,9 @@ use super::{LOG_LINES, cut, said};
 const DISKS: [&str; 2] = ["/media", "/mnt"];
 /// Logs that older systems keep as text.
 const LOG_FILES: [&str; 2] = ["/var/log/syslog", "/var/log/messages"];
+
+/// What the server is told of this program.
+pub const CLIENT: Client = Client::Program;
 
 /// Where every path begins.
 pub fn top() -> PathBuf {

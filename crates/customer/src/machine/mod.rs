@@ -10,7 +10,7 @@ use linux as system;
 #[cfg(windows)]
 use win32 as system;
 
-pub use system::{UserNames, disks, free, log, remove_own_program, services, shell, top};
+pub use system::{CLIENT, UserNames, disks, free, log, remove_own_program, services, shell, top};
 
 use std::process::{Command, Stdio};
 

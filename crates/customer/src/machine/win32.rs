@@ -8,7 +8,7 @@ use std::{
 };
 
 use portable_pty::CommandBuilder;
-use protocol::{Log, Service};
+use protocol::{Client, Log, Service};
 use serde::Deserialize;
 use sysinfo::Uid;
 use windows::{
@@ -22,6 +22,9 @@ use windows::{
 };
 
 use super::{LOG_LINES, cut, said};
+
+/// What the server is told of this program.
+pub const CLIENT: Client = Client::WindowsProgram;
 
 /// Where every path of the system's own drive begins.
 pub fn top() -> PathBuf {

@@ -264,7 +264,7 @@ impl Live {
         inner.next_connection += 1;
         let (outbox, messages) = mpsc::channel(OUTBOX);
         let (input_sender, input) = mpsc::channel(OUTBOX);
-        let is_program = client == Client::Program;
+        let is_program = client.is_program();
         let (jobs_sender, jobs) = mpsc::channel(job::WAITING);
         inner.connections.push(Connection {
             id: connection,
