@@ -85,14 +85,14 @@ export class Attendance {
         this.spoken = false;
         const ended = await this.connect();
         if (ended) return;
-        if (this.spoken) wait = 300;
-        // Connections that end before a word: the server may be a newer one, which speaks otherwise.
-        else if (await updated.check()) return location.reload();
       } catch (error) {
         const gone = error instanceof Problem && (error.status === 404 || error.status === 409 || error.status === 401);
         if (gone) return this.over(words(error));
       }
       if (this.left || this.contact.is === 'over') return;
+      if (this.spoken) wait = 300;
+      // Connections that end before a word: the server may be a newer one, which speaks otherwise.
+      else if (await updated.check().catch(() => false)) return location.reload();
       this.contact = { is: 'reconnecting' };
       await new Promise<void>((resolve) => {
         this.wake = resolve;
