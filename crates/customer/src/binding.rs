@@ -1,9 +1,7 @@
 //! Which server this program belongs to, as its own file says it.
 
-use std::io::{Read, Seek, SeekFrom};
-
 use anyhow::Context;
-use protocol::{Binding, MAX_BINDING_BYTES, PROGRAM_HEAD_BYTES, ProgramPass, end_of_program};
+use protocol::{Binding, ProgramFile, ProgramPass};
 
 /// For a program that was built and not downloaded.
 pub fn by_hand(server: String, identity: String) -> Binding {
@@ -22,7 +20,7 @@ pub fn domain(binding: &Binding) -> &str {
 pub fn of_this_program() -> anyhow::Result<Option<Binding>> {
     let path = std::env::current_exe().context("this program's file is unknown")?;
     let file = std::fs::File::open(&path).context("this program's file cannot be read")?;
-    let mut binding = read(file)?;
+    let mut binding = ProgramFile::read(file)?.binding;
     if let Some(binding) = &mut binding
         && binding.pass == ProgramPass::default()
     {
@@ -32,30 +30,13 @@ pub fn of_this_program() -> anyhow::Result<Option<Binding>> {
     Ok(binding)
 }
 
-fn read(mut file: impl Read + Seek) -> anyhow::Result<Option<Binding>> {
-    let mut head = Vec::new();
-    file.by_ref().take(PROGRAM_HEAD_BYTES as u64).read_to_end(&mut head)?;
-    let end = end_of_program(&head, file.seek(SeekFrom::End(0))?);
-    let from = end.saturating_sub(MAX_BINDING_BYTES as u64 + 32);
-    file.seek(SeekFrom::Start(from))?;
-    let mut tail = Vec::new();
-    file.take(end - from).read_to_end(&mut tail)?;
-    Ok(Binding::from_end(&tail)?)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
-
     use super::*;
 
     #[test]
-    fn a_binding_is_read_from_a_file_and_shows_its_host() {
+    fn the_host_is_shown_without_scheme_and_port() {
         let binding = by_hand("https://help.example.org:8443/".into(), "ab".into());
-        let whole = [b"ELF".repeat(9_000), binding.to_bytes(27_000)].concat();
-        let found = read(Cursor::new(whole)).unwrap().unwrap();
-        assert_eq!((domain(&found), &found), ("help.example.org", &binding));
-        assert_eq!(read(Cursor::new(b"a program without a binding at its end".to_vec())).unwrap(), None);
-        assert_eq!(read(Cursor::new(b"".to_vec())).unwrap(), None);
+        assert_eq!((domain(&binding), binding.server.as_str()), ("help.example.org", "https://help.example.org:8443"));
     }
 }

@@ -4,15 +4,17 @@
 //! length that keeps the whole file's one divisible by eight, so that a Windows signature, which begins at such a place,
 //! can follow it. A program's own file is all that says where it connects to.
 
+use std::io::{self, Read, Seek, SeekFrom};
+
 use serde::{Deserialize, Serialize};
 
 const MARK: &[u8; 16] = b"deskside-bound-1";
 /// Length and mark.
 const END: usize = 20;
 /// Far more than a binding needs: no reader looks at more than so many bytes of a program's end.
-pub const MAX_BINDING_BYTES: usize = 16 * 1024;
+const MAX_BINDING_BYTES: usize = 16 * 1024;
 /// Where a signature begins is said within so many bytes of a Windows program's beginning.
-pub const PROGRAM_HEAD_BYTES: usize = 4 * 1024;
+const PROGRAM_HEAD_BYTES: usize = 4 * 1024;
 /// What the names of downloaded programs begin with, where their bytes are the same for everybody.
 const NAME: &str = "deskside-support-";
 
@@ -45,10 +47,45 @@ pub struct ProgramPass {
     pub handover: Option<String>,
 }
 
-/// The end of a program's file is not what a server writes there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this program's file is damaged")]
-pub struct Damaged;
+/// A program's file does not say what it should.
+#[derive(Debug, thiserror::Error)]
+pub enum UnreadableProgram {
+    /// Its end is not what a server writes there.
+    #[error("this program's file is damaged")]
+    Damaged,
+    /// It cannot be read.
+    #[error("this program's file cannot be read: {0}")]
+    Io(#[from] io::Error),
+}
+
+use UnreadableProgram::Damaged;
+
+/// What a program's file says of itself.
+#[derive(Debug)]
+pub struct ProgramFile {
+    /// Which server it belongs to, if to any.
+    pub binding: Option<Binding>,
+    /// It carries a signature, which covers everything before it.
+    pub signed: bool,
+}
+
+impl ProgramFile {
+    /// Reads a program's beginning and end.
+    ///
+    /// # Errors
+    /// [`UnreadableProgram`] when the file cannot be read, or its mark is there and what precedes it is no binding.
+    pub fn read(mut file: impl Read + Seek) -> Result<Self, UnreadableProgram> {
+        let mut head = Vec::new();
+        file.by_ref().take(PROGRAM_HEAD_BYTES as u64).read_to_end(&mut head)?;
+        let length = file.seek(SeekFrom::End(0))?;
+        let end = end_of_program(&head, length);
+        let from = end.saturating_sub((MAX_BINDING_BYTES + END) as u64);
+        file.seek(SeekFrom::Start(from))?;
+        let mut tail = Vec::new();
+        file.take(end - from).read_to_end(&mut tail)?;
+        Ok(Self { binding: Binding::from_end(&tail)?, signed: end < length })
+    }
+}
 
 impl Binding {
     /// What is appended to a program of this length.
@@ -64,10 +101,7 @@ impl Binding {
     }
 
     /// Reads it from the last bytes before a program's end; `None` when the program is not bound.
-    ///
-    /// # Errors
-    /// [`Damaged`] when the mark is there and what precedes it is no binding.
-    pub fn from_end(bytes: &[u8]) -> Result<Option<Self>, Damaged> {
+    fn from_end(bytes: &[u8]) -> Result<Option<Self>, UnreadableProgram> {
         let Some((rest, mark)) = bytes.split_last_chunk::<16>() else { return Ok(None) };
         if mark != MARK {
             return Ok(None);
@@ -81,7 +115,7 @@ impl Binding {
 
 /// Where a program's own bytes end, before a signature. (Microsoft's PE format: the certificate table's entry among the
 /// optional header's data directories; a program for another system has none.)
-pub fn end_of_program(head: &[u8], length: u64) -> u64 {
+fn end_of_program(head: &[u8], length: u64) -> u64 {
     certificates(head).map_or(length, u64::from).min(length)
 }
 
@@ -154,19 +188,24 @@ mod tests {
         }
     }
 
+    fn read(bytes: &[u8]) -> Result<ProgramFile, UnreadableProgram> {
+        ProgramFile::read(io::Cursor::new(bytes))
+    }
+
     proptest! {
         #[test]
         fn a_binding_is_read_from_the_end_of_any_program(program in proptest::collection::vec(any::<u8>(), 0..300)) {
             let whole = [program.clone(), binding().to_bytes(program.len())].concat();
             prop_assert_eq!(whole.len() % 8, 0);
-            prop_assert_eq!(Binding::from_end(&whole), Ok(Some(binding())));
-            prop_assert_eq!(Binding::from_end(&program), Ok(None));
+            let found = read(&whole).unwrap();
+            prop_assert_eq!((found.binding, found.signed), (Some(binding()), false));
+            prop_assert_eq!(read(&program).unwrap().binding, None);
         }
 
         #[test]
-        fn no_end_of_a_file_is_too_much(bytes in proptest::collection::vec(any::<u8>(), 0..200), length in any::<u32>()) {
-            let _ = Binding::from_end(&[bytes.as_slice(), &length.to_be_bytes(), MARK].concat());
-            prop_assert!(end_of_program(&[b"MZ", bytes.as_slice()].concat(), 10) <= 10);
+        fn no_file_is_too_much(bytes in proptest::collection::vec(any::<u8>(), 0..200), length in any::<u32>()) {
+            let _ = read(&[bytes.as_slice(), &length.to_be_bytes(), MARK].concat());
+            let _ = read(&[b"MZ", bytes.as_slice()].concat());
         }
 
         #[test]
@@ -186,10 +225,10 @@ mod tests {
     #[test]
     fn a_damaged_binding_is_refused() {
         for json in ["", "{", r#"{"server":"x"}"#, r#"{"server":"x","identity":"","organisation":"","evil":1}"#] {
-            assert_eq!(Binding::from_end(&bound(json)), Err(Damaged), "{json}");
+            assert!(matches!(read(&bound(json)), Err(Damaged)), "{json}");
         }
         let lies = [b"x".as_slice(), &u32::MAX.to_be_bytes(), MARK].concat();
-        assert_eq!(Binding::from_end(&lies), Err(Damaged));
+        assert!(matches!(read(&lies), Err(Damaged)));
     }
 
     #[test]
@@ -203,16 +242,18 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_found_in_a_programs_head() {
-        let mut head = vec![0; 512];
-        head[..2].copy_from_slice(b"MZ");
-        head[0x3C] = 0x80;
-        head[0x80..0x84].copy_from_slice(b"PE\0\0");
-        head[0x98..0x9A].copy_from_slice(&[0x0B, 0x02]);
-        assert_eq!(end_of_program(&head, 9_000), 9_000, "unsigned");
-        let entry = 0x98 + 112 + 32;
-        head[entry..entry + 4].copy_from_slice(&8_000u32.to_le_bytes());
-        assert_eq!(end_of_program(&head, 9_000), 8_000);
-        assert_eq!(end_of_program(b"\x7fELF", 9_000), 9_000);
+    fn a_binding_is_found_before_a_signature() {
+        let mut program = vec![0; 512];
+        program[..2].copy_from_slice(b"MZ");
+        program[0x3C] = 0x80;
+        program[0x80..0x84].copy_from_slice(b"PE\0\0");
+        program[0x98..0x9A].copy_from_slice(&[0x0B, 0x02]);
+        program.extend(binding().to_bytes(512));
+        assert!(!read(&program).unwrap().signed);
+        let (entry, end) = (0x98 + 112 + 32, program.len() as u32);
+        program[entry..entry + 4].copy_from_slice(&end.to_le_bytes());
+        program.extend([7; 1_000]);
+        let found = read(&program).unwrap();
+        assert_eq!((found.binding, found.signed), (Some(binding()), true));
     }
 }

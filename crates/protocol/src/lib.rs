@@ -16,7 +16,7 @@ mod message;
 pub mod oracle;
 mod screen;
 
-pub use binding::{Binding, Damaged, MAX_BINDING_BYTES, PROGRAM_HEAD_BYTES, ProgramPass, end_of_program};
+pub use binding::{Binding, ProgramFile, ProgramPass, UnreadableProgram};
 pub use copy::{Copies, MAX_PIECES, PIECE_BYTES, pieces};
 pub use event::{
     Client, ClipboardKind, Ending, Event, ExpertInvitation, IncidentRef, Monitor, Participant, Pause, Presence, Queue,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use bytes::Bytes;
-use protocol::{Binding, PROGRAM_HEAD_BYTES, end_of_program};
+use protocol::{Binding, ProgramFile};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 use ts_rs::TS;
@@ -18,12 +18,14 @@ pub enum System {
     Windows,
 }
 
-/// A program's file, read once: however many customers download at once, it is in memory one time.
+/// A program's file. Its bytes are read at the first download: however many customers download at once, it is in memory
+/// one time.
 #[derive(Debug)]
-pub struct Program {
+struct Program {
     system: System,
     path: PathBuf,
-    read: OnceCell<(Bytes, Bound)>,
+    bound: Bound,
+    bytes: OnceCell<Bytes>,
 }
 
 /// Whether a file is bound already.
@@ -48,11 +50,24 @@ pub struct Download {
 }
 
 impl Programs {
-    /// Those whose files are there.
-    pub fn at(files: impl IntoIterator<Item = (System, PathBuf)>) -> Self {
-        let program =
-            |(system, path): (System, PathBuf)| path.is_file().then(|| Program { system, path, read: OnceCell::new() });
-        Self(files.into_iter().filter_map(program).collect())
+    /// Those whose files are there and may be given to customers of this server, which has this address and identity; what
+    /// may not is said in the log.
+    pub fn open(files: impl IntoIterator<Item = (System, PathBuf)>, server: &str, identity: &str) -> Self {
+        let there = files.into_iter().filter(|(_, path)| path.is_file());
+        let program = |(system, path): (System, PathBuf)| {
+            let judged = std::fs::File::open(&path)
+                .map_err(Into::into)
+                .and_then(|file| ProgramFile::read(file).map_err(anyhow::Error::from))
+                .and_then(|file| judge(&file, server, identity));
+            match judged {
+                Ok(bound) => Some(Program { system, path, bound, bytes: OnceCell::new() }),
+                Err(error) => {
+                    tracing::error!("{} cannot be given to customers: {error:#}", path.display());
+                    None
+                }
+            }
+        };
+        Self(there.filter_map(program).collect())
     }
 
     /// What can be downloaded.
@@ -63,32 +78,24 @@ impl Programs {
     /// The program for a system, bound to this server; `None` when there is none.
     pub async fn download(&self, system: System, binding: Binding) -> anyhow::Result<Option<Download>> {
         let Some(program) = self.0.iter().find(|p| p.system == system) else { return Ok(None) };
-        let (bytes, bound) = program.read.get_or_try_init(|| program.load(&binding)).await?.clone();
-        Ok(Some(Download::of(system, bytes, bound, binding)))
-    }
-}
-
-impl Program {
-    async fn load(&self, ours: &Binding) -> anyhow::Result<(Bytes, Bound)> {
-        let path = self.path.display();
-        let bytes = tokio::fs::read(&self.path).await.with_context(|| format!("cannot read {path}"))?;
-        let bound = judge(&bytes, ours).with_context(|| format!("{path} cannot be given to customers"))?;
-        Ok((bytes.into(), bound))
+        let read = || async {
+            let bytes = tokio::fs::read(&program.path).await;
+            bytes.map(Bytes::from).with_context(|| format!("cannot read {}", program.path.display()))
+        };
+        let bytes = program.bytes.get_or_try_init(read).await?.clone();
+        Ok(Some(Download::of(system, bytes, program.bound, binding)))
     }
 }
 
 /// Whether a program may be given out here, and what it lacks.
-fn judge(program: &[u8], ours: &Binding) -> anyhow::Result<Bound> {
-    let head = &program[..program.len().min(PROGRAM_HEAD_BYTES)];
-    let end = end_of_program(head, program.len() as u64);
-    let end = usize::try_from(end)?;
-    match Binding::from_end(&program[..end])? {
-        None if end == program.len() => Ok(Bound::No),
+fn judge(program: &ProgramFile, server: &str, identity: &str) -> anyhow::Result<Bound> {
+    match &program.binding {
+        None if !program.signed => Ok(Bound::No),
         None => anyhow::bail!(
             "it was signed before it was bound to this server, and binding it would break the signature: sign the file \
              that this server gives out at /download/windows"
         ),
-        Some(theirs) if theirs.server == ours.server && theirs.identity == ours.identity => Ok(Bound::Here),
+        Some(theirs) if theirs.server == server && theirs.identity == identity => Ok(Bound::Here),
         Some(theirs) => anyhow::bail!("it is bound to {}, or to another identity of this server", theirs.server),
     }
 }
@@ -124,44 +131,47 @@ mod tests {
         Binding { server: server.into(), identity: "ab".into(), organisation: "Acme".into(), pass }
     }
 
-    fn whole(download: &Download) -> Vec<u8> {
-        download.parts.concat()
-    }
-
-    async fn programs(content: &[u8], system: System) -> (tempfile::TempDir, Programs) {
+    fn programs(content: &[u8], system: System) -> (tempfile::TempDir, Programs) {
         let room = tempfile::tempdir().unwrap();
         std::fs::write(room.path().join("p"), content).unwrap();
-        let programs = Programs::at([(system, room.path().join("p")), (system, room.path().join("absent"))]);
+        let files = [(system, room.path().join("p")), (system, room.path().join("absent"))];
+        let programs = Programs::open(files, "https://s", "ab");
         (room, programs)
+    }
+
+    async fn get(from: &Programs, system: System, key: &str) -> (String, Vec<u8>) {
+        let download = from.download(system, binding("https://s", Some(key))).await.unwrap().unwrap();
+        assert_eq!(download.parts.concat().len(), download.length());
+        (download.name.clone(), download.parts.concat())
+    }
+
+    fn key_in(program: &[u8]) -> Option<String> {
+        ProgramFile::read(std::io::Cursor::new(program)).unwrap().binding.unwrap().pass.key
     }
 
     #[tokio::test]
     async fn a_linux_program_carries_its_pass_and_a_windows_program_is_the_same_for_everybody() {
-        let (_room, linux) = programs(b"\x7fELF", System::Linux).await;
-        let (_room2, windows) = programs(b"MZ", System::Windows).await;
+        let (_room, linux) = programs(b"\x7fELF", System::Linux);
+        let (_room2, windows) = programs(b"MZ", System::Windows);
         assert_eq!((linux.systems(), windows.systems()), (vec![System::Linux], vec![System::Windows]));
         assert!(linux.download(System::Windows, binding("s", None)).await.unwrap().is_none());
-        let get = async |from: &Programs, system, key| {
-            let download = from.download(system, binding("https://s", Some(key))).await.unwrap().unwrap();
-            assert_eq!(whole(&download).len(), download.length());
-            (download.name.clone(), whole(&download))
-        };
         let (name, bytes) = get(&linux, System::Linux, "123").await;
-        assert_eq!(name, "deskside-support");
-        assert_eq!(Binding::from_end(&bytes).unwrap().unwrap().pass.key.as_deref(), Some("123"));
+        assert_eq!((name.as_str(), key_in(&bytes).as_deref()), ("deskside-support", Some("123")));
         let (first, one) = get(&windows, System::Windows, "123").await;
         let (second, other) = get(&windows, System::Windows, "456").await;
         assert_eq!((first.as_str(), second.as_str()), ("deskside-support-k123.exe", "deskside-support-k456.exe"));
-        assert!(one == other && Binding::from_end(&one).unwrap().unwrap().pass == ProgramPass::default());
+        assert!(one == other && key_in(&one).is_none());
     }
 
     #[tokio::test]
     async fn a_program_that_is_bound_already_is_given_as_it_is_unless_it_belongs_elsewhere() {
-        let bound = [b"MZ".to_vec(), binding("https://s", None).to_bytes(2)].concat();
-        let (_room, programs) = programs(&bound, System::Windows).await;
-        let elsewhere = programs.download(System::Windows, binding("https://other", None)).await;
-        assert!(format!("{:#}", elsewhere.unwrap_err()).contains("it is bound to https://s"));
-        let here = programs.download(System::Windows, binding("https://s", Some("1"))).await.unwrap().unwrap();
-        assert_eq!((here.name.as_str(), whole(&here)), ("deskside-support-k1.exe", bound));
+        let bound = |server| [b"MZ".to_vec(), binding(server, None).to_bytes(2)].concat();
+        let (_room, ours) = programs(&bound("https://s"), System::Windows);
+        assert_eq!(get(&ours, System::Windows, "1").await, ("deskside-support-k1.exe".into(), bound("https://s")));
+        let (_room, theirs) = programs(&bound("https://other"), System::Windows);
+        assert_eq!(theirs.systems(), [], "and so it is not offered");
+        let signed = ProgramFile { binding: None, signed: true };
+        let refused = judge(&signed, "https://s", "ab").unwrap_err();
+        assert!(refused.to_string().contains("signed before it was bound"));
     }
 }

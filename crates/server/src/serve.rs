@@ -66,8 +66,10 @@ pub async fn open(config: Config) -> anyhow::Result<Shared> {
     staff::fill(&db).await?;
     let settings = setting::load(&db, setting::Kind::General).await?;
     let users = user::Entity::find().count(&db).await?;
+    let identity = Identity::open(&paths::identity(&config.data))?;
     let app = Arc::new(App {
-        identity: Identity::open(&paths::identity(&config.data))?,
+        programs: Programs::open(config.support_programs.clone(), &config.public_url, &identity.public()),
+        identity,
         vault: Vault::open(&paths::vault(&config.data))?,
         sealing: Sealing::open(&paths::sealing_keys(&config.data), app::now())?,
         unstored: Mutex::default(),
@@ -83,7 +85,6 @@ pub async fn open(config: Config) -> anyhow::Result<Shared> {
         key_guesses: Throttle::per_minute(30, 30, 300),
         password_guesses: Throttle::per_minute(60, 10, 300),
         seen: std::sync::Mutex::default(),
-        programs: Programs::at(config.support_programs.clone()),
         setup: Mutex::new((users == 0).then(secret::token)),
         config,
         db,
