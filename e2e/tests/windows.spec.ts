@@ -11,7 +11,8 @@ import { Server, until } from '../lib/processes';
 import { stage } from '../lib/stage';
 import * as wine from '../lib/wine';
 
-test.skip(!wine.there, 'the program for Windows is not built: cargo xtask windows --test');
+// In CI it has been built a moment ago: what is missing there is a fault.
+test.skip(!wine.there && !process.env.CI, 'the program for Windows is not built: cargo xtask windows --test');
 
 const at = stage({ server: wine.there ? ['--support-program-windows', wine.program()] : [] });
 const WINDOWS = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/146.0.0.0 Safari/537.36';

@@ -115,18 +115,18 @@ mod tests {
 
     #[test]
     fn this_machine_is_described_and_a_process_is_ended_only_by_its_own_name() {
-        // A program that waits for words that never come.
-        let (program, name) = if cfg!(windows) { ("cmd", "cmd.exe") } else { ("cat", "cat") };
-        let mut sleeper = Command::new(program).stdin(Stdio::piped()).spawn().unwrap();
+        let (program, arguments, name) =
+            if cfg!(windows) { ("cmd", "/K rem", "cmd.exe") } else { ("sleep", "1000", "sleep") };
+        let mut sleeper = Command::new(program).args(arguments.split(' ')).stdin(Stdio::piped()).spawn().unwrap();
+        // The command prompt goes on as long as somebody could still type.
         let words = sleeper.stdin.take();
         let info = read().unwrap();
         assert!(!info.host.is_empty() && !info.user.is_empty() && info.cores > 0 && info.memory > info.memory_used);
         let seen = info.processes.iter().find(|p| p.pid == sleeper.id()).expect("our own process is listed");
-        assert_eq!(seen.name, name);
-        assert!(seen.command.contains(program));
+        assert_eq!((seen.name.as_str(), seen.command.as_str()), (name, format!("{program} {arguments}").as_str()));
         assert_eq!(end_process(sleeper.id(), "awake"), Err(Fault::Changed));
         assert_eq!(end_process(sleeper.id(), name), Ok(()));
-        // It could end by itself only when its input did.
+        // By itself it would not have ended while its input is open. (An ended process says 0 at Wine.)
         sleeper.wait().unwrap();
         drop(words);
         assert_eq!(end_process(u32::MAX - 7, name), Err(Fault::NotFound));

@@ -55,24 +55,12 @@ pub fn free(path: &Path) -> u64 {
 pub fn shell() -> CommandBuilder {
     let root = std::env::var("SystemRoot").unwrap_or_else(|_| r"C:\Windows".into());
     let powershell = Path::new(&root).join(r"System32\WindowsPowerShell\v1.0\powershell.exe");
-    // Wine has a file of that name which does nothing.
-    if powershell.is_file() && !is_wine() {
+    if powershell.is_file() {
         let mut shell = CommandBuilder::new(powershell);
         shell.arg("-NoLogo");
         return shell;
     }
     CommandBuilder::new(std::env::var("ComSpec").unwrap_or_else(|_| "cmd.exe".into()))
-}
-
-fn is_wine() -> bool {
-    use windows::{
-        Win32::System::LibraryLoader::{GetModuleHandleW, GetProcAddress},
-        core::{s, w},
-    };
-    // SAFETY: both names end with a zero; the module is loaded in every process.
-    unsafe {
-        GetModuleHandleW(w!("ntdll.dll")).is_ok_and(|ntdll| GetProcAddress(ntdll, s!("wine_get_version")).is_some())
-    }
 }
 
 /// Programs that only answer show no window.
