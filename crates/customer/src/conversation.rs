@@ -48,6 +48,7 @@ pub fn line(entry: &Entry, before: &[Entry], people: &[Participant], me: Partici
                 Right::Clipboard => "withdrawn-clipboard",
                 Right::Shell => "withdrawn-shell",
                 Right::SystemInfo => "withdrawn-system",
+                Right::Restart => "withdrawn-restart",
             },
             String::new(),
         ),
@@ -72,6 +73,7 @@ pub fn line(entry: &Entry, before: &[Entry], people: &[Participant], me: Partici
         Event::ShellEnded { .. } => plain("shell-ended", String::new()),
         Event::SystemInfoRead { by, .. } => plain("system-read", name(by)),
         Event::ProcessEnded { by, name: process, .. } => ("process-ended", name(by), process.clone()),
+        Event::Restarting { by } => plain("restarting", name(by)),
         Event::ScreenshotTaken { by, .. } => plain("screenshot", name(by)),
         Event::Ended { .. } => plain("ended", String::new()),
         _ => return None,
@@ -99,6 +101,7 @@ fn granted(newest: Right) -> &'static str {
         Right::Clipboard => "granted-clipboard",
         Right::Shell => "granted-shell",
         Right::SystemInfo => "granted-system",
+        Right::Restart => "granted-restart",
     }
 }
 

@@ -21,6 +21,7 @@ use session::Consent;
 use tokio::{sync::oneshot, task::JoinSet};
 use web_transport_trait::{RecvStream, SendStream, Session};
 
+use crate::comeback::Comeback;
 use crate::link::{Notice, Notify, broken, lock, next};
 
 /// So many jobs may run at once; more wait.
@@ -54,14 +55,16 @@ pub struct Work {
     notify: Notify,
     transfers: incoming::Transfers,
     clipboard: clipboard::Owner,
+    /// How this program comes back after a restart of the computer.
+    comeback: Arc<Comeback>,
     /// What the customer said yes to while each file is asked about.
     approved: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Work {
-    pub fn new(consent: Arc<Mutex<Consent>>, notify: Notify) -> Self {
+    pub fn new(consent: Arc<Mutex<Consent>>, notify: Notify, comeback: Comeback) -> Self {
         let (transfers, clipboard) = (incoming::Transfers::default(), clipboard::Owner::default());
-        Self { consent, notify, transfers, clipboard, approved: Arc::default() }
+        Self { consent, notify, transfers, clipboard, comeback: Arc::new(comeback), approved: Arc::default() }
     }
 
     /// Whether the customer allows this now.
@@ -180,7 +183,7 @@ async fn answer_of(work: &Work, job: Job) -> Done {
         }
         _ => {}
     }
-    let transfers = work.transfers.clone();
+    let (transfers, comeback) = (work.transfers.clone(), work.comeback.clone());
     let doing = tokio::task::spawn_blocking(move || match job {
         Job::List { path } => folders::list(&path).map(|folder| Answer::Folder { folder }),
         Job::MakeFolder { path } => folders::make(&path).map(|()| Answer::Done {}),
@@ -196,6 +199,7 @@ async fn answer_of(work: &Work, job: Job) -> Done {
         }
         Job::SystemInfo {} => system::read().map(|info| Answer::SystemInfo { info: Box::new(info) }),
         Job::EndProcess { pid, name } => system::end_process(pid, &name).map(|()| Answer::Done {}),
+        Job::Restart {} => comeback.restart().map(|()| Answer::Done {}),
         Job::Fetch { .. }
         | Job::Bring { .. }
         | Job::ReadClipboard {}

@@ -22,6 +22,7 @@ use web_transport_trait::{RecvStream, SendStream, Session};
 pub use http::Pass;
 
 use crate::{
+    comeback::Comeback,
     jobs::Work,
     link::reach::Reached,
     share::{Sharer, Word},
@@ -48,6 +49,8 @@ pub enum Say {
     Save { number: u32, name: String },
     /// Send the customer's rating.
     Rate { stars: u8, comment: String },
+    /// Go back into the session from before the restart.
+    GoOn,
 }
 
 /// What the windows are told.
@@ -55,6 +58,8 @@ pub enum Say {
 pub enum Notice {
     /// A key is needed.
     EnterKey,
+    /// The computer was restarted during the session: may it go on?
+    Returned,
     /// Coming in.
     Connecting,
     /// In.
@@ -85,9 +90,15 @@ pub enum Notice {
 pub type Notify = Arc<dyn Fn(Notice) + Send + Sync>;
 
 /// Runs until the session is over.
-pub async fn run(binding: Binding, consent: Arc<Mutex<Consent>>, mut say: mpsc::Receiver<Say>, notify: Notify) {
+/// With `resume`, the token of a session from before a restart of the computer, the customer is asked whether it goes on.
+pub async fn run(
+    binding: Binding,
+    mut resume: String,
+    consent: Arc<Mutex<Consent>>,
+    mut say: mpsc::Receiver<Say>,
+    notify: Notify,
+) {
     let http = http::Http::new(&binding.server);
-    let mut resume = String::new();
     if let Err(error) = attend(&binding, &http, &consent, &mut say, &notify, &mut resume).await {
         lock(&consent).end();
         notify(Notice::Failed(format!("{error:#}")));
@@ -109,7 +120,7 @@ async fn afterwards(http: &http::Http, resume: &str, notify: &Notify, wish: Say)
             Ok(()) => notify(Notice::Rated),
             Err(problem) => notify(Notice::Problem(problem)),
         },
-        Say::Message(_) | Say::EnterKey(_) | Say::ConsentChanged => {}
+        Say::Message(_) | Say::EnterKey(_) | Say::GoOn | Say::ConsentChanged => {}
     }
 }
 
@@ -121,9 +132,14 @@ async fn attend(
     notify: &Notify,
     resume: &mut String,
 ) -> anyhow::Result<()> {
-    let Some((mut ticket, token)) = come_in(binding, http, say, notify).await else { return Ok(()) };
+    let came = if resume.is_empty() {
+        come_in(binding, http, say, notify).await
+    } else {
+        return_to(http, resume, say, notify).await?
+    };
+    let Some((mut ticket, token)) = came else { return Ok(()) };
     resume.clone_from(&token);
-    let work = Work::new(consent.clone(), notify.clone());
+    let work = Work::new(consent.clone(), notify.clone(), Comeback::new(binding, &token));
     let (mut have, mut said) = (0, Vec::new());
     loop {
         let (frames, frame_queue) = mpsc::channel(4);
@@ -185,10 +201,34 @@ async fn come_in(
         pass = loop {
             match say.recv().await? {
                 Say::EnterKey(key) => break Some(Pass::Key { key }),
-                Say::Message(_) | Say::ConsentChanged | Say::Save { .. } | Say::Rate { .. } => {}
+                Say::Message(_) | Say::ConsentChanged | Say::GoOn | Say::Save { .. } | Say::Rate { .. } => {}
             }
         };
     }
+}
+
+/// Back into the session from before the restart, once the customer wants it; `None` when the window closed, or when the
+/// session is over.
+async fn return_to(
+    http: &http::Http,
+    resume: &str,
+    say: &mut mpsc::Receiver<Say>,
+    notify: &Notify,
+) -> anyhow::Result<Option<(String, String)>> {
+    notify(Notice::Returned);
+    loop {
+        match say.recv().await {
+            Some(Say::GoOn) => break,
+            Some(_) => {}
+            None => return Ok(None),
+        }
+    }
+    notify(Notice::Connecting);
+    let ticket = come_back(http, resume).await?;
+    if ticket.is_none() {
+        notify(Notice::Failed(String::new()));
+    }
+    Ok(ticket.map(|ticket| (ticket, resume.to_owned())))
 }
 
 /// A new ticket for a broken connection; `None` when the server says that the session is over.
@@ -309,7 +349,7 @@ impl Connected<'_> {
                         sender.write_all(&protocol::encode(&message)).await?;
                     }
                     Some(Say::ConsentChanged) => self.sharer.follow(),
-                    Some(Say::EnterKey(_)) => {}
+                    Some(Say::EnterKey(_) | Say::GoOn) => {}
                     Some(wish @ (Say::Save { .. } | Say::Rate { .. })) => {
                         let (http, resume, notify) = (self.http.clone(), self.resume.to_owned(), self.notify.clone());
                         tokio::spawn(async move { afterwards(&http, &resume, &notify, wish).await });

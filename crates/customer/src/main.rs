@@ -2,12 +2,13 @@
 //!
 //! One file, no installation, no root. It is bound to one server, shows whose it is, and is the last judge of what leaves
 //! this machine: see [`session::Consent`]. The rooms: [`link`] speaks with the server, [`share`] captures and encodes, [`jobs`] does what else is asked,
-//! [`capture`], [`input`], [`window`] and [`machine`] hold what differs between systems, [`ui`] shows.
+//! [`comeback`] goes on after a restart of the computer, [`capture`], [`input`], [`window`] and [`machine`] hold what differs between systems, [`ui`] shows.
 
 #![cfg_attr(windows, windows_subsystem = "windows")]
 
 mod binding;
 mod capture;
+mod comeback;
 mod conversation;
 mod input;
 mod jobs;
@@ -32,6 +33,9 @@ struct Options {
     /// The session key, to join at once.
     #[arg(long, value_name = "DIGITS")]
     key: Option<String>,
+    /// Go back into the session from before a restart of the computer. Written by the program itself.
+    #[arg(long = "return")]
+    returned: bool,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -42,6 +46,11 @@ fn main() -> anyhow::Result<()> {
     rustls::crypto::ring::default_provider().install_default().ok();
     let bound = binding::of_this_program()?;
     let removes_itself = bound.is_some();
+    let before = if options.returned { comeback::take(bound.as_ref().map(|b| b.server.as_str())) } else { None };
+    if let Some(before) = before {
+        let by_hand = || binding::by_hand(before.server, before.identity);
+        return ui::run(bound.unwrap_or_else(by_hand), before.resume, removes_itself);
+    }
     let mut binding = match (bound, options.server) {
         (Some(bound), None) => bound,
         (Some(_), Some(_)) => anyhow::bail!("this program belongs to its server and cannot be pointed at another"),
@@ -51,5 +60,5 @@ fn main() -> anyhow::Result<()> {
     if let Some(key) = options.key {
         binding.pass.key = Some(key);
     }
-    ui::run(binding, removes_itself)
+    ui::run(binding, String::new(), removes_itself)
 }

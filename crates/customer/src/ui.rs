@@ -28,8 +28,9 @@ thread_local! {
     static DESK: RefCell<Option<Rc<RefCell<Desk>>>> = const { RefCell::new(None) };
 }
 
-/// Shows the windows and runs until the last one closes.
-pub fn run(binding: Binding, removes_itself: bool) -> anyhow::Result<()> {
+/// Shows the windows and runs until the last one closes. `resume` is the token of a session from before a restart, or
+/// empty.
+pub fn run(binding: Binding, resume: String, removes_itself: bool) -> anyhow::Result<()> {
     let consent = Arc::new(Mutex::new(Consent::default()));
     let (say, wishes) = mpsc::channel(256);
     let desk = Desk::open(&binding, consent.clone(), say, removes_itself)?;
@@ -46,7 +47,7 @@ pub fn run(binding: Binding, removes_itself: bool) -> anyhow::Result<()> {
         }
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let task = runtime.spawn(link::run(binding, consent.clone(), wishes, notify));
+    let task = runtime.spawn(link::run(binding, resume, consent.clone(), wishes, notify));
     desk.borrow().chat.show()?;
     slint::run_event_loop_until_quit()?;
     lock(&consent).end();
@@ -168,11 +169,16 @@ impl Desk {
         });
         chat.on_typed(plainly(Self::typed));
         chat.on_leave(plainly(Self::leave));
+        chat.on_go_on(plainly(|desk| desk.tell(Say::GoOn)));
+        chat.on_end_after_return(plainly(Self::end_after_return));
         chat.on_quit(plainly(|_| drop(slint::quit_event_loop())));
         let close = Rc::downgrade(desk);
         chat.window().on_close_requested(move || {
             let Some(desk) = close.upgrade() else { return slint::CloseRequestResponse::HideWindow };
             let mut desk = desk.borrow_mut();
+            if desk.chat.get_stage() == Stage::Returned {
+                desk.end_after_return();
+            }
             let in_session = matches!(desk.chat.get_stage(), Stage::Chat | Stage::Reconnecting);
             // Closing asks once, then leaves.
             if in_session && !desk.chat.get_asks_to_leave() {
@@ -227,8 +233,17 @@ impl Desk {
         self.over(Stage::Ended);
     }
 
+    /// The server is told, for which the program goes back into the session for a moment.
+    fn end_after_return(&mut self) {
+        self.tell(Say::GoOn);
+        self.leave();
+    }
+
     fn over(&mut self, stage: Stage) {
         self.ended = matches!(stage, Stage::Ended);
+        if self.ended {
+            crate::comeback::forget();
+        }
         self.chat.set_stage(stage);
         self.chat.set_asks_to_leave(false);
         self.close_question();
@@ -239,6 +254,8 @@ impl Desk {
     fn told(&mut self, notice: Notice) {
         match notice {
             Notice::EnterKey => self.chat.set_stage(Stage::EnterKey),
+            Notice::Returned => self.chat.set_stage(Stage::Returned),
+            Notice::Connecting if self.ended => {}
             Notice::Connecting => self.chat.set_stage(Stage::Connecting),
             Notice::Connected { you } => {
                 self.me = you;

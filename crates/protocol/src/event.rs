@@ -57,11 +57,14 @@ pub enum Right {
     Shell,
     /// Read what the computer is and what runs on it, and end processes.
     SystemInfo,
+    /// Restart the computer once, and come back into the session.
+    Restart,
 }
 
 impl Right {
     /// Every right, in the order in which a customer is asked.
-    pub const ALL: [Self; 6] = [Self::View, Self::Control, Self::Files, Self::Clipboard, Self::Shell, Self::SystemInfo];
+    pub const ALL: [Self; 7] =
+        [Self::View, Self::Control, Self::Files, Self::Clipboard, Self::Shell, Self::SystemInfo, Self::Restart];
 }
 
 /// A technician's account, as a session remembers it.
@@ -369,6 +372,8 @@ pub enum Event {
     SystemInfoRead { by: ParticipantId, number: u32, sha256: String },
     /// A process of the customer's machine was ended.
     ProcessEnded { by: ParticipantId, pid: u32, name: String },
+    /// The customer's computer restarts; its program comes back once, and asks.
+    Restarting { by: ParticipantId },
     /// A picture of the shared screen was put into the incident's journal, under this number.
     ScreenshotTaken { by: ParticipantId, number: u32, sha256: String },
     /// The customer rated the session, after its end.

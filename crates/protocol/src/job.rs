@@ -106,6 +106,8 @@ pub enum Job {
         /// Its name.
         name: String,
     },
+    /// Restart the computer, and come back once it runs again. Answer: [`Answer::Done`], if the connection lives for it.
+    Restart {},
 }
 
 impl Job {
@@ -124,6 +126,7 @@ impl Job {
             Self::ReadClipboard {} | Self::WriteClipboard { .. } => Right::Clipboard,
             Self::Shell { .. } => Right::Shell,
             Self::SystemInfo {} | Self::EndProcess { .. } => Right::SystemInfo,
+            Self::Restart {} => Right::Restart,
         }
     }
 }

@@ -234,6 +234,8 @@ pub struct SessionState {
     pub control_wanted: Vec<ParticipantId>,
     /// Why there is no picture for a while, if so.
     pub paused: Option<Pause>,
+    /// Until when a customer's computer that restarts is awaited.
+    pub restarting: Option<Timestamp>,
     /// The size of the shared screen while there is a picture.
     pub screen: Option<(u16, u16)>,
     /// The monitors that the shared screen consists of, as far as they are known.

@@ -155,6 +155,7 @@ impl App {
             rights: settings.rights,
             record: settings.record,
             unrecorded: settings.unrecorded,
+            ..session::Policy::default()
         }
     }
 

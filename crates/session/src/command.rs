@@ -84,6 +84,8 @@ pub enum Command {
     Attribute { name: String, value: String },
     /// What was done with a right goes into the timeline. It was judged before it was done.
     Record { deed: Event },
+    /// The customer's computer restarts because of this participant. It was judged before it was done.
+    Restart { by: ParticipantId },
     /// Rate a session that has ended.
     Rate { stars: u8, comment: String },
     /// End the session.
@@ -130,6 +132,7 @@ impl Command {
             Self::Note { .. } => "note",
             Self::Attribute { .. } => "attribute",
             Self::Record { .. } => "record",
+            Self::Restart { .. } => "restart",
             Self::Rate { .. } => "rate",
             Self::Close => "close",
             Self::Tick => "tick",

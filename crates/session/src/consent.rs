@@ -137,6 +137,7 @@ mod tests {
             grants: grants.to_vec(),
             asked: vec![],
             paused: None,
+            restarting: None,
             screen: None,
             monitors: vec![],
             recorded: true,

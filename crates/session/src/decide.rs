@@ -122,6 +122,13 @@ impl Session {
             Command::Attribute { name, value } => self.attribute(by, name, value),
             Command::Record { deed } if *by == Actor::Server && deed.is_deed() => Ok(vec![deed]),
             Command::Record { .. } => Err(Refusal::Policy),
+            Command::Restart { by: who } if *by == Actor::Server => {
+                // What was allowed was allowed to the program that ends now: the one that comes back asks anew.
+                let mut events = vec![Event::Restarting { by: who }];
+                events.extend(self.fall(None, WhyWithdrawn::Session));
+                Ok(events)
+            }
+            Command::Restart { .. } => Err(Refusal::Policy),
             Command::Close => {
                 let by = self.as_owner(by)?;
                 Ok(self.end(Ending::Closed, Some(by)))
@@ -143,6 +150,7 @@ impl Session {
                 Command::Ask { rights: vec![Right::Clipboard] },
                 Command::Ask { rights: vec![Right::Shell] },
                 Command::Ask { rights: vec![Right::SystemInfo] },
+                Command::Ask { rights: vec![Right::Restart] },
                 Command::Withdraw { right: Right::View },
                 Command::Withdraw { right: Right::Control },
                 Command::WantControl,
@@ -176,6 +184,7 @@ impl Session {
                 Some(Right::Clipboard) => "ask_clipboard".into(),
                 Some(Right::Shell) => "ask_shell".into(),
                 Some(Right::SystemInfo) => "ask_system_info".into(),
+                Some(Right::Restart) => "ask_restart".into(),
                 _ => "ask_view".into(),
             },
             Command::Withdraw { right: Right::View } => "withdraw_view".into(),

@@ -19,7 +19,7 @@ pub fn of_role(role: Role) -> &'static [Right] {
 pub fn needs(right: Right) -> &'static [Right] {
     match right {
         Right::Control => &[Right::View],
-        Right::View | Right::Files | Right::Clipboard | Right::Shell | Right::SystemInfo => &[],
+        Right::View | Right::Files | Right::Clipboard | Right::Shell | Right::SystemInfo | Right::Restart => &[],
     }
 }
 

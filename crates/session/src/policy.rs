@@ -27,6 +27,8 @@ pub struct Policy {
     pub link_life: u64,
     /// How long somebody whose connection broke may take to come back.
     pub grace: u64,
+    /// How long a customer's computer that restarts may take until its program is back.
+    pub restart: u64,
     /// How long a session may stay on hold.
     pub hold_limit: u64,
     /// What may be asked for at all.
@@ -44,6 +46,7 @@ impl Default for Policy {
             key_life: 15 * MINUTE,
             link_life: 24 * 60 * MINUTE,
             grace: 2 * MINUTE,
+            restart: 20 * MINUTE,
             hold_limit: 7 * 24 * 60 * MINUTE,
             rights: Right::ALL.to_vec(),
             record: true,

@@ -133,6 +133,7 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
                 Right::Clipboard => "the clipboard",
                 Right::Shell => "the command shell",
                 Right::SystemInfo => "system information",
+                Right::Restart => "restarting the computer",
             };
             let why = match why {
                 WhyWithdrawn::Customer => "the customer took it back",
@@ -216,6 +217,7 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
         Event::ProcessEnded { by, pid, name: process } => {
             format!("{} has ended the process {process} ({pid})", name(by))
         }
+        Event::Restarting { by } => format!("{} restarts the computer; the session waits for it", name(by)),
         Event::ScreenshotTaken { by, .. } => format!("{} has put a picture of the screen into the journal", name(by)),
         // After the end of a session its transcript is stored: what comes later is part of the history alone. Segments of
         // the recording are for those who verify.
@@ -245,6 +247,7 @@ pub fn wish(rights: &[Right]) -> String {
             Right::Clipboard => words.push("use the clipboard"),
             Right::Shell => words.push("run commands"),
             Right::SystemInfo => words.push("read system information"),
+            Right::Restart => words.push("restart the computer"),
         }
     }
     words.join(", ")

@@ -47,6 +47,8 @@ pub struct Session {
     pub(crate) key_until: Option<Timestamp>,
     pub(crate) link_until: Option<Timestamp>,
     pub(crate) held_at: Option<Timestamp>,
+    /// Until when a customer's computer that restarts is awaited.
+    pub(crate) restarting: Option<Timestamp>,
     /// The newest messages by sender and nonce: what is said again after a cut is heard once.
     pub(crate) said: VecDeque<(ParticipantId, u32)>,
 }
@@ -81,6 +83,7 @@ impl Session {
             key_until: None,
             link_until: None,
             held_at: None,
+            restarting: None,
             said: VecDeque::new(),
         }
     }
@@ -119,18 +122,22 @@ impl Session {
                 }
             }
             Event::Dropped { id } => {
-                let until = at.plus(self.policy.grace);
-                self.set_presence(*id, Presence::Reconnecting { until });
+                let mut until = at.plus(self.policy.grace);
                 if self.role_of(*id) == Some(Role::Customer) {
                     self.screen = None;
+                    until = until.max(self.restarting.unwrap_or(until));
                 }
+                self.set_presence(*id, Presence::Reconnecting { until });
             }
             Event::Returned { id, client } => {
                 self.set_presence(*id, Presence::Here);
                 if let Some(p) = self.participants.iter_mut().find(|p| p.id == *id) {
                     p.client = *client;
-                    if p.role == Role::Customer && self.phase == Phase::Waiting {
-                        self.phase = Phase::Active;
+                    if p.role == Role::Customer {
+                        self.restarting = None;
+                        if self.phase == Phase::Waiting {
+                            self.phase = Phase::Active;
+                        }
                     }
                 }
             }
@@ -158,6 +165,7 @@ impl Session {
             }
             event if event.is_evidence() => {}
             Event::Rated { .. } => self.rated = true,
+            Event::Restarting { .. } => self.restart(at.plus(self.policy.restart)),
             event if event.is_deed() => {}
             Event::Asked { rights, by } => {
                 self.asked.clone_from(rights);
@@ -289,6 +297,16 @@ impl Session {
             .flatten()
     }
 
+    /// The customer's computer restarts, and is awaited until then; perhaps its connection broke already.
+    fn restart(&mut self, until: Timestamp) {
+        self.restarting = Some(until);
+        let away = |p: &&mut Participant| matches!(p.presence, Presence::Reconnecting { .. });
+        let mut customers = self.participants.iter_mut().filter(|p| p.role == Role::Customer);
+        if let Some(customer) = customers.find(away) {
+            customer.presence = Presence::Reconnecting { until };
+        }
+    }
+
     fn set_presence(&mut self, id: ParticipantId, presence: Presence) {
         if let Some(p) = self.participants.iter_mut().find(|p| p.id == id) {
             p.presence = presence;
@@ -415,6 +433,7 @@ impl Session {
             grants: self.grants.clone(),
             asked: self.asked.clone(),
             paused: self.paused,
+            restarting: self.restarting,
             screen: self.screen,
             monitors: self.monitors.clone(),
             recorded: self.recorded(),

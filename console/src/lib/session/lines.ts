@@ -78,7 +78,8 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
         files: 'Files are no longer allowed',
         clipboard: 'The clipboard is no longer allowed',
         shell: 'Commands are no longer allowed',
-        system_info: 'System information is no longer allowed'
+        system_info: 'System information is no longer allowed',
+        restart: 'Restarting the computer is no longer allowed'
       }[event.right];
       const why = {
         customer: 'by the customer',
@@ -171,6 +172,13 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
       return happened(`${who(event.by)} ${has(event.by)} read the system information`);
     case 'process_ended':
       return happened(`${who(event.by)} ${has(event.by)} ended the process ${event.name} (${event.pid})`, 'notable');
+    case 'restarting':
+      return happened(
+        customer
+          ? `${who(event.by)} restarts your computer`
+          : `${who(event.by)} ${event.by === me ? 'restart' : 'restarts'} the computer; the session waits for it`,
+        'notable'
+      );
     case 'screenshot_taken':
       return happened(`${who(event.by)} ${has(event.by)} put a picture of the screen into the journal`);
     case 'ended':
@@ -194,7 +202,8 @@ export function wishes(rights: Right[], your = 'the'): string {
     files: `see and exchange ${your === 'the' ? '' : 'your '}files`,
     clipboard: `use ${your} clipboard`,
     shell: 'run commands',
-    system_info: 'see system information'
+    system_info: 'see system information',
+    restart: `restart ${your} computer`
   };
   return [...screen, ...rights.flatMap((r) => words[r] ?? [])].join(', ');
 }

@@ -11,7 +11,7 @@ use protocol::{Client, Log, Service};
 use serde::Deserialize;
 use sysinfo::{Uid, Users};
 
-use super::{LOG_LINES, cut, said};
+use super::{LOG_LINES, cut, done_by, said};
 
 /// Where systems put disks that come and go.
 const DISKS: [&str; 2] = ["/media", "/mnt"];
@@ -103,4 +103,69 @@ impl UserNames {
 /// Removes this program's own file; the program runs on.
 pub fn remove_own_program() -> io::Result<()> {
     std::env::current_exe().and_then(fs::remove_file)
+}
+
+/// Where this program keeps what it must find again, for its user alone.
+pub fn state_folder() -> PathBuf {
+    folder("XDG_STATE_HOME", ".local/state").join("deskside")
+}
+
+/// A file that is made so can be read by its user alone.
+pub fn for_its_user_alone(options: &mut fs::OpenOptions) {
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+}
+
+/// A folder of the user as the XDG Base Directory Specification says it.
+fn folder(variable: &str, otherwise: &str) -> PathBuf {
+    let told = std::env::var_os(variable).map(PathBuf::from).filter(|p| p.is_absolute());
+    let home = || std::env::var_os("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from);
+    told.unwrap_or_else(|| home().join(otherwise))
+}
+
+/// The entry by which desktops start a program when their user signs in (the Desktop Application Autostart Specification).
+fn autostart() -> PathBuf {
+    folder("XDG_CONFIG_HOME", ".config").join("autostart/deskside-return.desktop")
+}
+
+/// Lets this program start when the user signs in the next time.
+pub fn start_at_sign_in(program: &Path, argument: &str) -> io::Result<()> {
+    let entry = autostart();
+    fs::create_dir_all(entry.parent().expect("it lies in a folder"))?;
+    let program = program.to_str().ok_or(io::ErrorKind::InvalidFilename)?;
+    let text = "[Desktop Entry]\nType=Application\nName=Deskside support\nTerminal=false\n";
+    fs::write(entry, format!("{text}Exec={} {argument}\n", exec(program)))
+}
+
+/// Takes that back.
+pub fn forget_start() -> io::Result<()> {
+    fs::remove_file(autostart())
+}
+
+/// A path in the `Exec` key of the Desktop Entry Specification: quoted, and escaped once more as every text of such a file.
+fn exec(path: &str) -> String {
+    let quoted: String = path
+        .chars()
+        .flat_map(|c| match c {
+            '"' | '`' | '$' | '\\' => vec!['\\', c],
+            '%' => vec!['%', '%'],
+            c => vec![c],
+        })
+        .collect();
+    format!("\"{}\"", quoted.replace('\\', "\\\\"))
+}
+
+/// Asks the system to restart; the error is what it says. Whoever sits at the computer may do so, unless others use it too.
+pub fn restart() -> Result<(), String> {
+    done_by("systemctl", &["reboot"]).or_else(|why| done_by("loginctl", &["reboot"]).map_err(|_| why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_in_a_desktop_entry_is_quoted() {
+        assert_eq!(exec("/home/a b/deskside-support"), r#""/home/a b/deskside-support""#);
+        assert_eq!(exec(r#"/a"b\c$d%e"#), r#""/a\\"b\\\\c\\$d%%e""#);
+    }
 }

@@ -10,7 +10,10 @@ use linux as system;
 #[cfg(windows)]
 use win32 as system;
 
-pub use system::{CLIENT, UserNames, disks, free, log, remove_own_program, services, shell, top};
+pub use system::{
+    CLIENT, UserNames, disks, for_its_user_alone, forget_start, free, log, remove_own_program, restart, services,
+    shell, start_at_sign_in, state_folder, top,
+};
 
 use std::process::{Command, Stdio};
 
@@ -29,6 +32,18 @@ fn said(program: &str, arguments: &[&str]) -> Option<String> {
     system::hidden(&mut command);
     let output = command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Lets a program do something; the error is what it says about that.
+fn done_by(program: &str, arguments: &[&str]) -> Result<(), String> {
+    let mut command = Command::new(program);
+    system::hidden(&mut command);
+    let output = command.args(arguments).stdin(Stdio::null()).output().map_err(|e| format!("{program}: {e}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    Err(cut(words.lines().find(|l| !l.trim().is_empty()).unwrap_or("it did not say why").trim()))
 }
 
 /// Whether a file may have this name, here and as one name of a path.

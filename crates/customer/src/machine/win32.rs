@@ -16,12 +16,15 @@ use windows::{
         Foundation::{HLOCAL, LocalFree},
         Security::{Authorization::ConvertStringSidToSidW, LookupAccountSidW, PSID, SID_NAME_USE},
         Storage::FileSystem::{GetDiskFreeSpaceExW, GetLogicalDrives},
-        System::Threading::CREATE_NO_WINDOW,
+        System::{
+            Registry::{HKEY_CURRENT_USER, REG_SZ, RegDeleteKeyValueW, RegSetKeyValueW},
+            Threading::CREATE_NO_WINDOW,
+        },
     },
-    core::{PCWSTR, PWSTR},
+    core::{HRESULT, PCWSTR, PWSTR, w},
 };
 
-use super::{LOG_LINES, cut, said};
+use super::{LOG_LINES, cut, done_by, said};
 
 /// What the server is told of this program.
 pub const CLIENT: Client = Client::WindowsProgram;
@@ -143,4 +146,69 @@ fn account(sid: &str) -> Option<String> {
 /// Removes this program's own file once it has ended: a running program's file cannot go before.
 pub fn remove_own_program() -> std::io::Result<()> {
     self_replace::self_delete()
+}
+
+/// Where this program keeps what it must find again: in the user's own part of the disk.
+pub fn state_folder() -> PathBuf {
+    std::env::var_os("LOCALAPPDATA").map_or_else(std::env::temp_dir, PathBuf::from).join("Deskside")
+}
+
+/// Files in the user's own part of the disk belong to that user alone.
+pub fn for_its_user_alone(_: &mut std::fs::OpenOptions) {}
+
+/// What Windows runs once, when this user signs in: it takes each entry away before it starts it. (Microsoft: "Run and
+/// RunOnce Registry Keys".)
+const RUN_ONCE: PCWSTR = w!(r"Software\Microsoft\Windows\CurrentVersion\RunOnce");
+/// This program's entry there.
+const ENTRY: PCWSTR = w!("DesksideReturn");
+
+/// Lets this program start when the user signs in the next time.
+pub fn start_at_sign_in(program: &Path, argument: &str) -> std::io::Result<()> {
+    let quote = u16::from(b'"');
+    let argument = format!(" {argument}");
+    let command: Vec<u16> = std::iter::once(quote)
+        .chain(program.as_os_str().encode_wide())
+        .chain([quote])
+        .chain(argument.encode_utf16())
+        .chain([0])
+        .collect();
+    let bytes = u32::try_from(command.len() * 2).map_err(std::io::Error::other)?;
+    // SAFETY: the names end with a zero, and so does the text, which is as long as is said and is copied before the return.
+    let set =
+        unsafe { RegSetKeyValueW(HKEY_CURRENT_USER, RUN_ONCE, ENTRY, REG_SZ.0, Some(command.as_ptr().cast()), bytes) };
+    set.ok().map_err(system_error)
+}
+
+/// Takes that back.
+pub fn forget_start() -> std::io::Result<()> {
+    // SAFETY: the names end with a zero.
+    unsafe { RegDeleteKeyValueW(HKEY_CURRENT_USER, RUN_ONCE, ENTRY) }.ok().map_err(system_error)
+}
+
+/// With its kind where it has one: what is not there, for whoever takes it away, is no trouble.
+fn system_error(error: windows::core::Error) -> std::io::Error {
+    let HRESULT(code) = error.code();
+    std::io::Error::from_raw_os_error(code & 0xFFFF)
+}
+
+/// Asks the system to restart; the error is what it says.
+pub fn restart() -> Result<(), String> {
+    done_by("shutdown.exe", &["/r", "/t", "2"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_for_the_next_sign_in_is_written_and_taken_back() {
+        let told = || said("reg.exe", &["query", r"HKCU\Software\Microsoft\Windows\CurrentVersion\RunOnce"]);
+        start_at_sign_in(Path::new(r"C:\Users\a b\deskside-support.exe"), "--return").unwrap();
+        let entries = told().unwrap();
+        assert!(entries.contains(r#"DesksideReturn"#), "{entries}");
+        assert!(entries.contains(r#""C:\Users\a b\deskside-support.exe" --return"#), "{entries}");
+        forget_start().unwrap();
+        assert!(!told().unwrap_or_default().contains("DesksideReturn"));
+        assert_eq!(forget_start().unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    }
 }

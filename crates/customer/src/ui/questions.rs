@@ -34,6 +34,7 @@ fn asked(rights: &[Right]) -> Asked {
         clipboard: has(Right::Clipboard),
         shell: has(Right::Shell),
         system: has(Right::SystemInfo),
+        restart: has(Right::Restart),
     }
 }
 
@@ -222,6 +223,7 @@ fn new_panel() -> Option<PanelWindow> {
             "clipboard" => Right::Clipboard,
             "shell" => Right::Shell,
             "system" => Right::SystemInfo,
+            "restart" => Right::Restart,
             _ => Right::Control,
         };
         with_desk(move |desk| desk.take_back(right));

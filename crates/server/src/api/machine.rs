@@ -11,6 +11,7 @@ use protocol::{
     Answer, ClipboardKind, Event, Fault, Job, MAX_CLIPBOARD_IMAGE, MAX_CLIPBOARD_TEXT, SessionId, SystemInfo, Way,
 };
 use serde::{Deserialize, Serialize};
+use session::{Actor, Command};
 use sha2::{Digest, Sha256};
 use ts_rs::TS;
 
@@ -162,6 +163,18 @@ pub async fn end_process(
 ) -> Result<StatusCode> {
     live.ask_program(by, Job::EndProcess { pid, name: name.clone() }).await?;
     live.record_deed(&app, Event::ProcessEnded { by, pid, name }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Restarts the customer's computer. The session waits for it; what was allowed has ended.
+pub async fn restart(State(app): State<Shared>, Helper { live, by, .. }: Helper) -> Result<StatusCode> {
+    match live.ask_program(by, Job::Restart {}).await {
+        // A computer that goes down may be quicker than its last word.
+        Ok(Answer::Done {}) | Err(JobError::Away) => {}
+        Ok(_) => return Err(JobError::Nonsense.into()),
+        Err(error) => return Err(error.into()),
+    }
+    live.act(&app, &Actor::Server, Command::Restart { by }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -32,6 +32,7 @@ async fn a_job_without_its_grant_never_reaches_the_program() {
             ("files/delete", json!({ "path": "/x" })),
             ("system", json!({})),
             ("processes/1/end", json!({ "name": "init" })),
+            ("restart", json!({})),
         ] {
             assert_eq!(stage.post(&at(path), &body).0, 409, "{path}");
         }

@@ -136,6 +136,39 @@ fn a_lost_connection_has_a_grace_time() {
 }
 
 #[test]
+fn a_computer_that_restarts_is_awaited_for_longer_and_asks_anew() {
+    let mut play = Play::joined();
+    let all = [Right::View, Right::Control, Right::Restart];
+    play.technician(ask(&all)).unwrap();
+    play.customer(Command::Answer { rights: all.to_vec() }).unwrap();
+    play.customer(Command::Picture { width: 800, height: 600 }).unwrap();
+    let restart = Command::Restart { by: TECHNICIAN };
+    assert_eq!(play.technician(restart.clone()), Err(RefusalReason::Policy), "only the server knows that it was done");
+    play.act(Actor::Server, restart.clone()).unwrap();
+    let state = play.session.state();
+    assert_eq!((state.grants, state.screen), (vec![], None));
+    play.act(Actor::Server, Command::Drop { id: CUSTOMER }).unwrap();
+    play.after(19 * 60_000);
+    play.act(Actor::Server, Command::Return { id: CUSTOMER, client: Client::Program }).unwrap();
+    assert_eq!((play.session.phase(), play.session.state().restarting), (Phase::Active, None));
+    // The next cut is an ordinary one.
+    play.act(Actor::Server, Command::Drop { id: CUSTOMER }).unwrap();
+    play.after(120_000);
+    assert_eq!(play.session.phase(), Phase::Ended { how: Ending::CustomerLost });
+}
+
+#[test]
+fn a_computer_that_went_down_before_its_word_arrived_is_awaited_too_but_not_for_ever() {
+    let mut play = Play::joined();
+    play.act(Actor::Server, Command::Drop { id: CUSTOMER }).unwrap();
+    play.act(Actor::Server, Command::Restart { by: TECHNICIAN }).unwrap();
+    play.after(19 * 60_000);
+    assert_eq!(play.session.phase(), Phase::Active);
+    play.after(60_000);
+    assert_eq!(play.session.phase(), Phase::Ended { how: Ending::CustomerLost });
+}
+
+#[test]
 fn a_technician_who_vanishes_leaves_the_session_on_hold_in_their_queue() {
     let mut play = Play::joined();
     play.act(Actor::Server, Command::Drop { id: TECHNICIAN }).unwrap();

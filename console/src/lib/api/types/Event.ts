@@ -26,7 +26,7 @@ rights: Array<Right>, } | { "type": "dropped", id: ParticipantId, } | { "type": 
 /**
  * The SHA-256 of its recording; empty when it could not be recorded.
  */
-sha256: string, } | { "type": "system_info_read", by: ParticipantId, number: number, sha256: string, } | { "type": "process_ended", by: ParticipantId, pid: number, name: string, } | { "type": "screenshot_taken", by: ParticipantId, number: number, sha256: string, } | { "type": "rated", stars: number, comment: string, } | { "type": "ended", how: Ending, by: UserRef | null, } | { "type": "recorded", pictures: number, bytes: number, 
+sha256: string, } | { "type": "system_info_read", by: ParticipantId, number: number, sha256: string, } | { "type": "process_ended", by: ParticipantId, pid: number, name: string, } | { "type": "restarting", by: ParticipantId, } | { "type": "screenshot_taken", by: ParticipantId, number: number, sha256: string, } | { "type": "rated", stars: number, comment: string, } | { "type": "ended", how: Ending, by: UserRef | null, } | { "type": "recorded", pictures: number, bytes: number, 
 /**
  * Over each picture's length (4 bytes, big endian) and its bytes.
  */

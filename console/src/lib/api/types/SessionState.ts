@@ -77,6 +77,10 @@ control_wanted: Array<ParticipantId>,
  */
 paused: Pause | null, 
 /**
+ * Until when a customer's computer that restarts is awaited.
+ */
+restarting: Timestamp | null, 
+/**
  * The size of the shared screen while there is a picture.
  */
 screen: [number, number] | null, 

@@ -205,6 +205,7 @@ fn service(right: Right) -> &'static str {
         Right::Clipboard => "Clipboard",
         Right::Shell => "Command Shell",
         Right::SystemInfo => "System Information",
+        Right::Restart => "Reboot",
     }
 }
 

@@ -1,0 +1,108 @@
+// The customer's computer restarts in the middle of a session. What goes down is their whole desktop: X server, window
+// manager and every program on it; what comes up again starts what the desktop's autostart entries say.
+
+import { expect, test } from '@playwright/test';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { answer, CUSTOMER } from '../lib/people';
+import { Desktop, until } from '../lib/processes';
+import { stage } from '../lib/stage';
+
+const at = stage({ server: ['--grace-seconds', '5'] });
+const AUTOSTART = '/usr/lib/x86_64-linux-gnu/openbox-xdg-autostart';
+const entry = () => join(at.home, '.config/autostart/deskside-return.desktop');
+const kept = () => join(at.home, '.local/state/deskside/return.json');
+
+/** The customer's system, as far as restarting goes: a `systemctl` that notes what it was told, and may say no. */
+function system(refuses: string) {
+  const folder = join(at.home, 'bin');
+  mkdirSync(folder, { recursive: true });
+  const told = join(at.home, 'told');
+  writeFileSync(told, '');
+  const no = refuses ? `echo "${refuses}" >&2; exit 1` : `echo "$*" >> '${told}'`;
+  for (const name of ['systemctl', 'loginctl']) {
+    writeFileSync(join(folder, name), `#!/bin/sh\nif [ "$1" = reboot ]; then ${no}; else exec /usr/bin/${name} "$@"; fi\n`);
+    chmodSync(join(folder, name), 0o755);
+  }
+  return { env: { PATH: `${folder}:${process.env.PATH}` }, told: () => readFileSync(told, 'utf8').trim() };
+}
+
+/** Everything on the desktop ends at once, and a new one comes up, to which the same person signs in. */
+async function restart() {
+  await at.desktop.stop();
+  at.desktop = await Desktop.start();
+  at.desktop.open(AUTOSTART, [], { HOME: at.home });
+}
+
+test('the session waits for a computer that restarts; the program comes back once, and asks', async ({ page, request }) => {
+  const { env, told } = system('');
+  const program = await at.join(page, request, env);
+  await page.getByLabel('Message', { exact: true }).fill('I will restart it once.');
+  await page.keyboard.press('Enter');
+  await page.getByRole('tab', { name: 'System' }).click();
+  await page.getByRole('button', { name: 'Restart the computer' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'Ask the customer' }).click();
+  await at.desktop.window('^A question from [^(]*$');
+  await answer(at.desktop, 'yes');
+  expect(existsSync(entry())).toBe(false);
+  await dialog.getByRole('button', { name: 'Restart now' }).click();
+  await expect(page.getByText('You restart the computer; the session waits for it')).toBeVisible();
+  await until('the system was told', () => told() === 'reboot');
+  expect(readFileSync(entry(), 'utf8')).toContain(`Exec="${program.file}" --return`);
+  expect(statSync(kept()).mode & 0o777).toBe(0o600);
+  expect(readFileSync(entry(), 'utf8')).not.toContain(JSON.parse(readFileSync(kept(), 'utf8')).resume);
+
+  await restart();
+  await expect(page.getByText(`${CUSTOMER.name}’s computer restarts …`).first()).toBeVisible();
+  await page.screenshot({ path: 'results/restarting.png' });
+  const window = '^Northwind Support';
+  await at.desktop.window(window);
+  await until('it comes back only once', () => !existsSync(entry()) && !existsSync(kept()));
+  at.desktop.screenshot('results/returned.png');
+  // It is awaited for longer than a broken connection, whose grace time is 5 seconds here.
+  const [{ state }] = await (await page.request.get(`${at.server.url}/api/sessions`)).json();
+  const customer = state.participants.find((p: { role: string }) => p.role === 'customer');
+  expect(customer.presence.until - Date.now()).toBeGreaterThan(10 * 60_000);
+  await at.desktop.keys(window, 'Tab', 'space');
+  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  await expect(page.getByText('I will restart it once.')).toBeVisible();
+  // Nothing is allowed any more; the first question is asked again.
+  await page.getByRole('tab', { name: 'Screen' }).click();
+  await page.getByRole('button', { name: 'Share screen' }).click();
+  await answer(at.desktop, 'view');
+  await expect(page.locator('canvas.picture')).toBeVisible();
+  await page.getByRole('button', { name: 'End session' }).click();
+  await page.getByRole('button', { name: 'Close session' }).click();
+  await expect(page.getByText('The session has ended').first()).toBeVisible();
+});
+
+test('a customer who does not want to go on ends the session from there', async ({ page, request }) => {
+  const { env } = system('');
+  await at.join(page, request, env);
+  await page.getByRole('tab', { name: 'System' }).click();
+  await page.getByRole('button', { name: 'Restart the computer' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Ask the customer' }).click();
+  await answer(at.desktop, 'yes');
+  await page.getByRole('dialog').getByRole('button', { name: 'Restart now' }).click();
+  await until('it is prepared', () => existsSync(kept()));
+  await restart();
+  await at.desktop.keys('^Northwind Support', 'Tab', 'Tab', 'space');
+  await expect(page.getByText(`${CUSTOMER.name} has left`).first()).toBeVisible();
+  await expect(page.getByText('The session has ended').first()).toBeVisible();
+});
+
+test('a system that does not restart says why, and nothing stays behind', async ({ page, request }) => {
+  const { env } = system('Interactive authentication required.');
+  await at.join(page, request, env);
+  await page.getByRole('tab', { name: 'System' }).click();
+  await page.getByRole('button', { name: 'Restart the computer' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'Ask the customer' }).click();
+  await answer(at.desktop, 'yes');
+  await dialog.getByRole('button', { name: 'Restart now' }).click();
+  await expect(dialog.getByRole('alert')).toContainText('Interactive authentication required.');
+  expect([existsSync(entry()), existsSync(kept())]).toEqual([false, false]);
+  await dialog.getByRole('button', { name: 'Not now' }).click();
+  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+});
