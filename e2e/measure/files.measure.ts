@@ -58,7 +58,7 @@ for (const tls of [true, false]) test(`files beside plain ${tls ? 'HTTPS' : 'HTT
   await expect(page.getByText('You control', { exact: true })).toBeVisible();
   desktop.xdotool('windowactivate', '--sync', await desktop.window('^typing-here$'));
   await page.waitForTimeout(2_000);
-  const quiet = await typing(page, 40);
+  const quiet = await typing(page, 120);
   await page.getByRole('tab', { name: 'Files' }).click();
   await page.getByRole('button', { name: 'Ask the customer' }).click();
   await answer(desktop, 'files', false);
@@ -112,7 +112,8 @@ for (const tls of [true, false]) test(`files beside plain ${tls ? 'HTTPS' : 'HTT
     await page.getByLabel('Files to send').setInputFiles(mine);
   }
   await page.getByRole('tab', { name: 'Screen' }).click();
-  const busy = await typing(page, 40);
+  const busy = await typing(page, 120);
+  await page.getByRole('tab', { name: 'Files' }).click();
   const still = await page.evaluate(() => document.querySelectorAll('progress').length);
   console.log(`typing, quiet: ${spread(quiet)}; while files go both ways: ${spread(busy)}; ${still} still under way`);
   spawnSync('pkill', ['-f', join(server.data, 'deskside-support')]);

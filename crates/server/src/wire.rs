@@ -164,7 +164,7 @@ async fn converse<S: Session>(
         tasks.spawn(flow::write_input(connection.clone(), input, quic));
     }
     if let Some(jobs) = seat.jobs.take() {
-        tasks.spawn(job::serve(connection.clone(), jobs));
+        tasks.spawn(job::serve(connection.clone(), live.clone(), jobs));
     }
     if role != Role::Customer {
         tasks.spawn(flow::write_screen(connection.clone(), live.clone(), place));

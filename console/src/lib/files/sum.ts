@@ -10,6 +10,9 @@ export class BlockSum {
   private used = 0;
   private sums: Promise<ArrayBuffer>[] = [];
 
+  /** Each block is handed to `taken` when it is full, and the last one at the end. */
+  constructor(private taken: (block: Uint8Array<ArrayBuffer>) => void = () => undefined) {}
+
   update(bytes: Uint8Array) {
     for (let at = 0; at < bytes.length;) {
       const now = Math.min(bytes.length - at, BLOCK - this.used);
@@ -21,8 +24,10 @@ export class BlockSum {
   }
 
   private end() {
+    const block = this.block.subarray(0, this.used);
     // The digest takes a copy before it returns.
-    this.sums.push(digest(this.block.subarray(0, this.used)));
+    this.sums.push(digest(block));
+    this.taken(block);
     this.used = 0;
   }
 

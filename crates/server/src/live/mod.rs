@@ -1,12 +1,16 @@
 //! Running sessions: each is a timeline, the connections of its participants, and the screen that flows between them.
 
 mod card;
+mod hands;
 mod hub;
 mod job;
 mod recorder;
 mod screen;
 
-use std::sync::{Arc, Mutex, RwLock, atomic::AtomicU32};
+use std::{
+    sync::{Arc, Mutex, RwLock, atomic::AtomicU32},
+    time::Instant,
+};
 
 use evidence::Segment;
 use protocol::{
@@ -51,6 +55,8 @@ pub struct Live {
     path: Mutex<Option<Path>>,
     /// The next number for what is kept beside the timeline: files, shells, pictures.
     next_number: AtomicU32,
+    /// What technicians do on the customer's desktop just now.
+    pub hands: hands::Hands,
     /// What the program says of files that it has sent whole.
     sent: Mutex<std::collections::VecDeque<job::Sent>>,
     changed: Notify,
@@ -129,6 +135,7 @@ impl Live {
             recording: Mutex::default(),
             path: Mutex::new(None),
             next_number,
+            hands: hands::Hands::default(),
             sent: Mutex::default(),
             changed: Notify::new(),
         };
@@ -329,6 +336,7 @@ impl Live {
         if !self.rights.read().expect("nobody panics while holding the rights").control.contains(&from) {
             return Err(RefusalReason::NotGranted);
         }
+        self.hands.moved(Instant::now());
         let program = {
             let inner = self.inner.lock().await;
             inner.connections.iter().find_map(|c| c.input.clone()).ok_or(RefusalReason::NoCustomer)?

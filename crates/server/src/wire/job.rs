@@ -1,7 +1,7 @@
 //! Jobs on the program's connection: a bidirectional stream each, and the technician's shells, which are streams of the
 //! page joined to streams of the program.
 
-use std::{io::Write, time::Instant};
+use std::{io::Write, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use protocol::{Answer, Event, Framed, Job, MAX_INPUT_BYTES, ParticipantId, Right, ShellInput};
@@ -10,7 +10,7 @@ use web_transport_trait::{RecvStream, SendStream, Session};
 
 use super::{Fault, broken, flow::Passage, next};
 use crate::{
-    live::{JobError, Piece, Pipe, Wanted},
+    live::{JobError, Live, Piece, Pipe, Wanted},
     paths, secret,
 };
 use sha2::{Digest, Sha256};
@@ -23,7 +23,11 @@ const PIECE_BYTES: usize = 128 * 1024;
 const LOOK: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Opens a stream for each job, and carries its bytes.
-pub(super) async fn serve<S: Session>(connection: S, mut jobs: mpsc::Receiver<Wanted>) -> Result<(), Fault> {
+pub(super) async fn serve<S: Session>(
+    connection: S,
+    live: Arc<Live>,
+    mut jobs: mpsc::Receiver<Wanted>,
+) -> Result<(), Fault> {
     let mut running: JoinSet<()> = JoinSet::new();
     loop {
         tokio::select! {
@@ -38,8 +42,9 @@ pub(super) async fn serve<S: Session>(connection: S, mut jobs: mpsc::Receiver<Wa
                 let (to, outgoing) = mpsc::channel(PIECES);
                 let (incoming, from) = mpsc::channel(PIECES);
                 if pipe.send(Pipe { to: Some(to), from, rest: Bytes::new() }).is_ok() {
-                    running.spawn(write(sender, outgoing));
-                    running.spawn(read(receiver, incoming));
+                    let bulk = (!urgent).then(|| live.clone());
+                    running.spawn(write(sender, outgoing, bulk.clone()));
+                    running.spawn(read(receiver, incoming, bulk));
                 }
             }
             Some(_) = running.join_next(), if !running.is_empty() => {}
@@ -47,8 +52,17 @@ pub(super) async fn serve<S: Session>(connection: S, mut jobs: mpsc::Receiver<Wa
     }
 }
 
-async fn write<W: SendStream>(mut stream: W, mut outgoing: mpsc::Receiver<Bytes>) {
+/// Lets hands go first, where these are bytes of a file.
+async fn make_way(bulk: Option<&Live>, bytes: usize) {
+    let pause = bulk.map(|live| live.hands.pause(Instant::now(), bytes)).unwrap_or_default();
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn write<W: SendStream>(mut stream: W, mut outgoing: mpsc::Receiver<Bytes>, bulk: Option<Arc<Live>>) {
     while let Some(bytes) = outgoing.recv().await {
+        make_way(bulk.as_deref(), bytes.len()).await;
         if stream.write_chunk(bytes).await.is_err() {
             return;
         }
@@ -58,10 +72,13 @@ async fn write<W: SendStream>(mut stream: W, mut outgoing: mpsc::Receiver<Bytes>
     let _ = stream.closed().await;
 }
 
-async fn read<R: RecvStream>(mut stream: R, incoming: mpsc::Sender<Piece>) {
+async fn read<R: RecvStream>(mut stream: R, incoming: mpsc::Sender<Piece>, bulk: Option<Arc<Live>>) {
     loop {
         let piece = match stream.read_chunk(PIECE_BYTES).await {
-            Ok(Some(bytes)) => Piece::Bytes(bytes),
+            Ok(Some(bytes)) => {
+                make_way(bulk.as_deref(), bytes.len()).await;
+                Piece::Bytes(bytes)
+            }
             Ok(None) => Piece::End,
             Err(_) => return,
         };
