@@ -41,6 +41,25 @@ test('the customer’s browser shows a screen, and takes it back', async ({ page
   });
   await page.screenshot({ path: 'results/share-seen.png' });
   at.desktop.screenshot('results/share-customer.png');
+
+  // What the technician draws is in the picture, and told to the customer with a picture of it; then it fades.
+  await page.getByRole('button', { name: 'Box' }).click();
+  const box = (await canvas.boundingBox())!;
+  const place = (x: number, y: number) => [box.x + (x / 1024) * box.width, box.y + (y / 768) * box.height] as const;
+  await page.mouse.move(...place(780, 500));
+  await page.mouse.down();
+  await page.mouse.move(...place(900, 600), { steps: 5 });
+  await page.mouse.up();
+  await expect(customer.getByText('shows you something on your screen:')).toBeVisible();
+  const red = (c: HTMLCanvasElement) => {
+    const data = c.getContext('2d')!.getImageData(770, 545, 20, 10).data;
+    return Array.from({ length: data.length / 4 }, (_, i) => data[4 * i]! > 180 && data[4 * i + 1]! < 90).some(Boolean);
+  };
+  await expect.poll(() => customer.getByLabel('Your screen, with what').evaluate(red)).toBe(true);
+  await expect.poll(() => canvas.evaluate(red)).toBe(true);
+  await customer.screenshot({ path: 'results/share-drawn.png' });
+  await expect.poll(() => canvas.evaluate(red), { timeout: 15_000 }).toBe(false);
+  await expect(customer.getByText('shows you something on your screen:')).toBeHidden();
   // Control takes the program.
   await expect(page.getByRole('button', { name: 'Ask for control' })).toBeDisabled();
 

@@ -257,3 +257,22 @@ test('one monitor of several, or the one where the pointer is', async ({ page, r
   at.desktop.xdotool('mousemove_relative', '--', '-860', '-100');
   await expect.poll(async () => Math.round((await canvas.boundingBox())!.x - (await page.locator('.screen').boundingBox())!.x)).toBe(0);
 });
+
+test('the customer puts a file into the chat from the program', async ({ page, request }, info) => {
+  const mine = join(at.home, 'Foto ü.bin');
+  const bytes = randomBytes(300_000);
+  writeFileSync(mine, bytes);
+  await inSession(page, request);
+  await at.desktop.keys('^Northwind Support', 'Tab', 'Tab', 'space');
+  at.desktop.screenshot('results/attach.png');
+  const chooser = await at.desktop.window('^zenity$|^Choose a file');
+  at.desktop.screenshot('results/attach.png');
+  at.desktop.xdotool('windowactivate', '--sync', chooser);
+  at.desktop.xdotool('type', '--delay', '30', mine);
+  at.desktop.xdotool('key', 'Return');
+  const download = page.waitForEvent('download');
+  await page.getByRole('button', { name: /Foto ü.bin/ }).click();
+  const path = info.outputPath('got');
+  await (await download).saveAs(path);
+  expect(sha(readFileSync(path))).toBe(sha(bytes));
+});

@@ -16,7 +16,7 @@ const fn need(there: &'static str, package: &'static str, why: &'static str) -> 
 }
 
 /// For building and for every test.
-pub const ALL: [Need; 34] = [
+pub const ALL: [Need; 35] = [
     need("/usr/bin/cc", "build-essential", "builds libaom and SQLite"),
     need("/usr/bin/cmake", "cmake", "builds libaom, the screen's encoder"),
     need("/usr/bin/nasm", "nasm", "assembles libaom's fast paths"),
@@ -25,6 +25,7 @@ pub const ALL: [Need; 34] = [
     need("/usr/bin/Xvfb", "xvfb", "the sample customer's display"),
     need("/usr/bin/openbox", "openbox", "the sample customer's window manager"),
     need("/usr/lib/python3/dist-packages/xdg", "python3-xdg", "what openbox starts when somebody signs in"),
+    need("/usr/bin/zenity", "zenity", "the sample customer's window for choosing a file"),
     need("/usr/bin/xterm", "xterm", "the sample customer's terminal"),
     need("/usr/bin/mousepad", "mousepad", "the sample customer's text editor"),
     need("/usr/bin/pcmanfm", "pcmanfm", "the sample customer's file manager"),

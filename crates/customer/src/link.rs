@@ -47,6 +47,8 @@ pub enum Say {
     ConsentChanged,
     /// Save this file of the chat.
     Save { number: u32, name: String },
+    /// Let the customer choose a file in a window of this title, and put it into the chat.
+    Attach { title: String },
     /// Send the customer's rating.
     Rate { stars: u8, comment: String },
     /// Go back into the session from before the restart.
@@ -76,6 +78,8 @@ pub enum Notice {
     Approve(crate::jobs::FileQuestion, tokio::sync::oneshot::Sender<bool>),
     /// A file of the chat was saved here.
     Saved(String),
+    /// A file is on its way into the chat; without a name it is there, or there is none.
+    Attaching(Option<String>),
     /// The rating arrived.
     Rated,
     /// Draw this on the screen for a while.
@@ -116,11 +120,24 @@ async fn afterwards(http: &http::Http, resume: &str, notify: &Notify, wish: Say)
             Ok(path) => notify(Notice::Saved(path)),
             Err(problem) => notify(Notice::Problem(problem)),
         },
+        Say::Attach { title } => attach(http, resume, notify, &title).await,
         Say::Rate { stars, comment } => match http.rate(resume, stars, &comment).await {
             Ok(()) => notify(Notice::Rated),
             Err(problem) => notify(Notice::Problem(problem)),
         },
         Say::Message(_) | Say::EnterKey(_) | Say::GoOn | Say::ConsentChanged => {}
+    }
+}
+
+/// The customer chooses a file in their system's own window, and the server gets it for the chat.
+async fn attach(http: &http::Http, resume: &str, notify: &Notify, title: &str) {
+    let Some(chosen) = rfd::AsyncFileDialog::new().set_title(title).pick_file().await else { return };
+    let name = chosen.file_name();
+    notify(Notice::Attaching(Some(name.clone())));
+    let sent = http.attach(resume, &name, chosen.path()).await;
+    notify(Notice::Attaching(None));
+    if let Err(problem) = sent {
+        notify(Notice::Problem(format!("{name}: {problem}")));
     }
 }
 
@@ -201,7 +218,12 @@ async fn come_in(
         pass = loop {
             match say.recv().await? {
                 Say::EnterKey(key) => break Some(Pass::Key { key }),
-                Say::Message(_) | Say::ConsentChanged | Say::GoOn | Say::Save { .. } | Say::Rate { .. } => {}
+                Say::Message(_)
+                | Say::ConsentChanged
+                | Say::GoOn
+                | Say::Attach { .. }
+                | Say::Save { .. }
+                | Say::Rate { .. } => {}
             }
         };
     }
@@ -350,7 +372,7 @@ impl Connected<'_> {
                     }
                     Some(Say::ConsentChanged) => self.sharer.follow(),
                     Some(Say::EnterKey(_) | Say::GoOn) => {}
-                    Some(wish @ (Say::Save { .. } | Say::Rate { .. })) => {
+                    Some(wish @ (Say::Save { .. } | Say::Attach { .. } | Say::Rate { .. })) => {
                         let (http, resume, notify) = (self.http.clone(), self.resume.to_owned(), self.notify.clone());
                         tokio::spawn(async move { afterwards(&http, &resume, &notify, wish).await });
                     }

@@ -169,6 +169,7 @@ impl Desk {
         });
         chat.on_typed(plainly(Self::typed));
         chat.on_leave(plainly(Self::leave));
+        chat.on_attach(with(|desk, title| desk.tell(Say::Attach { title: title.to_owned() })));
         chat.on_go_on(plainly(|desk| desk.tell(Say::GoOn)));
         chat.on_end_after_return(plainly(Self::end_after_return));
         chat.on_quit(plainly(|_| drop(slint::quit_event_loop())));
@@ -268,6 +269,7 @@ impl Desk {
             Notice::Problem(text) => self.chat.set_problem(text.into()),
             Notice::Approve(question, reply) => self.ask_about_file(question, reply),
             Notice::Saved(path) => self.chat.set_notice(path.into()),
+            Notice::Attaching(name) => self.chat.set_attaching(name.unwrap_or_default().into()),
             Notice::Rated => self.chat.set_rated(true),
             Notice::Draw(mark) => self.marks.draw(&mark),
             Notice::Reconnecting if self.ended => {}

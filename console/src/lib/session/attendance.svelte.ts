@@ -2,6 +2,7 @@
 
 import { updated } from '$app/state';
 import { Problem, words } from '../api/client';
+import type { Mark } from '../api/types/Mark';
 import type { Client } from '../api/types/Client';
 import type { ClientMessage } from '../api/types/ClientMessage';
 import type { Entry } from '../api/types/Entry';
@@ -146,7 +147,7 @@ export class Attendance {
   }
 
   /** Who shows a screen hears how far the viewers are, and whether they need a keyframe. */
-  pace: { drawn(seq: number): void; keyframe(): void } | null = null;
+  pace: { drawn(seq: number): void; keyframe(): void; annotate(mark: Mark): void } | null = null;
 
   /** A stream of its own for a command shell. */
   shell() {
@@ -200,6 +201,9 @@ export class Attendance {
         break;
       case 'need_keyframe':
         this.pace?.keyframe();
+        break;
+      case 'annotate':
+        this.pace?.annotate(message.mark);
         break;
       case 'bye':
         if (message.reason === 'elsewhere') this.over('elsewhere');

@@ -3,6 +3,7 @@
 
 import type { Attendance } from '../session/attendance.svelte';
 import { HEADER_BYTES } from './frames';
+import { Marks } from './marks';
 
 /** AV1 4:2:0, which every viewer shows. */
 const CODEC = 'av01.0.08M.08';
@@ -75,17 +76,28 @@ export class Sharing {
   private sending: Promise<unknown> = Promise.resolve();
   private settle: ReturnType<typeof setTimeout> | undefined;
   private over = false;
+  private marks = new Marks(() => {
+    this.changed = true;
+    this.encode();
+    if (this.newest && !this.over) this.pointed(this.marks.any ? this.marks.on(this.newest) : null);
+  });
 
+  /** `pointed` gets what technicians have drawn on, as they see it, until it has faded. */
   constructor(
     private attendance: Attendance,
     private stream: MediaStream,
+    private pointed: (at: OffscreenCanvas | null) => void,
     private ended: () => void
   ) {
     const [track] = stream.getVideoTracks();
     if (!track) throw new Error('nothing was chosen');
     track.contentHint = 'text';
     track.addEventListener('ended', () => this.stop(true));
-    attendance.pace = { drawn: (seq) => this.acknowledged(seq), keyframe: () => this.keyframe() };
+    attendance.pace = {
+      drawn: (seq) => this.acknowledged(seq),
+      keyframe: () => this.keyframe(),
+      annotate: (mark) => this.marks.draw(mark)
+    };
     void this.read(track);
   }
 
@@ -129,7 +141,7 @@ export class Sharing {
     if (!this.encoder || this.size.width !== width || this.size.height !== height) this.configure(width, height);
     const quantizer = this.fine && !this.changed ? STILL : MOVING;
     const time = Math.round((performance.now() - this.started) * 1000);
-    const copy = new VideoFrame(frame, { timestamp: time });
+    const copy = new VideoFrame(this.marks.any ? this.marks.on(frame) : frame, { timestamp: time });
     this.begun.set(time, performance.now());
     this.encoder!.encode(copy, { keyFrame: this.key, av1: { quantizer } } as VideoEncoderEncodeOptions);
     copy.close();

@@ -1,12 +1,12 @@
 //! The few questions that go by plain HTTPS: coming in and coming back.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use ureq::tls::{RootCerts, TlsConfig};
 
-/// How long a file of the chat may take to arrive.
-const SAVE_TIME: Duration = Duration::from_secs(60 * 60);
+/// How long a file of the chat may be on its way.
+const FILE_TIME: Duration = Duration::from_secs(60 * 60);
 
 /// What the customer holds.
 #[derive(Clone, Debug, Serialize)]
@@ -126,6 +126,25 @@ impl Http {
         sent.await.unwrap_or_else(|e| Err(e.to_string()))
     }
 
+    /// Puts a file into the chat. The error is a sentence for the customer.
+    pub async fn attach(&self, token: &str, name: &str, path: &Path) -> Result<(), String> {
+        let mut url = url::Url::parse(&format!("{}/api/join/posts", self.server)).map_err(|e| e.to_string())?;
+        url.query_pairs_mut().append_pair("name", name);
+        let (agent, bearer, path) = (self.agent.clone(), format!("Bearer {token}"), path.to_owned());
+        let sent = tokio::task::spawn_blocking(move || {
+            let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
+            let request = agent.post(url.as_str()).header("authorization", &bearer);
+            let request = request.config().timeout_global(Some(FILE_TIME)).build();
+            match request.send(file).map_err(|e| e.to_string())? {
+                answer if answer.status().is_success() => Ok(()),
+                mut answer => {
+                    Err(answer.body_mut().read_json::<Problem>().map_or_else(|e| e.to_string(), |p| p.message))
+                }
+            }
+        });
+        sent.await.unwrap_or_else(|e| Err(e.to_string()))
+    }
+
     /// Saves a file of the chat where the customer's downloads go; says where.
     pub async fn save(&self, token: &str, number: u32, name: &str) -> Result<String, String> {
         let url = format!("{}/api/join/posts/{number}", self.server);
@@ -135,7 +154,7 @@ impl Http {
                 .get(&url)
                 .header("authorization", &bearer)
                 .config()
-                .timeout_global(Some(SAVE_TIME))
+                .timeout_global(Some(FILE_TIME))
                 .build()
                 .call()
                 .map_err(|e| e.to_string())?;

@@ -1,0 +1,96 @@
+// A trial that is too long for a test: a file beyond 4 GB each way, and a folder with thousands of small files each way.
+// npx playwright test -c measure.config.ts large
+
+import { expect, test } from '@playwright/test';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { createReadStream, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync, openSync, writeSync, closeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { answer, CUSTOMER, furnish, generate, runProgram, signIn } from '../lib/people';
+import { Desktop, Server } from '../lib/processes';
+
+/** Just more than what 32 bits count. */
+const SIZE = 2 ** 32 + 5_000_001;
+const SMALL = 3_000;
+
+const sum = async (path: string) => {
+  const hash = createHash('sha256');
+  for await (const piece of createReadStream(path)) hash.update(piece);
+  return hash.digest('hex');
+};
+/** The most memory that a process has had, in MB. */
+const peak = (pid: number) => Math.round(Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/VmHWM:\s+(\d+)/)![1]) / 1000);
+
+test('a file beyond 4 GB and thousands of small ones', async ({ browser, playwright }) => {
+  test.setTimeout(1_500_000);
+  const server = await Server.start([]);
+  const desktop = await Desktop.start();
+  const home = mkdtempSync(join(tmpdir(), 'deskside-large-'));
+  const request = await playwright.request.newContext();
+  const { incident } = await furnish(server, request);
+  const page = await (await browser.newContext()).newPage();
+  // Mostly holes, with something to see at its end and in its middle.
+  const mine = join(home, 'mine.bin');
+  writeFileSync(mine, 'begins');
+  truncateSync(mine, SIZE - 4);
+  const file = openSync(mine, 'r+');
+  writeSync(file, 'middle', 2 ** 31);
+  writeSync(file, 'ends', SIZE - 4);
+  closeSync(file);
+  const small = join(home, 'small');
+  mkdirSync(small);
+  for (let n = 0; n < SMALL; n++) writeFileSync(join(small, `${n}.txt`), `file ${n}`);
+
+  await signIn(page, server);
+  const { link } = await generate(page, server, incident);
+  const theirs = join(home, 'theirs');
+  mkdirSync(theirs);
+  const program = await runProgram(server, desktop, request, { link: link.split('#')[1]! }, { HOME: theirs });
+  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  await page.getByRole('tab', { name: 'Files' }).click();
+  await page.getByRole('button', { name: 'Ask the customer' }).click();
+  await answer(desktop, 'files');
+  await expect(page.getByLabel("Folder on the customer's computer")).toHaveValue(theirs);
+  const timed = async (what: string, act: () => Promise<unknown>) => {
+    const began = Date.now();
+    await act();
+    console.log(`${what}: ${((Date.now() - began) / 1_000).toFixed(1)} s; most memory: program ${peak(program.pid!)} MB, server ${peak(server.pid)} MB`);
+  };
+  const transfers = page.getByLabel('Transfers').getByRole('listitem');
+  await timed(`${SIZE} bytes to the customer`, async () => {
+    await page.getByLabel('Files to send').setInputFiles(mine);
+    await expect(transfers.filter({ hasText: 'done:' })).toHaveCount(1, { timeout: 600_000 });
+  });
+  const expected = await sum(mine);
+  expect(await sum(join(theirs, 'mine.bin'))).toBe(expected);
+  await timed('and back', async () => {
+    const download = page.waitForEvent('download', { timeout: 600_000 });
+    await page.getByLabel('Choose mine.bin').check();
+    await page.getByRole('button', { name: 'Download' }).click();
+    expect(await sum(await (await download).path())).toBe(expected);
+    await page.getByLabel('Choose mine.bin').uncheck();
+  });
+  rmSync(join(theirs, 'mine.bin'));
+  await timed(`${SMALL} small files to the customer`, async () => {
+    const all = readdirSync(small).map((name) => join(small, name));
+    for (let n = 0; n < all.length; n += 500) {
+      await page.getByLabel('Files to send').setInputFiles(all.slice(n, n + 500));
+    }
+    await expect(transfers.filter({ hasText: 'done:' })).toHaveCount(SMALL + 2, { timeout: 900_000 });
+  });
+  for (let n = 0; n < SMALL; n++) expect(readFileSync(join(theirs, `${n}.txt`), 'utf8')).toBe(`file ${n}`);
+  await timed('and back as a folder', async () => {
+    const download = page.waitForEvent('download', { timeout: 600_000 });
+    await page.getByLabel("Folder on the customer's computer").fill(home);
+    await page.getByLabel("Folder on the customer's computer").press('Enter');
+    await page.getByLabel('Choose small').check();
+    await page.getByRole('button', { name: 'Download' }).click();
+    const archive = await (await download).path();
+    const list = execFileSync('python3', ['-c', 'import sys,zipfile;z=zipfile.ZipFile(sys.argv[1]);print(len(z.namelist()), z.testzip(), z.read("small/2999.txt").decode())', archive]).toString().trim();
+    expect(list).toBe(`${SMALL + 1} None file 2999`);
+  });
+  await desktop.stop();
+  await server.stop();
+  rmSync(home, { recursive: true });
+});
