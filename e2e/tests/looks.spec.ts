@@ -1,0 +1,96 @@
+// How a technician looks at the screen: full screen with the keyboard, a window of its own, sharper or smoother; and how a
+// waiting session calls for attention.
+
+import { expect, type Page, test } from '@playwright/test';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ADMIN, answer, differing, generate, signIn, TECHNICIAN } from '../lib/people';
+import { until } from '../lib/processes';
+import { stage } from '../lib/stage';
+
+const at = stage({ server: ['--grace-seconds', '20'] });
+const keyboard = (page: Page) => page.getByLabel(/Keyboard of the customer/);
+const full = (page: Page) => page.evaluate(() => document.fullscreenElement !== null);
+
+test('full screen takes the keyboard and gives it back; a window of its own; sharper or smoother', async ({ page, context, request }) => {
+  await at.join(page, request);
+  await page.getByRole('button', { name: 'Share screen' }).click();
+  await answer(at.desktop, 'control');
+  await expect(page.getByText('You control', { exact: true })).toBeVisible();
+  const note = join(at.home, 'typed.txt');
+  at.desktop.open('xterm', ['-T', 'typed-here', '-geometry', '50x8+20+560', '-e', 'sh', '-c', `cat > '${note}'`]);
+  at.desktop.xdotool('windowactivate', '--sync', await at.desktop.window('^typed-here$'));
+  const typed = () => (existsSync(note) ? readFileSync(note, 'utf8') : '');
+
+  // The browser's own keys belong to the customer's computer as long as the screen is full: which ones are locked is asked.
+  await page.evaluate(() => {
+    const keys = (navigator as unknown as { keyboard: { lock(): Promise<void> } }).keyboard;
+    const lock = keys.lock.bind(keys);
+    keys.lock = () => ((document.documentElement.dataset.locked = 'yes'), lock());
+  });
+  await page.getByRole('button', { name: 'Full screen' }).click();
+  await expect.poll(() => full(page)).toBe(true);
+  await expect(page.locator('html')).toHaveAttribute('data-locked', 'yes');
+  await expect(keyboard(page)).toBeFocused();
+  await page.keyboard.type('in full\n');
+  await expect.poll(typed).toBe('in full\n');
+  await page.screenshot({ path: 'results/full-screen.png' });
+  await page.getByRole('button', { name: 'Leave full screen (hold Esc)' }).click();
+  await expect.poll(() => full(page)).toBe(false);
+
+  const opened = context.waitForEvent('page');
+  await page.getByRole('button', { name: 'Own window' }).click();
+  const own = await opened;
+  await expect(own.locator('canvas.picture')).toHaveAttribute('width', '1280');
+  await until('every pixel is there', async () => (await differing(own, at.desktop)) === 0);
+  await keyboard(own).focus();
+  await own.keyboard.type('beside\n');
+  await expect.poll(typed).toBe('in full\nbeside\n');
+  await own.screenshot({ path: 'results/own-window.png' });
+  await own.close();
+
+  // Both choices end in the same exact picture: what differs is how it moves.
+  for (const choice of ['true', 'false']) {
+    await page.getByLabel('Picture').selectOption(choice);
+    at.desktop.open('xsetroot', ['-solid', choice === 'true' ? '#306030' : '#603030']);
+    await until('every pixel is there', async () => (await differing(page, at.desktop)) === 0);
+  }
+  await page.getByRole('button', { name: 'End session' }).click();
+  await page.getByRole('button', { name: /^Close session/ }).click();
+});
+
+test('a session that waits calls whoever wishes to be called', async ({ page, browser }) => {
+  const context = await browser.newContext({ permissions: ['notifications'] });
+  const eva = await context.newPage();
+  // A page without a screen has nowhere to show notifications: they are written down instead.
+  await eva.addInitScript(() => {
+    const shown: string[] = [];
+    class Written {
+      static permission = 'granted';
+      constructor(title: string, about: { body: string }) {
+        shown.push(`${title}: ${about.body}`);
+      }
+    }
+    Object.assign(window, { Notification: Written, shown });
+    Object.defineProperty(document, 'hidden', { get: () => true });
+  });
+  const shown = () => eva.evaluate(() => (window as unknown as { shown: string[] }).shown);
+  await signIn(eva, at.server, ADMIN);
+  await eva.getByRole('link', { name: /^Queue/ }).click();
+  const wish = eva.getByLabel('Sound and notification when something waits');
+  await expect(wish).not.toBeChecked();
+  await wish.check();
+  await signIn(page, at.server, TECHNICIAN);
+  await generate(page, at.server, at.incident);
+  await page.getByRole('button', { name: 'People' }).click();
+  await page.getByText('Transfer the session').click();
+  await page.getByRole('combobox', { name: /^To/ }).selectOption({ label: 'Everybody' });
+  await page.getByRole('button', { name: 'Transfer', exact: true }).click();
+  await expect.poll(shown).toEqual([expect.stringMatching(/^A session waits: INC-\d+ The printer prints nothing$/)]);
+  // Once is enough, and the wish stays.
+  await eva.reload();
+  await expect(wish).toBeChecked();
+  await expect(eva).toHaveTitle(/^\(1\) Queue/);
+  expect(await shown()).toEqual([]);
+  await context.close();
+});
