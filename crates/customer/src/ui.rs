@@ -289,7 +289,7 @@ impl Desk {
     }
 
     fn happened(&mut self, entry: Entry) {
-        if let protocol::Event::Joined { id, name, role, client, user, rights } = &entry.event {
+        if let protocol::Event::Joined { id, name, role, client, user, rights, .. } = &entry.event {
             let known = self.state.as_ref().is_some_and(|s| s.participants.iter().any(|p| p.id == *id));
             if !known && let Some(state) = &mut self.state {
                 let (name, presence) = (name.clone(), Presence::Here);
@@ -307,7 +307,14 @@ impl Desk {
         let people = self.state.as_ref().map(|s| s.participants.as_slice()).unwrap_or_default();
         if let Some(line) = conversation::line(&entry, &self.entries, people, self.me) {
             let link = conversation::web_address(&line.text).unwrap_or_default();
-            self.lines.push(Line {
+            // Many files in a row are one line that grows.
+            let row = self.lines.row_count().saturating_sub(1);
+            let grows = |last: &Line| {
+                matches!(line.kind, "file-sent" | "file-fetched") && last.kind == line.kind && last.who == line.who
+            };
+            let last = self.lines.row_data(row).filter(grows);
+            let new = Line {
+                count: last.as_ref().map_or(1, |last| last.count + 1),
                 kind: line.kind.into(),
                 who: line.who.as_str().into(),
                 text: line.text.as_str().into(),
@@ -315,7 +322,11 @@ impl Desk {
                 mine: line.mine,
                 link: link.into(),
                 file: line.file.and_then(|number| i32::try_from(number).ok()).unwrap_or(-1),
-            });
+            };
+            match last {
+                Some(_) => self.lines.set_row_data(row, new),
+                None => self.lines.push(new),
+            }
             if line.kind == "chat" && !line.mine {
                 self.chat.set_typing(false);
                 let _ = self.chat.show();

@@ -121,10 +121,48 @@ pub struct Participant {
     pub client: Client,
     /// The technician's account; customers and experts have none.
     pub user: Option<i32>,
-    /// What an expert may use of what the customer granted; for everybody else their role says it.
+    /// What they may use of what the customer granted: an expert by the invitation, a technician by their role.
     pub rights: Vec<Right>,
     /// Whether they are there.
     pub presence: Presence,
+}
+
+/// What a technician's role lets them use, as it was when they joined.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct RoleRights {
+    /// The role's name.
+    pub name: String,
+    /// What it lets them ask for and use.
+    pub rights: Vec<Right>,
+}
+
+/// What happens to a session whose screen is to be recorded and cannot be any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum Unrecorded {
+    /// The screen is no longer shared; the conversation goes on.
+    #[default]
+    StopSharing,
+    /// The screen is no longer shared, and the session ends 10 seconds later.
+    EndSession,
+    /// The screen stays shared, and everybody is told that it is not recorded.
+    GoOn,
+}
+
+/// The rules of a session, as they were when it was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct SessionRules {
+    /// The policy's name.
+    pub name: String,
+    /// What may be asked for at all.
+    pub rights: Vec<Right>,
+    /// Whether a shared screen is recorded.
+    pub record: bool,
+    /// What happens when that cannot be.
+    pub unrecorded: Unrecorded,
 }
 
 /// Where a session waits for somebody to help.
@@ -253,7 +291,14 @@ pub enum Ending {
 #[expect(missing_docs, reason = "the fields repeat the words defined above; the variants say what happened")]
 pub enum Event {
     /// A technician generated a session for an incident.
-    Created { incident: IncidentRef, owner: UserRef, organisation: String },
+    Created {
+        incident: IncidentRef,
+        owner: UserRef,
+        organisation: String,
+        /// Sessions from before there were policies have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rules: Option<SessionRules>,
+    },
     /// A session key and a session link were generated (the secrets themselves are never events).
     KeyIssued { by: UserRef, key_until: Timestamp, link_until: Timestamp },
     /// The key no longer works.
@@ -270,6 +315,9 @@ pub enum Event {
         /// For an expert: what the invitation gives.
         #[serde(default)]
         rights: Vec<Right>,
+        /// For a technician: what their role gives; without one, everything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by_role: Option<RoleRights>,
     },
     /// A participant's connection broke.
     Dropped { id: ParticipantId },

@@ -20,7 +20,7 @@ pub use binding::{Binding, ProgramFile, ProgramPass, UnreadableProgram};
 pub use copy::{Copies, MAX_PIECES, PIECE_BYTES, pieces};
 pub use event::{
     Client, ClipboardKind, Ending, Event, ExpertInvitation, IncidentRef, Monitor, Participant, Pause, Presence, Queue,
-    Right, Role, UserRef, Way, WhyWithdrawn,
+    Right, Role, RoleRights, SessionRules, Unrecorded, UserRef, Way, WhyWithdrawn,
 };
 pub use frame::{FrameError, Framed, decode, encode};
 pub use id::{BadId, ParticipantId, SessionId, Timestamp};

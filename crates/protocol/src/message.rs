@@ -174,6 +174,9 @@ pub enum RefusalReason {
     /// The policy of this server does not allow it.
     #[error("the session policy does not allow this")]
     Policy,
+    /// The technician's role does not give it.
+    #[error("your role does not allow this")]
+    Role,
     /// A question is open already.
     #[error("the customer has been asked already")]
     AskedAlready,

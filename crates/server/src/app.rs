@@ -20,6 +20,7 @@ use crate::{
     outbox::Outbox,
     playback::Playback,
     programs::Programs,
+    rules::Rules,
     sign_in::{OpenId, directory::Directory, oidc::Journeys},
     throttle::Throttle,
     vault::Vault,
@@ -38,6 +39,7 @@ pub struct App {
     pub mailer: Mailer,
     /// The organisation's own sign-in, and who is on the way to it.
     pub openid: RwLock<OpenId>,
+    pub rules: RwLock<Rules>,
     pub journeys: Journeys,
     /// The organisation's directory.
     pub directory: RwLock<Directory>,
@@ -120,6 +122,11 @@ impl App {
         self.settings.read().expect("nobody panics while holding the settings").clone()
     }
 
+    /// Roles and policies.
+    pub fn rules(&self) -> Rules {
+        self.rules.read().expect("nobody panics while holding the rules").clone()
+    }
+
     /// The organisation's own sign-in.
     pub fn openid(&self) -> OpenId {
         self.openid.read().expect("nobody panics while holding the sign-in").clone()
@@ -144,7 +151,7 @@ impl App {
         self.unstored.lock().expect("nobody panics while holding what is not stored").get(session).cloned()
     }
 
-    /// The rules for sessions.
+    /// The rules for sessions that no policy is for.
     pub fn policy(&self) -> session::Policy {
         let settings = self.settings();
         session::Policy {

@@ -19,6 +19,7 @@ mod paths;
 mod playback;
 mod programs;
 mod quic;
+mod rules;
 mod secret;
 mod serve;
 mod sign_in;

@@ -78,6 +78,7 @@ pub async fn open(config: Config) -> anyhow::Result<Shared> {
         hub: Hub::default(),
         outbox: Outbox::default(),
         openid: RwLock::new(setting::load(&db, setting::Kind::OpenId).await?),
+        rules: RwLock::new(setting::load(&db, setting::Kind::Rules).await?),
         journeys: Journeys::default(),
         directory: RwLock::new(setting::load(&db, setting::Kind::Directory).await?),
         offered: Mutex::default(),

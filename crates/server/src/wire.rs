@@ -166,7 +166,7 @@ async fn converse<S: Session>(
     if let Some(jobs) = seat.jobs.take() {
         tasks.spawn(job::serve(connection.clone(), live.clone(), jobs));
     }
-    if role != Role::Customer {
+    if role != Role::Customer && live.ask(|s| s.may_watch(who)).await {
         tasks.spawn(flow::write_screen(connection.clone(), live.clone(), place));
     }
     let (pongs, pong_queue) = mpsc::channel(16);

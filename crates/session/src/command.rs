@@ -1,6 +1,8 @@
 //! What somebody wishes. Whether it happens is for `decide`.
 
-use protocol::{Client, Event, IncidentRef, Monitor, ParticipantId, Pause, Queue, Right, Role, ShareTrouble, UserRef};
+use protocol::{
+    Client, Event, IncidentRef, Monitor, ParticipantId, Pause, Queue, Right, Role, RoleRights, ShareTrouble, UserRef,
+};
 
 /// Who wishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +30,9 @@ pub enum Command {
     RevokeKey,
     /// Make the link useless.
     RevokeLink,
-    /// Take part. For a customer, `by_key` says whether they typed the key or opened the link.
-    Join { role: Role, name: String, client: Client, user: Option<i32>, by_key: bool },
+    /// Take part. For a customer, `by_key` says whether they typed the key or opened the link; for a technician,
+    /// `by_role` what their role gives, where they have one.
+    Join { role: Role, name: String, client: Client, user: Option<i32>, by_role: Option<RoleRights>, by_key: bool },
     /// A connection broke.
     Drop { id: ParticipantId },
     /// A connection is back.

@@ -110,7 +110,7 @@ impl Consent {
     }
 
     fn effective(&self, right: Right) -> bool {
-        permission::effective(right, Role::Technician, &self.session, &self.answered)
+        permission::effective(right, permission::of_role(Role::Technician), &self.session, &self.answered)
     }
 }
 

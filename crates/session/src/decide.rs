@@ -25,7 +25,7 @@ impl Session {
         }
         match command {
             Command::Create { incident, owner, organisation } => match self.created {
-                None => Ok(vec![Event::Created { incident, owner, organisation }]),
+                None => Ok(vec![Event::Created { incident, owner, organisation, rules: Some(self.policy.rules()) }]),
                 Some(_) => Err(Refusal::Already),
             },
             Command::IssueKey { life } => self.issue_key(now, by, life),
@@ -37,7 +37,10 @@ impl Session {
                 let by = self.as_owner(by)?;
                 self.link_until.map(|_| vec![Event::LinkRevoked { by }]).ok_or(Refusal::Already)
             }
-            Command::Join { role, name, client, user, by_key } => self.join(now, role, name, client, user, by_key),
+            Command::Join { role, name, client, user, by_role, by_key } => {
+                let id = ParticipantId(u16::try_from(self.participants.len() + 1).unwrap_or(u16::MAX));
+                self.join(now, by_key, Event::Joined { id, role, name, client, user, rights: vec![], by_role })
+            }
             Command::Drop { id } => self.drop_connection(id),
             Command::Return { id, client } => match self.participant(id) {
                 None => Err(Refusal::Stranger),
@@ -205,17 +208,8 @@ impl Session {
         Ok(vec![Event::KeyIssued { by, key_until, link_until }])
     }
 
-    fn join(
-        &self,
-        now: Timestamp,
-        role: Role,
-        name: String,
-        client: Client,
-        user: Option<i32>,
-        by_key: bool,
-    ) -> Verdict {
-        let number = |n: usize| ParticipantId(u16::try_from(n + 1).unwrap_or(u16::MAX));
-        let joined = Event::Joined { id: number(self.participants.len()), role, name, client, user, rights: vec![] };
+    fn join(&self, now: Timestamp, by_key: bool, joined: Event) -> Verdict {
+        let Event::Joined { role, client, user, .. } = joined else { return Err(Refusal::Policy) };
         let invited = user == Some(self.owner.id) || self.shared_with.iter().any(|u| Some(u.id) == user);
         match role {
             Role::Technician if self.phase == Phase::Held => Err(Refusal::OnHold),
@@ -254,6 +248,7 @@ impl Session {
 
     fn ask(&self, by: &Actor, rights: Vec<Right>) -> Verdict {
         let by = self.as_technician(by)?;
+        let held = self.held(by);
         self.running()?;
         let customer = self.customer().filter(|c| c.presence == Presence::Here).ok_or(Refusal::NoCustomer)?;
         if rights.is_empty() {
@@ -264,6 +259,9 @@ impl Session {
         let rights: Vec<Right> = Right::ALL.into_iter().filter(wanted).collect();
         if !rights.iter().all(|r| self.policy.rights.contains(r)) {
             return Err(Refusal::Policy);
+        }
+        if !rights.iter().all(|r| held.contains(r)) {
+            return Err(Refusal::Role);
         }
         if rights.iter().all(|r| self.grants.contains(r)) {
             return Err(Refusal::Already);

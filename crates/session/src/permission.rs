@@ -4,6 +4,8 @@
 //! answered. It is never a union, and nothing overrides the customer's "no".
 
 use protocol::{Right, Role};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 /// What a role may ever hold, whatever policy and customer say.
 pub fn of_role(role: Role) -> &'static [Right] {
@@ -23,10 +25,35 @@ pub fn needs(right: Right) -> &'static [Right] {
     }
 }
 
-/// Whether `right` is in effect.
-pub fn effective(right: Right, role: Role, policy: &[Right], granted: &[Right]) -> bool {
-    let holds = |r: &Right| of_role(role).contains(r) && policy.contains(r) && granted.contains(r);
+/// Whether `right` is in effect, where `held` is what somebody may use at all.
+pub fn effective(right: Right, held: &[Right], policy: &[Right], granted: &[Right]) -> bool {
+    let holds = |r: &Right| held.contains(r) && policy.contains(r) && granted.contains(r);
     holds(&right) && needs(right).iter().all(holds)
+}
+
+/// Why somebody may not even ask for a right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum WhyNot {
+    /// Their role does not give it.
+    Role,
+    /// The session's policy does not.
+    Policy,
+    /// Both.
+    RoleAndPolicy,
+}
+
+/// What stands between somebody and a right, before the customer is asked: the role first, then the policy, each of them
+/// judged with what the right needs.
+pub fn why_not(right: Right, held: &[Right], policy: &[Right]) -> Option<WhyNot> {
+    let whole = |list: &[Right]| list.contains(&right) && needs(right).iter().all(|r| list.contains(r));
+    match (whole(held), whole(policy)) {
+        (true, true) => None,
+        (false, true) => Some(WhyNot::Role),
+        (true, false) => Some(WhyNot::Policy),
+        (false, false) => Some(WhyNot::RoleAndPolicy),
+    }
 }
 
 /// What the customer allows after answering a question: what was not asked stays, what was asked is as answered, and

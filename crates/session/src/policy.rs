@@ -1,26 +1,13 @@
-//! What a server's administrator has decided for all sessions.
+//! What a server's administrator has decided for sessions.
 
-use protocol::Right;
+use protocol::{Right, SessionRules, Unrecorded};
 use serde::{Deserialize, Serialize};
-use ts_rs::TS;
-
-/// What happens to a session whose screen is to be recorded and cannot be any more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-#[ts(export)]
-pub enum Unrecorded {
-    /// The screen is no longer shared; the conversation goes on.
-    #[default]
-    StopSharing,
-    /// The screen is no longer shared, and the session ends 10 seconds later.
-    EndSession,
-    /// The screen stays shared, and everybody is told that it is not recorded.
-    GoOn,
-}
 
 /// The rules that a session is judged by. Times in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
+    /// What people call it.
+    pub name: String,
     /// How long a spoken key lives.
     pub key_life: u64,
     /// How long a link lives.
@@ -43,6 +30,7 @@ impl Default for Policy {
     fn default() -> Self {
         const MINUTE: u64 = 60_000;
         Self {
+            name: Self::DEFAULT.into(),
             key_life: 15 * MINUTE,
             link_life: 24 * 60 * MINUTE,
             grace: 2 * MINUTE,
@@ -52,5 +40,22 @@ impl Default for Policy {
             record: true,
             unrecorded: Unrecorded::default(),
         }
+    }
+}
+
+impl Policy {
+    /// The name of the policy that rules where no other does.
+    pub const DEFAULT: &str = "Default";
+
+    /// What of it is written down with each session that it rules.
+    pub fn rules(&self) -> SessionRules {
+        let Self { name, rights, record, unrecorded, .. } = self;
+        SessionRules { name: name.clone(), rights: rights.clone(), record: *record, unrecorded: *unrecorded }
+    }
+
+    /// The same, with the rules of a session that was made earlier.
+    pub(crate) fn take(&mut self, rules: &SessionRules) {
+        let SessionRules { name, rights, record, unrecorded } = rules.clone();
+        *self = Self { name, rights, record, unrecorded, ..self.clone() };
     }
 }

@@ -6,6 +6,8 @@ use protocol::{
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::Policy;
+
 /// Whose line it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
@@ -112,8 +114,12 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
             };
             return Some((voice, name(from).to_owned(), text.clone()));
         }
-        Event::Created { incident, owner, .. } => {
-            format!("{} started a session for {} ({})", owner.name, incident.number, incident.subject)
+        Event::Created { incident, owner, rules, .. } => {
+            let began = format!("{} started a session for {} ({})", owner.name, incident.number, incident.subject);
+            match rules.as_ref().filter(|r| r.name != Policy::DEFAULT) {
+                Some(rules) => format!("{began} by the policy {}", rules.name),
+                None => began,
+            }
         }
         Event::KeyIssued { by, .. } => format!("{} generated a session key and a link", by.name),
         Event::KeyRevoked { .. } => "The session key no longer works".into(),

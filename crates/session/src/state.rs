@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use protocol::{
-    Event, ExpertInvitation, IncidentRef, Monitor, Participant, ParticipantId, Pause, Phase, Presence, Queue, Right,
-    Role, SessionId, SessionState, Timestamp, UserRef,
+    Entry, Event, ExpertInvitation, IncidentRef, Monitor, Participant, ParticipantId, Pause, Phase, Presence, Queue,
+    Right, Role, SessionId, SessionState, Timestamp, UserRef,
 };
 
 use crate::{Policy, Unrecorded, permission};
@@ -88,10 +88,18 @@ impl Session {
         }
     }
 
+    /// The session as it was after these entries.
+    pub fn after(id: SessionId, policy: Policy, entries: &[Entry]) -> Self {
+        let mut session = Self::new(id, policy);
+        entries.iter().for_each(|e| session.apply(e.at, &e.event));
+        session
+    }
+
     /// Takes in what happened at `at`.
     pub fn apply(&mut self, at: Timestamp, event: &Event) {
         match event {
-            Event::Created { incident, owner, organisation } => {
+            Event::Created { incident, owner, organisation, rules } => {
+                rules.iter().for_each(|rules| self.policy.take(rules));
                 self.created = Some((incident.clone(), organisation.clone()));
                 self.owner = owner.clone();
             }
@@ -101,12 +109,17 @@ impl Session {
             }
             Event::KeyRevoked { .. } => self.key_until = None,
             Event::LinkRevoked { .. } => self.link_until = None,
-            Event::Joined { id, role, name, client, user, rights } => {
+            Event::Joined { id, role, name, client, user, rights, by_role } => {
                 if *role == Role::Expert {
                     self.invitations.retain(|i| i.name != *name);
                 }
+                let rights = match (role, by_role) {
+                    (Role::Technician, Some(by_role)) => by_role.rights.clone(),
+                    (Role::Technician, None) => Right::ALL.to_vec(),
+                    (Role::Expert | Role::Customer, _) => rights.clone(),
+                };
                 self.participants.push(Participant {
-                    rights: rights.clone(),
+                    rights,
                     id: *id,
                     role: *role,
                     name: name.clone(),
@@ -366,24 +379,38 @@ impl Session {
 
     /// Whether pictures may flow from the customer to the technicians now.
     pub fn may_view(&self) -> bool {
-        self.phase == Phase::Active && self.paused.is_none() && self.effective(Right::View, Role::Technician)
+        let anybody = permission::of_role(Role::Technician);
+        self.phase == Phase::Active && self.paused.is_none() && self.effective(Right::View, anybody)
+    }
+
+    /// What this participant may use at all, whatever policy and customer say.
+    pub(crate) fn held(&self, id: ParticipantId) -> Vec<Right> {
+        let Some(who) = self.participant(id) else { return vec![] };
+        permission::of_role(who.role).iter().copied().filter(|r| who.rights.contains(r)).collect()
+    }
+
+    /// Whether pictures may be sent to this participant, once there are any.
+    pub fn may_watch(&self, id: ParticipantId) -> bool {
+        self.held(id).contains(&Right::View)
     }
 
     /// Whether this participant's input may reach the customer's desktop now.
     pub fn may_control(&self, id: ParticipantId) -> bool {
         let Some(who) = self.participant(id) else { return false };
-        let given = who.role != Role::Expert || who.rights.contains(&Right::Control);
         let here = self.may_view() && who.presence == Presence::Here;
-        here && given && self.control == Some(id) && self.effective(Right::Control, who.role)
+        here && self.control == Some(id) && self.effective(Right::Control, &self.held(id))
     }
 
     /// Whether this participant may use files, clipboard, shell or system information now.
     pub fn may(&self, id: ParticipantId, right: Right) -> bool {
         let Some(who) = self.participant(id) else { return false };
         match right {
-            Right::View => self.may_view(),
+            Right::View => self.may_view() && self.may_watch(id),
             Right::Control => self.may_control(id),
-            _ => self.phase == Phase::Active && who.presence == Presence::Here && self.effective(right, who.role),
+            _ => {
+                let here = self.phase == Phase::Active && who.presence == Presence::Here;
+                here && self.effective(right, &self.held(id))
+            }
         }
     }
 
@@ -407,8 +434,8 @@ impl Session {
         self.invitations.iter().find(|i| i.number == number)
     }
 
-    fn effective(&self, right: Right, role: Role) -> bool {
-        permission::effective(right, role, &self.policy.rights, &self.grants)
+    fn effective(&self, right: Right, held: &[Right]) -> bool {
+        permission::effective(right, held, &self.policy.rights, &self.grants)
     }
 
     /// The state as participants see it.

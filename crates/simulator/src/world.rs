@@ -92,7 +92,8 @@ impl World {
         let incident = IncidentRef { id: 1, number: "INC-1".into(), subject: "s".into(), customer: "Ada".into() };
         world.act(&Actor::Server, Command::Create { incident, owner: owner.clone(), organisation: "Acme".into() });
         world.act(&Actor::Technician(owner), Command::IssueKey { life: None });
-        let join = |role, client, user| Command::Join { role, name: "N".into(), client, user, by_key: false };
+        let join =
+            |role, client, user| Command::Join { role, name: "N".into(), client, user, by_role: None, by_key: false };
         world.act(&Actor::Server, join(Role::Technician, Client::Console, Some(1)));
         world.act(&Actor::Server, join(Role::Customer, Client::Program, None));
         world.technician.up = true;

@@ -1,7 +1,7 @@
 // A file of the customer's machine, on its way into the browser's own storage: in pieces, however large it is, with its
 // checksum, and on from where it was cut.
 
-import { BlockSum } from './sum';
+import { BlockSum, TOO_LARGE } from './sum';
 
 export type Order = { do: 'start'; url: string; key: string } | { do: 'pause' } | { do: 'go' } | { do: 'cancel' };
 export type Report =
@@ -16,6 +16,7 @@ interface SyncFile {
   write(bytes: Uint8Array<ArrayBufferLike>, options: { at: number }): number;
   truncate(size: number): void;
   flush(): void;
+  getSize(): number;
   close(): void;
 }
 
@@ -102,6 +103,8 @@ async function carry(url: string, file: SyncFile) {
         const whole = await sum.sum();
         file.truncate(at);
         file.flush();
+        // Private windows keep files in memory, and may keep less than they were given without a word.
+        if (file.getSize() !== at) return report({ is: 'failed', status: 0, why: TOO_LARGE });
         return report({ is: 'whole', bytes: at, sum: whole, version });
       }
     } catch (error) {

@@ -1,6 +1,10 @@
 // The block sum of a file, taken piece by piece: the SHA-256 of its blocks' SHA-256s, as docs/protocol.md says. Browsers
 // have no SHA-256 that takes pieces, but a quick one for a block.
 
+/** Said when a browser has kept less than it was given. */
+export const TOO_LARGE =
+  'This browser window cannot keep a file of this size. An ordinary window (not a private one) can.';
+
 export const BLOCK = 4 * 1024 * 1024;
 
 const digest = (bytes: Uint8Array<ArrayBuffer>) => crypto.subtle.digest('SHA-256', bytes);

@@ -4,6 +4,7 @@ import { get, post, Problem, remove, words } from '../api/client';
 import type { FileName } from '../api/types/FileName';
 import type { KeptBytes } from '../api/types/KeptBytes';
 import type { Order, Report } from './fetch.worker';
+import { BLOCK, BlockSum, TOO_LARGE } from './sum';
 
 export type Course =
   | { is: 'queued' }
@@ -17,6 +18,10 @@ export type Course =
 
 /** So many run at once; the others wait. */
 const AT_ONCE = 3;
+/** So many of those that wait are shown, of those that went well, and of all that ended. */
+const NEXT = 20;
+const ENDED = 50;
+const MOST_ENDED = 500;
 /** How long a broken connection is tried again. */
 const PATIENCE = 10 * 60_000;
 const OVER = ['done', 'failed', 'cancelled'];
@@ -227,12 +232,13 @@ export class Fetching extends Transfer {
       await again(() => post(`/api/sessions/${this.session}/files/fetched`, { path: this.path, version, bytes, sum }));
       const folder = await navigator.storage.getDirectory();
       const file = await (await folder.getFileHandle(key)).getFile();
-      // The browser copies from its own storage, whatever the size.
+      if (file.size !== bytes) throw new Problem(0, TOO_LARGE);
+      // The browser copies from its own storage, whatever the size. Nothing says when it is done, and the address must
+      // live until then: it goes with the page.
       const link = document.createElement('a');
       link.href = URL.createObjectURL(file);
       link.download = this.name;
       link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
       this.finish({ is: 'done', where: 'your downloads' });
     } catch (error) {
       this.finish({ is: 'failed', why: words(error) });
@@ -279,7 +285,13 @@ async function again<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
-function hashOf(file: Blob): Promise<string> {
+async function hashOf(file: Blob): Promise<string> {
+  if (file.size <= BLOCK) {
+    // Too little to be worth a worker of its own.
+    const sum = new BlockSum();
+    sum.update(new Uint8Array(await file.arrayBuffer()));
+    return sum.sum();
+  }
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL('./hash.worker.ts', import.meta.url), { type: 'module' });
     const end = () => worker.terminate();
@@ -293,25 +305,56 @@ function hashOf(file: Blob): Promise<string> {
   });
 }
 
-/** All transfers of a session, newest last. */
+/** All transfers of a session. Thousands may wait: what is shown are those that run, the next ones, and the newest ended. */
 export class Transfers {
-  all = $state.raw<Transfer[]>([]);
+  /** Newest last; of those that went well, only so many. */
+  ended = $state.raw<Transfer[]>([]);
+  running = $state.raw<Transfer[]>([]);
+  /** The first of those that wait, and how many there are. */
+  next = $state.raw<Transfer[]>([]);
+  waiting = $state(0);
+  done = $state(0);
+  failed = $state(0);
+  private queue: Transfer[] = [];
 
   add(transfer: Transfer) {
-    this.all = [...this.all, transfer];
-    this.next();
+    this.queue.push(transfer);
+    this.go();
   }
 
-  private next() {
-    const running = this.all.filter((t) => !t.over && t.course.is !== 'queued').length;
-    for (const transfer of this.all.filter((t) => t.course.is === 'queued').slice(0, Math.max(0, AT_ONCE - running))) {
-      transfer.course = { is: 'running' };
-      void transfer.run().finally(() => this.next());
-    }
+  cancel(transfer: Transfer) {
+    transfer.cancel();
+    if (!this.queue.includes(transfer)) return;
+    this.queue = this.queue.filter((t) => t !== transfer);
+    this.end(transfer);
   }
 
   clear() {
-    this.all = this.all.filter((t) => !t.over);
+    this.ended = [];
+    this.done = this.failed = 0;
+  }
+
+  private go() {
+    while (this.running.length < AT_ONCE && this.queue.length) {
+      const transfer = this.queue.shift()!;
+      transfer.course = { is: 'running' };
+      this.running = [...this.running, transfer];
+      void transfer.run().finally(() => {
+        this.running = this.running.filter((t) => t !== transfer);
+        this.end(transfer);
+      });
+    }
+    this.waiting = this.queue.length;
+    this.next = this.queue.slice(0, NEXT);
+  }
+
+  private end(transfer: Transfer) {
+    if (transfer.course.is === 'done') this.done += 1;
+    if (transfer.course.is === 'failed') this.failed += 1;
+    const well = this.ended.filter((t) => t.course.is !== 'failed').length;
+    const oldest = well >= ENDED ? this.ended.find((t) => t.course.is !== 'failed') : null;
+    this.ended = [...this.ended.filter((t) => t !== oldest).slice(-MOST_ENDED), transfer];
+    this.go();
   }
 }
 

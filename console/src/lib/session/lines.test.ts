@@ -30,4 +30,23 @@ describe('pieces', () => {
   ])('%s', (text, expected) => {
     expect(pieces(text).map((p) => (p.href ? `${p.text}*` : p.text))).toEqual(expected);
   });
+
+  it('makes one line of many files in a row', () => {
+    const carried = (seq: number, path: string, way: 'to_customer' | 'from_customer' = 'to_customer'): Entry => ({
+      seq,
+      at: seq,
+      event: { type: 'file_carried', by: 1, way, path, bytes: 1_000, sha256: '' }
+    });
+    const said = (entries: Entry[]) => lines(entries, [], 1, 'technician').map((l) => ('text' in l ? l.text : ''));
+    const chat: Entry = { seq: 9, at: 9, event: { type: 'chat', from: 1, text: 'hello', nonce: 1 } };
+    expect(said([carried(1, '/a'), carried(2, '/b'), carried(3, '/c')])).toEqual([
+      'You have sent 3 files (3.0 kB), c the last'
+    ]);
+    expect(said([carried(1, '/a'), chat, carried(10, '/b'), carried(11, '/c', 'from_customer')])).toEqual([
+      'You have sent a (1.0 kB)',
+      'hello',
+      'You have sent b (1.0 kB)',
+      'You have fetched c (1.0 kB)'
+    ]);
+  });
 });

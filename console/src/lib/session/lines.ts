@@ -19,15 +19,46 @@ export function lines(entries: Entry[], people: Participant[], me: number, reade
   const names = new Map(people.map((p) => [p.id, p.name]));
   for (const { event } of entries) if (event.type === 'joined') names.set(event.id, event.name);
   let granted: Right[] = [];
-  return entries.flatMap((entry) => {
+  const all: Line[] = [];
+  let run = null as Run | null;
+  for (const entry of entries) {
     const { event } = entry;
+    // Many files in a row are one line that grows.
+    if (event.type === 'file_carried') {
+      const again: boolean = run?.by === event.by && run.way === event.way;
+      run = again
+        ? { ...run!, count: run!.count + 1, bytes: run!.bytes + event.bytes }
+        : { by: event.by, way: event.way, count: 1, bytes: event.bytes };
+      if (again) all.pop();
+      if (again) {
+        all.push(many(entry, run, names.get(event.by) ?? 'Somebody', event.by === me, leaf(event.path)));
+        continue;
+      }
+    }
     // A grant names the whole set; what is new in it is what was just allowed.
     const news = event.type === 'granted' ? event.rights.filter((r) => !granted.includes(r)) : [];
     if (event.type === 'granted') granted = event.rights;
     if (event.type === 'withdrawn') granted = granted.filter((r) => r !== event.right);
     const line = toLine(entry, news, names, me, reader);
-    return line ? [line] : [];
-  });
+    if (!line) continue;
+    if (event.type !== 'file_carried') run = null;
+    all.push(line);
+  }
+  return all;
+}
+
+/** Files that were carried one after another. */
+interface Run {
+  by: number;
+  way: 'to_customer' | 'from_customer';
+  count: number;
+  bytes: number;
+}
+
+function many({ seq, at }: Entry, { way, count, bytes }: Run, name: string, mine: boolean, last: string): Line {
+  const done = way === 'to_customer' ? 'sent' : 'fetched';
+  const text = `${mine ? 'You have' : `${name} has`} ${done} ${count} files (${size(bytes)}), ${last} the last`;
+  return { kind: 'happened', seq, at, text, tone: 'notable' };
 }
 
 function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: number, reader: Reader): Line | null {

@@ -40,7 +40,7 @@ fn files() -> Files {
     let tom = UserRef { id: 1, name: "Tom".into() };
     let incident = IncidentRef { id: 1, number: "INC-1".into(), subject: "Printer".into(), customer: "Ada".into() };
     let mut events = vec![
-        Event::Created { incident, owner: tom.clone(), organisation: "Acme".into() },
+        Event::Created { incident, owner: tom.clone(), organisation: "Acme".into(), rules: None },
         Event::Chat { from: ParticipantId(1), text: "Hello\nü 文".into(), nonce: 1 },
         Event::SystemInfoRead { by: ParticipantId(1), number: 4, sha256: hex(&Sha256::digest("{}")) },
     ];

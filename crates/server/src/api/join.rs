@@ -129,7 +129,8 @@ pub async fn enter(State(app): State<Shared>, From(address): From, Json(body): J
         (pass, _) => {
             let name = live.state().await.incident.customer;
             let by_key = matches!(pass, Pass::Key { .. });
-            let join = Command::Join { role: Role::Customer, name, client: body.client, user: None, by_key };
+            let join =
+                Command::Join { role: Role::Customer, name, client: body.client, user: None, by_role: None, by_key };
             let entries = live.act(&app, &Actor::Server, join).await.map_err(|error| match error {
                 crate::live::ActError::Refused(_) => dead(),
                 other => other.into(),

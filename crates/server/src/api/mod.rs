@@ -18,6 +18,7 @@ mod past;
 mod people;
 mod posts;
 mod reach;
+mod rules;
 mod sessions;
 mod settings;
 mod signed_in;
@@ -67,6 +68,8 @@ pub fn router(app: Shared) -> Router {
         .route("/api/users", get(people::users).post(people::add_user))
         .route("/api/users/{id}", put(people::change_user))
         .route("/api/technicians", get(people::technicians))
+        .route("/api/rules", get(rules::read).put(rules::write))
+        .route("/api/rules/verdicts", get(rules::verdicts))
         .route("/api/settings", get(settings::read).put(settings::write))
         // Other systems.
         .route("/api/integrations", get(integrations::all))

@@ -42,6 +42,9 @@ pub struct UserChange {
     pub may_export: bool,
     pub may_delete: bool,
     pub reach: Reach,
+    /// The role in sessions; 0 for none.
+    #[serde(default)]
+    pub role: i32,
 }
 
 /// A technician's account.
@@ -60,6 +63,8 @@ pub struct Account {
     pub may_export: bool,
     pub may_delete: bool,
     pub reach: Reach,
+    /// The role in sessions; 0 for none.
+    pub role: i32,
     /// Signs in elsewhere: has no password here.
     pub external: bool,
     /// Has a second factor.
@@ -69,7 +74,7 @@ pub struct Account {
 impl From<user::Model> for Account {
     fn from(u: user::Model) -> Self {
         let reach = SignedIn(u.clone()).reach();
-        let user::Model { id, login, name, email, team, administrator, disabled, .. } = u;
+        let user::Model { id, login, name, email, team, administrator, disabled, role, .. } = u;
         let (may_watch, may_export, may_delete) = (u.may_watch, u.may_export, u.may_delete);
         let (external, second) = (!u.external.is_empty(), !u.totp.is_empty());
         Self {
@@ -84,6 +89,7 @@ impl From<user::Model> for Account {
             may_export,
             may_delete,
             reach,
+            role,
             external,
             second,
         }
@@ -145,6 +151,9 @@ pub async fn change_user(
     if steps_down && staff::is_last_administrator(&app.db, &user).await? {
         return Err(ApiError::conflict("This is the last administrator."));
     }
+    if change.role != 0 && !app.rules().roles.iter().any(|r| r.id == change.role) {
+        return Err(ApiError::bad("There is no such role."));
+    }
     let new_password = !change.password.is_empty();
     let mut row: user::ActiveModel = user.into();
     row.name = Set(name(&change.name)?);
@@ -156,6 +165,7 @@ pub async fn change_user(
     row.may_export = Set(change.may_export);
     row.may_delete = Set(change.may_delete);
     row.reach = Set(reach_word(change.reach).into());
+    row.role = Set(change.role);
     if new_password {
         row.password = Set(password(change.password).await?);
     }
@@ -189,6 +199,7 @@ pub async fn insert_user(app: &Shared, new: NewUser) -> Result<Account> {
         may_export: Set(false),
         may_delete: Set(false),
         reach: Set(reach_word(Reach::Team).into()),
+        role: Set(0),
         external: Set(String::new()),
         totp: Set(String::new()),
         totp_step: Set(0),

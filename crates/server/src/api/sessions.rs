@@ -159,7 +159,8 @@ pub async fn ticket(State(app): State<Shared>, me: SignedIn, Path(id): Path<Stri
     let who = match seated {
         Some((who, owner)) if Some(owner) == user => who,
         _ => {
-            let join = Command::Join { role: Role::Technician, name, client: Client::Console, user, by_key: false };
+            let (role, client, by_role) = (Role::Technician, Client::Console, app.rules().role(me.0.role));
+            let join = Command::Join { role, name, client, user, by_role, by_key: false };
             let entries = live.act(&app, &Actor::Server, join).await?;
             entries
                 .iter()
@@ -211,8 +212,7 @@ pub async fn read(State(app): State<Shared>, me: SignedIn, Path(id): Path<String
     };
     let may = May { watch: me.has(Deed::Watch), export: me.has(Deed::Export), delete: me.has(Deed::Delete) };
     let unstored = app.why_unstored(&id);
-    let mut session = session::Session::new(id, app.policy());
-    entries.iter().for_each(|e| session.apply(e.at, &e.event));
+    let session = session::Session::after(id, app.policy(), &entries);
     let history = session::history(&entries).ok_or_else(|| ApiError::missing("session"))?;
     let film = session::Film::of(&entries).stretches;
     let transcript = session::transcript(&entries);

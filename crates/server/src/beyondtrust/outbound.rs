@@ -72,8 +72,7 @@ pub fn names(before: &Session, event: &Event) -> Vec<String> {
 /// The fields of an event.
 fn fields(app: &Shared, name: &str, id: &SessionId, entries: &[Entry], seq: u32) -> Option<Vec<(String, String)>> {
     let until = entries.iter().position(|e| e.seq == seq)? + 1;
-    let mut session = Session::new(id.clone(), app.policy());
-    entries[..until].iter().for_each(|e| session.apply(e.at, &e.event));
+    let session = Session::after(id.clone(), app.policy(), &entries[..until]);
     let (event, who) = name.split_once('#').map_or((name, None), |(event, who)| (event, who.parse().ok()));
     let seconds = entries[until - 1].at.0 / 1_000;
     let mut fields = vec![

@@ -183,8 +183,7 @@ async fn find(app: &Shared, wanted: &Wanted) -> Result<Vec<Found>, ApiError> {
         let Some(entries) = app.hub.read(app, &id).await? else { continue };
         let first = event_row::Entity::find().filter(event_row::Column::Session.eq(id.as_str()));
         let first = first.order_by_asc(event_row::Column::Seq).limit(1).one(&app.db).await?;
-        let mut session = Session::new(id.clone(), app.policy());
-        entries.iter().for_each(|e| session.apply(e.at, &e.event));
+        let session = Session::after(id.clone(), app.policy(), &entries);
         found.push(Found { lseq: first.map_or(0, |row| row.id), id, entries, session });
     }
     Ok(found)

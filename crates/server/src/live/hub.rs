@@ -14,7 +14,7 @@ use super::{ActError, Live};
 use crate::{
     app::{self, Shared, stored_time},
     secret,
-    store::tables::{event_row, session_row},
+    store::tables::{event_row, incident, session_row},
 };
 
 /// A ticket is used at once; a minute is for slow links.
@@ -72,7 +72,8 @@ impl Hub {
             stored: Set(false),
         };
         row.insert(&app.db).await?;
-        let live = Live::new(Session::new(id, app.policy()), vec![], GENESIS);
+        let policy = rules_for(app, incident.id).await?;
+        let live = Live::new(Session::new(id, policy), vec![], GENESIS);
         let organisation = app.settings().organisation;
         live.act(app, &Actor::Server, Command::Create { incident, owner, organisation }).await?;
         self.insert(app, live.clone());
@@ -88,8 +89,7 @@ impl Hub {
             if entries.is_empty() {
                 continue;
             }
-            let mut session = Session::new(id, app.policy());
-            entries.iter().for_each(|e| session.apply(e.at, &e.event));
+            let session = Session::after(id, app.policy(), &entries);
             let here: Vec<_> =
                 session.participants().iter().filter(|p| p.presence == Presence::Here).map(|p| p.id).collect();
             let ended = matches!(session.phase(), Phase::Ended { .. });
@@ -125,6 +125,13 @@ impl Hub {
         let mut tickets = self.tickets.lock().expect("nobody panics while holding the tickets");
         tickets.remove(&secret::hash(ticket)).filter(|t| t.until > app::now())
     }
+}
+
+/// The policy of new sessions for an incident.
+async fn rules_for(app: &Shared, incident: i32) -> Result<session::Policy, sea_orm::DbErr> {
+    let row = incident::Entity::find_by_id(incident).one(&app.db).await?;
+    let (team, kind) = row.map(|i| (i.team, i.kind)).unwrap_or_default();
+    Ok(app.rules().policy(app.policy(), &team, &kind))
 }
 
 /// Reads a session's timeline and checks its chain.
@@ -169,8 +176,7 @@ impl Hub {
             Some(live) => live,
             None => {
                 let (entries, hash) = timeline(app, id).await.map_err(std::io::Error::other)?;
-                let mut session = Session::new(id.clone(), app.policy());
-                entries.iter().for_each(|e| session.apply(e.at, &e.event));
+                let session = Session::after(id.clone(), app.policy(), &entries);
                 Live::new(session, entries, hash)
             }
         };

@@ -39,6 +39,9 @@ pub struct GroupRule {
     /// Its members' team; empty leaves it to the next rule.
     pub team: String,
     pub administrator: bool,
+    /// Its members' role in sessions; 0 leaves it to the next rule.
+    #[serde(default)]
+    pub role: i32,
 }
 
 /// What somebody in these groups is here; `None` when they may not sign in.
@@ -48,7 +51,8 @@ fn standing(rules: &[GroupRule], groups: &[String]) -> Option<Standing> {
         return None;
     }
     let team = fitting.iter().map(|r| r.team.trim()).find(|t| !t.is_empty()).map(str::to_owned);
-    Some(Standing { team, administrator: fitting.iter().any(|r| r.administrator) })
+    let role = fitting.iter().map(|r| r.role).find(|role| *role != 0).unwrap_or(0);
+    Some(Standing { team, administrator: fitting.iter().any(|r| r.administrator), role })
 }
 
 /// What the groups make of somebody.
@@ -56,6 +60,7 @@ fn standing(rules: &[GroupRule], groups: &[String]) -> Option<Standing> {
 struct Standing {
     team: Option<String>,
     administrator: bool,
+    role: i32,
 }
 
 /// Who somebody is, as another system vouches for.
@@ -99,6 +104,7 @@ pub async fn account_of(db: &DatabaseConnection, rules: &[GroupRule], who: Vouch
         }
         // Without rules an administrator's word stands.
         if !rules.is_empty() {
+            row.role = Set(standing.role);
             row.administrator = Set(standing.administrator || staff::is_last_administrator(db, &known).await?);
         }
         return Ok(row.update(db).await?);
@@ -116,6 +122,7 @@ pub async fn account_of(db: &DatabaseConnection, rules: &[GroupRule], who: Vouch
         may_export: Set(false),
         may_delete: Set(false),
         reach: Set("team".into()),
+        role: Set(standing.role),
         external: Set(who.external),
         totp: Set(String::new()),
         totp_step: Set(0),
@@ -145,17 +152,18 @@ mod tests {
 
     #[test]
     fn groups_say_who_is_what() {
-        let rule = |group: &str, team: &str, administrator| GroupRule {
+        let rule = |group: &str, team: &str, administrator, role| GroupRule {
             group: group.into(),
             team: team.into(),
             administrator,
+            role,
         };
-        let rules = [rule("desk", "Support", false), rule("it", "IT", true)];
+        let rules = [rule("desk", "Support", false, 0), rule("it", "IT", true, 4)];
         let of = |groups: &[&str]| standing(&rules, &groups.iter().map(|g| (*g).to_owned()).collect::<Vec<_>>());
-        let is = |team: &str, administrator| Some(Standing { team: Some(team.into()), administrator });
-        assert_eq!(of(&["desk"]), is("Support", false));
-        assert_eq!(of(&["it", "desk"]), is("Support", true), "the first rule's team, and any rule's administrator");
+        let is = |team: &str, administrator, role| Some(Standing { team: Some(team.into()), administrator, role });
+        assert_eq!(of(&["desk"]), is("Support", false, 0));
+        assert_eq!(of(&["it", "desk"]), is("Support", true, 4), "the first rule's team and role, any administrator");
         assert_eq!(of(&["others"]), None);
-        assert_eq!(standing(&[], &[]), Some(Standing { team: None, administrator: false }));
+        assert_eq!(standing(&[], &[]), Some(Standing { team: None, administrator: false, role: 0 }));
     }
 }

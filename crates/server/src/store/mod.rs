@@ -90,7 +90,7 @@ pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
 }
 
 /// Columns that tables have got since they were first made, with what they hold for older rows.
-const LATER: [(&str, &str, &str); 11] = [
+const LATER: [(&str, &str, &str); 12] = [
     ("user", "may_watch", "boolean NOT NULL DEFAULT true"),
     ("user", "may_export", "boolean NOT NULL DEFAULT false"),
     ("user", "may_delete", "boolean NOT NULL DEFAULT false"),
@@ -99,6 +99,7 @@ const LATER: [(&str, &str, &str); 11] = [
     ("user", "totp", "varchar NOT NULL DEFAULT ''"),
     ("user", "totp_step", "bigint NOT NULL DEFAULT 0"),
     ("user", "recovery", "varchar NOT NULL DEFAULT ''"),
+    ("user", "role", "integer NOT NULL DEFAULT 0"),
     ("incident", "kind", "varchar NOT NULL DEFAULT ''"),
     ("incident", "desk", "varchar NOT NULL DEFAULT ''"),
     ("incident", "ticket", "varchar NOT NULL DEFAULT ''"),

@@ -11,6 +11,7 @@ pub enum Kind {
     General = 1,
     OpenId = 2,
     Directory = 3,
+    Rules = 4,
 }
 
 /// What was stored, or the default.

@@ -201,10 +201,15 @@ impl Stage {
 
     /// The log, once it says this.
     pub(crate) async fn log_with(&self, words: &str) -> String {
+        self.log_with_times(words, 1).await
+    }
+
+    /// The log, once it says this so many times.
+    pub(crate) async fn log_with_times(&self, words: &str, times: usize) -> String {
         let end = tokio::time::Instant::now() + PATIENCE;
         loop {
             let log = self.log.lock().unwrap().clone();
-            if log.contains(words) {
+            if log.matches(words).count() >= times {
                 return log;
             }
             assert!(tokio::time::Instant::now() < end, "the log never says {words}: {log}");

@@ -91,8 +91,11 @@ impl Session {
         if taken {
             return Err(Refusal::Already);
         }
-        let given = crate::permission::of_role(Role::Expert);
-        let rights: Vec<Right> = given.iter().copied().filter(|r| rights.contains(r)).collect();
+        // Nobody gives away what they do not have.
+        let own = self.participants.iter().find(|p| p.user == Some(by.id)).map(|p| self.held(p.id));
+        let held = |r: &Right| own.as_ref().is_none_or(|own| own.contains(r));
+        let given = crate::permission::of_role(Role::Expert).iter().copied();
+        let rights: Vec<Right> = given.filter(|r| rights.contains(r) && held(r)).collect();
         let number = self.invited + 1;
         let invitation = ExpertInvitation { number, name, rights, until: now.plus(EXPERT_LIFE) };
         Ok(vec![Event::ExpertInvited { by, invitation }])
@@ -103,7 +106,8 @@ impl Session {
         let invitation = self.invitation(number).filter(|i| now < i.until).ok_or(Refusal::KeyDead)?;
         let id = ParticipantId(u16::try_from(self.participants.len() + 1).unwrap_or(u16::MAX));
         let ExpertInvitation { name, rights, .. } = invitation.clone();
-        Ok(vec![Event::Joined { id, role: Role::Expert, name, client: Client::Console, user: None, rights }])
+        let (role, client) = (Role::Expert, Client::Console);
+        Ok(vec![Event::Joined { id, role, name, client, user: None, rights, by_role: None }])
     }
 
     /// An expert or a sharing technician goes; the owner holds, transfers or closes instead.
@@ -126,11 +130,7 @@ impl Session {
 
     /// Whether these hands may hold the control at all.
     fn may_hold(&self, who: &Participant) -> Result<(), Refusal> {
-        let given = match who.role {
-            Role::Technician => true,
-            Role::Expert => who.rights.contains(&Right::Control),
-            Role::Customer => false,
-        };
+        let given = self.held(who.id).contains(&Right::Control);
         self.granted(Right::Control)?;
         if given && who.presence == Presence::Here { Ok(()) } else { Err(Refusal::TechnicianOnly) }
     }

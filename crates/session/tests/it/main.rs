@@ -59,7 +59,7 @@ impl Play {
         client: Client,
         user: Option<i32>,
     ) -> Result<(), RefusalReason> {
-        self.act(Actor::Server, Command::Join { role, name: name.into(), client, user, by_key: false })
+        self.act(Actor::Server, Command::Join { role, name: name.into(), client, user, by_role: None, by_key: false })
     }
 
     pub(crate) fn act(&mut self, by: Actor, command: Command) -> Result<(), RefusalReason> {

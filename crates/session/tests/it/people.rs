@@ -1,7 +1,7 @@
 //! Several people: whose hands, whose queue, who inherits, and who may not.
 
 use protocol::*;
-use session::{Actor, Command};
+use session::{Actor, Command, Policy, Session};
 
 use crate::{CUSTOMER, Play, TECHNICIAN, user};
 
@@ -162,4 +162,59 @@ fn a_link_may_live_longer_or_shorter_than_the_policy_says_and_no_key_outlives_it
         let Event::KeyIssued { key_until, link_until, .. } = &play.entries.last().unwrap().event else { panic!() };
         assert_eq!((key_until.since(play.now), link_until.since(play.now)), (key, link));
     }
+}
+
+#[test]
+fn a_technician_asks_for_and_uses_what_their_role_gives_and_invites_nobody_to_more() {
+    let mut play = Play::created();
+    play.act(Actor::Technician(user(1, "Tom")), Command::IssueKey { life: None }).unwrap();
+    let by_role = Some(RoleRights { name: "Trainee".into(), rights: vec![Right::View, Right::Files] });
+    let (role, name, client) = (Role::Technician, "Tom".to_owned(), Client::Console);
+    play.act(Actor::Server, Command::Join { role, name, client, user: Some(1), by_role, by_key: false }).unwrap();
+    play.join(Role::Customer, "Ada", Client::Program, None).unwrap();
+    let ask = |rights: &[Right]| Command::Ask { rights: rights.to_vec() };
+    for rights in [&[Right::Control][..], &[Right::View, Right::Control], &[Right::Shell], &[Right::Restart]] {
+        assert_eq!(play.technician(ask(rights)), Err(RefusalReason::Role), "{rights:?}");
+    }
+    // Eva has no role: she asks for the control, and it is hers; what she was given, Tom's role still lacks.
+    let eva = ParticipantId(3);
+    play.technician(Command::ShareWith { with: user(2, "Eva") }).unwrap();
+    play.join(Role::Technician, "Eva", Client::Console, Some(2)).unwrap();
+    play.act(Actor::Participant(eva), ask(&[Right::Control, Right::Shell])).unwrap();
+    let answer = Command::Answer { rights: vec![Right::View, Right::Control, Right::Shell] };
+    play.customer(answer).unwrap();
+    assert!(play.session.may_control(eva) && play.session.may(eva, Right::Shell));
+    assert!(play.session.may(TECHNICIAN, Right::View) && !play.session.may(TECHNICIAN, Right::Shell));
+    assert_eq!(play.technician(Command::WantControl), Err(RefusalReason::TechnicianOnly));
+    let to = TECHNICIAN;
+    assert!(play.act(Actor::Participant(eva), Command::PassControl { to }).is_err());
+    let rights = vec![Right::View, Right::Control];
+    play.technician(Command::InviteExpert { name: "Uli".into(), rights }).unwrap();
+    assert_eq!(play.session.invitation(1).unwrap().rights, [Right::View]);
+}
+
+#[test]
+fn pictures_are_only_for_those_who_may_see_the_screen() {
+    let mut play = Play::joined();
+    for (name, rights) in [("Uli", vec![]), ("Ida", vec![Right::View])] {
+        play.technician(Command::InviteExpert { name: name.into(), rights }).unwrap();
+        let number = if name == "Uli" { 1 } else { 2 };
+        play.act(Actor::Server, Command::JoinAsExpert { number }).unwrap();
+    }
+    let (uli, ida) = (ParticipantId(3), ParticipantId(4));
+    assert!(play.session.may_watch(TECHNICIAN) && play.session.may_watch(ida) && !play.session.may_watch(uli));
+    assert!(!play.session.may_watch(CUSTOMER), "a customer needs no picture of their own screen");
+}
+
+#[test]
+fn a_session_keeps_the_policy_that_it_began_with() {
+    let policy = Policy { name: "Pay".into(), rights: vec![Right::View], record: false, ..Policy::default() };
+    let mut play = Play::with(policy);
+    assert_eq!(play.technician(Command::Ask { rights: vec![Right::Files] }), Err(RefusalReason::Policy));
+    // Read back by a server whose rules are others by now.
+    let session = Session::after(play.session.id().clone(), Policy::default(), &play.entries);
+    let ask = Command::Ask { rights: vec![Right::Files] };
+    assert_eq!(session.decide(play.now, &Actor::Participant(TECHNICIAN), ask), Err(RefusalReason::Policy));
+    assert!(!session.state().recorded);
+    assert!(play.transcript().starts_with("Tom started a session for INC-1042 (Printer) by the policy Pay"));
 }

@@ -10,6 +10,10 @@ export type Account = { id: number, login: string, name: string, email: string, 
  */
 may_watch: boolean, may_export: boolean, may_delete: boolean, reach: Reach, 
 /**
+ * The role in sessions; 0 for none.
+ */
+role: number, 
+/**
  * Signs in elsewhere: has no password here.
  */
 external: boolean, 

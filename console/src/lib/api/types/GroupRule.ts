@@ -7,4 +7,8 @@ export type GroupRule = { group: string,
 /**
  * Its members' team; empty leaves it to the next rule.
  */
-team: string, administrator: boolean, };
+team: string, administrator: boolean, 
+/**
+ * Its members' role in sessions; 0 leaves it to the next rule.
+ */
+role: number, };

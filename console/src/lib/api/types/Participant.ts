@@ -30,7 +30,7 @@ client: Client,
  */
 user: number | null, 
 /**
- * What an expert may use of what the customer granted; for everybody else their role says it.
+ * What they may use of what the customer granted: an expert by the invitation, a technician by their role.
  */
 rights: Array<Right>, 
 /**

@@ -4,4 +4,8 @@ import type { Reach } from "./Reach";
 /**
  * What may change about a technician. An empty password stays as it is.
  */
-export type UserChange = { name: string, email: string, team: string, administrator: boolean, disabled: boolean, password: string, may_watch: boolean, may_export: boolean, may_delete: boolean, reach: Reach, };
+export type UserChange = { name: string, email: string, team: string, administrator: boolean, disabled: boolean, password: string, may_watch: boolean, may_export: boolean, may_delete: boolean, reach: Reach, 
+/**
+ * The role in sessions; 0 for none.
+ */
+role: number, };

@@ -22,6 +22,8 @@ pub mod user {
         pub may_export: bool,
         pub may_delete: bool,
         pub reach: String,
+        /// Which role it has in sessions; 0 without one: it may ask for everything.
+        pub role: i32,
         /// Who vouches for this account, and by which name; empty for accounts with a password.
         pub external: String,
         /// The secret of the second factor in base32; empty without one.

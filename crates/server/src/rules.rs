@@ -1,0 +1,252 @@
+//! Roles of technicians and policies of sessions: data that administrators edit, and the answer to "what may X do in a
+//! session of policy Y, and why". What a session may do is judged in the `session` crate; here is only which role and which
+//! policy it is judged by.
+
+use protocol::{Right, RoleRights, Unrecorded};
+use serde::{Deserialize, Serialize};
+use session::{Policy, WhyNot};
+use ts_rs::TS;
+
+/// How many roles and policies there may be, and how long their names.
+const MOST: usize = 100;
+const NAME_CHARS: usize = 80;
+
+/// Which rights a technician may ask customers for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct StaffRole {
+    /// Accounts name it by this number; 0 in a new one.
+    pub id: i32,
+    pub name: String,
+    pub rights: Vec<Right>,
+}
+
+/// The rules of sessions on certain incidents. An empty team or type fits every one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct SessionPolicy {
+    pub name: String,
+    /// The team of the incident.
+    pub team: String,
+    /// The incident's type.
+    pub kind: String,
+    pub rights: Vec<Right>,
+    pub record: bool,
+    pub unrecorded: Unrecorded,
+}
+
+/// All of them. The first policy that fits an incident rules its sessions; where none does, the settings do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(default, deny_unknown_fields)]
+#[ts(export)]
+pub struct Rules {
+    pub roles: Vec<StaffRole>,
+    pub policies: Vec<SessionPolicy>,
+}
+
+/// Whether somebody may ask for a right, and if not, what stands in between.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
+#[ts(export)]
+pub struct Verdict {
+    pub right: Right,
+    /// `None`: if the customer allows it.
+    pub why_not: Option<WhyNot>,
+    /// What the customer must allow with it.
+    pub needs: Vec<Right>,
+}
+
+/// What is wrong with rules: a sentence for whoever wrote them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Wrong {
+    #[error("There are at most {MOST} roles and {MOST} policies.")]
+    TooMany,
+    #[error("A name has between 1 and {NAME_CHARS} characters.")]
+    Name,
+    #[error("There are two by the name {0}.")]
+    Twice(String),
+    #[error("“{}” is the policy that the settings make.", Policy::DEFAULT)]
+    Default,
+    #[error("There is no role number {0}.")]
+    NoRole(i32),
+}
+
+impl Rules {
+    /// The role of an account; `None` for whoever has none, and may ask for everything. A role that is not there any more
+    /// gives nothing.
+    pub fn role(&self, id: i32) -> Option<RoleRights> {
+        if id == 0 {
+            return None;
+        }
+        let found = self.roles.iter().find(|r| r.id == id);
+        let gone = || RoleRights { name: format!("role number {id}, which is gone"), rights: vec![] };
+        Some(found.map_or_else(gone, |r| RoleRights { name: r.name.clone(), rights: r.rights.clone() }))
+    }
+
+    /// The policy of sessions on an incident of this team and type.
+    pub fn policy(&self, default: Policy, team: &str, kind: &str) -> Policy {
+        let fits = |p: &&SessionPolicy| (p.team.is_empty() || p.team == team) && (p.kind.is_empty() || p.kind == kind);
+        match self.policies.iter().find(fits) {
+            Some(found) => found.over(default),
+            None => default,
+        }
+    }
+
+    /// The policy by that name.
+    pub fn named(&self, default: Policy, name: &str) -> Option<Policy> {
+        if name == default.name {
+            return Some(default);
+        }
+        self.policies.iter().find(|p| p.name == name).map(|p| p.over(default))
+    }
+
+    /// What somebody of this role may ask for under this policy.
+    pub fn verdicts(&self, role: i32, policy: &Policy) -> Vec<Verdict> {
+        let held = self.role(role).map_or_else(|| Right::ALL.to_vec(), |r| r.rights);
+        let judge = |right| Verdict {
+            right,
+            why_not: session::why_not(right, &held, &policy.rights),
+            needs: session::permission::needs(right).to_vec(),
+        };
+        Right::ALL.into_iter().map(judge).collect()
+    }
+
+    /// The same, checked and in order: new roles have their numbers, and rights stand as customers are asked for them.
+    pub fn checked(mut self, before: &Self) -> Result<Self, Wrong> {
+        if self.roles.len() > MOST || self.policies.len() > MOST {
+            return Err(Wrong::TooMany);
+        }
+        let highest = |roles: &[StaffRole]| roles.iter().map(|r| r.id).max().unwrap_or(0);
+        let mut next = highest(&self.roles).max(highest(&before.roles)) + 1;
+        for role in &mut self.roles {
+            if role.id == 0 {
+                role.id = next;
+                next += 1;
+            } else if !before.roles.iter().any(|r| r.id == role.id) {
+                return Err(Wrong::NoRole(role.id));
+            }
+            role.rights = in_order(&role.rights);
+        }
+        for policy in &mut self.policies {
+            if policy.name.trim() == Policy::DEFAULT {
+                return Err(Wrong::Default);
+            }
+            policy.rights = in_order(&policy.rights);
+        }
+        names(self.roles.iter_mut().map(|r| &mut r.name))?;
+        names(self.policies.iter_mut().map(|p| &mut p.name))?;
+        Ok(self)
+    }
+}
+
+impl SessionPolicy {
+    /// This one's rules over the times of the default.
+    fn over(&self, default: Policy) -> Policy {
+        let Self { name, rights, record, unrecorded, .. } = self.clone();
+        Policy { name, rights, record, unrecorded, ..default }
+    }
+}
+
+fn in_order(rights: &[Right]) -> Vec<Right> {
+    Right::ALL.into_iter().filter(|r| rights.contains(r)).collect()
+}
+
+fn names<'a>(names: impl Iterator<Item = &'a mut String>) -> Result<(), Wrong> {
+    let mut seen: Vec<&str> = Vec::new();
+    for name in names {
+        *name = name.trim().to_owned();
+        if name.is_empty() || name.chars().count() > NAME_CHARS || name.chars().any(char::is_control) {
+            return Err(Wrong::Name);
+        }
+        if seen.contains(&name.as_str()) {
+            return Err(Wrong::Twice(name.clone()));
+        }
+        seen.push(name);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn role(id: i32, name: &str, rights: &[Right]) -> StaffRole {
+        StaffRole { id, name: name.into(), rights: rights.to_vec() }
+    }
+
+    fn policy(name: &str, team: &str, kind: &str, rights: &[Right]) -> SessionPolicy {
+        let (team, kind) = (team.into(), kind.into());
+        SessionPolicy {
+            name: name.into(),
+            team,
+            kind,
+            rights: rights.to_vec(),
+            record: true,
+            unrecorded: Unrecorded::GoOn,
+        }
+    }
+
+    #[test]
+    fn the_first_policy_that_fits_rules() {
+        let rules = Rules {
+            roles: vec![],
+            policies: vec![
+                policy("Pay", "Finance", "Payroll", &[Right::View]),
+                policy("Finance", "Finance", "", &[Right::View, Right::Control]),
+                policy("Requests", "", "Request", &[]),
+            ],
+        };
+        for (team, kind, expected) in [
+            ("Finance", "Payroll", "Pay"),
+            ("Finance", "Request", "Finance"),
+            ("IT", "Request", "Requests"),
+            ("IT", "Incident", "Default"),
+            ("", "", "Default"),
+        ] {
+            assert_eq!(rules.policy(Policy::default(), team, kind).name, expected, "{team} {kind}");
+        }
+    }
+
+    #[test]
+    fn what_stands_between_somebody_and_a_right_is_named() {
+        let rules = Rules {
+            roles: vec![role(1, "Trainee", &[Right::View, Right::Files])],
+            policies: vec![policy("Pay", "", "", &[Right::View, Right::Control])],
+        };
+        let pay = rules.named(Policy::default(), "Pay").unwrap();
+        let why = |verdicts: Vec<Verdict>, right| verdicts.into_iter().find(|v| v.right == right).unwrap().why_not;
+        let table = [
+            (Right::View, None),
+            (Right::Control, Some(WhyNot::Role)),
+            (Right::Files, Some(WhyNot::Policy)),
+            (Right::Shell, Some(WhyNot::RoleAndPolicy)),
+        ];
+        for (right, expected) in table {
+            assert_eq!(why(rules.verdicts(1, &pay), right), expected, "{right:?}");
+        }
+        assert_eq!(why(rules.verdicts(9, &pay), Right::View), Some(WhyNot::Role), "a role that is gone gives nothing");
+        assert_eq!(
+            why(rules.verdicts(0, &pay), Right::Control),
+            None,
+            "without a role: everything that the policy has"
+        );
+        // Control needs view: a role with the one and not the other has neither.
+        let odd = Rules { roles: vec![role(1, "Odd", &[Right::Control])], policies: vec![] };
+        assert_eq!(why(odd.verdicts(1, &Policy::default()), Right::Control), Some(WhyNot::Role));
+    }
+
+    #[test]
+    fn rules_are_checked_before_they_count() {
+        let before = Rules { roles: vec![role(3, "Old", &[])], policies: vec![] };
+        let roles = |roles: Vec<StaffRole>| Rules { roles, policies: vec![] }.checked(&before);
+        let good = roles(vec![role(0, " New ", &[Right::Files, Right::View]), role(3, "Renamed", &[])]).unwrap();
+        assert_eq!(good.roles[0], role(4, "New", &[Right::View, Right::Files]));
+        assert_eq!(good.roles[1].name, "Renamed");
+        assert_eq!(roles(vec![role(7, "X", &[])]), Err(Wrong::NoRole(7)));
+        assert_eq!(roles(vec![role(0, "", &[])]), Err(Wrong::Name));
+        assert_eq!(roles(vec![role(0, "A", &[]), role(3, "A", &[])]), Err(Wrong::Twice("A".into())));
+        let default = Rules { roles: vec![], policies: vec![policy("Default", "", "", &[])] };
+        assert_eq!(default.checked(&before), Err(Wrong::Default));
+    }
+}
