@@ -123,6 +123,12 @@ for (const scheme of ['light', 'dark'] as const) {
     await expect(page.getByLabel('Watch recordings')).toBeChecked();
     await look('technician');
     await page.keyboard.press('Escape');
+    await page.goto(`${server.url}/console/rules`);
+    await page.getByRole('button', { name: 'Add a role' }).click();
+    await page.getByRole('button', { name: 'Add a policy' }).click();
+    await page.getByRole('combobox', { name: /^Technician/ }).selectOption('Tom Becker');
+    await expect(page.getByRole('row', { name: /^Files yes/ })).toBeVisible();
+    await look('rules');
     await page.goto(`${server.url}/console/past?q=nothing`);
     await expect(page.getByRole('listitem').locator('mark').first()).toHaveText('Nothing');
     await look('past');

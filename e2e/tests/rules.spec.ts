@@ -62,7 +62,7 @@ test('a role and a policy say what may be asked for, why not, and the session ke
   // The session keeps to it: what may not be asked for says why, what may be asked for works, and nothing is recorded.
   await at.join(page, request);
   await page.getByRole('tab', { name: 'Files' }).click();
-  await expect(page.getByText('Not now: the session policy does not allow this.')).toBeVisible();
+  await expect(page.getByText('Not now: the session’s policy does not allow this.')).toBeVisible();
   await page.getByRole('tab', { name: 'Commands' }).click();
   await expect(page.getByRole('button', { name: 'Ask the customer' })).toBeDisabled();
   await page.getByRole('tab', { name: 'Screen' }).click();

@@ -82,7 +82,7 @@ pub struct Shown {
 
 /// A session as it was after these entries; `None` when it has no beginning.
 pub fn shown(app: &Shared, id: &SessionId, entries: &[Entry]) -> Option<Shown> {
-    let session = Session::after(id.clone(), app.policy(), &entries);
+    let session = Session::after(id.clone(), app.policy(), entries);
     let history = session::history(entries)?;
     let incident = session.incident()?.clone();
     let (state, ending) = match session.phase() {

@@ -2,6 +2,7 @@
 
 import { updated } from '$app/state';
 import { Problem, words } from '../api/client';
+import { REFUSALS } from './refusals';
 import type { Mark } from '../api/types/Mark';
 import type { Client } from '../api/types/Client';
 import type { ClientMessage } from '../api/types/ClientMessage';
@@ -257,9 +258,9 @@ export class Attendance {
 
   /** Why an act may not be done now; null when it may. */
   whyNot(act: string): string | null {
-    if (this.contact.is !== 'here') return 'not connected';
+    if (this.contact.is !== 'here') return 'the connection is being made';
     const permit = this.permits.find((p) => p.act === act);
-    return permit?.why_not ? permit.why_not.replaceAll('_', ' ') : permit ? null : 'not possible';
+    return permit?.why_not ? REFUSALS[permit.why_not] : permit ? null : 'this is not possible';
   }
 
   /** Ends the connection; the session goes on. */

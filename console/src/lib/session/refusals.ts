@@ -1,0 +1,28 @@
+// Why something cannot be done now, in words that follow a colon.
+
+import type { RefusalReason } from '../api/types/RefusalReason';
+
+export const REFUSALS: Record<RefusalReason, string> = {
+  ended: 'the session has ended',
+  not_ended: 'the session has not ended yet',
+  on_hold: 'the session is on hold',
+  not_on_hold: 'the session is not on hold',
+  no_customer: 'the customer is not here',
+  needs_program: 'the customer is in a browser, and this needs the support program',
+  customer_only: 'only the customer decides this',
+  technician_only: 'only a technician may do this',
+  owner: 'the session’s owner holds, transfers or closes it',
+  not_in_control: 'somebody else holds the control',
+  not_owner: 'the session belongs to another technician',
+  not_granted: 'the customer has not allowed this',
+  policy: 'the session’s policy does not allow this',
+  role: 'your role does not allow this',
+  asked_already: 'the customer has been asked already',
+  nothing_asked: 'nothing was asked',
+  already: 'this is so already',
+  empty: 'there is nothing to send',
+  too_long: 'this is too long',
+  stranger: 'nobody by that number takes part',
+  taken: 'the customer of this session is here already',
+  key_dead: 'the key or link no longer works'
+};
