@@ -200,6 +200,7 @@ test('the console by keyboard alone', async ({ page }) => {
   };
   await to(/^INC-1001$/);
   await page.keyboard.press('Enter');
+  await expect(page.getByRole('button', { name: 'Generate session key' })).toBeVisible();
   await to(/^Generate session key$/);
   await page.keyboard.press('Enter');
   await expect(page.getByLabel(/^Session key \d/)).toBeVisible();

@@ -18,7 +18,9 @@ export class Clipboard {
     for (const type of ['image/png', 'text/plain']) {
       const item = items.find((i) => i.types.includes(type));
       if (!item) continue;
-      await send('PUT', this.address(), await item.getType(type), { 'content-type': type });
+      const content = await item.getType(type);
+      await send('PUT', this.address(), content, { 'content-type': type });
+      await this.same(content);
       return 'Your clipboard is on the customer’s computer now.';
     }
     throw new Problem(0, 'Your clipboard holds neither text nor a picture.');
@@ -33,7 +35,13 @@ export class Clipboard {
     }
     const content = await answer.blob();
     await navigator.clipboard.write([new ClipboardItem({ [content.type.split(';')[0]!]: content })]);
+    await this.same(content);
     return 'The customer’s clipboard is in yours now.';
+  }
+
+  /** Both sides hold this now: neither is news for the other. */
+  private async same(content: Blob) {
+    if (content.type.startsWith('text/')) this.last = await content.text();
   }
 
   /**

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use self::call::{Answer, Call, No, id, one};
 use super::command::permissions;
-use crate::{accounts::Scope, app::Shared, store::tables::api_account};
+use crate::{accounts::Scope, app::Shared, staff, store::tables::api_account};
 
 /// `/public-portal`: there is one.
 pub async fn portals(State(app): State<Shared>, call: Call) -> Answer {
@@ -23,12 +23,14 @@ pub async fn portals(State(app): State<Shared>, call: Call) -> Answer {
     call.list(&app, vec![portal], &["id", "name"])
 }
 
-/// `/session-policy`: what technicians may ask for is one policy.
+/// `/session-policy`: the default, then the others in the order in which they are tried.
 pub async fn policies(State(app): State<Shared>, call: Call) -> Answer {
     call.verb("GET,HEAD")?;
     let description = "Customers are asked for each right, and may take it back at any time.";
-    let policy = json!({ "id": 1, "display_name": "Default", "code_name": "default", "description": description });
-    call.list(&app, vec![policy], &["id", "display_name", "code_name"])
+    let names = std::iter::once(session::Policy::DEFAULT.to_owned());
+    let names = names.chain(app.rules().policies.into_iter().map(|p| p.name)).zip(1..);
+    let policy = |(name, id): (String, u32)| json!({ "id": id, "display_name": name, "code_name": staff::code_name(&name), "description": description });
+    call.list(&app, names.map(policy).collect(), &["id", "display_name", "code_name"])
 }
 
 fn all_statuses() -> Vec<Value> {

@@ -5,6 +5,7 @@ mod beyondtrust;
 mod capacity;
 mod http;
 mod quic;
+mod rules;
 mod stage;
 mod tools;
 mod wire;

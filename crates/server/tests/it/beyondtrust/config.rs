@@ -81,6 +81,14 @@ fn the_configuration_is_paged_filtered_and_checked() {
     for path in ["/public-portal", "/session-policy", "/rep-status", "/api-account"] {
         assert!(site.config("GET", path, &Value::Null).text.starts_with(r#"[{"id":1,"#), "{path}");
     }
+    let policy =
+        json!({ "name": "Pay roll", "team": "", "kind": "", "rights": [], "record": true, "unrecorded": "go_on" });
+    assert_eq!(site.stage.put("/api/rules", &json!({ "roles": [], "policies": [policy] })).0, 200);
+    let policies = site.config("GET", "/session-policy", &Value::Null).text;
+    assert!(
+        policies.contains(r#""code_name":"default""#) && policies.contains(r#""code_name":"pay_roll""#),
+        "{policies}"
+    );
     let reader = format!("Bearer {}", token(&site.stage, &["people:read"]));
     let as_reader =
         |method: &str| site.stage.ask(method, "/api/config/v1/team", &[("authorization", &reader)], "").status;

@@ -1,0 +1,93 @@
+//! Roles and policies over the web API: what is taken in, what is refused, and what sessions make of them.
+
+use std::time::Duration;
+
+use protocol::{Client, ClientMessage, FrameKind, Header, Right, ServerMessage};
+use serde_json::{Value, json};
+use web_transport_trait::Session;
+
+use crate::{
+    stage::{Peer, Stage},
+    wire::grant,
+};
+
+fn role(id: i32, name: &str, rights: &[Right]) -> Value {
+    json!({ "id": id, "name": name, "rights": rights })
+}
+
+fn policy(name: &str, kind: &str, rights: &[Right]) -> Value {
+    json!({ "name": name, "team": "", "kind": kind, "rights": rights, "record": true, "unrecorded": "stop_sharing" })
+}
+
+#[test]
+fn what_is_wrong_with_rules_is_said_and_changes_nothing() {
+    let stage = Stage::open("rules");
+    let good = json!({ "roles": [role(0, "Trainee", &[Right::View])], "policies": [policy("Pay", "Payroll", &[])] });
+    let (status, kept) = stage.put("/api/rules", &good);
+    assert_eq!((status, &kept["roles"][0]["id"]), (200, &json!(1)));
+    let twice = json!({ "roles": [kept["roles"][0], role(0, "Trainee", &[])], "policies": [] });
+    let unknown = json!({ "roles": [role(7, "X", &[])], "policies": [] });
+    let default = json!({ "roles": [], "policies": [policy("Default", "", &[])] });
+    let many: Vec<Value> = (0..101).map(|n| policy(&format!("P{n}"), "", &[])).collect();
+    let many = json!({ "roles": [], "policies": many });
+    let odd = json!({ "roles": [{ "id": 0, "name": "A", "rights": ["fly"] }], "policies": [] });
+    for wrong in [&twice, &unknown, &default, &many, &odd] {
+        assert_eq!(stage.put("/api/rules", wrong).0, 422, "{wrong}");
+    }
+    let all: Value = serde_json::from_str(&stage.get("/api/rules").1).unwrap();
+    assert_eq!(all, kept);
+    assert_eq!(stage.ask("GET", "/api/rules", &[], "").status, 401);
+    let asked = |technician: i32, policy: &str| {
+        stage.get(&format!("/api/rules/verdicts?technician={technician}&policy={policy}"))
+    };
+    assert_eq!((asked(1, "None").0, asked(99, "Pay").0), (404, 404));
+    let verdicts: Value = serde_json::from_str(&asked(1, "Pay").1).unwrap();
+    assert_eq!(verdicts[1], json!({ "right": "control", "why_not": "policy", "needs": ["view"] }));
+}
+
+/// A second technician with this role: the account's number, and the cookie of being signed in.
+fn colleague(stage: &Stage, role: i32) -> (Value, String) {
+    let tom = json!({ "login": "tom", "name": "Tom", "email": "t@b.example", "team": "", "password": "staple battery horse" });
+    let (status, made) = stage.post("/api/users", &tom);
+    assert_eq!(status, 201, "{made}");
+    let known =
+        ["name", "email", "team", "administrator", "disabled", "may_watch", "may_export", "may_delete", "reach"];
+    let mut change = made.clone();
+    change.as_object_mut().unwrap().retain(|key, _| known.contains(&key.as_str()));
+    change["password"] = json!("");
+    let at = format!("/api/users/{}", made["id"]);
+    change["role"] = json!(9);
+    assert_eq!(stage.put(&at, &change).0, 422, "there is no such role");
+    change["role"] = json!(role);
+    assert_eq!(stage.put(&at, &change).0, 200);
+    let body = json!({ "login": "tom", "password": "staple battery horse" }).to_string();
+    let signed_in = stage.ask("POST", "/api/sign-in", &[("content-type", "application/json")], &body);
+    let cookie = signed_in.headers["set-cookie"].split(';').next().unwrap().to_owned();
+    (made["id"].clone(), cookie)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_role_does_not_see_the_screen_gets_no_picture_of_it() {
+    let stage = Stage::open("rules-screen");
+    let rules = json!({ "roles": [role(0, "Writer", &[Right::Clipboard])], "policies": [] });
+    assert_eq!(stage.put("/api/rules", &rules).0, 200);
+    let (tom, cookie) = colleague(&stage, 1);
+    let (session, _, link) = stage.generate();
+    let mut eva = Peer::connect(&stage, &stage.technician_ticket(&session), Client::Console).await;
+    let mut customer = Peer::connect(&stage, &stage.customer_ticket(&link, "program"), Client::Program).await;
+    customer.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.unwrap();
+    assert_eq!(stage.post(&format!("/api/sessions/{session}/share"), &json!({ "technician": tom })).0, 204);
+    let ticket = stage.post_as(&format!("/api/sessions/{session}/ticket"), &Value::Null, &[("cookie", &cookie)]).1;
+    let mut writer = Peer::connect(&stage, ticket["ticket"].as_str().unwrap(), Client::Console).await;
+    writer.send(&ClientMessage::Ask { rights: vec![Right::View] }).await;
+    let said = writer.until(|m| matches!(m, ServerMessage::Refused { .. })).await.unwrap();
+    assert!(format!("{said:?}").contains("your role does not allow this"), "{said:?}");
+
+    grant(&mut eva, &mut customer, &[Right::View]).await;
+    let kind = FrameKind::Picture { key: true, lossless: false };
+    let header = Header { kind, width: 64, height: 64, seq: 1, time: 0, length: 4, read: 0, encoded: 0, regions: 0 };
+    let _screen = customer.stream(&[b"S".as_slice(), &header.to_bytes(), b"AV1!"].concat()).await;
+    eva.session.accept_uni().await.expect("the picture arrives where it may be seen");
+    let quiet = tokio::time::timeout(Duration::from_millis(500), writer.session.accept_uni()).await;
+    assert!(quiet.is_err(), "a picture for somebody whose role does not see the screen");
+}
