@@ -47,7 +47,7 @@ fn what_is_wrong_with_rules_is_said_and_changes_nothing() {
 
 /// A second technician with this role: the account's number, and the cookie of being signed in.
 fn colleague(stage: &Stage, role: i32) -> (Value, String) {
-    let tom = json!({ "login": "tom", "name": "Tom", "email": "t@b.example", "team": "", "password": "staple battery horse" });
+    let tom = json!({ "login": "ida", "name": "Ida", "email": "i@b.example", "team": "", "password": "staple battery horse" });
     let (status, made) = stage.post("/api/users", &tom);
     assert_eq!(status, 201, "{made}");
     let known =
@@ -60,7 +60,7 @@ fn colleague(stage: &Stage, role: i32) -> (Value, String) {
     assert_eq!(stage.put(&at, &change).0, 422, "there is no such role");
     change["role"] = json!(role);
     assert_eq!(stage.put(&at, &change).0, 200);
-    let body = json!({ "login": "tom", "password": "staple battery horse" }).to_string();
+    let body = json!({ "login": "ida", "password": "staple battery horse" }).to_string();
     let signed_in = stage.ask("POST", "/api/sign-in", &[("content-type", "application/json")], &body);
     let cookie = signed_in.headers["set-cookie"].split(';').next().unwrap().to_owned();
     (made["id"].clone(), cookie)
@@ -71,12 +71,12 @@ async fn whose_role_does_not_see_the_screen_gets_no_picture_of_it() {
     let stage = Stage::open("rules-screen");
     let rules = json!({ "roles": [role(0, "Writer", &[Right::Clipboard])], "policies": [] });
     assert_eq!(stage.put("/api/rules", &rules).0, 200);
-    let (tom, cookie) = colleague(&stage, 1);
+    let (ida, cookie) = colleague(&stage, 1);
     let (session, _, link) = stage.generate();
     let mut eva = Peer::connect(&stage, &stage.technician_ticket(&session), Client::Console).await;
     let mut customer = Peer::connect(&stage, &stage.customer_ticket(&link, "program"), Client::Program).await;
     customer.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.unwrap();
-    assert_eq!(stage.post(&format!("/api/sessions/{session}/share"), &json!({ "technician": tom })).0, 204);
+    assert_eq!(stage.post(&format!("/api/sessions/{session}/share"), &json!({ "technician": ida })).0, 204);
     let ticket = stage.post_as(&format!("/api/sessions/{session}/ticket"), &Value::Null, &[("cookie", &cookie)]).1;
     let mut writer = Peer::connect(&stage, ticket["ticket"].as_str().unwrap(), Client::Console).await;
     writer.send(&ClientMessage::Ask { rights: vec![Right::View] }).await;
