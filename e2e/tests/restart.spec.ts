@@ -1,7 +1,7 @@
 // The customer's computer restarts in the middle of a session. What goes down is their whole desktop: X server, window
 // manager and every program on it; what comes up again starts what the desktop's autostart entries say.
 
-import { expect, test } from '@playwright/test';
+import { expect, type Page, test } from '@playwright/test';
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { answer, CUSTOMER } from '../lib/people';
@@ -27,6 +27,16 @@ function system(refuses: string) {
   return { env: { PATH: `${folder}:${process.env.PATH}` }, told: () => readFileSync(told, 'utf8').trim() };
 }
 
+/** The technician asks for the restart, and the customer allows it. */
+async function allowed(page: Page) {
+  await page.getByRole('tab', { name: 'System' }).click();
+  await page.getByRole('button', { name: 'Restart the computer' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'Ask the customer' }).click();
+  await answer(at.desktop, 'yes');
+  return dialog;
+}
+
 /** Everything on the desktop ends at once, and a new one comes up, to which the same person signs in. */
 async function restart() {
   await at.desktop.stop();
@@ -39,12 +49,7 @@ test('the session waits for a computer that restarts; the program comes back onc
   const program = await at.join(page, request, env);
   await page.getByLabel('Message', { exact: true }).fill('I will restart it once.');
   await page.keyboard.press('Enter');
-  await page.getByRole('tab', { name: 'System' }).click();
-  await page.getByRole('button', { name: 'Restart the computer' }).click();
-  const dialog = page.getByRole('dialog');
-  await dialog.getByRole('button', { name: 'Ask the customer' }).click();
-  await at.desktop.window('^A question from [^(]*$');
-  await answer(at.desktop, 'yes');
+  const dialog = await allowed(page);
   expect(existsSync(entry())).toBe(false);
   await dialog.getByRole('button', { name: 'Restart now' }).click();
   await expect(page.getByText('You restart the computer; the session waits for it')).toBeVisible();
@@ -80,11 +85,7 @@ test('the session waits for a computer that restarts; the program comes back onc
 test('a customer who does not want to go on ends the session from there', async ({ page, request }) => {
   const { env } = system('');
   await at.join(page, request, env);
-  await page.getByRole('tab', { name: 'System' }).click();
-  await page.getByRole('button', { name: 'Restart the computer' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Ask the customer' }).click();
-  await answer(at.desktop, 'yes');
-  await page.getByRole('dialog').getByRole('button', { name: 'Restart now' }).click();
+  await (await allowed(page)).getByRole('button', { name: 'Restart now' }).click();
   await until('it is prepared', () => existsSync(kept()));
   await restart();
   await at.desktop.keys('^Northwind Support', 'Tab', 'Tab', 'space');
@@ -95,11 +96,7 @@ test('a customer who does not want to go on ends the session from there', async 
 test('a system that does not restart says why, and nothing stays behind', async ({ page, request }) => {
   const { env } = system('Interactive authentication required.');
   await at.join(page, request, env);
-  await page.getByRole('tab', { name: 'System' }).click();
-  await page.getByRole('button', { name: 'Restart the computer' }).click();
-  const dialog = page.getByRole('dialog');
-  await dialog.getByRole('button', { name: 'Ask the customer' }).click();
-  await answer(at.desktop, 'yes');
+  const dialog = await allowed(page);
   await dialog.getByRole('button', { name: 'Restart now' }).click();
   await expect(dialog.getByRole('alert')).toContainText('Interactive authentication required.');
   expect([existsSync(entry()), existsSync(kept())]).toEqual([false, false]);

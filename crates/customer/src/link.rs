@@ -1,5 +1,7 @@
 //! The conversation with the server: coming in, staying in touch, coming back.
 
+mod coming;
+mod errands;
 mod flow;
 mod http;
 mod reach;
@@ -19,8 +21,6 @@ use session::Consent;
 use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream, Session};
 
-pub use http::Pass;
-
 use crate::{
     comeback::Comeback,
     jobs::Work,
@@ -30,9 +30,6 @@ use crate::{
 
 /// What the server signs before the challenge.
 const PURPOSE: &[u8] = b"deskside server identity 1\n";
-/// How long the way back is tried; the server's grace time ends it earlier or later.
-const PATIENCE: Duration = Duration::from_secs(10 * 60);
-
 /// How long the server's answer to the last words is awaited.
 const LAST_WORDS: Duration = Duration::from_millis(1_500);
 
@@ -93,8 +90,7 @@ pub enum Notice {
 /// How the windows are told. Called on the network's thread.
 pub type Notify = Arc<dyn Fn(Notice) + Send + Sync>;
 
-/// Runs until the session is over.
-/// With `resume`, the token of a session from before a restart of the computer, the customer is asked whether it goes on.
+/// Runs until the session is over. With `resume`, the token of a session from before a restart of the computer, the customer is asked whether it goes on.
 pub async fn run(
     binding: Binding,
     mut resume: String,
@@ -109,35 +105,7 @@ pub async fn run(
     }
     // The session is over; the customer may still say how it was, and save what was sent.
     while let Some(wish) = say.recv().await {
-        afterwards(&http, &resume, &notify, wish).await;
-    }
-}
-
-/// What goes by plain HTTPS, during the session and after it.
-async fn afterwards(http: &http::Http, resume: &str, notify: &Notify, wish: Say) {
-    match wish {
-        Say::Save { number, name } => match http.save(resume, number, &name).await {
-            Ok(path) => notify(Notice::Saved(path)),
-            Err(problem) => notify(Notice::Problem(problem)),
-        },
-        Say::Attach { title } => attach(http, resume, notify, &title).await,
-        Say::Rate { stars, comment } => match http.rate(resume, stars, &comment).await {
-            Ok(()) => notify(Notice::Rated),
-            Err(problem) => notify(Notice::Problem(problem)),
-        },
-        Say::Message(_) | Say::EnterKey(_) | Say::GoOn | Say::ConsentChanged => {}
-    }
-}
-
-/// The customer chooses a file in their system's own window, and the server gets it for the chat.
-async fn attach(http: &http::Http, resume: &str, notify: &Notify, title: &str) {
-    let Some(chosen) = rfd::AsyncFileDialog::new().set_title(title).pick_file().await else { return };
-    let name = chosen.file_name();
-    notify(Notice::Attaching(Some(name.clone())));
-    let sent = http.attach(resume, &name, chosen.path()).await;
-    notify(Notice::Attaching(None));
-    if let Err(problem) = sent {
-        notify(Notice::Problem(format!("{name}: {problem}")));
+        errands::run(&http, &resume, &notify, wish).await;
     }
 }
 
@@ -150,9 +118,9 @@ async fn attend(
     resume: &mut String,
 ) -> anyhow::Result<()> {
     let came = if resume.is_empty() {
-        come_in(binding, http, say, notify).await
+        coming::come_in(binding, http, say, notify).await
     } else {
-        return_to(http, resume, say, notify).await?
+        coming::return_to(http, resume, say, notify).await?
     };
     let Some((mut ticket, token)) = came else { return Ok(()) };
     resume.clone_from(&token);
@@ -181,90 +149,12 @@ async fn attend(
         drop(connection);
         lock(consent).connected(false);
         notify(Notice::Reconnecting);
-        let Some(next) = come_back(http, &token).await? else {
+        let Some(next) = coming::come_back(http, &token).await? else {
             lock(consent).end();
             notify(Notice::Failed(String::new()));
             return Ok(());
         };
         ticket = next;
-    }
-}
-
-/// Joins with what travelled with the program, or with the keys that the customer types; `None` when the window closed.
-async fn come_in(
-    binding: &Binding,
-    http: &http::Http,
-    say: &mut mpsc::Receiver<Say>,
-    notify: &Notify,
-) -> Option<(String, String)> {
-    let handover = binding.pass.handover.clone().map(|token| Pass::Handover { token });
-    let link = binding.pass.link.clone().map(|token| Pass::Link { token });
-    let key = binding.pass.key.clone().map(|key| Pass::Key { key });
-    let mut pass = handover.or(link).or(key);
-    loop {
-        if let Some(pass) = pass.take() {
-            notify(Notice::Connecting);
-            match http.enter(pass).await {
-                Ok(entered) => return Some(entered),
-                Err(problem) => {
-                    tracing::info!(problem, "the server did not let this program in");
-                    notify(Notice::EnterKey);
-                    notify(Notice::Problem(problem));
-                }
-            }
-        } else {
-            notify(Notice::EnterKey);
-        }
-        pass = loop {
-            match say.recv().await? {
-                Say::EnterKey(key) => break Some(Pass::Key { key }),
-                Say::Message(_)
-                | Say::ConsentChanged
-                | Say::GoOn
-                | Say::Attach { .. }
-                | Say::Save { .. }
-                | Say::Rate { .. } => {}
-            }
-        };
-    }
-}
-
-/// Back into the session from before the restart, once the customer wants it; `None` when the window closed, or when the
-/// session is over.
-async fn return_to(
-    http: &http::Http,
-    resume: &str,
-    say: &mut mpsc::Receiver<Say>,
-    notify: &Notify,
-) -> anyhow::Result<Option<(String, String)>> {
-    notify(Notice::Returned);
-    loop {
-        match say.recv().await {
-            Some(Say::GoOn) => break,
-            Some(_) => {}
-            None => return Ok(None),
-        }
-    }
-    notify(Notice::Connecting);
-    let ticket = come_back(http, resume).await?;
-    if ticket.is_none() {
-        notify(Notice::Failed(String::new()));
-    }
-    Ok(ticket.map(|ticket| (ticket, resume.to_owned())))
-}
-
-/// A new ticket for a broken connection; `None` when the server says that the session is over.
-async fn come_back(http: &http::Http, resume: &str) -> anyhow::Result<Option<String>> {
-    let started = tokio::time::Instant::now();
-    let mut wait = Duration::from_millis(300);
-    loop {
-        match http.resume(resume).await {
-            Ok(ticket) => return Ok(ticket),
-            Err(error) if started.elapsed() > PATIENCE => return Err(anyhow::anyhow!(error)),
-            Err(_) => {}
-        }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(Duration::from_secs(5));
     }
 }
 
@@ -374,7 +264,7 @@ impl Connected<'_> {
                     Some(Say::EnterKey(_) | Say::GoOn) => {}
                     Some(wish @ (Say::Save { .. } | Say::Attach { .. } | Say::Rate { .. })) => {
                         let (http, resume, notify) = (self.http.clone(), self.resume.to_owned(), self.notify.clone());
-                        tokio::spawn(async move { afterwards(&http, &resume, &notify, wish).await });
+                        tokio::spawn(async move { errands::run(&http, &resume, &notify, wish).await });
                     }
                     None => {
                         // The window is closed. What was said last may still be on its way: the server's end is awaited.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{ParticipantId, Timestamp};
+use crate::{ParticipantId, RoleRights, SessionRules, Timestamp};
 
 /// Whoever takes part in a session is one or the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
@@ -125,44 +125,6 @@ pub struct Participant {
     pub rights: Vec<Right>,
     /// Whether they are there.
     pub presence: Presence,
-}
-
-/// What a technician's role lets them use, as it was when they joined.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[ts(export)]
-pub struct RoleRights {
-    /// The role's name.
-    pub name: String,
-    /// What it lets them ask for and use.
-    pub rights: Vec<Right>,
-}
-
-/// What happens to a session whose screen is to be recorded and cannot be any more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-#[ts(export)]
-pub enum Unrecorded {
-    /// The screen is no longer shared; the conversation goes on.
-    #[default]
-    StopSharing,
-    /// The screen is no longer shared, and the session ends 10 seconds later.
-    EndSession,
-    /// The screen stays shared, and everybody is told that it is not recorded.
-    GoOn,
-}
-
-/// The rules of a session, as they were when it was made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[ts(export)]
-pub struct SessionRules {
-    /// The policy's name.
-    pub name: String,
-    /// What may be asked for at all.
-    pub rights: Vec<Right>,
-    /// Whether a shared screen is recorded.
-    pub record: bool,
-    /// What happens when that cannot be.
-    pub unrecorded: Unrecorded,
 }
 
 /// Where a session waits for somebody to help.

@@ -14,13 +14,14 @@ mod limits;
 mod mark;
 mod message;
 pub mod oracle;
+mod rules;
 mod screen;
 
 pub use binding::{Binding, ProgramFile, ProgramPass, UnreadableProgram};
 pub use copy::{Copies, MAX_PIECES, PIECE_BYTES, pieces};
 pub use event::{
     Client, ClipboardKind, Ending, Event, ExpertInvitation, IncidentRef, Monitor, Participant, Pause, Presence, Queue,
-    Right, Role, RoleRights, SessionRules, Unrecorded, UserRef, Way, WhyWithdrawn,
+    Right, Role, UserRef, Way, WhyWithdrawn,
 };
 pub use frame::{FrameError, Framed, decode, encode};
 pub use id::{BadId, ParticipantId, SessionId, Timestamp};
@@ -35,6 +36,7 @@ pub use message::{
     ClientMessage, Entry, Hello, Path, Permit, Phase, PictureFormat, RefusalReason, ServerMessage, SessionState,
     ShareTrouble,
 };
+pub use rules::{RoleRights, SessionRules, Unrecorded};
 pub use screen::{FrameKind, HEADER_BYTES, Header, HeaderError, MAX_REGIONS, PointerShape, REGION_BYTES, Region};
 
 /// The version of everything in this crate. Both ends must speak the same one; it grows with every change that an

@@ -1,0 +1,92 @@
+//! Coming in for the first time, after a restart of the computer, and after a cut.
+
+use std::time::Duration;
+
+use protocol::Binding;
+use tokio::sync::mpsc;
+
+use super::{
+    Notice, Notify, Say,
+    http::{Http, Pass},
+};
+
+/// How long the way back is tried; the server's grace time ends it earlier or later.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
+
+/// Joins with what travelled with the program, or with the keys that the customer types; `None` when the window closed.
+pub(super) async fn come_in(
+    binding: &Binding,
+    http: &Http,
+    say: &mut mpsc::Receiver<Say>,
+    notify: &Notify,
+) -> Option<(String, String)> {
+    let handover = binding.pass.handover.clone().map(|token| Pass::Handover { token });
+    let link = binding.pass.link.clone().map(|token| Pass::Link { token });
+    let key = binding.pass.key.clone().map(|key| Pass::Key { key });
+    let mut pass = handover.or(link).or(key);
+    loop {
+        if let Some(pass) = pass.take() {
+            notify(Notice::Connecting);
+            match http.enter(pass).await {
+                Ok(entered) => return Some(entered),
+                Err(problem) => {
+                    tracing::info!(problem, "the server did not let this program in");
+                    notify(Notice::EnterKey);
+                    notify(Notice::Problem(problem));
+                }
+            }
+        } else {
+            notify(Notice::EnterKey);
+        }
+        pass = loop {
+            match say.recv().await? {
+                Say::EnterKey(key) => break Some(Pass::Key { key }),
+                Say::Message(_)
+                | Say::ConsentChanged
+                | Say::GoOn
+                | Say::Attach { .. }
+                | Say::Save { .. }
+                | Say::Rate { .. } => {}
+            }
+        };
+    }
+}
+
+/// Back into the session from before the restart, once the customer wants it; `None` when the window closed, or when the
+/// session is over.
+pub(super) async fn return_to(
+    http: &Http,
+    resume: &str,
+    say: &mut mpsc::Receiver<Say>,
+    notify: &Notify,
+) -> anyhow::Result<Option<(String, String)>> {
+    notify(Notice::Returned);
+    loop {
+        match say.recv().await {
+            Some(Say::GoOn) => break,
+            Some(_) => {}
+            None => return Ok(None),
+        }
+    }
+    notify(Notice::Connecting);
+    let ticket = come_back(http, resume).await?;
+    if ticket.is_none() {
+        notify(Notice::Failed(String::new()));
+    }
+    Ok(ticket.map(|ticket| (ticket, resume.to_owned())))
+}
+
+/// A new ticket for a broken connection; `None` when the server says that the session is over.
+pub(super) async fn come_back(http: &Http, resume: &str) -> anyhow::Result<Option<String>> {
+    let started = tokio::time::Instant::now();
+    let mut wait = Duration::from_millis(300);
+    loop {
+        match http.resume(resume).await {
+            Ok(ticket) => return Ok(ticket),
+            Err(error) if started.elapsed() > PATIENCE => return Err(anyhow::anyhow!(error)),
+            Err(_) => {}
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(Duration::from_secs(5));
+    }
+}
