@@ -95,11 +95,14 @@ test('a customer who does not want to go on ends the session from there', async 
 
 test('a system that does not restart says why, and nothing stays behind', async ({ page, request }) => {
   const { env } = system('Interactive authentication required.');
-  await at.join(page, request, env);
+  const program = await at.join(page, request, env);
   const dialog = await allowed(page);
   await dialog.getByRole('button', { name: 'Restart now' }).click();
   await expect(dialog.getByRole('alert')).toContainText('Interactive authentication required.');
   expect([existsSync(entry()), existsSync(kept())]).toEqual([false, false]);
   await dialog.getByRole('button', { name: 'Not now' }).click();
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  // Started as if it came back, with nothing to come back to, the program ends without a word.
+  const late = at.desktop.open(program.file, ['--return'], { HOME: at.home });
+  await until('it has ended', () => late.exitCode === 0);
 });

@@ -46,8 +46,9 @@ fn main() -> anyhow::Result<()> {
     rustls::crypto::ring::default_provider().install_default().ok();
     let bound = binding::of_this_program()?;
     let removes_itself = bound.is_some();
-    let before = if options.returned { comeback::take(bound.as_ref().map(|b| b.server.as_str())) } else { None };
-    if let Some(before) = before {
+    if options.returned {
+        // Nobody waits for the session any more: a window would only puzzle whoever signs in.
+        let Some(before) = comeback::take(bound.as_ref().map(|b| b.server.as_str())) else { return Ok(()) };
         let by_hand = || binding::by_hand(before.server, before.identity);
         return ui::run(bound.unwrap_or_else(by_hand), before.resume, removes_itself);
     }

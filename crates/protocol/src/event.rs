@@ -65,6 +65,19 @@ impl Right {
     /// Every right, in the order in which a customer is asked.
     pub const ALL: [Self; 7] =
         [Self::View, Self::Control, Self::Files, Self::Clipboard, Self::Shell, Self::SystemInfo, Self::Restart];
+
+    /// Its name, as it is written on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::View => "view",
+            Self::Control => "control",
+            Self::Files => "files",
+            Self::Clipboard => "clipboard",
+            Self::Shell => "shell",
+            Self::SystemInfo => "system_info",
+            Self::Restart => "restart",
+        }
+    }
 }
 
 /// A technician's account, as a session remembers it.

@@ -125,13 +125,7 @@ impl Session {
             Command::Attribute { name, value } => self.attribute(by, name, value),
             Command::Record { deed } if *by == Actor::Server && deed.is_deed() => Ok(vec![deed]),
             Command::Record { .. } => Err(Refusal::Policy),
-            Command::Restart { by: who } if *by == Actor::Server => {
-                // What was allowed was allowed to the program that ends now: the one that comes back asks anew.
-                let mut events = vec![Event::Restarting { by: who }];
-                events.extend(self.fall(None, WhyWithdrawn::Session));
-                Ok(events)
-            }
-            Command::Restart { .. } => Err(Refusal::Policy),
+            Command::Restart { by: who } => self.restarting(by, who),
             Command::Close => {
                 let by = self.as_owner(by)?;
                 Ok(self.end(Ending::Closed, Some(by)))
@@ -147,13 +141,6 @@ impl Session {
         let wishes = match self.role_of(who) {
             Some(Role::Technician) => vec![
                 Command::Chat { text: "…".into(), nonce: 0 },
-                Command::Ask { rights: vec![Right::View] },
-                Command::Ask { rights: vec![Right::View, Right::Control] },
-                Command::Ask { rights: vec![Right::Files] },
-                Command::Ask { rights: vec![Right::Clipboard] },
-                Command::Ask { rights: vec![Right::Shell] },
-                Command::Ask { rights: vec![Right::SystemInfo] },
-                Command::Ask { rights: vec![Right::Restart] },
                 Command::Withdraw { right: Right::View },
                 Command::Withdraw { right: Right::Control },
                 Command::WantControl,
@@ -180,22 +167,15 @@ impl Session {
             ],
             None => vec![],
         };
+        let asks = matches!(self.role_of(who), Some(Role::Technician)).then_some(Right::ALL).into_iter().flatten();
+        let asks = asks.map(|right| Command::Ask { rights: vec![right] });
         let name = |command: &Command| match command {
-            Command::Ask { rights } if rights.contains(&Right::Control) => "ask_control".into(),
-            Command::Ask { rights } => match rights.first() {
-                Some(Right::Files) => "ask_files".into(),
-                Some(Right::Clipboard) => "ask_clipboard".into(),
-                Some(Right::Shell) => "ask_shell".into(),
-                Some(Right::SystemInfo) => "ask_system_info".into(),
-                Some(Right::Restart) => "ask_restart".into(),
-                _ => "ask_view".into(),
-            },
-            Command::Withdraw { right: Right::View } => "withdraw_view".into(),
-            Command::Withdraw { right: Right::Control } => "withdraw_control".into(),
+            Command::Ask { rights } => format!("ask_{}", rights.first().map_or("nothing", |r| r.name())),
+            Command::Withdraw { right } => format!("withdraw_{}", right.name()),
             other => other.name().to_owned(),
         };
         let judge = |wish: Command| Permit { act: name(&wish), why_not: self.decide(now, &by, wish).err() };
-        wishes.into_iter().map(judge).collect()
+        wishes.into_iter().chain(asks).map(judge).collect()
     }
 
     fn issue_key(&self, now: Timestamp, by: &Actor, life: Option<u64>) -> Verdict {
@@ -298,6 +278,15 @@ impl Session {
             Role::Expert => return Err(Refusal::TechnicianOnly),
         };
         Ok(self.fall(Some(right), why))
+    }
+
+    /// What was allowed was allowed to the program that ends now: the one that comes back asks anew.
+    fn restarting(&self, by: &Actor, who: ParticipantId) -> Verdict {
+        if *by != Actor::Server {
+            return Err(Refusal::Policy);
+        }
+        let fall = self.fall(None, WhyWithdrawn::Session);
+        Ok([Event::Restarting { by: who }].into_iter().chain(fall).collect())
     }
 
     /// The events by which `right` falls, or every right; control never outlives view.

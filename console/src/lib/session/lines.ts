@@ -25,15 +25,13 @@ export function lines(entries: Entry[], people: Participant[], me: number, reade
     const { event } = entry;
     // Many files in a row are one line that grows.
     if (event.type === 'file_carried') {
-      const again: boolean = run?.by === event.by && run.way === event.way;
-      run = again
-        ? { ...run!, count: run!.count + 1, bytes: run!.bytes + event.bytes }
-        : { by: event.by, way: event.way, count: 1, bytes: event.bytes };
-      if (again) all.pop();
-      if (again) {
-        all.push(many(entry, run, names.get(event.by) ?? 'Somebody', event.by === me, leaf(event.path)));
+      const { by, way, bytes } = event;
+      if (run?.by === by && run.way === way) {
+        run = { by, way, count: run.count + 1, bytes: run.bytes + bytes };
+        all[all.length - 1] = many(entry, run, names.get(by) ?? 'Somebody', by === me, leaf(event.path));
         continue;
       }
+      run = { by, way, count: 1, bytes };
     }
     // A grant names the whole set; what is new in it is what was just allowed.
     const news = event.type === 'granted' ? event.rights.filter((r) => !granted.includes(r)) : [];

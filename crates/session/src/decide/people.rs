@@ -91,11 +91,10 @@ impl Session {
         if taken {
             return Err(Refusal::Already);
         }
-        // Nobody gives away what they do not have.
-        let own = self.participants.iter().find(|p| p.user == Some(by.id)).map(|p| self.held(p.id));
-        let held = |r: &Right| own.as_ref().is_none_or(|own| own.contains(r));
+        // Nobody gives away what they do not have, and whoever is not there has nothing.
+        let held = self.held(self.owner_here().ok_or(Refusal::Stranger)?);
         let given = crate::permission::of_role(Role::Expert).iter().copied();
-        let rights: Vec<Right> = given.filter(|r| rights.contains(r) && held(r)).collect();
+        let rights: Vec<Right> = given.filter(|r| rights.contains(r) && held.contains(r)).collect();
         let number = self.invited + 1;
         let invitation = ExpertInvitation { number, name, rights, until: now.plus(EXPERT_LIFE) };
         Ok(vec![Event::ExpertInvited { by, invitation }])
