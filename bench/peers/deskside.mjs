@@ -64,7 +64,7 @@ export default function (variant = 'default') {
       await page.goto(`${origin}/sign-in`);
       await page.getByLabel('User name').fill(EVA.login);
       await page.getByLabel('Password').fill(EVA.password);
-      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByRole('button', { name: 'Sign in', exact: true }).click();
       await page.getByRole('heading', { name: 'Incidents' }).waitFor();
       await page.close();
     },

@@ -35,7 +35,7 @@ export async function signIn(page: Page, server: Server, who = TECHNICIAN) {
   await page.goto(`${server.url}/sign-in`);
   await page.getByLabel('User name').fill(who.login);
   await page.getByLabel('Password').fill(who.password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(page.getByRole('heading', { name: 'Incidents' })).toBeVisible();
 }
 

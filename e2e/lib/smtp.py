@@ -25,6 +25,7 @@ class Handler:
         parts = {part.get_content_type(): part.get_content() for part in mail.walk() if not part.is_multipart()}
         print(json.dumps({
             "to": envelope.rcpt_tos, "subject": mail["subject"], "from": mail["from"], "parts": parts,
+            "id": mail["message-id"], "references": mail["references"],
             "tls": session.ssl is not None, "authenticated": session.authenticated,
         }), flush=True)
         return "250 OK"

@@ -1,4 +1,4 @@
-// Who people are: a second factor on a phone, and the organisation's own sign-in by a real OpenID provider.
+// Who people are: a second factor on a phone, a passkey, and the organisation's own sign-in by a real OpenID provider.
 
 import { expect, type Page, test } from '@playwright/test';
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -87,11 +87,75 @@ test('a second factor is set up, asked for, and each code works once', async ({ 
   await signIn(admin, server, ADMIN);
   await admin.goto(`${server.url}/console/settings`);
   await admin.getByRole('button', { name: `Edit ${TECHNICIAN.name}` }).click();
-  await admin.getByRole('button', { name: /Take the second factor away/ }).click();
+  await admin.getByRole('button', { name: /Take the second factor and passkeys away/ }).click();
   await expect(admin.getByText('second factor', { exact: true })).toBeHidden();
   await admin.context().close();
   expect((await page.request.get(`${server.url}/api/me`)).status()).toBe(401);
   await signIn(page, server);
+});
+
+/** A device of its own for this page, as Chromium plays one: with a chip that keeps keys and knows its owner's finger. */
+async function device(page: Page) {
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send('WebAuthn.enable');
+  const options = { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true } as const;
+  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', { options });
+  return {
+    /** Whether its owner shows the right finger. */
+    verified: (isUserVerified: boolean) => cdp.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified }),
+    keys: async () => (await cdp.send('WebAuthn.getCredentials', { authenticatorId })).credentials
+  };
+}
+
+test('a passkey signs in without name, password and code, and is taken away', async ({ page }) => {
+  const phone = await device(page);
+  await signIn(page, server);
+  await page.goto(`${server.url}/console/me`);
+  const keys = page.getByRole('region', { name: 'Passkeys' });
+  await keys.getByRole('button', { name: 'Add a passkey' }).click();
+  await keys.getByLabel('Name of this device').fill('My phone');
+  await keys.getByRole('button', { name: 'Make a passkey' }).click();
+  await expect(keys.getByRole('status')).toContainText('“My phone” signs you in from now on.');
+  // The same device has it already, and says so.
+  await keys.getByRole('button', { name: 'Add a passkey' }).click();
+  await keys.getByLabel('Name of this device').fill('Once more');
+  await keys.getByRole('button', { name: 'Make a passkey' }).click();
+  await expect(keys.getByRole('alert')).toContainText('This device has a passkey for this account already.');
+  await page.screenshot({ path: 'results/passkeys.png', fullPage: true });
+  expect((await phone.keys()).map((k) => k.rpId)).toEqual(['localhost']);
+
+  await page.context().clearCookies();
+  await page.goto(`${server.url}/sign-in`);
+  // Somebody else holds the device.
+  await phone.verified(false);
+  await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
+  await expect(page.getByRole('alert')).toContainText('The device gave no passkey');
+  await phone.verified(true);
+  await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
+  await expect(page.getByRole('heading', { name: 'Incidents' })).toBeVisible();
+  await page.goto(`${server.url}/console/me`);
+  await expect(keys.getByText(/last used/)).toBeVisible();
+
+  // An answer counts once: the same one again lets nobody in.
+  const answers: string[] = [];
+  await page.route('**/api/sign-in/passkey', async (route) => {
+    answers.push(route.request().postData()!);
+    await route.continue();
+  });
+  await page.context().clearCookies();
+  await page.goto(`${server.url}/sign-in`);
+  await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
+  await expect(page.getByRole('heading', { name: 'Incidents' })).toBeVisible();
+  const again = await page.request.post(`${server.url}/api/sign-in/passkey`, { data: JSON.parse(answers[0]!), headers: { origin: server.url } });
+  expect(again.status()).toBe(409);
+
+  await page.goto(`${server.url}/console/me`);
+  await keys.getByRole('button', { name: 'Take the passkey My phone away' }).click();
+  await expect(keys.getByText('My phone', { exact: true })).toBeHidden();
+  await page.context().clearCookies();
+  await page.goto(`${server.url}/sign-in`);
+  await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
+  await expect(page.getByRole('alert')).toContainText('This passkey is not known here.');
 });
 
 /** Signs in at the provider as somebody, and comes back. */

@@ -16,7 +16,7 @@ const fn need(there: &'static str, package: &'static str, why: &'static str) -> 
 }
 
 /// For building and for every test.
-pub const ALL: [Need; 35] = [
+pub const ALL: [Need; 36] = [
     need("/usr/bin/cc", "build-essential", "builds libaom and SQLite"),
     need("/usr/bin/cmake", "cmake", "builds libaom, the screen's encoder"),
     need("/usr/bin/nasm", "nasm", "assembles libaom's fast paths"),
@@ -45,6 +45,7 @@ pub const ALL: [Need; 35] = [
     need("/usr/share/doc/python3-venv", "python3-venv", "holds schemathesis, which tests the REST API"),
     need("/usr/bin/curl", "curl", "runs the example of the REST API"),
     need("/usr/sbin/slapd", "slapd", "a real directory for the tests"),
+    need("/usr/sbin/dovecot", "dovecot-imapd", "a real mailbox for the tests"),
     need("/usr/share/request-tracker5/libexec/rt-server", "request-tracker5", "a real service desk for the tests"),
     need("/usr/share/doc/rt5-db-sqlite", "rt5-db-sqlite", "its database"),
     need("/usr/share/doc/rt5-standalone", "rt5-standalone", "its web server"),

@@ -12,16 +12,17 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::{
-    archive::Sealing,
+    archive::{Sealing, Shelf},
     config::Config,
     identity::Identity,
     live::Hub,
     mail::Mailer,
+    mailbox::{Mailbox, Watch},
     outbox::Outbox,
     playback::Playback,
     programs::Programs,
     rules::Rules,
-    sign_in::{OpenId, directory::Directory, oidc::Journeys},
+    sign_in::{OpenId, directory::Directory, oidc::Journeys, passkeys::Passkeys},
     throttle::Throttle,
     vault::Vault,
 };
@@ -33,14 +34,20 @@ pub struct App {
     pub identity: Identity,
     /// Recordings at rest.
     pub vault: Vault,
+    /// Where finished recordings lie.
+    pub shelf: Shelf,
     /// The keys under timelines and bundles.
     pub sealing: Sealing,
     pub hub: Hub,
     pub mailer: Mailer,
+    /// Where mails come in, and how looking there goes.
+    pub mailbox: RwLock<Mailbox>,
+    pub watch: Watch,
     /// The organisation's own sign-in, and who is on the way to it.
     pub openid: RwLock<OpenId>,
     pub rules: RwLock<Rules>,
     pub journeys: Journeys,
+    pub passkeys: Passkeys,
     /// The organisation's directory.
     pub directory: RwLock<Directory>,
     /// Second factors that were offered and not confirmed yet.
@@ -120,6 +127,11 @@ impl App {
     /// What administrators have set.
     pub fn settings(&self) -> Settings {
         self.settings.read().expect("nobody panics while holding the settings").clone()
+    }
+
+    /// Where mails come in.
+    pub fn mailbox(&self) -> Mailbox {
+        self.mailbox.read().expect("nobody panics while holding the mailbox").clone()
     }
 
     /// Roles and policies.

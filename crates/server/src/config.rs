@@ -87,6 +87,24 @@ struct Given {
     /// How many MiB of disk must stay free; below, nothing is shared that would have to be recorded. [default: 512]
     #[arg(long, env = "DESKSIDE_DISK_FLOOR_MIB", value_name = "MIB")]
     disk_floor_mib: Option<u64>,
+    /// An object store that speaks S3, for finished recordings: s3://bucket/folder. [default: in the data folder]
+    #[arg(long, env = "DESKSIDE_STORE_URL", value_name = "URL")]
+    store_url: Option<String>,
+    /// The store's address, where it is not Amazon's, like https://objects.example.org
+    #[arg(long, env = "DESKSIDE_STORE_ENDPOINT", value_name = "URL")]
+    store_endpoint: Option<String>,
+    /// The store's region. [default: us-east-1]
+    #[arg(long, env = "DESKSIDE_STORE_REGION", value_name = "REGION")]
+    store_region: Option<String>,
+    /// The store's access key.
+    #[arg(long, env = "DESKSIDE_STORE_KEY_ID", value_name = "ID")]
+    store_key_id: Option<String>,
+    /// Its secret.
+    #[arg(long, env = "DESKSIDE_STORE_SECRET", value_name = "SECRET", hide_env_values = true)]
+    store_secret: Option<String>,
+    /// A PEM file with a certificate authority to trust for the store, beside the system's.
+    #[arg(long, env = "DESKSIDE_STORE_CA", value_name = "FILE")]
+    store_ca: Option<PathBuf>,
     /// How many seconds stay for connections to end when the server stops. [default: 3]
     #[arg(long, env = "DESKSIDE_STOP_SECONDS", value_name = "SECONDS")]
     stop_seconds: Option<u64>,
@@ -108,6 +126,18 @@ pub struct Config {
     pub hold_ms: u64,
     pub disk_floor_bytes: u64,
     pub stop_seconds: u64,
+    pub store: Option<StoreConfig>,
+}
+
+/// An object store for finished recordings.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    pub url: String,
+    pub endpoint: Option<String>,
+    pub region: String,
+    pub key_id: String,
+    pub secret: String,
+    pub ca: Option<PathBuf>,
 }
 
 impl Config {
@@ -144,6 +174,14 @@ impl Config {
         let beside = |name| std::env::current_exe().unwrap_or_default().with_file_name(name);
         let linux = given.support_program.or(file.support_program);
         let windows = given.support_program_windows.or(file.support_program_windows);
+        let store = given.store_url.or(file.store_url).filter(|url| !url.is_empty()).map(|url| StoreConfig {
+            url,
+            endpoint: given.store_endpoint.or(file.store_endpoint),
+            region: given.store_region.or(file.store_region).unwrap_or("us-east-1".into()),
+            key_id: given.store_key_id.or(file.store_key_id).unwrap_or_default(),
+            secret: given.store_secret.or(file.store_secret).unwrap_or_default(),
+            ca: given.store_ca.or(file.store_ca),
+        });
         const DAY: u64 = 24 * 60 * 60 * 1_000;
         Ok(Self {
             listen,
@@ -162,6 +200,7 @@ impl Config {
             hold_ms: given.hold_days.or(file.hold_days).unwrap_or(7) * DAY,
             disk_floor_bytes: given.disk_floor_mib.or(file.disk_floor_mib).unwrap_or(512) * 1024 * 1024,
             stop_seconds: given.stop_seconds.or(file.stop_seconds).unwrap_or(3),
+            store,
         })
     }
 

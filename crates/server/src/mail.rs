@@ -37,6 +37,10 @@ pub struct Letter<'a> {
     pub subject: &'a str,
     pub text: &'a str,
     pub html: &'a str,
+    /// Its Message-ID without brackets.
+    pub name: &'a str,
+    /// The mails before it, the last of which it answers; without brackets.
+    pub before: &'a [String],
 }
 
 impl Mailer {
@@ -53,14 +57,31 @@ impl Mailer {
         self.from.to_string()
     }
 
+    /// The sender's address alone.
+    pub fn address(&self) -> &str {
+        self.from.email.as_ref()
+    }
+
+    /// A new mail's Message-ID, without brackets (RFC 5322, 3.6.4).
+    pub fn name(&self) -> String {
+        format!("{}@{}", crate::secret::token(), self.from.email.domain())
+    }
+
     /// Sends a mail with its text and HTML parts.
     pub async fn send(&self, letter: Letter<'_>) -> Outcome {
         let Some(transport) = &self.transport else { return Outcome::Outbox };
-        let message = Message::builder()
+        let bracketed = |name: &String| format!("<{name}>");
+        let mut message = Message::builder()
             .from(self.from.clone())
             .to(letter.to)
             .subject(letter.subject)
-            .multipart(MultiPart::alternative_plain_html(letter.text.to_owned(), letter.html.to_owned()));
+            .message_id(Some(format!("<{}>", letter.name)));
+        if let Some(last) = letter.before.last() {
+            let before: Vec<String> = letter.before.iter().map(bracketed).collect();
+            message = message.in_reply_to(bracketed(last)).references(before.join(" "));
+        }
+        let message =
+            message.multipart(MultiPart::alternative_plain_html(letter.text.to_owned(), letter.html.to_owned()));
         let message = match message {
             Ok(message) => message,
             Err(error) => return Outcome::Refused(error.to_string()),

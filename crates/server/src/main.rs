@@ -13,6 +13,7 @@ mod desk;
 mod identity;
 mod live;
 mod mail;
+mod mailbox;
 mod outbox;
 mod outside;
 mod paths;

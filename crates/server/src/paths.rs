@@ -24,6 +24,11 @@ pub fn pointer(data: &Path, session: &SessionId) -> PathBuf {
     recordings(data).join(format!("{session}.pointer"))
 }
 
+/// What is made of a recording when its session is over.
+pub fn evidence(data: &Path, session: &SessionId) -> [PathBuf; 3] {
+    [recording(data, session), pointer(data, session), activity(data, session)]
+}
+
 /// A file that was put into the chat.
 pub fn post(data: &Path, session: &SessionId, number: u32) -> PathBuf {
     data.join("posts").join(format!("{session}-{number}"))
@@ -42,6 +47,11 @@ pub fn system_info(data: &Path, session: &SessionId, number: u32) -> PathBuf {
 /// A picture of the shared screen.
 pub fn screenshot(data: &Path, session: &SessionId, number: u32) -> PathBuf {
     data.join("screenshots").join(format!("{session}-{number}.png"))
+}
+
+/// A mail that came, in the vault.
+pub fn letter(data: &Path, id: i32) -> PathBuf {
+    data.join("letters").join(format!("{id}.eml"))
 }
 
 /// The server's identity key.

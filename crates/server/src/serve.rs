@@ -13,17 +13,18 @@ use crate::{
     api,
     app::{self, App, Shared},
     archive,
-    archive::Sealing,
+    archive::{Sealing, Shelf},
     config::Config,
     identity::Identity,
     live::Hub,
     mail::Mailer,
+    mailbox,
     outbox::{self, Outbox},
     paths,
     playback::Playback,
     programs::Programs,
     quic, secret,
-    sign_in::oidc::Journeys,
+    sign_in::{oidc::Journeys, passkeys::Passkeys},
     staff, store,
     store::{setting, tables::user},
     throttle::Throttle,
@@ -38,6 +39,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     app.hub.load(&app).await?;
     tokio::spawn(outbox::run(app.clone()));
     tokio::spawn(archive::keep_house(app.clone()));
+    tokio::spawn(mailbox::run(app.clone()));
     let router = api::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let handle = axum_server::Handle::new();
     tokio::spawn(stop_when_told(handle.clone(), Duration::from_secs(app.config.stop_seconds)));
@@ -71,15 +73,19 @@ pub async fn open(config: Config) -> anyhow::Result<Shared> {
         programs: Programs::open(config.support_programs.clone(), &config.public_url, &identity.public()),
         identity,
         vault: Vault::open(&paths::vault(&config.data))?,
+        shelf: Shelf::open(config.store.as_ref())?,
         sealing: Sealing::open(&paths::sealing_keys(&config.data), app::now())?,
         unstored: Mutex::default(),
         playback: Playback::default(),
         mailer: Mailer::new(&config)?,
         hub: Hub::default(),
         outbox: Outbox::default(),
+        mailbox: RwLock::new(setting::load(&db, setting::Kind::Mailbox).await?),
+        watch: mailbox::Watch::default(),
         openid: RwLock::new(setting::load(&db, setting::Kind::OpenId).await?),
         rules: RwLock::new(setting::load(&db, setting::Kind::Rules).await?),
         journeys: Journeys::default(),
+        passkeys: Passkeys::new(&config),
         directory: RwLock::new(setting::load(&db, setting::Kind::Directory).await?),
         offered: Mutex::default(),
         settings: RwLock::new(settings),

@@ -19,7 +19,8 @@ use crate::{
     app::{self, Shared, stored_time},
     archive,
     desk::intake,
-    store::tables::{customer, incident, journal, user},
+    mailbox::Enclosed,
+    store::tables::{customer, incident, journal, letter, user},
 };
 
 /// How many incidents one list shows.
@@ -137,6 +138,8 @@ pub enum JournalContent {
         /// What stays when it was deleted.
         tombstone: Option<Box<archive::Tombstone>>,
     },
+    /// A mail came.
+    Letter { letter: i32, subject: String, quoted: String, attachments: Vec<Enclosed> },
     /// A picture of a customer's screen.
     Screenshot { session: String, number: u32 },
 }
@@ -179,7 +182,7 @@ pub struct Note {
 }
 
 /// An enum of the API as the database keeps it.
-fn word<T: Serialize>(value: T) -> String {
+pub fn word<T: Serialize>(value: T) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
@@ -375,6 +378,13 @@ async fn journal_entry(app: &Shared, row: journal::Model) -> Result<JournalEntry
             JournalContent::Screenshot { session, number: row.text.parse().unwrap_or_default() }
         }
         ("mail", _, Some(mail)) => JournalContent::Mail { mail },
+        ("letter", _, Some(id)) => match letter::Entity::find_by_id(id).one(&app.db).await? {
+            Some(row) => {
+                let attachments = serde_json::from_str(&row.attachments).map_err(anyhow::Error::from)?;
+                JournalContent::Letter { letter: id, subject: row.subject, quoted: row.quoted, attachments }
+            }
+            None => JournalContent::Note {},
+        },
         ("note", ..) => JournalContent::Note {},
         _ => JournalContent::Change {},
     };

@@ -66,6 +66,11 @@ impl ApiError {
         )
     }
 
+    /// A passkey that lets nobody in.
+    pub fn unknown_passkey(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, message)
+    }
+
     /// Signed in, but not allowed.
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, message)

@@ -77,8 +77,10 @@ async fn watched(app: &Shared, me: &SignedIn, token: &str) -> Result<SessionId> 
 }
 
 /// A kept file, opened.
-fn kept(app: &Shared, path: PathBuf) -> Result<Kept> {
-    let kept = Kept::open(&app.vault, path).map_err(anyhow::Error::from)?;
+async fn kept(app: &Shared, path: PathBuf) -> Result<Kept> {
+    let on = app.clone();
+    let opened = tokio::task::spawn_blocking(move || Kept::open(&on, path)).await.map_err(anyhow::Error::from)?;
+    let kept = opened.map_err(|e| ApiError::upstream(format!("The recording cannot be read: {e}.")))?;
     kept.ok_or_else(|| ApiError::missing("recording"))
 }
 
@@ -101,7 +103,7 @@ pub async fn recording(
     let entries = me.evidence(&app, &id, Deed::Watch).await?;
     if entries.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
         let range = headers.get(header::RANGE).and_then(|r| r.to_str().ok());
-        return Ok(serve(kept(&app, paths::recording(&app.config.data, &id))?, "video/webm", range));
+        return Ok(serve(kept(&app, paths::recording(&app.config.data, &id)).await?, "video/webm", range));
     }
     let made = tokio::task::spawn_blocking(move || archive::so_far(&app, &id, &entries)).await;
     let video = made.map_err(anyhow::Error::from)??.ok_or_else(|| ApiError::missing("recording"))?;
@@ -111,7 +113,7 @@ pub async fn recording(
 
 /// Gives the stored video to another system. That it was watched is an event; the parts of one download are one act.
 pub async fn hand_out(app: &Shared, id: &SessionId, by: UserRef, headers: &HeaderMap) -> Result<Response> {
-    let video = kept(app, paths::recording(&app.config.data, id))?;
+    let video = kept(app, paths::recording(&app.config.data, id)).await?;
     let range = headers.get(header::RANGE).and_then(|r| r.to_str().ok());
     if range.is_none_or(|r| r.starts_with("bytes=0-")) {
         let event = Event::Watched { by };
@@ -123,13 +125,13 @@ pub async fn hand_out(app: &Shared, id: &SessionId, by: UserRef, headers: &Heade
 /// Where the pointer was during the video.
 pub async fn pointer(State(app): State<Shared>, me: SignedIn, Path(token): Path<String>) -> Result<Response> {
     let id = watched(&app, &me, &token).await?;
-    Ok(serve(kept(&app, paths::pointer(&app.config.data, &id))?, "application/octet-stream", None))
+    Ok(serve(kept(&app, paths::pointer(&app.config.data, &id)).await?, "application/octet-stream", None))
 }
 
 /// When something moved in the video: pairs of milliseconds, as JSON.
 pub async fn activity(State(app): State<Shared>, me: SignedIn, Path(token): Path<String>) -> Result<Response> {
     let id = watched(&app, &me, &token).await?;
-    Ok(serve(kept(&app, paths::activity(&app.config.data, &id))?, "application/json", None))
+    Ok(serve(kept(&app, paths::activity(&app.config.data, &id)).await?, "application/json", None))
 }
 
 /// A kept file or a range of it (RFC 9110, 14).

@@ -13,7 +13,7 @@ use ts_rs::TS;
 use super::{Admin, ApiError, From, Result, SignedIn, account};
 use crate::{
     app::{self, Shared},
-    sign_in::{self, GroupRule, OpenId, directory::Directory, second},
+    sign_in::{self, GroupRule, OpenId, directory::Directory, passkeys, second},
     store::{setting, tables::user},
 };
 
@@ -99,8 +99,9 @@ async fn forget(app: &Shared, id: i32) -> Result<StatusCode> {
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Takes somebody's second factor away: their phone is lost, and their recovery codes too.
+/// Takes somebody's second factor and passkeys away: their phone is lost, and their recovery codes too.
 pub async fn reset(State(app): State<Shared>, _: Admin, Path(id): Path<i32>) -> Result<StatusCode> {
+    passkeys::forget(&app.db, id).await?;
     let done = forget(&app, id).await?;
     account::forget(&app, id).await?;
     Ok(done)

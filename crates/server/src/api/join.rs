@@ -48,6 +48,8 @@ pub struct Welcome {
     pub programs: Vec<System>,
     /// What the button says that leads technicians to their organisation's own sign-in.
     pub openid: Option<String>,
+    /// Whether technicians may sign in with a passkey.
+    pub passkeys: bool,
 }
 
 /// What a customer reads before joining.
@@ -98,6 +100,7 @@ pub async fn welcome(State(app): State<Shared>) -> Json<Welcome> {
         domain: app.config.domain().to_owned(),
         programs: app.programs.systems(),
         openid: Some(app.openid()).filter(|o| o.enabled).map(|o| o.name),
+        passkeys: app.passkeys.possible(),
     })
 }
 

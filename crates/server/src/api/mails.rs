@@ -19,7 +19,7 @@ use crate::{
     app::{self, Shared, stored_time},
     desk::{BuiltIn, Desk, Entry, elsewhere, intake},
     mail::{self, Fields, Letter, Outcome},
-    store::tables::{customer, incident, mail_row, user},
+    store::tables::{customer, incident, letter, mail_row, user},
 };
 
 /// A mail that could be sent.
@@ -88,17 +88,32 @@ pub fn draft(app: &Shared, incident: &desk::Incident, me: &user::Model, link: &s
     }
 }
 
-/// Sends the invitation and writes it into the journal. A refused mail is not in the journal: the technician still has
-/// its text in front of them, with the mail server's reason.
+/// Sends the invitation to a session.
 pub async fn send(
     State(app): State<Shared>,
-    me: SignedIn,
+    SignedIn(me): SignedIn,
     Path(id): Path<String>,
     Json(draft): Json<Draft>,
 ) -> Result<Json<Mail>> {
     let id = sessions::parse(id)?;
     let live = app.hub.get(&id).ok_or_else(|| ApiError::missing("running session"))?;
     let incident = live.state().await.incident;
+    about(&app, incident.id, me, draft).await
+}
+
+/// Writes to an incident's customer.
+pub async fn write(
+    State(app): State<Shared>,
+    SignedIn(me): SignedIn,
+    Path(id): Path<i32>,
+    Json(draft): Json<Draft>,
+) -> Result<Json<Mail>> {
+    about(&app, id, me, draft).await
+}
+
+/// Sends a mail about an incident and writes it into the journal. A refused mail is not in the journal: the technician
+/// still has its text in front of them, with the mail server's reason.
+async fn about(app: &Shared, incident: i32, me: user::Model, draft: Draft) -> Result<Json<Mail>> {
     let to: Mailbox =
         draft.to.trim().parse().map_err(|_| ApiError::bad(format!("“{}” is not a mail address.", draft.to)))?;
     if draft.subject.trim().is_empty() || draft.subject.len() > 500 || draft.subject.chars().any(char::is_control) {
@@ -108,11 +123,12 @@ pub async fn send(
         return Err(ApiError::bad("A mail needs a text of up to 20,000 bytes."));
     }
     let html = mail::html(&draft.text, &app.settings().organisation);
-    let about = incident::Entity::find_by_id(incident.id).one(&app.db).await?;
+    let about = incident::Entity::find_by_id(incident).one(&app.db).await?;
     let about = about.ok_or_else(|| ApiError::missing("incident"))?;
-    let sent = carry(&app, &about, &draft, to.clone(), &html).await?;
+    let name = app.mailer.name();
+    let sent = carry(app, &about, &draft, to.clone(), &html, &name).await?;
     let row = mail_row::ActiveModel {
-        incident: Set(incident.id),
+        incident: Set(incident),
         at: Set(stored_time(app::now())),
         sender: Set(app.mailer.from()),
         recipient: Set(to.to_string()),
@@ -120,6 +136,7 @@ pub async fn send(
         text: Set(draft.text),
         html: Set(html),
         sent: Set(sent),
+        name: Set(name),
         ..Default::default()
     };
     let row = row.insert(&app.db).await?;
@@ -127,16 +144,23 @@ pub async fn send(
         to: row.recipient.clone(),
         subject: row.subject.clone(),
         text: row.text.clone(),
-        by: me.0.name,
+        by: me.name,
         mail: row.id,
         sent,
     };
-    BuiltIn(app.clone()).write(&incident.id.to_string(), &entry, "", false).await.map_err(anyhow::Error::msg)?;
-    Ok(Json(shown_one(&app, row).await?))
+    BuiltIn(app.clone()).write(&incident.to_string(), &entry, "", false).await.map_err(anyhow::Error::msg)?;
+    Ok(Json(shown_one(app, row).await?))
 }
 
 /// Sends a mail: by the incident's own desk to its customer, else by the mail server. Whether it is on its way.
-async fn carry(app: &Shared, incident: &incident::Model, draft: &Draft, to: Mailbox, html: &str) -> Result<bool> {
+async fn carry(
+    app: &Shared,
+    incident: &incident::Model,
+    draft: &Draft,
+    to: Mailbox,
+    html: &str,
+    name: &str,
+) -> Result<bool> {
     let customer = customer::Entity::find_by_id(incident.customer).one(&app.db).await?;
     let to_customer = customer.is_some_and(|c| c.email.eq_ignore_ascii_case(to.email.as_ref()));
     if let Some((desk, ticket)) = elsewhere(app, incident)
@@ -145,7 +169,11 @@ async fn carry(app: &Shared, incident: &incident::Model, draft: &Draft, to: Mail
     {
         return send.await.map(|_| true).map_err(ApiError::upstream);
     }
-    let letter = Letter { to, subject: &draft.subject, text: &draft.text, html };
+    // The last mail that came is answered: mail programs then show both as one conversation.
+    let last = letter::Entity::find().filter(letter::Column::Incident.eq(incident.id));
+    let last = last.order_by_desc(letter::Column::Id).one(&app.db).await?;
+    let before: Vec<String> = last.into_iter().map(|l| l.name).filter(|name| name.contains('@')).collect();
+    let letter = Letter { to, subject: &draft.subject, text: &draft.text, html, name, before: &before };
     match app.mailer.send(letter).await {
         Outcome::Sent => Ok(true),
         Outcome::Outbox => Ok(false),

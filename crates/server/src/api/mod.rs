@@ -13,7 +13,9 @@ mod hands;
 mod integrations;
 mod join;
 mod machine;
+mod mailbox;
 mod mails;
+mod passkeys;
 mod past;
 mod people;
 mod posts;
@@ -34,6 +36,7 @@ use axum::{
 };
 
 pub use account::LOGIN_MS;
+pub use desk::{Status, word};
 pub use download::{ProgramFor, program};
 pub use error::{ApiError, Result};
 pub use evidence::hand_out;
@@ -57,6 +60,11 @@ pub fn router(app: Shared) -> Router {
         .route("/api/sign-out-everywhere", post(account::sign_out_everywhere))
         .route("/api/me", get(account::me))
         .route("/api/me/second", post(factors::offer).put(factors::confirm).delete(factors::remove))
+        .route("/api/me/passkeys", get(passkeys::all).post(passkeys::keep))
+        .route("/api/me/passkeys/begin", post(passkeys::begin))
+        .route("/api/me/passkeys/{id}", delete(passkeys::remove))
+        .route("/api/sign-in/passkey/begin", post(passkeys::ask))
+        .route("/api/sign-in/passkey", post(passkeys::sign_in))
         .route("/api/users/{id}/second", delete(factors::reset))
         .route("/api/openid", get(factors::openid).put(factors::set_openid))
         .route("/api/openid/test", post(factors::test_openid))
@@ -99,6 +107,7 @@ pub fn router(app: Shared) -> Router {
         .route("/api/incidents", get(desk::incidents).post(desk::add_incident))
         .route("/api/incidents/{id}", get(desk::incident).put(desk::change_incident))
         .route("/api/incidents/{id}/notes", post(desk::add_note))
+        .route("/api/incidents/{id}/mails", post(mails::write))
         .route("/api/incidents/{id}/sessions", post(sessions::generate))
         // Sessions.
         .route("/api/sessions", get(sessions::queue))
@@ -169,6 +178,10 @@ pub fn router(app: Shared) -> Router {
         .route("/api/mails", get(mails::list))
         .route("/api/mails/{id}", get(mails::read))
         .route("/api/mails/{id}/html", get(mails::html))
+        .route("/api/mailbox", get(mailbox::read).put(mailbox::write))
+        .route("/api/mailbox/test", post(mailbox::test))
+        .route("/api/letters/{id}/original", get(mailbox::original))
+        .route("/api/letters/{id}/attachments/{number}", get(mailbox::enclosed))
         // The customer's way in.
         .route("/api/join/welcome", get(join::welcome))
         .route("/api/join/look", post(join::look))

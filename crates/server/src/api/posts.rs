@@ -10,7 +10,7 @@ use axum::{
     response::Response,
 };
 use futures::StreamExt;
-use protocol::{Event, ParticipantId, Phase, RefusalReason, name_fits};
+use protocol::{Event, ParticipantId, Phase, RefusalReason, Right, name_fits};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
@@ -141,12 +141,15 @@ async fn serve(app: &Shared, id: &protocol::SessionId, number: u32, entries: Vec
     let file = ServeFile::new_with_mime(paths::post(&app.config.data, id, number), &kind);
     let Ok(served) = file.oneshot(request).await;
     let mut response = served.map(Body::new);
-    // RFC 6266 with RFC 5987: the name in UTF-8, percent-encoded.
+    response.headers_mut().insert(header::CONTENT_DISPOSITION, attachment(&name));
+    Ok(response)
+}
+
+/// A file for the disk, by its name (RFC 6266 with RFC 5987: UTF-8, percent-encoded).
+pub fn attachment(name: &str) -> HeaderValue {
     let encoded: String = name.bytes().map(|b| format!("%{b:02X}")).collect();
     let disposition = format!("attachment; filename*=UTF-8''{encoded}");
-    let disposition = HeaderValue::from_str(&disposition).expect("percent-encoded text is a header's text");
-    response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
-    Ok(response)
+    HeaderValue::from_str(&disposition).expect("percent-encoded text is a header's text")
 }
 
 /// Puts a picture of the shared screen into the incident's journal.
@@ -155,7 +158,7 @@ pub async fn screenshot(State(app): State<Shared>, Helper { live, me, by }: Help
     if !body.starts_with(PNG) || body.len() > LARGEST_PICTURE {
         return Err(ApiError::bad("A picture must be a PNG of at most 32 MB."));
     }
-    if !live.ask(session::Session::may_view).await {
+    if !live.may(by, Right::View).await {
         return Err(ActError::from(RefusalReason::NotGranted).into());
     }
     let number = live.next_number();

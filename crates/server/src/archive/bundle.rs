@@ -53,7 +53,7 @@ pub fn pack<W: Write>(app: &Shared, contents: &Contents, out: W) -> anyhow::Resu
     let lines = serde_json::to_vec_pretty(&session::transcript(entries))?;
     bundle.file("transcript.json", &mut &lines[..])?;
     for (name, path) in [(names::VIDEO, paths::recording(data, id)), (names::POINTER, paths::pointer(data, id))] {
-        if let Some(kept) = Kept::open(&app.vault, path)? {
+        if let Some(kept) = Kept::open(app, path)? {
             bundle.file(name, &mut KeptReader { kept, at: 0 })?;
         }
     }

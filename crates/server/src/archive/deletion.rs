@@ -104,10 +104,13 @@ pub async fn delete(app: &Shared, id: &SessionId, by: String, reason: String) ->
     Ok(sweep(app, id).await?)
 }
 
-/// Removes everything of a session that has a tombstone. Whoever is interrupted goes on at the next start.
+/// Removes everything of a session that has a tombstone. What is interrupted goes on later.
 async fn sweep(app: &Shared, id: &SessionId) -> anyhow::Result<()> {
     for path in files(app, id)? {
         std::fs::remove_file(path)?;
+    }
+    for file in paths::evidence(&app.config.data, id) {
+        app.shelf.remove(&file).await?;
     }
     let transaction = app.db.begin().await?;
     event_row::Entity::delete_many().filter(event_row::Column::Session.eq(id.as_str())).exec(&transaction).await?;
@@ -144,15 +147,15 @@ pub async fn tombstone(app: &Shared, id: &SessionId) -> anyhow::Result<Option<To
 
 /// Finishes what was interrupted, and deletes what the rules say, again and again.
 pub async fn keep_house(app: Shared) {
-    if let Err(error) = resume(&app).await {
-        tracing::error!(%error, "a deletion that was interrupted cannot be finished");
-    }
     if let Err(error) = catalogue::fill(&app).await {
         tracing::error!(%error, "the catalogue lacks sessions that are over");
     }
     let mut look = tokio::time::interval(LOOK);
     loop {
         look.tick().await;
+        if let Err(error) = resume(&app).await {
+            tracing::error!(%error, "a deletion that was interrupted cannot be finished");
+        }
         if let Err(error) = crate::outbox::forget_old(&app.db, app::now()).await {
             tracing::error!(%error, "the log of deliveries cannot be shortened");
         }

@@ -5,6 +5,7 @@ mod catalogue;
 mod command_line;
 mod deletion;
 mod sealing;
+mod shelf;
 mod video;
 
 use std::{sync::Arc, time::Duration};
@@ -18,13 +19,14 @@ pub use bundle::{export, pack};
 pub use command_line::run;
 pub use deletion::{NotDeleted, RetentionRule, Tombstone, delete, hold, keep_house, tombstone};
 pub use sealing::Sealing;
+pub use shelf::Shelf;
 use video::KeptReader;
 pub use video::{Kept, so_far};
 
 use crate::{
     app::{self, Shared},
     live::Live,
-    secret,
+    paths, secret,
     store::tables::session_row,
 };
 
@@ -51,6 +53,9 @@ async fn finish(app: &Shared, live: &Arc<Live>) -> anyhow::Result<()> {
         live.act(app, &Actor::Server, Command::Evidence { event }).await?;
     }
     // From here on the timeline says that the video is whole.
+    for file in paths::evidence(&app.config.data, &live.id) {
+        app.shelf.clear(&file)?;
+    }
     video::remove_reels(app, &live.id)?;
     seal(app, &live.id).await?;
     catalogue::enter(&app.db, &live.id, &live.entries().await).await?;
@@ -67,10 +72,16 @@ async fn finish(app: &Shared, live: &Arc<Live>) -> anyhow::Result<()> {
 
 /// Makes the video, and says what is stored.
 async fn store(app: &Shared, live: &Arc<Live>) -> anyhow::Result<Event> {
+    app.shelf.ready().await?;
     let (entries, id, on) = (live.entries().await, live.id.clone(), app.clone());
     let made = tokio::task::spawn_blocking(move || video::make(&on, &id, &entries)).await??;
     if let Some(segment) = made.as_ref().and_then(|m| m.uncovered.clone()) {
         live.segment(app, segment).await?;
+    }
+    if made.is_some() {
+        for file in paths::evidence(&app.config.data, &live.id) {
+            app.shelf.take(&file).await?;
+        }
     }
     let text = evidence::transcript::text(&live.id, &live.entries().await);
     Ok(Event::Stored {

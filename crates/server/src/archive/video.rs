@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -15,6 +16,7 @@ use evidence::{
 use protocol::{Entry, SessionId};
 use sha2::{Digest, Sha256};
 
+use super::shelf::Object;
 use crate::{
     app::Shared,
     paths, secret,
@@ -139,28 +141,52 @@ pub fn so_far(app: &Shared, id: &SessionId, entries: &[Entry]) -> anyhow::Result
 
 /// A finished file of the vault.
 pub struct Kept {
-    path: PathBuf,
+    app: Shared,
+    place: Place,
     key: vault::FileKey,
     /// The length of its plaintext.
     pub bytes: u64,
 }
 
+enum Place {
+    File(PathBuf),
+    Object(Object),
+}
+
+impl Place {
+    /// Sealed bytes; those up to the end where it is shorter.
+    fn read(&self, app: &Shared, range: Range<u64>) -> io::Result<Vec<u8>> {
+        match self {
+            Self::File(path) => {
+                let mut file = File::open(path)?;
+                file.seek(SeekFrom::Start(range.start))?;
+                let mut bytes = Vec::new();
+                file.take(range.end - range.start).read_to_end(&mut bytes)?;
+                Ok(bytes)
+            }
+            Self::Object(object) => app.shelf.read(object, range),
+        }
+    }
+}
+
 impl Kept {
-    /// Opens a file; `None` when it is not there.
-    pub fn open(vault: &Vault, path: PathBuf) -> io::Result<Option<Self>> {
-        let mut file = match File::open(&path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+    /// Opens a file, here or on the shelf; `None` when it is on neither. Blocks: not for the threads that serve.
+    pub fn open(app: &Shared, path: PathBuf) -> io::Result<Option<Self>> {
+        let (place, sealed) = match std::fs::metadata(&path) {
+            Ok(meta) => (Place::File(path), meta.len()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => match app.shelf.find(&path)? {
+                Some((object, sealed)) => (Place::Object(object), sealed),
+                None => return Ok(None),
+            },
             Err(e) => return Err(e),
         };
-        let mut head = [0; vault::HEAD];
-        file.read_exact(&mut head)?;
         let damaged = || io::Error::new(io::ErrorKind::InvalidData, "this file is not whole");
-        let bytes = vault::plain_length(file.metadata()?.len()).ok_or_else(damaged)?;
-        Ok(Some(Self { path, key: vault.unlock(&head)?, bytes }))
+        let bytes = vault::plain_length(sealed).ok_or_else(damaged)?;
+        let key = app.vault.unlock(&place.read(app, 0..vault::HEAD as u64)?)?;
+        Ok(Some(Self { app: app.clone(), place, key, bytes }))
     }
 
-    /// At most `most` bytes from `from` on.
+    /// At most `most` bytes from `from` on. Blocks.
     pub fn part(&self, from: u64, most: usize) -> io::Result<Vec<u8>> {
         let end = (from + most as u64).min(self.bytes);
         if from >= end {
@@ -168,10 +194,7 @@ impl Kept {
         }
         let chunk = vault::CHUNK as u64;
         let (first, last) = (from / chunk, (end - 1) / chunk);
-        let mut file = File::open(&self.path)?;
-        file.seek(SeekFrom::Start(vault::chunk_at(first)))?;
-        let mut sealed = Vec::new();
-        file.take(vault::chunk_at(last + 1) - vault::chunk_at(first)).read_to_end(&mut sealed)?;
+        let sealed = self.place.read(&self.app, vault::chunk_at(first)..vault::chunk_at(last + 1))?;
         let mut plain = self.key.chunks(first, sealed)?;
         let skip = usize::try_from(from - first * chunk).expect("less than a chunk");
         let wanted = usize::try_from(end - from).expect("no more than was asked for");

@@ -85,7 +85,7 @@ pub async fn mirror(app: &Shared, desk: &str, ticket: &str, found: &Ticket) -> R
 }
 
 /// The customer by that mail address, or by that name where there is none; made when there is nobody.
-async fn known_customer(app: &Shared, found: &Ticket) -> Result<i32, DbErr> {
+pub async fn known_customer(app: &Shared, found: &Ticket) -> Result<i32, DbErr> {
     let short = |text: &str| -> String {
         let text: String = text.chars().filter(|c| !c.is_control()).take(protocol::MAX_NAME_CHARS).collect();
         text.trim().to_owned()

@@ -1,7 +1,8 @@
-//! How people prove who they are, beside a password: a second factor, and an organisation's own sign-in.
+//! How people prove who they are, beside a password: a second factor, passkeys, and an organisation's own sign-in.
 
 pub mod directory;
 pub mod oidc;
+pub mod passkeys;
 pub mod second;
 
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};

@@ -23,6 +23,7 @@ pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
     let db = Database::connect(options).await.with_context(|| format!("cannot open {}", path.display()))?;
     create(&db, user::Entity).await?;
     create(&db, login::Entity).await?;
+    create(&db, passkey::Entity).await?;
     create(&db, customer::Entity).await?;
     create(&db, incident::Entity).await?;
     create(&db, journal::Entity).await?;
@@ -33,6 +34,7 @@ pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
     create(&db, tombstone_row::Entity).await?;
     create(&db, admission::Entity).await?;
     create(&db, mail_row::Entity).await?;
+    create(&db, letter::Entity).await?;
     create(&db, tables::setting::Entity).await?;
     create(&db, canned::Entity).await?;
     create(&db, expert::Entity).await?;
@@ -78,6 +80,12 @@ pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
             .to_owned(),
         Index::create()
             .if_not_exists()
+            .name("mail_name")
+            .table(mail_row::Entity)
+            .col(mail_row::Column::Name)
+            .to_owned(),
+        Index::create()
+            .if_not_exists()
             .name("session_incident")
             .table(session_row::Entity)
             .col(session_row::Column::Incident)
@@ -90,7 +98,7 @@ pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
 }
 
 /// Columns that tables have got since they were first made, with what they hold for older rows.
-const LATER: [(&str, &str, &str); 12] = [
+const LATER: [(&str, &str, &str); 13] = [
     ("user", "may_watch", "boolean NOT NULL DEFAULT true"),
     ("user", "may_export", "boolean NOT NULL DEFAULT false"),
     ("user", "may_delete", "boolean NOT NULL DEFAULT false"),
@@ -100,6 +108,7 @@ const LATER: [(&str, &str, &str); 12] = [
     ("user", "totp_step", "bigint NOT NULL DEFAULT 0"),
     ("user", "recovery", "varchar NOT NULL DEFAULT ''"),
     ("user", "role", "integer NOT NULL DEFAULT 0"),
+    ("mail", "name", "varchar NOT NULL DEFAULT ''"),
     ("incident", "kind", "varchar NOT NULL DEFAULT ''"),
     ("incident", "desk", "varchar NOT NULL DEFAULT ''"),
     ("incident", "ticket", "varchar NOT NULL DEFAULT ''"),

@@ -12,6 +12,7 @@ pub enum Kind {
     OpenId = 2,
     Directory = 3,
     Rules = 4,
+    Mailbox = 5,
 }
 
 /// What was stored, or the default.

@@ -61,14 +61,14 @@ pub mod journal {
         pub id: i32,
         pub incident: i32,
         pub at: i64,
-        /// `change`, `note`, `mail` or `remote_support`.
+        /// `change`, `note`, `mail`, `letter`, `screenshot` or `remote_support`.
         pub kind: String,
         pub author: String,
         #[sea_orm(column_type = "Text")]
         pub text: String,
         /// The session of a `remote_support` entry; what the entry says is read from its timeline.
         pub session: Option<String>,
-        /// The mail of a `mail` entry.
+        /// The mail of a `mail` or `letter` entry.
         pub mail: Option<i32>,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -96,6 +96,40 @@ pub mod mail_row {
         pub html: String,
         /// Handed to a mail server; otherwise it lies in the outbox.
         pub sent: bool,
+        /// Its Message-ID without brackets, by which answers name it; empty where another desk has sent it.
+        pub name: String,
+    }
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Mails that came in. What belongs to an incident is also kept as it came, in the vault.
+pub mod letter {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "letter")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        /// Its Message-ID without brackets: no mail comes twice.
+        #[sea_orm(unique)]
+        pub name: String,
+        pub at: i64,
+        pub sender: String,
+        pub sender_name: String,
+        pub subject: String,
+        #[sea_orm(column_type = "Text")]
+        pub text: String,
+        #[sea_orm(column_type = "Text")]
+        pub quoted: String,
+        /// A list of `Enclosed` as JSON.
+        #[sea_orm(column_type = "Text")]
+        pub attachments: String,
+        pub incident: Option<i32>,
+        /// Why it belongs to none.
+        pub kept_out: String,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}

@@ -56,6 +56,33 @@ pub mod login {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// Key pairs on people's own devices.
+pub mod passkey {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "passkey")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        pub user: i32,
+        /// How its owner calls it.
+        pub name: String,
+        /// How the device calls it, in base64url.
+        #[sea_orm(unique)]
+        pub credential: String,
+        /// The public key and what belongs to it, as JSON.
+        #[sea_orm(column_type = "Text")]
+        pub body: String,
+        pub created: i64,
+        /// 0 before its first use.
+        pub used: i64,
+    }
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// What administrators have set: one row, JSON.
 pub mod setting {
     use sea_orm::entity::prelude::*;

@@ -1,0 +1,34 @@
+// Passkeys, between this browser's device and the server.
+
+import { get, post } from './client';
+import type { OwnPasskey } from './types/OwnPasskey';
+import type { OwnPasskeys } from './types/OwnPasskeys';
+
+export const here = () => typeof PublicKeyCredential !== 'undefined' && 'parseCreationOptionsFromJSON' in PublicKeyCredential;
+
+/** What the device said, in words for a person. */
+function said(error: unknown): Error {
+  const name = error instanceof DOMException ? error.name : '';
+  if (name === 'NotAllowedError') return new Error('The device gave no passkey: it was cancelled, or took too long.');
+  if (name === 'InvalidStateError') return new Error('This device has a passkey for this account already.');
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+export const passkeys = () => get<OwnPasskeys>('/api/me/passkeys');
+
+/** Lets the device make a passkey for whoever is signed in. */
+export async function makePasskey(name: string): Promise<OwnPasskey> {
+  const { publicKey } = await post<{ publicKey: PublicKeyCredentialCreationOptionsJSON }>('/api/me/passkeys/begin');
+  const options = PublicKeyCredential.parseCreationOptionsFromJSON(publicKey);
+  const made = await navigator.credentials.create({ publicKey: options }).catch((e) => Promise.reject(said(e)));
+  return post<OwnPasskey>('/api/me/passkeys', { name, credential: (made as PublicKeyCredential).toJSON() });
+}
+
+/** Signs in with a passkey of this device. */
+export async function signInWithPasskey(): Promise<void> {
+  type Asked = { name: string; question: { publicKey: PublicKeyCredentialRequestOptionsJSON } };
+  const { name, question } = await post<Asked>('/api/sign-in/passkey/begin');
+  const options = PublicKeyCredential.parseRequestOptionsFromJSON(question.publicKey);
+  const shown = await navigator.credentials.get({ publicKey: options }).catch((e) => Promise.reject(said(e)));
+  await post('/api/sign-in/passkey', { name, credential: (shown as PublicKeyCredential).toJSON() });
+}

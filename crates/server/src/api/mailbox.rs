@@ -1,0 +1,130 @@
+//! The mailbox, and the mails that came.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use protocol::Timestamp;
+use sea_orm::{EntityTrait, QueryOrder, QuerySelect};
+use serde::Serialize;
+use ts_rs::TS;
+
+use super::{Admin, ApiError, Result, SignedIn, posts};
+use crate::{
+    app::Shared,
+    mailbox::{self, Looked, Mailbox, letter},
+    store::{setting, tables::letter as letter_row},
+};
+
+/// How many mails the administrator's list shows.
+const LIST: u64 = 50;
+
+/// The mailbox, how looking into it goes, and what came last.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct MailIn {
+    /// Without its password.
+    pub mailbox: Mailbox,
+    pub looked: Looked,
+    pub came: Vec<Came>,
+}
+
+/// A mail that came.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Came {
+    pub id: i32,
+    pub at: Timestamp,
+    pub from: String,
+    pub subject: String,
+    /// Where it went; none for one that was kept out.
+    pub incident: Option<i32>,
+    /// Why it was.
+    pub kept_out: String,
+}
+
+fn shown(mailbox: Mailbox) -> Mailbox {
+    Mailbox { password: String::new(), ..mailbox }
+}
+
+/// The mailbox.
+pub async fn read(State(app): State<Shared>, _: Admin) -> Result<Json<MailIn>> {
+    let rows = letter_row::Entity::find().order_by_desc(letter_row::Column::Id).limit(LIST).all(&app.db).await?;
+    let came = |row: letter_row::Model| Came {
+        id: row.id,
+        at: Timestamp(row.at.cast_unsigned()),
+        from: row.sender,
+        subject: row.subject,
+        incident: row.incident,
+        kept_out: row.kept_out,
+    };
+    let came = rows.into_iter().map(came).collect();
+    Ok(Json(MailIn { mailbox: shown(app.mailbox()), looked: app.watch.looked(), came }))
+}
+
+fn checked(app: &Shared, mut new: Mailbox) -> Result<Mailbox> {
+    if new.password.is_empty() {
+        new.password = app.mailbox().password;
+    }
+    if new.folder.trim().is_empty() {
+        new.folder = "INBOX".into();
+    }
+    let texts = [&new.host, &new.user, &new.password, &new.folder, &new.kind, &new.team];
+    if texts.iter().any(|t| t.len() > 500 || t.chars().any(char::is_control)) || new.authority.len() > 65_536 {
+        return Err(ApiError::bad("A text has one line and at most 500 bytes."));
+    }
+    Ok(new)
+}
+
+/// Sets it.
+pub async fn write(State(app): State<Shared>, _: Admin, Json(new): Json<Mailbox>) -> Result<Json<Mailbox>> {
+    let new = checked(&app, new)?;
+    setting::save(&app.db, setting::Kind::Mailbox, &new).await?;
+    *app.mailbox.write().expect("nobody panics while holding the mailbox") = new.clone();
+    app.watch.set_anew();
+    Ok(Json(shown(new)))
+}
+
+/// What a test says.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Tested {
+    pub words: String,
+}
+
+/// Looks into it, and says what is there or what is wrong.
+pub async fn test(State(app): State<Shared>, _: Admin, Json(new): Json<Mailbox>) -> Result<Json<Tested>> {
+    let new = checked(&app, new)?;
+    new.test().await.map(|words| Json(Tested { words })).map_err(ApiError::upstream)
+}
+
+async fn filed(app: &Shared, id: i32) -> Result<Vec<u8>> {
+    let row = letter_row::Entity::find_by_id(id).one(&app.db).await?.filter(|l| l.incident.is_some());
+    let row = row.ok_or_else(|| ApiError::missing("mail"))?;
+    Ok(mailbox::original(app, row.id).await?)
+}
+
+/// A mail as it came.
+pub async fn original(State(app): State<Shared>, _: SignedIn, Path(id): Path<i32>) -> Result<Response> {
+    Ok(to_keep(&format!("mail-{id}.eml"), filed(&app, id).await?))
+}
+
+/// Something that came with a mail.
+pub async fn enclosed(
+    State(app): State<Shared>,
+    _: SignedIn,
+    Path((id, number)): Path<(i32, usize)>,
+) -> Result<Response> {
+    let letter = letter::read(&filed(&app, id).await?).ok_or_else(|| ApiError::missing("mail"))?;
+    let found = letter.attachments.into_iter().nth(number).ok_or_else(|| ApiError::missing("attachment"))?;
+    Ok(to_keep(&found.name, found.content))
+}
+
+/// A file for the technician's disk: whatever strangers sent is never shown as a page of this server.
+fn to_keep(name: &str, content: Vec<u8>) -> Response {
+    let kind = HeaderValue::from_static("application/octet-stream");
+    let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, posts::attachment(name))];
+    (StatusCode::OK, headers, content).into_response()
+}

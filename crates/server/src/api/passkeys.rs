@@ -1,0 +1,136 @@
+//! Passkeys: made in one's own account, shown to sign in.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use protocol::Timestamp;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+use webauthn_rs::prelude::{
+    CreationChallengeResponse, PublicKeyCredential, RegisterPublicKeyCredential, RequestChallengeResponse,
+};
+
+use super::{ApiError, From, Result, SignedIn, account, people};
+use crate::{
+    app::{self, Shared},
+    sign_in::passkeys::{self, MOST_OF_ONE, NotTaken},
+    store::tables::passkey,
+};
+
+/// One's passkeys.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct OwnPasskeys {
+    /// Whether this server can have them.
+    pub possible: bool,
+    pub all: Vec<OwnPasskey>,
+}
+
+/// A passkey.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct OwnPasskey {
+    pub id: i32,
+    pub name: String,
+    pub created: Timestamp,
+    pub used: Option<Timestamp>,
+}
+
+impl std::convert::From<passkey::Model> for OwnPasskey {
+    fn from(row: passkey::Model) -> Self {
+        let used = (row.used != 0).then(|| Timestamp(row.used.cast_unsigned()));
+        Self { id: row.id, name: row.name, created: Timestamp(row.created.cast_unsigned()), used }
+    }
+}
+
+/// What a device has made, and how its owner calls it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Made {
+    name: String,
+    credential: RegisterPublicKeyCredential,
+}
+
+/// What a device is asked for, and the name under which its answer is expected.
+#[derive(Serialize)]
+pub struct Question {
+    name: String,
+    question: RequestChallengeResponse,
+}
+
+/// A device's answer.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    name: String,
+    credential: PublicKeyCredential,
+}
+
+impl std::convert::From<NotTaken> for ApiError {
+    fn from(why: NotTaken) -> Self {
+        match why {
+            NotTaken::Other(error) => error.into(),
+            NotTaken::NoName | NotTaken::Late => Self::conflict(why.to_string()),
+            NotTaken::Wrong(_) | NotTaken::Unknown => Self::unknown_passkey(why.to_string()),
+        }
+    }
+}
+
+/// One's own.
+pub async fn all(State(app): State<Shared>, SignedIn(me): SignedIn) -> Result<Json<OwnPasskeys>> {
+    let all = passkeys::of(&app.db, me.id).await?.into_iter().map(Into::into).collect();
+    Ok(Json(OwnPasskeys { possible: app.passkeys.possible(), all }))
+}
+
+/// Begins to make one.
+pub async fn begin(State(app): State<Shared>, SignedIn(me): SignedIn) -> Result<Json<CreationChallengeResponse>> {
+    if !me.external.is_empty() {
+        return Err(ApiError::conflict("You sign in elsewhere: passkeys are made there."));
+    }
+    let known = passkeys::of(&app.db, me.id).await?;
+    if known.len() >= MOST_OF_ONE {
+        return Err(ApiError::conflict("Please take a passkey away first: twenty are the most."));
+    }
+    Ok(Json(app.passkeys.begin(&me, &known, app::now())?))
+}
+
+/// Keeps the one that was made.
+pub async fn keep(
+    State(app): State<Shared>,
+    SignedIn(me): SignedIn,
+    Json(made): Json<Made>,
+) -> Result<(StatusCode, Json<OwnPasskey>)> {
+    let name = people::name(&made.name)?;
+    let row = app.passkeys.keep(&app.db, me.id, name, &made.credential, app::now()).await?;
+    Ok((StatusCode::CREATED, Json(row.into())))
+}
+
+/// Takes one away.
+pub async fn remove(State(app): State<Shared>, SignedIn(me): SignedIn, Path(id): Path<i32>) -> Result<StatusCode> {
+    let own = passkey::Entity::delete_many().filter(passkey::Column::User.eq(me.id)).filter(passkey::Column::Id.eq(id));
+    match own.exec(&app.db).await?.rows_affected {
+        0 => Err(ApiError::missing("passkey")),
+        _ => Ok(StatusCode::NO_CONTENT),
+    }
+}
+
+/// Begins to sign somebody in.
+pub async fn ask(State(app): State<Shared>, From(address): From) -> Result<Json<Question>> {
+    app.password_guesses.guess(address)?;
+    let (name, question) = app.passkeys.ask(app::now())?;
+    Ok(Json(Question { name, question }))
+}
+
+/// Signs somebody in.
+pub async fn sign_in(State(app): State<Shared>, From(address): From, Json(answer): Json<Answer>) -> Result<Response> {
+    app.password_guesses.guess(address)?;
+    let user = app.passkeys.accept(&app.db, &answer.name, &answer.credential, app::now()).await?;
+    if user.disabled {
+        return Err(NotTaken::Unknown.into());
+    }
+    account::start(&app, user.id).await
+}

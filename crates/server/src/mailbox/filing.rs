@@ -1,0 +1,256 @@
+//! Where a mail belongs: the incident of the mail that it answers, else the one that its subject names, else a new one.
+
+use std::io::Write;
+
+use protocol::Timestamp;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
+    PaginatorTrait, QueryFilter, TransactionTrait,
+};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use super::{
+    Mailbox,
+    letter::{self, KeptOut, Letter},
+};
+use crate::{
+    api::{Status, word},
+    app::{self, Shared, stored_time},
+    desk::{Ticket, intake},
+    paths,
+    store::tables::{incident, journal, letter as letter_row, mail_row},
+};
+
+/// So many mails of one address within [`SPAN_MS`] are a conversation; more are two machines.
+const MOST_OF_ONE: u64 = 30;
+const SPAN_MS: u64 = 60 * 60_000;
+
+/// Something that came with a mail, as it is listed; its number is its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct Enclosed {
+    pub name: String,
+    pub bytes: u64,
+}
+
+/// What became of a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filed {
+    /// It came before.
+    Known,
+    KeptOut(KeptOut),
+    In {
+        incident: i32,
+    },
+}
+
+/// Files a mail. It is all there afterwards, or nothing is, and it may be tried again.
+pub async fn file(app: &Shared, rules: &Mailbox, raw: &[u8], too_large: bool, now: Timestamp) -> anyhow::Result<Filed> {
+    let mut letter = letter::read(raw).unwrap_or_else(|| unreadable(raw));
+    if too_large {
+        letter.text = "This mail is too large to be taken in: it is still in the mailbox.".into();
+    }
+    if letter_row::Entity::find().filter(letter_row::Column::Name.eq(letter.id.as_str())).count(&app.db).await? > 0 {
+        return Ok(Filed::Known);
+    }
+    let why = match letter::judge(raw) {
+        None => kept_out_here(app, &letter, now).await?,
+        why => why,
+    };
+    if app::free_bytes(&app.config.data) < app.config.disk_floor_bytes {
+        anyhow::bail!("the server's disk is nearly full");
+    }
+    let customer = match why {
+        None => Some(intake::known_customer(app, &ticket(&letter)).await?),
+        Some(_) => None,
+    };
+    let transaction = app.db.begin().await?;
+    let incident = match customer {
+        Some(customer) => Some(belongs(&transaction, rules, &letter, customer, now).await?),
+        None => None,
+    };
+    let row = letter_row::ActiveModel {
+        name: Set(letter.id.clone()),
+        at: Set(stored_time(now)),
+        sender: Set(letter.address.clone()),
+        sender_name: Set(letter.name.clone()),
+        subject: Set(letter.subject.clone()),
+        text: Set(letter.text.clone()),
+        quoted: Set(letter.quoted.clone()),
+        attachments: Set(serde_json::to_string(&enclosed(&letter))?),
+        incident: Set(incident),
+        kept_out: Set(why.map(|w| w.words().to_owned()).unwrap_or_default()),
+        ..Default::default()
+    };
+    let row = row.insert(&transaction).await?;
+    if let Some(incident) = incident {
+        let entry = entry(incident, "letter", &format!("{} <{}>", letter.name, letter.address), letter.text, now);
+        journal::ActiveModel { mail: Set(Some(row.id)), ..entry }.insert(&transaction).await?;
+        keep(app, row.id, raw).await?;
+    }
+    transaction.commit().await?;
+    Ok(match (incident, why) {
+        (Some(incident), _) => Filed::In { incident },
+        (None, why) => Filed::KeptOut(why.unwrap_or(KeptOut::Nobody)),
+    })
+}
+
+/// What cannot be read is a mail of nobody, and kept out.
+fn unreadable(raw: &[u8]) -> Letter {
+    use sha2::Digest;
+    Letter {
+        id: crate::secret::hex(&sha2::Sha256::digest(raw)),
+        parents: Vec::new(),
+        name: String::new(),
+        address: String::new(),
+        subject: String::new(),
+        text: String::new(),
+        quoted: String::new(),
+        attachments: Vec::new(),
+    }
+}
+
+fn enclosed(letter: &Letter) -> Vec<Enclosed> {
+    letter.attachments.iter().map(|a| Enclosed { name: a.name.clone(), bytes: a.content.len() as u64 }).collect()
+}
+
+/// Why it is to be kept out, for what came and went before.
+async fn kept_out_here(app: &Shared, letter: &Letter, now: Timestamp) -> Result<Option<KeptOut>, DbErr> {
+    let sent = mail_row::Entity::find().filter(mail_row::Column::Name.eq(letter.id.as_str())).count(&app.db).await?;
+    if sent > 0 || letter.address.eq_ignore_ascii_case(app.mailer.address()) {
+        return Ok(Some(KeptOut::Own));
+    }
+    let since = stored_time(now).saturating_sub_unsigned(SPAN_MS);
+    let theirs = letter_row::Entity::find().filter(letter_row::Column::Sender.eq(letter.address.as_str()));
+    let count = theirs.filter(letter_row::Column::At.gt(since)).count(&app.db).await?;
+    Ok((count >= MOST_OF_ONE).then_some(KeptOut::TooMany))
+}
+
+fn ticket(letter: &Letter) -> Ticket {
+    Ticket { customer: letter.name.clone(), email: letter.address.clone(), ..Ticket::default() }
+}
+
+fn entry(incident: i32, kind: &str, by: &str, text: String, now: Timestamp) -> journal::ActiveModel {
+    journal::ActiveModel {
+        incident: Set(incident),
+        at: Set(stored_time(now)),
+        kind: Set(kind.into()),
+        author: Set(by.into()),
+        text: Set(text),
+        session: Set(None),
+        mail: Set(None),
+        ..Default::default()
+    }
+}
+
+/// The incident that a mail is about: found, and opened again where it was resolved or waited; or made.
+async fn belongs(
+    db: &DatabaseTransaction,
+    rules: &Mailbox,
+    letter: &Letter,
+    customer: i32,
+    now: Timestamp,
+) -> Result<i32, DbErr> {
+    if let Some(known) = about(db, letter).await? {
+        let status = known.status.clone();
+        let row = incident::ActiveModel { updated: Set(stored_time(now)), ..known.clone().into() };
+        if status == word(Status::Resolved) || status == word(Status::Waiting) {
+            let row = incident::ActiveModel { status: Set(word(Status::InProgress)), ..row };
+            row.update(db).await?;
+            let text = format!("status: {status} → in progress, since a mail came");
+            entry(known.id, "change", &letter.name, text, now).insert(db).await?;
+        } else {
+            row.update(db).await?;
+        }
+        return Ok(known.id);
+    }
+    let subject = match letter.subject.as_str() {
+        "" => "(without a subject)".to_owned(),
+        subject => subject.to_owned(),
+    };
+    let row = incident::ActiveModel {
+        customer: Set(customer),
+        subject: Set(subject),
+        description: Set(letter.text.chars().take(5_000).collect()),
+        status: Set(word(Status::New)),
+        priority: Set("normal".into()),
+        kind: Set(rules.kind.clone()),
+        owner: Set(None),
+        team: Set(rules.team.clone()),
+        desk: Set(String::new()),
+        ticket: Set(String::new()),
+        created: Set(stored_time(now)),
+        updated: Set(stored_time(now)),
+        ..Default::default()
+    };
+    Ok(row.insert(db).await?.id)
+}
+
+/// The incident of the nearest mail that it answers, else the one whose number its subject names.
+async fn about<C: ConnectionTrait>(db: &C, letter: &Letter) -> Result<Option<incident::Model>, DbErr> {
+    for parent in &letter.parents {
+        let sent = mail_row::Entity::find().filter(mail_row::Column::Name.eq(parent.as_str())).one(db).await?;
+        let came = letter_row::Entity::find().filter(letter_row::Column::Name.eq(parent.as_str())).one(db).await?;
+        let incident = sent.map(|m| m.incident).or_else(|| came.and_then(|l| l.incident));
+        if let Some(incident) = incident {
+            return incident::Entity::find_by_id(incident).one(db).await;
+        }
+    }
+    match named(&letter.subject) {
+        Some(id) => incident::Entity::find_by_id(id).one(db).await,
+        None => Ok(None),
+    }
+}
+
+/// The incident whose number stands in a subject: `[INC-1007]`, however it is written.
+fn named(subject: &str) -> Option<i32> {
+    let mut words = subject.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    words.find(|w| w.len() > 4 && w[..4].eq_ignore_ascii_case("INC-")).and_then(intake::id_of)
+}
+
+/// Keeps the mail as it came, in the vault.
+async fn keep(app: &Shared, id: i32, raw: &[u8]) -> anyhow::Result<()> {
+    let path = paths::letter(&app.config.data, id);
+    let (app, raw) = (app.clone(), raw.to_vec());
+    tokio::task::spawn_blocking(move || {
+        std::fs::create_dir_all(path.parent().expect("a path of ours has a folder"))?;
+        let mut out = app.vault.create(std::fs::File::create(&path)?)?;
+        out.write_all(&raw)?;
+        out.finish()?.sync_all()
+    })
+    .await??;
+    Ok(())
+}
+
+/// A mail as it came.
+pub async fn original(app: &Shared, id: i32) -> anyhow::Result<Vec<u8>> {
+    let path = paths::letter(&app.config.data, id);
+    let app = app.clone();
+    let read = move || {
+        let mut raw = Vec::new();
+        std::io::Read::read_to_end(&mut app.vault.read(std::fs::File::open(path)?)?, &mut raw).map(|_| raw)
+    };
+    Ok(tokio::task::spawn_blocking(read).await??)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn a_subject_names_an_incident() {
+        for (subject, id) in [
+            ("Re: [INC-1007] Printer", Some(7)),
+            ("AW: inc-1007", Some(7)),
+            ("about INC-1007.", Some(7)),
+            ("INC-", None),
+            ("PRINC-1007", None),
+            ("INC-1007x", None),
+            ("ÄINC-1007", Some(7)),
+            ("", None),
+        ] {
+            assert_eq!(named(subject), id, "{subject}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The mailbox, by IMAP (RFC 3501, IDLE by RFC 2177).
+
+use std::{sync::Arc, time::Duration};
+
+use async_imap::{Client, Session, extensions::idle::IdleResponse};
+use futures::TryStreamExt;
+use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rustls_platform_verifier::ConfigVerifierExt;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::Mailbox;
+
+/// How long the server may take for each of its answers.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A larger mail is read only as far as its head.
+pub const LARGEST: u32 = 25 * 1024 * 1024;
+
+/// A mail that was not seen yet.
+pub struct Unseen {
+    pub uid: u32,
+    pub raw: Vec<u8>,
+    /// Only its head was read.
+    pub too_large: bool,
+}
+
+/// An open mailbox.
+pub struct Open {
+    session: Session<TlsStream<TcpStream>>,
+    idles: bool,
+}
+
+fn words(error: async_imap::error::Error) -> String {
+    match error {
+        async_imap::error::Error::No(said) | async_imap::error::Error::Bad(said) => said_no(&said),
+        other => format!("The mailbox does not answer: {other}."),
+    }
+}
+
+/// What a mailbox says, without what the library and the protocol put around it: `code: None, info: Some("[CODE] words")`.
+fn said_no(said: &str) -> String {
+    let words = said.split_once("info: Some(\"").map_or(said, |(_, rest)| rest.trim_end_matches("\")"));
+    let words = words.strip_prefix('[').and_then(|w| w.split_once("] ")).map_or(words, |(_, w)| w);
+    format!("The mailbox says: {}.", words.trim_end_matches('.'))
+}
+
+async fn patiently<T, E>(what: impl Future<Output = Result<T, E>>, words: impl Fn(E) -> String) -> Result<T, String> {
+    match timeout(PATIENCE, what).await {
+        Ok(done) => done.map_err(words),
+        Err(_) => Err("The mailbox does not answer in time.".into()),
+    }
+}
+
+fn connector(authority: &str) -> Result<TlsConnector, String> {
+    let config = if authority.trim().is_empty() {
+        rustls::ClientConfig::with_platform_verifier().map_err(|e| format!("The system's certificates: {e}."))?
+    } else {
+        let mut roots = rustls::RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(authority.as_bytes()) {
+            let certificate = certificate.map_err(|_| "The certificate authority is not a PEM certificate.")?;
+            roots.add(certificate).map_err(|e| format!("The certificate authority cannot be used: {e}."))?;
+        }
+        rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
+    };
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+impl Open {
+    /// Connects, encrypts, signs in, and opens the folder.
+    pub async fn new(rules: &Mailbox) -> Result<Self, String> {
+        let (host, port) = rules.place()?;
+        let unreachable = |e: std::io::Error| format!("{host} cannot be reached: {e}.");
+        let tcp = patiently(TcpStream::connect((host.as_str(), port)), unreachable).await?;
+        let tls = connector(&rules.authority)?;
+        let name = ServerName::try_from(host.clone()).map_err(|_| format!("{host} is not a name."))?;
+        let insecure = |e: std::io::Error| format!("{host} cannot be spoken with in secret: {e}.");
+        let greeted = |greeting: std::io::Result<Option<_>>| match greeting {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err("This is not a mailbox: it hangs up.".to_owned()),
+            Err(e) => Err(format!("This is not a mailbox: {e}.")),
+        };
+        let client = if rules.start_tls {
+            let mut plain = Client::new(tcp);
+            let greeting = patiently(async { Ok(plain.read_response().await) }, |e: String| e).await?;
+            greeted(greeting)?;
+            patiently(plain.run_command_and_check_ok("STARTTLS", None), words).await?;
+            Client::new(patiently(tls.connect(name, plain.into_inner()), insecure).await?)
+        } else {
+            let mut client = Client::new(patiently(tls.connect(name, tcp), insecure).await?);
+            let greeting = patiently(async { Ok(client.read_response().await) }, |e: String| e).await?;
+            greeted(greeting)?;
+            client
+        };
+        let signed_in = timeout(PATIENCE, client.login(&rules.user, &rules.password)).await;
+        let signed_in = signed_in.map_err(|_| "The mailbox does not answer in time.")?;
+        let mut session = signed_in.map_err(|(e, _)| words(e))?;
+        let can = patiently(session.capabilities(), words).await?;
+        let idles = can.has_str("IDLE");
+        patiently(session.select(&rules.folder), words).await?;
+        Ok(Self { session, idles })
+    }
+
+    /// The mails that nobody has seen, by their numbers.
+    pub async fn unseen(&mut self) -> Result<Vec<u32>, String> {
+        let found = patiently(self.session.uid_search("UNSEEN"), words).await?;
+        let mut found: Vec<u32> = found.into_iter().collect();
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// Reads a mail, and leaves it unseen; `None` when it is gone.
+    pub async fn fetch(&mut self, uid: u32) -> Result<Option<Unseen>, String> {
+        let one = uid.to_string();
+        let size = patiently(self.items(&one, "(UID RFC822.SIZE)"), |e| e).await?;
+        let Some(size) = size.iter().find_map(|f| f.size) else { return Ok(None) };
+        let too_large = size > LARGEST;
+        let what = if too_large { "(UID BODY.PEEK[HEADER])" } else { "(UID BODY.PEEK[])" };
+        // 25 MiB over a thin line take their time.
+        let got =
+            timeout(PATIENCE * 20, self.items(&one, what)).await.map_err(|_| "A mail takes too long to come.")??;
+        let raw = got.iter().find_map(|f| if too_large { f.header() } else { f.body() }).map(<[u8]>::to_vec);
+        Ok(raw.map(|raw| Unseen { uid, raw, too_large }))
+    }
+
+    async fn items(&mut self, uid: &str, what: &str) -> Result<Vec<async_imap::types::Fetch>, String> {
+        let stream = self.session.uid_fetch(uid, what).await.map_err(words)?;
+        stream.try_collect().await.map_err(words)
+    }
+
+    /// It is done with: nobody reads it again.
+    pub async fn seen(&mut self, uid: u32) -> Result<(), String> {
+        let store = async {
+            let answers = self.session.uid_store(uid.to_string(), "+FLAGS.SILENT (\\Seen)").await.map_err(words)?;
+            answers.try_collect::<Vec<_>>().await.map_err(words)
+        };
+        patiently(store, |e| e).await.map(|_| ())
+    }
+
+    /// Waits until something may have come, at most so long.
+    pub async fn wait(self, longest: Duration) -> Result<Self, String> {
+        let Self { mut session, idles } = self;
+        if !idles {
+            tokio::time::sleep(longest.min(Duration::from_secs(60))).await;
+            patiently(session.noop(), words).await?;
+            return Ok(Self { session, idles });
+        }
+        let mut idle = session.idle();
+        patiently(idle.init(), words).await?;
+        let (woken, _stop) = idle.wait_with_timeout(longest);
+        match woken.await.map_err(words)? {
+            IdleResponse::NewData(_) | IdleResponse::Timeout | IdleResponse::ManualInterrupt => {}
+        }
+        let session = patiently(idle.done(), words).await?;
+        Ok(Self { session, idles })
+    }
+
+    /// Says goodbye.
+    pub async fn close(mut self) {
+        let _ = timeout(PATIENCE, self.session.logout()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::said_no;
+
+    #[test]
+    fn what_a_mailbox_says_is_read_by_people() {
+        let says = |said: &str, words: &str| assert_eq!(said_no(said), format!("The mailbox says: {words}."));
+        says("code: None, info: Some(\"[AUTHENTICATIONFAILED] Authentication failed.\")", "Authentication failed");
+        says("code: None, info: Some(\"Mailbox doesn't exist: Nowhere\")", "Mailbox doesn't exist: Nowhere");
+        says("no", "no");
+    }
+}

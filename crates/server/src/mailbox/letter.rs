@@ -1,0 +1,283 @@
+//! A mail as it came (RFC 5322, MIME): what it says, what it answers, and whether a person wrote it.
+
+use mail_parser::{Address, HeaderValue, Message, MessageParser, MimeHeaders};
+use sha2::{Digest, Sha256};
+
+use crate::secret;
+
+/// More text than this is cut off; all of it is in the original.
+const MOST_TEXT: usize = 20_000;
+/// More attachments than this are not listed.
+const MOST_ATTACHMENTS: usize = 50;
+/// More mails than this are not looked for when a mail says what it answers.
+const MOST_PARENTS: usize = 50;
+/// The longest name of a mail that is kept.
+const MOST_ID: usize = 300;
+
+/// A mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// Its Message-ID without brackets; a hash of the mail where it has none.
+    pub id: String,
+    /// The mails that it answers, the nearest first.
+    pub parents: Vec<String>,
+    pub name: String,
+    pub address: String,
+    pub subject: String,
+    /// What its writer says, and what is quoted under it.
+    pub text: String,
+    pub quoted: String,
+    pub attachments: Vec<Attachment>,
+}
+
+/// Something that came with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    pub name: String,
+    pub kind: String,
+    pub content: Vec<u8>,
+}
+
+/// Why a mail is no person's word to the desk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptOut {
+    Nobody,
+    Automatic,
+    Bounce,
+    List,
+    Own,
+    TooMany,
+}
+
+impl KeptOut {
+    /// The reason in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Nobody => "it names no sender",
+            Self::Automatic => "a program has written it by itself, like an out-of-office reply",
+            Self::Bounce => "it says that a mail could not be delivered",
+            Self::List => "it went to a mailing list",
+            Self::Own => "Deskside has sent it itself",
+            Self::TooMany => "too many mails came from this address within an hour",
+        }
+    }
+}
+
+/// Reads a mail; `None` where it is none.
+pub fn read(raw: &[u8]) -> Option<Letter> {
+    let mail = MessageParser::default().parse(raw)?;
+    let (name, address) = sender(&mail);
+    let said = mail.body_text(0).unwrap_or_default();
+    let (text, quoted) = split(&clean(&said));
+    Some(Letter {
+        id: mail.message_id().map_or_else(|| secret::hex(&Sha256::digest(raw)), short),
+        parents: parents(&mail),
+        name,
+        address,
+        subject: line(mail.subject().unwrap_or_default(), 200),
+        text: cut(text),
+        quoted: cut(quoted),
+        attachments: mail.attachments().take(MOST_ATTACHMENTS).enumerate().map(attachment).collect(),
+    })
+}
+
+/// Why it is to be kept out, for what stands in the mail itself (RFC 3834, RFC 2919, RFC 3464).
+pub fn judge(raw: &[u8]) -> Option<KeptOut> {
+    let Some(mail) = MessageParser::default().parse_headers(raw) else { return Some(KeptOut::Nobody) };
+    let says = |header: &str| mail.header_raw(header).map(|v| v.trim().to_ascii_lowercase());
+    let report = mail.content_type().is_some_and(|t| t.ctype() == "multipart" && t.subtype() == Some("report"));
+    let bounce = report || says("Return-Path").is_some_and(|path| path == "<>");
+    let automatic = says("Auto-Submitted").is_some_and(|how| how != "no")
+        || says("X-Autoreply").is_some()
+        || says("X-Autorespond").is_some()
+        || says("Precedence").is_some_and(|how| matches!(how.as_str(), "bulk" | "junk" | "auto_reply"));
+    let list = says("List-Id").is_some() || says("Precedence").is_some_and(|how| how == "list");
+    match sender(&mail).1 {
+        address if address.is_empty() => Some(KeptOut::Nobody),
+        address if bounce || address.to_ascii_lowercase().starts_with("mailer-daemon@") => Some(KeptOut::Bounce),
+        _ if automatic => Some(KeptOut::Automatic),
+        _ if list => Some(KeptOut::List),
+        _ => None,
+    }
+}
+
+fn sender(mail: &Message<'_>) -> (String, String) {
+    let first = mail.from().and_then(Address::first);
+    let address = first.and_then(|f| f.address()).unwrap_or_default();
+    // What has no @ and what has blanks can be answered to nobody.
+    let fits = address.len() <= 254 && address.contains('@') && !address.contains(|c: char| c.is_whitespace());
+    let address = if fits { line(address, 254) } else { String::new() };
+    let name = line(first.and_then(|f| f.name()).unwrap_or_default(), protocol::MAX_NAME_CHARS);
+    (if name.is_empty() { address.split('@').next().unwrap_or_default().to_owned() } else { name }, address)
+}
+
+/// What it answers: In-Reply-To, then References from the last to the first.
+fn parents(mail: &Message<'_>) -> Vec<String> {
+    let ids = |value: &HeaderValue<'_>| -> Vec<String> {
+        match value {
+            HeaderValue::Text(one) => vec![short(one)],
+            HeaderValue::TextList(many) => many.iter().rev().map(|id| short(id)).collect(),
+            _ => Vec::new(),
+        }
+    };
+    let mut all = ids(mail.in_reply_to());
+    for id in ids(mail.references()) {
+        if !all.contains(&id) {
+            all.push(id);
+        }
+    }
+    all.truncate(MOST_PARENTS);
+    all
+}
+
+fn attachment((n, part): (usize, &mail_parser::MessagePart<'_>)) -> Attachment {
+    let kind = part.content_type().map_or_else(
+        || "application/octet-stream".to_owned(),
+        |t| format!("{}/{}", t.ctype(), t.subtype().unwrap_or("octet-stream")),
+    );
+    // Of a path, the last name: the folders are its sender's business.
+    let leaf = |name: &str| line(name.rsplit(['/', '\\']).next().unwrap_or_default(), 200);
+    let named = part.attachment_name().map(leaf).filter(|name| !name.is_empty());
+    // A mail in a mail has no name of its own.
+    let name = named.unwrap_or_else(|| match kind.as_str() {
+        "message/rfc822" => format!("mail-{}.eml", n + 1),
+        _ => format!("attachment-{}", n + 1),
+    });
+    Attachment { name, kind, content: part.contents().to_vec() }
+}
+
+fn short(id: &str) -> String {
+    line(id, MOST_ID)
+}
+
+/// One line of at most so many characters.
+fn line(text: &str, most: usize) -> String {
+    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect();
+    plain.trim().to_owned()
+}
+
+/// Lines as this system ends them, without what is no text.
+fn clean(text: &str) -> String {
+    text.replace("\r\n", "\n").chars().filter(|c| *c == '\n' || *c == '\t' || !c.is_control()).collect()
+}
+
+fn cut(text: String) -> String {
+    match text.char_indices().find(|(at, _)| *at >= MOST_TEXT) {
+        Some((at, _)) => format!("{}…\n(It goes on in the original.)", &text[..at]),
+        None => text,
+    }
+}
+
+/// Above what mail programs put the mail that is answered.
+const RULERS: [&str; 4] = [
+    "-----original message-----",
+    "-----ursprüngliche nachricht-----",
+    "________________________________",
+    "-- forwarded",
+];
+
+/// What somebody wrote, and what they quote under it. A mail that only quotes is all its writer's.
+fn split(text: &str) -> (String, String) {
+    let lines: Vec<&str> = text.lines().collect();
+    let quoted = |l: &&str| l.trim().is_empty() || l.trim_start().starts_with('>');
+    let ruler = lines.iter().position(|l| RULERS.iter().any(|r| l.trim().to_lowercase().starts_with(r)));
+    // The last line that is not quoted, when quotes follow it.
+    let own = lines.iter().rposition(|l| !quoted(l)).map_or(0, |n| n + 1);
+    let quotes = lines[own..].iter().any(|l| l.trim_start().starts_with('>'));
+    let mut from = match (ruler, quotes) {
+        (Some(ruler), _) => ruler,
+        (None, true) => own,
+        (None, false) => lines.len(),
+    };
+    // “On Monday Ada wrote:” belongs to the quote, over two lines at most.
+    let before: Vec<usize> = (0..from).rev().filter(|n| !lines[*n].trim().is_empty()).take(2).collect();
+    if from < lines.len() && before.first().is_some_and(|n| lines[*n].trim_end().ends_with(':')) {
+        let begun = |n: &usize| lines[*n].starts_with("On ") || lines[*n].starts_with("Am ");
+        from = before.iter().copied().find(begun).unwrap_or(before[0]);
+    }
+    let (own, rest) = (lines[..from].join("\n"), lines[from..].join("\n"));
+    match own.trim().is_empty() {
+        true => (text.trim().to_owned(), String::new()),
+        false => (own.trim().to_owned(), rest.trim().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REPLY: &str = "From: =?utf-8?Q?J=C3=BCrgen_M=C3=BCller?= <jm@customer.example>\r\nTo: help@northwind.example\r\n\
+        Subject: Re: [INC-1007] Drucker\r\nMessage-ID: <b@customer.example>\r\nIn-Reply-To: <a@desk>\r\n\
+        References: <old@desk> <a@desk>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n\
+        --x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nEr geht wieder: danke!\r\n\r\nAm Montag schrieb\r\n\
+        Northwind <help@northwind.example>:\r\n> Bitte klicken Sie\r\n> hier.\r\n\r\n--x\r\n\
+        Content-Type: text/csv\r\nContent-Disposition: attachment; filename*=utf-8''..%2Fpr%C3%BCf%0A.csv\r\n\
+        Content-Transfer-Encoding: base64\r\n\r\nYTtiCg==\r\n--x--\r\n";
+
+    #[test]
+    fn a_reply_with_its_attachment() {
+        let letter = read(REPLY.as_bytes()).unwrap();
+        assert_eq!(letter.id, "b@customer.example");
+        assert_eq!(letter.parents, ["a@desk", "old@desk"]);
+        assert_eq!((letter.name.as_str(), letter.address.as_str()), ("Jürgen Müller", "jm@customer.example"));
+        assert_eq!(letter.text, "Er geht wieder: danke!");
+        assert!(letter.quoted.starts_with("Am Montag schrieb") && letter.quoted.ends_with("> hier."));
+        let [file] = letter.attachments.as_slice() else { panic!("{:?}", letter.attachments) };
+        assert_eq!(
+            (file.name.as_str(), file.kind.as_str(), file.content.as_slice()),
+            ("prüf .csv", "text/csv", &b"a;b\n"[..])
+        );
+        assert_eq!(judge(REPLY.as_bytes()), None);
+    }
+
+    #[test]
+    fn only_what_people_wrote_comes_in() {
+        let with = |header: &str| format!("From: a@b.example\r\n{header}\r\nSubject: x\r\n\r\ny");
+        for (header, why) in [
+            ("Auto-Submitted: auto-replied", Some(KeptOut::Automatic)),
+            ("Auto-Submitted: no", None),
+            ("Precedence: bulk", Some(KeptOut::Automatic)),
+            ("X-Autoreply: yes", Some(KeptOut::Automatic)),
+            ("List-Id: <l.example>", Some(KeptOut::List)),
+            ("Return-Path: <>", Some(KeptOut::Bounce)),
+            ("Content-Type: multipart/report; boundary=x", Some(KeptOut::Bounce)),
+            ("X-Priority: 1", None),
+        ] {
+            assert_eq!(judge(with(header).as_bytes()), why, "{header}");
+        }
+        assert_eq!(judge(b"From: MAILER-DAEMON@b.example\r\n\r\nx"), Some(KeptOut::Bounce));
+        assert_eq!(judge(b"Subject: x\r\n\r\ny"), Some(KeptOut::Nobody));
+        assert_eq!(judge(b"From: not an address\r\n\r\ny"), Some(KeptOut::Nobody));
+    }
+
+    #[test]
+    fn what_is_quoted_is_told_apart() {
+        let is = |text: &str, own: &str, quoted: &str| assert_eq!(split(text), (own.to_owned(), quoted.to_owned()));
+        is("Yes.\n\nOn Monday Ada wrote:\n> Is it on?", "Yes.", "On Monday Ada wrote:\n> Is it on?");
+        is(
+            "Yes.\n-----Original Message-----\nFrom: Ada\nIs it on?",
+            "Yes.",
+            "-----Original Message-----\nFrom: Ada\nIs it on?",
+        );
+        is("> Is it on?\nYes.\n> And now?\nNo.", "> Is it on?\nYes.\n> And now?\nNo.", "");
+        is("> Is it on?", "> Is it on?", "");
+        is("Two things:\n1. paper", "Two things:\n1. paper", "");
+        is("", "", "");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_are_too_strange(raw in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..2_000)) {
+            let _ = (read(&raw), judge(&raw));
+        }
+
+        #[test]
+        fn no_mail_is_too_strange(head in "(From: [a-z<>@\" ]{0,30}\r\n|Content-Type: [a-z/;= \"]{0,40}\r\n|[A-Za-z-]{1,12}: .{0,40}\r\n){0,8}", body in "(.|\n|\r\n|--x|> ){0,200}") {
+            let raw = format!("{head}\r\n{body}");
+            if let Some(letter) = read(raw.as_bytes()) {
+                proptest::prop_assert!(letter.text.len() <= MOST_TEXT + 64 && letter.subject.chars().count() <= 200);
+            }
+            let _ = judge(raw.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,199 @@
+// Mails that come in: a real mailbox (Dovecot), mails that open incidents, answers that find theirs, and what is kept out.
+
+import { expect, type Page, test } from '@playwright/test';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Mailbox, MAILBOX } from '../lib/mailbox';
+import { ADMIN, CUSTOMER, furnish, signIn } from '../lib/people';
+import { certificate, end, freePort, Server, until } from '../lib/processes';
+
+interface Sent {
+  to: string[];
+  subject: string;
+  id: string;
+  references: string | null;
+}
+
+const sent: Sent[] = [];
+const tls = certificate();
+let smtp: ChildProcess;
+let server: Server;
+let mailbox: Mailbox;
+
+// The tests are one story: each goes on where the one before has ended.
+test.describe.configure({ mode: 'serial' });
+test.beforeAll(async ({ playwright }) => {
+  const port = await freePort();
+  smtp = spawn('/usr/bin/python3', [join(import.meta.dirname, '../lib/smtp.py'), tls.certificate, tls.key, String(port)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  let up = false;
+  createInterface({ input: smtp.stdout! }).on('line', (line) => {
+    const said = JSON.parse(line);
+    if (said.port) up = true;
+    else sent.push(said);
+  });
+  await until('the mail server listens', () => up);
+  mailbox = await Mailbox.start(tls);
+  server = await Server.start(['--smtp-url', `smtp://desk:sesame@localhost:${port}?tls=required`, '--smtp-ca', tls.certificate, '--mail-from', `Northwind <${MAILBOX.user}>`]);
+  const request = await playwright.request.newContext();
+  await furnish(server, request);
+  await request.dispose();
+});
+test.afterAll(async () => {
+  await server?.stop();
+  await mailbox?.stop();
+  if (smtp) await end(smtp, 'SIGKILL');
+});
+
+const mail = (headers: Record<string, string>, body: string) => {
+  const all = { From: `${CUSTOMER.name} <${CUSTOMER.email}>`, To: MAILBOX.user, 'Message-ID': `<${Math.random()}@customer.example>`, ...headers };
+  return `${Object.entries(all).map(([k, v]) => `${k}: ${v}\n`).join('')}\n${body}\n`;
+};
+const setUp = async (page: Page) => {
+  await signIn(page, server, ADMIN);
+  await page.goto(`${server.url}/console/integrations`);
+  return page.getByRole('form', { name: 'Mail in' });
+};
+const arrived = () => until('every mail was read', () => mailbox.unseen() === 0);
+
+test('a mailbox is set up: what is wrong is said, and what waits there is counted', async ({ page }) => {
+  mailbox.deliver(mail({ Subject: 'The scanner smells burnt', 'Message-ID': '<first@customer.example>' }, 'Since this morning.\nPlease help!'));
+  const form = await setUp(page);
+  const test = form.getByRole('button', { name: 'Test' });
+  await form.getByLabel('Server').fill(`localhost:${mailbox.port}`);
+  await form.getByLabel('User name').fill(MAILBOX.user);
+  await form.getByLabel(/^Password/).fill('wrong');
+  await test.click();
+  await expect(form.getByRole('alert')).toContainText('localhost cannot be spoken with in secret');
+  await form.getByText('Certificate authority to trust').click();
+  await form.getByLabel(/^PEM/).fill(readFileSync(tls.certificate, 'utf8'));
+  await test.click();
+  await expect(form.getByRole('alert')).toContainText('The mailbox says: Authentication failed.');
+  await form.getByLabel(/^Password/).fill(MAILBOX.password);
+  await form.getByLabel('Folder').fill('Nowhere');
+  await test.click();
+  await expect(form.getByRole('alert')).toContainText("Mailbox doesn't exist: Nowhere");
+  await form.getByLabel('Folder').fill('INBOX');
+  await form.getByLabel(/Encrypt after the greeting/).check();
+  await form.getByLabel('Server').fill(`localhost:${mailbox.plainPort}`);
+  await test.click();
+  await expect(form.getByRole('status')).toContainText('The mailbox answers; one mail waits there.');
+  await form.getByLabel(/Encrypt after the greeting/).uncheck();
+  await form.getByLabel('Server').fill(`localhost:${mailbox.port}`);
+  await form.getByLabel('Type of new incidents').fill('Request');
+  await form.getByLabel('Their team').fill('Service desk');
+  await form.getByLabel('Look into this mailbox').check();
+  await form.getByRole('button', { name: 'Save' }).click();
+  await expect(form.getByRole('status')).toContainText('Saved.');
+  expect(await (await page.request.get(`${server.url}/api/mailbox`)).text()).not.toContain(MAILBOX.password);
+  await expect(form.getByRole('row', { name: /The scanner smells burnt/ }).getByRole('link', { name: 'its incident' })).toBeVisible();
+  await expect(form.getByText(/^Looked into just now/)).toBeVisible();
+  await page.screenshot({ path: 'results/mail-in.png', fullPage: true });
+
+  await form.getByRole('link', { name: 'its incident' }).click();
+  await expect(page.getByRole('heading', { name: 'The scanner smells burnt' })).toBeVisible();
+  const facts = page.getByRole('region', { name: 'Incident' });
+  // The customer is known by the address; nobody owns it yet.
+  for (const text of [CUSTOMER.name, CUSTOMER.company, 'New', 'Request', 'Service desk', 'Nobody']) await expect(facts).toContainText(text);
+  await expect(page.getByRole('list', { name: 'Journal' }).getByText('Please help!')).toBeVisible();
+});
+
+test('a technician answers, and the customer’s answer finds its incident, with what they attach', async ({ page }) => {
+  await signIn(page, server);
+  await page.getByRole('link', { name: /The scanner smells burnt/ }).click();
+  await page.getByRole('button', { name: 'Write a mail' }).click();
+  const dialog = page.getByRole('dialog');
+  await expect(dialog.getByLabel('To')).toHaveValue(CUSTOMER.email);
+  await expect(dialog.getByLabel('Subject')).toHaveValue('[INC-1002] The scanner smells burnt');
+  await dialog.getByLabel('Message').fill('Please pull its plug.');
+  await dialog.getByRole('button', { name: 'Send' }).click();
+  await expect(dialog).toBeHidden();
+  const ours = await until('our mail is sent', () => sent.find((m) => m.subject.includes('INC-1002')));
+  expect(ours.references).toBe('<first@customer.example>');
+  await page.getByRole('button', { name: 'Resolve' }).click();
+  await expect(page.getByText('Resolved').first()).toBeVisible();
+
+  const picture = readFileSync(join(import.meta.dirname, '../../console/static/icon-192.png'));
+  const boundary = 'b1';
+  const parts = [
+    `--${boundary}\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\nGezogen. Es raucht nicht mehr – danke!\n\nOn Monday Northwind wrote:\n> Please pull its plug.\n`,
+    `--${boundary}\nContent-Type: image/png; name="Foto.png"\nContent-Disposition: attachment; filename*=utf-8''B%C3%BCro%2F..%2FFoto.png\nContent-Transfer-Encoding: base64\n\n${picture.toString('base64').replace(/(.{76})/g, '$1\n')}\n`,
+    `--${boundary}\nContent-Type: text/html; name=bad.html\nContent-Disposition: attachment; filename=bad.html\n\n<script>alert(1)</script>\n--${boundary}--`
+  ];
+  // The subject says nothing any more; the mail that it answers does.
+  mailbox.deliver(mail({ Subject: 'Re: ganz anders', 'In-Reply-To': ours.id, References: `<first@customer.example> ${ours.id}`, 'MIME-Version': '1.0', 'Content-Type': `multipart/mixed; boundary=${boundary}` }, parts.join('')));
+  await arrived();
+  await page.reload();
+  const journal = page.getByRole('list', { name: 'Journal' });
+  const letter = journal.getByRole('listitem').filter({ hasText: 'Es raucht nicht mehr' });
+  await expect(letter).toBeVisible();
+  await expect(letter.getByText('> Please pull its plug.')).toBeHidden();
+  await letter.getByText('What it quotes').click();
+  await expect(letter.getByText('> Please pull its plug.')).toBeVisible();
+  await expect(journal.getByText('status: resolved → in progress, since a mail came')).toBeVisible();
+  await expect(page.getByText('In progress').first()).toBeVisible();
+  await page.screenshot({ path: 'results/letter.png', fullPage: true });
+  const [download] = await Promise.all([page.waitForEvent('download'), letter.getByRole('link', { name: /Foto\.png/ }).click()]);
+  expect(readFileSync(await download.path())).toEqual(picture);
+  expect(download.suggestedFilename()).toBe('Foto.png');
+  // Markup of a stranger is a file for the disk, never a page of this server.
+  const bad = await page.request.get(`${server.url}${await letter.getByRole('link', { name: /bad\.html/ }).getAttribute('href')}`);
+  expect([bad.headers()['content-type'], bad.headers()['content-disposition']]).toEqual(['application/octet-stream', expect.stringMatching(/^attachment/)]);
+  const [original] = await Promise.all([page.waitForEvent('download'), letter.getByRole('link', { name: 'The mail as it came' }).click()]);
+  expect(readFileSync(await original.path(), 'utf8')).toContain('Subject: Re: ganz anders');
+});
+
+test('a number in the subject is enough; a stranger’s mail makes a customer; a mail that comes twice is one', async ({ page }) => {
+  await signIn(page, server);
+  const twice = mail({ Subject: 'AW: [inc-1001] Drucker', From: 'colleague@customer.example' }, 'It prints now.');
+  mailbox.deliver(twice);
+  mailbox.deliver(twice);
+  mailbox.deliver(mail({ Subject: '=?utf-8?B?44OX44Oq44Oz44K/44O8?=', From: '=?utf-8?Q?Bj=C3=B6rk_=22B=22?= <bjoerk@is.example>', 'Content-Type': 'text/html; charset=utf-8' }, '<p>Bitte <b>helfen</b> Sie.</p><script>x()</script>'));
+  await arrived();
+  await page.goto(`${server.url}/console/incidents/1`);
+  const journal = page.getByRole('list', { name: 'Journal' });
+  await expect(journal.getByText('It prints now.')).toHaveCount(1);
+  await expect(journal.getByText('colleague <colleague@customer.example>')).toBeVisible();
+  await page.getByRole('link', { name: 'Incidents' }).first().click();
+  await page.getByRole('link', { name: 'プリンター' }).click();
+  await expect(page.getByText(/Björk/).first()).toBeVisible();
+  await expect(page.getByRole('list', { name: 'Journal' }).getByText('Bitte helfen Sie.')).toBeVisible();
+});
+
+test('programs, lists, bounces and our own mails are kept out, and the administrator reads why', async ({ page }) => {
+  const form = await setUp(page);
+  const incidents = async () => (await (await page.request.get(`${server.url}/api/incidents?resolved=true`)).json()).length;
+  const before = await incidents();
+  mailbox.deliver(mail({ Subject: 'Out of office', 'Auto-Submitted': 'auto-replied', 'In-Reply-To': sent[0]!.id }, 'I am away.'));
+  mailbox.deliver(mail({ Subject: 'Digest', 'List-Id': '<news.example>' }, 'News.'));
+  mailbox.deliver(mail({ Subject: 'Undelivered', From: 'MAILER-DAEMON@customer.example', 'Return-Path': '<>' }, 'No such user.'));
+  mailbox.deliver(mail({ Subject: 'An echo', From: MAILBOX.user }, 'Echo.'));
+  mailbox.deliver('Subject: From nobody\n\nHello\n');
+  await arrived();
+  await page.reload();
+  const kept = (subject: string) => form.getByRole('row', { name: new RegExp(subject) }).getByText(/kept out/);
+  await expect(kept('Out of office')).toContainText('a program has written it by itself');
+  await expect(kept('Digest')).toContainText('it went to a mailing list');
+  await expect(kept('Undelivered')).toContainText('could not be delivered');
+  await expect(kept('An echo')).toContainText('Deskside has sent it itself');
+  await expect(kept('From nobody')).toContainText('it names no sender');
+  await page.screenshot({ path: 'results/kept-out.png', fullPage: true });
+  expect(await incidents()).toBe(before);
+  // Two machines that answer each other: from the thirty-first mail within an hour on it is kept out.
+  for (let n = 0; n < 31; n++) mailbox.deliver(mail({ Subject: 'Ping', From: 'robot@loop.example', 'In-Reply-To': '<first@customer.example>' }, 'Pong.'));
+  await arrived();
+  await page.reload();
+  await expect(kept('Ping')).toContainText('too many mails came from this address');
+});
+
+test('a mailbox that is away is said, and what came meanwhile is taken in when it is back', async ({ page }) => {
+  const form = await setUp(page);
+  await mailbox.halt();
+  await expect(form.getByText(/It is tried again every half minute/)).toBeVisible({ timeout: 20_000 });
+  mailbox.deliver(mail({ Subject: 'Written meanwhile' }, 'Is anybody there?'));
+  await mailbox.run();
+  // Whoever presses Save need not wait for the half minute.
+  await form.getByRole('button', { name: 'Save' }).click();
+  await expect(form.getByRole('row', { name: /Written meanwhile/ }).getByRole('link', { name: 'its incident' })).toBeVisible({ timeout: 20_000 });
+});
