@@ -68,6 +68,12 @@ export class RequestTracker {
     return answer.json() as Promise<T>;
   }
 
+  /** Somebody changes a ticket there. */
+  async change(ticket: string, fields: Record<string, string>) {
+    const answer = await fetch(`${this.url}/REST/2.0/ticket/${ticket}`, { method: 'PUT', headers: this.headers, body: JSON.stringify(fields) });
+    if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
+  }
+
   /** What was written to a ticket, in order: the kind of each entry, and its text. */
   async entries(ticket: string): Promise<{ kind: string; subject: string; text: string }[]> {
     type List = { items: { id: string; Type: string; Data: string }[] };

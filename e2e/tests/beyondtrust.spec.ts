@@ -1,6 +1,7 @@
 // What integrations made for BeyondTrust live on: events in strict order, and a report that is complete when the end is told.
 
 import { expect, test } from '@playwright/test';
+import { spawnSync } from 'node:child_process';
 import { Hook } from '../lib/hook';
 import { ADMIN, signIn } from '../lib/people';
 import { until } from '../lib/processes';
@@ -66,4 +67,32 @@ test('events in order, only 200 is a yes, and the report is complete at the end'
   expect(hook.told[0]!.headers['content-type']).toBe('application/x-www-form-urlencoded');
   await context.close();
   hook.stop();
+});
+
+test('a public program made for the original runs as it is: bt-cli from the Python Package Index', async ({ page }) => {
+  await signIn(page, at.server, ADMIN);
+  const add = { name: 'bt-cli', comments: 'people and policies', scopes: ['sessions:read', 'people:read', 'people:write'], enabled: true };
+  const made = await page.request.post(`${at.server.url}/api/accounts`, { data: add });
+  expect(made.status(), await made.text()).toBe(201);
+  const { account, client_secret } = await made.json();
+  const env = { ...process.env, BT_PRA_API_URL: at.server.url, BT_PRA_CLIENT_ID: account.client_id, BT_PRA_CLIENT_SECRET: client_secret, HOME: at.home, COLUMNS: '200' } as NodeJS.ProcessEnv;
+  // The test runner wants colours of its children.
+  delete env.FORCE_COLOR;
+  const bt = (...words: string[]) => spawnSync('.python/bin/bt', ['pra', ...words], { env, encoding: 'utf8' });
+  const list = (...words: string[]) => {
+    const ran = bt(...words, '--output', 'json');
+    expect(ran.status, `${words.join(' ')}: ${ran.stdout}${ran.stderr}`).toBe(0);
+    return JSON.parse(ran.stdout);
+  };
+  expect(bt('auth', 'test').stderr).toContain('Connected to PRA API');
+  const users = list('users', 'list');
+  expect(users.map((u: { username: string }) => u.username).sort()).toEqual(['eva', 'tom']);
+  expect(list('users', 'get', String(users[0].id))).toMatchObject({ id: users[0].id, username: users[0].username });
+  expect(list('teams', 'list').map((t: { name: string }) => t.name)).toContain('Service desk');
+  expect(list('policies', 'session', 'list').length).toBeGreaterThan(0);
+  expect(list('jump-clients', 'list')).toEqual([]);
+  // Wrong credentials are a plain no.
+  const wrong = spawnSync('.python/bin/bt', ['pra', 'users', 'list'], { env: { ...env, BT_PRA_CLIENT_SECRET: 'wrong' }, encoding: 'utf8' });
+  expect(wrong.status).not.toBe(0);
+  expect(wrong.stderr).toContain('Client authentication failed');
 });

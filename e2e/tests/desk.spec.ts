@@ -110,6 +110,16 @@ test('one click on the ticket’s page, and the session comes back to the ticket
   await start.goto(session);
   await expect(start.getByText('Nothing <i>at all</i>')).toBeVisible();
   await context.close();
+
+  // What changes at the desk changes here: its mirror follows by itself.
+  await rt.change(id, { Subject: 'Prints again', Status: 'stalled' });
+  const { incident } = queued.state;
+  await expect(async () => {
+    await start.goto(`${at.server.url}/console/incidents/${incident.id}`);
+    await expect(start.getByRole('heading', { name: 'Prints again' })).toBeVisible({ timeout: 2_000 });
+  }).toPass({ timeout: 60_000 });
+  await expect(start.getByRole('region', { name: 'Incident' })).toContainText('Waiting');
+  await expect(start.getByText('subject: Prints <b>nothing</b> → Prints again')).toBeVisible();
 });
 
 test('an entry that was heard though nobody said so is not written twice', async ({ page, request }) => {

@@ -1,9 +1,10 @@
-// Several people: share, one pair of hands, an expert from outside, queues, transfer with a note, and who inherits.
+// Several people: share, one pair of hands, an expert from outside, queues, transfer with a note,
+// who inherits, and who only watches.
 
 import { expect, test, type Browser, type Page } from '@playwright/test';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ADMIN, answer, CUSTOMER, signIn, TECHNICIAN } from '../lib/people';
+import { ADMIN, answer, CUSTOMER, differing, signIn, TECHNICIAN } from '../lib/people';
 import { stage } from '../lib/stage';
 
 const at = stage({ server: ['--grace-seconds', '3'] });
@@ -125,4 +126,49 @@ test('a session goes into a team’s queue with a note, and is taken, and comes 
   await page.getByRole('link', { name: 'To the incident' }).click();
   const entry = page.getByRole('listitem').filter({ hasText: 'Remote support history' }).first();
   await expect(entry).toContainText('closed by the technician');
+});
+
+test('whoever may watch recordings watches a session that runs, and everybody in it reads that', async ({ page, browser, request }) => {
+  const program = await at.join(page, request);
+  await page.getByRole('button', { name: 'Share screen' }).click();
+  await answer(at.desktop, 'control');
+  await expect(page.getByText('You control', { exact: true })).toBeVisible();
+
+  const eva = await colleague(browser, ADMIN);
+  await eva.getByRole('link', { name: /^Queue/ }).click();
+  await eva.getByRole('link', { name: 'Supervise' }).click();
+  await expect(eva.getByText('You watch this session as a supervisor.')).toBeVisible();
+  // What she sees is what is there, pixel for pixel; what she could do is not there.
+  await expect(eva.locator('canvas.picture')).toHaveAttribute('width', '1280');
+  await expect.poll(() => differing(eva, at.desktop)).toBe(0);
+  for (const name of ['Request control', 'Take control', 'Ask for clipboard', 'Send clipboard', 'End session']) await expect(eva.getByRole('button', { name })).toBeHidden();
+  await expect(eva.getByRole('tab', { name: 'Files' })).toBeHidden();
+  await expect(eva.getByLabel('Message')).toBeDisabled();
+  await expect(page.getByText(`${ADMIN.name} watches as a supervisor`)).toBeVisible();
+  await page.getByRole('button', { name: /^People/ }).click();
+  await expect(page.getByRole('listitem').filter({ hasText: 'Supervisor, only watches' })).toContainText(ADMIN.name);
+  await expect(page.getByRole('button', { name: `Remove ${ADMIN.name}` })).toBeHidden();
+  await page.keyboard.press('Escape');
+  await eva.screenshot({ path: 'results/supervisor.png' });
+  at.desktop.screenshot('results/supervised-desktop.png');
+
+  // She reloads, and still only watches; then she goes, and everybody reads that too.
+  await eva.reload();
+  await expect(eva.getByText('You watch this session as a supervisor.')).toBeVisible();
+  await eva.getByRole('button', { name: 'Stop watching' }).click();
+  await expect(page.getByText(`${ADMIN.name} no longer watches`)).toBeVisible();
+  await eva.context().close();
+  // A technician without the right, or of another team, is not offered it and is refused.
+  const id = page.url().match(/sessions\/([^/?]+)/)![1]!;
+  const other = { ...ADMIN, login: 'max', name: 'Max Weber', email: 'max@example.org', team: 'Field', password: 'a password of a test' };
+  const admin = await colleague(browser, ADMIN);
+  const made = await admin.request.post(`${at.server.url}/api/users`, { data: { ...other, administrator: false } });
+  expect(made.ok(), await made.text()).toBe(true);
+  const max = await colleague(browser, other);
+  await max.getByRole('link', { name: /^Queue/ }).click();
+  await expect(max.getByText(CUSTOMER.name)).toBeVisible();
+  await expect(max.getByRole('link', { name: 'Supervise' })).toBeHidden();
+  expect((await max.request.post(`${at.server.url}/api/sessions/${id}/supervise`)).status()).toBe(403);
+  for (const p of [max, admin]) await p.context().close();
+  program.kill();
 });

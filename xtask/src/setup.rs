@@ -97,19 +97,21 @@ fn quiet(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the tests need from the Python Package Index.
-const PYTHON: &str = "schemathesis==4.32.5";
+/// What the tests need from the Python Package Index: what tests the REST API, and a program made for BeyondTrust's.
+const PYTHON: [&str; 2] = ["schemathesis==4.32.5", "bt-cli==0.6.1"];
 
 /// Makes the folder of Python packages that the tests use, unless it is there as it should be.
 pub fn python() -> anyhow::Result<()> {
     let folder = root().join("e2e/.python");
     let done = folder.join("installed");
-    if std::fs::read_to_string(&done).is_ok_and(|what| what == PYTHON) {
+    let wanted = PYTHON.join("\n");
+    if std::fs::read_to_string(&done).is_ok_and(|what| what == wanted) {
         return Ok(());
     }
     crate::run("e2e", "/usr/bin/python3", &["-m", "venv", "--clear", ".python"])?;
-    crate::run("e2e", ".python/bin/pip", &["install", "--quiet", "--disable-pip-version-check", PYTHON])?;
-    Ok(std::fs::write(done, PYTHON)?)
+    let install = ["install", "--quiet", "--disable-pip-version-check"];
+    crate::run("e2e", ".python/bin/pip", &[&install[..], &PYTHON].concat())?;
+    Ok(std::fs::write(done, wanted)?)
 }
 
 /// Installs the packages that a folder's lock file names, when they are not there yet. (`npm ci` is stricter, but refuses

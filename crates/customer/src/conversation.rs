@@ -29,6 +29,7 @@ pub fn line(entry: &Entry, before: &[Entry], people: &[Participant], me: Partici
             let (who, text, mine) = (name(from), file.clone(), *from == me);
             return Some(Line { kind: "chat", who, text, at: entry.at, mine, file: Some(*number) });
         }
+        Event::Joined { role: Role::Supervisor, name, .. } => plain("supervises", name.clone()),
         Event::Joined { id, name, .. } if *id != me => plain("joined", name.clone()),
         Event::Left { id } if *id != me => plain("left", name(id)),
         Event::Dropped { id } if *id != me => plain("dropped", name(id)),

@@ -16,6 +16,8 @@ pub enum Role {
     Customer,
     /// An outsider whom a technician invited for a while, with the rights that the invitation names.
     Expert,
+    /// Somebody of the organisation who watches how others help, and does nothing.
+    Supervisor,
 }
 
 /// What a person looks through.

@@ -168,6 +168,9 @@ pub enum RefusalReason {
     /// Only the session's owner may do this.
     #[error("the session belongs to another technician")]
     NotOwner,
+    /// A supervisor does nothing.
+    #[error("whoever supervises a session only watches it")]
+    OnlyWatching,
     /// The customer has not granted it.
     #[error("the customer has not allowed this")]
     NotGranted,

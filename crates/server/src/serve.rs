@@ -15,6 +15,7 @@ use crate::{
     archive,
     archive::{Sealing, Shelf},
     config::Config,
+    desk,
     identity::Identity,
     live::Hub,
     mail::Mailer,
@@ -40,6 +41,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     tokio::spawn(outbox::run(app.clone()));
     tokio::spawn(archive::keep_house(app.clone()));
     tokio::spawn(mailbox::run(app.clone()));
+    tokio::spawn(desk::follow::run(app.clone()));
     let router = api::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let handle = axum_server::Handle::new();
     tokio::spawn(stop_when_told(handle.clone(), Duration::from_secs(app.config.stop_seconds)));

@@ -69,6 +69,8 @@ pub enum Command {
     Enqueue { queue: Queue, note: String },
     /// Take the session out of a queue. `team` is the taker's own.
     Take { team: String },
+    /// Watch how others help.
+    Supervise { user: UserRef },
     /// Ask another technician to join.
     ShareWith { with: UserRef },
     /// Invite an expert.
@@ -126,6 +128,7 @@ impl Command {
             Self::Transfer { .. } => "transfer",
             Self::Enqueue { .. } => "enqueue",
             Self::Take { .. } => "take",
+            Self::Supervise { .. } => "supervise",
             Self::ShareWith { .. } => "share_with",
             Self::InviteExpert { .. } => "invite_expert",
             Self::JoinAsExpert { .. } => "join_as_expert",

@@ -23,6 +23,12 @@ impl Session {
         if matches!(self.phase, Phase::Ended { .. }) {
             return Err(Refusal::Ended);
         }
+        if let Actor::Participant(who) = by
+            && self.role_of(*who) == Some(Role::Supervisor)
+            && !matches!(command, Command::Leave)
+        {
+            return Err(Refusal::OnlyWatching);
+        }
         match command {
             Command::Create { incident, owner, organisation } => match self.created {
                 None => Ok(vec![Event::Created { incident, owner, organisation, rules: Some(self.policy.rules()) }]),
@@ -115,6 +121,7 @@ impl Session {
             Command::Transfer { to, note } => self.transfer(by, to, note),
             Command::Enqueue { queue, note } => self.enqueue(by, queue, note),
             Command::Take { team } => self.take(by, &team),
+            Command::Supervise { user } => self.supervise(by, user),
             Command::ShareWith { with } => self.share_with(by, with),
             Command::InviteExpert { name, rights } => self.invite_expert(now, by, name, &rights),
             Command::JoinAsExpert { number } => self.join_as_expert(now, number),
@@ -157,6 +164,7 @@ impl Session {
                 Command::PassControl { to: who },
                 Command::Leave,
             ],
+            Some(Role::Supervisor) => vec![Command::Chat { text: "…".into(), nonce: 0 }, Command::Leave],
             Some(Role::Customer) => vec![
                 Command::Chat { text: "…".into(), nonce: 0 },
                 Command::Answer { rights: vec![Right::View] },
@@ -194,7 +202,7 @@ impl Session {
         match role {
             Role::Technician if self.phase == Phase::Held => Err(Refusal::OnHold),
             Role::Technician if !invited || self.queue != Queue::Own => Err(Refusal::NotOwner),
-            Role::Expert => Err(Refusal::NotOwner),
+            Role::Expert | Role::Supervisor => Err(Refusal::NotOwner),
             Role::Technician => match self.participants.iter().find(|p| p.user == user && p.role == role) {
                 Some(p) => Ok(vec![Event::Returned { id: p.id, client }]),
                 None => Ok(vec![joined]),
@@ -275,7 +283,7 @@ impl Session {
         let why = match who.role {
             Role::Customer => WhyWithdrawn::Customer,
             Role::Technician => WhyWithdrawn::Technician,
-            Role::Expert => return Err(Refusal::TechnicianOnly),
+            Role::Expert | Role::Supervisor => return Err(Refusal::TechnicianOnly),
         };
         Ok(self.fall(Some(right), why))
     }

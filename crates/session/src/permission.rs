@@ -13,6 +13,7 @@ pub fn of_role(role: Role) -> &'static [Right] {
         Role::Technician => &Right::ALL,
         // Of these, what the invitation names.
         Role::Expert => &[Right::View, Right::Control],
+        Role::Supervisor => &[Right::View],
         Role::Customer => &[],
     }
 }

@@ -105,11 +105,12 @@ pub fn transcript(entries: &[Entry]) -> Vec<TranscriptLine> {
 
 fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice, String, String)> {
     let name = |id: &ParticipantId| names.iter().find(|(n, ..)| n == id).map_or("somebody", |(_, _, n)| n.as_str());
+    let watches = |id: &ParticipantId| names.iter().any(|(n, role, _)| n == id && *role == Role::Supervisor);
     let rights = |rights: &[Right]| wish(rights);
     let text = match event {
         Event::Chat { from, text, .. } => {
             let voice = match names.iter().find(|(n, ..)| n == from) {
-                Some((_, Role::Technician | Role::Expert, _)) => Voice::Technician,
+                Some((_, Role::Technician | Role::Expert | Role::Supervisor, _)) => Voice::Technician,
                 _ => Voice::Customer,
             };
             return Some((voice, name(from).to_owned(), text.clone()));
@@ -124,6 +125,9 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
         Event::KeyIssued { by, .. } => format!("{} generated a session key and a link", by.name),
         Event::KeyRevoked { .. } => "The session key no longer works".into(),
         Event::LinkRevoked { .. } => "The session link no longer works".into(),
+        Event::Joined { role: Role::Supervisor, name, .. } => format!("{name} watches the session as a supervisor"),
+        Event::Left { id } if watches(id) => format!("{} no longer watches", name(id)),
+        Event::Returned { id, .. } if watches(id) => format!("{} watches again", name(id)),
         Event::Joined { name, client, .. } => format!("{name} has joined{}", by_means(*client)),
         Event::Dropped { id } => format!("{} has lost the connection, reconnecting …", name(id)),
         Event::Returned { id, client } => format!("{} is back{}", name(id), by_means(*client)),

@@ -116,7 +116,7 @@ impl Session {
                 let rights = match (role, by_role) {
                     (Role::Technician, Some(by_role)) => by_role.rights.clone(),
                     (Role::Technician, None) => Right::ALL.to_vec(),
-                    (Role::Expert | Role::Customer, _) => rights.clone(),
+                    (Role::Expert | Role::Supervisor | Role::Customer, _) => rights.clone(),
                 };
                 self.participants.push(Participant {
                     rights,
@@ -222,6 +222,7 @@ impl Session {
                 self.invitations.clear();
                 self.part_with(Role::Technician);
                 self.part_with(Role::Expert);
+                self.part_with(Role::Supervisor);
             }
             Event::Reopened { .. } => {
                 self.held_at = None;
@@ -265,6 +266,7 @@ impl Session {
                 self.invitations.clear();
                 self.part_with(Role::Technician);
                 self.part_with(Role::Expert);
+                self.part_with(Role::Supervisor);
                 self.part_with(Role::Customer);
             }
             // Deeds were taken out above.
@@ -274,7 +276,8 @@ impl Session {
 
     /// The owner's number, when they take part now.
     pub(crate) fn owner_here(&self) -> Option<ParticipantId> {
-        let owner = |p: &&Participant| p.user == Some(self.owner.id) && p.presence != Presence::Gone;
+        let helps = |p: &Participant| p.role == Role::Technician && p.presence != Presence::Gone;
+        let owner = |p: &&Participant| p.user == Some(self.owner.id) && helps(p);
         self.participants.iter().find(owner).map(|p| p.id)
     }
 
@@ -365,6 +368,11 @@ impl Session {
     /// The participant by that number.
     pub fn participant(&self, id: ParticipantId) -> Option<&Participant> {
         self.participants.iter().find(|p| p.id == id)
+    }
+
+    /// The technician of this account, if they take or took part as one.
+    pub fn technician(&self, user: i32) -> Option<&Participant> {
+        self.participants.iter().find(|p| p.user == Some(user) && p.role == Role::Technician)
     }
 
     pub(crate) fn role_of(&self, id: ParticipantId) -> Option<Role> {

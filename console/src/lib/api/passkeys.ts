@@ -4,7 +4,8 @@ import { get, post } from './client';
 import type { OwnPasskey } from './types/OwnPasskey';
 import type { OwnPasskeys } from './types/OwnPasskeys';
 
-export const here = () => typeof PublicKeyCredential !== 'undefined' && 'parseCreationOptionsFromJSON' in PublicKeyCredential;
+export const here = () =>
+  typeof PublicKeyCredential !== 'undefined' && 'parseCreationOptionsFromJSON' in PublicKeyCredential;
 
 /** What the device said, in words for a person. */
 function said(error: unknown): Error {

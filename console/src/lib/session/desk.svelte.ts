@@ -4,39 +4,44 @@ import { post } from '../api/client';
 import type { Admission } from '../api/types/Admission';
 import { Attendance } from './attendance.svelte';
 
-const MEMORY = 'deskside-open';
+const MEMORY = 'deskside-places';
 
 export interface Place {
   id: string;
   attendance: Attendance;
+  /** It is only watched. */
+  supervises: boolean;
 }
 
 class Desk {
   places = $state.raw<Place[]>([]);
   private restored = false;
 
-  /** The attendance of a session, made when there is none. */
-  attend(id: string): Attendance {
+  /** A session's place, made when there is none. */
+  attend(id: string, supervises = false): Place {
     const known = this.places.find((p) => p.id === id);
     // A session that was over may run again: on hold and reopened.
-    if (known && known.attendance.contact.is !== 'over') return known.attendance;
+    if (known && known.attendance.contact.is !== 'over' && known.supervises === supervises) return known;
+    known?.attendance.stop();
     const attendance = new Attendance({
       client: 'console',
       sees: true,
-      ticket: async () => (await post<Admission>(`/api/sessions/${id}/ticket`)).ticket
+      ticket: async () => (await post<Admission>(`/api/sessions/${id}/${supervises ? 'supervise' : 'ticket'}`)).ticket
     });
     const others = this.places.filter((p) => p.id !== id);
     const at = this.places.findIndex((p) => p.id === id);
-    this.places = at < 0 ? [...others, { id, attendance }] : this.places.with(at, { id, attendance });
+    const place = { id, attendance, supervises };
+    this.places = at < 0 ? [...others, place] : this.places.with(at, place);
     this.remember();
-    return attendance;
+    return place;
   }
 
   /** After a reload the page attends what it attended before. */
   restore() {
     if (this.restored) return;
     this.restored = true;
-    for (const id of JSON.parse(sessionStorage.getItem(MEMORY) ?? '[]') as string[]) this.attend(id);
+    const before = JSON.parse(sessionStorage.getItem(MEMORY) ?? '[]') as [string, boolean][];
+    for (const [id, supervises] of before) this.attend(id, supervises);
   }
 
   close(id: string) {
@@ -46,7 +51,7 @@ class Desk {
   }
 
   private remember() {
-    sessionStorage.setItem(MEMORY, JSON.stringify(this.places.map((p) => p.id)));
+    sessionStorage.setItem(MEMORY, JSON.stringify(this.places.map((p) => [p.id, p.supervises])));
   }
 }
 

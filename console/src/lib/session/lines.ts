@@ -17,7 +17,12 @@ export type Reader = 'technician' | 'customer';
 
 export function lines(entries: Entry[], people: Participant[], me: number, reader: Reader): Line[] {
   const names = new Map(people.map((p) => [p.id, p.name]));
-  for (const { event } of entries) if (event.type === 'joined') names.set(event.id, event.name);
+  const watchers = new Set<number>();
+  for (const { event } of entries) {
+    if (event.type !== 'joined') continue;
+    names.set(event.id, event.name);
+    if (event.role === 'supervisor') watchers.add(event.id);
+  }
   let granted: Right[] = [];
   const all: Line[] = [];
   let run = null as Run | null;
@@ -37,12 +42,30 @@ export function lines(entries: Entry[], people: Participant[], me: number, reade
     const news = event.type === 'granted' ? event.rights.filter((r) => !granted.includes(r)) : [];
     if (event.type === 'granted') granted = event.rights;
     if (event.type === 'withdrawn') granted = granted.filter((r) => r !== event.right);
-    const line = toLine(entry, news, names, me, reader);
+    const watch = watching(entry, watchers, names, me, reader);
+    const line = watch === undefined ? toLine(entry, news, names, me, reader) : watch;
     if (!line) continue;
     if (event.type !== 'file_carried') run = null;
     all.push(line);
   }
   return all;
+}
+
+/** The coming and going of whoever only watches; undefined for every other entry. */
+function watching(
+  { seq, at, event }: Entry,
+  watchers: Set<number>,
+  names: Map<number, string>,
+  me: number,
+  reader: Reader
+): Line | null | undefined {
+  const goes = event.type === 'left' || event.type === 'dropped' || event.type === 'returned';
+  if (!(event.type === 'joined' && event.role === 'supervisor') && !(goes && watchers.has(event.id))) return undefined;
+  if (event.id === me || event.type === 'dropped' || event.type === 'returned') return null;
+  const come =
+    reader === 'customer' ? 'watches this session, to supervise the help you get' : 'watches as a supervisor';
+  const text = `${names.get(event.id) ?? 'Somebody'} ${event.type === 'joined' ? come : 'no longer watches'}`;
+  return { kind: 'happened', seq, at, text, tone: 'notable' };
 }
 
 /** Files that were carried one after another. */

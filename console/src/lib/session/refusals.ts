@@ -17,6 +17,7 @@ export const REFUSALS: Record<RefusalReason, string> = {
   not_granted: 'the customer has not allowed this',
   policy: 'the session’s policy does not allow this',
   role: 'your role does not allow this',
+  only_watching: 'you only watch this session',
   asked_already: 'the customer has been asked already',
   nothing_asked: 'nothing was asked',
   already: 'this is so already',

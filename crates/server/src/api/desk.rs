@@ -186,7 +186,7 @@ pub fn word<T: Serialize>(value: T) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn from_word<T: serde::de::DeserializeOwned>(word: &str) -> anyhow::Result<T> {
+pub fn from_word<T: serde::de::DeserializeOwned>(word: &str) -> anyhow::Result<T> {
     Ok(serde_json::from_value(word.into())?)
 }
 
@@ -398,9 +398,14 @@ pub async fn add_incident(
     Json(new): Json<IncidentInput>,
 ) -> Result<(StatusCode, Json<Incident>)> {
     let now = stored_time(app::now());
-    let own = (Set(String::new()), Set(String::new()));
-    let row =
-        incident::ActiveModel { created: Set(now), desk: own.0, ticket: own.1, ..incident_row(&app, &new).await? };
+    let own = || Set(String::new());
+    let row = incident::ActiveModel {
+        created: Set(now),
+        desk: own(),
+        ticket: own(),
+        stamp: own(),
+        ..incident_row(&app, &new).await?
+    };
     let row = row.insert(&app.db).await?;
     write_journal(&app, row.id, "change", &me.name, "created the incident".into()).await?.insert(&app.db).await?;
     Ok((StatusCode::CREATED, Json(find(&app, row.id).await?)))

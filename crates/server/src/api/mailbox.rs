@@ -90,14 +90,14 @@ pub async fn write(State(app): State<Shared>, _: Admin, Json(new): Json<Mailbox>
 /// What a test says.
 #[derive(Serialize, TS)]
 #[ts(export)]
-pub struct Tested {
+pub struct MailboxAnswer {
     pub words: String,
 }
 
 /// Looks into it, and says what is there or what is wrong.
-pub async fn test(State(app): State<Shared>, _: Admin, Json(new): Json<Mailbox>) -> Result<Json<Tested>> {
+pub async fn test(State(app): State<Shared>, _: Admin, Json(new): Json<Mailbox>) -> Result<Json<MailboxAnswer>> {
     let new = checked(&app, new)?;
-    new.test().await.map(|words| Json(Tested { words })).map_err(ApiError::upstream)
+    new.test().await.map(|words| Json(MailboxAnswer { words })).map_err(ApiError::upstream)
 }
 
 async fn filed(app: &Shared, id: i32) -> Result<Vec<u8>> {

@@ -36,7 +36,7 @@ use axum::{
 };
 
 pub use account::LOGIN_MS;
-pub use desk::{Status, word};
+pub use desk::{Status, from_word, word};
 pub use download::{ProgramFor, program};
 pub use error::{ApiError, Result};
 pub use evidence::hand_out;
@@ -116,6 +116,7 @@ pub fn router(app: Shared) -> Router {
         .route("/api/sessions/{id}/link", delete(sessions::revoke_link))
         .route("/api/sessions/{id}/mail", post(mails::send))
         .route("/api/sessions/{id}/ticket", post(sessions::ticket))
+        .route("/api/sessions/{id}/supervise", post(sessions::supervise))
         .route("/api/sessions/{id}/hold", post(sessions::hold))
         .route("/api/sessions/{id}/reopen", post(sessions::reopen))
         .route("/api/sessions/{id}/transfer", post(hands::transfer))

@@ -72,7 +72,8 @@ impl SignedIn {
         }))
     }
 
-    async fn reaches(&self, app: &Shared, entries: &[Entry]) -> Result<bool> {
+    /// Whether a session with this timeline is one of those they may see.
+    pub async fn reaches(&self, app: &Shared, entries: &[Entry]) -> Result<bool> {
         let mut owner = None;
         let mut took_part = false;
         for entry in entries {

@@ -5,7 +5,9 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use protocol::{Client, Entry, Event, Phase, Queue, Role, SessionId, SessionState, Timestamp};
+use protocol::{
+    Client, Entry, Event, Participant, ParticipantId, Phase, Presence, Queue, Role, SessionId, SessionState, Timestamp,
+};
 use sea_orm::EntityTrait;
 use serde::Serialize;
 use session::{Actor, Command, History, TranscriptLine};
@@ -47,6 +49,8 @@ pub struct Queued {
     pub open: bool,
     /// The asker was asked to join.
     pub shared: bool,
+    /// The asker may watch how others help.
+    pub watchable: bool,
     /// Since when it stands as it does: the customer waits, it is on hold.
     pub waits_since: Timestamp,
 }
@@ -155,20 +159,13 @@ pub async fn close(State(app): State<Shared>, me: SignedIn, Path(id): Path<Strin
 pub async fn ticket(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Json<Admission>> {
     let live = running(&app, id)?;
     let (name, user) = (me.0.name.clone(), Some(me.0.id));
-    let seated = live.ask(|s| s.participants().iter().find(|p| p.user == user).map(|p| (p.id, s.owner().id))).await;
+    let seated = live.ask(|s| s.technician(me.0.id).map(|p| (p.id, s.owner().id))).await;
     let who = match seated {
         Some((who, owner)) if Some(owner) == user => who,
         _ => {
             let (role, client, by_role) = (Role::Technician, Client::Console, app.rules().role(me.0.role));
             let join = Command::Join { role, name, client, user, by_role, by_key: false };
-            let entries = live.act(&app, &Actor::Server, join).await?;
-            entries
-                .iter()
-                .find_map(|e| match e.event {
-                    Event::Joined { id, .. } | Event::Returned { id, .. } => Some(id),
-                    _ => None,
-                })
-                .ok_or_else(|| anyhow::anyhow!("a technician joined without an event"))?
+            came(&live.act(&app, &Actor::Server, join).await?)?
         }
     };
     if live.ask(|s| s.phase()).await == Phase::Held {
@@ -177,8 +174,31 @@ pub async fn ticket(State(app): State<Shared>, me: SignedIn, Path(id): Path<Stri
     Ok(Json(Admission { session: live.id.clone(), ticket: app.hub.ticket(live.id.clone(), who) }))
 }
 
+/// Who has come by these events.
+fn came(entries: &[Entry]) -> Result<ParticipantId> {
+    let who = entries.iter().find_map(|e| match e.event {
+        Event::Joined { id, .. } | Event::Returned { id, .. } => Some(id),
+        _ => None,
+    });
+    Ok(who.ok_or_else(|| anyhow::anyhow!("somebody joined without an event"))?)
+}
+
+/// Lets the page of somebody connect who watches how others help; the customer and everybody else reads it.
+pub async fn supervise(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Json<Admission>> {
+    let live = running(&app, id)?;
+    me.evidence(&app, &live.id, Deed::Watch).await?;
+    let watches = |p: &&Participant| p.user == Some(me.0.id) && p.role == Role::Supervisor;
+    let here = |p: &&Participant| watches(p) && p.presence != Presence::Gone;
+    let who = match live.ask(|s| s.participants().iter().find(here).map(|p| p.id)).await {
+        Some(who) => who,
+        None => came(&live.act(&app, &Actor::Server, Command::Supervise { user: me.as_ref() }).await?)?,
+    };
+    Ok(Json(Admission { session: live.id.clone(), ticket: app.hub.ticket(live.id.clone(), who) }))
+}
+
 /// What waits, runs or is held, oldest first.
-pub async fn queue(State(app): State<Shared>, SignedIn(me): SignedIn) -> Json<Vec<Queued>> {
+pub async fn queue(State(app): State<Shared>, asker: SignedIn) -> Result<Json<Vec<Queued>>> {
+    let me = &asker.0;
     let mut queue = Vec::new();
     for live in app.hub.all() {
         let state = live.state().await;
@@ -196,10 +216,12 @@ pub async fn queue(State(app): State<Shared>, SignedIn(me): SignedIn) -> Json<Ve
         };
         let shared = state.shared_with.iter().any(|u| u.id == me.id);
         let mine = state.owner.id == me.id && state.queue == Queue::Own;
-        queue.push(Queued { mine, open, shared, since, waits_since, state });
+        let runs = state.phase == Phase::Active && !mine && !shared;
+        let watchable = runs && asker.has(Deed::Watch) && asker.reaches(&app, &entries).await?;
+        queue.push(Queued { mine, open, shared, watchable, since, waits_since, state });
     }
     queue.sort_by_key(|q| (!(q.mine || q.shared), !q.open, q.waits_since));
-    Json(queue)
+    Ok(Json(queue))
 }
 
 /// One session with everything that is known of it.

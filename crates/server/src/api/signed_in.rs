@@ -80,7 +80,7 @@ impl FromRequestParts<Shared> for Helper {
         let address = RawPathParams::from_request_parts(parts, app).await.ok();
         let id = address.as_ref().and_then(|a| a.iter().find(|(name, _)| *name == "id")).map(|(_, id)| id.to_owned());
         let live = sessions::running(app, id.unwrap_or_default())?;
-        let who = live.ask(|s| s.participants().iter().find(|p| p.user == Some(me.0.id)).map(|p| p.id)).await;
+        let who = live.ask(|s| s.technician(me.0.id).map(|p| p.id)).await;
         let by = who.ok_or_else(|| ApiError::forbidden("You do not take part in this session."))?;
         Ok(Self { live, me, by })
     }

@@ -78,6 +78,10 @@ pub fn router() -> Router<Shared> {
         .route("/rep-status/{id}", any(config::status))
         .route("/api-account", any(config::accounts))
         .route("/api-account/{id}", any(config::account))
+        .route("/jumpoint", any(config::jump_clients))
+        .route("/jumpoint/{id}", any(config::jump_client))
+        .route("/jump-group", any(config::jump_clients))
+        .route("/jump-group/{id}", any(config::jump_client))
         .route("/jump-client", any(config::jump_clients))
         .route("/jump-client/{id}", any(config::jump_client))
         .fallback(config::nothing);

@@ -35,7 +35,10 @@ fn about(event: &str, who: ParticipantId) -> String {
 /// The events that an event of a timeline means. `before` is the session before it.
 pub fn names(before: &Session, event: &Event) -> Vec<String> {
     let there = || before.participants().iter().filter(|p| p.presence != Presence::Gone);
-    let helping = || there().filter(|p| p.role != Role::Customer);
+    let watches = |p: &Participant| p.role == Role::Supervisor;
+    let helping = || there().filter(|p| p.role != Role::Customer && !watches(p));
+    // Who only watches is no member of the conference there.
+    let watcher = |id: &ParticipantId| before.participant(*id).is_some_and(watches);
     let owner = |user: i32| before.participants().iter().find(|p| p.user == Some(user)).map(|p| p.id);
     let departed = |who: &Participant| about(DEPARTED, who.id);
     let begun = before.customer().is_some();
@@ -47,6 +50,8 @@ pub fn names(before: &Session, event: &Event) -> Vec<String> {
             names
         }
         _ if !begun => vec![],
+        Event::Joined { role: Role::Supervisor, .. } => vec![],
+        Event::Returned { id, .. } | Event::Left { id } if watcher(id) => vec![],
         Event::Joined { id, user, .. } if *user == Some(before.owner().id) => {
             vec![about(ADDED, *id), about(OWNER, *id)]
         }
@@ -57,7 +62,7 @@ pub fn names(before: &Session, event: &Event) -> Vec<String> {
         }
         Event::Left { id } => vec![about(DEPARTED, *id)],
         Event::Held { .. } => helping().map(departed).collect(),
-        Event::Ended { .. } => there().map(departed).collect(),
+        Event::Ended { .. } => there().filter(|p| !watches(p)).map(departed).collect(),
         Event::Transferred { to, .. } | Event::Inherited { to, .. } => {
             vec![owner(to.id).map_or(OWNER.into(), |id| about(OWNER, id))]
         }

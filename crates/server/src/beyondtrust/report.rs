@@ -86,7 +86,7 @@ impl Source<'_> {
 
     /// Who helped: technicians, and experts as invited ones.
     fn reps(&self) -> impl Iterator<Item = &Participant> {
-        self.session.participants().iter().filter(|p| p.role != Role::Customer)
+        self.session.participants().iter().filter(|p| !matches!(p.role, Role::Customer | Role::Supervisor))
     }
 
     fn owner(&self) -> Option<&Participant> {

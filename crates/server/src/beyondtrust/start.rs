@@ -119,6 +119,7 @@ async fn open_door(app: &Shared, asked: &Asked) -> Result<String, ApiError> {
         description: details,
         customer: text(&["customer.name", "customer_name"], 100),
         email: String::new(),
+        status: None,
     };
     let system = UserRef { id: 0, name: "Customer".into() };
     let by = Actor::System(system.clone());

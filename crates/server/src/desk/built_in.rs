@@ -1,7 +1,7 @@
 //! The service desk that is built in: its incidents and journals are tables of the database.
 
 use futures::{FutureExt, future::BoxFuture};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{Desk, Entry, Ticket};
 use crate::{
@@ -62,7 +62,18 @@ impl Desk for BuiltIn {
             let found = self.found(ticket).await?;
             let who = customer::Entity::find_by_id(found.customer).one(&self.0.db).await.map_err(|e| e.to_string())?;
             let (customer, email) = who.map(|c| (c.name, c.email)).unwrap_or_default();
-            Ok(Ticket { subject: found.subject, description: found.description, customer, email })
+            let status = crate::api::from_word(&found.status).ok();
+            Ok(Ticket { subject: found.subject, description: found.description, customer, email, status })
+        }
+        .boxed()
+    }
+
+    fn changed<'a>(&'a self, tickets: &'a [String]) -> BoxFuture<'a, Result<Vec<(String, String)>, String>> {
+        async move {
+            let ids = tickets.iter().filter_map(|t| t.parse::<i32>().ok());
+            let found = incident::Entity::find().filter(incident::Column::Id.is_in(ids)).all(&self.0.db).await;
+            let found = found.map_err(|e| e.to_string())?;
+            Ok(found.into_iter().map(|i| (i.id.to_string(), i.updated.to_string())).collect())
         }
         .boxed()
     }

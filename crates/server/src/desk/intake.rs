@@ -8,6 +8,7 @@ use session::{Actor, Command};
 
 use super::{BuiltIn, Desk, Entry, Ticket};
 use crate::{
+    api,
     app::{self, Shared, stored_time},
     live::{ActError, Live},
     secret,
@@ -59,6 +60,7 @@ pub async fn mirror(app: &Shared, desk: &str, ticket: &str, found: &Ticket) -> R
         let mut row: incident::ActiveModel = known.clone().into();
         if desk != BY_API {
             row.subject = Set(subject);
+            row.status = Set(found.status.map_or(known.status, api::word));
         }
         if !found.customer.is_empty() {
             row.customer = Set(known_customer(app, found).await?);
@@ -70,13 +72,14 @@ pub async fn mirror(app: &Shared, desk: &str, ticket: &str, found: &Ticket) -> R
         customer: Set(known_customer(app, found).await?),
         subject: Set(subject),
         description: Set(found.description.chars().take(5_000).collect()),
-        status: Set("in_progress".into()),
+        status: Set(api::word(found.status.unwrap_or(api::Status::InProgress))),
         priority: Set("normal".into()),
         kind: Set(String::new()),
         owner: Set(None),
         team: Set(String::new()),
         desk: Set(desk.to_owned()),
         ticket: Set(ticket),
+        stamp: Set(String::new()),
         created: Set(now),
         updated: Set(now),
         ..Default::default()

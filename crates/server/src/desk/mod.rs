@@ -4,6 +4,7 @@
 //! other desk's, and what its sessions bring is written into both.
 
 mod built_in;
+pub mod follow;
 pub mod intake;
 pub mod request_tracker;
 
@@ -15,6 +16,7 @@ pub use built_in::BuiltIn;
 pub use request_tracker::RequestTracker;
 
 use crate::{
+    api::Status,
     app::Shared,
     outbox::ReceiverKind,
     store::tables::{delivery, incident, receiver},
@@ -28,6 +30,8 @@ pub struct Ticket {
     /// The customer's name and mail address; empty where the desk does not know.
     pub customer: String,
     pub email: String,
+    /// Where it stands, where the desk's word for it has one here.
+    pub status: Option<Status>,
 }
 
 /// What a desk is told of an incident.
@@ -49,6 +53,10 @@ pub enum Entry {
 pub trait Desk: Send + Sync {
     /// Finds an incident and its customer by what the desk calls it.
     fn find<'a>(&'a self, ticket: &'a str) -> BoxFuture<'a, Result<Ticket, String>>;
+
+    /// When each of these incidents changed last, in the desk's own words: another word means another state. None for
+    /// those that it does not know.
+    fn changed<'a>(&'a self, tickets: &'a [String]) -> BoxFuture<'a, Result<Vec<(String, String)>, String>>;
 
     /// Writes a journal entry. With `again`, an entry that carries the mark already is not written twice.
     fn write<'a>(

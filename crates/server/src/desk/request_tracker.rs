@@ -7,6 +7,7 @@ use ureq::http::Method;
 
 use super::{Desk, Entry, Ticket};
 use crate::{
+    api::Status,
     mail::escape,
     outbox::http::{self, Answer},
     store::tables::receiver,
@@ -77,6 +78,20 @@ impl RequestTracker {
     }
 }
 
+/// How many tickets are asked for at a time.
+const PAGE: usize = 50;
+
+/// What a status of RT's default life cycle is here; an organisation's own words have no place.
+fn status(word: &str) -> Option<Status> {
+    Some(match word {
+        "new" => Status::New,
+        "open" => Status::InProgress,
+        "stalled" => Status::Waiting,
+        "resolved" | "rejected" | "deleted" => Status::Resolved,
+        _ => return None,
+    })
+}
+
 /// A ticket's number; anything else never becomes part of an address.
 fn number(ticket: &str) -> Result<&str, String> {
     let good = !ticket.is_empty() && ticket.len() <= 12 && ticket.bytes().all(|b| b.is_ascii_digit());
@@ -97,7 +112,29 @@ impl Desk for RequestTracker {
                 customer = text("RealName").unwrap_or(customer);
             }
             let subject = found["Subject"].as_str().unwrap_or_default().to_owned();
-            Ok(Ticket { subject, description: String::new(), customer, email })
+            let status = status(found["Status"].as_str().unwrap_or_default());
+            Ok(Ticket { subject, description: String::new(), customer, email, status })
+        }
+        .boxed()
+    }
+
+    fn changed<'a>(&'a self, tickets: &'a [String]) -> BoxFuture<'a, Result<Vec<(String, String)>, String>> {
+        async move {
+            let mut all = Vec::new();
+            for some in tickets.chunks(PAGE) {
+                // TicketSQL compares numbers, and nothing else becomes part of it.
+                let some: Vec<String> =
+                    some.iter().filter_map(|t| number(t).ok()).map(|n| format!("id = {n}")).collect();
+                let query: String = url::form_urlencoded::byte_serialize(some.join(" OR ").as_bytes()).collect();
+                let path = format!("tickets?query={query}&fields=LastUpdated&per_page={PAGE}");
+                let found = self.json(&path).await?;
+                let items = found["items"].as_array().cloned().unwrap_or_default();
+                all.extend(items.iter().filter_map(|i| {
+                    let id = i["id"].as_str().map(str::to_owned).or_else(|| i["id"].as_u64().map(|n| n.to_string()));
+                    Some((id?, i["LastUpdated"].as_str()?.to_owned()))
+                }));
+            }
+            Ok(all)
         }
         .boxed()
     }

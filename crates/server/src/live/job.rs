@@ -162,9 +162,10 @@ impl Live {
         sent.iter().rev().find(|s| s.path == path && s.version == version).map(|s| (s.sha256.clone(), s.sum.clone()))
     }
 
-    /// Passes a drawing on to the customer's program, from whoever may see the screen.
+    /// Passes a drawing on to the customer's program, from whoever may see the screen and does not only watch.
     pub async fn annotate(&self, from: ParticipantId, mark: Mark) {
-        if mark.fits() && self.may(from, Right::View).await {
+        let helps = |s: &session::Session| s.participant(from).is_some_and(|p| p.role != protocol::Role::Supervisor);
+        if mark.fits() && self.may(from, Right::View).await && self.ask(helps).await {
             self.to_program(ServerMessage::Annotate { from, mark }).await;
         }
     }

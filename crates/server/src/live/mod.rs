@@ -220,7 +220,7 @@ impl Live {
         };
         inner.connections.retain(|c| {
             let permits = session.permits(now, c.who);
-            let news = entries.iter().filter(|e| c.role == Role::Technician || !e.event.is_private());
+            let news = entries.iter().filter(|e| knows_all(c.role) || !e.event.is_private());
             let news = news.map(|entry| ServerMessage::Happened { entry: entry.clone() });
             let state = ServerMessage::State { state: Box::new(state.clone()), permits };
             let told = news.chain([state]).all(|message| c.outbox.try_send(message).is_ok());
@@ -289,7 +289,7 @@ impl Live {
             history: inner
                 .entries
                 .iter()
-                .filter(|e| e.seq > have && (role == Role::Technician || !e.event.is_private()))
+                .filter(|e| e.seq > have && (knows_all(role) || !e.event.is_private()))
                 .cloned()
                 .collect(),
             state: Box::new(inner.session.state()),
@@ -468,4 +468,9 @@ impl Live {
 fn rights(session: &Session) -> Rights {
     let controllers = session.participants().iter().filter(|p| session.may_control(p.id)).map(|p| p.id);
     Rights { view: session.may_view(), control: controllers.collect() }
+}
+
+/// Whether notes and the like are told to whoever has this role: to the organisation's own people.
+fn knows_all(role: Role) -> bool {
+    matches!(role, Role::Technician | Role::Supervisor)
 }

@@ -31,6 +31,7 @@ const SPAN_MS: u64 = 60 * 60_000;
 #[ts(export)]
 pub struct Enclosed {
     pub name: String,
+    #[ts(type = "number")]
     pub bytes: u64,
 }
 
@@ -180,6 +181,7 @@ async fn belongs(
         team: Set(rules.team.clone()),
         desk: Set(String::new()),
         ticket: Set(String::new()),
+        stamp: Set(String::new()),
         created: Set(stored_time(now)),
         updated: Set(stored_time(now)),
         ..Default::default()

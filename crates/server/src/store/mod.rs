@@ -98,7 +98,7 @@ pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
 }
 
 /// Columns that tables have got since they were first made, with what they hold for older rows.
-const LATER: [(&str, &str, &str); 13] = [
+const LATER: [(&str, &str, &str); 14] = [
     ("user", "may_watch", "boolean NOT NULL DEFAULT true"),
     ("user", "may_export", "boolean NOT NULL DEFAULT false"),
     ("user", "may_delete", "boolean NOT NULL DEFAULT false"),
@@ -108,6 +108,7 @@ const LATER: [(&str, &str, &str); 13] = [
     ("user", "totp_step", "bigint NOT NULL DEFAULT 0"),
     ("user", "recovery", "varchar NOT NULL DEFAULT ''"),
     ("user", "role", "integer NOT NULL DEFAULT 0"),
+    ("incident", "stamp", "varchar NOT NULL DEFAULT ''"),
     ("mail", "name", "varchar NOT NULL DEFAULT ''"),
     ("incident", "kind", "varchar NOT NULL DEFAULT ''"),
     ("incident", "desk", "varchar NOT NULL DEFAULT ''"),

@@ -109,6 +109,26 @@ impl Session {
         Ok(vec![Event::Joined { id, role, name, client, user: None, rights, by_role: None }])
     }
 
+    /// The server knows who may supervise: that is a right of the account, not of the session.
+    pub(super) fn supervise(&self, by: &Actor, user: UserRef) -> Verdict {
+        if *by != Actor::Server {
+            return Err(Refusal::Policy);
+        }
+        self.running()?;
+        let (role, client) = (Role::Supervisor, Client::Console);
+        let takes_part = |p: &&Participant| p.user == Some(user.id) && p.role == Role::Technician;
+        if self.participants.iter().find(takes_part).is_some_and(|p| p.presence != Presence::Gone) {
+            return Err(Refusal::Already);
+        }
+        if let Some(known) = self.participants.iter().find(|p| p.user == Some(user.id) && p.role == role) {
+            return Ok(vec![Event::Returned { id: known.id, client }]);
+        }
+        let id = ParticipantId(u16::try_from(self.participants.len() + 1).unwrap_or(u16::MAX));
+        let UserRef { id: user, name } = user;
+        let rights = vec![Right::View];
+        Ok(vec![Event::Joined { id, role, name, client, user: Some(user), rights, by_role: None }])
+    }
+
     /// An expert or a sharing technician goes; the owner holds, transfers or closes instead.
     pub(super) fn leave_helping(&self, by: &Actor) -> Verdict {
         let who = self.participating(by)?;
@@ -121,7 +141,9 @@ impl Session {
     pub(super) fn dismiss(&self, by: &Actor, who: ParticipantId) -> Verdict {
         self.as_owner(by)?;
         let them = self.participant(who).ok_or(Refusal::Stranger)?;
-        if them.role == Role::Customer || them.user == Some(self.owner.id) {
+        // Whoever is watched does not choose by whom.
+        let stays = matches!(them.role, Role::Customer | Role::Supervisor);
+        if stays || them.user == Some(self.owner.id) {
             return Err(Refusal::Owner);
         }
         if them.presence == Presence::Gone { Err(Refusal::Already) } else { Ok(vec![Event::Left { id: who }]) }

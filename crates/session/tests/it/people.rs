@@ -45,6 +45,42 @@ fn one_at_a_time_holds_the_control() {
 }
 
 #[test]
+fn a_supervisor_sees_what_is_shown_and_does_nothing() {
+    let mut play = shared();
+    let supervise = |n, name: &str| Command::Supervise { user: user(n, name) };
+    assert_eq!(play.technician(supervise(9, "Sam")), Err(RefusalReason::Policy), "only the server knows who may");
+    assert_eq!(play.act(Actor::Server, supervise(2, "Eva")), Err(RefusalReason::Already), "she takes part");
+    play.act(Actor::Server, supervise(9, "Sam")).unwrap();
+    let sam = ParticipantId(4);
+    assert!(play.session.may_watch(sam) && !play.session.may_control(sam) && !play.session.may(sam, Right::Files));
+    for wish in [
+        Command::Chat { text: "hello".into(), nonce: 1 },
+        Command::Ask { rights: vec![Right::Shell] },
+        Command::WantControl,
+        Command::PassControl { to: sam },
+        Command::Note { text: "n".into() },
+        Command::Close,
+    ] {
+        assert_eq!(play.act(by(sam), wish.clone()), Err(RefusalReason::OnlyWatching), "{wish:?}");
+    }
+    assert_eq!(play.technician(Command::PassControl { to: sam }), Err(RefusalReason::TechnicianOnly));
+    assert_eq!(play.technician(Command::Dismiss { who: sam }), Err(RefusalReason::Owner), "not by whom is watched");
+    // The customer's "no" counts for whoever watches as well.
+    play.customer(Command::Withdraw { right: Right::View }).unwrap();
+    assert!(!play.session.may(sam, Right::View));
+    let said = session::transcript(&play.entries);
+    assert!(said.iter().any(|l| l.text == "Sam watches the session as a supervisor"));
+    assert!(!session::history(&play.entries).unwrap().technicians.contains(&"Sam".to_owned()), "Sam helped nobody");
+    // They go and come again as the same participant; with the hold everybody is gone.
+    play.act(by(sam), Command::Leave).unwrap();
+    play.act(Actor::Server, supervise(9, "Sam")).unwrap();
+    assert_eq!(play.session.participants().len(), 4);
+    play.technician(Command::Hold).unwrap();
+    assert_eq!(play.session.participant(sam).unwrap().presence, Presence::Gone);
+    assert_eq!(play.act(Actor::Server, supervise(9, "Sam")), Err(RefusalReason::OnHold));
+}
+
+#[test]
 fn an_expert_has_what_the_invitation_gives_and_no_more() {
     let mut play = shared();
     let invite = |name: &str, rights: &[Right]| Command::InviteExpert { name: name.into(), rights: rights.to_vec() };

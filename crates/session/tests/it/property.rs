@@ -59,6 +59,7 @@ fn command() -> impl Strategy<Value = Command> {
             .prop_map(|queue| Command::Enqueue { queue, note: String::new() }),
         Just(Command::Take { team: "A".into() }),
         (1i32..4).prop_map(|n| Command::ShareWith { with: user(n, "T") }),
+        (1i32..4).prop_map(|n| Command::Supervise { user: user(n, "S") }),
         (rights(), "[ab]").prop_map(|(rights, name)| Command::InviteExpert { name, rights }),
         (1u16..3).prop_map(|number| Command::JoinAsExpert { number }),
         id().prop_map(|who| Command::Dismiss { who }),

@@ -23,6 +23,10 @@ open: boolean,
  */
 shared: boolean, 
 /**
+ * The asker may watch how others help.
+ */
+watchable: boolean, 
+/**
  * Since when it stands as it does: the customer waits, it is on hold.
  */
 waits_since: Timestamp, };

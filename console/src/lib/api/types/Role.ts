@@ -3,4 +3,4 @@
 /**
  * Whoever takes part in a session is one or the other.
  */
-export type Role = "technician" | "customer" | "expert";
+export type Role = "technician" | "customer" | "expert" | "supervisor";

@@ -12,4 +12,8 @@ programs: Array<System>,
 /**
  * What the button says that leads technicians to their organisation's own sign-in.
  */
-openid: string | null, };
+openid: string | null, 
+/**
+ * Whether technicians may sign in with a passkey.
+ */
+passkeys: boolean, };

@@ -40,6 +40,10 @@ impl Source<'_> {
         self.entries.iter().flat_map(|entry| self.detail(entry, &mut shell)).collect()
     }
 
+    fn supervises(&self, id: ParticipantId) -> bool {
+        self.session.participant(id).is_some_and(|p| p.role == Role::Supervisor)
+    }
+
     fn detail(&self, Entry { at, event, .. }: &Entry, shell: &mut u32) -> Vec<Element> {
         let say = |kind: &str, by: Option<ParticipantId>| self.event(*at, kind, by);
         let customer = self.customer_id();
@@ -51,6 +55,9 @@ impl Source<'_> {
                 say("Session Start", None),
                 say("Conference Owner Changed", None).child(data(&[("owner", "Pre-start Conference".into())])),
             ],
+            Event::Joined { id, role: Role::Supervisor, .. } => vec![say("Representative Monitoring Started", Some(*id))],
+            Event::Left { id } if self.supervises(*id) => vec![say("Representative Monitoring Stopped", Some(*id))],
+            Event::Dropped { id } | Event::Returned { id, .. } if self.supervises(*id) => vec![],
             Event::Joined { id, .. } => self.came(*at, *id),
             Event::Dropped { id } => member(id, "Disconnected"),
             Event::Returned { id, .. } => member(id, "Connected"),
@@ -185,7 +192,11 @@ impl Source<'_> {
             .participants()
             .iter()
             .filter(|p| p.presence != protocol::Presence::Gone && !matches!(before.phase(), Phase::Ended { .. }));
-        let departed = there.map(|p| self.event(at, "Conference Member Departed", Some(p.id)));
+        let how = |p: &protocol::Participant| match p.role {
+            Role::Supervisor => "Representative Monitoring Stopped",
+            Role::Technician | Role::Expert | Role::Customer => "Conference Member Departed",
+        };
+        let departed = there.map(|p| self.event(at, how(p), Some(p.id)));
         departed.chain([self.event(at, "Session End", None)]).collect()
     }
 }
@@ -193,7 +204,7 @@ impl Source<'_> {
 fn kind(role: Role) -> &'static str {
     match role {
         Role::Customer => "customer",
-        Role::Technician | Role::Expert => "representative",
+        Role::Technician | Role::Expert | Role::Supervisor => "representative",
     }
 }
 

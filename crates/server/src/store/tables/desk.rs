@@ -42,6 +42,8 @@ pub mod incident {
         pub desk: String,
         /// What that desk calls it.
         pub ticket: String,
+        /// When it changed there last, in that desk's words.
+        pub stamp: String,
         pub created: i64,
         pub updated: i64,
     }
