@@ -1,7 +1,7 @@
 // The auditor, a year later: the video at any place, the bundle, its verdict, and what tampering does to it.
 
 import { expect, test, type Page } from '@playwright/test';
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ADMIN, answer, CUSTOMER, signIn, TECHNICIAN } from '../lib/people';
@@ -161,6 +161,23 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   await expect(checking.getByRole('status')).toContainText('video.webm was changed after it was stored.');
   await offline.close();
 
+  // With the pointer drawn into a second video: any player shows it, and the original stays what it was.
+  await page.getByLabel('with the pointer in the video').check();
+  const second = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Export signed bundle' }).click();
+  const burned = info.outputPath('burned.zip');
+  await (await second).saveAs(burned);
+  expect(verify(burned, '--key', fingerprint).whole).toBe(true);
+  const frames = (name: string) => {
+    const file = info.outputPath(name);
+    const take = `import zipfile, sys; sys.stdout.buffer.write(zipfile.ZipFile('${burned}').read('${name}'))`;
+    writeFileSync(file, execFileSync('python3', ['-c', take], { maxBuffer: 1 << 28 }));
+    const probed = spawnSync('ffprobe', ['-v', 'warning', '-count_frames', '-select_streams', 'v', '-show_entries', 'stream=nb_read_frames', '-of', 'csv=p=0', file]);
+    expect(probed.stderr.toString()).toBe('');
+    return Number(probed.stdout.toString().trim());
+  };
+  expect(frames('video-with-pointer.webm')).toBeGreaterThanOrEqual(frames('video.webm'));
+
   // The same from the command line, beside the running server; and it goes on after another key.
   const again = info.outputPath('again.zip');
   const told = spawnSync(join(BINARIES, 'deskside-server'), ['--data', at.server.data, 'export', id, '--to', again]);
@@ -173,7 +190,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   expect(verify(later).words).not.toContain(`signed by the key ${fingerprint}`);
   await until('the exports are in the timeline', async () => {
     const { entries } = await (await page.request.get(`${at.server.url}/api/sessions/${id}`)).json();
-    return entries.filter((e: { event: { type: string } }) => e.event.type === 'exported').length === 3;
+    return entries.filter((e: { event: { type: string } }) => e.event.type === 'exported').length === 4;
   });
 
   // Found by a word that was said, and opened at that moment; who watched is in the timeline.

@@ -1,4 +1,4 @@
-// Disks as they are: one that fills up, and one whose power is cut. What was recorded plays; what cannot be stored is said.
+// Disks as they are: one that fills up, one that hangs, and one whose power is cut. What was recorded plays; what cannot be stored is said.
 
 import { expect, test, type Page } from '@playwright/test';
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -75,6 +75,56 @@ test('a disk that fills up: the sharing stops, everybody is told, the chat goes 
   } finally {
     spawnSync('pkill', ['-f', join(data, 'deskside-support')]);
     await server.stop();
+  }
+});
+
+test('a disk that hangs: nobody waits for it, sharing ends as the policy says, and what it had taken plays', async ({ page, request }, info) => {
+  // Only recordings lie on it: a file system that takes no write while it is frozen, as a disk that is away for a while.
+  const folder = mkdtempSync(join(tmpdir(), 'deskside-slow-'));
+  const [image, data] = [join(folder, 'disk.img'), join(folder, 'data')];
+  const slow = join(data, 'recordings');
+  mkdirSync(slow, { recursive: true });
+  execFileSync('sh', ['-c', `truncate -s 512M '${image}' && /usr/sbin/mkfs.ext4 -q '${image}'`]);
+  const mounted = spawnSync('mount', ['-o', 'loop', image, slow]);
+  test.skip(mounted.status !== 0, `this machine lets nobody mount a file system: ${mounted.stderr}`);
+  const server = await Server.start([], undefined, data);
+  let frozen = false;
+  try {
+    const session = await shared(page, server, request);
+    const noise = desktop.open('xterm', ['-geometry', '200x58+0+0', '-e', 'sh', '-c', 'while :; do head -c 3000 /dev/urandom | base64 -w 200; sleep 0.05; done']);
+    await page.waitForTimeout(2_500);
+    execFileSync('/usr/sbin/fsfreeze', ['-f', slow]);
+    frozen = true;
+    const hung = Date.now();
+    // Pictures, words and hands go on: the disk is not in their way.
+    await page.getByLabel('Message').fill('Do you still hear me?');
+    await page.getByLabel('Message').press('Enter');
+    await expect(page.getByRole('listitem').filter({ hasText: 'Do you still hear me?' })).toBeVisible({ timeout: 3_000 });
+    const drawn = () => page.locator('canvas.picture').evaluate((canvas: HTMLCanvasElement) => [...canvas.getContext('2d')!.getImageData(100, 100, 200, 20).data].join());
+    const before = await drawn();
+    await expect.poll(drawn, { timeout: 3_000 }).not.toBe(before);
+    // What waits for the disk is bounded; beyond that it is said, and nothing is shared that is not recorded.
+    await expect(page.getByText("The recording cannot go on: the server's disk cannot keep up")).toBeVisible({ timeout: 90_000 });
+    console.log(`it was given up after ${Math.round((Date.now() - hung) / 1000)} s`);
+    await expect(page.locator('canvas.picture')).toBeHidden();
+    await until('the customer’s panel is gone', () => !desktop.hasWindow('^Your screen is shared$'));
+    noise.kill();
+    execFileSync('/usr/sbin/fsfreeze', ['-u', slow]);
+    frozen = false;
+    const entry = await close(page);
+    await expect(async () => {
+      await page.reload();
+      await expect(entry.getByText('linked', { exact: true })).toBeVisible({ timeout: 4_000 });
+    }).toPass({ timeout: 60_000 });
+    const video = await recorded(page.request, server, session, info.outputPath('all.webm'));
+    expect(video.complaints).toBe('');
+    expect(video.pictures).toBeGreaterThan(20);
+  } finally {
+    if (frozen) execFileSync('/usr/sbin/fsfreeze', ['-u', slow]);
+    spawnSync('pkill', ['-f', join(data, 'deskside-support')]);
+    await server.kill();
+    spawnSync('umount', [slow]);
+    rmSync(folder, { recursive: true, force: true });
   }
 });
 

@@ -26,6 +26,9 @@ pub mod names {
     pub const TRANSCRIPT: &str = "transcript.txt";
     /// The video, in a session whose screen was recorded.
     pub const VIDEO: &str = "video.webm";
+    /// The same with the pointer drawn into it, where whoever exported it wanted that. Coded anew: only the other is what
+    /// was recorded.
+    pub const VIDEO_WITH_POINTER: &str = "video-with-pointer.webm";
     /// Where the pointer was, beside the video.
     pub const POINTER: &str = "pointer.bin";
 }

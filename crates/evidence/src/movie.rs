@@ -60,12 +60,21 @@ pub fn plan(entries: &[Entry], reel: impl Iterator<Item = io::Result<Record>>) -
             }
         }
     }
-    let Some(last) = plan.movie.frames.last() else { return Ok(None) };
-    plan.movie.duration = film.duration().max(last.time + 1);
-    plan.movie.captions = captions(entries, &film);
-    plan.movie.chapters = chapters(entries, &film);
+    if plan.movie.frames.is_empty() {
+        return Ok(None);
+    }
+    let Movie { frames, width, height, .. } = plan.movie;
+    plan.movie = around(entries, frames, (width, height));
     plan.uncovered = rest.end();
     Ok(Some(plan))
+}
+
+/// A video of these pictures, the first of this size, with the words and chapters of its session.
+pub fn around(entries: &[Entry], frames: Vec<Frame>, (width, height): (u16, u16)) -> Movie {
+    let film = Film::of(entries);
+    let duration = film.duration().max(frames.last().map_or(0, |last| last.time + 1));
+    let (captions, chapters) = (captions(entries, &film), chapters(entries, &film));
+    Movie { width, height, frames, captions, chapters, duration }
 }
 
 /// Shorter rests than this are not idle.

@@ -8,7 +8,10 @@ use std::{mem, ptr};
 
 use libaom_sys as ffi;
 
-use crate::{CodecError, Encoder, Format, Picture, Rect, Request, yuv::Yuv};
+use crate::{
+    CodecError, Encoder, Format, Picture, Rect, Request,
+    yuv::{self, Yuv},
+};
 
 const OPTIONS: [(&CStr, &CStr); 20] = [
     (c"cpu-used", c"10"),
@@ -289,7 +292,7 @@ fn image_of_yuv(yuv: &Yuv, width: u16, height: u16) -> ffi::aom_image_t {
     image
 }
 
-/// The decoder, to check in tests what a viewer would see.
+/// The decoder: what a viewer sees.
 pub struct Decoder {
     context: Box<ffi::aom_codec_ctx_t>,
 }
@@ -309,7 +312,7 @@ impl Decoder {
     /// Decodes one temporal unit.
     pub fn decode(&mut self, data: &[u8]) -> Result<Picture, CodecError> {
         // SAFETY: the data outlives the call; the frame belongs to the context and is copied before the next call; its
-        // planes have `stride` × height bytes.
+        // planes have `stride` × height bytes, the second and third half as many each way where the format says 4:2:0.
         unsafe {
             check(ffi::aom_codec_decode(&mut *self.context, data.as_ptr(), data.len(), ptr::null_mut()))?;
             let mut iterator = ptr::null();
@@ -318,12 +321,23 @@ impl Decoder {
             let side = |n: u32| u16::try_from(n).map_err(|_| CodecError("a picture beyond all bounds".into()));
             let mut picture = Picture::new(side(frame.d_w)?, side(frame.d_h)?);
             let (width, height) = (frame.d_w as usize, frame.d_h as usize);
-            for plane in 0..3 {
-                for row in 0..height {
-                    let from = frame.planes[plane].add(row * frame.stride[plane] as usize);
-                    let row = &mut picture.plane_mut(plane)[row * width..][..width];
-                    row.copy_from_slice(std::slice::from_raw_parts(from, width));
+            let row = |plane: usize, row: usize, length: usize| {
+                let from = frame.planes[plane].add(row * frame.stride[plane] as usize);
+                std::slice::from_raw_parts(from, length)
+            };
+            match frame.fmt {
+                ffi::AOM_IMG_FMT_I444 => {
+                    for (plane, y) in (0..3).flat_map(|plane| (0..height).map(move |y| (plane, y))) {
+                        picture.plane_mut(plane)[y * width..][..width].copy_from_slice(row(plane, y, width));
+                    }
                 }
+                ffi::AOM_IMG_FMT_I420 => {
+                    let half = width.div_ceil(2);
+                    for y in 0..height {
+                        yuv::into_row(&mut picture, y, [row(0, y, width), row(1, y / 2, half), row(2, y / 2, half)]);
+                    }
+                }
+                _ => return Err(CodecError("a picture of a format that is none of ours".into())),
             }
             Ok(picture)
         }

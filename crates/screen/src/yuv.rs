@@ -58,3 +58,16 @@ impl Yuv {
         }
     }
 }
+
+/// A row of a picture from BT.709 in limited range, the colours of every second pixel standing for two.
+pub fn into_row(picture: &mut Picture, row: usize, [luma, blue, red]: [&[u8]; 3]) {
+    let width = usize::from(picture.width());
+    for (x, luma) in luma.iter().enumerate() {
+        let (y, u, v) = (f32::from(*luma) - 16.0, f32::from(blue[x / 2]) - 128.0, f32::from(red[x / 2]) - 128.0);
+        let y = 1.1644 * y;
+        let pixel = [y - 0.2132 * u - 0.5329 * v, y + 2.1124 * u, y + 1.7927 * v];
+        for (plane, value) in pixel.into_iter().enumerate() {
+            picture.plane_mut(plane)[row * width + x] = value.round().clamp(0.0, 255.0) as u8;
+        }
+    }
+}

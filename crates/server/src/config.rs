@@ -34,6 +34,9 @@ pub enum Task {
         /// Where to. [default: session-SESSION.deskside.zip]
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
+        /// Add a second video with the pointer drawn into it, for any player. It is coded anew.
+        #[arg(long)]
+        pointer: bool,
     },
     /// Make a new key for seals and bundles, endorsed by the one before it. A running server takes it at its next start.
     RotateKey,

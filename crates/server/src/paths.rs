@@ -24,6 +24,11 @@ pub fn pointer(data: &Path, session: &SessionId) -> PathBuf {
     recordings(data).join(format!("{session}.pointer"))
 }
 
+/// Pictures of a video into which the pointer is drawn, in the vault, for as long as an export takes.
+pub fn burned(data: &Path, session: &SessionId) -> PathBuf {
+    recordings(data).join(format!("{session}-{}.burned", crate::secret::token()))
+}
+
 /// What is made of a recording when its session is over.
 pub fn evidence(data: &Path, session: &SessionId) -> [PathBuf; 3] {
     [recording(data, session), pointer(data, session), activity(data, session)]

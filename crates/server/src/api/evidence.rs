@@ -5,7 +5,7 @@ use std::{ops::Range, path::PathBuf, sync::Arc};
 use axum::{
     Json,
     body::{Body, Bytes},
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -19,7 +19,7 @@ use ts_rs::TS;
 use super::{ApiError, Deed, Result, SignedIn, people, sessions};
 use crate::{
     app::{self, Shared},
-    archive::{self, Kept, NotDeleted},
+    archive::{self, Kept, NotDeleted, Pointer},
     paths, playback,
 };
 
@@ -180,8 +180,23 @@ fn ranged(kind: &'static str, range: &Range<u64>, all: u64, partial: bool) -> He
     headers
 }
 
+/// How a bundle is wished.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wished {
+    /// With a second video that has the pointer drawn into it.
+    #[serde(default)]
+    pointer: bool,
+}
+
 /// Everything that remains of a session that is over, in one signed file.
-pub async fn bundle(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Response> {
+pub async fn bundle(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path(id): Path<String>,
+    Query(Wished { pointer }): Query<Wished>,
+) -> Result<Response> {
+    let pointer = if pointer { Pointer::BurnedIn } else { Pointer::Beside };
     let id = sessions::parse(id)?;
     if !me.evidence(&app, &id, Deed::Export).await?.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
         return Err(ApiError::conflict(
@@ -192,7 +207,7 @@ pub async fn bundle(State(app): State<Shared>, me: SignedIn, Path(id): Path<Stri
     let (out, pieces) = tokio::sync::mpsc::channel(8);
     tokio::task::spawn_blocking(move || {
         let out = std::io::BufWriter::with_capacity(PART, Pieces(out));
-        if let Err(error) = archive::pack(&app, &contents, out) {
+        if let Err(error) = archive::pack(&app, &contents, pointer, out) {
             tracing::error!(%error, "a bundle was not written to its end");
         }
     });

@@ -6,7 +6,7 @@ use evidence::{Writer, line, movie, names, transcript};
 use protocol::{Entry, Event, SessionId, UserRef};
 use session::{Actor, Command, Film, Stored};
 
-use super::{Kept, KeptReader, Sealing};
+use super::{Kept, KeptReader, Sealing, burned::WithPointer};
 use crate::{app::Shared, live, paths};
 
 const README: &str = "This is everything that remains of one Deskside support session.\n\n\
@@ -15,6 +15,7 @@ const README: &str = "This is everything that remains of one Deskside support se
     they show with the one that the administrator of the server tells you.\n\n\
     transcript.html   what was said and done, to read\n\
     video.webm        the recorded screen, if one was shared, with subtitles and chapters\n\
+    video-with-pointer.webm   the same with the pointer drawn into it, if that was wanted: coded anew, not the original\n\
     timeline.jsonl    every event with the hash of the one before it\n\
     seals.json        the server's signatures under the timeline\n";
 
@@ -38,8 +39,17 @@ pub async fn export(app: &Shared, id: &SessionId, by: Option<UserRef>) -> anyhow
     Ok(Contents { id: id.clone(), stored, entries, seals: Sealing::seals(&app.db, id).await? })
 }
 
+/// Whether a second video shows the pointer in its pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pointer {
+    /// It has a track of its own, which players of ours draw.
+    Beside,
+    /// It is drawn into a second video, for any player.
+    BurnedIn,
+}
+
 /// Writes the bundle.
-pub fn pack<W: Write>(app: &Shared, contents: &Contents, out: W) -> anyhow::Result<W> {
+pub fn pack<W: Write>(app: &Shared, contents: &Contents, pointer: Pointer, out: W) -> anyhow::Result<W> {
     let Contents { id, stored, entries, seals } = contents;
     let data = &app.config.data;
     let mut bundle = Writer::new(out);
@@ -56,6 +66,16 @@ pub fn pack<W: Write>(app: &Shared, contents: &Contents, out: W) -> anyhow::Resu
         if let Some(kept) = Kept::open(app, path)? {
             bundle.file(name, &mut KeptReader { kept, at: 0 })?;
         }
+    }
+    if pointer == Pointer::BurnedIn
+        && let Some(video) = WithPointer::make(app, id, entries)?
+    {
+        let (mut read, write) = std::io::pipe()?;
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(|| video.write(app, std::io::BufWriter::with_capacity(1 << 16, write)));
+            bundle.file(names::VIDEO_WITH_POINTER, &mut read)?;
+            writing.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the video was not written")))
+        })?;
     }
     let captions = movie::captions(entries, &Film::of(entries));
     bundle.file("subtitles.vtt", &mut movie::webvtt(&captions).as_bytes())?;

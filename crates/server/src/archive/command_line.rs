@@ -5,7 +5,7 @@ use std::{fs::File, io::BufWriter, path::PathBuf};
 use anyhow::Context;
 use protocol::{Event, SessionId};
 
-use super::{export, pack};
+use super::{Pointer, export, pack};
 use crate::{
     app::{self, Shared},
     config::{Config, Task},
@@ -17,7 +17,9 @@ pub async fn run(config: Config, task: Task) -> anyhow::Result<()> {
     anyhow::ensure!(config.data.is_dir(), "{} is not a data folder", config.data.display());
     let app = serve::open(config).await?;
     match task {
-        Task::Export { session, to } => write(app, session, to).await,
+        Task::Export { session, to, pointer } => {
+            write(app, session, to, if pointer { Pointer::BurnedIn } else { Pointer::Beside }).await
+        }
         Task::RotateKey => {
             app.sealing.rotate(app::now())?;
             show(&app);
@@ -30,7 +32,7 @@ pub async fn run(config: Config, task: Task) -> anyhow::Result<()> {
     }
 }
 
-async fn write(app: Shared, session: String, to: Option<PathBuf>) -> anyhow::Result<()> {
+async fn write(app: Shared, session: String, to: Option<PathBuf>, pointer: Pointer) -> anyhow::Result<()> {
     let id = SessionId::try_from(session).map_err(|e| anyhow::anyhow!("that is no session: {e}"))?;
     let entries = app.hub.read(&app, &id).await?.context("there is no session by that name")?;
     let stored = entries.iter().any(|e| matches!(e.event, Event::Stored { .. }));
@@ -38,8 +40,9 @@ async fn write(app: Shared, session: String, to: Option<PathBuf>) -> anyhow::Res
     let contents = export(&app, &id, None).await?;
     let path = to.unwrap_or_else(|| format!("session-{id}.deskside.zip").into());
     let file = File::create_new(&path).with_context(|| format!("cannot create {}", path.display()))?;
-    let packed =
-        move || pack(&app, &contents, BufWriter::new(file))?.into_inner()?.sync_all().map_err(anyhow::Error::from);
+    let packed = move || {
+        pack(&app, &contents, pointer, BufWriter::new(file))?.into_inner()?.sync_all().map_err(anyhow::Error::from)
+    };
     tokio::task::spawn_blocking(packed).await??;
     println!("{}", path.display());
     Ok(())

@@ -1,6 +1,7 @@
 //! What remains of a session: its recording and its transcript, complete, stored and sealed.
 
 mod bundle;
+mod burned;
 mod catalogue;
 mod command_line;
 mod deletion;
@@ -15,7 +16,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use session::{Actor, Command};
 use sha2::{Digest, Sha256};
 
-pub use bundle::{export, pack};
+pub use bundle::{Pointer, export, pack};
 pub use command_line::run;
 pub use deletion::{NotDeleted, RetentionRule, Tombstone, delete, hold, keep_house, tombstone};
 pub use sealing::Sealing;

@@ -55,7 +55,9 @@ impl Source<'_> {
                 say("Session Start", None),
                 say("Conference Owner Changed", None).child(data(&[("owner", "Pre-start Conference".into())])),
             ],
-            Event::Joined { id, role: Role::Supervisor, .. } => vec![say("Representative Monitoring Started", Some(*id))],
+            Event::Joined { id, role: Role::Supervisor, .. } => {
+                vec![say("Representative Monitoring Started", Some(*id))]
+            }
             Event::Left { id } if self.supervises(*id) => vec![say("Representative Monitoring Stopped", Some(*id))],
             Event::Dropped { id } | Event::Returned { id, .. } if self.supervises(*id) => vec![],
             Event::Joined { id, .. } => self.came(*at, *id),
