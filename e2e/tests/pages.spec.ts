@@ -129,6 +129,16 @@ for (const scheme of ['light', 'dark'] as const) {
     await page.getByRole('combobox', { name: /^Technician/ }).selectOption('Tom Becker');
     await expect(page.getByRole('row', { name: /^Files yes/ })).toBeVisible();
     await look('rules');
+    await page.goto(`${server.url}/console/integrations`);
+    await expect(page.getByRole('form', { name: 'Mail in' })).toBeVisible();
+    await look('integrations');
+    await page.goto(`${server.url}/console/me`);
+    await page.getByRole('button', { name: 'Add a passkey' }).click();
+    await look('account');
+    await page.goto(`${server.url}/console/incidents/1`);
+    await page.getByRole('button', { name: 'Write a mail' }).click();
+    await look('write-a-mail');
+    await page.keyboard.press('Escape');
     await page.goto(`${server.url}/console/past?q=nothing`);
     await expect(page.getByRole('listitem').locator('mark').first()).toHaveText('Nothing');
     await look('past');
