@@ -395,9 +395,18 @@ pub fn fade_marks() {
 
 /// Everybody who is there to help, by name; the owner while nobody is.
 fn helpers(state: &SessionState) -> String {
-    let here = |p: &&protocol::Participant| p.role != Role::Customer && p.presence != Presence::Gone;
-    let names: Vec<_> = state.participants.iter().filter(here).map(|p| p.name.as_str()).collect();
-    if names.is_empty() { state.owner.name.clone() } else { names.join(", ") }
+    let names = names(state, |role| matches!(role, Role::Technician | Role::Expert));
+    if names.is_empty() { state.owner.name.clone() } else { names }
+}
+
+/// Everybody who only watches, by name.
+fn watchers(state: &SessionState) -> String {
+    names(state, |role| role == Role::Supervisor)
+}
+
+fn names(state: &SessionState, fits: impl Fn(Role) -> bool) -> String {
+    let here = |p: &&protocol::Participant| fits(p.role) && p.presence != Presence::Gone;
+    state.participants.iter().filter(here).map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// How long a window takes at most until it is laid out.

@@ -5,7 +5,8 @@ use slint::ComponentHandle;
 use tokio::sync::oneshot;
 
 use super::{
-    Asked, ConsentWindow, Desk, FileWindow, LAID_OUT, PanelWindow, Place, Say, helpers, local_time, place, with_desk,
+    Asked, ConsentWindow, Desk, FileWindow, LAID_OUT, PanelWindow, Place, Say, helpers, local_time, place, watchers,
+    with_desk,
 };
 use crate::{jobs::FileQuestion, link::lock, window};
 
@@ -181,6 +182,7 @@ impl Desk {
             self.allowed_since.get_or_insert_with(|| local_time(self.entries.last().map(|e| e.at).unwrap_or_default()));
         if let (Some(panel), Some(state)) = (&self.panel, &self.state) {
             panel.set_technician(helpers(state).into());
+            panel.set_watchers(watchers(state).into());
             panel.set_allowed(asked(&allowed));
             panel.set_since(since.as_str().into());
             panel.set_paused(consent.is_paused());
