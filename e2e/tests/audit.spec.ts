@@ -159,6 +159,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   await checking.getByLabel('Bundle').setInputFiles(tampered);
   await expect(checking.getByRole('heading', { name: 'Changed', exact: true })).toBeVisible();
   await expect(checking.getByRole('status')).toContainText('video.webm was changed after it was stored.');
+  await expect(checking.getByRole('status')).toContainText(/The video was changed in its segment \d+, recorded until/);
   await offline.close();
 
   // With the pointer drawn into a second video: any player shows it, and the original stays what it was.

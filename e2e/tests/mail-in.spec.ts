@@ -146,6 +146,7 @@ test('a technician answers, and the customer’s answer finds its incident, with
 
 test('a number in the subject is enough; a stranger’s mail makes a customer; a mail that comes twice is one', async ({ page }) => {
   await signIn(page, server);
+  mailbox.deliver(mail({ Subject: 'Once more', From: `"Morgan, Ada" <${CUSTOMER.email.toUpperCase()}>` }, 'The same customer.'));
   const twice = mail({ Subject: 'AW: [inc-1001] Drucker', From: 'colleague@customer.example' }, 'It prints now.');
   mailbox.deliver(twice);
   mailbox.deliver(twice);
@@ -156,6 +157,8 @@ test('a number in the subject is enough; a stranger’s mail makes a customer; a
   await expect(journal.getByText('It prints now.')).toHaveCount(1);
   await expect(journal.getByText('colleague <colleague@customer.example>')).toBeVisible();
   await page.getByRole('link', { name: 'Incidents' }).first().click();
+  // However an address is written, it is one customer's.
+  await expect(page.getByRole('row', { name: /Once more/ })).toContainText(CUSTOMER.name);
   await page.getByRole('link', { name: 'プリンター' }).click();
   await expect(page.getByText(/Björk/).first()).toBeVisible();
   await expect(page.getByRole('list', { name: 'Journal' }).getByText('Bitte helfen Sie.')).toBeVisible();

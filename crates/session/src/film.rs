@@ -98,6 +98,11 @@ impl Film {
         Some(stretch.at + at.min(stretch.until).since(stretch.from) + gap)
     }
 
+    /// Whether a screen is shown at that place of the video, in milliseconds; else it is a card.
+    pub fn shows(&self, place: u64) -> bool {
+        self.stretches.iter().any(|s| (s.at..s.end_at()).contains(&place))
+    }
+
     /// How long the video is, in milliseconds.
     pub fn duration(&self) -> u64 {
         self.stretches.last().map_or(0, |last| last.end_at() + GAP_MS)

@@ -1,6 +1,7 @@
 // The verdict on a bundle, in a browser and without a network: the same rules as `deskside-verify`, written a second time,
-// so that an auditor need not trust one program. It does not compare the video segment by segment.
+// so that an auditor need not trust one program.
 
+import { compare, type Segment } from './video';
 import { files, type Stored } from './zip';
 
 const MARK = 'deskside-bundle-1';
@@ -106,7 +107,17 @@ export async function judge(bundle: Blob): Promise<Verdict> {
 
   const seals = await parse<Seal[]>('seals.json', []);
   const session = seals[0]?.session ?? '';
-  const hashes = await timeline(await text('timeline.jsonl'), session, verdict, sums, find);
+  const segments: Segment[] = [];
+  const hashes = await timeline(await text('timeline.jsonl'), session, verdict, sums, find, segments);
+  const video = all.find((f) => f.name === 'video.webm');
+  if (video && segments.length) {
+    const { wrong, more } = await compare(video.content, segments, sum);
+    for (const n of wrong) {
+      const until = new Date(segments[n - 1]!.at).toISOString().slice(0, 19).replace('T', ' ');
+      find(`The video was changed in its segment ${n}, recorded until ${until} UTC.`);
+    }
+    if (more) find('video.webm was changed after it was stored.');
+  }
   for (const s of seals) {
     const said = `deskside seal 1\n${s.session}\n${s.seq}\n${s.hash}\n${s.at}\n${s.key}\n`;
     const right = hashes[s.seq - 1] === s.hash && s.session === session && keys.some((k) => k.key === s.key);
@@ -125,7 +136,8 @@ async function timeline(
   session: string,
   verdict: Verdict,
   sums: Map<string, string>,
-  find: (text: string) => void
+  find: (text: string) => void,
+  segments: Segment[]
 ): Promise<string[]> {
   const hashes: string[] = [];
   let before = new Uint8Array(32);
@@ -144,7 +156,9 @@ async function timeline(
       }
       before = link;
       hashes.push(entry.hash);
-      deed(JSON.parse(entry.body), session, verdict, sums, find);
+      const event = JSON.parse(entry.body) as Record<string, unknown> & { type: string };
+      if (event.type === 'recorded') segments.push({ ...(event as unknown as Segment), at: entry.at });
+      deed(event, session, verdict, sums, find);
     } catch {
       find(`The timeline was changed: line ${seq} of it cannot be read.`);
       return hashes;

@@ -10,6 +10,7 @@ use std::{
 use evidence::{movie, webm};
 use protocol::{Entry, SessionId};
 use screen::{Aom, Bitmap, Decoder, Encoder, Format, Picture, Rect, Request};
+use session::Film;
 
 use super::{Kept, KeptReader};
 use crate::{app::Shared, paths};
@@ -64,6 +65,8 @@ fn places(track: &[u8]) -> Vec<Place> {
 
 /// Draws the pointer into pictures, one after another.
 struct Burner {
+    /// Where a screen is shown: cards have no pointer.
+    film: Film,
     decoder: Decoder,
     encoder: Option<Aom>,
     /// The picture as it was recorded.
@@ -84,9 +87,9 @@ struct Burned {
 }
 
 impl Burner {
-    fn new() -> anyhow::Result<Self> {
+    fn new(film: Film) -> anyhow::Result<Self> {
         let decoder = Decoder::new()?;
-        Ok(Self { decoder, encoder: None, clean: None, drawn: None, pointer: None, coded_at: None })
+        Ok(Self { film, decoder, encoder: None, clean: None, drawn: None, pointer: None, coded_at: None })
     }
 
     /// A picture of the stored video.
@@ -113,7 +116,7 @@ impl Burner {
         // Times grow strictly, whatever two tracks say of one moment.
         let time = self.coded_at.map_or(time, |at| time.max(at + 1));
         let mut drawn = clean.clone();
-        if let Some(place) = self.pointer {
+        if let Some(place) = self.pointer.filter(|_| self.film.shows(time)) {
             draw(&mut drawn, place);
         }
         let key = self.drawn.is_none();
@@ -165,8 +168,13 @@ fn draw(picture: &mut Picture, place: Place) {
 }
 
 /// Every picture of the new video, in order.
-fn burn(video: impl Read, track: &[u8], mut each: impl FnMut(Burned) -> io::Result<()>) -> anyhow::Result<()> {
-    let mut burner = Burner::new()?;
+fn burn(
+    video: impl Read,
+    film: Film,
+    track: &[u8],
+    mut each: impl FnMut(Burned) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    let mut burner = Burner::new(film)?;
     let mut moves = places(track).into_iter().peekable();
     for picture in webm::Pictures::new(video) {
         let picture = picture?;
@@ -212,7 +220,7 @@ impl WithPointer {
         let mut out = app.vault.create(io::BufWriter::new(File::create(&made.pictures)?))?;
         let (mut frames, mut first, mut size) = (Vec::new(), Vec::new(), (0, 0));
         let video = BufReader::with_capacity(1 << 20, KeptReader { kept: video, at: 0 });
-        burn(video, &track, |burned| {
+        burn(video, Film::of(entries), &track, |burned| {
             if frames.is_empty() {
                 first.clone_from(&burned.data);
                 size = burned.size;
@@ -244,6 +252,9 @@ impl WithPointer {
 
 #[cfg(test)]
 mod tests {
+    use protocol::Timestamp;
+    use session::{Break, Stretch};
+
     use super::*;
 
     /// A video of grey pictures, each with its time.
@@ -277,11 +288,13 @@ mod tests {
 
     #[test]
     fn the_pointer_is_where_it_was_and_nowhere_else() {
-        let film = video(&[(0, 128, 96, 100), (1_000, 128, 96, 180), (2_000, 160, 96, 60)]);
+        let video = video(&[(0, 128, 96, 100), (1_000, 128, 96, 180), (2_000, 160, 96, 60), (3_000, 160, 96, 60)]);
         // It moves while the picture stands, twice within a moment, and lies at the edge at last.
-        let moves = track(&[(500, 10, 20), (510, 11, 20), (1_500, 60, 40), (2_500, 155, 90)]);
+        let moves = track(&[(500, 10, 20), (510, 11, 20), (1_500, 60, 40), (2_500, 155, 90), (2_900, 60, 40)]);
         let (mut seen, mut decoder) = (Vec::new(), Decoder::new().unwrap());
-        burn(&film[..], &moves, |burned| {
+        // From 3 s on a card is shown.
+        let stretch = Stretch { from: Timestamp(0), until: Timestamp(3_000), at: 0, end: Break::Stopped };
+        burn(&video[..], Film { stretches: vec![stretch] }, &moves, |burned| {
             let picture = decoder.decode(&burned.data).unwrap();
             let near = |x, y, shade: u8| picture.rgb(x, y)[0].abs_diff(shade) < 12;
             seen.push((burned.time, burned.key, near(13, 28, 255), near(62, 46, 255), near(100, 80, 60)));
@@ -298,6 +311,8 @@ mod tests {
                 at(1_500, false, false, true, false),
                 at(2_000, true, false, true, true),
                 at(2_500, false, false, false, true),
+                at(2_900, false, false, true, true),
+                at(3_000, false, false, false, true),
             ]
         );
     }

@@ -3,7 +3,12 @@
 use std::sync::Arc;
 
 use protocol::{Event, IncidentRef, Queue, Timestamp, UserRef};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, DbErr, EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait, Func},
+};
 use session::{Actor, Command};
 
 use super::{BuiltIn, Desk, Entry, Ticket};
@@ -95,7 +100,9 @@ pub async fn known_customer(app: &Shared, found: &Ticket) -> Result<i32, DbErr> 
     };
     let (name, email) = (short(&found.customer), short(&found.email));
     let name = if name.is_empty() { "Customer".to_owned() } else { name };
-    let mut known = customer::Entity::find().filter(customer::Column::Email.eq(email.as_str()));
+    // Mail addresses are the same however they are written.
+    let address = Expr::expr(Func::lower(Expr::col(customer::Column::Email)));
+    let mut known = customer::Entity::find().filter(address.eq(email.to_lowercase()));
     if email.is_empty() {
         known = known.filter(customer::Column::Name.eq(name.as_str()));
     }

@@ -70,7 +70,11 @@ pub fn read(raw: &[u8]) -> Option<Letter> {
     let said = mail.body_text(0).unwrap_or_default();
     let (text, quoted) = split(&clean(&said));
     Some(Letter {
-        id: mail.message_id().map_or_else(|| secret::hex(&Sha256::digest(raw)), short),
+        id: mail
+            .message_id()
+            .map(short)
+            .filter(|id| !id.is_empty())
+            .unwrap_or_else(|| secret::hex(&Sha256::digest(raw))),
         parents: parents(&mail),
         name,
         address,

@@ -93,7 +93,7 @@ impl Passkeys {
         known: &[passkey::Model],
         now: Timestamp,
     ) -> Result<CreationChallengeResponse, NotTaken> {
-        let known = known.iter().filter_map(|k| URL_SAFE_NO_PAD.decode(&k.credential).ok()).map(Into::into).collect();
+        let known = known.iter().filter_map(|k| URL_SAFE_NO_PAD.decode(&k.credential).ok()).collect();
         let asked = self.relying()?.start_passkey_registration(handle(user.id), &user.login, &user.name, Some(known));
         let (mut question, state) = asked.map_err(NotTaken::Wrong)?;
         // Kept on the device with its owner's name, so that signing in needs none.

@@ -1,7 +1,10 @@
-//! How many sessions one server carries: `cargo test --release -p server -- --ignored --nocapture capacity`. The
-//! customers and technicians are this process, on the same cores as the server.
+//! How many sessions one server carries: `cargo test --release -p server --test it -- --ignored --nocapture capacity`
+//! (after `cargo build --release -p server --examples`). The customers and technicians are this process, on the same cores
+//! as the server; beside it the same bytes go through a relay that only passes them on.
 
 use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -11,10 +14,14 @@ use std::{
 
 use protocol::{FrameKind, HEADER_BYTES, Header, Right};
 use screen::{Coder, Rect};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use web_transport_trait::{RecvStream, SendStream, Session};
 
 use crate::{
-    stage::{Peer, Stage},
+    stage::{Peer, Stage, cpu_seconds, resident_kib},
     wire::{grant, pair},
 };
 
@@ -78,7 +85,25 @@ async fn receive(technician: Peer, begun: Instant, stop: Arc<AtomicBool>) -> Vec
     times
 }
 
-async fn run(count: usize, moving: bool) -> (f64, f64, f64, u64) {
+/// What a number of sessions takes.
+struct Taken {
+    /// Milliseconds.
+    p50: f64,
+    p95: f64,
+    /// Of the server's or relay's process, in cores.
+    share: f64,
+    resident_kib: u64,
+}
+
+impl Taken {
+    fn of(mut times: Vec<u32>, share: f64, resident_kib: u64) -> Self {
+        times.sort_unstable();
+        let at = |part: f64| times.get((times.len() as f64 * part) as usize).map_or(0.0, |us| f64::from(*us) / 1_000.0);
+        Self { p50: at(0.5), p95: at(0.95), share, resident_kib }
+    }
+}
+
+async fn run(count: usize, moving: bool) -> Taken {
     let stage = Stage::open("capacity");
     let (begun, stop) = (Instant::now(), Arc::new(AtomicBool::new(false)));
     let (mut senders, mut receivers) = (vec![], vec![]);
@@ -98,22 +123,78 @@ async fn run(count: usize, moving: bool) -> (f64, f64, f64, u64) {
     for receiver in receivers {
         times.extend(receiver.await.unwrap());
     }
-    times.sort_unstable();
-    let at = |part: f64| times.get((times.len() as f64 * part) as usize).map_or(0.0, |us| f64::from(*us) / 1_000.0);
-    (at(0.5), at(0.95), share, memory)
+    Taken::of(times, share, memory)
+}
+
+/// The same bytes at the same times through a relay that only passes them on.
+async fn plain(count: usize) -> Taken {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let program = std::env::current_exe().unwrap().parent().unwrap().with_file_name("examples").join("plain-relay");
+    let mut relay = Command::new(program).arg(port.to_string()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(relay.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let (begun, stop) = (Instant::now(), Arc::new(AtomicBool::new(false)));
+    let mut receivers = vec![];
+    for n in 0..count as u32 {
+        let [_, a, b, c] = n.to_be_bytes();
+        let mut taker = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        taker.write_all(&[b'S', a, b, c]).await.unwrap();
+        taker.read_u8().await.unwrap();
+        let mut giver = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        giver.set_nodelay(true).unwrap();
+        giver.write_all(&[b'P', a, b, c]).await.unwrap();
+        let gone = stop.clone();
+        tokio::spawn(async move {
+            let (mut ticks, payload) = (tokio::time::interval(FRAME_TIME), vec![7; FRAME]);
+            while !gone.load(Relaxed) {
+                ticks.tick().await;
+                let kind = FrameKind::Picture { key: false, lossless: false };
+                let bytes = frame(kind, 1, begun.elapsed().as_micros() as u32, &payload);
+                if giver.write_all(&bytes).await.is_err() {
+                    return;
+                }
+            }
+        });
+        receivers.push(tokio::spawn(async move {
+            let mut times = Vec::new();
+            let mut bytes = vec![0; HEADER_BYTES + FRAME];
+            // The giver ends its side when it is told to stop.
+            while taker.read_exact(&mut bytes).await.is_ok() {
+                let header = Header::from_bytes(bytes.first_chunk().unwrap()).unwrap();
+                times.push((begun.elapsed().as_micros() as u32).saturating_sub(header.time));
+            }
+            times
+        }));
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let (before, at) = (cpu_seconds(relay.id()), Instant::now());
+    tokio::time::sleep(RUN).await;
+    let share = (cpu_seconds(relay.id()) - before) / at.elapsed().as_secs_f64();
+    let memory = resident_kib(relay.id());
+    stop.store(true, Relaxed);
+    let mut times = Vec::new();
+    for receiver in receivers {
+        times.extend(receiver.await.unwrap());
+    }
+    let _ = (relay.kill(), relay.wait());
+    Taken::of(times, share, memory)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement"]
 async fn capacity() {
-    println!(
-        "| sessions | screens | latency p50 / p95 ms | server's CPU, cores | server resident MiB |\n|---|---|---|---|---|"
-    );
-    for (count, moving) in
-        [(1, true), (5, true), (10, true), (20, true), (40, true), (60, true), (10, false), (100, false), (200, false)]
-    {
-        let (p50, p95, share, memory) = run(count, moving).await;
-        let kind = if moving { "moving" } else { "still" };
-        println!("| {count} | {kind} | {p50:.1} / {p95:.1} | {share:.2} | {} |", memory / 1024);
+    println!("| sessions | screens | through | latency p50 / p95 ms | its CPU, cores | resident MiB |");
+    println!("|---|---|---|---|---|---|");
+    let row = |count: usize, screens: &str, through: &str, taken: Taken| {
+        let Taken { p50, p95, share, resident_kib } = taken;
+        let memory = resident_kib / 1024;
+        println!("| {count} | {screens} | {through} | {p50:.1} / {p95:.1} | {share:.2} | {memory} |");
+    };
+    for count in [1, 5, 10, 20, 40, 60] {
+        row(count, "moving", "Deskside", run(count, true).await);
+        row(count, "moving", "plain TCP relay", plain(count).await);
+    }
+    for count in [10, 100, 200] {
+        row(count, "still", "Deskside", run(count, false).await);
     }
 }
