@@ -4,7 +4,10 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU16, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -50,7 +53,8 @@ impl Stage {
         let _ = std::fs::remove_dir_all(&data);
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut child = Command::new(env!("CARGO_BIN_EXE_deskside-server"))
-            .args(["--listen", &format!("127.0.0.1:{port}"), "--grace-seconds", "2", "--data"])
+            .args(["--listen", &format!("127.0.0.1:{port}"), "--trusted-proxies", "127.0.0.1"])
+            .args(["--grace-seconds", "2", "--data"])
             .arg(&data)
             .args(if tls { certificate(&data) } else { vec![] })
             .stdout(Stdio::piped())
@@ -189,7 +193,11 @@ impl Stage {
 
     pub(crate) fn customer_ticket(&self, link: &str, client: &str) -> String {
         let body = json!({ "pass": { "by": "link", "token": link }, "client": client });
-        let (status, entered) = self.post_as("/api/join/enter", &body, &[]);
+        // Each customer comes from an address of their own: thirty a minute come from one at most.
+        static CUSTOMERS: AtomicU16 = AtomicU16::new(1);
+        let [a, b] = CUSTOMERS.fetch_add(1, Relaxed).to_be_bytes();
+        let from = format!("192.0.{a}.{b}");
+        let (status, entered) = self.post_as("/api/join/enter", &body, &[("x-forwarded-for", &from)]);
         assert_eq!(status, 200, "{entered}");
         entered["admission"]["ticket"].as_str().unwrap().to_owned()
     }
