@@ -1,6 +1,6 @@
 // The people of the tests: who they are, and what they do again and again.
 
-import { type APIRequestContext, expect, type Page } from '@playwright/test';
+import { type APIRequestContext, expect, type Page, type PlaywrightWorkerArgs } from '@playwright/test';
 import { writeFileSync, chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ChildProcess } from 'node:child_process';
@@ -29,6 +29,14 @@ export async function furnish(server: Server, request: APIRequestContext): Promi
     status: 'new', priority: 'high', kind: 'Incident', owner: technician.id, team: 'Service desk'
   });
   return { incident: incident.id };
+}
+
+/** The same, for a file that needs the request for nothing else. */
+export async function furnished(server: Server, playwright: PlaywrightWorkerArgs['playwright']): Promise<{ incident: number }> {
+  const request = await playwright.request.newContext();
+  const made = await furnish(server, request);
+  await request.dispose();
+  return made;
 }
 
 export async function signIn(page: Page, server: Server, who = TECHNICIAN) {

@@ -70,7 +70,8 @@ export class Server {
   log = '';
   private child?: ChildProcess;
 
-  private constructor(readonly port: number, private options: string[], readonly data: string, private before: string[]) {
+  /** Other `options` count from the next start on. */
+  private constructor(readonly port: number, public options: string[], readonly data: string, private before: string[]) {
     this.url = `http://localhost:${port}`;
   }
 

@@ -169,15 +169,22 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   const burned = info.outputPath('burned.zip');
   await (await second).saveAs(burned);
   expect(verify(burned, '--key', fingerprint).whole).toBe(true);
-  const frames = (name: string) => {
+  const [original, drawn] = ['video.webm', 'video-with-pointer.webm'].map((name) => {
     const file = info.outputPath(name);
     const take = `import zipfile, sys; sys.stdout.buffer.write(zipfile.ZipFile('${burned}').read('${name}'))`;
     writeFileSync(file, execFileSync('python3', ['-c', take], { maxBuffer: 1 << 28 }));
-    const probed = spawnSync('ffprobe', ['-v', 'warning', '-count_frames', '-select_streams', 'v', '-show_entries', 'stream=nb_read_frames', '-of', 'csv=p=0', file]);
+    const probed = spawnSync('ffprobe', ['-v', 'warning', '-i', file]);
     expect(probed.stderr.toString()).toBe('');
-    return Number(probed.stdout.toString().trim());
-  };
-  expect(frames('video-with-pointer.webm')).toBeGreaterThanOrEqual(frames('video.webm'));
+    return file;
+  }) as [string, string];
+  // While the third colour was shown, the two differ in an arrow and in nothing else.
+  const place = String((seen[2]!.at - film[0].from) / 1000);
+  const shown = (file: string) =>
+    execFileSync('ffmpeg', ['-v', 'error', '-i', file, '-to', place, '-fps_mode', 'passthrough', '-f', 'rawvideo', '-pix_fmt', 'gray', '-'], { maxBuffer: 1 << 29 }).subarray(-1280 * 800);
+  const [plain, pointed] = [shown(original), shown(drawn)];
+  const arrow = plain.reduce((n, grey, at) => n + Number(Math.abs(grey - pointed[at]!) > 40), 0);
+  expect(arrow).toBeGreaterThan(60);
+  expect(arrow).toBeLessThan(200);
 
   // The same from the command line, beside the running server; and it goes on after another key.
   const again = info.outputPath('again.zip');

@@ -2,16 +2,14 @@
 
 import { expect, test } from '@playwright/test';
 import { Directory } from '../lib/directory';
-import { ADMIN, furnish, signIn } from '../lib/people';
+import { ADMIN, furnished, signIn } from '../lib/people';
 import { Server } from '../lib/processes';
 
 let server: Server;
 let directory: Directory;
 test.beforeAll(async ({ playwright }) => {
   [server, directory] = [await Server.start(), await Directory.start()];
-  const request = await playwright.request.newContext();
-  await furnish(server, request);
-  await request.dispose();
+  await furnished(server, playwright);
 });
 test.afterAll(async () => {
   await server?.stop();

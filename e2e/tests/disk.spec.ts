@@ -2,7 +2,7 @@
 
 import { expect, test, type Page } from '@playwright/test';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { answer, CUSTOMER, furnish, generate, runProgram, signIn } from '../lib/people';
@@ -92,7 +92,7 @@ test('a disk that hangs: nobody waits for it, sharing ends as the policy says, a
   try {
     const session = await shared(page, server, request);
     const noise = desktop.open('xterm', ['-geometry', '200x58+0+0', '-e', 'sh', '-c', 'while :; do head -c 3000 /dev/urandom | base64 -w 200; sleep 0.05; done']);
-    await page.waitForTimeout(2_500);
+    await until('some of it is on the disk', () => readdirSync(slow).some((name) => statSync(join(slow, name)).size > 1_000_000));
     execFileSync('/usr/sbin/fsfreeze', ['-f', slow]);
     frozen = true;
     const hung = Date.now();

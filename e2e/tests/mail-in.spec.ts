@@ -1,49 +1,30 @@
 // Mails that come in: a real mailbox (Dovecot), mails that open incidents, answers that find theirs, and what is kept out.
 
 import { expect, type Page, test } from '@playwright/test';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { Mailbox, MAILBOX } from '../lib/mailbox';
-import { ADMIN, CUSTOMER, furnish, signIn } from '../lib/people';
-import { certificate, end, freePort, Server, until } from '../lib/processes';
+import { ADMIN, CUSTOMER, furnished, signIn } from '../lib/people';
+import { certificate, Server, until } from '../lib/processes';
+import { MailServer } from '../lib/smtp';
 
-interface Sent {
-  to: string[];
-  subject: string;
-  id: string;
-  references: string | null;
-}
-
-const sent: Sent[] = [];
 const tls = certificate();
-let smtp: ChildProcess;
+let mails: MailServer;
 let server: Server;
 let mailbox: Mailbox;
 
 // The tests are one story: each goes on where the one before has ended.
 test.describe.configure({ mode: 'serial' });
 test.beforeAll(async ({ playwright }) => {
-  const port = await freePort();
-  smtp = spawn('/usr/bin/python3', [join(import.meta.dirname, '../lib/smtp.py'), tls.certificate, tls.key, String(port)], { stdio: ['pipe', 'pipe', 'inherit'] });
-  let up = false;
-  createInterface({ input: smtp.stdout! }).on('line', (line) => {
-    const said = JSON.parse(line);
-    if (said.port) up = true;
-    else sent.push(said);
-  });
-  await until('the mail server listens', () => up);
+  mails = await MailServer.start(tls);
   mailbox = await Mailbox.start(tls);
-  server = await Server.start(['--smtp-url', `smtp://desk:sesame@localhost:${port}?tls=required`, '--smtp-ca', tls.certificate, '--mail-from', `Northwind <${MAILBOX.user}>`]);
-  const request = await playwright.request.newContext();
-  await furnish(server, request);
-  await request.dispose();
+  server = await Server.start(mails.options(`Northwind <${MAILBOX.user}>`));
+  await furnished(server, playwright);
 });
 test.afterAll(async () => {
   await server?.stop();
   await mailbox?.stop();
-  if (smtp) await end(smtp, 'SIGKILL');
+  await mails?.stop();
 });
 
 const mail = (headers: Record<string, string>, body: string) => {
@@ -109,7 +90,7 @@ test('a technician answers, and the customer’s answer finds its incident, with
   await dialog.getByLabel('Message').fill('Please pull its plug.');
   await dialog.getByRole('button', { name: 'Send' }).click();
   await expect(dialog).toBeHidden();
-  const ours = await until('our mail is sent', () => sent.find((m) => m.subject.includes('INC-1002')));
+  const ours = await until('our mail is sent', () => mails.received.find((m) => m.subject.includes('INC-1002')));
   expect(ours.references).toBe('<first@customer.example>');
   await page.getByRole('button', { name: 'Resolve' }).click();
   await expect(page.getByText('Resolved').first()).toBeVisible();
@@ -168,7 +149,7 @@ test('programs, lists, bounces and our own mails are kept out, and the administr
   const form = await setUp(page);
   const incidents = async () => (await (await page.request.get(`${server.url}/api/incidents?resolved=true`)).json()).length;
   const before = await incidents();
-  mailbox.deliver(mail({ Subject: 'Out of office', 'Auto-Submitted': 'auto-replied', 'In-Reply-To': sent[0]!.id }, 'I am away.'));
+  mailbox.deliver(mail({ Subject: 'Out of office', 'Auto-Submitted': 'auto-replied', 'In-Reply-To': mails.received[0]!.id }, 'I am away.'));
   mailbox.deliver(mail({ Subject: 'Digest', 'List-Id': '<news.example>' }, 'News.'));
   mailbox.deliver(mail({ Subject: 'Undelivered', From: 'MAILER-DAEMON@customer.example', 'Return-Path': '<>' }, 'No such user.'));
   mailbox.deliver(mail({ Subject: 'An echo', From: MAILBOX.user }, 'Echo.'));
@@ -199,4 +180,29 @@ test('a mailbox that is away is said, and what came meanwhile is taken in when i
   // Whoever presses Save need not wait for the half minute.
   await form.getByRole('button', { name: 'Save' }).click();
   await expect(form.getByRole('row', { name: /Written meanwhile/ }).getByRole('link', { name: 'its incident' })).toBeVisible({ timeout: 20_000 });
+});
+
+test('a mail that is too large is noted and stays; a disk that is nearly full lets mails wait where they are', async ({ page }) => {
+  await signIn(page, server);
+  mailbox.deliver(mail({ Subject: 'My whole disk' }, 'x'.repeat(99).concat('\n').repeat(270_000)));
+  await arrived();
+  await page.goto(`${server.url}/console/incidents`);
+  await page.getByRole('link', { name: 'My whole disk' }).click();
+  await expect(page.getByRole('list', { name: 'Journal' }).getByText('This mail is too large to be taken in: it is still in the mailbox.')).toBeVisible();
+
+  // No room on the server's disk: it is said, and the mail is still unseen; then there is room.
+  const { options } = server;
+  await server.kill();
+  server.options = [...options, '--disk-floor-mib', '999999999'];
+  await server.run();
+  mailbox.deliver(mail({ Subject: 'It waits' }, 'For room.'));
+  const form = await setUp(page);
+  await expect(form.getByText(/A mail could not be taken in: the server's disk is nearly full/)).toBeVisible({ timeout: 20_000 });
+  expect(mailbox.unseen()).toBe(1);
+  await server.kill();
+  server.options = options;
+  await server.run();
+  await arrived();
+  await page.reload();
+  await expect(form.getByRole('row', { name: /It waits/ }).getByRole('link', { name: 'its incident' })).toBeVisible();
 });

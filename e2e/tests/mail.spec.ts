@@ -1,49 +1,24 @@
 // Mails: through a real mail server with STARTTLS and authentication, refused by it, and left in the outbox.
 
 import { expect, test } from '@playwright/test';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { ADMIN, CUSTOMER, furnish, signIn } from '../lib/people';
-import { certificate, end, freePort, Server, until } from '../lib/processes';
+import { ADMIN, CUSTOMER, furnished, signIn } from '../lib/people';
+import { certificate, Server, until } from '../lib/processes';
+import { MailServer } from '../lib/smtp';
 
-interface Received {
-  to: string[];
-  subject: string;
-  parts: Record<string, string>;
-  tls: boolean;
-  authenticated: boolean;
-}
-
-const received: Received[] = [];
-let smtp: ChildProcess;
+let mails: MailServer;
 let withMail: Server;
 let without: Server;
 
 test.beforeAll(async ({ playwright }) => {
-  const tls = certificate();
-  const port = await freePort();
-  smtp = spawn('/usr/bin/python3', [join(import.meta.dirname, '../lib/smtp.py'), tls.certificate, tls.key, String(port)], { stdio: ['pipe', 'pipe', 'inherit'] });
-  let up = false;
-  createInterface({ input: smtp.stdout! }).on('line', (line) => {
-    const said = JSON.parse(line);
-    if (said.port) up = true;
-    else received.push(said);
-  });
-  await until('the mail server listens', () => up);
-  withMail = await Server.start(['--smtp-url', `smtp://desk:sesame@localhost:${port}?tls=required`, '--smtp-ca', tls.certificate, '--mail-from', 'Northwind <help@northwind.example>']);
+  mails = await MailServer.start(certificate());
+  withMail = await Server.start(mails.options('Northwind <help@northwind.example>'));
   without = await Server.start();
-  const request = await playwright.request.newContext();
-  await furnish(withMail, request);
-  await request.dispose();
-  const other = await playwright.request.newContext();
-  await furnish(without, other);
-  await other.dispose();
+  for (const server of [withMail, without]) await furnished(server, playwright);
 });
 test.afterAll(async () => {
   await withMail?.stop();
   await without?.stop();
-  if (smtp) await end(smtp, 'SIGKILL');
+  await mails?.stop();
 });
 
 test('an administrator’s template, a real mail, and its journal entry', async ({ page }) => {
@@ -72,13 +47,13 @@ test('an administrator’s template, a real mail, and its journal entry', async 
   await page.getByLabel('To').fill(CUSTOMER.email);
   await page.getByRole('button', { name: 'Send', exact: true }).click();
   await expect(page.getByText(`on its way to ${CUSTOMER.email}`)).toBeVisible();
-  const mail = await until('the mail arrives', () => received[0]);
+  const mail = await until('the mail arrives', () => mails.received[0]);
   expect(mail).toMatchObject({ to: [CUSTOMER.email], tls: true, authenticated: true });
   expect(mail.subject).toContain('INC-1001');
   expect(mail.parts['text/plain']).toContain(`Hello ${CUSTOMER.name},`);
   expect(mail.parts['text/plain']).toContain(link);
   expect(mail.parts['text/html']).toContain(`href="${link}"`);
-  expect(received).toHaveLength(1);
+  expect(mails.received).toHaveLength(1);
 
   await page.goto(`${withMail.url}/console/incidents/1`);
   await expect(page.getByLabel('Journal').getByText(/Mail sent: .*ada@customer\.example/)).toBeVisible();

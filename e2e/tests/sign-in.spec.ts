@@ -4,7 +4,7 @@ import { expect, type Page, test } from '@playwright/test';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
-import { ADMIN, furnish, signIn, TECHNICIAN } from '../lib/people';
+import { ADMIN, furnished, signIn, TECHNICIAN } from '../lib/people';
 import { end, freePort, Server, until } from '../lib/processes';
 
 let server: Server;
@@ -12,9 +12,7 @@ let provider: ChildProcess;
 let issuer: string;
 test.beforeAll(async ({ playwright }) => {
   server = await Server.start();
-  const request = await playwright.request.newContext();
-  await furnish(server, request);
-  await request.dispose();
+  await furnished(server, playwright);
   const port = await freePort();
   issuer = `http://localhost:${port}`;
   provider = spawn('node', [join(import.meta.dirname, '../lib/provider.mjs'), String(port), `${server.url}/sign-in/openid`], { stdio: ['ignore', 'pipe', 'inherit'] });

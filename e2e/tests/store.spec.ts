@@ -4,13 +4,15 @@ import { expect, type Page, test } from '@playwright/test';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { answer, CUSTOMER, furnish, generate, runProgram, signIn } from '../lib/people';
+import { answer, CUSTOMER, furnished, generate, runProgram, signIn } from '../lib/people';
 import { BINARIES, Desktop, end, freePort, MEMORY, Server, until } from '../lib/processes';
 import { close, recorded } from '../lib/remains';
 
 const folder = mkdtempSync(join(MEMORY, 'deskside-store-'));
 const objects = join(folder, 'recordings', 'desk');
 const [KEY, SECRET] = ['deskside', 'a secret of a test'];
+/** The session that was recorded before there was a store. */
+let first: string;
 let store: ChildProcess;
 let port: number;
 let server: Server;
@@ -23,15 +25,14 @@ async function open() {
   await until('the store listens', () => up);
 }
 
+test.describe.configure({ mode: 'serial' });
 test.beforeAll(async ({ playwright }) => {
   mkdirSync(join(folder, 'recordings'));
   port = await freePort();
   await open();
-  server = await Server.start(['--store-url', 's3://recordings/desk', '--store-endpoint', `http://localhost:${port}`, '--store-key-id', KEY, '--store-secret', SECRET]);
+  server = await Server.start();
   desktop = await Desktop.start();
-  const request = await playwright.request.newContext();
-  await furnish(server, request);
-  await request.dispose();
+  await furnished(server, playwright);
 });
 test.afterAll(async () => {
   await desktop?.stop();
@@ -62,11 +63,23 @@ const linked = (page: Page) =>
     await expect(entry.getByText('linked', { exact: true })).toBeVisible({ timeout: 4_000 });
   }).toPass({ timeout: 60_000 });
 
+test('a server gets a store: what was recorded before plays as before', async ({ page, request }, info) => {
+  first = await shared(page, request);
+  await close(page);
+  await linked(page);
+  await server.kill();
+  server.options = ['--store-url', 's3://recordings/desk', '--store-endpoint', `http://localhost:${port}`, '--store-key-id', KEY, '--store-secret', SECRET];
+  await server.run();
+  await page.reload();
+  const video = await recorded(page.request, server, first, info.outputPath('before.webm'));
+  expect([video.complaints, video.pictures > 0, kept()]).toEqual(['', true, []]);
+});
+
 test('a recording is kept in the store, sealed, and played, exported and deleted from there', async ({ page, request, browser }, info) => {
   const session = await shared(page, request);
   await close(page);
   await linked(page);
-  await until('nothing of it stays here', () => here().length === 0);
+  await until('nothing of it stays here', () => here().every((name) => name.startsWith(first)));
   expect(kept().sort()).toEqual(['activity', 'pointer', 'video'].map((what) => `${session}.${what}`));
   // Whoever keeps the store reads nothing: neither a video's first bytes nor its name.
   expect(readFileSync(join(objects, `${session}.video`)).subarray(0, 4096).includes('webm')).toBe(false);
@@ -88,9 +101,17 @@ test('a recording is kept in the store, sealed, and played, exported and deleted
   const me = await (await admin.request.get(`${server.url}/api/me`)).json();
   const { name, email, team } = me.account;
   await admin.request.put(`${server.url}/api/users/${me.account.id}`, { data: { name, email, team, password: '', administrator: true, disabled: false, may_watch: true, may_export: true, may_delete: true, reach: 'all' } });
-  const deleted = await admin.request.post(`${server.url}/api/sessions/${session}/delete`, { data: { reason: 'the customer asks' } });
-  expect(deleted.status(), await deleted.text()).toBe(204);
-  expect(kept()).toEqual([]);
+  // While the store is away it is said so, and the deletion is finished when the store is back.
+  await end(store, 'SIGKILL');
+  const erase = () => admin.request.post(`${server.url}/api/sessions/${session}/delete`, { data: { reason: 'the customer asks' } });
+  const refused = await erase();
+  expect([refused.status(), (await refused.json()).message]).toEqual([502, expect.stringContaining('the store cannot be used')]);
+  await open();
+  await server.kill();
+  await server.run();
+  await until('nothing of it is in the store', () => !kept().some((name) => name.startsWith(session)));
+  await page.goto(`${server.url}/console/incidents/1`);
+  await expect(page.getByText(/Deleted by .*: the customer asks\./)).toBeVisible();
   await admin.context().close();
 });
 

@@ -9,7 +9,7 @@ use lettre::{
     transport::smtp::client::{Certificate, TlsParameters},
 };
 
-use crate::{app::Settings, config::Config};
+use crate::{app::Settings, config::Config, text};
 
 /// How long a mail server may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -39,8 +39,8 @@ pub struct Letter<'a> {
     pub html: &'a str,
     /// Its Message-ID without brackets.
     pub name: &'a str,
-    /// The mails before it, the last of which it answers; without brackets.
-    pub before: &'a [String],
+    /// The mail that it answers, by the same.
+    pub answers: Option<&'a str>,
 }
 
 impl Mailer {
@@ -70,15 +70,14 @@ impl Mailer {
     /// Sends a mail with its text and HTML parts.
     pub async fn send(&self, letter: Letter<'_>) -> Outcome {
         let Some(transport) = &self.transport else { return Outcome::Outbox };
-        let bracketed = |name: &String| format!("<{name}>");
         let mut message = Message::builder()
             .from(self.from.clone())
             .to(letter.to)
             .subject(letter.subject)
             .message_id(Some(format!("<{}>", letter.name)));
-        if let Some(last) = letter.before.last() {
-            let before: Vec<String> = letter.before.iter().map(bracketed).collect();
-            message = message.in_reply_to(bracketed(last)).references(before.join(" "));
+        if let Some(answered) = letter.answers {
+            let answered = format!("<{answered}>");
+            message = message.in_reply_to(answered.clone()).references(answered);
         }
         let message =
             message.multipart(MultiPart::alternative_plain_html(letter.text.to_owned(), letter.html.to_owned()));
@@ -88,15 +87,7 @@ impl Mailer {
         };
         match transport.send(message).await {
             Ok(_) => Outcome::Sent,
-            Err(error) => {
-                let mut words = error.to_string();
-                let mut cause = std::error::Error::source(&error);
-                while let Some(deeper) = cause {
-                    words = format!("{words}: {deeper}");
-                    cause = deeper.source();
-                }
-                Outcome::Refused(words)
-            }
+            Err(error) => Outcome::Refused(text::causes(&error)),
         }
     }
 }

@@ -1,46 +1,41 @@
 //! Links to recordings: for one technician, for a while, gone with the process.
 
-use std::{collections::HashMap, sync::Mutex};
-
 use protocol::{SessionId, Timestamp};
 
-use crate::secret;
+use crate::{expiring::Expiring, secret};
 
 /// How long a link works.
 pub const LIFE_MS: u64 = 30 * 60_000;
-/// More links than this are somebody's script; the oldest fall.
+/// So many links there are at most.
 const MOST: usize = 10_000;
 
 /// The links that work.
-#[derive(Default)]
-pub struct Playback(Mutex<HashMap<String, Watching>>);
+pub struct Playback(Expiring<String, Watching>);
 
 /// Who watches what.
 #[derive(Clone)]
 struct Watching {
     session: SessionId,
     user: i32,
-    until: Timestamp,
+}
+
+impl Default for Playback {
+    fn default() -> Self {
+        Self(Expiring::new(LIFE_MS, MOST))
+    }
 }
 
 impl Playback {
     /// A new link's token.
     pub fn open(&self, session: SessionId, user: i32, now: Timestamp) -> String {
-        let mut links = self.0.lock().expect("nobody panics while holding the links");
-        links.retain(|_, w| w.until > now);
-        while links.len() >= MOST {
-            let oldest = links.iter().min_by_key(|(_, w)| w.until).map(|(k, _)| k.clone());
-            oldest.map(|key| links.remove(&key));
-        }
         let token = secret::token();
-        links.insert(secret::hash(&token), Watching { session, user, until: now.plus(LIFE_MS) });
+        self.0.put(now, secret::hash(&token), Watching { session, user });
         token
     }
 
     /// What this technician watches by this link, while it works.
     pub fn session(&self, token: &str, user: i32, now: Timestamp) -> Option<SessionId> {
-        let links = self.0.lock().expect("nobody panics while holding the links");
-        links.get(&secret::hash(token)).filter(|w| w.user == user && w.until > now).map(|w| w.session.clone())
+        self.0.get(now, &secret::hash(token)).filter(|w| w.user == user).map(|w| w.session)
     }
 }
 

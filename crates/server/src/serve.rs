@@ -87,7 +87,7 @@ pub async fn open(config: Config) -> anyhow::Result<Shared> {
         openid: RwLock::new(setting::load(&db, setting::Kind::OpenId).await?),
         rules: RwLock::new(setting::load(&db, setting::Kind::Rules).await?),
         journeys: Journeys::default(),
-        passkeys: Passkeys::new(&config),
+        passkeys: Passkeys::new(&config.public_url),
         directory: RwLock::new(setting::load(&db, setting::Kind::Directory).await?),
         offered: Mutex::default(),
         settings: RwLock::new(settings),

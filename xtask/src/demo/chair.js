@@ -1,6 +1,8 @@
 // The customer's chair: the newest mail, its link, and the switch.
 const by = (id) => document.getElementById(id);
 let link = null;
+/** The mail that is shown: not every mail has a link. */
+let shown = null;
 
 async function tell(path, body) {
   const answer = await fetch(path, { method: 'POST', body: JSON.stringify(body) }).then((a) => a.json());
@@ -10,8 +12,8 @@ async function tell(path, body) {
 async function look() {
   const { mail, problem } = await fetch('/mail').then((a) => a.json()).catch(() => ({ problem: 'The demo has ended.' }));
   by('problem').textContent = problem ?? '';
-  if (!mail || mail.link === link) return;
-  link = mail.link;
+  if (!mail || mail.id === shown) return;
+  [shown, link] = [mail.id, mail.link];
   const head = Object.assign(document.createElement('strong'), { textContent: mail.subject });
   const text = Object.assign(document.createElement('pre'), { textContent: mail.text });
   by('mail').replaceChildren(head, text);

@@ -100,7 +100,9 @@ fn newest_mail() -> anyhow::Result<Value> {
     let Some(mail) = mails.as_array().and_then(|m| m.first()) else { return Ok(json!({ "mail": null })) };
     let text = mail["text"].as_str().unwrap_or_default();
     let link = text.split_whitespace().find(|w| w.starts_with(&format!("{SERVER}/join#")));
-    Ok(json!({ "mail": { "to": mail["to"], "subject": mail["subject"], "text": text, "link": link } }))
+    Ok(
+        json!({ "mail": { "id": mail["id"], "to": mail["to"], "subject": mail["subject"], "text": text, "link": link } }),
+    )
 }
 
 fn respond(request: Request, text: &str, kind: &str) {

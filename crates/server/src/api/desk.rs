@@ -198,16 +198,7 @@ pub async fn write_journal(
     author: &str,
     text: String,
 ) -> Result<journal::ActiveModel> {
-    let row = journal::ActiveModel {
-        incident: Set(incident),
-        at: Set(stored_time(app::now())),
-        kind: Set(kind.into()),
-        author: Set(author.into()),
-        text: Set(text),
-        session: Set(None),
-        mail: Set(None),
-        ..Default::default()
-    };
+    let row = journal::entry(incident, stored_time(app::now()), kind, author, text);
     touch(app, incident).await?;
     Ok(row)
 }

@@ -250,6 +250,7 @@ pub async fn delete(
     match archive::delete(&app, &id, me.0.name, reason).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(NotDeleted::Missing) => Err(ApiError::missing("session")),
+        Err(unfinished @ NotDeleted::Unfinished(_)) => Err(ApiError::upstream(unfinished.to_string())),
         Err(NotDeleted::Failed(error)) => Err(error.into()),
         Err(refused) => Err(ApiError::conflict(refused.to_string())),
     }

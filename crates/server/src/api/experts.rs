@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     app::{self, Shared, stored_time},
-    live::Live,
+    live::{self, Live},
     secret,
     store::tables::expert,
 };
@@ -128,11 +128,7 @@ pub async fn enter(
     let (live, invitation) = find(&app, &body.token).await?;
     let command = Command::JoinAsExpert { number: invitation.number };
     let entries = live.act(&app, &Actor::Server, command).await?;
-    let who = entries.iter().find_map(|e| match e.event {
-        Event::Joined { id, .. } => Some(id),
-        _ => None,
-    });
-    let who = who.ok_or_else(join::dead)?;
+    let who = live::came(&entries)?;
     expert::Entity::delete_by_id(secret::hash(&body.token)).exec(&app.db).await?;
     let resume = join::admit(&app, &live.id, who, false, join::RESUME_MS).await?;
     let admission = Admission { session: live.id.clone(), ticket: app.hub.ticket(live.id.clone(), who) };

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use protocol::{Client, Event, ParticipantId, Presence, Role, SessionId};
+use protocol::{Client, ParticipantId, Presence, Role, SessionId};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use session::{Actor, Command};
@@ -14,7 +14,7 @@ use ts_rs::TS;
 use super::{ApiError, From, Result, sessions::Admission};
 use crate::{
     app::{self, Shared, stored_time},
-    live::Live,
+    live::{self, Live},
     programs::System,
     secret,
     store::tables::{admission, session_row},
@@ -135,16 +135,10 @@ pub async fn enter(State(app): State<Shared>, From(address): From, Json(body): J
             let join =
                 Command::Join { role: Role::Customer, name, client: body.client, user: None, by_role: None, by_key };
             let entries = live.act(&app, &Actor::Server, join).await.map_err(|error| match error {
-                crate::live::ActError::Refused(_) => dead(),
+                live::ActError::Refused(_) => dead(),
                 other => other.into(),
             })?;
-            entries
-                .iter()
-                .find_map(|e| match e.event {
-                    Event::Joined { id, .. } | Event::Returned { id, .. } => Some(id),
-                    _ => None,
-                })
-                .ok_or_else(dead)?
+            live::came(&entries)?
         }
     };
     let resume = admit(&app, &live.id, who, false, RESUME_MS).await?;

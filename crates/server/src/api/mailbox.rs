@@ -21,12 +21,10 @@ use crate::{
 /// How many mails the administrator's list shows.
 const LIST: u64 = 50;
 
-/// The mailbox, how looking into it goes, and what came last.
+/// How looking into the mailbox goes, and what came last.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct MailIn {
-    /// Without its password.
-    pub mailbox: Mailbox,
     pub looked: Looked,
     pub came: Vec<Came>,
 }
@@ -49,8 +47,13 @@ fn shown(mailbox: Mailbox) -> Mailbox {
     Mailbox { password: String::new(), ..mailbox }
 }
 
-/// The mailbox.
-pub async fn read(State(app): State<Shared>, _: Admin) -> Result<Json<MailIn>> {
+/// The mailbox, without its password.
+pub async fn read(State(app): State<Shared>, _: Admin) -> Json<Mailbox> {
+    Json(shown(app.mailbox()))
+}
+
+/// What came.
+pub async fn came(State(app): State<Shared>, _: Admin) -> Result<Json<MailIn>> {
     let rows = letter_row::Entity::find().order_by_desc(letter_row::Column::Id).limit(LIST).all(&app.db).await?;
     let came = |row: letter_row::Model| Came {
         id: row.id,
@@ -61,7 +64,7 @@ pub async fn read(State(app): State<Shared>, _: Admin) -> Result<Json<MailIn>> {
         kept_out: row.kept_out,
     };
     let came = rows.into_iter().map(came).collect();
-    Ok(Json(MailIn { mailbox: shown(app.mailbox()), looked: app.watch.looked(), came }))
+    Ok(Json(MailIn { looked: app.watch.looked(), came }))
 }
 
 fn checked(app: &Shared, mut new: Mailbox) -> Result<Mailbox> {

@@ -172,8 +172,8 @@ async fn carry(
     // The last mail that came is answered: mail programs then show both as one conversation.
     let last = letter::Entity::find().filter(letter::Column::Incident.eq(incident.id));
     let last = last.order_by_desc(letter::Column::Id).one(&app.db).await?;
-    let before: Vec<String> = last.into_iter().map(|l| l.name).filter(|name| name.contains('@')).collect();
-    let letter = Letter { to, subject: &draft.subject, text: &draft.text, html, name, before: &before };
+    let answers = last.as_ref().map(|l| l.name.as_str()).filter(|name| name.contains('@'));
+    let letter = Letter { to, subject: &draft.subject, text: &draft.text, html, name, answers };
     match app.mailer.send(letter).await {
         Outcome::Sent => Ok(true),
         Outcome::Outbox => Ok(false),

@@ -180,6 +180,7 @@ pub fn router(app: Shared) -> Router {
         .route("/api/mails/{id}", get(mails::read))
         .route("/api/mails/{id}/html", get(mails::html))
         .route("/api/mailbox", get(mailbox::read).put(mailbox::write))
+        .route("/api/mailbox/came", get(mailbox::came))
         .route("/api/mailbox/test", post(mailbox::test))
         .route("/api/letters/{id}/original", get(mailbox::original))
         .route("/api/letters/{id}/attachments/{number}", get(mailbox::enclosed))

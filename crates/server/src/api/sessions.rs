@@ -5,9 +5,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use protocol::{
-    Client, Entry, Event, Participant, ParticipantId, Phase, Presence, Queue, Role, SessionId, SessionState, Timestamp,
-};
+use protocol::{Client, Entry, Event, Participant, Phase, Presence, Queue, Role, SessionId, SessionState, Timestamp};
 use sea_orm::EntityTrait;
 use serde::Serialize;
 use session::{Actor, Command, History, TranscriptLine};
@@ -18,7 +16,7 @@ use super::{ApiError, Deed, Result, SignedIn, desk, mails};
 use crate::{
     app::{self, Shared},
     desk::intake::{self, Form, Keys},
-    live::{ActError, Live},
+    live::{self, ActError, Live},
     store::tables::incident,
 };
 
@@ -165,22 +163,13 @@ pub async fn ticket(State(app): State<Shared>, me: SignedIn, Path(id): Path<Stri
         _ => {
             let (role, client, by_role) = (Role::Technician, Client::Console, app.rules().role(me.0.role));
             let join = Command::Join { role, name, client, user, by_role, by_key: false };
-            came(&live.act(&app, &Actor::Server, join).await?)?
+            live::came(&live.act(&app, &Actor::Server, join).await?)?
         }
     };
     if live.ask(|s| s.phase()).await == Phase::Held {
         return Err(ActError::from(protocol::RefusalReason::OnHold).into());
     }
     Ok(Json(Admission { session: live.id.clone(), ticket: app.hub.ticket(live.id.clone(), who) }))
-}
-
-/// Who has come by these events.
-fn came(entries: &[Entry]) -> Result<ParticipantId> {
-    let who = entries.iter().find_map(|e| match e.event {
-        Event::Joined { id, .. } | Event::Returned { id, .. } => Some(id),
-        _ => None,
-    });
-    Ok(who.ok_or_else(|| anyhow::anyhow!("somebody joined without an event"))?)
 }
 
 /// Lets the page of somebody connect who watches how others help; the customer and everybody else reads it.
@@ -191,7 +180,7 @@ pub async fn supervise(State(app): State<Shared>, me: SignedIn, Path(id): Path<S
     let here = |p: &&Participant| watches(p) && p.presence != Presence::Gone;
     let who = match live.ask(|s| s.participants().iter().find(here).map(|p| p.id)).await {
         Some(who) => who,
-        None => came(&live.act(&app, &Actor::Server, Command::Supervise { user: me.as_ref() }).await?)?,
+        None => live::came(&live.act(&app, &Actor::Server, Command::Supervise { user: me.as_ref() }).await?)?,
     };
     Ok(Json(Admission { session: live.id.clone(), ticket: app.hub.ticket(live.id.clone(), who) }))
 }
@@ -205,8 +194,8 @@ pub async fn queue(State(app): State<Shared>, asker: SignedIn) -> Result<Json<Ve
         if matches!(state.phase, Phase::Ended { .. }) {
             continue;
         }
-        let since = live.entries().await.first().map_or(app::now(), |e| e.at);
         let entries = live.entries().await;
+        let since = entries.first().map_or(app::now(), |e| e.at);
         let turned = |e: &&Entry| matches!(e.event, Event::Held { .. } | Event::Queued { .. } | Event::Reopened { .. });
         let waits_since = entries.iter().rev().find(turned).map_or(since, |e| e.at);
         let open = match &state.queue {

@@ -64,7 +64,7 @@ pub fn pack<W: Write>(app: &Shared, contents: &Contents, pointer: Pointer, out: 
     bundle.file("transcript.json", &mut &lines[..])?;
     for (name, path) in [(names::VIDEO, paths::recording(data, id)), (names::POINTER, paths::pointer(data, id))] {
         if let Some(kept) = Kept::open(app, path)? {
-            bundle.file(name, &mut KeptReader { kept, at: 0 })?;
+            bundle.file(name, &mut KeptReader::new(kept))?;
         }
     }
     if pointer == Pointer::BurnedIn

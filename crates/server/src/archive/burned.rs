@@ -213,14 +213,13 @@ impl WithPointer {
         let Some(video) = Kept::open(app, paths::recording(data, id))? else { return Ok(None) };
         let mut track = Vec::new();
         if let Some(kept) = Kept::open(app, paths::pointer(data, id))? {
-            KeptReader { kept, at: 0 }.read_to_end(&mut track)?;
+            KeptReader::new(kept).read_to_end(&mut track)?;
         }
         let pictures = paths::burned(data, id);
         let mut made = Self { movie: webm::Movie::default(), first: Vec::new(), pictures };
         let mut out = app.vault.create(io::BufWriter::new(File::create(&made.pictures)?))?;
         let (mut frames, mut first, mut size) = (Vec::new(), Vec::new(), (0, 0));
-        let video = BufReader::with_capacity(1 << 20, KeptReader { kept: video, at: 0 });
-        burn(video, Film::of(entries), &track, |burned| {
+        burn(KeptReader::new(video), Film::of(entries), &track, |burned| {
             if frames.is_empty() {
                 first.clone_from(&burned.data);
                 size = burned.size;

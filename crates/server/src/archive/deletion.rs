@@ -64,6 +64,9 @@ pub enum NotDeleted {
     NotStored,
     #[error("There is no session by that name.")]
     Missing,
+    /// It goes on by itself.
+    #[error("It is not all deleted yet: {0}. It goes on by itself.")]
+    Unfinished(String),
     #[error(transparent)]
     Failed(#[from] anyhow::Error),
 }
@@ -101,7 +104,7 @@ pub async fn delete(app: &Shared, id: &SessionId, by: String, reason: String) ->
         done: Set(false),
     };
     row.insert(&app.db).await.map_err(anyhow::Error::from)?;
-    Ok(sweep(app, id).await?)
+    sweep(app, id).await.map_err(|error| NotDeleted::Unfinished(error.to_string()))
 }
 
 /// Removes everything of a session that has a tombstone. What is interrupted goes on later.

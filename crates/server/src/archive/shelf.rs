@@ -12,7 +12,7 @@ use object_store::{
 };
 use tokio::{io::AsyncWriteExt, runtime::Handle};
 
-use crate::config::StoreConfig;
+use crate::{config::StoreConfig, text::line};
 
 /// How long the store may take for an answer, and for all tries together.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -150,6 +150,5 @@ fn away(error: object_store::Error) -> anyhow::Error {
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    let cause: String = cause.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-    anyhow::anyhow!("the store cannot be used: {cause}")
+    anyhow::anyhow!("the store cannot be used: {}", line(&cause.to_string(), 200))
 }

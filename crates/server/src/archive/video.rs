@@ -207,10 +207,20 @@ impl Kept {
     }
 }
 
-/// Reads a kept file from its start.
+/// Reads a kept file from its start. Each part is a question to the disk or the store: they are large.
 pub struct KeptReader {
-    pub kept: Kept,
-    pub at: u64,
+    kept: Kept,
+    at: u64,
+}
+
+impl KeptReader {
+    /// How much is read at a time.
+    const PART: usize = 1 << 20;
+
+    /// From its first byte.
+    pub fn new(kept: Kept) -> BufReader<Self> {
+        BufReader::with_capacity(Self::PART, Self { kept, at: 0 })
+    }
 }
 
 impl Read for KeptReader {

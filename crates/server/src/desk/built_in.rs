@@ -21,16 +21,8 @@ impl BuiltIn {
 
     async fn put(&self, ticket: &str, entry: &Entry) -> Result<String, String> {
         let incident = self.found(ticket).await?.id;
-        let row = |kind: &str, by: &str, text: String| journal::ActiveModel {
-            incident: Set(incident),
-            at: Set(stored_time(app::now())),
-            kind: Set(kind.into()),
-            author: Set(by.into()),
-            text: Set(text),
-            session: Set(None),
-            mail: Set(None),
-            ..Default::default()
-        };
+        let now = stored_time(app::now());
+        let row = |kind: &str, by: &str, text: String| journal::entry(incident, now, kind, by, text);
         let row = match entry {
             Entry::Started { session, by } => {
                 let row = row("remote_support", by, "started a support session".into());

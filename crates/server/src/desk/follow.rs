@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{Desk, RequestTracker, Ticket, intake};
+use super::{Desk, Ticket, intake};
 use crate::{
     api::{Status, word},
     app::{self, Shared, stored_time},
-    outbox::ReceiverKind,
     store::tables::{customer, incident, journal, receiver},
 };
 
@@ -26,15 +25,10 @@ pub async fn run(app: Shared) {
     loop {
         look.tick().await;
         for receiver in app.outbox.receivers().iter().filter(|r| r.enabled) {
-            match ReceiverKind::of(receiver) {
-                ReceiverKind::RequestTracker => {
-                    let desk = RequestTracker::of(receiver);
-                    if let Err(error) = follow(&app, receiver, &desk).await {
-                        // Whoever cannot be reached is shown where entries wait for it.
-                        tracing::debug!(desk = receiver.id, %error, "a desk does not say what changed");
-                    }
-                }
-                ReceiverKind::Webhook | ReceiverKind::Beyondtrust => {}
+            let Some(desk) = super::of(receiver) else { continue };
+            if let Err(error) = follow(&app, receiver, &*desk).await {
+                // Whoever cannot be reached is shown where entries wait for it.
+                tracing::debug!(desk = receiver.id, %error, "a desk does not say what changed");
             }
         }
     }
@@ -99,16 +93,8 @@ async fn renew(
     if said.is_empty() {
         return Ok(());
     }
-    let entry = journal::ActiveModel {
-        incident: Set(row.id),
-        at: Set(stored_time(app::now())),
-        kind: Set("change".into()),
-        author: Set(receiver.name.clone()),
-        text: Set(said.join("; ")),
-        session: Set(None),
-        mail: Set(None),
-        ..Default::default()
-    };
+    let now = stored_time(app::now());
+    let entry = journal::entry(row.id, now, "change", &receiver.name, said.join("; "));
     entry.insert(&app.db).await.map(|_| ())
 }
 

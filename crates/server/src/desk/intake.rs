@@ -18,6 +18,7 @@ use crate::{
     live::{ActError, Live},
     secret,
     store::tables::{customer, incident, session_row},
+    text::line,
 };
 
 /// The desk of incidents that another system has made by asking for a session.
@@ -54,10 +55,7 @@ pub async fn mirror(app: &Shared, desk: &str, ticket: &str, found: &Ticket) -> R
             here.filter(incident::Column::Ticket.eq(ticket)).one(&app.db).await?
         }
     };
-    let clean = |text: &str, most: usize| -> String {
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect::<String>().trim().to_owned()
-    };
-    let subject = match clean(&found.subject, 200) {
+    let subject = match line(&found.subject, 200) {
         subject if subject.is_empty() => "Remote support".into(),
         subject => subject,
     };
@@ -94,10 +92,7 @@ pub async fn mirror(app: &Shared, desk: &str, ticket: &str, found: &Ticket) -> R
 
 /// The customer by that mail address, or by that name where there is none; made when there is nobody.
 pub async fn known_customer(app: &Shared, found: &Ticket) -> Result<i32, DbErr> {
-    let short = |text: &str| -> String {
-        let text: String = text.chars().filter(|c| !c.is_control()).take(protocol::MAX_NAME_CHARS).collect();
-        text.trim().to_owned()
-    };
+    let short = |text: &str| line(text, protocol::MAX_NAME_CHARS);
     let (name, email) = (short(&found.customer), short(&found.email));
     let name = if name.is_empty() { "Customer".to_owned() } else { name };
     // Mail addresses are the same however they are written.

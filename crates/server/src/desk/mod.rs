@@ -79,14 +79,19 @@ pub trait Desk: Send + Sync {
     fn test(&self) -> BoxFuture<'_, Result<String, String>>;
 }
 
+/// The desk that a receiver is; `None` for one that is only told what happens.
+fn of(receiver: &receiver::Model) -> Option<Box<dyn Desk>> {
+    match ReceiverKind::of(receiver) {
+        ReceiverKind::RequestTracker => Some(Box::new(RequestTracker::of(receiver))),
+        ReceiverKind::Webhook | ReceiverKind::Beyondtrust => None,
+    }
+}
+
 /// The desk that an incident comes from, and what it calls it. For the built-in one: nothing more to tell.
 pub fn elsewhere(app: &Shared, incident: &incident::Model) -> Option<(Box<dyn Desk>, String)> {
     let receivers = app.outbox.receivers();
     let found = receivers.iter().find(|r| r.id.to_string() == incident.desk)?;
-    match ReceiverKind::of(found) {
-        ReceiverKind::RequestTracker => Some((Box::new(RequestTracker::of(found)), incident.ticket.clone())),
-        ReceiverKind::Webhook | ReceiverKind::Beyondtrust => None,
-    }
+    Some((of(found)?, incident.ticket.clone()))
 }
 
 /// Which events another desk is told of, by the name of their delivery.
@@ -118,7 +123,7 @@ pub async fn tell(
     let ticket = incident.ok_or("The incident is gone.")?.ticket;
     let entry = entry(app, id, entries, delivery.seq.cast_unsigned()).ok_or("The timeline has no such entry.")?;
     let mark = format!("{}-{}", &id.as_str()[..8], delivery.seq);
-    let desk = RequestTracker::of(receiver);
+    let desk = of(receiver).ok_or("This is no service desk.")?;
     // The first attempt cannot have been heard before; every other one may have been.
     desk.write(&ticket, &entry, &mark, delivery.attempts > 0).await
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, RwLock},
+    sync::{Arc, RwLock},
 };
 
 use anyhow::Context;
@@ -13,13 +13,14 @@ use session::{Actor, Command, GENESIS, Session, Stored};
 use super::{ActError, Live};
 use crate::{
     app::{self, Shared, stored_time},
+    expiring::Expiring,
     secret,
     store::tables::{event_row, incident, session_row},
 };
 
 /// A ticket is used at once; a minute is for slow links.
 const TICKET_MS: u64 = 60_000;
-/// More unused tickets than this are somebody's attack; the oldest fall.
+/// So many unused tickets there are at most.
 const MOST_TICKETS: usize = 10_000;
 
 /// Admission of one connection.
@@ -27,16 +28,21 @@ const MOST_TICKETS: usize = 10_000;
 pub struct Ticket {
     pub session: SessionId,
     pub who: ParticipantId,
-    until: Timestamp,
 }
 
 /// The sessions that are not over.
-#[derive(Default)]
 pub struct Hub {
     sessions: RwLock<HashMap<SessionId, Arc<Live>>>,
-    tickets: Mutex<HashMap<String, Ticket>>,
+    tickets: Expiring<String, Ticket>,
     /// One session that is over is changed at a time: a rating comes after its end.
     past: tokio::sync::Mutex<()>,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        let tickets = Expiring::new(TICKET_MS, MOST_TICKETS);
+        Self { sessions: RwLock::default(), tickets, past: tokio::sync::Mutex::default() }
+    }
 }
 
 impl Hub {
@@ -108,22 +114,14 @@ impl Hub {
 
     /// Gives out a ticket.
     pub fn ticket(&self, session: SessionId, who: ParticipantId) -> String {
-        let mut tickets = self.tickets.lock().expect("nobody panics while holding the tickets");
-        let now = app::now();
-        tickets.retain(|_, t| t.until > now);
-        while tickets.len() >= MOST_TICKETS {
-            let oldest = tickets.iter().min_by_key(|(_, t)| t.until).map(|(k, _)| k.clone());
-            oldest.map(|key| tickets.remove(&key));
-        }
         let ticket = secret::token();
-        tickets.insert(secret::hash(&ticket), Ticket { session, who, until: now.plus(TICKET_MS) });
+        self.tickets.put(app::now(), secret::hash(&ticket), Ticket { session, who });
         ticket
     }
 
     /// Takes a ticket back; it works once.
     pub fn redeem(&self, ticket: &str) -> Option<Ticket> {
-        let mut tickets = self.tickets.lock().expect("nobody panics while holding the tickets");
-        tickets.remove(&secret::hash(ticket)).filter(|t| t.until > app::now())
+        self.tickets.take(app::now(), &secret::hash(ticket))
     }
 }
 

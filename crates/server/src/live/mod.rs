@@ -474,3 +474,12 @@ fn rights(session: &Session) -> Rights {
 fn knows_all(role: Role) -> bool {
     matches!(role, Role::Technician | Role::Supervisor)
 }
+
+/// Who has come by these events.
+pub fn came(entries: &[Entry]) -> anyhow::Result<ParticipantId> {
+    let who = entries.iter().find_map(|e| match e.event {
+        Event::Joined { id, .. } | Event::Returned { id, .. } => Some(id),
+        _ => None,
+    });
+    who.ok_or_else(|| anyhow::anyhow!("somebody came without an event"))
+}

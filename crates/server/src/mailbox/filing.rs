@@ -8,6 +8,7 @@ use sea_orm::{
     PaginatorTrait, QueryFilter, TransactionTrait,
 };
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use ts_rs::TS;
 
 use super::{
@@ -18,7 +19,7 @@ use crate::{
     api::{Status, word},
     app::{self, Shared, stored_time},
     desk::{Ticket, intake},
-    paths,
+    paths, secret,
     store::tables::{incident, journal, letter as letter_row, mail_row},
 };
 
@@ -55,23 +56,39 @@ pub async fn file(app: &Shared, rules: &Mailbox, raw: &[u8], too_large: bool, no
     if letter_row::Entity::find().filter(letter_row::Column::Name.eq(letter.id.as_str())).count(&app.db).await? > 0 {
         return Ok(Filed::Known);
     }
+    if app::free_bytes(&app.config.data) < app.config.disk_floor_bytes {
+        anyhow::bail!("the server's disk is nearly full");
+    }
     let why = match letter::judge(raw) {
         None => kept_out_here(app, &letter, now).await?,
         why => why,
     };
-    if app::free_bytes(&app.config.data) < app.config.disk_floor_bytes {
-        anyhow::bail!("the server's disk is nearly full");
+    if let Some(why) = why {
+        row(&letter, now, None, why.words())?.insert(&app.db).await?;
+        return Ok(Filed::KeptOut(why));
     }
-    let customer = match why {
-        None => Some(intake::known_customer(app, &ticket(&letter)).await?),
-        Some(_) => None,
-    };
+    let customer = intake::known_customer(app, &ticket(&letter)).await?;
     let transaction = app.db.begin().await?;
-    let incident = match customer {
-        Some(customer) => Some(belongs(&transaction, rules, &letter, customer, now).await?),
-        None => None,
-    };
-    let row = letter_row::ActiveModel {
+    let incident = belongs(&transaction, rules, &letter, customer, now).await?;
+    let kept = row(&letter, now, Some(incident), "")?.insert(&transaction).await?;
+    let by = format!("{} <{}>", letter.name, letter.address);
+    let entry = journal::entry(incident, stored_time(now), "letter", &by, letter.text);
+    journal::ActiveModel { mail: Set(Some(kept.id)), ..entry }.insert(&transaction).await?;
+    keep(app, kept.id, raw).await?;
+    transaction.commit().await?;
+    Ok(Filed::In { incident })
+}
+
+/// A mail's row: it belongs to an incident, or was kept out for this reason.
+fn row(
+    letter: &Letter,
+    now: Timestamp,
+    incident: Option<i32>,
+    kept_out: &str,
+) -> serde_json::Result<letter_row::ActiveModel> {
+    let enclosed = |a: &letter::Attachment| Enclosed { name: a.name.clone(), bytes: a.content.len() as u64 };
+    let enclosed: Vec<Enclosed> = letter.attachments.iter().map(enclosed).collect();
+    Ok(letter_row::ActiveModel {
         name: Set(letter.id.clone()),
         at: Set(stored_time(now)),
         sender: Set(letter.address.clone()),
@@ -79,41 +96,16 @@ pub async fn file(app: &Shared, rules: &Mailbox, raw: &[u8], too_large: bool, no
         subject: Set(letter.subject.clone()),
         text: Set(letter.text.clone()),
         quoted: Set(letter.quoted.clone()),
-        attachments: Set(serde_json::to_string(&enclosed(&letter))?),
+        attachments: Set(serde_json::to_string(&enclosed)?),
         incident: Set(incident),
-        kept_out: Set(why.map(|w| w.words().to_owned()).unwrap_or_default()),
+        kept_out: Set(kept_out.into()),
         ..Default::default()
-    };
-    let row = row.insert(&transaction).await?;
-    if let Some(incident) = incident {
-        let entry = entry(incident, "letter", &format!("{} <{}>", letter.name, letter.address), letter.text, now);
-        journal::ActiveModel { mail: Set(Some(row.id)), ..entry }.insert(&transaction).await?;
-        keep(app, row.id, raw).await?;
-    }
-    transaction.commit().await?;
-    Ok(match (incident, why) {
-        (Some(incident), _) => Filed::In { incident },
-        (None, why) => Filed::KeptOut(why.unwrap_or(KeptOut::Nobody)),
     })
 }
 
 /// What cannot be read is a mail of nobody, and kept out.
 fn unreadable(raw: &[u8]) -> Letter {
-    use sha2::Digest;
-    Letter {
-        id: crate::secret::hex(&sha2::Sha256::digest(raw)),
-        parents: Vec::new(),
-        name: String::new(),
-        address: String::new(),
-        subject: String::new(),
-        text: String::new(),
-        quoted: String::new(),
-        attachments: Vec::new(),
-    }
-}
-
-fn enclosed(letter: &Letter) -> Vec<Enclosed> {
-    letter.attachments.iter().map(|a| Enclosed { name: a.name.clone(), bytes: a.content.len() as u64 }).collect()
+    Letter { id: secret::hex(&Sha256::digest(raw)), ..Letter::default() }
 }
 
 /// Why it is to be kept out, for what came and went before.
@@ -132,19 +124,6 @@ fn ticket(letter: &Letter) -> Ticket {
     Ticket { customer: letter.name.clone(), email: letter.address.clone(), ..Ticket::default() }
 }
 
-fn entry(incident: i32, kind: &str, by: &str, text: String, now: Timestamp) -> journal::ActiveModel {
-    journal::ActiveModel {
-        incident: Set(incident),
-        at: Set(stored_time(now)),
-        kind: Set(kind.into()),
-        author: Set(by.into()),
-        text: Set(text),
-        session: Set(None),
-        mail: Set(None),
-        ..Default::default()
-    }
-}
-
 /// The incident that a mail is about: found, and opened again where it was resolved or waited; or made.
 async fn belongs(
     db: &DatabaseTransaction,
@@ -160,7 +139,7 @@ async fn belongs(
             let row = incident::ActiveModel { status: Set(word(Status::InProgress)), ..row };
             row.update(db).await?;
             let text = format!("status: {status} → in progress, since a mail came");
-            entry(known.id, "change", &letter.name, text, now).insert(db).await?;
+            journal::entry(known.id, stored_time(now), "change", &letter.name, text).insert(db).await?;
         } else {
             row.update(db).await?;
         }

@@ -4,12 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use async_imap::{Client, Session, extensions::idle::IdleResponse};
 use futures::TryStreamExt;
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
-use rustls_platform_verifier::ConfigVerifierExt;
-use tokio::{net::TcpStream, time::timeout};
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::Mailbox;
+use crate::trust;
 
 /// How long the server may take for each of its answers.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -51,18 +55,13 @@ async fn patiently<T, E>(what: impl Future<Output = Result<T, E>>, words: impl F
     }
 }
 
-fn connector(authority: &str) -> Result<TlsConnector, String> {
-    let config = if authority.trim().is_empty() {
-        rustls::ClientConfig::with_platform_verifier().map_err(|e| format!("The system's certificates: {e}."))?
-    } else {
-        let mut roots = rustls::RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(authority.as_bytes()) {
-            let certificate = certificate.map_err(|_| "The certificate authority is not a PEM certificate.")?;
-            roots.add(certificate).map_err(|e| format!("The certificate authority cannot be used: {e}."))?;
-        }
-        rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
-    };
-    Ok(TlsConnector::from(Arc::new(config)))
+/// What a mailbox says first.
+async fn greeting<T>(client: &mut Client<T>) -> Result<(), String>
+where
+    T: AsyncRead + AsyncWrite + Unpin + std::fmt::Debug + Send,
+{
+    let said = patiently(client.read_response(), |e| format!("This is not a mailbox: {e}.")).await?;
+    said.map(|_| ()).ok_or_else(|| "This is not a mailbox: it hangs up.".into())
 }
 
 impl Open {
@@ -71,24 +70,18 @@ impl Open {
         let (host, port) = rules.place()?;
         let unreachable = |e: std::io::Error| format!("{host} cannot be reached: {e}.");
         let tcp = patiently(TcpStream::connect((host.as_str(), port)), unreachable).await?;
-        let tls = connector(&rules.authority)?;
+        let tls = TlsConnector::from(Arc::new(trust::by(&rules.authority)?));
         let name = ServerName::try_from(host.clone()).map_err(|_| format!("{host} is not a name."))?;
         let insecure = |e: std::io::Error| format!("{host} cannot be spoken with in secret: {e}.");
-        let greeted = |greeting: std::io::Result<Option<_>>| match greeting {
-            Ok(Some(_)) => Ok(()),
-            Ok(None) => Err("This is not a mailbox: it hangs up.".to_owned()),
-            Err(e) => Err(format!("This is not a mailbox: {e}.")),
-        };
         let client = if rules.start_tls {
             let mut plain = Client::new(tcp);
-            let greeting = patiently(async { Ok(plain.read_response().await) }, |e: String| e).await?;
-            greeted(greeting)?;
+            greeting(&mut plain).await?;
             patiently(plain.run_command_and_check_ok("STARTTLS", None), words).await?;
+            // It greets once.
             Client::new(patiently(tls.connect(name, plain.into_inner()), insecure).await?)
         } else {
             let mut client = Client::new(patiently(tls.connect(name, tcp), insecure).await?);
-            let greeting = patiently(async { Ok(client.read_response().await) }, |e: String| e).await?;
-            greeted(greeting)?;
+            greeting(&mut client).await?;
             client
         };
         let signed_in = timeout(PATIENCE, client.login(&rules.user, &rules.password)).await;

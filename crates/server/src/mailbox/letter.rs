@@ -3,7 +3,7 @@
 use mail_parser::{Address, HeaderValue, Message, MessageParser, MimeHeaders};
 use sha2::{Digest, Sha256};
 
-use crate::secret;
+use crate::{secret, text::line};
 
 /// More text than this is cut off; all of it is in the original.
 const MOST_TEXT: usize = 20_000;
@@ -15,7 +15,7 @@ const MOST_PARENTS: usize = 50;
 const MOST_ID: usize = 300;
 
 /// A mail.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Letter {
     /// Its Message-ID without brackets; a hash of the mail where it has none.
     pub id: String,
@@ -152,12 +152,6 @@ fn attachment((n, part): (usize, &mail_parser::MessagePart<'_>)) -> Attachment {
 
 fn short(id: &str) -> String {
     line(id, MOST_ID)
-}
-
-/// One line of at most so many characters.
-fn line(text: &str, most: usize) -> String {
-    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect();
-    plain.trim().to_owned()
 }
 
 /// Lines as this system ends them, without what is no text.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 
+use crate::text::line;
+
 /// How long another system may take.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// More than this of an answer is not read.
@@ -87,7 +89,6 @@ fn host(url: &str) -> String {
 impl Answer {
     /// The answer in a few words.
     pub fn words(&self) -> String {
-        let text: String = self.text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-        format!("{} {}", self.status, text.trim()).trim().to_owned()
+        format!("{} {}", self.status, line(&self.text, 200)).trim().to_owned()
     }
 }

@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Scope, SearchEntry, ldap_escape};
-use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::{GroupRule, Vouched};
+use crate::{text::line, trust};
 
 /// How long a directory may take for each of its answers.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -67,13 +67,7 @@ impl Directory {
     async fn connect(&self) -> Result<Ldap, String> {
         let mut settings = LdapConnSettings::new().set_conn_timeout(PATIENCE).set_starttls(self.start_tls);
         if !self.authority.trim().is_empty() {
-            let mut roots = rustls::RootCertStore::empty();
-            for certificate in CertificateDer::pem_slice_iter(self.authority.as_bytes()) {
-                let certificate = certificate.map_err(|_| "The certificate authority is not a PEM certificate.")?;
-                roots.add(certificate).map_err(|e| format!("The certificate authority cannot be used: {e}."))?;
-            }
-            let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-            settings = settings.set_config(Arc::new(config));
+            settings = settings.set_config(Arc::new(trust::by(&self.authority)?));
         }
         let connected = LdapConnAsync::with_settings(settings, &self.url).await;
         let (connection, ldap) = connected.map_err(|e| format!("The directory cannot be reached: {e}."))?;
@@ -148,7 +142,7 @@ impl Directory {
         let _ = ldap.unbind().await;
         let text = |attribute: &str| -> String {
             let value = person.attrs.get(attribute).and_then(|values| values.first()).cloned().unwrap_or_default();
-            value.chars().filter(|c| !c.is_control()).take(120).collect()
+            line(&value, 120)
         };
         let name =
             Some(text(&self.name_attribute)).filter(|n| !n.trim().is_empty()).unwrap_or_else(|| login.to_owned());

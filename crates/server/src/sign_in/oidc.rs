@@ -1,6 +1,6 @@
 //! OpenID Connect: the authorisation code flow with PKCE (OpenID Connect Core 1.0, RFC 7636).
 
-use std::{collections::HashMap, sync::Mutex};
+use std::collections::HashMap;
 
 use openidconnect::{
     AccessTokenHash, AdditionalClaims, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet,
@@ -12,16 +12,27 @@ use protocol::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{OpenId, Vouched};
-use crate::{app::Shared, outbox::http, secret};
+use crate::{
+    app::Shared,
+    expiring::Expiring,
+    outbox::http,
+    secret,
+    text::{causes, line},
+};
 
 /// How long somebody may take at the provider.
 const LIFE_MS: u64 = 10 * 60_000;
-/// More than so many at once are somebody's attack; the oldest fall.
+/// So many are on the way at most.
 const MOST: usize = 1_000;
 
 /// Who has gone to the provider and is expected back.
-#[derive(Default)]
-pub struct Journeys(Mutex<HashMap<String, Journey>>);
+pub struct Journeys(Expiring<String, Journey>);
+
+impl Default for Journeys {
+    fn default() -> Self {
+        Self(Expiring::new(LIFE_MS, MOST))
+    }
+}
 
 /// What must fit when somebody is back.
 struct Journey {
@@ -29,7 +40,6 @@ struct Journey {
     verifier: PkceCodeVerifier,
     /// SHA-256 of the cookie of the browser that set out.
     browser: String,
-    until: Timestamp,
 }
 
 /// Where to go, and what the browser must bring back.
@@ -54,22 +64,11 @@ async fn carry(request: HttpRequest, authority: String) -> Result<HttpResponse, 
     http::carry(request, authority).await.map_err(Unreachable)
 }
 
-/// An error with its causes, in words.
-fn words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(deeper) = cause {
-        words = format!("{words}: {deeper}");
-        cause = deeper.source();
-    }
-    words
-}
-
 async fn client(app: &Shared, rules: &OpenId) -> Result<Client, String> {
     let send = |request| carry(request, rules.authority.clone());
     let issuer = IssuerUrl::new(rules.issuer.clone()).map_err(|e| format!("The issuer is not an address: {e}."))?;
     let found = CoreProviderMetadata::discover_async(issuer, &send).await;
-    let found = found.map_err(|e| format!("The provider does not describe itself: {}.", words(&e)))?;
+    let found = found.map_err(|e| format!("The provider does not describe itself: {}.", causes(&e)))?;
     let secret = Some(rules.client_secret.clone()).filter(|s| !s.is_empty()).map(ClientSecret::new);
     let back = RedirectUrl::new(format!("{}/sign-in/openid", app.config.public_url));
     let back = back.map_err(|e| format!("The public address is not one: {e}."))?;
@@ -93,14 +92,8 @@ impl Journeys {
             .set_pkce_challenge(challenge)
             .url();
         let cookie = secret::token();
-        let mut journeys = self.0.lock().expect("nobody panics while holding the journeys");
-        journeys.retain(|_, j| j.until > now);
-        while journeys.len() >= MOST {
-            let oldest = journeys.iter().min_by_key(|(_, j)| j.until).map(|(k, _)| k.clone());
-            oldest.map(|key| journeys.remove(&key));
-        }
-        let journey = Journey { nonce, verifier, browser: secret::hash(&cookie), until: now.plus(LIFE_MS) };
-        journeys.insert(state.secret().clone(), journey);
+        let journey = Journey { nonce, verifier, browser: secret::hash(&cookie) };
+        self.0.put(now, state.secret().clone(), journey);
         Ok(Departure { url: url.to_string(), cookie })
     }
 
@@ -114,38 +107,36 @@ impl Journeys {
         cookie: &str,
         now: Timestamp,
     ) -> Result<Vouched, String> {
-        let journey = self.0.lock().expect("nobody panics while holding the journeys").remove(state);
-        let journey = journey.filter(|j| j.until > now && j.browser == secret::hash(cookie));
+        let journey = self.0.take(now, &state.to_owned()).filter(|j| j.browser == secret::hash(cookie));
         let journey = journey.ok_or("This sign-in was begun elsewhere, or too long ago. Please begin again.")?;
         let client = client(app, rules).await?;
         let send = |request| carry(request, rules.authority.clone());
-        let asked = client.exchange_code(AuthorizationCode::new(code)).map_err(|e| words(&e))?;
+        let asked = client.exchange_code(AuthorizationCode::new(code)).map_err(|e| causes(&e))?;
         let tokens = asked.set_pkce_verifier(journey.verifier).request_async(&send).await;
-        let tokens = tokens.map_err(|e| format!("The provider gave no token: {}.", words(&e)))?;
+        let tokens = tokens.map_err(|e| format!("The provider gave no token: {}.", causes(&e)))?;
         let id = tokens.id_token().ok_or("The provider gave no identity.")?;
         let verifier = client.id_token_verifier();
         let claims =
-            id.claims(&verifier, &journey.nonce).map_err(|e| format!("The identity is not valid: {}.", words(&e)))?;
+            id.claims(&verifier, &journey.nonce).map_err(|e| format!("The identity is not valid: {}.", causes(&e)))?;
         if let Some(expected) = claims.access_token_hash() {
-            let algorithm = id.signing_alg().map_err(|e| words(&e))?;
-            let key = id.signing_key(&verifier).map_err(|e| words(&e))?;
-            let hash = AccessTokenHash::from_token(tokens.access_token(), algorithm, key).map_err(|e| words(&e))?;
+            let algorithm = id.signing_alg().map_err(|e| causes(&e))?;
+            let key = id.signing_key(&verifier).map_err(|e| causes(&e))?;
+            let hash = AccessTokenHash::from_token(tokens.access_token(), algorithm, key).map_err(|e| causes(&e))?;
             if hash != *expected {
                 return Err("The identity does not belong to the token.".into());
             }
         }
         // Many providers tell names and groups here alone.
         let subject = claims.subject().clone();
-        let asked = client.user_info(tokens.access_token().clone(), Some(subject.clone())).map_err(|e| words(&e))?;
+        let asked = client.user_info(tokens.access_token().clone(), Some(subject.clone())).map_err(|e| causes(&e))?;
         let known: UserInfoClaims<Others, CoreGenderClaim> = asked
             .request_async(&send)
             .await
-            .map_err(|e| format!("The provider does not say who it is: {}.", words(&e)))?;
+            .map_err(|e| format!("The provider does not say who it is: {}.", causes(&e)))?;
         let login = known.preferred_username().map(|n| n.to_string());
         let email = known.email().map(|e| e.to_string()).unwrap_or_default();
         let name = known.name().and_then(|n| n.get(None)).map(|n| n.to_string());
         let login = login.or_else(|| email.split('@').next().map(str::to_owned)).unwrap_or_default();
-        let clean = |text: String| -> String { text.chars().filter(|c| !c.is_control()).take(120).collect() };
         let name = name.filter(|n| !n.trim().is_empty()).unwrap_or_else(|| login.clone());
         let groups = match known.additional_claims().0.get(&rules.groups_claim) {
             Some(serde_json::Value::Array(groups)) => {
@@ -155,6 +146,6 @@ impl Journeys {
             _ => vec![],
         };
         let external = format!("openid {} {}", rules.issuer, subject.as_str());
-        Ok(Vouched { external, login, name: clean(name), email: clean(email), groups })
+        Ok(Vouched { external, login, name: line(&name, 120), email: line(&email, 120), groups })
     }
 }

@@ -1,8 +1,6 @@
 //! Passkeys (WebAuthn, W3C Level 3): a key pair on somebody's own device, which knows this server's name and gives itself
 //! to no other. The device checks who holds it (PIN, finger, face), so a passkey is both factors in one.
 
-use std::{collections::HashMap, sync::Mutex};
-
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use protocol::Timestamp;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
@@ -14,14 +12,14 @@ use webauthn_rs_proto::ResidentKeyRequirement;
 
 use crate::{
     app::stored_time,
-    config::Config,
+    expiring::Expiring,
     secret,
     store::tables::{passkey, user},
 };
 
 /// How long somebody may take at their device.
 const LIFE_MS: u64 = 5 * 60_000;
-/// More than so many at once are somebody's attack; the oldest fall.
+/// So many are at their devices at most.
 const MOST: usize = 1_000;
 /// As many devices as one person has.
 pub const MOST_OF_ONE: usize = 20;
@@ -30,8 +28,8 @@ pub const MOST_OF_ONE: usize = 20;
 pub struct Passkeys {
     /// None where people reach the server by an address: passkeys are bound to names.
     relying: Option<Webauthn>,
-    made: Mutex<HashMap<i32, (PasskeyRegistration, Timestamp)>>,
-    shown: Mutex<HashMap<String, (DiscoverableAuthentication, Timestamp)>>,
+    made: Expiring<i32, PasskeyRegistration>,
+    shown: Expiring<String, DiscoverableAuthentication>,
 }
 
 /// Why a passkey was not taken.
@@ -70,11 +68,11 @@ fn body(key: &Passkey) -> Result<String, NotTaken> {
 
 impl Passkeys {
     /// For the server of that public address.
-    pub fn new(config: &Config) -> Self {
-        let relying = Url::parse(&config.public_url)
+    pub fn new(public_url: &str) -> Self {
+        let relying = Url::parse(public_url)
             .ok()
-            .and_then(|origin| WebauthnBuilder::new(config.domain(), &origin).ok()?.rp_name("Deskside").build().ok());
-        Self { relying, made: Mutex::default(), shown: Mutex::default() }
+            .and_then(|origin| WebauthnBuilder::new(origin.domain()?, &origin).ok()?.rp_name("Deskside").build().ok());
+        Self { relying, made: Expiring::new(LIFE_MS, MOST), shown: Expiring::new(LIFE_MS, MOST) }
     }
 
     /// Whether this server can have passkeys at all.
@@ -101,9 +99,7 @@ impl Passkeys {
             wanted.resident_key = Some(ResidentKeyRequirement::Required);
             wanted.require_resident_key = true;
         }
-        let mut made = self.made.lock().expect("nobody panics while holding what is made");
-        made.retain(|_, (_, until)| *until > now);
-        made.insert(user.id, (state, now.plus(LIFE_MS)));
+        self.made.put(now, user.id, state);
         Ok(question)
     }
 
@@ -116,8 +112,7 @@ impl Passkeys {
         answer: &RegisterPublicKeyCredential,
         now: Timestamp,
     ) -> Result<passkey::Model, NotTaken> {
-        let begun = self.made.lock().expect("nobody panics while holding what is made").remove(&user);
-        let (state, _) = begun.filter(|(_, until)| *until > now).ok_or(NotTaken::Late)?;
+        let state = self.made.take(now, &user).ok_or(NotTaken::Late)?;
         let key = self.relying()?.finish_passkey_registration(answer, &state).map_err(NotTaken::Wrong)?;
         let row = passkey::ActiveModel {
             user: Set(user),
@@ -137,13 +132,7 @@ impl Passkeys {
         // A button was pressed: the device's window opens at once.
         question.mediation = None;
         let name = secret::token();
-        let mut shown = self.shown.lock().expect("nobody panics while holding what is shown");
-        shown.retain(|_, (_, until)| *until > now);
-        while shown.len() >= MOST {
-            let oldest = shown.iter().min_by_key(|(_, (_, until))| *until).map(|(name, _)| name.clone());
-            oldest.map(|name| shown.remove(&name));
-        }
-        shown.insert(name.clone(), (state, now.plus(LIFE_MS)));
+        self.shown.put(now, name.clone(), state);
         Ok((name, question))
     }
 
@@ -155,8 +144,7 @@ impl Passkeys {
         answer: &PublicKeyCredential,
         now: Timestamp,
     ) -> Result<user::Model, NotTaken> {
-        let asked = self.shown.lock().expect("nobody panics while holding what is shown").remove(name);
-        let (state, _) = asked.filter(|(_, until)| *until > now).ok_or(NotTaken::Late)?;
+        let state = self.shown.take(now, &name.to_owned()).ok_or(NotTaken::Late)?;
         let relying = self.relying()?;
         let (owner, credential) = relying.identify_discoverable_authentication(answer).map_err(NotTaken::Wrong)?;
         let found = passkey::Entity::find().filter(passkey::Column::Credential.eq(name_of(credential))).one(db).await?;
@@ -180,4 +168,21 @@ pub async fn of(db: &DatabaseConnection, user: i32) -> Result<Vec<passkey::Model
 pub async fn forget(db: &DatabaseConnection, user: i32) -> Result<(), sea_orm::DbErr> {
     passkey::Entity::delete_many().filter(passkey::Column::User.eq(user)).exec(db).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Passkeys;
+
+    #[test]
+    fn only_names_have_passkeys() {
+        for (url, possible) in [
+            ("https://support.example.org", true),
+            ("http://localhost:8470", true),
+            ("https://192.0.2.7", false),
+            ("https://[2001:db8::1]:8470", false),
+        ] {
+            assert_eq!(Passkeys::new(url).possible(), possible, "{url}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ pub mod tables;
 use std::path::Path;
 
 use anyhow::Context;
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection, EntityTrait, Schema, Statement, sea_query::Index};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, EntityTrait, Schema, Statement};
 
 use tables::*;
 
@@ -48,54 +48,22 @@ pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
         add_column(&db, table, column, kind).await?;
     }
     db.execute_unprepared(WORDS).await?;
-    let indexes = [
-        Index::create()
-            .if_not_exists()
-            .name("event_once")
-            .table(event_row::Entity)
-            .col(event_row::Column::Session)
-            .col(event_row::Column::Seq)
-            // Whoever else writes to this database can never double an entry.
-            .unique()
-            .to_owned(),
-        Index::create()
-            .if_not_exists()
-            .name("delivery_waiting")
-            .table(delivery::Entity)
-            .col(delivery::Column::Receiver)
-            .col(delivery::Column::State)
-            .to_owned(),
-        Index::create()
-            .if_not_exists()
-            .name("incident_ticket")
-            .table(incident::Entity)
-            .col(incident::Column::Desk)
-            .col(incident::Column::Ticket)
-            .to_owned(),
-        Index::create()
-            .if_not_exists()
-            .name("journal_incident")
-            .table(journal::Entity)
-            .col(journal::Column::Incident)
-            .to_owned(),
-        Index::create()
-            .if_not_exists()
-            .name("mail_name")
-            .table(mail_row::Entity)
-            .col(mail_row::Column::Name)
-            .to_owned(),
-        Index::create()
-            .if_not_exists()
-            .name("session_incident")
-            .table(session_row::Entity)
-            .col(session_row::Column::Incident)
-            .to_owned(),
-    ];
-    for index in indexes {
-        db.execute(&index).await?;
+    for index in INDEXES {
+        db.execute_unprepared(&format!("CREATE {index}")).await?;
     }
     Ok(db)
 }
+
+/// What is looked for often.
+const INDEXES: [&str; 6] = [
+    // Whoever else writes to this database can never double an entry.
+    "UNIQUE INDEX IF NOT EXISTS event_once ON event (session, seq)",
+    "INDEX IF NOT EXISTS delivery_waiting ON delivery (receiver, state)",
+    "INDEX IF NOT EXISTS incident_ticket ON incident (desk, ticket)",
+    "INDEX IF NOT EXISTS journal_incident ON journal (incident)",
+    "INDEX IF NOT EXISTS mail_name ON mail (name)",
+    "INDEX IF NOT EXISTS session_incident ON session (incident)",
+];
 
 /// Columns that tables have got since they were first made, with what they hold for older rows.
 const LATER: [(&str, &str, &str); 14] = [

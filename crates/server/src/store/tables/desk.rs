@@ -54,7 +54,7 @@ pub mod incident {
 
 /// What happened to an incident.
 pub mod journal {
-    use sea_orm::entity::prelude::*;
+    use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
     #[sea_orm(table_name = "journal")]
@@ -76,6 +76,20 @@ pub mod journal {
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}
     impl ActiveModelBehavior for ActiveModel {}
+
+    /// An entry that names neither a session nor a mail.
+    pub fn entry(incident: i32, at: i64, kind: &str, author: &str, text: String) -> ActiveModel {
+        ActiveModel {
+            incident: Set(incident),
+            at: Set(at),
+            kind: Set(kind.into()),
+            author: Set(author.into()),
+            text: Set(text),
+            session: Set(None),
+            mail: Set(None),
+            ..Default::default()
+        }
+    }
 }
 
 /// Mails, sent or waiting in the outbox.
