@@ -10,7 +10,8 @@ use crate::{cargo, root, run as go, setup, tidy, windows};
 pub fn test() -> anyhow::Result<()> {
     setup::run(&setup::ALL)?;
     console()?;
-    cargo(&["build", "--workspace"])?;
+    // With the tests: without them dependencies have fewer features, and would be built once more.
+    cargo(&["build", "--workspace", "--bins", "--tests", "--examples"])?;
     cargo(&["test", "--workspace"])?;
     go("console", "npx", &["vitest", "run"])?;
     windows::test()?;

@@ -13,6 +13,7 @@ use std::{
 
 use protocol::{Client, ClientMessage, Framed, Hello, MAX_CONTROL_BYTES, ServerMessage};
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use web_transport_trait::{RecvStream, SendStream, Session};
 
 pub(crate) const PASSWORD: &str = "a password of a test";
@@ -283,9 +284,14 @@ pub(crate) struct Peer {
 impl Peer {
     /// Connects and says hello; what the server makes of it is for the caller to see.
     pub(crate) async fn connect(stage: &Stage, ticket: &str, client: Client) -> Self {
-        let address = stage.url.replacen("http", "ws", 1) + "/wire";
-        let socket = qmux::ws::Client::new().with_protocol("deskside", &[qmux::Version::QMux02]);
-        let session = socket.connect(&address).await.unwrap();
+        let mut request = (stage.url.replacen("http", "ws", 1) + "/wire").into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", "qmux-02.deskside".parse().unwrap());
+        let tcp = tokio::net::TcpStream::connect(stage.url.trim_start_matches("http://")).await.unwrap();
+        // As browsers and the support program do: a frame does not wait for the acknowledgement of the one before.
+        tcp.set_nodelay(true).unwrap();
+        let (socket, answer) = tokio_tungstenite::client_async(request, tcp).await.unwrap();
+        let protocol = answer.headers()["sec-websocket-protocol"].to_str().unwrap().to_owned();
+        let session = qmux::ws::Upgraded::new(socket).with_alpn(&protocol).connect();
         let (sender, receiver) = session.open_bi().await.unwrap();
         let mut peer = Self { session, sender, receiver, framed: Framed::new(16 * MAX_CONTROL_BYTES) };
         let hello =
