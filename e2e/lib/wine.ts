@@ -33,6 +33,20 @@ export function run(desktop: Desktop, file: string, args: string[] = [], env: Re
   return desktop.open('wine', [file, ...args], { ...ENV, ...env });
 }
 
+/** The program that starts others without an administrator's rights, made once a run. */
+let user: string | undefined;
+function asUser(): string {
+  if (user) return user;
+  const file = join(mkdtempSync(join(tmpdir(), 'deskside-user-')), 'user.exe');
+  execFileSync('x86_64-w64-mingw32-gcc', ['-municode', '-O1', '-o', file, join(import.meta.dirname, 'user.c')]);
+  return (user = file);
+}
+
+/** Runs a program for Windows as an ordinary user of Windows does. */
+export function runAsUser(desktop: Desktop, file: string): ChildProcess {
+  return desktop.open('wine', [asUser(), path(file)], ENV);
+}
+
 /** Ends everything that runs by Wine. */
 export function stop() {
   // It fails when nothing runs.

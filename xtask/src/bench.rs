@@ -11,9 +11,12 @@ const LOCAL: &str = "first,latency,idle,terminal,scroll,drag,video,settled";
 /// What is measured over links with a delay, a loss and a rate: round trip in ms, percent, Mbit/s.
 const FAR: &str = "latency,terminal";
 const LINKS: [&str; 2] = ["40,0,20", "40,2,20"];
+/// What is measured on a screen of four times as many pixels, and its size.
+const LARGE: &str = "first,latency,terminal,scroll,settled";
+const LARGE_SIZE: &str = "3840x2160";
 /// The others: VNC servers with noVNC, Xpra, MeshCentral.
 const PEERS: [&str; 5] = ["vnc:x0vnc-17-q6", "vnc:x11vncfast-17-q6", "vnc:x11vnc-17-q6", "xpra", "meshcentral"];
-/// Over far links only the best of the others is measured.
+/// Over far links and on the large screen only the best of the others is measured.
 const BEST_PEER: &str = "vnc:x0vnc-17-q6";
 
 /// Runs the benchmark and writes `target/bench/performance.md` and one JSON file a run. Needs root, for its network
@@ -29,15 +32,20 @@ pub fn run(peers: bool) -> anyhow::Result<()> {
     go("bench", "make", &["--silent"])?;
     cargo(&["build", "--release", "--package", "server", "--package", "customer"])?;
     cargo(&["bench", "--package", "screen", "--bench", "stages"])?;
-    measure(&home, "deskside", LOCAL, None)?;
+    measure(&home, "deskside", LOCAL, &[])?;
     for peer in PEERS.iter().filter(|_| peers) {
-        measure(&home, peer, LOCAL, None)?;
+        measure(&home, peer, LOCAL, &[])?;
     }
-    for link in LINKS {
+    let large = ["--size", LARGE_SIZE];
+    measure(&home, "deskside", LARGE, &large)?;
+    if peers {
+        measure(&home, BEST_PEER, LARGE, &large)?;
+    }
+    for link in LINKS.map(|link| ["--link", link]) {
         // Over HTTPS, and so by QUIC.
-        measure(&home, "deskside:tls", FAR, Some(link))?;
+        measure(&home, "deskside:tls", FAR, &link)?;
         if peers {
-            measure(&home, BEST_PEER, FAR, Some(link))?;
+            measure(&home, BEST_PEER, FAR, &link)?;
         }
     }
     let report =
@@ -49,13 +57,12 @@ pub fn run(peers: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn measure(home: &str, peer: &str, only: &str, link: Option<&str>) -> anyhow::Result<()> {
-    println!("\n› {peer} {}", link.unwrap_or("local"));
+fn measure(home: &str, peer: &str, only: &str, more: &[&str]) -> anyhow::Result<()> {
+    println!("\n› {peer} {}", more.join(" "));
     let out = format!("{home}/out");
     fs::create_dir_all(&out)?;
     let mut command = Command::new("node");
-    command.args(["bench.mjs", "--peer", peer, "--only", only, "--out", &out]);
-    command.args(link.iter().flat_map(|link| ["--link", link]));
+    command.args(["bench.mjs", "--peer", peer, "--only", only, "--out", &out]).args(more);
     command.env("BENCH_HOME", home).current_dir(root().join("bench"));
     check(&mut command, peer)
 }

@@ -50,6 +50,7 @@ pub fn line(entry: &Entry, before: &[Entry], people: &[Participant], me: Partici
                 Right::Shell => "withdrawn-shell",
                 Right::SystemInfo => "withdrawn-system",
                 Right::Restart => "withdrawn-restart",
+                Right::Elevate => "withdrawn-elevate",
             },
             String::new(),
         ),
@@ -103,6 +104,7 @@ fn granted(newest: Right) -> &'static str {
         Right::Shell => "granted-shell",
         Right::SystemInfo => "granted-system",
         Right::Restart => "granted-restart",
+        Right::Elevate => "granted-elevate",
     }
 }
 

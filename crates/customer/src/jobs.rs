@@ -21,7 +21,10 @@ use session::Consent;
 use tokio::{sync::oneshot, task::JoinSet};
 use web_transport_trait::{RecvStream, SendStream, Session};
 
+pub use sums::hex;
+
 use crate::comeback::Comeback;
+use crate::elevation::Elevation;
 use crate::link::{Notice, Notify, broken, lock, next};
 
 /// So many jobs may run at once; more wait.
@@ -57,14 +60,16 @@ pub struct Work {
     clipboard: clipboard::Owner,
     /// How this program comes back after a restart of the computer.
     comeback: Arc<Comeback>,
+    pub elevation: Elevation,
     /// What the customer said yes to while each file is asked about.
     approved: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Work {
-    pub fn new(consent: Arc<Mutex<Consent>>, notify: Notify, comeback: Comeback) -> Self {
+    pub fn new(consent: Arc<Mutex<Consent>>, notify: Notify, comeback: Comeback, elevation: Elevation) -> Self {
         let (transfers, clipboard) = (incoming::Transfers::default(), clipboard::Owner::default());
-        Self { consent, notify, transfers, clipboard, comeback: Arc::new(comeback), approved: Arc::default() }
+        let (comeback, approved) = (Arc::new(comeback), Arc::default());
+        Self { consent, notify, transfers, clipboard, comeback, elevation, approved }
     }
 
     /// Whether the customer allows this now.
@@ -183,7 +188,8 @@ async fn answer_of(work: &Work, job: Job) -> Done {
         }
         _ => {}
     }
-    let (transfers, comeback) = (work.transfers.clone(), work.comeback.clone());
+    let (transfers, comeback, elevation) = (work.transfers.clone(), work.comeback.clone(), work.elevation.clone());
+    let consent = lock(&work.consent).clone();
     let doing = tokio::task::spawn_blocking(move || match job {
         Job::List { path } => folders::list(&path).map(|folder| Answer::Folder { folder }),
         Job::MakeFolder { path } => folders::make(&path).map(|()| Answer::Done {}),
@@ -200,6 +206,7 @@ async fn answer_of(work: &Work, job: Job) -> Done {
         Job::SystemInfo {} => system::read().map(|info| Answer::SystemInfo { info: Box::new(info) }),
         Job::EndProcess { pid, name } => system::end_process(pid, &name).map(|()| Answer::Done {}),
         Job::Restart {} => comeback.restart().map(|()| Answer::Done {}),
+        Job::Elevate {} => elevation.start(&consent).map(|()| Answer::Done {}).map_err(|why| Fault::Other { why }),
         Job::Fetch { .. }
         | Job::Bring { .. }
         | Job::ReadClipboard {}

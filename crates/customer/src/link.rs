@@ -14,7 +14,7 @@ use std::{
 use anyhow::Context;
 use ed25519_dalek::{Signature, VerifyingKey};
 use protocol::{
-    Binding, ClientMessage, Entry, Framed, Hello, MAX_CONTROL_BYTES, Monitor, ParticipantId, Pause, Phase,
+    Binding, Client, ClientMessage, Entry, Framed, Hello, MAX_CONTROL_BYTES, Monitor, ParticipantId, Pause, Phase,
     ServerMessage, SessionState,
 };
 use session::Consent;
@@ -23,6 +23,7 @@ use web_transport_trait::{RecvStream, SendStream, Session};
 
 use crate::{
     comeback::Comeback,
+    elevation::{self, Elevation},
     jobs::Work,
     link::reach::Reached,
     share::{Sharer, Word},
@@ -50,6 +51,15 @@ pub enum Say {
     Rate { stars: u8, comment: String },
     /// Go back into the session from before the restart.
     GoOn,
+}
+
+/// The way into a session that this program was in before.
+#[derive(Clone, Debug)]
+pub enum Before {
+    /// Before the computer restarted: the customer is asked whether it goes on.
+    Restart(String),
+    /// Before this program ran as administrator: it goes on.
+    Elevation(String),
 }
 
 /// What the windows are told.
@@ -85,21 +95,28 @@ pub enum Notice {
     Reconnecting,
     /// It is over, or it cannot be.
     Failed(String),
+    /// The program that runs as administrator goes on; this one waits behind it.
+    HandedOver,
+    /// That program is gone with the session.
+    Finished,
+    /// This is that program, and the customer wants it no more.
+    GiveBack,
 }
 
 /// How the windows are told. Called on the network's thread.
 pub type Notify = Arc<dyn Fn(Notice) + Send + Sync>;
 
-/// Runs until the session is over. With `resume`, the token of a session from before a restart of the computer, the customer is asked whether it goes on.
+/// Runs until the session is over.
 pub async fn run(
     binding: Binding,
-    mut resume: String,
+    before: Option<Before>,
     consent: Arc<Mutex<Consent>>,
     mut say: mpsc::Receiver<Say>,
     notify: Notify,
 ) {
     let http = http::Http::new(&binding.server);
-    if let Err(error) = attend(&binding, &http, &consent, &mut say, &notify, &mut resume).await {
+    let mut resume = String::new();
+    if let Err(error) = attend(&binding, &http, &consent, &mut say, &notify, before, &mut resume).await {
         lock(&consent).end();
         notify(Notice::Failed(format!("{error:#}")));
     }
@@ -115,16 +132,21 @@ async fn attend(
     consent: &Arc<Mutex<Consent>>,
     say: &mut mpsc::Receiver<Say>,
     notify: &Notify,
+    before: Option<Before>,
     resume: &mut String,
 ) -> anyhow::Result<()> {
-    let came = if resume.is_empty() {
-        coming::come_in(binding, http, say, notify).await
-    } else {
-        coming::return_to(http, resume, say, notify).await?
+    let came = match before {
+        None => coming::come_in(binding, http, say, notify).await,
+        Some(Before::Restart(token)) => {
+            resume.clone_from(&token);
+            coming::return_to(http, &token, say, notify).await?
+        }
+        Some(Before::Elevation(token)) => coming::go_on(http, &token, notify).await?,
     };
     let Some((mut ticket, token)) = came else { return Ok(()) };
     resume.clone_from(&token);
-    let work = Work::new(consent.clone(), notify.clone(), Comeback::new(binding, &token));
+    let elevation = Elevation::new(binding, &token);
+    let work = Work::new(consent.clone(), notify.clone(), Comeback::new(binding, &token), elevation.clone());
     let (mut have, mut said) = (0, Vec::new());
     loop {
         let (frames, frame_queue) = mpsc::channel(4);
@@ -141,12 +163,28 @@ async fn attend(
             have: &mut have,
             said: &mut said,
         };
-        match connection.run(&ticket, say, frame_queue).await {
+        let ended = connection.run(&ticket, say, frame_queue).await;
+        drop(connection);
+        match ended {
             Ok(End::Over) => return Ok(()),
             Ok(End::Cut) => {}
+            Ok(End::GivenBack) => {
+                notify(Notice::GiveBack);
+                return Ok(());
+            }
+            Ok(End::Elsewhere) => match wait_behind(&elevation, consent, notify).await {
+                Behind::Nobody => {
+                    notify(Notice::Failed("This session goes on in another window.".into()));
+                    return Ok(());
+                }
+                Behind::Finished => {
+                    notify(Notice::Finished);
+                    return Ok(());
+                }
+                Behind::GivenBack => have = 0,
+            },
             Err(error) => tracing::info!(%error, "the connection broke"),
         }
-        drop(connection);
         lock(consent).connected(false);
         notify(Notice::Reconnecting);
         let Some(next) = coming::come_back(http, &token).await? else {
@@ -164,6 +202,32 @@ enum End {
     Over,
     /// It broke.
     Cut,
+    /// The session goes on in another window.
+    Elsewhere,
+    /// This program runs as administrator, and shall not any more.
+    GivenBack,
+}
+
+/// Who took the session over from this program, and what came of it.
+enum Behind {
+    /// Nobody whom this program started.
+    Nobody,
+    /// This program as administrator, until the session's end or its own.
+    Finished,
+    /// The same, and the customer wants it no more.
+    GivenBack,
+}
+
+/// Waits behind this program running as administrator, if that is who took over.
+async fn wait_behind(elevation: &Elevation, consent: &Mutex<Consent>, notify: &Notify) -> Behind {
+    lock(consent).end();
+    let elevation = elevation.clone();
+    let Ok(Some(program)) = tokio::task::spawn_blocking(move || elevation.take()).await else { return Behind::Nobody };
+    notify(Notice::HandedOver);
+    match tokio::task::spawn_blocking(move || program.wait()).await {
+        Ok(code) if code == u32::from(elevation::GIVEN_BACK) => Behind::GivenBack,
+        _ => Behind::Finished,
+    }
 }
 
 /// One connection.
@@ -206,10 +270,13 @@ impl Connected<'_> {
         // What people say goes before every picture and file.
         sender.set_priority(20);
         let challenge = random_hex();
+        // Windows said yes to the program that goes on as administrator.
+        let elevated = lock(self.consent).is_elevated();
+        let client = if elevated { Client::WindowsAdministrator } else { crate::machine::client() };
         let hello = Hello {
             version: protocol::VERSION,
             ticket: ticket.to_owned(),
-            client: crate::machine::CLIENT,
+            client,
             have: *self.have,
             challenge: challenge.clone(),
         };
@@ -223,13 +290,17 @@ impl Connected<'_> {
             let mut consent = lock(self.consent);
             consent.connected(true);
             consent.follow(&state);
+            if consent.elevation_is_over() {
+                return Ok(End::GivenBack);
+            }
         }
         let mut over = End::Cut;
         (self.notify)(Notice::Connected { you });
         (self.notify)(Notice::State(state));
         let screen = tokio::spawn(flow::write_screen(session.clone(), frames, quic));
         let jobs = tokio::spawn(crate::jobs::serve(session.clone(), self.work.clone()));
-        let input = tokio::spawn(flow::read_input(session.clone(), self.consent.clone(), quic));
+        let (tell, mut told) = mpsc::channel(4);
+        let input = tokio::spawn(flow::read_input(session.clone(), self.consent.clone(), tell, quic));
         self.sharer.follow();
         loop {
             tokio::select! {
@@ -274,6 +345,9 @@ impl Connected<'_> {
                         break;
                     }
                 },
+                Some(blocked) = told.recv() => {
+                    sender.write_all(&protocol::encode(&ClientMessage::InputBlocked { blocked })).await?;
+                }
                 Some(word) = self.sharer.word() => {
                     if let Some(message) = self.said_of(word) {
                         sender.write_all(&protocol::encode(&message)).await?;
@@ -326,6 +400,9 @@ impl Connected<'_> {
                     lock(self.consent).end();
                     return Some(End::Over);
                 }
+                if lock(self.consent).elevation_is_over() {
+                    return Some(End::GivenBack);
+                }
             }
             ServerMessage::Typing { .. } => (self.notify)(Notice::Typing),
             ServerMessage::Refused { what, text, .. } => {
@@ -344,9 +421,7 @@ impl Connected<'_> {
             ServerMessage::NeedKeyframe {} => self.sharer.need_keyframe(),
             ServerMessage::UseFormat { format } => self.sharer.use_format(format),
             ServerMessage::Bye { reason } if reason == "elsewhere" => {
-                lock(self.consent).end();
-                (self.notify)(Notice::Failed("This session goes on in another window.".into()));
-                return Some(End::Over);
+                return Some(End::Elsewhere);
             }
             ServerMessage::Welcome { .. }
             | ServerMessage::CaughtUp {}

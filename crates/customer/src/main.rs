@@ -2,7 +2,7 @@
 //!
 //! One file, no installation, no root. It is bound to one server, shows whose it is, and is the last judge of what leaves
 //! this machine: see [`session::Consent`]. The rooms: [`link`] speaks with the server, [`share`] captures and encodes, [`jobs`] does what else is asked,
-//! [`comeback`] goes on after a restart of the computer, [`capture`], [`input`], [`window`] and [`machine`] hold what differs between systems, [`ui`] shows.
+//! [`comeback`] goes on after a restart of the computer, [`elevation`] as administrator, [`capture`], [`input`], [`window`] and [`machine`] hold what differs between systems, [`ui`] shows.
 
 #![cfg_attr(windows, windows_subsystem = "windows")]
 
@@ -10,6 +10,7 @@ mod binding;
 mod capture;
 mod comeback;
 mod conversation;
+mod elevation;
 mod input;
 mod jobs;
 mod link;
@@ -18,7 +19,11 @@ mod share;
 mod ui;
 mod window;
 
+use std::{path::PathBuf, process::ExitCode};
+
 use clap::Parser;
+use link::Before;
+use session::Consent;
 
 /// Deskside's support program. It is downloaded from the server that it belongs to, and needs no options then.
 #[derive(Debug, Parser)]
@@ -36,10 +41,23 @@ struct Options {
     /// Go back into the session from before a restart of the computer. Written by the program itself.
     #[arg(long = "return")]
     returned: bool,
+    /// Go on in the session of the program that asked to run as administrator. Written by the program itself.
+    #[arg(long, value_name = "FILE", requires = "sum")]
+    elevated: Option<PathBuf>,
+    /// The sum of that file.
+    #[arg(long, value_name = "HEX", requires = "elevated")]
+    sum: Option<String>,
+    /// Press Ctrl+Alt+Del, as a service that Windows started. Written by the program itself.
+    #[arg(long, hide = true)]
+    press_ctrl_alt_del: bool,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
+    if options.press_ctrl_alt_del {
+        machine::serve_attention()?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let filter =
         tracing_subscriber::EnvFilter::try_from_env("DESKSIDE_LOG").unwrap_or_else(|_| "warn,winit=error".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
@@ -48,9 +66,24 @@ fn main() -> anyhow::Result<()> {
     let removes_itself = bound.is_some();
     if options.returned {
         // Nobody waits for the session any more: a window would only puzzle whoever signs in.
-        let Some(before) = comeback::take(bound.as_ref().map(|b| b.server.as_str())) else { return Ok(()) };
+        let Some(before) = comeback::take(bound.as_ref().map(|b| b.server.as_str())) else {
+            return Ok(ExitCode::SUCCESS);
+        };
         let by_hand = || binding::by_hand(before.server, before.identity);
-        return ui::run(bound.unwrap_or_else(by_hand), before.resume, removes_itself);
+        let start =
+            ui::Start { before: Some(Before::Restart(before.resume)), consent: Consent::default(), removes_itself };
+        return ui::run(bound.unwrap_or_else(by_hand), start);
+    }
+    if let (Some(place), Some(sum)) = (options.elevated, options.sum) {
+        let handed = elevation::HandOver::take(&place, &sum)?;
+        let binding = match bound {
+            Some(bound) => bound,
+            None => binding::by_hand(handed.server.clone(), handed.identity),
+        };
+        anyhow::ensure!(binding.server == handed.server, "the session is another server's");
+        // The program's file belongs to the one behind it.
+        let before = Some(Before::Elevation(handed.resume));
+        return ui::run(binding, ui::Start { before, consent: handed.consent, removes_itself: false });
     }
     let mut binding = match (bound, options.server) {
         (Some(bound), None) => bound,
@@ -61,5 +94,5 @@ fn main() -> anyhow::Result<()> {
     if let Some(key) = options.key {
         binding.pass.key = Some(key);
     }
-    ui::run(binding, String::new(), removes_itself)
+    ui::run(binding, ui::Start { before: None, consent: Consent::default(), removes_itself })
 }

@@ -4,6 +4,7 @@ mod questions;
 
 use std::{
     cell::RefCell,
+    process::ExitCode,
     rc::Rc,
     sync::{Arc, Mutex},
     time::Duration,
@@ -16,8 +17,8 @@ use tokio::sync::mpsc;
 
 use crate::{
     binding::domain,
-    conversation,
-    link::{self, Notice, Say, lock},
+    conversation, elevation,
+    link::{self, Before, Notice, Say, lock},
     window::{Marks, Overlay},
 };
 
@@ -28,10 +29,20 @@ thread_local! {
     static DESK: RefCell<Option<Rc<RefCell<Desk>>>> = const { RefCell::new(None) };
 }
 
-/// Shows the windows and runs until the last one closes. `resume` is the token of a session from before a restart, or
-/// empty.
-pub fn run(binding: Binding, resume: String, removes_itself: bool) -> anyhow::Result<()> {
-    let consent = Arc::new(Mutex::new(Consent::default()));
+/// What the program starts with.
+pub struct Start {
+    /// The session that it was in before, if any.
+    pub before: Option<Before>,
+    /// What the customer has allowed in it.
+    pub consent: Consent,
+    /// Whether its file goes when the session has ended.
+    pub removes_itself: bool,
+}
+
+/// Shows the windows and runs until the last one closes; says how the program ends.
+pub fn run(binding: Binding, start: Start) -> anyhow::Result<ExitCode> {
+    let Start { before, consent, removes_itself } = start;
+    let consent = Arc::new(Mutex::new(consent));
     let (say, wishes) = mpsc::channel(256);
     let desk = Desk::open(&binding, consent.clone(), say, removes_itself)?;
     DESK.with(|cell| cell.replace(Some(desk.clone())));
@@ -47,11 +58,11 @@ pub fn run(binding: Binding, resume: String, removes_itself: bool) -> anyhow::Re
         }
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let task = runtime.spawn(link::run(binding, resume, consent.clone(), wishes, notify));
+    let task = runtime.spawn(link::run(binding, before, consent.clone(), wishes, notify));
     desk.borrow().chat.show()?;
     slint::run_event_loop_until_quit()?;
     lock(&consent).end();
-    let ended = desk.borrow().ended;
+    let (ended, given_back) = (desk.borrow().ended, desk.borrow().given_back);
     DESK.with(|cell| cell.replace(None));
     drop(desk);
     // The wishes' channel is closed now; the link says its last words and ends.
@@ -59,7 +70,7 @@ pub fn run(binding: Binding, resume: String, removes_itself: bool) -> anyhow::Re
     if ended && removes_itself {
         remove_this_program();
     }
-    Ok(())
+    Ok(if given_back { ExitCode::from(elevation::GIVEN_BACK) } else { ExitCode::SUCCESS })
 }
 
 /// The program was one downloaded file, and leaves nothing behind.
@@ -88,6 +99,8 @@ struct Desk {
     asked_for_it: bool,
     connected: bool,
     ended: bool,
+    /// The program behind this one goes on.
+    given_back: bool,
     typing: slint::Timer,
     typed_at: std::time::Instant,
 }
@@ -124,6 +137,7 @@ impl Desk {
             asked_for_it: false,
             connected: false,
             ended: false,
+            given_back: false,
             typing: slint::Timer::default(),
             typed_at: std::time::Instant::now(),
         }));
@@ -278,6 +292,26 @@ impl Desk {
                 self.close_question();
                 self.chat.set_stage(Stage::Reconnecting);
                 self.follow_consent();
+                if !self.chat.window().is_visible() {
+                    let _ = self.chat.show();
+                }
+            }
+            Notice::HandedOver => {
+                self.connected = false;
+                self.close_question();
+                self.follow_consent();
+                // What was said comes again with the session.
+                self.entries.clear();
+                self.lines.clear();
+                let _ = self.chat.hide();
+            }
+            Notice::Finished => {
+                self.ended = true;
+                let _ = slint::quit_event_loop();
+            }
+            Notice::GiveBack => {
+                self.given_back = true;
+                let _ = slint::quit_event_loop();
             }
             Notice::Failed(_) if self.ended => {}
             Notice::Failed(reason) if reason.is_empty() => self.over(Stage::Ended),
@@ -338,7 +372,11 @@ impl Desk {
                 }
             });
         }
+        let granted = matches!(entry.event, protocol::Event::Granted { .. });
         self.entries.push(entry);
+        if granted && self.panel.is_some() {
+            self.follow_consent();
+        }
         debug_assert!(self.lines.row_count() <= self.entries.len(), "a line without its entry");
     }
 

@@ -33,12 +33,14 @@ pub enum Client {
     Program,
     /// The same on Windows.
     WindowsProgram,
+    /// The same, run as administrator.
+    WindowsAdministrator,
 }
 
 impl Client {
     /// Whether this is the customer's program, on whatever system.
     pub fn is_program(self) -> bool {
-        matches!(self, Self::Program | Self::WindowsProgram)
+        matches!(self, Self::Program | Self::WindowsProgram | Self::WindowsAdministrator)
     }
 }
 
@@ -61,12 +63,22 @@ pub enum Right {
     SystemInfo,
     /// Restart the computer once, and come back into the session.
     Restart,
+    /// Let the program run as administrator, so that it reaches the windows of programs that do.
+    Elevate,
 }
 
 impl Right {
     /// Every right, in the order in which a customer is asked.
-    pub const ALL: [Self; 7] =
-        [Self::View, Self::Control, Self::Files, Self::Clipboard, Self::Shell, Self::SystemInfo, Self::Restart];
+    pub const ALL: [Self; 8] = [
+        Self::View,
+        Self::Control,
+        Self::Files,
+        Self::Clipboard,
+        Self::Shell,
+        Self::SystemInfo,
+        Self::Restart,
+        Self::Elevate,
+    ];
 
     /// Its name, as it is written on the wire.
     pub fn name(self) -> &'static str {
@@ -78,6 +90,7 @@ impl Right {
             Self::Shell => "shell",
             Self::SystemInfo => "system_info",
             Self::Restart => "restart",
+            Self::Elevate => "elevate",
         }
     }
 }
@@ -326,6 +339,9 @@ pub enum Event {
     ScreenResized { width: u16, height: u16 },
     /// The shared screen consists of these monitors now.
     MonitorsChanged { monitors: Vec<Monitor> },
+    /// Whether the customer's system keeps the technician's input from the window in front, which belongs to a program
+    /// with more rights.
+    InputBlocked { blocked: bool },
     /// The picture ended.
     SharingStopped {},
     /// The customer's program could not do what was allowed.

@@ -108,6 +108,9 @@ pub enum Job {
     },
     /// Restart the computer, and come back once it runs again. Answer: [`Answer::Done`], if the connection lives for it.
     Restart {},
+    /// Start once more as administrator, for which the system asks the customer, and let that program go on. Answer:
+    /// [`Answer::Done`] when the customer said yes.
+    Elevate {},
 }
 
 impl Job {
@@ -127,6 +130,7 @@ impl Job {
             Self::Shell { .. } => Right::Shell,
             Self::SystemInfo {} | Self::EndProcess { .. } => Right::SystemInfo,
             Self::Restart {} => Right::Restart,
+            Self::Elevate {} => Right::Elevate,
         }
     }
 }

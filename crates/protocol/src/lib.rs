@@ -41,4 +41,4 @@ pub use screen::{FrameKind, HEADER_BYTES, Header, HeaderError, MAX_REGIONS, Poin
 
 /// The version of everything in this crate. Both ends must speak the same one; it grows with every change that an
 /// older end could not read.
-pub const VERSION: u16 = 6;
+pub const VERSION: u16 = 7;

@@ -91,6 +91,9 @@ pub enum ClientMessage {
     ShareFailed { trouble: ShareTrouble },
     /// From a customer's program: the shared screen consists of these.
     Monitors { monitors: Vec<Monitor> },
+    /// From a customer's program: whether its system keeps the technician's input from the window in front, which
+    /// belongs to a program with more rights.
+    InputBlocked { blocked: bool },
     /// Is the connection alive? `t` comes back in the pong.
     Ping { t: u32 },
 }
@@ -153,6 +156,9 @@ pub enum RefusalReason {
     /// The customer's page cannot share a screen.
     #[error("the customer is in a browser; the screen needs the support program")]
     NeedsProgram,
+    /// Other systems have no such thing.
+    #[error("only Windows keeps rights apart for administrators")]
+    NeedsWindows,
     /// Only a customer may do this.
     #[error("only the customer decides this")]
     CustomerOnly,
@@ -246,6 +252,8 @@ pub struct SessionState {
     pub screen: Option<(u16, u16)>,
     /// The monitors that the shared screen consists of, as far as they are known.
     pub monitors: Vec<Monitor>,
+    /// Whether the customer's system keeps the technician's input from the window in front.
+    pub input_blocked: bool,
     /// Whether sharing is recorded on this server.
     pub recorded: bool,
     /// Until when the key works, if it does.

@@ -329,6 +329,7 @@ async fn read_control<R: RecvStream>(
             ClientMessage::Hold {} => Command::Hold,
             ClientMessage::Close {} => Command::Close,
             ClientMessage::Monitors { monitors } => Command::Monitors { monitors },
+            ClientMessage::InputBlocked { blocked } => Command::InputBlocked { blocked },
             ClientMessage::ShareFailed { trouble } if client.is_program() => Command::ShareFailed { trouble },
             ClientMessage::ShareFailed { trouble: _ } => Command::ShareFailed { trouble: ShareTrouble::NoScreen },
         };

@@ -53,6 +53,8 @@ pub enum Command {
     Picture { width: u16, height: u16 },
     /// The shared screen consists of these.
     Monitors { monitors: Vec<Monitor> },
+    /// The customer's system keeps the technician's input from the window in front, or no more.
+    InputBlocked { blocked: bool },
     /// The customer's program cannot share.
     ShareFailed { trouble: ShareTrouble },
     /// The server cannot record.
@@ -120,6 +122,7 @@ impl Command {
             Self::Resume => "resume",
             Self::Picture { .. } => "picture",
             Self::Monitors { .. } => "monitors",
+            Self::InputBlocked { .. } => "input_blocked",
             Self::ShareFailed { .. } => "share_failed",
             Self::RecordingFailed { .. } => "recording_failed",
             Self::Leave => "leave",

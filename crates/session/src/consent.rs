@@ -5,18 +5,37 @@
 
 use crate::permission;
 use protocol::{Right, Role, SessionState};
+use serde::{Deserialize, Serialize};
 
 /// What the customer has answered, and what the server makes of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consent {
     answered: Vec<Right>,
     session: Vec<Right>,
     paused: bool,
     connected: bool,
     each_file: bool,
+    /// Whether all of it hangs on [`Right::Elevate`]: the program runs as administrator by that right alone.
+    elevated: bool,
 }
 
 impl Consent {
+    /// The same for a program that goes on as administrator: what is in effect now stays so, for as long as the customer
+    /// lets it run so.
+    pub fn elevated(&self) -> Self {
+        Self { answered: self.allowed(), session: vec![], connected: false, elevated: true, ..self.clone() }
+    }
+
+    /// Whether this program runs as administrator by the customer's leave.
+    pub fn is_elevated(&self) -> bool {
+        self.elevated
+    }
+
+    /// Whether it does, and has the leave no more.
+    pub fn elevation_is_over(&self) -> bool {
+        self.elevated && !self.holds(Right::Elevate)
+    }
+
     /// The customer answered a question for these rights. Nothing that was not asked is given.
     pub fn answer(&mut self, answer: &[Right], asked: &[Right]) {
         if let Some(rights) = permission::answered(&self.answered, asked, answer) {
@@ -37,7 +56,7 @@ impl Consent {
 
     /// The customer ended everything.
     pub fn end(&mut self) {
-        *self = Self::default();
+        *self = Self { elevated: self.elevated, ..Self::default() };
     }
 
     /// The server told its state. What it took away stays away: a later grant needs a later answer.
@@ -110,6 +129,10 @@ impl Consent {
     }
 
     fn effective(&self, right: Right) -> bool {
+        self.holds(right) && !self.elevation_is_over()
+    }
+
+    fn holds(&self, right: Right) -> bool {
         permission::effective(right, permission::of_role(Role::Technician), &self.session, &self.answered)
     }
 }
@@ -140,6 +163,7 @@ mod tests {
             restarting: None,
             screen: None,
             monitors: vec![],
+            input_blocked: false,
             recorded: true,
             key_until: None,
             link_until: None,
@@ -177,6 +201,28 @@ mod tests {
         nothing.connected(true);
         nothing.follow(&state(&BOTH, Phase::Active));
         assert!(!nothing.may_view());
+    }
+
+    #[test]
+    fn a_program_that_became_administrator_goes_on_and_may_nothing_once_it_should_not_be() {
+        let all = [Right::View, Right::Control, Right::Elevate];
+        let mut before = Consent::default();
+        before.connected(true);
+        before.answer(&all, &all);
+        before.follow(&state(&all, Phase::Active));
+        let mut consent = before.elevated();
+        assert!(!consent.may_view(), "not before the server's word");
+        consent.connected(true);
+        consent.follow(&state(&all, Phase::Active));
+        assert!(consent.may_control() && !consent.elevation_is_over());
+        consent.withdraw(Right::Elevate);
+        assert!(!consent.may_view() && consent.allowed().is_empty() && consent.elevation_is_over());
+        // What the customer had not answered does not come along.
+        before.withdraw(Right::Control);
+        let mut consent = before.elevated();
+        consent.connected(true);
+        consent.follow(&state(&all, Phase::Active));
+        assert!(consent.may_view() && !consent.may_control());
     }
 
     #[test]

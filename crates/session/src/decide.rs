@@ -51,14 +51,18 @@ impl Session {
             Command::Return { id, client } => match self.participant(id) {
                 None => Err(Refusal::Stranger),
                 Some(p) if p.role == Role::Technician && self.phase == Phase::Held => Err(Refusal::OnHold),
-                Some(p) if p.presence == Presence::Here && p.client == client => Ok(vec![]),
+                Some(p) if p.presence == Presence::Here && p.client == client => Ok(self.picture_ends(p.role)),
                 // What was allowed to the page is not allowed to the program, nor the other way round: it asks anew.
-                Some(p) if p.role == Role::Customer && p.client != client => {
+                Some(p) if p.role == Role::Customer && !same_customer(p.client, client) => {
                     let mut events = self.fall(None, WhyWithdrawn::Session);
                     events.push(Event::Returned { id, client });
                     Ok(events)
                 }
-                Some(_) => Ok(vec![Event::Returned { id, client }]),
+                Some(p) => {
+                    let mut events = self.picture_ends(p.role);
+                    events.push(Event::Returned { id, client });
+                    Ok(events)
+                }
             },
             Command::Chat { text, nonce } => {
                 let from = self.participating(by)?.id;
@@ -96,6 +100,14 @@ impl Session {
                     }
                     () if monitors == self.monitors => Ok(vec![]),
                     () => Ok(vec![Event::MonitorsChanged { monitors }]),
+                }
+            }
+            Command::InputBlocked { blocked } => {
+                self.as_customer(by)?;
+                match () {
+                    () if blocked == self.input_blocked => Ok(vec![]),
+                    () if blocked && !self.grants.contains(&Right::Control) => Err(Refusal::NotGranted),
+                    () => Ok(vec![Event::InputBlocked { blocked }]),
                 }
             }
             Command::ShareFailed { trouble } => self.share_failed(by, trouble),
@@ -227,10 +239,8 @@ impl Session {
         if who.presence != Presence::Here {
             return Ok(vec![]);
         }
-        let mut events = vec![Event::Dropped { id }];
-        if who.role == Role::Customer && self.screen.is_some() {
-            events.insert(0, Event::SharingStopped {});
-        }
+        let mut events = self.picture_ends(who.role);
+        events.push(Event::Dropped { id });
         Ok(events)
     }
 
@@ -260,6 +270,12 @@ impl Session {
         // A page can show the screen, if its customer wants that; everything else takes the program.
         if customer.client == Client::Browser && rights != [Right::View] {
             return Err(Refusal::NeedsProgram);
+        }
+        match customer.client {
+            Client::WindowsProgram => {}
+            _ if !rights.contains(&Right::Elevate) => {}
+            Client::WindowsAdministrator => return Err(Refusal::Already),
+            _ => return Err(Refusal::NeedsWindows),
         }
         Ok(vec![Event::Asked { by, rights }])
     }
@@ -295,6 +311,11 @@ impl Session {
         }
         let fall = self.fall(None, WhyWithdrawn::Session);
         Ok([Event::Restarting { by: who }].into_iter().chain(fall).collect())
+    }
+
+    /// A customer's new connection begins a picture of its own, whether or not the end of the old one was noticed.
+    fn picture_ends(&self, role: Role) -> Vec<Event> {
+        if role == Role::Customer && self.screen.is_some() { vec![Event::SharingStopped {}] } else { vec![] }
     }
 
     /// The events by which `right` falls, or every right; control never outlives view.
@@ -443,4 +464,10 @@ impl Session {
         let owns = user == Some(self.owner.id) && self.queue == Queue::Own;
         if owns { Ok(self.owner.clone()) } else { Err(Refusal::NotOwner) }
     }
+}
+
+/// Whether what was allowed to the one is allowed to the other: the program that goes on as administrator was let do so by
+/// the customer. On the way back it is not.
+fn same_customer(before: Client, now: Client) -> bool {
+    before == now || (before, now) == (Client::WindowsProgram, Client::WindowsAdministrator)
 }

@@ -22,7 +22,13 @@ pub fn of_role(role: Role) -> &'static [Right] {
 pub fn needs(right: Right) -> &'static [Right] {
     match right {
         Right::Control => &[Right::View],
-        Right::View | Right::Files | Right::Clipboard | Right::Shell | Right::SystemInfo | Right::Restart => &[],
+        Right::View
+        | Right::Files
+        | Right::Clipboard
+        | Right::Shell
+        | Right::SystemInfo
+        | Right::Restart
+        | Right::Elevate => &[],
     }
 }
 

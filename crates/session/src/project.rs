@@ -144,6 +144,7 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
                 Right::Shell => "the command shell",
                 Right::SystemInfo => "system information",
                 Right::Restart => "restarting the computer",
+                Right::Elevate => "running as administrator",
             };
             let why = match why {
                 WhyWithdrawn::Customer => "the customer took it back",
@@ -163,6 +164,10 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
         Event::ScreenResized { width, height } => format!("The screen is now {width} × {height}"),
         Event::MonitorsChanged { monitors } if monitors.len() < 2 => return None,
         Event::MonitorsChanged { monitors } => format!("The screen has {} monitors", monitors.len()),
+        Event::InputBlocked { blocked: true } => {
+            "Keys and clicks do not reach the window in front: its program runs as administrator".into()
+        }
+        Event::InputBlocked { blocked: false } => "Keys and clicks reach the window in front again".into(),
         Event::SharingStopped {} => "The screen is no longer shared".into(),
         Event::SharingFailed { reason } => format!("The screen cannot be shared: {reason}"),
         Event::RecordingFailed { reason } => format!("The recording cannot go on: {reason}"),
@@ -258,6 +263,7 @@ pub fn wish(rights: &[Right]) -> String {
             Right::Shell => words.push("run commands"),
             Right::SystemInfo => words.push("read system information"),
             Right::Restart => words.push("restart the computer"),
+            Right::Elevate => words.push("run as administrator"),
         }
     }
     words.join(", ")
@@ -281,6 +287,7 @@ fn by_means(client: Client) -> &'static str {
         Client::Browser => " (in the browser)",
         Client::Program => " (with the support program)",
         Client::WindowsProgram => " (with the support program for Windows)",
+        Client::WindowsAdministrator => " (with the support program for Windows, run as administrator)",
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Session {
     pub(crate) paused: Option<Pause>,
     pub(crate) screen: Option<(u16, u16)>,
     pub(crate) monitors: Vec<Monitor>,
+    /// Whether the customer's system keeps input from the window in front.
+    pub(crate) input_blocked: bool,
     pub(crate) key_until: Option<Timestamp>,
     pub(crate) link_until: Option<Timestamp>,
     pub(crate) held_at: Option<Timestamp>,
@@ -80,6 +82,7 @@ impl Session {
             paused: None,
             screen: None,
             monitors: Vec::new(),
+            input_blocked: false,
             key_until: None,
             link_until: None,
             held_at: None,
@@ -147,7 +150,7 @@ impl Session {
                 if let Some(p) = self.participants.iter_mut().find(|p| p.id == *id) {
                     p.client = *client;
                     if p.role == Role::Customer {
-                        self.restarting = None;
+                        (self.restarting, self.input_blocked) = (None, false);
                         if self.phase == Phase::Waiting {
                             self.phase = Phase::Active;
                         }
@@ -213,7 +216,8 @@ impl Session {
             }
             Event::ScreenResized { width, height } => self.screen = Some((*width, *height)),
             Event::MonitorsChanged { monitors } => self.monitors.clone_from(monitors),
-            Event::SharingStopped {} | Event::SharingFailed { .. } => self.screen = None,
+            Event::InputBlocked { blocked } => self.input_blocked = *blocked,
+            Event::SharingStopped {} | Event::SharingFailed { .. } => (self.screen, self.input_blocked) = (None, false),
             Event::Held { .. } => {
                 self.phase = Phase::Held;
                 self.held_at = Some(at);
@@ -471,6 +475,7 @@ impl Session {
             restarting: self.restarting,
             screen: self.screen,
             monitors: self.monitors.clone(),
+            input_blocked: self.input_blocked,
             recorded: self.recorded(),
             key_until: self.key_until,
             link_until: self.link_until,

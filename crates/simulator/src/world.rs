@@ -95,7 +95,7 @@ impl World {
         let join =
             |role, client, user| Command::Join { role, name: "N".into(), client, user, by_role: None, by_key: false };
         world.act(&Actor::Server, join(Role::Technician, Client::Console, Some(1)));
-        world.act(&Actor::Server, join(Role::Customer, Client::Program, None));
+        world.act(&Actor::Server, join(Role::Customer, Client::WindowsProgram, None));
         world.technician.up = true;
         world.connect_customer();
         world
@@ -147,7 +147,7 @@ impl World {
         self.customer.connection += 1;
         self.customer.up = true;
         self.consent.connected(true);
-        self.act(&Actor::Server, Command::Return { id: CUSTOMER, client: Client::Program });
+        self.act(&Actor::Server, Command::Return { id: CUSTOMER, client: Client::WindowsProgram });
         self.tell();
         // What was said and did not arrive is said again.
         let heard = |text: &String| self.heard.contains(text) || self.refused.contains(text);

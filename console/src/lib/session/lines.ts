@@ -131,7 +131,8 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
         clipboard: 'The clipboard is no longer allowed',
         shell: 'Commands are no longer allowed',
         system_info: 'System information is no longer allowed',
-        restart: 'Restarting the computer is no longer allowed'
+        restart: 'Restarting the computer is no longer allowed',
+        elevate: 'Running as administrator is no longer allowed'
       }[event.right];
       const why = {
         customer: 'by the customer',
@@ -151,6 +152,12 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
       return happened(event.recorded ? 'The screen is shared and recorded' : 'The screen is shared');
     case 'screen_resized':
       return happened(`The screen is now ${event.width} × ${event.height}`);
+    case 'input_blocked':
+      return customer
+        ? null
+        : event.blocked
+          ? happened('Keys and clicks do not reach the window in front: its program runs as administrator', 'alarm')
+          : happened('Keys and clicks reach the window in front again');
     case 'sharing_failed':
       return happened(`The screen cannot be shared: ${event.reason}`, 'alarm');
     case 'recording_failed':
@@ -255,7 +262,8 @@ export function wishes(rights: Right[], your = 'the'): string {
     clipboard: `use ${your} clipboard`,
     shell: 'run commands',
     system_info: 'see system information',
-    restart: `restart ${your} computer`
+    restart: `restart ${your} computer`,
+    elevate: 'run as administrator'
   };
   return [...screen, ...rights.flatMap((r) => words[r] ?? [])].join(', ');
 }
@@ -265,7 +273,8 @@ function means(client: Client): string {
     console: '',
     browser: ' (in the browser)',
     program: ' (with the support program)',
-    windows_program: ' (with the support program for Windows)'
+    windows_program: ' (with the support program for Windows)',
+    windows_administrator: ' (with the support program for Windows, run as administrator)'
   };
   return means[client];
 }

@@ -9,6 +9,7 @@ export const REFUSALS: Record<RefusalReason, string> = {
   not_on_hold: 'the session is not on hold',
   no_customer: 'the customer is not here',
   needs_program: 'the customer is in a browser, and this needs the support program',
+  needs_windows: 'only Windows keeps rights apart for administrators',
   customer_only: 'only the customer decides this',
   technician_only: 'only a technician may do this',
   owner: 'the session’s owner holds, transfers or closes it',

@@ -9,7 +9,8 @@ export const RIGHTS: [Right, string][] = [
   ['clipboard', 'Clipboard'],
   ['shell', 'Commands'],
   ['system_info', 'System information'],
-  ['restart', 'Restart of the computer']
+  ['restart', 'Restart of the computer'],
+  ['elevate', 'Run as administrator']
 ];
 
 export const rightName = (right: Right) => RIGHTS.find(([key]) => key === right)![1];

@@ -20,16 +20,21 @@ pub trait Inject: Send {
     fn act(&mut self, input: &Input);
     /// Lets go of every key and button that was pressed.
     fn release_all(&mut self);
+    /// Whether the system keeps this act from the window that it is meant for; `None` where that is the same as before.
+    fn is_blocked(&mut self, _: &Input) -> Option<bool> {
+        None
+    }
 }
 
 /// A thread that acts, as long as the customer's consent lets it.
 pub struct Hands(mpsc::Sender<Input>);
 
 impl Hands {
-    /// Starts the thread; the system's input is opened with the first act.
-    pub fn start(consent: Arc<Mutex<Consent>>) -> Self {
+    /// Starts the thread; the system's input is opened with the first act. `blocked` is told what [`Inject::is_blocked`] says,
+    /// when that changes.
+    pub fn start(consent: Arc<Mutex<Consent>>, blocked: mpsc::Sender<bool>) -> Self {
         let (sender, queue) = mpsc::channel(256);
-        let spawned = std::thread::Builder::new().name("input".into()).spawn(move || run(&consent, queue));
+        let spawned = std::thread::Builder::new().name("input".into()).spawn(move || run(&consent, queue, &blocked));
         if let Err(error) = spawned {
             tracing::error!(%error, "no thread for input");
         }
@@ -42,8 +47,9 @@ impl Hands {
     }
 }
 
-fn run(consent: &Mutex<Consent>, mut queue: mpsc::Receiver<Input>) {
+fn run(consent: &Mutex<Consent>, mut queue: mpsc::Receiver<Input>, blocked: &mpsc::Sender<bool>) {
     let mut inject: Option<Box<dyn Inject>> = None;
+    let mut said = false;
     while let Some(input) = queue.blocking_recv() {
         // The last judge: asked before every act, whatever the server believes.
         if !lock(consent).may_control() {
@@ -60,6 +66,12 @@ fn run(consent: &Mutex<Consent>, mut queue: mpsc::Receiver<Input>) {
         }
         if let Some(inject) = &mut inject {
             inject.act(&input);
+            if let Some(now) = inject.is_blocked(&input)
+                && now != said
+                && blocked.try_send(now).is_ok()
+            {
+                said = now;
+            }
         }
     }
     // The connection ended: nothing stays pressed.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{Button, Input, Special};
+use windows::Win32::Foundation::{HWND, POINT};
 use windows::Win32::UI::{
     Input::KeyboardAndMouse::{
         GetKeyboardLayout, HKL, INPUT, INPUT_0, INPUT_KEYBOARD, INPUT_MOUSE, KEYBD_EVENT_FLAGS, KEYBDINPUT,
@@ -13,11 +14,16 @@ use windows::Win32::UI::{
         MOUSEEVENTF_VIRTUALDESK, MOUSEEVENTF_WHEEL, MOUSEEVENTF_XDOWN, MOUSEEVENTF_XUP, MOUSEINPUT, MapVirtualKeyExW,
         SendInput, VIRTUAL_KEY, VK_LSHIFT, VK_PAUSE, VK_RETURN, VK_TAB, VkKeyScanExW,
     },
-    WindowsAndMessaging::{GetForegroundWindow, GetWindowThreadProcessId, WHEEL_DELTA, XBUTTON1, XBUTTON2},
+    WindowsAndMessaging::{
+        GetCursorPos, GetForegroundWindow, GetWindowThreadProcessId, WHEEL_DELTA, WindowFromPoint, XBUTTON1, XBUTTON2,
+    },
 };
 
 use super::{Inject, keys};
-use crate::window::virtual_screen;
+use crate::{
+    machine::win32::{attention, rights},
+    window::virtual_screen,
+};
 
 /// A notch of a wheel, in the browser's pixels.
 const NOTCH: i32 = 100;
@@ -41,6 +47,8 @@ pub struct Win32 {
     held: BTreeMap<String, Stroke>,
     buttons: BTreeSet<Button>,
     wheel: (i32, i32),
+    /// The window that was looked at last, by its address, and whether it is out of reach.
+    looked_at: Option<(usize, bool)>,
 }
 
 impl Win32 {
@@ -134,8 +142,13 @@ impl Win32 {
 
     fn combination(&self, special: Special) {
         let codes: &[&str] = match special {
-            // Windows gives this one only to the keyboard itself and to services.
-            Special::CtrlAltDel => &[],
+            // Windows takes this one only from the keyboard itself and from services.
+            Special::CtrlAltDel => {
+                if let Err(error) = attention::press() {
+                    tracing::warn!(%error, "Ctrl+Alt+Del cannot be pressed");
+                }
+                return;
+            }
             Special::AltTab => &["AltLeft", "Tab"],
             Special::AltF4 => &["AltLeft", "F4"],
             Special::Super => &["MetaLeft"],
@@ -175,6 +188,19 @@ impl Inject for Win32 {
         }
     }
 
+    fn is_blocked(&mut self, input: &Input) -> Option<bool> {
+        let window = match input {
+            Input::Key { down: true, .. } | Input::Text { .. } => front(),
+            Input::Press { down: true, .. } | Input::Wheel { .. } => under_pointer(),
+            _ => return None,
+        };
+        let address = window.0 as usize;
+        if self.looked_at.is_none_or(|(known, _)| known != address) {
+            self.looked_at = Some((address, rights::is_out_of_reach(window)));
+        }
+        self.looked_at.map(|(_, blocked)| blocked)
+    }
+
     fn release_all(&mut self) {
         for (_, stroke) in std::mem::take(&mut self.held) {
             send(&strokes(stroke, false));
@@ -185,10 +211,26 @@ impl Inject for Win32 {
     }
 }
 
+/// The window that gets the keys.
+fn front() -> HWND {
+    // SAFETY: gives a handle.
+    unsafe { GetForegroundWindow() }
+}
+
+/// The window that gets the clicks.
+fn under_pointer() -> HWND {
+    let mut place = POINT::default();
+    // SAFETY: the place for the answer lives until the call returns; the rest are plain values.
+    unsafe {
+        let _ = GetCursorPos(&mut place);
+        WindowFromPoint(place)
+    }
+}
+
 /// The keyboard layout of the window that gets the keys.
 fn layout() -> HKL {
     // SAFETY: takes and gives handles; a window that is gone gives thread 0, which means our own.
-    unsafe { GetKeyboardLayout(GetWindowThreadProcessId(GetForegroundWindow(), None)) }
+    unsafe { GetKeyboardLayout(GetWindowThreadProcessId(front(), None)) }
 }
 
 /// The key that makes a character alone or with Shift; `None` when it takes more than that, or is not there.

@@ -68,6 +68,11 @@ pub(super) async fn return_to(
             None => return Ok(None),
         }
     }
+    go_on(http, resume, notify).await
+}
+
+/// On in the session that this program was in before it ran as administrator; `None` when the session is over.
+pub(super) async fn go_on(http: &Http, resume: &str, notify: &Notify) -> anyhow::Result<Option<(String, String)>> {
     notify(Notice::Connecting);
     let ticket = come_back(http, resume).await?;
     if ticket.is_none() {

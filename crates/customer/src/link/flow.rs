@@ -83,9 +83,15 @@ pub async fn write_screen<S: Session>(
     }
 }
 
-/// Takes the technician's input in, and judges it once more before it acts.
-pub async fn read_input<S: Session>(session: S, consent: Arc<Mutex<Consent>>, quic: bool) -> anyhow::Result<()> {
-    let hands = input::Hands::start(consent);
+/// Takes the technician's input in, and judges it once more before it acts. `blocked` is told when the system keeps it
+/// from a window, and when it no longer does.
+pub async fn read_input<S: Session>(
+    session: S,
+    consent: Arc<Mutex<Consent>>,
+    blocked: mpsc::Sender<bool>,
+    quic: bool,
+) -> anyhow::Result<()> {
+    let hands = input::Hands::start(consent, blocked);
     loop {
         let mut stream = session.accept_uni().await.map_err(broken)?;
         let mut kind = [0];

@@ -94,7 +94,7 @@ impl Http {
 
     /// Comes in: a ticket, and the token to come back by. The error is a sentence for the customer.
     pub async fn enter(&self, pass: Pass) -> Result<(String, String), String> {
-        let enter = Enter { pass, client: crate::machine::CLIENT };
+        let enter = Enter { pass, client: crate::machine::client() };
         match self.post::<_, Entered>("/api/join/enter", enter).await {
             Ok(entered) => Ok((entered.admission.ticket, entered.resume)),
             Err(Wrong::Refused(_, sentence)) => Err(sentence),

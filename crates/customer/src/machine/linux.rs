@@ -19,7 +19,9 @@ const DISKS: [&str; 2] = ["/media", "/mnt"];
 const LOG_FILES: [&str; 2] = ["/var/log/syslog", "/var/log/messages"];
 
 /// What the server is told of this program.
-pub const CLIENT: Client = Client::Program;
+pub fn client() -> Client {
+    Client::Program
+}
 
 /// Where every path begins.
 pub fn top() -> PathBuf {
@@ -152,6 +154,26 @@ fn exec(path: &str) -> String {
         })
         .collect();
     format!("\"{}\"", quoted.replace('\\', "\\\\"))
+}
+
+/// A program that runs as administrator: there are none here.
+pub enum Elevated {}
+
+impl Elevated {
+    /// Waits for its end; says its exit code.
+    pub fn wait(self) -> u32 {
+        match self {}
+    }
+}
+
+/// No window is out of reach here because of its program's rights, so nobody needs this.
+pub fn run_as_administrator(_: &[String]) -> Result<Elevated, String> {
+    Err("only Windows keeps rights apart for administrators".into())
+}
+
+/// No service presses keys here: a program of the user can.
+pub fn serve_attention() -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Asks the system to restart; the error is what it says. Whoever sits at the computer may do so, unless others use it too.

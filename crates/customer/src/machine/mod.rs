@@ -3,7 +3,7 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(windows)]
-mod win32;
+pub mod win32;
 
 #[cfg(target_os = "linux")]
 use linux as system;
@@ -11,8 +11,8 @@ use linux as system;
 use win32 as system;
 
 pub use system::{
-    CLIENT, UserNames, disks, for_its_user_alone, forget_start, free, log, remove_own_program, restart, services,
-    shell, start_at_sign_in, state_folder, top,
+    Elevated, UserNames, client, disks, for_its_user_alone, forget_start, free, log, remove_own_program, restart,
+    run_as_administrator, serve_attention, services, shell, start_at_sign_in, state_folder, top,
 };
 
 use std::process::{Command, Stdio};

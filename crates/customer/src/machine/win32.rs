@@ -1,5 +1,8 @@
 //! Windows: drives, PowerShell's lists of services and events, and a shell by ConPTY.
 
+pub mod attention;
+pub mod rights;
+
 use std::{
     collections::HashMap,
     os::windows::{ffi::OsStrExt, process::CommandExt},
@@ -26,8 +29,13 @@ use windows::{
 
 use super::{LOG_LINES, cut, done_by, said};
 
+pub use attention::serve as serve_attention;
+pub use rights::{Elevated, run_as_administrator};
+
 /// What the server is told of this program.
-pub const CLIENT: Client = Client::WindowsProgram;
+pub fn client() -> Client {
+    if rights::is_administrator() { Client::WindowsAdministrator } else { Client::WindowsProgram }
+}
 
 /// Where every path of the system's own drive begins.
 pub fn top() -> PathBuf {

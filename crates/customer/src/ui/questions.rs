@@ -1,6 +1,6 @@
 //! What the customer is asked, and the panel that shows what is allowed.
 
-use protocol::{ClientMessage, Pause, Phase, Right};
+use protocol::{ClientMessage, Entry, Event, Pause, Phase, Right};
 use slint::ComponentHandle;
 use tokio::sync::oneshot;
 
@@ -36,6 +36,7 @@ fn asked(rights: &[Right]) -> Asked {
         shell: has(Right::Shell),
         system: has(Right::SystemInfo),
         restart: has(Right::Restart),
+        elevate: has(Right::Elevate),
     }
 }
 
@@ -178,13 +179,16 @@ impl Desk {
         if hidden {
             self.panel = new_panel();
         }
-        let since =
-            self.allowed_since.get_or_insert_with(|| local_time(self.entries.last().map(|e| e.at).unwrap_or_default()));
+        // Whoever takes a session over hears later when it was allowed.
+        if self.allowed_since.is_none() {
+            let granted = |e: &&Entry| matches!(e.event, Event::Granted { .. });
+            self.allowed_since = self.entries.iter().rev().find(granted).map(|e| local_time(e.at));
+        }
         if let (Some(panel), Some(state)) = (&self.panel, &self.state) {
             panel.set_technician(helpers(state).into());
             panel.set_watchers(watchers(state).into());
             panel.set_allowed(asked(&allowed));
-            panel.set_since(since.as_str().into());
+            panel.set_since(self.allowed_since.clone().unwrap_or_default().into());
             panel.set_paused(consent.is_paused());
             panel.set_recorded(state.recorded);
             panel.set_reconnecting(!self.connected);
@@ -226,6 +230,7 @@ fn new_panel() -> Option<PanelWindow> {
             "shell" => Right::Shell,
             "system" => Right::SystemInfo,
             "restart" => Right::Restart,
+            "elevate" => Right::Elevate,
             _ => Right::Control,
         };
         with_desk(move |desk| desk.take_back(right));

@@ -178,6 +178,14 @@ pub async fn restart(State(app): State<Shared>, Helper { live, by, .. }: Helper)
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Lets the customer's program go on as administrator, once the customer has said yes to their system too.
+pub async fn elevate(Helper { live, by, .. }: Helper) -> Result<StatusCode> {
+    match live.ask_program(by, Job::Elevate {}).await? {
+        Answer::Done {} => Ok(StatusCode::NO_CONTENT),
+        _ => Err(JobError::Nonsense.into()),
+    }
+}
+
 /// The recording of a command shell.
 pub async fn shell(
     State(app): State<Shared>,

@@ -145,6 +145,7 @@ pub fn router(app: Shared) -> Router {
         .route("/api/sessions/{id}/system", post(machine::read_system))
         .route("/api/sessions/{id}/processes/{pid}/end", post(machine::end_process))
         .route("/api/sessions/{id}/restart", post(machine::restart))
+        .route("/api/sessions/{id}/elevate", post(machine::elevate))
         // What was put into the chat and the journal.
         .route("/api/sessions/{id}/posts", post(posts::post))
         .route("/api/sessions/{id}/posts/{number}", get(posts::read))

@@ -284,7 +284,9 @@ async fn connected(app: &Shared, with_connections: bool) -> Result<Vec<Connected
         );
         let platform = match customer.client {
             protocol::Client::Program => ("linux-64", "Linux® (x64)"),
-            protocol::Client::WindowsProgram => ("windows-64", "Windows® (x64)"),
+            protocol::Client::WindowsProgram | protocol::Client::WindowsAdministrator => {
+                ("windows-64", "Windows® (x64)")
+            }
             protocol::Client::Browser | protocol::Client::Console => ("web", "Web"),
         };
         let shown = element("connected_support_customer")

@@ -253,7 +253,7 @@ impl Source<'_> {
 fn os(client: Client) -> &'static str {
     match client {
         Client::Program => "Linux® (x64)",
-        Client::WindowsProgram => "Windows® (x64)",
+        Client::WindowsProgram | Client::WindowsAdministrator => "Windows® (x64)",
         Client::Browser | Client::Console => "Web",
     }
 }

@@ -30,13 +30,13 @@ const FRAME: usize = 16_000;
 const FRAME_TIME: Duration = Duration::from_millis(33);
 const RUN: Duration = Duration::from_secs(6);
 
-fn frame(kind: FrameKind, seq: u32, time: u32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: FrameKind, seq: u32, time: u32, payload: &[u8]) -> Vec<u8> {
     let length = payload.len() as u32;
     let header = Header { kind, width: 64, height: 64, seq, time, length, read: 0, encoded: 0, regions: 0 };
     [&header.to_bytes()[..], payload].concat()
 }
 
-fn key() -> Vec<u8> {
+pub(crate) fn key() -> Vec<u8> {
     let mut coder = Coder::new(64, 64, 1).unwrap();
     coder.update(1, Rect { x: 0, y: 0, width: 64, height: 64 }, &[0; 64 * 64 * 4]);
     coder.next(1).unwrap().unwrap().data

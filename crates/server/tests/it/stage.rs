@@ -193,6 +193,11 @@ impl Stage {
     }
 
     pub(crate) fn customer_ticket(&self, link: &str, client: &str) -> String {
+        self.customer_enters(link, client).0
+    }
+
+    /// The ticket, and the token by which this customer comes back.
+    pub(crate) fn customer_enters(&self, link: &str, client: &str) -> (String, String) {
         let body = json!({ "pass": { "by": "link", "token": link }, "client": client });
         // Each customer comes from an address of their own: thirty a minute come from one at most.
         static CUSTOMERS: AtomicU16 = AtomicU16::new(1);
@@ -200,7 +205,15 @@ impl Stage {
         let from = format!("192.0.{a}.{b}");
         let (status, entered) = self.post_as("/api/join/enter", &body, &[("x-forwarded-for", &from)]);
         assert_eq!(status, 200, "{entered}");
-        entered["admission"]["ticket"].as_str().unwrap().to_owned()
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (text(&entered["admission"]["ticket"]), text(&entered["resume"]))
+    }
+
+    /// A customer's ticket for coming back.
+    pub(crate) fn customer_returns(&self, resume: &str) -> String {
+        let (status, admission) = self.post_as("/api/join/resume", &json!({ "token": resume }), &[]);
+        assert_eq!(status, 200, "{admission}");
+        admission["ticket"].as_str().unwrap().to_owned()
     }
 
     /// The log, once it says this.

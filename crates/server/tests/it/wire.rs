@@ -6,7 +6,10 @@ use std::{
 use protocol::{Client, ClientMessage, Event, FrameKind, Header, Input, RefusalReason, Right, ServerMessage, encode};
 use web_transport_trait::{RecvStream, SendStream, Session};
 
-use crate::stage::{Peer, Stage};
+use crate::{
+    capacity,
+    stage::{Peer, Stage},
+};
 
 /// Something new to say: every message has a nonce of its own.
 fn chat(text: &str) -> ClientMessage {
@@ -33,10 +36,15 @@ async fn unharmed(technician: &mut Peer, customer: &mut Peer, words: &str) {
     assert!(customer.until(|m| says(m, words)).await.is_some(), "the session was harmed");
 }
 
+/// Everything that a technician may ask of the customer's program on Linux.
+fn asked() -> Vec<Right> {
+    Right::ALL.into_iter().filter(|r| *r != Right::Elevate).collect()
+}
+
 pub(crate) async fn grant(technician: &mut Peer, customer: &mut Peer, answer: &[Right]) {
-    technician.send(&ClientMessage::Ask { rights: Right::ALL.to_vec() }).await;
-    let asked = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if !state.asked.is_empty());
-    customer.until(asked).await.unwrap();
+    technician.send(&ClientMessage::Ask { rights: asked() }).await;
+    let question = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if !state.asked.is_empty());
+    customer.until(question).await.unwrap();
     customer.send(&ClientMessage::Answer { rights: answer.to_vec() }).await;
     let granted = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if !state.grants.is_empty());
     technician.until(granted).await.unwrap();
@@ -82,9 +90,9 @@ async fn grant_control_and_check(
     mut customer: Peer,
     mut hand: <qmux::Session as Session>::SendStream,
 ) {
-    technician.send(&ClientMessage::Ask { rights: Right::ALL.to_vec() }).await;
-    let asked = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if !state.asked.is_empty());
-    customer.until(asked).await.unwrap();
+    technician.send(&ClientMessage::Ask { rights: asked() }).await;
+    let question = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if !state.asked.is_empty());
+    customer.until(question).await.unwrap();
     customer.send(&ClientMessage::Answer { rights: vec![Right::View, Right::Control] }).await;
     let controls = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if state.grants.len() == 2);
     technician.until(controls).await.unwrap();
@@ -109,6 +117,34 @@ async fn frames_outside_the_grant_reach_nobody() {
     unharmed(&mut technician, &mut customer, "still here").await;
     let frame = tokio::time::timeout(Duration::from_millis(500), technician.session.accept_uni()).await;
     assert!(frame.is_err(), "a frame arrived that nobody allowed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_comes_back_before_its_old_connection_is_missed_is_told_what_was_drawn_of_the_new_picture() {
+    let stage = Stage::open("replaced");
+    let (session, _, link) = stage.generate();
+    let mut technician = Peer::connect(&stage, &stage.technician_ticket(&session), Client::Console).await;
+    let (ticket, resume) = stage.customer_enters(&link, "program");
+    let mut old = Peer::connect(&stage, &ticket, Client::Program).await;
+    assert!(old.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
+    grant(&mut technician, &mut old, &[Right::View]).await;
+    let picture = |seq| {
+        let kind = FrameKind::Picture { key: true, lossless: false };
+        [b"S".as_slice(), &capacity::frame(kind, seq, 0, &capacity::key())].concat()
+    };
+    let shared = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if state.screen.is_some());
+    let drawn = |wanted: u32| move |m: &ServerMessage| matches!(m, ServerMessage::Drawn { seq } if *seq == wanted);
+    let _before = old.stream(&picture(40)).await;
+    technician.until(shared).await.unwrap();
+    technician.send(&ClientMessage::Drawn { seq: 40 }).await;
+    old.until(drawn(40)).await.unwrap();
+    let mut new = Peer::connect(&stage, &stage.customer_returns(&resume), Client::Program).await;
+    new.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.unwrap();
+    let _after = new.stream(&picture(1)).await;
+    technician.until(|m| matches!(m, ServerMessage::State { state, .. } if state.screen.is_none())).await.unwrap();
+    technician.until(shared).await.unwrap();
+    technician.send(&ClientMessage::Drawn { seq: 1 }).await;
+    assert!(new.until(drawn(1)).await.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -158,6 +158,58 @@ fn a_computer_that_restarts_is_awaited_for_longer_and_asks_anew() {
 }
 
 #[test]
+fn a_program_goes_on_as_administrator_with_what_was_allowed_and_comes_back_without() {
+    let mut play = Play::created();
+    play.act(Actor::Technician(user(1, "Tom")), Command::IssueKey { life: None }).unwrap();
+    play.join(Role::Technician, "Tom", Client::Console, Some(1)).unwrap();
+    play.join(Role::Customer, "Ada", Client::WindowsProgram, None).unwrap();
+    let all = [Right::View, Right::Control, Right::Elevate];
+    let blocked = |blocked| Command::InputBlocked { blocked };
+    assert_eq!(play.customer(blocked(true)), Err(RefusalReason::NotGranted), "nobody's input");
+    play.technician(ask(&all)).unwrap();
+    play.customer(Command::Answer { rights: all.to_vec() }).unwrap();
+    play.customer(Command::Picture { width: 800, height: 600 }).unwrap();
+    play.customer(blocked(true)).unwrap();
+    assert!(play.session.state().input_blocked);
+    assert_eq!(play.technician(blocked(false)), Err(RefusalReason::CustomerOnly));
+    let become_ = |client| Command::Return { id: CUSTOMER, client };
+    play.act(Actor::Server, become_(Client::WindowsAdministrator)).unwrap();
+    let state = play.session.state();
+    assert_eq!((state.grants, state.input_blocked), (all.to_vec(), false));
+    assert_eq!(play.technician(ask(&[Right::Elevate])), Err(RefusalReason::Already));
+    play.act(Actor::Server, become_(Client::WindowsProgram)).unwrap();
+    assert_eq!(play.session.state().grants, vec![]);
+    let transcript = play.transcript();
+    for line in [
+        "Ada allows to view and control the screen, run as administrator",
+        "Keys and clicks do not reach the window in front: its program runs as administrator",
+        "Ada is back (with the support program for Windows, run as administrator)",
+        "The permission for running as administrator ended: nothing is shared any more",
+    ] {
+        assert!(transcript.contains(line), "{line}\n{transcript}");
+    }
+}
+
+#[test]
+fn a_connection_that_takes_the_place_of_another_begins_a_new_picture() {
+    let mut play = Play::joined();
+    play.technician(ask(&BOTH)).unwrap();
+    play.customer(Command::Answer { rights: BOTH.to_vec() }).unwrap();
+    play.customer(Command::Picture { width: 800, height: 600 }).unwrap();
+    // The server has not noticed yet that the old one is dead.
+    play.act(Actor::Server, Command::Return { id: CUSTOMER, client: Client::Program }).unwrap();
+    assert_eq!((play.session.state().screen, play.session.may_view()), (None, true));
+    play.customer(Command::Picture { width: 800, height: 600 }).unwrap();
+    assert!(play.transcript().ends_with("The screen is no longer shared\nThe screen is shared and recorded\n"));
+}
+
+#[test]
+fn only_windows_is_asked_for_the_administrator() {
+    let mut play = Play::joined();
+    assert_eq!(play.technician(ask(&[Right::Elevate])), Err(RefusalReason::NeedsWindows));
+}
+
+#[test]
 fn a_computer_that_went_down_before_its_word_arrived_is_awaited_too_but_not_for_ever() {
     let mut play = Play::joined();
     play.act(Actor::Server, Command::Drop { id: CUSTOMER }).unwrap();

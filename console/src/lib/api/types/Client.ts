@@ -3,4 +3,4 @@
 /**
  * What a person looks through.
  */
-export type Client = "console" | "browser" | "program" | "windows_program";
+export type Client = "console" | "browser" | "program" | "windows_program" | "windows_administrator";

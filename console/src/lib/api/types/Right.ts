@@ -3,4 +3,4 @@
 /**
  * What a customer may allow, each asked for, given and withdrawn apart from the others.
  */
-export type Right = "view" | "control" | "files" | "clipboard" | "shell" | "system_info" | "restart";
+export type Right = "view" | "control" | "files" | "clipboard" | "shell" | "system_info" | "restart" | "elevate";

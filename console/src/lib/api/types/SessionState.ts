@@ -89,6 +89,10 @@ screen: [number, number] | null,
  */
 monitors: Array<Monitor>, 
 /**
+ * Whether the customer's system keeps the technician's input from the window in front.
+ */
+input_blocked: boolean, 
+/**
  * Whether sharing is recorded on this server.
  */
 recorded: boolean, 

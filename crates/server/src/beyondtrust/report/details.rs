@@ -219,6 +219,7 @@ fn service(right: Right) -> &'static str {
         Right::Shell => "Command Shell",
         Right::SystemInfo => "System Information",
         Right::Restart => "Reboot",
+        Right::Elevate => "Elevation",
     }
 }
 

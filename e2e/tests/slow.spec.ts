@@ -1,0 +1,53 @@
+// An old computer: the support program has a fifth of one core, and its customer works beside it.
+
+import { expect, test } from '@playwright/test';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { answer, differing } from '../lib/people';
+import { until } from '../lib/processes';
+import { Quota } from '../lib/quota';
+import { stage } from '../lib/stage';
+
+const at = stage();
+const quota = Quota.make();
+test.skip(!quota, 'this machine has no quota for processor time to give');
+test.afterAll(() => quota?.remove());
+
+test('an old computer shows, is typed into, moves, pauses at once, and is exact in the end', async ({ page, request }) => {
+  test.slow();
+  const program = await at.join(page, request);
+  quota!.set(0.2);
+  quota!.holds(program.pid!);
+  const typed = join(at.home, 'typed.txt');
+  at.desktop.open('xterm', ['-T', 'typing-here', '-geometry', '60x8+20+40', '-e', `cat > ${typed}`]);
+  await at.desktop.window('^typing-here$');
+  await page.getByRole('button', { name: 'Share screen' }).click();
+  await answer(at.desktop, 'control');
+  await expect(page.getByText('You control', { exact: true })).toBeVisible();
+  await expect.poll(() => differing(page, at.desktop), { timeout: 30_000, message: 'the first picture' }).toBe(0);
+
+  at.desktop.xdotool('windowactivate', '--sync', await at.desktop.window('^typing-here$'));
+  await page.getByLabel(/Keyboard of the customer/).focus();
+  await page.keyboard.type('typed on an old computer');
+  await page.keyboard.press('Enter');
+  await until('the text is there', () => readFileSync(typed, 'utf8') === 'typed on an old computer\n');
+
+  // The screen moves without an end; the customer's own windows answer all the same.
+  at.desktop.open('xterm', ['-T', 'moving', '-geometry', '100x30+300+200', '-e', 'while :; do date +%N; sleep 0.02; done']);
+  const picture = () =>
+    page.locator('canvas.picture').evaluate((canvas: HTMLCanvasElement) =>
+      canvas.getContext('2d')!.getImageData(310, 250, 60, 200).data.reduce((sum, value) => (sum * 31 + value) | 0, 0)
+    );
+  let before = await picture();
+  for (let n = 0; n < 5; n++) {
+    await expect.poll(picture, { message: 'it moves' }).not.toBe(before);
+    before = await picture();
+  }
+  await at.desktop.keys('^Your screen is shared$', 'Tab', 'space');
+  await expect(page.getByText('The customer has paused the screen.')).toBeVisible();
+  await at.desktop.keys('^moving$', 'ctrl+c');
+  await until('nothing moves', () => !at.desktop.hasWindow('^moving$'));
+  await at.desktop.keys('^Your screen is shared$', 'space');
+  await expect(page.getByText('The customer has paused the screen.')).toBeHidden();
+  await expect.poll(() => differing(page, at.desktop), { timeout: 30_000, message: 'exact in the end' }).toBe(0);
+});
