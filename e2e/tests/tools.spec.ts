@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { exchangePictures } from '../lib/clipboard';
 import { answer, CUSTOMER, differing, runProgram } from '../lib/people';
 import { until } from '../lib/processes';
 import { stage } from '../lib/stage';
@@ -144,6 +145,8 @@ test('system information, an ended process, the clipboard, notes and prepared me
   await page.getByRole('button', { name: 'Fetch clipboard' }).click();
   await expect(page.getByText('The customer’s clipboard is in yours now.')).toBeVisible();
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('from the customer');
+
+  await exchangePictures(page, at.desktop, at.home);
 
   // In step: copied on either side, it is on the other a moment later.
   await page.getByLabel('In step').check();

@@ -6,6 +6,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { exchangePictures } from '../lib/clipboard';
 import { answer, CUSTOMER, differing, generate, signIn } from '../lib/people';
 import { Server, until } from '../lib/processes';
 import { stage } from '../lib/stage';
@@ -161,6 +162,7 @@ test('files both ways, a name that Windows refuses, the clipboard, every script,
     await expect(page.getByText('The customer’s clipboard is in yours now.')).toBeVisible();
     expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('Grüße, 你好 – ¿qué? 10 € 😀');
   }).toPass({ timeout: 20_000 });
+  await exchangePictures(page, at.desktop, folder);
 
   await page.getByRole('tab', { name: 'System' }).click();
   await page.getByRole('button', { name: 'Ask the customer' }).click();

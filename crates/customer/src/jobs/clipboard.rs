@@ -35,10 +35,11 @@ pub async fn read<W: SendStream, R: RecvStream>(owner: &Owner, line: &mut Line<W
     let owner = owner.clone();
     let held = tokio::task::spawn_blocking(move || match owner.with(Clipboard::get_text) {
         Ok(text) if !text.is_empty() => Ok((ClipboardKind::Text, text.into_bytes())),
-        Ok(_) | Err(Fault::Empty) => {
-            owner.with(Clipboard::get_image).and_then(|image| Ok((ClipboardKind::Image, to_png(&image)?)))
-        }
-        Err(fault) => Err(fault),
+        // Programs that hold a picture may answer a question for text with anything.
+        no_text => match owner.with(Clipboard::get_image) {
+            Ok(image) => Ok((ClipboardKind::Image, to_png(&image)?)),
+            Err(fault) => Err(no_text.err().unwrap_or(fault)),
+        },
     });
     let (kind, bytes) = match held.await? {
         Ok(held) => held,
