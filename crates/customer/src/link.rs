@@ -23,7 +23,7 @@ use web_transport_trait::{RecvStream, SendStream, Session};
 
 use crate::{
     comeback::Comeback,
-    elevation::{self, Elevation},
+    elevation::Elevation,
     jobs::Work,
     link::reach::Reached,
     share::{Sharer, Word},
@@ -214,7 +214,7 @@ enum Behind {
     Nobody,
     /// This program as administrator, until the session's end or its own.
     Finished,
-    /// The same, and the customer wants it no more.
+    /// The same, and it is gone before the session's end: the customer wants it no more.
     GivenBack,
 }
 
@@ -225,8 +225,9 @@ async fn wait_behind(elevation: &Elevation, consent: &Mutex<Consent>, notify: &N
     let Ok(Some(program)) = tokio::task::spawn_blocking(move || elevation.take()).await else { return Behind::Nobody };
     notify(Notice::HandedOver);
     match tokio::task::spawn_blocking(move || program.wait()).await {
-        Ok(code) if code == u32::from(elevation::GIVEN_BACK) => Behind::GivenBack,
-        _ => Behind::Finished,
+        Ok(0) => Behind::Finished,
+        // Given back, or it crashed: somebody must go on.
+        _ => Behind::GivenBack,
     }
 }
 
