@@ -190,11 +190,11 @@ async fn capacity() {
         let memory = resident_kib / 1024;
         println!("| {count} | {screens} | {through} | {p50:.1} / {p95:.1} | {share:.2} | {memory} |");
     };
-    for count in [1, 5, 10, 20, 40, 60] {
+    for count in [1, 10, 20, 40, 60, 100, 150] {
         row(count, "moving", "Deskside", run(count, true).await);
         row(count, "moving", "plain TCP relay", plain(count).await);
     }
-    for count in [10, 100, 200] {
+    for count in [100, 200] {
         row(count, "still", "Deskside", run(count, false).await);
     }
 }
