@@ -16,7 +16,7 @@ const fn need(there: &'static str, package: &'static str, why: &'static str) -> 
 }
 
 /// For building and for every test.
-pub const ALL: [Need; 36] = [
+pub const ALL: [Need; 37] = [
     need("/usr/bin/cc", "build-essential", "builds libaom and SQLite"),
     need("/usr/bin/cmake", "cmake", "builds libaom, the screen's encoder"),
     need("/usr/bin/nasm", "nasm", "assembles libaom's fast paths"),
@@ -40,6 +40,7 @@ pub const ALL: [Need; 36] = [
     need("/usr/sbin/mkfs.ext4", "e2fsprogs", "makes the disk whose power the tests cut"),
     need("/usr/bin/mount", "mount", "lets the tests fill a disk of their own"),
     need("/usr/bin/nsenter", "util-linux", "reaches into the tests' small disk"),
+    need("/usr/bin/sqlite3", "sqlite3", "copies a database that is in use"),
     need("/usr/bin/openssl", "openssl", "makes the tests' certificates"),
     need("/usr/bin/python3", "python3", "runs the tests' mail server"),
     need("/usr/share/doc/python3-venv", "python3-venv", "holds schemathesis, which tests the REST API"),
