@@ -48,7 +48,7 @@ test('join by the link, chat, view every pixel, control, hold, resume, close, jo
   const customer = await download(browser, link);
   await expect(customer.page.getByText('More info')).toBeVisible();
   await customer.page.screenshot({ path: 'results/windows-download.png' });
-  wine.run(at.desktop, customer.file);
+  wine.runAsUser(at.desktop, customer.file);
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible({ timeout: 40_000 });
 
   const chat = 'Northwind Support';
@@ -113,7 +113,7 @@ test('files both ways, a name that Windows refuses, the clipboard, every script,
   await signIn(page, at.server);
   const { link } = await generate(page, at.server, at.incident);
   const customer = await download(browser, link);
-  wine.run(at.desktop, customer.file);
+  wine.runAsUser(at.desktop, customer.file);
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible({ timeout: 40_000 });
 
   // Files: a folder of Windows, one out, one in, one that Windows would not name so.
@@ -249,7 +249,7 @@ test('signed by the organisation: the signature holds, the program still knows i
   await other.kill();
   await at.server.run();
 
-  wine.run(at.desktop, signed);
+  wine.runAsUser(at.desktop, signed);
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible({ timeout: 40_000 });
 });
 

@@ -20,8 +20,9 @@ use crate::{
     machine::{self, Elevated},
 };
 
-/// How a program ends that runs as administrator and shall not any more: the one behind it goes on.
-pub const GIVEN_BACK: u8 = 77;
+/// How a program ends that ran as administrator as long as it was wanted. When it ends in any other way, because it was taken
+/// back or crashed, the one behind it goes on.
+pub const OVER: u8 = 77;
 /// The arguments by which the new program finds what is handed over, and knows that it is what was meant.
 const FILE: &str = "--elevated";
 const SUM: &str = "--sum";

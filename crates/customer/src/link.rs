@@ -23,7 +23,7 @@ use web_transport_trait::{RecvStream, SendStream, Session};
 
 use crate::{
     comeback::Comeback,
-    elevation::Elevation,
+    elevation::{self, Elevation},
     jobs::Work,
     link::reach::Reached,
     share::{Sharer, Word},
@@ -225,8 +225,7 @@ async fn wait_behind(elevation: &Elevation, consent: &Mutex<Consent>, notify: &N
     let Ok(Some(program)) = tokio::task::spawn_blocking(move || elevation.take()).await else { return Behind::Nobody };
     notify(Notice::HandedOver);
     match tokio::task::spawn_blocking(move || program.wait()).await {
-        Ok(0) => Behind::Finished,
-        // Given back, or it crashed: somebody must go on.
+        Ok(code) if code == u32::from(elevation::OVER) => Behind::Finished,
         _ => Behind::GivenBack,
     }
 }

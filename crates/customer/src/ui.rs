@@ -42,6 +42,7 @@ pub struct Start {
 /// Shows the windows and runs until the last one closes; says how the program ends.
 pub fn run(binding: Binding, start: Start) -> anyhow::Result<ExitCode> {
     let Start { before, consent, removes_itself } = start;
+    let elevated = consent.is_elevated();
     let consent = Arc::new(Mutex::new(consent));
     let (say, wishes) = mpsc::channel(256);
     let desk = Desk::open(&binding, consent.clone(), say, removes_itself)?;
@@ -70,7 +71,7 @@ pub fn run(binding: Binding, start: Start) -> anyhow::Result<ExitCode> {
     if ended && removes_itself {
         remove_this_program();
     }
-    Ok(if given_back { ExitCode::from(elevation::GIVEN_BACK) } else { ExitCode::SUCCESS })
+    Ok(if elevated && !given_back { ExitCode::from(elevation::OVER) } else { ExitCode::SUCCESS })
 }
 
 /// The program was one downloaded file, and leaves nothing behind.
