@@ -271,6 +271,8 @@ test('the customer puts a file into the chat from the program', async ({ page, r
   const chooser = await at.desktop.window('^zenity$|^Choose a file');
   at.desktop.screenshot('results/attach.png');
   at.desktop.xdotool('windowactivate', '--sync', chooser);
+  // The first letter opens the line for a path; it is written over once the line is there.
+  at.desktop.xdotool('key', '--delay', '400', 'slash', 'ctrl+a');
   at.desktop.xdotool('type', '--delay', '30', mine);
   at.desktop.xdotool('key', 'Return');
   const download = page.waitForEvent('download');
