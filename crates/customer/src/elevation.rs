@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     jobs::hex,
-    link::lock,
+    link::{Notice, Notify, lock},
     machine::{self, Elevated},
 };
 
@@ -48,6 +48,16 @@ pub struct Elevation {
     started: Arc<Mutex<Option<Elevated>>>,
 }
 
+/// Who took the session over from this program, and what came of it.
+pub enum Behind {
+    /// Nobody whom this program started.
+    Nobody,
+    /// This program as administrator, until the session's end or its own.
+    Finished,
+    /// The same, and it is gone before that: it was taken back, or it crashed.
+    GivenBack,
+}
+
 impl Elevation {
     pub fn new(binding: &Binding, resume: &str) -> Self {
         let (server, identity, resume) = (binding.server.clone(), binding.identity.clone(), resume.to_owned());
@@ -63,6 +73,9 @@ impl Elevation {
         let handed = HandOver { server, identity, resume, consent: consent.elevated() };
         // Held until the system has answered: the new program may be quicker in the session than this thread here.
         let mut started = lock(&self.started);
+        if started.as_ref().is_some_and(Elevated::runs) {
+            return Err("it is being started already".into());
+        }
         let folder = machine::state_folder();
         let (place, sum) = handed.write(&folder).map_err(|e| format!("nothing could be handed over ({e})"))?;
         let arguments = [FILE.to_owned(), place.clone(), SUM.to_owned(), sum];
@@ -74,9 +87,19 @@ impl Elevation {
         Ok(())
     }
 
-    /// The program that took the session over, if one did. Waits while the system still asks.
-    pub fn take(&self) -> Option<Elevated> {
-        lock(&self.started).take()
+    /// Waits behind the program that took the session over, if it was started here.
+    pub async fn wait_behind(&self, consent: &Mutex<Consent>, notify: &Notify) -> Behind {
+        lock(consent).end();
+        let started = self.started.clone();
+        // Waits while the system still asks.
+        let Ok(Some(program)) = tokio::task::spawn_blocking(move || lock(&started).take()).await else {
+            return Behind::Nobody;
+        };
+        notify(Notice::HandedOver);
+        match tokio::task::spawn_blocking(move || program.wait()).await {
+            Ok(code) if code == u32::from(OVER) => Behind::Finished,
+            _ => Behind::GivenBack,
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use web_transport_trait::{RecvStream, SendStream, Session};
 
 use crate::{
     comeback::Comeback,
-    elevation::{self, Elevation},
+    elevation::{Behind, Elevation},
     jobs::Work,
     link::reach::Reached,
     share::{Sharer, Word},
@@ -172,7 +172,7 @@ async fn attend(
                 notify(Notice::GiveBack);
                 return Ok(());
             }
-            Ok(End::Elsewhere) => match wait_behind(&elevation, consent, notify).await {
+            Ok(End::Elsewhere) => match elevation.wait_behind(consent, notify).await {
                 Behind::Nobody => {
                     notify(Notice::Failed("This session goes on in another window.".into()));
                     return Ok(());
@@ -206,28 +206,6 @@ enum End {
     Elsewhere,
     /// This program runs as administrator, and shall not any more.
     GivenBack,
-}
-
-/// Who took the session over from this program, and what came of it.
-enum Behind {
-    /// Nobody whom this program started.
-    Nobody,
-    /// This program as administrator, until the session's end or its own.
-    Finished,
-    /// The same, and it is gone before the session's end: the customer wants it no more.
-    GivenBack,
-}
-
-/// Waits behind this program running as administrator, if that is who took over.
-async fn wait_behind(elevation: &Elevation, consent: &Mutex<Consent>, notify: &Notify) -> Behind {
-    lock(consent).end();
-    let elevation = elevation.clone();
-    let Ok(Some(program)) = tokio::task::spawn_blocking(move || elevation.take()).await else { return Behind::Nobody };
-    notify(Notice::HandedOver);
-    match tokio::task::spawn_blocking(move || program.wait()).await {
-        Ok(code) if code == u32::from(elevation::OVER) => Behind::Finished,
-        _ => Behind::GivenBack,
-    }
 }
 
 /// One connection.

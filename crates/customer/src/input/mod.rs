@@ -20,7 +20,7 @@ pub trait Inject: Send {
     fn act(&mut self, input: &Input);
     /// Lets go of every key and button that was pressed.
     fn release_all(&mut self);
-    /// Whether the system keeps this act from the window that it is meant for; `None` where that is the same as before.
+    /// Whether the system keeps this act from the window that it is meant for; `None` where the act is meant for none.
     fn is_blocked(&mut self, _: &Input) -> Option<bool> {
         None
     }

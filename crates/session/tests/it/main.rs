@@ -79,6 +79,12 @@ impl Play {
         self.act(Actor::Participant(CUSTOMER), command)
     }
 
+    /// The technician asks, and the customer allows all of it.
+    pub(crate) fn grant(&mut self, rights: &[Right]) {
+        self.technician(Command::Ask { rights: rights.to_vec() }).unwrap();
+        self.customer(Command::Answer { rights: rights.to_vec() }).unwrap();
+    }
+
     pub(crate) fn after(&mut self, ms: u64) {
         self.now = self.now.plus(ms);
         self.act(Actor::Server, Command::Tick).unwrap();

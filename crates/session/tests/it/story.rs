@@ -18,8 +18,7 @@ const BOTH: [Right; 2] = [Right::View, Right::Control];
 fn the_whole_story_reads_as_it_happened() {
     let mut play = Play::joined();
     play.customer(chat("It does not print.")).unwrap();
-    play.technician(ask(&BOTH)).unwrap();
-    play.customer(Command::Answer { rights: BOTH.to_vec() }).unwrap();
+    play.grant(&BOTH);
     play.customer(Command::Picture { width: 1920, height: 1080 }).unwrap();
     play.after(5_000);
     play.customer(Command::Withdraw { right: Right::Control }).unwrap();
@@ -124,8 +123,7 @@ fn what_is_said_again_after_a_cut_is_heard_once() {
 #[test]
 fn a_lost_connection_has_a_grace_time() {
     let mut play = Play::joined();
-    play.technician(ask(&BOTH)).unwrap();
-    play.customer(Command::Answer { rights: BOTH.to_vec() }).unwrap();
+    play.grant(&BOTH);
     play.act(Actor::Server, Command::Drop { id: CUSTOMER }).unwrap();
     play.after(119_000);
     play.act(Actor::Server, Command::Return { id: CUSTOMER, client: Client::Program }).unwrap();
@@ -139,8 +137,7 @@ fn a_lost_connection_has_a_grace_time() {
 fn a_computer_that_restarts_is_awaited_for_longer_and_asks_anew() {
     let mut play = Play::joined();
     let all = [Right::View, Right::Control, Right::Restart];
-    play.technician(ask(&all)).unwrap();
-    play.customer(Command::Answer { rights: all.to_vec() }).unwrap();
+    play.grant(&all);
     play.customer(Command::Picture { width: 800, height: 600 }).unwrap();
     let restart = Command::Restart { by: TECHNICIAN };
     assert_eq!(play.technician(restart.clone()), Err(RefusalReason::Policy), "only the server knows that it was done");
@@ -166,8 +163,7 @@ fn a_program_goes_on_as_administrator_with_what_was_allowed_and_comes_back_witho
     let all = [Right::View, Right::Control, Right::Elevate];
     let blocked = |blocked| Command::InputBlocked { blocked };
     assert_eq!(play.customer(blocked(true)), Err(RefusalReason::NotGranted), "nobody's input");
-    play.technician(ask(&all)).unwrap();
-    play.customer(Command::Answer { rights: all.to_vec() }).unwrap();
+    play.grant(&all);
     play.customer(Command::Picture { width: 800, height: 600 }).unwrap();
     play.customer(blocked(true)).unwrap();
     assert!(play.session.state().input_blocked);
@@ -193,8 +189,7 @@ fn a_program_goes_on_as_administrator_with_what_was_allowed_and_comes_back_witho
 #[test]
 fn a_connection_that_takes_the_place_of_another_begins_a_new_picture() {
     let mut play = Play::joined();
-    play.technician(ask(&BOTH)).unwrap();
-    play.customer(Command::Answer { rights: BOTH.to_vec() }).unwrap();
+    play.grant(&BOTH);
     play.customer(Command::Picture { width: 800, height: 600 }).unwrap();
     // The server has not noticed yet that the old one is dead.
     play.act(Actor::Server, Command::Return { id: CUSTOMER, client: Client::Program }).unwrap();
@@ -232,8 +227,7 @@ fn a_technician_who_vanishes_leaves_the_session_on_hold_in_their_queue() {
 #[test]
 fn grants_fall_on_hold_and_are_asked_for_anew() {
     let mut play = Play::joined();
-    play.technician(ask(&BOTH)).unwrap();
-    play.customer(Command::Answer { rights: BOTH.to_vec() }).unwrap();
+    play.grant(&BOTH);
     play.technician(Command::Hold).unwrap();
     play.act(Actor::Technician(user(1, "Tom")), Command::Reopen).unwrap();
     play.join(Role::Technician, "Tom", Client::Console, Some(1)).unwrap();

@@ -6,7 +6,7 @@ use std::{os::windows::ffi::OsStrExt, path::Path};
 
 use windows::{
     Win32::{
-        Foundation::{CloseHandle, ERROR_CANCELLED, HANDLE, HWND},
+        Foundation::{CloseHandle, ERROR_CANCELLED, HANDLE, HWND, WAIT_TIMEOUT},
         Security::{
             GetSidSubAuthority, GetSidSubAuthorityCount, GetTokenInformation, TOKEN_ELEVATION, TOKEN_INFORMATION_CLASS,
             TOKEN_MANDATORY_LABEL, TOKEN_QUERY, TokenElevation, TokenIntegrityLevel,
@@ -102,6 +102,12 @@ pub struct Elevated(Owned);
 unsafe impl Send for Elevated {}
 
 impl Elevated {
+    /// Whether it runs.
+    pub fn runs(&self) -> bool {
+        // SAFETY: the handle is ours and open.
+        unsafe { WaitForSingleObject(self.0.0, 0) == WAIT_TIMEOUT }
+    }
+
     /// Waits for its end; says its exit code.
     pub fn wait(self) -> u32 {
         let mut code = 0;
@@ -178,6 +184,9 @@ mod tests {
     fn a_program_that_was_started_is_waited_for() {
         let interpreter = std::env::var("ComSpec").unwrap();
         let started = start(Path::new(&interpreter), "/c exit 77").unwrap();
+        while started.runs() {
+            std::thread::yield_now();
+        }
         assert_eq!(started.wait(), 77);
     }
 }
