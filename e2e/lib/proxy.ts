@@ -25,7 +25,9 @@ export class Proxy {
     near.once('data', (head) => {
       const who: Who = /^(origin|sec-fetch-site|user-agent: mozilla)/im.test(head.toString('latin1')) ? 'page' : 'program';
       if (this.down.has(who)) return near.destroy();
-      const far = connect(to, '127.0.0.1', () => far.write(head));
+      const far = connect(to, '127.0.0.1');
+      // Before anything that follows it: what is written waits for the connection in its order.
+      far.write(head);
       far.on('error', () => near.destroy());
       far.on('close', () => near.destroy());
       near.on('close', () => { far.destroy(); this.sockets.delete(near); });

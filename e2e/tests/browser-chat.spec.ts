@@ -130,6 +130,7 @@ test('a page of an older server reads itself anew instead of knocking for ever',
   });
   await generate(page, at.server, at.incident);
   await expect(page.getByText('Waiting for the customer')).toBeVisible();
+  await expect.poll(() => open.size, { message: 'the page has its connection' }).toBeGreaterThan(0);
   // The server is another one now: its pages are newer, and it takes no connection of this one.
   refuse = true;
   const version = '**/_app/version.json';

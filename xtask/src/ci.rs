@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command, time::SystemTime};
 
 use anyhow::Context;
 
-use crate::{cargo, root, run as go, setup, tidy, windows};
+use crate::{cargo, decoder, root, run as go, setup, tidy, windows};
 
 /// Sets up what is missing and runs every test: units, properties, simulator, console, and the whole story in a browser.
 pub fn test() -> anyhow::Result<()> {
@@ -63,7 +63,7 @@ pub fn fuzz(seconds: u32) -> anyhow::Result<()> {
 }
 
 /// The newest change of a file or of anything in a folder; `None` when there is nothing.
-fn newest(path: &Path) -> Option<SystemTime> {
+pub fn newest(path: &Path) -> Option<SystemTime> {
     let own = path.metadata().and_then(|m| m.modified()).ok();
     let inside = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| newest(&entry.path()));
     inside.chain([own]).max().flatten()
@@ -72,6 +72,7 @@ fn newest(path: &Path) -> Option<SystemTime> {
 /// Builds the console, unless it is newer than all it is made of.
 pub fn console() -> anyhow::Result<()> {
     setup::npm("console")?;
+    decoder::build()?;
     let built = newest(&root().join("console/build/index.html"));
     let parts = ["src", "static", "scripts", "package-lock.json", "svelte.config.js", "vite.config.ts"];
     if parts.iter().map(|part| newest(&root().join("console").join(part))).max() < Some(built) {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod decoder;
 mod demo;
 mod setup;
 mod tidy;
@@ -89,4 +90,15 @@ fn run(folder: &str, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
 /// The cargo that runs this.
 fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
     run(".", &std::env::var("CARGO").unwrap_or("cargo".into()), arguments)
+}
+
+/// Every package that the project is built of, as `cargo metadata` tells of it.
+fn packages() -> anyhow::Result<Vec<serde_json::Value>> {
+    let asked = Command::new(std::env::var("CARGO").unwrap_or("cargo".into()))
+        .args(["metadata", "--format-version", "1", "--locked"])
+        .current_dir(root())
+        .output()?;
+    anyhow::ensure!(asked.status.success(), "cargo metadata failed: {}", String::from_utf8_lossy(&asked.stderr));
+    let mut metadata: serde_json::Value = serde_json::from_slice(&asked.stdout)?;
+    serde_json::from_value(metadata["packages"].take()).context("cargo metadata without packages")
 }

@@ -56,6 +56,15 @@ pub const ALL: [Need; 37] = [
     need("/usr/lib/x86_64-linux-gnu/libxkbcommon-x11.so.0", "libxkbcommon-x11-0", "the support program's keyboard"),
 ];
 
+/// For building the decoder that pages bring along.
+pub const WASM: [Need; 5] = [
+    need("/usr/bin/clang", "clang", "compiles the decoder for browsers that have none"),
+    need("/usr/bin/llvm-ar", "llvm", "its archives"),
+    need("/usr/bin/wasm-ld", "lld", "links it"),
+    need("/usr/include/wasm32-wasi/stdlib.h", "wasi-libc", "its C library"),
+    need("/usr/share/doc/libclang-rt-dev-wasm32", "libclang-rt-dev-wasm32", "what its compiler leaves to a library"),
+];
+
 /// For building the support program for Windows, and for trying it.
 pub const WINDOWS: [Need; 9] = [
     need("/usr/share/doc/rustc-web", "rustc-web", "the compiler whose std is built for Windows"),

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 
-use crate::root;
+use crate::{packages, root};
 
 /// Who may use whom: a crate, and the crates of ours that it may name in its Cargo.toml.
 const EDGES: [(&str, &[&str]); 7] = [
@@ -147,14 +147,7 @@ const SLINT: &str = "LicenseRef-Slint-Royalty-free-2.0";
 
 /// Every dependency offers a licence of the list.
 fn licences(broken: &mut Vec<String>) -> anyhow::Result<()> {
-    let cargo = std::env::var("CARGO").unwrap_or("cargo".into());
-    let asked = std::process::Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--locked"])
-        .current_dir(root())
-        .output()?;
-    anyhow::ensure!(asked.status.success(), "cargo metadata failed: {}", String::from_utf8_lossy(&asked.stderr));
-    let metadata: serde_json::Value = serde_json::from_slice(&asked.stdout)?;
-    for package in metadata["packages"].as_array().into_iter().flatten() {
+    for package in packages()? {
         let (name, licence) = (&package["name"], package["license"].as_str().unwrap_or("none"));
         if !allowed(licence) {
             broken.push(format!("the licence of {name} is {licence}"));

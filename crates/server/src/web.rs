@@ -12,8 +12,9 @@ use rust_embed::RustEmbed;
 #[folder = "../../console/build"]
 struct Console;
 
-/// No inline script, nothing from elsewhere, no framing. Inline styles are let in for the terminal, which makes its own.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; \
+/// No inline script, nothing from elsewhere, no framing. Inline styles are let in for the terminal, which makes its own,
+/// and WebAssembly for the decoder of browsers that have none.
+const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; \
     media-src 'self' blob:; frame-src 'self'; font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; \
     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 

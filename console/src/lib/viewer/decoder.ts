@@ -1,10 +1,9 @@
-// Coded pictures to a canvas. Decoded in software: no graphics card decodes AV1 profile 1.
+// Coded pictures to a canvas.
 
-import type { Frame } from './frames';
+import type { PictureFormat } from '../api/types/PictureFormat';
+import { engine, type Decoded, type Engine, type Means, type Picture } from './engine';
 import { Painter } from './painter';
 import { Stages } from './stages';
-
-type Picture = Extract<Frame, { kind: 'picture' }>;
 
 export interface DecoderEvents {
   /** The picture is on the canvas. */
@@ -19,15 +18,17 @@ export interface DecoderEvents {
 const MOST_FAILURES = 3;
 
 export class Decoder {
-  private decoder: VideoDecoder | null = null;
+  private engine: Engine | null = null;
   private waitsForKey = true;
-  /** What was given to the decoder and has not come back, by number, and since when. */
+  /** What was given to the engine and has not come back, by number, and since when. */
   private pending = new Map<number, { picture: Picture; since: number }>();
   private painter: Painter;
   private painting: Promise<void> = Promise.resolve();
-  private codec = '';
+  private means: Means | null = null;
   private failures = 0;
   readonly stages = new Stages();
+  /** How the newest picture was coded. */
+  format: PictureFormat | null = null;
 
   constructor(
     canvas: HTMLCanvasElement,
@@ -36,52 +37,50 @@ export class Decoder {
     this.painter = new Painter(canvas);
   }
 
-  /** Decodes what comes from now on under this codec string. */
-  use(codec: string) {
-    if (codec !== this.codec) this.reset();
-    this.codec = codec;
+  /** Decodes what comes from now on by these means. */
+  use(means: Means) {
+    if (JSON.stringify(means) === JSON.stringify(this.means)) return;
+    this.reset();
+    this.means = means;
+    this.failures = 0;
   }
 
   decode(picture: Picture) {
-    if (this.waitsForKey && !picture.key) return;
-    // The number travels as the time stamp: it comes back with the picture.
+    if (!this.means || (this.waitsForKey && !picture.key)) return;
     this.pending.set(picture.seq, { picture, since: performance.now() });
-    const type = picture.key ? 'key' : 'delta';
     try {
-      if (picture.key) this.start();
+      this.engine ??= this.start(this.means);
       this.waitsForKey = false;
-      this.decoder!.decode(
-        new EncodedVideoChunk({ type, timestamp: picture.seq, data: picture.data as Uint8Array<ArrayBuffer> })
-      );
+      this.engine.decode(picture);
     } catch {
       this.fail();
     }
   }
 
-  private start() {
-    if (this.decoder?.state === 'configured') return;
-    this.decoder = new VideoDecoder({
-      output: (frame) => this.draw(frame),
-      error: () => this.fail()
+  private start(means: Means): Engine {
+    const started: Engine = engine(means, {
+      decoded: (picture) => this.draw(picture),
+      failed: () => started === this.engine && this.fail()
     });
-    this.decoder.configure({ codec: this.codec, optimizeForLatency: true, hardwareAcceleration: 'prefer-software' });
+    return started;
   }
 
   /** Pictures are painted one after another, in the order in which they were decoded. */
-  private draw(frame: VideoFrame) {
-    const pending = this.pending.get(frame.timestamp);
-    this.pending.delete(frame.timestamp);
+  private draw(decodedPicture: Decoded) {
+    const { seq, width, height, format } = decodedPicture;
+    const pending = this.pending.get(seq);
+    this.pending.delete(seq);
     const decoded = performance.now();
-    const { displayWidth, displayHeight, timestamp } = frame;
     this.painting = this.painting.then(async () => {
       try {
-        await this.painter.paint(frame, pending?.picture.regions ?? []);
+        await decodedPicture.paint(this.painter);
       } catch {
         return this.fail();
       } finally {
-        frame.close();
+        decodedPicture.close();
       }
       this.failures = 0;
+      this.format = format;
       const now = performance.now();
       // Refinement is nobody's wait: it comes when nothing else is to do. A keyframe is a beginning.
       if (pending && !pending.picture.lossless && !pending.picture.key) {
@@ -89,15 +88,13 @@ export class Decoder {
         const times = { read: picture.read, encode: picture.encoded, decode: decoded - since, draw: now - decoded };
         this.stages.add(now, picture.data.length, times);
       }
-      this.events.drawn(timestamp, displayWidth, displayHeight);
+      this.events.drawn(seq, width, height);
     });
   }
 
   /** The decoder lost its state, as one does when its tab was long in the background: a keyframe brings it back. */
   private fail() {
-    this.decoder = null;
-    this.waitsForKey = true;
-    this.pending.clear();
+    this.reset();
     this.failures += 1;
     if (this.failures > MOST_FAILURES) this.events.hopeless();
     else this.events.lost();
@@ -105,8 +102,8 @@ export class Decoder {
 
   /** The next sharing starts anew. */
   reset() {
-    if (this.decoder?.state === 'configured') this.decoder.close();
-    this.decoder = null;
+    this.engine?.close();
+    this.engine = null;
     this.waitsForKey = true;
     this.pending.clear();
   }

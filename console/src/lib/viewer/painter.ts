@@ -19,14 +19,24 @@ export class Painter {
     this.context = canvas.getContext('2d', { alpha: false, desynchronized: true })!;
   }
 
+  /** Makes the canvas as large as the picture; says whether it was not. */
+  private resize(width: number, height: number): boolean {
+    if (this.canvas.width === width && this.canvas.height === height) return false;
+    this.canvas.width = width;
+    this.canvas.height = height;
+    return true;
+  }
+
+  /** Puts pixels where they belong. */
+  put(width: number, height: number, parts: (Region & { pixels: Uint8ClampedArray<ArrayBuffer> })[]) {
+    this.resize(width, height);
+    for (const { x, y, width, pixels } of parts) this.context.putImageData(new ImageData(pixels, width), x, y);
+  }
+
   /** Paints the regions of the frame; all of it when there are none or the size is new. */
   async paint(frame: VideoFrame, regions: Region[]): Promise<void> {
     const { displayWidth: width, displayHeight: height } = frame;
-    if (this.canvas.width !== width || this.canvas.height !== height) {
-      this.canvas.width = width;
-      this.canvas.height = height;
-      regions = [];
-    }
+    if (this.resize(width, height)) regions = [];
     const area = regions.reduce((sum, r) => sum + r.width * r.height, 0);
     // The planes of GBR are the pixels themselves; another format is the browser's own business.
     if (regions.length === 0 || frame.format !== 'I444' || area > MOST_COPIED * width * height) {

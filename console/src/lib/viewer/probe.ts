@@ -1,18 +1,21 @@
 // Which pictures this browser's decoder shows rightly: tried with a picture, since codec strings do not tell.
 
 import type { PictureFormat } from '../api/types/PictureFormat';
+import { configuration, type Means } from './engine';
+import { OwnEngine } from './own';
 import { interleave } from './painter';
 
-/** A format, and the codec string under which this browser decodes it. */
-export interface Shown {
+/** A format that a customer's side codes, and what decodes it here. */
+export interface Way {
   format: PictureFormat;
-  codec: string;
+  means: Means;
 }
 
 /** Strings for the same stream: Firefox accepts only the second, and decodes it rightly. */
 const GBR = ['av01.1.08M.08', 'av01.0.08M.08'];
 /** What every browser with AV1 shows, less sharply. */
-export const FALLBACK: Shown = { format: 'yuv420', codec: 'av01.0.08M.08' };
+const YUV420 = 'av01.0.08M.08';
+const OWN: Means = { is: 'own' };
 const PATIENCE = 3_000;
 
 /** A lossless AV1 keyframe of 64×64 pixels: see crates/screen/tests/it/probe.rs. */
@@ -25,22 +28,69 @@ function colour(x: number, y: number): [number, number, number] {
   return [((column + row) % 4) * 85, row * 85, column * 85];
 }
 
-/** The best format of which every pixel of the test picture is right; the fallback when none is. */
-export async function probe(): Promise<Shown> {
-  if (typeof VideoDecoder === 'undefined') return FALLBACK;
-  for (const codec of GBR) if (await exact(codec)) return { format: 'gbr', codec };
-  return FALLBACK;
+/**
+ * The ways that this browser has, the best first. The browser's own decoder is the quickest; where one pixel of the test
+ * picture is wrong, or there is none, the one that pages bring along shows the same picture.
+ */
+export async function probe(): Promise<Way[]> {
+  const browser = await exactCodec();
+  const exact: Means[] = browser ? [{ is: 'browser', codec: browser }] : [];
+  // Its 1 MB is not fetched where the browser can do without.
+  if (browser ? typeof WebAssembly !== 'undefined' : await ownExact()) exact.push(OWN);
+  const blurred: Means[] = (await decodes(YUV420)) ? [{ is: 'browser', codec: YUV420 }] : [];
+  if (exact.includes(OWN)) blurred.push(OWN);
+  const ways = (format: PictureFormat) => (means: Means) => ({ format, means });
+  return [...exact.map(ways('gbr')), ...blurred.map(ways('yuv420'))];
+}
+
+async function exactCodec(): Promise<string | null> {
+  if (typeof VideoDecoder === 'undefined') return null;
+  for (const codec of GBR) if (await exact(codec)) return codec;
+  return null;
+}
+
+async function decodes(codec: string): Promise<boolean> {
+  if (typeof VideoDecoder === 'undefined') return false;
+  const said = await VideoDecoder.isConfigSupported(configuration(codec)).catch(() => null);
+  return said?.supported === true;
+}
+
+const testPicture = () => Uint8Array.from(PICTURE.match(/../g)!, (digits) => parseInt(digits, 16));
+
+/** A failure after a while. */
+const late = <T>() =>
+  new Promise<T>((_, reject) => setTimeout(() => reject(new Error('no picture in time')), PATIENCE));
+
+async function ownExact(): Promise<boolean> {
+  let engine: OwnEngine | undefined;
+  try {
+    const pixels = await Promise.race([
+      late<Uint8ClampedArray>(),
+      new Promise<Uint8ClampedArray>((resolve, reject) => {
+        engine = new OwnEngine({
+          decoded: (picture) =>
+            void picture.paint({ put: (_w, _h, parts) => resolve(parts[0]!.pixels), paint: async () => {} }),
+          failed: () => reject(new Error('not decoded'))
+        });
+        engine.decode({ seq: 1, regions: [], data: testPicture() });
+      })
+    ]);
+    return matches(pixels);
+  } catch {
+    return false;
+  } finally {
+    engine?.close();
+  }
 }
 
 async function exact(codec: string): Promise<boolean> {
-  const bytes = Uint8Array.from(PICTURE.match(/../g)!, (digits) => parseInt(digits, 16));
   let decoder: VideoDecoder | undefined;
   try {
     const frame = await new Promise<VideoFrame>((resolve, reject) => {
       decoder = new VideoDecoder({ output: resolve, error: reject });
-      decoder.configure({ codec, optimizeForLatency: true, hardwareAcceleration: 'prefer-software' });
-      decoder.decode(new EncodedVideoChunk({ type: 'key', timestamp: 0, data: bytes }));
-      setTimeout(() => reject(new Error('no picture in time')), PATIENCE);
+      decoder.configure(configuration(codec));
+      decoder.decode(new EncodedVideoChunk({ type: 'key', timestamp: 0, data: testPicture() }));
+      void late().catch(reject);
     });
     const right = matches(drawn(frame)) && (frame.format !== 'I444' || matches(await copied(frame)));
     frame.close();

@@ -1,0 +1,30 @@
+// The decoder that pages bring along, from the page's side.
+
+import type { Engine, EngineEvents, Picture } from './engine';
+import type { Answer, Order } from './own.worker';
+
+export class OwnEngine implements Engine {
+  private worker = new Worker(new URL('./own.worker.ts', import.meta.url), { type: 'module' });
+  private over = false;
+
+  constructor(events: EngineEvents) {
+    this.worker.onmessage = ({ data }: MessageEvent<Answer>) => {
+      if (this.over) return;
+      if (!data.picture) return events.failed();
+      const { parts, ...about } = data.picture;
+      events.decoded({ ...about, paint: (painter) => painter.put(about.width, about.height, parts), close: () => {} });
+    };
+    this.worker.onerror = () => this.over || events.failed();
+  }
+
+  decode(picture: Pick<Picture, 'seq' | 'regions' | 'data'>) {
+    // The bytes are a part of what arrived: the worker needs no more than these.
+    const data = picture.data.slice();
+    this.worker.postMessage({ seq: picture.seq, regions: picture.regions, data } satisfies Order, [data.buffer]);
+  }
+
+  close() {
+    this.over = true;
+    this.worker.terminate();
+  }
+}
