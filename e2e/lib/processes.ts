@@ -76,8 +76,8 @@ export class Server {
   }
 
   /** `data` is its folder, made when none is given; `before` is what the program is started by. */
-  static async start(options: string[] = [], tls?: Certificate, data = mkdtempSync(join(MEMORY, 'deskside-e2e-')), before: string[] = []): Promise<Server> {
-    const port = await freePort();
+  static async start(options: string[] = [], tls?: Certificate, data = mkdtempSync(join(MEMORY, 'deskside-e2e-')), before: string[] = [], port?: number): Promise<Server> {
+    port ??= await freePort();
     const secure = tls ? ['--tls-certificate', tls.certificate, '--tls-key', tls.key] : [];
     const server = new Server(port, [...secure, ...options], data, before);
     if (tls) server.url = `https://localhost:${port}`;
