@@ -1,7 +1,7 @@
 // A measurement, not a test: how quick files are beside plain HTTPS through the same server, and what typing feels of them.
 // DESKSIDE_BIN=../target/release npx playwright test -c measure.config.ts
 
-import { expect, test } from '@playwright/test';
+import { type Download, expect, test } from '@playwright/test';
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -66,7 +66,7 @@ for (const tls of [true, false]) test(`files beside plain ${tls ? 'HTTPS' : 'HTT
   await page.getByLabel("Folder on the customer's computer").press('Enter');
   await expect(page.getByRole('button', { name: 'theirs.bin' })).toBeVisible();
   const transfers = page.getByLabel('Transfers').getByRole('listitem');
-  const times: Record<string, number[]> = { 'plain upload': [], 'file to the customer': [], 'plain download': [], 'file from the customer': [] };
+  const times: Record<string, number[]> = { 'plain upload': [], 'file to the customer': [], 'plain download': [], 'plain, read by the page': [], 'file from the customer': [] };
   const timed = async (name: string, act: () => Promise<unknown>) => {
     const before = Object.values(PROGRAMS).map(used);
     const began = Date.now();
@@ -86,19 +86,25 @@ for (const tls of [true, false]) test(`files beside plain ${tls ? 'HTTPS' : 'HTT
       await page.getByLabel('Files to send').setInputFiles(mine);
       await expect(transfers.filter({ hasText: 'done:' })).toHaveCount(2 * run - 1, { timeout: 100_000 });
     });
-    await timed('plain download', () =>
+    const kept = (download: Promise<Download>) => download.then(async (file) => (await file.path(), file.delete()));
+    await timed('plain download', async () => {
+      const download = page.waitForEvent('download', { timeout: 100_000 });
+      await page.evaluate((href) => Object.assign(document.createElement('a'), { href, download: 'plain.bin' }).click(), `/api/sessions/${id}/posts/1`);
+      await kept(download);
+    });
+    await timed('plain, read by the page', () =>
       page.evaluate(async (path) => {
         const reader = (await fetch(path)).body!.getReader();
         while (!(await reader.read()).done);
       }, `/api/sessions/${id}/posts/1`)
     );
+    await page.getByLabel('Choose theirs.bin').check();
     await timed('file from the customer', async () => {
       const download = page.waitForEvent('download', { timeout: 100_000 });
-      await page.getByLabel('Choose theirs.bin').check();
       await page.getByRole('button', { name: 'Download' }).click();
-      await download;
-      await page.getByLabel('Choose theirs.bin').uncheck();
+      await kept(download);
     });
+    await page.getByLabel('Choose theirs.bin').uncheck();
     await expect(transfers.filter({ hasText: 'done:' })).toHaveCount(2 * run, { timeout: 100_000 });
   }
   for (const [name, list] of Object.entries(times)) console.log(`${tls ? 'HTTPS' : 'HTTP'} ${name}: ${list.map(rate).join(', ')}; middle ${rate(middle(list))}`);

@@ -4,6 +4,7 @@ import { expect, test } from '@playwright/test';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { keepDownloads, resumeDownload } from '../lib/downloads';
 import { answer } from '../lib/people';
 import { until } from '../lib/processes';
 import { stage } from '../lib/stage';
@@ -48,20 +49,37 @@ test('a file in each direction survives cuts of both sides, a pause, and a cance
   await expect(transfers.getByText(/done: .*ours\.bin/)).toBeVisible({ timeout: 40_000 });
   expect(sha(readFileSync(join(at.home, 'ours.bin')))).toBe(sha(ours));
 
-  // From the customer, likewise.
-  const download = page.waitForEvent('download');
+  // From the customer: the program's side goes on by itself, the browser's as any download does.
+  const downloads = info.outputPath('downloads');
+  await keepDownloads(page, downloads);
   await page.getByLabel('Choose theirs.bin').check();
   await page.getByRole('button', { name: 'Download' }).click();
   await expect.poll(() => value('theirs.bin'), { timeout: 20_000 }).toBeGreaterThan(3_000_000);
   at.network.cut('program');
   await expect(transfers).toContainText('going on soon');
   at.network.mend('program');
+  await page.getByRole('button', { name: 'Pause theirs.bin' }).click();
+  await expect(transfers).toContainText('paused');
+  await page.getByRole('button', { name: 'Go on with theirs.bin' }).click();
   await expect.poll(() => value('theirs.bin'), { timeout: 30_000 }).toBeGreaterThan(12_000_000);
+  // A moment of the browser's own it bridges itself; after a longer one its user says so.
+  const lost = page.getByText('The connection to the server was lost');
   at.network.cut('page');
-  await expect(transfers).toContainText('going on soon');
   at.network.mend('page');
+  await expect.poll(() => value('theirs.bin'), { timeout: 30_000 }).toBeGreaterThan(17_000_000);
+  at.network.cut('page');
+  await expect(lost).toBeVisible();
+  await expect(transfers).toContainText('stopped: press Resume');
+  await new Promise((later) => setTimeout(later, 1_000));
+  at.network.mend('page');
+  await page.screenshot({ path: 'results/files-stopped.png' });
+  expect(readdirSync(downloads).filter((name) => !name.endsWith('.crdownload'))).toEqual([]);
+  const list = await resumeDownload(page);
   at.network.rate = Infinity;
-  expect(sha(readFileSync(await (await download).path()))).toBe(sha(theirs));
+  await expect(transfers).toContainText('done: your downloads');
+  await until('the browser has it', () => existsSync(join(downloads, 'theirs.bin')));
+  expect(sha(readFileSync(join(downloads, 'theirs.bin')))).toBe(sha(theirs));
+  await list.close();
 
   // Cancelled: nothing stays.
   at.network.rate = 3_000_000;
@@ -71,4 +89,8 @@ test('a file in each direction survives cuts of both sides, a pause, and a cance
   at.network.rate = Infinity;
   await until('nothing is left of it', () => !part());
   expect(readdirSync(at.home).filter((n) => n.startsWith('ours'))).toEqual(['ours.bin']);
+  await page.getByRole('button', { name: 'Download' }).click();
+  await expect.poll(() => value('theirs.bin'), { timeout: 20_000 }).toBeGreaterThan(1_000_000);
+  await page.getByRole('button', { name: 'Cancel theirs.bin' }).click();
+  await expect(page.getByText('theirs.bin could not be fetched').or(page.getByText(/not fetch.*theirs\.bin/))).toBeVisible();
 });

@@ -4,9 +4,9 @@
 mod clipboard;
 mod folders;
 mod incoming;
+mod lane;
 mod outgoing;
 mod shell;
-mod sums;
 mod system;
 
 use std::{
@@ -21,11 +21,9 @@ use session::Consent;
 use tokio::{sync::oneshot, task::JoinSet};
 use web_transport_trait::{RecvStream, SendStream, Session};
 
-pub use sums::hex;
-
 use crate::comeback::Comeback;
 use crate::elevation::Elevation;
-use crate::link::{Notice, Notify, broken, lock, next};
+use crate::link::{Http, Notice, Notify, broken, lock, next};
 
 /// So many jobs may run at once; more wait.
 const MOST_JOBS: usize = 24;
@@ -61,15 +59,23 @@ pub struct Work {
     /// How this program comes back after a restart of the computer.
     comeback: Arc<Comeback>,
     pub elevation: Elevation,
+    /// The way for the bytes of files.
+    http: Http,
     /// What the customer said yes to while each file is asked about.
     approved: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Work {
-    pub fn new(consent: Arc<Mutex<Consent>>, notify: Notify, comeback: Comeback, elevation: Elevation) -> Self {
+    pub fn new(
+        consent: Arc<Mutex<Consent>>,
+        notify: Notify,
+        comeback: Comeback,
+        elevation: Elevation,
+        http: Http,
+    ) -> Self {
         let (transfers, clipboard) = (incoming::Transfers::default(), clipboard::Owner::default());
         let (comeback, approved) = (Arc::new(comeback), Arc::default());
-        Self { consent, notify, transfers, clipboard, comeback, elevation, approved }
+        Self { consent, notify, transfers, clipboard, comeback, elevation, http, approved }
     }
 
     /// Whether the customer allows this now.
@@ -162,9 +168,11 @@ async fn one<W: SendStream, R: RecvStream>(work: Work, mut line: Line<W, R>) -> 
     }
     line.sender.set_priority(if matches!(job, Job::Shell { .. }) { 5 } else { 0 });
     let done = match job {
-        Job::Fetch { path, from } => outgoing::fetch(&work, &mut line, path, from).await?,
-        Job::Bring { transfer, folder, name, size, from } => {
-            incoming::bring(&work, &mut line, incoming::Brought { transfer, folder, name, size, from }).await?
+        Job::Fetch { path, from, since, lane } => {
+            outgoing::fetch(&work, &mut line, path, outgoing::Part { from, since }, lane).await?
+        }
+        Job::Bring { transfer, folder, name, size, from, lane } => {
+            incoming::bring(&work, &mut line, incoming::Brought { transfer, folder, name, size, from }, lane).await?
         }
         Job::ReadClipboard {} => clipboard::read(&work.clipboard, &mut line).await?,
         Job::WriteClipboard { kind } => clipboard::write(&work.clipboard, &mut line, kind).await?,
@@ -221,6 +229,11 @@ pub fn save_download(name: &str, content: &mut dyn std::io::Read) -> std::io::Re
     let downloads = folders::home().join("Downloads");
     let folder = if downloads.is_dir() { downloads } else { folders::home() };
     incoming::save(&folder, name, content)
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// What the system says, in kinds that the console explains.

@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+pub use http::Http;
+
 use anyhow::Context;
 use ed25519_dalek::{Signature, VerifyingKey};
 use protocol::{
@@ -146,7 +148,8 @@ async fn attend(
     let Some((mut ticket, token)) = came else { return Ok(()) };
     resume.clone_from(&token);
     let elevation = Elevation::new(binding, &token);
-    let work = Work::new(consent.clone(), notify.clone(), Comeback::new(binding, &token), elevation.clone());
+    let work =
+        Work::new(consent.clone(), notify.clone(), Comeback::new(binding, &token), elevation.clone(), http.clone());
     let (mut have, mut said) = (0, Vec::new());
     loop {
         let (frames, frame_queue) = mpsc::channel(4);

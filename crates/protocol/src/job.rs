@@ -9,11 +9,11 @@ use ts_rs::TS;
 
 use crate::{ClipboardKind, MAX_FILE_NAME_BYTES, Right};
 
-/// A file's block sum is the SHA-256 of the SHA-256s of its blocks of this size, the last of which may be shorter. Pages
-/// compute it: browsers have no SHA-256 that takes a file piece by piece, but a quick one for a block.
-pub const BLOCK_BYTES: usize = 4 * 1024 * 1024;
-
 /// A job.
+///
+/// The bytes of a file follow on the job's stream, or by a *lane*: an HTTPS request of their own to `/api/lanes/TOKEN`,
+/// `POST` for what the program sends and `GET` for what it gets. That takes a fraction of the work, and knows nothing of
+/// priorities: the server names one only where the way to the program is short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "job", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Job {
@@ -42,12 +42,16 @@ pub enum Job {
     /// Read a file from an offset on; a folder is read as a ZIP archive, from its beginning only.
     ///
     /// Answer: [`Answer::File`], then the file's bytes, and when all are sent 64 more: the SHA-256 of the whole file, from
-    /// its first byte, and its block sum ([`BLOCK_BYTES`]).
+    /// its first byte, and the SHA-256 from `since` on.
     Fetch {
         /// Its whole path.
         path: String,
         /// The first byte wanted.
         from: u64,
+        /// From where on the server counts what it passes to one reader: `from`, or before it when the way broke since.
+        since: u64,
+        /// A lane for the bytes (see [`Job`]).
+        lane: Option<String>,
     },
     /// Write a file beside its place, from an offset on. Answer: [`Answer::Kept`] with what is there already, which must
     /// be `from`; then the bytes follow, and when they end, again [`Answer::Kept`] with what is there now.
@@ -62,6 +66,8 @@ pub enum Job {
         size: u64,
         /// The first byte that will follow; the size when none is left.
         from: u64,
+        /// A lane for the bytes (see [`Job`]).
+        lane: Option<String>,
     },
     /// How much of a transfer is there. Answer: [`Answer::Kept`].
     Kept {
@@ -72,7 +78,7 @@ pub enum Job {
     Place {
         /// The transfer's number.
         transfer: u64,
-        /// The block sum of the whole file in hexadecimal.
+        /// The SHA-256 of the whole file in hexadecimal.
         sum: String,
         /// Whether a file of that name is replaced; otherwise the new one gets a number.
         replace: bool,

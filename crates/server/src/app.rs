@@ -15,7 +15,7 @@ use crate::{
     archive::{Sealing, Shelf},
     config::Config,
     identity::Identity,
-    live::Hub,
+    live::{Hub, Lanes},
     mail::Mailer,
     mailbox::{Mailbox, Watch},
     outbox::Outbox,
@@ -65,6 +65,8 @@ pub struct App {
     pub unstored: Mutex<std::collections::HashMap<SessionId, String>>,
     /// Links to recordings that somebody watches.
     pub playback: Playback,
+    /// Ways for the bytes of files that wait for the program.
+    pub lanes: Lanes,
     /// When each technician was heard of for the last time.
     pub seen: Mutex<std::collections::HashMap<i32, Timestamp>>,
     pub programs: Programs,

@@ -182,6 +182,7 @@ async fn converse<S: Session>(
 
 /// Keeps what the technician is told about the customer's connection fresh.
 async fn watch_path<S: Session>(live: Arc<Live>, connection: S, quic: bool) -> Result<(), Fault> {
+    live.new_path();
     loop {
         if let Some(rtt) = connection.stats().rtt() {
             let round_trip = u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX);

@@ -270,7 +270,7 @@ pub fn wish(rights: &[Right]) -> String {
 }
 
 /// A size for people: 1.5 MB.
-fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     let units = ["bytes", "kB", "MB", "GB", "TB"];
     let power = units.iter().enumerate().rev().find(|(i, _)| bytes >= 1_000u64.pow(*i as u32)).map_or(0, |(i, _)| i);
     let whole = 1_000u64.pow(power as u32);

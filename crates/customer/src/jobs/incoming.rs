@@ -10,17 +10,18 @@ use std::{
 
 use bytes::Bytes;
 use protocol::{Answer, Fault, Right};
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream};
 
-use super::{
-    Done, FileQuestion, Line, PIECES, Work, fault, folders,
-    sums::{Sums, hex},
-};
+use super::{Done, FileQuestion, Line, PIECES, Work, fault, folders, hex};
 use crate::{
     link::lock,
     machine::{self, name_fits},
 };
+
+/// So much is read from a lane at once.
+const LANE_PIECE: usize = 256 * 1024;
 
 /// A file that comes, as the job says it.
 pub struct Brought {
@@ -36,6 +37,7 @@ pub async fn bring<W: SendStream, R: RecvStream>(
     work: &Work,
     line: &mut Line<W, R>,
     brought: Brought,
+    lane: Option<String>,
 ) -> anyhow::Result<Done> {
     let Brought { transfer, folder, name, size, from } = brought;
     let question = FileQuestion::Bring { name: name.clone(), bytes: size, folder: folder.clone() };
@@ -52,6 +54,26 @@ pub async fn bring<W: SendStream, R: RecvStream>(
     if kept != from {
         return Ok(Ok(None));
     }
+    let written = match lane {
+        Some(token) => by_lane(work, part.clone(), turn, token).await?,
+        None => by_stream(work, line, part.clone(), turn).await?,
+    };
+    Ok(match written {
+        Ok(()) => Ok(Some(Answer::Kept { bytes: lock(&part).written })),
+        Err(error) => {
+            work.transfers.abandon(transfer);
+            Err(fault(&error))
+        }
+    })
+}
+
+/// Writes what comes by the job's stream.
+async fn by_stream<W: SendStream, R: RecvStream>(
+    work: &Work,
+    line: &mut Line<W, R>,
+    part: Arc<Mutex<Part>>,
+    turn: u64,
+) -> anyhow::Result<io::Result<()>> {
     let (pieces, mut queue) = mpsc::channel::<Bytes>(PIECES);
     let writing = {
         let part = part.clone();
@@ -68,14 +90,24 @@ pub async fn bring<W: SendStream, R: RecvStream>(
         }
     }
     drop(pieces);
-    let written: io::Result<()> = writing.await?;
-    Ok(match written {
-        Ok(()) => Ok(Some(Answer::Kept { bytes: lock(&part).written })),
-        Err(error) => {
-            work.transfers.abandon(transfer);
-            Err(fault(&error))
+    Ok(writing.await?)
+}
+
+/// Writes what comes by a lane. Where that breaks, what came stays.
+async fn by_lane(work: &Work, part: Arc<Mutex<Part>>, turn: u64, token: String) -> anyhow::Result<io::Result<()>> {
+    let work = work.clone();
+    let writing = tokio::task::spawn_blocking(move || {
+        let Ok(mut content) = work.http.receive_by_lane(&token) else { return Ok(()) };
+        let mut buffer = vec![0; LANE_PIECE];
+        while work.may(Right::Files) {
+            match content.read(&mut buffer) {
+                Ok(0) | Err(_) => break,
+                Ok(got) => lock(&part).write(turn, &buffer[..got])?,
+            }
         }
-    })
+        Ok(())
+    });
+    Ok(writing.await?)
 }
 
 /// The transfers that are not in their place yet. What is left when the program ends is deleted.
@@ -89,7 +121,7 @@ struct Part {
     name: String,
     size: u64,
     written: u64,
-    sums: Sums,
+    sum: Sha256,
     file: File,
     /// Which stream writes: the newest. An older one that has not noticed its end writes no more.
     turn: u64,
@@ -105,7 +137,7 @@ impl Part {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "more arrived than the file has"));
         }
         self.file.write_all(bytes)?;
-        self.sums.update(bytes);
+        self.sum.update(bytes);
         self.written += bytes.len() as u64;
         Ok(())
     }
@@ -148,7 +180,7 @@ impl Transfers {
         }
         let temporary = folder.join(format!(".deskside-{transfer:x}.part"));
         let file = File::create_new(&temporary).map_err(|e| fault(&e))?;
-        Ok(Part { temporary, folder, name: name.to_owned(), size, written: 0, sums: Sums::default(), file, turn: 0 })
+        Ok(Part { temporary, folder, name: name.to_owned(), size, written: 0, sum: Sha256::new(), file, turn: 0 })
     }
 
     /// How much of a transfer is there.
@@ -167,8 +199,8 @@ impl Transfers {
         let mut part = lock(&part);
         // No stream writes any more.
         part.turn += 1;
-        let [sha256, blocks] = part.sums.clone().end();
-        if hex(&blocks) != sum || part.written != part.size {
+        let sha256 = hex(&part.sum.clone().finalize());
+        if sha256 != sum || part.written != part.size {
             return Err(Fault::WrongHash);
         }
         part.file.sync_all().map_err(|e| fault(&e))?;
@@ -179,7 +211,7 @@ impl Transfers {
             }
             return Err(fault(&error));
         }
-        Ok((place.to_str().ok_or(Fault::BadName)?.to_owned(), part.size, hex(&sha256)))
+        Ok((place.to_str().ok_or(Fault::BadName)?.to_owned(), part.size, sha256))
     }
 }
 
@@ -224,17 +256,10 @@ fn free_place(folder: &Path, name: &str, replace: bool) -> io::Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use sha2::{Digest, Sha256};
-
     use super::*;
 
     fn hash(bytes: &[u8]) -> String {
         hex(&Sha256::digest(bytes))
-    }
-
-    /// The block sum of a file that is shorter than a block.
-    fn sum(bytes: &[u8]) -> String {
-        if bytes.is_empty() { hash(&[]) } else { hash(&Sha256::digest(bytes)) }
     }
 
     fn names(room: &Path) -> Vec<String> {
@@ -259,7 +284,7 @@ mod tests {
         lock(&part).write(new, b"def").unwrap();
         assert_eq!(names(room.path()), [".deskside-7.part"], "nothing stands under the final name yet");
         drop(part);
-        let (path, bytes, sha256) = transfers.place(7, &sum(b"abcdef"), false).unwrap();
+        let (path, bytes, sha256) = transfers.place(7, &hash(b"abcdef"), false).unwrap();
         assert_eq!(sha256, hash(b"abcdef"));
         assert_eq!((fs::read(&path).unwrap().as_slice(), bytes), (&b"abcdef"[..], 6));
         assert_eq!(names(room.path()), ["ü 文.bin"]);
@@ -269,7 +294,7 @@ mod tests {
     fn a_wrong_checksum_or_a_missing_end_leaves_nothing() {
         let room = tempfile::tempdir().unwrap();
         let transfers = Transfers::default();
-        for (written, said) in [(&b"abcdef"[..], sum(b"abcdeX")), (b"abc", sum(b"abc"))] {
+        for (written, said) in [(&b"abcdef"[..], hash(b"abcdeX")), (b"abc", hash(b"abc"))] {
             let (part, turn, _) = transfers.begin(1, room.path().to_str().unwrap(), "f", 6).unwrap();
             lock(&part).write(turn, written).unwrap();
             drop(part);
@@ -292,7 +317,7 @@ mod tests {
             let (part, turn, _) = transfers.begin(1, room.path().to_str().unwrap(), "a.txt", 1).unwrap();
             lock(&part).write(turn, b"n").unwrap();
             drop(part);
-            let (path, ..) = transfers.place(1, &sum(b"n"), replace).unwrap();
+            let (path, ..) = transfers.place(1, &hash(b"n"), replace).unwrap();
             assert_eq!(Path::new(&path).file_name().unwrap(), expected);
         }
         assert_eq!(fs::read_to_string(room.path().join("a.txt")).unwrap(), "n");

@@ -9,10 +9,11 @@ use std::{
 
 use bytes::Bytes;
 use protocol::{Answer, Fault, Right};
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream};
 
-use super::{Done, FileQuestion, Line, PIECES, Work, fault, folders, sums::Sums};
+use super::{Done, FileQuestion, Line, PIECES, Work, fault, folders, lane::Pieces};
 use crate::link::broken;
 
 /// How large the pieces are.
@@ -20,12 +21,22 @@ const PIECE: usize = 128 * 1024;
 /// Deeper folders than this are a mistake or a trap.
 const DEEPEST: usize = 64;
 
+/// The part of a file that is wanted.
+#[derive(Clone, Copy)]
+pub struct Part {
+    /// The first byte to send.
+    pub from: u64,
+    /// The first byte of the second sum.
+    pub since: u64,
+}
+
 /// Sends a file from an offset on, or a folder as a ZIP archive.
 pub async fn fetch<W: SendStream, R: RecvStream>(
     work: &Work,
     line: &mut Line<W, R>,
     path: String,
-    from: u64,
+    part: Part,
+    lane: Option<String>,
 ) -> anyhow::Result<Done> {
     if let Err(fault) = work.approve(FileQuestion::Fetch { path: path.clone() }).await {
         return Ok(Err(fault));
@@ -34,23 +45,27 @@ pub async fn fetch<W: SendStream, R: RecvStream>(
         Ok(path) => path,
         Err(fault) => return Ok(Err(fault)),
     };
-    let opened = tokio::task::spawn_blocking(move || Source::open(&path, from)).await?;
+    let opened = tokio::task::spawn_blocking(move || Source::open(&path, part.from)).await?;
     let source = match opened {
         Ok(source) => source,
         Err(fault) => return Ok(Err(fault)),
     };
     line.answer(&Answer::File { size: source.size(), version: source.version() }).await?;
     let (pieces, mut queue) = mpsc::channel(PIECES);
-    let reading = tokio::task::spawn_blocking(move || source.read(from, pieces));
-    while let Some(piece) = queue.recv().await {
-        if !work.may(Right::Files) {
-            return Err(anyhow::anyhow!("the customer has taken files back"));
+    let reading = tokio::task::spawn_blocking(move || source.read(part, pieces));
+    if let Some(token) = lane {
+        let (mut pieces, http) = (Pieces { work: work.clone(), queue, rest: Bytes::new() }, work.http.clone());
+        tokio::task::spawn_blocking(move || http.send_by_lane(&token, &mut pieces)).await??;
+    } else {
+        while let Some(piece) = queue.recv().await {
+            if !work.may(Right::Files) {
+                return Err(anyhow::anyhow!("the customer has taken files back"));
+            }
+            line.sender.write_chunk(piece).await.map_err(broken)?;
         }
-        line.sender.write_chunk(piece).await.map_err(broken)?;
     }
-    // A file that could not be read to its end ends without its checksum: the other side knows.
-    let sums = reading.await??;
-    line.sender.write_chunk(sums.concat().into()).await.map_err(broken)?;
+    // A file that could not be read to its end has ended without its sums: the other side knows.
+    reading.await??;
     Ok(Ok(None))
 }
 
@@ -92,9 +107,9 @@ impl Source {
         }
     }
 
-    /// Hands out every piece from `from` on, and says the sums of the whole.
-    fn read(self, from: u64, pieces: mpsc::Sender<Bytes>) -> io::Result<[[u8; 32]; 2]> {
-        let mut out = Outgoing { sums: Sums::default(), pieces, buffer: Vec::with_capacity(PIECE) };
+    /// Hands out every piece of the part, and the sums at its end.
+    fn read(self, Part { from, since }: Part, pieces: mpsc::Sender<Bytes>) -> io::Result<()> {
+        let mut out = Outgoing { sums: Sums::new(since), pieces, buffer: Vec::with_capacity(PIECE) };
         match self {
             Self::File { mut file, size, .. } => {
                 let mut buffer = vec![0; PIECE];
@@ -117,8 +132,38 @@ impl Source {
             }
             Self::Folder { path } => out = archive(&path, out)?,
         }
-        out.flush()?;
-        Ok(out.sums.end())
+        let sums = std::mem::replace(&mut out.sums, Sums::new(0)).end();
+        out.buffer.extend_from_slice(&sums.concat());
+        out.flush()
+    }
+}
+
+/// The SHA-256 of all, and the one from an offset on.
+struct Sums {
+    whole: Sha256,
+    at: u64,
+    since: u64,
+    /// Where it is not the same.
+    part: Option<Sha256>,
+}
+
+impl Sums {
+    fn new(since: u64) -> Self {
+        Self { whole: Sha256::new(), at: 0, since, part: (since > 0).then(Sha256::new) }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.whole.update(bytes);
+        if let Some(part) = &mut self.part {
+            let before = self.since.saturating_sub(self.at).min(bytes.len() as u64);
+            part.update(&bytes[before as usize..]);
+        }
+        self.at += bytes.len() as u64;
+    }
+
+    fn end(self) -> [[u8; 32]; 2] {
+        let whole: [u8; 32] = self.whole.finalize().into();
+        [whole, self.part.map_or(whole, |part| part.finalize().into())]
     }
 }
 
@@ -201,33 +246,33 @@ fn add_folder(zip: &mut Zip, folder: &Path, name: &str, depth: usize, left_out: 
 
 #[cfg(test)]
 mod tests {
-    use sha2::{Digest, Sha256};
-
-    use super::{super::sums::hex, *};
+    use super::{super::hex, *};
 
     fn hash(bytes: &[u8]) -> String {
         hex(&Sha256::digest(bytes))
     }
 
-    fn all_of(source: Source, from: u64) -> (Vec<u8>, String) {
+    fn all_of(source: Source, part: Part) -> (Vec<u8>, [String; 2]) {
         let (pieces, mut queue) = mpsc::channel(PIECES);
-        let reader = std::thread::spawn(move || source.read(from, pieces).unwrap());
+        let reader = std::thread::spawn(move || source.read(part, pieces).unwrap());
         let mut bytes = Vec::new();
         while let Some(piece) = queue.blocking_recv() {
             bytes.extend_from_slice(&piece);
         }
-        (bytes, hex(&reader.join().unwrap()[0]))
+        reader.join().unwrap();
+        let sums = bytes.split_off(bytes.len() - 64);
+        (bytes, [hex(&sums[..32]), hex(&sums[32..])])
     }
 
     #[test]
-    fn a_file_is_read_from_an_offset_with_the_checksum_of_the_whole() {
+    fn a_file_is_read_from_an_offset_with_the_checksums_of_the_whole_and_of_the_part() {
         let room = tempfile::tempdir().unwrap();
         let content: Vec<u8> = (0..400_000u32).map(|n| (n % 251) as u8).collect();
         fs::write(room.path().join("f"), &content).unwrap();
-        for from in [0, 1, 131_072, 399_999, 400_000] {
-            let (bytes, sum) = all_of(Source::open(&room.path().join("f"), from).unwrap(), from);
+        for (from, since) in [(0, 0), (1, 1), (131_072, 7), (399_999, 131_072), (400_000, 400_000)] {
+            let (bytes, sums) = all_of(Source::open(&room.path().join("f"), from).unwrap(), Part { from, since });
             assert_eq!(bytes, content[from as usize..]);
-            assert_eq!(sum, hash(&content));
+            assert_eq!(sums, [hash(&content), hash(&content[since as usize..])]);
         }
         assert_eq!(Source::open(&room.path().join("f"), 400_001).err(), Some(Fault::Changed));
         #[cfg(unix)]
@@ -242,7 +287,7 @@ mod tests {
         fs::write(room.path().join("box/in/ä.txt"), "hello").unwrap();
         fs::write(room.path().join("box/empty"), "").unwrap();
         std::os::unix::fs::symlink("/etc/passwd", room.path().join("box/out")).unwrap();
-        let (bytes, _) = all_of(Source::open(&room.path().join("box"), 0).unwrap(), 0);
+        let (bytes, _) = all_of(Source::open(&room.path().join("box"), 0).unwrap(), Part { from: 0, since: 0 });
         fs::write(room.path().join("box.zip"), bytes).unwrap();
         let mut zip = zip::ZipArchive::new(File::open(room.path().join("box.zip")).unwrap()).unwrap();
         let mut names: Vec<_> = zip.file_names().map(|n| n.unwrap().into_owned()).collect();

@@ -1,6 +1,6 @@
 //! The few questions that go by plain HTTPS: coming in and coming back.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use ureq::tls::{RootCerts, TlsConfig};
@@ -143,6 +143,28 @@ impl Http {
             }
         });
         sent.await.unwrap_or_else(|e| Err(e.to_string()))
+    }
+
+    /// Sends what a reader gives by a lane; for threads that may wait.
+    pub fn send_by_lane(&self, token: &str, content: &mut dyn io::Read) -> io::Result<()> {
+        let request = self.agent.post(self.lane(token)).config().timeout_global(None).build();
+        let answer = request.send(ureq::SendBody::from_reader(content)).map_err(io::Error::other)?;
+        if answer.status().is_success() { Ok(()) } else { Err(io::Error::other(answer.status().to_string())) }
+    }
+
+    /// What comes by a lane; for threads that may wait.
+    pub fn receive_by_lane(&self, token: &str) -> io::Result<impl io::Read + use<>> {
+        let request = self.agent.get(self.lane(token)).config().timeout_global(None).build();
+        let answer = request.call().map_err(io::Error::other)?;
+        if answer.status().is_success() {
+            Ok(answer.into_body().into_reader())
+        } else {
+            Err(io::Error::other(answer.status().to_string()))
+        }
+    }
+
+    fn lane(&self, token: &str) -> String {
+        format!("{}/api/lanes/{token}", self.server)
     }
 
     /// Saves a file of the chat where the customer's downloads go; says where.

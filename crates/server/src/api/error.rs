@@ -81,6 +81,11 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, message)
     }
 
+    /// A file came in parts: whoever sent it has to say its checksum.
+    pub fn sum_needed() -> Self {
+        Self::new(StatusCode::PRECONDITION_REQUIRED, "This file came in parts: its checksum is needed.")
+    }
+
     /// Too many guesses.
     pub fn too_many() -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many tries. Please wait a minute and try again.")
@@ -173,7 +178,7 @@ impl From<JobError> for ApiError {
 }
 
 /// Error text as a sentence.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())

@@ -7,24 +7,20 @@ use axum::{
     Json,
     body::Body,
     extract::{Path, Query, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::StatusCode,
 };
-use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
-use protocol::{Answer, Event, Fault, Folder, Job, MAX_PATH_BYTES, ParticipantId, Way};
+use protocol::{Answer, Event, Folder, Job, MAX_PATH_BYTES, ParticipantId, Way};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::{ApiError, Helper, Result};
 use crate::{
     app::Shared,
-    live::{JobError, Live, Pipe, Sent},
+    gather::Gather,
+    live::{JobError, Live},
     secret,
+    summing::Summing,
 };
-
-/// How long a file's sums are, behind its last byte.
-const SUMS_BYTES: u64 = 64;
 
 /// A place on the customer's machine.
 #[derive(Deserialize, TS)]
@@ -42,20 +38,6 @@ pub struct FilePath {
 pub struct Renaming {
     pub path: String,
     pub name: String,
-}
-
-/// What arrived at the technician's browser.
-#[derive(Deserialize, TS)]
-#[serde(deny_unknown_fields)]
-#[ts(export)]
-pub struct Fetched {
-    pub path: String,
-    /// The file's version, as the content's ETag said it.
-    pub version: String,
-    #[ts(type = "number")]
-    pub bytes: u64,
-    /// Its block sum (docs/protocol.md) in hexadecimal.
-    pub sum: String,
 }
 
 /// A file on its way to the customer.
@@ -82,12 +64,14 @@ pub struct KeptBytes {
 #[ts(export)]
 pub struct Placing {
     pub path: String,
-    /// Its block sum (docs/protocol.md) in hexadecimal.
-    pub sum: String,
+    /// Its SHA-256 in hexadecimal; not needed where all of it came by one request, of which the server knows it.
+    #[serde(default)]
+    #[ts(optional)]
+    pub sum: Option<String>,
     pub replace: bool,
 }
 
-fn place(path: &str) -> Result<String> {
+pub(super) fn place(path: &str) -> Result<String> {
     if path.len() > MAX_PATH_BYTES || path.contains('\0') {
         return Err(ApiError::bad("This path is too long."));
     }
@@ -138,143 +122,6 @@ pub async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A file's bytes, from the offset in a `Range: bytes=N-` on. The ETag changes when the file does; whoever goes on says it
-/// in `If-Match`, and gets 412 when it is another file now.
-pub async fn content(
-    State(app): State<Shared>,
-    Helper { live, by, .. }: Helper,
-    Query(at): Query<FilePath>,
-    headers: HeaderMap,
-) -> Result<Response> {
-    let path = place(&at.path)?;
-    let from = offset(&headers)?;
-    let opened = async {
-        let mut pipe = live.job(by, Job::Fetch { path: path.clone(), from }).await?;
-        match pipe.answer().await? {
-            Answer::File { size, version } => Ok((pipe, size, version)),
-            _ => Err(JobError::Nonsense),
-        }
-    };
-    let (pipe, size, version) = match opened.await {
-        Ok(opened) => opened,
-        Err(error) => return Err(failed(&app, &live, by, Way::FromCustomer, path, error).await),
-    };
-    let tag = format!("\"{}\"", version.replace(['"', '\n', '\r'], ""));
-    if headers.get(header::IF_MATCH).is_some_and(|wanted| wanted.as_bytes() != tag.as_bytes()) {
-        return Err(failed(&app, &live, by, Way::FromCustomer, path, Fault::Changed.into()).await);
-    }
-    let left = size.map(|size| size.saturating_sub(from));
-    let mut leaving = Leaving { live, pipe, path, version, tail: BytesMut::new(), left };
-    // Of an answer without bytes nobody would read the checksum.
-    let body = if left == Some(0) {
-        leaving.next().await.map_err(|e| anyhow::anyhow!(e))?;
-        Body::empty()
-    } else {
-        Body::from_stream(leaving.into_stream())
-    };
-    let mut response = body.into_response();
-    let headers = response.headers_mut();
-    let text = |text: String| HeaderValue::from_str(&text).map_err(|e| anyhow::anyhow!("a header cannot say it: {e}"));
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    headers.insert(header::ETAG, text(tag)?);
-    if let Some(size) = size {
-        headers.insert(header::CONTENT_LENGTH, text(size.saturating_sub(from).to_string())?);
-        if from > 0 {
-            let range = format!("bytes {from}-{}/{size}", size.saturating_sub(1));
-            headers.insert(header::CONTENT_RANGE, text(range)?);
-            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-        }
-    }
-    Ok(response)
-}
-
-fn offset(headers: &HeaderMap) -> Result<u64> {
-    let Some(range) = headers.get(header::RANGE) else { return Ok(0) };
-    let from = range.to_str().ok().and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
-    from.ok_or_else(|| ApiError::bad("A range must look like bytes=N-."))
-}
-
-/// A file on its way to the browser.
-struct Leaving {
-    live: Arc<Live>,
-    pipe: Pipe,
-    path: String,
-    version: String,
-    /// The newest bytes, held back: the last of them are the checksum.
-    tail: BytesMut,
-    /// How many of the file's bytes are still to come, if that is known.
-    left: Option<u64>,
-}
-
-impl Leaving {
-    /// The next bytes of the file; `None` at its end, when its checksum is kept for [`fetched`]. The last bytes come
-    /// only after the checksum: whoever reads a whole file can ask for it at once.
-    async fn next(&mut self) -> std::io::Result<Option<Bytes>> {
-        loop {
-            let all_came = self.left.is_some_and(|left| self.tail.len() as u64 == left + SUMS_BYTES);
-            let ended = match self.pipe.next().await.map_err(std::io::Error::other)? {
-                Some(piece) => {
-                    self.tail.extend_from_slice(&piece);
-                    false
-                }
-                None => true,
-            };
-            if all_came != ended && self.left.is_some() {
-                return Err(std::io::Error::other("the file has not the size that was told"));
-            }
-            let keep = SUMS_BYTES as usize;
-            if ended && self.tail.len() >= keep {
-                let sums = self.tail.split_off(self.tail.len() - keep);
-                let (sha256, sum) = (secret::hex(&sums[..keep / 2]), secret::hex(&sums[keep / 2..]));
-                let (path, version) = (std::mem::take(&mut self.path), std::mem::take(&mut self.version));
-                self.live.sent(Sent { path, version, sha256, sum });
-                return Ok(Some(self.tail.split().freeze()));
-            }
-            if ended {
-                return Err(std::io::Error::other("the file ended too early"));
-            }
-            // The last piece waits for the stream's end.
-            let last = self.left.is_some_and(|left| self.tail.len() as u64 >= left + SUMS_BYTES);
-            if !last && self.tail.len() > keep {
-                let out = self.tail.split_to(self.tail.len() - keep).freeze();
-                self.left = self.left.map(|left| left - out.len() as u64);
-                return Ok(Some(out));
-            }
-        }
-    }
-
-    fn into_stream(self) -> impl futures::Stream<Item = std::io::Result<Bytes>> {
-        futures::stream::unfold(Some(self), |leaving| async {
-            let mut leaving = leaving?;
-            match leaving.next().await {
-                Ok(Some(bytes)) if leaving.path.is_empty() && bytes.is_empty() => None,
-                // The path is given away with the checksum: nothing follows.
-                Ok(Some(bytes)) if leaving.path.is_empty() => Some((Ok(bytes), None)),
-                Ok(Some(bytes)) => Some((Ok(bytes), Some(leaving))),
-                Ok(None) => None,
-                Err(error) => Some((Err(error), None)),
-            }
-        })
-    }
-}
-
-/// The technician's browser has all of a file. It is compared with what the program says it sent.
-pub async fn fetched(
-    State(app): State<Shared>,
-    Helper { live, by, .. }: Helper,
-    Json(got): Json<Fetched>,
-) -> Result<StatusCode> {
-    let way = Way::FromCustomer;
-    let said = live.sent_file(&got.path, got.version.trim_matches('"'));
-    let Some((sha256, sum)) = said else { return Err(ApiError::conflict("This file was not sent whole.")) };
-    if sum != got.sum {
-        return Err(failed(&app, &live, by, way, got.path, Fault::WrongHash.into()).await);
-    }
-    let deed = Event::FileCarried { by, way, path: got.path, bytes: got.bytes, sha256 };
-    live.record_deed(&app, deed).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
 /// Takes a file's bytes from an offset on; says how much is there afterwards.
 pub async fn bring(
     State(app): State<Shared>,
@@ -285,22 +132,34 @@ pub async fn bring(
 ) -> Result<Json<KeptBytes>> {
     let path = format!("{}/{name}", place(&folder)?.trim_end_matches(['/', '\\']));
     let carried = async {
-        let mut pipe = live.job(by, Job::Bring { transfer, folder, name, size, from }).await?;
+        let job = |lane| Job::Bring { transfer, folder, name, size, from, lane };
+        let mut pipe = live.bring(&app, by, job).await?;
         match pipe.answer().await? {
             Answer::Kept { bytes } if bytes == from => {}
             // Another part of it is there than the page believes: the page goes on from what is told.
             Answer::Kept { bytes } => return Ok(bytes),
             _ => return Err(JobError::Nonsense),
         }
-        let mut body = body.into_data_stream();
-        while let Some(Ok(bytes)) = body.next().await {
+        pipe.on_its_way(&live).await?;
+        let sum = Summing::new();
+        let mut body = Gather::new(body);
+        while let Ok(Some(bytes)) = body.next().await {
+            sum.update(bytes.clone()).await;
             if pipe.send(bytes).await.is_err() {
                 break;
             }
         }
         pipe.finish();
         match pipe.answer().await? {
-            Answer::Kept { bytes } => Ok(bytes),
+            Answer::Kept { bytes } => {
+                if from == 0
+                    && bytes == size
+                    && let Some(sum) = sum.end().await
+                {
+                    live.brought.remember(transfer, secret::hex(&sum));
+                }
+                Ok(bytes)
+            }
             _ => Err(JobError::Nonsense),
         }
     };
@@ -328,7 +187,10 @@ pub async fn put_in_place(
     Path((_, transfer)): Path<(String, u64)>,
     Json(new): Json<Placing>,
 ) -> Result<Json<FileName>> {
-    let job = Job::Place { transfer, sum: new.sum, replace: new.replace };
+    let Some(sum) = new.sum.or_else(|| live.brought.sum(transfer)) else {
+        return Err(ApiError::sum_needed());
+    };
+    let job = Job::Place { transfer, sum, replace: new.replace };
     match live.ask_program(by, job).await {
         Ok(Answer::Placed { path, bytes, sha256 }) => {
             let deed = Event::FileCarried { by, way: Way::ToCustomer, path: path.clone(), bytes, sha256 };
@@ -354,7 +216,7 @@ pub async fn abandon(Helper { live, by, .. }: Helper, Path((_, transfer)): Path<
 }
 
 /// Writes a failure into the timeline, unless the way is just broken: then it is tried again.
-async fn failed(
+pub(super) async fn failed(
     app: &Shared,
     live: &Arc<Live>,
     by: ParticipantId,

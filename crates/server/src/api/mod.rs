@@ -12,6 +12,8 @@ mod files;
 mod hands;
 mod integrations;
 mod join;
+mod lanes;
+mod leaving;
 mod machine;
 mod mailbox;
 mod mails;
@@ -130,8 +132,9 @@ pub fn router(app: Shared) -> Router {
         .route("/api/sessions/{id}/files/folder", post(files::make_folder))
         .route("/api/sessions/{id}/files/rename", post(files::rename))
         .route("/api/sessions/{id}/files/delete", post(files::delete))
-        .route("/api/sessions/{id}/files/content", get(files::content))
-        .route("/api/sessions/{id}/files/fetched", post(files::fetched))
+        .route("/api/sessions/{id}/files/leaving/{number}", get(leaving::content).post(leaving::open))
+        .route("/api/sessions/{id}/files/leaving/{number}/progress", get(leaving::progress).post(leaving::wish))
+        .route("/api/lanes/{token}", get(lanes::give).post(lanes::take))
         .route(
             "/api/sessions/{id}/files/bring/{transfer}",
             get(files::kept).put(files::bring).post(files::put_in_place).delete(files::abandon),

@@ -15,8 +15,6 @@ use crate::app::Shared;
 
 /// How many jobs may wait for the program's connection.
 pub(super) const WAITING: usize = 32;
-/// Of so many files that were sent it is remembered what they were.
-const MOST_SENT: usize = 256;
 
 /// A job on its way to the program's connection.
 pub struct Wanted {
@@ -36,6 +34,10 @@ pub struct Pipe {
     pub to: Option<mpsc::Sender<Bytes>>,
     pub from: mpsc::Receiver<Piece>,
     pub rest: Bytes,
+    /// A lane that the program has not taken yet.
+    pub lane: Option<oneshot::Receiver<()>>,
+    /// What comes by a lane instead of by the stream.
+    pub bytes: Option<mpsc::Receiver<Piece>>,
 }
 
 /// Why a job was not done.
@@ -58,22 +60,29 @@ pub enum JobError {
     Store(#[from] std::io::Error),
 }
 
-/// What the program said of a file when it had sent all of it.
-pub struct Sent {
-    pub path: String,
-    pub version: String,
-    pub sha256: String,
-    /// The block sum.
-    pub sum: String,
-}
-
 impl Pipe {
-    /// The next piece; `None` at the stream's end.
+    /// A job's stream, by these ends.
+    pub fn new(to: mpsc::Sender<Bytes>, from: mpsc::Receiver<Piece>) -> Self {
+        Self { to: Some(to), from, rest: Bytes::new(), lane: None, bytes: None }
+    }
+
+    /// The next bytes after the answers, by the lane if there is one; `None` at their end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, JobError> {
+        match &mut self.bytes {
+            Some(lane) => Self::of(lane).await,
+            None => self.next_of_stream().await,
+        }
+    }
+
+    async fn next_of_stream(&mut self) -> Result<Option<Bytes>, JobError> {
         if !self.rest.is_empty() {
             return Ok(Some(std::mem::take(&mut self.rest)));
         }
-        match self.from.recv().await {
+        Self::of(&mut self.from).await
+    }
+
+    async fn of(pieces: &mut mpsc::Receiver<Piece>) -> Result<Option<Bytes>, JobError> {
+        match pieces.recv().await {
             Some(Piece::Bytes(bytes)) => Ok(Some(bytes)),
             Some(Piece::End) => Ok(None),
             None => Err(JobError::Away),
@@ -90,7 +99,7 @@ impl Pipe {
                     self.rest = framed.rest().into();
                     return Ok(answer);
                 }
-                None => framed.push(&self.next().await?.ok_or(JobError::Nonsense)?),
+                None => framed.push(&self.next_of_stream().await?.ok_or(JobError::Nonsense)?),
             }
         }
     }
@@ -145,21 +154,6 @@ impl Live {
     /// A number for something that is kept beside the timeline; each is given once.
     pub fn next_number(&self) -> u32 {
         self.next_number.fetch_add(1, Relaxed)
-    }
-
-    /// The program has sent all of a file, and says what it was.
-    pub fn sent(&self, file: Sent) {
-        let mut sent = self.sent.lock().expect("nobody panics while holding what was sent");
-        sent.push_back(file);
-        if sent.len() > MOST_SENT {
-            sent.pop_front();
-        }
-    }
-
-    /// The SHA-256 and the block sum of a file that the program has sent.
-    pub fn sent_file(&self, path: &str, version: &str) -> Option<(String, String)> {
-        let sent = self.sent.lock().expect("nobody panics while holding what was sent");
-        sent.iter().rev().find(|s| s.path == path && s.version == version).map(|s| (s.sha256.clone(), s.sum.clone()))
     }
 
     /// Passes a drawing on to the customer's program, from whoever may see the screen and does not only watch.

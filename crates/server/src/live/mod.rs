@@ -1,14 +1,20 @@
 //! Running sessions: each is a timeline, the connections of its participants, and the screen that flows between them.
 
+mod brought;
 mod card;
 mod hands;
 mod hub;
 mod job;
+mod lane;
+mod leaving;
 mod recorder;
 mod screen;
 
 use std::{
-    sync::{Arc, Mutex, RwLock, atomic::AtomicU32},
+    sync::{
+        Arc, Mutex, RwLock,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    },
     time::Instant,
 };
 
@@ -21,9 +27,12 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, TransactionTrait};
 use session::{Actor, Command, Link, Session, Stored};
 use tokio::sync::{Notify, mpsc};
 
+pub use brought::Brought;
 pub use card::Card;
 pub use hub::{Hub, read_back, stored};
-pub use job::{JobError, Piece, Pipe, Sent, Wanted};
+pub use job::{JobError, Piece, Pipe, Wanted};
+pub use lane::{End, Lanes};
+pub use leaving::{Course, Leaving, LeavingFile, LeavingProgress, Opened, Wish};
 pub use screen::{Frame, Screen};
 
 use crate::{
@@ -57,8 +66,14 @@ pub struct Live {
     next_number: AtomicU32,
     /// What technicians do on the customer's desktop just now.
     pub hands: hands::Hands,
-    /// What the program says of files that it has sent whole.
-    sent: Mutex<std::collections::VecDeque<job::Sent>>,
+    /// Files on their way to technicians' browsers.
+    pub leaving: Leaving,
+    /// The checksums of files that came from a browser by one request each.
+    pub brought: Brought,
+    /// The shortest round trip of the program's connection: what was measured while files filled the way says less.
+    shortest: AtomicU32,
+    /// The program did not take a lane.
+    no_lanes: AtomicBool,
     changed: Notify,
 }
 
@@ -136,7 +151,10 @@ impl Live {
             path: Mutex::new(None),
             next_number,
             hands: hands::Hands::default(),
-            sent: Mutex::default(),
+            leaving: Leaving::default(),
+            brought: Brought::default(),
+            shortest: AtomicU32::new(u32::MAX),
+            no_lanes: AtomicBool::new(false),
             changed: Notify::new(),
         };
         Arc::new(live)
@@ -147,8 +165,14 @@ impl Live {
         *self.path.lock().expect("nobody panics while holding the path")
     }
 
+    /// The program has a new connection: how long its way is must be seen anew.
+    pub fn new_path(&self) {
+        self.shortest.store(u32::MAX, Relaxed);
+    }
+
     /// The customer's connection was looked at.
     pub fn set_path(&self, path: Path) {
+        self.shortest.fetch_min(path.round_trip, Relaxed);
         *self.path.lock().expect("nobody panics while holding the path") = Some(path);
     }
 

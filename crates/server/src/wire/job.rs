@@ -41,7 +41,7 @@ pub(super) async fn serve<S: Session>(
                 sender.write_all(&protocol::encode(&job)).await.map_err(broken)?;
                 let (to, outgoing) = mpsc::channel(PIECES);
                 let (incoming, from) = mpsc::channel(PIECES);
-                if pipe.send(Pipe { to: Some(to), from, rest: Bytes::new() }).is_ok() {
+                if pipe.send(Pipe::new(to, from)).is_ok() {
                     let bulk = (!urgent).then(|| live.clone());
                     running.spawn(write(sender, outgoing, bulk.clone()));
                     running.spawn(read(receiver, incoming, bulk));
@@ -52,17 +52,11 @@ pub(super) async fn serve<S: Session>(
     }
 }
 
-/// Lets hands go first, where these are bytes of a file.
-async fn make_way(bulk: Option<&Live>, bytes: usize) {
-    let pause = bulk.map(|live| live.hands.pause(Instant::now(), bytes)).unwrap_or_default();
-    if !pause.is_zero() {
-        tokio::time::sleep(pause).await;
-    }
-}
-
 async fn write<W: SendStream>(mut stream: W, mut outgoing: mpsc::Receiver<Bytes>, bulk: Option<Arc<Live>>) {
     while let Some(bytes) = outgoing.recv().await {
-        make_way(bulk.as_deref(), bytes.len()).await;
+        if let Some(live) = &bulk {
+            live.make_way(bytes.len()).await;
+        }
         if stream.write_chunk(bytes).await.is_err() {
             return;
         }
@@ -76,7 +70,9 @@ async fn read<R: RecvStream>(mut stream: R, incoming: mpsc::Sender<Piece>, bulk:
     loop {
         let piece = match stream.read_chunk(PIECE_BYTES).await {
             Ok(Some(bytes)) => {
-                make_way(bulk.as_deref(), bytes.len()).await;
+                if let Some(live) = &bulk {
+                    live.make_way(bytes.len()).await;
+                }
                 Piece::Bytes(bytes)
             }
             Ok(None) => Piece::End,

@@ -4,6 +4,7 @@ mod api;
 mod beyondtrust;
 mod capacity;
 mod http;
+mod leaving;
 mod quic;
 mod rules;
 mod stage;

@@ -41,20 +41,26 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn open(name: &str) -> Self {
-        Self::start(name, false)
+        Self::start(name, false, true)
+    }
+
+    /// A server with no proxy before it.
+    pub(crate) fn open_directly(name: &str) -> Self {
+        Self::start(name, false, false)
     }
 
     /// A server with a certificate that it signed itself.
     pub(crate) fn open_with_tls(name: &str) -> Self {
-        Self::start(name, true)
+        Self::start(name, true, true)
     }
 
-    fn start(name: &str, tls: bool) -> Self {
+    fn start(name: &str, tls: bool, proxied: bool) -> Self {
         let data = memory().join(format!("deskside-test-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&data);
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut child = Command::new(env!("CARGO_BIN_EXE_deskside-server"))
-            .args(["--listen", &format!("127.0.0.1:{port}"), "--trusted-proxies", "127.0.0.1"])
+            .args(["--listen", &format!("127.0.0.1:{port}")])
+            .args(if proxied { vec!["--trusted-proxies", "127.0.0.1"] } else { vec![] })
             .args(["--grace-seconds", "2", "--data"])
             .arg(&data)
             .args(if tls { certificate(&data) } else { vec![] })

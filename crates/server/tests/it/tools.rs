@@ -9,13 +9,25 @@ use crate::{
     wire::grant,
 };
 
-async fn pair(stage: &Stage) -> (String, Peer, Peer) {
+pub(crate) async fn pair(stage: &Stage) -> (String, Peer, Peer) {
     let (session, _, link) = stage.generate();
     let mut technician = Peer::connect(stage, &stage.technician_ticket(&session), Client::Console).await;
     let mut customer = Peer::connect(stage, &stage.customer_ticket(&link, "program"), Client::Program).await;
     assert!(technician.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
     assert!(customer.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
     (session, technician, customer)
+}
+
+/// The next job, and where its answer goes.
+pub(crate) async fn next_job(program: &Peer) -> (Job, <qmux::Session as Session>::SendStream) {
+    let (sender, mut receiver) = program.session.accept_bi().await.unwrap();
+    let mut framed = Framed::new(65_536);
+    loop {
+        match framed.next_message().unwrap() {
+            Some(job) => return (job, sender),
+            None => framed.push(&receiver.read_chunk(4_096).await.unwrap().unwrap()),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,7 +49,8 @@ async fn a_job_without_its_grant_never_reaches_the_program() {
             assert_eq!(stage.post(&at(path), &body).0, 409, "{path}");
         }
         assert_eq!(stage.get(&at("clipboard")).0, 409);
-        assert_eq!(stage.get(&at("files/content?path=/etc/passwd")).0, 409);
+        assert_eq!(stage.post(&at("files/leaving/1"), &json!({ "path": "/etc/passwd" })).0, 409);
+        assert_eq!(stage.get(&at("files/leaving/1?path=/etc/passwd")).0, 409);
     };
     refused();
     // Another right is not this one.
@@ -55,14 +68,7 @@ async fn a_job_without_its_grant_never_reaches_the_program() {
         |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if state.grants.contains(&Right::Files));
     technician.until(granted).await.unwrap();
     let program = tokio::spawn(async move {
-        let (mut sender, mut receiver) = customer.session.accept_bi().await.unwrap();
-        let mut framed = Framed::new(65_536);
-        let job: Job = loop {
-            match framed.next_message().unwrap() {
-                Some(job) => break job,
-                None => framed.push(&receiver.read_chunk(4_096).await.unwrap().unwrap()),
-            }
-        };
+        let (job, mut sender) = next_job(&customer).await;
         assert_eq!(job, Job::List { path: "/".into() });
         sender.write_all(&encode(&Answer::Fault { fault: Fault::NoPermission })).await.unwrap();
         sender.finish().unwrap();

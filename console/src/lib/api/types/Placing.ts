@@ -5,6 +5,6 @@
  */
 export type Placing = { path: string, 
 /**
- * Its block sum (docs/protocol.md) in hexadecimal.
+ * Its SHA-256 in hexadecimal; not needed where all of it came by one request, of which the server knows it.
  */
-sum: string, replace: boolean, };
+sum?: string, replace: boolean, };

@@ -1,0 +1,43 @@
+//! The bytes of files by requests of their own, from the program and to it: see `live/lane.rs`.
+
+use axum::{
+    body::Body,
+    extract::{Path, State},
+    http::StatusCode,
+};
+
+use crate::{
+    app::{self, Shared},
+    gather::Gather,
+    live::{End, Piece},
+};
+
+/// Takes what the program sends.
+pub async fn take(State(app): State<Shared>, Path(token): Path<String>, body: Body) -> StatusCode {
+    let Some((live, End::In(to))) = app.lanes.take(app::now(), &token) else { return StatusCode::NOT_FOUND };
+    let mut body = Gather::new(body);
+    loop {
+        let bytes = match body.next().await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => break,
+            // Without its proper end it is not whole.
+            Err(_) => return StatusCode::BAD_REQUEST,
+        };
+        live.make_way(bytes.len()).await;
+        if to.send(Piece::Bytes(bytes)).await.is_err() {
+            return StatusCode::GONE;
+        }
+    }
+    let _ = to.send(Piece::End).await;
+    StatusCode::NO_CONTENT
+}
+
+/// Gives the program what it is to write.
+pub async fn give(State(app): State<Shared>, Path(token): Path<String>) -> Result<Body, StatusCode> {
+    let Some((live, End::Out(from))) = app.lanes.take(app::now(), &token) else { return Err(StatusCode::NOT_FOUND) };
+    Ok(Body::from_stream(futures::stream::unfold((live, from), |(live, mut from)| async {
+        let bytes = from.recv().await?;
+        live.make_way(bytes.len()).await;
+        Some((Ok::<_, std::io::Error>(bytes), (live, from)))
+    })))
+}

@@ -1,0 +1,132 @@
+//! Lanes: the bytes of files by HTTPS requests of their own. Where the way to the program is short, the system's TCP and
+//! its large buffers take a fraction of the work of QUIC; where it is long, a lane would know nothing of priorities, and
+//! a file would hold up the screen.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use protocol::{Job, ParticipantId, Timestamp};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{JobError, Live, Piece, Pipe};
+use crate::{app, expiring::Expiring, secret};
+
+/// A round trip of at most so many milliseconds is short: what waits in a file's way is seen by nobody.
+const SHORT: u32 = 2;
+/// In this time the program takes the lane that it was named.
+const TAKEN_IN: Duration = Duration::from_secs(10);
+/// So many lanes wait at most.
+const MOST: usize = 1_000;
+/// How many pieces may be on their way.
+const PIECES: usize = 8;
+
+/// The server's end of a lane.
+pub enum End {
+    /// The program sends.
+    In(mpsc::Sender<Piece>),
+    /// The program gets.
+    Out(mpsc::Receiver<Bytes>),
+}
+
+/// A lane that waits for the program.
+pub struct Lane {
+    pub live: Arc<Live>,
+    pub end: End,
+    taken: oneshot::Sender<()>,
+}
+
+/// The lanes that wait, by the hashes of their tokens.
+pub struct Lanes(Expiring<String, Lane>);
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Self(Expiring::new(TAKEN_IN.as_millis() as u64, MOST))
+    }
+}
+
+impl Lanes {
+    /// The program is here for its lane.
+    pub fn take(&self, now: Timestamp, token: &str) -> Option<(Arc<Live>, End)> {
+        let Lane { live, end, taken } = self.0.take(now, &secret::hash(token))?;
+        let _ = taken.send(());
+        Some((live, end))
+    }
+}
+
+impl Live {
+    /// Reads a file of the customer's machine from an offset on, by a lane where that is better; see [`Job::Fetch`].
+    pub async fn fetch(
+        self: &Arc<Self>,
+        app: &app::App,
+        who: ParticipantId,
+        (path, from, since): (String, u64, u64),
+    ) -> Result<Pipe, JobError> {
+        if !self.short(app) {
+            return self.job(who, Job::Fetch { path, from, since, lane: None }).await;
+        }
+        let (to, bytes) = mpsc::channel(PIECES);
+        let (token, taken) = self.open_lane(app, End::In(to));
+        let mut pipe = self.job(who, Job::Fetch { path, from, since, lane: Some(token) }).await?;
+        pipe.lane = Some(taken);
+        pipe.bytes = Some(bytes);
+        Ok(pipe)
+    }
+
+    /// Writes a file on the customer's machine, by a lane where that is better. `job` is [`Job::Bring`] with this lane.
+    pub async fn bring(
+        self: &Arc<Self>,
+        app: &app::App,
+        who: ParticipantId,
+        job: impl FnOnce(Option<String>) -> Job,
+    ) -> Result<Pipe, JobError> {
+        if !self.short(app) {
+            return self.job(who, job(None)).await;
+        }
+        let (to, bytes) = mpsc::channel(PIECES);
+        let (token, taken) = self.open_lane(app, End::Out(bytes));
+        let mut pipe = self.job(who, job(Some(token))).await?;
+        pipe.lane = Some(taken);
+        pipe.to = Some(to);
+        Ok(pipe)
+    }
+
+    /// Whether the way to the program is short, with nobody between who might gather whole files before passing them on.
+    fn short(&self, app: &app::App) -> bool {
+        let near = self.shortest.load(Relaxed) <= SHORT;
+        near && app.config.trusted_proxies.is_empty() && !self.no_lanes.load(Relaxed)
+    }
+
+    fn open_lane(self: &Arc<Self>, app: &app::App, end: End) -> (String, oneshot::Receiver<()>) {
+        let (sender, taken) = oneshot::channel();
+        let token = secret::token();
+        app.lanes.0.put(app::now(), secret::hash(&token), Lane { live: self.clone(), end, taken: sender });
+        (token, taken)
+    }
+
+    /// Lets hands go first, where these are bytes of a file.
+    pub async fn make_way(&self, bytes: usize) {
+        let pause = self.hands.pause(Instant::now(), bytes);
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+impl Pipe {
+    /// Waits until the program has taken the lane that it was named, if it was. One that does not come gets no other:
+    /// what is tried again goes by the job's stream.
+    pub async fn on_its_way(&mut self, live: &Live) -> Result<(), JobError> {
+        let Some(taken) = self.lane.take() else { return Ok(()) };
+        match tokio::time::timeout(TAKEN_IN, taken).await {
+            Ok(Ok(())) => Ok(()),
+            _ => {
+                tracing::warn!(session = %live.id, "the program does not take the lane for a file");
+                live.no_lanes.store(true, Relaxed);
+                Err(JobError::Away)
+            }
+        }
+    }
+}

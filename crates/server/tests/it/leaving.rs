@@ -1,0 +1,115 @@
+//! Files on their way into a technician's downloads, with a program that speaks by hand: what is whole, and what is not.
+
+use protocol::{Answer, Event, Job, Right, ServerMessage, encode};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use web_transport_trait::SendStream;
+
+use crate::{
+    stage::{Peer, Stage},
+    tools::{next_job, pair},
+    wire::grant,
+};
+
+const CONTENT: &str = "what is in the file";
+const WANTED: &str = "/home/ada/file.txt";
+
+fn sums(whole: &str, part: &str) -> Vec<u8> {
+    [Sha256::digest(whole), Sha256::digest(part)].concat()
+}
+
+/// The program answers one job with these bytes, by the lane if it is named one; says whether it was.
+async fn send(stage: &Stage, program: &Peer, bytes: &[u8]) -> bool {
+    let (job, mut stream) = next_job(program).await;
+    let Job::Fetch { path, lane, .. } = job else { panic!("{job:?}") };
+    assert_eq!(path, WANTED);
+    let answer = Answer::File { size: Some(CONTENT.len() as u64), version: "1".into() };
+    stream.write_all(&encode(&answer)).await.unwrap();
+    let by_lane = lane.is_some();
+    match lane {
+        Some(token) => {
+            let (url, bytes) = (format!("{}/api/lanes/{token}", stage.url), bytes.to_vec());
+            tokio::task::spawn_blocking(move || {
+                ureq::post(&url).send(&bytes[..]).unwrap();
+                // The same lane does not lead anywhere a second time.
+                assert!(matches!(ureq::post(&url).send(&bytes[..]), Err(ureq::Error::StatusCode(404))));
+            })
+            .await
+            .unwrap();
+        }
+        None => stream.write_all(bytes).await.unwrap(),
+    }
+    stream.finish().unwrap();
+    let _ = stream.closed().await;
+    by_lane
+}
+
+/// What the technician's browser gets; empty when the answer breaks off.
+async fn downloaded(stage: &Stage, program: &Peer, session: &str, bytes: &[u8]) -> (u16, String, bool) {
+    let at = format!("/api/sessions/{session}/files/leaving/7");
+    let (opened, got) = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let (status, _) = stage.post(&at, &json!({ "path": WANTED }));
+            assert_eq!(status, 204);
+            stage.get(&format!("{at}?path={WANTED}"))
+        });
+        let runtime = tokio::runtime::Handle::current();
+        let by_lane = tokio::task::block_in_place(|| runtime.block_on(send(stage, program, bytes)));
+        (by_lane, asking.join().unwrap())
+    });
+    (got.0, got.1, opened)
+}
+
+fn failed(message: &ServerMessage) -> bool {
+    matches!(message, ServerMessage::Happened { entry } if matches!(entry.event, Event::FileFailed { .. }))
+}
+
+fn carried(message: &ServerMessage) -> bool {
+    matches!(message, ServerMessage::Happened { entry } if matches!(entry.event, Event::FileCarried { .. }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_with_the_right_sum_is_handed_over_by_either_way() {
+    for (stage, by_lane) in [(Stage::open("leaves"), false), (Stage::open_directly("leaves-by-lane"), true)] {
+        let (session, mut technician, mut program) = pair(&stage).await;
+        grant(&mut technician, &mut program, &[Right::Files]).await;
+        // The way is known to be short once it was measured.
+        let measured = |m: &ServerMessage| matches!(m, ServerMessage::Pong { customer: Some(_), .. });
+        if by_lane {
+            loop {
+                technician.send(&protocol::ClientMessage::Ping { t: 1 }).await;
+                let pong = technician.until(|m| matches!(m, ServerMessage::Pong { .. })).await.unwrap();
+                if measured(&pong) {
+                    break;
+                }
+            }
+        }
+        let bytes = [CONTENT.as_bytes(), &sums(CONTENT, CONTENT)].concat();
+        let got = downloaded(&stage, &program, &session, &bytes).await;
+        assert_eq!(got, (200, CONTENT.to_owned(), by_lane));
+        assert!(technician.until(carried).await.is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_with_a_wrong_sum_or_without_its_end_breaks_off_and_does_not_go_on() {
+    for (name, bytes) in [
+        ("wrong-sum", [CONTENT.as_bytes(), &sums(CONTENT, "something else")].concat()),
+        ("too-short", [&CONTENT.as_bytes()[..5], &sums(CONTENT, &CONTENT[..5])].concat()),
+        ("too-long", [CONTENT.as_bytes(), b"!", &sums(CONTENT, &format!("{CONTENT}!"))].concat()),
+        ("without-sums", CONTENT.as_bytes().to_vec()),
+    ] {
+        let stage = Stage::open(&format!("leaves-{name}"));
+        let (session, mut technician, mut program) = pair(&stage).await;
+        grant(&mut technician, &mut program, &[Right::Files]).await;
+        let (_, got, _) = downloaded(&stage, &program, &session, &bytes).await;
+        assert_eq!(got, "", "{name}: the browser got no whole answer");
+        assert!(technician.until(failed).await.is_some(), "{name}");
+        let at = format!("/api/sessions/{session}/files/leaving/7");
+        let (_, progress) = stage.get(&format!("{at}/progress"));
+        assert!(progress.contains("failed"), "{name}: {progress}");
+        assert_eq!(stage.get(&format!("{at}?path={WANTED}")).0, 409, "{name}");
+        let (_, transcript) = stage.get(&format!("/api/sessions/{session}/transcript.txt"));
+        assert!(!transcript.contains("has fetched"), "{name}: {transcript}");
+    }
+}

@@ -1,0 +1,21 @@
+// The browser's own downloads: kept under their names, and gone on with as a person does.
+
+import { expect, type Page } from '@playwright/test';
+
+/** From now on downloads of this page's context stay in a folder under their own names. */
+export async function keepDownloads(page: Page, folder: string) {
+  const browser = await page.context().browser()!.newBrowserCDPSession();
+  const own = await page.context().newCDPSession(page);
+  const { targetInfo } = await own.send('Target.getTargetInfo');
+  await browser.send('Browser.setDownloadBehavior', { behavior: 'allow', browserContextId: targetInfo.browserContextId, downloadPath: folder });
+}
+
+/** Presses Resume in the browser's list of downloads. */
+export async function resumeDownload(page: Page) {
+  const list = await page.context().newPage();
+  await list.goto('chrome://downloads');
+  await expect(list.getByText('Network error')).toBeVisible();
+  await list.getByRole('button', { name: 'More actions' }).or(list.locator('#more-actions')).first().click();
+  await list.locator('#pause-or-resume').click();
+  return list;
+}
