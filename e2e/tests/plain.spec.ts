@@ -1,10 +1,13 @@
 // Plain HTTP from another machine: browsers offer less there, and what they keep back is said or done without.
 
 import { expect, test } from '@playwright/test';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { answer, CUSTOMER, differing, furnish, generate, runProgram, signIn } from '../lib/people';
-import { Desktop, freePort, Server } from '../lib/processes';
+import { Desktop, freePort, MEMORY, Server } from '../lib/processes';
 
-test('a technician on plain HTTP sees every pixel and types', async ({ page, playwright }) => {
+test('a technician on plain HTTP sees every pixel and exchanges files', async ({ page, playwright }) => {
   // This machine by an address that browsers do not take for it.
   const port = await freePort();
   const url = `http://0.0.0.0:${port}`;
@@ -22,7 +25,25 @@ test('a technician on plain HTTP sees every pixel and types', async ({ page, pla
     await page.getByRole('button', { name: 'Share screen' }).click();
     await answer(desktop, 'control');
     await expect.poll(() => differing(page, desktop), { timeout: 20_000 }).toBe(0);
+    // Files need nothing that browsers keep back.
+    const home = mkdtempSync(join(MEMORY, 'deskside-plain-'));
+    const content = randomBytes(300_000);
+    writeFileSync(join(home, 'theirs.bin'), content);
+    await page.getByRole('tab', { name: 'Files' }).click();
+    await page.getByRole('button', { name: 'Ask the customer' }).click();
+    await answer(desktop, 'files', false);
+    await page.getByLabel("Folder on the customer's computer").fill(home);
+    await page.getByLabel("Folder on the customer's computer").press('Enter');
+    await page.getByLabel('Files to send').setInputFiles({ name: 'ours.bin', mimeType: 'application/octet-stream', buffer: content });
+    await expect(page.getByText(/done: .*ours\.bin/)).toBeVisible();
+    expect(readFileSync(join(home, 'ours.bin')).equals(content)).toBe(true);
+    const download = page.waitForEvent('download');
+    await page.getByLabel('Choose theirs.bin').check();
+    await page.getByRole('button', { name: 'Download' }).click();
+    expect(readFileSync(await (await download).path()).equals(content)).toBe(true);
+    await expect(page.getByText('done: your downloads')).toBeVisible();
     await page.screenshot({ path: 'results/plain.png' });
+    rmSync(home, { recursive: true });
   } finally {
     await request.dispose();
     await desktop.stop();
