@@ -62,6 +62,18 @@ async fn downloaded(stage: &Stage, program: &Peer, session: &str, bytes: &[u8]) 
     (got.0, got.1, opened)
 }
 
+/// Waits until the way to the program was measured: then it is known to be short.
+async fn measured(technician: &mut Peer) {
+    loop {
+        technician.send(&ClientMessage::Ping { t: 1 }).await;
+        let pong = technician.until(|m| matches!(m, ServerMessage::Pong { .. })).await.unwrap();
+        if matches!(pong, ServerMessage::Pong { customer: Some(_), .. }) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 fn failed(message: &ServerMessage) -> bool {
     matches!(message, ServerMessage::Happened { entry } if matches!(entry.event, Event::FileFailed { .. }))
 }
@@ -75,14 +87,8 @@ async fn a_file_with_the_right_sum_is_handed_over_by_either_way() {
     for (stage, by_lane) in [(Stage::open("leaves"), false), (Stage::open_directly("leaves-by-lane"), true)] {
         let (session, mut technician, mut program) = pair(&stage).await;
         grant(&mut technician, &mut program, &[Right::Files]).await;
-        // The way is known to be short once it was measured.
-        while by_lane {
-            technician.send(&ClientMessage::Ping { t: 1 }).await;
-            let pong = technician.until(|m| matches!(m, ServerMessage::Pong { .. })).await.unwrap();
-            if matches!(pong, ServerMessage::Pong { customer: Some(_), .. }) {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+        if by_lane {
+            measured(&mut technician).await;
         }
         let bytes = [CONTENT.as_bytes(), &sums(CONTENT, CONTENT)].concat();
         let got = downloaded(&stage, &program, &session, &bytes).await;
