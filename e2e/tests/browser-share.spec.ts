@@ -70,7 +70,9 @@ test('the customer’s browser shows a screen, and takes it back', async ({ page
   at.desktop.open('xsetroot', ['-solid', '#a03020']);
   const turnsRed = () =>
     page.waitForFunction(() => {
-      const [r, g, b] = document.querySelector<HTMLCanvasElement>('canvas.picture')!.getContext('2d')!.getImageData(1000, 740, 1, 1).data;
+      const picture = document.querySelector<HTMLCanvasElement>('canvas.picture')?.getContext('2d');
+      if (!picture) return false;
+      const [r, g, b] = picture.getImageData(1000, 740, 1, 1).data;
       return Math.abs(r! - 0xa0) < 12 && Math.abs(g! - 0x30) < 12 && Math.abs(b! - 0x20) < 12;
     });
   await turnsRed();

@@ -89,8 +89,11 @@ test('a file in each direction survives cuts of both sides, a pause, and a cance
   at.network.rate = Infinity;
   await until('nothing is left of it', () => !part());
   expect(readdirSync(at.home).filter((n) => n.startsWith('ours'))).toEqual(['ours.bin']);
+  at.network.rate = 3_000_000;
   await page.getByRole('button', { name: 'Download' }).click();
   await expect.poll(() => value('theirs.bin'), { timeout: 20_000 }).toBeGreaterThan(1_000_000);
   await page.getByRole('button', { name: 'Cancel theirs.bin' }).click();
+  at.network.rate = Infinity;
   await expect(page.getByText(/theirs\.bin could not be fetched: it was cancelled/)).toBeVisible();
+  expect(readdirSync(downloads).filter((name) => name.startsWith('theirs') && !name.endsWith('.crdownload'))).toEqual(['theirs.bin']);
 });
