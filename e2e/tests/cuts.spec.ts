@@ -97,3 +97,25 @@ test('a file in each direction survives cuts of both sides, a pause, and a cance
   await expect(page.getByText(/theirs\.bin could not be fetched: it was cancelled/)).toBeVisible();
   expect(readdirSync(downloads).filter((name) => name.startsWith('theirs') && !name.endsWith('.crdownload'))).toEqual(['theirs.bin']);
 });
+
+test('a browser that will not save several files at once is waited for, and the page says so', async ({ page, request }, info) => {
+  for (let n = 1; n <= 12; n++) writeFileSync(join(at.home, `many ${n}.txt`), `number ${n}`);
+  await at.join(page, request);
+  await page.getByRole('tab', { name: 'Files' }).click();
+  await page.getByRole('button', { name: 'Ask the customer' }).click();
+  await answer(at.desktop, 'files');
+  await page.getByLabel('Filter by name').fill('many');
+  await expect(page.getByLabel(/^Choose many/)).toHaveCount(12);
+  const downloads = info.outputPath('downloads');
+  await keepDownloads(page, downloads);
+  for (const box of await page.getByLabel(/^Choose many/).all()) await box.check();
+  await page.getByRole('button', { name: 'Download (12)' }).click();
+  // Without anybody to ask, this browser lets ten begin.
+  const transfers = page.getByLabel('Transfers').getByRole('listitem');
+  await expect(transfers.filter({ hasText: 'done: your downloads' })).toHaveCount(10);
+  await expect(transfers.filter({ hasText: 'waits for your browser' })).toHaveCount(2);
+  await page.getByRole('button', { name: /^Cancel many/ }).first().click();
+  await page.getByRole('button', { name: /^Cancel many/ }).first().click();
+  await expect(transfers.filter({ hasText: 'cancelled' })).toHaveCount(2);
+  expect(readdirSync(downloads).map((name) => readFileSync(join(downloads, name), 'utf8').replace('number', 'many') + '.txt').sort()).toEqual(readdirSync(downloads).sort());
+});

@@ -9,6 +9,8 @@ import { again, passes, Transfer } from './transfer.svelte';
 /** How often it is asked how far it is; at first more often, as many files are small. */
 const FIRST_LOOK = 60;
 const LOOK = 250;
+/** A browser that takes longer to begin asks its user something. */
+const BEGINS = 2_000;
 /** A download that stopped here is given up in this time; the browser may go on with it all the same. */
 const STOPPED = 60_000;
 
@@ -44,7 +46,8 @@ export class Fetching extends Transfer {
   }
 
   private async follow() {
-    let moved = Date.now();
+    const began = Date.now();
+    let moved = began;
     for (let look = FIRST_LOOK; !this.over; look = Math.min(2 * look, LOOK)) {
       await wait(look);
       const said = await get<LeavingProgress>(`${this.address}/progress`).catch((error) => {
@@ -73,6 +76,9 @@ export class Fetching extends Transfer {
           break;
         case 'waiting':
           this.course = { is: 'waiting' };
+          break;
+        case 'ready':
+          if (Date.now() - began > BEGINS) this.course = { is: 'ready' };
           break;
         default:
           this.course = { is: 'running' };

@@ -8,6 +8,8 @@ export type Course =
   | { is: 'waiting' }
   | { is: 'paused' }
   | { is: 'checking' }
+  /** The browser has not begun: it may ask whether it may save several files. */
+  | { is: 'ready' }
   /** The browser has stopped it, and may go on. */
   | { is: 'stopped' }
   | { is: 'done'; where: string }
