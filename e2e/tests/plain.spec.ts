@@ -34,6 +34,7 @@ test('a technician on plain HTTP sees every pixel and exchanges files', async ({
     await answer(desktop, 'files', false);
     await page.getByLabel("Folder on the customer's computer").fill(home);
     await page.getByLabel("Folder on the customer's computer").press('Enter');
+    await expect(page.getByLabel('Choose theirs.bin')).toBeVisible();
     await page.getByLabel('Files to send').setInputFiles({ name: 'ours.bin', mimeType: 'application/octet-stream', buffer: content });
     await expect(page.getByText(/done: .*ours\.bin/)).toBeVisible();
     expect(readFileSync(join(home, 'ours.bin')).equals(content)).toBe(true);
