@@ -39,7 +39,7 @@ export class Decoder {
 
   /** Decodes what comes from now on by these means. */
   use(means: Means) {
-    if (JSON.stringify(means) === JSON.stringify(this.means)) return;
+    if (means === this.means) return;
     this.reset();
     this.means = means;
     this.failures = 0;
