@@ -1,6 +1,24 @@
 // What typing feels like: for measurements, never for a test.
 
-import type { Page } from '@playwright/test';
+import { type APIRequestContext, expect, type Page } from '@playwright/test';
+import type { ChildProcess } from 'node:child_process';
+import { answer, CUSTOMER, generate, runProgram, signIn } from './people';
+import type { Desktop, Server } from './processes';
+
+/** A controlled screen with a terminal that waits for keys, where `typing` looks for them. */
+export async function controlled(page: Page, server: Server, desktop: Desktop, request: APIRequestContext, incident: number, env: Record<string, string> = {}): Promise<ChildProcess> {
+  await signIn(page, server);
+  const { link } = await generate(page, server, incident);
+  await runProgram(server, desktop, request, { link: link.split('#')[1]! }, env);
+  await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
+  const terminal = desktop.open('xterm', ['-T', 'typing-here', '-geometry', '60x10+20+440', '-e', 'cat']);
+  await page.getByRole('button', { name: 'Share screen' }).click();
+  await answer(desktop, 'control');
+  await expect(page.getByText('You control', { exact: true })).toBeVisible();
+  desktop.xdotool('windowactivate', '--sync', await desktop.window('^typing-here$'));
+  await page.waitForTimeout(2_000);
+  return terminal;
+}
 
 /** Milliseconds from a key press in the page to another picture in its canvas, many times. */
 export async function typing(page: Page, times: number): Promise<number[]> {

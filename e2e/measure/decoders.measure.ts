@@ -1,12 +1,12 @@
 // A measurement, not a test: the decoder that pages bring along beside the browser's own. They take turns in one run.
 // DESKSIDE_BIN=../target/release npx playwright test -c measure.config.ts decoders
 
-import { expect, test } from '@playwright/test';
+import { test } from '@playwright/test';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
-import { answer, CUSTOMER, furnish, generate, runProgram, signIn } from '../lib/people';
+import { furnish } from '../lib/people';
 import { Desktop, Server } from '../lib/processes';
-import { spread, typing } from '../lib/typing';
+import { controlled, spread, typing } from '../lib/typing';
 
 const TURNS = 3;
 
@@ -21,19 +21,10 @@ test('the decoder of the page beside the browser’s', async ({ browser, playwri
     const who = turn % 2 ? 'page' : 'browser';
     const page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
     if (who === 'page') await page.addInitScript(() => Reflect.deleteProperty(globalThis, 'VideoDecoder'));
-    await signIn(page, server);
-    const { link } = await generate(page, server, incident);
-    await runProgram(server, desktop, request, { link: link.split('#')[1]! });
-    await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
-    const term = desktop.open('xterm', ['-T', 'typing-here', '-geometry', '60x10+20+440', '-e', 'cat']);
-    await page.getByRole('button', { name: 'Share screen' }).click();
-    await answer(desktop, 'control');
-    await expect(page.getByText('You control', { exact: true })).toBeVisible();
+    const term = await controlled(page, server, desktop, request, incident);
     await page.getByRole('button', { name: 'Connection' }).click();
     const panel = page.getByRole('region', { name: 'Connection' });
     const stages = async () => (await Promise.all(['Decode', 'Draw'].map((name) => panel.getByRole('row', { name }).innerText()))).join(', ').replace(/\s+/g, ' ');
-    desktop.xdotool('windowactivate', '--sync', await desktop.window('^typing-here$'));
-    await page.waitForTimeout(2_000);
     typed[who]!.push(...(await typing(page, 60)));
     console.log(`${who}, typing: ${await stages()}`);
     const motion = desktop.open('xterm', ['-geometry', '120x40+300+20', '-e', 'sh', '-c', 'while :; do ls -l --color=always /usr/share/doc; sleep 0.03; done']);

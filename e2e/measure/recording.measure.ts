@@ -5,9 +5,9 @@ import { expect, test } from '@playwright/test';
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { ADMIN, answer, CUSTOMER, furnish, generate, runProgram, signIn } from '../lib/people';
+import { ADMIN, furnish } from '../lib/people';
 import { Desktop, Server } from '../lib/processes';
-import { spread, typing } from '../lib/typing';
+import { controlled, spread, typing } from '../lib/typing';
 
 const TURNS = 3;
 const MOTION_MS = 15_000;
@@ -37,17 +37,8 @@ test('what recording costs', async ({ browser, playwright }) => {
     const record = turn % 2 === 0;
     expect((await request.put(`${server.url}/api/settings`, { data: { ...settings, record } })).ok()).toBe(true);
     const page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
-    await signIn(page, server);
-    const { link } = await generate(page, server, incident);
+    const term = await controlled(page, server, desktop, request, incident);
     const id = page.url().match(/sessions\/([^/?]+)/)![1]!;
-    await runProgram(server, desktop, request, { link: link.split('#')[1]! });
-    await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
-    const term = desktop.open('xterm', ['-T', 'typing-here', '-geometry', '60x10+20+440', '-e', 'cat']);
-    await page.getByRole('button', { name: 'Share screen' }).click();
-    await answer(desktop, 'control');
-    await expect(page.getByText('You control', { exact: true })).toBeVisible();
-    desktop.xdotool('windowactivate', '--sync', await desktop.window('^typing-here$'));
-    await page.waitForTimeout(2_000);
     typed[record ? 'recorded' : 'not recorded']!.push(...(await typing(page, 60)));
 
     const before = cpu(server.pid);

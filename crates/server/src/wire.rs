@@ -182,11 +182,11 @@ async fn converse<S: Session>(
 
 /// Keeps what the technician is told about the customer's connection fresh.
 async fn watch_path<S: Session>(live: Arc<Live>, connection: S, quic: bool) -> Result<(), Fault> {
-    live.new_path();
+    live.way.begins();
     loop {
         if let Some(rtt) = connection.stats().rtt() {
             let round_trip = u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX);
-            live.set_path(protocol::Path { quic, round_trip });
+            live.way.seen(protocol::Path { quic, round_trip });
         }
         tokio::time::sleep(PATH_EVERY).await;
     }
@@ -272,8 +272,11 @@ async fn read_control<R: RecvStream>(
         }
         let command = match message {
             ClientMessage::Ping { t } => {
-                let _ =
-                    replies.try_send(ServerMessage::Pong { t, customer: live.path(), relay: live.screen.relay_time() });
+                let _ = replies.try_send(ServerMessage::Pong {
+                    t,
+                    customer: live.way.path(),
+                    relay: live.screen.relay_time(),
+                });
                 continue;
             }
             ClientMessage::Typing {} => {

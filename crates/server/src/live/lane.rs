@@ -3,7 +3,7 @@
 //! a file would hold up the screen.
 
 use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,8 +14,6 @@ use tokio::sync::{mpsc, oneshot};
 use super::{JobError, Live, Piece, Pipe};
 use crate::{app, expiring::Expiring, secret};
 
-/// A round trip of at most so many milliseconds is short: what waits in a file's way is seen by nobody.
-const SHORT: u32 = 2;
 /// In this time the program takes the lane that it was named.
 const TAKEN_IN: Duration = Duration::from_secs(10);
 /// So many lanes wait at most.
@@ -64,7 +62,7 @@ impl Live {
         who: ParticipantId,
         (path, from, since): (String, u64, u64),
     ) -> Result<Pipe, JobError> {
-        if !self.short(app) {
+        if !self.has_lanes(app) {
             return self.job(who, Job::Fetch { path, from, since, lane: None }).await;
         }
         let (to, bytes) = mpsc::channel(PIECES);
@@ -82,7 +80,7 @@ impl Live {
         who: ParticipantId,
         job: impl FnOnce(Option<String>) -> Job,
     ) -> Result<Pipe, JobError> {
-        if !self.short(app) {
+        if !self.has_lanes(app) {
             return self.job(who, job(None)).await;
         }
         let (to, bytes) = mpsc::channel(PIECES);
@@ -94,9 +92,8 @@ impl Live {
     }
 
     /// Whether the way to the program is short, with nobody between who might gather whole files before passing them on.
-    fn short(&self, app: &app::App) -> bool {
-        let near = self.shortest.load(Relaxed) <= SHORT;
-        near && app.config.trusted_proxies.is_empty() && !self.no_lanes.load(Relaxed)
+    fn has_lanes(&self, app: &app::App) -> bool {
+        self.way.has_lanes() && app.config.trusted_proxies.is_empty()
     }
 
     fn open_lane(self: &Arc<Self>, app: &app::App, end: End) -> (String, oneshot::Receiver<()>) {
@@ -124,7 +121,7 @@ impl Pipe {
             Ok(Ok(())) => Ok(()),
             _ => {
                 tracing::warn!(session = %live.id, "the program does not take the lane for a file");
-                live.no_lanes.store(true, Relaxed);
+                live.way.refuse_lanes();
                 Err(JobError::Away)
             }
         }

@@ -9,18 +9,16 @@ mod lane;
 mod leaving;
 mod recorder;
 mod screen;
+mod way;
 
 use std::{
-    sync::{
-        Arc, Mutex, RwLock,
-        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, RwLock, atomic::AtomicU32},
     time::Instant,
 };
 
 use evidence::Segment;
 use protocol::{
-    Client, Entry, Event, Input, ParticipantId, Path, Phase, Presence, RefusalReason, Role, ServerMessage, SessionId,
+    Client, Entry, Event, Input, ParticipantId, Phase, Presence, RefusalReason, Role, ServerMessage, SessionId,
     SessionState, Timestamp,
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, TransactionTrait};
@@ -34,6 +32,7 @@ pub use job::{JobError, Piece, Pipe, Wanted};
 pub use lane::{End, Lanes};
 pub use leaving::{Course, Leaving, LeavingFile, LeavingProgress, Opened, Wish};
 pub use screen::{Frame, Screen};
+use way::Way;
 
 use crate::{
     app::{self, Shared, stored_time},
@@ -61,7 +60,8 @@ pub struct Live {
     /// The shared screen.
     pub screen: Screen,
     recording: Mutex<Recording>,
-    path: Mutex<Option<Path>>,
+    /// How the customer's program is reached.
+    pub way: Way,
     /// The next number for what is kept beside the timeline: files, shells, pictures.
     next_number: AtomicU32,
     /// What technicians do on the customer's desktop just now.
@@ -70,10 +70,6 @@ pub struct Live {
     pub leaving: Leaving,
     /// The checksums of files that came from a browser by one request each.
     pub brought: Brought,
-    /// The shortest round trip of the program's connection: what was measured while files filled the way says less.
-    shortest: AtomicU32,
-    /// The program did not take a lane.
-    no_lanes: AtomicBool,
     changed: Notify,
 }
 
@@ -148,32 +144,14 @@ impl Live {
             inner: tokio::sync::Mutex::new(inner),
             screen: Screen::default(),
             recording: Mutex::default(),
-            path: Mutex::new(None),
+            way: Way::default(),
             next_number,
             hands: hands::Hands::default(),
             leaving: Leaving::default(),
             brought: Brought::default(),
-            shortest: AtomicU32::new(u32::MAX),
-            no_lanes: AtomicBool::new(false),
             changed: Notify::new(),
         };
         Arc::new(live)
-    }
-
-    /// How the customer's program reaches the server, as far as is known.
-    pub fn path(&self) -> Option<Path> {
-        *self.path.lock().expect("nobody panics while holding the path")
-    }
-
-    /// The program has a new connection: how long its way is must be seen anew.
-    pub fn new_path(&self) {
-        self.shortest.store(u32::MAX, Relaxed);
-    }
-
-    /// The customer's connection was looked at.
-    pub fn set_path(&self, path: Path) {
-        self.shortest.fetch_min(path.round_trip, Relaxed);
-        *self.path.lock().expect("nobody panics while holding the path") = Some(path);
     }
 
     /// Judges a wish, stores what it brings, and tells everybody.
