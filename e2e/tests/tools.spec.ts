@@ -37,6 +37,11 @@ test('files go both ways, byte by byte, and what goes wrong is said', async ({ p
   await page.getByRole('button', { name: 'Work ü 文' }).click();
   await expect(page.getByRole('button', { name: 'large.bin' })).toBeVisible();
   await page.screenshot({ path: 'results/files.png' });
+  // In a narrow window everything is still reached.
+  await page.setViewportSize({ width: 800, height: 900 });
+  for (const name of ['New folder', 'Send files …']) await page.getByRole('button', { name }).click({ trial: true });
+  await page.screenshot({ path: 'results/files-narrow.png' });
+  await page.setViewportSize({ width: 1440, height: 900 });
 
   // Fetched: a large file, an empty one, and a folder as an archive.
   for (const [name, saved] of [['large.bin', 'large.bin'], ['empty.txt', 'empty.txt'], ['inner', 'inner.zip']] as const) {

@@ -1,7 +1,19 @@
 // The decoder that pages bring along, from the page's side.
 
 import type { Engine, EngineEvents, Picture } from './engine';
+import source from './decoder.wasm?url';
 import type { Answer, Order } from './own.worker';
+
+/** Fetched and compiled once a page, and anew where that failed. */
+let compiled: Promise<WebAssembly.Module> | null = null;
+async function compile(): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compile(await (await fetch(source)).arrayBuffer());
+  } catch (error) {
+    compiled = null;
+    throw error;
+  }
+}
 
 export class OwnEngine implements Engine {
   private worker = new Worker(new URL('./own.worker.ts', import.meta.url), { type: 'module' });
@@ -15,6 +27,10 @@ export class OwnEngine implements Engine {
       events.decoded({ ...about, paint: (painter) => painter.put(about.width, about.height, parts), close: () => {} });
     };
     this.worker.onerror = () => this.over || events.failed();
+    (compiled ??= compile()).then(
+      (module) => this.worker.postMessage(module),
+      () => this.over || events.failed()
+    );
   }
 
   decode(picture: Pick<Picture, 'seq' | 'regions' | 'data'>) {

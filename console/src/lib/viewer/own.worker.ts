@@ -1,6 +1,5 @@
 // The decoder that pages bring along: libaom in WebAssembly (console/decoder), beside the page.
 
-import source from './decoder.wasm?url';
 import type { PictureFormat } from '../api/types/PictureFormat';
 import type { Region } from './painter';
 
@@ -34,14 +33,14 @@ interface Decoder {
 /** libaom's error messages could be written to a console; there is none. */
 const nowhere = { fd_write: () => 0, fd_seek: () => 0, fd_close: () => 0 };
 
-const decoder = fetch(source)
-  .then((file) => file.arrayBuffer())
-  .then((bytes) => WebAssembly.instantiate(bytes, { wasi_snapshot_preview1: nowhere }))
-  .then(({ instance }) => {
-    const decoder = instance.exports as unknown as Decoder;
-    decoder._initialize();
-    return decoder;
-  });
+/** The page sends the compiled decoder once, before or after the first pictures. */
+let begin: (module: WebAssembly.Module) => void;
+const decoder = new Promise<WebAssembly.Module>((resolve) => (begin = resolve)).then(async (module) => {
+  const { exports } = await WebAssembly.instantiate(module, { wasi_snapshot_preview1: nowhere });
+  const decoder = exports as unknown as Decoder;
+  decoder._initialize();
+  return decoder;
+});
 
 let size = { width: 0, height: 0 };
 
@@ -64,7 +63,8 @@ function decode(decoder: Decoder, { seq, regions, data }: Order): Answer['pictur
 }
 
 let turn: Promise<void> = Promise.resolve();
-onmessage = ({ data }: MessageEvent<Order>) => {
+onmessage = ({ data }: MessageEvent<WebAssembly.Module | Order>) => {
+  if (data instanceof WebAssembly.Module) return begin(data);
   turn = turn.then(async () => {
     // A broken stream traps, and a decoder that trapped is of no more use: the page takes another.
     const picture = await decoder.then((decoder) => decode(decoder, data)).catch(() => null);

@@ -9,17 +9,17 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
+use futures::StreamExt;
 use protocol::{Answer, Event, Folder, Job, MAX_PATH_BYTES, ParticipantId, Way};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use ts_rs::TS;
 
 use super::{ApiError, Helper, Result};
 use crate::{
     app::Shared,
-    gather::Gather,
     live::{JobError, Live},
     secret,
-    summing::Summing,
 };
 
 /// A place on the customer's machine.
@@ -141,10 +141,10 @@ pub async fn bring(
             _ => return Err(JobError::Nonsense),
         }
         pipe.on_its_way(&live).await?;
-        let sum = Summing::new();
-        let mut body = Gather::new(body);
-        while let Ok(Some(bytes)) = body.next().await {
-            sum.update(bytes.clone()).await;
+        let mut sum = Sha256::new();
+        let mut body = body.into_data_stream();
+        while let Some(Ok(bytes)) = body.next().await {
+            sum.update(&bytes);
             if pipe.send(bytes).await.is_err() {
                 break;
             }
@@ -152,11 +152,8 @@ pub async fn bring(
         pipe.finish();
         match pipe.answer().await? {
             Answer::Kept { bytes } => {
-                if from == 0
-                    && bytes == size
-                    && let Some(sum) = sum.end().await
-                {
-                    live.brought.remember(transfer, secret::hex(&sum));
+                if from == 0 && bytes == size {
+                    live.brought.remember(transfer, secret::hex(&sum.finalize()));
                 }
                 Ok(bytes)
             }

@@ -5,24 +5,20 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use futures::StreamExt;
 
 use crate::{
     app::{self, Shared},
-    gather::Gather,
     live::{End, Piece},
 };
 
 /// Takes what the program sends.
 pub async fn take(State(app): State<Shared>, Path(token): Path<String>, body: Body) -> StatusCode {
     let Some((live, End::In(to))) = app.lanes.take(app::now(), &token) else { return StatusCode::NOT_FOUND };
-    let mut body = Gather::new(body);
-    loop {
-        let bytes = match body.next().await {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => break,
-            // Without its proper end it is not whole.
-            Err(_) => return StatusCode::BAD_REQUEST,
-        };
+    let mut body = body.into_data_stream();
+    while let Some(bytes) = body.next().await {
+        // Without its proper end it is not whole.
+        let Ok(bytes) = bytes else { return StatusCode::BAD_REQUEST };
         live.make_way(bytes.len()).await;
         if to.send(Piece::Bytes(bytes)).await.is_err() {
             return StatusCode::GONE;

@@ -18,6 +18,7 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use protocol::{Answer, Event, Fault, Way};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use ts_rs::TS;
 
 use super::{
@@ -30,7 +31,6 @@ use crate::{
     app::Shared,
     live::{Course, JobError, LeavingFile, LeavingProgress, Live, Opened, Wish},
     secret,
-    summing::Summing,
 };
 
 /// What a job comes to.
@@ -129,7 +129,7 @@ pub async fn content(
         opened,
         at: from,
         since: from,
-        sum: Some(Summing::new()),
+        sum: Sha256::new(),
         held: Bytes::new(),
         over: false,
         file,
@@ -250,7 +250,7 @@ struct Carrying {
     at: u64,
     /// The first that it got by this answer, and the sum of all since.
     since: u64,
-    sum: Option<Summing>,
+    sum: Sha256,
     /// The newest bytes: the last of them are the sums.
     held: Bytes,
     /// Its end is known to the timeline.
@@ -286,7 +286,7 @@ impl Carrying {
             };
             match came {
                 Ok(Some(piece)) => {
-                    if let Some(bytes) = self.passed_on(piece).await? {
+                    if let Some(bytes) = self.passed_on(piece)? {
                         return Ok(Some(bytes));
                     }
                 }
@@ -315,7 +315,7 @@ impl Carrying {
     }
 
     /// A piece has come: what is certainly no part of the sums goes on to the browser.
-    async fn passed_on(&mut self, piece: Bytes) -> Judged<Option<Bytes>> {
+    fn passed_on(&mut self, piece: Bytes) -> Judged<Option<Bytes>> {
         let out = if piece.len() >= SUMS_BYTES {
             std::mem::replace(&mut self.held, piece)
         } else {
@@ -325,14 +325,12 @@ impl Carrying {
             self.held = all.freeze();
             out.freeze()
         };
-        self.count(&out).await?;
+        self.count(&out)?;
         Ok((!out.is_empty()).then_some(out))
     }
 
-    async fn count(&mut self, bytes: &Bytes) -> Judged<()> {
-        if let Some(sum) = &self.sum {
-            sum.update(bytes.clone()).await;
-        }
+    fn count(&mut self, bytes: &[u8]) -> Judged<()> {
+        self.sum.update(bytes);
         self.at += bytes.len() as u64;
         self.file.at(self.at, self.opened.size);
         if self.opened.size.is_some_and(|size| self.at > size) {
@@ -348,13 +346,10 @@ impl Carrying {
         if sums.len() < SUMS_BYTES {
             return Err(Fault::Other { why: "the file ended too early".into() }.into());
         }
-        self.count(&last).await?;
+        self.count(&last)?;
         let (whole, since) = sums.split_at(SUMS_BYTES / 2);
-        let passed = match self.sum.take() {
-            Some(sum) => sum.end().await,
-            None => None,
-        };
-        if self.opened.size.is_some_and(|size| self.at != size) || passed.is_none_or(|sum| sum[..] != *since) {
+        let passed = std::mem::take(&mut self.sum).finalize();
+        if self.opened.size.is_some_and(|size| self.at != size) || passed[..] != *since {
             return Err(Fault::WrongHash.into());
         }
         let (way, path, bytes) = (Way::FromCustomer, self.file.path.clone(), self.at);
