@@ -150,6 +150,13 @@ impl Stage {
         (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap_or_default())
     }
 
+    /// The same where the answer may break off, at whatever byte of its head or body: all of it or nothing.
+    pub(crate) fn get_whole(&self, path: &str) -> Option<(u16, String)> {
+        let request = self.agent.get(format!("{}{path}", self.url)).header("cookie", &self.cookie);
+        let mut answer = request.call().ok()?;
+        Some((answer.status().as_u16(), answer.body_mut().read_to_string().ok()?))
+    }
+
     /// Asks as anybody, in any way: status, headers and text.
     pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
