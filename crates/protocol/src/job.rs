@@ -41,8 +41,9 @@ pub enum Job {
     },
     /// Read a file from an offset on; a folder is read as a ZIP archive, from its beginning only.
     ///
-    /// Answer: [`Answer::File`], then the file's bytes, and when all are sent 64 more: the SHA-256 of the whole file, from
-    /// its first byte, and the SHA-256 from `since` on.
+    /// Answer: [`Answer::File`], then the file's bytes, and where the answer announces sums 64 more: the SHA-256 of the
+    /// whole file, from its first byte, and the SHA-256 from `since` on. They are needed where a file goes on in its middle,
+    /// and where no size says when it is whole; what comes in one go over an authenticated connection needs none.
     Fetch {
         /// Its whole path.
         path: String,
@@ -247,10 +248,12 @@ pub enum Answer {
     Folder {
         folder: Folder,
     },
-    /// `size` is `None` for an archive that is made while it is sent; `version` changes when the file does.
+    /// `size` is `None` for an archive that is made while it is sent; `version` changes when the file does; `sums` says
+    /// whether sums stand at the end.
     File {
         size: Option<u64>,
         version: String,
+        sums: bool,
     },
     Kept {
         bytes: u64,

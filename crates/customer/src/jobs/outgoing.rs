@@ -50,7 +50,8 @@ pub async fn fetch<W: SendStream, R: RecvStream>(
         Ok(source) => source,
         Err(fault) => return Ok(Err(fault)),
     };
-    line.answer(&Answer::File { size: source.size(), version: source.version() }).await?;
+    let (size, version, sums) = (source.size(), source.version(), source.needs_sums(part));
+    line.answer(&Answer::File { size, version, sums }).await?;
     let (pieces, mut queue) = mpsc::channel(PIECES);
     let reading = tokio::task::spawn_blocking(move || source.read(part, pieces));
     if let Some(token) = lane {
@@ -64,7 +65,7 @@ pub async fn fetch<W: SendStream, R: RecvStream>(
             line.sender.write_chunk(piece).await.map_err(broken)?;
         }
     }
-    // A file that could not be read to its end has ended without its sums: the other side knows.
+    // A file that could not be read to its end is too short, or without its sums: the other side knows.
     reading.await??;
     Ok(Ok(None))
 }
@@ -107,35 +108,41 @@ impl Source {
         }
     }
 
-    /// Hands out every piece of the part, and the sums at its end.
-    fn read(self, Part { from, since }: Part, pieces: mpsc::Sender<Bytes>) -> io::Result<()> {
-        let mut out = Outgoing { sums: Sums::new(since), pieces, buffer: Vec::with_capacity(PIECE) };
+    /// Whether the other side cannot know without sums that all is right: see [`protocol::Job::Fetch`].
+    fn needs_sums(&self, part: Part) -> bool {
+        part.from > 0 || self.size().is_none()
+    }
+
+    /// Hands out every piece of the part, and the sums at its end where they are needed.
+    fn read(self, part: Part, pieces: mpsc::Sender<Bytes>) -> io::Result<()> {
+        let sums = self.needs_sums(part).then(|| Sums::new(part.since));
+        let mut out = Outgoing { sums, pieces, buffer: Vec::new() };
         match self {
             Self::File { mut file, size, .. } => {
-                let mut buffer = vec![0; PIECE];
-                let mut at = 0;
-                while at < size {
-                    let most = usize::try_from(size - at).map_or(PIECE, |left| left.min(PIECE));
-                    let most = if at < from { most.min(usize::try_from(from - at).unwrap_or(PIECE)) } else { most };
-                    let got = file.read(&mut buffer[..most])?;
-                    if got == 0 {
-                        return Err(io::Error::other("the file became shorter"));
-                    }
-                    // What the other side has already only counts for the checksum.
-                    if at < from {
-                        out.sums.update(&buffer[..got])
-                    } else {
-                        out.write_all(&buffer[..got])?
-                    }
-                    at += got as u64;
+                // What the other side has already only counts for the sums.
+                for at in (0..part.from).step_by(PIECE) {
+                    out.count(&piece(&mut file, part.from - at)?);
+                }
+                let mut left = size - part.from;
+                while left > 0 {
+                    let piece = piece(&mut file, left)?;
+                    left -= piece.len() as u64;
+                    out.count(&piece);
+                    out.send(piece)?;
                 }
             }
             Self::Folder { path } => out = archive(&path, out)?,
         }
-        let sums = std::mem::replace(&mut out.sums, Sums::new(0)).end();
-        out.buffer.extend_from_slice(&sums.concat());
-        out.flush()
+        out.end()
     }
+}
+
+/// The next piece of a file of which so much is left.
+fn piece(file: &mut File, left: u64) -> io::Result<Vec<u8>> {
+    let long = left.min(PIECE as u64);
+    let mut piece = Vec::with_capacity(PIECE);
+    let got = file.take(long).read_to_end(&mut piece)?;
+    if got as u64 == long { Ok(piece) } else { Err(io::Error::other("the file became shorter")) }
 }
 
 /// The SHA-256 of all, and the one from an offset on.
@@ -167,16 +174,36 @@ impl Sums {
     }
 }
 
-/// Bytes on their way to the network, counted into the checksum.
+/// Bytes on their way to the network, counted into the sums.
 struct Outgoing {
-    sums: Sums,
+    sums: Option<Sums>,
     pieces: mpsc::Sender<Bytes>,
+    /// Written in parts too small to be sent.
     buffer: Vec<u8>,
+}
+
+impl Outgoing {
+    fn count(&mut self, bytes: &[u8]) {
+        if let Some(sums) = &mut self.sums {
+            sums.update(bytes);
+        }
+    }
+
+    fn send(&self, piece: Vec<u8>) -> io::Result<()> {
+        self.pieces.blocking_send(piece.into()).map_err(|_| io::Error::other("the connection ended"))
+    }
+
+    fn end(mut self) -> io::Result<()> {
+        if let Some(sums) = self.sums.take() {
+            self.buffer.extend_from_slice(&sums.end().concat());
+        }
+        self.flush()
+    }
 }
 
 impl Write for Outgoing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.sums.update(bytes);
+        self.count(bytes);
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() >= PIECE {
             self.flush()?;
@@ -185,11 +212,8 @@ impl Write for Outgoing {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let piece = std::mem::replace(&mut self.buffer, Vec::with_capacity(PIECE));
-        if piece.is_empty() {
-            return Ok(());
-        }
-        self.pieces.blocking_send(piece.into()).map_err(|_| io::Error::other("the connection ended"))
+        let piece = std::mem::take(&mut self.buffer);
+        if piece.is_empty() { Ok(()) } else { self.send(piece) }
     }
 }
 
@@ -246,13 +270,13 @@ fn add_folder(zip: &mut Zip, folder: &Path, name: &str, depth: usize, left_out: 
 
 #[cfg(test)]
 mod tests {
-    use super::{super::hex, *};
+    use super::*;
 
-    fn hash(bytes: &[u8]) -> String {
-        hex(&Sha256::digest(bytes))
+    fn sums(whole: &[u8], part: &[u8]) -> Vec<u8> {
+        [Sha256::digest(whole), Sha256::digest(part)].concat()
     }
 
-    fn all_of(source: Source, part: Part) -> (Vec<u8>, [String; 2]) {
+    fn all_of(source: Source, part: Part) -> Vec<u8> {
         let (pieces, mut queue) = mpsc::channel(PIECES);
         let reader = std::thread::spawn(move || source.read(part, pieces).unwrap());
         let mut bytes = Vec::new();
@@ -260,19 +284,19 @@ mod tests {
             bytes.extend_from_slice(&piece);
         }
         reader.join().unwrap();
-        let sums = bytes.split_off(bytes.len() - 64);
-        (bytes, [hex(&sums[..32]), hex(&sums[32..])])
+        bytes
     }
 
     #[test]
-    fn a_file_is_read_from_an_offset_with_the_checksums_of_the_whole_and_of_the_part() {
+    fn a_file_is_read_from_an_offset_and_what_goes_on_in_the_middle_has_the_sums_of_the_whole_and_of_the_part() {
         let room = tempfile::tempdir().unwrap();
         let content: Vec<u8> = (0..400_000u32).map(|n| (n % 251) as u8).collect();
         fs::write(room.path().join("f"), &content).unwrap();
-        for (from, since) in [(0, 0), (1, 1), (131_072, 7), (399_999, 131_072), (400_000, 400_000)] {
-            let (bytes, sums) = all_of(Source::open(&room.path().join("f"), from).unwrap(), Part { from, since });
-            assert_eq!(bytes, content[from as usize..]);
-            assert_eq!(sums, [hash(&content), hash(&content[since as usize..])]);
+        let read = |from, since| all_of(Source::open(&room.path().join("f"), from).unwrap(), Part { from, since });
+        assert_eq!(read(0, 0), content);
+        for (from, since) in [(1, 1), (131_072, 0), (131_072, 7), (399_999, 131_072), (400_000, 400_000)] {
+            let sums = sums(&content, &content[since as usize..]);
+            assert_eq!(read(from, since), [&content[from as usize..], &sums].concat());
         }
         assert_eq!(Source::open(&room.path().join("f"), 400_001).err(), Some(Fault::Changed));
         #[cfg(unix)]
@@ -287,7 +311,9 @@ mod tests {
         fs::write(room.path().join("box/in/ä.txt"), "hello").unwrap();
         fs::write(room.path().join("box/empty"), "").unwrap();
         std::os::unix::fs::symlink("/etc/passwd", room.path().join("box/out")).unwrap();
-        let (bytes, _) = all_of(Source::open(&room.path().join("box"), 0).unwrap(), Part { from: 0, since: 0 });
+        let mut bytes = all_of(Source::open(&room.path().join("box"), 0).unwrap(), Part { from: 0, since: 0 });
+        let at_end = bytes.split_off(bytes.len() - 64);
+        assert_eq!(at_end, sums(&bytes, &bytes));
         fs::write(room.path().join("box.zip"), bytes).unwrap();
         let mut zip = zip::ZipArchive::new(File::open(room.path().join("box.zip")).unwrap()).unwrap();
         let mut names: Vec<_> = zip.file_names().map(|n| n.unwrap().into_owned()).collect();

@@ -1,10 +1,11 @@
 //! The bytes of files by requests of their own, from the program and to it: see `live/lane.rs`.
 
 use axum::{
-    body::Body,
+    body::{Body, BodyDataStream},
     extract::{Path, State},
     http::StatusCode,
 };
+use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 
 use crate::{
@@ -12,11 +13,15 @@ use crate::{
     live::{End, Piece},
 };
 
+/// Bytes go on in pieces of about this size: for each of the network's own, of 16 kB, everybody on the way to the browser
+/// would be woken.
+const PIECE: usize = 256 * 1024;
+
 /// Takes what the program sends.
 pub async fn take(State(app): State<Shared>, Path(token): Path<String>, body: Body) -> StatusCode {
     let Some((live, End::In(to))) = app.lanes.take(app::now(), &token) else { return StatusCode::NOT_FOUND };
     let mut body = body.into_data_stream();
-    while let Some(bytes) = body.next().await {
+    while let Some(bytes) = piece(&mut body).await {
         // Without its proper end it is not whole.
         let Ok(bytes) = bytes else { return StatusCode::BAD_REQUEST };
         live.make_way(bytes.len()).await;
@@ -26,6 +31,18 @@ pub async fn take(State(app): State<Shared>, Path(token): Path<String>, body: Bo
     }
     let _ = to.send(Piece::End).await;
     StatusCode::NO_CONTENT
+}
+
+async fn piece(body: &mut BodyDataStream) -> Option<Result<Bytes, axum::Error>> {
+    let mut piece = BytesMut::with_capacity(PIECE);
+    while piece.len() < PIECE {
+        match body.next().await {
+            Some(Ok(bytes)) => piece.extend_from_slice(&bytes),
+            Some(Err(error)) => return Some(Err(error)),
+            None => break,
+        }
+    }
+    (!piece.is_empty()).then(|| Ok(piece.freeze()))
 }
 
 /// Gives the program what it is to write.

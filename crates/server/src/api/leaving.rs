@@ -1,6 +1,6 @@
 //! Files of the customer's machine on their way into a technician's downloads: an ordinary download, which the browser
-//! itself keeps, shows and goes on with. The server holds back the last piece until the checksum is right, and goes on by
-//! itself when it is the program that was cut off.
+//! itself keeps, shows and goes on with. The server holds back the last piece until it is known to be whole and right, and
+//! goes on by itself when it is the program that was cut off.
 
 use std::{
     io,
@@ -15,7 +15,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use protocol::{Answer, Event, Fault, Way};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -29,15 +29,13 @@ use super::{
 };
 use crate::{
     app::Shared,
-    live::{Course, JobError, LeavingFile, LeavingProgress, Live, Opened, Wish},
+    live::{Course, JobError, LeavingFile, LeavingProgress, Live, Opened, Tail, Wish},
     secret,
 };
 
 /// What a job comes to.
 type Judged<T> = std::result::Result<T, JobError>;
 
-/// How long a file's sums are, behind its last byte.
-const SUMS_BYTES: usize = 64;
 /// A browser that has not begun to take a file in this time will not: another tab's question was not answered, say.
 const BEGINS_IN: Duration = Duration::from_secs(120);
 /// So long a browser that goes on by itself waits for whoever is just coming back.
@@ -130,7 +128,7 @@ pub async fn content(
         at: from,
         since: from,
         sum: Sha256::new(),
-        held: Bytes::new(),
+        tail: Tail::default(),
         over: false,
         file,
     };
@@ -199,15 +197,16 @@ async fn asked_from(
 /// Has the program open a file.
 async fn reach(app: &Shared, live: &Arc<Live>, file: &LeavingFile, from: u64, since: u64) -> Judged<Opened> {
     let mut pipe = live.fetch(app, file.by, (file.path.clone(), from, since)).await?;
-    let (size, version) = match pipe.answer().await? {
-        Answer::File { size, version } => (size, version),
+    let (size, version, sums) = match pipe.answer().await? {
+        // Without them nothing says that what goes on in the middle fits, nor where an archive ends.
+        Answer::File { size, version, sums } if sums || (from == 0 && size.is_some()) => (size, version, sums),
         _ => return Err(JobError::Nonsense),
     };
     if size.is_some_and(|size| size < from) {
         return Err(Fault::Changed.into());
     }
     pipe.on_its_way(live).await?;
-    Ok(Opened { pipe, size, version })
+    Ok(Opened { pipe, size, version, sums })
 }
 
 /// The same, once the program can be reached, in a while.
@@ -251,8 +250,7 @@ struct Carrying {
     /// The first that it got by this answer, and the sum of all since.
     since: u64,
     sum: Sha256,
-    /// The newest bytes: the last of them are the sums.
-    held: Bytes,
+    tail: Tail,
     /// Its end is known to the timeline.
     over: bool,
 }
@@ -286,7 +284,9 @@ impl Carrying {
             };
             match came {
                 Ok(Some(piece)) => {
-                    if let Some(bytes) = self.passed_on(piece)? {
+                    let bytes = self.tail.pass(piece);
+                    if !bytes.is_empty() {
+                        self.count(&bytes)?;
                         return Ok(Some(bytes));
                     }
                 }
@@ -314,21 +314,6 @@ impl Carrying {
         Ok(())
     }
 
-    /// A piece has come: what is certainly no part of the sums goes on to the browser.
-    fn passed_on(&mut self, piece: Bytes) -> Judged<Option<Bytes>> {
-        let out = if piece.len() >= SUMS_BYTES {
-            std::mem::replace(&mut self.held, piece)
-        } else {
-            let mut all = BytesMut::from(std::mem::take(&mut self.held));
-            all.extend_from_slice(&piece);
-            let out = all.split_to(all.len().saturating_sub(SUMS_BYTES));
-            self.held = all.freeze();
-            out.freeze()
-        };
-        self.count(&out)?;
-        Ok((!out.is_empty()).then_some(out))
-    }
-
     fn count(&mut self, bytes: &[u8]) -> Judged<()> {
         self.sum.update(bytes);
         self.at += bytes.len() as u64;
@@ -339,21 +324,23 @@ impl Carrying {
         Ok(())
     }
 
-    /// All has come. The last bytes are handed over only when the sum is right and the timeline knows of it.
+    /// All has come. The last bytes are handed over only when everything is right and the timeline knows of it.
     async fn ended(&mut self) -> Judged<Bytes> {
-        let mut last = std::mem::take(&mut self.held);
-        let sums = last.split_off(last.len().saturating_sub(SUMS_BYTES));
-        if sums.len() < SUMS_BYTES {
-            return Err(Fault::Other { why: "the file ended too early".into() }.into());
-        }
+        let too_early = || Fault::Other { why: "the file ended too early".into() };
+        let (last, sums) = std::mem::take(&mut self.tail).end(self.opened.sums).ok_or_else(too_early)?;
         self.count(&last)?;
-        let (whole, since) = sums.split_at(SUMS_BYTES / 2);
-        let passed = std::mem::take(&mut self.sum).finalize();
-        if self.opened.size.is_some_and(|size| self.at != size) || passed[..] != *since {
-            return Err(Fault::WrongHash.into());
+        if self.opened.size.is_some_and(|size| self.at != size) {
+            return Err(too_early().into());
         }
+        let passed = std::mem::take(&mut self.sum).finalize();
+        let sha256 = match sums {
+            Some([_, since]) if passed[..] != since[..] => return Err(Fault::WrongHash.into()),
+            Some([whole, _]) => secret::hex(&whole),
+            // All of it has passed.
+            None => secret::hex(&passed),
+        };
         let (way, path, bytes) = (Way::FromCustomer, self.file.path.clone(), self.at);
-        let deed = Event::FileCarried { by: self.by, way, path, bytes, sha256: secret::hex(whole) };
+        let deed = Event::FileCarried { by: self.by, way, path, bytes, sha256 };
         self.live.record_deed(&self.app, deed).await?;
         self.file.goes(Course::Done);
         self.over = true;
@@ -363,7 +350,7 @@ impl Carrying {
     /// The program was cut off: goes on where the browser is, once it is back.
     async fn reach_again(&mut self) -> Judged<()> {
         self.file.goes(Course::Waiting);
-        self.held = Bytes::new();
+        self.tail = Tail::default();
         let (app, live, file) = (&self.app, &self.live, &self.file);
         let opened = reach_patiently(app, live, file, self.at, self.since, PATIENCE).await?;
         if opened.version != self.opened.version {

@@ -19,7 +19,7 @@ const TAKEN_IN: Duration = Duration::from_secs(10);
 /// So many lanes wait at most.
 const MOST: usize = 1_000;
 /// How many pieces may be on their way.
-const PIECES: usize = 8;
+const PIECES: usize = 4;
 
 /// The server's end of a lane.
 pub enum End {

@@ -74,6 +74,8 @@ pub struct Opened {
     pub size: Option<u64>,
     /// Another when the file changes.
     pub version: String,
+    /// Sums stand at its end: see [`protocol::Job::Fetch`].
+    pub sums: bool,
 }
 
 /// A file on its way.

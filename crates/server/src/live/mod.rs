@@ -9,6 +9,7 @@ mod lane;
 mod leaving;
 mod recorder;
 mod screen;
+mod tail;
 mod way;
 
 use std::{
@@ -32,6 +33,7 @@ pub use job::{JobError, Piece, Pipe, Wanted};
 pub use lane::{End, Lanes};
 pub use leaving::{Course, Leaving, LeavingFile, LeavingProgress, Opened, Wish};
 pub use screen::{Frame, Screen};
+pub use tail::Tail;
 use way::Way;
 
 use crate::{

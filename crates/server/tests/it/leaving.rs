@@ -20,12 +20,18 @@ fn sums(whole: &str, part: &str) -> Vec<u8> {
     [Sha256::digest(whole), Sha256::digest(part)].concat()
 }
 
-/// The program answers one job with these bytes, by the lane if it is named one; says whether it was.
-async fn send(stage: &Stage, program: &Peer, bytes: &[u8]) -> bool {
+/// What the program says of the file, and its bytes.
+struct Said<'a> {
+    sums: bool,
+    bytes: &'a [u8],
+}
+
+/// The program answers one job so, by the lane if it is named one; says whether it was.
+async fn send(stage: &Stage, program: &Peer, Said { sums, bytes }: Said<'_>) -> bool {
     let (job, mut stream) = next_job(program).await;
     let Job::Fetch { path, lane, .. } = job else { panic!("{job:?}") };
     assert_eq!(path, WANTED);
-    let answer = Answer::File { size: Some(CONTENT.len() as u64), version: "1".into() };
+    let answer = Answer::File { size: Some(CONTENT.len() as u64), version: "1".into(), sums };
     stream.write_all(&encode(&answer)).await.unwrap();
     let by_lane = lane.is_some();
     match lane {
@@ -47,7 +53,7 @@ async fn send(stage: &Stage, program: &Peer, bytes: &[u8]) -> bool {
 }
 
 /// What the technician's browser gets, nothing when the answer breaks off; and whether it came by a lane.
-async fn downloaded(stage: &Stage, program: &Peer, session: &str, bytes: &[u8]) -> (Option<(u16, String)>, bool) {
+async fn downloaded(stage: &Stage, program: &Peer, session: &str, said: Said<'_>) -> (Option<(u16, String)>, bool) {
     let at = format!("/api/sessions/{session}/files/leaving/7");
     std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
@@ -56,7 +62,7 @@ async fn downloaded(stage: &Stage, program: &Peer, session: &str, bytes: &[u8]) 
             stage.get_whole(&format!("{at}?path={WANTED}"))
         });
         let runtime = tokio::runtime::Handle::current();
-        let by_lane = tokio::task::block_in_place(|| runtime.block_on(send(stage, program, bytes)));
+        let by_lane = tokio::task::block_in_place(|| runtime.block_on(send(stage, program, said)));
         (asking.join().unwrap(), by_lane)
     })
 }
@@ -82,32 +88,37 @@ fn carried(message: &ServerMessage) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_with_the_right_sum_is_handed_over_by_either_way() {
-    for (stage, by_lane) in [(Stage::open("leaves"), false), (Stage::open_directly("leaves-by-lane"), true)] {
+async fn a_whole_file_is_handed_over_by_either_way() {
+    let by_stream = |sums| (Stage::open(&format!("leaves-{sums}")), false, sums);
+    let by_lane = |sums| (Stage::open_directly(&format!("leaves-by-lane-{sums}")), true, sums);
+    for (stage, by_lane, sums) in [by_stream(true), by_stream(false), by_lane(true), by_lane(false)] {
         let (session, mut technician, mut program) = pair(&stage).await;
         grant(&mut technician, &mut program, &[Right::Files]).await;
         if by_lane {
             measured(&mut technician).await;
         }
-        let bytes = [CONTENT.as_bytes(), &sums(CONTENT, CONTENT)].concat();
-        let got = downloaded(&stage, &program, &session, &bytes).await;
+        let at_end = if sums { self::sums(CONTENT, CONTENT) } else { vec![] };
+        let bytes = [CONTENT.as_bytes(), &at_end].concat();
+        let got = downloaded(&stage, &program, &session, Said { sums, bytes: &bytes }).await;
         assert_eq!(got, (Some((200, CONTENT.to_owned())), by_lane));
         assert!(technician.until(carried).await.is_some());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_with_a_wrong_sum_or_without_its_end_breaks_off_and_does_not_go_on() {
-    for (name, bytes) in [
-        ("wrong-sum", [CONTENT.as_bytes(), &sums(CONTENT, "something else")].concat()),
-        ("too-short", [&CONTENT.as_bytes()[..5], &sums(CONTENT, &CONTENT[..5])].concat()),
-        ("too-long", [CONTENT.as_bytes(), b"!", &sums(CONTENT, &format!("{CONTENT}!"))].concat()),
-        ("without-sums", CONTENT.as_bytes().to_vec()),
+async fn a_file_that_is_not_whole_or_has_a_wrong_sum_breaks_off_and_does_not_go_on() {
+    for (name, sums, bytes) in [
+        ("wrong-sum", true, [CONTENT.as_bytes(), &sums(CONTENT, "something else")].concat()),
+        ("too-short", true, [&CONTENT.as_bytes()[..5], &sums(CONTENT, &CONTENT[..5])].concat()),
+        ("too-long", true, [CONTENT.as_bytes(), b"!", &sums(CONTENT, &format!("{CONTENT}!"))].concat()),
+        ("without-sums", true, CONTENT.as_bytes().to_vec()),
+        ("shorter", false, CONTENT.as_bytes()[..5].to_vec()),
+        ("longer", false, [CONTENT.as_bytes(), b"!"].concat()),
     ] {
         let stage = Stage::open(&format!("leaves-{name}"));
         let (session, mut technician, mut program) = pair(&stage).await;
         grant(&mut technician, &mut program, &[Right::Files]).await;
-        let (got, _) = downloaded(&stage, &program, &session, &bytes).await;
+        let (got, _) = downloaded(&stage, &program, &session, Said { sums, bytes: &bytes }).await;
         assert_eq!(got, None, "{name}: the browser got no whole answer");
         assert!(technician.until(failed).await.is_some(), "{name}");
         let at = format!("/api/sessions/{session}/files/leaving/7");
