@@ -9,8 +9,10 @@ use std::collections::VecDeque;
 const LEAST_WINDOW: u64 = 16 * 1024;
 /// Before the first acknowledgement nothing is known of the path; this much may be under way.
 const FIRST_WINDOW: u64 = 256 * 1024;
-/// How long a rate is remembered, in milliseconds.
-const RATE_MEMORY: u64 = 2_000;
+/// How long it is remembered what the path took, in milliseconds.
+const PATH_MEMORY: u64 = 2_000;
+/// A frame that took so much longer than the least round trip met no queue: it took time to code, to carry, to draw.
+const NO_QUEUE: u64 = 25;
 /// How long the least round trip is believed. Then one frame goes alone, so that a round trip without a queue is seen
 /// again (the idea of BBR's ProbeRTT).
 const ROUND_TRIP_MEMORY: u64 = 10_000;
@@ -30,7 +32,18 @@ struct Sent {
     bytes: u64,
     at: u64,
     delivered_before: u64,
-    alone: bool,
+    /// All that was under way when it went, with it.
+    under_way: u64,
+}
+
+/// What the path took, as one acknowledgement tells.
+#[derive(Clone, Copy, Debug)]
+struct Took {
+    at: u64,
+    /// Bytes a second.
+    rate: u64,
+    /// Bytes that were under way without a queue.
+    without_queue: u64,
 }
 
 /// What is known of the path to the viewers.
@@ -38,7 +51,7 @@ struct Sent {
 pub struct Pacer {
     in_flight: VecDeque<Sent>,
     delivered: u64,
-    rates: VecDeque<(u64, u64)>,
+    took: VecDeque<Took>,
     round_trip: Option<(u64, u64)>,
     clock: u64,
     recent_bytes: u64,
@@ -74,8 +87,8 @@ impl Pacer {
     /// A frame of `bytes` went out.
     pub fn sent(&mut self, now: u64, seq: u32, bytes: u64) {
         self.clock = now;
-        let alone = self.in_flight.is_empty();
-        self.in_flight.push_back(Sent { seq, bytes, at: now, delivered_before: self.delivered, alone });
+        let under_way = self.under_way() + bytes;
+        self.in_flight.push_back(Sent { seq, bytes, at: now, delivered_before: self.delivered, under_way });
     }
 
     /// The viewers have drawn every frame up to `seq`.
@@ -89,13 +102,16 @@ impl Pacer {
         let Some(sent) = newest else { return };
         self.clock = now;
         let took = now.saturating_sub(sent.at).max(1);
-        self.rates.push_back((now, (self.delivered - sent.delivered_before) * 1_000 / took));
-        while self.rates.len() > 1 && self.rates[0].0 + RATE_MEMORY < now {
-            self.rates.pop_front();
-        }
         let better = self.round_trip.is_none_or(|(_, least)| took <= least);
-        if better || (sent.alone && self.round_trip_is_old()) {
+        let alone = sent.under_way == sent.bytes;
+        if better || (alone && self.round_trip_is_old()) {
             self.round_trip = Some((now, took));
+        }
+        let rate = (self.delivered - sent.delivered_before) * 1_000 / took;
+        let quick = self.round_trip().is_some_and(|least| took <= least + NO_QUEUE);
+        self.took.push_back(Took { at: now, rate, without_queue: if quick { sent.under_way } else { 0 } });
+        while self.took.len() > 1 && self.took[0].at + PATH_MEMORY < now {
+            self.took.pop_front();
         }
     }
 
@@ -113,9 +129,14 @@ impl Pacer {
         self.round_trip.is_some_and(|(at, _)| at + ROUND_TRIP_MEMORY < self.clock)
     }
 
-    /// The best delivery rate of the last two seconds, in bytes a second.
+    /// The best delivery rate of the last two seconds, in bytes a second: less than the path could take where there was
+    /// not more to send.
     pub fn rate(&self) -> Option<u64> {
-        self.rates.iter().map(|(_, rate)| *rate).max()
+        self.took.iter().map(|took| took.rate).max()
+    }
+
+    fn under_way(&self) -> u64 {
+        self.in_flight.iter().map(|sent| sent.bytes).sum()
     }
 
     /// Whether nothing is under way.
@@ -131,12 +152,18 @@ impl Pacer {
         if self.round_trip_is_old() {
             return false;
         }
-        let bytes: u64 = self.in_flight.iter().map(|s| s.bytes).sum();
         let (window, frames) = match (self.rate(), self.round_trip()) {
-            (Some(rate), Some(rtt)) => ((rate * rtt / 800).max(LEAST_WINDOW), 2 + rtt / 33),
+            (Some(rate), Some(rtt)) => {
+                ((rate * rtt / 800).max(self.without_queue() * 2).max(LEAST_WINDOW), 2 + rtt / 33)
+            }
             _ => (FIRST_WINDOW, 2),
         };
-        bytes < window && (self.in_flight.len() as u64) < frames.min(8)
+        self.under_way() < window && (self.in_flight.len() as u64) < frames.min(8)
+    }
+
+    /// The most bytes that were under way of late and met no queue.
+    fn without_queue(&self) -> u64 {
+        self.took.iter().map(|took| took.without_queue).max().unwrap_or(0)
     }
 
     /// The quantiser for the next frame that shows change.

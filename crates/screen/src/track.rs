@@ -23,8 +23,14 @@ const LARGE_PART: usize = 4;
 const LARGE_QUANTISER: u32 = 38;
 /// No lossless frame covers more than this part of the screen, so that new damage never waits long.
 const REFINE_PART: usize = 8;
-/// A new keyframe for the sake of seeking: after so many bytes of other frames, at the next large change.
+/// Beside motion a lossless frame is no larger than what the path takes in so many milliseconds.
+const BESIDE_MOTION: u64 = 50;
+/// What a superblock without loss is believed to take before one was coded, in bytes.
+const LOSSLESS_BYTES: u64 = 2_000;
+/// A new keyframe for the sake of seeking: after so many bytes of other frames, at the next large change after a rest, ...
 const KEY_AFTER_BYTES: u64 = 4 * 1024 * 1024;
+/// ... or after so many at any large change: what moves without a rest would stutter at each.
+const KEY_AT_LAST_BYTES: u64 = 8 * 1024 * 1024;
 
 /// No frame names more regions: what remains is one bounding box.
 const MOST_REGIONS: usize = 8;
@@ -63,8 +69,12 @@ pub struct Tracker {
     restless: Vec<u8>,
     /// When anything changed last.
     damaged_at: u64,
+    /// What is damaged now is the first after a rest.
+    after_rest: bool,
     key_wanted: bool,
     bytes_since_key: u64,
+    /// What a superblock without loss takes, in bytes.
+    lossless_bytes: u64,
 }
 
 impl Tracker {
@@ -82,8 +92,10 @@ impl Tracker {
             changed_at,
             restless,
             damaged_at: 0,
+            after_rest: false,
             key_wanted: true,
             bytes_since_key: 0,
+            lossless_bytes: LOSSLESS_BYTES,
         }
     }
 
@@ -91,6 +103,7 @@ impl Tracker {
     pub fn damage(&mut self, now: u64, rect: Rect) {
         let Some(rect) = rect.clipped(self.width, self.height) else { return };
         self.damaged.set_rect(rect, BLOCK);
+        self.after_rest |= !self.moves(now);
         self.damaged_at = now;
         let mut touched = Bitmap::over(self.width, self.height, SUPERBLOCK);
         touched.set_rect(rect, SUPERBLOCK);
@@ -121,7 +134,8 @@ impl Tracker {
             }
             let large = self.damaged.count() * LARGE_PART > self.damaged.cells().len();
             let quantiser = if large { pacer.quantiser(now).max(LARGE_QUANTISER) } else { pacer.quantiser(now) };
-            return Some(if large && self.bytes_since_key > KEY_AFTER_BYTES {
+            let enough = if self.after_rest { KEY_AFTER_BYTES } else { KEY_AT_LAST_BYTES };
+            return Some(if large && self.bytes_since_key > enough {
                 Plan::Key { quantiser }
             } else {
                 Plan::Change { quantiser, active: self.damaged.clone() }
@@ -130,7 +144,11 @@ impl Tracker {
         if !pacer.may_send() {
             return None;
         }
-        let most = (self.stale.cells().len() / REFINE_PART).max(1);
+        let mut most = (self.stale.cells().len() / REFINE_PART).max(1);
+        if self.moves(now) {
+            let path = pacer.rate().unwrap_or(0) * BESIDE_MOTION / 1_000 / self.lossless_bytes;
+            most = most.min(usize::try_from(path).unwrap_or(most)).max(1);
+        }
         let mut active = Bitmap::over(self.width, self.height, BLOCK);
         for (column, row) in self.settled(now).take(most) {
             active.set_rect(superblock(column, row), BLOCK);
@@ -152,6 +170,7 @@ impl Tracker {
                 self.key_wanted = false;
                 self.bytes_since_key = 0;
                 self.damaged.clear();
+                self.after_rest = false;
                 self.stale.clear();
                 if *quantiser > 0 {
                     for (column, row) in all(&self.stale) {
@@ -170,9 +189,13 @@ impl Tracker {
                     }
                 }
                 self.damaged.clear();
+                self.after_rest = false;
             }
             Plan::Refine { active } => {
-                for (column, row) in self.superblocks(active).iter() {
+                let refined = self.superblocks(active);
+                let each = bytes / refined.count().max(1) as u64;
+                self.lossless_bytes = ((self.lossless_bytes + each) / 2).max(1);
+                for (column, row) in refined.iter() {
                     self.stale.unset(column, row);
                 }
             }
@@ -193,6 +216,11 @@ impl Tracker {
     /// Whether the viewers' picture equals the screen once they have drawn what was coded.
     pub fn exact(&self) -> bool {
         !self.key_wanted && self.damaged.is_empty() && self.stale.is_empty()
+    }
+
+    /// Whether something has changed just now.
+    fn moves(&self, now: u64) -> bool {
+        now < self.damaged_at + QUIET
     }
 
     fn superblocks(&self, active: &Bitmap) -> Bitmap {

@@ -3,3 +3,4 @@
 mod exact;
 mod pace;
 mod probe;
+mod track;

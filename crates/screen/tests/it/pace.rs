@@ -69,3 +69,20 @@ fn what_moves_much_becomes_coarser_and_what_comes_after_a_rest_is_fine() {
     }
     assert_eq!(pacer.quantiser(8_000), 24, "a scrolling terminal is worth its 180 kB a second");
 }
+
+#[test]
+fn where_nothing_queues_another_frame_goes_before_the_first_is_drawn() {
+    for (took, another) in [(62, true), (160, false)] {
+        let mut pacer = Pacer::new();
+        // A small one shows the round trip.
+        pacer.sent(0, 1, 300);
+        pacer.drawn(42, 1);
+        for seq in 2..6 {
+            let now = u64::from(seq) * 200;
+            pacer.sent(now, seq, 18_000);
+            pacer.drawn(now + took, seq);
+        }
+        pacer.sent(1_400, 6, 18_000);
+        assert_eq!(pacer.may_send(), another, "18 kB took {took} ms");
+    }
+}
