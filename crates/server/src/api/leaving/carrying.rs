@@ -11,8 +11,8 @@ use bytes::Bytes;
 use protocol::{Answer, Event, Fault, ParticipantId, Way};
 use sha2::{Digest, Sha256};
 
-use super::super::error::sentence;
 use crate::{
+    api::error::sentence,
     app::Shared,
     live::{Course, JobError, LeavingFile, Live, Opened, Tail, Wish},
     secret,
