@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use protocol::{FrameKind, Header, PictureFormat, Region, ShareTrouble};
+use protocol::{FrameKind, Header, MAX_SIDE, PictureFormat, Region, ShareTrouble};
 use screen::{Coder, Rect};
 use session::Consent;
 use tokio::sync::mpsc;
@@ -203,6 +203,11 @@ struct Share {
     reading: Duration,
 }
 
+/// Frames name sides up to a bound; a frame beyond it would end the connection, again and again.
+fn fits((width, height): (u16, u16)) -> Result<(u16, u16), ShareTrouble> {
+    if width.max(height) > MAX_SIDE { Err(ShareTrouble::TooLarge) } else { Ok((width, height)) }
+}
+
 fn encoder_failed(error: screen::CodecError) -> ShareTrouble {
     tracing::error!(%error, "the screen cannot be encoded");
     ShareTrouble::Encoder
@@ -215,7 +220,7 @@ impl Share {
         frames: mpsc::Sender<OutFrame>,
         words: mpsc::Sender<Word>,
     ) -> Result<Self, ShareTrouble> {
-        let (width, height) = capture.size();
+        let (width, height) = fits(capture.size())?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = if cores >= 4 { 2 } else { 1 };
         let coder = Coder::new(width, height, threads).map_err(encoder_failed)?;
@@ -281,7 +286,8 @@ impl Share {
                 }
                 damaged = true;
             }
-            if let Some((width, height)) = news.size {
+            if let Some(size) = news.size {
+                let (width, height) = fits(size)?;
                 self.coder.resize(width, height).map_err(encoder_failed)?;
                 self.read_screen()?;
             }

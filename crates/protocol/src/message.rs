@@ -38,6 +38,8 @@ pub enum ShareTrouble {
     NoScreen,
     /// The encoder failed.
     Encoder,
+    /// One side of the screen is longer than [`MAX_SIDE`](crate::MAX_SIDE).
+    TooLarge,
 }
 
 /// What a console, a customer's page or a customer's program says after its hello.

@@ -3,8 +3,9 @@
 pub(crate) mod people;
 
 use protocol::{
-    Client, ClientMessage, Ending, Event, MAX_CHAT_CHARS, MAX_NOTE_CHARS, Participant, ParticipantId, Pause, Permit,
-    Phase, Presence, Queue, RefusalReason as Refusal, Right, Role, ShareTrouble, Timestamp, UserRef, WhyWithdrawn,
+    Client, ClientMessage, Ending, Event, MAX_CHAT_CHARS, MAX_NOTE_CHARS, MAX_SIDE, Participant, ParticipantId, Pause,
+    Permit, Phase, Presence, Queue, RefusalReason as Refusal, Right, Role, ShareTrouble, Timestamp, UserRef,
+    WhyWithdrawn,
 };
 
 use crate::{Actor, Command, Session, Unrecorded};
@@ -345,11 +346,15 @@ impl Session {
     fn share_failed(&self, by: &Actor, trouble: ShareTrouble) -> Verdict {
         self.as_customer(by)?;
         let reason = match trouble {
-            ShareTrouble::NoPermission => "the customer's system does not let the program see the screen",
-            ShareTrouble::NoScreen => "the customer's program found no screen to share",
-            ShareTrouble::Encoder => "the customer's program could not encode the screen",
+            ShareTrouble::NoPermission => "the customer's system does not let the program see the screen".into(),
+            ShareTrouble::NoScreen => "the customer's program found no screen to share".into(),
+            ShareTrouble::Encoder => "the customer's program could not encode the screen".into(),
+            ShareTrouble::TooLarge => format!(
+                "all monitors together are more than {MAX_SIDE} pixels wide or high; the customer can switch one off, or \
+                 choose a lower resolution"
+            ),
         };
-        let failed = Event::SharingFailed { reason: reason.into() };
+        let failed = Event::SharingFailed { reason };
         Ok([failed].into_iter().chain(self.fall(None, WhyWithdrawn::Customer)).collect())
     }
 

@@ -1,5 +1,7 @@
 //! X11: damage by XDamage, pixels by MIT-SHM, the pointer by XFixes and XInput 2, sizes by RandR.
 
+mod pixels;
+
 use std::{io::Read, os::fd::AsFd, os::unix::net::UnixStream, time::Duration};
 
 use memmap2::MmapMut;
@@ -10,18 +12,19 @@ use x11rb::{
     connection::{Connection, RequestConnection},
     errors::{ConnectionError, ReplyError},
     protocol::{
-        Event,
+        ErrorKind, Event,
         damage::{self, ConnectionExt as _},
         randr::{self, ConnectionExt as _},
         shm::{self, ConnectionExt as _},
         xfixes::{self, ConnectionExt as _},
         xinput::{self, ConnectionExt as _},
-        xproto::{ConnectionExt as _, ImageFormat, Window},
+        xproto::{ChangeWindowAttributesAux, Colormap, ConnectionExt as _, EventMask, ImageFormat, Window},
     },
     rust_connection::RustConnection,
 };
 
 use super::{Capture, News};
+use pixels::{Layout, Table};
 
 /// More rectangles than this are read as their bounding box: one request instead of many.
 const MOST_RECTANGLES: usize = 24;
@@ -37,6 +40,15 @@ enum Fault {
     Ids(#[from] x11rb::errors::ReplyOrIdError),
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    #[error("a pixel of this screen is no whole number of bytes")]
+    Layout,
+}
+
+impl Fault {
+    /// The request did not fit the window: it has another size by now.
+    fn is_mismatch(&self) -> bool {
+        matches!(self, Self::Reply(ReplyError::X11Error(error)) if error.error_kind == ErrorKind::Match)
+    }
 }
 
 impl From<Fault> for ShareTrouble {
@@ -55,10 +67,25 @@ struct SharedMemory {
     map: MmapMut,
 }
 
+/// What events have told.
+#[derive(Default)]
+struct Heard {
+    damaged: bool,
+    moved: bool,
+    shaped: bool,
+    resized: bool,
+}
+
 pub struct X11 {
     x: RustConnection,
     root: Window,
+    colormap: Colormap,
+    layout: Layout,
+    /// The colours, where the layout has them in a table.
+    table: Table,
     size: (u16, u16),
+    /// The size that was told last: nothing is read before the present one was told.
+    told: (u16, u16),
     damage: damage::Damage,
     region: xfixes::Region,
     memory: Option<SharedMemory>,
@@ -69,7 +96,11 @@ pub struct X11 {
 
 impl X11 {
     pub fn open(wake: UnixStream) -> Result<Self, ShareTrouble> {
-        let (x, number) = RustConnection::connect(None).map_err(|error| {
+        Self::open_display(None, wake)
+    }
+
+    fn open_display(display: Option<&str>, wake: UnixStream) -> Result<Self, ShareTrouble> {
+        let (x, number) = RustConnection::connect(display).map_err(|error| {
             tracing::error!(%error, "there is no X display");
             ShareTrouble::NoScreen
         })?;
@@ -79,6 +110,8 @@ impl X11 {
     fn prepare(x: RustConnection, number: usize, wake: UnixStream) -> Result<Self, Fault> {
         let screen = &x.setup().roots[number];
         let (root, size) = (screen.root, (screen.width_in_pixels, screen.height_in_pixels));
+        let layout = Layout::of(x.setup(), screen).ok_or(Fault::Layout)?;
+        let colormap = screen.default_colormap;
         x.damage_query_version(1, 1)?.reply()?;
         x.xfixes_query_version(5, 0)?.reply()?;
         x.randr_query_version(1, 5)?.reply()?;
@@ -88,10 +121,29 @@ impl X11 {
         x.xfixes_create_region(region, &[])?.check()?;
         x.xfixes_select_cursor_input(root, xfixes::CursorNotifyMask::DISPLAY_CURSOR)?.check()?;
         x.randr_select_input(root, randr::NotifyMask::SCREEN_CHANGE)?.check()?;
+        let structure = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
+        x.change_window_attributes(root, &structure)?.check()?;
         // Raw motion comes from every device wherever the pointer is: no polling of its position.
         let motion = xinput::EventMask { deviceid: 1, mask: vec![xinput::XIEventMask::RAW_MOTION] };
         x.xinput_xi_select_events(root, &[motion])?.check()?;
-        let mut capture = Self { x, root, size, damage, region, memory: None, wake, damaged: true, all: true };
+        let mut capture = Self {
+            x,
+            root,
+            colormap,
+            layout,
+            table: Table::new(),
+            size,
+            told: size,
+            damage,
+            region,
+            memory: None,
+            wake,
+            damaged: true,
+            all: true,
+        };
+        // The setup tells the size of when the display was opened, which may be over.
+        capture.look_at_size()?;
+        capture.told = capture.size;
         capture.memory = capture.share_memory();
         Ok(capture)
     }
@@ -99,7 +151,7 @@ impl X11 {
     /// A segment for the whole screen, by MIT-SHM 1.2; without it pixels come through the socket.
     fn share_memory(&self) -> Option<SharedMemory> {
         self.x.extension_information(shm::X11_EXTENSION_NAME).ok()??;
-        let length = usize::from(self.size.0) * usize::from(self.size.1) * 4;
+        let length = self.layout.length(self.size.0, self.size.1);
         let segment = self.x.generate_id().ok()?;
         let reply = self.x.shm_create_segment(segment, u32::try_from(length).ok()?, false).ok()?.reply().ok()?;
         let file = std::fs::File::from(reply.shm_fd);
@@ -107,6 +159,20 @@ impl X11 {
         // of ours; the bytes are read only after that answer. Its length is the one that was asked for.
         let map = unsafe { memmap2::MmapOptions::new().len(length).map_mut(&file) }.ok()?;
         Some(SharedMemory { segment, map })
+    }
+
+    /// Asks for the size that the screen has now: events tell it as it was, and RandR before it was turned.
+    fn look_at_size(&mut self) -> Result<(), Fault> {
+        let root = self.x.get_geometry(self.root)?.reply()?;
+        if (root.width, root.height) != self.size {
+            self.size = (root.width, root.height);
+            if let Some(old) = self.memory.take() {
+                let _ = self.x.shm_detach(old.segment);
+            }
+            self.memory = self.share_memory();
+            (self.all, self.damaged) = (true, true);
+        }
+        Ok(())
     }
 
     fn changed_rectangles(&mut self) -> Result<Vec<Rect>, Fault> {
@@ -127,46 +193,60 @@ impl X11 {
         Ok(region.rectangles.iter().filter_map(rect).collect())
     }
 
-    fn read(&mut self, rect: Rect, take: &mut dyn FnMut(Rect, &[u8])) -> Result<(), Fault> {
+    fn read(&self, rect: Rect, take: &mut dyn FnMut(Rect, &[u8])) -> Result<(), Fault> {
         let (x, y) = (rect.x.cast_signed(), rect.y.cast_signed());
-        let length = usize::from(rect.width) * usize::from(rect.height) * 4;
+        let length = self.layout.length(rect.width, rect.height);
+        let mut give = |pixels: &[u8]| {
+            if self.layout.is_bgrx() {
+                take(rect, pixels);
+            } else {
+                take(rect, &self.layout.to_bgrx(rect.width, pixels, &self.table));
+            }
+        };
         match &self.memory {
             Some(memory) => {
                 let format = u8::from(ImageFormat::Z_PIXMAP);
                 let asked =
                     self.x.shm_get_image(self.root, x, y, rect.width, rect.height, !0, format, memory.segment, 0)?;
                 asked.reply()?;
-                take(rect, &memory.map[..length]);
+                give(&memory.map[..length]);
             }
             None => {
                 let asked = self.x.get_image(ImageFormat::Z_PIXMAP, self.root, x, y, rect.width, rect.height, !0)?;
                 let image = asked.reply()?;
                 if image.data.len() >= length {
-                    take(rect, &image.data[..length]);
+                    give(&image.data[..length]);
                 }
             }
         }
         Ok(())
     }
 
-    fn heard(&mut self, event: &Event, news: &mut News, moved: &mut bool, shaped: &mut bool) {
+    /// The colours that pixels mean now.
+    fn read_table(&self, entries: u16) -> Result<Table, Fault> {
+        let all: Vec<u32> = (0..entries.into()).collect();
+        let colours = self.x.query_colors(self.colormap, &all)?.reply()?.colors;
+        let high = |part: u16| (part >> 8) as u8;
+        Ok(colours.iter().map(|c| [high(c.red), high(c.green), high(c.blue)]).collect())
+    }
+
+    fn read_changes(&mut self, take: &mut dyn FnMut(Rect, &[u8])) -> Result<(), Fault> {
+        if let Some(entries) = self.layout.table_entries() {
+            self.table = self.read_table(entries)?;
+        }
+        for rect in self.changed_rectangles()? {
+            self.read(rect, take)?;
+        }
+        Ok(())
+    }
+
+    fn heard(&self, event: &Event, heard: &mut Heard) {
         match event {
-            Event::DamageNotify(_) => {
-                self.damaged = true;
-                news.damaged = true;
-            }
-            Event::XfixesCursorNotify(_) => *shaped = true,
-            Event::XinputRawMotion(_) => *moved = true,
-            Event::RandrScreenChangeNotify(e) if (e.width, e.height) != self.size => {
-                self.size = (e.width, e.height);
-                if let Some(old) = self.memory.take() {
-                    let _ = self.x.shm_detach(old.segment);
-                }
-                self.memory = self.share_memory();
-                (self.all, self.damaged) = (true, true);
-                news.damaged = true;
-                news.size = Some(self.size);
-            }
+            Event::DamageNotify(_) => heard.damaged = true,
+            Event::XfixesCursorNotify(_) => heard.shaped = true,
+            Event::XinputRawMotion(_) => heard.moved = true,
+            Event::RandrScreenChangeNotify(_) => heard.resized = true,
+            Event::ConfigureNotify(e) if e.window == self.root => heard.resized = true,
             _ => {}
         }
     }
@@ -193,11 +273,10 @@ impl X11 {
     }
 
     fn gather(&mut self, most: Duration) -> Result<News, Fault> {
-        let mut news = News::default();
-        let (mut moved, mut shaped) = (false, false);
+        let mut heard = Heard::default();
         self.x.flush()?;
         let mut event = self.x.poll_for_event()?;
-        if event.is_none() && !most.is_zero() {
+        if event.is_none() && !most.is_zero() && self.size == self.told {
             let mut fds = [
                 PollFd::from_borrowed_fd(self.x.stream().as_fd(), PollFlags::IN),
                 PollFd::from_borrowed_fd(self.wake.as_fd(), PollFlags::IN),
@@ -213,13 +292,23 @@ impl X11 {
             event = self.x.poll_for_event()?;
         }
         while let Some(e) = event {
-            self.heard(&e, &mut news, &mut moved, &mut shaped);
+            self.heard(&e, &mut heard);
             event = self.x.poll_for_event()?;
         }
-        if moved {
+        if heard.resized {
+            self.look_at_size()?;
+        }
+        self.damaged |= heard.damaged;
+        let mut news = News { damaged: heard.damaged, ..News::default() };
+        if self.size != self.told {
+            self.told = self.size;
+            news.size = Some(self.size);
+            news.damaged = true;
+        }
+        if heard.moved {
             news.pointer_at = Some(self.pointer_at()?);
         }
-        if shaped {
+        if heard.shaped {
             news.pointer_shape = self.pointer_shape()?;
         }
         Ok(news)
@@ -236,13 +325,17 @@ impl Capture for X11 {
     }
 
     fn changes(&mut self, take: &mut dyn FnMut(Rect, &[u8])) -> Result<(), ShareTrouble> {
-        if !self.damaged && !self.all {
+        if self.size != self.told || !(self.damaged || self.all) {
             return Ok(());
         }
-        for rect in self.changed_rectangles()? {
-            self.read(rect, take)?;
+        match self.read_changes(take) {
+            Err(fault) if fault.is_mismatch() => {
+                // The screen may have become smaller between its damage and the request for its pixels.
+                self.look_at_size()?;
+                if self.size == self.told { Err(fault.into()) } else { Ok(()) }
+            }
+            read => Ok(read?),
         }
-        Ok(())
     }
 
     fn pointer(&mut self) -> Result<News, ShareTrouble> {
@@ -250,3 +343,7 @@ impl Capture for X11 {
         Ok(News { pointer_at: Some(at), pointer_shape: shape, ..News::default() })
     }
 }
+
+#[cfg(test)]
+#[path = "x11/tests.rs"]
+mod tests;

@@ -3,4 +3,4 @@
 /**
  * Why the customer's program cannot share, in kinds that the console explains.
  */
-export type ShareTrouble = "no_permission" | "no_screen" | "encoder";
+export type ShareTrouble = "no_permission" | "no_screen" | "encoder" | "too_large";
