@@ -1,6 +1,6 @@
 //! The conversation as the customer reads it: entries of the timeline become lines.
 
-use protocol::{Entry, Event, Participant, ParticipantId, Pause, Right, Role, Way};
+use protocol::{Entry, Event, Participant, ParticipantId, Pause, Right, Role, Way, file_name::shown};
 
 /// One line; `kind` is `chat` or names what happened, for the windows to say in the customer's language.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub fn line(entry: &Entry, before: &[Entry], people: &[Participant], me: Partici
             return Some(Line { kind: "chat", who, text, at: entry.at, mine, file: None });
         }
         Event::FilePosted { from, number, name: file, .. } => {
-            let (who, text, mine) = (name(from), file.clone(), *from == me);
+            let (who, text, mine) = (name(from), shown(file), *from == me);
             return Some(Line { kind: "chat", who, text, at: entry.at, mine, file: Some(*number) });
         }
         Event::Joined { role: Role::Supervisor, name, .. } => plain("supervises", name.clone()),
@@ -63,11 +63,11 @@ pub fn line(entry: &Entry, before: &[Entry], people: &[Participant], me: Partici
         Event::Transferred { to, .. } | Event::Inherited { to, .. } => plain("transferred", to.name.clone()),
         Event::Taken { by } => plain("transferred", by.name.clone()),
         Event::ControlPassed { to, .. } => plain("controls", name(to)),
-        Event::FileCarried { by, way: Way::ToCustomer, path, .. } => ("file-sent", name(by), path.clone()),
-        Event::FileCarried { by, way: Way::FromCustomer, path, .. } => ("file-fetched", name(by), path.clone()),
-        Event::FileFailed { by, path, .. } => ("file-failed", name(by), path.clone()),
-        Event::FolderMade { by, path } => ("folder-made", name(by), path.clone()),
-        Event::FileRenamed { by, from, to } => ("file-renamed", name(by), format!("{from} → {to}")),
+        Event::FileCarried { by, way: Way::ToCustomer, path, .. } => ("file-sent", name(by), shown(path)),
+        Event::FileCarried { by, way: Way::FromCustomer, path, .. } => ("file-fetched", name(by), shown(path)),
+        Event::FileFailed { by, path, .. } => ("file-failed", name(by), shown(path)),
+        Event::FolderMade { by, path } => ("folder-made", name(by), shown(path)),
+        Event::FileRenamed { by, from, to } => ("file-renamed", name(by), format!("{} → {}", shown(from), shown(to))),
         Event::FileDeleted { by, path } => ("file-deleted", name(by), path.clone()),
         Event::ClipboardCarried { by, way: Way::ToCustomer, .. } => plain("clipboard-written", name(by)),
         Event::ClipboardCarried { by, way: Way::FromCustomer, .. } => plain("clipboard-read", name(by)),

@@ -1,6 +1,7 @@
 //! What the server asks of this machine beside the screen: files, clipboard, shell, system information. Each job comes on
 //! a stream of its own, and is judged here once more by what the customer has allowed.
 
+mod archive;
 mod clipboard;
 mod folders;
 mod incoming;

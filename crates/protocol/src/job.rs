@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{ClipboardKind, MAX_FILE_NAME_BYTES, Right};
+use crate::{ClipboardKind, Right};
 
 /// A job.
 ///
@@ -389,13 +389,4 @@ pub struct SystemInfo {
     /// `None` where the system has none that can be asked.
     pub services: Option<Vec<Service>>,
     pub log: Option<Log>,
-}
-
-/// Whether this can be a file's name in some folder of any system: what only one system forbids, that system says.
-pub fn name_fits(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= MAX_FILE_NAME_BYTES
-        && name != "."
-        && name != ".."
-        && !name.contains(['/', '\\', '\0'])
 }

@@ -6,6 +6,7 @@
 mod binding;
 mod copy;
 mod event;
+pub mod file_name;
 mod frame;
 mod id;
 mod input;
@@ -23,12 +24,11 @@ pub use event::{
     Client, ClipboardKind, Ending, Event, ExpertInvitation, IncidentRef, Monitor, Participant, Pause, Presence, Queue,
     Right, Role, UserRef, Way, WhyWithdrawn,
 };
+pub use file_name::name_fits;
 pub use frame::{FrameError, Framed, decode, encode};
 pub use id::{BadId, ParticipantId, SessionId, Timestamp};
 pub use input::{Button, Input, Special};
-pub use job::{
-    Answer, Disk, Fault, Folder, Item, Job, Kind, Log, Network, Process, Service, ShellInput, SystemInfo, name_fits,
-};
+pub use job::{Answer, Disk, Fault, Folder, Item, Job, Kind, Log, Network, Process, Service, ShellInput, SystemInfo};
 pub use limits::*;
 pub use mark::Mark;
 pub use message::{

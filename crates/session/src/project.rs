@@ -1,7 +1,8 @@
 //! What people read of a timeline: the transcript and the journal's history.
 
 use protocol::{
-    Client, ClipboardKind, Ending, Entry, Event, ParticipantId, Pause, Queue, Right, Role, Timestamp, Way, WhyWithdrawn,
+    Client, ClipboardKind, Ending, Entry, Event, ParticipantId, Pause, Queue, Right, Role, Timestamp, Way,
+    WhyWithdrawn, file_name::shown,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -199,22 +200,22 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
         Event::ControlPassed { by, to } => format!("{} has given the control to {}", name(by), name(to)),
         Event::Noted { by, text } => format!("Note by {}: {text}", by.name),
         Event::FileCarried { by, way: Way::ToCustomer, path, bytes, .. } => {
-            format!("{} has sent the file {path} ({})", name(by), size(*bytes))
+            format!("{} has sent the file {} ({})", name(by), shown(path), size(*bytes))
         }
         Event::FileCarried { by, way: Way::FromCustomer, path, bytes, .. } => {
-            format!("{} has fetched the file {path} ({})", name(by), size(*bytes))
+            format!("{} has fetched the file {} ({})", name(by), shown(path), size(*bytes))
         }
         Event::FileFailed { by, way: Way::ToCustomer, path, reason } => {
-            format!("{} could not send the file {path}: {reason}", name(by))
+            format!("{} could not send the file {}: {reason}", name(by), shown(path))
         }
         Event::FileFailed { by, way: Way::FromCustomer, path, reason } => {
-            format!("{} could not fetch the file {path}: {reason}", name(by))
+            format!("{} could not fetch the file {}: {reason}", name(by), shown(path))
         }
-        Event::FolderMade { by, path } => format!("{} has made the folder {path}", name(by)),
-        Event::FileRenamed { by, from, to } => format!("{} has renamed {from} to {to}", name(by)),
-        Event::FileDeleted { by, path } => format!("{} has deleted {path}", name(by)),
+        Event::FolderMade { by, path } => format!("{} has made the folder {}", name(by), shown(path)),
+        Event::FileRenamed { by, from, to } => format!("{} has renamed {} to {}", name(by), shown(from), shown(to)),
+        Event::FileDeleted { by, path } => format!("{} has deleted {}", name(by), shown(path)),
         Event::FilePosted { from, name: file, bytes, .. } => {
-            format!("{} has put the file {file} ({}) into the chat", name(from), size(*bytes))
+            format!("{} has put the file {} ({}) into the chat", name(from), shown(file), size(*bytes))
         }
         Event::ClipboardCarried { by, way, kind, .. } => {
             let what = match kind {

@@ -4,6 +4,7 @@ import type { Client } from '../api/types/Client';
 import type { Entry } from '../api/types/Entry';
 import type { Participant } from '../api/types/Participant';
 import type { Right } from '../api/types/Right';
+import { leaf, shownName } from '../files/name';
 import { size } from '../ui/time';
 
 export type Line =
@@ -90,7 +91,16 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
   }
   if (event.type === 'file_posted') {
     const { number, name: file, bytes } = event;
-    return { kind: 'file', seq, at, who: name(event.from), mine: event.from === me, number, name: file, bytes };
+    return {
+      kind: 'file',
+      seq,
+      at,
+      who: name(event.from),
+      mine: event.from === me,
+      number,
+      name: shownName(file),
+      bytes
+    };
   }
   if (event.type === 'noted') return { kind: 'note', seq, at, who: event.by.name, text: event.text };
   const customer = reader === 'customer';
@@ -214,7 +224,7 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
     case 'folder_made':
       return happened(`${who(event.by)} ${has(event.by)} made the folder ${leaf(event.path)}`);
     case 'file_renamed':
-      return happened(`${who(event.by)} ${has(event.by)} renamed ${leaf(event.from)} to ${event.to}`);
+      return happened(`${who(event.by)} ${has(event.by)} renamed ${leaf(event.from)} to ${leaf(event.to)}`);
     case 'file_deleted':
       return happened(`${who(event.by)} ${has(event.by)} deleted ${leaf(event.path)}`);
     case 'clipboard_carried':
@@ -246,9 +256,6 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
       return null;
   }
 }
-
-/** The last name of a path; the transcript has the whole. */
-const leaf = (path: string) => path.split(/[/\\]/).at(-1) || path;
 
 /** What these rights let somebody do, in words that follow "to". */
 export function wishes(rights: Right[], your = 'the'): string {

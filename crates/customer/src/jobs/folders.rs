@@ -25,29 +25,27 @@ pub fn list(path: &str) -> Result<Folder, Fault> {
     let mut items = Vec::new();
     let mut left_out = 0;
     for entry in fs::read_dir(&path).map_err(|e| fault(&e))? {
-        let Ok(entry) = entry else { continue };
-        if items.len() >= MAX_FOLDER_ITEMS {
-            left_out += 1;
-            continue;
+        // Whatever is not told is counted.
+        match entry.ok().filter(|_| items.len() < MAX_FOLDER_ITEMS).and_then(|entry| item(&entry)) {
+            Some(item) => items.push(item),
+            None => left_out += 1,
         }
-        items.extend(item(&entry));
     }
     let rank = |k: Kind| !matches!(k, Kind::Folder | Kind::FolderLink);
     items.sort_by_cached_key(|i| (rank(i.kind), i.name.to_lowercase()));
     Ok(Folder {
-        parent: path.parent().and_then(Path::to_str).map(str::to_owned),
+        parent: path.parent().map(to_text),
         places: places(),
         separator: std::path::MAIN_SEPARATOR_STR.into(),
         items,
         left_out,
         free: machine::free(&path),
-        path: path.to_str().ok_or(Fault::BadName)?.to_owned(),
+        path: to_text(&path),
     })
 }
 
-/// A name that is not Unicode cannot be said, and is left out.
 fn item(entry: &fs::DirEntry) -> Option<Item> {
-    let name = entry.file_name().into_string().ok()?;
+    let name = machine::name_to_text(&entry.file_name());
     let own = entry.metadata().ok()?;
     let link = own.is_symlink();
     let target = if link { fs::metadata(entry.path()).ok() } else { Some(own) };
@@ -67,12 +65,17 @@ fn places() -> Vec<String> {
     let home = home();
     let customary = CUSTOMARY.iter().map(|name| home.join(name));
     let all = [home.clone()].into_iter().chain(customary).chain(machine::disks());
-    all.filter(|p| p.is_dir()).filter_map(|p| p.to_str().map(str::to_owned)).take(32).collect()
+    all.filter(|p| p.is_dir()).map(|p| to_text(&p)).take(32).collect()
+}
+
+/// A path as it crosses the wire.
+pub fn to_text(path: &Path) -> String {
+    machine::name_to_text(path.as_os_str())
 }
 
 /// A path as the console says it: whole, from the top.
 pub fn absolute(path: &str) -> Result<PathBuf, Fault> {
-    let path = PathBuf::from(path);
+    let path = PathBuf::from(machine::name_of_text(path));
     if path.is_absolute() { Ok(path) } else { Err(Fault::BadName) }
 }
 
@@ -85,7 +88,7 @@ pub fn rename(path: &str, name: &str) -> Result<(), Fault> {
     if !name_fits(name) {
         return Err(Fault::BadName);
     }
-    let to = from.parent().ok_or(Fault::BadName)?.join(name);
+    let to = from.parent().ok_or(Fault::BadName)?.join(machine::name_of_text(name));
     // Nothing is replaced by a rename, also not a link that leads nowhere.
     if fs::symlink_metadata(&to).is_ok() {
         return Err(Fault::Exists);

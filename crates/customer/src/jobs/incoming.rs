@@ -211,7 +211,7 @@ impl Transfers {
             }
             return Err(fault(&error));
         }
-        Ok((place.to_str().ok_or(Fault::BadName)?.to_owned(), part.size, sha256))
+        Ok((folders::to_text(&place), part.size, sha256))
     }
 }
 
@@ -226,7 +226,7 @@ pub fn save(folder: &Path, name: &str, content: &mut dyn Read) -> io::Result<Str
         file.sync_all()?;
         let place = free_place(folder, name, false)?;
         fs::rename(&temporary, &place)?;
-        Ok(place.to_string_lossy().into_owned())
+        Ok(folders::to_text(&place))
     });
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
@@ -237,7 +237,7 @@ pub fn save(folder: &Path, name: &str, content: &mut dyn Read) -> io::Result<Str
 /// Where a file of this name goes: its own place, or one with a number, which is taken at once so that nobody else does.
 fn free_place(folder: &Path, name: &str, replace: bool) -> io::Result<PathBuf> {
     if replace {
-        return Ok(folder.join(name));
+        return Ok(folder.join(machine::name_of_text(name)));
     }
     let (stem, end) = match name.rfind('.') {
         Some(dot) if dot > 0 => name.split_at(dot),
@@ -245,8 +245,9 @@ fn free_place(folder: &Path, name: &str, replace: bool) -> io::Result<PathBuf> {
     };
     for number in 1..1_000 {
         let name = if number == 1 { name.to_owned() } else { format!("{stem} ({number}){end}") };
-        match File::create_new(folder.join(&name)) {
-            Ok(_) => return Ok(folder.join(name)),
+        let place = folder.join(machine::name_of_text(&name));
+        match File::create_new(&place) {
+            Ok(_) => return Ok(place),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }

@@ -13,13 +13,11 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream};
 
-use super::{Done, FileQuestion, Line, PIECES, Work, fault, folders, lane::Pieces};
+use super::{Done, FileQuestion, Line, PIECES, Work, archive, fault, folders, lane::Pieces};
 use crate::link::broken;
 
 /// How large the pieces are.
-const PIECE: usize = 128 * 1024;
-/// Deeper folders than this are a mistake or a trap.
-const DEEPEST: usize = 64;
+pub const PIECE: usize = 128 * 1024;
 
 /// The part of a file that is wanted.
 #[derive(Clone, Copy)]
@@ -131,7 +129,7 @@ impl Source {
                     out.send(piece)?;
                 }
             }
-            Self::Folder { path } => out = archive(&path, out)?,
+            Self::Folder { path } => out = archive::write(&path, out)?,
         }
         out.end()
     }
@@ -217,57 +215,6 @@ impl Write for Outgoing {
     }
 }
 
-/// A folder as a ZIP archive, uncompressed, made while it is sent. Links are not followed: they may lead out of it. What
-/// cannot be read is left out and named in a file of the archive.
-fn archive(folder: &Path, out: Outgoing) -> io::Result<Outgoing> {
-    let mut zip = zip::ZipWriter::new_stream(out);
-    let mut left_out = Vec::new();
-    let name = folder.file_name().map_or("files".into(), |n| n.to_string_lossy().into_owned());
-    add_folder(&mut zip, folder, &name, 0, &mut left_out)?;
-    if !left_out.is_empty() {
-        zip.start_file(format!("{name}/NOT INCLUDED.txt"), options()).map_err(io::Error::other)?;
-        zip.write_all(left_out.join("\n").as_bytes())?;
-    }
-    Ok(zip.finish().map_err(io::Error::other)?.into_inner())
-}
-
-type Zip = zip::ZipWriter<zip::write::StreamWriter<Outgoing>>;
-
-fn options() -> zip::write::SimpleFileOptions {
-    zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored).large_file(true)
-}
-
-fn add_folder(zip: &mut Zip, folder: &Path, name: &str, depth: usize, left_out: &mut Vec<String>) -> io::Result<()> {
-    zip.add_directory(name, options()).map_err(io::Error::other)?;
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) if depth < DEEPEST => entries,
-        Ok(_) => {
-            left_out.push(format!("{name}: too deep"));
-            return Ok(());
-        }
-        Err(error) => {
-            left_out.push(format!("{name}: {error}"));
-            return Ok(());
-        }
-    };
-    for entry in entries.flatten() {
-        let inside = format!("{name}/{}", entry.file_name().to_string_lossy());
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => add_folder(zip, &entry.path(), &inside, depth + 1, left_out)?,
-            Ok(kind) if kind.is_file() => match File::open(entry.path()) {
-                Ok(mut file) => {
-                    zip.start_file(&inside, options()).map_err(io::Error::other)?;
-                    io::copy(&mut file, zip)?;
-                }
-                Err(error) => left_out.push(format!("{inside}: {error}")),
-            },
-            Ok(kind) if kind.is_symlink() => left_out.push(format!("{inside}: a link")),
-            _ => left_out.push(format!("{inside}: not a file")),
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -301,26 +248,5 @@ mod tests {
         assert_eq!(Source::open(&room.path().join("f"), 400_001).err(), Some(Fault::Changed));
         #[cfg(unix)]
         assert!(matches!(Source::open(Path::new("/dev/zero"), 0).err(), Some(Fault::Other { .. })));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_folder_is_an_archive_without_what_links_lead_to() {
-        let room = tempfile::tempdir().unwrap();
-        fs::create_dir_all(room.path().join("box/in")).unwrap();
-        fs::write(room.path().join("box/in/ä.txt"), "hello").unwrap();
-        fs::write(room.path().join("box/empty"), "").unwrap();
-        std::os::unix::fs::symlink("/etc/passwd", room.path().join("box/out")).unwrap();
-        let mut bytes = all_of(Source::open(&room.path().join("box"), 0).unwrap(), Part { from: 0, since: 0 });
-        let at_end = bytes.split_off(bytes.len() - 64);
-        assert_eq!(at_end, sums(&bytes, &bytes));
-        fs::write(room.path().join("box.zip"), bytes).unwrap();
-        let mut zip = zip::ZipArchive::new(File::open(room.path().join("box.zip")).unwrap()).unwrap();
-        let mut names: Vec<_> = zip.file_names().map(|n| n.unwrap().into_owned()).collect();
-        names.sort();
-        assert_eq!(names, ["box/", "box/NOT INCLUDED.txt", "box/empty", "box/in/", "box/in/ä.txt"]);
-        let mut text = String::new();
-        zip.by_name("box/in/ä.txt").unwrap().read_to_string(&mut text).unwrap();
-        assert_eq!(text, "hello");
     }
 }

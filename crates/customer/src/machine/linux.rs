@@ -1,13 +1,18 @@
 //! Linux: systemd and its journal where they are, text logs elsewhere.
 
 use std::{
+    ffi::{OsStr, OsString},
     fs, io,
+    os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
     process::Command,
 };
 
 use portable_pty::CommandBuilder;
-use protocol::{Client, Log, Service};
+use protocol::{
+    Client, Log, Service,
+    file_name::{as_raw_byte, raw_byte},
+};
 use serde::Deserialize;
 use sysinfo::{Uid, Users};
 
@@ -26,6 +31,40 @@ pub fn client() -> Client {
 /// Where every path begins.
 pub fn top() -> PathBuf {
     PathBuf::from("/")
+}
+
+/// A name or path as it crosses the wire: see [`protocol::file_name`].
+pub fn name_to_text(name: &OsStr) -> String {
+    let mut text = String::new();
+    for part in name.as_bytes().utf8_chunks() {
+        for c in part.valid().chars() {
+            match as_raw_byte(c) {
+                Some(_) => text.extend(c.encode_utf8(&mut [0; 4]).bytes().filter_map(raw_byte)),
+                None => text.push(c),
+            }
+        }
+        text.extend(part.invalid().iter().copied().filter_map(raw_byte));
+    }
+    text
+}
+
+/// The name or path that [`name_to_text`] has told.
+pub fn name_of_text(text: &str) -> OsString {
+    let mut bytes = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        match as_raw_byte(c) {
+            Some(byte) => bytes.push(byte),
+            None => bytes.extend(c.encode_utf8(&mut [0; 4]).bytes()),
+        }
+    }
+    OsString::from_vec(bytes)
+}
+
+/// The permissions of a file, as archives keep them.
+pub fn mode(about: &fs::Metadata) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+
+    about.permissions().mode() & 0o777
 }
 
 /// Places to start from beside the home folder.

@@ -11,8 +11,9 @@ use linux as system;
 use win32 as system;
 
 pub use system::{
-    Elevated, UserNames, client, disks, for_its_user_alone, forget_start, free, log, remove_own_program, restart,
-    run_as_administrator, serve_attention, services, shell, start_at_sign_in, state_folder, top,
+    Elevated, UserNames, client, disks, for_its_user_alone, forget_start, free, log, mode, name_of_text, name_to_text,
+    remove_own_program, restart, run_as_administrator, serve_attention, services, shell, start_at_sign_in,
+    state_folder, top,
 };
 
 use std::process::{Command, Stdio};
@@ -66,6 +67,30 @@ fn fits_windows(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_name_of_this_system_crosses_the_wire_and_comes_back() {
+        for name in ["report.pdf", "Grüße 你好.txt", "private \u{EFFC} use", "plane 15 \u{FD83D}\u{FDE00}", "😀"]
+        {
+            assert_eq!(name_of_text(&name_to_text(name.as_ref())), name);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_not_unicode_are_told_apart() {
+        use std::os::unix::ffi::OsStrExt;
+
+        let text = |bytes: &[u8]| name_to_text(std::ffi::OsStr::from_bytes(bytes));
+        assert_eq!(text(b"gr\xfcn.txt"), "gr\u{EFFC}n.txt");
+        let mut names: Vec<Vec<u8>> = (0x80..=0xFF).map(|byte| vec![b'a', byte]).collect();
+        names.extend(["a\u{EFFC}".into(), vec![b'a', 0xEE, 0xBF], vec![0xF0, 0x9F, b'/', 0xC3]]);
+        let mut told = std::collections::HashSet::new();
+        for name in names {
+            assert_eq!(name_of_text(&text(&name)).as_encoded_bytes(), name);
+            assert!(told.insert(text(&name)), "{name:?} is told like another");
+        }
+    }
 
     #[test]
     fn names_that_windows_would_change_or_refuse_do_not_fit_it() {

@@ -5,13 +5,21 @@ pub mod rights;
 
 use std::{
     collections::HashMap,
-    os::windows::{ffi::OsStrExt, process::CommandExt},
+    ffi::{OsStr, OsString},
+    fs,
+    os::windows::{
+        ffi::{OsStrExt, OsStringExt},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::Command,
 };
 
 use portable_pty::CommandBuilder;
-use protocol::{Client, Log, Service};
+use protocol::{
+    Client, Log, Service,
+    file_name::{as_raw_half, raw_half},
+};
 use serde::Deserialize;
 use sysinfo::Uid;
 use windows::{
@@ -41,6 +49,38 @@ pub fn client() -> Client {
 pub fn top() -> PathBuf {
     let drive = std::env::var("SystemDrive").unwrap_or_else(|_| "C:".into());
     PathBuf::from(drive + "\\")
+}
+
+/// A name or path as it crosses the wire: see [`protocol::file_name`].
+pub fn name_to_text(name: &OsStr) -> String {
+    let mut text = String::new();
+    for unit in char::decode_utf16(name.encode_wide()) {
+        match unit {
+            Ok(c) if as_raw_half(c).is_some() => {
+                text.extend(c.encode_utf16(&mut [0; 2]).iter().copied().filter_map(raw_half));
+            }
+            Ok(c) => text.push(c),
+            Err(half) => text.extend(raw_half(half.unpaired_surrogate())),
+        }
+    }
+    text
+}
+
+/// The name or path that [`name_to_text`] has told.
+pub fn name_of_text(text: &str) -> OsString {
+    let mut units = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        match as_raw_half(c) {
+            Some(half) => units.push(half),
+            None => units.extend_from_slice(c.encode_utf16(&mut [0; 2])),
+        }
+    }
+    OsString::from_wide(&units)
+}
+
+/// The permissions of a file, as archives keep them: Windows has none of that kind.
+pub fn mode(about: &fs::Metadata) -> u32 {
+    if about.is_dir() { 0o755 } else { 0o644 }
 }
 
 /// Places to start from beside the home folder: the drives.

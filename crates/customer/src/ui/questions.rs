@@ -1,6 +1,6 @@
 //! What the customer is asked, and the panel that shows what is allowed.
 
-use protocol::{ClientMessage, Entry, Event, Pause, Phase, Right};
+use protocol::{ClientMessage, Entry, Event, Pause, Phase, Right, file_name::shown};
 use slint::ComponentHandle;
 use tokio::sync::oneshot;
 
@@ -115,17 +115,17 @@ impl Desk {
         match &first.question {
             FileQuestion::Fetch { path } => {
                 window.set_kind("fetch".into());
-                window.set_name(path.into());
+                window.set_name(shown(path).into());
             }
             FileQuestion::Bring { name, bytes, folder } => {
                 window.set_kind("bring".into());
-                window.set_name(name.into());
-                window.set_place(folder.into());
+                window.set_name(shown(name).into());
+                window.set_place(shown(folder).into());
                 window.set_size(size(*bytes).into());
             }
             FileQuestion::Change { path } => {
                 window.set_kind("change".into());
-                window.set_name(path.into());
+                window.set_name(shown(path).into());
             }
         }
         window.on_deny(|| with_desk(|desk| desk.answer_about_file(false)));

@@ -10,7 +10,7 @@ use axum::{
     response::Response,
 };
 use futures::StreamExt;
-use protocol::{Event, ParticipantId, Phase, RefusalReason, Right, name_fits};
+use protocol::{Event, ParticipantId, Phase, RefusalReason, Right, file_name::shown, name_fits};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
@@ -147,6 +147,7 @@ async fn serve(app: &Shared, id: &protocol::SessionId, number: u32, entries: Vec
 
 /// A file for the disk, by its name (RFC 6266 with RFC 5987: UTF-8, percent-encoded).
 pub fn attachment(name: &str) -> HeaderValue {
+    let name = shown(name).replace(char::REPLACEMENT_CHARACTER, "_");
     let encoded: String = name.bytes().map(|b| format!("%{b:02X}")).collect();
     let disposition = format!("attachment; filename*=UTF-8''{encoded}");
     HeaderValue::from_str(&disposition).expect("percent-encoded text is a header's text")
