@@ -128,7 +128,13 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   expect(good.words).toContain('INC-1001 for Ada Morgan (The printer prints nothing)');
   expect(good.words).toContain(`signed by the key ${fingerprint}`);
   expect(good.whole).toBe(true);
-  expect(verify(bundle, '--key', 'ffff ffff').words).toContain('NOT SIGNED by the key that you expect.');
+  const other = verify(bundle, '--key', 'ffff '.repeat(8));
+  expect(other.words).toContain('NOT EXPECTED: It was not signed by the key that you expect');
+  expect(verify(bundle, '--key', fingerprint, '--session', '0'.repeat(32)).words).toContain(`NOT EXPECTED: This is the evidence of session ${id}`);
+  const unknown = verify(bundle);
+  expect(unknown.words).toContain('SIGNER UNKNOWN: you named no key');
+  expect([other.whole, unknown.whole]).toEqual([false, false]);
+  const head = good.words.match(/last entry's hash is ([0-9a-f]{64})/)![1]!;
 
   // Somebody changes a word of the chat, somebody else a byte of the video.
   const bytes = readFileSync(bundle);
@@ -153,11 +159,19 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   const checking = await offline.newPage();
   await checking.goto(`file://${html}`);
   await checking.getByLabel('Bundle').setInputFiles(bundle);
+  await expect(checking.getByRole('heading', { name: 'Whole in itself, but nobody knows who signed it' })).toBeVisible();
+  const key = checking.getByLabel("Fingerprint of the server's key");
+  await key.fill('ffff '.repeat(8));
+  await key.blur();
+  await expect(checking.getByRole('status')).toContainText('It was not signed by the key that you expect');
+  await key.fill(fingerprint);
+  await checking.getByLabel('Session (optional)').fill(id);
+  await checking.getByLabel('Session (optional)').blur();
   await expect(checking.getByRole('heading', { name: 'Whole: nothing was changed since it was signed.' })).toBeVisible();
   await expect(checking.getByRole('status')).toContainText(fingerprint);
   await checking.screenshot({ path: 'results/verify.png' });
   await checking.getByLabel('Bundle').setInputFiles(tampered);
-  await expect(checking.getByRole('heading', { name: 'Changed', exact: true })).toBeVisible();
+  await expect(checking.getByRole('heading', { name: 'Not to be relied on' })).toBeVisible();
   await expect(checking.getByRole('status')).toContainText('video.webm was changed after it was stored.');
   await expect(checking.getByRole('status')).toContainText(/The video was changed in its segment \d+, recorded until/);
   await offline.close();
@@ -200,6 +214,10 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   spawnSync(join(BINARIES, 'deskside-server'), ['--data', at.server.data, 'export', id, '--to', later]);
   expect(verify(later, '--key', fingerprint).whole, 'the old key leads to the new one').toBe(true);
   expect(verify(later).words).not.toContain(`signed by the key ${fingerprint}`);
+  // What an auditor noted at the first export is still there; the first one is not what is there now.
+  expect(verify(later, '--key', fingerprint, '--head', head).whole).toBe(true);
+  const newest = verify(later).words.match(/last entry's hash is ([0-9a-f]{64})/)![1]!;
+  expect(verify(bundle, '--key', fingerprint, '--head', newest).words).toContain('NOT EXPECTED: The entry that you noted is not in the timeline');
   await until('the exports are in the timeline', async () => {
     const { entries } = await (await page.request.get(`${at.server.url}/api/sessions/${id}`)).json();
     return entries.filter((e: { event: { type: string } }) => e.event.type === 'exported').length === 4;

@@ -46,6 +46,18 @@ pub enum BundleError {
     /// It is no archive.
     #[error("the archive cannot be read: {0}")]
     Zip(#[from] zip::result::ZipError),
+    /// A name that does not fit a file of a bundle.
+    #[error("{0:?} is no name for a file of a bundle")]
+    Name(String),
+}
+
+/// Whether a file of a bundle may have this name: letters, digits, `.`, `-` and `_`, in at most one folder. Whatever
+/// unpacks a bundle writes nothing outside of the folder that it unpacks to.
+pub fn name_fits(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let mut parts = name.split('/');
+    parts.by_ref().take(2).all(|part| !part.is_empty() && !part.starts_with('.') && part.chars().all(fits))
+        && parts.next().is_none()
 }
 
 /// A file of a bundle.
@@ -75,6 +87,9 @@ impl<W: Write> Writer<W> {
 
     /// Adds a file.
     pub fn file(&mut self, name: &str, content: &mut dyn Read) -> Result<(), BundleError> {
+        if !name_fits(name) {
+            return Err(BundleError::Name(name.into()));
+        }
         let options = zip::write::SimpleFileOptions::default()
             .compression_method(zip::CompressionMethod::Stored)
             .large_file(true);

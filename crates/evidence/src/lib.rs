@@ -3,6 +3,9 @@
 //! No network, no clock, no chance. `docs/recording.md` describes the files, `docs/evidence.md` what a bundle proves.
 
 mod bundle;
+mod expected;
+mod judge;
+mod keyring;
 pub mod movie;
 pub mod reel;
 pub mod seal;
@@ -12,9 +15,11 @@ mod verdict;
 pub mod webm;
 
 pub use bundle::{BundleError, Entry, SIGNATURE_BYTES, Writer, names};
+pub use expected::{Expected, Head, KeyName, NotExpected};
+pub use judge::{judge, line};
 pub use seal::{Endorsement, Seal, fingerprint};
 pub use segment::{Segment, Segments};
-pub use verdict::{Finding, Verdict, judge, line};
+pub use verdict::{Finding, Note, Outcome, Verdict, plain};
 
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
@@ -38,5 +43,6 @@ pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
 pub fn oracle(bytes: &[u8]) {
     reel::oracle(bytes);
     webm::oracle(bytes);
-    assert!(!judge(std::io::Cursor::new(bytes)).whole());
+    let verdict = judge(std::io::Cursor::new(bytes), &Expected::default());
+    assert_eq!(verdict.outcome(), Outcome::Rejected);
 }

@@ -1,103 +1,98 @@
 //! Bundles: what a verdict says of whole ones and of changed ones.
 
-use std::io::{Cursor, Read};
+use std::{
+    io::{Cursor, Read},
+    sync::LazyLock,
+};
 
-use ed25519_dalek::SigningKey;
-use evidence::{Endorsement, Finding, Seal, Segments, Verdict, Writer, hex, judge, line, names, transcript};
+use evidence::{BundleError, Expected, Finding, Note, Outcome, Verdict, Writer, judge, names};
 use proptest::prelude::*;
-use protocol::{Entry, Event, IncidentRef, ParticipantId, SessionId, Timestamp, UserRef};
-use sha2::{Digest, Sha256};
-use std::sync::LazyLock;
+use protocol::{Event, ParticipantId, UserRef};
 
-use crate::{frames, video};
+use crate::made::{Evidence, key};
 
-/// The files of a bundle, in order.
-type Files = Vec<(String, Vec<u8>)>;
-
-fn key(n: u8) -> SigningKey {
-    SigningKey::from_bytes(&[n; 32])
-}
-
-fn at(n: u32) -> Timestamp {
-    Timestamp(1_800_000_000_000 + u64::from(n) * 1_000)
-}
-
-/// A small session with a video of two segments.
-fn files() -> Files {
-    let id = SessionId::from_random([3; 16]);
-    let frames = frames(6);
-    let video = video(&frames, vec![], 7_000);
-    let mut segments = Segments::default();
-    let mut recorded = Vec::new();
-    for (n, (_, data)) in frames.iter().enumerate() {
-        segments.add(data);
-        if n % 3 == 2 {
-            let segment = segments.end().unwrap();
-            let (pictures, bytes, sha256) = (segment.pictures, segment.bytes, segment.sha256);
-            recorded.push(Event::Recorded { pictures, bytes, sha256 });
-        }
-    }
-    let tom = UserRef { id: 1, name: "Tom".into() };
-    let incident = IncidentRef { id: 1, number: "INC-1".into(), subject: "Printer".into(), customer: "Ada".into() };
-    let mut events = vec![
-        Event::Created { incident, owner: tom.clone(), organisation: "Acme".into(), rules: None },
-        Event::Chat { from: ParticipantId(1), text: "Hello\nü 文".into(), nonce: 1 },
-        Event::SystemInfoRead { by: ParticipantId(1), number: 4, sha256: hex(&Sha256::digest("{}")) },
-    ];
-    events.extend(recorded);
-    let entries: Vec<_> =
-        (1..).zip(&events).map(|(seq, event)| Entry { seq, at: at(seq), event: event.clone() }).collect();
-    let text = transcript::text(&id, &entries);
-    events.push(Event::Stored {
-        recording_bytes: Some(video.len() as u64),
-        transcript_sha256: hex(&Sha256::digest(&text)),
-        recording_sha256: Some(hex(&Sha256::digest(&video))),
-        pointer_sha256: None,
-    });
-    let (mut before, mut timeline, mut seq) = (session::GENESIS, String::new(), 0);
-    for event in &events {
-        seq += 1;
-        let stored = session::link(&id, &before, seq, at(seq), event);
-        before = stored.hash;
-        timeline.push_str(&line(&stored));
-    }
-    let seals = [Seal::new(&key(2), id, seq, &before, at(90))];
-    let keys = [Endorsement::new(&key(1), at(0), None), Endorsement::new(&key(2), at(1), Some(&key(1)))];
-    vec![
-        (names::TIMELINE.into(), timeline.into_bytes()),
-        (names::SEALS.into(), serde_json::to_vec(&seals).unwrap()),
-        (names::KEYS.into(), serde_json::to_vec(&keys).unwrap()),
-        (names::TRANSCRIPT.into(), text.into_bytes()),
-        ("system/4.json".into(), b"{}".to_vec()),
-        (names::VIDEO.into(), video),
-    ]
-}
-
-fn pack(files: &Files) -> Vec<u8> {
-    let mut writer = Writer::new(Vec::new());
-    for (name, content) in files {
-        writer.file(name, &mut &content[..]).unwrap();
-    }
-    writer.finish(&key(2)).unwrap()
+/// The session of these tests: stored, then put under legal hold, then exported after the key was changed.
+fn evidence() -> Evidence {
+    let mut made = Evidence::of(3, "Hello\nü 文");
+    let by = UserRef { id: 1, name: "Tom".into() };
+    made.happened(&Event::LegalHold { by: by.clone(), on: true, reason: "case 4711".into() });
+    made.seal(&key(1));
+    made.happened(&Event::Exported { by: Some(by) });
+    made.seal(&key(2));
+    made
 }
 
 fn judged(bundle: &[u8]) -> Verdict {
-    judge(Cursor::new(bundle))
+    judge(Cursor::new(bundle), &Expected::default())
 }
 
-static FILES: LazyLock<Files> = LazyLock::new(files);
-static BUNDLE: LazyLock<Vec<u8>> = LazyLock::new(|| pack(&FILES));
+fn expecting(n: u8) -> Expected {
+    Expected { key: Some(evidence::seal::public(&key(n)).parse().unwrap()), ..Expected::default() }
+}
+
+fn rejected(bundle: &[u8]) -> bool {
+    judged(bundle).outcome() == Outcome::Rejected
+}
+
+static EVIDENCE: LazyLock<Evidence> = LazyLock::new(evidence);
+static BUNDLE: LazyLock<Vec<u8>> = LazyLock::new(|| EVIDENCE.packed(&key(2)));
 
 #[test]
 fn a_whole_bundle_is_said_to_be_whole_and_whose_it_is() {
     let verdict = judged(&BUNDLE);
-    assert_eq!(verdict.findings, []);
-    assert_eq!((verdict.entries, verdict.segments), (6, 2));
+    assert_eq!((verdict.findings.as_slice(), verdict.notes.as_slice()), (&[][..], &[][..]));
+    assert_eq!((verdict.entries, verdict.segments), (9, 3));
+    assert_eq!((verdict.head.clone(), verdict.session.clone()), (EVIDENCE.head(), Some(EVIDENCE.id.clone())));
     assert!(verdict.about.contains("Acme: INC-1 for Ada (Printer)"), "{}", verdict.about);
-    for n in [1, 2] {
-        assert!(verdict.signed_by(&evidence::seal::public(&key(n))), "an older key leads to the newer one");
+    assert_eq!(verdict.outcome(), Outcome::SignerUnknown, "nobody said whose key it must be");
+}
+
+#[test]
+fn the_key_that_signed_and_those_that_lead_to_it_are_expected_rightly() {
+    let verdict = |n| judge(Cursor::new(&BUNDLE[..]), &expecting(n));
+    assert_eq!(
+        (verdict(1).outcome(), verdict(1).notes),
+        (Outcome::Whole, vec![]),
+        "an older key leads to the newer one"
+    );
+    // Whoever knows the newer key alone cannot follow back; the newer one has sealed the end, which covers all.
+    assert_eq!(verdict(2).outcome(), Outcome::Whole);
+    let early = EVIDENCE.seals[..2].iter().map(|s| Note::EarlierKey(s.seq));
+    assert_eq!(verdict(2).notes, early.collect::<Vec<_>>());
+    assert_eq!(verdict(3).findings, [Finding::Signer, Finding::Sealer]);
+    let first = EVIDENCE.packed(&key(1));
+    assert!(
+        judge(Cursor::new(first), &expecting(2)).findings.contains(&Finding::Signer),
+        "the one before it has signed"
+    );
+}
+
+#[test]
+fn a_shell_whose_recording_was_cut_off_is_said_to_have_no_hash() {
+    let mut made = Evidence::before_it_is_stored(3, "Hello");
+    made.happened(&Event::ShellStarted { by: ParticipantId(1), number: 9 });
+    let mut made = made.stored(3);
+    assert_eq!(judged(&made.packed(&key(2))).notes, [], "nothing of it is there");
+    made.files.push(("shells/9.cast".into(), b"{".to_vec()));
+    let verdict = judged(&made.packed(&key(2)));
+    assert_eq!((verdict.findings, verdict.notes), (vec![], vec![Note::NoHash("shells/9.cast".into())]));
+}
+
+/// Whatever unpacks a bundle, on whatever system, writes nothing outside of its folder.
+#[test]
+fn no_file_of_a_bundle_has_a_name_that_leads_elsewhere() {
+    let mut writer = Writer::new(Vec::new());
+    for name in ["../a", "a/../b", "/a", "a\\b", "..\\a", "C:a", "a/b/c", "a/", "", ".", "..", ".a", "a\nb", "ü"] {
+        assert!(matches!(writer.file(name, &mut &b""[..]), Err(BundleError::Name(_))), "{name:?}");
     }
-    assert!(!verdict.signed_by(&evidence::seal::public(&key(3))));
+    writer.file("shells/12.cast", &mut &b""[..]).unwrap();
+}
+
+/// A forger writes what stands in a bundle; what is shown of it cannot look like words of the program.
+#[test]
+fn what_is_shown_of_a_bundle_is_one_line_without_escape_sequences() {
+    let shown = evidence::plain("Printer\nWHOLE: \u{1b}[2J\u{202e}x\u{85}ü");
+    assert_eq!(shown, "Printer\u{fffd}WHOLE: \u{fffd}[2J\u{fffd}x\u{fffd}ü");
 }
 
 #[test]
@@ -111,55 +106,72 @@ fn other_programs_can_open_it() {
 /// Whoever holds the server's key could sign anything as a whole; the chain still tells what was changed.
 #[test]
 fn what_was_changed_before_it_was_signed_is_found_and_named() {
-    type Change = fn(&mut Files);
+    type Change = fn(&mut Evidence);
     type Found = fn(&Finding) -> bool;
-    fn content<'a>(files: &'a mut Files, name: &str) -> &'a mut Vec<u8> {
-        &mut files.iter_mut().find(|(n, _)| n == name).unwrap().1
-    }
-    let cases: [(&str, Change, Found); 6] = [
+    let cases: [(&str, Change, Found); 10] = [
+        (
+            "something said after the end",
+            |e| {
+                e.happened(&Event::Chat { from: ParticipantId(1), text: "Yes".into(), nonce: 2 });
+                e.seal(&key(2));
+                *e.file(names::TRANSCRIPT) = e.transcript().into_bytes();
+            },
+            |f| matches!(f, Finding::Timeline(_)),
+        ),
         (
             "a word in the timeline",
-            |f| swap(content(f, names::TIMELINE), "Hello", "Hallo"),
+            |e| e.timeline[1].body = e.timeline[1].body.replace("Hello", "Hallo"),
             |f| matches!(f, Finding::Timeline(_)),
         ),
         (
             "a word in the transcript",
-            |f| swap(content(f, names::TRANSCRIPT), "Hello", "Hallo"),
+            |e| swap(e.file(names::TRANSCRIPT), "Hello", "Hallo"),
             |f| *f == Finding::Changed(names::TRANSCRIPT.into()),
         ),
         (
             "system information",
-            |f| *content(f, "system/4.json") = b"[]".to_vec(),
+            |e| *e.file("system/4.json") = b"[]".to_vec(),
             |f| *f == Finding::Changed("system/4.json".into()),
         ),
         (
-            "the video's second segment",
-            |f| {
-                let v = content(f, names::VIDEO);
+            "the video's last segment",
+            |e| {
+                let v = e.file(names::VIDEO);
                 let last = v.len() - 40;
                 v[last] ^= 1;
             },
-            |f| matches!(f, Finding::Recording { segment: 2, .. }),
+            |f| matches!(f, Finding::Recording { segment: 3, .. }),
         ),
         (
             "the video is gone",
-            |f| f.retain(|(n, _)| n != names::VIDEO),
+            |e| e.files.retain(|(n, _)| n != names::VIDEO),
             |f| *f == Finding::Missing(names::VIDEO.into()),
         ),
         (
             "the end of the timeline is gone",
-            |f| {
-                let t = content(f, names::TIMELINE);
-                let cut = t[..t.len() - 1].iter().rposition(|b| *b == b'\n').unwrap();
-                t.truncate(cut + 1);
-            },
+            |e| drop(e.timeline.pop()),
             |f| matches!(f, Finding::Seal(_) | Finding::NoSeal),
+        ),
+        (
+            "a file that nothing was said of",
+            |e| e.files.push(("screenshots/7.png".into(), vec![])),
+            |f| *f == Finding::Added("screenshots/7.png".into()),
+        ),
+        ("the last seal is gone", |e| drop(e.seals.pop()), |f| *f == Finding::NoSeal),
+        (
+            "what says what was stored is gone",
+            |e| {
+                e.timeline.truncate(6);
+                e.seals.clear();
+                e.seal(&key(2));
+            },
+            |f| matches!(f, Finding::Timeline(_)),
         ),
     ];
     for (what, change, found) in cases {
-        let mut files = FILES.clone();
-        change(&mut files);
-        let verdict = judged(&pack(&files));
+        let mut changed = EVIDENCE.clone();
+        change(&mut changed);
+        let verdict = judged(&changed.packed(&key(2)));
         assert!(verdict.findings.iter().any(found), "{what}: {:?}", verdict.findings);
     }
 }
@@ -176,22 +188,22 @@ proptest! {
         let mut bundle = BUNDLE.clone();
         let place = place.index(bundle.len());
         bundle[place] ^= flip;
-        prop_assert!(!judged(&bundle).whole(), "byte {place}");
+        prop_assert!(rejected(&bundle), "byte {place}");
     }
 
     #[test]
     fn whatever_is_missing_at_the_end_is_noticed(left in any::<prop::sample::Index>()) {
-        prop_assert!(!judged(&BUNDLE[..left.index(BUNDLE.len())]).whole());
+        prop_assert!(rejected(&BUNDLE[..left.index(BUNDLE.len())]));
     }
 
     #[test]
     fn whatever_was_added_is_noticed(more in prop::collection::vec(any::<u8>(), 1..50)) {
-        prop_assert!(!judged(&[&BUNDLE[..], &more].concat()).whole());
+        prop_assert!(rejected(&[&BUNDLE[..], &more].concat()));
     }
 
     #[test]
     fn no_bytes_break_the_judge(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        prop_assert!(!judged(&bytes).whole());
+        prop_assert!(rejected(&bytes));
     }
 }
 
@@ -203,7 +215,7 @@ fn every_byte_of_the_signature_counts() {
             let mut bundle = BUNDLE.clone();
             let place = bundle.len() - back;
             bundle[place] ^= flip;
-            assert!(!judged(&bundle).whole(), "{back} from the end");
+            assert!(rejected(&bundle), "{back} from the end");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Videos that independent readers understand, and bundles in which no byte can be changed unnoticed.
 
 mod bundle;
+mod forgery;
+mod made;
 mod webm;
 
 /// Coded frames of a changing screen of 320 × 200: whether each is a keyframe, and its bytes.

@@ -7,12 +7,16 @@ use protocol::{Entry, Event, SessionId, UserRef};
 use session::{Actor, Command, Film, Stored};
 
 use super::{Kept, KeptReader, Sealing, burned::WithPointer};
-use crate::{app::Shared, live, paths};
+use crate::{
+    app::{self, Shared},
+    live, paths,
+};
 
 const README: &str = "This is everything that remains of one Deskside support session.\n\n\
     To check that nothing of it was changed, run deskside-verify on the bundle as it is, or open verify.html of any\n\
-    Deskside server in a browser and choose it there; neither needs a network. Compare the fingerprint of the key that\n\
-    they show with the one that the administrator of the server tells you.\n\n\
+    Deskside server in a browser and choose it there; neither needs a network. Tell them the fingerprint of the key that\n\
+    you expect, from the administrator of the server: without it they can only say that the bundle fits together, and\n\
+    anybody can make one that does.\n\n\
     transcript.html   what was said and done, to read\n\
     video.webm        the recorded screen, if one was shared, with subtitles and chapters\n\
     video-with-pointer.webm   the same with the pointer drawn into it, if that was wanted: coded anew, not the original\n\
@@ -33,10 +37,14 @@ pub async fn export(app: &Shared, id: &SessionId, by: Option<UserRef>) -> anyhow
         .act_on_any(app, id, &Actor::Server, Command::Evidence { event: Event::Exported { by } })
         .await
         .map_err(|e| anyhow::anyhow!("the export cannot be noted: {e}"))?;
-    super::seal(app, id).await?;
     let stored = live::stored(app, id).await?;
     let entries = live::read_back(id, &stored)?;
-    Ok(Contents { id: id.clone(), stored, entries, seals: Sealing::seals(&app.db, id).await? })
+    // What happens from here on is not in this bundle, and neither are the seals under it.
+    let end = stored.last().ok_or_else(|| anyhow::anyhow!("the session has no timeline"))?;
+    app.sealing.seal(&app.db, id, end.seq, &end.hash, app::now()).await?;
+    let mut seals = Sealing::seals(&app.db, id).await?;
+    seals.retain(|s| s.seq <= end.seq);
+    Ok(Contents { id: id.clone(), stored, entries, seals })
 }
 
 /// Whether a second video shows the pointer in its pictures.

@@ -26,12 +26,11 @@ struct Ring {
     endorsements: Vec<Endorsement>,
 }
 
-impl Sealing {
-    /// Reads the keys, or makes the first one.
-    pub fn open(folder: &Path, now: Timestamp) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder)?;
-        let list = folder.join("keys.json");
-        let mut endorsements: Vec<Endorsement> = match std::fs::read(&list) {
+impl Ring {
+    /// The keys of a folder; none where there are none yet.
+    fn read(folder: &Path) -> anyhow::Result<Self> {
+        let list = Self::list(folder);
+        let endorsements: Vec<Endorsement> = match std::fs::read(&list) {
             Ok(bytes) => {
                 serde_json::from_slice(&bytes).with_context(|| format!("{} cannot be read", list.display()))?
             }
@@ -40,17 +39,34 @@ impl Sealing {
         };
         let mut keys = Vec::new();
         for n in 1..=endorsements.len() {
-            keys.push(SigningKey::from_bytes(&secret::kept(&Self::file(folder, n))?));
-        }
-        if keys.is_empty() {
-            let key = SigningKey::from_bytes(&secret::kept(&Self::file(folder, 1))?);
-            endorsements.push(Endorsement::new(&key, now, None));
-            keys.push(key);
-            write_whole(&list, &serde_json::to_vec_pretty(&endorsements)?)?;
+            keys.push(SigningKey::from_bytes(&secret::kept(&Sealing::file(folder, n))?));
         }
         let same = keys.iter().zip(&endorsements).all(|(k, e)| evidence::seal::public(k) == e.key && e.holds());
         anyhow::ensure!(same, "the keys in {} do not belong together", folder.display());
-        Ok(Self { folder: folder.to_owned(), ring: RwLock::new(Ring { keys, endorsements }) })
+        Ok(Self { keys, endorsements })
+    }
+
+    fn write(&self, folder: &Path) -> anyhow::Result<()> {
+        Ok(write_whole(&Self::list(folder), &serde_json::to_vec_pretty(&self.endorsements)?)?)
+    }
+
+    fn list(folder: &Path) -> PathBuf {
+        folder.join("keys.json")
+    }
+}
+
+impl Sealing {
+    /// Reads the keys, or makes the first one.
+    pub fn open(folder: &Path, now: Timestamp) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let mut ring = Ring::read(folder)?;
+        if ring.keys.is_empty() {
+            let key = SigningKey::from_bytes(&secret::kept(&Self::file(folder, 1))?);
+            ring.endorsements.push(Endorsement::new(&key, now, None));
+            ring.keys.push(key);
+            ring.write(folder)?;
+        }
+        Ok(Self { folder: folder.to_owned(), ring: RwLock::new(ring) })
     }
 
     fn file(folder: &Path, number: usize) -> PathBuf {
@@ -58,7 +74,19 @@ impl Sealing {
     }
 
     fn ring(&self) -> std::sync::RwLockReadGuard<'_, Ring> {
+        self.look_again();
         self.ring.read().expect("nobody panics while holding the keys")
+    }
+
+    /// The key may have been changed from the command line, beside a server that runs: whatever is signed from then on is
+    /// signed by the new one, and a bundle names every key that has sealed.
+    fn look_again(&self) {
+        let mut ring = self.ring.write().expect("nobody panics while holding the keys");
+        match Ring::read(&self.folder) {
+            Ok(now) if now.endorsements.len() > ring.endorsements.len() => *ring = now,
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "the sealing keys cannot be read again"),
+        }
     }
 
     /// The key that signs now.
@@ -73,13 +101,12 @@ impl Sealing {
 
     /// A new key takes over, endorsed by the one before it.
     pub fn rotate(&self, now: Timestamp) -> anyhow::Result<()> {
-        let mut ring = self.ring.write().expect("nobody panics while holding the keys");
-        let key = SigningKey::from_bytes(&secret::kept(&Self::file(&self.folder, ring.keys.len() + 1))?);
-        let mut endorsements = ring.endorsements.clone();
-        endorsements.push(Endorsement::new(&key, now, ring.keys.last()));
-        write_whole(&self.folder.join("keys.json"), &serde_json::to_vec_pretty(&endorsements)?)?;
-        ring.endorsements = endorsements;
-        ring.keys.push(key);
+        let mut next = Ring::read(&self.folder)?;
+        let key = SigningKey::from_bytes(&secret::kept(&Self::file(&self.folder, next.keys.len() + 1))?);
+        next.endorsements.push(Endorsement::new(&key, now, next.keys.last()));
+        next.keys.push(key);
+        next.write(&self.folder)?;
+        *self.ring.write().expect("nobody panics while holding the keys") = next;
         Ok(())
     }
 
@@ -144,8 +171,11 @@ mod tests {
         let second = &again.endorsements()[1];
         assert_eq!(second.by.as_ref().unwrap().0, evidence::seal::public(&first));
         assert!(second.holds());
+        // Another process that has the same folder open signs by the new key too.
+        again.rotate(Timestamp(4)).unwrap();
+        assert_eq!((sealing.key(), sealing.endorsements()), (again.key(), again.endorsements()));
         // A key that somebody put in another's place is noticed at the start.
         std::fs::write(folder.path().join("1.key"), [9; 32]).unwrap();
-        assert!(Sealing::open(folder.path(), Timestamp(4)).is_err());
+        assert!(Sealing::open(folder.path(), Timestamp(5)).is_err());
     }
 }

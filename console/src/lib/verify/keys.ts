@@ -1,0 +1,60 @@
+// The keys of one server, each endorsed by the one before it, and what an expected key vouches for.
+
+import { fingerprint, signed } from './bytes';
+
+export interface Key {
+  key: string;
+  since: number;
+  by: [string, string] | null;
+}
+
+/** What somebody who checks a bundle knows from elsewhere. What is empty is not expected. */
+export interface Expected {
+  /** The key's fingerprint, or all of it. */
+  key: string;
+  /** The session's identifier. */
+  session: string;
+  /** The hash of an entry that was the last one when it was noted. */
+  head: string;
+}
+
+/** Without what people put between the digits when they read them out or copy them. */
+const digits = (text: string) => text.replace(/[\s:-]/g, '').toLowerCase();
+
+/** What was typed, or what is wrong with it. */
+export function expecting(typed: Expected): Expected | string {
+  const [key, session, head] = [digits(typed.key), digits(typed.session), digits(typed.head)];
+  if (key && !/^([0-9a-f]{32}|[0-9a-f]{64})$/.test(key))
+    return 'A fingerprint has 32 hexadecimal digits, a key has 64.';
+  if (session && !/^[0-9a-f]{32}$/.test(session)) return 'The name of a session has 32 hexadecimal digits.';
+  if (head && !/^[0-9a-f]{64}$/.test(head)) return 'The hash of an entry has 64 hexadecimal digits.';
+  return { key, session, head };
+}
+
+const endorsed = (k: Key) => !k.by || signed(k.by[0], `deskside endorsement 1\n${k.key}\n${k.since}\n`, k.by[1]);
+
+/** What is wrong with the chain of the keys. */
+export async function wrong(keys: Key[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const [n, k] of keys.entries()) {
+    const name = await fingerprint(k.key);
+    if (keys.findIndex((other) => other.key === k.key) < n)
+      found.push(`The keys do not belong together: ${name} stands there twice.`);
+    else if (!(await endorsed(k)) || (k.by?.[0] ?? null) !== (keys[n - 1]?.key ?? null))
+      found.push(`The keys do not belong together: ${name} is not endorsed by the key before it.`);
+  }
+  return found;
+}
+
+/**
+ * The keys that the expected one vouches for: itself, and those to which endorsements lead from it. Those that stand before
+ * it are not among them: anybody can put a key of their own there, for to be endorsed needs nothing of a key.
+ */
+export async function vouchedFor(keys: Key[], expected: string): Promise<Set<string>> {
+  const found = new Set<string>();
+  for (const k of keys) {
+    const named = k.key === expected || digits(await fingerprint(k.key)) === expected;
+    if (named || (k.by && found.has(k.by[0]) && (await endorsed(k)))) found.add(k.key);
+  }
+  return found;
+}

@@ -1,0 +1,99 @@
+//! What somebody who checks a bundle knows from elsewhere: the server's key, the session, an earlier state of it.
+//!
+//! A bundle proves nothing about itself: whoever makes one can sign it with a key of their own. What is expected must come
+//! from somewhere that the maker of the bundle has no hand in.
+
+use std::str::FromStr;
+
+use protocol::SessionId;
+
+use crate::seal::fingerprint;
+
+/// What a bundle must be, besides whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// Who must have signed it, or endorsed whoever did.
+    pub key: Option<KeyName>,
+    /// Whose evidence it must be.
+    pub session: Option<SessionId>,
+    /// The hash of an entry that was the last one when somebody noted it: it must still be there.
+    pub head: Option<Head>,
+}
+
+/// Text that is not what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotExpected {
+    /// Neither a key nor a fingerprint.
+    #[error("a fingerprint has 32 hexadecimal digits, a key has 64")]
+    Key,
+    /// Not a hash.
+    #[error("the hash of an entry has 64 hexadecimal digits")]
+    Head,
+}
+
+/// A server's key, by all of its digits or by its fingerprint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyName(String);
+
+impl KeyName {
+    /// Whether it is the name of this key.
+    pub fn names(&self, key: &str) -> bool {
+        key == self.0 || digits(&fingerprint(key)) == self.0
+    }
+}
+
+impl FromStr for KeyName {
+    type Err = NotExpected;
+
+    fn from_str(text: &str) -> Result<Self, NotExpected> {
+        let digits = digits(text);
+        if matches!(digits.len(), 32 | 64) && is_hex(&digits) { Ok(Self(digits)) } else { Err(NotExpected::Key) }
+    }
+}
+
+/// The hash of a timeline's entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head(String);
+
+impl Head {
+    /// The 64 digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Head {
+    type Err = NotExpected;
+
+    fn from_str(text: &str) -> Result<Self, NotExpected> {
+        let digits = digits(text);
+        if digits.len() == 64 && is_hex(&digits) { Ok(Self(digits)) } else { Err(NotExpected::Head) }
+    }
+}
+
+/// Without what people put between the digits when they read them out or copy them.
+fn digits(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace() && !matches!(c, ':' | '-')).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+fn is_hex(digits: &str) -> bool {
+    digits.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_named_by_all_of_its_fingerprint_or_all_of_its_digits() {
+        let key = "ab".repeat(32);
+        let print = fingerprint(&key);
+        for name in [&key, &key.to_uppercase(), &print, &print.replace(' ', ":"), &print.replace(' ', "")] {
+            assert!(name.parse::<KeyName>().unwrap().names(&key), "{name}");
+            assert!(!name.parse::<KeyName>().unwrap().names(&"ac".repeat(32)), "{name}");
+        }
+        for nothing in ["", " ", "ffff", &print[..38], &key[..62], &"xy".repeat(16)] {
+            assert_eq!(nothing.parse::<KeyName>(), Err(NotExpected::Key), "{nothing:?}");
+        }
+    }
+}
