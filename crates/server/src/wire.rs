@@ -3,6 +3,7 @@
 //! A connection opens with one bidirectional control stream whose first message is a [`Hello`]. Other streams are one-way
 //! and start with one byte that says what they carry: `S` the screen, `I` input.
 
+mod control;
 mod flow;
 mod job;
 mod socket;
@@ -14,14 +15,12 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use protocol::{Client, ClientMessage, Framed, Hello, MAX_CONTROL_BYTES, Role, ServerMessage, ShareTrouble};
-use session::{Actor, Command};
+use protocol::{Client, Framed, Hello, MAX_CONTROL_BYTES, Role, ServerMessage};
 use tokio::{sync::mpsc, task::JoinSet};
 use web_transport_trait::{RecvStream, SendStream, Session, Stats};
 
 use crate::{
     app::{self, Shared},
-    archive,
     live::{ActError, Live, Seat},
 };
 
@@ -29,9 +28,6 @@ use crate::{
 const HELLO_TIME: Duration = Duration::from_secs(10);
 /// How often the round trip to the customer is read.
 const PATH_EVERY: Duration = Duration::from_secs(2);
-/// How many control messages a second a connection may send over a longer time, and how many at once.
-const MESSAGES_PER_SECOND: f64 = 200.0;
-const MESSAGES_AT_ONCE: f64 = 600.0;
 
 /// Lets a WebSocket in: a page only when it is one of ours.
 pub async fn upgrade(State(app): State<Shared>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
@@ -100,7 +96,7 @@ pub async fn serve<S: Session>(app: Shared, connection: S, quic: bool) {
     let (place, who) = (seat.connection, seat.who);
     let mut tasks = JoinSet::new();
     if seat.role == Role::Customer {
-        live.to_program(ServerMessage::UseFormat { format: live.screen.format() }).await;
+        live.to_program(ServerMessage::UseFormat { format: live.screen.format() });
         tasks.spawn(watch_path(live.clone(), connection.clone(), quic));
     }
     let result = converse(&app, &live, (&connection, quic), seat, proof, control, &mut tasks).await;
@@ -171,7 +167,8 @@ async fn converse<S: Session>(
     }
     let (pongs, pong_queue) = mpsc::channel(16);
     tasks.spawn(write_control(sender, seat, proof, pong_queue));
-    tasks.spawn(read_control(app.clone(), live.clone(), (place, who, client), receiver, framed, pongs));
+    let hears = control::Ears { app: app.clone(), live: live.clone(), place, who, client, replies: pongs };
+    tasks.spawn(hears.read(receiver, framed));
     let passage = flow::Passage { app: app.clone(), live: live.clone(), who, passed: Arc::default() };
     if quic && client.is_program() {
         tasks.spawn(flow::read_copies(passage.clone(), connection.clone()));
@@ -255,123 +252,4 @@ async fn write_control<W: SendStream>(
     // The peer closes when it has read everything; a peer that does not is cut off.
     let _ = tokio::time::timeout(Duration::from_secs(5), stream.closed()).await;
     Ok(())
-}
-
-async fn read_control<R: RecvStream>(
-    app: Shared,
-    live: Arc<Live>,
-    (place, who, client): (u64, protocol::ParticipantId, Client),
-    mut stream: R,
-    mut framed: Framed,
-    replies: mpsc::Sender<ServerMessage>,
-) -> Result<(), Fault> {
-    let mut allowance = Allowance::new();
-    while let Some(message) = next::<_, ClientMessage>(&mut stream, &mut framed).await? {
-        if !allowance.take() {
-            return Err(Fault::Flood);
-        }
-        let command = match message {
-            ClientMessage::Ping { t } => {
-                let _ = replies.try_send(ServerMessage::Pong {
-                    t,
-                    customer: live.way.path(),
-                    relay: live.screen.relay_time(),
-                });
-                continue;
-            }
-            ClientMessage::Typing {} => {
-                live.whisper(who, &ServerMessage::Typing { from: who }).await;
-                continue;
-            }
-            ClientMessage::Drawn { seq } => {
-                let paced = live.screen.drawn(std::time::Instant::now(), place, seq);
-                if let Some(seq) = paced.drawn {
-                    live.to_program(ServerMessage::Drawn { seq }).await;
-                }
-                if paced.key_needed {
-                    live.to_program(ServerMessage::NeedKeyframe {}).await;
-                }
-                continue;
-            }
-            ClientMessage::NeedKeyframe {} => {
-                live.to_program(ServerMessage::NeedKeyframe {}).await;
-                continue;
-            }
-            ClientMessage::Shows { format } => {
-                if let Some(format) = live.screen.shows(place, format) {
-                    live.to_program(ServerMessage::UseFormat { format }).await;
-                }
-                continue;
-            }
-            ClientMessage::Chat { text, nonce } => Command::Chat { text, nonce },
-            ClientMessage::Ask { rights } if rights.contains(&protocol::Right::View) && !archive::has_room(&app) => {
-                let text = "the server's disk is nearly full, and what is shared must be recorded".to_owned();
-                let why = protocol::RefusalReason::Policy;
-                let _ = replies.try_send(ServerMessage::Refused { what: "ask".into(), why, text });
-                continue;
-            }
-            ClientMessage::Ask { rights } => Command::Ask { rights },
-            ClientMessage::Annotate { mark } => {
-                live.annotate(who, mark).await;
-                continue;
-            }
-            ClientMessage::Prefer { smooth } => {
-                if live.ask(|s| s.participant(who).is_some_and(|p| p.role != Role::Customer)).await {
-                    live.to_program(ServerMessage::Prefer { smooth }).await;
-                }
-                continue;
-            }
-            ClientMessage::WantControl {} => Command::WantControl,
-            ClientMessage::PassControl { to } => Command::PassControl { to },
-            ClientMessage::Note { text } => Command::Note { text },
-            ClientMessage::Dismiss { who } => Command::Dismiss { who },
-            ClientMessage::Answer { rights } => Command::Answer { rights },
-            ClientMessage::Withdraw { right } => Command::Withdraw { right },
-            ClientMessage::Pause { why } => Command::Pause(why),
-            ClientMessage::Resume {} => Command::Resume,
-            ClientMessage::Leave {} => Command::Leave,
-            ClientMessage::Hold {} => Command::Hold,
-            ClientMessage::Close {} => Command::Close,
-            ClientMessage::Monitors { monitors } => Command::Monitors { monitors },
-            ClientMessage::InputBlocked { blocked } => Command::InputBlocked { blocked },
-            ClientMessage::ShareFailed { trouble } if client.is_program() => Command::ShareFailed { trouble },
-            ClientMessage::ShareFailed { trouble: _ } => Command::ShareFailed { trouble: ShareTrouble::NoScreen },
-        };
-        let what = command.name();
-        match live.act(&app, &Actor::Participant(who), command).await {
-            Ok(_) => {}
-            Err(ActError::Refused(why)) => {
-                let refused = ServerMessage::Refused { what: what.into(), why, text: why.to_string() };
-                let _ = replies.try_send(refused);
-            }
-            // A full disk, most likely: nothing has happened, and whoever wished it is told so.
-            Err(ActError::Store(error)) => {
-                tracing::error!(session = %live.id, %error, what, "what was wished cannot be stored");
-                let text = "the server cannot store anything now; its administrator must look".to_owned();
-                let why = protocol::RefusalReason::Policy;
-                let _ = replies.try_send(ServerMessage::Refused { what: what.into(), why, text });
-            }
-        }
-    }
-    Ok(())
-}
-
-/// A bucket of messages that fills with time.
-struct Allowance {
-    left: f64,
-    at: tokio::time::Instant,
-}
-
-impl Allowance {
-    fn new() -> Self {
-        Self { left: MESSAGES_AT_ONCE, at: tokio::time::Instant::now() }
-    }
-
-    fn take(&mut self) -> bool {
-        let now = tokio::time::Instant::now();
-        let gained = now.duration_since(self.at).as_secs_f64() * MESSAGES_PER_SECOND;
-        self.left = (self.left + gained).min(MESSAGES_AT_ONCE) - 1.0;
-        self.at = now;
-        self.left >= 0.0
-    }
 }

@@ -119,21 +119,23 @@ impl Pipe {
 impl Live {
     /// Opens a job for this participant, if the customer's grants allow it now.
     pub async fn job(&self, who: ParticipantId, job: Job) -> Result<Pipe, JobError> {
-        let program = {
-            let inner = self.inner.lock().await;
-            // Whoever asks while their own connection is being mended asks again.
-            let presence = inner.session.participant(who).map(|p| p.presence);
-            if matches!(presence, Some(Presence::Reconnecting { .. })) {
-                return Err(JobError::Away);
-            }
-            if !inner.session.may(who, job.right()) {
-                return Err(RefusalReason::NotGranted.into());
-            }
-            inner.connections.iter().find_map(|c| c.jobs.clone()).ok_or(JobError::Away)?
-        };
+        self.may_now(who, job.right())?;
+        let program = self.attachments.jobs().ok_or(JobError::Away)?;
         let (sender, pipe) = oneshot::channel();
         program.send(Wanted { job, pipe: sender }).await.map_err(|_| JobError::Away)?;
         pipe.await.map_err(|_| JobError::Away)
+    }
+
+    /// Whether this participant may use this right now, and what stands against it.
+    fn may_now(&self, who: ParticipantId, right: Right) -> Result<(), JobError> {
+        let known = self.known();
+        let presence = known.session.participant(who).map(|p| p.presence);
+        match () {
+            // Whoever asks while their own connection is being mended asks again.
+            () if matches!(presence, Some(Presence::Reconnecting { .. })) => Err(JobError::Away),
+            () if !known.session.may(who, right) => Err(RefusalReason::NotGranted.into()),
+            () => Ok(()),
+        }
     }
 
     /// Does a job that has one answer.
@@ -143,7 +145,7 @@ impl Live {
 
     /// Whether a right is in effect for this participant.
     pub async fn may(&self, who: ParticipantId, right: Right) -> bool {
-        self.inner.lock().await.session.may(who, right)
+        self.known().session.may(who, right)
     }
 
     /// Writes into the timeline what was done.
@@ -160,7 +162,7 @@ impl Live {
     pub async fn annotate(&self, from: ParticipantId, mark: Mark) {
         let helps = |s: &session::Session| s.participant(from).is_some_and(|p| p.role != protocol::Role::Supervisor);
         if mark.fits() && self.may(from, Right::View).await && self.ask(helps).await {
-            self.to_program(ServerMessage::Annotate { from, mark }).await;
+            self.to_program(ServerMessage::Annotate { from, mark });
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Running sessions: each is a timeline, the connections of its participants, and the screen that flows between them.
 
+mod attachments;
 mod brought;
 mod card;
 mod hands;
@@ -13,14 +14,14 @@ mod tail;
 mod way;
 
 use std::{
-    sync::{Arc, Mutex, RwLock, atomic::AtomicU32},
+    sync::{Arc, Mutex, RwLock, RwLockReadGuard, atomic::AtomicU32},
     time::Instant,
 };
 
 use evidence::Segment;
 use protocol::{
-    Client, Entry, Event, Input, ParticipantId, Phase, Presence, RefusalReason, Role, ServerMessage, SessionId,
-    SessionState, Timestamp,
+    Client, Entry, Event, Input, ParticipantId, Phase, RefusalReason, Role, ServerMessage, SessionId, SessionState,
+    Timestamp,
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, TransactionTrait};
 use session::{Actor, Command, Link, Session, Stored};
@@ -36,14 +37,13 @@ pub use screen::{Frame, Screen};
 pub use tail::Tail;
 use way::Way;
 
+use attachments::{Attachments, knows_all};
+
 use crate::{
     app::{self, Shared, stored_time},
     secret,
     store::tables::event_row,
 };
-
-/// How many messages may wait for one connection. A peer that lets more pile up is disconnected, and comes back.
-const OUTBOX: usize = 1_024;
 
 /// Why nothing happened.
 #[derive(Debug, thiserror::Error)]
@@ -57,8 +57,11 @@ pub enum ActError {
 /// A running session.
 pub struct Live {
     pub id: SessionId,
-    inner: tokio::sync::Mutex<Inner>,
-    rights: RwLock<Rights>,
+    /// The newest link of the chain. Whoever holds it judges a wish and waits until what it brings is on the disk; nobody
+    /// else waits for that, except for another wish.
+    newest: tokio::sync::Mutex<Link>,
+    known: RwLock<Known>,
+    attachments: Attachments,
     /// The shared screen.
     pub screen: Screen,
     recording: Mutex<Recording>,
@@ -93,28 +96,10 @@ enum Recording {
     GivenUp,
 }
 
-/// What may flow now; read for every frame and every input without waiting for the timeline.
-#[derive(Default)]
-struct Rights {
-    view: bool,
-    control: Vec<ParticipantId>,
-}
-
-struct Inner {
-    session: Session,
+/// What is stored, and what it adds up to.
+struct Known {
+    session: Arc<Session>,
     entries: Vec<Entry>,
-    hash: Link,
-    connections: Vec<Connection>,
-    next_connection: u64,
-}
-
-struct Connection {
-    id: u64,
-    who: ParticipantId,
-    role: Role,
-    outbox: mpsc::Sender<ServerMessage>,
-    input: Option<mpsc::Sender<Input>>,
-    jobs: Option<mpsc::Sender<Wanted>>,
 }
 
 /// A place in a session, as [`Live::connect`] gives it.
@@ -139,11 +124,11 @@ impl Live {
     /// A session to which nothing has happened, or one read back from its stored timeline.
     pub fn new(session: Session, entries: Vec<Entry>, hash: Link) -> Arc<Self> {
         let next_number = AtomicU32::new(job::highest_number(&entries) + 1);
-        let inner = Inner { session, entries, hash, connections: vec![], next_connection: 1 };
         let live = Self {
-            id: inner.session.id().clone(),
-            rights: RwLock::new(rights(&inner.session)),
-            inner: tokio::sync::Mutex::new(inner),
+            id: session.id().clone(),
+            newest: tokio::sync::Mutex::new(hash),
+            known: RwLock::new(Known { session: Arc::new(session), entries }),
+            attachments: Attachments::default(),
             screen: Screen::default(),
             recording: Mutex::default(),
             way: Way::default(),
@@ -156,41 +141,66 @@ impl Live {
         Arc::new(live)
     }
 
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().expect("nobody panics while holding what is known")
+    }
+
     /// Judges a wish, stores what it brings, and tells everybody.
     pub async fn act(self: &Arc<Self>, app: &Shared, by: &Actor, command: Command) -> Result<Vec<Entry>, ActError> {
-        let mut inner = self.inner.lock().await;
+        // In a task of its own: whoever wished may be gone before the disk has answered, and what is stored is to be known.
+        let (live, app, by) = (self.clone(), app.clone(), by.clone());
+        let done = tokio::spawn(async move { live.judge_and_store(&app, &by, command).await });
+        done.await.unwrap_or_else(|failed| Err(DbErr::Custom(failed.to_string()).into()))
+    }
+
+    async fn judge_and_store(
+        self: &Arc<Self>,
+        app: &Shared,
+        by: &Actor,
+        command: Command,
+    ) -> Result<Vec<Entry>, ActError> {
+        let mut newest = self.newest.lock().await;
+        let (session, last) = {
+            let known = self.known();
+            (known.session.clone(), known.entries.last().map(|last| (last.seq, last.at)))
+        };
         // The timeline's time never goes back, whatever the system's clock does.
-        let now = inner.entries.last().map_or(app::now(), |last| app::now().max(last.at));
-        let events = inner.session.decide(now, by, command)?;
+        let now = last.map_or(app::now(), |(_, at)| app::now().max(at));
+        let events = session.decide(now, by, command)?;
         if events.is_empty() {
             return Ok(vec![]);
         }
-        let entries = self.store(app, &mut inner, now, events).await?;
-        for entry in &entries {
-            inner.session.apply(entry.at, &entry.event);
-            inner.entries.push(entry.clone());
-        }
-        *self.rights.write().expect("nobody panics while holding the rights") = rights(&inner.session);
-        self.tell(&mut inner, &entries, now);
-        let customer = inner.session.customer().map(|p| p.id);
-        self.follow_up(app, &entries, customer);
+        let entries = self.store(app, &session, &mut newest, (last.map_or(0, |(seq, _)| seq), now), events).await?;
+        drop(session);
+        let session = self.take_in(&entries);
+        self.attachments.tell(&session, &entries, now);
+        self.follow_up(app, &entries, session.customer().map(|p| p.id));
         self.changed.notify_one();
         Ok(entries)
     }
 
+    /// What is stored is known from here on.
+    fn take_in(&self, entries: &[Entry]) -> Arc<Session> {
+        let mut known = self.known.write().expect("nobody panics while holding what is known");
+        let session = Arc::make_mut(&mut known.session);
+        entries.iter().for_each(|entry| session.apply(entry.at, &entry.event));
+        known.entries.extend_from_slice(entries);
+        known.session.clone()
+    }
+
+    /// Stores what happened at `at`, after the entry by that number, and the link of its last one.
     async fn store(
         &self,
         app: &Shared,
-        inner: &mut Inner,
-        at: Timestamp,
+        session: &Session,
+        newest: &mut Link,
+        (after, at): (u32, Timestamp),
         events: Vec<Event>,
     ) -> Result<Vec<Entry>, DbErr> {
         let transaction = app.db.begin().await?;
-        let mut hash = inner.hash;
-        let mut seq = inner.entries.last().map_or(0, |e| e.seq);
+        let mut hash = *newest;
         let mut entries = Vec::new();
-        for event in events {
-            seq += 1;
+        for (seq, event) in (after + 1..).zip(events) {
             let Stored { body, hash: link, .. } = session::link(&self.id, &hash, seq, at, &event);
             hash = link;
             let row = event_row::ActiveModel {
@@ -204,32 +214,13 @@ impl Live {
             row.insert(&transaction).await?;
             entries.push(Entry { seq, at, event });
         }
-        let told = app.outbox.enqueue(&transaction, &inner.session, &entries).await?;
+        let told = app.outbox.enqueue(&transaction, session, &entries).await?;
         transaction.commit().await?;
         if told {
             app.outbox.wake();
         }
-        inner.hash = hash;
+        *newest = hash;
         Ok(entries)
-    }
-
-    /// Sends what happened and the new state to every connection; ends those whose time is over.
-    fn tell(&self, inner: &mut Inner, entries: &[Entry], now: Timestamp) {
-        let state = inner.session.state();
-        let session = &inner.session;
-        let over = |c: &Connection| match state.phase {
-            Phase::Ended { .. } => true,
-            Phase::Held => c.role != Role::Customer,
-            Phase::Waiting | Phase::Active => session.participant(c.who).is_none_or(|p| p.presence == Presence::Gone),
-        };
-        inner.connections.retain(|c| {
-            let permits = session.permits(now, c.who);
-            let news = entries.iter().filter(|e| knows_all(c.role) || !e.event.is_private());
-            let news = news.map(|entry| ServerMessage::Happened { entry: entry.clone() });
-            let state = ServerMessage::State { state: Box::new(state.clone()), permits };
-            let told = news.chain([state]).all(|message| c.outbox.try_send(message).is_ok());
-            told && !over(c)
-        });
     }
 
     /// What an event sets in motion outside the timeline.
@@ -264,55 +255,34 @@ impl Live {
         have: u32,
     ) -> Result<Seat, ActError> {
         self.act(app, &Actor::Server, Command::Return { id: who, client }).await?;
-        let mut inner = self.inner.lock().await;
-        let role = inner.session.participant(who).ok_or(RefusalReason::Stranger)?.role;
+        // Nothing happens between the history and the first that is told.
+        let _newest = self.newest.lock().await;
+        let known = self.known();
+        let role = known.session.participant(who).ok_or(RefusalReason::Stranger)?.role;
         if role == Role::Customer {
-            for old in inner.connections.extract_if(.., |c| c.who == who) {
-                let _ = old.outbox.try_send(ServerMessage::Bye { reason: "elsewhere".into() });
-            }
+            self.attachments.replace(who);
         }
-        let connection = inner.next_connection;
-        inner.next_connection += 1;
-        let (outbox, messages) = mpsc::channel(OUTBOX);
-        let (input_sender, input) = mpsc::channel(OUTBOX);
-        let is_program = client.is_program();
-        let (jobs_sender, jobs) = mpsc::channel(job::WAITING);
-        inner.connections.push(Connection {
-            id: connection,
-            who,
-            role,
-            outbox,
-            input: is_program.then_some(input_sender),
-            jobs: is_program.then_some(jobs_sender),
-        });
+        let queues = self.attachments.add(who, role, client.is_program());
+        let told = |e: &&Entry| e.seq > have && (knows_all(role) || !e.event.is_private());
         Ok(Seat {
-            connection,
+            connection: queues.id,
             who,
             role,
             client,
-            history: inner
-                .entries
-                .iter()
-                .filter(|e| e.seq > have && (knows_all(role) || !e.event.is_private()))
-                .cloned()
-                .collect(),
-            state: Box::new(inner.session.state()),
-            permits: inner.session.permits(app::now(), who),
-            messages,
-            input: is_program.then_some(input),
-            jobs: is_program.then_some(jobs),
+            history: known.entries.iter().filter(told).cloned().collect(),
+            state: Box::new(known.session.state()),
+            permits: known.session.permits(app::now(), who),
+            messages: queues.messages,
+            input: queues.input,
+            jobs: queues.jobs,
         })
     }
 
     /// A connection ended. Whoever has no other is said to be reconnecting.
     pub async fn disconnect(self: &Arc<Self>, app: &Shared, connection: u64, who: ParticipantId) {
-        let alone = {
-            let mut inner = self.inner.lock().await;
-            inner.connections.retain(|c| c.id != connection);
-            !inner.connections.iter().any(|c| c.who == who)
-        };
+        let alone = self.attachments.remove(connection, who);
         if let Some(format) = self.screen.leave(connection) {
-            self.to_program(ServerMessage::UseFormat { format }).await;
+            self.to_program(ServerMessage::UseFormat { format });
         }
         if alone && let Err(error) = self.act(app, &Actor::Server, Command::Drop { id: who }).await {
             tracing::debug!(session = %self.id, %error, "a connection ended after its session");
@@ -320,38 +290,29 @@ impl Live {
     }
 
     /// Sends a passing message to everybody but the sender.
-    pub async fn whisper(&self, from: ParticipantId, message: &ServerMessage) {
-        let inner = self.inner.lock().await;
-        for c in inner.connections.iter().filter(|c| c.who != from) {
-            let _ = c.outbox.try_send(message.clone());
-        }
+    pub fn whisper(&self, from: ParticipantId, message: &ServerMessage) {
+        self.attachments.to_others(from, message);
     }
 
     /// Sends a message to the customer's program, or to the page that shows the screen in its place.
-    pub async fn to_program(&self, message: ServerMessage) {
-        let inner = self.inner.lock().await;
-        for c in inner.connections.iter().filter(|c| c.role == Role::Customer) {
-            let _ = c.outbox.try_send(message.clone());
-        }
+    pub fn to_program(&self, message: ServerMessage) {
+        self.attachments.to_customer(&message);
     }
 
     /// Passes input on to the customer's program, if this participant may control now.
     pub async fn input(&self, from: ParticipantId, input: Input) -> Result<(), RefusalReason> {
-        if !self.rights.read().expect("nobody panics while holding the rights").control.contains(&from) {
+        if !self.known().session.may_control(from) {
             return Err(RefusalReason::NotGranted);
         }
         self.hands.moved(Instant::now());
-        let program = {
-            let inner = self.inner.lock().await;
-            inner.connections.iter().find_map(|c| c.input.clone()).ok_or(RefusalReason::NoCustomer)?
-        };
+        let program = self.attachments.input().ok_or(RefusalReason::NoCustomer)?;
         // A full queue holds up this technician's stream, and nothing else.
         program.send(input).await.map_err(|_| RefusalReason::NoCustomer)
     }
 
     /// A frame of the customer's screen: passed on and recorded, if the customer allows it.
     pub async fn frame(self: &Arc<Self>, app: &Shared, from: ParticipantId, frame: Frame) -> Result<(), ActError> {
-        if !self.rights.read().expect("nobody panics while holding the rights").view {
+        if !self.known().session.may_view() {
             return Err(RefusalReason::NotGranted.into());
         }
         if self.screen.is_news(&frame) {
@@ -394,9 +355,8 @@ impl Live {
     }
 
     /// The recording needs a picture that does not build on the ones before.
-    fn want_keyframe(self: &Arc<Self>) {
-        let live = self.clone();
-        tokio::spawn(async move { live.to_program(ServerMessage::NeedKeyframe {}).await });
+    fn want_keyframe(&self) {
+        self.to_program(ServerMessage::NeedKeyframe {});
     }
 
     /// From `at` on nothing is shown, and the recording says so.
@@ -434,17 +394,17 @@ impl Live {
 
     /// The state, as everybody sees it.
     pub async fn state(&self) -> SessionState {
-        self.inner.lock().await.session.state()
+        self.known().session.state()
     }
 
     /// The timeline.
     pub async fn entries(&self) -> Vec<Entry> {
-        self.inner.lock().await.entries.clone()
+        self.known().entries.clone()
     }
 
     /// Asks the timeline a question.
     pub async fn ask<T>(&self, question: impl FnOnce(&Session) -> T) -> T {
-        question(&self.inner.lock().await.session)
+        question(&self.known().session)
     }
 
     /// Lets happen what is due, until the session has ended.
@@ -467,16 +427,6 @@ impl Live {
             }
         }
     }
-}
-
-fn rights(session: &Session) -> Rights {
-    let controllers = session.participants().iter().filter(|p| session.may_control(p.id)).map(|p| p.id);
-    Rights { view: session.may_view(), control: controllers.collect() }
-}
-
-/// Whether notes and the like are told to whoever has this role: to the organisation's own people.
-fn knows_all(role: Role) -> bool {
-    matches!(role, Role::Technician | Role::Supervisor)
 }
 
 /// Who has come by these events.

@@ -155,7 +155,7 @@ pub(super) async fn write_screen<S: Session>(connection: S, live: Arc<Live>, pla
     loop {
         let mut subscription = live.screen.watch(place);
         if subscription.key_needed {
-            live.to_program(ServerMessage::NeedKeyframe {}).await;
+            live.to_program(ServerMessage::NeedKeyframe {});
         }
         for frame in subscription.backlog {
             send_frame(&connection, &mut stream, &frame).await?;
@@ -165,7 +165,7 @@ pub(super) async fn write_screen<S: Session>(connection: S, live: Arc<Live>, pla
             live.screen.passed(&frame);
         }
         // The relay dropped a viewer that let its queue fill: it starts anew.
-        live.to_program(ServerMessage::NeedKeyframe {}).await;
+        live.to_program(ServerMessage::NeedKeyframe {});
     }
 }
 

@@ -7,6 +7,7 @@ mod http;
 mod leaving;
 mod quic;
 mod rules;
+mod slow_disk;
 mod stage;
 mod tools;
 mod wire;

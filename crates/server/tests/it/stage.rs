@@ -89,6 +89,8 @@ impl Stage {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
+            // A connection that the server has closed after a refusal is not taken for one that is open.
+            .max_idle_connections(0)
             .max_redirects_will_error(false)
             .tls_config(trust)
             .build();
@@ -170,6 +172,11 @@ impl Stage {
             headers: headers.collect(),
             text: answer.body_mut().read_to_string().unwrap_or_default(),
         }
+    }
+
+    /// The file of the database.
+    pub(crate) fn database_file(&self) -> PathBuf {
+        self.data.join("deskside.sqlite")
     }
 
     /// Every byte of the database and its log.

@@ -1,0 +1,124 @@
+//! The connections of a session. Whatever passes through goes from here without waiting for what is being stored: a key press
+//! never waits for a disk.
+
+use std::sync::{Mutex, MutexGuard};
+
+use protocol::{Entry, Input, ParticipantId, Phase, Presence, Role, ServerMessage, Timestamp};
+use session::Session;
+use tokio::sync::mpsc;
+
+use super::job::{self, Wanted};
+
+/// How many messages may wait for one connection. A peer that lets more pile up is disconnected, and comes back.
+const QUEUE: usize = 1_024;
+
+/// A participant's connection.
+struct Attachment {
+    id: u64,
+    who: ParticipantId,
+    role: Role,
+    messages: mpsc::Sender<ServerMessage>,
+    input: Option<mpsc::Sender<Input>>,
+    jobs: Option<mpsc::Sender<Wanted>>,
+}
+
+/// The other ends of a new connection's queues.
+pub(super) struct Queues {
+    pub id: u64,
+    pub messages: mpsc::Receiver<ServerMessage>,
+    pub input: Option<mpsc::Receiver<Input>>,
+    pub jobs: Option<mpsc::Receiver<Wanted>>,
+}
+
+/// All connections of a session.
+#[derive(Default)]
+pub(super) struct Attachments(Mutex<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    all: Vec<Attachment>,
+    last: u64,
+}
+
+impl Attachments {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().expect("nobody panics while holding the connections")
+    }
+
+    /// Adds a connection; a program also takes input and jobs.
+    pub fn add(&self, who: ParticipantId, role: Role, is_program: bool) -> Queues {
+        let (messages, messages_queue) = mpsc::channel(QUEUE);
+        let (input, input_queue) = mpsc::channel(QUEUE);
+        let (jobs, jobs_queue) = mpsc::channel(job::WAITING);
+        let mut inner = self.inner();
+        inner.last += 1;
+        let id = inner.last;
+        let (input, jobs) = (is_program.then_some(input), is_program.then_some(jobs));
+        inner.all.push(Attachment { id, who, role, messages, input, jobs });
+        let (input, jobs) = (is_program.then_some(input_queue), is_program.then_some(jobs_queue));
+        Queues { id, messages: messages_queue, input, jobs }
+    }
+
+    /// Removes a connection; whether its participant has no other.
+    pub fn remove(&self, id: u64, who: ParticipantId) -> bool {
+        let mut inner = self.inner();
+        inner.all.retain(|a| a.id != id);
+        !inner.all.iter().any(|a| a.who == who)
+    }
+
+    /// Ends the connections of somebody who is here anew.
+    pub fn replace(&self, who: ParticipantId) {
+        for old in self.inner().all.extract_if(.., |a| a.who == who) {
+            let _ = old.messages.try_send(ServerMessage::Bye { reason: "elsewhere".into() });
+        }
+    }
+
+    /// Sends what happened and the state after it to every connection; ends those whose time is over.
+    pub fn tell(&self, session: &Session, entries: &[Entry], now: Timestamp) {
+        let state = session.state();
+        let over = |a: &Attachment| match state.phase {
+            Phase::Ended { .. } => true,
+            Phase::Held => a.role != Role::Customer,
+            Phase::Waiting | Phase::Active => session.participant(a.who).is_none_or(|p| p.presence == Presence::Gone),
+        };
+        self.inner().all.retain(|a| {
+            let permits = session.permits(now, a.who);
+            let news = entries.iter().filter(|e| knows_all(a.role) || !e.event.is_private());
+            let news = news.map(|entry| ServerMessage::Happened { entry: entry.clone() });
+            let state = ServerMessage::State { state: Box::new(state.clone()), permits };
+            let told = news.chain([state]).all(|message| a.messages.try_send(message).is_ok());
+            told && !over(a)
+        });
+    }
+
+    /// Sends a passing message to everybody but the sender.
+    pub fn to_others(&self, from: ParticipantId, message: &ServerMessage) {
+        self.send(message, |a| a.who != from);
+    }
+
+    /// Sends a passing message to the customer.
+    pub fn to_customer(&self, message: &ServerMessage) {
+        self.send(message, |a| a.role == Role::Customer);
+    }
+
+    fn send(&self, message: &ServerMessage, to: impl Fn(&Attachment) -> bool) {
+        for attachment in self.inner().all.iter().filter(|a| to(a)) {
+            let _ = attachment.messages.try_send(message.clone());
+        }
+    }
+
+    /// Where the customer's program takes input.
+    pub fn input(&self) -> Option<mpsc::Sender<Input>> {
+        self.inner().all.iter().find_map(|a| a.input.clone())
+    }
+
+    /// Where the customer's program takes jobs.
+    pub fn jobs(&self) -> Option<mpsc::Sender<Wanted>> {
+        self.inner().all.iter().find_map(|a| a.jobs.clone())
+    }
+}
+
+/// Whether notes and the like are told to whoever has this role: to the organisation's own people.
+pub(super) fn knows_all(role: Role) -> bool {
+    matches!(role, Role::Technician | Role::Supervisor)
+}

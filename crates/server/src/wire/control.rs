@@ -1,0 +1,173 @@
+//! What a connection says: passing messages go on at once, wishes one after the other, as the disk takes them.
+
+use std::sync::Arc;
+
+use protocol::{Client, ClientMessage, Framed, ParticipantId, RefusalReason, Right, Role, ServerMessage, ShareTrouble};
+use session::{Actor, Command};
+use tokio::sync::mpsc;
+use web_transport_trait::RecvStream;
+
+use super::{Fault, next};
+use crate::{
+    app::Shared,
+    archive,
+    live::{ActError, Live},
+};
+
+/// How many control messages a second a connection may send over a longer time, and how many at once.
+const MESSAGES_PER_SECOND: f64 = 200.0;
+const MESSAGES_AT_ONCE: f64 = 600.0;
+/// How many wishes of a connection may wait for the disk. More hold up whatever else it says.
+const WISHES: usize = 64;
+
+/// Whoever speaks, and where answers go.
+pub(super) struct Ears {
+    pub app: Shared,
+    pub live: Arc<Live>,
+    /// The connection's number.
+    pub place: u64,
+    pub who: ParticipantId,
+    pub client: Client,
+    pub replies: mpsc::Sender<ServerMessage>,
+}
+
+impl Ears {
+    /// Reads until the stream ends; what was wished until then is judged.
+    pub async fn read<R: RecvStream>(self, stream: R, framed: Framed) -> Result<(), Fault> {
+        let (wishes, queue) = mpsc::channel(WISHES);
+        let (read, ()) = tokio::join!(self.hear(stream, framed, wishes), self.judge(queue));
+        read
+    }
+
+    async fn hear<R: RecvStream>(
+        &self,
+        mut stream: R,
+        mut framed: Framed,
+        wishes: mpsc::Sender<Command>,
+    ) -> Result<(), Fault> {
+        let mut allowance = Allowance::new();
+        while let Some(message) = next::<_, ClientMessage>(&mut stream, &mut framed).await? {
+            if !allowance.take() {
+                return Err(Fault::Flood);
+            }
+            // A picture's acknowledgement does not wait behind a message that is being stored.
+            if let Some(wish) = self.pass(message).await
+                && wishes.send(wish).await.is_err()
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes a message on, or says what is wished by it.
+    async fn pass(&self, message: ClientMessage) -> Option<Command> {
+        let (live, who) = (&self.live, self.who);
+        let command = match message {
+            ClientMessage::Ping { t } => {
+                let (customer, relay) = (live.way.path(), live.screen.relay_time());
+                let _ = self.replies.try_send(ServerMessage::Pong { t, customer, relay });
+                return None;
+            }
+            ClientMessage::Typing {} => {
+                live.whisper(who, &ServerMessage::Typing { from: who });
+                return None;
+            }
+            ClientMessage::Drawn { seq } => {
+                let paced = live.screen.drawn(std::time::Instant::now(), self.place, seq);
+                if let Some(seq) = paced.drawn {
+                    live.to_program(ServerMessage::Drawn { seq });
+                }
+                if paced.key_needed {
+                    live.to_program(ServerMessage::NeedKeyframe {});
+                }
+                return None;
+            }
+            ClientMessage::NeedKeyframe {} => {
+                live.to_program(ServerMessage::NeedKeyframe {});
+                return None;
+            }
+            ClientMessage::Shows { format } => {
+                if let Some(format) = live.screen.shows(self.place, format) {
+                    live.to_program(ServerMessage::UseFormat { format });
+                }
+                return None;
+            }
+            ClientMessage::Annotate { mark } => {
+                live.annotate(who, mark).await;
+                return None;
+            }
+            ClientMessage::Prefer { smooth } => {
+                if live.ask(|s| s.participant(who).is_some_and(|p| p.role != Role::Customer)).await {
+                    live.to_program(ServerMessage::Prefer { smooth });
+                }
+                return None;
+            }
+            ClientMessage::Ask { rights } if rights.contains(&Right::View) && !archive::has_room(&self.app) => {
+                self.refuse("ask", "the server's disk is nearly full, and what is shared must be recorded");
+                return None;
+            }
+            ClientMessage::Chat { text, nonce } => Command::Chat { text, nonce },
+            ClientMessage::Ask { rights } => Command::Ask { rights },
+            ClientMessage::WantControl {} => Command::WantControl,
+            ClientMessage::PassControl { to } => Command::PassControl { to },
+            ClientMessage::Note { text } => Command::Note { text },
+            ClientMessage::Dismiss { who } => Command::Dismiss { who },
+            ClientMessage::Answer { rights } => Command::Answer { rights },
+            ClientMessage::Withdraw { right } => Command::Withdraw { right },
+            ClientMessage::Pause { why } => Command::Pause(why),
+            ClientMessage::Resume {} => Command::Resume,
+            ClientMessage::Leave {} => Command::Leave,
+            ClientMessage::Hold {} => Command::Hold,
+            ClientMessage::Close {} => Command::Close,
+            ClientMessage::Monitors { monitors } => Command::Monitors { monitors },
+            ClientMessage::InputBlocked { blocked } => Command::InputBlocked { blocked },
+            ClientMessage::ShareFailed { trouble } if self.client.is_program() => Command::ShareFailed { trouble },
+            ClientMessage::ShareFailed { trouble: _ } => Command::ShareFailed { trouble: ShareTrouble::NoScreen },
+        };
+        Some(command)
+    }
+
+    async fn judge(&self, mut wishes: mpsc::Receiver<Command>) {
+        while let Some(command) = wishes.recv().await {
+            let what = command.name();
+            match self.live.act(&self.app, &Actor::Participant(self.who), command).await {
+                Ok(_) => {}
+                Err(ActError::Refused(why)) => {
+                    let text = why.to_string();
+                    let _ = self.replies.try_send(ServerMessage::Refused { what: what.into(), why, text });
+                }
+                // A full disk, most likely: nothing has happened, and whoever wished it is told so.
+                Err(ActError::Store(error)) => {
+                    tracing::error!(session = %self.live.id, %error, what, "what was wished cannot be stored");
+                    self.refuse(what, "the server cannot store anything now; its administrator must look");
+                }
+            }
+        }
+    }
+
+    fn refuse(&self, what: &str, text: &str) {
+        let why = RefusalReason::Policy;
+        let _ = self.replies.try_send(ServerMessage::Refused { what: what.into(), why, text: text.into() });
+    }
+}
+
+/// A bucket of messages that fills with time.
+struct Allowance {
+    left: f64,
+    at: tokio::time::Instant,
+}
+
+impl Allowance {
+    fn new() -> Self {
+        Self { left: MESSAGES_AT_ONCE, at: tokio::time::Instant::now() }
+    }
+
+    fn take(&mut self) -> bool {
+        let now = tokio::time::Instant::now();
+        let gained = now.duration_since(self.at).as_secs_f64() * MESSAGES_PER_SECOND;
+        self.left = (self.left + gained).min(MESSAGES_AT_ONCE) - 1.0;
+        self.at = now;
+        self.left >= 0.0
+    }
+}
