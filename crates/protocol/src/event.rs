@@ -255,6 +255,26 @@ pub enum WhyWithdrawn {
     Recording,
 }
 
+/// Why a session has another owner without anybody having handed it over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum WhyInherited {
+    /// The owner's connection broke and did not come back in time.
+    #[default]
+    Lost,
+    /// The owner's account may no longer be used.
+    Removed,
+}
+
+impl WhyInherited {
+    /// Whether the connection was lost, which is not written down apart.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    fn is_lost(&self) -> bool {
+        *self == Self::Lost
+    }
+}
+
 /// How a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
@@ -358,8 +378,15 @@ pub enum Event {
     Queued { by: Option<UserRef>, queue: Queue },
     /// Somebody took the session out of a queue.
     Taken { by: UserRef },
-    /// The owner did not come back: whoever shared the session for longest owns it now.
-    Inherited { from: UserRef, to: UserRef },
+    /// The owner is gone: whoever shared the session for longest owns it now.
+    Inherited {
+        from: UserRef,
+        to: UserRef,
+        #[serde(default, skip_serializing_if = "WhyInherited::is_lost")]
+        why: WhyInherited,
+    },
+    /// A technician has another role, or their role gives something else; without one, they may ask for everything.
+    RoleChanged { id: ParticipantId, by_role: Option<RoleRights> },
     /// Another technician was asked to join.
     SharedWith { by: UserRef, with: UserRef },
     /// An expert was invited by a link.
@@ -453,6 +480,7 @@ impl Event {
         matches!(
             self,
             Self::Noted { .. }
+                | Self::RoleChanged { .. }
                 | Self::Attributed { .. }
                 | Self::Recorded { .. }
                 | Self::Watched { .. }

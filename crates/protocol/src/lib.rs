@@ -22,7 +22,7 @@ pub use binding::{Binding, ProgramFile, ProgramPass, UnreadableProgram};
 pub use copy::{Copies, MAX_PIECES, PIECE_BYTES, pieces};
 pub use event::{
     Client, ClipboardKind, Ending, Event, ExpertInvitation, IncidentRef, Monitor, Participant, Pause, Presence, Queue,
-    Right, Role, UserRef, Way, WhyWithdrawn,
+    Right, Role, UserRef, Way, WhyInherited, WhyWithdrawn,
 };
 pub use file_name::name_fits;
 pub use frame::{FrameError, Framed, decode, encode};

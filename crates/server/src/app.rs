@@ -22,7 +22,7 @@ use crate::{
     playback::Playback,
     programs::Programs,
     rules::Rules,
-    sign_in::{OpenId, directory::Directory, oidc::Journeys, passkeys::Passkeys},
+    sign_in::{Logins, OpenId, directory::Directory, oidc::Journeys, passkeys::Passkeys},
     throttle::Throttle,
     vault::Vault,
 };
@@ -43,6 +43,8 @@ pub struct App {
     /// Where mails come in, and how looking there goes.
     pub mailbox: RwLock<Mailbox>,
     pub watch: Watch,
+    /// Sign-ins that are in use.
+    pub logins: Logins,
     /// The organisation's own sign-in, and who is on the way to it.
     pub openid: RwLock<OpenId>,
     pub rules: RwLock<Rules>,

@@ -2,7 +2,7 @@
 
 use protocol::{SessionId, Timestamp};
 
-use crate::{expiring::Expiring, secret};
+use crate::{expiring::Expiring, secret, sign_in::Login};
 
 /// How long a link works.
 pub const LIFE_MS: u64 = 30 * 60_000;
@@ -17,6 +17,8 @@ pub struct Playback(Expiring<String, Watching>);
 struct Watching {
     session: SessionId,
     user: i32,
+    /// The sign-in that it was opened by, and ends with.
+    login: Login,
 }
 
 impl Default for Playback {
@@ -27,30 +29,34 @@ impl Default for Playback {
 
 impl Playback {
     /// A new link's token.
-    pub fn open(&self, session: SessionId, user: i32, now: Timestamp) -> String {
+    pub fn open(&self, session: SessionId, user: i32, login: Login, now: Timestamp) -> String {
         let token = secret::token();
-        self.0.put(now, secret::hash(&token), Watching { session, user });
+        self.0.put(now, secret::hash(&token), Watching { session, user, login });
         token
     }
 
     /// What this technician watches by this link, while it works.
     pub fn session(&self, token: &str, user: i32, now: Timestamp) -> Option<SessionId> {
-        self.0.get(now, &secret::hash(token)).filter(|w| w.user == user).map(|w| w.session)
+        self.0.get(now, &secret::hash(token)).filter(|w| w.user == user && !w.login.has_ended()).map(|w| w.session)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sign_in::Logins;
 
     #[test]
     fn a_link_is_for_one_person_and_a_while() {
         let playback = Playback::default();
         let session = SessionId::from_random([1; 16]);
-        let token = playback.open(session.clone(), 1, Timestamp(0));
+        let logins = Logins::default();
+        let token = playback.open(session.clone(), 1, logins.take("here"), Timestamp(0));
         assert_eq!(playback.session(&token, 1, Timestamp(LIFE_MS - 1)), Some(session));
         assert_eq!(playback.session(&token, 2, Timestamp(1)), None);
         assert_eq!(playback.session(&token, 1, Timestamp(LIFE_MS)), None);
         assert_eq!(playback.session("another", 1, Timestamp(1)), None);
+        logins.end("here");
+        assert_eq!(playback.session(&token, 1, Timestamp(1)), None, "the sign-in that opened it has ended");
     }
 }

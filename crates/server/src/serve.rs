@@ -25,7 +25,7 @@ use crate::{
     playback::Playback,
     programs::Programs,
     quic, secret,
-    sign_in::{oidc::Journeys, passkeys::Passkeys},
+    sign_in::{self, Logins, oidc::Journeys, passkeys::Passkeys},
     staff, store,
     store::{setting, tables::user},
     throttle::Throttle,
@@ -38,6 +38,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let app = open(config).await?;
     app.outbox.load(&app.db).await?;
     app.hub.load(&app).await?;
+    sign_in::catch_up(&app).await?;
     tokio::spawn(outbox::run(app.clone()));
     tokio::spawn(archive::keep_house(app.clone()));
     tokio::spawn(mailbox::run(app.clone()));
@@ -87,6 +88,7 @@ pub async fn open(config: Config) -> anyhow::Result<Shared> {
         watch: mailbox::Watch::default(),
         openid: RwLock::new(setting::load(&db, setting::Kind::OpenId).await?),
         rules: RwLock::new(setting::load(&db, setting::Kind::Rules).await?),
+        logins: Logins::default(),
         journeys: Journeys::default(),
         passkeys: Passkeys::new(&config.public_url),
         directory: RwLock::new(setting::load(&db, setting::Kind::Directory).await?),

@@ -22,6 +22,7 @@ use web_transport_trait::{RecvStream, SendStream, Session, Stats};
 use crate::{
     app::{self, Shared},
     live::{ActError, Live, Seat},
+    sign_in::Login,
 };
 
 /// Who does not say hello in this time is not let in.
@@ -72,6 +73,8 @@ enum Fault {
     Stream,
     #[error("too many messages")]
     Flood,
+    #[error("the sign-in that it came by has ended")]
+    SignedOut,
     #[error(transparent)]
     Act(#[from] ActError),
     #[error("the connection broke: {0}")]
@@ -85,7 +88,7 @@ fn broken(error: impl std::fmt::Display) -> Fault {
 /// Serves one connection until it ends.
 pub async fn serve<S: Session>(app: Shared, connection: S, quic: bool) {
     let admitted = tokio::time::timeout(HELLO_TIME, admit(&app, &connection)).await;
-    let (live, seat, proof, control) = match admitted.unwrap_or(Err(Fault::NoHello)) {
+    let (live, seat, login, proof, control) = match admitted.unwrap_or(Err(Fault::NoHello)) {
         Ok(admitted) => admitted,
         Err(fault) => {
             tracing::info!(%fault, "a connection was not admitted");
@@ -99,7 +102,11 @@ pub async fn serve<S: Session>(app: Shared, connection: S, quic: bool) {
         live.to_program(ServerMessage::UseFormat { format: live.screen.format() });
         tasks.spawn(watch_path(live.clone(), connection.clone(), quic));
     }
-    let result = converse(&app, &live, (&connection, quic), seat, proof, control, &mut tasks).await;
+    let talk = converse(&app, &live, (&connection, quic), seat, proof, control, &mut tasks);
+    let result = tokio::select! {
+        result = talk => result,
+        () = ended(login.as_ref()) => Err(Fault::SignedOut),
+    };
     match &result {
         Err(Fault::Broken(_)) | Ok(()) => tracing::debug!(session = %live.id, "a connection ended"),
         Err(fault) => tracing::warn!(session = %live.id, who = who.0, %fault, "a connection was ended"),
@@ -111,7 +118,18 @@ pub async fn serve<S: Session>(app: Shared, connection: S, quic: bool) {
 
 type Control<S> = (<S as Session>::SendStream, <S as Session>::RecvStream, Framed);
 
-async fn admit<S: Session>(app: &Shared, connection: &S) -> Result<(Arc<Live>, Seat, String, Control<S>), Fault> {
+/// A participant's place, and the sign-in that they came by.
+type Admitted<S> = (Arc<Live>, Seat, Option<Login>, String, Control<S>);
+
+/// Waits for the end of the sign-in that a connection came by; those of customers and experts came by none.
+async fn ended(login: Option<&Login>) {
+    match login {
+        Some(login) => login.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn admit<S: Session>(app: &Shared, connection: &S) -> Result<Admitted<S>, Fault> {
     let (sender, mut receiver) = connection.accept_bi().await.map_err(broken)?;
     let mut framed = Framed::new(MAX_CONTROL_BYTES);
     let hello: Hello = next(&mut receiver, &mut framed).await?.ok_or(Fault::NoHello)?;
@@ -127,7 +145,7 @@ async fn admit<S: Session>(app: &Shared, connection: &S) -> Result<(Arc<Live>, S
     }
     let proof = if hello.challenge.is_empty() { String::new() } else { app.identity.prove(&hello.challenge) };
     let seat = live.connect(app, ticket.who, hello.client, hello.have).await?;
-    Ok((live, seat, proof, (sender, receiver, framed)))
+    Ok((live, seat, ticket.login, proof, (sender, receiver, framed)))
 }
 
 /// The next whole message of a stream; `None` when the stream ended between two messages.

@@ -71,6 +71,11 @@ pub enum Command {
     Enqueue { queue: Queue, note: String },
     /// Take the session out of a queue. `team` is the taker's own.
     Take { team: String },
+    /// This account may no longer be used: its owner leaves, and what they owned goes to whoever shares it, else into the
+    /// queue that it came from, else into this one.
+    Expel { user: i32, queue: Queue },
+    /// A technician has another role, or their role gives something else.
+    ChangeRole { user: i32, by_role: Option<RoleRights> },
     /// Watch how others help.
     Supervise { user: UserRef },
     /// Ask another technician to join.
@@ -131,6 +136,8 @@ impl Command {
             Self::Transfer { .. } => "transfer",
             Self::Enqueue { .. } => "enqueue",
             Self::Take { .. } => "take",
+            Self::Expel { .. } => "expel",
+            Self::ChangeRole { .. } => "change_role",
             Self::Supervise { .. } => "supervise",
             Self::ShareWith { .. } => "share_with",
             Self::InviteExpert { .. } => "invite_expert",

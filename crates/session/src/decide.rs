@@ -52,6 +52,7 @@ impl Session {
             Command::Return { id, client } => match self.participant(id) {
                 None => Err(Refusal::Stranger),
                 Some(p) if p.role == Role::Technician && self.phase == Phase::Held => Err(Refusal::OnHold),
+                Some(p) if p.presence == Presence::Gone && !self.may_come_again(p) => Err(Refusal::Stranger),
                 Some(p) if p.presence == Presence::Here && p.client == client => Ok(self.picture_ends(p.role)),
                 // What was allowed to the page is not allowed to the program, nor the other way round: it asks anew.
                 Some(p) if p.role == Role::Customer && !same_customer(p.client, client) => {
@@ -134,6 +135,8 @@ impl Session {
             Command::Transfer { to, note } => self.transfer(by, to, note),
             Command::Enqueue { queue, note } => self.enqueue(by, queue, note),
             Command::Take { team } => self.take(by, &team),
+            Command::Expel { user, queue } => self.expel(now, by, user, queue),
+            Command::ChangeRole { user, by_role } => self.change_role(by, user, by_role),
             Command::Supervise { user } => self.supervise(by, user),
             Command::ShareWith { with } => self.share_with(by, with),
             Command::InviteExpert { name, rights } => self.invite_expert(now, by, name, &rights),
@@ -211,10 +214,9 @@ impl Session {
 
     fn join(&self, now: Timestamp, by_key: bool, joined: Event) -> Verdict {
         let Event::Joined { role, client, user, .. } = joined else { return Err(Refusal::Policy) };
-        let invited = user == Some(self.owner.id) || self.shared_with.iter().any(|u| Some(u.id) == user);
         match role {
             Role::Technician if self.phase == Phase::Held => Err(Refusal::OnHold),
-            Role::Technician if !invited || self.queue != Queue::Own => Err(Refusal::NotOwner),
+            Role::Technician if !self.helps(user) => Err(Refusal::NotOwner),
             Role::Expert | Role::Supervisor => Err(Refusal::NotOwner),
             Role::Technician => match self.participants.iter().find(|p| p.user == user && p.role == role) {
                 Some(p) => Ok(vec![Event::Returned { id: p.id, client }]),
@@ -320,7 +322,7 @@ impl Session {
     }
 
     /// The events by which `right` falls, or every right; control never outlives view.
-    fn fall(&self, right: Option<Right>, why: WhyWithdrawn) -> Vec<Event> {
+    pub(crate) fn fall(&self, right: Option<Right>, why: WhyWithdrawn) -> Vec<Event> {
         let falls = |r: &Right| right.is_none_or(|w| w == *r || crate::permission::needs(*r).contains(&w));
         let mut events: Vec<Event> =
             self.grants.iter().rev().filter(|r| falls(r)).map(|r| Event::Withdrawn { right: *r, why }).collect();
@@ -369,7 +371,7 @@ impl Session {
         Ok([failed].into_iter().chain(self.fall(None, WhyWithdrawn::Recording)).collect())
     }
 
-    fn hold(&self, by: Option<UserRef>) -> Vec<Event> {
+    pub(crate) fn hold(&self, by: Option<UserRef>) -> Vec<Event> {
         let mut events = self.fall(None, WhyWithdrawn::Session);
         events.push(Event::Held { by });
         events

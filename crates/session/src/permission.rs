@@ -3,7 +3,7 @@
 //! The server judges by it, and the customer's program judges by it again with its own memory of what its customer
 //! answered. It is never a union, and nothing overrides the customer's "no".
 
-use protocol::{Right, Role};
+use protocol::{Right, Role, RoleRights};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -16,6 +16,11 @@ pub fn of_role(role: Role) -> &'static [Right] {
         Role::Supervisor => &[Right::View],
         Role::Customer => &[],
     }
+}
+
+/// What a technician's role gives; without one, everything.
+pub fn by_role(role: Option<&RoleRights>) -> Vec<Right> {
+    role.map_or_else(|| Right::ALL.to_vec(), |role| role.rights.clone())
 }
 
 /// What a right needs beside itself to have any effect.

@@ -2,7 +2,7 @@
 
 use protocol::{
     Client, ClipboardKind, Ending, Entry, Event, ParticipantId, Pause, Queue, Right, Role, Timestamp, Way,
-    WhyWithdrawn, file_name::shown,
+    WhyInherited, WhyWithdrawn, file_name::shown,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -189,7 +189,16 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
             }
         }
         Event::Taken { by } => format!("{} has taken the session", by.name),
-        Event::Inherited { from, to } => format!("{} did not come back: {} takes over", from.name, to.name),
+        Event::Inherited { from, to, why: WhyInherited::Lost } => {
+            format!("{} did not come back: {} takes over", from.name, to.name)
+        }
+        Event::Inherited { from, to, why: WhyInherited::Removed } => {
+            format!("{} may not go on: {} takes over", from.name, to.name)
+        }
+        Event::RoleChanged { id, by_role } => match by_role {
+            Some(role) => format!("{} has the role {} now", name(id), role.name),
+            None => format!("{} has no role any more", name(id)),
+        },
         Event::SharedWith { by, with } => format!("{} asks {} to join", by.name, with.name),
         Event::ExpertInvited { by, invitation } => {
             let may = if invitation.rights.is_empty() { "only chat".into() } else { wish(&invitation.rights) };

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use protocol::{
     Entry, Event, ExpertInvitation, IncidentRef, Monitor, Participant, ParticipantId, Pause, Phase, Presence, Queue,
-    Right, Role, SessionId, SessionState, Timestamp, UserRef,
+    Right, Role, SessionId, SessionState, Timestamp, UserRef, WhyInherited,
 };
 
 use crate::{Policy, Unrecorded, permission};
@@ -116,10 +116,9 @@ impl Session {
                 if *role == Role::Expert {
                     self.invitations.retain(|i| i.name != *name);
                 }
-                let rights = match (role, by_role) {
-                    (Role::Technician, Some(by_role)) => by_role.rights.clone(),
-                    (Role::Technician, None) => Right::ALL.to_vec(),
-                    (Role::Expert | Role::Supervisor | Role::Customer, _) => rights.clone(),
+                let rights = match role {
+                    Role::Technician => permission::by_role(by_role.as_ref()),
+                    Role::Expert | Role::Supervisor | Role::Customer => rights.clone(),
                 };
                 self.participants.push(Participant {
                     rights,
@@ -163,6 +162,20 @@ impl Session {
                 if self.control == Some(*id) {
                     self.control = self.owner_here();
                 }
+                self.drop_question(*id);
+            }
+            Event::RoleChanged { id, by_role } => {
+                let rights = permission::by_role(by_role.as_ref());
+                if !rights.contains(&Right::Control) {
+                    self.control_wanted.retain(|p| p != id);
+                    if self.control == Some(*id) {
+                        self.control = self.owner_here().filter(|owner| owner != id);
+                    }
+                }
+                if !self.asked.iter().all(|right| rights.contains(right)) {
+                    self.drop_question(*id);
+                }
+                self.participants.iter_mut().filter(|p| p.id == *id).for_each(|p| p.rights.clone_from(&rights));
             }
             Event::Chat { from, nonce, .. } => {
                 self.said.push_back((*from, *nonce));
@@ -234,6 +247,10 @@ impl Session {
                 self.phase = if here { Phase::Active } else { Phase::Waiting };
             }
             Event::Transferred { to, .. } | Event::Inherited { to, .. } => {
+                if matches!(event, Event::Inherited { why: WhyInherited::Removed, .. }) {
+                    // Whom the owner before wanted to let in is not known to be somebody's guest.
+                    self.invitations.clear();
+                }
                 self.owner = to.clone();
                 self.queue = Queue::Own;
                 self.shared_with.retain(|u| u.id != to.id);
@@ -330,6 +347,13 @@ impl Session {
     fn set_presence(&mut self, id: ParticipantId, presence: Presence) {
         if let Some(p) = self.participants.iter_mut().find(|p| p.id == id) {
             p.presence = presence;
+        }
+    }
+
+    /// What this participant asked is no longer to be answered.
+    fn drop_question(&mut self, id: ParticipantId) {
+        if self.asked_by == Some(id) {
+            self.asked.clear();
         }
     }
 

@@ -199,8 +199,14 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
     }
     case 'taken':
       return happened(customer ? `${event.by.name} takes over` : `${event.by.name} has taken the session`, 'notable');
-    case 'inherited':
-      return happened(`${event.from.name} did not come back: ${event.to.name} takes over`, 'notable');
+    case 'inherited': {
+      const gone = event.why === 'removed' ? 'may not go on' : 'did not come back';
+      return happened(`${event.from.name} ${gone}: ${event.to.name} takes over`, 'notable');
+    }
+    case 'role_changed':
+      return happened(
+        event.by_role ? `${name(event.id)} has the role ${event.by_role.name} now` : `${name(event.id)} has no role any more`
+      );
     case 'shared_with':
       return customer ? null : happened(`${event.by.name} asks ${event.with.name} to join`);
     case 'expert_invited':

@@ -124,7 +124,7 @@ pub async fn sign_in_here(
 async fn by_directory(app: &Shared, directory: &Directory, body: &Credentials) -> Result<Response> {
     let known = directory.check(body.login.trim(), &body.password).await.map_err(ApiError::upstream)?;
     let who = known.ok_or_else(ApiError::wrong_password)?;
-    match sign_in::account_of(&app.db, &directory.groups, who).await {
+    match sign_in::admit(app, &directory.groups, who).await {
         Ok(user) => start(app, user.id).await,
         Err(sign_in::NotIn::Store(error)) => Err(error.into()),
         Err(why) => Err(ApiError::forbidden(why.to_string())),
@@ -134,21 +134,15 @@ async fn by_directory(app: &Shared, directory: &Directory, body: &Credentials) -
 /// Ends this browser's sign-in.
 pub async fn sign_out(State(app): State<Shared>, headers: HeaderMap) -> Result<Response> {
     if let Some(cookie) = cookie(&app, &headers) {
-        login::Entity::delete_by_id(secret::hash(&cookie)).exec(&app.db).await?;
+        sign_in::sign_out(&app, &secret::hash(&cookie)).await?;
     }
     Ok(with_cookie(&app, "", 0))
 }
 
 /// Ends every sign-in of this technician.
 pub async fn sign_out_everywhere(State(app): State<Shared>, SignedIn(user): SignedIn) -> Result<Response> {
-    forget(&app, user.id).await?;
+    sign_in::sign_out_everywhere(&app, user.id).await?;
     Ok(with_cookie(&app, "", 0))
-}
-
-/// Ends every sign-in of a technician.
-pub async fn forget(app: &Shared, user: i32) -> Result<()> {
-    login::Entity::delete_many().filter(login::Column::User.eq(user)).exec(&app.db).await?;
-    Ok(())
 }
 
 /// Who is signed in.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use session::{Actor, Command, Film};
 use ts_rs::TS;
 
-use super::{ApiError, Deed, Result, SignedIn, people, sessions};
+use super::{ApiError, By, Deed, Result, SignedIn, people, sessions};
 use crate::{
     app::{self, Shared},
     archive::{self, Kept, NotDeleted, Pointer},
@@ -55,7 +55,12 @@ pub struct Playing {
 }
 
 /// Opens a recording for whoever may watch it; the timeline notes it.
-pub async fn watch(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Json<Playing>> {
+pub async fn watch(
+    State(app): State<Shared>,
+    me: SignedIn,
+    By(login): By,
+    Path(id): Path<String>,
+) -> Result<Json<Playing>> {
     let id = sessions::parse(id)?;
     let entries = me.evidence(&app, &id, Deed::Watch).await?;
     let now = app::now();
@@ -66,7 +71,7 @@ pub async fn watch(State(app): State<Shared>, me: SignedIn, Path(id): Path<Strin
         let event = Event::Watched { by: me.as_ref() };
         app.hub.act_on_any(&app, &id, &Actor::Server, Command::Evidence { event }).await?;
     }
-    let token = app.playback.open(id, me.0.id, now);
+    let token = app.playback.open(id, me.0.id, login, now);
     Ok(Json(Playing { address: format!("/api/playback/{token}"), until: now.plus(playback::LIFE_MS) }))
 }
 

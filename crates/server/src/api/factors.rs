@@ -103,7 +103,7 @@ async fn forget(app: &Shared, id: i32) -> Result<StatusCode> {
 pub async fn reset(State(app): State<Shared>, _: Admin, Path(id): Path<i32>) -> Result<StatusCode> {
     passkeys::forget(&app.db, id).await?;
     let done = forget(&app, id).await?;
-    account::forget(&app, id).await?;
+    sign_in::sign_out_everywhere(&app, id).await?;
     Ok(done)
 }
 
@@ -258,7 +258,7 @@ pub async fn arrive(
         Ok(who) => who,
         Err(why) => return Ok(sorry(&app, &why)),
     };
-    let user = match sign_in::account_of(&app.db, &rules.groups, who).await {
+    let user = match sign_in::admit(&app, &rules.groups, who).await {
         Ok(user) => user,
         Err(sign_in::NotIn::Store(error)) => return Err(error.into()),
         Err(why) => return Ok(sorry(&app, &why.to_string())),

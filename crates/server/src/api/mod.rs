@@ -45,7 +45,7 @@ pub use evidence::hand_out;
 pub use join::{dead, open_session};
 pub use machine::shell_cast;
 pub use reach::{Deed, Reach};
-pub use signed_in::{Admin, From, Helper, SignedIn, signed_in};
+pub use signed_in::{Admin, By, From, Helper, SignedIn, signed_in};
 
 use crate::{app::Shared, beyondtrust, web, wire};
 
@@ -201,6 +201,7 @@ pub fn router(app: Shared) -> Router {
         .route("/", get(front))
         .fallback(web::page)
         .layer(middleware::from_fn_with_state(app.clone(), same_origin))
+        .layer(middleware::from_fn(signed_in::while_signed_in))
         .layer(middleware::from_fn(web::safety))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(app)

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::{Admin, ApiError, Reach, Result, SignedIn, account};
-use crate::{app::Shared, staff, store::tables::user};
+use crate::{app::Shared, sign_in, staff, store::tables::user};
 
 /// A new technician.
 #[derive(Deserialize, TS)]
@@ -139,7 +139,7 @@ pub async fn add_user(
     Ok((StatusCode::CREATED, Json(insert_user(&app, new).await?)))
 }
 
-/// Changes a technician. A new password or a disabled account ends every sign-in.
+/// Changes a technician. A new password or a disabled account ends every sign-in; what may be done no more ends at once.
 pub async fn change_user(
     State(app): State<Shared>,
     _: Admin,
@@ -155,7 +155,7 @@ pub async fn change_user(
         return Err(ApiError::bad("There is no such role."));
     }
     let new_password = !change.password.is_empty();
-    let mut row: user::ActiveModel = user.into();
+    let mut row: user::ActiveModel = user.clone().into();
     row.name = Set(name(&change.name)?);
     row.email = Set(email(&change.email)?);
     row.team = Set(change.team.trim().chars().take(MAX_NAME_CHARS).collect());
@@ -169,12 +169,10 @@ pub async fn change_user(
     if new_password {
         row.password = Set(password(change.password).await?);
     }
-    let user = row.update(&app.db).await?;
-    staff::know(&app.db, &user.team).await?;
-    if new_password || change.disabled {
-        account::forget(&app, id).await?;
-    }
-    Ok(Json(user.into()))
+    let changed = row.update(&app.db).await?;
+    sign_in::account_changed(&app, &user, &changed).await?;
+    staff::know(&app.db, &changed.team).await?;
+    Ok(Json(changed.into()))
 }
 
 /// Judges and stores a new account.

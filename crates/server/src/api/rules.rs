@@ -11,6 +11,7 @@ use super::{Admin, ApiError, Result};
 use crate::{
     app::Shared,
     rules::{Rules, Verdict},
+    sign_in,
     store::{setting, tables::user},
 };
 
@@ -19,7 +20,7 @@ pub async fn read(State(app): State<Shared>, _: Admin) -> Json<Rules> {
     Json(app.rules())
 }
 
-/// Puts others in their place. Sessions that run keep the rules they began with.
+/// Puts others in their place. Sessions that run keep the policy they began with; what roles give counts at once.
 pub async fn write(State(app): State<Shared>, _: Admin, Json(new): Json<Rules>) -> Result<Json<Rules>> {
     let before = app.rules();
     let new = new.checked(&before).map_err(|wrong| ApiError::bad(wrong.to_string()))?;
@@ -34,6 +35,7 @@ pub async fn write(State(app): State<Shared>, _: Admin, Json(new): Json<Rules>) 
     }
     setting::save(&app.db, setting::Kind::Rules, &new).await?;
     *app.rules.write().expect("nobody panics while holding the rules") = new.clone();
+    sign_in::roles_changed(&app).await?;
     Ok(Json(new))
 }
 

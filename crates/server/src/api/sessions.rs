@@ -12,7 +12,7 @@ use session::{Actor, Command, History, TranscriptLine};
 use std::sync::Arc;
 use ts_rs::TS;
 
-use super::{ApiError, Deed, Result, SignedIn, desk, mails};
+use super::{ApiError, By, Deed, Result, SignedIn, desk, mails};
 use crate::{
     app::{self, Shared},
     desk::intake::{self, Form, Keys},
@@ -154,7 +154,12 @@ pub async fn close(State(app): State<Shared>, me: SignedIn, Path(id): Path<Strin
 }
 
 /// Lets a technician's page connect.
-pub async fn ticket(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Json<Admission>> {
+pub async fn ticket(
+    State(app): State<Shared>,
+    me: SignedIn,
+    By(login): By,
+    Path(id): Path<String>,
+) -> Result<Json<Admission>> {
     let live = running(&app, id)?;
     let (name, user) = (me.0.name.clone(), Some(me.0.id));
     let seated = live.ask(|s| s.technician(me.0.id).map(|p| (p.id, s.owner().id))).await;
@@ -169,11 +174,16 @@ pub async fn ticket(State(app): State<Shared>, me: SignedIn, Path(id): Path<Stri
     if live.ask(|s| s.phase()).await == Phase::Held {
         return Err(ActError::from(protocol::RefusalReason::OnHold).into());
     }
-    Ok(Json(Admission { session: live.id.clone(), ticket: app.hub.ticket(live.id.clone(), who) }))
+    Ok(Json(Admission { session: live.id.clone(), ticket: app.hub.ticket_by(live.id.clone(), who, login) }))
 }
 
 /// Lets the page of somebody connect who watches how others help; the customer and everybody else reads it.
-pub async fn supervise(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Json<Admission>> {
+pub async fn supervise(
+    State(app): State<Shared>,
+    me: SignedIn,
+    By(login): By,
+    Path(id): Path<String>,
+) -> Result<Json<Admission>> {
     let live = running(&app, id)?;
     me.evidence(&app, &live.id, Deed::Watch).await?;
     let watches = |p: &&Participant| p.user == Some(me.0.id) && p.role == Role::Supervisor;
@@ -182,7 +192,7 @@ pub async fn supervise(State(app): State<Shared>, me: SignedIn, Path(id): Path<S
         Some(who) => who,
         None => live::came(&live.act(&app, &Actor::Server, Command::Supervise { user: me.as_ref() }).await?)?,
     };
-    Ok(Json(Admission { session: live.id.clone(), ticket: app.hub.ticket(live.id.clone(), who) }))
+    Ok(Json(Admission { session: live.id.clone(), ticket: app.hub.ticket_by(live.id.clone(), who, login) }))
 }
 
 /// What waits, runs or is held, oldest first.

@@ -3,22 +3,34 @@
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, RawPathParams},
+    body::{Body, HttpBody},
+    extract::{ConnectInfo, FromRequestParts, RawPathParams, Request},
     http::{header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
 };
-use protocol::{ParticipantId, UserRef};
+use futures::StreamExt;
+use protocol::{ParticipantId, Timestamp, UserRef};
 use sea_orm::EntityTrait;
+use tokio::sync::watch;
 
 use super::{ApiError, sessions};
 use crate::{
     app::{self, Shared, stored_time},
     live::Live,
     secret,
+    sign_in::Login,
     store::tables::{login, user},
 };
+
+/// So long a request may go on when its sign-in has ended: it may be the one that ended it.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+/// Answers of at most so many bytes are given whole.
+const SHORT: u64 = 64 * 1024;
 
 /// The name of the cookie; browsers hold `__Host-` cookies to HTTPS and to this host.
 pub fn cookie_name(secure: bool) -> &'static str {
@@ -47,21 +59,91 @@ impl FromRequestParts<Shared> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
         let cookie = cookie(app, &parts.headers).ok_or_else(ApiError::signed_out)?;
-        let user = by_cookie(app, &cookie).await?.ok_or_else(ApiError::signed_out)?;
+        // Before it is looked up: what ends in between is noticed.
+        let login = app.logins.take(&secret::hash(&cookie));
+        let (user, until) = by_cookie(app, &cookie).await?.ok_or_else(ApiError::signed_out)?;
+        login.is_of(user.id, until);
+        if let Some(Asking(asking)) = parts.extensions.get() {
+            asking.send_replace(Some(login.clone()));
+        }
+        parts.extensions.insert(login);
         app.seen.lock().expect("nobody panics while holding who was seen").insert(user.id, app::now());
         Ok(Self(user))
     }
 }
 
-async fn by_cookie(app: &Shared, cookie: &str) -> Result<Option<user::Model>, sea_orm::DbErr> {
+async fn by_cookie(app: &Shared, cookie: &str) -> Result<Option<(user::Model, Timestamp)>, sea_orm::DbErr> {
     let login = login::Entity::find_by_id(secret::hash(cookie)).one(&app.db).await?;
     let Some(login) = login.filter(|l| l.until > stored_time(app::now())) else { return Ok(None) };
-    Ok(user::Entity::find_by_id(login.user).one(&app.db).await?.filter(|u| !u.disabled))
+    let user = user::Entity::find_by_id(login.user).one(&app.db).await?.filter(|u| !u.disabled);
+    Ok(user.map(|user| (user, Timestamp(login.until.cast_unsigned()))))
 }
 
 /// The technician whose cookie these headers carry.
 pub async fn signed_in(app: &Shared, headers: &axum::http::HeaderMap) -> Option<user::Model> {
-    by_cookie(app, &cookie(app, headers)?).await.ok().flatten()
+    by_cookie(app, &cookie(app, headers)?).await.ok().flatten().map(|(user, _)| user)
+}
+
+/// The sign-in of whoever asks. What is given out by it ends with it.
+pub struct By(pub Login);
+
+impl FromRequestParts<Shared> for By {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
+        if parts.extensions.get::<Login>().is_none() {
+            SignedIn::from_request_parts(parts, app).await?;
+        }
+        parts.extensions.get().cloned().map(Self).ok_or_else(ApiError::signed_out)
+    }
+}
+
+/// Where the middleware learns by which sign-in a request asks.
+#[derive(Clone)]
+struct Asking(watch::Sender<Option<Login>>);
+
+/// An answer that goes on when its sign-in has ended ends too. Whatever is short, like the answer to signing out, is given.
+pub async fn while_signed_in(mut request: Request, next: Next) -> Response {
+    let asking = watch::Sender::new(None::<Login>);
+    let mut asked = asking.subscribe();
+    request.extensions_mut().insert(Asking(asking));
+    let ended = async {
+        let Some(login) = asked.wait_for(Option::is_some).await.ok().and_then(|login| login.clone()) else {
+            return std::future::pending().await;
+        };
+        login.ended().await;
+        tokio::time::sleep(LAST_WORDS).await;
+    };
+    let response = tokio::select! {
+        biased;
+        response = next.run(request) => response,
+        () = ended => return ApiError::signed_out().into_response(),
+    };
+    let login = asked.borrow().clone();
+    match login {
+        Some(login) if response.body().size_hint().exact().is_none_or(|bytes| bytes > SHORT) => {
+            cut_off(response, login)
+        }
+        Some(_) | None => response,
+    }
+}
+
+/// The same answer, which breaks off when the sign-in ends.
+fn cut_off(response: Response, login: Login) -> Response {
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        head.headers.entry(header::CONTENT_LENGTH).or_insert(length.into());
+    }
+    let ended = Box::pin(async move { login.ended().await });
+    let pieces = futures::stream::unfold(Some((body.into_data_stream(), ended)), |going_on| async {
+        let (mut data, mut ended) = going_on?;
+        tokio::select! {
+            biased;
+            () = &mut ended => Some((Err(std::io::Error::other("the sign-in has ended")), None)),
+            piece = data.next() => piece.map(|piece| (piece.map_err(std::io::Error::other), Some((data, ended)))),
+        }
+    });
+    Response::from_parts(head, Body::from_stream(pieces))
 }
 
 /// A technician who is signed in and takes part in the running session of the address (its parameter `id`).

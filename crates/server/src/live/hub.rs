@@ -15,6 +15,7 @@ use crate::{
     app::{self, Shared, stored_time},
     expiring::Expiring,
     secret,
+    sign_in::Login,
     store::tables::{event_row, incident, session_row},
 };
 
@@ -24,10 +25,12 @@ const TICKET_MS: u64 = 60_000;
 const MOST_TICKETS: usize = 10_000;
 
 /// Admission of one connection.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Ticket {
     pub session: SessionId,
     pub who: ParticipantId,
+    /// The sign-in that it was got by; customers and experts have none.
+    pub login: Option<Login>,
 }
 
 /// The sessions that are not over.
@@ -112,16 +115,26 @@ impl Hub {
         Ok(())
     }
 
-    /// Gives out a ticket.
+    /// Gives out a ticket to a customer or an expert.
     pub fn ticket(&self, session: SessionId, who: ParticipantId) -> String {
-        let ticket = secret::token();
-        self.tickets.put(app::now(), secret::hash(&ticket), Ticket { session, who });
-        ticket
+        self.give(Ticket { session, who, login: None })
     }
 
-    /// Takes a ticket back; it works once.
+    /// Gives out a ticket to whoever is signed in.
+    pub fn ticket_by(&self, session: SessionId, who: ParticipantId, login: Login) -> String {
+        self.give(Ticket { session, who, login: Some(login) })
+    }
+
+    fn give(&self, ticket: Ticket) -> String {
+        let token = secret::token();
+        self.tickets.put(app::now(), secret::hash(&token), ticket);
+        token
+    }
+
+    /// Takes a ticket back; it works once, and for as long as the sign-in that it was got by.
     pub fn redeem(&self, ticket: &str) -> Option<Ticket> {
-        self.tickets.take(app::now(), &secret::hash(ticket))
+        let found = self.tickets.take(app::now(), &secret::hash(ticket));
+        found.filter(|t| t.login.as_ref().is_none_or(|login| !login.has_ended()))
     }
 }
 

@@ -143,6 +143,16 @@ impl Leaving {
         self.all().iter().find(|file| file.by == by && file.number == number).cloned()
     }
 
+    /// Whoever wanted these files may have them no more.
+    pub fn give_up(&self, by: ParticipantId) {
+        let theirs: Vec<_> = self.all().iter().filter(|file| file.by == by).cloned().collect();
+        for file in theirs {
+            file.wish.send_replace(Wish::Cancel);
+            file.goes(Course::Cancelled);
+            drop(file.take());
+        }
+    }
+
     /// The same, from now on if it was not known.
     pub fn get_or_add(&self, by: ParticipantId, number: u64, path: String) -> Arc<LeavingFile> {
         if let Some(known) = self.get(by, number) {

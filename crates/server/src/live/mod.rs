@@ -235,6 +235,7 @@ impl Live {
                     self.screen.stop();
                     self.card(entry.at, Card::Stopped);
                 }
+                Event::Left { id } => self.leaving.give_up(*id),
                 Event::Dropped { id } if Some(*id) == customer => self.card(entry.at, Card::Stopped),
                 Event::Resumed { .. } => self.want_keyframe(),
                 Event::Ended { .. } => {

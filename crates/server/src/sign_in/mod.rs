@@ -1,6 +1,8 @@
 //! How people prove who they are, beside a password: a second factor, passkeys, and an organisation's own sign-in.
 
 pub mod directory;
+mod leavers;
+mod logins;
 pub mod oidc;
 pub mod passkeys;
 pub mod second;
@@ -9,7 +11,10 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnectio
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{staff, store::tables::user};
+pub use leavers::{account_changed, catch_up, roles_changed, sign_out, sign_out_everywhere};
+pub use logins::{Login, Logins};
+
+use crate::{app::Shared, staff, store::tables::user};
 
 /// An organisation's own sign-in, by OpenID Connect.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -86,8 +91,21 @@ pub enum NotIn {
     Store(#[from] DbErr),
 }
 
+/// Lets in whom another system vouches for, as their groups say. What they may do no more ends in sessions that go on.
+pub async fn admit(app: &Shared, rules: &[GroupRule], who: Vouched) -> Result<user::Model, NotIn> {
+    let known = user::Entity::find().filter(user::Column::External.eq(who.external.as_str())).one(&app.db).await?;
+    let admitted = account_of(&app.db, rules, who).await;
+    match (&known, &admitted) {
+        (Some(known), Ok(now)) => account_changed(app, known, now).await?,
+        // They have left the groups: whatever they opened while they were in one ends.
+        (Some(known), Err(NotIn::NoGroup)) => leavers::works_no_more(app, known).await?,
+        (Some(_), Err(NotIn::Disabled | NotIn::Store(_))) | (None, _) => {}
+    }
+    admitted
+}
+
 /// The account of somebody whom another system vouches for: made at their first sign-in, kept as their groups say.
-pub async fn account_of(db: &DatabaseConnection, rules: &[GroupRule], who: Vouched) -> Result<user::Model, NotIn> {
+async fn account_of(db: &DatabaseConnection, rules: &[GroupRule], who: Vouched) -> Result<user::Model, NotIn> {
     let standing = standing(rules, &who.groups).ok_or(NotIn::NoGroup)?;
     let known = user::Entity::find().filter(user::Column::External.eq(who.external.as_str())).one(db).await?;
     if let Some(team) = &standing.team {

@@ -23,7 +23,7 @@ impl Script {
     }
 }
 
-fn bearer(stage: &Stage, scopes: &[&str]) -> String {
+pub(crate) fn bearer(stage: &Stage, scopes: &[&str]) -> String {
     let (status, made) = stage.post("/api/tokens", &json!({ "name": "Script", "scopes": scopes, "days": 1 }));
     assert_eq!(status, 201, "{made}");
     format!("Bearer {}", made["token"].as_str().unwrap())

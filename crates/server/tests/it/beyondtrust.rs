@@ -21,7 +21,7 @@ fn basic(id: &str, secret: &str) -> String {
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{id}:{secret}")))
 }
 
-fn token(stage: &Stage, scopes: &[&str]) -> String {
+pub(crate) fn token(stage: &Stage, scopes: &[&str]) -> String {
     let (id, secret) = stage.account("ServiceNow", scopes);
     let headers = [FORM, ("authorization", &basic(&id, &secret))];
     let answer = stage.ask("POST", "/oauth2/token", &headers, "grant_type=client_credentials");

@@ -4,6 +4,7 @@ mod api;
 mod beyondtrust;
 mod capacity;
 mod http;
+mod leavers;
 mod leaving;
 mod quic;
 mod rules;

@@ -26,7 +26,7 @@ async fn pages_of_others_and_other_paths_do_not_come_in_by_quic() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_is_spoken_by_quic() {
+async fn the_same_is_spoken_by_quic_and_it_ends_with_the_sign_in() {
     let stage = Stage::open_with_tls("quic-hello");
     let (session, ..) = stage.generate();
     let connection = connect(&stage, "/wire", None).await.unwrap();
@@ -43,4 +43,8 @@ async fn the_same_is_spoken_by_quic() {
         framed.push(&RecvStream::read_chunk(&mut receiver, 65_536).await.unwrap().expect("the server says something"));
     };
     assert!(matches!(welcome, ServerMessage::Welcome { .. }), "{welcome:?}");
+    assert_eq!(stage.post("/api/sign-out", &serde_json::Value::Null).0, 204);
+    let ended = async { while let Ok(Some(_)) = RecvStream::read_chunk(&mut receiver, 65_536).await {} };
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(5), ended).await;
+    assert!(ended.is_ok(), "long before a connection that says nothing is taken for dead");
 }

@@ -2,7 +2,7 @@
 
 use protocol::{
     Client, Event, ExpertInvitation, MAX_NAME_CHARS, MAX_NOTE_CHARS, Participant, ParticipantId, Phase, Presence,
-    Queue, RefusalReason as Refusal, Right, Role, Timestamp, UserRef,
+    Queue, RefusalReason as Refusal, Right, Role, RoleRights, Timestamp, UserRef, WhyInherited, WhyWithdrawn,
 };
 
 use super::Verdict;
@@ -129,6 +129,67 @@ impl Session {
         Ok(vec![Event::Joined { id, role, name, client, user: Some(user), rights, by_role: None }])
     }
 
+    /// Whether this account owns the session or was asked to join.
+    pub(super) fn helps(&self, user: Option<i32>) -> bool {
+        let invited = user == Some(self.owner.id) || self.shared_with.iter().any(|u| Some(u.id) == user);
+        invited && self.queue == Queue::Own
+    }
+
+    /// Whether somebody who has left comes back by their place alone; everybody else has to be let in anew.
+    pub(super) fn may_come_again(&self, who: &Participant) -> bool {
+        who.role == Role::Technician && self.helps(who.user)
+    }
+
+    /// An account may no longer be used. Its owner leaves, and with them the experts whom they let in; what the customer
+    /// allowed was allowed to them, and whoever goes on asks anew.
+    pub(super) fn expel(&self, now: Timestamp, by: &Actor, user: i32, queue: Queue) -> Verdict {
+        if *by != Actor::Server {
+            return Err(Refusal::Policy);
+        }
+        let owned = self.owner.id == user && self.queue == Queue::Own;
+        let goes = |p: &&Participant| p.user == Some(user) || (owned && p.role == Role::Expert);
+        let there = self.participants.iter().filter(|p| p.presence != Presence::Gone).filter(goes);
+        let left: Vec<Event> = there.map(|p| Event::Left { id: p.id }).collect();
+        if !owned {
+            return Ok(left);
+        }
+        let (from, heir) = (self.owner.clone(), self.heir(now, user));
+        let (falls, rest) = match heir {
+            Some(to) => {
+                let why = WhyInherited::Removed;
+                (self.fall(None, WhyWithdrawn::Session), vec![Event::Inherited { from, to, why }])
+            }
+            None => {
+                let held = if self.phase == Phase::Active { self.hold(None) } else { vec![] };
+                let queue = if self.came_from == Queue::Own { queue } else { self.came_from.clone() };
+                (held, vec![Event::Queued { by: None, queue }])
+            }
+        };
+        Ok(falls.into_iter().chain(left).chain(rest).collect())
+    }
+
+    /// Whoever shares the session for longest, beside this account.
+    fn heir(&self, now: Timestamp, beside: i32) -> Option<UserRef> {
+        let stays = |p: &Participant| match p.presence {
+            Presence::Reconnecting { until } => now < until,
+            Presence::Here => true,
+            Presence::Gone => false,
+        };
+        // Numbers are given in the order of joining.
+        let mut sharers = self.participants.iter().filter(|p| p.role == Role::Technician && stays(p));
+        sharers.find_map(|p| p.user.filter(|id| *id != beside).map(|id| UserRef { id, name: p.name.clone() }))
+    }
+
+    /// What a technician's role gives takes hold at once, also in a session that they are in.
+    pub(super) fn change_role(&self, by: &Actor, user: i32, by_role: Option<RoleRights>) -> Verdict {
+        if *by != Actor::Server {
+            return Err(Refusal::Policy);
+        }
+        let Some(who) = self.technician(user) else { return Ok(vec![]) };
+        let rights = crate::permission::by_role(by_role.as_ref());
+        Ok(if who.rights == rights { vec![] } else { vec![Event::RoleChanged { id: who.id, by_role }] })
+    }
+
     /// An expert or a sharing technician goes; the owner holds, transfers or closes instead.
     pub(super) fn leave_helping(&self, by: &Actor) -> Verdict {
         let who = self.participating(by)?;
@@ -210,22 +271,15 @@ impl Session {
     /// What happens when technicians have not come back in time: whoever shared for longest inherits the session, else it
     /// goes on hold in the queue that it came from.
     pub(super) fn orphan(&self, now: Timestamp) -> Vec<Event> {
-        let gone = |p: &Participant| match p.presence {
-            Presence::Reconnecting { until } => until <= now,
-            Presence::Gone => true,
-            Presence::Here => false,
-        };
         let lost = |p: &&Participant| matches!(p.presence, Presence::Reconnecting { until } if until <= now);
         let technician_lost = self.participants.iter().filter(lost).any(|p| p.role == Role::Technician);
-        let staying = |p: &&Participant| p.role == Role::Technician && p.user.is_some() && !gone(p);
-        let owner_stays = self.participants.iter().filter(staying).any(|p| p.user == Some(self.owner.id));
+        let owner = self.owner_here().and_then(|id| self.participant(id));
+        let owner_stays = owner.is_some_and(|p| !lost(&p));
         if !technician_lost || owner_stays || self.phase != Phase::Active {
             return vec![];
         }
-        // Numbers are given in the order of joining.
-        if let Some((id, heir)) = self.participants.iter().find(staying).and_then(|p| Some((p.user?, p))) {
-            let to = UserRef { id, name: heir.name.clone() };
-            return vec![Event::Inherited { from: self.owner.clone(), to }];
+        if let Some(to) = self.heir(now, self.owner.id) {
+            return vec![Event::Inherited { from: self.owner.clone(), to, why: WhyInherited::Lost }];
         }
         let mut events = self.hold(None);
         if self.came_from != Queue::Own {

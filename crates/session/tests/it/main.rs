@@ -3,6 +3,7 @@
 mod chain;
 mod people;
 mod property;
+mod removed;
 mod story;
 
 use protocol::*;

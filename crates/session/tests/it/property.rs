@@ -60,6 +60,11 @@ fn command() -> impl Strategy<Value = Command> {
         Just(Command::Take { team: "A".into() }),
         (1i32..4).prop_map(|n| Command::ShareWith { with: user(n, "T") }),
         (1i32..4).prop_map(|n| Command::Supervise { user: user(n, "S") }),
+        (1i32..4).prop_map(|user| Command::Expel { user, queue: Queue::General }),
+        (1i32..4, rights()).prop_map(|(user, rights)| Command::ChangeRole {
+            user,
+            by_role: (!rights.is_empty()).then(|| RoleRights { name: "R".into(), rights }),
+        }),
         (rights(), "[ab]").prop_map(|(rights, name)| Command::InviteExpert { name, rights }),
         (1u16..3).prop_map(|number| Command::JoinAsExpert { number }),
         id().prop_map(|who| Command::Dismiss { who }),

@@ -12,9 +12,9 @@ use utoipa::ToSchema;
 
 use super::{Body, Problem, ReadPeople, ReadSessions, Refused, Result, WritePeople};
 use crate::{
-    api::{account, people},
+    api::people,
     app::Shared,
-    staff,
+    sign_in, staff,
     store::tables::{team, user},
 };
 
@@ -276,9 +276,8 @@ pub async fn change_technician(
     }
     if let Some(disabled) = change.disabled {
         row.disabled = Set(disabled);
-        if disabled {
-            account::forget(&app, before.id).await?;
-        }
     }
-    Ok(Json(row.update(&app.db).await?.into()))
+    let changed = row.update(&app.db).await?;
+    sign_in::account_changed(&app, &before, &changed).await?;
+    Ok(Json(changed.into()))
 }

@@ -11,9 +11,8 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, Call, No, Verb, created, id, one};
 use crate::{
-    api::account,
     app::Shared,
-    staff,
+    sign_in, staff,
     store::tables::{team, user},
 };
 
@@ -76,10 +75,10 @@ pub async fn user(State(app): State<Shared>, Path(wanted): Path<String>, call: C
     let mut row: user::ActiveModel = found.clone().into();
     if disable {
         row.disabled = Set(true);
-        account::forget(&app, found.id).await?;
     }
     if matches!(verb, Verb::Delete) {
-        row.update(&app.db).await?;
+        let changed = row.update(&app.db).await?;
+        sign_in::account_changed(&app, &found, &changed).await?;
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     match call.body.get("enabled") {
@@ -98,6 +97,7 @@ pub async fn user(State(app): State<Shared>, Path(wanted): Path<String>, call: C
         row.email = Set(email);
     }
     let user = row.update(&app.db).await?;
+    sign_in::account_changed(&app, &found, &user).await?;
     one(Some(shown_user(&user)))
 }
 
@@ -201,9 +201,10 @@ pub async fn members(State(app): State<Shared>, Path(wanted): Path<String>, call
         };
         let found = user::Entity::find_by_id(i32::try_from(user).unwrap_or_default()).one(&app.db).await?;
         let found = found.ok_or(No::Invalid("user_id", "The selected user_id is invalid.".into()))?;
-        let mut row: user::ActiveModel = found.into();
+        let mut row: user::ActiveModel = found.clone().into();
         row.team = Set(team.name.clone());
         let user = row.update(&app.db).await?;
+        sign_in::account_changed(&app, &found, &user).await?;
         let place = format!("{}/api/config/v1/team/{}/user/{}", app.config.public_url, team.id, user.id);
         let shown = Json(shown_member(&team, &user));
         return Ok((StatusCode::CREATED, [(header::LOCATION, place)], shown).into_response());
@@ -221,9 +222,10 @@ pub async fn member(State(app): State<Shared>, Path((wanted, who)): Path<(String
     let user = user.filter(|u| u.team == team.name).ok_or(No::Missing)?;
     match verb {
         Verb::Delete => {
-            let mut row: user::ActiveModel = user.into();
+            let mut row: user::ActiveModel = user.clone().into();
             row.team = Set(String::new());
-            row.update(&app.db).await?;
+            let changed = row.update(&app.db).await?;
+            sign_in::account_changed(&app, &user, &changed).await?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         Verb::Change => {
