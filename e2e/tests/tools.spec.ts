@@ -4,7 +4,7 @@
 import { expect, test, type Page } from '@playwright/test';
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exchangePictures } from '../lib/clipboard';
 import { answer, CUSTOMER, differing, runProgram } from '../lib/people';
@@ -21,13 +21,29 @@ async function inSession(page: Page, request: Parameters<typeof runProgram>[2]) 
   await at.join(page, request);
 }
 
+/** The entries of a ZIP archive, with permissions, year and content of those named in it as note.txt. */
+function unpacked(file: string): string[] {
+  const script = `
+import sys, zipfile
+zip = zipfile.ZipFile(sys.argv[1])
+for i in sorted(zip.infolist(), key=lambda i: i.filename):
+    about = f" {i.external_attr >> 16 & 0o777:o} {i.date_time[0]} {zip.read(i).decode()}" if i.filename.endswith("note.txt") else ""
+    print(i.filename + about)`;
+  return execFileSync('python3', ['-c', script, file]).toString().trim().split('\n');
+}
+
 test('files go both ways, byte by byte, and what goes wrong is said', async ({ page, request }, info) => {
   const folder = join(at.home, 'Work ü 文');
   mkdirSync(join(folder, 'inner'), { recursive: true });
   const large = randomBytes(9_000_001);
   writeFileSync(join(folder, 'large.bin'), large);
   writeFileSync(join(folder, 'empty.txt'), '');
-  writeFileSync(join(folder, 'inner/note.txt'), 'hello');
+  writeFileSync(join(folder, 'inner/note.txt'), 'hello', { mode: 0o755 });
+  utimesSync(join(folder, 'inner/note.txt'), 1_556_000_000, 1_556_000_000);
+  for (const name of [Buffer.from('gr\xfcn.txt', 'latin1'), Buffer.from('gr\xf6n.txt', 'latin1')]) {
+    writeFileSync(Buffer.concat([Buffer.from(join(folder, 'inner/')), name]), name);
+    writeFileSync(Buffer.concat([Buffer.from(`${folder}/`), name]), name);
+  }
   symlinkSync('/etc', join(folder, 'out'));
   await inSession(page, request);
   await page.getByRole('tab', { name: 'Files' }).click();
@@ -52,9 +68,20 @@ test('files go both ways, byte by byte, and what goes wrong is said', async ({ p
     expect(got.suggestedFilename()).toBe(saved);
     const bytes = readFileSync(await got.path());
     if (saved === name) expect(sha(bytes)).toBe(sha(readFileSync(join(folder, name))));
-    else expect(execFileSync('python3', ['-c', 'import sys,zipfile;print(zipfile.ZipFile(sys.argv[1]).read("inner/note.txt").decode())', await got.path()]).toString().trim()).toBe('hello');
+    else expect(unpacked(await got.path())).toEqual(['inner/', 'inner/RENAMED.txt', 'inner/gr%F6n.txt', 'inner/gr%FCn.txt', 'inner/note.txt 755 2019 hello']);
     await page.getByLabel(`Choose ${name}`).uncheck();
   }
+
+  // A name that is not Unicode is listed and marked; its file is fetched, and deleted, like any other.
+  const odd = page.getByRole('row').filter({ hasText: 'gr\uFFFDn.txt' });
+  await expect(odd.getByText('(unusual name)')).toHaveCount(2);
+  const fetched = page.waitForEvent('download');
+  await odd.first().getByRole('checkbox').check();
+  await page.getByRole('button', { name: 'Download' }).click();
+  expect((await fetched).suggestedFilename()).toBe('gr_n.txt');
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+  await expect(odd).toHaveCount(1);
 
   // Sent: several, one whose name is taken, one empty, a name in another script.
   const mine = info.outputPath('mine');
@@ -83,7 +110,7 @@ test('files go both ways, byte by byte, and what goes wrong is said', async ({ p
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
   await expect(page.getByLabel('Choose older')).toBeHidden();
   expect(existsSync(join(folder, 'older'))).toBe(false);
-  await expect(page.getByRole('listitem').filter({ hasText: 'You have deleted' })).toBeVisible();
+  await expect(page.getByRole('listitem').filter({ hasText: 'You have deleted older' })).toBeVisible();
 
   // No permission is said, and nothing half-written stays anywhere.
   await page.getByLabel("Folder on the customer's computer").fill('/proc');
