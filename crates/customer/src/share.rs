@@ -53,7 +53,8 @@ enum Order {
 struct Running {
     orders: SyncSender<Order>,
     waker: Waker,
-    thread: std::thread::JoinHandle<()>,
+    /// Says whether the sharing went well until its end.
+    thread: std::thread::JoinHandle<bool>,
 }
 
 /// Starts and stops sharing as the customer's consent says.
@@ -95,8 +96,11 @@ impl Sharer {
     /// Does what the consent says now.
     pub fn follow(&mut self) {
         let may = lock(&self.consent).may_view();
-        // The thread ends by itself when the consent does, perhaps before this was called.
-        let runs = self.running.as_ref().is_some_and(|running| !running.thread.is_finished());
+        // The thread ends by itself when the consent does, or when it fails, perhaps before this was called.
+        if let Some(over) = self.running.take_if(|running| running.thread.is_finished()) {
+            self.failed |= !over.thread.join().unwrap_or(false);
+        }
+        let runs = self.running.is_some();
         self.failed &= may;
         match (runs, may) {
             (false, true) if !self.failed => self.start(),
@@ -121,6 +125,7 @@ impl Sharer {
             if let Err(trouble) = shared {
                 let _ = words.try_send(Word::Failed(trouble));
             }
+            shared.is_ok()
         };
         let spawned = std::thread::Builder::new().name("share".into()).spawn(work);
         match spawned {
