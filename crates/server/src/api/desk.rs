@@ -10,6 +10,7 @@ use axum::{
 use protocol::{SessionId, Timestamp, UserRef};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -20,7 +21,11 @@ use crate::{
     archive,
     desk::intake,
     mailbox::Enclosed,
-    store::tables::{customer, incident, journal, letter, user},
+    store::{
+        holds,
+        tables::{customer, incident, journal, letter, user},
+    },
+    text::fold,
 };
 
 /// How many incidents one list shows.
@@ -216,13 +221,8 @@ pub async fn customers(
     Query(filter): Query<Filter>,
 ) -> Result<Json<Vec<Customer>>> {
     let mut query = customer::Entity::find().order_by_asc(customer::Column::Name).limit(LIST);
-    if !filter.q.trim().is_empty() {
-        let q = filter.q.trim();
-        let any = Condition::any()
-            .add(customer::Column::Name.contains(q))
-            .add(customer::Column::Email.contains(q))
-            .add(customer::Column::Company.contains(q));
-        query = query.filter(any);
+    for word in fold::words(&filter.q) {
+        query = query.filter(holds(customer::Column::Search, &word));
     }
     Ok(Json(query.all(&app.db).await?.into_iter().map(shown_customer).collect()))
 }
@@ -257,7 +257,7 @@ fn customer_row(new: &CustomerInput) -> Result<customer::ActiveModel> {
     Ok(customer::ActiveModel {
         name: Set(people::name(&new.name)?),
         email: Set(people::email(&new.email)?),
-        company: Set(new.company.trim().chars().take(protocol::MAX_NAME_CHARS).collect()),
+        company: Set(people::label(&new.company, "A company's name")?),
         ..Default::default()
     })
 }
@@ -277,20 +277,13 @@ pub async fn incidents(
     if !filter.resolved {
         query = query.filter(incident::Column::Status.ne(word(Status::Resolved)));
     }
-    let q = filter.q.trim();
-    if !q.is_empty() {
-        let named = customer::Entity::find()
-            .filter(Condition::any().add(customer::Column::Name.contains(q)).add(customer::Column::Company.contains(q)))
-            .all(&app.db)
-            .await?;
-        let mut any = Condition::any()
-            .add(incident::Column::Subject.contains(q))
-            .add(incident::Column::Description.contains(q))
-            .add(incident::Column::Customer.is_in(named.iter().map(|c| c.id)));
-        any = any.add(incident::Column::Ticket.contains(q));
-        if let Some(id) = intake::id_of(q) {
-            any = any.add(incident::Column::Id.eq(id));
-        }
+    for word in fold::words(&filter.q) {
+        let named = customer::Entity::find().select_only().column(customer::Column::Id);
+        let named = named.filter(holds(customer::Column::Search, &word)).into_query();
+        let any = Condition::any()
+            .add(holds(incident::Column::Search, &word))
+            .add(incident::Column::Customer.in_subquery(named))
+            .add_option(intake::id_of(&word).map(|id| incident::Column::Id.eq(id)));
         query = query.filter(any);
     }
     let rows = query.all(&app.db).await?;
@@ -306,8 +299,14 @@ async fn shown(app: &Shared, rows: Vec<incident::Model>) -> Result<Vec<Incident>
     let owners: HashMap<i32, String> = owners.all(&app.db).await?.into_iter().map(|u| (u.id, u.name)).collect();
     let mut list = Vec::with_capacity(rows.len());
     for r in rows {
-        let nobody =
-            || customer::Model { id: r.customer, name: "?".into(), email: String::new(), company: String::new() };
+        let nobody = || customer::Model {
+            id: r.customer,
+            name: "?".into(),
+            email: String::new(),
+            company: String::new(),
+            address: None,
+            search: None,
+        };
         let customer = customers.get(&r.customer).cloned().unwrap_or_else(nobody);
         customers.entry(r.customer).or_insert_with(|| customer.clone());
         list.push(Incident {
@@ -442,9 +441,9 @@ async fn incident_row(app: &Shared, new: &IncidentInput) -> Result<incident::Act
         description: Set(new.description.clone()),
         status: Set(word(new.status)),
         priority: Set(word(new.priority)),
-        kind: Set(new.kind.trim().chars().take(protocol::MAX_NAME_CHARS).collect()),
+        kind: Set(people::label(&new.kind, "A type")?),
         owner: Set(new.owner),
-        team: Set(new.team.trim().chars().take(protocol::MAX_NAME_CHARS).collect()),
+        team: Set(people::label(&new.team, "A team's name")?),
         updated: Set(stored_time(app::now())),
         ..Default::default()
     })

@@ -120,7 +120,7 @@ pub async fn enclosed(
     _: SignedIn,
     Path((id, number)): Path<(i32, usize)>,
 ) -> Result<Response> {
-    let letter = letter::read(&filed(&app, id).await?).ok_or_else(|| ApiError::missing("mail"))?;
+    let letter = letter::read(&filed(&app, id).await?, &[]).ok_or_else(|| ApiError::missing("mail"))?;
     let found = letter.attachments.into_iter().nth(number).ok_or_else(|| ApiError::missing("attachment"))?;
     Ok(to_keep(&found.name, found.content))
 }

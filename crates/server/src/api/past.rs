@@ -9,12 +9,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use protocol::Timestamp;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::{ApiError, Reach, Result, SignedIn};
-use crate::{app::Shared, store::tables::past};
+use crate::{
+    app::Shared,
+    store::{tables::past, transcript_fts::Search},
+};
 
 /// How many sessions a page shows, and how many places within them.
 const MOST_SESSIONS: u64 = 100;
@@ -52,12 +55,9 @@ pub struct PastSession {
 }
 
 /// A place in a session.
-#[derive(Serialize, FromQueryResult, TS)]
+#[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Place {
-    #[ts(skip)]
-    #[serde(skip)]
-    pub session: String,
     #[ts(type = "number")]
     pub at: i64,
     pub who: String,
@@ -79,12 +79,6 @@ impl SignedIn {
     }
 }
 
-/// What somebody typed as a question to FTS5: every word, or what begins with it.
-fn question(typed: &str) -> String {
-    let words = typed.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).take(12);
-    words.map(|w| format!("\"{w}\"*")).collect::<Vec<_>>().join(" ")
-}
-
 /// The sessions that somebody may see, the newest first; with words, those in which they were said.
 pub async fn search(
     State(app): State<Shared>,
@@ -96,14 +90,12 @@ pub async fn search(
     if wanted.q.chars().count() > 200 {
         return Err(ApiError::bad("A search has at most 200 characters."));
     }
-    let question = question(&wanted.q);
-    if !question.is_empty() {
-        let sql = "SELECT session, at, who, snippet(words, 3, char(1), char(2), '…', 14) AS text FROM words \
-                   WHERE words MATCH ? ORDER BY at DESC LIMIT ?";
-        let values = [question.into(), MOST_PLACES.into()];
-        let statement = Statement::from_sql_and_values(app.db.get_database_backend(), sql, values);
-        for place in Place::find_by_statement(statement).all(&app.db).await? {
-            places.entry(place.session.clone()).or_default().push(place);
+    if let Some(search) = Search::new(&wanted.q) {
+        let visible = past::Entity::find().select_only().column(past::Column::Session).filter(me.filter());
+        let visible = visible.build(app.db.get_database_backend());
+        for line in search.find(&app.db, &visible, MOST_PLACES).await? {
+            let place = Place { at: line.at, who: line.who, text: search.excerpt(&line.shown) };
+            places.entry(line.session).or_default().push(place);
         }
         found = found.filter(past::Column::Session.is_in(places.keys().cloned()));
     }
@@ -276,13 +268,6 @@ fn cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn whatever_is_typed_is_a_question() {
-        assert_eq!(question("printer  \"OR\" NEAR("), "\"printer\"* \"OR\"* \"NEAR\"*");
-        assert_eq!(question(" -*^: "), "");
-        assert_eq!(question("Müller 文"), "\"Müller\"* \"文\"*");
-    }
 
     #[test]
     fn a_cell_is_only_a_cell() {

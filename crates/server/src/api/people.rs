@@ -11,7 +11,15 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::{Admin, ApiError, Reach, Result, SignedIn, account};
-use crate::{app::Shared, sign_in, staff, store::tables::user};
+use crate::{
+    app::Shared,
+    sign_in, staff,
+    store::tables::user,
+    text::{
+        self,
+        address::{self, Unusable},
+    },
+};
 
 /// A new technician.
 #[derive(Deserialize, TS)]
@@ -158,7 +166,7 @@ pub async fn change_user(
     let mut row: user::ActiveModel = user.clone().into();
     row.name = Set(name(&change.name)?);
     row.email = Set(email(&change.email)?);
-    row.team = Set(change.team.trim().chars().take(MAX_NAME_CHARS).collect());
+    row.team = Set(label(&change.team, "A team's name")?);
     row.administrator = Set(change.administrator);
     row.disabled = Set(change.disabled);
     row.may_watch = Set(change.may_watch);
@@ -189,7 +197,7 @@ pub async fn insert_user(app: &Shared, new: NewUser) -> Result<Account> {
         login: Set(login),
         name: Set(name(&new.name)?),
         email: Set(email(&new.email)?),
-        team: Set(new.team.trim().chars().take(MAX_NAME_CHARS).collect()),
+        team: Set(label(&new.team, "A team's name")?),
         administrator: Set(new.administrator),
         disabled: Set(false),
         password: Set(password(new.password).await?),
@@ -236,9 +244,22 @@ pub fn name(text: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
-/// A mail address.
+/// A name that may be missing, whole: what is cut would be somebody else's.
+pub fn label(text: &str, what: &str) -> Result<String> {
+    let text = text.trim();
+    if text.chars().count() > MAX_NAME_CHARS || text.chars().any(char::is_control) {
+        return Err(ApiError::bad(format!("{what} has one line of at most 120 characters.")));
+    }
+    Ok(text.to_owned())
+}
+
+/// A mail address, whole.
 pub fn email(text: &str) -> Result<String> {
     let text = text.trim();
-    let address: std::result::Result<lettre::Address, _> = text.parse();
-    address.map(|a| a.to_string()).map_err(|_| ApiError::bad(format!("“{text}” is not a mail address.")))
+    let bad = |_| ApiError::bad(format!("“{}” is not a mail address.", text::shortened(text, 100)));
+    match address::whole(text) {
+        Ok(whole) => whole.parse::<lettre::Address>().map(|a| a.to_string()).map_err(|_| bad(())),
+        Err(Unusable::NoAddress) => Err(bad(())),
+        Err(Unusable::TooLong) => Err(ApiError::bad("A mail address has at most 254 characters.")),
+    }
 }

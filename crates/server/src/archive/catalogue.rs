@@ -4,13 +4,16 @@ use std::collections::{BTreeSet, HashSet};
 
 use protocol::{Entry, Event, Queue, Role, SessionId, Timestamp};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter, Statement,
-    TransactionTrait, sea_query::OnConflict,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter, TransactionTrait,
+    sea_query::OnConflict,
 };
 
 use crate::{
     app::{Shared, stored_time},
-    store::tables::{incident, past, session_row, tombstone_row, user},
+    store::{
+        tables::{incident, past, session_row, tombstone_row, user},
+        transcript_fts,
+    },
 };
 
 /// Puts a session into the catalogue, in place of what stood there of it.
@@ -29,14 +32,10 @@ pub async fn enter(db: &DatabaseConnection, id: &SessionId, entries: &[Entry]) -
     );
     let started = *row.started.as_ref();
     past::Entity::insert(row).on_conflict(replace).exec_without_returning(&transaction).await?;
-    let backend = transaction.get_database_backend();
-    let forget = Statement::from_sql_and_values(backend, "DELETE FROM words WHERE session = ?", [id.as_str().into()]);
-    transaction.execute_raw(forget).await?;
+    transcript_fts::forget(&transaction, id.as_str()).await?;
     let lines = session::transcript(entries).into_iter().map(|l| (stored_time(l.at), l.who, l.text));
     for (at, who, text) in std::iter::once((started, String::new(), subject)).chain(lines) {
-        let values = [id.as_str().into(), at.into(), who.into(), text.into()];
-        let insert = "INSERT INTO words (session, at, who, text) VALUES (?, ?, ?, ?)";
-        transaction.execute_raw(Statement::from_sql_and_values(backend, insert, values)).await?;
+        transcript_fts::enter(&transaction, id.as_str(), at, &who, &text).await?;
     }
     transaction.commit().await?;
     Ok(())
@@ -60,8 +59,7 @@ pub async fn fill(app: &Shared) -> anyhow::Result<()> {
 /// Takes a session out.
 pub async fn remove(db: &impl ConnectionTrait, id: &SessionId) -> anyhow::Result<()> {
     past::Entity::delete_by_id(id.as_str()).exec(db).await?;
-    let forget = "DELETE FROM words WHERE session = ?";
-    db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), forget, [id.as_str().into()])).await?;
+    transcript_fts::forget(db, id.as_str()).await?;
     Ok(())
 }
 

@@ -1,7 +1,11 @@
 //! The database. One file of tables; the questions stand beside whoever asks them.
 
+mod folded;
 pub mod setting;
 pub mod tables;
+pub mod transcript_fts;
+
+pub use folded::holds;
 
 use std::path::Path;
 
@@ -47,7 +51,8 @@ pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
     for (table, column, kind) in LATER {
         add_column(&db, table, column, kind).await?;
     }
-    db.execute_unprepared(WORDS).await?;
+    transcript_fts::create(&db).await?;
+    folded::fill(&db).await?;
     for index in INDEXES {
         db.execute_unprepared(&format!("CREATE {index}")).await?;
     }
@@ -55,9 +60,10 @@ pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
 }
 
 /// What is looked for often.
-const INDEXES: [&str; 6] = [
+const INDEXES: [&str; 7] = [
     // Whoever else writes to this database can never double an entry.
     "UNIQUE INDEX IF NOT EXISTS event_once ON event (session, seq)",
+    "INDEX IF NOT EXISTS customer_address ON customer (address)",
     "INDEX IF NOT EXISTS delivery_waiting ON delivery (receiver, state)",
     "INDEX IF NOT EXISTS incident_ticket ON incident (desk, ticket)",
     "INDEX IF NOT EXISTS journal_incident ON journal (incident)",
@@ -66,7 +72,7 @@ const INDEXES: [&str; 6] = [
 ];
 
 /// Columns that tables have got since they were first made, with what they hold for older rows.
-const LATER: [(&str, &str, &str); 14] = [
+const LATER: [(&str, &str, &str); 17] = [
     ("user", "may_watch", "boolean NOT NULL DEFAULT true"),
     ("user", "may_export", "boolean NOT NULL DEFAULT false"),
     ("user", "may_delete", "boolean NOT NULL DEFAULT false"),
@@ -81,11 +87,10 @@ const LATER: [(&str, &str, &str); 14] = [
     ("incident", "kind", "varchar NOT NULL DEFAULT ''"),
     ("incident", "desk", "varchar NOT NULL DEFAULT ''"),
     ("incident", "ticket", "varchar NOT NULL DEFAULT ''"),
+    ("incident", "search", "text"),
+    ("customer", "address", "varchar"),
+    ("customer", "search", "text"),
 ];
-
-/// What was said in sessions that are over, to be searched.
-const WORDS: &str = "CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(session UNINDEXED, at UNINDEXED, \
-                     who UNINDEXED, text, tokenize = 'unicode61 remove_diacritics 2')";
 
 async fn add_column(db: &DatabaseConnection, table: &str, column: &str, kind: &str) -> anyhow::Result<()> {
     let sql = "SELECT 1 FROM pragma_table_info(?) WHERE name = ?";

@@ -270,7 +270,7 @@ pub async fn change_technician(
         row.email = Set(people::email(email)?);
     }
     if let Some(team) = &change.team {
-        let team: String = team.trim().chars().take(protocol::MAX_NAME_CHARS).collect();
+        let team = people::label(team, "A team's name")?;
         staff::know(&app.db, &team).await?;
         row.team = Set(team);
     }

@@ -2,7 +2,10 @@
 
 /// Customers.
 pub mod customer {
-    use sea_orm::entity::prelude::*;
+    use sea_orm::{ActiveValue, entity::prelude::*};
+
+    use super::fill;
+    use crate::text::{address, fold::fold};
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
     #[sea_orm(table_name = "customer")]
@@ -12,15 +15,48 @@ pub mod customer {
         pub name: String,
         pub email: String,
         pub company: String,
+        /// The mail address as it is compared; missing in rows of an older version until they are folded.
+        pub address: Option<String>,
+        /// Name, address and company as searches compare them; missing likewise.
+        #[sea_orm(column_type = "Text", nullable)]
+        pub search: Option<String>,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}
-    impl ActiveModelBehavior for ActiveModel {}
+
+    #[async_trait::async_trait]
+    impl ActiveModelBehavior for ActiveModel {
+        async fn before_save<C: ConnectionTrait>(mut self, db: &C, insert: bool) -> Result<Self, DbErr> {
+            if !insert && [&self.name, &self.email, &self.company].iter().any(|v| v.is_not_set()) {
+                let id = self.id.try_as_ref().copied().unwrap_or_default();
+                if let Some(row) = Entity::find_by_id(id).one(db).await? {
+                    fill(&mut self.name, row.name);
+                    fill(&mut self.email, row.email);
+                    fill(&mut self.company, row.company);
+                }
+            }
+            let text = |value: &ActiveValue<String>| value.try_as_ref().cloned().unwrap_or_default();
+            let (name, email, company) = (text(&self.name), text(&self.email), text(&self.company));
+            self.address = ActiveValue::Set(Some(address::canonical(&email)));
+            self.search = ActiveValue::Set(Some(fold(&format!("{name}\n{email}\n{company}"))));
+            Ok(self)
+        }
+    }
+}
+
+/// What is not said of a row stays as it is.
+fn fill(value: &mut sea_orm::ActiveValue<String>, stored: String) {
+    if value.is_not_set() {
+        *value = sea_orm::ActiveValue::Unchanged(stored);
+    }
 }
 
 /// Incidents.
 pub mod incident {
-    use sea_orm::entity::prelude::*;
+    use sea_orm::{ActiveValue, entity::prelude::*};
+
+    use super::fill;
+    use crate::text::fold::fold;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
     #[sea_orm(table_name = "incident")]
@@ -46,10 +82,35 @@ pub mod incident {
         pub stamp: String,
         pub created: i64,
         pub updated: i64,
+        /// Subject, description and ticket as searches compare them; missing in rows of an older version until they are
+        /// folded.
+        #[sea_orm(column_type = "Text", nullable)]
+        pub search: Option<String>,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}
-    impl ActiveModelBehavior for ActiveModel {}
+
+    #[async_trait::async_trait]
+    impl ActiveModelBehavior for ActiveModel {
+        async fn before_save<C: ConnectionTrait>(mut self, db: &C, insert: bool) -> Result<Self, DbErr> {
+            let said = [&self.subject, &self.description, &self.ticket];
+            if !insert && said.iter().all(|v| !v.is_set()) && !self.search.is_set() {
+                return Ok(self);
+            }
+            if !insert && said.iter().any(|v| v.is_not_set()) {
+                let id = self.id.try_as_ref().copied().unwrap_or_default();
+                if let Some(row) = Entity::find_by_id(id).one(db).await? {
+                    fill(&mut self.subject, row.subject);
+                    fill(&mut self.description, row.description);
+                    fill(&mut self.ticket, row.ticket);
+                }
+            }
+            let text = |value: &ActiveValue<String>| value.try_as_ref().cloned().unwrap_or_default();
+            let said = [&self.subject, &self.description, &self.ticket].map(text);
+            self.search = ActiveValue::Set(Some(fold(&said.join("\n"))));
+            Ok(self)
+        }
+    }
 }
 
 /// What happened to an incident.
