@@ -4,12 +4,19 @@ use std::time::Duration;
 
 use anyhow::Context;
 use lettre::{
-    AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     message::{Mailbox, MultiPart},
-    transport::smtp::client::{Certificate, TlsParameters},
+    transport::smtp::{
+        client::{Certificate, TlsParameters},
+        extension::ClientId,
+    },
 };
 
-use crate::{app::Settings, config::Config, text};
+use crate::{
+    app::Settings,
+    config::Config,
+    text::{self, address::ascii_domain},
+};
 
 /// How long a mail server may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -46,8 +53,9 @@ pub struct Letter<'a> {
 impl Mailer {
     /// Reads the configuration; connects to nothing yet.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
-        let from =
+        let from: Mailbox =
             config.mail_from.parse().with_context(|| format!("mail_from is not an address: {}", config.mail_from))?;
+        let from = plain_domain(from).map_err(|e| anyhow::anyhow!("mail_from: {e}"))?;
         let transport = config.smtp_url.as_deref().map(|url| transport(url, config)).transpose()?;
         Ok(Self { from, transport })
     }
@@ -70,9 +78,13 @@ impl Mailer {
     /// Sends a mail with its text and HTML parts.
     pub async fn send(&self, letter: Letter<'_>) -> Outcome {
         let Some(transport) = &self.transport else { return Outcome::Outbox };
+        let to = match plain_domain(letter.to) {
+            Ok(to) => to,
+            Err(why) => return Outcome::Refused(why),
+        };
         let mut message = Message::builder()
             .from(self.from.clone())
-            .to(letter.to)
+            .to(to.clone())
             .subject(letter.subject)
             .message_id(Some(format!("<{}>", letter.name)));
         if let Some(answered) = letter.answers {
@@ -87,15 +99,70 @@ impl Mailer {
         };
         match transport.send(message).await {
             Ok(_) => Outcome::Sent,
+            // A client error is the library's own: the server was not asked.
+            Err(error) if error.is_client() => {
+                let odd = [&self.from, &to].map(|a| &a.email).into_iter().find(|a| !a.user().is_ascii());
+                Outcome::Refused(odd.map_or_else(|| text::causes(&error), no_utf8))
+            }
             Err(error) => Outcome::Refused(text::causes(&error)),
         }
     }
 }
 
+/// A mail address whose domain every mail server takes (RFC 5890).
+fn plain_domain(mailbox: Mailbox) -> Result<Mailbox, String> {
+    let bad = || format!("“{}” is not the name of a domain.", mailbox.email.domain());
+    let domain = ascii_domain(mailbox.email.domain()).ok_or_else(bad)?;
+    // A domain that is plain already stays as it is written.
+    let domain = if mailbox.email.domain().is_ascii() { mailbox.email.domain().to_owned() } else { domain };
+    let email = Address::new(mailbox.email.user(), domain).map_err(|_| bad())?;
+    Ok(Mailbox::new(mailbox.name, email))
+}
+
+/// What is wrong with letters before the @ that this mail server cannot carry (RFC 6531).
+fn no_utf8(address: &Address) -> String {
+    format!(
+        "your mail server does not take the letters before the @ of {address}. \
+         Use an address with plain letters there, or a mail server with SMTPUTF8."
+    )
+}
+
+/// The name by which this machine greets mail servers: plain letters, or none.
+fn greeting() -> Option<ClientId> {
+    match ClientId::default() {
+        ClientId::Domain(name) => ascii_domain(&name).filter(|name| name.is_ascii()).map(ClientId::Domain),
+        literal => Some(literal),
+    }
+}
+
+/// A mail server's address with a host in plain letters.
+fn plain_url(url: &str) -> anyhow::Result<url::Url> {
+    let mut url = url::Url::parse(url)?;
+    let host = url.host_str().unwrap_or_default();
+    let decoded = percent_decoded(host);
+    if decoded != host || !host.is_ascii() {
+        let host = ascii_domain(&decoded).with_context(|| format!("{decoded} is not a host"))?;
+        url.set_host(Some(&host))?;
+    }
+    Ok(url)
+}
+
+fn percent_decoded(text: &str) -> String {
+    // A form's parser is at hand; only `+` means something else there.
+    let pair = format!("x={}", text.replace('+', "%2B").replace(['&', ';'], "%26"));
+    url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+}
+
 fn transport(url: &str, config: &Config) -> anyhow::Result<AsyncSmtpTransport<Tokio1Executor>> {
+    let url = plain_url(url).map_err(|e| anyhow::anyhow!("smtp_url has a mistake: {e}"))?;
+    let names_itself = url.path().len() > 1;
+    let url = url.as_str();
     let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
         .map_err(|e| anyhow::anyhow!("smtp_url has a mistake: {e}"))?
         .timeout(Some(PATIENCE));
+    if !names_itself {
+        builder = builder.hello_name(greeting().unwrap_or(ClientId::Ipv4(std::net::Ipv4Addr::LOCALHOST)));
+    }
     if let Some(path) = &config.smtp_ca {
         use lettre::transport::smtp::client::Tls;
         let pem = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -207,6 +274,24 @@ mod tests {
             Fields { number: "INC-1", subject: "{{key}}", customer: "Ada", technician: "Tom", link: "L", key: "K" };
         let filled = fill("[{{number}}] {{ subject }} {{what}} {{", &Settings::default(), &fields);
         assert_eq!(filled, "[INC-1] {{key}} {{what}} {{");
+    }
+
+    #[test]
+    fn domains_leave_in_plain_letters() {
+        for (address, sent) in [
+            ("anna@bücher.example", "anna@xn--bcher-kva.example"),
+            ("Anna <anna@BÜCHER.example>", "Anna <anna@xn--bcher-kva.example>"),
+            ("anna@例え.テスト", "anna@xn--r8jz45g.xn--zckzah"),
+            ("Anna@Example.org", "Anna@Example.org"),
+            ("jürgen@bücher.example", "jürgen@xn--bcher-kva.example"),
+        ] {
+            let mailbox = plain_domain(address.parse().unwrap()).unwrap();
+            assert_eq!(mailbox.to_string(), sent.parse::<Mailbox>().unwrap().to_string(), "{address}");
+        }
+        let host = |url: &str| plain_url(url).unwrap().host_str().unwrap().to_owned();
+        assert_eq!(host("smtp://user:p%40ss@mail.bücher.example:587?tls=required"), "mail.xn--bcher-kva.example");
+        assert_eq!(host("smtps://mail.example.org"), "mail.example.org");
+        assert_eq!(host("smtp://[::1]:25"), "[::1]");
     }
 
     #[test]

@@ -96,8 +96,13 @@ async fn open_door(app: &Shared, asked: &Asked) -> Result<String, ApiError> {
         Some(named) => named.find(app).await?.ok_or_else(|| ApiError::missing("team or technician"))?,
         None => Place::General,
     };
-    let text =
-        |names: &[&str], most: usize| -> String { asked.any(names).unwrap_or_default().chars().take(most).collect() };
+    // A name that is cut could be somebody else's.
+    let text = |names: &[&str], most: usize| match asked.any(names).unwrap_or_default() {
+        text if text.chars().count() > most => {
+            Err(ApiError::bad(format!("The parameter {} has at most {most} characters.", names[0])))
+        }
+        text => Ok(text.to_owned()),
+    };
     let mut attributes = match custom(asked) {
         Ok(attributes) => attributes,
         Err(Failed::Words(words)) => return Err(ApiError::bad(words)),
@@ -105,9 +110,9 @@ async fn open_door(app: &Shared, asked: &Asked) -> Result<String, ApiError> {
     };
     let (company, code) =
         (["customer.company", "customer_company"], ["customer.company_code", "customer_company_code"]);
-    let details = text(&["customer.details", "customer_desc"], 1_024);
+    let details = text(&["customer.details", "customer_desc"], 1_024)?;
     for (name, value) in
-        [("company", text(&company, 100)), ("company_code", text(&code, 100)), ("details", details.clone())]
+        [("company", text(&company, 100)?), ("company_code", text(&code, 100)?), ("details", details.clone())]
     {
         if !value.is_empty() {
             attributes.push((name.into(), value));
@@ -117,7 +122,7 @@ async fn open_door(app: &Shared, asked: &Asked) -> Result<String, ApiError> {
     let customer = Ticket {
         subject,
         description: details,
-        customer: text(&["customer.name", "customer_name"], 100),
+        customer: text(&["customer.name", "customer_name"], 100)?,
         email: String::new(),
         status: None,
     };

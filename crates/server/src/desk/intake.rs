@@ -3,12 +3,7 @@
 use std::sync::Arc;
 
 use protocol::{Event, IncidentRef, Queue, Timestamp, UserRef};
-use sea_orm::{
-    ActiveModelTrait,
-    ActiveValue::Set,
-    ColumnTrait, DbErr, EntityTrait, QueryFilter,
-    sea_query::{Expr, ExprTrait, Func},
-};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 use session::{Actor, Command};
 
 use super::{BuiltIn, Desk, Entry, Ticket};
@@ -18,7 +13,7 @@ use crate::{
     live::{ActError, Live},
     secret,
     store::tables::{customer, incident, session_row},
-    text::line,
+    text::{address, line, shortened},
 };
 
 /// The desk of incidents that another system has made by asking for a session.
@@ -32,7 +27,7 @@ const MAX_TICKET_CHARS: usize = 1_024;
 pub fn number(incident: &incident::Model) -> String {
     match incident.ticket.as_str() {
         "" => format!("INC-{}", FIRST_NUMBER.saturating_add(incident.id)),
-        ticket if incident.desk == BY_API => ticket.chars().take(40).collect(),
+        ticket if incident.desk == BY_API => shortened(ticket, 40),
         ticket => format!("RT #{ticket}"),
     }
 }
@@ -46,9 +41,11 @@ pub fn id_of(number: &str) -> Option<i32> {
 
 /// The page of an incident that another desk knows: made when it is missing, renewed when it is there.
 pub async fn mirror(app: &Shared, desk: &str, ticket: &str, found: &Ticket) -> Result<incident::Model, DbErr> {
-    let ticket: String = ticket.chars().take(MAX_TICKET_CHARS).collect();
+    if ticket.chars().count() > MAX_TICKET_CHARS {
+        return Err(DbErr::Custom(format!("a ticket's name has at most {MAX_TICKET_CHARS} characters")));
+    }
     let now = stored_time(app::now());
-    let known = match ticket.as_str() {
+    let known = match ticket {
         "" => None,
         ticket => {
             let here = incident::Entity::find().filter(incident::Column::Desk.eq(desk));
@@ -81,7 +78,7 @@ pub async fn mirror(app: &Shared, desk: &str, ticket: &str, found: &Ticket) -> R
         owner: Set(None),
         team: Set(String::new()),
         desk: Set(desk.to_owned()),
-        ticket: Set(ticket),
+        ticket: Set(ticket.to_owned()),
         stamp: Set(String::new()),
         created: Set(now),
         updated: Set(now),
@@ -90,18 +87,25 @@ pub async fn mirror(app: &Shared, desk: &str, ticket: &str, found: &Ticket) -> R
     row.insert(&app.db).await
 }
 
-/// The customer by that mail address, or by that name where there is none; made when there is nobody.
+/// The customer by that mail address, or, where there is none, by that name among those without one; made when there is
+/// nobody. A name that has to be shortened is nobody's who is known.
 pub async fn known_customer(app: &Shared, found: &Ticket) -> Result<i32, DbErr> {
-    let short = |text: &str| line(text, protocol::MAX_NAME_CHARS);
-    let (name, email) = (short(&found.customer), short(&found.email));
-    let name = if name.is_empty() { "Customer".to_owned() } else { name };
-    // Mail addresses are the same however they are written.
-    let address = Expr::expr(Func::lower(Expr::col(customer::Column::Email)));
-    let mut known = customer::Entity::find().filter(address.eq(email.to_lowercase()));
-    if email.is_empty() {
-        known = known.filter(customer::Column::Name.eq(name.as_str()));
-    }
-    if let Some(known) = known.one(&app.db).await? {
+    let name = match shortened(found.customer.trim(), protocol::MAX_NAME_CHARS) {
+        name if name.is_empty() => "Customer".to_owned(),
+        name => name,
+    };
+    let email = address::whole(&found.email).unwrap_or_default().to_owned();
+    let known = match email.as_str() {
+        "" if [name.as_str(), ""].contains(&found.customer.trim()) => {
+            let nameless = customer::Entity::find().filter(customer::Column::Email.eq(""));
+            Some(nameless.filter(customer::Column::Name.eq(name.as_str())))
+        }
+        "" => None,
+        email => Some(customer::Entity::find().filter(customer::Column::Address.eq(address::canonical(email)))),
+    };
+    if let Some(known) = known
+        && let Some(known) = known.order_by_asc(customer::Column::Id).one(&app.db).await?
+    {
         return Ok(known.id);
     }
     let row =

@@ -20,7 +20,8 @@ use crate::{
     app::{self, Shared, stored_time},
     desk::{Ticket, intake},
     paths, secret,
-    store::tables::{incident, journal, letter as letter_row, mail_row},
+    store::tables::{customer, incident, journal, letter as letter_row, mail_row},
+    text::address::canonical,
 };
 
 /// So many mails of one address within [`SPAN_MS`] are a conversation; more are two machines.
@@ -49,7 +50,8 @@ pub enum Filed {
 
 /// Files a mail. It is all there afterwards, or nothing is, and it may be tried again.
 pub async fn file(app: &Shared, rules: &Mailbox, raw: &[u8], too_large: bool, now: Timestamp) -> anyhow::Result<Filed> {
-    let mut letter = letter::read(raw).unwrap_or_else(|| unreadable(raw));
+    let own = [app.mailer.address(), rules.user.as_str()];
+    let mut letter = letter::read(raw, &own).unwrap_or_else(|| unreadable(raw));
     if too_large {
         letter.text = "This mail is too large to be taken in: it is still in the mailbox.".into();
     }
@@ -71,7 +73,10 @@ pub async fn file(app: &Shared, rules: &Mailbox, raw: &[u8], too_large: bool, no
     let transaction = app.db.begin().await?;
     let incident = belongs(&transaction, rules, &letter, customer, now).await?;
     let kept = row(&letter, now, Some(incident), "")?.insert(&transaction).await?;
-    let by = format!("{} <{}>", letter.name, letter.address);
+    let by = match &letter.via {
+        Some(via) => format!("{} <{}>, by {via}", letter.name, letter.address),
+        None => format!("{} <{}>", letter.name, letter.address),
+    };
     let entry = journal::entry(incident, stored_time(now), "letter", &by, letter.text);
     journal::ActiveModel { mail: Set(Some(kept.id)), ..entry }.insert(&transaction).await?;
     keep(app, kept.id, raw).await?;
@@ -168,8 +173,13 @@ async fn belongs(
     Ok(row.insert(db).await?.id)
 }
 
-/// The incident of the nearest mail that it answers, else the one whose number its subject names.
+/// The incident of the nearest mail that it answers, else the one whose number its subject names. Message-IDs are
+/// known to whoever was written to; numbers can be guessed, so that a number counts only from somebody who takes part.
+/// Of a mail whose writer is only named by `Reply-To` neither counts.
 async fn about<C: ConnectionTrait>(db: &C, letter: &Letter) -> Result<Option<incident::Model>, DbErr> {
+    if letter.via.is_some() {
+        return Ok(None);
+    }
     for parent in &letter.parents {
         let sent = mail_row::Entity::find().filter(mail_row::Column::Name.eq(parent.as_str())).one(db).await?;
         let came = letter_row::Entity::find().filter(letter_row::Column::Name.eq(parent.as_str())).one(db).await?;
@@ -178,14 +188,31 @@ async fn about<C: ConnectionTrait>(db: &C, letter: &Letter) -> Result<Option<inc
             return incident::Entity::find_by_id(incident).one(db).await;
         }
     }
-    match named(&letter.subject) {
-        Some(id) => incident::Entity::find_by_id(id).one(db).await,
-        None => Ok(None),
+    let Some(id) = letter.number else { return Ok(None) };
+    match incident::Entity::find_by_id(id).one(db).await? {
+        Some(incident) if takes_part(db, &incident, &letter.address).await? => Ok(Some(incident)),
+        Some(_) | None => Ok(None),
     }
 }
 
+/// Whether an address is the incident's customer's or a colleague's, or has written or been written to about it.
+async fn takes_part<C: ConnectionTrait>(db: &C, about: &incident::Model, address: &str) -> Result<bool, DbErr> {
+    let address = canonical(address);
+    let customer = customer::Entity::find_by_id(about.customer).one(db).await?;
+    let domain = |address: &str| address.rsplit_once('@').map(|(_, domain)| domain.to_owned());
+    let theirs = customer.map(|c| canonical(&c.email)).unwrap_or_default();
+    if theirs == address || domain(&theirs).is_some_and(|theirs| domain(&address) == Some(theirs)) {
+        return Ok(true);
+    }
+    let came = letter_row::Entity::find().filter(letter_row::Column::Incident.eq(about.id)).all(db).await?;
+    let sent = mail_row::Entity::find().filter(mail_row::Column::Incident.eq(about.id)).all(db).await?;
+    let reached =
+        |to: &str| to.parse::<lettre::message::Mailbox>().is_ok_and(|to| canonical(to.email.as_ref()) == address);
+    Ok(came.iter().any(|l| canonical(&l.sender) == address) || sent.iter().any(|m| reached(&m.recipient)))
+}
+
 /// The incident whose number stands in a subject: `[INC-1007]`, however it is written.
-fn named(subject: &str) -> Option<i32> {
+pub(super) fn named(subject: &str) -> Option<i32> {
     let mut words = subject.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
     words.find(|w| w.len() > 4 && w[..4].eq_ignore_ascii_case("INC-")).and_then(intake::id_of)
 }

@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_imap::{Client, Session, extensions::idle::IdleResponse};
+use async_imap::{
+    Client, Session,
+    error::{Error, ValidateError},
+    extensions::idle::IdleResponse,
+};
 use futures::TryStreamExt;
 use rustls::pki_types::ServerName;
 use tokio::{
@@ -12,8 +16,11 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::Mailbox;
-use crate::trust;
+use super::{Mailbox, folder};
+use crate::{
+    text::{causes, line},
+    trust,
+};
 
 /// How long the server may take for each of its answers.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,18 +41,63 @@ pub struct Open {
     idles: bool,
 }
 
-fn words(error: async_imap::error::Error) -> String {
+/// What is wrong, for an administrator. What libraries and protocols say to themselves is left out.
+fn words(error: Error) -> String {
     match error {
-        async_imap::error::Error::No(said) | async_imap::error::Error::Bad(said) => said_no(&said),
-        other => format!("The mailbox does not answer: {other}."),
+        Error::No(said) | Error::Bad(said) => said_no(&said),
+        Error::ConnectionLost => "The mailbox has hung up.".into(),
+        Error::Io(error) => format!("The mailbox does not answer: {}.", causes(&error)),
+        Error::Validate(ValidateError(c)) => format!("The mailbox cannot be told the character “{}”.", shown(c)),
+        Error::Parse(_) => "The mailbox says something that IMAP does not know.".into(),
+        // The library may get more of them.
+        _ => "The mailbox does not do what it was asked for.".into(),
     }
 }
 
-/// What a mailbox says, without what the library and the protocol put around it: `code: None, info: Some("[CODE] words")`.
+fn shown(c: char) -> String {
+    if c.is_control() { format!("U+{:04X}", u32::from(c)) } else { c.to_string() }
+}
+
+/// What a mailbox says, without what the library and the protocol put around it: `info: Some("[CODE] words")` or
+/// `information: Some("[CODE] words")`.
 fn said_no(said: &str) -> String {
-    let words = said.split_once("info: Some(\"").map_or(said, |(_, rest)| rest.trim_end_matches("\")"));
-    let words = words.strip_prefix('[').and_then(|w| w.split_once("] ")).map_or(words, |(_, w)| w);
-    format!("The mailbox says: {}.", words.trim_end_matches('.'))
+    let quoted = ["information: Some(\"", "info: Some(\""].iter().find_map(|before| said.split_once(before));
+    let words = match quoted {
+        Some((_, rest)) => unescaped(rest),
+        // Without a word for people, the library tells its own state.
+        None if said.contains("code: ") => return "The mailbox refuses it, and does not say why.".into(),
+        None => said.to_owned(),
+    };
+    let words = words.strip_prefix('[').and_then(|w| w.split_once("] ")).map_or(words.as_str(), |(_, w)| w);
+    format!("The mailbox says: {}.", line(words, 300).trim_end_matches('.'))
+}
+
+/// A text that was quoted for programmers, up to its closing quote, as it was.
+fn unescaped(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text.chars();
+    while let Some(c) = rest.next().filter(|c| *c != '"') {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        match rest.next() {
+            Some('u') => {
+                let code: String = rest.by_ref().take_while(|c| *c != '}').filter(|c| *c != '{').collect();
+                out.extend(u32::from_str_radix(&code, 16).ok().and_then(char::from_u32));
+            }
+            Some('n' | 'r' | 't') => out.push(' '),
+            Some(other) => out.push(other),
+            None => {}
+        }
+    }
+    out
+}
+
+/// Why a folder cannot be opened: it is named as its administrator has written it.
+fn not_opened(folder: &str, error: Error) -> String {
+    let why = words(error).replace(&folder::encoded(folder), folder);
+    format!("The folder “{folder}” cannot be opened. {why}")
 }
 
 async fn patiently<T, E>(what: impl Future<Output = Result<T, E>>, words: impl Fn(E) -> String) -> Result<T, String> {
@@ -60,7 +112,7 @@ async fn greeting<T>(client: &mut Client<T>) -> Result<(), String>
 where
     T: AsyncRead + AsyncWrite + Unpin + std::fmt::Debug + Send,
 {
-    let said = patiently(client.read_response(), |e| format!("This is not a mailbox: {e}.")).await?;
+    let said = patiently(client.read_response(), |e| format!("This is not a mailbox: {}.", causes(&e))).await?;
     said.map(|_| ()).ok_or_else(|| "This is not a mailbox: it hangs up.".into())
 }
 
@@ -68,11 +120,11 @@ impl Open {
     /// Connects, encrypts, signs in, and opens the folder.
     pub async fn new(rules: &Mailbox) -> Result<Self, String> {
         let (host, port) = rules.place()?;
-        let unreachable = |e: std::io::Error| format!("{host} cannot be reached: {e}.");
+        let unreachable = |e: std::io::Error| format!("{host} cannot be reached: {}.", causes(&e));
         let tcp = patiently(TcpStream::connect((host.as_str(), port)), unreachable).await?;
         let tls = TlsConnector::from(Arc::new(trust::by(&rules.authority)?));
         let name = ServerName::try_from(host.clone()).map_err(|_| format!("{host} is not a name."))?;
-        let insecure = |e: std::io::Error| format!("{host} cannot be spoken with in secret: {e}.");
+        let insecure = |e: std::io::Error| format!("{host} cannot be spoken with in secret: {}.", causes(&e));
         let client = if rules.start_tls {
             let mut plain = Client::new(tcp);
             greeting(&mut plain).await?;
@@ -89,7 +141,8 @@ impl Open {
         let mut session = signed_in.map_err(|(e, _)| words(e))?;
         let can = patiently(session.capabilities(), words).await?;
         let idles = can.has_str("IDLE");
-        patiently(session.select(&rules.folder), words).await?;
+        let opened = timeout(PATIENCE, session.select(folder::encoded(&rules.folder))).await;
+        opened.map_err(|_| "The mailbox does not answer in time.")?.map_err(|e| not_opened(&rules.folder, e))?;
         Ok(Self { session, idles })
     }
 
@@ -155,7 +208,7 @@ impl Open {
 
 #[cfg(test)]
 mod tests {
-    use super::said_no;
+    use super::*;
 
     #[test]
     fn what_a_mailbox_says_is_read_by_people() {
@@ -163,5 +216,29 @@ mod tests {
         says("code: None, info: Some(\"[AUTHENTICATIONFAILED] Authentication failed.\")", "Authentication failed");
         says("code: None, info: Some(\"Mailbox doesn't exist: Nowhere\")", "Mailbox doesn't exist: Nowhere");
         says("no", "no");
+        says(r#"code: None, info: Some("Unknown folder \"Büro\": caf\u{e9}.")"#, "Unknown folder \"Büro\": café");
+        says(
+            r#"outcome: Outcome { code: Some(Alert), information: Some("[X] It is \"closed\".") }"#,
+            "It is \"closed\"",
+        );
+        assert_eq!(said_no("code: Some(Alert), info: None"), "The mailbox refuses it, and does not say why.");
+    }
+
+    #[test]
+    fn errors_are_sentences() {
+        let all = [
+            Error::ConnectionLost,
+            Error::Append,
+            Error::Validate(ValidateError('\u{7}')),
+            Error::Parse(async_imap::error::ParseError::Invalid(vec![1, 2])),
+            Error::Io(std::io::Error::other("broken")),
+            Error::No("code: None, info: Some(\"[NONEXISTENT] Mailbox doesn't exist: St&APY-rungen\")".into()),
+        ];
+        for error in all {
+            let said = not_opened("Störungen", error);
+            assert!(said.starts_with("The folder “Störungen” cannot be opened. The mailbox"), "{said}");
+            let inner = ["Some(", "None", "Error", "[1, 2]", "St&APY", "io:", "validate"];
+            assert!(!inner.iter().any(|word| said.contains(word)), "{said}");
+        }
     }
 }

@@ -1,9 +1,13 @@
 //! A mail as it came (RFC 5322, MIME): what it says, what it answers, and whether a person wrote it.
 
-use mail_parser::{Address, HeaderValue, Message, MessageParser, MimeHeaders};
+use mail_parser::{HeaderValue, Message, MessageParser, MimeHeaders, PartType};
 use sha2::{Digest, Sha256};
 
-use crate::{secret, text::line};
+use super::{encoded_words, filing, html_text, writer};
+use crate::{
+    secret,
+    text::{address::Unusable, line, shortened},
+};
 
 /// More text than this is cut off; all of it is in the original.
 const MOST_TEXT: usize = 20_000;
@@ -11,8 +15,10 @@ const MOST_TEXT: usize = 20_000;
 const MOST_ATTACHMENTS: usize = 50;
 /// More mails than this are not looked for when a mail says what it answers.
 const MOST_PARENTS: usize = 50;
-/// The longest name of a mail that is kept.
+/// The longest Message-ID that is kept as it is; a longer one is kept as its hash, so that two never become one.
 const MOST_ID: usize = 300;
+/// The longest subject that is shown.
+const MOST_SUBJECT: usize = 200;
 
 /// A mail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,7 +29,11 @@ pub struct Letter {
     pub parents: Vec<String>,
     pub name: String,
     pub address: String,
+    /// The sender that passed it on, when its writer is only named by `Reply-To`.
+    pub via: Option<String>,
     pub subject: String,
+    /// The incident whose number its subject names, wherever it stands there.
+    pub number: Option<i32>,
     /// What its writer says, and what is quoted under it.
     pub text: String,
     pub quoted: String,
@@ -42,6 +52,7 @@ pub struct Attachment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeptOut {
     Nobody,
+    LongAddress,
     Automatic,
     Bounce,
     List,
@@ -54,6 +65,7 @@ impl KeptOut {
     pub fn words(self) -> &'static str {
         match self {
             Self::Nobody => "it names no sender",
+            Self::LongAddress => "its sender's address is longer than the 254 characters that mail allows",
             Self::Automatic => "a program has written it by itself, like an out-of-office reply",
             Self::Bounce => "it says that a mail could not be delivered",
             Self::List => "it went to a mailing list",
@@ -63,26 +75,44 @@ impl KeptOut {
     }
 }
 
-/// Reads a mail; `None` where it is none.
-pub fn read(raw: &[u8]) -> Option<Letter> {
-    let mail = MessageParser::default().parse(raw)?;
-    let (name, address) = sender(&mail);
-    let said = mail.body_text(0).unwrap_or_default();
-    let (text, quoted) = split(&clean(&said));
+/// Reads a mail; `None` where it is none. `own` are addresses of the desk.
+pub fn read(raw: &[u8], own: &[&str]) -> Option<Letter> {
+    let joined = encoded_words::joined(raw);
+    let mail = MessageParser::default().parse(&*joined)?;
+    let writer = writer::of(&mail, own).unwrap_or_default();
+    let (text, quoted) = split(&clean(&said(&mail)));
+    let subject = mail.subject().unwrap_or_default();
     Some(Letter {
         id: mail
             .message_id()
-            .map(short)
+            .map(kept_id)
             .filter(|id| !id.is_empty())
             .unwrap_or_else(|| secret::hex(&Sha256::digest(raw))),
         parents: parents(&mail),
-        name,
-        address,
-        subject: line(mail.subject().unwrap_or_default(), 200),
+        name: writer.name,
+        address: writer.address,
+        via: writer.via,
+        subject: shortened(subject, MOST_SUBJECT),
+        number: filing::named(subject),
         text: cut(text),
         quoted: cut(quoted),
         attachments: mail.attachments().take(MOST_ATTACHMENTS).enumerate().map(attachment).collect(),
     })
+}
+
+/// All that its writer says, in order: programs put pictures between texts, and what follows them counts as much.
+fn said(mail: &Message<'_>) -> String {
+    let part = |id: &u32| match &mail.parts.get(*id as usize)?.body {
+        PartType::Text(text) => Some(text.replace("\r\n", "\n")),
+        PartType::Html(html) => Some(html_text::text(html)),
+        PartType::Binary(_) | PartType::InlineBinary(_) | PartType::Message(_) | PartType::Multipart(_) => None,
+    };
+    let all = |ids: &[u32]| {
+        let texts = ids.iter().filter_map(part).map(|t| t.trim_matches('\n').to_owned());
+        texts.filter(|t| !t.trim().is_empty()).collect::<Vec<_>>().join("\n\n")
+    };
+    // Some programs send an empty text beside what was written in HTML.
+    Some(all(&mail.text_body)).filter(|text| !text.is_empty()).unwrap_or_else(|| all(&mail.html_body))
 }
 
 /// Why it is to be kept out, for what stands in the mail itself (RFC 3834, RFC 2919, RFC 3464).
@@ -96,31 +126,25 @@ pub fn judge(raw: &[u8]) -> Option<KeptOut> {
         || says("X-Autorespond").is_some()
         || says("Precedence").is_some_and(|how| matches!(how.as_str(), "bulk" | "junk" | "auto_reply"));
     let list = says("List-Id").is_some() || says("Precedence").is_some_and(|how| how == "list");
-    match sender(&mail).1 {
-        address if address.is_empty() => Some(KeptOut::Nobody),
-        address if bounce || address.to_ascii_lowercase().starts_with("mailer-daemon@") => Some(KeptOut::Bounce),
+    let from = match writer::of(&mail, &[]) {
+        Ok(writer) => writer.via.unwrap_or(writer.address),
+        Err(Unusable::NoAddress) => return Some(KeptOut::Nobody),
+        Err(Unusable::TooLong) => return Some(KeptOut::LongAddress),
+    };
+    match from {
+        from if bounce || from.to_ascii_lowercase().starts_with("mailer-daemon@") => Some(KeptOut::Bounce),
         _ if automatic => Some(KeptOut::Automatic),
         _ if list => Some(KeptOut::List),
         _ => None,
     }
 }
 
-fn sender(mail: &Message<'_>) -> (String, String) {
-    let first = mail.from().and_then(Address::first);
-    let address = first.and_then(|f| f.address()).unwrap_or_default();
-    // What has no @ and what has blanks can be answered to nobody.
-    let fits = address.len() <= 254 && address.contains('@') && !address.contains(|c: char| c.is_whitespace());
-    let address = if fits { line(address, 254) } else { String::new() };
-    let name = line(first.and_then(|f| f.name()).unwrap_or_default(), protocol::MAX_NAME_CHARS);
-    (if name.is_empty() { address.split('@').next().unwrap_or_default().to_owned() } else { name }, address)
-}
-
 /// What it answers: In-Reply-To, then References from the last to the first.
 fn parents(mail: &Message<'_>) -> Vec<String> {
     let ids = |value: &HeaderValue<'_>| -> Vec<String> {
         match value {
-            HeaderValue::Text(one) => vec![short(one)],
-            HeaderValue::TextList(many) => many.iter().rev().map(|id| short(id)).collect(),
+            HeaderValue::Text(one) => vec![kept_id(one)],
+            HeaderValue::TextList(many) => many.iter().rev().map(|id| kept_id(id)).collect(),
             _ => Vec::new(),
         }
     };
@@ -140,7 +164,7 @@ fn attachment((n, part): (usize, &mail_parser::MessagePart<'_>)) -> Attachment {
         |t| format!("{}/{}", t.ctype(), t.subtype().unwrap_or("octet-stream")),
     );
     // Of a path, the last name: the folders are its sender's business.
-    let leaf = |name: &str| line(name.rsplit(['/', '\\']).next().unwrap_or_default(), 200);
+    let leaf = |name: &str| shortened(name.rsplit(['/', '\\']).next().unwrap_or_default(), 200);
     let named = part.attachment_name().map(leaf).filter(|name| !name.is_empty());
     // A mail in a mail has no name of its own.
     let name = named.unwrap_or_else(|| match kind.as_str() {
@@ -150,8 +174,10 @@ fn attachment((n, part): (usize, &mail_parser::MessagePart<'_>)) -> Attachment {
     Attachment { name, kind, content: part.contents().to_vec() }
 }
 
-fn short(id: &str) -> String {
-    line(id, MOST_ID)
+/// A Message-ID as it is kept and compared.
+fn kept_id(id: &str) -> String {
+    let id = line(id, usize::MAX);
+    if id.len() <= MOST_ID { id } else { secret::hex(&Sha256::digest(id)) }
 }
 
 /// Lines as this system ends them, without what is no text.
@@ -214,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_reply_with_its_attachment() {
-        let letter = read(REPLY.as_bytes()).unwrap();
+        let letter = read(REPLY.as_bytes(), &[]).unwrap();
         assert_eq!(letter.id, "b@customer.example");
         assert_eq!(letter.parents, ["a@desk", "old@desk"]);
         assert_eq!((letter.name.as_str(), letter.address.as_str()), ("Jürgen Müller", "jm@customer.example"));
@@ -263,16 +289,83 @@ mod tests {
         is("", "", "");
     }
 
+    fn case(raw: &[u8]) -> Letter {
+        assert_eq!(judge(raw), None);
+        read(raw, &["help@northwind.example"]).unwrap()
+    }
+
+    #[test]
+    fn what_other_programs_send_is_read_whole() {
+        let apple = case(include_bytes!("../../tests/mails/apple-text-picture-text.eml"));
+        assert_eq!(
+            apple.text,
+            "The error looks like this:\n\nIt comes only on machine PC-4711 after 5 pm. Please call 555-0199."
+        );
+        assert_eq!(apple.attachments.iter().map(|a| a.name.as_str()).collect::<Vec<_>>(), ["shot.png"]);
+        let subject = case(include_bytes!("../../tests/mails/split-subject.eml"));
+        assert_eq!(subject.subject, "Der Drucker bei der Behörde streikt");
+        let form = case(include_bytes!("../../tests/mails/form-reply-to.eml"));
+        assert_eq!((form.name.as_str(), form.address.as_str()), ("Pat Guest", "pat@guest.example"));
+        assert_eq!(form.via.as_deref(), Some("noreply@northwind.example"));
+        let one = case(include_bytes!("../../tests/mails/long-address-one.eml"));
+        let two = case(include_bytes!("../../tests/mails/long-address-two.eml"));
+        assert!(one.address.ends_with(".salesmail.one.example") && two.address.ends_with(".salesmail.two.example"));
+        let html = case(include_bytes!("../../tests/mails/html-only.eml"));
+        for said in ["Hello,\n", "Host | PC-1\nIP | 192.0.2.7\n", "- one\n- two\n", "5 < 7 & 3 € ’x'"] {
+            assert!(html.text.contains(said), "{}", html.text);
+        }
+    }
+
+    #[test]
+    fn parts_of_every_kind_are_in_order() {
+        let part = |kind: &str, body: &str| format!("--B\r\nContent-Type: {kind}\r\n\r\n{body}\r\n");
+        let mail = |kind: &str, parts: &[String]| {
+            let all = parts.concat();
+            let raw = format!(
+                "From: a@b.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/{kind}; boundary=B\r\n\r\n{all}--B--\r\n"
+            );
+            read(raw.as_bytes(), &[]).unwrap().text
+        };
+        let (plain, html) = (part("text/plain", "plain"), part("text/html", "<p>rich</p>"));
+        let inner = "multipart/alternative; boundary=C";
+        let nested = part(
+            inner,
+            "--C\r\nContent-Type: text/plain\r\n\r\nplain\r\n--C\r\nContent-Type: text/html\r\n\r\n<p>rich</p>\r\n--C--",
+        );
+        let picture = part("image/png", "x");
+        assert_eq!(mail("mixed", &[plain.clone(), picture.clone(), html.clone()]), "plain\n\nrich");
+        assert_eq!(mail("mixed", &[html.clone(), picture.clone(), html.clone()]), "rich\n\nrich");
+        assert_eq!(mail("alternative", &[plain.clone(), html.clone()]), "plain");
+        assert_eq!(mail("alternative", &[part("text/plain", " "), html.clone()]), "rich");
+        assert_eq!(mail("related", &[html.clone(), picture.clone()]), "rich");
+        assert_eq!(mail("mixed", &[nested, picture, plain]), "plain\n\nplain");
+    }
+
+    #[test]
+    fn no_identifier_is_cut() {
+        let with = |id: &str, subject: &str| {
+            let raw = format!("From: a@b.example\r\nMessage-ID: <{id}>\r\nSubject: {subject}\r\n\r\nx");
+            read(raw.as_bytes(), &[]).unwrap()
+        };
+        let long = "x".repeat(400);
+        let (one, two) = (with(&format!("{long}1@b.example"), ""), with(&format!("{long}2@b.example"), ""));
+        assert_ne!(one.id, two.id);
+        assert!(one.id.len() <= MOST_ID);
+        let answer = format!("From: a@b.example\r\nIn-Reply-To: <{long}1@b.example>\r\n\r\nx");
+        assert_eq!(read(answer.as_bytes(), &[]).unwrap().parents, [one.id]);
+        assert_eq!(with("a", &format!("{} [INC-1007]", "x ".repeat(150))).number, Some(7));
+    }
+
     proptest::proptest! {
         #[test]
         fn no_bytes_are_too_strange(raw in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..2_000)) {
-            let _ = (read(&raw), judge(&raw));
+            let _ = (read(&raw, &[]), judge(&raw));
         }
 
         #[test]
         fn no_mail_is_too_strange(head in "(From: [a-z<>@\" ]{0,30}\r\n|Content-Type: [a-z/;= \"]{0,40}\r\n|[A-Za-z-]{1,12}: .{0,40}\r\n){0,8}", body in "(.|\n|\r\n|--x|> ){0,200}") {
             let raw = format!("{head}\r\n{body}");
-            if let Some(letter) = read(raw.as_bytes()) {
+            if let Some(letter) = read(raw.as_bytes(), &[]) {
                 proptest::prop_assert!(letter.text.len() <= MOST_TEXT + 64 && letter.subject.chars().count() <= 200);
             }
             let _ = judge(raw.as_bytes());

@@ -1,8 +1,12 @@
 //! Mails that come in: a mailbox is looked into, and what people write there opens incidents and goes on with them.
 
+mod encoded_words;
 mod filing;
+mod folder;
+mod html_text;
 mod imap;
 pub mod letter;
+mod writer;
 
 use std::{sync::Mutex, time::Duration};
 
@@ -68,8 +72,9 @@ impl Mailbox {
             Some((name, port)) => (name, port.parse().map_err(|_| format!("“{host}” is not a server's name."))?),
             None => (host, usual),
         };
+        let name = crate::text::address::ascii_domain(name).unwrap_or_default();
         let fits = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c));
-        if fits { Ok((name.to_owned(), port)) } else { Err(format!("“{host}” is not a server's name.")) }
+        if fits { Ok((name, port)) } else { Err(format!("“{host}” is not a server's name.")) }
     }
 
     /// Whether it can be looked into, and how much waits there.
@@ -169,6 +174,7 @@ mod tests {
         assert_eq!(place("mail.example.org", false), Ok(("mail.example.org".into(), 993)));
         assert_eq!(place("mail.example.org", true), Ok(("mail.example.org".into(), 143)));
         assert_eq!(place(" localhost:1143 ", false), Ok(("localhost".into(), 1143)));
+        assert_eq!(place("mail.bücher.example", false), Ok(("mail.xn--bcher-kva.example".into(), 993)));
         for bad in ["", "imaps://x", "a b", "host:port", ":993", "host:99999"] {
             assert!(place(bad, false).is_err(), "{bad}");
         }

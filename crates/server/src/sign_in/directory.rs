@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::{GroupRule, Vouched};
-use crate::{text::line, trust};
+use crate::{
+    text::{address, line},
+    trust,
+};
 
 /// How long a directory may take for each of its answers.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -141,12 +144,12 @@ impl Directory {
         }
         let _ = ldap.unbind().await;
         let text = |attribute: &str| -> String {
-            let value = person.attrs.get(attribute).and_then(|values| values.first()).cloned().unwrap_or_default();
-            line(&value, 120)
+            person.attrs.get(attribute).and_then(|values| values.first()).cloned().unwrap_or_default()
         };
         let name =
             Some(text(&self.name_attribute)).filter(|n| !n.trim().is_empty()).unwrap_or_else(|| login.to_owned());
-        let email = text(&self.mail_attribute);
+        let name = line(&name, 120);
+        let email = address::whole(&text(&self.mail_attribute)).unwrap_or_default().to_owned();
         let external = format!("ldap {}", person.dn.to_lowercase());
         Ok(Some(Vouched { external, login: login.to_owned(), name, email, groups }))
     }

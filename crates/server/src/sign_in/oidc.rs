@@ -17,7 +17,7 @@ use crate::{
     expiring::Expiring,
     outbox::http,
     secret,
-    text::{causes, line},
+    text::{address, causes, line},
 };
 
 /// How long somebody may take at the provider.
@@ -146,6 +146,12 @@ impl Journeys {
             _ => vec![],
         };
         let external = format!("openid {} {}", rules.issuer, subject.as_str());
-        Ok(Vouched { external, login, name: line(&name, 120), email: line(&email, 120), groups })
+        Ok(Vouched {
+            external,
+            login,
+            name: line(&name, 120),
+            email: address::whole(&email).unwrap_or_default().to_owned(),
+            groups,
+        })
     }
 }

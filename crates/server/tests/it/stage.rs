@@ -31,7 +31,7 @@ fn memory() -> PathBuf {
 pub(crate) struct Stage {
     child: Child,
     pub(crate) url: String,
-    data: PathBuf,
+    pub(crate) data: PathBuf,
     log: Arc<Mutex<String>>,
     agent: ureq::Agent,
     pub(crate) cookie: String,
@@ -41,20 +41,25 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn open(name: &str) -> Self {
-        Self::start(name, false, true)
+        Self::start(name, false, true, &[])
+    }
+
+    /// A server with more options.
+    pub(crate) fn open_with(name: &str, options: &[&str]) -> Self {
+        Self::start(name, false, true, options)
     }
 
     /// A server with no proxy before it.
     pub(crate) fn open_directly(name: &str) -> Self {
-        Self::start(name, false, false)
+        Self::start(name, false, false, &[])
     }
 
     /// A server with a certificate that it signed itself.
     pub(crate) fn open_with_tls(name: &str) -> Self {
-        Self::start(name, true, true)
+        Self::start(name, true, true, &[])
     }
 
-    fn start(name: &str, tls: bool, proxied: bool) -> Self {
+    fn start(name: &str, tls: bool, proxied: bool, options: &[&str]) -> Self {
         let data = memory().join(format!("deskside-test-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&data);
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -64,6 +69,7 @@ impl Stage {
             .args(["--grace-seconds", "2", "--data"])
             .arg(&data)
             .args(if tls { certificate(&data) } else { vec![] })
+            .args(options)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -284,13 +290,15 @@ impl Answer {
 }
 
 /// Options for a certificate of localhost, made by openssl into that folder.
-fn certificate(folder: &std::path::Path) -> Vec<String> {
+pub(crate) fn certificate(folder: &std::path::Path) -> Vec<String> {
     std::fs::create_dir_all(folder).unwrap();
     let file = |name: &str| folder.join(name).display().to_string();
     let (certificate, key) = (file("cert.pem"), file("key.pem"));
     let request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost";
     let made = Command::new("openssl")
         .args(request.split(' '))
+        // It is the server's own, and no authority for others.
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", &key, "-out", &certificate])
         .output()
         .unwrap();
