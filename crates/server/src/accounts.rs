@@ -2,8 +2,8 @@
 
 use protocol::UserRef;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, ModelTrait, Order,
+    QueryFilter, sea_query::Query,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -17,7 +17,7 @@ use crate::{
 /// How long a token of an account lives.
 pub const TOKEN_SECONDS: u64 = 3_600;
 /// So many tokens of one account live at once; one more ends the oldest.
-const MOST_TOKENS: usize = 30;
+const MOST_TOKENS: u64 = 30;
 
 /// What another system may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS, utoipa::ToSchema)]
@@ -118,20 +118,11 @@ pub async fn by_secret(app: &Shared, client_id: &str, client_secret: &str) -> Re
     Ok(found.filter(|a| a.enabled && a.secret == secret::hash(client_secret)).map(Caller::of))
 }
 
-/// A new token for an account.
-pub async fn give_token(app: &Shared, account: &api_account::Model) -> Result<String, DbErr> {
+/// A new token for an account, `None` when its secret has changed or it was disabled since it was asked for by it.
+pub async fn give_token(app: &Shared, account: &api_account::Model) -> Result<Option<String>, DbErr> {
     let now = app::now();
     let dead = api_token::Column::Until.lt(stored_time(now));
     api_token::Entity::delete_many().filter(dead).exec(&app.db).await?;
-    let live = api_token::Entity::find()
-        .filter(api_token::Column::Account.eq(account.id))
-        .order_by_desc(api_token::Column::Id)
-        .offset(MOST_TOKENS as u64 - 1)
-        .limit(1_000)
-        .all(&app.db)
-        .await?;
-    let old = live.iter().map(|t| t.id);
-    api_token::Entity::delete_many().filter(api_token::Column::Id.is_in(old)).exec(&app.db).await?;
     // 40 characters, as clients of this grant have always got.
     let token = secret::hex(&secret::random::<20>());
     let row = api_token::ActiveModel {
@@ -143,8 +134,24 @@ pub async fn give_token(app: &Shared, account: &api_account::Model) -> Result<St
         until: Set(stored_time(now.plus(TOKEN_SECONDS * 1_000))),
         ..Default::default()
     };
-    row.insert(&app.db).await?;
-    Ok(token)
+    let row = row.insert(&app.db).await?;
+    // Whoever changes the secret ends the tokens that are there; this one may have come just behind.
+    let same = api_account::Entity::find_by_id(account.id).filter(api_account::Column::Secret.eq(&*account.secret));
+    if same.filter(api_account::Column::Enabled.eq(true)).one(&app.db).await?.is_none() {
+        row.delete(&app.db).await?;
+        return Ok(None);
+    }
+    // Counted after it is there: of many at once the newest stay, and never more.
+    let newest = Query::select()
+        .column(api_token::Column::Id)
+        .from(api_token::Entity)
+        .and_where(api_token::Column::Account.eq(account.id))
+        .order_by(api_token::Column::Id, Order::Desc)
+        .limit(MOST_TOKENS)
+        .to_owned();
+    let older = api_token::Entity::delete_many().filter(api_token::Column::Account.eq(account.id));
+    older.filter(api_token::Column::Id.not_in_subquery(newest)).exec(&app.db).await?;
+    Ok(Some(token))
 }
 
 /// Ends all tokens of an account.

@@ -14,6 +14,7 @@ use ts_rs::TS;
 use crate::{
     archive::{Sealing, Shelf},
     config::Config,
+    expiring::Expiring,
     identity::Identity,
     live::{Hub, Lanes},
     mail::Mailer,
@@ -53,7 +54,7 @@ pub struct App {
     /// The organisation's directory.
     pub directory: RwLock<Directory>,
     /// Second factors that were offered and not confirmed yet.
-    pub offered: Mutex<std::collections::HashMap<i32, String>>,
+    pub offered: Expiring<i32, String>,
     /// Who else is told what happens.
     pub outbox: Outbox,
     pub settings: RwLock<Settings>,

@@ -37,6 +37,13 @@ impl<K: Eq + Hash + Clone, V> Expiring<K, V> {
         self.all().remove(key).filter(|(_, until)| *until > now).map(|(value, _)| value)
     }
 
+    /// Gives a value back, once, if it is this one: somebody may have put another in its place.
+    pub fn take_if(&self, now: Timestamp, key: &K, wanted: impl FnOnce(&V) -> bool) -> Option<V> {
+        let mut all = self.all();
+        let fits = all.get(key).is_some_and(|(value, until)| *until > now && wanted(value));
+        if fits { all.remove(key).map(|(value, _)| value) } else { None }
+    }
+
     /// A value, which stays.
     pub fn get(&self, now: Timestamp, key: &K) -> Option<V>
     where
@@ -56,6 +63,9 @@ mod tests {
         let at = Timestamp;
         kept.put(at(0), "a", 1);
         assert_eq!([kept.get(at(99), &"a"), kept.get(at(100), &"a"), kept.get(at(1), &"b")], [Some(1), None, None]);
+        let taken = [2, 1, 1].map(|wanted| kept.take_if(at(99), &"a", |value| *value == wanted));
+        assert_eq!(taken, [None, Some(1), None]);
+        kept.put(at(0), "a", 1);
         assert_eq!([kept.take(at(99), &"a"), kept.take(at(99), &"a")], [Some(1), None]);
         // The oldest falls for the third; a key that is there takes nobody's place.
         kept.put(at(1), "a", 1);

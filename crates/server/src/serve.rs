@@ -92,7 +92,7 @@ pub async fn open(config: Config) -> anyhow::Result<Shared> {
         journeys: Journeys::default(),
         passkeys: Passkeys::new(&config.public_url),
         directory: RwLock::new(setting::load(&db, setting::Kind::Directory).await?),
-        offered: Mutex::default(),
+        offered: sign_in::second::offers(),
         settings: RwLock::new(settings),
         key_guesses: Throttle::per_minute(30, 30, 300),
         password_guesses: Throttle::per_minute(60, 10, 300),

@@ -12,19 +12,20 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, ModelTrait, QueryFilter, SqlErr};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::{
     ApiError, From, Result, SignedIn,
-    people::{Account, NewUser, insert_user},
+    people::{Account, NewUser, new_user},
     signed_in::{cookie, cookie_name},
 };
 use crate::{
     app::{self, Shared, stored_time},
     secret,
     sign_in::{self, directory::Directory, second},
+    staff,
     store::{
         setting,
         tables::{login, user},
@@ -33,6 +34,8 @@ use crate::{
 
 /// A sign-in lasts a working day.
 pub const LOGIN_MS: u64 = 12 * 60 * 60 * 1_000;
+/// The number of the first administrator.
+const FIRST_USER: i32 = 1;
 
 /// The first administrator.
 #[derive(Deserialize, TS)]
@@ -74,16 +77,24 @@ pub async fn set_up(State(app): State<Shared>, From(address): From, Json(body): 
         let setup = app.setup.lock().expect("nobody panics while holding the set-up token");
         setup.as_ref().is_some_and(|token| secret::hash(token) == secret::hash(&body.token))
     };
+    let used = || ApiError::missing("set-up link, or it has been used");
     if !right {
-        return Err(ApiError::missing("set-up link, or it has been used"));
+        return Err(used());
     }
     let mut settings = app.settings();
     settings.organisation = super::people::name(&body.organisation)?;
-    let account = insert_user(&app, NewUser { administrator: true, ..body.user }).await?;
+    let mut row = new_user(&app, NewUser { administrator: true, ..body.user }).await?;
+    // The first account has the first number: of several requests at once one finds it free.
+    row.id = Set(FIRST_USER);
+    let user = row.insert(&app.db).await.map_err(|error| match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => used(),
+        _ => error.into(),
+    })?;
+    staff::know(&app.db, &user.team).await?;
     setting::save(&app.db, setting::Kind::General, &settings).await?;
     *app.settings.write().expect("nobody panics while holding the settings") = settings;
     *app.setup.lock().expect("nobody panics while holding the set-up token") = None;
-    start(&app, account.id).await
+    start(&app, &user).await
 }
 
 /// Signs a technician in.
@@ -111,11 +122,11 @@ pub async fn sign_in_here(
         Some(user) if right && !user.totp.is_empty() && body.code.trim().is_empty() => Err(ApiError::second_factor()),
         Some(user) if right && !user.totp.is_empty() => {
             match second::accept(&app.db, &user, &body.code, app::now()).await? {
-                true => start(&app, user.id).await,
+                true => start(&app, &user).await,
                 false => Err(ApiError::wrong_code()),
             }
         }
-        Some(user) if right => start(&app, user.id).await,
+        Some(user) if right => start(&app, &user).await,
         _ => Err(ApiError::wrong_password()),
     }
 }
@@ -125,7 +136,7 @@ async fn by_directory(app: &Shared, directory: &Directory, body: &Credentials) -
     let known = directory.check(body.login.trim(), &body.password).await.map_err(ApiError::upstream)?;
     let who = known.ok_or_else(ApiError::wrong_password)?;
     match sign_in::admit(app, &directory.groups, who).await {
-        Ok(user) => start(app, user.id).await,
+        Ok(user) => start(app, &user).await,
         Err(sign_in::NotIn::Store(error)) => Err(error.into()),
         Err(why) => Err(ApiError::forbidden(why.to_string())),
     }
@@ -155,13 +166,21 @@ pub async fn me(State(app): State<Shared>, SignedIn(user): SignedIn) -> Json<Me>
     })
 }
 
-/// Signs somebody in whose identity is certain.
-pub async fn start(app: &Shared, user: i32) -> Result<Response> {
+/// Signs somebody in whose identity is certain. `user` is the account as it was when that was found.
+pub async fn start(app: &Shared, user: &user::Model) -> Result<Response> {
     let now = app::now();
     login::Entity::delete_many().filter(login::Column::Until.lt(stored_time(now))).exec(&app.db).await?;
     let token = secret::token();
     let until = stored_time(now.plus(LOGIN_MS));
-    login::ActiveModel { hash: Set(secret::hash(&token)), user: Set(user), until: Set(until) }.insert(&app.db).await?;
+    let row = login::ActiveModel { hash: Set(secret::hash(&token)), user: Set(user.id), until: Set(until) };
+    let row = row.insert(&app.db).await?;
+    // Whoever changes what proves an identity ends the sign-ins that are there; this one may have come just behind.
+    let now = user::Entity::find_by_id(user.id).one(&app.db).await?;
+    let proves = |u: &user::Model| (u.disabled, u.password.clone(), u.totp.clone(), u.external.clone());
+    if now.is_none_or(|now| proves(&now) != proves(user)) {
+        row.delete(&app.db).await?;
+        return Err(ApiError::wrong_password());
+    }
     Ok(with_cookie(app, &token, LOGIN_MS / 1_000))
 }
 

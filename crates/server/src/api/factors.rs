@@ -52,7 +52,7 @@ pub async fn offer(State(app): State<Shared>, SignedIn(me): SignedIn) -> Result<
         return Err(ApiError::conflict("You sign in elsewhere: set a second factor up there."));
     }
     let second::Offered { secret, url, picture } = second::offer(&app.settings().organisation, &me.login)?;
-    app.offered.lock().expect("nobody panics while holding what is offered").insert(me.id, secret.clone());
+    app.offered.put(app::now(), me.id, secret.clone());
     Ok(Json(SecondOffered { secret, url, picture }))
 }
 
@@ -63,17 +63,17 @@ pub async fn confirm(
     Json(Code { code }): Json<Code>,
 ) -> Result<Json<Recovery>> {
     app.password_guesses.guess_at(&me.login)?;
-    let offered = app.offered.lock().expect("nobody panics while holding what is offered").get(&me.id).cloned();
-    let secret = offered.ok_or_else(|| ApiError::conflict("Please begin again."))?;
+    let again = || ApiError::conflict("Please begin again.");
+    let secret = app.offered.get(app::now(), &me.id).ok_or_else(again)?;
     let step = second::step(&secret, &code, app::now()).ok_or_else(ApiError::wrong_code)?;
+    // Taken once: whoever confirms twice at the same time gets one list of recovery codes, and it is the one that counts.
+    app.offered.take_if(app::now(), &me.id, |offered| *offered == secret).ok_or_else(again)?;
     let (codes, kept) = second::recovery();
-    let id = me.id;
     let mut row: user::ActiveModel = me.into();
     row.totp = Set(secret);
     row.totp_step = Set(step);
     row.recovery = Set(kept);
     row.update(&app.db).await?;
-    app.offered.lock().expect("nobody panics while holding what is offered").remove(&id);
     Ok(Json(Recovery { codes }))
 }
 
@@ -263,7 +263,7 @@ pub async fn arrive(
         Err(sign_in::NotIn::Store(error)) => return Err(error.into()),
         Err(why) => return Ok(sorry(&app, &why.to_string())),
     };
-    let mut response = account::start(&app, user.id).await?;
+    let mut response = account::start(&app, &user).await?;
     *response.status_mut() = StatusCode::SEE_OTHER;
     let home = format!("{}/console/incidents", app.config.public_url).parse().map_err(anyhow::Error::from)?;
     response.headers_mut().insert(header::LOCATION, home);

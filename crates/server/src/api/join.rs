@@ -123,10 +123,16 @@ pub async fn enter(State(app): State<Shared>, From(address): From, Json(body): J
     if body.client == Client::Console {
         return Err(ApiError::bad("Technicians join from the console."));
     }
+    // A key that is replaced just now lets nobody in by the event of the new one.
+    let one = app.hub.passes.lock().await;
     let (live, seat) = find(&app, &body.pass).await?;
     let who = match (&body.pass, seat) {
         (Pass::Handover { token }, Some(who)) => {
-            admission::Entity::delete_by_id(secret::hash(token)).exec(&app.db).await?;
+            // Whoever deletes it has it: it works once, however many bring it at the same time.
+            let taken = admission::Entity::delete_by_id(secret::hash(token)).exec(&app.db).await?;
+            if taken.rows_affected == 0 {
+                return Err(dead());
+            }
             who
         }
         (pass, _) => {
@@ -141,6 +147,7 @@ pub async fn enter(State(app): State<Shared>, From(address): From, Json(body): J
             live::came(&entries)?
         }
     };
+    drop(one);
     let resume = admit(&app, &live.id, who, false, RESUME_MS).await?;
     let admission = Admission { session: live.id.clone(), ticket: app.hub.ticket(live.id.clone(), who) };
     Ok(Json(Entered { admission, resume, invitation: invitation(&app, &live).await }))

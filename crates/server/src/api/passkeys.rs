@@ -132,5 +132,5 @@ pub async fn sign_in(State(app): State<Shared>, From(address): From, Json(answer
     if user.disabled {
         return Err(NotTaken::Unknown.into());
     }
-    account::start(&app, user.id).await
+    account::start(&app, &user).await
 }

@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
 };
 use protocol::MAX_NAME_CHARS;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, SqlErr};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -185,15 +185,29 @@ pub async fn change_user(
 
 /// Judges and stores a new account.
 pub async fn insert_user(app: &Shared, new: NewUser) -> Result<Account> {
+    let user = new_user(app, new).await?.insert(&app.db).await.map_err(|error| match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => known_already(),
+        _ => error.into(),
+    })?;
+    staff::know(&app.db, &user.team).await?;
+    Ok(user.into())
+}
+
+fn known_already() -> ApiError {
+    ApiError::conflict("There is an account by that user name already.")
+}
+
+/// Judges a new account, which is not stored yet.
+pub async fn new_user(app: &Shared, new: NewUser) -> Result<user::ActiveModel> {
     let login = new.login.trim().to_lowercase();
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
     if login.is_empty() || login.len() > 64 || !login.chars().all(plain) {
         return Err(ApiError::bad("A user name has up to 64 letters, digits, dots, dashes, underscores or @."));
     }
     if user::Entity::find().filter(user::Column::Login.eq(&*login)).one(&app.db).await?.is_some() {
-        return Err(ApiError::conflict("There is an account by that user name already."));
+        return Err(known_already());
     }
-    let row = user::ActiveModel {
+    Ok(user::ActiveModel {
         login: Set(login),
         name: Set(name(&new.name)?),
         email: Set(email(&new.email)?),
@@ -211,10 +225,7 @@ pub async fn insert_user(app: &Shared, new: NewUser) -> Result<Account> {
         totp_step: Set(0),
         recovery: Set(String::new()),
         ..Default::default()
-    };
-    let user = row.insert(&app.db).await?;
-    staff::know(&app.db, &user.team).await?;
-    Ok(user.into())
+    })
 }
 
 fn reach_word(reach: Reach) -> &'static str {

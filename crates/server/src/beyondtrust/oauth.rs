@@ -52,6 +52,6 @@ pub async fn token(State(app): State<Shared>, asked: Asked) -> Result<Response, 
     // Secrets are random and long: nobody guesses them, and clients that ask for a token with each call are not held up.
     let found = accounts::by_secret(&app, &id, &secret).await?;
     let Some(account) = found.and_then(|caller| caller.account) else { return Ok(invalid()) };
-    let access_token = accounts::give_token(&app, &account).await?;
+    let Some(access_token) = accounts::give_token(&app, &account).await? else { return Ok(invalid()) };
     Ok(Json(Token { access_token, token_type: "Bearer", expires_in: TOKEN_SECONDS }).into_response())
 }

@@ -222,6 +222,7 @@ pub async fn session(
 
 /// Makes a new key and link for a session.
 pub async fn keys(app: &Shared, live: &Arc<Live>, by: &Actor, life: Option<u64>, form: Form) -> Result<Keys, ActError> {
+    let _one = app.hub.passes.lock().await;
     let entries = live.act(app, by, Command::IssueKey { life }).await?;
     let Some(Event::KeyIssued { key_until, link_until, .. }) = entries.first().map(|e| &e.event) else {
         return Err(ActError::Store(DbErr::Custom("a key was issued without its event".into())));

@@ -39,12 +39,19 @@ pub struct Hub {
     tickets: Expiring<String, Ticket>,
     /// One session that is over is changed at a time: a rating comes after its end.
     past: tokio::sync::Mutex<()>,
+    /// Held while a key or a link is issued or used: the event and the hash that is stored beside it belong together.
+    pub passes: tokio::sync::Mutex<()>,
 }
 
 impl Default for Hub {
     fn default() -> Self {
         let tickets = Expiring::new(TICKET_MS, MOST_TICKETS);
-        Self { sessions: RwLock::default(), tickets, past: tokio::sync::Mutex::default() }
+        Self {
+            sessions: RwLock::default(),
+            tickets,
+            past: tokio::sync::Mutex::default(),
+            passes: tokio::sync::Mutex::default(),
+        }
     }
 }
 

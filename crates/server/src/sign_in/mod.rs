@@ -106,6 +106,9 @@ pub async fn admit(app: &Shared, rules: &[GroupRule], who: Vouched) -> Result<us
 
 /// The account of somebody whom another system vouches for: made at their first sign-in, kept as their groups say.
 async fn account_of(db: &DatabaseConnection, rules: &[GroupRule], who: Vouched) -> Result<user::Model, NotIn> {
+    // Two first sign-ins at once would make two accounts of one person.
+    static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _one = ONE.lock().await;
     let standing = standing(rules, &who.groups).ok_or(NotIn::NoGroup)?;
     let known = user::Entity::find().filter(user::Column::External.eq(who.external.as_str())).one(db).await?;
     if let Some(team) = &standing.team {

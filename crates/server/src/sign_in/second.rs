@@ -1,13 +1,22 @@
 //! The second factor: codes that change every thirty seconds (TOTP, RFC 6238), and recovery codes for a lost phone.
 
 use protocol::Timestamp;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseConnection, DbErr};
+use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use totp_rs::{Builder, Secret, Totp};
 
-use crate::{secret, store::tables::user};
+use crate::{expiring::Expiring, secret, store::tables::user};
 
 /// How many recovery codes somebody gets.
 const RECOVERY: usize = 8;
+/// How long somebody may take to put a secret into their phone.
+const LIFE_MS: u64 = 15 * 60_000;
+/// So many secrets are on their way into phones at most.
+const MOST: usize = 1_000;
+
+/// The secrets that were offered and not confirmed yet, by whose they are.
+pub fn offers() -> Expiring<i32, String> {
+    Expiring::new(LIFE_MS, MOST)
+}
 
 /// A secret on its way into somebody's phone.
 pub struct Offered {
@@ -54,25 +63,35 @@ pub fn recovery() -> (Vec<String>, String) {
     (codes, kept)
 }
 
-/// Whether a code lets somebody in; it does so once.
+/// Whether a code lets somebody in; it does so once, however many requests bring it at the same time.
 pub async fn accept(db: &DatabaseConnection, user: &user::Model, code: &str, now: Timestamp) -> Result<bool, DbErr> {
-    let mut row: user::ActiveModel = user.clone().into();
-    if let Some(step) = step(&user.totp, code, now) {
-        if step <= user.totp_step {
-            return Ok(false);
-        }
-        row.totp_step = Set(step);
-    } else {
-        let hash = secret::hash(code.trim().to_lowercase().as_str());
+    let Some(step) = step(&user.totp, code, now) else { return take_recovery(db, user.id, code).await };
+    let later = user::Entity::update_many()
+        .col_expr(user::Column::TotpStep, Expr::value(step))
+        .filter(user::Column::Id.eq(user.id))
+        .filter(user::Column::Totp.eq(user.totp.as_str()))
+        .filter(user::Column::TotpStep.lt(step));
+    Ok(later.exec(db).await?.rows_affected == 1)
+}
+
+async fn take_recovery(db: &DatabaseConnection, user: i32, code: &str) -> Result<bool, DbErr> {
+    let hash = secret::hash(code.trim().to_lowercase().as_str());
+    // Each round that does not end has seen another code being used, and there are few.
+    loop {
+        let Some(user) = user::Entity::find_by_id(user).one(db).await? else { return Ok(false) };
         let left: Vec<&str> = user.recovery.split(',').filter(|kept| *kept != hash).collect();
         let left = left.join(",");
         if left == user.recovery {
             return Ok(false);
         }
-        row.recovery = Set(left);
+        let taken = user::Entity::update_many()
+            .col_expr(user::Column::Recovery, Expr::value(left))
+            .filter(user::Column::Id.eq(user.id))
+            .filter(user::Column::Recovery.eq(user.recovery.as_str()));
+        if taken.exec(db).await?.rows_affected == 1 {
+            return Ok(true);
+        }
     }
-    row.update(db).await?;
-    Ok(true)
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ async fn downloaded(stage: &Stage, program: &Peer, session: &str, said: Said<'_>
 }
 
 /// Waits until the way to the program was measured: then it is known to be short.
-async fn measured(technician: &mut Peer) {
+pub(crate) async fn measured(technician: &mut Peer) {
     loop {
         technician.send(&ClientMessage::Ping { t: 1 }).await;
         let pong = technician.until(|m| matches!(m, ServerMessage::Pong { .. })).await.unwrap();

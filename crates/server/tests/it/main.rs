@@ -8,6 +8,7 @@ mod leavers;
 mod leaving;
 mod mail;
 mod quic;
+mod races;
 mod rules;
 mod search;
 mod slow_disk;

@@ -41,22 +41,27 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn open(name: &str) -> Self {
-        Self::start(name, false, true, &[])
+        Self::start(name, false, true, &[]).furnished()
     }
 
     /// A server with more options.
     pub(crate) fn open_with(name: &str, options: &[&str]) -> Self {
-        Self::start(name, false, true, options)
+        Self::start(name, false, true, options).furnished()
+    }
+
+    /// A server that nobody has set up yet.
+    pub(crate) fn open_new(name: &str) -> Self {
+        Self::start(name, false, true, &[])
     }
 
     /// A server with no proxy before it.
     pub(crate) fn open_directly(name: &str) -> Self {
-        Self::start(name, false, false, &[])
+        Self::start(name, false, false, &[]).furnished()
     }
 
     /// A server with a certificate that it signed itself.
     pub(crate) fn open_with_tls(name: &str) -> Self {
-        Self::start(name, true, true, &[])
+        Self::start(name, true, true, &[]).furnished()
     }
 
     fn start(name: &str, tls: bool, proxied: bool, options: &[&str]) -> Self {
@@ -101,13 +106,10 @@ impl Stage {
             .tls_config(trust)
             .build();
         let agent: ureq::Agent = agent.into();
-        let mut stage =
-            Self { child, url, data, log, agent, cookie: String::new(), setup_token: token.unwrap(), incident: 0 };
-        stage.furnish();
-        stage
+        Self { child, url, data, log, agent, cookie: String::new(), setup_token: token.unwrap(), incident: 0 }
     }
 
-    fn furnish(&mut self) {
+    fn furnished(mut self) -> Self {
         let user = json!({ "login": "tom", "name": "Tom", "email": "tom@a.example", "team": "", "password": PASSWORD });
         let body = json!({ "token": self.setup_token, "organisation": "Acme", "user": user });
         let answer = self.agent.post(format!("{}/api/setup", self.url)).send_json(&body).unwrap();
@@ -120,6 +122,7 @@ impl Stage {
             "priority": "normal", "owner": null, "team": ""
         });
         self.incident = self.post("/api/incidents", &incident).1["id"].as_i64().unwrap();
+        self
     }
 
     /// Seconds of processor time that the server has used.

@@ -52,8 +52,18 @@ pub async fn once(State(app): State<Shared>, request: Request, next: Next) -> Re
     if first.insert(&app.db).await.is_err() {
         return again(&app, &hash, &asked).await;
     }
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    keep(&app, hash, response).await
+    // Whoever asked may hang up; what was begun is done all the same, and its answer is there when they come again.
+    let work = tokio::spawn({
+        let (app, hash) = (app.clone(), hash.clone());
+        async move { keep(&app, hash, next.run(Request::from_parts(parts, Body::from(body))).await).await }
+    });
+    match work.await {
+        Ok(response) => response,
+        Err(error) => {
+            answered::Entity::delete_by_id(hash).exec(&app.db).await?;
+            Err(anyhow::Error::from(error).into())
+        }
+    }
 }
 
 /// The first answer once more.

@@ -1,0 +1,358 @@
+//! What works once works once, however many bring it at the same time.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use protocol::{Client, Job, Right, ServerMessage};
+use serde_json::{Value, json};
+use totp_rs::{Builder, Secret};
+
+use crate::{
+    stage::{PASSWORD, Stage},
+    tools,
+    wire::grant,
+};
+
+/// So many bring the same at the same time; fewer than a throttle stops.
+const MANY: usize = 8;
+
+/// Does the same so many times at once.
+fn at_once<T: Send>(act: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let start = Barrier::new(MANY);
+    std::thread::scope(|scope| {
+        let one = |n| {
+            let (start, act) = (&start, &act);
+            scope.spawn(move || {
+                start.wait();
+                act(n)
+            })
+        };
+        let all: Vec<_> = (0..MANY).map(one).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    })
+}
+
+/// Posts as somebody who is not signed in, from an address that nobody else comes from.
+fn post(stage: &Stage, n: usize, path: &str, body: &Value) -> (u16, Value) {
+    stage.post_as(path, body, &[("x-forwarded-for", &format!("192.0.2.{}", n + 1))])
+}
+
+fn enter(stage: &Stage, n: usize, pass: &Value) -> bool {
+    post(stage, n, "/api/join/enter", &json!({ "pass": pass, "client": "browser" })).0 == 200
+}
+
+fn account(login: &str) -> Value {
+    json!({ "login": login, "name": login, "email": "e@a.example", "team": "", "password": PASSWORD })
+}
+
+/// What a phone shows, so many steps from now.
+fn code(secret: &str, step: i64) -> String {
+    let secret = Secret::try_from_base32(secret).unwrap();
+    let totp = Builder::new().with_secret(secret).with_account_name("tom".to_owned()).build().unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    totp.generate(now.checked_add_signed(30 * step).unwrap()).to_string()
+}
+
+/// Turns a second factor on: its secret, and the recovery codes.
+fn second_factor(stage: &Stage) -> (String, Vec<String>) {
+    let secret = offer(stage);
+    // The step before now, so that the next sign-in has a code of its own.
+    let (status, recovery) = stage.put("/api/me/second", &json!({ "code": code(&secret, -1) }));
+    assert_eq!(status, 200, "{recovery}");
+    (secret, recovery["codes"].as_array().unwrap().iter().map(|c| c.as_str().unwrap().to_owned()).collect())
+}
+
+fn offer(stage: &Stage) -> String {
+    let (status, offered) = stage.post("/api/me/second", &Value::Null);
+    assert_eq!(status, 200, "{offered}");
+    offered["secret"].as_str().unwrap().to_owned()
+}
+
+fn sign_in_with(stage: &Stage, code: &str) -> Vec<bool> {
+    let body = json!({ "login": "tom", "password": PASSWORD, "code": code });
+    at_once(|n| post(stage, n, "/api/sign-in", &body).0 == 204)
+}
+
+/// A session whose customer has come, with the technician beside them: the session, and the customer's resume token.
+fn running(stage: &Stage) -> (String, String) {
+    let (session, _, link) = stage.generate();
+    let (_, resume) = stage.customer_enters(&link, "browser");
+    stage.technician_ticket(&session);
+    (session, resume)
+}
+
+fn setup_link(stage: &Stage) -> Vec<bool> {
+    at_once(|n| {
+        let user = account(&format!("admin-{n}"));
+        let body = json!({ "token": stage.setup_token, "organisation": "Mine", "user": user });
+        post(stage, n, "/api/setup", &body).0 == 204
+    })
+}
+
+fn user_name(stage: &Stage) -> Vec<bool> {
+    let answers = at_once(|_| stage.post("/api/users", &account("eve")).0);
+    assert!(answers.iter().all(|status| [201, 409].contains(status)), "{answers:?}");
+    answers.iter().map(|status| *status == 201).collect()
+}
+
+fn session_key(stage: &Stage) -> Vec<bool> {
+    let (_, key, _) = stage.generate();
+    at_once(|n| enter(stage, n, &json!({ "by": "key", "key": key })))
+}
+
+fn session_link(stage: &Stage) -> Vec<bool> {
+    let (_, _, link) = stage.generate();
+    at_once(|n| enter(stage, n, &json!({ "by": "link", "token": link })))
+}
+
+/// Half bring the key, half the link.
+fn key_and_link(stage: &Stage) -> Vec<bool> {
+    let (_, key, link) = stage.generate();
+    let passes = [json!({ "by": "key", "key": key }), json!({ "by": "link", "token": link })];
+    at_once(|n| enter(stage, n, &passes[n % 2]))
+}
+
+fn handover(stage: &Stage) -> Vec<bool> {
+    let (_, resume) = running(stage);
+    let (status, handed) = post(stage, 0, "/api/join/handover", &json!({ "token": resume }));
+    assert_eq!(status, 200, "{handed}");
+    at_once(|n| enter(stage, n, &json!({ "by": "handover", "token": handed["token"] })))
+}
+
+fn expert(stage: &Stage) -> Vec<bool> {
+    let (session, _) = running(stage);
+    let invitation = json!({ "name": "Grace", "rights": [] });
+    let (status, invited) = stage.post(&format!("/api/sessions/{session}/experts"), &invitation);
+    assert_eq!(status, 201, "{invited}");
+    let token = invited["link"].as_str().unwrap().split_once('#').unwrap().1;
+    at_once(|n| post(stage, n, "/api/expert/enter", &json!({ "token": token })).0 == 200)
+}
+
+/// Of many keys that were issued at once the last one counts, with its link, and no other.
+fn issued_keys(stage: &Stage) -> Vec<bool> {
+    let (session, ..) = stage.generate();
+    let issued = at_once(|_| stage.post(&format!("/api/sessions/{session}/key"), &Value::Null));
+    let open = |pass: Value| post(stage, 0, "/api/join/look", &pass).0 == 200;
+    let works = |(status, issued): &(u16, Value)| {
+        assert_eq!(*status, 200, "{issued}");
+        let link = issued["link"].as_str().unwrap().split_once('#').unwrap().1;
+        let by_key = open(json!({ "by": "key", "key": issued["key"] }));
+        assert_eq!(open(json!({ "by": "link", "token": link })), by_key, "a key and its link belong together");
+        by_key
+    };
+    issued.iter().map(works).collect()
+}
+
+fn queue(stage: &Stage) -> Vec<bool> {
+    let (session, ..) = stage.generate();
+    let (status, moved) =
+        stage.post(&format!("/api/sessions/{session}/transfer"), &json!({ "to": "general", "note": "" }));
+    assert_eq!(status, 204, "{moved}");
+    at_once(|_| stage.post(&format!("/api/sessions/{session}/take"), &Value::Null).0 == 204)
+}
+
+fn rating(stage: &Stage) -> Vec<bool> {
+    let (session, resume) = running(stage);
+    assert_eq!(stage.post(&format!("/api/sessions/{session}/close"), &Value::Null).0, 204);
+    let rating = json!({ "token": resume, "stars": 5, "comment": "" });
+    at_once(|n| post(stage, n, "/api/join/rate", &rating).0 == 204)
+}
+
+fn totp_code(stage: &Stage) -> Vec<bool> {
+    let (secret, _) = second_factor(stage);
+    sign_in_with(stage, &code(&secret, 0))
+}
+
+fn recovery_code(stage: &Stage) -> Vec<bool> {
+    let (_, recovery) = second_factor(stage);
+    let signed_in = sign_in_with(stage, &recovery[0]);
+    // The others are not lost by it.
+    assert_eq!(
+        post(stage, 9, "/api/sign-in", &json!({ "login": "tom", "password": PASSWORD, "code": recovery[1] })).0,
+        204
+    );
+    signed_in
+}
+
+fn offered_factor(stage: &Stage) -> Vec<bool> {
+    let code = code(&offer(stage), 0);
+    at_once(|_| stage.put("/api/me/second", &json!({ "code": code })).0 == 200)
+}
+
+/// No answer here is right; whoever finds the question is told so, and everybody else that it is gone.
+fn passkey_question(stage: &Stage) -> Vec<bool> {
+    let (status, asked) = post(stage, 0, "/api/sign-in/passkey/begin", &Value::Null);
+    assert_eq!(status, 200, "{asked}");
+    let response = json!({ "authenticatorData": "AA", "clientDataJSON": "AA", "signature": "AA", "userHandle": "AA" });
+    let credential = json!({ "id": "AA", "rawId": "AA", "type": "public-key", "response": response, "extensions": {} });
+    let answer = json!({ "name": asked["name"], "credential": credential });
+    let answers = at_once(|n| post(stage, n, "/api/sign-in/passkey", &answer).0);
+    assert!(answers.iter().all(|status| [401, 409].contains(status)), "{answers:?}");
+    answers.iter().map(|status| *status == 401).collect()
+}
+
+fn idempotency_key(stage: &Stage) -> Vec<bool> {
+    let token = json!({ "name": "Script", "scopes": ["sessions:read", "sessions:write"], "days": 1 });
+    let bearer = format!("Bearer {}", stage.post("/api/tokens", &token).1["token"].as_str().unwrap());
+    let headers =
+        [("authorization", bearer.as_str()), ("content-type", "application/json"), ("idempotency-key", "one")];
+    let body = json!({ "queue": { "is": "general" }, "external_key": "INC7" }).to_string();
+    let answers = at_once(|_| stage.ask("POST", "/api/v1/sessions", &headers, &body));
+    let first =
+        |answer: &crate::stage::Answer| answer.status == 201 && !answer.headers.contains_key("idempotent-replayed");
+    assert!(answers.iter().all(|answer| [201, 409].contains(&answer.status)));
+    let sessions = stage.ask("GET", "/api/v1/sessions", &headers[..1], "").json();
+    assert_eq!(sessions["sessions"].as_array().or(sessions.as_array()).unwrap().len(), 1, "{sessions}");
+    answers.iter().map(first).collect()
+}
+
+/// A provider of an organisation's sign-in that counts how often it is asked for a token, and gives none.
+fn provider() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let issuer = format!("http://localhost:{}", listener.local_addr().unwrap().port());
+    let (asked, own) = (Arc::new(AtomicUsize::new(0)), issuer.clone());
+    let counted = asked.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let (mut line, mut first, mut length) = (String::new(), String::new(), 0);
+            while stream.read_line(&mut line).is_ok_and(|n| n > 2) {
+                if first.is_empty() {
+                    first.clone_from(&line);
+                }
+                if let Some(n) = line.to_lowercase().strip_prefix("content-length:") {
+                    length = n.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            stream.read_exact(&mut vec![0; length]).unwrap();
+            let (status, body) = match first.split(' ').nth(1).unwrap_or_default() {
+                "/.well-known/openid-configuration" => ("200 OK", description(&own)),
+                "/keys" => ("200 OK", json!({ "keys": [] })),
+                _ => {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    ("400 Bad Request", json!({ "error": "invalid_grant" }))
+                }
+            };
+            let body = body.to_string();
+            let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close");
+            let _ = write!(stream.get_mut(), "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        }
+    });
+    (issuer, asked)
+}
+
+fn description(issuer: &str) -> Value {
+    json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"),
+        "userinfo_endpoint": format!("{issuer}/userinfo"),
+        "jwks_uri": format!("{issuer}/keys"),
+        "response_types_supported": ["code"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+    })
+}
+
+/// Each who gets through asks the provider for a token.
+fn journey(stage: &Stage) -> Vec<bool> {
+    let (issuer, asked) = provider();
+    let rules = json!({ "enabled": true, "name": "Acme", "issuer": issuer, "client_id": "deskside" });
+    assert_eq!(stage.put("/api/openid", &rules).0, 200);
+    let away = stage.ask("GET", "/sign-in/openid/start", &[], "");
+    let url = url::Url::parse(&away.headers["location"]).unwrap();
+    let state = url.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    let cookie = away.headers["set-cookie"].split(';').next().unwrap().to_owned();
+    let back = format!("/sign-in/openid?state={state}&code=x");
+    at_once(|_| assert_eq!(stage.ask("GET", &back, &[("cookie", &cookie)], "").status, 303));
+    vec![true; asked.load(Ordering::SeqCst)]
+}
+
+#[test]
+fn what_works_once_works_once() {
+    type Race = fn(&Stage) -> Vec<bool>;
+    let races: [(&str, Race); 16] = [
+        ("setup-link", setup_link),
+        ("user-name", user_name),
+        ("session-key", session_key),
+        ("session-link", session_link),
+        ("key-and-link", key_and_link),
+        ("handover", handover),
+        ("expert", expert),
+        ("issued-keys", issued_keys),
+        ("queue", queue),
+        ("rating", rating),
+        ("totp-code", totp_code),
+        ("recovery-code", recovery_code),
+        ("offered-factor", offered_factor),
+        ("passkey-question", passkey_question),
+        ("idempotency-key", idempotency_key),
+        ("openid-journey", journey),
+    ];
+    let mut wrong = Vec::new();
+    for (name, race) in races {
+        let stage = if name == "setup-link" { Stage::open_new(name) } else { Stage::open(name) };
+        let times = race(&stage).into_iter().filter(|success| *success).count();
+        if times != 1 {
+            wrong.push(format!("{name}: {times} times"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_and_a_lane_are_taken_once() {
+    let stage = Stage::open_directly("races-wire");
+    let (session, _, _) = stage.generate();
+    let ticket = stage.technician_ticket(&session);
+    let peers =
+        futures::future::join_all((0..MANY).map(|_| crate::stage::Peer::connect(&stage, &ticket, Client::Console)));
+    let welcomed = futures::future::join_all(
+        peers
+            .await
+            .into_iter()
+            .map(|mut peer| async move { matches!(peer.next().await, Some(ServerMessage::Welcome { .. })) }),
+    );
+    assert_eq!(welcomed.await.into_iter().filter(|w| *w).count(), 1, "a ticket");
+
+    let (session, mut technician, mut program) = tools::pair(&stage).await;
+    grant(&mut technician, &mut program, &[Right::Files]).await;
+    crate::leaving::measured(&mut technician).await;
+    let at = format!("/api/sessions/{session}/files/leaving/7");
+    std::thread::scope(|scope| {
+        scope.spawn(|| stage.post(&at, &json!({ "path": "/home/ada/file.txt" })));
+        let runtime = tokio::runtime::Handle::current();
+        let (job, _stream) = tokio::task::block_in_place(|| runtime.block_on(tools::next_job(&program)));
+        let Job::Fetch { lane: Some(token), .. } = job else { panic!("{job:?}") };
+        let path = format!("/api/lanes/{token}");
+        let taken = at_once(|_| stage.ask("POST", &path, &[], "what is in the file").status != 404);
+        assert_eq!(taken.into_iter().filter(|t| *t).count(), 1, "a lane");
+    });
+}
+
+/// Of many tokens that an account asks for at once no more than thirty live.
+#[test]
+fn the_bound_on_tokens_holds_when_many_ask_at_once() {
+    let stage = Stage::open("races-tokens");
+    let (id, secret) = stage.account("Script", &["sessions:read"]);
+    let body = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let give = |_| -> Vec<String> {
+        let one =
+            || stage.ask("POST", "/oauth2/token", &form, &body).json()["access_token"].as_str().unwrap().to_owned();
+        (0..6).map(|_| one()).collect()
+    };
+    let tokens: Vec<String> = at_once(give).into_iter().flatten().collect();
+    let lives = |token: &&String| {
+        let bearer = format!("Bearer {token}");
+        stage.ask("GET", "/api/command?action=get_api_info", &[("authorization", &bearer)], "").status == 200
+    };
+    assert_eq!((tokens.len(), tokens.iter().filter(lives).count()), (48, 30));
+}
