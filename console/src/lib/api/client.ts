@@ -1,15 +1,38 @@
 // The one way to the web API. Answers that are not a success become a Problem with a sentence for a person.
 
+import type { Problem as ProblemBody } from './types/Problem';
+import type { ProblemCode } from './types/ProblemCode';
+
 export class Problem extends Error {
   constructor(
     readonly status: number,
-    message: string
+    message: string,
+    readonly code?: ProblemCode
   ) {
     super(message);
   }
 }
 
+/** Lets whoever is signed in show once more who they are; false when they would rather not. */
+type Confirm = () => Promise<boolean>;
+let confirm: Confirm | null = null;
+/** Says who asks people for it. */
+export function confirmBy(how: Confirm): () => void {
+  confirm = how;
+  return () => (confirm = null);
+}
+
+/** Asks, and asks once more when the server wants to know first that it is still the same person. */
 async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+  try {
+    return await askOnce<T>(method, path, body);
+  } catch (error) {
+    if (!(error instanceof Problem && error.code === 'confirm' && confirm && (await confirm()))) throw error;
+    return askOnce<T>(method, path, body);
+  }
+}
+
+async function askOnce<T>(method: string, path: string, body?: unknown): Promise<T> {
   let answer: Response;
   try {
     answer = await fetch(path, {
@@ -38,14 +61,14 @@ export async function send(
 
 /** What an answer that is not a success says. */
 export async function problemOf(answer: Response): Promise<Problem> {
-  const problem = (await answer.json().catch(() => null)) as { message?: string } | null;
-  return new Problem(answer.status, problem?.message ?? `The server answered ${answer.status}.`);
+  const problem = (await answer.json().catch(() => null)) as Partial<ProblemBody> | null;
+  return new Problem(answer.status, problem?.message ?? `The server answered ${answer.status}.`, problem?.code);
 }
 
 export const get = <T>(path: string) => ask<T>('GET', path);
 export const post = <T>(path: string, body?: unknown) => ask<T>('POST', path, body);
 export const put = <T>(path: string, body: unknown) => ask<T>('PUT', path, body);
-export const remove = <T>(path: string) => ask<T>('DELETE', path);
+export const remove = <T>(path: string, body?: unknown) => ask<T>('DELETE', path, body);
 
 /** What went wrong, for a person. */
 export const words = (error: unknown) => (error instanceof Error ? error.message : String(error));

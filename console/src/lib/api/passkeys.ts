@@ -26,10 +26,13 @@ export async function makePasskey(name: string): Promise<OwnPasskey> {
 }
 
 /** Signs in with a passkey of this device. */
-export async function signInWithPasskey(): Promise<void> {
+export const signInWithPasskey = async () => post('/api/sign-in/passkey', await shown());
+
+/** What a passkey of this device answers. */
+export async function shown(): Promise<{ name: string; credential: unknown }> {
   type Asked = { name: string; question: { publicKey: PublicKeyCredentialRequestOptionsJSON } };
   const { name, question } = await post<Asked>('/api/sign-in/passkey/begin');
   const options = PublicKeyCredential.parseRequestOptionsFromJSON(question.publicKey);
-  const shown = await navigator.credentials.get({ publicKey: options }).catch((e) => Promise.reject(said(e)));
-  await post('/api/sign-in/passkey', { name, credential: (shown as PublicKeyCredential).toJSON() });
+  const answer = await navigator.credentials.get({ publicKey: options }).catch((e) => Promise.reject(said(e)));
+  return { name, credential: (answer as PublicKeyCredential).toJSON() };
 }

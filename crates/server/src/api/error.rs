@@ -18,6 +18,16 @@ pub type Result<T> = std::result::Result<T, ApiError>;
 pub struct ApiError {
     status: StatusCode,
     message: String,
+    code: Option<ProblemCode>,
+}
+
+/// What a page does about a problem, where it can do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum ProblemCode {
+    /// Let whoever is signed in show once more who they are, by `POST /api/me/confirm`, and ask again.
+    Confirm,
 }
 
 /// The body of an answer that is not a success.
@@ -26,11 +36,14 @@ pub struct ApiError {
 pub struct Problem {
     /// One sentence for a person.
     pub message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub code: Option<ProblemCode>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), code: None }
     }
 
     /// The request makes no sense, and why.
@@ -64,6 +77,12 @@ impl ApiError {
             StatusCode::UNAUTHORIZED,
             "The code is not right, or it was used already. Please wait for the next one.",
         )
+    }
+
+    /// Signed in, but some time ago.
+    pub fn unconfirmed() -> Self {
+        let message = "Please confirm that it is you: this changes how people sign in.";
+        Self { code: Some(ProblemCode::Confirm), ..Self::new(StatusCode::FORBIDDEN, message) }
     }
 
     /// A passkey that lets nobody in.
@@ -186,6 +205,6 @@ pub(super) fn sentence(text: &str) -> String {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status, Json(Problem { message: self.message })).into_response()
+        (self.status, Json(Problem { message: self.message, code: self.code })).into_response()
     }
 }

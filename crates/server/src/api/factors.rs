@@ -10,10 +10,10 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::{Admin, ApiError, From, Result, SignedIn, account};
+use super::{Admin, ApiError, Confirmed, ConfirmedAdmin, From, Result, account, confirm, signed_in::Browser};
 use crate::{
     app::{self, Shared},
-    sign_in::{self, GroupRule, OpenId, directory::Directory, passkeys, second},
+    sign_in::{self, GroupRule, OpenId, directory::Directory, oidc::Errand, passkeys, second},
     store::{setting, tables::user},
 };
 
@@ -47,7 +47,7 @@ pub struct Recovery {
 }
 
 /// Offers a new second factor; it counts once a code of it was typed.
-pub async fn offer(State(app): State<Shared>, SignedIn(me): SignedIn) -> Result<Json<SecondOffered>> {
+pub async fn offer(State(app): State<Shared>, Confirmed(Browser { me, .. }): Confirmed) -> Result<Json<SecondOffered>> {
     if !me.external.is_empty() {
         return Err(ApiError::conflict("You sign in elsewhere: set a second factor up there."));
     }
@@ -59,9 +59,10 @@ pub async fn offer(State(app): State<Shared>, SignedIn(me): SignedIn) -> Result<
 /// Takes an offered second factor: from now on signing in needs it.
 pub async fn confirm(
     State(app): State<Shared>,
-    SignedIn(me): SignedIn,
+    Confirmed(browser): Confirmed,
     Json(Code { code }): Json<Code>,
 ) -> Result<Json<Recovery>> {
+    let me = browser.me.clone();
     app.password_guesses.guess_at(&me.login)?;
     let again = || ApiError::conflict("Please begin again.");
     let secret = app.offered.get(app::now(), &me.id).ok_or_else(again)?;
@@ -74,20 +75,24 @@ pub async fn confirm(
     row.totp_step = Set(step);
     row.recovery = Set(kept);
     row.update(&app.db).await?;
+    sign_in::sign_out_elsewhere(&app, &browser.login).await?;
     Ok(Json(Recovery { codes }))
 }
 
 /// Takes the second factor away, for whoever can still show it.
 pub async fn remove(
     State(app): State<Shared>,
-    SignedIn(me): SignedIn,
+    Confirmed(browser): Confirmed,
     Json(Code { code }): Json<Code>,
 ) -> Result<StatusCode> {
+    let me = &browser.me;
     app.password_guesses.guess_at(&me.login)?;
-    if me.totp.is_empty() || !second::accept(&app.db, &me, &code, app::now()).await? {
+    if me.totp.is_empty() || !second::accept(&app.db, me, &code, app::now()).await? {
         return Err(ApiError::wrong_code());
     }
-    forget(&app, me.id).await
+    let done = forget(&app, me.id).await?;
+    sign_in::sign_out_elsewhere(&app, &browser.login).await?;
+    Ok(done)
 }
 
 async fn forget(app: &Shared, id: i32) -> Result<StatusCode> {
@@ -100,7 +105,7 @@ async fn forget(app: &Shared, id: i32) -> Result<StatusCode> {
 }
 
 /// Takes somebody's second factor and passkeys away: their phone is lost, and their recovery codes too.
-pub async fn reset(State(app): State<Shared>, _: Admin, Path(id): Path<i32>) -> Result<StatusCode> {
+pub async fn reset(State(app): State<Shared>, _: ConfirmedAdmin, Path(id): Path<i32>) -> Result<StatusCode> {
     passkeys::forget(&app.db, id).await?;
     let done = forget(&app, id).await?;
     sign_in::sign_out_everywhere(&app, id).await?;
@@ -113,9 +118,8 @@ pub async fn openid(State(app): State<Shared>, _: Admin) -> Json<OpenId> {
 }
 
 fn checked(app: &Shared, mut new: OpenId) -> Result<OpenId> {
-    if new.client_secret.is_empty() {
-        new.client_secret = app.openid().client_secret;
-    }
+    let known = app.openid();
+    new.client_secret = kept(new.client_secret, known.client_secret, new.issuer == known.issuer)?;
     if new.groups_claim.trim().is_empty() {
         new.groups_claim = "groups".into();
     }
@@ -128,6 +132,17 @@ fn checked(app: &Shared, mut new: OpenId) -> Result<OpenId> {
     }
     named(&new.groups)?;
     Ok(new)
+}
+
+/// A secret that was typed, or the one that is known: it is told to the address that it was typed for, and to no other.
+pub fn kept(typed: String, known: String, same_address: bool) -> Result<String> {
+    match (typed.is_empty(), known.is_empty() || same_address) {
+        (false, _) => Ok(typed),
+        (true, true) => Ok(known),
+        (true, false) => {
+            Err(ApiError::bad("Please type the secret again: the one that is known was given for another address."))
+        }
+    }
 }
 
 fn named(rules: &[GroupRule]) -> Result<()> {
@@ -144,9 +159,8 @@ pub async fn directory(State(app): State<Shared>, _: Admin) -> Json<Directory> {
 }
 
 fn checked_directory(app: &Shared, mut new: Directory) -> Result<Directory> {
-    if new.bind_password.is_empty() {
-        new.bind_password = app.directory().bind_password;
-    }
+    let known = app.directory();
+    new.bind_password = kept(new.bind_password, known.bind_password, new.url == known.url)?;
     named(&new.groups)?;
     let texts =
         [&new.url, &new.bind_dn, &new.bind_password, &new.base, &new.filter, &new.group_base, &new.group_filter];
@@ -163,7 +177,11 @@ fn checked_directory(app: &Shared, mut new: Directory) -> Result<Directory> {
 }
 
 /// Sets it.
-pub async fn set_directory(State(app): State<Shared>, _: Admin, Json(new): Json<Directory>) -> Result<Json<Directory>> {
+pub async fn set_directory(
+    State(app): State<Shared>,
+    _: ConfirmedAdmin,
+    Json(new): Json<Directory>,
+) -> Result<Json<Directory>> {
     let new = checked_directory(&app, new)?;
     setting::save(&app.db, setting::Kind::Directory, &new).await?;
     *app.directory.write().expect("nobody panics while holding the directory") = new.clone();
@@ -171,13 +189,17 @@ pub async fn set_directory(State(app): State<Shared>, _: Admin, Json(new): Json<
 }
 
 /// Asks the directory, and says what is wrong.
-pub async fn test_directory(State(app): State<Shared>, _: Admin, Json(new): Json<Directory>) -> Result<StatusCode> {
+pub async fn test_directory(
+    State(app): State<Shared>,
+    _: ConfirmedAdmin,
+    Json(new): Json<Directory>,
+) -> Result<StatusCode> {
     let new = checked_directory(&app, new)?;
     new.test().await.map(|()| StatusCode::NO_CONTENT).map_err(ApiError::upstream)
 }
 
 /// Sets it.
-pub async fn set_openid(State(app): State<Shared>, _: Admin, Json(new): Json<OpenId>) -> Result<Json<OpenId>> {
+pub async fn set_openid(State(app): State<Shared>, _: ConfirmedAdmin, Json(new): Json<OpenId>) -> Result<Json<OpenId>> {
     let new = checked(&app, new)?;
     setting::save(&app.db, setting::Kind::OpenId, &new).await?;
     *app.openid.write().expect("nobody panics while holding the sign-in") = new.clone();
@@ -185,7 +207,7 @@ pub async fn set_openid(State(app): State<Shared>, _: Admin, Json(new): Json<Ope
 }
 
 /// Asks the provider, and says what is wrong.
-pub async fn test_openid(State(app): State<Shared>, _: Admin, Json(new): Json<OpenId>) -> Result<StatusCode> {
+pub async fn test_openid(State(app): State<Shared>, _: ConfirmedAdmin, Json(new): Json<OpenId>) -> Result<StatusCode> {
     let new = checked(&app, new)?;
     sign_in::oidc::test(&app, &new).await.map(|()| StatusCode::NO_CONTENT).map_err(ApiError::upstream)
 }
@@ -203,20 +225,30 @@ fn sorry(app: &Shared, words: &str) -> Response {
     Redirect::to(&format!("{}/sign-in?problem={words}", app.config.public_url)).into_response()
 }
 
-/// Sends somebody to the provider.
+/// Sends somebody to the provider, to sign in.
 pub async fn depart(State(app): State<Shared>, From(address): From) -> Result<Response> {
     app.password_guesses.guess(address)?;
+    send_away(&app, Errand::SignIn).await
+}
+
+/// Sends somebody to the provider, to show once more who they are.
+pub async fn depart_to_confirm(State(app): State<Shared>, From(address): From, browser: Browser) -> Result<Response> {
+    app.password_guesses.guess(address)?;
+    send_away(&app, Errand::Confirm { login: browser.login.hash }).await
+}
+
+async fn send_away(app: &Shared, errand: Errand) -> Result<Response> {
     let rules = app.openid();
     if !rules.enabled {
         return Err(ApiError::missing("sign-in"));
     }
-    match app.journeys.depart(&app, &rules, app::now()).await {
+    match app.journeys.depart(app, &rules, errand, app::now()).await {
         Ok(departure) => {
             let mut response = Redirect::to(&departure.url).into_response();
-            response.headers_mut().insert(header::SET_COOKIE, cookie(&app, &departure.cookie, 600)?);
+            response.headers_mut().insert(header::SET_COOKIE, cookie(app, &departure.cookie, 600)?);
             Ok(response)
         }
-        Err(why) => Ok(sorry(&app, &why)),
+        Err(why) => Ok(sorry(app, &why)),
     }
 }
 
@@ -254,10 +286,17 @@ pub async fn arrive(
     let brought = all.filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == COOKIE);
     let brought = brought.map(|(_, value)| value.to_owned()).unwrap_or_default();
     let vouched = app.journeys.arrive(&app, &rules, &arrival.state, arrival.code, &brought, app::now()).await;
-    let who = match vouched {
-        Ok(who) => who,
+    let (who, errand) = match vouched {
+        Ok(vouched) => vouched,
         Err(why) => return Ok(sorry(&app, &why)),
     };
+    if let Errand::Confirm { login } = errand {
+        let confirmed = confirm::raise_by_hash(&app, &login, &who.external).await?;
+        let outcome = if confirmed { "done" } else { "other" };
+        let mut response = Redirect::to(&format!("{}/confirmed#{outcome}", app.config.public_url)).into_response();
+        response.headers_mut().append(header::SET_COOKIE, cookie(&app, "", 0)?);
+        return Ok(response);
+    }
     let user = match sign_in::admit(&app, &rules.groups, who).await {
         Ok(user) => user,
         Err(sign_in::NotIn::Store(error)) => return Err(error.into()),

@@ -11,7 +11,7 @@ use sea_orm::{EntityTrait, QueryOrder, QuerySelect};
 use serde::Serialize;
 use ts_rs::TS;
 
-use super::{Admin, ApiError, Result, SignedIn, posts};
+use super::{Admin, ApiError, ConfirmedAdmin, Result, SignedIn, factors, posts};
 use crate::{
     app::Shared,
     mailbox::{self, Looked, Mailbox, letter},
@@ -68,9 +68,8 @@ pub async fn came(State(app): State<Shared>, _: Admin) -> Result<Json<MailIn>> {
 }
 
 fn checked(app: &Shared, mut new: Mailbox) -> Result<Mailbox> {
-    if new.password.is_empty() {
-        new.password = app.mailbox().password;
-    }
+    let known = app.mailbox();
+    new.password = factors::kept(new.password, known.password, new.host == known.host)?;
     if new.folder.trim().is_empty() {
         new.folder = "INBOX".into();
     }
@@ -82,7 +81,7 @@ fn checked(app: &Shared, mut new: Mailbox) -> Result<Mailbox> {
 }
 
 /// Sets it.
-pub async fn write(State(app): State<Shared>, _: Admin, Json(new): Json<Mailbox>) -> Result<Json<Mailbox>> {
+pub async fn write(State(app): State<Shared>, _: ConfirmedAdmin, Json(new): Json<Mailbox>) -> Result<Json<Mailbox>> {
     let new = checked(&app, new)?;
     setting::save(&app.db, setting::Kind::Mailbox, &new).await?;
     *app.mailbox.write().expect("nobody panics while holding the mailbox") = new.clone();
@@ -98,7 +97,11 @@ pub struct MailboxAnswer {
 }
 
 /// Looks into it, and says what is there or what is wrong.
-pub async fn test(State(app): State<Shared>, _: Admin, Json(new): Json<Mailbox>) -> Result<Json<MailboxAnswer>> {
+pub async fn test(
+    State(app): State<Shared>,
+    _: ConfirmedAdmin,
+    Json(new): Json<Mailbox>,
+) -> Result<Json<MailboxAnswer>> {
     let new = checked(&app, new)?;
     new.test().await.map(|words| Json(MailboxAnswer { words })).map_err(ApiError::upstream)
 }

@@ -2,6 +2,7 @@
 
 pub mod account;
 mod canned;
+mod confirm;
 mod desk;
 mod download;
 mod error;
@@ -45,7 +46,7 @@ pub use evidence::hand_out;
 pub use join::{dead, open_session};
 pub use machine::shell_cast;
 pub use reach::{Deed, Reach};
-pub use signed_in::{Admin, By, From, Helper, SignedIn, signed_in};
+pub use signed_in::{Admin, By, Confirmed, ConfirmedAdmin, From, Helper, SignedIn, signed_in};
 
 use crate::{app::Shared, beyondtrust, web, wire};
 
@@ -61,6 +62,7 @@ pub fn router(app: Shared) -> Router {
         .route("/api/sign-out", post(account::sign_out))
         .route("/api/sign-out-everywhere", post(account::sign_out_everywhere))
         .route("/api/me", get(account::me))
+        .route("/api/me/confirm", get(confirm::read).post(confirm::confirm))
         .route("/api/me/second", post(factors::offer).put(factors::confirm).delete(factors::remove))
         .route("/api/me/passkeys", get(passkeys::all).post(passkeys::keep))
         .route("/api/me/passkeys/begin", post(passkeys::begin))
@@ -73,6 +75,7 @@ pub fn router(app: Shared) -> Router {
         .route("/api/directory", get(factors::directory).put(factors::set_directory))
         .route("/api/directory/test", post(factors::test_directory))
         .route("/sign-in/openid/start", get(factors::depart))
+        .route("/sign-in/openid/confirm", get(factors::depart_to_confirm))
         .route("/sign-in/openid", get(factors::arrive))
         // People.
         .route("/api/users", get(people::users).post(people::add_user))

@@ -14,10 +14,13 @@ use webauthn_rs::prelude::{
     CreationChallengeResponse, PublicKeyCredential, RegisterPublicKeyCredential, RequestChallengeResponse,
 };
 
-use super::{ApiError, From, Result, SignedIn, account, people};
+use super::{ApiError, Confirmed, From, Result, SignedIn, account, people, signed_in::Browser};
 use crate::{
     app::{self, Shared},
-    sign_in::passkeys::{self, MOST_OF_ONE, NotTaken},
+    sign_in::{
+        self,
+        passkeys::{self, MOST_OF_ONE, NotTaken},
+    },
     store::tables::passkey,
 };
 
@@ -87,7 +90,10 @@ pub async fn all(State(app): State<Shared>, SignedIn(me): SignedIn) -> Result<Js
 }
 
 /// Begins to make one.
-pub async fn begin(State(app): State<Shared>, SignedIn(me): SignedIn) -> Result<Json<CreationChallengeResponse>> {
+pub async fn begin(
+    State(app): State<Shared>,
+    Confirmed(Browser { me, .. }): Confirmed,
+) -> Result<Json<CreationChallengeResponse>> {
     if !me.external.is_empty() {
         return Err(ApiError::conflict("You sign in elsewhere: passkeys are made there."));
     }
@@ -101,21 +107,27 @@ pub async fn begin(State(app): State<Shared>, SignedIn(me): SignedIn) -> Result<
 /// Keeps the one that was made.
 pub async fn keep(
     State(app): State<Shared>,
-    SignedIn(me): SignedIn,
+    Confirmed(browser): Confirmed,
     Json(made): Json<Made>,
 ) -> Result<(StatusCode, Json<OwnPasskey>)> {
     let name = people::name(&made.name)?;
-    let row = app.passkeys.keep(&app.db, me.id, name, &made.credential, app::now()).await?;
+    let row = app.passkeys.keep(&app.db, browser.me.id, name, &made.credential, app::now()).await?;
+    sign_in::sign_out_elsewhere(&app, &browser.login).await?;
     Ok((StatusCode::CREATED, Json(row.into())))
 }
 
 /// Takes one away.
-pub async fn remove(State(app): State<Shared>, SignedIn(me): SignedIn, Path(id): Path<i32>) -> Result<StatusCode> {
-    let own = passkey::Entity::delete_many().filter(passkey::Column::User.eq(me.id)).filter(passkey::Column::Id.eq(id));
-    match own.exec(&app.db).await?.rows_affected {
-        0 => Err(ApiError::missing("passkey")),
-        _ => Ok(StatusCode::NO_CONTENT),
+pub async fn remove(
+    State(app): State<Shared>,
+    Confirmed(browser): Confirmed,
+    Path(id): Path<i32>,
+) -> Result<StatusCode> {
+    let own = passkey::Entity::delete_many().filter(passkey::Column::User.eq(browser.me.id));
+    if own.filter(passkey::Column::Id.eq(id)).exec(&app.db).await?.rows_affected == 0 {
+        return Err(ApiError::missing("passkey"));
     }
+    sign_in::sign_out_elsewhere(&app, &browser.login).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Begins to sign somebody in.

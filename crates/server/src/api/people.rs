@@ -10,7 +10,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, Quer
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::{Admin, ApiError, Reach, Result, SignedIn, account};
+use super::{Admin, ApiError, ConfirmedAdmin, Reach, Result, SignedIn, account};
 use crate::{
     app::Shared,
     sign_in, staff,
@@ -141,7 +141,7 @@ pub async fn technicians(State(app): State<Shared>, _: SignedIn) -> Result<Json<
 /// Adds a technician.
 pub async fn add_user(
     State(app): State<Shared>,
-    _: Admin,
+    _: ConfirmedAdmin,
     Json(new): Json<NewUser>,
 ) -> Result<(StatusCode, Json<Account>)> {
     Ok((StatusCode::CREATED, Json(insert_user(&app, new).await?)))
@@ -150,7 +150,7 @@ pub async fn add_user(
 /// Changes a technician. A new password or a disabled account ends every sign-in; what may be done no more ends at once.
 pub async fn change_user(
     State(app): State<Shared>,
-    _: Admin,
+    _: ConfirmedAdmin,
     Path(id): Path<i32>,
     Json(change): Json<UserChange>,
 ) -> Result<Json<Account>> {

@@ -31,6 +31,8 @@ use crate::{
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Answers of at most so many bytes are given whole.
 const SHORT: u64 = 64 * 1024;
+/// For so long somebody who has shown who they are may change how people sign in.
+pub const CONFIRMED_MS: i64 = 10 * 60_000;
 
 /// The name of the cookie; browsers hold `__Host-` cookies to HTTPS and to this host.
 pub fn cookie_name(secure: bool) -> &'static str {
@@ -58,30 +60,77 @@ impl FromRequestParts<Shared> for SignedIn {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
+        Ok(Self(Browser::from_request_parts(parts, app).await?.me))
+    }
+}
+
+/// A technician who is signed in, and the sign-in of this browser.
+pub struct Browser {
+    pub me: user::Model,
+    pub login: login::Model,
+}
+
+impl Browser {
+    /// Whether they have shown a short while ago who they are.
+    pub fn is_confirmed(&self) -> bool {
+        stored_time(app::now()) - self.login.confirmed < CONFIRMED_MS
+    }
+}
+
+impl FromRequestParts<Shared> for Browser {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
         let cookie = cookie(app, &parts.headers).ok_or_else(ApiError::signed_out)?;
         // Before it is looked up: what ends in between is noticed.
         let login = app.logins.take(&secret::hash(&cookie));
-        let (user, until) = by_cookie(app, &cookie).await?.ok_or_else(ApiError::signed_out)?;
-        login.is_of(user.id, until);
+        let browser = by_cookie(app, &cookie).await?.ok_or_else(ApiError::signed_out)?;
+        login.is_of(browser.me.id, Timestamp(browser.login.until.cast_unsigned()));
         if let Some(Asking(asking)) = parts.extensions.get() {
             asking.send_replace(Some(login.clone()));
         }
         parts.extensions.insert(login);
-        app.seen.lock().expect("nobody panics while holding who was seen").insert(user.id, app::now());
-        Ok(Self(user))
+        app.seen.lock().expect("nobody panics while holding who was seen").insert(browser.me.id, app::now());
+        Ok(browser)
     }
 }
 
-async fn by_cookie(app: &Shared, cookie: &str) -> Result<Option<(user::Model, Timestamp)>, sea_orm::DbErr> {
+async fn by_cookie(app: &Shared, cookie: &str) -> Result<Option<Browser>, sea_orm::DbErr> {
     let login = login::Entity::find_by_id(secret::hash(cookie)).one(&app.db).await?;
     let Some(login) = login.filter(|l| l.until > stored_time(app::now())) else { return Ok(None) };
-    let user = user::Entity::find_by_id(login.user).one(&app.db).await?.filter(|u| !u.disabled);
-    Ok(user.map(|user| (user, Timestamp(login.until.cast_unsigned()))))
+    let me = user::Entity::find_by_id(login.user).one(&app.db).await?.filter(|u| !u.disabled);
+    Ok(me.map(|me| Browser { me, login }))
 }
 
 /// The technician whose cookie these headers carry.
 pub async fn signed_in(app: &Shared, headers: &axum::http::HeaderMap) -> Option<user::Model> {
-    by_cookie(app, &cookie(app, headers)?).await.ok().flatten().map(|(user, _)| user)
+    by_cookie(app, &cookie(app, headers)?).await.ok().flatten().map(|browser| browser.me)
+}
+
+/// A technician who has shown a short while ago who they are: a cookie alone, which may be stolen, does not change how
+/// somebody signs in.
+pub struct Confirmed(pub Browser);
+
+impl FromRequestParts<Shared> for Confirmed {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
+        let browser = Browser::from_request_parts(parts, app).await?;
+        if browser.is_confirmed() { Ok(Self(browser)) } else { Err(ApiError::unconfirmed()) }
+    }
+}
+
+/// An administrator who has shown a short while ago who they are, for what changes how others sign in or what other
+/// systems may do.
+pub struct ConfirmedAdmin(pub Browser);
+
+impl FromRequestParts<Shared> for ConfirmedAdmin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
+        Admin::from_request_parts(parts, app).await?;
+        Ok(Self(Confirmed::from_request_parts(parts, app).await?.0))
+    }
 }
 
 /// The sign-in of whoever asks. What is given out by it ends with it.

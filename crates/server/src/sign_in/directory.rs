@@ -114,6 +114,18 @@ impl Directory {
         Ok(())
     }
 
+    /// Whether this is the password of whoever has this name in the directory.
+    pub async fn is_password_of(&self, dn: &str, password: &str) -> Result<bool, String> {
+        if dn.is_empty() || password.is_empty() {
+            return Ok(false);
+        }
+        let mut theirs = self.connect().await?;
+        let bound = theirs.with_timeout(PATIENCE).simple_bind(dn, password).await;
+        let right = bound.map_err(|e| format!("The directory cannot be asked: {e}."))?.rc == 0;
+        let _ = theirs.unbind().await;
+        Ok(right)
+    }
+
     /// Who this is, if the directory knows the name and the password; `None` when it does not.
     pub async fn check(&self, login: &str, password: &str) -> Result<Option<Vouched>, String> {
         // A bind with a name and no password is anonymous, and succeeds (RFC 4513, 5.1.2).
@@ -126,11 +138,7 @@ impl Directory {
         let found = self.search(&mut ldap, &self.base, &filter, wanted).await?;
         // Two people by one name are nobody.
         let [person] = found.as_slice() else { return Ok(None) };
-        let mut theirs = self.connect().await?;
-        let bound = theirs.with_timeout(PATIENCE).simple_bind(&person.dn, password).await;
-        let right = bound.map_err(|e| format!("The directory cannot be asked: {e}."))?.rc == 0;
-        let _ = theirs.unbind().await;
-        if !right {
+        if !self.is_password_of(&person.dn, password).await? {
             return Ok(None);
         }
         let mut groups = Vec::new();

@@ -25,6 +25,15 @@ pub async fn sign_out(app: &Shared, hash: &str) -> Result<(), DbErr> {
     Ok(())
 }
 
+/// Ends an account's other sign-ins, and whatever was opened by them: something that proves who they are has changed.
+pub async fn sign_out_elsewhere(app: &Shared, here: &login::Model) -> Result<(), DbErr> {
+    let all = login::Entity::find().filter(login::Column::User.eq(here.user));
+    for other in all.filter(login::Column::Hash.ne(here.hash.as_str())).all(&app.db).await? {
+        sign_out(app, &other.hash).await?;
+    }
+    Ok(())
+}
+
 /// An account was changed: what it may do no more ends at once.
 pub async fn account_changed(app: &Shared, before: &user::Model, after: &user::Model) -> Result<(), DbErr> {
     let rights = |u: &user::Model| {

@@ -11,7 +11,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnectio
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-pub use leavers::{account_changed, catch_up, roles_changed, sign_out, sign_out_everywhere};
+pub use leavers::{account_changed, catch_up, roles_changed, sign_out, sign_out_elsewhere, sign_out_everywhere};
 pub use logins::{Login, Logins};
 
 use crate::{app::Shared, staff, store::tables::user};

@@ -6,7 +6,7 @@ use openidconnect::{
     AccessTokenHash, AdditionalClaims, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet,
     EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
     PkceCodeVerifier, RedirectUrl, Scope, TokenResponse, UserInfoClaims,
-    core::{CoreAuthenticationFlow, CoreClient, CoreGenderClaim, CoreProviderMetadata},
+    core::{CoreAuthPrompt, CoreAuthenticationFlow, CoreClient, CoreGenderClaim, CoreProviderMetadata},
 };
 use protocol::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -34,8 +34,19 @@ impl Default for Journeys {
     }
 }
 
+/// What somebody goes to the provider for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Errand {
+    SignIn,
+    /// To show once more who they are; the hash of their sign-in here.
+    Confirm {
+        login: String,
+    },
+}
+
 /// What must fit when somebody is back.
 struct Journey {
+    errand: Errand,
     nonce: Nonce,
     verifier: PkceCodeVerifier,
     /// SHA-256 of the cookie of the browser that set out.
@@ -82,17 +93,26 @@ pub async fn test(app: &Shared, rules: &OpenId) -> Result<(), String> {
 
 impl Journeys {
     /// Somebody sets out to the provider.
-    pub async fn depart(&self, app: &Shared, rules: &OpenId, now: Timestamp) -> Result<Departure, String> {
+    pub async fn depart(
+        &self,
+        app: &Shared,
+        rules: &OpenId,
+        errand: Errand,
+        now: Timestamp,
+    ) -> Result<Departure, String> {
         let client = client(app, rules).await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let (url, state, nonce) = client
+        let mut asked = client
             .authorize_url(CoreAuthenticationFlow::AuthorizationCode, CsrfToken::new_random, Nonce::new_random)
             .add_scopes(["profile", "email"].map(|s| Scope::new(s.into())))
             .add_scopes((!rules.groups.is_empty()).then(|| Scope::new(rules.groups_claim.clone())))
-            .set_pkce_challenge(challenge)
-            .url();
+            .set_pkce_challenge(challenge);
+        if errand != Errand::SignIn {
+            asked = asked.add_prompt(CoreAuthPrompt::Login);
+        }
+        let (url, state, nonce) = asked.url();
         let cookie = secret::token();
-        let journey = Journey { nonce, verifier, browser: secret::hash(&cookie) };
+        let journey = Journey { errand, nonce, verifier, browser: secret::hash(&cookie) };
         self.0.put(now, state.secret().clone(), journey);
         Ok(Departure { url: url.to_string(), cookie })
     }
@@ -106,7 +126,7 @@ impl Journeys {
         code: String,
         cookie: &str,
         now: Timestamp,
-    ) -> Result<Vouched, String> {
+    ) -> Result<(Vouched, Errand), String> {
         let journey = self.0.take(now, &state.to_owned()).filter(|j| j.browser == secret::hash(cookie));
         let journey = journey.ok_or("This sign-in was begun elsewhere, or too long ago. Please begin again.")?;
         let client = client(app, rules).await?;
@@ -146,12 +166,8 @@ impl Journeys {
             _ => vec![],
         };
         let external = format!("openid {} {}", rules.issuer, subject.as_str());
-        Ok(Vouched {
-            external,
-            login,
-            name: line(&name, 120),
-            email: address::whole(&email).unwrap_or_default().to_owned(),
-            groups,
-        })
+        let email = address::whole(&email).unwrap_or_default().to_owned();
+        let who = Vouched { external, login, name: line(&name, 120), email, groups };
+        Ok((who, journey.errand))
     }
 }

@@ -72,7 +72,7 @@ const INDEXES: [&str; 7] = [
 ];
 
 /// Columns that tables have got since they were first made, with what they hold for older rows.
-const LATER: [(&str, &str, &str); 17] = [
+const LATER: [(&str, &str, &str); 18] = [
     ("user", "may_watch", "boolean NOT NULL DEFAULT true"),
     ("user", "may_export", "boolean NOT NULL DEFAULT false"),
     ("user", "may_delete", "boolean NOT NULL DEFAULT false"),
@@ -82,6 +82,7 @@ const LATER: [(&str, &str, &str); 17] = [
     ("user", "totp_step", "bigint NOT NULL DEFAULT 0"),
     ("user", "recovery", "varchar NOT NULL DEFAULT ''"),
     ("user", "role", "integer NOT NULL DEFAULT 0"),
+    ("login", "confirmed", "bigint NOT NULL DEFAULT 0"),
     ("incident", "stamp", "varchar NOT NULL DEFAULT ''"),
     ("mail", "name", "varchar NOT NULL DEFAULT ''"),
     ("incident", "kind", "varchar NOT NULL DEFAULT ''"),

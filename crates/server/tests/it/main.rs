@@ -3,6 +3,7 @@
 mod api;
 mod beyondtrust;
 mod capacity;
+mod confirm;
 mod http;
 mod leavers;
 mod leaving;

@@ -188,6 +188,17 @@ impl Stage {
         self.data.join("deskside.sqlite")
     }
 
+    /// Changes the database as time or an older version would have.
+    pub(crate) fn sql(&self, statement: &str) {
+        let url = format!("sqlite://{}", self.data.join("deskside.sqlite").display());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let db = sea_orm::Database::connect(url).await.unwrap();
+            sea_orm::ConnectionTrait::execute_unprepared(&db, statement).await.unwrap();
+            db.close().await.unwrap();
+        });
+    }
+
     /// Every byte of the database and its log.
     pub(crate) fn database(&self) -> Vec<u8> {
         let files = std::fs::read_dir(&self.data).unwrap().map(|f| f.unwrap().path());

@@ -13,7 +13,7 @@ use ts_rs::TS;
 
 use crate::{
     accounts::{self, Scope},
-    api::{Admin, ApiError, Result, people},
+    api::{ApiError, ConfirmedAdmin, Result, people},
     app::{self, Shared, stored_time},
     secret,
     store::tables::{api_account, api_token},
@@ -113,7 +113,7 @@ fn new_secret() -> String {
 /// Adds an account.
 pub async fn add_account(
     State(app): State<Shared>,
-    _: Admin,
+    _: ConfirmedAdmin,
     Json(new): Json<ApiAccountInput>,
 ) -> Result<(StatusCode, Json<ApiSecret>)> {
     let client_secret = new_secret();
@@ -138,7 +138,7 @@ async fn account(app: &Shared, id: i32) -> Result<api_account::Model> {
 /// Changes an account. What it may do counts at once, for its tokens too.
 pub async fn change_account(
     State(app): State<Shared>,
-    _: Admin,
+    _: ConfirmedAdmin,
     Path(id): Path<i32>,
     Json(new): Json<ApiAccountInput>,
 ) -> Result<Json<ApiAccount>> {
@@ -151,7 +151,11 @@ pub async fn change_account(
 }
 
 /// Gives an account a new secret; all of its tokens end.
-pub async fn new_account_secret(State(app): State<Shared>, _: Admin, Path(id): Path<i32>) -> Result<Json<ApiSecret>> {
+pub async fn new_account_secret(
+    State(app): State<Shared>,
+    _: ConfirmedAdmin,
+    Path(id): Path<i32>,
+) -> Result<Json<ApiSecret>> {
     let client_secret = new_secret();
     let mut row: api_account::ActiveModel = account(&app, id).await?.into();
     row.secret = Set(secret::hash(&client_secret));
@@ -161,7 +165,7 @@ pub async fn new_account_secret(State(app): State<Shared>, _: Admin, Path(id): P
 }
 
 /// Removes an account with its tokens.
-pub async fn remove_account(State(app): State<Shared>, _: Admin, Path(id): Path<i32>) -> Result<StatusCode> {
+pub async fn remove_account(State(app): State<Shared>, _: ConfirmedAdmin, Path(id): Path<i32>) -> Result<StatusCode> {
     account(&app, id).await?;
     accounts::end_tokens(&app.db, id).await?;
     api_account::Entity::delete_by_id(id).exec(&app.db).await?;
@@ -171,7 +175,7 @@ pub async fn remove_account(State(app): State<Shared>, _: Admin, Path(id): Path<
 /// Makes a token.
 pub async fn add_token(
     State(app): State<Shared>,
-    _: Admin,
+    _: ConfirmedAdmin,
     Json(new): Json<ApiTokenInput>,
 ) -> Result<(StatusCode, Json<NewToken>)> {
     if !(1..=3_650).contains(&new.days) || new.scopes.is_empty() {
@@ -192,7 +196,7 @@ pub async fn add_token(
 }
 
 /// Ends a token.
-pub async fn remove_token(State(app): State<Shared>, _: Admin, Path(id): Path<i32>) -> Result<StatusCode> {
+pub async fn remove_token(State(app): State<Shared>, _: ConfirmedAdmin, Path(id): Path<i32>) -> Result<StatusCode> {
     let gone = api_token::Entity::delete_by_id(id).exec(&app.db).await?;
     if gone.rows_affected == 0 { Err(ApiError::missing("token")) } else { Ok(StatusCode::NO_CONTENT) }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::{
-    api::{Admin, ApiError, Result, people},
+    api::{Admin, ApiError, ConfirmedAdmin, Result, factors, people},
     app::{self, Shared, stored_time},
     beyondtrust,
     desk::{Desk, RequestTracker},
@@ -164,7 +164,7 @@ fn receiver_row(new: &ReceiverInput) -> Result<receiver::ActiveModel> {
 /// Adds a receiver: from now on it is told what happens.
 pub async fn add_receiver(
     State(app): State<Shared>,
-    _: Admin,
+    _: ConfirmedAdmin,
     Json(new): Json<ReceiverInput>,
 ) -> Result<(StatusCode, Json<NewReceiver>)> {
     let (secret, given) = match new.kind {
@@ -193,7 +193,7 @@ pub async fn receiver(app: &Shared, id: i32) -> Result<receiver::Model> {
 /// Changes a receiver; its kind stays.
 pub async fn change_receiver(
     State(app): State<Shared>,
-    _: Admin,
+    _: ConfirmedAdmin,
     Path(id): Path<i32>,
     Json(new): Json<ReceiverInput>,
 ) -> Result<Json<Receiver>> {
@@ -202,8 +202,9 @@ pub async fn change_receiver(
         return Err(ApiError::conflict("A receiver stays of its kind. Please add another one."));
     }
     let mut row = receiver::ActiveModel { id: Set(id), ..receiver_row(&new)? };
-    if new.kind == ReceiverKind::RequestTracker && !new.token.trim().is_empty() {
-        row.secret = Set(new.token.trim().to_owned());
+    if new.kind == ReceiverKind::RequestTracker {
+        let token = new.token.trim().to_owned();
+        row.secret = Set(factors::kept(token, before.secret, before.url == new.url.trim())?);
     }
     let row = row.update(&app.db).await?;
     app.outbox.load(&app.db).await?;

@@ -50,6 +50,8 @@ pub mod login {
         pub hash: String,
         pub user: i32,
         pub until: i64,
+        /// When they showed for the last time who they are.
+        pub confirmed: i64,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}

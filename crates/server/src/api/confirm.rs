@@ -1,0 +1,113 @@
+//! Showing once more who one is, before something changes how people sign in.
+
+use axum::{Json, extract::State, http::StatusCode};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+use webauthn_rs::prelude::PublicKeyCredential;
+
+use super::{ApiError, From, Result, account, signed_in::Browser};
+use crate::{
+    app::{self, Shared, stored_time},
+    sign_in::passkeys,
+    store::tables::{login, user},
+};
+
+/// How somebody can show who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum Proves {
+    Password,
+    Passkey,
+    /// At `/sign-in/openid/confirm`, which leads to their organisation's own sign-in and back.
+    OpenId,
+}
+
+/// Whether somebody has shown a short while ago who they are, and how they can.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Confirmation {
+    pub confirmed: bool,
+    pub by: Vec<Proves>,
+}
+
+/// What shows who somebody is.
+#[derive(Deserialize, TS)]
+#[serde(tag = "by", rename_all = "snake_case", deny_unknown_fields)]
+#[ts(export)]
+pub enum Proof {
+    Password {
+        password: String,
+    },
+    /// The answer to `POST /api/sign-in/passkey/begin`.
+    Passkey {
+        name: String,
+        #[ts(type = "unknown")]
+        credential: Box<PublicKeyCredential>,
+    },
+}
+
+/// Whether it is needed, and how it goes.
+pub async fn read(State(app): State<Shared>, browser: Browser) -> Result<Json<Confirmation>> {
+    let mut by = vec![match browser.me.external.starts_with("openid ") {
+        true => Proves::OpenId,
+        false => Proves::Password,
+    }];
+    if !passkeys::of(&app.db, browser.me.id).await?.is_empty() {
+        by.push(Proves::Passkey);
+    }
+    Ok(Json(Confirmation { confirmed: browser.is_confirmed(), by }))
+}
+
+/// Shows it. The password alone is enough: whoever has a cookie of somebody's has stolen that, and nothing else.
+pub async fn confirm(
+    State(app): State<Shared>,
+    From(address): From,
+    browser: Browser,
+    Json(proof): Json<Proof>,
+) -> Result<StatusCode> {
+    app.password_guesses.guess(address)?;
+    app.password_guesses.guess_at(&browser.me.login)?;
+    match proof {
+        Proof::Password { password } => is_theirs(&app, &browser.me, password).await?,
+        Proof::Passkey { name, credential } => {
+            let shown = app.passkeys.accept(&app.db, &name, &credential, app::now()).await?;
+            if shown.id != browser.me.id {
+                return Err(ApiError::unknown_passkey("This passkey is somebody else's."));
+            }
+        }
+    }
+    raise(&app, browser.login).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn is_theirs(app: &Shared, me: &user::Model, password: String) -> Result<()> {
+    let right = match me.external.split_once(' ') {
+        None => {
+            let hash = me.password.clone();
+            tokio::task::spawn_blocking(move || account::verify(&password, Some(&hash))).await.unwrap_or(false)
+        }
+        Some(("ldap", dn)) => app.directory().is_password_of(dn, &password).await.map_err(ApiError::upstream)?,
+        Some(_) => return Err(ApiError::conflict("You sign in with your organisation: please confirm there.")),
+    };
+    if right { Ok(()) } else { Err(ApiError::bad("The password is not right.")) }
+}
+
+/// From now on, for a while, this browser's sign-in may change how people sign in.
+pub async fn raise(app: &Shared, login: login::Model) -> Result<()> {
+    let row = login::ActiveModel { confirmed: Set(stored_time(app::now())), ..login.into() };
+    row.update(&app.db).await?;
+    Ok(())
+}
+
+/// The same for the sign-in by that hash, if it is this person's; whether it is.
+pub async fn raise_by_hash(app: &Shared, hash: &str, external: &str) -> Result<bool> {
+    let Some(login) = login::Entity::find_by_id(hash).one(&app.db).await? else { return Ok(false) };
+    let whose = user::Entity::find_by_id(login.user).one(&app.db).await?;
+    if whose.is_none_or(|user| user.external != external || user.disabled) {
+        return Ok(false);
+    }
+    raise(app, login).await?;
+    Ok(true)
+}
