@@ -87,7 +87,9 @@ export class Server {
 
   async run() {
     const floor = this.options.includes('--disk-floor-mib') ? [] : ['--disk-floor-mib', '1'];
-    const common = ['--listen', `127.0.0.1:${this.port}`, '--data', this.data, '--support-program', program(), ...floor];
+    // Other systems of a test run on this machine.
+    const outbound = this.options.includes('--outbound-networks') ? [] : ['--outbound-networks', '127.0.0.0/8,::1'];
+    const common = ['--listen', `127.0.0.1:${this.port}`, '--data', this.data, '--support-program', program(), ...floor, ...outbound];
     const [command, ...rest] = [...this.before, join(BINARIES, 'deskside-server'), ...common, ...this.options];
     const child = spawn(command!, rest, { stdio: 'pipe' });
     this.child = child;

@@ -104,7 +104,9 @@ fn start_server(data: &Path, children: &mut Children) -> anyhow::Result<Option<S
         fs::copy(target.join("deskside-support"), &program)?;
     }
     let mut child = Command::new(target.join("deskside-server"))
-        .args(["--listen", &format!("127.0.0.1:{SERVER_PORT}"), "--data"])
+        .args(["--listen", &format!("127.0.0.1:{SERVER_PORT}")])
+        // What somebody tries beside the demo runs on this machine too.
+        .args(["--outbound-networks", "127.0.0.0/8,::1", "--data"])
         .arg(data.join("data"))
         .arg("--support-program")
         .arg(&program)

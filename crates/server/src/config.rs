@@ -6,7 +6,10 @@ use anyhow::Context;
 use clap::Parser;
 use serde::Deserialize;
 
-use crate::programs::System;
+use crate::{
+    outbound::{Network, Outbound},
+    programs::System,
+};
 
 /// Deskside's server: remote support in one program, on one port.
 ///
@@ -108,6 +111,11 @@ struct Given {
     /// A PEM file with a certificate authority to trust for the store, beside the system's.
     #[arg(long, env = "DESKSIDE_STORE_CA", value_name = "FILE")]
     store_ca: Option<PathBuf>,
+    /// Networks beside the public ones that webhooks, service desks, sign-in, directories and mailboxes of the settings may
+    /// lead to, separated by commas. Name 127.0.0.1 for what runs on this machine.
+    /// [default: 10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,fc00::/7]
+    #[arg(long, env = "DESKSIDE_OUTBOUND_NETWORKS", value_delimiter = ',', value_name = "NETWORKS")]
+    outbound_networks: Option<Vec<Network>>,
     /// How many seconds stay for connections to end when the server stops. [default: 3]
     #[arg(long, env = "DESKSIDE_STOP_SECONDS", value_name = "SECONDS")]
     stop_seconds: Option<u64>,
@@ -129,6 +137,7 @@ pub struct Config {
     pub hold_ms: u64,
     pub disk_floor_bytes: u64,
     pub stop_seconds: u64,
+    pub outbound: Outbound,
     pub store: Option<StoreConfig>,
 }
 
@@ -203,6 +212,7 @@ impl Config {
             hold_ms: given.hold_days.or(file.hold_days).unwrap_or(7) * DAY,
             disk_floor_bytes: given.disk_floor_mib.or(file.disk_floor_mib).unwrap_or(512) * 1024 * 1024,
             stop_seconds: given.stop_seconds.or(file.stop_seconds).unwrap_or(3),
+            outbound: given.outbound_networks.or(file.outbound_networks).map(Outbound::new).unwrap_or_default(),
             store,
         })
     }

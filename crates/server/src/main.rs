@@ -15,6 +15,7 @@ mod identity;
 mod live;
 mod mail;
 mod mailbox;
+mod outbound;
 mod outbox;
 mod outside;
 mod paths;

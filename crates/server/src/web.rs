@@ -1,12 +1,14 @@
 //! The console and the customer's pages, embedded; and what every answer carries for safety.
 
 use axum::{
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use rust_embed::RustEmbed;
+
+use crate::app::Shared;
 
 #[derive(RustEmbed)]
 #[folder = "../../console/build"]
@@ -44,8 +46,11 @@ pub async fn page(request: Request) -> Response {
     response
 }
 
+/// Browsers that came by HTTPS once come by nothing else for a year.
+const HTTPS_ALONE: &str = "max-age=31536000";
+
 /// Adds the safety headers to every answer.
-pub async fn safety(request: Request, next: Next) -> Response {
+pub async fn safety(State(app): State<Shared>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     let fixed = [
@@ -56,6 +61,9 @@ pub async fn safety(request: Request, next: Next) -> Response {
     ];
     for (name, value) in fixed {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if app.config.secure() {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ALONE));
     }
     headers.entry("permissions-policy").or_insert(HeaderValue::from_static("camera=(), microphone=(), geolocation=()"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

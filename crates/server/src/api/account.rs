@@ -133,7 +133,8 @@ pub async fn sign_in_here(
 
 /// Signs somebody in whom the directory knows.
 async fn by_directory(app: &Shared, directory: &Directory, body: &Credentials) -> Result<Response> {
-    let known = directory.check(body.login.trim(), &body.password).await.map_err(ApiError::upstream)?;
+    let known =
+        directory.check(&app.config.outbound, body.login.trim(), &body.password).await.map_err(ApiError::upstream)?;
     let who = known.ok_or_else(ApiError::wrong_password)?;
     match sign_in::admit(app, &directory.groups, who).await {
         Ok(user) => start(app, &user).await,

@@ -88,7 +88,9 @@ async fn is_theirs(app: &Shared, me: &user::Model, password: String) -> Result<(
             let hash = me.password.clone();
             tokio::task::spawn_blocking(move || account::verify(&password, Some(&hash))).await.unwrap_or(false)
         }
-        Some(("ldap", dn)) => app.directory().is_password_of(dn, &password).await.map_err(ApiError::upstream)?,
+        Some(("ldap", dn)) => {
+            app.directory().is_password_of(&app.config.outbound, dn, &password).await.map_err(ApiError::upstream)?
+        }
         Some(_) => return Err(ApiError::conflict("You sign in with your organisation: please confirm there.")),
     };
     if right { Ok(()) } else { Err(ApiError::bad("The password is not right.")) }

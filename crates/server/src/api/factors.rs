@@ -1,24 +1,20 @@
-//! Second factors, and the organisation's own sign-in.
+//! Second factors, and where an organisation's own sign-in and directory are.
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Redirect, Response},
+    extract::{Path, State},
+    http::StatusCode,
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::{Admin, ApiError, Confirmed, ConfirmedAdmin, From, Result, account, confirm, signed_in::Browser};
+use super::{Admin, ApiError, Confirmed, ConfirmedAdmin, Result, account, signed_in::Browser};
 use crate::{
     app::{self, Shared},
-    sign_in::{self, GroupRule, OpenId, directory::Directory, oidc::Errand, passkeys, second},
+    sign_in::{self, GroupRule, OpenId, directory::Directory, passkeys, second},
     store::{setting, tables::user},
 };
-
-/// The cookie of a browser that is on its way to the provider.
-const COOKIE: &str = "deskside-journey";
 
 /// A second factor to be put into a phone.
 #[derive(Serialize, TS)]
@@ -195,7 +191,7 @@ pub async fn test_directory(
     Json(new): Json<Directory>,
 ) -> Result<StatusCode> {
     let new = checked_directory(&app, new)?;
-    new.test().await.map(|()| StatusCode::NO_CONTENT).map_err(ApiError::upstream)
+    new.test(&app.config.outbound).await.map(|()| StatusCode::NO_CONTENT).map_err(ApiError::upstream)
 }
 
 /// Sets it.
@@ -210,102 +206,4 @@ pub async fn set_openid(State(app): State<Shared>, _: ConfirmedAdmin, Json(new):
 pub async fn test_openid(State(app): State<Shared>, _: ConfirmedAdmin, Json(new): Json<OpenId>) -> Result<StatusCode> {
     let new = checked(&app, new)?;
     sign_in::oidc::test(&app, &new).await.map(|()| StatusCode::NO_CONTENT).map_err(ApiError::upstream)
-}
-
-fn cookie(app: &Shared, value: &str, seconds: u64) -> Result<HeaderValue> {
-    let flag = if app.config.secure() { "; Secure" } else { "" };
-    // Lax: the way back begins on the provider's page.
-    let text = format!("{COOKIE}={value}; Path=/sign-in; HttpOnly; SameSite=Lax; Max-Age={seconds}{flag}");
-    Ok(text.parse().map_err(anyhow::Error::from)?)
-}
-
-/// What went wrong, on the page for signing in.
-fn sorry(app: &Shared, words: &str) -> Response {
-    let words: String = url::form_urlencoded::byte_serialize(words.as_bytes()).collect();
-    Redirect::to(&format!("{}/sign-in?problem={words}", app.config.public_url)).into_response()
-}
-
-/// Sends somebody to the provider, to sign in.
-pub async fn depart(State(app): State<Shared>, From(address): From) -> Result<Response> {
-    app.password_guesses.guess(address)?;
-    send_away(&app, Errand::SignIn).await
-}
-
-/// Sends somebody to the provider, to show once more who they are.
-pub async fn depart_to_confirm(State(app): State<Shared>, From(address): From, browser: Browser) -> Result<Response> {
-    app.password_guesses.guess(address)?;
-    send_away(&app, Errand::Confirm { login: browser.login.hash }).await
-}
-
-async fn send_away(app: &Shared, errand: Errand) -> Result<Response> {
-    let rules = app.openid();
-    if !rules.enabled {
-        return Err(ApiError::missing("sign-in"));
-    }
-    match app.journeys.depart(app, &rules, errand, app::now()).await {
-        Ok(departure) => {
-            let mut response = Redirect::to(&departure.url).into_response();
-            response.headers_mut().insert(header::SET_COOKIE, cookie(app, &departure.cookie, 600)?);
-            Ok(response)
-        }
-        Err(why) => Ok(sorry(app, &why)),
-    }
-}
-
-/// What the provider sends back.
-#[derive(Deserialize)]
-pub struct Arrival {
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    code: String,
-    #[serde(default)]
-    error: String,
-    #[serde(default)]
-    error_description: String,
-}
-
-/// Lets somebody in for whom the provider vouches.
-pub async fn arrive(
-    State(app): State<Shared>,
-    From(address): From,
-    Query(arrival): Query<Arrival>,
-    headers: HeaderMap,
-) -> Result<Response> {
-    app.password_guesses.guess(address)?;
-    let rules = app.openid();
-    if !rules.enabled {
-        return Err(ApiError::missing("sign-in"));
-    }
-    if !arrival.error.is_empty() {
-        let said = if arrival.error_description.is_empty() { &arrival.error } else { &arrival.error_description };
-        let said: String = said.chars().take(300).collect();
-        return Ok(sorry(&app, &format!("{} says: {said}", rules.name)));
-    }
-    let all = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
-    let brought = all.filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == COOKIE);
-    let brought = brought.map(|(_, value)| value.to_owned()).unwrap_or_default();
-    let vouched = app.journeys.arrive(&app, &rules, &arrival.state, arrival.code, &brought, app::now()).await;
-    let (who, errand) = match vouched {
-        Ok(vouched) => vouched,
-        Err(why) => return Ok(sorry(&app, &why)),
-    };
-    if let Errand::Confirm { login } = errand {
-        let confirmed = confirm::raise_by_hash(&app, &login, &who.external).await?;
-        let outcome = if confirmed { "done" } else { "other" };
-        let mut response = Redirect::to(&format!("{}/confirmed#{outcome}", app.config.public_url)).into_response();
-        response.headers_mut().append(header::SET_COOKIE, cookie(&app, "", 0)?);
-        return Ok(response);
-    }
-    let user = match sign_in::admit(&app, &rules.groups, who).await {
-        Ok(user) => user,
-        Err(sign_in::NotIn::Store(error)) => return Err(error.into()),
-        Err(why) => return Ok(sorry(&app, &why.to_string())),
-    };
-    let mut response = account::start(&app, &user).await?;
-    *response.status_mut() = StatusCode::SEE_OTHER;
-    let home = format!("{}/console/incidents", app.config.public_url).parse().map_err(anyhow::Error::from)?;
-    response.headers_mut().insert(header::LOCATION, home);
-    response.headers_mut().append(header::SET_COOKIE, cookie(&app, "", 0)?);
-    Ok(response)
 }

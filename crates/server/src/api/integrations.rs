@@ -88,7 +88,7 @@ pub async fn start_from_ticket(
     let mut desks = receivers.iter().filter(|r| ReceiverKind::of(r) == ReceiverKind::RequestTracker);
     let found = desks.find(|r| desk == "rt" || desk == r.id.to_string());
     let found = found.ok_or_else(|| ApiError::missing("service desk"))?;
-    let known = RequestTracker::of(found).find(&ticket).await.map_err(ApiError::upstream)?;
+    let known = RequestTracker::of(&app, found).find(&ticket).await.map_err(ApiError::upstream)?;
     let incident: incident::Model = intake::mirror(&app, &found.id.to_string(), &ticket, &known).await?;
     let live = intake::session(&app, &incident, me.as_ref(), None).await?;
     let issued = sessions::issue(&app, &live, &me).await?;

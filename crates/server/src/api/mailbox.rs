@@ -103,7 +103,7 @@ pub async fn test(
     Json(new): Json<Mailbox>,
 ) -> Result<Json<MailboxAnswer>> {
     let new = checked(&app, new)?;
-    new.test().await.map(|words| Json(MailboxAnswer { words })).map_err(ApiError::upstream)
+    new.test(&app.config.outbound).await.map(|words| Json(MailboxAnswer { words })).map_err(ApiError::upstream)
 }
 
 async fn filed(app: &Shared, id: i32) -> Result<Vec<u8>> {

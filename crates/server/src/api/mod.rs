@@ -13,6 +13,7 @@ mod files;
 mod hands;
 mod integrations;
 mod join;
+mod journey;
 mod lanes;
 mod leaving;
 mod machine;
@@ -74,9 +75,9 @@ pub fn router(app: Shared) -> Router {
         .route("/api/openid/test", post(factors::test_openid))
         .route("/api/directory", get(factors::directory).put(factors::set_directory))
         .route("/api/directory/test", post(factors::test_directory))
-        .route("/sign-in/openid/start", get(factors::depart))
-        .route("/sign-in/openid/confirm", get(factors::depart_to_confirm))
-        .route("/sign-in/openid", get(factors::arrive))
+        .route("/sign-in/openid/start", get(journey::depart))
+        .route("/sign-in/openid/confirm", get(journey::depart_to_confirm))
+        .route("/sign-in/openid", get(journey::arrive))
         // People.
         .route("/api/users", get(people::users).post(people::add_user))
         .route("/api/users/{id}", put(people::change_user))
@@ -205,7 +206,7 @@ pub fn router(app: Shared) -> Router {
         .fallback(web::page)
         .layer(middleware::from_fn_with_state(app.clone(), same_origin))
         .layer(middleware::from_fn(signed_in::while_signed_in))
-        .layer(middleware::from_fn(web::safety))
+        .layer(middleware::from_fn_with_state(app.clone(), web::safety))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(app)
 }

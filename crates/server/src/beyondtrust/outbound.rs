@@ -111,7 +111,7 @@ fn fields(app: &Shared, name: &str, id: &SessionId, entries: &[Entry], seq: u32)
     Some(fields)
 }
 
-async fn post(receiver: &receiver::Model, fields: &[(String, String)]) -> Result<String, String> {
+async fn post(app: &Shared, receiver: &receiver::Model, fields: &[(String, String)]) -> Result<String, String> {
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let answer = http::ask(http::Request {
         method: ureq::http::Method::POST,
@@ -119,6 +119,7 @@ async fn post(receiver: &receiver::Model, fields: &[(String, String)]) -> Result
         headers: vec![("content-type", "application/x-www-form-urlencoded".into())],
         body: body.into_bytes(),
         authority: receiver.authority.clone(),
+        outbound: app.config.outbound.clone(),
     })
     .await?;
     if answer.status == 200 { Ok(answer.words()) } else { Err(answer.words()) }
@@ -141,7 +142,7 @@ pub async fn send(
         let account = account.one(&app.db).await.map_err(|e| e.to_string())?;
         fields.push(("username".into(), account.map(|u| u.login).unwrap_or_default()));
     }
-    post(receiver, &fields).await
+    post(app, receiver, &fields).await
 }
 
 /// Asks a receiver to take an event that is about no session.
@@ -154,5 +155,5 @@ pub async fn test(app: &Shared, receiver: &receiver::Model) -> Result<String, St
         ("lsid", String::new()),
         ("external_key", String::new()),
     ];
-    post(receiver, &fields.map(|(n, v)| (n.to_owned(), v))).await
+    post(app, receiver, &fields.map(|(n, v)| (n.to_owned(), v))).await
 }

@@ -80,9 +80,9 @@ pub trait Desk: Send + Sync {
 }
 
 /// The desk that a receiver is; `None` for one that is only told what happens.
-fn of(receiver: &receiver::Model) -> Option<Box<dyn Desk>> {
+fn of(app: &Shared, receiver: &receiver::Model) -> Option<Box<dyn Desk>> {
     match ReceiverKind::of(receiver) {
-        ReceiverKind::RequestTracker => Some(Box::new(RequestTracker::of(receiver))),
+        ReceiverKind::RequestTracker => Some(Box::new(RequestTracker::of(app, receiver))),
         ReceiverKind::Webhook | ReceiverKind::Beyondtrust => None,
     }
 }
@@ -91,7 +91,7 @@ fn of(receiver: &receiver::Model) -> Option<Box<dyn Desk>> {
 pub fn elsewhere(app: &Shared, incident: &incident::Model) -> Option<(Box<dyn Desk>, String)> {
     let receivers = app.outbox.receivers();
     let found = receivers.iter().find(|r| r.id.to_string() == incident.desk)?;
-    Some((of(found)?, incident.ticket.clone()))
+    Some((of(app, found)?, incident.ticket.clone()))
 }
 
 /// Which events another desk is told of, by the name of their delivery.
@@ -123,7 +123,7 @@ pub async fn tell(
     let ticket = incident.ok_or("The incident is gone.")?.ticket;
     let entry = entry(app, id, entries, delivery.seq.cast_unsigned()).ok_or("The timeline has no such entry.")?;
     let mark = format!("{}-{}", &id.as_str()[..8], delivery.seq);
-    let desk = of(receiver).ok_or("This is no service desk.")?;
+    let desk = of(app, receiver).ok_or("This is no service desk.")?;
     // The first attempt cannot have been heard before; every other one may have been.
     desk.write(&ticket, &entry, &mark, delivery.attempts > 0).await
 }

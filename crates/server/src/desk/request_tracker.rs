@@ -8,7 +8,9 @@ use ureq::http::Method;
 use super::{Desk, Entry, Ticket};
 use crate::{
     api::Status,
+    app::Shared,
     mail::escape,
+    outbound::Outbound,
     outbox::http::{self, Answer},
     store::tables::receiver,
 };
@@ -21,13 +23,15 @@ pub struct RequestTracker {
     url: String,
     token: String,
     authority: String,
+    outbound: Outbound,
 }
 
 impl RequestTracker {
     /// The one that an administrator has set up.
-    pub fn of(receiver: &receiver::Model) -> Self {
+    pub fn of(app: &Shared, receiver: &receiver::Model) -> Self {
         let url = receiver.url.trim_end_matches('/').to_owned();
-        Self { url, token: receiver.secret.clone(), authority: receiver.authority.clone() }
+        let (authority, outbound) = (receiver.authority.clone(), app.config.outbound.clone());
+        Self { url, token: receiver.secret.clone(), authority, outbound }
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<Answer, String> {
@@ -41,6 +45,7 @@ impl RequestTracker {
             ],
             body: body.map(|b| b.to_string().into_bytes()).unwrap_or_default(),
             authority: self.authority.clone(),
+            outbound: self.outbound.clone(),
         })
         .await?;
         match answer.status {

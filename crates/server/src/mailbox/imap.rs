@@ -18,6 +18,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{Mailbox, folder};
 use crate::{
+    outbound::Outbound,
     text::{causes, line},
     trust,
 };
@@ -112,16 +113,16 @@ async fn greeting<T>(client: &mut Client<T>) -> Result<(), String>
 where
     T: AsyncRead + AsyncWrite + Unpin + std::fmt::Debug + Send,
 {
-    let said = patiently(client.read_response(), |e| format!("This is not a mailbox: {}.", causes(&e))).await?;
+    // What else greets is not shown: it may be a page of some other server.
+    let said = patiently(client.read_response(), |e| format!("This is not a mailbox: {}.", e.kind())).await?;
     said.map(|_| ()).ok_or_else(|| "This is not a mailbox: it hangs up.".into())
 }
 
 impl Open {
     /// Connects, encrypts, signs in, and opens the folder.
-    pub async fn new(rules: &Mailbox) -> Result<Self, String> {
+    pub async fn new(rules: &Mailbox, outbound: &Outbound) -> Result<Self, String> {
         let (host, port) = rules.place()?;
-        let unreachable = |e: std::io::Error| format!("{host} cannot be reached: {}.", causes(&e));
-        let tcp = patiently(TcpStream::connect((host.as_str(), port)), unreachable).await?;
+        let tcp = outbound.connect(&host, port, PATIENCE).await?;
         let tls = TlsConnector::from(Arc::new(trust::by(&rules.authority)?));
         let name = ServerName::try_from(host.clone()).map_err(|_| format!("{host} is not a name."))?;
         let insecure = |e: std::io::Error| format!("{host} cannot be spoken with in secret: {}.", causes(&e));

@@ -17,7 +17,10 @@ use ts_rs::TS;
 
 pub use filing::{Enclosed, original};
 
-use crate::app::{self, Shared};
+use crate::{
+    app::{self, Shared},
+    outbound::Outbound,
+};
 use filing::Filed;
 
 /// How long one wait for a mail lasts: routers forget a connection that says nothing for longer.
@@ -78,8 +81,8 @@ impl Mailbox {
     }
 
     /// Whether it can be looked into, and how much waits there.
-    pub async fn test(&self) -> Result<String, String> {
-        let mut open = imap::Open::new(self).await?;
+    pub async fn test(&self, outbound: &Outbound) -> Result<String, String> {
+        let mut open = imap::Open::new(self, outbound).await?;
         let count = open.unseen().await?.len();
         open.close().await;
         Ok(match count {
@@ -147,7 +150,7 @@ pub async fn run(app: Shared) {
 
 /// Takes in what comes, until something fails.
 async fn look(app: &Shared, rules: &Mailbox) -> Result<std::convert::Infallible, String> {
-    let mut open = imap::Open::new(rules).await?;
+    let mut open = imap::Open::new(rules, &app.config.outbound).await?;
     loop {
         for uid in open.unseen().await? {
             let Some(mail) = open.fetch(uid).await? else { continue };

@@ -95,13 +95,14 @@ fn headers(key: &str, id: &str, now: Timestamp, body: &str) -> Vec<(&'static str
     ]
 }
 
-async fn post(receiver: &receiver::Model, id: &str, body: String) -> Result<String, String> {
+async fn post(app: &Shared, receiver: &receiver::Model, id: &str, body: String) -> Result<String, String> {
     let answer = http::ask(http::Request {
         method: ureq::http::Method::POST,
         url: receiver.url.clone(),
         headers: headers(&receiver.secret, id, app::now(), &body),
         body: body.into_bytes(),
         authority: receiver.authority.clone(),
+        outbound: app.config.outbound.clone(),
     })
     .await?;
     if (200..300).contains(&answer.status) { Ok(answer.words()) } else { Err(answer.words()) }
@@ -118,13 +119,13 @@ pub async fn send(
     let body = body(app, &delivery.event, id, entries, delivery.seq.cast_unsigned());
     let body = body.ok_or("The timeline has no such entry.")?;
     // The same for every attempt, so that a receiver who got it twice can tell.
-    post(receiver, &format!("del_{}", delivery.id), body.to_string()).await
+    post(app, receiver, &format!("del_{}", delivery.id), body.to_string()).await
 }
 
 /// Asks a webhook to take an event that says nothing.
-pub async fn test(receiver: &receiver::Model) -> Result<String, String> {
+pub async fn test(app: &Shared, receiver: &receiver::Model) -> Result<String, String> {
     let body = json!({ "type": "ping", "timestamp": app::rfc3339(app::now()), "data": {} });
-    post(receiver, &format!("ping_{}", secret::token()), body.to_string()).await
+    post(app, receiver, &format!("ping_{}", secret::token()), body.to_string()).await
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Scope, SearchEntry, ldap_escape};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Scope, SearchEntry, StdStream, ldap_escape};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::{GroupRule, Vouched};
 use crate::{
+    outbound::Outbound,
     text::{address, line},
     trust,
 };
@@ -67,8 +68,25 @@ impl Default for Directory {
 }
 
 impl Directory {
-    async fn connect(&self) -> Result<Ldap, String> {
+    /// Host and port.
+    fn place(&self) -> Result<(String, u16), String> {
+        let wrong = || "The address begins with ldaps:// or ldap://, and names a server.".to_owned();
+        let url = url::Url::parse(&self.url).map_err(|_| wrong())?;
+        let usual = match url.scheme() {
+            "ldap" => 389,
+            "ldaps" => 636,
+            _ => return Err(wrong()),
+        };
+        let host = url.host_str().filter(|h| !h.is_empty()).ok_or_else(wrong)?;
+        Ok((host.trim_matches(['[', ']']).to_owned(), url.port().unwrap_or(usual)))
+    }
+
+    async fn connect(&self, outbound: &Outbound) -> Result<Ldap, String> {
+        let (host, port) = self.place()?;
+        let stream = outbound.connect(&host, port, PATIENCE).await?;
+        let stream = stream.into_std().map_err(|e| format!("The directory cannot be reached: {e}."))?;
         let mut settings = LdapConnSettings::new().set_conn_timeout(PATIENCE).set_starttls(self.start_tls);
+        settings = settings.set_std_stream(StdStream::Tcp(stream));
         if !self.authority.trim().is_empty() {
             settings = settings.set_config(Arc::new(trust::by(&self.authority)?));
         }
@@ -83,8 +101,8 @@ impl Directory {
     }
 
     /// Connected, and bound as whoever may search.
-    async fn open(&self) -> Result<Ldap, String> {
-        let mut ldap = self.connect().await?;
+    async fn open(&self, outbound: &Outbound) -> Result<Ldap, String> {
+        let mut ldap = self.connect(outbound).await?;
         if !self.bind_dn.is_empty() {
             let bound = ldap.with_timeout(PATIENCE).simple_bind(&self.bind_dn, &self.bind_password).await;
             bound.and_then(|r| r.success()).map_err(|e| format!("The directory does not let the searcher in: {e}."))?;
@@ -106,8 +124,8 @@ impl Directory {
     }
 
     /// Whether it can be searched.
-    pub async fn test(&self) -> Result<(), String> {
-        let mut ldap = self.open().await?;
+    pub async fn test(&self, outbound: &Outbound) -> Result<(), String> {
+        let mut ldap = self.open(outbound).await?;
         let filter = self.filter.replace("{login}", "nobody-of-this-name");
         self.search(&mut ldap, &self.base, &filter, vec!["1.1"]).await?;
         let _ = ldap.unbind().await;
@@ -115,11 +133,11 @@ impl Directory {
     }
 
     /// Whether this is the password of whoever has this name in the directory.
-    pub async fn is_password_of(&self, dn: &str, password: &str) -> Result<bool, String> {
+    pub async fn is_password_of(&self, outbound: &Outbound, dn: &str, password: &str) -> Result<bool, String> {
         if dn.is_empty() || password.is_empty() {
             return Ok(false);
         }
-        let mut theirs = self.connect().await?;
+        let mut theirs = self.connect(outbound).await?;
         let bound = theirs.with_timeout(PATIENCE).simple_bind(dn, password).await;
         let right = bound.map_err(|e| format!("The directory cannot be asked: {e}."))?.rc == 0;
         let _ = theirs.unbind().await;
@@ -127,18 +145,18 @@ impl Directory {
     }
 
     /// Who this is, if the directory knows the name and the password; `None` when it does not.
-    pub async fn check(&self, login: &str, password: &str) -> Result<Option<Vouched>, String> {
+    pub async fn check(&self, outbound: &Outbound, login: &str, password: &str) -> Result<Option<Vouched>, String> {
         // A bind with a name and no password is anonymous, and succeeds (RFC 4513, 5.1.2).
         if login.is_empty() || password.is_empty() {
             return Ok(None);
         }
-        let mut ldap = self.open().await?;
+        let mut ldap = self.open(outbound).await?;
         let filter = self.filter.replace("{login}", &ldap_escape(login));
         let wanted = vec![self.name_attribute.as_str(), self.mail_attribute.as_str()];
         let found = self.search(&mut ldap, &self.base, &filter, wanted).await?;
         // Two people by one name are nobody.
         let [person] = found.as_slice() else { return Ok(None) };
-        if !self.is_password_of(&person.dn, password).await? {
+        if !self.is_password_of(outbound, &person.dn, password).await? {
             return Ok(None);
         }
         let mut groups = Vec::new();

@@ -80,6 +80,43 @@ pub struct Vouched {
     pub groups: Vec<String>,
 }
 
+/// Why a sign-in elsewhere came to nothing, as an address says it. The page has words of its own for each, so that nobody
+/// can have it show theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "kebab-case")]
+#[ts(export)]
+pub enum SignInProblem {
+    /// The provider cannot be asked.
+    Unavailable,
+    /// The provider did not let them in.
+    Refused,
+    /// It was begun elsewhere, or too long ago.
+    Late,
+    /// What the provider says of them does not hold.
+    Unproven,
+    /// They are in none of the groups that may sign in.
+    NoGroup,
+    /// Their account is disabled.
+    Disabled,
+    /// Whoever came back is not who was signed in.
+    Other,
+}
+
+impl SignInProblem {
+    /// As it stands in an address.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::Refused => "refused",
+            Self::Late => "late",
+            Self::Unproven => "unproven",
+            Self::NoGroup => "no-group",
+            Self::Disabled => "disabled",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// Why somebody is known elsewhere and not let in.
 #[derive(Debug, thiserror::Error)]
 pub enum NotIn {
@@ -89,6 +126,17 @@ pub enum NotIn {
     Disabled,
     #[error(transparent)]
     Store(#[from] DbErr),
+}
+
+impl NotIn {
+    /// The same for an address; `None` when it is this server's own failure.
+    pub fn problem(&self) -> Option<SignInProblem> {
+        match self {
+            Self::NoGroup => Some(SignInProblem::NoGroup),
+            Self::Disabled => Some(SignInProblem::Disabled),
+            Self::Store(_) => None,
+        }
+    }
 }
 
 /// Lets in whom another system vouches for, as their groups say. What they may do no more ends in sessions that go on.
@@ -186,6 +234,9 @@ mod tests {
         assert_eq!(of(&["desk"]), is("Support", false, 0));
         assert_eq!(of(&["it", "desk"]), is("Support", true, 4), "the first rule's team and role, any administrator");
         assert_eq!(of(&["others"]), None);
+        for problem in [SignInProblem::NoGroup, SignInProblem::Late, SignInProblem::Other] {
+            assert_eq!(serde_json::to_value(problem).unwrap(), problem.word());
+        }
         assert_eq!(standing(&[], &[]), Some(Standing { team: None, administrator: false, role: 0 }));
     }
 }

@@ -11,10 +11,11 @@ use openidconnect::{
 use protocol::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{OpenId, Vouched};
+use super::{OpenId, SignInProblem, Vouched};
 use crate::{
     app::Shared,
     expiring::Expiring,
+    outbound::Outbound,
     outbox::http,
     secret,
     text::{address, causes, line},
@@ -67,16 +68,29 @@ type Client =
 struct Others(#[serde(default)] HashMap<String, serde_json::Value>);
 impl AdditionalClaims for Others {}
 
+/// Why nobody is signed in: what the page says, and what an administrator finds in the log.
+#[derive(Debug)]
+pub struct Failed {
+    pub problem: SignInProblem,
+    pub why: String,
+}
+
+impl Failed {
+    fn new(problem: SignInProblem, why: impl Into<String>) -> Self {
+        Self { problem, why: why.into() }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Unreachable(String);
 
-async fn carry(request: HttpRequest, authority: String) -> Result<HttpResponse, Unreachable> {
-    http::carry(request, authority).await.map_err(Unreachable)
+async fn carry(request: HttpRequest, authority: String, outbound: Outbound) -> Result<HttpResponse, Unreachable> {
+    http::carry(request, authority, outbound).await.map_err(Unreachable)
 }
 
 async fn client(app: &Shared, rules: &OpenId) -> Result<Client, String> {
-    let send = |request| carry(request, rules.authority.clone());
+    let send = |request| carry(request, rules.authority.clone(), app.config.outbound.clone());
     let issuer = IssuerUrl::new(rules.issuer.clone()).map_err(|e| format!("The issuer is not an address: {e}."))?;
     let found = CoreProviderMetadata::discover_async(issuer, &send).await;
     let found = found.map_err(|e| format!("The provider does not describe itself: {}.", causes(&e)))?;
@@ -99,8 +113,8 @@ impl Journeys {
         rules: &OpenId,
         errand: Errand,
         now: Timestamp,
-    ) -> Result<Departure, String> {
-        let client = client(app, rules).await?;
+    ) -> Result<Departure, Failed> {
+        let client = client(app, rules).await.map_err(|why| Failed::new(SignInProblem::Unavailable, why))?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let mut asked = client
             .authorize_url(CoreAuthenticationFlow::AuthorizationCode, CsrfToken::new_random, Nonce::new_random)
@@ -126,48 +140,59 @@ impl Journeys {
         code: String,
         cookie: &str,
         now: Timestamp,
-    ) -> Result<(Vouched, Errand), String> {
+    ) -> Result<(Vouched, Errand), Failed> {
         let journey = self.0.take(now, &state.to_owned()).filter(|j| j.browser == secret::hash(cookie));
-        let journey = journey.ok_or("This sign-in was begun elsewhere, or too long ago. Please begin again.")?;
-        let client = client(app, rules).await?;
-        let send = |request| carry(request, rules.authority.clone());
-        let asked = client.exchange_code(AuthorizationCode::new(code)).map_err(|e| causes(&e))?;
-        let tokens = asked.set_pkce_verifier(journey.verifier).request_async(&send).await;
-        let tokens = tokens.map_err(|e| format!("The provider gave no token: {}.", causes(&e)))?;
-        let id = tokens.id_token().ok_or("The provider gave no identity.")?;
-        let verifier = client.id_token_verifier();
-        let claims =
-            id.claims(&verifier, &journey.nonce).map_err(|e| format!("The identity is not valid: {}.", causes(&e)))?;
-        if let Some(expected) = claims.access_token_hash() {
-            let algorithm = id.signing_alg().map_err(|e| causes(&e))?;
-            let key = id.signing_key(&verifier).map_err(|e| causes(&e))?;
-            let hash = AccessTokenHash::from_token(tokens.access_token(), algorithm, key).map_err(|e| causes(&e))?;
-            if hash != *expected {
-                return Err("The identity does not belong to the token.".into());
-            }
-        }
-        // Many providers tell names and groups here alone.
-        let subject = claims.subject().clone();
-        let asked = client.user_info(tokens.access_token().clone(), Some(subject.clone())).map_err(|e| causes(&e))?;
-        let known: UserInfoClaims<Others, CoreGenderClaim> = asked
-            .request_async(&send)
-            .await
-            .map_err(|e| format!("The provider does not say who it is: {}.", causes(&e)))?;
-        let login = known.preferred_username().map(|n| n.to_string());
-        let email = known.email().map(|e| e.to_string()).unwrap_or_default();
-        let name = known.name().and_then(|n| n.get(None)).map(|n| n.to_string());
-        let login = login.or_else(|| email.split('@').next().map(str::to_owned)).unwrap_or_default();
-        let name = name.filter(|n| !n.trim().is_empty()).unwrap_or_else(|| login.clone());
-        let groups = match known.additional_claims().0.get(&rules.groups_claim) {
-            Some(serde_json::Value::Array(groups)) => {
-                groups.iter().filter_map(|g| g.as_str().map(str::to_owned)).collect()
-            }
-            Some(serde_json::Value::String(group)) => vec![group.clone()],
-            _ => vec![],
-        };
-        let external = format!("openid {} {}", rules.issuer, subject.as_str());
-        let email = address::whole(&email).unwrap_or_default().to_owned();
-        let who = Vouched { external, login, name: line(&name, 120), email, groups };
-        Ok((who, journey.errand))
+        let late = || Failed::new(SignInProblem::Late, "it was begun elsewhere, or too long ago");
+        let journey = journey.ok_or_else(late)?;
+        let client = client(app, rules).await.map_err(|why| Failed::new(SignInProblem::Unavailable, why))?;
+        let errand = journey.errand.clone();
+        let who = vouched(app, rules, &client, journey, code).await;
+        who.map(|who| (who, errand)).map_err(|why| Failed::new(SignInProblem::Unproven, why))
     }
+}
+
+/// Who is back, as the provider says.
+async fn vouched(
+    app: &Shared,
+    rules: &OpenId,
+    client: &Client,
+    journey: Journey,
+    code: String,
+) -> Result<Vouched, String> {
+    let send = |request| carry(request, rules.authority.clone(), app.config.outbound.clone());
+    let asked = client.exchange_code(AuthorizationCode::new(code)).map_err(|e| causes(&e))?;
+    let tokens = asked.set_pkce_verifier(journey.verifier).request_async(&send).await;
+    let tokens = tokens.map_err(|e| format!("The provider gave no token: {}.", causes(&e)))?;
+    let id = tokens.id_token().ok_or("The provider gave no identity.")?;
+    let verifier = client.id_token_verifier();
+    let claims =
+        id.claims(&verifier, &journey.nonce).map_err(|e| format!("The identity is not valid: {}.", causes(&e)))?;
+    if let Some(expected) = claims.access_token_hash() {
+        let algorithm = id.signing_alg().map_err(|e| causes(&e))?;
+        let key = id.signing_key(&verifier).map_err(|e| causes(&e))?;
+        let hash = AccessTokenHash::from_token(tokens.access_token(), algorithm, key).map_err(|e| causes(&e))?;
+        if hash != *expected {
+            return Err("The identity does not belong to the token.".into());
+        }
+    }
+    // Many providers tell names and groups here alone.
+    let subject = claims.subject().clone();
+    let asked = client.user_info(tokens.access_token().clone(), Some(subject.clone())).map_err(|e| causes(&e))?;
+    let known: UserInfoClaims<Others, CoreGenderClaim> = asked
+        .request_async(&send)
+        .await
+        .map_err(|e| format!("The provider does not say who it is: {}.", causes(&e)))?;
+    let login = known.preferred_username().map(|n| n.to_string());
+    let email = known.email().map(|e| e.to_string()).unwrap_or_default();
+    let name = known.name().and_then(|n| n.get(None)).map(|n| n.to_string());
+    let login = login.or_else(|| email.split('@').next().map(str::to_owned)).unwrap_or_default();
+    let name = name.filter(|n| !n.trim().is_empty()).unwrap_or_else(|| login.clone());
+    let groups = match known.additional_claims().0.get(&rules.groups_claim) {
+        Some(serde_json::Value::Array(groups)) => groups.iter().filter_map(|g| g.as_str().map(str::to_owned)).collect(),
+        Some(serde_json::Value::String(group)) => vec![group.clone()],
+        _ => vec![],
+    };
+    let external = format!("openid {} {}", rules.issuer, subject.as_str());
+    let email = address::whole(&email).unwrap_or_default().to_owned();
+    Ok(Vouched { external, login, name: line(&name, 120), email, groups })
 }

@@ -71,7 +71,7 @@ impl Stage {
         let mut child = Command::new(env!("CARGO_BIN_EXE_deskside-server"))
             .args(["--listen", &format!("127.0.0.1:{port}")])
             .args(if proxied { vec!["--trusted-proxies", "127.0.0.1"] } else { vec![] })
-            .args(["--grace-seconds", "2", "--data"])
+            .args(["--outbound-networks", "127.0.0.0/8,::1", "--grace-seconds", "2", "--data"])
             .arg(&data)
             .args(if tls { certificate(&data) } else { vec![] })
             .args(options)

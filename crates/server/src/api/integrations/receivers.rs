@@ -224,9 +224,9 @@ pub async fn remove_receiver(State(app): State<Shared>, _: Admin, Path(id): Path
 pub async fn test_receiver(State(app): State<Shared>, _: Admin, Path(id): Path<i32>) -> Result<Json<Tested>> {
     let receiver = receiver(&app, id).await?;
     let answer = match ReceiverKind::of(&receiver) {
-        ReceiverKind::Webhook => webhook::test(&receiver).await,
+        ReceiverKind::Webhook => webhook::test(&app, &receiver).await,
         ReceiverKind::Beyondtrust => beyondtrust::outbound::test(&app, &receiver).await,
-        ReceiverKind::RequestTracker => RequestTracker::of(&receiver).test().await,
+        ReceiverKind::RequestTracker => RequestTracker::of(&app, &receiver).test().await,
     };
     let good = answer.is_ok();
     Ok(Json(Tested { good, answer: answer.unwrap_or_else(|why| why) }))

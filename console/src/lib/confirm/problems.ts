@@ -1,0 +1,17 @@
+// Why a sign-in elsewhere came to nothing. An address names it by a word of this list; whatever else stands there is not
+// shown, so that nobody can put words of theirs on the page where passwords are typed.
+
+import type { SignInProblem } from '../api/types/SignInProblem';
+
+const SAYS: Record<SignInProblem, string> = {
+  unavailable: 'Your organisation’s sign-in cannot be reached just now. Please tell your administrator.',
+  refused: 'Your organisation’s sign-in did not let you in.',
+  late: 'This sign-in was begun elsewhere, or too long ago. Please begin again.',
+  unproven: 'What your organisation’s sign-in says of you does not hold. Please tell your administrator.',
+  'no-group': 'Your account is in none of the groups that may sign in here.',
+  disabled: 'Your account is disabled here.',
+  other: 'That was somebody else.'
+};
+
+export const saidBy = (problem: string | null): string =>
+  problem !== null && Object.hasOwn(SAYS, problem) ? SAYS[problem as SignInProblem] : '';
