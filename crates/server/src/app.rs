@@ -24,6 +24,10 @@ use crate::{
     programs::Programs,
     rules::Rules,
     sign_in::{Logins, OpenId, directory::Directory, oidc::Journeys, passkeys::Passkeys},
+    store::{
+        secrets::Secrets,
+        setting::{Kind, Setting},
+    },
     throttle::Throttle,
     vault::Vault,
 };
@@ -35,6 +39,8 @@ pub struct App {
     pub identity: Identity,
     /// Recordings at rest.
     pub vault: Vault,
+    /// Secrets at rest.
+    pub secrets: Secrets,
     /// Where finished recordings lie.
     pub shelf: Shelf,
     /// The keys under timelines and bundles.
@@ -126,6 +132,10 @@ impl Default for Settings {
                 .into(),
         }
     }
+}
+
+impl Setting for Settings {
+    const KIND: Kind = Kind::General;
 }
 
 impl App {

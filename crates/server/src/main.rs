@@ -38,6 +38,7 @@ mod wire;
 use anyhow::Context;
 
 fn main() -> anyhow::Result<()> {
+    paths::for_us_alone();
     let (config, task) = config::Config::load()?;
     let filter = tracing_subscriber::EnvFilter::try_from_env("DESKSIDE_LOG")
         .unwrap_or_else(|_| "info,sqlx=warn,sea_orm=warn".into());

@@ -1,8 +1,46 @@
 //! Names on disk: ids, never what somebody typed.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use protocol::SessionId;
+use rustix::fs::Mode;
+
+/// From now on nobody else on this machine reads what this process makes, in the data folder or elsewhere.
+pub fn for_us_alone() {
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+}
+
+/// Takes the data folder, and whatever lies in it, away from everybody else on this machine: it may have been made by
+/// hand, by an older version, or by somebody who brought a backup back.
+pub fn tighten(folder: &Path) -> io::Result<()> {
+    take_away(folder, &fs::metadata(folder)?);
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // What a link leads to is somebody else's business.
+        let about = entry.metadata()?;
+        if about.is_dir() {
+            tighten(&entry.path())?;
+        } else if about.is_file() {
+            take_away(&entry.path(), &about);
+        }
+    }
+    Ok(())
+}
+
+fn take_away(path: &Path, about: &fs::Metadata) {
+    let mode = about.permissions().mode();
+    if mode & 0o077 == 0 {
+        return;
+    }
+    // Another user's file, say: the server works all the same.
+    if let Err(error) = fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700)) {
+        tracing::warn!(path = %path.display(), %error, "others on this machine can read a file of the data folder");
+    }
+}
 
 /// The database.
 pub fn database(data: &Path) -> PathBuf {

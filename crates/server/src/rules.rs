@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use session::{Policy, WhyNot};
 use ts_rs::TS;
 
+use crate::store::setting::{Kind, Setting};
+
 /// How many roles and policies there may be, and how long their names.
 const MOST: usize = 100;
 const NAME_CHARS: usize = 80;
@@ -44,6 +46,10 @@ pub struct SessionPolicy {
 pub struct Rules {
     pub roles: Vec<StaffRole>,
     pub policies: Vec<SessionPolicy>,
+}
+
+impl Setting for Rules {
+    const KIND: Kind = Kind::Rules;
 }
 
 /// Whether somebody may ask for a right, and if not, what stands in between.

@@ -27,7 +27,7 @@ use crate::{
     quic, secret,
     sign_in::{self, Logins, oidc::Journeys, passkeys::Passkeys},
     staff, store,
-    store::{setting, tables::user},
+    store::{secrets::Secrets, setting, tables::user},
     throttle::Throttle,
     vault::Vault,
 };
@@ -36,7 +36,7 @@ use crate::{
 pub async fn run(config: Config) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.data).with_context(|| format!("cannot create {}", config.data.display()))?;
     let app = open(config).await?;
-    app.outbox.load(&app.db).await?;
+    app.outbox.load(&app).await?;
     app.hub.load(&app).await?;
     sign_in::catch_up(&app).await?;
     tokio::spawn(outbox::run(app.clone()));
@@ -67,9 +67,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
 /// Opens the data folder, without touching any session.
 pub async fn open(config: Config) -> anyhow::Result<Shared> {
+    paths::tighten(&config.data).with_context(|| format!("cannot protect {}", config.data.display()))?;
     let db = store::open(&paths::database(&config.data)).await?;
     staff::fill(&db).await?;
-    let settings = setting::load(&db, setting::Kind::General).await?;
+    let secrets = Secrets::open(&paths::vault(&config.data))?;
+    store::secrets::seal_old(&db, &secrets).await?;
+    let settings = setting::load(&db, &secrets).await?;
     let users = user::Entity::find().count(&db).await?;
     let identity = Identity::open(&paths::identity(&config.data))?;
     let app = Arc::new(App {
@@ -84,14 +87,14 @@ pub async fn open(config: Config) -> anyhow::Result<Shared> {
         mailer: Mailer::new(&config)?,
         hub: Hub::default(),
         outbox: Outbox::default(),
-        mailbox: RwLock::new(setting::load(&db, setting::Kind::Mailbox).await?),
+        mailbox: RwLock::new(setting::load(&db, &secrets).await?),
         watch: mailbox::Watch::default(),
-        openid: RwLock::new(setting::load(&db, setting::Kind::OpenId).await?),
-        rules: RwLock::new(setting::load(&db, setting::Kind::Rules).await?),
+        openid: RwLock::new(setting::load(&db, &secrets).await?),
+        rules: RwLock::new(setting::load(&db, &secrets).await?),
         logins: Logins::default(),
         journeys: Journeys::default(),
         passkeys: Passkeys::new(&config.public_url),
-        directory: RwLock::new(setting::load(&db, setting::Kind::Directory).await?),
+        directory: RwLock::new(setting::load(&db, &secrets).await?),
         offered: sign_in::second::offers(),
         settings: RwLock::new(settings),
         key_guesses: Throttle::per_minute(30, 30, 300),
@@ -100,6 +103,7 @@ pub async fn open(config: Config) -> anyhow::Result<Shared> {
         setup: Mutex::new((users == 0).then(secret::token)),
         config,
         db,
+        secrets,
     });
     Ok(app)
 }

@@ -91,7 +91,7 @@ pub async fn set_up(State(app): State<Shared>, From(address): From, Json(body): 
         _ => error.into(),
     })?;
     staff::know(&app.db, &user.team).await?;
-    setting::save(&app.db, setting::Kind::General, &settings).await?;
+    setting::save(&app.db, &app.secrets, &settings).await?;
     *app.settings.write().expect("nobody panics while holding the settings") = settings;
     *app.setup.lock().expect("nobody panics while holding the set-up token") = None;
     start(&app, &user).await
@@ -121,7 +121,7 @@ pub async fn sign_in_here(
         // Only whoever knows the password learns that there is a second factor.
         Some(user) if right && !user.totp.is_empty() && body.code.trim().is_empty() => Err(ApiError::second_factor()),
         Some(user) if right && !user.totp.is_empty() => {
-            match second::accept(&app.db, &user, &body.code, app::now()).await? {
+            match second::accept(&app, &user, &body.code, app::now()).await? {
                 true => start(&app, &user).await,
                 false => Err(ApiError::wrong_code()),
             }

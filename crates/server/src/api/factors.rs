@@ -13,7 +13,7 @@ use super::{Admin, ApiError, Confirmed, ConfirmedAdmin, Result, account, signed_
 use crate::{
     app::{self, Shared},
     sign_in::{self, GroupRule, OpenId, directory::Directory, passkeys, second},
-    store::{setting, tables::user},
+    store::{secrets::Place, setting, tables::user},
 };
 
 /// A second factor to be put into a phone.
@@ -66,8 +66,9 @@ pub async fn confirm(
     // Taken once: whoever confirms twice at the same time gets one list of recovery codes, and it is the one that counts.
     app.offered.take_if(app::now(), &me.id, |offered| *offered == secret).ok_or_else(again)?;
     let (codes, kept) = second::recovery();
+    let sealed = app.secrets.seal(Place::Totp(me.id), &secret);
     let mut row: user::ActiveModel = me.into();
-    row.totp = Set(secret);
+    row.totp = Set(sealed);
     row.totp_step = Set(step);
     row.recovery = Set(kept);
     row.update(&app.db).await?;
@@ -83,7 +84,7 @@ pub async fn remove(
 ) -> Result<StatusCode> {
     let me = &browser.me;
     app.password_guesses.guess_at(&me.login)?;
-    if me.totp.is_empty() || !second::accept(&app.db, me, &code, app::now()).await? {
+    if me.totp.is_empty() || !second::accept(&app, me, &code, app::now()).await? {
         return Err(ApiError::wrong_code());
     }
     let done = forget(&app, me.id).await?;
@@ -179,7 +180,7 @@ pub async fn set_directory(
     Json(new): Json<Directory>,
 ) -> Result<Json<Directory>> {
     let new = checked_directory(&app, new)?;
-    setting::save(&app.db, setting::Kind::Directory, &new).await?;
+    setting::save(&app.db, &app.secrets, &new).await?;
     *app.directory.write().expect("nobody panics while holding the directory") = new.clone();
     Ok(Json(Directory { bind_password: String::new(), ..new }))
 }
@@ -197,7 +198,7 @@ pub async fn test_directory(
 /// Sets it.
 pub async fn set_openid(State(app): State<Shared>, _: ConfirmedAdmin, Json(new): Json<OpenId>) -> Result<Json<OpenId>> {
     let new = checked(&app, new)?;
-    setting::save(&app.db, setting::Kind::OpenId, &new).await?;
+    setting::save(&app.db, &app.secrets, &new).await?;
     *app.openid.write().expect("nobody panics while holding the sign-in") = new.clone();
     Ok(Json(OpenId { client_secret: String::new(), ..new }))
 }

@@ -33,7 +33,7 @@ pub async fn write(State(app): State<Shared>, _: Admin, Json(new): Json<Rules>) 
             return Err(ApiError::conflict(format!("{} is still the role of {names}{more}.", gone.name)));
         }
     }
-    setting::save(&app.db, setting::Kind::Rules, &new).await?;
+    setting::save(&app.db, &app.secrets, &new).await?;
     *app.rules.write().expect("nobody panics while holding the rules") = new.clone();
     sign_in::roles_changed(&app).await?;
     Ok(Json(new))

@@ -38,7 +38,7 @@ pub async fn write(State(app): State<Shared>, _: Admin, Json(mut new): Json<Sett
     {
         return Err(ApiError::bad("An XML namespace has between 1 and 500 bytes, and no spaces."));
     }
-    setting::save(&app.db, setting::Kind::General, &new).await?;
+    setting::save(&app.db, &app.secrets, &new).await?;
     *app.settings.write().expect("nobody panics while holding the settings") = new.clone();
     Ok(Json(new))
 }

@@ -25,7 +25,7 @@ pub async fn run(app: Shared) {
     loop {
         look.tick().await;
         for receiver in app.outbox.receivers().iter().filter(|r| r.enabled) {
-            let Some(desk) = super::of(receiver) else { continue };
+            let Some(desk) = super::of(&app, receiver) else { continue };
             if let Err(error) = follow(&app, receiver, &*desk).await {
                 // Whoever cannot be reached is shown where entries wait for it.
                 tracing::debug!(desk = receiver.id, %error, "a desk does not say what changed");

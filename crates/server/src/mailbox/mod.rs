@@ -20,6 +20,7 @@ pub use filing::{Enclosed, original};
 use crate::{
     app::{self, Shared},
     outbound::Outbound,
+    store::setting::{Kind, Setting},
 };
 use filing::Filed;
 
@@ -63,6 +64,14 @@ impl Default for Mailbox {
             kind: String::new(),
             team: String::new(),
         }
+    }
+}
+
+impl Setting for Mailbox {
+    const KIND: Kind = Kind::Mailbox;
+
+    fn secret(&mut self) -> Option<&mut String> {
+        Some(&mut self.password)
     }
 }
 

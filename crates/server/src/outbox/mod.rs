@@ -24,8 +24,9 @@ use tokio::sync::Notify;
 use ts_rs::TS;
 
 use crate::{
-    app::{self, Shared, stored_time},
+    app::{self, App, Shared, stored_time},
     beyondtrust, desk,
+    store::secrets::Place,
     store::tables::{delivery, incident, receiver},
 };
 
@@ -87,8 +88,9 @@ pub struct Outbox {
 
 impl Outbox {
     /// Reads the receivers anew: at the start, and when an administrator has changed them.
-    pub async fn load(&self, db: &DatabaseConnection) -> Result<(), DbErr> {
-        let rows = receiver::Entity::find().order_by_asc(receiver::Column::Id).all(db).await?;
+    pub async fn load(&self, app: &App) -> Result<(), DbErr> {
+        let rows = receiver::Entity::find().order_by_asc(receiver::Column::Id).all(&app.db).await?;
+        let rows = rows.into_iter().map(|row| opened(app, row)).collect();
         *self.receivers.write().expect("nobody panics while holding the receivers") = Arc::new(rows);
         self.news.notify_one();
         Ok(())
@@ -141,6 +143,12 @@ impl Outbox {
         }
         Ok(any)
     }
+}
+
+/// A receiver with its secret as it is used.
+pub fn opened(app: &App, row: receiver::Model) -> receiver::Model {
+    let secret = app.secrets.unseal_or_nothing(Place::Receiver(row.id), &row.secret);
+    receiver::Model { secret, ..row }
 }
 
 /// The desk of the incident that a session is about; its first entry says which that is.

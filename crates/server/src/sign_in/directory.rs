@@ -9,6 +9,7 @@ use ts_rs::TS;
 use super::{GroupRule, Vouched};
 use crate::{
     outbound::Outbound,
+    store::setting::{Kind, Setting},
     text::{address, line},
     trust,
 };
@@ -64,6 +65,14 @@ impl Default for Directory {
             group_attribute: text("cn"),
             groups: Vec::new(),
         }
+    }
+}
+
+impl Setting for Directory {
+    const KIND: Kind = Kind::Directory;
+
+    fn secret(&mut self) -> Option<&mut String> {
+        Some(&mut self.bind_password)
     }
 }
 

@@ -14,7 +14,14 @@ use ts_rs::TS;
 pub use leavers::{account_changed, catch_up, roles_changed, sign_out, sign_out_elsewhere, sign_out_everywhere};
 pub use logins::{Login, Logins};
 
-use crate::{app::Shared, staff, store::tables::user};
+use crate::{
+    app::Shared,
+    staff,
+    store::{
+        setting::{Kind, Setting},
+        tables::user,
+    },
+};
 
 /// An organisation's own sign-in, by OpenID Connect.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -34,6 +41,14 @@ pub struct OpenId {
     pub groups_claim: String,
     /// Who may sign in as what. Without any rule, everybody whom the provider knows is a technician.
     pub groups: Vec<GroupRule>,
+}
+
+impl Setting for OpenId {
+    const KIND: Kind = Kind::OpenId;
+
+    fn secret(&mut self) -> Option<&mut String> {
+        Some(&mut self.client_secret)
+    }
 }
 
 /// What a group of the organisation's directory is here.

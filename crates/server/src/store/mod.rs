@@ -1,6 +1,7 @@
 //! The database. One file of tables; the questions stand beside whoever asks them.
 
 mod folded;
+pub mod secrets;
 pub mod setting;
 pub mod tables;
 pub mod transcript_fts;
@@ -22,7 +23,9 @@ pub async fn open(path: &Path) -> anyhow::Result<DatabaseConnection> {
     options.map_sqlx_sqlite_opts(|options| {
         use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
         // FULL: what a participant was told is on the disk even after a power cut.
-        options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+        let options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
+        // What is deleted or written over is not left in the file.
+        options.pragma("secure_delete", "ON")
     });
     let db = Database::connect(options).await.with_context(|| format!("cannot open {}", path.display()))?;
     create(&db, user::Entity).await?;

@@ -3,7 +3,10 @@
 use sea_orm::{ActiveValue::Set, DatabaseConnection, EntityTrait, sea_query::OnConflict};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::tables::setting;
+use super::{
+    secrets::{Place, Secrets},
+    tables::setting,
+};
 
 /// The rows of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,15 +18,33 @@ pub enum Kind {
     Mailbox = 5,
 }
 
+/// What can be set.
+pub trait Setting: Clone + Default + Serialize + DeserializeOwned {
+    const KIND: Kind;
+
+    /// What nobody may read who has the database alone.
+    fn secret(&mut self) -> Option<&mut String> {
+        None
+    }
+}
+
 /// What was stored, or the default.
-pub async fn load<T: DeserializeOwned + Default>(db: &DatabaseConnection, kind: Kind) -> anyhow::Result<T> {
-    let row = setting::Entity::find_by_id(kind as i32).one(db).await?;
-    Ok(row.map(|row| serde_json::from_str(&row.body)).transpose()?.unwrap_or_default())
+pub async fn load<T: Setting>(db: &DatabaseConnection, secrets: &Secrets) -> anyhow::Result<T> {
+    let Some(row) = setting::Entity::find_by_id(T::KIND as i32).one(db).await? else { return Ok(T::default()) };
+    let mut value: T = serde_json::from_str(&row.body)?;
+    if let Some(secret) = value.secret() {
+        *secret = secrets.unseal_or_nothing(Place::Setting(T::KIND), secret);
+    }
+    Ok(value)
 }
 
 /// Stores it in place of what was there.
-pub async fn save<T: Serialize>(db: &DatabaseConnection, kind: Kind, value: &T) -> anyhow::Result<()> {
-    let row = setting::ActiveModel { id: Set(kind as i32), body: Set(serde_json::to_string(value)?) };
+pub async fn save<T: Setting>(db: &DatabaseConnection, secrets: &Secrets, value: &T) -> anyhow::Result<()> {
+    let mut value = value.clone();
+    if let Some(secret) = value.secret() {
+        *secret = secrets.seal(Place::Setting(T::KIND), secret);
+    }
+    let row = setting::ActiveModel { id: Set(T::KIND as i32), body: Set(serde_json::to_string(&value)?) };
     let replace = OnConflict::column(setting::Column::Id).update_column(setting::Column::Body).to_owned();
     setting::Entity::insert(row).on_conflict(replace).exec_without_returning(db).await?;
     Ok(())

@@ -72,6 +72,17 @@ fn nobody_reads_anything_without_signing_in() {
 }
 
 #[test]
+fn a_server_that_is_reached_by_https_is_reached_by_nothing_else_any_more() {
+    let header =
+        |stage: &Stage, path: &str| stage.ask("GET", path, &[], "").headers.get("strict-transport-security").cloned();
+    let (secure, plain) = (Stage::open_with_tls("hsts"), Stage::open("no-hsts"));
+    for path in ["/", "/sign-in", "/api/me", "/api/command", "/nothing/here"] {
+        assert_eq!(header(&secure, path).as_deref(), Some("max-age=31536000"), "{path}");
+        assert_eq!(header(&plain, path), None, "{path}");
+    }
+}
+
+#[test]
 fn the_setup_link_works_once() {
     let stage = Stage::open("setup");
     let user = json!({ "login": "eve", "name": "Eve", "email": "e@e.example", "team": "", "password": PASSWORD });

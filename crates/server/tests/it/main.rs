@@ -1,6 +1,7 @@
 //! The real server, as a hostile or broken peer meets it.
 
 mod api;
+mod at_rest;
 mod beyondtrust;
 mod capacity;
 mod confirm;
@@ -8,6 +9,7 @@ mod http;
 mod leavers;
 mod leaving;
 mod mail;
+mod outbound;
 mod quic;
 mod races;
 mod rules;

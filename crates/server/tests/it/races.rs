@@ -1,19 +1,13 @@
 //! What works once works once, however many bring it at the same time.
 
-use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpListener,
-    sync::{
-        Arc, Barrier,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::sync::Barrier;
 
 use protocol::{Client, Job, Right, ServerMessage};
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
 
 use crate::{
+    outbound::Listener,
     stage::{PASSWORD, Stage},
     tools,
     wire::grant,
@@ -212,40 +206,13 @@ fn idempotency_key(stage: &Stage) -> Vec<bool> {
     answers.iter().map(first).collect()
 }
 
-/// A provider of an organisation's sign-in that counts how often it is asked for a token, and gives none.
-fn provider() -> (String, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let issuer = format!("http://localhost:{}", listener.local_addr().unwrap().port());
-    let (asked, own) = (Arc::new(AtomicUsize::new(0)), issuer.clone());
-    let counted = asked.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = BufReader::new(stream.unwrap());
-            let (mut line, mut first, mut length) = (String::new(), String::new(), 0);
-            while stream.read_line(&mut line).is_ok_and(|n| n > 2) {
-                if first.is_empty() {
-                    first.clone_from(&line);
-                }
-                if let Some(n) = line.to_lowercase().strip_prefix("content-length:") {
-                    length = n.trim().parse().unwrap();
-                }
-                line.clear();
-            }
-            stream.read_exact(&mut vec![0; length]).unwrap();
-            let (status, body) = match first.split(' ').nth(1).unwrap_or_default() {
-                "/.well-known/openid-configuration" => ("200 OK", description(&own)),
-                "/keys" => ("200 OK", json!({ "keys": [] })),
-                _ => {
-                    counted.fetch_add(1, Ordering::SeqCst);
-                    ("400 Bad Request", json!({ "error": "invalid_grant" }))
-                }
-            };
-            let body = body.to_string();
-            let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close");
-            let _ = write!(stream.get_mut(), "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-        }
-    });
-    (issuer, asked)
+/// A provider of an organisation's sign-in that gives no token.
+fn provider() -> Listener {
+    Listener::open(|own, path| match path {
+        "/.well-known/openid-configuration" => ("200 OK", vec![], description(own).to_string()),
+        "/keys" => ("200 OK", vec![], json!({ "keys": [] }).to_string()),
+        _ => ("400 Bad Request", vec![], json!({ "error": "invalid_grant" }).to_string()),
+    })
 }
 
 fn description(issuer: &str) -> Value {
@@ -263,8 +230,8 @@ fn description(issuer: &str) -> Value {
 
 /// Each who gets through asks the provider for a token.
 fn journey(stage: &Stage) -> Vec<bool> {
-    let (issuer, asked) = provider();
-    let rules = json!({ "enabled": true, "name": "Acme", "issuer": issuer, "client_id": "deskside" });
+    let provider = provider();
+    let rules = json!({ "enabled": true, "name": "Acme", "issuer": provider.url, "client_id": "deskside" });
     assert_eq!(stage.put("/api/openid", &rules).0, 200);
     let away = stage.ask("GET", "/sign-in/openid/start", &[], "");
     let url = url::Url::parse(&away.headers["location"]).unwrap();
@@ -272,7 +239,7 @@ fn journey(stage: &Stage) -> Vec<bool> {
     let cookie = away.headers["set-cookie"].split(';').next().unwrap().to_owned();
     let back = format!("/sign-in/openid?state={state}&code=x");
     at_once(|_| assert_eq!(stage.ask("GET", &back, &[("cookie", &cookie)], "").status, 303));
-    vec![true; asked.load(Ordering::SeqCst)]
+    vec![true; provider.heard().iter().filter(|head| head.starts_with("POST /token ")).count()]
 }
 
 #[test]

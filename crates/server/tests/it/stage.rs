@@ -30,6 +30,7 @@ fn memory() -> PathBuf {
 /// The server, in a folder of its own.
 pub(crate) struct Stage {
     child: Child,
+    arguments: Vec<String>,
     pub(crate) url: String,
     pub(crate) data: PathBuf,
     log: Arc<Mutex<String>>,
@@ -39,61 +40,98 @@ pub(crate) struct Stage {
     incident: i64,
 }
 
+/// How a server stands in its network.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Usual,
+    Direct,
+    Tls,
+    Guarded,
+}
+
+/// A program that has started.
+struct Started {
+    child: Child,
+    /// The line that was waited for.
+    said: String,
+    log: Arc<Mutex<String>>,
+}
+
+/// Starts the program, and waits until it says this.
+fn launch(arguments: &[String], words: &str) -> Started {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_deskside-server"))
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let mut said = String::new();
+    while !said.contains(words) {
+        said.clear();
+        assert_ne!(lines.read_line(&mut said).unwrap(), 0, "the server ended before it started");
+    }
+    let log = Arc::new(Mutex::new(String::new()));
+    let sink = log.clone();
+    std::thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok(n @ 1..) = lines.read(&mut bytes) {
+            sink.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..n]));
+        }
+    });
+    Started { child, said: said.trim().to_owned(), log }
+}
+
 impl Stage {
     pub(crate) fn open(name: &str) -> Self {
-        Self::start(name, false, true, &[]).furnished()
+        Self::start(name, Kind::Usual, &[]).furnished()
     }
 
     /// A server with more options.
     pub(crate) fn open_with(name: &str, options: &[&str]) -> Self {
-        Self::start(name, false, true, options).furnished()
+        Self::start(name, Kind::Usual, options).furnished()
     }
 
     /// A server that nobody has set up yet.
     pub(crate) fn open_new(name: &str) -> Self {
-        Self::start(name, false, true, &[])
+        Self::start(name, Kind::Usual, &[])
     }
 
     /// A server with no proxy before it.
     pub(crate) fn open_directly(name: &str) -> Self {
-        Self::start(name, false, false, &[]).furnished()
+        Self::start(name, Kind::Direct, &[]).furnished()
     }
 
     /// A server with a certificate that it signed itself.
     pub(crate) fn open_with_tls(name: &str) -> Self {
-        Self::start(name, true, true, &[]).furnished()
+        Self::start(name, Kind::Tls, &[]).furnished()
     }
 
-    fn start(name: &str, tls: bool, proxied: bool, options: &[&str]) -> Self {
+    /// A server that nobody has allowed to connect to this machine.
+    pub(crate) fn open_guarded(name: &str) -> Self {
+        Self::start(name, Kind::Guarded, &[]).furnished()
+    }
+
+    fn start(name: &str, kind: Kind, options: &[&str]) -> Self {
         let data = memory().join(format!("deskside-test-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&data);
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_deskside-server"))
-            .args(["--listen", &format!("127.0.0.1:{port}")])
-            .args(if proxied { vec!["--trusted-proxies", "127.0.0.1"] } else { vec![] })
-            .args(["--outbound-networks", "127.0.0.0/8,::1", "--grace-seconds", "2", "--data"])
-            .arg(&data)
-            .args(if tls { certificate(&data) } else { vec![] })
-            .args(options)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap());
-        let (mut said, mut token) = (String::new(), None);
-        while token.is_none() {
-            said.clear();
-            assert_ne!(lines.read_line(&mut said).unwrap(), 0, "the server ended before it started");
-            token = said.trim().split_once("/setup#").map(|(_, t)| t.to_owned());
-        }
-        let log = Arc::new(Mutex::new(String::new()));
-        let sink = log.clone();
-        std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            while let Ok(n @ 1..) = lines.read(&mut bytes) {
-                sink.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..n]));
-            }
+        let own = |list: &[&str]| -> Vec<String> { list.iter().map(|o| (*o).to_owned()).collect() };
+        let mut arguments = own(&["--listen", &format!("127.0.0.1:{port}"), "--grace-seconds", "2"]);
+        arguments.extend(own(&["--data", &data.display().to_string()]));
+        arguments.extend(match kind {
+            Kind::Direct => vec![],
+            Kind::Usual | Kind::Tls | Kind::Guarded => own(&["--trusted-proxies", "127.0.0.1"]),
         });
+        arguments.extend(match kind {
+            Kind::Guarded => vec![],
+            Kind::Usual | Kind::Direct | Kind::Tls => own(&["--outbound-networks", "127.0.0.0/8,::1"]),
+        });
+        let tls = kind == Kind::Tls;
+        arguments.extend(if tls { certificate(&data) } else { vec![] });
+        arguments.extend(own(options));
+        let Started { child, said, log } = launch(&arguments, "/setup#");
+        let setup_token = said.split_once("/setup#").unwrap().1.to_owned();
         let _ = rustls::crypto::ring::default_provider().install_default();
         let url = format!("{}://localhost:{port}", if tls { "https" } else { "http" });
         let trust = ureq::tls::TlsConfig::builder().disable_verification(tls).build();
@@ -106,7 +144,21 @@ impl Stage {
             .tls_config(trust)
             .build();
         let agent: ureq::Agent = agent.into();
-        Self { child, url, data, log, agent, cookie: String::new(), setup_token: token.unwrap(), incident: 0 }
+        Self { child, arguments, url, data, log, agent, cookie: String::new(), setup_token, incident: 0 }
+    }
+
+    /// Kills the server and starts it on the same folder, to which `between` something happens.
+    pub(crate) fn restart(&mut self, between: impl FnOnce(&Self)) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        between(self);
+        let Started { child, log, .. } = launch(&self.arguments, "Deskside is at");
+        (self.child, self.log) = (child, log);
+    }
+
+    /// Its data folder.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        &self.data
     }
 
     fn furnished(mut self) -> Self {

@@ -8,6 +8,7 @@ use axum::{
 use protocol::Timestamp;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    TransactionTrait,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -18,7 +19,10 @@ use crate::{
     beyondtrust,
     desk::{Desk, RequestTracker},
     outbox::{self, ReceiverKind, state, webhook},
-    store::tables::{delivery, receiver},
+    store::{
+        secrets::Place,
+        tables::{delivery, receiver},
+    },
 };
 
 /// How many deliveries a log shows.
@@ -176,18 +180,24 @@ pub async fn add_receiver(
         return Err(ApiError::bad("Request Tracker needs a token of up to 500 bytes."));
     }
     let row = receiver::ActiveModel {
-        secret: Set(secret.clone()),
+        secret: Set(String::new()),
         created: Set(stored_time(app::now())),
         ..receiver_row(&new)?
     };
-    let row = row.insert(&app.db).await?;
-    app.outbox.load(&app.db).await?;
+    // Sealed for its row, whose number is known once it is there.
+    let transaction = app.db.begin().await?;
+    let row = row.insert(&transaction).await?;
+    let sealed = app.secrets.seal(Place::Receiver(row.id), &secret);
+    let row = receiver::ActiveModel { secret: Set(sealed), ..row.into() }.update(&transaction).await?;
+    transaction.commit().await?;
+    app.outbox.load(&app).await?;
     let receiver = shown(&app, &row).await?;
     Ok((StatusCode::CREATED, Json(NewReceiver { receiver, secret: given.then_some(secret) })))
 }
 
 pub async fn receiver(app: &Shared, id: i32) -> Result<receiver::Model> {
-    receiver::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("receiver"))
+    let row = receiver::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("receiver"))?;
+    Ok(outbox::opened(app, row))
 }
 
 /// Changes a receiver; its kind stays.
@@ -204,10 +214,11 @@ pub async fn change_receiver(
     let mut row = receiver::ActiveModel { id: Set(id), ..receiver_row(&new)? };
     if new.kind == ReceiverKind::RequestTracker {
         let token = new.token.trim().to_owned();
-        row.secret = Set(factors::kept(token, before.secret, before.url == new.url.trim())?);
+        let token = factors::kept(token, before.secret, before.url == new.url.trim())?;
+        row.secret = Set(app.secrets.seal(Place::Receiver(id), &token));
     }
     let row = row.update(&app.db).await?;
-    app.outbox.load(&app.db).await?;
+    app.outbox.load(&app).await?;
     Ok(Json(shown(&app, &row).await?))
 }
 
@@ -216,7 +227,7 @@ pub async fn remove_receiver(State(app): State<Shared>, _: Admin, Path(id): Path
     receiver(&app, id).await?;
     receiver::Entity::delete_by_id(id).exec(&app.db).await?;
     delivery::Entity::delete_many().filter(delivery::Column::Receiver.eq(id)).exec(&app.db).await?;
-    app.outbox.load(&app.db).await?;
+    app.outbox.load(&app).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
