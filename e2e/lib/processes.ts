@@ -109,6 +109,12 @@ export class Server {
     return this.log.match(/http\S+\/setup#\S+/)![0];
   }
 
+  /** Changes the database as time would have. */
+  sql(statement: string) {
+    const script = 'import sqlite3,sys; db=sqlite3.connect(sys.argv[1]); db.execute(sys.argv[2]); db.commit()';
+    execFileSync('python3', ['-c', script, join(this.data, 'deskside.sqlite'), statement]);
+  }
+
   /** kill -9, as a power cut of the process. */
   async kill() {
     await end(this.child!, 'SIGKILL');

@@ -206,6 +206,31 @@ test('the organisation’s own sign-in, with groups that say who is what', async
   await expect(admin.getByRole('link', { name: 'Settings' })).toBeVisible();
   // The name that he prefers is somebody else's here: he gets another, and never her account.
   expect((await (await admin.request.get(`${server.url}/api/me`)).json()).account).toMatchObject({ login: 'eva-2', name: 'Ivan Petrov', administrator: true });
+  // What changes how others sign in asks them again, at the provider, which asks for the password in spite of its session.
+  server.sql('UPDATE login SET confirmed = 0');
+  await admin.goto(`${server.url}/console/settings`);
+  await admin.getByRole('button', { name: `Edit ${TECHNICIAN.name}` }).click();
+  await admin.getByRole('button', { name: /Save/ }).last().click();
+  const asked = admin.getByRole('dialog', { name: 'Please confirm that it is you' });
+  const confirmAs = async (who: string) => {
+    const opened = admin.context().waitForEvent('page');
+    await asked.getByRole('link', { name: /Confirm with/ }).click();
+    const tab = await opened;
+    await tab.getByPlaceholder('Enter any login').fill(who);
+    await tab.getByPlaceholder('and password').fill('x');
+    await tab.getByRole('button', { name: 'Sign-in' }).click();
+    await tab.getByRole('button', { name: 'Continue' }).click();
+    return tab;
+  };
+  // Somebody else's word does not count.
+  const grace = await confirmAs('grace');
+  await expect(grace.getByRole('heading', { name: 'That was somebody else' })).toBeVisible();
+  await grace.close();
+  await expect(asked).toBeVisible();
+  const ivan = await confirmAs('ivan');
+  await expect(ivan.getByRole('heading', { name: 'Thank you' })).toBeVisible();
+  await expect(asked).toBeHidden();
+  await expect(admin.getByRole('alert')).toBeHidden();
   await admin.context().close();
 
   const stranger = await (await browser.newContext()).newPage();

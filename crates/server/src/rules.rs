@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use session::{Policy, WhyNot};
 use ts_rs::TS;
 
-use crate::store::setting::{Kind, Setting};
+use crate::{
+    store::setting::{Kind, Setting},
+    text::is_plain,
+};
 
 /// How many roles and policies there may be, and how long their names.
 const MOST: usize = 100;
@@ -162,7 +165,7 @@ fn names<'a>(names: impl Iterator<Item = &'a mut String>) -> Result<(), Wrong> {
     let mut seen: Vec<&str> = Vec::new();
     for name in names {
         *name = name.trim().to_owned();
-        if name.is_empty() || name.chars().count() > NAME_CHARS || name.chars().any(char::is_control) {
+        if name.is_empty() || name.chars().count() > NAME_CHARS || !is_plain(name) {
             return Err(Wrong::Name);
         }
         if seen.contains(&name.as_str()) {

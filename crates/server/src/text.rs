@@ -3,11 +3,18 @@
 pub mod address;
 pub mod fold;
 
-/// One line of at most so many characters: whatever is no text becomes a blank. For names and titles alone: what
-/// identifies something is taken whole or refused.
+use protocol::file_name::shown;
+
+/// One line of at most so many characters, without anything that would make it look like another one. For names and titles
+/// alone: what identifies something is taken whole or refused.
 pub fn line(text: &str, most: usize) -> String {
-    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect();
-    plain.trim().to_owned()
+    let one: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect();
+    shown(one.trim())
+}
+
+/// Whether a text is one line that reads as what it is: what people may be called.
+pub fn is_plain(text: &str) -> bool {
+    shown(text) == text
 }
 
 /// One line of at most so many characters that keeps both ends: what tells two long names apart is mostly at the end.
@@ -42,6 +49,8 @@ mod tests {
     fn a_line_is_one() {
         assert_eq!(line(" a\r\nb\u{7f}c ", 80), "a  b c");
         assert_eq!(line("Größe", 3), "Grö");
+        assert_eq!(line("exe.\u{202e}txt", 80), "exe.\u{fffd}txt");
+        assert!(is_plain("Ada Lovelace") && !is_plain("Ada\u{202e}") && !is_plain("Ada\n"));
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::{
         holds,
         tables::{customer, incident, journal, letter, user},
     },
-    text::fold,
+    text::{fold, line},
 };
 
 /// How many incidents one list shows.
@@ -428,8 +428,8 @@ async fn incident_row(app: &Shared, new: &IncidentInput) -> Result<incident::Act
     {
         return Err(ApiError::bad("Please choose an owner who exists."));
     }
-    let subject = new.subject.trim();
-    if subject.is_empty() || subject.chars().count() > 200 || subject.chars().any(char::is_control) {
+    let subject = line(&new.subject, 201);
+    if subject.is_empty() || subject.chars().count() > 200 {
         return Err(ApiError::bad("A subject has between 1 and 200 characters."));
     }
     if new.description.len() > 20_000 {
@@ -437,7 +437,7 @@ async fn incident_row(app: &Shared, new: &IncidentInput) -> Result<incident::Act
     }
     Ok(incident::ActiveModel {
         customer: Set(new.customer),
-        subject: Set(subject.to_owned()),
+        subject: Set(subject),
         description: Set(new.description.clone()),
         status: Set(word(new.status)),
         priority: Set(word(new.priority)),

@@ -9,7 +9,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::{Admin, ApiError, Confirmed, ConfirmedAdmin, Result, account, signed_in::Browser};
+use super::{Admin, ApiError, Confirmed, ConfirmedAdmin, Result, signed_in::Browser};
 use crate::{
     app::{self, Shared},
     sign_in::{self, GroupRule, OpenId, directory::Directory, passkeys, second},

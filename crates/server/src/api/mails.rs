@@ -20,6 +20,7 @@ use crate::{
     desk::{BuiltIn, Desk, Entry, elsewhere, intake},
     mail::{self, Fields, Letter, Outcome},
     store::tables::{customer, incident, letter, mail_row, user},
+    text::is_plain,
 };
 
 /// A mail that could be sent.
@@ -116,7 +117,7 @@ pub async fn write(
 async fn about(app: &Shared, incident: i32, me: user::Model, draft: Draft) -> Result<Json<Mail>> {
     let to: Mailbox =
         draft.to.trim().parse().map_err(|_| ApiError::bad(format!("“{}” is not a mail address.", draft.to)))?;
-    if draft.subject.trim().is_empty() || draft.subject.len() > 500 || draft.subject.chars().any(char::is_control) {
+    if draft.subject.trim().is_empty() || draft.subject.len() > 500 || !is_plain(&draft.subject) {
         return Err(ApiError::bad("A mail needs a subject of up to 500 bytes."));
     }
     if draft.text.trim().is_empty() || draft.text.len() > 20_000 {

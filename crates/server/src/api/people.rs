@@ -18,6 +18,7 @@ use crate::{
     text::{
         self,
         address::{self, Unusable},
+        is_plain,
     },
 };
 
@@ -249,8 +250,11 @@ async fn password(password: String) -> Result<String> {
 /// A person's or an organisation's name: something, and not too much.
 pub fn name(text: &str) -> Result<String> {
     let text = text.trim();
-    if text.is_empty() || text.chars().count() > MAX_NAME_CHARS || text.chars().any(char::is_control) {
+    if text.is_empty() || text.chars().count() > MAX_NAME_CHARS {
         return Err(ApiError::bad("A name has between 1 and 120 characters."));
+    }
+    if !is_plain(text) {
+        return Err(ApiError::bad("A name has one line, and no characters that cannot be seen."));
     }
     Ok(text.to_owned())
 }
@@ -258,7 +262,7 @@ pub fn name(text: &str) -> Result<String> {
 /// A name that may be missing, whole: what is cut would be somebody else's.
 pub fn label(text: &str, what: &str) -> Result<String> {
     let text = text.trim();
-    if text.chars().count() > MAX_NAME_CHARS || text.chars().any(char::is_control) {
+    if text.chars().count() > MAX_NAME_CHARS || !is_plain(text) {
         return Err(ApiError::bad(format!("{what} has one line of at most 120 characters.")));
     }
     Ok(text.to_owned())

@@ -82,6 +82,8 @@ async fn store(app: &Shared, live: &Arc<Live>, from: ParticipantId, name: String
             return Err(error);
         }
     };
+    // It is fetched by its number: the name is for people.
+    let name = shown(&name);
     live.record_deed(app, Event::FilePosted { from, number, name, bytes, sha256 }).await?;
     Ok(StatusCode::CREATED)
 }

@@ -33,7 +33,7 @@ fn nobody_else_on_the_machine_reads_the_data_folder() {
     let (_, resume) = stage.customer_enters(&link, "browser");
     let bearer = [("authorization", format!("Bearer {resume}"))];
     let bearer = bearer.each_ref().map(|(name, value)| (*name, value.as_str()));
-    assert_eq!(stage.ask("POST", "/api/join/posts?name=a.txt", &bearer, "hello").status, 204);
+    assert_eq!(stage.ask("POST", "/api/join/posts?name=a.txt", &bearer, "hello").status, 201);
     let all = modes(stage.folder());
     for name in ["deskside.sqlite", "deskside.sqlite-wal", "vault.key", "identity.key", "sealing/keys.json", "posts/"] {
         assert!(all.iter().any(|(path, _)| path.contains(name)), "{name} is not there: {all:?}");

@@ -9,6 +9,7 @@ mod http;
 mod leavers;
 mod leaving;
 mod mail;
+mod names;
 mod outbound;
 mod quic;
 mod races;

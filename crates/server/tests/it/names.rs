@@ -1,0 +1,84 @@
+//! Names that would look like others: characters that turn the direction of writing, that cannot be seen, and line breaks.
+
+use protocol::{Answer, Job, Right, encode, file_name::shown};
+use serde_json::{Value, json};
+use web_transport_trait::SendStream;
+
+use crate::{
+    stage::{PASSWORD, Stage},
+    tools::{next_job, pair},
+    wire::grant,
+};
+
+const EVIL: &str = "invoice\u{202e}fdp.exe";
+const SHOWN: &str = "invoice\u{fffd}fdp.exe";
+
+fn deceives(text: &str) -> bool {
+    text.lines().any(|line| shown(line) != line)
+}
+
+#[test]
+fn names_that_people_give_are_plain_or_made_so() {
+    let stage = Stage::open("names");
+    let of_team = |name: &str, team: &str| json!({ "login": "eve", "name": name, "email": "e@a.example", "team": team, "password": PASSWORD });
+    let user = |name: &str| of_team(name, "");
+    for name in ["Tom\u{202e}", "To\u{200b}m", "Tom\nEve", "Tom\u{feff}x"] {
+        assert_eq!(stage.post("/api/users", &user(name)).0, 422, "{name:?}");
+        let customer = json!({ "name": name, "email": "a@b.example", "company": "" });
+        assert_eq!(stage.post("/api/customers", &customer).0, 422, "{name:?}");
+        let account = json!({ "name": name, "comments": "", "scopes": [], "enabled": true });
+        assert_eq!(stage.post("/api/accounts", &account).0, 422, "{name:?}");
+        assert_eq!(stage.post("/api/users", &of_team("Eve", name)).0, 422, "{name:?}");
+    }
+    assert_eq!(stage.post("/api/users", &user("Zoë אבי")).0, 201);
+    let incident = json!({
+        "customer": 1, "subject": format!("{EVIL}\nsecond line"), "description": "", "status": "new",
+        "priority": "normal", "owner": null, "team": ""
+    });
+    let (status, made) = stage.post("/api/incidents", &incident);
+    assert_eq!(status, 201, "{made}");
+    let list = stage.get("/api/incidents").1;
+    assert!(list.contains(&format!("{SHOWN} second line")) && !deceives(&list), "{list}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_files_name_is_shown_as_what_it_is_and_the_file_is_fetched_by_its_own() {
+    let stage = Stage::open("names-files");
+    let (session, mut technician, mut program) = pair(&stage).await;
+    grant(&mut technician, &mut program, &[Right::Files]).await;
+    let own = format!("/home/ada/{EVIL}\n[12:00] Ada: yes, take my money");
+    let path = format!("/api/sessions/{session}/files/folder");
+    let (job, answered) = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| stage.post(&path, &json!({ "path": own })).0);
+        let runtime = tokio::runtime::Handle::current();
+        let job = tokio::task::block_in_place(|| {
+            runtime.block_on(async {
+                let (job, mut sender) = next_job(&program).await;
+                sender.write_all(&encode(&Answer::Done {})).await.unwrap();
+                sender.finish().unwrap();
+                let _ = sender.closed().await;
+                job
+            })
+        });
+        (job, asking.join().unwrap())
+    });
+    assert!((200..300).contains(&answered), "{answered}");
+    assert!(matches!(&job, Job::MakeFolder { path } if *path == own), "the program is told the real name: {job:?}");
+
+    let posts = format!("/api/sessions/{session}/posts");
+    assert_eq!(stage.post(&format!("{posts}?name=invoice%E2%80%AEfdp.exe%0AEve"), &Value::Null).0, 201);
+    let cookie = [("cookie", stage.cookie.as_str())];
+    let kept = stage.ask("GET", &format!("{posts}/1"), &cookie, "");
+    let encoded: String =
+        format!("{SHOWN}\u{fffd}Eve").replace('\u{fffd}', "_").bytes().map(|b| format!("%{b:02X}")).collect();
+    assert_eq!(kept.headers["content-disposition"], format!("attachment; filename*=UTF-8''{encoded}"));
+
+    let (_, transcript) = stage.get(&format!("/api/sessions/{session}/transcript.txt"));
+    assert!(transcript.contains(SHOWN) && !deceives(&transcript), "{transcript}");
+    assert!(!transcript.lines().any(|line| line.starts_with("[12:00] Ada")), "{transcript}");
+    let (_, page) = stage.get(&format!("/api/sessions/{session}"));
+    assert!(
+        page.contains(&format!("{SHOWN}\u{fffd}Eve")),
+        "what is put into the chat is fetched by its number: {page}"
+    );
+}

@@ -1,0 +1,51 @@
+// What changes how people sign in asks once more who somebody is: a browser that was left open is not enough.
+
+import { expect, type Page, test } from '@playwright/test';
+import { ADMIN, furnished, signIn, TECHNICIAN } from '../lib/people';
+import { Server } from '../lib/processes';
+
+let server: Server;
+test.beforeAll(async ({ playwright }) => {
+  server = await Server.start();
+  await furnished(server, playwright);
+});
+test.afterAll(() => server?.stop());
+
+/** Everybody has been signed in for a while. */
+const later = () => server.sql('UPDATE login SET confirmed = 0');
+const asked = (page: Page) => page.getByRole('dialog', { name: 'Please confirm that it is you' });
+
+test('one window asks for the password, and what was wished for then happens', async ({ page }) => {
+  await signIn(page, server, ADMIN);
+  later();
+  await page.goto(`${server.url}/console/me`);
+  await page.getByRole('button', { name: 'Set up' }).click();
+  await asked(page).getByRole('button', { name: 'Cancel' }).click();
+  await expect(page.getByRole('alert')).toContainText('Please confirm that it is you');
+  await expect(page.getByRole('img', { name: 'A QR code with the secret' })).toBeHidden();
+
+  await page.getByRole('button', { name: 'Set up' }).click();
+  await asked(page).getByLabel('Your password').fill('not this one');
+  await asked(page).getByRole('button', { name: 'Confirm' }).click();
+  await expect(asked(page).getByRole('alert')).toContainText('The password is not right.');
+  await page.screenshot({ path: 'results/confirm.png' });
+  await asked(page).getByLabel('Your password').fill(ADMIN.password);
+  await page.keyboard.press('Enter');
+  await expect(asked(page)).toBeHidden();
+  await expect(page.getByRole('img', { name: 'A QR code with the secret' })).toBeVisible();
+
+  // Once in ten minutes: what an administrator changes for others needs no second word.
+  await page.goto(`${server.url}/console/settings`);
+  await page.getByRole('button', { name: `Edit ${TECHNICIAN.name}` }).click();
+  await page.getByRole('button', { name: /Save/ }).last().click();
+  await expect(asked(page)).toBeHidden();
+
+  // And ten minutes later it does.
+  later();
+  await page.getByRole('button', { name: `Edit ${TECHNICIAN.name}` }).click();
+  await page.getByRole('button', { name: /Save/ }).last().click();
+  await asked(page).getByLabel('Your password').fill(ADMIN.password);
+  await asked(page).getByRole('button', { name: 'Confirm' }).click();
+  await expect(asked(page)).toBeHidden();
+  await expect(page.getByRole('alert')).toBeHidden();
+});
