@@ -2,7 +2,8 @@
 
 use quick_xml::{
     Writer,
-    events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event},
+    events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event, attributes::Attribute},
+    name::QName,
 };
 
 /// An element with its attributes, and text or children.
@@ -44,14 +45,17 @@ impl Element {
     }
 
     fn write(&self, writer: &mut Writer<Vec<u8>>) -> std::io::Result<()> {
-        let attributes = self.attributes.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+        let attributes = self
+            .attributes
+            .iter()
+            .map(|(name, value)| Attribute { key: QName(name), value: escape(value, Place::Attribute).into() });
         let start = BytesStart::new(self.name.as_str()).with_attributes(attributes);
         if self.text.is_empty() && self.children.is_empty() {
             return writer.write_event(Event::Empty(start));
         }
         writer.write_event(Event::Start(start))?;
         if !self.text.is_empty() {
-            writer.write_event(Event::Text(BytesText::new(&self.text)))?;
+            writer.write_event(Event::Text(BytesText::from_escaped(escape(&self.text, Place::Text))))?;
         }
         self.children.iter().try_for_each(|child| child.write(writer))?;
         writer.write_event(Event::End(BytesEnd::new(self.name.as_str())))
@@ -85,6 +89,33 @@ fn legal(text: &str) -> String {
     text.chars().map(|c| if char_fits(c) { c } else { '\u{fffd}' }).collect()
 }
 
+/// Where a text stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Text,
+    Attribute,
+}
+
+/// The text as it must be written, so that readers get it as it is: they turn a carriage return into a line feed, and in an
+/// attribute every kind of white space into a blank (XML 1.0, 2.11 and 3.3.3).
+fn escape(text: &str, place: Place) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&apos;"),
+            '\r' => safe.push_str("&#13;"),
+            '\n' if place == Place::Attribute => safe.push_str("&#10;"),
+            '\t' if place == Place::Attribute => safe.push_str("&#9;"),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +127,13 @@ mod tests {
             root.document("http://n"),
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\n<list xmlns=\"http://n\"><a id=\"x&quot;&lt;\">1 &lt; 2 &amp; &quot;3&quot;</a><b/></list>\n"
         );
+    }
+
+    #[test]
+    fn line_ends_are_read_as_they_were_written() {
+        let root = element("r").child(text("a", "x\r\ny\tz").with("b", "x\r\n\ty"));
+        let document = root.document("n");
+        assert!(document.contains("<a b=\"x&#13;&#10;&#9;y\">x&#13;\ny\tz</a>"), "{document}");
     }
 
     #[test]
