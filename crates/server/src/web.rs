@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -20,16 +20,45 @@ const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; 
     media-src 'self' blob:; frame-src 'self'; font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; \
     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
+/// The first parts of the addresses that are the console's own business.
+const PAGES: [&str; 7] = ["", "console", "expert", "join", "setup", "sign-in", "start"];
+/// Below these live programs, not people: what is not there is said in a word.
+const NO_PAGES: [&str; 4] = ["_app", "api", "content", "login"];
+
+/// What an address below no route is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Address {
+    /// A page that the console knows.
+    Page,
+    /// None: people read so in the console's own page.
+    Unknown,
+    /// None: programs are told.
+    Nothing,
+}
+
+impl Address {
+    fn of(path: &str) -> Self {
+        match path.split('/').next().unwrap_or_default() {
+            first if PAGES.contains(&first) => Self::Page,
+            first if NO_PAGES.contains(&first) => Self::Nothing,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// A file of the console, or its one page: addresses inside the console are the page's own business.
 pub async fn page(request: Request) -> Response {
+    let nothing = || (StatusCode::NOT_FOUND, "not found").into_response();
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return nothing();
+    }
     let path = request.uri().path().trim_start_matches('/');
-    let (name, file) = match Console::get(path) {
-        Some(file) if !path.is_empty() => (path, file),
-        _ if path.starts_with("api/") || path.starts_with("_app/") => {
-            return (StatusCode::NOT_FOUND, "not found").into_response();
-        }
-        _ => match Console::get("index.html") {
-            Some(file) => ("index.html", file),
+    let (status, name, file) = match (Console::get(path), Address::of(path)) {
+        (Some(file), _) if !path.is_empty() => (StatusCode::OK, path, file),
+        (_, Address::Nothing) => return nothing(),
+        (_, address) => match Console::get("index.html") {
+            Some(file) if address == Address::Page => (StatusCode::OK, "index.html", file),
+            Some(file) => (StatusCode::NOT_FOUND, "index.html", file),
             None => return (StatusCode::NOT_FOUND, "the console has not been built: npm run build").into_response(),
         },
     };
@@ -38,7 +67,7 @@ pub async fn page(request: Request) -> Response {
     let cache = if name.contains("/immutable/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let headers = [(header::CONTENT_TYPE, kind.as_ref().to_owned()), (header::CACHE_CONTROL, cache.to_owned())];
     // The page that checks bundles is for keeping: it works from a disk, and its script would not run here.
-    let mut response = (headers, file.data).into_response();
+    let mut response = (status, headers, file.data).into_response();
     if name == "verify.html" {
         let kept = HeaderValue::from_static("attachment; filename=\"verify.html\"");
         response.headers_mut().insert(header::CONTENT_DISPOSITION, kept);
@@ -68,4 +97,29 @@ pub async fn safety(State(app): State<Shared>, request: Request, next: Next) -> 
     headers.entry("permissions-policy").or_insert(HeaderValue::from_static("camera=(), microphone=(), geolocation=()"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_consoles_own_addresses_are_pages() {
+        let table = [
+            ("", Address::Page),
+            ("console/incidents/7", Address::Page),
+            ("join", Address::Page),
+            ("login", Address::Nothing),
+            ("login/sd_reporting", Address::Nothing),
+            ("content/lib/jquery.js", Address::Nothing),
+            ("api", Address::Nothing),
+            ("api/nothing", Address::Nothing),
+            ("_app/nothing.js", Address::Nothing),
+            ("no-such-page", Address::Unknown),
+            ("console.php", Address::Unknown),
+        ];
+        for (path, address) in table {
+            assert_eq!(Address::of(path), address, "{path}");
+        }
+    }
 }
