@@ -20,7 +20,7 @@ test('events in order, only 200 is a yes, and the report is complete at the end'
   const token = await (await request.post(`${at.server.url}/oauth2/token`, { headers: { authorization: `Basic ${basic}` }, form: { grant_type: 'client_credentials' } })).json();
   const headers = { authorization: `Bearer ${token.access_token}` };
   const command = async (form: Record<string, string>) => (await request.post(`${at.server.url}/api/command`, { headers, form })).text();
-  const made = await command({ action: 'generate_session_key', type: 'support', queue_id: `rep_username:eva`, 'session.custom.external_key': 'INC0010023', 'session.custom.floor': '3' });
+  const made = await command({ action: 'generate_session_key', type: 'support', queue_id: `rep_username:eva`, 'session.priority': '3', 'session.custom.external_key': 'INC0010023', 'session.custom.floor': '3' });
   const url = made.match(/<key_url>([^<]+)</)![1]!;
 
   // The customer follows the address of the mail, and the technician is in the session.
@@ -60,6 +60,8 @@ test('events in order, only 200 is a yes, and the report is complete at the end'
   const health = await command({ action: 'check_health' });
   for (const event of events) {
     expect(event).toMatchObject({ lsid: state.id, external_key: 'INC0010023', 'session.custom.floor': '3' });
+    // A standard attribute is no custom one.
+    expect(Object.keys(event).filter((name) => name.startsWith('session.custom.'))).toEqual(['session.custom.floor']);
     expect(health).toContain(`id="${event.appliance_id}"`);
     expect(Number(event.timestamp)).toBeGreaterThan(1_700_000_000);
   }

@@ -68,6 +68,8 @@ pub struct App {
     pub key_guesses: Throttle,
     /// Guesses at passwords.
     pub password_guesses: Throttle,
+    /// How often other systems ask by BeyondTrust's API.
+    pub api_limits: crate::beyondtrust::Limits,
     /// The one-time set-up token, while there is no administrator.
     pub setup: Mutex<Option<String>>,
     /// Why the evidence of these sessions is not stored yet.

@@ -46,6 +46,7 @@ pub use error::{ApiError, Result};
 pub use evidence::hand_out;
 pub use join::{dead, open_session};
 pub use machine::shell_cast;
+pub use people::password;
 pub use reach::{Deed, Reach};
 pub use signed_in::{Admin, By, Confirmed, ConfirmedAdmin, From, Helper, SignedIn, signed_in};
 
@@ -201,7 +202,7 @@ pub fn router(app: Shared) -> Router {
         .route("/download/{system}", post(download::program))
         .route("/wire", get(wire::upgrade))
         .nest("/api/v1", v1::router(&app))
-        .merge(beyondtrust::router())
+        .merge(beyondtrust::router(&app))
         .route("/", get(front))
         .fallback(web::page)
         .layer(middleware::from_fn_with_state(app.clone(), same_origin))

@@ -237,7 +237,8 @@ fn reach_word(reach: Reach) -> &'static str {
     }
 }
 
-async fn password(password: String) -> Result<String> {
+/// The hash of a password that is good enough.
+pub async fn password(password: String) -> Result<String> {
     let length = password.chars().count();
     if !(10..=200).contains(&length) {
         return Err(ApiError::bad("A password has at least 10 characters, and at most 200."));

@@ -1,13 +1,13 @@
 //! The Command API: one action a request, answered in XML.
 
+mod clients;
 pub mod sessions;
 
 use axum::{extract::State, response::Response};
-use protocol::{Phase, Presence, Role};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::{
-    API_VERSION, answer, appliance,
+    API_VERSION, PRODUCT_VERSION, answer, appliance,
     asked::Asked,
     denied, error, people,
     xml::{Element, element, text},
@@ -17,8 +17,9 @@ use crate::{
     api::ApiError,
     app::{self, Shared},
     staff,
-    store::tables::{login, team, user},
+    store::tables::{team, user},
 };
+pub use clients::{Connected, Who, connected};
 
 /// Why an action brings an `<error>`.
 pub enum Failed {
@@ -116,15 +117,15 @@ async fn act(app: &Shared, caller: &Caller, action: Action, asked: &Asked) -> Re
         Action::GetApiInfo => Ok(info(app, caller)),
         Action::CheckHealth => Ok(health(app)),
         Action::GetLoggedInReps => reps(app).await,
-        Action::GetSupportTeams => teams(app, asked.get("showmembers") == Some("1")).await,
+        Action::GetSupportTeams => teams(app, asked.flag("showmembers")).await,
         Action::GetSessionAttributes => sessions::attributes(app, asked).await,
         Action::SetSessionAttributes => sessions::set_attributes(app, caller, asked).await,
         Action::JoinSession => sessions::join(app, caller, asked).await,
         Action::LeaveSession => sessions::leave(app, caller, asked).await,
         Action::TransferSession => sessions::transfer(app, caller, asked).await,
         Action::TerminateSession => sessions::terminate(app, caller, asked).await,
-        Action::GetConnectedClientList => client_list(app, asked).await,
-        Action::GetConnectedClients => clients(app, asked).await,
+        Action::GetConnectedClientList => clients::list(app, asked).await,
+        Action::GetConnectedClients => clients::details(app, asked).await,
     }
 }
 
@@ -161,7 +162,7 @@ fn info(app: &Shared, caller: &Caller) -> Element {
 }
 
 fn health(app: &Shared) -> Element {
-    let version = format!("24.1.1 (Deskside {})", env!("CARGO_PKG_VERSION"));
+    let version = format!("{PRODUCT_VERSION} (Deskside {})", env!("CARGO_PKG_VERSION"));
     element("health_check")
         .child(text("appliance", app.config.domain()).with("id", appliance(app)))
         .child(text("version", version))
@@ -179,12 +180,7 @@ async fn reps(app: &Shared) -> Result<Element, Failed> {
     let busy = staff::busy(app).await;
     let mut list = element("logged_in_reps");
     for rep in people::logged_in(app).await? {
-        let latest = login::Entity::find()
-            .filter(login::Column::User.eq(rep.id))
-            .order_by_desc(login::Column::Until)
-            .one(&app.db)
-            .await?;
-        let since = latest.map_or(0, |l| l.until.cast_unsigned().saturating_sub(crate::api::LOGIN_MS));
+        let since = people::signed_in_since(app, rep.id).await?;
         let link = format!("<a href=\"{}/\">{}</a>", app.config.public_url, crate::mail::escape(&rep.name));
         list = list.child(
             element("rep")
@@ -195,7 +191,7 @@ async fn reps(app: &Shared) -> Result<Element, Failed> {
                 .child(text("username", &rep.login))
                 .child(text("type", "Normal"))
                 .child(text("direct_link", link))
-                .child(text("logged_in_since", iso(since)))
+                .child(text("logged_in_since", iso(since.0)))
                 .child(text("presentation_count", 0))
                 .child(text("support_session_count", busy.get(&rep.id).copied().unwrap_or(0)))
                 .child(text("showing_on_rep_list", 0)),
@@ -228,101 +224,4 @@ async fn teams(app: &Shared, with_members: bool) -> Result<Element, Failed> {
         list = list.child(shown.child(element("issues").child(issue)));
     }
     Ok(list)
-}
-
-/// The kinds of clients that there can be.
-const KINDS: [&str; 4] = ["representative", "support_customer", "presentation_attendee", "push_agent"];
-
-/// A client that is connected.
-struct Connected {
-    kind: &'static str,
-    id: String,
-    shown: Element,
-}
-
-fn kinds(asked: &Asked) -> Result<Vec<&'static str>, Failed> {
-    let wanted = asked.get("type").unwrap_or("all");
-    let mut kinds = Vec::new();
-    for name in wanted.split(',').map(str::trim) {
-        match KINDS.iter().find(|kind| **kind == name) {
-            Some(kind) => kinds.push(*kind),
-            None if name == "all" => kinds.extend(KINDS),
-            None => return words(format!("Invalid client type: {name}")),
-        }
-    }
-    Ok(kinds)
-}
-
-async fn connected(app: &Shared, with_connections: bool) -> Result<Vec<Connected>, Failed> {
-    let mut clients = Vec::new();
-    let common = |shown: Element, since: u64, platform: (&str, &str)| {
-        let shown = shown
-            .child(text("hostname", "Unknown"))
-            .child(text("platform", platform.1).with("id", platform.0))
-            .child(text("timezone_offset", 0))
-            .child(text("connected_since", since));
-        if with_connections { shown.child(element("client_connections")) } else { shown }
-    };
-    for rep in people::logged_in(app).await? {
-        let shown = element("connected_representative")
-            .with("id", rep.id)
-            .child(text("username", &rep.login))
-            .child(text("display_name", &rep.name));
-        let shown = common(shown, app::now().0 / 1_000, ("web", "Web"));
-        clients.push(Connected { kind: "representative", id: rep.id.to_string(), shown });
-    }
-    for live in app.hub.all() {
-        let here = |p: &&protocol::Participant| p.role == Role::Customer && p.presence == Presence::Here;
-        let customer = live.ask(|s| match s.phase() {
-            Phase::Ended { .. } => None,
-            _ => s.participants().iter().find(here).cloned(),
-        });
-        let Some(customer) = customer.await else { continue };
-        let entries = live.entries().await;
-        let since = entries.iter().find(
-            |e| matches!(&e.event, protocol::Event::Joined { id, .. } | protocol::Event::Returned { id, .. } if *id == customer.id),
-        );
-        let platform = match customer.client {
-            protocol::Client::Program => ("linux-64", "Linux® (x64)"),
-            protocol::Client::WindowsProgram | protocol::Client::WindowsAdministrator => {
-                ("windows-64", "Windows® (x64)")
-            }
-            protocol::Client::Browser | protocol::Client::Console => ("web", "Web"),
-        };
-        let shown = element("connected_support_customer")
-            .with("id", &live.id)
-            .child(text("display_name", &customer.name))
-            .child(text("lsid", &live.id));
-        let shown = common(shown, since.map_or(0, |e| e.at.0 / 1_000), platform);
-        clients.push(Connected { kind: "support_customer", id: live.id.to_string(), shown });
-    }
-    Ok(clients)
-}
-
-async fn client_list(app: &Shared, asked: &Asked) -> Result<Element, Failed> {
-    let kinds = kinds(asked)?;
-    let clients = connected(app, false).await?;
-    let counts = kinds.iter().map(|kind| {
-        let count = clients.iter().filter(|c| c.kind == *kind).count();
-        text("count", count).with("type", kind)
-    });
-    let summary = element("appliance_summary").with("id", appliance(app)).children(counts);
-    let list = element("connected_client_list").child(element("connected_client_summary").child(summary));
-    if asked.get("summary_only") == Some("1") {
-        return Ok(list);
-    }
-    let shown = clients.iter().filter(|c| kinds.contains(&c.kind));
-    Ok(list.children(shown.map(|c| element("connected_client").with("type", c.kind).with("id", &c.id))))
-}
-
-async fn clients(app: &Shared, asked: &Asked) -> Result<Element, Failed> {
-    let kinds = kinds(asked)?;
-    let ids: Option<Vec<&str>> = asked.get("id").map(|ids| ids.split(',').map(str::trim).collect());
-    if ids.as_ref().is_some_and(|ids| ids.len() > 100) {
-        return words("At most 100 ids may be given.");
-    }
-    let clients = connected(app, asked.get("include_connections") == Some("1")).await?;
-    let wanted = clients.into_iter().filter(|c| kinds.contains(&c.kind));
-    let wanted = wanted.filter(|c| ids.as_ref().is_none_or(|ids| ids.contains(&c.id.as_str())));
-    Ok(element("connected_clients").children(wanted.map(|c| c.shown)))
 }

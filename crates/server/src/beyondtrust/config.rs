@@ -1,36 +1,46 @@
 //! The Configuration API: people, teams and what else an installation consists of, in JSON.
 
-mod call;
-mod people;
+mod groups;
+mod providers;
+pub mod resources;
+mod teams;
+mod users;
 
-pub use people::{member, members, team, teams, user, users};
+pub use groups::{policies as group_policies, policies_of, policy, policy_member, policy_members, provision_policy};
+pub use providers::{provider, providers};
+pub use teams::{member, members, team, teams};
+pub use users::{provision, user, users};
 
 use axum::{
     Json,
     extract::{Path, State},
+    http::header,
+    response::IntoResponse,
 };
 use sea_orm::{EntityTrait, QueryOrder};
 use serde_json::{Value, json};
 
-use self::call::{Answer, Call, No, id, one};
-use super::command::permissions;
+use super::{
+    call::{Answer, Call, No, id, one},
+    command_v2::flags,
+};
 use crate::{accounts::Scope, app::Shared, staff, store::tables::api_account};
 
 /// `/public-portal`: there is one.
 pub async fn portals(State(app): State<Shared>, call: Call) -> Answer {
     call.verb("GET,HEAD")?;
     let portal = json!({ "id": 1, "name": "Default", "addresses": [app.config.domain()] });
-    call.list(&app, vec![portal], &["id", "name"])
+    call.list(&app, vec![portal])
 }
 
 /// `/session-policy`: the default, then the others in the order in which they are tried.
-pub async fn policies(State(app): State<Shared>, call: Call) -> Answer {
+pub async fn session_policies(State(app): State<Shared>, call: Call) -> Answer {
     call.verb("GET,HEAD")?;
     let description = "Customers are asked for each right, and may take it back at any time.";
     let names = std::iter::once(session::Policy::DEFAULT.to_owned());
     let names = names.chain(app.rules().policies.into_iter().map(|p| p.name)).zip(1..);
     let policy = |(name, id): (String, u32)| json!({ "id": id, "display_name": name, "code_name": staff::code_name(&name), "description": description });
-    call.list(&app, names.map(policy).collect(), &["id", "display_name", "code_name"])
+    call.list(&app, names.map(policy).collect())
 }
 
 fn all_statuses() -> Vec<Value> {
@@ -43,7 +53,7 @@ fn all_statuses() -> Vec<Value> {
 /// `/rep-status`: the two that there are.
 pub async fn statuses(State(app): State<Shared>, call: Call) -> Answer {
     call.verb("GET,HEAD")?;
-    call.list(&app, all_statuses(), &["id", "name", "code_name", "display_as"])
+    call.list(&app, all_statuses())
 }
 
 /// `/rep-status/{id}`
@@ -64,12 +74,8 @@ fn shown_account(a: &api_account::Model) -> Value {
         "failed_login_attempts": 0,
         "failed_login_expiration": null,
     });
-    for (name, value) in permissions(&Scope::split(&a.scopes)) {
-        shown[name] = match value {
-            "1" => true.into(),
-            "0" => false.into(),
-            word => word.into(),
-        };
+    for (name, value) in flags(&Scope::split(&a.scopes)) {
+        shown[name] = value;
     }
     shown
 }
@@ -78,7 +84,7 @@ fn shown_account(a: &api_account::Model) -> Value {
 pub async fn accounts(State(app): State<Shared>, call: Call) -> Answer {
     call.verb("GET,HEAD")?;
     let accounts = api_account::Entity::find().order_by_asc(api_account::Column::Id).all(&app.db).await?;
-    call.list(&app, accounts.iter().map(shown_account).collect(), &["id", "name", "client_id", "enabled"])
+    call.list(&app, accounts.iter().map(shown_account).collect())
 }
 
 /// `/api-account/{id}`
@@ -88,21 +94,23 @@ pub async fn account(State(app): State<Shared>, Path(wanted): Path<String>, call
     one(found.as_ref().map(shown_account))
 }
 
-/// `/jump-client`: Deskside has no unattended access, so there is none.
-pub async fn jump_clients(State(app): State<Shared>, call: Call) -> Answer {
+/// Everything else: the lists that are empty here, and nothing.
+pub async fn others(State(app): State<Shared>, call: Call) -> Answer {
+    if resources::find(&call.path).is_some() {
+        call.verb("GET,HEAD")?;
+        return call.list(&app, vec![]);
+    }
+    if resources::is_one(&call.path) {
+        call.verb("GET,HEAD,PATCH,DELETE")?;
+    }
+    Err(No::Missing)
+}
+
+/// `/openapi.yaml`
+pub async fn document(State(app): State<Shared>, call: Call) -> Answer {
     call.verb("GET,HEAD")?;
-    call.list(&app, vec![], &["name", "hostname", "tag", "jump_group_id", "connection_type"])
-}
-
-/// `/jump-client/{id}`
-pub async fn jump_client(call: Call) -> Answer {
-    call.verb("GET,HEAD,PATCH,DELETE")?;
-    Err(No::Missing)
-}
-
-/// Everything else.
-pub async fn nothing(_: Call) -> Answer {
-    Err(No::Missing)
+    let document = resources::document(&format!("{}/api/config/v1", app.config.public_url));
+    Ok(([(header::CONTENT_TYPE, "application/yaml")], document.to_string()).into_response())
 }
 
 /// `/get_mech_list`: by what one signs in, and which product this is.

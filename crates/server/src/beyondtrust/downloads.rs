@@ -68,7 +68,7 @@ pub async fn download(State(app): State<Shared>, asked: Asked) -> Result<Respons
     };
     let entries = app.hub.read(&app, &id).await?.ok_or_else(gone)?;
     let by = UserRef { id: 0, name: "a link of a report".into() };
-    let view = asked.get("view") == Some("1");
+    let view = asked.flag("view");
     file(&app, &id, &entries, kept, view, &asked.headers, by).await
 }
 

@@ -4,9 +4,12 @@
 //! and expected from the original, element by element; `docs/beyondtrust.md` says what is there and what differs.
 
 mod asked;
+mod call;
 mod command;
+mod command_v2;
 mod config;
 mod downloads;
+mod limits;
 mod oauth;
 pub mod outbound;
 mod people;
@@ -27,12 +30,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use ts_rs::TS;
 
+pub use limits::Limits;
 pub use start::{by_address, is_for_other_pages};
 
 use crate::{app::Shared, secret};
 
 /// The version of the API that is spoken.
 const API_VERSION: &str = "1.24.1";
+/// The version of the original that speaks it.
+const PRODUCT_VERSION: &str = "24.1.1";
 
 /// What differs between versions of the original, and what integrations insist on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -64,43 +70,74 @@ impl Default for Dialect {
 }
 
 /// Every address of the original that is spoken here.
-pub fn router() -> Router<Shared> {
-    let config = Router::new()
-        .route("/user", any(config::users))
-        .route("/user/{id}", any(config::user))
-        .route("/team", any(config::teams))
-        .route("/team/{id}", any(config::team))
-        .route("/team/{id}/user", any(config::members))
-        .route("/team/{id}/user/{user}", any(config::member))
-        .route("/public-portal", any(config::portals))
-        .route("/session-policy", any(config::policies))
-        .route("/rep-status", any(config::statuses))
-        .route("/rep-status/{id}", any(config::status))
-        .route("/api-account", any(config::accounts))
-        .route("/api-account/{id}", any(config::account))
-        .route("/jumpoint", any(config::jump_clients))
-        .route("/jumpoint/{id}", any(config::jump_client))
-        .route("/jump-group", any(config::jump_clients))
-        .route("/jump-group/{id}", any(config::jump_client))
-        .route("/jump-client", any(config::jump_clients))
-        .route("/jump-client/{id}", any(config::jump_client))
-        .fallback(config::nothing);
+pub fn router(app: &Shared) -> Router<Shared> {
     Router::new()
         .route("/oauth2/token", post(oauth::token))
         .route("/api/command", any(command::command))
         .route("/api/command.ns", any(command::command))
+        .nest("/api/command/v2", command_api())
         .route("/api/reporting", any(reporting::reporting))
         .route("/api/reporting.ns", any(reporting::reporting))
         .route(start::PATHS[0], any(start::start))
         .route(start::PATHS[1], any(start::start))
         .route(start::PATHS[2], any(start::start))
+        .route("/api/start_session.js", get(start::embedded))
+        .route("/api/content/core.js", get(start::embedded))
         .route("/api/client_script", any(start::script))
         .route("/api/client_script.ns", any(start::script))
         .route("/session_download", get(downloads::download))
         .route("/check_health", get(|| async { "OK" }))
         .route("/get_mech_list", get(config::mechanisms))
-        .nest("/api/config/v1", config)
+        .nest("/api/config/v1", configuration())
+        .layer(middleware::from_fn_with_state(app.clone(), limits::gate))
         .layer(middleware::from_fn(headers))
+}
+
+fn configuration() -> Router<Shared> {
+    Router::new()
+        .route("/user", any(config::users))
+        .route("/user/provision", any(config::provision))
+        .route("/user/{id}", any(config::user))
+        .route("/user/{id}/group-policies", any(config::policies_of))
+        .route("/team", any(config::teams))
+        .route("/team/{id}", any(config::team))
+        .route("/team/{id}/user", any(config::members))
+        .route("/team/{id}/user/{user}", any(config::member))
+        .route("/security-provider", any(config::providers))
+        .route("/security-provider/{id}", any(config::provider))
+        .route("/group-policy", any(config::group_policies))
+        .route("/group-policy/{id}", any(config::policy))
+        .route("/group-policy/{id}/member", any(config::policy_members))
+        .route("/group-policy/{id}/member/{member}", any(config::policy_member))
+        .route("/group-policy/{id}/provision", any(config::provision_policy))
+        .route("/public-portal", any(config::portals))
+        .route("/session-policy", any(config::session_policies))
+        .route("/rep-status", any(config::statuses))
+        .route("/rep-status/{id}", any(config::status))
+        .route("/api-account", any(config::accounts))
+        .route("/api-account/{id}", any(config::account))
+        .route("/openapi.yaml", any(config::document))
+        .fallback(config::others)
+}
+
+fn command_api() -> Router<Shared> {
+    Router::new()
+        .route("/openapi.yaml", any(command_v2::document))
+        .route("/info", any(command_v2::info))
+        .route("/health", any(command_v2::health))
+        .route("/appliance", any(command_v2::appliances))
+        .route("/appliance/client-count", any(command_v2::counts))
+        .route("/client", any(command_v2::clients))
+        .route("/client/{id}", any(command_v2::client))
+        .route("/client/{id}/connections", any(command_v2::connections))
+        .route("/session/{lsid}", any(command_v2::session))
+        .route("/session-key", any(command_v2::create_key))
+        .route("/team", any(command_v2::teams))
+        .route("/team/{id}/issue", any(command_v2::issues))
+        .route("/user", any(command_v2::users))
+        .route("/user/{id}/logout", any(command_v2::logout))
+        .route("/failover-role", any(command_v2::failover))
+        .fallback(command_v2::nothing)
 }
 
 /// The headers that answers of the original carry.

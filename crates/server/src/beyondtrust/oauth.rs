@@ -51,7 +51,15 @@ pub async fn token(State(app): State<Shared>, asked: Asked) -> Result<Response, 
     let Some((id, secret)) = basic(&asked.headers).or(given) else { return Ok(invalid()) };
     // Secrets are random and long: nobody guesses them, and clients that ask for a token with each call are not held up.
     let found = accounts::by_secret(&app, &id, &secret).await?;
-    let Some(account) = found.and_then(|caller| caller.account) else { return Ok(invalid()) };
+    let Some(caller) = found else { return Ok(invalid()) };
+    let rate = match app.api_limits.turn(&caller.key).await {
+        Ok(rate) => rate,
+        Err(exhausted) => return Ok(exhausted.into_response()),
+    };
+    let Some(account) = caller.account else { return Ok(invalid()) };
     let Some(access_token) = accounts::give_token(&app, &account).await? else { return Ok(invalid()) };
-    Ok(Json(Token { access_token, token_type: "Bearer", expires_in: TOKEN_SECONDS }).into_response())
+    let token = Token { access_token, token_type: "Bearer", expires_in: TOKEN_SECONDS };
+    let mut response = Json(token).into_response();
+    rate.tell(response.headers_mut());
+    Ok(response)
 }

@@ -3,7 +3,7 @@
 use protocol::{Entry, Event, Participant, ParticipantId, Presence, Role, SessionId};
 use session::Session;
 
-use super::{API_VERSION, appliance};
+use super::{API_VERSION, appliance, command::sessions};
 use crate::{
     app::{self, Shared},
     desk::intake::{self, EXTERNAL_KEY},
@@ -105,8 +105,10 @@ fn fields(app: &Shared, name: &str, id: &SessionId, entries: &[Entry], seq: u32)
         say("conference_name", session.incident().map(|i| i.subject.clone()).unwrap_or_default());
         say("conference_id", id.to_string());
     }
-    for (name, value) in session.attributes().iter().filter(|(n, _)| n != EXTERNAL_KEY) {
-        say(&format!("session.custom.{name}"), value.clone());
+    for (name, value) in sessions::known(&entries[..until]) {
+        if name != EXTERNAL_KEY {
+            say(&format!("session.custom.{name}"), value.to_owned());
+        }
     }
     Some(fields)
 }

@@ -1,14 +1,18 @@
 //! Representatives, teams and queues, by the names that the original gives them.
 
-use protocol::Queue;
+use protocol::{Queue, Timestamp};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::{
+    api::LOGIN_MS,
     app::Shared,
     desk::intake,
     staff,
-    store::tables::{team, user},
+    store::tables::{login, team, user},
 };
+
+/// The longest name of a queue, in bytes.
+const MAX_QUEUE_NAME: usize = 256;
 
 /// A queue, as `queue_id` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +39,7 @@ impl QueueId {
         if text == "general" {
             return Some(Self::General);
         }
-        let (kind, name) = text.split_once(':')?;
+        let (kind, name) = text.split_once(':').filter(|(_, name)| name.len() <= MAX_QUEUE_NAME)?;
         match kind {
             "general" => Some(Self::General),
             "rep" => name.parse().ok().map(Self::Rep),
@@ -61,6 +65,18 @@ impl QueueId {
                 named.one(&app.db).await?.map(Place::Team)
             }
         })
+    }
+}
+
+impl std::fmt::Display for QueueId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::General => f.write_str("general"),
+            Self::Rep(id) => write!(f, "rep:{id}"),
+            Self::RepName(name) => write!(f, "rep_username:{name}"),
+            Self::Team(id) => write!(f, "team:{id}"),
+            Self::Issue(code) => write!(f, "issue:{code}"),
+        }
     }
 }
 
@@ -101,6 +117,13 @@ pub async fn logged_in(app: &Shared) -> Result<Vec<user::Model>, DbErr> {
         .order_by_asc(user::Column::Id)
         .all(&app.db)
         .await
+}
+
+/// Since when a technician is signed in, by their newest sign-in.
+pub async fn signed_in_since(app: &Shared, rep: i32) -> Result<Timestamp, DbErr> {
+    let newest = login::Entity::find().filter(login::Column::User.eq(rep)).order_by_desc(login::Column::Until);
+    let until = newest.one(&app.db).await?.map_or(0, |l| l.until.cast_unsigned());
+    Ok(Timestamp(until.saturating_sub(LOGIN_MS)))
 }
 
 #[cfg(test)]

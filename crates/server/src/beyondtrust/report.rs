@@ -2,6 +2,8 @@
 
 mod details;
 
+pub use details::Told;
+
 use std::collections::HashMap;
 
 use protocol::{Client, Entry, Event, Participant, ParticipantId, Role, SessionId, Timestamp};
@@ -25,7 +27,7 @@ pub struct Source<'a> {
     pub now: Timestamp,
     /// The addresses of what can be downloaded: kind, instance, and whether to view it.
     pub link: &'a dyn Fn(Kept, bool) -> String,
-    /// Whether readers of `Access…` reports ask, who insist on a jump group.
+    /// Whether readers of `Access…` reports ask, who insist on a jump group and a jumpoint.
     pub access: bool,
 }
 
@@ -118,6 +120,7 @@ impl Source<'_> {
             .children(end.map(|end| time("end_time", end)))
             .child(text("duration", duration(end.unwrap_or(self.now).since(start))))
             .child(text("public_site", "Default").with("id", 1))
+            .children(self.access.then(|| text("jumpoint", "").with("id", -1)))
             // A session that began in Deskside's own desk is known there by its incident's number.
             .child(text("external_key", intake::external_key(self.session)))
             .child(element("custom_attributes").children(attributes))
@@ -163,7 +166,7 @@ impl Source<'_> {
             .child(element("customer_list").children(self.people(Role::Customer).map(|c| self.customer(c))))
             .child(element("rep_list").children(self.reps().map(|r| self.rep(r, end))))
             .children(self.survey_list())
-            .child(element("session_details").children(self.details()))
+            .child(element("session_details").children(self.details().into_iter().map(|told| told.element)))
     }
 
     fn joined(&self, who: ParticipantId) -> Option<Timestamp> {
@@ -188,12 +191,16 @@ impl Source<'_> {
             let known = self.session.attributes().iter().find(|(n, _)| n == name);
             known.map_or(String::new(), |(_, v)| v.clone())
         };
+        // Sessions of before kept these among the custom ones.
+        let standard = |name: &str, before: &str| {
+            Some(attribute(name)).filter(|v| !v.is_empty()).unwrap_or_else(|| attribute(before))
+        };
         let info = element("info")
             .child(text("name", &who.name))
-            .child(text("company", attribute("company")))
-            .child(text("company_code", attribute("company_code")))
+            .child(text("company", standard(sessions::COMPANY, "company")))
+            .child(text("company_code", standard(sessions::COMPANY_CODE, "company_code")))
             .child(text("issue", incident.map(|i| i.subject.clone()).unwrap_or_default()))
-            .child(text("details", attribute("details")));
+            .child(text("details", standard(sessions::DETAILS, "details")));
         element("customer")
             .with("gsnumber", who.id.0)
             .child(text("username", &who.name))

@@ -1,11 +1,14 @@
 //! The Reporting API: what was, in XML, and the recordings themselves.
 
+mod archives;
+mod teams;
+mod which;
+
 use std::collections::HashMap;
 
 use axum::{extract::State, response::Response};
-use protocol::{Entry, SessionId, Timestamp};
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, Order, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
-use session::Session;
+use protocol::SessionId;
+use sea_orm::EntityTrait;
 
 use super::{
     answer,
@@ -18,11 +21,9 @@ use crate::{
     accounts::{Caller, Scope},
     api::ApiError,
     app::{self, Shared},
-    store::tables::{event_row, past, team, user},
+    store::tables::{team, user},
 };
-
-/// How many sessions one report holds at most.
-const MOST: usize = 10_000;
+use which::{Found, Wanted, find, wanted};
 
 /// Every report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,158 +36,103 @@ enum Report {
     Team,
     CustomerSurvey,
     RepSurvey,
+    Syslog,
+    Endpoints,
+    /// Of something that Deskside has not: the error that says so.
+    Nothing(&'static str),
 }
 
-impl Report {
-    /// The report by its name, and whether that is one of the `Access…` names.
-    fn of(name: &str) -> Option<(Self, bool)> {
-        Some(match name {
-            "SupportSession" => (Self::Session, false),
-            "AccessSession" => (Self::Session, true),
-            "SupportSessionListing" => (Self::Listing, false),
-            "AccessSessionListing" => (Self::Listing, true),
-            "SupportSessionSummary" => (Self::Summary, false),
-            "AccessSessionSummary" => (Self::Summary, true),
-            "SupportSessionRecording" => (Self::Recording, false),
-            "AccessSessionRecording" => (Self::Recording, true),
-            "CommandShellRecording" => (Self::Shell, false),
-            "SupportTeam" => (Self::Team, false),
-            "Team" => (Self::Team, true),
-            "SupportCustExitSurvey" => (Self::CustomerSurvey, false),
-            "SupportRepExitSurvey" => (Self::RepSurvey, false),
-            _ => return None,
-        })
-    }
+/// Which of the two products a report is of: its readers look for that one's namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Product {
+    Support,
+    Access,
 }
 
-/// A session with what its report is made from.
-struct Found {
-    id: SessionId,
-    lseq: i64,
-    entries: Vec<Entry>,
-    session: Session,
-}
+/// The reports by their names.
+const REPORTS: [(&str, Report, Product); 24] = {
+    use {Product::*, Report::*};
+    [
+        ("SupportSession", Session, Support),
+        ("AccessSession", Session, Access),
+        ("SupportSessionListing", Listing, Support),
+        ("AccessSessionListing", Listing, Access),
+        ("SupportSessionSummary", Summary, Support),
+        ("AccessSessionSummary", Summary, Access),
+        ("SupportSessionRecording", Recording, Support),
+        ("AccessSessionRecording", Recording, Access),
+        ("CommandShellRecording", Shell, Support),
+        ("SupportTeam", Team, Support),
+        ("Team", Team, Access),
+        ("SupportCustExitSurvey", CustomerSurvey, Support),
+        ("SupportRepExitSurvey", RepSurvey, Support),
+        ("Syslog", Syslog, Access),
+        ("EndpointLicenseUsage", Endpoints, Access),
+        (
+            "VaultAccountActivity",
+            Nothing("No vault account activity matching your chosen criteria is available."),
+            Access,
+        ),
+        (
+            "LicenseUsage",
+            Nothing("No License Usage report information matching your chosen criteria is available."),
+            Support,
+        ),
+        ("JumpItem", Nothing("No Jump Item report information matching your chosen criteria is available."), Support),
+        ("PresentationSession", Nothing(NO_PRESENTATION), Support),
+        ("PresentationSessionListing", Nothing(NO_PRESENTATION), Support),
+        ("PresentationSessionRecording", Nothing(NO_RECORDING), Support),
+        ("ShowMyScreenRecording", Nothing(NO_RECORDING), Support),
+        ("ArchiveListing", Nothing(NO_ARCHIVE), Support),
+        ("Archive", Nothing(NO_ARCHIVE), Support),
+    ]
+};
+const NO_PRESENTATION: &str = "No Presentation report information matching your chosen criteria is available.";
+const NO_RECORDING: &str = "No recording was found for the given search criteria.";
+const NO_ARCHIVE: &str = "No archives found for the given search criteria.";
 
 /// Answers a report.
 pub async fn reporting(State(app): State<Shared>, asked: Asked) -> Result<Response, ApiError> {
     let dialect = app.settings().beyondtrust;
-    let named = asked.get("generate_report").map(|name| (name, Report::of(name)));
-    let access = matches!(named, Some((_, Some((_, true)))));
-    let namespace = if access { dialect.access_namespace } else { dialect.reporting_namespace };
+    let name = asked.get("generate_report");
+    let named = name.and_then(|name| REPORTS.iter().find(|(known, ..)| *known == name));
+    let product = named.map_or(Product::Support, |(.., product)| *product);
+    let namespace = match product {
+        Product::Support => dialect.reporting_namespace,
+        Product::Access => dialect.access_namespace,
+    };
     let Some(caller) = asked.caller(&app).await? else {
         let by_name = asked.has("username") || asked.has("password");
         return Ok(if by_name { error(&namespace, "Login failed") } else { denied() });
     };
-    let kind = match named {
-        None => return Ok(error(&namespace, "The parameter generate_report is missing.")),
-        Some((_, None)) => return Ok(error(&namespace, "Invalid report type")),
-        Some((_, Some((kind, _)))) => kind,
+    let kind = match (name, named) {
+        (None, _) => return Ok(error(&namespace, "The parameter generate_report is missing.")),
+        (Some(_), None) => return Ok(error(&namespace, "Invalid report type")),
+        (Some(_), Some((_, kind, _))) => *kind,
     };
     if !caller.may(Scope::EvidenceRead) {
         return Ok(error(&namespace, "The API account does not have permission to view this report."));
     }
-    let root = match kind {
-        Report::Recording | Report::Shell => {
-            return Ok(match file(&app, &caller, kind, &asked).await? {
-                Ok(response) => response,
-                Err(words) => error(&namespace, words),
-            });
-        }
-        Report::Team => teams(&app, &asked).await?,
-        _ => match wanted(&asked) {
-            Ok(wanted) => sessions(&app, kind, access, &wanted, &asked).await?,
-            Err(words) => return Ok(error(&namespace, &words)),
+    let told = match kind {
+        Report::Nothing(words) => Err(words.to_owned()),
+        Report::Syslog => return archives::syslog(&app).await,
+        Report::Endpoints => return archives::endpoints(),
+        Report::Recording | Report::Shell => match file(&app, &caller, kind, &asked).await? {
+            Ok(response) => return Ok(response),
+            Err(words) => Err(words.to_owned()),
         },
-    };
-    Ok(answer(root.document(&namespace)))
-}
-
-/// Which sessions a report is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Wanted {
-    These(Vec<SessionId>),
-    /// Begun in this time, be they over or not; in milliseconds, without the end.
-    Begun(u64, u64),
-    /// Ended in this time.
-    Ended(u64, u64),
-}
-
-/// Midnight of a day, `YYYY-MM-DD`, in UTC.
-fn day(text: &str) -> Option<u64> {
-    let date: jiff::civil::Date = text.parse().ok()?;
-    let at = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
-    u64::try_from(at.as_millisecond()).ok()
-}
-
-fn wanted(asked: &Asked) -> Result<Wanted, String> {
-    if let Some(ids) = asked.any(&["lsid", "lsids"]) {
-        let ids = ids.split(',').map(|id| SessionId::try_from(id.trim().to_ascii_lowercase()));
-        return Ok(Wanted::These(ids.collect::<Result<_, _>>().map_err(|_| "Invalid value for lsid".to_owned())?));
-    }
-    const SECOND: u64 = 1_000;
-    const DAY: u64 = 86_400 * SECOND;
-    // The finer one counts where both are given.
-    let forms = [("start_time", SECOND), ("start_date", DAY), ("end_time", SECOND), ("end_date", DAY)];
-    let Some((name, value, unit)) = forms.iter().find_map(|(n, u)| Some((*n, asked.get(n)?, *u))) else {
-        return Err("One of start_date, start_time, end_date, end_time or lsid is needed.".into());
-    };
-    let bad = |name: &str| format!("Invalid value for {name}");
-    let from = if unit == DAY { day(value) } else { value.parse::<u64>().ok().and_then(|s| s.checked_mul(SECOND)) };
-    let from = from.ok_or_else(|| bad(name))?;
-    let length = match asked.get("duration") {
-        None => return Err("The parameter duration is missing.".into()),
-        Some(text) => text.parse::<u64>().map_err(|_| bad("duration"))?,
-    };
-    let until = match length {
-        0 => u64::MAX,
-        length => length.checked_mul(unit).and_then(|l| from.checked_add(l)).ok_or_else(|| bad("duration"))?,
-    };
-    Ok(if name.starts_with("start") { Wanted::Begun(from, until) } else { Wanted::Ended(from, until) })
-}
-
-async fn find(app: &Shared, wanted: &Wanted) -> Result<Vec<Found>, ApiError> {
-    // Sessions that are over stand in the catalogue; what goes on, or is being stored, is in the hub.
-    let live = app.hub.all();
-    let during = |at: Option<Timestamp>, from: u64, until: u64| at.is_some_and(|at| (from..until).contains(&at.0));
-    let mut ids: Vec<SessionId> = match wanted {
-        Wanted::These(ids) => ids.clone(),
-        Wanted::Begun(from, until) | Wanted::Ended(from, until) => {
-            let begun = matches!(wanted, Wanted::Begun(..));
-            let time = if begun {
-                Expr::col(past::Column::Started).add(Expr::col(past::Column::Waited))
-            } else {
-                Expr::col(past::Column::Ended)
-            };
-            let stored = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
-            let rows = past::Entity::find()
-                .filter(past::Column::Joined.eq(true))
-                .filter(time.clone().gte(stored(*from)))
-                .filter(time.clone().lt(stored(*until)))
-                .order_by(time, Order::Asc)
-                .limit(MOST as u64);
-            let mut ids: Vec<SessionId> =
-                rows.all(&app.db).await?.into_iter().filter_map(|r| SessionId::try_from(r.session).ok()).collect();
-            for live in live {
-                let entries = live.entries().await;
-                let began = report::began(&entries);
-                let at = if begun { began } else { report::ended(&entries).and(began).and(report::ended(&entries)) };
-                if during(at, *from, *until) && !ids.contains(&live.id) {
-                    ids.push(live.id.clone());
-                }
+        Report::Team => teams::teams(&app, product, &asked).await?,
+        Report::Session | Report::Listing | Report::Summary | Report::CustomerSurvey | Report::RepSurvey => {
+            match wanted(&asked) {
+                Ok(wanted) => Ok(sessions(&app, kind, product, &wanted, &asked).await?),
+                Err(words) => Err(words),
             }
-            ids
         }
     };
-    ids.truncate(MOST);
-    let mut found = Vec::new();
-    for id in ids {
-        let Some(entries) = app.hub.read(app, &id).await? else { continue };
-        let first = event_row::Entity::find().filter(event_row::Column::Session.eq(id.as_str()));
-        let first = first.order_by_asc(event_row::Column::Seq).limit(1).one(&app.db).await?;
-        let session = Session::after(id.clone(), app.policy(), &entries);
-        found.push(Found { lseq: first.map_or(0, |row| row.id), id, entries, session });
-    }
-    Ok(found)
+    Ok(match told {
+        Ok(root) => answer(root.document(&namespace)),
+        Err(words) => error(&namespace, &words),
+    })
 }
 
 async fn users(app: &Shared) -> Result<HashMap<i32, user::Model>, ApiError> {
@@ -196,7 +142,7 @@ async fn users(app: &Shared) -> Result<HashMap<i32, user::Model>, ApiError> {
 async fn sessions(
     app: &Shared,
     kind: Report,
-    access: bool,
+    product: Product,
     wanted: &Wanted,
     asked: &Asked,
 ) -> Result<Element, ApiError> {
@@ -207,6 +153,7 @@ async fn sessions(
         return Ok(summaries(&found, &users, &teams, asked));
     }
     let mut list = Vec::new();
+    let access = product == Product::Access;
     for Found { id, lseq, entries, session } in &found {
         let link = |kept: Kept, view: bool| downloads::link(app, id, kept, view);
         let source = Source { id, lseq: *lseq, entries, session, users: &users, now: app::now(), link: &link, access };
@@ -217,7 +164,8 @@ async fn sessions(
             ),
             Report::CustomerSurvey => list.extend(report::customer_survey(&source)),
             // Technicians fill in no survey.
-            _ => {}
+            Report::RepSurvey | Report::Summary | Report::Recording | Report::Shell | Report::Team => {}
+            Report::Syslog | Report::Endpoints | Report::Nothing(_) => {}
         }
     }
     let root = match kind {
@@ -260,27 +208,6 @@ fn summaries(found: &[Found], users: &HashMap<i32, user::Model>, teams: &[team::
     }))
 }
 
-/// Teams and who is in them.
-async fn teams(app: &Shared, asked: &Asked) -> Result<Element, ApiError> {
-    let users = user::Entity::find().order_by_asc(user::Column::Id).all(&app.db).await?;
-    let wanted = asked.get("team_id").filter(|id| *id != "all").map(str::to_owned);
-    let teams = team::Entity::find().order_by_asc(team::Column::Id).all(&app.db).await?;
-    let teams = teams.into_iter().filter(|t| wanted.as_ref().is_none_or(|id| *id == t.id.to_string()));
-    Ok(element("team_activity_list").children(teams.map(|team| {
-        let members = users.iter().filter(|u| u.team == team.name).map(|u| {
-            element("representative")
-                .with("id", u.id)
-                .child(text("username", &u.login))
-                .child(text("display_name", &u.name))
-        });
-        element("team_activity")
-            .with("id", team.id)
-            .with("name", &team.name)
-            .child(element("members").children(members))
-            .child(element("events"))
-    })))
-}
-
 /// A recording itself, or why there is none.
 async fn file(
     app: &Shared,
@@ -288,10 +215,9 @@ async fn file(
     kind: Report,
     asked: &Asked,
 ) -> Result<Result<Response, &'static str>, ApiError> {
-    const NONE: &str = "No recording was found for the given search criteria.";
     let id = asked.get("lsid").and_then(|id| SessionId::try_from(id.to_ascii_lowercase()).ok());
     let Some(id) = id else { return Ok(Err("Invalid value for lsid")) };
-    let Some(entries) = app.hub.read(app, &id).await? else { return Ok(Err(NONE)) };
+    let Some(entries) = app.hub.read(app, &id).await? else { return Ok(Err(NO_RECORDING)) };
     let kept = match kind {
         Report::Shell => match asked.get("instance").unwrap_or("0").parse() {
             Ok(instance) => Kept::Shell(instance),
@@ -304,21 +230,7 @@ async fn file(
         _ => report::recorded(&entries),
     };
     if !exists {
-        return Ok(Err(NONE));
+        return Ok(Err(NO_RECORDING));
     }
     downloads::file(app, &id, &entries, kept, false, &asked.headers, caller.as_ref()).await.map(Ok)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_begin_at_midnight_utc() {
-        assert_eq!(day("1970-01-02"), Some(86_400_000));
-        assert_eq!(day("2024-12-03"), Some(1_733_184_000_000));
-        for bad in ["", "2024-13-01", "yesterday", "1960-01-01"] {
-            assert_eq!(day(bad), None, "{bad}");
-        }
-    }
 }

@@ -1,10 +1,13 @@
 //! How customers start a session from somebody else's page, and how consoles are sent somewhere.
 
-use std::collections::BTreeMap;
+mod page;
+mod visitor;
+
+use std::{collections::BTreeMap, net::IpAddr};
 
 use axum::{
     extract::{Form, Path, State},
-    http::{Method, StatusCode, header},
+    http::{HeaderName, Method, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
 use protocol::UserRef;
@@ -14,11 +17,14 @@ use super::{
     asked::Asked,
     command::{
         Failed,
-        sessions::{custom, wish},
+        sessions::{COMPANY, COMPANY_CODE, DETAILS, custom, wish},
     },
     denied,
     people::{Place, QueueId},
 };
+use page::{Link, page};
+use visitor::Visitor;
+
 use crate::{
     api::{self, ApiError, From},
     app::Shared,
@@ -41,38 +47,75 @@ pub fn is_for_other_pages(path: &str) -> bool {
     PATHS.contains(&path)
 }
 
-/// Starts a session by its key, or, where that is allowed, by a technician's or a team's name.
+/// Starts a session by its key, or, where that is allowed, by a technician's or a team's name. Whoever looks at it with a
+/// browser reads in a page what cannot be.
 pub async fn start(State(app): State<Shared>, From(address): From, asked: Asked) -> Result<Response, ApiError> {
+    let header = |name| asked.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let visitor = Visitor::of(header(header::USER_AGENT));
+    let reads_pages = visitor.browser && header(header::ACCEPT).contains("text/html");
+    match begin(&app, address, visitor, &asked).await {
+        Err(error) if reads_pages => {
+            let title = app.settings().organisation;
+            Ok(page(error.status(), &title, error.message(), None))
+        }
+        answer => answer,
+    }
+}
+
+async fn begin(app: &Shared, address: IpAddr, visitor: Visitor, asked: &Asked) -> Result<Response, ApiError> {
     app.key_guesses.guess(address)?;
     let pass = match asked.get("short_key") {
         Some(key) => {
             let digits = secret::digits(key).ok_or_else(api::dead)?;
-            api::open_session(&app, &digits).await?;
+            api::open_session(app, &digits).await?;
             Pass::Key(digits)
         }
-        None => Pass::Link(open_door(&app, &asked).await?),
+        None => Pass::Link(open_door(app, asked).await?),
     };
-    let agent = asked.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let browser = agent.contains("Mozilla/");
-    let chat = asked.get("c2cjs") == Some("1");
-    let other = ["Windows", "Macintosh", "iPhone", "iPad", "Android"].iter().any(|system| agent.contains(system));
-    // A script wants the program; a person reads first whom it is from. Other systems have the browser.
-    if !browser && !chat && !other && app.programs.systems().contains(&System::Linux) {
-        let wanted = match pass {
-            Pass::Key(key) => api::ProgramFor { key: Some(key), ..api::ProgramFor::default() },
-            Pass::Link(link) => api::ProgramFor { link: Some(link), ..api::ProgramFor::default() },
-        };
-        let mut response = api::program(State(app), Path(System::Linux), Form(wanted)).await?;
-        if asked.method == Method::HEAD {
-            *response.body_mut() = axum::body::Body::empty();
-        }
-        return Ok(response);
-    }
-    Ok(Redirect::to(&match pass {
+    let place = match &pass {
         Pass::Key(key) => format!("{}/join#key={key}", app.config.public_url),
-        Pass::Link(token) => intake::link(&app, &token),
-    })
-    .into_response())
+        Pass::Link(token) => intake::link(app, token),
+    };
+    let program = visitor.program.filter(|program| app.programs.systems().contains(program));
+    match program {
+        // A chat needs no program.
+        _ if asked.flag("c2cjs") => Ok(Redirect::to(&place).into_response()),
+        // A person reads first whom it is from; a script wants the program.
+        Some(_) if visitor.browser => Ok(Redirect::to(&place).into_response()),
+        Some(system) => download(app, system, pass, asked.method == Method::HEAD).await,
+        None => {
+            let words = format!(
+                "There is no support program for {} here. You can chat with the technician, and show your screen, in your browser.",
+                visitor.system
+            );
+            let status = if visitor.browser { StatusCode::OK } else { StatusCode::NOT_FOUND };
+            let link = Link { address: &place, words: "Continue in this browser" };
+            Ok(page(status, &app.settings().organisation, &words, Some(link)))
+        }
+    }
+}
+
+/// The program, which carries the pass with it.
+async fn download(app: &Shared, system: System, pass: Pass, head: bool) -> Result<Response, ApiError> {
+    let wanted = match pass {
+        Pass::Key(key) => api::ProgramFor { key: Some(key), ..api::ProgramFor::default() },
+        Pass::Link(link) => api::ProgramFor { link: Some(link), ..api::ProgramFor::default() },
+    };
+    let mut response = api::program(State(app.clone()), Path(system), Form(wanted)).await?;
+    if head {
+        *response.body_mut() = axum::body::Body::empty();
+    }
+    Ok(response)
+}
+
+/// The script by which other sites' pages open a session here. It holds no secret, and every page may load it.
+pub async fn embedded() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-cache"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
+    ];
+    (headers, include_str!("start_session.js")).into_response()
 }
 
 enum Pass {
@@ -90,7 +133,7 @@ async fn open_door(app: &Shared, asked: &Asked) -> Result<String, ApiError> {
         None => asked
             .get("id")
             .and_then(|id| id.parse().ok())
-            .map(|id| if asked.get("issue_menu") == Some("1") { QueueId::Team(id) } else { QueueId::Rep(id) }),
+            .map(|id| if asked.flag("issue_menu") { QueueId::Team(id) } else { QueueId::Rep(id) }),
     };
     let place = match named {
         Some(named) => named.find(app).await?.ok_or_else(|| ApiError::missing("team or technician"))?,
@@ -112,7 +155,7 @@ async fn open_door(app: &Shared, asked: &Asked) -> Result<String, ApiError> {
         (["customer.company", "customer_company"], ["customer.company_code", "customer_company_code"]);
     let details = text(&["customer.details", "customer_desc"], 1_024)?;
     for (name, value) in
-        [("company", text(&company, 100)?), ("company_code", text(&code, 100)?), ("details", details.clone())]
+        [(COMPANY, text(&company, 100)?), (COMPANY_CODE, text(&code, 100)?), (DETAILS, details.clone())]
     {
         if !value.is_empty() {
             attributes.push((name.into(), value));

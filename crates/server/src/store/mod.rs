@@ -75,7 +75,7 @@ const INDEXES: [&str; 7] = [
 ];
 
 /// Columns that tables have got since they were first made, with what they hold for older rows.
-const LATER: [(&str, &str, &str); 18] = [
+const LATER: [(&str, &str, &str); 19] = [
     ("user", "may_watch", "boolean NOT NULL DEFAULT true"),
     ("user", "may_export", "boolean NOT NULL DEFAULT false"),
     ("user", "may_delete", "boolean NOT NULL DEFAULT false"),
@@ -86,6 +86,7 @@ const LATER: [(&str, &str, &str); 18] = [
     ("user", "recovery", "varchar NOT NULL DEFAULT ''"),
     ("user", "role", "integer NOT NULL DEFAULT 0"),
     ("login", "confirmed", "bigint NOT NULL DEFAULT 0"),
+    ("user", "email_language", "varchar"),
     ("incident", "stamp", "varchar NOT NULL DEFAULT ''"),
     ("mail", "name", "varchar NOT NULL DEFAULT ''"),
     ("incident", "kind", "varchar NOT NULL DEFAULT ''"),

@@ -1,7 +1,11 @@
 //! BeyondTrust's API, asked as its public clients ask it.
 
+mod command_v2;
 mod commands;
 mod config;
+mod identity;
+mod limits;
+mod pages;
 mod people;
 mod reports;
 mod tokens;

@@ -26,10 +26,21 @@ use crate::{
 const TTL: u64 = 86_400;
 /// The longest that may be asked for: thirty days.
 const LONGEST_TTL: u64 = 30 * 86_400;
-/// The attribute that holds a session's priority, 1 (high) to 3.
-pub const PRIORITY: &str = "priority";
+/// Where a session keeps its priority, 1 (high) to 3.
+pub const PRIORITY: &str = "session_priority";
+/// Where it keeps what its customer said of themselves.
+pub const COMPANY: &str = "customer_company";
+pub const COMPANY_CODE: &str = "customer_company_code";
+pub const DETAILS: &str = "customer_details";
+
+/// Whether an attribute is one that every session of the original has: nobody sets or reads it as a custom one.
+fn is_standard(name: &str) -> bool {
+    [PRIORITY, COMPANY, COMPANY_CODE, DETAILS].contains(&name)
+}
 /// All attributes together, in bytes.
 const MAX_ATTRIBUTES: usize = 10 * 1_024;
+/// So much of a name is said when it does not fit.
+const MAX_ATTRIBUTE_NAME: usize = 64;
 
 /// The attributes that a request sets: `session.custom.NAME`, and the older spelling of the external key.
 pub fn custom(asked: &Asked) -> Result<Vec<(String, String)>, Failed> {
@@ -38,19 +49,26 @@ pub fn custom(asked: &Asked) -> Result<Vec<(String, String)>, Failed> {
     if asked.has(EXTERNAL_KEY) && !given.iter().any(|(n, _)| n == EXTERNAL_KEY) {
         given.push((EXTERNAL_KEY.into(), asked.get(EXTERNAL_KEY).unwrap_or_default().to_owned()));
     }
-    for (name, value) in &given {
+    fitting(&given)?;
+    Ok(given)
+}
+
+/// Whether attributes may be set.
+pub fn fitting(given: &[(String, String)]) -> Result<(), Failed> {
+    for (name, value) in given {
+        let short: String = name.chars().take(MAX_ATTRIBUTE_NAME).collect();
         match session::attribute_fits(name, value) {
-            Ok(()) => {}
+            Ok(()) if !is_standard(name) => {}
             Err(RefusalReason::TooLong) => {
-                return words(format!("The value of session.custom.{name} is longer than 1024 characters."));
+                return words(format!("The value of session.custom.{short} is longer than 1024 characters."));
             }
-            Err(_) => return words(format!("Invalid custom attribute: session.custom.{name}")),
+            Ok(()) | Err(_) => return words(format!("Invalid custom attribute: session.custom.{short}")),
         }
     }
     if given.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>() > MAX_ATTRIBUTES {
         return words("The custom attributes are larger than 10 KB in all.");
     }
-    Ok(given)
+    Ok(())
 }
 
 /// What is wished for, in Deskside's words. `given` holds the external key, too; a priority is 1 (high) to 3.
@@ -78,6 +96,74 @@ fn number(asked: &Asked, name: &str, range: std::ops::RangeInclusive<u64>) -> Re
     }
 }
 
+/// A key that is asked for.
+pub struct Order {
+    pub queue: QueueId,
+    /// For how many seconds its link works.
+    pub ttl: Option<u64>,
+    pub priority: Option<u64>,
+    /// What is known of the session, with the external key.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// A key that was made.
+pub struct Made {
+    /// Unix seconds.
+    pub expires: u64,
+    pub queue: &'static str,
+    pub queue_id: Option<i32>,
+    /// Whether somebody is there to help.
+    pub available: bool,
+    pub external_key: Option<String>,
+    pub short_key: String,
+    pub key_url: String,
+    pub mail_body: String,
+}
+
+/// What an invitation's mail is about.
+pub const MAIL_SUBJECT: &str = "Remote Support Invitation";
+
+/// Makes a session with its key and link.
+pub async fn make(app: &Shared, caller: &Caller, order: Order) -> Result<Made, Failed> {
+    let Order { queue, ttl, priority, attributes } = order;
+    let Some(place) = queue.find(app).await? else { return words(format!("No such queue: {queue}")) };
+    let external_key = attributes.iter().find(|(name, _)| name == EXTERNAL_KEY).map(|(_, key)| key.clone());
+    let subject = external_key.as_ref().filter(|k| !k.is_empty()).map(|k| format!("Remote support for {k}"));
+    let about = Ticket { subject: subject.unwrap_or_default(), ..Ticket::default() };
+    let by = Actor::System(caller.as_ref());
+    let available = place.available(app).await?;
+    let (name, queue_id) = match &place {
+        Place::General => ("general", None),
+        Place::Rep(rep) => ("rep", Some(rep.id)),
+        Place::Team(team) if matches!(queue, QueueId::Issue(_)) => ("issue", Some(team.id)),
+        Place::Team(team) => ("team", Some(team.id)),
+    };
+    let wish = wish(&place, attributes, about, priority);
+    let live = intake::for_system(app, caller.as_ref(), wish).await.map_err(refused)?;
+    let life = Some(ttl.unwrap_or(TTL) * 1_000);
+    let keys = intake::keys(app, &live, &by, life, Form::Beyondtrust).await?;
+    let key_url = format!("{}/?ak={}", app.config.public_url, keys.token);
+    let organisation = app.settings().organisation;
+    let mail_body = format!(
+        "\nYou have been invited to a remote support session with {organisation}.\n\nTo begin, please visit the following address:\n\n{key_url}\n\nYou decide what is shared, and you can end the session at any time.\n"
+    );
+    Ok(Made {
+        expires: keys.link_until.0 / 1_000,
+        queue: name,
+        queue_id,
+        available,
+        external_key,
+        short_key: keys.key,
+        key_url,
+        mail_body,
+    })
+}
+
+/// The seconds that a key may live.
+pub const TTL_RANGE: std::ops::RangeInclusive<u64> = 60..=LONGEST_TTL;
+/// High, medium, low.
+pub const PRIORITY_RANGE: std::ops::RangeInclusive<u64> = 1..=3;
+
 /// `generate_session_key`
 pub async fn generate(app: &Shared, caller: &Caller, asked: &Asked) -> Result<Element, Failed> {
     match asked.get("type") {
@@ -87,41 +173,20 @@ pub async fn generate(app: &Shared, caller: &Caller, asked: &Asked) -> Result<El
     }
     let Some(queue_id) = asked.get("queue_id") else { return words("The parameter queue_id is missing.") };
     let Some(queue) = QueueId::parse(queue_id) else { return words("Invalid value for queue_id") };
-    let Some(place) = queue.find(app).await? else { return words(format!("No such queue: {queue_id}")) };
-    let ttl = number(asked, "ttl", 60..=LONGEST_TTL)?;
-    let priority = number(asked, "session.priority", 1..=3)?;
-    let given = custom(asked)?;
-    let external = given.iter().find(|(name, _)| name == EXTERNAL_KEY).map(|(_, key)| key.clone());
-    let subject = external.as_ref().filter(|k| !k.is_empty()).map(|k| format!("Remote support for {k}"));
-    let about = Ticket { subject: subject.unwrap_or_default(), ..Ticket::default() };
-    let by = Actor::System(caller.as_ref());
-    let available = place.available(app).await?;
-    let (name, id) = match &place {
-        Place::General => ("general", None),
-        Place::Rep(rep) => ("rep", Some(rep.id)),
-        Place::Team(team) if matches!(queue, QueueId::Issue(_)) => ("issue", Some(team.id)),
-        Place::Team(team) => ("team", Some(team.id)),
-    };
-    let wish = wish(&place, given, about, priority);
-    let live = intake::for_system(app, caller.as_ref(), wish).await.map_err(refused)?;
-    let life = Some(ttl.unwrap_or(TTL) * 1_000);
-    let keys = intake::keys(app, &live, &by, life, Form::Beyondtrust).await?;
-    let url = format!("{}/?ak={}", app.config.public_url, keys.token);
-    let organisation = app.settings().organisation;
-    let body = format!(
-        "\nYou have been invited to a remote support session with {organisation}.\n\nTo begin, please visit the following address:\n\n{url}\n\nYou decide what is shared, and you can end the session at any time.\n"
-    );
+    let ttl = number(asked, "ttl", TTL_RANGE)?;
+    let priority = number(asked, "session.priority", PRIORITY_RANGE)?;
+    let made = make(app, caller, Order { queue, ttl, priority, attributes: custom(asked)? }).await?;
     Ok(element("session_key")
         .child(text("type", "support"))
         .children(ttl.map(|ttl| text("ttl", ttl)))
-        .child(text("expires", keys.link_until.0 / 1_000))
-        .child(text("queue", name).with("available", u8::from(available)))
-        .children(id.map(|id| text("queue_id", id)))
-        .children(external.map(|key| text(EXTERNAL_KEY, key)))
-        .child(text("short_key", keys.key))
-        .child(text("key_url", url))
-        .child(text("mail_subject", "Remote Support Invitation"))
-        .child(text("mail_body", body)))
+        .child(text("expires", made.expires))
+        .child(text("queue", made.queue).with("available", u8::from(made.available)))
+        .children(made.queue_id.map(|id| text("queue_id", id)))
+        .children(made.external_key.map(|key| text(EXTERNAL_KEY, key)))
+        .child(text("short_key", made.short_key))
+        .child(text("key_url", made.key_url))
+        .child(text("mail_subject", MAIL_SUBJECT))
+        .child(text("mail_body", made.mail_body)))
 }
 
 fn lsid(asked: &Asked) -> Result<SessionId, Failed> {
@@ -130,16 +195,21 @@ fn lsid(asked: &Asked) -> Result<SessionId, Failed> {
 }
 
 /// The session by its lsid, while it goes on.
+pub async fn active(app: &Shared, id: &SessionId) -> Option<Arc<Live>> {
+    let live = app.hub.get(id)?;
+    let over = matches!(live.ask(session::Session::phase).await, Phase::Ended { .. });
+    (!over).then_some(live)
+}
+
 async fn running(app: &Shared, asked: &Asked) -> Result<Arc<Live>, Failed> {
-    let live = app.hub.get(&lsid(asked)?);
-    match live {
-        Some(live) if !matches!(live.ask(session::Session::phase).await, Phase::Ended { .. }) => Ok(live),
-        _ => words("No active session was found for this lsid."),
+    match active(app, &lsid(asked)?).await {
+        Some(live) => Ok(live),
+        None => words("No active session was found for this lsid."),
     }
 }
 
 /// What cannot be done is said in words; what failed is the server's.
-fn refused(error: ActError) -> Failed {
+pub fn refused(error: ActError) -> Failed {
     match error {
         ActError::Refused(RefusalReason::Already) => Failed::Words("This is so already.".into()),
         ActError::Refused(why) => Failed::Words(why.to_string()),
@@ -151,43 +221,52 @@ fn refused(error: ActError) -> Failed {
 pub async fn attributes(app: &Shared, asked: &Asked) -> Result<Element, Failed> {
     let id = lsid(asked)?;
     let Some(entries) = app.hub.read(app, &id).await? else { return words("No session was found for this lsid.") };
-    Ok(element("custom_attributes").children(shown(&entries)))
+    Ok(element("custom_attributes").children(known(&entries).into_iter().map(attribute)))
 }
 
 /// The attributes of a timeline without the external key, which reports tell apart.
 pub fn custom_of(entries: &[protocol::Entry]) -> Vec<Element> {
-    let others = entries
-        .iter()
-        .filter(|e| !matches!(&e.event, Event::Attributed { name, .. } if name == EXTERNAL_KEY || name == PRIORITY));
-    shown(&others.cloned().collect::<Vec<_>>())
+    let known = known(entries).into_iter().filter(|(name, _)| *name != EXTERNAL_KEY);
+    known.map(attribute).collect()
 }
 
-/// The attributes of a timeline, as the original shows them.
-pub fn shown(entries: &[protocol::Entry]) -> Vec<Element> {
+/// The custom attributes of a timeline with their values, in the order in which they were set.
+pub fn known(entries: &[protocol::Entry]) -> Vec<(&str, &str)> {
     let mut known: Vec<(&str, &str)> = Vec::new();
     for entry in entries {
         if let Event::Attributed { name, value, .. } = &entry.event {
             known.retain(|(n, _)| n != name);
-            if !value.is_empty() {
+            if !value.is_empty() && !is_standard(name) {
                 known.push((name, value));
             }
         }
     }
-    let attribute = |(name, value): (&str, &str)| {
-        let display = if name == EXTERNAL_KEY { "External Key" } else { name };
-        text("custom_attribute", value).with("display_name", display).with("code_name", name)
-    };
-    known.into_iter().map(attribute).collect()
+    known
+}
+
+/// What people call an attribute.
+pub fn display_name(name: &str) -> &str {
+    if name == EXTERNAL_KEY { "External Key" } else { name }
+}
+
+fn attribute((name, value): (&str, &str)) -> Element {
+    text("custom_attribute", value).with("display_name", display_name(name)).with("code_name", name)
 }
 
 /// `set_session_attributes`
 pub async fn set_attributes(app: &Shared, caller: &Caller, asked: &Asked) -> Result<Element, Failed> {
     let live = running(app, asked).await?;
-    for (name, value) in custom(asked)? {
+    mark(app, caller, &live, custom(asked)?).await?;
+    Ok(text("success", "Session attributes were set"))
+}
+
+/// Sets attributes of a session; an empty one is cleared.
+pub async fn mark(app: &Shared, caller: &Caller, live: &Arc<Live>, given: Vec<(String, String)>) -> Result<(), Failed> {
+    for (name, value) in given {
         let command = Command::Attribute { name, value };
         live.act(app, &Actor::System(caller.as_ref()), command).await.map_err(refused)?;
     }
-    Ok(text("success", "Session attributes were set"))
+    Ok(())
 }
 
 /// The technician that `rep_id` or `rep_username` names.

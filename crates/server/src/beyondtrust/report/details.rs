@@ -13,12 +13,32 @@ use crate::{
     desk::intake,
 };
 
+/// Who has a session before somebody takes it, and does what nobody does.
+const NOBODY: &str = "Pre-start Conference";
+
+/// An event of a report.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub at: Timestamp,
+    /// Whose doing it is.
+    pub by: Option<ParticipantId>,
+    /// The team whose queue it is about.
+    pub team: Option<String>,
+    pub element: Element,
+}
+
+impl Told {
+    fn child(self, child: Element) -> Self {
+        Self { element: self.element.child(child), ..self }
+    }
+}
+
 impl Source<'_> {
     /// Who did something, as `performed_by` or `destination`.
     fn party(&self, name: &str, id: Option<ParticipantId>) -> Element {
         match id.and_then(|id| self.session.participant(id)) {
             Some(who) => text(name, &who.name).with("type", kind(who.role)).with("gsnumber", who.id.0),
-            None => text(name, "Pre-start Conference").with("type", "system").with("gsnumber", 0),
+            None => text(name, NOBODY).with("type", "system").with("gsnumber", 0),
         }
     }
 
@@ -30,12 +50,39 @@ impl Source<'_> {
         self.session.participants().iter().find(|p| p.user == Some(user)).map(|p| p.id)
     }
 
-    fn event(&self, at: Timestamp, kind: &str, by: Option<ParticipantId>) -> Element {
-        element("event").with("timestamp", at.0 / 1_000).with("event_type", kind).child(self.party("performed_by", by))
+    /// An event that nobody performs.
+    fn bare(at: Timestamp, kind: &str, by: Option<ParticipantId>) -> Told {
+        let element = element("event").with("timestamp", at.0 / 1_000).with("event_type", kind);
+        Told { at, by, team: None, element }
+    }
+
+    fn event(&self, at: Timestamp, kind: &str, by: Option<ParticipantId>) -> Told {
+        Self::bare(at, kind, by).child(self.party("performed_by", by))
+    }
+
+    /// Whom a message is for: the customer, or, from the customer, whoever has the session.
+    fn addressee(&self, from: ParticipantId) -> Option<ParticipantId> {
+        match self.customer_id() {
+            Some(customer) if customer == from => self.owner().map(|owner| owner.id),
+            customer => customer,
+        }
+    }
+
+    /// Where somebody is, as far as it is known.
+    fn place(&self, who: ParticipantId) -> [(&'static str, String); 3] {
+        let client = self.session.participant(who).map(|p| os(p.client));
+        let unknown = || "Unknown".to_owned();
+        [("os", client.map_or_else(unknown, str::to_owned)), ("private_ip", unknown()), ("public_ip", unknown())]
+    }
+
+    fn state_changed(&self, at: Timestamp, who: ParticipantId, state: &str) -> Told {
+        let [os, private, public] = self.place(who);
+        let values = [os, private, public, ("state", state.to_owned())];
+        self.event(at, "Conference Member State Changed", Some(who)).child(data(&values))
     }
 
     /// `<session_details>`
-    pub fn details(&self) -> Vec<Element> {
+    pub fn details(&self) -> Vec<Told> {
         let mut shell = 0;
         self.entries.iter().flat_map(|entry| self.detail(entry, &mut shell)).collect()
     }
@@ -44,16 +91,15 @@ impl Source<'_> {
         self.session.participant(id).is_some_and(|p| p.role == Role::Supervisor)
     }
 
-    fn detail(&self, Entry { at, event, .. }: &Entry, shell: &mut u32) -> Vec<Element> {
+    fn detail(&self, Entry { at, event, .. }: &Entry, shell: &mut u32) -> Vec<Told> {
         let say = |kind: &str, by: Option<ParticipantId>| self.event(*at, kind, by);
         let customer = self.customer_id();
-        let member = |id: &ParticipantId, state: &str| {
-            vec![say("Conference Member State Changed", Some(*id)).child(data(&[("state", state.into())]))]
-        };
         match event {
             Event::Created { .. } => vec![
-                say("Session Start", None),
-                say("Conference Owner Changed", None).child(data(&[("owner", "Pre-start Conference".into())])),
+                Self::bare(*at, "Session Start", None),
+                Self::bare(*at, "Conference Owner Changed", None)
+                    .child(self.party("destination", None))
+                    .child(data(&[("owner", NOBODY.into())])),
             ],
             Event::Joined { id, role: Role::Supervisor, .. } => {
                 vec![say("Representative Monitoring Started", Some(*id))]
@@ -61,10 +107,13 @@ impl Source<'_> {
             Event::Left { id } if self.supervises(*id) => vec![say("Representative Monitoring Stopped", Some(*id))],
             Event::Dropped { id } | Event::Returned { id, .. } if self.supervises(*id) => vec![],
             Event::Joined { id, .. } => self.came(*at, *id),
-            Event::Dropped { id } => member(id, "Disconnected"),
-            Event::Returned { id, .. } => member(id, "Connected"),
+            Event::Dropped { id } => vec![self.state_changed(*at, *id, "disconnected")],
+            Event::Returned { id, .. } => vec![self.state_changed(*at, *id, "connected")],
             Event::Left { id } => vec![say("Conference Member Departed", Some(*id))],
-            Event::Chat { from, text, .. } => vec![say("Chat Message", Some(*from)).child(body(text))],
+            Event::Chat { from, text, .. } => {
+                let to = self.party("destination", self.addressee(*from));
+                vec![say("Chat Message", Some(*from)).child(to).child(body(text))]
+            }
             Event::Granted { by, rights } => {
                 let to = self.owner().map(|o| o.name.clone()).unwrap_or_default();
                 let allowed = rights.iter().map(|right| {
@@ -96,15 +145,15 @@ impl Source<'_> {
                 vec![say("Session Transferred Away from Queue", self.of_user(by.id)), self.owned(*at, by)]
             }
             Event::Queued { queue, .. } => {
-                let name = match queue {
-                    Queue::Team { team } => team.clone(),
-                    Queue::General => "General".into(),
-                    Queue::Own => self.session.owner().name.clone(),
+                let (name, team) = match queue {
+                    Queue::Team { team } => (team.clone(), Some(team.clone())),
+                    Queue::General => ("General".into(), None),
+                    Queue::Own => (self.session.owner().name.clone(), None),
                 };
                 let priority = self.session.attributes().iter().find(|(n, _)| n == sessions::PRIORITY);
                 let priority = priority.map_or("2".to_owned(), |(_, v)| v.clone());
                 let event = say("Session Transferred to Queue", None).child(body(&name));
-                vec![event.child(data(&[("priority", priority)]))]
+                vec![Told { team, ..event.child(data(&[("priority", priority)])) }]
             }
             Event::Noted { by, text } => {
                 vec![say("Session Note Added", self.of_user(by.id)).child(body(text))]
@@ -121,19 +170,20 @@ impl Source<'_> {
     }
 
     /// What was done with files.
-    fn file(&self, at: Timestamp, event: &Event) -> Option<Element> {
+    fn file(&self, at: Timestamp, event: &Event) -> Option<Told> {
         let customer = self.customer_id();
         let say = |kind: &str, by: Option<ParticipantId>| self.event(at, kind, by);
         Some(match event {
             Event::FileCarried { by, way, path, bytes, .. } => {
                 let (kind, from, to) = direction(*way, *by, customer, "File Upload", "File Download");
                 let (name, values) = (last(path), [("path", path.clone())]);
-                let event = say(kind, from).child(self.party("destination", to));
+                let event = Told { by: Some(*by), ..say(kind, from).child(self.party("destination", to)) };
                 event.child(text("filename", name)).child(text("filesize", bytes)).child(data(&values))
             }
             Event::FileFailed { by, way, path, reason } => {
                 let (kind, from, to) = direction(*way, *by, customer, "File Upload Failed", "File Download Failed");
                 let event = say(kind, from).child(self.party("destination", to)).child(body(reason));
+                let event = Told { by: Some(*by), ..event };
                 event.child(text("filename", last(path))).child(data(&[("path", path.clone())]))
             }
             Event::FolderMade { by, path } => {
@@ -155,7 +205,7 @@ impl Source<'_> {
         })
     }
 
-    fn came(&self, at: Timestamp, id: ParticipantId) -> Vec<Element> {
+    fn came(&self, at: Timestamp, id: ParticipantId) -> Vec<Told> {
         let Some(who) = self.session.participant(id) else { return vec![] };
         let user = who.user.and_then(|id| self.users.get(&id));
         let values = [
@@ -170,22 +220,29 @@ impl Source<'_> {
             ("user_id", who.user.map_or(String::new(), |id| id.to_string())),
         ];
         let added = self.event(at, "Conference Member Added", Some(id)).child(data(&values));
+        let connected = self.state_changed(at, id, "connected");
         let first = who.role == Role::Technician && self.people(Role::Technician).next().is_some_and(|p| p.id == id);
         if first {
-            vec![added, self.owned(at, &protocol::UserRef { id: who.user.unwrap_or_default(), name: who.name.clone() })]
+            let owner = protocol::UserRef { id: who.user.unwrap_or_default(), name: who.name.clone() };
+            vec![added, connected, self.owned(at, &owner)]
         } else {
-            vec![added]
+            vec![added, connected]
         }
     }
 
-    fn owned(&self, at: Timestamp, to: &protocol::UserRef) -> Element {
+    fn owned(&self, at: Timestamp, to: &protocol::UserRef) -> Told {
         let who = self.of_user(to.id);
         let owner = who.map_or_else(|| to.name.clone(), |id| id.0.to_string());
-        self.event(at, "Conference Owner Changed", who).child(data(&[("owner", owner)]))
+        let destination = match who {
+            Some(_) => self.party("destination", who),
+            // They have it, and have not come.
+            None => text("destination", &to.name).with("type", "representative"),
+        };
+        Self::bare(at, "Conference Owner Changed", who).child(destination).child(data(&[("owner", owner)]))
     }
 
     /// Everybody who was still there departs, and then the session ends.
-    fn over(&self, at: Timestamp) -> Vec<Element> {
+    fn over(&self, at: Timestamp) -> Vec<Told> {
         let mut before = Session::new(self.id.clone(), session::Policy::default());
         for entry in self.entries.iter().take_while(|e| !matches!(e.event, Event::Ended { .. })) {
             before.apply(entry.at, &entry.event);

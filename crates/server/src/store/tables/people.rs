@@ -32,6 +32,8 @@ pub mod user {
         pub totp_step: i64,
         /// The hashes of the recovery codes that are left, between commas.
         pub recovery: String,
+        /// The language that another system chose for mails to its owner.
+        pub email_language: Option<String>,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}

@@ -156,7 +156,7 @@ fn commands_answer_element_by_element() {
         <hostname>Unknown</hostname>
         <platform id="web">Web</platform>
         <timezone_offset>0</timezone_offset>
-        <connected_since>UNIX</connected_since>
+        <connected_since ts="UNIX">TIME</connected_since>
         </connected_representative>
         </connected_clients>
     "#]],
@@ -231,20 +231,40 @@ fn old_integrations_find_their_names_and_their_way_to_sign_in() {
 }
 
 #[test]
-fn a_script_fetches_the_program_and_a_person_the_page() {
+fn a_visitor_reads_that_there_is_no_program_and_a_chat_needs_none() {
     let site = Site::open("bt-start");
     let made = site.command("action=generate_session_key&type=support&queue_id=general");
     let path = format!("/api/start_session?short_key={}", element(&made, "short_key"));
-    let page = site.stage.ask("GET", &path, &[("user-agent", "Mozilla/5.0 (X11; Linux x86_64)")], "");
-    assert_eq!(page.status, 303);
-    assert!(page.headers["location"].contains("/join#key="));
+    // This server has no program at all.
+    let agents = [
+        ("Mozilla/5.0 (X11; Linux x86_64)", "Linux", 200),
+        ("Mozilla/5.0 (Windows NT 10.0)", "Windows", 200),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)", "macOS", 200),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X)", "iPhone and iPad", 200),
+        ("curl/8.14", "Linux", 404),
+    ];
+    for (agent, system, status) in agents {
+        let page = site.stage.ask("GET", &path, &[("user-agent", agent)], "");
+        assert_eq!(page.status, status, "{agent}");
+        assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
+        assert!(page.text.contains(&format!("There is no support program for {system} here.")), "{}", page.text);
+        assert!(page.text.contains("/join#key="), "the way to the chat: {}", page.text);
+    }
+    for flag in ["c2cjs", "c2cjs=1"] {
+        let chat = site.stage.ask("GET", &format!("{path}&{flag}"), &[("user-agent", agents[0].0)], "");
+        assert_eq!(chat.status, 303);
+        assert!(chat.headers["location"].contains("/join#key="));
+    }
     assert_eq!(site.stage.ask("GET", "/api/start_session.ns?short_key=0000000", &[], "").status, 404);
+    let reader = [("user-agent", agents[0].0), ("accept", "text/html,*/*")];
+    let dead = site.stage.ask("GET", "/api/start_session?short_key=0000000", &reader, "");
+    assert!(dead.status == 404 && dead.text.starts_with("<!doctype html>"), "people read a page: {}", dead.text);
     // A form on the organisation's own page.
-    let form = [FORM, ("origin", "https://intranet.example"), ("user-agent", "Mozilla/5.0 (Windows NT 10.0)")];
-    let body = path.split('?').nth(1).unwrap();
-    assert_eq!(site.stage.ask("POST", "/api/start_session", &form, body).status, 303);
+    let form = [FORM, ("origin", "https://intranet.example"), ("user-agent", agents[1].0)];
+    let body = format!("{}&c2cjs=1", path.split('?').nth(1).unwrap());
+    assert_eq!(site.stage.ask("POST", "/api/start_session", &form, &body).status, 303);
     // Without a key only where customers may come by themselves.
-    let open = "/api/start_session?issue_menu=1&codeName=support&customer.name=Ada&customer.details=No%20ink";
+    let open = "/api/start_session?c2cjs&issue_menu&codeName=support&customer.name=Ada%0d%0aSet-Cookie:%20a=b&customer.company=Bert%27s&customer.details=No%20ink";
     assert_eq!(site.stage.ask("GET", open, &[], "").status, 403);
     let mut settings: Value = serde_json::from_str(&site.stage.get("/api/settings").1).unwrap();
     settings["beyondtrust"]["open_door"] = true.into();
@@ -256,12 +276,88 @@ fn a_script_fetches_the_program_and_a_person_the_page() {
     let incidents: Value = serde_json::from_str(&site.stage.get("/api/incidents").1).unwrap();
     assert_eq!(
         (incidents[0]["subject"].as_str(), incidents[0]["customer"]["name"].as_str()),
-        (Some("No ink"), Some("Ada"))
+        (Some("No ink"), Some("Ada  Set-Cookie: a=b"))
     );
+    let sessions: Value = serde_json::from_str(&site.stage.get("/api/sessions").1).unwrap();
+    let ids = sessions.as_array().unwrap().iter().map(|s| s["state"]["id"].as_str().unwrap());
+    for id in ids {
+        // What every session of the original has is no custom attribute.
+        assert!(!site.command(&format!("action=get_session_attributes&lsid={id}")).contains("<custom_attribute "));
+    }
 
     let script = "/api/client_script?type=rep&operation=generate&action=start_jump_item_session&client.hostname=pc%207";
     assert_eq!(site.stage.ask("GET", script, &[], "").status, 401);
     let script = site.ask("GET", script, "");
     assert_eq!(script.text, "BRCS1.0\naction=start_jump_item_session&client.hostname=pc+7\n");
     assert_eq!(script.headers["content-disposition"], "attachment; filename=\"brcs-localhost.brcs\"");
+}
+
+#[test]
+fn a_flag_without_a_value_is_given_and_one_that_says_no_is_not() {
+    let site = Site::open("bt-flags");
+    assert_eq!(site.config("POST", "/team", &json!({ "name": "Network" })).status, 201);
+    let table = [
+        ("action=get_support_teams&", "showmembers", "<members"),
+        ("action=get_connected_clients&", "include_connections", "<client_connections>"),
+    ];
+    for (action, flag, element) in table {
+        for (given, there) in [
+            (flag.to_owned(), true),
+            (format!("{flag}="), true),
+            (format!("{flag}=1"), true),
+            (format!("{flag}=true"), true),
+            (format!("{flag}=0"), false),
+            (format!("{flag}=false"), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(site.command(&format!("{action}{given}")).contains(element), there, "{action}{given}");
+        }
+    }
+    assert!(!site.command("action=get_connected_client_list&summary_only").contains("<connected_client "));
+}
+
+#[test]
+fn a_priority_is_no_custom_attribute_and_a_custom_one_by_that_name_is() {
+    let site = Site::open("bt-priority");
+    let key = "action=generate_session_key&type=support&queue_id=general&session.priority=3";
+    site.command(key);
+    let sessions: Value = serde_json::from_str(&site.stage.get("/api/sessions").1).unwrap();
+    let id = sessions[0]["state"]["id"].as_str().unwrap().to_owned();
+    let attributes = || site.command(&format!("action=get_session_attributes&lsid={id}"));
+    assert!(!attributes().contains("priority"), "{}", attributes());
+    let incidents: Value = serde_json::from_str(&site.stage.get("/api/incidents").1).unwrap();
+    assert_eq!(incidents[0]["priority"], "low");
+    let set = site.command(&format!("action=set_session_attributes&lsid={id}&session.custom.priority=gold"));
+    assert_eq!(element(&set, "success"), "Session attributes were set");
+    assert!(attributes().contains(r#"code_name="priority">gold<"#), "{}", attributes());
+    // Nobody sets the standard one as a custom one.
+    let refused = site.command(&format!("action=set_session_attributes&lsid={id}&session.custom.session_priority=1"));
+    assert_eq!(element(&refused, "error"), "Invalid custom attribute: session.custom.session_priority");
+}
+
+#[test]
+fn hostile_parameters_break_nothing() {
+    let site = Site::open("bt-hostile");
+    let key = "action=generate_session_key&type=support&queue_id=general";
+    // Whatever the text, the document can be read, and holds it.
+    let value: String = (0u32..0x300).filter_map(char::from_u32).chain("\u{fffe}\u{202e}]]>".chars()).collect();
+    let coded: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+    let made = site.command(&format!("{key}&external_key={coded}"));
+    let mut reader = quick_xml::Reader::from_str(&made);
+    while !matches!(reader.read_event().unwrap(), quick_xml::events::Event::Eof) {}
+    assert!(made.contains("&#13;") && made.contains("]]&gt;") && !made.contains('\u{0}'));
+    // Of a name that is repeated the last counts, and the body counts before the address.
+    let twice = site.ask("POST", "/api/command?action=fly", "action=fly&action=check_health").text;
+    assert!(twice.contains("<health_check"), "{twice}");
+    // Too many and too long ones are refused.
+    let many: String = (0..300).map(|n| format!("&p{n}")).collect();
+    assert_eq!(site.ask("POST", "/api/command", &format!("action=check_health{many}")).status, 400);
+    let name = "n".repeat(10_000);
+    let long = site.command(&format!("{key}&session.custom.{name}=x"));
+    assert!(long.contains("<error") && long.len() < 500, "nobody's text is said back at length");
+    assert_eq!(site.ask("POST", "/api/command", &format!("action={}", "x".repeat(300_000))).status, 413);
+    assert_eq!(
+        element(&site.command(&format!("{key}&queue_id=rep_username:{}", "x".repeat(5_000))), "error"),
+        "Invalid value for queue_id"
+    );
 }

@@ -79,25 +79,17 @@ fn teams_and_their_members() {
         </support_teams>
     "#]],
     );
-    check(
-        &site,
-        &site.report("generate_report=SupportTeam&start_date=2020-01-01&duration=0"),
-        expect![[r#"
-        <?xml version="1.0" encoding="UTF-8"?>
-
-        <team_activity_list xmlns="https://www.beyondtrust.com/namespaces/API/reporting">
-        <team_activity id="1" name="Network">
-        <members>
-        <representative id="1">
-        <username>tom</username>
-        <display_name>Tom</display_name>
-        </representative>
-        </members>
-        <events/>
-        </team_activity>
-        </team_activity_list>
-    "#]],
-    );
+    // Nobody of the team did anything.
+    for (report, namespace) in
+        [("SupportTeam", "https://www.beyondtrust.com"), ("Team", "http://www.beyondtrust.com/sra")]
+    {
+        for period in ["&start_date=2020-01-01&duration=0", "&end_time=1&duration=0", "&team_id=1", ""] {
+            let text = site.report(&format!("generate_report={report}{period}"));
+            let words = "No Support Team report information matching your chosen criteria is available.";
+            let expected = format!("<error xmlns=\"{namespace}/namespaces/API/reporting\">{words}</error>\n");
+            assert!(text.ends_with(&expected), "{text}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -117,7 +109,37 @@ async fn who_is_connected_and_who_joins() {
         <hostname>Unknown</hostname>
         <platform id="linux-64">Linux® (x64)</platform>
         <timezone_offset>0</timezone_offset>
-        <connected_since>UNIX</connected_since>
+        <connected_since ts="UNIX">TIME</connected_since>
+        </connected_support_customer>
+        </connected_clients>
+    "#]],
+    );
+    check(
+        &site,
+        &site.command("action=get_connected_clients&type=support_customer&include_connections"),
+        expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+
+        <connected_clients xmlns="http://www.bomgar.com/namespaces/API/command">
+        <connected_support_customer id="HEX32">
+        <client_connections>
+        <client_connection>
+        <appliance id="HEX32"/>
+        <purpose>primary</purpose>
+        <receive_traffic_node>0</receive_traffic_node>
+        <connected_since ts="UNIX">TIME</connected_since>
+        <private_ip>Unknown</private_ip>
+        </client_connection>
+        <event_log>
+        <event timestamp="UNIX">Connected</event>
+        </event_log>
+        </client_connections>
+        <display_name>Customer</display_name>
+        <lsid>HEX32</lsid>
+        <hostname>Unknown</hostname>
+        <platform id="linux-64">Linux® (x64)</platform>
+        <timezone_offset>0</timezone_offset>
+        <connected_since ts="UNIX">TIME</connected_since>
         </connected_support_customer>
         </connected_clients>
     "#]],
@@ -230,4 +252,91 @@ async fn how_sessions_went() {
         </exit_survey_list>
     "#]],
     );
+}
+
+#[tokio::test]
+async fn what_a_team_did() {
+    let site = with_team("bt-activity");
+    let (_customer, _, id) = with_customer(&site).await;
+    site.command(&format!("action=transfer_session&lsid={id}&queue_id=rep_username:tom"));
+    assert_eq!(site.stage.post(&format!("/api/sessions/{id}/reopen"), &Value::Null).0, 204);
+    let mut tom = Peer::connect(&site.stage, &site.stage.technician_ticket(&id), Client::Console).await;
+    tom.until(|m| matches!(m, ServerMessage::Welcome { .. })).await.unwrap();
+    tom.send(&protocol::ClientMessage::Chat { text: "Hello.".into(), nonce: 1 }).await;
+    tom.until(
+        |m| matches!(m, ServerMessage::Happened { entry } if matches!(entry.event, protocol::Event::Chat { .. })),
+    )
+    .await;
+    check(
+        &site,
+        &site.report("generate_report=Team&end_time=1000&duration=0"),
+        expect![[r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+
+        <team_activity_list xmlns="http://www.beyondtrust.com/sra/namespaces/API/reporting">
+        <team_activity id="1" name="Network">
+        <members>
+        <representative id="1">
+        <username>tom</username>
+        <display_name>Tom</display_name>
+        </representative>
+        </members>
+        <events>
+        <event timestamp="UNIX" event_type="Session Transferred to Queue">
+        <performed_by type="system" gsnumber="0">Pre-start Conference</performed_by>
+        <body>Network</body>
+        <data>
+        <value name="priority" value="2"/>
+        </data>
+        </event>
+        <event timestamp="UNIX" event_type="Conference Owner Changed">
+        <destination type="representative" gsnumber="2">Tom</destination>
+        <data>
+        <value name="owner" value="2"/>
+        </data>
+        </event>
+        <event timestamp="UNIX" event_type="Conference Member Added">
+        <performed_by type="representative" gsnumber="2">Tom</performed_by>
+        <data>
+        <value name="private_name" value="Tom"/>
+        <value name="public_name" value="Tom"/>
+        <value name="username" value="tom"/>
+        <value name="private_ip" value="Unknown"/>
+        <value name="public_ip" value="Unknown"/>
+        <value name="hostname" value="Unknown"/>
+        <value name="os" value="Web"/>
+        <value name="support_teams" value="Network"/>
+        <value name="user_id" value="1"/>
+        </data>
+        </event>
+        <event timestamp="UNIX" event_type="Conference Member State Changed">
+        <performed_by type="representative" gsnumber="2">Tom</performed_by>
+        <data>
+        <value name="os" value="Web"/>
+        <value name="private_ip" value="Unknown"/>
+        <value name="public_ip" value="Unknown"/>
+        <value name="state" value="connected"/>
+        </data>
+        </event>
+        <event timestamp="UNIX" event_type="Conference Owner Changed">
+        <destination type="representative" gsnumber="2">Tom</destination>
+        <data>
+        <value name="owner" value="2"/>
+        </data>
+        </event>
+        <event timestamp="UNIX" event_type="Chat Message">
+        <performed_by type="representative" gsnumber="2">Tom</performed_by>
+        <destination type="customer" gsnumber="1">Customer</destination>
+        <body>Hello.</body>
+        </event>
+        </events>
+        </team_activity>
+        </team_activity_list>
+    "#]],
+    );
+    let other = site.config("POST", "/team", &json!({ "name": "Printers" })).json();
+    let none = site.report(&format!("generate_report=SupportTeam&team_id={}", other["id"]));
+    assert!(none.contains("<error"), "{none}");
+    let before = site.report("generate_report=SupportTeam&start_date=2020-01-01&duration=1");
+    assert!(before.contains("<error"), "what happened later is not told of: {before}");
 }

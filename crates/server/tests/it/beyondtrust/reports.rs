@@ -153,11 +153,9 @@ async fn a_session_from_its_key_to_its_report() {
             </representative>
             </rep_list>
             <session_details>
-            <event timestamp="UNIX" event_type="Session Start">
-            <performed_by type="system" gsnumber="0">Pre-start Conference</performed_by>
-            </event>
+            <event timestamp="UNIX" event_type="Session Start"/>
             <event timestamp="UNIX" event_type="Conference Owner Changed">
-            <performed_by type="system" gsnumber="0">Pre-start Conference</performed_by>
+            <destination type="system" gsnumber="0">Pre-start Conference</destination>
             <data>
             <value name="owner" value="Pre-start Conference"/>
             </data>
@@ -187,12 +185,22 @@ async fn a_session_from_its_key_to_its_report() {
             <value name="user_id" value=""/>
             </data>
             </event>
+            <event timestamp="UNIX" event_type="Conference Member State Changed">
+            <performed_by type="customer" gsnumber="1">Customer</performed_by>
+            <data>
+            <value name="os" value="Linux® (x64)"/>
+            <value name="private_ip" value="Unknown"/>
+            <value name="public_ip" value="Unknown"/>
+            <value name="state" value="connected"/>
+            </data>
+            </event>
             <event timestamp="UNIX" event_type="Chat Message">
             <performed_by type="customer" gsnumber="1">Customer</performed_by>
+            <destination type="representative" gsnumber="2">Tom</destination>
             <encoded_body>SXQgZG9lcyABIG5vdCBwcmludCA8Yj4=</encoded_body>
             </event>
             <event timestamp="UNIX" event_type="Conference Owner Changed">
-            <performed_by type="representative" gsnumber="2">Tom</performed_by>
+            <destination type="representative" gsnumber="2">Tom</destination>
             <data>
             <value name="owner" value="2"/>
             </data>
@@ -211,8 +219,17 @@ async fn a_session_from_its_key_to_its_report() {
             <value name="user_id" value="1"/>
             </data>
             </event>
-            <event timestamp="UNIX" event_type="Conference Owner Changed">
+            <event timestamp="UNIX" event_type="Conference Member State Changed">
             <performed_by type="representative" gsnumber="2">Tom</performed_by>
+            <data>
+            <value name="os" value="Web"/>
+            <value name="private_ip" value="Unknown"/>
+            <value name="public_ip" value="Unknown"/>
+            <value name="state" value="connected"/>
+            </data>
+            </event>
+            <event timestamp="UNIX" event_type="Conference Owner Changed">
+            <destination type="representative" gsnumber="2">Tom</destination>
             <data>
             <value name="owner" value="2"/>
             </data>

@@ -1,0 +1,324 @@
+//! A request to one of the JSON APIs: let in, read, and answered in pages.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{FromRequest, Request},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Map, Value, json};
+
+use super::{config::resources, denied};
+use crate::{
+    accounts::{Caller, Scope},
+    api::ApiError,
+    app::Shared,
+};
+
+/// The APIs that speak JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    Configuration,
+    Command,
+}
+
+impl Api {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Configuration => "/api/config/v1",
+            Self::Command => "/api/command/v2",
+        }
+    }
+
+    /// Whether an account may read, or write.
+    fn lets(self, caller: &Caller, writes: bool) -> bool {
+        let (read, write) = match self {
+            Self::Configuration => (Scope::PeopleRead, Scope::PeopleWrite),
+            Self::Command => (Scope::SessionsRead, Scope::SessionsWrite),
+        };
+        caller.may(write) || (!writes && caller.may(read))
+    }
+
+    /// What a field or parameter brings that does not exist. Never 401, whatever some documentation says: clients take that
+    /// for a token that died, and ask for a new one without end.
+    fn unknown(self) -> StatusCode {
+        match self {
+            Self::Configuration => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Command => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// A request, let in.
+pub struct Call {
+    pub api: Api,
+    pub method: Method,
+    pub path: String,
+    pub query: BTreeMap<String, String>,
+    pub body: Map<String, Value>,
+    pub caller: Caller,
+}
+
+/// A request to the Command API.
+pub struct CommandCall(pub Call);
+
+/// So much of somebody's text is said back to them.
+const MOST_SAID: usize = 64;
+
+/// An answer that is not a success, or a failure of the server's.
+pub enum No {
+    Status(StatusCode),
+    /// 404
+    Missing,
+    /// What `OPTIONS` asks for.
+    Allowed(&'static str),
+    /// 405, with what is allowed.
+    Method(&'static str),
+    /// A field or parameter that does not exist.
+    Unknown(Api, String),
+    /// 422
+    Invalid(String, String),
+    /// What the rules for sessions or people forbid, in a sentence.
+    Refused(StatusCode, String),
+    Server(ApiError),
+}
+
+impl No {
+    /// 422: what is wrong with a field.
+    pub fn invalid(field: &str, words: impl Into<String>) -> Self {
+        Self::Invalid(field.to_owned(), words.into())
+    }
+}
+
+impl<E: Into<ApiError>> From<E> for No {
+    fn from(error: E) -> Self {
+        Self::Server(error.into())
+    }
+}
+
+fn message(status: StatusCode, words: impl Into<String>) -> Response {
+    (status, Json(json!({ "message": words.into() }))).into_response()
+}
+
+fn errors(status: StatusCode, field: &str, words: String) -> Response {
+    let mut errors = Map::new();
+    errors.insert(field.into(), json!([words]));
+    (status, Json(json!({ "message": "The given data was invalid.", "errors": errors }))).into_response()
+}
+
+impl IntoResponse for No {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status(StatusCode::UNAUTHORIZED) => denied(),
+            Self::Status(status) => message(status, status.canonical_reason().unwrap_or_default()),
+            Self::Missing => message(StatusCode::NOT_FOUND, "The requested resource was not found."),
+            Self::Allowed(allow) => (StatusCode::OK, [(header::ALLOW, allow)]).into_response(),
+            Self::Method(allow) => {
+                let mut response = message(StatusCode::METHOD_NOT_ALLOWED, "This method is not allowed here.");
+                response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+                response
+            }
+            Self::Unknown(api, name) => {
+                let name: String = name.chars().take(MOST_SAID).collect();
+                let words = format!("There is no field {name}.");
+                errors(api.unknown(), &name, words)
+            }
+            Self::Invalid(field, words) => errors(StatusCode::UNPROCESSABLE_ENTITY, &field, words),
+            Self::Refused(status, words) => message(status, words),
+            Self::Server(error) => error.into_response(),
+        }
+    }
+}
+
+pub type Answer = Result<Response, No>;
+
+impl FromRequest<Shared> for Call {
+    type Rejection = No;
+
+    async fn from_request(request: Request, app: &Shared) -> Result<Self, No> {
+        read(request, app, Api::Configuration).await
+    }
+}
+
+impl FromRequest<Shared> for CommandCall {
+    type Rejection = No;
+
+    async fn from_request(request: Request, app: &Shared) -> Result<Self, No> {
+        read(request, app, Api::Command).await.map(Self)
+    }
+}
+
+async fn read(request: Request, app: &Shared, api: Api) -> Result<Call, No> {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let caller = request.extensions().get::<Caller>().cloned().ok_or(No::Status(StatusCode::UNAUTHORIZED))?;
+    let reads = matches!(method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if !api.lets(&caller, !reads) {
+        return Err(No::Status(StatusCode::FORBIDDEN));
+    }
+    let query = request.uri().query().unwrap_or_default().as_bytes().to_vec();
+    let query = url::form_urlencoded::parse(&query).map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
+    let bytes = Bytes::from_request(request, app).await;
+    let bytes = bytes.map_err(|_| No::Status(StatusCode::PAYLOAD_TOO_LARGE))?;
+    let body = match bytes.is_empty() {
+        true => Map::new(),
+        false => serde_json::from_slice(&bytes).map_err(|_| No::invalid("body", "The body must be a JSON object."))?,
+    };
+    Ok(Call { api, method, path, query, body, caller })
+}
+
+/// Whether a field must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    Required,
+    Optional,
+}
+
+impl Need {
+    /// Whoever gives a field must say something in it.
+    pub fn if_given(body: &Map<String, Value>, field: &str) -> Self {
+        if body.contains_key(field) { Self::Required } else { Self::Optional }
+    }
+}
+
+/// What a request does.
+pub enum Verb {
+    Read,
+    Create,
+    Change,
+    Delete,
+}
+
+impl Call {
+    /// What is asked for, where that is allowed; `OPTIONS` is answered at once.
+    pub fn verb(&self, allow: &'static str) -> Result<Verb, No> {
+        let verb = match self.method {
+            Method::GET | Method::HEAD => ("GET", Verb::Read),
+            Method::POST => ("POST", Verb::Create),
+            Method::PATCH => ("PATCH", Verb::Change),
+            Method::DELETE => ("DELETE", Verb::Delete),
+            Method::OPTIONS => return Err(No::Allowed(allow)),
+            _ => return Err(No::Method(allow)),
+        };
+        if allow.split(',').any(|allowed| allowed == verb.0) { Ok(verb.1) } else { Err(No::Method(allow)) }
+    }
+
+    /// Refuses a body with other fields than these.
+    pub fn known(&self, fields: &[&str]) -> Result<(), No> {
+        match self.body.keys().find(|name| !fields.contains(&name.as_str())) {
+            Some(name) => Err(No::Unknown(self.api, name.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses an address with other parameters than these.
+    pub fn asked(&self, parameters: &[&str]) -> Result<(), No> {
+        match self.query.keys().find(|name| !parameters.contains(&name.as_str())) {
+            Some(name) => Err(No::Unknown(self.api, name.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// A text of the body; `None` when it is not there.
+    pub fn text(&self, field: &str, most: usize, need: Need) -> Result<Option<String>, No> {
+        let required = || Err(No::invalid(field, format!("The {field} field is required.")));
+        match (self.body.get(field), need) {
+            (None | Some(Value::Null), Need::Required) => required(),
+            (None | Some(Value::Null), Need::Optional) => Ok(None),
+            (Some(Value::String(text)), Need::Required) if text.trim().is_empty() => required(),
+            (Some(Value::String(text)), _) if text.chars().count() > most => {
+                Err(No::invalid(field, format!("The {field} may not be greater than {most} characters.")))
+            }
+            (Some(Value::String(text)), _) if text.chars().any(|c| c.is_control() && c != '\n') => {
+                Err(No::invalid(field, format!("The {field} format is invalid.")))
+            }
+            (Some(Value::String(text)), _) => Ok(Some(text.clone())),
+            (Some(_), _) => Err(No::invalid(field, format!("The {field} must be a string."))),
+        }
+    }
+
+    /// A name: one line, without blanks around it and without what turns the text around it (bidirectional controls).
+    pub fn line(&self, field: &str, most: usize, need: Need) -> Result<Option<String>, No> {
+        let text = self.text(field, most, need)?.map(|text| text.trim().to_owned());
+        let odd = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        match text {
+            Some(text) if text.chars().any(odd) => Err(No::invalid(field, format!("The {field} format is invalid."))),
+            text => Ok(text),
+        }
+    }
+
+    /// A list: filtered as its resource says, in pages, with the original's headers. A filter for something that rows here
+    /// do not have leaves them all, as the original does with a filter that is empty.
+    pub fn list(&self, app: &Shared, rows: Vec<Value>) -> Answer {
+        let filters = resources::find(&self.path).map_or(&[][..], |resource| resource.filters);
+        let number = |name: &'static str, default: usize, low: usize, high: usize| match self.query.get(name) {
+            None => Ok(default),
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|n| (low..=high).contains(n))
+                .ok_or_else(|| No::invalid(name, format!("The {name} must be between {low} and {high}."))),
+        };
+        let per_page = number("per_page", 100, 5, 100)?;
+        let current = number("current_page", 1, 1, usize::MAX)?;
+        let mut rows = rows;
+        for (name, value) in &self.query {
+            match name.as_str() {
+                "per_page" | "current_page" => {}
+                name if filters.contains(&name) => {
+                    rows.retain(|row| row.get(name).is_none_or(|has| matches(has, value)))
+                }
+                name => return Err(No::Unknown(self.api, name.to_owned())),
+            }
+        }
+        let total = rows.len();
+        let last = total.div_ceil(per_page).max(1);
+        let page: Vec<Value> = rows.into_iter().skip((current - 1).saturating_mul(per_page)).take(per_page).collect();
+        let link = |page: usize, rel: &str| {
+            let mut query = url::form_urlencoded::Serializer::new(String::new());
+            query.extend_pairs(self.query.iter().filter(|(n, _)| *n != "per_page" && *n != "current_page"));
+            query.append_pair("per_page", &per_page.to_string()).append_pair("current_page", &page.to_string());
+            let address = [app.config.public_url.as_str(), self.api.path(), &self.path].concat();
+            format!("<{address}?{}>; rel=\"{rel}\"", query.finish())
+        };
+        let mut links = vec![link(1, "first")];
+        links.extend((current > 1).then(|| link(current - 1, "previous")));
+        links.extend((current < last).then(|| link(current + 1, "next")));
+        links.push(link(last, "last"));
+        let mut response = Json(page).into_response();
+        let counts = [("current-page", current), ("last-page", last), ("per-page", per_page), ("total", total)];
+        for (name, count) in counts {
+            let name = HeaderName::try_from(format!("x-bt-pagination-{name}")).expect("letters are a header's name");
+            response.headers_mut().insert(name, count.into());
+        }
+        let links = links.join(", ").parse().map_err(|_| No::Status(StatusCode::BAD_REQUEST))?;
+        response.headers_mut().insert(header::LINK, links);
+        Ok(response)
+    }
+}
+
+/// Whether a field is what a filter names: texts without regard to their case.
+fn matches(field: &Value, wanted: &str) -> bool {
+    match field {
+        Value::String(text) => text.to_lowercase() == wanted.to_lowercase(),
+        Value::Bool(flag) => matches!((flag, wanted), (true, "true" | "1") | (false, "false" | "0")),
+        Value::Number(number) => wanted.parse().is_ok_and(|wanted: i64| number.as_i64() == Some(wanted)),
+        _ => false,
+    }
+}
+
+pub fn one(value: Option<Value>) -> Answer {
+    value.map(|value| Json(value).into_response()).ok_or(No::Missing)
+}
+
+pub fn created(app: &Shared, path: &str, value: Value) -> Response {
+    let place = format!("{}{}{path}/{}", app.config.public_url, Api::Configuration.path(), value["id"]);
+    (StatusCode::CREATED, [(header::LOCATION, place)], Json(value)).into_response()
+}
+
+/// The number in an address; anything else names nothing.
+pub fn id(text: &str) -> Result<i32, No> {
+    text.parse().ok().filter(|id| *id > 0 && text.bytes().all(|b| b.is_ascii_digit())).ok_or(No::Missing)
+}

@@ -1,0 +1,229 @@
+//! Who is connected: technicians by their consoles, customers by their sessions.
+
+use protocol::{Client, Entry, Event, ParticipantId, Phase, Presence, Role, SessionId, Timestamp};
+
+use super::{Failed, iso, words};
+use crate::{
+    app::Shared,
+    beyondtrust::{
+        appliance,
+        asked::Asked,
+        people,
+        xml::{Element, element, text},
+    },
+};
+
+/// How many events of a connection are told.
+const MOST_EVENTS: usize = 20;
+/// How many clients one question may name.
+const MOST_IDS: usize = 100;
+
+/// The kinds of clients that there can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Representative,
+    Customer,
+    /// Neither presentations nor agents exist here.
+    PresentationAttendee,
+    PushAgent,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Representative, Self::Customer, Self::PresentationAttendee, Self::PushAgent];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Representative => "representative",
+            Self::Customer => "support_customer",
+            Self::PresentationAttendee => "presentation_attendee",
+            Self::PushAgent => "push_agent",
+        }
+    }
+}
+
+/// Who a client is.
+#[derive(Debug)]
+pub enum Who {
+    Rep { id: i32, login: String },
+    Customer(SessionId),
+}
+
+/// A client that is connected.
+#[derive(Debug)]
+pub struct Connected {
+    pub who: Who,
+    pub name: String,
+    pub client: Client,
+    /// When its connection was made.
+    pub since: Timestamp,
+    /// What happened to its connections, in order.
+    pub log: Vec<(Timestamp, &'static str)>,
+}
+
+impl Connected {
+    fn kind(&self) -> Kind {
+        match self.who {
+            Who::Rep { .. } => Kind::Representative,
+            Who::Customer(_) => Kind::Customer,
+        }
+    }
+
+    /// How it is named while it is connected.
+    fn id(&self) -> String {
+        match &self.who {
+            Who::Rep { id, .. } => id.to_string(),
+            Who::Customer(session) => session.to_string(),
+        }
+    }
+
+    /// The short and the long name of what it runs on.
+    pub fn platform(&self) -> (&'static str, &'static str) {
+        match self.client {
+            Client::Program => ("linux-64", "Linux® (x64)"),
+            Client::WindowsProgram | Client::WindowsAdministrator => ("windows-64", "Windows® (x64)"),
+            Client::Browser | Client::Console => ("web", "Web"),
+        }
+    }
+
+    fn connections(&self, app: &Shared) -> Element {
+        let connection = element("client_connection")
+            .child(element("appliance").with("id", appliance(app)))
+            .child(text("purpose", "primary"))
+            .child(text("receive_traffic_node", 0))
+            .child(since(self.since))
+            .child(text("private_ip", "Unknown"));
+        let log = self.log.iter().map(|(at, what)| text("event", what).with("timestamp", at.0 / 1_000));
+        element("client_connections").child(connection).child(element("event_log").children(log))
+    }
+
+    fn shown(&self, app: &Shared, with_connections: bool) -> Element {
+        let shown = element(&format!("connected_{}", self.kind().word())).with("id", self.id());
+        let shown = shown.children(with_connections.then(|| self.connections(app)));
+        let shown = match &self.who {
+            Who::Rep { login, .. } => shown.child(text("username", login)).child(text("display_name", &self.name)),
+            Who::Customer(session) => shown.child(text("display_name", &self.name)).child(text("lsid", session)),
+        };
+        let (id, platform) = self.platform();
+        shown
+            .child(text("hostname", "Unknown"))
+            .child(text("platform", platform).with("id", id))
+            .child(text("timezone_offset", 0))
+            .child(since(self.since))
+    }
+}
+
+fn since(at: Timestamp) -> Element {
+    text("connected_since", iso(at.0)).with("ts", at.0 / 1_000)
+}
+
+/// What happened to the connections of somebody in a session.
+fn log(entries: &[Entry], who: ParticipantId) -> Vec<(Timestamp, &'static str)> {
+    let told = |entry: &Entry| {
+        let what = match &entry.event {
+            Event::Joined { id, .. } if *id == who => "Connected",
+            Event::Returned { id, .. } if *id == who => "Reconnected",
+            Event::Dropped { id } if *id == who => "Connection lost",
+            Event::Left { id } if *id == who => "Disconnected",
+            _ => return None,
+        };
+        Some((entry.at, what))
+    };
+    let all: Vec<_> = entries.iter().filter_map(told).collect();
+    all[all.len().saturating_sub(MOST_EVENTS)..].to_vec()
+}
+
+/// Every client that is connected.
+pub async fn connected(app: &Shared) -> Result<Vec<Connected>, sea_orm::DbErr> {
+    let mut clients = Vec::new();
+    for rep in people::logged_in(app).await? {
+        let since = people::signed_in_since(app, rep.id).await?;
+        clients.push(Connected {
+            who: Who::Rep { id: rep.id, login: rep.login },
+            name: rep.name,
+            client: Client::Console,
+            since,
+            log: vec![(since, "Connected")],
+        });
+    }
+    for live in app.hub.all() {
+        let here = |p: &&protocol::Participant| p.role == Role::Customer && p.presence == Presence::Here;
+        let customer = live.ask(|s| match s.phase() {
+            Phase::Ended { .. } => None,
+            Phase::Waiting | Phase::Active | Phase::Held => s.participants().iter().find(here).cloned(),
+        });
+        let Some(customer) = customer.await else { continue };
+        let log = log(&live.entries().await, customer.id);
+        let made = log.iter().rev().find(|(_, what)| matches!(*what, "Connected" | "Reconnected"));
+        clients.push(Connected {
+            who: Who::Customer(live.id.clone()),
+            name: customer.name,
+            client: customer.client,
+            since: made.map_or(Timestamp(0), |(at, _)| *at),
+            log,
+        });
+    }
+    Ok(clients)
+}
+
+fn kinds(asked: &Asked) -> Result<Vec<Kind>, Failed> {
+    let wanted = asked.get("type").unwrap_or("all");
+    let mut kinds = Vec::new();
+    for name in wanted.split(',').map(str::trim) {
+        match Kind::ALL.into_iter().find(|kind| kind.word() == name) {
+            Some(kind) => kinds.push(kind),
+            None if name == "all" => kinds.extend(Kind::ALL),
+            None => return words("Invalid value for type"),
+        }
+    }
+    kinds.dedup();
+    Ok(kinds)
+}
+
+/// `get_connected_client_list`
+pub async fn list(app: &Shared, asked: &Asked) -> Result<Element, Failed> {
+    let kinds = kinds(asked)?;
+    let clients = connected(app).await?;
+    let counts = kinds.iter().map(|kind| {
+        let count = clients.iter().filter(|c| c.kind() == *kind).count();
+        text("count", count).with("type", kind.word())
+    });
+    let summary = element("appliance_summary").with("id", appliance(app)).children(counts);
+    let list = element("connected_client_list").child(element("connected_client_summary").child(summary));
+    if asked.flag("summary_only") {
+        return Ok(list);
+    }
+    let shown = clients.iter().filter(|c| kinds.contains(&c.kind()));
+    Ok(list.children(shown.map(|c| element("connected_client").with("type", c.kind().word()).with("id", c.id()))))
+}
+
+/// `get_connected_clients`
+pub async fn details(app: &Shared, asked: &Asked) -> Result<Element, Failed> {
+    let kinds = kinds(asked)?;
+    let ids: Option<Vec<&str>> = asked.get("id").map(|ids| ids.split(',').map(str::trim).collect());
+    if ids.as_ref().is_some_and(|ids| ids.len() > MOST_IDS) {
+        return words(format!("At most {MOST_IDS} ids may be given."));
+    }
+    let clients = connected(app).await?;
+    let wanted = clients.iter().filter(|c| kinds.contains(&c.kind()));
+    let wanted = wanted.filter(|c| ids.as_ref().is_none_or(|ids| ids.contains(&c.id().as_str())));
+    let with_connections = asked.flag("include_connections");
+    Ok(element("connected_clients").children(wanted.map(|c| c.shown(app, with_connections))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_ends_with_the_newest_and_is_bounded() {
+        let who = ParticipantId(1);
+        let entry = |n: u32| Entry {
+            seq: n,
+            at: Timestamp(u64::from(n)),
+            event: if n.is_multiple_of(2) { Event::Dropped { id: who } } else { Event::Left { id: ParticipantId(2) } },
+        };
+        let entries: Vec<Entry> = (0..100).map(entry).collect();
+        let log = log(&entries, who);
+        assert_eq!((log.len(), log[19]), (MOST_EVENTS, (Timestamp(98), "Connection lost")));
+    }
+}

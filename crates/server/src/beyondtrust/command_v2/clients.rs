@@ -1,0 +1,162 @@
+//! Who is connected, in JSON.
+
+use axum::extract::{Path, State};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::{Value, json};
+
+use crate::{
+    app::Shared,
+    beyondtrust::{
+        appliance,
+        call::{Answer, Call, CommandCall, No, id, one},
+        command::{Connected, Who, connected, iso},
+    },
+    staff,
+    store::tables::event_row,
+};
+
+/// The kinds of clients. Gateways exist in the original alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Console,
+    Customer,
+    Gateway,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Console => "access_console",
+            Self::Customer => "asset_client",
+            Self::Gateway => "gateway",
+        }
+    }
+
+    fn of(client: &Connected) -> Self {
+        match client.who {
+            Who::Rep { .. } => Self::Console,
+            Who::Customer(_) => Self::Customer,
+        }
+    }
+
+    /// The kind that a question is about; `None` for all.
+    fn asked(call: &Call) -> Result<Option<Self>, No> {
+        call.asked(&["type"])?;
+        let Some(wanted) = call.query.get("type") else { return Ok(None) };
+        let found = [Self::Console, Self::Customer, Self::Gateway].into_iter().find(|kind| kind.word() == wanted);
+        found.map(Some).ok_or_else(|| No::invalid("type", "The selected type is invalid."))
+    }
+}
+
+/// A client's number while it is connected: even ones are technicians, odd ones sessions.
+async fn number(app: &Shared, client: &Connected) -> Result<i64, No> {
+    Ok(match &client.who {
+        Who::Rep { id, .. } => i64::from(*id) * 2,
+        Who::Customer(session) => {
+            let first = event_row::Entity::find().filter(event_row::Column::Session.eq(session.as_str()));
+            let first = first.order_by_asc(event_row::Column::Seq).limit(1).one(&app.db).await?;
+            first.map_or(0, |row| row.id) * 2 + 1
+        }
+    })
+}
+
+async fn shown(app: &Shared, client: &Connected) -> Result<Value, No> {
+    let mut shown = json!({
+        "id": number(app, client).await?,
+        "type": Kind::of(client).word(),
+        "hostname": "Unknown",
+        "platform": client.platform().1,
+        "timezone_offset": "0",
+        "connected_since": iso(client.since.0),
+    });
+    match &client.who {
+        Who::Rep { id, login } => {
+            let mut sessions = Vec::new();
+            for live in app.hub.all() {
+                if live.ask(|s| s.technician(*id).is_some()).await {
+                    sessions.push(live.id.to_string());
+                }
+            }
+            shown["user_id"] = (*id).into();
+            shown["user_type"] = "normal".into();
+            shown["username"] = login.as_str().into();
+            shown["display_name"] = client.name.as_str().into();
+            shown["session_count"] = staff::busy(app).await.get(id).copied().unwrap_or(0).into();
+            shown["session_lsids"] = sessions.into();
+        }
+        Who::Customer(session) => {
+            shown["display_name"] = client.name.as_str().into();
+            shown["lsid"] = session.as_str().into();
+        }
+    }
+    Ok(shown)
+}
+
+/// `/client`
+pub async fn clients(State(app): State<Shared>, CommandCall(call): CommandCall) -> Answer {
+    call.verb("GET,HEAD")?;
+    let kind = Kind::asked(&call)?;
+    let mut list = Vec::new();
+    for client in connected(&app).await?.iter().filter(|client| kind.is_none_or(|kind| kind == Kind::of(client))) {
+        list.push(shown(&app, client).await?);
+    }
+    one(Some(Value::Array(list)))
+}
+
+/// `/appliance/client-count`
+pub async fn counts(State(app): State<Shared>, CommandCall(call): CommandCall) -> Answer {
+    call.verb("GET,HEAD")?;
+    let wanted = Kind::asked(&call)?;
+    let clients = connected(&app).await?;
+    let count = |kind: Kind| match wanted {
+        Some(other) if other != kind => 0,
+        _ => clients.iter().filter(|client| Kind::of(client) == kind).count(),
+    };
+    one(Some(json!([{
+        "id": appliance(&app),
+        "access_consoles": count(Kind::Console),
+        "asset_clients": count(Kind::Customer),
+        "gateways": count(Kind::Gateway),
+    }])))
+}
+
+async fn found(app: &Shared, wanted: &str) -> Result<Connected, No> {
+    let wanted = i64::from(id(wanted)?);
+    for client in connected(app).await? {
+        if number(app, &client).await? == wanted {
+            return Ok(client);
+        }
+    }
+    Err(No::Missing)
+}
+
+/// `/client/{id}`
+pub async fn client(State(app): State<Shared>, Path(wanted): Path<String>, CommandCall(call): CommandCall) -> Answer {
+    call.verb("GET,HEAD")?;
+    call.asked(&[])?;
+    let client = found(&app, &wanted).await?;
+    one(Some(shown(&app, &client).await?))
+}
+
+/// `/client/{id}/connections`
+pub async fn connections(
+    State(app): State<Shared>,
+    Path(wanted): Path<String>,
+    CommandCall(call): CommandCall,
+) -> Answer {
+    call.verb("GET,HEAD")?;
+    call.asked(&[])?;
+    let client = found(&app, &wanted).await?;
+    let event = |(at, what): &(protocol::Timestamp, &str)| json!({ "time": iso(at.0), "message": what });
+    one(Some(json!({
+        "id": number(&app, &client).await?,
+        "connections": [{
+            "appliance_id": appliance(&app),
+            "purpose": "primary",
+            "receive_traffic_node": false,
+            "connected_since": iso(client.since.0),
+            "private_ip": "Unknown",
+        }],
+        "events": client.log.iter().map(event).collect::<Vec<_>>(),
+    })))
+}

@@ -1,0 +1,140 @@
+//! Sessions and their keys, in JSON.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+    response::IntoResponse,
+};
+use protocol::SessionId;
+use serde_json::{Map, Value, json};
+use session::{Actor, Command};
+
+use crate::{
+    app::Shared,
+    beyondtrust::{
+        call::{Answer, Call, CommandCall, Need, No, Verb, one},
+        command::sessions::{self, MAIL_SUBJECT, Order, PRIORITY_RANGE, TTL_RANGE},
+        people::QueueId,
+    },
+    desk::intake::EXTERNAL_KEY,
+};
+
+/// So many attributes are set at once at most.
+const MOST_ATTRIBUTES: usize = 30;
+
+/// The attributes of an object: texts by their code names.
+fn attributes(object: &Map<String, Value>) -> Result<Vec<(String, String)>, No> {
+    if object.len() > MOST_ATTRIBUTES {
+        let words = format!("At most {MOST_ATTRIBUTES} attributes may be set at once.");
+        return Err(No::Refused(StatusCode::BAD_REQUEST, words));
+    }
+    let text = |(name, value): (&String, &Value)| match value {
+        Value::String(text) => Ok((name.clone(), text.clone())),
+        _ => Err(No::invalid(name, "The value must be a string.")),
+    };
+    let given = object.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+    sessions::fitting(&given)?;
+    Ok(given)
+}
+
+/// `/session/{lsid}`
+pub async fn session(State(app): State<Shared>, Path(lsid): Path<String>, CommandCall(call): CommandCall) -> Answer {
+    let verb = call.verb("GET,HEAD,PATCH,DELETE")?;
+    call.asked(&[])?;
+    let id = SessionId::try_from(lsid.to_ascii_lowercase()).map_err(|_| No::Missing)?;
+    let live = sessions::active(&app, &id).await.ok_or(No::Missing)?;
+    match verb {
+        Verb::Read | Verb::Create => {
+            let entries = live.entries().await;
+            let attribute = |(name, value): (&str, &str)| json!({ "code_name": name, "display_name": sessions::display_name(name), "value": value });
+            one(Some(sessions::known(&entries).into_iter().map(attribute).collect()))
+        }
+        Verb::Change => {
+            sessions::mark(&app, &call.caller, &live, attributes(&call.body)?).await?;
+            one(Some(json!({ "message": "Session attributes were set" })))
+        }
+        Verb::Delete => {
+            let by = Actor::System(call.caller.as_ref());
+            live.act(&app, &by, Command::Close).await.map_err(sessions::refused)?;
+            Ok(StatusCode::NO_CONTENT.into_response())
+        }
+    }
+}
+
+fn number(call: &Call, field: &str, range: std::ops::RangeInclusive<u64>) -> Result<Option<u64>, No> {
+    match call.body.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => match value.as_u64().filter(|n| range.contains(n)) {
+            Some(number) => Ok(Some(number)),
+            None => {
+                let (low, high) = range.into_inner();
+                Err(No::invalid(field, format!("The {field} must be a number between {low} and {high}.")))
+            }
+        },
+    }
+}
+
+/// The queue that a body names, in one of its three ways.
+fn queue(call: &Call) -> Result<QueueId, No> {
+    let text = |field| call.text(field, 256, Need::Optional);
+    let id = || {
+        let id = number(call, "queue_id", 1..=i32::MAX as u64)?.and_then(|id| i32::try_from(id).ok());
+        id.ok_or_else(|| No::invalid("queue_id", "The queue_id field is required."))
+    };
+    match (text("queue_type")?.as_deref(), text("issue_code_name")?, text("rep_username")?) {
+        (Some("general"), None, None) => Ok(QueueId::General),
+        (Some("rep"), None, None) => Ok(QueueId::Rep(id()?)),
+        (Some("team"), None, None) => Ok(QueueId::Team(id()?)),
+        (None, Some(code), None) => Ok(QueueId::Issue(code)),
+        (None, None, Some(name)) => Ok(QueueId::RepName(name.to_lowercase())),
+        (Some(_), None, None) => Err(No::invalid("queue_type", "The selected queue_type is invalid.")),
+        (None, None, None) => Err(No::invalid("queue_type", "The queue_type field is required.")),
+        _ => Err(No::invalid("queue_type", "One of queue_type, issue_code_name and rep_username may be given.")),
+    }
+}
+
+/// `/session-key`
+pub async fn create_key(State(app): State<Shared>, CommandCall(call): CommandCall) -> Answer {
+    call.verb("POST")?;
+    call.known(&[
+        "queue_type",
+        "queue_id",
+        "issue_code_name",
+        "rep_username",
+        "url_hostname",
+        "ttl",
+        "priority",
+        "skills",
+        EXTERNAL_KEY,
+        "custom_attributes",
+    ])?;
+    let mut given = match call.body.get("custom_attributes") {
+        None | Some(Value::Null) => vec![],
+        Some(Value::Object(object)) => attributes(object)?,
+        Some(_) => return Err(No::invalid("custom_attributes", "The custom_attributes must be an object.")),
+    };
+    if let Some(key) = call.text(EXTERNAL_KEY, 1_024, Need::Optional)? {
+        given.retain(|(name, _)| name != EXTERNAL_KEY);
+        given.push((EXTERNAL_KEY.into(), key));
+    }
+    sessions::fitting(&given)?;
+    let ttl = number(&call, "ttl", TTL_RANGE)?;
+    let priority = number(&call, "priority", PRIORITY_RANGE)?;
+    let order = Order { queue: queue(&call)?, ttl, priority, attributes: given };
+    let made = sessions::make(&app, &call.caller, order).await?;
+    let body = json!({
+        "type": "support",
+        "ttl": ttl,
+        "expires": made.expires,
+        "queue": made.queue,
+        "queue_id": made.queue_id,
+        "queue_available": made.available,
+        "external_key": made.external_key,
+        "short_key": made.short_key,
+        "key_url": made.key_url,
+        "mail_subject": MAIL_SUBJECT,
+        "mail_body": made.mail_body,
+    });
+    Ok((StatusCode::CREATED, Json(body)).into_response())
+}

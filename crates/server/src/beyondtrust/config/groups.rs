@@ -1,0 +1,106 @@
+//! Group policies: the roles of technicians, and what those without one are, as the original names what its groups give.
+
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::IntoResponse,
+};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use serde_json::{Value, json};
+
+use super::providers::Provider;
+use crate::{
+    app::Shared,
+    beyondtrust::call::{Answer, Call, No, id, one},
+    store::tables::user,
+};
+
+/// The policy of whoever has no role; a role's has the number after the role's.
+const WITHOUT_ROLE: i32 = 1;
+
+struct GroupPolicy {
+    id: i32,
+    /// The role of its members.
+    role: i32,
+    name: String,
+}
+
+fn all(app: &Shared) -> Vec<GroupPolicy> {
+    let without = GroupPolicy { id: WITHOUT_ROLE, role: 0, name: "Technicians without a role".into() };
+    let roles = app.rules().roles.into_iter();
+    let roles = roles.map(|r| GroupPolicy { id: r.id.saturating_add(WITHOUT_ROLE), role: r.id, name: r.name });
+    std::iter::once(without).chain(roles).collect()
+}
+
+fn found(app: &Shared, wanted: &str) -> Result<GroupPolicy, No> {
+    let wanted = id(wanted)?;
+    all(app).into_iter().find(|policy| policy.id == wanted).ok_or(No::Missing)
+}
+
+/// A group policy. What its members may do in sessions is said by rights that the original has no words for.
+fn shown(policy: &GroupPolicy) -> Value {
+    json!({
+        "id": policy.id,
+        "name": policy.name,
+        "perm_support_allowed": "full_support",
+        "rep_perm_status": "defined",
+        "perm_generate_session_key": true,
+        "perm_accept_team_sessions": true,
+        "perm_transfer_other_team": true,
+        "perm_share_other_team": true,
+        "perm_invite_external_rep": true,
+        "perm_edit_external_key": false,
+        "perm_session_idle_timeout": -1,
+    })
+}
+
+/// `/group-policy`
+pub async fn policies(State(app): State<Shared>, call: Call) -> Answer {
+    call.verb("GET,HEAD")?;
+    call.list(&app, all(&app).iter().map(shown).collect())
+}
+
+/// `/group-policy/{id}`: roles are made in the console, by administrators.
+pub async fn policy(State(app): State<Shared>, Path(wanted): Path<String>, call: Call) -> Answer {
+    call.verb("GET,HEAD")?;
+    one(Some(shown(&found(&app, &wanted)?)))
+}
+
+fn member(user: &user::Model) -> Value {
+    json!({ "id": user.id, "security_provider_id": Provider::of(user).id(), "user_id": user.id })
+}
+
+/// `/group-policy/{id}/member`
+pub async fn policy_members(State(app): State<Shared>, Path(wanted): Path<String>, call: Call) -> Answer {
+    call.verb("GET,HEAD")?;
+    let policy = found(&app, &wanted)?;
+    let members = user::Entity::find().filter(user::Column::Role.eq(policy.role)).order_by_asc(user::Column::Id);
+    call.list(&app, members.all(&app.db).await?.iter().map(member).collect())
+}
+
+/// `/group-policy/{id}/member/{member}`
+pub async fn policy_member(
+    State(app): State<Shared>,
+    Path((wanted, who)): Path<(String, String)>,
+    call: Call,
+) -> Answer {
+    call.verb("GET,HEAD")?;
+    let policy = found(&app, &wanted)?;
+    let user = user::Entity::find_by_id(id(&who)?).one(&app.db).await?;
+    one(user.filter(|user| user.role == policy.role).as_ref().map(member))
+}
+
+/// `/group-policy/{id}/provision`: what a role gives is given at once.
+pub async fn provision_policy(State(app): State<Shared>, Path(wanted): Path<String>, call: Call) -> Answer {
+    call.verb("POST")?;
+    found(&app, &wanted)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// `/user/{id}/group-policies`
+pub async fn policies_of(State(app): State<Shared>, Path(wanted): Path<String>, call: Call) -> Answer {
+    call.verb("GET,HEAD")?;
+    let user = user::Entity::find_by_id(id(&wanted)?).one(&app.db).await?.ok_or(No::Missing)?;
+    let held = all(&app).into_iter().filter(|policy| policy.role == user.role);
+    call.list(&app, held.map(|policy| json!({ "id": policy.id, "name": policy.name })).collect())
+}

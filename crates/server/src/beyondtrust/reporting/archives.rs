@@ -1,0 +1,110 @@
+//! Reports that are files in an archive.
+
+use std::io::{Cursor, Write};
+
+use axum::{
+    http::header,
+    response::{IntoResponse, Response},
+};
+use sea_orm::{EntityTrait, QueryOrder};
+
+use crate::{
+    api::{ApiError, LOGIN_MS},
+    app::Shared,
+    store::tables::{login, user},
+};
+
+/// The number that every line of the original's log carries.
+const SOURCE: u32 = 1_427;
+
+/// An archive with one file.
+fn zip(name: &str, file: &str, content: &str) -> Result<Response, ApiError> {
+    let pack = || -> zip::result::ZipResult<Vec<u8>> {
+        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        archive.start_file(file, stored)?;
+        archive.write_all(content.as_bytes())?;
+        Ok(archive.finish()?.into_inner())
+    };
+    let bytes = pack().map_err(|e| anyhow::anyhow!("an archive failed: {e}"))?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/zip".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+    ];
+    Ok((headers, bytes).into_response())
+}
+
+/// A value of a line: what would end it or the line is escaped or left out.
+fn value(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            ';' | '\\' => safe.extend(['\\', c]),
+            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => safe.push(' '),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// A line that tells of a sign-in.
+fn line(site: &str, name: &str, login: &str, at_ms: u64) -> String {
+    let at = jiff::Timestamp::from_millisecond(at_ms.cast_signed()).unwrap_or_default();
+    let when = at.strftime("%b %d %H:%M:%S");
+    let (site, name, login) = (value(site), value(name), value(login));
+    let seconds = at_ms / 1_000;
+    format!(
+        "{when} deskside BG[1]: {SOURCE}:01:01:event=login;site={site};status=success;target=web/login;when={seconds};who={name} ({login})\n"
+    )
+}
+
+/// `Syslog`: the sign-ins that go on, which is what Deskside knows of those.
+pub async fn syslog(app: &Shared) -> Result<Response, ApiError> {
+    let logins = login::Entity::find().order_by_asc(login::Column::Until).all(&app.db).await?;
+    let users = user::Entity::find().all(&app.db).await?;
+    let site = app.config.domain();
+    let lines = logins.iter().filter_map(|login| {
+        let who = users.iter().find(|user| user.id == login.user)?;
+        Some(line(site, &who.name, &who.login, login.until.cast_unsigned().saturating_sub(LOGIN_MS)))
+    });
+    zip("syslog.zip", "syslog.log", &lines.collect::<String>())
+}
+
+/// `EndpointLicenseUsage`: there are no Jump Items, so the table has its head alone.
+pub fn endpoints() -> Result<Response, ApiError> {
+    let head = "\"Jump Item Name\",\"Hostname/IP\",\"Jumpoint\",\"Remote App Name\",\"License\",\"Jump Method\",\"Jump Group\"\n";
+    zip("endpoint_license_usage.zip", "jump_items.csv", head)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    async fn content(response: Response, file: &str) -> String {
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/zip");
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+        let mut text = String::new();
+        archive.by_name(file).unwrap().read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn archives_hold_what_their_readers_look_for() {
+        let table = content(endpoints().unwrap(), "jump_items.csv").await;
+        assert_eq!((table.lines().count(), table.split(',').count()), (1, 7), "{table}");
+        let told = line("desk.example", "Tom; B.", "tom", 1_773_648_627_000);
+        let log = zip("syslog.zip", "syslog.log", &told).unwrap();
+        assert_eq!(
+            content(log, "syslog.log").await,
+            "Mar 16 08:10:27 deskside BG[1]: 1427:01:01:event=login;site=desk.example;status=success;target=web/login;when=1773648627;who=Tom\\; B. (tom)\n"
+        );
+    }
+
+    #[test]
+    fn no_name_ends_its_value_or_its_line() {
+        assert_eq!(value("a;b\\c\r\nwhen=1\u{2028}"), "a\\;b\\\\c  when=1 ");
+    }
+}

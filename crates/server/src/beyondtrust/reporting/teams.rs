@@ -1,0 +1,71 @@
+//! What teams did.
+
+use sea_orm::{EntityTrait, QueryOrder};
+
+use super::{
+    Product,
+    which::{Found, Wanted, find, period},
+};
+use crate::{
+    api::ApiError,
+    app::{self, Shared},
+    beyondtrust::{
+        asked::Asked,
+        downloads,
+        report::{Kept, Source, Told},
+        xml::{Element, element, text},
+    },
+    store::tables::{team, user},
+};
+
+const NOTHING: &str = "No Support Team report information matching your chosen criteria is available.";
+
+/// What the people of each team did, and what came into its queue. Teams that did nothing are not told of.
+pub async fn teams(app: &Shared, product: Product, asked: &Asked) -> Result<Result<Element, String>, ApiError> {
+    let (from, until) = match period(asked) {
+        Ok(period) => period.map_or((0, u64::MAX), |(_, from, until)| (from, until)),
+        Err(words) => return Ok(Err(words)),
+    };
+    let users = super::users(app).await?;
+    let wanted = asked.get("team_id").filter(|id| *id != "all").map(str::to_owned);
+    let teams = team::Entity::find().order_by_asc(team::Column::Id).all(&app.db).await?;
+    let teams = teams.into_iter().filter(|t| wanted.as_ref().is_none_or(|id| *id == t.id.to_string()));
+    // By team, what happened there.
+    let mut activity: Vec<(team::Model, Vec<Told>)> = teams.map(|team| (team, Vec::new())).collect();
+    for Found { id, lseq, entries, session } in &find(app, &Wanted::Touching(from, until)).await? {
+        let link = |kept: Kept, view: bool| downloads::link(app, id, kept, view);
+        let access = product == Product::Access;
+        let source = Source { id, lseq: *lseq, entries, session, users: &users, now: app::now(), link: &link, access };
+        for told in source.details().into_iter().filter(|told| (from..until).contains(&told.at.0)) {
+            let by = told.by.and_then(|by| users.get(&session.participant(by)?.user?));
+            let fits = |team: &team::Model| match (&told.team, by) {
+                (Some(queue), _) => *queue == team.name,
+                (None, Some(user)) => user.team == team.name,
+                (None, None) => false,
+            };
+            if let Some((_, events)) = activity.iter_mut().find(|(team, _)| fits(team)) {
+                events.push(told);
+            }
+        }
+    }
+    activity.retain(|(_, events)| !events.is_empty());
+    if activity.is_empty() {
+        return Ok(Err(NOTHING.into()));
+    }
+    let mut people: Vec<&user::Model> = users.values().collect();
+    people.sort_by_key(|user| user.id);
+    Ok(Ok(element("team_activity_list").children(activity.into_iter().map(|(team, mut events)| {
+        events.sort_by_key(|told| told.at);
+        let members = people.iter().filter(|u| u.team == team.name).map(|u| {
+            element("representative")
+                .with("id", u.id)
+                .child(text("username", &u.login))
+                .child(text("display_name", &u.name))
+        });
+        element("team_activity")
+            .with("id", team.id)
+            .with("name", &team.name)
+            .child(element("members").children(members))
+            .child(element("events").children(events.into_iter().map(|told| told.element)))
+    }))))
+}
