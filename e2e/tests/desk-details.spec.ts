@@ -1,0 +1,103 @@
+// Small things that somebody at a desk meets every day: choosing one customer of many, ending a session, the connection
+// beside the conversation.
+
+import { expect, type Page, test } from '@playwright/test';
+import { ADMIN, answer, generate, signIn } from '../lib/people';
+import { stage } from '../lib/stage';
+
+const at = stage();
+
+test('any of many customers is chosen by typing, with the keys alone', async ({ page }) => {
+  await signIn(page, at.server, ADMIN);
+  for (let n = 0; n < 201; n++) {
+    const data = { name: `Customer ${String(n).padStart(3, '0')}`, email: `c${n}@many.example`, company: '' };
+    expect((await page.request.post(`${at.server.url}/api/customers`, { data })).ok()).toBe(true);
+  }
+  const data = { name: 'Özgür Żak', email: 'oezguer@last.example', company: 'Łódź 50%' };
+  expect((await page.request.post(`${at.server.url}/api/customers`, { data })).ok()).toBe(true);
+  await page.goto(`${at.server.url}/console/incidents`);
+  await page.getByRole('button', { name: 'New incident' }).click();
+  const dialog = page.getByRole('dialog');
+  const customer = dialog.getByRole('combobox', { name: 'Customer' });
+  const options = dialog.getByRole('listbox', { name: 'Customers' });
+  const create = dialog.getByRole('button', { name: 'Create incident' });
+  await customer.fill('many.example');
+  await expect(dialog.getByText('More than 50 customers fit')).toBeVisible();
+  await customer.fill('OZGUR lodz 50%');
+  await expect(options.getByRole('option')).toHaveCount(1);
+  await expect(create).toBeDisabled();
+  await customer.press('Enter');
+  await expect(customer).toHaveValue('Özgür Żak · Łódź 50%');
+  await expect(create).toBeEnabled();
+  // Another one after all.
+  await customer.fill('customer 20');
+  await expect(options.getByRole('option')).toHaveCount(3);
+  await expect(create).toBeDisabled();
+  await customer.press('ArrowDown');
+  await customer.press('ArrowUp');
+  await customer.press('ArrowUp');
+  await page.screenshot({ path: 'results/customers.png' });
+  await expect(options.getByRole('option', { selected: true })).toContainText('Customer 200');
+  // Escape closes the list, and not the window.
+  await customer.press('Escape');
+  await expect(options.getByRole('option')).toHaveCount(0);
+  await customer.fill('customer 200');
+  await expect(options.getByRole('option')).toHaveCount(1);
+  await customer.press('Enter');
+  await dialog.getByLabel('Subject').fill('The last of many');
+  await create.click();
+  await page.goto(`${at.server.url}/console/incidents`);
+  await expect(page.getByRole('row', { name: /The last of many/ })).toContainText('Customer 200');
+  // Nobody fits: a new one begins with what was typed.
+  await page.getByRole('button', { name: 'New incident' }).click();
+  await customer.fill('Somebody New');
+  await dialog.getByRole('button', { name: 'Make a new customer' }).click();
+  await expect(dialog.getByLabel('Name', { exact: true })).toHaveValue('Somebody New');
+});
+
+test('the choices at the end of a session stand in one line', async ({ page }) => {
+  await signIn(page, at.server);
+  await generate(page, at.server, at.incident);
+  await page.getByRole('button', { name: 'End session' }).click();
+  const starts = await page.getByRole('dialog').locator('.way strong').evaluateAll((all) => all.map((e) => e.getBoundingClientRect().left));
+  await page.screenshot({ path: 'results/end-session.png' });
+  expect(starts).toHaveLength(3);
+  expect(new Set(starts.map(Math.round)).size).toBe(1);
+});
+
+test('the connection panel leaves room for the box to write in', async ({ page, request }) => {
+  await at.join(page, request);
+  await page.getByRole('button', { name: 'Share screen' }).click();
+  await answer(at.desktop, 'control');
+  await expect(page.getByText('You control')).toBeVisible();
+  await page.getByRole('button', { name: 'Connection' }).click();
+  // A picture a moment, until the panel knows each stage's time.
+  const colours = ['#204060', '#604020'];
+  const panel = page.getByRole('region', { name: 'Connection' });
+  await expect
+    .poll(() => {
+      at.desktop.open('xsetroot', ['-solid', colours.reverse()[0]!]);
+      return panel.getByRole('table').isVisible();
+    })
+    .toBe(true);
+  await expect(panel).toContainText('AV1 4:4:4');
+  // A long line without blanks, and words after it: in the program, too, what comes next stands under it.
+  await page.getByRole('textbox', { name: 'Message' }).fill(`${'x'.repeat(140)} and words https://en.example.org/Mercury_(planet)`);
+  await page.keyboard.press('Enter');
+  await page.getByRole('textbox', { name: 'Message' }).fill('This is the next line.');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('link', { name: 'https://en.example.org/Mercury_(planet)', exact: true })).toBeVisible();
+  const inside = async (page: Page, height: number) => {
+    for (const part of [page.getByRole('textbox', { name: 'Message' }), page.getByRole('button', { name: 'Send', exact: true }), page.getByLabel('Private note')]) {
+      await expect(part).toBeInViewport({ ratio: 1 });
+      const box = (await part.boundingBox())!;
+      expect(box.y + box.height).toBeLessThanOrEqual(height);
+    }
+  };
+  for (const [width, height] of [[1440, 900], [1280, 720], [1024, 600]] as const) {
+    await page.setViewportSize({ width, height });
+    await page.screenshot({ path: `results/connection-${height}.png` });
+    await inside(page, height);
+  }
+  at.desktop.screenshot('results/long-line.png');
+});
