@@ -3,6 +3,7 @@
 import type { PictureFormat } from '../api/types/PictureFormat';
 import type { Frame } from './frames';
 import { OwnEngine } from './own';
+import { formatOf } from './sequence';
 import type { Painter } from './painter';
 
 export type Picture = Extract<Frame, { kind: 'picture' }>;
@@ -47,19 +48,21 @@ export const configuration = (codec: string): VideoDecoderConfig => ({
 
 class BrowserEngine implements Engine {
   private decoder: VideoDecoder;
-  /** What changed in the pictures that are being decoded, by their number. */
-  private pending = new Map<number, Picture['regions']>();
+  /** What changed in the pictures that are being decoded, and how they are coded, by their number. */
+  private pending = new Map<number, { regions: Picture['regions']; format: PictureFormat }>();
+  /** As the stream says: what a browser makes of a frame differs, and tells nothing. */
+  private format: PictureFormat = 'yuv420';
 
   constructor(codec: string, events: EngineEvents) {
     this.decoder = new VideoDecoder({
       output: (frame) => {
-        const regions = this.pending.get(frame.timestamp) ?? [];
+        const { regions, format } = this.pending.get(frame.timestamp) ?? { regions: [], format: this.format };
         this.pending.delete(frame.timestamp);
         events.decoded({
           seq: frame.timestamp,
           width: frame.displayWidth,
           height: frame.displayHeight,
-          format: frame.format === 'I444' ? 'gbr' : 'yuv420',
+          format,
           paint: (painter) => painter.paint(frame, regions),
           close: () => frame.close()
         });
@@ -71,7 +74,8 @@ class BrowserEngine implements Engine {
 
   decode({ key, seq, regions, data }: Picture) {
     // The number travels as the time stamp: it comes back with the picture.
-    this.pending.set(seq, regions);
+    if (key) this.format = formatOf(data) ?? this.format;
+    this.pending.set(seq, { regions, format: this.format });
     const type = key ? 'key' : 'delta';
     this.decoder.decode(new EncodedVideoChunk({ type, timestamp: seq, data: data as Uint8Array<ArrayBuffer> }));
   }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from './frames';
 import { place } from './hands';
+import { formatOf } from './sequence';
 
 describe('place', () => {
   const box = { left: 100, top: 50, width: 960, height: 540 } as DOMRect;
@@ -35,4 +36,20 @@ describe('parse', () => {
     });
   });
   it('does not know what it does not know', () => expect(parse(new Uint8Array(200).fill(9))).toBeNull());
+});
+
+describe('formatOf', () => {
+  const bytes = (hex: string) => Uint8Array.from(hex.match(/../g)!, (digits) => parseInt(digits, 16));
+  it.each([
+    // A temporal delimiter, then a sequence header of profile 1, as the test picture of probe.ts begins.
+    ['12000a0c20000002afff80308086801032990314', 'gbr'],
+    ['12000a0b00000002afff9b5f30081032990314', 'yuv420'],
+    // Without sizes the header is all that follows.
+    ['0820', 'gbr'],
+    // A frame alone, a header that ends too early, nothing.
+    ['32021111', null],
+    ['0a00', null],
+    ['0a', null],
+    ['', null]
+  ])('%s', (hex, format) => expect(formatOf(bytes(hex || '00').slice(0, hex.length / 2))).toBe(format));
 });
