@@ -1,20 +1,23 @@
 // A customer shows the screen from the browser alone: asked, chosen, seen, paused, recorded, ended.
 
-import { chromium, expect, test } from '@playwright/test';
+import { chromium, expect, type Page, test } from '@playwright/test';
 import { execFileSync } from 'node:child_process';
 import { generate, signIn } from '../lib/people';
 import { stage } from '../lib/stage';
 
 const at = stage({ server: ['--grace-seconds', '20'], size: '1024x768' });
 
-test('the customer’s browser shows a screen, and takes it back', async ({ page }) => {
-  // The customer's own browser, on a desktop of its own; the flags choose the whole screen in the browser's window.
-  const theirs = await chromium.launch({
+/** The customer's own browser, on a desktop of its own; the flags choose the whole screen in the browser's window. */
+const theirBrowser = () =>
+  chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     headless: false,
     env: { ...process.env, DISPLAY: at.desktop.display } as Record<string, string>,
     args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--auto-select-desktop-capture-source=Entire screen', '--window-size=700,700', '--window-position=0,0']
   });
+
+test('the customer’s browser shows a screen, and takes it back', async ({ page }) => {
+  const theirs = await theirBrowser();
   const customer = await (await theirs.newContext({ viewport: null })).newPage();
   customer.on('console', (m) => m.type() === 'error' && console.log('customer:', m.text()));
   customer.on('pageerror', (e) => console.log('customer:', e.message));
@@ -101,5 +104,47 @@ test('the customer’s browser shows a screen, and takes it back', async ({ page
   const file = await (await download).path();
   const probe = execFileSync('ffprobe', ['-v', 'warning', '-count_frames', '-select_streams', 'v', '-show_entries', 'stream=codec_name,width,height,nb_read_frames', '-of', 'csv=p=0', file]).toString().trim();
   expect(probe).toMatch(/^av1,1024,768,\d+$/);
+  await theirs.close();
+});
+
+/** A technician and a customer whose browser lacks something, once the technician has asked for the screen. */
+async function askedWithout(page: Page, lacks: string) {
+  const theirs = await theirBrowser();
+  const context = await theirs.newContext({ viewport: null });
+  await context.addInitScript((name) => Reflect.deleteProperty(globalThis, name), lacks);
+  const customer = await context.newPage();
+  await signIn(page, at.server);
+  const { link } = await generate(page, at.server, 1);
+  await customer.goto(link);
+  await customer.getByRole('button', { name: 'Chat in this browser' }).click();
+  await expect(page.getByText(/is here \(browser\)/)).toBeVisible();
+  await page.getByRole('button', { name: 'Share screen' }).click();
+  return { theirs, customer };
+}
+
+test('a browser that processes no tracks shows its screen all the same, also from behind another page', async ({ page }) => {
+  const { theirs, customer } = await askedWithout(page, 'MediaStreamTrackProcessor');
+  await customer.getByRole('button', { name: 'Yes, I asked for help' }).click();
+  await customer.getByRole('button', { name: 'Choose what to show …' }).click();
+  await expect(page.locator('canvas.picture')).toHaveAttribute('width', '1024');
+  // The person looks at something else: that is what is shown.
+  await (await customer.context().newPage()).bringToFront();
+  for (const [colour, rgb] of [['#207040', [0x20, 0x70, 0x40]], ['#a03020', [0xa0, 0x30, 0x20]]] as const) {
+    at.desktop.open('xsetroot', ['-solid', colour]);
+    await page.waitForFunction((rgb) => {
+      const c = document.querySelector<HTMLCanvasElement>('canvas.picture')!;
+      const data = c.getContext('2d')!.getImageData(1000, 740, 1, 1).data;
+      return rgb.every((value, i) => Math.abs(data[i]! - value) < 12);
+    }, rgb);
+  }
+  await theirs.close();
+});
+
+test('a browser that cannot show its screen says so at once, and asks for nothing', async ({ page }) => {
+  const { theirs, customer } = await askedWithout(page, 'VideoEncoder');
+  await expect(customer.getByRole('heading', { name: 'This browser cannot show your screen' })).toBeVisible();
+  await expect(customer.getByRole('button', { name: 'Yes, I asked for help' })).toHaveCount(0);
+  await customer.getByRole('button', { name: 'Close', exact: true }).click();
+  await expect(page.getByText('The customer is being asked …')).toBeHidden();
   await theirs.close();
 });

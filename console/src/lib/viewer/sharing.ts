@@ -4,6 +4,7 @@
 import type { Attendance } from '../session/attendance.svelte';
 import { HEADER_BYTES } from './frames';
 import { Marks } from './marks';
+import { framesOf, givesFrames, type Frames } from './tracks';
 
 /** AV1 4:2:0, which every viewer shows. */
 const CODEC = 'av01.0.08M.08';
@@ -18,14 +19,37 @@ const UNDER_WAY = 3;
 const LARGEST = { width: 2560, height: 1600 };
 const FRAMES = 30;
 
-/** The tracks of the web that TypeScript does not know yet: https://www.w3.org/TR/mediacapture-transform/ */
-declare class MediaStreamTrackProcessor {
-  constructor(options: { track: MediaStreamTrack });
-  readonly readable: ReadableStream<VideoFrame>;
+/** How pictures are coded: each with its own quantiser, or, where a browser lacks that, by a rate. */
+type Rate = { bitrateMode: 'quantizer' } | { bitrateMode: 'variable'; bitrate: number };
+const RATES: Rate[] = [{ bitrateMode: 'quantizer' }, { bitrateMode: 'variable', bitrate: 4_000_000 }];
+
+const configuration = (width: number, height: number, rate: Rate): VideoEncoderConfig => ({
+  codec: CODEC,
+  width,
+  height,
+  framerate: FRAMES,
+  latencyMode: 'realtime',
+  hardwareAcceleration: 'prefer-software',
+  ...rate
+});
+
+let rate: Promise<Rate | null> | undefined;
+/** The best way to code that this browser has; null where it has none, or cannot share at all. */
+function coding(): Promise<Rate | null> {
+  rate ??= (async () => {
+    if (typeof navigator.mediaDevices?.getDisplayMedia !== 'function') return null;
+    if (typeof VideoEncoder === 'undefined' || !givesFrames()) return null;
+    for (const rate of RATES) {
+      const said = await VideoEncoder.isConfigSupported(configuration(1280, 800, rate)).catch(() => null);
+      if (said?.supported) return rate;
+    }
+    return null;
+  })();
+  return rate;
 }
 
-export const canShare = () =>
-  typeof navigator.mediaDevices?.getDisplayMedia === 'function' && typeof VideoEncoder !== 'undefined';
+/** Whether this browser can show its screen: known before anybody is asked. */
+export const canShare = async () => (await coding()) !== null;
 
 /** Asks the person what to show, in the browser's own window. */
 export function choose(): Promise<MediaStream> {
@@ -76,6 +100,8 @@ export class Sharing {
   private sending: Promise<unknown> = Promise.resolve();
   private settle: ReturnType<typeof setTimeout> | undefined;
   private over = false;
+  private frames: Frames;
+  private rate: Rate | null = null;
   private marks = new Marks(() => {
     this.changed = true;
     this.encode();
@@ -98,20 +124,23 @@ export class Sharing {
       keyframe: () => this.keyframe(),
       annotate: (mark) => this.marks.draw(mark)
     };
-    void this.read(track);
+    this.frames = framesOf(
+      track,
+      (frame) => this.show(frame),
+      () => this.stop(true)
+    );
+    void coding().then((rate) => {
+      this.rate = rate ?? this.rate;
+      this.encode();
+    });
   }
 
-  private async read(track: MediaStreamTrack) {
-    // Frames come whether or not somebody looks at this page: the person looks at what is shown.
-    const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
-    for (;;) {
-      const { value, done } = await reader.read().catch(() => ({ value: undefined, done: true }));
-      if (done || !value || this.over) return value?.close();
-      this.newest?.close();
-      this.newest = value;
-      this.changed = true;
-      this.encode();
-    }
+  private show(frame: VideoFrame) {
+    if (this.over) return frame.close();
+    this.newest?.close();
+    this.newest = frame;
+    this.changed = true;
+    this.encode();
   }
 
   private acknowledged(seq: number) {
@@ -134,7 +163,7 @@ export class Sharing {
 
   private encode() {
     const frame = this.newest;
-    if (!frame || this.over || this.paused || !(this.changed || this.key || this.fine)) return;
+    if (!frame || !this.rate || this.over || this.paused || !(this.changed || this.key || this.fine)) return;
     if (this.seq - this.drawn >= UNDER_WAY || (this.encoder?.encodeQueueSize ?? 0) > 1) return;
     // 4:2:0 has pairs of pixels.
     const [width, height] = [frame.displayWidth & ~1, frame.displayHeight & ~1];
@@ -143,7 +172,8 @@ export class Sharing {
     const time = Math.round((performance.now() - this.started) * 1000);
     const copy = new VideoFrame(this.marks.any ? this.marks.on(frame) : frame, { timestamp: time });
     this.begun.set(time, performance.now());
-    this.encoder!.encode(copy, { keyFrame: this.key, av1: { quantizer } } as VideoEncoderEncodeOptions);
+    const options = this.rate.bitrateMode === 'quantizer' ? { av1: { quantizer } } : {};
+    this.encoder!.encode(copy, { keyFrame: this.key, ...options } as VideoEncoderEncodeOptions);
     copy.close();
     this.seq += 1;
     clearTimeout(this.settle);
@@ -159,15 +189,7 @@ export class Sharing {
       output: (chunk) => this.send(chunk, width, height),
       error: () => this.stop(true)
     });
-    this.encoder.configure({
-      codec: CODEC,
-      width,
-      height,
-      framerate: FRAMES,
-      latencyMode: 'realtime',
-      bitrateMode: 'quantizer',
-      hardwareAcceleration: 'prefer-software'
-    });
+    this.encoder.configure(configuration(width, height, this.rate!));
     this.sent = this.seq;
   }
 
@@ -200,6 +222,7 @@ export class Sharing {
     if (this.over) return;
     this.over = true;
     clearTimeout(this.settle);
+    this.frames.stop();
     for (const track of this.stream.getTracks()) track.stop();
     if (this.encoder?.state !== 'closed') this.encoder?.close();
     this.newest?.close();
