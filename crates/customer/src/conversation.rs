@@ -107,30 +107,3 @@ fn granted(newest: Right) -> &'static str {
         Right::Elevate => "granted-elevate",
     }
 }
-
-/// The first web address in a message, if it is one that may be opened.
-pub fn web_address(text: &str) -> Option<&str> {
-    let word = text.split_whitespace().find(|w| w.starts_with("https://") || w.starts_with("http://"))?;
-    let word = word.trim_end_matches(['.', ',', ')', '!', '?', ';', ':', '"', '\'']);
-    let plain = word.len() > 10 && word.len() < 2_000 && !word.contains(['\\', '`', '"', '\'', '<', '>']);
-    plain.then_some(word)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn web_addresses_are_found_and_nothing_else() {
-        let table = [
-            ("see https://example.org/a?b=c.", Some("https://example.org/a?b=c")),
-            ("(http://example.org)", None),
-            ("http://example.org), then", Some("http://example.org")),
-            ("javascript:alert(1) file:///etc/passwd", None),
-            ("https://a\"b.example", None),
-        ];
-        for (text, expected) in table {
-            assert_eq!(web_address(text), expected, "{text}");
-        }
-    }
-}

@@ -14,6 +14,7 @@ mod elevation;
 mod input;
 mod jobs;
 mod link;
+mod links;
 mod machine;
 mod share;
 mod ui;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '../api/types/Entry';
-import { lines, pieces } from './lines';
+import { lines } from './lines';
 
 const entry = (seq: number, event: Entry['event']): Entry => ({ seq, at: seq * 1000, event });
 
@@ -21,16 +21,7 @@ describe('lines', () => {
   });
 });
 
-describe('pieces', () => {
-  it.each([
-    ['see https://example.org/a.', ['see ', 'https://example.org/a*', '.']],
-    ['javascript:alert(1)', ['javascript:alert(1)']],
-    ['<b>http://x.example</b>', ['<b>', 'http://x.example*', '</b>']],
-    ['', []]
-  ])('%s', (text, expected) => {
-    expect(pieces(text).map((p) => (p.href ? `${p.text}*` : p.text))).toEqual(expected);
-  });
-
+describe('files in a row', () => {
   it('makes one line of many files in a row', () => {
     const carried = (seq: number, path: string, way: 'to_customer' | 'from_customer' = 'to_customer'): Entry => ({
       seq,

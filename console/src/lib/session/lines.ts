@@ -205,7 +205,9 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
     }
     case 'role_changed':
       return happened(
-        event.by_role ? `${name(event.id)} has the role ${event.by_role.name} now` : `${name(event.id)} has no role any more`
+        event.by_role
+          ? `${name(event.id)} has the role ${event.by_role.name} now`
+          : `${name(event.id)} has no role any more`
       );
     case 'shared_with':
       return customer ? null : happened(`${event.by.name} asks ${event.with.name} to join`);
@@ -290,19 +292,4 @@ function means(client: Client): string {
     windows_administrator: ' (with the support program for Windows, run as administrator)'
   };
   return means[client];
-}
-
-/** A message cut into text and web addresses; only http and https become links. */
-export function pieces(text: string): { text: string; href?: string }[] {
-  const parts: { text: string; href?: string }[] = [];
-  let at = 0;
-  for (const match of text.matchAll(/https?:\/\/[^\s<>"'`]+/g)) {
-    const address = match[0].replace(/[.,)!?;:]+$/, '');
-    if (!URL.canParse(address)) continue;
-    if (match.index > at) parts.push({ text: text.slice(at, match.index) });
-    parts.push({ text: address, href: address });
-    at = match.index + address.length;
-  }
-  if (at < text.length) parts.push({ text: text.slice(at) });
-  return parts;
 }
