@@ -99,5 +99,32 @@ test('the connection panel leaves room for the box to write in', async ({ page, 
     await page.screenshot({ path: `results/connection-${height}.png` });
     await inside(page, height);
   }
+  // The program's bubbles reach around all their lines, one under the other.
+  const chat = await at.desktop.window('Northwind Support');
+  await at.desktop.keys('Northwind Support', 'ctrl+a');
+  at.desktop.xdotool('type', '--delay', '20', 'Mine.');
+  at.desktop.xdotool('key', 'Return');
+  await expect(page.getByRole('listitem').filter({ hasText: 'Mine.' })).toBeVisible();
+  const place = at.desktop.xdotool('getwindowgeometry', '--shell', chat);
+  const [left, top] = [Number(place.match(/X=(\d+)/)![1]), Number(place.match(/Y=(\d+)/)![1])];
+  await expect.poll(() => bubbles(at.desktop.pixels(), left, top + 60, top + 480)).toEqual([expect.any(Number), expect.any(Number)]);
+  const [first, second] = bubbles(at.desktop.pixels(), left, top + 60, top + 480);
   at.desktop.screenshot('results/long-line.png');
+  expect(first).toBeGreaterThan(150);
+  expect(second).toBeLessThan(80);
 });
+
+/** How high the bubbles at the left of a window are: where its pixels differ for long from those at its edge. */
+function bubbles({ width, rgb }: { width: number; rgb: Buffer }, left: number, from: number, until: number): number[] {
+  const at = (x: number, y: number) => rgb.readUIntBE(3 * (y * width + x), 3);
+  const runs: number[] = [];
+  let length = 0;
+  for (let y = from; y <= until; y++) {
+    if (y < until && at(left + 18, y) !== at(left + 6, y)) length++;
+    else {
+      if (length > 30) runs.push(length);
+      length = 0;
+    }
+  }
+  return runs;
+}
