@@ -18,7 +18,8 @@ export class Clipboard {
     for (const type of ['image/png', 'text/plain']) {
       const item = items.find((i) => i.types.includes(type));
       if (!item) continue;
-      const content = await item.getType(type);
+      const held = await item.getType(type);
+      const content = type === 'text/plain' ? new Blob([lines(await held.text())], { type }) : held;
       await send('PUT', this.address(), content, { 'content-type': type });
       await this.same(content);
       return 'Your clipboard is on the customer’s computer now.';
@@ -41,7 +42,7 @@ export class Clipboard {
 
   /** Both sides hold this now: neither is news for the other. */
   private async same(content: Blob) {
-    if (content.type.startsWith('text/')) this.last = await content.text();
+    if (content.type.startsWith('text/')) this.last = lines(await content.text());
   }
 
   /**
@@ -62,7 +63,7 @@ export class Clipboard {
   }
 
   private async level() {
-    const own = await navigator.clipboard.readText().catch(() => '');
+    const own = lines(await navigator.clipboard.readText().catch(() => ''));
     if (own && own !== this.last) {
       this.last = own;
       await send('PUT', this.address(), new Blob([own]), { 'content-type': 'text/plain' });
@@ -76,6 +77,11 @@ export class Clipboard {
       await navigator.clipboard.writeText(theirs);
     }
   }
+}
+
+/** A text as it goes from one computer to the other: a line ends with one line feed, whatever this system puts there. */
+function lines(text: string): string {
+  return text.replace(/\r\n?/g, '\n');
 }
 
 async function sha256(text: string): Promise<string> {

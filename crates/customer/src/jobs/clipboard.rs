@@ -7,7 +7,10 @@ use protocol::{Answer, ClipboardKind, Fault, MAX_CLIPBOARD_IMAGE, MAX_CLIPBOARD_
 use web_transport_trait::{RecvStream, SendStream};
 
 use super::{Done, Line};
-use crate::link::{broken, lock};
+use crate::{
+    link::{broken, lock},
+    machine::LINE_END,
+};
 
 /// The connection to the system's clipboard. On X11 whoever puts something there must go on holding it.
 #[derive(Clone, Default)]
@@ -34,7 +37,7 @@ fn other(error: impl std::fmt::Display) -> Fault {
 pub async fn read<W: SendStream, R: RecvStream>(owner: &Owner, line: &mut Line<W, R>) -> anyhow::Result<Done> {
     let owner = owner.clone();
     let held = tokio::task::spawn_blocking(move || match owner.with(Clipboard::get_text) {
-        Ok(text) if !text.is_empty() => Ok((ClipboardKind::Text, text.into_bytes())),
+        Ok(text) if !text.is_empty() => Ok((ClipboardKind::Text, with_line_ends(&text, "\n").into_bytes())),
         // Programs that hold a picture may answer a question for text with anything.
         no_text => match owner.with(Clipboard::get_image) {
             Ok(image) => Ok((ClipboardKind::Image, to_png(&image)?)),
@@ -70,7 +73,7 @@ pub async fn write<W: SendStream, R: RecvStream>(
     let put = tokio::task::spawn_blocking(move || match kind {
         ClipboardKind::Text => {
             let text = String::from_utf8(content).map_err(other)?;
-            owner.with(|clipboard| clipboard.set_text(text))
+            owner.with(|clipboard| clipboard.set_text(with_line_ends(&text, LINE_END)))
         }
         ClipboardKind::Image => {
             let image = from_png(&content)?;
@@ -85,6 +88,11 @@ fn most(kind: ClipboardKind) -> usize {
         ClipboardKind::Text => MAX_CLIPBOARD_TEXT,
         ClipboardKind::Image => MAX_CLIPBOARD_IMAGE,
     }
+}
+
+/// A text whose lines end like this, however they ended: between the two computers it is one line feed.
+fn with_line_ends(text: &str, end: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n").replace('\n', end)
 }
 
 fn to_png(image: &ImageData<'_>) -> Result<Vec<u8>, Fault> {
@@ -130,6 +138,14 @@ mod tests {
         let image = ImageData { width: 3, height: 2, bytes: bytes.clone().into() };
         let back = from_png(&to_png(&image).unwrap()).unwrap();
         assert_eq!((back.width, back.height, back.bytes.into_owned()), (3, 2, bytes));
+    }
+
+    #[test]
+    fn lines_end_as_the_reader_ends_them() {
+        let mixed = "one\r\ntwo\nthree\rfour\r\n\r\n";
+        assert_eq!(with_line_ends(mixed, "\n"), "one\ntwo\nthree\nfour\n\n");
+        assert_eq!(with_line_ends(mixed, "\r\n"), "one\r\ntwo\r\nthree\r\nfour\r\n\r\n");
+        assert_eq!(with_line_ends("", "\r\n"), "");
     }
 
     #[test]

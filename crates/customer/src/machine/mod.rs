@@ -22,6 +22,9 @@ use std::process::{Command, Stdio};
 const LOG_LINES: usize = 200;
 const LINE_CHARS: usize = 400;
 
+/// How this system's programs end a line of text.
+pub const LINE_END: &str = if cfg!(windows) { "\r\n" } else { "\n" };
+
 /// A line of a list, not longer than anybody reads.
 pub fn cut(text: &str) -> String {
     text.chars().take(LINE_CHARS).collect()
