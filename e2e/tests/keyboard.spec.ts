@@ -1,10 +1,14 @@
-// The whole story with the keyboard alone, on both sides.
+// The whole story with the keyboard alone, on both sides; what is held and when it ends; what keys mean on another keyboard.
 
 import { expect, test, type Page } from '@playwright/test';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { held } from '../lib/held';
 import { answer, CUSTOMER, runProgram, TECHNICIAN } from '../lib/people';
 import { stage } from '../lib/stage';
 
-const at = stage();
+const at = stage({ server: ['--grace-seconds', '60'], proxied: true });
 
 /** Presses Tab until the focus is on something of that name. */
 async function tabTo(page: Page, name: RegExp) {
@@ -63,4 +67,199 @@ test('from signing in to the journal without a mouse', async ({ page, request })
   await expect(page.getByRole('listitem').filter({ hasText: 'Remote support history' })).toContainText('closed by the technician');
   await at.desktop.keys('Northwind Support', ...Array(7).fill('Tab'), 'space');
   await expect.poll(() => program.exitCode, { message: 'the program is closed' }).not.toBeNull();
+});
+
+const keyboard = (page: Page) => page.getByLabel(/Keyboard of the customer/);
+const NOTHING = { keys: [], buttons: [] };
+/** Left Shift and the left button, as X numbers them. */
+const [SHIFT, LEFT] = [50, 1];
+
+/** The screen is shared and controlled, and a terminal that writes what it gets into a file has the focus. */
+async function controlled(page: Page, name: string, script = 'stty -icanon -echo; exec cat'): Promise<() => string> {
+  await page.getByRole('button', { name: 'Share screen' }).click();
+  await answer(at.desktop, 'control');
+  await expect(page.getByText('You control', { exact: true })).toBeVisible();
+  await expect(page.locator('canvas.picture')).toHaveAttribute('width', '1280');
+  const file = join(at.home, `${name}.txt`);
+  writeFileSync(file, '');
+  at.desktop.open('xterm', ['-u8', '-T', name, '-geometry', '60x8+20+560', '-e', 'sh', '-c', `${script} > '${file}'`]);
+  at.desktop.xdotool('windowactivate', '--sync', await at.desktop.window(`^${name}$`));
+  await keyboard(page).focus();
+  return () => readFileSync(file, 'utf8');
+}
+
+/** Everything that was typed since it was last asked, up to an Enter that is pressed now. */
+async function typed(page: Page, file: () => string): Promise<string> {
+  await page.keyboard.press('Enter');
+  const lines = ENTERS.get(file) ?? 0;
+  ENTERS.set(file, lines + 1);
+  await expect.poll(() => file().split('\n').length - 1).toBe(lines + 1);
+  return file().split('\n')[lines]!;
+}
+const ENTERS = new Map<() => string, number>();
+
+/** The left button is held over the terminal, and Shift. */
+async function hold(page: Page, { shift = true } = {}) {
+  await keyboard(page).focus();
+  const box = (await page.locator('canvas.picture').boundingBox())!;
+  await page.mouse.move(box.x + (100 / 1280) * box.width, box.y + (640 / 800) * box.height);
+  await page.mouse.down();
+  if (shift) await page.keyboard.down('Shift');
+  await expect.poll(() => held(at.desktop.display)).toEqual({ keys: shift ? [SHIFT] : [], buttons: [LEFT] });
+}
+
+/** Both go up at the technician's. */
+async function letGo(page: Page) {
+  await page.mouse.up();
+  await page.keyboard.up('Shift');
+}
+
+const nothingIsHeld = () => expect.poll(() => held(at.desktop.display)).toEqual(NOTHING);
+
+test('what is held ends with the line, a silent server, the page, a pause, the control and the program', async ({ page, request }) => {
+  const program = await at.join(page, request);
+  const file = await controlled(page, 'held-here');
+
+  // Only the technician's line is cut; what is held is let go meanwhile.
+  await hold(page);
+  await page.keyboard.down('a');
+  await expect.poll(file).toBe('a');
+  at.network.cut('page');
+  await nothingIsHeld();
+  const lost = page.getByText('The connection to the server was lost.');
+  await expect(lost).toBeVisible();
+  await page.keyboard.up('a');
+  await letGo(page);
+  at.network.mend('page');
+  await expect(lost).toBeHidden();
+  await keyboard(page).focus();
+  expect(await typed(page, file)).toBe('a');
+  await nothingIsHeld();
+
+  // The server is silent. Whoever still holds a modifier then holds it again; a button is let go.
+  await hold(page);
+  await page.keyboard.down('b');
+  await expect.poll(file).toBe('a\nb');
+  process.kill(at.server.pid, 'SIGSTOP');
+  await nothingIsHeld();
+  process.kill(at.server.pid, 'SIGCONT');
+  await expect.poll(() => held(at.desktop.display)).toEqual({ keys: [SHIFT], buttons: [] });
+  await page.keyboard.up('b');
+  await letGo(page);
+  await nothingIsHeld();
+  expect(await typed(page, file)).toBe('b');
+
+  // Nobody sees the page any more.
+  await hold(page);
+  await page.evaluate(() => {
+    Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  });
+  await nothingIsHeld();
+  await page.evaluate(() => Reflect.deleteProperty(document, 'hidden'));
+  await letGo(page);
+
+  // The customer pauses, lets it go on, and takes the control back.
+  const panel = '^Your screen is shared$';
+  await hold(page, { shift: false });
+  await at.desktop.keys(panel, 'Tab', 'space');
+  await nothingIsHeld();
+  await letGo(page);
+  await at.desktop.keys(panel, 'space');
+  await expect(page.getByText('The customer has paused the screen.')).toBeHidden();
+  await hold(page, { shift: false });
+  await at.desktop.keys(panel, 'Tab', 'space');
+  await nothingIsHeld();
+  await letGo(page);
+  await expect(page.getByText('You control', { exact: true })).toBeHidden();
+
+  // The page goes away, and the program is ended.
+  await page.getByRole('button', { name: 'Ask for control' }).click();
+  await answer(at.desktop, 'control', false);
+  await expect(page.getByText('You control', { exact: true })).toBeVisible();
+  await hold(page);
+  program.kill('SIGTERM');
+  await nothingIsHeld();
+});
+
+/** Key events as other systems' browsers make them. */
+interface Made {
+  type?: 'keydown' | 'keyup';
+  code: string;
+  key: string;
+  ctrlKey?: boolean;
+  altKey?: boolean;
+  metaKey?: boolean;
+  modifierAltGraph?: boolean;
+}
+
+async function make(page: Page, ...events: Made[]) {
+  await keyboard(page).evaluate((element, events) => {
+    for (const { type = 'keydown', ...rest } of events)
+      element.dispatchEvent(new KeyboardEvent(type, { bubbles: true, cancelable: true, ...rest }));
+  }, events);
+}
+
+test('keys mean what the technician’s made of them, whatever locks and layouts there are', async ({ page, request }) => {
+  await at.join(page, request);
+  const file = await controlled(page, 'keys-here');
+
+  // A Mac tells of no release while its command key is down.
+  const meta = { code: 'MetaLeft', key: 'Meta' };
+  await make(page, { ...meta, metaKey: true }, { code: 'KeyC', key: 'c', metaKey: true }, { ...meta, type: 'keyup' });
+  expect(await typed(page, file)).toBe('');
+
+  // Windows presses a Control with AltGr.
+  const [control, altGr] = [{ code: 'ControlLeft', key: 'Control' }, { code: 'AltRight', key: 'AltGraph' }];
+  const both = { ctrlKey: true, altKey: true, modifierAltGraph: true };
+  await make(page, { ...control, ctrlKey: true }, { ...altGr, ...both });
+  for (const [code, key] of [['KeyQ', '@'], ['Digit7', '{'], ['Minus', '\\']] as const) await make(page, { code, key, ...both }, { type: 'keyup', code, key, ...both });
+  await make(page, { ...control, type: 'keyup' }, { ...altGr, type: 'keyup' });
+  expect(await typed(page, file)).toBe('@{\\');
+
+  // Locks of the customer's.
+  at.desktop.xdotool('key', 'Caps_Lock');
+  await page.keyboard.type('secret');
+  await page.keyboard.press('Shift+KeyA');
+  expect(await typed(page, file)).toBe('secretA');
+  at.desktop.xdotool('key', 'Caps_Lock', 'Num_Lock');
+  await page.keyboard.type('12');
+  await page.keyboard.press('Numpad4');
+  await page.keyboard.press('NumpadDecimal');
+  at.desktop.xdotool('key', 'Num_Lock');
+  expect(await typed(page, file)).toBe('12\x1b[D\x1b[3~');
+
+  // The customer's layout changes.
+  execFileSync('setxkbmap', ['de'], { env: at.desktop.env });
+  await page.keyboard.type('zyx/[');
+  expect(await typed(page, file)).toBe('zyx/[');
+  execFileSync('setxkbmap', ['us'], { env: at.desktop.env });
+  await page.keyboard.type('zyx/[');
+  expect(await typed(page, file)).toBe('zyx/[');
+  await nothingIsHeld();
+});
+
+test('text in any script that is inserted at once arrives whole in a terminal and in a program with GTK', async ({ page, request }) => {
+  await at.join(page, request);
+  const file = await controlled(page, 'text-here');
+  const texts = [
+    '打印机不工作了请您帮忙看一下谢谢',
+    'Žluťoučký kůň pěl ďábelské ódy; größer, Übermut, weiß, „Ärger“ – 5 €.',
+    'Съешь же ещё этих мягких французских булок, да выпей чаю. ΑΒΓ αβγ'
+  ];
+  for (const text of texts) {
+    await page.keyboard.insertText(text);
+    expect(await typed(page, file)).toBe(text);
+  }
+  const note = join(at.home, 'note.txt');
+  writeFileSync(note, '');
+  at.desktop.open('mousepad', ['--disable-server', note]);
+  at.desktop.xdotool('windowactivate', '--sync', await at.desktop.window('note.txt'));
+  await keyboard(page).focus();
+  for (const text of texts) {
+    await page.keyboard.insertText(text);
+    await page.keyboard.press('Enter');
+  }
+  await page.keyboard.press('Control+s');
+  await expect.poll(() => readFileSync(note, 'utf8'), { timeout: 30_000 }).toBe(texts.map((text) => `${text}\n`).join(''));
 });

@@ -61,6 +61,11 @@ pub fn run(binding: Binding, start: Start) -> anyhow::Result<ExitCode> {
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let task = runtime.spawn(link::run(binding, before, consent.clone(), wishes, notify));
+    runtime.spawn(async {
+        crate::machine::told_to_end().await;
+        // As when the windows are closed: nothing that a technician holds down stays so.
+        slint::quit_event_loop().ok();
+    });
     desk.borrow().chat.show()?;
     slint::run_event_loop_until_quit()?;
     lock(&consent).end();

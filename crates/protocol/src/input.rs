@@ -35,6 +35,22 @@ pub enum Special {
     PrintScreen,
 }
 
+/// A key that changes what other keys mean while it is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Modifier {
+    ShiftLeft,
+    ShiftRight,
+    ControlLeft,
+    ControlRight,
+    AltLeft,
+    AltRight,
+    MetaLeft,
+    MetaRight,
+}
+
 /// One act of a technician's hand. Positions are pixels of the shared screen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
@@ -52,7 +68,10 @@ pub enum Input {
     Key { code: String, key: String, down: bool },
     /// Type this text, whatever the layouts are.
     Text { text: String },
-    /// Let go of everything: the page lost the focus.
+    /// Exactly these are down now. Said every [`crate::HELD_EVERY`] while any is: what is not renewed is let go, what is not
+    /// named too, and a modifier that was let go meanwhile is pressed again.
+    Held { modifiers: Vec<Modifier>, buttons: Vec<Button> },
+    /// Let go of everything: the page lost the focus, or whose hand it was may no longer act.
     ReleaseAll {},
     /// Press and release a combination.
     Special { combination: Special },

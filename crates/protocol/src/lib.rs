@@ -27,7 +27,7 @@ pub use event::{
 pub use file_name::name_fits;
 pub use frame::{FrameError, Framed, decode, encode};
 pub use id::{BadId, ParticipantId, SessionId, Timestamp};
-pub use input::{Button, Input, Special};
+pub use input::{Button, Input, Modifier, Special};
 pub use job::{Answer, Disk, Fault, Folder, Item, Job, Kind, Log, Network, Process, Service, ShellInput, SystemInfo};
 pub use limits::*;
 pub use mark::Mark;
@@ -40,4 +40,4 @@ pub use screen::{FrameKind, HEADER_BYTES, Header, HeaderError, MAX_REGIONS, Poin
 
 /// The version of everything in this crate. Both ends must speak the same one; it grows with every change that an
 /// older end could not read.
-pub const VERSION: u16 = 8;
+pub const VERSION: u16 = 9;

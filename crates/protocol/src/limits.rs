@@ -16,6 +16,10 @@ pub const MAX_NAME_CHARS: usize = 120;
 pub const MAX_POINTER_SIDE: u16 = 256;
 /// How much text one input message may type, in Unicode scalar values.
 pub const MAX_TEXT_CHARS: usize = 256;
+/// How often a page says what is held down, while anything is.
+pub const HELD_EVERY: std::time::Duration = std::time::Duration::from_millis(300);
+/// How long without a sign from the technician the customer's program holds a key or button down.
+pub const HELD_FOR: std::time::Duration = std::time::Duration::from_millis(1_500);
 
 /// Over QUIC, how much later than on its stream a small message goes once more as a datagram: long enough for another
 /// packet, short enough not to be felt.

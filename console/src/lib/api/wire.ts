@@ -11,7 +11,7 @@ import type { ServerMessage } from './types/ServerMessage';
 // with 156). The library then uses a plain WebSocket, which survives every cut.
 Object.defineProperty(globalThis, 'WebSocketStream', { value: undefined, configurable: true, writable: true });
 
-const VERSION = 8;
+const VERSION = 9;
 const LARGEST_MESSAGE = 1024 * 1024;
 
 export interface Handlers {

@@ -1,11 +1,16 @@
-// What the technician's hands do over the screen, as input messages. Nothing stays pressed when the page loses the focus.
+// What the technician's hands do over the screen, as input messages. Nothing stays pressed when the page loses the focus,
+// is hidden, or may no longer act; while anything is pressed, the page says so again and again.
 
 import type { Button } from '../api/types/Button';
 import type { Input } from '../api/types/Input';
+import { Keys, texts } from './keys';
 
-const BUTTONS: Button[] = ['left', 'middle', 'right', 'back', 'forward'];
+/** The buttons of `PointerEvent.buttons`, from its lowest bit on. */
+const BUTTONS: Button[] = ['left', 'right', 'middle', 'back', 'forward'];
 /** Pixels a line and a page of a wheel stand for. */
 const WHEEL_UNIT = [1, 33, 400];
+/** How often it is said what is held: `HELD_EVERY` of the protocol. */
+const HELD_EVERY = 300;
 
 export interface Place {
   x: number;
@@ -19,11 +24,20 @@ export function place(box: DOMRect, width: number, height: number, clientX: numb
   return { x: along(box.left, box.width, width, clientX), y: along(box.top, box.height, height, clientY) };
 }
 
+/** What a key gives alone on this keyboard, where the browser tells. */
+async function layout(): Promise<(code: string) => string | undefined> {
+  const { keyboard } = navigator as { keyboard?: { getLayoutMap(): Promise<Map<string, string>> } };
+  const map = await keyboard?.getLayoutMap().catch(() => undefined);
+  return (code) => map?.get(code);
+}
+
 export class Hands {
   private move: Place | null = null;
   private scheduled = false;
-  private pressed = new Set<string>();
-  private down = false;
+  private buttons = new Set<Button>();
+  private base: (code: string) => string | undefined = () => undefined;
+  private keys = new Keys(/^(Mac|iP)/.test(navigator.platform), (code) => this.base(code));
+  private renewal?: ReturnType<typeof setInterval>;
   private stop = new AbortController();
 
   /**
@@ -34,13 +48,14 @@ export class Hands {
     private surface: HTMLCanvasElement,
     private keyboard: HTMLTextAreaElement,
     private may: () => boolean,
-    private send: (input: Input) => void
+    private tell: (input: Input) => void
   ) {
+    void layout().then((base) => (this.base = base));
     const on = <E extends Event>(target: EventTarget, name: string, act: (event: E) => void, passive = false) =>
       target.addEventListener(name, act as EventListener, { signal: this.stop.signal, passive });
     on<PointerEvent>(surface, 'pointermove', (e) => this.moved(e));
-    on<PointerEvent>(surface, 'pointerdown', (e) => this.button(e, true));
-    on<PointerEvent>(surface, 'pointerup', (e) => this.button(e, false));
+    on<PointerEvent>(surface, 'pointerdown', (e) => this.button(e));
+    on<PointerEvent>(surface, 'pointerup', (e) => this.button(e));
     on<PointerEvent>(surface, 'pointercancel', () => this.release());
     on<WheelEvent>(surface, 'wheel', (e) => this.wheel(e));
     on<Event>(surface, 'contextmenu', (e) => e.preventDefault());
@@ -52,11 +67,42 @@ export class Hands {
     on<ClipboardEvent>(keyboard, 'paste', (e) => e.preventDefault());
     on<FocusEvent>(keyboard, 'blur', () => this.release());
     on<Event>(window, 'blur', () => this.release());
+    on<Event>(window, 'pagehide', () => this.release());
+    on<Event>(document, 'visibilitychange', () => document.hidden && this.release());
   }
 
   detach() {
     this.release();
     this.stop.abort();
+  }
+
+  /** Lets go of everything. */
+  release() {
+    const any = this.isAny();
+    this.keys.forget();
+    this.buttons.clear();
+    this.move = null;
+    clearInterval(this.renewal);
+    this.renewal = undefined;
+    if (any) this.tell({ type: 'release_all' });
+  }
+
+  private isAny() {
+    return this.buttons.size > 0 || this.keys.held().length > 0;
+  }
+
+  /** Sends messages, and begins or ends to say what is held. */
+  private send(inputs: Input[]) {
+    for (const input of inputs) this.tell(input);
+    if (!this.isAny()) {
+      clearInterval(this.renewal);
+      this.renewal = undefined;
+    } else this.renewal ??= setInterval(() => this.renew(), HELD_EVERY);
+  }
+
+  private renew() {
+    if (!this.may()) return this.release();
+    this.tell({ type: 'held', modifiers: this.keys.held(), buttons: [...this.buttons] });
   }
 
   private at(event: MouseEvent): Place {
@@ -72,6 +118,8 @@ export class Hands {
   /** Moves are sent once a frame: only the newest counts. */
   private moved(event: PointerEvent) {
     if (!this.may()) return;
+    // A second button, and one that went up where nobody saw it, come as movements.
+    if (this.changed(event).length > 0) return this.press(event);
     this.move = this.at(event);
     if (this.scheduled) return;
     this.scheduled = true;
@@ -82,62 +130,56 @@ export class Hands {
   }
 
   private flushMove() {
-    if (this.move && this.may()) this.send({ type: 'move', ...this.move });
+    if (this.move && this.may()) this.send([{ type: 'move', ...this.move }]);
     this.move = null;
   }
 
-  private button(event: PointerEvent, down: boolean) {
+  private button(event: PointerEvent) {
     this.keyboard.focus({ preventScroll: true });
     event.preventDefault();
-    const button = BUTTONS[event.button];
-    if (!this.may() || !button) return;
-    if (down) this.surface.setPointerCapture(event.pointerId);
+    if (!this.may()) return;
+    if (event.type === 'pointerdown') this.surface.setPointerCapture(event.pointerId);
+    this.press(event);
+  }
+
+  /** The buttons that are not as they are held. */
+  private changed(event: PointerEvent): Button[] {
+    return BUTTONS.filter((button, n) => ((event.buttons >> n) & 1) !== Number(this.buttons.has(button)));
+  }
+
+  private press(event: PointerEvent) {
     this.move = null;
-    this.down = down;
-    this.send({ type: 'press', button, down, ...this.at(event) });
+    const at = this.at(event);
+    const presses = this.changed(event).map((button): Input => {
+      const down = !this.buttons.delete(button);
+      if (down) this.buttons.add(button);
+      return { type: 'press', button, down, ...at };
+    });
+    this.send([...this.keys.pointer(event), ...presses]);
   }
 
   private wheel(event: WheelEvent) {
     event.preventDefault();
     if (!this.may()) return;
     const unit = WHEEL_UNIT[event.deltaMode] ?? 1;
-    this.send({
-      type: 'wheel',
-      dx: Math.round(event.deltaX * unit),
-      dy: Math.round(event.deltaY * unit),
-      ...this.at(event)
-    });
+    const [dx, dy] = [Math.round(event.deltaX * unit), Math.round(event.deltaY * unit)];
+    this.send([...this.keys.pointer(event), { type: 'wheel', dx, dy, ...this.at(event) }]);
   }
 
   private key(event: KeyboardEvent, down: boolean) {
-    if (event.isComposing || event.key === 'Process' || event.key === 'Unidentified') return;
+    if (event.isComposing || ['Process', 'Unidentified', 'Dead'].includes(event.key)) return;
     // The documented way out of the captured keyboard.
     if (event.key === 'Escape' && event.shiftKey && event.ctrlKey) {
       if (down) this.keyboard.blur();
       return;
     }
-    if (event.key === 'Dead') return;
     event.preventDefault();
     if (!this.may()) return;
-    if (event.getModifierState('AltGraph') && [...event.key].length === 1) {
-      if (down) this.send({ type: 'text', text: event.key });
-      return;
-    }
-    if (!down && !this.pressed.has(event.code)) return;
-    if (down) this.pressed.add(event.code);
-    else this.pressed.delete(event.code);
-    this.send({ type: 'key', code: event.code, key: event.key, down });
+    this.send(down ? this.keys.down(event) : this.keys.up(event));
   }
 
   private composed(text: string) {
     this.keyboard.value = '';
-    if (this.may() && text) this.send({ type: 'text', text: [...text].slice(0, 256).join('') });
-  }
-
-  private release() {
-    if (this.pressed.size === 0 && !this.down) return;
-    this.pressed.clear();
-    this.down = false;
-    this.send({ type: 'release_all' });
+    if (this.may()) this.send(texts(text));
   }
 }

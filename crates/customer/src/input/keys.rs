@@ -1,5 +1,8 @@
 //! Names of keys: `KeyboardEvent.code` and `.key` (W3C UI Events) to numbers that systems know.
 
+#[cfg(target_os = "linux")]
+use protocol::Modifier;
+
 /// The evdev code of a physical key (linux/input-event-codes.h).
 pub fn evdev(code: &str) -> Option<u8> {
     const ROWS: [(u8, &[&str]); 4] = [
@@ -164,15 +167,69 @@ pub fn scancode(code: &str) -> Option<(u16, bool)> {
     }
 }
 
-/// The keysym of a character (X Window System Protocol, appendix A): Latin-1 as it is, others by the Unicode rule.
+/// The keysym of a character.
 #[cfg(target_os = "linux")]
 pub fn keysym(c: char) -> u32 {
-    match u32::from(c) {
-        0x0A | 0x0D => 0xFF0D,
-        0x09 => 0xFF09,
-        code @ (0x20..=0x7E | 0xA0..=0xFF) => code,
-        code => 0x0100_0000 | code,
+    xkeysym::Keysym::from_char(c).raw()
+}
+
+/// The code of a modifier's usual place, and the keysyms that are this modifier, the best first.
+#[cfg(target_os = "linux")]
+pub fn modifier(modifier: Modifier) -> (&'static str, &'static [u32]) {
+    match modifier {
+        Modifier::ShiftLeft => ("ShiftLeft", &[0xFFE1, 0xFFE2]),
+        Modifier::ShiftRight => ("ShiftRight", &[0xFFE2, 0xFFE1]),
+        Modifier::ControlLeft => ("ControlLeft", &[0xFFE3, 0xFFE4]),
+        Modifier::ControlRight => ("ControlRight", &[0xFFE4, 0xFFE3]),
+        Modifier::AltLeft => ("AltLeft", &[0xFFE9, 0xFFEA]),
+        Modifier::AltRight => ("AltRight", &[0xFFEA, 0xFFE9]),
+        Modifier::MetaLeft => ("MetaLeft", &[0xFFEB, 0xFFEC]),
+        Modifier::MetaRight => ("MetaRight", &[0xFFEC, 0xFFEB]),
     }
+}
+
+/// The keysyms of a key that has a name instead of a character, the best first.
+#[cfg(target_os = "linux")]
+pub fn named(code: &str, key: &str) -> Vec<u32> {
+    const ROW: [(&str, u32); 20] = [
+        ("Enter", 0xFF0D),
+        ("Tab", 0xFF09),
+        ("Backspace", 0xFF08),
+        ("Escape", 0xFF1B),
+        ("Delete", 0xFFFF),
+        ("Insert", 0xFF63),
+        ("Home", 0xFF50),
+        ("ArrowLeft", 0xFF51),
+        ("ArrowUp", 0xFF52),
+        ("ArrowRight", 0xFF53),
+        ("ArrowDown", 0xFF54),
+        ("PageUp", 0xFF55),
+        ("PageDown", 0xFF56),
+        ("End", 0xFF57),
+        ("Clear", 0xFF9D),
+        ("ContextMenu", 0xFF67),
+        ("PrintScreen", 0xFF61),
+        ("Pause", 0xFF13),
+        ("ScrollLock", 0xFF14),
+        ("Help", 0xFF6A),
+    ];
+    let function = key.strip_prefix('F').and_then(|n| n.parse::<u32>().ok()).filter(|n| (1..=24).contains(n));
+    let listed = ROW.iter().find(|(name, _)| *name == key).map(|(_, keysym)| *keysym);
+    let pad = (code == "NumpadEnter").then_some(0xFF8D);
+    pad.into_iter().chain(listed).chain(function.map(|n| 0xFFBD + n)).collect()
+}
+
+/// The key that is struck for one that has a name: what the numeric pad does without Num Lock has keys of its own, which no
+/// Num Lock changes.
+pub fn place<'a>(code: &'a str, key: &'a str) -> &'a str {
+    let moves = ["Home", "End", "PageUp", "PageDown", "Insert", "Delete"].contains(&key) || key.starts_with("Arrow");
+    if code.starts_with("Numpad") && moves { key } else { code }
+}
+
+/// The characters of a text that keys make: line ends of any system are one Enter each.
+pub fn typeable(text: &str) -> Vec<char> {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
 }
 
 /// The one character that a key produced; `None` for keys that have a name instead.
@@ -230,10 +287,49 @@ mod tests {
         assert_eq!(keycode("LaunchMissiles"), None);
     }
 
+    #[test]
+    fn any_line_end_is_one_enter_and_other_control_characters_are_nothing() {
+        let table = [("a\r\nb", "a\nb"), ("a\rb\n\r\n", "a\nb\n\n"), ("a\tb\u{7}\u{1b}", "a\tb")];
+        for (text, expected) in table {
+            assert_eq!(typeable(text).into_iter().collect::<String>(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_numeric_pad_moves_by_the_keys_that_always_move() {
+        let table = [
+            ("Numpad7", "Home", "Home"),
+            ("Numpad4", "ArrowLeft", "ArrowLeft"),
+            ("NumpadDecimal", "Delete", "Delete"),
+            ("NumpadEnter", "Enter", "NumpadEnter"),
+            ("Numpad7", "7", "Numpad7"),
+            ("KeyA", "a", "KeyA"),
+        ];
+        for (code, key, expected) in table {
+            assert_eq!(place(code, key), expected, "{code} {key}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn keys_with_names_have_keysyms() {
+        let table: [(&str, &str, &[u32]); 6] = [
+            ("Enter", "Enter", &[0xFF0D]),
+            ("NumpadEnter", "Enter", &[0xFF8D, 0xFF0D]),
+            ("Numpad1", "End", &[0xFF57]),
+            ("F1", "F1", &[0xFFBE]),
+            ("F24", "F24", &[0xFFD5]),
+            ("KeyF", "F", &[]),
+        ];
+        for (code, key, expected) in table {
+            assert_eq!(named(code, key), expected, "{code} {key}");
+        }
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn characters_become_keysyms() {
-        let table = [('a', 0x61), ('ü', 0xFC), ('€', 0x0100_20AC), ('你', 0x0100_4F60), ('\n', 0xFF0D)];
+        let table = [('a', 0x61), ('ü', 0xFC), ('š', 0x1B9), ('€', 0x20AC), ('你', 0x0100_4F60)];
         for (c, expected) in table {
             assert_eq!(keysym(c), expected, "{c}");
         }

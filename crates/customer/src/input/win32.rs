@@ -1,25 +1,26 @@
 //! Windows: `SendInput`. A printable key is found by the character it produced, wherever the customer's layout has it;
 //! every other key by its place on the keyboard. Characters that the layout lacks are sent as they are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use protocol::{Button, Input, Special};
+use protocol::{Button, Modifier, Special};
 use windows::Win32::Foundation::{HWND, POINT};
 use windows::Win32::UI::{
     Input::KeyboardAndMouse::{
-        GetKeyboardLayout, HKL, INPUT, INPUT_0, INPUT_KEYBOARD, INPUT_MOUSE, KEYBD_EVENT_FLAGS, KEYBDINPUT,
-        KEYEVENTF_EXTENDEDKEY, KEYEVENTF_KEYUP, KEYEVENTF_UNICODE, MAPVK_VK_TO_VSC_EX, MAPVK_VSC_TO_VK_EX,
+        GetKeyState, GetKeyboardLayout, HKL, INPUT, INPUT_0, INPUT_KEYBOARD, INPUT_MOUSE, KEYBD_EVENT_FLAGS,
+        KEYBDINPUT, KEYEVENTF_EXTENDEDKEY, KEYEVENTF_KEYUP, KEYEVENTF_UNICODE, MAPVK_VK_TO_VSC_EX, MAPVK_VSC_TO_VK_EX,
         MOUSE_EVENT_FLAGS, MOUSEEVENTF_ABSOLUTE, MOUSEEVENTF_HWHEEL, MOUSEEVENTF_LEFTDOWN, MOUSEEVENTF_LEFTUP,
         MOUSEEVENTF_MIDDLEDOWN, MOUSEEVENTF_MIDDLEUP, MOUSEEVENTF_MOVE, MOUSEEVENTF_RIGHTDOWN, MOUSEEVENTF_RIGHTUP,
         MOUSEEVENTF_VIRTUALDESK, MOUSEEVENTF_WHEEL, MOUSEEVENTF_XDOWN, MOUSEEVENTF_XUP, MOUSEINPUT, MapVirtualKeyExW,
-        SendInput, VIRTUAL_KEY, VK_LSHIFT, VK_PAUSE, VK_RETURN, VK_TAB, VkKeyScanExW,
+        SendInput, VIRTUAL_KEY, VK_CAPITAL, VK_LCONTROL, VK_LMENU, VK_LSHIFT, VK_LWIN, VK_PAUSE, VK_RCONTROL,
+        VK_RETURN, VK_RMENU, VK_RSHIFT, VK_RWIN, VK_TAB, VkKeyScanExW,
     },
     WindowsAndMessaging::{
         GetCursorPos, GetForegroundWindow, GetWindowThreadProcessId, WHEEL_DELTA, WindowFromPoint, XBUTTON1, XBUTTON2,
     },
 };
 
-use super::{Inject, keys};
+use super::{Inject, held::Act, keys};
 use crate::{
     machine::win32::{attention, rights},
     window::virtual_screen,
@@ -29,8 +30,6 @@ use crate::{
 const NOTCH: i32 = 100;
 /// No more notches from one act: a wheel that spins for ever is a mistake.
 const MOST_NOTCHES: i32 = 20;
-/// So many keys are held at once.
-const MOST_HELD: usize = 32;
 
 /// What stands for a key that is down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,82 +43,104 @@ enum Stroke {
 /// The hands.
 #[derive(Default)]
 pub struct Win32 {
-    held: BTreeMap<String, Stroke>,
-    buttons: BTreeSet<Button>,
+    /// The modifiers that are down by the technician's hand.
+    held: BTreeMap<Modifier, Stroke>,
     wheel: (i32, i32),
     /// The window that was looked at last, by its address, and whether it is out of reach.
     looked_at: Option<(usize, bool)>,
 }
 
 impl Win32 {
-    fn holds(&self, codes: &[&str]) -> bool {
-        codes.iter().any(|code| self.held.contains_key(*code))
+    fn modifier(&mut self, modifier: Modifier, down: bool) {
+        if !down {
+            if let Some(stroke) = self.held.remove(&modifier) {
+                send(&strokes(stroke, false));
+            }
+            return;
+        }
+        let stroke = of_virtual_key(virtual_key_of(modifier), layout());
+        send(&strokes(stroke, true));
+        self.held.insert(modifier, stroke);
     }
 
-    fn key_down(&mut self, code: &str, key: &str) {
+    /// The Shifts that are held.
+    fn shifts(&self) -> Vec<Stroke> {
+        [Modifier::ShiftLeft, Modifier::ShiftRight].iter().filter_map(|m| self.held.get(m).copied()).collect()
+    }
+
+    fn strike(&self, code: &str, key: &str) {
         let layout = layout();
-        let chord = self.holds(&["ControlLeft", "ControlRight", "AltLeft", "MetaLeft", "MetaRight"]);
-        let stroke = match keys::character(key) {
-            // With Ctrl, Alt or Meta the letter's key counts, not its case.
-            Some(c) if chord => {
+        let is_shift = |modifier: &Modifier| matches!(modifier, Modifier::ShiftLeft | Modifier::ShiftRight);
+        let chord = self.held.keys().any(|modifier| !is_shift(modifier));
+        match keys::character(key) {
+            // With Ctrl, Alt or Meta the letter's key counts, not its case; a sign needs the Shift that it has here.
+            Some(c) if chord && c.is_alphabetic() => {
                 let lower = c.to_lowercase().next().unwrap_or(c);
                 let found = on_layout(lower, layout).map(|(stroke, _)| stroke).or_else(|| by_place(code, layout));
-                found.inspect(|stroke| send(&strokes(*stroke, true)))
+                if let Some(stroke) = found {
+                    send(&pressed_and_released(stroke));
+                }
             }
-            Some(c) => Some(self.press_character(c, layout)),
-            None => by_place(code, layout).inspect(|stroke| send(&strokes(*stroke, true))),
-        };
-        if let Some(stroke) = stroke
-            && self.held.len() < MOST_HELD
-        {
-            self.held.insert(code.to_owned(), stroke);
+            Some(c) if chord => match on_layout(c, layout) {
+                // Alt with the numeric pad's digits makes characters.
+                Some((stroke, wants_shift)) if !code.starts_with("Numpad") => {
+                    self.with_shift(stroke, wants_shift, layout)
+                }
+                _ => by_place(code, layout).into_iter().for_each(|stroke| send(&pressed_and_released(stroke))),
+            },
+            // Caps Lock changes what keys make, and not what is sent as a character.
+            Some(c) => match on_layout(c, layout).filter(|_| !is_caps_lock_on()) {
+                Some((stroke, wants_shift)) => self.with_shift(stroke, wants_shift, layout),
+                None => send(&pressed_and_released(Stroke::Character(c))),
+            },
+            None => {
+                if let Some(stroke) = by_place(keys::place(code, key), layout) {
+                    send(&pressed_and_released(stroke));
+                }
+            }
         }
     }
 
-    /// Presses what makes `c`, with or without Shift as the layout wants it.
-    fn press_character(&self, c: char, layout: HKL) -> Stroke {
-        let Some((stroke, wants_shift)) = on_layout(c, layout) else {
-            send(&strokes(Stroke::Character(c), true));
-            return Stroke::Character(c);
-        };
-        let shifts: Vec<Stroke> =
-            ["ShiftLeft", "ShiftRight"].iter().filter_map(|code| self.held.get(*code).copied()).collect();
-        let one = shift(layout);
+    /// Presses a key with or without Shift, whatever is held of it.
+    fn with_shift(&self, stroke: Stroke, wants_shift: bool, layout: HKL) {
+        let shifts = self.shifts();
+        let one = of_virtual_key(VK_LSHIFT, layout);
         let (before, after): (Vec<INPUT>, Vec<INPUT>) = match (wants_shift, shifts.is_empty()) {
             (true, true) => (strokes(one, true), strokes(one, false)),
             (false, false) => (
                 shifts.iter().flat_map(|s| strokes(*s, false)).collect(),
                 shifts.iter().flat_map(|s| strokes(*s, true)).collect(),
             ),
-            _ => (vec![], vec![]),
+            (true, false) | (false, true) => (vec![], vec![]),
         };
-        send(&[before, strokes(stroke, true), after].concat());
-        stroke
+        send(&[before, pressed_and_released(stroke), after].concat());
     }
 
-    fn type_text(&self, text: &str) {
-        for c in text.chars().filter(|c| !c.is_control() || *c == '\n' || *c == '\t') {
+    /// Types a text under no modifier.
+    fn type_text(&self, text: &str, may: &dyn Fn() -> bool) {
+        let all = |down| self.held.values().flat_map(move |stroke| strokes(*stroke, down)).collect::<Vec<_>>();
+        send(&all(false));
+        for c in keys::typeable(text) {
+            if !may() {
+                break;
+            }
             let stroke = match c {
                 '\n' => of_virtual_key(VK_RETURN, layout()),
                 '\t' => of_virtual_key(VK_TAB, layout()),
                 c => Stroke::Character(c),
             };
-            send(&[strokes(stroke, true), strokes(stroke, false)].concat());
+            send(&pressed_and_released(stroke));
         }
+        send(&all(true));
     }
 
-    fn press(&mut self, button: Button, down: bool) {
+    fn press(&self, button: Button, down: bool) {
         let (pressed, released, data) = match button {
             Button::Left => (MOUSEEVENTF_LEFTDOWN, MOUSEEVENTF_LEFTUP, 0),
             Button::Middle => (MOUSEEVENTF_MIDDLEDOWN, MOUSEEVENTF_MIDDLEUP, 0),
             Button::Right => (MOUSEEVENTF_RIGHTDOWN, MOUSEEVENTF_RIGHTUP, 0),
             Button::Back => (MOUSEEVENTF_XDOWN, MOUSEEVENTF_XUP, u32::from(XBUTTON1)),
             Button::Forward => (MOUSEEVENTF_XDOWN, MOUSEEVENTF_XUP, u32::from(XBUTTON2)),
-        };
-        if down {
-            self.buttons.insert(button)
-        } else {
-            self.buttons.remove(&button)
         };
         send(&[mouse(if down { pressed } else { released }, 0, 0, data)]);
     }
@@ -163,51 +184,29 @@ impl Win32 {
 }
 
 impl Inject for Win32 {
-    fn act(&mut self, input: &Input) {
-        match input {
-            Input::Move { x, y } => move_to(*x, *y),
-            Input::Press { button, down, x, y } => {
-                move_to(*x, *y);
-                self.press(*button, *down);
-            }
-            Input::Wheel { dx, dy, x, y } => {
-                move_to(*x, *y);
-                self.wheel(*dx, *dy);
-            }
-            // Text that AltGr makes arrives as text; the key itself would only get in the way.
-            Input::Key { key, .. } if key == "AltGraph" || key == "Dead" => {}
-            Input::Key { code, key, down: true } => self.key_down(code, key),
-            Input::Key { code, down: false, .. } => {
-                if let Some(stroke) = self.held.remove(code) {
-                    send(&strokes(stroke, false));
-                }
-            }
-            Input::Text { text } => self.type_text(text),
-            Input::ReleaseAll {} => self.release_all(),
-            Input::Special { combination } => self.combination(*combination),
+    fn act(&mut self, act: &Act, may: &dyn Fn() -> bool) {
+        match act {
+            Act::Move { x, y } => move_to(*x, *y),
+            Act::Button { button, down } => self.press(*button, *down),
+            Act::Wheel { dx, dy } => self.wheel(*dx, *dy),
+            Act::Modifier { modifier, down } => self.modifier(*modifier, *down),
+            Act::Strike { code, key } => self.strike(code, key),
+            Act::Text { text } => self.type_text(text, may),
+            Act::Special { combination } => self.combination(*combination),
         }
     }
 
-    fn is_blocked(&mut self, input: &Input) -> Option<bool> {
-        let window = match input {
-            Input::Key { down: true, .. } | Input::Text { .. } => front(),
-            Input::Press { down: true, .. } | Input::Wheel { .. } => under_pointer(),
-            _ => return None,
+    fn is_blocked(&mut self, act: &Act) -> Option<bool> {
+        let window = match act {
+            Act::Strike { .. } | Act::Text { .. } => front(),
+            Act::Button { down: true, .. } | Act::Wheel { .. } => under_pointer(),
+            Act::Move { .. } | Act::Button { .. } | Act::Modifier { .. } | Act::Special { .. } => return None,
         };
         let address = window.0 as usize;
         if self.looked_at.is_none_or(|(known, _)| known != address) {
             self.looked_at = Some((address, rights::is_out_of_reach(window)));
         }
         self.looked_at.map(|(_, blocked)| blocked)
-    }
-
-    fn release_all(&mut self) {
-        for (_, stroke) in std::mem::take(&mut self.held) {
-            send(&strokes(stroke, false));
-        }
-        for button in std::mem::take(&mut self.buttons) {
-            self.press(button, false);
-        }
     }
 }
 
@@ -262,8 +261,27 @@ fn by_place(code: &str, layout: HKL) -> Option<Stroke> {
     Some(Stroke::Key { virtual_key, scan, extended })
 }
 
-fn shift(layout: HKL) -> Stroke {
-    of_virtual_key(VK_LSHIFT, layout)
+fn virtual_key_of(modifier: Modifier) -> VIRTUAL_KEY {
+    match modifier {
+        Modifier::ShiftLeft => VK_LSHIFT,
+        Modifier::ShiftRight => VK_RSHIFT,
+        Modifier::ControlLeft => VK_LCONTROL,
+        Modifier::ControlRight => VK_RCONTROL,
+        Modifier::AltLeft => VK_LMENU,
+        Modifier::AltRight => VK_RMENU,
+        Modifier::MetaLeft => VK_LWIN,
+        Modifier::MetaRight => VK_RWIN,
+    }
+}
+
+/// Whether Caps Lock is on.
+fn is_caps_lock_on() -> bool {
+    // SAFETY: takes and gives numbers.
+    unsafe { GetKeyState(i32::from(VK_CAPITAL.0)) & 1 == 1 }
+}
+
+fn pressed_and_released(stroke: Stroke) -> Vec<INPUT> {
+    [strokes(stroke, true), strokes(stroke, false)].concat()
 }
 
 /// What a stroke is for `SendInput`: one act, or two for a character outside the Basic Multilingual Plane.

@@ -1,15 +1,22 @@
-//! X11: XTEST. A printable key is found by the character it produced, wherever the customer's layout has it; every other
-//! key by its place on the keyboard. Characters that the layout lacks borrow a free keycode.
+//! X11: XTEST. A printable key is found by the character it produced, wherever the customer's layout has it now; every
+//! other key by its name, and by its place on the keyboard where no key has that name. Characters that the layout lacks
+//! borrow a free keycode.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
-use protocol::{Button, Input, Special};
+use protocol::{Button, Modifier, Special};
 use x11rb::{
     connection::Connection,
     protocol::{
+        Event,
+        xinput::{self, ConnectionExt as _},
+        xkb::{self, ConnectionExt as _},
         xproto::{
-            BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ConnectionExt as _, KEY_PRESS_EVENT, KEY_RELEASE_EVENT,
-            MOTION_NOTIFY_EVENT, Window,
+            BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ConnectionExt as _, GrabMode, KEY_PRESS_EVENT, KEY_RELEASE_EVENT,
+            MOTION_NOTIFY_EVENT, ModMask, Window,
         },
         xtest::ConnectionExt as _,
     },
@@ -17,80 +24,73 @@ use x11rb::{
     wrapper::ConnectionExt as _,
 };
 
-use super::{Inject, keys};
+#[cfg(test)]
+mod tests;
+
+use super::{
+    Inject,
+    held::Act,
+    keymap::{Entry, Key, KeyType, Keymap, LOCK, Meaning, State, Stroke},
+    keys,
+    spare::Spares,
+};
 
 /// A notch of a wheel, in the browser's pixels.
 const NOTCH: i32 = 100;
 /// No more notches from one act: a wheel that spins for ever is a mistake.
 const MOST_NOTCHES: i32 = 20;
-const SHIFT: [u8; 2] = [50, 62];
-const LEVEL_3: u8 = 108;
+/// How often it is looked whether keycodes can be lent again.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// The keyboard that programs hear.
+const CORE: xkb::DeviceSpec = 0x100;
+const RETURN: u32 = 0xFF0D;
+const TAB: u32 = 0xFF09;
 
 pub struct X11 {
     x: RustConnection,
     root: Window,
-    first: u8,
-    per_key: usize,
-    keysyms: Vec<u32>,
-    /// Keycodes whose meaning may be borrowed, and what they mean now.
-    spare: Vec<u8>,
-    next_spare: usize,
-    held: BTreeMap<String, u8>,
-    buttons: BTreeSet<Button>,
+    keymap: Keymap,
+    /// Whether the map changed since it was read.
+    stale: bool,
+    spares: Spares,
+    /// The modifiers that are down by the technician's hand: their keycodes, and what each gives.
+    pressed: BTreeMap<Modifier, (u8, u8)>,
     wheel: (i32, i32),
 }
 
 impl X11 {
-    pub fn open() -> anyhow::Result<Self> {
-        let (x, number) = RustConnection::connect(None)?;
+    /// Opens this display, or the one that the environment names.
+    pub fn open(display: Option<&str>) -> anyhow::Result<Self> {
+        let (x, number) = RustConnection::connect(display)?;
         let root = x.setup().roots[number].root;
         x.xtest_get_version(2, 2)?.reply()?;
-        let mut hands = Self {
-            first: x.setup().min_keycode,
-            x,
-            root,
-            per_key: 1,
-            keysyms: vec![],
-            spare: vec![],
-            next_spare: 0,
-            held: BTreeMap::new(),
-            buttons: BTreeSet::new(),
-            wheel: (0, 0),
-        };
-        hands.read_layout()?;
-        Ok(hands)
+        let xkb = x.xkb_use_extension(1, 0)?.reply()?;
+        anyhow::ensure!(xkb.supported, "the display has no XKB");
+        let events = xkb::EventType::NEW_KEYBOARD_NOTIFY | xkb::EventType::MAP_NOTIFY;
+        let parts = xkb::MapPart::KEY_TYPES | xkb::MapPart::KEY_SYMS | xkb::MapPart::MODIFIER_MAP;
+        x.xkb_select_events(CORE, xkb::EventType::from(0u16), events, parts, parts, &xkb::SelectEventsAux::new())?;
+        x.xinput_xi_query_version(2, 2)?.reply()?;
+        let (keymap, stale, spares) = (Keymap::default(), true, Spares::default());
+        Ok(Self { x, root, keymap, stale, spares, pressed: BTreeMap::new(), wheel: (0, 0) })
     }
 
-    fn read_layout(&mut self) -> anyhow::Result<()> {
-        let last = self.x.setup().max_keycode;
-        let reply = self.x.get_keyboard_mapping(self.first, last - self.first + 1)?.reply()?;
-        self.per_key = usize::from(reply.keysyms_per_keycode).max(1);
-        self.keysyms = reply.keysyms;
-        let empty = |(_, syms): &(usize, &[u32])| syms.iter().all(|s| *s == 0);
-        let spare = self.keysyms.chunks(self.per_key).enumerate().filter(empty);
-        self.spare = spare.filter_map(|(i, _)| self.first.checked_add(u8::try_from(i).ok()?)).rev().take(8).collect();
-        Ok(())
-    }
-
-    /// The keycode and level (0 plain, 1 Shift, 4 and 5 with level 3) that produce a keysym.
-    fn find(&self, keysym: u32) -> Option<(u8, usize)> {
-        [0, 1, 4, 5].into_iter().find_map(|level| {
-            let at = |(_, syms): &(usize, &[u32])| syms.get(level) == Some(&keysym);
-            let (index, _) = self.keysyms.chunks(self.per_key).enumerate().find(at)?;
-            Some((self.first + u8::try_from(index).ok()?, level))
-        })
-    }
-
-    /// Gives a free keycode this meaning.
-    fn borrow(&mut self, keysym: u32) -> Option<(u8, usize)> {
-        let keycode = *self.spare.get(self.next_spare % self.spare.len().max(1))?;
-        self.next_spare += 1;
-        let syms = vec![keysym; self.per_key];
-        self.x.change_keyboard_mapping(1, keycode, u8::try_from(self.per_key).ok()?, &syms).ok()?;
-        self.x.sync().ok()?;
-        let at = usize::from(keycode - self.first) * self.per_key;
-        self.keysyms[at..at + self.per_key].copy_from_slice(&syms);
-        Some((keycode, 0))
+    /// The state of the keyboard now, and its map when that changed.
+    fn refresh(&mut self) -> anyhow::Result<State> {
+        let state = self.x.xkb_get_state(CORE)?.reply()?;
+        // What happened before the answer has arrived before it.
+        while let Some(event) = self.x.poll_for_event()? {
+            self.stale |= matches!(event, Event::XkbNewKeyboardNotify(_) | Event::XkbMapNotify(_));
+        }
+        if std::mem::take(&mut self.stale) {
+            self.keymap = read_keymap(&self.x).inspect_err(|_| self.stale = true)?;
+            let keymap = &self.keymap;
+            self.spares.follow(&keymap.free(), |keycode| keymap.plain(keycode, 0));
+        }
+        let ours: Vec<(Modifier, u8)> = self.pressed.iter().map(|(modifier, (_, bits))| (*modifier, *bits)).collect();
+        let held = ours.iter().fold(0, |all, (_, bits)| all | bits);
+        let locked = u8::try_from(u16::from(state.latched_mods | state.locked_mods) & 0xFF)?;
+        let base = u8::try_from(u16::from(state.base_mods) & 0xFF)?;
+        Ok(State { group: usize::from(u8::from(state.group)), fixed: locked | (base & !held), ours })
     }
 
     fn fake(&self, kind: u8, detail: u8) {
@@ -103,71 +103,194 @@ impl X11 {
         self.fake(if down { KEY_PRESS_EVENT } else { KEY_RELEASE_EVENT }, keycode);
     }
 
-    fn move_to(&self, x: u16, y: u16) {
+    fn move_to(&self, x: u16, y: u16) -> anyhow::Result<()> {
         let (x, y) = (x.min(i16::MAX as u16).cast_signed(), y.min(i16::MAX as u16).cast_signed());
-        if let Err(error) = self.x.xtest_fake_input(MOTION_NOTIFY_EVENT, 0, 0, self.root, x, y, 0) {
-            tracing::warn!(%error, "input was not taken");
-        }
+        self.x.xtest_fake_input(MOTION_NOTIFY_EVENT, 0, 0, self.root, x, y, 0)?;
+        Ok(())
     }
 
-    fn holds(&self, codes: &[&str]) -> bool {
-        codes.iter().any(|code| self.held.contains_key(*code))
-    }
-
-    /// Presses the key that makes `c`, with the Shift and level 3 that it needs on this layout; gives the keycode.
-    fn press_character(&mut self, c: char) -> Option<u8> {
-        let keysym = keys::keysym(c);
-        let (keycode, level) = self.find(keysym).or_else(|| self.borrow(keysym))?;
-        let shift_held: Vec<u8> = self.held.values().copied().filter(|k| SHIFT.contains(k)).collect();
-        let wants_shift = level % 2 == 1;
-        let change_shift = wants_shift == shift_held.is_empty();
-        let level_3 = level >= 4;
-        if change_shift {
-            if wants_shift { self.key(SHIFT[0], true) } else { shift_held.iter().for_each(|k| self.key(*k, false)) }
-        }
-        if level_3 {
-            self.key(LEVEL_3, true);
-        }
-        self.key(keycode, true);
-        if level_3 {
-            self.key(LEVEL_3, false);
-        }
-        if change_shift {
-            if wants_shift { self.key(SHIFT[0], false) } else { shift_held.iter().for_each(|k| self.key(*k, true)) }
-        }
-        Some(keycode)
-    }
-
-    fn key_down(&mut self, code: &str, key: &str) {
-        let chord = self.holds(&["ControlLeft", "ControlRight", "AltLeft", "MetaLeft", "MetaRight"]);
-        let pressed = match keys::character(key) {
-            // With Ctrl, Alt or Meta the letter's key counts, not its case.
-            Some(c) if chord => {
-                let found = self.find(keys::keysym(c.to_lowercase().next().unwrap_or(c)));
-                let keycode = found.map(|(keycode, _)| keycode).or_else(|| keys::keycode(code));
-                keycode.inspect(|keycode| self.key(*keycode, true))
+    fn modifier(&mut self, modifier: Modifier, down: bool) -> anyhow::Result<()> {
+        if !down {
+            if let Some((keycode, _)) = self.pressed.remove(&modifier) {
+                // Two modifiers may share the one key that this keyboard has.
+                if self.pressed.values().all(|(other, _)| *other != keycode) {
+                    self.key(keycode, false);
+                }
             }
-            Some(c) => self.press_character(c),
-            None => keys::keycode(code).inspect(|keycode| self.key(*keycode, true)),
+            return Ok(());
+        }
+        let state = self.refresh()?;
+        if let Some((keycode, bits)) = self.keymap.modifier(modifier, state.group) {
+            self.key(keycode, true);
+            self.pressed.insert(modifier, (keycode, bits));
+        }
+        Ok(())
+    }
+
+    /// Presses and releases a key, with what it needs around it.
+    fn stroke(&mut self, stroke: &Stroke) {
+        let lifted: Vec<u8> =
+            stroke.lift.iter().filter_map(|m| self.pressed.get(m)).map(|(keycode, _)| *keycode).collect();
+        lifted.iter().for_each(|keycode| self.key(*keycode, false));
+        stroke.add.iter().for_each(|keycode| self.key(*keycode, true));
+        self.key(stroke.keycode, true);
+        self.key(stroke.keycode, false);
+        stroke.add.iter().rev().for_each(|keycode| self.key(*keycode, false));
+        lifted.iter().for_each(|keycode| self.key(*keycode, true));
+        self.spares.struck(stroke.keycode, Instant::now());
+    }
+
+    fn strike(&mut self, code: &str, key: &str, may: &dyn Fn() -> bool) -> anyhow::Result<()> {
+        let state = self.refresh()?;
+        let place = keys::keycode(keys::place(code, key));
+        let Some(c) = keys::character(key) else {
+            self.strike_named(code, key, place, &state);
+            return Ok(());
         };
-        if let Some(keycode) = pressed
-            && self.held.len() < 32
+        if !self.pressed.keys().any(|modifier| is_chord(*modifier)) {
+            let Some(stroke) = self.keymap.character(c, place, &state) else { return self.type_text(&[c], may) };
+            self.stroke(&stroke);
+            return Ok(());
+        }
+        let stroke = self.keymap.chord(c, place, &state);
+        let Some(stroke) = stroke.or_else(|| Some(Stroke { keycode: place?, ..Stroke::default() })) else {
+            return Ok(());
+        };
+        if self.pressed.keys().all(|modifier| !is_chord(*modifier) || is_meta(*modifier))
+            && !self.is_awaited(stroke.keycode, state.all())?
         {
-            self.held.insert(code.to_owned(), keycode);
+            // Many programs do not look at Super: the letter of a shortcut that means nothing here would be typed.
+            return Ok(());
+        }
+        self.stroke(&stroke);
+        Ok(())
+    }
+
+    /// A key with a name, under whatever is held. It never types a character.
+    fn strike_named(&mut self, code: &str, key: &str, place: Option<u8>, state: &State) {
+        let found = self.keymap.named(&keys::named(code, key), place, state.group).or(place);
+        let types =
+            |keycode: &u8| matches!(self.keymap.meaning(*keycode, state.group, state.all()), Meaning::Character(_));
+        if let Some(keycode) = found.filter(|keycode| !types(keycode)) {
+            self.stroke(&Stroke { keycode, ..Stroke::default() });
         }
     }
 
-    fn type_text(&mut self, text: &str) {
-        for c in text.chars().filter(|c| !c.is_control() || *c == '\n' || *c == '\t') {
-            if let Some(keycode) = self.press_character(c) {
-                self.key(keycode, false);
-                // A borrowed keycode must have been read before it is given another meaning.
-                let _ = self.x.sync();
+    /// Whether a program waits for this key under these modifiers wherever the focus is: who asks for it too is refused.
+    fn is_awaited(&self, keycode: u8, modifiers: u8) -> anyhow::Result<bool> {
+        let mask = ModMask::from(u16::from(modifiers));
+        if self.x.grab_key(false, self.root, mask, keycode, GrabMode::ASYNC, GrabMode::ASYNC)?.check().is_err() {
+            return Ok(true);
+        }
+        self.x.ungrab_key(keycode, self.root, mask)?;
+        let (key, masters, kind) = (u32::from(keycode), xinput::Device::ALL_MASTER, xinput::GrabType::KEYCODE);
+        let (mode, owner) = (xinput::GrabMode22::ASYNC, xinput::GrabOwner::NO_OWNER);
+        let all = [u32::from(modifiers)];
+        let (root, now, events) = (self.root, x11rb::CURRENT_TIME, [u32::from(xinput::XIEventMask::KEY_PRESS)]);
+        let grab = self.x.xinput_xi_passive_grab_device(
+            now,
+            root,
+            x11rb::NONE,
+            key,
+            masters,
+            kind,
+            mode,
+            GrabMode::ASYNC,
+            owner,
+            &events,
+            &all,
+        )?;
+        let refused = !grab.reply()?.modifiers.is_empty();
+        self.x.xinput_xi_passive_ungrab_device(root, key, masters, kind, &all)?;
+        Ok(refused)
+    }
+
+    /// Types a text under no modifier but those that each character needs, and not under Caps Lock: programs do not agree
+    /// on what capitals are.
+    fn type_text(&mut self, text: &[char], may: &dyn Fn() -> bool) -> anyhow::Result<()> {
+        let lifted = std::mem::take(&mut self.pressed);
+        lifted.values().for_each(|(keycode, _)| self.key(*keycode, false));
+        let locked = self.refresh().map(|state| state.fixed & LOCK != 0)?;
+        if locked {
+            self.lock_capitals(false)?;
+        }
+        let typed = self.type_all(text, may);
+        if locked {
+            self.lock_capitals(true)?;
+        }
+        lifted.values().for_each(|(keycode, _)| self.key(*keycode, true));
+        self.pressed = lifted;
+        typed
+    }
+
+    fn lock_capitals(&self, on: bool) -> anyhow::Result<()> {
+        let (group, none) = (xkb::Group::from(0u8), ModMask::from(0u16));
+        let locks = if on { ModMask::LOCK } else { none };
+        self.x.xkb_latch_lock_state(CORE, ModMask::LOCK, locks, false, group, none, false, 0)?;
+        Ok(())
+    }
+
+    fn type_all(&mut self, text: &[char], may: &dyn Fn() -> bool) -> anyhow::Result<()> {
+        let mut rest = text;
+        while let Some(first) = rest.first()
+            && may()
+        {
+            let mut state = self.refresh()?;
+            let lent = self.lend(rest, &state)?;
+            if lent {
+                state = self.refresh()?;
+            }
+            let known = rest.iter().take_while(|c| self.of(**c, &state).is_some()).count();
+            for c in &rest[..known] {
+                if let Some(stroke) = self.of(*c, &state) {
+                    self.stroke(&stroke);
+                }
+            }
+            self.x.flush()?;
+            if known == 0 && (lent || self.spares.is_empty()) {
+                tracing::warn!(code = u32::from(*first), "a character cannot be typed here");
+                rest = &rest[1..];
+                continue;
+            }
+            rest = &rest[known..];
+            if !rest.is_empty() {
+                std::thread::sleep(LOOK_EVERY);
             }
         }
+        Ok(())
     }
 
-    fn press(&mut self, button: Button, down: bool) {
+    /// How a character of a text is struck.
+    fn of(&self, c: char, state: &State) -> Option<Stroke> {
+        let named =
+            |symbol| Some(Stroke { keycode: self.keymap.named(&[symbol], None, state.group)?, ..Stroke::default() });
+        match c {
+            '\n' => named(RETURN),
+            '\t' => named(TAB),
+            c => self.keymap.character(c, None, state),
+        }
+    }
+
+    /// Binds free keycodes to what this text has and the keyboard lacks. Whether anything was.
+    fn lend(&mut self, text: &[char], state: &State) -> anyhow::Result<bool> {
+        let mut missing: Vec<(usize, char)> = vec![];
+        let mut needed: Vec<(usize, u8)> = vec![];
+        for (at, c) in text.iter().enumerate() {
+            match self.of(*c, state) {
+                Some(stroke) => needed.push((at, stroke.keycode)),
+                None if missing.iter().any(|(_, known)| known == c) => {}
+                None => missing.push((at, *c)),
+            }
+        }
+        let bindings = self.spares.bind(Instant::now(), &missing, &needed);
+        for (keycode, symbols) in &bindings {
+            self.x.change_keyboard_mapping(1, *keycode, 2, symbols)?;
+        }
+        self.x.sync()?;
+        Ok(!bindings.is_empty())
+    }
+
+    fn press(&self, button: Button, down: bool) -> anyhow::Result<()> {
         let number = match button {
             Button::Left => 1,
             Button::Middle => 2,
@@ -175,16 +298,12 @@ impl X11 {
             Button::Back => 8,
             Button::Forward => 9,
         };
-        if down {
-            self.buttons.insert(button)
-        } else {
-            self.buttons.remove(&button)
-        };
         self.fake(if down { BUTTON_PRESS_EVENT } else { BUTTON_RELEASE_EVENT }, number);
+        Ok(())
     }
 
     /// Turns wheel pixels into notches, keeping what is left over.
-    fn wheel(&mut self, dx: i32, dy: i32) {
+    fn wheel(&mut self, dx: i32, dy: i32) -> anyhow::Result<()> {
         let turn = |rest: &mut i32, delta: i32, negative: u8, positive: u8| {
             *rest = rest.saturating_add(delta);
             let notches = (*rest / NOTCH).clamp(-MOST_NOTCHES, MOST_NOTCHES);
@@ -198,57 +317,97 @@ impl X11 {
                 self.fake(BUTTON_RELEASE_EVENT, button);
             }
         }
+        Ok(())
     }
 
-    fn combination(&self, special: Special) {
-        let codes: &[&str] = match special {
-            Special::CtrlAltDel => &["ControlLeft", "AltLeft", "Delete"],
-            Special::AltTab => &["AltLeft", "Tab"],
-            Special::AltF4 => &["AltLeft", "F4"],
-            Special::Super => &["MetaLeft"],
-            Special::CtrlEsc => &["ControlLeft", "Escape"],
-            Special::PrintScreen => &["PrintScreen"],
+    fn combination(&mut self, special: Special) -> anyhow::Result<()> {
+        let (modifiers, last): (&[Modifier], Option<&str>) = match special {
+            Special::CtrlAltDel => (&[Modifier::ControlLeft, Modifier::AltLeft], Some("Delete")),
+            Special::AltTab => (&[Modifier::AltLeft], Some("Tab")),
+            Special::AltF4 => (&[Modifier::AltLeft], Some("F4")),
+            Special::Super => (&[Modifier::MetaLeft], None),
+            Special::CtrlEsc => (&[Modifier::ControlLeft], Some("Escape")),
+            Special::PrintScreen => (&[], Some("PrintScreen")),
         };
-        let keycodes: Vec<u8> = codes.iter().filter_map(|code| keys::keycode(code)).collect();
-        keycodes.iter().for_each(|k| self.key(*k, true));
-        keycodes.iter().rev().for_each(|k| self.key(*k, false));
+        let group = self.refresh()?.group;
+        let held = modifiers.iter().filter_map(|m| self.keymap.modifier(*m, group)).map(|(keycode, _)| keycode);
+        let last = last.and_then(|name| self.keymap.named(&keys::named(name, name), keys::keycode(name), group));
+        let keycodes: Vec<u8> = held.chain(last).collect();
+        keycodes.iter().for_each(|keycode| self.key(*keycode, true));
+        keycodes.iter().rev().for_each(|keycode| self.key(*keycode, false));
+        Ok(())
     }
 }
 
 impl Inject for X11 {
-    fn act(&mut self, input: &Input) {
-        match input {
-            Input::Move { x, y } => self.move_to(*x, *y),
-            Input::Press { button, down, x, y } => {
-                self.move_to(*x, *y);
-                self.press(*button, *down);
-            }
-            Input::Wheel { dx, dy, x, y } => {
-                self.move_to(*x, *y);
-                self.wheel(*dx, *dy);
-            }
-            // Text that AltGr makes arrives as text; the key itself would only get in the way.
-            Input::Key { key, .. } if key == "AltGraph" || key == "Dead" => {}
-            Input::Key { code, key, down: true } => self.key_down(code, key),
-            Input::Key { code, down: false, .. } => {
-                if let Some(keycode) = self.held.remove(code) {
-                    self.key(keycode, false);
-                }
-            }
-            Input::Text { text } => self.type_text(text),
-            Input::ReleaseAll {} => self.release_all(),
-            Input::Special { combination } => self.combination(*combination),
+    fn act(&mut self, act: &Act, may: &dyn Fn() -> bool) {
+        let done = match act {
+            Act::Move { x, y } => self.move_to(*x, *y),
+            Act::Button { button, down } => self.press(*button, *down),
+            Act::Wheel { dx, dy } => self.wheel(*dx, *dy),
+            Act::Modifier { modifier, down } => self.modifier(*modifier, *down),
+            Act::Strike { code, key } => self.strike(code, key, may),
+            Act::Text { text } => self.type_text(&keys::typeable(text), may),
+            Act::Special { combination } => self.combination(*combination),
+        };
+        if let Err(error) = done.and_then(|()| Ok(self.x.flush()?)) {
+            tracing::warn!(%error, "input was not taken");
         }
-        let _ = self.x.flush();
     }
+}
 
-    fn release_all(&mut self) {
-        for (_, keycode) in std::mem::take(&mut self.held) {
-            self.key(keycode, false);
+impl Drop for X11 {
+    fn drop(&mut self) {
+        let lent = self.spares.lent();
+        if lent.is_empty() {
+            return;
         }
-        for button in std::mem::take(&mut self.buttons) {
-            self.press(button, false);
+        if let Some(settled) = self.spares.settled() {
+            std::thread::sleep(settled.saturating_duration_since(Instant::now()));
         }
-        let _ = self.x.flush();
+        for keycode in lent {
+            let _ = self.x.change_keyboard_mapping(1, keycode, 2, &[0, 0]);
+        }
+        let _ = self.x.sync();
     }
+}
+
+fn is_meta(modifier: Modifier) -> bool {
+    matches!(modifier, Modifier::MetaLeft | Modifier::MetaRight)
+}
+
+/// Whether a modifier makes a shortcut of a letter.
+fn is_chord(modifier: Modifier) -> bool {
+    !matches!(modifier, Modifier::ShiftLeft | Modifier::ShiftRight)
+}
+
+/// The map that programs hear by now.
+fn read_keymap(x: &RustConnection) -> anyhow::Result<Keymap> {
+    let all = xkb::MapPart::KEY_TYPES | xkb::MapPart::KEY_SYMS | xkb::MapPart::MODIFIER_MAP;
+    let none = xkb::MapPart::from(0u16);
+    let reply =
+        x.xkb_get_map(CORE, all, none, 0, 0, 0, 0, 0, 0, 0, 0, xkb::VMod::from(0u16), 0, 0, 0, 0, 0, 0)?.reply()?;
+    let low = |mask: ModMask| (u16::from(mask) & 0xFF) as u8;
+    let kind = |kind: xkb::KeyType| {
+        let preserve = |n: usize| kind.preserve.get(n).map_or(0, |p| low(p.mask));
+        let active = kind.map.iter().enumerate().filter(|(_, entry)| entry.active);
+        let entry = |(n, entry): (usize, &xkb::KTMapEntry)| Entry {
+            modifiers: low(entry.mods_mask),
+            level: usize::from(entry.level),
+            preserve: preserve(n),
+        };
+        KeyType { mask: low(kind.mods_mask), entries: active.map(entry).collect() }
+    };
+    let key = |key: xkb::KeySymMap| Key {
+        types: key.kt_index,
+        group_info: key.group_info,
+        width: usize::from(key.width),
+        symbols: key.syms,
+    };
+    Ok(Keymap {
+        first: reply.first_key_sym,
+        types: reply.map.types_rtrn.unwrap_or_default().into_iter().map(kind).collect(),
+        keys: reply.map.syms_rtrn.unwrap_or_default().into_iter().map(key).collect(),
+        modifiers: reply.map.modmap_rtrn.unwrap_or_default().iter().map(|m| (m.keycode, low(m.mods))).collect(),
+    })
 }

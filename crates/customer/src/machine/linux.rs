@@ -28,6 +28,21 @@ pub fn client() -> Client {
     Client::Program
 }
 
+/// Waits until the system, or somebody else, ends this program.
+pub async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut end), Ok(mut break_), Ok(mut hang_up)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = end.recv() => {}
+        _ = break_.recv() => {}
+        _ = hang_up.recv() => {}
+    }
+}
+
 /// Where every path begins.
 pub fn top() -> PathBuf {
     PathBuf::from("/")

@@ -45,6 +45,11 @@ pub fn client() -> Client {
     if rights::is_administrator() { Client::WindowsAdministrator } else { Client::WindowsProgram }
 }
 
+/// Waits until the system, or somebody else, ends this program: here its windows are told.
+pub async fn told_to_end() {
+    std::future::pending().await
+}
+
 /// Where every path of the system's own drive begins.
 pub fn top() -> PathBuf {
     let drive = std::env::var("SystemDrive").unwrap_or_else(|_| "C:".into());

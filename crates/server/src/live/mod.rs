@@ -3,6 +3,7 @@
 mod attachments;
 mod brought;
 mod card;
+mod control;
 mod hands;
 mod hub;
 mod job;
@@ -13,10 +14,7 @@ mod screen;
 mod tail;
 mod way;
 
-use std::{
-    sync::{Arc, Mutex, RwLock, RwLockReadGuard, atomic::AtomicU32},
-    time::Instant,
-};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, atomic::AtomicU32};
 
 use evidence::Segment;
 use protocol::{
@@ -62,6 +60,7 @@ pub struct Live {
     newest: tokio::sync::Mutex<Link>,
     known: RwLock<Known>,
     attachments: Attachments,
+    input_owner: control::InputOwner,
     /// The shared screen.
     pub screen: Screen,
     recording: Mutex<Recording>,
@@ -129,6 +128,7 @@ impl Live {
             newest: tokio::sync::Mutex::new(hash),
             known: RwLock::new(Known { session: Arc::new(session), entries }),
             attachments: Attachments::default(),
+            input_owner: control::InputOwner::default(),
             screen: Screen::default(),
             recording: Mutex::default(),
             way: Way::default(),
@@ -173,6 +173,7 @@ impl Live {
         let entries = self.store(app, &session, &mut newest, (last.map_or(0, |(seq, _)| seq), now), events).await?;
         drop(session);
         let session = self.take_in(&entries);
+        self.let_go_unless(|who| session.may_control(who));
         self.attachments.tell(&session, &entries, now);
         self.follow_up(app, &entries, session.customer().map(|p| p.id));
         self.changed.notify_one();
@@ -298,17 +299,6 @@ impl Live {
     /// Sends a message to the customer's program, or to the page that shows the screen in its place.
     pub fn to_program(&self, message: ServerMessage) {
         self.attachments.to_customer(&message);
-    }
-
-    /// Passes input on to the customer's program, if this participant may control now.
-    pub async fn input(&self, from: ParticipantId, input: Input) -> Result<(), RefusalReason> {
-        if !self.known().session.may_control(from) {
-            return Err(RefusalReason::NotGranted);
-        }
-        self.hands.moved(Instant::now());
-        let program = self.attachments.input().ok_or(RefusalReason::NoCustomer)?;
-        // A full queue holds up this technician's stream, and nothing else.
-        program.send(input).await.map_err(|_| RefusalReason::NoCustomer)
     }
 
     /// A frame of the customer's screen: passed on and recorded, if the customer allows it.

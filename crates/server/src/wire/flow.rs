@@ -92,12 +92,22 @@ pub(super) async fn read_screen<R: RecvStream>(passage: Passage, mut stream: R) 
     }
 }
 
+/// Whoever has no stream for input any more holds nothing, however it ended.
+struct LetGo(Arc<Live>, protocol::ParticipantId);
+
+impl Drop for LetGo {
+    fn drop(&mut self) {
+        self.0.let_go(self.1);
+    }
+}
+
 /// Reads a technician's input; what is outside the grant is dropped, and logged once.
 pub(super) async fn read_input<R: RecvStream>(
     live: Arc<Live>,
     who: protocol::ParticipantId,
     mut stream: R,
 ) -> Result<(), Fault> {
+    let _let_go = LetGo(live.clone(), who);
     let mut framed = Framed::new(MAX_INPUT_BYTES);
     let mut refused = false;
     while let Some(input) = next::<_, Input>(&mut stream, &mut framed).await? {

@@ -6,6 +6,7 @@ mod beyondtrust;
 mod capacity;
 mod confirm;
 mod http;
+mod input;
 mod leavers;
 mod leaving;
 mod mail;

@@ -1,0 +1,194 @@
+//! On a real X display: what arrives in a terminal, and what is down afterwards.
+
+use std::{
+    io::{BufRead, BufReader},
+    os::fd::AsRawFd,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use super::*;
+
+/// A display with a terminal that writes every byte it gets into a file.
+struct Desk {
+    display: String,
+    processes: Vec<Child>,
+    folder: tempfile::TempDir,
+    x11: X11,
+}
+
+impl Desk {
+    fn open() -> Self {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        rustix::io::fcntl_setfd(&writer, rustix::io::FdFlags::empty()).expect("the display's server inherits it");
+        let number = writer.as_raw_fd().to_string();
+        let server = ["-displayfd", number.as_str(), "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset"];
+        let server = Command::new("Xvfb").args(server).stderr(Stdio::null()).spawn().expect("Xvfb is installed");
+        drop(writer);
+        let mut line = String::new();
+        BufReader::new(reader).read_line(&mut line).expect("the display's number");
+        let display = format!(":{}", line.trim());
+        let x11 = X11::open(Some(&display)).expect("the display");
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut desk = Self { display, processes: vec![server], folder, x11 };
+        let script = format!("stty raw -echo; echo > {0}.there; exec cat >> {0}", desk.file().display());
+        let terminal = desk.command("xterm").args(["-geometry", "80x24+0+0", "-e", "sh", "-c", &script]).spawn();
+        desk.processes.push(terminal.expect("xterm is installed"));
+        until("the terminal is there", || desk.file().with_extension("there").exists());
+        // No window manager: the keys go where the pointer is, once there is a window.
+        desk.act(Act::Move { x: 100, y: 100 });
+        until("the terminal has the pointer", || desk.tool("xdotool", &["getmouselocation"]).contains("window:"));
+        desk
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("typed")
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("DISPLAY", &self.display).env("LC_ALL", "C.UTF-8").stderr(Stdio::null());
+        command
+    }
+
+    fn tool(&self, program: &str, args: &[&str]) -> String {
+        let output = self.command(program).args(args).output().expect("the tool is installed");
+        assert!(output.status.success(), "{program} {args:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn act(&mut self, act: Act) {
+        self.x11.act(&act, &|| true);
+    }
+
+    fn strike(&mut self, code: &str, key: &str) {
+        self.act(Act::Strike { code: code.into(), key: key.into() });
+    }
+
+    fn hold(&mut self, modifier: Modifier, down: bool) {
+        self.act(Act::Modifier { modifier, down });
+    }
+
+    fn text(&mut self, text: &str) {
+        self.act(Act::Text { text: text.into() });
+    }
+
+    /// Until the terminal has got exactly this since it was there, which a line's end tells.
+    fn got(&mut self, expected: &str) {
+        self.strike("Enter", "Enter");
+        let typed = || std::fs::read_to_string(self.file()).unwrap_or_default();
+        until("the line's end", || typed().ends_with('\r'));
+        assert_eq!(typed().trim_end_matches('\r'), expected);
+        assert_eq!(self.down(), Vec::<u8>::new(), "nothing is down");
+        std::fs::File::options().write(true).open(self.file()).and_then(|f| f.set_len(0)).expect("an empty file");
+    }
+
+    /// The keycodes that are down.
+    fn down(&self) -> Vec<u8> {
+        let keys = self.x11.x.query_keymap().expect("a request").reply().expect("an answer").keys;
+        (0..=u8::MAX).filter(|k| keys[usize::from(k / 8)] >> (k % 8) & 1 == 1).collect()
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        for process in self.processes.iter_mut().rev() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !is() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn keys_arrive_as_they_were_meant_under_any_lock_and_layout() {
+    let mut desk = Desk::open();
+    let secret = |desk: &mut Desk| {
+        for c in ["s", "e", "c", "r", "e", "t"] {
+            desk.strike(&format!("Key{}", c.to_uppercase()), c);
+        }
+        desk.hold(Modifier::ShiftLeft, true);
+        desk.strike("KeyA", "A");
+        desk.hold(Modifier::ShiftLeft, false);
+    };
+    secret(&mut desk);
+    desk.got("secretA");
+    desk.tool("xdotool", &["key", "Caps_Lock"]);
+    secret(&mut desk);
+    desk.got("secretA");
+    desk.text("Grüße, ČŠ ě 打");
+    desk.got("Grüße, ČŠ ě 打");
+    desk.tool("xdotool", &["key", "Caps_Lock", "Num_Lock"]);
+    for (code, key) in [("Numpad7", "Home"), ("Numpad4", "ArrowLeft"), ("NumpadDecimal", "Delete"), ("Numpad7", "7")] {
+        desk.strike(code, key);
+    }
+    desk.got("\u{1b}[H\u{1b}[D\u{1b}[3~7");
+    desk.tool("setxkbmap", &["de"]);
+    for (code, key) in [("KeyZ", "z"), ("KeyY", "y"), ("KeyX", "x"), ("Slash", "/"), ("Digit2", "@")] {
+        desk.strike(code, key);
+    }
+    desk.got("zyx/@");
+    desk.tool("setxkbmap", &["us,ru"]);
+    desk.tool("xdotool", &["key", "ISO_Next_Group"]);
+    desk.text("zyx Привет");
+    desk.got("zyx Привет");
+}
+
+#[test]
+fn what_is_held_does_not_disturb_a_text_and_is_held_again_after_it() {
+    let mut desk = Desk::open();
+    for modifier in [Modifier::ControlLeft, Modifier::AltLeft, Modifier::ShiftRight, Modifier::MetaLeft] {
+        desk.hold(modifier, true);
+        let before = desk.down();
+        assert_eq!(before.len(), 1, "{modifier:?}");
+        desk.text("@{\\a");
+        assert_eq!(desk.down(), before, "{modifier:?}");
+        desk.hold(modifier, false);
+    }
+    desk.got(&"@{\\a".repeat(4));
+}
+
+#[test]
+fn a_shortcut_with_super_that_nobody_waits_for_types_nothing() {
+    let mut desk = Desk::open();
+    desk.hold(Modifier::MetaLeft, true);
+    desk.strike("KeyC", "c");
+    desk.hold(Modifier::MetaLeft, false);
+    desk.hold(Modifier::ControlLeft, true);
+    desk.strike("KeyC", "C");
+    desk.hold(Modifier::ControlLeft, false);
+    desk.got("\u{3}");
+}
+
+#[test]
+fn text_that_no_key_has_arrives_whole_however_much_it_is() {
+    let mut desk = Desk::open();
+    let text = "打印机不工作了请您帮忙看一下谢谢";
+    desk.text(text);
+    desk.got(text);
+    let text = "Žluťoučký kůň pěl ďábelské ódy; größer, Übermut, weiß, „Ärger“ – 5 €.";
+    desk.text(text);
+    desk.got(text);
+    let many: String = (0x4E00..0x4E00 + 90).filter_map(char::from_u32).collect();
+    desk.text(&many);
+    desk.got(&many);
+}
+
+#[test]
+fn what_was_lent_is_given_back() {
+    let mut desk = Desk::open();
+    let before = desk.tool("xmodmap", &["-pke"]);
+    desk.text("打印");
+    desk.got("打印");
+    assert_ne!(desk.tool("xmodmap", &["-pke"]), before);
+    desk.x11 = X11::open(Some(&desk.display)).expect("the display");
+    assert_eq!(desk.tool("xmodmap", &["-pke"]), before);
+}
