@@ -16,30 +16,32 @@ pub fn for_us_alone() {
 
 /// Takes the data folder, and whatever lies in it, away from everybody else on this machine: it may have been made by
 /// hand, by an older version, or by somebody who brought a backup back.
-pub fn tighten(folder: &Path) -> io::Result<()> {
-    take_away(folder, &fs::metadata(folder)?);
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        // What a link leads to is somebody else's business.
-        let about = entry.metadata()?;
-        if about.is_dir() {
-            tighten(&entry.path())?;
-        } else if about.is_file() {
-            take_away(&entry.path(), &about);
+pub fn tighten(data: &Path) {
+    let mut waiting = vec![data.to_owned()];
+    while let Some(path) = waiting.pop() {
+        // Another user's folder, like a disk's lost+found, say: the server works all the same.
+        if let Err(error) = take_away(&path, &mut waiting) {
+            tracing::warn!(path = %path.display(), %error, "the rights of a file in the data folder stay as they are");
+        }
+    }
+}
+
+fn take_away(path: &Path, waiting: &mut Vec<PathBuf>) -> io::Result<()> {
+    let about = fs::metadata(path)?;
+    let mode = about.permissions().mode();
+    if mode & 0o077 != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700))?;
+    }
+    if about.is_dir() {
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            // What a link leads to is somebody else's business.
+            if entry.file_type().is_ok_and(|kind| kind.is_dir() || kind.is_file()) {
+                waiting.push(entry.path());
+            }
         }
     }
     Ok(())
-}
-
-fn take_away(path: &Path, about: &fs::Metadata) {
-    let mode = about.permissions().mode();
-    if mode & 0o077 == 0 {
-        return;
-    }
-    // Another user's file, say: the server works all the same.
-    if let Err(error) = fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700)) {
-        tracing::warn!(path = %path.display(), %error, "others on this machine can read a file of the data folder");
-    }
 }
 
 /// The database.

@@ -68,7 +68,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
 /// Opens the data folder, without touching any session.
 pub async fn open(config: Config) -> anyhow::Result<Shared> {
-    paths::tighten(&config.data).with_context(|| format!("cannot protect {}", config.data.display()))?;
+    paths::tighten(&config.data);
     let db = store::open(&paths::database(&config.data)).await?;
     staff::fill(&db).await?;
     let secrets = Secrets::open(&paths::vault(&config.data))?;
