@@ -156,7 +156,7 @@ test('a webhook is told in order, signed, and again until it has it; also across
   await page.getByRole('button', { name: 'Done' }).click();
   const made = await (await page.request.post(`${at.server.url}/api/incidents/${at.incident}/sessions`)).json();
   const hooks = page.getByRole('region', { name: 'Webhooks' });
-  await expect(hooks.getByRole('alert')).toContainText('503 not now');
+  await expect(hooks.getByRole('alert')).toContainText('503 Service Unavailable');
   await at.server.kill();
   await at.server.run();
   expect((await page.request.post(`${at.server.url}/api/sessions/${made.session}/close`)).ok()).toBe(true);

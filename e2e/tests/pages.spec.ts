@@ -133,6 +133,13 @@ for (const scheme of ['light', 'dark'] as const) {
     await page.goto(`${server.url}/console/me`);
     await page.getByRole('button', { name: 'Add a passkey' }).click();
     await look('account');
+    server.sql('UPDATE login SET confirmed = 0');
+    await page.getByRole('button', { name: 'Set up' }).click();
+    await expect(page.getByLabel('Your password')).toBeVisible();
+    await look('confirm');
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.goto(`${server.url}/confirmed#done`);
+    await look('confirmed');
     await page.goto(`${server.url}/console/incidents/1`);
     await page.getByRole('button', { name: 'Write a mail' }).click();
     await look('write-a-mail');
