@@ -21,7 +21,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; 
     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// The first parts of the addresses that are the console's own business.
-const PAGES: [&str; 7] = ["", "console", "expert", "join", "setup", "sign-in", "start"];
+const PAGES: [&str; 8] = ["", "confirmed", "console", "expert", "join", "setup", "sign-in", "start"];
 /// Below these live programs, not people: what is not there is said in a word.
 const NO_PAGES: [&str; 4] = ["_app", "api", "content", "login"];
 
