@@ -44,6 +44,9 @@ pub async fn mirror(app: &Shared, desk: &str, ticket: &str, found: &Ticket) -> R
     if ticket.chars().count() > MAX_TICKET_CHARS {
         return Err(DbErr::Custom(format!("a ticket's name has at most {MAX_TICKET_CHARS} characters")));
     }
+    // Two who ask for the same ticket at once would make two incidents of it, and two of its customer.
+    static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _one = ONE.lock().await;
     let now = stored_time(app::now());
     let known = match ticket {
         "" => None,

@@ -206,6 +206,22 @@ fn idempotency_key(stage: &Stage) -> Vec<bool> {
     answers.iter().map(first).collect()
 }
 
+/// Many sessions for one ticket of another system belong to one incident, of one customer.
+fn ticket_elsewhere(stage: &Stage) -> Vec<bool> {
+    let token = json!({ "name": "Script", "scopes": ["sessions:write"], "days": 1 });
+    let bearer = format!("Bearer {}", stage.post("/api/tokens", &token).1["token"].as_str().unwrap());
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let customer = json!({ "name": "Grace", "email": "grace@b.example" });
+    let body = json!({ "queue": { "is": "general" }, "external_key": "INC7", "customer": customer }).to_string();
+    let answers = at_once(|_| stage.ask("POST", "/api/v1/sessions", &headers, &body).status);
+    assert_eq!(answers, [201; MANY]);
+    let customers: Value = serde_json::from_str(&stage.get("/api/customers").1).unwrap();
+    let graces = customers.as_array().unwrap().iter().filter(|c| c["name"] == "Grace").count();
+    assert_eq!(graces, 1, "{customers}");
+    let incidents: Value = serde_json::from_str(&stage.get("/api/incidents").1).unwrap();
+    incidents.as_array().unwrap().iter().filter(|i| i["number"] == "INC7").map(|_| true).collect()
+}
+
 /// A provider of an organisation's sign-in that gives no token.
 fn provider() -> Listener {
     Listener::open(|own, path| match path {
@@ -245,7 +261,7 @@ fn journey(stage: &Stage) -> Vec<bool> {
 #[test]
 fn what_works_once_works_once() {
     type Race = fn(&Stage) -> Vec<bool>;
-    let races: [(&str, Race); 16] = [
+    let races: [(&str, Race); 17] = [
         ("setup-link", setup_link),
         ("user-name", user_name),
         ("session-key", session_key),
@@ -261,6 +277,7 @@ fn what_works_once_works_once() {
         ("offered-factor", offered_factor),
         ("passkey-question", passkey_question),
         ("idempotency-key", idempotency_key),
+        ("ticket-elsewhere", ticket_elsewhere),
         ("openid-journey", journey),
     ];
     let mut wrong = Vec::new();
