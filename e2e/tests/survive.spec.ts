@@ -43,7 +43,7 @@ test('cuts on both sides and kill -9 in the middle of a shared screen: it goes o
   await expect(page.getByText('The connection to the server was lost. Reconnecting …')).toBeVisible();
   // On the disk nothing of the screen can be read without the server's key.
   const reel = readFileSync(join(at.server.data, 'recordings', readdirSync(join(at.server.data, 'recordings')).find((f) => f.endsWith('.reel'))!));
-  expect(reel.subarray(0, 7).toString()).toBe('DSKVLT1');
+  expect(reel.subarray(0, 7).toString()).toBe('DSKVLT2');
   await at.server.run();
   await expect(page.getByText('The connection to the server was lost.')).toBeHidden();
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();

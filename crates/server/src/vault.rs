@@ -1,12 +1,14 @@
 //! Recordings at rest: each file is encrypted with a key of its own, and that key with the server's.
 //!
-//! A file is a head and records. The head: `DSKVLT1\n`, a nonce (12 bytes), and the file's key (32 bytes) sealed with the
-//! vault's. A record: four bytes with the length of its plaintext, the highest bit set in the last record of a finished
+//! A file is a head and records. The head: `DSKVLT2\n`, a nonce (12 bytes), and the file's key (32 bytes) sealed with the
+//! vault's; its name is authenticated with it, so that a file put in another's place does not open there. Files that begin
+//! with `DSKVLT1\n`, made before there were names in it, still open anywhere. A record: four bytes with the length of its plaintext, the highest bit set in the last record of a finished
 //! file; then the ciphertext and its tag. All sealing is AES-256-GCM; a record's nonce is its number, and its length is
 //! authenticated with it. A file that is only appended to can be read up to where it was cut off; in a finished one every
 //! record but the last holds [`CHUNK`] bytes, so that any part of it is found at once.
 
 use std::{
+    ffi::OsStr,
     io::{self, Read, Write},
     path::Path,
 };
@@ -22,7 +24,9 @@ pub const CHUNK: usize = 64 * 1024;
 pub const HEAD: usize = MAGIC.len() + 12 + 32 + 16;
 /// What a record has beside its ciphertext.
 const EXTRA: usize = 4 + 16;
-const MAGIC: &[u8; 8] = b"DSKVLT1\n";
+const MAGIC: &[u8; 8] = b"DSKVLT2\n";
+/// Of a file that is bound to no name.
+const UNBOUND: &[u8; 8] = b"DSKVLT1\n";
 const LAST: u32 = 1 << 31;
 
 /// The server's key for keys.
@@ -37,33 +41,74 @@ impl Vault {
         Ok(Self { key: unbound(&bytes) })
     }
 
-    /// Starts a file.
+    /// The file at this path: what is written for it opens under no other name. The name is the file's with its folder's, so
+    /// that a data folder may be moved.
+    pub fn file(&self, path: &Path) -> Named<'_> {
+        let part = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+        let folder = part(path.parent().and_then(Path::file_name));
+        Named { vault: self, name: Some(format!("{folder}/{}", part(path.file_name()))) }
+    }
+
+    /// Starts something that is no file and has no name.
+    pub fn create<W: Write>(&self, out: W) -> io::Result<Writer<W>> {
+        Named { vault: self, name: None }.create(out)
+    }
+
+    /// Reads what [`Self::create`] has made.
+    pub fn read<R: Read>(&self, sealed: R) -> io::Result<Reader<R>> {
+        Named { vault: self, name: None }.read(sealed)
+    }
+}
+
+/// What opens under one name.
+pub struct Named<'a> {
+    vault: &'a Vault,
+    name: Option<String>,
+}
+
+impl Named<'_> {
+    /// What stands at the start, and what is authenticated with the file's key.
+    fn bound_to(&self) -> (&'static [u8; 8], Vec<u8>) {
+        match &self.name {
+            Some(name) => (MAGIC, [&MAGIC[..], name.as_bytes()].concat()),
+            None => (UNBOUND, UNBOUND.to_vec()),
+        }
+    }
+
+    /// Starts it.
     pub fn create<W: Write>(&self, mut out: W) -> io::Result<Writer<W>> {
         let mut key = secret::random::<32>();
         let nonce = secret::random::<12>();
         let file_key = unbound(&key);
         let nonce_of = Nonce::assume_unique_for_key(nonce);
-        let tag = self.key.seal_in_place_separate_tag(nonce_of, Aad::from(MAGIC), &mut key).map_err(sealed)?;
-        out.write_all(&[&MAGIC[..], &nonce, &key, tag.as_ref()].concat())?;
+        let (magic, bound) = self.bound_to();
+        let tag = self.vault.key.seal_in_place_separate_tag(nonce_of, Aad::from(bound), &mut key).map_err(sealed)?;
+        out.write_all(&[&magic[..], &nonce, &key, tag.as_ref()].concat())?;
         Ok(Writer { out, key: file_key, records: 0, buffer: Vec::with_capacity(CHUNK) })
     }
 
-    /// The key of a file, from its head.
+    /// Its key, from its head.
     pub fn unlock(&self, head: &[u8]) -> io::Result<FileKey> {
-        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "not a file of this vault, or damaged");
+        let damaged = || {
+            io::Error::new(io::ErrorKind::InvalidData, "not a file of this vault, another one in its place, or damaged")
+        };
         let head: &[u8; HEAD] = head.try_into().map_err(|_| damaged())?;
         let (magic, rest) = head.split_at(MAGIC.len());
         let (nonce, wrapped) = rest.split_at(12);
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| damaged())?;
         let mut wrapped = wrapped.to_vec();
-        if magic != MAGIC {
-            return Err(damaged());
-        }
-        let key = self.key.open_in_place(nonce, Aad::from(MAGIC), &mut wrapped).map_err(|_| damaged())?;
+        let (expected, bound) = self.bound_to();
+        let bound = match magic {
+            magic if magic == expected => bound,
+            // A file from before there were names in it.
+            magic if magic == UNBOUND => UNBOUND.to_vec(),
+            _ => return Err(damaged()),
+        };
+        let key = self.vault.key.open_in_place(nonce, Aad::from(bound), &mut wrapped).map_err(|_| damaged())?;
         Ok(FileKey(unbound((&*key).try_into().map_err(|_| damaged())?)))
     }
 
-    /// Reads a file from its start.
+    /// Reads it from its start.
     pub fn read<R: Read>(&self, mut file: R) -> io::Result<Reader<R>> {
         let mut head = [0; HEAD];
         file.read_exact(&mut head)?;
@@ -240,17 +285,19 @@ mod tests {
         (0..length).map(|n| (n * 31 % 251) as u8).collect()
     }
 
+    const PATH: &str = "/data/recordings/a.video";
+
     #[test]
     fn any_part_of_a_finished_file_is_found() {
         for length in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 500] {
-            let mut writer = vault().create(Vec::new()).unwrap();
+            let mut writer = vault().file(Path::new(PATH)).create(Vec::new()).unwrap();
             content(length).chunks(7_000).for_each(|piece| writer.write_all(piece).unwrap());
             let file = writer.finish().unwrap();
             assert_eq!(plain_length(file.len() as u64), Some(length as u64));
             let mut read = Vec::new();
-            vault().read(&file[..]).unwrap().read_to_end(&mut read).unwrap();
+            vault().file(Path::new(PATH)).read(&file[..]).unwrap().read_to_end(&mut read).unwrap();
             assert_eq!(read, content(length));
-            let key = vault().unlock(&file[..HEAD]).unwrap();
+            let key = vault().file(Path::new(PATH)).unlock(&file[..HEAD]).unwrap();
             for chunk in 0..length.div_ceil(CHUNK) {
                 let end = (chunk_at(chunk as u64 + 1) as usize).min(file.len());
                 let part = key.chunks(chunk as u64, file[chunk_at(chunk as u64) as usize..end].to_vec()).unwrap();
@@ -261,21 +308,52 @@ mod tests {
 
     #[test]
     fn another_vault_and_another_file_do_not_open_it() {
-        let file = vault().create(Vec::new()).unwrap().finish().unwrap();
-        assert!(Vault { key: unbound(&[8; 32]) }.unlock(&file[..HEAD]).is_err());
-        let mut writer = vault().create(Vec::new()).unwrap();
+        let file = vault().file(Path::new(PATH)).create(Vec::new()).unwrap().finish().unwrap();
+        assert!(Vault { key: unbound(&[8; 32]) }.file(Path::new(PATH)).unlock(&file[..HEAD]).is_err());
+        let mut writer = vault().file(Path::new(PATH)).create(Vec::new()).unwrap();
         writer.write_all(b"hello").unwrap();
         let mut other = writer.finish().unwrap();
         other[..HEAD].copy_from_slice(&file[..HEAD]);
-        assert!(vault().read(&other[..]).unwrap().read_to_end(&mut Vec::new()).is_err());
+        assert!(vault().file(Path::new(PATH)).read(&other[..]).unwrap().read_to_end(&mut Vec::new()).is_err());
         assert!(!file.windows(5).any(|w| w == b"hello"));
+    }
+
+    /// A file in another's place does not open there, whether it is another session's or another file of this one.
+    #[test]
+    fn a_file_opens_under_its_own_name_alone() {
+        let mut writer = vault().file(Path::new(PATH)).create(Vec::new()).unwrap();
+        writer.write_all(b"hello").unwrap();
+        let file = writer.finish().unwrap();
+        let read = |path: &str| {
+            let mut text = String::new();
+            vault().file(Path::new(path)).read(&file[..]).and_then(|mut r| r.read_to_string(&mut text)).map(|_| text)
+        };
+        assert_eq!(read(PATH).unwrap(), "hello");
+        assert_eq!(read("/moved/elsewhere/recordings/a.video").unwrap(), "hello", "the data folder may be moved");
+        for path in ["/data/recordings/b.video", "/data/recordings/a.pointer", "/data/shells/a.video", "a.video", ""] {
+            assert!(read(path).is_err(), "{path}");
+        }
+        assert!(vault().read(&file[..]).is_err(), "without a name");
+    }
+
+    /// `hello` as the version before there were names in files has sealed it.
+    #[test]
+    fn a_file_of_before_still_opens() {
+        let file = concat!(
+            "44534b564c54310a0303030303030303030303032cf7aa0a5321574b73494a55e25ef605e435e9e6bd9c9d7926d78eb8",
+            "eaec49b1156569b1437971d85f1062ed78743ed9800000058ea609484870a1ac9b3a129c87628c3139c12e73f4"
+        );
+        let file: [u8; 93] = evidence::unhex(file).unwrap();
+        let mut text = String::new();
+        vault().file(Path::new(PATH)).read(&file[..]).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "hello");
     }
 
     proptest! {
         /// What was flushed before a cut is read; what is changed is noticed.
         #[test]
         fn a_cut_loses_only_what_was_cut(pieces in prop::collection::vec(1usize..5_000, 1..20), cut in any::<prop::sample::Index>(), flip in any::<prop::sample::Index>()) {
-            let mut writer = vault().create(Vec::new()).unwrap();
+            let mut writer = vault().file(Path::new(PATH)).create(Vec::new()).unwrap();
             let (mut ends, mut total) = (vec![], 0);
             for piece in &pieces {
                 writer.write_all(&content(total + piece)[total..]).unwrap();
@@ -287,13 +365,13 @@ mod tests {
             let cut = HEAD + cut.index(file.len() - HEAD + 1);
             let kept = ends.iter().take_while(|(end, _)| *end <= cut).last().map_or(0, |(_, plain)| *plain);
             let mut read = Vec::new();
-            vault().read(&file[..cut]).unwrap().read_to_end(&mut read).unwrap();
+            vault().file(Path::new(PATH)).read(&file[..cut]).unwrap().read_to_end(&mut read).unwrap();
             prop_assert_eq!(&read, &content(kept));
             let mut changed = file.clone();
             let place = flip.index(file.len());
             changed[place] ^= 0x10;
             let mut read = Vec::new();
-            let opened = vault().read(&changed[..]).and_then(|mut r| r.read_to_end(&mut read));
+            let opened = vault().file(Path::new(PATH)).read(&changed[..]).and_then(|mut r| r.read_to_end(&mut read));
             // A length that is changed may look like a cut; then less is read, never anything else.
             prop_assert!(opened.is_err() || (read.len() < total && content(total).starts_with(&read)));
         }

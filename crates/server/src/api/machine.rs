@@ -199,11 +199,11 @@ pub async fn shell(
 /// The recording of a command shell, unlocked.
 pub async fn shell_cast(app: &Shared, id: &SessionId, number: u32) -> Result<Vec<u8>> {
     let path = paths::shell(&app.config.data, id, number);
-    let file = std::fs::File::open(path).map_err(|_| ApiError::missing("shell's recording"))?;
+    let file = std::fs::File::open(&path).map_err(|_| ApiError::missing("shell's recording"))?;
     let app = app.clone();
     let read = move || {
         let mut body = Vec::new();
-        std::io::Read::read_to_end(&mut app.vault.read(file)?, &mut body).map(|_| body)
+        std::io::Read::read_to_end(&mut app.vault.file(&path).read(file)?, &mut body).map(|_| body)
     };
     Ok(tokio::task::spawn_blocking(read).await.map_err(anyhow::Error::from)?.map_err(anyhow::Error::from)?)
 }

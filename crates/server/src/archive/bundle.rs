@@ -97,8 +97,9 @@ pub fn pack<W: Write>(app: &Shared, contents: &Contents, pointer: Pointer, out: 
             }
             Event::FilePosted { number, .. } => (format!("files/{number}"), paths::post(data, id, *number)),
             Event::ShellStarted { number, .. } => {
-                if let Ok(file) = File::open(paths::shell(data, id, *number)) {
-                    bundle.file(&format!("shells/{number}.cast"), &mut app.vault.read(file)?)?;
+                let path = paths::shell(data, id, *number);
+                if let Ok(file) = File::open(&path) {
+                    bundle.file(&format!("shells/{number}.cast"), &mut app.vault.file(&path).read(file)?)?;
                 }
                 continue;
             }

@@ -217,7 +217,7 @@ impl WithPointer {
         }
         let pictures = paths::burned(data, id);
         let mut made = Self { movie: webm::Movie::default(), first: Vec::new(), pictures };
-        let mut out = app.vault.create(io::BufWriter::new(File::create(&made.pictures)?))?;
+        let mut out = app.vault.file(&made.pictures).create(io::BufWriter::new(File::create(&made.pictures)?))?;
         let (mut frames, mut first, mut size) = (Vec::new(), Vec::new(), (0, 0));
         burn(KeptReader::new(video), Film::of(entries), &track, |burned| {
             if frames.is_empty() {
@@ -238,7 +238,7 @@ impl WithPointer {
 
     /// Writes it out.
     pub fn write(&self, app: &Shared, out: impl Write) -> anyhow::Result<()> {
-        let mut sealed = app.vault.read(BufReader::new(File::open(&self.pictures)?))?;
+        let mut sealed = app.vault.file(&self.pictures).read(BufReader::new(File::open(&self.pictures)?))?;
         let mut lengths = self.movie.frames.iter().map(|f| f.bytes as usize);
         let next = || {
             let mut data = vec![0; lengths.next().unwrap_or_default()];

@@ -40,7 +40,7 @@ fn reels(app: &Shared, id: &SessionId) -> Vec<PathBuf> {
 
 fn records(vault: &Vault, paths: Vec<PathBuf>) -> impl Iterator<Item = io::Result<Record>> {
     paths.into_iter().flat_map(move |path| -> Box<dyn Iterator<Item = io::Result<Record>>> {
-        match File::open(path).and_then(|file| vault.read(BufReader::new(file))) {
+        match File::open(&path).and_then(|file| vault.file(&path).read(BufReader::new(file))) {
             Ok(reader) => Box::new(Records(BufReader::new(reader))),
             // A power cut may have come before the file's head was on the disk.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Box::new(std::iter::empty()),
@@ -112,7 +112,7 @@ pub fn keep_sealed(
     std::fs::create_dir_all(folder)?;
     let beside = path.with_extension("new");
     let written = (|| {
-        let mut writer = vault.create(BufWriter::new(File::create(&beside)?))?;
+        let mut writer = vault.file(path).create(BufWriter::new(File::create(&beside)?))?;
         content(&mut writer)?;
         writer.finish()?.into_inner()?.sync_all()
     })();
@@ -173,7 +173,7 @@ impl Kept {
     /// Opens a file, here or on the shelf; `None` when it is on neither. Blocks: not for the threads that serve.
     pub fn open(app: &Shared, path: PathBuf) -> io::Result<Option<Self>> {
         let (place, sealed) = match std::fs::metadata(&path) {
-            Ok(meta) => (Place::File(path), meta.len()),
+            Ok(meta) => (Place::File(path.clone()), meta.len()),
             Err(e) if e.kind() == io::ErrorKind::NotFound => match app.shelf.find(&path)? {
                 Some((object, sealed)) => (Place::Object(object), sealed),
                 None => return Ok(None),
@@ -182,7 +182,7 @@ impl Kept {
         };
         let damaged = || io::Error::new(io::ErrorKind::InvalidData, "this file is not whole");
         let bytes = vault::plain_length(sealed).ok_or_else(damaged)?;
-        let key = app.vault.unlock(&place.read(app, 0..vault::HEAD as u64)?)?;
+        let key = app.vault.file(&path).unlock(&place.read(app, 0..vault::HEAD as u64)?)?;
         Ok(Some(Self { app: app.clone(), place, key, bytes }))
     }
 

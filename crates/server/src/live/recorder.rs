@@ -55,8 +55,9 @@ impl Recorder {
         room.look()?;
         std::fs::create_dir_all(paths::recordings(data)).map_err(|e| e.to_string())?;
         let number = (1..).find(|n| !paths::reel(data, session, *n).exists()).unwrap_or(1);
-        let file = File::create_new(paths::reel(data, session, number)).map_err(|e| e.to_string())?;
-        let out = app.vault.create(file).map_err(|e| e.to_string())?;
+        let path = paths::reel(data, session, number);
+        let file = File::create_new(&path).map_err(|e| e.to_string())?;
+        let out = app.vault.file(&path).create(file).map_err(|e| e.to_string())?;
         let (jobs, queue) = sync_channel(QUEUE);
         let waiting = Arc::new(AtomicUsize::new(0));
         let (open, done) = (Segments::default(), Instant::now());

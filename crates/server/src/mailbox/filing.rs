@@ -223,7 +223,7 @@ async fn keep(app: &Shared, id: i32, raw: &[u8]) -> anyhow::Result<()> {
     let (app, raw) = (app.clone(), raw.to_vec());
     tokio::task::spawn_blocking(move || {
         std::fs::create_dir_all(path.parent().expect("a path of ours has a folder"))?;
-        let mut out = app.vault.create(std::fs::File::create(&path)?)?;
+        let mut out = app.vault.file(&path).create(std::fs::File::create(&path)?)?;
         out.write_all(&raw)?;
         out.finish()?.sync_all()
     })
@@ -237,7 +237,7 @@ pub async fn original(app: &Shared, id: i32) -> anyhow::Result<Vec<u8>> {
     let app = app.clone();
     let read = move || {
         let mut raw = Vec::new();
-        std::io::Read::read_to_end(&mut app.vault.read(std::fs::File::open(path)?)?, &mut raw).map(|_| raw)
+        std::io::Read::read_to_end(&mut app.vault.file(&path).read(std::fs::File::open(&path)?)?, &mut raw).map(|_| raw)
     };
     Ok(tokio::task::spawn_blocking(read).await??)
 }

@@ -175,7 +175,7 @@ impl Cast {
     fn create(passage: &Passage, number: u32, columns: u16, rows: u16) -> std::io::Result<Self> {
         let path = paths::shell(&passage.app.config.data, &passage.live.id, number);
         std::fs::create_dir_all(path.parent().expect("a path of ours has a folder"))?;
-        let file = passage.app.vault.create(std::fs::File::create_new(path)?)?;
+        let file = passage.app.vault.file(&path).create(std::fs::File::create_new(&path)?)?;
         let at = crate::app::now().0 / 1_000;
         let mut cast = Self { file, sum: Sha256::new(), started: Instant::now(), half: Vec::new() };
         cast.line(&format!(r#"{{"version": 2, "width": {columns}, "height": {rows}, "timestamp": {at}}}"#))?;
