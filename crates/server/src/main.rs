@@ -19,6 +19,7 @@ mod outbound;
 mod outbox;
 mod outside;
 mod paths;
+mod pictures;
 mod playback;
 mod programs;
 mod quic;

@@ -22,7 +22,7 @@ use crate::{
     app::{self, Shared},
     desk::{BuiltIn, Desk, Entry},
     live::{ActError, Live},
-    paths, secret,
+    paths, pictures, secret,
 };
 
 /// The largest file that the chat takes.
@@ -157,12 +157,15 @@ pub fn attachment(name: &str) -> HeaderValue {
 
 /// Puts a picture of the shared screen into the incident's journal.
 pub async fn screenshot(State(app): State<Shared>, Helper { live, me, by }: Helper, body: Bytes) -> Result<StatusCode> {
-    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
-    if !body.starts_with(PNG) || body.len() > LARGEST_PICTURE {
+    if body.len() > LARGEST_PICTURE {
         return Err(ApiError::bad("A picture must be a PNG of at most 32 MB."));
     }
     if !live.may(by, Right::View).await {
         return Err(ActError::from(RefusalReason::NotGranted).into());
+    }
+    let whole = body.clone();
+    if !tokio::task::spawn_blocking(move || pictures::is_png(&whole)).await.map_err(anyhow::Error::from)? {
+        return Err(ApiError::bad("This is not a PNG picture, or it is damaged or larger than a screen."));
     }
     let number = live.next_number();
     let sha256 = secret::hex(&Sha256::digest(&body));
