@@ -8,9 +8,12 @@ use std::io::{self, Write};
 mod ebml;
 mod read;
 mod sequence;
+mod unit;
 
 use ebml::{Body, element, unsigned};
 pub use read::{Pictures, oracle};
+pub use sequence::Sequence;
+pub use unit::Unit;
 
 /// A cluster ends after this many milliseconds at the latest.
 const CLUSTER_MS: u64 = 5_000;
@@ -77,11 +80,6 @@ pub struct Movie {
     pub duration: u64,
 }
 
-/// Whether a keyframe is 4:4:4 in GBR rather than 4:2:0; `None` for what is no keyframe.
-pub fn is_gbr(keyframe: &[u8]) -> Option<bool> {
-    sequence::header(keyframe).map(|h| h.is_gbr())
-}
-
 /// Writes a video. `first` is the first picture; `next` gives all pictures in their order, the first again.
 pub fn write<W: Write>(
     movie: &Movie,
@@ -89,7 +87,7 @@ pub fn write<W: Write>(
     mut next: impl FnMut() -> io::Result<Vec<u8>>,
     mut out: W,
 ) -> Result<W, WebmError> {
-    let sequence = sequence::header(first).ok_or(WebmError::NotAKeyframe)?;
+    let sequence = unit::sequence(first).ok_or(WebmError::NotAKeyframe)?;
     let clusters = clusters(movie);
     out.write_all(&head(movie, &sequence, &clusters))?;
     for cluster in &clusters {
@@ -210,7 +208,7 @@ fn around(movie: &Movie, cluster: &Cluster, n: usize) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// Everything before the first cluster.
-fn head(movie: &Movie, sequence: &sequence::Header, clusters: &[Cluster]) -> Vec<u8> {
+fn head(movie: &Movie, sequence: &Sequence, clusters: &[Cluster]) -> Vec<u8> {
     let mut ebml = Body::default();
     for (id, value) in [(0x4286, 1), (0x42F7, 1), (0x42F2, 4), (0x42F3, 8)] {
         ebml.push(id, &unsigned(value));
@@ -278,7 +276,7 @@ fn chapters(movie: &Movie) -> Vec<u8> {
     element(0x1043_A770, &element(0x45B9, &edition.bytes()))
 }
 
-fn tracks(movie: &Movie, sequence: &sequence::Header) -> Vec<u8> {
+fn tracks(movie: &Movie, sequence: &Sequence) -> Vec<u8> {
     let mut video = Body::default();
     video.push(0xB0, &unsigned(movie.width.into()));
     video.push(0xBA, &unsigned(movie.height.into()));

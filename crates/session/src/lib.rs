@@ -21,7 +21,7 @@ pub use consent::Consent;
 pub use decide::people::attribute_fits;
 pub use film::{Break, Film, GAP_MS, Stretch};
 pub use permission::{WhyNot, why_not};
-pub use policy::Policy;
+pub use policy::{Policy, RecordingDuty};
 pub use project::{History, TranscriptLine, Voice, ending_words, history, size, transcript, wish};
 pub use protocol::Unrecorded;
 pub use state::Session;

@@ -26,6 +26,18 @@ pub struct Policy {
     pub unrecorded: Unrecorded,
 }
 
+/// Whether what is shown in a session is recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RecordingDuty {
+    /// It is not: the policy says so, or it could not be, and the policy lets the session go on without.
+    #[default]
+    None,
+    /// It is for as long as it can be; then the session goes on without.
+    WherePossible,
+    /// Nothing is shown that is not.
+    Always,
+}
+
 impl Default for Policy {
     fn default() -> Self {
         const MINUTE: u64 = 60_000;
@@ -51,6 +63,16 @@ impl Policy {
     pub fn rules(&self) -> SessionRules {
         let Self { name, rights, record, unrecorded, .. } = self;
         SessionRules { name: name.clone(), rights: rights.clone(), record: *record, unrecorded: *unrecorded }
+    }
+
+    /// Whether what is shown is recorded; `failed` where that did not work.
+    pub(crate) fn recording(&self, failed: bool) -> RecordingDuty {
+        match (self.record, self.unrecorded) {
+            (false, _) => RecordingDuty::None,
+            (true, Unrecorded::GoOn) if failed => RecordingDuty::None,
+            (true, Unrecorded::GoOn) => RecordingDuty::WherePossible,
+            (true, Unrecorded::StopSharing | Unrecorded::EndSession) => RecordingDuty::Always,
+        }
     }
 
     /// The same, with the rules of a session that was made earlier.

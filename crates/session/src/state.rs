@@ -7,7 +7,7 @@ use protocol::{
     Right, Role, SessionId, SessionState, Timestamp, UserRef, WhyInherited,
 };
 
-use crate::{Policy, Unrecorded, permission};
+use crate::{Policy, RecordingDuty, Unrecorded, permission};
 
 /// How many messages back a repetition is recognised: far more than can be under way.
 const MOST_SAID: usize = 256;
@@ -321,10 +321,13 @@ impl Session {
         self.unrecorded_since.filter(|_| ends).map(|since| since.plus(UNRECORDABLE_MS))
     }
 
-    /// Whether what is shared now is recorded.
+    /// Whether what is shown now is recorded, by this session's own policy.
+    pub fn recording(&self) -> RecordingDuty {
+        self.policy.recording(self.unrecorded_since.is_some())
+    }
+
     pub(crate) fn recorded(&self) -> bool {
-        let given_up = self.policy.unrecorded == Unrecorded::GoOn && self.unrecorded_since.is_some();
-        self.policy.record && !given_up
+        self.recording() != RecordingDuty::None
     }
 
     /// For a session nobody has joined: until when somebody can.

@@ -92,4 +92,7 @@ impl<R: Read> Iterator for Pictures<R> {
 /// Fuzzing: no bytes break the reader.
 pub fn oracle(bytes: &[u8]) {
     Pictures::new(bytes).take_while(Result::is_ok).for_each(drop);
+    if let Some(unit) = super::Unit::read(bytes) {
+        assert!(!unit.key || unit.sequence.is_some());
+    }
 }

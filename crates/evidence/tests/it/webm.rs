@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use evidence::{
     reel::{self, Record, Records},
-    webm::{self, Caption, Pictures},
+    webm::{self, Caption, Pictures, Unit},
 };
 use proptest::prelude::*;
 use protocol::Timestamp;
@@ -106,5 +106,57 @@ proptest! {
     fn no_bytes_break_the_readers(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         webm::oracle(&bytes);
         reel::oracle(&bytes);
+    }
+}
+
+/// What a picture is can be told without decoding it, and nothing else passes for one.
+#[test]
+fn a_picture_is_told_from_what_is_none() {
+    let frames = frames(7);
+    for (n, (key, data)) in frames.iter().enumerate() {
+        let unit = Unit::read(data).unwrap();
+        assert_eq!((unit.key, unit.sequence.is_some()), (*key, *key), "picture {n}");
+        if let Some(sequence) = unit.sequence {
+            assert_eq!((sequence.width, sequence.height, sequence.is_gbr()), (320, 200, true));
+        }
+    }
+    let (key, delta) = (&frames[0].1, &frames[1].1);
+    // The header of a keyframe before a picture that builds on others is no place to start from.
+    // Behind the temporal delimiter of two bytes: a byte of kind, a byte of length, and so many bytes.
+    let sequence = key[2..4 + usize::from(key[3])].to_vec();
+    assert!(!Unit::read(&[&sequence[..], delta].concat()).unwrap().key);
+    // Two headers that differ, nothing that is shown, cut off, without lengths, noise.
+    let mut other = sequence.clone();
+    *other.last_mut().unwrap() ^= 0x80;
+    let table: [(&str, Vec<u8>); 7] = [
+        ("two sequences", [&sequence[..], &other, key].concat()),
+        ("no frame", sequence.clone()),
+        ("nothing", vec![]),
+        ("cut off", key[..key.len() - 1].to_vec()),
+        ("without a length", vec![0x30, 1, 2, 3]),
+        ("noise", b"AV1!".to_vec()),
+        ("many frames", [&[0x32, 0x01, 0x30][..]; 9].concat()),
+    ];
+    for (what, bytes) in table {
+        assert_eq!(Unit::read(&bytes), None, "{what}");
+    }
+}
+
+/// A picture of a few bytes can ask a decoder for gigabytes.
+#[test]
+fn a_picture_larger_than_any_screen_is_none() {
+    let key = &frames(1)[0].1;
+    let sized = |width: u32, height: u32| {
+        // Profile 1, one operating point of level 8, 16 bits for either side.
+        let (w, h) = (u128::from(width - 1), u128::from(height - 1));
+        let bits = 1u128 << 125 | 8 << 99 | 15 << 94 | 15 << 90 | w << 74 | h << 58;
+        let body = &bits.to_be_bytes()[..10];
+        [&[0x0a, body.len() as u8], body, &key[4 + usize::from(key[3])..]].concat()
+    };
+    let size = |bytes: &[u8]| Unit::read(bytes).and_then(|u| u.sequence).map(|s| (s.width, s.height));
+    assert_eq!(size(&sized(320, 200)), Some((320, 200)));
+    assert_eq!(size(&sized(8_192, 4_352)), Some((8_192, 4_352)));
+    for (width, height) in [(65_536, 65_536), (8_192, 8_192), (8_193, 2), (2, 8_193)] {
+        assert_eq!(size(&sized(width, height)), None, "{width} × {height}");
     }
 }

@@ -11,9 +11,9 @@ mod video;
 
 use std::{sync::Arc, time::Duration};
 
-use protocol::{Event, SessionId};
+use protocol::{Event, Right, SessionId};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
-use session::{Actor, Command};
+use session::{Actor, Command, RecordingDuty};
 use sha2::{Digest, Sha256};
 
 pub use bundle::{Pointer, export, pack};
@@ -110,9 +110,14 @@ pub async fn note_again(app: &Shared, id: &SessionId) -> anyhow::Result<()> {
     }
 }
 
-/// Whether there is room to record: asked before a customer is.
-pub fn has_room(app: &Shared) -> bool {
-    let settings = app.settings();
-    let must = settings.record && settings.unrecorded != session::Unrecorded::GoOn;
-    !must || app::free_bytes(&app.config.data) >= app.config.disk_floor_bytes
+/// Whether there is room for what these rights show, where the session's policy wants it recorded: asked before a customer is.
+pub async fn has_room_to_show(app: &Shared, live: &Live, rights: &[Right]) -> bool {
+    let shows = |right: &Right| *right == Right::View || session::permission::needs(*right).contains(&Right::View);
+    if !rights.iter().any(shows) {
+        return true;
+    }
+    match live.ask(|s| s.recording()).await {
+        RecordingDuty::None | RecordingDuty::WherePossible => true,
+        RecordingDuty::Always => app::free_bytes(&app.config.data) >= app.config.disk_floor_bytes,
+    }
 }

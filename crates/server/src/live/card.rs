@@ -109,7 +109,8 @@ mod tests {
         for (width, height) in [(16, 16), (640, 480), (1_366, 768)] {
             for gbr in [true, false] {
                 let coded = Card::Paused(Pause::Customer).coded(width, height, gbr).unwrap();
-                assert_eq!(evidence::webm::is_gbr(&coded), Some(gbr));
+                let unit = evidence::webm::Unit::read(&coded).unwrap();
+                assert_eq!((unit.key, unit.sequence.map(|s| s.is_gbr())), (true, Some(gbr)));
                 let shown = screen::Decoder::new().unwrap().decode(&coded);
                 if gbr && width > 100 {
                     let picture = shown.unwrap();

@@ -9,14 +9,15 @@ mod hub;
 mod job;
 mod lane;
 mod leaving;
+mod recordable;
 mod recorder;
+mod recording;
 mod screen;
 mod tail;
 mod way;
 
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, atomic::AtomicU32};
 
-use evidence::Segment;
 use protocol::{
     Client, Entry, Event, Input, ParticipantId, Phase, RefusalReason, Role, ServerMessage, SessionId, SessionState,
     Timestamp,
@@ -63,7 +64,7 @@ pub struct Live {
     input_owner: control::InputOwner,
     /// The shared screen.
     pub screen: Screen,
-    recording: Mutex<Recording>,
+    recording: Mutex<recording::State>,
     /// How the customer's program is reached.
     pub way: Way,
     /// The next number for what is kept beside the timeline: files, shells, pictures.
@@ -75,24 +76,6 @@ pub struct Live {
     /// The checksums of files that came from a browser by one request each.
     pub brought: Brought,
     changed: Notify,
-}
-
-/// Segments of the recording on their way into the timeline.
-const SEGMENTS: usize = 64;
-
-/// Whether the shared screen is recorded.
-#[derive(Default)]
-enum Recording {
-    /// Nothing was shared yet.
-    #[default]
-    Not,
-    Going {
-        recorder: recorder::Recorder,
-        /// Brings its segments into the timeline.
-        told: tokio::task::JoinHandle<()>,
-    },
-    /// It cannot be, and the policy lets the session go on without.
-    GivenUp,
 }
 
 /// What is stored, and what it adds up to.
@@ -299,88 +282,6 @@ impl Live {
     /// Sends a message to the customer's program, or to the page that shows the screen in its place.
     pub fn to_program(&self, message: ServerMessage) {
         self.attachments.to_customer(&message);
-    }
-
-    /// A frame of the customer's screen: passed on and recorded, if the customer allows it.
-    pub async fn frame(self: &Arc<Self>, app: &Shared, from: ParticipantId, frame: Frame) -> Result<(), ActError> {
-        if !self.known().session.may_view() {
-            return Err(RefusalReason::NotGranted.into());
-        }
-        if self.screen.is_news(&frame) {
-            let command = Command::Picture { width: frame.header.width, height: frame.header.height };
-            self.act(app, &Actor::Participant(from), command).await?;
-        }
-        if let Err(reason) = self.record(app, &frame) {
-            tracing::error!(session = %self.id, reason, "a recording cannot go on");
-            *self.recording() = Recording::GivenUp;
-            self.act(app, &Actor::Server, Command::RecordingFailed { reason }).await?;
-            if app.settings().unrecorded != session::Unrecorded::GoOn {
-                // When there is room again, what is shared then is recorded.
-                *self.recording() = Recording::Not;
-                return Err(RefusalReason::NotGranted.into());
-            }
-        }
-        self.screen.pass(frame);
-        Ok(())
-    }
-
-    fn record(self: &Arc<Self>, app: &Shared, frame: &Frame) -> Result<(), String> {
-        if !app.settings().record {
-            return Ok(());
-        }
-        let mut recording = self.recording();
-        if matches!(*recording, Recording::Not) {
-            let (segments, finished) = mpsc::channel(SEGMENTS);
-            let recorder = recorder::Recorder::start(app, &self.id, segments)?;
-            let told = tokio::spawn(self.clone().tell_segments(app.clone(), finished));
-            *recording = Recording::Going { recorder, told };
-        }
-        match &*recording {
-            Recording::Going { recorder, .. } => recorder.record(app::now(), frame),
-            Recording::Not | Recording::GivenUp => Ok(()),
-        }
-    }
-
-    fn recording(&self) -> std::sync::MutexGuard<'_, Recording> {
-        self.recording.lock().expect("nobody panics while holding the recording")
-    }
-
-    /// The recording needs a picture that does not build on the ones before.
-    fn want_keyframe(&self) {
-        self.to_program(ServerMessage::NeedKeyframe {});
-    }
-
-    /// From `at` on nothing is shown, and the recording says so.
-    fn card(&self, at: Timestamp, card: Card) {
-        if let Recording::Going { recorder, .. } = &*self.recording() {
-            recorder.card(at, card);
-        }
-    }
-
-    async fn tell_segments(self: Arc<Self>, app: Shared, mut finished: mpsc::Receiver<Segment>) {
-        while let Some(segment) = finished.recv().await {
-            if let Err(error) = self.segment(&app, segment).await {
-                // It is found in the reel when the evidence is completed.
-                tracing::error!(session = %self.id, %error, "a segment is not in the timeline yet");
-                return;
-            }
-        }
-    }
-
-    /// A piece of the recording is on the disk.
-    pub async fn segment(self: &Arc<Self>, app: &Shared, segment: Segment) -> Result<(), ActError> {
-        let Segment { pictures, bytes, sha256 } = segment;
-        let event = Event::Recorded { pictures, bytes, sha256 };
-        self.act(app, &Actor::Server, Command::Evidence { event }).await.map(drop)
-    }
-
-    /// Ends the recording, if there is one, and waits until it is on the disk and in the timeline.
-    pub async fn stop_recorder(&self) {
-        let recording = std::mem::take(&mut *self.recording());
-        if let Recording::Going { recorder, told } = recording {
-            recorder.stop().await;
-            let _ = told.await;
-        }
     }
 
     /// The state, as everybody sees it.

@@ -16,12 +16,12 @@ use std::{
 use evidence::{
     Segment, Segments,
     reel::{self, Record},
-    webm,
+    webm::Sequence,
 };
 use protocol::{FrameKind, SessionId, Timestamp};
 use tokio::sync::mpsc;
 
-use super::{Card, Frame};
+use super::{Card, Frame, recordable::Base};
 use crate::{app::Shared, paths, vault};
 
 /// How much may wait for the disk: some seconds of motion. More means that the disk cannot keep up.
@@ -34,12 +34,25 @@ const SEGMENT: Duration = Duration::from_secs(10);
 
 enum Job {
     Frame(Timestamp, Frame),
-    Card(Timestamp, Card),
+    /// A card, and what it covers.
+    Card(Timestamp, Card, Sequence),
     Stop,
+}
+
+/// What a recorder has to say.
+pub enum Told {
+    /// This is on the disk.
+    Segment(Segment),
+    /// It cannot go on, for this reason.
+    Failed(String),
 }
 
 /// A recording in progress.
 pub struct Recorder {
+    /// The number of its reel.
+    pub number: u32,
+    /// What the next frame may build on.
+    pub base: Base,
     jobs: SyncSender<Job>,
     waiting: Arc<AtomicUsize>,
     /// Why it stopped by itself.
@@ -48,8 +61,8 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts a reel of the session; its segments go to `segments` once they are on the disk.
-    pub fn start(app: &Shared, session: &SessionId, segments: mpsc::Sender<Segment>) -> Result<Self, String> {
+    /// Starts a reel of the session; what it has to say goes to `told`.
+    pub fn start(app: &Shared, session: &SessionId, told: mpsc::Sender<Told>) -> Result<Self, String> {
         let data = &app.config.data;
         let room = Room { folder: data.clone(), floor: app.config.disk_floor_bytes };
         room.look()?;
@@ -61,7 +74,7 @@ impl Recorder {
         let (jobs, queue) = sync_channel(QUEUE);
         let waiting = Arc::new(AtomicUsize::new(0));
         let (open, done) = (Segments::default(), Instant::now());
-        let reel = Reel { out, room, segments, open, last: None, changed: false, done };
+        let reel = Reel { out, room, told: told.clone(), open, changed: false, done };
         let stopped = Arc::new(OnceLock::new());
         let (left, why) = (waiting.clone(), stopped.clone());
         let work = move || {
@@ -70,14 +83,16 @@ impl Recorder {
                 let _ = why.set(error.to_string());
                 // The queue falls only now: whoever notices that finds the reason.
                 drop(queue);
+                let _ = told.blocking_send(Told::Failed(error.to_string()));
             }
         };
         let thread = std::thread::Builder::new().name("recorder".into()).spawn(work).map_err(|e| e.to_string())?;
-        Ok(Self { jobs, waiting, stopped, thread })
+        Ok(Self { number, base: Base::default(), jobs, waiting, stopped, thread })
     }
 
-    /// Records a frame that came at `at`.
-    pub fn record(&self, at: Timestamp, frame: &Frame) -> Result<(), String> {
+    /// Records a frame that came at `at`, and that was judged to fit.
+    pub fn record(&mut self, at: Timestamp, frame: &Frame) -> Result<(), String> {
+        self.base.take(frame);
         if self.waiting.fetch_add(frame.bytes.len(), Relaxed) > QUEUE_BYTES {
             return Err("the server's disk cannot keep up".into());
         }
@@ -85,9 +100,10 @@ impl Recorder {
     }
 
     /// From here on nothing is shown.
-    pub fn card(&self, at: Timestamp, card: Card) {
+    pub fn card(&mut self, at: Timestamp, card: Card) {
+        let Some(covered) = self.base.cover() else { return };
         // Whoever cannot record says so at the next frame.
-        let _ = self.hand(Job::Card(at, card));
+        let _ = self.hand(Job::Card(at, card, covered));
     }
 
     fn hand(&self, job: Job) -> Result<(), String> {
@@ -117,7 +133,7 @@ fn write(queue: &Receiver<Job>, waiting: &AtomicUsize, mut reel: Reel) -> anyhow
                 waiting.fetch_sub(frame.bytes.len(), Relaxed);
                 reel.frame(at, &frame)?;
             }
-            Ok(Job::Card(at, card)) => reel.card(at, card)?,
+            Ok(Job::Card(at, card, covered)) => reel.card(at, card, &covered)?,
             Err(RecvTimeoutError::Timeout) => {}
             Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => return reel.end(),
         }
@@ -146,10 +162,8 @@ impl Room {
 struct Reel {
     out: vault::Writer<File>,
     room: Room,
-    segments: mpsc::Sender<Segment>,
+    told: mpsc::Sender<Told>,
     open: Segments,
-    /// Size and format of the last picture; nothing before the first keyframe and after a card.
-    last: Option<(u16, u16, bool)>,
     changed: bool,
     /// When the last segment was done.
     done: Instant,
@@ -157,30 +171,22 @@ struct Reel {
 
 impl Reel {
     fn frame(&mut self, at: Timestamp, frame: &Frame) -> anyhow::Result<()> {
-        let payload = &frame.bytes[frame.header.payload_at()..];
+        let payload = frame.payload();
         let (width, height) = (frame.header.width, frame.header.height);
-        match frame.header.kind {
-            FrameKind::Picture { key, .. } => {
-                if key {
-                    self.last = webm::is_gbr(payload).map(|gbr| (width, height, gbr));
-                }
-                // Decoding starts at a keyframe, and so does what is recorded.
-                if self.last.is_some() {
-                    self.picture(Record::Picture { at, width, height, key, data: payload.to_vec() })?;
-                }
+        match (frame.header.kind, payload) {
+            (FrameKind::Picture { key, .. }, data) => {
+                self.picture(Record::Picture { at, width, height, key, data: data.to_vec() })
             }
-            FrameKind::PointerAt if payload.len() >= 4 => {
-                let number = |n: usize| u16::from_be_bytes([payload[n], payload[n + 1]]);
-                self.put(&Record::Pointer { at, x: number(0), y: number(2) })?;
+            (FrameKind::PointerAt, &[a, b, c, d]) => {
+                self.put(&Record::Pointer { at, x: u16::from_be_bytes([a, b]), y: u16::from_be_bytes([c, d]) })
             }
-            FrameKind::PointerAt | FrameKind::PointerShape => {}
+            (FrameKind::PointerAt | FrameKind::PointerShape, _) => Ok(()),
         }
-        Ok(())
     }
 
-    fn card(&mut self, at: Timestamp, card: Card) -> anyhow::Result<()> {
-        let Some((width, height, gbr)) = self.last.take() else { return Ok(()) };
-        let data = card.coded(width, height, gbr)?;
+    fn card(&mut self, at: Timestamp, card: Card, covered: &Sequence) -> anyhow::Result<()> {
+        let (width, height) = (u16::try_from(covered.width)?, u16::try_from(covered.height)?);
+        let data = card.coded(width, height, covered.is_gbr())?;
         self.picture(Record::Picture { at, width, height, key: true, data })
     }
 
@@ -214,7 +220,7 @@ impl Reel {
         self.done = Instant::now();
         if let Some(segment) = self.open.end() {
             // What nobody takes is found in the reel when the evidence is completed.
-            let _ = self.segments.blocking_send(segment);
+            let _ = self.told.blocking_send(Told::Segment(segment));
         }
     }
 

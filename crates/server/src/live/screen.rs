@@ -35,6 +35,11 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// What follows header and regions.
+    pub fn payload(&self) -> &[u8] {
+        self.bytes.get(self.header.payload_at()..).unwrap_or_default()
+    }
+
     /// Whether decoding can start here.
     pub fn is_key(&self) -> bool {
         matches!(self.header.kind, FrameKind::Picture { key: true, .. })

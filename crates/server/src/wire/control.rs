@@ -103,7 +103,7 @@ impl Ears {
                 }
                 return None;
             }
-            ClientMessage::Ask { rights } if rights.contains(&Right::View) && !archive::has_room(&self.app) => {
+            ClientMessage::Ask { rights } if !archive::has_room_to_show(&self.app, live, &rights).await => {
                 self.refuse("ask", "the server's disk is nearly full, and what is shared must be recorded");
                 return None;
             }

@@ -42,12 +42,22 @@ pub(crate) fn key() -> Vec<u8> {
     coder.next(1).unwrap().unwrap().data
 }
 
+/// A picture that builds on others, as far as the server looks into it: a frame's OBU (AV1 specification, 5.3) with its
+/// length, which says in its first bits that it is none to start from.
+pub(crate) fn delta() -> Vec<u8> {
+    const OBU: [u8; 4] =
+        [0x32, 0x80 | ((FRAME - 4) & 0x7f) as u8, 0x80 | ((FRAME - 4) >> 7 & 0x7f) as u8, (FRAME >> 14) as u8];
+    let mut bytes = vec![0x30; FRAME];
+    bytes[..OBU.len()].copy_from_slice(&OBU);
+    bytes
+}
+
 /// The customer's side: frames at their times until it is told to stop.
 async fn send(customer: Peer, begun: Instant, moving: bool, stop: Arc<AtomicBool>) {
     let now = || begun.elapsed().as_micros() as u32;
     let first = frame(FrameKind::Picture { key: true, lossless: false }, 1, now(), &key());
     let mut stream = customer.stream(&[b"S".as_slice(), &first].concat()).await;
-    let payload = vec![7; FRAME];
+    let payload = delta();
     let mut seq = 1;
     let mut ticks = tokio::time::interval(FRAME_TIME);
     while !stop.load(Relaxed) {

@@ -14,6 +14,7 @@ mod names;
 mod outbound;
 mod quic;
 mod races;
+mod recording;
 mod rules;
 mod search;
 mod slow_disk;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use protocol::{Client, ClientMessage, FrameKind, Header, Right, ServerMessage};
+use protocol::{Client, ClientMessage, FrameKind, Right, ServerMessage};
 use serde_json::{Value, json};
 use web_transport_trait::Session;
 
 use crate::{
+    capacity,
     stage::{Peer, Stage},
     wire::grant,
 };
@@ -85,8 +86,7 @@ async fn whose_role_does_not_see_the_screen_gets_no_picture_of_it() {
 
     grant(&mut eva, &mut customer, &[Right::View]).await;
     let kind = FrameKind::Picture { key: true, lossless: false };
-    let header = Header { kind, width: 64, height: 64, seq: 1, time: 0, length: 4, read: 0, encoded: 0, regions: 0 };
-    let _screen = customer.stream(&[b"S".as_slice(), &header.to_bytes(), b"AV1!"].concat()).await;
+    let _screen = customer.stream(&[b"S".as_slice(), &capacity::frame(kind, 1, 0, &capacity::key())].concat()).await;
     eva.session.accept_uni().await.expect("the picture arrives where it may be seen");
     let quiet = tokio::time::timeout(Duration::from_millis(500), writer.session.accept_uni()).await;
     assert!(quiet.is_err(), "a picture for somebody whose role does not see the screen");

@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use protocol::{Client, ClientMessage, Event, FrameKind, Header, Input, RefusalReason, Right, ServerMessage, encode};
+use protocol::{Client, ClientMessage, Event, FrameKind, Input, RefusalReason, Right, ServerMessage, encode};
 use web_transport_trait::{RecvStream, SendStream, Session};
 
 use crate::{
@@ -112,8 +112,7 @@ async fn frames_outside_the_grant_reach_nobody() {
     let stage = Stage::open("frames");
     let (mut technician, mut customer) = pair(&stage).await;
     let kind = FrameKind::Picture { key: true, lossless: false };
-    let header = Header { kind, width: 64, height: 64, seq: 1, time: 0, length: 4, read: 0, encoded: 0, regions: 0 };
-    let _screen = customer.stream(&[b"S".as_slice(), &header.to_bytes(), b"AV1!"].concat()).await;
+    let _screen = customer.stream(&[b"S".as_slice(), &capacity::frame(kind, 1, 0, &capacity::key())].concat()).await;
     unharmed(&mut technician, &mut customer, "still here").await;
     let frame = tokio::time::timeout(Duration::from_millis(500), technician.session.accept_uni()).await;
     assert!(frame.is_err(), "a frame arrived that nobody allowed");
