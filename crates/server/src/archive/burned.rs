@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::{self, BufReader, Read, Write},
     path::PathBuf,
+    sync::Mutex,
 };
 
 use evidence::{movie, webm};
@@ -17,6 +18,8 @@ use crate::{app::Shared, paths};
 
 /// A pointer that moves alone is drawn so often at most, in milliseconds.
 const MOVES_MS: u64 = 50;
+/// Pictures of a large screen take some hundred megabytes while they are decoded and coded anew: whoever comes second waits.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 /// As fine as the first coding of a change.
 const QUANTISER: u32 = 24;
 /// The side of the blocks that the encoder is told of.
@@ -94,6 +97,8 @@ impl Burner {
 
     /// A picture of the stored video.
     fn picture(&mut self, time: u64, data: &[u8]) -> anyhow::Result<Burned> {
+        // Recordings of before were not looked at when they were made: a few bytes can ask a decoder for gigabytes.
+        anyhow::ensure!(webm::Unit::read(data).is_some(), "the video has a picture that nothing may be drawn into");
         let clean = self.decoder.decode(data)?;
         let size = |p: &Picture| (p.width(), p.height());
         if self.clean.as_ref().map(size) != Some(size(&clean)) {
@@ -211,6 +216,7 @@ impl WithPointer {
     pub fn make(app: &Shared, id: &SessionId, entries: &[Entry]) -> anyhow::Result<Option<Self>> {
         let data = &app.config.data;
         let Some(video) = Kept::open(app, paths::recording(data, id))? else { return Ok(None) };
+        let _one = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut track = Vec::new();
         if let Some(kept) = Kept::open(app, paths::pointer(data, id))? {
             KeptReader::new(kept).read_to_end(&mut track)?;
@@ -314,6 +320,19 @@ mod tests {
                 at(3_000, false, false, false, true),
             ]
         );
+    }
+
+    /// A sequence header of 65,536 by 65,536 pixels in the place of the real one.
+    #[test]
+    fn a_picture_that_asks_for_gigabytes_is_not_decoded() {
+        let mut video = video(&[(0, 128, 96, 100)]);
+        // Behind the temporal delimiter: the kind of OBU, its length, and so many bytes.
+        let header = video.windows(3).rposition(|w| w == [0x12, 0, 0x0a]).unwrap() + 2;
+        let bits = 1u128 << 125 | 8 << 99 | 15 << 94 | 15 << 90 | 65_535 << 74 | 65_535 << 58;
+        video[header + 2..][..9].copy_from_slice(&bits.to_be_bytes()[..9]);
+        assert!(video[header + 1] >= 9, "the header is as long as this one");
+        let failed = burn(&video[..], Film::default(), &[], |_| Ok(())).unwrap_err();
+        assert!(failed.to_string().contains("nothing may be drawn into"), "{failed}");
     }
 
     #[test]
