@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::{Client, ClientMessage, Framed, ParticipantId, RefusalReason, Right, Role, ServerMessage, ShareTrouble};
+use protocol::{Client, ClientMessage, Framed, ParticipantId, RefusalReason, Role, ServerMessage, ShareTrouble};
 use session::{Actor, Command};
 use tokio::sync::mpsc;
 use web_transport_trait::RecvStream;
