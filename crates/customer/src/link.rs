@@ -16,8 +16,8 @@ pub use http::Http;
 use anyhow::Context;
 use ed25519_dalek::{Signature, VerifyingKey};
 use protocol::{
-    Binding, Client, ClientMessage, Entry, Framed, Hello, MAX_CONTROL_BYTES, Monitor, ParticipantId, Pause, Phase,
-    ServerMessage, SessionState,
+    Binding, Client, ClientMessage, Entry, Framed, Hello, MAX_SERVER_MESSAGE_BYTES, Monitor, ParticipantId, Pause,
+    Phase, ServerMessage, SessionState,
 };
 use session::Consent;
 use tokio::sync::mpsc;
@@ -262,7 +262,7 @@ impl Connected<'_> {
             challenge: challenge.clone(),
         };
         sender.write_all(&protocol::encode(&hello)).await?;
-        let mut framed = Framed::new(16 * MAX_CONTROL_BYTES);
+        let mut framed = Framed::new(MAX_SERVER_MESSAGE_BYTES);
         let Some(ServerMessage::Welcome { you, proof, state, .. }) = next(&mut receiver, &mut framed).await? else {
             anyhow::bail!("the server did not let this program in");
         };

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{ClipboardKind, Right};
+use crate::{ClipboardKind, MAX_FAULT_CHARS, Right};
 
 /// A job.
 ///
@@ -237,6 +237,20 @@ pub enum Fault {
         /// What the system says.
         why: String,
     },
+}
+
+impl Fault {
+    /// The same in few words: what a program says is shown to people, and kept.
+    #[must_use]
+    pub fn in_short(mut self) -> Self {
+        if let Self::Other { why } = &mut self
+            && let Some((at, _)) = why.char_indices().nth(MAX_FAULT_CHARS)
+        {
+            why.truncate(at);
+            why.push('…');
+        }
+        self
+    }
 }
 
 /// A program's answer to a job.

@@ -4,6 +4,10 @@
 pub const MAX_CHAT_CHARS: usize = 4_000;
 /// The longest control message as JSON. A chat of 4,000 characters fits, escaped, with room to spare.
 pub const MAX_CONTROL_BYTES: usize = 64 * 1024;
+/// The longest message of a server, as JSON: consoles and programs take no longer one.
+pub const MAX_SERVER_MESSAGE_BYTES: usize = 1024 * 1024;
+/// The longest event, as JSON: with everything around it far below what readers take.
+pub const MAX_EVENT_BYTES: usize = 64 * 1024;
 /// The longest input message as JSON.
 pub const MAX_INPUT_BYTES: usize = 4 * 1024;
 /// The largest payload of one screen frame: a lossless 4K keyframe of photographs stays below it.
@@ -27,6 +31,8 @@ pub const COPY_AFTER: std::time::Duration = std::time::Duration::from_millis(4);
 
 /// The largest answer of a job as JSON: a folder of 20,000 names or a system's information fits.
 pub const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+/// How much of a program's own words about a fault is taken, in Unicode scalar values.
+pub const MAX_FAULT_CHARS: usize = 400;
 /// How many names of a folder are told.
 pub const MAX_FOLDER_ITEMS: usize = 20_000;
 /// The longest path, in bytes.

@@ -212,6 +212,12 @@ pub enum RefusalReason {
     /// Key or link are used, revoked or too old.
     #[error("the key or link no longer works")]
     KeyDead,
+    /// More of it than anybody needs in so short a time.
+    #[error("this happened too often; please wait a moment")]
+    TooOften,
+    /// There is as much in this session as there may be.
+    #[error("this session is full; please go on in a new one")]
+    Full,
 }
 
 /// A session as its participants see it. Read from the timeline, sent with every event.

@@ -14,6 +14,7 @@ use ts_rs::TS;
 use crate::{
     archive::{Sealing, Shelf},
     config::Config,
+    disk::Disk,
     expiring::Expiring,
     identity::Identity,
     live::{Hub, Lanes},
@@ -37,6 +38,8 @@ pub struct App {
     pub config: Config,
     pub db: DatabaseConnection,
     pub identity: Identity,
+    /// Room for what is written.
+    pub disk: Arc<Disk>,
     /// Recordings at rest.
     pub vault: Vault,
     /// Secrets at rest.

@@ -10,6 +10,7 @@ mod archive;
 mod beyondtrust;
 mod config;
 mod desk;
+mod disk;
 mod expiring;
 mod identity;
 mod live;

@@ -17,6 +17,7 @@ use crate::{
     beyondtrust,
     config::Config,
     desk,
+    disk::Disk,
     identity::Identity,
     live::{Hub, Lanes},
     mail::Mailer,
@@ -79,6 +80,7 @@ pub async fn open(config: Config) -> anyhow::Result<Shared> {
     let app = Arc::new(App {
         programs: Programs::open(config.support_programs.clone(), &config.public_url, &identity.public()),
         identity,
+        disk: Disk::new(config.data.clone(), config.disk_floor_bytes),
         vault: Vault::open(&paths::vault(&config.data))?,
         shelf: Shelf::open(config.store.as_ref())?,
         sealing: Sealing::open(&paths::sealing_keys(&config.data), app::now())?,

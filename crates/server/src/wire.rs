@@ -15,7 +15,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use protocol::{Client, Framed, Hello, MAX_CONTROL_BYTES, Role, ServerMessage};
+use protocol::{Client, Entry, Framed, Hello, MAX_CONTROL_BYTES, Role, ServerMessage};
 use tokio::{sync::mpsc, task::JoinSet};
 use web_transport_trait::{RecvStream, SendStream, Session, Stats};
 
@@ -245,6 +245,17 @@ async fn accept_streams<S: Session>(
     }
 }
 
+/// A message as its readers take it: an event that was stored before events had a bound is told with shorter texts.
+fn encoded(message: ServerMessage) -> Vec<u8> {
+    match message {
+        ServerMessage::Happened { entry: Entry { seq, at, event } } => {
+            let entry = Entry { seq, at, event: session::fitting(event) };
+            protocol::encode(&ServerMessage::Happened { entry })
+        }
+        message => protocol::encode(&message),
+    }
+}
+
 async fn write_control<W: SendStream>(
     mut stream: W,
     mut seat: Seat,
@@ -255,7 +266,7 @@ async fn write_control<W: SendStream>(
         ServerMessage::Welcome { you: seat.who, now: app::now(), proof, state: seat.state, permits: seat.permits };
     let history = seat.history.into_iter().map(|entry| ServerMessage::Happened { entry });
     for message in [welcome].into_iter().chain(history).chain([ServerMessage::CaughtUp {}]) {
-        stream.write_all(&protocol::encode(&message)).await.map_err(broken)?;
+        stream.write_all(&encoded(message)).await.map_err(broken)?;
     }
     loop {
         let message = tokio::select! {
@@ -263,7 +274,7 @@ async fn write_control<W: SendStream>(
             Some(pong) = pongs.recv() => Some(pong),
         };
         let Some(message) = message else { break };
-        stream.write_all(&protocol::encode(&message)).await.map_err(broken)?;
+        stream.write_all(&encoded(message)).await.map_err(broken)?;
     }
     stream.write_all(&protocol::encode(&ServerMessage::Bye { reason: "done".into() })).await.map_err(broken)?;
     stream.finish().map_err(broken)?;

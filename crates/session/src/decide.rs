@@ -1,20 +1,46 @@
 //! The judge: what would happen if a wish were granted, or why it is refused.
 
 pub(crate) mod people;
+mod screen;
 
 use protocol::{
-    Client, ClientMessage, Ending, Event, MAX_CHAT_CHARS, MAX_NOTE_CHARS, MAX_SIDE, Participant, ParticipantId, Pause,
-    Permit, Phase, Presence, Queue, RefusalReason as Refusal, Right, Role, ShareTrouble, Timestamp, UserRef,
-    WhyWithdrawn,
+    Client, ClientMessage, Ending, Event, MAX_CHAT_CHARS, MAX_NAME_CHARS, MAX_NOTE_CHARS, Participant, ParticipantId,
+    Pause, Permit, Phase, Presence, Queue, RefusalReason as Refusal, Right, Role, Timestamp, UserRef, WhyWithdrawn,
 };
 
-use crate::{Actor, Command, Session, Unrecorded};
+use crate::{
+    Actor, Command, Session,
+    meter::{self, Room},
+};
 
 type Verdict = Result<Vec<Event>, Refusal>;
 
 impl Session {
-    /// Judges a wish against the state, and says what would happen. Changes nothing.
+    /// Judges a wish against the state and against what has happened so far, and says what would happen. Changes nothing.
     pub fn decide(&self, now: Timestamp, by: &Actor, command: Command) -> Verdict {
+        let mut events = Vec::new();
+        for event in self.judge(now, by, command)? {
+            let event = meter::fitting(event);
+            match self.meters.judge(now, &event) {
+                Room::Enough => events.push(event),
+                Room::LeaveOut => {}
+                Room::Later => return Err(Refusal::TooOften),
+                Room::Full => return Err(Refusal::Full),
+            }
+        }
+        Ok(events)
+    }
+
+    /// Whether this participant may do something more with a right, all of which is written down: asked before it is done.
+    pub fn has_room(&self, now: Timestamp, who: ParticipantId) -> Result<(), Refusal> {
+        match self.meters.has_room(now, who) {
+            Room::Enough | Room::LeaveOut => Ok(()),
+            Room::Later => Err(Refusal::TooOften),
+            Room::Full => Err(Refusal::Full),
+        }
+    }
+
+    fn judge(&self, now: Timestamp, by: &Actor, command: Command) -> Verdict {
         if let Command::Evidence { event } = command {
             return self.evidence(by, event);
         }
@@ -46,6 +72,7 @@ impl Session {
             }
             Command::Join { role, name, client, user, by_role, by_key } => {
                 let id = ParticipantId(u16::try_from(self.participants.len() + 1).unwrap_or(u16::MAX));
+                let name = name.chars().take(MAX_NAME_CHARS).collect();
                 self.join(now, by_key, Event::Joined { id, role, name, client, user, rights: vec![], by_role })
             }
             Command::Drop { id } => self.drop_connection(id),
@@ -92,26 +119,8 @@ impl Session {
                 (by, Some(_)) => Ok(vec![Event::Resumed { by }]),
             },
             Command::Picture { width, height } => self.picture(by, width, height),
-            Command::Monitors { monitors } => {
-                self.as_customer(by)?;
-                let named = |m: &protocol::Monitor| m.name.chars().count() <= protocol::MAX_NAME_CHARS;
-                match () {
-                    () if !self.may_view() => Err(Refusal::NotGranted),
-                    () if monitors.len() > protocol::MAX_MONITORS || !monitors.iter().all(named) => {
-                        Err(Refusal::TooLong)
-                    }
-                    () if monitors == self.monitors => Ok(vec![]),
-                    () => Ok(vec![Event::MonitorsChanged { monitors }]),
-                }
-            }
-            Command::InputBlocked { blocked } => {
-                self.as_customer(by)?;
-                match () {
-                    () if blocked == self.input_blocked => Ok(vec![]),
-                    () if blocked && !self.grants.contains(&Right::Control) => Err(Refusal::NotGranted),
-                    () => Ok(vec![Event::InputBlocked { blocked }]),
-                }
-            }
+            Command::Monitors { monitors } => self.monitors(by, monitors),
+            Command::InputBlocked { blocked } => self.input_blocked(by, blocked),
             Command::ShareFailed { trouble } => self.share_failed(by, trouble),
             Command::RecordingFailed { reason } => self.recording_failed(by, reason),
             Command::Leave if self.participating(by)?.role != Role::Customer => self.leave_helping(by),
@@ -198,7 +207,7 @@ impl Session {
             Command::Withdraw { right } => format!("withdraw_{}", right.name()),
             other => other.name().to_owned(),
         };
-        let judge = |wish: Command| Permit { act: name(&wish), why_not: self.decide(now, &by, wish).err() };
+        let judge = |wish: Command| Permit { act: name(&wish), why_not: self.judge(now, &by, wish).err() };
         wishes.into_iter().chain(asks).map(judge).collect()
     }
 
@@ -220,7 +229,7 @@ impl Session {
             Role::Expert | Role::Supervisor => Err(Refusal::NotOwner),
             Role::Technician => match self.participants.iter().find(|p| p.user == user && p.role == role) {
                 Some(p) => Ok(vec![Event::Returned { id: p.id, client }]),
-                None => Ok(vec![joined]),
+                None => self.place().map(|()| vec![joined]),
             },
             Role::Customer if !self.open_for_customer(now, by_key) => Err(Refusal::KeyDead),
             Role::Customer => match self.customer() {
@@ -314,61 +323,6 @@ impl Session {
         }
         let fall = self.fall(None, WhyWithdrawn::Session);
         Ok([Event::Restarting { by: who }].into_iter().chain(fall).collect())
-    }
-
-    /// A customer's new connection begins a picture of its own, whether or not the end of the old one was noticed.
-    fn picture_ends(&self, role: Role) -> Vec<Event> {
-        if role == Role::Customer && self.screen.is_some() { vec![Event::SharingStopped {}] } else { vec![] }
-    }
-
-    /// The events by which `right` falls, or every right; control never outlives view.
-    pub(crate) fn fall(&self, right: Option<Right>, why: WhyWithdrawn) -> Vec<Event> {
-        let falls = |r: &Right| right.is_none_or(|w| w == *r || crate::permission::needs(*r).contains(&w));
-        let mut events: Vec<Event> =
-            self.grants.iter().rev().filter(|r| falls(r)).map(|r| Event::Withdrawn { right: *r, why }).collect();
-        let view_falls = events.iter().any(|e| matches!(e, Event::Withdrawn { right: Right::View, .. }));
-        if view_falls && self.screen.is_some() {
-            events.push(Event::SharingStopped {});
-        }
-        events
-    }
-
-    fn picture(&self, by: &Actor, width: u16, height: u16) -> Verdict {
-        self.as_customer(by)?;
-        if !self.may_view() {
-            return Err(Refusal::NotGranted);
-        }
-        Ok(match self.screen {
-            None => vec![Event::SharingStarted { width, height, recorded: self.recorded() }],
-            Some(size) if size != (width, height) => vec![Event::ScreenResized { width, height }],
-            Some(_) => vec![],
-        })
-    }
-
-    fn share_failed(&self, by: &Actor, trouble: ShareTrouble) -> Verdict {
-        self.as_customer(by)?;
-        let reason = match trouble {
-            ShareTrouble::NoPermission => "the customer's system does not let the program see the screen".into(),
-            ShareTrouble::NoScreen => "the customer's program found no screen to share".into(),
-            ShareTrouble::Encoder => "the customer's program could not encode the screen".into(),
-            ShareTrouble::TooLarge => format!(
-                "all monitors together are more than {MAX_SIDE} pixels wide or high; the customer can switch one off, or \
-                 choose a lower resolution"
-            ),
-        };
-        let failed = Event::SharingFailed { reason };
-        Ok([failed].into_iter().chain(self.fall(None, WhyWithdrawn::Customer)).collect())
-    }
-
-    fn recording_failed(&self, by: &Actor, reason: String) -> Verdict {
-        if *by != Actor::Server {
-            return Err(Refusal::Policy);
-        }
-        let failed = Event::RecordingFailed { reason };
-        if self.policy.unrecorded == Unrecorded::GoOn {
-            return if self.recorded() { Ok(vec![failed]) } else { Err(Refusal::Already) };
-        }
-        Ok([failed].into_iter().chain(self.fall(None, WhyWithdrawn::Recording)).collect())
     }
 
     pub(crate) fn hold(&self, by: Option<UserRef>) -> Vec<Event> {

@@ -7,12 +7,10 @@ use protocol::{
     Right, Role, SessionId, SessionState, Timestamp, UserRef, WhyInherited,
 };
 
-use crate::{Policy, RecordingDuty, Unrecorded, permission};
+use crate::{Policy, meter::Meters, permission};
 
 /// How many messages back a repetition is recognised: far more than can be under way.
 const MOST_SAID: usize = 256;
-/// A session that cannot be recorded ends after so long, where the policy says so.
-const UNRECORDABLE_MS: u64 = 10_000;
 
 /// A session between two events.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +51,8 @@ pub struct Session {
     pub(crate) restarting: Option<Timestamp>,
     /// The newest messages by sender and nonce: what is said again after a cut is heard once.
     pub(crate) said: VecDeque<(ParticipantId, u32)>,
+    /// How much has happened.
+    pub(crate) meters: Meters,
 }
 
 impl Session {
@@ -88,6 +88,7 @@ impl Session {
             held_at: None,
             restarting: None,
             said: VecDeque::new(),
+            meters: Meters::default(),
         }
     }
 
@@ -100,6 +101,7 @@ impl Session {
 
     /// Takes in what happened at `at`.
     pub fn apply(&mut self, at: Timestamp, event: &Event) {
+        self.meters.count(at, event);
         match event {
             Event::Created { incident, owner, organisation, rules } => {
                 rules.iter().for_each(|rules| self.policy.take(rules));
@@ -302,41 +304,6 @@ impl Session {
         self.participants.iter().find(owner).map(|p| p.id)
     }
 
-    /// When something is due without anybody acting: grace times, the hold limit, the end of key and link.
-    pub fn due(&self) -> Option<Timestamp> {
-        if matches!(self.phase, Phase::Ended { .. }) {
-            return None;
-        }
-        let grace = self.participants.iter().filter_map(|p| match p.presence {
-            Presence::Reconnecting { until } => Some(until),
-            Presence::Here | Presence::Gone => None,
-        });
-        let hold = self.held_at.map(|at| at.plus(self.policy.hold_limit));
-        grace.chain(hold).chain(self.unanswered_until()).chain(self.unrecordable_until()).min()
-    }
-
-    /// Until when a session that cannot be recorded goes on, where the policy ends it.
-    pub(crate) fn unrecordable_until(&self) -> Option<Timestamp> {
-        let ends = self.policy.unrecorded == Unrecorded::EndSession;
-        self.unrecorded_since.filter(|_| ends).map(|since| since.plus(UNRECORDABLE_MS))
-    }
-
-    /// Whether what is shown now is recorded, by this session's own policy.
-    pub fn recording(&self) -> RecordingDuty {
-        self.policy.recording(self.unrecorded_since.is_some())
-    }
-
-    pub(crate) fn recorded(&self) -> bool {
-        self.recording() != RecordingDuty::None
-    }
-
-    /// For a session nobody has joined: until when somebody can.
-    pub(crate) fn unanswered_until(&self) -> Option<Timestamp> {
-        (self.phase == Phase::Waiting && self.customer().is_none())
-            .then(|| self.key_until.max(self.link_until))
-            .flatten()
-    }
-
     /// The customer's computer restarts, and is awaited until then; perhaps its connection broke already.
     fn restart(&mut self, until: Timestamp) {
         self.restarting = Some(until);
@@ -456,6 +423,11 @@ impl Session {
     /// What other systems know of it, by name.
     pub fn attributes(&self) -> &[(String, String)] {
         &self.attributes
+    }
+
+    /// The size of the shared screen, while there is a picture.
+    pub fn screen(&self) -> Option<(u16, u16)> {
+        self.screen
     }
 
     /// In which queue it waits.

@@ -26,5 +26,7 @@ export const REFUSALS: Record<RefusalReason, string> = {
   too_long: 'this is too long',
   stranger: 'nobody by that number takes part',
   taken: 'the customer of this session is here already',
-  key_dead: 'the key or link no longer works'
+  key_dead: 'the key or link no longer works',
+  too_often: 'this happened too often; please wait a moment',
+  full: 'this session is full; please go on in a new one'
 };

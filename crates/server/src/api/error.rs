@@ -8,7 +8,9 @@ use axum::{
 use serde::Serialize;
 use ts_rs::TS;
 
-use crate::live::{ActError, JobError};
+use protocol::RefusalReason;
+
+use crate::live::{ActError, JobError, NoRoom};
 
 /// What every handler returns.
 pub type Result<T> = std::result::Result<T, ApiError>;
@@ -160,8 +162,20 @@ impl From<anyhow::Error> for ApiError {
 impl From<ActError> for ApiError {
     fn from(error: ActError) -> Self {
         match error {
+            ActError::Refused(why @ RefusalReason::TooOften) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, sentence(&why.to_string()))
+            }
             ActError::Refused(why) => Self::conflict(sentence(&why.to_string())),
             ActError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<NoRoom> for ApiError {
+    fn from(why: NoRoom) -> Self {
+        match why {
+            NoRoom::Disk(_) => Self::full(),
+            NoRoom::Person | NoRoom::Session | NoRoom::Files => Self::too_large(sentence(&why.to_string())),
         }
     }
 }

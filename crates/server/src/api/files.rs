@@ -10,7 +10,7 @@ use axum::{
     http::StatusCode,
 };
 use futures::StreamExt;
-use protocol::{Answer, Event, Folder, Job, MAX_PATH_BYTES, ParticipantId, Way};
+use protocol::{Answer, Event, Folder, Job, MAX_PATH_BYTES, ParticipantId, Way, name_fits};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use ts_rs::TS;
@@ -105,6 +105,9 @@ pub async fn rename(
     Json(new): Json<Renaming>,
 ) -> Result<StatusCode> {
     let (from, to) = (place(&new.path)?, new.name);
+    if !name_fits(&to) {
+        return Err(ApiError::bad("This is not a file's name."));
+    }
     live.ask_program(by, Job::Rename { path: from.clone(), name: to.clone() }).await?;
     live.record_deed(&app, Event::FileRenamed { by, from, to }).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -187,10 +190,12 @@ pub async fn put_in_place(
     let Some(sum) = new.sum.or_else(|| live.brought.sum(transfer)) else {
         return Err(ApiError::sum_needed());
     };
-    let job = Job::Place { transfer, sum, replace: new.replace };
+    let job = Job::Place { transfer, sum: sum.clone(), replace: new.replace };
     match live.ask_program(by, job).await {
-        Ok(Answer::Placed { path, bytes, sha256 }) => {
-            let deed = Event::FileCarried { by, way: Way::ToCustomer, path: path.clone(), bytes, sha256 };
+        // The sum is the one that was asked for: the program has compared.
+        Ok(Answer::Placed { path, bytes, sha256: _ }) => {
+            let path: String = path.chars().take(MAX_PATH_BYTES).collect();
+            let deed = Event::FileCarried { by, way: Way::ToCustomer, path: path.clone(), bytes, sha256: sum };
             live.record_deed(&app, deed).await?;
             Ok(Json(FileName { path }))
         }

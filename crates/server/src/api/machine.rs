@@ -126,8 +126,11 @@ pub async fn read_system(State(app): State<Shared>, Helper { live, by, .. }: Hel
     let number = live.next_number();
     let body = serde_json::to_vec(&*info).map_err(anyhow::Error::from)?;
     let sha256 = secret::hex(&Sha256::digest(&body));
-    keep(paths::system_info(&app.config.data, &live.id, number), body).await?;
+    let mut keeping = live.keep(&app, by, paths::system_info(&app.config.data, &live.id, number))?;
+    keeping.write(body.len() as u64)?;
+    keep(keeping.path().to_owned(), body).await?;
     live.record_deed(&app, Event::SystemInfoRead { by, number, sha256 }).await?;
+    keeping.done();
     Ok(Json(ReadSystem { number, info: *info }))
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    body::{Body, Bytes},
+    body::{Body, Bytes, HttpBody},
     extract::{Path, Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
@@ -21,7 +21,7 @@ use super::{ApiError, From, Helper, Result, SignedIn, join, machine, sessions};
 use crate::{
     app::{self, Shared},
     desk::{BuiltIn, Desk, Entry},
-    live::{ActError, Live},
+    live::{ActError, Keeping, Live},
     paths, pictures, secret,
 };
 
@@ -72,41 +72,38 @@ async fn store(app: &Shared, live: &Arc<Live>, from: ParticipantId, name: String
     if live.ask(|s| s.phase()).await == Phase::Held {
         return Err(ActError::from(RefusalReason::OnHold).into());
     }
+    live.ask(|s| s.has_room(app::now(), from)).await.map_err(ActError::from)?;
     let number = live.next_number();
-    let path = paths::post(&app.config.data, &live.id, number);
-    let stored = receive(app, &path, body).await;
-    let (bytes, sha256) = match stored {
-        Ok(stored) => stored,
-        Err(error) => {
-            let _ = tokio::fs::remove_file(&path).await;
-            return Err(error);
-        }
-    };
+    let mut keeping = live.keep(app, from, paths::post(&app.config.data, &live.id, number))?;
+    let (bytes, sha256) = receive(&mut keeping, body).await?;
     // It is fetched by its number: the name is for people.
     let name = shown(&name);
     live.record_deed(app, Event::FilePosted { from, number, name, bytes, sha256 }).await?;
+    keeping.done();
     Ok(StatusCode::CREATED)
 }
 
-async fn receive(app: &Shared, path: &std::path::Path, body: Body) -> Result<(u64, String)> {
+async fn receive(keeping: &mut Keeping, body: Body) -> Result<(u64, String)> {
     let io = |e: std::io::Error| ApiError::from(anyhow::Error::from(e));
-    tokio::fs::create_dir_all(path.parent().expect("a path of ours has a folder")).await.map_err(io)?;
-    let mut file = tokio::fs::File::create_new(path).await.map_err(io)?;
+    let too_large = || ApiError::too_large("The chat takes files of up to 512 MB. Larger ones go by file transfer.");
+    // What is announced is judged before it comes.
+    let announced = body.size_hint().lower();
+    if announced > LARGEST {
+        return Err(too_large());
+    }
+    keeping.room(announced)?;
+    tokio::fs::create_dir_all(keeping.path().parent().expect("a path of ours has a folder")).await.map_err(io)?;
+    let mut file = tokio::fs::File::create_new(keeping.path()).await.map_err(io)?;
     let (mut bytes, mut hash, mut body) = (0u64, Sha256::new(), body.into_data_stream());
     while let Some(piece) = body.next().await {
         let piece = piece.map_err(|_| ApiError::bad("The file did not arrive whole."))?;
         bytes += piece.len() as u64;
         if bytes > LARGEST {
-            return Err(ApiError::too_large("The chat takes files of up to 512 MB. Larger ones go by file transfer."));
+            return Err(too_large());
         }
-        if bytes.is_multiple_of(1024) && app::free_bytes(&app.config.data) < app.config.disk_floor_bytes {
-            return Err(ApiError::full());
-        }
+        keeping.write(piece.len() as u64)?;
         hash.update(&piece);
         file.write_all(&piece).await.map_err(io)?;
-    }
-    if app::free_bytes(&app.config.data) < app.config.disk_floor_bytes {
-        return Err(ApiError::full());
     }
     file.sync_all().await.map_err(io)?;
     Ok((bytes, secret::hex(&hash.finalize())))
@@ -163,14 +160,18 @@ pub async fn screenshot(State(app): State<Shared>, Helper { live, me, by }: Help
     if !live.may(by, Right::View).await {
         return Err(ActError::from(RefusalReason::NotGranted).into());
     }
+    live.ask(|s| s.has_room(app::now(), by)).await.map_err(ActError::from)?;
     let whole = body.clone();
     if !tokio::task::spawn_blocking(move || pictures::is_png(&whole)).await.map_err(anyhow::Error::from)? {
         return Err(ApiError::bad("This is not a PNG picture, or it is damaged or larger than a screen."));
     }
     let number = live.next_number();
     let sha256 = secret::hex(&Sha256::digest(&body));
-    machine::keep(paths::screenshot(&app.config.data, &live.id, number), body.to_vec()).await?;
+    let mut keeping = live.keep(&app, by, paths::screenshot(&app.config.data, &live.id, number))?;
+    keeping.write(body.len() as u64)?;
+    machine::keep(keeping.path().to_owned(), body.to_vec()).await?;
     live.record_deed(&app, Event::ScreenshotTaken { by, number, sha256 }).await?;
+    keeping.done();
     let incident = live.state().await.incident.id;
     let entry = Entry::Screenshot { session: live.id.clone(), number, by: me.0.name.clone() };
     BuiltIn(app).write(&incident.to_string(), &entry, "", false).await.map_err(anyhow::Error::msg)?;

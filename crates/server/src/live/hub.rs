@@ -10,7 +10,7 @@ use protocol::{Entry, IncidentRef, ParticipantId, Phase, Presence, SessionId, Ti
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use session::{Actor, Command, GENESIS, Session, Stored};
 
-use super::{ActError, Live};
+use super::{ActError, Live, kept::Kept};
 use crate::{
     app::{self, Shared, stored_time},
     expiring::Expiring,
@@ -89,7 +89,7 @@ impl Hub {
         };
         row.insert(&app.db).await?;
         let policy = rules_for(app, incident.id).await?;
-        let live = Live::new(Session::new(id, policy), vec![], GENESIS);
+        let live = Live::new(Session::new(id, policy), vec![], GENESIS, Kept::default());
         let organisation = app.settings().organisation;
         live.act(app, &Actor::Server, Command::Create { incident, owner, organisation }).await?;
         self.insert(app, live.clone());
@@ -105,11 +105,12 @@ impl Hub {
             if entries.is_empty() {
                 continue;
             }
+            let kept = Kept::of(&app.config.data, &id, &entries);
             let session = Session::after(id, app.policy(), &entries);
             let here: Vec<_> =
                 session.participants().iter().filter(|p| p.presence == Presence::Here).map(|p| p.id).collect();
             let ended = matches!(session.phase(), Phase::Ended { .. });
-            let live = Live::new(session, entries, hash);
+            let live = Live::new(session, entries, hash, kept);
             self.insert(app, live.clone());
             if ended {
                 crate::archive::finish_soon(app.clone(), live);
@@ -195,7 +196,7 @@ impl Hub {
             None => {
                 let (entries, hash) = timeline(app, id).await.map_err(std::io::Error::other)?;
                 let session = Session::after(id.clone(), app.policy(), &entries);
-                Live::new(session, entries, hash)
+                Live::new(session, entries, hash, Kept::default())
             }
         };
         live.act(app, by, command).await?;

@@ -11,7 +11,7 @@ use session::{Actor, Command};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{ActError, Live};
-use crate::app::Shared;
+use crate::app::{self, Shared};
 
 /// How many jobs may wait for the program's connection.
 pub(super) const WAITING: usize = 32;
@@ -94,7 +94,7 @@ impl Pipe {
         let mut framed = Framed::new(MAX_ANSWER_BYTES);
         loop {
             match framed.next_message().map_err(|_| JobError::Nonsense)? {
-                Some(Answer::Fault { fault }) => return Err(fault.into()),
+                Some(Answer::Fault { fault }) => return Err(fault.in_short().into()),
                 Some(answer) => {
                     self.rest = framed.rest().into();
                     return Ok(answer);
@@ -134,7 +134,8 @@ impl Live {
             // Whoever asks while their own connection is being mended asks again.
             () if matches!(presence, Some(Presence::Reconnecting { .. })) => Err(JobError::Away),
             () if !known.session.may(who, right) => Err(RefusalReason::NotGranted.into()),
-            () => Ok(()),
+            // What is done is written down: without room for that it is not done.
+            () => Ok(known.session.has_room(app::now(), who)?),
         }
     }
 

@@ -7,12 +7,14 @@ mod control;
 mod hands;
 mod hub;
 mod job;
+mod kept;
 mod lane;
 mod leaving;
 mod recordable;
 mod recorder;
 mod recording;
 mod screen;
+mod sizes;
 mod tail;
 mod way;
 
@@ -30,6 +32,7 @@ pub use brought::Brought;
 pub use card::Card;
 pub use hub::{Hub, read_back, stored};
 pub use job::{JobError, Piece, Pipe, Wanted};
+pub use kept::{Keeping, NoRoom};
 pub use lane::{End, Lanes};
 pub use leaving::{Course, Leaving, LeavingFile, LeavingProgress, Opened, Wish};
 pub use screen::{Frame, Screen};
@@ -37,6 +40,7 @@ pub use tail::Tail;
 use way::Way;
 
 use attachments::{Attachments, knows_all};
+use kept::Kept;
 
 use crate::{
     app::{self, Shared, stored_time},
@@ -75,6 +79,10 @@ pub struct Live {
     pub leaving: Leaving,
     /// The checksums of files that came from a browser by one request each.
     pub brought: Brought,
+    /// What is kept beside the timeline.
+    kept: Kept,
+    /// The newest size of the picture, while it is on its way into the timeline.
+    size: Mutex<Option<(u16, u16)>>,
     changed: Notify,
 }
 
@@ -104,7 +112,7 @@ pub struct Seat {
 
 impl Live {
     /// A session to which nothing has happened, or one read back from its stored timeline.
-    pub fn new(session: Session, entries: Vec<Entry>, hash: Link) -> Arc<Self> {
+    fn new(session: Session, entries: Vec<Entry>, hash: Link, kept: Kept) -> Arc<Self> {
         let next_number = AtomicU32::new(job::highest_number(&entries) + 1);
         let live = Self {
             id: session.id().clone(),
@@ -119,6 +127,8 @@ impl Live {
             hands: hands::Hands::default(),
             leaving: Leaving::default(),
             brought: Brought::default(),
+            kept,
+            size: Mutex::default(),
             changed: Notify::new(),
         };
         Arc::new(live)

@@ -70,10 +70,7 @@ impl Live {
         if let Judged::Waits = self.judge_frame(app, &frame).await? {
             return Ok(());
         }
-        if self.screen.is_news(&frame) {
-            let command = Command::Picture { width: frame.header.width, height: frame.header.height };
-            self.act(app, &Actor::Participant(from), command).await?;
-        }
+        self.tell_picture(app, from, &frame).await?;
         if let Err(reason) = self.record(app, &frame) {
             self.recording_failed(app, reason).await?;
         }

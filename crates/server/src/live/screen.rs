@@ -99,11 +99,6 @@ impl Screen {
         self.inner.lock().expect("nobody panics while holding the screen")
     }
 
-    /// Whether the frame is the first of a sharing, or of another size than the one before.
-    pub fn is_news(&self, frame: &Frame) -> bool {
-        self.inner().size != Some((frame.header.width, frame.header.height))
-    }
-
     /// Passes a frame on to every viewer.
     pub fn pass(&self, frame: Frame) {
         let frame = Arc::new(frame);

@@ -10,7 +10,8 @@ use web_transport_trait::{RecvStream, SendStream, Session};
 
 use super::{Fault, broken, flow::Passage, next};
 use crate::{
-    live::{JobError, Live, Piece, Pipe, Wanted},
+    app::Shared,
+    live::{JobError, Keeping, Live, Piece, Pipe, Wanted},
     paths, secret,
 };
 use sha2::{Digest, Sha256};
@@ -19,6 +20,8 @@ use sha2::{Digest, Sha256};
 const PIECES: usize = 8;
 /// How large a piece may be.
 const PIECE_BYTES: usize = 128 * 1024;
+/// How long the recording of a shell may be.
+const MOST_RECORDED: u64 = 64 * 1024 * 1024;
 /// How often it is looked whether a shell is still allowed.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(500);
 
@@ -95,34 +98,59 @@ pub(super) async fn shell<W: SendStream, R: RecvStream>(
     let first = next::<_, ShellInput>(&mut keys, &mut framed).await?;
     let Some(ShellInput::Size { columns, rows }) = first else { return Err(Fault::Stream) };
     let (live, who) = (passage.live.clone(), passage.who);
+    let number = live.next_number();
     let opened = async {
-        let mut pipe = live.job(who, Job::Shell { columns, rows }).await?;
-        match pipe.answer().await? {
-            Answer::Done {} => Ok(pipe),
-            _ => Err(JobError::Nonsense),
+        let keeping = live.keep(&passage.app, who, paths::shell(&passage.app.config.data, &live.id, number));
+        let keeping = keeping.map_err(|why| why.to_string())?;
+        let mut pipe = live.job(who, Job::Shell { columns, rows }).await.map_err(|why| why.to_string())?;
+        match pipe.answer().await.map_err(|why| why.to_string())? {
+            Answer::Done {} => Ok((keeping, pipe)),
+            _ => Err(JobError::Nonsense.to_string()),
         }
     };
-    let pipe = match opened.await {
-        Ok(pipe) => pipe,
-        Err(error) => {
-            let text = format!("\x1b[31mThe shell cannot be opened: {error}.\x1b[0m\r\n");
-            page.write_all(text.as_bytes()).await.map_err(broken)?;
+    let (keeping, pipe) = match opened.await {
+        Ok(opened) => opened,
+        Err(why) => {
+            page.write_all(red("cannot be opened", &why).as_bytes()).await.map_err(broken)?;
             page.finish().map_err(broken)?;
             let _ = page.closed().await;
             return Ok(());
         }
     };
-    let number = live.next_number();
     live.record_deed(&passage.app, Event::ShellStarted { by: who, number }).await?;
-    let mut cast = Cast::create(&passage, number, columns, rows).inspect_err(|error| {
+    let cast = Cast::create(&passage, keeping, columns, rows).inspect_err(|error| {
         tracing::error!(session = %live.id, %error, "a shell is not recorded");
     });
-    let carried = carry(&passage, who, pipe, (&mut page, &mut keys), framed, &mut cast).await;
-    let sha256 = cast.and_then(Cast::end).unwrap_or_default();
-    // The session may have ended meanwhile; then its end says enough.
-    let _ = live.record_deed(&passage.app, Event::ShellEnded { number, sha256 }).await;
+    let mut shell = Shell { app: passage.app.clone(), live, number, cast: cast.ok() };
+    let carried = carry(&passage, who, pipe, (&mut page, &mut keys), framed, &mut shell).await;
+    drop(shell);
     let _ = page.finish();
     carried
+}
+
+/// What a technician reads in the terminal itself.
+fn red(what: &str, why: &str) -> String {
+    format!("\r\n\x1b[31mThe shell {what}: {why}.\x1b[0m\r\n")
+}
+
+/// A shell that is open. However it ends, also with its connection, the timeline says so, and its recording is whole.
+struct Shell {
+    app: Shared,
+    live: Arc<Live>,
+    number: u32,
+    cast: Option<Cast>,
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        let (app, live, number, cast) = (self.app.clone(), self.live.clone(), self.number, self.cast.take());
+        tokio::spawn(async move {
+            let ended = tokio::task::spawn_blocking(move || cast.map(Cast::end).transpose()).await;
+            let sha256 = ended.ok().and_then(Result::ok).flatten().unwrap_or_default();
+            // The session may have ended meanwhile; then its end says enough.
+            let _ = live.record_deed(&app, Event::ShellEnded { number, sha256 }).await;
+        });
+    }
 }
 
 async fn carry<W: SendStream, R: RecvStream>(
@@ -131,15 +159,17 @@ async fn carry<W: SendStream, R: RecvStream>(
     mut pipe: Pipe,
     (page, keys): (&mut W, &mut R),
     mut framed: Framed,
-    cast: &mut std::io::Result<Cast>,
+    shell: &mut Shell,
 ) -> Result<(), Fault> {
     let mut look = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
             input = next::<_, ShellInput>(keys, &mut framed) => {
                 let Some(input) = input? else { return Ok(()) };
-                if let (ShellInput::Size { columns, rows }, Ok(cast)) = (&input, cast.as_mut()) {
-                    cast.write("r", &format!("{columns}x{rows}"));
+                if let (ShellInput::Size { columns, rows }, Some(cast)) = (&input, &mut shell.cast)
+                    && let Err(why) = cast.write("r", &format!("{columns}x{rows}"))
+                {
+                    return page.write_all(red("ends", &why.to_string()).as_bytes()).await.map_err(broken);
                 }
                 if pipe.send(protocol::encode(&input).into()).await.is_err() {
                     return Ok(());
@@ -147,8 +177,11 @@ async fn carry<W: SendStream, R: RecvStream>(
             }
             output = pipe.next() => {
                 let Ok(Some(bytes)) = output else { return Ok(()) };
-                if let Ok(cast) = cast {
-                    cast.output(&bytes);
+                // What is not recorded is not shown.
+                if let Some(cast) = &mut shell.cast
+                    && let Err(why) = cast.output(&bytes)
+                {
+                    return page.write_all(red("ends", &why.to_string()).as_bytes()).await.map_err(broken);
                 }
                 page.write_chunk(bytes).await.map_err(broken)?;
             }
@@ -165,6 +198,8 @@ async fn carry<W: SendStream, R: RecvStream>(
 /// typed is not in it, only what was shown.
 struct Cast {
     file: crate::vault::Writer<std::fs::File>,
+    keeping: Keeping,
+    bytes: u64,
     sum: Sha256,
     started: Instant,
     /// The beginning of a character whose end has not come yet.
@@ -172,18 +207,22 @@ struct Cast {
 }
 
 impl Cast {
-    fn create(passage: &Passage, number: u32, columns: u16, rows: u16) -> std::io::Result<Self> {
-        let path = paths::shell(&passage.app.config.data, &passage.live.id, number);
-        std::fs::create_dir_all(path.parent().expect("a path of ours has a folder"))?;
-        let file = passage.app.vault.file(&path).create(std::fs::File::create_new(&path)?)?;
+    fn create(passage: &Passage, keeping: Keeping, columns: u16, rows: u16) -> std::io::Result<Self> {
+        std::fs::create_dir_all(keeping.path().parent().expect("a path of ours has a folder"))?;
+        let file = passage.app.vault.file(keeping.path()).create(std::fs::File::create_new(keeping.path())?)?;
         let at = crate::app::now().0 / 1_000;
-        let mut cast = Self { file, sum: Sha256::new(), started: Instant::now(), half: Vec::new() };
+        let mut cast = Self { file, keeping, bytes: 0, sum: Sha256::new(), started: Instant::now(), half: Vec::new() };
         cast.line(&format!(r#"{{"version": 2, "width": {columns}, "height": {rows}, "timestamp": {at}}}"#))?;
         Ok(cast)
     }
 
     fn line(&mut self, text: &str) -> std::io::Result<()> {
         let text = format!("{text}\n");
+        self.bytes += text.len() as u64;
+        if self.bytes > MOST_RECORDED {
+            return Err(std::io::Error::other("the recording of one shell has up to 64 MB; please open another one"));
+        }
+        self.keeping.write(text.len() as u64).map_err(std::io::Error::other)?;
         self.sum.update(&text);
         self.file.write_all(text.as_bytes())?;
         self.file.flush()
@@ -192,10 +231,11 @@ impl Cast {
     /// Ends the recording; says its SHA-256.
     fn end(self) -> std::io::Result<String> {
         self.file.finish()?.sync_all()?;
+        self.keeping.done();
         Ok(secret::hex(&self.sum.finalize()))
     }
 
-    fn output(&mut self, bytes: &[u8]) {
+    fn output(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.half.extend_from_slice(bytes);
         let whole = match std::str::from_utf8(&self.half) {
             Ok(_) => self.half.len(),
@@ -204,14 +244,12 @@ impl Cast {
             Err(_) => self.half.len(),
         };
         let text: Vec<u8> = self.half.drain(..whole).collect();
-        self.write("o", &String::from_utf8_lossy(&text));
+        self.write("o", &String::from_utf8_lossy(&text))
     }
 
-    fn write(&mut self, kind: &str, text: &str) {
+    fn write(&mut self, kind: &str, text: &str) -> std::io::Result<()> {
         let at = self.started.elapsed().as_secs_f64();
         let text = serde_json::to_string(text).unwrap_or_default();
-        if let Err(error) = self.line(&format!(r#"[{at:.3}, "{kind}", {text}]"#)) {
-            tracing::error!(%error, "a shell's recording cannot be written");
-        }
+        self.line(&format!(r#"[{at:.3}, "{kind}", {text}]"#))
     }
 }

@@ -3,6 +3,7 @@
 mod api;
 mod at_rest;
 mod beyondtrust;
+mod bounds;
 mod capacity;
 mod confirm;
 mod http;

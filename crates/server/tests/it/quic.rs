@@ -1,6 +1,6 @@
 //! The same wire by QUIC: who may come in, and that what is spoken is the same.
 
-use protocol::{Client, Framed, Hello, MAX_CONTROL_BYTES, ServerMessage};
+use protocol::{Client, Framed, Hello, MAX_SERVER_MESSAGE_BYTES, ServerMessage};
 use web_transport_quinn::{ClientBuilder, proto::ConnectRequest};
 use web_transport_trait::{RecvStream, SendStream, Session};
 
@@ -35,7 +35,7 @@ async fn the_same_is_spoken_by_quic_and_it_ends_with_the_sign_in() {
     let hello =
         Hello { version: protocol::VERSION, ticket, client: Client::Console, have: 0, challenge: String::new() };
     SendStream::write_all(&mut sender, &protocol::encode(&hello)).await.unwrap();
-    let mut framed = Framed::new(16 * MAX_CONTROL_BYTES);
+    let mut framed = Framed::new(MAX_SERVER_MESSAGE_BYTES);
     let welcome = loop {
         if let Some(message) = framed.next_message::<ServerMessage>().unwrap() {
             break message;

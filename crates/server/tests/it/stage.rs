@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use protocol::{Client, ClientMessage, Framed, Hello, MAX_CONTROL_BYTES, ServerMessage};
+use protocol::{Client, ClientMessage, Framed, Hello, MAX_SERVER_MESSAGE_BYTES, ServerMessage};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use web_transport_trait::{RecvStream, SendStream, Session};
@@ -400,7 +400,7 @@ impl Peer {
         let protocol = answer.headers()["sec-websocket-protocol"].to_str().unwrap().to_owned();
         let session = qmux::ws::Upgraded::new(socket).with_alpn(&protocol).connect();
         let (sender, receiver) = session.open_bi().await.unwrap();
-        let mut peer = Self { session, sender, receiver, framed: Framed::new(16 * MAX_CONTROL_BYTES) };
+        let mut peer = Self { session, sender, receiver, framed: Framed::new(MAX_SERVER_MESSAGE_BYTES) };
         let hello =
             Hello { version: protocol::VERSION, ticket: ticket.into(), client, have: 0, challenge: String::new() };
         let _ = peer.sender.write_all(&protocol::encode(&hello)).await;

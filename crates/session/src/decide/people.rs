@@ -16,6 +16,9 @@ const MAX_ATTRIBUTE_NAME: usize = 64;
 const MAX_ATTRIBUTE_CHARS: usize = 1_024;
 /// So many experts may be invited into one session.
 const MOST_EXPERTS: usize = 16;
+/// So many people may take part in a session, one after the other, and so many may be asked to join.
+const MOST_PARTICIPANTS: usize = 250;
+const MOST_SHARERS: usize = 64;
 
 /// Whether something by that name can be kept with a session: up to 64 letters, digits, dashes and underscores, and a value
 /// of up to 1,024 characters.
@@ -74,6 +77,9 @@ impl Session {
         if by.id == with.id || self.shared_with.iter().any(|u| u.id == with.id) {
             return Err(Refusal::Already);
         }
+        if self.shared_with.len() >= MOST_SHARERS {
+            return Err(Refusal::Full);
+        }
         Ok(vec![Event::SharedWith { by, with }])
     }
 
@@ -102,6 +108,7 @@ impl Session {
 
     pub(super) fn join_as_expert(&self, now: Timestamp, number: u16) -> Verdict {
         self.running()?;
+        self.place()?;
         let invitation = self.invitation(number).filter(|i| now < i.until).ok_or(Refusal::KeyDead)?;
         let id = ParticipantId(u16::try_from(self.participants.len() + 1).unwrap_or(u16::MAX));
         let ExpertInvitation { name, rights, .. } = invitation.clone();
@@ -123,10 +130,16 @@ impl Session {
         if let Some(known) = self.participants.iter().find(|p| p.user == Some(user.id) && p.role == role) {
             return Ok(vec![Event::Returned { id: known.id, client }]);
         }
+        self.place()?;
         let id = ParticipantId(u16::try_from(self.participants.len() + 1).unwrap_or(u16::MAX));
         let UserRef { id: user, name } = user;
         let rights = vec![Right::View];
         Ok(vec![Event::Joined { id, role, name, client, user: Some(user), rights, by_role: None }])
+    }
+
+    /// Whether one more may take part.
+    pub(super) fn place(&self) -> Result<(), Refusal> {
+        if self.participants.len() < MOST_PARTICIPANTS { Ok(()) } else { Err(Refusal::Full) }
     }
 
     /// Whether this account owns the session or was asked to join.

@@ -1,5 +1,6 @@
 //! Sessions as people live them, the rules no order of events may break, and what is read from a timeline.
 
+mod bounds;
 mod chain;
 mod people;
 mod property;

@@ -3,4 +3,4 @@
 /**
  * Why a wish was refused.
  */
-export type RefusalReason = "ended" | "not_ended" | "on_hold" | "not_on_hold" | "no_customer" | "needs_program" | "needs_windows" | "customer_only" | "technician_only" | "owner" | "not_in_control" | "not_owner" | "only_watching" | "not_granted" | "policy" | "role" | "asked_already" | "nothing_asked" | "already" | "empty" | "too_long" | "stranger" | "taken" | "key_dead";
+export type RefusalReason = "ended" | "not_ended" | "on_hold" | "not_on_hold" | "no_customer" | "needs_program" | "needs_windows" | "customer_only" | "technician_only" | "owner" | "not_in_control" | "not_owner" | "only_watching" | "not_granted" | "policy" | "role" | "asked_already" | "nothing_asked" | "already" | "empty" | "too_long" | "stranger" | "taken" | "key_dead" | "too_often" | "full";

@@ -1,0 +1,123 @@
+//! What grows on the server has a bound, and says so when it is reached.
+
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
+
+use protocol::{
+    Answer, ClientMessage, Event, Fault, FrameKind, Header, MAX_EVENT_BYTES, RefusalReason, Right, ServerMessage,
+    encode,
+};
+use serde_json::json;
+use web_transport_trait::SendStream;
+
+use crate::{
+    capacity,
+    stage::Stage,
+    tools::{next_job, pair},
+    wire::grant,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_cannot_say_so_much_that_nobody_hears_it_any_more() {
+    let stage = Stage::open("bounds-fault");
+    let (session, mut technician, mut customer) = pair(&stage).await;
+    grant(&mut technician, &mut customer, &[Right::Files]).await;
+    let program = tokio::spawn(async move {
+        let (_, mut sender) = next_job(&customer).await;
+        let fault = Fault::Other { why: "x".repeat(7_000_000) };
+        sender.write_all(&encode(&Answer::Fault { fault })).await.unwrap();
+        sender.finish().unwrap();
+        let _ = sender.closed().await;
+        customer
+    });
+    let at = format!("/api/sessions/{session}/files/leaving/1");
+    let (status, problem) = tokio::task::block_in_place(|| stage.post(&at, &json!({ "path": "/film" })));
+    assert_eq!(status, 422);
+    assert!(problem.to_string().len() < 2_000, "{} bytes of a problem", problem.to_string().len());
+    let _customer = program.await.unwrap();
+    let failed = |m: &ServerMessage| matches!(m, ServerMessage::Happened { entry } if matches!(entry.event, Event::FileFailed { .. }));
+    let told = technician.until(failed).await.unwrap();
+    assert!(encode(&told).len() < MAX_EVENT_BYTES);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_writes_too_much_is_told_so_and_the_conversation_goes_on() {
+    let stage = Stage::open("bounds-chat");
+    let (_, mut technician, mut customer) = pair(&stage).await;
+    for nonce in 1..=100 {
+        customer.send(&ClientMessage::Chat { text: "and another one".into(), nonce }).await;
+    }
+    let refused = customer.until(|m| matches!(m, ServerMessage::Refused { .. })).await;
+    let Some(ServerMessage::Refused { why, text, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!((why, text.as_str()), (RefusalReason::TooOften, "this happened too often; please wait a moment"));
+    technician.send(&ClientMessage::Chat { text: "One at a time, please.".into(), nonce: 1 }).await;
+    let said = |m: &ServerMessage| matches!(m, ServerMessage::Happened { entry } if matches!(&entry.event, Event::Chat { text, .. } if text.starts_with("One")));
+    assert!(customer.until(said).await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_does_not_arrive_whole_leaves_nothing() {
+    let stage = Stage::open("bounds-half");
+    let (session, ..) = pair(&stage).await;
+    let folder = stage.database_file().with_file_name("posts");
+    let files = || std::fs::read_dir(&folder).map_or(0, Iterator::count);
+    let reached = |wanted: usize| {
+        let end = Instant::now() + Duration::from_secs(60);
+        while files() != wanted {
+            assert!(Instant::now() < end, "{} files", files());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    tokio::task::block_in_place(|| {
+        let host = stage.url.trim_start_matches("http://");
+        let mut line = std::net::TcpStream::connect(host).unwrap();
+        let head = format!(
+            "POST /api/sessions/{session}/posts?name=half HTTP/1.1\r\nhost: {host}\r\ncookie: {}\r\n\
+             content-length: 100000\r\n\r\nhalf",
+            stage.cookie
+        );
+        line.write_all(head.as_bytes()).unwrap();
+        reached(1);
+        drop(line);
+        reached(0);
+        // More than the chat takes is refused before it comes.
+        let mut line = std::net::TcpStream::connect(host).unwrap();
+        line.write_all(head.replace("100000", "600000000").as_bytes()).unwrap();
+        let mut answer = [0; 12];
+        std::io::Read::read_exact(&mut line, &mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 413");
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_is_drawn_at_its_edge_is_told_now_and_then_and_its_last_size_in_the_end() {
+    let stage = Stage::open("bounds-sizes");
+    assert_eq!(stage.put("/api/settings", &json!({ "record": false })).0, 200);
+    let (_, mut technician, mut customer) = pair(&stage).await;
+    grant(&mut technician, &mut customer, &[Right::View]).await;
+    let payload = capacity::key();
+    let frame = |n: u16| {
+        let kind = FrameKind::Picture { key: true, lossless: false };
+        let (width, seq) = (100 + n, u32::from(n));
+        let length = u32::try_from(payload.len()).unwrap();
+        let header = Header { kind, width, height: 100, seq, time: 0, length, read: 0, encoded: 0, regions: 0 };
+        [header.to_bytes().as_slice(), &payload].concat()
+    };
+    const SIZES: u16 = 2_000;
+    let frames: Vec<u8> = (1..=SIZES).flat_map(frame).collect();
+    let _screen = customer.stream(&[b"S".as_slice(), &frames].concat()).await;
+    let mut told = 0;
+    let last =
+        |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if state.screen == Some((100 + SIZES, 100)));
+    loop {
+        let message = technician.next().await.expect("the session goes on");
+        let resized = |e: &Event| matches!(e, Event::ScreenResized { .. });
+        told += usize::from(matches!(&message, ServerMessage::Happened { entry } if resized(&entry.event)));
+        if last(&message) {
+            break;
+        }
+    }
+    assert!((1..60).contains(&told), "{told} sizes were told");
+}

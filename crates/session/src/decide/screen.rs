@@ -1,0 +1,89 @@
+//! What is shown, on the customer's side: pictures, their sizes, and what keeps them from being shown or recorded.
+
+use protocol::{
+    Event, MAX_MONITORS, MAX_NAME_CHARS, MAX_SIDE, Monitor, RefusalReason as Refusal, Right, Role, ShareTrouble,
+    WhyWithdrawn,
+};
+
+use super::Verdict;
+use crate::{Actor, Session, Unrecorded};
+
+impl Session {
+    pub(super) fn monitors(&self, by: &Actor, monitors: Vec<Monitor>) -> Verdict {
+        self.as_customer(by)?;
+        let named = |m: &Monitor| m.name.chars().count() <= MAX_NAME_CHARS;
+        match () {
+            () if !self.may_view() => Err(Refusal::NotGranted),
+            () if monitors.len() > MAX_MONITORS || !monitors.iter().all(named) => Err(Refusal::TooLong),
+            () if monitors == self.monitors => Ok(vec![]),
+            () => Ok(vec![Event::MonitorsChanged { monitors }]),
+        }
+    }
+
+    pub(super) fn input_blocked(&self, by: &Actor, blocked: bool) -> Verdict {
+        self.as_customer(by)?;
+        match () {
+            () if blocked == self.input_blocked => Ok(vec![]),
+            () if blocked && !self.grants.contains(&Right::Control) => Err(Refusal::NotGranted),
+            () => Ok(vec![Event::InputBlocked { blocked }]),
+        }
+    }
+
+    /// A customer's new connection begins a picture of its own, whether or not the end of the old one was noticed.
+    pub(super) fn picture_ends(&self, role: Role) -> Vec<Event> {
+        if role == Role::Customer && self.screen.is_some() { vec![Event::SharingStopped {}] } else { vec![] }
+    }
+
+    /// The events by which `right` falls, or every right; control never outlives view.
+    pub(crate) fn fall(&self, right: Option<Right>, why: WhyWithdrawn) -> Vec<Event> {
+        let falls = |r: &Right| right.is_none_or(|w| w == *r || crate::permission::needs(*r).contains(&w));
+        let mut events: Vec<Event> =
+            self.grants.iter().rev().filter(|r| falls(r)).map(|r| Event::Withdrawn { right: *r, why }).collect();
+        let view_falls = events.iter().any(|e| matches!(e, Event::Withdrawn { right: Right::View, .. }));
+        if view_falls && self.screen.is_some() {
+            events.push(Event::SharingStopped {});
+        }
+        events
+    }
+
+    pub(super) fn picture(&self, by: &Actor, width: u16, height: u16) -> Verdict {
+        self.as_customer(by)?;
+        if !self.may_view() {
+            return Err(Refusal::NotGranted);
+        }
+        Ok(match self.screen {
+            None => vec![Event::SharingStarted { width, height, recorded: self.recorded() }],
+            Some(size) if size != (width, height) => vec![Event::ScreenResized { width, height }],
+            Some(_) => vec![],
+        })
+    }
+
+    pub(super) fn share_failed(&self, by: &Actor, trouble: ShareTrouble) -> Verdict {
+        self.as_customer(by)?;
+        if !self.grants.contains(&Right::View) {
+            return Ok(vec![]);
+        }
+        let reason = match trouble {
+            ShareTrouble::NoPermission => "the customer's system does not let the program see the screen".into(),
+            ShareTrouble::NoScreen => "the customer's program found no screen to share".into(),
+            ShareTrouble::Encoder => "the customer's program could not encode the screen".into(),
+            ShareTrouble::TooLarge => format!(
+                "all monitors together are more than {MAX_SIDE} pixels wide or high; the customer can switch one off, or \
+                 choose a lower resolution"
+            ),
+        };
+        let failed = Event::SharingFailed { reason };
+        Ok([failed].into_iter().chain(self.fall(None, WhyWithdrawn::Customer)).collect())
+    }
+
+    pub(super) fn recording_failed(&self, by: &Actor, reason: String) -> Verdict {
+        if *by != Actor::Server {
+            return Err(Refusal::Policy);
+        }
+        let failed = Event::RecordingFailed { reason };
+        if self.policy.unrecorded == Unrecorded::GoOn {
+            return if self.recorded() { Ok(vec![failed]) } else { Err(Refusal::Already) };
+        }
+        Ok([failed].into_iter().chain(self.fall(None, WhyWithdrawn::Recording)).collect())
+    }
+}

@@ -1,0 +1,293 @@
+//! How much may happen: whatever grows has a bound for each person and for the session, so that nobody fills a disk, or a
+//! timeline that others must read.
+//!
+//! Rates are token buckets that are read from the timeline itself: a restart gives the same. What ends something (a grant, a
+//! connection, the session) is never refused: only so much of it can happen as was begun before.
+
+use std::collections::BTreeMap;
+
+use protocol::{Event, MAX_EVENT_BYTES, ParticipantId, Role, Timestamp};
+
+/// So many events, and so many bytes of them, a session may have. What only talks or decorates stops here, and what helps goes
+/// on for a tenth more: who fills a conversation does not keep others from coming back to it.
+const MOST_EVENTS: u32 = 100_000;
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
+/// So many characters one person may say in a session.
+const MOST_SAID: u64 = 4_000_000;
+/// To how many characters each text of an event is cut that would be too large for its readers.
+const CUT_TO: usize = 1_000;
+
+/// What is counted apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Meter {
+    Messages,
+    Characters,
+    /// Somebody comes, or comes back.
+    Comings,
+    Questions,
+    /// A picture that was paused goes on.
+    Resumes,
+    /// A picture begins.
+    Pictures,
+    Sizes,
+    Monitors,
+    Blocks,
+    /// What is done with a right.
+    Deeds,
+    Notes,
+    Attributes,
+    Keys,
+    /// Whose hands control.
+    Hands,
+    /// Whose session it is, and who is asked in.
+    Moves,
+    /// Who watched evidence, or took it along.
+    Evidence,
+}
+
+/// What happens beyond the rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beyond {
+    /// It is refused.
+    Refuse,
+    /// It is left out: the newest of its kind is told later.
+    LeaveOut,
+    /// It is written all the same, because it was done; [`Meters::has_room`] is asked before.
+    Keep,
+}
+
+/// So many at once, and then one in so many milliseconds.
+struct Rate {
+    at_once: u64,
+    every: u64,
+    beyond: Beyond,
+    /// Nobody is helped by it: it stops before the rest.
+    talk: bool,
+}
+
+impl Meter {
+    fn rate(self) -> Rate {
+        use Beyond::{Keep, LeaveOut, Refuse};
+        let (at_once, every, beyond, talk) = match self {
+            Self::Messages => (60, 1_000, Refuse, true),
+            Self::Characters => (60_000, 2, Refuse, true),
+            Self::Comings => (60, 5_000, Refuse, false),
+            Self::Questions => (60, 2_000, Refuse, false),
+            Self::Resumes => (60, 1_000, Refuse, false),
+            Self::Pictures => (60, 2_000, Refuse, false),
+            Self::Sizes => (20, 1_000, LeaveOut, true),
+            Self::Monitors => (20, 1_000, LeaveOut, true),
+            Self::Blocks => (60, 1_000, LeaveOut, true),
+            Self::Deeds => (20_000, 100, Keep, false),
+            Self::Notes => (60, 1_000, Refuse, true),
+            Self::Attributes => (300, 500, Refuse, true),
+            Self::Keys => (60, 2_000, Refuse, false),
+            Self::Hands => (60, 1_000, Refuse, true),
+            Self::Moves => (60, 2_000, Refuse, false),
+            Self::Evidence => (600, 10_000, Refuse, false),
+        };
+        Rate { at_once, every, beyond, talk }
+    }
+}
+
+/// A bucket: when it is full again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Bucket(u64);
+
+impl Bucket {
+    fn after(self, now: Timestamp, Rate { every, .. }: &Rate, cost: u64) -> u64 {
+        self.0.max(now.0).saturating_add(cost.saturating_mul(*every))
+    }
+
+    fn holds(self, now: Timestamp, rate: &Rate, cost: u64) -> bool {
+        self.after(now, rate, cost) <= now.0.saturating_add(rate.at_once * rate.every)
+    }
+}
+
+/// Whose bucket: a participant's, or the session's.
+type Whose = Option<ParticipantId>;
+
+/// Whether there is room for an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    Enough,
+    /// It is left out now.
+    LeaveOut,
+    /// Not now.
+    Later,
+    /// Not in this session.
+    Full,
+}
+
+/// What has happened so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Meters {
+    buckets: BTreeMap<(Meter, Whose), Bucket>,
+    said: BTreeMap<ParticipantId, u64>,
+    events: u32,
+    bytes: u64,
+}
+
+impl Meters {
+    /// Takes in what happened.
+    pub fn count(&mut self, at: Timestamp, event: &Event) {
+        self.events += 1;
+        self.bytes += bytes(event);
+        for (meter, whose, cost) in charges(event) {
+            let bucket = self.buckets.entry((meter, whose)).or_default();
+            bucket.0 = bucket.after(at, &meter.rate(), cost);
+        }
+        if let Event::Chat { from, text, .. } = event {
+            *self.said.entry(*from).or_default() += text.chars().count() as u64;
+        }
+    }
+
+    /// Whether this may happen now.
+    pub fn judge(&self, now: Timestamp, event: &Event) -> Room {
+        if let Event::Chat { from, .. } = event
+            && self.said.get(from).is_some_and(|said| *said >= MOST_SAID)
+        {
+            return Room::Full;
+        }
+        for (meter, whose, cost) in charges(event) {
+            let rate = meter.rate();
+            let holds = self.bucket(meter, whose).holds(now, &rate, cost);
+            match rate.beyond {
+                Beyond::Keep => {}
+                Beyond::LeaveOut if !holds || self.is_full(rate.talk) => return Room::LeaveOut,
+                Beyond::Refuse if self.is_full(rate.talk) => return Room::Full,
+                Beyond::Refuse if !holds => return Room::Later,
+                Beyond::LeaveOut | Beyond::Refuse => {}
+            }
+        }
+        Room::Enough
+    }
+
+    /// Whether something more may be done with a right by this participant, all of which is written down.
+    pub fn has_room(&self, now: Timestamp, who: ParticipantId) -> Room {
+        let rate = Meter::Deeds.rate();
+        match self.bucket(Meter::Deeds, Some(who)).holds(now, &rate, 1) {
+            _ if self.is_full(rate.talk) => Room::Full,
+            true => Room::Enough,
+            false => Room::Later,
+        }
+    }
+
+    fn bucket(&self, meter: Meter, whose: Whose) -> Bucket {
+        self.buckets.get(&(meter, whose)).copied().unwrap_or_default()
+    }
+
+    fn is_full(&self, talk: bool) -> bool {
+        let (events, bytes) =
+            if talk { (MOST_EVENTS, MOST_BYTES) } else { (MOST_EVENTS / 10 * 11, MOST_BYTES / 10 * 11) };
+        self.events >= events || self.bytes >= bytes
+    }
+}
+
+/// What an event costs, and whom.
+fn charges(event: &Event) -> Vec<(Meter, Whose, u64)> {
+    let one = |meter, whose| vec![(meter, whose, 1)];
+    match event {
+        Event::Chat { from, text, .. } => {
+            vec![(Meter::Messages, Some(*from), 1), (Meter::Characters, Some(*from), text.chars().count() as u64)]
+        }
+        Event::Joined { role: Role::Customer, .. } => vec![],
+        Event::Joined { .. } => one(Meter::Moves, None),
+        Event::Returned { id, .. } => one(Meter::Comings, Some(*id)),
+        Event::Asked { by, .. } => one(Meter::Questions, Some(*by)),
+        Event::Resumed { by } => one(Meter::Resumes, Some(*by)),
+        Event::SharingStarted { .. } => one(Meter::Pictures, None),
+        Event::ScreenResized { .. } => one(Meter::Sizes, None),
+        Event::MonitorsChanged { .. } => one(Meter::Monitors, None),
+        Event::InputBlocked { blocked: true } => one(Meter::Blocks, None),
+        Event::ControlWanted { by } | Event::ControlPassed { by, .. } => one(Meter::Hands, Some(*by)),
+        Event::Noted { .. } => one(Meter::Notes, None),
+        Event::Attributed { .. } => one(Meter::Attributes, None),
+        Event::KeyIssued { .. } => one(Meter::Keys, None),
+        Event::Reopened { .. }
+        | Event::Transferred { .. }
+        | Event::Taken { .. }
+        | Event::SharedWith { .. }
+        | Event::ExpertInvited { .. } => one(Meter::Moves, None),
+        Event::FileCarried { by, .. }
+        | Event::FileFailed { by, .. }
+        | Event::FolderMade { by, .. }
+        | Event::FileRenamed { by, .. }
+        | Event::FileDeleted { by, .. }
+        | Event::FilePosted { from: by, .. }
+        | Event::ClipboardCarried { by, .. }
+        | Event::ShellStarted { by, .. }
+        | Event::SystemInfoRead { by, .. }
+        | Event::ProcessEnded { by, .. }
+        | Event::Restarting { by }
+        | Event::ScreenshotTaken { by, .. } => one(Meter::Deeds, Some(*by)),
+        Event::Watched { .. } | Event::Exported { .. } | Event::LegalHold { .. } => one(Meter::Evidence, None),
+        // What ends something, what answers something, and what only the server itself says in its own time.
+        Event::Created { .. }
+        | Event::KeyRevoked { .. }
+        | Event::LinkRevoked { .. }
+        | Event::Dropped { .. }
+        | Event::Left { .. }
+        | Event::Granted { .. }
+        | Event::Denied { .. }
+        | Event::Withdrawn { .. }
+        | Event::Paused { .. }
+        | Event::InputBlocked { blocked: false }
+        | Event::SharingStopped {}
+        | Event::SharingFailed { .. }
+        | Event::RecordingFailed { .. }
+        | Event::Held { .. }
+        | Event::Queued { .. }
+        | Event::Inherited { .. }
+        | Event::RoleChanged { .. }
+        | Event::ShellEnded { .. }
+        | Event::Rated { .. }
+        | Event::Ended { .. }
+        | Event::Recorded { .. }
+        | Event::Stored { .. } => vec![],
+    }
+}
+
+/// How long an event is as it is stored.
+fn bytes(event: &Event) -> u64 {
+    struct Count(u64);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, event).expect("events have a JSON form");
+    count.0
+}
+
+/// The event with texts that every reader takes. People's own words are judged before; what is cut here are the words of
+/// programs and other systems.
+pub fn fitting(event: Event) -> Event {
+    if bytes(&event) <= MAX_EVENT_BYTES as u64 {
+        return event;
+    }
+    let mut value = serde_json::to_value(&event).expect("events have a JSON form");
+    cut(&mut value);
+    serde_json::from_value(value).unwrap_or(event)
+}
+
+fn cut(value: &mut serde_json::Value) {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => {
+            if let Some((at, _)) = text.char_indices().nth(CUT_TO) {
+                text.truncate(at);
+                text.push('…');
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(cut),
+        Value::Object(fields) => fields.values_mut().for_each(cut),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}

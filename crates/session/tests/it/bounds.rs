@@ -1,0 +1,184 @@
+//! How much may happen, for a person and for a session, and that what ends something always may.
+
+use proptest::prelude::*;
+use protocol::*;
+use session::{Actor, Command};
+
+use crate::{CUSTOMER, Play, TECHNICIAN, user};
+
+const BOTH: [Right; 2] = [Right::View, Right::Control];
+
+fn chat(text: &str) -> Command {
+    Command::Chat { text: text.into(), nonce: 0 }
+}
+
+/// Tries as often as it says within so many milliseconds; how often it was let.
+fn tries(play: &mut Play, times: u64, ms: u64, by: &Actor, wish: impl Fn(u64) -> Command) -> usize {
+    let before = play.entries.len();
+    let start = play.now;
+    for n in 0..times {
+        play.now = start.plus(n * ms / times);
+        let _ = play.act(by.clone(), wish(n));
+    }
+    play.now = start.plus(ms);
+    play.entries.len() - before
+}
+
+#[test]
+fn whoever_floods_a_conversation_is_told_and_nobody_else_is_held_up() {
+    let mut play = Play::joined();
+    let customer = Actor::Participant(CUSTOMER);
+    let longest = "😀".repeat(MAX_CHAT_CHARS);
+    let let_in = tries(&mut play, 1_582, 15_000, &customer, |_| chat(&longest));
+    assert!((15..30).contains(&let_in), "{let_in} of the longest messages in 15 s");
+    assert_eq!(play.customer(chat(&longest)), Err(RefusalReason::TooOften));
+    play.technician(chat("Please stop that.")).unwrap();
+    // A minute later there is room again, and short messages come more often than anybody types.
+    play.after(60_000);
+    let let_in = tries(&mut play, 3_000, 15_000, &customer, |_| chat("."));
+    assert!((60..90).contains(&let_in), "{let_in} short messages in 15 s");
+    play.after(1_000);
+    play.customer(chat("one a second goes on")).unwrap();
+}
+
+#[test]
+fn what_ends_something_is_let_in_any_flood() {
+    let mut play = Play::joined();
+    play.grant(&BOTH);
+    let customer = Actor::Participant(CUSTOMER);
+    tries(&mut play, 1_000, 1_000, &customer, |_| chat("."));
+    let toggle = |n| if n % 2 == 0 { Command::Pause(Pause::Customer) } else { Command::Resume };
+    let told = tries(&mut play, 2_000, 1_000, &customer, toggle);
+    assert!(told < 130 && play.session.state().paused.is_some(), "{told}: it is paused, and stays so for now");
+    play.customer(Command::Withdraw { right: Right::View }).unwrap();
+    let technician = Actor::Technician(user(1, "Tom"));
+    let opened =
+        tries(&mut play, 1_000, 1_000, &technician, |n| if n % 2 == 0 { Command::Hold } else { Command::Reopen });
+    assert!(opened < 400, "{opened}");
+    play.act(technician.clone(), Command::Close).unwrap();
+    let mut play = Play::created();
+    let keys = tries(&mut play, 1_000, 1_000, &technician, |_| Command::IssueKey { life: None });
+    assert!(keys < 70, "{keys}");
+    play.act(technician.clone(), Command::RevokeKey).unwrap();
+    play.act(technician, Command::RevokeLink).unwrap();
+}
+
+#[test]
+fn sizes_and_connections_that_flap_are_told_now_and_then_and_the_last_one_in_the_end() {
+    let mut play = Play::joined();
+    play.grant(&BOTH);
+    let customer = Actor::Participant(CUSTOMER);
+    let size = |n: u64| Command::Picture { width: 100 + n as u16, height: 100 };
+    let told = tries(&mut play, 5_040, 12_000, &customer, size);
+    assert!(told < 40, "{told} sizes in 12 s");
+    play.now = play.now.plus(1_000);
+    play.customer(size(5_039)).unwrap();
+    assert_eq!(play.session.screen(), Some((5_139, 100)), "the newest is told when there is room");
+    let mut came = 0;
+    for _ in 0..1_000 {
+        play.now = play.now.plus(10);
+        play.act(Actor::Server, Command::Drop { id: CUSTOMER }).unwrap();
+        came += usize::from(play.act(Actor::Server, Command::Return { id: CUSTOMER, client: Client::Program }).is_ok());
+    }
+    assert!(came < 80, "{came} returns in 10 s");
+    // Whoever really comes back is let in before their time is over.
+    play.now = play.now.plus(10_000);
+    play.act(Actor::Server, Command::Return { id: CUSTOMER, client: Client::Program }).unwrap();
+}
+
+#[test]
+fn a_full_session_says_so_and_can_still_be_worked_in_and_ended() {
+    let mut play = Play::joined();
+    // One person alone does not fill it.
+    let longest = "😀".repeat(MAX_CHAT_CHARS);
+    let mut refused = Ok(());
+    for _ in 0..2_000 {
+        play.now = play.now.plus(8_000);
+        refused = play.customer(chat(&longest));
+        if refused.is_err() {
+            break;
+        }
+    }
+    assert_eq!(refused, Err(RefusalReason::Full));
+    play.technician(chat("We go on.")).unwrap();
+    let desk = Actor::System(user(0, "Desk"));
+    let mut refused = Ok(());
+    for _ in 0..10_000 {
+        play.now = play.now.plus(1_000);
+        refused = play.act(desk.clone(), Command::Note { text: "😀".repeat(MAX_NOTE_CHARS) });
+        if refused.is_err() {
+            break;
+        }
+    }
+    assert_eq!(refused, Err(RefusalReason::Full));
+    let stored: usize = play.entries.iter().map(|e| serde_json::to_string(&e.event).unwrap().len()).sum();
+    assert!(stored < 70 * 1024 * 1024, "{stored}");
+    assert_eq!(play.technician(chat("?")), Err(RefusalReason::Full));
+    // What was done is written down, and what helps goes on.
+    play.act(Actor::Server, Command::Record { deed: Event::ShellStarted { by: TECHNICIAN, number: 1 } }).unwrap();
+    play.act(Actor::Server, Command::Drop { id: CUSTOMER }).unwrap();
+    play.act(Actor::Server, Command::Return { id: CUSTOMER, client: Client::Program }).unwrap();
+    play.grant(&BOTH);
+    play.technician(Command::Close).unwrap();
+}
+
+#[test]
+fn deeds_are_bounded_before_they_are_done() {
+    let mut play = Play::joined();
+    let deed = |n| Command::Record { deed: Event::ShellStarted { by: TECHNICIAN, number: n } };
+    assert_eq!(play.session.has_room(play.now, TECHNICIAN), Ok(()));
+    for n in 0..20_000 {
+        play.act(Actor::Server, deed(n)).unwrap();
+    }
+    assert_eq!(play.session.has_room(play.now, TECHNICIAN), Err(RefusalReason::TooOften));
+    assert_eq!(play.session.has_room(play.now.plus(1_000), TECHNICIAN), Ok(()));
+    play.act(Actor::Server, deed(20_000)).unwrap();
+}
+
+#[test]
+fn nobody_joins_without_end() {
+    let mut play = Play::joined();
+    let mut refused = Ok(());
+    for n in 0..300u16 {
+        play.now = play.now.plus(10_000);
+        refused = play.act(Actor::Server, Command::Supervise { user: user(100 + i32::from(n), "Sam") });
+        if refused.is_err() {
+            break;
+        }
+    }
+    assert_eq!(refused, Err(RefusalReason::Full));
+    let state = ServerMessage::State { state: Box::new(play.session.state()), permits: vec![] };
+    assert!(encode(&state).len() < MAX_SERVER_MESSAGE_BYTES);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever a program or another system says, every reader takes the event, and whatever fits stays as it is.
+    #[test]
+    fn an_event_always_fits_its_readers(
+        length in prop_oneof![0usize..2_000, 2_000usize..70_000],
+        letter in prop::sample::select(vec!['a', '😀', '\u{1}', '"']),
+    ) {
+        let text = || letter.to_string().repeat(length);
+        let by = TECHNICIAN;
+        let events = [
+            Event::FileFailed { by, way: Way::ToCustomer, path: text(), reason: text() },
+            Event::FileCarried { by, way: Way::FromCustomer, path: text(), bytes: 1, sha256: text() },
+            Event::ProcessEnded { by, pid: 1, name: text() },
+            Event::RecordingFailed { reason: text() },
+            Event::Created {
+                incident: IncidentRef { id: 1, number: text(), subject: text(), customer: text() },
+                owner: user(1, &text()),
+                organisation: text(),
+                rules: None,
+            },
+        ];
+        for event in events {
+            let long = serde_json::to_string(&event).unwrap().len();
+            let fitting = session::fitting(event.clone());
+            prop_assert!(serde_json::to_string(&fitting).unwrap().len() <= MAX_EVENT_BYTES);
+            prop_assert!(long > MAX_EVENT_BYTES || fitting == event);
+        }
+    }
+}
