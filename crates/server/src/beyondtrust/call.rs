@@ -16,6 +16,7 @@ use crate::{
     accounts::{Caller, Scope},
     api::ApiError,
     app::Shared,
+    text::is_plain,
 };
 
 /// The APIs that speak JSON.
@@ -239,12 +240,10 @@ impl Call {
         }
     }
 
-    /// A name: one line, without blanks around it and without what turns the text around it (bidirectional controls).
+    /// A name: one line that reads as what it is, without blanks around it.
     pub fn line(&self, field: &str, most: usize, need: Need) -> Result<Option<String>, No> {
-        let text = self.text(field, most, need)?.map(|text| text.trim().to_owned());
-        let odd = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        match text {
-            Some(text) if text.chars().any(odd) => Err(No::invalid(field, format!("The {field} format is invalid."))),
+        match self.text(field, most, need)?.map(|text| text.trim().to_owned()) {
+            Some(text) if !is_plain(&text) => Err(No::invalid(field, format!("The {field} format is invalid."))),
             text => Ok(text),
         }
     }
