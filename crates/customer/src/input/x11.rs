@@ -248,7 +248,11 @@ impl X11 {
             }
             self.x.flush()?;
             if known == 0 && (lent || self.spares.is_empty()) {
-                tracing::warn!(code = u32::from(*first), "a character cannot be typed here");
+                // The customer holds a modifier that stands in its way, or no keycode is free.
+                match self.of(*first, &State { group: state.group, ..State::default() }) {
+                    Some(stroke) => self.stroke(&stroke),
+                    None => tracing::warn!("a character has no key, and none is free"),
+                }
                 rest = &rest[1..];
                 continue;
             }

@@ -137,7 +137,9 @@ fn keys_arrive_as_they_were_meant_under_any_lock_and_layout() {
     }
     desk.got("zyx/@");
     desk.tool("setxkbmap", &["us,ru"]);
-    desk.tool("xdotool", &["key", "ISO_Next_Group"]);
+    let (none, second) = (ModMask::from(0u16), xkb::Group::from(1u8));
+    desk.x11.x.xkb_latch_lock_state(CORE, none, none, true, second, none, false, 0).expect("the second group");
+    assert_eq!(desk.x11.refresh().expect("the state").group, 1);
     desk.text("zyx Привет");
     desk.got("zyx Привет");
 }
@@ -154,6 +156,16 @@ fn what_is_held_does_not_disturb_a_text_and_is_held_again_after_it() {
         desk.hold(modifier, false);
     }
     desk.got(&"@{\\a".repeat(4));
+}
+
+#[test]
+fn a_letter_is_not_lost_while_the_customer_holds_shift() {
+    let mut desk = Desk::open();
+    desk.tool("xdotool", &["keydown", "Shift_L"]);
+    desk.strike("KeyA", "a");
+    desk.strike("KeyB", "B");
+    desk.tool("xdotool", &["keyup", "Shift_L"]);
+    desk.got("AB");
 }
 
 #[test]
