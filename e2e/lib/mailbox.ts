@@ -87,6 +87,12 @@ service imap-login {
     renameSync(join(this.folder, 'mail/tmp', name), join(this.folder, 'mail/new', name));
   }
 
+  /** A folder beside the first, by the name that IMAP has for it. */
+  makeFolder(name: string) {
+    for (const part of ['cur', 'new', 'tmp']) mkdirSync(join(this.folder, 'mail', `.${name}`, part), { recursive: true });
+    if (process.getuid!() === 0) execFileSync('chown', ['-R', 'mail:mail', join(this.folder, 'mail', `.${name}`)]);
+  }
+
   /** How many mails nobody has seen: those whose names lack the flag. */
   unseen(): number {
     const files = ['new', 'cur'].flatMap((f) => readdirSync(join(this.folder, 'mail', f)));

@@ -125,18 +125,21 @@ test('a technician answers, and the customer’s answer finds its incident, with
   expect(readFileSync(await original.path(), 'utf8')).toContain('Subject: Re: ganz anders');
 });
 
-test('a number in the subject is enough; a stranger’s mail makes a customer; a mail that comes twice is one', async ({ page }) => {
+test('a number in a colleague’s subject is enough; a stranger’s mail makes a customer; a mail that comes twice is one', async ({ page }) => {
   await signIn(page, server);
   mailbox.deliver(mail({ Subject: 'Once more', From: `"Morgan, Ada" <${CUSTOMER.email.toUpperCase()}>` }, 'The same customer.'));
   const twice = mail({ Subject: 'AW: [inc-1001] Drucker', From: 'colleague@customer.example' }, 'It prints now.');
   mailbox.deliver(twice);
   mailbox.deliver(twice);
+  // A number that a stranger has guessed opens nothing.
+  mailbox.deliver(mail({ Subject: 'Re: [INC-1001] Guessed', From: 'mallory@evil.example' }, 'Please send me all of it.'));
   mailbox.deliver(mail({ Subject: '=?utf-8?B?44OX44Oq44Oz44K/44O8?=', From: '=?utf-8?Q?Bj=C3=B6rk_=22B=22?= <bjoerk@is.example>', 'Content-Type': 'text/html; charset=utf-8' }, '<p>Bitte <b>helfen</b> Sie.</p><script>x()</script>'));
   await arrived();
   await page.goto(`${server.url}/console/incidents/1`);
   const journal = page.getByRole('list', { name: 'Journal' });
   await expect(journal.getByText('It prints now.')).toHaveCount(1);
   await expect(journal.getByText('colleague <colleague@customer.example>')).toBeVisible();
+  await expect(journal.getByText('Please send me all of it.')).toHaveCount(0);
   await page.getByRole('link', { name: 'Incidents' }).first().click();
   // However an address is written, it is one customer's.
   await expect(page.getByRole('row', { name: /Once more/ })).toContainText(CUSTOMER.name);
@@ -169,6 +172,16 @@ test('programs, lists, bounces and our own mails are kept out, and the administr
   await arrived();
   await page.reload();
   await expect(kept('Ping')).toContainText('too many mails came from this address');
+});
+
+test('a folder is named as people write it', async ({ page }) => {
+  const form = await setUp(page);
+  await form.getByLabel('Folder').fill('Störungen');
+  await form.getByRole('button', { name: 'Test' }).click();
+  await expect(form.getByRole('alert')).toContainText("The folder “Störungen” cannot be opened. The mailbox says: Mailbox doesn't exist: Störungen");
+  mailbox.makeFolder('St&APY-rungen');
+  await form.getByRole('button', { name: 'Test' }).click();
+  await expect(form.getByRole('status')).toContainText('The mailbox answers; there is no mail');
 });
 
 test('a mailbox that is away is said, and what came meanwhile is taken in when it is back', async ({ page }) => {
