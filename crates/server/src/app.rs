@@ -6,6 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use axum::http::HeaderMap;
 use protocol::{SessionId, Timestamp};
 use sea_orm::DatabaseConnection;
 use serde::{Deserialize, Serialize};
@@ -14,13 +15,16 @@ use ts_rs::TS;
 use crate::{
     archive::{Sealing, Shelf},
     config::Config,
+    connections::{Connections, Visitor},
     disk::Disk,
     expiring::Expiring,
     identity::Identity,
     live::{Hub, Lanes},
     mail::Mailer,
     mailbox::{Mailbox, Watch},
+    network,
     outbox::Outbox,
+    passwords::Passwords,
     playback::Playback,
     programs::Programs,
     rules::Rules,
@@ -29,7 +33,7 @@ use crate::{
         secrets::Secrets,
         setting::{Kind, Setting},
     },
-    throttle::Throttle,
+    throttle::{Attempt, Guess, Throttle, TooMany},
     vault::Vault,
 };
 
@@ -67,10 +71,15 @@ pub struct App {
     /// Who else is told what happens.
     pub outbox: Outbox,
     pub settings: RwLock<Settings>,
-    /// Guesses at keys and links.
-    pub key_guesses: Throttle,
-    /// Guesses at passwords.
-    pub password_guesses: Throttle,
+    /// Who is connected, and what is being answered.
+    pub connections: Arc<Connections>,
+    pub requests: Arc<Connections>,
+    /// Connections by QUIC, which are no files.
+    pub quic: Arc<Connections>,
+    /// Guesses at keys, passwords, codes, links and tokens.
+    pub throttle: Throttle,
+    /// Hashes and compares passwords, a few at a time.
+    pub passwords: Passwords,
     /// How often other systems ask by BeyondTrust's API.
     pub api_limits: crate::beyondtrust::Limits,
     /// The one-time set-up token, while there is no administrator.
@@ -198,13 +207,37 @@ impl App {
         }
     }
 
-    /// Who really asks: the peer, or whom a trusted proxy names.
-    pub fn client_address(&self, peer: IpAddr, forwarded: Option<&str>) -> IpAddr {
-        if !self.config.trusted_proxies.contains(&peer) {
-            return peer;
+    /// Who really asks: the peer, or whom trusted proxies name.
+    pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let lines = headers.get_all("x-forwarded-for").iter().map(|v| v.to_str().unwrap_or_default());
+        network::client(peer, lines, |address| self.is_proxy(address))
+    }
+
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        self.config.trusted_proxies.iter().any(|network| network.contains(address))
+    }
+
+    /// Who connects from an address.
+    pub fn visitor(&self, peer: IpAddr) -> Visitor {
+        match self.is_proxy(peer) {
+            true => Visitor::proxy(peer),
+            false => Visitor::from(peer, self.is_known(peer)),
         }
-        // The last address was written by our own proxy; those before it are the client's claims.
-        forwarded.and_then(|list| list.rsplit(',').next()?.trim().parse().ok()).unwrap_or(peer)
+    }
+
+    /// Whether somebody was let in from this address lately.
+    pub fn is_known(&self, address: IpAddr) -> bool {
+        self.throttle.is_known(self.throttle.now(), address)
+    }
+
+    /// Counts a guess before it is judged.
+    pub fn guess(&self, attempt: Attempt<'_>) -> Result<Guess, TooMany> {
+        self.throttle.guess(self.throttle.now(), attempt)
+    }
+
+    /// Somebody was let in, by a guess that was right; by signing in under a name, where it is given.
+    pub fn came_in(&self, from: IpAddr, name: Option<&str>) {
+        self.throttle.came_in(self.throttle.now(), from, name);
     }
 }
 

@@ -1,15 +1,12 @@
 //! Options: from the command line, else the environment, else a TOML file, else the default.
 
-use std::{net::IpAddr, net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
 use serde::Deserialize;
 
-use crate::{
-    outbound::{Network, Outbound},
-    programs::System,
-};
+use crate::{network::Network, outbound::Outbound, programs::System};
 
 /// Deskside's server: remote support in one program, on one port.
 ///
@@ -75,9 +72,18 @@ struct Given {
     /// The sender of mails. [default: Deskside <support@localhost>]
     #[arg(long, env = "DESKSIDE_MAIL_FROM", value_name = "ADDRESS")]
     mail_from: Option<String>,
-    /// Addresses of reverse proxies whose X-Forwarded-For is believed, separated by commas. [default: none]
+    /// Addresses or networks (10.0.0.0/8) of reverse proxies whose X-Forwarded-For is believed, separated by commas.
+    /// [default: none]
     #[arg(long, env = "DESKSIDE_TRUSTED_PROXIES", value_delimiter = ',', value_name = "ADDRESSES")]
-    trusted_proxies: Option<Vec<IpAddr>>,
+    trusted_proxies: Option<Vec<Network>>,
+    /// How many connections there may be at once; a quarter of them from one address. [default: 4096, or fewer where the
+    /// system lets the server open fewer files]
+    #[arg(long, env = "DESKSIDE_MAX_CONNECTIONS", value_name = "NUMBER")]
+    max_connections: Option<usize>,
+    /// How many seconds a connection may take until its first request is there; four times as long may it do nothing
+    /// between requests, send nothing of a body, or take nothing of an answer. [default: 15]
+    #[arg(long, env = "DESKSIDE_REQUEST_SECONDS", value_name = "SECONDS")]
+    request_seconds: Option<u64>,
     /// The support program for Linux x86-64 that customers download. [default: deskside-support beside this program]
     #[arg(long, env = "DESKSIDE_SUPPORT_PROGRAM", value_name = "FILE")]
     support_program: Option<PathBuf>,
@@ -131,7 +137,9 @@ pub struct Config {
     pub smtp_url: Option<String>,
     pub smtp_ca: Option<PathBuf>,
     pub mail_from: String,
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<Network>,
+    pub max_connections: Option<usize>,
+    pub request_time: Duration,
     pub support_programs: [(System, PathBuf); 2],
     pub grace_ms: u64,
     pub hold_ms: u64,
@@ -204,6 +212,8 @@ impl Config {
             smtp_ca: given.smtp_ca.or(file.smtp_ca),
             mail_from: given.mail_from.or(file.mail_from).unwrap_or("Deskside <support@localhost>".into()),
             trusted_proxies: given.trusted_proxies.or(file.trusted_proxies).unwrap_or_default(),
+            max_connections: given.max_connections.or(file.max_connections),
+            request_time: Duration::from_secs(given.request_seconds.or(file.request_seconds).unwrap_or(15).max(1)),
             support_programs: [
                 (System::Linux, linux.unwrap_or_else(|| beside("deskside-support"))),
                 (System::Windows, windows.unwrap_or_else(|| beside("deskside-support.exe"))),

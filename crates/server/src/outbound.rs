@@ -8,12 +8,13 @@ use std::{
     time::Duration,
 };
 
-use serde::Deserialize;
 use tokio::net::TcpStream;
 use ureq::unversioned::{
     resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver},
     transport::NextTimeout,
 };
+
+use crate::network::Network;
 
 /// Networks that are reached unless the configuration names others: service desks stand in an organisation's own.
 const USUAL: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
@@ -24,47 +25,6 @@ const METADATA: [IpAddr; 4] = [
     IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
 ];
-
-/// A network: an address, and how many of its bits count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    bits: u32,
-}
-
-impl FromStr for Network {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text} is no network: write it like 10.0.0.0/8 or 127.0.0.1");
-        let (address, bits) = text.trim().split_once('/').map_or((text.trim(), None), |(a, b)| (a, Some(b)));
-        let address: IpAddr = address.parse().map_err(|_| wrong())?;
-        let all = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(all), |bits| bits.parse().map_err(|_| wrong()))?;
-        if bits <= all { Ok(Self { address, bits }) } else { Err(wrong()) }
-    }
-}
-
-impl<'de> Deserialize<'de> for Network {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-impl Network {
-    fn holds(&self, address: IpAddr) -> bool {
-        let same = |a: u128, b: u128, width: u32| self.bits == 0 || (a ^ b) >> (width - self.bits) == 0;
-        match (self.address, address) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => same(a.to_bits().into(), b.to_bits().into(), 32),
-            (IpAddr::V6(a), IpAddr::V6(b)) => same(a.to_bits(), b.to_bits(), 128),
-            _ => false,
-        }
-    }
-
-    fn is_one_address(&self) -> bool {
-        self.bits == if self.address.is_ipv4() { 32 } else { 128 }
-    }
-}
 
 /// The rule: public addresses are reached, others when a network of the configuration holds them.
 #[derive(Clone, Debug)]
@@ -91,11 +51,11 @@ impl Outbound {
 
     fn allows(&self, address: IpAddr) -> bool {
         let address = embedded(address);
-        let named = |n: &&Network| n.holds(address);
+        let named = |n: &&Network| n.contains(address);
         match address {
             _ if METADATA.contains(&address) => self.networks.iter().filter(named).any(Network::is_one_address),
             _ if is_public(address) => true,
-            _ => self.networks.iter().any(|n| n.holds(address)),
+            _ => self.networks.iter().any(|n| n.contains(address)),
         }
     }
 
@@ -136,7 +96,7 @@ fn embedded(address: IpAddr) -> IpAddr {
 
 /// Whether an address belongs to the public Internet (the registries of special addresses, RFC 6890).
 fn is_public(address: IpAddr) -> bool {
-    let within = |networks: &[&str]| networks.iter().any(|n| Network::from_str(n).is_ok_and(|n| n.holds(address)));
+    let within = |networks: &[&str]| networks.iter().any(|n| Network::from_str(n).is_ok_and(|n| n.contains(address)));
     match address {
         IpAddr::V4(_) => !within(&[
             "0.0.0.0/8",

@@ -7,7 +7,11 @@ use anyhow::Context;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use web_transport_quinn::{Request, http::StatusCode, quinn};
 
-use crate::{app::Shared, wire};
+use crate::{
+    app::Shared,
+    connections::{Gate, Place},
+    wire,
+};
 
 /// A connection that says nothing for so long is dead.
 const DEAD: Duration = Duration::from_secs(15);
@@ -44,22 +48,44 @@ fn config(certificate: &Path, key: &Path) -> anyhow::Result<quinn::ServerConfig>
     Ok(config)
 }
 
+/// With so many on their way in, newcomers show first that their address is theirs.
+const ENTERING: usize = 32;
+
 /// Serves connections until the endpoint closes.
 pub async fn serve(app: Shared, endpoint: quinn::Endpoint) {
     while let Some(incoming) = endpoint.accept().await {
-        let app = app.clone();
-        tokio::spawn(async move {
-            let entered = async {
-                let connection = incoming.await?;
-                enter(&app, Request::accept(connection).await?).await
-            };
-            match tokio::time::timeout(DEAD, entered).await {
-                Ok(Ok(Some(session))) => wire::serve(app, session, true).await,
-                Ok(Ok(None)) | Err(_) => {}
-                Ok(Err(error)) => tracing::debug!(%error, "a QUIC connection did not come in"),
-            }
-        });
+        if !incoming.remote_address_validated() && app.quic.entering() >= ENTERING {
+            let _ = incoming.retry();
+            continue;
+        }
+        let peer = incoming.remote_address().ip();
+        let Some((gate, place)) = app.quic.admit(app.visitor(peer)) else {
+            incoming.refuse();
+            continue;
+        };
+        tokio::spawn(come_in(app.clone(), incoming, gate, place));
     }
+}
+
+/// Serves one connection, if it comes in before its time is over or others need its place.
+async fn come_in(app: Shared, incoming: quinn::Incoming, gate: Arc<Gate>, place: Place) {
+    let entered = async {
+        let connection = incoming.await?;
+        enter(&app, Request::accept(connection).await?).await
+    };
+    let entered = tokio::select! {
+        entered = entered => entered,
+        () = gate.ended() => Ok(None),
+    };
+    match entered {
+        Ok(Some(session)) => {
+            let _busy = gate.begin();
+            wire::serve(app, session, true).await;
+        }
+        Ok(None) => {}
+        Err(error) => tracing::debug!(%error, "a QUIC connection did not come in"),
+    }
+    drop(place);
 }
 
 /// Lets a connection in: a page only when it is one of ours.

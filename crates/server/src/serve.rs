@@ -16,6 +16,7 @@ use crate::{
     archive::{Sealing, Shelf},
     beyondtrust,
     config::Config,
+    connections::{self, Connections, Entrance, Limits, Times},
     desk,
     disk::Disk,
     identity::Identity,
@@ -23,6 +24,7 @@ use crate::{
     mail::Mailer,
     mailbox,
     outbox::{self, Outbox},
+    passwords::Passwords,
     paths,
     playback::Playback,
     programs::Programs,
@@ -50,8 +52,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     tokio::spawn(stop_when_told(handle.clone(), Duration::from_secs(app.config.stop_seconds)));
     tokio::spawn(announce(app.clone(), handle.clone()));
     let listen = app.config.listen;
-    // Without Nagle's algorithm: small messages, like the release of a key, would wait for an acknowledgement.
-    let quick = axum_server::accept::NoDelayAcceptor::new();
+    let entrance = Entrance::new(app.clone());
     if let Some(endpoint) = quic::listen(&app)? {
         tokio::spawn(quic::serve(app.clone(), endpoint));
     }
@@ -59,12 +60,21 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         Some((certificate, key)) => {
             let tls = axum_server::tls_rustls::RustlsConfig::from_pem_file(&certificate, &key).await;
             let tls = tls.with_context(|| format!("cannot use {} and {}", certificate.display(), key.display()))?;
-            let tls = axum_server::tls_rustls::RustlsAcceptor::new(tls).acceptor(quick);
-            axum_server::bind(listen).acceptor(tls).handle(handle).serve(router).await
+            let tls = axum_server::tls_rustls::RustlsAcceptor::new(tls);
+            let tls = tls.handshake_timeout(app.config.request_time).acceptor(entrance);
+            careful(axum_server::bind(listen)).acceptor(tls).handle(handle).serve(router).await
         }
-        None => axum_server::bind(listen).acceptor(quick).handle(handle).serve(router).await,
+        None => careful(axum_server::bind(listen)).acceptor(entrance).handle(handle).serve(router).await,
     };
     served.with_context(|| format!("cannot listen on {listen}"))
+}
+
+/// How much a connection may say before it is known what it asks for.
+fn careful(mut server: axum_server::Server<SocketAddr>) -> axum_server::Server<SocketAddr> {
+    let http = server.http_builder();
+    http.http1().max_buf_size(64 * 1024).max_headers(100);
+    http.http2().max_header_list_size(32 * 1024).max_concurrent_streams(100);
+    server
 }
 
 /// Opens the data folder, without touching any session.
@@ -76,6 +86,8 @@ pub async fn open(config: Config) -> anyhow::Result<Shared> {
     store::secrets::seal_old(&db, &secrets).await?;
     let settings = setting::load(&db, &secrets).await?;
     let users = user::Entity::find().count(&db).await?;
+    let limits = Limits::new(connections::raise_open_files(), config.max_connections);
+    let times = Times::of(config.request_time);
     let identity = Identity::open(&paths::identity(&config.data))?;
     let app = Arc::new(App {
         programs: Programs::open(config.support_programs.clone(), &config.public_url, &identity.public()),
@@ -100,8 +112,11 @@ pub async fn open(config: Config) -> anyhow::Result<Shared> {
         directory: RwLock::new(setting::load(&db, &secrets).await?),
         offered: sign_in::second::offers(),
         settings: RwLock::new(settings),
-        key_guesses: Throttle::per_minute(30, 30, 300),
-        password_guesses: Throttle::per_minute(60, 10, 300),
+        throttle: Throttle::default(),
+        passwords: Passwords::new()?,
+        connections: Connections::new(limits, times),
+        requests: Connections::new(limits.for_requests(), times),
+        quic: Connections::new(limits, times),
         seen: std::sync::Mutex::default(),
         api_limits: beyondtrust::Limits::default(),
         setup: Mutex::new((users == 0).then(secret::token)),

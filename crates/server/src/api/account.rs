@@ -1,11 +1,7 @@
 //! Setting up, signing in and out.
 
-use std::sync::OnceLock;
+use std::time::Duration;
 
-use argon2::{
-    Argon2,
-    password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString},
-};
 use axum::{
     Json,
     extract::State,
@@ -14,6 +10,7 @@ use axum::{
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, ModelTrait, QueryFilter, SqlErr};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use ts_rs::TS;
 
 use super::{
@@ -24,12 +21,13 @@ use super::{
 use crate::{
     app::{self, Shared, stored_time},
     secret,
-    sign_in::{self, directory::Directory, second},
+    sign_in::{self, device, second},
     staff,
     store::{
         setting,
         tables::{login, user},
     },
+    throttle::Attempt,
 };
 
 /// A sign-in lasts a working day.
@@ -72,13 +70,13 @@ pub struct Me {
 
 /// Makes the first administrator, once.
 pub async fn set_up(State(app): State<Shared>, From(address): From, Json(body): Json<SetUp>) -> Result<Response> {
-    app.password_guesses.guess(address)?;
     let right = {
         let setup = app.setup.lock().expect("nobody panics while holding the set-up token");
         setup.as_ref().is_some_and(|token| secret::hash(token) == secret::hash(&body.token))
     };
     let used = || ApiError::missing("set-up link, or it has been used");
     if !right {
+        drop(app.guess(Attempt::Long { from: address })?);
         return Err(used());
     }
     let mut settings = app.settings();
@@ -97,50 +95,72 @@ pub async fn set_up(State(app): State<Shared>, From(address): From, Json(body): 
     start(&app, &user).await
 }
 
+/// A wrong sign-in is answered so long after it was asked: whether the password was compared with a hash, or a directory
+/// was asked, or there was nobody, looks the same from outside.
+const WRONG_TAKES: Duration = Duration::from_millis(400);
+
 /// Signs a technician in.
 pub async fn sign_in_here(
     State(app): State<Shared>,
-    From(address): From,
+    From(from): From,
+    headers: HeaderMap,
     Json(body): Json<Credentials>,
 ) -> Result<Response> {
-    app.password_guesses.guess(address)?;
-    app.password_guesses.guess_at(&body.login)?;
-    let login = body.login.trim().to_lowercase();
-    let user = user::Entity::find().filter(user::Column::Login.eq(login)).one(&app.db).await?;
+    let begun = Instant::now();
+    let login = sign_in::login(&body.login);
+    let user = user::Entity::find().filter(user::Column::Login.eq(login.as_str())).one(&app.db).await?;
+    let device = user.as_ref().and_then(|user| device::known(&app, &headers, user));
+    let name = sign_in::subject(&login);
+    let guess = app.guess(Attempt::Password { name: &name, from, device: device.as_deref() })?;
+    let Some(user) = by_password(&app, body.login.trim(), body.password, user).await? else {
+        tokio::time::sleep_until(begun + WRONG_TAKES).await;
+        return Err(ApiError::wrong_password());
+    };
+    app.throttle.right(guess);
+    if !user.totp.is_empty() {
+        // Only whoever knows the password learns that there is a second factor.
+        if body.code.trim().is_empty() {
+            return Err(ApiError::second_factor());
+        }
+        let guess = app.guess(Attempt::Code { user: user.id, device: device.as_deref() })?;
+        if !second::accept(&app, &user, &body.code, app::now()).await? {
+            return Err(ApiError::wrong_code());
+        }
+        app.throttle.right(guess);
+    }
+    app.came_in(from, Some(&name));
+    let mut response = start(&app, &user).await?;
+    device::remember(&app, &headers, response.headers_mut(), &user);
+    Ok(response)
+}
+
+/// Who signs in with this password, here or in the directory; `None` when nobody does.
+async fn by_password(
+    app: &Shared,
+    login: &str,
+    password: String,
+    user: Option<user::Model>,
+) -> Result<Option<user::Model>> {
     let directory = app.directory();
     // An account with a password is judged by that alone: the directory takes over nobody's.
     let elsewhere = user.as_ref().is_none_or(|u| u.external.starts_with("ldap "));
     if directory.enabled && elsewhere {
-        return by_directory(&app, &directory, &body).await;
+        // As much work as for a password here.
+        let (known, worked) = tokio::join!(
+            directory.check(&app.config.outbound, login, &password),
+            app.passwords.fits(password.clone(), None)
+        );
+        worked?;
+        let Some(who) = known? else { return Ok(None) };
+        return match sign_in::admit(app, &directory.groups, who).await {
+            Ok(user) => Ok(Some(user)),
+            Err(sign_in::NotIn::Store(error)) => Err(error.into()),
+            Err(why) => Err(ApiError::forbidden(why.to_string())),
+        };
     }
     let user = user.filter(|u| !u.disabled);
-    let hash = user.as_ref().map(|u| u.password.clone());
-    let password = body.password;
-    let right = tokio::task::spawn_blocking(move || verify(&password, hash.as_deref())).await.unwrap_or(false);
-    match user {
-        // Only whoever knows the password learns that there is a second factor.
-        Some(user) if right && !user.totp.is_empty() && body.code.trim().is_empty() => Err(ApiError::second_factor()),
-        Some(user) if right && !user.totp.is_empty() => {
-            match second::accept(&app, &user, &body.code, app::now()).await? {
-                true => start(&app, &user).await,
-                false => Err(ApiError::wrong_code()),
-            }
-        }
-        Some(user) if right => start(&app, &user).await,
-        _ => Err(ApiError::wrong_password()),
-    }
-}
-
-/// Signs somebody in whom the directory knows.
-async fn by_directory(app: &Shared, directory: &Directory, body: &Credentials) -> Result<Response> {
-    let known =
-        directory.check(&app.config.outbound, body.login.trim(), &body.password).await.map_err(ApiError::upstream)?;
-    let who = known.ok_or_else(ApiError::wrong_password)?;
-    match sign_in::admit(app, &directory.groups, who).await {
-        Ok(user) => start(app, &user).await,
-        Err(sign_in::NotIn::Store(error)) => Err(error.into()),
-        Err(why) => Err(ApiError::forbidden(why.to_string())),
-    }
+    let right = app.passwords.fits(password, user.as_ref().map(|u| u.password.clone())).await?;
+    Ok(user.filter(|_| right))
 }
 
 /// Ends this browser's sign-in.
@@ -196,20 +216,4 @@ fn with_cookie(app: &Shared, value: &str, seconds: u64) -> Response {
     let flag = if secure { "; Secure" } else { "" };
     let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{flag}");
     (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response()
-}
-
-/// Argon2id with the parameters that its RFC (9106) recommends second, which the library has as its default.
-pub fn hash_password(password: &str) -> Result<String> {
-    let salt = SaltString::encode_b64(&secret::random::<16>()).map_err(|e| anyhow::anyhow!("a salt failed: {e}"))?;
-    let hash = Argon2::default().hash_password(password.as_bytes(), &salt);
-    Ok(hash.map_err(|e| anyhow::anyhow!("a hash failed: {e}"))?.to_string())
-}
-
-/// Takes as long for a name that does not exist as for one that does.
-pub(super) fn verify(password: &str, hash: Option<&str>) -> bool {
-    static NOBODY: OnceLock<String> = OnceLock::new();
-    let nobody = NOBODY.get_or_init(|| hash_password("nobody").unwrap_or_default());
-    let parsed = PasswordHash::new(hash.unwrap_or(nobody));
-    let right = parsed.is_ok_and(|h| Argon2::default().verify_password(password.as_bytes(), &h).is_ok());
-    right && hash.is_some()
 }

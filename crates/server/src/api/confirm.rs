@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use webauthn_rs::prelude::PublicKeyCredential;
 
-use super::{ApiError, From, Result, account, signed_in::Browser};
+use super::{ApiError, Result, signed_in::Browser};
 use crate::{
     app::{self, Shared, stored_time},
     sign_in::passkeys,
     store::tables::{login, user},
+    throttle::Attempt,
 };
 
 /// How somebody can show who they are.
@@ -61,14 +62,8 @@ pub async fn read(State(app): State<Shared>, browser: Browser) -> Result<Json<Co
 }
 
 /// Shows it. The password alone is enough: whoever has a cookie of somebody's has stolen that, and nothing else.
-pub async fn confirm(
-    State(app): State<Shared>,
-    From(address): From,
-    browser: Browser,
-    Json(proof): Json<Proof>,
-) -> Result<StatusCode> {
-    app.password_guesses.guess(address)?;
-    app.password_guesses.guess_at(&browser.me.login)?;
+pub async fn confirm(State(app): State<Shared>, browser: Browser, Json(proof): Json<Proof>) -> Result<StatusCode> {
+    let guess = app.guess(Attempt::Again { user: browser.me.id })?;
     match proof {
         Proof::Password { password } => is_theirs(&app, &browser.me, password).await?,
         Proof::Passkey { name, credential } => {
@@ -78,19 +73,15 @@ pub async fn confirm(
             }
         }
     }
+    app.throttle.right(guess);
     raise(&app, browser.login).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn is_theirs(app: &Shared, me: &user::Model, password: String) -> Result<()> {
     let right = match me.external.split_once(' ') {
-        None => {
-            let hash = me.password.clone();
-            tokio::task::spawn_blocking(move || account::verify(&password, Some(&hash))).await.unwrap_or(false)
-        }
-        Some(("ldap", dn)) => {
-            app.directory().is_password_of(&app.config.outbound, dn, &password).await.map_err(ApiError::upstream)?
-        }
+        None => app.passwords.fits(password, Some(me.password.clone())).await?,
+        Some(("ldap", dn)) => app.directory().is_password_of(&app.config.outbound, dn, &password).await?,
         Some(_) => return Err(ApiError::conflict("You sign in with your organisation: please confirm there.")),
     };
     if right { Ok(()) } else { Err(ApiError::bad("The password is not right.")) }

@@ -10,7 +10,11 @@ use ts_rs::TS;
 
 use protocol::RefusalReason;
 
-use crate::live::{ActError, JobError, NoRoom};
+use crate::{
+    live::{ActError, JobError, NoRoom},
+    passwords::PasswordError,
+    sign_in::directory::NotAsked,
+};
 
 /// What every handler returns.
 pub type Result<T> = std::result::Result<T, ApiError>;
@@ -112,6 +116,19 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many tries. Please wait a minute and try again.")
     }
 
+    /// More requests at once than one address may have.
+    pub fn too_many_at_once() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many requests at once come from your network. Please try again in a few seconds.",
+        )
+    }
+
+    /// More at once than the server does.
+    pub fn busy() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "The server is busy. Please try again in a few seconds.")
+    }
+
     /// More than is taken.
     pub fn too_large(message: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
@@ -143,6 +160,24 @@ impl ApiError {
 impl From<crate::throttle::TooMany> for ApiError {
     fn from(_: crate::throttle::TooMany) -> Self {
         Self::too_many()
+    }
+}
+
+impl From<PasswordError> for ApiError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Self::busy(),
+            PasswordError::Hash(_) | PasswordError::Broken(_) => anyhow::Error::from(error).into(),
+        }
+    }
+}
+
+impl From<NotAsked> for ApiError {
+    fn from(error: NotAsked) -> Self {
+        match error {
+            NotAsked::Busy => Self::busy(),
+            NotAsked::Unreachable(why) => Self::upstream(why),
+        }
     }
 }
 

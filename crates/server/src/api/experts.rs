@@ -105,8 +105,7 @@ pub async fn look(
     From(address): From,
     Json(body): Json<Token>,
 ) -> Result<Json<ExpertWelcome>> {
-    app.key_guesses.guess(address)?;
-    let (live, invitation) = find(&app, &body.token).await?;
+    let (live, invitation) = join::guessed(&app, address, find(&app, &body.token)).await?;
     let state = live.state().await;
     Ok(Json(ExpertWelcome {
         organisation: state.organisation,
@@ -124,8 +123,7 @@ pub async fn enter(
     From(address): From,
     Json(body): Json<Token>,
 ) -> Result<Json<ExpertEntered>> {
-    app.key_guesses.guess(address)?;
-    let (live, invitation) = find(&app, &body.token).await?;
+    let (live, invitation) = join::guessed(&app, address, find(&app, &body.token)).await?;
     let command = Command::JoinAsExpert { number: invitation.number };
     let entries = live.act(&app, &Actor::Server, command).await?;
     let who = live::came(&entries)?;

@@ -14,6 +14,7 @@ use crate::{
     app::{self, Shared},
     sign_in::{self, GroupRule, OpenId, directory::Directory, passkeys, second},
     store::{secrets::Place, setting, tables::user},
+    throttle::Attempt,
 };
 
 /// A second factor to be put into a phone.
@@ -59,12 +60,13 @@ pub async fn confirm(
     Json(Code { code }): Json<Code>,
 ) -> Result<Json<Recovery>> {
     let me = browser.me.clone();
-    app.password_guesses.guess_at(&me.login)?;
+    let guess = app.guess(Attempt::Again { user: me.id })?;
     let again = || ApiError::conflict("Please begin again.");
     let secret = app.offered.get(app::now(), &me.id).ok_or_else(again)?;
     let step = second::step(&secret, &code, app::now()).ok_or_else(ApiError::wrong_code)?;
     // Taken once: whoever confirms twice at the same time gets one list of recovery codes, and it is the one that counts.
     app.offered.take_if(app::now(), &me.id, |offered| *offered == secret).ok_or_else(again)?;
+    app.throttle.right(guess);
     let (codes, kept) = second::recovery();
     let sealed = app.secrets.seal(Place::Totp(me.id), &secret);
     let mut row: user::ActiveModel = me.into();
@@ -83,10 +85,11 @@ pub async fn remove(
     Json(Code { code }): Json<Code>,
 ) -> Result<StatusCode> {
     let me = &browser.me;
-    app.password_guesses.guess_at(&me.login)?;
+    let guess = app.guess(Attempt::Again { user: me.id })?;
     if me.totp.is_empty() || !second::accept(&app, me, &code, app::now()).await? {
         return Err(ApiError::wrong_code());
     }
+    app.throttle.right(guess);
     let done = forget(&app, me.id).await?;
     sign_in::sign_out_elsewhere(&app, &browser.login).await?;
     Ok(done)

@@ -2,9 +2,9 @@
 //!
 //! Whoever does not know a live key or link learns nothing here, and may not guess often.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::StatusCode};
 use protocol::{Client, ParticipantId, Presence, Role, SessionId};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use crate::{
     programs::System,
     secret,
     store::tables::{admission, session_row},
+    throttle::Attempt,
 };
 
 /// How long a customer's page or program may come back with its token.
@@ -112,20 +113,18 @@ pub fn dead() -> ApiError {
 
 /// Says whose session a pass is for.
 pub async fn look(State(app): State<Shared>, From(address): From, Json(pass): Json<Pass>) -> Result<Json<Invitation>> {
-    app.key_guesses.guess(address)?;
-    let (live, _) = find(&app, &pass).await?;
+    let (live, _) = find(&app, address, &pass).await?;
     Ok(Json(invitation(&app, &live).await))
 }
 
 /// Lets a customer in.
 pub async fn enter(State(app): State<Shared>, From(address): From, Json(body): Json<Enter>) -> Result<Json<Entered>> {
-    app.key_guesses.guess(address)?;
     if body.client == Client::Console {
         return Err(ApiError::bad("Technicians join from the console."));
     }
     // A key that is replaced just now lets nobody in by the event of the new one.
     let one = app.hub.passes.lock().await;
-    let (live, seat) = find(&app, &body.pass).await?;
+    let (live, seat) = find(&app, address, &body.pass).await?;
     let who = match (&body.pass, seat) {
         (Pass::Handover { token }, Some(who)) => {
             // Whoever deletes it has it: it works once, however many bring it at the same time.
@@ -159,15 +158,13 @@ pub async fn resume(
     From(address): From,
     Json(body): Json<Token>,
 ) -> Result<Json<Admission>> {
-    app.key_guesses.guess(address)?;
-    let (live, who) = by_token(&app, &body.token, false).await?;
+    let (live, who) = guessed(&app, address, by_token(&app, &body.token, false)).await?;
     Ok(Json(Admission { session: live.id.clone(), ticket: app.hub.ticket(live.id.clone(), who) }))
 }
 
 /// Gives the browser's customer a token for the support program.
 pub async fn handover(State(app): State<Shared>, From(address): From, Json(body): Json<Token>) -> Result<Json<Token>> {
-    app.key_guesses.guess(address)?;
-    let (live, who) = by_token(&app, &body.token, false).await?;
+    let (live, who) = guessed(&app, address, by_token(&app, &body.token, false)).await?;
     Ok(Json(Token { token: admit(&app, &live.id, who, true, HANDOVER_MS).await? }))
 }
 
@@ -209,12 +206,34 @@ pub async fn whose(app: &Shared, token: &str) -> Result<(SessionId, ParticipantI
 }
 
 /// Whether this key opens a session; the same words as ever when it does not.
-pub async fn open_session(app: &Shared, key: &str) -> Result<()> {
-    find(app, &Pass::Key { key: key.to_owned() }).await.map(|_| ())
+pub async fn open_session(app: &Shared, from: IpAddr, key: &str) -> Result<()> {
+    find(app, from, &Pass::Key { key: key.to_owned() }).await.map(|_| ())
 }
 
-/// The session that a pass opens. Also tells, in the same words, that there is none.
-async fn find(app: &Shared, pass: &Pass) -> Result<(Arc<Live>, Option<ParticipantId>)> {
+/// What somebody found by a link or a token. Nobody guesses these, so a right one is never held up; wrong ones count.
+pub async fn guessed<T>(app: &Shared, from: IpAddr, found: impl Future<Output = Result<T>>) -> Result<T> {
+    let found = found.await;
+    match &found {
+        Ok(_) => app.came_in(from, None),
+        Err(error) if error.status() == StatusCode::NOT_FOUND => drop(app.guess(Attempt::Long { from })?),
+        Err(_) => {}
+    }
+    found
+}
+
+/// The session that a pass opens. Also tells, in the same words, that there is none. A right one costs no guess.
+async fn find(app: &Shared, from: IpAddr, pass: &Pass) -> Result<(Arc<Live>, Option<ParticipantId>)> {
+    if !matches!(pass, Pass::Key { .. }) {
+        return guessed(app, from, open_by(app, pass)).await;
+    }
+    let guess = app.guess(Attempt::Key { from })?;
+    let found = open_by(app, pass).await?;
+    app.throttle.right(guess);
+    app.came_in(from, None);
+    Ok(found)
+}
+
+async fn open_by(app: &Shared, pass: &Pass) -> Result<(Arc<Live>, Option<ParticipantId>)> {
     let (column, hash, by_key) = match pass {
         Pass::Key { key } => {
             let digits = secret::digits(key).ok_or_else(dead)?;

@@ -15,6 +15,7 @@ use crate::{
         oidc::{Errand, Failed},
     },
     text::line,
+    throttle::Attempt,
 };
 
 /// The cookie of a browser that is on its way to the provider.
@@ -35,13 +36,13 @@ fn sorry(app: &Shared, problem: SignInProblem, why: &str) -> Response {
 
 /// Sends somebody to the provider, to sign in.
 pub async fn depart(State(app): State<Shared>, From(address): From) -> Result<Response> {
-    app.password_guesses.guess(address)?;
+    drop(app.guess(Attempt::Begin { from: address })?);
     send_away(&app, Errand::SignIn).await
 }
 
 /// Sends somebody to the provider, to show once more who they are.
 pub async fn depart_to_confirm(State(app): State<Shared>, From(address): From, browser: Browser) -> Result<Response> {
-    app.password_guesses.guess(address)?;
+    drop(app.guess(Attempt::Begin { from: address })?);
     send_away(&app, Errand::Confirm { login: browser.login.hash }).await
 }
 
@@ -80,7 +81,7 @@ pub async fn arrive(
     Query(arrival): Query<Arrival>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    app.password_guesses.guess(address)?;
+    drop(app.guess(Attempt::Begin { from: address })?);
     let rules = app.openid();
     if !rules.enabled {
         return Err(ApiError::missing("sign-in"));

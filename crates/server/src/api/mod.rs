@@ -1,6 +1,7 @@
 //! The web API. One file a resource, the whole router on one screen.
 
 pub mod account;
+pub mod bounds;
 mod canned;
 mod confirm;
 mod desk;
@@ -205,6 +206,7 @@ pub fn router(app: Shared) -> Router {
         .merge(beyondtrust::router(&app))
         .route("/", get(front))
         .fallback(web::page)
+        .layer(middleware::from_fn(bounds::bound))
         .layer(middleware::from_fn_with_state(app.clone(), same_origin))
         .layer(middleware::from_fn(signed_in::while_signed_in))
         .layer(middleware::from_fn_with_state(app.clone(), web::safety))

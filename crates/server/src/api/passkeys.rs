@@ -22,6 +22,7 @@ use crate::{
         passkeys::{self, MOST_OF_ONE, NotTaken},
     },
     store::tables::passkey,
+    throttle::Attempt,
 };
 
 /// One's passkeys.
@@ -131,15 +132,15 @@ pub async fn remove(
 }
 
 /// Begins to sign somebody in.
-pub async fn ask(State(app): State<Shared>, From(address): From) -> Result<Json<Question>> {
-    app.password_guesses.guess(address)?;
+pub async fn ask(State(app): State<Shared>, From(from): From) -> Result<Json<Question>> {
+    drop(app.guess(Attempt::Begin { from })?);
     let (name, question) = app.passkeys.ask(app::now())?;
     Ok(Json(Question { name, question }))
 }
 
 /// Signs somebody in.
-pub async fn sign_in(State(app): State<Shared>, From(address): From, Json(answer): Json<Answer>) -> Result<Response> {
-    app.password_guesses.guess(address)?;
+pub async fn sign_in(State(app): State<Shared>, From(from): From, Json(answer): Json<Answer>) -> Result<Response> {
+    drop(app.guess(Attempt::Begin { from })?);
     let user = app.passkeys.accept(&app.db, &answer.name, &answer.credential, app::now()).await?;
     if user.disabled {
         return Err(NotTaken::Unknown.into());

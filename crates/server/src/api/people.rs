@@ -10,7 +10,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, Quer
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::{Admin, ApiError, ConfirmedAdmin, Reach, Result, SignedIn, account};
+use super::{Admin, ApiError, ConfirmedAdmin, Reach, Result, SignedIn};
 use crate::{
     app::Shared,
     sign_in, staff,
@@ -176,7 +176,7 @@ pub async fn change_user(
     row.reach = Set(reach_word(change.reach).into());
     row.role = Set(change.role);
     if new_password {
-        row.password = Set(password(change.password).await?);
+        row.password = Set(password(&app, change.password).await?);
     }
     let changed = row.update(&app.db).await?;
     sign_in::account_changed(&app, &user, &changed).await?;
@@ -215,7 +215,7 @@ pub async fn new_user(app: &Shared, new: NewUser) -> Result<user::ActiveModel> {
         team: Set(label(&new.team, "A team's name")?),
         administrator: Set(new.administrator),
         disabled: Set(false),
-        password: Set(password(new.password).await?),
+        password: Set(password(app, new.password).await?),
         may_watch: Set(true),
         may_export: Set(false),
         may_delete: Set(false),
@@ -238,14 +238,12 @@ fn reach_word(reach: Reach) -> &'static str {
 }
 
 /// The hash of a password that is good enough.
-pub async fn password(password: String) -> Result<String> {
+pub async fn password(app: &Shared, password: String) -> Result<String> {
     let length = password.chars().count();
     if !(10..=200).contains(&length) {
         return Err(ApiError::bad("A password has at least 10 characters, and at most 200."));
     }
-    tokio::task::spawn_blocking(move || account::hash_password(&password))
-        .await
-        .map_err(|e| anyhow::anyhow!("hashing failed: {e}"))?
+    Ok(app.passwords.hash(password).await?)
 }
 
 /// A person's or an organisation's name: something, and not too much.

@@ -55,8 +55,7 @@ pub async fn post_by_token(
     Query(named): Query<Named>,
     body: Body,
 ) -> Result<StatusCode> {
-    app.key_guesses.guess(address)?;
-    let (live, who) = join::by_token(&app, bearer(&headers)?, false).await?;
+    let (live, who) = join::guessed(&app, address, join::by_token(&app, bearer(&headers)?, false)).await?;
     store(&app, &live, who, named.name, body).await
 }
 
@@ -123,8 +122,7 @@ pub async fn read_by_token(
     headers: HeaderMap,
     Path(number): Path<u32>,
 ) -> Result<Response> {
-    app.key_guesses.guess(address)?;
-    let (live, _) = join::by_token(&app, bearer(&headers)?, false).await?;
+    let (live, _) = join::guessed(&app, address, join::by_token(&app, bearer(&headers)?, false)).await?;
     let entries = live.entries().await;
     serve(&app, &live.id, number, entries).await
 }
@@ -201,8 +199,7 @@ pub struct Rating {
 
 /// Takes a customer's rating, once, after the session's end.
 pub async fn rate(State(app): State<Shared>, From(address): From, Json(rating): Json<Rating>) -> Result<StatusCode> {
-    app.key_guesses.guess(address)?;
-    let (session, who) = join::whose(&app, &rating.token).await?;
+    let (session, who) = join::guessed(&app, address, join::whose(&app, &rating.token)).await?;
     let command = session::Command::Rate { stars: rating.stars, comment: rating.comment.trim().to_owned() };
     app.hub.act_on_any(&app, &session, &session::Actor::Participant(who), command).await?;
     crate::archive::note_again(&app, &session).await?;

@@ -238,7 +238,6 @@ impl FromRequestParts<Shared> for From {
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map_or(IpAddr::from([127, 0, 0, 1]), |ConnectInfo(address)| address.ip());
-        let forwarded = parts.headers.get("x-forwarded-for").and_then(|v| v.to_str().ok());
-        Ok(Self(app.client_address(peer, forwarded)))
+        Ok(Self(app.client_address(peer, &parts.headers)))
     }
 }

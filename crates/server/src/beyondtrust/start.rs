@@ -34,6 +34,7 @@ use crate::{
     },
     programs::System,
     secret,
+    throttle::Attempt,
 };
 
 /// How long a session that a customer started by themselves waits for them to come: they are on their way.
@@ -63,14 +64,16 @@ pub async fn start(State(app): State<Shared>, From(address): From, asked: Asked)
 }
 
 async fn begin(app: &Shared, address: IpAddr, visitor: Visitor, asked: &Asked) -> Result<Response, ApiError> {
-    app.key_guesses.guess(address)?;
     let pass = match asked.get("short_key") {
         Some(key) => {
             let digits = secret::digits(key).ok_or_else(api::dead)?;
-            api::open_session(app, &digits).await?;
+            api::open_session(app, address, &digits).await?;
             Pass::Key(digits)
         }
-        None => Pass::Link(open_door(app, asked).await?),
+        None => {
+            drop(app.guess(Attempt::Begin { from: address })?);
+            Pass::Link(open_door(app, asked).await?)
+        }
     };
     let place = match &pass {
         Pass::Key(key) => format!("{}/join#key={key}", app.config.public_url),

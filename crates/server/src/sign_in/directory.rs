@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Scope, SearchEntry, StdStream, ldap_escape};
 use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use ts_rs::TS;
 
 use super::{GroupRule, Vouched};
@@ -16,6 +17,24 @@ use crate::{
 
 /// How long a directory may take for each of its answers.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// So many people are asked about at once, however many sign in, and others wait so long for their turn.
+static AT_ONCE: Semaphore = Semaphore::const_new(16);
+const TURN_IN: Duration = Duration::from_secs(5);
+
+/// Why a directory does not say who somebody is.
+#[derive(Debug)]
+pub enum NotAsked {
+    /// It is asked about many others.
+    Busy,
+    /// What is wrong, in a sentence.
+    Unreachable(String),
+}
+
+async fn turn() -> Result<SemaphorePermit<'static>, NotAsked> {
+    let turn = tokio::time::timeout(TURN_IN, AT_ONCE.acquire()).await;
+    turn.map_err(|_| NotAsked::Busy)?.map_err(|_| NotAsked::Busy)
+}
 
 /// An LDAP directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -142,10 +161,15 @@ impl Directory {
     }
 
     /// Whether this is the password of whoever has this name in the directory.
-    pub async fn is_password_of(&self, outbound: &Outbound, dn: &str, password: &str) -> Result<bool, String> {
+    pub async fn is_password_of(&self, outbound: &Outbound, dn: &str, password: &str) -> Result<bool, NotAsked> {
         if dn.is_empty() || password.is_empty() {
             return Ok(false);
         }
+        let _turn = turn().await?;
+        self.binds(outbound, dn, password).await.map_err(NotAsked::Unreachable)
+    }
+
+    async fn binds(&self, outbound: &Outbound, dn: &str, password: &str) -> Result<bool, String> {
         let mut theirs = self.connect(outbound).await?;
         let bound = theirs.with_timeout(PATIENCE).simple_bind(dn, password).await;
         let right = bound.map_err(|e| format!("The directory cannot be asked: {e}."))?.rc == 0;
@@ -154,7 +178,12 @@ impl Directory {
     }
 
     /// Who this is, if the directory knows the name and the password; `None` when it does not.
-    pub async fn check(&self, outbound: &Outbound, login: &str, password: &str) -> Result<Option<Vouched>, String> {
+    pub async fn check(&self, outbound: &Outbound, login: &str, password: &str) -> Result<Option<Vouched>, NotAsked> {
+        let _turn = turn().await?;
+        self.ask(outbound, login, password).await.map_err(NotAsked::Unreachable)
+    }
+
+    async fn ask(&self, outbound: &Outbound, login: &str, password: &str) -> Result<Option<Vouched>, String> {
         // A bind with a name and no password is anonymous, and succeeds (RFC 4513, 5.1.2).
         if login.is_empty() || password.is_empty() {
             return Ok(None);
@@ -165,7 +194,7 @@ impl Directory {
         let found = self.search(&mut ldap, &self.base, &filter, wanted).await?;
         // Two people by one name are nobody.
         let [person] = found.as_slice() else { return Ok(None) };
-        if !self.is_password_of(outbound, &person.dn, password).await? {
+        if !self.binds(outbound, &person.dn, password).await? {
             return Ok(None);
         }
         let mut groups = Vec::new();

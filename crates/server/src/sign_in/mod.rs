@@ -1,5 +1,6 @@
 //! How people prove who they are, beside a password: a second factor, passkeys, and an organisation's own sign-in.
 
+pub mod device;
 pub mod directory;
 mod leavers;
 mod logins;
@@ -21,6 +22,7 @@ use crate::{
         setting::{Kind, Setting},
         tables::user,
     },
+    text,
 };
 
 /// An organisation's own sign-in, by OpenID Connect.
@@ -217,6 +219,17 @@ async fn account_of(db: &DatabaseConnection, rules: &[GroupRule], who: Vouched) 
     Ok(row.insert(db).await?)
 }
 
+/// A user name as accounts are found by it, however it was typed.
+pub fn login(typed: &str) -> String {
+    typed.trim().to_lowercase()
+}
+
+/// What guesses at a user name are counted as. Directories take names for the same that differ in width, case, blanks, or
+/// marks that nobody sees (RFC 4518): whatever they could confuse is one here.
+pub fn subject(login: &str) -> String {
+    text::fold::fold(login).chars().filter(|c| c.is_alphanumeric()).collect()
+}
+
 /// A user name like the one wished for that nobody has.
 async fn free_login(db: &DatabaseConnection, wished: &str) -> Result<String, DbErr> {
     let plain = |c: &char| c.is_ascii_alphanumeric() || "._-@".contains(*c);
@@ -234,6 +247,17 @@ async fn free_login(db: &DatabaseConnection, wished: &str) -> Result<String, DbE
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_one_however_it_is_written() {
+        for same in ["tom", " Tom ", "TOM\t", "t\u{200b}om", "ｔｏｍ", "to\u{ad}m", "t o m", "\u{2003}tom", "t.om"] {
+            assert_eq!(subject(&login(same)), "tom", "{same:?}");
+        }
+        assert_eq!(subject(&login("Straße")), subject(&login("STRASSE")));
+        assert_eq!(subject(&login("Μαθιός")), subject(&login("ΜΑΘΙΌΣ")));
+        assert_eq!(subject(&login("Zoe\u{308}")), subject(&login("zoë")));
+        assert_ne!(subject(&login("tim")), subject(&login("tom")));
+    }
 
     #[test]
     fn groups_say_who_is_what() {

@@ -6,6 +6,8 @@ mod beyondtrust;
 mod bounds;
 mod capacity;
 mod confirm;
+mod doors;
+mod guesses;
 mod http;
 mod input;
 mod leavers;

@@ -1,7 +1,7 @@
 //! The same wire by QUIC: who may come in, and that what is spoken is the same.
 
 use protocol::{Client, Framed, Hello, MAX_SERVER_MESSAGE_BYTES, ServerMessage};
-use web_transport_quinn::{ClientBuilder, proto::ConnectRequest};
+use web_transport_quinn::{ClientBuilder, proto::ConnectRequest, quinn};
 use web_transport_trait::{RecvStream, SendStream, Session};
 
 use crate::stage::Stage;
@@ -47,4 +47,25 @@ async fn the_same_is_spoken_by_quic_and_it_ends_with_the_sign_in() {
     let ended = async { while let Ok(Some(_)) = RecvStream::read_chunk(&mut receiver, 65_536).await {} };
     let ended = tokio::time::timeout(std::time::Duration::from_secs(5), ended).await;
     assert!(ended.is_ok(), "long before a connection that says nothing is taken for dead");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_go_on_by_quic_is_ended() {
+    let stage = Stage::open_with_tls_and("quic-slow", &["--request-seconds", "1"]);
+    let long = std::time::Duration::from_secs(60);
+    // It came in, and says no hello.
+    let silent = connect(&stage, "/wire", None).await.unwrap();
+    tokio::time::timeout(long, silent.closed()).await.expect("the server ends it");
+    // It is connected, and asks for nothing.
+    let mut tls = rustls::ClientConfig::builder()
+        .dangerous()
+        .with_custom_certificate_verifier(std::sync::Arc::new(crate::stage::Anybody))
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![web_transport_quinn::ALPN.as_bytes().to_vec()];
+    let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
+    let mut endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+    endpoint.set_default_client_config(quinn::ClientConfig::new(std::sync::Arc::new(crypto)));
+    let port = stage.url.rsplit(':').next().unwrap().parse().unwrap();
+    let idle = endpoint.connect(([127, 0, 0, 1], port).into(), "localhost").unwrap().await.unwrap();
+    tokio::time::timeout(long, idle.closed()).await.expect("the server ends it");
 }

@@ -97,6 +97,11 @@ impl Stage {
         Self::start(name, Kind::Usual, &[])
     }
 
+    /// The same, with a certificate that it signed itself.
+    pub(crate) fn open_with_tls_and(name: &str, options: &[&str]) -> Self {
+        Self::start(name, Kind::Tls, options).furnished()
+    }
+
     /// A server with no proxy before it.
     pub(crate) fn open_directly(name: &str) -> Self {
         Self::start(name, Kind::Direct, &[]).furnished()
@@ -187,6 +192,26 @@ impl Stage {
         resident_kib(self.child.id())
     }
 
+    /// The most resident memory that the server has had.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        status_kib(self.child.id(), "VmHWM")
+    }
+
+    /// How many sockets the server has open.
+    pub(crate) fn sockets(&self) -> usize {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        let targets = files.filter_map(|f| std::fs::read_link(f.unwrap().path()).ok());
+        targets.filter(|t| t.to_string_lossy().starts_with("socket:")).count()
+    }
+
+    /// A connection of which nothing is said yet.
+    pub(crate) fn tcp(&self) -> std::net::TcpStream {
+        let port = self.url.rsplit(':').next().unwrap().parse::<u16>().unwrap();
+        let stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
     /// Asks as the signed-in technician: status and answer.
     pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         self.post_as(path, body, &[("cookie", &self.cookie)])
@@ -227,10 +252,18 @@ impl Stage {
             request = request.header(*name, *value);
         }
         let mut answer = self.agent.run(request.body(body.to_owned()).unwrap()).unwrap();
-        let headers = answer.headers().iter().map(|(n, v)| (n.to_string(), v.to_str().unwrap_or_default().to_owned()));
+        // Of several by one name the first.
+        let mut headers = std::collections::BTreeMap::new();
+        for (name, value) in answer.headers() {
+            let value = value.to_str().unwrap_or_default().to_owned();
+            headers.entry(name.to_string()).or_insert(value);
+        }
+        let cookies = answer.headers().get_all("set-cookie").iter();
+        let cookies = cookies.map(|v| v.to_str().unwrap_or_default().to_owned()).collect();
         Answer {
+            cookies,
             status: answer.status().as_u16(),
-            headers: headers.collect(),
+            headers,
             text: answer.body_mut().read_to_string().unwrap_or_default(),
         }
     }
@@ -337,8 +370,12 @@ pub(crate) fn cpu_seconds(process: u32) -> f64 {
 
 /// The resident memory of a process.
 pub(crate) fn resident_kib(process: u32) -> u64 {
+    status_kib(process, "VmRSS")
+}
+
+fn status_kib(process: u32, what: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find(|l| l.starts_with("VmRSS")).unwrap();
+    let line = status.lines().find(|l| l.starts_with(what)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
@@ -346,6 +383,7 @@ pub(crate) fn resident_kib(process: u32) -> u64 {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: std::collections::BTreeMap<String, String>,
+    pub(crate) cookies: Vec<String>,
     pub(crate) text: String,
 }
 
@@ -440,5 +478,45 @@ impl Peer {
         let mut stream = self.session.open_uni().await.unwrap();
         let _ = stream.write_all(bytes).await;
         stream
+    }
+}
+
+/// Trusts every certificate.
+#[derive(Debug)]
+pub(crate) struct Anybody;
+
+impl rustls::client::danger::ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &rustls::pki_types::CertificateDer<'_>,
+        _: &[rustls::pki_types::CertificateDer<'_>],
+        _: &rustls::pki_types::ServerName<'_>,
+        _: &[u8],
+        _: rustls::pki_types::UnixTime,
+    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
+        Ok(rustls::client::danger::ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &rustls::pki_types::CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &rustls::pki_types::CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        let known = rustls::crypto::ring::default_provider().signature_verification_algorithms;
+        known.supported_schemes()
     }
 }

@@ -143,7 +143,7 @@ impl Change {
         self.disabled.into_iter().for_each(|disabled| row.disabled = Set(disabled));
         self.language.into_iter().for_each(|language| row.email_language = Set(Some(language)));
         if let Some(password) = self.password {
-            row.password = Set(api::password(password).await?);
+            row.password = Set(api::password(app, password).await?);
         }
         let after = row.update(&app.db).await?;
         sign_in::account_changed(app, before, &after).await?;

@@ -1,0 +1,243 @@
+//! How much a request may say. One place for every address: the length of the address and its parameters, of the body,
+//! and of each text within it. What handlers ask beyond that is theirs.
+
+use std::{cell::RefCell, fmt, time::Duration};
+
+use axum::{
+    body::{Body, Bytes, HttpBody, to_bytes},
+    extract::{MatchedPath, Request},
+    http::{HeaderMap, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use tokio::sync::Semaphore;
+
+use super::{ApiError, BODY_LIMIT};
+
+/// Addresses whose body is a file or the content of a clipboard, and no question: their handlers bound it.
+const FILES: [&str; 6] = [
+    "/api/lanes/{token}",
+    "/api/sessions/{id}/files/bring/{transfer}",
+    "/api/sessions/{id}/clipboard",
+    "/api/sessions/{id}/posts",
+    "/api/sessions/{id}/screenshots",
+    "/api/join/posts",
+];
+/// What strangers may ask is short.
+const STRANGERS: [&str; 5] = ["/api/setup", "/api/sign-in", "/api/join/", "/api/expert/", "/oauth2/"];
+const STRANGERS_LIMIT: usize = 32 * 1024;
+/// Longer bodies are read so many at once: whoever sends many of them slowly takes no memory for each.
+const SHORT: usize = 16 * 1024;
+static LONG_AT_ONCE: Semaphore = Semaphore::const_new(128);
+const PATIENCE: Duration = Duration::from_secs(10);
+const ADDRESS_LIMIT: usize = 8 * 1024;
+const HEADERS_LIMIT: usize = 32 * 1024;
+/// A text that is not among [`LONG`].
+const TEXT: usize = 4_096;
+/// A name of a field.
+const NAME: usize = 200;
+/// Texts that people write at length, certificates, and what devices sign.
+const LONG: [(&str, usize); 8] = [
+    ("text", 20_000),
+    ("description", 20_000),
+    ("mail_text", 20_000),
+    ("comment", 20_000),
+    ("comments", 20_000),
+    ("authority", 65_536),
+    ("attestationObject", 65_536),
+    ("clientDataJSON", 16_384),
+];
+
+fn longest(field: &str) -> usize {
+    LONG.iter().find(|(name, _)| *name == field).map_or(TEXT, |(_, most)| *most)
+}
+
+/// A field, and how long it may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct TooLong {
+    field: String,
+    most: usize,
+}
+
+impl TooLong {
+    fn judge(field: &str, text: &str) -> Result<(), Self> {
+        let name = || field.chars().take(40).collect();
+        match (field.len() > NAME, longest(field)) {
+            (true, _) => Err(Self { field: name(), most: NAME }),
+            (false, most) if text.len() > most => Err(Self { field: name(), most }),
+            (false, _) => Ok(()),
+        }
+    }
+}
+
+impl From<TooLong> for ApiError {
+    fn from(TooLong { field, most }: TooLong) -> Self {
+        match field.is_empty() {
+            true => Self::bad(format!("A text here has at most {most} bytes.")),
+            false => Self::bad(format!("“{field}” is too long: {most} bytes are the most.")),
+        }
+    }
+}
+
+/// Lets a request through whose every part has a bounded length.
+pub async fn bound(request: Request, next: Next) -> Response {
+    match bounded(request).await {
+        Ok(request) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn bounded(request: Request) -> Result<Request, ApiError> {
+    let long = |parts: &HeaderMap| parts.iter().map(|(n, v)| n.as_str().len() + v.len()).sum::<usize>();
+    let address = request.uri().path_and_query().map_or(0, |all| all.as_str().len());
+    if address > ADDRESS_LIMIT || long(request.headers()) > HEADERS_LIMIT {
+        return Err(ApiError::too_large("This request's address or its headers are too long."));
+    }
+    form(request.uri().query().unwrap_or_default().as_bytes())?;
+    let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    if matched.is_some_and(|path| FILES.contains(&path.as_str())) {
+        return Ok(request);
+    }
+    let most = match STRANGERS.iter().any(|start| request.uri().path().starts_with(start)) {
+        true => STRANGERS_LIMIT,
+        false => BODY_LIMIT,
+    };
+    let (parts, body) = request.into_parts();
+    let body = whole(body, &parts.headers, most).await?;
+    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match kind.as_str() {
+        "application/x-www-form-urlencoded" => form(&body)?,
+        kind if kind == "application/json" || kind.ends_with("+json") => json(&body)?,
+        // Whoever reads it as a form, whatever it is called, gets short texts all the same.
+        _ if body.len() <= TEXT => {}
+        "multipart/form-data" => {}
+        _ => form(&body)?,
+    }
+    Ok(Request::from_parts(parts, Body::from(body)))
+}
+
+/// All of a body.
+async fn whole(body: Body, headers: &HeaderMap, most: usize) -> Result<Bytes, ApiError> {
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    let none = announced.is_none() && !headers.contains_key(header::TRANSFER_ENCODING) && body.is_end_stream();
+    let _turn = match announced {
+        _ if none => None,
+        Some(0..=SHORT) => None,
+        Some(_) | None => {
+            Some(tokio::time::timeout(PATIENCE, LONG_AT_ONCE.acquire()).await.map_err(|_| ApiError::busy())?)
+        }
+    };
+    let body = to_bytes(body, most).await;
+    body.map_err(|_| ApiError::too_large("This request is too long, or it did not arrive whole."))
+}
+
+fn form(text: &[u8]) -> Result<(), TooLong> {
+    url::form_urlencoded::parse(text).try_for_each(|(name, value)| TooLong::judge(&name, &value))
+}
+
+/// What is no JSON is for the handler to refuse.
+fn json(text: &[u8]) -> Result<(), TooLong> {
+    let found = RefCell::new(None);
+    let mut parsed = serde_json::Deserializer::from_slice(text);
+    let _ = Texts { field: "", found: &found }.deserialize(&mut parsed);
+    found.into_inner().map_or(Ok(()), Err)
+}
+
+/// Walks through any JSON; a text belongs to the field that it is in.
+struct Texts<'a> {
+    field: &'a str,
+    found: &'a RefCell<Option<TooLong>>,
+}
+
+impl Texts<'_> {
+    fn judge<E: Error>(&self, field: &str, text: &str) -> Result<(), E> {
+        TooLong::judge(field, text).map_err(|found| {
+            self.found.replace(Some(found));
+            E::custom("too long")
+        })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Texts<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Texts<'_> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("any JSON")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.judge(self.field, text)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(Texts { ..self })?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+        while let Some(name) = fields.next_key::<String>()? {
+            self.judge(&name, "")?;
+            fields.next_value_seed(Texts { field: &name, found: self.found })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_has_a_longest_wherever_it_stands() {
+        let long = "x".repeat(5_000);
+        let field = |name: &str, most| Err(TooLong { field: name.into(), most });
+        let table = [
+            (format!(r#"{{"login":"tom","password":"{long}"}}"#), field("password", 4_096)),
+            (format!(r#"{{"user":{{"a":[1,true,null,{{"name":"{long}"}}]}}}}"#), field("name", 4_096)),
+            (format!(r#"{{"list":["a","{long}"]}}"#), field("list", 4_096)),
+            (format!(r#""{long}""#), field("", 4_096)),
+            (format!(r#"{{"{long}":1}}"#), field(&"x".repeat(40), 200)),
+            // Escapes count as what they say.
+            (format!(r#"{{"a":"{}"}}"#, "\\u0041".repeat(4_096)), Ok(())),
+            (format!(r#"{{"text":"{long}"}}"#), Ok(())),
+            (format!(r#"{{"text":"{}"}}"#, long.repeat(5)), field("text", 20_000)),
+            ("not json".into(), Ok(())),
+            ("[".repeat(100_000), Ok(())),
+        ];
+        for (body, expected) in table {
+            assert_eq!(json(body.as_bytes()), expected, "{}", &body[..body.len().min(60)]);
+        }
+        assert_eq!(form(format!("a=b&q={long}").as_bytes()), field("q", 4_096));
+        assert_eq!(form(format!("q={}", "%41".repeat(4_000)).as_bytes()), Ok(()));
+    }
+}

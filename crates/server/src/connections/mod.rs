@@ -1,0 +1,292 @@
+//! Who may be connected: how many at once, and how long without asking for anything or taking what was asked for.
+//!
+//! A connection that waits for a request makes room for a new one when there is no more: whoever opens connections and
+//! says nothing takes them from nobody but themselves. A part of the room is kept for networks that somebody who was let
+//! in came from lately, so that a session goes on while strangers fill the rest.
+
+mod body;
+mod gate;
+mod service;
+mod stream;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+pub use gate::{Gate, Times};
+pub use service::Entrance;
+
+use crate::network::Network;
+
+/// More connections than this are never wanted at once.
+const MOST: usize = 4_096;
+/// So many files stay for the database, recordings, and what the server itself asks of others.
+const OTHER_FILES: usize = 192;
+
+/// How many there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Over all.
+    most: usize,
+    /// Of one network.
+    of_one: usize,
+    /// Of `most`, for networks that are known.
+    reserve: usize,
+}
+
+impl Limits {
+    /// For a server that may open so many files, and has this wish.
+    pub fn new(files: usize, wished: Option<usize>) -> Self {
+        // Whoever is connected in a session has a recording or a database's file beside their connection at most.
+        let possible = files.saturating_sub(OTHER_FILES) * 2 / 3;
+        let most = wished.unwrap_or(MOST).min(possible).max(16);
+        Self { most, of_one: (most / 4).max(8), reserve: most / 4 }
+    }
+
+    /// The same for requests, of which one connection has several.
+    pub fn for_requests(self) -> Self {
+        Self { most: self.most * 2, of_one: self.of_one * 2, reserve: self.reserve * 2 }
+    }
+
+    fn judge(self, all: usize, of_one: usize, visitor: Visitor) -> Room {
+        let room = match visitor {
+            Visitor::Stranger(_) => self.most - self.reserve,
+            Visitor::Known(_) | Visitor::Proxy(_) => self.most,
+        };
+        let bounded = !matches!(visitor, Visitor::Proxy(_));
+        if bounded && of_one >= self.of_one {
+            Room::OfItsOwn
+        } else if all >= room {
+            Room::OfAnybody
+        } else {
+            Room::Free
+        }
+    }
+}
+
+/// Who comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visitor {
+    Stranger(Network),
+    /// Somebody who was let in came from there lately.
+    Known(Network),
+    /// Everybody comes through it.
+    Proxy(Network),
+}
+
+impl Visitor {
+    fn network(self) -> Network {
+        match self {
+            Self::Stranger(network) | Self::Known(network) | Self::Proxy(network) => network,
+        }
+    }
+
+    /// A proxy that is trusted.
+    pub fn proxy(address: IpAddr) -> Self {
+        Self::Proxy(Network::near(address))
+    }
+
+    /// From an address that is no proxy.
+    pub fn from(address: IpAddr, known: bool) -> Self {
+        let network = Network::near(address);
+        if known { Self::Known(network) } else { Self::Stranger(network) }
+    }
+}
+
+/// Whose place a newcomer takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    Free,
+    /// One of the same network's.
+    OfItsOwn,
+    /// One of the network's that has the most.
+    OfAnybody,
+}
+
+/// All that are there.
+pub struct Connections {
+    limits: Limits,
+    times: Times,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    next: u64,
+    all: HashMap<u64, Arc<Gate>>,
+    /// Oldest first.
+    of: HashMap<Network, BTreeSet<u64>>,
+    /// When it was last said that somebody was turned away.
+    said: Option<Instant>,
+}
+
+impl Open {
+    fn count(&self, network: Network) -> usize {
+        self.of.get(&network).map_or(0, BTreeSet::len)
+    }
+
+    /// Sends one away that waits: first one that never asked for anything, then the one that waits longest.
+    fn make_room(&mut self, network: Network) -> bool {
+        let ids = self.of.get(&network).into_iter().flatten();
+        let waiting = ids.filter_map(|id| Some((self.all.get(id)?.waits_since()?, *id)));
+        let Some((_, id)) = waiting.min() else { return false };
+        if let Some(gate) = self.all.get(&id) {
+            gate.send_away();
+        }
+        self.remove(network, id);
+        true
+    }
+
+    fn remove(&mut self, network: Network, id: u64) {
+        self.all.remove(&id);
+        if let Some(ids) = self.of.get_mut(&network) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.of.remove(&network);
+            }
+        }
+    }
+}
+
+/// A place among the connections; it is free again when this is dropped.
+pub struct Place {
+    of: Arc<Connections>,
+    network: Network,
+    id: u64,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.of.open().remove(self.network, self.id);
+    }
+}
+
+impl Connections {
+    /// None yet.
+    pub fn new(limits: Limits, times: Times) -> Arc<Self> {
+        Arc::new(Self { limits, times, open: Mutex::default() })
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().expect("nobody panics while holding the connections")
+    }
+
+    /// Lets one in, if there is room or can be made.
+    pub fn admit(self: &Arc<Self>, visitor: Visitor) -> Option<(Arc<Gate>, Place)> {
+        let mut open = self.open();
+        let network = visitor.network();
+        let room = match self.limits.judge(open.all.len(), open.count(network), visitor) {
+            Room::Free => true,
+            Room::OfItsOwn => open.make_room(network),
+            Room::OfAnybody => {
+                let mut networks: Vec<(usize, Network)> = open.of.iter().map(|(n, ids)| (ids.len(), *n)).collect();
+                networks.sort_unstable_by_key(|(count, _)| std::cmp::Reverse(*count));
+                networks.into_iter().any(|(_, network)| open.make_room(network))
+            }
+        };
+        if !room {
+            let now = Instant::now();
+            if open.said.is_none_or(|said| now.duration_since(said) > Duration::from_secs(60)) {
+                open.said = Some(now);
+                tracing::warn!(connections = open.all.len(), "a connection was turned away: there are too many");
+            }
+            return None;
+        }
+        let (id, gate) = (open.next, Arc::new(Gate::new(self.times)));
+        open.next += 1;
+        open.all.insert(id, gate.clone());
+        open.of.entry(network).or_default().insert(id);
+        Some((gate, Place { of: self.clone(), network, id }))
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub fn count(&self) -> usize {
+        self.open().all.len()
+    }
+
+    /// How many have not asked for anything yet.
+    pub fn entering(&self) -> usize {
+        self.open().all.values().filter(|gate| gate.waits_since().is_some()).count()
+    }
+}
+
+/// Lets this process open as many files as the system allows it; says how many these are.
+pub fn raise_open_files() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(1 << 20);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum: limit.maximum });
+    let now = if raised.is_ok() { most } else { limit.current.unwrap_or(1_024) };
+    usize::try_from(now).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(a: u8) -> Network {
+        Network::near(IpAddr::from([192, 0, 2, a]))
+    }
+
+    fn twelve() -> Limits {
+        Limits { most: 12, of_one: 4, reserve: 4 }
+    }
+
+    #[test]
+    fn a_place_is_judged_by_who_comes_and_how_many_there_are() {
+        let (stranger, known, proxy) = (Visitor::Stranger(of(1)), Visitor::Known(of(1)), Visitor::Proxy(of(1)));
+        let table = [
+            (0, 0, stranger, Room::Free),
+            (7, 3, stranger, Room::Free),
+            (7, 4, stranger, Room::OfItsOwn),
+            (8, 0, stranger, Room::OfAnybody),
+            (8, 3, known, Room::Free),
+            (8, 4, known, Room::OfItsOwn),
+            (12, 0, known, Room::OfAnybody),
+            (11, 11, proxy, Room::Free),
+            (12, 12, proxy, Room::OfAnybody),
+        ];
+        for (all, of_one, visitor, room) in table {
+            assert_eq!(twelve().judge(all, of_one, visitor), room, "{all} {of_one} {visitor:?}");
+        }
+        for (files, wished, most) in
+            [(1_024, None, 554), (1_000_000, None, 4_096), (1_000_000, Some(40), 40), (0, None, 16)]
+        {
+            assert_eq!(Limits::new(files, wished).most, most, "{files} {wished:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_waits_makes_room_and_whoever_is_busy_stays() {
+        let times = Times::of(Duration::from_secs(15));
+        let all = Connections::new(twelve(), times);
+        let stranger = |a| Visitor::Stranger(of(a));
+        let mut idle: Vec<_> = (0..4).map(|_| all.admit(stranger(1)).unwrap()).collect();
+        // The fifth takes the place of the first, which is told so.
+        idle.push(all.admit(stranger(1)).unwrap());
+        let gone: Vec<bool> = idle.iter().map(|(gate, _)| gate.overdue(Instant::now()).is_some()).collect();
+        assert_eq!(gone, [true, false, false, false, false]);
+        // Others are busy: they keep their places, and whoever waits loses theirs.
+        let busy: Vec<_> = (0..4).map(|_| all.admit(stranger(2)).unwrap()).collect();
+        let turns: Vec<_> = busy.iter().map(|(gate, _)| gate.begin()).collect();
+        let newcomer = all.admit(stranger(3)).unwrap();
+        assert!(idle[1].0.overdue(Instant::now()).is_some());
+        assert!(busy.iter().all(|(gate, _)| gate.overdue(Instant::now()).is_none()));
+        let newcomer_turn = newcomer.0.begin();
+        assert!(all.admit(stranger(2)).is_none(), "all of its own are busy");
+        // Everybody is busy: strangers find no room, whoever is known does.
+        let rest: Vec<_> = idle[2..].iter().map(|(gate, _)| gate.begin()).collect();
+        assert!(all.admit(stranger(4)).is_none());
+        let known = all.admit(Visitor::Known(of(4)));
+        assert!(known.is_some());
+        drop((turns, newcomer_turn, rest));
+        drop((idle, busy, newcomer, known));
+        assert_eq!((all.count(), all.open().of.len()), (0, 0));
+    }
+}

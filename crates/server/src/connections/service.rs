@@ -1,0 +1,109 @@
+//! How connections come in, and what each request is counted as.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    io,
+    net::IpAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::{
+    BoxError,
+    body::{Body, Bytes, HttpBody},
+    http::{Request, Response, StatusCode},
+    response::IntoResponse,
+};
+use axum_server::accept::Accept;
+use tokio::net::TcpStream;
+use tower::Service;
+
+use super::{
+    Gate, Visitor,
+    body::{Coming, Going},
+    gate,
+    stream::Watched,
+};
+use crate::{api::ApiError, app::Shared};
+
+/// Where connections come in.
+#[derive(Clone)]
+pub struct Entrance {
+    app: Shared,
+}
+
+impl Entrance {
+    pub fn new(app: Shared) -> Self {
+        Self { app }
+    }
+
+    fn enter<S>(&self, stream: TcpStream, service: S) -> io::Result<(Watched<TcpStream>, Counted<S>)> {
+        // Without Nagle's algorithm: small messages, like the release of a key, would wait for an acknowledgement.
+        stream.set_nodelay(true)?;
+        let peer = stream.peer_addr()?.ip();
+        let entered = self.app.connections.admit(self.app.visitor(peer));
+        let (gate, place) = entered.ok_or_else(|| io::Error::other("there are too many connections"))?;
+        let counted = Counted { inner: service, app: self.app.clone(), gate: gate.clone(), peer };
+        Ok((Watched::new(stream, gate, place), counted))
+    }
+}
+
+impl<S> Accept<TcpStream, S> for Entrance {
+    type Stream = Watched<TcpStream>;
+    type Service = Counted<S>;
+    type Future = Ready<io::Result<(Self::Stream, Self::Service)>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        ready(self.enter(stream, service))
+    }
+}
+
+/// A connection's requests.
+#[derive(Clone)]
+pub struct Counted<S> {
+    inner: S,
+    app: Shared,
+    gate: Arc<Gate>,
+    peer: IpAddr,
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+impl<S, B> Service<Request<B>> for Counted<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Answer {
+        let (gate, begun) = (self.gate.clone(), self.gate.begin());
+        let client = self.app.client_address(self.peer, request.headers());
+        let known = self.app.is_known(client);
+        let Some((turn, place)) = self.app.requests.admit(Visitor::from(client, known)) else {
+            let refused = ApiError::too_many_at_once().into_response();
+            return Box::pin(ready(Ok(refused.map(|body| Body::new(Going::new(body, begun, None))))));
+        };
+        let counted = gate::Counted { _busy: turn.begin(), _place: place };
+        let later = gate.times().later;
+        let answer = self.inner.call(request.map(|body| Body::new(Coming::new(Body::new(body), later))));
+        Box::pin(async move {
+            let response = answer.await?;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                gate.upgraded(counted);
+                return Ok(response.map(|body| Body::new(Going::new(body, begun, None))));
+            }
+            Ok(response.map(|body| Body::new(Going::new(body, begun, Some(counted)))))
+        })
+    }
+}

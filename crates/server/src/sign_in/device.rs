@@ -1,0 +1,57 @@
+//! Devices that somebody has signed in with: they are not counted with strangers who guess.
+//!
+//! A browser keeps, for a year, a mark for each person who signed in with it. It lets nobody in: it names the bucket from
+//! which wrong passwords of this person on this device are taken.
+
+use axum::http::{HeaderMap, HeaderValue, header};
+
+use crate::{app::Shared, secret, store::tables::user};
+
+/// So many people share a browser.
+const MOST: usize = 5;
+const SECONDS: u64 = 365 * 24 * 60 * 60;
+
+fn name(app: &Shared) -> &'static str {
+    if app.config.secure() { "__Host-deskside-device" } else { "deskside-device" }
+}
+
+/// A new password makes the marks of the old one worthless.
+fn seal(app: &Shared, user: &user::Model, device: &str) -> String {
+    secret::hash_key(&app.identity.pepper(), &format!("device {} {device} {}", user.id, user.password))
+}
+
+/// What the browser keeps: (person, device, seal).
+fn marks(app: &Shared, headers: &HeaderMap) -> Vec<(i32, String, String)> {
+    let name = name(app);
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
+    let value = all.filter_map(|pair| pair.trim().split_once('=')).find(|(n, _)| *n == name).map(|(_, value)| value);
+    let mark = |text: &str| {
+        let mut parts = text.split('.');
+        let (user, device, seal) = (parts.next()?.parse().ok()?, parts.next()?, parts.next()?);
+        Some((user, device.to_owned(), seal.to_owned()))
+    };
+    value.unwrap_or_default().split('~').take(MOST).filter_map(mark).collect()
+}
+
+/// The device, if this person has signed in with it.
+pub fn known(app: &Shared, headers: &HeaderMap, user: &user::Model) -> Option<String> {
+    let own = marks(app, headers).into_iter().find(|(id, ..)| *id == user.id);
+    let right = |device: &str, sealed: &str| secret::hash(&seal(app, user, device)) == secret::hash(sealed);
+    own.filter(|(_, device, sealed)| right(device, sealed)).map(|(_, device, _)| device)
+}
+
+/// Lets the browser keep that this person has signed in with it.
+pub fn remember(app: &Shared, asked: &HeaderMap, answer: &mut HeaderMap, user: &user::Model) {
+    let mut all = marks(app, asked);
+    all.retain(|(id, ..)| *id != user.id);
+    let device = known(app, asked, user).unwrap_or_else(|| secret::hex(&secret::random::<8>()));
+    let sealed = seal(app, user, &device);
+    all.insert(0, (user.id, device, sealed));
+    let value: Vec<String> = all.iter().take(MOST).map(|(id, device, seal)| format!("{id}.{device}.{seal}")).collect();
+    let flag = if app.config.secure() { "; Secure" } else { "" };
+    let cookie =
+        format!("{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={SECONDS}{flag}", name(app), value.join("~"));
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        answer.append(header::SET_COOKIE, cookie);
+    }
+}
