@@ -10,7 +10,10 @@ use sea_orm::{
 
 use crate::{
     app::{self, Shared},
-    store::tables::{incident, team, user},
+    store::{
+        setting,
+        tables::{canned, incident, team, user},
+    },
 };
 
 /// Who was not heard of for so long is not online: open consoles ask every few seconds.
@@ -100,15 +103,66 @@ pub async fn fill(db: &DatabaseConnection) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// Whoever was in one team is in another, and so are its incidents.
-pub async fn rename(db: &DatabaseConnection, from: &str, to: &str) -> Result<(), DbErr> {
-    if from == to {
+/// Why a team stays.
+#[derive(Debug, thiserror::Error)]
+pub enum TeamStays {
+    #[error("{0} is for this team. Change or remove it first.")]
+    Needed(String),
+    #[error(transparent)]
+    Failed(#[from] anyhow::Error),
+}
+
+/// A team has another name: its people, its incidents, and every rule for it go along.
+pub async fn rename(app: &Shared, from: &str, to: &str) -> anyhow::Result<()> {
+    if from == to || from.is_empty() {
         return Ok(());
     }
+    let (mut rules, mut settings, mut mailbox) = (app.rules(), app.settings(), app.mailbox());
+    let (mut openid, mut directory) = (app.openid(), app.directory());
+    let policies = rules.policies.iter_mut().map(|p| &mut p.team);
+    let kept = settings.retention.iter_mut().map(|r| &mut r.team);
+    let groups = openid.groups.iter_mut().chain(&mut directory.groups).map(|g| &mut g.team);
+    let teams = policies.chain(kept).chain(groups).chain([&mut mailbox.team]);
+    teams.filter(|team| *team == from).for_each(|team| to.clone_into(team));
+    // The rules first: at no moment is a session made that no policy is for.
+    setting::save(&app.db, &app.secrets, &rules).await?;
+    setting::save(&app.db, &app.secrets, &settings).await?;
+    setting::save(&app.db, &app.secrets, &mailbox).await?;
+    setting::save(&app.db, &app.secrets, &openid).await?;
+    setting::save(&app.db, &app.secrets, &directory).await?;
+    *app.rules.write().expect("nobody panics while holding the rules") = rules;
+    *app.settings.write().expect("nobody panics while holding the settings") = settings;
+    *app.mailbox.write().expect("nobody panics while holding the mailbox") = mailbox;
+    *app.openid.write().expect("nobody panics while holding the sign-in") = openid;
+    *app.directory.write().expect("nobody panics while holding the directory") = directory;
+    belong_to(app, from, to).await?;
+    let prepared = canned::Entity::update_many().col_expr(canned::Column::Team, Expr::value(to));
+    prepared.filter(canned::Column::Team.eq(from)).exec(&app.db).await?;
+    Ok(())
+}
+
+async fn belong_to(app: &Shared, from: &str, to: &str) -> Result<(), DbErr> {
     let people = user::Entity::update_many().col_expr(user::Column::Team, Expr::value(to));
-    people.filter(user::Column::Team.eq(from)).exec(db).await?;
+    people.filter(user::Column::Team.eq(from)).exec(&app.db).await?;
     let incidents = incident::Entity::update_many().col_expr(incident::Column::Team, Expr::value(to));
-    incidents.filter(incident::Column::Team.eq(from)).exec(db).await?;
+    incidents.filter(incident::Column::Team.eq(from)).exec(&app.db).await?;
+    Ok(())
+}
+
+/// Removes a team: its people and incidents belong to none. One that a rule is for stays.
+pub async fn remove(app: &Shared, team: &team::Model) -> Result<(), TeamStays> {
+    let policy = app.rules().policies.into_iter().find(|p| p.team == team.name).map(|p| p.name);
+    if let Some(policy) = policy {
+        return Err(TeamStays::Needed(format!("The policy “{policy}”")));
+    }
+    if app.settings().retention.iter().any(|r| r.team == team.name) {
+        return Err(TeamStays::Needed("A rule of retention".into()));
+    }
+    if app.mailbox().team == team.name {
+        return Err(TeamStays::Needed("The mailbox".into()));
+    }
+    belong_to(app, &team.name, "").await.map_err(anyhow::Error::from)?;
+    team::Entity::delete_by_id(team.id).exec(&app.db).await.map_err(anyhow::Error::from)?;
     Ok(())
 }
 

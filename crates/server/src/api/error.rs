@@ -14,6 +14,7 @@ use crate::{
     live::{ActError, JobError, NoRoom},
     passwords::PasswordError,
     sign_in::directory::NotAsked,
+    staff::TeamStays,
 };
 
 /// What every handler returns.
@@ -191,6 +192,15 @@ impl From<anyhow::Error> for ApiError {
     fn from(error: anyhow::Error) -> Self {
         tracing::error!(%error, "a request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The server could not do this. Its log says why.")
+    }
+}
+
+impl From<TeamStays> for ApiError {
+    fn from(why: TeamStays) -> Self {
+        match why {
+            TeamStays::Needed(_) => Self::conflict(why.to_string()),
+            TeamStays::Failed(error) => error.into(),
+        }
     }
 }
 

@@ -12,8 +12,9 @@ use ts_rs::TS;
 
 use super::{Admin, ApiError, ConfirmedAdmin, Reach, Result, SignedIn};
 use crate::{
+    account_changes::{self, AccountChange, ChangedBy, EvidenceRights},
     app::Shared,
-    sign_in, staff,
+    staff,
     store::tables::user,
     text::{
         self,
@@ -148,40 +149,34 @@ pub async fn add_user(
     Ok((StatusCode::CREATED, Json(insert_user(&app, new).await?)))
 }
 
-/// Changes a technician. A new password or a disabled account ends every sign-in; what may be done no more ends at once.
+/// Changes a technician. A new password or a disabled account ends every sign-in.
 pub async fn change_user(
     State(app): State<Shared>,
-    _: ConfirmedAdmin,
+    ConfirmedAdmin(me): ConfirmedAdmin,
     Path(id): Path<i32>,
     Json(change): Json<UserChange>,
 ) -> Result<Json<Account>> {
-    let user = user::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("account"))?;
-    let steps_down = change.disabled || !change.administrator;
-    if steps_down && staff::is_last_administrator(&app.db, &user).await? {
-        return Err(ApiError::conflict("This is the last administrator."));
-    }
     if change.role != 0 && !app.rules().roles.iter().any(|r| r.id == change.role) {
         return Err(ApiError::bad("There is no such role."));
     }
-    let new_password = !change.password.is_empty();
-    let mut row: user::ActiveModel = user.clone().into();
-    row.name = Set(name(&change.name)?);
-    row.email = Set(email(&change.email)?);
-    row.team = Set(label(&change.team, "A team's name")?);
-    row.administrator = Set(change.administrator);
-    row.disabled = Set(change.disabled);
-    row.may_watch = Set(change.may_watch);
-    row.may_export = Set(change.may_export);
-    row.may_delete = Set(change.may_delete);
-    row.reach = Set(reach_word(change.reach).into());
-    row.role = Set(change.role);
-    if new_password {
-        row.password = Set(password(&app, change.password).await?);
-    }
-    let changed = row.update(&app.db).await?;
-    sign_in::account_changed(&app, &user, &changed).await?;
-    staff::know(&app.db, &changed.team).await?;
-    Ok(Json(changed.into()))
+    let wanted = AccountChange {
+        name: Some(name(&change.name)?),
+        email: Some(email(&change.email)?),
+        team: Some(label(&change.team, "A team's name")?),
+        administrator: Some(change.administrator),
+        disabled: Some(change.disabled),
+        password: if change.password.is_empty() { None } else { Some(password(&app, change.password).await?) },
+        evidence: Some(EvidenceRights {
+            may_watch: change.may_watch,
+            may_export: change.may_export,
+            may_delete: change.may_delete,
+            reach: reach_word(change.reach),
+        }),
+        role: Some(change.role),
+        email_language: None,
+    };
+    let user = account_changes::change(&app, ChangedBy::Administrator(me), id, wanted).await?;
+    Ok(Json(user.into()))
 }
 
 /// Judges and stores a new account.

@@ -121,15 +121,15 @@ impl FromRequestParts<Shared> for Confirmed {
 }
 
 /// An administrator who has shown a short while ago who they are, for what changes how others sign in or what other
-/// systems may do.
-pub struct ConfirmedAdmin;
+/// systems may do; by account.
+pub struct ConfirmedAdmin(pub i32);
 
 impl FromRequestParts<Shared> for ConfirmedAdmin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
-        Admin::from_request_parts(parts, app).await?;
-        Confirmed::from_request_parts(parts, app).await.map(|_| Self)
+        let Admin(id) = Admin::from_request_parts(parts, app).await?;
+        Confirmed::from_request_parts(parts, app).await.map(|_| Self(id))
     }
 }
 
@@ -217,15 +217,19 @@ impl FromRequestParts<Shared> for Helper {
     }
 }
 
-/// An administrator who is signed in.
-pub struct Admin;
+/// An administrator who is signed in, by account.
+pub struct Admin(pub i32);
 
 impl FromRequestParts<Shared> for Admin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
         let SignedIn(user) = SignedIn::from_request_parts(parts, app).await?;
-        if user.administrator { Ok(Self) } else { Err(ApiError::forbidden("Only an administrator may do this.")) }
+        if user.administrator {
+            Ok(Self(user.id))
+        } else {
+            Err(ApiError::forbidden("Only an administrator may do this."))
+        }
     }
 }
 

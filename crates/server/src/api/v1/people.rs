@@ -12,9 +12,10 @@ use utoipa::ToSchema;
 
 use super::{Body, Problem, ReadPeople, ReadSessions, Refused, Result, WritePeople};
 use crate::{
+    account_changes::{self, AccountChange, ChangedBy},
     api::people,
     app::Shared,
-    sign_in, staff,
+    staff,
     store::tables::{team, user},
 };
 
@@ -188,19 +189,18 @@ pub async fn change_team(
     let mut row: team::ActiveModel = before.into();
     row.name = Set(name);
     let row = row.update(&app.db).await?;
-    staff::rename(&app.db, &old, &row.name).await?;
+    staff::rename(&app, &old, &row.name).await?;
     Ok(Json(shown(&app, row).await?))
 }
 
-/// Removes a team; its technicians belong to none.
+/// Removes a team that no policy is for; its technicians belong to none.
 #[utoipa::path(delete, path = "/api/v1/teams/{id}", tag = "people", params(("id" = i32, Path)), responses(
     (status = 204),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn remove_team(State(app): State<Shared>, _: WritePeople, Path(id): Path<String>) -> Result<StatusCode> {
     let team = found(&app, &id).await?;
-    staff::rename(&app.db, &team.name, "").await?;
-    team::Entity::delete_by_id(team.id).exec(&app.db).await?;
+    staff::remove(&app, &team).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -258,26 +258,12 @@ pub async fn change_technician(
     Body(change): Body<TechnicianChange>,
 ) -> Result<Json<Technician>> {
     let before = one(&app, &id).await?;
-    if before.administrator {
-        let detail = "Administrators are changed in the console, by administrators.";
-        return Err(Refused(StatusCode::FORBIDDEN, detail.into()));
-    }
-    let mut row: user::ActiveModel = before.clone().into();
-    if let Some(name) = &change.name {
-        row.name = Set(people::name(name)?);
-    }
-    if let Some(email) = &change.email {
-        row.email = Set(people::email(email)?);
-    }
-    if let Some(team) = &change.team {
-        let team = people::label(team, "A team's name")?;
-        staff::know(&app.db, &team).await?;
-        row.team = Set(team);
-    }
-    if let Some(disabled) = change.disabled {
-        row.disabled = Set(disabled);
-    }
-    let changed = row.update(&app.db).await?;
-    sign_in::account_changed(&app, &before, &changed).await?;
-    Ok(Json(changed.into()))
+    let wanted = AccountChange {
+        name: change.name.as_deref().map(people::name).transpose()?,
+        email: change.email.as_deref().map(people::email).transpose()?,
+        team: change.team.map(|team| people::label(&team, "A team's name")).transpose()?,
+        disabled: change.disabled,
+        ..AccountChange::default()
+    };
+    Ok(Json(account_changes::change(&app, ChangedBy::System, before.id, wanted).await?.into()))
 }

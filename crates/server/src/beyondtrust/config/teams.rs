@@ -10,9 +10,10 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, Quer
 use serde_json::{Value, json};
 
 use crate::{
+    account_changes::{self, AccountChange, ChangedBy},
     app::Shared,
     beyondtrust::call::{Answer, Call, Need, No, Verb, created, id, one},
-    sign_in, staff,
+    staff,
     store::tables::{team, user},
 };
 
@@ -86,12 +87,11 @@ pub async fn team(State(app): State<Shared>, Path(wanted): Path<String>, call: C
         Verb::Read | Verb::Create => one(Some(shown_team(&found))),
         Verb::Change => {
             let changed = team_row(&app, &call, Some(&found)).await?.update(&app.db).await?;
-            staff::rename(&app.db, &found.name, &changed.name).await?;
+            staff::rename(&app, &found.name, &changed.name).await?;
             one(Some(shown_team(&changed)))
         }
         Verb::Delete => {
-            staff::rename(&app.db, &found.name, "").await?;
-            team::Entity::delete_by_id(found.id).exec(&app.db).await?;
+            staff::remove(&app, &found).await?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
     }
@@ -116,10 +116,8 @@ pub async fn members(State(app): State<Shared>, Path(wanted): Path<String>, call
         };
         let found = user::Entity::find_by_id(i32::try_from(user).unwrap_or_default()).one(&app.db).await?;
         let found = found.ok_or(No::invalid("user_id", "The selected user_id is invalid."))?;
-        let mut row: user::ActiveModel = found.clone().into();
-        row.team = Set(team.name.clone());
-        let user = row.update(&app.db).await?;
-        sign_in::account_changed(&app, &found, &user).await?;
+        let wanted = AccountChange { team: Some(team.name.clone()), ..AccountChange::default() };
+        let user = account_changes::change(&app, ChangedBy::System, found.id, wanted).await?;
         let place = format!("{}/api/config/v1/team/{}/user/{}", app.config.public_url, team.id, user.id);
         let shown = Json(shown_member(&team, &user));
         return Ok((StatusCode::CREATED, [(header::LOCATION, place)], shown).into_response());
@@ -137,10 +135,8 @@ pub async fn member(State(app): State<Shared>, Path((wanted, who)): Path<(String
     let user = user.filter(|u| u.team == team.name).ok_or(No::Missing)?;
     match verb {
         Verb::Delete => {
-            let mut row: user::ActiveModel = user.clone().into();
-            row.team = Set(String::new());
-            let changed = row.update(&app.db).await?;
-            sign_in::account_changed(&app, &user, &changed).await?;
+            let wanted = AccountChange { team: Some(String::new()), ..AccountChange::default() };
+            account_changes::change(&app, ChangedBy::System, user.id, wanted).await?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         Verb::Change => {

@@ -5,15 +5,15 @@ use axum::{
     http::StatusCode,
     response::IntoResponse,
 };
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, QueryOrder};
+use sea_orm::{EntityTrait, QueryOrder};
 use serde_json::{Value, json};
 
 use super::providers::Provider;
 use crate::{
+    account_changes::{self, AccountChange, ChangedBy},
     api,
     app::Shared,
     beyondtrust::call::{Answer, Call, Need, No, Verb, id, one},
-    sign_in, staff,
     store::tables::user,
 };
 
@@ -134,20 +134,14 @@ impl Change {
     }
 
     async fn apply(self, app: &Shared, before: &user::Model) -> Result<user::Model, No> {
-        if self.disabled == Some(true) && staff::is_last_administrator(&app.db, before).await? {
-            return Err(No::invalid("enabled", "This is the last administrator."));
-        }
-        let mut row: user::ActiveModel = before.clone().into();
-        self.name.into_iter().for_each(|name| row.name = Set(name));
-        self.email.into_iter().for_each(|email| row.email = Set(email));
-        self.disabled.into_iter().for_each(|disabled| row.disabled = Set(disabled));
-        self.language.into_iter().for_each(|language| row.email_language = Set(Some(language)));
-        if let Some(password) = self.password {
-            row.password = Set(api::password(app, password).await?);
-        }
-        let after = row.update(&app.db).await?;
-        sign_in::account_changed(app, before, &after).await?;
-        Ok(after)
+        let Self { name, email, disabled, password, language } = self;
+        let password = match password {
+            Some(password) => Some(api::password(app, password).await?),
+            None => None,
+        };
+        let email_language = language;
+        let wanted = AccountChange { name, email, disabled, password, email_language, ..AccountChange::default() };
+        Ok(account_changes::change(app, ChangedBy::System, before.id, wanted).await?)
     }
 }
 

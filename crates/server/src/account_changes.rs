@@ -1,0 +1,207 @@
+//! Who may change an account, and into what: one rule for the console, the REST API and BeyondTrust's.
+
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, TransactionTrait, sea_query::Expr,
+};
+
+use crate::{
+    api::ApiError,
+    app::Shared,
+    sign_in, staff,
+    store::tables::user,
+};
+
+/// Who changes an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangedBy {
+    /// An administrator in the console, by account.
+    Administrator(i32),
+    /// Another system.
+    System,
+}
+
+/// What changes; the rest stays. Names and addresses were checked before.
+#[derive(Clone, Debug, Default)]
+pub struct AccountChange {
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub team: Option<String>,
+    pub disabled: Option<bool>,
+    pub administrator: Option<bool>,
+    /// The hash of a new password.
+    pub password: Option<String>,
+    pub evidence: Option<EvidenceRights>,
+    pub role: Option<i32>,
+    /// The language of mails to its owner.
+    pub email_language: Option<String>,
+}
+
+impl AccountChange {
+    /// Whether anything is another than before, beside the team: an administrator's gives them no right.
+    fn alters(&self, before: &user::Model) -> bool {
+        let Self { name, email, team: _, disabled, administrator, password, evidence, role, email_language } = self;
+        name.as_ref().is_some_and(|name| *name != before.name)
+            || email.as_ref().is_some_and(|email| *email != before.email)
+            || disabled.is_some_and(|disabled| disabled != before.disabled)
+            || administrator.is_some_and(|administrator| administrator != before.administrator)
+            || role.is_some_and(|role| role != before.role)
+            || email_language.is_some() && *email_language != before.email_language
+            || password.is_some()
+            || evidence.is_some()
+    }
+}
+
+/// What an account may do with evidence, and whose.
+#[derive(Clone, Copy, Debug)]
+pub struct EvidenceRights {
+    pub may_watch: bool,
+    pub may_export: bool,
+    pub may_delete: bool,
+    pub reach: &'static str,
+}
+
+/// Why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum NotChanged {
+    #[error("There is no such account.")]
+    Missing,
+    #[error("Administrators are changed in the console, by administrators.")]
+    Administrator,
+    #[error("You cannot disable your own account or stop being an administrator. Ask another administrator.")]
+    OwnAccount,
+    #[error("This is the last administrator.")]
+    LastAdministrator,
+    #[error(transparent)]
+    Store(#[from] DbErr),
+}
+
+impl From<NotChanged> for ApiError {
+    fn from(why: NotChanged) -> Self {
+        match why {
+            NotChanged::Missing => Self::missing("account"),
+            NotChanged::Administrator => Self::forbidden(why.to_string()),
+            NotChanged::OwnAccount | NotChanged::LastAdministrator => Self::conflict(why.to_string()),
+            NotChanged::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Judges a change. `others` says whether somebody else is an administrator who can sign in.
+fn judge(by: ChangedBy, before: &user::Model, change: &AccountChange, others: bool) -> Result<(), NotChanged> {
+    let raised = change.administrator == Some(true) && !before.administrator;
+    if by == ChangedBy::System && (raised || (before.administrator && change.alters(before))) {
+        return Err(NotChanged::Administrator);
+    }
+    let disables = change.disabled == Some(true) && !before.disabled;
+    let steps_down = before.administrator && (disables || change.administrator == Some(false));
+    if steps_down && !before.disabled && !others {
+        return Err(NotChanged::LastAdministrator);
+    }
+    if by == ChangedBy::Administrator(before.id) && (disables || steps_down) {
+        return Err(NotChanged::OwnAccount);
+    }
+    Ok(())
+}
+
+/// Changes an account. What it may do no more ends at once.
+pub async fn change(app: &Shared, by: ChangedBy, id: i32, change: AccountChange) -> Result<user::Model, NotChanged> {
+    let transaction = app.db.begin().await?;
+    // Written first: of two changes at once the second is judged after the first, so that an administrator stays.
+    let mine = user::Entity::update_many().col_expr(user::Column::Id, Expr::col(user::Column::Id).into());
+    mine.filter(user::Column::Id.eq(id)).exec(&transaction).await?;
+    let before = user::Entity::find_by_id(id).one(&transaction).await?.ok_or(NotChanged::Missing)?;
+    let others = user::Entity::find()
+        .filter(user::Column::Administrator.eq(true))
+        .filter(user::Column::Disabled.eq(false))
+        .filter(user::Column::Id.ne(id));
+    let others = others.one(&transaction).await?.is_some();
+    judge(by, &before, &change, others)?;
+    let team = change.team.clone();
+    let AccountChange { name, email, team: to, disabled, administrator, password, evidence, role, email_language } = change;
+    let mut row: user::ActiveModel = before.clone().into();
+    name.into_iter().for_each(|name| row.name = Set(name));
+    email.into_iter().for_each(|email| row.email = Set(email));
+    to.into_iter().for_each(|team| row.team = Set(team));
+    disabled.into_iter().for_each(|disabled| row.disabled = Set(disabled));
+    administrator.into_iter().for_each(|administrator| row.administrator = Set(administrator));
+    password.into_iter().for_each(|hash| row.password = Set(hash));
+    role.into_iter().for_each(|role| row.role = Set(role));
+    email_language.into_iter().for_each(|language| row.email_language = Set(Some(language)));
+    if let Some(EvidenceRights { may_watch, may_export, may_delete, reach }) = evidence {
+        row.may_watch = Set(may_watch);
+        row.may_export = Set(may_export);
+        row.may_delete = Set(may_delete);
+        row.reach = Set(reach.into());
+    }
+    let after = row.update(&transaction).await?;
+    transaction.commit().await?;
+    sign_in::account_changed(app, &before, &after).await?;
+    if let Some(team) = team {
+        staff::know(&app.db, &team).await?;
+    }
+    Ok(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_change_whom() {
+        let account = |administrator, disabled| user::Model {
+            id: 1,
+            login: String::new(),
+            name: String::new(),
+            email: String::new(),
+            team: String::new(),
+            administrator,
+            disabled,
+            password: String::new(),
+            may_watch: false,
+            may_export: false,
+            may_delete: false,
+            reach: String::new(),
+            role: 0,
+            external: String::new(),
+            totp: String::new(),
+            totp_step: 0,
+            recovery: String::new(),
+            email_language: None,
+        };
+        let rename = AccountChange { name: Some("X".into()), ..AccountChange::default() };
+        let team = AccountChange { team: Some("X".into()), ..AccountChange::default() };
+        let disable = AccountChange { disabled: Some(true), ..AccountChange::default() };
+        let raise = AccountChange { administrator: Some(true), ..AccountChange::default() };
+        let lower = AccountChange { administrator: Some(false), ..AccountChange::default() };
+        let password = AccountChange { password: Some("hash".into()), ..AccountChange::default() };
+        let same = AccountChange { disabled: Some(false), name: Some(String::new()), ..AccountChange::default() };
+        let (system, other, own) = (ChangedBy::System, ChangedBy::Administrator(2), ChangedBy::Administrator(1));
+        for (by, administrator, change, others, expected) in [
+            (system, false, &rename, true, ""),
+            (system, false, &disable, true, ""),
+            (system, false, &team, true, ""),
+            (system, false, &raise, true, "Administrators"),
+            (system, true, &rename, true, "Administrators"),
+            (system, true, &team, true, ""),
+            (system, true, &disable, true, "Administrators"),
+            (system, true, &password, true, "Administrators"),
+            (system, true, &same, true, ""),
+            (other, true, &disable, true, ""),
+            (other, true, &lower, true, ""),
+            (other, true, &disable, false, "This is the last"),
+            (other, true, &lower, false, "This is the last"),
+            (other, false, &raise, true, ""),
+            (own, true, &rename, true, ""),
+            (own, true, &disable, true, "You cannot"),
+            (own, true, &lower, true, "You cannot"),
+            (own, true, &lower, false, "This is the last"),
+        ] {
+            let verdict = judge(by, &account(administrator, false), change, others);
+            let words = verdict.err().map_or(String::new(), |why| why.to_string());
+            assert_eq!(words.is_empty(), expected.is_empty(), "{by:?} {administrator} {change:?}: {words}");
+            assert!(words.starts_with(expected), "{by:?} {administrator} {change:?}: {words}");
+        }
+        // A disabled administrator is nobody's last.
+        assert!(judge(other, &account(true, true), &lower, false).is_ok());
+    }
+}
