@@ -28,6 +28,7 @@ mod pictures;
 mod playback;
 mod programs;
 mod quic;
+mod redaction;
 mod rules;
 mod secret;
 mod serve;

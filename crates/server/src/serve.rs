@@ -28,7 +28,7 @@ use crate::{
     paths,
     playback::Playback,
     programs::Programs,
-    quic, secret,
+    quic, redaction, secret,
     sign_in::{self, Logins, oidc::Journeys, passkeys::Passkeys},
     staff, store,
     store::{secrets::Secrets, setting, tables::user},
@@ -43,6 +43,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     app.outbox.load(&app).await?;
     app.hub.load(&app).await?;
     sign_in::catch_up(&app).await?;
+    redaction::scrub(&app).await.context("cannot take links and keys out of what was stored")?;
     tokio::spawn(outbox::run(app.clone()));
     tokio::spawn(archive::keep_house(app.clone()));
     tokio::spawn(mailbox::run(app.clone()));

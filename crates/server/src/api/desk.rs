@@ -21,6 +21,7 @@ use crate::{
     archive,
     desk::intake,
     mailbox::Enclosed,
+    redaction::Redactor,
     store::{
         holds,
         tables::{customer, incident, journal, letter, user},
@@ -435,10 +436,11 @@ async fn incident_row(app: &Shared, new: &IncidentInput) -> Result<incident::Act
     if new.description.len() > 20_000 {
         return Err(ApiError::bad("A description has at most 20,000 bytes."));
     }
+    let redactor = Redactor::load(app).await?;
     Ok(incident::ActiveModel {
         customer: Set(new.customer),
-        subject: Set(subject),
-        description: Set(new.description.clone()),
+        subject: Set(redactor.clean(&subject)),
+        description: Set(redactor.clean(&new.description)),
         status: Set(word(new.status)),
         priority: Set(word(new.priority)),
         kind: Set(people::label(&new.kind, "A type")?),
@@ -481,6 +483,7 @@ pub async fn add_note(
     if text.is_empty() || text.len() > 20_000 {
         return Err(ApiError::bad("A note has between 1 and 20,000 bytes."));
     }
-    let row = write_journal(&app, id, "note", &me.name, text.to_owned()).await?.insert(&app.db).await?;
+    let text = Redactor::load(&app).await?.clean(text);
+    let row = write_journal(&app, id, "note", &me.name, text).await?.insert(&app.db).await?;
     Ok((StatusCode::CREATED, Json(journal_entry(&app, row).await?)))
 }

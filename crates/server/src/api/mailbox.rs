@@ -15,6 +15,7 @@ use super::{Admin, ApiError, ConfirmedAdmin, Result, SignedIn, factors, posts};
 use crate::{
     app::Shared,
     mailbox::{self, Looked, Mailbox, letter},
+    redaction::Redactor,
     store::{setting, tables::letter as letter_row},
 };
 
@@ -106,10 +107,17 @@ pub async fn test(
     new.test(&app.config.outbound).await.map(|words| Json(MailboxAnswer { words })).map_err(ApiError::upstream)
 }
 
+/// A mail as it came, unless somebody who reads it could enter as the customer.
 async fn filed(app: &Shared, id: i32) -> Result<Vec<u8>> {
     let row = letter_row::Entity::find_by_id(id).one(&app.db).await?.filter(|l| l.incident.is_some());
     let row = row.ok_or_else(|| ApiError::missing("mail"))?;
-    Ok(mailbox::original(app, row.id).await?)
+    let raw = mailbox::original(app, row.id).await?;
+    if Redactor::load(app).await?.is_live_in_mail(&raw) {
+        return Err(ApiError::conflict(
+            "This mail quotes an invitation that still works. Fetch it when the invitation was used or has expired.",
+        ));
+    }
+    Ok(raw)
 }
 
 /// A mail as it came.

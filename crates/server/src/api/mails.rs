@@ -19,6 +19,7 @@ use crate::{
     app::{self, Shared, stored_time},
     desk::{BuiltIn, Desk, Entry, elsewhere, intake},
     mail::{self, Fields, Letter, Outcome},
+    redaction::{self, Redactor},
     store::tables::{customer, incident, letter, mail_row, user},
     text::is_plain,
 };
@@ -33,7 +34,8 @@ pub struct Draft {
     pub text: String,
 }
 
-/// A mail that was sent or lies in the outbox.
+/// A mail that was sent or lies in the outbox, without links and keys: those its author alone reads, until they are dead or
+/// the mail is sent.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Mail {
@@ -48,26 +50,45 @@ pub struct Mail {
     pub sent: bool,
 }
 
-/// Mails with the numbers of their incidents.
-async fn shown(app: &Shared, rows: Vec<mail_row::Model>) -> Result<Vec<Mail>> {
-    let about = incident::Entity::find().filter(incident::Column::Id.is_in(rows.iter().map(|r| r.incident)));
-    let numbers: HashMap<i32, String> = about.all(&app.db).await?.iter().map(|i| (i.id, intake::number(i))).collect();
-    let mail = |m: mail_row::Model| Mail {
-        id: m.id,
-        at: Timestamp(m.at.cast_unsigned()),
-        incident: m.incident,
-        number: numbers.get(&m.incident).cloned().unwrap_or_default(),
-        from: m.sender,
-        to: m.recipient,
-        subject: m.subject,
-        text: m.text,
-        sent: m.sent,
-    };
-    Ok(rows.into_iter().map(mail).collect())
+/// A mail's subject and text as this technician reads them.
+async fn read_by(app: &Shared, redactor: &Redactor, row: &mail_row::Model, me: i32) -> Result<(String, String)> {
+    if row.author == me && !row.sealed.is_empty() {
+        let sealed = redaction::open(app, &row.sealed)?;
+        if redactor.is_live_in(&sealed)
+            && let Some((subject, text)) = sealed.split_once('\n')
+        {
+            return Ok((subject.to_owned(), text.to_owned()));
+        }
+        redaction::forget(app, row.id).await?;
+    }
+    Ok((row.subject.clone(), row.text.clone()))
 }
 
-async fn shown_one(app: &Shared, row: mail_row::Model) -> Result<Mail> {
-    Ok(shown(app, vec![row]).await?.remove(0))
+/// Mails with the numbers of their incidents, as this technician reads them.
+async fn shown(app: &Shared, rows: Vec<mail_row::Model>, me: i32) -> Result<Vec<Mail>> {
+    let about = incident::Entity::find().filter(incident::Column::Id.is_in(rows.iter().map(|r| r.incident)));
+    let numbers: HashMap<i32, String> = about.all(&app.db).await?.iter().map(|i| (i.id, intake::number(i))).collect();
+    let redactor = Redactor::load(app).await?;
+    let mut mails = Vec::with_capacity(rows.len());
+    for m in rows {
+        let (subject, text) = read_by(app, &redactor, &m, me).await?;
+        mails.push(Mail {
+            id: m.id,
+            at: Timestamp(m.at.cast_unsigned()),
+            incident: m.incident,
+            number: numbers.get(&m.incident).cloned().unwrap_or_default(),
+            from: m.sender,
+            to: m.recipient,
+            subject,
+            text,
+            sent: m.sent,
+        });
+    }
+    Ok(mails)
+}
+
+async fn shown_one(app: &Shared, row: mail_row::Model, me: i32) -> Result<Mail> {
+    Ok(shown(app, vec![row], me).await?.remove(0))
 }
 
 /// The invitation for a session, from the administrator's template.
@@ -128,16 +149,24 @@ async fn about(app: &Shared, incident: i32, me: user::Model, draft: Draft) -> Re
     let about = about.ok_or_else(|| ApiError::missing("incident"))?;
     let name = app.mailer.name();
     let sent = carry(app, &about, &draft, to.clone(), &html, &name).await?;
+    let redactor = Redactor::load(app).await?;
+    let (subject, text) = (redactor.clean(&draft.subject), redactor.clean(&draft.text));
+    // What is sent is with the customer; what nobody has sent yet its author may need once more.
+    let kept = !sent && (subject != draft.subject || text != draft.text);
+    let sealed =
+        if kept { redaction::seal(app, &format!("{}\n{}", draft.subject, draft.text))? } else { String::new() };
     let row = mail_row::ActiveModel {
         incident: Set(incident),
         at: Set(stored_time(app::now())),
         sender: Set(app.mailer.from()),
         recipient: Set(to.to_string()),
-        subject: Set(draft.subject),
-        text: Set(draft.text),
-        html: Set(html),
+        subject: Set(subject),
+        html: Set(mail::html(&text, &app.settings().organisation)),
+        text: Set(text),
         sent: Set(sent),
         name: Set(name),
+        author: Set(me.id),
+        sealed: Set(sealed),
         ..Default::default()
     };
     let row = row.insert(&app.db).await?;
@@ -145,12 +174,12 @@ async fn about(app: &Shared, incident: i32, me: user::Model, draft: Draft) -> Re
         to: row.recipient.clone(),
         subject: row.subject.clone(),
         text: row.text.clone(),
-        by: me.name,
+        by: me.name.clone(),
         mail: row.id,
         sent,
     };
     BuiltIn(app.clone()).write(&incident.to_string(), &entry, "", false).await.map_err(anyhow::Error::msg)?;
-    Ok(Json(shown_one(app, row).await?))
+    Ok(Json(shown_one(app, row, me.id).await?))
 }
 
 /// Sends a mail: by the incident's own desk to its customer, else by the mail server. Whether it is on its way.
@@ -183,14 +212,14 @@ async fn carry(
 }
 
 /// The outbox: mails that no mail server took because none is configured.
-pub async fn list(State(app): State<Shared>, _: SignedIn) -> Result<Json<Vec<Mail>>> {
+pub async fn list(State(app): State<Shared>, SignedIn(me): SignedIn) -> Result<Json<Vec<Mail>>> {
     let rows = mail_row::Entity::find()
         .filter(mail_row::Column::Sent.eq(false))
         .order_by_desc(mail_row::Column::Id)
         .limit(200)
         .all(&app.db)
         .await?;
-    Ok(Json(shown(&app, rows).await?))
+    Ok(Json(shown(&app, rows, me.id).await?))
 }
 
 async fn find(app: &Shared, id: i32) -> Result<mail_row::Model> {
@@ -198,13 +227,15 @@ async fn find(app: &Shared, id: i32) -> Result<mail_row::Model> {
 }
 
 /// One mail.
-pub async fn read(State(app): State<Shared>, _: SignedIn, Path(id): Path<i32>) -> Result<Json<Mail>> {
-    Ok(Json(shown_one(&app, find(&app, id).await?).await?))
+pub async fn read(State(app): State<Shared>, SignedIn(me): SignedIn, Path(id): Path<i32>) -> Result<Json<Mail>> {
+    Ok(Json(shown_one(&app, find(&app, id).await?, me.id).await?))
 }
 
 /// The mail as the customer sees it: for a frame that may run nothing and load nothing.
-pub async fn html(State(app): State<Shared>, _: SignedIn, Path(id): Path<i32>) -> Result<Response> {
+pub async fn html(State(app): State<Shared>, SignedIn(me): SignedIn, Path(id): Path<i32>) -> Result<Response> {
     let mail = find(&app, id).await?;
+    let (_, text) = read_by(&app, &Redactor::load(&app).await?, &mail, me.id).await?;
+    let html = if text == mail.text { mail.html } else { mail::html(&text, &app.settings().organisation) };
     let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; \
         sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation";
     let headers = [
@@ -212,6 +243,6 @@ pub async fn html(State(app): State<Shared>, _: SignedIn, Path(id): Path<i32>) -
         (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_FRAME_OPTIONS, "SAMEORIGIN"),
     ];
-    let html = mail.html.replace("<a href=", "<a target=\"_blank\" rel=\"noreferrer\" href=");
+    let html = html.replace("<a href=", "<a target=\"_blank\" rel=\"noreferrer\" href=");
     Ok((headers, html).into_response())
 }

@@ -162,6 +162,9 @@ pub async fn keep_house(app: Shared) {
         if let Err(error) = crate::outbox::forget_old(&app.db, app::now()).await {
             tracing::error!(%error, "the log of deliveries cannot be shortened");
         }
+        if let Err(error) = crate::redaction::forget_dead(&app).await {
+            tracing::error!(%error, "mails whose links are dead cannot be forgotten");
+        }
         if let Err(error) = apply(&app).await {
             tracing::error!(%error, "the rules of retention cannot be kept");
         }

@@ -19,7 +19,9 @@ use crate::{
     api::{Status, word},
     app::{self, Shared, stored_time},
     desk::{Ticket, intake},
-    paths, secret,
+    paths,
+    redaction::Redactor,
+    secret,
     store::tables::{customer, incident, journal, letter as letter_row, mail_row},
     text::address::canonical,
 };
@@ -60,6 +62,11 @@ pub async fn file(app: &Shared, rules: &Mailbox, raw: &[u8], too_large: bool, no
     }
     if app::free_bytes(&app.config.data) < app.config.disk_floor_bytes {
         anyhow::bail!("the server's disk is nearly full");
+    }
+    // A customer who answers an invitation quotes it, and may not have followed it yet.
+    let redactor = Redactor::load(app).await?;
+    for text in [&mut letter.subject, &mut letter.text, &mut letter.quoted] {
+        *text = redactor.clean(text);
     }
     let why = match letter::judge(raw) {
         None => kept_out_here(app, &letter, now).await?,

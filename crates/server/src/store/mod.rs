@@ -75,7 +75,7 @@ const INDEXES: [&str; 7] = [
 ];
 
 /// Columns that tables have got since they were first made, with what they hold for older rows.
-const LATER: [(&str, &str, &str); 19] = [
+const LATER: [(&str, &str, &str); 21] = [
     ("user", "may_watch", "boolean NOT NULL DEFAULT true"),
     ("user", "may_export", "boolean NOT NULL DEFAULT false"),
     ("user", "may_delete", "boolean NOT NULL DEFAULT false"),
@@ -89,6 +89,8 @@ const LATER: [(&str, &str, &str); 19] = [
     ("user", "email_language", "varchar"),
     ("incident", "stamp", "varchar NOT NULL DEFAULT ''"),
     ("mail", "name", "varchar NOT NULL DEFAULT ''"),
+    ("mail", "author", "integer NOT NULL DEFAULT 0"),
+    ("mail", "sealed", "text NOT NULL DEFAULT ''"),
     ("incident", "kind", "varchar NOT NULL DEFAULT ''"),
     ("incident", "desk", "varchar NOT NULL DEFAULT ''"),
     ("incident", "ticket", "varchar NOT NULL DEFAULT ''"),

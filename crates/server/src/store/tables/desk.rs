@@ -153,7 +153,7 @@ pub mod journal {
     }
 }
 
-/// Mails, sent or waiting in the outbox.
+/// Mails, sent or waiting in the outbox, without links and keys.
 pub mod mail_row {
     use sea_orm::entity::prelude::*;
 
@@ -175,6 +175,11 @@ pub mod mail_row {
         pub sent: bool,
         /// Its Message-ID without brackets, by which answers name it; empty where another desk has sent it.
         pub name: String,
+        /// The account that wrote it.
+        pub author: i32,
+        /// Subject and text with live links and keys, encrypted; empty once the mail is sent or they are dead.
+        #[sea_orm(column_type = "Text")]
+        pub sealed: String,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}
