@@ -4,12 +4,7 @@ use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, TransactionTrait, sea_query::Expr,
 };
 
-use crate::{
-    api::ApiError,
-    app::Shared,
-    sign_in, staff,
-    store::tables::user,
-};
+use crate::{api::ApiError, app::Shared, sign_in, staff, store::tables::user};
 
 /// Who changes an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +112,8 @@ pub async fn change(app: &Shared, by: ChangedBy, id: i32, change: AccountChange)
     let others = others.one(&transaction).await?.is_some();
     judge(by, &before, &change, others)?;
     let team = change.team.clone();
-    let AccountChange { name, email, team: to, disabled, administrator, password, evidence, role, email_language } = change;
+    let AccountChange { name, email, team: to, disabled, administrator, password, evidence, role, email_language } =
+        change;
     let mut row: user::ActiveModel = before.clone().into();
     name.into_iter().for_each(|name| row.name = Set(name));
     email.into_iter().for_each(|email| row.email = Set(email));

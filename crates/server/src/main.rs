@@ -3,6 +3,7 @@
 //! `deskside-server --help` explains every option. The rooms: [`api`] is the web API, [`live`] holds running sessions and
 //! their connections, [`store`] the database, [`archive`] what remains of a session, [`mail`] the mails.
 
+mod access_scope;
 mod account_changes;
 mod accounts;
 mod api;

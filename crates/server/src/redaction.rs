@@ -386,6 +386,118 @@ mod tests {
         assert!(!redactor().is_live_in_mail(dead.as_bytes()));
     }
 
+    /// A server with an incident, a technician who is signed in, and a session whose key and link are live.
+    async fn server(name: &str) -> (Shared, std::path::PathBuf, crate::desk::intake::Keys) {
+        use crate::{access_scope::walk, desk::intake, store::tables::*};
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = walk::folder(name);
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let app = crate::serve::open(walk::config(folder.clone())).await.unwrap();
+        let ada = crate::desk::Ticket { customer: "Ada".into(), email: "ada@b.example".into(), ..Default::default() };
+        let about = intake::mirror(&app, "", "", &ada).await.unwrap();
+        let tom = protocol::UserRef { id: 1, name: "Tom".into() };
+        let live = intake::session(&app, &about, tom.clone(), None).await.unwrap();
+        let by = session::Actor::Technician(tom);
+        let keys = intake::keys(&app, &live, &by, None, intake::Form::Ours).await.unwrap();
+        let user = user::ActiveModel {
+            id: Set(1),
+            login: Set("tom".into()),
+            name: Set("Tom".into()),
+            email: Set("t@a.example".into()),
+            team: Set(String::new()),
+            administrator: Set(true),
+            disabled: Set(false),
+            password: Set("-".into()),
+            may_watch: Set(true),
+            may_export: Set(true),
+            may_delete: Set(true),
+            reach: Set("all".into()),
+            role: Set(0),
+            external: Set(String::new()),
+            totp: Set(String::new()),
+            totp_step: Set(0),
+            recovery: Set(String::new()),
+            email_language: Set(None),
+        };
+        user.insert(&app.db).await.unwrap();
+        let (hash, until) = (secret::hash("cookie"), i64::MAX);
+        let cookie = login::ActiveModel { hash: Set(hash), user: Set(1), until: Set(until), confirmed: Set(0) };
+        cookie.insert(&app.db).await.unwrap();
+        (app, folder, keys)
+    }
+
+    #[tokio::test]
+    async fn what_was_stored_in_clear_is_cleaned_at_the_start() {
+        let (app, folder, keys) = server("redaction-old").await;
+        let grouped = mail::grouped(&keys.key);
+        let words = format!("Open {}/join#{} or type {grouped}.", app.config.public_url, keys.token);
+        let text = |text: &str| Set(text.to_owned());
+        let now = stored_time(app::now());
+        let old = mail_row::ActiveModel {
+            incident: Set(1),
+            at: Set(now),
+            sender: text("a@b.example"),
+            recipient: text("ada@b.example"),
+            subject: text(&format!("Key {grouped}")),
+            text: text(&words),
+            html: text(&mail::html(&words, "Acme")),
+            sent: Set(false),
+            name: text("1@desk"),
+            author: Set(0),
+            sealed: text(""),
+            ..Default::default()
+        };
+        old.insert(&app.db).await.unwrap();
+        journal::entry(1, now, "note", "Tom", words.clone()).insert(&app.db).await.unwrap();
+        let about = incident::ActiveModel { id: Set(1), description: text(&words), ..Default::default() };
+        about.update(&app.db).await.unwrap();
+        scrub(&app).await.unwrap();
+        let mails = mail_row::Entity::find().one(&app.db).await.unwrap().unwrap();
+        assert_eq!(mails.text, "Open [link removed] or type [key removed].");
+        let bytes = std::fs::read_dir(&folder).unwrap().map(|f| f.unwrap().path()).filter(|f| f.is_file());
+        let bytes: Vec<u8> = bytes.flat_map(|f| std::fs::read(f).unwrap()).collect();
+        for secret in [&keys.token, &keys.key, &grouped] {
+            assert!(!bytes.windows(secret.len()).any(|w| w == secret.as_bytes()), "{secret} is in the data folder");
+        }
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+
+    #[tokio::test]
+    async fn a_mail_that_quotes_a_live_invitation_is_shown_without_it() {
+        use axum::{body::Body, http::Request};
+        use tower::ServiceExt;
+        let (app, folder, keys) = server("redaction-letter").await;
+        let (grouped, url) = (mail::grouped(&keys.key), &app.config.public_url);
+        let raw = format!(
+            "From: Ada <ada@b.example>\r\nTo: help@a.example\r\nSubject: Re: your key {grouped}\r\nMessage-ID: <1@b>\r\n\r\n\
+             It does not work.\r\n\r\nTom wrote:\r\n> Open {url}/join#{}\r\n> or type {grouped}.\r\n",
+            keys.token
+        );
+        let rules = crate::mailbox::Mailbox::default();
+        crate::mailbox::file(&app, &rules, raw.as_bytes(), false, app::now()).await.unwrap();
+        let kept = letter::Entity::find().one(&app.db).await.unwrap().unwrap();
+        let entry = journal::Entity::find().filter(journal::Column::Kind.eq("letter"));
+        let entry = entry.one(&app.db).await.unwrap().unwrap();
+        for shown in [&kept.subject, &kept.text, &kept.quoted, &entry.text] {
+            assert!(!shown.contains(&keys.token) && !shown.contains(&grouped), "{shown}");
+        }
+        assert!(kept.text.contains("It does not work.") && kept.quoted.contains("[link removed]"), "{kept:?}");
+        let router = crate::api::router(app.clone());
+        let ask = async |path: &str, cookie: &str, body: String| {
+            let method = if body.is_empty() { "GET" } else { "POST" };
+            let request = Request::builder().method(method).uri(path).header("cookie", cookie);
+            let request = request.header("content-type", "application/json").body(Body::from(body)).unwrap();
+            router.clone().oneshot(request).await.unwrap().status().as_u16()
+        };
+        let original = "/api/letters/1/original";
+        assert_eq!(ask(original, "deskside=cookie", String::new()).await, 409);
+        let enter = format!(r#"{{"pass":{{"by":"link","token":"{}"}},"client":"browser"}}"#, keys.token);
+        assert_eq!(ask("/api/join/enter", "", enter).await, 200);
+        assert_eq!(ask(original, "deskside=cookie", String::new()).await, 200, "it is dead");
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+
     proptest! {
         /// Whatever stands around it, nothing live stays, and what is clean is not changed again.
         #[test]

@@ -20,6 +20,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use web_transport_trait::{RecvStream, SendStream, Session, Stats};
 
 use crate::{
+    access_scope,
     app::{self, Shared},
     live::{ActError, Live, Seat},
     sign_in::Login,
@@ -139,6 +140,9 @@ async fn admit<S: Session>(app: &Shared, connection: &S) -> Result<Admitted<S>, 
     let ticket = app.hub.redeem(&hello.ticket).ok_or(Fault::Ticket)?;
     let live = app.hub.get(&ticket.session).ok_or(Fault::Ticket)?;
     let role = live.ask(|s| s.participant(ticket.who).map(|p| p.role)).await.ok_or(Fault::Ticket)?;
+    if !access_scope::may_enter(app, &live, ticket.who).await.map_err(ActError::from)? {
+        return Err(Fault::Ticket);
+    }
     let fits = (role != Role::Customer) == (hello.client == Client::Console);
     if !fits || hello.challenge.len() > 128 {
         return Err(Fault::Ticket);

@@ -75,9 +75,47 @@ impl Policy {
         }
     }
 
+    /// Whether it lets a session do anything that the other does not: a right, or less of a recording.
+    pub fn allows_more_than(&self, other: &Self) -> bool {
+        let strict = |p: &Self| match (p.record, p.unrecorded) {
+            (false, _) => 0,
+            (true, Unrecorded::GoOn) => 1,
+            (true, Unrecorded::StopSharing) => 2,
+            (true, Unrecorded::EndSession) => 3,
+        };
+        self.rights.iter().any(|r| !other.rights.contains(r)) || strict(self) < strict(other)
+    }
+
     /// The same, with the rules of a session that was made earlier.
     pub(crate) fn take(&mut self, rules: &SessionRules) {
         let SessionRules { name, rights, record, unrecorded } = rules.clone();
         *self = Self { name, rights, record, unrecorded, ..self.clone() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_compared_with_another() {
+        let of = |rights: &[Right], record, unrecorded| Policy {
+            rights: rights.to_vec(),
+            record,
+            unrecorded,
+            ..Policy::default()
+        };
+        let base = of(&[Right::View, Right::Control], true, Unrecorded::StopSharing);
+        for (other, more) in [
+            (base.clone(), false),
+            (of(&[Right::View], true, Unrecorded::EndSession), false),
+            (of(&[Right::View, Right::Files], true, Unrecorded::StopSharing), true),
+            (of(&[Right::View], true, Unrecorded::GoOn), true),
+            (of(&[], false, Unrecorded::EndSession), true),
+        ] {
+            assert_eq!(other.allows_more_than(&base), more, "{other:?}");
+        }
+        let unrecorded = of(&[], false, Unrecorded::EndSession);
+        assert!(!unrecorded.allows_more_than(&of(&[], false, Unrecorded::GoOn)), "nothing is recorded in either");
     }
 }

@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::{ApiError, Result, SignedIn};
-use crate::{app::Shared, store::tables::canned};
+use crate::{
+    app::Shared,
+    store::tables::{canned, user},
+};
 
 /// So many messages are kept.
 const MOST: u64 = 2_000;
@@ -56,11 +59,21 @@ fn judged(new: CannedInput) -> Result<canned::ActiveModel> {
     Ok(canned::ActiveModel { title: Set(title), text: Set(text), team: Set(team), ..Default::default() })
 }
 
+/// Whether a message is somebody's to see and change: everybody's, and their team's.
+fn is_of(row: &canned::Model, me: &user::Model) -> bool {
+    row.team.is_empty() || row.team == me.team || me.administrator
+}
+
 /// Everybody's and the asker's team's.
 pub async fn list(State(app): State<Shared>, SignedIn(me): SignedIn) -> Result<Json<Vec<Canned>>> {
     let rows = canned::Entity::find().order_by_asc(canned::Column::Title).all(&app.db).await?;
-    let mine = |row: &canned::Model| row.team.is_empty() || row.team == me.team || me.administrator;
-    Ok(Json(rows.into_iter().filter(mine).map(Into::into).collect()))
+    Ok(Json(rows.into_iter().filter(|row| is_of(row, &me)).map(Into::into).collect()))
+}
+
+/// The message by that number, if it is the asker's to change.
+async fn found(app: &Shared, id: i32, me: &user::Model) -> Result<canned::Model> {
+    let row = canned::Entity::find_by_id(id).one(&app.db).await?.filter(|row| is_of(row, me));
+    row.ok_or_else(|| ApiError::missing("message"))
 }
 
 /// Adds one.
@@ -78,17 +91,17 @@ pub async fn add(
 /// Changes one.
 pub async fn change(
     State(app): State<Shared>,
-    _: SignedIn,
+    SignedIn(me): SignedIn,
     Path(id): Path<i32>,
     Json(new): Json<CannedInput>,
 ) -> Result<Json<Canned>> {
-    canned::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("message"))?;
+    found(&app, id, &me).await?;
     let row = canned::ActiveModel { id: Set(id), ..judged(new)? };
     Ok(Json(row.update(&app.db).await?.into()))
 }
 
 /// Removes one.
-pub async fn remove(State(app): State<Shared>, _: SignedIn, Path(id): Path<i32>) -> Result<StatusCode> {
-    canned::Entity::delete_by_id(id).exec(&app.db).await?;
+pub async fn remove(State(app): State<Shared>, SignedIn(me): SignedIn, Path(id): Path<i32>) -> Result<StatusCode> {
+    canned::Entity::delete_by_id(found(&app, id, &me).await?.id).exec(&app.db).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -10,13 +10,14 @@ use axum::{
 use protocol::{SessionId, Timestamp, UserRef};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait,
+    QueryTrait, TransactionTrait, sea_query::Expr,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::{ApiError, Result, SignedIn, people};
 use crate::{
+    access_scope::{self, IncidentPlace},
     app::{self, Shared, stored_time},
     archive,
     desk::intake,
@@ -138,7 +139,10 @@ pub enum JournalContent {
     /// A session: grey while it waits for its evidence, orange when that is linked.
     RemoteSupport {
         session: String,
+        /// None for a session that the asker may not see.
         history: Option<Box<session::History>>,
+        /// The asker may not see it.
+        out_of_reach: bool,
         /// Why its evidence is not stored yet, when that was tried and failed.
         unstored: Option<String>,
         /// What stays when it was deleted.
@@ -147,7 +151,12 @@ pub enum JournalContent {
     /// A mail came.
     Letter { letter: i32, subject: String, quoted: String, attachments: Vec<Enclosed> },
     /// A picture of a customer's screen.
-    Screenshot { session: String, number: u32 },
+    Screenshot {
+        session: String,
+        number: u32,
+        /// The asker may not see it.
+        out_of_reach: bool,
+    },
 }
 
 /// An incident with its journal, newest first.
@@ -337,7 +346,7 @@ pub async fn find(app: &Shared, id: i32) -> Result<Incident> {
 }
 
 /// One incident with its journal.
-pub async fn incident(State(app): State<Shared>, _: SignedIn, Path(id): Path<i32>) -> Result<Json<IncidentPage>> {
+pub async fn incident(State(app): State<Shared>, me: SignedIn, Path(id): Path<i32>) -> Result<Json<IncidentPage>> {
     let incident = find(&app, id).await?;
     let rows = journal::Entity::find()
         .filter(journal::Column::Incident.eq(id))
@@ -347,26 +356,31 @@ pub async fn incident(State(app): State<Shared>, _: SignedIn, Path(id): Path<i32
         .await?;
     let mut journal = Vec::with_capacity(rows.len());
     for row in rows {
-        journal.push(journal_entry(&app, row).await?);
+        journal.push(journal_entry(&app, &me.0, row).await?);
     }
     Ok(Json(IncidentPage { incident, journal }))
 }
 
-async fn journal_entry(app: &Shared, row: journal::Model) -> Result<JournalEntry> {
+async fn journal_entry(app: &Shared, me: &user::Model, row: journal::Model) -> Result<JournalEntry> {
     let content = match (row.kind.as_str(), row.session, row.mail) {
         ("remote_support", Some(session), _) => {
             let id = SessionId::try_from(session.clone()).map_err(|e| anyhow::anyhow!("{e}"))?;
-            let entries = app.hub.read(app, &id).await?;
-            let history = entries.and_then(|entries| session::history(&entries)).map(Box::new);
+            let entries = app.hub.read(app, &id).await?.unwrap_or_default();
+            let out_of_reach = !entries.is_empty() && !access_scope::reaches(app, me, &entries).await?;
+            let history = if out_of_reach { None } else { session::history(&entries).map(Box::new) };
             JournalContent::RemoteSupport {
                 session,
                 history,
+                out_of_reach,
                 unstored: app.why_unstored(&id),
                 tombstone: archive::tombstone(app, &id).await?.map(Box::new),
             }
         }
         ("screenshot", Some(session), _) => {
-            JournalContent::Screenshot { session, number: row.text.parse().unwrap_or_default() }
+            let id = SessionId::try_from(session.clone()).map_err(|e| anyhow::anyhow!("{e}"))?;
+            let entries = app.hub.read(app, &id).await?.unwrap_or_default();
+            let out_of_reach = !access_scope::reaches(app, me, &entries).await?;
+            JournalContent::Screenshot { session, number: row.text.parse().unwrap_or_default(), out_of_reach }
         }
         ("mail", _, Some(mail)) => JournalContent::Mail { mail },
         ("letter", _, Some(id)) => match letter::Entity::find_by_id(id).one(&app.db).await? {
@@ -409,9 +423,23 @@ pub async fn change_incident(
     Path(id): Path<i32>,
     Json(new): Json<IncidentInput>,
 ) -> Result<Json<Incident>> {
+    let stored = incident::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("incident"))?;
     let before = find(&app, id).await?;
-    let row = incident::ActiveModel { id: Set(id), ..incident_row(&app, &new).await? };
-    row.update(&app.db).await?;
+    let row = incident_row(&app, &new).await?;
+    let (team, kind) = (row.team.as_ref(), row.kind.as_ref());
+    access_scope::may_move(&app, &me, &stored, IncidentPlace { team, kind, owner: new.owner }).await?;
+    // What was judged is what is changed: it may have been moved meanwhile.
+    let transaction = app.db.begin().await?;
+    let same = incident::Entity::update_many()
+        .col_expr(incident::Column::Updated, Expr::value(stored_time(app::now())))
+        .filter(incident::Column::Id.eq(id))
+        .filter(incident::Column::Team.eq(stored.team))
+        .filter(incident::Column::Kind.eq(stored.kind));
+    if same.exec(&transaction).await?.rows_affected == 0 {
+        return Err(ApiError::conflict("Somebody has changed this incident meanwhile. Please look at it again."));
+    }
+    incident::ActiveModel { id: Set(id), ..row }.update(&transaction).await?;
+    transaction.commit().await?;
     let after = find(&app, id).await?;
     let changes = changes(&before, &after);
     if !changes.is_empty() {
@@ -485,5 +513,5 @@ pub async fn add_note(
     }
     let text = Redactor::load(&app).await?.clean(text);
     let row = write_journal(&app, id, "note", &me.name, text).await?.insert(&app.db).await?;
-    Ok((StatusCode::CREATED, Json(journal_entry(&app, row).await?)))
+    Ok((StatusCode::CREATED, Json(journal_entry(&app, &me, row).await?)))
 }

@@ -11,6 +11,7 @@ use ts_rs::TS;
 use protocol::RefusalReason;
 
 use crate::{
+    access_scope::Denied,
     live::{ActError, JobError, NoRoom},
     passwords::PasswordError,
     sign_in::directory::NotAsked,
@@ -192,6 +193,23 @@ impl From<anyhow::Error> for ApiError {
     fn from(error: anyhow::Error) -> Self {
         tracing::error!(%error, "a request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The server could not do this. Its log says why.")
+    }
+}
+
+impl From<Denied> for ApiError {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::NoSession => Self::new(StatusCode::NOT_FOUND, denied.to_string()),
+            Denied::OutOfReach
+            | Denied::Watch
+            | Denied::Export
+            | Denied::Delete
+            | Denied::OthersIncident
+            | Denied::OthersSessions
+            | Denied::Loosened => Self::forbidden(denied.to_string()),
+            Denied::Store(error) => error.into(),
+            Denied::Failed(error) => error.into(),
+        }
     }
 }
 

@@ -11,13 +11,14 @@ use axum::{
 };
 use evidence::movie;
 use futures::stream;
-use protocol::{Event, SessionId, Timestamp, UserRef};
+use protocol::{Entry, Event, SessionId, Timestamp, UserRef};
 use serde::{Deserialize, Serialize};
 use session::{Actor, Command, Film};
 use ts_rs::TS;
 
-use super::{ApiError, By, Deed, Result, SignedIn, people, sessions};
+use super::{ApiError, By, Result, SignedIn, people, sessions};
 use crate::{
+    access_scope::{self, SessionAction},
     app::{self, Shared},
     archive::{self, Kept, NotDeleted, Pointer},
     paths, playback,
@@ -29,7 +30,7 @@ const PART: usize = 1 << 20;
 /// The transcript as text.
 pub async fn text(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Response> {
     let id = sessions::parse(id)?;
-    let text = evidence::transcript::text(&id, &me.evidence(&app, &id, Deed::Read).await?);
+    let text = evidence::transcript::text(&id, &access_scope::session(&app, &me.0, &id, SessionAction::Read).await?);
     Ok((attached("text/plain; charset=utf-8", &format!("transcript-{id}.txt")), text).into_response())
 }
 
@@ -62,7 +63,7 @@ pub async fn watch(
     Path(id): Path<String>,
 ) -> Result<Json<Playing>> {
     let id = sessions::parse(id)?;
-    let entries = me.evidence(&app, &id, Deed::Watch).await?;
+    let entries = access_scope::session(&app, &me.0, &id, SessionAction::Watch).await?;
     let now = app::now();
     let recently = |e: &protocol::Entry| {
         matches!(&e.event, Event::Watched { by } if by.id == me.0.id) && e.at.plus(playback::LIFE_MS) > now
@@ -75,10 +76,13 @@ pub async fn watch(
     Ok(Json(Playing { address: format!("/api/playback/{token}"), until: now.plus(playback::LIFE_MS) }))
 }
 
-/// What a link leads to.
-async fn watched(app: &Shared, me: &SignedIn, token: &str) -> Result<SessionId> {
+/// What a link leads to, for whoever may still watch it.
+async fn watched(app: &Shared, me: &SignedIn, token: &str) -> Result<(SessionId, Vec<Entry>)> {
     let id = app.playback.session(token, me.0.id, app::now());
-    id.ok_or_else(|| ApiError::forbidden("This link to a recording works no more. Reload the page for a new one."))
+    let gone = || ApiError::forbidden("This link to a recording works no more. Reload the page for a new one.");
+    let id = id.ok_or_else(gone)?;
+    let entries = access_scope::session(app, &me.0, &id, SessionAction::Watch).await?;
+    Ok((id, entries))
 }
 
 /// A kept file, opened.
@@ -91,8 +95,7 @@ async fn kept(app: &Shared, path: PathBuf) -> Result<Kept> {
 
 /// What was said, as subtitles of the video.
 pub async fn subtitles(State(app): State<Shared>, me: SignedIn, Path(token): Path<String>) -> Result<Response> {
-    let id = watched(&app, &me, &token).await?;
-    let entries = me.evidence(&app, &id, Deed::Watch).await?;
+    let (_, entries) = watched(&app, &me, &token).await?;
     let captions = movie::captions(&entries, &Film::of(&entries));
     Ok(([(header::CONTENT_TYPE, "text/vtt; charset=utf-8")], movie::webvtt(&captions)).into_response())
 }
@@ -104,8 +107,7 @@ pub async fn recording(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let id = watched(&app, &me, &token).await?;
-    let entries = me.evidence(&app, &id, Deed::Watch).await?;
+    let (id, entries) = watched(&app, &me, &token).await?;
     if entries.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
         let range = headers.get(header::RANGE).and_then(|r| r.to_str().ok());
         return Ok(serve(kept(&app, paths::recording(&app.config.data, &id)).await?, "video/webm", range));
@@ -129,13 +131,13 @@ pub async fn hand_out(app: &Shared, id: &SessionId, by: UserRef, headers: &Heade
 
 /// Where the pointer was during the video.
 pub async fn pointer(State(app): State<Shared>, me: SignedIn, Path(token): Path<String>) -> Result<Response> {
-    let id = watched(&app, &me, &token).await?;
+    let (id, _) = watched(&app, &me, &token).await?;
     Ok(serve(kept(&app, paths::pointer(&app.config.data, &id)).await?, "application/octet-stream", None))
 }
 
 /// When something moved in the video: pairs of milliseconds, as JSON.
 pub async fn activity(State(app): State<Shared>, me: SignedIn, Path(token): Path<String>) -> Result<Response> {
-    let id = watched(&app, &me, &token).await?;
+    let (id, _) = watched(&app, &me, &token).await?;
     Ok(serve(kept(&app, paths::activity(&app.config.data, &id)).await?, "application/json", None))
 }
 
@@ -203,7 +205,11 @@ pub async fn bundle(
 ) -> Result<Response> {
     let pointer = if pointer { Pointer::BurnedIn } else { Pointer::Beside };
     let id = sessions::parse(id)?;
-    if !me.evidence(&app, &id, Deed::Export).await?.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
+    if !access_scope::session(&app, &me.0, &id, SessionAction::Export)
+        .await?
+        .iter()
+        .any(|e| matches!(e.event, Event::Stored { .. }))
+    {
         return Err(ApiError::conflict(
             "The evidence is not complete yet: the session goes on, or it is being stored.",
         ));
@@ -251,7 +257,7 @@ pub async fn delete(
     Json(Because { reason }): Json<Because>,
 ) -> Result<StatusCode> {
     let (id, reason) = (sessions::parse(id)?, people::name(&reason)?);
-    me.evidence(&app, &id, Deed::Delete).await?;
+    access_scope::session(&app, &me.0, &id, SessionAction::Delete).await?;
     match archive::delete(&app, &id, me.0.name, reason).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(NotDeleted::Missing) => Err(ApiError::missing("session")),
@@ -278,7 +284,7 @@ pub async fn hold(
     Json(HoldInput { on, reason }): Json<HoldInput>,
 ) -> Result<StatusCode> {
     let (id, reason) = (sessions::parse(id)?, people::name(&reason)?);
-    me.evidence(&app, &id, Deed::Delete).await?;
+    access_scope::session(&app, &me.0, &id, SessionAction::Delete).await?;
     archive::hold(&app, &id, me.as_ref(), on, reason).await?;
     Ok(StatusCode::NO_CONTENT)
 }

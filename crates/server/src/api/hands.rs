@@ -12,7 +12,12 @@ use session::{Actor, Command};
 use ts_rs::TS;
 
 use super::{ApiError, Result, SignedIn, sessions};
-use crate::{app::Shared, staff, store::tables::user};
+use crate::{
+    access_scope::{self, SessionAction},
+    app::Shared,
+    staff,
+    store::tables::user,
+};
 
 /// Where a session goes.
 #[derive(Deserialize, TS)]
@@ -98,5 +103,6 @@ pub async fn note(
     Path(id): Path<String>,
     Json(note): Json<SessionNote>,
 ) -> Result<StatusCode> {
+    access_scope::session(&app, &me.0, &sessions::parse(id.clone())?, SessionAction::Note).await?;
     sessions::act(&app, &me, id, Command::Note { text: note.text }).await
 }

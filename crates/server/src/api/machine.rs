@@ -8,7 +8,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use protocol::{
-    Answer, ClipboardKind, Event, Fault, Job, MAX_CLIPBOARD_IMAGE, MAX_CLIPBOARD_TEXT, SessionId, SystemInfo, Way,
+    Answer, ClipboardKind, Event, Fault, Job, MAX_CLIPBOARD_IMAGE, MAX_CLIPBOARD_TEXT, RefusalReason, Right, SessionId,
+    SystemInfo, Way,
 };
 use serde::{Deserialize, Serialize};
 use session::{Actor, Command};
@@ -16,7 +17,12 @@ use sha2::{Digest, Sha256};
 use ts_rs::TS;
 
 use super::{ApiError, Helper, Result, SignedIn, sessions};
-use crate::{app::Shared, live::JobError, paths, secret};
+use crate::{
+    access_scope::{self, SessionAction},
+    app::Shared,
+    live::{ActError, JobError},
+    paths, secret,
+};
 
 /// System information, and the number under which it is kept.
 #[derive(Serialize, TS)]
@@ -149,10 +155,12 @@ pub async fn keep(path: std::path::PathBuf, body: Vec<u8>) -> Result<()> {
 /// System information as it was.
 pub async fn system(
     State(app): State<Shared>,
-    _: SignedIn,
+    me: SignedIn,
     Path((id, number)): Path<(String, u32)>,
 ) -> Result<Response> {
-    let path = paths::system_info(&app.config.data, &sessions::parse(id)?, number);
+    let id = sessions::parse(id)?;
+    access_scope::session(&app, &me.0, &id, SessionAction::Read).await?;
+    let path = paths::system_info(&app.config.data, &id, number);
     let body = tokio::fs::read(path).await.map_err(|_| ApiError::missing("system information"))?;
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
@@ -171,6 +179,10 @@ pub async fn end_process(
 
 /// Restarts the customer's computer. The session waits for it; what was allowed has ended.
 pub async fn restart(State(app): State<Shared>, Helper { live, by, .. }: Helper) -> Result<StatusCode> {
+    // Only a program that was told to restart may be away.
+    if !live.may(by, Right::Restart).await {
+        return Err(ActError::from(RefusalReason::NotGranted).into());
+    }
     match live.ask_program(by, Job::Restart {}).await {
         // A computer that goes down may be quicker than its last word.
         Ok(Answer::Done {}) | Err(JobError::Away) => {}
@@ -192,10 +204,12 @@ pub async fn elevate(Helper { live, by, .. }: Helper) -> Result<StatusCode> {
 /// The recording of a command shell.
 pub async fn shell(
     State(app): State<Shared>,
-    _: SignedIn,
+    me: SignedIn,
     Path((id, number)): Path<(String, u32)>,
 ) -> Result<Response> {
-    let body = shell_cast(&app, &sessions::parse(id)?, number).await?;
+    let id = sessions::parse(id)?;
+    access_scope::session(&app, &me.0, &id, SessionAction::Read).await?;
+    let body = shell_cast(&app, &id, number).await?;
     Ok(([(header::CONTENT_TYPE, "application/x-asciicast")], body).into_response())
 }
 

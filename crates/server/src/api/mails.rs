@@ -16,6 +16,7 @@ use ts_rs::TS;
 
 use super::{ApiError, Result, SignedIn, desk, sessions};
 use crate::{
+    access_scope::{self, SessionAction},
     app::{self, Shared, stored_time},
     desk::{BuiltIn, Desk, Entry, elsewhere, intake},
     mail::{self, Fields, Letter, Outcome},
@@ -119,6 +120,7 @@ pub async fn send(
 ) -> Result<Json<Mail>> {
     let id = sessions::parse(id)?;
     let live = app.hub.get(&id).ok_or_else(|| ApiError::missing("running session"))?;
+    access_scope::session(&app, &me, &id, SessionAction::Note).await?;
     let incident = live.state().await.incident;
     about(&app, incident.id, me, draft).await
 }

@@ -24,7 +24,6 @@ mod passkeys;
 mod past;
 mod people;
 mod posts;
-mod reach;
 mod rules;
 mod sessions;
 mod settings;
@@ -48,7 +47,6 @@ pub use evidence::hand_out;
 pub use join::{dead, open_session};
 pub use machine::shell_cast;
 pub use people::password;
-pub use reach::{Deed, Reach};
 pub use signed_in::{Admin, By, Confirmed, ConfirmedAdmin, From, Helper, SignedIn, signed_in};
 
 use crate::{app::Shared, beyondtrust, web, wire};

@@ -9,12 +9,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use protocol::Timestamp;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::{ApiError, Reach, Result, SignedIn};
+use super::{ApiError, Result, SignedIn};
 use crate::{
+    access_scope,
     app::Shared,
     store::{tables::past, transcript_fts::Search},
 };
@@ -65,20 +66,6 @@ pub struct Place {
     pub text: String,
 }
 
-impl SignedIn {
-    fn filter(&self) -> Condition {
-        let own = Condition::any()
-            .add(past::Column::Owner.eq(self.0.id))
-            .add(past::Column::People.contains(format!(",{},", self.0.id)));
-        match self.reach() {
-            Reach::All => Condition::all(),
-            Reach::Own => own,
-            Reach::Team if self.0.team.is_empty() => own,
-            Reach::Team => own.add(past::Column::Team.eq(self.0.team.clone())),
-        }
-    }
-}
-
 /// The sessions that somebody may see, the newest first; with words, those in which they were said.
 pub async fn search(
     State(app): State<Shared>,
@@ -86,12 +73,14 @@ pub async fn search(
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Vec<PastSession>>> {
     let mut places: BTreeMap<String, Vec<Place>> = BTreeMap::new();
-    let mut found = past::Entity::find().filter(me.filter()).order_by_desc(past::Column::Ended).limit(MOST_SESSIONS);
+    let mut found =
+        past::Entity::find().filter(access_scope::past(&me.0)).order_by_desc(past::Column::Ended).limit(MOST_SESSIONS);
     if wanted.q.chars().count() > 200 {
         return Err(ApiError::bad("A search has at most 200 characters."));
     }
     if let Some(search) = Search::new(&wanted.q) {
-        let visible = past::Entity::find().select_only().column(past::Column::Session).filter(me.filter());
+        let visible =
+            past::Entity::find().select_only().column(past::Column::Session).filter(access_scope::past(&me.0));
         let visible = visible.build(app.db.get_database_backend());
         for line in search.find(&app.db, &visible, MOST_PLACES).await? {
             let place = Place { at: line.at, who: line.who, text: search.excerpt(&line.shown) };
@@ -199,7 +188,7 @@ async fn counted(app: &Shared, me: &SignedIn, period: Period) -> Result<Vec<past
         return Err(ApiError::bad("The period must end after it begins."));
     }
     let rows = past::Entity::find()
-        .filter(me.filter())
+        .filter(access_scope::past(&me.0))
         .filter(past::Column::Started.gte(period.from))
         .filter(past::Column::Started.lt(period.until))
         .order_by_asc(past::Column::Started)

@@ -10,8 +10,9 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, Quer
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::{Admin, ApiError, ConfirmedAdmin, Reach, Result, SignedIn};
+use super::{Admin, ApiError, ConfirmedAdmin, Result, SignedIn};
 use crate::{
+    access_scope::Reach,
     account_changes::{self, AccountChange, ChangedBy, EvidenceRights},
     app::Shared,
     staff,
@@ -83,7 +84,7 @@ pub struct Account {
 
 impl From<user::Model> for Account {
     fn from(u: user::Model) -> Self {
-        let reach = SignedIn(u.clone()).reach();
+        let reach = Reach::of(&u);
         let user::Model { id, login, name, email, team, administrator, disabled, role, .. } = u;
         let (may_watch, may_export, may_delete) = (u.may_watch, u.may_export, u.may_delete);
         let (external, second) = (!u.external.is_empty(), !u.totp.is_empty());

@@ -19,6 +19,7 @@ use tower_http::services::ServeFile;
 
 use super::{ApiError, From, Helper, Result, SignedIn, join, machine, sessions};
 use crate::{
+    access_scope::{self, SessionAction},
     app::{self, Shared},
     desk::{BuiltIn, Desk, Entry},
     live::{ActError, Keeping, Live},
@@ -71,6 +72,7 @@ async fn store(app: &Shared, live: &Arc<Live>, from: ParticipantId, name: String
     if live.ask(|s| s.phase()).await == Phase::Held {
         return Err(ActError::from(RefusalReason::OnHold).into());
     }
+    takes_part(live, from).await?;
     live.ask(|s| s.has_room(app::now(), from)).await.map_err(ActError::from)?;
     let number = live.next_number();
     let mut keeping = live.keep(app, from, paths::post(&app.config.data, &live.id, number))?;
@@ -80,6 +82,13 @@ async fn store(app: &Shared, live: &Arc<Live>, from: ParticipantId, name: String
     live.record_deed(app, Event::FilePosted { from, number, name, bytes, sha256 }).await?;
     keeping.done();
     Ok(StatusCode::CREATED)
+}
+
+async fn takes_part(live: &Live, who: ParticipantId) -> Result<()> {
+    match access_scope::is_part_of(live, who).await {
+        true => Ok(()),
+        false => Err(ApiError::forbidden("You do not take part in this session any more.")),
+    }
 }
 
 async fn receive(keeping: &mut Keeping, body: Body) -> Result<(u64, String)> {
@@ -109,9 +118,13 @@ async fn receive(keeping: &mut Keeping, body: Body) -> Result<(u64, String)> {
 }
 
 /// A file of the chat, for technicians.
-pub async fn read(State(app): State<Shared>, _: SignedIn, Path((id, number)): Path<(String, u32)>) -> Result<Response> {
+pub async fn read(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path((id, number)): Path<(String, u32)>,
+) -> Result<Response> {
     let id = sessions::parse(id)?;
-    let entries = app.hub.read(&app, &id).await?.ok_or_else(|| ApiError::missing("session"))?;
+    let entries = access_scope::session(&app, &me.0, &id, SessionAction::Read).await?;
     serve(&app, &id, number, entries).await
 }
 
@@ -155,6 +168,7 @@ pub async fn screenshot(State(app): State<Shared>, Helper { live, me, by }: Help
     if body.len() > LARGEST_PICTURE {
         return Err(ApiError::bad("A picture must be a PNG of at most 32 MB."));
     }
+    takes_part(&live, by).await?;
     if !live.may(by, Right::View).await {
         return Err(ActError::from(RefusalReason::NotGranted).into());
     }
@@ -179,10 +193,12 @@ pub async fn screenshot(State(app): State<Shared>, Helper { live, me, by }: Help
 /// A picture of a shared screen.
 pub async fn read_screenshot(
     State(app): State<Shared>,
-    _: SignedIn,
+    me: SignedIn,
     Path((id, number)): Path<(String, u32)>,
 ) -> Result<Response> {
-    let path = paths::screenshot(&app.config.data, &sessions::parse(id)?, number);
+    let id = sessions::parse(id)?;
+    access_scope::session(&app, &me.0, &id, SessionAction::Read).await?;
+    let path = paths::screenshot(&app.config.data, &id, number);
     let body = tokio::fs::read(path).await.map_err(|_| ApiError::missing("picture"))?;
     Ok(axum::response::IntoResponse::into_response(([(header::CONTENT_TYPE, "image/png")], body)))
 }

@@ -12,8 +12,9 @@ use session::{Actor, Command, History, TranscriptLine};
 use std::sync::Arc;
 use ts_rs::TS;
 
-use super::{ApiError, By, Deed, Result, SignedIn, desk, mails};
+use super::{ApiError, By, Result, SignedIn, desk, mails};
 use crate::{
+    access_scope::{self, SessionAction},
     app::{self, Shared},
     desk::intake::{self, Form, Keys},
     live::{self, ActError, Live},
@@ -185,7 +186,7 @@ pub async fn supervise(
     Path(id): Path<String>,
 ) -> Result<Json<Admission>> {
     let live = running(&app, id)?;
-    me.evidence(&app, &live.id, Deed::Watch).await?;
+    access_scope::session(&app, &me.0, &live.id, SessionAction::Watch).await?;
     let watches = |p: &&Participant| p.user == Some(me.0.id) && p.role == Role::Supervisor;
     let here = |p: &&Participant| watches(p) && p.presence != Presence::Gone;
     let who = match live.ask(|s| s.participants().iter().find(here).map(|p| p.id)).await {
@@ -195,7 +196,7 @@ pub async fn supervise(
     Ok(Json(Admission { session: live.id.clone(), ticket: app.hub.ticket_by(live.id.clone(), who, login) }))
 }
 
-/// What waits, runs or is held, oldest first.
+/// What waits, runs or is held, and whoever asks may see: the oldest first.
 pub async fn queue(State(app): State<Shared>, asker: SignedIn) -> Result<Json<Vec<Queued>>> {
     let me = &asker.0;
     let mut queue = Vec::new();
@@ -205,6 +206,9 @@ pub async fn queue(State(app): State<Shared>, asker: SignedIn) -> Result<Json<Ve
             continue;
         }
         let entries = live.entries().await;
+        if !access_scope::reaches(&app, me, &entries).await? {
+            continue;
+        }
         let since = entries.first().map_or(app::now(), |e| e.at);
         let turned = |e: &&Entry| matches!(e.event, Event::Held { .. } | Event::Queued { .. } | Event::Reopened { .. });
         let waits_since = entries.iter().rev().find(turned).map_or(since, |e| e.at);
@@ -216,7 +220,7 @@ pub async fn queue(State(app): State<Shared>, asker: SignedIn) -> Result<Json<Ve
         let shared = state.shared_with.iter().any(|u| u.id == me.id);
         let mine = state.owner.id == me.id && state.queue == Queue::Own;
         let runs = state.phase == Phase::Active && !mine && !shared;
-        let watchable = runs && asker.has(Deed::Watch) && asker.reaches(&app, &entries).await?;
+        let watchable = runs && access_scope::has(me, SessionAction::Watch);
         queue.push(Queued { mine, open, shared, watchable, since, waits_since, state });
     }
     queue.sort_by_key(|q| (!(q.mine || q.shared), !q.open, q.waits_since));
@@ -226,12 +230,13 @@ pub async fn queue(State(app): State<Shared>, asker: SignedIn) -> Result<Json<Ve
 /// One session with everything that is known of it.
 pub async fn read(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Json<SessionPage>> {
     let id = parse(id)?;
-    // Who may join a session that goes on is for the session to say.
-    let entries = match app.hub.get(&id) {
-        Some(live) => live.entries().await,
-        None => me.evidence(&app, &id, Deed::Read).await?,
+    let entries = access_scope::session(&app, &me.0, &id, SessionAction::Read).await?;
+    let has = |action| access_scope::has(&me.0, action);
+    let may = May {
+        watch: has(SessionAction::Watch),
+        export: has(SessionAction::Export),
+        delete: has(SessionAction::Delete),
     };
-    let may = May { watch: me.has(Deed::Watch), export: me.has(Deed::Export), delete: me.has(Deed::Delete) };
     let unstored = app.why_unstored(&id);
     let session = session::Session::after(id, app.policy(), &entries);
     let history = session::history(&entries).ok_or_else(|| ApiError::missing("session"))?;

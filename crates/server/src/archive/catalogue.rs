@@ -1,6 +1,6 @@
 //! What is known of sessions that are over, to be found and counted without reading their timelines.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use protocol::{Entry, Event, Queue, Role, SessionId, Timestamp};
 use sea_orm::{
@@ -9,6 +9,7 @@ use sea_orm::{
 };
 
 use crate::{
+    access_scope::Standing,
     app::{Shared, stored_time},
     store::{
         tables::{incident, past, session_row, tombstone_row, user},
@@ -67,7 +68,8 @@ async fn row(db: &DatabaseConnection, id: &SessionId, entries: &[Entry]) -> anyh
     let (Some(first), Some(history)) = (entries.first(), session::history(entries)) else { return Ok(None) };
     let Event::Created { incident, .. } = &first.event else { return Ok(None) };
     let mut owner = None;
-    let (mut people, mut transfers, mut waited, mut asked) = (BTreeSet::new(), 0, 0, None);
+    let people = Standing::of(entries).map(|s| s.people).unwrap_or_default();
+    let (mut transfers, mut waited, mut asked) = (0, 0, None);
     let (mut joined, mut held) = (None::<Timestamp>, false);
     for entry in entries {
         match &entry.event {
@@ -84,13 +86,11 @@ async fn row(db: &DatabaseConnection, id: &SessionId, entries: &[Entry]) -> anyh
                 // From the key to the customer's coming.
                 waited = entry.at.since(asked.unwrap_or(first.at));
             }
-            Event::Joined { user: Some(user), .. } => drop(people.insert(*user)),
             Event::LegalHold { on, .. } => held = *on,
             _ => {}
         }
     }
     let owner = owner.expect("a session is created with an owner");
-    people.insert(owner.id);
     let team = user::Entity::find_by_id(owner.id).one(db).await?.map(|u| u.team).unwrap_or_default();
     let kind = incident::Entity::find_by_id(incident.id).one(db).await?.map(|i| i.kind).unwrap_or_default();
     let ended = history.ended.unwrap_or(first.at);

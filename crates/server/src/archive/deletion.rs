@@ -185,6 +185,14 @@ fn rule<'a>(rules: &'a [RetentionRule], team: &str, kind: &str) -> Option<&'a Re
     rules.iter().find(fits).filter(|r| r.days > 0)
 }
 
+/// Whether sessions on incidents of another type would be deleted sooner, whatever their team.
+pub fn deletes_sooner(rules: &[RetentionRule], from: &str, to: &str) -> bool {
+    let days = |team: &str, kind: &str| rule(rules, team, kind).map_or(u32::MAX, |r| r.days);
+    // Of the teams that no rule names one speaks for all.
+    let teams = rules.iter().map(|r| r.team.as_str()).chain(["\0"]);
+    teams.into_iter().any(|team| days(team, to) < days(team, from))
+}
+
 /// Deletes what is old enough by the rules of now.
 pub async fn apply(app: &Shared) -> anyhow::Result<()> {
     const DAY: i64 = 24 * 60 * 60 * 1_000;
@@ -235,6 +243,14 @@ mod tests {
         assert_eq!(days("Desk", "Question"), Some(30));
         assert_eq!(days("Desk", "Incident"), Some(90));
         assert_eq!(days("Other", "Incident"), None, "no rule fits");
+        for (from, to, sooner) in [
+            ("Incident", "Question", true),
+            ("Question", "Incident", false),
+            ("Incident", "Order", false),
+            ("Question", "Question", false),
+        ] {
+            assert_eq!(deletes_sooner(&rules, from, to), sooner, "{from} → {to}");
+        }
     }
 
     #[test]

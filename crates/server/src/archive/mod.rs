@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 pub use bundle::{Pointer, export, pack};
 pub use command_line::run;
-pub use deletion::{NotDeleted, RetentionRule, Tombstone, delete, hold, keep_house, tombstone};
+pub use deletion::{NotDeleted, RetentionRule, Tombstone, delete, deletes_sooner, hold, keep_house, tombstone};
 pub use sealing::Sealing;
 pub use shelf::Shelf;
 use video::KeptReader;

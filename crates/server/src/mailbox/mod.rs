@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use ts_rs::TS;
 
+#[cfg(test)]
+pub use filing::file;
 pub use filing::{Enclosed, original};
 
 use crate::{

@@ -1,5 +1,6 @@
 //! The real server, as a hostile or broken peer meets it.
 
+mod access;
 mod api;
 mod at_rest;
 mod beyondtrust;

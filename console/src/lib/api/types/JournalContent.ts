@@ -6,7 +6,15 @@ import type { Tombstone } from "./Tombstone";
 /**
  * What kind of entry it is, and what belongs to it.
  */
-export type JournalContent = { "kind": "change", } | { "kind": "note", } | { "kind": "mail", mail: number, } | { "kind": "remote_support", session: string, history: History | null, 
+export type JournalContent = { "kind": "change", } | { "kind": "note", } | { "kind": "mail", mail: number, } | { "kind": "remote_support", session: string, 
+/**
+ * None for a session that the asker may not see.
+ */
+history: History | null, 
+/**
+ * The asker may not see it.
+ */
+out_of_reach: boolean, 
 /**
  * Why its evidence is not stored yet, when that was tried and failed.
  */
@@ -14,4 +22,8 @@ unstored: string | null,
 /**
  * What stays when it was deleted.
  */
-tombstone: Tombstone | null, } | { "kind": "letter", letter: number, subject: string, quoted: string, attachments: Array<Enclosed>, } | { "kind": "screenshot", session: string, number: number, };
+tombstone: Tombstone | null, } | { "kind": "letter", letter: number, subject: string, quoted: string, attachments: Array<Enclosed>, } | { "kind": "screenshot", session: string, number: number, 
+/**
+ * The asker may not see it.
+ */
+out_of_reach: boolean, };

@@ -1,0 +1,76 @@
+//! Who may assign an incident and change its team and type. Every technician sees every incident and works on it; but its
+//! team says who may see its sessions, and its team and type say by which policy new ones go and how long they are kept.
+
+use protocol::SessionId;
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
+
+use super::{Denied, Reach, reaches};
+use crate::{
+    app::Shared,
+    archive,
+    store::tables::{incident, session_row, user},
+};
+
+/// Where an incident belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IncidentPlace<'a> {
+    pub team: &'a str,
+    pub kind: &'a str,
+    pub owner: Option<i32>,
+}
+
+impl<'a> IncidentPlace<'a> {
+    /// Where this incident belongs.
+    pub fn of(row: &'a incident::Model) -> Self {
+        Self { team: &row.team, kind: &row.kind, owner: row.owner }
+    }
+
+    /// Whether it is somebody's to move: their own, their team's, or nobody's.
+    fn is_of(self, who: &user::Model) -> bool {
+        self.team.is_empty() || self.team == who.team || self.owner == Some(who.id)
+    }
+}
+
+/// Judges a change of an incident's owner, team or type.
+pub async fn may_move(
+    app: &Shared,
+    who: &user::Model,
+    before: &incident::Model,
+    to: IncidentPlace<'_>,
+) -> Result<(), Denied> {
+    let from = IncidentPlace::of(before);
+    if from == to || Reach::of(who) == Reach::All {
+        return Ok(());
+    }
+    if !from.is_of(who) {
+        return Err(Denied::OthersIncident);
+    }
+    // Whoever moves an incident moves its sessions into the sight of others, or into their own.
+    if from.team != to.team && !reaches_all(app, who, before.id).await? {
+        return Err(Denied::OthersSessions);
+    }
+    if loosens(app, from, to) {
+        return Err(Denied::Loosened);
+    }
+    Ok(())
+}
+
+async fn reaches_all(app: &Shared, who: &user::Model, incident: i32) -> Result<bool, Denied> {
+    let rows = session_row::Entity::find().filter(session_row::Column::Incident.eq(incident)).all(&app.db).await?;
+    for row in rows {
+        let id = SessionId::try_from(row.id).map_err(|e| DbErr::Custom(e.to_string()))?;
+        // Of what was deleted nothing is left to be seen.
+        let entries = app.hub.read(app, &id).await?.unwrap_or_default();
+        if !entries.is_empty() && !reaches(app, who, &entries).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether new sessions would be allowed more there, or any be deleted sooner.
+fn loosens(app: &Shared, from: IncidentPlace<'_>, to: IncidentPlace<'_>) -> bool {
+    let rules = app.rules();
+    let policy = |place: IncidentPlace<'_>| rules.policy(app.policy(), place.team, place.kind);
+    policy(to).allows_more_than(&policy(from)) || archive::deletes_sooner(&app.settings().retention, from.kind, to.kind)
+}
