@@ -14,7 +14,6 @@ mod elevation;
 mod input;
 mod jobs;
 mod link;
-mod links;
 mod machine;
 mod share;
 mod ui;

@@ -19,7 +19,6 @@ use crate::{
     binding::domain,
     conversation, elevation,
     link::{self, Before, Notice, Say, lock},
-    links,
     window::{Marks, Overlay},
 };
 
@@ -347,7 +346,7 @@ impl Desk {
         }
         let people = self.state.as_ref().map(|s| s.participants.as_slice()).unwrap_or_default();
         if let Some(line) = conversation::line(&entry, &self.entries, people, self.me) {
-            let link = links::first(&line.text).unwrap_or_default();
+            let link = protocol::links::first(&line.text).unwrap_or_default();
             // Many files in a row are one line that grows.
             let row = self.lines.row_count().saturating_sub(1);
             let grows = |last: &Line| {
@@ -482,7 +481,7 @@ fn place<W: ComponentHandle + 'static>(window: slint::Weak<W>, place: Place) {
 
 /// Opens a web address in the customer's browser.
 fn open_in_browser(address: &str) {
-    if links::first(address) == Some(address)
+    if protocol::links::first(address) == Some(address)
         && let Err(error) = open::that_detached(address)
     {
         tracing::warn!(%error, "the browser cannot be opened");

@@ -12,6 +12,7 @@ mod id;
 mod input;
 mod job;
 mod limits;
+pub mod links;
 mod mark;
 mod message;
 pub mod oracle;

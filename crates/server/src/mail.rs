@@ -224,15 +224,15 @@ pub fn grouped(key: &str) -> String {
 /// The HTML part of a text: paragraphs, and links that can be clicked.
 pub fn html(text: &str, organisation: &str) -> String {
     let line = |line: &str| {
-        let words = line.split(' ').map(|word| {
-            let escaped = escape(word);
-            if word.starts_with("https://") || word.starts_with("http://") {
-                format!(r#"<a href="{escaped}" style="color:#0b57d0;word-break:break-all">{escaped}</a>"#)
-            } else {
-                escaped
-            }
-        });
-        words.collect::<Vec<_>>().join(" ")
+        let (mut out, mut rest) = (String::new(), line);
+        for link in protocol::links::all(line) {
+            let Some((before, after)) = rest.split_once(link) else { break };
+            let link = escape(link);
+            out.push_str(&escape(before));
+            out.push_str(&format!(r#"<a href="{link}" style="color:#0b57d0;word-break:break-all">{link}</a>"#));
+            rest = after;
+        }
+        out + &escape(rest)
     };
     let paragraph = |p: &str| {
         let lines: Vec<_> = p.lines().map(line).collect();
@@ -299,5 +299,13 @@ mod tests {
         let html = html("Hello <script>\n\nhttps://a.example/\"><b>", "A & B");
         assert!(!html.contains("<script>") && !html.contains("<b>"), "{html}");
         assert!(html.contains("A &amp; B"));
+    }
+
+    #[test]
+    fn a_link_ends_where_the_sentence_goes_on() {
+        let html = html("Open https://a.example/join#x7.\n(https://b.example/a_(b)?c&d)", "A");
+        assert!(html.contains(r#"href="https://a.example/join#x7""#), "{html}");
+        assert!(html.contains(r#"href="https://b.example/a_(b)?c&amp;d""#), "{html}");
+        assert!(html.contains("</a>.<br>") && html.contains("(<a "), "{html}");
     }
 }

@@ -1,5 +1,5 @@
-// Web addresses in what people write. The support program has the same rule (crates/customer/src/links.rs); links.json
-// is the table that both are held to.
+// Web addresses in what people write. Mails and the support program have the same rule (crates/protocol/src/links.rs);
+// links.json is the table that both are held to.
 
 /** A longer address is none that a person wrote. */
 const LONGEST = 2_000;

@@ -47,3 +47,38 @@ pub async fn fill(db: &DatabaseConnection) -> Result<(), DbErr> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::ConnectionTrait;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_folder_of_an_older_version_is_searched_like_any_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("older.sqlite");
+        let db = crate::store::open(&path).await.unwrap();
+        // As before there were folded columns.
+        for sql in [
+            "INSERT INTO customer (name, email, company) VALUES ('ÖZGÜR', 'Anna@bücher.example', '')",
+            "INSERT INTO incident (customer, subject, description, status, priority, kind, owner, team, desk, ticket, \
+             stamp, created, updated) VALUES (1, 'GRÖSSE', '', 'new', 'normal', '', NULL, '', '', '', '', 1, 7)",
+            "DROP INDEX customer_address",
+            "ALTER TABLE customer DROP COLUMN search",
+            "ALTER TABLE customer DROP COLUMN address",
+            "ALTER TABLE incident DROP COLUMN search",
+        ] {
+            db.execute_unprepared(sql).await.unwrap();
+        }
+        db.close().await.unwrap();
+        let db = crate::store::open(&path).await.unwrap();
+        let customer =
+            customer::Entity::find().filter(holds(customer::Column::Search, "ozgur")).one(&db).await.unwrap();
+        assert_eq!(customer.unwrap().address.as_deref(), Some("anna@xn--bcher-kva.example"));
+        let incident =
+            incident::Entity::find().filter(holds(incident::Column::Search, "grosse")).one(&db).await.unwrap();
+        // Nobody has changed it.
+        assert_eq!(incident.unwrap().updated, 7);
+    }
+}

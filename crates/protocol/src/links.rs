@@ -1,5 +1,5 @@
-//! Web addresses in what people write. The console has the same rule (console/src/lib/session/links.ts); links.json
-//! beside it is the table that both are held to.
+//! Web addresses in what people write, for the server's mails and the support program. The console has the same rule
+//! (console/src/lib/session/links.ts); links.json beside it is the table that both are held to.
 
 /// A longer address is none that a person wrote.
 const LONGEST: usize = 2_000;
@@ -12,7 +12,7 @@ pub fn first(text: &str) -> Option<&str> {
 }
 
 /// The web addresses in a message, in order.
-fn all(text: &str) -> impl Iterator<Item = &str> {
+pub fn all(text: &str) -> impl Iterator<Item = &str> {
     let mut from = 0;
     std::iter::from_fn(move || {
         while let Some(start) = next_scheme(text, from) {
