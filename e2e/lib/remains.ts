@@ -3,7 +3,8 @@
 import { type APIRequestContext, expect, type Locator, type Page } from '@playwright/test';
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import type { Server } from './processes';
+import { join } from 'node:path';
+import { BINARIES, type Server } from './processes';
 
 /** The technician closes the session and goes to its incident; gives the journal's entry. */
 export async function close(page: Page): Promise<Locator> {
@@ -20,4 +21,12 @@ export async function recorded(request: APIRequestContext, server: Server, sessi
   writeFileSync(file, await (await request.get(`${server.url}${address}/recording.webm`)).body());
   const probed = spawnSync('ffprobe', ['-v', 'warning', '-count_frames', '-select_streams', 'v', '-show_entries', 'stream=nb_read_frames', '-of', 'csv=p=0', file]);
   return { pictures: Number(probed.stdout.toString().trim()), complaints: probed.stderr.toString() };
+}
+
+/** What deskside-verify says of a bundle when the server's key is expected, as its administrator tells it. */
+export function verified(server: Server, bundle: string) {
+  const keys = spawnSync(join(BINARIES, 'deskside-server'), ['--data', server.data, 'keys']).stdout.toString();
+  const fingerprint = keys.match(/^(\S+( \S+)*)  since/m)![1]!;
+  const said = spawnSync(join(BINARIES, 'deskside-verify'), [bundle, '--key', fingerprint]);
+  return { fingerprint, words: said.stdout.toString(), whole: said.status === 0 };
 }

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ADMIN, answer, CUSTOMER, signIn, TECHNICIAN } from '../lib/people';
 import { BINARIES, until } from '../lib/processes';
-import { close } from '../lib/remains';
+import { close, verified } from '../lib/remains';
 import { stage } from '../lib/stage';
 
 const at = stage({ server: ['--grace-seconds', '30'] });
@@ -121,9 +121,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   await page.getByRole('button', { name: 'Export signed bundle' }).click();
   const bundle = info.outputPath('bundle.zip');
   await (await bundled).saveAs(bundle);
-  const keys = spawnSync(join(BINARIES, 'deskside-server'), ['--data', at.server.data, 'keys']).stdout.toString();
-  const fingerprint = keys.match(/^(\S+( \S+)*)  since/m)![1]!;
-  const good = verify(bundle, '--key', fingerprint);
+  const { fingerprint, ...good } = verified(at.server, bundle);
   expect(good.words).toContain('WHOLE: nothing was changed since it was signed.');
   expect(good.words).toContain('INC-1001 for Ada Morgan (The printer prints nothing)');
   expect(good.words).toContain(`signed by the key ${fingerprint}`);

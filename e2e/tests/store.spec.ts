@@ -1,12 +1,12 @@
 // Recordings in an object store that speaks S3: kept there and read from there; and the store is away for a while.
 
 import { expect, type Page, test } from '@playwright/test';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { answer, CUSTOMER, furnished, generate, runProgram, signIn } from '../lib/people';
 import { BINARIES, Desktop, end, freePort, MEMORY, Server, until } from '../lib/processes';
-import { close, recorded } from '../lib/remains';
+import { close, recorded, verified } from '../lib/remains';
 
 const folder = mkdtempSync(join(MEMORY, 'deskside-store-'));
 const objects = join(folder, 'recordings', 'desk');
@@ -93,7 +93,7 @@ test('a recording is kept in the store, sealed, and played, exported and deleted
   const bundle = await page.request.post(`${server.url}/api/sessions/${session}/bundle`, { headers: { origin: server.url } });
   const file = info.outputPath('bundle.zip');
   writeFileSync(file, await bundle.body());
-  expect(execFileSync(join(BINARIES, 'deskside-verify'), [file]).toString()).toContain('WHOLE');
+  expect(verified(server, file).whole).toBe(true);
 
   // The right to delete is the administrator's to give.
   const admin = await (await browser.newContext()).newPage();

@@ -124,6 +124,10 @@ impl Stage {
         let own = |list: &[&str]| -> Vec<String> { list.iter().map(|o| (*o).to_owned()).collect() };
         let mut arguments = own(&["--listen", &format!("127.0.0.1:{port}"), "--grace-seconds", "2"]);
         arguments.extend(own(&["--data", &data.display().to_string()]));
+        // Whatever else is built beside the server, it has no program to give out.
+        for option in ["--support-program", "--support-program-windows"] {
+            arguments.extend(own(&[option, &data.join("none").display().to_string()]));
+        }
         arguments.extend(match kind {
             Kind::Direct => vec![],
             Kind::Usual | Kind::Tls | Kind::Guarded => own(&["--trusted-proxies", "127.0.0.1"]),
