@@ -353,11 +353,12 @@ fn hostile_parameters_break_nothing() {
     let many: String = (0..300).map(|n| format!("&p{n}")).collect();
     assert_eq!(site.ask("POST", "/api/command", &format!("action=check_health{many}")).status, 400);
     let name = "n".repeat(10_000);
-    let long = site.command(&format!("{key}&session.custom.{name}=x"));
-    assert!(long.contains("<error") && long.len() < 500, "nobody's text is said back at length");
+    let long = site.ask("POST", "/api/command", &format!("{key}&session.custom.{name}=x"));
+    assert_eq!(long.status, 422);
+    assert!(long.text.len() < 500, "nobody's text is said back at length");
     assert_eq!(site.ask("POST", "/api/command", &format!("action={}", "x".repeat(300_000))).status, 413);
     assert_eq!(
-        element(&site.command(&format!("{key}&queue_id=rep_username:{}", "x".repeat(5_000))), "error"),
+        element(&site.command(&format!("{key}&queue_id=rep_username:{}", "x".repeat(4_000))), "error"),
         "Invalid value for queue_id"
     );
 }
