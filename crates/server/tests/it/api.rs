@@ -164,6 +164,8 @@ fn mistakes_are_said_and_change_nothing() {
         ("PUT", "/sessions", Value::Null, 405),
         ("POST", "/teams", json!({ "name": "" }), 422),
         ("PATCH", "/technicians/1", json!({ "disabled": true }), 403),
+        // A list is no object, even of as many values as that has fields.
+        ("PATCH", "/technicians/1", json!([null, null]), 422),
         (
             "POST",
             "/technicians",

@@ -91,8 +91,12 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
     type Rejection = Refused;
 
     async fn from_request(request: Request, app: &Shared) -> Result<Self> {
-        match Json::<T>::from_request(request, app).await {
-            Ok(Json(body)) => Ok(Self(body)),
+        // An object first: a list of its values in their order would be taken for one.
+        match Json::<serde_json::Map<String, serde_json::Value>>::from_request(request, app).await {
+            Ok(Json(fields)) => {
+                let body = serde_json::from_value(serde_json::Value::Object(fields));
+                body.map(Self).map_err(|e| Refused::bad(format!("The body does not fit: {e}.")))
+            }
             Err(JsonRejection::MissingJsonContentType(_)) => {
                 Err(Refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json.".into()))
             }
