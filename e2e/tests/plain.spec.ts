@@ -40,7 +40,7 @@ test('a technician on plain HTTP sees every pixel and exchanges files', async ({
     expect(readFileSync(join(home, 'ours.bin')).equals(content)).toBe(true);
     const download = page.waitForEvent('download');
     await page.getByLabel('Choose theirs.bin').check();
-    await page.getByRole('button', { name: 'Download' }).click();
+    await page.getByRole('button', { name: 'Download', exact: true }).click();
     expect(readFileSync(await (await download).path()).equals(content)).toBe(true);
     await expect(page.getByText('done: your downloads')).toBeVisible();
     await page.screenshot({ path: 'results/plain.png' });

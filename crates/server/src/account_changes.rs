@@ -102,7 +102,7 @@ fn judge(by: ChangedBy, before: &user::Model, change: &AccountChange, others: bo
 pub async fn change(app: &Shared, by: ChangedBy, id: i32, change: AccountChange) -> Result<user::Model, NotChanged> {
     let transaction = app.db.begin().await?;
     // Written first: of two changes at once the second is judged after the first, so that an administrator stays.
-    let mine = user::Entity::update_many().col_expr(user::Column::Id, Expr::col(user::Column::Id).into());
+    let mine = user::Entity::update_many().col_expr(user::Column::Id, Expr::col(user::Column::Id));
     mine.filter(user::Column::Id.eq(id)).exec(&transaction).await?;
     let before = user::Entity::find_by_id(id).one(&transaction).await?.ok_or(NotChanged::Missing)?;
     let others = user::Entity::find()

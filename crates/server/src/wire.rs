@@ -22,12 +22,16 @@ use web_transport_trait::{RecvStream, SendStream, Session, Stats};
 use crate::{
     access_scope,
     app::{self, Shared},
-    live::{ActError, Live, Seat},
+    live::{ActError, LetGo, Live, Seat},
     sign_in::Login,
 };
 
 /// Who does not say hello in this time is not let in.
 const HELLO_TIME: Duration = Duration::from_secs(10);
+/// How long a connection that was let go may still read why.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Who has no room for one message in this time does not read.
+const UNREAD: Duration = Duration::from_secs(30);
 /// How often the round trip to the customer is read.
 const PATH_EVERY: Duration = Duration::from_secs(2);
 
@@ -76,6 +80,8 @@ enum Fault {
     Flood,
     #[error("the sign-in that it came by has ended")]
     SignedOut,
+    #[error("it does not read what it is told")]
+    Unread,
     #[error(transparent)]
     Act(#[from] ActError),
     #[error("the connection broke: {0}")]
@@ -121,6 +127,14 @@ type Control<S> = (<S as Session>::SendStream, <S as Session>::RecvStream, Frame
 
 /// A participant's place, and the sign-in that they came by.
 type Admitted<S> = (Arc<Live>, Seat, Option<Login>, String, Control<S>);
+
+/// Waits until the session lets a connection go.
+async fn resolved(let_go: Option<LetGo>) {
+    match let_go {
+        Some(let_go) => drop(let_go.await),
+        None => std::future::pending().await,
+    }
+}
 
 /// Waits for the end of the sign-in that a connection came by; those of customers and experts came by none.
 async fn ended(login: Option<&Login>) {
@@ -188,15 +202,24 @@ async fn converse<S: Session>(
         tasks.spawn(flow::write_screen(connection.clone(), live.clone(), place));
     }
     let (pongs, pong_queue) = mpsc::channel(16);
-    tasks.spawn(write_control(sender, seat, proof, pong_queue));
+    let let_go = seat.let_go.take();
+    let mut words = JoinSet::new();
+    words.spawn(write_control(sender, seat, proof, pong_queue));
     let hears = control::Ears { app: app.clone(), live: live.clone(), place, who, client, replies: pongs };
     tasks.spawn(hears.read(receiver, framed));
     let passage = flow::Passage { app: app.clone(), live: live.clone(), who, passed: Arc::default() };
     if quic && client.is_program() {
         tasks.spawn(flow::read_copies(passage.clone(), connection.clone()));
     }
-    let accepted = accept_streams(passage, connection, role, tasks);
-    accepted.await
+    tokio::select! {
+        ended = accept_streams(passage, connection, role, tasks) => return ended,
+        Some(ended) = words.join_next() => return ended.unwrap_or(Ok(())),
+        () = resolved(let_go) => {}
+    }
+    // From here on nothing of it is heard, shown or passed on. What it is still to read has a moment.
+    tasks.shutdown().await;
+    let _ = tokio::time::timeout(LAST_WORDS, words.join_next()).await;
+    Ok(())
 }
 
 /// Keeps what the technician is told about the customer's connection fresh.
@@ -260,6 +283,15 @@ fn encoded(message: ServerMessage) -> Vec<u8> {
     }
 }
 
+/// Writes a message, for which a peer that reads has room in time.
+async fn say<W: SendStream>(stream: &mut W, message: ServerMessage) -> Result<(), Fault> {
+    let message = encoded(message);
+    match tokio::time::timeout(UNREAD, stream.write_all(&message)).await {
+        Ok(written) => written.map_err(broken),
+        Err(_) => Err(Fault::Unread),
+    }
+}
+
 async fn write_control<W: SendStream>(
     mut stream: W,
     mut seat: Seat,
@@ -270,7 +302,7 @@ async fn write_control<W: SendStream>(
         ServerMessage::Welcome { you: seat.who, now: app::now(), proof, state: seat.state, permits: seat.permits };
     let history = seat.history.into_iter().map(|entry| ServerMessage::Happened { entry });
     for message in [welcome].into_iter().chain(history).chain([ServerMessage::CaughtUp {}]) {
-        stream.write_all(&encoded(message)).await.map_err(broken)?;
+        say(&mut stream, message).await?;
     }
     loop {
         let message = tokio::select! {
@@ -278,9 +310,9 @@ async fn write_control<W: SendStream>(
             Some(pong) = pongs.recv() => Some(pong),
         };
         let Some(message) = message else { break };
-        stream.write_all(&encoded(message)).await.map_err(broken)?;
+        say(&mut stream, message).await?;
     }
-    stream.write_all(&protocol::encode(&ServerMessage::Bye { reason: "done".into() })).await.map_err(broken)?;
+    say(&mut stream, ServerMessage::Bye { reason: "done".into() }).await?;
     stream.finish().map_err(broken)?;
     // The peer closes when it has read everything; a peer that does not is cut off.
     let _ = tokio::time::timeout(Duration::from_secs(5), stream.closed()).await;

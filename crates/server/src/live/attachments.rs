@@ -1,16 +1,24 @@
 //! The connections of a session. Whatever passes through goes from here without waiting for what is being stored: a key press
 //! never waits for a disk.
 
-use std::sync::{Mutex, MutexGuard};
+use std::{
+    convert::Infallible,
+    sync::{Mutex, MutexGuard},
+};
 
 use protocol::{Entry, Input, ParticipantId, Phase, Presence, Role, ServerMessage, Timestamp};
 use session::Session;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::job::{self, Wanted};
 
 /// How many messages may wait for one connection. A peer that lets more pile up is disconnected, and comes back.
 const QUEUE: usize = 1_024;
+/// How many connections one participant has at most: a few tabs and their returns. One more ends the oldest.
+const CONNECTIONS: usize = 8;
+
+/// Resolves when a connection is let go, whether or not it reads what it is told.
+pub type LetGo = oneshot::Receiver<Infallible>;
 
 /// A participant's connection.
 struct Attachment {
@@ -20,6 +28,8 @@ struct Attachment {
     messages: mpsc::Sender<ServerMessage>,
     input: Option<mpsc::Sender<Input>>,
     jobs: Option<mpsc::Sender<Wanted>>,
+    /// Dropped with the attachment, which is how its connection learns of that.
+    _attached: oneshot::Sender<Infallible>,
 }
 
 /// The other ends of a new connection's queues.
@@ -28,6 +38,7 @@ pub(super) struct Queues {
     pub messages: mpsc::Receiver<ServerMessage>,
     pub input: Option<mpsc::Receiver<Input>>,
     pub jobs: Option<mpsc::Receiver<Wanted>>,
+    pub let_go: LetGo,
 }
 
 /// All connections of a session.
@@ -50,13 +61,18 @@ impl Attachments {
         let (messages, messages_queue) = mpsc::channel(QUEUE);
         let (input, input_queue) = mpsc::channel(QUEUE);
         let (jobs, jobs_queue) = mpsc::channel(job::WAITING);
+        let (attached, let_go) = oneshot::channel();
         let mut inner = self.inner();
+        let others: Vec<u64> = inner.all.iter().filter(|a| a.who == who).map(|a| a.id).collect();
+        if let Some(oldest) = others.first().filter(|_| others.len() >= CONNECTIONS) {
+            inner.all.retain(|a| a.id != *oldest);
+        }
         inner.last += 1;
         let id = inner.last;
         let (input, jobs) = (is_program.then_some(input), is_program.then_some(jobs));
-        inner.all.push(Attachment { id, who, role, messages, input, jobs });
+        inner.all.push(Attachment { id, who, role, messages, input, jobs, _attached: attached });
         let (input, jobs) = (is_program.then_some(input_queue), is_program.then_some(jobs_queue));
-        Queues { id, messages: messages_queue, input, jobs }
+        Queues { id, messages: messages_queue, input, jobs, let_go }
     }
 
     /// Removes a connection; whether its participant has no other.

@@ -28,6 +28,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, TransactionTrait};
 use session::{Actor, Command, Link, Session, Stored};
 use tokio::sync::{Notify, mpsc};
 
+pub use attachments::LetGo;
 pub use brought::Brought;
 pub use card::Card;
 pub use hub::{Hub, read_back, stored};
@@ -108,6 +109,8 @@ pub struct Seat {
     pub input: Option<mpsc::Receiver<Input>>,
     /// For the customer's program: what it is to do.
     pub jobs: Option<mpsc::Receiver<Wanted>>,
+    /// Resolves when the connection is to end, whatever it reads.
+    pub let_go: Option<LetGo>,
 }
 
 impl Live {
@@ -270,6 +273,7 @@ impl Live {
             messages: queues.messages,
             input: queues.input,
             jobs: queues.jobs,
+            let_go: Some(queues.let_go),
         })
     }
 

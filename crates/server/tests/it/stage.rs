@@ -433,6 +433,17 @@ pub(crate) struct Peer {
 impl Peer {
     /// Connects and says hello; what the server makes of it is for the caller to see.
     pub(crate) async fn connect(stage: &Stage, ticket: &str, client: Client) -> Self {
+        Self::connect_with(stage, ticket, client, qmux::Config::default()).await
+    }
+
+    /// One that takes so many bytes of what it is told, and no more.
+    pub(crate) async fn connect_deaf(stage: &Stage, ticket: &str, client: Client, bytes: u64) -> Self {
+        let mut config = qmux::Config::default();
+        config.max_stream_data_bidi_local = bytes;
+        Self::connect_with(stage, ticket, client, config).await
+    }
+
+    async fn connect_with(stage: &Stage, ticket: &str, client: Client, config: qmux::Config) -> Self {
         let mut request = (stage.url.replacen("http", "ws", 1) + "/wire").into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", "qmux-02.deskside".parse().unwrap());
         let tcp = tokio::net::TcpStream::connect(stage.url.trim_start_matches("http://")).await.unwrap();
@@ -440,7 +451,7 @@ impl Peer {
         tcp.set_nodelay(true).unwrap();
         let (socket, answer) = tokio_tungstenite::client_async(request, tcp).await.unwrap();
         let protocol = answer.headers()["sec-websocket-protocol"].to_str().unwrap().to_owned();
-        let session = qmux::ws::Upgraded::new(socket).with_alpn(&protocol).connect();
+        let session = qmux::ws::Upgraded::new(socket).with_alpn(&protocol).with_session_config(config).connect();
         let (sender, receiver) = session.open_bi().await.unwrap();
         let mut peer = Self { session, sender, receiver, framed: Framed::new(MAX_SERVER_MESSAGE_BYTES) };
         let hello =

@@ -3,7 +3,9 @@ use std::{
     time::Duration,
 };
 
-use protocol::{Client, ClientMessage, Event, FrameKind, Input, RefusalReason, Right, ServerMessage, encode};
+use protocol::{
+    Client, ClientMessage, Event, FrameKind, Input, Presence, RefusalReason, Right, Role, ServerMessage, encode,
+};
 use web_transport_trait::{RecvStream, SendStream, Session};
 
 use crate::{
@@ -222,4 +224,24 @@ async fn nothing_that_people_say_and_no_secret_is_in_the_log() {
     for secret in ["hunter2", "Ada", "ada@b.example", "Secret subject", &key, &link, &ticket, &cookie] {
         assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_read_is_let_go_all_the_same() {
+    let stage = Stage::open("deaf");
+    let (session, _, link) = stage.generate();
+    let mut technician = Peer::connect(&stage, &stage.technician_ticket(&session), Client::Console).await;
+    let (ticket, resume) = stage.customer_enters(&link, "program");
+    let deaf = Peer::connect_deaf(&stage, &ticket, Client::Program, 200).await;
+    let joined = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if state.participants.iter().any(|p| p.role == Role::Customer && p.presence == Presence::Here));
+    assert!(technician.until(joined).await.is_some());
+    // The same customer comes back elsewhere, and the older connection ends although it cannot be told so.
+    let mut back = Peer::connect(&stage, &stage.customer_returns(&resume), Client::Program).await;
+    assert!(back.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(20), deaf.session.closed()).await;
+    assert!(ended.is_ok(), "the older connection is still open");
+    back.send(&ClientMessage::Chat { text: "I am the one".into(), nonce: 1 }).await;
+    let said =
+        |m: &ServerMessage| matches!(m, ServerMessage::Happened { entry } if matches!(entry.event, Event::Chat { .. }));
+    assert!(technician.until(said).await.is_some());
 }
