@@ -59,6 +59,8 @@ pub struct App {
     pub watch: Watch,
     /// Sign-ins that are in use.
     pub logins: Logins,
+    /// Held while a team gets another name or goes, and, to read, while the rules for a team are looked up.
+    pub teams: tokio::sync::RwLock<()>,
     /// The organisation's own sign-in, and who is on the way to it.
     pub openid: RwLock<OpenId>,
     pub rules: RwLock<Rules>,

@@ -108,6 +108,7 @@ pub async fn open(config: Config) -> anyhow::Result<Shared> {
         openid: RwLock::new(setting::load(&db, &secrets).await?),
         rules: RwLock::new(setting::load(&db, &secrets).await?),
         logins: Logins::default(),
+        teams: tokio::sync::RwLock::default(),
         journeys: Journeys::default(),
         passkeys: Passkeys::new(&config.public_url),
         directory: RwLock::new(setting::load(&db, &secrets).await?),

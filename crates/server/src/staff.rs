@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use protocol::{Phase, Presence, UserRef};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter,
-    sea_query::Expr,
+    TransactionTrait, sea_query::Expr,
 };
 
 use crate::{
     app::{self, Shared},
     store::{
         setting,
-        tables::{canned, incident, team, user},
+        tables::{canned, incident, past, team, user},
     },
 };
 
@@ -117,6 +117,8 @@ pub async fn rename(app: &Shared, from: &str, to: &str) -> anyhow::Result<()> {
     if from == to || from.is_empty() {
         return Ok(());
     }
+    // Whoever judges by a team's rules sees both of before, or both of after.
+    let _alone = app.teams.write().await;
     let (mut rules, mut settings, mut mailbox) = (app.rules(), app.settings(), app.mailbox());
     let (mut openid, mut directory) = (app.openid(), app.directory());
     let policies = rules.policies.iter_mut().map(|p| &mut p.team);
@@ -136,21 +138,26 @@ pub async fn rename(app: &Shared, from: &str, to: &str) -> anyhow::Result<()> {
     *app.openid.write().expect("nobody panics while holding the sign-in") = openid;
     *app.directory.write().expect("nobody panics while holding the directory") = directory;
     belong_to(app, from, to).await?;
-    let prepared = canned::Entity::update_many().col_expr(canned::Column::Team, Expr::value(to));
-    prepared.filter(canned::Column::Team.eq(from)).exec(&app.db).await?;
     Ok(())
 }
 
+/// What is of one team is of another from now on, all at once: also what is over, which the rules of retention are for.
 async fn belong_to(app: &Shared, from: &str, to: &str) -> Result<(), DbErr> {
+    let transaction = app.db.begin().await?;
     let people = user::Entity::update_many().col_expr(user::Column::Team, Expr::value(to));
-    people.filter(user::Column::Team.eq(from)).exec(&app.db).await?;
+    people.filter(user::Column::Team.eq(from)).exec(&transaction).await?;
     let incidents = incident::Entity::update_many().col_expr(incident::Column::Team, Expr::value(to));
-    incidents.filter(incident::Column::Team.eq(from)).exec(&app.db).await?;
-    Ok(())
+    incidents.filter(incident::Column::Team.eq(from)).exec(&transaction).await?;
+    let over = past::Entity::update_many().col_expr(past::Column::Team, Expr::value(to));
+    over.filter(past::Column::Team.eq(from)).exec(&transaction).await?;
+    let prepared = canned::Entity::update_many().col_expr(canned::Column::Team, Expr::value(to));
+    prepared.filter(canned::Column::Team.eq(from)).exec(&transaction).await?;
+    transaction.commit().await
 }
 
-/// Removes a team: its people and incidents belong to none. One that a rule is for stays.
+/// Removes a team: its people, its incidents and what is over belong to none. One that a rule is for stays.
 pub async fn remove(app: &Shared, team: &team::Model) -> Result<(), TeamStays> {
+    let _alone = app.teams.write().await;
     let policy = app.rules().policies.into_iter().find(|p| p.team == team.name).map(|p| p.name);
     if let Some(policy) = policy {
         return Err(TeamStays::Needed(format!("The policy “{policy}”")));

@@ -205,6 +205,10 @@ pub async fn apply(app: &Shared) -> anyhow::Result<()> {
         .all(&app.db)
         .await?;
     for row in old {
+        // Its team may have got another name since the list was made: the rule and the row are of one moment.
+        let _names = app.teams.read().await;
+        let Some(row) = past::Entity::find_by_id(row.session).one(&app.db).await? else { continue };
+        let rules = app.settings().retention;
         let Some(rule) = rule(&rules, &row.team, &row.kind) else { continue };
         if row.ended > now - i64::from(rule.days) * DAY {
             continue;

@@ -148,6 +148,7 @@ impl Hub {
 
 /// The policy of new sessions for an incident.
 async fn rules_for(app: &Shared, incident: i32) -> Result<session::Policy, sea_orm::DbErr> {
+    let _names = app.teams.read().await;
     let row = incident::Entity::find_by_id(incident).one(&app.db).await?;
     let (team, kind) = row.map(|i| (i.team, i.kind)).unwrap_or_default();
     Ok(app.rules().policy(app.policy(), &team, &kind))
