@@ -7,7 +7,7 @@ use axum::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::Deserialize;
 
-use super::{Admin, ApiError, Result};
+use super::{Admin, ApiError, ConfirmedAdmin, Result};
 use crate::{
     app::Shared,
     rules::{Rules, Verdict},
@@ -21,7 +21,7 @@ pub async fn read(State(app): State<Shared>, _: Admin) -> Json<Rules> {
 }
 
 /// Puts others in their place. Sessions that run keep the policy they began with; what roles give counts at once.
-pub async fn write(State(app): State<Shared>, _: Admin, Json(new): Json<Rules>) -> Result<Json<Rules>> {
+pub async fn write(State(app): State<Shared>, _: ConfirmedAdmin, Json(new): Json<Rules>) -> Result<Json<Rules>> {
     let before = app.rules();
     let new = new.checked(&before).map_err(|wrong| ApiError::bad(wrong.to_string()))?;
     for gone in before.roles.iter().filter(|old| !new.roles.iter().any(|r| r.id == old.id)) {

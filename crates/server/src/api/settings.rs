@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 
-use super::{Admin, ApiError, Result, SignedIn, people};
+use super::{ApiError, ConfirmedAdmin, Result, SignedIn, people};
 use crate::{
     app::{Settings, Shared},
     store::setting,
@@ -14,7 +14,11 @@ pub async fn read(State(app): State<Shared>, _: SignedIn) -> Json<Settings> {
 }
 
 /// Sets it. Sessions that run keep the rules they began with.
-pub async fn write(State(app): State<Shared>, _: Admin, Json(mut new): Json<Settings>) -> Result<Json<Settings>> {
+pub async fn write(
+    State(app): State<Shared>,
+    _: ConfirmedAdmin,
+    Json(mut new): Json<Settings>,
+) -> Result<Json<Settings>> {
     new.organisation = people::name(&new.organisation)?;
     new.rights = protocol::Right::ALL.into_iter().filter(|r| new.rights.contains(r)).collect();
     if !(1..=60).contains(&new.key_minutes) || !(1..=168).contains(&new.link_hours) {

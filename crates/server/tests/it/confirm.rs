@@ -66,6 +66,12 @@ fn guarded() -> Vec<(&'static str, &'static str, Value)> {
         ("DELETE", "/api/tokens/1", Value::Null),
         ("POST", "/api/receivers", receiver.clone()),
         ("PUT", "/api/receivers/1", receiver),
+        ("POST", "/api/receivers/1/test", Value::Null),
+        ("DELETE", "/api/receivers/1", Value::Null),
+        ("POST", "/api/deliveries/1/again", Value::Null),
+        ("DELETE", "/api/deliveries/1", Value::Null),
+        ("PUT", "/api/settings", json!({ "password_form": "open_door" })),
+        ("PUT", "/api/rules", json!({ "roles": [], "policies": [] })),
     ]
 }
 

@@ -223,7 +223,7 @@ pub async fn change_receiver(
 }
 
 /// Removes a receiver with what waits for it.
-pub async fn remove_receiver(State(app): State<Shared>, _: Admin, Path(id): Path<i32>) -> Result<StatusCode> {
+pub async fn remove_receiver(State(app): State<Shared>, _: ConfirmedAdmin, Path(id): Path<i32>) -> Result<StatusCode> {
     receiver(&app, id).await?;
     receiver::Entity::delete_by_id(id).exec(&app.db).await?;
     delivery::Entity::delete_many().filter(delivery::Column::Receiver.eq(id)).exec(&app.db).await?;
@@ -232,7 +232,7 @@ pub async fn remove_receiver(State(app): State<Shared>, _: Admin, Path(id): Path
 }
 
 /// Tells a receiver something that means nothing, and says what it answered.
-pub async fn test_receiver(State(app): State<Shared>, _: Admin, Path(id): Path<i32>) -> Result<Json<Tested>> {
+pub async fn test_receiver(State(app): State<Shared>, _: ConfirmedAdmin, Path(id): Path<i32>) -> Result<Json<Tested>> {
     let receiver = receiver(&app, id).await?;
     let answer = match ReceiverKind::of(&receiver) {
         ReceiverKind::Webhook => webhook::test(&app, &receiver).await,
@@ -273,13 +273,17 @@ async fn found(app: &Shared, id: i64) -> Result<delivery::Model> {
 }
 
 /// Tries a delivery again now; one that has arrived is sent once more.
-pub async fn send_again(State(app): State<Shared>, _: Admin, Path(id): Path<i64>) -> Result<Json<Delivery>> {
+pub async fn send_again(State(app): State<Shared>, _: ConfirmedAdmin, Path(id): Path<i64>) -> Result<Json<Delivery>> {
     let found = found(&app, id).await?;
     Ok(Json(outbox::again(&app, found).await?.into()))
 }
 
 /// Drops what waits: the next in the queue has its turn.
-pub async fn drop_delivery(State(app): State<Shared>, _: Admin, Path(id): Path<i64>) -> Result<Json<Delivery>> {
+pub async fn drop_delivery(
+    State(app): State<Shared>,
+    _: ConfirmedAdmin,
+    Path(id): Path<i64>,
+) -> Result<Json<Delivery>> {
     let found = found(&app, id).await?;
     if found.state != state::WAITING {
         return Err(ApiError::conflict("It does not wait any more."));
