@@ -133,7 +133,8 @@ impl Standing {
                     standing.people.insert(to.id);
                     standing.queue = Queue::Own;
                 }
-                Event::Joined { user: Some(user), .. } => drop(standing.people.insert(*user)),
+                // Who watched on behalf of others has not taken part: that ends with the right to watch.
+                Event::Joined { user: Some(user), role: Role::Technician, .. } => drop(standing.people.insert(*user)),
                 Event::Queued { queue, .. } => standing.queue = queue.clone(),
                 Event::SharedWith { with, .. } => standing.invited.push(with.id),
                 Event::Held { .. } => standing.invited.clear(),
@@ -142,6 +143,7 @@ impl Standing {
                     standing.queue = Queue::Own;
                 }
                 Event::Created { .. }
+                | Event::Joined { role: Role::Customer | Role::Supervisor | Role::Expert, .. }
                 | Event::Joined { user: None, .. }
                 | Event::KeyIssued { .. }
                 | Event::KeyRevoked { .. }
@@ -359,6 +361,15 @@ mod tests {
         let queued = |queue| Event::Queued { by: None, queue };
         let team = |team: &str| Queue::Team { team: team.into() };
         let ended = || Event::Ended { how: protocol::Ending::Closed, by: None };
+        let joined = |role| Event::Joined {
+            id: ParticipantId(3),
+            role,
+            name: String::new(),
+            client: protocol::Client::Browser,
+            user: Some(5),
+            rights: Vec::new(),
+            by_role: None,
+        };
         let passed = |to| Event::Transferred { by: one(1), to: one(to) };
         // Person 5 is of team B; the owner and the incident are of the teams named.
         for (events, owner_team, incident_team, [own, team_reach]) in [
@@ -375,6 +386,9 @@ mod tests {
             (vec![queued(Queue::General), ended()], "A", "A", [false, false]),
             (vec![queued(Queue::General), Event::Taken { by: one(2) }], "A", "A", [false, false]),
             (vec![passed(5), passed(2), ended()], "A", "A", [true, true]),
+            (vec![joined(Role::Technician), ended()], "A", "A", [true, true]),
+            (vec![joined(Role::Supervisor)], "A", "A", [false, false]),
+            (vec![joined(Role::Supervisor), ended()], "A", "A", [false, false]),
         ] {
             let standing = Standing::of(&timeline(events)).unwrap();
             let reached = ["own", "team"].map(|r| standing.reached_by(&person(5, "B", r), owner_team, incident_team));

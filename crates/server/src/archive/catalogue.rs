@@ -22,7 +22,13 @@ pub async fn enter(db: &DatabaseConnection, id: &SessionId, entries: &[Entry]) -
     let Some(row) = row(db, id, entries).await? else { return Ok(()) };
     let transaction = db.begin().await?;
     let replace = OnConflict::column(past::Column::Session)
-        .update_columns([past::Column::Rating, past::Column::Held, past::Column::RecordingBytes])
+        .update_columns([
+            past::Column::Rating,
+            past::Column::Held,
+            past::Column::RecordingBytes,
+            past::Column::People,
+            past::Column::PeopleByRole,
+        ])
         .to_owned();
     let subject = format!(
         "{} {} {} {}",
@@ -42,9 +48,15 @@ pub async fn enter(db: &DatabaseConnection, id: &SessionId, entries: &[Entry]) -
     Ok(())
 }
 
-/// Puts in what ended before there was a catalogue.
+/// Puts in what ended before there was a catalogue, and anew what counted those who only watched among its people.
 pub async fn fill(app: &Shared) -> anyhow::Result<()> {
-    let listed: HashSet<String> = past::Entity::find().all(&app.db).await?.into_iter().map(|row| row.session).collect();
+    let listed: HashSet<String> = past::Entity::find()
+        .filter(past::Column::PeopleByRole.eq(true))
+        .all(&app.db)
+        .await?
+        .into_iter()
+        .map(|row| row.session)
+        .collect();
     let gone = tombstone_row::Entity::find().all(&app.db).await?.into_iter().map(|row| row.session);
     let known: HashSet<String> = gone.chain(listed).collect();
     let over = session_row::Entity::find().filter(session_row::Column::Stored.eq(true)).all(&app.db).await?;
@@ -107,6 +119,7 @@ async fn row(db: &DatabaseConnection, id: &SessionId, entries: &[Entry]) -> anyh
         owner_name: Set(owner.name),
         team: Set(team),
         people: Set(people.iter().map(|p| format!(",{p},")).collect()),
+        people_by_role: Set(true),
         started: Set(stored_time(first.at)),
         ended: Set(stored_time(ended)),
         ending: Set(history.ending),

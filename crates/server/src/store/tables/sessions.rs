@@ -61,6 +61,8 @@ pub mod past {
         pub team: String,
         /// The accounts of all who helped, each between commas.
         pub people: String,
+        /// Whether those who only watched were left out of them.
+        pub people_by_role: bool,
         pub started: i64,
         pub ended: i64,
         pub ending: String,
