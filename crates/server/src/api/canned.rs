@@ -14,6 +14,7 @@ use super::{ApiError, Result, SignedIn};
 use crate::{
     app::Shared,
     store::tables::{canned, user},
+    text::is_plain,
 };
 
 /// So many messages are kept.
@@ -47,7 +48,7 @@ impl std::convert::From<canned::Model> for Canned {
     }
 }
 
-fn judged(new: CannedInput) -> Result<canned::ActiveModel> {
+fn judged(new: CannedInput, me: &user::Model) -> Result<canned::ActiveModel> {
     let (title, text) = (new.title.trim().to_owned(), new.text.trim_end().to_owned());
     if title.is_empty() || title.chars().count() > MAX_NAME_CHARS || new.team.chars().count() > MAX_NAME_CHARS {
         return Err(ApiError::bad("A message needs a title of at most 120 characters."));
@@ -56,6 +57,12 @@ fn judged(new: CannedInput) -> Result<canned::ActiveModel> {
         return Err(ApiError::bad("A message has between 1 and 4,000 characters."));
     }
     let team = new.team.trim().to_owned();
+    if !is_plain(&title) || !is_plain(&team) {
+        return Err(ApiError::bad("A title and a team are one line of characters that can be seen."));
+    }
+    if !team.is_empty() && team != me.team && !me.administrator {
+        return Err(ApiError::forbidden("This is another team. Ask an administrator to write for it."));
+    }
     Ok(canned::ActiveModel { title: Set(title), text: Set(text), team: Set(team), ..Default::default() })
 }
 
@@ -79,13 +86,13 @@ async fn found(app: &Shared, id: i32, me: &user::Model) -> Result<canned::Model>
 /// Adds one.
 pub async fn add(
     State(app): State<Shared>,
-    _: SignedIn,
+    SignedIn(me): SignedIn,
     Json(new): Json<CannedInput>,
 ) -> Result<(StatusCode, Json<Canned>)> {
     if canned::Entity::find().count(&app.db).await? >= MOST {
         return Err(ApiError::conflict("There are 2,000 messages already. Please remove one first."));
     }
-    Ok((StatusCode::CREATED, Json(judged(new)?.insert(&app.db).await?.into())))
+    Ok((StatusCode::CREATED, Json(judged(new, &me)?.insert(&app.db).await?.into())))
 }
 
 /// Changes one.
@@ -96,7 +103,7 @@ pub async fn change(
     Json(new): Json<CannedInput>,
 ) -> Result<Json<Canned>> {
     found(&app, id, &me).await?;
-    let row = canned::ActiveModel { id: Set(id), ..judged(new)? };
+    let row = canned::ActiveModel { id: Set(id), ..judged(new, &me)? };
     Ok(Json(row.update(&app.db).await?.into()))
 }
 

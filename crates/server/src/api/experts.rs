@@ -14,7 +14,7 @@ use session::{Actor, Command};
 use ts_rs::TS;
 
 use super::{
-    From, Result, SignedIn,
+    ApiError, From, Result, SignedIn,
     join::{self, Token},
     sessions::{self, Admission},
 };
@@ -23,6 +23,7 @@ use crate::{
     live::{self, Live},
     secret,
     store::tables::expert,
+    text,
 };
 
 /// Whom to invite, and what they may use of what the customer allows.
@@ -70,6 +71,9 @@ pub async fn invite(
     Json(who): Json<InviteExpert>,
 ) -> Result<(StatusCode, Json<ExpertLink>)> {
     let live = sessions::running(&app, id)?;
+    if !text::is_plain(&who.name) {
+        return Err(ApiError::bad("A name is one line of characters that can be seen."));
+    }
     let command = Command::InviteExpert { name: who.name, rights: who.rights };
     let entries = live.act(&app, &Actor::Technician(me.as_ref()), command).await?;
     let Some(Event::ExpertInvited { invitation, .. }) = entries.into_iter().next().map(|e| e.event) else {

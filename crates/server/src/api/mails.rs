@@ -140,6 +140,9 @@ pub async fn write(
 async fn about(app: &Shared, incident: i32, me: user::Model, draft: Draft) -> Result<Json<Mail>> {
     let to: Mailbox =
         draft.to.trim().parse().map_err(|_| ApiError::bad(format!("“{}” is not a mail address.", draft.to)))?;
+    if !is_plain(draft.to.trim()) {
+        return Err(ApiError::bad("A mail address is one line of characters that can be seen."));
+    }
     if draft.subject.trim().is_empty() || draft.subject.len() > 500 || !is_plain(&draft.subject) {
         return Err(ApiError::bad("A mail needs a subject of up to 500 bytes."));
     }

@@ -184,8 +184,8 @@ fn day(row: &past::Model, offset: i64) -> String {
 }
 
 async fn counted(app: &Shared, me: &SignedIn, period: Period) -> Result<Vec<past::Model>> {
-    if period.until <= period.from || period.offset.abs() > 24 * 60 {
-        return Err(ApiError::bad("The period must end after it begins."));
+    if period.until <= period.from || !(-24 * 60..=24 * 60).contains(&period.offset) {
+        return Err(ApiError::bad("The period must end after it begins, and days begin at most 24 hours from UTC's."));
     }
     let rows = past::Entity::find()
         .filter(access_scope::past(&me.0))
