@@ -32,11 +32,12 @@ pub struct AccountChange {
 }
 
 impl AccountChange {
-    /// Whether anything is another than before, beside the team: an administrator's gives them no right.
+    /// Whether anything is another than before. The team counts: whoever is of an administrator's team sees what is theirs.
     fn alters(&self, before: &user::Model) -> bool {
-        let Self { name, email, team: _, disabled, administrator, password, evidence, role, email_language } = self;
+        let Self { name, email, team, disabled, administrator, password, evidence, role, email_language } = self;
         name.as_ref().is_some_and(|name| *name != before.name)
             || email.as_ref().is_some_and(|email| *email != before.email)
+            || team.as_ref().is_some_and(|team| *team != before.team)
             || disabled.is_some_and(|disabled| disabled != before.disabled)
             || administrator.is_some_and(|administrator| administrator != before.administrator)
             || role.is_some_and(|role| role != before.role)
@@ -178,7 +179,7 @@ mod tests {
             (system, false, &team, true, ""),
             (system, false, &raise, true, "Administrators"),
             (system, true, &rename, true, "Administrators"),
-            (system, true, &team, true, ""),
+            (system, true, &team, true, "Administrators"),
             (system, true, &disable, true, "Administrators"),
             (system, true, &password, true, "Administrators"),
             (system, true, &same, true, ""),

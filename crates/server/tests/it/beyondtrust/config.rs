@@ -34,12 +34,14 @@ fn the_configuration_is_paged_filtered_and_checked() {
     let users = site.config("GET", "/user", &Value::Null);
     assert!(users.text.starts_with(r#"[{"id":1,"#), "{}", users.text);
     assert_eq!(users.json()[0]["username"], "tom");
-    assert_eq!(site.config("POST", "/team/1/user", &json!({ "user_id": 1, "role": "member" })).status, 201);
+    // Whoever is of an administrator's team sees what is theirs: no other system chooses it.
+    assert_eq!(site.config("POST", "/team/1/user", &json!({ "user_id": 1, "role": "member" })).status, 403);
+    site.stage.sql("UPDATE user SET team = (SELECT name FROM team WHERE id = 1) WHERE id = 1");
     assert_eq!(site.config("GET", "/team/1/user", &Value::Null).text, r#"[{"team_id":1,"user_id":1,"role":"member"}]"#);
     assert_eq!(site.config("PATCH", "/team/1", &json!({ "name": "Helpers" })).json()["name"], "Helpers");
     let me: Value = serde_json::from_str(&site.stage.get("/api/me").1).unwrap();
     assert_eq!(me["account"]["team"], "Helpers", "who is in a team moves with its name");
-    assert_eq!(site.config("DELETE", "/team/1/user/1", &Value::Null).status, 204);
+    assert_eq!(site.config("DELETE", "/team/1/user/1", &Value::Null).status, 403);
     assert_eq!(site.config("DELETE", "/team/1", &Value::Null).status, 204);
     assert_eq!(site.config("GET", "/team/1", &Value::Null).status, 404);
     let ida =
