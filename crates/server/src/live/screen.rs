@@ -77,6 +77,8 @@ struct Inner {
 struct Viewer {
     frames: mpsc::Sender<Arc<Frame>>,
     drawn: u32,
+    /// The last picture that was sent to it.
+    sent: u32,
     /// Pictures on their way to it: number, bytes, and since when.
     under_way: VecDeque<(u32, usize, Instant)>,
     /// The best that it can show.
@@ -128,8 +130,15 @@ impl Screen {
     pub fn watch(&self, connection: u64) -> Subscription {
         let (sender, frames) = mpsc::channel(QUEUE);
         let mut inner = self.inner();
-        let viewer =
-            Viewer { frames: sender, drawn: 0, under_way: VecDeque::new(), format: PictureFormat::Gbr, behind: false };
+        let sent = inner.backlog.iter().map(|frame| frame.header.seq).max().unwrap_or(0);
+        let viewer = Viewer {
+            frames: sender,
+            drawn: 0,
+            sent,
+            under_way: VecDeque::new(),
+            format: PictureFormat::Gbr,
+            behind: false,
+        };
         inner.viewers.insert(connection, viewer);
         let key_needed = inner.size.is_some() && (inner.backlog_broken || inner.backlog.is_empty());
         let backlog = inner.backlog.iter().chain(inner.pointer.values()).cloned().collect();
@@ -164,6 +173,8 @@ impl Screen {
         let mut inner = self.inner();
         let before = inner.quickest();
         let Some(viewer) = inner.viewers.get_mut(&connection) else { return Paced::default() };
+        // Nobody has drawn what was not sent to them yet.
+        let seq = seq.min(viewer.sent);
         viewer.drawn = viewer.drawn.max(seq);
         while viewer.under_way.front().is_some_and(|(number, ..)| *number <= seq) {
             viewer.under_way.pop_front();
@@ -183,7 +194,7 @@ impl Screen {
         let viewers = std::mem::take(&mut inner.viewers);
         *inner = Inner { viewers, ..Inner::default() };
         for viewer in inner.viewers.values_mut() {
-            (viewer.drawn, viewer.behind) = (0, false);
+            (viewer.drawn, viewer.sent, viewer.behind) = (0, 0, false);
             viewer.under_way.clear();
         }
     }
@@ -203,6 +214,7 @@ impl Viewer {
             return !self.frames.is_closed();
         }
         if matches!(frame.header.kind, FrameKind::Picture { .. }) {
+            self.sent = self.sent.max(frame.header.seq);
             self.under_way.push_back((frame.header.seq, frame.bytes.len(), frame.arrived));
         }
         self.frames.try_send(frame.clone()).is_ok()
@@ -274,6 +286,20 @@ mod tests {
         screen.pass(picture(101, true, at(4_030)));
         screen.pass(picture(102, false, at(4_040)));
         assert_eq!(numbers(&mut slow.frames), [101, 102], "nothing before the keyframe is of any use");
+    }
+
+    #[test]
+    fn nobody_has_drawn_what_was_not_sent() {
+        let start = Instant::now();
+        let screen = Screen::default();
+        let _one = screen.watch(1);
+        assert_eq!(screen.drawn(start, 1, 9).drawn, None);
+        screen.pass(picture(1, true, start));
+        assert_eq!(screen.drawn(start, 1, u32::MAX).drawn, Some(1));
+        screen.pass(picture(2, false, start));
+        assert_eq!(screen.drawn(start, 1, 2).drawn, Some(2), "what is drawn now still counts");
+        let _late = screen.watch(2);
+        assert_eq!(screen.drawn(start, 1, u32::MAX).drawn, None);
     }
 
     #[test]

@@ -70,7 +70,15 @@ impl Ears {
                 return None;
             }
             ClientMessage::Typing {} => {
-                live.whisper(who, &ServerMessage::Typing { from: who });
+                // Whoever only watches is not seen.
+                if self.role().await.is_some_and(|role| role != Role::Supervisor) {
+                    live.whisper(who, &ServerMessage::Typing { from: who });
+                }
+                return None;
+            }
+            ClientMessage::Drawn { .. } | ClientMessage::NeedKeyframe {} | ClientMessage::Shows { .. }
+                if !live.ask(|s| s.may_watch(who)).await =>
+            {
                 return None;
             }
             ClientMessage::Drawn { seq } => {
@@ -98,7 +106,8 @@ impl Ears {
                 return None;
             }
             ClientMessage::Prefer { smooth } => {
-                if live.ask(|s| s.participant(who).is_some_and(|p| p.role != Role::Customer)).await {
+                let steers = |role| matches!(role, Role::Technician | Role::Expert);
+                if self.role().await.is_some_and(steers) && live.ask(|s| s.may_watch(who)).await {
                     live.to_program(ServerMessage::Prefer { smooth });
                 }
                 return None;
@@ -126,6 +135,11 @@ impl Ears {
             ClientMessage::ShareFailed { trouble: _ } => Command::ShareFailed { trouble: ShareTrouble::NoScreen },
         };
         Some(command)
+    }
+
+    /// As what somebody takes part.
+    async fn role(&self) -> Option<Role> {
+        self.live.ask(|s| s.participant(self.who).map(|p| p.role)).await
     }
 
     async fn judge(&self, mut wishes: mpsc::Receiver<Command>) {
