@@ -68,7 +68,7 @@ fn guarded() -> Vec<(&'static str, &'static str, Value)> {
         ("PUT", "/api/receivers/1", receiver),
         ("POST", "/api/receivers/1/test", Value::Null),
         ("DELETE", "/api/receivers/1", Value::Null),
-        ("POST", "/api/deliveries/1/again", Value::Null),
+        ("POST", "/api/deliveries/1", Value::Null),
         ("DELETE", "/api/deliveries/1", Value::Null),
         ("PUT", "/api/settings", json!({ "password_form": "open_door" })),
         ("PUT", "/api/rules", json!({ "roles": [], "policies": [] })),
