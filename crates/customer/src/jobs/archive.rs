@@ -214,6 +214,7 @@ mod tests {
     use super::*;
 
     /// Every entry of the folder's archive: its name and what is in it.
+    #[cfg(unix)]
     fn archived(folder: &Path) -> zip::ZipArchive<io::Cursor<Vec<u8>>> {
         zip::ZipArchive::new(io::Cursor::new(write(folder, Vec::new()).unwrap())).unwrap()
     }

@@ -44,9 +44,11 @@ fn token(process: HANDLE) -> Result<Owned> {
 }
 
 /// What a token says of itself, in a buffer that is aligned for pointers and long enough for one SID.
-fn told(token: &Owned, what: TOKEN_INFORMATION_CLASS) -> Result<[usize; 16]> {
-    let mut buffer = [0usize; 16];
-    let (room, mut length) = (size_of_val(&buffer) as u32, 0);
+///
+/// What is told may point into itself, so it stays where the call has put it.
+fn told(token: &Owned, what: TOKEN_INFORMATION_CLASS) -> Result<Box<[usize; 16]>> {
+    let mut buffer = Box::new([0usize; 16]);
+    let (room, mut length) = (size_of_val(&*buffer) as u32, 0);
     // SAFETY: the buffer is as long as is said, and lives until the call returns.
     unsafe { GetTokenInformation(token.0, what, Some(buffer.as_mut_ptr().cast()), room, &mut length) }?;
     Ok(buffer)
