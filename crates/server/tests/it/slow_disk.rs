@@ -59,8 +59,8 @@ async fn a_key_press_does_not_wait_for_a_disk_nor_does_anything_else_that_passes
     assert_eq!(bytes, expected);
     technician.send(&ClientMessage::Typing {}).await;
     customer.until(|m| matches!(m, ServerMessage::Typing { .. })).await.unwrap();
-    technician.send(&ClientMessage::Drawn { seq: 7 }).await;
-    customer.until(|m| matches!(m, ServerMessage::Drawn { seq: 7 })).await.unwrap();
+    technician.send(&ClientMessage::NeedKeyframe {}).await;
+    customer.until(|m| matches!(m, ServerMessage::NeedKeyframe {})).await.unwrap();
     let program = tokio::spawn(async move {
         let (job, mut sender) = next_job(&customer).await;
         assert_eq!(job, Job::List { path: "/".into() });
