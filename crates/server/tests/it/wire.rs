@@ -231,6 +231,8 @@ async fn who_does_not_read_is_let_go_all_the_same() {
     let stage = Stage::open("deaf");
     let (session, _, link) = stage.generate();
     let mut technician = Peer::connect(&stage, &stage.technician_ticket(&session), Client::Console).await;
+    // Whoever comes later finds the customer there, and is not told that they came.
+    assert!(technician.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
     let (ticket, resume) = stage.customer_enters(&link, "program");
     let deaf = Peer::connect_deaf(&stage, &ticket, Client::Program, 200).await;
     let joined = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if state.participants.iter().any(|p| p.role == Role::Customer && p.presence == Presence::Here));
