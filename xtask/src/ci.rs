@@ -1,35 +1,63 @@
 //! The one definition of green.
 
-use std::{fs, path::Path, process::Command, time::SystemTime};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::{Instant, SystemTime},
+};
 
 use anyhow::Context;
 
 use crate::{cargo, decoder, root, run as go, setup, tidy, windows};
 
+/// One thing that must be green, and its name.
+type Step = (&'static str, fn() -> anyhow::Result<()>);
+
+const TESTS: [Step; 7] = [
+    ("set up", || setup::run(&setup::ALL)),
+    ("build the console", console),
+    // With the tests: without them dependencies have fewer features, and would be built once more.
+    ("build", || cargo(&["build", "--workspace", "--bins", "--tests", "--examples"])),
+    ("Rust tests", || cargo(&["test", "--workspace"])),
+    ("console tests", || go("console", "npx", &["vitest", "run"])),
+    ("Windows tests", windows::test),
+    ("browser tests", e2e),
+];
+
+const CHECKS: [Step; 9] = [
+    ("format", || cargo(&["fmt", "--all", "--check"])),
+    ("set up", || setup::run(&setup::ALL)),
+    ("build the console", console),
+    ("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
+    ("tidy", tidy::run),
+    ("types", fresh_types),
+    ("prettier", || go("console", "npx", &["prettier", "--check", "--log-level", "warn", "src"])),
+    ("svelte-check", || go("console", "npx", &["svelte-check", "--fail-on-warnings"])),
+    ("fuzz", || fuzz(8)),
+];
+
 /// Sets up what is missing and runs every test: units, properties, simulator, console, and the whole story in a browser.
 pub fn test() -> anyhow::Result<()> {
-    setup::run(&setup::ALL)?;
-    console()?;
-    // With the tests: without them dependencies have fewer features, and would be built once more.
-    cargo(&["build", "--workspace", "--bins", "--tests", "--examples"])?;
-    cargo(&["test", "--workspace"])?;
-    go("console", "npx", &["vitest", "run"])?;
-    windows::test()?;
-    e2e()
+    in_order(TESTS.into_iter())
 }
 
 /// Everything that must be green.
 pub fn run() -> anyhow::Result<()> {
-    cargo(&["fmt", "--all", "--check"])?;
-    setup::run(&setup::ALL)?;
-    console()?;
-    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    tidy::run()?;
-    fresh_types()?;
-    go("console", "npx", &["prettier", "--check", "--log-level", "warn", "src"])?;
-    go("console", "npx", &["svelte-check", "--fail-on-warnings"])?;
-    fuzz(8)?;
-    test()
+    in_order(CHECKS.into_iter().chain(TESTS))
+}
+
+/// Takes steps until one fails, and says how long each took.
+fn in_order(mut steps: impl Iterator<Item = Step>) -> anyhow::Result<()> {
+    let mut took = String::new();
+    let outcome = steps.try_for_each(|(name, step)| {
+        let began = Instant::now();
+        let outcome = step().with_context(|| format!("failed: {name}"));
+        took += &format!("{:>6} s  {name}\n", began.elapsed().as_secs());
+        outcome
+    });
+    println!("\n{took}");
+    outcome
 }
 
 /// What libFuzzer needs of the compiler: coverage counters. cargo-fuzz gives the same flags.
