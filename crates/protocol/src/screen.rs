@@ -102,6 +102,8 @@ pub enum HeaderError {
     Length(u32),
     #[error("{0} regions")]
     Regions(u8),
+    #[error("a payload that is not a pointer's shape")]
+    Shape,
 }
 
 impl Header {
@@ -131,19 +133,19 @@ impl Header {
         let u16_at = |i: usize| u16::from_be_bytes([bytes[i], bytes[i + 1]]);
         let u32_at = |i: usize| u32::from_be_bytes([bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3]]);
         let flags = bytes[1];
-        let (kind, most) = match bytes[0] {
+        let (kind, lengths) = match bytes[0] {
             1 if flags > 3 => return Err(HeaderError::Flags(flags)),
-            1 => (FrameKind::Picture { key: flags & 1 == 1, lossless: flags & 2 == 2 }, MAX_FRAME_BYTES as u32),
+            1 => (FrameKind::Picture { key: flags & 1 == 1, lossless: flags & 2 == 2 }, 1..=MAX_FRAME_BYTES as u32),
             2 | 3 if flags != 0 => return Err(HeaderError::Flags(flags)),
-            2 => (FrameKind::PointerShape, 8 + 4 * u32::from(MAX_POINTER_SIDE) * u32::from(MAX_POINTER_SIDE)),
-            3 => (FrameKind::PointerAt, 4),
+            2 => (FrameKind::PointerShape, 12..=8 + 4 * u32::from(MAX_POINTER_SIDE) * u32::from(MAX_POINTER_SIDE)),
+            3 => (FrameKind::PointerAt, 4..=4),
             other => return Err(HeaderError::Kind(other)),
         };
         let (width, height, length) = (u16_at(2), u16_at(4), u32_at(14));
         if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
             return Err(HeaderError::Size(width, height));
         }
-        if length == 0 || length > most {
+        if !lengths.contains(&length) {
             return Err(HeaderError::Length(length));
         }
         let regions = bytes[22];
@@ -196,8 +198,9 @@ impl PointerShape {
         let (head, rgba) = bytes.split_first_chunk::<8>()?;
         let at = |i: usize| u16::from_be_bytes([head[i], head[i + 1]]);
         let (width, height) = (at(4), at(6));
-        let fits = width <= MAX_POINTER_SIDE
-            && height <= MAX_POINTER_SIDE
+        let sides = 1..=MAX_POINTER_SIDE;
+        let fits = sides.contains(&width)
+            && sides.contains(&height)
             && rgba.len() == 4 * usize::from(width) * usize::from(height);
         fits.then(|| Self { hot_x: at(0), hot_y: at(2), width, height, rgba: rgba.to_vec() })
     }

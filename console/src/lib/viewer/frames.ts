@@ -5,6 +5,8 @@ import type { Region } from './painter';
 
 export const HEADER_BYTES = 23;
 const REGION_BYTES = 8;
+/** Hot spot, width and height of a pointer's shape, before its pixels. */
+const SHAPE_HEAD = 8;
 const MOST_REGIONS = 8;
 const LARGEST_PAYLOAD = 32 * 1024 * 1024;
 
@@ -81,7 +83,7 @@ function lengthOf(header: Uint8Array<ArrayBufferLike>): number {
   return HEADER_BYTES + regions * REGION_BYTES + payload;
 }
 
-/** One whole frame; null for a kind that this page does not know. */
+/** One whole frame; null for a kind that this page does not know, and for a pointer that is none. */
 export function parse(bytes: Uint8Array<ArrayBufferLike>): Frame | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const [kind, flags, seq, time] = [view.getUint8(0), view.getUint8(1), view.getUint32(6), view.getUint32(10)];
@@ -117,10 +119,13 @@ export function parse(bytes: Uint8Array<ArrayBufferLike>): Frame | null {
       };
     }
     case 2: {
+      if (payload.length < SHAPE_HEAD) return null;
       const [hotX, hotY, width, height] = [0, 2, 4, 6].map((at) => u16(start + at)) as [number, number, number, number];
-      return { kind: 'shape', hotX, hotY, width, height, rgba: new Uint8ClampedArray(payload.slice(8)), seq };
+      if (width === 0 || height === 0 || payload.length !== SHAPE_HEAD + 4 * width * height) return null;
+      return { kind: 'shape', hotX, hotY, width, height, rgba: new Uint8ClampedArray(payload.slice(SHAPE_HEAD)), seq };
     }
     case 3:
+      if (payload.length !== 4) return null;
       return { kind: 'at', x: u16(start), y: u16(start + 2), seq };
     default:
       return null;

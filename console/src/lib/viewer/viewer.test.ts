@@ -35,6 +35,22 @@ describe('parse', () => {
       data: new Uint8Array([0xaa, 0xbb])
     });
   });
+  const pointer = (kind: number, payload: number[]) =>
+    parse(new Uint8Array([kind, 0, 0, 64, 0, 64, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ...payload]));
+  it.each([
+    ['a shape of one byte', 2, [1]],
+    ['a shape without its pixels', 2, [0, 0, 0, 0, 0, 1, 0, 1]],
+    ['a shape of another size', 2, [0, 0, 0, 0, 0, 1, 0, 2, 9, 9, 9, 9]],
+    ['a shape that is nowhere', 2, [0, 0, 0, 0, 0, 0, 0, 0]],
+    ['a place of two bytes', 3, [0, 1]],
+    ['a place of nothing', 3, []]
+  ])('%s is no pointer', (_, kind, payload) => expect(pointer(kind, payload)).toBeNull());
+  it('reads a pointer’s shape and place', () => {
+    const rgba = new Uint8ClampedArray([1, 2, 3, 4]);
+    const shape = { kind: 'shape', hotX: 0, hotY: 0, width: 1, height: 1, rgba, seq: 1 };
+    expect(pointer(2, [0, 0, 0, 0, 0, 1, 0, 1, 1, 2, 3, 4])).toEqual(shape);
+    expect(pointer(3, [0, 5, 1, 0])).toEqual({ kind: 'at', x: 5, y: 256, seq: 1 });
+  });
   it('does not know what it does not know', () => expect(parse(new Uint8Array(200).fill(9))).toBeNull());
 });
 

@@ -258,7 +258,8 @@ impl X11 {
 
     fn pointer_shape(&self) -> Result<Option<PointerShape>, Fault> {
         let image = self.x.xfixes_get_cursor_image()?.reply()?;
-        if image.width > MAX_POINTER_SIDE || image.height > MAX_POINTER_SIDE {
+        let sides = 1..=MAX_POINTER_SIDE;
+        if !sides.contains(&image.width) || !sides.contains(&image.height) {
             return Ok(None);
         }
         // XFixes gives ARGB, premultiplied; a page wants RGBA, not premultiplied.

@@ -37,6 +37,16 @@ fn a_screen_header_with_each_byte_named() {
 }
 
 #[test]
+fn headers_of_pointers_say_lengths_that_pointers_have() {
+    let head = |kind: FrameKind, length: u32| {
+        let header = Header { kind, width: 64, height: 64, seq: 1, time: 0, length, read: 0, encoded: 0, regions: 0 };
+        Header::from_bytes(&header.to_bytes()).is_ok()
+    };
+    assert!(head(FrameKind::PointerAt, 4) && !head(FrameKind::PointerAt, 3) && !head(FrameKind::PointerAt, 5));
+    assert!(head(FrameKind::PointerShape, 12) && !head(FrameKind::PointerShape, 11));
+}
+
+#[test]
 fn what_is_malformed_is_refused_with_its_reason() {
     let table: [(&[u8], &str); 5] = [
         (br#"{"type":"chat"}"#, "missing field `text`"),

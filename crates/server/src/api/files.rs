@@ -194,7 +194,6 @@ pub async fn put_in_place(
     match live.ask_program(by, job).await {
         // The sum is the one that was asked for: the program has compared.
         Ok(Answer::Placed { path, bytes, sha256: _ }) => {
-            let path: String = path.chars().take(MAX_PATH_BYTES).collect();
             let deed = Event::FileCarried { by, way: Way::ToCustomer, path: path.clone(), bytes, sha256: sum };
             live.record_deed(&app, deed).await?;
             Ok(Json(FileName { path }))

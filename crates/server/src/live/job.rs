@@ -10,7 +10,7 @@ use protocol::{
 use session::{Actor, Command};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{ActError, Live};
+use super::{ActError, Live, answers};
 use crate::app::{self, Shared};
 
 /// How many jobs may wait for the program's connection.
@@ -89,7 +89,7 @@ impl Pipe {
         }
     }
 
-    /// The next answer. What follows it stays for [`Pipe::next`].
+    /// The next answer, as far as it makes sense. What follows it stays for [`Pipe::next`].
     pub async fn answer(&mut self) -> Result<Answer, JobError> {
         let mut framed = Framed::new(MAX_ANSWER_BYTES);
         loop {
@@ -97,7 +97,7 @@ impl Pipe {
                 Some(Answer::Fault { fault }) => return Err(fault.in_short().into()),
                 Some(answer) => {
                     self.rest = framed.rest().into();
-                    return Ok(answer);
+                    return answers::judged(answer).ok_or(JobError::Nonsense);
                 }
                 None => framed.push(&self.next_of_stream().await?.ok_or(JobError::Nonsense)?),
             }

@@ -1,5 +1,6 @@
 //! Running sessions: each is a timeline, the connections of its participants, and the screen that flows between them.
 
+mod answers;
 mod attachments;
 mod brought;
 mod card;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use protocol::{FrameKind, Header, PictureFormat};
+use protocol::{FrameKind, Header, HeaderError, PictureFormat, PointerShape};
 use tokio::sync::mpsc;
 
 /// A late viewer gets the last keyframe and what followed, up to so many bytes; beyond, a new keyframe is asked for.
@@ -35,6 +35,15 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// The frame whose last byte was just read: its payload is what its header says, as far as pages read it themselves.
+    pub fn read(header: Header, bytes: Bytes) -> Result<Self, HeaderError> {
+        let frame = Self { header, bytes, arrived: Instant::now() };
+        match frame.header.kind {
+            FrameKind::PointerShape if PointerShape::from_bytes(frame.payload()).is_none() => Err(HeaderError::Shape),
+            FrameKind::PointerShape | FrameKind::PointerAt | FrameKind::Picture { .. } => Ok(frame),
+        }
+    }
+
     /// What follows header and regions.
     pub fn payload(&self) -> &[u8] {
         self.bytes.get(self.header.payload_at()..).unwrap_or_default()

@@ -51,7 +51,7 @@ pub(super) async fn read_copies<S: Session>(passage: Passage, connection: S) -> 
     loop {
         let datagram = connection.recv_datagram().await.map_err(broken)?;
         let Some((header, bytes)) = copies.take(&datagram) else { continue };
-        match passage.pass_copy(Frame { header, bytes, arrived: std::time::Instant::now() }).await {
+        match passage.pass_copy(Frame::read(header, bytes)?).await {
             Ok(()) | Err(ActError::Refused(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -78,7 +78,7 @@ pub(super) async fn read_screen<R: RecvStream>(passage: Passage, mut stream: R) 
                 None => return Ok(()),
             }
         }
-        let frame = Frame { header, bytes: buffer.split_to(whole).freeze(), arrived: std::time::Instant::now() };
+        let frame = Frame::read(header, buffer.split_to(whole).freeze())?;
         match passage.pass(frame).await {
             Ok(()) => refused = false,
             // Frames that were under way when the customer withdrew or paused end here, without a word.

@@ -6,6 +6,7 @@ mod at_rest;
 mod beyondtrust;
 mod bounds;
 mod capacity;
+mod changed_program;
 mod confirm;
 mod doors;
 mod guesses;

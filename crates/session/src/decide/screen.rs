@@ -9,8 +9,10 @@ use super::Verdict;
 use crate::{Actor, Session, Unrecorded};
 
 impl Session {
-    pub(super) fn monitors(&self, by: &Actor, monitors: Vec<Monitor>) -> Verdict {
+    pub(super) fn monitors(&self, by: &Actor, mut monitors: Vec<Monitor>) -> Verdict {
         self.as_customer(by)?;
+        // What has no area is not looked at: pages would enlarge it without end.
+        monitors.retain(|m| m.width > 0 && m.height > 0);
         let named = |m: &Monitor| m.name.chars().count() <= MAX_NAME_CHARS;
         match () {
             () if !self.may_view() => Err(Refusal::NotGranted),

@@ -87,6 +87,16 @@ fn sizes_and_connections_that_flap_are_told_now_and_then_and_the_last_one_in_the
 }
 
 #[test]
+fn a_monitor_without_area_is_none() {
+    let mut play = Play::joined();
+    play.grant(&[Right::View]);
+    let monitor = |name: &str, width, height| Monitor { name: name.into(), x: 0, y: 0, width, height };
+    let monitors = vec![monitor("flat", 9, 0), monitor("one", 9, 9), monitor("thin", 0, 9)];
+    play.customer(Command::Monitors { monitors }).unwrap();
+    assert_eq!(play.session.state().monitors, [monitor("one", 9, 9)]);
+}
+
+#[test]
 fn a_full_session_says_so_and_can_still_be_worked_in_and_ended() {
     let mut play = Play::joined();
     // One person alone does not fill it.

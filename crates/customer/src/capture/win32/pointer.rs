@@ -67,7 +67,7 @@ fn shape(cursor: HCURSOR) -> Option<PointerShape> {
     // SAFETY: the two bitmaps that this call makes are ours and are deleted below.
     unsafe { GetIconInfo(cursor.into(), &mut icon) }.ok()?;
     let shape = rgba(&icon).and_then(|(width, height, rgba)| {
-        let small = |n: u32| u16::try_from(n).ok().filter(|n| *n <= MAX_POINTER_SIDE);
+        let small = |n: u32| u16::try_from(n).ok().filter(|n| (1..=MAX_POINTER_SIDE).contains(n));
         let (width, height) = (small(width)?, small(height)?);
         let hot = |n: u32, side: u16| u16::try_from(n).unwrap_or(0).min(side.saturating_sub(1));
         Some(PointerShape { hot_x: hot(icon.xHotspot, width), hot_y: hot(icon.yHotspot, height), width, height, rgba })
