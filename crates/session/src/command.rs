@@ -109,6 +109,54 @@ pub enum Command {
 }
 
 impl Command {
+    /// The text in it that somebody writes for others to read later. What is said in a conversation is none: its readers are
+    /// those whom it was meant for.
+    pub fn written(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Note { text }
+            | Self::Transfer { note: text, .. }
+            | Self::Enqueue { note: text, .. }
+            | Self::Attribute { value: text, .. }
+            | Self::InviteExpert { name: text, .. }
+            | Self::Rate { comment: text, .. } => Some(text),
+            Self::Create { .. }
+            | Self::IssueKey { .. }
+            | Self::RevokeKey
+            | Self::RevokeLink
+            | Self::Join { .. }
+            | Self::Drop { .. }
+            | Self::Return { .. }
+            | Self::Chat { .. }
+            | Self::Ask { .. }
+            | Self::Answer { .. }
+            | Self::Withdraw { .. }
+            | Self::Pause(_)
+            | Self::Resume
+            | Self::Picture { .. }
+            | Self::Monitors { .. }
+            | Self::InputBlocked { .. }
+            | Self::ShareFailed { .. }
+            | Self::RecordingFailed { .. }
+            | Self::Leave
+            | Self::Hold
+            | Self::Reopen
+            | Self::Take { .. }
+            | Self::Expel { .. }
+            | Self::ChangeRole { .. }
+            | Self::Supervise { .. }
+            | Self::ShareWith { .. }
+            | Self::JoinAsExpert { .. }
+            | Self::Dismiss { .. }
+            | Self::WantControl
+            | Self::PassControl { .. }
+            | Self::Record { .. }
+            | Self::Restart { .. }
+            | Self::Close
+            | Self::Tick
+            | Self::Evidence { .. } => None,
+        }
+    }
+
     /// The command's name as refusals and permits say it.
     pub fn name(&self) -> &'static str {
         match self {

@@ -13,6 +13,7 @@ use ts_rs::TS;
 use super::{ApiError, Result, SignedIn};
 use crate::{
     app::Shared,
+    redaction::Redactor,
     store::tables::{canned, user},
     text::is_plain,
 };
@@ -48,8 +49,8 @@ impl std::convert::From<canned::Model> for Canned {
     }
 }
 
-fn judged(new: CannedInput, me: &user::Model) -> Result<canned::ActiveModel> {
-    let (title, text) = (new.title.trim().to_owned(), new.text.trim_end().to_owned());
+fn judged(new: &CannedInput, redactor: &Redactor, me: &user::Model) -> Result<canned::ActiveModel> {
+    let (title, text) = (new.title.trim(), new.text.trim_end());
     if title.is_empty() || title.chars().count() > MAX_NAME_CHARS || new.team.chars().count() > MAX_NAME_CHARS {
         return Err(ApiError::bad("A message needs a title of at most 120 characters."));
     }
@@ -57,13 +58,14 @@ fn judged(new: CannedInput, me: &user::Model) -> Result<canned::ActiveModel> {
         return Err(ApiError::bad("A message has between 1 and 4,000 characters."));
     }
     let team = new.team.trim().to_owned();
-    if !is_plain(&title) || !is_plain(&team) {
+    if !is_plain(title) || !is_plain(&team) {
         return Err(ApiError::bad("A title and a team are one line of characters that can be seen."));
     }
     if !team.is_empty() && team != me.team && !me.administrator {
         return Err(ApiError::forbidden("This is another team. Ask an administrator to write for it."));
     }
-    Ok(canned::ActiveModel { title: Set(title), text: Set(text), team: Set(team), ..Default::default() })
+    let (title, text) = (Set(redactor.clean(title)), Set(redactor.clean(text)));
+    Ok(canned::ActiveModel { title, text, team: Set(team), ..Default::default() })
 }
 
 /// Whether a message is somebody's to see and change: everybody's, and their team's.
@@ -92,7 +94,8 @@ pub async fn add(
     if canned::Entity::find().count(&app.db).await? >= MOST {
         return Err(ApiError::conflict("There are 2,000 messages already. Please remove one first."));
     }
-    Ok((StatusCode::CREATED, Json(judged(new, &me)?.insert(&app.db).await?.into())))
+    let row = judged(&new, &Redactor::load(&app).await?, &me)?;
+    Ok((StatusCode::CREATED, Json(row.insert(&app.db).await?.into())))
 }
 
 /// Changes one.
@@ -103,7 +106,7 @@ pub async fn change(
     Json(new): Json<CannedInput>,
 ) -> Result<Json<Canned>> {
     found(&app, id, &me).await?;
-    let row = canned::ActiveModel { id: Set(id), ..judged(new, &me)? };
+    let row = canned::ActiveModel { id: Set(id), ..judged(&new, &Redactor::load(&app).await?, &me)? };
     Ok(Json(row.update(&app.db).await?.into()))
 }
 

@@ -247,7 +247,7 @@ pub async fn add_customer(
     _: SignedIn,
     Json(new): Json<CustomerInput>,
 ) -> Result<(StatusCode, Json<Customer>)> {
-    let row = customer_row(&new)?.insert(&app.db).await?;
+    let row = customer_row(&app, &new).await?.insert(&app.db).await?;
     Ok((StatusCode::CREATED, Json(shown_customer(row))))
 }
 
@@ -259,15 +259,16 @@ pub async fn change_customer(
     Json(new): Json<CustomerInput>,
 ) -> Result<Json<Customer>> {
     customer::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("customer"))?;
-    let row = customer::ActiveModel { id: Set(id), ..customer_row(&new)? };
+    let row = customer::ActiveModel { id: Set(id), ..customer_row(&app, &new).await? };
     Ok(Json(shown_customer(row.update(&app.db).await?)))
 }
 
-fn customer_row(new: &CustomerInput) -> Result<customer::ActiveModel> {
+async fn customer_row(app: &Shared, new: &CustomerInput) -> Result<customer::ActiveModel> {
+    let redactor = Redactor::load(app).await?;
     Ok(customer::ActiveModel {
-        name: Set(people::name(&new.name)?),
+        name: Set(redactor.clean(&people::name(&new.name)?)),
         email: Set(people::email(&new.email)?),
-        company: Set(people::label(&new.company, "A company's name")?),
+        company: Set(redactor.clean(&people::label(&new.company, "A company's name")?)),
         ..Default::default()
     })
 }
@@ -471,7 +472,7 @@ async fn incident_row(app: &Shared, new: &IncidentInput) -> Result<incident::Act
         description: Set(redactor.clean(&new.description)),
         status: Set(word(new.status)),
         priority: Set(word(new.priority)),
-        kind: Set(people::label(&new.kind, "A type")?),
+        kind: Set(redactor.clean(&people::label(&new.kind, "A type")?)),
         owner: Set(new.owner),
         team: Set(people::label(&new.team, "A team's name")?),
         updated: Set(stored_time(app::now())),

@@ -156,6 +156,7 @@ async fn about(app: &Shared, incident: i32, me: user::Model, draft: Draft) -> Re
     let sent = carry(app, &about, &draft, to.clone(), &html, &name).await?;
     let redactor = Redactor::load(app).await?;
     let (subject, text) = (redactor.clean(&draft.subject), redactor.clean(&draft.text));
+    let recipient = Mailbox { name: to.name.map(|name| redactor.clean(&name)), email: to.email };
     // What is sent is with the customer; what nobody has sent yet its author may need once more.
     let kept = !sent && (subject != draft.subject || text != draft.text);
     let sealed =
@@ -164,7 +165,7 @@ async fn about(app: &Shared, incident: i32, me: user::Model, draft: Draft) -> Re
         incident: Set(incident),
         at: Set(stored_time(app::now())),
         sender: Set(app.mailer.from()),
-        recipient: Set(to.to_string()),
+        recipient: Set(recipient.to_string()),
         subject: Set(subject),
         html: Set(mail::html(&text, &app.settings().organisation)),
         text: Set(text),

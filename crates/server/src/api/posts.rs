@@ -23,7 +23,9 @@ use crate::{
     app::{self, Shared},
     desk::{BuiltIn, Desk, Entry},
     live::{ActError, Keeping, Live},
-    paths, pictures, secret,
+    paths, pictures,
+    redaction::Redactor,
+    secret,
 };
 
 /// The largest file that the chat takes.
@@ -78,7 +80,7 @@ async fn store(app: &Shared, live: &Arc<Live>, from: ParticipantId, name: String
     let mut keeping = live.keep(app, from, paths::post(&app.config.data, &live.id, number))?;
     let (bytes, sha256) = receive(&mut keeping, body).await?;
     // It is fetched by its number: the name is for people.
-    let name = shown(&name);
+    let name = shown(&Redactor::load(app).await?.clean(&name));
     live.record_deed(app, Event::FilePosted { from, number, name, bytes, sha256 }).await?;
     keeping.done();
     Ok(StatusCode::CREATED)

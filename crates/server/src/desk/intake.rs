@@ -11,6 +11,7 @@ use crate::{
     api,
     app::{self, Shared, stored_time},
     live::{ActError, Live},
+    redaction::Redactor,
     secret,
     store::tables::{customer, incident, session_row},
     text::{address, line, shortened},
@@ -55,7 +56,8 @@ pub async fn mirror(app: &Shared, desk: &str, ticket: &str, found: &Ticket) -> R
             here.filter(incident::Column::Ticket.eq(ticket)).one(&app.db).await?
         }
     };
-    let subject = match line(&found.subject, 200) {
+    let redactor = Redactor::load(app).await?;
+    let subject = match line(&redactor.clean(&found.subject), 200) {
         subject if subject.is_empty() => "Remote support".into(),
         subject => subject,
     };
@@ -74,7 +76,7 @@ pub async fn mirror(app: &Shared, desk: &str, ticket: &str, found: &Ticket) -> R
     let row = incident::ActiveModel {
         customer: Set(known_customer(app, found).await?),
         subject: Set(subject),
-        description: Set(found.description.chars().take(5_000).collect()),
+        description: Set(redactor.clean(&found.description).chars().take(5_000).collect()),
         status: Set(api::word(found.status.unwrap_or(api::Status::InProgress))),
         priority: Set("normal".into()),
         kind: Set(String::new()),
@@ -93,13 +95,14 @@ pub async fn mirror(app: &Shared, desk: &str, ticket: &str, found: &Ticket) -> R
 /// The customer by that mail address, or, where there is none, by that name among those without one; made when there is
 /// nobody. A name that has to be shortened is nobody's who is known.
 pub async fn known_customer(app: &Shared, found: &Ticket) -> Result<i32, DbErr> {
-    let name = match shortened(found.customer.trim(), protocol::MAX_NAME_CHARS) {
+    let told = Redactor::load(app).await?.clean(found.customer.trim());
+    let name = match shortened(&told, protocol::MAX_NAME_CHARS) {
         name if name.is_empty() => "Customer".to_owned(),
         name => name,
     };
     let email = address::whole(&found.email).unwrap_or_default().to_owned();
     let known = match email.as_str() {
-        "" if [name.as_str(), ""].contains(&found.customer.trim()) => {
+        "" if [name.as_str(), ""].contains(&told.as_str()) => {
             let nameless = customer::Entity::find().filter(customer::Column::Email.eq(""));
             Some(nameless.filter(customer::Column::Name.eq(name.as_str())))
         }

@@ -46,7 +46,7 @@ use kept::Kept;
 
 use crate::{
     app::{self, Shared, stored_time},
-    secret,
+    redaction, secret,
     store::tables::event_row,
 };
 
@@ -146,7 +146,11 @@ impl Live {
     pub async fn act(self: &Arc<Self>, app: &Shared, by: &Actor, command: Command) -> Result<Vec<Entry>, ActError> {
         // In a task of its own: whoever wished may be gone before the disk has answered, and what is stored is to be known.
         let (live, app, by) = (self.clone(), app.clone(), by.clone());
-        let done = tokio::spawn(async move { live.judge_and_store(&app, &by, command).await });
+        let done = tokio::spawn(async move {
+            let mut command = command;
+            redaction::clean_command(&app, &mut command).await?;
+            live.judge_and_store(&app, &by, command).await
+        });
         done.await.unwrap_or_else(|failed| Err(DbErr::Custom(failed.to_string()).into()))
     }
 

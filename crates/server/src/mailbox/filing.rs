@@ -65,7 +65,8 @@ pub async fn file(app: &Shared, rules: &Mailbox, raw: &[u8], too_large: bool, no
     }
     // A customer who answers an invitation quotes it, and may not have followed it yet.
     let redactor = Redactor::load(app).await?;
-    for text in [&mut letter.subject, &mut letter.text, &mut letter.quoted] {
+    let names = letter.attachments.iter_mut().map(|a| &mut a.name).chain(&mut letter.via);
+    for text in [&mut letter.name, &mut letter.subject, &mut letter.text, &mut letter.quoted].into_iter().chain(names) {
         *text = redactor.clean(text);
     }
     let why = match letter::judge(raw) {

@@ -3,7 +3,10 @@
 use protocol::{Client, ServerMessage};
 use serde_json::{Value, json};
 
-use crate::stage::{Peer, Stage};
+use crate::{
+    api::bearer,
+    stage::{Peer, Stage},
+};
 
 const WORDS: &str = "staple battery horse";
 
@@ -82,6 +85,51 @@ fn a_live_link_is_read_by_its_author_alone_and_by_nobody_once_it_is_used() {
     for path in places {
         assert_eq!(shows(&read(&stage, path, &stage.cookie)), [false; 3], "{path}: it is dead");
     }
+}
+
+#[test]
+fn no_text_that_technicians_read_keeps_a_live_link_or_key() {
+    let stage = Stage::open("access-texts");
+    let (status, issued) = stage.post("/api/incidents/1/sessions", &Value::Null);
+    assert_eq!(status, 201, "{issued}");
+    let (link, key) = (issued["link"].as_str().unwrap(), issued["key"].as_str().unwrap());
+    let (session, secret) = (issued["session"].as_str().unwrap(), link.split_once('#').unwrap().1);
+    let escaped: String = secret.bytes().map(|b| format!("%{b:02x}")).collect();
+    let wide = format!("{}    {}    {}", &key[..3], &key[3..6], &key[6..]);
+    let post = |path: &str, body: &Value| {
+        let (status, answer) = stage.post(path, body);
+        assert!((200..300).contains(&status), "{path}: {answer}");
+        answer.to_string()
+    };
+    let bearer = bearer(&stage, &["sessions:write"]);
+    let mut answers = String::new();
+    for live in [link, key, &wide, &escaped] {
+        let customer =
+            json!({ "name": format!("Ada {live}"), "email": "eve@b.example", "company": format!("Acme {live}") });
+        answers += &post("/api/customers", &customer);
+        let incident = json!({ "customer": 1, "subject": format!("About {live}"), "description": live, "status": "new",
+            "priority": "normal", "owner": null, "team": "", "kind": format!("Kind {live}") });
+        answers += &post("/api/incidents", &incident);
+        answers += &post("/api/canned", &json!({ "title": live, "text": format!("Use {live}."), "team": "" }));
+        answers += &post("/api/incidents/1/notes", &json!({ "text": live }));
+        post(&format!("/api/sessions/{session}/notes"), &json!({ "text": format!("He has {live}.") }));
+        let draft = json!({ "to": format!("\"{live}\" <ada@b.example>"), "subject": "Hello", "text": "Hello." });
+        answers += &post("/api/incidents/1/mails", &draft);
+        let new = json!({ "queue": { "is": "general" }, "subject": format!("Is it {live}?"),
+            "customer": { "name": live }, "attributes": { "note": live } });
+        let (status, made) = stage.post_as("/api/v1/sessions", &new, &[("authorization", &bearer)]);
+        assert_eq!(status, 201, "{made}");
+    }
+    for path in ["/api/customers", "/api/incidents", "/api/canned", "/api/mails", "/api/incidents/1"] {
+        answers += &read(&stage, path, &stage.cookie);
+    }
+    answers += &read(&stage, &format!("/api/sessions/{session}"), &stage.cookie);
+    let kept = stage.database();
+    for live in [secret, key, &wide, &escaped] {
+        assert!(!answers.contains(live), "{live} is shown");
+        assert!(!kept.windows(live.len()).any(|w| w == live.as_bytes()), "{live} lies in the database");
+    }
+    assert!(answers.contains("Ada [link removed]") && answers.contains("Use [key removed]."), "{answers}");
 }
 
 #[test]

@@ -1,0 +1,286 @@
+//! What is stored: invitations that nobody has sent yet are kept for their author, encrypted, and rows of earlier versions are
+//! cleaned.
+
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect,
+    QueryTrait, sea_query::Expr,
+};
+
+use super::Redactor;
+use crate::{
+    app::{self, Shared, stored_time},
+    mail,
+    mailbox::Enclosed,
+    store::tables::{canned, customer, incident, journal, letter, mail_row},
+};
+
+/// Rows older than this hold no live secret: thirty days is the longest life of a link.
+const OLDEST_MS: i64 = 31 * 24 * 60 * 60 * 1_000;
+
+/// What the author of a mail still needs of it, encrypted with the vault's key.
+pub fn seal(app: &Shared, text: &str) -> anyhow::Result<String> {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let mut sealed = app.vault.create(Vec::new())?;
+    std::io::Write::write_all(&mut sealed, text.as_bytes())?;
+    Ok(STANDARD.encode(sealed.finish()?))
+}
+
+/// What [`seal`] has encrypted.
+pub fn open(app: &Shared, sealed: &str) -> anyhow::Result<String> {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut app.vault.read(&STANDARD.decode(sealed)?[..])?, &mut text)?;
+    Ok(text)
+}
+
+/// Takes links and keys out of what was stored before this was done at once, and forgets sealed mails whose links are dead.
+pub async fn scrub(app: &Shared) -> anyhow::Result<()> {
+    let redactor = Redactor::load(app).await?;
+    let since = stored_time(app::now()) - OLDEST_MS;
+    let cleaned = [
+        scrub_mails(app, &redactor, since).await?,
+        scrub_letters(app, &redactor, since).await?,
+        scrub_desk(app, &redactor, since).await?,
+    ];
+    if cleaned.contains(&true) {
+        // The log beside the database still has what was.
+        app.db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+    }
+    forget_dead(app).await
+}
+
+/// The texts, clean; `None` where they are so already.
+fn cleaned<const N: usize>(redactor: &Redactor, texts: [&str; N]) -> Option<[String; N]> {
+    let clean = texts.map(|text| redactor.clean(text));
+    (clean.iter().ne(&texts)).then_some(clean)
+}
+
+async fn scrub_mails(app: &Shared, redactor: &Redactor, since: i64) -> anyhow::Result<bool> {
+    let organisation = app.settings().organisation;
+    let mut any = false;
+    for row in mail_row::Entity::find().filter(mail_row::Column::At.gt(since)).all(&app.db).await? {
+        let Some([recipient, subject, text]) = cleaned(redactor, [&row.recipient, &row.subject, &row.text]) else {
+            continue;
+        };
+        let html = Set(mail::html(&text, &organisation));
+        let (recipient, subject, text) = (Set(recipient), Set(subject), Set(text));
+        mail_row::ActiveModel { recipient, subject, text, html, ..row.into() }.update(&app.db).await?;
+        any = true;
+    }
+    Ok(any)
+}
+
+async fn scrub_letters(app: &Shared, redactor: &Redactor, since: i64) -> anyhow::Result<bool> {
+    let mut any = false;
+    for row in letter::Entity::find().filter(letter::Column::At.gt(since)).all(&app.db).await? {
+        let mut enclosed: Vec<Enclosed> = serde_json::from_str(&row.attachments)?;
+        enclosed.iter_mut().for_each(|file| file.name = redactor.clean(&file.name));
+        let attachments = serde_json::to_string(&enclosed)?;
+        let clean = [&row.sender_name, &row.subject, &row.text, &row.quoted].map(|text| redactor.clean(text));
+        if attachments != row.attachments || clean.iter().ne([&row.sender_name, &row.subject, &row.text, &row.quoted]) {
+            let [sender_name, subject, text, quoted] = clean.map(Set);
+            let attachments = Set(attachments);
+            let row = letter::ActiveModel { sender_name, subject, text, quoted, attachments, ..row.into() };
+            row.update(&app.db).await?;
+            any = true;
+        }
+    }
+    Ok(any)
+}
+
+/// Incidents, their customers and journals, and what is said again and again.
+async fn scrub_desk(app: &Shared, redactor: &Redactor, since: i64) -> anyhow::Result<bool> {
+    let mut any = false;
+    for row in journal::Entity::find().filter(journal::Column::At.gt(since)).all(&app.db).await? {
+        if let Some(clean) = cleaned(redactor, [&row.author, &row.text]) {
+            let [author, text] = clean.map(Set);
+            journal::ActiveModel { author, text, ..row.into() }.update(&app.db).await?;
+            any = true;
+        }
+    }
+    for row in incident::Entity::find().filter(incident::Column::Updated.gt(since)).all(&app.db).await? {
+        if let Some(clean) = cleaned(redactor, [&row.subject, &row.description, &row.kind]) {
+            let [subject, description, kind] = clean.map(Set);
+            incident::ActiveModel { subject, description, kind, ..row.into() }.update(&app.db).await?;
+            any = true;
+        }
+    }
+    let helped = incident::Entity::find().select_only().column(incident::Column::Customer);
+    let helped = helped.filter(incident::Column::Updated.gt(since)).into_query();
+    for row in customer::Entity::find().filter(customer::Column::Id.in_subquery(helped)).all(&app.db).await? {
+        if let Some(clean) = cleaned(redactor, [&row.name, &row.company]) {
+            let [name, company] = clean.map(Set);
+            customer::ActiveModel { name, company, ..row.into() }.update(&app.db).await?;
+            any = true;
+        }
+    }
+    for row in canned::Entity::find().all(&app.db).await? {
+        if let Some(clean) = cleaned(redactor, [&row.title, &row.text]) {
+            let [title, text] = clean.map(Set);
+            canned::ActiveModel { title, text, ..row.into() }.update(&app.db).await?;
+            any = true;
+        }
+    }
+    Ok(any)
+}
+
+/// Forgets what was kept of mails whose links and keys are all dead.
+pub async fn forget_dead(app: &Shared) -> anyhow::Result<()> {
+    let kept = mail_row::Entity::find().filter(mail_row::Column::Sealed.ne("")).all(&app.db).await?;
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let redactor = Redactor::load(app).await?;
+    for row in kept {
+        // What cannot be opened is of no more use to anybody.
+        if !open(app, &row.sealed).is_ok_and(|text| redactor.is_live_in(&text)) {
+            forget(app, row.id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Forgets what was kept of a mail for its author.
+pub async fn forget(app: &Shared, mail: i32) -> Result<(), DbErr> {
+    let rows = mail_row::Entity::update_many().filter(mail_row::Column::Id.eq(mail));
+    rows.col_expr(mail_row::Column::Sealed, Expr::value("")).exec(&app.db).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret;
+
+    /// A server with an incident, a technician who is signed in, and a session whose key and link are live.
+    async fn server(name: &str) -> (Shared, std::path::PathBuf, crate::desk::intake::Keys) {
+        use crate::{access_scope::walk, desk::intake, store::tables::*};
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = walk::folder(name);
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let app = crate::serve::open(walk::config(folder.clone())).await.unwrap();
+        let ada = crate::desk::Ticket { customer: "Ada".into(), email: "ada@b.example".into(), ..Default::default() };
+        let about = intake::mirror(&app, "", "", &ada).await.unwrap();
+        let tom = protocol::UserRef { id: 1, name: "Tom".into() };
+        let live = intake::session(&app, &about, tom.clone(), None).await.unwrap();
+        let by = session::Actor::Technician(tom);
+        let keys = intake::keys(&app, &live, &by, None, intake::Form::Ours).await.unwrap();
+        let user = user::ActiveModel {
+            id: Set(1),
+            login: Set("tom".into()),
+            name: Set("Tom".into()),
+            email: Set("t@a.example".into()),
+            team: Set(String::new()),
+            administrator: Set(true),
+            disabled: Set(false),
+            password: Set("-".into()),
+            may_watch: Set(true),
+            may_export: Set(true),
+            may_delete: Set(true),
+            reach: Set("all".into()),
+            role: Set(0),
+            external: Set(String::new()),
+            totp: Set(String::new()),
+            totp_step: Set(0),
+            recovery: Set(String::new()),
+            email_language: Set(None),
+        };
+        user.insert(&app.db).await.unwrap();
+        let (hash, until) = (secret::hash("cookie"), i64::MAX);
+        let cookie = login::ActiveModel { hash: Set(hash), user: Set(1), until: Set(until), confirmed: Set(0) };
+        cookie.insert(&app.db).await.unwrap();
+        (app, folder, keys)
+    }
+
+    #[tokio::test]
+    async fn what_was_stored_in_clear_is_cleaned_at_the_start() {
+        let (app, folder, keys) = server("redaction-old").await;
+        let grouped = mail::grouped(&keys.key);
+        let words = format!("Open {}/join#{} or type {grouped}.", app.config.public_url, keys.token);
+        let text = |text: &str| Set(text.to_owned());
+        let now = stored_time(app::now());
+        let old = mail_row::ActiveModel {
+            incident: Set(1),
+            at: Set(now),
+            sender: text("a@b.example"),
+            recipient: text(&format!("\"{grouped}\" <ada@b.example>")),
+            subject: text(&format!("Key {grouped}")),
+            text: text(&words),
+            html: text(&mail::html(&words, "Acme")),
+            sent: Set(false),
+            name: text("1@desk"),
+            author: Set(0),
+            sealed: text(""),
+            ..Default::default()
+        };
+        old.insert(&app.db).await.unwrap();
+        journal::entry(1, now, "note", "Tom", words.clone()).insert(&app.db).await.unwrap();
+        let about =
+            incident::ActiveModel { id: Set(1), description: text(&words), kind: text(&grouped), ..Default::default() };
+        about.update(&app.db).await.unwrap();
+        let ada =
+            customer::ActiveModel { id: Set(1), name: text(&words), company: text(&grouped), ..Default::default() };
+        ada.update(&app.db).await.unwrap();
+        let (title, team) = (text(&grouped), text(""));
+        canned::ActiveModel { title, text: text(&words), team, ..Default::default() }.insert(&app.db).await.unwrap();
+        let came = letter::ActiveModel {
+            name: text("1@b"),
+            at: Set(now),
+            sender: text("ada@b.example"),
+            sender_name: text(&words),
+            subject: text(&grouped),
+            text: text(&words),
+            quoted: text(&words),
+            attachments: Set(format!(r#"[{{"name":"{grouped}.pdf","bytes":7}}]"#)),
+            incident: Set(Some(1)),
+            kept_out: text(""),
+            ..Default::default()
+        };
+        came.insert(&app.db).await.unwrap();
+        scrub(&app).await.unwrap();
+        let mails = mail_row::Entity::find().one(&app.db).await.unwrap().unwrap();
+        assert_eq!(mails.text, "Open [link removed] or type [key removed].");
+        let bytes = std::fs::read_dir(&folder).unwrap().map(|f| f.unwrap().path()).filter(|f| f.is_file());
+        let bytes: Vec<u8> = bytes.flat_map(|f| std::fs::read(f).unwrap()).collect();
+        for secret in [&keys.token, &keys.key, &grouped] {
+            assert!(!bytes.windows(secret.len()).any(|w| w == secret.as_bytes()), "{secret} is in the data folder");
+        }
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+
+    #[tokio::test]
+    async fn a_mail_that_quotes_a_live_invitation_is_shown_without_it() {
+        use axum::{body::Body, http::Request};
+        use tower::ServiceExt;
+        let (app, folder, keys) = server("redaction-letter").await;
+        let (grouped, url) = (mail::grouped(&keys.key), &app.config.public_url);
+        let raw = format!(
+            "From: Ada <ada@b.example>\r\nTo: help@a.example\r\nSubject: Re: your key {grouped}\r\nMessage-ID: <1@b>\r\n\r\n\
+             It does not work.\r\n\r\nTom wrote:\r\n> Open {url}/join#{}\r\n> or type {grouped}.\r\n",
+            keys.token
+        );
+        let rules = crate::mailbox::Mailbox::default();
+        crate::mailbox::file(&app, &rules, raw.as_bytes(), false, app::now()).await.unwrap();
+        let kept = letter::Entity::find().one(&app.db).await.unwrap().unwrap();
+        let entry = journal::Entity::find().filter(journal::Column::Kind.eq("letter"));
+        let entry = entry.one(&app.db).await.unwrap().unwrap();
+        for shown in [&kept.subject, &kept.text, &kept.quoted, &entry.text] {
+            assert!(!shown.contains(&keys.token) && !shown.contains(&grouped), "{shown}");
+        }
+        assert!(kept.text.contains("It does not work.") && kept.quoted.contains("[link removed]"), "{kept:?}");
+        let router = crate::api::router(app.clone());
+        let ask = async |path: &str, cookie: &str, body: String| {
+            let method = if body.is_empty() { "GET" } else { "POST" };
+            let request = Request::builder().method(method).uri(path).header("cookie", cookie);
+            let request = request.header("content-type", "application/json").body(Body::from(body)).unwrap();
+            router.clone().oneshot(request).await.unwrap().status().as_u16()
+        };
+        let original = "/api/letters/1/original";
+        assert_eq!(ask(original, "deskside=cookie", String::new()).await, 409);
+        let enter = format!(r#"{{"pass":{{"by":"link","token":"{}"}},"client":"browser"}}"#, keys.token);
+        assert_eq!(ask("/api/join/enter", "", enter).await, 200);
+        assert_eq!(ask(original, "deskside=cookie", String::new()).await, 200, "it is dead");
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+}
