@@ -1,6 +1,9 @@
 //! The conversation as the customer reads it: entries of the timeline become lines.
 
-use protocol::{Entry, Event, Participant, ParticipantId, Pause, Right, Role, Way, file_name::shown};
+use protocol::{
+    Entry, Event, Participant, ParticipantId, Pause, Right, Role, Way,
+    file_name::{shown, shown_text},
+};
 
 /// One line; `kind` is `chat` or names what happened, for the windows to say in the customer's language.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +25,7 @@ pub fn line(entry: &Entry, before: &[Entry], people: &[Participant], me: Partici
     let plain = |kind, who| (kind, who, String::new());
     let (kind, who, text) = match &entry.event {
         Event::Chat { from, text, .. } => {
-            let (who, text, mine) = (name(from), text.clone(), *from == me);
+            let (who, text, mine) = (name(from), shown_text(text), *from == me);
             return Some(Line { kind: "chat", who, text, at: entry.at, mine, file: None });
         }
         Event::FilePosted { from, number, name: file, .. } => {
@@ -68,13 +71,13 @@ pub fn line(entry: &Entry, before: &[Entry], people: &[Participant], me: Partici
         Event::FileFailed { by, path, .. } => ("file-failed", name(by), shown(path)),
         Event::FolderMade { by, path } => ("folder-made", name(by), shown(path)),
         Event::FileRenamed { by, from, to } => ("file-renamed", name(by), format!("{} → {}", shown(from), shown(to))),
-        Event::FileDeleted { by, path } => ("file-deleted", name(by), path.clone()),
+        Event::FileDeleted { by, path } => ("file-deleted", name(by), shown(path)),
         Event::ClipboardCarried { by, way: Way::ToCustomer, .. } => plain("clipboard-written", name(by)),
         Event::ClipboardCarried { by, way: Way::FromCustomer, .. } => plain("clipboard-read", name(by)),
         Event::ShellStarted { by, .. } => plain("shell-started", name(by)),
         Event::ShellEnded { .. } => plain("shell-ended", String::new()),
         Event::SystemInfoRead { by, .. } => plain("system-read", name(by)),
-        Event::ProcessEnded { by, name: process, .. } => ("process-ended", name(by), process.clone()),
+        Event::ProcessEnded { by, name: process, .. } => ("process-ended", name(by), shown(process)),
         Event::Restarting { by } => plain("restarting", name(by)),
         Event::ScreenshotTaken { by, .. } => plain("screenshot", name(by)),
         Event::Ended { .. } => plain("ended", String::new()),

@@ -42,18 +42,29 @@ pub fn as_raw_half(c: char) -> Option<u16> {
     matches!(c, '\u{FD800}'..='\u{FDFFF}').then_some((u32::from(c) & 0xFFFF) as u16)
 }
 
-/// A name or path as people may read it: what is no character, has no width, or turns the direction of the text around it
-/// (so that `annexe[U+202E]fdp.exe` would look like a document) is seen as U+FFFD.
-pub fn shown(name: &str) -> String {
-    let misleading = |c: char| {
-        c.is_control()
-            || as_raw_byte(c).is_some()
-            || as_raw_half(c).is_some()
-            // The joiners U+200C and U+200D are left: Persian words and emoji need them.
-            || matches!(c, '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}')
-            || matches!(c, '\u{61C}' | '\u{FEFF}')
-    };
-    name.chars().map(|c| if misleading(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+/// A name, a path or any other line as people may read it: what is no character, has no width, or turns the direction of the
+/// text around it (so that `annexe[U+202E]fdp.exe` would look like a document) is seen as U+FFFD.
+pub fn shown(line: &str) -> String {
+    seen(line, |_| false)
+}
+
+/// The same for a text of several lines: those stay, and so do the marks that people who write from right to left use, which
+/// turn nothing around them.
+pub fn shown_text(text: &str) -> String {
+    seen(text, |c| matches!(c, '\n' | '\t' | '\u{200E}' | '\u{200F}' | '\u{61C}'))
+}
+
+fn seen(text: &str, stays: impl Fn(char) -> bool) -> String {
+    text.chars().map(|c| if misleads(c) && !stays(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+fn misleads(c: char) -> bool {
+    c.is_control()
+        || as_raw_byte(c).is_some()
+        || as_raw_half(c).is_some()
+        // The joiners U+200C and U+200D are left: Persian words and emoji need them.
+        || matches!(c, '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}')
+        || matches!(c, '\u{61C}' | '\u{FEFF}')
 }
 
 #[cfg(test)]
@@ -85,6 +96,20 @@ mod tests {
         ];
         for (name, seen) in table {
             assert_eq!(shown(name), seen);
+        }
+    }
+
+    #[test]
+    fn a_text_keeps_its_lines_and_the_marks_of_its_script() {
+        let table = [
+            ("two\nlines\tof text", "two\nlines\tof text"),
+            ("שלום\u{200F}! مرحبا\u{61C}", "שלום\u{200F}! مرحبا\u{61C}"),
+            ("pay\u{202E}lap", "pay\u{FFFD}lap"),
+            ("a\r\u{2028}b\u{85}c\u{1b}[2J", "a\u{FFFD}\u{FFFD}b\u{FFFD}c\u{FFFD}[2J"),
+            ("exam\u{200B}ple.org", "exam\u{FFFD}ple.org"),
+        ];
+        for (text, seen) in table {
+            assert_eq!(shown_text(text), seen);
         }
     }
 }

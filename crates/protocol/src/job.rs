@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{ClipboardKind, MAX_FAULT_CHARS, Right};
+use crate::{ClipboardKind, MAX_FAULT_CHARS, Right, file_name::shown};
 
 /// A job.
 ///
@@ -240,14 +240,13 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The same in few words: what a program says is shown to people, and kept.
+    /// The same in few words, on one line that reads as what it is: what a program says is shown to people, and kept.
     #[must_use]
     pub fn in_short(mut self) -> Self {
-        if let Self::Other { why } = &mut self
-            && let Some((at, _)) = why.char_indices().nth(MAX_FAULT_CHARS)
-        {
-            why.truncate(at);
-            why.push('…');
+        if let Self::Other { why } = &mut self {
+            let more = why.chars().nth(MAX_FAULT_CHARS).is_some();
+            let start: String = why.trim().chars().take(MAX_FAULT_CHARS).collect();
+            *why = format!("{}{}", shown(&start), if more { "…" } else { "" });
         }
         self
     }

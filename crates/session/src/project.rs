@@ -2,7 +2,8 @@
 
 use protocol::{
     Client, ClipboardKind, Ending, Entry, Event, ParticipantId, Pause, Queue, Right, Role, Timestamp, Way,
-    WhyInherited, WhyWithdrawn, file_name::shown,
+    WhyInherited, WhyWithdrawn,
+    file_name::{shown, shown_text},
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -96,7 +97,7 @@ pub fn transcript(entries: &[Entry]) -> Vec<TranscriptLine> {
         .iter()
         .filter_map(|entry| {
             if let Event::Joined { id, role, name, .. } = &entry.event {
-                names.push((*id, *role, name.clone()));
+                names.push((*id, *role, shown(name)));
             }
             let (voice, who, text) = line(&names, &entry.event)?;
             Some(TranscriptLine { seq: entry.seq, at: entry.at, voice, who, text })
@@ -114,7 +115,7 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
                 Some((_, Role::Technician | Role::Expert | Role::Supervisor, _)) => Voice::Technician,
                 _ => Voice::Customer,
             };
-            return Some((voice, name(from).to_owned(), text.clone()));
+            return Some((voice, name(from).to_owned(), shown_text(text)));
         }
         Event::Created { incident, owner, rules, .. } => {
             let began = format!("{} started a session for {} ({})", owner.name, incident.number, incident.subject);
@@ -126,10 +127,12 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
         Event::KeyIssued { by, .. } => format!("{} generated a session key and a link", by.name),
         Event::KeyRevoked { .. } => "The session key no longer works".into(),
         Event::LinkRevoked { .. } => "The session link no longer works".into(),
-        Event::Joined { role: Role::Supervisor, name, .. } => format!("{name} watches the session as a supervisor"),
+        Event::Joined { role: Role::Supervisor, name, .. } => {
+            format!("{} watches the session as a supervisor", shown(name))
+        }
         Event::Left { id } if watches(id) => format!("{} no longer watches", name(id)),
         Event::Returned { id, .. } if watches(id) => format!("{} watches again", name(id)),
-        Event::Joined { name, client, .. } => format!("{name} has joined{}", by_means(*client)),
+        Event::Joined { name, client, .. } => format!("{} has joined{}", shown(name), by_means(*client)),
         Event::Dropped { id } => format!("{} has lost the connection, reconnecting …", name(id)),
         Event::Returned { id, client } => format!("{} is back{}", name(id), by_means(*client)),
         Event::Left { id } => format!("{} has left the conversation", name(id)),
@@ -170,8 +173,8 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
         }
         Event::InputBlocked { blocked: false } => "Keys and clicks reach the window in front again".into(),
         Event::SharingStopped {} => "The screen is no longer shared".into(),
-        Event::SharingFailed { reason } => format!("The screen cannot be shared: {reason}"),
-        Event::RecordingFailed { reason } => format!("The recording cannot go on: {reason}"),
+        Event::SharingFailed { reason } => format!("The screen cannot be shared: {}", shown(reason)),
+        Event::RecordingFailed { reason } => format!("The recording cannot go on: {}", shown(reason)),
         Event::Held { by: Some(by) } => format!("{} has put the session on hold", by.name),
         Event::Held { by: None } => "No technician is here: the session is on hold".into(),
         Event::Reopened { by } => format!("{} has opened the session again", by.name),
@@ -207,7 +210,7 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
         Event::ControlWanted { by } => format!("{} would like to control the screen", name(by)),
         Event::ControlPassed { by, to } if by == to => format!("{} has taken the control", name(to)),
         Event::ControlPassed { by, to } => format!("{} has given the control to {}", name(by), name(to)),
-        Event::Noted { by, text } => format!("Note by {}: {text}", by.name),
+        Event::Noted { by, text } => format!("Note by {}: {}", by.name, shown_text(text)),
         Event::FileCarried { by, way: Way::ToCustomer, path, bytes, .. } => {
             format!("{} has sent the file {} ({})", name(by), shown(path), size(*bytes))
         }
@@ -215,10 +218,10 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
             format!("{} has fetched the file {} ({})", name(by), shown(path), size(*bytes))
         }
         Event::FileFailed { by, way: Way::ToCustomer, path, reason } => {
-            format!("{} could not send the file {}: {reason}", name(by), shown(path))
+            format!("{} could not send the file {}: {}", name(by), shown(path), shown(reason))
         }
         Event::FileFailed { by, way: Way::FromCustomer, path, reason } => {
-            format!("{} could not fetch the file {}: {reason}", name(by), shown(path))
+            format!("{} could not fetch the file {}: {}", name(by), shown(path), shown(reason))
         }
         Event::FolderMade { by, path } => format!("{} has made the folder {}", name(by), shown(path)),
         Event::FileRenamed { by, from, to } => format!("{} has renamed {} to {}", name(by), shown(from), shown(to)),
@@ -240,7 +243,7 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
         Event::ShellEnded { .. } => "The command shell is closed".into(),
         Event::SystemInfoRead { by, .. } => format!("{} has read the system information", name(by)),
         Event::ProcessEnded { by, pid, name: process } => {
-            format!("{} has ended the process {process} ({pid})", name(by))
+            format!("{} has ended the process {} ({pid})", name(by), shown(process))
         }
         Event::Restarting { by } => format!("{} restarts the computer; the session waits for it", name(by)),
         Event::ScreenshotTaken { by, .. } => format!("{} has put a picture of the screen into the journal", name(by)),

@@ -21,6 +21,34 @@ describe('lines', () => {
   });
 });
 
+describe('words of others', () => {
+  it('mislead nobody', () => {
+    const evil = 'fdp\u202Eexe\r';
+    const seen = 'fdp\uFFFDexe\uFFFD';
+    const said = lines(
+      [
+        entry(1, { type: 'joined', id: 2, role: 'customer', name: evil, client: 'program', user: null, rights: [] }),
+        entry(2, { type: 'chat', from: 2, text: `${evil}\nsecond line`, nonce: 1 }),
+        entry(3, { type: 'noted', by: { id: 1, name: 'Tom' }, text: evil }),
+        entry(4, { type: 'file_failed', by: 2, way: 'to_customer', path: '/a', reason: evil }),
+        entry(5, { type: 'process_ended', by: 2, pid: 7, name: evil }),
+        entry(6, { type: 'sharing_failed', reason: evil })
+      ],
+      [],
+      1,
+      'technician'
+    );
+    expect(said.map((l) => ('text' in l ? l.text : ''))).toEqual([
+      `${seen} has joined (with the support program)`,
+      `${seen}\nsecond line`,
+      seen,
+      `a could not be sent: ${seen}`,
+      `${seen} has ended the process ${seen} (7)`,
+      `The screen cannot be shared: ${seen}`
+    ]);
+  });
+});
+
 describe('files in a row', () => {
   it('makes one line of many files in a row', () => {
     const carried = (seq: number, path: string, way: 'to_customer' | 'from_customer' = 'to_customer'): Entry => ({

@@ -4,7 +4,7 @@ import type { Client } from '../api/types/Client';
 import type { Entry } from '../api/types/Entry';
 import type { Participant } from '../api/types/Participant';
 import type { Right } from '../api/types/Right';
-import { leaf, shownName } from '../files/name';
+import { leaf, shownName, shownText } from '../files/name';
 import { size } from '../ui/time';
 
 export type Line =
@@ -17,11 +17,11 @@ export type Line =
 export type Reader = 'technician' | 'customer';
 
 export function lines(entries: Entry[], people: Participant[], me: number, reader: Reader): Line[] {
-  const names = new Map(people.map((p) => [p.id, p.name]));
+  const names = new Map(people.map((p) => [p.id, shownName(p.name)]));
   const watchers = new Set<number>();
   for (const { event } of entries) {
     if (event.type !== 'joined') continue;
-    names.set(event.id, event.name);
+    names.set(event.id, shownName(event.name));
     if (event.role === 'supervisor') watchers.add(event.id);
   }
   let granted: Right[] = [];
@@ -87,7 +87,7 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
   const { seq, at, event } = entry;
   const name = (id: number) => names.get(id) ?? 'Somebody';
   if (event.type === 'chat') {
-    return { kind: 'said', seq, at, who: name(event.from), text: event.text, mine: event.from === me };
+    return { kind: 'said', seq, at, who: name(event.from), text: shownText(event.text), mine: event.from === me };
   }
   if (event.type === 'file_posted') {
     const { number, name: file, bytes } = event;
@@ -102,7 +102,7 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
       bytes
     };
   }
-  if (event.type === 'noted') return { kind: 'note', seq, at, who: event.by.name, text: event.text };
+  if (event.type === 'noted') return { kind: 'note', seq, at, who: event.by.name, text: shownText(event.text) };
   const customer = reader === 'customer';
   const happened = (text: string, tone: 'quiet' | 'notable' | 'alarm' = 'quiet'): Line => ({
     kind: 'happened',
@@ -117,7 +117,7 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
   const has = (id: number) => (id === me ? 'have' : 'has');
   switch (event.type) {
     case 'joined':
-      return event.id === me ? null : happened(`${event.name} has joined${means(event.client)}`, 'notable');
+      return event.id === me ? null : happened(`${name(event.id)} has joined${means(event.client)}`, 'notable');
     case 'returned':
       return event.id === me ? null : happened(`${name(event.id)} is back${means(event.client)}`, 'notable');
     case 'dropped':
@@ -169,9 +169,9 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
           ? happened('Keys and clicks do not reach the window in front: its program runs as administrator', 'alarm')
           : happened('Keys and clicks reach the window in front again');
     case 'sharing_failed':
-      return happened(`The screen cannot be shared: ${event.reason}`, 'alarm');
+      return happened(`The screen cannot be shared: ${shownName(event.reason)}`, 'alarm');
     case 'recording_failed':
-      return happened(`The recording cannot go on: ${event.reason}`, 'alarm');
+      return happened(`The recording cannot go on: ${shownName(event.reason)}`, 'alarm');
     case 'held':
       return happened(
         customer
@@ -226,7 +226,7 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
       );
     case 'file_failed':
       return happened(
-        `${leaf(event.path)} could not be ${event.way === 'to_customer' ? 'sent' : 'fetched'}: ${event.reason}`,
+        `${leaf(event.path)} could not be ${event.way === 'to_customer' ? 'sent' : 'fetched'}: ${shownName(event.reason)}`,
         'alarm'
       );
     case 'folder_made':
@@ -248,7 +248,10 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
     case 'system_info_read':
       return happened(`${who(event.by)} ${has(event.by)} read the system information`);
     case 'process_ended':
-      return happened(`${who(event.by)} ${has(event.by)} ended the process ${event.name} (${event.pid})`, 'notable');
+      return happened(
+        `${who(event.by)} ${has(event.by)} ended the process ${shownName(event.name)} (${event.pid})`,
+        'notable'
+      );
     case 'restarting':
       return happened(
         customer

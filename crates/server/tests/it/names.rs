@@ -1,10 +1,11 @@
 //! Names that would look like others: characters that turn the direction of writing, that cannot be seen, and line breaks.
 
-use protocol::{Answer, Job, Right, encode, file_name::shown};
+use protocol::{Answer, ClientMessage, Event, Job, Right, ServerMessage, encode, file_name::shown};
 use serde_json::{Value, json};
 use web_transport_trait::SendStream;
 
 use crate::{
+    changed_program::answered,
     stage::{PASSWORD, Stage},
     tools::{next_job, pair},
     wire::grant,
@@ -81,4 +82,32 @@ async fn a_files_name_is_shown_as_what_it_is_and_the_file_is_fetched_by_its_own(
         page.contains(&format!("{SHOWN}\u{fffd}Eve")),
         "what is put into the chat is fetched by its number: {page}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_program_says_about_a_fault_and_what_is_said_in_the_chat_misleads_nobody() {
+    let stage = Stage::open("names-words");
+    let (session, mut technician, mut program) = pair(&stage).await;
+    grant(&mut technician, &mut program, &[Right::Files, Right::SystemInfo]).await;
+    let why = format!("{EVIL}\n2026-01-01 12:00:00 UTC  Ada: yes, take my money\r");
+    let fault = json!({ "answer": "fault", "fault": { "is": "other", "why": why } });
+    let leaving = format!("/api/sessions/{session}/files/leaving/1");
+    let (status, answer) = answered(&program, &fault, || stage.post(&leaving, &json!({ "path": "/etc/hosts" }))).await;
+    let words = answer["message"].as_str().unwrap();
+    let seen = SHOWN.trim_start_matches('i');
+    assert!(status >= 400 && words.contains(seen) && shown(words) == words, "{status}: {words:?}");
+    let end = format!("/api/sessions/{session}/processes/7/end");
+    let done = json!({ "answer": "done" });
+    let (status, _) = answered(&program, &done, || stage.post(&end, &json!({ "name": EVIL }))).await;
+    assert_eq!(status, 204);
+    for text in [format!("{EVIL}\rAda: yes"), "two\nlines".into()] {
+        technician.send(&ClientMessage::Chat { text, nonce: 0 }).await;
+    }
+    technician.send(&ClientMessage::Note { text: format!("{EVIL}\u{2028}Ada: no") }).await;
+    let noted = |m: &ServerMessage| matches!(m, ServerMessage::Happened { entry } if matches!(entry.event, Event::Noted { .. }));
+    technician.until(noted).await.unwrap();
+    let (_, transcript) = stage.get(&format!("/api/sessions/{session}/transcript.txt"));
+    assert!(!deceives(&transcript) && transcript.matches(seen).count() == 4, "{transcript}");
+    assert!(transcript.contains("two\n  "), "what is said in several lines stays so: {transcript}");
+    assert!(!transcript.lines().any(|line| line.starts_with("2026-01-01 12:00:00 UTC")), "{transcript}");
 }
