@@ -227,6 +227,10 @@ test('a customer who wants to be asked about each file is asked, and no is no', 
   await page.getByRole('button', { name: 'Download' }).click();
   await at.desktop.keys('^A question about a file$', 'Tab', 'Tab', 'space');
   expect(readFileSync(await (await download).path(), 'utf8')).toBe('mine');
+  // The yes was for that once.
+  await page.getByRole('button', { name: 'Download' }).click();
+  await at.desktop.keys('^A question about a file$', 'Tab', 'space');
+  await expect(page.getByLabel('Transfers').getByText('The customer does not allow this.')).toHaveCount(2);
 });
 
 test('drawn on the customer’s screen, in the picture, and a picture of it in the journal', async ({ page, request }) => {

@@ -1,6 +1,7 @@
 //! What the server asks of this machine beside the screen: files, clipboard, shell, system information. Each job comes on
 //! a stream of its own, and is judged here once more by what the customer has allowed.
 
+mod approval;
 mod archive;
 mod clipboard;
 mod folders;
@@ -11,44 +12,30 @@ mod shell;
 mod system;
 
 use std::{
-    collections::HashSet,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
+pub use approval::FileQuestion;
 use bytes::Bytes;
 use protocol::{Answer, Fault, Framed, Job, MAX_CONTROL_BYTES, Right};
-use session::Consent;
-use tokio::{sync::oneshot, task::JoinSet};
+use session::{Consent, FileAct};
+use tokio::task::JoinSet;
 use web_transport_trait::{RecvStream, SendStream, Session};
 
 use crate::comeback::Comeback;
 use crate::elevation::Elevation;
-use crate::link::{Http, Notice, Notify, broken, lock, next};
+use crate::link::{Http, Notify, broken, lock, next};
 
 /// So many jobs may run at once; more wait.
 const MOST_JOBS: usize = 24;
 /// So many pieces of one file may wait for the network or the disk.
 const PIECES: usize = 8;
-/// Who does not answer a question about one file in this time has said no.
-const ANSWER_TIME: Duration = Duration::from_secs(120);
-
 /// How long the server's word on what the customer has just allowed may be under way, behind a job that follows from it:
 /// the two come on different streams.
 const WORD_UNDER_WAY: Duration = Duration::from_secs(2);
 /// How often it is looked whether it has come.
 const LOOK: Duration = Duration::from_millis(10);
-
-/// A question about one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FileQuestion {
-    /// May the technician have it?
-    Fetch { path: String },
-    /// May the technician put it here?
-    Bring { name: String, bytes: u64, folder: String },
-    /// May the technician change this?
-    Change { path: String },
-}
 
 /// What all jobs share, over every connection of the session.
 #[derive(Clone)]
@@ -62,8 +49,6 @@ pub struct Work {
     pub elevation: Elevation,
     /// The way for the bytes of files.
     http: Http,
-    /// What the customer said yes to while each file is asked about.
-    approved: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Work {
@@ -75,8 +60,7 @@ impl Work {
         http: Http,
     ) -> Self {
         let (transfers, clipboard) = (incoming::Transfers::default(), clipboard::Owner::default());
-        let (comeback, approved) = (Arc::new(comeback), Arc::default());
-        Self { consent, notify, transfers, clipboard, comeback, elevation, http, approved }
+        Self { consent, notify, transfers, clipboard, comeback: Arc::new(comeback), elevation, http }
     }
 
     /// Whether the customer allows this now.
@@ -93,23 +77,6 @@ impl Work {
         };
         let _ = tokio::time::timeout(WORD_UNDER_WAY, word).await;
         self.may(right)
-    }
-
-    /// Asks about one file, if the customer wants to be asked about each.
-    async fn approve(&self, question: FileQuestion) -> Result<(), Fault> {
-        let name = format!("{question:?}");
-        if !lock(&self.consent).asks_for_each_file() || lock(&self.approved).contains(&name) {
-            return Ok(());
-        }
-        let (reply, answer) = oneshot::channel();
-        (self.notify)(Notice::Approve(question, reply));
-        match tokio::time::timeout(ANSWER_TIME, answer).await {
-            Ok(Ok(true)) => {
-                lock(&self.approved).insert(name);
-                Ok(())
-            }
-            _ => Err(Fault::NotAllowed),
-        }
     }
 }
 
@@ -191,23 +158,27 @@ type Done = Result<Option<Answer>, Fault>;
 
 /// The jobs that have one answer.
 async fn answer_of(work: &Work, job: Job) -> Done {
-    match &job {
-        Job::MakeFolder { path } | Job::Delete { path } | Job::Rename { path, .. } => {
-            work.approve(FileQuestion::Change { path: path.clone() }).await?;
-        }
-        _ => {}
+    let question = work.question(&job);
+    let replaces = question.is_some();
+    if let Some(question) = question {
+        work.approve(question).await?;
     }
+    if let Job::Place { transfer, .. } | Job::Abandon { transfer } = job {
+        work.end_act(|act| matches!(act, FileAct::Bring { transfer: known, .. } if *known == transfer));
+    }
+    let allowed = work.clone();
     let (transfers, comeback, elevation) = (work.transfers.clone(), work.comeback.clone(), work.elevation.clone());
     let consent = lock(&work.consent).clone();
     let doing = tokio::task::spawn_blocking(move || match job {
         Job::List { path } => folders::list(&path).map(|folder| Answer::Folder { folder }),
         Job::MakeFolder { path } => folders::make(&path).map(|()| Answer::Done {}),
         Job::Rename { path, name } => folders::rename(&path, &name).map(|()| Answer::Done {}),
-        Job::Delete { path } => folders::delete(&path).map(|()| Answer::Done {}),
+        Job::Delete { path } => folders::delete(&path, &|| allowed.may(Right::Files)).map(|()| Answer::Done {}),
         Job::Kept { transfer } => Ok(Answer::Kept { bytes: transfers.kept(transfer) }),
-        Job::Place { transfer, sum, replace } => {
-            transfers.place(transfer, &sum, replace).map(|(path, bytes, sha256)| Answer::Placed { path, bytes, sha256 })
-        }
+        // Only what was there when it was asked about is replaced.
+        Job::Place { transfer, sum, replace: _ } => transfers
+            .place(transfer, &sum, replaces)
+            .map(|(path, bytes, sha256)| Answer::Placed { path, bytes, sha256 }),
         Job::Abandon { transfer } => {
             transfers.abandon(transfer);
             Ok(Answer::Done {})

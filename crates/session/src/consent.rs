@@ -7,6 +7,27 @@ use crate::permission;
 use protocol::{Right, Role, SessionState};
 use serde::{Deserialize, Serialize};
 
+/// What is done with one file in several jobs, because a connection may break in its middle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileAct {
+    /// A file or folder leaves this machine.
+    Fetch {
+        /// Its whole path.
+        path: String,
+    },
+    /// A file comes here.
+    Bring {
+        /// The transfer's number.
+        transfer: u64,
+        /// The folder's whole path.
+        folder: String,
+        /// The file's name.
+        name: String,
+        /// Its size.
+        bytes: u64,
+    },
+}
+
 /// What the customer has answered, and what the server makes of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consent {
@@ -15,6 +36,9 @@ pub struct Consent {
     paused: bool,
     connected: bool,
     each_file: bool,
+    /// What the customer said yes to while each file is asked about, and what is not done yet.
+    #[serde(skip)]
+    approved: Vec<FileAct>,
     /// Whether all of it hangs on [`Right::Elevate`]: the program runs as administrator by that right alone.
     elevated: bool,
 }
@@ -47,6 +71,14 @@ impl Consent {
     /// The customer took a right back, and whatever needs it.
     pub fn withdraw(&mut self, right: Right) {
         self.answered.retain(|r| *r != right && !permission::needs(*r).contains(&right));
+        self.forget_file_acts();
+    }
+
+    /// No yes to a file outlives the permission that it was said under.
+    fn forget_file_acts(&mut self) {
+        if !self.answered.contains(&Right::Files) {
+            self.approved.clear();
+        }
     }
 
     /// The customer paused the picture, or let it go on.
@@ -66,6 +98,7 @@ impl Consent {
         self.session.clone_from(&state.grants);
         if state.phase != protocol::Phase::Active {
             self.answered.clear();
+            self.forget_file_acts();
         }
     }
 
@@ -106,6 +139,22 @@ impl Consent {
     /// The customer wants to be asked about each file, or no more.
     pub fn ask_for_each_file(&mut self, each: bool) {
         self.each_file = each;
+        self.approved.clear();
+    }
+
+    /// The customer said yes to this act, and to no other.
+    pub fn approve(&mut self, act: FileAct) {
+        self.approved.push(act);
+    }
+
+    /// Whether this act goes on: the customer said yes to it, and it has not ended.
+    pub fn has_approved(&self, act: &FileAct) -> bool {
+        self.approved.contains(act)
+    }
+
+    /// These acts have ended: the same once more is another act.
+    pub fn end_file_acts(&mut self, ended: impl Fn(&FileAct) -> bool) {
+        self.approved.retain(|act| !ended(act));
     }
 
     /// Everything that is allowed now, for the panel.
@@ -255,6 +304,48 @@ mod tests {
         assert!(!consent.may_view() && consent.is_shared());
         consent.end();
         assert!(!consent.is_shared());
+    }
+
+    #[test]
+    fn a_yes_to_one_file_is_for_that_act_alone() {
+        let fetch = |path: &str| FileAct::Fetch { path: path.into() };
+        let bring = |transfer, name: &str| FileAct::Bring { transfer, folder: "/".into(), name: name.into(), bytes: 1 };
+        let files = || {
+            let mut consent = Consent::default();
+            consent.connected(true);
+            consent.answer(&[Right::Files], &[Right::Files]);
+            consent.ask_for_each_file(true);
+            consent.follow(&state(&[Right::Files], Phase::Active));
+            consent.approve(fetch("/a"));
+            consent.approve(bring(7, "b"));
+            consent
+        };
+        let approved = |c: &Consent| [c.has_approved(&fetch("/a")), c.has_approved(&bring(7, "b"))];
+        let mut consent = files();
+        assert_eq!(approved(&consent), [true, true]);
+        assert!(!consent.has_approved(&fetch("/b")) && !consent.has_approved(&bring(8, "b")));
+        assert!(!consent.has_approved(&bring(7, "other name")), "the number alone is no yes");
+        consent.connected(false);
+        consent.connected(true);
+        assert_eq!(approved(&consent), [true, true], "a transfer goes on after a break");
+        consent.end_file_acts(|act| *act == fetch("/a"));
+        assert_eq!(approved(&consent), [false, true]);
+
+        let ends: [(&str, fn(&mut Consent)); 5] = [
+            ("taken back", |c| c.withdraw(Right::Files)),
+            ("taken away", |c| c.follow(&state(&[], Phase::Active))),
+            ("held", |c| c.follow(&state(&[Right::Files], Phase::Held))),
+            ("allowed anew", |c| c.ask_for_each_file(true)),
+            ("ended", Consent::end),
+        ];
+        for (how, end) in ends {
+            let mut consent = files();
+            end(&mut consent);
+            assert_eq!(approved(&consent), [false, false], "{how}");
+        }
+        let mut consent = files();
+        consent.withdraw(Right::View);
+        assert_eq!(approved(&consent), [true, true], "another right has nothing to do with it");
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod state;
 
 pub use chain::{Broken, GENESIS, Link, Stored, link, verify};
 pub use command::{Actor, Command};
-pub use consent::Consent;
+pub use consent::{Consent, FileAct};
 pub use decide::people::attribute_fits;
 pub use film::{Break, Film, GAP_MS, Stretch};
 pub use meter::fitting;

@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    ops::ControlFlow,
     path::{Path, PathBuf},
     time::UNIX_EPOCH,
 };
@@ -96,16 +97,22 @@ pub fn rename(path: &str, name: &str) -> Result<(), Fault> {
     fs::rename(from, to).map_err(|e| fault(&e))
 }
 
-/// A link is deleted itself; what it leads to stays.
-pub fn delete(path: &str) -> Result<(), Fault> {
+/// A link is deleted itself; what it leads to stays. Of a folder nothing more is deleted once it is no longer allowed.
+pub fn delete(path: &str, allowed: &dyn Fn() -> bool) -> Result<(), Fault> {
     let path = absolute(path)?;
     if path.parent().is_none() || path == home() {
         return Err(Fault::NoPermission);
     }
-    let gone = |path: &Path| -> io::Result<()> {
-        if fs::symlink_metadata(path)?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+    let gone = || -> io::Result<ControlFlow<()>> {
+        if fs::symlink_metadata(&path)?.is_dir() {
+            return machine::remove_folder(&path, allowed);
+        }
+        fs::remove_file(&path).map(ControlFlow::Continue)
     };
-    gone(&path).map_err(|e| fault(&e))
+    match gone().map_err(|e| fault(&e))? {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Fault::NotAllowed),
+    }
 }
 
 #[cfg(test)]
@@ -125,9 +132,9 @@ mod tests {
         let folder = list(room.path().to_str().unwrap()).unwrap();
         let kinds: Vec<_> = folder.items.iter().map(|i| (i.name.as_str(), i.kind)).collect();
         assert_eq!(kinds, [("kept", Kind::Folder), ("link", Kind::FolderLink), ("dead", Kind::Other)]);
-        delete(room.path().join("link").to_str().unwrap()).unwrap();
+        delete(room.path().join("link").to_str().unwrap(), &|| true).unwrap();
         assert!(room.path().join("kept/file ü 文").exists());
-        delete(room.path().join("kept").to_str().unwrap()).unwrap();
+        delete(room.path().join("kept").to_str().unwrap(), &|| true).unwrap();
         assert!(!room.path().join("kept").exists());
     }
 
@@ -143,7 +150,49 @@ mod tests {
         }
         rename(&a, "ç").unwrap();
         assert_eq!(fs::read_to_string(room.path().join("ç")).unwrap(), "a");
-        assert_eq!(delete(machine::top().to_str().unwrap()), Err(Fault::NoPermission));
+        assert_eq!(delete(machine::top().to_str().unwrap(), &|| true), Err(Fault::NoPermission));
         assert_eq!(list("relative").unwrap_err(), Fault::BadName);
+    }
+
+    /// How many files and folders are below.
+    fn count(folder: &Path) -> usize {
+        let entries = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+        entries.map(|path| if path.is_dir() && !path.is_symlink() { 1 + count(&path) } else { 1 }).sum()
+    }
+
+    #[test]
+    fn deleting_a_folder_stops_at_the_next_entry_once_it_is_not_allowed() {
+        let room = tempfile::tempdir().unwrap();
+        let folder = room.path().join("a");
+        let make = || {
+            fs::create_dir_all(folder.join("b/c")).unwrap();
+            for name in ["1", "2", "b/3", "b/4", "b/c/5"] {
+                fs::write(folder.join(name), name).unwrap();
+            }
+        };
+        for allowed in 0..8 {
+            make();
+            let left = std::cell::Cell::new(allowed);
+            let is_allowed = || left.replace(left.get().max(1) - 1) > 0;
+            assert_eq!(delete(folder.to_str().unwrap(), &is_allowed), Err(Fault::NotAllowed), "{allowed}");
+            assert!(count(&folder) >= 7 - allowed, "{allowed} were looked at, {} are left", count(&folder));
+        }
+        make();
+        assert_eq!(delete(folder.to_str().unwrap(), &|| true), Ok(()));
+        assert!(!folder.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn deleting_a_folder_deletes_links_in_it_and_not_what_they_lead_to() {
+        let room = tempfile::tempdir().unwrap();
+        fs::create_dir_all(room.path().join("kept/inner")).unwrap();
+        fs::create_dir(room.path().join("a")).unwrap();
+        fs::write(room.path().join("kept/file"), "x").unwrap();
+        std::os::unix::fs::symlink(room.path().join("kept"), room.path().join("a/link")).unwrap();
+        std::os::unix::fs::symlink(room.path().join("kept/file"), room.path().join("a/file")).unwrap();
+        assert_eq!(delete(room.path().join("a").to_str().unwrap(), &|| true), Ok(()));
+        assert!(!room.path().join("a").exists() && room.path().join("kept/inner").exists());
+        assert_eq!(fs::read_to_string(room.path().join("kept/file")).unwrap(), "x");
     }
 }

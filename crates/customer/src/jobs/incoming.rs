@@ -10,11 +10,12 @@ use std::{
 
 use bytes::Bytes;
 use protocol::{Answer, Fault, Right};
+use session::FileAct;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream};
 
-use super::{Done, FileQuestion, Line, PIECES, Work, fault, folders, hex};
+use super::{Done, Line, PIECES, Work, fault, folders, hex};
 use crate::{
     link::lock,
     machine::{self, name_fits},
@@ -40,8 +41,8 @@ pub async fn bring<W: SendStream, R: RecvStream>(
     lane: Option<String>,
 ) -> anyhow::Result<Done> {
     let Brought { transfer, folder, name, size, from } = brought;
-    let question = FileQuestion::Bring { name: name.clone(), bytes: size, folder: folder.clone() };
-    if let Err(fault) = work.approve(question).await {
+    let act = FileAct::Bring { transfer, folder: folder.clone(), name: name.clone(), bytes: size };
+    if let Err(fault) = work.approve_act(act, work.transfers.is_begun(transfer)).await {
         return Ok(Err(fault));
     }
     let transfers = work.transfers.clone();
@@ -62,6 +63,7 @@ pub async fn bring<W: SendStream, R: RecvStream>(
         Ok(()) => Ok(Some(Answer::Kept { bytes: lock(&part).written })),
         Err(error) => {
             work.transfers.abandon(transfer);
+            work.end_act(|act| matches!(act, FileAct::Bring { transfer: known, .. } if *known == transfer));
             Err(fault(&error))
         }
     })
@@ -186,6 +188,19 @@ impl Transfers {
     /// How much of a transfer is there.
     pub fn kept(&self, transfer: u64) -> u64 {
         lock(&self.0).get(&transfer).map_or(0, |part| lock(part).written)
+    }
+
+    /// Whether something of a transfer was taken in before.
+    fn is_begun(&self, transfer: u64) -> bool {
+        lock(&self.0).contains_key(&transfer)
+    }
+
+    /// The path of what a transfer would replace in its place, if something is there.
+    pub fn replaces(&self, transfer: u64) -> Option<String> {
+        let part = lock(&self.0).get(&transfer)?.clone();
+        let part = lock(&part);
+        let place = part.folder.join(machine::name_of_text(&part.name));
+        fs::symlink_metadata(&place).is_ok().then(|| folders::to_text(&place))
     }
 
     /// Throws away what came so far.
@@ -337,5 +352,35 @@ mod tests {
         }
         assert_eq!(transfers.begin(1, room.path().join("no").to_str().unwrap(), "x", 0).err(), Some(Fault::NotFound));
         assert_eq!(transfers.begin(1, room.path().to_str().unwrap(), "x", u64::MAX).err(), Some(Fault::Full));
+    }
+
+    #[tokio::test]
+    async fn the_yes_to_a_new_file_replaces_none_that_is_there() {
+        use protocol::Job;
+
+        use crate::jobs::{FileQuestion, answer_of, approval};
+
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("a.txt");
+        let bring = async |work: &Work, transfer| {
+            let (part, turn, _) = work.transfers.begin(transfer, room.path().to_str().unwrap(), "a.txt", 1).unwrap();
+            lock(&part).write(turn, b"n").unwrap();
+            drop(part);
+            answer_of(work, Job::Place { transfer, sum: hash(b"n"), replace: true }).await
+        };
+        let (work, asked) = approval::tests::work(true);
+        assert!(bring(&work, 1).await.is_ok());
+        assert_eq!((fs::read(&path).unwrap().as_slice(), lock(&asked).len()), (&b"n"[..], 0), "nothing was there");
+
+        fs::write(&path, "old").unwrap();
+        let (work, asked) = approval::tests::work(false);
+        assert_eq!(bring(&work, 2).await, Err(Fault::NotAllowed));
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        let question = FileQuestion::Change { path: folders::to_text(&path) };
+        assert_eq!(lock(&asked).as_slice(), std::slice::from_ref(&question));
+
+        let (work, asked) = approval::tests::work(true);
+        assert!(bring(&work, 3).await.is_ok());
+        assert_eq!((fs::read(&path).unwrap().as_slice(), lock(&asked).as_slice()), (&b"n"[..], &[question][..]));
     }
 }

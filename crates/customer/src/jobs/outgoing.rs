@@ -9,11 +9,12 @@ use std::{
 
 use bytes::Bytes;
 use protocol::{Answer, Fault, Right};
+use session::FileAct;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream};
 
-use super::{Done, FileQuestion, Line, PIECES, Work, archive, fault, folders, lane::Pieces};
+use super::{Done, Line, PIECES, Work, archive, fault, folders, lane::Pieces};
 use crate::link::broken;
 
 /// How large the pieces are.
@@ -36,7 +37,8 @@ pub async fn fetch<W: SendStream, R: RecvStream>(
     part: Part,
     lane: Option<String>,
 ) -> anyhow::Result<Done> {
-    if let Err(fault) = work.approve(FileQuestion::Fetch { path: path.clone() }).await {
+    let act = FileAct::Fetch { path: path.clone() };
+    if let Err(fault) = work.approve_act(act.clone(), part.from > 0).await {
         return Ok(Err(fault));
     }
     let path = match folders::absolute(&path) {
@@ -65,6 +67,7 @@ pub async fn fetch<W: SendStream, R: RecvStream>(
     }
     // A file that could not be read to its end is too short, or without its sums: the other side knows.
     reading.await??;
+    work.end_act(|known| *known == act);
     Ok(Ok(None))
 }
 

@@ -1,9 +1,13 @@
 //! Linux: systemd and its journal where they are, text logs elsewhere.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::{CStr, CString, OsStr, OsString},
     fs, io,
-    os::unix::ffi::{OsStrExt, OsStringExt},
+    ops::ControlFlow,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::ffi::{OsStrExt, OsStringExt},
+    },
     path::{Path, PathBuf},
     process::Command,
 };
@@ -12,6 +16,10 @@ use portable_pty::CommandBuilder;
 use protocol::{
     Client, Log, Service,
     file_name::{as_raw_byte, raw_byte},
+};
+use rustix::{
+    fs::{AtFlags, Dir, Mode, OFlags},
+    io::Errno,
 };
 use serde::Deserialize;
 use sysinfo::{Uid, Users};
@@ -91,6 +99,40 @@ pub fn disks() -> Vec<PathBuf> {
 /// How many bytes the customer's user may still write there.
 pub fn free(path: &Path) -> u64 {
     rustix::fs::statvfs(path).map_or(0, |s| s.f_bavail.saturating_mul(s.f_frsize))
+}
+
+/// Deletes a folder with all that is in it, as long as it is allowed, which is asked before each entry. Each folder is opened
+/// without following links, so that nobody who puts one in its place has something else deleted.
+pub fn remove_folder(path: &Path, allowed: &dyn Fn() -> bool) -> io::Result<ControlFlow<()>> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let parent = rustix::fs::open(parent, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    remove_entry(parent.as_fd(), &CString::new(name.as_bytes())?, allowed)
+}
+
+fn remove_entry(folder: BorrowedFd<'_>, name: &CStr, allowed: &dyn Fn() -> bool) -> io::Result<ControlFlow<()>> {
+    if !allowed() {
+        return Ok(ControlFlow::Break(()));
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let inner = match rustix::fs::openat(folder, name, flags, Mode::empty()) {
+        Ok(inner) => inner,
+        Err(Errno::NOTDIR | Errno::LOOP) => {
+            rustix::fs::unlinkat(folder, name, AtFlags::empty())?;
+            return Ok(ControlFlow::Continue(()));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    for entry in Dir::read_from(&inner)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name != c"." && name != c".." && remove_entry(inner.as_fd(), name, allowed)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    rustix::fs::unlinkat(folder, name, AtFlags::REMOVEDIR)?;
+    Ok(ControlFlow::Continue(()))
 }
 
 /// The customer's own shell.

@@ -12,8 +12,8 @@ use win32 as system;
 
 pub use system::{
     Elevated, UserNames, client, disks, for_its_user_alone, forget_start, free, log, mode, name_of_text, name_to_text,
-    remove_own_program, restart, run_as_administrator, serve_attention, services, shell, start_at_sign_in,
-    state_folder, told_to_end, top,
+    remove_folder, remove_own_program, restart, run_as_administrator, serve_attention, services, shell,
+    start_at_sign_in, state_folder, told_to_end, top,
 };
 
 use std::process::{Command, Stdio};

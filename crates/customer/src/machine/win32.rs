@@ -6,9 +6,11 @@ pub mod rights;
 use std::{
     collections::HashMap,
     ffi::{OsStr, OsString},
-    fs,
+    fs, io,
+    ops::ControlFlow,
     os::windows::{
         ffi::{OsStrExt, OsStringExt},
+        fs::FileTypeExt,
         process::CommandExt,
     },
     path::{Path, PathBuf},
@@ -105,6 +107,30 @@ pub fn free(path: &Path) -> u64 {
         Ok(()) => bytes,
         Err(_) => 0,
     }
+}
+
+/// Deletes a folder with all that is in it, as long as it is allowed, which is asked before each entry. Links are deleted
+/// themselves.
+pub fn remove_folder(path: &Path, allowed: &dyn Fn() -> bool) -> io::Result<ControlFlow<()>> {
+    if !allowed() {
+        return Ok(ControlFlow::Break(()));
+    }
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            if remove_folder(&entry.path(), allowed)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        } else if !allowed() {
+            return Ok(ControlFlow::Break(()));
+        } else if kind.is_symlink_dir() {
+            fs::remove_dir(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    fs::remove_dir(path).map(ControlFlow::Continue)
 }
 
 /// PowerShell, which every Windows since 7 has; the command prompt elsewhere.
