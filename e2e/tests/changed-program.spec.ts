@@ -51,9 +51,10 @@ test('nonsense breaks no more than its panel, which can be tried again', async (
   await page.getByRole('button', { name: 'Ask the customer' }).click();
   await answer(at.desktop, 'files', false);
   await expect(page.getByRole('checkbox', { name: 'Choose twice' })).toHaveCount(2);
-  says = { path: '/y' };
+  says = { ...FOLDER, items: [{ ...item, kind: null }, null] };
   await page.getByRole('button', { name: 'Up' }).click();
-  await expect(page.getByRole('alert').first()).toBeVisible();
+  await expect(page.getByRole('alert').filter({ hasText: 'The customer’s files cannot be shown' })).toBeVisible();
+  await page.screenshot({ path: 'results/nonsense-files.png' });
 
   await page.getByRole('button', { name: 'End session' }).click();
   await page.getByRole('button', { name: /^Close session/ }).click();
