@@ -9,12 +9,17 @@ use web_transport_quinn::{Request, http::StatusCode, quinn};
 
 use crate::{
     app::Shared,
-    connections::{Gate, Place},
+    connections::{Exchange, Gate, Place},
     wire,
 };
 
 /// A connection that says nothing for so long is dead.
 const DEAD: Duration = Duration::from_secs(15);
+
+/// So much of a connection is held until its hello is accepted. Then each stream has its own bound.
+const BEFORE_HELLO: u32 = 64 * 1024;
+/// Copies of small frames are read as they come.
+const DATAGRAMS: usize = 256 * 1024;
 
 /// Opens the port; `None` without a certificate.
 pub fn listen(app: &Shared) -> anyhow::Result<Option<quinn::Endpoint>> {
@@ -42,6 +47,8 @@ fn config(certificate: &Path, key: &Path) -> anyhow::Result<quinn::ServerConfig>
     transport.ack_frequency_config(Some(acknowledgements));
     transport.initial_rtt(Duration::from_millis(100));
     transport.max_idle_timeout(Some(DEAD.try_into()?));
+    transport.receive_window(BEFORE_HELLO.into());
+    transport.datagram_receive_buffer_size(Some(DATAGRAMS));
     transport.max_concurrent_bidi_streams(16u8.into());
     transport.max_concurrent_uni_streams(64u8.into());
     config.transport_config(Arc::new(transport));
@@ -79,8 +86,10 @@ async fn come_in(app: Shared, incoming: quinn::Incoming, gate: Arc<Gate>, place:
     };
     match entered {
         Ok(Some(session)) => {
-            let _busy = gate.begin();
-            wire::serve(app, session, true).await;
+            let connection = (*session).clone();
+            let accept = Box::new(move || connection.set_receive_window(quinn::VarInt::MAX));
+            let door = wire::Door { quic: true, exchange: Some(Exchange::on(&gate)), accept };
+            wire::serve(app, session, door).await;
         }
         Ok(None) => {}
         Err(error) => tracing::debug!(%error, "a QUIC connection did not come in"),

@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{State, WebSocketUpgrade},
-    http::{HeaderMap, StatusCode, header},
+    http::{Extensions, HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use protocol::{Client, Entry, Framed, Hello, MAX_CONTROL_BYTES, Role, ServerMessage};
@@ -22,6 +22,7 @@ use web_transport_trait::{RecvStream, SendStream, Session, Stats};
 use crate::{
     access_scope,
     app::{self, Shared},
+    connections::Exchange,
     live::{ActError, LetGo, Live, Seat},
     sign_in::Login,
 };
@@ -36,7 +37,12 @@ const UNREAD: Duration = Duration::from_secs(30);
 const PATH_EVERY: Duration = Duration::from_secs(2);
 
 /// Lets a WebSocket in: a page only when it is one of ours.
-pub async fn upgrade(State(app): State<Shared>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+pub async fn upgrade(
+    State(app): State<Shared>,
+    extensions: Extensions,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     let origin = headers.get(header::ORIGIN).map(|o| o.to_str().unwrap_or("unreadable"));
     // Programs send no Origin, pages cannot leave it out. Everybody needs a ticket besides.
     if origin.is_some_and(|origin| origin != app.config.origin()) {
@@ -47,17 +53,22 @@ pub async fn upgrade(State(app): State<Shared>, headers: HeaderMap, upgrade: Web
     let Some(protocol) = offered.into_iter().find(|p| p.ends_with(".deskside")).map(str::to_owned) else {
         return (StatusCode::BAD_REQUEST, "the deskside protocol is spoken here").into_response();
     };
-    upgrade.protocols([protocol.clone()]).max_message_size(16 * 1024 * 1024).on_upgrade(move |socket| async move {
+    let exchange = extensions.get::<Arc<Exchange>>().cloned();
+    let upgrade = upgrade.protocols([protocol.clone()]);
+    let upgrade = upgrade.max_message_size(socket::MAX_MESSAGE).max_frame_size(socket::MAX_MESSAGE);
+    upgrade.on_upgrade(move |socket| async move {
         let mut config = qmux::Config::default();
         config.max_streams_bidi = 16;
         config.max_streams_uni = 64;
         let keep_alive = qmux::ws::KeepAlive::new(Duration::from_secs(5), Duration::from_secs(15));
-        let connection = qmux::ws::Upgraded::new(socket::Socket(socket))
+        let accepted = Arc::new(socket::Accepted::default());
+        let connection = qmux::ws::Upgraded::new(socket::Socket::new(socket, accepted.clone()))
             .with_alpn(&protocol)
             .with_keep_alive(keep_alive)
             .with_session_config(config)
             .accept();
-        serve(app, connection, false).await;
+        let door = Door { quic: false, exchange, accept: Box::new(move || accepted.say()) };
+        serve(app, connection, door).await;
     })
 }
 
@@ -66,6 +77,8 @@ pub async fn upgrade(State(app): State<Shared>, headers: HeaderMap, upgrade: Web
 enum Fault {
     #[error("no hello in time")]
     NoHello,
+    #[error("others needed its place before it said hello")]
+    SentAway,
     #[error("the hello is of version {0}")]
     Version(u16),
     #[error("the ticket is unknown, used or too old")]
@@ -92,10 +105,22 @@ fn broken(error: impl std::fmt::Display) -> Fault {
     Fault::Broken(error.to_string())
 }
 
+/// How a connection came in.
+pub struct Door {
+    pub quic: bool,
+    /// What it is counted as, for as long as it is there.
+    pub exchange: Option<Arc<Exchange>>,
+    /// Reads more of it than a hello: done once that is accepted.
+    pub accept: Box<dyn FnOnce() + Send>,
+}
+
 /// Serves one connection until it ends.
-pub async fn serve<S: Session>(app: Shared, connection: S, quic: bool) {
-    let admitted = tokio::time::timeout(HELLO_TIME, admit(&app, &connection)).await;
-    let (live, seat, login, proof, control) = match admitted.unwrap_or(Err(Fault::NoHello)) {
+pub async fn serve<S: Session>(app: Shared, connection: S, Door { quic, exchange, accept }: Door) {
+    let admitted = tokio::select! {
+        admitted = tokio::time::timeout(HELLO_TIME, admit(&app, &connection)) => admitted.unwrap_or(Err(Fault::NoHello)),
+        () = sent_away(exchange.as_deref()) => Err(Fault::SentAway),
+    };
+    let (live, seat, login, proof, control) = match admitted {
         Ok(admitted) => admitted,
         Err(fault) => {
             tracing::info!(%fault, "a connection was not admitted");
@@ -103,6 +128,10 @@ pub async fn serve<S: Session>(app: Shared, connection: S, quic: bool) {
             return;
         }
     };
+    accept();
+    if let Some(exchange) = &exchange {
+        exchange.moved(0);
+    }
     let (place, who) = (seat.connection, seat.who);
     let mut tasks = JoinSet::new();
     if seat.role == Role::Customer {
@@ -127,6 +156,17 @@ type Control<S> = (<S as Session>::SendStream, <S as Session>::RecvStream, Frame
 
 /// A participant's place, and the sign-in that they came by.
 type Admitted<S> = (Arc<Live>, Seat, Option<Login>, String, Control<S>);
+
+/// Until its hello it is the peer's turn: returns when others need the place meanwhile.
+async fn sent_away(exchange: Option<&Exchange>) {
+    match exchange {
+        Some(exchange) => {
+            exchange.waits();
+            exchange.sent_away().await;
+        }
+        None => std::future::pending().await,
+    }
+}
 
 /// Waits until the session lets a connection go.
 async fn resolved(let_go: Option<LetGo>) {

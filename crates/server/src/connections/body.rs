@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -10,7 +11,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use super::gate::{Counted, Request};
+use super::{Exchange, gate::Overdue};
 
 /// Slower than this over a longer time is nobody's network.
 const BYTES_PER_SECOND: f64 = 1_024.0;
@@ -48,14 +49,24 @@ pub(super) struct TooSlow;
 /// is not the peer's fault.
 pub(super) struct Coming {
     body: Body,
+    exchange: Arc<Exchange>,
     patience: Patience,
     wanted: Option<Instant>,
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl Coming {
-    pub(super) fn new(body: Body, most: Duration) -> Self {
-        Self { body, patience: Patience::of(most), wanted: None, alarm: None }
+    pub(super) fn new(body: Body, most: Duration, exchange: Arc<Exchange>) -> Self {
+        Self { body, exchange, patience: Patience::of(most), wanted: None, alarm: None }
+    }
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        // Whoever wanted more of it does not any longer.
+        if self.wanted.is_some() {
+            self.exchange.moved(0);
+        }
     }
 }
 
@@ -69,11 +80,15 @@ impl HttpBody for Coming {
             if let Some(since) = me.wanted.take() {
                 me.patience.waited(since.elapsed());
             }
-            if let Some(Ok(frame)) = &frame {
-                me.patience.came(frame.data_ref().map_or(0, Bytes::len));
-            }
+            let bytes = frame.as_ref().and_then(|f| f.as_ref().ok()?.data_ref().map(Bytes::len)).unwrap_or_default();
+            me.patience.came(bytes);
+            me.exchange.moved(bytes);
             return Poll::Ready(frame);
         }
+        if me.exchange.is_sent_away(context.waker()) {
+            return Poll::Ready(Some(Err(axum::Error::new(Overdue::SentAway))));
+        }
+        me.exchange.waits();
         let end = *me.wanted.get_or_insert_with(Instant::now) + me.patience.left;
         let alarm = me.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
         loop {
@@ -94,17 +109,19 @@ impl HttpBody for Coming {
     }
 }
 
-/// The body of an answer, in pieces; the connection learns whether they are taken.
+/// The body of an answer, in pieces. Until the peer asks for one (over HTTP/2 it may never do so) it has to take what it was
+/// given before, which is the answer's head at first.
 pub(super) struct Going {
     body: Body,
     rest: Bytes,
-    request: Request,
-    _counted: Option<Counted>,
+    exchange: Arc<Exchange>,
+    given: usize,
 }
 
 impl Going {
-    pub(super) fn new(body: Body, request: Request, counted: Option<Counted>) -> Self {
-        Self { body, rest: Bytes::new(), request, _counted: counted }
+    pub(super) fn new(body: Body, exchange: Arc<Exchange>) -> Self {
+        exchange.waits();
+        Self { body, rest: Bytes::new(), exchange, given: 0 }
     }
 }
 
@@ -114,7 +131,10 @@ impl HttpBody for Going {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let me = self.get_mut();
-        me.request.taken();
+        me.exchange.moved(std::mem::take(&mut me.given));
+        if me.exchange.is_sent_away(context.waker()) {
+            return Poll::Ready(Some(Err(axum::Error::new(Overdue::SentAway))));
+        }
         if me.rest.is_empty() {
             let frame = match ready!(Pin::new(&mut me.body).poll_frame(context)) {
                 Some(Ok(frame)) => frame,
@@ -125,8 +145,9 @@ impl HttpBody for Going {
                 Err(other) => return Poll::Ready(Some(Ok(other))),
             }
         }
-        me.request.given();
         let piece = me.rest.split_to(me.rest.len().min(PIECE));
+        me.given = piece.len();
+        me.exchange.waits();
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
@@ -149,7 +170,10 @@ impl HttpBody for Going {
 mod tests {
     use futures::{StreamExt, stream};
 
-    use super::*;
+    use super::{
+        super::gate::{Gate, Times},
+        *,
+    };
 
     #[test]
     fn bytes_give_time_back_and_standing_still_takes_it() {
@@ -179,7 +203,9 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_stands_still_ends_and_one_that_nobody_reads_does_not() {
         let piece = || Ok::<_, std::io::Error>(Bytes::from_static(b"piece"));
-        let coming = |body| Body::new(Coming::new(body, Duration::from_millis(50))).into_data_stream();
+        let gate = Arc::new(Gate::new(Times::of(Duration::from_secs(15)), None));
+        let coming =
+            |body| Body::new(Coming::new(body, Duration::from_millis(50), Exchange::on(&gate))).into_data_stream();
         let mut still = coming(Body::from_stream(stream::iter([piece()]).chain(stream::pending())));
         assert_eq!(still.next().await.unwrap().unwrap(), "piece");
         assert!(still.next().await.unwrap().unwrap_err().to_string().contains("too slowly"));

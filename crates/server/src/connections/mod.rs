@@ -1,10 +1,12 @@
 //! Who may be connected: how many at once, and how long without asking for anything or taking what was asked for.
 //!
-//! A connection that waits for a request makes room for a new one when there is no more: whoever opens connections and
-//! says nothing takes them from nobody but themselves. A part of the room is kept for networks that somebody who was let
-//! in came from lately, so that a session goes on while strangers fill the rest.
+//! When there is no more room, whoever keeps a place for nothing makes some for a newcomer: a connection without a request,
+//! and a request whose peer does not go on with it. So whoever opens connections and says nothing, or asks and takes
+//! nothing, takes them from nobody but themselves. A part of the room is kept for networks that somebody who was let in
+//! came from lately, so that a session goes on while strangers fill the rest.
 
 mod body;
+mod exchange;
 mod gate;
 mod service;
 mod stream;
@@ -16,8 +18,11 @@ use std::{
     time::Duration,
 };
 
+use axum::body::Body;
 use tokio::time::Instant;
 
+use body::Coming;
+pub use exchange::Exchange;
 pub use gate::{Gate, Times};
 pub use service::Entrance;
 
@@ -44,7 +49,11 @@ impl Limits {
     pub fn new(files: usize, wished: Option<usize>) -> Self {
         // Whoever is connected in a session has a recording or a database's file beside their connection at most.
         let possible = files.saturating_sub(OTHER_FILES) * 2 / 3;
-        let most = wished.unwrap_or(MOST).min(possible).max(16);
+        Self::of(wished.unwrap_or(MOST).min(possible).max(16))
+    }
+
+    /// So many, of which one network has a quarter, and known ones a quarter for themselves.
+    pub fn of(most: usize) -> Self {
         Self { most, of_one: (most / 4).max(8), reserve: most / 4 }
     }
 
@@ -131,9 +140,9 @@ impl Open {
     }
 
     /// Sends one away that waits: first one that never asked for anything, then the one that waits longest.
-    fn make_room(&mut self, network: Network) -> bool {
+    fn make_room(&mut self, network: Network, now: Instant) -> bool {
         let ids = self.of.get(&network).into_iter().flatten();
-        let waiting = ids.filter_map(|id| Some((self.all.get(id)?.waits_since()?, *id)));
+        let waiting = ids.filter_map(|id| Some((self.all.get(id)?.waits_since(now)?, *id)));
         let Some((_, id)) = waiting.min() else { return false };
         if let Some(gate) = self.all.get(&id) {
             gate.send_away();
@@ -178,30 +187,45 @@ impl Connections {
 
     /// Lets one in, if there is room or can be made.
     pub fn admit(self: &Arc<Self>, visitor: Visitor) -> Option<(Arc<Gate>, Place)> {
+        self.admit_at(Instant::now(), visitor, None)
+    }
+
+    /// The same at a time, for what comes by a connection that is sent away with it.
+    fn admit_at(
+        self: &Arc<Self>,
+        now: Instant,
+        visitor: Visitor,
+        carrier: Option<Arc<Gate>>,
+    ) -> Option<(Arc<Gate>, Place)> {
         let mut open = self.open();
         let network = visitor.network();
         let room = match self.limits.judge(open.all.len(), open.count(network), visitor) {
             Room::Free => true,
-            Room::OfItsOwn => open.make_room(network),
+            Room::OfItsOwn => open.make_room(network, now),
             Room::OfAnybody => {
                 let mut networks: Vec<(usize, Network)> = open.of.iter().map(|(n, ids)| (ids.len(), *n)).collect();
                 networks.sort_unstable_by_key(|(count, _)| std::cmp::Reverse(*count));
-                networks.into_iter().any(|(_, network)| open.make_room(network))
+                networks.into_iter().any(|(_, network)| open.make_room(network, now))
             }
         };
         if !room {
-            let now = Instant::now();
             if open.said.is_none_or(|said| now.duration_since(said) > Duration::from_secs(60)) {
                 open.said = Some(now);
                 tracing::warn!(connections = open.all.len(), "a connection was turned away: there are too many");
             }
             return None;
         }
-        let (id, gate) = (open.next, Arc::new(Gate::new(self.times)));
+        let (id, gate) = (open.next, Arc::new(Gate::new(self.times, carrier)));
         open.next += 1;
         open.all.insert(id, gate.clone());
         open.of.entry(network).or_default().insert(id);
         Some((gate, Place { of: self.clone(), network, id }))
+    }
+
+    /// A body with a place among others of its kind, if there is one or can be made: it ends when another needs that.
+    pub fn carry(self: &Arc<Self>, visitor: Visitor, body: Body) -> Option<Body> {
+        let exchange = Exchange::part(self.admit(visitor)?);
+        Some(Body::new(Coming::new(body, self.times.later, exchange)))
     }
 
     /// How many there are.
@@ -212,7 +236,7 @@ impl Connections {
 
     /// How many have not asked for anything yet.
     pub fn entering(&self) -> usize {
-        self.open().all.values().filter(|gate| gate.waits_since().is_some()).count()
+        self.open().all.values().filter(|gate| gate.is_new()).count()
     }
 }
 
@@ -262,6 +286,10 @@ mod tests {
         }
     }
 
+    fn has_ended(one: &(Arc<Gate>, Place)) -> bool {
+        one.0.overdue(Instant::now()).is_some()
+    }
+
     #[test]
     fn whoever_waits_makes_room_and_whoever_is_busy_stays() {
         let times = Times::of(Duration::from_secs(15));
@@ -270,14 +298,14 @@ mod tests {
         let mut idle: Vec<_> = (0..4).map(|_| all.admit(stranger(1)).unwrap()).collect();
         // The fifth takes the place of the first, which is told so.
         idle.push(all.admit(stranger(1)).unwrap());
-        let gone: Vec<bool> = idle.iter().map(|(gate, _)| gate.overdue(Instant::now()).is_some()).collect();
+        let gone: Vec<bool> = idle.iter().map(has_ended).collect();
         assert_eq!(gone, [true, false, false, false, false]);
         // Others are busy: they keep their places, and whoever waits loses theirs.
         let busy: Vec<_> = (0..4).map(|_| all.admit(stranger(2)).unwrap()).collect();
         let turns: Vec<_> = busy.iter().map(|(gate, _)| gate.begin()).collect();
         let newcomer = all.admit(stranger(3)).unwrap();
-        assert!(idle[1].0.overdue(Instant::now()).is_some());
-        assert!(busy.iter().all(|(gate, _)| gate.overdue(Instant::now()).is_none()));
+        assert!(has_ended(&idle[1]));
+        assert!(!busy.iter().any(has_ended));
         let newcomer_turn = newcomer.0.begin();
         assert!(all.admit(stranger(2)).is_none(), "all of its own are busy");
         // Everybody is busy: strangers find no room, whoever is known does.
@@ -288,5 +316,25 @@ mod tests {
         drop((turns, newcomer_turn, rest));
         drop((idle, busy, newcomer, known));
         assert_eq!((all.count(), all.open().of.len()), (0, 0));
+    }
+
+    /// Requests that are not taken keep newcomers out for a moment only, and take along the connection that they came by.
+    #[test]
+    fn what_is_asked_for_and_not_taken_makes_room() {
+        let (now, times) = (Instant::now(), Times::of(Duration::from_secs(16)));
+        let (connections, requests) = (Connections::new(twelve(), times), Connections::new(twelve(), times));
+        let lines: Vec<_> = (0..2).map(|n| connections.admit(Visitor::Stranger(of(n))).unwrap()).collect();
+        let stuck: Vec<_> = (0..8)
+            .map(|n: u8| {
+                let line = &lines[usize::from(n % 2)].0;
+                let place = requests.admit_at(now, Visitor::Stranger(of(n % 2)), Some(line.clone()));
+                Exchange::among(line, place.unwrap())
+            })
+            .collect();
+        stuck.iter().for_each(|exchange| exchange.waits());
+        let newcomer = |at| requests.admit_at(at, Visitor::Stranger(of(3)), None);
+        assert!(newcomer(now).is_none(), "they have just begun");
+        assert!(newcomer(now + times.tick() * 2).is_some());
+        assert_eq!(lines.iter().filter(|line| has_ended(line)).count(), 1);
     }
 }

@@ -17,13 +17,12 @@ use axum::{
     response::IntoResponse,
 };
 use axum_server::accept::Accept;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::Instant};
 use tower::Service;
 
 use super::{
-    Gate, Visitor,
+    Exchange, Gate, Visitor,
     body::{Coming, Going},
-    gate,
     stream::Watched,
 };
 use crate::{api::ApiError, app::Shared};
@@ -43,9 +42,14 @@ impl Entrance {
         // Without Nagle's algorithm: small messages, like the release of a key, would wait for an acknowledgement.
         stream.set_nodelay(true)?;
         let peer = stream.peer_addr()?.ip();
-        let entered = self.app.connections.admit(self.app.visitor(peer));
+        let visitor = self.app.visitor(peer);
+        let entered = self.app.connections.admit(visitor);
         let (gate, place) = entered.ok_or_else(|| io::Error::other("there are too many connections"))?;
-        let counted = Counted { inner: service, app: self.app.clone(), gate: gate.clone(), peer };
+        let ends_with_one = match visitor {
+            Visitor::Stranger(_) | Visitor::Known(_) => Some(gate.clone()),
+            Visitor::Proxy(_) => None,
+        };
+        let counted = Counted { inner: service, app: self.app.clone(), gate: gate.clone(), ends_with_one, peer };
         Ok((Watched::new(stream, gate, place), counted))
     }
 }
@@ -66,6 +70,9 @@ pub struct Counted<S> {
     inner: S,
     app: Shared,
     gate: Arc<Gate>,
+    /// The same, where it ends with a request that others need the place of: what a peer does not take can be given up in no
+    /// other way. By a proxy others come as well.
+    ends_with_one: Option<Arc<Gate>>,
     peer: IpAddr,
 }
 
@@ -87,23 +94,25 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Answer {
-        let (gate, begun) = (self.gate.clone(), self.gate.begin());
         let client = self.app.client_address(self.peer, request.headers());
-        let known = self.app.is_known(client);
-        let Some((turn, place)) = self.app.requests.admit(Visitor::from(client, known)) else {
+        let visitor = Visitor::from(client, self.app.is_known(client));
+        let Some(place) = self.app.requests.admit_at(Instant::now(), visitor, self.ends_with_one.clone()) else {
             let refused = ApiError::too_many_at_once().into_response();
-            return Box::pin(ready(Ok(refused.map(|body| Body::new(Going::new(body, begun, None))))));
+            let exchange = Exchange::on(&self.gate);
+            return Box::pin(ready(Ok(refused.map(|body| Body::new(Going::new(body, exchange))))));
         };
-        let counted = gate::Counted { _busy: turn.begin(), _place: place };
-        let later = gate.times().later;
-        let answer = self.inner.call(request.map(|body| Body::new(Coming::new(Body::new(body), later))));
+        let exchange = Exchange::among(&self.gate, place);
+        let later = self.gate.times().later;
+        let mut request = request.map(|body| Body::new(Coming::new(Body::new(body), later, exchange.clone())));
+        request.extensions_mut().insert(exchange.clone());
+        let answer = self.inner.call(request);
         Box::pin(async move {
             let response = answer.await?;
+            // Whoever takes the connection over has rules of their own, and keeps the exchange.
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                gate.upgraded(counted);
-                return Ok(response.map(|body| Body::new(Going::new(body, begun, None))));
+                return Ok(response);
             }
-            Ok(response.map(|body| Body::new(Going::new(body, begun, Some(counted)))))
+            Ok(response.map(|body| Body::new(Going::new(body, exchange))))
         })
     }
 }

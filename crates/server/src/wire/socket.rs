@@ -2,15 +2,53 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
 };
 
 use axum::extract::ws;
-use futures::{Sink, Stream};
+use futures::{Sink, Stream, task::AtomicWaker};
 use tokio_tungstenite::tungstenite::{self, Message};
 
+/// Each message holds one record, of about 16 kB.
+pub(super) const MAX_MESSAGE: usize = 64 * 1024;
+/// So much is read of a peer whose hello is not accepted yet.
+const BEFORE_HELLO: usize = 64 * 1024;
+
+/// Whether a peer's hello was accepted: from then on it is read as it comes.
+#[derive(Default)]
+pub(super) struct Accepted {
+    yes: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Accepted {
+    pub(super) fn say(&self) {
+        self.yes.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    fn poll(&self, context: &Context<'_>) -> Poll<()> {
+        self.waker.register(context.waker());
+        if self.yes.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
 /// An upgraded WebSocket, with the messages and errors of tungstenite. It may be asked again after an error.
-pub(super) struct Socket(pub ws::WebSocket);
+pub(super) struct Socket {
+    socket: ws::WebSocket,
+    heard: usize,
+    accepted: Arc<Accepted>,
+}
+
+impl Socket {
+    pub(super) fn new(socket: ws::WebSocket, accepted: Arc<Accepted>) -> Self {
+        Self { socket, heard: 0, accepted }
+    }
+}
 
 fn io_error(error: axum::Error) -> tungstenite::Error {
     tungstenite::Error::Io(std::io::Error::other(error))
@@ -20,7 +58,15 @@ impl Stream for Socket {
     type Item = Result<Message, tungstenite::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut self.0).poll_next(context).map(|next| next.map(|m| m.map(to_tungstenite).map_err(io_error)))
+        if self.heard >= BEFORE_HELLO {
+            ready!(self.accepted.poll(context));
+            self.heard = 0;
+        }
+        let next = ready!(Pin::new(&mut self.socket).poll_next(context));
+        if let Some(Ok(ws::Message::Binary(bytes))) = &next {
+            self.heard += bytes.len();
+        }
+        Poll::Ready(next.map(|message| message.map(to_tungstenite).map_err(io_error)))
     }
 }
 
@@ -28,19 +74,19 @@ impl Sink<Message> for Socket {
     type Error = tungstenite::Error;
 
     fn poll_ready(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Pin::new(&mut self.0).poll_ready(context).map_err(io_error)
+        Pin::new(&mut self.socket).poll_ready(context).map_err(io_error)
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Self::Error> {
-        Pin::new(&mut self.0).start_send(from_tungstenite(message)).map_err(io_error)
+        Pin::new(&mut self.socket).start_send(from_tungstenite(message)).map_err(io_error)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Pin::new(&mut self.0).poll_flush(context).map_err(io_error)
+        Pin::new(&mut self.socket).poll_flush(context).map_err(io_error)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Pin::new(&mut self.0).poll_close(context).map_err(io_error)
+        Pin::new(&mut self.socket).poll_close(context).map_err(io_error)
     }
 }
 
