@@ -76,6 +76,8 @@ pub struct App {
     /// Who is connected, and what is being answered.
     pub connections: Arc<Connections>,
     pub requests: Arc<Connections>,
+    /// Bodies that are read as a whole and are not short.
+    pub long_bodies: Arc<Connections>,
     /// Connections by QUIC, which are no files.
     pub quic: Arc<Connections>,
     /// Guesses at keys, passwords, codes, links and tokens.

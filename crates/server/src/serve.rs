@@ -118,6 +118,7 @@ pub async fn open(config: Config) -> anyhow::Result<Shared> {
         passwords: Passwords::new()?,
         connections: Connections::new(limits, times),
         requests: Connections::new(limits.for_requests(), times),
+        long_bodies: Connections::new(Limits::of(api::bounds::LONG_AT_ONCE), times),
         quic: Connections::new(limits, times),
         seen: std::sync::Mutex::default(),
         api_limits: beyondtrust::Limits::default(),

@@ -1,19 +1,22 @@
 //! How much a request may say. One place for every address: the length of the address and its parameters, of the body,
 //! and of each text within it. What handlers ask beyond that is theirs.
+//!
+//! A body is read when its handler wants it: whoever may not ask, or asks for nothing that there is, is told so before.
 
-use std::{cell::RefCell, fmt, time::Duration};
+use std::{cell::RefCell, fmt, net::IpAddr};
 
 use axum::{
     body::{Body, Bytes, HttpBody, to_bytes},
-    extract::{MatchedPath, Request},
+    extract::{MatchedPath, Request, State},
     http::{HeaderMap, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
-use super::{ApiError, BODY_LIMIT};
+use super::{ApiError, BODY_LIMIT, signed_in};
+use crate::{app::Shared, connections};
 
 /// Addresses whose body is a file or the content of a clipboard, and no question: their handlers bound it.
 const FILES: [&str; 6] = [
@@ -25,12 +28,12 @@ const FILES: [&str; 6] = [
     "/api/join/posts",
 ];
 /// What strangers may ask is short.
-const STRANGERS: [&str; 5] = ["/api/setup", "/api/sign-in", "/api/join/", "/api/expert/", "/oauth2/"];
+const STRANGERS: [&str; 7] =
+    ["/api/setup", "/api/sign-in", "/api/join/", "/api/expert/", "/api/start_session", "/oauth2/", "/download/"];
 const STRANGERS_LIMIT: usize = 32 * 1024;
-/// Longer bodies are read so many at once: whoever sends many of them slowly takes no memory for each.
+/// Longer bodies are read so many at once, of which each network has a share; see [`crate::connections`].
 const SHORT: usize = 16 * 1024;
-static LONG_AT_ONCE: Semaphore = Semaphore::const_new(128);
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const LONG_AT_ONCE: usize = 512;
 const ADDRESS_LIMIT: usize = 8 * 1024;
 const HEADERS_LIMIT: usize = 32 * 1024;
 /// A text that is not among [`LONG`].
@@ -81,56 +84,92 @@ impl From<TooLong> for ApiError {
 }
 
 /// Lets a request through whose every part has a bounded length.
-pub async fn bound(request: Request, next: Next) -> Response {
-    match bounded(request).await {
-        Ok(request) => next.run(request).await,
-        Err(error) => error.into_response(),
+pub async fn bound(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    let (request, mut refused) = match bounded(app, request) {
+        Ok(bounded) => bounded,
+        Err(error) => return error.into_response(),
+    };
+    let response = next.run(request).await;
+    // The handler has seen a body that broke off; why is said here.
+    match refused.try_recv() {
+        Ok(error) => error.into_response(),
+        Err(_) => response,
     }
 }
 
-async fn bounded(request: Request) -> Result<Request, ApiError> {
+/// The same request, whose body is read and judged when it is wanted, and where it is said what is wrong with that.
+fn bounded(app: Shared, request: Request) -> Result<(Request, oneshot::Receiver<ApiError>), ApiError> {
+    let (refuse, refused) = oneshot::channel();
     let long = |parts: &HeaderMap| parts.iter().map(|(n, v)| n.as_str().len() + v.len()).sum::<usize>();
     let address = request.uri().path_and_query().map_or(0, |all| all.as_str().len());
     if address > ADDRESS_LIMIT || long(request.headers()) > HEADERS_LIMIT {
         return Err(ApiError::too_large("This request's address or its headers are too long."));
     }
+    if request.headers().get_all(header::CONTENT_TYPE).iter().nth(1).is_some() {
+        return Err(ApiError::bad("A request has one content type."));
+    }
     form(request.uri().query().unwrap_or_default().as_bytes())?;
     let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    if matched.is_some_and(|path| FILES.contains(&path.as_str())) {
-        return Ok(request);
+    if request.body().is_end_stream() || matched.is_some_and(|path| FILES.contains(&path.as_str())) {
+        return Ok((request, refused));
     }
     let most = match STRANGERS.iter().any(|start| request.uri().path().starts_with(start)) {
         true => STRANGERS_LIMIT,
         false => BODY_LIMIT,
     };
+    let from = signed_in::address(&app, request.extensions(), request.headers());
     let (parts, body) = request.into_parts();
-    let body = whole(body, &parts.headers, most).await?;
-    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let headers = parts.headers.clone();
+    let body = futures::stream::once(async move {
+        judged(&app, from, &headers, body, most).await.map_err(|error| {
+            let why = std::io::Error::other(error.message().to_owned());
+            let _ = refuse.send(error);
+            why
+        })
+    });
+    Ok((Request::from_parts(parts, Body::from_stream(body)), refused))
+}
+
+async fn judged(app: &Shared, from: IpAddr, headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, ApiError> {
+    let body = whole(app, from, headers, body, most).await?;
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    // Whoever reads it as JSON or as a form, whatever it is called, gets short texts all the same.
     match kind.as_str() {
-        "application/x-www-form-urlencoded" => form(&body)?,
-        kind if kind == "application/json" || kind.ends_with("+json") => json(&body)?,
-        // Whoever reads it as a form, whatever it is called, gets short texts all the same.
-        _ if body.len() <= TEXT => {}
         "multipart/form-data" => {}
-        _ => form(&body)?,
+        kind if kind == "application/json" || kind.ends_with("+json") => json(&body)?,
+        "application/x-www-form-urlencoded" => {
+            json(&body)?;
+            form(&body)?;
+        }
+        _ => {
+            json(&body)?;
+            if body.len() > TEXT {
+                form(&body)?;
+            }
+        }
     }
-    Ok(Request::from_parts(parts, Body::from(body)))
+    Ok(body)
 }
 
 /// All of a body.
-async fn whole(body: Body, headers: &HeaderMap, most: usize) -> Result<Bytes, ApiError> {
+async fn whole(app: &Shared, from: IpAddr, headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, ApiError> {
+    let too_large = || ApiError::too_large("This request is too long, or it did not arrive whole.");
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
-    let none = announced.is_none() && !headers.contains_key(header::TRANSFER_ENCODING) && body.is_end_stream();
-    let _turn = match announced {
-        _ if none => None,
-        Some(0..=SHORT) => None,
+    let body = match announced {
+        Some(0..=SHORT) => body,
+        Some(length) if length > most => return Err(too_large()),
         Some(_) | None => {
-            Some(tokio::time::timeout(PATIENCE, LONG_AT_ONCE.acquire()).await.map_err(|_| ApiError::busy())?)
+            let visitor = connections::Visitor::from(from, app.is_known(from));
+            app.long_bodies.carry(visitor, body).ok_or_else(ApiError::busy)?
         }
     };
-    let body = to_bytes(body, most).await;
-    body.map_err(|_| ApiError::too_large("This request is too long, or it did not arrive whole."))
+    to_bytes(body, most).await.map_err(|_| too_large())
+}
+
+/// Refuses a field of a form, in whatever it came, that is too long.
+pub fn field(name: &str, value: &str) -> Result<(), ApiError> {
+    Ok(TooLong::judge(name, value)?)
 }
 
 fn form(text: &[u8]) -> Result<(), TooLong> {

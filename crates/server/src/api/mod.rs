@@ -204,7 +204,7 @@ pub fn router(app: Shared) -> Router {
         .merge(beyondtrust::router(&app))
         .route("/", get(front))
         .fallback(web::page)
-        .layer(middleware::from_fn(bounds::bound))
+        .layer(middleware::from_fn_with_state(app.clone(), bounds::bound))
         .layer(middleware::from_fn_with_state(app.clone(), same_origin))
         .layer(middleware::from_fn(signed_in::while_signed_in))
         .layer(middleware::from_fn_with_state(app.clone(), web::safety))

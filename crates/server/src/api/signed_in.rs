@@ -9,7 +9,7 @@ use std::{
 use axum::{
     body::{Body, HttpBody},
     extract::{ConnectInfo, FromRequestParts, RawPathParams, Request},
-    http::{header, request::Parts},
+    http::{Extensions, HeaderMap, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -40,7 +40,7 @@ pub fn cookie_name(secure: bool) -> &'static str {
 }
 
 /// The cookie's value, if the browser sent one.
-pub fn cookie(app: &Shared, parts: &axum::http::HeaderMap) -> Option<String> {
+pub fn cookie(app: &Shared, parts: &HeaderMap) -> Option<String> {
     let name = cookie_name(app.config.secure());
     let all = parts.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
     all.filter_map(|pair| pair.trim().split_once('=')).find(|(n, _)| *n == name).map(|(_, value)| value.to_owned())
@@ -103,7 +103,7 @@ async fn by_cookie(app: &Shared, cookie: &str) -> Result<Option<Browser>, sea_or
 }
 
 /// The technician whose cookie these headers carry.
-pub async fn signed_in(app: &Shared, headers: &axum::http::HeaderMap) -> Option<user::Model> {
+pub async fn signed_in(app: &Shared, headers: &HeaderMap) -> Option<user::Model> {
     by_cookie(app, &cookie(app, headers)?).await.ok().flatten().map(|browser| browser.me)
 }
 
@@ -240,8 +240,13 @@ impl FromRequestParts<Shared> for From {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let peer = peer.map_or(IpAddr::from([127, 0, 0, 1]), |ConnectInfo(address)| address.ip());
-        Ok(Self(app.client_address(peer, &parts.headers)))
+        Ok(Self(address(app, &parts.extensions, &parts.headers)))
     }
+}
+
+/// The address that a request with these headers comes from.
+pub fn address(app: &Shared, extensions: &Extensions, headers: &HeaderMap) -> IpAddr {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+    let peer = peer.map_or(IpAddr::from([127, 0, 0, 1]), |ConnectInfo(address)| address.ip());
+    app.client_address(peer, headers)
 }

@@ -12,7 +12,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::{
     accounts::{self, Caller},
-    api::ApiError,
+    api::{self, ApiError, bounds},
     app::Shared,
 };
 
@@ -67,9 +67,15 @@ impl Parameters {
     async fn multipart(&mut self, request: Request, app: &Shared) -> Result<(), Response> {
         let mut form = Multipart::from_request(request, app).await.map_err(IntoResponse::into_response)?;
         while let Some(field) = form.next_field().await.map_err(IntoResponse::into_response)? {
+        let mut parts = 0;
             let name = field.name().unwrap_or_default().to_owned();
+            parts += 1;
+            if parts > MOST {
+                return Err(TooMany.into_response());
+            }
             let value = field.text().await.map_err(IntoResponse::into_response)?;
             self.add([(name, value)]).map_err(IntoResponse::into_response)?;
+            bounds::field(&name, &value).map_err(IntoResponse::into_response)?;
         }
         Ok(())
     }
