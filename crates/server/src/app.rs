@@ -6,7 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use protocol::{SessionId, Timestamp};
 use sea_orm::DatabaseConnection;
 use serde::{Deserialize, Serialize};
@@ -213,7 +213,7 @@ impl App {
 
     /// Who really asks: the peer, or whom trusted proxies name.
     pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let lines = headers.get_all("x-forwarded-for").iter().map(|v| v.to_str().unwrap_or_default());
+        let lines = headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes);
         network::client(peer, lines, |address| self.is_proxy(address))
     }
 

@@ -85,16 +85,17 @@ impl<'de> Deserialize<'de> for Network {
 
 /// Who really asks: the peer, or whom trusted proxies name. Each proxy adds the address that it was asked from at the end,
 /// be it in a line of its own: read from there, the first address that is no trusted proxy is the last that anybody
-/// trusted has seen. What stands before it are claims of whoever asks.
+/// trusted has seen. What stands before it are claims of whoever asks: whatever bytes they are of, they change nothing of
+/// what the proxy wrote behind them.
 pub fn client<'a>(
     peer: IpAddr,
-    lines: impl DoubleEndedIterator<Item = &'a str>,
+    lines: impl DoubleEndedIterator<Item = &'a [u8]>,
     trusted: impl Fn(IpAddr) -> bool,
 ) -> IpAddr {
     let mut client = peer.to_canonical();
-    let mut named = lines.rev().flat_map(|line| line.rsplit(','));
+    let mut named = lines.rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
     while trusted(client) {
-        match named.next().and_then(address) {
+        match named.next().and_then(|name| address(str::from_utf8(name).ok()?)) {
             Some(next) => client = next,
             None => break,
         }
@@ -146,7 +147,7 @@ mod tests {
 
     #[test]
     fn only_what_a_trusted_proxy_saw_is_believed() {
-        let table: [(&str, &[&str], &str); 13] = [
+        let table: [(&str, &[&str], &str); 16] = [
             // Nobody trusted: the peer, whatever it says.
             ("203.0.113.9", &["192.0.2.1"], "203.0.113.9"),
             ("10.0.0.1", &["192.0.2.1"], "192.0.2.1"),
@@ -160,13 +161,18 @@ mod tests {
             ("10.0.0.1", &["203.0.113.1, nonsense"], "10.0.0.1"),
             ("10.0.0.1", &["203.0.113.1", ""], "10.0.0.1"),
             ("10.0.0.1", &[], "10.0.0.1"),
+            // Whatever is claimed, in whatever bytes, what the proxy wrote behind it stands.
+            ("10.0.0.1", &["ü, 192.0.2.1"], "192.0.2.1"),
+            ("10.0.0.1", &["ü,192.0.2.1,10.0.0.2"], "192.0.2.1"),
+            ("10.0.0.1", &["203.0.113.1, ü"], "10.0.0.1"),
             ("::ffff:10.0.0.1", &["192.0.2.1:4711"], "192.0.2.1"),
             ("10.0.0.1", &["[2001:db8::1]:443"], "2001:db8::1"),
             ("10.0.0.1", &["[2001:db8::1]"], "2001:db8::1"),
         ];
         let trusted: Network = "10.0.0.0/8".parse().unwrap();
         for (peer, lines, expected) in table {
-            let found = client(peer.parse().unwrap(), lines.iter().copied(), |a| trusted.contains(a));
+            let found =
+                client(peer.parse().unwrap(), lines.iter().map(|line| line.as_bytes()), |a| trusted.contains(a));
             assert_eq!(found.to_string(), expected, "{peer} {lines:?}");
         }
     }
