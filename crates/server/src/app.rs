@@ -69,7 +69,7 @@ pub struct App {
     /// The organisation's directory.
     pub directory: RwLock<Directory>,
     /// Second factors that were offered and not confirmed yet.
-    pub offered: Expiring<i32, String>,
+    pub offered: Expiring<i32, String, i32>,
     /// Who else is told what happens.
     pub outbox: Outbox,
     pub settings: RwLock<Settings>,

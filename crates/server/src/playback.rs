@@ -10,7 +10,7 @@ pub const LIFE_MS: u64 = 30 * 60_000;
 const MOST: usize = 10_000;
 
 /// The links that work.
-pub struct Playback(Expiring<String, Watching>);
+pub struct Playback(Expiring<String, Watching, i32>);
 
 /// Who watches what.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ impl Playback {
     /// A new link's token.
     pub fn open(&self, session: SessionId, user: i32, login: Login, now: Timestamp) -> String {
         let token = secret::token();
-        self.0.put(now, secret::hash(&token), Watching { session, user, login });
+        self.0.put(now, user, secret::hash(&token), Watching { session, user, login });
         token
     }
 

@@ -49,7 +49,7 @@ pub async fn offer(State(app): State<Shared>, Confirmed(Browser { me, .. }): Con
         return Err(ApiError::conflict("You sign in elsewhere: set a second factor up there."));
     }
     let second::Offered { secret, url, picture } = second::offer(&app.settings().organisation, &me.login)?;
-    app.offered.put(app::now(), me.id, secret.clone());
+    app.offered.put(app::now(), me.id, me.id, secret.clone());
     Ok(Json(SecondOffered { secret, url, picture }))
 }
 

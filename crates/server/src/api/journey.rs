@@ -1,5 +1,7 @@
 //! The way to the organisation's own sign-in and back.
 
+use std::net::IpAddr;
+
 use axum::{
     extract::{Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -37,21 +39,21 @@ fn sorry(app: &Shared, problem: SignInProblem, why: &str) -> Response {
 /// Sends somebody to the provider, to sign in.
 pub async fn depart(State(app): State<Shared>, From(address): From) -> Result<Response> {
     drop(app.guess(Attempt::Begin { from: address })?);
-    send_away(&app, Errand::SignIn).await
+    send_away(&app, Errand::SignIn, address).await
 }
 
 /// Sends somebody to the provider, to show once more who they are.
 pub async fn depart_to_confirm(State(app): State<Shared>, From(address): From, browser: Browser) -> Result<Response> {
     drop(app.guess(Attempt::Begin { from: address })?);
-    send_away(&app, Errand::Confirm { login: browser.login.hash }).await
+    send_away(&app, Errand::Confirm { login: browser.login.hash }, address).await
 }
 
-async fn send_away(app: &Shared, errand: Errand) -> Result<Response> {
+async fn send_away(app: &Shared, errand: Errand, from: IpAddr) -> Result<Response> {
     let rules = app.openid();
     if !rules.enabled {
         return Err(ApiError::missing("sign-in"));
     }
-    match app.journeys.depart(app, &rules, errand, app::now()).await {
+    match app.journeys.depart(app, &rules, (errand, from), app::now()).await {
         Ok(departure) => {
             let mut response = Redirect::to(&departure.url).into_response();
             response.headers_mut().insert(header::SET_COOKIE, cookie(app, &departure.cookie, 600)?);

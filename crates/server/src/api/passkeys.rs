@@ -134,7 +134,7 @@ pub async fn remove(
 /// Begins to sign somebody in.
 pub async fn ask(State(app): State<Shared>, From(from): From) -> Result<Json<Question>> {
     drop(app.guess(Attempt::Begin { from })?);
-    let (name, question) = app.passkeys.ask(app::now())?;
+    let (name, question) = app.passkeys.ask(from, app::now())?;
     Ok(Json(Question { name, question }))
 }
 

@@ -36,7 +36,7 @@ pub struct Ticket {
 /// The sessions that are not over.
 pub struct Hub {
     sessions: RwLock<HashMap<SessionId, Arc<Live>>>,
-    tickets: Expiring<String, Ticket>,
+    tickets: Expiring<String, Ticket, SessionId>,
     /// One session that is over is changed at a time: a rating comes after its end.
     past: tokio::sync::Mutex<()>,
     /// Held while a key or a link is issued or used: the event and the hash that is stored beside it belong together.
@@ -135,7 +135,7 @@ impl Hub {
 
     fn give(&self, ticket: Ticket) -> String {
         let token = secret::token();
-        self.tickets.put(app::now(), secret::hash(&token), ticket);
+        self.tickets.put(app::now(), ticket.session.clone(), secret::hash(&token), ticket);
         token
     }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use protocol::{Job, ParticipantId, Timestamp};
+use protocol::{Job, ParticipantId, SessionId, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{JobError, Live, Piece, Pipe};
@@ -37,7 +37,7 @@ pub struct Lane {
 }
 
 /// The lanes that wait, by the hashes of their tokens.
-pub struct Lanes(Expiring<String, Lane>);
+pub struct Lanes(Expiring<String, Lane, SessionId>);
 
 impl Default for Lanes {
     fn default() -> Self {
@@ -99,7 +99,8 @@ impl Live {
     fn open_lane(self: &Arc<Self>, app: &app::App, end: End) -> (String, oneshot::Receiver<()>) {
         let (sender, taken) = oneshot::channel();
         let token = secret::token();
-        app.lanes.0.put(app::now(), secret::hash(&token), Lane { live: self.clone(), end, taken: sender });
+        let lane = Lane { live: self.clone(), end, taken: sender };
+        app.lanes.0.put(app::now(), self.id.clone(), secret::hash(&token), lane);
         (token, taken)
     }
 

@@ -1,6 +1,6 @@
 //! OpenID Connect: the authorisation code flow with PKCE (OpenID Connect Core 1.0, RFC 7636).
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::IpAddr};
 
 use openidconnect::{
     AccessTokenHash, AdditionalClaims, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet,
@@ -15,6 +15,7 @@ use super::{OpenId, SignInProblem, Vouched};
 use crate::{
     app::Shared,
     expiring::Expiring,
+    network::Network,
     outbound::Outbound,
     outbox::http,
     secret,
@@ -24,10 +25,10 @@ use crate::{
 /// How long somebody may take at the provider.
 const LIFE_MS: u64 = 10 * 60_000;
 /// So many are on the way at most.
-const MOST: usize = 1_000;
+const MOST: usize = 10_000;
 
 /// Who has gone to the provider and is expected back.
-pub struct Journeys(Expiring<String, Journey>);
+pub struct Journeys(Expiring<String, Journey, Network>);
 
 impl Default for Journeys {
     fn default() -> Self {
@@ -111,7 +112,7 @@ impl Journeys {
         &self,
         app: &Shared,
         rules: &OpenId,
-        errand: Errand,
+        (errand, from): (Errand, IpAddr),
         now: Timestamp,
     ) -> Result<Departure, Failed> {
         let client = client(app, rules).await.map_err(|why| Failed::new(SignInProblem::Unavailable, why))?;
@@ -127,7 +128,7 @@ impl Journeys {
         let (url, state, nonce) = asked.url();
         let cookie = secret::token();
         let journey = Journey { errand, nonce, verifier, browser: secret::hash(&cookie) };
-        self.0.put(now, state.secret().clone(), journey);
+        self.0.put(now, Network::wide(from), state.secret().clone(), journey);
         Ok(Departure { url: url.to_string(), cookie })
     }
 

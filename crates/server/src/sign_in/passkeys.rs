@@ -1,6 +1,8 @@
 //! Passkeys (WebAuthn, W3C Level 3): a key pair on somebody's own device, which knows this server's name and gives itself
 //! to no other. The device checks who holds it (PIN, finger, face), so a passkey is both factors in one.
 
+use std::net::IpAddr;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use protocol::Timestamp;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
@@ -13,6 +15,7 @@ use webauthn_rs_proto::ResidentKeyRequirement;
 use crate::{
     app::stored_time,
     expiring::Expiring,
+    network::Network,
     secret,
     store::tables::{passkey, user},
 };
@@ -20,7 +23,7 @@ use crate::{
 /// How long somebody may take at their device.
 const LIFE_MS: u64 = 5 * 60_000;
 /// So many are at their devices at most.
-const MOST: usize = 1_000;
+const MOST: usize = 10_000;
 /// As many devices as one person has.
 pub const MOST_OF_ONE: usize = 20;
 
@@ -28,8 +31,8 @@ pub const MOST_OF_ONE: usize = 20;
 pub struct Passkeys {
     /// None where people reach the server by an address: passkeys are bound to names.
     relying: Option<Webauthn>,
-    made: Expiring<i32, PasskeyRegistration>,
-    shown: Expiring<String, DiscoverableAuthentication>,
+    made: Expiring<i32, PasskeyRegistration, i32>,
+    shown: Expiring<String, DiscoverableAuthentication, Network>,
 }
 
 /// Why a passkey was not taken.
@@ -99,7 +102,7 @@ impl Passkeys {
             wanted.resident_key = Some(ResidentKeyRequirement::Required);
             wanted.require_resident_key = true;
         }
-        self.made.put(now, user.id, state);
+        self.made.put(now, user.id, user.id, state);
         Ok(question)
     }
 
@@ -127,12 +130,12 @@ impl Passkeys {
     }
 
     /// What a device is asked for by somebody who signs in, and by which name the answer is expected.
-    pub fn ask(&self, now: Timestamp) -> Result<(String, RequestChallengeResponse), NotTaken> {
+    pub fn ask(&self, from: IpAddr, now: Timestamp) -> Result<(String, RequestChallengeResponse), NotTaken> {
         let (mut question, state) = self.relying()?.start_discoverable_authentication().map_err(NotTaken::Wrong)?;
         // A button was pressed: the device's window opens at once.
         question.mediation = None;
         let name = secret::token();
-        self.shown.put(now, name.clone(), state);
+        self.shown.put(now, Network::wide(from), name.clone(), state);
         Ok((name, question))
     }
 

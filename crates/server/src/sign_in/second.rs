@@ -19,7 +19,7 @@ const LIFE_MS: u64 = 15 * 60_000;
 const MOST: usize = 1_000;
 
 /// The secrets that were offered and not confirmed yet, by whose they are.
-pub fn offers() -> Expiring<i32, String> {
+pub fn offers() -> Expiring<i32, String, i32> {
     Expiring::new(LIFE_MS, MOST)
 }
 
