@@ -239,6 +239,11 @@ impl App {
         self.throttle.guess(self.throttle.now(), attempt)
     }
 
+    /// Counts a link or a token that is none.
+    pub fn wrong(&self, from: IpAddr) -> Result<(), TooMany> {
+        self.guess(Attempt::Long { from }).map(drop)
+    }
+
     /// Somebody was let in, by a guess that was right; by signing in under a name, where it is given.
     pub fn came_in(&self, from: IpAddr, name: Option<&str>) {
         self.throttle.came_in(self.throttle.now(), from, name);

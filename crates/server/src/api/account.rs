@@ -76,7 +76,7 @@ pub async fn set_up(State(app): State<Shared>, From(address): From, Json(body): 
     };
     let used = || ApiError::missing("set-up link, or it has been used");
     if !right {
-        drop(app.guess(Attempt::Long { from: address })?);
+        app.wrong(address)?;
         return Err(used());
     }
     let mut settings = app.settings();

@@ -213,10 +213,8 @@ pub async fn open_session(app: &Shared, from: IpAddr, key: &str) -> Result<()> {
 /// What somebody found by a link or a token. Nobody guesses these, so a right one is never held up; wrong ones count.
 pub async fn guessed<T>(app: &Shared, from: IpAddr, found: impl Future<Output = Result<T>>) -> Result<T> {
     let found = found.await;
-    match &found {
-        Ok(_) => app.came_in(from, None),
-        Err(error) if error.status() == StatusCode::NOT_FOUND => drop(app.guess(Attempt::Long { from })?),
-        Err(_) => {}
+    if found.as_ref().is_err_and(|error| error.status() == StatusCode::NOT_FOUND) {
+        app.wrong(from)?;
     }
     found
 }

@@ -1,5 +1,7 @@
 //! The bytes of files by requests of their own, from the program and to it: see `live/lane.rs`.
 
+use std::net::IpAddr;
+
 use axum::{
     body::{Body, BodyDataStream},
     extract::{Path, State},
@@ -8,6 +10,7 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 
+use super::From;
 use crate::{
     app::{self, Shared},
     live::{End, Piece},
@@ -17,9 +20,14 @@ use crate::{
 /// would be woken.
 const PIECE: usize = 256 * 1024;
 
+/// There is no such lane; and who asks for many such is not heard any more.
+fn none(app: &Shared, from: IpAddr) -> StatusCode {
+    app.wrong(from).map_or(StatusCode::TOO_MANY_REQUESTS, |()| StatusCode::NOT_FOUND)
+}
+
 /// Takes what the program sends.
-pub async fn take(State(app): State<Shared>, Path(token): Path<String>, body: Body) -> StatusCode {
-    let Some((live, End::In(to))) = app.lanes.take(app::now(), &token) else { return StatusCode::NOT_FOUND };
+pub async fn take(State(app): State<Shared>, From(from): From, Path(token): Path<String>, body: Body) -> StatusCode {
+    let Some((live, End::In(to))) = app.lanes.take(app::now(), &token) else { return none(&app, from) };
     let mut body = body.into_data_stream();
     while let Some(bytes) = piece(&mut body).await {
         // Without its proper end it is not whole.
@@ -46,8 +54,12 @@ async fn piece(body: &mut BodyDataStream) -> Option<Result<Bytes, axum::Error>> 
 }
 
 /// Gives the program what it is to write.
-pub async fn give(State(app): State<Shared>, Path(token): Path<String>) -> Result<Body, StatusCode> {
-    let Some((live, End::Out(from))) = app.lanes.take(app::now(), &token) else { return Err(StatusCode::NOT_FOUND) };
+pub async fn give(
+    State(app): State<Shared>,
+    From(address): From,
+    Path(token): Path<String>,
+) -> Result<Body, StatusCode> {
+    let Some((live, End::Out(from))) = app.lanes.take(app::now(), &token) else { return Err(none(&app, address)) };
     Ok(Body::from_stream(futures::stream::unfold((live, from), |(live, mut from)| async {
         let bytes = from.recv().await?;
         live.make_way(bytes.len()).await;

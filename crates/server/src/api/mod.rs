@@ -47,7 +47,7 @@ pub use evidence::hand_out;
 pub use join::{dead, open_session};
 pub use machine::shell_cast;
 pub use people::password;
-pub use signed_in::{Admin, By, Confirmed, ConfirmedAdmin, From, Helper, SignedIn, signed_in};
+pub use signed_in::{Admin, By, Confirmed, ConfirmedAdmin, From, Helper, SignedIn, address, signed_in};
 
 use crate::{app::Shared, beyondtrust, web, wire};
 

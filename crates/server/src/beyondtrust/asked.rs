@@ -1,6 +1,6 @@
 //! What was asked, however it was sent, and by whom.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use axum::{
     body::Bytes,
@@ -23,6 +23,7 @@ const MOST: usize = 200;
 pub struct Asked {
     pub method: Method,
     pub headers: HeaderMap,
+    from: IpAddr,
     parameters: Parameters,
     /// Whose token came with it.
     caller: Option<Caller>,
@@ -66,16 +67,16 @@ impl Parameters {
 
     async fn multipart(&mut self, request: Request, app: &Shared) -> Result<(), Response> {
         let mut form = Multipart::from_request(request, app).await.map_err(IntoResponse::into_response)?;
-        while let Some(field) = form.next_field().await.map_err(IntoResponse::into_response)? {
         let mut parts = 0;
-            let name = field.name().unwrap_or_default().to_owned();
+        while let Some(field) = form.next_field().await.map_err(IntoResponse::into_response)? {
             parts += 1;
             if parts > MOST {
                 return Err(TooMany.into_response());
             }
+            let name = field.name().unwrap_or_default().to_owned();
             let value = field.text().await.map_err(IntoResponse::into_response)?;
-            self.add([(name, value)]).map_err(IntoResponse::into_response)?;
             bounds::field(&name, &value).map_err(IntoResponse::into_response)?;
+            self.add([(name, value)]).map_err(IntoResponse::into_response)?;
         }
         Ok(())
     }
@@ -122,8 +123,9 @@ impl Asked {
             return Ok(None);
         }
         let caller = accounts::by_secret(app, name, password).await?;
-        if let Some(caller) = &caller {
-            app.api_limits.turn(&caller.key).await.map_err(|_| ApiError::too_many())?;
+        match &caller {
+            Some(caller) => drop(app.api_limits.turn(&caller.key).await.map_err(|_| ApiError::too_many())?),
+            None => app.wrong(self.from)?,
         }
         Ok(caller)
     }
@@ -152,6 +154,7 @@ impl FromRequest<Shared> for Asked {
     async fn from_request(request: Request, app: &Shared) -> Result<Self, Response> {
         let (method, headers) = (request.method().clone(), request.headers().clone());
         let caller = request.extensions().get::<Caller>().cloned();
+        let from = api::address(app, request.extensions(), &headers);
         let mut parameters = Parameters::default();
         let too_many = IntoResponse::into_response;
         parameters.form(request.uri().query().unwrap_or_default().as_bytes()).map_err(too_many)?;
@@ -166,7 +169,7 @@ impl FromRequest<Shared> for Asked {
             }
             .map_err(too_many)?;
         }
-        Ok(Self { method, headers, parameters, caller })
+        Ok(Self { method, headers, from, parameters, caller })
     }
 }
 

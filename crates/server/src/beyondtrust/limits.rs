@@ -15,7 +15,7 @@ use serde_json::json;
 use super::asked::bearer;
 use crate::{
     accounts,
-    api::ApiError,
+    api::{self, ApiError},
     app::{self, Shared},
 };
 
@@ -128,7 +128,13 @@ pub async fn gate(State(app): State<Shared>, mut request: Request, next: Next) -
     let Some(token) = bearer(request.headers()) else { return next.run(request).await };
     let caller = match accounts::by_token(&app, &token).await {
         Ok(Some(caller)) => caller,
-        Ok(None) => return next.run(request).await,
+        Ok(None) => {
+            let from = api::address(&app, request.extensions(), request.headers());
+            return match app.wrong(from) {
+                Ok(()) => next.run(request).await,
+                Err(too_many) => ApiError::from(too_many).into_response(),
+            };
+        }
         Err(error) => return ApiError::from(error).into_response(),
     };
     let rate = match app.api_limits.turn(&caller.key).await {

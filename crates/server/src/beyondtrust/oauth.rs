@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::asked::{Asked, basic};
 use crate::{
     accounts::{self, TOKEN_SECONDS},
-    api::ApiError,
+    api::{ApiError, From},
     app::Shared,
 };
 
@@ -34,7 +34,7 @@ fn refuse(status: StatusCode, error: &'static str, message: &'static str) -> Res
 }
 
 /// Gives a token for a client's id and secret, by basic authentication or as parameters.
-pub async fn token(State(app): State<Shared>, asked: Asked) -> Result<Response, ApiError> {
+pub async fn token(State(app): State<Shared>, From(from): From, asked: Asked) -> Result<Response, ApiError> {
     match asked.get("grant_type") {
         Some("client_credentials") => {}
         None => return Ok(refuse(StatusCode::BAD_REQUEST, "invalid_request", "The parameter grant_type is missing.")),
@@ -49,9 +49,11 @@ pub async fn token(State(app): State<Shared>, asked: Asked) -> Result<Response, 
     };
     let invalid = || refuse(StatusCode::UNAUTHORIZED, "invalid_client", "Client authentication failed.");
     let Some((id, secret)) = basic(&asked.headers).or(given) else { return Ok(invalid()) };
-    // Secrets are random and long: nobody guesses them, and clients that ask for a token with each call are not held up.
-    let found = accounts::by_secret(&app, &id, &secret).await?;
-    let Some(caller) = found else { return Ok(invalid()) };
+    // Secrets are random and long: clients that ask for a token with each call are not held up, wrong ones are counted.
+    let Some(caller) = accounts::by_secret(&app, &id, &secret).await? else {
+        app.wrong(from)?;
+        return Ok(invalid());
+    };
     let rate = match app.api_limits.turn(&caller.key).await {
         Ok(rate) => rate,
         Err(exhausted) => return Ok(exhausted.into_response()),

@@ -21,7 +21,7 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::ApiError;
+use super::{ApiError, address};
 use crate::{
     accounts::{self, Caller, Scope},
     app::Shared,
@@ -159,7 +159,11 @@ async fn caller(parts: &Parts, app: &Shared) -> Result<Caller> {
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(none());
     }
-    accounts::by_token(app, token.trim()).await?.ok_or_else(none)
+    if let Some(caller) = accounts::by_token(app, token.trim()).await? {
+        return Ok(caller);
+    }
+    app.wrong(address(app, &parts.extensions, &parts.headers)).map_err(ApiError::from)?;
+    Err(none())
 }
 
 #[derive(OpenApi)]
