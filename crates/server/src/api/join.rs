@@ -5,10 +5,12 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{Json, extract::State, http::StatusCode};
-use protocol::{Client, ParticipantId, Presence, Role, SessionId};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use protocol::{Client, ParticipantId, Phase, Presence, Role, SessionId};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, Order, QueryFilter, sea_query::Query,
+};
 use serde::{Deserialize, Serialize};
-use session::{Actor, Command};
+use session::{Actor, Command, Session};
 use ts_rs::TS;
 
 use super::{ApiError, From, Result, sessions::Admission};
@@ -25,6 +27,8 @@ use crate::{
 pub const RESUME_MS: u64 = 8 * 24 * 60 * 60 * 1_000;
 /// How long the way from the browser to the support program may take.
 const HANDOVER_MS: u64 = 15 * 60 * 1_000;
+/// So many programs of one customer may be on their way; one more ends the oldest.
+const MOST_HANDOVERS: u64 = 5;
 
 /// What a customer holds.
 #[derive(Clone, Deserialize, TS)]
@@ -165,7 +169,27 @@ pub async fn resume(
 /// Gives the browser's customer a token for the support program.
 pub async fn handover(State(app): State<Shared>, From(address): From, Json(body): Json<Token>) -> Result<Json<Token>> {
     let (live, who) = guessed(&app, address, by_token(&app, &body.token, false)).await?;
-    Ok(Json(Token { token: admit(&app, &live.id, who, true, HANDOVER_MS).await? }))
+    let token = admit(&app, &live.id, who, true, HANDOVER_MS).await?;
+    keep_newest(&app, &live.id, who).await?;
+    Ok(Json(Token { token }))
+}
+
+/// Counted when the new one is there: of many at once the newest stay, and never more.
+async fn keep_newest(app: &Shared, session: &SessionId, who: ParticipantId) -> Result<()> {
+    let of_one = Condition::all()
+        .add(admission::Column::Session.eq(session.as_str()))
+        .add(admission::Column::Participant.eq(i32::from(who.0)))
+        .add(admission::Column::Handover.eq(true));
+    let newest = Query::select()
+        .column(admission::Column::Hash)
+        .from(admission::Entity)
+        .cond_where(of_one.clone())
+        .order_by(admission::Column::Until, Order::Desc)
+        .limit(MOST_HANDOVERS)
+        .to_owned();
+    let older = admission::Entity::delete_many().filter(of_one);
+    older.filter(admission::Column::Hash.not_in_subquery(newest)).exec(&app.db).await?;
+    Ok(())
 }
 
 /// A token for a participant to come back by.
@@ -188,8 +212,12 @@ pub async fn admit(app: &Shared, session: &SessionId, who: ParticipantId, handov
 pub async fn by_token(app: &Shared, token: &str, handover: bool) -> Result<(Arc<Live>, ParticipantId)> {
     let (id, who) = holder(app, token, handover).await?;
     let live = app.hub.get(&id).ok_or_else(dead)?;
-    // Whoever left does not come back by an old token: that takes a new key or link.
-    let here = live.ask(|s| s.participant(who).is_some_and(|p| p.presence != Presence::Gone)).await;
+    // Whoever left does not come back by an old token: that takes a new key or link. Nobody brings a program to what is over.
+    let may_come = |s: &Session| {
+        let here = s.participant(who).is_some_and(|p| p.presence != Presence::Gone);
+        here && !(handover && matches!(s.phase(), Phase::Ended { .. }))
+    };
+    let here = live.ask(may_come).await;
     if here { Ok((live, who)) } else { Err(dead()) }
 }
 
