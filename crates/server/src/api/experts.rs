@@ -130,6 +130,7 @@ pub async fn enter(
     let (live, invitation) = join::guessed(&app, address, find(&app, &body.token)).await?;
     let command = Command::JoinAsExpert { number: invitation.number };
     let entries = live.act(&app, &Actor::Server, command).await?;
+    join::came_from(&app, address, &live).await;
     let who = live::came(&entries)?;
     expert::Entity::delete_by_id(secret::hash(&body.token)).exec(&app.db).await?;
     let resume = join::admit(&app, &live.id, who, false, join::RESUME_MS).await?;

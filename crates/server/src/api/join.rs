@@ -163,6 +163,7 @@ pub async fn resume(
     Json(body): Json<Token>,
 ) -> Result<Json<Admission>> {
     let (live, who) = guessed(&app, address, by_token(&app, &body.token, false)).await?;
+    came_from(&app, address, &live).await;
     Ok(Json(Admission { session: live.id.clone(), ticket: app.hub.ticket(live.id.clone(), who) }))
 }
 
@@ -247,15 +248,25 @@ pub async fn guessed<T>(app: &Shared, from: IpAddr, found: impl Future<Output = 
     found
 }
 
+/// Somebody was let in from there: known from now on, if a technician takes part. Anybody may begin a session where that
+/// needs no key, and is no less a stranger by it.
+pub async fn came_from(app: &Shared, from: IpAddr, live: &Live) {
+    if live.ask(|s| s.participants().iter().any(|p| p.role == Role::Technician)).await {
+        app.came_in(from, None);
+    }
+}
+
 /// The session that a pass opens. Also tells, in the same words, that there is none. A right one costs no guess.
 async fn find(app: &Shared, from: IpAddr, pass: &Pass) -> Result<(Arc<Live>, Option<ParticipantId>)> {
     if !matches!(pass, Pass::Key { .. }) {
-        return guessed(app, from, open_by(app, pass)).await;
+        let found = guessed(app, from, open_by(app, pass)).await?;
+        came_from(app, from, &found.0).await;
+        return Ok(found);
     }
     let guess = app.guess(Attempt::Key { from })?;
     let found = open_by(app, pass).await?;
     app.throttle.right(guess);
-    app.came_in(from, None);
+    came_from(app, from, &found.0).await;
     Ok(found)
 }
 
