@@ -178,7 +178,11 @@ impl From<NotAsked> for ApiError {
     fn from(error: NotAsked) -> Self {
         match error {
             NotAsked::Busy => Self::busy(),
-            NotAsked::Unreachable(why) => Self::upstream(why),
+            // What is wrong there is for administrators, who test it in the settings; here anybody may ask.
+            NotAsked::Unreachable(why) => {
+                tracing::error!(%why, "the directory could not be asked");
+                Self::upstream("Your organisation's directory cannot be asked at the moment. Please try again later.")
+            }
         }
     }
 }
