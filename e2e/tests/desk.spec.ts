@@ -36,7 +36,7 @@ test('an administrator sets Request Tracker up, and is told what is wrong', asyn
   await page.screenshot({ path: 'results/integrations.png', fullPage: true });
 });
 
-test('one click on the ticket’s page, and the session comes back to the ticket', async ({ page, browser }) => {
+test('a click on the ticket’s page and one here, and the session comes back to the ticket', async ({ page, browser }) => {
   test.setTimeout(240_000);
   await rt.ask('user', { Name: 'mina@customer.example', EmailAddress: 'mina@customer.example', RealName: 'Mina Okafor', Privileged: 0 });
   const fields = { 'Remote support': 'Start a session' };
@@ -54,6 +54,10 @@ test('one click on the ticket’s page, and the session comes back to the ticket
     page.context().waitForEvent('page', { timeout: 5_000 }).catch(() => page),
     page.getByRole('link', { name: 'Start a session' }).click()
   ]);
+  // Any page could have this link: nothing is made before somebody asks for it here.
+  await expect(start.getByRole('heading', { name: `Ticket ${id}` })).toBeVisible();
+  expect(await (await start.request.get(`${at.server.url}/api/sessions`)).json()).toEqual([]);
+  await start.getByRole('button', { name: 'Start a session' }).click();
   await expect(start.getByLabel(/^Session key \d/)).toBeVisible();
   const link = await start.getByLabel('Session link', { exact: true }).inputValue();
   await start.getByRole('button', { name: 'OK', exact: true }).click();
