@@ -121,3 +121,24 @@ async fn a_window_that_is_drawn_at_its_edge_is_told_now_and_then_and_its_last_si
     }
     assert!((1..60).contains(&told), "{told} sizes were told");
 }
+
+#[test]
+fn a_customer_has_a_few_programs_on_their_way_and_none_when_the_session_is_over() {
+    let stage = Stage::open("bounds-handover");
+    let (session, _, link) = stage.generate();
+    let (_, resume) = stage.customer_enters(&link, "browser");
+    let hand_over = || {
+        let (status, handed) = stage.post_as("/api/join/handover", &json!({ "token": resume }), &[]);
+        assert_eq!(status, 200, "{handed}");
+        handed["token"].as_str().unwrap().to_owned()
+    };
+    let works = |token: &str| {
+        let pass = json!({ "by": "handover", "token": token });
+        stage.post_as("/api/join/look", &pass, &[]).0 == 200
+    };
+    let tokens: Vec<String> = (0..12).map(|_| hand_over()).collect();
+    assert_eq!(tokens.iter().filter(|token| works(token)).count(), 5);
+    assert!(works(tokens.last().unwrap()));
+    assert_eq!(stage.post(&format!("/api/sessions/{session}/close"), &serde_json::Value::Null).0, 204);
+    assert!(!tokens.iter().any(|token| works(token)));
+}

@@ -52,7 +52,7 @@ fn every_text_of_every_request_has_a_longest() {
         ("/api/setup", json!({ "token": long })),
         ("/api/join/look", json!({ "by": "link", "token": long })),
         ("/api/customers", json!({ "name": "A", "email": "a@b.example", "company": long })),
-        ("/api/nothing/of/the/kind", json!({ "a": { "b": [long] } })),
+        ("/api/incidents", json!({ "a": { "b": [long] } })),
     ];
     for (path, body) in table {
         let (status, answer) = stage.post(path, &body);
@@ -63,8 +63,69 @@ fn every_text_of_every_request_has_a_longest() {
     assert_eq!(stage.get(&format!("/api/past?q={}", "x".repeat(9_000))).0, 413);
     let form = [("content-type", "application/x-www-form-urlencoded")];
     assert_eq!(stage.ask("POST", "/oauth2/token", &form, &format!("grant_type={long}")).status, 422);
-    let much = "x".repeat(40_000);
-    assert_eq!(stage.ask("POST", "/api/sign-in", &[("content-type", "text/plain")], &much).status, 413);
+    let much = format!("\"{}\"", "x".repeat(40_000));
+    assert_eq!(stage.ask("POST", "/api/sign-in", &[("content-type", "application/json")], &much).status, 413);
+    // However a body is called, whoever reads it reads short texts.
+    let json = format!(r#"{{"grant_type":"{long}"}}"#);
+    let part =
+        |name: &str, value: &str| format!("--b\r\ncontent-disposition: form-data; name={name}\r\n\r\n{value}\r\n");
+    let table = [
+        ("application/json; charset=utf-8", json.clone(), 422),
+        ("application/jsonp", json.clone(), 422),
+        ("APPLICATION/JSON", json.clone(), 422),
+        ("text/plain", json, 422),
+        ("multipart/form-data; boundary=b", part("grant_type", &long) + "--b--\r\n", 422),
+        ("multipart/form-data; boundary=b", part("a", "b").repeat(201) + "--b--\r\n", 400),
+        ("multipart/form-data; boundary=b", part("grant_type", "x") + "--b--\r\n", 400),
+    ];
+    for (kind, body, status) in table {
+        let answer = stage.ask("POST", "/oauth2/token", &[("content-type", kind)], &body);
+        assert_eq!(answer.status, status, "{kind}: {}", answer.text);
+    }
+    let two = [("content-type", "text/plain"), ("content-type", "application/json")];
+    assert_eq!(stage.ask("POST", "/oauth2/token", &two, "{}").status, 422);
+}
+
+#[test]
+fn whoever_may_not_ask_is_told_so_before_their_body_is_read() {
+    let stage = Stage::open("unread-bodies");
+    for (path, status) in [("/api/incidents", "401"), ("/api/nothing/of/the/kind", "404"), ("/api/v1/sessions", "401")]
+    {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 200000\r\n\r\n"
+        );
+        let mut answer = [0; 12];
+        says(&stage, head.as_bytes()).read_exact(&mut answer).unwrap();
+        assert_eq!(str::from_utf8(&answer).unwrap(), format!("HTTP/1.1 {status}"), "{path}");
+    }
+}
+
+/// One network's long bodies, which do not come, are no reason for others to wait.
+#[test]
+fn long_bodies_of_one_network_hold_up_no_other() {
+    let stage = Stage::open("long-bodies");
+    let mut lines: Vec<Untaken> = (0..3).map(|_| Untaken::open(&stage)).collect();
+    for line in &mut lines {
+        for _ in 0..90 {
+            line.asks("POST", "/api/sign-in", "10.0.0.1", Some(30_000));
+        }
+    }
+    // Heard after all of these, on the same line.
+    let mut line = lines.pop().unwrap();
+    line.asks("GET", "/api/join/welcome", "10.0.0.1", None);
+    let mut heard = Vec::new();
+    while !heard.windows(9).any(|bytes| bytes[3] == 1 && bytes[5..] == 181u32.to_be_bytes()) {
+        let mut some = [0; 4_096];
+        let length = line.stream.read(&mut some).unwrap();
+        assert_ne!(length, 0, "the connection goes on");
+        heard.extend_from_slice(&some[..length]);
+    }
+    let right = json!({ "login": "tom", "password": PASSWORD, "code": "" }).to_string();
+    let body = format!("{right}{}", " ".repeat(20_000));
+    let headers = [("content-type", "application/json"), ("x-forwarded-for", "192.0.2.1")];
+    let begun = Instant::now();
+    assert_eq!(stage.ask("POST", "/api/sign-in", &headers, &body).status, 204);
+    println!("signed in beside long bodies in {:?}", begun.elapsed());
 }
 
 /// Open until the server ends it; what it said before.
@@ -167,10 +228,7 @@ fn a_tls_handshake_that_does_not_go_on_is_ended() {
 #[test]
 fn a_websocket_that_says_no_hello_is_ended() {
     let stage = Stage::open("no-hello");
-    let upgrade =
-        b"GET /wire HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
-        sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: qmux-02.deskside\r\n\r\n";
-    assert!(ended(says(&stage, upgrade)).starts_with(b"HTTP/1.1 101"));
+    assert!(ended(says(&stage, &upgrade("192.0.2.1"))).starts_with(b"HTTP/1.1 101"));
 }
 
 #[test]
@@ -209,4 +267,164 @@ fn idle_connections_lock_nobody_out() {
         let (_, resume) = stage.customer_enters(&link, "browser");
         stage.customer_returns(&resume);
     }
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// A text of a header block, without Huffman's code.
+fn text(text: &str) -> Vec<u8> {
+    [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat()
+}
+
+/// A line of HTTP/2 whose peer takes no byte of any answer.
+struct Untaken {
+    stream: TcpStream,
+    next: u32,
+}
+
+impl Untaken {
+    const WINDOW_OF_NOTHING: &[u8] = b"\0\x04\0\0\0\0";
+
+    fn open(stage: &Stage) -> Self {
+        let settings = frame(4, 0, 0, Self::WINDOW_OF_NOTHING);
+        Self { stream: says(stage, &[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..]].concat()), next: 1 }
+    }
+
+    /// Begins a request; its number. One with a body is not at its end.
+    fn asks(&mut self, method: &str, path: &str, from: &str, body: Option<usize>) -> u32 {
+        let mut block = vec![0x86, 0x02];
+        block.extend(text(method));
+        block.push(0x04);
+        block.extend(text(path));
+        block.extend([vec![0x01], text("a"), vec![0x00], text("x-forwarded-for"), text(from)].concat());
+        if let Some(length) = body {
+            block.extend([vec![0x00], text("content-length"), text(&length.to_string())].concat());
+            block.extend([vec![0x00], text("content-type"), text("application/json")].concat());
+        }
+        let number = self.next;
+        self.next += 2;
+        let end = if body.is_some() { 0x04 } else { 0x05 };
+        let _ = self.stream.write_all(&frame(1, end, number, &block));
+        number
+    }
+
+    fn sends(&mut self, number: u32, bytes: &[u8]) {
+        let _ = self.stream.write_all(&frame(0, 0, number, bytes));
+    }
+}
+
+/// Whether somebody whom nobody knows is answered.
+fn stranger_gets_in(stage: &Stage) -> bool {
+    let question =
+        b"GET /api/join/welcome HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 192.0.2.77\r\nconnection: close\r\n\r\n";
+    let mut stream = stage.tcp();
+    let mut said = Vec::new();
+    let _ = stream.write_all(question);
+    let _ = stream.read_to_end(&mut said);
+    said.starts_with(b"HTTP/1.1 200")
+}
+
+/// Sooner than anything in these attacks ends by itself: a WebSocket without a hello after ten seconds, the rest later.
+const SOON: Duration = Duration::from_secs(8);
+const NOW_AND_THEN: Duration = Duration::from_millis(100);
+
+/// Fills the server until a stranger is not let in, and goes on; the stranger gets in all the same, and soon. What attacks is
+/// told when it is time for a sign of life.
+fn keeps_nobody_out(stage: &Stage, mut attack: impl FnMut(bool)) {
+    let mut last = Instant::now();
+    let mut attacks = || {
+        let due = last.elapsed() >= NOW_AND_THEN;
+        if due {
+            last = Instant::now();
+        }
+        attack(due);
+    };
+    let begun = Instant::now();
+    while stranger_gets_in(stage) {
+        assert!(begun.elapsed() < SOON * 4, "the server is not full");
+        attacks();
+    }
+    let full = Instant::now();
+    while !stranger_gets_in(stage) {
+        assert!(full.elapsed() < SOON, "strangers are kept out");
+        attacks();
+    }
+    println!("a stranger got in after {:?}", full.elapsed());
+}
+
+/// Sixty-four connections, and twice as many requests.
+const FEW: [&str; 4] = ["--max-connections", "64", "--request-seconds", "15"];
+
+fn network(n: usize) -> String {
+    format!("10.0.{n}.1")
+}
+
+#[test]
+fn answers_that_are_not_taken_keep_nobody_out() {
+    let stage = Stage::open_with("untaken", &FEW);
+    let mut lines: Vec<Untaken> = (0..5).map(|_| Untaken::open(&stage)).collect();
+    let mut filled = 0;
+    keeps_nobody_out(&stage, |due| {
+        for (n, line) in (0..).zip(&mut lines) {
+            // Some that are not taken, and one that needs no window, again and again.
+            for _ in filled..40 {
+                line.asks("GET", "/verify.html", &network(n), None);
+            }
+            if due {
+                line.asks("HEAD", "/verify.html", &network(n), None);
+            }
+        }
+        filled = 40;
+    });
+}
+
+#[test]
+fn bodies_that_trickle_keep_nobody_out() {
+    let stage = Stage::open_with("trickle", &FEW);
+    let mut lines: Vec<(Untaken, Vec<u32>)> = (0..5).map(|_| (Untaken::open(&stage), vec![])).collect();
+    keeps_nobody_out(&stage, |due| {
+        for (n, (line, bodies)) in (0..).zip(&mut lines) {
+            if bodies.len() < 40 {
+                bodies.extend((0..10).map(|_| line.asks("POST", "/api/sign-in", &network(n), Some(9_000))));
+            }
+            if due {
+                bodies.iter().for_each(|body| line.sends(*body, b" "));
+            }
+        }
+    });
+}
+
+fn upgrade(from: &str) -> Vec<u8> {
+    let head = "GET /wire HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: qmux-02.deskside\r\n";
+    format!("{head}x-forwarded-for: {from}\r\n\r\n").into_bytes()
+}
+
+#[test]
+fn websockets_that_say_no_hello_keep_nobody_out() {
+    let stage = Stage::open_with("hellos", &FEW);
+    let mut sockets = vec![];
+    keeps_nobody_out(&stage, |due| {
+        if due || sockets.len() < 100 {
+            let mut stream = stage.tcp();
+            let _ = stream.write_all(&upgrade(&network(sockets.len() % 5)));
+            sockets.push(stream);
+        }
+    });
+}
+
+#[test]
+fn a_websocket_says_little_before_its_hello() {
+    let stage = Stage::open("large-hello");
+    let mut stream = says(&stage, &upgrade("192.0.2.1"));
+    assert!(stream.read(&mut [0; 4_096]).unwrap() > 0);
+    // One message of fifteen megabytes; nobody holds so much on the way.
+    let length = 15_000_000u64;
+    let head = [&[0x82, 0xff], &length.to_be_bytes()[..], &[0; 4]].concat();
+    let message = vec![0; usize::try_from(length).unwrap()];
+    let sent = stream.write_all(&head).and_then(|()| stream.write_all(&message));
+    assert!(sent.is_err(), "it was read");
 }

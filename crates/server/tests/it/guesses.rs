@@ -106,8 +106,71 @@ fn what_a_client_claims_to_be_is_not_believed() {
     for answers in [one, two] {
         assert_eq!(answers.iter().filter(|a| **a == 404).count(), 10, "{answers:?}");
     }
+    // In bytes that are no text, which a proxy passes on like any: each is still counted as who the proxy saw.
+    for seen in ["192.0.2.3", "192.0.2.4"] {
+        let strange: Vec<String> =
+            claims.iter().map(|claim| raw_guess(&stage, &format!("{claim} ü, {seen}"))).collect();
+        assert_eq!(strange.iter().filter(|a| *a == "404").count(), 10, "{seen}: {strange:?}");
+    }
     let six: Vec<u16> = (0..15).map(|n| guess(&[&format!("2001:db8::{n}")])).collect();
     assert_eq!(six.iter().filter(|a| **a == 404).count(), 10, "one network of IPv6: {six:?}");
+}
+
+/// The status of a guess with such a line of addresses, whatever bytes it is of.
+fn raw_guess(stage: &Stage, line: &str) -> String {
+    let body = r#"{"by":"key","key":"000000000"}"#;
+    let question = format!(
+        "POST /api/join/look HTTP/1.1\r\nhost: a\r\nx-forwarded-for: {line}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = stage.tcp();
+    std::io::Write::write_all(&mut stream, question.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    std::io::Read::read_exact(&mut stream, &mut answer).unwrap();
+    String::from_utf8_lossy(&answer[9..]).into_owned()
+}
+
+#[test]
+fn wrong_tokens_are_counted_and_a_right_one_is_never_refused() {
+    let stage = Stage::open("wrong-tokens");
+    let token = json!({ "name": "Script", "scopes": ["sessions:read"], "days": 1 });
+    let right = format!("Bearer {}", stage.post("/api/tokens", &token).1["token"].as_str().unwrap());
+    let ask = |method: &str, path: &str, bearer: &str, from: &str| {
+        stage.ask(method, path, &[("authorization", bearer), ("x-forwarded-for", from)], "").status
+    };
+    let doors = [
+        ("GET", "/api/v1/sessions", 401),
+        ("GET", "/api/command?action=get_api_info", 401),
+        ("GET", "/api/lanes/made-up", 404),
+    ];
+    for (n, (method, path, status)) in doors.into_iter().enumerate() {
+        let from = format!("10.0.{n}.1");
+        let answers: Vec<u16> = (0..60).map(|_| ask(method, path, "Bearer made-up", &from)).collect();
+        assert_eq!((answers[0], answers[29], answers[59]), (status, status, 429), "{path}: {answers:?}");
+        assert_eq!(ask("GET", "/api/v1/sessions", &right, &from), 200);
+        assert_eq!(ask(method, path, "Bearer made-up", "198.51.100.1"), status, "elsewhere");
+    }
+    let secret = |from: &str| {
+        let form = [("content-type", "application/x-www-form-urlencoded"), ("x-forwarded-for", from)];
+        let body = "grant_type=client_credentials&client_id=a&client_secret=b";
+        stage.ask("POST", "/oauth2/token", &form, body).status
+    };
+    let answers: Vec<u16> = (0..60).map(|_| secret("10.0.9.1")).collect();
+    assert_eq!((answers[0], answers[29], answers[59]), (401, 401, 429), "{answers:?}");
+}
+
+#[test]
+fn strangers_are_not_told_what_is_wrong_with_a_directory() {
+    let stage = Stage::open("directory");
+    // Nobody listens there.
+    let directory = json!({ "enabled": true, "url": "ldap://127.0.0.1:9", "base": "dc=secret" });
+    let (status, problem) = stage.put("/api/directory", &directory);
+    assert_eq!(status, 200, "{problem}");
+    let answer = sign_in(&stage, "grace", "whatever she types", &[]);
+    let problem = answer.json();
+    let words = "Your organisation's directory cannot be asked at the moment. Please try again later.";
+    assert_eq!((answer.status, problem["message"].as_str()), (502, Some(words)));
 }
 
 #[test]
