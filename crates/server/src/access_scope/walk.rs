@@ -3,12 +3,8 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic},
 };
 
 use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
@@ -52,9 +48,8 @@ const PEOPLE: [&str; 14] = [
 ];
 
 const TABLE: &str = include_str!("table.txt");
-
 /// Each request comes from an address of its own: tokens that open nothing are counted by network.
-static ASKED: AtomicU32 = AtomicU32::new(0);
+static ASKED: atomic::AtomicU32 = atomic::AtomicU32::new(0);
 
 /// A row: a route, the address that is asked with its body, and the answers in the order of [`PEOPLE`].
 struct Row<'a> {
@@ -222,10 +217,10 @@ impl World {
         let token = token(person);
         let body = row.body.replace("TOKEN", &token);
         let kind = if body.is_empty() { "text/plain" } else { "application/json" };
-        let mut request = Request::builder().method(row.method).uri(address).header("content-type", kind);
-        let [_, a, b, c] = ASKED.fetch_add(1, Relaxed).to_be_bytes();
-        request = request.extension(ConnectInfo(SocketAddr::from(([10, a, b, c], 1))));
-        request = match person {
+        let [_, a, b, c] = ASKED.fetch_add(1, atomic::Ordering::Relaxed).to_be_bytes();
+        let peer = ConnectInfo(std::net::SocketAddr::from(([10, a, b, c], 1)));
+        let request = Request::builder().method(row.method).uri(address).header("content-type", kind).extension(peer);
+        let request = match person {
             "stranger" => request,
             _ if account.is_some() => request.header("cookie", format!("deskside={token}")),
             _ => request.header("authorization", format!("Bearer {token}")),
