@@ -1,4 +1,7 @@
-//! What a recording shows while no screen is shown: a dark picture with a sign and words.
+//! What a recording shows while no screen is shown: a dark picture with a sign and words. It has the shape of the screen that
+//! it covers and a bounded size, so that no customer's program chooses how much work it takes.
+
+use std::sync::{Arc, Mutex};
 
 use embedded_graphics::{
     mono_font::{MonoTextStyle, ascii::FONT_10X20},
@@ -8,6 +11,27 @@ use embedded_graphics::{
 };
 use protocol::Pause;
 use screen::{Aom, Bitmap, CodecError, Encoder, Format, Picture, Rect, Request};
+
+/// The longer side of a card in pixels, at most, and the least of each side.
+const LONGEST: u32 = 640;
+const LEAST: u32 = 16;
+/// So many coded cards are kept.
+const KEPT: usize = 16;
+
+/// The cards that were coded last. It is held while one is coded: one at a time in the whole process, and whoever needs the
+/// same one finds it.
+static CODED: Mutex<Vec<(Kind, Coded)>> = Mutex::new(Vec::new());
+
+/// What cards differ in.
+type Kind = (Card, [u16; 2], bool);
+
+/// A card as a keyframe.
+#[derive(Clone)]
+pub struct Coded {
+    pub width: u16,
+    pub height: u16,
+    pub data: Arc<[u8]>,
+}
 
 /// Why nothing is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +49,23 @@ impl Card {
         }
     }
 
-    /// The card as a keyframe.
-    pub fn coded(self, width: u16, height: u16, gbr: bool) -> Result<Vec<u8>, CodecError> {
+    /// The card in the place of a screen of this size.
+    pub fn coded(self, screen: [u32; 2], gbr: bool) -> Result<Coded, CodecError> {
+        let [width, height] = shape(screen);
+        let kind = (self, [width, height], gbr);
+        let mut all = CODED.lock().expect("nobody panics while holding the cards");
+        if let Some((_, coded)) = all.iter().find(|(other, _)| *other == kind) {
+            return Ok(coded.clone());
+        }
+        let coded = Coded { width, height, data: self.encode(width, height, gbr)?.into() };
+        if all.len() == KEPT {
+            all.remove(0);
+        }
+        all.push((kind, coded.clone()));
+        Ok(coded)
+    }
+
+    fn encode(self, width: u16, height: u16, gbr: bool) -> Result<Vec<u8>, CodecError> {
         let mut canvas =
             Canvas { width, height, scale: 1, pixels: vec![GROUND; usize::from(width) * usize::from(height)] };
         self.draw(&mut canvas);
@@ -56,6 +95,12 @@ impl Card {
         let at = Point::new(x, y + 36) / canvas.scale;
         let Ok(_) = Text::with_alignment(self.words(), at, style, Alignment::Center).draw(canvas);
     }
+}
+
+/// How large a card is in the place of a screen of this size; 4:2:0 has pairs of pixels.
+fn shape(screen: [u32; 2]) -> [u16; 2] {
+    let longest = screen[0].max(screen[1]).max(LONGEST);
+    screen.map(|side| (side * LONGEST / longest).clamp(LEAST, LONGEST) as u16 & !1)
 }
 
 const GROUND: [u8; 3] = [24, 26, 32];
@@ -105,16 +150,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_card_is_a_keyframe_of_any_size_in_either_format() {
-        for (width, height) in [(16, 16), (640, 480), (1_366, 768)] {
+    fn a_card_is_a_keyframe_in_the_shape_of_any_screen_in_either_format() {
+        for (screen, size) in [
+            ([1, 1], [16, 16]),
+            ([640, 480], [640, 480]),
+            ([1_366, 768], [640, 358]),
+            ([768, 1_366], [358, 640]),
+            ([8_192, 1], [640, 16]),
+        ] {
             for gbr in [true, false] {
-                let coded = Card::Paused(Pause::Customer).coded(width, height, gbr).unwrap();
-                let unit = evidence::webm::Unit::read(&coded).unwrap();
-                assert_eq!((unit.key, unit.sequence.map(|s| s.is_gbr())), (true, Some(gbr)));
-                let shown = screen::Decoder::new().unwrap().decode(&coded);
-                if gbr && width > 100 {
+                let Coded { width, height, data } = Card::Paused(Pause::Customer).coded(screen, gbr).unwrap();
+                assert_eq!([width, height], size, "for {screen:?}");
+                let unit = evidence::webm::Unit::read(&data).unwrap();
+                let sequence = unit.sequence.unwrap();
+                assert_eq!((unit.key, sequence.is_gbr()), (true, gbr));
+                assert_eq!([sequence.width, sequence.height], size.map(u32::from));
+                let shown = screen::Decoder::new().unwrap().decode(&data);
+                if gbr && height > 100 {
                     let picture = shown.unwrap();
-                    assert_eq!((picture.width(), picture.height()), (width, height));
+                    assert_eq!([picture.width(), picture.height()], size);
                     let near =
                         |pixel: [u8; 3], wanted: [u8; 3]| pixel.iter().zip(wanted).all(|(a, b)| a.abs_diff(b) < 24);
                     assert!(near(picture.rgb(2, 2), GROUND), "{:?}", picture.rgb(2, 2));
@@ -122,5 +176,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_largest_screen_has_a_small_card_and_the_same_one_is_coded_once() {
+        let first = Card::Stopped.coded([8_192, 4_352], true).unwrap();
+        assert_eq!((first.width, first.height), (640, 340));
+        let again = Card::Stopped.coded([8_192, 4_352], true).unwrap();
+        assert!(Arc::ptr_eq(&first.data, &again.data));
     }
 }

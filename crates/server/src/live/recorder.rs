@@ -21,7 +21,7 @@ use evidence::{
 use protocol::{FrameKind, SessionId, Timestamp};
 use tokio::sync::mpsc;
 
-use super::{Card, Frame, recordable::Base};
+use super::{Card, Frame, card::Coded, recordable::Base};
 use crate::{app::Shared, paths, vault};
 
 /// How much may wait for the disk: some seconds of motion. More means that the disk cannot keep up.
@@ -185,9 +185,8 @@ impl Reel {
     }
 
     fn card(&mut self, at: Timestamp, card: Card, covered: &Sequence) -> anyhow::Result<()> {
-        let (width, height) = (u16::try_from(covered.width)?, u16::try_from(covered.height)?);
-        let data = card.coded(width, height, covered.is_gbr())?;
-        self.picture(Record::Picture { at, width, height, key: true, data })
+        let Coded { width, height, data } = card.coded([covered.width, covered.height], covered.is_gbr())?;
+        self.picture(Record::Picture { at, width, height, key: true, data: data.to_vec() })
     }
 
     fn picture(&mut self, record: Record) -> anyhow::Result<()> {
