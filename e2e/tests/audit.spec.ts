@@ -127,7 +127,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   expect(good.words).toContain(`signed by the key ${fingerprint}`);
   expect(good.whole).toBe(true);
   const other = verify(bundle, '--key', 'ffff '.repeat(8));
-  expect(other.words).toContain('NOT EXPECTED: It was not signed by the key that you expect');
+  expect(other.words).toContain(`NOT EXPECTED: It was signed by the key ${fingerprint}, not by ${'ffff '.repeat(8).trim()}, which you expect`);
   expect(verify(bundle, '--key', fingerprint, '--session', '0'.repeat(32)).words).toContain(`NOT EXPECTED: This is the evidence of session ${id}`);
   const unknown = verify(bundle);
   expect(unknown.words).toContain('SIGNER UNKNOWN: you named no key');
@@ -161,7 +161,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   const key = checking.getByLabel("Fingerprint of the server's key");
   await key.fill('ffff '.repeat(8));
   await key.blur();
-  await expect(checking.getByRole('status')).toContainText('It was not signed by the key that you expect');
+  await expect(checking.getByRole('status')).toContainText(`It was signed by the key ${fingerprint}, not by ${'ffff '.repeat(8).trim()}, which you expect`);
   await key.fill(fingerprint);
   await checking.getByLabel('Session (optional)').fill(id);
   await checking.getByLabel('Session (optional)').blur();

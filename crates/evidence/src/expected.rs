@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use protocol::SessionId;
 
-use crate::seal::fingerprint;
+use crate::seal::{fingerprint, grouped};
 
 /// What a bundle must be, besides whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,11 @@ impl KeyName {
     /// Whether it is the name of this key.
     pub fn names(&self, key: &str) -> bool {
         key == self.0 || digits(&fingerprint(key)) == self.0
+    }
+
+    /// As people compare it.
+    pub fn fingerprint(&self) -> String {
+        if self.0.len() == 64 { fingerprint(&self.0) } else { grouped(&self.0) }
     }
 }
 
@@ -91,6 +96,7 @@ mod tests {
         for name in [&key, &key.to_uppercase(), &print, &print.replace(' ', ":"), &print.replace(' ', "")] {
             assert!(name.parse::<KeyName>().unwrap().names(&key), "{name}");
             assert!(!name.parse::<KeyName>().unwrap().names(&"ac".repeat(32)), "{name}");
+            assert_eq!(name.parse::<KeyName>().unwrap().fingerprint(), print, "{name}");
         }
         for nothing in ["", " ", "ffff", &print[..38], &key[..62], &"xy".repeat(16)] {
             assert_eq!(nothing.parse::<KeyName>(), Err(NotExpected::Key), "{nothing:?}");

@@ -11,8 +11,8 @@ use session::Stored;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Endorsement, Entry, Expected, Finding, Note, Seal, Segment, Segments, Verdict, bundle, hex, keyring::Keyring,
-    names, transcript, unhex, webm,
+    Endorsement, Entry, Expected, Finding, Note, Seal, Segment, Segments, Verdict, WrongKey, bundle, hex,
+    keyring::Keyring, names, transcript, unhex, webm,
 };
 
 /// No file of a bundle that is read as a whole is longer: the timeline of a very long session.
@@ -156,15 +156,16 @@ impl<R: Read + Seek> Judge<'_, R> {
 
     /// Whether the expected key vouches for whoever signed the whole.
     fn signer(&mut self) {
-        if let Some(key) = self.verdict.key.clone()
-            && !self.is_vouched_for(&key)
-        {
-            self.find(Finding::Signer);
+        if let Some(wrong) = self.verdict.key.clone().and_then(|key| self.not_vouched_for(&key)) {
+            self.find(Finding::Signer(wrong));
         }
     }
 
-    fn is_vouched_for(&self, key: &str) -> bool {
-        self.expected.key.as_ref().is_none_or(|expected| self.keys.vouched_for(expected).contains(&key))
+    /// The key and the expected one, unless that vouches for it or none is expected.
+    fn not_vouched_for(&self, key: &str) -> Option<WrongKey> {
+        let expected = self.expected.key.as_ref()?;
+        let wrong = || WrongKey { expected: expected.fingerprint(), found: crate::fingerprint(key) };
+        (!self.keys.vouched_for(expected).contains(&key)).then(wrong)
     }
 
     fn session(&mut self) {
@@ -208,9 +209,9 @@ impl<R: Read + Seek> Judge<'_, R> {
                 && Some(&seal.session) == self.verdict.session.as_ref();
             if !under || !seal.holds() || !self.keys.has(&seal.key) {
                 self.find(Finding::Seal(seal.seq));
-            } else if !self.is_vouched_for(&seal.key) {
+            } else if let Some(wrong) = self.not_vouched_for(&seal.key) {
                 match Some(seal.seq) == end {
-                    true => self.find(Finding::Sealer),
+                    true => self.find(Finding::Sealer(wrong)),
                     false => self.verdict.notes.push(Note::EarlierKey(seal.seq)),
                 }
             }

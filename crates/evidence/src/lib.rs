@@ -19,7 +19,7 @@ pub use expected::{Expected, Head, KeyName, NotExpected};
 pub use judge::{judge, line};
 pub use seal::{Endorsement, Seal, fingerprint};
 pub use segment::{Segment, Segments};
-pub use verdict::{Finding, Note, Outcome, Verdict, plain};
+pub use verdict::{Finding, Note, Outcome, Verdict, WrongKey, plain};
 
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {

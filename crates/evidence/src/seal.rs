@@ -103,6 +103,9 @@ pub fn signed(key: &str, text: &str, signature: &str) -> bool {
 
 /// What people compare of a key: the first 16 bytes of its SHA-256 in groups of four digits.
 pub fn fingerprint(key: &str) -> String {
-    let digits = hex(&Sha256::digest(key)[..16]);
+    grouped(&hex(&Sha256::digest(key)[..16]))
+}
+
+pub(crate) fn grouped(digits: &str) -> String {
     digits.as_bytes().chunks(4).map(|c| String::from_utf8_lossy(c).into_owned()).collect::<Vec<_>>().join(" ")
 }

@@ -4,6 +4,15 @@ use std::fmt;
 
 use protocol::{SessionId, Timestamp};
 
+/// The key that was expected and the one that was found, by their fingerprints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongKey {
+    /// The one that somebody named, from elsewhere.
+    pub expected: String,
+    /// The one that signed, or sealed.
+    pub found: String,
+}
+
 /// Something that is not as it was signed, or not as it is expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
@@ -12,9 +21,9 @@ pub enum Finding {
     /// The signature of the whole file does not hold.
     Signature,
     /// It was signed by a key that the expected one does not vouch for.
-    Signer,
+    Signer(WrongKey),
     /// The seal under the timeline's end is by a key that the expected one does not vouch for.
-    Sealer,
+    Sealer(WrongKey),
     /// It is the evidence of this session, and another was expected.
     Session(String),
     /// The entry that somebody noted earlier is not in the timeline.
@@ -48,7 +57,7 @@ impl Finding {
     /// Whether it says that the bundle is not the expected one, rather than that it was changed.
     pub fn is_about_what_is_expected(&self) -> bool {
         match self {
-            Self::Signer | Self::Sealer | Self::Session(_) | Self::RolledBack => true,
+            Self::Signer(_) | Self::Sealer(_) | Self::Session(_) | Self::RolledBack => true,
             Self::Unreadable(_)
             | Self::Signature
             | Self::Changed(_)
@@ -69,13 +78,18 @@ impl fmt::Display for Finding {
         match self {
             Self::Unreadable(why) => write!(f, "This is not a whole bundle: {why}."),
             Self::Signature => write!(f, "The file is not as it was signed: at least one byte of it was changed."),
-            Self::Signer => {
-                write!(f, "It was not signed by the key that you expect, nor by one that this key has endorsed.")
-            }
-            Self::Sealer => {
+            Self::Signer(WrongKey { expected, found }) => {
                 write!(
                     f,
-                    "The end of the timeline is not sealed by the key that you expect, nor by one that it has endorsed."
+                    "It was signed by the key {found}, not by {expected}, which you expect, nor by one that this key has \
+                     endorsed."
+                )
+            }
+            Self::Sealer(WrongKey { expected, found }) => {
+                write!(
+                    f,
+                    "The end of the timeline is sealed by the key {found}, not by {expected}, which you expect, nor by one \
+                     that this key has endorsed."
                 )
             }
             Self::Session(found) => {

@@ -31,6 +31,10 @@ export function expecting(typed: Expected): Expected | string {
   return { key, session, head };
 }
 
+/** The fingerprint of an expected key, as people compare it. */
+export const printOf = async (expected: string) =>
+  expected.length === 64 ? fingerprint(expected) : expected.replace(/(.{4})(?=.)/g, '$1 ');
+
 const endorsed = (k: Key) => !k.by || signed(k.by[0], `deskside endorsement 1\n${k.key}\n${k.since}\n`, k.by[1]);
 
 /** What is wrong with the chain of the keys. */

@@ -143,9 +143,10 @@ describe('a bundle', async () => {
     for (const made of [REAL, own]) expect((await judge(await packed(made))).outcome).toBe('unknown');
   });
 
-  const NOT_BY = 'It was not signed by the key that you expect, nor by one that this key has endorsed.';
-  const NOT_SEALED =
-    'The end of the timeline is not sealed by the key that you expect, nor by one that it has endorsed.';
+  const wrong = async (found: Pair, expected: Pair) =>
+    `${await fingerprint(found.key)}, not by ${await fingerprint(expected.key)}, which you expect, nor by one that this key has endorsed.`;
+  const NOT_BY = `It was signed by the key ${await wrong(OWN, FIRST)}`;
+  const NOT_SEALED = `The end of the timeline is sealed by the key ${await wrong(OWN, FIRST)}`;
   const own = { ...REAL, words: 'touch all', seal: OWN, under: OWN };
   const borrowed = { ...(await endorsed(OWN, 1, null)), by: KEYS[1]!.by };
   const selfSigned: Key = { ...(await endorsed(OWN, 2, OWN)), by: [SECOND.key, (await endorsed(OWN, 2, OWN)).by![1]] };
@@ -164,7 +165,7 @@ describe('a bundle', async () => {
     ['a borrowed endorsement', { ...own, keys: [...KEYS, borrowed] }, NOT_BY],
     ['an endorsement by oneself', { ...own, keys: [...KEYS, selfSigned] }, NOT_BY],
     ['a key without endorser', { ...own, keys: [...KEYS, await endorsed(OWN, 2, null)] }, NOT_BY],
-    ['an older key than the expected one', { ...REAL, under: FIRST }, NOT_BY, { key: SECOND.key }],
+    ['an older key than the expected one', { ...REAL, under: FIRST }, `It was signed by the key ${await wrong(FIRST, SECOND)}`, { key: SECOND.key }],
     [
       'another session of the server',
       { ...REAL, session: '04'.repeat(16) },

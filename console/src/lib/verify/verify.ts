@@ -2,7 +2,7 @@
 // so that an auditor need not trust one program.
 
 import { fingerprint, hex, plain, sha, signed, sum, utf8 } from './bytes';
-import { vouchedFor, wrong, type Expected, type Key } from './keys';
+import { printOf, vouchedFor, wrong, type Expected, type Key } from './keys';
 import { compare, type Segment } from './video';
 import { files, type Stored } from './zip';
 
@@ -158,8 +158,14 @@ class Judge {
       this.find(`The keys do not belong together: ${this.verdict.key} has signed, and is not among them.`);
     const vouched = this.expected.key ? await vouchedFor(keys, this.expected.key) : null;
     if (signer && vouched && !vouched.has(signer))
-      this.find('It was not signed by the key that you expect, nor by one that this key has endorsed.');
+      this.find(`It was signed by the key ${await this.wrong(signer)}`);
     return vouched;
+  }
+
+  /** The key that was found, and the one that is expected and does not vouch for it. */
+  private async wrong(found: string): Promise<string> {
+    const expected = await printOf(this.expected.key);
+    return `${await fingerprint(found)}, not by ${expected}, which you expect, nor by one that this key has endorsed.`;
   }
 
   /** The seal under the end covers all entries: so it is the one that must be by a key for which the expected one vouches. */
@@ -173,7 +179,7 @@ class Judge {
       if (!right || !(await signed(s.key, said, s.signature)))
         this.find(`The server's seal under entry ${s.seq} of the timeline does not hold.`);
       else if (vouched && !vouched.has(s.key) && s.seq === end)
-        this.find('The end of the timeline is not sealed by the key that you expect, nor by one that it has endorsed.');
+        this.find(`The end of the timeline is sealed by the key ${await this.wrong(s.key)}`);
       else if (vouched && !vouched.has(s.key))
         this.note(
           `The seal under entry ${s.seq} is by an earlier key than the one that you expect. A later one covers it.`

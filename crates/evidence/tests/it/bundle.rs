@@ -5,7 +5,7 @@ use std::{
     sync::LazyLock,
 };
 
-use evidence::{BundleError, Expected, Finding, Note, Outcome, Verdict, Writer, judge, names};
+use evidence::{BundleError, Expected, Finding, Note, Outcome, Verdict, Writer, WrongKey, fingerprint, judge, names};
 use proptest::prelude::*;
 use protocol::{Event, ParticipantId, UserRef};
 
@@ -59,12 +59,41 @@ fn the_key_that_signed_and_those_that_lead_to_it_are_expected_rightly() {
     assert_eq!(verdict(2).outcome(), Outcome::Whole);
     let early = EVIDENCE.seals[..2].iter().map(|s| Note::EarlierKey(s.seq));
     assert_eq!(verdict(2).notes, early.collect::<Vec<_>>());
-    assert_eq!(verdict(3).findings, [Finding::Signer, Finding::Sealer]);
+    let wrong = |expected, found| WrongKey {
+        expected: fingerprint(&evidence::seal::public(&key(expected))),
+        found: fingerprint(&evidence::seal::public(&key(found))),
+    };
+    assert_eq!(verdict(3).findings, [Finding::Signer(wrong(3, 2)), Finding::Sealer(wrong(3, 2))]);
     let first = EVIDENCE.packed(&key(1));
     assert!(
-        judge(Cursor::new(first), &expecting(2)).findings.contains(&Finding::Signer),
+        judge(Cursor::new(first), &expecting(2)).findings.contains(&Finding::Signer(wrong(2, 1))),
         "the one before it has signed"
     );
+}
+
+/// What somebody reads who expects another key than the one that signed.
+#[test]
+fn the_program_names_the_key_that_is_expected_and_the_one_that_was_found() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &BUNDLE[..]).unwrap();
+    let expected = fingerprint(&evidence::seal::public(&key(3)));
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_deskside-verify"));
+    let said = program.arg(file.path()).args(["--key", &expected.replace(' ', ":").to_uppercase()]).output().unwrap();
+    let lines = [
+        "session 03030303030303030303030303030303 of Acme: INC-1 for Ada (Printer)",
+        "9 entries of the timeline, 3 segments of the video",
+        "last sealed 2027-01-15 08:00:09 UTC, the last entry's hash is HEAD",
+        "signed by the key FOUND",
+        "NOTE: The seal under entry 7 is by an earlier key than the one that you expect. A later one covers it.",
+        "NOTE: The seal under entry 8 is by an earlier key than the one that you expect. A later one covers it.",
+        "NOT EXPECTED: It was signed by the key FOUND, not by EXPECTED, which you expect, nor by one that this key has endorsed.",
+        "NOT EXPECTED: The end of the timeline is sealed by the key FOUND, not by EXPECTED, which you expect, nor by one that \
+         this key has endorsed.",
+    ];
+    let found = fingerprint(&evidence::seal::public(&key(2)));
+    let lines = lines.join("\n").replace("FOUND", &found).replace("EXPECTED,", &format!("{expected},"));
+    assert_eq!(String::from_utf8_lossy(&said.stdout).trim_end(), lines.replace("HEAD", &EVIDENCE.head()));
+    assert_eq!(said.status.code(), Some(1));
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use std::{io::Cursor, sync::LazyLock};
 
 use ed25519_dalek::SigningKey;
-use evidence::{Endorsement, Expected, Finding, Outcome, Verdict, judge, names, seal};
+use evidence::{Endorsement, Expected, Finding, Outcome, Verdict, WrongKey, fingerprint, judge, names, seal};
 use proptest::prelude::*;
 use protocol::{Event, ParticipantId, Timestamp, UserRef};
 
@@ -377,19 +377,37 @@ fn every_kind_of_forgery_is_found_and_named() {
     use Deed::{Rechain, Retell, Reword, Ring, SealAnew};
     // What was said is reworded, and everything is signed anew.
     let retold = |more: &[Deed]| [&[Reword, Rechain, Retell, SealAnew], more].concat();
+    let print = |key: SigningKey| fingerprint(&seal::public(&key));
+    let own_key = || WrongKey { expected: print(key(1)), found: print(own()) };
     let table: [(&str, Vec<u8>, Finding); 14] = [
         (
             "a key of one's own, which endorses the real one",
             whole(&retold(&[Ring(Keys::OwnFirst)]), Under::Own),
-            Finding::Signer,
+            Finding::Signer(own_key()),
         ),
-        ("a key of one's own alone", whole(&retold(&[Ring(Keys::OwnAlone)]), Under::Own), Finding::Signer),
-        ("a borrowed endorsement", whole(&retold(&[Ring(Keys::OwnLastBorrowed)]), Under::Own), Finding::Signer),
-        ("an endorsement by oneself", whole(&retold(&[Ring(Keys::OwnLastSelfSigned)]), Under::Own), Finding::Signer),
-        ("a key without endorser", whole(&retold(&[Ring(Keys::OwnLastWithoutEndorser)]), Under::Own), Finding::Signer),
-        ("a key between the real ones", whole(&retold(&[Ring(Keys::OwnBetween)]), Under::Own), Finding::Signer),
-        ("the real key twice", whole(&retold(&[Ring(Keys::OwnAmongTwice)]), Under::Own), Finding::Signer),
-        ("the seal alone is forged", whole(&retold(&[Ring(Keys::OwnFirst)]), Under::Own), Finding::Sealer),
+        ("a key of one's own alone", whole(&retold(&[Ring(Keys::OwnAlone)]), Under::Own), Finding::Signer(own_key())),
+        (
+            "a borrowed endorsement",
+            whole(&retold(&[Ring(Keys::OwnLastBorrowed)]), Under::Own),
+            Finding::Signer(own_key()),
+        ),
+        (
+            "an endorsement by oneself",
+            whole(&retold(&[Ring(Keys::OwnLastSelfSigned)]), Under::Own),
+            Finding::Signer(own_key()),
+        ),
+        (
+            "a key without endorser",
+            whole(&retold(&[Ring(Keys::OwnLastWithoutEndorser)]), Under::Own),
+            Finding::Signer(own_key()),
+        ),
+        (
+            "a key between the real ones",
+            whole(&retold(&[Ring(Keys::OwnBetween)]), Under::Own),
+            Finding::Signer(own_key()),
+        ),
+        ("the real key twice", whole(&retold(&[Ring(Keys::OwnAmongTwice)]), Under::Own), Finding::Signer(own_key())),
+        ("the seal alone is forged", whole(&retold(&[Ring(Keys::OwnFirst)]), Under::Own), Finding::Sealer(own_key())),
         ("the real signature under something else", whole(&retold(&[]), Under::Borrowed(0)), Finding::Signature),
         ("the real key's name", whole(&retold(&[]), Under::RealName), Finding::Signature),
         ("no signature", whole(&retold(&[]), Under::Nothing), Finding::Signature),
