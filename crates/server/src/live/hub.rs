@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, RwLock},
+    sync::{Arc, Mutex, RwLock, Weak},
 };
 
 use anyhow::Context;
@@ -37,8 +37,8 @@ pub struct Ticket {
 pub struct Hub {
     sessions: RwLock<HashMap<SessionId, Arc<Live>>>,
     tickets: Expiring<String, Ticket, SessionId>,
-    /// One session that is over is changed at a time: a rating comes after its end.
-    past: tokio::sync::Mutex<()>,
+    /// A session that is over is changed by one at a time: a rating comes after its end.
+    past: Mutex<HashMap<SessionId, Weak<tokio::sync::Mutex<()>>>>,
     /// Held while a key or a link is issued or used: the event and the hash that is stored beside it belong together.
     pub passes: tokio::sync::Mutex<()>,
 }
@@ -46,12 +46,7 @@ pub struct Hub {
 impl Default for Hub {
     fn default() -> Self {
         let tickets = Expiring::new(TICKET_MS, MOST_TICKETS);
-        Self {
-            sessions: RwLock::default(),
-            tickets,
-            past: tokio::sync::Mutex::default(),
-            passes: tokio::sync::Mutex::default(),
-        }
+        Self { sessions: RwLock::default(), tickets, past: Mutex::default(), passes: tokio::sync::Mutex::default() }
     }
 }
 
@@ -183,6 +178,18 @@ fn link(row: event_row::Model) -> anyhow::Result<Stored> {
 }
 
 impl Hub {
+    /// Whoever holds it may change this session although it is over. Those of other sessions do not wait.
+    fn turn(&self, id: &SessionId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut past = self.past.lock().expect("nobody panics while holding the turns");
+        past.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = past.get(id).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::default();
+        past.insert(id.clone(), Arc::downgrade(&turn));
+        turn
+    }
+
     /// Judges a wish in a session that runs, or in one that is over.
     pub async fn act_on_any(
         &self,
@@ -191,7 +198,8 @@ impl Hub {
         by: &Actor,
         command: Command,
     ) -> Result<(), crate::live::JobError> {
-        let _one = self.past.lock().await;
+        let turn = self.turn(id);
+        let _one = turn.lock().await;
         let live = match self.get(id) {
             Some(live) => live,
             None => {
