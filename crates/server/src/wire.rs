@@ -244,7 +244,7 @@ async fn converse<S: Session>(
     let (pongs, pong_queue) = mpsc::channel(16);
     let let_go = seat.let_go.take();
     let mut words = JoinSet::new();
-    words.spawn(write_control(sender, seat, proof, pong_queue));
+    words.spawn(write_control(sender, live.clone(), seat, proof, pong_queue));
     let hears = control::Ears { app: app.clone(), live: live.clone(), place, who, client, replies: pongs };
     tasks.spawn(hears.read(receiver, framed));
     let passage = flow::Passage { app: app.clone(), live: live.clone(), who, passed: Arc::default() };
@@ -334,13 +334,15 @@ async fn say<W: SendStream>(stream: &mut W, message: ServerMessage) -> Result<()
 
 async fn write_control<W: SendStream>(
     mut stream: W,
+    live: Arc<Live>,
     mut seat: Seat,
     proof: String,
     mut pongs: mpsc::Receiver<ServerMessage>,
 ) -> Result<(), Fault> {
     let welcome =
         ServerMessage::Welcome { you: seat.who, now: app::now(), proof, state: seat.state, permits: seat.permits };
-    let history = seat.history.into_iter().map(|entry| ServerMessage::Happened { entry });
+    let history = seat.history.filter_map(|seq| live.told(seat.role, seq));
+    let history = history.map(|entry| ServerMessage::Happened { entry });
     for message in [welcome].into_iter().chain(history).chain([ServerMessage::CaughtUp {}]) {
         say(&mut stream, message).await?;
     }

@@ -19,7 +19,10 @@ mod sizes;
 mod tail;
 mod way;
 
-use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, atomic::AtomicU32};
+use std::{
+    ops::RangeInclusive,
+    sync::{Arc, Mutex, RwLock, RwLockReadGuard, atomic::AtomicU32},
+};
 
 use protocol::{
     Client, Entry, Event, Input, ParticipantId, Phase, RefusalReason, Role, ServerMessage, SessionId, SessionState,
@@ -100,8 +103,8 @@ pub struct Seat {
     pub who: ParticipantId,
     pub role: Role,
     pub client: Client,
-    /// What happened before.
-    pub history: Vec<Entry>,
+    /// What happened before, and is read with [`Live::told`] as far as its connection takes it.
+    pub history: RangeInclusive<u32>,
     pub state: Box<SessionState>,
     pub permits: Vec<protocol::Permit>,
     /// What is to be sent from now on; closed when the connection is to end.
@@ -266,13 +269,13 @@ impl Live {
             self.attachments.replace(who);
         }
         let queues = self.attachments.add(who, role, client.is_program());
-        let told = |e: &&Entry| e.seq > have && (knows_all(role) || !e.event.is_private());
+        let last = known.entries.last().map_or(0, |last| last.seq);
         Ok(Seat {
             connection: queues.id,
             who,
             role,
             client,
-            history: known.entries.iter().filter(told).cloned().collect(),
+            history: have.saturating_add(1)..=last,
             state: Box::new(known.session.state()),
             permits: known.session.permits(app::now(), who),
             messages: queues.messages,
@@ -283,6 +286,13 @@ impl Live {
     }
 
     /// A connection ended. Whoever has no other is said to be reconnecting.
+    /// The entry by that number, if it is told to whoever has this role.
+    pub fn told(&self, role: Role, seq: u32) -> Option<Entry> {
+        let known = self.known();
+        let at = known.entries.binary_search_by_key(&seq, |entry| entry.seq).ok()?;
+        known.entries.get(at).filter(|entry| knows_all(role) || !entry.event.is_private()).cloned()
+    }
+
     pub async fn disconnect(self: &Arc<Self>, app: &Shared, connection: u64, who: ParticipantId) {
         let alone = self.attachments.remove(connection, who);
         if let Some(format) = self.screen.leave(connection) {
