@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{ParticipantId, RoleRights, SessionRules, Timestamp};
+use crate::{MAX_NAME_CHARS, MAX_SIDE, ParticipantId, RoleRights, SessionRules, Timestamp};
 
 /// Whoever takes part in a session is one or the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
@@ -196,6 +196,15 @@ pub struct Monitor {
     pub y: u16,
     pub width: u16,
     pub height: u16,
+}
+
+impl Monitor {
+    /// Whether it is a part of a screen that can be shared, by a name that fits a line.
+    pub fn fits(&self) -> bool {
+        let within = |from: u16, side: u16| side > 0 && from.checked_add(side).is_some_and(|end| end <= MAX_SIDE);
+        let named = self.name.chars().count() <= MAX_NAME_CHARS && !self.name.chars().any(char::is_control);
+        named && within(self.x, self.width) && within(self.y, self.height)
+    }
 }
 
 /// Why there is no picture for a while.

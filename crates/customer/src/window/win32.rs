@@ -47,7 +47,7 @@ pub fn monitors() -> anyhow::Result<Vec<Monitor>> {
     let told = unsafe { EnumDisplayMonitors(None, None, Some(each), LPARAM(&raw mut found as isize)) };
     anyhow::ensure!(told.as_bool(), "no monitors");
     found.sort_by_key(|(primary, _)| !primary);
-    Ok(found.into_iter().map(|(_, monitor)| monitor).take(MAX_MONITORS).collect())
+    Ok(found.into_iter().map(|(_, monitor)| monitor).filter(Monitor::fits).take(MAX_MONITORS).collect())
 }
 
 unsafe extern "system" fn each(monitor: HMONITOR, _: HDC, _: *mut RECT, found: LPARAM) -> BOOL {

@@ -27,12 +27,14 @@ pub fn monitors() -> anyhow::Result<Vec<Monitor>> {
     let mut all = x.randr_get_monitors(x.setup().roots[number].root, true)?.reply()?.monitors;
     all.sort_by_key(|m| !m.primary);
     let mut monitors = Vec::new();
-    for m in all.into_iter().take(MAX_MONITORS) {
+    for m in all {
         let name = x.get_atom_name(m.name)?.reply()?.name;
         let (x, y) = (u16::try_from(m.x).unwrap_or(0), u16::try_from(m.y).unwrap_or(0));
         let name = String::from_utf8_lossy(&name).into_owned();
         monitors.push(Monitor { name, x, y, width: m.width, height: m.height });
     }
+    monitors.retain(Monitor::fits);
+    monitors.truncate(MAX_MONITORS);
     Ok(monitors)
 }
 

@@ -2,9 +2,12 @@
 //! its recording leaves out.
 
 use evidence::webm::{Sequence, Unit};
-use protocol::FrameKind;
+use protocol::{FrameKind, Header, PointerShape};
 
 use super::Frame;
+
+/// The side of the largest block of AV1.
+const BLOCK: i64 = 128;
 
 /// What becomes of a frame in the recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,21 +31,23 @@ impl Base {
     /// Judges a frame.
     pub fn judge(&self, frame: &Frame) -> Fit {
         match frame.header.kind {
-            FrameKind::PointerShape => Fit::Fits,
+            FrameKind::PointerShape if PointerShape::from_bytes(frame.payload()).is_some() => Fit::Fits,
             FrameKind::PointerAt if frame.payload().len() == 4 => Fit::Fits,
-            FrameKind::PointerAt => Fit::Never,
-            FrameKind::Picture { key, .. } => self.judge_picture(key, frame.payload()),
+            FrameKind::PointerShape | FrameKind::PointerAt => Fit::Never,
+            FrameKind::Picture { key, .. } => self.judge_picture(key, frame),
         }
     }
 
-    fn judge_picture(&self, key: bool, payload: &[u8]) -> Fit {
-        let Some(unit) = Unit::read(payload) else { return Fit::Never };
+    fn judge_picture(&self, key: bool, frame: &Frame) -> Fit {
+        let Some(unit) = Unit::read(frame.payload()) else { return Fit::Never };
+        let is_as_large = |sequence: &Sequence| is_said_of(&frame.header, sequence);
         match (key, unit.sequence, &self.sequence) {
-            (true, ..) if unit.key => Fit::Fits,
+            (true, Some(own), _) if unit.key && is_as_large(&own) => Fit::Fits,
             (true, ..) => Fit::Never,
             (false, _, None) => Fit::KeyframeFirst,
             // Pictures of another kind or size begin with a keyframe.
             (false, Some(other), Some(base)) if other != *base => Fit::Never,
+            (false, _, Some(base)) if !is_as_large(base) => Fit::Never,
             (false, _, Some(_)) => Fit::Fits,
         }
     }
@@ -60,11 +65,17 @@ impl Base {
     }
 }
 
+/// Whether a picture is as large as its frame's header says: viewers and timeline go by the one, decoders by the other. An
+/// encoder may fill its last block.
+fn is_said_of(header: &Header, sequence: &Sequence) -> bool {
+    let fits = |said: u16, coded: u32| (0..BLOCK).contains(&(i64::from(coded) - i64::from(said)));
+    fits(header.width, sequence.width) && fits(header.height, sequence.height)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
 
-    use protocol::Header;
     use screen::{Coder, Rect};
 
     use super::*;
@@ -74,6 +85,12 @@ mod tests {
         let header = Header { kind, width: 64, height: 64, seq: 1, time: 0, length, read: 0, encoded: 0, regions: 0 };
         let bytes = [&header.to_bytes()[..], payload].concat().into();
         Frame { header, bytes, arrived: Instant::now() }
+    }
+
+    /// The same, of a frame that says that it has this size.
+    fn said(width: u16, height: u16, mut frame: Frame) -> Frame {
+        (frame.header.width, frame.header.height) = (width, height);
+        frame
     }
 
     fn picture(key: bool, payload: &[u8]) -> Frame {
@@ -101,9 +118,18 @@ mod tests {
         assert_eq!(base.judge(&picture(false, &delta)), Fit::KeyframeFirst, "nothing that it could build on");
         assert_eq!(base.judge(&picture(true, &key)), Fit::Fits);
         base.take(&picture(true, &key));
-        let table: [(&str, Frame, Fit); 9] = [
+        let shape = PointerShape { hot_x: 0, hot_y: 0, width: 2, height: 1, rgba: vec![0; 8] }.to_bytes();
+        let table: [(&str, Frame, Fit); 15] = [
             ("what builds on it", picture(false, &delta), Fit::Fits),
-            ("another size by a keyframe", picture(true, &other), Fit::Fits),
+            ("another size by a keyframe", said(32, 48, picture(true, &other)), Fit::Fits),
+            ("a size that its last block fills up", said(30, 47, picture(true, &other)), Fit::Fits),
+            ("a keyframe that says that it is larger", picture(true, &other), Fit::Never),
+            (
+                "a keyframe that says that it is much smaller",
+                said(64, 1, picture(true, &pictures(64, 256).0)),
+                Fit::Never,
+            ),
+            ("what builds on it and says another size", said(8_192, 64, picture(false, &delta)), Fit::Never),
             ("another size without one", picture(false, &[&header(&other)[..], &delta].concat()), Fit::Never),
             ("what only says that it is a keyframe", picture(true, &delta), Fit::Never),
             ("the same, with a header before it", picture(true, &[&header(&key)[..], &delta].concat()), Fit::Never),
@@ -111,6 +137,8 @@ mod tests {
             ("a picture that nobody can read", picture(false, b"AV1!"), Fit::Never),
             ("the pointer", frame(FrameKind::PointerAt, &[0, 1, 0, 1]), Fit::Fits),
             ("half a pointer", frame(FrameKind::PointerAt, &[0, 1]), Fit::Never),
+            ("the pointer's shape", frame(FrameKind::PointerShape, &shape), Fit::Fits),
+            ("less than a shape", frame(FrameKind::PointerShape, &shape[1..]), Fit::Never),
         ];
         for (what, frame, fit) in table {
             assert_eq!(base.judge(&frame), fit, "{what}");

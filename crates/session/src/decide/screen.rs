@@ -1,8 +1,7 @@
 //! What is shown, on the customer's side: pictures, their sizes, and what keeps them from being shown or recorded.
 
 use protocol::{
-    Event, MAX_MONITORS, MAX_NAME_CHARS, MAX_SIDE, Monitor, RefusalReason as Refusal, Right, Role, ShareTrouble,
-    WhyWithdrawn,
+    Event, MAX_MONITORS, MAX_SIDE, Monitor, RefusalReason as Refusal, Right, Role, ShareTrouble, WhyWithdrawn,
 };
 
 use super::Verdict;
@@ -13,10 +12,9 @@ impl Session {
         self.as_customer(by)?;
         // What has no area is not looked at: pages would enlarge it without end.
         monitors.retain(|m| m.width > 0 && m.height > 0);
-        let named = |m: &Monitor| m.name.chars().count() <= MAX_NAME_CHARS;
         match () {
             () if !self.may_view() => Err(Refusal::NotGranted),
-            () if monitors.len() > MAX_MONITORS || !monitors.iter().all(named) => Err(Refusal::TooLong),
+            () if monitors.len() > MAX_MONITORS || !monitors.iter().all(Monitor::fits) => Err(Refusal::TooLong),
             () if monitors == self.monitors => Ok(vec![]),
             () => Ok(vec![Event::MonitorsChanged { monitors }]),
         }

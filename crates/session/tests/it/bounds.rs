@@ -192,3 +192,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn monitors_that_no_screen_has_are_refused() {
+    let mut play = Play::joined();
+    play.grant(&BOTH);
+    let monitor = |name: &str, [x, y, width, height]: [u16; 4]| Monitor { name: name.into(), x, y, width, height };
+    let good = monitor("DP-1", [4_096, 0, 4_096, 2_160]);
+    for (what, bad) in [
+        ("outside of every screen", monitor("x", [65_535, 65_535, 65_535, 65_535])),
+        ("at an edge", monitor("x", [4_097, 0, 4_096, 1])),
+        ("too high", monitor("x", [0, 0, 1, 8_193])),
+        ("two lines", monitor("x\ny", [0, 0, 1, 1])),
+        ("a long name", monitor(&"x".repeat(MAX_NAME_CHARS + 1), [0, 0, 1, 1])),
+    ] {
+        let told = play.customer(Command::Monitors { monitors: vec![good.clone(), bad] });
+        assert_eq!(told, Err(RefusalReason::TooLong), "{what}");
+    }
+    play.customer(Command::Monitors { monitors: vec![good.clone(); MAX_MONITORS + 1] }).unwrap_err();
+    play.customer(Command::Monitors { monitors: vec![good; MAX_MONITORS] }).unwrap();
+}
