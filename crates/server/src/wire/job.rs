@@ -102,13 +102,15 @@ pub(super) async fn shell<W: SendStream, R: RecvStream>(
     let opened = async {
         let keeping = live.keep(&passage.app, who, paths::shell(&passage.app.config.data, &live.id, number));
         let keeping = keeping.map_err(|why| why.to_string())?;
+        // What is not recorded is not shown: the recording is there before the program is asked.
+        let cast = Cast::create(&passage, keeping, columns, rows).map_err(|why| why.to_string())?;
         let mut pipe = live.job(who, Job::Shell { columns, rows }).await.map_err(|why| why.to_string())?;
         match pipe.answer().await.map_err(|why| why.to_string())? {
-            Answer::Done {} => Ok((keeping, pipe)),
+            Answer::Done {} => Ok((cast, pipe)),
             _ => Err(JobError::Nonsense.to_string()),
         }
     };
-    let (keeping, pipe) = match opened.await {
+    let (cast, pipe) = match opened.await {
         Ok(opened) => opened,
         Err(why) => {
             page.write_all(red("cannot be opened", &why).as_bytes()).await.map_err(broken)?;
@@ -118,10 +120,7 @@ pub(super) async fn shell<W: SendStream, R: RecvStream>(
         }
     };
     live.record_deed(&passage.app, Event::ShellStarted { by: who, number }).await?;
-    let cast = Cast::create(&passage, keeping, columns, rows).inspect_err(|error| {
-        tracing::error!(session = %live.id, %error, "a shell is not recorded");
-    });
-    let mut shell = Shell { app: passage.app.clone(), live, number, cast: cast.ok() };
+    let mut shell = Shell { app: passage.app.clone(), live, number, cast: Some(cast) };
     let carried = carry(&passage, who, pipe, (&mut page, &mut keys), framed, &mut shell).await;
     drop(shell);
     let _ = page.finish();
@@ -230,9 +229,10 @@ impl Cast {
 
     /// Ends the recording; says its SHA-256.
     fn end(self) -> std::io::Result<String> {
-        self.file.finish()?.sync_all()?;
+        let ended = self.file.finish().and_then(|file| file.sync_all());
+        // What was shown stays, also where its end cannot be written.
         self.keeping.done();
-        Ok(secret::hex(&self.sum.finalize()))
+        ended.map(|()| secret::hex(&self.sum.finalize()))
     }
 
     fn output(&mut self, bytes: &[u8]) -> std::io::Result<()> {
