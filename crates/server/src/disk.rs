@@ -48,6 +48,13 @@ impl Disk {
 }
 
 impl Promise {
+    /// Room for so many bytes more, if there is any.
+    pub fn more(&mut self, bytes: u64) -> Result<(), Full> {
+        let mut more = self.disk.promise(bytes)?;
+        self.left += std::mem::take(&mut more.left);
+        Ok(())
+    }
+
     /// Of what was promised this is written, and no longer counts twice; says how much of it was promised here.
     pub fn written(&mut self, bytes: u64) -> u64 {
         let bytes = bytes.min(self.left);

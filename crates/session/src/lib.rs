@@ -22,7 +22,7 @@ pub use command::{Actor, Command};
 pub use consent::{Consent, FileAct};
 pub use decide::people::attribute_fits;
 pub use film::{Break, Film, GAP_MS, Stretch};
-pub use meter::fitting;
+pub use meter::{Footage, TooMuch, fitting};
 pub use permission::{WhyNot, why_not};
 pub use policy::{Policy, RecordingDuty};
 pub use project::{History, TranscriptLine, Voice, ending_words, history, size, transcript, wish};

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{Event, MAX_EVENT_BYTES, ParticipantId, Role, Timestamp};
+use protocol::{Entry, Event, MAX_EVENT_BYTES, ParticipantId, Role, Timestamp};
 
 /// So many events, and so many bytes of them, a session may have. What only talks or decorates stops here, and what helps goes
 /// on for a tenth more: who fills a conversation does not keep others from coming back to it.
@@ -16,6 +16,15 @@ const MOST_BYTES: u64 = 64 * 1024 * 1024;
 const MOST_SAID: u64 = 4_000_000;
 /// To how many characters each text of an event is cut that would be too large for its readers.
 const CUT_TO: usize = 1_000;
+
+/// So many bytes of a screen a session may have recorded. A support program spends a quarter of a megabyte a second on what
+/// never rests, which with every move of the pointer makes 19 hours of it.
+const MOST_RECORDED: u64 = 32 * 1024 * 1024 * 1024;
+/// A picture, and a place of the pointer, counts as so many bytes at least: whoever makes the video keeps a note of each.
+const BLOCK: u64 = 4 * 1024;
+/// So many blocks at once (512 MB: large screens, sharp, again and again), and then one a millisecond, which is four megabytes a
+/// second.
+const RECORDED: Rate = Rate { at_once: 512 * 1024 * 1024 / BLOCK, every: 1, beyond: Beyond::Refuse, talk: false };
 
 /// What is counted apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -248,6 +257,53 @@ fn charges(event: &Event) -> Vec<(Meter, Whose, u64)> {
     }
 }
 
+/// Why no more of a screen is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TooMuch {
+    /// Not now.
+    #[error("the customer's program sends more pictures than the server records")]
+    AtOnce,
+    /// Not in this session.
+    #[error("the recording of one session has up to 32 GB; please go on in a new session")]
+    InSession,
+}
+
+/// How much of a session's screen is recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Footage {
+    bytes: u64,
+    bucket: Bucket,
+}
+
+impl Footage {
+    /// What a timeline's segments come to.
+    pub fn of(entries: &[Entry]) -> Self {
+        let bytes = entries.iter().filter_map(|entry| match &entry.event {
+            Event::Recorded { pictures, bytes, .. } => Some((*bytes).max(u64::from(*pictures) * BLOCK)),
+            _ => None,
+        });
+        Self { bytes: bytes.sum(), bucket: Bucket::default() }
+    }
+
+    /// Takes a picture of so many bytes, or a place of the pointer, where there is room for it.
+    pub fn take(&mut self, now: Timestamp, bytes: u64) -> Result<(), TooMuch> {
+        let blocks = bytes.div_ceil(BLOCK);
+        match () {
+            () if self.is_full() => return Err(TooMuch::InSession),
+            () if !self.bucket.holds(now, &RECORDED, blocks) => return Err(TooMuch::AtOnce),
+            () => {}
+        }
+        self.bucket.0 = self.bucket.after(now, &RECORDED, blocks);
+        self.bytes += bytes.max(BLOCK);
+        Ok(())
+    }
+
+    /// Whether nothing more of this session's screen is recorded.
+    pub fn is_full(&self) -> bool {
+        self.bytes >= MOST_RECORDED
+    }
+}
+
 /// How long an event is as it is stored.
 fn bytes(event: &Event) -> u64 {
     struct Count(u64);
@@ -289,5 +345,41 @@ fn cut(value: &mut serde_json::Value) {
         Value::Array(values) => values.iter_mut().for_each(cut),
         Value::Object(fields) => fields.values_mut().for_each(cut),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MB: u64 = 1024 * 1024;
+
+    #[test]
+    fn a_screen_that_never_rests_is_recorded_for_a_long_day_and_a_flood_is_not() {
+        // Sixty pictures a second, of a quarter of a megabyte together, and as many places of the pointer.
+        let mut footage = Footage::default();
+        for at in (0..16 * 3_600_000).step_by(16).map(Timestamp) {
+            assert_eq!((footage.take(at, 250_000 / 60), footage.take(at, 4)), (Ok(()), Ok(())), "after {} ms", at.0);
+        }
+        let mut flood = Footage::default();
+        let taken = (0..10_000).take_while(|ms| flood.take(Timestamp(*ms), MB).is_ok()).count() as u64;
+        assert!((512..520).contains(&taken), "{taken} MB");
+        assert_eq!(flood.take(Timestamp(taken), MB), Err(TooMuch::AtOnce));
+        assert_eq!(flood.take(Timestamp(10_000), MB), Ok(()), "it is over");
+        // Bytes are not everything that pictures cost.
+        let mut crumbs = Footage::default();
+        let taken = (0..1_000_000).take_while(|_| crumbs.take(Timestamp(0), 1).is_ok()).count() as u64;
+        assert_eq!(taken, RECORDED.at_once);
+    }
+
+    #[test]
+    fn a_sessions_recording_has_an_end_also_after_a_restart() {
+        let segment = |bytes| Event::Recorded { pictures: 1, bytes, sha256: String::new() };
+        let entries: Vec<Entry> =
+            (1..=32).map(|seq| Entry { seq, at: Timestamp(0), event: segment(1024 * MB) }).collect();
+        let mut almost = Footage::of(&entries[..31]);
+        assert_eq!((almost.is_full(), almost.take(Timestamp(0), 1)), (false, Ok(())));
+        let mut full = Footage::of(&entries);
+        assert_eq!((full.is_full(), full.take(Timestamp(0), 1)), (true, Err(TooMuch::InSession)));
     }
 }

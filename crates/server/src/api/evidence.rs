@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 use session::{Actor, Command, Film};
 use ts_rs::TS;
 
-use super::{ApiError, By, Result, SignedIn, people, sessions};
+use super::{Admin, ApiError, By, Result, SignedIn, error::sentence, people, sessions};
 use crate::{
     access_scope::{self, SessionAction},
     app::{self, Shared},
-    archive::{self, Kept, NotDeleted, Pointer},
+    archive::{self, Kept, NotDeleted, Pointer, TooLong},
     paths, playback,
 };
 
@@ -113,7 +113,11 @@ pub async fn recording(
         return Ok(serve(kept(&app, paths::recording(&app.config.data, &id)).await?, "video/webm", range));
     }
     let made = tokio::task::spawn_blocking(move || archive::so_far(&app, &id, &entries)).await;
-    let video = made.map_err(anyhow::Error::from)??.ok_or_else(|| ApiError::missing("recording"))?;
+    let made = made.map_err(anyhow::Error::from)?.map_err(|error| match error.downcast::<TooLong>() {
+        Ok(long) => ApiError::conflict(sentence(&long.to_string())),
+        Err(error) => error.into(),
+    });
+    let video = made?.ok_or_else(|| ApiError::missing("recording"))?;
     let whole = 0..video.len() as u64;
     Ok((ranged("video/webm", &whole, video.len() as u64, false), video).into_response())
 }

@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 
 use protocol::{Event, Right, SessionId};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
-use session::{Actor, Command, RecordingDuty};
+use session::{Actor, Command, RecordingDuty, TooMuch};
 use sha2::{Digest, Sha256};
 
 pub use bundle::{Pointer, export, pack};
@@ -22,12 +22,13 @@ pub use deletion::{NotDeleted, RetentionRule, Tombstone, delete, deletes_sooner,
 pub use sealing::Sealing;
 pub use shelf::Shelf;
 use video::KeptReader;
-pub use video::{Kept, so_far};
+pub use video::{Kept, TooLong, so_far};
 
 use crate::{
     app::{self, Shared},
     live::Live,
     paths, secret,
+    disk::Full,
     store::tables::session_row,
 };
 
@@ -111,13 +112,27 @@ pub async fn note_again(app: &Shared, id: &SessionId) -> anyhow::Result<()> {
 }
 
 /// Whether there is room for what these rights show, where the session's policy wants it recorded: asked before a customer is.
-pub async fn has_room_to_show(app: &Shared, live: &Live, rights: &[Right]) -> bool {
-    let shows = |right: &Right| *right == Right::View || session::permission::needs(*right).contains(&Right::View);
-    if !rights.iter().any(shows) {
-        return true;
-    }
+pub async fn has_room_to_show(app: &Shared, live: &Live, rights: &[Right]) -> Result<(), NoRoomToShow> {
+    let screen = |right: &Right| *right == Right::View || session::permission::needs(*right).contains(&Right::View);
+    let screen = rights.iter().any(screen);
+/// Why nothing can be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum NoRoomToShow {
+    #[error("{0}, and what is shown must be recorded")]
+    Disk(#[from] Full),
+    #[error(transparent)]
+    Session(#[from] TooMuch),
+}
+
     match live.ask(|s| s.recording()).await {
-        RecordingDuty::None | RecordingDuty::WherePossible => true,
-        RecordingDuty::Always => app::free_bytes(&app.config.data) >= app.config.disk_floor_bytes,
+        RecordingDuty::None | RecordingDuty::WherePossible => return Ok(()),
+        RecordingDuty::Always => {}
     }
 }
+    if screen && live.is_recorded_to_the_end() {
+        return Err(TooMuch::InSession.into());
+    }
+    if screen || rights.contains(&Right::Shell) {
+        app.disk.promise(0)?;
+    }
+    Ok(())

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use super::shelf::Object;
 use crate::{
     app::Shared,
+    disk::Promise,
     paths, secret,
     vault::{self, Vault},
 };
@@ -64,7 +65,8 @@ fn pictures(vault: &Vault, reels: Vec<PathBuf>) -> impl FnMut() -> io::Result<Ve
 pub fn make(app: &Shared, id: &SessionId, entries: &[Entry]) -> anyhow::Result<Option<Made>> {
     let reels = reels(app, id);
     let Some(plan) = movie::plan(entries, records(&app.vault, reels.clone()))? else { return Ok(None) };
-    let (bytes, sha256) = write(app, &plan, reels, &paths::recording(&app.config.data, id))?;
+    let room = app.disk.promise(bytes_of(&reels)?)?;
+    let (bytes, sha256) = write(app, &plan, reels, (&paths::recording(&app.config.data, id), room))?;
     let pointer = paths::pointer(&app.config.data, id);
     keep_sealed(&app.vault, &pointer, |out| out.write_all(&plan.pointer))?;
     let busy = serde_json::to_vec(&plan.busy)?;
@@ -73,9 +75,18 @@ pub fn make(app: &Shared, id: &SessionId, entries: &[Entry]) -> anyhow::Result<O
     Ok(Some(Made { bytes, sha256, pointer_sha256, uncovered: plan.uncovered }))
 }
 
-fn write(app: &Shared, plan: &Plan, reels: Vec<PathBuf>, path: &Path) -> anyhow::Result<(u64, String)> {
+fn bytes_of(reels: &[PathBuf]) -> io::Result<u64> {
+    reels.iter().map(|reel| Ok(std::fs::metadata(reel)?.len())).sum()
+}
+
+fn write(
+    app: &Shared,
+    plan: &Plan,
+    reels: Vec<PathBuf>,
+    (path, room): (&Path, Promise),
+) -> anyhow::Result<(u64, String)> {
     let next = pictures(&app.vault, reels);
-    let mut sum = Summed { sum: Sha256::new(), bytes: 0 };
+    let mut sum = Summed { sum: Sha256::new(), bytes: 0, room };
     keep_sealed(&app.vault, path, |out| {
         webm::write(&plan.movie, &plan.first, next, Tee(out, &mut sum)).map(drop).map_err(io::Error::other)
     })?;
@@ -85,6 +96,7 @@ fn write(app: &Shared, plan: &Plan, reels: Vec<PathBuf>, path: &Path) -> anyhow:
 struct Summed {
     sum: Sha256,
     bytes: u64,
+    room: Promise,
 }
 
 struct Tee<'a, W>(W, &'a mut Summed);
@@ -94,6 +106,7 @@ impl<W: Write> Write for Tee<'_, W> {
         let written = self.0.write(bytes)?;
         self.1.sum.update(&bytes[..written]);
         self.1.bytes += written as u64;
+        self.1.room.written(written as u64);
         Ok(written)
     }
 
@@ -131,9 +144,18 @@ pub fn remove_reels(app: &Shared, id: &SessionId) -> io::Result<()> {
     reels(app, id).iter().rev().try_for_each(std::fs::remove_file)
 }
 
+/// A longer recording than this is not made in memory.
+const MOST_SO_FAR: u64 = 256 * 1024 * 1024;
+
+/// More is recorded than is made in memory.
+#[derive(Debug, thiserror::Error)]
+#[error("so much is recorded by now that it can be watched only after the session's end")]
+pub struct TooLong;
+
 /// What is recorded so far of a session that goes on: a video until now, made for whoever asks.
 pub fn so_far(app: &Shared, id: &SessionId, entries: &[Entry]) -> anyhow::Result<Option<Vec<u8>>> {
     let reels = reels(app, id);
+    anyhow::ensure!(bytes_of(&reels)? <= MOST_SO_FAR, TooLong);
     let Some(plan) = movie::plan(entries, records(&app.vault, reels.clone()))? else { return Ok(None) };
     let next = pictures(&app.vault, reels);
     Ok(Some(webm::write(&plan.movie, &plan.first, next, Vec::new())?))

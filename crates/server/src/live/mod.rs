@@ -121,6 +121,7 @@ impl Live {
     /// A session to which nothing has happened, or one read back from its stored timeline.
     fn new(session: Session, entries: Vec<Entry>, hash: Link, kept: Kept) -> Arc<Self> {
         let next_number = AtomicU32::new(job::highest_number(&entries) + 1);
+        let recording = Mutex::new(recording::State::after(&entries));
         let live = Self {
             id: session.id().clone(),
             newest: tokio::sync::Mutex::new(hash),
@@ -128,7 +129,7 @@ impl Live {
             attachments: Attachments::default(),
             input_owner: control::InputOwner::default(),
             screen: Screen::default(),
-            recording: Mutex::default(),
+            recording,
             way: Way::default(),
             next_number,
             hands: hands::Hands::default(),
@@ -285,7 +286,6 @@ impl Live {
         })
     }
 
-    /// A connection ended. Whoever has no other is said to be reconnecting.
     /// The entry by that number, if it is told to whoever has this role.
     pub fn told(&self, role: Role, seq: u32) -> Option<Entry> {
         let known = self.known();
@@ -293,6 +293,7 @@ impl Live {
         known.entries.get(at).filter(|entry| knows_all(role) || !entry.event.is_private()).cloned()
     }
 
+    /// A connection ended. Whoever has no other is said to be reconnecting.
     pub async fn disconnect(self: &Arc<Self>, app: &Shared, connection: u64, who: ParticipantId) {
         let alone = self.attachments.remove(connection, who);
         if let Some(format) = self.screen.leave(connection) {

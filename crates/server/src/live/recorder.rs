@@ -3,7 +3,6 @@
 use std::{
     fs::File,
     io::Write,
-    path::PathBuf,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -22,7 +21,7 @@ use protocol::{FrameKind, SessionId, Timestamp};
 use tokio::sync::mpsc;
 
 use super::{Card, Frame, card::Coded, recordable::Base};
-use crate::{app::Shared, paths, vault};
+use crate::{app::Shared, disk::Promise, paths, vault};
 
 /// How much may wait for the disk: some seconds of motion. More means that the disk cannot keep up.
 const QUEUE: usize = 512;
@@ -64,8 +63,7 @@ impl Recorder {
     /// Starts a reel of the session; what it has to say goes to `told`.
     pub fn start(app: &Shared, session: &SessionId, told: mpsc::Sender<Told>) -> Result<Self, String> {
         let data = &app.config.data;
-        let room = Room { folder: data.clone(), floor: app.config.disk_floor_bytes };
-        room.look()?;
+        let video = app.disk.promise(0).map_err(|full| full.to_string())?;
         std::fs::create_dir_all(paths::recordings(data)).map_err(|e| e.to_string())?;
         let number = (1..).find(|n| !paths::reel(data, session, *n).exists()).unwrap_or(1);
         let path = paths::reel(data, session, number);
@@ -74,7 +72,7 @@ impl Recorder {
         let (jobs, queue) = sync_channel(QUEUE);
         let waiting = Arc::new(AtomicUsize::new(0));
         let (open, done) = (Segments::default(), Instant::now());
-        let reel = Reel { out, room, told: told.clone(), open, changed: false, done };
+        let reel = Reel { out, video, told: told.clone(), open, written: 0, done };
         let stopped = Arc::new(OnceLock::new());
         let (left, why) = (waiting.clone(), stopped.clone());
         let work = move || {
@@ -144,27 +142,15 @@ fn write(queue: &Receiver<Job>, waiting: &AtomicUsize, mut reel: Reel) -> anyhow
     }
 }
 
-/// The disk that it is written to.
-struct Room {
-    folder: PathBuf,
-    /// So many bytes must stay free, for everything else that a server writes.
-    floor: u64,
-}
-
-impl Room {
-    fn look(&self) -> Result<(), String> {
-        let enough = crate::app::free_bytes(&self.folder) >= self.floor;
-        if enough { Ok(()) } else { Err("the server's disk is nearly full".into()) }
-    }
-}
-
 /// A reel on its way to the disk.
 struct Reel {
     out: vault::Writer<File>,
-    room: Room,
+    /// Room for the video that is made of it: what is recorded can also be stored.
+    video: Promise,
     told: mpsc::Sender<Told>,
     open: Segments,
-    changed: bool,
+    /// So many bytes since it was put on the disk.
+    written: u64,
     /// When the last segment was done.
     done: Instant,
 }
@@ -197,16 +183,18 @@ impl Reel {
     }
 
     fn put(&mut self, record: &Record) -> anyhow::Result<()> {
-        self.out.write_all(&reel::encode(record))?;
-        self.changed = true;
+        let bytes = reel::encode(record);
+        self.out.write_all(&bytes)?;
+        self.written += bytes.len() as u64;
         Ok(())
     }
 
     fn sync(&mut self) -> anyhow::Result<()> {
-        if std::mem::take(&mut self.changed) {
+        let written = std::mem::take(&mut self.written);
+        if written > 0 {
             self.out.flush()?;
             self.out.inner().sync_data()?;
-            self.room.look().map_err(anyhow::Error::msg)?;
+            self.video.more(written)?;
         }
         if self.done.elapsed() >= SEGMENT {
             self.segment();

@@ -7,8 +7,8 @@ use std::{
 };
 
 use evidence::Segment;
-use protocol::{Event, RefusalReason, ServerMessage, Timestamp};
-use session::{Actor, Command, RecordingDuty};
+use protocol::{Entry, Event, RefusalReason, ServerMessage, Timestamp};
+use session::{Actor, Command, Footage, RecordingDuty};
 use tokio::sync::mpsc;
 
 use super::{
@@ -36,11 +36,18 @@ pub(super) enum Recording {
     },
 }
 
-/// The recording, and when the program was asked for a keyframe for it.
-#[derive(Default)]
+/// The recording, how much it comes to, and when the program was asked for a keyframe for it.
 pub(super) struct State {
     recording: Recording,
+    footage: Footage,
     asked: Option<Instant>,
+}
+
+impl State {
+    /// Of a session whose timeline is this so far.
+    pub(super) fn after(entries: &[Entry]) -> Self {
+        Self { recording: Recording::Not, footage: Footage::of(entries), asked: None }
+    }
 }
 
 /// What becomes of a frame.
@@ -131,6 +138,7 @@ impl Live {
             return Ok(());
         }
         let mut state = self.recording();
+        state.footage.take(app::now(), frame.bytes.len() as u64).map_err(|much| much.to_string())?;
         if matches!(state.recording, Recording::Not) {
             let (segments, finished) = mpsc::channel(SEGMENTS);
             let recorder = Recorder::start(app, &self.id, segments)?;
@@ -141,6 +149,11 @@ impl Live {
             Recording::Going { recorder, .. } => recorder.record(app::now(), frame),
             Recording::Not => Ok(()),
         }
+    }
+
+    /// Whether no more of this session's screen is recorded.
+    pub fn is_recorded_to_the_end(&self) -> bool {
+        self.recording().footage.is_full()
     }
 
     fn recording(&self) -> std::sync::MutexGuard<'_, State> {
@@ -194,8 +207,8 @@ impl Live {
 
     /// Ends the recording, if there is one, and waits until it is on the disk and in the timeline.
     pub async fn stop_recorder(&self) {
-        let state = std::mem::take(&mut *self.recording());
-        if let Recording::Going { recorder, told } = state.recording {
+        let recording = std::mem::take(&mut self.recording().recording);
+        if let Recording::Going { recorder, told } = recording {
             recorder.stop().await;
             let _ = told.await;
         }

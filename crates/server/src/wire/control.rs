@@ -112,12 +112,14 @@ impl Ears {
                 }
                 return None;
             }
-            ClientMessage::Ask { rights } if !archive::has_room_to_show(&self.app, live, &rights).await => {
-                self.refuse("ask", "the server's disk is nearly full, and what is shared must be recorded");
-                return None;
-            }
+            ClientMessage::Ask { rights } => match archive::has_room_to_show(&self.app, live, &rights).await {
+                Ok(()) => Command::Ask { rights },
+                Err(why) => {
+                    self.refuse("ask", &why.to_string());
+                    return None;
+                }
+            },
             ClientMessage::Chat { text, nonce } => Command::Chat { text, nonce },
-            ClientMessage::Ask { rights } => Command::Ask { rights },
             ClientMessage::WantControl {} => Command::WantControl,
             ClientMessage::PassControl { to } => Command::PassControl { to },
             ClientMessage::Note { text } => Command::Note { text },
