@@ -7,13 +7,13 @@ use std::{
 };
 
 use axum::http::{HeaderMap, HeaderValue};
-use protocol::{SessionId, Timestamp};
+use protocol::Timestamp;
 use sea_orm::DatabaseConnection;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::{
-    archive::{Sealing, Shelf},
+    archive::{Sealing, Shelf, Unfinished},
     config::Config,
     connections::{Connections, Visitor},
     disk::Disk,
@@ -89,7 +89,7 @@ pub struct App {
     /// The one-time set-up token, while there is no administrator.
     pub setup: Mutex<Option<String>>,
     /// Why the evidence of these sessions is not stored yet.
-    pub unstored: Mutex<std::collections::HashMap<SessionId, String>>,
+    pub unfinished: Unfinished,
     /// Links to recordings that somebody watches.
     pub playback: Playback,
     /// Ways for the bytes of files that wait for the program.
@@ -180,20 +180,6 @@ impl App {
     /// The organisation's directory.
     pub fn directory(&self) -> Directory {
         self.directory.read().expect("nobody panics while holding the directory").clone()
-    }
-
-    /// Why the evidence of a session is not stored yet; `None` once it is.
-    pub fn unstored(&self, session: &SessionId, why: Option<String>) {
-        let mut unstored = self.unstored.lock().expect("nobody panics while holding what is not stored");
-        match why {
-            Some(why) => drop(unstored.insert(session.clone(), why)),
-            None => drop(unstored.remove(session)),
-        }
-    }
-
-    /// What was said by [`Self::unstored`].
-    pub fn why_unstored(&self, session: &SessionId) -> Option<String> {
-        self.unstored.lock().expect("nobody panics while holding what is not stored").get(session).cloned()
     }
 
     /// The rules for sessions that no policy is for.

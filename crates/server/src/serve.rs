@@ -97,7 +97,7 @@ pub async fn open(config: Config) -> anyhow::Result<Shared> {
         vault: Vault::open(&paths::vault(&config.data))?,
         shelf: Shelf::open(config.store.as_ref())?,
         sealing: Sealing::open(&paths::sealing_keys(&config.data), app::now())?,
-        unstored: Mutex::default(),
+        unfinished: archive::Unfinished::default(),
         playback: Playback::default(),
         lanes: Lanes::default(),
         mailer: Mailer::new(&config)?,

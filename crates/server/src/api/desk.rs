@@ -144,7 +144,7 @@ pub enum JournalContent {
         /// The asker may not see it.
         out_of_reach: bool,
         /// Why its evidence is not stored yet, when that was tried and failed.
-        unstored: Option<String>,
+        unstored: Option<archive::Unstored>,
         /// What stays when it was deleted.
         tombstone: Option<Box<archive::Tombstone>>,
     },
@@ -373,7 +373,7 @@ async fn journal_entry(app: &Shared, me: &user::Model, row: journal::Model) -> R
                 session,
                 history,
                 out_of_reach,
-                unstored: app.why_unstored(&id),
+                unstored: app.unfinished.get(&id),
                 tombstone: archive::tombstone(app, &id).await?.map(Box::new),
             }
         }

@@ -46,6 +46,15 @@ fn attached(kind: &str, name: &str) -> [(header::HeaderName, String); 2] {
     [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, name)]
 }
 
+/// Has the evidence stored that could not be: tried again at once, whatever it waits for.
+pub async fn store(State(app): State<Shared>, _: Admin, Path(id): Path<String>) -> Result<StatusCode> {
+    let id = sessions::parse(id)?;
+    let tried = app.unfinished.try_again(&id);
+    tried
+        .then_some(StatusCode::ACCEPTED)
+        .ok_or_else(|| ApiError::conflict("Nothing of this session waits to be stored."))
+}
+
 /// Where a recording is to be watched, for a while.
 #[derive(Serialize, TS)]
 #[ts(export)]

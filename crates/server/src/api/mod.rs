@@ -171,6 +171,7 @@ pub fn router(app: Shared) -> Router {
         .route("/api/sessions/{id}/system/{number}", get(machine::system))
         .route("/api/sessions/{id}/transcript.txt", get(evidence::text))
         .route("/api/sessions/{id}/transcript.json", get(evidence::json))
+        .route("/api/sessions/{id}/store", post(evidence::store))
         .route("/api/sessions/{id}/watch", post(evidence::watch))
         .route("/api/sessions/{id}/bundle", post(evidence::bundle))
         .route("/api/sessions/{id}/delete", post(evidence::delete))

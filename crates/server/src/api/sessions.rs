@@ -16,6 +16,7 @@ use super::{ApiError, By, Result, SignedIn, desk, mails};
 use crate::{
     access_scope::{self, SessionAction},
     app::{self, Shared},
+    archive::Unstored,
     desk::intake::{self, Form, Keys},
     live::{self, ActError, Live},
     store::tables::incident,
@@ -65,7 +66,7 @@ pub struct SessionPage {
     /// Where the moments of the session lie in its video.
     pub film: Vec<session::Stretch>,
     /// Why the evidence is not stored yet, when that was tried and failed.
-    pub unstored: Option<String>,
+    pub unstored: Option<Unstored>,
     /// What the asker may do with the evidence.
     pub may: May,
 }
@@ -77,6 +78,8 @@ pub struct May {
     pub watch: bool,
     pub export: bool,
     pub delete: bool,
+    /// Have it stored that could not be.
+    pub store: bool,
 }
 
 /// Admission to the wire.
@@ -236,8 +239,9 @@ pub async fn read(State(app): State<Shared>, me: SignedIn, Path(id): Path<String
         watch: has(SessionAction::Watch),
         export: has(SessionAction::Export),
         delete: has(SessionAction::Delete),
+        store: me.0.administrator,
     };
-    let unstored = app.why_unstored(&id);
+    let unstored = app.unfinished.get(&id);
     let session = session::Session::after(id, app.policy(), &entries);
     let history = session::history(&entries).ok_or_else(|| ApiError::missing("session"))?;
     let film = session::Film::of(&entries).stretches;

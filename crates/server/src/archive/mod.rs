@@ -7,9 +7,10 @@ mod command_line;
 mod deletion;
 mod sealing;
 mod shelf;
+mod unfinished;
 mod video;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use protocol::{Event, Right, SessionId};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
@@ -21,29 +22,34 @@ pub use command_line::run;
 pub use deletion::{NotDeleted, RetentionRule, Tombstone, delete, deletes_sooner, hold, keep_house, tombstone};
 pub use sealing::Sealing;
 pub use shelf::Shelf;
+pub use unfinished::{Unfinished, Unstored};
 use video::KeptReader;
 pub use video::{Kept, TooLong, so_far};
 
 use crate::{
     app::{self, Shared},
+    disk::Full,
     live::Live,
     paths, secret,
-    disk::Full,
     store::tables::session_row,
 };
 
-/// How long to wait before trying again, when storing failed.
-const AGAIN: Duration = Duration::from_secs(10);
-
-/// Completes and stores the evidence of a session that has ended, trying again until it succeeds.
+/// Completes and stores the evidence of a session that has ended. What fails is tried again, less and less often; when it is
+/// given up, an administrator may have it tried once more.
 pub fn finish_soon(app: Shared, live: Arc<Live>) {
     tokio::spawn(async move {
+        let mut waits = unfinished::waits();
         while let Err(error) = finish(&app, &live).await {
-            tracing::error!(session = %live.id, %error, "the evidence cannot be stored; it is tried again");
-            app.unstored(&live.id, Some(error.to_string()));
-            tokio::time::sleep(AGAIN).await;
+            let wait = waits.next();
+            tracing::error!(session = %live.id, %error, again_in = ?wait, "the evidence cannot be stored");
+            let unstored = Unstored { why: error.to_string(), given_up: wait.is_none() };
+            let again = app.unfinished.note(&live.id, unstored);
+            match wait {
+                Some(wait) => tokio::time::timeout(wait, again.notified()).await.unwrap_or(()),
+                None => again.notified().await,
+            }
         }
-        app.unstored(&live.id, None);
+        app.unfinished.remove(&live.id);
         app.hub.remove(&live.id);
     });
 }
@@ -111,10 +117,6 @@ pub async fn note_again(app: &Shared, id: &SessionId) -> anyhow::Result<()> {
     }
 }
 
-/// Whether there is room for what these rights show, where the session's policy wants it recorded: asked before a customer is.
-pub async fn has_room_to_show(app: &Shared, live: &Live, rights: &[Right]) -> Result<(), NoRoomToShow> {
-    let screen = |right: &Right| *right == Right::View || session::permission::needs(*right).contains(&Right::View);
-    let screen = rights.iter().any(screen);
 /// Why nothing can be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum NoRoomToShow {
@@ -124,11 +126,14 @@ pub enum NoRoomToShow {
     Session(#[from] TooMuch),
 }
 
+/// Whether there is room for what these rights show, where the session's policy wants it recorded: asked before a customer is.
+pub async fn has_room_to_show(app: &Shared, live: &Live, rights: &[Right]) -> Result<(), NoRoomToShow> {
+    let screen = |right: &Right| *right == Right::View || session::permission::needs(*right).contains(&Right::View);
+    let screen = rights.iter().any(screen);
     match live.ask(|s| s.recording()).await {
         RecordingDuty::None | RecordingDuty::WherePossible => return Ok(()),
         RecordingDuty::Always => {}
     }
-}
     if screen && live.is_recorded_to_the_end() {
         return Err(TooMuch::InSession.into());
     }
@@ -136,3 +141,4 @@ pub enum NoRoomToShow {
         app.disk.promise(0)?;
     }
     Ok(())
+}

@@ -2,6 +2,7 @@
 import type { Enclosed } from "./Enclosed";
 import type { History } from "./History";
 import type { Tombstone } from "./Tombstone";
+import type { Unstored } from "./Unstored";
 
 /**
  * What kind of entry it is, and what belongs to it.
@@ -18,7 +19,7 @@ out_of_reach: boolean,
 /**
  * Why its evidence is not stored yet, when that was tried and failed.
  */
-unstored: string | null, 
+unstored: Unstored | null, 
 /**
  * What stays when it was deleted.
  */

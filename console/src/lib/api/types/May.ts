@@ -3,4 +3,8 @@
 /**
  * What somebody may do with evidence.
  */
-export type May = { watch: boolean, export: boolean, delete: boolean, };
+export type May = { watch: boolean, export: boolean, delete: boolean, 
+/**
+ * Have it stored that could not be.
+ */
+store: boolean, };

@@ -5,6 +5,7 @@ import type { May } from "./May";
 import type { SessionState } from "./SessionState";
 import type { Stretch } from "./Stretch";
 import type { TranscriptLine } from "./TranscriptLine";
+import type { Unstored } from "./Unstored";
 
 /**
  * A session, running or over.
@@ -17,7 +18,7 @@ film: Array<Stretch>,
 /**
  * Why the evidence is not stored yet, when that was tried and failed.
  */
-unstored: string | null, 
+unstored: Unstored | null, 
 /**
  * What the asker may do with the evidence.
  */
