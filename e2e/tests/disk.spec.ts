@@ -58,7 +58,7 @@ test('a disk that fills up: the sharing stops, everybody is told, the chat goes 
     const entry = await close(page);
     await expect(async () => {
       await page.reload();
-      await expect(entry.getByRole('alert')).toContainText('It could not be stored: No space left on device', { timeout: 4_000 });
+      await expect(entry.getByRole('alert')).toContainText("It could not be stored: the server's disk is nearly full", { timeout: 4_000 });
     }).toPass();
     await expect(entry.getByText('waiting', { exact: true })).toBeVisible();
     await page.screenshot({ path: 'results/not-stored.png' });

@@ -165,7 +165,12 @@ describe('a bundle', async () => {
     ['a borrowed endorsement', { ...own, keys: [...KEYS, borrowed] }, NOT_BY],
     ['an endorsement by oneself', { ...own, keys: [...KEYS, selfSigned] }, NOT_BY],
     ['a key without endorser', { ...own, keys: [...KEYS, await endorsed(OWN, 2, null)] }, NOT_BY],
-    ['an older key than the expected one', { ...REAL, under: FIRST }, `It was signed by the key ${await wrong(FIRST, SECOND)}`, { key: SECOND.key }],
+    [
+      'an older key than the expected one',
+      { ...REAL, under: FIRST },
+      `It was signed by the key ${await wrong(FIRST, SECOND)}`,
+      { key: SECOND.key }
+    ],
     [
       'another session of the server',
       { ...REAL, session: '04'.repeat(16) },

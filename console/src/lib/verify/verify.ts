@@ -157,8 +157,7 @@ class Judge {
     if (signer && !keys.some((k) => k.key === signer))
       this.find(`The keys do not belong together: ${this.verdict.key} has signed, and is not among them.`);
     const vouched = this.expected.key ? await vouchedFor(keys, this.expected.key) : null;
-    if (signer && vouched && !vouched.has(signer))
-      this.find(`It was signed by the key ${await this.wrong(signer)}`);
+    if (signer && vouched && !vouched.has(signer)) this.find(`It was signed by the key ${await this.wrong(signer)}`);
     return vouched;
   }
 

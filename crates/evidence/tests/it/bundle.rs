@@ -2,6 +2,7 @@
 
 use std::{
     io::{Cursor, Read},
+    process::Command,
     sync::LazyLock,
 };
 
@@ -77,12 +78,12 @@ fn the_program_names_the_key_that_is_expected_and_the_one_that_was_found() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &BUNDLE[..]).unwrap();
     let expected = fingerprint(&evidence::seal::public(&key(3)));
-    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_deskside-verify"));
+    let mut program = Command::new(env!("CARGO_BIN_EXE_deskside-verify"));
     let said = program.arg(file.path()).args(["--key", &expected.replace(' ', ":").to_uppercase()]).output().unwrap();
     let lines = [
         "session 03030303030303030303030303030303 of Acme: INC-1 for Ada (Printer)",
         "9 entries of the timeline, 3 segments of the video",
-        "last sealed 2027-01-15 08:00:09 UTC, the last entry's hash is HEAD",
+        "last sealed 2027-01-15 08:01:30 UTC, the last entry's hash is HEAD",
         "signed by the key FOUND",
         "NOTE: The seal under entry 7 is by an earlier key than the one that you expect. A later one covers it.",
         "NOTE: The seal under entry 8 is by an earlier key than the one that you expect. A later one covers it.",

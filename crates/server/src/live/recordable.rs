@@ -2,7 +2,7 @@
 //! its recording leaves out.
 
 use evidence::webm::{Sequence, Unit};
-use protocol::{FrameKind, Header, PointerShape};
+use protocol::{FrameKind, Header};
 
 use super::Frame;
 
@@ -31,9 +31,9 @@ impl Base {
     /// Judges a frame.
     pub fn judge(&self, frame: &Frame) -> Fit {
         match frame.header.kind {
-            FrameKind::PointerShape if PointerShape::from_bytes(frame.payload()).is_some() => Fit::Fits,
+            FrameKind::PointerShape => Fit::Fits,
             FrameKind::PointerAt if frame.payload().len() == 4 => Fit::Fits,
-            FrameKind::PointerShape | FrameKind::PointerAt => Fit::Never,
+            FrameKind::PointerAt => Fit::Never,
             FrameKind::Picture { key, .. } => self.judge_picture(key, frame),
         }
     }
@@ -118,8 +118,7 @@ mod tests {
         assert_eq!(base.judge(&picture(false, &delta)), Fit::KeyframeFirst, "nothing that it could build on");
         assert_eq!(base.judge(&picture(true, &key)), Fit::Fits);
         base.take(&picture(true, &key));
-        let shape = PointerShape { hot_x: 0, hot_y: 0, width: 2, height: 1, rgba: vec![0; 8] }.to_bytes();
-        let table: [(&str, Frame, Fit); 15] = [
+        let table: [(&str, Frame, Fit); 13] = [
             ("what builds on it", picture(false, &delta), Fit::Fits),
             ("another size by a keyframe", said(32, 48, picture(true, &other)), Fit::Fits),
             ("a size that its last block fills up", said(30, 47, picture(true, &other)), Fit::Fits),
@@ -137,8 +136,6 @@ mod tests {
             ("a picture that nobody can read", picture(false, b"AV1!"), Fit::Never),
             ("the pointer", frame(FrameKind::PointerAt, &[0, 1, 0, 1]), Fit::Fits),
             ("half a pointer", frame(FrameKind::PointerAt, &[0, 1]), Fit::Never),
-            ("the pointer's shape", frame(FrameKind::PointerShape, &shape), Fit::Fits),
-            ("less than a shape", frame(FrameKind::PointerShape, &shape[1..]), Fit::Never),
         ];
         for (what, frame, fit) in table {
             assert_eq!(base.judge(&frame), fit, "{what}");

@@ -9,6 +9,7 @@ mod capacity;
 mod changed_program;
 mod confirm;
 mod doors;
+mod floods;
 mod guesses;
 mod http;
 mod input;

@@ -12,11 +12,11 @@ use crate::{
     wire::grant,
 };
 
-const KEY: FrameKind = FrameKind::Picture { key: true, lossless: false };
+pub(crate) const KEY: FrameKind = FrameKind::Picture { key: true, lossless: false };
 const DELTA: FrameKind = FrameKind::Picture { key: false, lossless: false };
 
 /// Every session from now on has this policy, and the settings say the opposite.
-fn policy(stage: &Stage, record: bool, unrecorded: &str) {
+pub(crate) fn policy(stage: &Stage, record: bool, unrecorded: &str) {
     let policy = json!({ "name": "Own", "team": "", "kind": "", "rights": Right::ALL, "record": record, "unrecorded": unrecorded });
     assert_eq!(stage.put("/api/rules", &json!({ "roles": [], "policies": [policy] })).0, 200);
     let opposite = if unrecorded == "go_on" { "stop_sharing" } else { "go_on" };
@@ -32,15 +32,15 @@ fn settings(stage: &Stage, record: bool, unrecorded: &str) {
 }
 
 /// A session in which the customer has allowed the screen.
-struct Shown {
-    session: String,
-    technician: Peer,
-    customer: Peer,
+pub(crate) struct Shown {
+    pub(crate) session: String,
+    pub(crate) technician: Peer,
+    pub(crate) customer: Peer,
     resume: String,
 }
 
 impl Shown {
-    async fn open(stage: &Stage) -> Self {
+    pub(crate) async fn open(stage: &Stage) -> Self {
         let (session, _, link) = stage.generate();
         let technician = Peer::connect(stage, &stage.technician_ticket(&session), Client::Console).await;
         let (ticket, resume) = stage.customer_enters(&link, "program");
@@ -62,19 +62,19 @@ impl Shown {
     }
 
     /// Everybody comes back after the server was away.
-    async fn again(&mut self, stage: &Stage) {
+    pub(crate) async fn again(&mut self, stage: &Stage) {
         self.technician = Peer::connect(stage, &stage.technician_ticket(&self.session), Client::Console).await;
         self.customer = Peer::connect(stage, &stage.customer_returns(&self.resume), Client::Program).await;
         self.caught_up().await;
     }
 
     /// The customer's program sends these frames.
-    async fn send(&self, frames: &[Vec<u8>]) -> <qmux::Session as Session>::SendStream {
+    pub(crate) async fn send(&self, frames: &[Vec<u8>]) -> <qmux::Session as Session>::SendStream {
         self.customer.stream(&[&b"S"[..], &frames.concat()].concat()).await
     }
 
     /// The next of these events, as the technician reads it.
-    async fn event(&mut self, fits: impl Fn(&Event) -> bool) -> Event {
+    pub(crate) async fn event(&mut self, fits: impl Fn(&Event) -> bool) -> Event {
         let happened = |m: &ServerMessage| matches!(m, ServerMessage::Happened { entry } if fits(&entry.event));
         match self.technician.until(happened).await {
             Some(ServerMessage::Happened { entry }) => entry.event,
@@ -83,7 +83,7 @@ impl Shown {
     }
 
     /// The numbers of the frames that come by the technician's next stream, so many of them.
-    async fn seen(&self, count: usize) -> Vec<u32> {
+    pub(crate) async fn seen(&self, count: usize) -> Vec<u32> {
         let mut stream = self.technician.session.accept_uni().await.unwrap();
         let (mut bytes, mut seen) = (Vec::new(), Vec::new());
         while seen.len() < count {
@@ -102,8 +102,13 @@ impl Shown {
     }
 
     /// Ends the session; what the timeline says was stored of the screen, and what lies on the disk.
-    async fn remains(&self, stage: &Stage) -> (Option<u64>, Vec<String>) {
+    pub(crate) async fn remains(&self, stage: &Stage) -> (Option<u64>, Vec<String>) {
         assert_eq!(stage.post(&format!("/api/sessions/{}/close", self.session), &Value::Null).0, 204);
+        self.stored(stage).await
+    }
+
+    /// The same, of a session that has ended.
+    async fn stored(&self, stage: &Stage) -> (Option<u64>, Vec<String>) {
         let end = tokio::time::Instant::now() + Duration::from_secs(60);
         loop {
             let page: Value = serde_json::from_str(&stage.get(&format!("/api/sessions/{}", self.session)).1).unwrap();
@@ -216,16 +221,54 @@ async fn room_on_the_disk_is_asked_for_by_the_sessions_own_policy() {
         let mut customer = Peer::connect(&stage, &stage.customer_ticket(&link, "program"), Client::Program).await;
         technician.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.unwrap();
         customer.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.unwrap();
-        // Control shows the screen too.
-        technician.send(&ClientMessage::Ask { rights: vec![Right::Control] }).await;
-        let answer = technician.until(|m| match m {
-            ServerMessage::Refused { .. } => true,
-            ServerMessage::State { state, .. } => !state.asked.is_empty(),
-            _ => false,
-        });
-        let answer = answer.await.unwrap();
-        assert_eq!(matches!(answer, ServerMessage::Refused { .. }), refused, "{record} {unrecorded}: {answer:?}");
+        // Control shows the screen too, and a shell shows what is in its recording.
+        for right in [Right::Control, Right::Shell] {
+            technician.send(&ClientMessage::Ask { rights: vec![right] }).await;
+            let answer = technician.until(|m| match m {
+                ServerMessage::Refused { .. } => true,
+                ServerMessage::State { state, .. } => state.asked.contains(&right),
+                _ => false,
+            });
+            let answer = answer.await.unwrap();
+            let is_refused = matches!(answer, ServerMessage::Refused { .. });
+            assert_eq!(is_refused, refused, "{right:?} {record} {unrecorded}: {answer:?}");
+            if !refused {
+                customer.send(&ClientMessage::Answer { rights: vec![] }).await;
+                let denied =
+                    |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if state.asked.is_empty());
+                technician.until(denied).await.unwrap();
+            }
+        }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_stored_is_said_and_an_administrator_has_it_tried_again() {
+    let stage = Stage::open("store-again");
+    policy(&stage, true, "stop_sharing");
+    let shown = Shown::open(&stage).await;
+    let _screen = shown.send(&[frame(KEY, 1, 0, &capacity::key())]).await;
+    assert_eq!(shown.seen(1).await, [1]);
+    // Where the video should be written there is a folder.
+    let obstacle = stage.folder().join("recordings").join(format!("{}.new", shown.session));
+    std::fs::create_dir(&obstacle).unwrap();
+    let again = format!("/api/sessions/{}/store", shown.session);
+    assert_eq!(stage.post(&again, &Value::Null).0, 409, "nothing failed yet");
+    assert_eq!(stage.post(&format!("/api/sessions/{}/close", shown.session), &Value::Null).0, 204);
+    stage.log_with("the evidence cannot be stored").await;
+    let page: Value = serde_json::from_str(&stage.get(&format!("/api/sessions/{}", shown.session)).1).unwrap();
+    assert!(page["unstored"]["why"].as_str().unwrap().contains("directory"), "{}", page["unstored"]);
+    assert_eq!((&page["unstored"]["given_up"], &page["may"]["store"]), (&json!(false), &json!(true)));
+    // Each wait is longer than the one before, and whoever has mended it waits for none.
+    for tries in 2..=5 {
+        assert_eq!(stage.post(&again, &Value::Null).0, 202);
+        stage.log_with_times("the evidence cannot be stored", tries).await;
+    }
+    let log = stage.log_with("again_in").await;
+    assert!(log.contains("160s"), "{log}");
+    std::fs::remove_dir(&obstacle).unwrap();
+    assert_eq!(stage.post(&again, &Value::Null).0, 202);
+    assert_eq!(shown.stored(&stage).await.1, [".activity", ".pointer", ".video"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
