@@ -60,11 +60,12 @@ impl Consent {
         self.elevated && !self.holds(Right::Elevate)
     }
 
-    /// The customer answered a question for these rights. Nothing that was not asked is given.
+    /// The customer answered a question for these rights. Nothing that was not asked is given, and a pause ends only with a
+    /// picture that is allowed anew.
     pub fn answer(&mut self, answer: &[Right], asked: &[Right]) {
         if let Some(rights) = permission::answered(&self.answered, asked, answer) {
+            self.paused &= self.answered.contains(&Right::View) || !rights.contains(&Right::View);
             self.answered = rights;
-            self.paused = false;
         }
     }
 
@@ -358,6 +359,8 @@ mod tests {
         assert!(consent.may(Right::Files) && consent.may_control());
         consent.pause(true);
         assert!(consent.may(Right::Files) && !consent.may_view(), "the pause is the picture's alone");
+        consent.answer(&[Right::Shell], &[Right::Shell]);
+        assert!(consent.is_paused() && !consent.may_view(), "what else is allowed does not end it");
         consent.withdraw(Right::View);
         assert!(consent.may(Right::Files) && !consent.may_view());
     }

@@ -206,9 +206,11 @@ impl Session {
                 if rights.contains(&Right::Control) && !self.grants.contains(&Right::Control) {
                     self.control = self.asked_by.or_else(|| self.owner_here());
                 }
+                if rights.contains(&Right::View) && !self.grants.contains(&Right::View) {
+                    self.paused = None;
+                }
                 self.asked.clear();
                 self.grants.clone_from(rights);
-                self.paused = None;
             }
             Event::Denied { .. } => self.asked.clear(),
             Event::Withdrawn { right, .. } => {

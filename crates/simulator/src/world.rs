@@ -256,7 +256,9 @@ impl World {
             let now = |right, before| if asked.contains(&right) { rights.contains(&right) } else { before };
             let view = now(Right::View, self.ledger.view);
             let control = view && now(Right::Control, self.ledger.control);
-            self.ledger = Ledger { view, control, files: now(Right::Files, self.ledger.files), paused: false };
+            // A pause ends with a picture that is allowed anew, and with nothing else that is.
+            let paused = self.ledger.paused && (self.ledger.view || !view);
+            self.ledger = Ledger { view, control, files: now(Right::Files, self.ledger.files), paused };
         }
         self.consent.answer(&rights, &asked);
         self.customer_wishes(Command::Answer { rights });

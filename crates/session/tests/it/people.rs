@@ -254,3 +254,18 @@ fn a_session_keeps_the_policy_that_it_began_with() {
     assert!(!session.state().recorded);
     assert!(play.transcript().starts_with("Tom started a session for INC-1042 (Printer) by the policy Pay"));
 }
+
+#[test]
+fn allowing_something_else_does_not_end_a_pause() {
+    let mut play = Play::joined();
+    play.grant(&[Right::View]);
+    let paused = |play: &Play| play.session.state().paused;
+    play.customer(Command::Pause(Pause::Customer)).unwrap();
+    play.grant(&[Right::Files]);
+    assert_eq!((paused(&play), play.session.may_view()), (Some(Pause::Customer), false));
+    play.grant(&BOTH);
+    assert!(paused(&play).is_some() && !play.session.may_control(TECHNICIAN), "the picture was allowed before");
+    play.customer(Command::Withdraw { right: Right::View }).unwrap();
+    play.grant(&BOTH);
+    assert!(paused(&play).is_none() && play.session.may_control(TECHNICIAN), "a picture that is allowed anew");
+}
