@@ -76,18 +76,15 @@ impl Session {
                 self.join(now, by_key, Event::Joined { id, role, name, client, user, rights: vec![], by_role })
             }
             Command::Drop { id } => self.drop_connection(id),
-            Command::Return { id, client } => match self.participant(id) {
-                None => Err(Refusal::Stranger),
-                Some(p) if p.role == Role::Technician && self.phase == Phase::Held => Err(Refusal::OnHold),
-                Some(p) if p.presence == Presence::Gone && !self.may_come_again(p) => Err(Refusal::Stranger),
-                Some(p) if p.presence == Presence::Here && p.client == client => Ok(self.picture_ends(p.role)),
+            Command::Return { id, client } => match self.admits(id)? {
+                p if p.presence == Presence::Here && p.client == client => Ok(self.picture_ends(p.role)),
                 // What was allowed to the page is not allowed to the program, nor the other way round: it asks anew.
-                Some(p) if p.role == Role::Customer && !same_customer(p.client, client) => {
+                p if p.role == Role::Customer && !same_customer(p.client, client) => {
                     let mut events = self.fall(None, WhyWithdrawn::Session);
                     events.push(Event::Returned { id, client });
                     Ok(events)
                 }
-                Some(p) => {
+                p => {
                     let mut events = self.picture_ends(p.role);
                     events.push(Event::Returned { id, client });
                     Ok(events)
@@ -224,13 +221,14 @@ impl Session {
     fn join(&self, now: Timestamp, by_key: bool, joined: Event) -> Verdict {
         let Event::Joined { role, client, user, .. } = joined else { return Err(Refusal::Policy) };
         match role {
-            Role::Technician if self.phase == Phase::Held => Err(Refusal::OnHold),
-            Role::Technician if !self.helps(user) => Err(Refusal::NotOwner),
             Role::Expert | Role::Supervisor => Err(Refusal::NotOwner),
-            Role::Technician => match self.participants.iter().find(|p| p.user == user && p.role == role) {
-                Some(p) => Ok(vec![Event::Returned { id: p.id, client }]),
-                None => self.place().map(|()| vec![joined]),
-            },
+            Role::Technician => {
+                self.admits_technician(user)?;
+                match self.participants.iter().find(|p| p.user == user && p.role == role) {
+                    Some(p) => Ok(vec![Event::Returned { id: p.id, client }]),
+                    None => self.place().map(|()| vec![joined]),
+                }
+            }
             Role::Customer if !self.open_for_customer(now, by_key) => Err(Refusal::KeyDead),
             Role::Customer => match self.customer() {
                 // A customer who went away while the session was held comes back with a new key.
@@ -376,7 +374,10 @@ impl Session {
     }
 
     fn rate(&self, by: &Actor, stars: u8, comment: String) -> Verdict {
-        self.as_customer(by)?;
+        // After the end everybody is gone.
+        if self.known(by)?.role != Role::Customer {
+            return Err(Refusal::CustomerOnly);
+        }
         match self.phase {
             Phase::Ended { .. } if self.rated => Err(Refusal::Already),
             Phase::Ended { .. } if !(1..=5).contains(&stars) => Err(Refusal::Empty),
@@ -386,19 +387,12 @@ impl Session {
         }
     }
 
-    fn running(&self) -> Result<(), Refusal> {
+    pub(crate) fn running(&self) -> Result<(), Refusal> {
         if self.phase == Phase::Held { Err(Refusal::OnHold) } else { Ok(()) }
     }
 
     fn granted(&self, right: Right) -> Result<(), Refusal> {
         if self.grants.contains(&right) { Ok(()) } else { Err(Refusal::NotGranted) }
-    }
-
-    fn participating(&self, by: &Actor) -> Result<&Participant, Refusal> {
-        match by {
-            Actor::Participant(id) => self.participant(*id).ok_or(Refusal::Stranger),
-            Actor::Technician(_) | Actor::System(_) | Actor::Server => Err(Refusal::Stranger),
-        }
     }
 
     fn as_customer(&self, by: &Actor) -> Result<ParticipantId, Refusal> {

@@ -10,6 +10,7 @@ mod consent;
 mod decide;
 mod due;
 mod film;
+mod guests;
 mod meter;
 pub mod oracle;
 pub mod permission;

@@ -2,7 +2,7 @@
 
 use protocol::{Event, Phase, Presence, Right, Role};
 
-use crate::Session;
+use crate::{Actor, Session};
 
 /// Checks a state against the rules that no order of events may break.
 ///
@@ -23,6 +23,16 @@ pub fn check(session: &Session) {
         if session.may_control(p.id) {
             assert!(p.role != Role::Customer && p.presence == Presence::Here, "control by {p:?}");
             assert!(session.grants.contains(&Right::Control), "a control nobody granted");
+        }
+        if p.presence == Presence::Gone {
+            let may = Right::ALL.into_iter().any(|right| session.may(p.id, right)) || session.may_watch(p.id);
+            assert!(!may && session.participating(&Actor::Participant(p.id)).is_err(), "somebody who is gone: {p:?}");
+        } else {
+            assert_eq!(session.admits(p.id).err(), None, "somebody is in who would not be let in: {p:?}");
+        }
+        let host = session.account_of(p.id).and_then(|host| session.technician(host));
+        if let Some(host) = host.filter(|_| p.role == Role::Expert) {
+            assert!(session.held(p.id).iter().all(|r| host.rights.contains(r)), "a guest has more than {host:?}");
         }
     }
     let hands = session.participants().iter().filter(|p| session.may_control(p.id)).count();

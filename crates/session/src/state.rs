@@ -1,13 +1,13 @@
 //! Where a session stands: what its events add up to.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use protocol::{
-    Entry, Event, ExpertInvitation, IncidentRef, Monitor, Participant, ParticipantId, Pause, Phase, Presence, Queue,
-    Right, Role, SessionId, SessionState, Timestamp, UserRef, WhyInherited,
+    Entry, Event, IncidentRef, Monitor, Participant, ParticipantId, Pause, Phase, Presence, Queue, Right, Role,
+    SessionId, SessionState, Timestamp, UserRef, WhyInherited,
 };
 
-use crate::{Policy, meter::Meters, permission};
+use crate::{Policy, guests::OpenInvitation, meter::Meters, permission};
 
 /// How many messages back a repetition is recognised: far more than can be under way.
 const MOST_SAID: usize = 256;
@@ -23,8 +23,10 @@ pub struct Session {
     /// The queue that the owner took it from: there it goes when nobody is left to help.
     pub(crate) came_from: Queue,
     pub(crate) shared_with: Vec<UserRef>,
-    pub(crate) invitations: Vec<ExpertInvitation>,
+    pub(crate) invitations: Vec<OpenInvitation>,
     pub(crate) invited: u16,
+    /// The accounts that let experts in, by expert.
+    pub(crate) hosts: BTreeMap<ParticipantId, i32>,
     pub(crate) phase: Phase,
     pub(crate) participants: Vec<Participant>,
     pub(crate) grants: Vec<Right>,
@@ -46,6 +48,8 @@ pub struct Session {
     pub(crate) input_blocked: bool,
     pub(crate) key_until: Option<Timestamp>,
     pub(crate) link_until: Option<Timestamp>,
+    /// The account that made the newest key and link.
+    pub(crate) issued_by: Option<i32>,
     pub(crate) held_at: Option<Timestamp>,
     /// Until when a customer's computer that restarts is awaited.
     pub(crate) restarting: Option<Timestamp>,
@@ -68,6 +72,7 @@ impl Session {
             shared_with: Vec::new(),
             invitations: Vec::new(),
             invited: 0,
+            hosts: BTreeMap::new(),
             phase: Phase::Waiting,
             participants: Vec::new(),
             grants: Vec::new(),
@@ -85,6 +90,7 @@ impl Session {
             input_blocked: false,
             key_until: None,
             link_until: None,
+            issued_by: None,
             held_at: None,
             restarting: None,
             said: VecDeque::new(),
@@ -108,15 +114,18 @@ impl Session {
                 self.created = Some((incident.clone(), organisation.clone()));
                 self.owner = owner.clone();
             }
-            Event::KeyIssued { key_until, link_until, .. } => {
+            Event::KeyIssued { by, key_until, link_until } => {
+                self.issued_by = Some(by.id);
                 self.key_until = Some(*key_until);
                 self.link_until = Some(*link_until);
             }
             Event::KeyRevoked { .. } => self.key_until = None,
             Event::LinkRevoked { .. } => self.link_until = None,
             Event::Joined { id, role, name, client, user, rights, by_role } => {
-                if *role == Role::Expert {
-                    self.invitations.retain(|i| i.name != *name);
+                if let Some(at) =
+                    self.invitations.iter().position(|i| *role == Role::Expert && i.invitation.name == *name)
+                {
+                    self.hosts.insert(*id, self.invitations.remove(at).host);
                 }
                 let rights = match role {
                     Role::Technician => permission::by_role(by_role.as_ref()),
@@ -159,6 +168,12 @@ impl Session {
                 }
             }
             Event::Left { id } => {
+                let left = self.participants.iter().find(|p| p.id == *id && p.role == Role::Technician);
+                // Who lost the connection for too long may still come back; who left or was let go is asked anew.
+                let lost = |p: &&Participant| matches!(p.presence, Presence::Reconnecting { until } if until <= at);
+                if let Some(user) = left.filter(|p| !lost(p)).and_then(|p| p.user) {
+                    self.shared_with.retain(|u| u.id != user);
+                }
                 self.set_presence(*id, Presence::Gone);
                 self.control_wanted.retain(|p| p != id);
                 if self.control == Some(*id) {
@@ -168,16 +183,15 @@ impl Session {
             }
             Event::RoleChanged { id, by_role } => {
                 let rights = permission::by_role(by_role.as_ref());
-                if !rights.contains(&Right::Control) {
-                    self.control_wanted.retain(|p| p != id);
-                    if self.control == Some(*id) {
-                        self.control = self.owner_here().filter(|owner| owner != id);
-                    }
-                }
                 if !self.asked.iter().all(|right| rights.contains(right)) {
                     self.drop_question(*id);
                 }
                 self.participants.iter_mut().filter(|p| p.id == *id).for_each(|p| p.rights.clone_from(&rights));
+                // The control is with whoever may hold it: also an expert's right ends with their host's.
+                let holds = |who: &ParticipantId| self.held(*who).contains(&Right::Control);
+                let wanted = self.control_wanted.iter().copied().filter(holds).collect();
+                let control = self.control.filter(holds).or_else(|| self.owner_here().filter(holds));
+                (self.control, self.control_wanted) = (self.control.and(control), wanted);
             }
             Event::Chat { from, nonce, .. } => {
                 self.said.push_back((*from, *nonce));
@@ -239,8 +253,7 @@ impl Session {
                 self.phase = Phase::Held;
                 self.held_at = Some(at);
                 self.asked.clear();
-                self.shared_with.clear();
-                self.invitations.clear();
+                self.uninvite();
                 self.part_with(Role::Technician);
                 self.part_with(Role::Expert);
                 self.part_with(Role::Supervisor);
@@ -250,31 +263,35 @@ impl Session {
                 let here = self.customer().is_some_and(|c| c.presence != Presence::Gone);
                 self.phase = if here { Phase::Active } else { Phase::Waiting };
             }
-            Event::Transferred { to, .. } | Event::Inherited { to, .. } => {
-                if matches!(event, Event::Inherited { why: WhyInherited::Removed, .. }) {
-                    // Whom the owner before wanted to let in is not known to be somebody's guest.
-                    self.invitations.clear();
-                }
+            Event::Transferred { to, .. } | Event::Taken { by: to } => {
+                self.uninvite();
                 self.owner = to.clone();
                 self.queue = Queue::Own;
+            }
+            Event::Inherited { to, why, .. } => {
+                self.invitations.clear();
+                if *why == WhyInherited::Removed {
+                    // Whom the owner before wanted to let in is not known to be somebody's guest.
+                    let here = |user: &UserRef| self.technician(user.id).is_some_and(|p| p.presence != Presence::Gone);
+                    self.shared_with = self.shared_with.iter().filter(|u| here(u)).cloned().collect();
+                }
                 self.shared_with.retain(|u| u.id != to.id);
+                self.owner = to.clone();
+                self.queue = Queue::Own;
                 // Whoever vanished may have held the control.
                 if self.control.is_none() && self.grants.contains(&Right::Control) {
                     self.control = self.owner_here();
                 }
             }
             Event::Queued { queue, .. } => {
+                self.uninvite();
                 self.queue = queue.clone();
                 self.came_from = queue.clone();
             }
-            Event::Taken { by } => {
-                self.owner = by.clone();
-                self.queue = Queue::Own;
-            }
             Event::SharedWith { with, .. } => self.shared_with.push(with.clone()),
-            Event::ExpertInvited { invitation, .. } => {
+            Event::ExpertInvited { by, invitation } => {
                 self.invited = self.invited.max(invitation.number);
-                self.invitations.push(invitation.clone());
+                self.invitations.push(OpenInvitation { host: by.id, invitation: invitation.clone() });
             }
             Event::ControlWanted { by } => self.control_wanted.push(*by),
             Event::ControlPassed { to, .. } => {
@@ -287,8 +304,7 @@ impl Session {
                 self.key_until = None;
                 self.link_until = None;
                 self.asked.clear();
-                self.shared_with.clear();
-                self.invitations.clear();
+                self.uninvite();
                 self.part_with(Role::Technician);
                 self.part_with(Role::Expert);
                 self.part_with(Role::Supervisor);
@@ -297,6 +313,12 @@ impl Session {
             // Deeds were taken out above.
             _ => {}
         }
+    }
+
+    /// Whom the owner asked in is asked no more.
+    fn uninvite(&mut self) {
+        self.shared_with.clear();
+        self.invitations.clear();
     }
 
     /// The owner's number, when they take part now.
@@ -379,27 +401,10 @@ impl Session {
         self.participant(id).map(|p| p.role)
     }
 
-    /// Whether key (`by_key`) or link still lets a customer in at `now`.
-    pub fn open_for_customer(&self, now: Timestamp, by_key: bool) -> bool {
-        let until = if by_key { self.key_until } else { self.link_until };
-        until.is_some_and(|until| now < until)
-    }
-
     /// Whether pictures may flow from the customer to the technicians now.
     pub fn may_view(&self) -> bool {
         let anybody = permission::of_role(Role::Technician);
         self.phase == Phase::Active && self.paused.is_none() && self.effective(Right::View, anybody)
-    }
-
-    /// What this participant may use at all, whatever policy and customer say.
-    pub(crate) fn held(&self, id: ParticipantId) -> Vec<Right> {
-        let Some(who) = self.participant(id) else { return vec![] };
-        permission::of_role(who.role).iter().copied().filter(|r| who.rights.contains(r)).collect()
-    }
-
-    /// Whether pictures may be sent to this participant, once there are any.
-    pub fn may_watch(&self, id: ParticipantId) -> bool {
-        self.held(id).contains(&Right::View)
     }
 
     /// Whether this participant's input may reach the customer's desktop now.
@@ -442,11 +447,6 @@ impl Session {
         &self.shared_with
     }
 
-    /// The invitation of an expert that is still open.
-    pub fn invitation(&self, number: u16) -> Option<&ExpertInvitation> {
-        self.invitations.iter().find(|i| i.number == number)
-    }
-
     fn effective(&self, right: Right, held: &[Right]) -> bool {
         permission::effective(right, held, &self.policy.rights, &self.grants)
     }
@@ -464,12 +464,16 @@ impl Session {
             owner: self.owner.clone(),
             queue: self.queue.clone(),
             shared_with: self.shared_with.clone(),
-            invitations: self.invitations.clone(),
+            invitations: self.invitations.iter().map(|open| open.invitation.clone()).collect(),
             asked_by: self.asked_by.filter(|_| !self.asked.is_empty()),
             control: self.control,
             control_wanted: self.control_wanted.clone(),
             phase: self.phase,
-            participants: self.participants.clone(),
+            participants: self
+                .participants
+                .iter()
+                .map(|p| Participant { rights: self.held(p.id), ..p.clone() })
+                .collect(),
             grants: self.grants.clone(),
             asked: self.asked.clone(),
             paused: self.paused,

@@ -7,9 +7,10 @@ pub mod walk;
 
 use std::collections::BTreeSet;
 
-use protocol::{Entry, Event, ParticipantId, Phase, Presence, Queue, Role, SessionId};
+use protocol::{Entry, Event, ExpertInvitation, ParticipantId, Queue, Role, SessionId};
 use sea_orm::{
-    ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait, sea_query::SelectStatement,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
+    sea_query::SelectStatement,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -17,7 +18,7 @@ use ts_rs::TS;
 pub use incidents::{IncidentPlace, may_move};
 
 use crate::{
-    app::Shared,
+    app::{self, Shared},
     live::Live,
     store::tables::{incident, past, user},
 };
@@ -116,6 +117,11 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Of a session on this incident of which nothing else is known.
+    pub fn on(incident: i32) -> Self {
+        Self { incident, owner: 0, people: BTreeSet::new(), invited: Vec::new(), queue: Queue::Own }
+    }
+
     /// Reads a timeline; `None` when it has no beginning.
     pub fn of(entries: &[Entry]) -> Option<Self> {
         let Some(Event::Created { incident, owner, .. }) = entries.first().map(|e| &e.event) else { return None };
@@ -129,13 +135,19 @@ impl Standing {
         for entry in entries {
             match &entry.event {
                 Event::Transferred { to, .. } | Event::Inherited { to, .. } | Event::Taken { by: to } => {
+                    // Whom the owner before had asked in is asked no more; whoever is in is one of the people.
+                    standing.invited.clear();
                     standing.owner = to.id;
                     standing.people.insert(to.id);
                     standing.queue = Queue::Own;
                 }
                 // Who watched on behalf of others has not taken part: that ends with the right to watch.
                 Event::Joined { user: Some(user), role: Role::Technician, .. } => drop(standing.people.insert(*user)),
-                Event::Queued { queue, .. } => standing.queue = queue.clone(),
+                Event::Queued { queue, .. } => {
+                    standing.invited.clear();
+                    standing.queue = queue.clone();
+                }
+                Event::QueueMoved { from, to } if standing.queue == *from => standing.queue = to.clone(),
                 Event::SharedWith { with, .. } => standing.invited.push(with.id),
                 Event::Held { .. } => standing.invited.clear(),
                 Event::Ended { .. } => {
@@ -252,18 +264,12 @@ pub async fn session(
 
 /// Whether a ticket that was given to this participant still lets them in.
 pub async fn may_enter(app: &Shared, live: &Live, who: ParticipantId) -> Result<bool, DbErr> {
-    let known = live.ask(|s| {
-        let them = s.participant(who)?;
-        let owns = s.queue() == &Queue::Own && them.user == Some(s.owner().id);
-        let invited = s.shared_with().iter().any(|u| Some(u.id) == them.user);
-        Some((them.role, them.user, them.presence != Presence::Gone || (them.user.is_some() && (owns || invited))))
-    });
-    let Some((role, account, wanted)) = known.await else { return Ok(false) };
-    let Some(account) = account else { return Ok(wanted) };
-    let account = user::Entity::find_by_id(account).one(&app.db).await?.filter(|u| !u.disabled);
-    let Some(account) = account else { return Ok(false) };
+    let known = live.ask(|s| s.admits(who).ok().map(|them| (them.role, s.account_of(who)))).await;
+    let Some((role, account)) = known else { return Ok(false) };
+    let Some(account) = account else { return Ok(true) };
+    let Some(account) = usable(&app.db, account).await? else { return Ok(false) };
     match role {
-        Role::Technician | Role::Expert | Role::Customer => Ok(wanted),
+        Role::Technician | Role::Expert | Role::Customer => Ok(true),
         Role::Supervisor => {
             let watches = has(&account, SessionAction::Watch);
             Ok(watches && reaches(app, &account, &live.entries().await).await?)
@@ -271,13 +277,26 @@ pub async fn may_enter(app: &Shared, live: &Live, who: ParticipantId) -> Result<
     }
 }
 
+/// The open invitation by this number, while it lets an expert in: the session's word and that of its host's account.
+pub async fn invitation(app: &Shared, live: &Live, number: u16) -> Result<Option<ExpertInvitation>, DbErr> {
+    let open = |s: &session::Session| Some((s.admits_expert(app::now(), number).ok()?.clone(), s.host_of(number)?));
+    let Some((invitation, host)) = live.ask(open).await else { return Ok(None) };
+    Ok(usable(&app.db, host).await?.map(|_| invitation))
+}
+
+/// The account by this number, while it may be used.
+pub async fn usable(db: &impl ConnectionTrait, account: i32) -> Result<Option<user::Model>, DbErr> {
+    Ok(user::Entity::find_by_id(account).one(db).await?.filter(|u| !u.disabled))
+}
+
+/// Whether this is an account that may not be used any more.
+pub async fn is_disabled(db: &impl ConnectionTrait, account: i32) -> Result<bool, DbErr> {
+    Ok(user::Entity::find_by_id(account).one(db).await?.is_some_and(|u| u.disabled))
+}
+
 /// Whether somebody takes part now: what they do in the session's name is theirs to do no longer than that.
 pub async fn is_part_of(live: &Live, who: ParticipantId) -> bool {
-    live.ask(|s| {
-        let over = matches!(s.phase(), Phase::Ended { .. });
-        !over && s.participant(who).is_some_and(|p| p.presence != Presence::Gone)
-    })
-    .await
+    live.ask(|s| s.is_in(who)).await
 }
 
 /// The sessions of the catalogue that somebody may see: the same rule as [`reaches`], for the database.
@@ -380,6 +399,8 @@ mod tests {
             (vec![shared()], "A", "A", [true, true]),
             (vec![shared(), held()], "A", "A", [false, false]),
             (vec![shared(), ended()], "A", "A", [false, false]),
+            (vec![shared(), passed(2)], "A", "A", [false, false]),
+            (vec![shared(), queued(team("C"))], "A", "A", [false, false]),
             (vec![queued(team("B"))], "A", "A", [true, true]),
             (vec![queued(team("C"))], "A", "A", [false, false]),
             (vec![queued(Queue::General)], "A", "A", [true, true]),

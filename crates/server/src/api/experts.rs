@@ -19,6 +19,7 @@ use super::{
     sessions::{self, Admission},
 };
 use crate::{
+    access_scope,
     app::{self, Shared, stored_time},
     live::{self, Live},
     secret,
@@ -98,8 +99,7 @@ async fn find(app: &Shared, token: &str) -> Result<(Arc<Live>, ExpertInvitation)
     let id = SessionId::try_from(row.session).map_err(|_| join::dead())?;
     let live = app.hub.get(&id).ok_or_else(join::dead)?;
     let number = u16::try_from(row.number).map_err(|_| join::dead())?;
-    let invitation = live.ask(|s| s.invitation(number).cloned()).await;
-    let invitation = invitation.filter(|i| app::now() < i.until).ok_or_else(join::dead)?;
+    let invitation = access_scope::invitation(app, &live, number).await?.ok_or_else(join::dead)?;
     Ok((live, invitation))
 }
 

@@ -5,16 +5,17 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{Json, extract::State, http::StatusCode};
-use protocol::{Client, ParticipantId, Phase, Presence, Role, SessionId};
+use protocol::{Client, ParticipantId, Role, SessionId};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, Order, QueryFilter, sea_query::Query,
 };
 use serde::{Deserialize, Serialize};
-use session::{Actor, Command, Session};
+use session::{Actor, Command};
 use ts_rs::TS;
 
 use super::{ApiError, From, Result, sessions::Admission};
 use crate::{
+    access_scope,
     app::{self, Shared, stored_time},
     live::{self, Live},
     programs::System,
@@ -213,13 +214,7 @@ pub async fn admit(app: &Shared, session: &SessionId, who: ParticipantId, handov
 pub async fn by_token(app: &Shared, token: &str, handover: bool) -> Result<(Arc<Live>, ParticipantId)> {
     let (id, who) = holder(app, token, handover).await?;
     let live = app.hub.get(&id).ok_or_else(dead)?;
-    // Whoever left does not come back by an old token: that takes a new key or link. Nobody brings a program to what is over.
-    let may_come = |s: &Session| {
-        let here = s.participant(who).is_some_and(|p| p.presence != Presence::Gone);
-        here && !(handover && matches!(s.phase(), Phase::Ended { .. }))
-    };
-    let here = live.ask(may_come).await;
-    if here { Ok((live, who)) } else { Err(dead()) }
+    if access_scope::may_enter(app, &live, who).await? { Ok((live, who)) } else { Err(dead()) }
 }
 
 async fn holder(app: &Shared, token: &str, handover: bool) -> Result<(SessionId, ParticipantId)> {

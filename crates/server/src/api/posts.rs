@@ -79,6 +79,8 @@ async fn store(app: &Shared, live: &Arc<Live>, from: ParticipantId, name: String
     let number = live.next_number();
     let mut keeping = live.keep(app, from, paths::post(&app.config.data, &live.id, number))?;
     let (bytes, sha256) = receive(&mut keeping, body).await?;
+    // A large file takes a while.
+    takes_part(live, from).await?;
     // It is fetched by its number: the name is for people.
     let name = shown(&Redactor::load(app).await?.clean(&name));
     live.record_deed(app, Event::FilePosted { from, number, name, bytes, sha256 }).await?;

@@ -18,7 +18,7 @@ use crate::{
     app::{self, Shared},
     archive::Unstored,
     desk::intake::{self, Form, Keys},
-    live::{self, ActError, Live},
+    live::{self, Live},
     store::tables::incident,
 };
 
@@ -166,18 +166,15 @@ pub async fn ticket(
 ) -> Result<Json<Admission>> {
     let live = running(&app, id)?;
     let (name, user) = (me.0.name.clone(), Some(me.0.id));
-    let seated = live.ask(|s| s.technician(me.0.id).map(|p| (p.id, s.owner().id))).await;
-    let who = match seated {
-        Some((who, owner)) if Some(owner) == user => who,
-        _ => {
+    let seated = |s: &session::Session| s.technician(me.0.id).map(|p| p.id).filter(|who| s.admits(*who).is_ok());
+    let who = match live.ask(seated).await {
+        Some(who) => who,
+        None => {
             let (role, client, by_role) = (Role::Technician, Client::Console, app.rules().role(me.0.role));
             let join = Command::Join { role, name, client, user, by_role, by_key: false };
             live::came(&live.act(&app, &Actor::Server, join).await?)?
         }
     };
-    if live.ask(|s| s.phase()).await == Phase::Held {
-        return Err(ActError::from(protocol::RefusalReason::OnHold).into());
-    }
     Ok(Json(Admission { session: live.id.clone(), ticket: app.hub.ticket_by(live.id.clone(), who, login) }))
 }
 

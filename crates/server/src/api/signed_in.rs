@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use super::{ApiError, sessions};
 use crate::{
     app::{self, Shared, stored_time},
-    live::Live,
+    live::{ActError, Live},
     secret,
     sign_in::Login,
     store::tables::{login, user},
@@ -211,9 +211,9 @@ impl FromRequestParts<Shared> for Helper {
         let address = RawPathParams::from_request_parts(parts, app).await.ok();
         let id = address.as_ref().and_then(|a| a.iter().find(|(name, _)| *name == "id")).map(|(_, id)| id.to_owned());
         let live = sessions::running(app, id.unwrap_or_default())?;
-        let who = live.ask(|s| s.technician(me.0.id).map(|p| p.id)).await;
+        let who = live.ask(|s| s.technician(me.0.id).map(|p| s.admits(p.id).map(|p| p.id))).await;
         let by = who.ok_or_else(|| ApiError::forbidden("You do not take part in this session."))?;
-        Ok(Self { live, me, by })
+        Ok(Self { live, me, by: by.map_err(ActError::from)? })
     }
 }
 

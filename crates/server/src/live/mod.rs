@@ -265,7 +265,9 @@ impl Live {
         // Nothing happens between the history and the first that is told.
         let _newest = self.newest.lock().await;
         let known = self.known();
-        let role = known.session.participant(who).ok_or(RefusalReason::Stranger)?.role;
+        // Who was let go in between is not there any more.
+        let them = known.session.participant(who).filter(|_| known.session.is_in(who));
+        let role = them.ok_or(RefusalReason::Stranger)?.role;
         if role == Role::Customer {
             self.attachments.replace(who);
         }

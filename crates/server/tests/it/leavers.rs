@@ -25,15 +25,15 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// A technician, signed in.
 #[derive(Clone)]
-struct Person {
-    id: i64,
+pub(crate) struct Person {
+    pub(crate) id: i64,
     login: String,
     account: Value,
     cookie: String,
 }
 
 impl Person {
-    fn hire(stage: &Stage, login: &str, team: &str) -> Self {
+    pub(crate) fn hire(stage: &Stage, login: &str, team: &str) -> Self {
         let new = json!({ "login": login, "name": login, "email": "e@b.example", "team": team, "password": PASSWORD });
         let (status, mut account) = stage.post("/api/users", &new);
         assert_eq!(status, 201, "{account}");
@@ -47,24 +47,24 @@ impl Person {
     }
 
     /// An administrator changes this account.
-    fn change(&self, stage: &Stage, field: &str, value: Value) {
+    pub(crate) fn change(&self, stage: &Stage, field: &str, value: Value) {
         let mut account = self.account.clone();
         account[field] = value;
         let (status, answer) = stage.put(&format!("/api/users/{}", self.id), &account);
         assert_eq!(status, 200, "{answer}");
     }
 
-    fn post(&self, stage: &Stage, path: &str, body: &Value) -> (u16, Value) {
+    pub(crate) fn post(&self, stage: &Stage, path: &str, body: &Value) -> (u16, Value) {
         stage.post_as(path, body, &[("cookie", &self.cookie)])
     }
 
-    fn ticket(&self, stage: &Stage, session: &str) -> String {
+    pub(crate) fn ticket(&self, stage: &Stage, session: &str) -> String {
         let (status, admission) = self.post(stage, &format!("/api/sessions/{session}/ticket"), &Value::Null);
         assert_eq!(status, 200, "{admission}");
         admission["ticket"].as_str().unwrap().to_owned()
     }
 
-    async fn connect(&self, stage: &Stage, session: &str) -> Peer {
+    pub(crate) async fn connect(&self, stage: &Stage, session: &str) -> Peer {
         let mut peer = Peer::connect(stage, &self.ticket(stage, session), Client::Console).await;
         assert!(peer.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
         peer
@@ -91,13 +91,13 @@ fn sign_in(stage: &Stage, login: &str, password: &str) -> String {
 }
 
 /// The connection is ended by the server, at once.
-async fn ends(peer: &mut Peer, why: &str) {
+pub(crate) async fn ends(peer: &mut Peer, why: &str) {
     let ended = tokio::time::timeout(AT_ONCE, peer.until(|_| false)).await;
     assert!(ended.is_ok(), "{why}: the connection goes on");
 }
 
 /// The first state that fits.
-async fn state(peer: &mut Peer, fits: impl Fn(&SessionState) -> bool) -> SessionState {
+pub(crate) async fn state(peer: &mut Peer, fits: impl Fn(&SessionState) -> bool) -> SessionState {
     let told = peer.until(|m| matches!(m, ServerMessage::State { state, .. } if fits(state))).await;
     let Some(ServerMessage::State { state, .. }) = told else { panic!("it is never so") };
     *state

@@ -11,6 +11,7 @@ mod confirm;
 mod doors;
 mod floods;
 mod guesses;
+mod guests;
 mod http;
 mod input;
 mod leavers;

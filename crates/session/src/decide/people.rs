@@ -37,7 +37,7 @@ impl Session {
         if to.id == self.owner.id && self.queue == Queue::Own {
             return Err(Refusal::Already);
         }
-        self.hand_over(by.clone(), note, Event::Transferred { by, to })
+        self.hand_over(by.clone(), note, Some(to.id), Event::Transferred { by, to })
     }
 
     pub(super) fn enqueue(&self, by: &Actor, queue: Queue, note: String) -> Verdict {
@@ -49,7 +49,7 @@ impl Session {
             }
             Queue::Team { .. } | Queue::General => {}
         }
-        self.hand_over(by.clone(), note, Event::Queued { by: Some(by), queue })
+        self.hand_over(by.clone(), note, None, Event::Queued { by: Some(by), queue })
     }
 
     /// The note, the hold if somebody is there, and the change of hands.
@@ -58,8 +58,8 @@ impl Session {
             return Err(Refusal::TooLong);
         }
         let note = (!note.trim().is_empty()).then(|| Event::Noted { by: by.clone(), text: note });
-        let held = (self.phase == Phase::Active).then(|| self.hold(Some(by)));
-        Ok(note.into_iter().chain(held.into_iter().flatten()).chain([change]).collect())
+        let before = if self.phase == Phase::Active { self.hold(Some(by)) } else { self.helpers_leave(to) };
+        Ok(note.into_iter().chain(before).chain([change]).collect())
     }
 
     pub(super) fn take(&self, by: &Actor, team: &str) -> Verdict {
@@ -67,7 +67,10 @@ impl Session {
         match &self.queue {
             Queue::Own => Err(Refusal::NotOwner),
             Queue::Team { team: theirs } if theirs != team => Err(Refusal::NotOwner),
-            Queue::Team { .. } | Queue::General => Ok(vec![Event::Taken { by: by.clone() }]),
+            Queue::Team { .. } | Queue::General => {
+                let taken = Event::Taken { by: by.clone() };
+                Ok(self.helpers_leave(Some(by.id)).into_iter().chain([taken]).collect())
+            }
         }
     }
 
@@ -93,7 +96,8 @@ impl Session {
         if name.chars().count() > MAX_NAME_CHARS {
             return Err(Refusal::TooLong);
         }
-        let taken = self.participants.iter().any(|p| p.name == name) || self.invitations.iter().any(|i| i.name == name);
+        let taken = self.participants.iter().any(|p| p.name == name)
+            || self.invitations.iter().any(|i| i.invitation.name == name);
         if taken {
             return Err(Refusal::Already);
         }
@@ -107,9 +111,8 @@ impl Session {
     }
 
     pub(super) fn join_as_expert(&self, now: Timestamp, number: u16) -> Verdict {
-        self.running()?;
+        let invitation = self.admits_expert(now, number)?;
         self.place()?;
-        let invitation = self.invitation(number).filter(|i| now < i.until).ok_or(Refusal::KeyDead)?;
         let id = ParticipantId(u16::try_from(self.participants.len() + 1).unwrap_or(u16::MAX));
         let ExpertInvitation { name, rights, .. } = invitation.clone();
         let (role, client) = (Role::Expert, Client::Console);
@@ -142,30 +145,20 @@ impl Session {
         if self.participants.len() < MOST_PARTICIPANTS { Ok(()) } else { Err(Refusal::Full) }
     }
 
-    /// Whether this account owns the session or was asked to join.
-    pub(super) fn helps(&self, user: Option<i32>) -> bool {
-        let invited = user == Some(self.owner.id) || self.shared_with.iter().any(|u| Some(u.id) == user);
-        invited && self.queue == Queue::Own
-    }
-
-    /// Whether somebody who has left comes back by their place alone; everybody else has to be let in anew.
-    pub(super) fn may_come_again(&self, who: &Participant) -> bool {
-        who.role == Role::Technician && self.helps(who.user)
-    }
-
-    /// An account may no longer be used. Its owner leaves, and with them the experts whom they let in; what the customer
-    /// allowed was allowed to them, and whoever goes on asks anew.
+    /// An account may no longer be used: its part in the session ends. What it owned goes to others, and what the customer
+    /// allowed was allowed to its owner: whoever goes on asks anew.
     pub(super) fn expel(&self, now: Timestamp, by: &Actor, user: i32, queue: Queue) -> Verdict {
         if *by != Actor::Server {
             return Err(Refusal::Policy);
         }
-        let owned = self.owner.id == user && self.queue == Queue::Own;
-        let goes = |p: &&Participant| p.user == Some(user) || (owned && p.role == Role::Expert);
-        let there = self.participants.iter().filter(|p| p.presence != Presence::Gone).filter(goes);
-        let left: Vec<Event> = there.map(|p| Event::Left { id: p.id }).collect();
-        if !owned {
+        let mut left = self.account_leaves(user);
+        if self.owner.id != user || self.queue != Queue::Own {
             return Ok(left);
         }
+        // Guests of the session are its owner's, whoever let them in.
+        let guests = self.participants.iter().filter(|p| p.role == Role::Expert && p.presence != Presence::Gone);
+        let theirs = |p: &&Participant| self.account_of(p.id) != Some(user);
+        left.extend(guests.filter(theirs).map(|p| Event::Left { id: p.id }));
         let (from, heir) = (self.owner.clone(), self.heir(now, user));
         let (falls, rest) = match heir {
             Some(to) => {
@@ -220,7 +213,9 @@ impl Session {
         if stays || them.user == Some(self.owner.id) {
             return Err(Refusal::Owner);
         }
-        if them.presence == Presence::Gone { Err(Refusal::Already) } else { Ok(vec![Event::Left { id: who }]) }
+        // Who was asked to join and has lost the connection could come back.
+        let could = them.presence != Presence::Gone || (them.role == Role::Technician && self.admits(who).is_ok());
+        if could { Ok(vec![Event::Left { id: who }]) } else { Err(Refusal::Already) }
     }
 
     /// Whether these hands may hold the control at all.

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod chain;
+mod guests;
 mod people;
 mod property;
 mod removed;

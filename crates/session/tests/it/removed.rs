@@ -41,9 +41,9 @@ fn what_an_expelled_owner_leaves_goes_to_whoever_shares_it_and_what_they_were_al
         use Presence::*;
         [Gone, Gone, Here, Here]
     });
-    for who in [TECHNICIAN, max] {
+    for (who, why) in [(TECHNICIAN, RefusalReason::NotOwner), (max, RefusalReason::Stranger)] {
         let back = Command::Return { id: who, client: Client::Console };
-        assert_eq!(play.act(Actor::Server, back), Err(RefusalReason::Stranger), "by a ticket from before");
+        assert_eq!(play.act(Actor::Server, back), Err(why), "by a ticket from before");
     }
     assert_eq!(play.join(Role::Technician, "Tom", Client::Console, Some(1)), Err(RefusalReason::NotOwner));
     assert!(play.transcript().contains("Tom may not go on: Eva takes over"));
