@@ -239,7 +239,7 @@ async fn converse<S: Session>(
         tasks.spawn(job::serve(connection.clone(), live.clone(), jobs));
     }
     if role != Role::Customer && live.ask(|s| s.may_watch(who)).await {
-        tasks.spawn(flow::write_screen(connection.clone(), live.clone(), place));
+        tasks.spawn(flow::write_screen(connection.clone(), live.clone(), (place, who)));
     }
     let (pongs, pong_queue) = mpsc::channel(16);
     let let_go = seat.let_go.take();

@@ -326,6 +326,11 @@ impl Live {
         self.known().entries.clone()
     }
 
+    /// The session as it stands.
+    pub fn now(&self) -> Arc<Session> {
+        self.known().session.clone()
+    }
+
     /// Asks the timeline a question.
     pub async fn ask<T>(&self, question: impl FnOnce(&Session) -> T) -> T {
         question(&self.known().session)

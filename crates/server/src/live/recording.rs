@@ -81,7 +81,7 @@ impl Live {
         if let Err(reason) = self.record(app, &frame) {
             self.recording_failed(app, reason).await?;
         }
-        self.screen.pass(frame);
+        self.screen.pass(frame, || self.now());
         Ok(())
     }
 
@@ -138,6 +138,10 @@ impl Live {
             return Ok(());
         }
         let mut state = self.recording();
+        // What came to its end in the moment is not recorded behind its card.
+        if !self.known().session.may_view() {
+            return Ok(());
+        }
         state.footage.take(app::now(), frame.bytes.len() as u64).map_err(|much| much.to_string())?;
         if matches!(state.recording, Recording::Not) {
             let (segments, finished) = mpsc::channel(SEGMENTS);

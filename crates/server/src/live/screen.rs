@@ -10,7 +10,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use protocol::{FrameKind, Header, HeaderError, PictureFormat, PointerShape};
+use protocol::{FrameKind, Header, HeaderError, ParticipantId, PictureFormat, PointerShape, Right};
+use session::Session;
 use tokio::sync::mpsc;
 
 /// A late viewer gets the last keyframe and what followed, up to so many bytes; beyond, a new keyframe is asked for.
@@ -84,6 +85,7 @@ struct Inner {
 }
 
 struct Viewer {
+    who: ParticipantId,
     frames: mpsc::Sender<Arc<Frame>>,
     drawn: u32,
     /// The last picture that was sent to it.
@@ -110,10 +112,15 @@ impl Screen {
         self.inner.lock().expect("nobody panics while holding the screen")
     }
 
-    /// Passes a frame on to every viewer.
-    pub fn pass(&self, frame: Frame) {
+    /// Passes a frame on to every viewer who may see it. `now` says how the session stands: asked where no other frame and no
+    /// end of the sharing can come in between, so that nothing is kept or shown behind that.
+    pub fn pass(&self, frame: Frame, now: impl FnOnce() -> Arc<Session>) {
         let frame = Arc::new(frame);
         let mut inner = self.inner();
+        let session = now();
+        if !session.may_view() {
+            return;
+        }
         inner.size = Some((frame.header.width, frame.header.height));
         match frame.header.kind {
             FrameKind::PointerShape => drop(inner.pointer.insert(1, frame.clone())),
@@ -121,7 +128,8 @@ impl Screen {
             FrameKind::Picture { key, .. } => inner.remember(key, &frame),
         }
         let alone = inner.viewers.len() == 1;
-        inner.viewers.retain(|_, viewer| viewer.pass(&frame, alone));
+        let may = |viewer: &Viewer| session.may(viewer.who, Right::View);
+        inner.viewers.retain(|_, viewer| if may(viewer) { viewer.pass(&frame, alone) } else { viewer.misses() });
     }
 
     /// A frame was handed to a viewer's connection.
@@ -135,12 +143,15 @@ impl Screen {
         self.relay_time.load(Relaxed)
     }
 
-    /// A viewer comes.
-    pub fn watch(&self, connection: u64) -> Subscription {
+    /// A viewer comes, and starts with what is shown at this moment.
+    pub fn watch(&self, connection: u64, who: ParticipantId, now: impl FnOnce() -> Arc<Session>) -> Subscription {
         let (sender, frames) = mpsc::channel(QUEUE);
         let mut inner = self.inner();
-        let sent = inner.backlog.iter().map(|frame| frame.header.seq).max().unwrap_or(0);
+        let may = now().may(who, Right::View);
+        let backlog: Vec<_> = inner.backlog.iter().chain(inner.pointer.values()).filter(|_| may).cloned().collect();
+        let sent = inner.backlog.iter().filter(|_| may).map(|frame| frame.header.seq).max().unwrap_or(0);
         let viewer = Viewer {
+            who,
             frames: sender,
             drawn: 0,
             sent,
@@ -150,7 +161,6 @@ impl Screen {
         };
         inner.viewers.insert(connection, viewer);
         let key_needed = inner.size.is_some() && (inner.backlog_broken || inner.backlog.is_empty());
-        let backlog = inner.backlog.iter().chain(inner.pointer.values()).cloned().collect();
         Subscription { backlog, frames, key_needed }
     }
 
@@ -210,6 +220,17 @@ impl Screen {
 }
 
 impl Viewer {
+    /// A frame is not for it: what builds on that is of no use to it either.
+    fn misses(&mut self) -> bool {
+        self.behind = true;
+        self.stays()
+    }
+
+    /// Whether it still listens.
+    fn stays(&self) -> bool {
+        !self.frames.is_closed()
+    }
+
     /// Hands a frame on; false when the viewer is gone or does not read at all.
     fn pass(&mut self, frame: &Arc<Frame>, alone: bool) -> bool {
         let waiting: usize = self.under_way.iter().map(|(_, bytes, _)| bytes).sum();
@@ -220,7 +241,7 @@ impl Viewer {
             self.behind = false;
         }
         if self.behind {
-            return !self.frames.is_closed();
+            return self.stays();
         }
         if matches!(frame.header.kind, FrameKind::Picture { .. }) {
             self.sent = self.sent.max(frame.header.seq);
@@ -260,6 +281,9 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use protocol::{Client, Event, IncidentRef, Pause, Role, SessionId, Timestamp, UserRef, WhyWithdrawn};
+    use session::Policy;
+
     use super::*;
 
     fn picture(seq: u32, key: bool, arrived: Instant) -> Frame {
@@ -272,16 +296,79 @@ mod tests {
         std::iter::from_fn(|| frames.try_recv().ok()).map(|f| f.header.seq).collect()
     }
 
+    /// A session in which a technician may see the screen, and nobody by the second number.
+    fn shared() -> Session {
+        let one = UserRef { id: 1, name: String::new() };
+        let about = IncidentRef { id: 1, number: String::new(), subject: String::new(), customer: String::new() };
+        let joined = |id, role, user| Event::Joined {
+            id: ParticipantId(id),
+            role,
+            name: String::new(),
+            client: if role == Role::Customer { Client::Program } else { Client::Console },
+            user,
+            rights: vec![],
+            by_role: None,
+        };
+        let by = ParticipantId(2);
+        let mut session = Session::new(SessionId::from_random([0; 16]), Policy::default());
+        for event in [
+            Event::Created { incident: about, owner: one, organisation: String::new(), rules: None },
+            joined(1, Role::Technician, Some(1)),
+            joined(2, Role::Customer, None),
+            Event::Granted { by, rights: vec![Right::View] },
+        ] {
+            session.apply(Timestamp(1), &event);
+        }
+        session
+    }
+
+    const HELPER: ParticipantId = ParticipantId(1);
+
+    fn watch(screen: &Screen, connection: u64) -> Subscription {
+        screen.watch(connection, HELPER, || Arc::new(shared()))
+    }
+
+    fn pass(screen: &Screen, frame: Frame) {
+        screen.pass(frame, || Arc::new(shared()));
+    }
+
+    #[test]
+    fn a_late_viewer_is_shown_nothing_that_was_withdrawn_or_paused_in_the_moment() {
+        let by = ParticipantId(2);
+        let withdrawn = Event::Withdrawn { right: Right::View, why: WhyWithdrawn::Customer };
+        for event in [withdrawn, Event::Paused { by, why: Pause::Customer }, Event::Left { id: HELPER }] {
+            let now = || {
+                let mut session = shared();
+                session.apply(Timestamp(2), &event);
+                Arc::new(session)
+            };
+            let start = Instant::now();
+            let screen = Screen::default();
+            let mut early = watch(&screen, 1);
+            pass(&screen, picture(1, true, start));
+            assert_eq!(numbers(&mut early.frames), [1]);
+            assert_eq!(watch(&screen, 2).backlog.len(), 1);
+            // It is known already, and the relay has not been told to stop.
+            assert_eq!(screen.watch(3, HELPER, now).backlog.len(), 0, "{event:?}");
+            // A frame that was judged before, and passes after.
+            screen.stop();
+            screen.pass(picture(2, true, start), now);
+            assert_eq!(numbers(&mut early.frames), [0; 0], "{event:?}");
+            let kept = watch(&screen, 4).backlog.len();
+            assert_eq!(kept, usize::from(matches!(event, Event::Left { .. })), "{event:?}");
+        }
+    }
+
     #[test]
     fn a_slow_viewer_slows_nobody_and_comes_back_with_a_keyframe() {
         let start = Instant::now();
         let at = |ms: u64| start + Duration::from_millis(ms);
         let screen = Screen::default();
-        let (mut quick, mut slow) = (screen.watch(1), screen.watch(2));
-        screen.pass(picture(1, true, at(0)));
+        let (mut quick, mut slow) = (watch(&screen, 1), watch(&screen, 2));
+        pass(&screen, picture(1, true, at(0)));
         for seq in 2..100 {
             let now = at(u64::from(seq) * 33);
-            screen.pass(picture(seq, false, now));
+            pass(&screen, picture(seq, false, now));
             assert_eq!(screen.drawn(now, 1, seq).drawn, Some(seq), "the quick viewer paces");
         }
         assert_eq!(numbers(&mut quick.frames).len(), 99);
@@ -291,9 +378,9 @@ mod tests {
         let last = *had.last().unwrap();
         assert_eq!(screen.drawn(at(4_000), 2, last), Paced { drawn: None, key_needed: true });
         assert_eq!(screen.drawn(at(4_010), 2, last), Paced { drawn: None, key_needed: false });
-        screen.pass(picture(100, false, at(4_020)));
-        screen.pass(picture(101, true, at(4_030)));
-        screen.pass(picture(102, false, at(4_040)));
+        pass(&screen, picture(100, false, at(4_020)));
+        pass(&screen, picture(101, true, at(4_030)));
+        pass(&screen, picture(102, false, at(4_040)));
         assert_eq!(numbers(&mut slow.frames), [101, 102], "nothing before the keyframe is of any use");
     }
 
@@ -301,13 +388,13 @@ mod tests {
     fn nobody_has_drawn_what_was_not_sent() {
         let start = Instant::now();
         let screen = Screen::default();
-        let _one = screen.watch(1);
+        let _one = watch(&screen, 1);
         assert_eq!(screen.drawn(start, 1, 9).drawn, None);
-        screen.pass(picture(1, true, start));
+        pass(&screen, picture(1, true, start));
         assert_eq!(screen.drawn(start, 1, u32::MAX).drawn, Some(1));
-        screen.pass(picture(2, false, start));
+        pass(&screen, picture(2, false, start));
         assert_eq!(screen.drawn(start, 1, 2).drawn, Some(2), "what is drawn now still counts");
-        let _late = screen.watch(2);
+        let _late = watch(&screen, 2);
         assert_eq!(screen.drawn(start, 1, u32::MAX).drawn, None);
     }
 
@@ -315,9 +402,9 @@ mod tests {
     fn a_single_slow_viewer_is_paced_and_never_left_out() {
         let start = Instant::now();
         let screen = Screen::default();
-        let mut only = screen.watch(1);
-        screen.pass(picture(1, true, start));
-        screen.pass(picture(2, false, start + Duration::from_secs(9)));
+        let mut only = watch(&screen, 1);
+        pass(&screen, picture(1, true, start));
+        pass(&screen, picture(2, false, start + Duration::from_secs(9)));
         assert_eq!(numbers(&mut only.frames), [1, 2]);
     }
 }

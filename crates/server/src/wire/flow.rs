@@ -3,7 +3,9 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use protocol::{Copies, FrameKind, Framed, HEADER_BYTES, Header, Input, MAX_INPUT_BYTES, ServerMessage};
+use protocol::{
+    Copies, FrameKind, Framed, HEADER_BYTES, Header, Input, MAX_INPUT_BYTES, ParticipantId, Right, ServerMessage,
+};
 use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream, Session};
 
@@ -159,23 +161,45 @@ pub(super) async fn write_input<S: Session>(
     }
 }
 
-/// Sends the screen to a viewer: a stream from each keyframe on.
-pub(super) async fn write_screen<S: Session>(connection: S, live: Arc<Live>, place: u64) -> Result<(), Fault> {
+/// Sends the screen to a viewer: a stream from each keyframe on. What waits while the viewer's connection is slow is judged
+/// again when it goes.
+pub(super) async fn write_screen<S: Session>(
+    connection: S,
+    live: Arc<Live>,
+    (place, who): (u64, ParticipantId),
+) -> Result<(), Fault> {
     let mut stream: Option<S::SendStream> = None;
     loop {
-        let mut subscription = live.screen.watch(place);
+        let mut subscription = live.screen.watch(place, who, || live.now());
         if subscription.key_needed {
             live.to_program(ServerMessage::NeedKeyframe {});
         }
         for frame in subscription.backlog {
-            send_frame(&connection, &mut stream, &frame).await?;
+            show(&connection, &mut stream, (&live, who), &frame).await?;
         }
         while let Some(frame) = subscription.frames.recv().await {
-            send_frame(&connection, &mut stream, &frame).await?;
+            show(&connection, &mut stream, (&live, who), &frame).await?;
             live.screen.passed(&frame);
         }
         // The relay dropped a viewer that let its queue fill: it starts anew.
         live.to_program(ServerMessage::NeedKeyframe {});
+    }
+}
+
+/// Sends a frame, if this viewer may see it still.
+async fn show<S: Session>(
+    connection: &S,
+    stream: &mut Option<S::SendStream>,
+    (live, who): (&Live, ParticipantId),
+    frame: &Frame,
+) -> Result<(), Fault> {
+    if live.may(who, Right::View).await {
+        return send_frame(connection, stream, frame).await;
+    }
+    // What follows builds on what is left out: it waits for a keyframe.
+    match stream.take() {
+        Some(mut left) => left.finish().map_err(broken),
+        None => Ok(()),
     }
 }
 
