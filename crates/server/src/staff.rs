@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use protocol::{Phase, Presence, UserRef};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter,
-    TransactionTrait, sea_query::Expr,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
+    QueryFilter, TransactionTrait, sea_query::Expr,
 };
 
 use crate::{
@@ -31,7 +31,7 @@ pub async fn technician(db: &DatabaseConnection, id: i32) -> Result<Option<UserR
 }
 
 /// Whether there is a team by that name.
-pub async fn is_team(db: &DatabaseConnection, name: &str) -> Result<bool, DbErr> {
+pub async fn is_team(db: &impl ConnectionTrait, name: &str) -> Result<bool, DbErr> {
     Ok(team::Entity::find().filter(team::Column::Name.eq(name)).one(db).await?.is_some())
 }
 

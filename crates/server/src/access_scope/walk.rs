@@ -122,8 +122,8 @@ pub fn config(data: PathBuf) -> Config {
 }
 
 /// A server with people, an incident of team A, and three sessions: one that goes on, one that waits, one that is over.
-struct World {
-    app: Shared,
+pub struct World {
+    pub app: Shared,
     router: Router,
     folder: PathBuf,
 }
@@ -164,7 +164,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 impl World {
-    async fn open(folder: PathBuf) -> Self {
+    pub async fn open(folder: PathBuf) -> Self {
         std::fs::create_dir_all(&folder).unwrap();
         let app = serve::open(config(folder.clone())).await.unwrap();
         app.outbox.load(&app).await.unwrap();
@@ -178,8 +178,17 @@ impl World {
         Self { router: api::router(app.clone()), app, folder }
     }
 
+    /// The same world after a restart of its server.
+    pub async fn restarted(self) -> Self {
+        self.app.db.clone().close().await.unwrap();
+        let folder = self.folder.clone();
+        // The folder goes on.
+        std::mem::forget(self);
+        Self::open(folder).await
+    }
+
     /// The same world once more, as it was at its beginning.
-    async fn again(template: &Path, name: &str) -> Self {
+    pub async fn again(template: &Path, name: &str) -> Self {
         let folder = folder(name);
         let _ = std::fs::remove_dir_all(&folder);
         copy(template, &folder);
@@ -187,7 +196,7 @@ impl World {
     }
 
     /// Which session a letter of the table means.
-    fn session(&self, letter: &str) -> String {
+    pub fn session(&self, letter: &str) -> String {
         std::fs::read_to_string(self.folder.join(format!("session-{letter}"))).unwrap()
     }
 
@@ -456,7 +465,7 @@ async fn desk(app: &Shared) {
 }
 
 /// Makes the world into a folder.
-async fn template(name: &str) -> PathBuf {
+pub async fn template(name: &str) -> PathBuf {
     let folder = folder(name);
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();

@@ -233,6 +233,8 @@ impl From<ActError> for ApiError {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, sentence(&why.to_string()))
             }
             ActError::Refused(why) => Self::conflict(sentence(&why.to_string())),
+            ActError::Disabled => Self::forbidden(sentence(&error.to_string())),
+            ActError::NoTeam => Self::conflict(sentence(&error.to_string())),
             ActError::Store(error) => error.into(),
         }
     }

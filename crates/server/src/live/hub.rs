@@ -39,6 +39,8 @@ pub struct Hub {
     tickets: Expiring<String, Ticket, SessionId>,
     /// A session that is over is changed by one at a time: a rating comes after its end.
     past: Mutex<HashMap<SessionId, Weak<tokio::sync::Mutex<()>>>>,
+    /// Held to read while a session is made: until it is among the others.
+    making: tokio::sync::RwLock<()>,
     /// Held while a key or a link is issued or used: the event and the hash that is stored beside it belong together.
     pub passes: tokio::sync::Mutex<()>,
 }
@@ -46,7 +48,13 @@ pub struct Hub {
 impl Default for Hub {
     fn default() -> Self {
         let tickets = Expiring::new(TICKET_MS, MOST_TICKETS);
-        Self { sessions: RwLock::default(), tickets, past: Mutex::default(), passes: tokio::sync::Mutex::default() }
+        Self {
+            sessions: RwLock::default(),
+            tickets,
+            past: Mutex::default(),
+            making: tokio::sync::RwLock::default(),
+            passes: tokio::sync::Mutex::default(),
+        }
     }
 }
 
@@ -59,6 +67,12 @@ impl Hub {
     /// All running sessions.
     pub fn all(&self) -> Vec<Arc<Live>> {
         self.sessions.read().expect("nobody panics while holding the sessions").values().cloned().collect()
+    }
+
+    /// The same, with those that are being made at this moment.
+    pub async fn all_made(&self) -> Vec<Arc<Live>> {
+        drop(self.making.write().await);
+        self.all()
     }
 
     fn insert(&self, app: &Shared, live: Arc<Live>) {
@@ -84,9 +98,14 @@ impl Hub {
         };
         row.insert(&app.db).await?;
         let policy = rules_for(app, incident.id).await?;
-        let live = Live::new(Session::new(id, policy), vec![], GENESIS, Kept::default());
+        let live = Live::new(Session::new(id.clone(), policy), vec![], GENESIS, Kept::default());
         let organisation = app.settings().organisation;
-        live.act(app, &Actor::Server, Command::Create { incident, owner, organisation }).await?;
+        let _making = self.making.read().await;
+        let made = live.act(app, &Actor::Server, Command::Create { incident, owner, organisation }).await;
+        if let Err(error) = made {
+            session_row::Entity::delete_by_id(id.as_str()).exec(&app.db).await?;
+            return Err(error);
+        }
         self.insert(app, live.clone());
         Ok(live)
     }

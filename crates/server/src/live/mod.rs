@@ -11,6 +11,7 @@ mod job;
 mod kept;
 mod lane;
 mod leaving;
+mod named;
 mod recordable;
 mod recorder;
 mod recording;
@@ -58,6 +59,12 @@ use crate::{
 pub enum ActError {
     #[error(transparent)]
     Refused(#[from] RefusalReason),
+    /// Somebody would come in, or own it, whose account may not be used any more.
+    #[error("this account may not be used any more")]
+    Disabled,
+    /// It would wait for a team that is not there any more.
+    #[error("there is no such team")]
+    NoTeam,
     #[error("the database failed: {0}")]
     Store(#[from] DbErr),
 }
@@ -202,7 +209,7 @@ impl Live {
         newest: &mut Link,
         (after, at): (u32, Timestamp),
         events: Vec<Event>,
-    ) -> Result<Vec<Entry>, DbErr> {
+    ) -> Result<Vec<Entry>, ActError> {
         let transaction = app.db.begin().await?;
         let mut hash = *newest;
         let mut entries = Vec::new();
@@ -220,6 +227,7 @@ impl Live {
             row.insert(&transaction).await?;
             entries.push(Entry { seq, at, event });
         }
+        named::are_there(&transaction, session, &entries).await?;
         let told = app.outbox.enqueue(&transaction, session, &entries).await?;
         transaction.commit().await?;
         if told {

@@ -56,12 +56,16 @@ pub async fn account_changed(app: &Shared, before: &user::Model, after: &user::M
 /// This account may not be used: nobody is signed in by it, and nobody helps by it.
 pub async fn works_no_more(app: &Shared, user: &user::Model) -> Result<(), DbErr> {
     sign_out_everywhere(app, user.id).await?;
+    // Their team is called the same until all of their sessions have heard of it.
+    let _names = app.teams.read().await;
     let queue = queue_of(app, user).await?;
-    for live in app.hub.all() {
+    let mut done = Ok(());
+    for live in app.hub.all_made().await {
         let command = Command::Expel { user: user.id, queue: queue.clone() };
-        or_over(live.act(app, &Actor::Server, command).await)?;
+        // Where one session cannot store it, the others still can.
+        done = done.and(or_over(live.act(app, &Actor::Server, command).await).map(drop));
     }
-    Ok(())
+    done
 }
 
 /// Where somebody's sessions wait when nobody shares them: with their team, where anybody of it is left.
@@ -123,6 +127,81 @@ fn or_over(acted: Result<Vec<protocol::Entry>, ActError>) -> Result<bool, DbErr>
             tracing::debug!(%why, "nothing was left to end");
             Ok(false)
         }
+        Err(ActError::Disabled | ActError::NoTeam) => Ok(false),
         Err(ActError::Store(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{Client, UserRef};
+    use sea_orm::{PaginatorTrait, sea_query::Expr};
+
+    use super::*;
+    use crate::{
+        access_scope::walk::{self, World},
+        desk::intake,
+        store::tables::{incident, journal, session_row},
+    };
+
+    /// As it is for requests that were judged before: the account is disabled, and no session has heard of it.
+    async fn disable(app: &Shared, account: i32) {
+        let row = user::Entity::update_many().col_expr(user::Column::Disabled, Expr::value(true));
+        row.filter(user::Column::Id.eq(account)).exec(&app.db).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_under_way_when_an_account_is_disabled_comes_to_nothing() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let template = walk::template("leavers").await;
+        let world = World::again(&template, "leavers-under-way").await;
+        let app = &world.app;
+        let one = |id: i32, name: &str| UserRef { id, name: name.into() };
+        let (outside, owner) = (one(2, "outside"), one(6, "owner"));
+        let live = |letter: &str| app.hub.get(&protocol::SessionId::try_from(world.session(letter)).unwrap()).unwrap();
+        let (running, waiting) = (live("R"), live("W"));
+        let by = Actor::Technician(owner.clone());
+        running.act(app, &by, Command::ShareWith { with: outside.clone() }).await.unwrap();
+        waiting.act(app, &by, Command::Enqueue { queue: Queue::General, note: String::new() }).await.unwrap();
+        disable(app, 2).await;
+
+        let counts = async || {
+            let (sessions, notes) = (session_row::Entity::find(), journal::Entity::find());
+            (sessions.count(&app.db).await.unwrap(), notes.count(&app.db).await.unwrap(), app.hub.all().len())
+        };
+        let before = counts().await;
+        let about = incident::Entity::find_by_id(1).one(&app.db).await.unwrap().unwrap();
+        let made = intake::session(app, &about, outside.clone(), None).await;
+        assert!(matches!(made, Err(ActError::Disabled)), "{:?}", made.err());
+        assert_eq!(counts().await, before, "nothing of it stays");
+
+        let join = Command::Join {
+            role: Role::Technician,
+            name: "outside".into(),
+            client: Client::Console,
+            user: Some(2),
+            by_role: None,
+            by_key: false,
+        };
+        let transfer = Command::Transfer { to: outside.clone(), note: String::new() };
+        let theirs = Actor::Technician(outside.clone());
+        for (live, by, command) in [
+            (&running, &Actor::Server, join),
+            (&running, &by, transfer),
+            (&waiting, &theirs, Command::Take { team: String::new() }),
+        ] {
+            let before = live.entries().await.len();
+            let name = command.name();
+            let refused = live.act(app, by, command).await;
+            assert!(matches!(refused, Err(ActError::Disabled)), "{name}: {refused:?}");
+            assert_eq!(live.entries().await.len(), before, "{name}");
+        }
+        // The chain goes on as if nothing had been tried.
+        running.act(app, &by, Command::Note { text: "on".into() }).await.unwrap();
+        assert!(app.hub.read(app, &running.id).await.unwrap().is_some());
+        let other = one(3, "colleague");
+        waiting.act(app, &Actor::Technician(other), Command::Take { team: String::new() }).await.unwrap();
+        drop(world);
+        let _ = std::fs::remove_dir_all(&template);
     }
 }

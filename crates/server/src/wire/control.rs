@@ -153,6 +153,7 @@ impl Ears {
                     let text = why.to_string();
                     let _ = self.replies.try_send(ServerMessage::Refused { what: what.into(), why, text });
                 }
+                Err(error @ (ActError::Disabled | ActError::NoTeam)) => self.refuse(what, &error.to_string()),
                 // A full disk, most likely: nothing has happened, and whoever wished it is told so.
                 Err(ActError::Store(error)) => {
                     tracing::error!(session = %self.live.id, %error, what, "what was wished cannot be stored");

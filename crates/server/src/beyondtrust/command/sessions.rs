@@ -213,6 +213,7 @@ pub fn refused(error: ActError) -> Failed {
     match error {
         ActError::Refused(RefusalReason::Already) => Failed::Words("This is so already.".into()),
         ActError::Refused(why) => Failed::Words(why.to_string()),
+        ActError::Disabled | ActError::NoTeam => Failed::Words(error.to_string()),
         ActError::Store(error) => Failed::Server(error.into()),
     }
 }
