@@ -385,6 +385,9 @@ pub enum Event {
     Transferred { by: UserRef, to: UserRef },
     /// The session waits for somebody of a team, or for anybody.
     Queued { by: Option<UserRef>, queue: Queue },
+    /// A queue is another one now: its team has another name, or is gone. So it is for a session that waits there, and for
+    /// one that was taken from there.
+    QueueMoved { from: Queue, to: Queue },
     /// Somebody took the session out of a queue.
     Taken { by: UserRef },
     /// The owner is gone: whoever shared the session for longest owns it now.
@@ -490,6 +493,7 @@ impl Event {
             self,
             Self::Noted { .. }
                 | Self::RoleChanged { .. }
+                | Self::QueueMoved { .. }
                 | Self::Attributed { .. }
                 | Self::Recorded { .. }
                 | Self::Watched { .. }

@@ -43,6 +43,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     app.outbox.load(&app).await?;
     app.hub.load(&app).await?;
     sign_in::catch_up(&app).await?;
+    staff::catch_up(&app).await?;
     redaction::scrub(&app).await.context("cannot take links and keys out of what was stored")?;
     tokio::spawn(outbox::run(app.clone()));
     tokio::spawn(archive::keep_house(app.clone()));

@@ -1,15 +1,17 @@
 //! Technicians and their teams, as the console, the REST API and other systems' APIs all know them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use protocol::{Phase, Presence, UserRef};
+use protocol::{Phase, Presence, Queue, UserRef};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
     QueryFilter, TransactionTrait, sea_query::Expr,
 };
+use session::{Actor, Command};
 
 use crate::{
     app::{self, Shared},
+    live::ActError,
     store::{
         setting,
         tables::{canned, incident, past, team, user},
@@ -138,6 +140,35 @@ pub async fn rename(app: &Shared, from: &str, to: &str) -> anyhow::Result<()> {
     *app.openid.write().expect("nobody panics while holding the sign-in") = openid;
     *app.directory.write().expect("nobody panics while holding the directory") = directory;
     belong_to(app, from, to).await?;
+    move_queue(app, from, &Queue::Team { team: to.to_owned() }).await
+}
+
+/// What waits in the queue of a team, or was taken from there, belongs to another queue. Whoever wants to put something more
+/// into the old one is told that there is no such team.
+async fn move_queue(app: &Shared, team: &str, to: &Queue) -> anyhow::Result<()> {
+    let mut done = Ok(());
+    for live in app.hub.all_made().await {
+        let from = Queue::Team { team: team.to_owned() };
+        let moved = live.act(app, &Actor::Server, Command::MoveQueue { from, to: to.clone() }).await;
+        // Where one session cannot store it, the others still can; what has just ended waits for nobody.
+        done = done.and(match moved {
+            Ok(_) | Err(ActError::Refused(_)) => Ok(()),
+            Err(error) => Err(error),
+        });
+    }
+    Ok(done?)
+}
+
+/// What waits in a queue that is not there: the server stopped before its sessions heard of that.
+pub async fn catch_up(app: &Shared) -> anyhow::Result<()> {
+    for live in app.hub.all() {
+        let teams = live.ask(|s| s.teams().map(str::to_owned).collect::<BTreeSet<_>>()).await;
+        for team in teams {
+            if !is_team(&app.db, &team).await? {
+                move_queue(app, &team, &Queue::General).await?;
+            }
+        }
+    }
     Ok(())
 }
 
@@ -155,7 +186,8 @@ async fn belong_to(app: &Shared, from: &str, to: &str) -> Result<(), DbErr> {
     transaction.commit().await
 }
 
-/// Removes a team: its people, its incidents and what is over belong to none. One that a rule is for stays.
+/// Removes a team: its people, its incidents and what is over belong to none, and what waits for it waits for anybody. One
+/// that a rule is for stays.
 pub async fn remove(app: &Shared, team: &team::Model) -> Result<(), TeamStays> {
     let _alone = app.teams.write().await;
     let policy = app.rules().policies.into_iter().find(|p| p.team == team.name).map(|p| p.name);
@@ -170,12 +202,82 @@ pub async fn remove(app: &Shared, team: &team::Model) -> Result<(), TeamStays> {
     }
     belong_to(app, &team.name, "").await.map_err(anyhow::Error::from)?;
     team::Entity::delete_by_id(team.id).exec(&app.db).await.map_err(anyhow::Error::from)?;
-    Ok(())
+    Ok(move_queue(app, &team.name, &Queue::General).await?)
 }
 
 #[cfg(test)]
 mod tests {
+    use protocol::SessionId;
+
     use super::*;
+    use crate::access_scope::walk::{self, World};
+
+    fn team(name: &str) -> Queue {
+        Queue::Team { team: name.into() }
+    }
+
+    /// The session that waits for team A.
+    fn queued(world: &World) -> std::sync::Arc<crate::live::Live> {
+        world.app.hub.get(&SessionId::try_from(world.session("Q")).unwrap()).unwrap()
+    }
+
+    async fn team_a(app: &Shared) -> team::Model {
+        team::Entity::find().filter(team::Column::Name.eq("A")).one(&app.db).await.unwrap().unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_waits_for_a_team_goes_along_with_it() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let template = walk::template("queues").await;
+        let owner = Actor::Technician(UserRef { id: 6, name: "owner".into() });
+        let take = || Command::Take { team: "A".into() };
+        let expel = || Command::Expel { user: 6, queue: Queue::General };
+        // Whether it waits there, or was taken from there and goes back.
+        for taken in [false, true] {
+            let world = World::again(&template, "queues-renamed").await;
+            let (app, live) = (&world.app, queued(&world));
+            if taken {
+                live.act(app, &owner, take()).await.unwrap();
+            }
+            let before = live.entries().await.len();
+            rename(app, "B", "C").await.unwrap();
+            assert_eq!(live.entries().await.len(), before, "another team's name");
+            let mut row: team::ActiveModel = team_a(app).await.into();
+            row.name = Set("New".into());
+            row.update(&app.db).await.unwrap();
+            rename(app, "A", "New").await.unwrap();
+            if taken {
+                live.act(app, &Actor::Server, expel()).await.unwrap();
+            }
+            assert_eq!(live.now().queue(), &team("New"), "{taken}");
+            let late = Command::Enqueue { queue: team("A"), note: String::new() };
+            let system = Actor::System(UserRef { id: 0, name: "Desk".into() });
+            let refused = live.act(app, &system, late).await;
+            assert!(matches!(refused, Err(ActError::NoTeam)), "nothing comes behind: {refused:?}");
+            live.act(app, &owner, Command::Take { team: "New".into() }).await.unwrap();
+
+            let world = World::again(&template, "queues-removed").await;
+            let (app, live) = (&world.app, queued(&world));
+            if taken {
+                live.act(app, &owner, take()).await.unwrap();
+            }
+            remove(app, &team_a(app).await).await.unwrap();
+            if taken {
+                live.act(app, &Actor::Server, expel()).await.unwrap();
+            }
+            assert_eq!(live.now().queue(), &Queue::General, "{taken}");
+        }
+        // The server stopped between the team's end and its sessions' hearing of it.
+        let world = World::again(&template, "queues-stopped").await;
+        belong_to(&world.app, "A", "").await.unwrap();
+        team::Entity::delete_by_id(team_a(&world.app).await.id).exec(&world.app.db).await.unwrap();
+        let world = world.restarted().await;
+        assert_eq!(queued(&world).now().queue(), &team("A"));
+        catch_up(&world.app).await.unwrap();
+        assert_eq!(queued(&world).now().queue(), &Queue::General);
+        drop(world);
+        let _ = std::fs::remove_dir_all(&template);
+    }
 
     #[test]
     fn every_name_has_a_code_name() {

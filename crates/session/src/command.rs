@@ -69,6 +69,8 @@ pub enum Command {
     Transfer { to: UserRef, note: String },
     /// Put the session into a queue of several, with a note that only technicians read.
     Enqueue { queue: Queue, note: String },
+    /// A queue is another one now: its team has another name, or is gone.
+    MoveQueue { from: Queue, to: Queue },
     /// Take the session out of a queue. `team` is the taker's own.
     Take { team: String },
     /// This account may no longer be used: its owner leaves, and what they owned goes to whoever shares it, else into the
@@ -140,6 +142,7 @@ impl Command {
             | Self::Leave
             | Self::Hold
             | Self::Reopen
+            | Self::MoveQueue { .. }
             | Self::Take { .. }
             | Self::Expel { .. }
             | Self::ChangeRole { .. }
@@ -183,6 +186,7 @@ impl Command {
             Self::Reopen => "reopen",
             Self::Transfer { .. } => "transfer",
             Self::Enqueue { .. } => "enqueue",
+            Self::MoveQueue { .. } => "move_queue",
             Self::Take { .. } => "take",
             Self::Expel { .. } => "expel",
             Self::ChangeRole { .. } => "change_role",

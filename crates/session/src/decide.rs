@@ -140,6 +140,7 @@ impl Session {
             }
             Command::Transfer { to, note } => self.transfer(by, to, note),
             Command::Enqueue { queue, note } => self.enqueue(by, queue, note),
+            Command::MoveQueue { from, to } => self.move_queue(by, from, to),
             Command::Take { team } => self.take(by, &team),
             Command::Expel { user, queue } => self.expel(now, by, user, queue),
             Command::ChangeRole { user, by_role } => self.change_role(by, user, by_role),

@@ -247,6 +247,7 @@ fn charges(event: &Event) -> Vec<(Meter, Whose, u64)> {
         | Event::RecordingFailed { .. }
         | Event::Held { .. }
         | Event::Queued { .. }
+        | Event::QueueMoved { .. }
         | Event::Inherited { .. }
         | Event::RoleChanged { .. }
         | Event::ShellEnded { .. }

@@ -180,17 +180,9 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
         Event::Reopened { by } => format!("{} has opened the session again", by.name),
         Event::Transferred { by, to } => format!("{} has transferred the session to {}", by.name, to.name),
         Event::Ended { how, .. } => format!("The session has ended: {}", ending_words(*how)),
-        Event::Queued { by, queue } => {
-            let place = match queue {
-                Queue::Own => "a queue".into(),
-                Queue::Team { team } => format!("the queue of {team}"),
-                Queue::General => "the general queue".to_owned(),
-            };
-            match by {
-                Some(by) => format!("{} has put the session into {place}", by.name),
-                None => format!("The session is back in {place}"),
-            }
-        }
+        Event::Queued { by: Some(by), queue } => format!("{} has put the session into {}", by.name, place(queue)),
+        Event::Queued { by: None, queue } => format!("The session is back in {}", place(queue)),
+        Event::QueueMoved { from, to } => format!("Sessions of {} are in {} now", place(from), place(to)),
         Event::Taken { by } => format!("{} has taken the session", by.name),
         Event::Inherited { from, to, why: WhyInherited::Lost } => {
             format!("{} did not come back: {} takes over", from.name, to.name)
@@ -258,6 +250,14 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
         | Event::LegalHold { .. } => return None,
     };
     Some((Voice::System, String::new(), text))
+}
+
+fn place(queue: &Queue) -> String {
+    match queue {
+        Queue::Own => "a queue".into(),
+        Queue::Team { team } => format!("the queue of {team}"),
+        Queue::General => "the general queue".into(),
+    }
 }
 
 /// What somebody may do with these rights, in words that follow "may" or "asks to".

@@ -288,6 +288,13 @@ impl Session {
                 self.queue = queue.clone();
                 self.came_from = queue.clone();
             }
+            Event::QueueMoved { from, to } => {
+                for queue in [&mut self.queue, &mut self.came_from] {
+                    if *queue == *from {
+                        queue.clone_from(to);
+                    }
+                }
+            }
             Event::SharedWith { with, .. } => self.shared_with.push(with.clone()),
             Event::ExpertInvited { by, invitation } => {
                 self.invited = self.invited.max(invitation.number);
@@ -440,6 +447,14 @@ impl Session {
     /// In which queue it waits.
     pub fn queue(&self) -> &Queue {
         &self.queue
+    }
+
+    /// The teams in whose queue it waits, and from whose it was taken.
+    pub fn teams(&self) -> impl Iterator<Item = &str> {
+        [&self.queue, &self.came_from].into_iter().filter_map(|queue| match queue {
+            Queue::Team { team } => Some(team.as_str()),
+            Queue::Own | Queue::General => None,
+        })
     }
 
     /// The technicians who were asked to join.

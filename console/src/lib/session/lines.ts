@@ -3,6 +3,7 @@
 import type { Client } from '../api/types/Client';
 import type { Entry } from '../api/types/Entry';
 import type { Participant } from '../api/types/Participant';
+import type { Queue } from '../api/types/Queue';
 import type { Right } from '../api/types/Right';
 import { leaf, shownName, shownText } from '../files/name';
 import { size } from '../ui/time';
@@ -189,14 +190,16 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
         'notable'
       );
     case 'queued': {
-      const place = event.queue.is === 'team' ? `the queue of ${event.queue.team}` : 'the general queue';
+      const where = place(event.queue);
       return customer
         ? null
         : happened(
-            event.by ? `${event.by.name} has put the session into ${place}` : `The session is back in ${place}`,
+            event.by ? `${event.by.name} has put the session into ${where}` : `The session is back in ${where}`,
             'notable'
           );
     }
+    case 'queue_moved':
+      return happened(`Sessions of ${place(event.from)} are in ${place(event.to)} now`);
     case 'taken':
       return happened(customer ? `${event.by.name} takes over` : `${event.by.name} has taken the session`, 'notable');
     case 'inherited': {
@@ -266,6 +269,10 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
     default:
       return null;
   }
+}
+
+function place(queue: Queue): string {
+  return queue.is === 'team' ? `the queue of ${queue.team}` : 'the general queue';
 }
 
 /** What these rights let somebody do, in words that follow "to". */

@@ -157,6 +157,7 @@ impl Standing {
                 Event::Created { .. }
                 | Event::Joined { role: Role::Customer | Role::Supervisor | Role::Expert, .. }
                 | Event::Joined { user: None, .. }
+                | Event::QueueMoved { .. }
                 | Event::KeyIssued { .. }
                 | Event::KeyRevoked { .. }
                 | Event::LinkRevoked { .. }
@@ -379,6 +380,7 @@ mod tests {
         let held = || Event::Held { by: None };
         let queued = |queue| Event::Queued { by: None, queue };
         let team = |team: &str| Queue::Team { team: team.into() };
+        let moved = |from: &str, to: &str| Event::QueueMoved { from: team(from), to: team(to) };
         let ended = || Event::Ended { how: protocol::Ending::Closed, by: None };
         let joined = |role| Event::Joined {
             id: ParticipantId(3),
@@ -403,6 +405,9 @@ mod tests {
             (vec![shared(), queued(team("C"))], "A", "A", [false, false]),
             (vec![queued(team("B"))], "A", "A", [true, true]),
             (vec![queued(team("C"))], "A", "A", [false, false]),
+            (vec![queued(team("C")), moved("C", "B")], "A", "A", [true, true]),
+            (vec![queued(team("B")), moved("B", "C")], "A", "A", [false, false]),
+            (vec![queued(team("D")), moved("C", "B")], "A", "A", [false, false]),
             (vec![queued(Queue::General)], "A", "A", [true, true]),
             (vec![queued(Queue::General), ended()], "A", "A", [false, false]),
             (vec![queued(Queue::General), Event::Taken { by: one(2) }], "A", "A", [false, false]),

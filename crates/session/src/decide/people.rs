@@ -52,8 +52,17 @@ impl Session {
         self.hand_over(by.clone(), note, None, Event::Queued { by: Some(by), queue })
     }
 
-    /// The note, the hold if somebody is there, and the change of hands.
-    fn hand_over(&self, by: UserRef, note: String, change: Event) -> Verdict {
+    /// Where it waits, and where it goes when nobody is left to help, is a queue that there is.
+    pub(super) fn move_queue(&self, by: &Actor, from: Queue, to: Queue) -> Verdict {
+        if *by != Actor::Server || from == Queue::Own || to == Queue::Own {
+            return Err(Refusal::Policy);
+        }
+        let concerned = from != to && [&self.queue, &self.came_from].contains(&&from);
+        Ok(if concerned { vec![Event::QueueMoved { from, to }] } else { vec![] })
+    }
+
+    /// The note, the change of hands, and before it: a hold where a customer is there, else all who helped so far leave.
+    fn hand_over(&self, by: UserRef, note: String, to: Option<i32>, change: Event) -> Verdict {
         if note.chars().count() > MAX_NOTE_CHARS {
             return Err(Refusal::TooLong);
         }

@@ -193,7 +193,7 @@ pub async fn change_team(
     Ok(Json(shown(&app, row).await?))
 }
 
-/// Removes a team that no policy is for; its technicians belong to none.
+/// Removes a team that no policy is for; its technicians belong to none, and what waits in its queue waits for anybody.
 #[utoipa::path(delete, path = "/api/v1/teams/{id}", tag = "people", params(("id" = i32, Path)), responses(
     (status = 204),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
