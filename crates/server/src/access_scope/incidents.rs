@@ -1,10 +1,11 @@
-//! Who may assign an incident and change its team and type. Every technician sees every incident and works on it; but its
-//! team says who may see its sessions, and its team and type say by which policy new ones go and how long they are kept.
+//! Who may assign an incident and change its team and type, and who may say where its customer's invitations go. Every
+//! technician sees every incident and works on it; but its team says who may see its sessions, and its team and type say by
+//! which policy new ones go and how long they are kept. Its customer's address is where the links to its sessions are sent.
 
-use protocol::SessionId;
+use protocol::{Phase, SessionId};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 
-use super::{Denied, Reach, reaches};
+use super::{Denied, Reach, Standing, reaches};
 use crate::{
     app::Shared,
     archive,
@@ -51,6 +52,20 @@ pub async fn may_move(
     }
     if loosens(app, from, to) {
         return Err(Denied::Loosened);
+    }
+    Ok(())
+}
+
+/// Judges a change of whom invitations to these incidents' sessions are sent to: whoever makes it may see every session that
+/// goes on there, and could invite anybody themselves where it is theirs.
+pub async fn may_redirect(app: &Shared, who: &user::Model, incidents: &[i32]) -> Result<(), Denied> {
+    for live in app.hub.all_made().await {
+        let entries = live.entries().await;
+        let about = Standing::of(&entries).is_some_and(|standing| incidents.contains(&standing.incident));
+        let over = matches!(live.now().phase(), Phase::Ended { .. });
+        if about && !over && !reaches(app, who, &entries).await? {
+            return Err(Denied::OthersCustomer);
+        }
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-pub use incidents::{IncidentPlace, may_move};
+pub use incidents::{IncidentPlace, may_move, may_redirect};
 
 use crate::{
     app::{self, Shared},
@@ -83,6 +83,8 @@ pub enum Denied {
     OthersIncident,
     #[error("This incident has sessions that you may not see. Ask somebody who may see them to change its team.")]
     OthersSessions,
+    #[error("There is a session with this customer that you may not see. Ask somebody who may see it to change this.")]
+    OthersCustomer,
     #[error(
         "Its sessions would be allowed more than now, or be kept for a shorter time. Ask an administrator to change its team or type."
     )]

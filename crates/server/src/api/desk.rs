@@ -251,16 +251,28 @@ pub async fn add_customer(
     Ok((StatusCode::CREATED, Json(shown_customer(row))))
 }
 
-/// Changes a customer.
+/// Changes a customer. Where their mails go from now on, invitations too, the journals of their incidents say.
 pub async fn change_customer(
     State(app): State<Shared>,
-    _: SignedIn,
+    SignedIn(me): SignedIn,
     Path(id): Path<i32>,
     Json(new): Json<CustomerInput>,
 ) -> Result<Json<Customer>> {
-    customer::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("customer"))?;
+    let before = customer::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("customer"))?;
     let row = customer::ActiveModel { id: Set(id), ..customer_row(&app, &new).await? };
-    Ok(Json(shown_customer(row.update(&app.db).await?)))
+    if *row.email.as_ref() == before.email {
+        return Ok(Json(shown_customer(row.update(&app.db).await?)));
+    }
+    let theirs = incident::Entity::find().filter(incident::Column::Customer.eq(id)).all(&app.db).await?;
+    access_scope::may_redirect(&app, &me, &theirs.iter().map(|i| i.id).collect::<Vec<_>>()).await?;
+    let after = row.update(&app.db).await?;
+    let address = |of: &str| if of.is_empty() { "none".to_owned() } else { of.to_owned() };
+    let changed = format!("the customer's mail address: {} → {}", address(&before.email), address(&after.email));
+    let resolved = word(Status::Resolved);
+    for about in theirs.iter().filter(|i| i.status != resolved) {
+        write_journal(&app, about.id, "change", &me.name, changed.clone()).await?.insert(&app.db).await?;
+    }
+    Ok(Json(shown_customer(after)))
 }
 
 async fn customer_row(app: &Shared, new: &CustomerInput) -> Result<customer::ActiveModel> {
@@ -429,6 +441,9 @@ pub async fn change_incident(
     let row = incident_row(&app, &new).await?;
     let (team, kind) = (row.team.as_ref(), row.kind.as_ref());
     access_scope::may_move(&app, &me, &stored, IncidentPlace { team, kind, owner: new.owner }).await?;
+    if new.customer != stored.customer {
+        access_scope::may_redirect(&app, &me, &[id]).await?;
+    }
     // What was judged is what is changed: it may have been moved meanwhile.
     let transaction = app.db.begin().await?;
     let same = incident::Entity::update_many()

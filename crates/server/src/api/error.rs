@@ -210,6 +210,7 @@ impl From<Denied> for ApiError {
             | Denied::Delete
             | Denied::OthersIncident
             | Denied::OthersSessions
+            | Denied::OthersCustomer
             | Denied::Loosened => Self::forbidden(denied.to_string()),
             Denied::Store(error) => error.into(),
             Denied::Failed(error) => error.into(),

@@ -171,6 +171,48 @@ fn nobody_widens_their_reach_by_moving_an_incident() {
 }
 
 #[test]
+fn nobody_sends_the_invitations_of_others_to_another_address() {
+    let stage = Stage::open("access-address");
+    let (ann, owner) = person(&stage, "ann", "A", "team");
+    let (_, outside) = person(&stage, "bob", "B", "team");
+    let about = incident(&stage, "A", "");
+    let at = format!("/api/incidents/{}", about["id"]);
+    let json = ("content-type", "application/json");
+    let address = |cookie: &str, name: &str, email: &str| {
+        let body = json!({ "name": name, "email": email, "company": "" }).to_string();
+        stage.ask("PUT", "/api/customers/1", &[("cookie", cookie), json], &body).status
+    };
+    // While nothing goes on with them, anybody keeps the address book.
+    assert_eq!(address(&outside, "Ada", "ada.new@b.example"), 200);
+    let made = stage.post_as(&format!("{at}/sessions"), &Value::Null, &[("cookie", &owner)]);
+    assert_eq!(made.0, 201, "{}", made.1);
+    assert_eq!(address(&outside, "Ada", "bob@evil.example"), 403);
+    assert_eq!(address(&outside, "Ada Byron", "ada.new@b.example"), 200, "a name is no address");
+    // Nor by giving the incident another customer.
+    let (status, other) = stage.post_as(
+        "/api/customers",
+        &json!({ "name": "Bob", "email": "bob@evil.example", "company": "" }),
+        &[("cookie", &outside)],
+    );
+    assert_eq!(status, 201, "{other}");
+    assert_eq!(change(&stage, &about, &outside, &json!({ "customer": other["id"] })), 403);
+    assert_eq!(change(&stage, &about, &owner, &json!({ "owner": ann, "customer": other["id"] })), 200);
+    assert_eq!(change(&stage, &about, &owner, &json!({ "owner": ann })), 200);
+    // Whoever sees the session may, and the journal says so; of each of their open incidents.
+    assert_eq!(address(&owner, "Ada Byron", "ada@c.example"), 200);
+    for path in ["/api/incidents/1", &at] {
+        let journal = read(&stage, path, &outside);
+        let said = "the customer's mail address: ada.new@b.example → ada@c.example";
+        assert!(journal.contains(said) && !journal.contains("evil"), "{journal}");
+    }
+    // When it is over, it is an address again.
+    let session = made.1["session"].as_str().unwrap();
+    let closed = stage.post_as(&format!("/api/sessions/{session}/close"), &Value::Null, &[("cookie", &owner)]);
+    assert_eq!(closed.0, 204, "{}", closed.1);
+    assert_eq!(address(&outside, "Ada", "ada@d.example"), 200);
+}
+
+#[test]
 fn nobody_sheds_a_policy_by_moving_an_incident() {
     let stage = Stage::open("access-shed");
     let policy = |name: &str, team: &str, kind: &str, rights: Value, record: bool| json!({ "name": name, "team": team, "kind": kind, "rights": rights, "record": record, "unrecorded": "stop_sharing" });
