@@ -10,6 +10,7 @@ use sea_orm::{
 use session::{Actor, Command};
 
 use crate::{
+    access_scope,
     app::{self, Shared},
     live::ActError,
     store::{
@@ -53,10 +54,15 @@ pub fn online(app: &Shared) -> Vec<i32> {
     seen.iter().filter(|(_, at)| now.since(**at) < SEEN_MS).map(|(id, _)| *id).collect()
 }
 
-/// In how many sessions with a customer each technician is.
-pub async fn busy(app: &Shared) -> HashMap<i32, u32> {
+/// In how many sessions with a customer each technician is, of those that somebody may see; another system sees all.
+pub async fn busy(app: &Shared, asker: Option<&user::Model>) -> Result<HashMap<i32, u32>, DbErr> {
     let mut busy: HashMap<i32, u32> = HashMap::new();
     for live in app.hub.all() {
+        if let Some(asker) = asker
+            && !access_scope::reaches(app, asker, &live.entries().await).await?
+        {
+            continue;
+        }
         let here = |p: &&protocol::Participant| p.presence == Presence::Here;
         let helping = live.ask(|s| match s.phase() {
             Phase::Active => s.participants().iter().filter(here).filter_map(|p| p.user).collect(),
@@ -66,7 +72,7 @@ pub async fn busy(app: &Shared) -> HashMap<i32, u32> {
             *busy.entry(user).or_default() += 1;
         }
     }
-    busy
+    Ok(busy)
 }
 
 /// The name that other systems write: lower-case letters, digits and underscores.

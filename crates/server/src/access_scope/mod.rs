@@ -106,8 +106,8 @@ pub fn has(who: &user::Model, action: SessionAction) -> bool {
         }
 }
 
-/// Whose a session is, as its timeline says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Whose a session is, as its timeline says. Of one that was deleted it is what stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     pub incident: i32,
     pub owner: i32,
@@ -236,7 +236,14 @@ impl Standing {
 
 /// Whether a session with this timeline is one of those that somebody may see.
 pub async fn reaches(app: &Shared, who: &user::Model, entries: &[Entry]) -> Result<bool, DbErr> {
-    let Some(standing) = Standing::of(entries) else { return Ok(false) };
+    match Standing::of(entries) {
+        Some(standing) => reaches_past(app, who, &standing).await,
+        None => Ok(false),
+    }
+}
+
+/// Whether a session that stood so is one of those that somebody may see.
+pub async fn reaches_past(app: &Shared, who: &user::Model, standing: &Standing) -> Result<bool, DbErr> {
     if standing.reached_by(who, "", "") {
         return Ok(true);
     }
@@ -265,7 +272,8 @@ pub async fn session(
     }
 }
 
-/// Whether a ticket that was given to this participant still lets them in.
+/// Whether this participant may come by what was given to them before, a ticket or a token: the session admits them, and the
+/// account that they are in by may be used.
 pub async fn may_enter(app: &Shared, live: &Live, who: ParticipantId) -> Result<bool, DbErr> {
     let known = live.ask(|s| s.admits(who).ok().map(|them| (them.role, s.account_of(who)))).await;
     let Some((role, account)) = known else { return Ok(false) };

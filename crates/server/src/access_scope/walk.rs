@@ -9,7 +9,7 @@ use std::{
 
 use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
 use protocol::{Client, Event, Role, SessionId};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, sea_query::Expr};
 use session::{Actor, Command};
 use tower::ServiceExt;
 
@@ -24,7 +24,7 @@ use crate::{
         setting,
         tables::{
             admission, api_account, api_token, canned, customer, delivery, incident, login, mail_row, receiver, team,
-            user,
+            tombstone_row, user,
         },
     },
 };
@@ -557,6 +557,12 @@ async fn a_list_names_the_sessions_that_may_be_read_and_no_other() {
         let (found, report) =
             (get("/api/past?q=Printer").await.1, get("/api/report?from=0&until=9000000000000").await.1);
         let journal = get("/api/incidents/1").await.1["journal"].clone();
+        let running = get(&format!("/api/sessions/{}", world.session("R"))).await.0 == 200;
+        let colleagues = get("/api/technicians").await.1;
+        for helper in ["owner", "participant"] {
+            let told = colleagues.as_array().unwrap().iter().find(|c| c["name"] == helper).unwrap();
+            assert_eq!(told["sessions"], u32::from(running), "{name} is told how busy {helper} is");
+        }
         for letter in ["R", "W", "Q", "E"] {
             let id = world.session(letter);
             let may = get(&format!("/api/sessions/{id}")).await.0 == 200;
@@ -574,6 +580,47 @@ async fn a_list_names_the_sessions_that_may_be_read_and_no_other() {
                 }
                 assert_eq!(report["total"]["sessions"], u32::from(may), "{name}");
             }
+        }
+    }
+    let _ = std::fs::remove_dir_all(&template);
+}
+
+/// Who deleted a session, and why, is told to whoever could have read it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stays_of_a_deleted_session_is_seen_by_whoever_could_see_the_session() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let template = template("stones").await;
+    for standing in ["kept", "not kept, as in older versions"] {
+        let world = World::again(&template, "stones-read").await;
+        let ask = async |name: &str, method: &str, path: &str, body: &str| {
+            let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+            let request = request.header("cookie", format!("deskside={}", token(name)));
+            let answer =
+                world.router.clone().oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
+            let status = answer.status().as_u16();
+            let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+            (status, serde_json::from_slice::<serde_json::Value>(&body).unwrap_or_default())
+        };
+        let id = world.session("E");
+        let mut could = Vec::new();
+        for (_, name, ..) in ACCOUNTS {
+            could.push(ask(name, "GET", &format!("/api/sessions/{id}"), "").await.0 == 200);
+        }
+        let why = r#"{"reason":"asked for"}"#;
+        assert_eq!(ask("lead", "POST", &format!("/api/sessions/{id}/delete"), why).await.0, 204);
+        let kept = standing == "kept";
+        if !kept {
+            let all = tombstone_row::Entity::update_many().col_expr(tombstone_row::Column::Standing, Expr::value(""));
+            all.exec(&world.app.db).await.unwrap();
+        }
+        for ((account, name, team, reach, _), could) in ACCOUNTS.into_iter().zip(could) {
+            let journal = ask(name, "GET", "/api/incidents/1", "").await.1["journal"].clone();
+            let told = journal.as_array().unwrap().iter().find(|e| e["content"]["session"] == id.as_str()).unwrap();
+            // Where nothing else is known the incident's team counts.
+            let may = if kept { could } else { account == 1 || reach == "all" || (reach == "team" && team == "A") };
+            let content = &told["content"];
+            let seen = (content["tombstone"]["by"] == "lead", content["out_of_reach"] == false);
+            assert_eq!(seen, (may, may), "{standing}, {name}: {content}");
         }
     }
     let _ = std::fs::remove_dir_all(&template);

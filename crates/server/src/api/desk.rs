@@ -379,14 +379,21 @@ async fn journal_entry(app: &Shared, me: &user::Model, row: journal::Model) -> R
         ("remote_support", Some(session), _) => {
             let id = SessionId::try_from(session.clone()).map_err(|e| anyhow::anyhow!("{e}"))?;
             let entries = app.hub.read(app, &id).await?.unwrap_or_default();
-            let out_of_reach = !entries.is_empty() && !access_scope::reaches(app, me, &entries).await?;
+            let (seen, tombstone) = match archive::tombstone(app, &id).await? {
+                Some((stone, standing)) => {
+                    let seen = access_scope::reaches_past(app, me, &standing).await?;
+                    (seen, seen.then_some(stone))
+                }
+                None => (entries.is_empty() || access_scope::reaches(app, me, &entries).await?, None),
+            };
+            let out_of_reach = !seen;
             let history = if out_of_reach { None } else { session::history(&entries).map(Box::new) };
             JournalContent::RemoteSupport {
                 session,
                 history,
                 out_of_reach,
-                unstored: app.unfinished.get(&id),
-                tombstone: archive::tombstone(app, &id).await?.map(Box::new),
+                unstored: app.unfinished.get(&id).filter(|_| !out_of_reach),
+                tombstone: tombstone.map(Box::new),
             }
         }
         ("screenshot", Some(session), _) => {

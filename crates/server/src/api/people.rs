@@ -122,15 +122,15 @@ pub struct Colleague {
     pub team: String,
     /// Whether a console of theirs is open.
     pub online: bool,
-    /// How many sessions with a customer they are in.
+    /// How many sessions with a customer they are in, of those that the asker may see.
     pub sessions: u32,
 }
 
 /// Whom an incident can be assigned and a session transferred to.
-pub async fn technicians(State(app): State<Shared>, _: SignedIn) -> Result<Json<Vec<Colleague>>> {
+pub async fn technicians(State(app): State<Shared>, SignedIn(me): SignedIn) -> Result<Json<Vec<Colleague>>> {
     let users = user::Entity::find().filter(user::Column::Disabled.eq(false)).order_by_asc(user::Column::Name);
     let users = users.all(&app.db).await?;
-    let (online, busy) = (staff::online(&app), staff::busy(&app).await);
+    let (online, busy) = (staff::online(&app), staff::busy(&app, Some(&me)).await?);
     let colleague = |u: user::Model| Colleague {
         online: online.contains(&u.id),
         sessions: busy.get(&u.id).copied().unwrap_or(0),

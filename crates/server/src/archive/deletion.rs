@@ -9,9 +9,10 @@ use ts_rs::TS;
 
 use super::catalogue;
 use crate::{
+    access_scope::Standing,
     app::{self, Shared, stored_time},
     paths, secret,
-    store::tables::{event_row, past, seal_row, tombstone_row},
+    store::tables::{event_row, past, seal_row, session_row, tombstone_row},
 };
 
 /// How often it is looked what is old enough.
@@ -98,9 +99,11 @@ pub async fn delete(app: &Shared, id: &SessionId, by: String, reason: String) ->
         signature: String::new(),
     };
     stone.signature = evidence::seal::sign(&key, &stone.text());
+    let json = |failed: serde_json::Error| anyhow::Error::from(failed);
     let row = tombstone_row::ActiveModel {
         session: Set(id.to_string()),
-        body: Set(serde_json::to_string(&stone).map_err(anyhow::Error::from)?),
+        body: Set(serde_json::to_string(&stone).map_err(json)?),
+        standing: Set(serde_json::to_string(&Standing::of(&entries)).map_err(json)?),
         done: Set(false),
     };
     row.insert(&app.db).await.map_err(anyhow::Error::from)?;
@@ -142,10 +145,18 @@ fn files(app: &Shared, id: &SessionId) -> std::io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The tombstone of a session, if it was deleted.
-pub async fn tombstone(app: &Shared, id: &SessionId) -> anyhow::Result<Option<Tombstone>> {
-    let row = tombstone_row::Entity::find_by_id(id.as_str()).one(&app.db).await?;
-    Ok(row.map(|r| serde_json::from_str(&r.body)).transpose()?)
+/// The tombstone of a session that was deleted, and whose the session was. Of those from before that was kept it is known
+/// which incident they were on.
+pub async fn tombstone(app: &Shared, id: &SessionId) -> anyhow::Result<Option<(Tombstone, Standing)>> {
+    let Some(row) = tombstone_row::Entity::find_by_id(id.as_str()).one(&app.db).await? else { return Ok(None) };
+    let standing = match serde_json::from_str(&row.standing).unwrap_or_default() {
+        Some(standing) => standing,
+        None => {
+            let session = session_row::Entity::find_by_id(id.as_str()).one(&app.db).await?;
+            Standing::on(session.map_or(0, |s| s.incident))
+        }
+    };
+    Ok(Some((serde_json::from_str(&row.body)?, standing)))
 }
 
 /// Finishes what was interrupted, and deletes what the rules say, again and again.

@@ -177,7 +177,7 @@ pub fn iso(ms: u64) -> String {
 }
 
 async fn reps(app: &Shared) -> Result<Element, Failed> {
-    let busy = staff::busy(app).await;
+    let busy = staff::busy(app, None).await?;
     let mut list = element("logged_in_reps");
     for rep in people::logged_in(app).await? {
         let since = people::signed_in_since(app, rep.id).await?;

@@ -149,7 +149,7 @@ pub async fn appliances(State(app): State<Shared>, CommandCall(call): CommandCal
 pub async fn users(State(app): State<Shared>, CommandCall(call): CommandCall) -> Answer {
     call.verb("GET,HEAD")?;
     call.asked(&[])?;
-    let busy = staff::busy(&app).await;
+    let busy = staff::busy(&app, None).await?;
     let mut users = Vec::new();
     for user in people::logged_in(&app).await? {
         users.push(json!({

@@ -75,7 +75,7 @@ const INDEXES: [&str; 7] = [
 ];
 
 /// Columns that tables have got since they were first made, with what they hold for older rows.
-const LATER: [(&str, &str, &str); 22] = [
+const LATER: [(&str, &str, &str); 23] = [
     ("user", "may_watch", "boolean NOT NULL DEFAULT true"),
     ("user", "may_export", "boolean NOT NULL DEFAULT false"),
     ("user", "may_delete", "boolean NOT NULL DEFAULT false"),
@@ -98,6 +98,7 @@ const LATER: [(&str, &str, &str); 22] = [
     ("customer", "address", "varchar"),
     ("customer", "search", "text"),
     ("past", "people_by_role", "boolean NOT NULL DEFAULT false"),
+    ("tombstone", "standing", "text NOT NULL DEFAULT ''"),
 ];
 
 async fn add_column(db: &DatabaseConnection, table: &str, column: &str, kind: &str) -> anyhow::Result<()> {

@@ -9,6 +9,6 @@ export type Colleague = { id: number, name: string, team: string,
  */
 online: boolean, 
 /**
- * How many sessions with a customer they are in.
+ * How many sessions with a customer they are in, of those that the asker may see.
  */
 sessions: number, };

@@ -81,7 +81,7 @@ async fn shown(app: &Shared, client: &Connected) -> Result<Value, No> {
             shown["user_type"] = "normal".into();
             shown["username"] = login.as_str().into();
             shown["display_name"] = client.name.as_str().into();
-            shown["session_count"] = staff::busy(app).await.get(id).copied().unwrap_or(0).into();
+            shown["session_count"] = staff::busy(app, None).await?.get(id).copied().unwrap_or(0).into();
             shown["session_lsids"] = sessions.into();
         }
         Who::Customer(session) => {

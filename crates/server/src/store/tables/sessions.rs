@@ -97,6 +97,9 @@ pub mod tombstone_row {
         /// A `Tombstone` as JSON.
         #[sea_orm(column_type = "Text")]
         pub body: String,
+        /// A `Standing` as JSON: whose the session was. Nothing, where that was not kept.
+        #[sea_orm(column_type = "Text")]
+        pub standing: String,
         /// Everything is deleted.
         pub done: bool,
     }
