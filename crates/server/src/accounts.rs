@@ -90,6 +90,12 @@ impl Caller {
         UserRef { id: 0, name: self.name.clone() }
     }
 
+    /// Whoever holds a token that was made in the console.
+    fn of_token(row: api_token::Model) -> Option<Self> {
+        let scopes = Scope::split(&row.scopes);
+        row.account.is_none().then(|| Self { name: row.name, scopes, account: None, key: format!("token {}", row.id) })
+    }
+
     fn of(account: api_account::Model) -> Self {
         Self {
             name: account.name.clone(),
@@ -104,12 +110,26 @@ impl Caller {
 pub async fn by_token(app: &Shared, token: &str) -> Result<Option<Caller>, DbErr> {
     let row = api_token::Entity::find().filter(api_token::Column::Hash.eq(secret::hash(token))).one(&app.db).await?;
     let Some(row) = row.filter(|r| r.until > stored_time(app::now())) else { return Ok(None) };
-    let Some(account) = row.account else {
-        let scopes = Scope::split(&row.scopes);
-        return Ok(Some(Caller { name: row.name, scopes, account: None, key: format!("token {}", row.id) }));
-    };
+    let Some(account) = row.account else { return Ok(Caller::of_token(row)) };
     let account = api_account::Entity::find_by_id(account).one(&app.db).await?;
     Ok(account.filter(|a| a.enabled).map(Caller::of))
+}
+
+/// Who is known by this [`Caller::key`], while they may ask.
+pub async fn by_key(app: &Shared, key: &str) -> Result<Option<Caller>, DbErr> {
+    let Some((kind, id)) = key.split_once(' ') else { return Ok(None) };
+    let id = id.parse::<i32>().unwrap_or_default();
+    match kind {
+        "account" => {
+            let account = api_account::Entity::find_by_id(id).one(&app.db).await?;
+            Ok(account.filter(|a| a.enabled).map(Caller::of))
+        }
+        "token" => {
+            let row = api_token::Entity::find_by_id(id).one(&app.db).await?;
+            Ok(row.filter(|r| r.until > stored_time(app::now())).and_then(Caller::of_token))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// The account by its id and secret.

@@ -1,4 +1,5 @@
-//! What reports link to: transcripts, recordings and shells, by addresses that carry their own permission for a week.
+//! What reports link to: transcripts, recordings and shells, by addresses that carry their own permission for a week, and for
+//! as long as whoever asked for the report may ask for it.
 
 use axum::{
     extract::State,
@@ -12,6 +13,7 @@ use super::{
     report::{self, Kept},
 };
 use crate::{
+    accounts::{self, Caller, Scope},
     api::{self, ApiError},
     app::{self, Shared},
     secret,
@@ -29,22 +31,23 @@ fn word(kept: Kept) -> String {
     }
 }
 
-/// The permission in an address: for one file of one session, given on one day.
-fn permission(app: &Shared, id: &SessionId, what: &str, day: u64) -> String {
-    secret::hash_key(&app.identity.pepper(), &format!("download {id} {what} {day}"))[..40].to_owned()
+/// The permission in an address: for one file of one session, given to one caller on one day.
+fn permission(app: &Shared, id: &SessionId, what: &str, caller: &str, day: u64) -> String {
+    secret::hash_key(&app.identity.pepper(), &format!("download {id} {what} for {caller} {day}"))[..40].to_owned()
 }
 
 fn day(now: Timestamp) -> u64 {
     now.0 / DAY_MS
 }
 
-/// The address of a file, as recorded: `lsid` holds the session, the permission and what it is for.
-pub fn link(app: &Shared, id: &SessionId, kept: Kept, view: bool) -> String {
+/// The address of a file, as recorded: `lsid` holds the session, the permission and what it is for; besides, whose it is.
+pub fn link(app: &Shared, caller: &Caller, id: &SessionId, kept: Kept, view: bool) -> String {
     let what = word(kept);
-    let h = permission(app, id, &what, day(app::now()));
+    let h = permission(app, id, &what, &caller.key, day(app::now()));
+    let a = caller.key.replace(' ', "-");
     let view = if view { "&view=1" } else { "" };
     let url = &app.config.public_url;
-    format!("{url}/session_download?lsid=l%3D{id}%3Bh%3D{h}%3Bt%3Dsd%3Bm%3D{what}&dl_action={what}{view}")
+    format!("{url}/session_download?lsid=l%3D{id}%3Bh%3D{h}%3Ba%3D{a}%3Bt%3Dsd%3Bm%3D{what}&dl_action={what}{view}")
 }
 
 /// Gives a file to whoever has its address.
@@ -55,10 +58,12 @@ pub async fn download(State(app): State<Shared>, asked: Asked) -> Result<Respons
         coded.split(';').find_map(|part| part.split_once('=').filter(|(n, _)| *n == name).map(|(_, value)| value))
     };
     let (Some(id), Some(h), Some(what)) = (field("l"), field("h"), field("m")) else { return Err(gone()) };
+    let key = field("a").ok_or_else(gone)?.replace('-', " ");
     let id = SessionId::try_from(id.to_owned()).map_err(|_| gone())?;
     let today = day(app::now());
-    let good = (today.saturating_sub(DAYS)..=today).any(|day| same(&permission(&app, &id, what, day), h));
-    if !good {
+    let good = (today.saturating_sub(DAYS)..=today).any(|day| same(&permission(&app, &id, what, &key, day), h));
+    let caller = accounts::by_key(&app, &key).await?.filter(|caller| good && caller.may(Scope::EvidenceRead));
+    if caller.is_none() {
         return Err(gone());
     }
     let kept = match what {

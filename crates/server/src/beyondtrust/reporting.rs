@@ -121,10 +121,10 @@ pub async fn reporting(State(app): State<Shared>, asked: Asked) -> Result<Respon
             Ok(response) => return Ok(response),
             Err(words) => Err(words.to_owned()),
         },
-        Report::Team => teams::teams(&app, product, &asked).await?,
+        Report::Team => teams::teams(&app, &caller, product, &asked).await?,
         Report::Session | Report::Listing | Report::Summary | Report::CustomerSurvey | Report::RepSurvey => {
             match wanted(&asked) {
-                Ok(wanted) => Ok(sessions(&app, kind, product, &wanted, &asked).await?),
+                Ok(wanted) => Ok(sessions(&app, &caller, (kind, product), &wanted, &asked).await?),
                 Err(words) => Err(words),
             }
         }
@@ -141,8 +141,8 @@ async fn users(app: &Shared) -> Result<HashMap<i32, user::Model>, ApiError> {
 
 async fn sessions(
     app: &Shared,
-    kind: Report,
-    product: Product,
+    caller: &Caller,
+    (kind, product): (Report, Product),
     wanted: &Wanted,
     asked: &Asked,
 ) -> Result<Element, ApiError> {
@@ -155,7 +155,7 @@ async fn sessions(
     let mut list = Vec::new();
     let access = product == Product::Access;
     for Found { id, lseq, entries, session } in &found {
-        let link = |kept: Kept, view: bool| downloads::link(app, id, kept, view);
+        let link = |kept: Kept, view: bool| downloads::link(app, caller, id, kept, view);
         let source = Source { id, lseq: *lseq, entries, session, users: &users, now: app::now(), link: &link, access };
         match kind {
             Report::Session => list.push(source.session()),

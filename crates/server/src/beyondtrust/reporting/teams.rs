@@ -7,6 +7,7 @@ use super::{
     which::{Found, Wanted, find, period},
 };
 use crate::{
+    accounts::Caller,
     api::ApiError,
     app::{self, Shared},
     beyondtrust::{
@@ -21,7 +22,12 @@ use crate::{
 const NOTHING: &str = "No Support Team report information matching your chosen criteria is available.";
 
 /// What the people of each team did, and what came into its queue. Teams that did nothing are not told of.
-pub async fn teams(app: &Shared, product: Product, asked: &Asked) -> Result<Result<Element, String>, ApiError> {
+pub async fn teams(
+    app: &Shared,
+    caller: &Caller,
+    product: Product,
+    asked: &Asked,
+) -> Result<Result<Element, String>, ApiError> {
     let (from, until) = match period(asked) {
         Ok(period) => period.map_or((0, u64::MAX), |(_, from, until)| (from, until)),
         Err(words) => return Ok(Err(words)),
@@ -33,7 +39,7 @@ pub async fn teams(app: &Shared, product: Product, asked: &Asked) -> Result<Resu
     // By team, what happened there.
     let mut activity: Vec<(team::Model, Vec<Told>)> = teams.map(|team| (team, Vec::new())).collect();
     for Found { id, lseq, entries, session } in &find(app, &Wanted::Touching(from, until)).await? {
-        let link = |kept: Kept, view: bool| downloads::link(app, id, kept, view);
+        let link = |kept: Kept, view: bool| downloads::link(app, caller, id, kept, view);
         let access = product == Product::Access;
         let source = Source { id, lseq: *lseq, entries, session, users: &users, now: app::now(), link: &link, access };
         for told in source.details().into_iter().filter(|told| (from..until).contains(&told.at.0)) {

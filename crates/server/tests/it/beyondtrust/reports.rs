@@ -113,8 +113,8 @@ async fn a_session_from_its_key_to_its_report() {
             <custom_attributes>
             <custom_attribute display_name="floor" code_name="floor">3</custom_attribute>
             </custom_attributes>
-            <session_chat_view_url>https://HOST/session_download?lsid=l%3DHEX32%3Bh%3DMAC%3Bt%3Dsd%3Bm%3Dchat&amp;dl_action=chat&amp;view=1</session_chat_view_url>
-            <session_chat_download_url>https://HOST/session_download?lsid=l%3DHEX32%3Bh%3DMAC%3Bt%3Dsd%3Bm%3Dchat&amp;dl_action=chat</session_chat_download_url>
+            <session_chat_view_url>https://HOST/session_download?lsid=l%3DHEX32%3Bh%3DMAC%3Ba%3Daccount-1%3Bt%3Dsd%3Bm%3Dchat&amp;dl_action=chat&amp;view=1</session_chat_view_url>
+            <session_chat_download_url>https://HOST/session_download?lsid=l%3DHEX32%3Bh%3DMAC%3Ba%3Daccount-1%3Bt%3Dsd%3Bm%3Dchat&amp;dl_action=chat</session_chat_download_url>
             <file_transfer_count>0</file_transfer_count>
             <file_move_count>0</file_move_count>
             <file_delete_count>0</file_delete_count>
@@ -288,6 +288,22 @@ async fn a_session_from_its_key_to_its_report() {
     assert_eq!(site.stage.ask("GET", &forged, &[], "").status, 404);
     assert_eq!(site.stage.ask("GET", &path.replace("chat", "recording"), &[], "").status, 404);
     assert!(site.report(&format!("generate_report=SupportSessionRecording&lsid={id}")).contains("<error"));
+    // The address is its account's: it works for as long as that may read evidence, and for no other.
+    let opens = |path: &str| site.stage.ask("GET", path, &[], "").status;
+    assert_eq!(opens(&path.replacen("account-1", "account-2", 1)), 404);
+    let account = |scopes: &[&str], enabled: bool| {
+        let body = json!({ "name": "ServiceNow", "comments": "", "scopes": scopes, "enabled": enabled });
+        assert_eq!(site.stage.put("/api/accounts/1", &body).0, 200);
+    };
+    let reads = ["evidence:read"];
+    for (scopes, enabled, status) in
+        [(&reads[..], true, 200), (&reads, false, 404), (&[], true, 404), (&reads, true, 200)]
+    {
+        account(scopes, enabled);
+        assert_eq!(opens(path), status, "{scopes:?} {enabled}");
+    }
+    assert_eq!(site.stage.ask("DELETE", "/api/accounts/1", &[("cookie", &site.stage.cookie)], "").status, 204);
+    assert_eq!(opens(path), 404, "its account is gone");
 }
 
 #[test]
