@@ -135,3 +135,42 @@ async fn row(db: &DatabaseConnection, id: &SessionId, entries: &[Entry]) -> anyh
         recording_bytes: Set(history.recording_bytes.map(number)),
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::sea_query::Expr;
+
+    use super::*;
+    use crate::access_scope::walk::{self, World};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn rows_that_count_whoever_only_watched_are_made_anew_after_a_restart() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let template = walk::template("catalogue").await;
+        let world = World::again(&template, "catalogue-anew").await;
+        let id = world.session("E");
+        let people = async |app: &Shared| {
+            let row = past::Entity::find_by_id(id.as_str()).one(&app.db).await.unwrap().unwrap();
+            (row.people, row.people_by_role)
+        };
+        let right = people(&world.app).await;
+        assert_eq!(right, (",4,,6,".into(), true), "the owner, and who was asked in");
+        // As an older version has left it: the supervisor, 5, is one of its people.
+        let old = past::Entity::update_many()
+            .col_expr(past::Column::People, Expr::value(",4,,5,,6,"))
+            .col_expr(past::Column::PeopleByRole, Expr::value(false));
+        old.exec(&world.app.db).await.unwrap();
+        let world = world.restarted().await;
+        assert_eq!(people(&world.app).await, (",4,,5,,6,".into(), false));
+        fill(&world.app).await.unwrap();
+        assert_eq!(people(&world.app).await, right);
+        // What is right already is left alone.
+        let kept = past::Entity::update_many().col_expr(past::Column::Team, Expr::value("Kept"));
+        kept.exec(&world.app.db).await.unwrap();
+        fill(&world.app).await.unwrap();
+        let row = past::Entity::find_by_id(id.as_str()).one(&world.app.db).await.unwrap().unwrap();
+        assert_eq!((row.team, row.people), ("Kept".into(), right.0));
+        drop(world);
+        let _ = std::fs::remove_dir_all(&template);
+    }
+}

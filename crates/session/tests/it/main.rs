@@ -1,6 +1,7 @@
 //! Sessions as people live them, the rules no order of events may break, and what is read from a timeline.
 
 mod bounds;
+mod by_role;
 mod chain;
 mod guests;
 mod people;
