@@ -181,6 +181,7 @@ impl World {
                         Event::Chat { text, .. } => Some(text),
                         _ => None,
                     }));
+                    self.told(&state);
                     self.consent.follow(&state);
                     self.seen = Some(*state);
                 }
@@ -192,6 +193,16 @@ impl World {
                 }
             }
         }
+    }
+
+    /// The customer reads that something is allowed no more: another answer would allow it anew.
+    fn told(&mut self, state: &SessionState) {
+        let before = self.seen.as_ref().map(|s| s.grants.clone()).unwrap_or_default();
+        let over = state.phase != Phase::Active;
+        let ended = |right: Right| over || (before.contains(&right) && !state.grants.contains(&right));
+        self.ledger.view &= !ended(Right::View);
+        self.ledger.control &= self.ledger.view && !ended(Right::Control);
+        self.ledger.files &= !ended(Right::Files);
     }
 
     /// One thing happens, and some time passes.
