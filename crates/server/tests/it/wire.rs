@@ -135,8 +135,10 @@ async fn a_program_that_comes_back_before_its_old_connection_is_missed_is_told_w
     };
     let shared = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if state.screen.is_some());
     let drawn = |wanted: u32| move |m: &ServerMessage| matches!(m, ServerMessage::Drawn { seq } if *seq == wanted);
+    // Nobody has drawn what has not arrived.
     let _before = old.stream(&picture(40)).await;
     technician.until(shared).await.unwrap();
+    technician.session.accept_uni().await.unwrap();
     technician.send(&ClientMessage::Drawn { seq: 40 }).await;
     old.until(drawn(40)).await.unwrap();
     let mut new = Peer::connect(&stage, &stage.customer_returns(&resume), Client::Program).await;
@@ -144,6 +146,7 @@ async fn a_program_that_comes_back_before_its_old_connection_is_missed_is_told_w
     let _after = new.stream(&picture(1)).await;
     technician.until(|m| matches!(m, ServerMessage::State { state, .. } if state.screen.is_none())).await.unwrap();
     technician.until(shared).await.unwrap();
+    technician.session.accept_uni().await.unwrap();
     technician.send(&ClientMessage::Drawn { seq: 1 }).await;
     assert!(new.until(drawn(1)).await.is_some());
 }
