@@ -332,7 +332,8 @@ mod tests {
         consent.end_file_acts(|act| *act == fetch("/a"));
         assert_eq!(approved(&consent), [false, true]);
 
-        let ends: [(&str, fn(&mut Consent)); 5] = [
+        type End = fn(&mut Consent);
+        let ends: [(&str, End); 5] = [
             ("taken back", |c| c.withdraw(Right::Files)),
             ("taken away", |c| c.follow(&state(&[], Phase::Active))),
             ("held", |c| c.follow(&state(&[Right::Files], Phase::Held))),
