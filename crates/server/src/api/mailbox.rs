@@ -9,6 +9,7 @@ use axum::{
 use protocol::Timestamp;
 use sea_orm::{EntityTrait, QueryOrder, QuerySelect};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use ts_rs::TS;
 
 use super::{Admin, ApiError, ConfirmedAdmin, Result, SignedIn, factors, posts};
@@ -107,12 +108,25 @@ pub async fn test(
     new.test(&app.config.outbound).await.map(|words| Json(MailboxAnswer { words })).map_err(ApiError::upstream)
 }
 
+/// Whether somebody could enter by what a mail says. A large one takes its time, which no connection waits for: one is read at
+/// once, beside everything else.
+async fn read(redactor: Redactor, raw: Vec<u8>) -> Result<(Vec<u8>, bool)> {
+    static READING: Semaphore = Semaphore::const_new(1);
+    let _turn = READING.acquire().await.map_err(anyhow::Error::from)?;
+    let read = tokio::task::spawn_blocking(move || {
+        let is_live = redactor.is_live_in_mail(&raw);
+        (raw, is_live)
+    });
+    Ok(read.await.map_err(anyhow::Error::from)?)
+}
+
 /// A mail as it came, unless somebody who reads it could enter as the customer.
 async fn filed(app: &Shared, id: i32) -> Result<Vec<u8>> {
     let row = letter_row::Entity::find_by_id(id).one(&app.db).await?.filter(|l| l.incident.is_some());
     let row = row.ok_or_else(|| ApiError::missing("mail"))?;
     let raw = mailbox::original(app, row.id).await?;
-    if Redactor::load(app).await?.is_live_in_mail(&raw) {
+    let (raw, is_live) = read(Redactor::load(app).await?, raw).await?;
+    if is_live {
         return Err(ApiError::conflict(
             "This mail quotes an invitation that still works. Fetch it when the invitation was used or has expired.",
         ));
