@@ -216,7 +216,7 @@ mod tests {
     use protocol::SessionId;
 
     use super::*;
-    use crate::access_scope::walk::{self, World};
+    use crate::access_scope::world::{self, World};
 
     fn team(name: &str) -> Queue {
         Queue::Team { team: name.into() }
@@ -234,7 +234,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn what_waits_for_a_team_goes_along_with_it() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let template = walk::template("queues").await;
+        let template = world::template("queues").await;
         let owner = Actor::Technician(UserRef { id: 6, name: "owner".into() });
         let take = || Command::Take { team: "A".into() };
         let expel = || Command::Expel { user: 6, queue: Queue::General };

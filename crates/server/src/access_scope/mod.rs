@@ -3,7 +3,9 @@
 
 mod incidents;
 #[cfg(test)]
-pub mod walk;
+mod walk;
+#[cfg(test)]
+pub mod world;
 
 use std::collections::BTreeSet;
 

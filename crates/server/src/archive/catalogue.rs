@@ -141,12 +141,12 @@ mod tests {
     use sea_orm::sea_query::Expr;
 
     use super::*;
-    use crate::access_scope::walk::{self, World};
+    use crate::access_scope::world::{self, World};
 
     #[tokio::test(flavor = "multi_thread")]
     async fn rows_that_count_whoever_only_watched_are_made_anew_after_a_restart() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let template = walk::template("catalogue").await;
+        let template = world::template("catalogue").await;
         let world = World::again(&template, "catalogue-anew").await;
         let id = world.session("E");
         let people = async |app: &Shared| {

@@ -154,12 +154,12 @@ mod tests {
 
     /// A server with an incident, a technician who is signed in, and a session whose key and link are live.
     async fn server(name: &str) -> (Shared, std::path::PathBuf, crate::desk::intake::Keys) {
-        use crate::{access_scope::walk, desk::intake, store::tables::*};
+        use crate::{access_scope::world, desk::intake, store::tables::*};
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let folder = walk::folder(name);
+        let folder = world::folder(name);
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
-        let app = crate::serve::open(walk::config(folder.clone())).await.unwrap();
+        let app = crate::serve::open(world::config(folder.clone())).await.unwrap();
         let ada = crate::desk::Ticket { customer: "Ada".into(), email: "ada@b.example".into(), ..Default::default() };
         let about = intake::mirror(&app, "", "", &ada).await.unwrap();
         let tom = protocol::UserRef { id: 1, name: "Tom".into() };

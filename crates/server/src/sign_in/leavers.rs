@@ -139,7 +139,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        access_scope::walk::{self, World},
+        access_scope::world::{self, World},
         desk::intake,
         store::tables::{incident, journal, session_row},
     };
@@ -153,7 +153,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn what_is_under_way_when_an_account_is_disabled_comes_to_nothing() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let template = walk::template("leavers").await;
+        let template = world::template("leavers").await;
         let world = World::again(&template, "leavers-under-way").await;
         let app = &world.app;
         let one = |id: i32, name: &str| UserRef { id, name: name.into() };

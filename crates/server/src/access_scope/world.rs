@@ -1,0 +1,403 @@
+//! A world to walk through: a server with people, an incident, and sessions in every state.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use axum::Router;
+use protocol::{Client, Event, Role, SessionId};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, sea_query::Expr};
+use session::{Actor, Command};
+
+use crate::{
+    accounts::Scope,
+    api,
+    app::{self, Shared, stored_time},
+    config::Config,
+    live::Live,
+    paths, secret, serve,
+    store::{
+        setting,
+        tables::{
+            admission, api_account, api_token, canned, customer, delivery, incident, login, mail_row, receiver, team,
+            tombstone_row, user,
+        },
+    },
+};
+
+/// The secret by which somebody is known: a cookie, a bearer token, or the customer's token.
+pub fn token(person: &str) -> String {
+    format!("token-of-{person}").replace(':', "-")
+}
+/// A server that nobody reaches, on this folder.
+pub fn config(data: PathBuf) -> Config {
+    Config {
+        listen: ([127, 0, 0, 1], 0).into(),
+        public_url: "http://localhost:1".into(),
+        data,
+        tls: None,
+        smtp_url: None,
+        smtp_ca: None,
+        mail_from: "Desk <desk@localhost>".into(),
+        trusted_proxies: vec![],
+        max_connections: None,
+        request_time: std::time::Duration::from_secs(60),
+        support_programs: [
+            (crate::programs::System::Linux, "/nowhere".into()),
+            (crate::programs::System::Windows, "/nowhere".into()),
+        ],
+        grace_ms: 3_600_000,
+        hold_ms: 3_600_000,
+        disk_floor_bytes: 0,
+        stop_seconds: 1,
+        store: None,
+        outbound: crate::outbound::Outbound::default(),
+    }
+}
+
+/// A server with people, an incident of team A, and three sessions: one that goes on, one that waits, one that is over.
+pub struct World {
+    pub app: Shared,
+    pub router: Router,
+    folder: PathBuf,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The accounts: number, name, team, reach, and the rights to watch, export and delete.
+pub const ACCOUNTS: [(i32, &str, &str, &str, bool); 7] = [
+    (1, "administrator", "", "own", false),
+    (2, "outside", "B", "team", true),
+    (3, "colleague", "A", "team", false),
+    (4, "participant", "B", "own", true),
+    (5, "supervisor", "A", "team", false),
+    (6, "owner", "A", "own", false),
+    (7, "lead", "", "all", true),
+];
+
+/// A folder in memory, where there is one, that this test alone uses.
+pub fn folder(name: &str) -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let below = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    below.join(format!("deskside-walk-{}-{name}", std::process::id()))
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
+impl World {
+    pub async fn open(folder: PathBuf) -> Self {
+        std::fs::create_dir_all(&folder).unwrap();
+        let app = serve::open(config(folder.clone())).await.unwrap();
+        app.outbox.load(&app).await.unwrap();
+        app.hub.load(&app).await.unwrap();
+        // Whoever was connected is so again.
+        for live in app.hub.all() {
+            for who in live.ask(|s| s.participants().to_vec()).await {
+                let _ = live.act(&app, &Actor::Server, Command::Return { id: who.id, client: who.client }).await;
+            }
+        }
+        Self { router: api::router(app.clone()), app, folder }
+    }
+
+    /// The same world after a restart of its server.
+    pub async fn restarted(self) -> Self {
+        self.app.db.clone().close().await.unwrap();
+        let folder = self.folder.clone();
+        // The folder goes on.
+        std::mem::forget(self);
+        Self::open(folder).await
+    }
+
+    /// The same world once more, as it was at its beginning.
+    pub async fn again(template: &Path, name: &str) -> Self {
+        let folder = folder(name);
+        let _ = std::fs::remove_dir_all(&folder);
+        copy(template, &folder);
+        Self::open(folder).await
+    }
+
+    /// Ends it. What its server does beside requests goes on, and keeps only what is small.
+    pub async fn close(self) {
+        self.app.db.clone().close().await.unwrap();
+    }
+
+    /// Which session a letter of the table means.
+    pub fn session(&self, letter: &str) -> String {
+        std::fs::read_to_string(self.folder.join(format!("session-{letter}"))).unwrap()
+    }
+}
+
+async fn act(app: &Shared, live: &Arc<Live>, by: &Actor, command: Command) {
+    live.act(app, by, command).await.unwrap();
+}
+
+/// A session of the owner on the incident: with its customer, its participant, and something of everything.
+async fn session(app: &Shared) -> Arc<Live> {
+    let about = incident::Entity::find_by_id(1).one(&app.db).await.unwrap().unwrap();
+    let owner = protocol::UserRef { id: 6, name: "owner".into() };
+    let live = crate::desk::intake::session(app, &about, owner.clone(), None).await.unwrap();
+    let by = Actor::Technician(owner.clone());
+    let join = |role, user: Option<i32>, client, name: &str| Command::Join {
+        role,
+        name: name.into(),
+        client,
+        user,
+        by_role: None,
+        by_key: false,
+    };
+    act(app, &live, &by, Command::IssueKey { life: None }).await;
+    act(app, &live, &Actor::Server, join(Role::Technician, Some(6), Client::Console, "owner")).await;
+    act(app, &live, &Actor::Server, join(Role::Customer, None, Client::Program, "Ada")).await;
+    let with = protocol::UserRef { id: 4, name: "participant".into() };
+    act(app, &live, &by, Command::ShareWith { with }).await;
+    act(app, &live, &Actor::Server, join(Role::Technician, Some(4), Client::Console, "participant")).await;
+    let from = protocol::ParticipantId(1);
+    let sum = secret::hash("x");
+    for event in [
+        Event::FilePosted { from, number: 1, name: "x".into(), bytes: 1, sha256: sum.clone() },
+        Event::ScreenshotTaken { by: from, number: 2, sha256: sum.clone() },
+        Event::SystemInfoRead { by: from, number: 3, sha256: sum.clone() },
+        Event::ShellStarted { by: from, number: 4 },
+        Event::ShellEnded { number: 4, sha256: sum },
+    ] {
+        live.record_deed(app, event).await.unwrap();
+    }
+    let data = &app.config.data;
+    for path in
+        [paths::post(data, &live.id, 1), paths::screenshot(data, &live.id, 2), paths::system_info(data, &live.id, 3)]
+    {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "{}").unwrap();
+    }
+    kept(app, paths::shell(data, &live.id, 4));
+    live
+}
+
+/// A file of the vault.
+fn kept(app: &Shared, path: PathBuf) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut file = app.vault.create(std::fs::File::create(path).unwrap()).unwrap();
+    std::io::Write::write_all(&mut file, b"something").unwrap();
+    file.finish().unwrap();
+}
+
+async fn people(app: &Shared) {
+    let (now, later) = (stored_time(app::now()), stored_time(app::now().plus(3_600_000)));
+    for (id, name, team, reach, rights) in ACCOUNTS {
+        let row = user::ActiveModel {
+            id: Set(id),
+            login: Set(name.into()),
+            name: Set(name.into()),
+            email: Set(format!("{name}@desk.example")),
+            team: Set(team.into()),
+            administrator: Set(name == "administrator"),
+            disabled: Set(false),
+            password: Set("-".into()),
+            may_watch: Set(rights || name == "supervisor"),
+            may_export: Set(rights),
+            may_delete: Set(rights),
+            reach: Set(reach.into()),
+            role: Set(0),
+            external: Set(String::new()),
+            totp: Set(String::new()),
+            totp_step: Set(0),
+            recovery: Set(String::new()),
+            email_language: Set(None),
+        };
+        row.insert(&app.db).await.unwrap();
+        let row = login::ActiveModel {
+            hash: Set(secret::hash(&token(name))),
+            user: Set(id),
+            until: Set(later),
+            confirmed: Set(now),
+        };
+        row.insert(&app.db).await.unwrap();
+    }
+    for scope in Scope::ALL {
+        let row = api_token::ActiveModel {
+            hash: Set(secret::hash(&token(scope.word()))),
+            account: Set(None),
+            name: Set(scope.word().into()),
+            scopes: Set(scope.word().into()),
+            created: Set(now),
+            until: Set(later),
+            ..Default::default()
+        };
+        row.insert(&app.db).await.unwrap();
+    }
+}
+
+async fn desk(app: &Shared) {
+    let now = stored_time(app::now());
+    let made = team::ActiveModel {
+        name: Set("A".into()),
+        code_name: Set("a".into()),
+        comments: Set(String::new()),
+        ..Default::default()
+    };
+    made.insert(&app.db).await.unwrap();
+    let ada = customer::ActiveModel {
+        name: Set("Ada".into()),
+        email: Set("ada@b.example".into()),
+        company: Set(String::new()),
+        ..Default::default()
+    };
+    ada.insert(&app.db).await.unwrap();
+    let text = |text: &str| Set(text.to_owned());
+    let about = incident::ActiveModel {
+        customer: Set(1),
+        subject: text("Printer"),
+        description: text(""),
+        status: text("new"),
+        priority: text("normal"),
+        kind: text(""),
+        owner: Set(Some(6)),
+        team: text("A"),
+        desk: text(""),
+        ticket: text(""),
+        stamp: text(""),
+        created: Set(now),
+        updated: Set(now),
+        ..Default::default()
+    };
+    about.insert(&app.db).await.unwrap();
+    for team in ["", "B"] {
+        let said = canned::ActiveModel { title: text("x"), text: text("x"), team: text(team), ..Default::default() };
+        said.insert(&app.db).await.unwrap();
+    }
+    let other = api_account::ActiveModel {
+        name: text("X"),
+        comments: text(""),
+        client_id: text("x"),
+        secret: text("x"),
+        scopes: text(""),
+        enabled: Set(true),
+        created: Set(now),
+        ..Default::default()
+    };
+    other.insert(&app.db).await.unwrap();
+    let extra = api_token::ActiveModel {
+        hash: text("x"),
+        account: Set(None),
+        name: text("X"),
+        scopes: text(""),
+        created: Set(now),
+        until: Set(i64::MAX),
+        ..Default::default()
+    };
+    extra.insert(&app.db).await.unwrap();
+    let delivery = delivery::ActiveModel {
+        receiver: Set(1),
+        session: text("x"),
+        seq: Set(1),
+        event: text("session.rated"),
+        created: Set(now),
+        attempts: Set(0),
+        due: Set(now),
+        state: text("waiting"),
+        answer: text(""),
+        delivered: Set(None),
+        ..Default::default()
+    };
+    delivery.insert(&app.db).await.unwrap();
+    let policy = |name: &str, kind: &str, rights: &[protocol::Right]| crate::rules::SessionPolicy {
+        name: name.into(),
+        team: String::new(),
+        kind: kind.into(),
+        rights: rights.to_vec(),
+        record: true,
+        unrecorded: protocol::Unrecorded::EndSession,
+    };
+    let rules = crate::rules::Rules {
+        roles: vec![],
+        policies: vec![
+            policy("Strict", "Strict", &[]),
+            policy("Loose", "Loose", &protocol::Right::ALL),
+            policy("Rest", "", &[protocol::Right::View]),
+        ],
+    };
+    setting::save(&app.db, &app.secrets, &rules).await.unwrap();
+    let mail = mail_row::ActiveModel {
+        incident: Set(1),
+        at: Set(now),
+        sender: text("a@b.example"),
+        recipient: text("ada@b.example"),
+        subject: text("Hello"),
+        text: text("Hello"),
+        html: text("<p>Hello"),
+        sent: Set(false),
+        name: text("1@desk"),
+        author: Set(6),
+        sealed: text(""),
+        ..Default::default()
+    };
+    mail.insert(&app.db).await.unwrap();
+    let hook = receiver::ActiveModel {
+        kind: text("webhook"),
+        name: text("Hook"),
+        url: text("http://127.0.0.1:1/"),
+        secret: text("s"),
+        events: text("session.rated"),
+        authority: text(""),
+        enabled: Set(false),
+        retry_seconds: Set(5),
+        retry_hours: Set(1),
+        created: Set(now),
+        ..Default::default()
+    };
+    hook.insert(&app.db).await.unwrap();
+}
+
+/// Makes the world into a folder.
+pub async fn template(name: &str) -> PathBuf {
+    let folder = folder(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let app = serve::open(config(folder.clone())).await.unwrap();
+    people(&app).await;
+    desk(&app).await;
+    let (over, running) = (session(&app).await, session(&app).await);
+    let who = running.ask(|s| s.customer().map(|c| c.id)).await.unwrap();
+    let comes_back = admission::ActiveModel {
+        hash: Set(secret::hash(&token("customer"))),
+        session: Set(running.id.to_string()),
+        participant: Set(who.0.into()),
+        handover: Set(false),
+        until: Set(stored_time(app::now().plus(3_600_000))),
+    };
+    comes_back.insert(&app.db).await.unwrap();
+    let about = incident::Entity::find_by_id(1).one(&app.db).await.unwrap().unwrap();
+    let owner = protocol::UserRef { id: 6, name: "owner".into() };
+    let waiting = crate::desk::intake::session(&app, &about, owner.clone(), None).await.unwrap();
+    let by = Actor::Technician(owner.clone());
+    act(&app, &waiting, &by, Command::IssueKey { life: None }).await;
+    let queue = protocol::Queue::Team { team: "A".into() };
+    let queued = crate::desk::intake::session(&app, &about, owner, Some((queue, &by))).await.unwrap();
+    act(&app, &over, &by, Command::Close).await;
+    // What remains of it is complete when it is no longer among those that go on.
+    while app.hub.get(&over.id).is_some() {
+        tokio::task::yield_now().await;
+    }
+    for path in paths::evidence(&app.config.data, &over.id) {
+        kept(&app, path);
+    }
+    for (letter, live) in [("R", &running), ("W", &waiting), ("Q", &queued), ("E", &over)] {
+        std::fs::write(folder.join(format!("session-{letter}")), live.id.as_str()).unwrap();
+    }
+    app.db.clone().close().await.unwrap();
+    folder
+}
