@@ -6,8 +6,8 @@ use std::{
 };
 
 use axum::Router;
-use protocol::{Client, Event, Role, SessionId};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, sea_query::Expr};
+use protocol::{Client, Event, Role};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
 use session::{Actor, Command};
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
         setting,
         tables::{
             admission, api_account, api_token, canned, customer, delivery, incident, login, mail_row, receiver, team,
-            tombstone_row, user,
+            user,
         },
     },
 };

@@ -110,14 +110,14 @@ pub async fn test(
 
 /// Whether somebody could enter by what a mail says. A large one takes its time, which no connection waits for: one is read at
 /// once, beside everything else.
-async fn read(redactor: Redactor, raw: Vec<u8>) -> Result<(Vec<u8>, bool)> {
+async fn judge(redactor: Redactor, raw: Vec<u8>) -> Result<(Vec<u8>, bool)> {
     static READING: Semaphore = Semaphore::const_new(1);
     let _turn = READING.acquire().await.map_err(anyhow::Error::from)?;
-    let read = tokio::task::spawn_blocking(move || {
+    let judged = tokio::task::spawn_blocking(move || {
         let is_live = redactor.is_live_in_mail(&raw);
         (raw, is_live)
     });
-    Ok(read.await.map_err(anyhow::Error::from)?)
+    Ok(judged.await.map_err(anyhow::Error::from)?)
 }
 
 /// A mail as it came, unless somebody who reads it could enter as the customer.
@@ -125,7 +125,7 @@ async fn filed(app: &Shared, id: i32) -> Result<Vec<u8>> {
     let row = letter_row::Entity::find_by_id(id).one(&app.db).await?.filter(|l| l.incident.is_some());
     let row = row.ok_or_else(|| ApiError::missing("mail"))?;
     let raw = mailbox::original(app, row.id).await?;
-    let (raw, is_live) = read(Redactor::load(app).await?, raw).await?;
+    let (raw, is_live) = judge(Redactor::load(app).await?, raw).await?;
     if is_live {
         return Err(ApiError::conflict(
             "This mail quotes an invitation that still works. Fetch it when the invitation was used or has expired.",
