@@ -87,9 +87,12 @@ fn a_technician_has_of_it_what_their_role_gives() {
     }
 }
 
+/// How a session stands when somebody wishes.
+type Stage = fn() -> Play;
+
 /// Who of the five may wish this, and in which session: one in which nothing was asked, everything was allowed, or a question
 /// is open. `None`: that is no participant's to wish; the server or another system does it, or it needs no participant.
-fn may_wish(command: &Command) -> Option<(fn() -> Play, [bool; 5])> {
+fn may_wish(command: &Command) -> Option<(Stage, [bool; 5])> {
     let asked: fn() -> Play = || {
         let mut play = everybody();
         play.technician(Command::Ask { rights: vec![Right::View] }).unwrap();

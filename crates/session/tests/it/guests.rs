@@ -64,7 +64,8 @@ fn whoever_gives_a_session_away_is_out_with_everybody_whom_they_let_in() {
         play.act(tom(), Command::Hold).unwrap();
         play
     };
-    let stages: [(&str, fn() -> Play); 3] = [("waiting", waiting), ("active", active), ("held", held)];
+    type Stage = fn() -> Play;
+    let stages: [(&str, Stage); 3] = [("waiting", waiting), ("active", active), ("held", held)];
     let desk = || Actor::System(user(0, "Desk"));
     let ways: [(&str, Actor, Command, i32); 4] = [
         ("transfer", tom(), to(9, "Sam"), 9),
