@@ -14,6 +14,8 @@ pub enum FileAct {
     Fetch {
         /// Its whole path.
         path: String,
+        /// What it is like: a file that has changed is another one.
+        version: String,
     },
     /// A file comes here.
     Bring {
@@ -309,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_yes_to_one_file_is_for_that_act_alone() {
-        let fetch = |path: &str| FileAct::Fetch { path: path.into() };
+        let fetch = |path: &str| FileAct::Fetch { path: path.into(), version: "1".into() };
         let bring = |transfer, name: &str| FileAct::Bring { transfer, folder: "/".into(), name: name.into(), bytes: 1 };
         let files = || {
             let mut consent = Consent::default();
@@ -324,6 +326,8 @@ mod tests {
         let approved = |c: &Consent| [c.has_approved(&fetch("/a")), c.has_approved(&bring(7, "b"))];
         let mut consent = files();
         assert_eq!(approved(&consent), [true, true]);
+        let changed = FileAct::Fetch { path: "/a".into(), version: "2".into() };
+        assert!(!consent.has_approved(&changed), "a file that has changed is another one");
         assert!(!consent.has_approved(&fetch("/b")) && !consent.has_approved(&bring(8, "b")));
         assert!(!consent.has_approved(&bring(7, "other name")), "the number alone is no yes");
         consent.connected(false);

@@ -26,7 +26,7 @@ pub enum FileQuestion {
 impl FileQuestion {
     fn of(act: &FileAct) -> Self {
         match act.clone() {
-            FileAct::Fetch { path } => Self::Fetch { path },
+            FileAct::Fetch { path, version: _ } => Self::Fetch { path },
             FileAct::Bring { name, bytes, folder, .. } => Self::Bring { name, bytes, folder },
         }
     }
@@ -180,7 +180,7 @@ pub(super) mod tests {
     #[tokio::test]
     async fn an_act_goes_on_after_a_break_and_is_asked_about_once_it_begins_anew() {
         let (work, asked) = work(true);
-        let fetch = FileAct::Fetch { path: "/a".into() };
+        let fetch = FileAct::Fetch { path: "/a".into(), version: "1".into() };
         let begins = async |goes_on| {
             assert_eq!(work.approve_act(fetch.clone(), goes_on).await, Ok(()));
             lock(&asked).len()

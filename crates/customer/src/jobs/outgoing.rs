@@ -37,17 +37,8 @@ pub async fn fetch<W: SendStream, R: RecvStream>(
     part: Part,
     lane: Option<String>,
 ) -> anyhow::Result<Done> {
-    let act = FileAct::Fetch { path: path.clone() };
-    if let Err(fault) = work.approve_act(act.clone(), part.from > 0).await {
-        return Ok(Err(fault));
-    }
-    let path = match folders::absolute(&path) {
-        Ok(path) => path,
-        Err(fault) => return Ok(Err(fault)),
-    };
-    let opened = tokio::task::spawn_blocking(move || Source::open(&path, part.from)).await?;
-    let source = match opened {
-        Ok(source) => source,
+    let (source, act) = match open(work, path, part).await {
+        Ok(allowed) => allowed,
         Err(fault) => return Ok(Err(fault)),
     };
     let (size, version, sums) = (source.size(), source.version(), source.needs_sums(part));
@@ -69,6 +60,17 @@ pub async fn fetch<W: SendStream, R: RecvStream>(
     reading.await??;
     work.end_act(|known| *known == act);
     Ok(Ok(None))
+}
+
+/// Opens what is wanted, and asks about it where the customer wants that: what is open is what they are asked about, whatever
+/// lies at the path later.
+async fn open(work: &Work, path: String, part: Part) -> Result<(Source, FileAct), Fault> {
+    let whole = folders::absolute(&path)?;
+    let opened = tokio::task::spawn_blocking(move || Source::open(&whole, part.from)).await;
+    let source = opened.map_err(|e| Fault::Other { why: e.to_string() })??;
+    let act = FileAct::Fetch { path, version: source.version() };
+    work.approve_act(act.clone(), part.from > 0).await?;
+    Ok((source, act))
 }
 
 /// What is read.
@@ -251,5 +253,24 @@ mod tests {
         assert_eq!(Source::open(&room.path().join("f"), 400_001).err(), Some(Fault::Changed));
         #[cfg(unix)]
         assert!(matches!(Source::open(Path::new("/dev/zero"), 0).err(), Some(Fault::Other { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_download_that_broke_off_goes_on_with_the_file_that_was_allowed_and_with_no_other() {
+        use crate::{jobs::approval, link::lock};
+
+        let room = tempfile::tempdir().unwrap();
+        let file = room.path().join("f");
+        let path = folders::to_text(&file);
+        fs::write(&file, "what was allowed").unwrap();
+        let (work, asked) = approval::tests::work(true);
+        let opens = async |from| {
+            open(&work, path.clone(), Part { from, since: 0 }).await.map(drop).unwrap();
+            lock(&asked).len()
+        };
+        assert_eq!((opens(0).await, opens(3).await), (1, 1), "it goes on");
+        fs::write(&file, "what was written later").unwrap();
+        assert_eq!(opens(3).await, 2, "it is another file");
+        assert_eq!(opens(4).await, 2, "and that was allowed, too");
     }
 }
