@@ -39,6 +39,16 @@ impl Disk {
         self.promise_of(bytes, || crate::app::free_bytes(&self.folder))
     }
 
+    /// A promise of nothing yet.
+    pub fn nothing(self: &Arc<Self>) -> Promise {
+        Promise { disk: self.clone(), left: 0 }
+    }
+
+    /// Says whether there is room for everything that was promised.
+    pub fn look(self: &Arc<Self>) -> Result<(), Full> {
+        self.promise(0).map(drop)
+    }
+
     fn promise_of(self: &Arc<Self>, bytes: u64, free: impl FnOnce() -> u64) -> Result<Promise, Full> {
         let others = self.promised.fetch_add(bytes, Relaxed);
         let promise = Promise { disk: self.clone(), left: bytes };
@@ -55,6 +65,14 @@ impl Promise {
         Ok(())
     }
 
+    /// Makes it a promise of so many bytes at least, whether or not there is room: they will be needed all the same, and
+    /// others find less.
+    pub fn owe(&mut self, bytes: u64) {
+        let more = bytes.saturating_sub(self.left);
+        self.disk.promised.fetch_add(more, Relaxed);
+        self.left += more;
+    }
+
     /// Of what was promised this is written, and no longer counts twice; says how much of it was promised here.
     pub fn written(&mut self, bytes: u64) -> u64 {
         let bytes = bytes.min(self.left);
@@ -67,6 +85,14 @@ impl Promise {
 impl Drop for Promise {
     fn drop(&mut self) {
         self.disk.promised.fetch_sub(self.left, Relaxed);
+    }
+}
+
+#[cfg(test)]
+impl Disk {
+    /// What was promised and is not written yet.
+    pub fn promised(&self) -> u64 {
+        self.promised.load(Relaxed)
     }
 }
 
@@ -88,7 +114,13 @@ mod tests {
         drop(second);
         assert!(ask(40, 170).is_ok());
         assert_eq!(first.written(1_000), 30);
+        // What will be needed counts before there is room for it, and once.
+        let mut owed = disk.nothing();
+        owed.owe(500);
+        owed.owe(500);
+        assert!(ask(0, 599).is_err() && ask(0, 600).is_ok());
+        drop(owed);
         drop(first);
-        assert_eq!(disk.promised.load(Relaxed), 0);
+        assert_eq!(disk.promised(), 0);
     }
 }

@@ -40,7 +40,7 @@ pub fn finish_soon(app: Shared, live: Arc<Live>) {
     tokio::spawn(async move {
         let mut waits = unfinished::waits();
         while let Err(error) = finish(&app, &live).await {
-            let wait = waits.next();
+            let wait = unfinished::wait_after(&error, &mut waits);
             tracing::error!(session = %live.id, %error, again_in = ?wait, "the evidence cannot be stored");
             let unstored = Unstored { why: error.to_string(), given_up: wait.is_none() };
             let again = app.unfinished.note(&live.id, unstored);
@@ -52,6 +52,11 @@ pub fn finish_soon(app: Shared, live: Arc<Live>) {
         app.unfinished.remove(&live.id);
         app.hub.remove(&live.id);
     });
+}
+
+/// Keeps room for the video of a session that was recorded before the server started.
+pub fn keep_room_for_video(app: &Shared, live: &Live) -> std::io::Result<()> {
+    video::keep_room(app, &live.id, &live.room_for_video())
 }
 
 async fn finish(app: &Shared, live: &Arc<Live>) -> anyhow::Result<()> {
@@ -82,7 +87,8 @@ async fn finish(app: &Shared, live: &Arc<Live>) -> anyhow::Result<()> {
 async fn store(app: &Shared, live: &Arc<Live>) -> anyhow::Result<Event> {
     app.shelf.ready().await?;
     let (entries, id, on) = (live.entries().await, live.id.clone(), app.clone());
-    let made = tokio::task::spawn_blocking(move || video::make(&on, &id, &entries)).await??;
+    let room = live.room_for_video();
+    let made = tokio::task::spawn_blocking(move || video::make(&on, &id, &entries, &room)).await??;
     if let Some(segment) = made.as_ref().and_then(|m| m.uncovered.clone()) {
         live.segment(app, segment).await?;
     }
@@ -138,7 +144,7 @@ pub async fn has_room_to_show(app: &Shared, live: &Live, rights: &[Right]) -> Re
         return Err(TooMuch::InSession.into());
     }
     if screen || rights.contains(&Right::Shell) {
-        app.disk.promise(0)?;
+        app.disk.look()?;
     }
     Ok(())
 }

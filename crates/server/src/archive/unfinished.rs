@@ -12,9 +12,13 @@ use serde::Serialize;
 use tokio::sync::Notify;
 use ts_rs::TS;
 
+use crate::disk::Full;
+
 /// How long the first wait is; each one after it is twice as long, up to the longest.
 const FIRST: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(60 * 60);
+/// How long the wait is while the disk has no room: such a try reads and writes nothing, and is made as long as it takes.
+const FULL: Duration = Duration::from_secs(30);
 /// What has failed for so long is tried no more by itself: every try reads and writes the whole recording.
 const TRIED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -69,9 +73,24 @@ pub fn waits() -> impl Iterator<Item = Duration> {
     })
 }
 
+/// How long to wait after this failure; `None` to give up.
+pub fn wait_after(error: &anyhow::Error, waits: &mut impl Iterator<Item = Duration>) -> Option<Duration> {
+    if error.is::<Full>() { Some(FULL) } else { waits.next() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_disk_is_waited_for_as_long_as_it_takes() {
+        let mut waits = waits();
+        assert!((0..10_000).all(|_| wait_after(&Full.into(), &mut waits) == Some(FULL)));
+        let broken = anyhow::anyhow!("broken");
+        assert_eq!(wait_after(&broken, &mut waits), Some(FIRST), "nothing of the day was used");
+        let tries = (0..100).take_while(|_| wait_after(&broken, &mut waits).is_some()).count();
+        assert!(tries < 40, "{tries}");
+    }
 
     #[test]
     fn it_is_tried_less_and_less_often_and_given_up_after_a_day() {

@@ -5,6 +5,7 @@ use std::{
     io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
     ops::Range,
     path::{Path, PathBuf},
+    sync::Mutex,
 };
 
 use evidence::{
@@ -32,6 +33,11 @@ pub struct Made {
     /// What the reels have beyond the timeline's segments.
     pub uncovered: Option<Segment>,
 }
+
+/// The room that a session keeps for its video.
+type Room = Mutex<Promise>;
+
+const PROMISE: &str = "nobody panics while holding a promise";
 
 /// All reels of a session, in the order in which they were written.
 fn reels(app: &Shared, id: &SessionId) -> Vec<PathBuf> {
@@ -62,17 +68,37 @@ fn pictures(vault: &Vault, reels: Vec<PathBuf>) -> impl FnMut() -> io::Result<Ve
 
 /// Makes the video of a session; `None` when not even one picture was recorded. A video that is there already is made
 /// anew: only the timeline says that one is whole.
-pub fn make(app: &Shared, id: &SessionId, entries: &[Entry]) -> anyhow::Result<Option<Made>> {
+pub fn make(app: &Shared, id: &SessionId, entries: &[Entry], room: &Room) -> anyhow::Result<Option<Made>> {
     let reels = reels(app, id);
+    if reels.is_empty() {
+        return Ok(None);
+    }
+    owe(room, &reels)?;
+    // Before anything is read, which takes long.
+    app.disk.look()?;
     let Some(plan) = movie::plan(entries, records(&app.vault, reels.clone()))? else { return Ok(None) };
-    let room = app.disk.promise(bytes_of(&reels)?)?;
-    let (bytes, sha256) = write(app, &plan, reels, (&paths::recording(&app.config.data, id), room))?;
+    let made = write(app, &plan, reels.clone(), (&paths::recording(&app.config.data, id), room));
+    if made.is_err() {
+        // What is half there was removed, and is needed again.
+        owe(room, &reels)?;
+    }
+    let (bytes, sha256) = made?;
     let pointer = paths::pointer(&app.config.data, id);
     keep_sealed(&app.vault, &pointer, |out| out.write_all(&plan.pointer))?;
     let busy = serde_json::to_vec(&plan.busy)?;
     keep_sealed(&app.vault, &paths::activity(&app.config.data, id), |out| out.write_all(&busy))?;
     let pointer_sha256 = secret::hex(&Sha256::digest(&plan.pointer));
     Ok(Some(Made { bytes, sha256, pointer_sha256, uncovered: plan.uncovered }))
+}
+
+/// Keeps room for the video of what is recorded of a session so far.
+pub fn keep_room(app: &Shared, id: &SessionId, room: &Room) -> io::Result<()> {
+    owe(room, &reels(app, id))
+}
+
+fn owe(room: &Room, reels: &[PathBuf]) -> io::Result<()> {
+    room.lock().expect(PROMISE).owe(bytes_of(reels)?);
+    Ok(())
 }
 
 fn bytes_of(reels: &[PathBuf]) -> io::Result<u64> {
@@ -83,7 +109,7 @@ fn write(
     app: &Shared,
     plan: &Plan,
     reels: Vec<PathBuf>,
-    (path, room): (&Path, Promise),
+    (path, room): (&Path, &Room),
 ) -> anyhow::Result<(u64, String)> {
     let next = pictures(&app.vault, reels);
     let mut sum = Summed { sum: Sha256::new(), bytes: 0, room };
@@ -93,20 +119,20 @@ fn write(
     Ok((sum.bytes, secret::hex(&sum.sum.finalize())))
 }
 
-struct Summed {
+struct Summed<'a> {
     sum: Sha256,
     bytes: u64,
-    room: Promise,
+    room: &'a Room,
 }
 
-struct Tee<'a, W>(W, &'a mut Summed);
+struct Tee<'a, 'r, W>(W, &'a mut Summed<'r>);
 
-impl<W: Write> Write for Tee<'_, W> {
+impl<W: Write> Write for Tee<'_, '_, W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.0.write(bytes)?;
         self.1.sum.update(&bytes[..written]);
         self.1.bytes += written as u64;
-        self.1.room.written(written as u64);
+        self.1.room.lock().expect(PROMISE).written(written as u64);
         Ok(written)
     }
 
@@ -251,5 +277,55 @@ impl Read for KeptReader {
         buffer[..part.len()].copy_from_slice(&part);
         self.at += part.len() as u64;
         Ok(part.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use evidence::reel;
+
+    use super::*;
+    use crate::{
+        access_scope::world::{self, World},
+        app,
+        live::Card,
+    };
+
+    /// One picture, as a recorder leaves it.
+    fn record(app: &Shared, id: &SessionId) {
+        let coded = Card::Stopped.coded([64, 64], true).unwrap();
+        let (width, height, data) = (coded.width, coded.height, coded.data.to_vec());
+        let picture = Record::Picture { at: app::now(), width, height, key: true, data };
+        let path = paths::reel(&app.config.data, id, 1);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut out = app.vault.file(&path).create(File::create(&path).unwrap()).unwrap();
+        out.write_all(&reel::encode(&picture)).unwrap();
+        out.finish().unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn room_for_the_video_of_what_is_recorded_is_kept_from_the_start_until_it_is_made() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let template = world::template("video").await;
+        let world = World::again(&template, "video-room").await;
+        let id = SessionId::try_from(world.session("R")).unwrap();
+        record(&world.app, &id);
+        assert_eq!(world.app.disk.promised(), 0);
+        let world = world.restarted().await;
+        let app = &world.app;
+        let recorded = std::fs::metadata(paths::reel(&app.config.data, &id, 1)).unwrap().len();
+        assert_eq!(app.disk.promised(), recorded);
+        let (live, video) = (app.hub.get(&id).unwrap(), paths::recording(&app.config.data, &id));
+        let entries = live.entries().await;
+        let make = || make(app, &id, &entries, &live.room_for_video());
+        // Something lies in its way: it is tried again later, and the room stays.
+        std::fs::create_dir_all(video.with_extension("new")).unwrap();
+        assert!(make().is_err());
+        assert_eq!(app.disk.promised(), recorded);
+        std::fs::remove_dir(video.with_extension("new")).unwrap();
+        let made = make().unwrap().unwrap();
+        assert_eq!(app.disk.promised(), recorded.saturating_sub(made.bytes));
+        drop(world);
+        let _ = std::fs::remove_dir_all(&template);
     }
 }

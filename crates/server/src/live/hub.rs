@@ -98,7 +98,7 @@ impl Hub {
         };
         row.insert(&app.db).await?;
         let policy = rules_for(app, incident.id).await?;
-        let live = Live::new(Session::new(id.clone(), policy), vec![], GENESIS, Kept::default());
+        let live = Live::new(app, Session::new(id.clone(), policy), vec![], GENESIS, Kept::default());
         let organisation = app.settings().organisation;
         let _making = self.making.read().await;
         let made = live.act(app, &Actor::Server, Command::Create { incident, owner, organisation }).await;
@@ -124,7 +124,8 @@ impl Hub {
             let here: Vec<_> =
                 session.participants().iter().filter(|p| p.presence == Presence::Here).map(|p| p.id).collect();
             let ended = matches!(session.phase(), Phase::Ended { .. });
-            let live = Live::new(session, entries, hash, kept);
+            let live = Live::new(app, session, entries, hash, kept);
+            crate::archive::keep_room_for_video(app, &live)?;
             self.insert(app, live.clone());
             if ended {
                 crate::archive::finish_soon(app.clone(), live);
@@ -224,7 +225,7 @@ impl Hub {
             None => {
                 let (entries, hash) = timeline(app, id).await.map_err(std::io::Error::other)?;
                 let session = Session::after(id.clone(), app.policy(), &entries);
-                Live::new(session, entries, hash, Kept::default())
+                Live::new(app, session, entries, hash, Kept::default())
             }
         };
         live.act(app, by, command).await?;

@@ -126,9 +126,9 @@ pub struct Seat {
 
 impl Live {
     /// A session to which nothing has happened, or one read back from its stored timeline.
-    fn new(session: Session, entries: Vec<Entry>, hash: Link, kept: Kept) -> Arc<Self> {
+    fn new(app: &Shared, session: Session, entries: Vec<Entry>, hash: Link, kept: Kept) -> Arc<Self> {
         let next_number = AtomicU32::new(job::highest_number(&entries) + 1);
-        let recording = Mutex::new(recording::State::after(&entries));
+        let recording = Mutex::new(recording::State::after(&entries, &app.disk));
         let live = Self {
             id: session.id().clone(),
             newest: tokio::sync::Mutex::new(hash),

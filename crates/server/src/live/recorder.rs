@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::Write,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering::Relaxed},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
@@ -60,10 +60,15 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts a reel of the session; what it has to say goes to `told`.
-    pub fn start(app: &Shared, session: &SessionId, told: mpsc::Sender<Told>) -> Result<Self, String> {
+    /// Starts a reel of the session; what it has to say goes to `told`, and `video` grows with what is recorded.
+    pub fn start(
+        app: &Shared,
+        session: &SessionId,
+        video: Arc<Mutex<Promise>>,
+        told: mpsc::Sender<Told>,
+    ) -> Result<Self, String> {
         let data = &app.config.data;
-        let video = app.disk.promise(0).map_err(|full| full.to_string())?;
+        app.disk.look().map_err(|full| full.to_string())?;
         std::fs::create_dir_all(paths::recordings(data)).map_err(|e| e.to_string())?;
         let number = (1..).find(|n| !paths::reel(data, session, *n).exists()).unwrap_or(1);
         let path = paths::reel(data, session, number);
@@ -146,7 +151,7 @@ fn write(queue: &Receiver<Job>, waiting: &AtomicUsize, mut reel: Reel) -> anyhow
 struct Reel {
     out: vault::Writer<File>,
     /// Room for the video that is made of it: what is recorded can also be stored.
-    video: Promise,
+    video: Arc<Mutex<Promise>>,
     told: mpsc::Sender<Told>,
     open: Segments,
     /// So many bytes since it was put on the disk.
@@ -194,7 +199,7 @@ impl Reel {
         if written > 0 {
             self.out.flush()?;
             self.out.inner().sync_data()?;
-            self.video.more(written)?;
+            self.video.lock().expect("nobody panics while holding a promise").more(written)?;
         }
         if self.done.elapsed() >= SEGMENT {
             self.segment();

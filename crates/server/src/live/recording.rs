@@ -2,7 +2,7 @@
 //! it cannot be.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -16,7 +16,10 @@ use super::{
     recordable::{Base, Fit},
     recorder::{Recorder, Told},
 };
-use crate::app::{self, Shared};
+use crate::{
+    app::{self, Shared},
+    disk::{Disk, Promise},
+};
 
 /// Segments of the recording on their way into the timeline.
 const SEGMENTS: usize = 64;
@@ -40,13 +43,16 @@ pub(super) enum Recording {
 pub(super) struct State {
     recording: Recording,
     footage: Footage,
+    /// Room for the video, until it is made: what is recorded can also be stored.
+    video: Arc<Mutex<Promise>>,
     asked: Option<Instant>,
 }
 
 impl State {
     /// Of a session whose timeline is this so far.
-    pub(super) fn after(entries: &[Entry]) -> Self {
-        Self { recording: Recording::Not, footage: Footage::of(entries), asked: None }
+    pub(super) fn after(entries: &[Entry], disk: &Arc<Disk>) -> Self {
+        let video = Arc::new(Mutex::new(disk.nothing()));
+        Self { recording: Recording::Not, footage: Footage::of(entries), video, asked: None }
     }
 }
 
@@ -145,7 +151,7 @@ impl Live {
         state.footage.take(app::now(), frame.bytes.len() as u64).map_err(|much| much.to_string())?;
         if matches!(state.recording, Recording::Not) {
             let (segments, finished) = mpsc::channel(SEGMENTS);
-            let recorder = Recorder::start(app, &self.id, segments)?;
+            let recorder = Recorder::start(app, &self.id, state.video.clone(), segments)?;
             let told = tokio::spawn(self.clone().listen_to(app.clone(), recorder.number, finished));
             state.recording = Recording::Going { recorder, told };
         }
@@ -153,6 +159,11 @@ impl Live {
             Recording::Going { recorder, .. } => recorder.record(app::now(), frame),
             Recording::Not => Ok(()),
         }
+    }
+
+    /// The room that is kept for the video.
+    pub fn room_for_video(&self) -> Arc<Mutex<Promise>> {
+        self.recording().video.clone()
     }
 
     /// Whether no more of this session's screen is recorded.
