@@ -4,7 +4,7 @@
 //! memory than one who sends them one after the other.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -50,9 +50,11 @@ pub struct Passwords {
     waiting: Semaphore,
     patience: Duration,
     memory: Arc<Memory>,
-    /// A hash of nothing that anybody types: as much work as anybody's own.
-    nobody: String,
+    nobody: &'static str,
 }
+
+/// A hash of nothing that anybody types: as much work as anybody's own, and made once.
+static NOBODY: OnceLock<String> = OnceLock::new();
 
 /// The working memory of Argon2: as many pieces as are computed at once. They stay, because memory of this size that is
 /// freed on many threads is not given back to the system.
@@ -125,7 +127,13 @@ impl Passwords {
 
     fn with(at_once: usize, waiting: usize, patience: Duration) -> Result<Self, PasswordError> {
         let memory = Memory::default();
-        let nobody = hash(&secret::token(), &memory).map_err(PasswordError::Hash)?;
+        let nobody = match NOBODY.get() {
+            Some(nobody) => nobody,
+            None => {
+                let made = hash(&secret::token(), &memory).map_err(PasswordError::Hash)?;
+                NOBODY.get_or_init(|| made)
+            }
+        };
         let at_once = Arc::new(Semaphore::new(at_once));
         Ok(Self { at_once, waiting: Semaphore::new(waiting), patience, memory: Arc::new(memory), nobody })
     }
@@ -152,12 +160,12 @@ impl Passwords {
     /// password fits because its owner signs in elsewhere).
     pub async fn fits(&self, password: String, stored: Option<String>) -> Result<bool, PasswordError> {
         let (turn, memory) = (self.turn().await?, self.memory.clone());
-        let nobody = self.nobody.clone();
+        let nobody = self.nobody;
         let compared = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let own = stored.as_deref().and_then(|stored| PasswordHash::new(stored).ok());
             let has_one = own.is_some();
-            let against = own.map_or_else(|| PasswordHash::new(&nobody), Ok)?;
+            let against = own.map_or_else(|| PasswordHash::new(nobody), Ok)?;
             Ok(memory.fits(&password, &against)? && has_one)
         });
         compared.await?.map_err(PasswordError::Hash)
