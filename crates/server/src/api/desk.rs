@@ -1,4 +1,4 @@
-//! The built-in service desk: customers, incidents and their journals.
+//! The built-in service desk: incidents and their journals.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,11 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::{ApiError, Result, SignedIn, people};
+use super::{
+    ApiError, Result, SignedIn,
+    customers::{self, Customer},
+    people,
+};
 use crate::{
     access_scope::{self, IncidentPlace},
     app::{self, Shared, stored_time},
@@ -30,28 +34,8 @@ use crate::{
     text::{fold, line},
 };
 
-/// How many incidents one list shows.
-const LIST: u64 = 200;
-
-/// Somebody who is helped.
-#[derive(Serialize, TS)]
-#[ts(export)]
-pub struct Customer {
-    pub id: i32,
-    pub name: String,
-    pub email: String,
-    pub company: String,
-}
-
-/// What is said of a customer.
-#[derive(Deserialize, TS)]
-#[serde(deny_unknown_fields)]
-#[ts(export)]
-pub struct CustomerInput {
-    pub name: String,
-    pub email: String,
-    pub company: String,
-}
+/// How many incidents, or customers, one list shows.
+pub const LIST: u64 = 200;
 
 /// Where an incident stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -173,7 +157,7 @@ pub struct Filter {
     #[serde(default)]
     whose: Whose,
     #[serde(default)]
-    q: String,
+    pub q: String,
     #[serde(default)]
     resolved: bool,
 }
@@ -222,67 +206,6 @@ async fn touch(app: &Shared, id: i32) -> Result<()> {
     let row = incident::ActiveModel { id: Set(id), updated: Set(stored_time(app::now())), ..Default::default() };
     row.update(&app.db).await?;
     Ok(())
-}
-
-/// All customers, or those that a text names.
-pub async fn customers(
-    State(app): State<Shared>,
-    _: SignedIn,
-    Query(filter): Query<Filter>,
-) -> Result<Json<Vec<Customer>>> {
-    let mut query = customer::Entity::find().order_by_asc(customer::Column::Name).limit(LIST);
-    for word in fold::words(&filter.q) {
-        query = query.filter(holds(customer::Column::Search, &word));
-    }
-    Ok(Json(query.all(&app.db).await?.into_iter().map(shown_customer).collect()))
-}
-
-fn shown_customer(c: customer::Model) -> Customer {
-    Customer { id: c.id, name: c.name, email: c.email, company: c.company }
-}
-
-/// Adds a customer.
-pub async fn add_customer(
-    State(app): State<Shared>,
-    _: SignedIn,
-    Json(new): Json<CustomerInput>,
-) -> Result<(StatusCode, Json<Customer>)> {
-    let row = customer_row(&app, &new).await?.insert(&app.db).await?;
-    Ok((StatusCode::CREATED, Json(shown_customer(row))))
-}
-
-/// Changes a customer. Where their mails go from now on, invitations too, the journals of their incidents say.
-pub async fn change_customer(
-    State(app): State<Shared>,
-    SignedIn(me): SignedIn,
-    Path(id): Path<i32>,
-    Json(new): Json<CustomerInput>,
-) -> Result<Json<Customer>> {
-    let before = customer::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("customer"))?;
-    let row = customer::ActiveModel { id: Set(id), ..customer_row(&app, &new).await? };
-    if *row.email.as_ref() == before.email {
-        return Ok(Json(shown_customer(row.update(&app.db).await?)));
-    }
-    let theirs = incident::Entity::find().filter(incident::Column::Customer.eq(id)).all(&app.db).await?;
-    access_scope::may_redirect(&app, &me, &theirs.iter().map(|i| i.id).collect::<Vec<_>>()).await?;
-    let after = row.update(&app.db).await?;
-    let address = |of: &str| if of.is_empty() { "none".to_owned() } else { of.to_owned() };
-    let changed = format!("the customer's mail address: {} → {}", address(&before.email), address(&after.email));
-    let resolved = word(Status::Resolved);
-    for about in theirs.iter().filter(|i| i.status != resolved) {
-        write_journal(&app, about.id, "change", &me.name, changed.clone()).await?.insert(&app.db).await?;
-    }
-    Ok(Json(shown_customer(after)))
-}
-
-async fn customer_row(app: &Shared, new: &CustomerInput) -> Result<customer::ActiveModel> {
-    let redactor = Redactor::load(app).await?;
-    Ok(customer::ActiveModel {
-        name: Set(redactor.clean(&people::name(&new.name)?)),
-        email: Set(people::email(&new.email)?),
-        company: Set(redactor.clean(&people::label(&new.company, "A company's name")?)),
-        ..Default::default()
-    })
 }
 
 /// A list of incidents, newest change first.
@@ -337,7 +260,7 @@ async fn shown(app: &Shared, rows: Vec<incident::Model>) -> Result<Vec<Incident>
             number: intake::number(&r),
             desk: r.desk,
             ticket: r.ticket,
-            customer: shown_customer(customer),
+            customer: customers::shown(customer),
             subject: r.subject,
             description: r.description,
             status: from_word(&r.status)?,

@@ -4,6 +4,7 @@ pub mod account;
 pub mod bounds;
 mod canned;
 mod confirm;
+mod customers;
 mod desk;
 mod download;
 mod error;
@@ -108,8 +109,8 @@ pub fn router(app: Shared) -> Router {
         )
         .route("/api/desks/{desk}/tickets/{ticket}/sessions", post(integrations::start_from_ticket))
         // The service desk.
-        .route("/api/customers", get(desk::customers).post(desk::add_customer))
-        .route("/api/customers/{id}", put(desk::change_customer))
+        .route("/api/customers", get(customers::list).post(customers::add))
+        .route("/api/customers/{id}", put(customers::change))
         .route("/api/incidents", get(desk::incidents).post(desk::add_incident))
         .route("/api/incidents/{id}", get(desk::incident).put(desk::change_incident))
         .route("/api/incidents/{id}/notes", post(desk::add_note))

@@ -1,0 +1,103 @@
+//! The people who are helped.
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    http::StatusCode,
+};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use super::{
+    ApiError, Result, SignedIn,
+    desk::{Filter, LIST, Status, word, write_journal},
+    people,
+};
+use crate::{
+    access_scope,
+    app::Shared,
+    redaction::Redactor,
+    store::{
+        holds,
+        tables::{customer, incident},
+    },
+    text::fold,
+};
+
+/// Somebody who is helped.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Customer {
+    pub id: i32,
+    pub name: String,
+    pub email: String,
+    pub company: String,
+}
+
+/// What is said of a customer.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct CustomerInput {
+    pub name: String,
+    pub email: String,
+    pub company: String,
+}
+
+/// All customers, or those that a text names.
+pub async fn list(State(app): State<Shared>, _: SignedIn, Query(filter): Query<Filter>) -> Result<Json<Vec<Customer>>> {
+    let mut query = customer::Entity::find().order_by_asc(customer::Column::Name).limit(LIST);
+    for word in fold::words(&filter.q) {
+        query = query.filter(holds(customer::Column::Search, &word));
+    }
+    Ok(Json(query.all(&app.db).await?.into_iter().map(shown).collect()))
+}
+
+pub fn shown(c: customer::Model) -> Customer {
+    Customer { id: c.id, name: c.name, email: c.email, company: c.company }
+}
+
+/// Adds a customer.
+pub async fn add(
+    State(app): State<Shared>,
+    _: SignedIn,
+    Json(new): Json<CustomerInput>,
+) -> Result<(StatusCode, Json<Customer>)> {
+    let row = cleaned(&app, &new).await?.insert(&app.db).await?;
+    Ok((StatusCode::CREATED, Json(shown(row))))
+}
+
+/// Changes a customer. Where their mails go from now on, invitations too, the journals of their incidents say.
+pub async fn change(
+    State(app): State<Shared>,
+    SignedIn(me): SignedIn,
+    Path(id): Path<i32>,
+    Json(new): Json<CustomerInput>,
+) -> Result<Json<Customer>> {
+    let before = customer::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("customer"))?;
+    let row = customer::ActiveModel { id: Set(id), ..cleaned(&app, &new).await? };
+    if *row.email.as_ref() == before.email {
+        return Ok(Json(shown(row.update(&app.db).await?)));
+    }
+    let theirs = incident::Entity::find().filter(incident::Column::Customer.eq(id)).all(&app.db).await?;
+    access_scope::may_redirect(&app, &me, &theirs.iter().map(|i| i.id).collect::<Vec<_>>()).await?;
+    let after = row.update(&app.db).await?;
+    let address = |of: &str| if of.is_empty() { "none".to_owned() } else { of.to_owned() };
+    let changed = format!("the customer's mail address: {} → {}", address(&before.email), address(&after.email));
+    let resolved = word(Status::Resolved);
+    for about in theirs.iter().filter(|i| i.status != resolved) {
+        write_journal(&app, about.id, "change", &me.name, changed.clone()).await?.insert(&app.db).await?;
+    }
+    Ok(Json(shown(after)))
+}
+
+async fn cleaned(app: &Shared, new: &CustomerInput) -> Result<customer::ActiveModel> {
+    let redactor = Redactor::load(app).await?;
+    Ok(customer::ActiveModel {
+        name: Set(redactor.clean(&people::name(&new.name)?)),
+        email: Set(people::email(&new.email)?),
+        company: Set(redactor.clean(&people::label(&new.company, "A company's name")?)),
+        ..Default::default()
+    })
+}
