@@ -175,7 +175,7 @@ const MOST_SO_FAR: u64 = 256 * 1024 * 1024;
 
 /// More is recorded than is made in memory.
 #[derive(Debug, thiserror::Error)]
-#[error("so much is recorded by now that it can be watched only after the session's end")]
+#[error("more is recorded than can be watched before its video is made, which is after the session's end")]
 pub struct TooLong;
 
 /// What is recorded so far of a session that goes on: a video until now, made for whoever asks.

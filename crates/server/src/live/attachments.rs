@@ -77,9 +77,13 @@ impl Attachments {
 
     /// Removes a connection; whether its participant has no other.
     pub fn remove(&self, id: u64, who: ParticipantId) -> bool {
-        let mut inner = self.inner();
-        inner.all.retain(|a| a.id != id);
-        !inner.all.iter().any(|a| a.who == who)
+        self.inner().all.retain(|a| a.id != id);
+        !self.has(who)
+    }
+
+    /// Whether somebody has a connection.
+    pub fn has(&self, who: ParticipantId) -> bool {
+        self.inner().all.iter().any(|a| a.who == who)
     }
 
     /// Ends the connections of somebody who is here anew.

@@ -26,7 +26,7 @@ use std::{
 };
 
 use protocol::{
-    Client, Entry, Event, Input, ParticipantId, Phase, RefusalReason, Role, ServerMessage, SessionId, SessionState,
+    Client, Entry, Event, Input, ParticipantId, Phase, Presence, RefusalReason, Role, ServerMessage, SessionId, SessionState,
     Timestamp,
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, TransactionTrait};
@@ -172,6 +172,10 @@ impl Live {
         command: Command,
     ) -> Result<Vec<Entry>, ActError> {
         let mut newest = self.newest.lock().await;
+        // Nobody is away who has a connection: it came while this waited for its turn.
+        if matches!(command, Command::Drop { id } if self.attachments.has(id)) {
+            return Ok(vec![]);
+        }
         let (session, last) = {
             let known = self.known();
             (known.session.clone(), known.entries.last().map(|last| (last.seq, last.at)))
@@ -251,7 +255,8 @@ impl Live {
                 }
                 Event::Left { id } => self.leaving.give_up(*id),
                 Event::Dropped { id } if Some(*id) == customer => self.card(entry.at, Card::Stopped),
-                Event::Resumed { .. } => self.want_keyframe(),
+                // Who may watch again has missed what the newest pictures build on.
+                Event::Resumed { .. } | Event::RoleChanged { .. } => self.want_keyframe(),
                 Event::Ended { .. } => {
                     self.screen.stop();
                     crate::archive::finish_soon(app.clone(), self.clone());
@@ -269,9 +274,16 @@ impl Live {
         client: Client,
         have: u32,
     ) -> Result<Seat, ActError> {
-        self.act(app, &Actor::Server, Command::Return { id: who, client }).await?;
         // Nothing happens between the history and the first that is told.
-        let _newest = self.newest.lock().await;
+        let _newest = loop {
+            self.act(app, &Actor::Server, Command::Return { id: who, client }).await?;
+            let newest = self.newest.lock().await;
+            // Their last connection may have ended in between: then they return once more.
+            let presence = self.known().session.participant(who).map(|p| p.presence);
+            if !matches!(presence, Some(Presence::Reconnecting { .. })) {
+                break newest;
+            }
+        };
         let known = self.known();
         // Who was let go in between is not there any more.
         let them = known.session.participant(who).filter(|_| known.session.is_in(who));
@@ -373,4 +385,43 @@ pub fn came(entries: &[Entry]) -> anyhow::Result<ParticipantId> {
         _ => None,
     });
     who.ok_or_else(|| anyhow::anyhow!("somebody came without an event"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access_scope::world::{self, World};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn whoever_has_a_connection_is_here_however_slow_the_disk_is() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let template = world::template("presence").await;
+        let world = World::again(&template, "presence").await;
+        let app = &world.app;
+        let live = app.hub.get(&SessionId::try_from(world.session("R")).unwrap()).unwrap();
+        let who = live.now().customer().unwrap().clone();
+        let mut seat = live.connect(app, who.id, who.client, 0).await.unwrap();
+        let presence = || live.now().participant(who.id).map(|p| p.presence);
+        for round in 0..20 {
+            // Both wait for the disk, in either order.
+            let disk = live.newest.lock().await;
+            let (old, free) = (seat.connection, async {
+                for _ in 0..100 {
+                    tokio::task::yield_now().await;
+                }
+                drop(disk);
+            });
+            let (come, go) = (live.connect(app, who.id, who.client, 0), live.disconnect(app, old, who.id));
+            seat = if round % 2 == 0 {
+                tokio::join!(come, go, free).0.unwrap()
+            } else {
+                tokio::join!(go, come, free).1.unwrap()
+            };
+            assert_eq!(presence(), Some(Presence::Here), "round {round}");
+        }
+        live.disconnect(app, seat.connection, who.id).await;
+        assert!(matches!(presence(), Some(Presence::Reconnecting { .. })));
+        drop(world);
+        let _ = std::fs::remove_dir_all(&template);
+    }
 }
