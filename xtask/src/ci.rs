@@ -17,23 +17,29 @@ type Step = (&'static str, fn() -> anyhow::Result<()>);
 const TESTS: [Step; 7] = [
     ("set up", || setup::run(&setup::ALL)),
     ("build the console", console),
-    // With the tests: without them dependencies have fewer features, and would be built once more.
-    ("build", || cargo(&["build", "--workspace", "--bins", "--tests", "--examples"])),
+    ("build", || cargo(&BUILD)),
     ("Rust tests", || cargo(&["test", "--workspace"])),
-    ("console tests", || go("console", "npx", &["vitest", "run"])),
+    ("console tests", || in_console(&["vitest", "run"])),
     ("Windows tests", windows::test),
     ("browser tests", e2e),
+];
+
+const FAST: [Step; 4] = [
+    ("format", || cargo(&["fmt", "--all", "--check"])),
+    ("pure crates", || cargo(&["test", "--quiet", "-p", "protocol", "-p", "session", "-p", "simulator"])),
+    ("console tests", || in_console(&["vitest", "run"])),
+    ("svelte-check", || in_console(&["svelte-check", "--fail-on-warnings"])),
 ];
 
 const CHECKS: [Step; 9] = [
     ("format", || cargo(&["fmt", "--all", "--check"])),
     ("set up", || setup::run(&setup::ALL)),
     ("build the console", console),
-    ("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
+    ("lints", lints),
     ("tidy", tidy::run),
     ("types", fresh_types),
-    ("prettier", || go("console", "npx", &["prettier", "--check", "--log-level", "warn", "src"])),
-    ("svelte-check", || go("console", "npx", &["svelte-check", "--fail-on-warnings"])),
+    ("prettier", || in_console(&["prettier", "--check", "--log-level", "warn", "src"])),
+    ("svelte-check", || in_console(&["svelte-check", "--fail-on-warnings"])),
     ("fuzz", || fuzz(8)),
 ];
 
@@ -60,6 +66,30 @@ fn in_order(mut steps: impl Iterator<Item = Step>) -> anyhow::Result<()> {
     outcome
 }
 
+/// Everything of the workspace, for the machine's own use. With the tests: without them dependencies have fewer features, and
+/// would be built once more.
+const BUILD: [&str; 5] = ["build", "--workspace", "--bins", "--tests", "--examples"];
+
+/// Clippy, as it builds. `cargo clippy` would check every dependency first, which takes as long as half of a build and is of no
+/// use to the tests; as the compiler of a build it finds the same, and leaves the dependencies built. `-D warnings` is said as
+/// `cargo clippy` says it.
+fn lints() -> anyhow::Result<()> {
+    println!("\n› clippy-driver, by cargo {}", BUILD.join(" "));
+    let built = Command::new(crate::cargo_path())
+        .args(BUILD)
+        .current_dir(root())
+        .env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver")
+        .env("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__")
+        .status()?;
+    anyhow::ensure!(built.success(), "clippy has found something");
+    Ok(())
+}
+
+/// What somebody wants to know who has changed `session` or the console.
+pub fn fast() -> anyhow::Result<()> {
+    in_order(FAST.into_iter())
+}
+
 /// What libFuzzer needs of the compiler: coverage counters. cargo-fuzz gives the same flags.
 const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Ccodegen-units=1";
@@ -67,10 +97,9 @@ const TARGETS: [&str; 3] = ["control_stream", "screen_stream", "evidence"];
 
 /// Fuzzes every parser for so many seconds.
 pub fn fuzz(seconds: u32) -> anyhow::Result<()> {
-    let cargo = std::env::var("CARGO").unwrap_or("cargo".into());
     let triple = "x86_64-unknown-linux-gnu";
     let folder = root().join("fuzz");
-    let built = Command::new(cargo)
+    let built = Command::new(crate::cargo_path())
         .args(["build", "--quiet", "--target", triple])
         .current_dir(&folder)
         .env("RUSTFLAGS", COVERAGE)
@@ -107,6 +136,12 @@ pub fn console() -> anyhow::Result<()> {
         return Ok(());
     }
     go("console", "npm", &["run", "--silent", "build"])
+}
+
+/// Runs a tool of the console's.
+fn in_console(tool: &[&str]) -> anyhow::Result<()> {
+    setup::npm("console")?;
+    go("console", "npx", tool)
 }
 
 fn e2e() -> anyhow::Result<()> {

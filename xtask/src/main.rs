@@ -23,7 +23,11 @@ enum Task {
     /// Start everything on this machine: server, console, and a sample customer's desktop to help.
     Demo,
     /// Set up what is missing and run every test.
-    Test,
+    Test {
+        /// Only what says within a minute whether a change of the pure crates or the console is right.
+        #[arg(long)]
+        fast: bool,
+    },
     /// Everything that must be green: format, lints, tidy, every test.
     Ci,
     /// Check the rules of the house.
@@ -59,7 +63,8 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Task::parse() {
         Task::Demo => demo::run(),
-        Task::Test => ci::test(),
+        Task::Test { fast: false } => ci::test(),
+        Task::Test { fast: true } => ci::fast(),
         Task::Ci => ci::run(),
         Task::Tidy => tidy::run(),
         Task::Types => ci::types(),
@@ -89,12 +94,16 @@ fn run(folder: &str, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
 
 /// The cargo that runs this.
 fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
-    run(".", &std::env::var("CARGO").unwrap_or("cargo".into()), arguments)
+    run(".", &cargo_path(), arguments)
+}
+
+fn cargo_path() -> String {
+    std::env::var("CARGO").unwrap_or("cargo".into())
 }
 
 /// Every package that the project is built of, as `cargo metadata` tells of it.
 fn packages() -> anyhow::Result<Vec<serde_json::Value>> {
-    let asked = Command::new(std::env::var("CARGO").unwrap_or("cargo".into()))
+    let asked = Command::new(cargo_path())
         .args(["metadata", "--format-version", "1", "--locked"])
         .current_dir(root())
         .output()?;
