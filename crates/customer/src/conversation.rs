@@ -1,7 +1,7 @@
 //! The conversation as the customer reads it: entries of the timeline become lines.
 
 use protocol::{
-    Entry, Event, Participant, ParticipantId, Pause, Right, Role, Way,
+    Direction, Entry, Event, Participant, ParticipantId, Pause, Right, Role,
     file_name::{shown, shown_text},
 };
 
@@ -66,14 +66,14 @@ pub fn line(entry: &Entry, before: &[Entry], people: &[Participant], me: Partici
         Event::Transferred { to, .. } | Event::Inherited { to, .. } => plain("transferred", to.name.clone()),
         Event::Taken { by } => plain("transferred", by.name.clone()),
         Event::ControlPassed { to, .. } => plain("controls", name(to)),
-        Event::FileCarried { by, way: Way::ToCustomer, path, .. } => ("file-sent", name(by), shown(path)),
-        Event::FileCarried { by, way: Way::FromCustomer, path, .. } => ("file-fetched", name(by), shown(path)),
+        Event::FileCarried { by, way: Direction::ToCustomer, path, .. } => ("file-sent", name(by), shown(path)),
+        Event::FileCarried { by, way: Direction::FromCustomer, path, .. } => ("file-fetched", name(by), shown(path)),
         Event::FileFailed { by, path, .. } => ("file-failed", name(by), shown(path)),
         Event::FolderMade { by, path } => ("folder-made", name(by), shown(path)),
         Event::FileRenamed { by, from, to } => ("file-renamed", name(by), format!("{} → {}", shown(from), shown(to))),
         Event::FileDeleted { by, path } => ("file-deleted", name(by), shown(path)),
-        Event::ClipboardCarried { by, way: Way::ToCustomer, .. } => plain("clipboard-written", name(by)),
-        Event::ClipboardCarried { by, way: Way::FromCustomer, .. } => plain("clipboard-read", name(by)),
+        Event::ClipboardCarried { by, way: Direction::ToCustomer, .. } => plain("clipboard-written", name(by)),
+        Event::ClipboardCarried { by, way: Direction::FromCustomer, .. } => plain("clipboard-read", name(by)),
         Event::ShellStarted { by, .. } => plain("shell-started", name(by)),
         Event::ShellEnded { .. } => plain("shell-ended", String::new()),
         Event::SystemInfoRead { by, .. } => plain("system-read", name(by)),
@@ -81,7 +81,37 @@ pub fn line(entry: &Entry, before: &[Entry], people: &[Participant], me: Partici
         Event::Restarting { by } => plain("restarting", name(by)),
         Event::ScreenshotTaken { by, .. } => plain("screenshot", name(by)),
         Event::Ended { .. } => plain("ended", String::new()),
-        _ => return None,
+        // Their own coming and going, what the panel shows anyway, and what is between the technicians.
+        Event::Created { .. }
+        | Event::KeyIssued { .. }
+        | Event::KeyRevoked { .. }
+        | Event::LinkRevoked { .. }
+        | Event::Joined { .. }
+        | Event::Left { .. }
+        | Event::Dropped { .. }
+        | Event::Returned { .. }
+        | Event::RoleChanged { .. }
+        | Event::Asked { .. }
+        | Event::SharingStarted { .. }
+        | Event::SharingStopped {}
+        | Event::SharingFailed { .. }
+        | Event::ScreenResized { .. }
+        | Event::MonitorsChanged { .. }
+        | Event::InputBlocked { .. }
+        | Event::RecordingFailed { .. }
+        | Event::Queued { .. }
+        | Event::QueueMoved { .. }
+        | Event::SharedWith { .. }
+        | Event::ExpertInvited { .. }
+        | Event::ControlWanted { .. }
+        | Event::Noted { .. }
+        | Event::Attributed { .. }
+        | Event::Rated { .. }
+        | Event::Recorded { .. }
+        | Event::Stored { .. }
+        | Event::Watched { .. }
+        | Event::Exported { .. }
+        | Event::LegalHold { .. } => return None,
     };
     Some(Line { kind, who, text, at: entry.at, mine: false, file: None })
 }

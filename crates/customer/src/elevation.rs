@@ -15,9 +15,9 @@ use session::Consent;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    jobs::hex,
-    link::{Notice, Notify, lock},
     machine::{self, Elevated},
+    messages::{Notify, UiEvent},
+    util::{hex, lock},
 };
 
 /// How a program ends that ran as administrator as long as it was wanted. When it ends in any other way, because it was taken
@@ -49,7 +49,7 @@ pub struct Elevation {
 }
 
 /// Who took the session over from this program, and what came of it.
-pub enum Behind {
+pub enum ElevatedExit {
     /// Nobody whom this program started.
     Nobody,
     /// This program as administrator, until the session's end or its own.
@@ -88,17 +88,17 @@ impl Elevation {
     }
 
     /// Waits behind the program that took the session over, if it was started here.
-    pub async fn wait_behind(&self, consent: &Mutex<Consent>, notify: &Notify) -> Behind {
+    pub async fn wait_behind(&self, consent: &Mutex<Consent>, notify: &Notify) -> ElevatedExit {
         lock(consent).end();
         let started = self.started.clone();
         // Waits while the system still asks.
         let Ok(Some(program)) = tokio::task::spawn_blocking(move || lock(&started).take()).await else {
-            return Behind::Nobody;
+            return ElevatedExit::Nobody;
         };
-        notify(Notice::HandedOver);
+        notify(UiEvent::HandedOver);
         match tokio::task::spawn_blocking(move || program.wait()).await {
-            Ok(code) if code == u32::from(OVER) => Behind::Finished,
-            _ => Behind::GivenBack,
+            Ok(code) if code == u32::from(OVER) => ElevatedExit::Finished,
+            _ => ElevatedExit::GivenBack,
         }
     }
 }

@@ -6,9 +6,9 @@ mod archive;
 mod clipboard;
 mod folders;
 mod incoming;
-mod lane;
 mod outgoing;
 mod shell;
+mod side_channel;
 mod system;
 
 use std::{
@@ -16,16 +16,20 @@ use std::{
     time::Duration,
 };
 
-pub use approval::FileQuestion;
 use bytes::Bytes;
 use protocol::{Answer, Fault, Framed, Job, MAX_CONTROL_BYTES, Right};
 use session::{Consent, FileAct};
 use tokio::task::JoinSet;
 use web_transport_trait::{RecvStream, SendStream, Session};
 
-use crate::comeback::Comeback;
-use crate::elevation::Elevation;
-use crate::link::{Http, Notify, broken, lock, next};
+use crate::{
+    elevation::Elevation,
+    http::Http,
+    messages::Notify,
+    restart_resume::Comeback,
+    streams::{broken, next},
+    util::lock,
+};
 
 /// So many jobs may run at once; more wait.
 const MOST_JOBS: usize = 24;
@@ -39,7 +43,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// What all jobs share, over every connection of the session.
 #[derive(Clone)]
-pub struct Work {
+pub struct JobContext {
     pub consent: Arc<Mutex<Consent>>,
     notify: Notify,
     transfers: incoming::Transfers,
@@ -51,7 +55,7 @@ pub struct Work {
     http: Http,
 }
 
-impl Work {
+impl JobContext {
     pub fn new(
         consent: Arc<Mutex<Consent>>,
         notify: Notify,
@@ -81,7 +85,7 @@ impl Work {
 }
 
 /// Does jobs until the connection ends.
-pub async fn serve<S: Session>(session: S, work: Work) -> anyhow::Result<()> {
+pub async fn serve<S: Session>(session: S, work: JobContext) -> anyhow::Result<()> {
     let mut running: JoinSet<()> = JoinSet::new();
     loop {
         tokio::select! {
@@ -89,7 +93,7 @@ pub async fn serve<S: Session>(session: S, work: Work) -> anyhow::Result<()> {
                 let (sender, receiver) = stream.map_err(broken)?;
                 let work = work.clone();
                 running.spawn(async move {
-                    if let Err(error) = one(work, Line { sender, receiver, framed: Framed::new(MAX_CONTROL_BYTES) }).await {
+                    if let Err(error) = one(work, JobStream { sender, receiver, framed: Framed::new(MAX_CONTROL_BYTES) }).await {
                         tracing::info!(%error, "a job ended");
                     }
                 });
@@ -100,13 +104,13 @@ pub async fn serve<S: Session>(session: S, work: Work) -> anyhow::Result<()> {
 }
 
 /// A job's stream.
-struct Line<W, R> {
+struct JobStream<W, R> {
     sender: W,
     receiver: R,
     framed: Framed,
 }
 
-impl<W: SendStream, R: RecvStream> Line<W, R> {
+impl<W: SendStream, R: RecvStream> JobStream<W, R> {
     async fn answer(&mut self, answer: &Answer) -> anyhow::Result<()> {
         self.sender.write_chunk(protocol::encode(answer).into()).await.map_err(broken)
     }
@@ -128,7 +132,7 @@ impl<W: SendStream, R: RecvStream> Line<W, R> {
     }
 }
 
-async fn one<W: SendStream, R: RecvStream>(work: Work, mut line: Line<W, R>) -> anyhow::Result<()> {
+async fn one<W: SendStream, R: RecvStream>(work: JobContext, mut line: JobStream<W, R>) -> anyhow::Result<()> {
     let Some(job) = next::<_, Job>(&mut line.receiver, &mut line.framed).await? else { return Ok(()) };
     if !work.may_by_now(job.right()).await {
         line.answer(&Answer::Fault { fault: Fault::NotAllowed }).await?;
@@ -140,7 +144,7 @@ async fn one<W: SendStream, R: RecvStream>(work: Work, mut line: Line<W, R>) -> 
             outgoing::fetch(&work, &mut line, path, outgoing::Part { from, since }, lane).await?
         }
         Job::Bring { transfer, folder, name, size, from, lane } => {
-            incoming::bring(&work, &mut line, incoming::Brought { transfer, folder, name, size, from }, lane).await?
+            incoming::bring(&work, &mut line, incoming::Upload { transfer, folder, name, size, from }, lane).await?
         }
         Job::ReadClipboard {} => clipboard::read(&work.clipboard, &mut line).await?,
         Job::WriteClipboard { kind } => clipboard::write(&work.clipboard, &mut line, kind).await?,
@@ -157,7 +161,7 @@ async fn one<W: SendStream, R: RecvStream>(work: Work, mut line: Line<W, R>) -> 
 type Done = Result<Option<Answer>, Fault>;
 
 /// The jobs that have one answer.
-async fn answer_of(work: &Work, job: Job) -> Done {
+async fn answer_of(work: &JobContext, job: Job) -> Done {
     let question = work.question(&job);
     let replaces = question.is_some();
     if let Some(question) = question {
@@ -201,11 +205,6 @@ pub fn save_download(name: &str, content: &mut dyn std::io::Read) -> std::io::Re
     let downloads = folders::home().join("Downloads");
     let folder = if downloads.is_dir() { downloads } else { folders::home() };
     incoming::save(&folder, name, content)
-}
-
-/// Bytes as hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// What the system says, in kinds that the console explains.

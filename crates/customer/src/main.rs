@@ -8,21 +8,25 @@
 
 mod binding;
 mod capture;
-mod comeback;
+mod connection;
 mod conversation;
 mod elevation;
+mod http;
 mod input;
 mod jobs;
-mod link;
 mod machine;
+mod messages;
+mod restart_resume;
 mod share;
+mod streams;
 mod ui;
+mod util;
 mod window;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
-use link::Before;
+use messages::PriorSession;
 use session::Consent;
 
 /// Deskside's support program. It is downloaded from the server that it belongs to, and needs no options then.
@@ -66,12 +70,15 @@ fn main() -> anyhow::Result<ExitCode> {
     let removes_itself = bound.is_some();
     if options.returned {
         // Nobody waits for the session any more: a window would only puzzle whoever signs in.
-        let Some(before) = comeback::take(bound.as_ref().map(|b| b.server.as_str())) else {
+        let Some(before) = restart_resume::take(bound.as_ref().map(|b| b.server.as_str())) else {
             return Ok(ExitCode::SUCCESS);
         };
         let by_hand = || binding::by_hand(before.server, before.identity);
-        let start =
-            ui::Start { before: Some(Before::Restart(before.resume)), consent: Consent::default(), removes_itself };
+        let start = ui::Start {
+            before: Some(PriorSession::Restart(before.resume)),
+            consent: Consent::default(),
+            removes_itself,
+        };
         return ui::run(bound.unwrap_or_else(by_hand), start);
     }
     if let (Some(place), Some(sum)) = (options.elevated, options.sum) {
@@ -82,7 +89,7 @@ fn main() -> anyhow::Result<ExitCode> {
         };
         anyhow::ensure!(binding.server == handed.server, "the session is another server's");
         // The program's file belongs to the one behind it.
-        let before = Some(Before::Elevation(handed.resume));
+        let before = Some(PriorSession::Elevation(handed.resume));
         return ui::run(binding, ui::Start { before, consent: handed.consent, removes_itself: false });
     }
     let mut binding = match (bound, options.server) {

@@ -15,8 +15,8 @@ use session::Consent;
 use tokio::sync::mpsc;
 
 use crate::{
-    capture::{self, Capture, News, Waker},
-    link::lock,
+    capture::{self, Capture, CaptureUpdate, Waker},
+    util::lock,
 };
 
 /// Pictures a second at most: what screens show.
@@ -42,7 +42,7 @@ pub struct OutFrame {
     pub bytes: Bytes,
 }
 
-enum Order {
+enum ShareCommand {
     Drawn(u32),
     Keyframe,
     Format(screen::Format),
@@ -51,14 +51,14 @@ enum Order {
 }
 
 struct Running {
-    orders: SyncSender<Order>,
+    orders: SyncSender<ShareCommand>,
     waker: Waker,
     /// Says whether the sharing went well until its end.
     thread: std::thread::JoinHandle<bool>,
 }
 
 /// Starts and stops sharing as the customer's consent says.
-pub struct Sharer {
+pub struct ShareController {
     consent: Arc<Mutex<Consent>>,
     frames: mpsc::Sender<OutFrame>,
     running: Option<Running>,
@@ -66,12 +66,12 @@ pub struct Sharer {
     failed: bool,
     format: screen::Format,
     smooth: bool,
-    words: (mpsc::Sender<Word>, mpsc::Receiver<Word>),
+    words: (mpsc::Sender<ShareEvent>, mpsc::Receiver<ShareEvent>),
 }
 
 /// What the sharing has to tell of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
+pub enum ShareEvent {
     /// It failed, and is over.
     Failed(ShareTrouble),
     /// The system hides the screen.
@@ -80,7 +80,7 @@ pub enum Word {
     Seen,
 }
 
-impl Sharer {
+impl ShareController {
     pub fn new(consent: Arc<Mutex<Consent>>, frames: mpsc::Sender<OutFrame>) -> Self {
         Self {
             consent,
@@ -114,7 +114,7 @@ impl Sharer {
             Ok(opened) => opened,
             Err(trouble) => {
                 self.failed = true;
-                let _ = self.words.0.try_send(Word::Failed(trouble));
+                let _ = self.words.0.try_send(ShareEvent::Failed(trouble));
                 return;
             }
         };
@@ -123,7 +123,7 @@ impl Sharer {
         let work = move || {
             let shared = Share::new(capture, consent, frames, words.clone()).and_then(|mut share| share.run(&queue));
             if let Err(trouble) = shared {
-                let _ = words.try_send(Word::Failed(trouble));
+                let _ = words.try_send(ShareEvent::Failed(trouble));
             }
             shared.is_ok()
         };
@@ -131,27 +131,27 @@ impl Sharer {
         match spawned {
             Ok(thread) => {
                 self.running = Some(Running { orders, waker, thread });
-                self.order(Order::Format(self.format));
-                self.order(Order::Smooth(self.smooth));
+                self.order(ShareCommand::Format(self.format));
+                self.order(ShareCommand::Smooth(self.smooth));
             }
-            Err(_) => drop(self.words.0.try_send(Word::Failed(ShareTrouble::Encoder))),
+            Err(_) => drop(self.words.0.try_send(ShareEvent::Failed(ShareTrouble::Encoder))),
         }
     }
 
     /// Stops at once.
     pub fn stop(&mut self) {
-        self.order(Order::Stop);
+        self.order(ShareCommand::Stop);
         self.running = None;
     }
 
     /// The viewers have drawn up to this frame.
     pub fn drawn(&self, seq: u32) {
-        self.order(Order::Drawn(seq));
+        self.order(ShareCommand::Drawn(seq));
     }
 
     /// A viewer needs a keyframe.
     pub fn need_keyframe(&self) {
-        self.order(Order::Keyframe);
+        self.order(ShareCommand::Keyframe);
     }
 
     /// All viewers can show this format.
@@ -160,16 +160,16 @@ impl Sharer {
             PictureFormat::Gbr => screen::Format::Gbr,
             PictureFormat::Yuv420 => screen::Format::Yuv420,
         };
-        self.order(Order::Format(self.format));
+        self.order(ShareCommand::Format(self.format));
     }
 
     /// The technician prefers a smoother picture to a sharper one.
     pub fn prefer(&mut self, smooth: bool) {
         self.smooth = smooth;
-        self.order(Order::Smooth(smooth));
+        self.order(ShareCommand::Smooth(smooth));
     }
 
-    fn order(&self, order: Order) {
+    fn order(&self, order: ShareCommand) {
         if let Some(running) = &self.running {
             let _ = running.orders.try_send(order);
             running.waker.wake();
@@ -177,9 +177,9 @@ impl Sharer {
     }
 
     /// What there is to tell, when there is.
-    pub async fn word(&mut self) -> Option<Word> {
+    pub async fn word(&mut self) -> Option<ShareEvent> {
         let word = self.words.1.recv().await;
-        if let Some(Word::Failed(_)) = word {
+        if let Some(ShareEvent::Failed(_)) = word {
             self.running = None;
             self.failed = true;
         }
@@ -187,7 +187,7 @@ impl Sharer {
     }
 }
 
-impl Drop for Sharer {
+impl Drop for ShareController {
     fn drop(&mut self) {
         self.stop();
     }
@@ -199,11 +199,11 @@ struct Share {
     coder: Coder,
     consent: Arc<Mutex<Consent>>,
     frames: mpsc::Sender<OutFrame>,
-    words: mpsc::Sender<Word>,
+    words: mpsc::Sender<ShareEvent>,
     started: Instant,
     /// Nothing may be sent before the first keyframe: it opens the stream.
     opened: bool,
-    pointer: News,
+    pointer: CaptureUpdate,
     /// How long the screen was read since the last picture.
     reading: Duration,
 }
@@ -223,7 +223,7 @@ impl Share {
         mut capture: Box<dyn Capture>,
         consent: Arc<Mutex<Consent>>,
         frames: mpsc::Sender<OutFrame>,
-        words: mpsc::Sender<Word>,
+        words: mpsc::Sender<ShareEvent>,
     ) -> Result<Self, ShareTrouble> {
         let (width, height) = fits(capture.size())?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -247,21 +247,21 @@ impl Share {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn run(&mut self, orders: &Receiver<Order>) -> Result<(), ShareTrouble> {
+    fn run(&mut self, orders: &Receiver<ShareCommand>) -> Result<(), ShareTrouble> {
         self.read_screen()?;
         let mut next_frame = Instant::now();
         let mut damaged = false;
         loop {
             while let Ok(order) = orders.try_recv() {
                 match order {
-                    Order::Drawn(seq) => self.coder.pacer.drawn(self.now(), seq),
-                    Order::Keyframe => {
+                    ShareCommand::Drawn(seq) => self.coder.pacer.drawn(self.now(), seq),
+                    ShareCommand::Keyframe => {
                         self.coder.want_key();
                         self.pointer = self.capture.pointer()?;
                     }
-                    Order::Format(format) => self.coder.use_format(format).map_err(encoder_failed)?,
-                    Order::Smooth(smooth) => self.coder.pacer.smooth = smooth,
-                    Order::Stop => return Ok(()),
+                    ShareCommand::Format(format) => self.coder.use_format(format).map_err(encoder_failed)?,
+                    ShareCommand::Smooth(smooth) => self.coder.pacer.smooth = smooth,
+                    ShareCommand::Stop => return Ok(()),
                 }
             }
             // The last judge: asked before every picture, whatever the link or the server believe.
@@ -302,16 +302,16 @@ impl Share {
     }
 
     /// Sends nothing while the system hides the screen; says whether the sharing goes on after that.
-    fn wait_until_seen(&mut self, orders: &Receiver<Order>) -> Result<bool, ShareTrouble> {
-        let _ = self.words.try_send(Word::Hidden);
+    fn wait_until_seen(&mut self, orders: &Receiver<ShareCommand>) -> Result<bool, ShareTrouble> {
+        let _ = self.words.try_send(ShareEvent::Hidden);
         while self.capture.wait(LOOK_AGAIN)?.hidden {
-            let stopped = orders.try_iter().any(|order| matches!(order, Order::Stop));
+            let stopped = orders.try_iter().any(|order| matches!(order, ShareCommand::Stop));
             if stopped || !lock(&self.consent).may_view() {
                 return Ok(false);
             }
             std::thread::sleep(LOOK_AGAIN);
         }
-        let _ = self.words.try_send(Word::Seen);
+        let _ = self.words.try_send(ShareEvent::Seen);
         self.coder.want_key();
         Ok(true)
     }

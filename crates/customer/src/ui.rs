@@ -17,8 +17,9 @@ use tokio::sync::mpsc;
 
 use crate::{
     binding::domain,
-    conversation, elevation,
-    link::{self, Before, Notice, Say, lock},
+    connection, conversation, elevation,
+    messages::{Notify, PriorSession, UiCommand, UiEvent},
+    util::{self, lock},
     window::{Marks, Overlay},
 };
 
@@ -32,7 +33,7 @@ thread_local! {
 /// What the program starts with.
 pub struct Start {
     /// The session that it was in before, if any.
-    pub before: Option<Before>,
+    pub before: Option<PriorSession>,
     /// What the customer has allowed in it.
     pub consent: Consent,
     /// Whether its file goes when the session has ended.
@@ -47,7 +48,7 @@ pub fn run(binding: Binding, start: Start) -> anyhow::Result<ExitCode> {
     let (say, wishes) = mpsc::channel(256);
     let desk = Desk::open(&binding, consent.clone(), say, removes_itself)?;
     DESK.with(|cell| cell.replace(Some(desk.clone())));
-    let notify: link::Notify = Arc::new(|notice| {
+    let notify: Notify = Arc::new(|notice| {
         let told = slint::invoke_from_event_loop(move || {
             let desk = DESK.with(|cell| cell.borrow().clone());
             if let Some(desk) = desk {
@@ -59,7 +60,7 @@ pub fn run(binding: Binding, start: Start) -> anyhow::Result<ExitCode> {
         }
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let task = runtime.spawn(link::run(binding, before, consent.clone(), wishes, notify));
+    let task = runtime.spawn(connection::run(binding, before, consent.clone(), wishes, notify));
     runtime.spawn(async {
         crate::machine::told_to_end().await;
         // As when the windows are closed: nothing that a technician holds down stays so.
@@ -101,7 +102,7 @@ struct Desk {
     state: Option<SessionState>,
     me: ParticipantId,
     consent: Arc<Mutex<Consent>>,
-    say: mpsc::Sender<Say>,
+    say: mpsc::Sender<UiCommand>,
     asked_for_it: bool,
     connected: bool,
     ended: bool,
@@ -117,7 +118,7 @@ impl Desk {
     fn open(
         binding: &Binding,
         consent: Arc<Mutex<Consent>>,
-        say: mpsc::Sender<Say>,
+        say: mpsc::Sender<UiCommand>,
         removes_itself: bool,
     ) -> anyhow::Result<Shared> {
         let chat = ChatWindow::new()?;
@@ -172,25 +173,25 @@ impl Desk {
         chat.on_send(with(Self::send_chat));
         chat.on_enter_key(with(|desk, key| {
             desk.chat.set_problem("".into());
-            desk.tell(Say::EnterKey(key.to_owned()));
+            desk.tell(UiCommand::EnterKey(key.to_owned()));
         }));
         chat.on_open_link(with(|_, link| open_in_browser(link)));
         let save = Rc::downgrade(desk);
         chat.on_save(move |number, name| {
             if let (Some(desk), Ok(number)) = (save.upgrade(), u32::try_from(number)) {
-                desk.borrow().tell(Say::Save { number, name: name.into() });
+                desk.borrow().tell(UiCommand::Save { number, name: name.into() });
             }
         });
         let rate = Rc::downgrade(desk);
         chat.on_rate(move |stars, comment| {
             if let (Some(desk), Ok(stars)) = (rate.upgrade(), u8::try_from(stars)) {
-                desk.borrow().tell(Say::Rate { stars, comment: comment.into() });
+                desk.borrow().tell(UiCommand::Rate { stars, comment: comment.into() });
             }
         });
         chat.on_typed(plainly(Self::typed));
         chat.on_leave(plainly(Self::leave));
-        chat.on_attach(with(|desk, title| desk.tell(Say::Attach { title: title.to_owned() })));
-        chat.on_go_on(plainly(|desk| desk.tell(Say::GoOn)));
+        chat.on_attach(with(|desk, title| desk.tell(UiCommand::Attach { title: title.to_owned() })));
+        chat.on_go_on(plainly(|desk| desk.tell(UiCommand::GoOn)));
         chat.on_end_after_return(plainly(Self::end_after_return));
         chat.on_quit(plainly(|_| drop(slint::quit_event_loop())));
         let close = Rc::downgrade(desk);
@@ -214,14 +215,14 @@ impl Desk {
         });
     }
 
-    fn tell(&self, say: Say) {
+    fn tell(&self, say: UiCommand) {
         if self.say.try_send(say).is_err() {
             tracing::debug!("nobody listens to the windows any more");
         }
     }
 
     fn tell_server(&self, message: ClientMessage) {
-        self.tell(Say::Message(message));
+        self.tell(UiCommand::Message(message));
     }
 
     fn send_chat(&mut self, text: &str) {
@@ -234,7 +235,7 @@ impl Desk {
             return;
         }
         // Random, so that no earlier run of the program has used it.
-        let nonce = link::random_nonce();
+        let nonce = util::random_nonce();
         self.tell_server(ClientMessage::Chat { text: text.trim_end().to_owned(), nonce });
         self.chat.set_draft("".into());
         self.chat.set_problem("".into());
@@ -256,14 +257,14 @@ impl Desk {
 
     /// The server is told, for which the program goes back into the session for a moment.
     fn end_after_return(&mut self) {
-        self.tell(Say::GoOn);
+        self.tell(UiCommand::GoOn);
         self.leave();
     }
 
     fn over(&mut self, stage: Stage) {
         self.ended = matches!(stage, Stage::Ended);
         if self.ended {
-            crate::comeback::forget();
+            crate::restart_resume::forget();
         }
         self.chat.set_stage(stage);
         self.chat.set_asks_to_leave(false);
@@ -272,28 +273,28 @@ impl Desk {
         let _ = self.chat.show();
     }
 
-    fn told(&mut self, notice: Notice) {
+    fn told(&mut self, notice: UiEvent) {
         match notice {
-            Notice::EnterKey => self.chat.set_stage(Stage::EnterKey),
-            Notice::Returned => self.chat.set_stage(Stage::Returned),
-            Notice::Connecting if self.ended => {}
-            Notice::Connecting => self.chat.set_stage(Stage::Connecting),
-            Notice::Connected { you } => {
+            UiEvent::EnterKey => self.chat.set_stage(Stage::EnterKey),
+            UiEvent::Returned => self.chat.set_stage(Stage::Returned),
+            UiEvent::Connecting if self.ended => {}
+            UiEvent::Connecting => self.chat.set_stage(Stage::Connecting),
+            UiEvent::Connected { you } => {
                 self.me = you;
                 self.connected = true;
                 self.chat.set_problem("".into());
             }
-            Notice::Happened(entry) => self.happened(entry),
-            Notice::State(state) => self.follow(*state),
-            Notice::Typing => self.technician_types(),
-            Notice::Problem(text) => self.chat.set_problem(text.into()),
-            Notice::Approve(question, reply) => self.ask_about_file(question, reply),
-            Notice::Saved(path) => self.chat.set_notice(path.into()),
-            Notice::Attaching(name) => self.chat.set_attaching(name.unwrap_or_default().into()),
-            Notice::Rated => self.chat.set_rated(true),
-            Notice::Draw(mark) => self.marks.draw(&mark),
-            Notice::Reconnecting if self.ended => {}
-            Notice::Reconnecting => {
+            UiEvent::Happened(entry) => self.happened(entry),
+            UiEvent::State(state) => self.follow(*state),
+            UiEvent::Typing => self.technician_types(),
+            UiEvent::Problem(text) => self.chat.set_problem(text.into()),
+            UiEvent::Approve(question, reply) => self.ask_about_file(question, reply),
+            UiEvent::Saved(path) => self.chat.set_notice(path.into()),
+            UiEvent::Attaching(name) => self.chat.set_attaching(name.unwrap_or_default().into()),
+            UiEvent::Rated => self.chat.set_rated(true),
+            UiEvent::Draw(mark) => self.marks.draw(&mark, fade_marks),
+            UiEvent::Reconnecting if self.ended => {}
+            UiEvent::Reconnecting => {
                 self.connected = false;
                 self.close_question();
                 self.chat.set_stage(Stage::Reconnecting);
@@ -302,7 +303,7 @@ impl Desk {
                     let _ = self.chat.show();
                 }
             }
-            Notice::HandedOver => {
+            UiEvent::HandedOver => {
                 self.connected = false;
                 self.close_question();
                 self.follow_consent();
@@ -311,17 +312,17 @@ impl Desk {
                 self.lines.clear();
                 let _ = self.chat.hide();
             }
-            Notice::Finished => {
+            UiEvent::Finished => {
                 self.ended = true;
                 let _ = slint::quit_event_loop();
             }
-            Notice::GiveBack => {
+            UiEvent::GiveBack => {
                 self.given_back = true;
                 let _ = slint::quit_event_loop();
             }
-            Notice::Failed(_) if self.ended => {}
-            Notice::Failed(reason) if reason.is_empty() => self.over(Stage::Ended),
-            Notice::Failed(reason) => {
+            UiEvent::Failed(_) if self.ended => {}
+            UiEvent::Failed(reason) if reason.is_empty() => self.over(Stage::Ended),
+            UiEvent::Failed(reason) => {
                 self.chat.set_problem(reason.into());
                 self.over(Stage::Failed);
             }
@@ -433,7 +434,7 @@ fn with_desk(act: impl FnOnce(&mut Desk) + 'static) {
 }
 
 /// What technicians drew has been shown for long enough.
-pub fn fade_marks() {
+fn fade_marks() {
     with_desk(|desk| desk.marks.fade());
 }
 

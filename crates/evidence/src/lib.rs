@@ -6,8 +6,8 @@ mod bundle;
 mod expected;
 mod judge;
 mod keyring;
-pub mod movie;
-pub mod reel;
+pub mod raw_recording;
+pub mod recording_plan;
 pub mod seal;
 mod segment;
 pub mod transcript;
@@ -41,7 +41,7 @@ pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 /// Fuzzing: no bytes break a reader of what is kept, and none are a whole bundle by chance.
 pub fn oracle(bytes: &[u8]) {
-    reel::oracle(bytes);
+    raw_recording::oracle(bytes);
     webm::oracle(bytes);
     let verdict = judge(std::io::Cursor::new(bytes), &Expected::default());
     assert_eq!(verdict.outcome(), Outcome::Rejected);

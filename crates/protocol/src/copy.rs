@@ -32,12 +32,12 @@ pub fn pieces(seq: u32, frame: &[u8]) -> Vec<Bytes> {
 
 /// Puts the newest frame's pieces together. Holds at most one frame.
 #[derive(Debug, Default)]
-pub struct Copies {
+pub struct RedundantDatagrams {
     seq: u32,
     parts: Vec<Option<Bytes>>,
 }
 
-impl Copies {
+impl RedundantDatagrams {
     /// Takes a datagram in; gives the whole frame when it was the last piece. What is malformed or old gives nothing.
     pub fn take(&mut self, datagram: &Bytes) -> Option<(Header, Bytes)> {
         let (head, _) = datagram.split_first_chunk::<HEAD>()?;

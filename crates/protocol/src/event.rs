@@ -231,7 +231,7 @@ impl Pause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
-pub enum Way {
+pub enum Direction {
     /// From a technician to the customer's machine.
     ToCustomer,
     /// From the customer's machine to a technician.
@@ -414,14 +414,14 @@ pub enum Event {
     /// A file was carried, whole and checked.
     FileCarried {
         by: ParticipantId,
-        way: Way,
+        way: Direction,
         path: String,
         #[ts(type = "number")]
         bytes: u64,
         sha256: String,
     },
     /// A file was not carried, and nothing of it stays under its name.
-    FileFailed { by: ParticipantId, way: Way, path: String, reason: String },
+    FileFailed { by: ParticipantId, way: Direction, path: String, reason: String },
     /// A folder was made on the customer's machine.
     FolderMade { by: ParticipantId, path: String },
     /// A file or folder of the customer's machine has another name.
@@ -438,7 +438,7 @@ pub enum Event {
         sha256: String,
     },
     /// A clipboard was carried. What it held is not kept.
-    ClipboardCarried { by: ParticipantId, way: Way, kind: ClipboardKind, bytes: u32 },
+    ClipboardCarried { by: ParticipantId, way: Direction, kind: ClipboardKind, bytes: u32 },
     /// A command shell was opened; its recording has this number.
     ShellStarted { by: ParticipantId, number: u32 },
     /// A command shell was closed.

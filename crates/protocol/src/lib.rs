@@ -20,10 +20,10 @@ mod rules;
 mod screen;
 
 pub use binding::{Binding, ProgramFile, ProgramPass, UnreadableProgram};
-pub use copy::{Copies, MAX_PIECES, PIECE_BYTES, pieces};
+pub use copy::{MAX_PIECES, PIECE_BYTES, RedundantDatagrams, pieces};
 pub use event::{
-    Client, ClipboardKind, Ending, Event, ExpertInvitation, IncidentRef, Monitor, Participant, Pause, Presence, Queue,
-    Right, Role, UserRef, Way, WhyInherited, WhyWithdrawn,
+    Client, ClipboardKind, Direction, Ending, Event, ExpertInvitation, IncidentRef, Monitor, Participant, Pause,
+    Presence, Queue, Right, Role, UserRef, WhyInherited, WhyWithdrawn,
 };
 pub use file_name::name_fits;
 pub use frame::{FrameError, Framed, decode, encode};
@@ -33,8 +33,8 @@ pub use job::{Answer, Disk, Fault, Folder, Item, Job, Kind, Log, Network, Proces
 pub use limits::*;
 pub use mark::Mark;
 pub use message::{
-    ClientMessage, Entry, Hello, Path, Permit, Phase, PictureFormat, RefusalReason, ServerMessage, SessionState,
-    ShareTrouble,
+    Act, ByeReason, ClientMessage, Entry, Hello, Path, Permit, Phase, PictureFormat, RefusalReason, ServerMessage,
+    SessionState, ShareTrouble,
 };
 pub use rules::{RoleRights, SessionRules, Unrecorded};
 pub use screen::{FrameKind, HEADER_BYTES, Header, HeaderError, MAX_REGIONS, PointerShape, REGION_BYTES, Region};

@@ -27,7 +27,7 @@ pub const HELD_FOR: std::time::Duration = std::time::Duration::from_millis(1_500
 
 /// Over QUIC, how much later than on its stream a small message goes once more as a datagram: long enough for another
 /// packet, short enough not to be felt.
-pub const COPY_AFTER: std::time::Duration = std::time::Duration::from_millis(4);
+pub const REDUNDANCY_DELAY: std::time::Duration = std::time::Duration::from_millis(4);
 
 /// The largest answer of a job as JSON: a folder of 20,000 names or a system's information fits.
 pub const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;

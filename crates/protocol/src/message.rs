@@ -125,14 +125,90 @@ pub enum Phase {
     },
 }
 
+/// What somebody in a session can do, as far as a page has a button for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum Act {
+    /// To say something.
+    Chat,
+    /// To ask the customer for the screen.
+    AskView,
+    /// To ask the customer for mouse and keyboard.
+    AskControl,
+    /// To ask the customer for files.
+    AskFiles,
+    /// To ask the customer for the clipboard.
+    AskClipboard,
+    /// To ask the customer for a command line.
+    AskShell,
+    /// To ask the customer for what their computer says of itself.
+    AskSystemInfo,
+    /// To ask the customer for a restart of their computer.
+    AskRestart,
+    /// To ask the customer to let the program run as administrator.
+    AskElevate,
+    /// To answer a question.
+    Answer,
+    /// To give the screen back.
+    WithdrawView,
+    /// To give mouse and keyboard back.
+    WithdrawControl,
+    /// To show nothing for a while.
+    Pause,
+    /// To show the screen again.
+    Resume,
+    /// To wish for the control that somebody else has.
+    WantControl,
+    /// To give the control to somebody else.
+    PassControl,
+    /// To write a note that only technicians read.
+    Note,
+    /// To ask a colleague in.
+    ShareWith,
+    /// To put the session on hold.
+    Hold,
+    /// To end the session.
+    Close,
+    /// To leave the session.
+    Leave,
+}
+
+impl Act {
+    /// To ask the customer for a right.
+    pub fn ask(right: Right) -> Self {
+        match right {
+            Right::View => Self::AskView,
+            Right::Control => Self::AskControl,
+            Right::Files => Self::AskFiles,
+            Right::Clipboard => Self::AskClipboard,
+            Right::Shell => Self::AskShell,
+            Right::SystemInfo => Self::AskSystemInfo,
+            Right::Restart => Self::AskRestart,
+            Right::Elevate => Self::AskElevate,
+        }
+    }
+}
+
 /// What the reader of a state may do now, and if not, why not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]
 pub struct Permit {
-    /// The act, by the name of its [`ClientMessage`].
-    pub act: String,
+    /// What it is about.
+    pub act: Act,
     /// `None` when it may be done now.
     pub why_not: Option<RefusalReason>,
+}
+
+/// Why the server ends a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum ByeReason {
+    /// There is nothing more to say: the session is over, or its participant is not in it any more.
+    Done,
+    /// The same participant has another connection.
+    Elsewhere,
 }
 
 /// Why a wish was refused.
@@ -344,5 +420,5 @@ pub enum ServerMessage {
     /// `relay` is how long the last picture stayed in the server, in tenths of a millisecond.
     Pong { t: u32, customer: Option<Path>, relay: u32 },
     /// The connection ends now: somebody opened this session elsewhere, or the server stops.
-    Bye { reason: String },
+    Bye { reason: ByeReason },
 }

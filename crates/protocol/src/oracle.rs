@@ -48,7 +48,7 @@ pub fn screen_stream(bytes: &[u8]) {
     {
         assert_eq!(&header.to_bytes(), head);
     }
-    let mut copies = crate::Copies::default();
+    let mut copies = crate::RedundantDatagrams::default();
     for datagram in bytes.chunks(64) {
         let _ = copies.take(&datagram.to_vec().into());
     }

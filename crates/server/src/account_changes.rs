@@ -3,8 +3,9 @@
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, TransactionTrait, sea_query::Expr,
 };
+use store::tables::user;
 
-use crate::{api::ApiError, app::Shared, sign_in, staff, store::tables::user};
+use crate::{api::ApiError, app::Shared, organisation, sign_in};
 
 /// Who changes an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +135,7 @@ pub async fn change(app: &Shared, by: ChangedBy, id: i32, change: AccountChange)
     transaction.commit().await?;
     sign_in::account_changed(app, &before, &after).await?;
     if let Some(team) = team {
-        staff::know(&app.db, &team).await?;
+        organisation::know(&app.db, &team).await?;
     }
     Ok(after)
 }

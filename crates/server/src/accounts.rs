@@ -1,18 +1,19 @@
 //! Other systems that ask this server: their accounts, their tokens, and what these let them do.
 
+use platform::{clock, secret};
 use protocol::UserRef;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, ModelTrait, Order,
     QueryFilter, sea_query::Query,
 };
 use serde::{Deserialize, Serialize};
+use store::{
+    stored_time,
+    tables::{api_account, api_token},
+};
 use ts_rs::TS;
 
-use crate::{
-    app::{self, Shared, stored_time},
-    secret,
-    store::tables::{api_account, api_token},
-};
+use crate::app::Shared;
 
 /// How long a token of an account lives.
 pub const TOKEN_SECONDS: u64 = 3_600;
@@ -109,7 +110,7 @@ impl Caller {
 /// Who holds this bearer token, if it lives.
 pub async fn by_token(app: &Shared, token: &str) -> Result<Option<Caller>, DbErr> {
     let row = api_token::Entity::find().filter(api_token::Column::Hash.eq(secret::hash(token))).one(&app.db).await?;
-    let Some(row) = row.filter(|r| r.until > stored_time(app::now())) else { return Ok(None) };
+    let Some(row) = row.filter(|r| r.until > stored_time(clock::now())) else { return Ok(None) };
     let Some(account) = row.account else { return Ok(Caller::of_token(row)) };
     let account = api_account::Entity::find_by_id(account).one(&app.db).await?;
     Ok(account.filter(|a| a.enabled).map(Caller::of))
@@ -126,7 +127,7 @@ pub async fn by_key(app: &Shared, key: &str) -> Result<Option<Caller>, DbErr> {
         }
         "token" => {
             let row = api_token::Entity::find_by_id(id).one(&app.db).await?;
-            Ok(row.filter(|r| r.until > stored_time(app::now())).and_then(Caller::of_token))
+            Ok(row.filter(|r| r.until > stored_time(clock::now())).and_then(Caller::of_token))
         }
         _ => Ok(None),
     }
@@ -140,7 +141,7 @@ pub async fn by_secret(app: &Shared, client_id: &str, client_secret: &str) -> Re
 
 /// A new token for an account, `None` when its secret has changed or it was disabled since it was asked for by it.
 pub async fn give_token(app: &Shared, account: &api_account::Model) -> Result<Option<String>, DbErr> {
-    let now = app::now();
+    let now = clock::now();
     let dead = api_token::Column::Until.lt(stored_time(now));
     api_token::Entity::delete_many().filter(dead).exec(&app.db).await?;
     // 40 characters, as clients of this grant have always got.

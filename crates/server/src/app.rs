@@ -3,38 +3,39 @@
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex, RwLock},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use axum::http::{HeaderMap, HeaderValue};
-use protocol::Timestamp;
-use sea_orm::DatabaseConnection;
-use serde::{Deserialize, Serialize};
-use ts_rs::TS;
-
-use crate::{
-    archive::{Sealing, Shelf, Unfinished},
-    config::Config,
-    connections::{Connections, Visitor},
+use platform::{
     disk::Disk,
     expiring::Expiring,
     identity::Identity,
-    live::{Hub, Lanes},
+    network,
+    passwords::Passwords,
+    throttle::{Attempt, Guess, Throttle, TooMany},
+    vault::Vault,
+};
+use protocol::Timestamp;
+use sea_orm::DatabaseConnection;
+use serde::{Deserialize, Serialize};
+use store::{
+    secrets::Secrets,
+    setting::{Kind, Setting},
+};
+use ts_rs::TS;
+
+use crate::{
+    archive::{RecordingStore, Sealing, Unfinished},
+    config::Config,
+    connections::{Connections, Visitor},
+    deliveries::Deliveries,
+    live::{SessionRegistry, SideChannels},
     mail::Mailer,
     mailbox::{Mailbox, Watch},
-    network,
-    outbox::Outbox,
-    passwords::Passwords,
     playback::Playback,
     programs::Programs,
     rules::Rules,
-    sign_in::{Logins, OpenId, directory::Directory, oidc::Journeys, passkeys::Passkeys},
-    store::{
-        secrets::Secrets,
-        setting::{Kind, Setting},
-    },
-    throttle::{Attempt, Guess, Throttle, TooMany},
-    vault::Vault,
+    sign_in::{Logins, OpenId, directory::Directory, oidc::PendingLogins, passkeys::Passkeys},
 };
 
 /// The shared parts.
@@ -49,10 +50,10 @@ pub struct App {
     /// Secrets at rest.
     pub secrets: Secrets,
     /// Where finished recordings lie.
-    pub shelf: Shelf,
+    pub recording_store: RecordingStore,
     /// The keys under timelines and bundles.
     pub sealing: Sealing,
-    pub hub: Hub,
+    pub sessions: SessionRegistry,
     pub mailer: Mailer,
     /// Where mails come in, and how looking there goes.
     pub mailbox: RwLock<Mailbox>,
@@ -64,14 +65,14 @@ pub struct App {
     /// The organisation's own sign-in, and who is on the way to it.
     pub openid: RwLock<OpenId>,
     pub rules: RwLock<Rules>,
-    pub journeys: Journeys,
+    pub journeys: PendingLogins,
     pub passkeys: Passkeys,
     /// The organisation's directory.
     pub directory: RwLock<Directory>,
     /// Second factors that were offered and not confirmed yet.
-    pub offered: Expiring<i32, String, i32>,
+    pub pending_totp: Expiring<i32, String, i32>,
     /// Who else is told what happens.
-    pub outbox: Outbox,
+    pub deliveries: Deliveries,
     pub settings: RwLock<Settings>,
     /// Who is connected, and what is being answered.
     pub connections: Arc<Connections>,
@@ -93,7 +94,7 @@ pub struct App {
     /// Links to recordings that somebody watches.
     pub playback: Playback,
     /// Ways for the bytes of files that wait for the program.
-    pub lanes: Lanes,
+    pub side_channels: SideChannels,
     /// When each technician was heard of for the last time.
     pub seen: Mutex<std::collections::HashMap<i32, Timestamp>>,
     pub programs: Programs,
@@ -122,7 +123,7 @@ pub struct Settings {
     /// What technicians may ask customers for at all.
     pub rights: Vec<protocol::Right>,
     /// What BeyondTrust's integrations find here.
-    pub beyondtrust: crate::beyondtrust::Dialect,
+    pub beyondtrust: crate::beyondtrust::CompatSettings,
     /// The invitation's subject: `{{number}}`, `{{subject}}`, `{{customer}}`, `{{technician}}`, `{{organisation}}`.
     pub mail_subject: String,
     /// The invitation's text; also `{{link}}` and `{{key}}`.
@@ -139,7 +140,7 @@ impl Default for Settings {
             unrecorded: session::Unrecorded::default(),
             retention: Vec::new(),
             rights: protocol::Right::ALL.to_vec(),
-            beyondtrust: crate::beyondtrust::Dialect::default(),
+            beyondtrust: crate::beyondtrust::CompatSettings::default(),
             mail_subject: "[{{number}}] {{subject}}: your support session".into(),
             mail_text: "Dear {{customer}},\n\n\
                 {{technician}} from {{organisation}} is ready to help you with “{{subject}}” ({{number}}).\n\n\
@@ -234,25 +235,4 @@ impl App {
     pub fn came_in(&self, from: IpAddr, name: Option<&str>) {
         self.throttle.came_in(self.throttle.now(), from, name);
     }
-}
-
-/// The server's clock.
-pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// A time as other systems read it (RFC 3339).
-pub fn rfc3339(at: Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(at.0.cast_signed()).unwrap_or_default().to_string()
-}
-
-/// A time as the database keeps it.
-pub fn stored_time(at: Timestamp) -> i64 {
-    i64::try_from(at.0).unwrap_or(i64::MAX)
-}
-
-/// How much room a folder's disk has; none when the disk cannot be asked.
-pub fn free_bytes(folder: &std::path::Path) -> u64 {
-    rustix::fs::statvfs(folder).map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize))
 }

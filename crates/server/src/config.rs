@@ -4,9 +4,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
+use platform::{network::Network, outbound::Outbound};
 use serde::Deserialize;
 
-use crate::{network::Network, outbound::Outbound, programs::System};
+use crate::programs::System;
 
 /// Deskside's server: remote support in one program, on one port.
 ///

@@ -11,12 +11,9 @@ use lettre::{
         extension::ClientId,
     },
 };
+use platform::text::{self, address::ascii_domain};
 
-use crate::{
-    app::Settings,
-    config::Config,
-    text::{self, address::ascii_domain},
-};
+use crate::{app::Settings, config::Config};
 
 /// How long a mail server may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,13 +30,13 @@ pub enum Outcome {
     /// A mail server took it.
     Sent,
     /// There is no mail server: it lies in the outbox.
-    Outbox,
+    Deliveries,
     /// The mail server refused it, in its words.
     Refused(String),
 }
 
 /// A mail to be sent.
-pub struct Letter<'a> {
+pub struct OutgoingMail<'a> {
     pub to: Mailbox,
     pub subject: &'a str,
     pub text: &'a str,
@@ -72,12 +69,12 @@ impl Mailer {
 
     /// A new mail's Message-ID, without brackets (RFC 5322, 3.6.4).
     pub fn name(&self) -> String {
-        format!("{}@{}", crate::secret::token(), self.from.email.domain())
+        format!("{}@{}", platform::secret::token(), self.from.email.domain())
     }
 
     /// Sends a mail with its text and HTML parts.
-    pub async fn send(&self, letter: Letter<'_>) -> Outcome {
-        let Some(transport) = &self.transport else { return Outcome::Outbox };
+    pub async fn send(&self, letter: OutgoingMail<'_>) -> Outcome {
+        let Some(transport) = &self.transport else { return Outcome::Deliveries };
         let to = match plain_domain(letter.to) {
             Ok(to) => to,
             Err(why) => return Outcome::Refused(why),

@@ -1,8 +1,9 @@
 //! Links to recordings: for one technician, for a while, gone with the process.
 
+use platform::{expiring::Expiring, secret};
 use protocol::{SessionId, Timestamp};
 
-use crate::{expiring::Expiring, secret, sign_in::Login};
+use crate::sign_in::Login;
 
 /// How long a link works.
 pub const LIFE_MS: u64 = 30 * 60_000;

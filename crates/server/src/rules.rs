@@ -2,15 +2,12 @@
 //! session of policy Y, and why". What a session may do is judged in the `session` crate; here is only which role and which
 //! policy it is judged by.
 
+use platform::text::is_plain;
 use protocol::{Right, RoleRights, Unrecorded};
 use serde::{Deserialize, Serialize};
 use session::{Policy, WhyNot};
+use store::setting::{Kind, Setting};
 use ts_rs::TS;
-
-use crate::{
-    store::setting::{Kind, Setting},
-    text::is_plain,
-};
 
 /// How many roles and policies there may be, and how long their names.
 const MOST: usize = 100;
@@ -58,7 +55,7 @@ impl Setting for Rules {
 /// Whether somebody may ask for a right, and if not, what stands in between.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
 #[ts(export)]
-pub struct Verdict {
+pub struct Decision {
     pub right: Right,
     /// `None`: if the customer allows it.
     pub why_not: Option<WhyNot>,
@@ -68,7 +65,7 @@ pub struct Verdict {
 
 /// What is wrong with rules: a sentence for whoever wrote them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Wrong {
+pub enum RulesError {
     #[error("There are at most {MOST} roles and {MOST} policies.")]
     TooMany,
     #[error("A name has between 1 and {NAME_CHARS} characters.")]
@@ -111,20 +108,20 @@ impl Rules {
     }
 
     /// What somebody of this role may ask for under this policy.
-    pub fn verdicts(&self, role: i32, policy: &Policy) -> Vec<Verdict> {
+    pub fn verdicts(&self, role: i32, policy: &Policy) -> Vec<Decision> {
         let held = self.role(role).map_or_else(|| Right::ALL.to_vec(), |r| r.rights);
-        let judge = |right| Verdict {
+        let judge = |right| Decision {
             right,
-            why_not: session::why_not(right, &held, &policy.rights),
+            why_not: session::denial(right, &held, &policy.rights),
             needs: session::permission::needs(right).to_vec(),
         };
         Right::ALL.into_iter().map(judge).collect()
     }
 
     /// The same, checked and in order: new roles have their numbers, and rights stand as customers are asked for them.
-    pub fn checked(mut self, before: &Self) -> Result<Self, Wrong> {
+    pub fn checked(mut self, before: &Self) -> Result<Self, RulesError> {
         if self.roles.len() > MOST || self.policies.len() > MOST {
-            return Err(Wrong::TooMany);
+            return Err(RulesError::TooMany);
         }
         let highest = |roles: &[StaffRole]| roles.iter().map(|r| r.id).max().unwrap_or(0);
         let mut next = highest(&self.roles).max(highest(&before.roles)) + 1;
@@ -133,13 +130,13 @@ impl Rules {
                 role.id = next;
                 next += 1;
             } else if !before.roles.iter().any(|r| r.id == role.id) {
-                return Err(Wrong::NoRole(role.id));
+                return Err(RulesError::NoRole(role.id));
             }
             role.rights = in_order(&role.rights);
         }
         for policy in &mut self.policies {
             if policy.name.trim() == Policy::DEFAULT {
-                return Err(Wrong::Default);
+                return Err(RulesError::Default);
             }
             policy.rights = in_order(&policy.rights);
         }
@@ -161,15 +158,15 @@ fn in_order(rights: &[Right]) -> Vec<Right> {
     Right::ALL.into_iter().filter(|r| rights.contains(r)).collect()
 }
 
-fn names<'a>(names: impl Iterator<Item = &'a mut String>) -> Result<(), Wrong> {
+fn names<'a>(names: impl Iterator<Item = &'a mut String>) -> Result<(), RulesError> {
     let mut seen: Vec<&str> = Vec::new();
     for name in names {
         *name = name.trim().to_owned();
         if name.is_empty() || name.chars().count() > NAME_CHARS || !is_plain(name) {
-            return Err(Wrong::Name);
+            return Err(RulesError::Name);
         }
         if seen.contains(&name.as_str()) {
-            return Err(Wrong::Twice(name.clone()));
+            return Err(RulesError::Twice(name.clone()));
         }
         seen.push(name);
     }
@@ -224,7 +221,7 @@ mod tests {
             policies: vec![policy("Pay", "", "", &[Right::View, Right::Control])],
         };
         let pay = rules.named(Policy::default(), "Pay").unwrap();
-        let why = |verdicts: Vec<Verdict>, right| verdicts.into_iter().find(|v| v.right == right).unwrap().why_not;
+        let why = |verdicts: Vec<Decision>, right| verdicts.into_iter().find(|v| v.right == right).unwrap().why_not;
         let table = [
             (Right::View, None),
             (Right::Control, Some(WhyNot::Role)),
@@ -252,10 +249,10 @@ mod tests {
         let good = roles(vec![role(0, " New ", &[Right::Files, Right::View]), role(3, "Renamed", &[])]).unwrap();
         assert_eq!(good.roles[0], role(4, "New", &[Right::View, Right::Files]));
         assert_eq!(good.roles[1].name, "Renamed");
-        assert_eq!(roles(vec![role(7, "X", &[])]), Err(Wrong::NoRole(7)));
-        assert_eq!(roles(vec![role(0, "", &[])]), Err(Wrong::Name));
-        assert_eq!(roles(vec![role(0, "A", &[]), role(3, "A", &[])]), Err(Wrong::Twice("A".into())));
+        assert_eq!(roles(vec![role(7, "X", &[])]), Err(RulesError::NoRole(7)));
+        assert_eq!(roles(vec![role(0, "", &[])]), Err(RulesError::Name));
+        assert_eq!(roles(vec![role(0, "A", &[]), role(3, "A", &[])]), Err(RulesError::Twice("A".into())));
         let default = Rules { roles: vec![], policies: vec![policy("Default", "", "", &[])] };
-        assert_eq!(default.checked(&before), Err(Wrong::Default));
+        assert_eq!(default.checked(&before), Err(RulesError::Default));
     }
 }

@@ -7,48 +7,44 @@ use std::{
 };
 
 use anyhow::Context;
+use platform::{
+    clock, disk::Disk, identity::Identity, passwords::Passwords, paths, secret, throttle::Throttle, vault::Vault,
+};
 use sea_orm::{EntityTrait, PaginatorTrait};
+use store::{secrets::Secrets, setting, tables::user};
 
 use crate::{
     api,
-    app::{self, App, Shared},
+    app::{App, Shared},
     archive,
-    archive::{Sealing, Shelf},
+    archive::{RecordingStore, Sealing},
     beyondtrust,
     config::Config,
     connections::{self, Connections, Entrance, Limits, Times},
+    deliveries::{self, Deliveries},
     desk,
-    disk::Disk,
-    identity::Identity,
-    live::{Hub, Lanes},
+    live::{SessionRegistry, SideChannels},
     mail::Mailer,
-    mailbox,
-    outbox::{self, Outbox},
-    passwords::Passwords,
-    paths,
+    mailbox, organisation,
     playback::Playback,
     programs::Programs,
-    quic, redaction, secret,
-    sign_in::{self, Logins, oidc::Journeys, passkeys::Passkeys},
-    staff, store,
-    store::{secrets::Secrets, setting, tables::user},
-    throttle::Throttle,
-    vault::Vault,
+    quic, redaction,
+    sign_in::{self, Logins, oidc::PendingLogins, passkeys::Passkeys},
 };
 
 /// Runs the server until it is told to stop.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.data).with_context(|| format!("cannot create {}", config.data.display()))?;
     let app = open(config).await?;
-    app.outbox.load(&app).await?;
-    app.hub.load(&app).await?;
+    app.deliveries.load(&app).await?;
+    app.sessions.load(&app).await?;
     sign_in::catch_up(&app).await?;
-    staff::catch_up(&app).await?;
+    organisation::catch_up(&app).await?;
     redaction::scrub(&app).await.context("cannot take links and keys out of what was stored")?;
-    tokio::spawn(outbox::run(app.clone()));
-    tokio::spawn(archive::keep_house(app.clone()));
+    tokio::spawn(deliveries::run(app.clone()));
+    tokio::spawn(archive::run_retention(app.clone()));
     tokio::spawn(mailbox::run(app.clone()));
-    tokio::spawn(desk::follow::run(app.clone()));
+    tokio::spawn(desk::sync::run(app.clone()));
     let router = api::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let handle = axum_server::Handle::new();
     tokio::spawn(stop_when_told(handle.clone(), Duration::from_secs(app.config.stop_seconds)));
@@ -83,7 +79,7 @@ fn careful(mut server: axum_server::Server<SocketAddr>) -> axum_server::Server<S
 pub async fn open(config: Config) -> anyhow::Result<Shared> {
     paths::tighten(&config.data);
     let db = store::open(&paths::database(&config.data)).await?;
-    staff::fill(&db).await?;
+    organisation::fill(&db).await?;
     let secrets = Secrets::open(&paths::vault(&config.data))?;
     store::secrets::seal_old(&db, &secrets).await?;
     let settings = setting::load(&db, &secrets).await?;
@@ -96,24 +92,24 @@ pub async fn open(config: Config) -> anyhow::Result<Shared> {
         identity,
         disk: Disk::new(config.data.clone(), config.disk_floor_bytes),
         vault: Vault::open(&paths::vault(&config.data))?,
-        shelf: Shelf::open(config.store.as_ref())?,
-        sealing: Sealing::open(&paths::sealing_keys(&config.data), app::now())?,
+        recording_store: RecordingStore::open(config.store.as_ref())?,
+        sealing: Sealing::open(&paths::sealing_keys(&config.data), clock::now())?,
         unfinished: archive::Unfinished::default(),
         playback: Playback::default(),
-        lanes: Lanes::default(),
+        side_channels: SideChannels::default(),
         mailer: Mailer::new(&config)?,
-        hub: Hub::default(),
-        outbox: Outbox::default(),
+        sessions: SessionRegistry::default(),
+        deliveries: Deliveries::default(),
         mailbox: RwLock::new(setting::load(&db, &secrets).await?),
         watch: mailbox::Watch::default(),
         openid: RwLock::new(setting::load(&db, &secrets).await?),
         rules: RwLock::new(setting::load(&db, &secrets).await?),
         logins: Logins::default(),
         teams: tokio::sync::RwLock::default(),
-        journeys: Journeys::default(),
+        journeys: PendingLogins::default(),
         passkeys: Passkeys::new(&config.public_url),
         directory: RwLock::new(setting::load(&db, &secrets).await?),
-        offered: sign_in::second::offers(),
+        pending_totp: sign_in::totp::offers(),
         settings: RwLock::new(settings),
         throttle: Throttle::default(),
         passwords: Passwords::new()?,

@@ -15,15 +15,16 @@ use axum::{
     http::{Extensions, HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use protocol::{Client, Entry, Framed, Hello, MAX_CONTROL_BYTES, Role, ServerMessage};
+use platform::clock;
+use protocol::{ByeReason, Client, Entry, Framed, Hello, MAX_CONTROL_BYTES, Role, ServerMessage};
 use tokio::{sync::mpsc, task::JoinSet};
 use web_transport_trait::{RecvStream, SendStream, Session, Stats};
 
 use crate::{
     access_scope,
-    app::{self, Shared},
+    app::Shared,
     connections::Exchange,
-    live::{ActError, LetGo, Live, Seat},
+    live::{ActError, Attachment, LetGo, LiveSession},
     sign_in::Login,
 };
 
@@ -49,8 +50,8 @@ pub async fn upgrade(
         tracing::warn!("a page of another origin tried to connect");
         return (StatusCode::FORBIDDEN, "this page does not belong to this server").into_response();
     }
-    let offered = upgrade.requested_protocols().filter_map(|p| p.to_str().ok());
-    let Some(protocol) = offered.into_iter().find(|p| p.ends_with(".deskside")).map(str::to_owned) else {
+    let pending_totp = upgrade.requested_protocols().filter_map(|p| p.to_str().ok());
+    let Some(protocol) = pending_totp.into_iter().find(|p| p.ends_with(".deskside")).map(str::to_owned) else {
         return (StatusCode::BAD_REQUEST, "the deskside protocol is spoken here").into_response();
     };
     let exchange = extensions.get::<Arc<Exchange>>().cloned();
@@ -74,7 +75,7 @@ pub async fn upgrade(
 
 /// Why a connection ended; said once, where it is handled.
 #[derive(Debug, thiserror::Error)]
-enum Fault {
+enum ConnectionError {
     #[error("no hello in time")]
     NoHello,
     #[error("others needed its place before it said hello")]
@@ -101,8 +102,8 @@ enum Fault {
     Broken(String),
 }
 
-fn broken(error: impl std::fmt::Display) -> Fault {
-    Fault::Broken(error.to_string())
+fn broken(error: impl std::fmt::Display) -> ConnectionError {
+    ConnectionError::Broken(error.to_string())
 }
 
 /// How a connection came in.
@@ -117,8 +118,8 @@ pub struct Door {
 /// Serves one connection until it ends.
 pub async fn serve<S: Session>(app: Shared, connection: S, Door { quic, exchange, accept }: Door) {
     let admitted = tokio::select! {
-        admitted = tokio::time::timeout(HELLO_TIME, admit(&app, &connection)) => admitted.unwrap_or(Err(Fault::NoHello)),
-        () = sent_away(exchange.as_deref()) => Err(Fault::SentAway),
+        admitted = tokio::time::timeout(HELLO_TIME, admit(&app, &connection)) => admitted.unwrap_or(Err(ConnectionError::NoHello)),
+        () = sent_away(exchange.as_deref()) => Err(ConnectionError::SentAway),
     };
     let (live, seat, login, proof, control) = match admitted {
         Ok(admitted) => admitted,
@@ -138,13 +139,13 @@ pub async fn serve<S: Session>(app: Shared, connection: S, Door { quic, exchange
         live.to_program(ServerMessage::UseFormat { format: live.screen.format() });
         tasks.spawn(watch_path(live.clone(), connection.clone(), quic));
     }
-    let talk = converse(&app, &live, (&connection, quic), seat, proof, control, &mut tasks);
+    let talk = drive(&app, &live, (&connection, quic), seat, proof, control, &mut tasks);
     let result = tokio::select! {
         result = talk => result,
-        () = ended(login.as_ref()) => Err(Fault::SignedOut),
+        () = ended(login.as_ref()) => Err(ConnectionError::SignedOut),
     };
     match &result {
-        Err(Fault::Broken(_)) | Ok(()) => tracing::debug!(session = %live.id, "a connection ended"),
+        Err(ConnectionError::Broken(_)) | Ok(()) => tracing::debug!(session = %live.id, "a connection ended"),
         Err(fault) => tracing::warn!(session = %live.id, who = who.0, %fault, "a connection was ended"),
     }
     tasks.shutdown().await;
@@ -155,7 +156,7 @@ pub async fn serve<S: Session>(app: Shared, connection: S, Door { quic, exchange
 type Control<S> = (<S as Session>::SendStream, <S as Session>::RecvStream, Framed);
 
 /// A participant's place, and the sign-in that they came by.
-type Admitted<S> = (Arc<Live>, Seat, Option<Login>, String, Control<S>);
+type Admitted<S> = (Arc<LiveSession>, Attachment, Option<Login>, String, Control<S>);
 
 /// Until its hello it is the peer's turn: returns when others need the place meanwhile.
 async fn sent_away(exchange: Option<&Exchange>) {
@@ -184,22 +185,22 @@ async fn ended(login: Option<&Login>) {
     }
 }
 
-async fn admit<S: Session>(app: &Shared, connection: &S) -> Result<Admitted<S>, Fault> {
+async fn admit<S: Session>(app: &Shared, connection: &S) -> Result<Admitted<S>, ConnectionError> {
     let (sender, mut receiver) = connection.accept_bi().await.map_err(broken)?;
     let mut framed = Framed::new(MAX_CONTROL_BYTES);
-    let hello: Hello = next(&mut receiver, &mut framed).await?.ok_or(Fault::NoHello)?;
+    let hello: Hello = next(&mut receiver, &mut framed).await?.ok_or(ConnectionError::NoHello)?;
     if hello.version != protocol::VERSION {
-        return Err(Fault::Version(hello.version));
+        return Err(ConnectionError::Version(hello.version));
     }
-    let ticket = app.hub.redeem(&hello.ticket).ok_or(Fault::Ticket)?;
-    let live = app.hub.get(&ticket.session).ok_or(Fault::Ticket)?;
-    let role = live.ask(|s| s.participant(ticket.who).map(|p| p.role)).await.ok_or(Fault::Ticket)?;
+    let ticket = app.sessions.redeem(&hello.ticket).ok_or(ConnectionError::Ticket)?;
+    let live = app.sessions.get(&ticket.session).ok_or(ConnectionError::Ticket)?;
+    let role = live.read(|s| s.participant(ticket.who).map(|p| p.role)).await.ok_or(ConnectionError::Ticket)?;
     if !access_scope::may_enter(app, &live, ticket.who).await.map_err(ActError::from)? {
-        return Err(Fault::Ticket);
+        return Err(ConnectionError::Ticket);
     }
     let fits = (role != Role::Customer) == (hello.client == Client::Console);
     if !fits || hello.challenge.len() > 128 {
-        return Err(Fault::Ticket);
+        return Err(ConnectionError::Ticket);
     }
     let proof = if hello.challenge.is_empty() { String::new() } else { app.identity.prove(&hello.challenge) };
     let seat = live.connect(app, ticket.who, hello.client, hello.have).await?;
@@ -210,7 +211,7 @@ async fn admit<S: Session>(app: &Shared, connection: &S) -> Result<Admitted<S>, 
 async fn next<R: RecvStream, T: serde::de::DeserializeOwned>(
     stream: &mut R,
     framed: &mut Framed,
-) -> Result<Option<T>, Fault> {
+) -> Result<Option<T>, ConnectionError> {
     loop {
         if let Some(message) = framed.next_message()? {
             return Ok(Some(message));
@@ -222,15 +223,15 @@ async fn next<R: RecvStream, T: serde::de::DeserializeOwned>(
     }
 }
 
-async fn converse<S: Session>(
+async fn drive<S: Session>(
     app: &Shared,
-    live: &Arc<Live>,
+    live: &Arc<LiveSession>,
     (connection, quic): (&S, bool),
-    mut seat: Seat,
+    mut seat: Attachment,
     proof: String,
     (sender, receiver, framed): Control<S>,
-    tasks: &mut JoinSet<Result<(), Fault>>,
-) -> Result<(), Fault> {
+    tasks: &mut JoinSet<Result<(), ConnectionError>>,
+) -> Result<(), ConnectionError> {
     let (place, who, role, client) = (seat.connection, seat.who, seat.role, seat.client);
     if let Some(input) = seat.input.take() {
         tasks.spawn(flow::write_input(connection.clone(), input, quic));
@@ -238,7 +239,7 @@ async fn converse<S: Session>(
     if let Some(jobs) = seat.jobs.take() {
         tasks.spawn(job::serve(connection.clone(), live.clone(), jobs));
     }
-    if role != Role::Customer && live.ask(|s| s.may_watch(who)).await {
+    if role != Role::Customer && live.read(|s| s.may_watch(who)).await {
         tasks.spawn(flow::write_screen(connection.clone(), live.clone(), (place, who)));
     }
     let (pongs, pong_queue) = mpsc::channel(16);
@@ -247,7 +248,7 @@ async fn converse<S: Session>(
     words.spawn(write_control(sender, live.clone(), seat, proof, pong_queue));
     let hears = control::Ears { app: app.clone(), live: live.clone(), place, who, client, replies: pongs };
     tasks.spawn(hears.read(receiver, framed));
-    let passage = flow::Passage { app: app.clone(), live: live.clone(), who, passed: Arc::default() };
+    let passage = flow::FrameIngress { app: app.clone(), live: live.clone(), who, passed: Arc::default() };
     if quic && client.is_program() {
         tasks.spawn(flow::read_copies(passage.clone(), connection.clone()));
     }
@@ -263,12 +264,12 @@ async fn converse<S: Session>(
 }
 
 /// Keeps what the technician is told about the customer's connection fresh.
-async fn watch_path<S: Session>(live: Arc<Live>, connection: S, quic: bool) -> Result<(), Fault> {
-    live.way.begins();
+async fn watch_path<S: Session>(live: Arc<LiveSession>, connection: S, quic: bool) -> Result<(), ConnectionError> {
+    live.path_stats.begins();
     loop {
         if let Some(rtt) = connection.stats().rtt() {
             let round_trip = u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX);
-            live.way.seen(protocol::Path { quic, round_trip });
+            live.path_stats.seen(protocol::Path { quic, round_trip });
         }
         tokio::time::sleep(PATH_EVERY).await;
     }
@@ -276,13 +277,13 @@ async fn watch_path<S: Session>(live: Arc<Live>, connection: S, quic: bool) -> R
 
 /// Takes streams in, and ends when any task of the connection does.
 async fn accept_streams<S: Session>(
-    passage: flow::Passage,
+    passage: flow::FrameIngress,
     connection: &S,
     role: Role,
-    tasks: &mut JoinSet<Result<(), Fault>>,
-) -> Result<(), Fault> {
+    tasks: &mut JoinSet<Result<(), ConnectionError>>,
+) -> Result<(), ConnectionError> {
     // The two control tasks and the writers live as long as the connection; streams come and go.
-    let mut streams: JoinSet<Result<(), Fault>> = JoinSet::new();
+    let mut streams: JoinSet<Result<(), ConnectionError>> = JoinSet::new();
     loop {
         tokio::select! {
             stream = connection.accept_uni() => {
@@ -295,7 +296,7 @@ async fn accept_streams<S: Session>(
                     (Some(1), b'I', Role::Technician | Role::Expert) => {
                         streams.spawn(flow::read_input(passage.live.clone(), passage.who, stream));
                     }
-                    _ => return Err(Fault::Stream),
+                    _ => return Err(ConnectionError::Stream),
                 }
             }
             shell = connection.accept_bi(), if role == Role::Technician => {
@@ -304,7 +305,7 @@ async fn accept_streams<S: Session>(
             }
             Some(ended) = tasks.join_next() => return ended.unwrap_or(Ok(())),
             Some(ended) = streams.join_next(), if !streams.is_empty() => {
-                if let Ok(Err(fault)) = ended && !matches!(fault, Fault::Broken(_)) {
+                if let Ok(Err(fault)) = ended && !matches!(fault, ConnectionError::Broken(_)) {
                     return Err(fault);
                 }
             }
@@ -324,23 +325,23 @@ fn encoded(message: ServerMessage) -> Vec<u8> {
 }
 
 /// Writes a message, for which a peer that reads has room in time.
-async fn say<W: SendStream>(stream: &mut W, message: ServerMessage) -> Result<(), Fault> {
+async fn say<W: SendStream>(stream: &mut W, message: ServerMessage) -> Result<(), ConnectionError> {
     let message = encoded(message);
     match tokio::time::timeout(UNREAD, stream.write_all(&message)).await {
         Ok(written) => written.map_err(broken),
-        Err(_) => Err(Fault::Unread),
+        Err(_) => Err(ConnectionError::Unread),
     }
 }
 
 async fn write_control<W: SendStream>(
     mut stream: W,
-    live: Arc<Live>,
-    mut seat: Seat,
+    live: Arc<LiveSession>,
+    mut seat: Attachment,
     proof: String,
     mut pongs: mpsc::Receiver<ServerMessage>,
-) -> Result<(), Fault> {
+) -> Result<(), ConnectionError> {
     let welcome =
-        ServerMessage::Welcome { you: seat.who, now: app::now(), proof, state: seat.state, permits: seat.permits };
+        ServerMessage::Welcome { you: seat.who, now: clock::now(), proof, state: seat.state, permits: seat.permits };
     let history = seat.history.filter_map(|seq| live.told(seat.role, seq));
     let history = history.map(|entry| ServerMessage::Happened { entry });
     for message in [welcome].into_iter().chain(history).chain([ServerMessage::CaughtUp {}]) {
@@ -354,7 +355,7 @@ async fn write_control<W: SendStream>(
         let Some(message) = message else { break };
         say(&mut stream, message).await?;
     }
-    say(&mut stream, ServerMessage::Bye { reason: "done".into() }).await?;
+    say(&mut stream, ServerMessage::Bye { reason: ByeReason::Done }).await?;
     stream.finish().map_err(broken)?;
     // The peer closes when it has read everything; a peer that does not is cut off.
     let _ = tokio::time::timeout(Duration::from_secs(5), stream.closed()).await;

@@ -4,8 +4,9 @@ pub(crate) mod people;
 mod screen;
 
 use protocol::{
-    Client, ClientMessage, Ending, Event, MAX_CHAT_CHARS, MAX_NAME_CHARS, MAX_NOTE_CHARS, Participant, ParticipantId,
-    Pause, Permit, Phase, Presence, Queue, RefusalReason as Refusal, Right, Role, Timestamp, UserRef, WhyWithdrawn,
+    Act, Client, ClientMessage, Ending, Event, MAX_CHAT_CHARS, MAX_NAME_CHARS, MAX_NOTE_CHARS, Participant,
+    ParticipantId, Pause, Permit, Phase, Presence, Queue, RefusalReason as Refusal, Right, Role, Timestamp, UserRef,
+    WhyWithdrawn,
 };
 
 use crate::{
@@ -13,11 +14,11 @@ use crate::{
     meter::{self, Room},
 };
 
-type Verdict = Result<Vec<Event>, Refusal>;
+type Decision = Result<Vec<Event>, Refusal>;
 
 impl Session {
     /// Judges a wish against the state and against what has happened so far, and says what would happen. Changes nothing.
-    pub fn decide(&self, now: Timestamp, by: &Actor, command: Command) -> Verdict {
+    pub fn decide(&self, now: Timestamp, by: &Actor, command: Command) -> Decision {
         let mut events = Vec::new();
         for event in self.judge(now, by, command)? {
             let event = meter::fitting(event);
@@ -40,7 +41,7 @@ impl Session {
         }
     }
 
-    fn judge(&self, now: Timestamp, by: &Actor, command: Command) -> Verdict {
+    fn judge(&self, now: Timestamp, by: &Actor, command: Command) -> Decision {
         if let Command::Evidence { event } = command {
             return self.evidence(by, event);
         }
@@ -80,7 +81,7 @@ impl Session {
                 p if p.presence == Presence::Here && p.client == client => Ok(self.picture_ends(p.role)),
                 // What was allowed to the page is not allowed to the program, nor the other way round: it asks anew.
                 p if p.role == Role::Customer && !same_customer(p.client, client) => {
-                    let mut events = self.fall(None, WhyWithdrawn::Session);
+                    let mut events = self.revoke_grants(None, WhyWithdrawn::Session);
                     events.push(Event::Returned { id, client });
                     Ok(events)
                 }
@@ -168,48 +169,46 @@ impl Session {
     /// What this participant may do now, and if not, why not: the buttons of a page.
     pub fn permits(&self, now: Timestamp, who: ParticipantId) -> Vec<Permit> {
         let by = Actor::Participant(who);
+        let chat = (Act::Chat, Command::Chat { text: "…".into(), nonce: 0 });
+        let control_back = (Act::WithdrawControl, Command::Withdraw { right: Right::Control });
+        let (want, pass) =
+            ((Act::WantControl, Command::WantControl), (Act::PassControl, Command::PassControl { to: who }));
+        let leave = (Act::Leave, Command::Leave);
         let wishes = match self.role_of(who) {
-            Some(Role::Technician) => vec![
-                Command::Chat { text: "…".into(), nonce: 0 },
-                Command::Withdraw { right: Right::View },
-                Command::Withdraw { right: Right::Control },
-                Command::WantControl,
-                Command::PassControl { to: who },
-                Command::Note { text: "…".into() },
-                Command::ShareWith { with: UserRef { id: -1, name: String::new() } },
-                Command::Hold,
-                Command::Close,
-                Command::Leave,
-            ],
-            Some(Role::Expert) => vec![
-                Command::Chat { text: "…".into(), nonce: 0 },
-                Command::WantControl,
-                Command::PassControl { to: who },
-                Command::Leave,
-            ],
-            Some(Role::Supervisor) => vec![Command::Chat { text: "…".into(), nonce: 0 }, Command::Leave],
+            Some(Role::Technician) => {
+                let nobody = UserRef { id: -1, name: String::new() };
+                let asks = Right::ALL.map(|right| (Act::ask(right), Command::Ask { rights: vec![right] }));
+                let own = [
+                    chat,
+                    (Act::WithdrawView, Command::Withdraw { right: Right::View }),
+                    control_back,
+                    want,
+                    pass,
+                    (Act::Note, Command::Note { text: "…".into() }),
+                    (Act::ShareWith, Command::ShareWith { with: nobody }),
+                    (Act::Hold, Command::Hold),
+                    (Act::Close, Command::Close),
+                    leave,
+                ];
+                own.into_iter().chain(asks).collect()
+            }
+            Some(Role::Expert) => vec![chat, want, pass, leave],
+            Some(Role::Supervisor) => vec![chat, leave],
             Some(Role::Customer) => vec![
-                Command::Chat { text: "…".into(), nonce: 0 },
-                Command::Answer { rights: vec![Right::View] },
-                Command::Pause(Pause::Customer),
-                Command::Resume,
-                Command::Withdraw { right: Right::Control },
-                Command::Leave,
+                chat,
+                (Act::Answer, Command::Answer { rights: vec![Right::View] }),
+                (Act::Pause, Command::Pause(Pause::Customer)),
+                (Act::Resume, Command::Resume),
+                control_back,
+                leave,
             ],
             None => vec![],
         };
-        let asks = matches!(self.role_of(who), Some(Role::Technician)).then_some(Right::ALL).into_iter().flatten();
-        let asks = asks.map(|right| Command::Ask { rights: vec![right] });
-        let name = |command: &Command| match command {
-            Command::Ask { rights } => format!("ask_{}", rights.first().map_or("nothing", |r| r.name())),
-            Command::Withdraw { right } => format!("withdraw_{}", right.name()),
-            other => other.name().to_owned(),
-        };
-        let judge = |wish: Command| Permit { act: name(&wish), why_not: self.judge(now, &by, wish).err() };
-        wishes.into_iter().chain(asks).map(judge).collect()
+        let judge = |(act, wish)| Permit { act, why_not: self.judge(now, &by, wish).err() };
+        wishes.into_iter().map(judge).collect()
     }
 
-    fn issue_key(&self, now: Timestamp, by: &Actor, life: Option<u64>) -> Verdict {
+    fn issue_key(&self, now: Timestamp, by: &Actor, life: Option<u64>) -> Decision {
         let by = self.as_owner(by)?;
         if self.phase == Phase::Active {
             return Err(Refusal::Taken);
@@ -219,7 +218,7 @@ impl Session {
         Ok(vec![Event::KeyIssued { by, key_until, link_until }])
     }
 
-    fn join(&self, now: Timestamp, by_key: bool, joined: Event) -> Verdict {
+    fn join(&self, now: Timestamp, by_key: bool, joined: Event) -> Decision {
         let Event::Joined { role, client, user, .. } = joined else { return Err(Refusal::Policy) };
         match role {
             Role::Expert | Role::Supervisor => Err(Refusal::NotOwner),
@@ -245,7 +244,7 @@ impl Session {
         }
     }
 
-    fn drop_connection(&self, id: ParticipantId) -> Verdict {
+    fn drop_connection(&self, id: ParticipantId) -> Decision {
         let who = self.participant(id).ok_or(Refusal::Stranger)?;
         if who.presence != Presence::Here {
             return Ok(vec![]);
@@ -255,7 +254,7 @@ impl Session {
         Ok(events)
     }
 
-    fn ask(&self, by: &Actor, rights: Vec<Right>) -> Verdict {
+    fn ask(&self, by: &Actor, rights: Vec<Right>) -> Decision {
         let by = self.as_technician(by)?;
         let held = self.held(by);
         self.running()?;
@@ -291,7 +290,7 @@ impl Session {
         Ok(vec![Event::Asked { by, rights }])
     }
 
-    fn answer(&self, by: &Actor, answer: &[Right]) -> Verdict {
+    fn answer(&self, by: &Actor, answer: &[Right]) -> Decision {
         let by = self.as_customer(by)?;
         self.running()?;
         if self.asked.is_empty() {
@@ -304,7 +303,7 @@ impl Session {
         })
     }
 
-    fn withdraw(&self, by: &Actor, right: Right) -> Verdict {
+    fn withdraw(&self, by: &Actor, right: Right) -> Decision {
         let who = self.participating(by)?;
         self.granted(right)?;
         let why = match who.role {
@@ -312,26 +311,26 @@ impl Session {
             Role::Technician => WhyWithdrawn::Technician,
             Role::Expert | Role::Supervisor => return Err(Refusal::TechnicianOnly),
         };
-        Ok(self.fall(Some(right), why))
+        Ok(self.revoke_grants(Some(right), why))
     }
 
     /// What was allowed was allowed to the program that ends now: the one that comes back asks anew.
-    fn restarting(&self, by: &Actor, who: ParticipantId) -> Verdict {
+    fn restarting(&self, by: &Actor, who: ParticipantId) -> Decision {
         if *by != Actor::Server {
             return Err(Refusal::Policy);
         }
-        let fall = self.fall(None, WhyWithdrawn::Session);
-        Ok([Event::Restarting { by: who }].into_iter().chain(fall).collect())
+        let revoke_grants = self.revoke_grants(None, WhyWithdrawn::Session);
+        Ok([Event::Restarting { by: who }].into_iter().chain(revoke_grants).collect())
     }
 
     pub(crate) fn hold(&self, by: Option<UserRef>) -> Vec<Event> {
-        let mut events = self.fall(None, WhyWithdrawn::Session);
+        let mut events = self.revoke_grants(None, WhyWithdrawn::Session);
         events.push(Event::Held { by });
         events
     }
 
     fn end(&self, how: Ending, by: Option<UserRef>) -> Vec<Event> {
-        let mut events = self.fall(None, WhyWithdrawn::Session);
+        let mut events = self.revoke_grants(None, WhyWithdrawn::Session);
         events.push(Event::Ended { how, by });
         events
     }
@@ -359,12 +358,12 @@ impl Session {
                 return events;
             }
         }
-        events.extend(self.orphan(now));
+        events.extend(self.owner_lost(now));
         events
     }
 
     /// What becomes of the evidence: segments until it is stored, and who watched it and took it even later.
-    fn evidence(&self, by: &Actor, event: Event) -> Verdict {
+    fn evidence(&self, by: &Actor, event: Event) -> Decision {
         let ended = matches!(self.phase, Phase::Ended { .. });
         match event {
             _ if *by != Actor::Server || !event.is_evidence() => Err(Refusal::Policy),
@@ -374,7 +373,7 @@ impl Session {
         }
     }
 
-    fn rate(&self, by: &Actor, stars: u8, comment: String) -> Verdict {
+    fn rate(&self, by: &Actor, stars: u8, comment: String) -> Decision {
         // After the end everybody is gone.
         if self.known(by)?.role != Role::Customer {
             return Err(Refusal::CustomerOnly);

@@ -58,7 +58,7 @@ pub enum WhyNot {
 
 /// What stands between somebody and a right, before the customer is asked: the role first, then the policy, each of them
 /// judged with what the right needs.
-pub fn why_not(right: Right, held: &[Right], policy: &[Right]) -> Option<WhyNot> {
+pub fn denial(right: Right, held: &[Right], policy: &[Right]) -> Option<WhyNot> {
     let whole = |list: &[Right]| list.contains(&right) && needs(right).iter().all(|r| list.contains(r));
     match (whole(held), whole(policy)) {
         (true, true) => None,

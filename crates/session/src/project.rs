@@ -1,7 +1,7 @@
 //! What people read of a timeline: the transcript and the journal's history.
 
 use protocol::{
-    Client, ClipboardKind, Ending, Entry, Event, ParticipantId, Pause, Queue, Right, Role, Timestamp, Way,
+    Client, ClipboardKind, Direction, Ending, Entry, Event, ParticipantId, Pause, Queue, Right, Role, Timestamp,
     WhyInherited, WhyWithdrawn,
     file_name::{shown, shown_text},
 };
@@ -203,16 +203,16 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
         Event::ControlPassed { by, to } if by == to => format!("{} has taken the control", name(to)),
         Event::ControlPassed { by, to } => format!("{} has given the control to {}", name(by), name(to)),
         Event::Noted { by, text } => format!("Note by {}: {}", by.name, shown_text(text)),
-        Event::FileCarried { by, way: Way::ToCustomer, path, bytes, .. } => {
+        Event::FileCarried { by, way: Direction::ToCustomer, path, bytes, .. } => {
             format!("{} has sent the file {} ({})", name(by), shown(path), size(*bytes))
         }
-        Event::FileCarried { by, way: Way::FromCustomer, path, bytes, .. } => {
+        Event::FileCarried { by, way: Direction::FromCustomer, path, bytes, .. } => {
             format!("{} has fetched the file {} ({})", name(by), shown(path), size(*bytes))
         }
-        Event::FileFailed { by, way: Way::ToCustomer, path, reason } => {
+        Event::FileFailed { by, way: Direction::ToCustomer, path, reason } => {
             format!("{} could not send the file {}: {}", name(by), shown(path), shown(reason))
         }
-        Event::FileFailed { by, way: Way::FromCustomer, path, reason } => {
+        Event::FileFailed { by, way: Direction::FromCustomer, path, reason } => {
             format!("{} could not fetch the file {}: {}", name(by), shown(path), shown(reason))
         }
         Event::FolderMade { by, path } => format!("{} has made the folder {}", name(by), shown(path)),
@@ -227,8 +227,8 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
                 ClipboardKind::Image => "a picture",
             };
             match way {
-                Way::ToCustomer => format!("{} has put {what} into the customer's clipboard", name(by)),
-                Way::FromCustomer => format!("{} has read {what} from the customer's clipboard", name(by)),
+                Direction::ToCustomer => format!("{} has put {what} into the customer's clipboard", name(by)),
+                Direction::FromCustomer => format!("{} has read {what} from the customer's clipboard", name(by)),
             }
         }
         Event::ShellStarted { by, .. } => format!("{} has opened a command shell", name(by)),

@@ -201,17 +201,14 @@ impl Session {
             }
             Event::Stored { .. } => self.stored = true,
             Event::RecordingFailed { .. } => self.unrecorded_since = Some(at),
-            Event::Noted { .. } => {}
             Event::Attributed { name, value, .. } => {
                 self.attributes.retain(|(n, _)| n != name);
                 if !value.is_empty() {
                     self.attributes.push((name.clone(), value.clone()));
                 }
             }
-            event if event.is_evidence() => {}
             Event::Rated { .. } => self.rated = true,
             Event::Restarting { .. } => self.restart(at.plus(self.policy.restart)),
-            event if event.is_deed() => {}
             Event::Asked { rights, by } => {
                 self.asked.clone_from(rights);
                 self.asked_by = Some(*by);
@@ -317,8 +314,24 @@ impl Session {
                 self.part_with(Role::Supervisor);
                 self.part_with(Role::Customer);
             }
-            // Deeds were taken out above.
-            _ => {}
+            // What stands in the timeline and changes nothing of how the session stands.
+            Event::Noted { .. }
+            | Event::FileCarried { .. }
+            | Event::FileFailed { .. }
+            | Event::FolderMade { .. }
+            | Event::FileRenamed { .. }
+            | Event::FileDeleted { .. }
+            | Event::FilePosted { .. }
+            | Event::ClipboardCarried { .. }
+            | Event::ShellStarted { .. }
+            | Event::ShellEnded { .. }
+            | Event::SystemInfoRead { .. }
+            | Event::ProcessEnded { .. }
+            | Event::ScreenshotTaken { .. }
+            | Event::Recorded { .. }
+            | Event::Watched { .. }
+            | Event::Exported { .. }
+            | Event::LegalHold { .. } => {}
         }
     }
 

@@ -12,7 +12,7 @@ use screen::Rect;
 
 /// What happened on the screen since it was last asked. Empty when nothing did.
 #[derive(Debug, Default)]
-pub struct News {
+pub struct CaptureUpdate {
     /// Pixels changed somewhere.
     pub damaged: bool,
     /// The screen has this size now.
@@ -31,13 +31,13 @@ pub trait Capture: Send {
     fn size(&self) -> (u16, u16);
 
     /// Sleeps until something happens, somebody calls the waker, or the time is over. Says what happened.
-    fn wait(&mut self, most: Duration) -> Result<News, ShareTrouble>;
+    fn wait(&mut self, most: Duration) -> Result<CaptureUpdate, ShareTrouble>;
 
     /// Gives every rectangle that changed since the last call to `take`, as BGRX bytes.
     fn changes(&mut self, take: &mut dyn FnMut(Rect, &[u8])) -> Result<(), ShareTrouble>;
 
     /// Where the pointer is and what it looks like, for a viewer that has seen neither.
-    fn pointer(&mut self) -> Result<News, ShareTrouble>;
+    fn pointer(&mut self) -> Result<CaptureUpdate, ShareTrouble>;
 }
 
 /// Ends a [`Capture::wait`] from another thread. A waker whose capture is gone does nothing.

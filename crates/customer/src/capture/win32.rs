@@ -17,8 +17,8 @@ use std::{
 use protocol::{PointerShape, ShareTrouble};
 use screen::Rect;
 
-use super::{Capture, News};
-use crate::{link::lock, window::screen_size};
+use super::{Capture, CaptureUpdate};
+use crate::{util::lock, window::screen_size};
 
 /// More rectangles than this become their bounding box.
 const MOST_RECTANGLES: usize = 256;
@@ -149,7 +149,7 @@ impl Capture for Watched {
         self.watch.seen().size
     }
 
-    fn wait(&mut self, most: Duration) -> Result<News, ShareTrouble> {
+    fn wait(&mut self, most: Duration) -> Result<CaptureUpdate, ShareTrouble> {
         let quiet = |seen: &mut Seen| {
             let pointer = seen.pointer_at.is_some() || seen.pointer_shape.is_some();
             seen.changed.is_empty() && !pointer && !seen.woken && !seen.hidden && seen.trouble.is_none()
@@ -161,7 +161,7 @@ impl Capture for Watched {
         }
         seen.woken = false;
         let resized = std::mem::take(&mut seen.resized);
-        Ok(News {
+        Ok(CaptureUpdate {
             damaged: !seen.changed.is_empty(),
             size: resized.then_some(seen.size),
             pointer_at: seen.pointer_at.take(),
@@ -182,8 +182,8 @@ impl Capture for Watched {
         Ok(())
     }
 
-    fn pointer(&mut self) -> Result<News, ShareTrouble> {
+    fn pointer(&mut self) -> Result<CaptureUpdate, ShareTrouble> {
         let (pointer_at, pointer_shape) = pointer::read();
-        Ok(News { pointer_at, pointer_shape, ..News::default() })
+        Ok(CaptureUpdate { pointer_at, pointer_shape, ..CaptureUpdate::default() })
     }
 }

@@ -23,7 +23,7 @@ use x11rb::{
     rust_connection::RustConnection,
 };
 
-use super::{Capture, News};
+use super::{Capture, CaptureUpdate};
 use pixels::{Layout, Table};
 
 /// More rectangles than this are read as their bounding box: one request instead of many.
@@ -31,7 +31,7 @@ const MOST_RECTANGLES: usize = 24;
 
 /// Why X11 did not answer.
 #[derive(Debug, thiserror::Error)]
-enum Fault {
+enum CaptureError {
     #[error(transparent)]
     Reply(#[from] ReplyError),
     #[error(transparent)]
@@ -44,18 +44,18 @@ enum Fault {
     Layout,
 }
 
-impl Fault {
+impl CaptureError {
     /// The request did not fit the window: it has another size by now.
     fn is_mismatch(&self) -> bool {
         matches!(self, Self::Reply(ReplyError::X11Error(error)) if error.error_kind == ErrorKind::Match)
     }
 }
 
-impl From<Fault> for ShareTrouble {
-    fn from(fault: Fault) -> Self {
+impl From<CaptureError> for ShareTrouble {
+    fn from(fault: CaptureError) -> Self {
         tracing::error!(%fault, "the screen cannot be captured");
         match fault {
-            Fault::Reply(ReplyError::X11Error(_)) => Self::NoPermission,
+            CaptureError::Reply(ReplyError::X11Error(_)) => Self::NoPermission,
             _ => Self::NoScreen,
         }
     }
@@ -107,10 +107,10 @@ impl X11 {
         Ok(Self::prepare(x, number, wake)?)
     }
 
-    fn prepare(x: RustConnection, number: usize, wake: UnixStream) -> Result<Self, Fault> {
+    fn prepare(x: RustConnection, number: usize, wake: UnixStream) -> Result<Self, CaptureError> {
         let screen = &x.setup().roots[number];
         let (root, size) = (screen.root, (screen.width_in_pixels, screen.height_in_pixels));
-        let layout = Layout::of(x.setup(), screen).ok_or(Fault::Layout)?;
+        let layout = Layout::of(x.setup(), screen).ok_or(CaptureError::Layout)?;
         let colormap = screen.default_colormap;
         x.damage_query_version(1, 1)?.reply()?;
         x.xfixes_query_version(5, 0)?.reply()?;
@@ -162,7 +162,7 @@ impl X11 {
     }
 
     /// Asks for the size that the screen has now: events tell it as it was, and RandR before it was turned.
-    fn look_at_size(&mut self) -> Result<(), Fault> {
+    fn look_at_size(&mut self) -> Result<(), CaptureError> {
         let root = self.x.get_geometry(self.root)?.reply()?;
         if (root.width, root.height) != self.size {
             self.size = (root.width, root.height);
@@ -175,7 +175,7 @@ impl X11 {
         Ok(())
     }
 
-    fn changed_rectangles(&mut self) -> Result<Vec<Rect>, Fault> {
+    fn changed_rectangles(&mut self) -> Result<Vec<Rect>, CaptureError> {
         let whole = Rect { x: 0, y: 0, width: self.size.0, height: self.size.1 };
         self.x.damage_subtract(self.damage, x11rb::NONE, self.region)?;
         let region = self.x.xfixes_fetch_region(self.region)?.reply()?;
@@ -193,7 +193,7 @@ impl X11 {
         Ok(region.rectangles.iter().filter_map(rect).collect())
     }
 
-    fn read(&self, rect: Rect, take: &mut dyn FnMut(Rect, &[u8])) -> Result<(), Fault> {
+    fn read(&self, rect: Rect, take: &mut dyn FnMut(Rect, &[u8])) -> Result<(), CaptureError> {
         let (x, y) = (rect.x.cast_signed(), rect.y.cast_signed());
         let length = self.layout.length(rect.width, rect.height);
         let mut give = |pixels: &[u8]| {
@@ -223,14 +223,14 @@ impl X11 {
     }
 
     /// The colours that pixels mean now.
-    fn read_table(&self, entries: u16) -> Result<Table, Fault> {
+    fn read_table(&self, entries: u16) -> Result<Table, CaptureError> {
         let all: Vec<u32> = (0..entries.into()).collect();
         let colours = self.x.query_colors(self.colormap, &all)?.reply()?.colors;
         let high = |part: u16| (part >> 8) as u8;
         Ok(colours.iter().map(|c| [high(c.red), high(c.green), high(c.blue)]).collect())
     }
 
-    fn read_changes(&mut self, take: &mut dyn FnMut(Rect, &[u8])) -> Result<(), Fault> {
+    fn read_changes(&mut self, take: &mut dyn FnMut(Rect, &[u8])) -> Result<(), CaptureError> {
         if let Some(entries) = self.layout.table_entries() {
             self.table = self.read_table(entries)?;
         }
@@ -251,12 +251,12 @@ impl X11 {
         }
     }
 
-    fn pointer_at(&self) -> Result<(u16, u16), Fault> {
+    fn pointer_at(&self) -> Result<(u16, u16), CaptureError> {
         let reply = self.x.query_pointer(self.root)?.reply()?;
         Ok((reply.root_x.max(0).cast_unsigned(), reply.root_y.max(0).cast_unsigned()))
     }
 
-    fn pointer_shape(&self) -> Result<Option<PointerShape>, Fault> {
+    fn pointer_shape(&self) -> Result<Option<PointerShape>, CaptureError> {
         let image = self.x.xfixes_get_cursor_image()?.reply()?;
         let sides = 1..=MAX_POINTER_SIDE;
         if !sides.contains(&image.width) || !sides.contains(&image.height) {
@@ -273,7 +273,7 @@ impl X11 {
         Ok(Some(PointerShape { hot_x, hot_y, width, height, rgba }))
     }
 
-    fn gather(&mut self, most: Duration) -> Result<News, Fault> {
+    fn gather(&mut self, most: Duration) -> Result<CaptureUpdate, CaptureError> {
         let mut heard = Heard::default();
         self.x.flush()?;
         let mut event = self.x.poll_for_event()?;
@@ -286,7 +286,7 @@ impl X11 {
             if let Err(error) = rustix::event::poll(&mut fds, limit.as_ref())
                 && error != rustix::io::Errno::INTR
             {
-                return Err(Fault::Io(error.into()));
+                return Err(CaptureError::Io(error.into()));
             }
             let mut bytes = [0; 64];
             while matches!((&self.wake).read(&mut bytes), Ok(n) if n == bytes.len()) {}
@@ -300,7 +300,7 @@ impl X11 {
             self.look_at_size()?;
         }
         self.damaged |= heard.damaged;
-        let mut news = News { damaged: heard.damaged, ..News::default() };
+        let mut news = CaptureUpdate { damaged: heard.damaged, ..CaptureUpdate::default() };
         if self.size != self.told {
             self.told = self.size;
             news.size = Some(self.size);
@@ -321,7 +321,7 @@ impl Capture for X11 {
         self.size
     }
 
-    fn wait(&mut self, most: Duration) -> Result<News, ShareTrouble> {
+    fn wait(&mut self, most: Duration) -> Result<CaptureUpdate, ShareTrouble> {
         Ok(self.gather(most)?)
     }
 
@@ -339,9 +339,9 @@ impl Capture for X11 {
         }
     }
 
-    fn pointer(&mut self) -> Result<News, ShareTrouble> {
+    fn pointer(&mut self) -> Result<CaptureUpdate, ShareTrouble> {
         let (at, shape) = (self.pointer_at()?, self.pointer_shape()?);
-        Ok(News { pointer_at: Some(at), pointer_shape: shape, ..News::default() })
+        Ok(CaptureUpdate { pointer_at: Some(at), pointer_shape: shape, ..CaptureUpdate::default() })
     }
 }
 

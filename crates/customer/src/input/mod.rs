@@ -21,14 +21,14 @@ use protocol::Input;
 use session::Consent;
 use tokio::sync::mpsc;
 
-use crate::link::lock;
+use crate::util::lock;
 use held::{Act, Held};
 
 /// How often it is looked whether what is held may still be, while nothing comes.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Something that can move the pointer and press keys.
-pub trait Inject: Send {
+pub trait InputInjector: Send {
     /// Does one act, for as long as `may` says that it may go on. What this system cannot do is left undone.
     fn act(&mut self, act: &Act, may: &dyn Fn() -> bool);
     /// Whether the system keeps this act from the window that it is meant for; `None` where the act is meant for none.
@@ -38,13 +38,13 @@ pub trait Inject: Send {
 }
 
 /// A thread that acts, as long as the customer's consent lets it. When this is dropped, nothing is held any more.
-pub struct Hands {
+pub struct InputThread {
     queue: Option<mpsc::Sender<(Instant, Input)>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Hands {
-    /// Starts the thread; the system's input is opened with the first act. `blocked` is told what [`Inject::is_blocked`] says,
+impl InputThread {
+    /// Starts the thread; the system's input is opened with the first act. `blocked` is told what [`InputInjector::is_blocked`] says,
     /// when that changes.
     pub fn start(consent: Arc<Mutex<Consent>>, blocked: mpsc::Sender<bool>) -> Self {
         let (sender, queue) = mpsc::channel(256);
@@ -62,7 +62,7 @@ impl Hands {
     }
 }
 
-impl Drop for Hands {
+impl Drop for InputThread {
     fn drop(&mut self) {
         self.queue = None;
         // The program may end next: keys that are down then would stay so.
@@ -79,7 +79,7 @@ struct Thread {
     blocked: mpsc::Sender<bool>,
     said: bool,
     held: Held,
-    inject: Option<Box<dyn Inject>>,
+    inject: Option<Box<dyn InputInjector>>,
 }
 
 impl Thread {
@@ -129,12 +129,12 @@ impl Thread {
 }
 
 #[cfg(windows)]
-fn open() -> Option<Box<dyn Inject>> {
+fn open() -> Option<Box<dyn InputInjector>> {
     Some(Box::new(win32::Win32::default()))
 }
 
 #[cfg(target_os = "linux")]
-fn open() -> Option<Box<dyn Inject>> {
+fn open() -> Option<Box<dyn InputInjector>> {
     match x11::X11::open(None) {
         Ok(x11) => Some(Box::new(x11)),
         Err(error) => {

@@ -20,9 +20,9 @@ use windows::Win32::UI::{
     },
 };
 
-use super::{Inject, held::Act, keys};
+use super::{InputInjector, held::Act, keys};
 use crate::{
-    machine::win32::{attention, rights},
+    machine::win32::{rights, secure_attention},
     window::virtual_screen,
 };
 
@@ -165,7 +165,7 @@ impl Win32 {
         let codes: &[&str] = match special {
             // Windows takes this one only from the keyboard itself and from services.
             Special::CtrlAltDel => {
-                if let Err(error) = attention::press() {
+                if let Err(error) = secure_attention::press() {
                     tracing::warn!(%error, "Ctrl+Alt+Del cannot be pressed");
                 }
                 return;
@@ -183,7 +183,7 @@ impl Win32 {
     }
 }
 
-impl Inject for Win32 {
+impl InputInjector for Win32 {
     fn act(&mut self, act: &Act, may: &dyn Fn() -> bool) {
         match act {
             Act::Move { x, y } => move_to(*x, *y),

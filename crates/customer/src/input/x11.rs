@@ -28,7 +28,7 @@ use x11rb::{
 mod tests;
 
 use super::{
-    Inject,
+    InputInjector,
     held::Act,
     keymap::{Entry, Key, KeyType, Keymap, LOCK, Meaning, State, Stroke},
     keys,
@@ -343,7 +343,7 @@ impl X11 {
     }
 }
 
-impl Inject for X11 {
+impl InputInjector for X11 {
     fn act(&mut self, act: &Act, may: &dyn Fn() -> bool) {
         let done = match act {
             Act::Move { x, y } => self.move_to(*x, *y),

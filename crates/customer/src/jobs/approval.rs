@@ -6,40 +6,31 @@ use protocol::{Fault, Job, Right};
 use session::FileAct;
 use tokio::sync::oneshot;
 
-use super::Work;
-use crate::link::{Notice, lock};
+use super::JobContext;
+use crate::{
+    messages::{FileQuestion, UiEvent},
+    util::lock,
+};
 
 /// Who does not answer a question about one file in this time has said no.
 const ANSWER_TIME: Duration = Duration::from_secs(120);
 
-/// A question about one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FileQuestion {
-    /// May the technician have it?
-    Fetch { path: String },
-    /// May the technician put it here?
-    Bring { name: String, bytes: u64, folder: String },
-    /// May the technician change this?
-    Change { path: String },
-}
-
-impl FileQuestion {
-    fn of(act: &FileAct) -> Self {
-        match act.clone() {
-            FileAct::Fetch { path, version: _ } => Self::Fetch { path },
-            FileAct::Bring { name, bytes, folder, .. } => Self::Bring { name, bytes, folder },
-        }
+/// What the customer is asked before this is done.
+fn question(act: &FileAct) -> FileQuestion {
+    match act.clone() {
+        FileAct::Fetch { path, version: _ } => FileQuestion::Fetch { path },
+        FileAct::Bring { name, bytes, folder, .. } => FileQuestion::Bring { name, bytes, folder },
     }
 }
 
-impl Work {
+impl JobContext {
     /// Asks about one file, if the customer wants to be asked about each. The yes is for what is done now.
     pub(super) async fn approve(&self, question: FileQuestion) -> Result<(), Fault> {
         if !lock(&self.consent).asks_for_each_file() {
             return Ok(());
         }
         let (reply, answer) = oneshot::channel();
-        (self.notify)(Notice::Approve(question, reply));
+        (self.notify)(UiEvent::Approve(question, reply));
         match tokio::time::timeout(ANSWER_TIME, answer).await {
             // Files may have been taken back while the question was open.
             Ok(Ok(true)) if self.may(Right::Files) => Ok(()),
@@ -52,7 +43,7 @@ impl Work {
         if goes_on && lock(&self.consent).has_approved(&act) {
             return Ok(());
         }
-        self.approve(FileQuestion::of(&act)).await?;
+        self.approve(question(&act)).await?;
         let mut consent = lock(&self.consent);
         if consent.asks_for_each_file() {
             consent.end_file_acts(|known| *known == act);
@@ -103,7 +94,7 @@ pub(super) mod tests {
     use session::{Consent, Policy, Session};
 
     use super::*;
-    use crate::{binding, comeback::Comeback, elevation::Elevation, jobs::answer_of, link::Http};
+    use crate::{binding, elevation::Elevation, http::Http, jobs::answer_of, restart_resume::Comeback};
 
     /// What was asked so far.
     pub type Asked = Arc<Mutex<Vec<FileQuestion>>>;
@@ -124,7 +115,7 @@ pub(super) mod tests {
     }
 
     /// Jobs of a customer who allows files, wants to be asked about each, and says this to every question.
-    pub fn work(says: bool) -> (Work, Asked) {
+    pub fn work(says: bool) -> (JobContext, Asked) {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut consent = Consent::default();
         consent.connected(true);
@@ -134,7 +125,7 @@ pub(super) mod tests {
         let asked = Asked::default();
         let questions = asked.clone();
         let notify = Arc::new(move |notice| {
-            if let Notice::Approve(question, reply) = notice {
+            if let UiEvent::Approve(question, reply) = notice {
                 lock(&questions).push(question);
                 let _ = reply.send(says);
             }
@@ -142,7 +133,7 @@ pub(super) mod tests {
         let binding = binding::by_hand("http://localhost:1".into(), String::new());
         let (comeback, elevation) = (Comeback::new(&binding, ""), Elevation::new(&binding, ""));
         let http = Http::new(&binding.server);
-        (Work::new(Arc::new(Mutex::new(consent)), notify, comeback, elevation, http), asked)
+        (JobContext::new(Arc::new(Mutex::new(consent)), notify, comeback, elevation, http), asked)
     }
 
     #[tokio::test]

@@ -6,11 +6,8 @@ use arboard::{Clipboard, Error, ImageData};
 use protocol::{Answer, ClipboardKind, Fault, MAX_CLIPBOARD_IMAGE, MAX_CLIPBOARD_TEXT, MAX_SIDE};
 use web_transport_trait::{RecvStream, SendStream};
 
-use super::{Done, Line};
-use crate::{
-    link::{broken, lock},
-    machine::LINE_END,
-};
+use super::{Done, JobStream};
+use crate::{machine::LINE_END, streams::broken, util::lock};
 
 /// The connection to the system's clipboard. On X11 whoever puts something there must go on holding it.
 #[derive(Clone, Default)]
@@ -34,7 +31,7 @@ fn other(error: impl std::fmt::Display) -> Fault {
 }
 
 /// Sends what the clipboard holds: text before a picture.
-pub async fn read<W: SendStream, R: RecvStream>(owner: &Owner, line: &mut Line<W, R>) -> anyhow::Result<Done> {
+pub async fn read<W: SendStream, R: RecvStream>(owner: &Owner, line: &mut JobStream<W, R>) -> anyhow::Result<Done> {
     let owner = owner.clone();
     let held = tokio::task::spawn_blocking(move || match owner.with(Clipboard::get_text) {
         Ok(text) if !text.is_empty() => Ok((ClipboardKind::Text, with_line_ends(&text, "\n").into_bytes())),
@@ -59,7 +56,7 @@ pub async fn read<W: SendStream, R: RecvStream>(owner: &Owner, line: &mut Line<W
 /// Takes what the technician sends.
 pub async fn write<W: SendStream, R: RecvStream>(
     owner: &Owner,
-    line: &mut Line<W, R>,
+    line: &mut JobStream<W, R>,
     kind: ClipboardKind,
 ) -> anyhow::Result<Done> {
     let mut content = Vec::new();

@@ -15,17 +15,17 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream};
 
-use super::{Done, Line, PIECES, Work, fault, folders, hex};
+use super::{Done, JobContext, JobStream, PIECES, fault, folders};
 use crate::{
-    link::lock,
     machine::{self, name_fits},
+    util::{hex, lock},
 };
 
 /// So much is read from a lane at once.
 const LANE_PIECE: usize = 256 * 1024;
 
 /// A file that comes, as the job says it.
-pub struct Brought {
+pub struct Upload {
     pub transfer: u64,
     pub folder: String,
     pub name: String,
@@ -35,12 +35,12 @@ pub struct Brought {
 
 /// Takes a file in from an offset on.
 pub async fn bring<W: SendStream, R: RecvStream>(
-    work: &Work,
-    line: &mut Line<W, R>,
-    brought: Brought,
+    work: &JobContext,
+    line: &mut JobStream<W, R>,
+    brought: Upload,
     lane: Option<String>,
 ) -> anyhow::Result<Done> {
-    let Brought { transfer, folder, name, size, from } = brought;
+    let Upload { transfer, folder, name, size, from } = brought;
     let act = FileAct::Bring { transfer, folder: folder.clone(), name: name.clone(), bytes: size };
     if let Err(fault) = work.approve_act(act, work.transfers.is_begun(transfer)).await {
         return Ok(Err(fault));
@@ -71,8 +71,8 @@ pub async fn bring<W: SendStream, R: RecvStream>(
 
 /// Writes what comes by the job's stream.
 async fn by_stream<W: SendStream, R: RecvStream>(
-    work: &Work,
-    line: &mut Line<W, R>,
+    work: &JobContext,
+    line: &mut JobStream<W, R>,
     part: Arc<Mutex<Part>>,
     turn: u64,
 ) -> anyhow::Result<io::Result<()>> {
@@ -96,7 +96,12 @@ async fn by_stream<W: SendStream, R: RecvStream>(
 }
 
 /// Writes what comes by a lane. Where that breaks, what came stays.
-async fn by_lane(work: &Work, part: Arc<Mutex<Part>>, turn: u64, token: String) -> anyhow::Result<io::Result<()>> {
+async fn by_lane(
+    work: &JobContext,
+    part: Arc<Mutex<Part>>,
+    turn: u64,
+    token: String,
+) -> anyhow::Result<io::Result<()>> {
     let work = work.clone();
     let writing = tokio::task::spawn_blocking(move || {
         let Ok(mut content) = work.http.receive_by_lane(&token) else { return Ok(()) };
@@ -235,7 +240,7 @@ pub fn save(folder: &Path, name: &str, content: &mut dyn Read) -> io::Result<Str
     if !name_fits(name) {
         return Err(io::ErrorKind::InvalidFilename.into());
     }
-    let temporary = folder.join(format!(".deskside-{:x}.part", crate::link::random_nonce()));
+    let temporary = folder.join(format!(".deskside-{:x}.part", crate::util::random_nonce()));
     let written = File::create_new(&temporary).and_then(|mut file| {
         io::copy(content, &mut file)?;
         file.sync_all()?;
@@ -358,11 +363,14 @@ mod tests {
     async fn the_yes_to_a_new_file_replaces_none_that_is_there() {
         use protocol::Job;
 
-        use crate::jobs::{FileQuestion, answer_of, approval};
+        use crate::{
+            jobs::{answer_of, approval},
+            messages::FileQuestion,
+        };
 
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join("a.txt");
-        let bring = async |work: &Work, transfer| {
+        let bring = async |work: &JobContext, transfer| {
             let (part, turn, _) = work.transfers.begin(transfer, room.path().to_str().unwrap(), "a.txt", 1).unwrap();
             lock(&part).write(turn, b"n").unwrap();
             drop(part);

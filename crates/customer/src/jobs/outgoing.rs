@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream};
 
-use super::{Done, Line, PIECES, Work, archive, fault, folders, lane::Pieces};
-use crate::link::broken;
+use super::{Done, JobContext, JobStream, PIECES, archive, fault, folders, side_channel::Pieces};
+use crate::streams::broken;
 
 /// How large the pieces are.
 pub const PIECE: usize = 128 * 1024;
@@ -31,8 +31,8 @@ pub struct Part {
 
 /// Sends a file from an offset on, or a folder as a ZIP archive.
 pub async fn fetch<W: SendStream, R: RecvStream>(
-    work: &Work,
-    line: &mut Line<W, R>,
+    work: &JobContext,
+    line: &mut JobStream<W, R>,
     path: String,
     part: Part,
     lane: Option<String>,
@@ -64,7 +64,7 @@ pub async fn fetch<W: SendStream, R: RecvStream>(
 
 /// Opens what is wanted, and asks about it where the customer wants that: what is open is what they are asked about, whatever
 /// lies at the path later.
-async fn open(work: &Work, path: String, part: Part) -> Result<(Source, FileAct), Fault> {
+async fn open(work: &JobContext, path: String, part: Part) -> Result<(Source, FileAct), Fault> {
     let whole = folders::absolute(&path)?;
     let opened = tokio::task::spawn_blocking(move || Source::open(&whole, part.from)).await;
     let source = opened.map_err(|e| Fault::Other { why: e.to_string() })??;
@@ -257,7 +257,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_download_that_broke_off_goes_on_with_the_file_that_was_allowed_and_with_no_other() {
-        use crate::{jobs::approval, link::lock};
+        use crate::{jobs::approval, util::lock};
 
         let room = tempfile::tempdir().unwrap();
         let file = room.path().join("f");

@@ -12,10 +12,10 @@ use protocol::{Answer, Fault, Right, ShellInput};
 use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream};
 
-use super::{Done, Line, Work, folders};
+use super::{Done, JobContext, JobStream, folders};
 use crate::{
-    link::{broken, next},
     machine,
+    streams::{broken, next},
 };
 
 /// How often it is looked whether the customer still allows it.
@@ -30,8 +30,8 @@ fn size(columns: u16, rows: u16) -> PtySize {
 
 /// Runs a shell until it ends, the technician closes it, or the customer takes the right back.
 pub async fn run<W: SendStream, R: RecvStream>(
-    work: &Work,
-    line: &mut Line<W, R>,
+    work: &JobContext,
+    line: &mut JobStream<W, R>,
     columns: u16,
     rows: u16,
 ) -> anyhow::Result<Done> {

@@ -1,7 +1,7 @@
 //! Windows: drives, PowerShell's lists of services and events, and a shell by ConPTY.
 
-pub mod attention;
 pub mod rights;
+pub mod secure_attention;
 
 use std::{
     collections::HashMap,
@@ -39,8 +39,8 @@ use windows::{
 
 use super::{LOG_LINES, cut, done_by, said};
 
-pub use attention::serve as serve_attention;
 pub use rights::{Elevated, run_as_administrator};
+pub use secure_attention::serve as serve_attention;
 
 /// What the server is told of this program.
 pub fn client() -> Client {

@@ -5,10 +5,10 @@ use slint::ComponentHandle;
 use tokio::sync::oneshot;
 
 use super::{
-    Asked, ConsentWindow, Desk, FileWindow, LAID_OUT, PanelWindow, Place, Say, helpers, local_time, place, watchers,
-    with_desk,
+    Asked, ConsentWindow, Desk, FileWindow, LAID_OUT, PanelWindow, Place, UiCommand, helpers, local_time, place,
+    watchers, with_desk,
 };
-use crate::{jobs::FileQuestion, link::lock, window};
+use crate::{messages::FileQuestion, util::lock, window};
 
 /// How the customer answers a question for rights.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -162,7 +162,7 @@ impl Desk {
 
     /// Shows or hides panel and border as the consent says.
     pub(super) fn follow_consent(&mut self) {
-        self.tell(Say::ConsentChanged);
+        self.tell(UiCommand::ConsentChanged);
         let consent = lock(&self.consent).clone();
         let allowed = consent.allowed();
         if allowed.is_empty() {

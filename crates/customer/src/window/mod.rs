@@ -1,12 +1,12 @@
 //! What is drawn over the screen, and where windows go: one file a system.
 
-mod marks;
+mod annotations;
 #[cfg(windows)]
 mod win32;
 #[cfg(target_os = "linux")]
 mod x11;
 
-pub use marks::Marks;
+pub use annotations::Marks;
 #[cfg(windows)]
 pub use win32::{Overlay, monitors, screen_size, virtual_screen};
 #[cfg(target_os = "linux")]

@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command};
 
 use evidence::{
-    reel::{self, Record, Records},
+    raw_recording::{self, Record, Records},
     webm::{self, Caption, Pictures, Unit},
 };
 use proptest::prelude::*;
@@ -93,7 +93,7 @@ proptest! {
     /// A reel that was cut off anywhere loses the records that were not whole, and no other.
     #[test]
     fn a_reel_that_was_cut_off_loses_only_what_was_cut(records in prop::collection::vec(record(), 1..12), cut in any::<prop::sample::Index>()) {
-        let encoded: Vec<_> = records.iter().map(reel::encode).collect();
+        let encoded: Vec<_> = records.iter().map(raw_recording::encode).collect();
         let whole = encoded.concat();
         let cut = cut.index(whole.len() + 1);
         let mut length = 0;
@@ -105,7 +105,7 @@ proptest! {
     #[test]
     fn no_bytes_break_the_readers(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         webm::oracle(&bytes);
-        reel::oracle(&bytes);
+        raw_recording::oracle(&bytes);
     }
 }
 

@@ -78,7 +78,7 @@ fn a_copied_frame_comes_together_from_its_pieces_in_any_order() {
     let bytes = frame(7, 2_400);
     let parts = pieces(7, &bytes);
     assert_eq!(parts.len(), 3);
-    let mut copies = Copies::default();
+    let mut copies = RedundantDatagrams::default();
     assert!(copies.take(&parts[2]).is_none() && copies.take(&parts[0]).is_none());
     let (header, whole) = copies.take(&parts[1]).unwrap();
     assert_eq!((header.seq, &whole[..]), (7, &bytes[..]));
@@ -89,7 +89,7 @@ fn a_copied_frame_comes_together_from_its_pieces_in_any_order() {
 proptest! {
     #[test]
     fn no_datagram_breaks_the_copies(list in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..20)) {
-        let mut copies = Copies::default();
+        let mut copies = RedundantDatagrams::default();
         for bytes in list { copies.take(&bytes.into()); }
     }
 

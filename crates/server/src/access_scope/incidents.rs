@@ -4,13 +4,11 @@
 
 use protocol::{Phase, SessionId};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
+use store::tables::{incident, session_row, user};
 
 use super::{Denied, Reach, Standing, reaches};
-use crate::{
-    app::Shared,
-    archive,
-    store::tables::{incident, session_row, user},
-};
+
+use crate::{app::Shared, archive};
 
 /// Where an incident belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +57,7 @@ pub async fn may_move(
 /// Judges a change of whom invitations to these incidents' sessions are sent to: whoever makes it may see every session that
 /// goes on there, and could invite anybody themselves where it is theirs.
 pub async fn may_redirect(app: &Shared, who: &user::Model, incidents: &[i32]) -> Result<(), Denied> {
-    for live in app.hub.all_made().await {
+    for live in app.sessions.all_made().await {
         let entries = live.entries().await;
         let about = Standing::of(&entries).is_some_and(|standing| incidents.contains(&standing.incident));
         let over = matches!(live.now().phase(), Phase::Ended { .. });
@@ -75,7 +73,7 @@ async fn reaches_all(app: &Shared, who: &user::Model, incident: i32) -> Result<b
     for row in rows {
         let id = SessionId::try_from(row.id).map_err(|e| DbErr::Custom(e.to_string()))?;
         // Of what was deleted nothing is left to be seen.
-        let entries = app.hub.read(app, &id).await?.unwrap_or_default();
+        let entries = app.sessions.read(app, &id).await?.unwrap_or_default();
         if !entries.is_empty() && !reaches(app, who, &entries).await? {
             return Ok(false);
         }

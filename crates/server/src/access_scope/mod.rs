@@ -9,21 +9,19 @@ pub mod world;
 
 use std::collections::BTreeSet;
 
+use platform::clock;
 use protocol::{Entry, Event, ExpertInvitation, ParticipantId, Queue, Role, SessionId};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
     sea_query::SelectStatement,
 };
 use serde::{Deserialize, Serialize};
+use store::tables::{incident, session_history, user};
 use ts_rs::TS;
 
 pub use incidents::{IncidentPlace, may_move, may_redirect};
 
-use crate::{
-    app::{self, Shared},
-    live::Live,
-    store::tables::{incident, past, user},
-};
+use crate::{app::Shared, live::LiveSession};
 
 /// Whose sessions somebody may see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -261,7 +259,7 @@ pub async fn session(
     id: &SessionId,
     action: SessionAction,
 ) -> Result<Vec<Entry>, Denied> {
-    let entries = app.hub.read(app, id).await?.ok_or(Denied::NoSession)?;
+    let entries = app.sessions.read(app, id).await?.ok_or(Denied::NoSession)?;
     if !reaches(app, who, &entries).await? {
         return Err(Denied::OutOfReach);
     }
@@ -276,8 +274,8 @@ pub async fn session(
 
 /// Whether this participant may come by what was given to them before, a ticket or a token: the session admits them, and the
 /// account that they are in by may be used.
-pub async fn may_enter(app: &Shared, live: &Live, who: ParticipantId) -> Result<bool, DbErr> {
-    let known = live.ask(|s| s.admits(who).ok().map(|them| (them.role, s.account_of(who)))).await;
+pub async fn may_enter(app: &Shared, live: &LiveSession, who: ParticipantId) -> Result<bool, DbErr> {
+    let known = live.read(|s| s.admits(who).ok().map(|them| (them.role, s.account_of(who)))).await;
     let Some((role, account)) = known else { return Ok(false) };
     let Some(account) = account else { return Ok(true) };
     let Some(account) = usable(&app.db, account).await? else { return Ok(false) };
@@ -291,9 +289,9 @@ pub async fn may_enter(app: &Shared, live: &Live, who: ParticipantId) -> Result<
 }
 
 /// The open invitation by this number, while it lets an expert in: the session's word and that of its host's account.
-pub async fn invitation(app: &Shared, live: &Live, number: u16) -> Result<Option<ExpertInvitation>, DbErr> {
-    let open = |s: &session::Session| Some((s.admits_expert(app::now(), number).ok()?.clone(), s.host_of(number)?));
-    let Some((invitation, host)) = live.ask(open).await else { return Ok(None) };
+pub async fn invitation(app: &Shared, live: &LiveSession, number: u16) -> Result<Option<ExpertInvitation>, DbErr> {
+    let open = |s: &session::Session| Some((s.admits_expert(clock::now(), number).ok()?.clone(), s.host_of(number)?));
+    let Some((invitation, host)) = live.read(open).await else { return Ok(None) };
     Ok(usable(&app.db, host).await?.map(|_| invitation))
 }
 
@@ -308,27 +306,27 @@ pub async fn is_disabled(db: &impl ConnectionTrait, account: i32) -> Result<bool
 }
 
 /// Whether somebody takes part now: what they do in the session's name is theirs to do no longer than that.
-pub async fn is_part_of(live: &Live, who: ParticipantId) -> bool {
-    live.ask(|s| s.is_in(who)).await
+pub async fn is_part_of(live: &LiveSession, who: ParticipantId) -> bool {
+    live.read(|s| s.is_in(who)).await
 }
 
 /// The sessions of the catalogue that somebody may see: the same rule as [`reaches`], for the database.
 pub fn past(who: &user::Model) -> Condition {
     let own = Condition::any()
-        .add(past::Column::Owner.eq(who.id))
-        .add(past::Column::People.contains(format!(",{},", who.id)));
+        .add(session_history::Column::Owner.eq(who.id))
+        .add(session_history::Column::People.contains(format!(",{},", who.id)));
     match Reach::of(who) {
         Reach::All => Condition::all(),
         Reach::Own => own,
         Reach::Team if who.team.is_empty() => own,
         Reach::Team => own
-            .add(past::Column::Owner.in_subquery(of_team(
+            .add(session_history::Column::Owner.in_subquery(of_team(
                 user::Entity::find(),
                 user::Column::Id,
                 user::Column::Team,
                 who,
             )))
-            .add(past::Column::Incident.in_subquery(of_team(
+            .add(session_history::Column::Incident.in_subquery(of_team(
                 incident::Entity::find(),
                 incident::Column::Id,
                 incident::Column::Team,

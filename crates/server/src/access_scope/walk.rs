@@ -7,12 +7,13 @@ use std::{
 };
 
 use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
+use platform::{clock, secret};
 use protocol::SessionId;
 use sea_orm::{EntityTrait, sea_query::Expr};
+use store::tables::tombstone_row;
 use tower::ServiceExt;
 
 use super::world::{ACCOUNTS, World, template, token};
-use crate::{app, secret, store::tables::tombstone_row};
 
 /// Who walks, in the order of the table's columns.
 const PEOPLE: [&str; 14] = [
@@ -86,7 +87,7 @@ impl World {
                 "PLAY" => {
                     let id = SessionId::try_from(self.session("E")).unwrap();
                     let login = self.app.logins.take(&secret::hash(&token(person)));
-                    self.app.playback.open(id, account.unwrap_or_default(), login, app::now())
+                    self.app.playback.open(id, account.unwrap_or_default(), login, clock::now())
                 }
                 other => other.to_owned(),
             };

@@ -6,25 +6,22 @@ use std::{
 };
 
 use axum::Router;
+use platform::{clock, paths, secret};
 use protocol::{Client, Event, Role};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
 use session::{Actor, Command};
-
-use crate::{
-    accounts::Scope,
-    api,
-    app::{self, Shared, stored_time},
-    config::Config,
-    live::Live,
-    paths, secret, serve,
-    store::{
+use store::{
+    stored_time,
+    {
         setting,
         tables::{
-            admission, api_account, api_token, canned, customer, delivery, incident, login, mail_row, receiver, team,
-            user,
+            admission, api_account, api_token, customer, delivery, incident, login, mail_row, message_template,
+            receiver, team, user,
         },
     },
 };
+
+use crate::{accounts::Scope, api, app::Shared, config::Config, live::LiveSession, serve};
 
 /// The secret by which somebody is known: a cookie, a bearer token, or the customer's token.
 pub fn token(person: &str) -> String {
@@ -52,7 +49,7 @@ pub fn config(data: PathBuf) -> Config {
         disk_floor_bytes: 0,
         stop_seconds: 1,
         store: None,
-        outbound: crate::outbound::Outbound::default(),
+        outbound: platform::outbound::Outbound::default(),
     }
 }
 
@@ -102,11 +99,11 @@ impl World {
     pub async fn open(folder: PathBuf) -> Self {
         std::fs::create_dir_all(&folder).unwrap();
         let app = serve::open(config(folder.clone())).await.unwrap();
-        app.outbox.load(&app).await.unwrap();
-        app.hub.load(&app).await.unwrap();
+        app.deliveries.load(&app).await.unwrap();
+        app.sessions.load(&app).await.unwrap();
         // Whoever was connected is so again.
-        for live in app.hub.all() {
-            for who in live.ask(|s| s.participants().to_vec()).await {
+        for live in app.sessions.all() {
+            for who in live.read(|s| s.participants().to_vec()).await {
                 let _ = live.act(&app, &Actor::Server, Command::Return { id: who.id, client: who.client }).await;
             }
         }
@@ -141,15 +138,15 @@ impl World {
     }
 }
 
-async fn act(app: &Shared, live: &Arc<Live>, by: &Actor, command: Command) {
+async fn act(app: &Shared, live: &Arc<LiveSession>, by: &Actor, command: Command) {
     live.act(app, by, command).await.unwrap();
 }
 
 /// A session of the owner on the incident: with its customer, its participant, and something of everything.
-async fn session(app: &Shared) -> Arc<Live> {
+async fn session(app: &Shared) -> Arc<LiveSession> {
     let about = incident::Entity::find_by_id(1).one(&app.db).await.unwrap().unwrap();
     let owner = protocol::UserRef { id: 6, name: "owner".into() };
-    let live = crate::desk::intake::session(app, &about, owner.clone(), None).await.unwrap();
+    let live = crate::desk::ticket_import::session(app, &about, owner.clone(), None).await.unwrap();
     let by = Actor::Technician(owner.clone());
     let join = |role, user: Option<i32>, client, name: &str| Command::Join {
         role,
@@ -196,7 +193,7 @@ fn kept(app: &Shared, path: PathBuf) {
 }
 
 async fn people(app: &Shared) {
-    let (now, later) = (stored_time(app::now()), stored_time(app::now().plus(3_600_000)));
+    let (now, later) = (stored_time(clock::now()), stored_time(clock::now().plus(3_600_000)));
     for (id, name, team, reach, rights) in ACCOUNTS {
         let row = user::ActiveModel {
             id: Set(id),
@@ -242,7 +239,7 @@ async fn people(app: &Shared) {
 }
 
 async fn desk(app: &Shared) {
-    let now = stored_time(app::now());
+    let now = stored_time(clock::now());
     let made = team::ActiveModel {
         name: Set("A".into()),
         code_name: Set("a".into()),
@@ -276,7 +273,8 @@ async fn desk(app: &Shared) {
     };
     about.insert(&app.db).await.unwrap();
     for team in ["", "B"] {
-        let said = canned::ActiveModel { title: text("x"), text: text("x"), team: text(team), ..Default::default() };
+        let said =
+            message_template::ActiveModel { title: text("x"), text: text("x"), team: text(team), ..Default::default() };
         said.insert(&app.db).await.unwrap();
     }
     let other = api_account::ActiveModel {
@@ -371,25 +369,25 @@ pub async fn template(name: &str) -> PathBuf {
     people(&app).await;
     desk(&app).await;
     let (over, running) = (session(&app).await, session(&app).await);
-    let who = running.ask(|s| s.customer().map(|c| c.id)).await.unwrap();
+    let who = running.read(|s| s.customer().map(|c| c.id)).await.unwrap();
     let comes_back = admission::ActiveModel {
         hash: Set(secret::hash(&token("customer"))),
         session: Set(running.id.to_string()),
         participant: Set(who.0.into()),
         handover: Set(false),
-        until: Set(stored_time(app::now().plus(3_600_000))),
+        until: Set(stored_time(clock::now().plus(3_600_000))),
     };
     comes_back.insert(&app.db).await.unwrap();
     let about = incident::Entity::find_by_id(1).one(&app.db).await.unwrap().unwrap();
     let owner = protocol::UserRef { id: 6, name: "owner".into() };
-    let waiting = crate::desk::intake::session(&app, &about, owner.clone(), None).await.unwrap();
+    let waiting = crate::desk::ticket_import::session(&app, &about, owner.clone(), None).await.unwrap();
     let by = Actor::Technician(owner.clone());
     act(&app, &waiting, &by, Command::IssueKey { life: None }).await;
     let queue = protocol::Queue::Team { team: "A".into() };
-    let queued = crate::desk::intake::session(&app, &about, owner, Some((queue, &by))).await.unwrap();
+    let queued = crate::desk::ticket_import::session(&app, &about, owner, Some((queue, &by))).await.unwrap();
     act(&app, &over, &by, Command::Close).await;
     // What remains of it is complete when it is no longer among those that go on.
-    while app.hub.get(&over.id).is_some() {
+    while app.sessions.get(&over.id).is_some() {
         tokio::task::yield_now().await;
     }
     for path in paths::evidence(&app.config.data, &over.id) {

@@ -8,8 +8,16 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use platform::{clock, secret, throttle::Attempt};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, ModelTrait, QueryFilter, SqlErr};
 use serde::{Deserialize, Serialize};
+use store::{
+    stored_time,
+    {
+        setting,
+        tables::{login, user},
+    },
+};
 use tokio::time::Instant;
 use ts_rs::TS;
 
@@ -18,16 +26,11 @@ use super::{
     people::{Account, NewUser, new_user},
     signed_in::{cookie, cookie_name},
 };
+
 use crate::{
-    app::{self, Shared, stored_time},
-    secret,
-    sign_in::{self, device, second},
-    staff,
-    store::{
-        setting,
-        tables::{login, user},
-    },
-    throttle::Attempt,
+    app::Shared,
+    organisation,
+    sign_in::{self, device, totp},
 };
 
 /// A sign-in lasts a working day.
@@ -88,7 +91,7 @@ pub async fn set_up(State(app): State<Shared>, From(address): From, Json(body): 
         Some(SqlErr::UniqueConstraintViolation(_)) => used(),
         _ => error.into(),
     })?;
-    staff::know(&app.db, &user.team).await?;
+    organisation::know(&app.db, &user.team).await?;
     setting::save(&app.db, &app.secrets, &settings).await?;
     *app.settings.write().expect("nobody panics while holding the settings") = settings;
     *app.setup.lock().expect("nobody panics while holding the set-up token") = None;
@@ -123,7 +126,7 @@ pub async fn sign_in_here(
             return Err(ApiError::second_factor());
         }
         let guess = app.guess(Attempt::Code { user: user.id, device: device.as_deref() })?;
-        if !second::accept(&app, &user, &body.code, app::now()).await? {
+        if !totp::accept(&app, &user, &body.code, clock::now()).await? {
             return Err(ApiError::wrong_code());
         }
         app.throttle.right(guess);
@@ -154,7 +157,7 @@ async fn by_password(
         let Some(who) = known? else { return Ok(None) };
         return match sign_in::admit(app, &directory.groups, who).await {
             Ok(user) => Ok(Some(user)),
-            Err(sign_in::NotIn::Store(error)) => Err(error.into()),
+            Err(sign_in::SignInError::Store(error)) => Err(error.into()),
             Err(why) => Err(ApiError::forbidden(why.to_string())),
         };
     }
@@ -189,7 +192,7 @@ pub async fn me(State(app): State<Shared>, SignedIn(user): SignedIn) -> Json<Me>
 
 /// Signs somebody in whose identity is certain. `user` is the account as it was when that was found.
 pub async fn start(app: &Shared, user: &user::Model) -> Result<Response> {
-    let now = app::now();
+    let now = clock::now();
     login::Entity::delete_many().filter(login::Column::Until.lt(stored_time(now))).exec(&app.db).await?;
     let token = secret::token();
     let until = stored_time(now.plus(LOGIN_MS));

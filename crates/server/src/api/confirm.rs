@@ -1,18 +1,19 @@
 //! Showing once more who one is, before something changes how people sign in.
 
 use axum::{Json, extract::State, http::StatusCode};
+use platform::{clock, throttle::Attempt};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
 use serde::{Deserialize, Serialize};
+use store::{
+    stored_time,
+    tables::{login, user},
+};
 use ts_rs::TS;
 use webauthn_rs::prelude::PublicKeyCredential;
 
 use super::{ApiError, Result, signed_in::Browser};
-use crate::{
-    app::{self, Shared, stored_time},
-    sign_in::passkeys,
-    store::tables::{login, user},
-    throttle::Attempt,
-};
+
+use crate::{app::Shared, sign_in::passkeys};
 
 /// How somebody can show who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
@@ -67,7 +68,7 @@ pub async fn confirm(State(app): State<Shared>, browser: Browser, Json(proof): J
     match proof {
         Proof::Password { password } => is_theirs(&app, &browser.me, password).await?,
         Proof::Passkey { name, credential } => {
-            let shown = app.passkeys.accept(&app.db, &name, &credential, app::now()).await?;
+            let shown = app.passkeys.accept(&app.db, &name, &credential, clock::now()).await?;
             if shown.id != browser.me.id {
                 return Err(ApiError::unknown_passkey("This passkey is somebody else's."));
             }
@@ -89,7 +90,7 @@ async fn is_theirs(app: &Shared, me: &user::Model, password: String) -> Result<(
 
 /// From now on, for a while, this browser's sign-in may change how people sign in.
 pub async fn raise(app: &Shared, login: login::Model) -> Result<()> {
-    let row = login::ActiveModel { confirmed: Set(stored_time(app::now())), ..login.into() };
+    let row = login::ActiveModel { confirmed: Set(stored_time(clock::now())), ..login.into() };
     row.update(&app.db).await?;
     Ok(())
 }

@@ -5,8 +5,13 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
+use platform::text::fold;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
+use store::{
+    holds,
+    tables::{customer, incident},
+};
 use ts_rs::TS;
 
 use super::{
@@ -14,16 +19,8 @@ use super::{
     desk::{Filter, LIST, Status, word, write_journal},
     people,
 };
-use crate::{
-    access_scope,
-    app::Shared,
-    redaction::Redactor,
-    store::{
-        holds,
-        tables::{customer, incident},
-    },
-    text::fold,
-};
+
+use crate::{access_scope, app::Shared, redaction::Redactor};
 
 /// Somebody who is helped.
 #[derive(Serialize, TS)]

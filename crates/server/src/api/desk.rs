@@ -7,12 +7,23 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
+use platform::{
+    clock,
+    text::{fold, line},
+};
 use protocol::{SessionId, Timestamp, UserRef};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait, TransactionTrait, sea_query::Expr,
 };
 use serde::{Deserialize, Serialize};
+use store::{
+    stored_time,
+    {
+        holds,
+        tables::{customer, incident, journal, received_mail, user},
+    },
+};
 use ts_rs::TS;
 
 use super::{
@@ -20,18 +31,14 @@ use super::{
     customers::{self, Customer},
     people,
 };
+
 use crate::{
     access_scope::{self, IncidentPlace},
-    app::{self, Shared, stored_time},
+    app::Shared,
     archive,
-    desk::intake,
-    mailbox::Enclosed,
+    desk::ticket_import,
+    mailbox::AttachmentInfo,
     redaction::Redactor,
-    store::{
-        holds,
-        tables::{customer, incident, journal, letter, user},
-    },
-    text::{fold, line},
 };
 
 /// How many incidents, or customers, one list shows.
@@ -133,7 +140,8 @@ pub enum JournalContent {
         tombstone: Option<Box<archive::Tombstone>>,
     },
     /// A mail came.
-    Letter { letter: i32, subject: String, quoted: String, attachments: Vec<Enclosed> },
+    #[serde(rename = "letter")]
+    ReceivedMail { letter: i32, subject: String, quoted: String, attachments: Vec<AttachmentInfo> },
     /// A picture of a customer's screen.
     Screenshot {
         session: String,
@@ -197,13 +205,13 @@ pub async fn write_journal(
     author: &str,
     text: String,
 ) -> Result<journal::ActiveModel> {
-    let row = journal::entry(incident, stored_time(app::now()), kind, author, text);
+    let row = journal::entry(incident, stored_time(clock::now()), kind, author, text);
     touch(app, incident).await?;
     Ok(row)
 }
 
 async fn touch(app: &Shared, id: i32) -> Result<()> {
-    let row = incident::ActiveModel { id: Set(id), updated: Set(stored_time(app::now())), ..Default::default() };
+    let row = incident::ActiveModel { id: Set(id), updated: Set(stored_time(clock::now())), ..Default::default() };
     row.update(&app.db).await?;
     Ok(())
 }
@@ -229,7 +237,7 @@ pub async fn incidents(
         let any = Condition::any()
             .add(holds(incident::Column::Search, &word))
             .add(incident::Column::Customer.in_subquery(named))
-            .add_option(intake::id_of(&word).map(|id| incident::Column::Id.eq(id)));
+            .add_option(ticket_import::id_of(&word).map(|id| incident::Column::Id.eq(id)));
         query = query.filter(any);
     }
     let rows = query.all(&app.db).await?;
@@ -257,7 +265,7 @@ async fn shown(app: &Shared, rows: Vec<incident::Model>) -> Result<Vec<Incident>
         customers.entry(r.customer).or_insert_with(|| customer.clone());
         list.push(Incident {
             id: r.id,
-            number: intake::number(&r),
+            number: ticket_import::number(&r),
             desk: r.desk,
             ticket: r.ticket,
             customer: customers::shown(customer),
@@ -301,7 +309,7 @@ async fn journal_entry(app: &Shared, me: &user::Model, row: journal::Model) -> R
     let content = match (row.kind.as_str(), row.session, row.mail) {
         ("remote_support", Some(session), _) => {
             let id = SessionId::try_from(session.clone()).map_err(|e| anyhow::anyhow!("{e}"))?;
-            let entries = app.hub.read(app, &id).await?.unwrap_or_default();
+            let entries = app.sessions.read(app, &id).await?.unwrap_or_default();
             let (seen, tombstone) = match archive::tombstone(app, &id).await? {
                 Some((stone, standing)) => {
                     let seen = access_scope::reaches_past(app, me, &standing).await?;
@@ -321,15 +329,15 @@ async fn journal_entry(app: &Shared, me: &user::Model, row: journal::Model) -> R
         }
         ("screenshot", Some(session), _) => {
             let id = SessionId::try_from(session.clone()).map_err(|e| anyhow::anyhow!("{e}"))?;
-            let entries = app.hub.read(app, &id).await?.unwrap_or_default();
+            let entries = app.sessions.read(app, &id).await?.unwrap_or_default();
             let out_of_reach = !access_scope::reaches(app, me, &entries).await?;
             JournalContent::Screenshot { session, number: row.text.parse().unwrap_or_default(), out_of_reach }
         }
         ("mail", _, Some(mail)) => JournalContent::Mail { mail },
-        ("letter", _, Some(id)) => match letter::Entity::find_by_id(id).one(&app.db).await? {
+        ("letter", _, Some(id)) => match received_mail::Entity::find_by_id(id).one(&app.db).await? {
             Some(row) => {
                 let attachments = serde_json::from_str(&row.attachments).map_err(anyhow::Error::from)?;
-                JournalContent::Letter { letter: id, subject: row.subject, quoted: row.quoted, attachments }
+                JournalContent::ReceivedMail { letter: id, subject: row.subject, quoted: row.quoted, attachments }
             }
             None => JournalContent::Note {},
         },
@@ -345,7 +353,7 @@ pub async fn add_incident(
     SignedIn(me): SignedIn,
     Json(new): Json<IncidentInput>,
 ) -> Result<(StatusCode, Json<Incident>)> {
-    let now = stored_time(app::now());
+    let now = stored_time(clock::now());
     let own = || Set(String::new());
     let row = incident::ActiveModel {
         created: Set(now),
@@ -377,7 +385,7 @@ pub async fn change_incident(
     // What was judged is what is changed: it may have been moved meanwhile.
     let transaction = app.db.begin().await?;
     let same = incident::Entity::update_many()
-        .col_expr(incident::Column::Updated, Expr::value(stored_time(app::now())))
+        .col_expr(incident::Column::Updated, Expr::value(stored_time(clock::now())))
         .filter(incident::Column::Id.eq(id))
         .filter(incident::Column::Team.eq(stored.team))
         .filter(incident::Column::Kind.eq(stored.kind));
@@ -420,7 +428,7 @@ async fn incident_row(app: &Shared, new: &IncidentInput) -> Result<incident::Act
         kind: Set(redactor.clean(&people::label(&new.kind, "A type")?)),
         owner: Set(new.owner),
         team: Set(people::label(&new.team, "A team's name")?),
-        updated: Set(stored_time(app::now())),
+        updated: Set(stored_time(clock::now())),
         ..Default::default()
     })
 }

@@ -5,6 +5,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use platform::passwords::PasswordError;
 use serde::Serialize;
 use ts_rs::TS;
 
@@ -13,9 +14,8 @@ use protocol::RefusalReason;
 use crate::{
     access_scope::Denied,
     live::{ActError, JobError, NoRoom},
-    passwords::PasswordError,
+    organisation::TeamStays,
     sign_in::directory::NotAsked,
-    staff::TeamStays,
 };
 
 /// What every handler returns.
@@ -159,8 +159,8 @@ impl ApiError {
     }
 }
 
-impl From<crate::throttle::TooMany> for ApiError {
-    fn from(_: crate::throttle::TooMany) -> Self {
+impl From<platform::throttle::TooMany> for ApiError {
+    fn from(_: platform::throttle::TooMany) -> Self {
         Self::too_many()
     }
 }
@@ -272,8 +272,8 @@ impl From<JobError> for ApiError {
             JobError::Refused(why) => ActError::from(why).into(),
             JobError::Fault(fault) => fault.into(),
             // The page tries again: the connection may come back.
-            JobError::Away => Self::new(StatusCode::SERVICE_UNAVAILABLE, sentence(&error.to_string())),
-            JobError::Nonsense => Self::new(StatusCode::BAD_GATEWAY, sentence(&error.to_string())),
+            JobError::Unreachable => Self::new(StatusCode::SERVICE_UNAVAILABLE, sentence(&error.to_string())),
+            JobError::UnexpectedResponse => Self::new(StatusCode::BAD_GATEWAY, sentence(&error.to_string())),
             JobError::Act(error) => error.into(),
             JobError::Store(error) => anyhow::Error::from(error).into(),
         }

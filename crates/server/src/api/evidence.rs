@@ -9,19 +9,21 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use evidence::movie;
+use evidence::recording_plan;
 use futures::stream;
+use platform::{clock, paths};
 use protocol::{Entry, Event, SessionId, Timestamp, UserRef};
 use serde::{Deserialize, Serialize};
-use session::{Actor, Command, Film};
+use session::{Actor, Command, PlaybackTimeline};
 use ts_rs::TS;
 
 use super::{Admin, ApiError, By, Result, SignedIn, error::sentence, people, sessions};
+
 use crate::{
     access_scope::{self, SessionAction},
-    app::{self, Shared},
+    app::Shared,
     archive::{self, Kept, NotDeleted, Pointer, TooLong},
-    paths, playback,
+    playback,
 };
 
 /// How much of a kept file is read at a time.
@@ -73,13 +75,13 @@ pub async fn watch(
 ) -> Result<Json<Playing>> {
     let id = sessions::parse(id)?;
     let entries = access_scope::session(&app, &me.0, &id, SessionAction::Watch).await?;
-    let now = app::now();
+    let now = clock::now();
     let recently = |e: &protocol::Entry| {
         matches!(&e.event, Event::Watched { by } if by.id == me.0.id) && e.at.plus(playback::LIFE_MS) > now
     };
     if !entries.iter().any(recently) {
         let event = Event::Watched { by: me.as_ref() };
-        app.hub.act_on_any(&app, &id, &Actor::Server, Command::Evidence { event }).await?;
+        app.sessions.execute_even_if_ended(&app, &id, &Actor::Server, Command::Evidence { event }).await?;
     }
     let token = app.playback.open(id, me.0.id, login, now);
     Ok(Json(Playing { address: format!("/api/playback/{token}"), until: now.plus(playback::LIFE_MS) }))
@@ -87,7 +89,7 @@ pub async fn watch(
 
 /// What a link leads to, for whoever may still watch it.
 async fn watched(app: &Shared, me: &SignedIn, token: &str) -> Result<(SessionId, Vec<Entry>)> {
-    let id = app.playback.session(token, me.0.id, app::now());
+    let id = app.playback.session(token, me.0.id, clock::now());
     let gone = || ApiError::forbidden("This link to a recording works no more. Reload the page for a new one.");
     let id = id.ok_or_else(gone)?;
     let entries = access_scope::session(app, &me.0, &id, SessionAction::Watch).await?;
@@ -105,8 +107,8 @@ async fn kept(app: &Shared, path: PathBuf) -> Result<Kept> {
 /// What was said, as subtitles of the video.
 pub async fn subtitles(State(app): State<Shared>, me: SignedIn, Path(token): Path<String>) -> Result<Response> {
     let (_, entries) = watched(&app, &me, &token).await?;
-    let captions = movie::captions(&entries, &Film::of(&entries));
-    Ok(([(header::CONTENT_TYPE, "text/vtt; charset=utf-8")], movie::webvtt(&captions)).into_response())
+    let captions = recording_plan::captions(&entries, &PlaybackTimeline::of(&entries));
+    Ok(([(header::CONTENT_TYPE, "text/vtt; charset=utf-8")], recording_plan::webvtt(&captions)).into_response())
 }
 
 /// The video, in ranges; of a session that goes on, what is recorded so far.
@@ -132,12 +134,12 @@ pub async fn recording(
 }
 
 /// Gives the stored video to another system. That it was watched is an event; the parts of one download are one act.
-pub async fn hand_out(app: &Shared, id: &SessionId, by: UserRef, headers: &HeaderMap) -> Result<Response> {
+pub async fn serve_file(app: &Shared, id: &SessionId, by: UserRef, headers: &HeaderMap) -> Result<Response> {
     let video = kept(app, paths::recording(&app.config.data, id)).await?;
     let range = headers.get(header::RANGE).and_then(|r| r.to_str().ok());
     if range.is_none_or(|r| r.starts_with("bytes=0-")) {
         let event = Event::Watched { by };
-        app.hub.act_on_any(app, id, &Actor::Server, Command::Evidence { event }).await?;
+        app.sessions.execute_even_if_ended(app, id, &Actor::Server, Command::Evidence { event }).await?;
     }
     Ok(serve(video, "video/webm", range))
 }

@@ -7,10 +7,12 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use platform::{clock, secret, text};
 use protocol::{Event, ExpertInvitation, Right, SessionId, Timestamp};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use session::{Actor, Command};
+use store::{stored_time, tables::expert};
 use ts_rs::TS;
 
 use super::{
@@ -18,13 +20,11 @@ use super::{
     join::{self, Token},
     sessions::{self, Admission},
 };
+
 use crate::{
     access_scope,
-    app::{self, Shared, stored_time},
-    live::{self, Live},
-    secret,
-    store::tables::expert,
-    text,
+    app::Shared,
+    live::{self, LiveSession},
 };
 
 /// Whom to invite, and what they may use of what the customer allows.
@@ -80,7 +80,7 @@ pub async fn invite(
     let Some(Event::ExpertInvited { invitation, .. }) = entries.into_iter().next().map(|e| e.event) else {
         return Err(anyhow::anyhow!("an expert was invited without an event").into());
     };
-    let now = stored_time(app::now());
+    let now = stored_time(clock::now());
     expert::Entity::delete_many().filter(expert::Column::Until.lt(now)).exec(&app.db).await?;
     let token = secret::token();
     let row = expert::ActiveModel {
@@ -94,10 +94,10 @@ pub async fn invite(
     Ok((StatusCode::CREATED, Json(ExpertLink { link, until: invitation.until })))
 }
 
-async fn find(app: &Shared, token: &str) -> Result<(Arc<Live>, ExpertInvitation)> {
+async fn find(app: &Shared, token: &str) -> Result<(Arc<LiveSession>, ExpertInvitation)> {
     let row = expert::Entity::find_by_id(secret::hash(token)).one(&app.db).await?.ok_or_else(join::dead)?;
     let id = SessionId::try_from(row.session).map_err(|_| join::dead())?;
-    let live = app.hub.get(&id).ok_or_else(join::dead)?;
+    let live = app.sessions.get(&id).ok_or_else(join::dead)?;
     let number = u16::try_from(row.number).map_err(|_| join::dead())?;
     let invitation = access_scope::invitation(app, &live, number).await?.ok_or_else(join::dead)?;
     Ok((live, invitation))
@@ -134,6 +134,6 @@ pub async fn enter(
     let who = live::came(&entries)?;
     expert::Entity::delete_by_id(secret::hash(&body.token)).exec(&app.db).await?;
     let resume = join::admit(&app, &live.id, who, false, join::RESUME_MS).await?;
-    let admission = Admission { session: live.id.clone(), ticket: app.hub.ticket(live.id.clone(), who) };
+    let admission = Admission { session: live.id.clone(), ticket: app.sessions.ticket(live.id.clone(), who) };
     Ok(Json(ExpertEntered { admission, resume }))
 }

@@ -10,16 +10,17 @@ use axum::{
     http::StatusCode,
 };
 use futures::StreamExt;
-use protocol::{Answer, Event, Folder, Job, MAX_PATH_BYTES, ParticipantId, Way, name_fits};
+use platform::secret;
+use protocol::{Answer, Direction, Event, Folder, Job, MAX_PATH_BYTES, ParticipantId, name_fits};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use ts_rs::TS;
 
 use super::{ApiError, Helper, Result};
+
 use crate::{
     app::Shared,
-    live::{JobError, Live},
-    secret,
+    live::{JobError, LiveSession},
 };
 
 /// A place on the customer's machine.
@@ -82,7 +83,7 @@ pub(super) fn place(path: &str) -> Result<String> {
 pub async fn list(Helper { live, by, .. }: Helper, Query(at): Query<FilePath>) -> Result<Json<Folder>> {
     match live.ask_program(by, Job::List { path: place(&at.path)? }).await? {
         Answer::Folder { folder } => Ok(Json(folder)),
-        _ => Err(JobError::Nonsense.into()),
+        _ => Err(JobError::UnexpectedResponse.into()),
     }
 }
 
@@ -141,7 +142,7 @@ pub async fn bring(
             Answer::Kept { bytes } if bytes == from => {}
             // Another part of it is there than the page believes: the page goes on from what is told.
             Answer::Kept { bytes } => return Ok(bytes),
-            _ => return Err(JobError::Nonsense),
+            _ => return Err(JobError::UnexpectedResponse),
         }
         pipe.on_its_way(&live).await?;
         let mut sum = Sha256::new();
@@ -156,16 +157,16 @@ pub async fn bring(
         match pipe.answer().await? {
             Answer::Kept { bytes } => {
                 if from == 0 && bytes == size {
-                    live.brought.remember(transfer, secret::hex(&sum.finalize()));
+                    live.uploads.remember(transfer, secret::hex(&sum.finalize()));
                 }
                 Ok(bytes)
             }
-            _ => Err(JobError::Nonsense),
+            _ => Err(JobError::UnexpectedResponse),
         }
     };
     match carried.await {
         Ok(bytes) => Ok(Json(KeptBytes { bytes })),
-        Err(error) => Err(failed(&app, &live, by, Way::ToCustomer, path, error).await),
+        Err(error) => Err(failed(&app, &live, by, Direction::ToCustomer, path, error).await),
     }
 }
 
@@ -176,7 +177,7 @@ pub async fn kept(
 ) -> Result<Json<KeptBytes>> {
     match live.ask_program(by, Job::Kept { transfer }).await? {
         Answer::Kept { bytes } => Ok(Json(KeptBytes { bytes })),
-        _ => Err(JobError::Nonsense.into()),
+        _ => Err(JobError::UnexpectedResponse.into()),
     }
 }
 
@@ -187,19 +188,19 @@ pub async fn put_in_place(
     Path((_, transfer)): Path<(String, u64)>,
     Json(new): Json<Placing>,
 ) -> Result<Json<FileName>> {
-    let Some(sum) = new.sum.or_else(|| live.brought.sum(transfer)) else {
+    let Some(sum) = new.sum.or_else(|| live.uploads.sum(transfer)) else {
         return Err(ApiError::sum_needed());
     };
     let job = Job::Place { transfer, sum: sum.clone(), replace: new.replace };
     match live.ask_program(by, job).await {
         // The sum is the one that was asked for: the program has compared.
         Ok(Answer::Placed { path, bytes, sha256: _ }) => {
-            let deed = Event::FileCarried { by, way: Way::ToCustomer, path: path.clone(), bytes, sha256: sum };
+            let deed = Event::FileCarried { by, way: Direction::ToCustomer, path: path.clone(), bytes, sha256: sum };
             live.record_deed(&app, deed).await?;
             Ok(Json(FileName { path }))
         }
-        Ok(_) => Err(JobError::Nonsense.into()),
-        Err(error) => Err(failed(&app, &live, by, Way::ToCustomer, new.path, error).await),
+        Ok(_) => Err(JobError::UnexpectedResponse.into()),
+        Err(error) => Err(failed(&app, &live, by, Direction::ToCustomer, new.path, error).await),
     }
 }
 
@@ -219,9 +220,9 @@ pub async fn abandon(Helper { live, by, .. }: Helper, Path((_, transfer)): Path<
 /// Writes a failure into the timeline, unless the way is just broken: then it is tried again.
 pub(super) async fn failed(
     app: &Shared,
-    live: &Arc<Live>,
+    live: &Arc<LiveSession>,
     by: ParticipantId,
-    way: Way,
+    way: Direction,
     path: String,
     error: JobError,
 ) -> ApiError {

@@ -5,23 +5,26 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{Json, extract::State, http::StatusCode};
+use platform::{clock, secret, throttle::Attempt};
 use protocol::{Client, ParticipantId, Role, SessionId};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, Order, QueryFilter, sea_query::Query,
 };
 use serde::{Deserialize, Serialize};
 use session::{Actor, Command};
+use store::{
+    stored_time,
+    tables::{admission, session_row},
+};
 use ts_rs::TS;
 
 use super::{ApiError, From, Result, sessions::Admission};
+
 use crate::{
     access_scope,
-    app::{self, Shared, stored_time},
-    live::{self, Live},
+    app::Shared,
+    live::{self, LiveSession},
     programs::System,
-    secret,
-    store::tables::{admission, session_row},
-    throttle::Attempt,
 };
 
 /// How long a customer's page or program may come back with its token.
@@ -128,7 +131,7 @@ pub async fn enter(State(app): State<Shared>, From(address): From, Json(body): J
         return Err(ApiError::bad("Technicians join from the console."));
     }
     // A key that is replaced just now lets nobody in by the event of the new one.
-    let one = app.hub.passes.lock().await;
+    let one = app.sessions.passes.lock().await;
     let (live, seat) = find(&app, address, &body.pass).await?;
     let who = match (&body.pass, seat) {
         (Pass::Handover { token }, Some(who)) => {
@@ -153,7 +156,7 @@ pub async fn enter(State(app): State<Shared>, From(address): From, Json(body): J
     };
     drop(one);
     let resume = admit(&app, &live.id, who, false, RESUME_MS).await?;
-    let admission = Admission { session: live.id.clone(), ticket: app.hub.ticket(live.id.clone(), who) };
+    let admission = Admission { session: live.id.clone(), ticket: app.sessions.ticket(live.id.clone(), who) };
     Ok(Json(Entered { admission, resume, invitation: invitation(&app, &live).await }))
 }
 
@@ -165,7 +168,7 @@ pub async fn resume(
 ) -> Result<Json<Admission>> {
     let (live, who) = guessed(&app, address, by_token(&app, &body.token, false)).await?;
     came_from(&app, address, &live).await;
-    Ok(Json(Admission { session: live.id.clone(), ticket: app.hub.ticket(live.id.clone(), who) }))
+    Ok(Json(Admission { session: live.id.clone(), ticket: app.sessions.ticket(live.id.clone(), who) }))
 }
 
 /// Gives the browser's customer a token for the support program.
@@ -196,7 +199,7 @@ async fn keep_newest(app: &Shared, session: &SessionId, who: ParticipantId) -> R
 
 /// A token for a participant to come back by.
 pub async fn admit(app: &Shared, session: &SessionId, who: ParticipantId, handover: bool, life: u64) -> Result<String> {
-    let now = app::now();
+    let now = clock::now();
     admission::Entity::delete_many().filter(admission::Column::Until.lt(stored_time(now))).exec(&app.db).await?;
     let token = secret::token();
     let row = admission::ActiveModel {
@@ -211,15 +214,15 @@ pub async fn admit(app: &Shared, session: &SessionId, who: ParticipantId, handov
 }
 
 /// The running session that a token belongs to, and whose it is.
-pub async fn by_token(app: &Shared, token: &str, handover: bool) -> Result<(Arc<Live>, ParticipantId)> {
+pub async fn by_token(app: &Shared, token: &str, handover: bool) -> Result<(Arc<LiveSession>, ParticipantId)> {
     let (id, who) = holder(app, token, handover).await?;
-    let live = app.hub.get(&id).ok_or_else(dead)?;
+    let live = app.sessions.get(&id).ok_or_else(dead)?;
     if access_scope::may_enter(app, &live, who).await? { Ok((live, who)) } else { Err(dead()) }
 }
 
 async fn holder(app: &Shared, token: &str, handover: bool) -> Result<(SessionId, ParticipantId)> {
     let row = admission::Entity::find_by_id(secret::hash(token)).one(&app.db).await?;
-    let row = row.filter(|r| r.handover == handover && r.until > stored_time(app::now())).ok_or_else(dead)?;
+    let row = row.filter(|r| r.handover == handover && r.until > stored_time(clock::now())).ok_or_else(dead)?;
     let id = SessionId::try_from(row.session).map_err(|_| dead())?;
     Ok((id, ParticipantId(u16::try_from(row.participant).map_err(|_| dead())?)))
 }
@@ -245,14 +248,14 @@ pub async fn guessed<T>(app: &Shared, from: IpAddr, found: impl Future<Output = 
 
 /// Somebody was let in from there: known from now on, if a technician takes part. Anybody may begin a session where that
 /// needs no key, and is no less a stranger by it.
-pub async fn came_from(app: &Shared, from: IpAddr, live: &Live) {
-    if live.ask(|s| s.participants().iter().any(|p| p.role == Role::Technician)).await {
+pub async fn came_from(app: &Shared, from: IpAddr, live: &LiveSession) {
+    if live.read(|s| s.participants().iter().any(|p| p.role == Role::Technician)).await {
         app.came_in(from, None);
     }
 }
 
 /// The session that a pass opens. Also tells, in the same words, that there is none. A right one costs no guess.
-async fn find(app: &Shared, from: IpAddr, pass: &Pass) -> Result<(Arc<Live>, Option<ParticipantId>)> {
+async fn find(app: &Shared, from: IpAddr, pass: &Pass) -> Result<(Arc<LiveSession>, Option<ParticipantId>)> {
     if !matches!(pass, Pass::Key { .. }) {
         let found = guessed(app, from, open_by(app, pass)).await?;
         came_from(app, from, &found.0).await;
@@ -265,7 +268,7 @@ async fn find(app: &Shared, from: IpAddr, pass: &Pass) -> Result<(Arc<Live>, Opt
     Ok(found)
 }
 
-async fn open_by(app: &Shared, pass: &Pass) -> Result<(Arc<Live>, Option<ParticipantId>)> {
+async fn open_by(app: &Shared, pass: &Pass) -> Result<(Arc<LiveSession>, Option<ParticipantId>)> {
     let (column, hash, by_key) = match pass {
         Pass::Key { key } => {
             let digits = secret::digits(key).ok_or_else(dead)?;
@@ -279,12 +282,12 @@ async fn open_by(app: &Shared, pass: &Pass) -> Result<(Arc<Live>, Option<Partici
     };
     let row = session_row::Entity::find().filter(column.eq(hash)).one(&app.db).await?.ok_or_else(dead)?;
     let id = SessionId::try_from(row.id).map_err(|_| dead())?;
-    let live = app.hub.get(&id).ok_or_else(dead)?;
-    let open = live.ask(|s| s.open_for_customer(app::now(), by_key)).await;
+    let live = app.sessions.get(&id).ok_or_else(dead)?;
+    let open = live.read(|s| s.open_for_customer(clock::now(), by_key)).await;
     if open { Ok((live, None)) } else { Err(dead()) }
 }
 
-async fn invitation(app: &Shared, live: &Live) -> Invitation {
+async fn invitation(app: &Shared, live: &LiveSession) -> Invitation {
     let state = live.state().await;
     Invitation {
         organisation: state.organisation,

@@ -9,15 +9,16 @@ use axum::{
 use protocol::Timestamp;
 use sea_orm::{EntityTrait, QueryOrder, QuerySelect};
 use serde::Serialize;
+use store::{setting, tables::received_mail};
 use tokio::sync::Semaphore;
 use ts_rs::TS;
 
-use super::{Admin, ApiError, ConfirmedAdmin, Result, SignedIn, factors, posts};
+use super::{Admin, ApiError, ConfirmedAdmin, Result, SignedIn, attachments, mfa};
+
 use crate::{
     app::Shared,
-    mailbox::{self, Looked, Mailbox, letter},
+    mailbox::{self, Mailbox, PollResult, message},
     redaction::Redactor,
-    store::{setting, tables::letter as letter_row},
 };
 
 /// How many mails the administrator's list shows.
@@ -27,7 +28,7 @@ const LIST: u64 = 50;
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct MailIn {
-    pub looked: Looked,
+    pub looked: PollResult,
     pub came: Vec<Came>,
 }
 
@@ -56,8 +57,8 @@ pub async fn read(State(app): State<Shared>, _: Admin) -> Json<Mailbox> {
 
 /// What came.
 pub async fn came(State(app): State<Shared>, _: Admin) -> Result<Json<MailIn>> {
-    let rows = letter_row::Entity::find().order_by_desc(letter_row::Column::Id).limit(LIST).all(&app.db).await?;
-    let came = |row: letter_row::Model| Came {
+    let rows = received_mail::Entity::find().order_by_desc(received_mail::Column::Id).limit(LIST).all(&app.db).await?;
+    let came = |row: received_mail::Model| Came {
         id: row.id,
         at: Timestamp(row.at.cast_unsigned()),
         from: row.sender,
@@ -71,7 +72,7 @@ pub async fn came(State(app): State<Shared>, _: Admin) -> Result<Json<MailIn>> {
 
 fn checked(app: &Shared, mut new: Mailbox) -> Result<Mailbox> {
     let known = app.mailbox();
-    new.password = factors::kept(new.password, known.password, new.host == known.host)?;
+    new.password = mfa::kept(new.password, known.password, new.host == known.host)?;
     if new.folder.trim().is_empty() {
         new.folder = "INBOX".into();
     }
@@ -122,7 +123,7 @@ async fn judge(redactor: Redactor, raw: Vec<u8>) -> Result<(Vec<u8>, bool)> {
 
 /// A mail as it came, unless somebody who reads it could enter as the customer.
 async fn filed(app: &Shared, id: i32) -> Result<Vec<u8>> {
-    let row = letter_row::Entity::find_by_id(id).one(&app.db).await?.filter(|l| l.incident.is_some());
+    let row = received_mail::Entity::find_by_id(id).one(&app.db).await?.filter(|l| l.incident.is_some());
     let row = row.ok_or_else(|| ApiError::missing("mail"))?;
     let raw = mailbox::original(app, row.id).await?;
     let (raw, is_live) = judge(Redactor::load(app).await?, raw).await?;
@@ -145,7 +146,7 @@ pub async fn enclosed(
     _: SignedIn,
     Path((id, number)): Path<(i32, usize)>,
 ) -> Result<Response> {
-    let letter = letter::read(&filed(&app, id).await?, &[]).ok_or_else(|| ApiError::missing("mail"))?;
+    let letter = message::read(&filed(&app, id).await?, &[]).ok_or_else(|| ApiError::missing("mail"))?;
     let found = letter.attachments.into_iter().nth(number).ok_or_else(|| ApiError::missing("attachment"))?;
     Ok(to_keep(&found.name, found.content))
 }
@@ -153,6 +154,6 @@ pub async fn enclosed(
 /// A file for the technician's disk: whatever strangers sent is never shown as a page of this server.
 fn to_keep(name: &str, content: Vec<u8>) -> Response {
     let kind = HeaderValue::from_static("application/octet-stream");
-    let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, posts::attachment(name))];
+    let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, attachments::attachment(name))];
     (StatusCode::OK, headers, content).into_response()
 }

@@ -9,20 +9,24 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use lettre::message::Mailbox;
+use platform::{clock, text::is_plain};
 use protocol::Timestamp;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
+use store::{
+    stored_time,
+    tables::{customer, incident, mail_row, received_mail, user},
+};
 use ts_rs::TS;
 
 use super::{ApiError, Result, SignedIn, desk, sessions};
+
 use crate::{
     access_scope::{self, SessionAction},
-    app::{self, Shared, stored_time},
-    desk::{BuiltIn, Desk, Entry, elsewhere, intake},
-    mail::{self, Fields, Letter, Outcome},
+    app::Shared,
+    desk::{BuiltIn, Desk, Entry, elsewhere, ticket_import},
+    mail::{self, Fields, Outcome, OutgoingMail},
     redaction::{self, Redactor},
-    store::tables::{customer, incident, letter, mail_row, user},
-    text::is_plain,
 };
 
 /// A mail that could be sent.
@@ -68,7 +72,8 @@ async fn read_by(app: &Shared, redactor: &Redactor, row: &mail_row::Model, me: i
 /// Mails with the numbers of their incidents, as this technician reads them.
 async fn shown(app: &Shared, rows: Vec<mail_row::Model>, me: i32) -> Result<Vec<Mail>> {
     let about = incident::Entity::find().filter(incident::Column::Id.is_in(rows.iter().map(|r| r.incident)));
-    let numbers: HashMap<i32, String> = about.all(&app.db).await?.iter().map(|i| (i.id, intake::number(i))).collect();
+    let numbers: HashMap<i32, String> =
+        about.all(&app.db).await?.iter().map(|i| (i.id, ticket_import::number(i))).collect();
     let redactor = Redactor::load(app).await?;
     let mut mails = Vec::with_capacity(rows.len());
     for m in rows {
@@ -119,7 +124,7 @@ pub async fn send(
     Json(draft): Json<Draft>,
 ) -> Result<Json<Mail>> {
     let id = sessions::parse(id)?;
-    let live = app.hub.get(&id).ok_or_else(|| ApiError::missing("running session"))?;
+    let live = app.sessions.get(&id).ok_or_else(|| ApiError::missing("running session"))?;
     access_scope::session(&app, &me, &id, SessionAction::Note).await?;
     let incident = live.state().await.incident;
     about(&app, incident.id, me, draft).await
@@ -163,7 +168,7 @@ async fn about(app: &Shared, incident: i32, me: user::Model, draft: Draft) -> Re
         if kept { redaction::seal(app, &format!("{}\n{}", draft.subject, draft.text))? } else { String::new() };
     let row = mail_row::ActiveModel {
         incident: Set(incident),
-        at: Set(stored_time(app::now())),
+        at: Set(stored_time(clock::now())),
         sender: Set(app.mailer.from()),
         recipient: Set(recipient.to_string()),
         subject: Set(subject),
@@ -206,13 +211,13 @@ async fn carry(
         return send.await.map(|_| true).map_err(ApiError::upstream);
     }
     // The last mail that came is answered: mail programs then show both as one conversation.
-    let last = letter::Entity::find().filter(letter::Column::Incident.eq(incident.id));
-    let last = last.order_by_desc(letter::Column::Id).one(&app.db).await?;
+    let last = received_mail::Entity::find().filter(received_mail::Column::Incident.eq(incident.id));
+    let last = last.order_by_desc(received_mail::Column::Id).one(&app.db).await?;
     let answers = last.as_ref().map(|l| l.name.as_str()).filter(|name| name.contains('@'));
-    let letter = Letter { to, subject: &draft.subject, text: &draft.text, html, name, answers };
+    let letter = OutgoingMail { to, subject: &draft.subject, text: &draft.text, html, name, answers };
     match app.mailer.send(letter).await {
         Outcome::Sent => Ok(true),
-        Outcome::Outbox => Ok(false),
+        Outcome::Deliveries => Ok(false),
         Outcome::Refused(reason) => Err(ApiError::upstream(format!("The mail server did not take the mail: {reason}"))),
     }
 }

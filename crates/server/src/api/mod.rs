@@ -1,33 +1,33 @@
 //! The web API. One file a resource, the whole router on one screen.
 
 pub mod account;
+mod attachments;
 pub mod bounds;
-mod canned;
 mod confirm;
 mod customers;
 mod desk;
 mod download;
+mod downloads;
 mod error;
 mod evidence;
 mod experts;
-mod factors;
 mod files;
-mod hands;
+mod handover;
 mod integrations;
 mod join;
-mod journey;
-mod lanes;
-mod leaving;
-mod machine;
 mod mailbox;
 mod mails;
+mod message_templates;
+mod mfa;
+mod openid_login;
 mod passkeys;
-mod past;
 mod people;
-mod posts;
+mod remote_system;
 mod rules;
+mod session_history;
 mod sessions;
 mod settings;
+mod side_channels;
 mod signed_in;
 mod v1;
 
@@ -44,10 +44,10 @@ pub use account::LOGIN_MS;
 pub use desk::{Status, from_word, word};
 pub use download::{ProgramFor, program};
 pub use error::{ApiError, Result};
-pub use evidence::hand_out;
+pub use evidence::serve_file;
 pub use join::{dead, open_session};
-pub use machine::shell_cast;
 pub use people::password;
+pub use remote_system::shell_cast;
 pub use signed_in::{Admin, By, Confirmed, ConfirmedAdmin, From, Helper, SignedIn, address, signed_in};
 
 use crate::{app::Shared, beyondtrust, web, wire};
@@ -65,20 +65,20 @@ pub fn router(app: Shared) -> Router {
         .route("/api/sign-out-everywhere", post(account::sign_out_everywhere))
         .route("/api/me", get(account::me))
         .route("/api/me/confirm", get(confirm::read).post(confirm::confirm))
-        .route("/api/me/second", post(factors::offer).put(factors::confirm).delete(factors::remove))
+        .route("/api/me/second", post(mfa::offer).put(mfa::confirm).delete(mfa::remove))
         .route("/api/me/passkeys", get(passkeys::all).post(passkeys::keep))
         .route("/api/me/passkeys/begin", post(passkeys::begin))
         .route("/api/me/passkeys/{id}", delete(passkeys::remove))
         .route("/api/sign-in/passkey/begin", post(passkeys::ask))
         .route("/api/sign-in/passkey", post(passkeys::sign_in))
-        .route("/api/users/{id}/second", delete(factors::reset))
-        .route("/api/openid", get(factors::openid).put(factors::set_openid))
-        .route("/api/openid/test", post(factors::test_openid))
-        .route("/api/directory", get(factors::directory).put(factors::set_directory))
-        .route("/api/directory/test", post(factors::test_directory))
-        .route("/sign-in/openid/start", get(journey::depart))
-        .route("/sign-in/openid/confirm", get(journey::depart_to_confirm))
-        .route("/sign-in/openid", get(journey::arrive))
+        .route("/api/users/{id}/second", delete(mfa::reset))
+        .route("/api/openid", get(mfa::openid).put(mfa::set_openid))
+        .route("/api/openid/test", post(mfa::test_openid))
+        .route("/api/directory", get(mfa::directory).put(mfa::set_directory))
+        .route("/api/directory/test", post(mfa::test_directory))
+        .route("/sign-in/openid/start", get(openid_login::authorize))
+        .route("/sign-in/openid/confirm", get(openid_login::depart_to_confirm))
+        .route("/sign-in/openid", get(openid_login::callback))
         // People.
         .route("/api/users", get(people::users).post(people::add_user))
         .route("/api/users/{id}", put(people::change_user))
@@ -126,50 +126,53 @@ pub fn router(app: Shared) -> Router {
         .route("/api/sessions/{id}/supervise", post(sessions::supervise))
         .route("/api/sessions/{id}/hold", post(sessions::hold))
         .route("/api/sessions/{id}/reopen", post(sessions::reopen))
-        .route("/api/sessions/{id}/transfer", post(hands::transfer))
-        .route("/api/sessions/{id}/take", post(hands::take))
-        .route("/api/sessions/{id}/share", post(hands::share))
+        .route("/api/sessions/{id}/transfer", post(handover::transfer))
+        .route("/api/sessions/{id}/take", post(handover::take))
+        .route("/api/sessions/{id}/share", post(handover::share))
         .route("/api/sessions/{id}/experts", post(experts::invite))
-        .route("/api/sessions/{id}/notes", post(hands::note))
+        .route("/api/sessions/{id}/notes", post(handover::note))
         .route("/api/sessions/{id}/close", post(sessions::close))
         // The customer's machine.
         .route("/api/sessions/{id}/files", get(files::list))
         .route("/api/sessions/{id}/files/folder", post(files::make_folder))
         .route("/api/sessions/{id}/files/rename", post(files::rename))
         .route("/api/sessions/{id}/files/delete", post(files::delete))
-        .route("/api/sessions/{id}/files/leaving/{number}", get(leaving::content).post(leaving::open))
-        .route("/api/sessions/{id}/files/leaving/{number}/progress", get(leaving::progress).post(leaving::wish))
-        .route("/api/lanes/{token}", get(lanes::give).post(lanes::take))
+        .route("/api/sessions/{id}/files/leaving/{number}", get(downloads::content).post(downloads::open))
+        .route("/api/sessions/{id}/files/leaving/{number}/progress", get(downloads::progress).post(downloads::wish))
+        .route("/api/lanes/{token}", get(side_channels::give).post(side_channels::take))
         .route(
             "/api/sessions/{id}/files/bring/{transfer}",
             get(files::kept).put(files::bring).post(files::put_in_place).delete(files::abandon),
         )
         .route(
             "/api/sessions/{id}/clipboard",
-            get(machine::read_clipboard)
-                .put(machine::write_clipboard)
+            get(remote_system::read_clipboard)
+                .put(remote_system::write_clipboard)
                 .layer(DefaultBodyLimit::max(protocol::MAX_CLIPBOARD_IMAGE)),
         )
-        .route("/api/sessions/{id}/system", post(machine::read_system))
-        .route("/api/sessions/{id}/processes/{pid}/end", post(machine::end_process))
-        .route("/api/sessions/{id}/restart", post(machine::restart))
-        .route("/api/sessions/{id}/elevate", post(machine::elevate))
+        .route("/api/sessions/{id}/system", post(remote_system::read_system))
+        .route("/api/sessions/{id}/processes/{pid}/end", post(remote_system::end_process))
+        .route("/api/sessions/{id}/restart", post(remote_system::restart))
+        .route("/api/sessions/{id}/elevate", post(remote_system::elevate))
         // What was put into the chat and the journal.
-        .route("/api/sessions/{id}/posts", post(posts::post))
-        .route("/api/sessions/{id}/posts/{number}", get(posts::read))
-        .route("/api/join/posts", post(posts::post_by_token))
-        .route("/api/join/posts/{number}", get(posts::read_by_token))
-        .route("/api/join/rate", post(posts::rate))
-        .route("/api/sessions/{id}/screenshots", post(posts::screenshot).layer(DefaultBodyLimit::max(64 * 1024 * 1024)))
-        .route("/api/sessions/{id}/screenshots/{number}", get(posts::read_screenshot))
-        .route("/api/canned", get(canned::list).post(canned::add))
-        .route("/api/canned/{id}", put(canned::change).delete(canned::remove))
+        .route("/api/sessions/{id}/posts", post(attachments::post))
+        .route("/api/sessions/{id}/posts/{number}", get(attachments::read))
+        .route("/api/join/posts", post(attachments::post_by_token))
+        .route("/api/join/posts/{number}", get(attachments::read_by_token))
+        .route("/api/join/rate", post(attachments::rate))
+        .route(
+            "/api/sessions/{id}/screenshots",
+            post(attachments::screenshot).layer(DefaultBodyLimit::max(64 * 1024 * 1024)),
+        )
+        .route("/api/sessions/{id}/screenshots/{number}", get(attachments::read_screenshot))
+        .route("/api/canned", get(message_templates::list).post(message_templates::add))
+        .route("/api/canned/{id}", put(message_templates::change).delete(message_templates::remove))
         // Experts.
         .route("/api/expert/look", post(experts::look))
         .route("/api/expert/enter", post(experts::enter))
         // Evidence.
-        .route("/api/sessions/{id}/shells/{number}", get(machine::shell))
-        .route("/api/sessions/{id}/system/{number}", get(machine::system))
+        .route("/api/sessions/{id}/shells/{number}", get(remote_system::shell))
+        .route("/api/sessions/{id}/system/{number}", get(remote_system::system))
         .route("/api/sessions/{id}/transcript.txt", get(evidence::text))
         .route("/api/sessions/{id}/transcript.json", get(evidence::json))
         .route("/api/sessions/{id}/store", post(evidence::store))
@@ -182,9 +185,9 @@ pub fn router(app: Shared) -> Router {
         .route("/api/playback/{token}/pointer", get(evidence::pointer))
         .route("/api/playback/{token}/activity", get(evidence::activity))
         .route("/api/sealing-keys", get(evidence::keys))
-        .route("/api/past", get(past::search))
-        .route("/api/report", get(past::report))
-        .route("/api/report.csv", get(past::csv))
+        .route("/api/past", get(session_history::search))
+        .route("/api/report", get(session_history::report))
+        .route("/api/report.csv", get(session_history::csv))
         // Mails.
         .route("/api/mails", get(mails::list))
         .route("/api/mails/{id}", get(mails::read))

@@ -6,23 +6,24 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
+use platform::{clock, throttle::Attempt};
 use protocol::Timestamp;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
+use store::tables::passkey;
 use ts_rs::TS;
 use webauthn_rs::prelude::{
     CreationChallengeResponse, PublicKeyCredential, RegisterPublicKeyCredential, RequestChallengeResponse,
 };
 
 use super::{ApiError, Confirmed, From, Result, SignedIn, account, people, signed_in::Browser};
+
 use crate::{
-    app::{self, Shared},
+    app::Shared,
     sign_in::{
         self,
         passkeys::{self, MOST_OF_ONE, NotTaken},
     },
-    store::tables::passkey,
-    throttle::Attempt,
 };
 
 /// One's passkeys.
@@ -102,7 +103,7 @@ pub async fn begin(
     if known.len() >= MOST_OF_ONE {
         return Err(ApiError::conflict("Please take a passkey away first: twenty are the most."));
     }
-    Ok(Json(app.passkeys.begin(&me, &known, app::now())?))
+    Ok(Json(app.passkeys.begin(&me, &known, clock::now())?))
 }
 
 /// Keeps the one that was made.
@@ -112,7 +113,7 @@ pub async fn keep(
     Json(made): Json<Made>,
 ) -> Result<(StatusCode, Json<OwnPasskey>)> {
     let name = people::name(&made.name)?;
-    let row = app.passkeys.keep(&app.db, browser.me.id, name, &made.credential, app::now()).await?;
+    let row = app.passkeys.keep(&app.db, browser.me.id, name, &made.credential, clock::now()).await?;
     sign_in::sign_out_elsewhere(&app, &browser.login).await?;
     Ok((StatusCode::CREATED, Json(row.into())))
 }
@@ -134,14 +135,14 @@ pub async fn remove(
 /// Begins to sign somebody in.
 pub async fn ask(State(app): State<Shared>, From(from): From) -> Result<Json<Question>> {
     drop(app.guess(Attempt::Begin { from })?);
-    let (name, question) = app.passkeys.ask(from, app::now())?;
+    let (name, question) = app.passkeys.ask(from, clock::now())?;
     Ok(Json(Question { name, question }))
 }
 
 /// Signs somebody in.
 pub async fn sign_in(State(app): State<Shared>, From(from): From, Json(answer): Json<Answer>) -> Result<Response> {
     drop(app.guess(Attempt::Begin { from })?);
-    let user = app.passkeys.accept(&app.db, &answer.name, &answer.credential, app::now()).await?;
+    let user = app.passkeys.accept(&app.db, &answer.name, &answer.credential, clock::now()).await?;
     if user.disabled {
         return Err(NotTaken::Unknown.into());
     }

@@ -5,23 +5,24 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use platform::text::{
+    self,
+    address::{self, Unusable},
+    is_plain,
+};
 use protocol::MAX_NAME_CHARS;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, SqlErr};
 use serde::{Deserialize, Serialize};
+use store::tables::user;
 use ts_rs::TS;
 
 use super::{Admin, ApiError, ConfirmedAdmin, Result, SignedIn};
+
 use crate::{
     access_scope::Reach,
     account_changes::{self, AccountChange, ChangedBy, EvidenceRights},
     app::Shared,
-    staff,
-    store::tables::user,
-    text::{
-        self,
-        address::{self, Unusable},
-        is_plain,
-    },
+    organisation,
 };
 
 /// A new technician.
@@ -130,7 +131,7 @@ pub struct Colleague {
 pub async fn technicians(State(app): State<Shared>, SignedIn(me): SignedIn) -> Result<Json<Vec<Colleague>>> {
     let users = user::Entity::find().filter(user::Column::Disabled.eq(false)).order_by_asc(user::Column::Name);
     let users = users.all(&app.db).await?;
-    let (online, busy) = (staff::online(&app), staff::busy(&app, Some(&me)).await?);
+    let (online, busy) = (organisation::online(&app), organisation::busy(&app, Some(&me)).await?);
     let colleague = |u: user::Model| Colleague {
         online: online.contains(&u.id),
         sessions: busy.get(&u.id).copied().unwrap_or(0),
@@ -186,7 +187,7 @@ pub async fn insert_user(app: &Shared, new: NewUser) -> Result<Account> {
         Some(SqlErr::UniqueConstraintViolation(_)) => known_already(),
         _ => error.into(),
     })?;
-    staff::know(&app.db, &user.team).await?;
+    organisation::know(&app.db, &user.team).await?;
     Ok(user.into())
 }
 

@@ -6,13 +6,14 @@ use axum::{
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::Deserialize;
+use store::{setting, tables::user};
 
 use super::{Admin, ApiError, ConfirmedAdmin, Result};
+
 use crate::{
     app::Shared,
-    rules::{Rules, Verdict},
+    rules::{Decision, Rules},
     sign_in,
-    store::{setting, tables::user},
 };
 
 /// The rules as they are.
@@ -48,7 +49,7 @@ pub struct Asked {
 }
 
 /// What a technician may ask for in a session of a policy, and why not the rest.
-pub async fn verdicts(State(app): State<Shared>, _: Admin, Query(asked): Query<Asked>) -> Result<Json<Vec<Verdict>>> {
+pub async fn verdicts(State(app): State<Shared>, _: Admin, Query(asked): Query<Asked>) -> Result<Json<Vec<Decision>>> {
     let person = user::Entity::find_by_id(asked.technician).one(&app.db).await?;
     let person = person.ok_or_else(|| ApiError::missing("technician"))?;
     let rules = app.rules();

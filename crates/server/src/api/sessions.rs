@@ -5,21 +5,23 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use platform::clock;
 use protocol::{Client, Entry, Event, Participant, Phase, Presence, Queue, Role, SessionId, SessionState, Timestamp};
 use sea_orm::EntityTrait;
 use serde::Serialize;
 use session::{Actor, Command, History, TranscriptLine};
 use std::sync::Arc;
+use store::tables::incident;
 use ts_rs::TS;
 
 use super::{ApiError, By, Result, SignedIn, desk, mails};
+
 use crate::{
     access_scope::{self, SessionAction},
-    app::{self, Shared},
+    app::Shared,
     archive::Unstored,
-    desk::intake::{self, Form, Keys},
-    live::{self, Live},
-    store::tables::incident,
+    desk::ticket_import::{self, Form, Keys},
+    live::{self, LiveSession},
 };
 
 /// A new session key with its link, shown once.
@@ -64,7 +66,7 @@ pub struct SessionPage {
     pub transcript: Vec<TranscriptLine>,
     pub history: History,
     /// Where the moments of the session lie in its video.
-    pub film: Vec<session::Stretch>,
+    pub film: Vec<session::Span>,
     /// Why the evidence is not stored yet, when that was tried and failed.
     pub unstored: Option<Unstored>,
     /// What the asker may do with the evidence.
@@ -95,8 +97,8 @@ pub fn parse(id: String) -> Result<SessionId> {
 }
 
 /// The running session by that name.
-pub fn running(app: &Shared, id: String) -> Result<Arc<Live>> {
-    app.hub.get(&parse(id)?).ok_or_else(|| ApiError::missing("running session"))
+pub fn running(app: &Shared, id: String) -> Result<Arc<LiveSession>> {
+    app.sessions.get(&parse(id)?).ok_or_else(|| ApiError::missing("running session"))
 }
 
 /// Generates a session for an incident, with a key and a link.
@@ -107,7 +109,7 @@ pub async fn generate(
 ) -> Result<(StatusCode, Json<Issued>)> {
     let incident = incident::Entity::find_by_id(incident).one(&app.db).await?;
     let incident = incident.ok_or_else(|| ApiError::missing("incident"))?;
-    let live = intake::session(&app, &incident, me.as_ref(), None).await?;
+    let live = ticket_import::session(&app, &incident, me.as_ref(), None).await?;
     Ok((StatusCode::CREATED, Json(issue(&app, &live, &me).await?)))
 }
 
@@ -117,10 +119,10 @@ pub async fn issue_key(State(app): State<Shared>, me: SignedIn, Path(id): Path<S
     Ok(Json(issue(&app, &live, &me).await?))
 }
 
-pub async fn issue(app: &Shared, live: &Arc<Live>, me: &SignedIn) -> Result<Issued> {
+pub async fn issue(app: &Shared, live: &Arc<LiveSession>, me: &SignedIn) -> Result<Issued> {
     let Keys { key, key_until, token, link_until } =
-        intake::keys(app, live, &Actor::Technician(me.as_ref()), None, Form::Ours).await?;
-    let link = intake::link(app, &token);
+        ticket_import::keys(app, live, &Actor::Technician(me.as_ref()), None, Form::Ours).await?;
+    let link = ticket_import::link(app, &token);
     let incident = desk::find(app, live.state().await.incident.id).await?;
     let draft = mails::draft(app, &incident, &me.0, &link, &key);
     Ok(Issued { session: live.id.clone(), key, key_until, link, link_until, draft })
@@ -167,7 +169,7 @@ pub async fn ticket(
     let live = running(&app, id)?;
     let (name, user) = (me.0.name.clone(), Some(me.0.id));
     let seated = |s: &session::Session| s.technician(me.0.id).map(|p| p.id).filter(|who| s.admits(*who).is_ok());
-    let who = match live.ask(seated).await {
+    let who = match live.read(seated).await {
         Some(who) => who,
         None => {
             let (role, client, by_role) = (Role::Technician, Client::Console, app.rules().role(me.0.role));
@@ -175,7 +177,7 @@ pub async fn ticket(
             live::came(&live.act(&app, &Actor::Server, join).await?)?
         }
     };
-    Ok(Json(Admission { session: live.id.clone(), ticket: app.hub.ticket_by(live.id.clone(), who, login) }))
+    Ok(Json(Admission { session: live.id.clone(), ticket: app.sessions.ticket_by(live.id.clone(), who, login) }))
 }
 
 /// Lets the page of somebody connect who watches how others help; the customer and everybody else reads it.
@@ -189,18 +191,18 @@ pub async fn supervise(
     access_scope::session(&app, &me.0, &live.id, SessionAction::Watch).await?;
     let watches = |p: &&Participant| p.user == Some(me.0.id) && p.role == Role::Supervisor;
     let here = |p: &&Participant| watches(p) && p.presence != Presence::Gone;
-    let who = match live.ask(|s| s.participants().iter().find(here).map(|p| p.id)).await {
+    let who = match live.read(|s| s.participants().iter().find(here).map(|p| p.id)).await {
         Some(who) => who,
         None => live::came(&live.act(&app, &Actor::Server, Command::Supervise { user: me.as_ref() }).await?)?,
     };
-    Ok(Json(Admission { session: live.id.clone(), ticket: app.hub.ticket_by(live.id.clone(), who, login) }))
+    Ok(Json(Admission { session: live.id.clone(), ticket: app.sessions.ticket_by(live.id.clone(), who, login) }))
 }
 
 /// What waits, runs or is held, and whoever asks may see: the oldest first.
 pub async fn queue(State(app): State<Shared>, asker: SignedIn) -> Result<Json<Vec<Queued>>> {
     let me = &asker.0;
     let mut queue = Vec::new();
-    for live in app.hub.all() {
+    for live in app.sessions.all() {
         let state = live.state().await;
         if matches!(state.phase, Phase::Ended { .. }) {
             continue;
@@ -209,7 +211,7 @@ pub async fn queue(State(app): State<Shared>, asker: SignedIn) -> Result<Json<Ve
         if !access_scope::reaches(&app, me, &entries).await? {
             continue;
         }
-        let since = entries.first().map_or(app::now(), |e| e.at);
+        let since = entries.first().map_or(clock::now(), |e| e.at);
         let turned = |e: &&Entry| matches!(e.event, Event::Held { .. } | Event::Queued { .. } | Event::Reopened { .. });
         let waits_since = entries.iter().rev().find(turned).map_or(since, |e| e.at);
         let open = match &state.queue {
@@ -241,7 +243,7 @@ pub async fn read(State(app): State<Shared>, me: SignedIn, Path(id): Path<String
     let unstored = app.unfinished.get(&id);
     let session = session::Session::after(id, app.policy(), &entries);
     let history = session::history(&entries).ok_or_else(|| ApiError::missing("session"))?;
-    let film = session::Film::of(&entries).stretches;
+    let film = session::PlaybackTimeline::of(&entries).stretches;
     let transcript = session::transcript(&entries);
     Ok(Json(SessionPage { state: session.state(), entries, transcript, history, film, unstored, may }))
 }

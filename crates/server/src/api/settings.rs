@@ -1,12 +1,11 @@
 //! What administrators may change.
 
 use axum::{Json, extract::State};
+use store::setting;
 
 use super::{ApiError, ConfirmedAdmin, Result, SignedIn, people};
-use crate::{
-    app::{Settings, Shared},
-    store::setting,
-};
+
+use crate::app::{Settings, Shared};
 
 /// What is set.
 pub async fn read(State(app): State<Shared>, _: SignedIn) -> Json<Settings> {

@@ -14,17 +14,21 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::StreamExt;
+use platform::{clock, secret};
 use protocol::{ParticipantId, Timestamp, UserRef};
 use sea_orm::EntityTrait;
+use store::{
+    stored_time,
+    tables::{login, user},
+};
 use tokio::sync::watch;
 
 use super::{ApiError, sessions};
+
 use crate::{
-    app::{self, Shared, stored_time},
-    live::{ActError, Live},
-    secret,
+    app::Shared,
+    live::{ActError, LiveSession},
     sign_in::Login,
-    store::tables::{login, user},
 };
 
 /// So long a request may go on when its sign-in has ended: it may be the one that ended it.
@@ -73,7 +77,7 @@ pub struct Browser {
 impl Browser {
     /// Whether they have shown a short while ago who they are.
     pub fn is_confirmed(&self) -> bool {
-        stored_time(app::now()) - self.login.confirmed < CONFIRMED_MS
+        stored_time(clock::now()) - self.login.confirmed < CONFIRMED_MS
     }
 }
 
@@ -90,14 +94,14 @@ impl FromRequestParts<Shared> for Browser {
             asking.send_replace(Some(login.clone()));
         }
         parts.extensions.insert(login);
-        app.seen.lock().expect("nobody panics while holding who was seen").insert(browser.me.id, app::now());
+        app.seen.lock().expect("nobody panics while holding who was seen").insert(browser.me.id, clock::now());
         Ok(browser)
     }
 }
 
 async fn by_cookie(app: &Shared, cookie: &str) -> Result<Option<Browser>, sea_orm::DbErr> {
     let login = login::Entity::find_by_id(secret::hash(cookie)).one(&app.db).await?;
-    let Some(login) = login.filter(|l| l.until > stored_time(app::now())) else { return Ok(None) };
+    let Some(login) = login.filter(|l| l.until > stored_time(clock::now())) else { return Ok(None) };
     let me = user::Entity::find_by_id(login.user).one(&app.db).await?.filter(|u| !u.disabled);
     Ok(me.map(|me| Browser { me, login }))
 }
@@ -197,7 +201,7 @@ fn cut_off(response: Response, login: Login) -> Response {
 
 /// A technician who is signed in and takes part in the running session of the address (its parameter `id`).
 pub struct Helper {
-    pub live: Arc<Live>,
+    pub live: Arc<LiveSession>,
     pub me: SignedIn,
     /// The technician's number within the session.
     pub by: ParticipantId,
@@ -211,7 +215,7 @@ impl FromRequestParts<Shared> for Helper {
         let address = RawPathParams::from_request_parts(parts, app).await.ok();
         let id = address.as_ref().and_then(|a| a.iter().find(|(name, _)| *name == "id")).map(|(_, id)| id.to_owned());
         let live = sessions::running(app, id.unwrap_or_default())?;
-        let who = live.ask(|s| s.technician(me.0.id).map(|p| s.admits(p.id).map(|p| p.id))).await;
+        let who = live.read(|s| s.technician(me.0.id).map(|p| s.admits(p.id).map(|p| p.id))).await;
         let by = who.ok_or_else(|| ApiError::forbidden("You do not take part in this session."))?;
         Ok(Self { live, me, by: by.map_err(ActError::from)? })
     }

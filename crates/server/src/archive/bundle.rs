@@ -2,15 +2,14 @@
 
 use std::{fs::File, io::Write};
 
-use evidence::{Writer, line, movie, names, transcript};
+use evidence::{Writer, line, names, recording_plan, transcript};
+use platform::{clock, paths};
 use protocol::{Entry, Event, SessionId, UserRef};
-use session::{Actor, Command, Film, Stored};
+use session::{Actor, Command, PlaybackTimeline, Stored};
 
-use super::{Kept, KeptReader, Sealing, burned::WithPointer};
-use crate::{
-    app::{self, Shared},
-    live, paths,
-};
+use super::{Kept, KeptReader, Sealing, pointer_overlay::WithPointer};
+
+use crate::{app::Shared, live};
 
 const README: &str = "This is everything that remains of one Deskside support session.\n\n\
     To check that nothing of it was changed, run deskside-verify on the bundle as it is, or open verify.html of any\n\
@@ -33,15 +32,15 @@ pub struct Contents {
 
 /// Writes into the timeline that somebody takes the evidence with them, and gathers it.
 pub async fn export(app: &Shared, id: &SessionId, by: Option<UserRef>) -> anyhow::Result<Contents> {
-    app.hub
-        .act_on_any(app, id, &Actor::Server, Command::Evidence { event: Event::Exported { by } })
+    app.sessions
+        .execute_even_if_ended(app, id, &Actor::Server, Command::Evidence { event: Event::Exported { by } })
         .await
         .map_err(|e| anyhow::anyhow!("the export cannot be noted: {e}"))?;
     let stored = live::stored(app, id).await?;
     let entries = live::read_back(id, &stored)?;
     // What happens from here on is not in this bundle, and neither are the seals under it.
     let end = stored.last().ok_or_else(|| anyhow::anyhow!("the session has no timeline"))?;
-    app.sealing.seal(&app.db, id, end.seq, &end.hash, app::now()).await?;
+    app.sealing.seal(&app.db, id, end.seq, &end.hash, clock::now()).await?;
     let mut seals = Sealing::seals(&app.db, id).await?;
     seals.retain(|s| s.seq <= end.seq);
     Ok(Contents { id: id.clone(), stored, entries, seals })
@@ -85,8 +84,8 @@ pub fn pack<W: Write>(app: &Shared, contents: &Contents, pointer: Pointer, out: 
             writing.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the video was not written")))
         })?;
     }
-    let captions = movie::captions(entries, &Film::of(entries));
-    bundle.file("subtitles.vtt", &mut movie::webvtt(&captions).as_bytes())?;
+    let captions = recording_plan::captions(entries, &PlaybackTimeline::of(entries));
+    bundle.file("subtitles.vtt", &mut recording_plan::webvtt(&captions).as_bytes())?;
     for entry in entries {
         let (name, path) = match &entry.event {
             Event::SystemInfoRead { number, .. } => {

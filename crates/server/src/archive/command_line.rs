@@ -3,11 +3,13 @@
 use std::{fs::File, io::BufWriter, path::PathBuf};
 
 use anyhow::Context;
+use platform::clock;
 use protocol::{Event, SessionId};
 
 use super::{Pointer, export, pack};
+
 use crate::{
-    app::{self, Shared},
+    app::Shared,
     config::{Config, Task},
     serve,
 };
@@ -21,7 +23,7 @@ pub async fn run(config: Config, task: Task) -> anyhow::Result<()> {
             write(app, session, to, if pointer { Pointer::BurnedIn } else { Pointer::Beside }).await
         }
         Task::RotateKey => {
-            app.sealing.rotate(app::now())?;
+            app.sealing.rotate(clock::now())?;
             show(&app);
             Ok(())
         }
@@ -34,7 +36,7 @@ pub async fn run(config: Config, task: Task) -> anyhow::Result<()> {
 
 async fn write(app: Shared, session: String, to: Option<PathBuf>, pointer: Pointer) -> anyhow::Result<()> {
     let id = SessionId::try_from(session).map_err(|e| anyhow::anyhow!("that is no session: {e}"))?;
-    let entries = app.hub.read(&app, &id).await?.context("there is no session by that name")?;
+    let entries = app.sessions.read(&app, &id).await?.context("there is no session by that name")?;
     let stored = entries.iter().any(|e| matches!(e.event, Event::Stored { .. }));
     anyhow::ensure!(stored, "its evidence is not complete yet: the session goes on, or it is being stored");
     let contents = export(&app, &id, None).await?;

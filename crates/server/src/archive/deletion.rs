@@ -2,18 +2,19 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use platform::{clock, paths, secret};
 use protocol::{Event, SessionId, Timestamp, UserRef};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, TransactionTrait};
 use serde::{Deserialize, Serialize};
+use store::{
+    stored_time,
+    tables::{event_row, seal_row, session_history, session_row, tombstone_row},
+};
 use ts_rs::TS;
 
-use super::catalogue;
-use crate::{
-    access_scope::Standing,
-    app::{self, Shared, stored_time},
-    paths, secret,
-    store::tables::{event_row, past, seal_row, session_row, tombstone_row},
-};
+use super::session_index;
+
+use crate::{access_scope::Standing, app::Shared};
 
 /// How often it is looked what is old enough.
 const LOOK: Duration = Duration::from_secs(10 * 60);
@@ -77,7 +78,7 @@ pub async fn delete(app: &Shared, id: &SessionId, by: String, reason: String) ->
     let stored = crate::live::stored(app, id).await?;
     let entries = crate::live::read_back(id, &stored)?;
     let head = stored.last().ok_or(NotDeleted::Missing)?;
-    if app.hub.get(id).is_some() || !entries.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
+    if app.sessions.get(id).is_some() || !entries.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
         return Err(NotDeleted::NotStored);
     }
     let hold = entries.iter().rev().find_map(|e| match &e.event {
@@ -90,7 +91,7 @@ pub async fn delete(app: &Shared, id: &SessionId, by: String, reason: String) ->
     let key = app.sealing.key();
     let mut stone = Tombstone {
         session: id.clone(),
-        at: app::now(),
+        at: clock::now(),
         by,
         reason,
         entries: head.seq,
@@ -107,21 +108,21 @@ pub async fn delete(app: &Shared, id: &SessionId, by: String, reason: String) ->
         done: Set(false),
     };
     row.insert(&app.db).await.map_err(anyhow::Error::from)?;
-    sweep(app, id).await.map_err(|error| NotDeleted::Unfinished(error.to_string()))
+    purge_files(app, id).await.map_err(|error| NotDeleted::Unfinished(error.to_string()))
 }
 
 /// Removes everything of a session that has a tombstone. What is interrupted goes on later.
-async fn sweep(app: &Shared, id: &SessionId) -> anyhow::Result<()> {
+async fn purge_files(app: &Shared, id: &SessionId) -> anyhow::Result<()> {
     for path in files(app, id)? {
         std::fs::remove_file(path)?;
     }
     for file in paths::evidence(&app.config.data, id) {
-        app.shelf.remove(&file).await?;
+        app.recording_store.remove(&file).await?;
     }
     let transaction = app.db.begin().await?;
     event_row::Entity::delete_many().filter(event_row::Column::Session.eq(id.as_str())).exec(&transaction).await?;
     seal_row::Entity::delete_many().filter(seal_row::Column::Session.eq(id.as_str())).exec(&transaction).await?;
-    catalogue::remove(&transaction, id).await?;
+    session_index::remove(&transaction, id).await?;
     let done = tombstone_row::ActiveModel { session: Set(id.to_string()), done: Set(true), ..Default::default() };
     done.update(&transaction).await?;
     transaction.commit().await?;
@@ -160,8 +161,8 @@ pub async fn tombstone(app: &Shared, id: &SessionId) -> anyhow::Result<Option<(T
 }
 
 /// Finishes what was interrupted, and deletes what the rules say, again and again.
-pub async fn keep_house(app: Shared) {
-    if let Err(error) = catalogue::fill(&app).await {
+pub async fn run_retention(app: Shared) {
+    if let Err(error) = session_index::fill(&app).await {
         tracing::error!(%error, "the catalogue lacks sessions that are over");
     }
     let mut look = tokio::time::interval(LOOK);
@@ -170,7 +171,7 @@ pub async fn keep_house(app: Shared) {
         if let Err(error) = resume(&app).await {
             tracing::error!(%error, "a deletion that was interrupted cannot be finished");
         }
-        if let Err(error) = crate::outbox::forget_old(&app.db, app::now()).await {
+        if let Err(error) = crate::deliveries::forget_old(&app.db, clock::now()).await {
             tracing::error!(%error, "the log of deliveries cannot be shortened");
         }
         if let Err(error) = crate::redaction::forget_dead(&app).await {
@@ -185,7 +186,7 @@ pub async fn keep_house(app: Shared) {
 async fn resume(app: &Shared) -> anyhow::Result<()> {
     let open = tombstone_row::Entity::find().filter(tombstone_row::Column::Done.eq(false)).all(&app.db).await?;
     for row in open {
-        sweep(app, &SessionId::try_from(row.session)?).await?;
+        purge_files(app, &SessionId::try_from(row.session)?).await?;
     }
     Ok(())
 }
@@ -209,16 +210,16 @@ pub async fn apply(app: &Shared) -> anyhow::Result<()> {
     const DAY: i64 = 24 * 60 * 60 * 1_000;
     let rules = app.settings().retention;
     let Some(soonest) = rules.iter().filter(|r| r.days > 0).map(|r| r.days).min() else { return Ok(()) };
-    let now = stored_time(app::now());
-    let old = past::Entity::find()
-        .filter(past::Column::Held.eq(false))
-        .filter(past::Column::Ended.lte(now - i64::from(soonest) * DAY))
+    let now = stored_time(clock::now());
+    let old = session_history::Entity::find()
+        .filter(session_history::Column::Held.eq(false))
+        .filter(session_history::Column::Ended.lte(now - i64::from(soonest) * DAY))
         .all(&app.db)
         .await?;
     for row in old {
         // Its team may have got another name since the list was made: the rule and the row are of one moment.
         let _names = app.teams.read().await;
-        let Some(row) = past::Entity::find_by_id(row.session).one(&app.db).await? else { continue };
+        let Some(row) = session_history::Entity::find_by_id(row.session).one(&app.db).await? else { continue };
         let rules = app.settings().retention;
         let Some(rule) = rule(&rules, &row.team, &row.kind) else { continue };
         if row.ended > now - i64::from(rule.days) * DAY {
@@ -237,10 +238,10 @@ pub async fn apply(app: &Shared) -> anyhow::Result<()> {
 pub async fn hold(app: &Shared, id: &SessionId, by: UserRef, on: bool, reason: String) -> anyhow::Result<()> {
     let event = Event::LegalHold { by, on, reason };
     let command = session::Command::Evidence { event };
-    let noted = app.hub.act_on_any(app, id, &session::Actor::Server, command).await;
+    let noted = app.sessions.execute_even_if_ended(app, id, &session::Actor::Server, command).await;
     noted.map_err(|e| anyhow::anyhow!("it cannot be noted: {e}"))?;
-    if let Some(entries) = app.hub.read(app, id).await? {
-        catalogue::enter(&app.db, id, &entries).await?;
+    if let Some(entries) = app.sessions.read(app, id).await? {
+        session_index::enter(&app.db, id, &entries).await?;
     }
     Ok(())
 }

@@ -1,42 +1,38 @@
 //! What remains of a session: its recording and its transcript, complete, stored and sealed.
 
 mod bundle;
-mod burned;
-mod catalogue;
 mod command_line;
 mod deletion;
+mod pointer_overlay;
+mod recording_store;
 mod sealing;
-mod shelf;
+mod session_index;
 mod unfinished;
 mod video;
 
 use std::sync::Arc;
 
+use platform::{clock, disk::Full, paths, secret};
 use protocol::{Event, Right, SessionId};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use session::{Actor, Command, RecordingDuty, TooMuch};
 use sha2::{Digest, Sha256};
+use store::tables::session_row;
 
 pub use bundle::{Pointer, export, pack};
 pub use command_line::run;
-pub use deletion::{NotDeleted, RetentionRule, Tombstone, delete, deletes_sooner, hold, keep_house, tombstone};
+pub use deletion::{NotDeleted, RetentionRule, Tombstone, delete, deletes_sooner, hold, run_retention, tombstone};
+pub use recording_store::RecordingStore;
 pub use sealing::Sealing;
-pub use shelf::Shelf;
 pub use unfinished::{Unfinished, Unstored};
 use video::KeptReader;
 pub use video::{Kept, TooLong, so_far};
 
-use crate::{
-    app::{self, Shared},
-    disk::Full,
-    live::Live,
-    paths, secret,
-    store::tables::session_row,
-};
+use crate::{app::Shared, live::LiveSession};
 
 /// Completes and stores the evidence of a session that has ended. What fails is tried again, less and less often; when it is
 /// given up, an administrator may have it tried once more.
-pub fn finish_soon(app: Shared, live: Arc<Live>) {
+pub fn spawn_finalizer(app: Shared, live: Arc<LiveSession>) {
     tokio::spawn(async move {
         let mut waits = unfinished::waits();
         while let Err(error) = finish(&app, &live).await {
@@ -50,16 +46,16 @@ pub fn finish_soon(app: Shared, live: Arc<Live>) {
             }
         }
         app.unfinished.remove(&live.id);
-        app.hub.remove(&live.id);
+        app.sessions.remove(&live.id);
     });
 }
 
 /// Keeps room for the video of a session that was recorded before the server started.
-pub fn keep_room_for_video(app: &Shared, live: &Live) -> std::io::Result<()> {
+pub fn keep_room_for_video(app: &Shared, live: &LiveSession) -> std::io::Result<()> {
     video::keep_room(app, &live.id, &live.room_for_video())
 }
 
-async fn finish(app: &Shared, live: &Arc<Live>) -> anyhow::Result<()> {
+async fn finish(app: &Shared, live: &Arc<LiveSession>) -> anyhow::Result<()> {
     live.stop_recorder().await;
     if !live.entries().await.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
         let event = store(app, live).await?;
@@ -67,11 +63,11 @@ async fn finish(app: &Shared, live: &Arc<Live>) -> anyhow::Result<()> {
     }
     // From here on the timeline says that the video is whole.
     for file in paths::evidence(&app.config.data, &live.id) {
-        app.shelf.clear(&file)?;
+        app.recording_store.clear(&file)?;
     }
     video::remove_reels(app, &live.id)?;
     seal(app, &live.id).await?;
-    catalogue::enter(&app.db, &live.id, &live.entries().await).await?;
+    session_index::enter(&app.db, &live.id, &live.entries().await).await?;
     let row = session_row::ActiveModel {
         id: Set(live.id.to_string()),
         stored: Set(true),
@@ -84,8 +80,8 @@ async fn finish(app: &Shared, live: &Arc<Live>) -> anyhow::Result<()> {
 }
 
 /// Makes the video, and says what is stored.
-async fn store(app: &Shared, live: &Arc<Live>) -> anyhow::Result<Event> {
-    app.shelf.ready().await?;
+async fn store(app: &Shared, live: &Arc<LiveSession>) -> anyhow::Result<Event> {
+    app.recording_store.ready().await?;
     let (entries, id, on) = (live.entries().await, live.id.clone(), app.clone());
     let room = live.room_for_video();
     let made = tokio::task::spawn_blocking(move || video::make(&on, &id, &entries, &room)).await??;
@@ -94,7 +90,7 @@ async fn store(app: &Shared, live: &Arc<Live>) -> anyhow::Result<Event> {
     }
     if made.is_some() {
         for file in paths::evidence(&app.config.data, &live.id) {
-            app.shelf.take(&file).await?;
+            app.recording_store.take(&file).await?;
         }
     }
     let text = evidence::transcript::text(&live.id, &live.entries().await);
@@ -110,15 +106,15 @@ async fn store(app: &Shared, live: &Arc<Live>) -> anyhow::Result<Event> {
 pub async fn seal(app: &Shared, id: &SessionId) -> anyhow::Result<()> {
     let stored = crate::live::stored(app, id).await?;
     if let Some(head) = stored.last() {
-        app.sealing.seal(&app.db, id, head.seq, &head.hash, app::now()).await?;
+        app.sealing.seal(&app.db, id, head.seq, &head.hash, clock::now()).await?;
     }
     Ok(())
 }
 
 /// What was said of a session after its end, as far as it is searched and counted.
-pub async fn note_again(app: &Shared, id: &SessionId) -> anyhow::Result<()> {
-    match app.hub.read(app, id).await? {
-        Some(entries) => catalogue::enter(&app.db, id, &entries).await,
+pub async fn reindex(app: &Shared, id: &SessionId) -> anyhow::Result<()> {
+    match app.sessions.read(app, id).await? {
+        Some(entries) => session_index::enter(&app.db, id, &entries).await,
         None => Ok(()),
     }
 }
@@ -133,10 +129,10 @@ pub enum NoRoomToShow {
 }
 
 /// Whether there is room for what these rights show, where the session's policy wants it recorded: asked before a customer is.
-pub async fn has_room_to_show(app: &Shared, live: &Live, rights: &[Right]) -> Result<(), NoRoomToShow> {
+pub async fn has_room_to_show(app: &Shared, live: &LiveSession, rights: &[Right]) -> Result<(), NoRoomToShow> {
     let screen = |right: &Right| *right == Right::View || session::permission::needs(*right).contains(&Right::View);
     let screen = rights.iter().any(screen);
-    match live.ask(|s| s.recording()).await {
+    match live.read(|s| s.recording()).await {
         RecordingDuty::None | RecordingDuty::WherePossible => return Ok(()),
         RecordingDuty::Always => {}
     }

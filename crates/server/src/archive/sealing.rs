@@ -8,12 +8,12 @@ use std::{
 use anyhow::Context;
 use ed25519_dalek::SigningKey;
 use evidence::{Endorsement, Seal};
+use platform::secret;
 use protocol::{SessionId, Timestamp};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder,
 };
-
-use crate::{app::stored_time, secret, store::tables::seal_row};
+use store::{stored_time, tables::seal_row};
 
 /// The keys, the newest last.
 pub struct Sealing {

@@ -7,12 +7,11 @@ use std::{
     time::Duration,
 };
 
+use platform::disk::Full;
 use protocol::SessionId;
 use serde::Serialize;
 use tokio::sync::Notify;
 use ts_rs::TS;
-
-use crate::disk::Full;
 
 /// How long the first wait is; each one after it is twice as long, up to the longest.
 const FIRST: Duration = Duration::from_secs(10);

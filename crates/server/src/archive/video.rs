@@ -10,20 +10,21 @@ use std::{
 
 use evidence::{
     Segment,
-    movie::{self, Plan},
-    reel::{Record, Records},
+    raw_recording::{Record, Records},
+    recording_plan::{self, Plan},
     webm,
 };
-use protocol::{Entry, SessionId};
-use sha2::{Digest, Sha256};
-
-use super::shelf::Object;
-use crate::{
-    app::Shared,
+use platform::{
     disk::Promise,
     paths, secret,
     vault::{self, Vault},
 };
+use protocol::{Entry, SessionId};
+use sha2::{Digest, Sha256};
+
+use super::recording_store::Object;
+
+use crate::app::Shared;
 
 /// A video that was made.
 pub struct Made {
@@ -76,7 +77,7 @@ pub fn make(app: &Shared, id: &SessionId, entries: &[Entry], room: &Room) -> any
     owe(room, &reels)?;
     // Before anything is read, which takes long.
     app.disk.look()?;
-    let Some(plan) = movie::plan(entries, records(&app.vault, reels.clone()))? else { return Ok(None) };
+    let Some(plan) = recording_plan::plan(entries, records(&app.vault, reels.clone()))? else { return Ok(None) };
     let made = write(app, &plan, reels.clone(), (&paths::recording(&app.config.data, id), room));
     if made.is_err() {
         // What is half there was removed, and is needed again.
@@ -182,7 +183,7 @@ pub struct TooLong;
 pub fn so_far(app: &Shared, id: &SessionId, entries: &[Entry]) -> anyhow::Result<Option<Vec<u8>>> {
     let reels = reels(app, id);
     anyhow::ensure!(bytes_of(&reels)? <= MOST_SO_FAR, TooLong);
-    let Some(plan) = movie::plan(entries, records(&app.vault, reels.clone()))? else { return Ok(None) };
+    let Some(plan) = recording_plan::plan(entries, records(&app.vault, reels.clone()))? else { return Ok(None) };
     let next = pictures(&app.vault, reels);
     Ok(Some(webm::write(&plan.movie, &plan.first, next, Vec::new())?))
 }
@@ -212,7 +213,7 @@ impl Place {
                 file.take(range.end - range.start).read_to_end(&mut bytes)?;
                 Ok(bytes)
             }
-            Self::Object(object) => app.shelf.read(object, range),
+            Self::Object(object) => app.recording_store.read(object, range),
         }
     }
 }
@@ -222,7 +223,7 @@ impl Kept {
     pub fn open(app: &Shared, path: PathBuf) -> io::Result<Option<Self>> {
         let (place, sealed) = match std::fs::metadata(&path) {
             Ok(meta) => (Place::File(path.clone()), meta.len()),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => match app.shelf.find(&path)? {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => match app.recording_store.find(&path)? {
                 Some((object, sealed)) => (Place::Object(object), sealed),
                 None => return Ok(None),
             },
@@ -282,24 +283,25 @@ impl Read for KeptReader {
 
 #[cfg(test)]
 mod tests {
-    use evidence::reel;
+    use evidence::raw_recording;
+
+    use platform::clock;
 
     use super::*;
     use crate::{
         access_scope::world::{self, World},
-        app,
-        live::Card,
+        live::PlaceholderFrame,
     };
 
     /// One picture, as a recorder leaves it.
     fn record(app: &Shared, id: &SessionId) {
-        let coded = Card::Stopped.coded([64, 64], true).unwrap();
+        let coded = PlaceholderFrame::Stopped.coded([64, 64], true).unwrap();
         let (width, height, data) = (coded.width, coded.height, coded.data.to_vec());
-        let picture = Record::Picture { at: app::now(), width, height, key: true, data };
+        let picture = Record::Picture { at: clock::now(), width, height, key: true, data };
         let path = paths::reel(&app.config.data, id, 1);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         let mut out = app.vault.file(&path).create(File::create(&path).unwrap()).unwrap();
-        out.write_all(&reel::encode(&picture)).unwrap();
+        out.write_all(&raw_recording::encode(&picture)).unwrap();
         out.finish().unwrap();
     }
 
@@ -315,7 +317,7 @@ mod tests {
         let app = &world.app;
         let recorded = std::fs::metadata(paths::reel(&app.config.data, &id, 1)).unwrap().len();
         assert_eq!(app.disk.promised(), recorded);
-        let (live, video) = (app.hub.get(&id).unwrap(), paths::recording(&app.config.data, &id));
+        let (live, video) = (app.sessions.get(&id).unwrap(), paths::recording(&app.config.data, &id));
         let entries = live.entries().await;
         let make = || make(app, &id, &entries, &live.room_for_video());
         // Something lies in its way: it is tried again later, and the room stays.

@@ -9,14 +9,15 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use platform::text::is_plain;
 use serde_json::{Map, Value, json};
 
 use super::{config::resources, denied};
+
 use crate::{
     accounts::{Caller, Scope},
     api::ApiError,
     app::Shared,
-    text::is_plain,
 };
 
 /// The APIs that speak JSON.

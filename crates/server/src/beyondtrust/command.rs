@@ -4,20 +4,21 @@ mod clients;
 pub mod sessions;
 
 use axum::{extract::State, response::Response};
+use platform::clock;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use store::tables::{team, user};
 
 use super::{
-    API_VERSION, PRODUCT_VERSION, answer, appliance,
-    asked::Asked,
-    denied, error, people,
+    API_VERSION, PRODUCT_VERSION, answer, appliance, denied, error, people,
+    request_params::RequestParams,
     xml::{Element, element, text},
 };
+
 use crate::{
     accounts::{Caller, Scope},
     api::ApiError,
-    app::{self, Shared},
-    staff,
-    store::tables::{team, user},
+    app::Shared,
+    organisation,
 };
 pub use clients::{Connected, Who, connected};
 
@@ -91,7 +92,7 @@ impl Action {
 }
 
 /// Answers an action.
-pub async fn command(State(app): State<Shared>, asked: Asked) -> Result<Response, ApiError> {
+pub async fn command(State(app): State<Shared>, asked: RequestParams) -> Result<Response, ApiError> {
     let namespace = app.settings().beyondtrust.command_namespace;
     let Some(caller) = asked.caller(&app).await? else {
         // Whoever sent a name and a password reads XML; whoever sent a token, JSON.
@@ -111,7 +112,7 @@ pub async fn command(State(app): State<Shared>, asked: Asked) -> Result<Response
     }
 }
 
-async fn act(app: &Shared, caller: &Caller, action: Action, asked: &Asked) -> Result<Element, Failed> {
+async fn act(app: &Shared, caller: &Caller, action: Action, asked: &RequestParams) -> Result<Element, Failed> {
     match action {
         Action::GenerateSessionKey => sessions::generate(app, caller, asked).await,
         Action::GetApiInfo => Ok(info(app, caller)),
@@ -157,7 +158,7 @@ fn info(app: &Shared, caller: &Caller) -> Element {
     element("api_information")
         .child(text("api_version", API_VERSION))
         .child(text("company_name", app.settings().organisation))
-        .child(text("timestamp", app::now().0 / 1_000))
+        .child(text("timestamp", clock::now().0 / 1_000))
         .child(element("permissions").children(given))
 }
 
@@ -177,7 +178,7 @@ pub fn iso(ms: u64) -> String {
 }
 
 async fn reps(app: &Shared) -> Result<Element, Failed> {
-    let busy = staff::busy(app, None).await?;
+    let busy = organisation::busy(app, None).await?;
     let mut list = element("logged_in_reps");
     for rep in people::logged_in(app).await? {
         let since = people::signed_in_since(app, rep.id).await?;

@@ -11,8 +11,10 @@ use axum::{
     http::{StatusCode, header},
     response::IntoResponse,
 };
+use platform::clock;
 use sea_orm::EntityTrait;
 use serde_json::{Map, Value, json};
+use store::tables::{team, user};
 
 use super::{
     API_VERSION, appliance,
@@ -20,12 +22,8 @@ use super::{
     command::{Failed, iso, permissions},
     people,
 };
-use crate::{
-    accounts::Scope,
-    app::{self, Shared},
-    sign_in, staff,
-    store::tables::{team, user},
-};
+
+use crate::{accounts::Scope, app::Shared, organisation, sign_in};
 
 /// The version of this API.
 const VERSION: &str = "2.0.0";
@@ -104,7 +102,7 @@ pub async fn info(CommandCall(call): CommandCall) -> Answer {
     permissions.insert("perm_reporting_session".into(), sessions);
     one(Some(json!({
         "permissions": permissions,
-        "current_time": iso(app::now().0),
+        "current_time": iso(clock::now().0),
         "command_api_version": VERSION,
         "config_api_version": CONFIG_VERSION,
         "reporting_api_version": API_VERSION,
@@ -149,7 +147,7 @@ pub async fn appliances(State(app): State<Shared>, CommandCall(call): CommandCal
 pub async fn users(State(app): State<Shared>, CommandCall(call): CommandCall) -> Answer {
     call.verb("GET,HEAD")?;
     call.asked(&[])?;
-    let busy = staff::busy(&app, None).await?;
+    let busy = organisation::busy(&app, None).await?;
     let mut users = Vec::new();
     for user in people::logged_in(&app).await? {
         users.push(json!({

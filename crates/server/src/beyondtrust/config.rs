@@ -19,12 +19,14 @@ use axum::{
 };
 use sea_orm::{EntityTrait, QueryOrder};
 use serde_json::{Value, json};
+use store::tables::api_account;
 
 use super::{
     call::{Answer, Call, No, id, one},
     command_v2::flags,
 };
-use crate::{accounts::Scope, app::Shared, staff, store::tables::api_account};
+
+use crate::{accounts::Scope, app::Shared, organisation};
 
 /// `/public-portal`: there is one.
 pub async fn portals(State(app): State<Shared>, call: Call) -> Answer {
@@ -39,7 +41,7 @@ pub async fn session_policies(State(app): State<Shared>, call: Call) -> Answer {
     let description = "Customers are asked for each right, and may take it back at any time.";
     let names = std::iter::once(session::Policy::DEFAULT.to_owned());
     let names = names.chain(app.rules().policies.into_iter().map(|p| p.name)).zip(1..);
-    let policy = |(name, id): (String, u32)| json!({ "id": id, "display_name": name, "code_name": staff::code_name(&name), "description": description });
+    let policy = |(name, id): (String, u32)| json!({ "id": id, "display_name": name, "code_name": organisation::code_name(&name), "description": description });
     call.list(&app, names.map(policy).collect())
 }
 

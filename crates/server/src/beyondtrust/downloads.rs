@@ -6,17 +6,18 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
+use platform::{clock, secret};
 use protocol::{Entry, SessionId, Timestamp, UserRef};
 
 use super::{
-    asked::Asked,
     report::{self, Kept},
+    request_params::RequestParams,
 };
+
 use crate::{
     accounts::{self, Caller, Scope},
     api::{self, ApiError},
-    app::{self, Shared},
-    secret,
+    app::Shared,
 };
 
 /// For how many days an address works.
@@ -43,7 +44,7 @@ fn day(now: Timestamp) -> u64 {
 /// The address of a file, as recorded: `lsid` holds the session, the permission and what it is for; besides, whose it is.
 pub fn link(app: &Shared, caller: &Caller, id: &SessionId, kept: Kept, view: bool) -> String {
     let what = word(kept);
-    let h = permission(app, id, &what, &caller.key, day(app::now()));
+    let h = permission(app, id, &what, &caller.key, day(clock::now()));
     let a = caller.key.replace(' ', "-");
     let view = if view { "&view=1" } else { "" };
     let url = &app.config.public_url;
@@ -51,7 +52,7 @@ pub fn link(app: &Shared, caller: &Caller, id: &SessionId, kept: Kept, view: boo
 }
 
 /// Gives a file to whoever has its address.
-pub async fn download(State(app): State<Shared>, asked: Asked) -> Result<Response, ApiError> {
+pub async fn download(State(app): State<Shared>, asked: RequestParams) -> Result<Response, ApiError> {
     let gone = || ApiError::missing("recording or transcript, or its address works no more");
     let coded = asked.get("lsid").ok_or_else(gone)?;
     let field = |name: &str| {
@@ -60,7 +61,7 @@ pub async fn download(State(app): State<Shared>, asked: Asked) -> Result<Respons
     let (Some(id), Some(h), Some(what)) = (field("l"), field("h"), field("m")) else { return Err(gone()) };
     let key = field("a").ok_or_else(gone)?.replace('-', " ");
     let id = SessionId::try_from(id.to_owned()).map_err(|_| gone())?;
-    let today = day(app::now());
+    let today = day(clock::now());
     let good = (today.saturating_sub(DAYS)..=today).any(|day| same(&permission(&app, &id, what, &key, day), h));
     let caller = accounts::by_key(&app, &key).await?.filter(|caller| good && caller.may(Scope::EvidenceRead));
     if caller.is_none() {
@@ -71,7 +72,7 @@ pub async fn download(State(app): State<Shared>, asked: Asked) -> Result<Respons
         "recording" => Kept::Recording,
         shell => Kept::Shell(shell.strip_prefix("shell").and_then(|n| n.parse().ok()).ok_or_else(gone)?),
     };
-    let entries = app.hub.read(&app, &id).await?.ok_or_else(gone)?;
+    let entries = app.sessions.read(&app, &id).await?.ok_or_else(gone)?;
     let by = UserRef { id: 0, name: "a link of a report".into() };
     let view = asked.flag("view");
     file(&app, &id, &entries, kept, view, &asked.headers, by).await
@@ -106,7 +107,7 @@ pub async fn file(
                 .into_response())
         }
         Kept::Recording => {
-            let mut response = api::hand_out(app, id, by, headers).await?;
+            let mut response = api::serve_file(app, id, by, headers).await?;
             let (name, value) = named(format!("{id}.webm"));
             response.headers_mut().insert(name, value.parse().expect("an id is a header's text"));
             Ok(response)

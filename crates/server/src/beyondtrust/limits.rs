@@ -9,14 +9,16 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use platform::clock;
 use protocol::Timestamp;
 use serde_json::json;
 
-use super::asked::bearer;
+use super::request_params::bearer;
+
 use crate::{
     accounts,
     api::{self, ApiError},
-    app::{self, Shared},
+    app::Shared,
 };
 
 /// Requests in an hour.
@@ -93,7 +95,7 @@ impl Limits {
 
     /// Waits until it is an account's turn.
     pub async fn turn(&self, who: &str) -> Result<Rate, Exhausted> {
-        let (rate, wait) = self.ask(who, app::now())?;
+        let (rate, wait) = self.ask(who, clock::now())?;
         if wait > 0 {
             tokio::time::sleep(Duration::from_millis(wait)).await;
         }

@@ -3,7 +3,6 @@
 //! A translator and nothing more: it has no rule of its own. What it answers follows what was recorded of, documented for
 //! and expected from the original, element by element; `docs/beyondtrust.md` says what is there and what differs.
 
-mod asked;
 mod call;
 mod command;
 mod command_v2;
@@ -15,6 +14,7 @@ pub mod outbound;
 mod people;
 mod report;
 mod reporting;
+mod request_params;
 mod start;
 mod xml;
 
@@ -26,6 +26,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
+use platform::secret;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use ts_rs::TS;
@@ -33,7 +34,7 @@ use ts_rs::TS;
 pub use limits::Limits;
 pub use start::{by_address, is_for_other_pages};
 
-use crate::{app::Shared, secret};
+use crate::app::Shared;
 
 /// The version of the API that is spoken.
 const API_VERSION: &str = "1.24.1";
@@ -44,7 +45,7 @@ const PRODUCT_VERSION: &str = "24.1.1";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(default, deny_unknown_fields)]
 #[ts(export)]
-pub struct Dialect {
+pub struct CompatSettings {
     /// The XML namespace of command answers.
     pub command_namespace: String,
     /// The XML namespace of `Support…` reports.
@@ -57,7 +58,7 @@ pub struct Dialect {
     pub open_door: bool,
 }
 
-impl Default for Dialect {
+impl Default for CompatSettings {
     fn default() -> Self {
         Self {
             command_namespace: "http://www.bomgar.com/namespaces/API/command".into(),

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::asked::{Asked, basic};
+use super::request_params::{RequestParams, basic};
 use crate::{
     accounts::{self, TOKEN_SECONDS},
     api::{ApiError, From},
@@ -34,7 +34,7 @@ fn refuse(status: StatusCode, error: &'static str, message: &'static str) -> Res
 }
 
 /// Gives a token for a client's id and secret, by basic authentication or as parameters.
-pub async fn token(State(app): State<Shared>, From(from): From, asked: Asked) -> Result<Response, ApiError> {
+pub async fn token(State(app): State<Shared>, From(from): From, asked: RequestParams) -> Result<Response, ApiError> {
     match asked.get("grant_type") {
         Some("client_credentials") => {}
         None => return Ok(refuse(StatusCode::BAD_REQUEST, "invalid_request", "The parameter grant_type is missing.")),

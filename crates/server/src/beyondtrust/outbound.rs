@@ -1,14 +1,15 @@
 //! Outbound events: what happened, posted as a form, one after the other; only the status 200 is a yes.
 
+use platform::{clock, http_client};
 use protocol::{Entry, Event, Participant, ParticipantId, Presence, Role, SessionId};
 use session::Session;
+use store::tables::{delivery, receiver};
 
 use super::{API_VERSION, appliance, command::sessions};
+
 use crate::{
-    app::{self, Shared},
-    desk::intake::{self, EXTERNAL_KEY},
-    outbox::http,
-    store::tables::{delivery, receiver},
+    app::Shared,
+    desk::ticket_import::{self, EXTERNAL_KEY},
 };
 
 const BEGIN: &str = "support_conference_begin";
@@ -86,7 +87,7 @@ fn fields(app: &Shared, name: &str, id: &SessionId, entries: &[Entry], seq: u32)
         ("timestamp".into(), seconds.to_string()),
         ("appliance_id".into(), appliance(app)),
         ("lsid".into(), id.to_string()),
-        ("external_key".into(), intake::external_key(&session)),
+        ("external_key".into(), ticket_import::external_key(&session)),
     ];
     let mut say = |name: &str, value: String| fields.push((name.to_owned(), value));
     let member = who.map(ParticipantId).and_then(|who| session.participant(who));
@@ -115,7 +116,7 @@ fn fields(app: &Shared, name: &str, id: &SessionId, entries: &[Entry], seq: u32)
 
 async fn post(app: &Shared, receiver: &receiver::Model, fields: &[(String, String)]) -> Result<String, String> {
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    let answer = http::ask(http::Request {
+    let answer = http_client::ask(http_client::Request {
         method: ureq::http::Method::POST,
         url: receiver.url.clone(),
         headers: vec![("content-type", "application/x-www-form-urlencoded".into())],
@@ -140,7 +141,7 @@ pub async fn send(
     // Who it is about is also known by the name that they sign in with.
     if let Some((_, user)) = fields.iter().find(|(n, _)| n == "user_id").cloned() {
         use sea_orm::EntityTrait;
-        let account = crate::store::tables::user::Entity::find_by_id(user.parse::<i32>().unwrap_or_default());
+        let account = store::tables::user::Entity::find_by_id(user.parse::<i32>().unwrap_or_default());
         let account = account.one(&app.db).await.map_err(|e| e.to_string())?;
         fields.push(("username".into(), account.map(|u| u.login).unwrap_or_default()));
     }
@@ -152,7 +153,7 @@ pub async fn test(app: &Shared, receiver: &receiver::Model) -> Result<String, St
     let fields = [
         ("event", "test".to_owned()),
         ("version", API_VERSION.into()),
-        ("timestamp", (app::now().0 / 1_000).to_string()),
+        ("timestamp", (clock::now().0 / 1_000).to_string()),
         ("appliance_id", appliance(app)),
         ("lsid", String::new()),
         ("external_key", String::new()),

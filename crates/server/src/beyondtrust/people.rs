@@ -2,14 +2,9 @@
 
 use protocol::{Queue, Timestamp};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
+use store::tables::{login, team, user};
 
-use crate::{
-    api::LOGIN_MS,
-    app::Shared,
-    desk::intake,
-    staff,
-    store::tables::{login, team, user},
-};
+use crate::{api::LOGIN_MS, app::Shared, desk::ticket_import, organisation};
 
 /// The longest name of a queue, in bytes.
 const MAX_QUEUE_NAME: usize = 256;
@@ -92,10 +87,10 @@ impl Place {
     }
 
     /// The same as a wish names it.
-    pub fn wished(&self) -> intake::Place {
+    pub fn wished(&self) -> ticket_import::Place {
         match (self, self.queue()) {
-            (Self::Rep(rep), _) => intake::Place::With(staff::as_ref(rep)),
-            (_, queue) => intake::Place::In(queue.unwrap_or(Queue::General)),
+            (Self::Rep(rep), _) => ticket_import::Place::With(organisation::as_ref(rep)),
+            (_, queue) => ticket_import::Place::In(queue.unwrap_or(Queue::General)),
         }
     }
 
@@ -113,7 +108,7 @@ impl Place {
 pub async fn logged_in(app: &Shared) -> Result<Vec<user::Model>, DbErr> {
     user::Entity::find()
         .filter(user::Column::Disabled.eq(false))
-        .filter(user::Column::Id.is_in(staff::online(app)))
+        .filter(user::Column::Id.is_in(organisation::online(app)))
         .order_by_asc(user::Column::Id)
         .all(&app.db)
         .await

@@ -8,12 +8,14 @@ use std::collections::HashMap;
 
 use protocol::{Client, Entry, Event, Participant, ParticipantId, Role, SessionId, Timestamp};
 use session::Session;
+use store::tables::user;
 
 use super::{
     command::{iso, sessions},
     xml::{Element, element, text},
 };
-use crate::{desk::intake, store::tables::user};
+
+use crate::desk::ticket_import;
 
 /// What a report is made from.
 pub struct Source<'a> {
@@ -122,7 +124,7 @@ impl Source<'_> {
             .child(text("public_site", "Default").with("id", 1))
             .children(self.access.then(|| text("jumpoint", "").with("id", -1)))
             // A session that began in Deskside's own desk is known there by its incident's number.
-            .child(text("external_key", intake::external_key(self.session)))
+            .child(text("external_key", ticket_import::external_key(self.session)))
             .child(element("custom_attributes").children(attributes))
             .children(both("session_chat_view_url", "session_chat_download_url", Kept::Chat));
         if recorded(self.entries) {

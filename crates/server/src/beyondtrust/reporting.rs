@@ -7,21 +7,22 @@ mod which;
 use std::collections::HashMap;
 
 use axum::{extract::State, response::Response};
+use platform::clock;
 use protocol::SessionId;
 use sea_orm::EntityTrait;
+use store::tables::{team, user};
 
 use super::{
-    answer,
-    asked::Asked,
-    denied, downloads, error,
+    answer, denied, downloads, error,
     report::{self, Kept, Source},
+    request_params::RequestParams,
     xml::{Element, element, text},
 };
+
 use crate::{
     accounts::{Caller, Scope},
     api::ApiError,
-    app::{self, Shared},
-    store::tables::{team, user},
+    app::Shared,
 };
 use which::{Found, Wanted, find, wanted};
 
@@ -92,7 +93,7 @@ const NO_RECORDING: &str = "No recording was found for the given search criteria
 const NO_ARCHIVE: &str = "No archives found for the given search criteria.";
 
 /// Answers a report.
-pub async fn reporting(State(app): State<Shared>, asked: Asked) -> Result<Response, ApiError> {
+pub async fn reporting(State(app): State<Shared>, asked: RequestParams) -> Result<Response, ApiError> {
     let dialect = app.settings().beyondtrust;
     let name = asked.get("generate_report");
     let named = name.and_then(|name| REPORTS.iter().find(|(known, ..)| *known == name));
@@ -144,7 +145,7 @@ async fn sessions(
     caller: &Caller,
     (kind, product): (Report, Product),
     wanted: &Wanted,
-    asked: &Asked,
+    asked: &RequestParams,
 ) -> Result<Element, ApiError> {
     let users = users(app).await?;
     let found = find(app, wanted).await?;
@@ -156,7 +157,8 @@ async fn sessions(
     let access = product == Product::Access;
     for Found { id, lseq, entries, session } in &found {
         let link = |kept: Kept, view: bool| downloads::link(app, caller, id, kept, view);
-        let source = Source { id, lseq: *lseq, entries, session, users: &users, now: app::now(), link: &link, access };
+        let source =
+            Source { id, lseq: *lseq, entries, session, users: &users, now: clock::now(), link: &link, access };
         match kind {
             Report::Session => list.push(source.session()),
             Report::Listing => list.push(
@@ -177,7 +179,12 @@ async fn sessions(
 }
 
 /// How many sessions each technician or team had, and for how long.
-fn summaries(found: &[Found], users: &HashMap<i32, user::Model>, teams: &[team::Model], asked: &Asked) -> Element {
+fn summaries(
+    found: &[Found],
+    users: &HashMap<i32, user::Model>,
+    teams: &[team::Model],
+    asked: &RequestParams,
+) -> Element {
     let by_team = asked.get("report_type") == Some("team");
     let only = asked.get("id").filter(|id| *id != "all");
     let mut groups: std::collections::BTreeMap<i32, (String, u64, u64)> = std::collections::BTreeMap::new();
@@ -213,11 +220,11 @@ async fn file(
     app: &Shared,
     caller: &Caller,
     kind: Report,
-    asked: &Asked,
+    asked: &RequestParams,
 ) -> Result<Result<Response, &'static str>, ApiError> {
     let id = asked.get("lsid").and_then(|id| SessionId::try_from(id.to_ascii_lowercase()).ok());
     let Some(id) = id else { return Ok(Err("Invalid value for lsid")) };
-    let Some(entries) = app.hub.read(app, &id).await? else { return Ok(Err(NO_RECORDING)) };
+    let Some(entries) = app.sessions.read(app, &id).await? else { return Ok(Err(NO_RECORDING)) };
     let kept = match kind {
         Report::Shell => match asked.get("instance").unwrap_or("0").parse() {
             Ok(instance) => Kept::Shell(instance),

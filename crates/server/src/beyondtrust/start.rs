@@ -10,17 +10,18 @@ use axum::{
     http::{HeaderName, Method, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
+use platform::{secret, throttle::Attempt};
 use protocol::UserRef;
 use session::Actor;
 
 use super::{
-    asked::Asked,
     command::{
         Failed,
         sessions::{COMPANY, COMPANY_CODE, DETAILS, custom, wish},
     },
     denied,
     people::{Place, QueueId},
+    request_params::RequestParams,
 };
 use page::{Link, page};
 use visitor::Visitor;
@@ -30,11 +31,9 @@ use crate::{
     app::Shared,
     desk::{
         Ticket,
-        intake::{self, Form as KeyForm},
+        ticket_import::{self, Form as KeyForm},
     },
     programs::System,
-    secret,
-    throttle::Attempt,
 };
 
 /// How long a session that a customer started by themselves waits for them to come: they are on their way.
@@ -50,7 +49,7 @@ pub fn is_for_other_pages(path: &str) -> bool {
 
 /// Starts a session by its key, or, where that is allowed, by a technician's or a team's name. Whoever looks at it with a
 /// browser reads in a page what cannot be.
-pub async fn start(State(app): State<Shared>, From(address): From, asked: Asked) -> Result<Response, ApiError> {
+pub async fn start(State(app): State<Shared>, From(address): From, asked: RequestParams) -> Result<Response, ApiError> {
     let header = |name| asked.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let visitor = Visitor::of(header(header::USER_AGENT));
     let reads_pages = visitor.browser && header(header::ACCEPT).contains("text/html");
@@ -63,7 +62,7 @@ pub async fn start(State(app): State<Shared>, From(address): From, asked: Asked)
     }
 }
 
-async fn begin(app: &Shared, address: IpAddr, visitor: Visitor, asked: &Asked) -> Result<Response, ApiError> {
+async fn begin(app: &Shared, address: IpAddr, visitor: Visitor, asked: &RequestParams) -> Result<Response, ApiError> {
     let pass = match asked.get("short_key") {
         Some(key) => {
             let digits = secret::digits(key).ok_or_else(api::dead)?;
@@ -72,12 +71,12 @@ async fn begin(app: &Shared, address: IpAddr, visitor: Visitor, asked: &Asked) -
         }
         None => {
             drop(app.guess(Attempt::Begin { from: address })?);
-            Pass::Link(open_door(app, asked).await?)
+            Pass::Link(allow_keyless_start(app, asked).await?)
         }
     };
     let place = match &pass {
         Pass::Key(key) => format!("{}/join#key={key}", app.config.public_url),
-        Pass::Link(token) => intake::link(app, token),
+        Pass::Link(token) => ticket_import::link(app, token),
     };
     let program = visitor.program.filter(|program| app.programs.systems().contains(program));
     match program {
@@ -127,7 +126,7 @@ enum Pass {
 }
 
 /// Makes a session for a customer who comes without a key. The secret of its link.
-async fn open_door(app: &Shared, asked: &Asked) -> Result<String, ApiError> {
+async fn allow_keyless_start(app: &Shared, asked: &RequestParams) -> Result<String, ApiError> {
     if !app.settings().beyondtrust.open_door {
         return Err(ApiError::forbidden("Sessions start with a session key here. Please ask for one."));
     }
@@ -174,8 +173,8 @@ async fn open_door(app: &Shared, asked: &Asked) -> Result<String, ApiError> {
     };
     let system = UserRef { id: 0, name: "Customer".into() };
     let by = Actor::System(system.clone());
-    let live = intake::for_system(app, system, wish(&place, attributes, customer, None)).await?;
-    let keys = intake::keys(app, &live, &by, Some(OPEN_DOOR_MS), KeyForm::Beyondtrust).await?;
+    let live = ticket_import::for_system(app, system, wish(&place, attributes, customer, None)).await?;
+    let keys = ticket_import::keys(app, &live, &by, Some(OPEN_DOOR_MS), KeyForm::Beyondtrust).await?;
     Ok(keys.token)
 }
 
@@ -183,7 +182,7 @@ async fn open_door(app: &Shared, asked: &Asked) -> Result<String, ApiError> {
 pub fn by_address(app: &Shared, query: &str) -> Option<Response> {
     let parameters: BTreeMap<_, _> = url::form_urlencoded::parse(query.as_bytes()).collect();
     let token = parameters.get("ak").filter(|t| t.len() <= 64 && t.bytes().all(|b| b.is_ascii_alphanumeric()))?;
-    Some(Redirect::to(&intake::link(app, token)).into_response())
+    Some(Redirect::to(&ticket_import::link(app, token)).into_response())
 }
 
 /// The actions that a console script can hold.
@@ -200,7 +199,7 @@ const SCRIPTED: [&str; 9] = [
 ];
 
 /// A script for a representative's console: a file with the action and its parameters.
-pub async fn script(State(app): State<Shared>, asked: Asked) -> Result<Response, ApiError> {
+pub async fn script(State(app): State<Shared>, asked: RequestParams) -> Result<Response, ApiError> {
     let signed_in = api::signed_in(&app, &asked.headers).await;
     if signed_in.is_none() && asked.caller(&app).await?.is_none() {
         return Ok(denied());

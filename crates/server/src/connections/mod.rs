@@ -19,14 +19,13 @@ use std::{
 };
 
 use axum::body::Body;
+use platform::network::Network;
 use tokio::time::Instant;
 
 use body::Coming;
 pub use exchange::Exchange;
 pub use gate::{Gate, Times};
 pub use service::Entrance;
-
-use crate::network::Network;
 
 /// More connections than this are never wanted at once.
 const MOST: usize = 4_096;

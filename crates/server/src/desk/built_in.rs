@@ -1,13 +1,16 @@
 //! The service desk that is built in: its incidents and journals are tables of the database.
 
 use futures::{FutureExt, future::BoxFuture};
+use platform::clock;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use store::{
+    stored_time,
+    tables::{customer, incident, journal},
+};
 
 use super::{Desk, Entry, Ticket};
-use crate::{
-    app::{self, Shared, stored_time},
-    store::tables::{customer, incident, journal},
-};
+
+use crate::app::Shared;
 
 /// The built-in desk. A ticket is an incident's number in the database.
 pub struct BuiltIn(pub Shared);
@@ -21,7 +24,7 @@ impl BuiltIn {
 
     async fn put(&self, ticket: &str, entry: &Entry) -> Result<String, String> {
         let incident = self.found(ticket).await?.id;
-        let now = stored_time(app::now());
+        let now = stored_time(clock::now());
         let row = |kind: &str, by: &str, text: String| journal::entry(incident, now, kind, by, text);
         let row = match entry {
             Entry::Started { session, by } => {
@@ -42,7 +45,7 @@ impl BuiltIn {
         };
         row.insert(&self.0.db).await.map_err(|e| e.to_string())?;
         let touched =
-            incident::ActiveModel { id: Set(incident), updated: Set(stored_time(app::now())), ..Default::default() };
+            incident::ActiveModel { id: Set(incident), updated: Set(stored_time(clock::now())), ..Default::default() };
         touched.update(&self.0.db).await.map_err(|e| e.to_string())?;
         Ok("written".into())
     }

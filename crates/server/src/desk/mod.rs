@@ -4,23 +4,19 @@
 //! other desk's, and what its sessions bring is written into both.
 
 mod built_in;
-pub mod follow;
-pub mod intake;
 pub mod request_tracker;
+pub mod sync;
+pub mod ticket_import;
 
 use futures::future::BoxFuture;
 use protocol::{Entry as TimelineEntry, Event, SessionId};
 use session::TranscriptLine;
+use store::tables::{delivery, incident, receiver};
 
 pub use built_in::BuiltIn;
 pub use request_tracker::RequestTracker;
 
-use crate::{
-    api::Status,
-    app::Shared,
-    outbox::ReceiverKind,
-    store::tables::{delivery, incident, receiver},
-};
+use crate::{api::Status, app::Shared, deliveries::ReceiverKind};
 
 /// An incident as its desk knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,7 +85,7 @@ fn of(app: &Shared, receiver: &receiver::Model) -> Option<Box<dyn Desk>> {
 
 /// The desk that an incident comes from, and what it calls it. For the built-in one: nothing more to tell.
 pub fn elsewhere(app: &Shared, incident: &incident::Model) -> Option<(Box<dyn Desk>, String)> {
-    let receivers = app.outbox.receivers();
+    let receivers = app.deliveries.receivers();
     let found = receivers.iter().find(|r| r.id.to_string() == incident.desk)?;
     Some((of(app, found)?, incident.ticket.clone()))
 }

@@ -1,19 +1,18 @@
 //! Request Tracker 5, by its REST 2 API.
 
 use futures::{FutureExt, future::BoxFuture};
+use platform::{
+    http_client::{self, Answer},
+    outbound::Outbound,
+};
 use serde_json::{Value, json};
 use session::Voice;
+use store::tables::receiver;
 use ureq::http::Method;
 
 use super::{Desk, Entry, Ticket};
-use crate::{
-    api::Status,
-    app::Shared,
-    mail::escape,
-    outbound::Outbound,
-    outbox::http::{self, Answer},
-    store::tables::receiver,
-};
+
+use crate::{api::Status, app::Shared, mail::escape};
 
 /// How many pages of a ticket's history are searched for a mark.
 const MOST_PAGES: u32 = 50;
@@ -35,7 +34,7 @@ impl RequestTracker {
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<Answer, String> {
-        let answer = http::ask(http::Request {
+        let answer = http_client::ask(http_client::Request {
             method,
             url: format!("{}/REST/2.0/{path}", self.url),
             headers: vec![

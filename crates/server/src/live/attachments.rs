@@ -6,11 +6,11 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use protocol::{Entry, Input, ParticipantId, Phase, Presence, Role, ServerMessage, Timestamp};
+use protocol::{ByeReason, Entry, Input, ParticipantId, Phase, Presence, Role, ServerMessage, Timestamp};
 use session::Session;
 use tokio::sync::{mpsc, oneshot};
 
-use super::job::{self, Wanted};
+use super::job::{self, JobRequest};
 
 /// How many messages may wait for one connection. A peer that lets more pile up is disconnected, and comes back.
 const QUEUE: usize = 1_024;
@@ -21,13 +21,13 @@ const CONNECTIONS: usize = 8;
 pub type LetGo = oneshot::Receiver<Infallible>;
 
 /// A participant's connection.
-struct Attachment {
+struct Peer {
     id: u64,
     who: ParticipantId,
     role: Role,
     messages: mpsc::Sender<ServerMessage>,
     input: Option<mpsc::Sender<Input>>,
-    jobs: Option<mpsc::Sender<Wanted>>,
+    jobs: Option<mpsc::Sender<JobRequest>>,
     /// Dropped with the attachment, which is how its connection learns of that.
     _attached: oneshot::Sender<Infallible>,
 }
@@ -37,7 +37,7 @@ pub(super) struct Queues {
     pub id: u64,
     pub messages: mpsc::Receiver<ServerMessage>,
     pub input: Option<mpsc::Receiver<Input>>,
-    pub jobs: Option<mpsc::Receiver<Wanted>>,
+    pub jobs: Option<mpsc::Receiver<JobRequest>>,
     pub let_go: LetGo,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Attachments(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    all: Vec<Attachment>,
+    all: Vec<Peer>,
     last: u64,
 }
 
@@ -70,7 +70,7 @@ impl Attachments {
         inner.last += 1;
         let id = inner.last;
         let (input, jobs) = (is_program.then_some(input), is_program.then_some(jobs));
-        inner.all.push(Attachment { id, who, role, messages, input, jobs, _attached: attached });
+        inner.all.push(Peer { id, who, role, messages, input, jobs, _attached: attached });
         let (input, jobs) = (is_program.then_some(input_queue), is_program.then_some(jobs_queue));
         Queues { id, messages: messages_queue, input, jobs, let_go }
     }
@@ -89,14 +89,14 @@ impl Attachments {
     /// Ends the connections of somebody who is here anew.
     pub fn replace(&self, who: ParticipantId) {
         for old in self.inner().all.extract_if(.., |a| a.who == who) {
-            let _ = old.messages.try_send(ServerMessage::Bye { reason: "elsewhere".into() });
+            let _ = old.messages.try_send(ServerMessage::Bye { reason: ByeReason::Elsewhere });
         }
     }
 
     /// Sends what happened and the state after it to every connection; ends those whose time is over.
-    pub fn tell(&self, session: &Session, entries: &[Entry], now: Timestamp) {
+    pub fn broadcast(&self, session: &Session, entries: &[Entry], now: Timestamp) {
         let state = session.state();
-        let over = |a: &Attachment| match state.phase {
+        let over = |a: &Peer| match state.phase {
             Phase::Ended { .. } => true,
             Phase::Held => a.role != Role::Customer,
             Phase::Waiting | Phase::Active => session.participant(a.who).is_none_or(|p| p.presence == Presence::Gone),
@@ -121,7 +121,7 @@ impl Attachments {
         self.send(message, |a| a.role == Role::Customer);
     }
 
-    fn send(&self, message: &ServerMessage, to: impl Fn(&Attachment) -> bool) {
+    fn send(&self, message: &ServerMessage, to: impl Fn(&Peer) -> bool) {
         for attachment in self.inner().all.iter().filter(|a| to(a)) {
             let _ = attachment.messages.try_send(message.clone());
         }
@@ -133,7 +133,7 @@ impl Attachments {
     }
 
     /// Where the customer's program takes jobs.
-    pub fn jobs(&self) -> Option<mpsc::Sender<Wanted>> {
+    pub fn jobs(&self) -> Option<mpsc::Sender<JobRequest>> {
         self.inner().all.iter().find_map(|a| a.jobs.clone())
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use protocol::{Input, ParticipantId, RefusalReason};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
-use super::Live;
+use super::LiveSession;
 
 /// Whose input went to the program last: what is held there is theirs.
 #[derive(Default)]
@@ -21,14 +21,14 @@ impl InputOwner {
     }
 }
 
-impl Live {
+impl LiveSession {
     /// Passes input on to the customer's program, if this participant may control now.
     pub async fn input(&self, from: ParticipantId, input: Input) -> Result<(), RefusalReason> {
         let may = || self.known().session.may_control(from);
         if !may() {
             return Err(RefusalReason::NotGranted);
         }
-        self.hands.moved(Instant::now());
+        self.transfer_throttle.moved(Instant::now());
         let program = self.attachments.input().ok_or(RefusalReason::NoCustomer)?;
         // A full queue holds up this technician's stream, and nothing else.
         let room = program.reserve().await.map_err(|_| RefusalReason::NoCustomer)?;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use bytes::Bytes;
+use platform::clock;
 use protocol::{
     Answer, Entry, Event, Fault, Framed, Job, MAX_ANSWER_BYTES, Mark, ParticipantId, Presence, RefusalReason, Right,
     ServerMessage,
@@ -10,34 +11,35 @@ use protocol::{
 use session::{Actor, Command};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{ActError, Live, answers};
-use crate::app::{self, Shared};
+use super::{ActError, LiveSession, answers};
+
+use crate::app::Shared;
 
 /// How many jobs may wait for the program's connection.
 pub(super) const WAITING: usize = 32;
 
 /// A job on its way to the program's connection.
-pub struct Wanted {
+pub struct JobRequest {
     pub job: Job,
-    pub pipe: oneshot::Sender<Pipe>,
+    pub pipe: oneshot::Sender<JobStream>,
 }
 
 /// A piece of what the program says; the stream's proper end is a piece of its own, so that a broken connection is not
 /// taken for it.
-pub enum Piece {
+pub enum Chunk {
     Bytes(Bytes),
     End,
 }
 
 /// A job's stream, seen from the server. Dropping it ends the job.
-pub struct Pipe {
+pub struct JobStream {
     pub to: Option<mpsc::Sender<Bytes>>,
-    pub from: mpsc::Receiver<Piece>,
+    pub from: mpsc::Receiver<Chunk>,
     pub rest: Bytes,
     /// A lane that the program has not taken yet.
     pub lane: Option<oneshot::Receiver<()>>,
     /// What comes by a lane instead of by the stream.
-    pub bytes: Option<mpsc::Receiver<Piece>>,
+    pub bytes: Option<mpsc::Receiver<Chunk>>,
 }
 
 /// Why a job was not done.
@@ -50,19 +52,19 @@ pub enum JobError {
     Fault(#[from] Fault),
     /// The connection to the program broke: it may come back.
     #[error("the customer's program cannot be reached just now")]
-    Away,
+    Unreachable,
     /// The program said something else than the job expects.
     #[error("the customer's program gave an answer that makes no sense")]
-    Nonsense,
+    UnexpectedResponse,
     #[error(transparent)]
     Act(#[from] ActError),
     #[error("{0}")]
     Store(#[from] std::io::Error),
 }
 
-impl Pipe {
+impl JobStream {
     /// A job's stream, by these ends.
-    pub fn new(to: mpsc::Sender<Bytes>, from: mpsc::Receiver<Piece>) -> Self {
+    pub fn new(to: mpsc::Sender<Bytes>, from: mpsc::Receiver<Chunk>) -> Self {
         Self { to: Some(to), from, rest: Bytes::new(), lane: None, bytes: None }
     }
 
@@ -81,33 +83,33 @@ impl Pipe {
         Self::of(&mut self.from).await
     }
 
-    async fn of(pieces: &mut mpsc::Receiver<Piece>) -> Result<Option<Bytes>, JobError> {
+    async fn of(pieces: &mut mpsc::Receiver<Chunk>) -> Result<Option<Bytes>, JobError> {
         match pieces.recv().await {
-            Some(Piece::Bytes(bytes)) => Ok(Some(bytes)),
-            Some(Piece::End) => Ok(None),
-            None => Err(JobError::Away),
+            Some(Chunk::Bytes(bytes)) => Ok(Some(bytes)),
+            Some(Chunk::End) => Ok(None),
+            None => Err(JobError::Unreachable),
         }
     }
 
-    /// The next answer, as far as it makes sense. What follows it stays for [`Pipe::next`].
+    /// The next answer, as far as it makes sense. What follows it stays for [`JobStream::next`].
     pub async fn answer(&mut self) -> Result<Answer, JobError> {
         let mut framed = Framed::new(MAX_ANSWER_BYTES);
         loop {
-            match framed.next_message().map_err(|_| JobError::Nonsense)? {
+            match framed.next_message().map_err(|_| JobError::UnexpectedResponse)? {
                 Some(Answer::Fault { fault }) => return Err(fault.in_short().into()),
                 Some(answer) => {
                     self.rest = framed.rest().into();
-                    return answers::judged(answer).ok_or(JobError::Nonsense);
+                    return answers::judged(answer).ok_or(JobError::UnexpectedResponse);
                 }
-                None => framed.push(&self.next_of_stream().await?.ok_or(JobError::Nonsense)?),
+                None => framed.push(&self.next_of_stream().await?.ok_or(JobError::UnexpectedResponse)?),
             }
         }
     }
 
     /// Sends bytes to the program.
     pub async fn send(&self, bytes: Bytes) -> Result<(), JobError> {
-        let Some(to) = &self.to else { return Err(JobError::Away) };
-        to.send(bytes).await.map_err(|_| JobError::Away)
+        let Some(to) = &self.to else { return Err(JobError::Unreachable) };
+        to.send(bytes).await.map_err(|_| JobError::Unreachable)
     }
 
     /// Says that nothing more follows.
@@ -116,14 +118,14 @@ impl Pipe {
     }
 }
 
-impl Live {
+impl LiveSession {
     /// Opens a job for this participant, if the customer's grants allow it now.
-    pub async fn job(&self, who: ParticipantId, job: Job) -> Result<Pipe, JobError> {
+    pub async fn job(&self, who: ParticipantId, job: Job) -> Result<JobStream, JobError> {
         self.may_now(who, job.right())?;
-        let program = self.attachments.jobs().ok_or(JobError::Away)?;
+        let program = self.attachments.jobs().ok_or(JobError::Unreachable)?;
         let (sender, pipe) = oneshot::channel();
-        program.send(Wanted { job, pipe: sender }).await.map_err(|_| JobError::Away)?;
-        pipe.await.map_err(|_| JobError::Away)
+        program.send(JobRequest { job, pipe: sender }).await.map_err(|_| JobError::Unreachable)?;
+        pipe.await.map_err(|_| JobError::Unreachable)
     }
 
     /// Whether this participant may use this right now, and what stands against it.
@@ -132,10 +134,10 @@ impl Live {
         let presence = known.session.participant(who).map(|p| p.presence);
         match () {
             // Whoever asks while their own connection is being mended asks again.
-            () if matches!(presence, Some(Presence::Reconnecting { .. })) => Err(JobError::Away),
+            () if matches!(presence, Some(Presence::Reconnecting { .. })) => Err(JobError::Unreachable),
             () if !known.session.may(who, right) => Err(RefusalReason::NotGranted.into()),
             // What is done is written down: without room for that it is not done.
-            () => Ok(known.session.has_room(app::now(), who)?),
+            () => Ok(known.session.has_room(clock::now(), who)?),
         }
     }
 
@@ -162,7 +164,7 @@ impl Live {
     /// Passes a drawing on to the customer's program, from whoever may see the screen and does not only watch.
     pub async fn annotate(&self, from: ParticipantId, mark: Mark) {
         let helps = |s: &session::Session| s.participant(from).is_some_and(|p| p.role != protocol::Role::Supervisor);
-        if mark.fits() && self.may(from, Right::View).await && self.ask(helps).await {
+        if mark.fits() && self.may(from, Right::View).await && self.read(helps).await {
             self.to_program(ServerMessage::Annotate { from, mark });
         }
     }

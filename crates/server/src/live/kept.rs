@@ -7,14 +7,15 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use protocol::{Entry, Event, ParticipantId, SessionId};
-
-use super::Live;
-use crate::{
-    app::Shared,
+use platform::{
     disk::{Disk, Full, Promise},
     paths,
 };
+use protocol::{Entry, Event, ParticipantId, SessionId};
+
+use super::LiveSession;
+
+use crate::app::Shared;
 
 /// So much one person, and so much a session, may keep on the server.
 const MOST_OF_PERSON: u64 = 2 * 1024 * 1024 * 1024;
@@ -93,7 +94,7 @@ fn file_of(data: &Path, id: &SessionId, event: &Event) -> Option<(ParticipantId,
 
 /// A file on its way into what a session keeps. Unless it is [done](Self::done), nothing of it stays.
 pub struct Keeping {
-    live: Arc<Live>,
+    live: Arc<LiveSession>,
     disk: Arc<Disk>,
     who: ParticipantId,
     path: PathBuf,
@@ -103,7 +104,7 @@ pub struct Keeping {
     written: u64,
 }
 
-impl Live {
+impl LiveSession {
     /// Begins to keep a file for somebody.
     pub fn keep(self: &Arc<Self>, app: &Shared, who: ParticipantId, path: PathBuf) -> Result<Keeping, NoRoom> {
         let mut used = self.kept.used();

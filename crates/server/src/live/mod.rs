@@ -2,57 +2,55 @@
 
 mod answers;
 mod attachments;
-mod brought;
-mod card;
 mod control;
-mod hands;
-mod hub;
+mod downloads;
 mod job;
 mod kept;
-mod lane;
-mod leaving;
 mod named;
+mod path_stats;
+mod placeholder;
 mod recordable;
 mod recorder;
 mod recording;
+mod registry;
 mod screen;
+mod side_channel;
 mod sizes;
-mod tail;
-mod way;
+mod trailer_buffer;
+mod transfer_throttle;
+mod uploads;
 
 use std::{
     ops::RangeInclusive,
     sync::{Arc, Mutex, RwLock, RwLockReadGuard, atomic::AtomicU32},
 };
 
+use platform::{clock, secret};
 use protocol::{
-    Client, Entry, Event, Input, ParticipantId, Phase, Presence, RefusalReason, Role, ServerMessage, SessionId, SessionState,
-    Timestamp,
+    Client, Entry, Event, Input, ParticipantId, Phase, Presence, RefusalReason, Role, ServerMessage, SessionId,
+    SessionState, Timestamp,
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, TransactionTrait};
 use session::{Actor, Command, Link, Session, Stored};
+use store::{stored_time, tables::event_row};
 use tokio::sync::{Notify, mpsc};
 
 pub use attachments::LetGo;
-pub use brought::Brought;
-pub use card::Card;
-pub use hub::{Hub, read_back, stored};
-pub use job::{JobError, Piece, Pipe, Wanted};
+pub use downloads::{Download, DownloadAction, DownloadState, Downloads, LeavingProgress, Opened};
+pub use job::{Chunk, JobError, JobRequest, JobStream};
 pub use kept::{Keeping, NoRoom};
-pub use lane::{End, Lanes};
-pub use leaving::{Course, Leaving, LeavingFile, LeavingProgress, Opened, Wish};
+use path_stats::PathStats;
+pub use placeholder::PlaceholderFrame;
+pub use registry::{SessionRegistry, read_back, stored};
 pub use screen::{Frame, Screen};
-pub use tail::Tail;
-use way::Way;
+pub use side_channel::{Endpoint, SideChannels};
+pub use trailer_buffer::TrailerBuffer;
+pub use uploads::Uploads;
 
 use attachments::{Attachments, knows_all};
 use kept::Kept;
 
-use crate::{
-    app::{self, Shared, stored_time},
-    redaction, secret,
-    store::tables::event_row,
-};
+use crate::{app::Shared, redaction};
 
 /// Why nothing happened.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +68,7 @@ pub enum ActError {
 }
 
 /// A running session.
-pub struct Live {
+pub struct LiveSession {
     pub id: SessionId,
     /// The newest link of the chain. Whoever holds it judges a wish and waits until what it brings is on the disk; nobody
     /// else waits for that, except for another wish.
@@ -82,15 +80,15 @@ pub struct Live {
     pub screen: Screen,
     recording: Mutex<recording::State>,
     /// How the customer's program is reached.
-    pub way: Way,
+    pub path_stats: PathStats,
     /// The next number for what is kept beside the timeline: files, shells, pictures.
     next_number: AtomicU32,
     /// What technicians do on the customer's desktop just now.
-    pub hands: hands::Hands,
+    pub transfer_throttle: transfer_throttle::TransferThrottle,
     /// Files on their way to technicians' browsers.
-    pub leaving: Leaving,
+    pub downloads: Downloads,
     /// The checksums of files that came from a browser by one request each.
-    pub brought: Brought,
+    pub uploads: Uploads,
     /// What is kept beside the timeline.
     kept: Kept,
     /// The newest size of the picture, while it is on its way into the timeline.
@@ -104,13 +102,13 @@ struct Known {
     entries: Vec<Entry>,
 }
 
-/// A place in a session, as [`Live::connect`] gives it.
-pub struct Seat {
+/// A place in a session, as [`LiveSession::connect`] gives it.
+pub struct Attachment {
     pub connection: u64,
     pub who: ParticipantId,
     pub role: Role,
     pub client: Client,
-    /// What happened before, and is read with [`Live::told`] as far as its connection takes it.
+    /// What happened before, and is read with [`LiveSession::told`] as far as its connection takes it.
     pub history: RangeInclusive<u32>,
     pub state: Box<SessionState>,
     pub permits: Vec<protocol::Permit>,
@@ -119,12 +117,12 @@ pub struct Seat {
     /// For the customer's program: the technician's input.
     pub input: Option<mpsc::Receiver<Input>>,
     /// For the customer's program: what it is to do.
-    pub jobs: Option<mpsc::Receiver<Wanted>>,
+    pub jobs: Option<mpsc::Receiver<JobRequest>>,
     /// Resolves when the connection is to end, whatever it reads.
     pub let_go: Option<LetGo>,
 }
 
-impl Live {
+impl LiveSession {
     /// A session to which nothing has happened, or one read back from its stored timeline.
     fn new(app: &Shared, session: Session, entries: Vec<Entry>, hash: Link, kept: Kept) -> Arc<Self> {
         let next_number = AtomicU32::new(job::highest_number(&entries) + 1);
@@ -137,11 +135,11 @@ impl Live {
             input_owner: control::InputOwner::default(),
             screen: Screen::default(),
             recording,
-            way: Way::default(),
+            path_stats: PathStats::default(),
             next_number,
-            hands: hands::Hands::default(),
-            leaving: Leaving::default(),
-            brought: Brought::default(),
+            transfer_throttle: transfer_throttle::TransferThrottle::default(),
+            downloads: Downloads::default(),
+            uploads: Uploads::default(),
             kept,
             size: Mutex::default(),
             changed: Notify::new(),
@@ -181,7 +179,7 @@ impl Live {
             (known.session.clone(), known.entries.last().map(|last| (last.seq, last.at)))
         };
         // The timeline's time never goes back, whatever the system's clock does.
-        let now = last.map_or(app::now(), |(_, at)| app::now().max(at));
+        let now = last.map_or(clock::now(), |(_, at)| clock::now().max(at));
         let events = session.decide(now, by, command)?;
         if events.is_empty() {
             return Ok(vec![]);
@@ -190,7 +188,7 @@ impl Live {
         drop(session);
         let session = self.take_in(&entries);
         self.let_go_unless(|who| session.may_control(who));
-        self.attachments.tell(&session, &entries, now);
+        self.attachments.broadcast(&session, &entries, now);
         self.follow_up(app, &entries, session.customer().map(|p| p.id));
         self.changed.notify_one();
         Ok(entries)
@@ -232,10 +230,10 @@ impl Live {
             entries.push(Entry { seq, at, event });
         }
         named::are_there(&transaction, session, &entries).await?;
-        let told = app.outbox.enqueue(&transaction, session, &entries).await?;
+        let told = app.deliveries.enqueue(&transaction, session, &entries).await?;
         transaction.commit().await?;
         if told {
-            app.outbox.wake();
+            app.deliveries.wake();
         }
         *newest = hash;
         Ok(entries)
@@ -247,19 +245,19 @@ impl Live {
             match &entry.event {
                 Event::Paused { why, .. } => {
                     self.screen.stop();
-                    self.card(entry.at, Card::Paused(*why));
+                    self.card(entry.at, PlaceholderFrame::Paused(*why));
                 }
                 Event::SharingStopped {} | Event::SharingFailed { .. } => {
                     self.screen.stop();
-                    self.card(entry.at, Card::Stopped);
+                    self.card(entry.at, PlaceholderFrame::Stopped);
                 }
-                Event::Left { id } => self.leaving.give_up(*id),
-                Event::Dropped { id } if Some(*id) == customer => self.card(entry.at, Card::Stopped),
+                Event::Left { id } => self.downloads.give_up(*id),
+                Event::Dropped { id } if Some(*id) == customer => self.card(entry.at, PlaceholderFrame::Stopped),
                 // Who may watch again has missed what the newest pictures build on.
                 Event::Resumed { .. } | Event::RoleChanged { .. } => self.want_keyframe(),
                 Event::Ended { .. } => {
                     self.screen.stop();
-                    crate::archive::finish_soon(app.clone(), self.clone());
+                    crate::archive::spawn_finalizer(app.clone(), self.clone());
                 }
                 _ => {}
             }
@@ -273,7 +271,7 @@ impl Live {
         who: ParticipantId,
         client: Client,
         have: u32,
-    ) -> Result<Seat, ActError> {
+    ) -> Result<Attachment, ActError> {
         // Nothing happens between the history and the first that is told.
         let _newest = loop {
             self.act(app, &Actor::Server, Command::Return { id: who, client }).await?;
@@ -293,14 +291,14 @@ impl Live {
         }
         let queues = self.attachments.add(who, role, client.is_program());
         let last = known.entries.last().map_or(0, |last| last.seq);
-        Ok(Seat {
+        Ok(Attachment {
             connection: queues.id,
             who,
             role,
             client,
             history: have.saturating_add(1)..=last,
             state: Box::new(known.session.state()),
-            permits: known.session.permits(app::now(), who),
+            permits: known.session.permits(clock::now(), who),
             messages: queues.messages,
             input: queues.input,
             jobs: queues.jobs,
@@ -327,7 +325,7 @@ impl Live {
     }
 
     /// Sends a passing message to everybody but the sender.
-    pub fn whisper(&self, from: ParticipantId, message: &ServerMessage) {
+    pub fn broadcast_transient(&self, from: ParticipantId, message: &ServerMessage) {
         self.attachments.to_others(from, message);
     }
 
@@ -352,7 +350,7 @@ impl Live {
     }
 
     /// Asks the timeline a question.
-    pub async fn ask<T>(&self, question: impl FnOnce(&Session) -> T) -> T {
+    pub async fn read<T>(&self, question: impl FnOnce(&Session) -> T) -> T {
         question(&self.known().session)
     }
 
@@ -360,11 +358,11 @@ impl Live {
     pub async fn keep_time(self: Arc<Self>, app: Shared) {
         loop {
             let (due, ended) =
-                self.ask(|session| (session.due(), matches!(session.phase(), Phase::Ended { .. }))).await;
+                self.read(|session| (session.due(), matches!(session.phase(), Phase::Ended { .. }))).await;
             if ended {
                 return;
             }
-            let wait = due.map_or(u64::from(u32::MAX), |due| due.since(app::now()));
+            let wait = due.map_or(u64::from(u32::MAX), |due| due.since(clock::now()));
             tokio::select! {
                 () = tokio::time::sleep(std::time::Duration::from_millis(wait)) => {
                     if let Err(error) = self.act(&app, &Actor::Server, Command::Tick).await {
@@ -396,9 +394,9 @@ mod tests {
     async fn whoever_has_a_connection_is_here_however_slow_the_disk_is() {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let template = world::template("presence").await;
-        let world = World::again(&template, "presence").await;
+        let world = World::again(&template, "presence-slow").await;
         let app = &world.app;
-        let live = app.hub.get(&SessionId::try_from(world.session("R")).unwrap()).unwrap();
+        let live = app.sessions.get(&SessionId::try_from(world.session("R")).unwrap()).unwrap();
         let who = live.now().customer().unwrap().clone();
         let mut seat = live.connect(app, who.id, who.client, 0).await.unwrap();
         let presence = || live.now().participant(who.id).map(|p| p.presence);

@@ -10,7 +10,7 @@ use sea_orm::DatabaseTransaction;
 use session::Session;
 
 use super::ActError;
-use crate::{access_scope, staff};
+use crate::{access_scope, organisation};
 
 /// Whether all that these entries name is there. `session` is as before them.
 pub(super) async fn are_there(db: &DatabaseTransaction, session: &Session, entries: &[Entry]) -> Result<(), ActError> {
@@ -22,7 +22,7 @@ pub(super) async fn are_there(db: &DatabaseTransaction, session: &Session, entri
         }
         // Into a queue that the session goes to by itself it is followed when that is another one.
         if let Event::Queued { by: Some(_), queue: Queue::Team { team } } = event
-            && !staff::is_team(db, team).await?
+            && !organisation::is_team(db, team).await?
         {
             return Err(ActError::NoTeam);
         }

@@ -14,14 +14,16 @@ use std::{
 
 use evidence::{
     Segment, Segments,
-    reel::{self, Record},
+    raw_recording::{self, Record},
     webm::Sequence,
 };
+use platform::{disk::Promise, paths, vault};
 use protocol::{FrameKind, SessionId, Timestamp};
 use tokio::sync::mpsc;
 
-use super::{Card, Frame, card::Coded, recordable::Base};
-use crate::{app::Shared, disk::Promise, paths, vault};
+use super::{Frame, PlaceholderFrame, placeholder::Coded, recordable::Base};
+
+use crate::app::Shared;
 
 /// How much may wait for the disk: some seconds of motion. More means that the disk cannot keep up.
 const QUEUE: usize = 512;
@@ -34,7 +36,7 @@ const SEGMENT: Duration = Duration::from_secs(10);
 enum Job {
     Frame(Timestamp, Frame),
     /// A card, and what it covers.
-    Card(Timestamp, Card, Sequence),
+    PlaceholderFrame(Timestamp, PlaceholderFrame, Sequence),
     Stop,
 }
 
@@ -103,10 +105,10 @@ impl Recorder {
     }
 
     /// From here on nothing is shown.
-    pub fn card(&mut self, at: Timestamp, card: Card) {
+    pub fn card(&mut self, at: Timestamp, card: PlaceholderFrame) {
         let Some(covered) = self.base.cover() else { return };
         // Whoever cannot record says so at the next frame.
-        let _ = self.hand(Job::Card(at, card, covered));
+        let _ = self.hand(Job::PlaceholderFrame(at, card, covered));
     }
 
     fn hand(&self, job: Job) -> Result<(), String> {
@@ -136,7 +138,7 @@ fn write(queue: &Receiver<Job>, waiting: &AtomicUsize, mut reel: Reel) -> anyhow
                 waiting.fetch_sub(frame.bytes.len(), Relaxed);
                 reel.frame(at, &frame)?;
             }
-            Ok(Job::Card(at, card, covered)) => reel.card(at, card, &covered)?,
+            Ok(Job::PlaceholderFrame(at, card, covered)) => reel.card(at, card, &covered)?,
             Err(RecvTimeoutError::Timeout) => {}
             Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => return reel.end(),
         }
@@ -175,7 +177,7 @@ impl Reel {
         }
     }
 
-    fn card(&mut self, at: Timestamp, card: Card, covered: &Sequence) -> anyhow::Result<()> {
+    fn card(&mut self, at: Timestamp, card: PlaceholderFrame, covered: &Sequence) -> anyhow::Result<()> {
         let Coded { width, height, data } = card.coded([covered.width, covered.height], covered.is_gbr())?;
         self.picture(Record::Picture { at, width, height, key: true, data: data.to_vec() })
     }
@@ -188,7 +190,7 @@ impl Reel {
     }
 
     fn put(&mut self, record: &Record) -> anyhow::Result<()> {
-        let bytes = reel::encode(record);
+        let bytes = raw_recording::encode(record);
         self.out.write_all(&bytes)?;
         self.written += bytes.len() as u64;
         Ok(())

@@ -7,19 +7,21 @@ use std::{
 };
 
 use evidence::Segment;
+use platform::{
+    clock,
+    disk::{Disk, Promise},
+};
 use protocol::{Entry, Event, RefusalReason, ServerMessage, Timestamp};
 use session::{Actor, Command, Footage, RecordingDuty};
 use tokio::sync::mpsc;
 
 use super::{
-    ActError, Card, Frame, Live,
+    ActError, Frame, LiveSession, PlaceholderFrame,
     recordable::{Base, Fit},
     recorder::{Recorder, Told},
 };
-use crate::{
-    app::{self, Shared},
-    disk::{Disk, Promise},
-};
+
+use crate::app::Shared;
 
 /// Segments of the recording on their way into the timeline.
 const SEGMENTS: usize = 64;
@@ -64,7 +66,7 @@ enum Judged {
     Waits,
 }
 
-impl Live {
+impl LiveSession {
     /// What the session's policy wants now.
     fn duty(&self) -> RecordingDuty {
         self.known().session.recording()
@@ -148,7 +150,7 @@ impl Live {
         if !self.known().session.may_view() {
             return Ok(());
         }
-        state.footage.take(app::now(), frame.bytes.len() as u64).map_err(|much| much.to_string())?;
+        state.footage.take(clock::now(), frame.bytes.len() as u64).map_err(|much| much.to_string())?;
         if matches!(state.recording, Recording::Not) {
             let (segments, finished) = mpsc::channel(SEGMENTS);
             let recorder = Recorder::start(app, &self.id, state.video.clone(), segments)?;
@@ -156,7 +158,7 @@ impl Live {
             state.recording = Recording::Going { recorder, told };
         }
         match &mut state.recording {
-            Recording::Going { recorder, .. } => recorder.record(app::now(), frame),
+            Recording::Going { recorder, .. } => recorder.record(clock::now(), frame),
             Recording::Not => Ok(()),
         }
     }
@@ -181,7 +183,7 @@ impl Live {
     }
 
     /// From `at` on nothing is shown, and the recording says so.
-    pub(super) fn card(&self, at: Timestamp, card: Card) {
+    pub(super) fn card(&self, at: Timestamp, card: PlaceholderFrame) {
         if let Recording::Going { recorder, .. } = &mut self.recording().recording {
             recorder.card(at, card);
         }

@@ -5,13 +5,13 @@ use std::{sync::Arc, time::Duration};
 use protocol::ParticipantId;
 use session::{Actor, Command};
 
-use super::{ActError, Frame, Live};
+use super::{ActError, Frame, LiveSession};
 use crate::app::Shared;
 
 /// How often another size of the picture is told: whoever draws at a window's edge makes a hundred of them.
 const SIZES_EVERY: Duration = Duration::from_secs(1);
 
-impl Live {
+impl LiveSession {
     /// What is shown is in the timeline before anybody sees it; another size of it is told without holding it up.
     pub(super) async fn tell_picture(
         self: &Arc<Self>,

@@ -8,6 +8,11 @@ use async_imap::{
     extensions::idle::IdleResponse,
 };
 use futures::TryStreamExt;
+use platform::{
+    outbound::Outbound,
+    text::{causes, line},
+    trust,
+};
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -17,11 +22,6 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{Mailbox, folder};
-use crate::{
-    outbound::Outbound,
-    text::{causes, line},
-    trust,
-};
 
 /// How long the server may take for each of its answers.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,30 +1,28 @@
 //! Mails that come in: a mailbox is looked into, and what people write there opens incidents and goes on with them.
 
 mod encoded_words;
-mod filing;
 mod folder;
 mod html_text;
 mod imap;
-pub mod letter;
+pub mod message;
+mod routing;
 mod writer;
 
 use std::{sync::Mutex, time::Duration};
 
+use platform::{clock, outbound::Outbound};
 use protocol::Timestamp;
 use serde::{Deserialize, Serialize};
+use store::setting::{Kind, Setting};
 use tokio::sync::Notify;
 use ts_rs::TS;
 
 #[cfg(test)]
-pub use filing::file;
-pub use filing::{Enclosed, original};
+pub use routing::file;
+pub use routing::{AttachmentInfo, original};
 
-use crate::{
-    app::{self, Shared},
-    outbound::Outbound,
-    store::setting::{Kind, Setting},
-};
-use filing::Filed;
+use crate::app::Shared;
+use routing::Filed;
 
 /// How long one wait for a mail lasts: routers forget a connection that says nothing for longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(4 * 60);
@@ -86,7 +84,7 @@ impl Mailbox {
             Some((name, port)) => (name, port.parse().map_err(|_| format!("“{host}” is not a server's name."))?),
             None => (host, usual),
         };
-        let name = crate::text::address::ascii_domain(name).unwrap_or_default();
+        let name = platform::text::address::ascii_domain(name).unwrap_or_default();
         let fits = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c));
         if fits { Ok((name, port)) } else { Err(format!("“{host}” is not a server's name.")) }
     }
@@ -109,13 +107,13 @@ impl Mailbox {
 pub struct Watch {
     /// It was set anew.
     changed: Notify,
-    how: Mutex<Looked>,
+    how: Mutex<PollResult>,
 }
 
 /// When it was looked into for the last time, and what is wrong.
 #[derive(Clone, Debug, Default, Serialize, TS)]
 #[ts(export)]
-pub struct Looked {
+pub struct PollResult {
     pub at: Option<Timestamp>,
     pub problem: Option<String>,
 }
@@ -123,16 +121,16 @@ pub struct Looked {
 impl Watch {
     /// The mailbox was set anew: it is looked into at once.
     pub fn set_anew(&self) {
-        *self.looked_mut() = Looked::default();
+        *self.looked_mut() = PollResult::default();
         self.changed.notify_one();
     }
 
     /// How it goes.
-    pub fn looked(&self) -> Looked {
+    pub fn looked(&self) -> PollResult {
         self.looked_mut().clone()
     }
 
-    fn looked_mut(&self) -> std::sync::MutexGuard<'_, Looked> {
+    fn looked_mut(&self) -> std::sync::MutexGuard<'_, PollResult> {
         self.how.lock().expect("nobody panics while holding how it goes")
     }
 }
@@ -165,15 +163,15 @@ async fn look(app: &Shared, rules: &Mailbox) -> Result<std::convert::Infallible,
     loop {
         for uid in open.unseen().await? {
             let Some(mail) = open.fetch(uid).await? else { continue };
-            let filed = filing::file(app, rules, &mail.raw, mail.too_large, app::now()).await;
+            let filed = routing::file(app, rules, &mail.raw, mail.too_large, clock::now()).await;
             match filed.map_err(|e| format!("A mail could not be taken in: {e}."))? {
                 Filed::Known => {}
                 Filed::In { incident } => tracing::info!(incident, "a mail was taken in"),
-                Filed::KeptOut(why) => tracing::info!(?why, "a mail was kept out"),
+                Filed::Rejected(why) => tracing::info!(?why, "a mail was kept out"),
             }
             open.seen(mail.uid).await?;
         }
-        *app.watch.looked_mut() = Looked { at: Some(app::now()), problem: None };
+        *app.watch.looked_mut() = PollResult { at: Some(clock::now()), problem: None };
         open = open.wait(LONGEST_WAIT).await?;
     }
 }

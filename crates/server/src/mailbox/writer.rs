@@ -5,8 +5,7 @@
 //! a claim that no mail server checks: it names a customer for a new incident, and never opens one that exists.
 
 use mail_parser::{Address, Message};
-
-use crate::text::{address, address::Unusable, line};
+use platform::text::{address, address::Unusable, line};
 
 /// Who wrote a mail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

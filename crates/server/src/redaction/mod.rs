@@ -9,14 +9,15 @@ mod stored;
 use std::{collections::HashSet, ops::Range};
 
 use mail_parser::{Message, PartType};
+use platform::{clock, secret};
 use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter};
 use session::Command;
-
-use crate::{
-    app::{self, Shared, stored_time},
-    secret,
-    store::tables::{expert, session_row},
+use store::{
+    stored_time,
+    tables::{expert, session_row},
 };
+
+use crate::app::Shared;
 use forms::Letter;
 pub use stored::{forget, forget_dead, open, scrub, seal};
 
@@ -40,18 +41,18 @@ pub struct Redactor {
 impl Redactor {
     /// With the keys and links that are live now.
     pub async fn load(app: &Shared) -> Result<Self, DbErr> {
-        let now = app::now();
+        let now = clock::now();
         let open = Condition::any()
             .add(session_row::Column::KeyHash.is_not_null())
             .add(session_row::Column::LinkHash.is_not_null());
         let rows = session_row::Entity::find().filter(session_row::Column::Stored.eq(false)).filter(open);
         let (mut keys, mut links) = (HashSet::new(), HashSet::new());
         for row in rows.all(&app.db).await? {
-            let Some(live) = protocol::SessionId::try_from(row.id).ok().and_then(|id| app.hub.get(&id)) else {
+            let Some(live) = protocol::SessionId::try_from(row.id).ok().and_then(|id| app.sessions.get(&id)) else {
                 continue;
             };
             let (by_key, by_link) =
-                live.ask(|s| (s.open_for_customer(now, true), s.open_for_customer(now, false))).await;
+                live.read(|s| (s.open_for_customer(now, true), s.open_for_customer(now, false))).await;
             keys.extend(row.key_hash.filter(|_| by_key));
             links.extend(row.link_hash.filter(|_| by_link));
         }

@@ -1,18 +1,19 @@
 //! What is stored: invitations that nobody has sent yet are kept for their author, encrypted, and rows of earlier versions are
 //! cleaned.
 
+use platform::clock;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect,
     QueryTrait, sea_query::Expr,
 };
+use store::{
+    stored_time,
+    tables::{customer, incident, journal, mail_row, message_template, received_mail},
+};
 
 use super::Redactor;
-use crate::{
-    app::{self, Shared, stored_time},
-    mail,
-    mailbox::Enclosed,
-    store::tables::{canned, customer, incident, journal, letter, mail_row},
-};
+
+use crate::{app::Shared, mail, mailbox::AttachmentInfo};
 
 /// Rows older than this hold no live secret: thirty days is the longest life of a link.
 const OLDEST_MS: i64 = 31 * 24 * 60 * 60 * 1_000;
@@ -36,7 +37,7 @@ pub fn open(app: &Shared, sealed: &str) -> anyhow::Result<String> {
 /// Takes links and keys out of what was stored before this was done at once, and forgets sealed mails whose links are dead.
 pub async fn scrub(app: &Shared) -> anyhow::Result<()> {
     let redactor = Redactor::load(app).await?;
-    let since = stored_time(app::now()) - OLDEST_MS;
+    let since = stored_time(clock::now()) - OLDEST_MS;
     let cleaned = [
         scrub_mails(app, &redactor, since).await?,
         scrub_letters(app, &redactor, since).await?,
@@ -72,15 +73,15 @@ async fn scrub_mails(app: &Shared, redactor: &Redactor, since: i64) -> anyhow::R
 
 async fn scrub_letters(app: &Shared, redactor: &Redactor, since: i64) -> anyhow::Result<bool> {
     let mut any = false;
-    for row in letter::Entity::find().filter(letter::Column::At.gt(since)).all(&app.db).await? {
-        let mut enclosed: Vec<Enclosed> = serde_json::from_str(&row.attachments)?;
+    for row in received_mail::Entity::find().filter(received_mail::Column::At.gt(since)).all(&app.db).await? {
+        let mut enclosed: Vec<AttachmentInfo> = serde_json::from_str(&row.attachments)?;
         enclosed.iter_mut().for_each(|file| file.name = redactor.clean(&file.name));
         let attachments = serde_json::to_string(&enclosed)?;
         let clean = [&row.sender_name, &row.subject, &row.text, &row.quoted].map(|text| redactor.clean(text));
         if attachments != row.attachments || clean.iter().ne([&row.sender_name, &row.subject, &row.text, &row.quoted]) {
             let [sender_name, subject, text, quoted] = clean.map(Set);
             let attachments = Set(attachments);
-            let row = letter::ActiveModel { sender_name, subject, text, quoted, attachments, ..row.into() };
+            let row = received_mail::ActiveModel { sender_name, subject, text, quoted, attachments, ..row.into() };
             row.update(&app.db).await?;
             any = true;
         }
@@ -114,10 +115,10 @@ async fn scrub_desk(app: &Shared, redactor: &Redactor, since: i64) -> anyhow::Re
             any = true;
         }
     }
-    for row in canned::Entity::find().all(&app.db).await? {
+    for row in message_template::Entity::find().all(&app.db).await? {
         if let Some(clean) = cleaned(redactor, [&row.title, &row.text]) {
             let [title, text] = clean.map(Set);
-            canned::ActiveModel { title, text, ..row.into() }.update(&app.db).await?;
+            message_template::ActiveModel { title, text, ..row.into() }.update(&app.db).await?;
             any = true;
         }
     }
@@ -150,22 +151,24 @@ pub async fn forget(app: &Shared, mail: i32) -> Result<(), DbErr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret;
+    use platform::secret;
 
     /// A server with an incident, a technician who is signed in, and a session whose key and link are live.
-    async fn server(name: &str) -> (Shared, std::path::PathBuf, crate::desk::intake::Keys) {
-        use crate::{access_scope::world, desk::intake, store::tables::*};
+    async fn server(name: &str) -> (Shared, std::path::PathBuf, crate::desk::ticket_import::Keys) {
+        use store::tables::*;
+
+        use crate::{access_scope::world, desk::ticket_import};
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = world::folder(name);
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         let app = crate::serve::open(world::config(folder.clone())).await.unwrap();
         let ada = crate::desk::Ticket { customer: "Ada".into(), email: "ada@b.example".into(), ..Default::default() };
-        let about = intake::mirror(&app, "", "", &ada).await.unwrap();
+        let about = ticket_import::upsert_incident(&app, "", "", &ada).await.unwrap();
         let tom = protocol::UserRef { id: 1, name: "Tom".into() };
-        let live = intake::session(&app, &about, tom.clone(), None).await.unwrap();
+        let live = ticket_import::session(&app, &about, tom.clone(), None).await.unwrap();
         let by = session::Actor::Technician(tom);
-        let keys = intake::keys(&app, &live, &by, None, intake::Form::Ours).await.unwrap();
+        let keys = ticket_import::keys(&app, &live, &by, None, ticket_import::Form::Ours).await.unwrap();
         let user = user::ActiveModel {
             id: Set(1),
             login: Set("tom".into()),
@@ -199,7 +202,7 @@ mod tests {
         let grouped = mail::grouped(&keys.key);
         let words = format!("Open {}/join#{} or type {grouped}.", app.config.public_url, keys.token);
         let text = |text: &str| Set(text.to_owned());
-        let now = stored_time(app::now());
+        let now = stored_time(clock::now());
         let old = mail_row::ActiveModel {
             incident: Set(1),
             at: Set(now),
@@ -223,8 +226,11 @@ mod tests {
             customer::ActiveModel { id: Set(1), name: text(&words), company: text(&grouped), ..Default::default() };
         ada.update(&app.db).await.unwrap();
         let (title, team) = (text(&grouped), text(""));
-        canned::ActiveModel { title, text: text(&words), team, ..Default::default() }.insert(&app.db).await.unwrap();
-        let came = letter::ActiveModel {
+        message_template::ActiveModel { title, text: text(&words), team, ..Default::default() }
+            .insert(&app.db)
+            .await
+            .unwrap();
+        let came = received_mail::ActiveModel {
             name: text("1@b"),
             at: Set(now),
             sender: text("ada@b.example"),
@@ -261,8 +267,8 @@ mod tests {
             keys.token
         );
         let rules = crate::mailbox::Mailbox::default();
-        crate::mailbox::file(&app, &rules, raw.as_bytes(), false, app::now()).await.unwrap();
-        let kept = letter::Entity::find().one(&app.db).await.unwrap().unwrap();
+        crate::mailbox::file(&app, &rules, raw.as_bytes(), false, clock::now()).await.unwrap();
+        let kept = received_mail::Entity::find().one(&app.db).await.unwrap().unwrap();
         let entry = journal::Entity::find().filter(journal::Column::Kind.eq("letter"));
         let entry = entry.one(&app.db).await.unwrap().unwrap();
         for shown in [&kept.subject, &kept.text, &kept.quoted, &entry.text] {

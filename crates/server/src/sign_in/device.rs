@@ -4,8 +4,10 @@
 //! which wrong passwords of this person on this device are taken.
 
 use axum::http::{HeaderMap, HeaderValue, header};
+use platform::secret;
+use store::tables::user;
 
-use crate::{app::Shared, secret, store::tables::user};
+use crate::app::Shared;
 
 /// So many people share a browser.
 const MOST: usize = 5;

@@ -3,17 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Scope, SearchEntry, StdStream, ldap_escape};
-use serde::{Deserialize, Serialize};
-use tokio::sync::{Semaphore, SemaphorePermit};
-use ts_rs::TS;
-
-use super::{GroupRule, Vouched};
-use crate::{
+use platform::{
     outbound::Outbound,
-    store::setting::{Kind, Setting},
     text::{address, line},
     trust,
 };
+use serde::{Deserialize, Serialize};
+use store::setting::{Kind, Setting};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use ts_rs::TS;
+
+use super::{ExternalIdentity, GroupRule};
 
 /// How long a directory may take for each of its answers.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -178,12 +178,17 @@ impl Directory {
     }
 
     /// Who this is, if the directory knows the name and the password; `None` when it does not.
-    pub async fn check(&self, outbound: &Outbound, login: &str, password: &str) -> Result<Option<Vouched>, NotAsked> {
+    pub async fn check(
+        &self,
+        outbound: &Outbound,
+        login: &str,
+        password: &str,
+    ) -> Result<Option<ExternalIdentity>, NotAsked> {
         let _turn = turn().await?;
         self.ask(outbound, login, password).await.map_err(NotAsked::Unreachable)
     }
 
-    async fn ask(&self, outbound: &Outbound, login: &str, password: &str) -> Result<Option<Vouched>, String> {
+    async fn ask(&self, outbound: &Outbound, login: &str, password: &str) -> Result<Option<ExternalIdentity>, String> {
         // A bind with a name and no password is anonymous, and succeeds (RFC 4513, 5.1.2).
         if login.is_empty() || password.is_empty() {
             return Ok(None);
@@ -215,6 +220,6 @@ impl Directory {
         let name = line(&name, 120);
         let email = address::whole(&text(&self.mail_attribute)).unwrap_or_default().to_owned();
         let external = format!("ldap {}", person.dn.to_lowercase());
-        Ok(Some(Vouched { external, login: login.to_owned(), name, email, groups }))
+        Ok(Some(ExternalIdentity { external, login: login.to_owned(), name, email, groups }))
     }
 }

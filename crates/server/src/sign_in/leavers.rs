@@ -4,11 +4,11 @@
 use protocol::{Presence, Queue, Role};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 use session::{Actor, Command};
+use store::tables::{login, user};
 
 use crate::{
     app::Shared,
-    live::{ActError, Live},
-    store::tables::{login, user},
+    live::{ActError, LiveSession},
 };
 
 /// Ends every sign-in of an account, and whatever was opened by one.
@@ -60,7 +60,7 @@ pub async fn works_no_more(app: &Shared, user: &user::Model) -> Result<(), DbErr
     let _names = app.teams.read().await;
     let queue = queue_of(app, user).await?;
     let mut done = Ok(());
-    for live in app.hub.all_made().await {
+    for live in app.sessions.all_made().await {
         let command = Command::Expel { user: user.id, queue: queue.clone() };
         // Where one session cannot store it, the others still can.
         done = done.and(or_over(live.act(app, &Actor::Server, command).await).map(drop));
@@ -80,12 +80,12 @@ async fn queue_of(app: &Shared, user: &user::Model) -> Result<Queue, DbErr> {
 
 /// What an account may do has changed: its role counts as it is now, and what it supervises is judged anew when it asks.
 async fn may_do_other_things(app: &Shared, user: &user::Model) -> Result<(), DbErr> {
-    for live in app.hub.all() {
+    for live in app.sessions.all() {
         let watches = |s: &session::Session| {
             let mut all = s.participants().iter().filter(|p| p.user == Some(user.id) && p.role == Role::Supervisor);
             all.find(|p| p.presence != Presence::Gone).map(|p| p.id)
         };
-        if let Some(who) = live.ask(watches).await {
+        if let Some(who) = live.read(watches).await {
             or_over(live.act(app, &Actor::Participant(who), Command::Leave).await)?;
         }
         take_role(app, &live, user).await?;
@@ -93,15 +93,15 @@ async fn may_do_other_things(app: &Shared, user: &user::Model) -> Result<(), DbE
     Ok(())
 }
 
-async fn take_role(app: &Shared, live: &std::sync::Arc<Live>, user: &user::Model) -> Result<bool, DbErr> {
+async fn take_role(app: &Shared, live: &std::sync::Arc<LiveSession>, user: &user::Model) -> Result<bool, DbErr> {
     let command = Command::ChangeRole { user: user.id, by_role: app.rules().role(user.role) };
     or_over(live.act(app, &Actor::Server, command).await)
 }
 
 /// Roles give something else than before: so they do in sessions that go on.
 pub async fn roles_changed(app: &Shared) -> Result<(), DbErr> {
-    for live in app.hub.all() {
-        let helpers = live.ask(|s| s.participants().iter().filter_map(|p| p.user).collect::<Vec<_>>()).await;
+    for live in app.sessions.all() {
+        let helpers = live.read(|s| s.participants().iter().filter_map(|p| p.user).collect::<Vec<_>>()).await;
         for user in user::Entity::find().filter(user::Column::Id.is_in(helpers)).all(&app.db).await? {
             if take_role(app, &live, &user).await? {
                 app.logins.end_all_of(user.id);
@@ -138,10 +138,11 @@ mod tests {
     use sea_orm::{PaginatorTrait, sea_query::Expr};
 
     use super::*;
+    use store::tables::{incident, journal, session_row};
+
     use crate::{
         access_scope::world::{self, World},
-        desk::intake,
-        store::tables::{incident, journal, session_row},
+        desk::ticket_import,
     };
 
     /// As it is for requests that were judged before: the account is disabled, and no session has heard of it.
@@ -158,7 +159,8 @@ mod tests {
         let app = &world.app;
         let one = |id: i32, name: &str| UserRef { id, name: name.into() };
         let (outside, owner) = (one(2, "outside"), one(6, "owner"));
-        let live = |letter: &str| app.hub.get(&protocol::SessionId::try_from(world.session(letter)).unwrap()).unwrap();
+        let live =
+            |letter: &str| app.sessions.get(&protocol::SessionId::try_from(world.session(letter)).unwrap()).unwrap();
         let (running, waiting) = (live("R"), live("W"));
         let by = Actor::Technician(owner.clone());
         running.act(app, &by, Command::ShareWith { with: outside.clone() }).await.unwrap();
@@ -167,11 +169,11 @@ mod tests {
 
         let counts = async || {
             let (sessions, notes) = (session_row::Entity::find(), journal::Entity::find());
-            (sessions.count(&app.db).await.unwrap(), notes.count(&app.db).await.unwrap(), app.hub.all().len())
+            (sessions.count(&app.db).await.unwrap(), notes.count(&app.db).await.unwrap(), app.sessions.all().len())
         };
         let before = counts().await;
         let about = incident::Entity::find_by_id(1).one(&app.db).await.unwrap().unwrap();
-        let made = intake::session(app, &about, outside.clone(), None).await;
+        let made = ticket_import::session(app, &about, outside.clone(), None).await;
         assert!(matches!(made, Err(ActError::Disabled)), "{:?}", made.err());
         assert_eq!(counts().await, before, "nothing of it stays");
 
@@ -198,7 +200,7 @@ mod tests {
         }
         // The chain goes on as if nothing had been tried.
         running.act(app, &by, Command::Note { text: "on".into() }).await.unwrap();
-        assert!(app.hub.read(app, &running.id).await.unwrap().is_some());
+        assert!(app.sessions.read(app, &running.id).await.unwrap().is_some());
         let other = one(3, "colleague");
         waiting.act(app, &Actor::Technician(other), Command::Take { team: String::new() }).await.unwrap();
         drop(world);

@@ -7,10 +7,9 @@ use std::{
     time::Duration,
 };
 
+use platform::clock;
 use protocol::Timestamp;
 use tokio::sync::watch;
-
-use crate::app;
 
 /// From so many on it is looked which are in use no more.
 const MANY: usize = 1_024;
@@ -86,13 +85,13 @@ impl Login {
 
     /// Whether what hangs on it must end.
     pub fn has_ended(&self) -> bool {
-        *self.0.over.borrow() || self.0.known.get().is_some_and(|(_, until)| *until <= app::now())
+        *self.0.over.borrow() || self.0.known.get().is_some_and(|(_, until)| *until <= clock::now())
     }
 
     /// Waits until what hangs on it must end.
     pub async fn ended(&self) {
         let mut over = self.0.over.subscribe();
-        let wait = self.0.known.get().map_or(u64::from(u32::MAX), |(_, until)| until.since(app::now()));
+        let wait = self.0.known.get().map_or(u64::from(u32::MAX), |(_, until)| until.since(clock::now()));
         tokio::select! {
             _ = over.wait_for(|over| *over) => {}
             () = tokio::time::sleep(Duration::from_millis(wait)) => {}
@@ -106,7 +105,7 @@ mod tests {
 
     fn taken(logins: &Logins, hash: &str, user: i32) -> Login {
         let login = logins.take(hash);
-        login.is_of(user, app::now().plus(60_000));
+        login.is_of(user, clock::now().plus(60_000));
         login
     }
 
@@ -128,7 +127,7 @@ mod tests {
     #[tokio::test]
     async fn a_sign_in_ends_when_its_time_is_over() {
         let login = Logins::default().take("a");
-        login.is_of(1, app::now());
+        login.is_of(1, clock::now());
         assert!(login.has_ended());
         login.ended().await;
     }

@@ -6,24 +6,21 @@ mod leavers;
 mod logins;
 pub mod oidc;
 pub mod passkeys;
-pub mod second;
+pub mod totp;
 
+use platform::text;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
+use store::{
+    setting::{Kind, Setting},
+    tables::user,
+};
 use ts_rs::TS;
 
 pub use leavers::{account_changed, catch_up, roles_changed, sign_out, sign_out_elsewhere, sign_out_everywhere};
 pub use logins::{Login, Logins};
 
-use crate::{
-    app::Shared,
-    staff,
-    store::{
-        setting::{Kind, Setting},
-        tables::user,
-    },
-    text,
-};
+use crate::{app::Shared, organisation};
 
 /// An organisation's own sign-in, by OpenID Connect.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -68,19 +65,19 @@ pub struct GroupRule {
 }
 
 /// What somebody in these groups is here; `None` when they may not sign in.
-fn standing(rules: &[GroupRule], groups: &[String]) -> Option<Standing> {
+fn standing(rules: &[GroupRule], groups: &[String]) -> Option<GroupMembership> {
     let fitting: Vec<&GroupRule> = rules.iter().filter(|r| groups.contains(&r.group)).collect();
     if fitting.is_empty() && !rules.is_empty() {
         return None;
     }
     let team = fitting.iter().map(|r| r.team.trim()).find(|t| !t.is_empty()).map(str::to_owned);
     let role = fitting.iter().map(|r| r.role).find(|role| *role != 0).unwrap_or(0);
-    Some(Standing { team, administrator: fitting.iter().any(|r| r.administrator), role })
+    Some(GroupMembership { team, administrator: fitting.iter().any(|r| r.administrator), role })
 }
 
 /// What the groups make of somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Standing {
+struct GroupMembership {
     team: Option<String>,
     administrator: bool,
     role: i32,
@@ -88,7 +85,7 @@ struct Standing {
 
 /// Who somebody is, as another system vouches for.
 #[derive(Clone, Debug)]
-pub struct Vouched {
+pub struct ExternalIdentity {
     /// Who vouches, and by which name: never given to anybody else.
     pub external: String,
     pub login: String,
@@ -136,7 +133,7 @@ impl SignInProblem {
 
 /// Why somebody is known elsewhere and not let in.
 #[derive(Debug, thiserror::Error)]
-pub enum NotIn {
+pub enum SignInError {
     #[error("Your account is in none of the groups that may sign in here.")]
     NoGroup,
     #[error("Your account is disabled here.")]
@@ -145,7 +142,7 @@ pub enum NotIn {
     Store(#[from] DbErr),
 }
 
-impl NotIn {
+impl SignInError {
     /// The same for an address; `None` when it is this server's own failure.
     pub fn problem(&self) -> Option<SignInProblem> {
         match self {
@@ -157,31 +154,35 @@ impl NotIn {
 }
 
 /// Lets in whom another system vouches for, as their groups say. What they may do no more ends in sessions that go on.
-pub async fn admit(app: &Shared, rules: &[GroupRule], who: Vouched) -> Result<user::Model, NotIn> {
+pub async fn admit(app: &Shared, rules: &[GroupRule], who: ExternalIdentity) -> Result<user::Model, SignInError> {
     let known = user::Entity::find().filter(user::Column::External.eq(who.external.as_str())).one(&app.db).await?;
     let admitted = account_of(&app.db, rules, who).await;
     match (&known, &admitted) {
         (Some(known), Ok(now)) => account_changed(app, known, now).await?,
         // They have left the groups: whatever they opened while they were in one ends.
-        (Some(known), Err(NotIn::NoGroup)) => leavers::works_no_more(app, known).await?,
-        (Some(_), Err(NotIn::Disabled | NotIn::Store(_))) | (None, _) => {}
+        (Some(known), Err(SignInError::NoGroup)) => leavers::works_no_more(app, known).await?,
+        (Some(_), Err(SignInError::Disabled | SignInError::Store(_))) | (None, _) => {}
     }
     admitted
 }
 
 /// The account of somebody whom another system vouches for: made at their first sign-in, kept as their groups say.
-async fn account_of(db: &DatabaseConnection, rules: &[GroupRule], who: Vouched) -> Result<user::Model, NotIn> {
+async fn account_of(
+    db: &DatabaseConnection,
+    rules: &[GroupRule],
+    who: ExternalIdentity,
+) -> Result<user::Model, SignInError> {
     // Two first sign-ins at once would make two accounts of one person.
     static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let _one = ONE.lock().await;
-    let standing = standing(rules, &who.groups).ok_or(NotIn::NoGroup)?;
+    let standing = standing(rules, &who.groups).ok_or(SignInError::NoGroup)?;
     let known = user::Entity::find().filter(user::Column::External.eq(who.external.as_str())).one(db).await?;
     if let Some(team) = &standing.team {
-        staff::know(db, team).await?;
+        organisation::know(db, team).await?;
     }
     if let Some(known) = known {
         if known.disabled {
-            return Err(NotIn::Disabled);
+            return Err(SignInError::Disabled);
         }
         let mut row: user::ActiveModel = known.clone().into();
         row.name = Set(who.name);
@@ -192,7 +193,7 @@ async fn account_of(db: &DatabaseConnection, rules: &[GroupRule], who: Vouched) 
         // Without rules an administrator's word stands.
         if !rules.is_empty() {
             row.role = Set(standing.role);
-            row.administrator = Set(standing.administrator || staff::is_last_administrator(db, &known).await?);
+            row.administrator = Set(standing.administrator || organisation::is_last_administrator(db, &known).await?);
         }
         return Ok(row.update(db).await?);
     }
@@ -269,13 +270,14 @@ mod tests {
         };
         let rules = [rule("desk", "Support", false, 0), rule("it", "IT", true, 4)];
         let of = |groups: &[&str]| standing(&rules, &groups.iter().map(|g| (*g).to_owned()).collect::<Vec<_>>());
-        let is = |team: &str, administrator, role| Some(Standing { team: Some(team.into()), administrator, role });
+        let is =
+            |team: &str, administrator, role| Some(GroupMembership { team: Some(team.into()), administrator, role });
         assert_eq!(of(&["desk"]), is("Support", false, 0));
         assert_eq!(of(&["it", "desk"]), is("Support", true, 4), "the first rule's team and role, any administrator");
         assert_eq!(of(&["others"]), None);
         for problem in [SignInProblem::NoGroup, SignInProblem::Late, SignInProblem::Other] {
             assert_eq!(serde_json::to_value(problem).unwrap(), problem.word());
         }
-        assert_eq!(standing(&[], &[]), Some(Standing { team: None, administrator: false, role: 0 }));
+        assert_eq!(standing(&[], &[]), Some(GroupMembership { team: None, administrator: false, role: 0 }));
     }
 }

@@ -8,19 +8,19 @@ use openidconnect::{
     PkceCodeVerifier, RedirectUrl, Scope, TokenResponse, UserInfoClaims,
     core::{CoreAuthPrompt, CoreAuthenticationFlow, CoreClient, CoreGenderClaim, CoreProviderMetadata},
 };
-use protocol::Timestamp;
-use serde::{Deserialize, Serialize};
-
-use super::{OpenId, SignInProblem, Vouched};
-use crate::{
-    app::Shared,
+use platform::{
     expiring::Expiring,
     network::Network,
     outbound::Outbound,
-    outbox::http,
     secret,
     text::{address, causes, line},
 };
+use protocol::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{ExternalIdentity, OpenId, SignInProblem};
+
+use crate::app::Shared;
 
 /// How long somebody may take at the provider.
 const LIFE_MS: u64 = 10 * 60_000;
@@ -28,9 +28,9 @@ const LIFE_MS: u64 = 10 * 60_000;
 const MOST: usize = 10_000;
 
 /// Who has gone to the provider and is expected back.
-pub struct Journeys(Expiring<String, Journey, Network>);
+pub struct PendingLogins(Expiring<String, Journey, Network>);
 
-impl Default for Journeys {
+impl Default for PendingLogins {
     fn default() -> Self {
         Self(Expiring::new(LIFE_MS, MOST))
     }
@@ -87,7 +87,7 @@ impl Failed {
 struct Unreachable(String);
 
 async fn carry(request: HttpRequest, authority: String, outbound: Outbound) -> Result<HttpResponse, Unreachable> {
-    http::carry(request, authority, outbound).await.map_err(Unreachable)
+    platform::http_client::carry(request, authority, outbound).await.map_err(Unreachable)
 }
 
 async fn client(app: &Shared, rules: &OpenId) -> Result<Client, String> {
@@ -106,9 +106,9 @@ pub async fn test(app: &Shared, rules: &OpenId) -> Result<(), String> {
     client(app, rules).await.map(|_| ())
 }
 
-impl Journeys {
+impl PendingLogins {
     /// Somebody sets out to the provider.
-    pub async fn depart(
+    pub async fn authorize(
         &self,
         app: &Shared,
         rules: &OpenId,
@@ -133,7 +133,7 @@ impl Journeys {
     }
 
     /// Somebody is back; the provider says who it is.
-    pub async fn arrive(
+    pub async fn callback(
         &self,
         app: &Shared,
         rules: &OpenId,
@@ -141,7 +141,7 @@ impl Journeys {
         code: String,
         cookie: &str,
         now: Timestamp,
-    ) -> Result<(Vouched, Errand), Failed> {
+    ) -> Result<(ExternalIdentity, Errand), Failed> {
         let journey = self.0.take(now, &state.to_owned()).filter(|j| j.browser == secret::hash(cookie));
         let late = || Failed::new(SignInProblem::Late, "it was begun elsewhere, or too long ago");
         let journey = journey.ok_or_else(late)?;
@@ -159,7 +159,7 @@ async fn vouched(
     client: &Client,
     journey: Journey,
     code: String,
-) -> Result<Vouched, String> {
+) -> Result<ExternalIdentity, String> {
     let send = |request| carry(request, rules.authority.clone(), app.config.outbound.clone());
     let asked = client.exchange_code(AuthorizationCode::new(code)).map_err(|e| causes(&e))?;
     let tokens = asked.set_pkce_verifier(journey.verifier).request_async(&send).await;
@@ -195,5 +195,5 @@ async fn vouched(
     };
     let external = format!("openid {} {}", rules.issuer, subject.as_str());
     let email = address::whole(&email).unwrap_or_default().to_owned();
-    Ok(Vouched { external, login, name: line(&name, 120), email, groups })
+    Ok(ExternalIdentity { external, login, name: line(&name, 120), email, groups })
 }

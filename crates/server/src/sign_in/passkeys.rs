@@ -4,21 +4,18 @@
 use std::net::IpAddr;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use platform::{expiring::Expiring, network::Network, secret};
 use protocol::Timestamp;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
+use store::{
+    stored_time,
+    tables::{passkey, user},
+};
 use webauthn_rs::prelude::{
     CreationChallengeResponse, DiscoverableAuthentication, Passkey, PasskeyRegistration, PublicKeyCredential,
     RegisterPublicKeyCredential, RequestChallengeResponse, Url, Uuid, Webauthn, WebauthnBuilder, WebauthnError,
 };
 use webauthn_rs_proto::ResidentKeyRequirement;
-
-use crate::{
-    app::stored_time,
-    expiring::Expiring,
-    network::Network,
-    secret,
-    store::tables::{passkey, user},
-};
 
 /// How long somebody may take at their device.
 const LIFE_MS: u64 = 5 * 60_000;

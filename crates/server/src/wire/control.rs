@@ -7,11 +7,11 @@ use session::{Actor, Command};
 use tokio::sync::mpsc;
 use web_transport_trait::RecvStream;
 
-use super::{Fault, next};
+use super::{ConnectionError, next};
 use crate::{
     app::Shared,
     archive,
-    live::{ActError, Live},
+    live::{ActError, LiveSession},
 };
 
 /// How many control messages a second a connection may send over a longer time, and how many at once.
@@ -23,7 +23,7 @@ const WISHES: usize = 64;
 /// Whoever speaks, and where answers go.
 pub(super) struct Ears {
     pub app: Shared,
-    pub live: Arc<Live>,
+    pub live: Arc<LiveSession>,
     /// The connection's number.
     pub place: u64,
     pub who: ParticipantId,
@@ -33,7 +33,7 @@ pub(super) struct Ears {
 
 impl Ears {
     /// Reads until the stream ends; what was wished until then is judged.
-    pub async fn read<R: RecvStream>(self, stream: R, framed: Framed) -> Result<(), Fault> {
+    pub async fn read<R: RecvStream>(self, stream: R, framed: Framed) -> Result<(), ConnectionError> {
         let (wishes, queue) = mpsc::channel(WISHES);
         let (read, ()) = tokio::join!(self.hear(stream, framed, wishes), self.judge(queue));
         read
@@ -44,11 +44,11 @@ impl Ears {
         mut stream: R,
         mut framed: Framed,
         wishes: mpsc::Sender<Command>,
-    ) -> Result<(), Fault> {
-        let mut allowance = Allowance::new();
+    ) -> Result<(), ConnectionError> {
+        let mut allowance = TokenBucket::new();
         while let Some(message) = next::<_, ClientMessage>(&mut stream, &mut framed).await? {
             if !allowance.take() {
-                return Err(Fault::Flood);
+                return Err(ConnectionError::Flood);
             }
             // A picture's acknowledgement does not wait behind a message that is being stored.
             if let Some(wish) = self.pass(message).await
@@ -65,19 +65,19 @@ impl Ears {
         let (live, who) = (&self.live, self.who);
         let command = match message {
             ClientMessage::Ping { t } => {
-                let (customer, relay) = (live.way.path(), live.screen.relay_time());
+                let (customer, relay) = (live.path_stats.path(), live.screen.relay_time());
                 let _ = self.replies.try_send(ServerMessage::Pong { t, customer, relay });
                 return None;
             }
             ClientMessage::Typing {} => {
                 // Whoever only watches is not seen.
                 if self.role().await.is_some_and(|role| role != Role::Supervisor) {
-                    live.whisper(who, &ServerMessage::Typing { from: who });
+                    live.broadcast_transient(who, &ServerMessage::Typing { from: who });
                 }
                 return None;
             }
             ClientMessage::Drawn { .. } | ClientMessage::NeedKeyframe {} | ClientMessage::Shows { .. }
-                if !live.ask(|s| s.may_watch(who)).await =>
+                if !live.read(|s| s.may_watch(who)).await =>
             {
                 return None;
             }
@@ -107,7 +107,7 @@ impl Ears {
             }
             ClientMessage::Prefer { smooth } => {
                 let steers = |role| matches!(role, Role::Technician | Role::Expert);
-                if self.role().await.is_some_and(steers) && live.ask(|s| s.may_watch(who)).await {
+                if self.role().await.is_some_and(steers) && live.read(|s| s.may_watch(who)).await {
                     live.to_program(ServerMessage::Prefer { smooth });
                 }
                 return None;
@@ -141,7 +141,7 @@ impl Ears {
 
     /// As what somebody takes part.
     async fn role(&self) -> Option<Role> {
-        self.live.ask(|s| s.participant(self.who).map(|p| p.role)).await
+        self.live.read(|s| s.participant(self.who).map(|p| p.role)).await
     }
 
     async fn judge(&self, mut wishes: mpsc::Receiver<Command>) {
@@ -170,12 +170,12 @@ impl Ears {
 }
 
 /// A bucket of messages that fills with time.
-struct Allowance {
+struct TokenBucket {
     left: f64,
     at: tokio::time::Instant,
 }
 
-impl Allowance {
+impl TokenBucket {
     fn new() -> Self {
         Self { left: MESSAGES_AT_ONCE, at: tokio::time::Instant::now() }
     }

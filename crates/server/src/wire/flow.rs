@@ -4,28 +4,29 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use protocol::{
-    Copies, FrameKind, Framed, HEADER_BYTES, Header, Input, MAX_INPUT_BYTES, ParticipantId, Right, ServerMessage,
+    FrameKind, Framed, HEADER_BYTES, Header, Input, MAX_INPUT_BYTES, ParticipantId, RedundantDatagrams, Right,
+    ServerMessage,
 };
 use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream, Session};
 
-use super::{Fault, broken, next};
+use super::{ConnectionError, broken, next};
 use crate::{
     app::Shared,
-    live::{ActError, Frame, Live},
+    live::{ActError, Frame, LiveSession},
 };
 
 /// The way of one customer's frames through the relay.
 #[derive(Clone)]
-pub(super) struct Passage {
+pub(super) struct FrameIngress {
     pub app: Shared,
-    pub live: Arc<Live>,
+    pub live: Arc<LiveSession>,
     pub who: protocol::ParticipantId,
     /// The number of the last frame that was passed on: copies of it, and of older ones, are not.
     pub passed: Arc<tokio::sync::Mutex<u32>>,
 }
 
-impl Passage {
+impl FrameIngress {
     /// Passes a frame of the stream on, unless its copy was quicker.
     async fn pass(&self, frame: Frame) -> Result<(), ActError> {
         let mut passed = self.passed.lock().await;
@@ -48,8 +49,8 @@ impl Passage {
 }
 
 /// Takes in the copies of small frames that come as datagrams: where a packet was lost, they are there sooner.
-pub(super) async fn read_copies<S: Session>(passage: Passage, connection: S) -> Result<(), Fault> {
-    let mut copies = Copies::default();
+pub(super) async fn read_copies<S: Session>(passage: FrameIngress, connection: S) -> Result<(), ConnectionError> {
+    let mut copies = RedundantDatagrams::default();
     loop {
         let datagram = connection.recv_datagram().await.map_err(broken)?;
         let Some((header, bytes)) = copies.take(&datagram) else { continue };
@@ -61,7 +62,7 @@ pub(super) async fn read_copies<S: Session>(passage: Passage, connection: S) -> 
 }
 
 /// Reads a screen stream frame by frame.
-pub(super) async fn read_screen<R: RecvStream>(passage: Passage, mut stream: R) -> Result<(), Fault> {
+pub(super) async fn read_screen<R: RecvStream>(passage: FrameIngress, mut stream: R) -> Result<(), ConnectionError> {
     let mut buffer = BytesMut::new();
     let mut refused = false;
     loop {
@@ -95,7 +96,7 @@ pub(super) async fn read_screen<R: RecvStream>(passage: Passage, mut stream: R) 
 }
 
 /// Whoever has no stream for input any more holds nothing, however it ended.
-struct LetGo(Arc<Live>, protocol::ParticipantId);
+struct LetGo(Arc<LiveSession>, protocol::ParticipantId);
 
 impl Drop for LetGo {
     fn drop(&mut self) {
@@ -105,10 +106,10 @@ impl Drop for LetGo {
 
 /// Reads a technician's input; what is outside the grant is dropped, and logged once.
 pub(super) async fn read_input<R: RecvStream>(
-    live: Arc<Live>,
+    live: Arc<LiveSession>,
     who: protocol::ParticipantId,
     mut stream: R,
-) -> Result<(), Fault> {
+) -> Result<(), ConnectionError> {
     let _let_go = LetGo(live.clone(), who);
     let mut framed = Framed::new(MAX_INPUT_BYTES);
     let mut refused = false;
@@ -131,7 +132,7 @@ pub(super) async fn write_input<S: Session>(
     connection: S,
     mut input: mpsc::Receiver<Input>,
     quic: bool,
-) -> Result<(), Fault> {
+) -> Result<(), ConnectionError> {
     let mut stream = connection.open_uni().await.map_err(broken)?;
     stream.set_priority(10);
     stream.write_all(b"I").await.map_err(broken)?;
@@ -147,7 +148,7 @@ pub(super) async fn write_input<S: Session>(
                 stream.write_all(&bytes).await.map_err(broken)?;
                 if quic {
                     let copy = [&number.to_be_bytes()[..], &bytes].concat();
-                    copies.push_back((tokio::time::Instant::now() + protocol::COPY_AFTER, copy.into()));
+                    copies.push_back((tokio::time::Instant::now() + protocol::REDUNDANCY_DELAY, copy.into()));
                 }
                 number = number.wrapping_add(1);
             }
@@ -165,9 +166,9 @@ pub(super) async fn write_input<S: Session>(
 /// again when it goes.
 pub(super) async fn write_screen<S: Session>(
     connection: S,
-    live: Arc<Live>,
+    live: Arc<LiveSession>,
     (place, who): (u64, ParticipantId),
-) -> Result<(), Fault> {
+) -> Result<(), ConnectionError> {
     let mut stream: Option<S::SendStream> = None;
     loop {
         let mut subscription = live.screen.watch(place, who, || live.now());
@@ -190,9 +191,9 @@ pub(super) async fn write_screen<S: Session>(
 async fn show<S: Session>(
     connection: &S,
     stream: &mut Option<S::SendStream>,
-    (live, who): (&Live, ParticipantId),
+    (live, who): (&LiveSession, ParticipantId),
     frame: &Frame,
-) -> Result<(), Fault> {
+) -> Result<(), ConnectionError> {
     if live.may(who, Right::View).await {
         return send_frame(connection, stream, frame).await;
     }
@@ -207,7 +208,7 @@ async fn send_frame<S: Session>(
     connection: &S,
     stream: &mut Option<S::SendStream>,
     frame: &Frame,
-) -> Result<(), Fault> {
+) -> Result<(), ConnectionError> {
     let pointer = !matches!(frame.header.kind, FrameKind::Picture { .. });
     if frame.is_key() || (pointer && stream.is_none()) {
         if let Some(mut old) = stream.take() {

@@ -4,15 +4,16 @@
 use std::{io::Write, sync::Arc, time::Instant};
 
 use bytes::Bytes;
+use platform::{clock, paths, secret};
 use protocol::{Answer, Event, Framed, Job, MAX_INPUT_BYTES, ParticipantId, Right, ShellInput};
 use tokio::{sync::mpsc, task::JoinSet};
 use web_transport_trait::{RecvStream, SendStream, Session};
 
-use super::{Fault, broken, flow::Passage, next};
+use super::{ConnectionError, broken, flow::FrameIngress, next};
+
 use crate::{
     app::Shared,
-    live::{JobError, Keeping, Live, Piece, Pipe, Wanted},
-    paths, secret,
+    live::{Chunk, JobError, JobRequest, JobStream, Keeping, LiveSession},
 };
 use sha2::{Digest, Sha256};
 
@@ -28,15 +29,15 @@ const LOOK: std::time::Duration = std::time::Duration::from_millis(500);
 /// Opens a stream for each job, and carries its bytes.
 pub(super) async fn serve<S: Session>(
     connection: S,
-    live: Arc<Live>,
-    mut jobs: mpsc::Receiver<Wanted>,
-) -> Result<(), Fault> {
+    live: Arc<LiveSession>,
+    mut jobs: mpsc::Receiver<JobRequest>,
+) -> Result<(), ConnectionError> {
     let mut running: JoinSet<()> = JoinSet::new();
     loop {
         tokio::select! {
             wanted = jobs.recv() => {
                 // The connection goes on without jobs until something else ends it.
-                let Some(Wanted { job, pipe }) = wanted else { return std::future::pending().await };
+                let Some(JobRequest { job, pipe }) = wanted else { return std::future::pending().await };
                 let (mut sender, receiver) = connection.open_bi().await.map_err(broken)?;
                 // A slow file never holds up a picture or a key.
                 let urgent = matches!(job, Job::Shell { .. });
@@ -44,7 +45,7 @@ pub(super) async fn serve<S: Session>(
                 sender.write_all(&protocol::encode(&job)).await.map_err(broken)?;
                 let (to, outgoing) = mpsc::channel(PIECES);
                 let (incoming, from) = mpsc::channel(PIECES);
-                if pipe.send(Pipe::new(to, from)).is_ok() {
+                if pipe.send(JobStream::new(to, from)).is_ok() {
                     let bulk = (!urgent).then(|| live.clone());
                     running.spawn(write(sender, outgoing, bulk.clone()));
                     running.spawn(read(receiver, incoming, bulk));
@@ -55,10 +56,10 @@ pub(super) async fn serve<S: Session>(
     }
 }
 
-async fn write<W: SendStream>(mut stream: W, mut outgoing: mpsc::Receiver<Bytes>, bulk: Option<Arc<Live>>) {
+async fn write<W: SendStream>(mut stream: W, mut outgoing: mpsc::Receiver<Bytes>, bulk: Option<Arc<LiveSession>>) {
     while let Some(bytes) = outgoing.recv().await {
         if let Some(live) = &bulk {
-            live.make_way(bytes.len()).await;
+            live.yield_to_input(bytes.len()).await;
         }
         if stream.write_chunk(bytes).await.is_err() {
             return;
@@ -69,19 +70,19 @@ async fn write<W: SendStream>(mut stream: W, mut outgoing: mpsc::Receiver<Bytes>
     let _ = stream.closed().await;
 }
 
-async fn read<R: RecvStream>(mut stream: R, incoming: mpsc::Sender<Piece>, bulk: Option<Arc<Live>>) {
+async fn read<R: RecvStream>(mut stream: R, incoming: mpsc::Sender<Chunk>, bulk: Option<Arc<LiveSession>>) {
     loop {
         let piece = match stream.read_chunk(PIECE_BYTES).await {
             Ok(Some(bytes)) => {
                 if let Some(live) = &bulk {
-                    live.make_way(bytes.len()).await;
+                    live.yield_to_input(bytes.len()).await;
                 }
-                Piece::Bytes(bytes)
+                Chunk::Bytes(bytes)
             }
-            Ok(None) => Piece::End,
+            Ok(None) => Chunk::End,
             Err(_) => return,
         };
-        let ended = matches!(piece, Piece::End);
+        let ended = matches!(piece, Chunk::End);
         if incoming.send(piece).await.is_err() || ended {
             return;
         }
@@ -90,13 +91,13 @@ async fn read<R: RecvStream>(mut stream: R, incoming: mpsc::Sender<Piece>, bulk:
 
 /// A technician's command shell: keys in, the terminal's output out, and a recording of what it showed.
 pub(super) async fn shell<W: SendStream, R: RecvStream>(
-    passage: Passage,
+    passage: FrameIngress,
     mut page: W,
     mut keys: R,
-) -> Result<(), Fault> {
+) -> Result<(), ConnectionError> {
     let mut framed = Framed::new(MAX_INPUT_BYTES);
     let first = next::<_, ShellInput>(&mut keys, &mut framed).await?;
-    let Some(ShellInput::Size { columns, rows }) = first else { return Err(Fault::Stream) };
+    let Some(ShellInput::Size { columns, rows }) = first else { return Err(ConnectionError::Stream) };
     let (live, who) = (passage.live.clone(), passage.who);
     let number = live.next_number();
     let opened = async {
@@ -107,7 +108,7 @@ pub(super) async fn shell<W: SendStream, R: RecvStream>(
         let mut pipe = live.job(who, Job::Shell { columns, rows }).await.map_err(|why| why.to_string())?;
         match pipe.answer().await.map_err(|why| why.to_string())? {
             Answer::Done {} => Ok((cast, pipe)),
-            _ => Err(JobError::Nonsense.to_string()),
+            _ => Err(JobError::UnexpectedResponse.to_string()),
         }
     };
     let (cast, pipe) = match opened.await {
@@ -135,7 +136,7 @@ fn red(what: &str, why: &str) -> String {
 /// A shell that is open. However it ends, also with its connection, the timeline says so, and its recording is whole.
 struct Shell {
     app: Shared,
-    live: Arc<Live>,
+    live: Arc<LiveSession>,
     number: u32,
     cast: Option<Cast>,
 }
@@ -153,13 +154,13 @@ impl Drop for Shell {
 }
 
 async fn carry<W: SendStream, R: RecvStream>(
-    passage: &Passage,
+    passage: &FrameIngress,
     who: ParticipantId,
-    mut pipe: Pipe,
+    mut pipe: JobStream,
     (page, keys): (&mut W, &mut R),
     mut framed: Framed,
     shell: &mut Shell,
-) -> Result<(), Fault> {
+) -> Result<(), ConnectionError> {
     let mut look = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
@@ -196,7 +197,7 @@ async fn carry<W: SendStream, R: RecvStream>(
 /// A recording of a terminal as an asciicast, version 2: <https://docs.asciinema.org/manual/asciicast/v2/>. What was
 /// typed is not in it, only what was shown.
 struct Cast {
-    file: crate::vault::Writer<std::fs::File>,
+    file: platform::vault::Writer<std::fs::File>,
     keeping: Keeping,
     bytes: u64,
     sum: Sha256,
@@ -206,10 +207,10 @@ struct Cast {
 }
 
 impl Cast {
-    fn create(passage: &Passage, keeping: Keeping, columns: u16, rows: u16) -> std::io::Result<Self> {
+    fn create(passage: &FrameIngress, keeping: Keeping, columns: u16, rows: u16) -> std::io::Result<Self> {
         std::fs::create_dir_all(keeping.path().parent().expect("a path of ours has a folder"))?;
         let file = passage.app.vault.file(keeping.path()).create(std::fs::File::create_new(keeping.path())?)?;
-        let at = crate::app::now().0 / 1_000;
+        let at = clock::now().0 / 1_000;
         let mut cast = Self { file, keeping, bytes: 0, sum: Sha256::new(), started: Instant::now(), half: Vec::new() };
         cast.line(&format!(r#"{{"version": 2, "width": {columns}, "height": {rows}, "timestamp": {at}}}"#))?;
         Ok(cast)

@@ -119,13 +119,13 @@ fn download(stage: &Stage, person: &Person, session: &str) -> (mpsc::Receiver<()
     (began, going)
 }
 
-type Way = fn(&Stage, &Person);
+type Direction = fn(&Stage, &Person);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disabled_technician_is_out_and_the_session_waits_for_the_team() {
     let stage = Stage::open("leavers");
     Person::hire(&stage, "ida", "Support");
-    let ways: [(&str, Way); 4] = [
+    let ways: [(&str, Direction); 4] = [
         ("console", |stage, person| person.change(stage, "disabled", json!(true))),
         ("rest", |stage, person| {
             let headers = [JSON, ("authorization", &*api::bearer(stage, &["people:write"]))];
@@ -186,7 +186,7 @@ async fn whoever_shares_the_session_of_a_disabled_technician_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_opened_by_a_sign_in_ends_with_it_and_its_owner_may_come_back() {
     let stage = Stage::open("leavers-sign-in");
-    let ways: [(&str, bool, Way); 4] = [
+    let ways: [(&str, bool, Direction); 4] = [
         ("sign-out", false, |stage, person| {
             assert_eq!(person.post(stage, "/api/sign-out", &Value::Null).0, 204);
         }),

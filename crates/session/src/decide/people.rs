@@ -5,7 +5,7 @@ use protocol::{
     Queue, RefusalReason as Refusal, Right, Role, RoleRights, Timestamp, UserRef, WhyInherited, WhyWithdrawn,
 };
 
-use super::Verdict;
+use super::Decision;
 use crate::{Actor, Session};
 
 /// How long an expert's link works.
@@ -32,7 +32,7 @@ pub fn attribute_fits(name: &str, value: &str) -> Result<(), Refusal> {
 }
 
 impl Session {
-    pub(super) fn transfer(&self, by: &Actor, to: UserRef, note: String) -> Verdict {
+    pub(super) fn transfer(&self, by: &Actor, to: UserRef, note: String) -> Decision {
         let by = self.as_owner(by)?;
         if to.id == self.owner.id && self.queue == Queue::Own {
             return Err(Refusal::Already);
@@ -40,7 +40,7 @@ impl Session {
         self.hand_over(by.clone(), note, Some(to.id), Event::Transferred { by, to })
     }
 
-    pub(super) fn enqueue(&self, by: &Actor, queue: Queue, note: String) -> Verdict {
+    pub(super) fn enqueue(&self, by: &Actor, queue: Queue, note: String) -> Decision {
         let by = self.as_owner(by)?;
         match &queue {
             Queue::Own => return Err(Refusal::Already),
@@ -53,7 +53,7 @@ impl Session {
     }
 
     /// Where it waits, and where it goes when nobody is left to help, is a queue that there is.
-    pub(super) fn move_queue(&self, by: &Actor, from: Queue, to: Queue) -> Verdict {
+    pub(super) fn move_queue(&self, by: &Actor, from: Queue, to: Queue) -> Decision {
         if *by != Actor::Server || from == Queue::Own || to == Queue::Own {
             return Err(Refusal::Policy);
         }
@@ -62,7 +62,7 @@ impl Session {
     }
 
     /// The note, the change of hands, and before it: a hold where a customer is there, else all who helped so far leave.
-    fn hand_over(&self, by: UserRef, note: String, to: Option<i32>, change: Event) -> Verdict {
+    fn hand_over(&self, by: UserRef, note: String, to: Option<i32>, change: Event) -> Decision {
         if note.chars().count() > MAX_NOTE_CHARS {
             return Err(Refusal::TooLong);
         }
@@ -71,7 +71,7 @@ impl Session {
         Ok(note.into_iter().chain(before).chain([change]).collect())
     }
 
-    pub(super) fn take(&self, by: &Actor, team: &str) -> Verdict {
+    pub(super) fn take(&self, by: &Actor, team: &str) -> Decision {
         let Actor::Technician(by) = by else { return Err(Refusal::TechnicianOnly) };
         match &self.queue {
             Queue::Own => Err(Refusal::NotOwner),
@@ -83,7 +83,7 @@ impl Session {
         }
     }
 
-    pub(super) fn share_with(&self, by: &Actor, with: UserRef) -> Verdict {
+    pub(super) fn share_with(&self, by: &Actor, with: UserRef) -> Decision {
         let by = self.as_owner(by)?;
         self.running()?;
         if by.id == with.id || self.shared_with.iter().any(|u| u.id == with.id) {
@@ -95,7 +95,7 @@ impl Session {
         Ok(vec![Event::SharedWith { by, with }])
     }
 
-    pub(super) fn invite_expert(&self, now: Timestamp, by: &Actor, name: String, rights: &[Right]) -> Verdict {
+    pub(super) fn invite_expert(&self, now: Timestamp, by: &Actor, name: String, rights: &[Right]) -> Decision {
         let by = self.as_owner(by)?;
         self.running()?;
         let name = name.trim().to_owned();
@@ -119,7 +119,7 @@ impl Session {
         Ok(vec![Event::ExpertInvited { by, invitation }])
     }
 
-    pub(super) fn join_as_expert(&self, now: Timestamp, number: u16) -> Verdict {
+    pub(super) fn join_as_expert(&self, now: Timestamp, number: u16) -> Decision {
         let invitation = self.admits_expert(now, number)?;
         self.place()?;
         let id = ParticipantId(u16::try_from(self.participants.len() + 1).unwrap_or(u16::MAX));
@@ -129,7 +129,7 @@ impl Session {
     }
 
     /// The server knows who may supervise: that is a right of the account, not of the session.
-    pub(super) fn supervise(&self, by: &Actor, user: UserRef) -> Verdict {
+    pub(super) fn supervise(&self, by: &Actor, user: UserRef) -> Decision {
         if *by != Actor::Server {
             return Err(Refusal::Policy);
         }
@@ -156,7 +156,7 @@ impl Session {
 
     /// An account may no longer be used: its part in the session ends. What it owned goes to others, and what the customer
     /// allowed was allowed to its owner: whoever goes on asks anew.
-    pub(super) fn expel(&self, now: Timestamp, by: &Actor, user: i32, queue: Queue) -> Verdict {
+    pub(super) fn expel(&self, now: Timestamp, by: &Actor, user: i32, queue: Queue) -> Decision {
         if *by != Actor::Server {
             return Err(Refusal::Policy);
         }
@@ -172,7 +172,7 @@ impl Session {
         let (falls, rest) = match heir {
             Some(to) => {
                 let why = WhyInherited::Removed;
-                (self.fall(None, WhyWithdrawn::Session), vec![Event::Inherited { from, to, why }])
+                (self.revoke_grants(None, WhyWithdrawn::Session), vec![Event::Inherited { from, to, why }])
             }
             None => {
                 let held = if self.phase == Phase::Active { self.hold(None) } else { vec![] };
@@ -196,7 +196,7 @@ impl Session {
     }
 
     /// What a technician's role gives takes hold at once, also in a session that they are in.
-    pub(super) fn change_role(&self, by: &Actor, user: i32, by_role: Option<RoleRights>) -> Verdict {
+    pub(super) fn change_role(&self, by: &Actor, user: i32, by_role: Option<RoleRights>) -> Decision {
         if *by != Actor::Server {
             return Err(Refusal::Policy);
         }
@@ -206,7 +206,7 @@ impl Session {
     }
 
     /// An expert or a sharing technician goes; the owner holds, transfers or closes instead.
-    pub(super) fn leave_helping(&self, by: &Actor) -> Verdict {
+    pub(super) fn leave_helping(&self, by: &Actor) -> Decision {
         let who = self.participating(by)?;
         if who.user == Some(self.owner.id) && who.role == Role::Technician {
             return Err(Refusal::Owner);
@@ -214,7 +214,7 @@ impl Session {
         Ok(vec![Event::Left { id: who.id }])
     }
 
-    pub(super) fn dismiss(&self, by: &Actor, who: ParticipantId) -> Verdict {
+    pub(super) fn dismiss(&self, by: &Actor, who: ParticipantId) -> Decision {
         self.as_owner(by)?;
         let them = self.participant(who).ok_or(Refusal::Stranger)?;
         // Whoever is watched does not choose by whom.
@@ -234,7 +234,7 @@ impl Session {
         if given && who.presence == Presence::Here { Ok(()) } else { Err(Refusal::TechnicianOnly) }
     }
 
-    pub(super) fn want_control(&self, by: &Actor) -> Verdict {
+    pub(super) fn want_control(&self, by: &Actor) -> Decision {
         let who = self.participating(by)?;
         self.may_hold(who)?;
         if self.control == Some(who.id) || self.control_wanted.contains(&who.id) {
@@ -244,7 +244,7 @@ impl Session {
     }
 
     /// The holder gives; the owner gives and takes; anybody takes what nobody holds.
-    pub(super) fn pass_control(&self, by: &Actor, to: ParticipantId) -> Verdict {
+    pub(super) fn pass_control(&self, by: &Actor, to: ParticipantId) -> Decision {
         let by = self.participating(by)?;
         let heir = self.participant(to).ok_or(Refusal::Stranger)?;
         self.may_hold(heir)?;
@@ -257,7 +257,7 @@ impl Session {
         if may { Ok(vec![Event::ControlPassed { by: by.id, to }]) } else { Err(Refusal::NotInControl) }
     }
 
-    pub(super) fn note(&self, by: &Actor, text: String) -> Verdict {
+    pub(super) fn note(&self, by: &Actor, text: String) -> Decision {
         let by = match by {
             Actor::Technician(user) | Actor::System(user) => user.clone(),
             Actor::Server => return Err(Refusal::TechnicianOnly),
@@ -274,7 +274,7 @@ impl Session {
         }
     }
 
-    pub(super) fn attribute(&self, by: &Actor, name: String, value: String) -> Verdict {
+    pub(super) fn attribute(&self, by: &Actor, name: String, value: String) -> Decision {
         let by = self.as_owner(by)?;
         attribute_fits(&name, &value)?;
         match self.attributes.iter().find(|(n, _)| *n == name) {
@@ -287,7 +287,7 @@ impl Session {
 
     /// What happens when technicians have not come back in time: whoever shared for longest inherits the session, else it
     /// goes on hold in the queue that it came from.
-    pub(super) fn orphan(&self, now: Timestamp) -> Vec<Event> {
+    pub(super) fn owner_lost(&self, now: Timestamp) -> Vec<Event> {
         let lost = |p: &&Participant| matches!(p.presence, Presence::Reconnecting { until } if until <= now);
         let technician_lost = self.participants.iter().filter(lost).any(|p| p.role == Role::Technician);
         let owner = self.owner_here().and_then(|id| self.participant(id));

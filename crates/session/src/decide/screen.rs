@@ -4,11 +4,11 @@ use protocol::{
     Event, MAX_MONITORS, MAX_SIDE, Monitor, RefusalReason as Refusal, Right, Role, ShareTrouble, WhyWithdrawn,
 };
 
-use super::Verdict;
+use super::Decision;
 use crate::{Actor, Session, Unrecorded};
 
 impl Session {
-    pub(super) fn monitors(&self, by: &Actor, mut monitors: Vec<Monitor>) -> Verdict {
+    pub(super) fn monitors(&self, by: &Actor, mut monitors: Vec<Monitor>) -> Decision {
         self.as_customer(by)?;
         // What has no area is not looked at: pages would enlarge it without end.
         monitors.retain(|m| m.width > 0 && m.height > 0);
@@ -20,7 +20,7 @@ impl Session {
         }
     }
 
-    pub(super) fn input_blocked(&self, by: &Actor, blocked: bool) -> Verdict {
+    pub(super) fn input_blocked(&self, by: &Actor, blocked: bool) -> Decision {
         self.as_customer(by)?;
         match () {
             () if blocked == self.input_blocked => Ok(vec![]),
@@ -35,7 +35,7 @@ impl Session {
     }
 
     /// The events by which `right` falls, or every right; control never outlives view.
-    pub(crate) fn fall(&self, right: Option<Right>, why: WhyWithdrawn) -> Vec<Event> {
+    pub(crate) fn revoke_grants(&self, right: Option<Right>, why: WhyWithdrawn) -> Vec<Event> {
         let falls = |r: &Right| right.is_none_or(|w| w == *r || crate::permission::needs(*r).contains(&w));
         let mut events: Vec<Event> =
             self.grants.iter().rev().filter(|r| falls(r)).map(|r| Event::Withdrawn { right: *r, why }).collect();
@@ -46,7 +46,7 @@ impl Session {
         events
     }
 
-    pub(super) fn picture(&self, by: &Actor, width: u16, height: u16) -> Verdict {
+    pub(super) fn picture(&self, by: &Actor, width: u16, height: u16) -> Decision {
         self.as_customer(by)?;
         if !self.may_view() {
             return Err(Refusal::NotGranted);
@@ -58,7 +58,7 @@ impl Session {
         })
     }
 
-    pub(super) fn share_failed(&self, by: &Actor, trouble: ShareTrouble) -> Verdict {
+    pub(super) fn share_failed(&self, by: &Actor, trouble: ShareTrouble) -> Decision {
         self.as_customer(by)?;
         if !self.grants.contains(&Right::View) {
             return Ok(vec![]);
@@ -73,10 +73,10 @@ impl Session {
             ),
         };
         let failed = Event::SharingFailed { reason };
-        Ok([failed].into_iter().chain(self.fall(None, WhyWithdrawn::Customer)).collect())
+        Ok([failed].into_iter().chain(self.revoke_grants(None, WhyWithdrawn::Customer)).collect())
     }
 
-    pub(super) fn recording_failed(&self, by: &Actor, reason: String) -> Verdict {
+    pub(super) fn recording_failed(&self, by: &Actor, reason: String) -> Decision {
         if *by != Actor::Server {
             return Err(Refusal::Policy);
         }
@@ -84,6 +84,6 @@ impl Session {
         if self.policy.unrecorded == Unrecorded::GoOn {
             return if self.recorded() { Ok(vec![failed]) } else { Err(Refusal::Already) };
         }
-        Ok([failed].into_iter().chain(self.fall(None, WhyWithdrawn::Recording)).collect())
+        Ok([failed].into_iter().chain(self.revoke_grants(None, WhyWithdrawn::Recording)).collect())
     }
 }

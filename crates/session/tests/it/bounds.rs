@@ -173,8 +173,8 @@ proptest! {
         let text = || letter.to_string().repeat(length);
         let by = TECHNICIAN;
         let events = [
-            Event::FileFailed { by, way: Way::ToCustomer, path: text(), reason: text() },
-            Event::FileCarried { by, way: Way::FromCustomer, path: text(), bytes: 1, sha256: text() },
+            Event::FileFailed { by, way: Direction::ToCustomer, path: text(), reason: text() },
+            Event::FileCarried { by, way: Direction::FromCustomer, path: text(), bytes: 1, sha256: text() },
             Event::ProcessEnded { by, pid: 1, name: text() },
             Event::RecordingFailed { reason: text() },
             Event::Created {

@@ -105,7 +105,7 @@ proptest! {
     fn rights_are_an_intersection(right in right(), held in rights(), policy in rights(), granted in rights()) {
         if permission::effective(right, &held, &policy, &granted) {
             prop_assert!(held.contains(&right) && policy.contains(&right) && granted.contains(&right));
-            prop_assert_eq!(session::why_not(right, &held, &policy), None);
+            prop_assert_eq!(session::denial(right, &held, &policy), None);
             for gone in permission::needs(right).iter().chain([&right]) {
                 let less = |set: &[Right]| set.iter().copied().filter(|r| r != gone).collect::<Vec<_>>();
                 prop_assert!(!permission::effective(right, &less(&held), &policy, &granted));

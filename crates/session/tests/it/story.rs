@@ -263,10 +263,10 @@ fn a_browser_is_asked_for_the_program_first() {
 
 #[test]
 fn the_video_runs_with_the_session_while_the_screen_is_shown_and_stands_still_while_it_is_not() {
-    use session::{Break, Film, GAP_MS};
+    use session::{Break, GAP_MS, PlaybackTimeline};
     let mut play = Play::joined();
     let picture = Command::Picture { width: 800, height: 600 };
-    assert_eq!(Film::of(&play.entries).moment(play.now), None, "nothing was shown");
+    assert_eq!(PlaybackTimeline::of(&play.entries).moment(play.now), None, "nothing was shown");
     let share = |play: &mut Play| {
         play.technician(Command::Ask { rights: vec![Right::View] }).unwrap();
         play.customer(Command::Answer { rights: vec![Right::View] }).unwrap();
@@ -286,7 +286,7 @@ fn the_video_runs_with_the_session_while_the_screen_is_shown_and_stands_still_wh
     share(&mut play);
     let again = play.now;
     play.after(2_000);
-    let film = Film::of(&play.entries);
+    let film = PlaybackTimeline::of(&play.entries);
     let ends: Vec<_> = film.stretches.iter().map(|s| s.end).collect();
     assert_eq!(ends, [Break::Paused, Break::Stopped, Break::Stopped]);
     for (moment, place) in [

@@ -6,17 +6,20 @@ use axum::{
     http::StatusCode,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use platform::{clock, secret};
 use protocol::Timestamp;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
 use serde::{Deserialize, Serialize};
+use store::{
+    stored_time,
+    tables::{api_account, api_token},
+};
 use ts_rs::TS;
 
 use crate::{
     accounts::{self, Scope},
     api::{ApiError, ConfirmedAdmin, Result, people},
-    app::{self, Shared, stored_time},
-    secret,
-    store::tables::{api_account, api_token},
+    app::Shared,
 };
 
 /// The longest comment, list of events and certificate.
@@ -124,7 +127,7 @@ pub async fn add_account(
         secret: Set(secret::hash(&client_secret)),
         scopes: Set(Scope::join(&new.scopes)),
         enabled: Set(new.enabled),
-        created: Set(stored_time(app::now())),
+        created: Set(stored_time(clock::now())),
         ..Default::default()
     };
     let account = row.insert(&app.db).await?.into();
@@ -181,7 +184,7 @@ pub async fn add_token(
     if !(1..=3_650).contains(&new.days) || new.scopes.is_empty() {
         return Err(ApiError::bad("A token lives between 1 and 3,650 days, and may do something."));
     }
-    let (now, token) = (app::now(), format!("deskside_{}", secret::token()));
+    let (now, token) = (clock::now(), format!("deskside_{}", secret::token()));
     let row = api_token::ActiveModel {
         hash: Set(secret::hash(&token)),
         account: Set(None),

@@ -5,24 +5,28 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
+use platform::clock;
 use protocol::Timestamp;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     TransactionTrait,
 };
 use serde::{Deserialize, Serialize};
-use ts_rs::TS;
-
-use crate::{
-    api::{Admin, ApiError, ConfirmedAdmin, Result, factors, people},
-    app::{self, Shared, stored_time},
-    beyondtrust,
-    desk::{Desk, RequestTracker},
-    outbox::{self, ReceiverKind, state, webhook},
-    store::{
+use store::{
+    stored_time,
+    {
         secrets::Place,
         tables::{delivery, receiver},
     },
+};
+use ts_rs::TS;
+
+use crate::{
+    api::{Admin, ApiError, ConfirmedAdmin, Result, mfa, people},
+    app::Shared,
+    beyondtrust,
+    deliveries::{self, ReceiverKind, state, webhook},
+    desk::{Desk, RequestTracker},
 };
 
 /// How many deliveries a log shows.
@@ -181,7 +185,7 @@ pub async fn add_receiver(
     }
     let row = receiver::ActiveModel {
         secret: Set(String::new()),
-        created: Set(stored_time(app::now())),
+        created: Set(stored_time(clock::now())),
         ..receiver_row(&new)?
     };
     // Sealed for its row, whose number is known once it is there.
@@ -190,14 +194,14 @@ pub async fn add_receiver(
     let sealed = app.secrets.seal(Place::Receiver(row.id), &secret);
     let row = receiver::ActiveModel { secret: Set(sealed), ..row.into() }.update(&transaction).await?;
     transaction.commit().await?;
-    app.outbox.load(&app).await?;
+    app.deliveries.load(&app).await?;
     let receiver = shown(&app, &row).await?;
     Ok((StatusCode::CREATED, Json(NewReceiver { receiver, secret: given.then_some(secret) })))
 }
 
 pub async fn receiver(app: &Shared, id: i32) -> Result<receiver::Model> {
     let row = receiver::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("receiver"))?;
-    Ok(outbox::opened(app, row))
+    Ok(deliveries::opened(app, row))
 }
 
 /// Changes a receiver; its kind stays.
@@ -214,11 +218,11 @@ pub async fn change_receiver(
     let mut row = receiver::ActiveModel { id: Set(id), ..receiver_row(&new)? };
     if new.kind == ReceiverKind::RequestTracker {
         let token = new.token.trim().to_owned();
-        let token = factors::kept(token, before.secret, before.url == new.url.trim())?;
+        let token = mfa::kept(token, before.secret, before.url == new.url.trim())?;
         row.secret = Set(app.secrets.seal(Place::Receiver(id), &token));
     }
     let row = row.update(&app.db).await?;
-    app.outbox.load(&app).await?;
+    app.deliveries.load(&app).await?;
     Ok(Json(shown(&app, &row).await?))
 }
 
@@ -227,7 +231,7 @@ pub async fn remove_receiver(State(app): State<Shared>, _: ConfirmedAdmin, Path(
     receiver(&app, id).await?;
     receiver::Entity::delete_by_id(id).exec(&app.db).await?;
     delivery::Entity::delete_many().filter(delivery::Column::Receiver.eq(id)).exec(&app.db).await?;
-    app.outbox.load(&app).await?;
+    app.deliveries.load(&app).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -275,7 +279,7 @@ async fn found(app: &Shared, id: i64) -> Result<delivery::Model> {
 /// Tries a delivery again now; one that has arrived is sent once more.
 pub async fn send_again(State(app): State<Shared>, _: ConfirmedAdmin, Path(id): Path<i64>) -> Result<Json<Delivery>> {
     let found = found(&app, id).await?;
-    Ok(Json(outbox::again(&app, found).await?.into()))
+    Ok(Json(deliveries::again(&app, found).await?.into()))
 }
 
 /// Drops what waits: the next in the queue has its turn.
@@ -291,6 +295,6 @@ pub async fn drop_delivery(
     let mut row: delivery::ActiveModel = found.into();
     row.state = Set(state::DROPPED.into());
     let row = row.update(&app.db).await?;
-    app.outbox.wake();
+    app.deliveries.wake();
     Ok(Json(row.into()))
 }

@@ -5,16 +5,15 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use platform::clock;
 use protocol::SessionId;
 use serde::{Deserialize, Serialize};
 use session::TranscriptLine;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Problem, Query, ReadEvidence, Refused, Result, sessions};
-use crate::{
-    api,
-    app::{self, Shared},
-};
+
+use crate::{api, app::Shared};
 
 /// How a transcript is written.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
@@ -71,14 +70,14 @@ pub async fn transcript(
     Query(Wanted { format }): Query<Wanted>,
 ) -> Result<Response> {
     let id = id(name)?;
-    let entries = app.hub.read(&app, &id).await?.ok_or_else(|| Refused::missing("session"))?;
+    let entries = app.sessions.read(&app, &id).await?.ok_or_else(|| Refused::missing("session"))?;
     Ok(match format {
         Format::Text => {
             let text = evidence::transcript::text(&id, &entries);
             ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
         }
         Format::Json => {
-            let line = |l: TranscriptLine| Line { at: app::rfc3339(l.at), voice: l.voice, who: l.who, text: l.text };
+            let line = |l: TranscriptLine| Line { at: clock::rfc3339(l.at), voice: l.voice, who: l.who, text: l.text };
             let lines = session::transcript(&entries).into_iter().map(line).collect();
             axum::Json(Transcript { session: id.to_string(), lines }).into_response()
         }
@@ -97,9 +96,9 @@ pub async fn recording(
     headers: HeaderMap,
 ) -> Result<Response> {
     let id = id(name)?;
-    let entries = app.hub.read(&app, &id).await?.ok_or_else(|| Refused::missing("session"))?;
+    let entries = app.sessions.read(&app, &id).await?.ok_or_else(|| Refused::missing("session"))?;
     if !sessions::is_stored(&entries) {
         return Err(Refused(StatusCode::CONFLICT, "The recording is not complete yet.".into()));
     }
-    Ok(api::hand_out(&app, &id, caller.as_ref(), &headers).await?)
+    Ok(api::serve_file(&app, &id, caller.as_ref(), &headers).await?)
 }

@@ -3,7 +3,7 @@
 //! The OpenAPI document is made from the handlers, and served beside them.
 
 mod evidence;
-mod once;
+mod idempotency;
 mod people;
 mod sessions;
 
@@ -227,5 +227,5 @@ pub fn router(app: &Shared) -> Router<Shared> {
             Refused(StatusCode::METHOD_NOT_ALLOWED, "This method is not known here.".into())
         })
         .fallback(|| async { Refused::missing("address") })
-        .layer(middleware::from_fn_with_state(app.clone(), once::once))
+        .layer(middleware::from_fn_with_state(app.clone(), idempotency::once))
 }

@@ -8,15 +8,16 @@ use axum::{
 use protocol::{Phase, Queue};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
+use store::tables::{team, user};
 use utoipa::ToSchema;
 
 use super::{Body, Problem, ReadPeople, ReadSessions, Refused, Result, WritePeople};
+
 use crate::{
     account_changes::{self, AccountChange, ChangedBy},
     api::people,
     app::Shared,
-    staff,
-    store::tables::{team, user},
+    organisation,
 };
 
 /// A queue of several people, and how many sessions wait there.
@@ -106,8 +107,8 @@ pub async fn queues(State(app): State<Shared>, _: ReadSessions) -> Result<Json<V
     for team in team::Entity::find().order_by_asc(team::Column::Name).all(&app.db).await? {
         queues.push(QueueShown { team: Some(team.name), waiting: 0 });
     }
-    for live in app.hub.all() {
-        let place = live.ask(|s| match (s.phase(), s.queue()) {
+    for live in app.sessions.all() {
+        let place = live.read(|s| match (s.phase(), s.queue()) {
             (Phase::Ended { .. }, _) | (_, Queue::Own) => None,
             (_, Queue::General) => Some(None),
             (_, Queue::Team { team }) => Some(Some(team.clone())),
@@ -161,7 +162,7 @@ pub async fn add_team(
     Body(new): Body<TeamInput>,
 ) -> Result<(StatusCode, Json<Team>)> {
     let name = free(&app, &new.name, 0).await?;
-    staff::know(&app.db, &name).await?;
+    organisation::know(&app.db, &name).await?;
     let made = team::Entity::find().filter(team::Column::Name.eq(name)).one(&app.db).await?;
     let made = made.ok_or_else(|| Refused::missing("team"))?;
     Ok((StatusCode::CREATED, Json(shown(&app, made).await?)))
@@ -189,7 +190,7 @@ pub async fn change_team(
     let mut row: team::ActiveModel = before.into();
     row.name = Set(name);
     let row = row.update(&app.db).await?;
-    staff::rename(&app, &old, &row.name).await?;
+    organisation::rename(&app, &old, &row.name).await?;
     Ok(Json(shown(&app, row).await?))
 }
 
@@ -200,7 +201,7 @@ pub async fn change_team(
 ))]
 pub async fn remove_team(State(app): State<Shared>, _: WritePeople, Path(id): Path<String>) -> Result<StatusCode> {
     let team = found(&app, &id).await?;
-    staff::remove(&app, &team).await?;
+    organisation::remove(&app, &team).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -7,23 +7,25 @@ use axum::{
     extract::{Path, State as Extract},
     http::StatusCode,
 };
+use platform::clock;
 use protocol::{Entry, Event, Queue, SessionId, Timestamp};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use session::{Actor, Command};
+use store::tables::{incident, session_row};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Body, Problem, Query, ReadSessions, Refused, Result, WriteSessions, refused};
+
 use crate::{
-    app::{self, Shared},
+    app::Shared,
     desk::{
         Ticket,
-        intake::{self, Form, Keys, Place, Wish},
+        ticket_import::{self, Form, ImportRequest, Keys, Place},
     },
-    live::Live,
-    outside::{QueueName, Shown, shown},
-    staff,
-    store::tables::{incident, session_row},
+    live::LiveSession,
+    organisation,
+    session_view::{QueueName, SessionView, shown},
 };
 
 /// How many sessions a page holds when nobody says, and at most.
@@ -85,7 +87,7 @@ pub struct Issued {
 /// A page of sessions.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Sessions {
-    items: Vec<Shown>,
+    items: Vec<SessionView>,
     /// Give it as `after` for the next page; nothing after the last.
     next: Option<String>,
 }
@@ -111,8 +113,8 @@ fn id(text: &str) -> Result<SessionId> {
     SessionId::try_from(text.to_owned()).map_err(|_| Refused::missing("session"))
 }
 
-fn running(app: &Shared, text: &str) -> Result<Arc<Live>> {
-    app.hub.get(&id(text)?).ok_or_else(|| Refused::missing("running session"))
+fn running(app: &Shared, text: &str) -> Result<Arc<LiveSession>> {
+    app.sessions.get(&id(text)?).ok_or_else(|| Refused::missing("running session"))
 }
 
 /// Lists sessions, the newest first.
@@ -133,9 +135,9 @@ pub async fn list(
     let mut rows =
         session_row::Entity::find().order_by_desc(Column::Created).order_by_desc(Column::Id).limit(limit + 1);
     if let Some(key) = &wanted.external_key {
-        let about = incident::Entity::find().filter(incident::Column::Desk.eq(intake::BY_API));
+        let about = incident::Entity::find().filter(incident::Column::Desk.eq(ticket_import::BY_API));
         let about = about.filter(incident::Column::Ticket.eq(key.as_str())).all(&app.db).await?;
-        let ours = intake::ours(&app, key).await?;
+        let ours = ticket_import::ours(&app, key).await?;
         rows = rows.filter(Column::Incident.is_in(about.iter().chain(&ours).map(|i| i.id)));
     }
     if let Some(after) = &wanted.after {
@@ -152,7 +154,7 @@ pub async fn list(
     let mut items = Vec::new();
     for row in rows {
         let id = id(&row.id)?;
-        if let Some(entries) = app.hub.read(&app, &id).await? {
+        if let Some(entries) = app.sessions.read(&app, &id).await? {
             items.extend(shown(&app, &id, &entries));
         }
     }
@@ -183,14 +185,14 @@ pub async fn create(
     if new.external_key.chars().count() > 1_024 || new.subject.chars().count() > 200 {
         return Err(Refused::bad("An external key has at most 1,024 characters, a subject 200."));
     }
-    let wish = Wish {
+    let wish = ImportRequest {
         place: place(&app, new.queue).await?,
         external_key: new.external_key,
         about: Ticket { subject: new.subject, customer: new.customer.name, email, ..Ticket::default() },
         attributes: checked(new.attributes)?.into_iter().collect(),
         priority: None,
     };
-    let live = intake::for_system(&app, caller.as_ref(), wish).await.map_err(refused)?;
+    let live = ticket_import::for_system(&app, caller.as_ref(), wish).await.map_err(refused)?;
     Ok((StatusCode::CREATED, Json(issue(&app, &live, &by, life).await?)))
 }
 
@@ -209,31 +211,35 @@ fn checked(attributes: BTreeMap<String, String>) -> Result<BTreeMap<String, Stri
 async fn place(app: &Shared, queue: QueueName) -> Result<Place> {
     match queue {
         QueueName::General {} => Ok(Place::In(Queue::General)),
-        QueueName::Team { team } if staff::is_team(&app.db, &team).await? => Ok(Place::In(Queue::Team { team })),
+        QueueName::Team { team } if organisation::is_team(&app.db, &team).await? => Ok(Place::In(Queue::Team { team })),
         QueueName::Team { .. } => Err(Refused::bad("There is no such team.")),
         QueueName::Technician { technician } => {
-            let found = staff::technician(&app.db, technician).await?;
+            let found = organisation::technician(&app.db, technician).await?;
             found.map(Place::With).ok_or_else(|| Refused::bad("There is no such technician."))
         }
     }
 }
 
-async fn issue(app: &Shared, live: &Arc<Live>, by: &Actor, life: Option<u64>) -> Result<Issued> {
+async fn issue(app: &Shared, live: &Arc<LiveSession>, by: &Actor, life: Option<u64>) -> Result<Issued> {
     let Keys { key, key_until, token, link_until } =
-        intake::keys(app, live, by, life, Form::Ours).await.map_err(refused)?;
-    let utc = |at: Timestamp| app::rfc3339(at);
-    let link = intake::link(app, &token);
+        ticket_import::keys(app, live, by, life, Form::Ours).await.map_err(refused)?;
+    let utc = |at: Timestamp| clock::rfc3339(at);
+    let link = ticket_import::link(app, &token);
     Ok(Issued { session: live.id.to_string(), key, key_until: utc(key_until), link, link_until: utc(link_until) })
 }
 
 /// Reads a session.
 #[utoipa::path(get, path = "/api/v1/sessions/{id}", tag = "sessions", params(("id" = String, Path)), responses(
-    (status = 200, body = Shown),
+    (status = 200, body = SessionView),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
-pub async fn read(Extract(app): Extract<Shared>, _: ReadSessions, Path(name): Path<String>) -> Result<Json<Shown>> {
+pub async fn read(
+    Extract(app): Extract<Shared>,
+    _: ReadSessions,
+    Path(name): Path<String>,
+) -> Result<Json<SessionView>> {
     let id = id(&name)?;
-    let entries = app.hub.read(&app, &id).await?.ok_or_else(|| Refused::missing("session"))?;
+    let entries = app.sessions.read(&app, &id).await?.ok_or_else(|| Refused::missing("session"))?;
     shown(&app, &id, &entries).map(Json).ok_or_else(|| Refused::missing("session"))
 }
 

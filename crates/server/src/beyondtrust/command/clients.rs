@@ -6,9 +6,8 @@ use super::{Failed, iso, words};
 use crate::{
     app::Shared,
     beyondtrust::{
-        appliance,
-        asked::Asked,
-        people,
+        appliance, people,
+        request_params::RequestParams,
         xml::{Element, element, text},
     },
 };
@@ -145,9 +144,9 @@ pub async fn connected(app: &Shared) -> Result<Vec<Connected>, sea_orm::DbErr> {
             log: vec![(since, "Connected")],
         });
     }
-    for live in app.hub.all() {
+    for live in app.sessions.all() {
         let here = |p: &&protocol::Participant| p.role == Role::Customer && p.presence == Presence::Here;
-        let customer = live.ask(|s| match s.phase() {
+        let customer = live.read(|s| match s.phase() {
             Phase::Ended { .. } => None,
             Phase::Waiting | Phase::Active | Phase::Held => s.participants().iter().find(here).cloned(),
         });
@@ -165,7 +164,7 @@ pub async fn connected(app: &Shared) -> Result<Vec<Connected>, sea_orm::DbErr> {
     Ok(clients)
 }
 
-fn kinds(asked: &Asked) -> Result<Vec<Kind>, Failed> {
+fn kinds(asked: &RequestParams) -> Result<Vec<Kind>, Failed> {
     let wanted = asked.get("type").unwrap_or("all");
     let mut kinds = Vec::new();
     for name in wanted.split(',').map(str::trim) {
@@ -180,7 +179,7 @@ fn kinds(asked: &Asked) -> Result<Vec<Kind>, Failed> {
 }
 
 /// `get_connected_client_list`
-pub async fn list(app: &Shared, asked: &Asked) -> Result<Element, Failed> {
+pub async fn list(app: &Shared, asked: &RequestParams) -> Result<Element, Failed> {
     let kinds = kinds(asked)?;
     let clients = connected(app).await?;
     let counts = kinds.iter().map(|kind| {
@@ -197,7 +196,7 @@ pub async fn list(app: &Shared, asked: &Asked) -> Result<Element, Failed> {
 }
 
 /// `get_connected_clients`
-pub async fn details(app: &Shared, asked: &Asked) -> Result<Element, Failed> {
+pub async fn details(app: &Shared, asked: &RequestParams) -> Result<Element, Failed> {
     let kinds = kinds(asked)?;
     let ids: Option<Vec<&str>> = asked.get("id").map(|ids| ids.split(',').map(str::trim).collect());
     if ids.as_ref().is_some_and(|ids| ids.len() > MOST_IDS) {

@@ -10,16 +10,16 @@ use crate::{
     accounts::Caller,
     app::Shared,
     beyondtrust::{
-        asked::Asked,
         people::{Place, QueueId},
+        request_params::RequestParams,
         xml::{Element, element, text},
     },
     desk::{
         Ticket,
-        intake::{self, EXTERNAL_KEY, Form, Wish},
+        ticket_import::{self, EXTERNAL_KEY, Form, ImportRequest},
     },
-    live::{ActError, Live},
-    staff,
+    live::{ActError, LiveSession},
+    organisation,
 };
 
 /// How long a key lives when nobody says: a day.
@@ -43,7 +43,7 @@ const MAX_ATTRIBUTES: usize = 10 * 1_024;
 const MAX_ATTRIBUTE_NAME: usize = 64;
 
 /// The attributes that a request sets: `session.custom.NAME`, and the older spelling of the external key.
-pub fn custom(asked: &Asked) -> Result<Vec<(String, String)>, Failed> {
+pub fn custom(asked: &RequestParams) -> Result<Vec<(String, String)>, Failed> {
     let mut given: Vec<(String, String)> =
         asked.all("session.custom.").map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
     if asked.has(EXTERNAL_KEY) && !given.iter().any(|(n, _)| n == EXTERNAL_KEY) {
@@ -72,10 +72,10 @@ pub fn fitting(given: &[(String, String)]) -> Result<(), Failed> {
 }
 
 /// What is wished for, in Deskside's words. `given` holds the external key, too; a priority is 1 (high) to 3.
-pub fn wish(place: &Place, mut given: Vec<(String, String)>, about: Ticket, priority: Option<u64>) -> Wish {
+pub fn wish(place: &Place, mut given: Vec<(String, String)>, about: Ticket, priority: Option<u64>) -> ImportRequest {
     let external = given.iter().position(|(name, _)| name == EXTERNAL_KEY).map(|n| given.remove(n).1);
     given.extend(priority.map(|n| (PRIORITY.to_owned(), n.to_string())));
-    Wish {
+    ImportRequest {
         place: place.wished(),
         external_key: external.unwrap_or_default(),
         about,
@@ -88,7 +88,7 @@ pub fn wish(place: &Place, mut given: Vec<(String, String)>, about: Ticket, prio
     }
 }
 
-fn number(asked: &Asked, name: &str, range: std::ops::RangeInclusive<u64>) -> Result<Option<u64>, Failed> {
+fn number(asked: &RequestParams, name: &str, range: std::ops::RangeInclusive<u64>) -> Result<Option<u64>, Failed> {
     match asked.get(name).map(|text| text.parse::<u64>().ok().filter(|n| range.contains(n))) {
         None => Ok(None),
         Some(Some(n)) => Ok(Some(n)),
@@ -139,9 +139,9 @@ pub async fn make(app: &Shared, caller: &Caller, order: Order) -> Result<Made, F
         Place::Team(team) => ("team", Some(team.id)),
     };
     let wish = wish(&place, attributes, about, priority);
-    let live = intake::for_system(app, caller.as_ref(), wish).await.map_err(refused)?;
+    let live = ticket_import::for_system(app, caller.as_ref(), wish).await.map_err(refused)?;
     let life = Some(ttl.unwrap_or(TTL) * 1_000);
-    let keys = intake::keys(app, &live, &by, life, Form::Beyondtrust).await?;
+    let keys = ticket_import::keys(app, &live, &by, life, Form::Beyondtrust).await?;
     let key_url = format!("{}/?ak={}", app.config.public_url, keys.token);
     let organisation = app.settings().organisation;
     let mail_body = format!(
@@ -165,7 +165,7 @@ pub const TTL_RANGE: std::ops::RangeInclusive<u64> = 60..=LONGEST_TTL;
 pub const PRIORITY_RANGE: std::ops::RangeInclusive<u64> = 1..=3;
 
 /// `generate_session_key`
-pub async fn generate(app: &Shared, caller: &Caller, asked: &Asked) -> Result<Element, Failed> {
+pub async fn generate(app: &Shared, caller: &Caller, asked: &RequestParams) -> Result<Element, Failed> {
     match asked.get("type") {
         Some("support") => {}
         None => return words("The parameter type is missing."),
@@ -189,19 +189,19 @@ pub async fn generate(app: &Shared, caller: &Caller, asked: &Asked) -> Result<El
         .child(text("mail_body", made.mail_body)))
 }
 
-fn lsid(asked: &Asked) -> Result<SessionId, Failed> {
+fn lsid(asked: &RequestParams) -> Result<SessionId, Failed> {
     let Some(lsid) = asked.get("lsid") else { return words("The parameter lsid is missing.") };
     SessionId::try_from(lsid.to_ascii_lowercase()).or_else(|_| words("Invalid value for lsid"))
 }
 
 /// The session by its lsid, while it goes on.
-pub async fn active(app: &Shared, id: &SessionId) -> Option<Arc<Live>> {
-    let live = app.hub.get(id)?;
-    let over = matches!(live.ask(session::Session::phase).await, Phase::Ended { .. });
+pub async fn active(app: &Shared, id: &SessionId) -> Option<Arc<LiveSession>> {
+    let live = app.sessions.get(id)?;
+    let over = matches!(live.read(session::Session::phase).await, Phase::Ended { .. });
     (!over).then_some(live)
 }
 
-async fn running(app: &Shared, asked: &Asked) -> Result<Arc<Live>, Failed> {
+async fn running(app: &Shared, asked: &RequestParams) -> Result<Arc<LiveSession>, Failed> {
     match active(app, &lsid(asked)?).await {
         Some(live) => Ok(live),
         None => words("No active session was found for this lsid."),
@@ -219,9 +219,9 @@ pub fn refused(error: ActError) -> Failed {
 }
 
 /// `get_session_attributes`
-pub async fn attributes(app: &Shared, asked: &Asked) -> Result<Element, Failed> {
+pub async fn attributes(app: &Shared, asked: &RequestParams) -> Result<Element, Failed> {
     let id = lsid(asked)?;
-    let Some(entries) = app.hub.read(app, &id).await? else { return words("No session was found for this lsid.") };
+    let Some(entries) = app.sessions.read(app, &id).await? else { return words("No session was found for this lsid.") };
     Ok(element("custom_attributes").children(known(&entries).into_iter().map(attribute)))
 }
 
@@ -255,14 +255,19 @@ fn attribute((name, value): (&str, &str)) -> Element {
 }
 
 /// `set_session_attributes`
-pub async fn set_attributes(app: &Shared, caller: &Caller, asked: &Asked) -> Result<Element, Failed> {
+pub async fn set_attributes(app: &Shared, caller: &Caller, asked: &RequestParams) -> Result<Element, Failed> {
     let live = running(app, asked).await?;
     mark(app, caller, &live, custom(asked)?).await?;
     Ok(text("success", "Session attributes were set"))
 }
 
 /// Sets attributes of a session; an empty one is cleared.
-pub async fn mark(app: &Shared, caller: &Caller, live: &Arc<Live>, given: Vec<(String, String)>) -> Result<(), Failed> {
+pub async fn mark(
+    app: &Shared,
+    caller: &Caller,
+    live: &Arc<LiveSession>,
+    given: Vec<(String, String)>,
+) -> Result<(), Failed> {
     for (name, value) in given {
         let command = Command::Attribute { name, value };
         live.act(app, &Actor::System(caller.as_ref()), command).await.map_err(refused)?;
@@ -271,7 +276,7 @@ pub async fn mark(app: &Shared, caller: &Caller, live: &Arc<Live>, given: Vec<(S
 }
 
 /// The technician that `rep_id` or `rep_username` names.
-async fn rep(app: &Shared, asked: &Asked) -> Result<crate::store::tables::user::Model, Failed> {
+async fn rep(app: &Shared, asked: &RequestParams) -> Result<store::tables::user::Model, Failed> {
     let named = match (asked.get("rep_id"), asked.get("rep_username")) {
         (Some(id), _) => id.parse().ok().map(QueueId::Rep),
         (None, Some(name)) => Some(QueueId::RepName(name.to_lowercase())),
@@ -288,17 +293,17 @@ async fn rep(app: &Shared, asked: &Asked) -> Result<crate::store::tables::user::
 }
 
 /// `join_session`: asks a technician in, who joins from the console.
-pub async fn join(app: &Shared, caller: &Caller, asked: &Asked) -> Result<Element, Failed> {
+pub async fn join(app: &Shared, caller: &Caller, asked: &RequestParams) -> Result<Element, Failed> {
     let live = running(app, asked).await?;
     let rep = rep(app, asked).await?;
-    let (owner, queue) = live.ask(|s| (s.owner().id, s.queue().clone())).await;
+    let (owner, queue) = live.read(|s| (s.owner().id, s.queue().clone())).await;
     let by = Actor::System(caller.as_ref());
     let command = match queue {
         protocol::Queue::Own if owner == rep.id => return words("The representative is in this session already."),
-        protocol::Queue::Own => Command::ShareWith { with: staff::as_ref(&rep) },
+        protocol::Queue::Own => Command::ShareWith { with: organisation::as_ref(&rep) },
         // Nobody has it yet: whoever is added becomes its owner.
         protocol::Queue::Team { .. } | protocol::Queue::General => {
-            Command::Transfer { to: staff::as_ref(&rep), note: String::new() }
+            Command::Transfer { to: organisation::as_ref(&rep), note: String::new() }
         }
     };
     live.act(app, &by, command).await.map_err(refused)?;
@@ -306,17 +311,17 @@ pub async fn join(app: &Shared, caller: &Caller, asked: &Asked) -> Result<Elemen
 }
 
 /// `leave_session`: lets a technician who is not the owner go.
-pub async fn leave(app: &Shared, caller: &Caller, asked: &Asked) -> Result<Element, Failed> {
+pub async fn leave(app: &Shared, caller: &Caller, asked: &RequestParams) -> Result<Element, Failed> {
     let live = running(app, asked).await?;
     let rep = rep(app, asked).await?;
-    let seat = live.ask(|s| s.participants().iter().find(|p| p.user == Some(rep.id)).map(|p| p.id)).await;
+    let seat = live.read(|s| s.participants().iter().find(|p| p.user == Some(rep.id)).map(|p| p.id)).await;
     let Some(who) = seat else { return words("The representative is not in this session.") };
     live.act(app, &Actor::System(caller.as_ref()), Command::Dismiss { who }).await.map_err(refused)?;
     Ok(text("success", "Representative successfully removed"))
 }
 
 /// `transfer_session`
-pub async fn transfer(app: &Shared, caller: &Caller, asked: &Asked) -> Result<Element, Failed> {
+pub async fn transfer(app: &Shared, caller: &Caller, asked: &RequestParams) -> Result<Element, Failed> {
     let live = running(app, asked).await?;
     let Some(queue_id) = asked.get("queue_id") else { return words("The parameter queue_id is missing.") };
     let Some(queue) = QueueId::parse(queue_id) else { return words("Invalid value for queue_id") };
@@ -324,7 +329,7 @@ pub async fn transfer(app: &Shared, caller: &Caller, asked: &Asked) -> Result<El
     let note = String::new();
     let command = match (&place, place.queue()) {
         (_, Some(queue)) => Command::Enqueue { queue, note },
-        (Place::Rep(rep), None) => Command::Transfer { to: staff::as_ref(rep), note },
+        (Place::Rep(rep), None) => Command::Transfer { to: organisation::as_ref(rep), note },
         (Place::General | Place::Team(_), None) => return words("Invalid value for queue_id"),
     };
     live.act(app, &Actor::System(caller.as_ref()), command).await.map_err(refused)?;
@@ -332,7 +337,7 @@ pub async fn transfer(app: &Shared, caller: &Caller, asked: &Asked) -> Result<El
 }
 
 /// `terminate_session`
-pub async fn terminate(app: &Shared, caller: &Caller, asked: &Asked) -> Result<Element, Failed> {
+pub async fn terminate(app: &Shared, caller: &Caller, asked: &RequestParams) -> Result<Element, Failed> {
     let live = running(app, asked).await?;
     live.act(app, &Actor::System(caller.as_ref()), Command::Close).await.map_err(refused)?;
     Ok(text("success", "Successfully terminated"))

@@ -3,6 +3,7 @@
 use axum::extract::{Path, State};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Value, json};
+use store::tables::event_row;
 
 use crate::{
     app::Shared,
@@ -11,8 +12,7 @@ use crate::{
         call::{Answer, Call, CommandCall, No, id, one},
         command::{Connected, Who, connected, iso},
     },
-    staff,
-    store::tables::event_row,
+    organisation,
 };
 
 /// The kinds of clients. Gateways exist in the original alone.
@@ -72,8 +72,8 @@ async fn shown(app: &Shared, client: &Connected) -> Result<Value, No> {
     match &client.who {
         Who::Rep { id, login } => {
             let mut sessions = Vec::new();
-            for live in app.hub.all() {
-                if live.ask(|s| s.technician(*id).is_some()).await {
+            for live in app.sessions.all() {
+                if live.read(|s| s.technician(*id).is_some()).await {
                     sessions.push(live.id.to_string());
                 }
             }
@@ -81,7 +81,7 @@ async fn shown(app: &Shared, client: &Connected) -> Result<Value, No> {
             shown["user_type"] = "normal".into();
             shown["username"] = login.as_str().into();
             shown["display_name"] = client.name.as_str().into();
-            shown["session_count"] = staff::busy(app, None).await?.get(id).copied().unwrap_or(0).into();
+            shown["session_count"] = organisation::busy(app, None).await?.get(id).copied().unwrap_or(0).into();
             shown["session_lsids"] = sessions.into();
         }
         Who::Customer(session) => {

@@ -17,7 +17,7 @@ use crate::{
         command::sessions::{self, MAIL_SUBJECT, Order, PRIORITY_RANGE, TTL_RANGE},
         people::QueueId,
     },
-    desk::intake::EXTERNAL_KEY,
+    desk::ticket_import::EXTERNAL_KEY,
 };
 
 /// So many attributes are set at once at most.

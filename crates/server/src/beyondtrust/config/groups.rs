@@ -7,12 +7,13 @@ use axum::{
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
+use store::tables::user;
 
 use super::providers::Provider;
+
 use crate::{
     app::Shared,
     beyondtrust::call::{Answer, Call, No, id, one},
-    store::tables::user,
 };
 
 /// The policy of whoever has no role; a role's has the number after the role's.

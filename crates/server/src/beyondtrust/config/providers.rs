@@ -2,11 +2,11 @@
 
 use axum::extract::{Path, State};
 use serde_json::{Value, json};
+use store::tables::user;
 
 use crate::{
     app::Shared,
     beyondtrust::call::{Answer, Call, id, one},
-    store::tables::user,
 };
 
 /// Who vouches for an account.

@@ -8,13 +8,13 @@ use axum::{
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
+use store::tables::{team, user};
 
 use crate::{
     account_changes::{self, AccountChange, ChangedBy},
     app::Shared,
     beyondtrust::call::{Answer, Call, Need, No, Verb, created, id, one},
-    staff,
-    store::tables::{team, user},
+    organisation,
 };
 
 fn shown_team(t: &team::Model) -> Value {
@@ -51,7 +51,7 @@ async fn team_row(app: &Shared, call: &Call, before: Option<&team::Model>) -> Re
     let mut row: team::ActiveModel = before.cloned().map(Into::into).unwrap_or_default();
     if let Some(name) = name {
         if before.is_none() && code.is_none() {
-            row.code_name = Set(staff::code_name(&name));
+            row.code_name = Set(organisation::code_name(&name));
         }
         row.name = Set(name);
     }
@@ -87,11 +87,11 @@ pub async fn team(State(app): State<Shared>, Path(wanted): Path<String>, call: C
         Verb::Read | Verb::Create => one(Some(shown_team(&found))),
         Verb::Change => {
             let changed = team_row(&app, &call, Some(&found)).await?.update(&app.db).await?;
-            staff::rename(&app, &found.name, &changed.name).await?;
+            organisation::rename(&app, &found.name, &changed.name).await?;
             one(Some(shown_team(&changed)))
         }
         Verb::Delete => {
-            staff::remove(&app, &found).await?;
+            organisation::remove(&app, &found).await?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
     }

@@ -7,14 +7,15 @@ use axum::{
 };
 use sea_orm::{EntityTrait, QueryOrder};
 use serde_json::{Value, json};
+use store::tables::user;
 
 use super::providers::Provider;
+
 use crate::{
     account_changes::{self, AccountChange, ChangedBy},
     api,
     app::Shared,
     beyondtrust::call::{Answer, Call, Need, No, Verb, id, one},
-    store::tables::user,
 };
 
 /// The language of mails to technicians while nobody chose one.

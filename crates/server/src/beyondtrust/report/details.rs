@@ -1,7 +1,7 @@
 //! The events of a report.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use protocol::{Entry, Event, ParticipantId, Phase, Queue, Right, Role, Timestamp, Way};
+use protocol::{Direction, Entry, Event, ParticipantId, Phase, Queue, Right, Role, Timestamp};
 use session::Session;
 
 use super::{Kept, Source, os, shells};
@@ -10,7 +10,7 @@ use crate::{
         command::sessions,
         xml::{Element, element, fits, text},
     },
-    desk::intake,
+    desk::ticket_import,
 };
 
 /// Who has a session before somebody takes it, and does what nobody does.
@@ -158,7 +158,7 @@ impl Source<'_> {
             Event::Noted { by, text } => {
                 vec![say("Session Note Added", self.of_user(by.id)).child(body(text))]
             }
-            Event::Attributed { name, value, .. } if name == intake::EXTERNAL_KEY => {
+            Event::Attributed { name, value, .. } if name == ticket_import::EXTERNAL_KEY => {
                 vec![say("External Key", None).child(body(value))]
             }
             Event::Rated { stars, .. } => {
@@ -282,15 +282,15 @@ fn service(right: Right) -> &'static str {
 
 /// A technician uploads to the customer; what is downloaded, the customer performs.
 fn direction(
-    way: Way,
+    way: Direction,
     by: ParticipantId,
     customer: Option<ParticipantId>,
     up: &'static str,
     down: &'static str,
 ) -> (&'static str, Option<ParticipantId>, Option<ParticipantId>) {
     match way {
-        Way::ToCustomer => (up, Some(by), customer),
-        Way::FromCustomer => (down, customer, Some(by)),
+        Direction::ToCustomer => (up, Some(by), customer),
+        Direction::FromCustomer => (down, customer, Some(by)),
     }
 }
 

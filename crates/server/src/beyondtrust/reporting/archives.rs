@@ -7,11 +7,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use sea_orm::{EntityTrait, QueryOrder};
+use store::tables::{login, user};
 
 use crate::{
     api::{ApiError, LOGIN_MS},
     app::Shared,
-    store::tables::{login, user},
 };
 
 /// The number that every line of the original's log carries.

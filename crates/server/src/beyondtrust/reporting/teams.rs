@@ -1,22 +1,24 @@
 //! What teams did.
 
+use platform::clock;
 use sea_orm::{EntityTrait, QueryOrder};
+use store::tables::{team, user};
 
 use super::{
     Product,
     which::{Found, Wanted, find, period},
 };
+
 use crate::{
     accounts::Caller,
     api::ApiError,
-    app::{self, Shared},
+    app::Shared,
     beyondtrust::{
-        asked::Asked,
         downloads,
         report::{Kept, Source, Told},
+        request_params::RequestParams,
         xml::{Element, element, text},
     },
-    store::tables::{team, user},
 };
 
 const NOTHING: &str = "No Support Team report information matching your chosen criteria is available.";
@@ -26,7 +28,7 @@ pub async fn teams(
     app: &Shared,
     caller: &Caller,
     product: Product,
-    asked: &Asked,
+    asked: &RequestParams,
 ) -> Result<Result<Element, String>, ApiError> {
     let (from, until) = match period(asked) {
         Ok(period) => period.map_or((0, u64::MAX), |(_, from, until)| (from, until)),
@@ -41,7 +43,8 @@ pub async fn teams(
     for Found { id, lseq, entries, session } in &find(app, &Wanted::Touching(from, until)).await? {
         let link = |kept: Kept, view: bool| downloads::link(app, caller, id, kept, view);
         let access = product == Product::Access;
-        let source = Source { id, lseq: *lseq, entries, session, users: &users, now: app::now(), link: &link, access };
+        let source =
+            Source { id, lseq: *lseq, entries, session, users: &users, now: clock::now(), link: &link, access };
         for told in source.details().into_iter().filter(|told| (from..until).contains(&told.at.0)) {
             let by = told.by.and_then(|by| users.get(&session.participant(by)?.user?));
             let fits = |team: &team::Model| match (&told.team, by) {

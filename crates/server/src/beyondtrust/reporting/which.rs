@@ -3,12 +3,12 @@
 use protocol::{Entry, SessionId, Timestamp};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, Order, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 use session::Session;
+use store::tables::{event_row, session_history};
 
 use crate::{
     api::ApiError,
     app::Shared,
-    beyondtrust::{asked::Asked, report},
-    store::tables::{event_row, past},
+    beyondtrust::{report, request_params::RequestParams},
 };
 
 /// How many sessions one report holds at most.
@@ -42,7 +42,7 @@ fn day(text: &str) -> Option<u64> {
 }
 
 /// The sessions that a question is about.
-pub fn wanted(asked: &Asked) -> Result<Wanted, String> {
+pub fn wanted(asked: &RequestParams) -> Result<Wanted, String> {
     if let Some(ids) = asked.any(&["lsid", "lsids"]) {
         let ids = ids.split(',').map(|id| SessionId::try_from(id.trim().to_ascii_lowercase()));
         let mut ids = ids.collect::<Result<Vec<_>, _>>().map_err(|_| "Invalid value for lsid".to_owned())?;
@@ -65,7 +65,7 @@ pub enum Since {
 }
 
 /// From when until when, without the end, in milliseconds; `None` where no time is named.
-pub fn period(asked: &Asked) -> Result<Option<(Since, u64, u64)>, String> {
+pub fn period(asked: &RequestParams) -> Result<Option<(Since, u64, u64)>, String> {
     const SECOND: u64 = 1_000;
     const DAY: u64 = 86_400 * SECOND;
     // The finer one counts where both are given.
@@ -97,13 +97,16 @@ fn stored(ms: u64) -> i64 {
 }
 
 /// The sessions with a customer that are over, under a condition.
-fn over(condition: sea_orm::Condition) -> sea_orm::Select<past::Entity> {
-    past::Entity::find().filter(past::Column::Joined.eq(true)).filter(condition).limit(MOST as u64)
+fn over(condition: sea_orm::Condition) -> sea_orm::Select<session_history::Entity> {
+    session_history::Entity::find()
+        .filter(session_history::Column::Joined.eq(true))
+        .filter(condition)
+        .limit(MOST as u64)
 }
 
 /// When the customer came, in the catalogue.
 fn came() -> sea_orm::sea_query::SimpleExpr {
-    Expr::col(past::Column::Started).add(Expr::col(past::Column::Waited))
+    Expr::col(session_history::Column::Started).add(Expr::col(session_history::Column::Waited))
 }
 
 /// The sessions that are meant, with all that is known of them.
@@ -114,13 +117,13 @@ pub async fn find(app: &Shared, wanted: &Wanted) -> Result<Vec<Found>, ApiError>
         Wanted::These(ids) => ids.clone(),
         Wanted::Begun(from, until) | Wanted::Ended(from, until) => {
             let begun = matches!(wanted, Wanted::Begun(..));
-            let time = if begun { came() } else { Expr::col(past::Column::Ended) };
+            let time = if begun { came() } else { Expr::col(session_history::Column::Ended) };
             let within =
                 sea_orm::Condition::all().add(time.clone().gte(stored(*from))).add(time.clone().lt(stored(*until)));
             let rows = over(within).order_by(time, Order::Asc).all(&app.db).await?;
             let mut ids: Vec<SessionId> =
                 rows.into_iter().filter_map(|r| SessionId::try_from(r.session).ok()).collect();
-            for live in app.hub.all() {
+            for live in app.sessions.all() {
                 let entries = live.entries().await;
                 let began = report::began(&entries);
                 let at = if begun { began } else { began.and(report::ended(&entries)) };
@@ -133,11 +136,11 @@ pub async fn find(app: &Shared, wanted: &Wanted) -> Result<Vec<Found>, ApiError>
         Wanted::Touching(from, until) => {
             let within = sea_orm::Condition::all()
                 .add(came().lt(stored(*until)))
-                .add(Expr::col(past::Column::Ended).gte(stored(*from)));
+                .add(Expr::col(session_history::Column::Ended).gte(stored(*from)));
             let rows = over(within).order_by(came(), Order::Asc).all(&app.db).await?;
             let mut ids: Vec<SessionId> =
                 rows.into_iter().filter_map(|r| SessionId::try_from(r.session).ok()).collect();
-            let live = app.hub.all().into_iter().map(|live| live.id.clone());
+            let live = app.sessions.all().into_iter().map(|live| live.id.clone());
             let live: Vec<_> = live.filter(|id| !ids.contains(id)).collect();
             ids.extend(live);
             ids
@@ -146,7 +149,7 @@ pub async fn find(app: &Shared, wanted: &Wanted) -> Result<Vec<Found>, ApiError>
     ids.truncate(MOST);
     let mut found = Vec::new();
     for id in ids {
-        let Some(entries) = app.hub.read(app, &id).await? else { continue };
+        let Some(entries) = app.sessions.read(app, &id).await? else { continue };
         let first = event_row::Entity::find().filter(event_row::Column::Session.eq(id.as_str()));
         let first = first.order_by_asc(event_row::Column::Seq).limit(1).one(&app.db).await?;
         let session = Session::after(id.clone(), app.policy(), &entries);

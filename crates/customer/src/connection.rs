@@ -1,0 +1,380 @@
+//! The conversation with the server: coming in, staying in touch, coming back.
+
+mod admission;
+mod flow;
+mod reach;
+mod side_requests;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use anyhow::Context;
+use ed25519_dalek::{Signature, VerifyingKey};
+use protocol::{
+    Binding, ByeReason, Client, ClientMessage, Framed, Hello, MAX_SERVER_MESSAGE_BYTES, Monitor, Pause, Phase,
+    ServerMessage,
+};
+use session::Consent;
+use tokio::sync::mpsc;
+use web_transport_trait::{SendStream, Session};
+
+use reach::Reached;
+
+use crate::{
+    elevation::{ElevatedExit, Elevation},
+    http::Http,
+    jobs::JobContext,
+    messages::{Notify, PriorSession, UiCommand, UiEvent},
+    restart_resume::Comeback,
+    share::{ShareController, ShareEvent},
+    streams::next,
+    util::{from_hex, lock, random_hex},
+};
+
+/// What the server signs before the challenge.
+const PURPOSE: &[u8] = b"deskside server identity 1\n";
+/// How long the server's answer to the last words is awaited.
+const LAST_WORDS: Duration = Duration::from_millis(1_500);
+
+/// Runs until the session is over.
+pub async fn run(
+    binding: Binding,
+    before: Option<PriorSession>,
+    consent: Arc<Mutex<Consent>>,
+    mut say: mpsc::Receiver<UiCommand>,
+    notify: Notify,
+) {
+    let http = Http::new(&binding.server);
+    let mut resume = String::new();
+    if let Err(error) = run_session(&binding, &http, &consent, &mut say, &notify, before, &mut resume).await {
+        lock(&consent).end();
+        notify(UiEvent::Failed(format!("{error:#}")));
+    }
+    // The session is over; the customer may still say how it was, and save what was sent.
+    while let Some(wish) = say.recv().await {
+        side_requests::run(&http, &resume, &notify, wish).await;
+    }
+}
+
+async fn run_session(
+    binding: &Binding,
+    http: &Http,
+    consent: &Arc<Mutex<Consent>>,
+    say: &mut mpsc::Receiver<UiCommand>,
+    notify: &Notify,
+    before: Option<PriorSession>,
+    resume: &mut String,
+) -> anyhow::Result<()> {
+    let came = match before {
+        None => admission::join(binding, http, say, notify).await,
+        Some(PriorSession::Restart(token)) => {
+            resume.clone_from(&token);
+            admission::resume_after_restart(http, &token, say, notify).await?
+        }
+        Some(PriorSession::Elevation(token)) => admission::resume(http, &token, notify).await?,
+    };
+    let Some((mut ticket, token)) = came else { return Ok(()) };
+    resume.clone_from(&token);
+    let elevation = Elevation::new(binding, &token);
+    let work = JobContext::new(
+        consent.clone(),
+        notify.clone(),
+        Comeback::new(binding, &token),
+        elevation.clone(),
+        http.clone(),
+    );
+    let (mut have, mut said) = (0, Vec::new());
+    loop {
+        let (frames, frame_queue) = mpsc::channel(4);
+        let sharer = ShareController::new(consent.clone(), frames);
+        let mut connection = Connected {
+            binding,
+            http,
+            resume: &token,
+            work: &work,
+            consent,
+            notify,
+            sharer,
+            measured: None,
+            have: &mut have,
+            said: &mut said,
+        };
+        let ended = connection.run(&ticket, say, frame_queue).await;
+        drop(connection);
+        match ended {
+            Ok(End::Over) => return Ok(()),
+            Ok(End::Cut) => {}
+            Ok(End::GivenBack) => {
+                notify(UiEvent::GiveBack);
+                return Ok(());
+            }
+            Ok(End::Elsewhere) => match elevation.wait_behind(consent, notify).await {
+                ElevatedExit::Nobody => {
+                    notify(UiEvent::Failed("This session goes on in another window.".into()));
+                    return Ok(());
+                }
+                ElevatedExit::Finished => {
+                    notify(UiEvent::Finished);
+                    return Ok(());
+                }
+                ElevatedExit::GivenBack => have = 0,
+            },
+            Err(error) => tracing::info!(%error, "the connection broke"),
+        }
+        lock(consent).connected(false);
+        notify(UiEvent::Reconnecting);
+        let Some(next) = admission::come_back(http, &token).await? else {
+            lock(consent).end();
+            notify(UiEvent::Failed(String::new()));
+            return Ok(());
+        };
+        ticket = next;
+    }
+}
+
+/// Why a connection ended.
+enum End {
+    /// The session is over, or this program is no longer wanted in it.
+    Over,
+    /// It broke.
+    Cut,
+    /// The session goes on in another window.
+    Elsewhere,
+    /// This program runs as administrator, and shall not any more.
+    GivenBack,
+}
+
+/// One connection.
+struct Connected<'a> {
+    binding: &'a Binding,
+    http: &'a Http,
+    resume: &'a str,
+    work: &'a JobContext,
+    consent: &'a Arc<Mutex<Consent>>,
+    notify: &'a Notify,
+    sharer: ShareController,
+    /// The size of the screen when its monitors were read.
+    measured: Option<(u16, u16)>,
+    have: &'a mut u32,
+    /// Messages that the server has not confirmed yet, newest last.
+    said: &'a mut Vec<(u32, String)>,
+}
+
+impl Connected<'_> {
+    async fn run(
+        &mut self,
+        ticket: &str,
+        say: &mut mpsc::Receiver<UiCommand>,
+        frames: mpsc::Receiver<crate::share::OutFrame>,
+    ) -> anyhow::Result<End> {
+        match reach::reach(&self.binding.server).await? {
+            Reached::Quic(session) => self.drive((*session, true), ticket, say, frames).await,
+            Reached::Socket(session) => self.drive((*session, false), ticket, say, frames).await,
+        }
+    }
+
+    async fn drive<S: Session>(
+        &mut self,
+        (session, quic): (S, bool),
+        ticket: &str,
+        say: &mut mpsc::Receiver<UiCommand>,
+        frames: mpsc::Receiver<crate::share::OutFrame>,
+    ) -> anyhow::Result<End> {
+        let (mut sender, mut receiver) = session.open_bi().await?;
+        // What people say goes before every picture and file.
+        sender.set_priority(20);
+        let challenge = random_hex();
+        // Windows said yes to the program that goes on as administrator.
+        let elevated = lock(self.consent).is_elevated();
+        let client = if elevated { Client::WindowsAdministrator } else { crate::machine::client() };
+        let hello = Hello {
+            version: protocol::VERSION,
+            ticket: ticket.to_owned(),
+            client,
+            have: *self.have,
+            challenge: challenge.clone(),
+        };
+        sender.write_all(&protocol::encode(&hello)).await?;
+        let mut framed = Framed::new(MAX_SERVER_MESSAGE_BYTES);
+        let Some(ServerMessage::Welcome { you, proof, state, .. }) = next(&mut receiver, &mut framed).await? else {
+            anyhow::bail!("the server did not let this program in");
+        };
+        verify(&self.binding.identity, &challenge, &proof)?;
+        {
+            let mut consent = lock(self.consent);
+            consent.connected(true);
+            consent.follow(&state);
+            if consent.elevation_is_over() {
+                return Ok(End::GivenBack);
+            }
+        }
+        let mut over = End::Cut;
+        (self.notify)(UiEvent::Connected { you });
+        (self.notify)(UiEvent::State(state));
+        let screen = tokio::spawn(flow::write_screen(session.clone(), frames, quic));
+        let jobs = tokio::spawn(crate::jobs::serve(session.clone(), self.work.clone()));
+        let (tell, mut told) = mpsc::channel(4);
+        let input = tokio::spawn(flow::read_input(session.clone(), self.consent.clone(), tell, quic));
+        self.sharer.follow();
+        loop {
+            tokio::select! {
+                message = next::<_, ServerMessage>(&mut receiver, &mut framed) => match message {
+                    Ok(Some(ServerMessage::CaughtUp {})) => {
+                        // What was said while the connection broke, and did not arrive, is said again.
+                        for (nonce, text) in self.said.clone() {
+                            sender.write_all(&protocol::encode(&ClientMessage::Chat { text, nonce })).await?;
+                        }
+                    }
+                    Ok(Some(message)) => {
+                        let screen = match &message {
+                            ServerMessage::State { state, .. } => state.screen.map(|size| (size, state.monitors.clone())),
+                            _ => None,
+                        };
+                        if let Some(end) = self.on_message(message) { over = end; break }
+                        if let Some(monitors) = screen.and_then(|(size, known)| self.monitors(size, &known)) {
+                            sender.write_all(&protocol::encode(&ClientMessage::Monitors { monitors })).await?;
+                        }
+                    }
+                    Ok(None) | Err(_) => break,
+                },
+                wish = say.recv() => match wish {
+                    Some(UiCommand::Message(message)) => {
+                        if let ClientMessage::Chat { text, nonce } = &message {
+                            self.said.push((*nonce, text.clone()));
+                        }
+                        self.sharer.follow();
+                        sender.write_all(&protocol::encode(&message)).await?;
+                    }
+                    Some(UiCommand::ConsentChanged) => self.sharer.follow(),
+                    Some(UiCommand::EnterKey(_) | UiCommand::GoOn) => {}
+                    Some(wish @ (UiCommand::Save { .. } | UiCommand::Attach { .. } | UiCommand::Rate { .. })) => {
+                        let (http, resume, notify) = (self.http.clone(), self.resume.to_owned(), self.notify.clone());
+                        tokio::spawn(async move { side_requests::run(&http, &resume, &notify, wish).await });
+                    }
+                    None => {
+                        // The window is closed. What was said last may still be on its way: the server's end is awaited.
+                        let last_words = async { while let Ok(Some(_)) = next::<_, ServerMessage>(&mut receiver, &mut framed).await {} };
+                        let _ = tokio::time::timeout(LAST_WORDS, last_words).await;
+                        over = End::Over;
+                        break;
+                    }
+                },
+                Some(blocked) = told.recv() => {
+                    sender.write_all(&protocol::encode(&ClientMessage::InputBlocked { blocked })).await?;
+                }
+                Some(word) = self.sharer.word() => {
+                    if let Some(message) = self.said_of(word) {
+                        sender.write_all(&protocol::encode(&message)).await?;
+                    }
+                }
+            }
+        }
+        self.sharer.stop();
+        screen.abort();
+        jobs.abort();
+        input.abort();
+        session.close(0, "done");
+        Ok(over)
+    }
+
+    /// How the server is told.
+    fn said_of(&self, word: ShareEvent) -> Option<ClientMessage> {
+        match word {
+            ShareEvent::Failed(trouble) => Some(ClientMessage::ShareFailed { trouble }),
+            ShareEvent::Hidden => Some(ClientMessage::Pause { why: Pause::System }),
+            // A customer who paused meanwhile wishes to stay so.
+            ShareEvent::Seen => lock(self.consent).may_view().then_some(ClientMessage::Resume {}),
+        }
+    }
+
+    /// The monitors, when the screen has another size than when they were read, and others than the server knows.
+    fn monitors(&mut self, size: (u16, u16), known: &[Monitor]) -> Option<Vec<Monitor>> {
+        if self.measured.replace(size) == Some(size) {
+            return None;
+        }
+        let monitors = crate::window::monitors().inspect_err(|e| tracing::info!(%e, "no monitors")).ok()?;
+        (monitors != known).then_some(monitors)
+    }
+
+    fn on_message(&mut self, message: ServerMessage) -> Option<End> {
+        match message {
+            ServerMessage::Happened { entry } => {
+                *self.have = (*self.have).max(entry.seq);
+                if let protocol::Event::Chat { nonce, .. } = &entry.event {
+                    self.said.retain(|(n, _)| n != nonce);
+                }
+                (self.notify)(UiEvent::Happened(entry));
+            }
+            ServerMessage::State { state, .. } => {
+                lock(self.consent).follow(&state);
+                self.sharer.follow();
+                let ended = matches!(state.phase, Phase::Ended { .. });
+                (self.notify)(UiEvent::State(state));
+                if ended {
+                    lock(self.consent).end();
+                    return Some(End::Over);
+                }
+                if lock(self.consent).elevation_is_over() {
+                    return Some(End::GivenBack);
+                }
+            }
+            ServerMessage::Typing { .. } => (self.notify)(UiEvent::Typing),
+            ServerMessage::Refused { what, text, .. } => {
+                if what == "chat" {
+                    self.said.clear();
+                }
+                (self.notify)(UiEvent::Problem(text));
+            }
+            ServerMessage::Annotate { mark, .. } => {
+                if lock(self.consent).may_view() && mark.fits() {
+                    (self.notify)(UiEvent::Draw(mark));
+                }
+            }
+            ServerMessage::Prefer { smooth } => self.sharer.prefer(smooth),
+            ServerMessage::Drawn { seq } => self.sharer.drawn(seq),
+            ServerMessage::NeedKeyframe {} => self.sharer.need_keyframe(),
+            ServerMessage::UseFormat { format } => self.sharer.use_format(format),
+            ServerMessage::Bye { reason: ByeReason::Elsewhere } => {
+                return Some(End::Elsewhere);
+            }
+            ServerMessage::Welcome { .. }
+            | ServerMessage::CaughtUp {}
+            | ServerMessage::Pong { .. }
+            | ServerMessage::Bye { reason: ByeReason::Done } => {}
+        }
+        None
+    }
+}
+
+/// Checks that the server is the one this program is bound to.
+fn verify(identity: &str, challenge: &str, proof: &str) -> anyhow::Result<()> {
+    if identity.is_empty() {
+        return Ok(());
+    }
+    let key: [u8; 32] = from_hex(identity).context("the server's key in this program is damaged")?;
+    let signature: [u8; 64] = from_hex(proof).context("the server did not prove who it is")?;
+    let message = [PURPOSE, challenge.as_bytes()].concat();
+    VerifyingKey::from_bytes(&key)?
+        .verify_strict(&message, &Signature::from_bytes(&signature))
+        .context("this is not the server that this program belongs to")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ed25519_dalek::{Signer, SigningKey};
+
+    #[test]
+    fn only_the_server_that_this_program_belongs_to_is_believed() {
+        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let identity = hex(key.verifying_key().as_bytes());
+        let proof = |key: &SigningKey, text: &str| hex(&key.sign(&[PURPOSE, text.as_bytes()].concat()).to_bytes());
+        assert!(verify(&identity, "abc", &proof(&key, "abc")).is_ok());
+        assert!(verify(&identity, "abc", &proof(&key, "abd")).is_err(), "another challenge");
+        assert!(verify(&identity, "abc", &proof(&SigningKey::from_bytes(&[8; 32]), "abc")).is_err(), "another key");
+        assert!(verify(&identity, "abc", "").is_err(), "no proof");
+    }
+}

@@ -1,0 +1,97 @@
+//! Coming in for the first time, after a restart of the computer, and after a cut.
+
+use std::time::Duration;
+
+use protocol::Binding;
+use tokio::sync::mpsc;
+
+use crate::{
+    http::{Http, Pass},
+    messages::{Notify, UiCommand, UiEvent},
+};
+
+/// How long the way back is tried; the server's grace time ends it earlier or later.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
+
+/// Joins with what travelled with the program, or with the keys that the customer types; `None` when the window closed.
+pub(super) async fn join(
+    binding: &Binding,
+    http: &Http,
+    say: &mut mpsc::Receiver<UiCommand>,
+    notify: &Notify,
+) -> Option<(String, String)> {
+    let handover = binding.pass.handover.clone().map(|token| Pass::Handover { token });
+    let link = binding.pass.link.clone().map(|token| Pass::Link { token });
+    let key = binding.pass.key.clone().map(|key| Pass::Key { key });
+    let mut pass = handover.or(link).or(key);
+    loop {
+        if let Some(pass) = pass.take() {
+            notify(UiEvent::Connecting);
+            match http.enter(pass).await {
+                Ok(entered) => return Some(entered),
+                Err(problem) => {
+                    tracing::info!(problem, "the server did not let this program in");
+                    notify(UiEvent::EnterKey);
+                    notify(UiEvent::Problem(problem));
+                }
+            }
+        } else {
+            notify(UiEvent::EnterKey);
+        }
+        pass = loop {
+            match say.recv().await? {
+                UiCommand::EnterKey(key) => break Some(Pass::Key { key }),
+                UiCommand::Message(_)
+                | UiCommand::ConsentChanged
+                | UiCommand::GoOn
+                | UiCommand::Attach { .. }
+                | UiCommand::Save { .. }
+                | UiCommand::Rate { .. } => {}
+            }
+        };
+    }
+}
+
+/// Back into the session from before the restart, once the customer wants it; `None` when the window closed, or when the
+/// session is over.
+pub(super) async fn resume_after_restart(
+    http: &Http,
+    resume: &str,
+    say: &mut mpsc::Receiver<UiCommand>,
+    notify: &Notify,
+) -> anyhow::Result<Option<(String, String)>> {
+    notify(UiEvent::Returned);
+    loop {
+        match say.recv().await {
+            Some(UiCommand::GoOn) => break,
+            Some(_) => {}
+            None => return Ok(None),
+        }
+    }
+    self::resume(http, resume, notify).await
+}
+
+/// On in the session that this program was in before it ran as administrator; `None` when the session is over.
+pub(super) async fn resume(http: &Http, resume: &str, notify: &Notify) -> anyhow::Result<Option<(String, String)>> {
+    notify(UiEvent::Connecting);
+    let ticket = come_back(http, resume).await?;
+    if ticket.is_none() {
+        notify(UiEvent::Failed(String::new()));
+    }
+    Ok(ticket.map(|ticket| (ticket, resume.to_owned())))
+}
+
+/// A new ticket for a broken connection; `None` when the server says that the session is over.
+pub(super) async fn come_back(http: &Http, resume: &str) -> anyhow::Result<Option<String>> {
+    let started = tokio::time::Instant::now();
+    let mut wait = Duration::from_millis(300);
+    loop {
+        match http.resume(resume).await {
+            Ok(ticket) => return Ok(ticket),
+            Err(error) if started.elapsed() > PATIENCE => return Err(anyhow::anyhow!(error)),
+            Err(_) => {}
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(Duration::from_secs(5));
+    }
+}

@@ -1,0 +1,30 @@
+//! The bytes of a file by an HTTPS request of their own, where the server names a lane: see [`protocol::Job`].
+
+use std::io::{self, Read};
+
+use bytes::{Buf, Bytes};
+use protocol::Right;
+use tokio::sync::mpsc;
+
+use super::JobContext;
+
+/// Pieces, as a reader gives them while the customer allows it.
+pub struct Pieces {
+    pub work: JobContext,
+    pub queue: mpsc::Receiver<Bytes>,
+    pub rest: Bytes,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.rest.is_empty() {
+            if !self.work.may(Right::Files) {
+                return Err(io::Error::other("the customer has taken files back"));
+            }
+            self.rest = self.queue.blocking_recv().unwrap_or_default();
+        }
+        let now = into.len().min(self.rest.len());
+        self.rest.split_to(now).copy_to_slice(&mut into[..now]);
+        Ok(now)
+    }
+}

@@ -1,0 +1,18 @@
+//! What every part of the server stands on: time, secrets, keys, limits, names of files, TLS and text. Nothing here knows a
+//! table or a route.
+
+pub mod clock;
+pub mod disk;
+pub mod expiring;
+pub mod http_client;
+pub mod identity;
+pub mod network;
+pub mod outbound;
+pub mod passwords;
+pub mod paths;
+pub mod pictures;
+pub mod secret;
+pub mod text;
+pub mod throttle;
+pub mod trust;
+pub mod vault;

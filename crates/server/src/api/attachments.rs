@@ -1,0 +1,233 @@
+//! Files that are put into the chat, by either side, kept by the server; and pictures of the screen for the journal.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    body::{Body, Bytes, HttpBody},
+    extract::{Path, Query, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+};
+use futures::StreamExt;
+use platform::{clock, paths, pictures, secret};
+use protocol::{Event, ParticipantId, Phase, RefusalReason, Right, file_name::shown, name_fits};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use tokio::io::AsyncWriteExt;
+use tower::ServiceExt;
+use tower_http::services::ServeFile;
+
+use super::{ApiError, From, Helper, Result, SignedIn, join, remote_system, sessions};
+
+use crate::{
+    access_scope::{self, SessionAction},
+    app::Shared,
+    desk::{BuiltIn, Desk, Entry},
+    live::{ActError, Keeping, LiveSession},
+    redaction::Redactor,
+};
+
+/// The largest file that the chat takes.
+pub const LARGEST: u64 = 512 * 1024 * 1024;
+/// The largest picture of a screen.
+const LARGEST_PICTURE: usize = 32 * 1024 * 1024;
+
+/// A file's name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Named {
+    name: String,
+}
+
+/// A technician's file.
+pub async fn post(
+    State(app): State<Shared>,
+    Helper { live, by, .. }: Helper,
+    Query(named): Query<Named>,
+    body: Body,
+) -> Result<StatusCode> {
+    store(&app, &live, by, named.name, body).await
+}
+
+/// A customer's or an expert's file; the resume token says whose.
+pub async fn post_by_token(
+    State(app): State<Shared>,
+    From(address): From,
+    headers: HeaderMap,
+    Query(named): Query<Named>,
+    body: Body,
+) -> Result<StatusCode> {
+    let (live, who) = join::guessed(&app, address, join::by_token(&app, bearer(&headers)?, false)).await?;
+    store(&app, &live, who, named.name, body).await
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str> {
+    let value = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+    value.and_then(|v| v.strip_prefix("Bearer ")).ok_or_else(ApiError::signed_out)
+}
+
+async fn store(
+    app: &Shared,
+    live: &Arc<LiveSession>,
+    from: ParticipantId,
+    name: String,
+    body: Body,
+) -> Result<StatusCode> {
+    if !name_fits(&name) {
+        return Err(ApiError::bad("This is not a file's name."));
+    }
+    if live.read(|s| s.phase()).await == Phase::Held {
+        return Err(ActError::from(RefusalReason::OnHold).into());
+    }
+    takes_part(live, from).await?;
+    live.read(|s| s.has_room(clock::now(), from)).await.map_err(ActError::from)?;
+    let number = live.next_number();
+    let mut keeping = live.keep(app, from, paths::post(&app.config.data, &live.id, number))?;
+    let (bytes, sha256) = receive(&mut keeping, body).await?;
+    // A large file takes a while.
+    takes_part(live, from).await?;
+    // It is fetched by its number: the name is for people.
+    let name = shown(&Redactor::load(app).await?.clean(&name));
+    live.record_deed(app, Event::FilePosted { from, number, name, bytes, sha256 }).await?;
+    keeping.done();
+    Ok(StatusCode::CREATED)
+}
+
+async fn takes_part(live: &LiveSession, who: ParticipantId) -> Result<()> {
+    match access_scope::is_part_of(live, who).await {
+        true => Ok(()),
+        false => Err(ApiError::forbidden("You do not take part in this session any more.")),
+    }
+}
+
+async fn receive(keeping: &mut Keeping, body: Body) -> Result<(u64, String)> {
+    let io = |e: std::io::Error| ApiError::from(anyhow::Error::from(e));
+    let too_large = || ApiError::too_large("The chat takes files of up to 512 MB. Larger ones go by file transfer.");
+    // What is announced is judged before it comes.
+    let announced = body.size_hint().lower();
+    if announced > LARGEST {
+        return Err(too_large());
+    }
+    keeping.room(announced)?;
+    tokio::fs::create_dir_all(keeping.path().parent().expect("a path of ours has a folder")).await.map_err(io)?;
+    let mut file = tokio::fs::File::create_new(keeping.path()).await.map_err(io)?;
+    let (mut bytes, mut hash, mut body) = (0u64, Sha256::new(), body.into_data_stream());
+    while let Some(piece) = body.next().await {
+        let piece = piece.map_err(|_| ApiError::bad("The file did not arrive whole."))?;
+        bytes += piece.len() as u64;
+        if bytes > LARGEST {
+            return Err(too_large());
+        }
+        keeping.write(piece.len() as u64)?;
+        hash.update(&piece);
+        file.write_all(&piece).await.map_err(io)?;
+    }
+    file.sync_all().await.map_err(io)?;
+    Ok((bytes, secret::hex(&hash.finalize())))
+}
+
+/// A file of the chat, for technicians.
+pub async fn read(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path((id, number)): Path<(String, u32)>,
+) -> Result<Response> {
+    let id = sessions::parse(id)?;
+    let entries = access_scope::session(&app, &me.0, &id, SessionAction::Read).await?;
+    serve(&app, &id, number, entries).await
+}
+
+/// A file of the chat, for whoever holds a resume token of its session.
+pub async fn read_by_token(
+    State(app): State<Shared>,
+    From(address): From,
+    headers: HeaderMap,
+    Path(number): Path<u32>,
+) -> Result<Response> {
+    let (live, _) = join::guessed(&app, address, join::by_token(&app, bearer(&headers)?, false)).await?;
+    let entries = live.entries().await;
+    serve(&app, &live.id, number, entries).await
+}
+
+async fn serve(app: &Shared, id: &protocol::SessionId, number: u32, entries: Vec<protocol::Entry>) -> Result<Response> {
+    let name = entries.into_iter().find_map(|e| match e.event {
+        Event::FilePosted { number: n, name, .. } if n == number => Some(name),
+        _ => None,
+    });
+    let name = name.ok_or_else(|| ApiError::missing("file"))?;
+    let kind = "application/octet-stream".parse().expect("a fixed name parses");
+    let request = axum::http::Request::new(Body::empty());
+    let file = ServeFile::new_with_mime(paths::post(&app.config.data, id, number), &kind);
+    let Ok(served) = file.oneshot(request).await;
+    let mut response = served.map(Body::new);
+    response.headers_mut().insert(header::CONTENT_DISPOSITION, attachment(&name));
+    Ok(response)
+}
+
+/// A file for the disk, by its name (RFC 6266 with RFC 5987: UTF-8, percent-encoded).
+pub fn attachment(name: &str) -> HeaderValue {
+    let name = shown(name).replace(char::REPLACEMENT_CHARACTER, "_");
+    let encoded: String = name.bytes().map(|b| format!("%{b:02X}")).collect();
+    let disposition = format!("attachment; filename*=UTF-8''{encoded}");
+    HeaderValue::from_str(&disposition).expect("percent-encoded text is a header's text")
+}
+
+/// Puts a picture of the shared screen into the incident's journal.
+pub async fn screenshot(State(app): State<Shared>, Helper { live, me, by }: Helper, body: Bytes) -> Result<StatusCode> {
+    if body.len() > LARGEST_PICTURE {
+        return Err(ApiError::bad("A picture must be a PNG of at most 32 MB."));
+    }
+    takes_part(&live, by).await?;
+    if !live.may(by, Right::View).await {
+        return Err(ActError::from(RefusalReason::NotGranted).into());
+    }
+    live.read(|s| s.has_room(clock::now(), by)).await.map_err(ActError::from)?;
+    let whole = body.clone();
+    if !tokio::task::spawn_blocking(move || pictures::is_png(&whole)).await.map_err(anyhow::Error::from)? {
+        return Err(ApiError::bad("This is not a PNG picture, or it is damaged or larger than a screen."));
+    }
+    let number = live.next_number();
+    let sha256 = secret::hex(&Sha256::digest(&body));
+    let mut keeping = live.keep(&app, by, paths::screenshot(&app.config.data, &live.id, number))?;
+    keeping.write(body.len() as u64)?;
+    remote_system::keep(keeping.path().to_owned(), body.to_vec()).await?;
+    live.record_deed(&app, Event::ScreenshotTaken { by, number, sha256 }).await?;
+    keeping.done();
+    let incident = live.state().await.incident.id;
+    let entry = Entry::Screenshot { session: live.id.clone(), number, by: me.0.name.clone() };
+    BuiltIn(app).write(&incident.to_string(), &entry, "", false).await.map_err(anyhow::Error::msg)?;
+    Ok(StatusCode::CREATED)
+}
+
+/// A picture of a shared screen.
+pub async fn read_screenshot(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path((id, number)): Path<(String, u32)>,
+) -> Result<Response> {
+    let id = sessions::parse(id)?;
+    access_scope::session(&app, &me.0, &id, SessionAction::Read).await?;
+    let path = paths::screenshot(&app.config.data, &id, number);
+    let body = tokio::fs::read(path).await.map_err(|_| ApiError::missing("picture"))?;
+    Ok(axum::response::IntoResponse::into_response(([(header::CONTENT_TYPE, "image/png")], body)))
+}
+
+/// A customer's rating.
+#[derive(Deserialize, ts_rs::TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct Rating {
+    pub token: String,
+    pub stars: u8,
+    pub comment: String,
+}
+
+/// Takes a customer's rating, once, after the session's end.
+pub async fn rate(State(app): State<Shared>, From(address): From, Json(rating): Json<Rating>) -> Result<StatusCode> {
+    let (session, who) = join::guessed(&app, address, join::whose(&app, &rating.token)).await?;
+    let command = session::Command::Rate { stars: rating.stars, comment: rating.comment.trim().to_owned() };
+    app.sessions.execute_even_if_ended(&app, &session, &session::Actor::Participant(who), command).await?;
+    crate::archive::reindex(&app, &session).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

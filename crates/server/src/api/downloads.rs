@@ -1,0 +1,173 @@
+//! Files of the customer's machine on their way into a technician's downloads: an ordinary download, which the browser
+//! itself keeps, shows and goes on with. The server holds back the last piece until it is known to be whole and right, and
+//! goes on by itself when it is the program that was cut off.
+
+mod download_stream;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, Query, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use protocol::{Direction, Fault};
+use serde::Deserialize;
+use ts_rs::TS;
+
+use download_stream::{Carrying, Judged, reach, reach_patiently};
+
+use super::{
+    ApiError, Helper, Result,
+    attachments::attachment,
+    files::{FilePath, failed, place},
+};
+use crate::{
+    app::Shared,
+    live::{Download, DownloadAction, DownloadState, JobError, LeavingProgress, LiveSession, Opened},
+};
+
+/// A browser that has not begun to take a file in this time will not: another tab's question was not answered, say.
+const BEGINS_IN: Duration = Duration::from_secs(120);
+/// So long a browser that goes on by itself waits for whoever is just coming back.
+const BACK_IN: Duration = Duration::from_secs(60);
+
+/// What a technician wishes of a file on its way.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct LeavingWished {
+    pub wish: DownloadAction,
+}
+
+/// Opens a file: what can be wrong with it is said here, before the browser begins a download.
+pub async fn open(
+    State(app): State<Shared>,
+    Helper { live, by, .. }: Helper,
+    Path((_, number)): Path<(String, u64)>,
+    Json(at): Json<FilePath>,
+) -> Result<StatusCode> {
+    let file = live.downloads.get_or_add(by, number, place(&at.path)?);
+    let opened = match reach(&app, &live, &file, 0, 0).await {
+        Ok(opened) => opened,
+        Err(error) => return Err(failed(&app, &live, by, Direction::FromCustomer, file.path.clone(), error).await),
+    };
+    file.at(0, opened.size);
+    file.keep(opened);
+    tokio::spawn(async move {
+        tokio::time::sleep(BEGINS_IN).await;
+        if file.take().is_some() {
+            file.goes(DownloadState::Failed { why: "Your browser has not begun the download.".into() });
+        }
+    });
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// How far a file is.
+pub async fn progress(
+    Helper { live, by, .. }: Helper,
+    Path((_, number)): Path<(String, u64)>,
+) -> Result<Json<LeavingProgress>> {
+    let file = live.downloads.get(by, number).ok_or_else(|| ApiError::missing("download"))?;
+    Ok(Json(file.progress()))
+}
+
+/// Lets a file wait, go on, or come no more.
+pub async fn wish(
+    Helper { live, by, .. }: Helper,
+    Path((_, number)): Path<(String, u64)>,
+    Json(LeavingWished { wish }): Json<LeavingWished>,
+) -> Result<StatusCode> {
+    let file = live.downloads.get(by, number).ok_or_else(|| ApiError::missing("download"))?;
+    file.wish.send_replace(wish);
+    if wish == DownloadAction::Cancel {
+        file.goes(DownloadState::Cancelled);
+        drop(file.take());
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The file itself, from the offset in a `Range: bytes=N-` on. The ETag changes when the file does: whoever goes on and
+/// says it in `If-Range` gets all of the new file, in `If-Match` 412.
+pub async fn content(
+    State(app): State<Shared>,
+    Helper { live, by, .. }: Helper,
+    Path((_, number)): Path<(String, u64)>,
+    Query(at): Query<FilePath>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let file = live.downloads.get_or_add(by, number, place(&at.path)?);
+    if file.progress().course.is_over() && file.progress().course != DownloadState::Done {
+        return Err(ApiError::conflict("This download has ended."));
+    }
+    let wanted = offset(&headers)?;
+    let (opened, from) = match asked_from(&app, &live, &file, wanted, &headers).await {
+        Ok(opened) => opened,
+        Err(error) => return Err(failed(&app, &live, by, Direction::FromCustomer, file.path.clone(), error).await),
+    };
+    let (size, tag) = (opened.size, tag(&opened.version));
+    file.begins(from, size);
+    let carried = Carrying::new(app, live, by, file, opened, from);
+    let mut response = Body::from_stream(carried.into_stream()).into_response();
+    let headers = response.headers_mut();
+    let line = |line: String| HeaderValue::from_str(&line).map_err(|e| anyhow::anyhow!("a header cannot say it: {e}"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::CONTENT_DISPOSITION, attachment(&name_of(&at.path, size.is_none())));
+    headers.insert(header::ETAG, line(tag)?);
+    if let Some(size) = size {
+        headers.insert(header::CONTENT_LENGTH, line((size - from).to_string())?);
+        if from > 0 {
+            headers.insert(header::CONTENT_RANGE, line(format!("bytes {from}-{}/{size}", size.saturating_sub(1)))?);
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
+    }
+    Ok(response)
+}
+
+fn offset(headers: &HeaderMap) -> Result<u64> {
+    let Some(range) = headers.get(header::RANGE) else { return Ok(0) };
+    let from = range.to_str().ok().and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+    from.ok_or_else(|| ApiError::bad("A range must look like bytes=N-."))
+}
+
+fn tag(version: &str) -> String {
+    format!("\"{}\"", version.replace(['"', '\n', '\r'], ""))
+}
+
+/// What the browser calls it.
+fn name_of(path: &str, archive: bool) -> String {
+    let name = path.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or_default();
+    let name = if name.is_empty() { "files" } else { name };
+    if archive { format!("{name}.zip") } else { name.to_owned() }
+}
+
+/// Opens what the browser asks for: what is ready, or the file anew from an offset on, or all of it when it is another
+/// file by now and the browser wants that.
+async fn asked_from(
+    app: &Shared,
+    live: &Arc<LiveSession>,
+    file: &Download,
+    from: u64,
+    headers: &HeaderMap,
+) -> Judged<(Opened, u64)> {
+    if from == 0
+        && let Some(ready) = file.take()
+    {
+        return Ok((ready, 0));
+    }
+    let opened = reach_patiently(app, live, file, from, from, BACK_IN).await;
+    let says = |name| headers.get(name).map(HeaderValue::as_bytes);
+    let same = |wanted: Option<&[u8]>, tag: &str| wanted.is_none_or(|wanted| wanted == tag.as_bytes());
+    match opened {
+        Ok(opened) if !same(says(header::IF_MATCH), &tag(&opened.version)) => Err(Fault::Changed.into()),
+        Ok(opened) if same(says(header::IF_RANGE), &tag(&opened.version)) => Ok((opened, from)),
+        // Shorter than what the browser has, or an archive, which is made anew.
+        Ok(_) | Err(JobError::Fault(Fault::Changed)) if says(header::IF_RANGE).is_some() => {
+            Ok((reach_patiently(app, live, file, 0, 0, BACK_IN).await?, 0))
+        }
+        Ok(opened) => Ok((opened, from)),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,115 @@
+//! What technicians say again and again, with variables that the chat fills in.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use platform::text::is_plain;
+use protocol::{MAX_CHAT_CHARS, MAX_NAME_CHARS};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, PaginatorTrait, QueryOrder};
+use serde::{Deserialize, Serialize};
+use store::tables::{message_template, user};
+use ts_rs::TS;
+
+use super::{ApiError, Result, SignedIn};
+
+use crate::{app::Shared, redaction::Redactor};
+
+/// So many messages are kept.
+const MOST: u64 = 2_000;
+
+/// A message that is said often: `{{customer}}`, `{{technician}}`, `{{number}}`, `{{subject}}`, `{{organisation}}`.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Canned {
+    pub id: i32,
+    pub title: String,
+    pub text: String,
+    /// Whose it is; empty for everybody.
+    pub team: String,
+}
+
+/// A new or changed one.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct CannedInput {
+    pub title: String,
+    pub text: String,
+    pub team: String,
+}
+
+impl std::convert::From<message_template::Model> for Canned {
+    fn from(row: message_template::Model) -> Self {
+        let message_template::Model { id, title, text, team } = row;
+        Self { id, title, text, team }
+    }
+}
+
+fn judged(new: &CannedInput, redactor: &Redactor, me: &user::Model) -> Result<message_template::ActiveModel> {
+    let (title, text) = (new.title.trim(), new.text.trim_end());
+    if title.is_empty() || title.chars().count() > MAX_NAME_CHARS || new.team.chars().count() > MAX_NAME_CHARS {
+        return Err(ApiError::bad("A message needs a title of at most 120 characters."));
+    }
+    if text.trim().is_empty() || text.chars().count() > MAX_CHAT_CHARS {
+        return Err(ApiError::bad("A message has between 1 and 4,000 characters."));
+    }
+    let team = new.team.trim().to_owned();
+    if !is_plain(title) || !is_plain(&team) {
+        return Err(ApiError::bad("A title and a team are one line of characters that can be seen."));
+    }
+    if !team.is_empty() && team != me.team && !me.administrator {
+        return Err(ApiError::forbidden("This is another team. Ask an administrator to write for it."));
+    }
+    let (title, text) = (Set(redactor.clean(title)), Set(redactor.clean(text)));
+    Ok(message_template::ActiveModel { title, text, team: Set(team), ..Default::default() })
+}
+
+/// Whether a message is somebody's to see and change: everybody's, and their team's.
+fn is_of(row: &message_template::Model, me: &user::Model) -> bool {
+    row.team.is_empty() || row.team == me.team || me.administrator
+}
+
+/// Everybody's and the asker's team's.
+pub async fn list(State(app): State<Shared>, SignedIn(me): SignedIn) -> Result<Json<Vec<Canned>>> {
+    let rows = message_template::Entity::find().order_by_asc(message_template::Column::Title).all(&app.db).await?;
+    Ok(Json(rows.into_iter().filter(|row| is_of(row, &me)).map(Into::into).collect()))
+}
+
+/// The message by that number, if it is the asker's to change.
+async fn found(app: &Shared, id: i32, me: &user::Model) -> Result<message_template::Model> {
+    let row = message_template::Entity::find_by_id(id).one(&app.db).await?.filter(|row| is_of(row, me));
+    row.ok_or_else(|| ApiError::missing("message"))
+}
+
+/// Adds one.
+pub async fn add(
+    State(app): State<Shared>,
+    SignedIn(me): SignedIn,
+    Json(new): Json<CannedInput>,
+) -> Result<(StatusCode, Json<Canned>)> {
+    if message_template::Entity::find().count(&app.db).await? >= MOST {
+        return Err(ApiError::conflict("There are 2,000 messages already. Please remove one first."));
+    }
+    let row = judged(&new, &Redactor::load(&app).await?, &me)?;
+    Ok((StatusCode::CREATED, Json(row.insert(&app.db).await?.into())))
+}
+
+/// Changes one.
+pub async fn change(
+    State(app): State<Shared>,
+    SignedIn(me): SignedIn,
+    Path(id): Path<i32>,
+    Json(new): Json<CannedInput>,
+) -> Result<Json<Canned>> {
+    found(&app, id, &me).await?;
+    let row = message_template::ActiveModel { id: Set(id), ..judged(&new, &Redactor::load(&app).await?, &me)? };
+    Ok(Json(row.update(&app.db).await?.into()))
+}
+
+/// Removes one.
+pub async fn remove(State(app): State<Shared>, SignedIn(me): SignedIn, Path(id): Path<i32>) -> Result<StatusCode> {
+    message_template::Entity::delete_by_id(found(&app, id, &me).await?.id).exec(&app.db).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,214 @@
+//! Second factors, and where an organisation's own sign-in and directory are.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use platform::{clock, throttle::Attempt};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
+use serde::{Deserialize, Serialize};
+use store::{secrets::Place, setting, tables::user};
+use ts_rs::TS;
+
+use super::{Admin, ApiError, Confirmed, ConfirmedAdmin, Result, signed_in::Browser};
+
+use crate::{
+    app::Shared,
+    sign_in::{self, GroupRule, OpenId, directory::Directory, passkeys, totp},
+};
+
+/// A second factor to be put into a phone.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct SecondOffered {
+    /// To be typed, in base32.
+    pub secret: String,
+    pub url: String,
+    /// A QR code: a PNG in base64.
+    pub picture: String,
+}
+
+/// A code.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct Code {
+    pub code: String,
+}
+
+/// For a lost phone: each works once.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct Recovery {
+    pub codes: Vec<String>,
+}
+
+/// Offers a new second factor; it counts once a code of it was typed.
+pub async fn offer(State(app): State<Shared>, Confirmed(Browser { me, .. }): Confirmed) -> Result<Json<SecondOffered>> {
+    if !me.external.is_empty() {
+        return Err(ApiError::conflict("You sign in elsewhere: set a second factor up there."));
+    }
+    let totp::Offered { secret, url, picture } = totp::offer(&app.settings().organisation, &me.login)?;
+    app.pending_totp.put(clock::now(), me.id, me.id, secret.clone());
+    Ok(Json(SecondOffered { secret, url, picture }))
+}
+
+/// Takes an offered second factor: from now on signing in needs it.
+pub async fn confirm(
+    State(app): State<Shared>,
+    Confirmed(browser): Confirmed,
+    Json(Code { code }): Json<Code>,
+) -> Result<Json<Recovery>> {
+    let me = browser.me.clone();
+    let guess = app.guess(Attempt::Again { user: me.id })?;
+    let again = || ApiError::conflict("Please begin again.");
+    let secret = app.pending_totp.get(clock::now(), &me.id).ok_or_else(again)?;
+    let step = totp::step(&secret, &code, clock::now()).ok_or_else(ApiError::wrong_code)?;
+    // Taken once: whoever confirms twice at the same time gets one list of recovery codes, and it is the one that counts.
+    app.pending_totp.take_if(clock::now(), &me.id, |pending_totp| *pending_totp == secret).ok_or_else(again)?;
+    app.throttle.right(guess);
+    let (codes, kept) = totp::recovery();
+    let sealed = app.secrets.seal(Place::Totp(me.id), &secret);
+    let mut row: user::ActiveModel = me.into();
+    row.totp = Set(sealed);
+    row.totp_step = Set(step);
+    row.recovery = Set(kept);
+    row.update(&app.db).await?;
+    sign_in::sign_out_elsewhere(&app, &browser.login).await?;
+    Ok(Json(Recovery { codes }))
+}
+
+/// Takes the second factor away, for whoever can still show it.
+pub async fn remove(
+    State(app): State<Shared>,
+    Confirmed(browser): Confirmed,
+    Json(Code { code }): Json<Code>,
+) -> Result<StatusCode> {
+    let me = &browser.me;
+    let guess = app.guess(Attempt::Again { user: me.id })?;
+    if me.totp.is_empty() || !totp::accept(&app, me, &code, clock::now()).await? {
+        return Err(ApiError::wrong_code());
+    }
+    app.throttle.right(guess);
+    let done = forget(&app, me.id).await?;
+    sign_in::sign_out_elsewhere(&app, &browser.login).await?;
+    Ok(done)
+}
+
+async fn forget(app: &Shared, id: i32) -> Result<StatusCode> {
+    let found = user::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("account"))?;
+    let mut row: user::ActiveModel = found.into();
+    row.totp = Set(String::new());
+    row.recovery = Set(String::new());
+    row.update(&app.db).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes somebody's second factor and passkeys away: their phone is lost, and their recovery codes too.
+pub async fn reset(State(app): State<Shared>, _: ConfirmedAdmin, Path(id): Path<i32>) -> Result<StatusCode> {
+    passkeys::forget(&app.db, id).await?;
+    let done = forget(&app, id).await?;
+    sign_in::sign_out_everywhere(&app, id).await?;
+    Ok(done)
+}
+
+/// The organisation's own sign-in, without its secret.
+pub async fn openid(State(app): State<Shared>, _: Admin) -> Json<OpenId> {
+    Json(OpenId { client_secret: String::new(), ..app.openid() })
+}
+
+fn checked(app: &Shared, mut new: OpenId) -> Result<OpenId> {
+    let known = app.openid();
+    new.client_secret = kept(new.client_secret, known.client_secret, new.issuer == known.issuer)?;
+    if new.groups_claim.trim().is_empty() {
+        new.groups_claim = "groups".into();
+    }
+    let texts = [&new.name, &new.issuer, &new.client_id, &new.client_secret, &new.groups_claim];
+    if texts.iter().any(|t| t.len() > 1_000) || new.authority.len() > 65_536 || new.groups.len() > 200 {
+        return Err(ApiError::bad("A text has at most 1,000 bytes, and there are at most 200 groups."));
+    }
+    if new.enabled && (new.name.trim().is_empty() || new.issuer.is_empty() || new.client_id.is_empty()) {
+        return Err(ApiError::bad("A name, an issuer and a client id are needed."));
+    }
+    named(&new.groups)?;
+    Ok(new)
+}
+
+/// A secret that was typed, or the one that is known: it is told to the address that it was typed for, and to no other.
+pub fn kept(typed: String, known: String, same_address: bool) -> Result<String> {
+    match (typed.is_empty(), known.is_empty() || same_address) {
+        (false, _) => Ok(typed),
+        (true, true) => Ok(known),
+        (true, false) => {
+            Err(ApiError::bad("Please type the secret again: the one that is known was given for another address."))
+        }
+    }
+}
+
+fn named(rules: &[GroupRule]) -> Result<()> {
+    let bad = |g: &GroupRule| g.group.trim().is_empty() || g.group.len() > 500 || g.team.len() > 200;
+    match rules.len() > 200 || rules.iter().any(bad) {
+        true => Err(ApiError::bad("Each rule names a group, and there are at most 200.")),
+        false => Ok(()),
+    }
+}
+
+/// The directory, without the searcher's password.
+pub async fn directory(State(app): State<Shared>, _: Admin) -> Json<Directory> {
+    Json(Directory { bind_password: String::new(), ..app.directory() })
+}
+
+fn checked_directory(app: &Shared, mut new: Directory) -> Result<Directory> {
+    let known = app.directory();
+    new.bind_password = kept(new.bind_password, known.bind_password, new.url == known.url)?;
+    named(&new.groups)?;
+    let texts =
+        [&new.url, &new.bind_dn, &new.bind_password, &new.base, &new.filter, &new.group_base, &new.group_filter];
+    if texts.iter().any(|t| t.len() > 1_000) || new.authority.len() > 65_536 {
+        return Err(ApiError::bad("A text has at most 1,000 bytes."));
+    }
+    if new.enabled && !(new.url.starts_with("ldap://") || new.url.starts_with("ldaps://")) {
+        return Err(ApiError::bad("The address begins with ldaps:// or ldap://."));
+    }
+    if new.enabled && !new.filter.contains("{login}") {
+        return Err(ApiError::bad("The filter must contain {login}: it finds whoever signs in."));
+    }
+    Ok(new)
+}
+
+/// Sets it.
+pub async fn set_directory(
+    State(app): State<Shared>,
+    _: ConfirmedAdmin,
+    Json(new): Json<Directory>,
+) -> Result<Json<Directory>> {
+    let new = checked_directory(&app, new)?;
+    setting::save(&app.db, &app.secrets, &new).await?;
+    *app.directory.write().expect("nobody panics while holding the directory") = new.clone();
+    Ok(Json(Directory { bind_password: String::new(), ..new }))
+}
+
+/// Asks the directory, and says what is wrong.
+pub async fn test_directory(
+    State(app): State<Shared>,
+    _: ConfirmedAdmin,
+    Json(new): Json<Directory>,
+) -> Result<StatusCode> {
+    let new = checked_directory(&app, new)?;
+    new.test(&app.config.outbound).await.map(|()| StatusCode::NO_CONTENT).map_err(ApiError::upstream)
+}
+
+/// Sets it.
+pub async fn set_openid(State(app): State<Shared>, _: ConfirmedAdmin, Json(new): Json<OpenId>) -> Result<Json<OpenId>> {
+    let new = checked(&app, new)?;
+    setting::save(&app.db, &app.secrets, &new).await?;
+    *app.openid.write().expect("nobody panics while holding the sign-in") = new.clone();
+    Ok(Json(OpenId { client_secret: String::new(), ..new }))
+}
+
+/// Asks the provider, and says what is wrong.
+pub async fn test_openid(State(app): State<Shared>, _: ConfirmedAdmin, Json(new): Json<OpenId>) -> Result<StatusCode> {
+    let new = checked(&app, new)?;
+    sign_in::oidc::test(&app, &new).await.map(|()| StatusCode::NO_CONTENT).map_err(ApiError::upstream)
+}

@@ -1,0 +1,227 @@
+//! The customer's clipboard, system information and processes, and the recordings of command shells.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, Query, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use platform::{paths, secret};
+use protocol::{
+    Answer, ClipboardKind, Direction, Event, Fault, Job, MAX_CLIPBOARD_IMAGE, MAX_CLIPBOARD_TEXT, RefusalReason, Right,
+    SessionId, SystemInfo,
+};
+use serde::{Deserialize, Serialize};
+use session::{Actor, Command};
+use sha2::{Digest, Sha256};
+use ts_rs::TS;
+
+use super::{ApiError, Helper, Result, SignedIn, sessions};
+
+use crate::{
+    access_scope::{self, SessionAction},
+    app::Shared,
+    live::{ActError, JobError},
+};
+
+/// System information, and the number under which it is kept.
+#[derive(Serialize, TS)]
+#[ts(export)]
+pub struct ReadSystem {
+    pub number: u32,
+    pub info: SystemInfo,
+}
+
+/// A process, by its name.
+#[derive(Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(export)]
+pub struct ProcessName {
+    pub name: String,
+}
+
+fn most(kind: ClipboardKind) -> usize {
+    match kind {
+        ClipboardKind::Text => MAX_CLIPBOARD_TEXT,
+        ClipboardKind::Image => MAX_CLIPBOARD_IMAGE,
+    }
+}
+
+/// What the asker has already.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Known {
+    /// The SHA-256 of the content, in hexadecimal.
+    #[serde(default)]
+    known: String,
+}
+
+/// What the customer's clipboard holds: text or a PNG; nothing (204) when it is what the asker has already, or empty for
+/// somebody who looks again and again.
+pub async fn read_clipboard(
+    State(app): State<Shared>,
+    Helper { live, by, .. }: Helper,
+    Query(Known { known }): Query<Known>,
+) -> Result<Response> {
+    let mut pipe = live.job(by, Job::ReadClipboard {}).await?;
+    let (kind, bytes) = match pipe.answer().await {
+        Ok(Answer::Clipboard { kind, bytes }) => (kind, bytes),
+        Ok(_) => return Err(JobError::UnexpectedResponse.into()),
+        Err(JobError::Fault(Fault::Empty)) if !known.is_empty() => return Ok(StatusCode::NO_CONTENT.into_response()),
+        Err(error) => return Err(error.into()),
+    };
+    if bytes as usize > most(kind) {
+        return Err(JobError::Fault(Fault::TooLarge).into());
+    }
+    let mut content = Vec::with_capacity(bytes as usize);
+    while let Some(piece) = pipe.next().await? {
+        content.extend_from_slice(&piece);
+        if content.len() > bytes as usize {
+            return Err(JobError::UnexpectedResponse.into());
+        }
+    }
+    if content.len() != bytes as usize {
+        return Err(JobError::UnexpectedResponse.into());
+    }
+    if secret::hex(&Sha256::digest(&content)) == known {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    live.record_deed(&app, Event::ClipboardCarried { by, way: Direction::FromCustomer, kind, bytes }).await?;
+    let mime = match kind {
+        ClipboardKind::Text => "text/plain; charset=utf-8",
+        ClipboardKind::Image => "image/png",
+    };
+    Ok(([(header::CONTENT_TYPE, mime)], content).into_response())
+}
+
+/// Puts text or a PNG into the customer's clipboard.
+pub async fn write_clipboard(
+    State(app): State<Shared>,
+    Helper { live, by, .. }: Helper,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode> {
+    let mime = headers.get(header::CONTENT_TYPE).and_then(|t| t.to_str().ok()).unwrap_or_default();
+    let kind = match mime.split(';').next().unwrap_or_default().trim() {
+        "text/plain" => ClipboardKind::Text,
+        "image/png" => ClipboardKind::Image,
+        _ => return Err(ApiError::bad("A clipboard takes text and PNG pictures.")),
+    };
+    if body.is_empty() {
+        return Err(ApiError::bad("Your clipboard is empty."));
+    }
+    if body.len() > most(kind) {
+        return Err(JobError::Fault(Fault::TooLarge).into());
+    }
+    let bytes = u32::try_from(body.len()).unwrap_or(u32::MAX);
+    let mut pipe = live.job(by, Job::WriteClipboard { kind }).await?;
+    for piece in body.chunks(64 * 1024) {
+        pipe.send(body.slice_ref(piece)).await?;
+    }
+    pipe.finish();
+    pipe.answer().await?;
+    live.record_deed(&app, Event::ClipboardCarried { by, way: Direction::ToCustomer, kind, bytes }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Reads the system information, and keeps it with the session as it was.
+pub async fn read_system(State(app): State<Shared>, Helper { live, by, .. }: Helper) -> Result<Json<ReadSystem>> {
+    let Answer::SystemInfo { info } = live.ask_program(by, Job::SystemInfo {}).await? else {
+        return Err(JobError::UnexpectedResponse.into());
+    };
+    let number = live.next_number();
+    let body = serde_json::to_vec(&*info).map_err(anyhow::Error::from)?;
+    let sha256 = secret::hex(&Sha256::digest(&body));
+    let mut keeping = live.keep(&app, by, paths::system_info(&app.config.data, &live.id, number))?;
+    keeping.write(body.len() as u64)?;
+    keep(keeping.path().to_owned(), body).await?;
+    live.record_deed(&app, Event::SystemInfoRead { by, number, sha256 }).await?;
+    keeping.done();
+    Ok(Json(ReadSystem { number, info: *info }))
+}
+
+/// Writes what is kept beside a timeline, whole before it is named.
+pub async fn keep(path: std::path::PathBuf, body: Vec<u8>) -> Result<()> {
+    let written = tokio::task::spawn_blocking(move || {
+        use std::io::Write;
+        std::fs::create_dir_all(path.parent().expect("a path of ours has a folder"))?;
+        let mut file = std::fs::File::create_new(path)?;
+        file.write_all(&body)?;
+        file.sync_all()
+    });
+    written.await.map_err(anyhow::Error::from)?.map_err(|e| anyhow::Error::from(e).into())
+}
+
+/// System information as it was.
+pub async fn system(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path((id, number)): Path<(String, u32)>,
+) -> Result<Response> {
+    let id = sessions::parse(id)?;
+    access_scope::session(&app, &me.0, &id, SessionAction::Read).await?;
+    let path = paths::system_info(&app.config.data, &id, number);
+    let body = tokio::fs::read(path).await.map_err(|_| ApiError::missing("system information"))?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// Ends a process of the customer's machine.
+pub async fn end_process(
+    State(app): State<Shared>,
+    Helper { live, by, .. }: Helper,
+    Path((_, pid)): Path<(String, u32)>,
+    Json(ProcessName { name }): Json<ProcessName>,
+) -> Result<StatusCode> {
+    live.ask_program(by, Job::EndProcess { pid, name: name.clone() }).await?;
+    live.record_deed(&app, Event::ProcessEnded { by, pid, name }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Restarts the customer's computer. The session waits for it; what was allowed has ended.
+pub async fn restart(State(app): State<Shared>, Helper { live, by, .. }: Helper) -> Result<StatusCode> {
+    // Only a program that was told to restart may be away.
+    if !live.may(by, Right::Restart).await {
+        return Err(ActError::from(RefusalReason::NotGranted).into());
+    }
+    match live.ask_program(by, Job::Restart {}).await {
+        // A computer that goes down may be quicker than its last word.
+        Ok(Answer::Done {}) | Err(JobError::Unreachable) => {}
+        Ok(_) => return Err(JobError::UnexpectedResponse.into()),
+        Err(error) => return Err(error.into()),
+    }
+    live.act(&app, &Actor::Server, Command::Restart { by }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lets the customer's program go on as administrator, once the customer has said yes to their system too.
+pub async fn elevate(Helper { live, by, .. }: Helper) -> Result<StatusCode> {
+    match live.ask_program(by, Job::Elevate {}).await? {
+        Answer::Done {} => Ok(StatusCode::NO_CONTENT),
+        _ => Err(JobError::UnexpectedResponse.into()),
+    }
+}
+
+/// The recording of a command shell.
+pub async fn shell(
+    State(app): State<Shared>,
+    me: SignedIn,
+    Path((id, number)): Path<(String, u32)>,
+) -> Result<Response> {
+    let id = sessions::parse(id)?;
+    access_scope::session(&app, &me.0, &id, SessionAction::Read).await?;
+    let body = shell_cast(&app, &id, number).await?;
+    Ok(([(header::CONTENT_TYPE, "application/x-asciicast")], body).into_response())
+}
+
+/// The recording of a command shell, unlocked.
+pub async fn shell_cast(app: &Shared, id: &SessionId, number: u32) -> Result<Vec<u8>> {
+    let path = paths::shell(&app.config.data, id, number);
+    let file = std::fs::File::open(&path).map_err(|_| ApiError::missing("shell's recording"))?;
+    let app = app.clone();
+    let read = move || {
+        let mut body = Vec::new();
+        std::io::Read::read_to_end(&mut app.vault.file(&path).read(file)?, &mut body).map(|_| body)
+    };
+    Ok(tokio::task::spawn_blocking(read).await.map_err(anyhow::Error::from)?.map_err(anyhow::Error::from)?)
+}

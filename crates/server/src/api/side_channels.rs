@@ -1,0 +1,72 @@
+//! The bytes of files by requests of their own, from the program and to it: see `live/lane.rs`.
+
+use std::net::IpAddr;
+
+use axum::{
+    body::{Body, BodyDataStream},
+    extract::{Path, State},
+    http::StatusCode,
+};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use platform::clock;
+
+use super::From;
+
+use crate::{
+    app::Shared,
+    live::{Chunk, Endpoint},
+};
+
+/// Bytes go on in pieces of about this size: for each of the network's own, of 16 kB, everybody on the way to the browser
+/// would be woken.
+const PIECE: usize = 256 * 1024;
+
+/// There is no such lane; and who asks for many such is not heard any more.
+fn none(app: &Shared, from: IpAddr) -> StatusCode {
+    app.wrong(from).map_or(StatusCode::TOO_MANY_REQUESTS, |()| StatusCode::NOT_FOUND)
+}
+
+/// Takes what the program sends.
+pub async fn take(State(app): State<Shared>, From(from): From, Path(token): Path<String>, body: Body) -> StatusCode {
+    let Some((live, Endpoint::In(to))) = app.side_channels.take(clock::now(), &token) else { return none(&app, from) };
+    let mut body = body.into_data_stream();
+    while let Some(bytes) = piece(&mut body).await {
+        // Without its proper end it is not whole.
+        let Ok(bytes) = bytes else { return StatusCode::BAD_REQUEST };
+        live.yield_to_input(bytes.len()).await;
+        if to.send(Chunk::Bytes(bytes)).await.is_err() {
+            return StatusCode::GONE;
+        }
+    }
+    let _ = to.send(Chunk::End).await;
+    StatusCode::NO_CONTENT
+}
+
+async fn piece(body: &mut BodyDataStream) -> Option<Result<Bytes, axum::Error>> {
+    let mut piece = BytesMut::with_capacity(PIECE);
+    while piece.len() < PIECE {
+        match body.next().await {
+            Some(Ok(bytes)) => piece.extend_from_slice(&bytes),
+            Some(Err(error)) => return Some(Err(error)),
+            None => break,
+        }
+    }
+    (!piece.is_empty()).then(|| Ok(piece.freeze()))
+}
+
+/// Gives the program what it is to write.
+pub async fn give(
+    State(app): State<Shared>,
+    From(address): From,
+    Path(token): Path<String>,
+) -> Result<Body, StatusCode> {
+    let Some((live, Endpoint::Out(from))) = app.side_channels.take(clock::now(), &token) else {
+        return Err(none(&app, address));
+    };
+    Ok(Body::from_stream(futures::stream::unfold((live, from), |(live, mut from)| async {
+        let bytes = from.recv().await?;
+        live.yield_to_input(bytes.len()).await;
+        Some((Ok::<_, std::io::Error>(bytes), (live, from)))
+    })))
+}

@@ -1,0 +1,109 @@
+//! A request with an idempotency key does its work once: whoever sends it again gets the first answer again.
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    http::{HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use platform::{clock, secret};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use store::{stored_time, tables::answered};
+
+use super::{Refused, Result, caller};
+
+use crate::app::Shared;
+
+/// For how long an answer is kept.
+const LIFE_MS: u64 = 24 * 60 * 60_000;
+/// The largest request, and the largest answer that is kept.
+const MOST: usize = 256 * 1024;
+const NAME: &str = "idempotency-key";
+
+/// Answers a request that was answered before as it was then.
+pub async fn once(State(app): State<Shared>, request: Request, next: Next) -> Result<Response> {
+    let key = match request.headers().get(NAME) {
+        Some(key) if *request.method() == Method::POST => key.clone(),
+        _ => return Ok(next.run(request).await),
+    };
+    let plain = |k: &&str| !k.is_empty() && k.len() <= 255;
+    let key = key.to_str().ok().filter(plain).map(str::to_owned);
+    let key = key.ok_or_else(|| Refused::bad("An idempotency key has between 1 and 255 visible characters."))?;
+    let (parts, body) = request.into_parts();
+    let by = caller(&parts, &app).await?.key;
+    let body = to_bytes(body, MOST).await;
+    let body = body.map_err(|_| Refused(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.".into()))?;
+    let hash = secret::hash(&format!("{by}\n{key}"));
+    let address = parts.uri.path_and_query().map_or("", |p| p.as_str());
+    let asked = secret::hash(&format!("{}\n{address}\n{}", parts.method, STANDARD.encode(&body)));
+
+    let old = stored_time(protocol::Timestamp(clock::now().0.saturating_sub(LIFE_MS)));
+    answered::Entity::delete_many().filter(answered::Column::At.lt(old)).exec(&app.db).await?;
+    let first = answered::ActiveModel {
+        hash: Set(hash.clone()),
+        request: Set(asked.clone()),
+        at: Set(stored_time(clock::now())),
+        status: Set(0),
+        body: Set(String::new()),
+    };
+    if first.insert(&app.db).await.is_err() {
+        return again(&app, &hash, &asked).await;
+    }
+    // Whoever asked may hang up; what was begun is done all the same, and its answer is there when they come again.
+    let work = tokio::spawn({
+        let (app, hash) = (app.clone(), hash.clone());
+        async move { keep(&app, hash, next.run(Request::from_parts(parts, Body::from(body))).await).await }
+    });
+    match work.await {
+        Ok(response) => response,
+        Err(error) => {
+            answered::Entity::delete_by_id(hash).exec(&app.db).await?;
+            Err(anyhow::Error::from(error).into())
+        }
+    }
+}
+
+/// The first answer once more.
+async fn again(app: &Shared, hash: &str, asked: &str) -> Result<Response> {
+    let kept = answered::Entity::find_by_id(hash).one(&app.db).await?;
+    let kept = kept.ok_or_else(|| Refused(StatusCode::CONFLICT, "Please try again.".into()))?;
+    if kept.request != asked {
+        return Err(Refused::bad("This idempotency key was used for another request."));
+    }
+    let status = u16::try_from(kept.status).ok().and_then(|s| StatusCode::from_u16(s).ok());
+    let Some(status) = status else {
+        return Err(Refused(StatusCode::CONFLICT, "The first request with this idempotency key is at work.".into()));
+    };
+    let sealed = STANDARD.decode(&kept.body).map_err(anyhow::Error::from)?;
+    let mut body = Vec::new();
+    let mut reader = app.vault.read(sealed.as_slice()).map_err(anyhow::Error::from)?;
+    std::io::Read::read_to_end(&mut reader, &mut body).map_err(anyhow::Error::from)?;
+    let mut response = (status, body).into_response();
+    let kind = if status.is_success() { "application/json" } else { "application/problem+json" };
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+    Ok(response)
+}
+
+/// Keeps an answer, encrypted: it may hold a session key. A failure of the server's is not kept: it may be tried again.
+async fn keep(app: &Shared, hash: String, response: Response) -> Result<Response> {
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, MOST).await.map_err(anyhow::Error::from)?;
+    if parts.status.is_server_error() {
+        answered::Entity::delete_by_id(hash).exec(&app.db).await?;
+    } else {
+        let mut sealed = app.vault.create(Vec::new()).map_err(anyhow::Error::from)?;
+        std::io::Write::write_all(&mut sealed, &body).map_err(anyhow::Error::from)?;
+        let sealed = sealed.finish().map_err(anyhow::Error::from)?;
+        let row = answered::ActiveModel {
+            hash: Set(hash),
+            status: Set(parts.status.as_u16().into()),
+            body: Set(STANDARD.encode(sealed)),
+            ..Default::default()
+        };
+        row.update(&app.db).await?;
+    }
+    Ok(Response::from_parts(parts, Body::from(body)))
+}

@@ -1,0 +1,346 @@
+//! The video with the pointer drawn into it, for whoever watches it elsewhere: made anew from the stored one, which stays
+//! what was recorded.
+
+use std::{
+    fs::File,
+    io::{self, BufReader, Read, Write},
+    path::PathBuf,
+    sync::Mutex,
+};
+
+use evidence::{recording_plan, webm};
+use platform::paths;
+use protocol::{Entry, SessionId};
+use screen::{Aom, Bitmap, Decoder, Encoder, Format, Picture, Rect, Request};
+use session::PlaybackTimeline;
+
+use super::{Kept, KeptReader};
+
+use crate::app::Shared;
+
+/// A pointer that moves alone is drawn so often at most, in milliseconds.
+const MOVES_MS: u64 = 50;
+/// Pictures of a large screen take some hundred megabytes while they are decoded and coded anew: whoever comes second waits.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// As fine as the first coding of a change.
+const QUANTISER: u32 = 24;
+/// The side of the blocks that the encoder is told of.
+const BLOCK: u16 = 16;
+
+/// An arrow: `#` is its edge, `.` its face.
+const ARROW: [&str; 19] = [
+    "#",
+    "##",
+    "#.#",
+    "#..#",
+    "#...#",
+    "#....#",
+    "#.....#",
+    "#......#",
+    "#.......#",
+    "#........#",
+    "#.........#",
+    "#......#####",
+    "#...#..#",
+    "#..##..#",
+    "#.#  #..#",
+    "##   #..#",
+    "#     #..#",
+    "      #..#",
+    "       ##",
+];
+
+/// A place of the pointer, in milliseconds of the video and pixels of the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    time: u64,
+    x: u16,
+    y: u16,
+}
+
+fn places(track: &[u8]) -> Vec<Place> {
+    let number = |b: &[u8]| u16::from_be_bytes([b[0], b[1]]);
+    let place = |entry: &[u8]| Place {
+        time: u32::from_be_bytes([entry[0], entry[1], entry[2], entry[3]]).into(),
+        x: number(&entry[4..]),
+        y: number(&entry[6..]),
+    };
+    track.chunks_exact(8).map(place).collect()
+}
+
+/// Draws the pointer into pictures, one after another.
+struct Burner {
+    /// Where a screen is shown: cards have no pointer.
+    film: PlaybackTimeline,
+    decoder: Decoder,
+    encoder: Option<Aom>,
+    /// The picture as it was recorded.
+    clean: Option<Picture>,
+    /// The one that was coded last.
+    drawn: Option<Picture>,
+    pointer: Option<Place>,
+    coded_at: Option<u64>,
+}
+
+/// A picture of the new video.
+struct Burned {
+    time: u64,
+    key: bool,
+    /// In pixels.
+    size: (u16, u16),
+    data: Vec<u8>,
+}
+
+impl Burner {
+    fn new(film: PlaybackTimeline) -> anyhow::Result<Self> {
+        let decoder = Decoder::new()?;
+        Ok(Self { film, decoder, encoder: None, clean: None, drawn: None, pointer: None, coded_at: None })
+    }
+
+    /// A picture of the stored video.
+    fn picture(&mut self, time: u64, data: &[u8]) -> anyhow::Result<Burned> {
+        // Recordings of before were not looked at when they were made: a few bytes can ask a decoder for gigabytes.
+        anyhow::ensure!(webm::Unit::read(data).is_some(), "the video has a picture that nothing may be drawn into");
+        let clean = self.decoder.decode(data)?;
+        let size = |p: &Picture| (p.width(), p.height());
+        if self.clean.as_ref().map(size) != Some(size(&clean)) {
+            self.encoder = Some(Aom::new(clean.width(), clean.height(), 2, Format::Gbr)?);
+            self.drawn = None;
+        }
+        self.clean = Some(clean);
+        self.code(time)
+    }
+
+    /// A move of the pointer; no picture where the last one is too young.
+    fn moved(&mut self, place: Place) -> anyhow::Result<Option<Burned>> {
+        self.pointer = Some(place);
+        let soon = self.coded_at.is_none_or(|at| place.time < at + MOVES_MS);
+        if soon || self.clean.is_none() { Ok(None) } else { self.code(place.time).map(Some) }
+    }
+
+    fn code(&mut self, time: u64) -> anyhow::Result<Burned> {
+        let (Some(clean), Some(encoder)) = (&self.clean, &mut self.encoder) else { anyhow::bail!("no picture yet") };
+        // Times grow strictly, whatever two tracks say of one moment.
+        let time = self.coded_at.map_or(time, |at| time.max(at + 1));
+        let mut drawn = clean.clone();
+        if let Some(place) = self.pointer.filter(|_| self.film.shows(time)) {
+            draw(&mut drawn, place);
+        }
+        let key = self.drawn.is_none();
+        let active = changed(self.drawn.as_ref(), &drawn);
+        let data = encoder.encode(&drawn, time, &Request { key, quantiser: QUANTISER, active })?;
+        let size = (drawn.width(), drawn.height());
+        (self.drawn, self.coded_at) = (Some(drawn), Some(time));
+        Ok(Burned { time, key, size, data })
+    }
+}
+
+/// The blocks in which two pictures of one size differ.
+fn changed(before: Option<&Picture>, now: &Picture) -> Bitmap {
+    let mut blocks = Bitmap::over(now.width(), now.height(), BLOCK);
+    let Some(before) = before else {
+        blocks.fill();
+        return blocks;
+    };
+    let (width, side) = (usize::from(now.width()), usize::from(BLOCK));
+    for (old, new) in before.planes().iter().zip(now.planes()) {
+        for (y, (old, new)) in old.chunks_exact(width).zip(new.chunks_exact(width)).enumerate() {
+            if old == new {
+                continue;
+            }
+            for (column, (old, new)) in old.chunks(side).zip(new.chunks(side)).enumerate() {
+                if old != new {
+                    blocks.set(column, y / side);
+                }
+            }
+        }
+    }
+    blocks
+}
+
+fn draw(picture: &mut Picture, place: Place) {
+    for (dy, line) in (0u16..).zip(ARROW) {
+        for (dx, sign) in (0u16..).zip(line.bytes()) {
+            let shade = match sign {
+                b'#' => 0,
+                b'.' => 255,
+                _ => continue,
+            };
+            let at = Rect { x: place.x.saturating_add(dx), y: place.y.saturating_add(dy), width: 1, height: 1 };
+            if at.clipped(picture.width(), picture.height()).is_some() {
+                picture.copy_bgrx(at, &[shade, shade, shade, 0]);
+            }
+        }
+    }
+}
+
+/// Every picture of the new video, in order.
+fn burn(
+    video: impl Read,
+    film: PlaybackTimeline,
+    track: &[u8],
+    mut each: impl FnMut(Burned) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    let mut burner = Burner::new(film)?;
+    let mut moves = places(track).into_iter().peekable();
+    for picture in webm::Pictures::new(video) {
+        let picture = picture?;
+        while let Some(place) = moves.next_if(|p| p.time <= picture.time) {
+            if let Some(burned) = burner.moved(place)? {
+                each(burned)?;
+            }
+        }
+        each(burner.picture(picture.time, &picture.data)?)?;
+    }
+    for place in moves {
+        if let Some(burned) = burner.moved(place)? {
+            each(burned)?;
+        }
+    }
+    Ok(())
+}
+
+/// The new video, made and kept sealed until it is written out; removed with this.
+pub struct WithPointer {
+    movie: webm::Movie,
+    first: Vec<u8>,
+    pictures: PathBuf,
+}
+
+impl Drop for WithPointer {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.pictures);
+    }
+}
+
+impl WithPointer {
+    /// Makes it; `None` for a session without a video. It takes about as long as the screen was in motion.
+    pub fn make(app: &Shared, id: &SessionId, entries: &[Entry]) -> anyhow::Result<Option<Self>> {
+        let data = &app.config.data;
+        let Some(video) = Kept::open(app, paths::recording(data, id))? else { return Ok(None) };
+        let _one = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut track = Vec::new();
+        if let Some(kept) = Kept::open(app, paths::pointer(data, id))? {
+            KeptReader::new(kept).read_to_end(&mut track)?;
+        }
+        let pictures = paths::burned(data, id);
+        let mut made = Self { movie: webm::Movie::default(), first: Vec::new(), pictures };
+        let mut out = app.vault.file(&made.pictures).create(io::BufWriter::new(File::create(&made.pictures)?))?;
+        let (mut frames, mut first, mut size) = (Vec::new(), Vec::new(), (0, 0));
+        burn(KeptReader::new(video), PlaybackTimeline::of(entries), &track, |burned| {
+            if frames.is_empty() {
+                first.clone_from(&burned.data);
+                size = burned.size;
+            }
+            frames.push(webm::Frame { time: burned.time, key: burned.key, bytes: burned.data.len() as u32 });
+            out.write_all(&burned.data)
+        })?;
+        out.finish()?.flush()?;
+        if frames.is_empty() {
+            return Ok(None);
+        }
+        made.movie = recording_plan::around(entries, frames, size);
+        made.first = first;
+        Ok(Some(made))
+    }
+
+    /// Writes it out.
+    pub fn write(&self, app: &Shared, out: impl Write) -> anyhow::Result<()> {
+        let mut sealed = app.vault.file(&self.pictures).read(BufReader::new(File::open(&self.pictures)?))?;
+        let mut lengths = self.movie.frames.iter().map(|f| f.bytes as usize);
+        let next = || {
+            let mut data = vec![0; lengths.next().unwrap_or_default()];
+            sealed.read_exact(&mut data).map(|()| data)
+        };
+        webm::write(&self.movie, &self.first, next, out)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::Timestamp;
+    use session::{Break, Span};
+
+    use super::*;
+
+    /// A video of grey pictures, each with its time.
+    fn video(pictures: &[(u64, u16, u16, u8)]) -> Vec<u8> {
+        let (mut frames, mut all, mut size) = (Vec::new(), Vec::new(), (0, 0));
+        let mut encoder = None;
+        for &(time, width, height, shade) in pictures {
+            let key = size != (width, height);
+            if key {
+                (encoder, size) = (Some(Aom::new(width, height, 1, Format::Gbr).unwrap()), (width, height));
+            }
+            let mut picture = Picture::new(width, height);
+            let whole = Rect { x: 0, y: 0, width, height };
+            picture.copy_bgrx(whole, &[shade; 4].repeat(usize::from(width) * usize::from(height)));
+            let mut active = Bitmap::over(width, height, BLOCK);
+            active.fill();
+            let data =
+                encoder.as_mut().unwrap().encode(&picture, time, &Request { key, quantiser: 0, active }).unwrap();
+            frames.push(webm::Frame { time, key, bytes: data.len() as u32 });
+            all.push(data);
+        }
+        let movie = recording_plan::around(&[], frames, size);
+        let mut each = all.clone().into_iter();
+        webm::write(&movie, &all[0], || Ok(each.next().unwrap()), Vec::new()).unwrap()
+    }
+
+    fn track(places: &[(u32, u16, u16)]) -> Vec<u8> {
+        let entry = |(t, x, y): &(u32, u16, u16)| [&t.to_be_bytes()[..], &x.to_be_bytes(), &y.to_be_bytes()].concat();
+        places.iter().flat_map(entry).collect()
+    }
+
+    #[test]
+    fn the_pointer_is_where_it_was_and_nowhere_else() {
+        let video = video(&[(0, 128, 96, 100), (1_000, 128, 96, 180), (2_000, 160, 96, 60), (3_000, 160, 96, 60)]);
+        // It moves while the picture stands, twice within a moment, and lies at the edge at last.
+        let moves = track(&[(500, 10, 20), (510, 11, 20), (1_500, 60, 40), (2_500, 155, 90), (2_900, 60, 40)]);
+        let (mut seen, mut decoder) = (Vec::new(), Decoder::new().unwrap());
+        // From 3 s on a card is shown.
+        let stretch = Span { from: Timestamp(0), until: Timestamp(3_000), at: 0, end: Break::Stopped };
+        burn(&video[..], PlaybackTimeline { stretches: vec![stretch] }, &moves, |burned| {
+            let picture = decoder.decode(&burned.data).unwrap();
+            let near = |x, y, shade: u8| picture.rgb(x, y)[0].abs_diff(shade) < 12;
+            seen.push((burned.time, burned.key, near(13, 28, 255), near(62, 46, 255), near(100, 80, 60)));
+            Ok(())
+        })
+        .unwrap();
+        let at = |time, key, first, second, late| (time, key, first, second, late);
+        assert_eq!(
+            seen,
+            [
+                at(0, true, false, false, false),
+                at(500, false, true, false, false),
+                at(1_000, false, true, false, false),
+                at(1_500, false, false, true, false),
+                at(2_000, true, false, true, true),
+                at(2_500, false, false, false, true),
+                at(2_900, false, false, true, true),
+                at(3_000, false, false, false, true),
+            ]
+        );
+    }
+
+    /// A sequence header of 65,536 by 65,536 pixels in the place of the real one.
+    #[test]
+    fn a_picture_that_asks_for_gigabytes_is_not_decoded() {
+        let mut video = video(&[(0, 128, 96, 100)]);
+        // Behind the temporal delimiter: the kind of OBU, its length, and so many bytes.
+        let header = video.windows(3).rposition(|w| w == [0x12, 0, 0x0a]).unwrap() + 2;
+        let bits = 1u128 << 125 | 8 << 99 | 15 << 94 | 15 << 90 | 65_535 << 74 | 65_535 << 58;
+        video[header + 2..][..9].copy_from_slice(&bits.to_be_bytes()[..9]);
+        assert!(video[header + 1] >= 9, "the header is as long as this one");
+        let failed = burn(&video[..], PlaybackTimeline::default(), &[], |_| Ok(())).unwrap_err();
+        assert!(failed.to_string().contains("nothing may be drawn into"), "{failed}");
+    }
+
+    #[test]
+    fn a_track_that_was_cut_off_is_read_as_far_as_it_goes() {
+        let mut bytes = track(&[(1, 2, 3), (4, 5, 6)]);
+        bytes.truncate(13);
+        assert_eq!(places(&bytes), [Place { time: 1, x: 2, y: 3 }]);
+    }
+}

@@ -1,0 +1,155 @@
+//! Where finished recordings lie: in the data folder, or in an object store that speaks S3. What is put there is sealed
+//! by the vault before, so whoever keeps the store reads nothing.
+
+use std::{io, ops::Range, path::Path, time::Duration};
+
+use anyhow::Context;
+use object_store::{
+    ClientOptions, ObjectStore, ObjectStoreExt, RetryConfig,
+    aws::{AmazonS3, AmazonS3Builder},
+    buffered::BufWriter,
+    path::Path as Name,
+};
+use platform::text::line;
+use tokio::{io::AsyncWriteExt, runtime::Handle};
+
+use crate::config::StoreConfig;
+
+/// How long the store may take for an answer, and for all tries together.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How many bytes go to the store in one part.
+const PART: usize = 8 * 1024 * 1024;
+
+/// Where finished recordings lie.
+pub enum RecordingStore {
+    /// Where they were made.
+    Folder,
+    Objects(Objects),
+}
+
+/// An object store.
+pub struct Objects {
+    store: AmazonS3,
+    prefix: Name,
+    runtime: Handle,
+}
+
+/// An object on a shelf.
+#[derive(Clone)]
+pub struct Object(Name);
+
+impl RecordingStore {
+    /// Reads the configuration; connects to nothing yet.
+    pub fn open(config: Option<&StoreConfig>) -> anyhow::Result<Self> {
+        let Some(config) = config else { return Ok(Self::Folder) };
+        let rest = config.url.strip_prefix("s3://").context("store_url must look like s3://bucket/folder")?;
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let plain = config.endpoint.as_deref().is_some_and(|e| e.starts_with("http://"));
+        let mut client = ClientOptions::new()
+            .with_allow_http(plain)
+            .with_timeout(PATIENCE)
+            .with_connect_timeout(Duration::from_secs(5));
+        if let Some(path) = &config.ca {
+            let pem = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            client = client.with_root_certificate(object_store::Certificate::from_pem(&pem)?);
+        }
+        let retry = RetryConfig { max_retries: 3, retry_timeout: PATIENCE, ..RetryConfig::default() };
+        let mut builder = AmazonS3Builder::new()
+            .with_bucket_name(bucket)
+            .with_region(&config.region)
+            .with_access_key_id(&config.key_id)
+            .with_secret_access_key(&config.secret)
+            .with_client_options(client)
+            .with_retry(retry);
+        if let Some(endpoint) = &config.endpoint {
+            builder = builder.with_endpoint(endpoint);
+        }
+        let store = builder.build().context("the store's configuration has a mistake")?;
+        Ok(Self::Objects(Objects { store, prefix: Name::from(prefix), runtime: Handle::current() }))
+    }
+
+    /// Whether something can be put there, asked before the work of making it.
+    pub async fn ready(&self) -> anyhow::Result<()> {
+        let Self::Objects(objects) = self else { return Ok(()) };
+        let asked = objects.store.list_with_delimiter(Some(&objects.prefix)).await;
+        asked.map(drop).map_err(away)
+    }
+
+    /// Takes a finished file. The one that was made stays until [`Self::clear`].
+    pub async fn take(&self, file: &Path) -> anyhow::Result<()> {
+        let Self::Objects(objects) = self else { return Ok(()) };
+        let mut from = tokio::fs::File::open(file).await?;
+        let mut to = BufWriter::with_capacity(std::sync::Arc::new(objects.store.clone()), objects.name(file), PART);
+        let carried = async {
+            tokio::io::copy(&mut from, &mut to).await?;
+            to.shutdown().await
+        };
+        if let Err(error) = carried.await {
+            // What is half there costs room in the store.
+            let _ = to.abort().await;
+            return Err(anyhow::Error::from(error).context("the store does not take the recording"));
+        }
+        Ok(())
+    }
+
+    /// Removes the file that was made, once the shelf has it.
+    pub fn clear(&self, file: &Path) -> io::Result<()> {
+        match self {
+            Self::Folder => Ok(()),
+            Self::Objects(_) => gone(std::fs::remove_file(file)),
+        }
+    }
+
+    /// Removes a file from the store.
+    pub async fn remove(&self, file: &Path) -> anyhow::Result<()> {
+        let Self::Objects(objects) = self else { return Ok(()) };
+        match objects.store.delete(&objects.name(file)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(away(error)),
+        }
+    }
+
+    /// An object by its file's name, with its length. Blocks: not for the threads that serve.
+    pub fn find(&self, file: &Path) -> io::Result<Option<(Object, u64)>> {
+        let Self::Objects(objects) = self else { return Ok(None) };
+        let name = objects.name(file);
+        match objects.runtime.block_on(objects.store.head(&name)) {
+            Ok(meta) => Ok(Some((Object(name), meta.size))),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(io::Error::other(away(error))),
+        }
+    }
+
+    /// Bytes of an object. Blocks.
+    pub fn read(&self, Object(name): &Object, range: Range<u64>) -> io::Result<Vec<u8>> {
+        let Self::Objects(objects) = self else { return Err(io::ErrorKind::NotFound.into()) };
+        let got = objects.runtime.block_on(objects.store.get_range(name, range));
+        got.map(|bytes| bytes.to_vec()).map_err(|e| io::Error::other(away(e)))
+    }
+}
+
+impl Objects {
+    fn name(&self, file: &Path) -> Name {
+        let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        self.prefix.clone().join(name)
+    }
+}
+
+/// A file that is not there is gone.
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// What an administrator reads: the cause, not the request.
+fn away(error: object_store::Error) -> anyhow::Error {
+    use std::error::Error;
+    tracing::debug!(%error, "the store said no");
+    let mut cause: &dyn Error = &error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    anyhow::anyhow!("the store cannot be used: {}", line(&cause.to_string(), 200))
+}

@@ -1,0 +1,180 @@
+//! What is known of sessions that are over, to be found and counted without reading their timelines.
+
+use std::collections::HashSet;
+
+use protocol::{Entry, Event, Queue, Role, SessionId, Timestamp};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter, TransactionTrait,
+    sea_query::OnConflict,
+};
+use store::{
+    stored_time,
+    {
+        tables::{incident, session_history, session_row, tombstone_row, user},
+        transcript_fts,
+    },
+};
+
+use crate::{access_scope::Standing, app::Shared};
+
+/// Puts a session into the catalogue, in place of what stood there of it.
+pub async fn enter(db: &DatabaseConnection, id: &SessionId, entries: &[Entry]) -> anyhow::Result<()> {
+    let Some(row) = row(db, id, entries).await? else { return Ok(()) };
+    let transaction = db.begin().await?;
+    let replace = OnConflict::column(session_history::Column::Session)
+        .update_columns([
+            session_history::Column::Rating,
+            session_history::Column::Held,
+            session_history::Column::RecordingBytes,
+            session_history::Column::People,
+            session_history::Column::PeopleByRole,
+        ])
+        .to_owned();
+    let subject = format!(
+        "{} {} {} {}",
+        row.number.as_ref(),
+        row.subject.as_ref(),
+        row.customer.as_ref(),
+        row.owner_name.as_ref()
+    );
+    let started = *row.started.as_ref();
+    session_history::Entity::insert(row).on_conflict(replace).exec_without_returning(&transaction).await?;
+    transcript_fts::forget(&transaction, id.as_str()).await?;
+    let lines = session::transcript(entries).into_iter().map(|l| (stored_time(l.at), l.who, l.text));
+    for (at, who, text) in std::iter::once((started, String::new(), subject)).chain(lines) {
+        transcript_fts::enter(&transaction, id.as_str(), at, &who, &text).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Puts in what ended before there was a catalogue, and anew what counted those who only watched among its people.
+pub async fn fill(app: &Shared) -> anyhow::Result<()> {
+    let listed: HashSet<String> = session_history::Entity::find()
+        .filter(session_history::Column::PeopleByRole.eq(true))
+        .all(&app.db)
+        .await?
+        .into_iter()
+        .map(|row| row.session)
+        .collect();
+    let gone = tombstone_row::Entity::find().all(&app.db).await?.into_iter().map(|row| row.session);
+    let known: HashSet<String> = gone.chain(listed).collect();
+    let over = session_row::Entity::find().filter(session_row::Column::Stored.eq(true)).all(&app.db).await?;
+    for row in over.into_iter().filter(|row| !known.contains(&row.id)) {
+        let id = SessionId::try_from(row.id)?;
+        if let Some(entries) = app.sessions.read(app, &id).await? {
+            enter(&app.db, &id, &entries).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes a session out.
+pub async fn remove(db: &impl ConnectionTrait, id: &SessionId) -> anyhow::Result<()> {
+    session_history::Entity::delete_by_id(id.as_str()).exec(db).await?;
+    transcript_fts::forget(db, id.as_str()).await?;
+    Ok(())
+}
+
+async fn row(
+    db: &DatabaseConnection,
+    id: &SessionId,
+    entries: &[Entry],
+) -> anyhow::Result<Option<session_history::ActiveModel>> {
+    let (Some(first), Some(history)) = (entries.first(), session::history(entries)) else { return Ok(None) };
+    let Event::Created { incident, .. } = &first.event else { return Ok(None) };
+    let mut owner = None;
+    let people = Standing::of(entries).map(|s| s.people).unwrap_or_default();
+    let (mut transfers, mut waited, mut asked) = (0, 0, None);
+    let (mut joined, mut held) = (None::<Timestamp>, false);
+    for entry in entries {
+        match &entry.event {
+            Event::Created { owner: to, .. } | Event::Inherited { to, .. } => owner = Some(to.clone()),
+            Event::Taken { by } => owner = Some(by.clone()),
+            Event::Transferred { to, .. } => {
+                owner = Some(to.clone());
+                transfers += 1;
+            }
+            Event::Queued { queue: Queue::Team { .. } | Queue::General, .. } => transfers += 1,
+            Event::KeyIssued { .. } => asked = asked.or(Some(entry.at)),
+            Event::Joined { role: Role::Customer, .. } if joined.is_none() => {
+                joined = Some(entry.at);
+                // From the key to the customer's coming.
+                waited = entry.at.since(asked.unwrap_or(first.at));
+            }
+            Event::LegalHold { on, .. } => held = *on,
+            _ => {}
+        }
+    }
+    let owner = owner.expect("a session is created with an owner");
+    let team = user::Entity::find_by_id(owner.id).one(db).await?.map(|u| u.team).unwrap_or_default();
+    let kind = incident::Entity::find_by_id(incident.id).one(db).await?.map(|i| i.kind).unwrap_or_default();
+    let ended = history.ended.unwrap_or(first.at);
+    let handled = joined.map_or(0, |joined| ended.since(joined));
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    Ok(Some(session_history::ActiveModel {
+        session: Set(id.to_string()),
+        incident: Set(incident.id),
+        number: Set(incident.number.clone()),
+        subject: Set(incident.subject.clone()),
+        kind: Set(kind),
+        customer: Set(history.customer),
+        owner: Set(owner.id),
+        owner_name: Set(owner.name),
+        team: Set(team),
+        people: Set(people.iter().map(|p| format!(",{p},")).collect()),
+        people_by_role: Set(true),
+        started: Set(stored_time(first.at)),
+        ended: Set(stored_time(ended)),
+        ending: Set(history.ending),
+        joined: Set(joined.is_some()),
+        waited: Set(number(waited)),
+        handled: Set(number(handled)),
+        messages: Set(history.messages.cast_signed()),
+        files: Set(history.files.cast_signed()),
+        transfers: Set(transfers),
+        holds: Set(history.holds.cast_signed()),
+        rating: Set(history.rating.map(i32::from)),
+        held: Set(held),
+        recording_bytes: Set(history.recording_bytes.map(number)),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::sea_query::Expr;
+
+    use super::*;
+    use crate::access_scope::world::{self, World};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn rows_that_count_whoever_only_watched_are_made_anew_after_a_restart() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let template = world::template("catalogue").await;
+        let world = World::again(&template, "catalogue-anew").await;
+        let id = world.session("E");
+        let people = async |app: &Shared| {
+            let row = session_history::Entity::find_by_id(id.as_str()).one(&app.db).await.unwrap().unwrap();
+            (row.people, row.people_by_role)
+        };
+        let right = people(&world.app).await;
+        assert_eq!(right, (",4,,6,".into(), true), "the owner, and who was asked in");
+        // As an older version has left it: the supervisor, 5, is one of its people.
+        let old = session_history::Entity::update_many()
+            .col_expr(session_history::Column::People, Expr::value(",4,,5,,6,"))
+            .col_expr(session_history::Column::PeopleByRole, Expr::value(false));
+        old.exec(&world.app.db).await.unwrap();
+        let world = world.restarted().await;
+        assert_eq!(people(&world.app).await, (",4,,5,,6,".into(), false));
+        fill(&world.app).await.unwrap();
+        assert_eq!(people(&world.app).await, right);
+        // What is right already is left alone.
+        let kept = session_history::Entity::update_many().col_expr(session_history::Column::Team, Expr::value("Kept"));
+        kept.exec(&world.app.db).await.unwrap();
+        fill(&world.app).await.unwrap();
+        let row = session_history::Entity::find_by_id(id.as_str()).one(&world.app.db).await.unwrap().unwrap();
+        assert_eq!((row.team, row.people), ("Kept".into(), right.0));
+        drop(world);
+        let _ = std::fs::remove_dir_all(&template);
+    }
+}

@@ -1,0 +1,143 @@
+//! Deskside's own events, as JSON, signed as the Standard Webhooks specification (1.0.0) says.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use hmac::{Hmac, Mac};
+use platform::{clock, http_client, secret};
+use protocol::{Entry, Event, SessionId, Timestamp};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use store::tables::{delivery, receiver};
+
+use crate::{app::Shared, session_view};
+
+/// Every event that a webhook can ask for, and what it says.
+pub const CATALOGUE: [(&str, &str); 20] = [
+    ("session.created", "A session was made for an incident."),
+    ("session.key_issued", "A session key and link were made. They are not in the event."),
+    ("session.joined", "Somebody came for the first time."),
+    ("session.dropped", "Somebody's connection broke."),
+    ("session.returned", "Somebody is back."),
+    ("session.left", "Somebody left."),
+    ("session.chat", "Somebody said something."),
+    ("session.granted", "The customer allowed something."),
+    ("session.denied", "The customer said no."),
+    ("session.withdrawn", "A right ended."),
+    ("session.file", "A file was carried or put into the chat."),
+    ("session.held", "The session was put on hold."),
+    ("session.reopened", "A held session was opened again."),
+    ("session.transferred", "The session has another owner."),
+    ("session.queued", "The session waits for a team or for anybody."),
+    ("session.attributed", "What another system knows of the session has changed."),
+    ("session.noted", "A technician left a note."),
+    ("session.ended", "The session is over."),
+    ("session.stored", "Transcript and recording are complete and stored."),
+    ("session.rated", "The customer rated the session."),
+];
+
+/// What an event of a timeline is called here, if it is told at all.
+pub fn name(event: &Event) -> Option<&'static str> {
+    Some(match event {
+        Event::Created { .. } => "session.created",
+        Event::KeyIssued { .. } => "session.key_issued",
+        Event::Joined { .. } => "session.joined",
+        Event::Dropped { .. } => "session.dropped",
+        Event::Returned { .. } => "session.returned",
+        Event::Left { .. } => "session.left",
+        Event::Chat { .. } => "session.chat",
+        Event::Granted { .. } => "session.granted",
+        Event::Denied { .. } => "session.denied",
+        Event::Withdrawn { .. } => "session.withdrawn",
+        Event::FileCarried { .. } | Event::FilePosted { .. } => "session.file",
+        Event::Held { .. } => "session.held",
+        Event::Reopened { .. } => "session.reopened",
+        Event::Transferred { .. } | Event::Inherited { .. } | Event::Taken { .. } => "session.transferred",
+        Event::Queued { .. } => "session.queued",
+        Event::Attributed { .. } => "session.attributed",
+        Event::Noted { .. } => "session.noted",
+        Event::Ended { .. } => "session.ended",
+        Event::Stored { .. } => "session.stored",
+        Event::Rated { .. } => "session.rated",
+        _ => return None,
+    })
+}
+
+/// What is sent: the event, and the session as it was then.
+pub fn body(app: &Shared, name: &str, id: &SessionId, entries: &[Entry], seq: u32) -> Option<Value> {
+    let until = entries.iter().position(|e| e.seq == seq)? + 1;
+    let (entries, entry) = (&entries[..until], &entries[until - 1]);
+    let session = session_view::shown(app, id, entries)?;
+    Some(json!({
+        "type": name,
+        "timestamp": clock::rfc3339(entry.at),
+        "data": { "seq": seq, "event": entry.event, "session": session },
+    }))
+}
+
+/// A secret to sign by, as the specification writes them.
+pub fn new_secret() -> String {
+    format!("whsec_{}", STANDARD.encode(secret::random::<32>()))
+}
+
+/// The headers of a delivery.
+fn headers(key: &str, id: &str, now: Timestamp, body: &str) -> Vec<(&'static str, String)> {
+    let seconds = now.0 / 1_000;
+    let key = STANDARD.decode(key.trim_start_matches("whsec_")).unwrap_or_else(|_| key.as_bytes().to_vec());
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("any length will do");
+    mac.update(format!("{id}.{seconds}.{body}").as_bytes());
+    vec![
+        ("content-type", "application/json".into()),
+        ("webhook-id", id.into()),
+        ("webhook-timestamp", seconds.to_string()),
+        ("webhook-signature", format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))),
+    ]
+}
+
+async fn post(app: &Shared, receiver: &receiver::Model, id: &str, body: String) -> Result<String, String> {
+    let answer = http_client::ask(http_client::Request {
+        method: ureq::http::Method::POST,
+        url: receiver.url.clone(),
+        headers: headers(&receiver.secret, id, clock::now(), &body),
+        body: body.into_bytes(),
+        authority: receiver.authority.clone(),
+        outbound: app.config.outbound.clone(),
+    })
+    .await?;
+    if (200..300).contains(&answer.status) { Ok(answer.words()) } else { Err(answer.words()) }
+}
+
+/// Tells a webhook what happened.
+pub async fn send(
+    app: &Shared,
+    receiver: &receiver::Model,
+    delivery: &delivery::Model,
+    id: &SessionId,
+    entries: &[Entry],
+) -> Result<String, String> {
+    let body = body(app, &delivery.event, id, entries, delivery.seq.cast_unsigned());
+    let body = body.ok_or("The timeline has no such entry.")?;
+    // The same for every attempt, so that a receiver who got it twice can tell.
+    post(app, receiver, &format!("del_{}", delivery.id), body.to_string()).await
+}
+
+/// Asks a webhook to take an event that says nothing.
+pub async fn test(app: &Shared, receiver: &receiver::Model) -> Result<String, String> {
+    let body = json!({ "type": "ping", "timestamp": clock::rfc3339(clock::now()), "data": {} });
+    post(app, receiver, &format!("ping_{}", secret::token()), body.to_string()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_are_the_specifications() {
+        // The example of the specification's reference libraries.
+        let headers = headers(
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            Timestamp(1_614_265_330_000),
+            r#"{"test": 2432232314}"#,
+        );
+        assert_eq!(headers[3].1, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+}

@@ -1,0 +1,109 @@
+//! What changes at other desks: their incidents' mirrors follow.
+
+use std::time::Duration;
+
+use platform::clock;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use store::{
+    stored_time,
+    tables::{customer, incident, journal, receiver},
+};
+
+use super::{Desk, Ticket, ticket_import};
+
+use crate::{
+    api::{Status, word},
+    app::Shared,
+};
+
+/// How often other desks are asked.
+const LOOK: Duration = Duration::from_secs(30);
+/// Mirrors that rested for longer than this are looked at when a session is made for them.
+const RESTED_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+/// So many of a desk's incidents are followed, the newest.
+const MOST: u64 = 200;
+
+/// Follows for as long as the server runs.
+pub async fn run(app: Shared) {
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        look.tick().await;
+        for receiver in app.deliveries.receivers().iter().filter(|r| r.enabled) {
+            let Some(desk) = super::of(&app, receiver) else { continue };
+            if let Err(error) = follow(&app, receiver, &*desk).await {
+                // Whoever cannot be reached is shown where entries wait for it.
+                tracing::debug!(desk = receiver.id, %error, "a desk does not say what changed");
+            }
+        }
+    }
+}
+
+async fn follow(app: &Shared, receiver: &receiver::Model, desk: &dyn Desk) -> Result<(), String> {
+    let since = stored_time(clock::now()) - RESTED_MS;
+    let known = incident::Entity::find()
+        .filter(incident::Column::Desk.eq(receiver.id.to_string()))
+        .filter(incident::Column::Updated.gt(since))
+        .order_by_desc(incident::Column::Updated)
+        .limit(MOST)
+        .all(&app.db)
+        .await
+        .map_err(|e| e.to_string())?;
+    if known.is_empty() {
+        return Ok(());
+    }
+    let tickets: Vec<String> = known.iter().map(|i| i.ticket.clone()).collect();
+    let stamps = desk.changed(&tickets).await?;
+    for upsert_incident in known {
+        let Some((_, stamp)) = stamps.iter().find(|(ticket, _)| *ticket == upsert_incident.ticket) else { continue };
+        if *stamp != upsert_incident.stamp {
+            let ticket = desk.find(&upsert_incident.ticket).await?;
+            apply_remote(app, receiver, upsert_incident, &ticket, stamp).await.map_err(|e| e.to_string())?;
+        }
+    }
+    Ok(())
+}
+
+/// A mirror becomes what its ticket is now; its journal says what changed.
+async fn apply_remote(
+    app: &Shared,
+    receiver: &receiver::Model,
+    before: incident::Model,
+    ticket: &Ticket,
+    stamp: &str,
+) -> Result<(), sea_orm::DbErr> {
+    let mut row = ticket_import::upsert_incident(app, &before.desk, &before.ticket, ticket).await?;
+    let status = ticket.status.map_or_else(|| before.status.clone(), word);
+    let mut change: incident::ActiveModel = row.clone().into();
+    change.stamp = Set(stamp.to_owned());
+    change.status = Set(status);
+    if same(&before, &row, ticket) {
+        // Our own entries are changes there too: they are no news here.
+        change.updated = Set(before.updated);
+    }
+    row = change.update(&app.db).await?;
+    let who = async |id: i32| customer::Entity::find_by_id(id).one(&app.db).await.map(|c| c.map(|c| c.name));
+    let customers = match before.customer == row.customer {
+        true => (String::new(), String::new()),
+        false => (who(before.customer).await?.unwrap_or_default(), who(row.customer).await?.unwrap_or_default()),
+    };
+    let readable = |status: &str| status.replace('_', " ");
+    let table = [
+        ("subject", before.subject, row.subject),
+        ("status", readable(&before.status), readable(&row.status)),
+        ("customer", customers.0, customers.1),
+    ];
+    let said: Vec<String> =
+        table.into_iter().filter(|(_, a, b)| a != b).map(|(what, a, b)| format!("{what}: {a} → {b}")).collect();
+    if said.is_empty() {
+        return Ok(());
+    }
+    let now = stored_time(clock::now());
+    let entry = journal::entry(row.id, now, "change", &receiver.name, said.join("; "));
+    entry.insert(&app.db).await.map(|_| ())
+}
+
+fn same(before: &incident::Model, now: &incident::Model, ticket: &Ticket) -> bool {
+    let status = ticket.status.is_none_or(|s: Status| word(s) == before.status);
+    status && before.subject == now.subject && before.customer == now.customer
+}

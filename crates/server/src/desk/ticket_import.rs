@@ -1,0 +1,265 @@
+//! How a session is made for an incident, wherever the wish comes from.
+
+use std::sync::Arc;
+
+use platform::{
+    clock, secret,
+    text::{address, line, shortened},
+};
+use protocol::{Event, IncidentRef, Queue, Timestamp, UserRef};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
+use session::{Actor, Command};
+use store::{
+    stored_time,
+    tables::{customer, incident, session_row},
+};
+
+use super::{BuiltIn, Desk, Entry, Ticket};
+
+use crate::{
+    api,
+    app::Shared,
+    live::{ActError, LiveSession},
+    redaction::Redactor,
+};
+
+/// The desk of incidents that another system has made by asking for a session.
+pub const BY_API: &str = "api";
+/// The first incident is INC-1001.
+const FIRST_NUMBER: i32 = 1_000;
+/// The longest name of a ticket elsewhere.
+const MAX_TICKET_CHARS: usize = 1_024;
+
+/// What people call an incident: its desk's number for it.
+pub fn number(incident: &incident::Model) -> String {
+    match incident.ticket.as_str() {
+        "" => format!("INC-{}", FIRST_NUMBER.saturating_add(incident.id)),
+        ticket if incident.desk == BY_API => shortened(ticket, 40),
+        ticket => format!("RT #{ticket}"),
+    }
+}
+
+/// The built-in desk's id of the incident by that number, if it is one of its numbers.
+pub fn id_of(number: &str) -> Option<i32> {
+    let digits = number.trim().to_ascii_uppercase();
+    let n: i32 = digits.strip_prefix("INC-").unwrap_or(&digits).parse().ok()?;
+    Some(n.saturating_sub(FIRST_NUMBER))
+}
+
+/// The page of an incident that another desk knows: made when it is missing, renewed when it is there.
+pub async fn upsert_incident(app: &Shared, desk: &str, ticket: &str, found: &Ticket) -> Result<incident::Model, DbErr> {
+    if ticket.chars().count() > MAX_TICKET_CHARS {
+        return Err(DbErr::Custom(format!("a ticket's name has at most {MAX_TICKET_CHARS} characters")));
+    }
+    // Two who ask for the same ticket at once would make two incidents of it, and two of its customer.
+    static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _one = ONE.lock().await;
+    let now = stored_time(clock::now());
+    let known = match ticket {
+        "" => None,
+        ticket => {
+            let here = incident::Entity::find().filter(incident::Column::Desk.eq(desk));
+            here.filter(incident::Column::Ticket.eq(ticket)).one(&app.db).await?
+        }
+    };
+    let redactor = Redactor::load(app).await?;
+    let subject = match line(&redactor.clean(&found.subject), 200) {
+        subject if subject.is_empty() => "Remote support".into(),
+        subject => subject,
+    };
+    if let Some(known) = known {
+        let mut row: incident::ActiveModel = known.clone().into();
+        if desk != BY_API {
+            row.subject = Set(subject);
+            row.status = Set(found.status.map_or(known.status, api::word));
+        }
+        if !found.customer.is_empty() {
+            row.customer = Set(known_customer(app, found).await?);
+        }
+        row.updated = Set(now);
+        return row.update(&app.db).await;
+    }
+    let row = incident::ActiveModel {
+        customer: Set(known_customer(app, found).await?),
+        subject: Set(subject),
+        description: Set(redactor.clean(&found.description).chars().take(5_000).collect()),
+        status: Set(api::word(found.status.unwrap_or(api::Status::InProgress))),
+        priority: Set("normal".into()),
+        kind: Set(String::new()),
+        owner: Set(None),
+        team: Set(String::new()),
+        desk: Set(desk.to_owned()),
+        ticket: Set(ticket.to_owned()),
+        stamp: Set(String::new()),
+        created: Set(now),
+        updated: Set(now),
+        ..Default::default()
+    };
+    row.insert(&app.db).await
+}
+
+/// The customer by that mail address, or, where there is none, by that name among those without one; made when there is
+/// nobody. A name that has to be shortened is nobody's who is known.
+pub async fn known_customer(app: &Shared, found: &Ticket) -> Result<i32, DbErr> {
+    let told = Redactor::load(app).await?.clean(found.customer.trim());
+    let name = match shortened(&told, protocol::MAX_NAME_CHARS) {
+        name if name.is_empty() => "Customer".to_owned(),
+        name => name,
+    };
+    let email = address::whole(&found.email).unwrap_or_default().to_owned();
+    let known = match email.as_str() {
+        "" if [name.as_str(), ""].contains(&told.as_str()) => {
+            let nameless = customer::Entity::find().filter(customer::Column::Email.eq(""));
+            Some(nameless.filter(customer::Column::Name.eq(name.as_str())))
+        }
+        "" => None,
+        email => Some(customer::Entity::find().filter(customer::Column::Address.eq(address::canonical(email)))),
+    };
+    if let Some(known) = known
+        && let Some(known) = known.order_by_asc(customer::Column::Id).one(&app.db).await?
+    {
+        return Ok(known.id);
+    }
+    let row =
+        customer::ActiveModel { name: Set(name), email: Set(email), company: Set(String::new()), ..Default::default() };
+    Ok(row.insert(&app.db).await?.id)
+}
+
+/// The incident as sessions name it.
+pub async fn reference(app: &Shared, incident: &incident::Model) -> Result<IncidentRef, DbErr> {
+    let customer = customer::Entity::find_by_id(incident.customer).one(&app.db).await?;
+    Ok(IncidentRef {
+        id: incident.id,
+        number: number(incident),
+        subject: incident.subject.clone(),
+        customer: customer.map_or_else(|| "Customer".into(), |c| c.name),
+    })
+}
+
+/// What another system wants a session for.
+pub struct ImportRequest {
+    pub place: Place,
+    /// The incident as that system calls it: one of ours by its number, else a mirror of theirs; may be empty.
+    pub external_key: String,
+    /// What is known of the incident, should its page be made.
+    pub about: Ticket,
+    /// What that system knows of the session.
+    pub attributes: Vec<(String, String)>,
+    /// The incident's priority, where it is told.
+    pub priority: Option<&'static str>,
+}
+
+/// Who gets a session.
+pub enum Place {
+    With(UserRef),
+    In(Queue),
+}
+
+/// The attribute that names the incident of another system.
+pub const EXTERNAL_KEY: &str = "external_key";
+
+/// What other systems call a session's incident: their own key, else our number.
+pub fn external_key(session: &session::Session) -> String {
+    let known = session.attributes().iter().find(|(name, _)| name == EXTERNAL_KEY).map(|(_, key)| key.clone());
+    known.or_else(|| session.incident().map(|i| i.number.clone())).unwrap_or_default()
+}
+
+/// The incident of the built-in desk that another system names by our number.
+pub async fn ours(app: &Shared, key: &str) -> Result<Option<incident::Model>, DbErr> {
+    let named = key.trim().to_ascii_uppercase().starts_with("INC-").then(|| id_of(key)).flatten();
+    match named {
+        Some(id) => incident::Entity::find_by_id(id).one(&app.db).await,
+        None => Ok(None),
+    }
+}
+
+/// Makes a session as another system wishes, without a key.
+pub async fn for_system(app: &Shared, system: UserRef, wish: ImportRequest) -> Result<Arc<LiveSession>, ActError> {
+    let by = Actor::System(system.clone());
+    let known = ours(app, &wish.external_key).await?;
+    let mut incident = match known {
+        Some(ours) => ours,
+        None => upsert_incident(app, BY_API, &wish.external_key, &wish.about).await?,
+    };
+    if let Some(priority) = wish.priority {
+        let row = incident::ActiveModel { priority: Set(priority.into()), ..incident.into() };
+        incident = row.update(&app.db).await?;
+    }
+    let live = match wish.place {
+        Place::With(owner) => session(app, &incident, owner, None).await?,
+        Place::In(queue) => session(app, &incident, system, Some((queue, &by))).await?,
+    };
+    let external = (!wish.external_key.is_empty()).then(|| (EXTERNAL_KEY.to_owned(), wish.external_key));
+    for (name, value) in external.into_iter().chain(wish.attributes) {
+        live.act(app, &by, Command::Attribute { name, value }).await?;
+    }
+    Ok(live)
+}
+
+/// How keys and links look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Nine digits, and a token of 24 characters.
+    Ours,
+    /// Seven digits and 32 hexadecimal ones, for which BeyondTrust's integrations have room.
+    Beyondtrust,
+}
+
+/// A new key and link, shown once.
+pub struct Keys {
+    pub key: String,
+    pub key_until: Timestamp,
+    /// The link's secret.
+    pub token: String,
+    pub link_until: Timestamp,
+}
+
+/// Makes a session for an incident, in its owner's queue or in another, and writes the journal.
+pub async fn session(
+    app: &Shared,
+    incident: &incident::Model,
+    owner: UserRef,
+    queue: Option<(Queue, &Actor)>,
+) -> Result<Arc<LiveSession>, ActError> {
+    let by = owner.name.clone();
+    let live = app.sessions.create(app, reference(app, incident).await?, owner).await?;
+    if let Some((queue, actor)) = queue {
+        live.act(app, actor, Command::Enqueue { queue, note: String::new() }).await?;
+    }
+    let entry = Entry::Started { session: live.id.clone(), by };
+    let written = BuiltIn(app.clone()).write(&incident.id.to_string(), &entry, "", false).await;
+    written.map_err(|e| ActError::Store(DbErr::Custom(e)))?;
+    Ok(live)
+}
+
+/// Makes a new key and link for a session.
+pub async fn keys(
+    app: &Shared,
+    live: &Arc<LiveSession>,
+    by: &Actor,
+    life: Option<u64>,
+    form: Form,
+) -> Result<Keys, ActError> {
+    let _one = app.sessions.passes.lock().await;
+    let entries = live.act(app, by, Command::IssueKey { life }).await?;
+    let Some(Event::KeyIssued { key_until, link_until, .. }) = entries.first().map(|e| &e.event) else {
+        return Err(ActError::Store(DbErr::Custom("a key was issued without its event".into())));
+    };
+    let (key, token) = match form {
+        Form::Ours => (secret::spoken_key(9), secret::token()),
+        Form::Beyondtrust => (secret::spoken_key(7), secret::hex(&secret::random::<16>())),
+    };
+    let row = session_row::ActiveModel {
+        id: Set(live.id.to_string()),
+        key_hash: Set(Some(secret::hash_key(&app.identity.pepper(), &key))),
+        link_hash: Set(Some(secret::hash(&token))),
+        ..Default::default()
+    };
+    row.update(&app.db).await?;
+    Ok(Keys { key, key_until: *key_until, token, link_until: *link_until })
+}
+
+/// The address of a link. The token stands behind the #, so that browsers never send it and no proxy writes it down.
+pub fn link(app: &Shared, token: &str) -> String {
+    format!("{}/join#{token}", app.config.public_url)
+}

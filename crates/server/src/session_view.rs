@@ -1,0 +1,126 @@
+//! Sessions as other systems read them: the REST API and webhooks say the same in the same words.
+
+use std::collections::BTreeMap;
+
+use platform::clock;
+use protocol::{Entry, Phase, Presence, Queue, Role, SessionId};
+use serde::{Deserialize, Serialize};
+use session::Session;
+use utoipa::ToSchema;
+
+use crate::app::Shared;
+
+/// Where a session waits.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub enum QueueName {
+    /// With everybody.
+    General {},
+    /// With a team.
+    Team {
+        /// Its name.
+        team: String,
+    },
+    /// With one technician.
+    Technician {
+        /// The account's number.
+        technician: i32,
+    },
+}
+
+/// Where a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Nobody has come yet.
+    Waiting,
+    Active,
+    Held,
+    Ended,
+}
+
+/// Somebody who takes part or took part.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Person {
+    /// Within the session.
+    number: u16,
+    #[schema(value_type = String, example = "technician")]
+    role: Role,
+    name: String,
+    /// The technician's account.
+    technician: Option<i32>,
+    here: bool,
+}
+
+/// A session.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Session)]
+pub struct SessionView {
+    id: String,
+    state: State,
+    /// How it ended.
+    ending: Option<String>,
+    /// The incident as its desk calls it.
+    incident: String,
+    subject: String,
+    customer: String,
+    queue: Option<QueueName>,
+    owner: Option<i32>,
+    participants: Vec<Person>,
+    attributes: BTreeMap<String, String>,
+    #[schema(format = DateTime)]
+    created: String,
+    #[schema(format = DateTime)]
+    ended: Option<String>,
+    /// Transcript and recording are complete and stored.
+    stored: bool,
+    /// There is a video.
+    recorded: bool,
+    rating: Option<u8>,
+    /// The page for people.
+    page: String,
+}
+
+/// A session as it was after these entries; `None` when it has no beginning.
+pub fn shown(app: &Shared, id: &SessionId, entries: &[Entry]) -> Option<SessionView> {
+    let session = Session::after(id.clone(), app.policy(), entries);
+    let history = session::history(entries)?;
+    let incident = session.incident()?.clone();
+    let (state, ending) = match session.phase() {
+        Phase::Waiting => (State::Waiting, None),
+        Phase::Active => (State::Active, None),
+        Phase::Held => (State::Held, None),
+        Phase::Ended { .. } => (State::Ended, Some(history.ending.clone())),
+    };
+    let owner = Some(session.owner().id).filter(|id| *id != 0);
+    let queue = match session.queue() {
+        Queue::General => Some(QueueName::General {}),
+        Queue::Team { team } => Some(QueueName::Team { team: team.clone() }),
+        Queue::Own => owner.map(|technician| QueueName::Technician { technician }),
+    };
+    let person = |p: &protocol::Participant| Person {
+        number: p.id.0,
+        role: p.role,
+        name: p.name.clone(),
+        technician: p.user,
+        here: p.presence == Presence::Here,
+    };
+    Some(SessionView {
+        id: id.to_string(),
+        state,
+        ending,
+        incident: incident.number,
+        subject: incident.subject,
+        customer: history.customer,
+        queue,
+        owner,
+        participants: session.participants().iter().map(person).collect(),
+        attributes: session.attributes().iter().cloned().collect(),
+        created: clock::rfc3339(history.started),
+        ended: history.ended.map(clock::rfc3339),
+        stored: history.stored,
+        recorded: history.recording_bytes.is_some(),
+        rating: history.rating,
+        page: format!("{}/console/history/{id}", app.config.public_url),
+    })
+}

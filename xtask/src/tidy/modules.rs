@@ -1,0 +1,127 @@
+//! Which modules of a crate name which others: in an order, so that there is no circle.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use super::sources;
+
+/// The modules of a crate, in an order in which each names only those before it. `main` stands above all.
+const ORDERS: [(&str, &[&str]); 1] = [(
+    "customer",
+    &[
+        "util",
+        "streams",
+        "messages",
+        "binding",
+        "conversation",
+        "machine",
+        "window",
+        "http",
+        "restart_resume",
+        "elevation",
+        "capture",
+        "input",
+        "share",
+        "jobs",
+        "connection",
+        "ui",
+    ],
+)];
+
+/// Each module names only those before it, and every module has its place.
+pub fn check(root: &Path, broken: &mut Vec<String>) -> anyhow::Result<()> {
+    for (name, order) in ORDERS {
+        let arrows = arrows(&root.join("crates").join(name).join("src"))?;
+        for (module, named) in &arrows {
+            let Some(place) = order.iter().position(|m| m == module) else {
+                broken.push(format!("{name}: the module {module} has no place in xtask's order of modules"));
+                continue;
+            };
+            let later = named.iter().filter(|other| !order[..place].contains(&other.as_str()));
+            broken.extend(later.map(|other| format!("{name}: {module} may not name {other}")));
+        }
+        let gone = order.iter().filter(|module| !arrows.contains_key(**module));
+        broken.extend(gone.map(|module| format!("{name}: there is no module {module}, which xtask's order has")));
+    }
+    Ok(())
+}
+
+/// Each module at the top of a crate, and which others its code names; tests aside.
+fn arrows(folder: &Path) -> anyhow::Result<BTreeMap<String, BTreeSet<String>>> {
+    let mut all = BTreeMap::<String, BTreeSet<String>>::new();
+    for path in sources(folder)? {
+        let module = path.strip_prefix(folder)?.iter().next().unwrap_or_default().to_string_lossy();
+        let module = module.trim_end_matches(".rs");
+        if module != "main" && module != "lib" {
+            all.entry(module.to_owned()).or_default().extend(named(&fs::read_to_string(&path)?));
+        }
+    }
+    let modules: BTreeSet<String> = all.keys().cloned().collect();
+    for (module, named) in &mut all {
+        named.retain(|other| other != module && modules.contains(other));
+    }
+    Ok(all)
+}
+
+/// What follows `crate::` in a file's code.
+fn named(text: &str) -> BTreeSet<String> {
+    let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let lines = code.lines().map(|line| line.split("//").next().unwrap_or_default());
+    let code = lines.collect::<Vec<_>>().join("\n");
+    let mut all = BTreeSet::new();
+    for rest in code.split("crate::").skip(1) {
+        match rest.strip_prefix('{') {
+            Some(group) => all.extend(heads(group)),
+            None => all.extend(head(rest)),
+        }
+    }
+    all
+}
+
+/// The first words of a group's members: `a`, `b` of `a::{x, y}, b::z}…`.
+fn heads(group: &str) -> Vec<String> {
+    let (mut depth, mut member, mut members) = (1, String::new(), Vec::new());
+    for c in group.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+        if c == ',' && depth == 1 {
+            members.push(std::mem::take(&mut member));
+        } else {
+            member.push(c);
+        }
+    }
+    members.push(member);
+    members.iter().filter_map(|m| head(m.trim_start())).collect()
+}
+
+fn head(path: &str) -> Option<String> {
+    let word: String = path.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    (!word.is_empty()).then_some(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_names_is_found() {
+        let text = "
+            use crate::{a::{self, x}, b, c::y::{z}};
+            use crate::d::D; // crate::comment
+            fn f() { crate::e::g() }
+#[cfg(test)]
+mod tests {
+    use crate::test_only;
+}";
+        assert_eq!(named(text), ["a", "b", "c", "d", "e"].map(str::to_owned).into());
+    }
+}
