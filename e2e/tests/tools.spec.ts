@@ -242,7 +242,13 @@ test('drawn on the customer’s screen, in the picture, and a picture of it in t
   await expect.poll(() => differing(page, at.desktop), { timeout: 20_000 }).toBe(0);
   const box = (await canvas.boundingBox())!;
   const place = (x: number, y: number) => [box.x + (x / 1280) * box.width, box.y + (y / 800) * box.height] as const;
-  for (const [tool, from, to] of [['Arrow', [100, 700], [300, 600]], ['Box', [900, 100], [1200, 300]], ['Pen', [100, 100], [250, 160]], ['Point', [1100, 600], [1100, 600]]] as const) {
+  const drawn: [tool: string, from: [number, number], to: [number, number]][] = [
+    ['Arrow', [100, 700], [300, 600]],
+    ['Box', [900, 100], [1200, 300]],
+    ['Pen', [100, 100], [250, 160]],
+    ['Point', [1100, 600], [1100, 600]]
+  ];
+  for (const [tool, from, to] of drawn) {
     await page.getByRole('button', { name: tool, exact: true }).click();
     await page.mouse.move(...place(...from));
     await page.mouse.down();
