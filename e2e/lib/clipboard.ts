@@ -15,7 +15,9 @@ async function copy(page: Page, colour: string) {
     context.fillRect(0, 0, 40, 30);
     context.fillStyle = '#00ff00';
     context.fillRect(0, 0, 5, 5);
-    await navigator.clipboard.write([new ClipboardItem({ 'image/png': await canvas.convertToBlob({ type: 'image/png' }) })]);
+    await navigator.clipboard.write([
+      new ClipboardItem({ 'image/png': await canvas.convertToBlob({ type: 'image/png' }) })
+    ]);
   }, colour);
 }
 
@@ -32,8 +34,15 @@ const pasted = (page: Page) =>
 
 /** The same of the picture that the customer's programs would paste. */
 function held(desktop: Desktop): string {
-  const png = execFileSync('xclip', ['-selection', 'clipboard', '-t', 'image/png', '-o'], { env: desktop.env, maxBuffer: 1 << 26 });
-  const rgb = execFileSync('ffmpeg', ['-v', 'error', '-f', 'png_pipe', '-i', '-', '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-'], { input: png });
+  const png = execFileSync('xclip', ['-selection', 'clipboard', '-t', 'image/png', '-o'], {
+    env: desktop.env,
+    maxBuffer: 1 << 26
+  });
+  const rgb = execFileSync(
+    'ffmpeg',
+    ['-v', 'error', '-f', 'png_pipe', '-i', '-', '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-'],
+    { input: png }
+  );
   const [width, height] = [png.readUInt32BE(16), png.readUInt32BE(20)];
   const at = (x: number, y: number) => [...rgb.subarray(3 * (y * width + x)).subarray(0, 3)].join();
   return `${width} × ${height}: ${at(2, 2)} and ${at(20, 15)}`;
@@ -46,8 +55,27 @@ export async function exchangePictures(page: Page, desktop: Desktop, home: strin
   await expect(page.getByText('Your clipboard is on the customer’s computer now.')).toBeVisible();
   await expect.poll(() => held(desktop)).toBe('40 × 30: 0,255,0 and 192,32,64');
   const file = join(home, 'copied.png');
-  writeFileSync(file, execFileSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'color=0x2040c0:s=50x20,format=rgb24', '-frames:v', '1', '-c:v', 'png', '-f', 'image2pipe', '-']));
-  execFileSync('sh', ['-c', `xclip -selection clipboard -t image/png -i '${file}' >/dev/null 2>&1`], { env: desktop.env });
+  writeFileSync(
+    file,
+    execFileSync('ffmpeg', [
+      '-v',
+      'error',
+      '-f',
+      'lavfi',
+      '-i',
+      'color=0x2040c0:s=50x20,format=rgb24',
+      '-frames:v',
+      '1',
+      '-c:v',
+      'png',
+      '-f',
+      'image2pipe',
+      '-'
+    ])
+  );
+  execFileSync('sh', ['-c', `xclip -selection clipboard -t image/png -i '${file}' >/dev/null 2>&1`], {
+    env: desktop.env
+  });
   await expect(async () => {
     await page.getByRole('button', { name: 'Fetch clipboard' }).click();
     expect(await pasted(page)).toBe('50 × 20: 32,64,192 and 32,64,192');

@@ -60,10 +60,14 @@ access to * by dn="cn=admin,dc=northwind,dc=example" read by * none
 `;
     writeFileSync(join(folder, 'slapd.conf'), config);
     writeFileSync(join(folder, 'entries.ldif'), ENTRIES);
-    execFileSync('/usr/sbin/slapadd', ['-f', join(folder, 'slapd.conf'), '-l', join(folder, 'entries.ldif')], { stdio: 'pipe' });
+    execFileSync('/usr/sbin/slapadd', ['-f', join(folder, 'slapd.conf'), '-l', join(folder, 'entries.ldif')], {
+      stdio: 'pipe'
+    });
     const port = await freePort();
     directory.url = `ldap://localhost:${port}`;
-    directory.child = spawn('/usr/sbin/slapd', ['-f', join(folder, 'slapd.conf'), '-h', directory.url, '-d', '0'], { stdio: 'ignore' });
+    directory.child = spawn('/usr/sbin/slapd', ['-f', join(folder, 'slapd.conf'), '-h', directory.url, '-d', '0'], {
+      stdio: 'ignore'
+    });
     await until('the directory answers', () => {
       try {
         execFileSync('bash', ['-c', `exec 3<>/dev/tcp/127.0.0.1/${port}`], { stdio: 'ignore' });

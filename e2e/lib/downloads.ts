@@ -7,7 +7,11 @@ export async function keepDownloads(page: Page, folder: string) {
   const browser = await page.context().browser()!.newBrowserCDPSession();
   const own = await page.context().newCDPSession(page);
   const { targetInfo } = await own.send('Target.getTargetInfo');
-  await browser.send('Browser.setDownloadBehavior', { behavior: 'allow', browserContextId: targetInfo.browserContextId, downloadPath: folder });
+  await browser.send('Browser.setDownloadBehavior', {
+    behavior: 'allow',
+    browserContextId: targetInfo.browserContextId,
+    downloadPath: folder
+  });
 }
 
 /** Presses Resume in the browser's list of downloads. */

@@ -50,8 +50,12 @@ export async function held(display: string): Promise<Held> {
     query.writeUInt32LE(root, 4);
     socket.write(query);
     const mask = (await answers.take(32)).readUInt16LE(24);
-    const bits = (count: number, is: (n: number) => number) => Array.from({ length: count }, (_, n) => n).filter((n) => is(n) & 1);
-    return { keys: bits(256, (n) => map[n >> 3]! >> (n & 7)), buttons: bits(5, (n) => mask >> (8 + n)).map((n) => n + 1) };
+    const bits = (count: number, is: (n: number) => number) =>
+      Array.from({ length: count }, (_, n) => n).filter((n) => is(n) & 1);
+    return {
+      keys: bits(256, (n) => map[n >> 3]! >> (n & 7)),
+      buttons: bits(5, (n) => mask >> (8 + n)).map((n) => n + 1)
+    };
   } finally {
     socket.destroy();
   }

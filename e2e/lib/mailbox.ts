@@ -34,7 +34,9 @@ export class Mailbox {
     const [me, group] = ['-un', '-gn'].map((what) => execFileSync('id', [what]).toString().trim());
     const owner = root ? { uid: 'mail', gid: 'mail' } : { uid: me, gid: group };
     const alone = ['imap-login', 'anvil'].map((s) => `service ${s} {\n  chroot =\n}\n`).join('');
-    const rootless = root ? '' : `default_internal_user = ${me}\ndefault_internal_group = ${group}\ndefault_login_user = ${me}\n${alone}`;
+    const rootless = root
+      ? ''
+      : `default_internal_user = ${me}\ndefault_internal_group = ${group}\ndefault_login_user = ${me}\n${alone}`;
     if (root) execFileSync('chown', ['-R', 'mail:mail', at('mail')]);
     writeFileSync(at('users'), `${MAILBOX.user}:{PLAIN}${MAILBOX.password}\n`);
     writeFileSync(
@@ -89,7 +91,8 @@ service imap-login {
 
   /** A folder beside the first, by the name that IMAP has for it. */
   makeFolder(name: string) {
-    for (const part of ['cur', 'new', 'tmp']) mkdirSync(join(this.folder, 'mail', `.${name}`, part), { recursive: true });
+    for (const part of ['cur', 'new', 'tmp'])
+      mkdirSync(join(this.folder, 'mail', `.${name}`, part), { recursive: true });
     if (process.getuid!() === 0) execFileSync('chown', ['-R', 'mail:mail', join(this.folder, 'mail', `.${name}`)]);
   }
 

@@ -6,8 +6,20 @@ import { join } from 'node:path';
 import type { ChildProcess } from 'node:child_process';
 import { type Desktop, type Server, until } from './processes';
 
-export const ADMIN = { login: 'eva', name: 'Eva Lindner', email: 'eva@example.org', team: 'Service desk', password: 'correct horse battery' };
-export const TECHNICIAN = { login: 'tom', name: 'Tom Becker', email: 'tom@example.org', team: 'Service desk', password: 'staple battery horse' };
+export const ADMIN = {
+  login: 'eva',
+  name: 'Eva Lindner',
+  email: 'eva@example.org',
+  team: 'Service desk',
+  password: 'correct horse battery'
+};
+export const TECHNICIAN = {
+  login: 'tom',
+  name: 'Tom Becker',
+  email: 'tom@example.org',
+  team: 'Service desk',
+  password: 'staple battery horse'
+};
 export const CUSTOMER = { name: 'Ada Morgan', email: 'ada@customer.example', company: 'Morgan & Daughters' };
 
 /** An organisation with an administrator, a technician, a customer and an incident, made over the web API. */
@@ -21,18 +33,40 @@ export async function furnish(server: Server, request: APIRequestContext): Promi
   await ask('/api/setup', { token, organisation: 'Northwind Support', user: { ...ADMIN, administrator: true } });
   const technician = await ask('/api/users', { ...TECHNICIAN, administrator: false });
   const { name, email, team } = TECHNICIAN;
-  const change = await request.put(`${server.url}/api/users/${technician.id}`, { data: { name, email, team, password: '', administrator: false, disabled: false, may_watch: true, may_export: true, may_delete: false, reach: 'team' } });
+  const change = await request.put(`${server.url}/api/users/${technician.id}`, {
+    data: {
+      name,
+      email,
+      team,
+      password: '',
+      administrator: false,
+      disabled: false,
+      may_watch: true,
+      may_export: true,
+      may_delete: false,
+      reach: 'team'
+    }
+  });
   expect(change.ok(), await change.text()).toBe(true);
   const customer = await ask('/api/customers', CUSTOMER);
   const incident = await ask('/api/incidents', {
-    customer: customer.id, subject: 'The printer prints nothing', description: 'Since this morning. The light is green.',
-    status: 'new', priority: 'high', kind: 'Incident', owner: technician.id, team: 'Service desk'
+    customer: customer.id,
+    subject: 'The printer prints nothing',
+    description: 'Since this morning. The light is green.',
+    status: 'new',
+    priority: 'high',
+    kind: 'Incident',
+    owner: technician.id,
+    team: 'Service desk'
   });
   return { incident: incident.id };
 }
 
 /** The same, for a file that needs the request for nothing else. */
-export async function furnished(server: Server, playwright: PlaywrightWorkerArgs['playwright']): Promise<{ incident: number }> {
+export async function furnished(
+  server: Server,
+  playwright: PlaywrightWorkerArgs['playwright']
+): Promise<{ incident: number }> {
   const request = await playwright.request.newContext();
   const made = await furnish(server, request);
   await request.dispose();
@@ -60,7 +94,13 @@ export async function generate(page: Page, server: Server, incident: number): Pr
 }
 
 /** Downloads the support program as the link's page does, and runs it on a desktop. */
-export async function runProgram(server: Server, desktop: Desktop, request: APIRequestContext, form: Record<string, string>, env: Record<string, string> = {}): Promise<ChildProcess & { file: string }> {
+export async function runProgram(
+  server: Server,
+  desktop: Desktop,
+  request: APIRequestContext,
+  form: Record<string, string>,
+  env: Record<string, string> = {}
+): Promise<ChildProcess & { file: string }> {
   const answer = await request.post(`${server.url}/download/linux`, { form });
   expect(answer.ok()).toBe(true);
   const file = join(server.data, `deskside-support-${Date.now()}`);
@@ -70,12 +110,20 @@ export async function runProgram(server: Server, desktop: Desktop, request: APIR
 }
 
 /** The customer answers the program's questions by keyboard: first whether they asked for help, then what is allowed. */
-export async function answer(desktop: Desktop, how: 'no' | 'view' | 'control' | 'yes' | 'each file' | 'files', first = true) {
+export async function answer(
+  desktop: Desktop,
+  how: 'no' | 'view' | 'control' | 'yes' | 'each file' | 'files',
+  first = true
+) {
   if (first) {
     // The title counts the seconds for reading down; then the button works.
     await desktop.keys('^A question from [^(]*$', 'Tab', 'Tab', 'space');
   }
-  await desktop.keys('^What may .* do', ...Array({ no: 1, view: 2, control: 3, yes: 2, 'each file': 2, files: 3 }[how]).fill('Tab'), 'space');
+  await desktop.keys(
+    '^What may .* do',
+    ...Array({ no: 1, view: 2, control: 3, yes: 2, 'each file': 2, files: 3 }[how]).fill('Tab'),
+    'space'
+  );
   await until('the question is gone', () => !desktop.hasWindow('^What may'));
 }
 
@@ -93,7 +141,12 @@ export async function differing(page: Page, desktop: Desktop): Promise<number> {
   const rgba = Buffer.from(shown.rgba, 'base64');
   let count = 0;
   for (let i = 0; i < truth.width * truth.height; i++) {
-    if (rgba[4 * i] !== truth.rgb[3 * i] || rgba[4 * i + 1] !== truth.rgb[3 * i + 1] || rgba[4 * i + 2] !== truth.rgb[3 * i + 2]) count++;
+    if (
+      rgba[4 * i] !== truth.rgb[3 * i] ||
+      rgba[4 * i + 1] !== truth.rgb[3 * i + 1] ||
+      rgba[4 * i + 2] !== truth.rgb[3 * i + 2]
+    )
+      count++;
   }
   return count;
 }

@@ -31,7 +31,11 @@ export async function freePort(): Promise<number> {
 }
 
 /** Waits until `ask` gives something; a condition, not a time. */
-export async function until<T>(what: string, ask: () => Promise<T | undefined | null | false> | T | undefined | null | false, ms = 20_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  ask: () => Promise<T | undefined | null | false> | T | undefined | null | false,
+  ms = 20_000
+): Promise<T> {
   const end = Date.now() + ms;
   for (;;) {
     const got = await ask();
@@ -59,9 +63,23 @@ export interface Certificate {
 export function certificate(): Certificate {
   const folder = mkdtempSync(join(tmpdir(), 'deskside-tls-'));
   const made = { certificate: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
-  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost'];
+  const request = [
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-days',
+    '2',
+    '-subj',
+    '/CN=localhost'
+  ];
   const extensions = ['-addext', 'subjectAltName=DNS:localhost', '-addext', 'basicConstraints=critical,CA:FALSE'];
-  execFileSync('openssl', [...request, ...extensions, '-keyout', made.key, '-out', made.certificate], { stdio: 'ignore' });
+  execFileSync('openssl', [...request, ...extensions, '-keyout', made.key, '-out', made.certificate], {
+    stdio: 'ignore'
+  });
   return made;
 }
 
@@ -71,12 +89,23 @@ export class Server {
   private child?: ChildProcess;
 
   /** Other `options` count from the next start on. */
-  private constructor(readonly port: number, public options: string[], readonly data: string, private before: string[]) {
+  private constructor(
+    readonly port: number,
+    public options: string[],
+    readonly data: string,
+    private before: string[]
+  ) {
     this.url = `http://localhost:${port}`;
   }
 
   /** `data` is its folder, made when none is given; `before` is what the program is started by. */
-  static async start(options: string[] = [], tls?: Certificate, data = mkdtempSync(join(MEMORY, 'deskside-e2e-')), before: string[] = [], port?: number): Promise<Server> {
+  static async start(
+    options: string[] = [],
+    tls?: Certificate,
+    data = mkdtempSync(join(MEMORY, 'deskside-e2e-')),
+    before: string[] = [],
+    port?: number
+  ): Promise<Server> {
     port ??= await freePort();
     const secure = tls ? ['--tls-certificate', tls.certificate, '--tls-key', tls.key] : [];
     const server = new Server(port, [...secure, ...options], data, before);
@@ -89,7 +118,16 @@ export class Server {
     const floor = this.options.includes('--disk-floor-mib') ? [] : ['--disk-floor-mib', '1'];
     // Other systems of a test run on this machine.
     const outbound = this.options.includes('--outbound-networks') ? [] : ['--outbound-networks', '127.0.0.0/8,::1'];
-    const common = ['--listen', `127.0.0.1:${this.port}`, '--data', this.data, '--support-program', program(), ...floor, ...outbound];
+    const common = [
+      '--listen',
+      `127.0.0.1:${this.port}`,
+      '--data',
+      this.data,
+      '--support-program',
+      program(),
+      ...floor,
+      ...outbound
+    ];
     const [command, ...rest] = [...this.before, join(BINARIES, 'deskside-server'), ...common, ...this.options];
     const child = spawn(command!, rest, { stdio: 'pipe' });
     this.child = child;
@@ -131,11 +169,20 @@ export class Server {
 
 /** A virtual desktop with a window manager. */
 export class Desktop {
-  private constructor(readonly display: string, private children: ChildProcess[]) {}
+  private constructor(
+    readonly display: string,
+    private children: ChildProcess[]
+  ) {}
 
   static async start(size = '1280x800', extra: string[] = []): Promise<Desktop> {
-    const xvfb = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', `${size}x24`, '-nolisten', 'tcp', '-noreset', ...extra], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
-    const number = await new Promise<string>((done) => xvfb.stdio[3]!.once('data', (d: Buffer) => done(d.toString().trim())));
+    const xvfb = spawn(
+      'Xvfb',
+      ['-displayfd', '3', '-screen', '0', `${size}x24`, '-nolisten', 'tcp', '-noreset', ...extra],
+      { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] }
+    );
+    const number = await new Promise<string>((done) =>
+      xvfb.stdio[3]!.once('data', (d: Buffer) => done(d.toString().trim()))
+    );
     const desktop = new Desktop(`:${number}`, [xvfb]);
     desktop.open('xsetroot', ['-solid', '#3a6ea5']);
     desktop.open('openbox', []);
@@ -187,15 +234,25 @@ export class Desktop {
   resize(width: number, height: number) {
     const name = `${width}x${height}-again`;
     const all = (n: number) => Array(4).fill(String(n));
-    for (const args of [['--newmode', name, '60', ...all(width), ...all(height)], ['--addmode', 'screen', name], ['--output', 'screen', '--mode', name]]) {
+    for (const args of [
+      ['--newmode', name, '60', ...all(width), ...all(height)],
+      ['--addmode', 'screen', name],
+      ['--output', 'screen', '--mode', name]
+    ]) {
       execFileSync('xrandr', args, { env: this.env, stdio: 'ignore' });
     }
   }
 
   /** Every pixel of the screen, as RGB bytes, and its size. */
   pixels(): { width: number; height: number; rgb: Buffer } {
-    const png = execFileSync('import', ['-window', 'root', '-depth', '8', 'ppm:-'], { env: this.env, maxBuffer: 1 << 28 });
-    const head = png.subarray(0, 64).toString('latin1').match(/^P6\s+(\d+)\s+(\d+)\s+255\s/)!;
+    const png = execFileSync('import', ['-window', 'root', '-depth', '8', 'ppm:-'], {
+      env: this.env,
+      maxBuffer: 1 << 28
+    });
+    const head = png
+      .subarray(0, 64)
+      .toString('latin1')
+      .match(/^P6\s+(\d+)\s+(\d+)\s+255\s/)!;
     return { width: Number(head[1]), height: Number(head[2]), rgb: png.subarray(head[0].length) };
   }
 

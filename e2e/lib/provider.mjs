@@ -4,8 +4,18 @@ import Provider from 'oidc-provider';
 
 const [port, back] = process.argv.slice(2);
 const PEOPLE = {
-  grace: { name: 'Grace Okoro', email: 'grace@northwind.example', preferred_username: 'grace', groups: ['helpdesk', 'staff'] },
-  mallory: { name: 'Mallory Stone', email: 'mallory@northwind.example', preferred_username: 'mallory', groups: ['visitors'] },
+  grace: {
+    name: 'Grace Okoro',
+    email: 'grace@northwind.example',
+    preferred_username: 'grace',
+    groups: ['helpdesk', 'staff']
+  },
+  mallory: {
+    name: 'Mallory Stone',
+    email: 'mallory@northwind.example',
+    preferred_username: 'mallory',
+    groups: ['visitors']
+  },
   ivan: { name: 'Ivan Petrov', email: 'ivan@northwind.example', preferred_username: 'eva', groups: ['helpdesk', 'it'] }
 };
 const provider = new Provider(`http://localhost:${port}`, {

@@ -10,7 +10,10 @@ export class Proxy {
   private down = new Set<Who>();
   /** Bytes a second in each direction of each connection; no limit by default. */
   rate = Infinity;
-  private constructor(private server: Net, readonly port: number) {}
+  private constructor(
+    private server: Net,
+    readonly port: number
+  ) {}
 
   static start(port: number, to: () => number): Promise<Proxy> {
     return new Promise((done) => {
@@ -23,14 +26,19 @@ export class Proxy {
   private carry(near: Socket, to: number) {
     near.on('error', () => near.destroy());
     near.once('data', (head) => {
-      const who: Who = /^(origin|sec-fetch-site|user-agent: mozilla)/im.test(head.toString('latin1')) ? 'page' : 'program';
+      const who: Who = /^(origin|sec-fetch-site|user-agent: mozilla)/im.test(head.toString('latin1'))
+        ? 'page'
+        : 'program';
       if (this.down.has(who)) return near.destroy();
       const far = connect(to, '127.0.0.1');
       // Before anything that follows it: what is written waits for the connection in its order.
       far.write(head);
       far.on('error', () => near.destroy());
       far.on('close', () => near.destroy());
-      near.on('close', () => { far.destroy(); this.sockets.delete(near); });
+      near.on('close', () => {
+        far.destroy();
+        this.sockets.delete(near);
+      });
       near.pipe(this.narrow()).pipe(far).pipe(this.narrow()).pipe(near);
       this.sockets.set(near, who);
     });

@@ -5,8 +5,14 @@ import { join } from 'node:path';
 
 /** The two forms in which Linux has control groups: https://docs.kernel.org/admin-guide/cgroup-v2.html (CPU), and before. */
 const FORMS = [
-  { folder: '/sys/fs/cgroup/cpu', write: (folder: string, share: number) => writeFileSync(join(folder, 'cpu.cfs_quota_us'), String(share * 100_000)) },
-  { folder: '/sys/fs/cgroup', write: (folder: string, share: number) => writeFileSync(join(folder, 'cpu.max'), `${share * 100_000} 100000`) }
+  {
+    folder: '/sys/fs/cgroup/cpu',
+    write: (folder: string, share: number) => writeFileSync(join(folder, 'cpu.cfs_quota_us'), String(share * 100_000))
+  },
+  {
+    folder: '/sys/fs/cgroup',
+    write: (folder: string, share: number) => writeFileSync(join(folder, 'cpu.max'), `${share * 100_000} 100000`)
+  }
 ];
 
 export class Quota {

@@ -19,7 +19,18 @@ export async function close(page: Page): Promise<Locator> {
 export async function recorded(request: APIRequestContext, server: Server, session: string, file: string) {
   const { address } = await (await request.post(`${server.url}/api/sessions/${session}/watch`)).json();
   writeFileSync(file, await (await request.get(`${server.url}${address}/recording.webm`)).body());
-  const probed = spawnSync('ffprobe', ['-v', 'warning', '-count_frames', '-select_streams', 'v', '-show_entries', 'stream=nb_read_frames', '-of', 'csv=p=0', file]);
+  const probed = spawnSync('ffprobe', [
+    '-v',
+    'warning',
+    '-count_frames',
+    '-select_streams',
+    'v',
+    '-show_entries',
+    'stream=nb_read_frames',
+    '-of',
+    'csv=p=0',
+    file
+  ]);
   return { pictures: Number(probed.stdout.toString().trim()), complaints: probed.stderr.toString() };
 }
 

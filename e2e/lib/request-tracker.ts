@@ -1,7 +1,16 @@
 // A real Request Tracker 5, as Debian packages it, with a database of its own.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync
+} from 'node:fs';
 import { join } from 'node:path';
 import { end, freePort, MEMORY, until } from './processes';
 
@@ -12,7 +21,10 @@ export class RequestTracker {
   token = '';
   private child?: ChildProcess;
 
-  private constructor(private readonly folder: string, private readonly port: number) {
+  private constructor(
+    private readonly folder: string,
+    private readonly port: number
+  ) {
     this.url = `http://localhost:${port}`;
   }
 
@@ -26,25 +38,53 @@ export class RequestTracker {
     // What it mails lands in a file.
     writeFileSync(join(folder, 'sendmail'), `#!/bin/sh\ncat >> ${join(folder, 'mails')}\n`, { mode: 0o755 });
     const settings: [string, string][] = [
-      ['DatabaseType', `'SQLite'`], ['DatabaseName', `'${join(folder, 'rtdb')}'`], ['rtname', `'test'`], ['Organization', `'test'`],
-      ['WebDomain', `'localhost'`], ['WebPort', String(rt.port)], ['WebPath', `''`], ['LogToSTDERR', `'error'`], ['LogToSyslog', `undef`],
-      ['MailCommand', `'sendmailpipe'`], ['SendmailPath', `'${join(folder, 'sendmail')}'`], ['RecordOutgoingEmail', '0'], ['NotifyActor', '1']
+      ['DatabaseType', `'SQLite'`],
+      ['DatabaseName', `'${join(folder, 'rtdb')}'`],
+      ['rtname', `'test'`],
+      ['Organization', `'test'`],
+      ['WebDomain', `'localhost'`],
+      ['WebPort', String(rt.port)],
+      ['WebPath', `''`],
+      ['LogToSTDERR', `'error'`],
+      ['LogToSyslog', `undef`],
+      ['MailCommand', `'sendmailpipe'`],
+      ['SendmailPath', `'${join(folder, 'sendmail')}'`],
+      ['RecordOutgoingEmail', '0'],
+      ['NotifyActor', '1']
     ];
     const text = settings.map(([name, value]) => `Set($${name}, ${value});`).join('\n');
     writeFileSync(join(folder, 'RT_SiteConfig.pm'), `${text}\n1;\n`);
-    rt.token = execFileSync('perl', [join(import.meta.dirname, 'request-tracker.pl'), link], { env: rt.env }).toString().trim();
+    rt.token = execFileSync('perl', [join(import.meta.dirname, 'request-tracker.pl'), link], { env: rt.env })
+      .toString()
+      .trim();
     await rt.up();
     return rt;
   }
 
   private get env() {
-    return { ...process.env, RT_SITE_CONFIG: join(this.folder, 'RT_SiteConfig.pm'), RT_SITE_CONFIG_DIR: join(this.folder, 'none') };
+    return {
+      ...process.env,
+      RT_SITE_CONFIG: join(this.folder, 'RT_SiteConfig.pm'),
+      RT_SITE_CONFIG_DIR: join(this.folder, 'none')
+    };
   }
 
   async up() {
     const server = '/usr/share/request-tracker5/libexec/rt-server';
-    this.child = spawn(server, ['--port', String(this.port), '--host', '127.0.0.1'], { env: this.env, stdio: 'ignore', detached: true });
-    await until('Request Tracker answers', () => fetch(`${this.url}/REST/2.0/rt`, { headers: this.headers }).then((a) => a.ok, () => false), 60_000);
+    this.child = spawn(server, ['--port', String(this.port), '--host', '127.0.0.1'], {
+      env: this.env,
+      stdio: 'ignore',
+      detached: true
+    });
+    await until(
+      'Request Tracker answers',
+      () =>
+        fetch(`${this.url}/REST/2.0/rt`, { headers: this.headers }).then(
+          (a) => a.ok,
+          () => false
+        ),
+      60_000
+    );
   }
 
   /** It is gone, as for a day. */
@@ -55,7 +95,12 @@ export class RequestTracker {
       // It has ended by itself.
     }
     await end(this.child!, 'SIGKILL');
-    await until('Request Tracker is gone', () => fetch(this.url).then(() => false, () => true));
+    await until('Request Tracker is gone', () =>
+      fetch(this.url).then(
+        () => false,
+        () => true
+      )
+    );
   }
 
   private get headers() {
@@ -63,14 +108,21 @@ export class RequestTracker {
   }
 
   async ask<T>(path: string, body?: unknown): Promise<T> {
-    const answer = await fetch(`${this.url}/REST/2.0/${path}`, { headers: this.headers, ...(body ? { method: 'POST', body: JSON.stringify(body) } : {}) });
+    const answer = await fetch(`${this.url}/REST/2.0/${path}`, {
+      headers: this.headers,
+      ...(body ? { method: 'POST', body: JSON.stringify(body) } : {})
+    });
     if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
     return answer.json() as Promise<T>;
   }
 
   /** Somebody changes a ticket there. */
   async change(ticket: string, fields: Record<string, string>) {
-    const answer = await fetch(`${this.url}/REST/2.0/ticket/${ticket}`, { method: 'PUT', headers: this.headers, body: JSON.stringify(fields) });
+    const answer = await fetch(`${this.url}/REST/2.0/ticket/${ticket}`, {
+      method: 'PUT',
+      headers: this.headers,
+      body: JSON.stringify(fields)
+    });
     if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
   }
 
@@ -82,7 +134,9 @@ export class RequestTracker {
     return Promise.all(
       said.map(async ({ id, Type, Data }) => {
         const attachments = await this.ask<{ items: { id: string }[] }>(`transaction/${id}/attachments`);
-        const contents = await Promise.all(attachments.items.map((a) => this.ask<{ Content?: string }>(`attachment/${a.id}`)));
+        const contents = await Promise.all(
+          attachments.items.map((a) => this.ask<{ Content?: string }>(`attachment/${a.id}`))
+        );
         const text = contents.map((c) => Buffer.from(c.Content ?? '', 'base64').toString()).join('');
         return { kind: Type, subject: Data.trim(), text };
       })

@@ -26,7 +26,11 @@ export class MailServer {
 
   static async start(tls: Certificate): Promise<MailServer> {
     const port = await freePort();
-    const child = spawn('/usr/bin/python3', [join(import.meta.dirname, 'smtp.py'), tls.certificate, tls.key, String(port)], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(
+      '/usr/bin/python3',
+      [join(import.meta.dirname, 'smtp.py'), tls.certificate, tls.key, String(port)],
+      { stdio: ['pipe', 'pipe', 'inherit'] }
+    );
     const server = new MailServer(child, port, tls);
     let up = false;
     createInterface({ input: child.stdout! }).on('line', (line) => {
@@ -40,7 +44,14 @@ export class MailServer {
 
   /** How a server sends by it. */
   options(from: string): string[] {
-    return ['--smtp-url', `smtp://desk:sesame@localhost:${this.port}?tls=required`, '--smtp-ca', this.tls.certificate, '--mail-from', from];
+    return [
+      '--smtp-url',
+      `smtp://desk:sesame@localhost:${this.port}?tls=required`,
+      '--smtp-ca',
+      this.tls.certificate,
+      '--mail-from',
+      from
+    ];
   }
 
   stop = () => end(this.child, 'SIGKILL');

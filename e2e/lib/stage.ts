@@ -51,7 +51,11 @@ export class Stage {
   }
 
   /** The technician signs in, and the customer has come with the support program. */
-  async join(page: Page, request: APIRequestContext, env: Record<string, string> = {}): Promise<ChildProcess & { file: string }> {
+  async join(
+    page: Page,
+    request: APIRequestContext,
+    env: Record<string, string> = {}
+  ): Promise<ChildProcess & { file: string }> {
     await signIn(page, this.server);
     const { link } = await generate(page, this.server, this.incident);
     const form = { link: link.split('#')[1]! };

@@ -6,7 +6,14 @@ import { answer, CUSTOMER, generate, runProgram, signIn } from './people';
 import type { Desktop, Server } from './processes';
 
 /** A controlled screen with a terminal that waits for keys, where `typing` looks for them. */
-export async function controlled(page: Page, server: Server, desktop: Desktop, request: APIRequestContext, incident: number, env: Record<string, string> = {}): Promise<ChildProcess> {
+export async function controlled(
+  page: Page,
+  server: Server,
+  desktop: Desktop,
+  request: APIRequestContext,
+  incident: number,
+  env: Record<string, string> = {}
+): Promise<ChildProcess> {
   await signIn(page, server);
   const { link } = await generate(page, server, incident);
   await runProgram(server, desktop, request, { link: link.split('#')[1]! }, env);
@@ -26,7 +33,8 @@ export async function typing(page: Page, times: number): Promise<number[]> {
     const canvas = document.querySelector<HTMLCanvasElement>('canvas.picture')!;
     const keyboard = document.querySelector<HTMLTextAreaElement>('textarea.keyboard')!;
     const context = canvas.getContext('2d', { willReadFrequently: true })!;
-    const look = () => context.getImageData(20, 440, 500, 150).data.reduce((sum, v, n) => (sum * 31 + v * (n & 255)) | 0, 0);
+    const look = () =>
+      context.getImageData(20, 440, 500, 150).data.reduce((sum, v, n) => (sum * 31 + v * (n & 255)) | 0, 0);
     keyboard.focus();
     const all: number[] = [];
     for (let n = 0; n < count; n++) {
@@ -37,7 +45,8 @@ export async function typing(page: Page, times: number): Promise<number[]> {
       keyboard.dispatchEvent(new KeyboardEvent('keydown', options));
       keyboard.dispatchEvent(new KeyboardEvent('keyup', options));
       await new Promise<void>((done) => {
-        const wait = () => (look() !== before || performance.now() - began > 2_000 ? done() : requestAnimationFrame(wait));
+        const wait = () =>
+          look() !== before || performance.now() - began > 2_000 ? done() : requestAnimationFrame(wait);
         wait();
       });
       all.push(performance.now() - began);

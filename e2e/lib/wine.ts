@@ -29,7 +29,12 @@ export function program(): string {
 }
 
 /** Runs a program for Windows. */
-export function run(desktop: Desktop, file: string, args: string[] = [], env: Record<string, string> = {}): ChildProcess {
+export function run(
+  desktop: Desktop,
+  file: string,
+  args: string[] = [],
+  env: Record<string, string> = {}
+): ChildProcess {
   return desktop.open('wine', [file, ...args], { ...ENV, ...env });
 }
 

@@ -24,10 +24,20 @@ test('the decoder of the page beside the browser’s', async ({ browser, playwri
     const term = await controlled(page, server, desktop, request, incident);
     await page.getByRole('button', { name: 'Connection' }).click();
     const panel = page.getByRole('region', { name: 'Connection' });
-    const stages = async () => (await Promise.all(['Decode', 'Draw'].map((name) => panel.getByRole('row', { name }).innerText()))).join(', ').replace(/\s+/g, ' ');
+    const stages = async () =>
+      (await Promise.all(['Decode', 'Draw'].map((name) => panel.getByRole('row', { name }).innerText())))
+        .join(', ')
+        .replace(/\s+/g, ' ');
     typed[who]!.push(...(await typing(page, 60)));
     console.log(`${who}, typing: ${await stages()}`);
-    const motion = desktop.open('xterm', ['-geometry', '120x40+300+20', '-e', 'sh', '-c', 'while :; do ls -l --color=always /usr/share/doc; sleep 0.03; done']);
+    const motion = desktop.open('xterm', [
+      '-geometry',
+      '120x40+300+20',
+      '-e',
+      'sh',
+      '-c',
+      'while :; do ls -l --color=always /usr/share/doc; sleep 0.03; done'
+    ]);
     await page.waitForTimeout(10_000);
     console.log(`${who}, a terminal that scrolls: ${await panel.getByText(/a second/).innerText()}; ${await stages()}`);
     motion.kill();

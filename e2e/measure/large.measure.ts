@@ -4,7 +4,20 @@
 import { chromium, expect, test } from '@playwright/test';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync, openSync, writeSync, closeSync } from 'node:fs';
+import {
+  createReadStream,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  openSync,
+  writeSync,
+  closeSync
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { answer, CUSTOMER, furnish, generate, runProgram, signIn } from '../lib/people';
@@ -20,7 +33,8 @@ const sum = async (path: string) => {
   return hash.digest('hex');
 };
 /** The most memory that a process has had, in MB. */
-const peak = (pid: number) => Math.round(Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/VmHWM:\s+(\d+)/)![1]) / 1000);
+const peak = (pid: number) =>
+  Math.round(Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/VmHWM:\s+(\d+)/)![1]) / 1000);
 
 test('a file beyond 4 GB and thousands of small ones', async ({ playwright }) => {
   test.setTimeout(1_500_000);
@@ -30,7 +44,11 @@ test('a file beyond 4 GB and thousands of small ones', async ({ playwright }) =>
   const request = await playwright.request.newContext();
   const { incident } = await furnish(server, request);
   // A browser with a profile of its own: private windows keep files in memory.
-  const context = await chromium.launchPersistentContext(join(home, 'profile'), { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'], acceptDownloads: true });
+  const context = await chromium.launchPersistentContext(join(home, 'profile'), {
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox'],
+    acceptDownloads: true
+  });
   const page = await context.newPage();
   // Mostly holes, with something to see at its end and in its middle.
   const mine = join(home, 'mine.bin');
@@ -57,7 +75,9 @@ test('a file beyond 4 GB and thousands of small ones', async ({ playwright }) =>
   const timed = async (what: string, act: () => Promise<unknown>) => {
     const began = Date.now();
     await act();
-    console.log(`${what}: ${((Date.now() - began) / 1_000).toFixed(1)} s; most memory: program ${peak(program.pid!)} MB, server ${peak(server.pid)} MB`);
+    console.log(
+      `${what}: ${((Date.now() - began) / 1_000).toFixed(1)} s; most memory: program ${peak(program.pid!)} MB, server ${peak(server.pid)} MB`
+    );
   };
   const transfers = page.getByLabel('Transfers').getByRole('listitem');
   await timed(`${SIZE} bytes to the customer`, async () => {
@@ -92,7 +112,13 @@ test('a file beyond 4 GB and thousands of small ones', async ({ playwright }) =>
     await page.getByLabel('Choose small').check();
     await page.getByRole('button', { name: 'Download' }).click();
     const archive = await (await download).path();
-    const list = execFileSync('python3', ['-c', 'import sys,zipfile;z=zipfile.ZipFile(sys.argv[1]);print(len(z.namelist()), z.testzip(), z.read("small/7.txt").decode())', archive]).toString().trim();
+    const list = execFileSync('python3', [
+      '-c',
+      'import sys,zipfile;z=zipfile.ZipFile(sys.argv[1]);print(len(z.namelist()), z.testzip(), z.read("small/7.txt").decode())',
+      archive
+    ])
+      .toString()
+      .trim();
     expect(list).toBe(`${SMALL + 1} None file 7`);
   });
   await context.close();

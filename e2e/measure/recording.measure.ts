@@ -42,17 +42,30 @@ test('what recording costs', async ({ browser, playwright }) => {
     typed[record ? 'recorded' : 'not recorded']!.push(...(await typing(page, 60)));
 
     const before = cpu(server.pid);
-    const motion = desktop.open('xterm', ['-geometry', '120x40+300+20', '-e', 'sh', '-c', 'while :; do ls -l --color=always /usr/share/doc; done']);
+    const motion = desktop.open('xterm', [
+      '-geometry',
+      '120x40+300+20',
+      '-e',
+      'sh',
+      '-c',
+      'while :; do ls -l --color=always /usr/share/doc; done'
+    ]);
     await page.waitForTimeout(MOTION_MS);
     motion.kill();
     const after = cpu(server.pid);
     if (record) {
       const [recorder, rest] = [after.recorder - before.recorder, after.rest - before.rest];
-      console.log(`motion for ${MOTION_MS / 1000} s: the recorder ${recorder * 10} ms of CPU, all else of the server ${rest * 10} ms: ${Math.round((recorder / rest) * 100)} %`);
+      console.log(
+        `motion for ${MOTION_MS / 1000} s: the recorder ${recorder * 10} ms of CPU, all else of the server ${rest * 10} ms: ${Math.round((recorder / rest) * 100)} %`
+      );
       await page.waitForTimeout(11_000);
       const reel = statSync(join(server.data, 'recordings', `${id}-1.reel`)).size;
       const { entries } = await (await request.get(`${server.url}/api/sessions/${id}`)).json();
-      const pictures = entries.reduce((sum: number, e: { event: { type: string; bytes: number } }) => sum + (e.event.type === 'recorded' ? e.event.bytes : 0), 0);
+      const pictures = entries.reduce(
+        (sum: number, e: { event: { type: string; bytes: number } }) =>
+          sum + (e.event.type === 'recorded' ? e.event.bytes : 0),
+        0
+      );
       console.log(`pictures ${pictures} bytes, reel ${reel} bytes: ${((reel / pictures - 1) * 100).toFixed(1)} % more`);
     }
     term.kill();

@@ -14,9 +14,23 @@ const SCOPES = ['sessions:read', 'sessions:write', 'evidence:read', 'people:read
 test('the description holds against whatever is sent', async ({ page }) => {
   test.setTimeout(240_000);
   await signIn(page, at.server, ADMIN);
-  const made = await (await page.request.post(`${at.server.url}/api/tokens`, { data: { name: 'Schemathesis', scopes: SCOPES, days: 1 } })).json();
+  const made = await (
+    await page.request.post(`${at.server.url}/api/tokens`, { data: { name: 'Schemathesis', scopes: SCOPES, days: 1 } })
+  ).json();
   // What the schema cannot say, like what is a mail address, is refused in words: that check is left out.
-  const asked = ['run', `${at.server.url}/api/v1/openapi.json`, '-H', `Authorization: Bearer ${made.token}`, '--max-examples', '20', '--seed', '1', '--exclude-checks', 'positive_data_acceptance', '--no-color'];
+  const asked = [
+    'run',
+    `${at.server.url}/api/v1/openapi.json`,
+    '-H',
+    `Authorization: Bearer ${made.token}`,
+    '--max-examples',
+    '20',
+    '--seed',
+    '1',
+    '--exclude-checks',
+    'positive_data_acceptance',
+    '--no-color'
+  ];
   const run = spawnSync(join(ROOT, 'e2e/.python/bin/schemathesis'), asked, { cwd: at.server.data, encoding: 'utf8' });
   expect(run.status, run.stdout.slice(-6_000) + run.stderr).toBe(0);
   expect(run.stdout).toMatch(/Tested: 18/);
@@ -35,13 +49,18 @@ test('the example of the docs runs as it stands', async ({ page }) => {
   await expect(page.getByRole('region', { name: 'Tokens' })).toContainText('Nightly report');
   const page_ = readFileSync(join(ROOT, 'docs/api.md'), 'utf8');
   const example = page_.match(/<!-- runs in a test -->\n```sh\n([\s\S]*?)```/)![1]!;
-  const said = execFileSync('bash', ['-euo', 'pipefail', '-c', example], { env: { ...process.env, DESKSIDE: at.server.url, TOKEN: token }, encoding: 'utf8' });
+  const said = execFileSync('bash', ['-euo', 'pipefail', '-c', example], {
+    env: { ...process.env, DESKSIDE: at.server.url, TOKEN: token },
+    encoding: 'utf8'
+  });
   expect(said).toContain('"incident":"INC0010023"');
   expect(said).toContain('The session has ended');
   // An ended token is of no use.
   page.once('dialog', (d) => void d.accept());
   await page.getByRole('button', { name: 'End Nightly report' }).click();
   await expect(page.getByRole('region', { name: 'Tokens' })).not.toContainText('Nightly report');
-  const refused = await page.request.get(`${at.server.url}/api/v1/sessions`, { headers: { authorization: `Bearer ${token}` } });
+  const refused = await page.request.get(`${at.server.url}/api/v1/sessions`, {
+    headers: { authorization: `Bearer ${token}` }
+  });
   expect([refused.status(), refused.headers()['content-type']]).toEqual([401, 'application/problem+json']);
 });

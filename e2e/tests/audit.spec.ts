@@ -37,7 +37,11 @@ async function paint(page: Page, colour: string): Promise<number> {
   return Date.now();
 }
 
-test('a session with chat, control, a file, a pause and a hold is exported, verified, tampered with, and found out', async ({ page, browser, request }, info) => {
+test('a session with chat, control, a file, a pause and a hold is exported, verified, tampered with, and found out', async ({
+  page,
+  browser,
+  request
+}, info) => {
   await at.join(page, request);
   const id = page.url().match(/sessions\/([^/?]+)/)![1]!;
   await page.getByLabel('Message').fill('Please show me the printer’s window.');
@@ -91,15 +95,20 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   for (let n = 0; n < 50; n++) {
     // Spread over all of it by the golden ratio: the same places in every run.
     const place = ((n * 0.618034) % 1) * (duration - 50);
-    const picture = await video.evaluate(async (v: HTMLVideoElement, to) => {
-      v.currentTime = to / 1000;
-      await new Promise((r) => v.addEventListener('seeked', r, { once: true }));
-    }, place).then(() => video.evaluate(corner));
+    const picture = await video
+      .evaluate(async (v: HTMLVideoElement, to) => {
+        v.currentTime = to / 1000;
+        await new Promise((r) => v.addEventListener('seeked', r, { once: true }));
+      }, place)
+      .then(() => video.evaluate(corner));
     const card = cards.some((c: number) => place >= c + 300 && place < c + 2_900);
     const shown = seen.filter((s) => moment(s.at) <= place).at(-1);
     const next = seen.find((s) => moment(s.at) > place);
     // Between asking for a colour and seeing it either may be on the screen.
-    const unsure = !shown || (next && moment(next.at) - place < 900) || cards.some((c: number) => Math.abs(place - c) < 300 || Math.abs(place - c - 3_000) < 900);
+    const unsure =
+      !shown ||
+      (next && moment(next.at) - place < 900) ||
+      cards.some((c: number) => Math.abs(place - c) < 300 || Math.abs(place - c - 3_000) < 900);
     if (card) expect(picture, `the card at ${place}`).toEqual([24, 26, 32]);
     else if (!unsure) expect(picture, `what was seen at ${place}`).toEqual(rgb(shown.colour));
     else {
@@ -127,8 +136,12 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   expect(good.words).toContain(`signed by the key ${fingerprint}`);
   expect(good.whole).toBe(true);
   const other = verify(bundle, '--key', 'ffff '.repeat(8));
-  expect(other.words).toContain(`NOT EXPECTED: It was signed by the key ${fingerprint}, not by ${'ffff '.repeat(8).trim()}, which you expect`);
-  expect(verify(bundle, '--key', fingerprint, '--session', '0'.repeat(32)).words).toContain(`NOT EXPECTED: This is the evidence of session ${id}`);
+  expect(other.words).toContain(
+    `NOT EXPECTED: It was signed by the key ${fingerprint}, not by ${'ffff '.repeat(8).trim()}, which you expect`
+  );
+  expect(verify(bundle, '--key', fingerprint, '--session', '0'.repeat(32)).words).toContain(
+    `NOT EXPECTED: This is the evidence of session ${id}`
+  );
   const unknown = verify(bundle);
   expect(unknown.words).toContain('SIGNER UNKNOWN: you named no key');
   expect([other.whole, unknown.whole]).toEqual([false, false]);
@@ -157,15 +170,21 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   const checking = await offline.newPage();
   await checking.goto(`file://${html}`);
   await checking.getByLabel('Bundle').setInputFiles(bundle);
-  await expect(checking.getByRole('heading', { name: 'Whole in itself, but nobody knows who signed it' })).toBeVisible();
+  await expect(
+    checking.getByRole('heading', { name: 'Whole in itself, but nobody knows who signed it' })
+  ).toBeVisible();
   const key = checking.getByLabel("Fingerprint of the server's key");
   await key.fill('ffff '.repeat(8));
   await key.blur();
-  await expect(checking.getByRole('status')).toContainText(`It was signed by the key ${fingerprint}, not by ${'ffff '.repeat(8).trim()}, which you expect`);
+  await expect(checking.getByRole('status')).toContainText(
+    `It was signed by the key ${fingerprint}, not by ${'ffff '.repeat(8).trim()}, which you expect`
+  );
   await key.fill(fingerprint);
   await checking.getByLabel('Session (optional)').fill(id);
   await checking.getByLabel('Session (optional)').blur();
-  await expect(checking.getByRole('heading', { name: 'Whole: nothing was changed since it was signed.' })).toBeVisible();
+  await expect(
+    checking.getByRole('heading', { name: 'Whole: nothing was changed since it was signed.' })
+  ).toBeVisible();
   await expect(checking.getByRole('status')).toContainText(fingerprint);
   await checking.screenshot({ path: 'results/verify.png' });
   await checking.getByLabel('Bundle').setInputFiles(tampered);
@@ -192,10 +211,24 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   // While the third colour was shown, the two differ in an arrow and in nothing else.
   const place = (seen[2]!.at - film[0].from) / 1000;
   const shown = (file: string) => {
-    const times = execFileSync('ffprobe', ['-v', 'error', '-select_streams', 'v', '-show_entries', 'frame=pts_time', '-of', 'csv=p=0', file]).toString().match(/[\d.]+/g)!;
+    const times = execFileSync('ffprobe', [
+      '-v',
+      'error',
+      '-select_streams',
+      'v',
+      '-show_entries',
+      'frame=pts_time',
+      '-of',
+      'csv=p=0',
+      file
+    ])
+      .toString()
+      .match(/[\d.]+/g)!;
     const frames = times.filter((time) => Number(time) <= place).length;
     const raw = ['-fps_mode', 'passthrough', '-f', 'rawvideo', '-pix_fmt', 'gray', '-'];
-    return execFileSync('ffmpeg', ['-v', 'error', '-i', file, '-frames:v', String(frames), ...raw], { maxBuffer: 1 << 29 }).subarray(-1280 * 800);
+    return execFileSync('ffmpeg', ['-v', 'error', '-i', file, '-frames:v', String(frames), ...raw], {
+      maxBuffer: 1 << 29
+    }).subarray(-1280 * 800);
   };
   const [plain, pointed] = [shown(original), shown(drawn)];
   const arrow = plain.reduce((n, grey, at) => n + Number(Math.abs(grey - pointed[at]!) > 20), 0);
@@ -215,7 +248,9 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   // What an auditor noted at the first export is still there; the first one is not what is there now.
   expect(verify(later, '--key', fingerprint, '--head', head).whole).toBe(true);
   const newest = verify(later).words.match(/last entry's hash is ([0-9a-f]{64})/)![1]!;
-  expect(verify(bundle, '--key', fingerprint, '--head', newest).words).toContain('NOT EXPECTED: The entry that you noted is not in the timeline');
+  expect(verify(bundle, '--key', fingerprint, '--head', newest).words).toContain(
+    'NOT EXPECTED: The entry that you noted is not in the timeline'
+  );
   await until('the exports are in the timeline', async () => {
     const { entries } = await (await page.request.get(`${at.server.url}/api/sessions/${id}`)).json();
     return entries.filter((e: { event: { type: string } }) => e.event.type === 'exported').length === 4;
@@ -228,8 +263,12 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   await expect(hit.locator('mark')).toHaveText(['log.tx']);
   await page.screenshot({ path: 'results/search.png' });
   await hit.getByRole('link', { name: /fetched the file/ }).click();
-  const carried = (await (await page.request.get(`${at.server.url}/api/sessions/${id}`)).json()).entries.find((e: { event: { type: string } }) => e.event.type === 'file_carried');
-  await expect.poll(() => video.evaluate((v: HTMLVideoElement) => v.currentTime * 1000)).toBeCloseTo(moment(carried.at), -2);
+  const carried = (await (await page.request.get(`${at.server.url}/api/sessions/${id}`)).json()).entries.find(
+    (e: { event: { type: string } }) => e.event.type === 'file_carried'
+  );
+  await expect
+    .poll(() => video.evaluate((v: HTMLVideoElement) => v.currentTime * 1000))
+    .toBeCloseTo(moment(carried.at), -2);
   await page.getByRole('link', { name: 'History', exact: true }).click();
   await page.getByLabel('Search all sessions').fill('nobody-said-this');
   await expect(page.getByText('Nothing was said by these words')).toBeVisible();
@@ -247,16 +286,28 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   const stranger = { ...TECHNICIAN, login: 'uwe', name: 'Uwe Fremd', email: 'uwe@northwind.example', team: 'Sales' };
   const admin = await (await browser.newContext()).newPage();
   await signIn(admin, at.server, ADMIN);
-  expect((await admin.request.post(`${at.server.url}/api/users`, { data: { ...stranger, administrator: false } })).status()).toBe(201);
+  expect(
+    (await admin.request.post(`${at.server.url}/api/users`, { data: { ...stranger, administrator: false } })).status()
+  ).toBe(201);
   const uwe = await (await browser.newContext()).newPage();
   await signIn(uwe, at.server, stranger);
   expect(await (await uwe.request.get(`${at.server.url}/api/past?q=printer`)).json()).toEqual([]);
-  for (const [method, path] of [['get', ''], ['get', '/transcript.txt'], ['post', '/watch'], ['post', '/bundle']] as const) {
+  for (const [method, path] of [
+    ['get', ''],
+    ['get', '/transcript.txt'],
+    ['post', '/watch'],
+    ['post', '/bundle']
+  ] as const) {
     expect((await uwe.request[method](`${at.server.url}/api/sessions/${id}${path}`)).status(), path).toBe(403);
   }
   const { address } = await (await page.request.post(`${at.server.url}/api/sessions/${id}/watch`)).json();
-  expect((await uwe.request.get(`${at.server.url}${address}/recording.webm`)).status(), 'a link is for one person').toBe(403);
-  expect((await page.request.post(`${at.server.url}/api/sessions/${id}/delete`, { data: { reason: 'no right' } })).status()).toBe(403);
+  expect(
+    (await uwe.request.get(`${at.server.url}${address}/recording.webm`)).status(),
+    'a link is for one person'
+  ).toBe(403);
+  expect(
+    (await page.request.post(`${at.server.url}/api/sessions/${id}/delete`, { data: { reason: 'no right' } })).status()
+  ).toBe(403);
 
   // The administrator: under legal hold nothing is deleted; then all of it is, and a signed note stays.
   await admin.goto(`${at.server.url}/console/history/${id}`);
@@ -265,7 +316,9 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   await admin.getByRole('button', { name: 'Put under legal hold' }).click();
   await expect(admin.getByText('Under legal hold by Eva Lindner: case 4711.')).toBeVisible();
   await expect(admin.getByRole('button', { name: 'Delete' })).toBeDisabled();
-  expect((await admin.request.post(`${at.server.url}/api/sessions/${id}/delete`, { data: { reason: 'x' } })).status()).toBe(409);
+  expect(
+    (await admin.request.post(`${at.server.url}/api/sessions/${id}/delete`, { data: { reason: 'x' } })).status()
+  ).toBe(409);
   await admin.getByRole('button', { name: 'End the legal hold' }).click();
   await admin.getByLabel('Reason').fill('the case is closed');
   await admin.getByRole('button', { name: 'End the hold' }).click();
@@ -291,7 +344,9 @@ test('rules delete what is old enough, and nothing that is under legal hold', as
     made.push(session);
   }
   const [old, held, young] = made as [string, string, string];
-  expect((await api.post(url(`sessions/${held}/legal-hold`), { data: { on: true, reason: 'case 4711' } })).ok()).toBe(true);
+  expect((await api.post(url(`sessions/${held}/legal-hold`), { data: { on: true, reason: 'case 4711' } })).ok()).toBe(
+    true
+  );
   const settings = await (await api.get(url('settings'))).json();
   const rule = { team: '', kind: 'Incident', days: 30 };
   expect((await api.put(url('settings'), { data: { ...settings, retention: [rule] } })).ok()).toBe(true);
@@ -299,7 +354,9 @@ test('rules delete what is old enough, and nothing that is under legal hold', as
   const month = 31 * 86_400_000;
   const sql = `UPDATE past SET ended = ended - ${month} WHERE session IN ('${old}', '${held}')`;
   const age = 'import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=10); c.execute(sys.argv[2]); c.commit()';
-  expect(spawnSync('/usr/bin/python3', ['-c', age, join(at.server.data, 'deskside.sqlite'), sql]).stderr.toString()).toBe('');
+  expect(
+    spawnSync('/usr/bin/python3', ['-c', age, join(at.server.data, 'deskside.sqlite'), sql]).stderr.toString()
+  ).toBe('');
   // The rules are looked at when the server starts, and every ten minutes.
   await at.server.kill();
   await at.server.run();

@@ -9,18 +9,47 @@ import { stage } from '../lib/stage';
 
 const at = stage();
 
-test('events in order, only 200 is a yes, and the report is complete at the end', async ({ page, browser, request }) => {
+test('events in order, only 200 is a yes, and the report is complete at the end', async ({
+  page,
+  browser,
+  request
+}) => {
   const hook = await Hook.start();
   await signIn(page, at.server, ADMIN);
   const { name, scopes } = { name: 'ServiceNow', scopes: ['sessions:read', 'sessions:write', 'evidence:read'] };
-  const account = await (await page.request.post(`${at.server.url}/api/accounts`, { data: { name, comments: '', scopes, enabled: true } })).json();
-  const receiver = { kind: 'beyondtrust', name: 'ServiceNow', url: hook.url, token: '', events: [], authority: '', enabled: true, retry_seconds: 1, retry_hours: 1 };
+  const account = await (
+    await page.request.post(`${at.server.url}/api/accounts`, { data: { name, comments: '', scopes, enabled: true } })
+  ).json();
+  const receiver = {
+    kind: 'beyondtrust',
+    name: 'ServiceNow',
+    url: hook.url,
+    token: '',
+    events: [],
+    authority: '',
+    enabled: true,
+    retry_seconds: 1,
+    retry_hours: 1
+  };
   expect((await page.request.post(`${at.server.url}/api/receivers`, { data: receiver })).status()).toBe(201);
   const basic = Buffer.from(`${account.account.client_id}:${account.client_secret}`).toString('base64');
-  const token = await (await request.post(`${at.server.url}/oauth2/token`, { headers: { authorization: `Basic ${basic}` }, form: { grant_type: 'client_credentials' } })).json();
+  const token = await (
+    await request.post(`${at.server.url}/oauth2/token`, {
+      headers: { authorization: `Basic ${basic}` },
+      form: { grant_type: 'client_credentials' }
+    })
+  ).json();
   const headers = { authorization: `Bearer ${token.access_token}` };
-  const command = async (form: Record<string, string>) => (await request.post(`${at.server.url}/api/command`, { headers, form })).text();
-  const made = await command({ action: 'generate_session_key', type: 'support', queue_id: `rep_username:eva`, 'session.priority': '3', 'session.custom.external_key': 'INC0010023', 'session.custom.floor': '3' });
+  const command = async (form: Record<string, string>) =>
+    (await request.post(`${at.server.url}/api/command`, { headers, form })).text();
+  const made = await command({
+    action: 'generate_session_key',
+    type: 'support',
+    queue_id: `rep_username:eva`,
+    'session.priority': '3',
+    'session.custom.external_key': 'INC0010023',
+    'session.custom.floor': '3'
+  });
   const url = made.match(/<key_url>([^<]+)</)![1]!;
 
   // The customer follows the address of the mail, and the technician is in the session.
@@ -38,12 +67,17 @@ test('events in order, only 200 is a yes, and the report is complete at the end'
   await customer.getByRole('dialog').getByRole('button', { name: 'End the conversation' }).click();
   const before = hook.told.length;
   const { receivers } = await (await page.request.get(`${at.server.url}/api/integrations`)).json();
-  const log = async () => (await page.request.get(`${at.server.url}/api/receivers/${receivers[0].id}/deliveries?state=waiting`)).json();
-  await until('the end waits, too', async () => (await log()).some((d: { event: string }) => d.event === 'support_conference_end'));
+  const log = async () =>
+    (await page.request.get(`${at.server.url}/api/receivers/${receivers[0].id}/deliveries?state=waiting`)).json();
+  await until('the end waits, too', async () =>
+    (await log()).some((d: { event: string }) => d.event === 'support_conference_end')
+  );
   expect(hook.told).toHaveLength(before);
   hook.status = 200;
   await until('the end is told', () => hook.told.some((t) => t.body.includes('event=support_conference_end')));
-  const report = await (await request.post(`${at.server.url}/api/reporting?generate_report=SupportSession&lsid=${state.id}`, { headers })).text();
+  const report = await (
+    await request.post(`${at.server.url}/api/reporting?generate_report=SupportSession&lsid=${state.id}`, { headers })
+  ).text();
   expect(report).toContain('<end_time');
   expect(report).toContain('event_type="Session End"');
 
@@ -73,11 +107,23 @@ test('events in order, only 200 is a yes, and the report is complete at the end'
 
 test('a public program made for the original runs as it is: bt-cli from the Python Package Index', async ({ page }) => {
   await signIn(page, at.server, ADMIN);
-  const add = { name: 'bt-cli', comments: 'people and policies', scopes: ['sessions:read', 'people:read', 'people:write'], enabled: true };
+  const add = {
+    name: 'bt-cli',
+    comments: 'people and policies',
+    scopes: ['sessions:read', 'people:read', 'people:write'],
+    enabled: true
+  };
   const made = await page.request.post(`${at.server.url}/api/accounts`, { data: add });
   expect(made.status(), await made.text()).toBe(201);
   const { account, client_secret } = await made.json();
-  const env = { ...process.env, BT_PRA_API_URL: at.server.url, BT_PRA_CLIENT_ID: account.client_id, BT_PRA_CLIENT_SECRET: client_secret, HOME: at.home, COLUMNS: '200' } as NodeJS.ProcessEnv;
+  const env = {
+    ...process.env,
+    BT_PRA_API_URL: at.server.url,
+    BT_PRA_CLIENT_ID: account.client_id,
+    BT_PRA_CLIENT_SECRET: client_secret,
+    HOME: at.home,
+    COLUMNS: '200'
+  } as NodeJS.ProcessEnv;
   // The test runner wants colours of its children.
   delete env.FORCE_COLOR;
   const bt = (...words: string[]) => spawnSync('.python/bin/bt', ['pra', ...words], { env, encoding: 'utf8' });
@@ -93,7 +139,17 @@ test('a public program made for the original runs as it is: bt-cli from the Pyth
   expect(list('teams', 'list').map((t: { name: string }) => t.name)).toContain('Service desk');
   expect(list('policies', 'session', 'list').length).toBeGreaterThan(0);
   // Of what Deskside has not there is none, and that is no mistake.
-  for (const nothing of [['jump-clients'], ['jump-groups'], ['jumpoints'], ['jump-items', 'shell'], ['jump-items', 'rdp'], ['jump-items', 'web'], ['policies', 'jump'], ['vault', 'accounts'], ['vault', 'groups']]) {
+  for (const nothing of [
+    ['jump-clients'],
+    ['jump-groups'],
+    ['jumpoints'],
+    ['jump-items', 'shell'],
+    ['jump-items', 'rdp'],
+    ['jump-items', 'web'],
+    ['policies', 'jump'],
+    ['vault', 'accounts'],
+    ['vault', 'groups']
+  ]) {
     expect(list(...nothing, 'list'), nothing.join(' ')).toEqual([]);
   }
   // Identity management: groups, who is in them, and what of a user changes.
@@ -101,7 +157,10 @@ test('a public program made for the original runs as it is: bt-cli from the Pyth
   const eva = users.find((u: { username: string }) => u.username === 'eva');
   expect(list('users', 'group-policies', String(eva.id)).map((g: { id: number }) => g.id)).toEqual([groups[0].id]);
   // Wrong credentials are a plain no.
-  const wrong = spawnSync('.python/bin/bt', ['pra', 'users', 'list'], { env: { ...env, BT_PRA_CLIENT_SECRET: 'wrong' }, encoding: 'utf8' });
+  const wrong = spawnSync('.python/bin/bt', ['pra', 'users', 'list'], {
+    env: { ...env, BT_PRA_CLIENT_SECRET: 'wrong' },
+    encoding: 'utf8'
+  });
   expect(wrong.status).not.toBe(0);
   expect(wrong.stderr).toContain('Client authentication failed');
 });

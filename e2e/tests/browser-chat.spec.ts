@@ -60,7 +60,10 @@ test('by link: invited in plain words, chatting, reloading, and leaving', async 
 
   // The page can show a screen; what else there is needs the program, and the button says so.
   await expect(page.getByRole('button', { name: 'Share screen' })).toBeEnabled();
-  await expect(page.getByRole('button', { name: 'Ask for clipboard' })).toHaveAttribute('title', 'the customer is in a browser, and this needs the support program');
+  await expect(page.getByRole('button', { name: 'Ask for clipboard' })).toHaveAttribute(
+    'title',
+    'the customer is in a browser, and this needs the support program'
+  );
 
   // The customer leaves.
   await customer.getByRole('button', { name: 'End the conversation' }).click();

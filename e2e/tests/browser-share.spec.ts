@@ -13,7 +13,14 @@ const theirBrowser = () =>
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     headless: false,
     env: { ...process.env, DISPLAY: at.desktop.display } as Record<string, string>,
-    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--auto-select-desktop-capture-source=Entire screen', '--window-size=700,700', '--window-position=0,0']
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--no-first-run',
+      '--auto-select-desktop-capture-source=Entire screen',
+      '--window-size=700,700',
+      '--window-position=0,0'
+    ]
   });
 
 test('the customer’s browser shows a screen, and takes it back', async ({ page }) => {
@@ -102,7 +109,20 @@ test('the customer’s browser shows a screen, and takes it back', async ({ page
   const download = page.waitForEvent('download');
   await page.getByRole('link', { name: 'Video file' }).click();
   const file = await (await download).path();
-  const probe = execFileSync('ffprobe', ['-v', 'warning', '-count_frames', '-select_streams', 'v', '-show_entries', 'stream=codec_name,width,height,nb_read_frames', '-of', 'csv=p=0', file]).toString().trim();
+  const probe = execFileSync('ffprobe', [
+    '-v',
+    'warning',
+    '-count_frames',
+    '-select_streams',
+    'v',
+    '-show_entries',
+    'stream=codec_name,width,height,nb_read_frames',
+    '-of',
+    'csv=p=0',
+    file
+  ])
+    .toString()
+    .trim();
   expect(probe).toMatch(/^av1,1024,768,\d+$/);
   await theirs.close();
 });
@@ -122,14 +142,19 @@ async function askedWithout(page: Page, lacks: string) {
   return { theirs, customer };
 }
 
-test('a browser that processes no tracks shows its screen all the same, also from behind another page', async ({ page }) => {
+test('a browser that processes no tracks shows its screen all the same, also from behind another page', async ({
+  page
+}) => {
   const { theirs, customer } = await askedWithout(page, 'MediaStreamTrackProcessor');
   await customer.getByRole('button', { name: 'Yes, I asked for help' }).click();
   await customer.getByRole('button', { name: 'Choose what to show …' }).click();
   await expect(page.locator('canvas.picture')).toHaveAttribute('width', '1024');
   // The person looks at something else: that is what is shown.
   await (await customer.context().newPage()).bringToFront();
-  for (const [colour, rgb] of [['#207040', [0x20, 0x70, 0x40]], ['#a03020', [0xa0, 0x30, 0x20]]] as const) {
+  for (const [colour, rgb] of [
+    ['#207040', [0x20, 0x70, 0x40]],
+    ['#a03020', [0xa0, 0x30, 0x20]]
+  ] as const) {
     at.desktop.open('xsetroot', ['-solid', colour]);
     await page.waitForFunction((rgb) => {
       const c = document.querySelector<HTMLCanvasElement>('canvas.picture')!;

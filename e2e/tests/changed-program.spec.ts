@@ -10,13 +10,31 @@ const at = stage();
 const process = { pid: 7, name: 'twice', user: '', cpu: null, memory: 1, seconds: 1, command: '' };
 const service = { name: 'twice', state: '', description: '' };
 const SYSTEM = {
-  ...{ system: 'A\u202Eb', kernel: '', host: '', user: '', processor: '', cores: 1, cpu: null, memory: 0, memory_used: 0 },
+  ...{
+    system: 'A\u202Eb',
+    kernel: '',
+    host: '',
+    user: '',
+    processor: '',
+    cores: 1,
+    cpu: null,
+    memory: 0,
+    memory_used: 0
+  },
   ...{ swap: 0, swap_used: 0, uptime: 1e300, disks: [], networks: [], log: null },
   processes: [process, process],
   services: [service, service]
 };
 const item = { name: 'twice', kind: 'file', bytes: 1e300, changed: 8.64e15 + 1 };
-const FOLDER = { path: '/x', parent: '/', places: ['/', '/'], separator: '/', items: [item, item], left_out: 0, free: 1 };
+const FOLDER = {
+  path: '/x',
+  parent: '/',
+  places: ['/', '/'],
+  separator: '/',
+  items: [item, item],
+  left_out: 0,
+  free: 1
+};
 
 test('nonsense breaks no more than its panel, which can be tried again', async ({ page, request }) => {
   await at.join(page, request);

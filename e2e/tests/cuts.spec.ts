@@ -13,7 +13,10 @@ const at = stage({ server: ['--grace-seconds', '30'], proxied: true });
 
 const sha = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
-test('a file in each direction survives cuts of both sides, a pause, and a cancelled one leaves nothing', async ({ page, request }, info) => {
+test('a file in each direction survives cuts of both sides, a pause, and a cancelled one leaves nothing', async ({
+  page,
+  request
+}, info) => {
   const theirs = randomBytes(24_000_000);
   const ours = randomBytes(24_000_000);
   writeFileSync(join(at.home, 'theirs.bin'), theirs);
@@ -26,7 +29,10 @@ test('a file in each direction survives cuts of both sides, a pause, and a cance
   await expect(page.getByRole('button', { name: 'theirs.bin' })).toBeVisible();
   const transfers = page.getByLabel('Transfers');
   const bar = (name: string) => page.getByLabel(`Progress of ${name}`);
-  const value = (name: string) => bar(name).evaluate((p: HTMLProgressElement) => p.value).catch(() => 0);
+  const value = (name: string) =>
+    bar(name)
+      .evaluate((p: HTMLProgressElement) => p.value)
+      .catch(() => 0);
 
   // To the customer: each side is cut in the middle, and a pause.
   at.network.rate = 3_000_000;
@@ -95,10 +101,15 @@ test('a file in each direction survives cuts of both sides, a pause, and a cance
   await page.getByRole('button', { name: 'Cancel theirs.bin' }).click();
   at.network.rate = Infinity;
   await expect(page.getByText(/theirs\.bin could not be fetched: it was cancelled/)).toBeVisible();
-  expect(readdirSync(downloads).filter((name) => name.startsWith('theirs') && !name.endsWith('.crdownload'))).toEqual(['theirs.bin']);
+  expect(readdirSync(downloads).filter((name) => name.startsWith('theirs') && !name.endsWith('.crdownload'))).toEqual([
+    'theirs.bin'
+  ]);
 });
 
-test('a browser that will not save several files at once is waited for, and the page says so', async ({ page, request }, info) => {
+test('a browser that will not save several files at once is waited for, and the page says so', async ({
+  page,
+  request
+}, info) => {
   for (let n = 1; n <= 12; n++) writeFileSync(join(at.home, `many ${n}.txt`), `number ${n}`);
   await at.join(page, request);
   await page.getByRole('tab', { name: 'Files' }).click();
@@ -114,8 +125,18 @@ test('a browser that will not save several files at once is waited for, and the 
   const transfers = page.getByLabel('Transfers').getByRole('listitem');
   await expect(transfers.filter({ hasText: 'done: your downloads' })).toHaveCount(10);
   await expect(transfers.filter({ hasText: 'waits for your browser' })).toHaveCount(2);
-  await page.getByRole('button', { name: /^Cancel many/ }).first().click();
-  await page.getByRole('button', { name: /^Cancel many/ }).first().click();
+  await page
+    .getByRole('button', { name: /^Cancel many/ })
+    .first()
+    .click();
+  await page
+    .getByRole('button', { name: /^Cancel many/ })
+    .first()
+    .click();
   await expect(transfers.filter({ hasText: 'cancelled' })).toHaveCount(2);
-  expect(readdirSync(downloads).map((name) => readFileSync(join(downloads, name), 'utf8').replace('number', 'many') + '.txt').sort()).toEqual(readdirSync(downloads).sort());
+  expect(
+    readdirSync(downloads)
+      .map((name) => readFileSync(join(downloads, name), 'utf8').replace('number', 'many') + '.txt')
+      .sort()
+  ).toEqual(readdirSync(downloads).sort());
 });

@@ -59,7 +59,10 @@ test('the choices at the end of a session stand in one line', async ({ page }) =
   await signIn(page, at.server);
   await generate(page, at.server, at.incident);
   await page.getByRole('button', { name: 'End session' }).click();
-  const starts = await page.getByRole('dialog').locator('.way strong').evaluateAll((all) => all.map((e) => e.getBoundingClientRect().left));
+  const starts = await page
+    .getByRole('dialog')
+    .locator('.way strong')
+    .evaluateAll((all) => all.map((e) => e.getBoundingClientRect().left));
   await page.screenshot({ path: 'results/end-session.png' });
   expect(starts).toHaveLength(3);
   expect(new Set(starts.map(Math.round)).size).toBe(1);
@@ -82,19 +85,29 @@ test('the connection panel leaves room for the box to write in', async ({ page, 
     .toBe(true);
   await expect(panel).toContainText('AV1 4:4:4');
   // A long line without blanks, and words after it: in the program, too, what comes next stands under it.
-  await page.getByRole('textbox', { name: 'Message' }).fill(`${'x'.repeat(140)} and words https://en.example.org/Mercury_(planet)`);
+  await page
+    .getByRole('textbox', { name: 'Message' })
+    .fill(`${'x'.repeat(140)} and words https://en.example.org/Mercury_(planet)`);
   await page.keyboard.press('Enter');
   await page.getByRole('textbox', { name: 'Message' }).fill('This is the next line.');
   await page.keyboard.press('Enter');
   await expect(page.getByRole('link', { name: 'https://en.example.org/Mercury_(planet)', exact: true })).toBeVisible();
   const inside = async (page: Page, height: number) => {
-    for (const part of [page.getByRole('textbox', { name: 'Message' }), page.getByRole('button', { name: 'Send', exact: true }), page.getByLabel('Private note')]) {
+    for (const part of [
+      page.getByRole('textbox', { name: 'Message' }),
+      page.getByRole('button', { name: 'Send', exact: true }),
+      page.getByLabel('Private note')
+    ]) {
       await expect(part).toBeInViewport({ ratio: 1 });
       const box = (await part.boundingBox())!;
       expect(box.y + box.height).toBeLessThanOrEqual(height);
     }
   };
-  for (const [width, height] of [[1440, 900], [1280, 720], [1024, 600]] as const) {
+  for (const [width, height] of [
+    [1440, 900],
+    [1280, 720],
+    [1024, 600]
+  ] as const) {
     await page.setViewportSize({ width, height });
     await page.screenshot({ path: `results/connection-${height}.png` });
     await inside(page, height);
@@ -107,7 +120,9 @@ test('the connection panel leaves room for the box to write in', async ({ page, 
   await expect(page.getByRole('listitem').filter({ hasText: 'Mine.' })).toBeVisible();
   const place = at.desktop.xdotool('getwindowgeometry', '--shell', chat);
   const [left, top] = [Number(place.match(/X=(\d+)/)![1]), Number(place.match(/Y=(\d+)/)![1])];
-  await expect.poll(() => bubbles(at.desktop.pixels(), left, top + 60, top + 480)).toEqual([expect.any(Number), expect.any(Number)]);
+  await expect
+    .poll(() => bubbles(at.desktop.pixels(), left, top + 60, top + 480))
+    .toEqual([expect.any(Number), expect.any(Number)]);
   const [first, second] = bubbles(at.desktop.pixels(), left, top + 60, top + 480);
   at.desktop.screenshot('results/long-line.png');
   expect(first).toBeGreaterThan(150);

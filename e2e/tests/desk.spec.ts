@@ -36,11 +36,25 @@ test('an administrator sets Request Tracker up, and is told what is wrong', asyn
   await page.screenshot({ path: 'results/integrations.png', fullPage: true });
 });
 
-test('a click on the ticket’s page and one here, and the session comes back to the ticket', async ({ page, browser }) => {
+test('a click on the ticket’s page and one here, and the session comes back to the ticket', async ({
+  page,
+  browser
+}) => {
   test.setTimeout(240_000);
-  await rt.ask('user', { Name: 'mina@customer.example', EmailAddress: 'mina@customer.example', RealName: 'Mina Okafor', Privileged: 0 });
+  await rt.ask('user', {
+    Name: 'mina@customer.example',
+    EmailAddress: 'mina@customer.example',
+    RealName: 'Mina Okafor',
+    Privileged: 0
+  });
   const fields = { 'Remote support': 'Start a session' };
-  const { id } = await rt.ask<{ id: string }>('ticket', { Queue: 'General', Subject: 'Prints <b>nothing</b>', Content: 'Since today.', Requestor: 'mina@customer.example', CustomFields: fields });
+  const { id } = await rt.ask<{ id: string }>('ticket', {
+    Queue: 'General',
+    Subject: 'Prints <b>nothing</b>',
+    Content: 'Since today.',
+    Requestor: 'mina@customer.example',
+    CustomFields: fields
+  });
   await signIn(page, at.server);
 
   // The page of the ticket, in Request Tracker itself.
@@ -51,7 +65,10 @@ test('a click on the ticket’s page and one here, and the session comes back to
   await page.goto(`${rt.url}/Ticket/Display.html?id=${id}`);
   await page.screenshot({ path: 'results/rt-ticket.png' });
   const [start] = await Promise.all([
-    page.context().waitForEvent('page', { timeout: 5_000 }).catch(() => page),
+    page
+      .context()
+      .waitForEvent('page', { timeout: 5_000 })
+      .catch(() => page),
     page.getByRole('link', { name: 'Start a session' }).click()
   ]);
   // Any page could have this link: nothing is made before somebody asks for it here.
@@ -67,7 +84,11 @@ test('a click on the ticket’s page and one here, and the session comes back to
   await expect(start.getByText('on its way to mina@customer.example')).toBeVisible();
   const mail = (await rt.entries(id)).find((e) => e.kind === 'Correspond')!;
   expect(mail.text).toContain(link);
-  await until('the mail leaves Request Tracker', () => rt.mails.includes('To: mina@customer.example') && rt.mails.replace(/=\r?\n/g, '').includes(link.split('#')[1]!));
+  await until(
+    'the mail leaves Request Tracker',
+    () =>
+      rt.mails.includes('To: mina@customer.example') && rt.mails.replace(/=\r?\n/g, '').includes(link.split('#')[1]!)
+  );
 
   const [queued] = await (await start.request.get(`${at.server.url}/api/sessions`)).json();
   expect(queued.state.incident.number).toBe(`RT #${id}`);
@@ -75,14 +96,19 @@ test('a click on the ticket’s page and one here, and the session comes back to
   const context = await browser.newContext();
   const customer = await context.newPage();
   await customer.goto(link);
-  await customer.getByRole('button', { name: /Chat|browser/ }).first().click();
+  await customer
+    .getByRole('button', { name: /Chat|browser/ })
+    .first()
+    .click();
   await expect(start.getByText('Mina Okafor is here')).toBeVisible();
   await customer.getByRole('textbox', { name: 'Message' }).fill('Nothing <i>at all</i>');
   await customer.getByRole('textbox', { name: 'Message' }).press('Enter');
   await expect(start.getByText('Nothing <i>at all</i>')).toBeVisible();
 
   // The desk is away: nothing is lost, and an administrator sees what waits and why.
-  await until('the start is written', async () => (await rt.entries(id)).some((e) => e.text.includes('has made a support session')));
+  await until('the start is written', async () =>
+    (await rt.entries(id)).some((e) => e.text.includes('has made a support session'))
+  );
   await rt.down();
   const entry = await close(start);
   await expect(entry.getByText('linked')).toBeVisible();
@@ -94,7 +120,10 @@ test('a click on the ticket’s page and one here, and the session comes back to
   await expect(desks.getByRole('alert')).toContainText('localhost cannot be reached');
   await rt.up();
   await desks.getByRole('button', { name: 'Deliveries to Request Tracker' }).click();
-  await admin.getByRole('row', { name: /desk\.ended/ }).getByRole('button', { name: 'Try now' }).click();
+  await admin
+    .getByRole('row', { name: /desk\.ended/ })
+    .getByRole('button', { name: 'Try now' })
+    .click();
   await expect(admin.getByRole('row', { name: /desk\.history/ })).toContainText('delivered');
   await admin.screenshot({ path: 'results/deliveries.png' });
   await admin.context().close();
@@ -103,7 +132,10 @@ test('a click on the ticket’s page and one here, and the session comes back to
   expect(comments).toHaveLength(3);
   expect(comments[1]!.text).toContain('<b>Mina Okafor:</b> Nothing &lt;i&gt;at all&lt;/i&gt;');
   expect(comments[1]!.text).toContain('The session has ended: closed by the technician');
-  const session = new URL(await entry.getByRole('link', { name: 'Transcript' }).getAttribute('href') as string, at.server.url).href;
+  const session = new URL(
+    (await entry.getByRole('link', { name: 'Transcript' }).getAttribute('href')) as string,
+    at.server.url
+  ).href;
   expect(comments[2]!.text).toContain('Remote support history');
   expect(comments[2]!.text).toContain('linked');
   expect(comments[2]!.text).toContain(`href="${session}"`);
@@ -127,16 +159,25 @@ test('a click on the ticket’s page and one here, and the session comes back to
 });
 
 test('an entry that was heard though nobody said so is not written twice', async ({ page, request }) => {
-  const { id } = await rt.ask<{ id: string }>('ticket', { Queue: 'General', Subject: 'Twice', Content: 'x', Requestor: 'mina@customer.example' });
+  const { id } = await rt.ask<{ id: string }>('ticket', {
+    Queue: 'General',
+    Subject: 'Twice',
+    Content: 'x',
+    Requestor: 'mina@customer.example'
+  });
   await signIn(page, at.server, ADMIN);
   const made = await page.request.post(`${at.server.url}/api/desks/rt/tickets/${id}/sessions`);
   expect(made.status()).toBe(201);
   await until('the start is written', async () => (await rt.entries(id)).length === 1);
   const { receivers } = await (await page.request.get(`${at.server.url}/api/integrations`)).json();
-  const log = async () => (await page.request.get(`${at.server.url}/api/receivers/${receivers[0].id}/deliveries`)).json();
+  const log = async () =>
+    (await page.request.get(`${at.server.url}/api/receivers/${receivers[0].id}/deliveries`)).json();
   const [delivery] = await log();
   expect((await page.request.post(`${at.server.url}/api/deliveries/${delivery.id}`)).ok()).toBe(true);
-  await until('it is told again', async () => (await log())[0].attempts === 2 && (await log())[0].state === 'delivered');
+  await until(
+    'it is told again',
+    async () => (await log())[0].attempts === 2 && (await log())[0].state === 'delivered'
+  );
   expect((await log())[0].answer).toBe('It was written before.');
   expect(await rt.entries(id)).toHaveLength(1);
   // A ticket that is not there is said, and nothing is made.
@@ -168,19 +209,31 @@ test('a webhook is told in order, signed, and again until it has it; also across
   hook.status = 200;
   await until('all is told', () => hook.told.some((t) => t.body.includes('session.stored')));
   const events = hook.told.map((t) => JSON.parse(t.body));
-  expect(events.map((e) => e.type)).toEqual(['session.created', 'session.key_issued', 'session.ended', 'session.stored']);
+  expect(events.map((e) => e.type)).toEqual([
+    'session.created',
+    'session.key_issued',
+    'session.ended',
+    'session.stored'
+  ]);
   expect(events[2].data.session).toMatchObject({ id: made.session, state: 'ended', incident: 'INC-1001' });
-  expect(JSON.stringify(events), 'no key and no link').not.toMatch(new RegExp(`${made.key}|${made.link.split('#')[1]}`));
+  expect(JSON.stringify(events), 'no key and no link').not.toMatch(
+    new RegExp(`${made.key}|${made.link.split('#')[1]}`)
+  );
   for (const { headers, body } of hook.told) {
     const signed = `${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`;
-    const mac = createHmac('sha256', Buffer.from(secret.replace('whsec_', ''), 'base64')).update(signed).digest('base64');
+    const mac = createHmac('sha256', Buffer.from(secret.replace('whsec_', ''), 'base64'))
+      .update(signed)
+      .digest('base64');
     expect(headers['webhook-signature']).toBe(`v1,${mac}`);
   }
   expect(new Set(hook.told.map((t) => t.headers['webhook-id'])).size).toBe(4);
   // What arrived can be sent once more, under the same id.
   await page.reload();
   await hooks.getByRole('button', { name: 'Deliveries to Collector' }).click();
-  await page.getByRole('row', { name: /session\.ended/ }).getByRole('button', { name: 'Send again' }).click();
+  await page
+    .getByRole('row', { name: /session\.ended/ })
+    .getByRole('button', { name: 'Send again' })
+    .click();
   await until('it is told again', () => hook.told.length === 5);
   expect(hook.told[4]!.headers['webhook-id']).toBe(hook.told[2]!.headers['webhook-id']);
   hook.stop();

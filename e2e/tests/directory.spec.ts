@@ -41,15 +41,24 @@ test('whoever the directory knows signs in, as their groups say', async ({ page,
   const lena = await (await browser.newContext()).newPage();
   await signIn(lena, server, { ...ADMIN, login: 'lena', password: 'lenas password' });
   const { account } = await (await lena.request.get(`${server.url}/api/me`)).json();
-  expect(account).toMatchObject({ login: 'lena', name: 'Lena Vogt', email: 'lena@northwind.example', team: 'Service desk', external: true, administrator: false });
+  expect(account).toMatchObject({
+    login: 'lena',
+    name: 'Lena Vogt',
+    email: 'lena@northwind.example',
+    team: 'Service desk',
+    external: true,
+    administrator: false
+  });
   // Once more who she is: her password of the directory, and no other.
-  const confirm = async (password: string) => (await lena.request.post(`${server.url}/api/me/confirm`, { data: { by: 'password', password } })).status();
+  const confirm = async (password: string) =>
+    (await lena.request.post(`${server.url}/api/me/confirm`, { data: { by: 'password', password } })).status();
   server.sql('UPDATE login SET confirmed = 0');
   expect([await confirm('not hers'), await confirm(''), await confirm('lenas password')]).toEqual([422, 422, 204]);
   expect((await (await lena.request.get(`${server.url}/api/me/confirm`)).json()).confirmed).toBe(true);
   await lena.context().close();
 
-  const attempt = async (login: string, password: string) => (await request.post(`${server.url}/api/sign-in`, { data: { login, password } })).status();
+  const attempt = async (login: string, password: string) =>
+    (await request.post(`${server.url}/api/sign-in`, { data: { login, password } })).status();
   expect(await attempt('lena', 'lenas password'), 'once more').toBe(204);
   expect(await attempt('lena', 'not hers')).toBe(401);
   // A bind without a password is anonymous, and succeeds: it is never tried.

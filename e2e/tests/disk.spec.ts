@@ -17,7 +17,13 @@ async function shared(page: Page, server: Server, request: Parameters<typeof run
   await furnish(server, request);
   await signIn(page, server);
   const { link } = await generate(page, server, 1);
-  await runProgram(server, desktop, request, { link: link.split('#')[1]! }, { HOME: mkdtempSync(join(tmpdir(), 'deskside-home-')) });
+  await runProgram(
+    server,
+    desktop,
+    request,
+    { link: link.split('#')[1]! },
+    { HOME: mkdtempSync(join(tmpdir(), 'deskside-home-')) }
+  );
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
   await page.getByRole('button', { name: 'Share screen' }).click();
   await answer(desktop, 'control');
@@ -25,19 +31,41 @@ async function shared(page: Page, server: Server, request: Parameters<typeof run
   return page.url().match(/sessions\/([^/?]+)/)![1]!;
 }
 
-test('a disk that fills up: the sharing stops, everybody is told, the chat goes on, and all is stored once there is room', async ({ page, request }, info) => {
+test('a disk that fills up: the sharing stops, everybody is told, the chat goes on, and all is stored once there is room', async ({
+  page,
+  request
+}, info) => {
   // A disk of 28 MB of its own, in a mount namespace, so that no right on this machine is needed.
   const data = mkdtempSync(join(tmpdir(), 'deskside-small-'));
   const mount = `mount -t tmpfs -o size=28m tmpfs '${data}' && exec "$0" "$@"`;
   const allowed = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'tmpfs', tmpdir()]);
   test.skip(allowed.status !== 0, `this machine lets nobody mount a file system: ${allowed.stderr}`);
   const server = await Server.start(['--disk-floor-mib', '16'], undefined, data, ['unshare', '-rm', 'sh', '-c', mount]);
-  const inside = (command: string) => execFileSync('nsenter', ['-t', String(server.pid), '-U', '-m', '--preserve-credentials', 'sh', '-c', command]).toString();
+  const inside = (command: string) =>
+    execFileSync('nsenter', [
+      '-t',
+      String(server.pid),
+      '-U',
+      '-m',
+      '--preserve-credentials',
+      'sh',
+      '-c',
+      command
+    ]).toString();
   try {
     const session = await shared(page, server, request);
     // A terminal full of random letters, again and again: nothing of it can be made small.
-    const noise = desktop.open('xterm', ['-geometry', '200x58+0+0', '-e', 'sh', '-c', 'while :; do head -c 9000 /dev/urandom | base64 -w 200; done']);
-    await expect(page.getByText("The recording cannot go on: the server's disk is nearly full")).toBeVisible({ timeout: 60_000 });
+    const noise = desktop.open('xterm', [
+      '-geometry',
+      '200x58+0+0',
+      '-e',
+      'sh',
+      '-c',
+      'while :; do head -c 9000 /dev/urandom | base64 -w 200; done'
+    ]);
+    await expect(page.getByText("The recording cannot go on: the server's disk is nearly full")).toBeVisible({
+      timeout: 60_000
+    });
     noise.kill();
     await expect(page.locator('canvas.picture')).toBeHidden();
     await until('the customer’s panel is gone', () => !desktop.hasWindow('^Your screen is shared$'));
@@ -58,7 +86,9 @@ test('a disk that fills up: the sharing stops, everybody is told, the chat goes 
     const entry = await close(page);
     await expect(async () => {
       await page.reload();
-      await expect(entry.getByRole('alert')).toContainText("It could not be stored: the server's disk is nearly full", { timeout: 4_000 });
+      await expect(entry.getByRole('alert')).toContainText("It could not be stored: the server's disk is nearly full", {
+        timeout: 4_000
+      });
     }).toPass();
     await expect(entry.getByText('waiting', { exact: true })).toBeVisible();
     await page.screenshot({ path: 'results/not-stored.png' });
@@ -78,7 +108,10 @@ test('a disk that fills up: the sharing stops, everybody is told, the chat goes 
   }
 });
 
-test('a disk that hangs: nobody waits for it, sharing ends as the policy says, and what it had taken plays', async ({ page, request }, info) => {
+test('a disk that hangs: nobody waits for it, sharing ends as the policy says, and what it had taken plays', async ({
+  page,
+  request
+}, info) => {
   // Only recordings lie on it: a file system that takes no write while it is frozen, as a disk that is away for a while.
   const folder = mkdtempSync(join(tmpdir(), 'deskside-slow-'));
   const [image, data] = [join(folder, 'disk.img'), join(folder, 'data')];
@@ -91,20 +124,38 @@ test('a disk that hangs: nobody waits for it, sharing ends as the policy says, a
   let frozen = false;
   try {
     const session = await shared(page, server, request);
-    const noise = desktop.open('xterm', ['-geometry', '200x58+0+0', '-e', 'sh', '-c', 'while :; do head -c 3000 /dev/urandom | base64 -w 200; sleep 0.05; done']);
-    await until('some of it is on the disk', () => readdirSync(slow).some((name) => statSync(join(slow, name)).size > 1_000_000));
+    const noise = desktop.open('xterm', [
+      '-geometry',
+      '200x58+0+0',
+      '-e',
+      'sh',
+      '-c',
+      'while :; do head -c 3000 /dev/urandom | base64 -w 200; sleep 0.05; done'
+    ]);
+    await until('some of it is on the disk', () =>
+      readdirSync(slow).some((name) => statSync(join(slow, name)).size > 1_000_000)
+    );
     execFileSync('/usr/sbin/fsfreeze', ['-f', slow]);
     frozen = true;
     const hung = Date.now();
     // Pictures, words and hands go on: the disk is not in their way.
     await page.getByLabel('Message').fill('Do you still hear me?');
     await page.getByLabel('Message').press('Enter');
-    await expect(page.getByRole('listitem').filter({ hasText: 'Do you still hear me?' })).toBeVisible({ timeout: 3_000 });
-    const drawn = () => page.locator('canvas.picture').evaluate((canvas: HTMLCanvasElement) => [...canvas.getContext('2d')!.getImageData(100, 100, 200, 20).data].join());
+    await expect(page.getByRole('listitem').filter({ hasText: 'Do you still hear me?' })).toBeVisible({
+      timeout: 3_000
+    });
+    const drawn = () =>
+      page
+        .locator('canvas.picture')
+        .evaluate((canvas: HTMLCanvasElement) =>
+          [...canvas.getContext('2d')!.getImageData(100, 100, 200, 20).data].join()
+        );
     const before = await drawn();
     await expect.poll(drawn, { timeout: 3_000 }).not.toBe(before);
     // What waits for the disk is bounded; beyond that it is said, and nothing is shared that is not recorded.
-    await expect(page.getByText("The recording cannot go on: the server's disk cannot keep up")).toBeVisible({ timeout: 90_000 });
+    await expect(page.getByText("The recording cannot go on: the server's disk cannot keep up")).toBeVisible({
+      timeout: 90_000
+    });
     console.log(`it was given up after ${Math.round((Date.now() - hung) / 1000)} s`);
     await expect(page.locator('canvas.picture')).toBeHidden();
     await until('the customer’s panel is gone', () => !desktop.hasWindow('^Your screen is shared$'));
@@ -130,7 +181,12 @@ test('a disk that hangs: nobody waits for it, sharing ends as the policy says, a
 
 test('the power is cut: what was recorded two seconds before is there after it', async ({ page, request }, info) => {
   const folder = mkdtempSync(join(tmpdir(), 'deskside-power-'));
-  const [image, cut, data, after] = ['disk.img', 'cut.img', 'data', 'after'].map((n) => join(folder, n)) as [string, string, string, string];
+  const [image, cut, data, after] = ['disk.img', 'cut.img', 'data', 'after'].map((n) => join(folder, n)) as [
+    string,
+    string,
+    string,
+    string
+  ];
   mkdirSync(data);
   mkdirSync(after);
   execFileSync('sh', ['-c', `truncate -s 256M '${image}' && /usr/sbin/mkfs.ext4 -q '${image}'`]);
@@ -165,10 +221,17 @@ test('the power is cut: what was recorded two seconds before is there after it',
     const place = (safe.at - film[0].from) / 1000;
     // The picture that stands at this place: seeking alone finds the one after it, which may be of the next colour.
     const still = ['-vf', 'fps=20', '-ss', String(place), '-frames:v', '1', '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-'];
-    const frame = execFileSync('ffmpeg', ['-v', 'error', '-i', info.outputPath('after.webm'), ...still], { maxBuffer: 1 << 26 });
+    const frame = execFileSync('ffmpeg', ['-v', 'error', '-i', info.outputPath('after.webm'), ...still], {
+      maxBuffer: 1 << 26
+    });
     const pixel = frame.subarray((720 * 1280 + 1200) * 3).subarray(0, 3);
-    expect(`#${pixel.toString('hex')}`, `what was on the screen ${Math.round(moment - safe.at)} ms before the cut`).toBe(safe.colour);
-    console.log(`cut ${Math.round(moment - seen.at(-1)!.at)} ms after the last colour; ${video.pictures} pictures are there`);
+    expect(
+      `#${pixel.toString('hex')}`,
+      `what was on the screen ${Math.round(moment - safe.at)} ms before the cut`
+    ).toBe(safe.colour);
+    console.log(
+      `cut ${Math.round(moment - seen.at(-1)!.at)} ms after the last colour; ${video.pictures} pictures are there`
+    );
   } finally {
     // At once: a program that ends in its own time still keeps its folder busy.
     spawnSync('pkill', ['-KILL', '-f', join(folder, '.*deskside-support')]);

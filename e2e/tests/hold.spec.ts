@@ -7,7 +7,11 @@ import { stage } from '../lib/stage';
 
 const at = stage();
 
-test('held by one technician, transferred to another, who finds everything and asks anew', async ({ page, browser, request }) => {
+test('held by one technician, transferred to another, who finds everything and asks anew', async ({
+  page,
+  browser,
+  request
+}) => {
   await signIn(page, at.server);
   const { key } = await generate(page, at.server, 1);
   await runProgram(at.server, at.desktop, request, { key });

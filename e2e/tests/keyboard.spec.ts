@@ -64,7 +64,9 @@ test('from signing in to the journal without a mouse', async ({ page, request })
   await expect(page.getByRole('heading', { name: 'The session has ended' })).toBeVisible();
   await tabTo(page, /^To the incident/);
   await page.keyboard.press('Enter');
-  await expect(page.getByRole('listitem').filter({ hasText: 'Remote support history' })).toContainText('closed by the technician');
+  await expect(page.getByRole('listitem').filter({ hasText: 'Remote support history' })).toContainText(
+    'closed by the technician'
+  );
   await at.desktop.keys('Northwind Support', ...Array(7).fill('Tab'), 'space');
   await expect.poll(() => program.exitCode, { message: 'the program is closed' }).not.toBeNull();
 });
@@ -116,7 +118,10 @@ async function letGo(page: Page) {
 
 const nothingIsHeld = () => expect.poll(() => held(at.desktop.display)).toEqual(NOTHING);
 
-test('what is held ends with the line, a silent server, the page, a pause, the control and the program', async ({ page, request }) => {
+test('what is held ends with the line, a silent server, the page, a pause, the control and the program', async ({
+  page,
+  request
+}) => {
   const program = await at.join(page, request);
   const file = await controlled(page, 'held-here');
 
@@ -200,7 +205,10 @@ async function make(page: Page, ...events: Made[]) {
   }, events);
 }
 
-test('keys mean what the technician’s made of them, whatever locks and layouts there are', async ({ page, request }) => {
+test('keys mean what the technician’s made of them, whatever locks and layouts there are', async ({
+  page,
+  request
+}) => {
   await at.join(page, request);
   const file = await controlled(page, 'keys-here');
 
@@ -210,10 +218,18 @@ test('keys mean what the technician’s made of them, whatever locks and layouts
   expect(await typed(page, file)).toBe('');
 
   // Windows presses a Control with AltGr.
-  const [control, altGr] = [{ code: 'ControlLeft', key: 'Control' }, { code: 'AltRight', key: 'AltGraph' }];
+  const [control, altGr] = [
+    { code: 'ControlLeft', key: 'Control' },
+    { code: 'AltRight', key: 'AltGraph' }
+  ];
   const both = { ctrlKey: true, altKey: true, modifierAltGraph: true };
   await make(page, { ...control, ctrlKey: true }, { ...altGr, ...both });
-  for (const [code, key] of [['KeyQ', '@'], ['Digit7', '{'], ['Minus', '\\']] as const) await make(page, { code, key, ...both }, { type: 'keyup', code, key, ...both });
+  for (const [code, key] of [
+    ['KeyQ', '@'],
+    ['Digit7', '{'],
+    ['Minus', '\\']
+  ] as const)
+    await make(page, { code, key, ...both }, { type: 'keyup', code, key, ...both });
   await make(page, { ...control, type: 'keyup' }, { ...altGr, type: 'keyup' });
   expect(await typed(page, file)).toBe('@{\\');
 
@@ -239,7 +255,10 @@ test('keys mean what the technician’s made of them, whatever locks and layouts
   await nothingIsHeld();
 });
 
-test('text in any script that is inserted at once arrives whole in a terminal and in a program with GTK', async ({ page, request }) => {
+test('text in any script that is inserted at once arrives whole in a terminal and in a program with GTK', async ({
+  page,
+  request
+}) => {
   await at.join(page, request);
   const file = await controlled(page, 'text-here');
   const texts = [
@@ -261,5 +280,7 @@ test('text in any script that is inserted at once arrives whole in a terminal an
     await page.keyboard.press('Enter');
   }
   await page.keyboard.press('Control+s');
-  await expect.poll(() => readFileSync(note, 'utf8'), { timeout: 30_000 }).toBe(texts.map((text) => `${text}\n`).join(''));
+  await expect
+    .poll(() => readFileSync(note, 'utf8'), { timeout: 30_000 })
+    .toBe(texts.map((text) => `${text}\n`).join(''));
 });

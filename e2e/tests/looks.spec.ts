@@ -12,7 +12,11 @@ const at = stage({ server: ['--grace-seconds', '20'] });
 const keyboard = (page: Page) => page.getByLabel(/Keyboard of the customer/);
 const full = (page: Page) => page.evaluate(() => document.fullscreenElement !== null);
 
-test('full screen takes the keyboard and gives it back; a window of its own; sharper or smoother', async ({ page, context, request }) => {
+test('full screen takes the keyboard and gives it back; a window of its own; sharper or smoother', async ({
+  page,
+  context,
+  request
+}) => {
   await at.join(page, request);
   await page.getByRole('button', { name: 'Share screen' }).click();
   await answer(at.desktop, 'control');

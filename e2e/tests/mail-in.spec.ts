@@ -28,8 +28,15 @@ test.afterAll(async () => {
 });
 
 const mail = (headers: Record<string, string>, body: string) => {
-  const all = { From: `${CUSTOMER.name} <${CUSTOMER.email}>`, To: MAILBOX.user, 'Message-ID': `<${Math.random()}@customer.example>`, ...headers };
-  return `${Object.entries(all).map(([k, v]) => `${k}: ${v}\n`).join('')}\n${body}\n`;
+  const all = {
+    From: `${CUSTOMER.name} <${CUSTOMER.email}>`,
+    To: MAILBOX.user,
+    'Message-ID': `<${Math.random()}@customer.example>`,
+    ...headers
+  };
+  return `${Object.entries(all)
+    .map(([k, v]) => `${k}: ${v}\n`)
+    .join('')}\n${body}\n`;
 };
 const setUp = async (page: Page) => {
   await signIn(page, server, ADMIN);
@@ -39,7 +46,12 @@ const setUp = async (page: Page) => {
 const arrived = () => until('every mail was read', () => mailbox.unseen() === 0);
 
 test('a mailbox is set up: what is wrong is said, and what waits there is counted', async ({ page }) => {
-  mailbox.deliver(mail({ Subject: 'The scanner smells burnt', 'Message-ID': '<first@customer.example>' }, 'Since this morning.\nPlease help!'));
+  mailbox.deliver(
+    mail(
+      { Subject: 'The scanner smells burnt', 'Message-ID': '<first@customer.example>' },
+      'Since this morning.\nPlease help!'
+    )
+  );
   const form = await setUp(page);
   const test = form.getByRole('button', { name: 'Test' });
   await form.getByLabel('Server').fill(`localhost:${mailbox.port}`);
@@ -68,7 +80,9 @@ test('a mailbox is set up: what is wrong is said, and what waits there is counte
   await form.getByRole('button', { name: 'Save' }).click();
   await expect(form.getByRole('status')).toContainText('Saved.');
   expect(await (await page.request.get(`${server.url}/api/mailbox`)).text()).not.toContain(MAILBOX.password);
-  await expect(form.getByRole('row', { name: /The scanner smells burnt/ }).getByRole('link', { name: 'its incident' })).toBeVisible();
+  await expect(
+    form.getByRole('row', { name: /The scanner smells burnt/ }).getByRole('link', { name: 'its incident' })
+  ).toBeVisible();
   await expect(form.getByText(/^Looked into just now/)).toBeVisible();
   await page.screenshot({ path: 'results/mail-in.png', fullPage: true });
 
@@ -76,7 +90,8 @@ test('a mailbox is set up: what is wrong is said, and what waits there is counte
   await expect(page.getByRole('heading', { name: 'The scanner smells burnt' })).toBeVisible();
   const facts = page.getByRole('region', { name: 'Incident' });
   // The customer is known by the address; nobody owns it yet.
-  for (const text of [CUSTOMER.name, CUSTOMER.company, 'New', 'Request', 'Service desk', 'Nobody']) await expect(facts).toContainText(text);
+  for (const text of [CUSTOMER.name, CUSTOMER.company, 'New', 'Request', 'Service desk', 'Nobody'])
+    await expect(facts).toContainText(text);
   await expect(page.getByRole('list', { name: 'Journal' }).getByText('Please help!')).toBeVisible();
 });
 
@@ -103,7 +118,18 @@ test('a technician answers, and the customer’s answer finds its incident, with
     `--${boundary}\nContent-Type: text/html; name=bad.html\nContent-Disposition: attachment; filename=bad.html\n\n<script>alert(1)</script>\n--${boundary}--`
   ];
   // The subject says nothing any more; the mail that it answers does.
-  mailbox.deliver(mail({ Subject: 'Re: ganz anders', 'In-Reply-To': ours.id, References: `<first@customer.example> ${ours.id}`, 'MIME-Version': '1.0', 'Content-Type': `multipart/mixed; boundary=${boundary}` }, parts.join('')));
+  mailbox.deliver(
+    mail(
+      {
+        Subject: 'Re: ganz anders',
+        'In-Reply-To': ours.id,
+        References: `<first@customer.example> ${ours.id}`,
+        'MIME-Version': '1.0',
+        'Content-Type': `multipart/mixed; boundary=${boundary}`
+      },
+      parts.join('')
+    )
+  );
   await arrived();
   await page.reload();
   const journal = page.getByRole('list', { name: 'Journal' });
@@ -115,25 +141,51 @@ test('a technician answers, and the customer’s answer finds its incident, with
   await expect(journal.getByText('status: resolved → in progress, since a mail came')).toBeVisible();
   await expect(page.getByText('In progress').first()).toBeVisible();
   await page.screenshot({ path: 'results/letter.png', fullPage: true });
-  const [download] = await Promise.all([page.waitForEvent('download'), letter.getByRole('link', { name: /Foto\.png/ }).click()]);
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    letter.getByRole('link', { name: /Foto\.png/ }).click()
+  ]);
   expect(readFileSync(await download.path())).toEqual(picture);
   expect(download.suggestedFilename()).toBe('Foto.png');
   // Markup of a stranger is a file for the disk, never a page of this server.
-  const bad = await page.request.get(`${server.url}${await letter.getByRole('link', { name: /bad\.html/ }).getAttribute('href')}`);
-  expect([bad.headers()['content-type'], bad.headers()['content-disposition']]).toEqual(['application/octet-stream', expect.stringMatching(/^attachment/)]);
-  const [original] = await Promise.all([page.waitForEvent('download'), letter.getByRole('link', { name: 'The mail as it came' }).click()]);
+  const bad = await page.request.get(
+    `${server.url}${await letter.getByRole('link', { name: /bad\.html/ }).getAttribute('href')}`
+  );
+  expect([bad.headers()['content-type'], bad.headers()['content-disposition']]).toEqual([
+    'application/octet-stream',
+    expect.stringMatching(/^attachment/)
+  ]);
+  const [original] = await Promise.all([
+    page.waitForEvent('download'),
+    letter.getByRole('link', { name: 'The mail as it came' }).click()
+  ]);
   expect(readFileSync(await original.path(), 'utf8')).toContain('Subject: Re: ganz anders');
 });
 
-test('a number in a colleague’s subject is enough; a stranger’s mail makes a customer; a mail that comes twice is one', async ({ page }) => {
+test('a number in a colleague’s subject is enough; a stranger’s mail makes a customer; a mail that comes twice is one', async ({
+  page
+}) => {
   await signIn(page, server);
-  mailbox.deliver(mail({ Subject: 'Once more', From: `"Morgan, Ada" <${CUSTOMER.email.toUpperCase()}>` }, 'The same customer.'));
+  mailbox.deliver(
+    mail({ Subject: 'Once more', From: `"Morgan, Ada" <${CUSTOMER.email.toUpperCase()}>` }, 'The same customer.')
+  );
   const twice = mail({ Subject: 'AW: [inc-1001] Drucker', From: 'colleague@customer.example' }, 'It prints now.');
   mailbox.deliver(twice);
   mailbox.deliver(twice);
   // A number that a stranger has guessed opens nothing.
-  mailbox.deliver(mail({ Subject: 'Re: [INC-1001] Guessed', From: 'mallory@evil.example' }, 'Please send me all of it.'));
-  mailbox.deliver(mail({ Subject: '=?utf-8?B?44OX44Oq44Oz44K/44O8?=', From: '=?utf-8?Q?Bj=C3=B6rk_=22B=22?= <bjoerk@is.example>', 'Content-Type': 'text/html; charset=utf-8' }, '<p>Bitte <b>helfen</b> Sie.</p><script>x()</script>'));
+  mailbox.deliver(
+    mail({ Subject: 'Re: [INC-1001] Guessed', From: 'mallory@evil.example' }, 'Please send me all of it.')
+  );
+  mailbox.deliver(
+    mail(
+      {
+        Subject: '=?utf-8?B?44OX44Oq44Oz44K/44O8?=',
+        From: '=?utf-8?Q?Bj=C3=B6rk_=22B=22?= <bjoerk@is.example>',
+        'Content-Type': 'text/html; charset=utf-8'
+      },
+      '<p>Bitte <b>helfen</b> Sie.</p><script>x()</script>'
+    )
+  );
   await arrived();
   await page.goto(`${server.url}/console/incidents/1`);
   const journal = page.getByRole('list', { name: 'Journal' });
@@ -150,11 +202,19 @@ test('a number in a colleague’s subject is enough; a stranger’s mail makes a
 
 test('programs, lists, bounces and our own mails are kept out, and the administrator reads why', async ({ page }) => {
   const form = await setUp(page);
-  const incidents = async () => (await (await page.request.get(`${server.url}/api/incidents?resolved=true`)).json()).length;
+  const incidents = async () =>
+    (await (await page.request.get(`${server.url}/api/incidents?resolved=true`)).json()).length;
   const before = await incidents();
-  mailbox.deliver(mail({ Subject: 'Out of office', 'Auto-Submitted': 'auto-replied', 'In-Reply-To': mails.received[0]!.id }, 'I am away.'));
+  mailbox.deliver(
+    mail(
+      { Subject: 'Out of office', 'Auto-Submitted': 'auto-replied', 'In-Reply-To': mails.received[0]!.id },
+      'I am away.'
+    )
+  );
   mailbox.deliver(mail({ Subject: 'Digest', 'List-Id': '<news.example>' }, 'News.'));
-  mailbox.deliver(mail({ Subject: 'Undelivered', From: 'MAILER-DAEMON@customer.example', 'Return-Path': '<>' }, 'No such user.'));
+  mailbox.deliver(
+    mail({ Subject: 'Undelivered', From: 'MAILER-DAEMON@customer.example', 'Return-Path': '<>' }, 'No such user.')
+  );
   mailbox.deliver(mail({ Subject: 'An echo', From: MAILBOX.user }, 'Echo.'));
   mailbox.deliver('Subject: From nobody\n\nHello\n');
   await arrived();
@@ -168,7 +228,10 @@ test('programs, lists, bounces and our own mails are kept out, and the administr
   await page.screenshot({ path: 'results/kept-out.png', fullPage: true });
   expect(await incidents()).toBe(before);
   // Two machines that answer each other: from the thirty-first mail within an hour on it is kept out.
-  for (let n = 0; n < 31; n++) mailbox.deliver(mail({ Subject: 'Ping', From: 'robot@loop.example', 'In-Reply-To': '<first@customer.example>' }, 'Pong.'));
+  for (let n = 0; n < 31; n++)
+    mailbox.deliver(
+      mail({ Subject: 'Ping', From: 'robot@loop.example', 'In-Reply-To': '<first@customer.example>' }, 'Pong.')
+    );
   await arrived();
   await page.reload();
   await expect(kept('Ping')).toContainText('too many mails came from this address');
@@ -178,7 +241,9 @@ test('a folder is named as people write it', async ({ page }) => {
   const form = await setUp(page);
   await form.getByLabel('Folder').fill('Störungen');
   await form.getByRole('button', { name: 'Test' }).click();
-  await expect(form.getByRole('alert')).toContainText("The folder “Störungen” cannot be opened. The mailbox says: Mailbox doesn't exist: Störungen");
+  await expect(form.getByRole('alert')).toContainText(
+    "The folder “Störungen” cannot be opened. The mailbox says: Mailbox doesn't exist: Störungen"
+  );
   mailbox.makeFolder('St&APY-rungen');
   await form.getByRole('button', { name: 'Test' }).click();
   await expect(form.getByRole('status')).toContainText('The mailbox answers; there is no mail');
@@ -192,16 +257,24 @@ test('a mailbox that is away is said, and what came meanwhile is taken in when i
   await mailbox.run();
   // Whoever presses Save need not wait for the half minute.
   await form.getByRole('button', { name: 'Save' }).click();
-  await expect(form.getByRole('row', { name: /Written meanwhile/ }).getByRole('link', { name: 'its incident' })).toBeVisible({ timeout: 20_000 });
+  await expect(
+    form.getByRole('row', { name: /Written meanwhile/ }).getByRole('link', { name: 'its incident' })
+  ).toBeVisible({ timeout: 20_000 });
 });
 
-test('a mail that is too large is noted and stays; a disk that is nearly full lets mails wait where they are', async ({ page }) => {
+test('a mail that is too large is noted and stays; a disk that is nearly full lets mails wait where they are', async ({
+  page
+}) => {
   await signIn(page, server);
   mailbox.deliver(mail({ Subject: 'My whole disk' }, 'x'.repeat(99).concat('\n').repeat(270_000)));
   await arrived();
   await page.goto(`${server.url}/console/incidents`);
   await page.getByRole('link', { name: 'My whole disk' }).click();
-  await expect(page.getByRole('list', { name: 'Journal' }).getByText('This mail is too large to be taken in: it is still in the mailbox.')).toBeVisible();
+  await expect(
+    page
+      .getByRole('list', { name: 'Journal' })
+      .getByText('This mail is too large to be taken in: it is still in the mailbox.')
+  ).toBeVisible();
 
   // No room on the server's disk: it is said, and the mail is still unseen; then there is room.
   const { options } = server;
@@ -210,7 +283,9 @@ test('a mail that is too large is noted and stays; a disk that is nearly full le
   await server.run();
   mailbox.deliver(mail({ Subject: 'It waits' }, 'For room.'));
   const form = await setUp(page);
-  await expect(form.getByText(/A mail could not be taken in: the server's disk is nearly full/)).toBeVisible({ timeout: 20_000 });
+  await expect(form.getByText(/A mail could not be taken in: the server's disk is nearly full/)).toBeVisible({
+    timeout: 20_000
+  });
   expect(mailbox.unseen()).toBe(1);
   await server.kill();
   server.options = options;

@@ -25,7 +25,10 @@ test('an administrator’s template, a real mail, and its journal entry', async 
   await signIn(page, withMail, ADMIN);
   await expect(page.getByRole('link', { name: 'Outbox' })).toBeHidden();
   await page.getByRole('link', { name: 'Settings' }).click();
-  await page.getByRole('form', { name: 'Organisation' }).getByLabel('Message').fill('Hello {{customer}},\n\nplease open {{link}}\n\n{{technician}}');
+  await page
+    .getByRole('form', { name: 'Organisation' })
+    .getByLabel('Message')
+    .fill('Hello {{customer}},\n\nplease open {{link}}\n\n{{technician}}');
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByText('Saved.')).toBeVisible();
 

@@ -19,7 +19,11 @@ test.afterAll(async () => server?.stop());
 async function violations(page: Page): Promise<string[]> {
   await page.evaluate(AXE);
   return page.evaluate(async () => {
-    const axe = (window as unknown as { axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } }).axe;
+    const axe = (
+      window as unknown as {
+        axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+      }
+    ).axe;
     const { violations } = await axe.run({ resultTypes: ['violations'], iframes: false });
     return violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' | ')}`);
   });
@@ -28,14 +32,22 @@ async function violations(page: Page): Promise<string[]> {
 for (const scheme of ['light', 'dark'] as const) {
   test(`every page is accessible, ${scheme}`, async ({ browser }) => {
     test.setTimeout(240_000);
-    const context = await browser.newContext({ colorScheme: scheme, viewport: { width: 1440, height: 900 }, bypassCSP: true, locale: 'en-GB' });
+    const context = await browser.newContext({
+      colorScheme: scheme,
+      viewport: { width: 1440, height: 900 },
+      bypassCSP: true,
+      locale: 'en-GB'
+    });
     const page = await context.newPage();
     const found: string[] = [];
     const look = async (name: string, on = page) => {
       for (const width of [1440, 800]) {
         await on.setViewportSize({ width, height: 900 });
         found.push(...(await violations(on)).map((v) => `${name} at ${width}: ${v}`));
-        expect(await on.evaluate(() => document.documentElement.scrollWidth - innerWidth), `${name} fits into ${width} pixels`).toBeLessThanOrEqual(0);
+        expect(
+          await on.evaluate(() => document.documentElement.scrollWidth - innerWidth),
+          `${name} fits into ${width} pixels`
+        ).toBeLessThanOrEqual(0);
         await on.screenshot({ path: `results/pages/${name}-${scheme}-${width}.png` });
       }
     };
@@ -208,7 +220,9 @@ test('the console by keyboard alone', async ({ page }) => {
   const to = async (name: RegExp) => {
     for (let i = 0; i < 40; i++) {
       await page.keyboard.press('Tab');
-      const text = await page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? '');
+      const text = await page.evaluate(
+        () => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? ''
+      );
       if (name.test(text.trim())) return;
     }
     throw new Error(`${name} is not reached by the Tab key`);

@@ -37,7 +37,11 @@ test('a colleague joins, an expert joins, and one at a time holds the control', 
   await expect(eva.getByText(`${TECHNICIAN.name} controls`, { exact: true })).toBeVisible();
   await expect(eva.locator('canvas.picture')).toHaveAttribute('width', '1280');
   await eva.getByRole('button', { name: 'Request control' }).click();
-  await page.getByRole('status').filter({ hasText: `${ADMIN.name} would like to control` }).getByRole('button', { name: 'Give control' }).click();
+  await page
+    .getByRole('status')
+    .filter({ hasText: `${ADMIN.name} would like to control` })
+    .getByRole('button', { name: 'Give control' })
+    .click();
   await expect(eva.getByText('You control', { exact: true })).toBeVisible();
   await expect(page.getByText(`${ADMIN.name} controls`, { exact: true })).toBeVisible();
 
@@ -87,7 +91,9 @@ test('a colleague joins, an expert joins, and one at a time holds the control', 
 
   // He vanishes: whoever shared inherits, and the customer is not left alone.
   await page.close();
-  await expect(eva.getByRole('listitem').filter({ hasText: `${TECHNICIAN.name} did not come back: ${ADMIN.name} takes over` })).toBeVisible();
+  await expect(
+    eva.getByRole('listitem').filter({ hasText: `${TECHNICIAN.name} did not come back: ${ADMIN.name} takes over` })
+  ).toBeVisible();
   await expect(eva.getByRole('button', { name: 'End session' })).toBeVisible();
   await eva.getByRole('button', { name: 'End session' }).click();
   await eva.getByRole('button', { name: /^Close session/ }).click();
@@ -96,7 +102,11 @@ test('a colleague joins, an expert joins, and one at a time holds the control', 
   await expert.context().close();
 });
 
-test('a session goes into a team’s queue with a note, and is taken, and comes back when its owner vanishes', async ({ page, browser, request }) => {
+test('a session goes into a team’s queue with a note, and is taken, and comes back when its owner vanishes', async ({
+  page,
+  browser,
+  request
+}) => {
   await at.join(page, request);
   await page.getByRole('button', { name: 'People' }).click();
   await page.getByText('Transfer the session').click();
@@ -117,8 +127,13 @@ test('a session goes into a team’s queue with a note, and is taken, and comes 
   // Nobody is left to help: back into the queue that it came from.
   await eva.context().close();
   await page.getByRole('link', { name: /^Queue/ }).click();
-  await expect(page.getByRole('region', { name: `Team ${TECHNICIAN.team}` }).getByRole('button', { name: 'Take' })).toBeVisible();
-  await page.getByRole('region', { name: `Team ${TECHNICIAN.team}` }).getByRole('button', { name: 'Take' }).click();
+  await expect(
+    page.getByRole('region', { name: `Team ${TECHNICIAN.team}` }).getByRole('button', { name: 'Take' })
+  ).toBeVisible();
+  await page
+    .getByRole('region', { name: `Team ${TECHNICIAN.team}` })
+    .getByRole('button', { name: 'Take' })
+    .click();
   await page.getByRole('button', { name: 'End session' }).click();
   await page.getByRole('button', { name: /^Close session/ }).click();
 
@@ -128,7 +143,11 @@ test('a session goes into a team’s queue with a note, and is taken, and comes 
   await expect(entry).toContainText('closed by the technician');
 });
 
-test('whoever may watch recordings watches a session that runs, and everybody in it reads that', async ({ page, browser, request }) => {
+test('whoever may watch recordings watches a session that runs, and everybody in it reads that', async ({
+  page,
+  browser,
+  request
+}) => {
   const program = await at.join(page, request);
   await page.getByRole('button', { name: 'Share screen' }).click();
   await answer(at.desktop, 'control');
@@ -141,7 +160,8 @@ test('whoever may watch recordings watches a session that runs, and everybody in
   // What she sees is what is there, pixel for pixel; what she could do is not there.
   await expect(eva.locator('canvas.picture')).toHaveAttribute('width', '1280');
   await expect.poll(() => differing(eva, at.desktop)).toBe(0);
-  for (const name of ['Request control', 'Take control', 'Ask for clipboard', 'Send clipboard', 'End session']) await expect(eva.getByRole('button', { name })).toBeHidden();
+  for (const name of ['Request control', 'Take control', 'Ask for clipboard', 'Send clipboard', 'End session'])
+    await expect(eva.getByRole('button', { name })).toBeHidden();
   await expect(eva.getByRole('tab', { name: 'Files' })).toBeHidden();
   await expect(eva.getByLabel('Message')).toBeDisabled();
   await expect(page.getByText(`${ADMIN.name} watches as a supervisor`)).toBeVisible();
@@ -160,7 +180,14 @@ test('whoever may watch recordings watches a session that runs, and everybody in
   await eva.context().close();
   // A technician without the right, or of another team, is not offered it and is refused.
   const id = page.url().match(/sessions\/([^/?]+)/)![1]!;
-  const other = { ...ADMIN, login: 'max', name: 'Max Weber', email: 'max@example.org', team: 'Field', password: 'a password of a test' };
+  const other = {
+    ...ADMIN,
+    login: 'max',
+    name: 'Max Weber',
+    email: 'max@example.org',
+    team: 'Field',
+    password: 'a password of a test'
+  };
   const admin = await colleague(browser, ADMIN);
   const made = await admin.request.post(`${at.server.url}/api/users`, { data: { ...other, administrator: false } });
   expect(made.ok(), await made.text()).toBe(true);

@@ -35,7 +35,9 @@ test('a technician on plain HTTP sees every pixel and exchanges files', async ({
     await page.getByLabel("Folder on the customer's computer").fill(home);
     await page.getByLabel("Folder on the customer's computer").press('Enter');
     await expect(page.getByLabel('Choose theirs.bin')).toBeVisible();
-    await page.getByLabel('Files to send').setInputFiles({ name: 'ours.bin', mimeType: 'application/octet-stream', buffer: content });
+    await page
+      .getByLabel('Files to send')
+      .setInputFiles({ name: 'ours.bin', mimeType: 'application/octet-stream', buffer: content });
     await expect(page.getByText(/done: .*ours\.bin/)).toBeVisible();
     expect(readFileSync(join(home, 'ours.bin')).equals(content)).toBe(true);
     const download = page.waitForEvent('download');

@@ -41,7 +41,17 @@ test('letters of any script, and a screen that changes its size', async ({ page,
   await answer(at.desktop, 'control');
   await expect(page.getByText('You control')).toBeVisible();
   const note = join(at.server.data, 'letters.txt');
-  at.desktop.open('xterm', ['-u8', '-T', 'letters-here', '-geometry', '50x8+20+560', '-e', 'sh', '-c', `cat > '${note}'`]);
+  at.desktop.open('xterm', [
+    '-u8',
+    '-T',
+    'letters-here',
+    '-geometry',
+    '50x8+20+560',
+    '-e',
+    'sh',
+    '-c',
+    `cat > '${note}'`
+  ]);
   const term = await at.desktop.window('^letters-here$');
   at.desktop.xdotool('windowactivate', '--sync', term);
   await page.getByLabel(/Keyboard of the customer/).focus();
@@ -56,7 +66,9 @@ test('letters of any script, and a screen that changes its size', async ({ page,
   await page.keyboard.type('dE');
   await page.keyboard.press('Backspace');
   await page.keyboard.press('Enter');
-  await expect.poll(() => (existsSync(note) ? readFileSync(note, 'utf8') : '')).toBe('Grüße, 你好 – ¿qué? 10 €\nABCd\n');
+  await expect
+    .poll(() => (existsSync(note) ? readFileSync(note, 'utf8') : ''))
+    .toBe('Grüße, 你好 – ¿qué? 10 €\nABCd\n');
 
   // Nothing stays pressed when the page loses the focus in the middle of a chord.
   await page.keyboard.down('Control');
@@ -69,7 +81,9 @@ test('letters of any script, and a screen that changes its size', async ({ page,
 
   at.desktop.resize(1024, 768);
   await expect(page.getByText('The screen is now 1024 × 768')).toBeVisible();
-  await expect.poll(() => page.locator('canvas.picture').evaluate((c: HTMLCanvasElement) => `${c.width}x${c.height}`)).toBe('1024x768');
+  await expect
+    .poll(() => page.locator('canvas.picture').evaluate((c: HTMLCanvasElement) => `${c.width}x${c.height}`))
+    .toBe('1024x768');
 });
 
 test('a desktop that cannot be captured: said clearly, and the chat goes on', async ({ page, request }) => {

@@ -21,7 +21,10 @@ function system(refuses: string) {
   writeFileSync(told, '');
   const no = refuses ? `echo "${refuses}" >&2; exit 1` : `echo "$*" >> '${told}'`;
   for (const name of ['systemctl', 'loginctl']) {
-    writeFileSync(join(folder, name), `#!/bin/sh\nif [ "$1" = reboot ]; then ${no}; else exec /usr/bin/${name} "$@"; fi\n`);
+    writeFileSync(
+      join(folder, name),
+      `#!/bin/sh\nif [ "$1" = reboot ]; then ${no}; else exec /usr/bin/${name} "$@"; fi\n`
+    );
     chmodSync(join(folder, name), 0o755);
   }
   return { env: { PATH: `${folder}:${process.env.PATH}` }, told: () => readFileSync(told, 'utf8').trim() };
@@ -44,7 +47,10 @@ async function restart() {
   at.desktop.open(AUTOSTART, [], { HOME: at.home });
 }
 
-test('the session waits for a computer that restarts; the program comes back once, and asks', async ({ page, request }) => {
+test('the session waits for a computer that restarts; the program comes back once, and asks', async ({
+  page,
+  request
+}) => {
   const { env, told } = system('');
   const program = await at.join(page, request, env);
   await page.getByLabel('Message', { exact: true }).fill('I will restart it once.');

@@ -11,14 +11,21 @@ import { stage } from '../lib/stage';
 
 const at = stage();
 /** The commands of the docs, which stand in one block under this heading. */
-const commands = readFileSync(join(ROOT, 'docs/operating.md'), 'utf8').match(/## Backup[\s\S]*?```sh\n([\s\S]*?)```/)![1]!;
+const commands = readFileSync(join(ROOT, 'docs/operating.md'), 'utf8').match(
+  /## Backup[\s\S]*?```sh\n([\s\S]*?)```/
+)![1]!;
 
-test('a backup of the running server is restored: people, sessions, evidence, keys', async ({ page, request }, info) => {
+test('a backup of the running server is restored: people, sessions, evidence, keys', async ({
+  page,
+  request
+}, info) => {
   await at.join(page, request);
   const id = page.url().match(/sessions\/([^/?]+)/)![1]!;
   await page.getByLabel('Message', { exact: true }).fill('Said before the backup.');
   await page.getByLabel('Message', { exact: true }).press('Enter');
-  await page.getByLabel('File for the conversation').setInputFiles({ name: 'manual.txt', mimeType: 'text/plain', buffer: Buffer.from('Turn it off and on.') });
+  await page
+    .getByLabel('File for the conversation')
+    .setInputFiles({ name: 'manual.txt', mimeType: 'text/plain', buffer: Buffer.from('Turn it off and on.') });
   await expect(page.getByText('manual.txt')).toBeVisible();
   await page.getByRole('button', { name: 'Share screen' }).click();
   await answer(at.desktop, 'view');
@@ -31,7 +38,18 @@ test('a backup of the running server is restored: people, sessions, evidence, ke
   // The running server's data is saved; then something happens that the backup does not know of.
   const room = mkdtempSync(join(MEMORY, 'deskside-backup-'));
   execFileSync('sh', ['-ec', commands.replaceAll('deskside-data', at.server.data)], { cwd: room });
-  const later = { headers: { origin: at.server.url }, data: { customer: 1, subject: 'After the backup', description: '', status: 'new', priority: 'normal', owner: null, team: '' } };
+  const later = {
+    headers: { origin: at.server.url },
+    data: {
+      customer: 1,
+      subject: 'After the backup',
+      description: '',
+      status: 'new',
+      priority: 'normal',
+      owner: null,
+      team: ''
+    }
+  };
   expect((await page.request.post(`${at.server.url}/api/incidents`, later)).ok()).toBe(true);
 
   // The disk is gone, and the backup takes its place.
@@ -45,13 +63,20 @@ test('a backup of the running server is restored: people, sessions, evidence, ke
   await expect(page.getByText('Said before the backup.')).toBeVisible();
   const { entries } = await (await page.request.get(`${at.server.url}/api/sessions/${id}`)).json();
   const posted = entries.find((e: { event: { type: string } }) => e.event.type === 'file_posted').event.number;
-  expect(await (await page.request.get(`${at.server.url}/api/sessions/${id}/posts/${posted}`)).text()).toBe('Turn it off and on.');
+  expect(await (await page.request.get(`${at.server.url}/api/sessions/${id}/posts/${posted}`)).text()).toBe(
+    'Turn it off and on.'
+  );
   const video = await recorded(page.request, at.server, id, info.outputPath('video.webm'));
   expect(video.complaints).toBe('');
   expect(video.pictures).toBeGreaterThan(0);
   const bundle = info.outputPath('bundle.zip');
-  expect(spawnSync(join(BINARIES, 'deskside-server'), ['--data', at.server.data, 'export', id, '--to', bundle]).status).toBe(0);
-  expect(verified(at.server, bundle)).toMatchObject({ whole: true, words: expect.stringContaining('WHOLE: nothing was changed since it was signed.') });
+  expect(
+    spawnSync(join(BINARIES, 'deskside-server'), ['--data', at.server.data, 'export', id, '--to', bundle]).status
+  ).toBe(0);
+  expect(verified(at.server, bundle)).toMatchObject({
+    whole: true,
+    words: expect.stringContaining('WHOLE: nothing was changed since it was signed.')
+  });
 
   // The link that was sent before lets its customer in: their program knows the server by its key.
   await page.goto(waiting);

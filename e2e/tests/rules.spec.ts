@@ -10,7 +10,11 @@ async function verdict(page: Page, right: string): Promise<string> {
   return (await page.getByRole('row', { name: new RegExp(`^${right} (yes|no)`) }).innerText()).replace(/\s+/g, ' ');
 }
 
-test('a role and a policy say what may be asked for, why not, and the session keeps to it', async ({ page, browser, request }) => {
+test('a role and a policy say what may be asked for, why not, and the session keeps to it', async ({
+  page,
+  browser,
+  request
+}) => {
   const eva = await (await browser.newContext()).newPage();
   await signIn(eva, at.server, ADMIN);
   await eva.getByRole('link', { name: 'Rules' }).click();
@@ -50,9 +54,13 @@ test('a role and a policy say what may be asked for, why not, and the session ke
   await eva.getByRole('combobox', { name: /^Policy/ }).selectOption('Ordinary');
   await expect(eva.getByText(`${TECHNICIAN.name} has the role “Trainee”`)).toBeVisible();
   expect(await verdict(eva, 'See the screen')).toBe('See the screen yes Yes, if the customer allows it.');
-  expect(await verdict(eva, 'Control the screen')).toBe('Control the screen no No: the role “Trainee” does not give it.');
+  expect(await verdict(eva, 'Control the screen')).toBe(
+    'Control the screen no No: the role “Trainee” does not give it.'
+  );
   expect(await verdict(eva, 'Files')).toBe('Files no No: the policy “Ordinary” does not allow it.');
-  expect(await verdict(eva, 'Commands')).toBe('Commands no No: the role “Trainee” does not give it, and the policy “Ordinary” does not allow it.');
+  expect(await verdict(eva, 'Commands')).toBe(
+    'Commands no No: the role “Trainee” does not give it, and the policy “Ordinary” does not allow it.'
+  );
   await eva.screenshot({ path: 'results/rules.png', fullPage: true });
   // A role that somebody has cannot be removed.
   await eva.getByRole('button', { name: 'Remove the role Trainee' }).click();
@@ -69,7 +77,10 @@ test('a role and a policy say what may be asked for, why not, and the session ke
   await page.getByRole('button', { name: 'Share screen' }).click();
   await expect(page.getByText('You asked to see the screen')).toBeVisible();
   await answer(at.desktop, 'view');
-  await expect(page.getByRole('button', { name: 'Ask for control' })).toHaveAttribute('title', 'your role does not allow this');
+  await expect(page.getByRole('button', { name: 'Ask for control' })).toHaveAttribute(
+    'title',
+    'your role does not allow this'
+  );
   await expect(page.locator('canvas.picture')).toHaveAttribute('width', '1280');
   await expect(page.getByText('The screen is shared', { exact: false }).first()).not.toContainText('recorded');
 
@@ -90,6 +101,8 @@ test('a role and a policy say what may be asked for, why not, and the session ke
   await page.getByRole('button', { name: 'End session' }).click();
   await page.getByRole('button', { name: /^Close session/ }).click();
   await page.getByRole('link', { name: 'To the incident' }).click();
-  await expect(page.getByRole('listitem').filter({ hasText: 'Remote support history' }).first()).toContainText('closed by the technician');
+  await expect(page.getByRole('listitem').filter({ hasText: 'Remote support history' }).first()).toContainText(
+    'closed by the technician'
+  );
   await eva.context().close();
 });

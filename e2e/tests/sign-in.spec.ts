@@ -15,7 +15,11 @@ test.beforeAll(async ({ playwright }) => {
   await furnished(server, playwright);
   const port = await freePort();
   issuer = `http://localhost:${port}`;
-  provider = spawn('node', [join(import.meta.dirname, '../lib/provider.mjs'), String(port), `${server.url}/sign-in/openid`], { stdio: ['ignore', 'pipe', 'inherit'] });
+  provider = spawn(
+    'node',
+    [join(import.meta.dirname, '../lib/provider.mjs'), String(port), `${server.url}/sign-in/openid`],
+    { stdio: ['ignore', 'pipe', 'inherit'] }
+  );
   let up = false;
   provider.stdout!.on('data', () => (up = true));
   await until('the provider listens', () => up);
@@ -27,7 +31,9 @@ test.afterAll(async () => {
 
 /** What a phone shows (RFC 6238). */
 function code(secret: string, step = 0): string {
-  const bits = [...secret].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('');
+  const bits = [...secret]
+    .map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0'))
+    .join('');
   const key = Buffer.from(bits.match(/.{8}/g)!.map((b) => parseInt(b, 2)));
   const counter = Buffer.alloc(8);
   counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + step));
@@ -76,8 +82,13 @@ test('a second factor is set up, asked for, and each code works once', async ({ 
   await password(other);
   await giveCode(other, recovery[0]!);
   await expect(other.getByRole('heading', { name: 'Incidents' })).toBeVisible();
-  const again = await other.request.post(`${server.url}/api/sign-in`, { data: { login: TECHNICIAN.login, password: TECHNICIAN.password, code: recovery[0] } });
-  expect([again.status(), (await again.json()).message]).toEqual([401, expect.stringContaining('The code is not right')]);
+  const again = await other.request.post(`${server.url}/api/sign-in`, {
+    data: { login: TECHNICIAN.login, password: TECHNICIAN.password, code: recovery[0] }
+  });
+  expect([again.status(), (await again.json()).message]).toEqual([
+    401,
+    expect.stringContaining('The code is not right')
+  ]);
   await other.context().close();
 
   // An administrator helps when phone and codes are lost; whoever was signed in is signed out.
@@ -96,7 +107,14 @@ test('a second factor is set up, asked for, and each code works once', async ({ 
 async function device(page: Page) {
   const cdp = await page.context().newCDPSession(page);
   await cdp.send('WebAuthn.enable');
-  const options = { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true } as const;
+  const options = {
+    protocol: 'ctap2',
+    transport: 'internal',
+    hasResidentKey: true,
+    hasUserVerification: true,
+    isUserVerified: true,
+    automaticPresenceSimulation: true
+  } as const;
   const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', { options });
   return {
     /** Whether its owner shows the right finger. */
@@ -145,7 +163,10 @@ test('a passkey signs in without name, password and code, and is taken away', as
   await page.goto(`${server.url}/sign-in`);
   await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
   await expect(page.getByRole('heading', { name: 'Incidents' })).toBeVisible();
-  const again = await page.request.post(`${server.url}/api/sign-in/passkey`, { data: JSON.parse(answers[0]!), headers: { origin: server.url } });
+  const again = await page.request.post(`${server.url}/api/sign-in/passkey`, {
+    data: JSON.parse(answers[0]!),
+    headers: { origin: server.url }
+  });
   expect(again.status()).toBe(409);
 
   await page.goto(`${server.url}/console/me`);
@@ -179,7 +200,12 @@ test('the organisation’s own sign-in, with groups that say who is what', async
   await form.getByRole('button', { name: 'Test' }).click();
   await expect(form.getByRole('alert')).toContainText('localhost cannot be reached');
   await form.getByLabel('Issuer').fill(issuer);
-  for (const [n, [group, team, administrator]] of ([['helpdesk', 'Service desk', false], ['it', 'IT', true]] as const).entries()) {
+  for (const [n, [group, team, administrator]] of (
+    [
+      ['helpdesk', 'Service desk', false],
+      ['it', 'IT', true]
+    ] as const
+  ).entries()) {
     await form.getByRole('button', { name: 'Add a group' }).click();
     await form.getByLabel('Group', { exact: true }).nth(n).fill(group);
     await form.getByLabel('Team').nth(n).fill(team);
@@ -198,14 +224,23 @@ test('the organisation’s own sign-in, with groups that say who is what', async
   await expect(guest.getByRole('heading', { name: 'Incidents' })).toBeVisible();
   await expect(guest.getByText('Grace Okoro')).toBeVisible();
   await expect(guest.getByRole('link', { name: 'Settings' })).toBeHidden();
-  expect((await (await guest.request.get(`${server.url}/api/me`)).json()).account).toMatchObject({ login: 'grace', team: 'Service desk', administrator: false, external: true });
+  expect((await (await guest.request.get(`${server.url}/api/me`)).json()).account).toMatchObject({
+    login: 'grace',
+    team: 'Service desk',
+    administrator: false,
+    external: true
+  });
   await guest.context().close();
 
   const admin = await (await browser.newContext()).newPage();
   await comeAs(admin, 'ivan');
   await expect(admin.getByRole('link', { name: 'Settings' })).toBeVisible();
   // The name that he prefers is somebody else's here: he gets another, and never her account.
-  expect((await (await admin.request.get(`${server.url}/api/me`)).json()).account).toMatchObject({ login: 'eva-2', name: 'Ivan Petrov', administrator: true });
+  expect((await (await admin.request.get(`${server.url}/api/me`)).json()).account).toMatchObject({
+    login: 'eva-2',
+    name: 'Ivan Petrov',
+    administrator: true
+  });
   // What changes how others sign in asks them again, at the provider, which asks for the password in spite of its session.
   server.sql('UPDATE login SET confirmed = 0');
   await admin.goto(`${server.url}/console/settings`);

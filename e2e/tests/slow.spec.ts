@@ -13,7 +13,10 @@ const quota = Quota.make();
 test.skip(!quota, 'this machine has no quota for processor time to give');
 test.afterAll(() => quota?.remove());
 
-test('an old computer shows, is typed into, moves, pauses at once, and is exact in the end', async ({ page, request }) => {
+test('an old computer shows, is typed into, moves, pauses at once, and is exact in the end', async ({
+  page,
+  request
+}) => {
   test.slow();
   const program = await at.join(page, request);
   quota!.set(0.2);
@@ -33,10 +36,20 @@ test('an old computer shows, is typed into, moves, pauses at once, and is exact 
   await until('the text is there', () => readFileSync(typed, 'utf8') === 'typed on an old computer\n');
 
   // The screen moves without an end; the customer's own windows answer all the same.
-  at.desktop.open('xterm', ['-T', 'moving', '-geometry', '100x30+300+200', '-e', 'while :; do date +%N; sleep 0.02; done']);
+  at.desktop.open('xterm', [
+    '-T',
+    'moving',
+    '-geometry',
+    '100x30+300+200',
+    '-e',
+    'while :; do date +%N; sleep 0.02; done'
+  ]);
   const picture = () =>
     page.locator('canvas.picture').evaluate((canvas: HTMLCanvasElement) =>
-      canvas.getContext('2d')!.getImageData(310, 250, 60, 200).data.reduce((sum, value) => (sum * 31 + value) | 0, 0)
+      canvas
+        .getContext('2d')!
+        .getImageData(310, 250, 60, 200)
+        .data.reduce((sum, value) => (sum * 31 + value) | 0, 0)
     );
   let before = await picture();
   for (let n = 0; n < 5; n++) {

@@ -19,7 +19,9 @@ let server: Server;
 let desktop: Desktop;
 
 async function open() {
-  store = spawn(join(BINARIES, 'examples/object-store'), [folder, String(port), KEY, SECRET], { stdio: ['ignore', 'pipe', 'inherit'] });
+  store = spawn(join(BINARIES, 'examples/object-store'), [folder, String(port), KEY, SECRET], {
+    stdio: ['ignore', 'pipe', 'inherit']
+  });
   let up = false;
   store.stdout!.on('data', () => (up = true));
   await until('the store listens', () => up);
@@ -48,7 +50,13 @@ const here = () => (existsSync(join(server.data, 'recordings')) ? readdirSync(jo
 async function shared(page: Page, request: Parameters<typeof runProgram>[2]): Promise<string> {
   await signIn(page, server);
   const { link } = await generate(page, server, 1);
-  await runProgram(server, desktop, request, { link: link.split('#')[1]! }, { HOME: mkdtempSync(join(folder, 'home-')) });
+  await runProgram(
+    server,
+    desktop,
+    request,
+    { link: link.split('#')[1]! },
+    { HOME: mkdtempSync(join(folder, 'home-')) }
+  );
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
   await page.getByRole('button', { name: 'Share screen' }).click();
   await answer(desktop, 'view');
@@ -68,29 +76,50 @@ test('a server gets a store: what was recorded before plays as before', async ({
   await close(page);
   await linked(page);
   await server.kill();
-  server.options = ['--store-url', 's3://recordings/desk', '--store-endpoint', `http://localhost:${port}`, '--store-key-id', KEY, '--store-secret', SECRET];
+  server.options = [
+    '--store-url',
+    's3://recordings/desk',
+    '--store-endpoint',
+    `http://localhost:${port}`,
+    '--store-key-id',
+    KEY,
+    '--store-secret',
+    SECRET
+  ];
   await server.run();
   await page.reload();
   const video = await recorded(page.request, server, first, info.outputPath('before.webm'));
   expect([video.complaints, video.pictures > 0, kept()]).toEqual(['', true, []]);
 });
 
-test('a recording is kept in the store, sealed, and played, exported and deleted from there', async ({ page, request, browser }, info) => {
+test('a recording is kept in the store, sealed, and played, exported and deleted from there', async ({
+  page,
+  request,
+  browser
+}, info) => {
   const session = await shared(page, request);
   await close(page);
   await linked(page);
   await until('nothing of it stays here', () => here().every((name) => name.startsWith(first)));
   expect(kept().sort()).toEqual(['activity', 'pointer', 'video'].map((what) => `${session}.${what}`));
   // Whoever keeps the store reads nothing: neither a video's first bytes nor its name.
-  expect(readFileSync(join(objects, `${session}.video`)).subarray(0, 4096).includes('webm')).toBe(false);
+  expect(
+    readFileSync(join(objects, `${session}.video`))
+      .subarray(0, 4096)
+      .includes('webm')
+  ).toBe(false);
   const video = await recorded(page.request, server, session, info.outputPath('all.webm'));
   expect([video.complaints, video.pictures > 0]).toEqual(['', true]);
   // A part of it, as a player asks when somebody seeks.
   const { address } = await (await page.request.post(`${server.url}/api/sessions/${session}/watch`)).json();
   const whole = readFileSync(info.outputPath('all.webm'));
-  const part = await page.request.get(`${server.url}${address}/recording.webm`, { headers: { range: 'bytes=1000-1999' } });
+  const part = await page.request.get(`${server.url}${address}/recording.webm`, {
+    headers: { range: 'bytes=1000-1999' }
+  });
   expect([part.status(), (await part.body()).equals(whole.subarray(1000, 2000))]).toEqual([206, true]);
-  const bundle = await page.request.post(`${server.url}/api/sessions/${session}/bundle`, { headers: { origin: server.url } });
+  const bundle = await page.request.post(`${server.url}/api/sessions/${session}/bundle`, {
+    headers: { origin: server.url }
+  });
   const file = info.outputPath('bundle.zip');
   writeFileSync(file, await bundle.body());
   expect(verified(server, file).whole).toBe(true);
@@ -100,12 +129,29 @@ test('a recording is kept in the store, sealed, and played, exported and deleted
   await signIn(admin, server, { login: 'eva', password: 'correct horse battery', name: '', email: '', team: '' });
   const me = await (await admin.request.get(`${server.url}/api/me`)).json();
   const { name, email, team } = me.account;
-  await admin.request.put(`${server.url}/api/users/${me.account.id}`, { data: { name, email, team, password: '', administrator: true, disabled: false, may_watch: true, may_export: true, may_delete: true, reach: 'all' } });
+  await admin.request.put(`${server.url}/api/users/${me.account.id}`, {
+    data: {
+      name,
+      email,
+      team,
+      password: '',
+      administrator: true,
+      disabled: false,
+      may_watch: true,
+      may_export: true,
+      may_delete: true,
+      reach: 'all'
+    }
+  });
   // While the store is away it is said so, and the deletion is finished when the store is back.
   await end(store, 'SIGKILL');
-  const erase = () => admin.request.post(`${server.url}/api/sessions/${session}/delete`, { data: { reason: 'the customer asks' } });
+  const erase = () =>
+    admin.request.post(`${server.url}/api/sessions/${session}/delete`, { data: { reason: 'the customer asks' } });
   const refused = await erase();
-  expect([refused.status(), (await refused.json()).message]).toEqual([502, expect.stringContaining('the store cannot be used')]);
+  expect([refused.status(), (await refused.json()).message]).toEqual([
+    502,
+    expect.stringContaining('the store cannot be used')
+  ]);
   await open();
   await server.kill();
   await server.run();
@@ -115,7 +161,10 @@ test('a recording is kept in the store, sealed, and played, exported and deleted
   await admin.context().close();
 });
 
-test('while the store is away the session goes on, the incident says what is missing, and all is stored when it is back', async ({ page, request }, info) => {
+test('while the store is away the session goes on, the incident says what is missing, and all is stored when it is back', async ({
+  page,
+  request
+}, info) => {
   const session = await shared(page, request);
   await end(store, 'SIGKILL');
   // Nobody in the session notices: recording needs this server's disk alone.
@@ -127,7 +176,9 @@ test('while the store is away the session goes on, the incident says what is mis
   const entry = (await close(page)).first();
   await expect(async () => {
     await page.reload();
-    await expect(entry.getByRole('alert')).toContainText('It could not be stored: the store cannot be used', { timeout: 4_000 });
+    await expect(entry.getByRole('alert')).toContainText('It could not be stored: the store cannot be used', {
+      timeout: 4_000
+    });
   }).toPass({ timeout: 60_000 });
   await expect(entry.getByText('waiting', { exact: true })).toBeVisible();
   await page.screenshot({ path: 'results/store-away.png' });

@@ -10,7 +10,10 @@ import { stage } from '../lib/stage';
 
 const at = stage({ server: ['--grace-seconds', '20'] });
 
-test('from incident to journal: chat, view, control, exact pixels, close, transcript and video', async ({ page, request }) => {
+test('from incident to journal: chat, view, control, exact pixels, close, transcript and video', async ({
+  page,
+  request
+}) => {
   await signIn(page, at.server);
   const { link } = await generate(page, at.server, at.incident);
   await expect(page.getByText('Waiting for the customer')).toBeVisible();
@@ -28,14 +31,23 @@ test('from incident to journal: chat, view, control, exact pixels, close, transc
   await expect(page.getByRole('link', { name: 'https://example.org/printer' })).toHaveAttribute('rel', /noopener/);
 
   // Screen: asked, allowed, seen exactly.
-  at.desktop.open('xterm', ['-geometry', '56x14+860+470', '-e', 'sh', '-c', 'ls --color=always -l /usr/share | head -12; exec sh']);
+  at.desktop.open('xterm', [
+    '-geometry',
+    '56x14+860+470',
+    '-e',
+    'sh',
+    '-c',
+    'ls --color=always -l /usr/share | head -12; exec sh'
+  ]);
   at.desktop.open('pcmanfm', ['--no-desktop', '/usr/share']);
   await at.desktop.window('^share$');
   await page.getByRole('button', { name: 'Share screen' }).click();
   await answer(at.desktop, 'control');
   await expect(page.getByText('You control')).toBeVisible();
   await at.desktop.window('^Your screen is shared$');
-  await expect.poll(() => differing(page, at.desktop), { timeout: 20_000, message: 'every pixel equals the customer’s screen' }).toBe(0);
+  await expect
+    .poll(() => differing(page, at.desktop), { timeout: 20_000, message: 'every pixel equals the customer’s screen' })
+    .toBe(0);
   await page.screenshot({ path: 'results/session.png' });
   at.desktop.screenshot('results/customer-desktop.png');
 
@@ -50,7 +62,9 @@ test('from incident to journal: chat, view, control, exact pixels, close, transc
   await page.mouse.click(box.x + (x / 1280) * box.width, box.y + (y / 800) * box.height);
   await page.keyboard.type('Gruss from Tom: 1+1=2? YES!');
   await page.keyboard.press('Enter');
-  await expect.poll(() => (existsSync(note) ? readFileSync(note, 'utf8') : '')).toContain('Gruss from Tom: 1+1=2? YES!');
+  await expect
+    .poll(() => (existsSync(note) ? readFileSync(note, 'utf8') : ''))
+    .toContain('Gruss from Tom: 1+1=2? YES!');
   await expect.poll(() => differing(page, at.desktop), { timeout: 20_000 }).toBe(0);
 
   // The customer takes control back: nothing more arrives.
@@ -73,7 +87,10 @@ test('from incident to journal: chat, view, control, exact pixels, close, transc
   at.desktop.xdotool('type', '--delay', '20', 'Quick and kind.');
   await at.desktop.keys('Northwind Support', 'Tab', 'space');
   const id = page.url().split('/').at(-1)!;
-  await until('the rating is there', async () => (await (await page.request.get(`${at.server.url}/api/sessions/${id}`)).json()).history.rating === 4);
+  await until(
+    'the rating is there',
+    async () => (await (await page.request.get(`${at.server.url}/api/sessions/${id}`)).json()).history.rating === 4
+  );
   at.desktop.screenshot('results/customer-rated.png');
   await at.desktop.keys('Northwind Support', 'Tab', 'space');
   await until('the program has removed itself', () => !existsSync(program.file));
@@ -108,6 +125,14 @@ test('from incident to journal: chat, view, control, exact pixels, close, transc
   const download = page.waitForEvent('download');
   await page.getByRole('link', { name: 'Video file' }).click();
   const file = await (await download).path();
-  const probe = execFileSync('ffprobe', ['-v', 'warning', '-show_entries', 'stream=codec_name,width,height', '-of', 'csv=p=0', file]).toString();
+  const probe = execFileSync('ffprobe', [
+    '-v',
+    'warning',
+    '-show_entries',
+    'stream=codec_name,width,height',
+    '-of',
+    'csv=p=0',
+    file
+  ]).toString();
   expect(probe.trim()).toBe('av1,1280,800\nwebvtt,N/A,N/A');
 });

@@ -9,7 +9,10 @@ import { stage } from '../lib/stage';
 
 const at = stage({ server: ['--grace-seconds', '30'], proxied: true });
 
-test('cuts on both sides and kill -9 in the middle of a shared screen: it goes on, and nothing is lost', async ({ page, request }, info) => {
+test('cuts on both sides and kill -9 in the middle of a shared screen: it goes on, and nothing is lost', async ({
+  page,
+  request
+}, info) => {
   await at.join(page, request);
   await page.getByRole('button', { name: 'Share screen' }).click();
   await answer(at.desktop, 'control');
@@ -42,7 +45,13 @@ test('cuts on both sides and kill -9 in the middle of a shared screen: it goes o
   await at.server.kill();
   await expect(page.getByText('The connection to the server was lost. Reconnecting …')).toBeVisible();
   // On the disk nothing of the screen can be read without the server's key.
-  const reel = readFileSync(join(at.server.data, 'recordings', readdirSync(join(at.server.data, 'recordings')).find((f) => f.endsWith('.reel'))!));
+  const reel = readFileSync(
+    join(
+      at.server.data,
+      'recordings',
+      readdirSync(join(at.server.data, 'recordings')).find((f) => f.endsWith('.reel'))!
+    )
+  );
   expect(reel.subarray(0, 7).toString()).toBe('DSKVLT2');
   await at.server.run();
   await expect(page.getByText('The connection to the server was lost.')).toBeHidden();
@@ -79,7 +88,9 @@ test('a technician who never comes back leaves the session on hold', async ({ pa
   const context = page.context();
   await page.close();
   await expect(customer.getByText('Tom Becker has lost the connection, reconnecting …').last()).toBeVisible();
-  await expect(customer.getByRole('heading', { name: 'The session has ended for now' })).toBeVisible({ timeout: 45_000 });
+  await expect(customer.getByRole('heading', { name: 'The session has ended for now' })).toBeVisible({
+    timeout: 45_000
+  });
   const back = await context.newPage();
   await back.goto(`${at.server.url}/console/queue`);
   await expect(back.getByText('On hold', { exact: true })).toBeVisible();

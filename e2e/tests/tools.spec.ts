@@ -60,7 +60,11 @@ test('files go both ways, byte by byte, and what goes wrong is said', async ({ p
   await page.setViewportSize({ width: 1440, height: 900 });
 
   // Fetched: a large file, an empty one, and a folder as an archive.
-  for (const [name, saved] of [['large.bin', 'large.bin'], ['empty.txt', 'empty.txt'], ['inner', 'inner.zip']] as const) {
+  for (const [name, saved] of [
+    ['large.bin', 'large.bin'],
+    ['empty.txt', 'empty.txt'],
+    ['inner', 'inner.zip']
+  ] as const) {
     const download = page.waitForEvent('download');
     await page.getByLabel(`Choose ${name}`).check();
     await page.getByRole('button', { name: 'Download' }).click();
@@ -68,7 +72,14 @@ test('files go both ways, byte by byte, and what goes wrong is said', async ({ p
     expect(got.suggestedFilename()).toBe(saved);
     const bytes = readFileSync(await got.path());
     if (saved === name) expect(sha(bytes)).toBe(sha(readFileSync(join(folder, name))));
-    else expect(unpacked(await got.path())).toEqual(['inner/', 'inner/RENAMED.txt', 'inner/gr%F6n.txt', 'inner/gr%FCn.txt', 'inner/note.txt 755 2019 hello']);
+    else
+      expect(unpacked(await got.path())).toEqual([
+        'inner/',
+        'inner/RENAMED.txt',
+        'inner/gr%F6n.txt',
+        'inner/gr%FCn.txt',
+        'inner/note.txt 755 2019 hello'
+      ]);
     await page.getByLabel(`Choose ${name}`).uncheck();
   }
 
@@ -152,7 +163,11 @@ test('a shell, its recording, and its end when the customer takes it back', asyn
   await page.screenshot({ path: 'results/shell-played.png' });
 });
 
-test('system information, an ended process, the clipboard, notes and prepared messages', async ({ page, request, context }) => {
+test('system information, an ended process, the clipboard, notes and prepared messages', async ({
+  page,
+  request,
+  context
+}) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await inSession(page, request);
   await page.getByRole('tab', { name: 'System' }).click();
@@ -172,8 +187,12 @@ test('system information, an ended process, the clipboard, notes and prepared me
   await page.evaluate(() => navigator.clipboard.writeText('from the technician: ü € 文'));
   await page.getByRole('button', { name: 'Send clipboard' }).click();
   await expect(page.getByText('Your clipboard is on the customer’s computer now.')).toBeVisible();
-  expect(execFileSync('xclip', ['-selection', 'clipboard', '-o'], { env: at.desktop.env }).toString()).toBe('from the technician: ü € 文');
-  execFileSync('sh', ['-c', 'printf "from the customer" | xclip -selection clipboard -i >/dev/null 2>&1'], { env: at.desktop.env });
+  expect(execFileSync('xclip', ['-selection', 'clipboard', '-o'], { env: at.desktop.env }).toString()).toBe(
+    'from the technician: ü € 文'
+  );
+  execFileSync('sh', ['-c', 'printf "from the customer" | xclip -selection clipboard -i >/dev/null 2>&1'], {
+    env: at.desktop.env
+  });
   await page.getByRole('button', { name: 'Fetch clipboard' }).click();
   await expect(page.getByText('The customer’s clipboard is in yours now.')).toBeVisible();
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('from the customer');
@@ -182,14 +201,21 @@ test('system information, an ended process, the clipboard, notes and prepared me
 
   // In step: copied on either side, it is on the other a moment later.
   await page.getByLabel('In step').check();
-  execFileSync('sh', ['-c', 'printf "copied by the customer" | xclip -selection clipboard -i >/dev/null 2>&1'], { env: at.desktop.env });
+  execFileSync('sh', ['-c', 'printf "copied by the customer" | xclip -selection clipboard -i >/dev/null 2>&1'], {
+    env: at.desktop.env
+  });
   await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe('copied by the customer');
   await page.evaluate(() => navigator.clipboard.writeText('copied by the technician'));
-  await expect.poll(() => execFileSync('xclip', ['-selection', 'clipboard', '-o'], { env: at.desktop.env }).toString()).toBe('copied by the technician');
+  await expect
+    .poll(() => execFileSync('xclip', ['-selection', 'clipboard', '-o'], { env: at.desktop.env }).toString())
+    .toBe('copied by the technician');
   await page.getByLabel('In step').uncheck();
 
   // A prepared message, found by its letters; and a note that the customer does not get.
-  await page.request.post(`${at.server.url}/api/canned`, { data: { title: 'Greeting', text: 'Hello {{customer}}, I am {{technician}}.', team: '' }, headers: { origin: at.server.url } });
+  await page.request.post(`${at.server.url}/api/canned`, {
+    data: { title: 'Greeting', text: 'Hello {{customer}}, I am {{technician}}.', team: '' },
+    headers: { origin: at.server.url }
+  });
   await page.reload();
   await page.getByRole('textbox', { name: 'Message' }).fill('/greet');
   await expect(page.getByRole('option', { name: /Greeting/ })).toBeVisible();
@@ -204,7 +230,9 @@ test('system information, an ended process, the clipboard, notes and prepared me
   at.desktop.screenshot('results/customer-tools.png');
 
   // A file in the chat, from the technician; the customer's program saves it with a click.
-  await page.getByLabel('File for the conversation').setInputFiles({ name: 'Anleitung ü.txt', mimeType: 'text/plain', buffer: Buffer.from('turn it on') });
+  await page
+    .getByLabel('File for the conversation')
+    .setInputFiles({ name: 'Anleitung ü.txt', mimeType: 'text/plain', buffer: Buffer.from('turn it on') });
   await expect(page.getByRole('button', { name: /Anleitung ü\.txt/ })).toBeVisible();
   const download = page.waitForEvent('download');
   await page.getByRole('button', { name: /Anleitung ü\.txt/ }).click();
@@ -233,7 +261,10 @@ test('a customer who wants to be asked about each file is asked, and no is no', 
   await expect(page.getByLabel('Transfers').getByText('The customer does not allow this.')).toHaveCount(2);
 });
 
-test('drawn on the customer’s screen, in the picture, and a picture of it in the journal', async ({ page, request }) => {
+test('drawn on the customer’s screen, in the picture, and a picture of it in the journal', async ({
+  page,
+  request
+}) => {
   await inSession(page, request);
   await page.getByRole('button', { name: 'Share screen' }).click();
   await answer(at.desktop, 'view');
@@ -289,7 +320,11 @@ test('one monitor of several, or the one where the pointer is', async ({ page, r
   await select.selectOption({ label: '2: right' });
   const view = page.getByRole('region', { name: 'Screen' });
   // The right half fills the place: the canvas begins far left of it.
-  await expect.poll(async () => Math.round(((await canvas.boundingBox())!.width / 1280) * 640) <= (await view.boundingBox())!.width).toBe(true);
+  await expect
+    .poll(
+      async () => Math.round(((await canvas.boundingBox())!.width / 1280) * 640) <= (await view.boundingBox())!.width
+    )
+    .toBe(true);
   const box = (await canvas.boundingBox())!;
   const place = (await page.locator('.screen').boundingBox())!;
   expect(Math.abs(box.x + box.width / 2 - place.x)).toBeLessThan(3);
@@ -300,7 +335,9 @@ test('one monitor of several, or the one where the pointer is', async ({ page, r
   await select.selectOption('follow');
   // A move as a mouse makes it.
   at.desktop.xdotool('mousemove_relative', '--', '-860', '-100');
-  await expect.poll(async () => Math.round((await canvas.boundingBox())!.x - (await page.locator('.screen').boundingBox())!.x)).toBe(0);
+  await expect
+    .poll(async () => Math.round((await canvas.boundingBox())!.x - (await page.locator('.screen').boundingBox())!.x))
+    .toBe(0);
 });
 
 test('the customer puts a file into the chat from the program', async ({ page, request }, info) => {

@@ -11,7 +11,14 @@ let desktop: Desktop;
 
 test.beforeAll(async () => {
   desktop = await Desktop.start();
-  desktop.open('xterm', ['-geometry', '80x20+40+40', '-e', 'sh', '-c', 'ls --color=always -l /usr/share | head -18; exec sh']);
+  desktop.open('xterm', [
+    '-geometry',
+    '80x20+40+40',
+    '-e',
+    'sh',
+    '-c',
+    'ls --color=always -l /usr/share | head -18; exec sh'
+  ]);
 });
 test.afterAll(async () => desktop?.stop());
 
@@ -45,8 +52,17 @@ async function ways(page: Page) {
 test('QUIC carries both sides where it goes through, and a WebSocket where it does not', async ({ playwright }) => {
   const tls = certificate();
   const server = await Server.start([], tls);
-  const args = ['--no-sandbox', '--disable-gpu', '--webtransport-developer-mode', '--host-resolver-rules=MAP localhost 127.0.0.1', `--ignore-certificate-errors-spki-list=${fingerprint(tls)}`];
-  const browser: Browser = await playwright.chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args });
+  const args = [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--webtransport-developer-mode',
+    '--host-resolver-rules=MAP localhost 127.0.0.1',
+    `--ignore-certificate-errors-spki-list=${fingerprint(tls)}`
+  ];
+  const browser: Browser = await playwright.chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args
+  });
   const request = await playwright.request.newContext({ ignoreHTTPSErrors: true });
   let network: Proxy | undefined;
   try {
@@ -113,7 +129,10 @@ function refuseProfile1() {
   };
 }
 
-test('a browser that shows 4:4:4 wrongly and cannot load another decoder gets 4:2:0, and a lost decoder comes back', async ({ page, request }) => {
+test('a browser that shows 4:4:4 wrongly and cannot load another decoder gets 4:2:0, and a lost decoder comes back', async ({
+  page,
+  request
+}) => {
   const server = await Server.start();
   try {
     await furnish(server, request);
@@ -139,7 +158,9 @@ test('a browser that shows 4:4:4 wrongly and cannot load another decoder gets 4:
     await page.evaluate(() => (globalThis as unknown as { lastDecoder: VideoDecoder }).lastDecoder.close());
     const before = Number(await page.locator('canvas.picture').getAttribute('data-drawn'));
     desktop.open('xterm', ['-geometry', '20x5+700+500']);
-    await expect.poll(async () => Number(await page.locator('canvas.picture').getAttribute('data-drawn')), { timeout: 20_000 }).toBeGreaterThan(before);
+    await expect
+      .poll(async () => Number(await page.locator('canvas.picture').getAttribute('data-drawn')), { timeout: 20_000 })
+      .toBeGreaterThan(before);
   } finally {
     await server.stop();
   }

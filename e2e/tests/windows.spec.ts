@@ -16,7 +16,8 @@ import * as wine from '../lib/wine';
 test.skip(!wine.there && !process.env.CI, 'the program for Windows is not built: cargo xtask windows --test');
 
 const at = stage({ server: wine.there ? ['--support-program-windows', wine.program()] : [] });
-const WINDOWS = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/146.0.0.0 Safari/537.36';
+const WINDOWS =
+  'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/146.0.0.0 Safari/537.36';
 
 // A screen that does not say how often it is drawn a second is none that Windows knows.
 test.beforeAll(() => at.desktop.resize(1280, 800));
@@ -66,7 +67,9 @@ test('join by the link, chat, view every pixel, control, hold, resume, close, jo
   await at.desktop.window('^Your screen is shared$');
   await expect(page.getByText(`${CUSTOMER.name} has joined (with the support program for Windows)`)).toBeVisible();
   at.desktop.screenshot('results/windows-desktop.png');
-  await expect.poll(() => differing(page, at.desktop), { timeout: 20_000, message: 'every pixel equals the customer’s screen' }).toBe(0);
+  await expect
+    .poll(() => differing(page, at.desktop), { timeout: 20_000, message: 'every pixel equals the customer’s screen' })
+    .toBe(0);
   await page.screenshot({ path: 'results/windows-session.png' });
 
   // Typed into Wine's notepad, saved there, and read back.
@@ -109,7 +112,10 @@ test('join by the link, chat, view every pixel, control, hold, resume, close, jo
   await expect(entry.getByRole('link', { name: /Video/ })).toBeVisible();
 });
 
-test('files both ways, a name that Windows refuses, the clipboard, every script, system information', async ({ page, browser }) => {
+test('files both ways, a name that Windows refuses, the clipboard, every script, system information', async ({
+  page,
+  browser
+}) => {
   await signIn(page, at.server);
   const { link } = await generate(page, at.server, at.incident);
   const customer = await download(browser, link);
@@ -133,11 +139,14 @@ test('files both ways, a name that Windows refuses, the clipboard, every script,
   await page.getByLabel('Choose Bericht ü.bin').check();
   await page.getByRole('button', { name: 'Download', exact: true }).click();
   expect(readFileSync(await (await saved).path()).equals(content)).toBe(true);
-  const send = (name: string) => page.getByLabel('Files to send').setInputFiles({ name, mimeType: 'text/plain', buffer: Buffer.from('hello') });
+  const send = (name: string) =>
+    page.getByLabel('Files to send').setInputFiles({ name, mimeType: 'text/plain', buffer: Buffer.from('hello') });
   const transfers = page.getByLabel('Transfers');
   await send('Antwort 文.txt');
   await expect(transfers.getByText(/done: .*Antwort 文\.txt/)).toBeVisible();
-  await expect.poll(() => existsSync(join(folder, 'Antwort 文.txt')) && readFileSync(join(folder, 'Antwort 文.txt'), 'utf8')).toBe('hello');
+  await expect
+    .poll(() => existsSync(join(folder, 'Antwort 文.txt')) && readFileSync(join(folder, 'Antwort 文.txt'), 'utf8'))
+    .toBe('hello');
   await send('what?.txt');
   await expect(transfers).toContainText("The customer's system does not take this name.");
   expect(existsSync(join(folder, 'what?.txt'))).toBe(false);
@@ -187,7 +196,8 @@ test('runs as administrator in the middle of a session, and comes back from it',
   await expect(page.getByRole('option', { name: 'Ctrl+Alt+Del: only as administrator' })).toBeDisabled();
 
   // Asked for, allowed, and asked by Windows too, which Wine takes for a yes.
-  const back = (how: string) => page.getByText(`${CUSTOMER.name} is back (with the support program for Windows${how})`, { exact: true });
+  const back = (how: string) =>
+    page.getByText(`${CUSTOMER.name} is back (with the support program for Windows${how})`, { exact: true });
   const elevate = async (first: boolean) => {
     await page.getByRole('tab', { name: 'System' }).click();
     await page.getByRole('button', { name: 'Run as administrator …' }).click();
@@ -229,15 +239,27 @@ test('runs as administrator in the middle of a session, and comes back from it',
   await until('the program has removed itself', () => !existsSync(customer.file));
 });
 
-test('signed by the organisation: the signature holds, the program still knows its server, and the server gives it out as it is', async ({ page, browser, request }) => {
+test('signed by the organisation: the signature holds, the program still knows its server, and the server gives it out as it is', async ({
+  page,
+  browser,
+  request
+}) => {
   await signIn(page, at.server);
   const { link } = await generate(page, at.server, at.incident);
   const { file } = await download(browser, link);
   const room = mkdtempSync(join(tmpdir(), 'deskside-signed-'));
-  const [key, certificate, signed] = ['key.pem', 'certificate.pem', file.split('/').at(-1)!].map((name) => join(room, name)) as [string, string, string];
+  const [key, certificate, signed] = ['key.pem', 'certificate.pem', file.split('/').at(-1)!].map((name) =>
+    join(room, name)
+  ) as [string, string, string];
   const subject = ['-subj', '/CN=Northwind', '-addext', 'extendedKeyUsage=codeSigning'];
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...subject, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
-  execFileSync('osslsigncode', ['sign', '-certs', certificate, '-key', key, '-in', file, '-out', signed], { stdio: 'ignore' });
+  execFileSync(
+    'openssl',
+    ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...subject, '-keyout', key, '-out', certificate],
+    { stdio: 'ignore' }
+  );
+  execFileSync('osslsigncode', ['sign', '-certs', certificate, '-key', key, '-in', file, '-out', signed], {
+    stdio: 'ignore'
+  });
   execFileSync('osslsigncode', ['verify', '-CAfile', certificate, '-in', signed], { stdio: 'ignore' });
 
   const programs = ['--support-program-windows', signed, '--public-url', at.server.url];
