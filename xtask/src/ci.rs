@@ -31,7 +31,7 @@ const FAST: [Step; 4] = [
     ("svelte-check", || in_console(&["svelte-check", "--fail-on-warnings"])),
 ];
 
-const CHECKS: [Step; 9] = [
+const CHECKS: [Step; 11] = [
     ("format", || cargo(&["fmt", "--all", "--check"])),
     ("set up", || setup::run(&setup::ALL)),
     ("build the console", console),
@@ -40,6 +40,8 @@ const CHECKS: [Step; 9] = [
     ("types", fresh_types),
     ("prettier", || in_console(&["prettier", "--check", "--log-level", "warn", "src"])),
     ("svelte-check", || in_console(&["svelte-check", "--fail-on-warnings"])),
+    ("e2e types", || e2e_script("check")),
+    ("e2e format", || e2e_script("format:check")),
     ("fuzz", || fuzz(8)),
 ];
 
@@ -142,6 +144,12 @@ pub fn console() -> anyhow::Result<()> {
 fn in_console(tool: &[&str]) -> anyhow::Result<()> {
     setup::npm("console")?;
     go("console", "npx", tool)
+}
+
+/// Runs a script of the browser tests' package.
+fn e2e_script(name: &str) -> anyhow::Result<()> {
+    setup::npm("e2e")?;
+    go("e2e", "npm", &["run", "--silent", name])
 }
 
 fn e2e() -> anyhow::Result<()> {
