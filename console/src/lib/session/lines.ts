@@ -5,8 +5,8 @@ import type { Entry } from '../api/types/Entry';
 import type { Participant } from '../api/types/Participant';
 import type { Queue } from '../api/types/Queue';
 import type { Right } from '../api/types/Right';
-import { leaf, shownName, shownText } from '../files/name';
-import { size } from '../ui/time';
+import { leaf, shownName, shownText } from '$lib/text/shown_name';
+import { size } from '$lib/text/time';
 
 export type Line =
   | { kind: 'said'; seq: number; at: number; who: string; text: string; mine: boolean }

@@ -1,4 +1,4 @@
-import type { Unstored } from '../api/types/Unstored';
+import type { Unstored } from '$lib/api/types/Unstored';
 
 /** Why the evidence of a session is not stored, and what becomes of it. */
 export const unstoredWords = ({ why, given_up }: Unstored) =>

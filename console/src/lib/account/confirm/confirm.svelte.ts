@@ -1,8 +1,8 @@
 // Showing once more who one is: one window for whatever request needs it, however many wait for it.
 
-import { get, post } from '../api/client';
-import type { Confirmation } from '../api/types/Confirmation';
-import type { Proof } from '../api/types/Proof';
+import { get, post } from '$lib/api/client';
+import type { Confirmation } from '$lib/api/types/Confirmation';
+import type { Proof } from '$lib/api/types/Proof';
 
 class Confirming {
   /** Whether the window is open. */

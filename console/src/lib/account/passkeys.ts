@@ -1,8 +1,8 @@
 // Passkeys, between this browser's device and the server.
 
-import { get, post } from './client';
-import type { OwnPasskey } from './types/OwnPasskey';
-import type { OwnPasskeys } from './types/OwnPasskeys';
+import { get, post } from '$lib/api/client';
+import type { OwnPasskey } from '$lib/api/types/OwnPasskey';
+import type { OwnPasskeys } from '$lib/api/types/OwnPasskeys';
 
 export const here = () =>
   typeof PublicKeyCredential !== 'undefined' && 'parseCreationOptionsFromJSON' in PublicKeyCredential;

@@ -1,9 +1,9 @@
 // Words and colours for an incident's fields.
 
-import type { Incident } from '../api/types/Incident';
-import type { IncidentInput } from '../api/types/IncidentInput';
-import type { Priority } from '../api/types/Priority';
-import type { Status } from '../api/types/Status';
+import type { Incident } from '$lib/api/types/Incident';
+import type { IncidentInput } from '$lib/api/types/IncidentInput';
+import type { Priority } from '$lib/api/types/Priority';
+import type { Status } from '$lib/api/types/Status';
 
 export const STATUS: Record<Status, string> = {
   new: 'New',

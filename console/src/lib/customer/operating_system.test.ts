@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { visitorsSystem } from './system';
+import { visitorsSystem } from './operating_system';
 
 test.each([
   ['Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36', 'windows', 'Windows'],

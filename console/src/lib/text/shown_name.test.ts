@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isMisleading, leaf, shownName, shownText } from './name';
+import { isMisleading, leaf, shownName, shownText } from './shown_name';
 
 // The same table as in protocol/src/file_name.rs.
 const table: [name: string, seen: string][] = [

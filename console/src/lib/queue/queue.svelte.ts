@@ -1,7 +1,7 @@
 // What waits, asked for again and again while the console is open; and how somebody who looks elsewhere hears of it.
 
-import { get } from '../api/client';
-import type { Queued } from '../api/types/Queued';
+import { get } from '$lib/api/client';
+import type { Queued } from '$lib/api/types/Queued';
 
 const EVERY = 5_000;
 const WISH = 'deskside-notify';

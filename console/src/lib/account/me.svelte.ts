@@ -1,8 +1,8 @@
 // Who is signed in; asked once.
 
 import { goto } from '$app/navigation';
-import { get, Problem } from '../api/client';
-import type { Me } from '../api/types/Me';
+import { get, Problem } from '$lib/api/client';
+import type { Me } from '$lib/api/types/Me';
 
 class Account {
   me = $state<Me | null>(null);

@@ -1,9 +1,9 @@
 // A customer's browser shows its screen: what the person chose in the browser's own window, coded by the browser, paced by
 // what the viewers have drawn, and sent as the support program would send it.
 
-import type { Attendance } from '../session/attendance.svelte';
-import { HEADER_BYTES } from './frames';
-import { Marks } from './marks';
+import type { Attendance } from '$lib/session/attendance.svelte';
+import { HEADER_BYTES } from '$lib/viewer/frames';
+import { Marks } from './annotations';
 import { framesOf, givesFrames, type Frames } from './tracks';
 
 /** AV1 4:2:0, which every viewer shows. */

@@ -1,7 +1,7 @@
 // What technicians draw on a screen that a browser shows: painted into the pictures themselves, so that everybody and
 // the recording see it, and told to the customer, on whose own screen a page cannot draw.
 
-import type { Mark } from '../api/types/Mark';
+import type { Mark } from '$lib/api/types/Mark';
 
 /** How long a drawing stays, in milliseconds. */
 const STAYS = 6_000;

@@ -1,7 +1,7 @@
 // Why a sign-in elsewhere came to nothing. An address names it by a word of this list; whatever else stands there is not
 // shown, so that nobody can put words of theirs on the page where passwords are typed.
 
-import type { SignInProblem } from '../api/types/SignInProblem';
+import type { SignInProblem } from '$lib/api/types/SignInProblem';
 
 const SAYS: Record<SignInProblem, string> = {
   unavailable: 'Your organisation’s sign-in cannot be reached just now. Please tell your administrator.',
