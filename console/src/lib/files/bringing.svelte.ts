@@ -1,8 +1,8 @@
 // A file from this browser to the customer.
 
-import { get, post, Problem, remove, words } from '../api/client';
-import type { FileName } from '../api/types/FileName';
-import type { KeptBytes } from '../api/types/KeptBytes';
+import { get, post, Problem, remove, words } from '$lib/api/client';
+import type { FileName } from '$lib/api/types/FileName';
+import type { KeptBytes } from '$lib/api/types/KeptBytes';
 import { again, passes, PATIENCE, Transfer } from './transfer.svelte';
 
 export class Bringing extends Transfer {

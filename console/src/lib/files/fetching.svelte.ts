@@ -1,9 +1,9 @@
 // A file from the customer among this browser's downloads: an ordinary download, which the browser itself keeps, shows
 // and goes on with. The server tells how far it is.
 
-import { get, post, words } from '../api/client';
-import type { LeavingProgress } from '../api/types/LeavingProgress';
-import type { LeavingWish } from '../api/types/LeavingWish';
+import { get, post, words } from '$lib/api/client';
+import type { LeavingProgress } from '$lib/api/types/LeavingProgress';
+import type { LeavingWish } from '$lib/api/types/LeavingWish';
 import { again, passes, Transfer } from './transfer.svelte';
 
 /** How often it is asked how far it is; at first more often, as many files are small. */

@@ -1,6 +1,6 @@
 // A file on its way: what both directions share.
 
-import { Problem } from '../api/client';
+import { Problem } from '$lib/api/client';
 
 export type Course =
   | { is: 'queued' }

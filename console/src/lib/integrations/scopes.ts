@@ -1,6 +1,6 @@
 // What other systems may do, in words.
 
-import type { Scope } from '../api/types/Scope';
+import type { Scope } from '$lib/api/types/Scope';
 
 export const SCOPES: [Scope, string][] = [
   ['sessions:read', 'Read sessions and who is there'],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Stretch } from '../api/types/Stretch';
+import type { Stretch } from '$lib/api/types/Stretch';
 import { afterRest, clockAt, dark, moment, pointerAt } from './film';
 
 const film: Stretch[] = [

@@ -1,6 +1,6 @@
 // Where the moments of a session lie in its video, what moved when, and where the pointer was. Pure.
 
-import type { Stretch } from '../api/types/Stretch';
+import type { Stretch } from '$lib/api/types/Stretch';
 
 /** How long the video shows that nothing is shown, in milliseconds; as the server has it. */
 const GAP = 3_000;

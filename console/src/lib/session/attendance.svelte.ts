@@ -1,18 +1,18 @@
 // Being in a session: the newest state, the timeline, and a connection that comes back by itself.
 
 import { updated } from '$app/state';
-import { Problem, words } from '../api/client';
+import { Problem, words } from '$lib/api/client';
 import { REFUSALS } from './refusals';
-import type { Mark } from '../api/types/Mark';
-import type { Client } from '../api/types/Client';
-import type { ClientMessage } from '../api/types/ClientMessage';
-import type { Entry } from '../api/types/Entry';
-import type { Path } from '../api/types/Path';
-import type { Permit } from '../api/types/Permit';
-import type { SessionState } from '../api/types/SessionState';
-import type { ServerMessage } from '../api/types/ServerMessage';
-import { readFrames, type Frame } from '../viewer/frames';
-import { Wire } from '../api/wire';
+import type { Mark } from '$lib/api/types/Mark';
+import type { Client } from '$lib/api/types/Client';
+import type { ClientMessage } from '$lib/api/types/ClientMessage';
+import type { Entry } from '$lib/api/types/Entry';
+import type { Path } from '$lib/api/types/Path';
+import type { Permit } from '$lib/api/types/Permit';
+import type { SessionState } from '$lib/api/types/SessionState';
+import type { ServerMessage } from '$lib/api/types/ServerMessage';
+import { readFrames, type Frame } from '$lib/viewer/frames';
+import { Wire } from '$lib/api/wire';
 
 /** Where the connection stands. */
 export type Contact = { is: 'connecting' } | { is: 'here' } | { is: 'reconnecting' } | { is: 'over'; why: string };
@@ -246,7 +246,7 @@ export class Attendance {
     this.send({ type: 'chat', text, nonce });
   }
 
-  act(input: import('../api/types/Input').Input) {
+  act(input: import('$lib/api/types/Input').Input) {
     this.wire?.act(input);
   }
 

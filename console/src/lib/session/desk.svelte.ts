@@ -1,7 +1,7 @@
 // The sessions that this console attends: each stays connected while another is looked at.
 
-import { post } from '../api/client';
-import type { Admission } from '../api/types/Admission';
+import { post } from '$lib/api/client';
+import type { Admission } from '$lib/api/types/Admission';
 import { Attendance } from './attendance.svelte';
 
 const MEMORY = 'deskside-places';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Entry } from '../api/types/Entry';
+import type { Entry } from '$lib/api/types/Entry';
 import { lines } from './lines';
 
 const entry = (seq: number, event: Entry['event']): Entry => ({ seq, at: seq * 1000, event });

@@ -1,10 +1,10 @@
 // Entries of the timeline as lines of a conversation. Pure.
 
-import type { Client } from '../api/types/Client';
-import type { Entry } from '../api/types/Entry';
-import type { Participant } from '../api/types/Participant';
-import type { Queue } from '../api/types/Queue';
-import type { Right } from '../api/types/Right';
+import type { Client } from '$lib/api/types/Client';
+import type { Entry } from '$lib/api/types/Entry';
+import type { Participant } from '$lib/api/types/Participant';
+import type { Queue } from '$lib/api/types/Queue';
+import type { Right } from '$lib/api/types/Right';
 import { leaf, shownName, shownText } from '$lib/text/shown_name';
 import { size } from '$lib/text/time';
 

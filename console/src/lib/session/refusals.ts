@@ -1,6 +1,6 @@
 // Why something cannot be done now, in words that follow a colon.
 
-import type { RefusalReason } from '../api/types/RefusalReason';
+import type { RefusalReason } from '$lib/api/types/RefusalReason';
 
 export const REFUSALS: Record<RefusalReason, string> = {
   ended: 'the session has ended',

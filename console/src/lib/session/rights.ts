@@ -1,6 +1,6 @@
 // The rights as administrators read them.
 
-import type { Right } from '../api/types/Right';
+import type { Right } from '$lib/api/types/Right';
 
 export const RIGHTS: [Right, string][] = [
   ['view', 'See the screen'],

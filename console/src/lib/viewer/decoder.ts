@@ -1,6 +1,6 @@
 // Coded pictures to a canvas.
 
-import type { PictureFormat } from '../api/types/PictureFormat';
+import type { PictureFormat } from '$lib/api/types/PictureFormat';
 import { engine, type Decoded, type Engine, type Means, type Picture } from './engine';
 import { Painter } from './painter';
 import { Stages } from './stages';

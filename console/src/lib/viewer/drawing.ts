@@ -1,6 +1,6 @@
 // What a technician draws with the pointer: from the first press to the release, as one mark.
 
-import type { Mark } from '../api/types/Mark';
+import type { Mark } from '$lib/api/types/Mark';
 import type { Place } from './hands';
 
 export type Tool = 'spot' | 'arrow' | 'pen' | 'box';

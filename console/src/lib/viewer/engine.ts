@@ -1,6 +1,6 @@
 // What decodes pictures: the browser's own decoder, or the one that Deskside brings along (own.ts).
 
-import type { PictureFormat } from '../api/types/PictureFormat';
+import type { PictureFormat } from '$lib/api/types/PictureFormat';
 import type { Frame } from './frames';
 import { OwnEngine } from './own';
 import { formatOf } from './sequence';

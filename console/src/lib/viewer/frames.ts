@@ -1,6 +1,6 @@
 // The frames of a screen stream: see docs/protocol.md for the header.
 
-import { concat } from '../api/wire';
+import { concat } from '$lib/api/wire';
 import type { Region } from './painter';
 
 export const HEADER_BYTES = 23;

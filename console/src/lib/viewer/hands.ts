@@ -1,8 +1,8 @@
 // What the technician's hands do over the screen, as input messages. Nothing stays pressed when the page loses the focus,
 // is hidden, or may no longer act; while anything is pressed, the page says so again and again.
 
-import type { Button } from '../api/types/Button';
-import type { Input } from '../api/types/Input';
+import type { Button } from '$lib/api/types/Button';
+import type { Input } from '$lib/api/types/Input';
 import { Keys, texts } from './keys';
 
 /** The buttons of `PointerEvent.buttons`, from its lowest bit on. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Input } from '../api/types/Input';
+import type { Input } from '$lib/api/types/Input';
 import { Keys, texts, type KeyPress } from './keys';
 
 interface Given {

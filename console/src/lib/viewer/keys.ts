@@ -1,8 +1,8 @@
 // What the technician's keyboard does, as input messages. Pure: events go in, messages come out. Modifiers are what each
 // event says of them, not what was once seen: a release that never came is made up for with the next event.
 
-import type { Input } from '../api/types/Input';
-import type { Modifier } from '../api/types/Modifier';
+import type { Input } from '$lib/api/types/Input';
+import type { Modifier } from '$lib/api/types/Modifier';
 
 /** What is read of a `KeyboardEvent`. */
 export interface KeyPress {

@@ -1,6 +1,6 @@
 // The decoder that pages bring along: libaom in WebAssembly (console/decoder), beside the page.
 
-import type { PictureFormat } from '../api/types/PictureFormat';
+import type { PictureFormat } from '$lib/api/types/PictureFormat';
 import type { Region } from './painter';
 
 export interface Order {

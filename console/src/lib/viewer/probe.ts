@@ -1,6 +1,6 @@
 // Which pictures this browser's decoder shows rightly: tried with a picture, since codec strings do not tell.
 
-import type { PictureFormat } from '../api/types/PictureFormat';
+import type { PictureFormat } from '$lib/api/types/PictureFormat';
 import { configuration, type Means } from './engine';
 import { OwnEngine } from './own';
 import { interleave } from './painter';

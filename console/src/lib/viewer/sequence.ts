@@ -1,6 +1,6 @@
 // What an AV1 stream says of itself: its sequence header, which every keyframe carries (AV1 specification, 5.3 and 5.5).
 
-import type { PictureFormat } from '../api/types/PictureFormat';
+import type { PictureFormat } from '$lib/api/types/PictureFormat';
 
 const SEQUENCE_HEADER = 1;
 /** Profile 1 has a value of each kind for each pixel. */
