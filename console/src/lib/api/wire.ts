@@ -1,6 +1,6 @@
 // A connection to a session: WebTransport's streams over a WebSocket by QMux. See docs/protocol.md.
 
-import Transport from '@moq/qmux';
+import QmuxTransport from '@moq/qmux';
 import type { Client } from './types/Client';
 import type { ClientMessage } from './types/ClientMessage';
 import type { Hello } from './types/Hello';
@@ -60,9 +60,11 @@ export function concat(a: Uint8Array<ArrayBufferLike>, b: Uint8Array<ArrayBuffer
 /** How much longer than the WebSocket the handshake of QUIC may take. */
 const HEAD_START = 500;
 
+export type Transport = 'quic' | 'socket';
+
 /** Tries QUIC and the WebSocket side by side, and takes QUIC where it goes through. */
-async function reach(url: string): Promise<[WebTransport, 'quic' | 'socket']> {
-  const socket = new Transport(url, {
+async function connectTransport(url: string): Promise<[WebTransport, Transport]> {
+  const socket = new QmuxTransport(url, {
     protocols: ['deskside'],
     versions: { deskside: null },
     requireProtocol: true,
@@ -75,9 +77,9 @@ async function reach(url: string): Promise<[WebTransport, 'quic' | 'socket']> {
   const quic = new WebTransport(url, { congestionControl: 'low-latency' });
   for (const one of [quic, socket]) one.closed.catch(() => undefined);
   const later = socket.ready.then(() => new Promise((resolve) => setTimeout(resolve, HEAD_START)));
-  const way = await Promise.any([quic.ready.then(() => 'quic' as const), later.then(() => 'socket' as const)]);
-  (way === 'quic' ? socket : quic).close();
-  return [way === 'quic' ? quic : socket, way];
+  const first = await Promise.any([quic.ready.then(() => 'quic' as const), later.then(() => 'socket' as const)]);
+  (first === 'quic' ? socket : quic).close();
+  return [first === 'quic' ? quic : socket, first];
 }
 
 export class Wire {
@@ -86,20 +88,20 @@ export class Wire {
   private ended = false;
 
   private constructor(
-    private transport: WebTransport,
-    readonly way: 'quic' | 'socket',
+    private streams: WebTransport,
+    readonly transport: Transport,
     private handlers: Handlers
   ) {}
 
   /** Connects and says hello. */
   static async open(ticket: string, client: Client, have: number, handlers: Handlers): Promise<Wire> {
-    const [transport, way] = await reach(`${location.origin}/wire`);
-    const wire = new Wire(transport, way, handlers);
-    transport.closed.then(
+    const [streams, transport] = await connectTransport(`${location.origin}/wire`);
+    const wire = new Wire(streams, transport, handlers);
+    streams.closed.then(
       () => wire.end(),
       () => wire.end()
     );
-    const { readable, writable } = await transport.createBidirectionalStream();
+    const { readable, writable } = await streams.createBidirectionalStream();
     wire.control = writable.getWriter();
     const hello: Hello = { version: VERSION, ticket, client, have, challenge: '' };
     await wire.control.write(encode(hello));
@@ -112,33 +114,33 @@ export class Wire {
     this.control?.write(encode(message)).catch(() => this.end());
   }
 
-  /** Sends what the technician's hand does, on a stream of its own. */
-  act(input: Input) {
+  /** Sends a technician's input, on a stream of its own. */
+  sendInput(input: Input) {
     this.input ??= this.openInput();
     this.input.then((writer) => writer.write(encode(input))).catch(() => this.end());
   }
 
   /** A stream for a screen that this page shows, from a keyframe on. */
-  async screen() {
-    const stream = await this.transport.createUnidirectionalStream();
+  async openScreenStream() {
+    const stream = await this.streams.createUnidirectionalStream();
     const writer = stream.getWriter();
     await writer.write(new TextEncoder().encode('S'));
     return writer;
   }
 
   /** A bidirectional stream for a command shell: messages in, raw output out. */
-  async shell() {
-    const { readable, writable } = await this.transport.createBidirectionalStream();
+  async openShell() {
+    const { readable, writable } = await this.streams.createBidirectionalStream();
     return { output: readable.getReader(), input: writable.getWriter() };
   }
 
   close() {
     this.ended = true;
-    this.transport.close();
+    this.streams.close();
   }
 
   private async openInput() {
-    const stream = await this.transport.createUnidirectionalStream({ sendOrder: 10 });
+    const stream = await this.streams.createUnidirectionalStream({ sendOrder: 10 });
     const writer = stream.getWriter();
     await writer.write(new TextEncoder().encode('I'));
     return writer;
@@ -158,17 +160,17 @@ export class Wire {
     } catch {
       // A broken stream and a broken connection are one thing to the page.
     }
-    this.transport.close();
+    this.streams.close();
     this.end();
   }
 
   private async acceptStreams() {
-    const streams = this.transport.incomingUnidirectionalStreams.getReader();
+    const incoming = this.streams.incomingUnidirectionalStreams.getReader();
     // Screen streams follow one another: the next starts with a keyframe, so it is read after the one before.
     let before: Promise<void> = Promise.resolve();
     try {
       for (;;) {
-        const { value: stream, done } = await streams.read();
+        const { value: stream, done } = await incoming.read();
         if (done) return;
         before = before.then(() => this.readScreen(stream)).catch(() => undefined);
       }

@@ -1,7 +1,7 @@
 // A customer's browser shows its screen: what the person chose in the browser's own window, coded by the browser, paced by
 // what the viewers have drawn, and sent as the support program would send it.
 
-import type { Attendance } from '$lib/session/attendance.svelte';
+import type { SessionConnection } from '$lib/session/connection.svelte';
 import { HEADER_BYTES } from '$lib/viewer/frames';
 import { Marks } from './annotations';
 import { framesOf, givesFrames, type Frames } from './tracks';
@@ -110,7 +110,7 @@ export class Sharing {
 
   /** `pointed` gets what technicians have drawn on, as they see it, until it has faded. */
   constructor(
-    private attendance: Attendance,
+    private connection: SessionConnection,
     private stream: MediaStream,
     private pointed: (at: OffscreenCanvas | null) => void,
     private ended: () => void
@@ -119,7 +119,7 @@ export class Sharing {
     if (!track) throw new Error('nothing was chosen');
     track.contentHint = 'text';
     track.addEventListener('ended', () => this.stop(true));
-    attendance.pace = {
+    connection.sharing = {
       drawn: (seq) => this.acknowledged(seq),
       keyframe: () => this.keyframe(),
       annotate: (mark) => this.marks.draw(mark)
@@ -209,7 +209,7 @@ export class Sharing {
   private async write(key: boolean, head: Uint8Array, data: Uint8Array) {
     if (key) {
       const before = this.writer;
-      this.writer = this.attendance.screen();
+      this.writer = this.connection.openScreenStream();
       void before?.then((w) => w.close()).catch(() => undefined);
     }
     const writer = await this.writer;
@@ -226,9 +226,9 @@ export class Sharing {
     for (const track of this.stream.getTracks()) track.stop();
     if (this.encoder?.state !== 'closed') this.encoder?.close();
     this.newest?.close();
-    this.attendance.pace = null;
+    this.connection.sharing = null;
     void this.writer?.then((w) => w.close()).catch(() => undefined);
-    if (tell) this.attendance.send({ type: 'withdraw', right: 'view' });
+    if (tell) this.connection.send({ type: 'withdraw', right: 'view' });
     this.ended();
   }
 }
