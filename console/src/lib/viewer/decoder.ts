@@ -1,7 +1,7 @@
 // Coded pictures to a canvas.
 
 import type { PictureFormat } from '$lib/api/types/PictureFormat';
-import { engine, type Decoded, type Engine, type Means, type Picture } from './engine';
+import { engine, type Decoded, type Engine, type DecoderChoice, type Picture } from './engine';
 import { Painter } from './painter';
 import { Stages } from './stages';
 
@@ -24,7 +24,7 @@ export class Decoder {
   private pending = new Map<number, { picture: Picture; since: number }>();
   private painter: Painter;
   private painting: Promise<void> = Promise.resolve();
-  private means: Means | null = null;
+  private choice: DecoderChoice | null = null;
   private failures = 0;
   readonly stages = new Stages();
   /** How the newest picture was coded. */
@@ -37,19 +37,19 @@ export class Decoder {
     this.painter = new Painter(canvas);
   }
 
-  /** Decodes what comes from now on by these means. */
-  use(means: Means) {
-    if (means === this.means) return;
+  /** Decodes what comes from now on by this choice. */
+  use(choice: DecoderChoice) {
+    if (choice === this.choice) return;
     this.reset();
-    this.means = means;
+    this.choice = choice;
     this.failures = 0;
   }
 
   decode(picture: Picture) {
-    if (!this.means || (this.waitsForKey && !picture.key)) return;
+    if (!this.choice || (this.waitsForKey && !picture.key)) return;
     this.pending.set(picture.seq, { picture, since: performance.now() });
     try {
-      this.engine ??= this.start(this.means);
+      this.engine ??= this.start(this.choice);
       this.waitsForKey = false;
       this.engine.decode(picture);
     } catch {
@@ -57,8 +57,8 @@ export class Decoder {
     }
   }
 
-  private start(means: Means): Engine {
-    const started: Engine = engine(means, {
+  private start(choice: DecoderChoice): Engine {
+    const started: Engine = engine(choice, {
       decoded: (picture) => this.draw(picture),
       failed: () => started === this.engine && this.fail()
     });

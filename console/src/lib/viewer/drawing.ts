@@ -1,30 +1,30 @@
 // What a technician draws with the pointer: from the first press to the release, as one mark.
 
 import type { Mark } from '$lib/api/types/Mark';
-import type { Place } from './hands';
+import type { Point } from './geometry';
 
 export type Tool = 'spot' | 'arrow' | 'pen' | 'box';
 /** More points than the wire takes are thinned out. */
 const MOST_POINTS = 256;
 
 export class Drawing {
-  private points: Place[];
+  private points: Point[];
 
   constructor(
     readonly tool: Tool,
-    at: Place
+    at: Point
   ) {
     this.points = [at];
   }
 
-  move(at: Place) {
+  move(at: Point) {
     const last = this.points.at(-1)!;
     if (last.x !== at.x || last.y !== at.y) this.points.push(at);
   }
 
   /** The mark, when the pointer is let go. */
   mark(): Mark {
-    const pair = (p: Place): [number, number] => [p.x, p.y];
+    const pair = (p: Point): [number, number] => [p.x, p.y];
     const [first, last] = [this.points[0]!, this.points.at(-1)!];
     if (this.tool === 'spot') return { is: 'spot', at: pair(last) };
     if (this.tool !== 'pen') return { is: this.tool, from: pair(first), to: pair(last) };

@@ -1,15 +1,15 @@
-// What decodes pictures: the browser's own decoder, or the one that Deskside brings along (own.ts).
+// What decodes pictures: the browser's own decoder, or the one that Deskside brings along (wasm_engine.ts).
 
 import type { PictureFormat } from '$lib/api/types/PictureFormat';
 import type { Frame } from './frames';
-import { OwnEngine } from './own';
+import { WasmEngine } from './wasm_engine';
 import { formatOf } from './sequence';
 import type { Painter } from './painter';
 
 export type Picture = Extract<Frame, { kind: 'picture' }>;
 
 /** Who decodes: the browser under a codec string, or the decoder that pages bring along. */
-export type Means = { is: 'browser'; codec: string } | { is: 'own' };
+export type DecoderChoice = { is: 'browser'; codec: string } | { is: 'wasm' };
 
 /** A decoded picture. */
 export interface Decoded {
@@ -35,8 +35,8 @@ export interface Engine {
   close(): void;
 }
 
-export function engine(means: Means, events: EngineEvents): Engine {
-  return means.is === 'own' ? new OwnEngine(events) : new BrowserEngine(means.codec, events);
+export function engine(choice: DecoderChoice, events: EngineEvents): Engine {
+  return choice.is === 'wasm' ? new WasmEngine(events) : new BrowserEngine(choice.codec, events);
 }
 
 export const configuration = (codec: string): VideoDecoderConfig => ({

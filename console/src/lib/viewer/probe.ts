@@ -1,21 +1,21 @@
 // Which pictures this browser's decoder shows rightly: tried with a picture, since codec strings do not tell.
 
 import type { PictureFormat } from '$lib/api/types/PictureFormat';
-import { configuration, type Means } from './engine';
-import { OwnEngine } from './own';
+import { configuration, type DecoderChoice } from './engine';
+import { WasmEngine } from './wasm_engine';
 import { interleave } from './painter';
 
 /** A format that a customer's side codes, and what decodes it here. */
-export interface Way {
+export interface DecodingOption {
   format: PictureFormat;
-  means: Means;
+  choice: DecoderChoice;
 }
 
 /** Strings for the same stream: Firefox accepts only the second, and decodes it rightly. */
 const GBR = ['av01.1.08M.08', 'av01.0.08M.08'];
 /** What every browser with AV1 shows, less sharply. */
 const YUV420 = 'av01.0.08M.08';
-const OWN: Means = { is: 'own' };
+const WASM: DecoderChoice = { is: 'wasm' };
 const PATIENCE = 3_000;
 
 /** A lossless AV1 keyframe of 64×64 pixels: see crates/screen/tests/it/probe.rs. */
@@ -29,18 +29,23 @@ function colour(x: number, y: number): [number, number, number] {
 }
 
 /**
- * The ways that this browser has, the best first. The browser's own decoder is the quickest; where one pixel of the test
+ * How this browser can show the screen, the best option first. The browser's own decoder is the quickest; where one pixel of the test
  * picture is wrong, or there is none, the one that pages bring along shows the same picture.
  */
-export async function probe(): Promise<Way[]> {
+export async function probe(): Promise<DecodingOption[]> {
   const browser = await exactCodec();
-  const exact: Means[] = browser ? [{ is: 'browser', codec: browser }] : [];
+  const exact: DecoderChoice[] = browser ? [{ is: 'browser', codec: browser }] : [];
   // Its 1 MB is not fetched where the browser can do without.
-  if (browser ? typeof WebAssembly !== 'undefined' : await ownExact()) exact.push(OWN);
-  const blurred: Means[] = (await decodes(YUV420)) ? [{ is: 'browser', codec: YUV420 }] : [];
-  if (exact.includes(OWN)) blurred.push(OWN);
-  const ways = (format: PictureFormat) => (means: Means) => ({ format, means });
-  return [...exact.map(ways('gbr')), ...blurred.map(ways('yuv420'))];
+  if (browser ? typeof WebAssembly !== 'undefined' : await wasmExact()) exact.push(WASM);
+  const blurred: DecoderChoice[] = (await decodes(YUV420)) ? [{ is: 'browser', codec: YUV420 }] : [];
+  if (exact.includes(WASM)) blurred.push(WASM);
+  const options = (format: PictureFormat) => (choice: DecoderChoice) => ({ format, choice });
+  return [...exact.map(options('gbr')), ...blurred.map(options('yuv420'))];
+}
+
+/** The best option that has not failed; a customer's browser codes 4:2:0, whatever this one could show. */
+export function bestOption(options: DecodingOption[], failed: DecodingOption[], codesYuv420: boolean) {
+  return options.find((o) => !failed.includes(o) && (!codesYuv420 || o.format === 'yuv420')) ?? null;
 }
 
 async function exactCodec(): Promise<string | null> {
@@ -61,13 +66,13 @@ const testPicture = () => Uint8Array.from(PICTURE.match(/../g)!, (digits) => par
 const late = <T>() =>
   new Promise<T>((_, reject) => setTimeout(() => reject(new Error('no picture in time')), PATIENCE));
 
-async function ownExact(): Promise<boolean> {
-  let engine: OwnEngine | undefined;
+async function wasmExact(): Promise<boolean> {
+  let engine: WasmEngine | undefined;
   try {
     const pixels = await Promise.race([
       late<Uint8ClampedArray>(),
       new Promise<Uint8ClampedArray>((resolve, reject) => {
-        engine = new OwnEngine({
+        engine = new WasmEngine({
           decoded: (picture) =>
             void picture.paint({ put: (_w, _h, parts) => resolve(parts[0]!.pixels), paint: async () => {} }),
           failed: () => reject(new Error('not decoded'))

@@ -1,19 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from './frames';
-import { place } from './hands';
 import { formatOf } from './sequence';
-
-describe('place', () => {
-  const box = { left: 100, top: 50, width: 960, height: 540 } as DOMRect;
-  it.each([
-    [100, 50, 0, 0],
-    [1059.9, 589.9, 1919, 1079],
-    [580, 320, 960, 540],
-    [-5, 9999, 0, 1079]
-  ])('%d,%d of the page is %d,%d of the screen', (clientX, clientY, x, y) => {
-    expect(place(box, 1920, 1080, clientX, clientY)).toEqual({ x, y });
-  });
-});
 
 describe('parse', () => {
   it('reads each byte of a header as docs/protocol.md names it', () => {
@@ -42,10 +29,10 @@ describe('parse', () => {
     ['a shape without its pixels', 2, [0, 0, 0, 0, 0, 1, 0, 1]],
     ['a shape of another size', 2, [0, 0, 0, 0, 0, 1, 0, 2, 9, 9, 9, 9]],
     ['a shape that is nowhere', 2, [0, 0, 0, 0, 0, 0, 0, 0]],
-    ['a place of two bytes', 3, [0, 1]],
-    ['a place of nothing', 3, []]
+    ['a point of two bytes', 3, [0, 1]],
+    ['a point of nothing', 3, []]
   ])('%s is no pointer', (_, kind, payload) => expect(pointer(kind, payload)).toBeNull());
-  it('reads a pointer’s shape and place', () => {
+  it('reads a pointer’s shape and point', () => {
     const rgba = new Uint8ClampedArray([1, 2, 3, 4]);
     const shape = { kind: 'shape', hotX: 0, hotY: 0, width: 1, height: 1, rgba, seq: 1 };
     expect(pointer(2, [0, 0, 0, 0, 0, 1, 0, 1, 1, 2, 3, 4])).toEqual(shape);

@@ -2,7 +2,7 @@
 
 import type { Engine, EngineEvents, Picture } from './engine';
 import source from './decoder.wasm?url';
-import type { Answer, Order } from './own.worker';
+import type { Answer, Order } from './wasm_engine.worker';
 
 /** Fetched and compiled once a page, and anew where that failed. */
 let compiled: Promise<WebAssembly.Module> | null = null;
@@ -15,8 +15,8 @@ async function compile(): Promise<WebAssembly.Module> {
   }
 }
 
-export class OwnEngine implements Engine {
-  private worker = new Worker(new URL('./own.worker.ts', import.meta.url), { type: 'module' });
+export class WasmEngine implements Engine {
+  private worker = new Worker(new URL('./wasm_engine.worker.ts', import.meta.url), { type: 'module' });
   private over = false;
 
   constructor(events: EngineEvents) {

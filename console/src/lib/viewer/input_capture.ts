@@ -1,8 +1,9 @@
-// What the technician's hands do over the screen, as input messages. Nothing stays pressed when the page loses the focus,
+// Captures the technician's pointer and keyboard over the screen, as input messages. Nothing stays pressed when the page loses the focus,
 // is hidden, or may no longer act; while anything is pressed, the page says so again and again.
 
 import type { Button } from '$lib/api/types/Button';
 import type { Input } from '$lib/api/types/Input';
+import { pointOnScreen, type Point } from './geometry';
 import { Keys, texts } from './keys';
 
 /** The buttons of `PointerEvent.buttons`, from its lowest bit on. */
@@ -12,18 +13,6 @@ const WHEEL_UNIT = [1, 33, 400];
 /** How often it is said what is held: `HELD_EVERY` of the protocol. */
 const HELD_EVERY = 300;
 
-export interface Place {
-  x: number;
-  y: number;
-}
-
-/** Where on the shared screen a point of the page lies. */
-export function place(box: DOMRect, width: number, height: number, clientX: number, clientY: number): Place {
-  const along = (from: number, length: number, size: number, at: number) =>
-    Math.max(0, Math.min(size - 1, Math.floor(((at - from) / length) * size)));
-  return { x: along(box.left, box.width, width, clientX), y: along(box.top, box.height, height, clientY) };
-}
-
 /** What a key gives alone on this keyboard, where the browser tells. */
 async function layout(): Promise<(code: string) => string | undefined> {
   const { keyboard } = navigator as { keyboard?: { getLayoutMap(): Promise<Map<string, string>> } };
@@ -31,8 +20,8 @@ async function layout(): Promise<(code: string) => string | undefined> {
   return (code) => map?.get(code);
 }
 
-export class Hands {
-  private move: Place | null = null;
+export class InputCapture {
+  private move: Point | null = null;
   private scheduled = false;
   private buttons = new Set<Button>();
   private base: (code: string) => string | undefined = () => undefined;
@@ -105,14 +94,8 @@ export class Hands {
     this.tell({ type: 'held', modifiers: this.keys.held(), buttons: [...this.buttons] });
   }
 
-  private at(event: MouseEvent): Place {
-    return place(
-      this.surface.getBoundingClientRect(),
-      this.surface.width,
-      this.surface.height,
-      event.clientX,
-      event.clientY
-    );
+  private at(event: MouseEvent): Point {
+    return pointOnScreen(this.surface.getBoundingClientRect(), this.surface, event.clientX, event.clientY);
   }
 
   /** Moves are sent once a frame: only the newest counts. */
