@@ -1,19 +1,19 @@
-// The clipboards of both sides: carried once, by a button, or kept in step.
+// The clipboards of both sides: sent once, by a button, or kept in sync.
 
 import { Problem, send, words } from '$lib/api/client';
 
-/** How often the other clipboard is asked for while both are in step. */
+/** How often the other clipboard is asked for while both are kept in sync. */
 const EVERY = 2_000;
 
 export class Clipboard {
   /** What either side copies is on the other a moment later. */
-  inStep = $state(false);
+  synced = $state(false);
   private last = '';
 
   constructor(private readonly address: () => string) {}
 
   /** Puts what this computer's clipboard holds on the customer's. */
-  async give(): Promise<string> {
+  async sendToCustomer(): Promise<string> {
     const items = await navigator.clipboard.read();
     for (const type of ['image/png', 'text/plain']) {
       const item = items.find((i) => i.types.includes(type));
@@ -21,14 +21,14 @@ export class Clipboard {
       const held = await item.getType(type);
       const content = type === 'text/plain' ? new Blob([lines(await held.text())], { type }) : held;
       await send('PUT', this.address(), content, { 'content-type': type });
-      await this.same(content);
+      await this.remember(content);
       return 'Your clipboard is on the customer’s computer now.';
     }
     throw new Problem(0, 'Your clipboard holds neither text nor a picture.');
   }
 
   /** Takes what the customer's clipboard holds into this computer's. */
-  async take(): Promise<string> {
+  async fetchFromCustomer(): Promise<string> {
     const answer = await fetch(this.address());
     if (!answer.ok) {
       const said = (await answer.json().catch(() => null)) as { message?: string } | null;
@@ -36,25 +36,25 @@ export class Clipboard {
     }
     const content = await answer.blob();
     await navigator.clipboard.write([new ClipboardItem({ [content.type.split(';')[0]!]: content })]);
-    await this.same(content);
+    await this.remember(content);
     return 'The customer’s clipboard is in yours now.';
   }
 
   /** Both sides hold this now: neither is news for the other. */
-  private async same(content: Blob) {
+  private async remember(content: Blob) {
     if (content.type.startsWith('text/')) this.last = lines(await content.text());
   }
 
   /**
-   * Keeps texts in step until the returned function is called. Looks only while this page has the focus, because browsers
+   * Keeps texts in sync until the returned function is called. Looks only while this page has the focus, because browsers
    * read the clipboard only then.
    */
-  follow(failed: (why: string) => void): () => void {
+  keepInSync(failed: (why: string) => void): () => void {
     let busy = false;
     const look = async () => {
       if (busy || !document.hasFocus()) return;
       busy = true;
-      await this.level().catch((error) => failed(words(error)));
+      await this.syncOnce().catch((error) => failed(words(error)));
       busy = false;
     };
     void look();
@@ -62,7 +62,7 @@ export class Clipboard {
     return () => clearInterval(timer);
   }
 
-  private async level() {
+  private async syncOnce() {
     const own = lines(await navigator.clipboard.readText().catch(() => ''));
     if (own && own !== this.last) {
       this.last = own;

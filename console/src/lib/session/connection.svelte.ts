@@ -13,7 +13,7 @@ import type { ServerMessage } from '$lib/api/types/ServerMessage';
 import type { SessionState } from '$lib/api/types/SessionState';
 import { Wire, type Transport } from '$lib/api/wire';
 import { readFrames, type Frame } from '$lib/viewer/frames';
-import { Backoff } from './backoff';
+import { Backoff } from '$lib/api/backoff';
 import { REFUSALS } from './refusals';
 import { UnconfirmedMessages } from './unconfirmed';
 

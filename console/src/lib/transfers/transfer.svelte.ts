@@ -1,8 +1,10 @@
 // A file on its way: what both directions share.
 
 import { Problem } from '$lib/api/client';
+import { Backoff } from '$lib/api/backoff';
+import { Rate } from './rate';
 
-export type Course =
+export type TransferStatus =
   | { is: 'queued' }
   | { is: 'running' }
   | { is: 'waiting' }
@@ -20,44 +22,42 @@ export type Course =
 export const PATIENCE = 10 * 60_000;
 const OVER = ['done', 'failed', 'cancelled'];
 
-const number = () => crypto.getRandomValues(new Uint32Array(2)).reduce((all, n) => (all % 2 ** 20) * 2 ** 32 + n, 0);
+/** A number by which the server knows a transfer. */
+const newNumber = () => crypto.getRandomValues(new Uint32Array(2)).reduce((all, n) => (all % 2 ** 20) * 2 ** 32 + n, 0);
 
 export abstract class Transfer {
-  readonly number = number();
-  course = $state<Course>({ is: 'queued' });
+  readonly number = newNumber();
+  status = $state<TransferStatus>({ is: 'queued' });
   done = $state(0);
   size = $state<number | null>(null);
   /** Bytes a second. */
   rate = $state(0);
-  private seen: { at: number; bytes: number }[] = [];
+  private measured = new Rate();
 
   constructor(
     readonly session: string,
-    readonly way: 'to_customer' | 'from_customer',
+    readonly direction: 'to_customer' | 'from_customer',
     readonly name: string
   ) {}
 
   get over() {
-    return OVER.includes(this.course.is);
+    return OVER.includes(this.status.is);
   }
 
   /** Seconds that are left, as far as can be said. */
   get left(): number | null {
-    return this.size !== null && this.rate > 0 && this.course.is === 'running'
+    return this.size !== null && this.rate > 0 && this.status.is === 'running'
       ? (this.size - this.done) / this.rate
       : null;
   }
 
   protected progress(bytes: number) {
     this.done = bytes;
-    const now = performance.now();
-    this.seen = [...this.seen.filter((s) => now - s.at < 3_000), { at: now, bytes }];
-    const first = this.seen[0]!;
-    if (now - first.at > 200) this.rate = Math.max(0, ((bytes - first.bytes) / (now - first.at)) * 1_000);
+    this.rate = this.measured.add(performance.now(), bytes) ?? this.rate;
   }
 
   protected fail(why: string) {
-    if (!this.over) this.course = { is: 'failed', why };
+    if (!this.over) this.status = { is: 'failed', why };
   }
 
   abstract run(): Promise<void>;
@@ -68,17 +68,19 @@ export abstract class Transfer {
   abstract again(): Transfer;
 }
 
-/** What a broken connection looks like: it may come back. */
-export const passes = (error: unknown) => error instanceof Problem && [0, 502, 503].includes(error.status);
+/** Whether an error is a broken connection, which may come back. */
+export const isTransient = (error: unknown) => error instanceof Problem && [0, 502, 503].includes(error.status);
 
-export async function again<T>(ask: () => Promise<T>): Promise<T> {
+/** Asks until there is an answer, as long as only the connection is broken. */
+export async function retry<T>(ask: () => Promise<T>): Promise<T> {
   const until = Date.now() + PATIENCE;
-  for (let wait = 300; ; wait = Math.min(wait * 2, 5_000)) {
+  const backoff = new Backoff();
+  for (;;) {
     try {
       return await ask();
     } catch (error) {
-      if (!passes(error) || Date.now() > until) throw error;
-      await new Promise((resolve) => setTimeout(resolve, wait));
+      if (!isTransient(error) || Date.now() > until) throw error;
+      await new Promise((resolve) => setTimeout(resolve, backoff.next()));
     }
   }
 }

@@ -1,4 +1,4 @@
-// All files of a session on their way.
+// All transfers of a session: some run, the others wait for their turn.
 
 import type { Transfer } from './transfer.svelte';
 
@@ -9,8 +9,8 @@ const NEXT = 20;
 const ENDED = 50;
 const MOST_ENDED = 500;
 
-/** All transfers of a session. Thousands may wait: what is shown are those that run, the next ones, and the newest ended. */
-export class Transfers {
+/** Thousands may wait: what is shown are those that run, the next ones, and the newest ended. */
+export class TransferQueue {
   /** Newest last; of those that went well, only so many. */
   ended = $state.raw<Transfer[]>([]);
   running = $state.raw<Transfer[]>([]);
@@ -23,14 +23,14 @@ export class Transfers {
 
   add(transfer: Transfer) {
     this.queue.push(transfer);
-    this.go();
+    this.startNext();
   }
 
   /** The same once more, from the beginning. */
-  startAgain(transfer: Transfer) {
+  restart(transfer: Transfer) {
     if (!transfer.over) this.cancel(transfer);
     this.ended = this.ended.filter((t) => t !== transfer);
-    if (transfer.course.is === 'failed') this.failed -= 1;
+    if (transfer.status.is === 'failed') this.failed -= 1;
     this.add(transfer.again());
   }
 
@@ -46,10 +46,10 @@ export class Transfers {
     this.done = this.failed = 0;
   }
 
-  private go() {
+  private startNext() {
     while (this.running.length < AT_ONCE && this.queue.length) {
       const transfer = this.queue.shift()!;
-      transfer.course = { is: 'running' };
+      transfer.status = { is: 'running' };
       this.running = [...this.running, transfer];
       void transfer.run().finally(() => {
         this.running = this.running.filter((t) => t !== transfer);
@@ -61,19 +61,19 @@ export class Transfers {
   }
 
   private end(transfer: Transfer) {
-    if (transfer.course.is === 'done') this.done += 1;
-    if (transfer.course.is === 'failed') this.failed += 1;
-    const well = this.ended.filter((t) => t.course.is !== 'failed').length;
-    const oldest = well >= ENDED ? this.ended.find((t) => t.course.is !== 'failed') : null;
+    if (transfer.status.is === 'done') this.done += 1;
+    if (transfer.status.is === 'failed') this.failed += 1;
+    const well = this.ended.filter((t) => t.status.is !== 'failed').length;
+    const oldest = well >= ENDED ? this.ended.find((t) => t.status.is !== 'failed') : null;
     this.ended = [...this.ended.filter((t) => t !== oldest).slice(-MOST_ENDED), transfer];
-    this.go();
+    this.startNext();
   }
 }
 
-/** The transfers of each session, kept while another page is looked at. */
-const everywhere = new Map<string, Transfers>();
-export function transfersOf(session: string): Transfers {
-  const known = everywhere.get(session) ?? new Transfers();
-  everywhere.set(session, known);
+/** The queue of each session, kept while another page is looked at. */
+const queues = new Map<string, TransferQueue>();
+export function transfersOf(session: string): TransferQueue {
+  const known = queues.get(session) ?? new TransferQueue();
+  queues.set(session, known);
   return known;
 }

@@ -1,11 +1,12 @@
 // A file from this browser to the customer.
 
+import { Backoff } from '$lib/api/backoff';
 import { get, post, Problem, remove, words } from '$lib/api/client';
 import type { FileName } from '$lib/api/types/FileName';
 import type { KeptBytes } from '$lib/api/types/KeptBytes';
-import { again, passes, PATIENCE, Transfer } from './transfer.svelte';
+import { isTransient, PATIENCE, retry, Transfer } from './transfer.svelte';
 
-export class Bringing extends Transfer {
+export class Upload extends Transfer {
   private request: XMLHttpRequest | null = null;
   private wake: (() => void) | null = null;
 
@@ -25,45 +26,17 @@ export class Bringing extends Transfer {
 
   async run() {
     try {
-      let since = Date.now();
-      let from = 0;
-      // An empty file goes once, so that it is there.
-      for (let wait = 300, first = true; first || from < this.file.size; wait = Math.min(wait * 2, 5_000)) {
-        if (this.over) return;
-        if (this.course.is === 'paused') await new Promise<void>((resolve) => (this.wake = resolve));
-        if (this.over) return;
-        this.course = { is: 'running' };
-        try {
-          const kept = await this.put(from);
-          if (kept > from) [wait, since] = [300, Date.now()];
-          [from, first] = [kept, false];
-          this.progress(from);
-        } catch (error) {
-          if (this.over) return;
-          if (!passes(error) || Date.now() - since > PATIENCE) throw error;
-          if (this.isPaused()) continue;
-          this.course = { is: 'waiting' };
-          await new Promise((resolve) => setTimeout(resolve, wait));
-          const kept = await get<KeptBytes>(this.address).catch((e) => {
-            if (passes(e)) return null;
-            throw e;
-          });
-          if (kept) {
-            if (kept.bytes > from) since = Date.now();
-            from = kept.bytes;
-          }
-        }
-      }
+      await this.sendAll();
       if (this.over) return;
-      this.course = { is: 'checking' };
+      this.status = { is: 'checking' };
       const path = `${this.folder.replace(/[/\\]$/, '')}/${this.name}`;
-      const place = (sum?: string) => again(() => post<FileName>(this.address, { path, sum, replace: false }));
+      const place = (sum?: string) => retry(() => post<FileName>(this.address, { path, sum, replace: false }));
       // The server knows the checksum of what came by one request; after a break the file is read once more for it.
       const placed = await place().catch(async (error) => {
         if (!(error instanceof Problem) || error.status !== 428) throw error;
-        return place(await sumOf(this.file));
+        return place(await checksumOf(this.file));
       });
-      this.course = { is: 'done', where: placed.path };
+      this.status = { is: 'done', where: placed.path };
       this.placed();
     } catch (error) {
       this.fail(words(error));
@@ -71,8 +44,51 @@ export class Bringing extends Transfer {
     }
   }
 
+  /** Sends the bytes, over as many requests as it takes. */
+  private async sendAll() {
+    const backoff = new Backoff();
+    let since = Date.now();
+    let from = 0;
+    // An empty file goes once, so that it is there.
+    for (let first = true; first || from < this.file.size;) {
+      if (this.over) return;
+      if (this.status.is === 'paused') await new Promise<void>((resolve) => (this.wake = resolve));
+      if (this.over) return;
+      this.status = { is: 'running' };
+      try {
+        const kept = await this.put(from);
+        if (kept > from) {
+          since = Date.now();
+          backoff.reset();
+        }
+        [from, first] = [kept, false];
+        this.progress(from);
+      } catch (error) {
+        if (this.over) return;
+        if (!isTransient(error) || Date.now() - since > PATIENCE) throw error;
+        if (this.isPaused()) continue;
+        this.status = { is: 'waiting' };
+        await new Promise((resolve) => setTimeout(resolve, backoff.next()));
+        const kept = await this.keptBytes();
+        if (kept !== null && kept > from) since = Date.now();
+        from = kept ?? from;
+      }
+    }
+  }
+
+  /** How much of the file the server has; null while it cannot be asked. */
+  private keptBytes(): Promise<number | null> {
+    return get<KeptBytes>(this.address).then(
+      (kept) => kept.bytes,
+      (error) => {
+        if (isTransient(error)) return null;
+        throw error;
+      }
+    );
+  }
+
   private isPaused() {
-    return this.course.is === 'paused';
+    return this.status.is === 'paused';
   }
 
   private put(from: number): Promise<number> {
@@ -99,31 +115,31 @@ export class Bringing extends Transfer {
   }
 
   pause() {
-    this.course = { is: 'paused' };
+    this.status = { is: 'paused' };
     this.request?.abort();
   }
 
   resume() {
-    this.course = { is: 'waiting' };
+    this.status = { is: 'waiting' };
     this.wake?.();
   }
 
   cancel() {
-    this.course = { is: 'cancelled' };
+    this.status = { is: 'cancelled' };
     this.request?.abort();
     this.wake?.();
     void remove(this.address).catch(() => undefined);
   }
 
   again() {
-    return new Bringing(this.session, this.file, this.folder, this.placed);
+    return new Upload(this.session, this.file, this.folder, this.placed);
   }
 }
 
 /** The SHA-256 of a file, taken beside the page: whoever types does not wait for it. */
-function sumOf(file: Blob): Promise<string> {
+function checksumOf(file: Blob): Promise<string> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./sum.worker.ts', import.meta.url), { type: 'module' });
+    const worker = new Worker(new URL('./checksum.worker.ts', import.meta.url), { type: 'module' });
     worker.onmessage = ({ data }: MessageEvent<{ sum?: string; problem?: string }>) => {
       worker.terminate();
       if (data.sum) resolve(data.sum);

@@ -1,0 +1,43 @@
+// What the server says of a download, as the list of transfers shows it.
+
+import type { LeavingProgress } from '$lib/api/types/LeavingProgress';
+import type { TransferStatus } from './transfer.svelte';
+
+/** A browser that takes longer to begin asks its user something. */
+const BEGINS = 2_000;
+/** A download that stopped is given up here after this time; the browser may go on with it all the same. */
+const GIVEN_UP = 60_000;
+
+/**
+ * `progress` is null while the server cannot be asked. Times are in milliseconds: since the download began, and since it
+ * was last seen to be anything but stopped. Null when nothing is to be said yet.
+ */
+export function downloadStatus(
+  progress: LeavingProgress | null,
+  sinceBegin: number,
+  sinceStop: number
+): TransferStatus | null {
+  const course = progress?.course ?? { is: 'stopped' as const };
+  switch (course.is) {
+    case 'done':
+      return { is: 'done', where: 'your downloads' };
+    case 'failed':
+      return { is: 'failed', why: course.why };
+    case 'cancelled':
+    case 'waiting':
+      return { is: course.is };
+    case 'stopped':
+      return sinceStop > GIVEN_UP
+        ? {
+            is: 'failed',
+            why: 'The download stopped. Go on with it in your browser’s downloads, or start again here.'
+          }
+        : { is: 'stopped' };
+    case 'held':
+      return { is: 'paused' };
+    case 'ready':
+      return sinceBegin > BEGINS ? { is: 'ready' } : null;
+    case 'going':
+      return { is: 'running' };
+  }
+}
