@@ -1,7 +1,7 @@
 // Who is signed in; asked once.
 
 import { goto } from '$app/navigation';
-import { get, Problem } from '$lib/api/client';
+import { get, ApiError } from '$lib/api/client';
 import type { Me } from '$lib/api/types/Me';
 
 class Account {
@@ -12,7 +12,7 @@ class Account {
     try {
       this.me = await get<Me>('/api/me');
     } catch (error) {
-      if (error instanceof Problem && error.status === 401) await goto(`/sign-in?next=${encodeURIComponent(next)}`);
+      if (error instanceof ApiError && error.status === 401) await goto(`/sign-in?next=${encodeURIComponent(next)}`);
     }
   }
 

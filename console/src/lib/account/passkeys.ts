@@ -4,11 +4,11 @@ import { get, post } from '$lib/api/client';
 import type { OwnPasskey } from '$lib/api/types/OwnPasskey';
 import type { OwnPasskeys } from '$lib/api/types/OwnPasskeys';
 
-export const here = () =>
+export const passkeysSupported = () =>
   typeof PublicKeyCredential !== 'undefined' && 'parseCreationOptionsFromJSON' in PublicKeyCredential;
 
 /** What the device said, in words for a person. */
-function said(error: unknown): Error {
+function deviceError(error: unknown): Error {
   const name = error instanceof DOMException ? error.name : '';
   if (name === 'NotAllowedError') return new Error('The device gave no passkey: it was cancelled, or took too long.');
   if (name === 'InvalidStateError') return new Error('This device has a passkey for this account already.');
@@ -21,18 +21,18 @@ export const passkeys = () => get<OwnPasskeys>('/api/me/passkeys');
 export async function makePasskey(name: string): Promise<OwnPasskey> {
   const { publicKey } = await post<{ publicKey: PublicKeyCredentialCreationOptionsJSON }>('/api/me/passkeys/begin');
   const options = PublicKeyCredential.parseCreationOptionsFromJSON(publicKey);
-  const made = await navigator.credentials.create({ publicKey: options }).catch((e) => Promise.reject(said(e)));
+  const made = await navigator.credentials.create({ publicKey: options }).catch((e) => Promise.reject(deviceError(e)));
   return post<OwnPasskey>('/api/me/passkeys', { name, credential: (made as PublicKeyCredential).toJSON() });
 }
 
 /** Signs in with a passkey of this device. */
-export const signInWithPasskey = async () => post('/api/sign-in/passkey', await shown());
+export const signInWithPasskey = async () => post('/api/sign-in/passkey', await provePasskey());
 
 /** What a passkey of this device answers. */
-export async function shown(): Promise<{ name: string; credential: unknown }> {
-  type Asked = { name: string; question: { publicKey: PublicKeyCredentialRequestOptionsJSON } };
-  const { name, question } = await post<Asked>('/api/sign-in/passkey/begin');
+export async function provePasskey(): Promise<{ name: string; credential: unknown }> {
+  type Question = { name: string; question: { publicKey: PublicKeyCredentialRequestOptionsJSON } };
+  const { name, question } = await post<Question>('/api/sign-in/passkey/begin');
   const options = PublicKeyCredential.parseRequestOptionsFromJSON(question.publicKey);
-  const answer = await navigator.credentials.get({ publicKey: options }).catch((e) => Promise.reject(said(e)));
+  const answer = await navigator.credentials.get({ publicKey: options }).catch((e) => Promise.reject(deviceError(e)));
   return { name, credential: (answer as PublicKeyCredential).toJSON() };
 }

@@ -1,9 +1,9 @@
-// The one way to the web API. Answers that are not a success become a Problem with a sentence for a person.
+// The one way to the web API. Answers that are not a success become an ApiError with a sentence for a person.
 
 import type { Problem as ProblemBody } from './types/Problem';
 import type { ProblemCode } from './types/ProblemCode';
 
-export class Problem extends Error {
+export class ApiError extends Error {
   constructor(
     readonly status: number,
     message: string,
@@ -27,7 +27,7 @@ async function ask<T>(method: string, path: string, body?: unknown): Promise<T> 
   try {
     return await askOnce<T>(method, path, body);
   } catch (error) {
-    if (!(error instanceof Problem && error.code === 'confirm' && confirm && (await confirm()))) throw error;
+    if (!(error instanceof ApiError && error.code === 'confirm' && confirm && (await confirm()))) throw error;
     return askOnce<T>(method, path, body);
   }
 }
@@ -41,10 +41,10 @@ async function askOnce<T>(method: string, path: string, body?: unknown): Promise
       body: body === undefined ? null : JSON.stringify(body)
     });
   } catch {
-    throw new Problem(0, 'The server cannot be reached. Please check your connection.');
+    throw new ApiError(0, 'The server cannot be reached. Please check your connection.');
   }
   if (answer.ok) return (answer.status === 204 ? undefined : await answer.json()) as T;
-  throw await problemOf(answer);
+  throw await errorOf(answer);
 }
 
 /** Sends bytes as they are. */
@@ -55,14 +55,14 @@ export async function send(
   headers: Record<string, string> = {}
 ): Promise<void> {
   const answer = await fetch(path, { method, body, headers }).catch(() => null);
-  if (!answer) throw new Problem(0, 'The server cannot be reached. Please check your connection.');
-  if (!answer.ok) throw await problemOf(answer);
+  if (!answer) throw new ApiError(0, 'The server cannot be reached. Please check your connection.');
+  if (!answer.ok) throw await errorOf(answer);
 }
 
 /** What an answer that is not a success says. */
-export async function problemOf(answer: Response): Promise<Problem> {
+export async function errorOf(answer: Response): Promise<ApiError> {
   const problem = (await answer.json().catch(() => null)) as Partial<ProblemBody> | null;
-  return new Problem(answer.status, problem?.message ?? `The server answered ${answer.status}.`, problem?.code);
+  return new ApiError(answer.status, problem?.message ?? `The server answered ${answer.status}.`, problem?.code);
 }
 
 export const get = <T>(path: string) => ask<T>('GET', path);
@@ -71,4 +71,4 @@ export const put = <T>(path: string, body: unknown) => ask<T>('PUT', path, body)
 export const remove = <T>(path: string, body?: unknown) => ask<T>('DELETE', path, body);
 
 /** What went wrong, for a person. */
-export const words = (error: unknown) => (error instanceof Error ? error.message : String(error));
+export const errorMessage = (error: unknown) => (error instanceof Error ? error.message : String(error));

@@ -4,13 +4,13 @@ import { get } from '$lib/api/client';
 import type { Queued } from '$lib/api/types/Queued';
 
 const EVERY = 5_000;
-const WISH = 'deskside-notify';
+const NOTIFY_KEY = 'deskside-notify';
 
 class Queue {
   all = $state.raw<Queued[] | null>(null);
   problem = $state('');
   /** Whether a sound and a notification were asked for. */
-  notify = $state(localStorage.getItem(WISH) === 'yes');
+  notify = $state(localStorage.getItem(NOTIFY_KEY) === 'yes');
   private known: Set<string> | null = null;
   private followers = 0;
   private timer?: ReturnType<typeof setInterval>;
@@ -67,9 +67,9 @@ class Queue {
       });
   }
 
-  async wish(on: boolean) {
+  async setNotify(on: boolean) {
     this.notify = on;
-    localStorage.setItem(WISH, on ? 'yes' : 'no');
+    localStorage.setItem(NOTIFY_KEY, on ? 'yes' : 'no');
     if (on && typeof Notification !== 'undefined' && Notification.permission === 'default')
       await Notification.requestPermission();
     if (on) chime();

@@ -1,6 +1,6 @@
 // The clipboards of both sides: sent once, by a button, or kept in sync.
 
-import { Problem, send, words } from '$lib/api/client';
+import { ApiError, send, errorMessage } from '$lib/api/client';
 
 /** How often the other clipboard is asked for while both are kept in sync. */
 const EVERY = 2_000;
@@ -24,7 +24,7 @@ export class Clipboard {
       await this.remember(content);
       return 'Your clipboard is on the customer’s computer now.';
     }
-    throw new Problem(0, 'Your clipboard holds neither text nor a picture.');
+    throw new ApiError(0, 'Your clipboard holds neither text nor a picture.');
   }
 
   /** Takes what the customer's clipboard holds into this computer's. */
@@ -32,7 +32,7 @@ export class Clipboard {
     const answer = await fetch(this.address());
     if (!answer.ok) {
       const said = (await answer.json().catch(() => null)) as { message?: string } | null;
-      throw new Problem(answer.status, said?.message ?? 'This did not work.');
+      throw new ApiError(answer.status, said?.message ?? 'This did not work.');
     }
     const content = await answer.blob();
     await navigator.clipboard.write([new ClipboardItem({ [content.type.split(';')[0]!]: content })]);
@@ -54,7 +54,7 @@ export class Clipboard {
     const look = async () => {
       if (busy || !document.hasFocus()) return;
       busy = true;
-      await this.syncOnce().catch((error) => failed(words(error)));
+      await this.syncOnce().catch((error) => failed(errorMessage(error)));
       busy = false;
     };
     void look();

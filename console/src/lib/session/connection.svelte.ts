@@ -1,7 +1,7 @@
 // Being in a session: the newest state, the timeline, and a connection that comes back by itself.
 
 import { updated } from '$app/state';
-import { Problem, words } from '$lib/api/client';
+import { ApiError, errorMessage } from '$lib/api/client';
 import type { Client } from '$lib/api/types/Client';
 import type { ClientMessage } from '$lib/api/types/ClientMessage';
 import type { Entry } from '$lib/api/types/Entry';
@@ -22,7 +22,7 @@ export type ConnectionStatus =
 
 export interface Options {
   client: Client;
-  /** Asks for a new ticket. A Problem with status 401, 404 or 409 means that there is no way back. */
+  /** Asks for a new ticket. An ApiError with status 401, 404 or 409 means that there is no way back. */
   ticket: () => Promise<string>;
   /** Whether this is a page that sees the screen. */
   sees?: boolean;
@@ -103,7 +103,7 @@ export class SessionConnection {
         const ended = await this.connect();
         if (ended) return;
       } catch (error) {
-        if (error instanceof Problem && NO_WAY_BACK.includes(error.status)) return this.end(words(error));
+        if (error instanceof ApiError && NO_WAY_BACK.includes(error.status)) return this.end(errorMessage(error));
       }
       if (this.stopped || this.status.is === 'over') return;
       if (this.answered) backoff.reset();

@@ -113,14 +113,14 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
     tone
   });
   const your = customer ? 'your' : 'the';
-  const wish = (rights: Right[]) => wishes(rights, your);
+  const wish = (rights: Right[]) => rightsText(rights, your);
   const who = (id: number) => (id === me ? 'You' : name(id));
   const has = (id: number) => (id === me ? 'have' : 'has');
   switch (event.type) {
     case 'joined':
-      return event.id === me ? null : happened(`${name(event.id)} has joined${means(event.client)}`, 'notable');
+      return event.id === me ? null : happened(`${name(event.id)} has joined${clientText(event.client)}`, 'notable');
     case 'returned':
-      return event.id === me ? null : happened(`${name(event.id)} is back${means(event.client)}`, 'notable');
+      return event.id === me ? null : happened(`${name(event.id)} is back${clientText(event.client)}`, 'notable');
     case 'dropped':
       return event.id === me ? null : happened(`${name(event.id)} has lost the connection, reconnecting …`, 'alarm');
     case 'left':
@@ -276,7 +276,7 @@ function place(queue: Queue): string {
 }
 
 /** What these rights let somebody do, in words that follow "to". */
-export function wishes(rights: Right[], your = 'the'): string {
+export function rightsText(rights: Right[], your = 'the'): string {
   const screen = rights.includes('control')
     ? [`see and control ${your} screen`]
     : rights.includes('view')
@@ -293,13 +293,13 @@ export function wishes(rights: Right[], your = 'the'): string {
   return [...screen, ...rights.flatMap((r) => words[r] ?? [])].join(', ');
 }
 
-function means(client: Client): string {
-  const means: Record<Client, string> = {
+function clientText(client: Client): string {
+  const text: Record<Client, string> = {
     console: '',
     browser: ' (in the browser)',
     program: ' (with the support program)',
     windows_program: ' (with the support program for Windows)',
     windows_administrator: ' (with the support program for Windows, run as administrator)'
   };
-  return means[client];
+  return text[client];
 }

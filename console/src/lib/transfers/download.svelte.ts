@@ -1,7 +1,7 @@
 // A file from the customer among this browser's downloads: an ordinary download, which the browser itself keeps, shows
 // and goes on with. The server tells how far it is.
 
-import { get, post, words } from '$lib/api/client';
+import { get, post, errorMessage } from '$lib/api/client';
 import type { LeavingProgress } from '$lib/api/types/LeavingProgress';
 import type { LeavingWish } from '$lib/api/types/LeavingWish';
 import { downloadStatus } from './download_status';
@@ -38,7 +38,7 @@ export class Download extends Transfer {
       link.click();
       await this.follow();
     } catch (error) {
-      this.fail(words(error));
+      this.fail(errorMessage(error));
     }
   }
 

@@ -1,6 +1,6 @@
 // A file on its way: what both directions share.
 
-import { Problem } from '$lib/api/client';
+import { ApiError } from '$lib/api/client';
 import { Backoff } from '$lib/api/backoff';
 import { Rate } from './rate';
 
@@ -69,7 +69,7 @@ export abstract class Transfer {
 }
 
 /** Whether an error is a broken connection, which may come back. */
-export const isTransient = (error: unknown) => error instanceof Problem && [0, 502, 503].includes(error.status);
+export const isTransient = (error: unknown) => error instanceof ApiError && [0, 502, 503].includes(error.status);
 
 /** Asks until there is an answer, as long as only the connection is broken. */
 export async function retry<T>(ask: () => Promise<T>): Promise<T> {

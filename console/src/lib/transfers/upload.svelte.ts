@@ -1,7 +1,7 @@
 // A file from this browser to the customer.
 
 import { Backoff } from '$lib/api/backoff';
-import { get, post, Problem, remove, words } from '$lib/api/client';
+import { get, post, ApiError, remove, errorMessage } from '$lib/api/client';
 import type { FileName } from '$lib/api/types/FileName';
 import type { KeptBytes } from '$lib/api/types/KeptBytes';
 import { isTransient, PATIENCE, retry, Transfer } from './transfer.svelte';
@@ -33,13 +33,13 @@ export class Upload extends Transfer {
       const place = (sum?: string) => retry(() => post<FileName>(this.address, { path, sum, replace: false }));
       // The server knows the checksum of what came by one request; after a break the file is read once more for it.
       const placed = await place().catch(async (error) => {
-        if (!(error instanceof Problem) || error.status !== 428) throw error;
+        if (!(error instanceof ApiError) || error.status !== 428) throw error;
         return place(await checksumOf(this.file));
       });
       this.status = { is: 'done', where: placed.path };
       this.placed();
     } catch (error) {
-      this.fail(words(error));
+      this.fail(errorMessage(error));
       void remove(this.address).catch(() => undefined);
     }
   }
@@ -103,12 +103,12 @@ export class Upload extends Transfer {
       });
       request.open('PUT', `${this.address}?${query}`);
       request.upload.onprogress = (event) => this.progress(from + event.loaded);
-      const broken = () => reject(new Problem(0, 'The connection broke.'));
+      const broken = () => reject(new ApiError(0, 'The connection broke.'));
       request.onerror = request.onabort = broken;
       request.onload = () => {
         const body = JSON.parse(request.responseText || '{}') as { bytes?: number; message?: string };
         if (request.status === 200 && body.bytes !== undefined) resolve(body.bytes);
-        else reject(new Problem(request.status, body.message ?? `The server answered ${request.status}.`));
+        else reject(new ApiError(request.status, body.message ?? `The server answered ${request.status}.`));
       };
       request.send(this.file.slice(from));
     });

@@ -3,7 +3,7 @@
 
 import type { SignInProblem } from '$lib/api/types/SignInProblem';
 
-const SAYS: Record<SignInProblem, string> = {
+const TEXT: Record<SignInProblem, string> = {
   unavailable: 'Your organisation’s sign-in cannot be reached just now. Please tell your administrator.',
   refused: 'Your organisation’s sign-in did not let you in.',
   late: 'This sign-in was begun elsewhere, or too long ago. Please begin again.',
@@ -13,5 +13,5 @@ const SAYS: Record<SignInProblem, string> = {
   other: 'That was somebody else.'
 };
 
-export const saidBy = (problem: string | null): string =>
-  problem !== null && Object.hasOwn(SAYS, problem) ? SAYS[problem as SignInProblem] : '';
+export const problemText = (problem: string | null): string =>
+  problem !== null && Object.hasOwn(TEXT, problem) ? TEXT[problem as SignInProblem] : '';

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import type { Stretch } from '$lib/api/types/Stretch';
-import { afterRest, clockAt, dark, moment, pointerAt } from './film';
+import { nextActivity, pointerAt, sessionTime, videoTime, whyDark } from './timeline';
 
-const film: Stretch[] = [
+const timeline: Stretch[] = [
   { from: 1_000, until: 11_000, at: 0, end: 'paused' },
   { from: 71_000, until: 75_000, at: 13_000, end: 'stopped' }
 ];
 
 test('moments lie where the server has put them', () => {
-  expect([500, 1_000, 6_000, 11_500, 40_000, 71_000, 80_000].map((at) => moment(film, at))).toEqual([
+  expect([500, 1_000, 6_000, 11_500, 40_000, 71_000, 80_000].map((at) => videoTime(timeline, at))).toEqual([
     null,
     0,
     5_000,
@@ -20,7 +20,7 @@ test('moments lie where the server has put them', () => {
 });
 
 test('it is known when nothing is shown, and why', () => {
-  expect([0, 9_999, 10_000, 12_999, 13_000, 17_500].map((ms) => dark(film, ms))).toEqual([
+  expect([0, 9_999, 10_000, 12_999, 13_000, 17_500].map((ms) => whyDark(timeline, ms))).toEqual([
     null,
     null,
     'paused',
@@ -28,16 +28,16 @@ test('it is known when nothing is shown, and why', () => {
     null,
     'stopped'
   ]);
-  expect(clockAt(film, 14_000)).toBe(72_000);
-  expect(clockAt(film, 11_500)).toBe(11_000);
+  expect(sessionTime(timeline, 14_000)).toBe(72_000);
+  expect(sessionTime(timeline, 11_500)).toBe(11_000);
 });
 
 test('rests are skipped, and movement is not', () => {
-  const busy: [number, number][] = [
+  const activity: [number, number][] = [
     [0, 2_000],
     [30_000, 31_000]
   ];
-  expect([0, 2_500, 5_000, 29_500, 30_500, 40_000].map((ms) => afterRest(busy, ms))).toEqual([
+  expect([0, 2_500, 5_000, 29_500, 30_500, 40_000].map((ms) => nextActivity(activity, ms))).toEqual([
     null,
     null,
     29_200,

@@ -8,29 +8,29 @@ const GAP = 3_000;
 const length = (s: Stretch) => s.until - s.from;
 
 /** Where a moment of the session lies in the video, in milliseconds; null before the first sharing. */
-export function moment(film: Stretch[], at: number): number | null {
-  const s = film.findLast((f) => f.from <= at);
+export function videoTime(timeline: Stretch[], at: number): number | null {
+  const s = timeline.findLast((f) => f.from <= at);
   if (!s) return null;
   return s.at + Math.min(length(s), at - s.from) + Math.max(0, Math.min(at - s.until, GAP));
 }
 
 /** Why nothing is shown at this place of the video; null while something is. */
-export function dark(film: Stretch[], ms: number): Stretch['end'] | null {
-  const s = film.findLast((f) => f.at <= ms);
+export function whyDark(timeline: Stretch[], ms: number): Stretch['end'] | null {
+  const s = timeline.findLast((f) => f.at <= ms);
   return s && ms >= s.at + length(s) ? s.end : null;
 }
 
 /** When it was at this place of the video. */
-export function clockAt(film: Stretch[], ms: number): number | null {
-  const s = film.findLast((f) => f.at <= ms);
+export function sessionTime(timeline: Stretch[], ms: number): number | null {
+  const s = timeline.findLast((f) => f.at <= ms);
   return s ? s.from + Math.min(ms - s.at, length(s)) : null;
 }
 
 /** Where to go on from here when idle stretches are skipped: the next movement, if that is not soon. */
-export function afterRest(busy: [number, number][], ms: number): number | null {
+export function nextActivity(activity: [number, number][], ms: number): number | null {
   const LEAD = 800;
-  if (busy.some(([from, until]) => ms >= from - LEAD && ms <= until + LEAD)) return null;
-  const next = busy.find(([from]) => from > ms);
+  if (activity.some(([from, until]) => ms >= from - LEAD && ms <= until + LEAD)) return null;
+  const next = activity.find(([from]) => from > ms);
   return next && next[0] - LEAD > ms ? next[0] - LEAD : null;
 }
 
