@@ -1,5 +1,6 @@
 // Something that is changed on the server: whether it is on its way, and what went wrong.
 
+import { untrack } from 'svelte';
 import { errorMessage } from './client';
 
 export class Mutation<Arguments extends unknown[] = []> {
@@ -14,7 +15,8 @@ export class Mutation<Arguments extends unknown[] = []> {
 
   /** Runs it, unless it runs already; says whether it went well. */
   readonly run = async (...args: Arguments): Promise<boolean> => {
-    if (this.pending) return false;
+    // An effect that runs it does not run again because of what comes of it.
+    if (untrack(() => this.pending)) return false;
     this.reset();
     this.pending = true;
     try {
