@@ -38,6 +38,7 @@ test('the description holds against whatever is sent', async ({ page }) => {
 
 test('the example of the docs runs as it stands', async ({ page }) => {
   await signIn(page, at.server, ADMIN);
+  await page.getByRole('link', { name: 'Settings' }).click();
   await page.getByRole('link', { name: 'Integrations' }).click();
   await page.getByRole('button', { name: 'New token' }).click();
   const dialog = page.getByRole('dialog', { name: 'New token' });

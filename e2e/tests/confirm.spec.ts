@@ -35,7 +35,7 @@ test('one window asks for the password, and what was wished for then happens', a
   await expect(page.getByRole('img', { name: 'A QR code with the secret' })).toBeVisible();
 
   // Once in ten minutes: what an administrator changes for others needs no second word.
-  await page.goto(`${server.url}/console/settings`);
+  await page.goto(`${server.url}/console/settings/people`);
   await page.getByRole('button', { name: `Edit ${TECHNICIAN.name}` }).click();
   await page.getByRole('button', { name: /Save/ }).last().click();
   await expect(asked(page)).toBeHidden();

@@ -20,6 +20,7 @@ test.afterAll(() => rt?.stop());
 
 test('an administrator sets Request Tracker up, and is told what is wrong', async ({ page }) => {
   await signIn(page, at.server, ADMIN);
+  await page.getByRole('link', { name: 'Settings' }).click();
   await page.getByRole('link', { name: 'Integrations' }).click();
   await page.getByRole('button', { name: 'New Request Tracker' }).click();
   await page.getByRole('dialog').getByLabel('Address').fill(rt.url);
@@ -114,7 +115,7 @@ test('a click on the ticket’s page and one here, and the session comes back to
   await expect(entry.getByText('linked')).toBeVisible();
   const admin = await (await browser.newContext()).newPage();
   await signIn(admin, at.server, ADMIN);
-  await admin.goto(`${at.server.url}/console/integrations`);
+  await admin.goto(`${at.server.url}/console/settings/integrations`);
   const desks = admin.getByRole('region', { name: 'Service desks' });
   await expect(desks.getByText('2 waiting')).toBeVisible();
   await expect(desks.getByRole('alert')).toContainText('localhost cannot be reached');
@@ -190,7 +191,7 @@ test('a webhook is told in order, signed, and again until it has it; also across
   const hook = await Hook.start();
   hook.status = 503;
   await signIn(page, at.server, ADMIN);
-  await page.goto(`${at.server.url}/console/integrations`);
+  await page.goto(`${at.server.url}/console/settings/integrations`);
   await page.getByRole('button', { name: 'New Webhook' }).click();
   await page.getByRole('dialog').getByLabel('Name', { exact: true }).fill('Collector');
   await page.getByRole('dialog').getByLabel('Address').fill(hook.url);

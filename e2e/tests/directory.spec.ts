@@ -18,7 +18,7 @@ test.afterAll(async () => {
 
 test('whoever the directory knows signs in, as their groups say', async ({ page, browser, request }) => {
   await signIn(page, server, ADMIN);
-  await page.goto(`${server.url}/console/integrations`);
+  await page.goto(`${server.url}/console/settings/security`);
   const form = page.getByRole('form', { name: 'Directory' });
   await form.getByLabel(/Technicians may sign in/).check();
   await form.getByLabel('Address', { exact: true }).fill(directory.url);

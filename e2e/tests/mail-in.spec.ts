@@ -40,7 +40,7 @@ const mail = (headers: Record<string, string>, body: string) => {
 };
 const setUp = async (page: Page) => {
   await signIn(page, server, ADMIN);
-  await page.goto(`${server.url}/console/integrations`);
+  await page.goto(`${server.url}/console/settings/mail`);
   return page.getByRole('form', { name: 'Mail in' });
 };
 const arrived = () => until('every mail was read', () => mailbox.unseen() === 0);

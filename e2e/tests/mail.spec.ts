@@ -25,12 +25,11 @@ test('an administrator’s template, a real mail, and its journal entry', async 
   await signIn(page, withMail, ADMIN);
   await expect(page.getByRole('link', { name: 'Outbox' })).toBeHidden();
   await page.getByRole('link', { name: 'Settings' }).click();
-  await page
-    .getByRole('form', { name: 'Organisation' })
-    .getByLabel('Message')
-    .fill('Hello {{customer}},\n\nplease open {{link}}\n\n{{technician}}');
-  await page.getByRole('button', { name: 'Save' }).click();
-  await expect(page.getByText('Saved.')).toBeVisible();
+  await page.getByRole('link', { name: 'Mail', exact: true }).click();
+  const invitation = page.getByRole('form', { name: 'Invitation' });
+  await invitation.getByLabel('Message').fill('Hello {{customer}},\n\nplease open {{link}}\n\n{{technician}}');
+  await invitation.getByRole('button', { name: 'Save' }).click();
+  await expect(invitation.getByText('Saved.')).toBeVisible();
 
   await page.goto(`${withMail.url}/console/incidents/1`);
   await page.getByRole('button', { name: 'Generate session key' }).click();

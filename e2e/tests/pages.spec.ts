@@ -1,6 +1,6 @@
 // Every page: accessible, in light and dark, wide and narrow, by keyboard alone, installable.
 
-import { expect, test, type Page } from '@playwright/test';
+import { expect, type Locator, test, type Page } from '@playwright/test';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { ADMIN, CUSTOMER, furnished, generate, signIn } from '../lib/people';
@@ -124,24 +124,36 @@ for (const scheme of ['light', 'dark'] as const) {
     await page.goto(`${server.url}/console/outbox`);
     await expect(page.getByRole('heading', { name: 'Outbox' })).toBeVisible();
     await look('outbox');
-    await page.goto(`${server.url}/console/settings`);
-    await expect(page.getByRole('heading', { name: 'Technicians' })).toBeVisible();
-    await expect(page.getByRole('region', { name: 'Keys' }).getByRole('listitem')).toHaveCount(1);
-    await page.getByRole('button', { name: 'Add a rule' }).click();
-    await look('settings');
+    const settings = async (name: string, there: Locator) => {
+      await page.goto(`${server.url}/console/settings/${name}`);
+      await expect(there).toBeVisible();
+    };
+    await settings('organisation', page.getByRole('form', { name: 'Organisation' }));
+    await look('settings-organisation');
+    await settings('people', page.getByRole('heading', { name: 'Technicians' }));
+    await look('settings-people');
     await page.getByRole('button', { name: 'Edit Tom Becker' }).click();
     await expect(page.getByLabel('Watch recordings')).toBeChecked();
     await look('technician');
     await page.keyboard.press('Escape');
-    await page.goto(`${server.url}/console/rules`);
+    await settings('permissions', page.getByRole('form', { name: 'Default permissions' }));
     await page.getByRole('button', { name: 'Add a role' }).click();
     await page.getByRole('button', { name: 'Add a policy' }).click();
     await page.getByRole('combobox', { name: /^Technician/ }).selectOption('Tom Becker');
     await expect(page.getByRole('row', { name: /^Files yes/ })).toBeVisible();
-    await look('rules');
-    await page.goto(`${server.url}/console/integrations`);
-    await expect(page.getByRole('form', { name: 'Mail in' })).toBeVisible();
-    await look('integrations');
+    await look('settings-permissions');
+    await settings('mail', page.getByRole('form', { name: 'Mail in' }));
+    await expect(page.getByRole('form', { name: 'Invitation' })).toBeVisible();
+    await look('settings-mail');
+    await settings('recording', page.getByRole('form', { name: 'Recording' }));
+    await page.getByRole('button', { name: 'Add a rule' }).click();
+    await look('settings-recording');
+    await settings('security', page.getByRole('form', { name: 'Directory' }));
+    await expect(page.getByRole('region', { name: 'Keys' }).getByRole('listitem')).toHaveCount(1);
+    await look('settings-security');
+    await settings('integrations', page.getByRole('region', { name: 'Webhooks' }));
+    await expect(page.getByRole('form', { name: 'BeyondTrust' })).toBeVisible();
+    await look('settings-integrations');
     await page.goto(`${server.url}/console/me`);
     await page.getByRole('button', { name: 'Add a passkey' }).click();
     await look('account');
@@ -207,6 +219,36 @@ test('incidents: created, found, assigned, edited, resolved, with a journal that
   await expect(page.getByRole('row').filter({ hasText: 'plotter' })).toHaveCount(0);
   await page.getByLabel('Resolved too').check();
   await expect(page.getByRole('row').filter({ hasText: 'plotter' })).toBeVisible();
+});
+
+test('the settings have pages of their own, and their old addresses still lead there', async ({ page }) => {
+  await signIn(page, server, ADMIN);
+  for (const [old, now] of [
+    ['settings', 'settings/organisation'],
+    ['rules', 'settings/permissions'],
+    ['integrations', 'settings/integrations']
+  ]) {
+    await page.goto(`${server.url}/console/${old}`);
+    await expect(page).toHaveURL(`${server.url}/console/${now}`);
+  }
+  const pages = page.getByRole('navigation', { name: 'Settings' });
+  await expect(pages.getByRole('link', { name: 'Integrations' })).toHaveAttribute('aria-current', 'page');
+  await pages.getByRole('link', { name: 'People' }).focus();
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { name: 'Technicians' })).toBeVisible();
+  await expect(pages.getByRole('link', { name: 'People' })).toHaveAttribute('aria-current', 'page');
+
+  // What one page saves leaves what the others hold as it is.
+  await pages.getByRole('link', { name: 'Organisation' }).click();
+  const organisation = page.getByRole('form', { name: 'Organisation' });
+  await organisation.getByLabel('Session key lifetime (minutes)').fill('20');
+  await organisation.getByRole('button', { name: 'Save' }).click();
+  await expect(organisation.getByRole('status')).toHaveText('Saved.');
+  const stored = await (await page.request.get(`${server.url}/api/settings`)).json();
+  expect(stored).toMatchObject({ organisation: 'Northwind Support', key_minutes: 20, record: true });
+  await organisation.getByLabel('Session key lifetime (minutes)').fill('15');
+  await organisation.getByRole('button', { name: 'Save' }).click();
+  await expect(organisation.getByRole('status')).toHaveText('Saved.');
 });
 
 test('the console by keyboard alone', async ({ page }) => {

@@ -17,7 +17,8 @@ test('a role and a policy say what may be asked for, why not, and the session ke
 }) => {
   const eva = await (await browser.newContext()).newPage();
   await signIn(eva, at.server, ADMIN);
-  await eva.getByRole('link', { name: 'Rules' }).click();
+  await eva.getByRole('link', { name: 'Settings', exact: true }).click();
+  await eva.getByRole('link', { name: 'Roles and policies' }).click();
   await expect(eva.getByText('There are no roles')).toBeVisible();
   await eva.getByRole('button', { name: 'Add a role' }).click();
   const role = eva.getByRole('region', { name: 'Roles' }).getByRole('group');
@@ -42,14 +43,14 @@ test('a role and a policy say what may be asked for, why not, and the session ke
   await expect(eva.getByRole('alert')).toHaveText('There are two by the name Trainee.');
   await eva.getByRole('button', { name: 'Remove the role Trainee' }).last().click();
 
-  await eva.getByRole('link', { name: 'Settings', exact: true }).click();
+  await eva.getByRole('navigation', { name: 'Settings' }).getByRole('link', { name: 'People' }).click();
   await eva.getByRole('button', { name: `Edit ${TECHNICIAN.name}` }).click();
   await eva.getByLabel('Role in sessions').selectOption('Trainee');
   await eva.getByRole('button', { name: 'Save', exact: true }).last().click();
   await expect(eva.getByRole('row', { name: new RegExp(TECHNICIAN.name) })).toContainText('Trainee');
 
   // What may he do, and why?
-  await eva.getByRole('link', { name: 'Rules' }).click();
+  await eva.getByRole('link', { name: 'Roles and policies' }).click();
   await eva.getByRole('combobox', { name: /^Technician/ }).selectOption(TECHNICIAN.name);
   await eva.getByRole('combobox', { name: /^Policy/ }).selectOption('Ordinary');
   await expect(eva.getByText(`${TECHNICIAN.name} has the role “Trainee”`)).toBeVisible();

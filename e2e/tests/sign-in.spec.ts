@@ -94,9 +94,9 @@ test('a second factor is set up, asked for, and each code works once', async ({ 
   // An administrator helps when phone and codes are lost; whoever was signed in is signed out.
   const admin = await (await browser.newContext()).newPage();
   await signIn(admin, server, ADMIN);
-  await admin.goto(`${server.url}/console/settings`);
+  await admin.goto(`${server.url}/console/settings/people`);
   await admin.getByRole('button', { name: `Edit ${TECHNICIAN.name}` }).click();
-  await admin.getByRole('button', { name: /Take the second factor and passkeys away/ }).click();
+  await admin.getByRole('button', { name: /Remove second factor and passkeys/ }).click();
   await expect(admin.getByText('second factor', { exact: true })).toBeHidden();
   await admin.context().close();
   expect((await page.request.get(`${server.url}/api/me`)).status()).toBe(401);
@@ -190,7 +190,7 @@ async function comeAs(page: Page, who: string) {
 
 test('the organisation’s own sign-in, with groups that say who is what', async ({ page, browser }) => {
   await signIn(page, server, ADMIN);
-  await page.goto(`${server.url}/console/integrations`);
+  await page.goto(`${server.url}/console/settings/security`);
   const form = page.getByRole('form', { name: 'Sign-in' });
   await form.getByLabel('Technicians may sign in with it').check();
   await form.getByLabel('What the button says').fill('Northwind');
@@ -243,7 +243,7 @@ test('the organisation’s own sign-in, with groups that say who is what', async
   });
   // What changes how others sign in asks them again, at the provider, which asks for the password in spite of its session.
   server.sql('UPDATE login SET confirmed = 0');
-  await admin.goto(`${server.url}/console/settings`);
+  await admin.goto(`${server.url}/console/settings/people`);
   await admin.getByRole('button', { name: `Edit ${TECHNICIAN.name}` }).click();
   await admin.getByRole('button', { name: /Save/ }).last().click();
   const asked = admin.getByRole('dialog', { name: 'Please confirm that it is you' });

@@ -14,3 +14,7 @@ export const RIGHTS: [Right, string][] = [
 ];
 
 export const rightName = (right: Right) => RIGHTS.find(([key]) => key === right)![1];
+
+/** As a group of boxes offers them. */
+export const RIGHT_OPTIONS = RIGHTS.map(([value, label]) => ({ value, label }));
+export const allRights = () => RIGHTS.map(([right]) => right);
