@@ -4,6 +4,7 @@ import type { Incident } from '$lib/api/types/Incident';
 import type { IncidentInput } from '$lib/api/types/IncidentInput';
 import type { Priority } from '$lib/api/types/Priority';
 import type { Status } from '$lib/api/types/Status';
+import type { Tone } from '$lib/ui/Tag.svelte';
 
 export const STATUS: Record<Status, string> = {
   new: 'New',
@@ -12,8 +13,10 @@ export const STATUS: Record<Status, string> = {
   resolved: 'Resolved'
 };
 export const PRIORITY: Record<Priority, string> = { low: 'Low', normal: 'Normal', high: 'High', urgent: 'Urgent' };
-export const statusTone = (s: Status) => ({ new: 'soft', in_progress: 'warn', waiting: '', resolved: 'good' })[s];
-export const priorityTone = (p: Priority) => ({ low: '', normal: '', high: 'warn', urgent: 'alarm' })[p];
+const STATUS_TONE: Record<Status, Tone> = { new: 'soft', in_progress: 'warn', waiting: '', resolved: 'good' };
+const PRIORITY_TONE: Record<Priority, Tone> = { low: '', normal: '', high: 'warn', urgent: 'alarm' };
+export const statusTone = (s: Status) => STATUS_TONE[s];
+export const priorityTone = (p: Priority) => PRIORITY_TONE[p];
 
 /** An incident as a form sends it back. */
 export const asInput = (i: Incident): IncidentInput => ({
