@@ -1,6 +1,6 @@
 // What waits, asked for again and again while the console is open; and how somebody who looks elsewhere hears of it.
 
-import { get } from '$lib/api/client';
+import { errorMessage, get } from '$lib/api/client';
 import type { Queued } from '$lib/api/types/Queued';
 
 const EVERY = 5_000;
@@ -36,7 +36,7 @@ class Queue {
       this.problem = '';
       this.tell();
     } catch (error) {
-      this.problem = error instanceof Error ? error.message : String(error);
+      this.problem = errorMessage(error);
     }
   }
 
