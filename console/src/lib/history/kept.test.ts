@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import type { Entry } from '$lib/api/types/Entry';
-import type { Stretch } from '$lib/api/types/Stretch';
+import type { Span } from '$lib/api/types/Span';
 import type { TranscriptLine } from '$lib/api/types/TranscriptLine';
 import { keptBeside, legalHold, marksOf } from './kept';
 
 const entry = (seq: number, event: object) => ({ seq, at: seq * 1_000, event }) as unknown as Entry;
 const line = (seq: number, who: string, text: string) =>
   ({ seq, at: seq * 1_000, who, text, voice: 'system' }) as unknown as TranscriptLine;
-const timeline: Stretch[] = [{ from: 2_000, until: 12_000, at: 0, end: 'stopped' }];
+const timeline: Span[] = [{ from: 2_000, until: 12_000, at: 0, end: 'stopped' }];
 
 test('a line is a mark where the video shows its moment', () => {
   const entries = [entry(1, { type: 'joined' }), entry(3, { type: 'chat' }), entry(5, { type: 'paused' })];

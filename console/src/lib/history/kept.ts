@@ -2,7 +2,7 @@
 
 import type { Entry } from '$lib/api/types/Entry';
 import type { Event } from '$lib/api/types/Event';
-import type { Stretch } from '$lib/api/types/Stretch';
+import type { Span } from '$lib/api/types/Span';
 import type { TranscriptLine } from '$lib/api/types/TranscriptLine';
 import { videoTime } from '$lib/player/timeline';
 import type { Mark } from '$lib/player/Player.svelte';
@@ -23,7 +23,7 @@ const KINDS: Partial<Record<Event['type'], Mark['kind']>> = {
 };
 
 /** The lines of the transcript as marks below the video. */
-export function marksOf(transcript: TranscriptLine[], entries: Entry[], timeline: Stretch[]): Mark[] {
+export function marksOf(transcript: TranscriptLine[], entries: Entry[], timeline: Span[]): Mark[] {
   const types = new Map(entries.map((e) => [e.seq, e.event.type]));
   return transcript.flatMap((line): Mark[] => {
     const ms = videoTime(timeline, line.at);

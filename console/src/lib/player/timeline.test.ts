@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import type { Stretch } from '$lib/api/types/Stretch';
+import type { Span } from '$lib/api/types/Span';
 import { nextActivity, pointerAt, sessionTime, videoTime, whyDark } from './timeline';
 
-const timeline: Stretch[] = [
+const timeline: Span[] = [
   { from: 1_000, until: 11_000, at: 0, end: 'paused' },
   { from: 71_000, until: 75_000, at: 13_000, end: 'stopped' }
 ];

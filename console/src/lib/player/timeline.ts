@@ -1,27 +1,27 @@
 // Where the moments of a session lie in its video, what moved when, and where the pointer was. Pure.
 
-import type { Stretch } from '$lib/api/types/Stretch';
+import type { Span } from '$lib/api/types/Span';
 
 /** How long the video shows that nothing is shown, in milliseconds; as the server has it. */
 const GAP = 3_000;
 
-const length = (s: Stretch) => s.until - s.from;
+const length = (s: Span) => s.until - s.from;
 
 /** Where a moment of the session lies in the video, in milliseconds; null before the first sharing. */
-export function videoTime(timeline: Stretch[], at: number): number | null {
+export function videoTime(timeline: Span[], at: number): number | null {
   const s = timeline.findLast((f) => f.from <= at);
   if (!s) return null;
   return s.at + Math.min(length(s), at - s.from) + Math.max(0, Math.min(at - s.until, GAP));
 }
 
 /** Why nothing is shown at this place of the video; null while something is. */
-export function whyDark(timeline: Stretch[], ms: number): Stretch['end'] | null {
+export function whyDark(timeline: Span[], ms: number): Span['end'] | null {
   const s = timeline.findLast((f) => f.at <= ms);
   return s && ms >= s.at + length(s) ? s.end : null;
 }
 
 /** When it was at this place of the video. */
-export function sessionTime(timeline: Stretch[], ms: number): number | null {
+export function sessionTime(timeline: Span[], ms: number): number | null {
   const s = timeline.findLast((f) => f.at <= ms);
   return s ? s.from + Math.min(ms - s.at, length(s)) : null;
 }

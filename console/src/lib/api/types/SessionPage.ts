@@ -3,7 +3,7 @@ import type { Entry } from "./Entry";
 import type { History } from "./History";
 import type { May } from "./May";
 import type { SessionState } from "./SessionState";
-import type { Stretch } from "./Stretch";
+import type { Span } from "./Span";
 import type { TranscriptLine } from "./TranscriptLine";
 import type { Unstored } from "./Unstored";
 
@@ -14,7 +14,7 @@ export type SessionPage = { state: SessionState, entries: Array<Entry>, transcri
 /**
  * Where the moments of the session lie in its video.
  */
-film: Array<Stretch>, 
+film: Array<Span>, 
 /**
  * Why the evidence is not stored yet, when that was tried and failed.
  */

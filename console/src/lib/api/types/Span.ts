@@ -5,7 +5,7 @@ import type { Timestamp } from "./Timestamp";
 /**
  * A time during which the screen was shown.
  */
-export type Stretch = { 
+export type Span = { 
 /**
  * From when.
  */

@@ -5,7 +5,7 @@ import type { WhyNot } from "./WhyNot";
 /**
  * Whether somebody may ask for a right, and if not, what stands in between.
  */
-export type Verdict = { right: Right, 
+export type Decision = { right: Right, 
 /**
  * `None`: if the customer allows it.
  */

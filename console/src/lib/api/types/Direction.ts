@@ -3,4 +3,4 @@
 /**
  * Which way something was carried.
  */
-export type Way = "to_customer" | "from_customer";
+export type Direction = "to_customer" | "from_customer";

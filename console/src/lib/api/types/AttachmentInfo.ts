@@ -3,4 +3,4 @@
 /**
  * Something that came with a mail, as it is listed; its number is its place.
  */
-export type Enclosed = { name: string, bytes: number, };
+export type AttachmentInfo = { name: string, bytes: number, };

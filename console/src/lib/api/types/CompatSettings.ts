@@ -3,7 +3,7 @@
 /**
  * What differs between versions of the original, and what integrations insist on.
  */
-export type Dialect = { 
+export type CompatSettings = { 
 /**
  * The XML namespace of command answers.
  */

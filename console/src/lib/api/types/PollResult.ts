@@ -4,4 +4,4 @@ import type { Timestamp } from "./Timestamp";
 /**
  * When it was looked into for the last time, and what is wrong.
  */
-export type Looked = { at: Timestamp | null, problem: string | null, };
+export type PollResult = { at: Timestamp | null, problem: string | null, };

@@ -1,9 +1,9 @@
 // Why somebody may or may not use a right, in a sentence.
 
-import type { Verdict } from '$lib/api/types/Verdict';
+import type { Decision } from '$lib/api/types/Decision';
 import { rightName } from './rights';
 
-export function verdictText({ why_not, needs }: Verdict, role: string, policy: string): string {
+export function decisionText({ why_not, needs }: Decision, role: string, policy: string): string {
   const byRole = role ? `the role “${role}” does not give it` : 'the role does not give it';
   const byPolicy = `the policy “${policy}” does not allow it`;
   switch (why_not) {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import type { Verdict } from '$lib/api/types/Verdict';
-import { verdictText } from './verdict_text';
+import type { Decision } from '$lib/api/types/Decision';
+import { decisionText } from './decision_text';
 
-const verdict = (why_not: Verdict['why_not'], needs: Verdict['needs'] = []): Verdict => ({
+const verdict = (why_not: Decision['why_not'], needs: Decision['needs'] = []): Decision => ({
   right: 'control',
   why_not,
   needs
@@ -14,8 +14,8 @@ test.each([
   [verdict('role'), 'No: the role “Trainee” does not give it.'],
   [verdict('policy'), 'No: the policy “Default” does not allow it.'],
   [verdict('role_and_policy'), 'No: the role “Trainee” does not give it, and the policy “Default” does not allow it.']
-])('%j', (verdict, text) => expect(verdictText(verdict, 'Trainee', 'Default')).toBe(text));
+])('%j', (verdict, text) => expect(decisionText(verdict, 'Trainee', 'Default')).toBe(text));
 
 test('without a role there is none to name', () => {
-  expect(verdictText(verdict('role'), '', 'Default')).toBe('No: the role does not give it.');
+  expect(decisionText(verdict('role'), '', 'Default')).toBe('No: the role does not give it.');
 });

@@ -4,7 +4,7 @@ import type { Issued } from "./Issued";
 /**
  * A ticket of another desk, here.
  */
-export type Brought = { 
+export type ImportedTicket = { 
 /**
  * The page of the incident.
  */
