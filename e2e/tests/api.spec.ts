@@ -44,7 +44,7 @@ test('the example of the docs runs as it stands', async ({ page }) => {
   const dialog = page.getByRole('dialog', { name: 'New token' });
   await dialog.getByLabel('Name').fill('Nightly report');
   for (const label of [/Read sessions/, /Make, move/, /Read transcripts/]) await dialog.getByLabel(label).check();
-  await dialog.getByRole('button', { name: 'Make the token' }).click();
+  await dialog.getByRole('button', { name: 'Create token' }).click();
   const token = await page.getByRole('textbox', { name: 'Token' }).inputValue();
   await page.getByRole('button', { name: 'Done' }).click();
   await expect(page.getByRole('region', { name: 'Tokens' })).toContainText('Nightly report');

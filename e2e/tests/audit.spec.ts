@@ -271,7 +271,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
     .toBeCloseTo(moment(carried.at), -2);
   await page.getByRole('link', { name: 'History', exact: true }).click();
   await page.getByLabel('Search all sessions').fill('nobody-said-this');
-  await expect(page.getByText('Nothing was said by these words')).toBeVisible();
+  await expect(page.getByText('No matches in the sessions')).toBeVisible();
 
   // The numbers of it.
   await page.getByRole('link', { name: 'Reports' }).click();

@@ -98,7 +98,7 @@ test('by key, and on to the support program in the same conversation', async ({ 
   chmodSync(file, 0o755);
   at.desktop.open(file, []);
   await expect(page.getByText(`${CUSTOMER.name} is back (with the support program)`)).toBeVisible();
-  await expect(customer.getByRole('heading', { name: 'This conversation goes on in another window' })).toBeVisible();
+  await expect(customer.getByRole('heading', { name: 'This conversation continues in another window' })).toBeVisible();
   await expect(page.getByRole('button', { name: 'Share screen' })).toBeEnabled();
 
   // Closing the program's window asks once, then leaves the session.

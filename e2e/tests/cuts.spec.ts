@@ -40,18 +40,18 @@ test('a file in each direction survives cuts of both sides, a pause, and a cance
   const part = () => readdirSync(at.home).find((n) => n.endsWith('.part'));
   await until('some of it is there', () => part() && statSync(join(at.home, part()!)).size > 3_000_000);
   at.network.cut('page');
-  await expect(transfers).toContainText('going on soon');
+  await expect(transfers).toContainText('resuming soon');
   at.network.mend('page');
   await until('more of it is there', () => part() && statSync(join(at.home, part()!)).size > 9_000_000);
   at.network.cut('program');
-  await expect(transfers).toContainText('going on soon');
+  await expect(transfers).toContainText('resuming soon');
   at.network.mend('program');
   await until('still more of it is there', () => part() && statSync(join(at.home, part()!)).size > 14_000_000);
   await page.getByRole('button', { name: 'Pause ours.bin' }).click();
   await expect(transfers).toContainText('paused');
   expect(existsSync(join(at.home, 'ours.bin')), 'nothing stands under its name before it is whole').toBe(false);
   await page.screenshot({ path: 'results/files-paused.png' });
-  await page.getByRole('button', { name: 'Go on with ours.bin' }).click();
+  await page.getByRole('button', { name: 'Resume ours.bin' }).click();
   await expect(transfers.getByText(/done: .*ours\.bin/)).toBeVisible({ timeout: 40_000 });
   expect(sha(readFileSync(join(at.home, 'ours.bin')))).toBe(sha(ours));
 
@@ -62,11 +62,11 @@ test('a file in each direction survives cuts of both sides, a pause, and a cance
   await page.getByRole('button', { name: 'Download' }).click();
   await expect.poll(() => value('theirs.bin'), { timeout: 20_000 }).toBeGreaterThan(3_000_000);
   at.network.cut('program');
-  await expect(transfers).toContainText('going on soon');
+  await expect(transfers).toContainText('resuming soon');
   at.network.mend('program');
   await page.getByRole('button', { name: 'Pause theirs.bin' }).click();
   await expect(transfers).toContainText('paused');
-  await page.getByRole('button', { name: 'Go on with theirs.bin' }).click();
+  await page.getByRole('button', { name: 'Resume theirs.bin' }).click();
   await expect.poll(() => value('theirs.bin'), { timeout: 30_000 }).toBeGreaterThan(12_000_000);
   // A moment of the browser's own it bridges itself; after a longer one its user says so.
   const lost = page.getByText('The connection to the server was lost');
@@ -75,7 +75,7 @@ test('a file in each direction survives cuts of both sides, a pause, and a cance
   await expect.poll(() => value('theirs.bin'), { timeout: 30_000 }).toBeGreaterThan(17_000_000);
   at.network.cut('page');
   await expect(lost).toBeVisible();
-  await expect(transfers).toContainText('stopped: press Resume');
+  await expect(transfers).toContainText('stopped: resume it');
   await new Promise((later) => setTimeout(later, 1_000));
   at.network.mend('page');
   await page.screenshot({ path: 'results/files-stopped.png' });
@@ -124,7 +124,7 @@ test('a browser that will not save several files at once is waited for, and the 
   // Without anybody to ask, this browser lets ten begin.
   const transfers = page.getByLabel('Transfers').getByRole('listitem');
   await expect(transfers.filter({ hasText: 'done: your downloads' })).toHaveCount(10);
-  await expect(transfers.filter({ hasText: 'waits for your browser' })).toHaveCount(2);
+  await expect(transfers.filter({ hasText: 'waiting for your browser' })).toHaveCount(2);
   await page
     .getByRole('button', { name: /^Cancel many/ })
     .first()

@@ -22,7 +22,7 @@ test('any of many customers is chosen by typing, with the keys alone', async ({ 
   const options = dialog.getByRole('listbox', { name: 'Customers' });
   const create = dialog.getByRole('button', { name: 'Create incident' });
   await customer.fill('many.example');
-  await expect(dialog.getByText('More than 50 customers fit')).toBeVisible();
+  await expect(dialog.getByText('More than 50 customers match')).toBeVisible();
   await customer.fill('OZGUR lodz 50%');
   await expect(options.getByRole('option')).toHaveCount(1);
   await expect(create).toBeDisabled();
@@ -48,10 +48,10 @@ test('any of many customers is chosen by typing, with the keys alone', async ({ 
   await create.click();
   await page.goto(`${at.server.url}/console/incidents`);
   await expect(page.getByRole('row', { name: /The last of many/ })).toContainText('Customer 200');
-  // Nobody fits: a new one begins with what was typed.
+  // No matches: a new one begins with what was typed.
   await page.getByRole('button', { name: 'New incident' }).click();
   await customer.fill('Somebody New');
-  await dialog.getByRole('button', { name: 'Make a new customer' }).click();
+  await dialog.getByRole('button', { name: 'Create a new customer' }).click();
   await expect(dialog.getByLabel('Name', { exact: true })).toHaveValue('Somebody New');
 });
 

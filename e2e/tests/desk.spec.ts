@@ -195,8 +195,8 @@ test('a webhook is told in order, signed, and again until it has it; also across
   await page.getByRole('button', { name: 'New Webhook' }).click();
   await page.getByRole('dialog').getByLabel('Name', { exact: true }).fill('Collector');
   await page.getByRole('dialog').getByLabel('Address').fill(hook.url);
-  await page.getByText('When it cannot be reached').click();
-  await page.getByLabel('Tried again after (seconds)').fill('1');
+  await page.getByText('If it cannot be reached').click();
+  await page.getByLabel('Retry after (seconds)').fill('1');
   await page.getByRole('dialog').getByRole('button', { name: 'Save', exact: true }).click();
   const secret = await page.getByRole('textbox', { name: 'Signing secret' }).inputValue();
   await page.getByRole('button', { name: 'Done' }).click();

@@ -81,7 +81,7 @@ test('a session that waits calls whoever wishes to be called', async ({ page, br
   const shown = () => eva.evaluate(() => (window as unknown as { shown: string[] }).shown);
   await signIn(eva, at.server, ADMIN);
   await eva.getByRole('link', { name: /^Queue/ }).click();
-  const wish = eva.getByLabel('Sound and notification when something waits');
+  const wish = eva.getByLabel('Sound and notification when a session waits');
   await expect(wish).not.toBeChecked();
   await wish.check();
   await signIn(page, at.server, TECHNICIAN);
@@ -90,7 +90,9 @@ test('a session that waits calls whoever wishes to be called', async ({ page, br
   await page.getByText('Transfer the session').click();
   await page.getByRole('combobox', { name: /^To/ }).selectOption({ label: 'Everybody' });
   await page.getByRole('button', { name: 'Transfer', exact: true }).click();
-  await expect.poll(shown).toEqual([expect.stringMatching(/^A session waits: INC-\d+ The printer prints nothing$/)]);
+  await expect
+    .poll(shown)
+    .toEqual([expect.stringMatching(/^A session is waiting: INC-\d+ The printer prints nothing$/)]);
   // Once is enough, and the wish stays.
   await eva.reload();
   await expect(wish).toBeChecked();

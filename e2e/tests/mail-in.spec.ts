@@ -68,22 +68,22 @@ test('a mailbox is set up: what is wrong is said, and what waits there is counte
   await test.click();
   await expect(form.getByRole('alert')).toContainText("Mailbox doesn't exist: Nowhere");
   await form.getByLabel('Folder').fill('INBOX');
-  await form.getByLabel(/Encrypt after the greeting/).check();
+  await form.getByLabel(/Use STARTTLS/).check();
   await form.getByLabel('Server').fill(`localhost:${mailbox.plainPort}`);
   await test.click();
   await expect(form.getByRole('status')).toContainText('The mailbox answers; one mail waits there.');
-  await form.getByLabel(/Encrypt after the greeting/).uncheck();
+  await form.getByLabel(/Use STARTTLS/).uncheck();
   await form.getByLabel('Server').fill(`localhost:${mailbox.port}`);
   await form.getByLabel('Type of new incidents').fill('Request');
-  await form.getByLabel('Their team').fill('Service desk');
-  await form.getByLabel('Look into this mailbox').check();
+  await form.getByLabel('Team of new incidents').fill('Service desk');
+  await form.getByLabel('Read this mailbox').check();
   await form.getByRole('button', { name: 'Save' }).click();
   await expect(form.getByRole('status')).toContainText('Saved.');
   expect(await (await page.request.get(`${server.url}/api/mailbox`)).text()).not.toContain(MAILBOX.password);
   await expect(
     form.getByRole('row', { name: /The scanner smells burnt/ }).getByRole('link', { name: 'its incident' })
   ).toBeVisible();
-  await expect(form.getByText(/^Looked into just now/)).toBeVisible();
+  await expect(form.getByText(/^Last checked just now/)).toBeVisible();
   await page.screenshot({ path: 'results/mail-in.png', fullPage: true });
 
   await form.getByRole('link', { name: 'its incident' }).click();
@@ -136,7 +136,7 @@ test('a technician answers, and the customer’s answer finds its incident, with
   const letter = journal.getByRole('listitem').filter({ hasText: 'Es raucht nicht mehr' });
   await expect(letter).toBeVisible();
   await expect(letter.getByText('> Please pull its plug.')).toBeHidden();
-  await letter.getByText('What it quotes').click();
+  await letter.getByText('Quoted text').click();
   await expect(letter.getByText('> Please pull its plug.')).toBeVisible();
   await expect(journal.getByText('status: resolved → in progress, since a mail came')).toBeVisible();
   await expect(page.getByText('In progress').first()).toBeVisible();
@@ -157,7 +157,7 @@ test('a technician answers, and the customer’s answer finds its incident, with
   ]);
   const [original] = await Promise.all([
     page.waitForEvent('download'),
-    letter.getByRole('link', { name: 'The mail as it came' }).click()
+    letter.getByRole('link', { name: 'Original mail' }).click()
   ]);
   expect(readFileSync(await original.path(), 'utf8')).toContain('Subject: Re: ganz anders');
 });
@@ -219,7 +219,7 @@ test('programs, lists, bounces and our own mails are kept out, and the administr
   mailbox.deliver('Subject: From nobody\n\nHello\n');
   await arrived();
   await page.reload();
-  const kept = (subject: string) => form.getByRole('row', { name: new RegExp(subject) }).getByText(/kept out/);
+  const kept = (subject: string) => form.getByRole('row', { name: new RegExp(subject) }).getByText(/rejected/);
   await expect(kept('Out of office')).toContainText('a program has written it by itself');
   await expect(kept('Digest')).toContainText('it went to a mailing list');
   await expect(kept('Undelivered')).toContainText('could not be delivered');
@@ -252,7 +252,7 @@ test('a folder is named as people write it', async ({ page }) => {
 test('a mailbox that is away is said, and what came meanwhile is taken in when it is back', async ({ page }) => {
   const form = await setUp(page);
   await mailbox.halt();
-  await expect(form.getByText(/It is tried again every half minute/)).toBeVisible({ timeout: 20_000 });
+  await expect(form.getByText(/Retried every 30 seconds/)).toBeVisible({ timeout: 20_000 });
   mailbox.deliver(mail({ Subject: 'Written meanwhile' }, 'Is anybody there?'));
   await mailbox.run();
   // Whoever presses Save need not wait for the half minute.

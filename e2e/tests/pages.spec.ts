@@ -93,7 +93,7 @@ for (const scheme of ['light', 'dark'] as const) {
     await page.getByRole('button', { name: 'People' }).click();
     await page.getByText('Invite an outside expert').click();
     await page.getByLabel('Name, as the customer reads it').fill('Dr. Printer');
-    await page.getByRole('button', { name: 'Make the link' }).click();
+    await page.getByRole('button', { name: 'Create link' }).click();
     await look('people');
     const invitation = await page.getByLabel('Link for the expert').inputValue();
     await page.keyboard.press('Escape');
@@ -217,7 +217,7 @@ test('incidents: created, found, assigned, edited, resolved, with a journal that
   await expect(page.getByText('status: new → resolved')).toBeVisible();
   await page.getByRole('link', { name: 'Incidents' }).first().click();
   await expect(page.getByRole('row').filter({ hasText: 'plotter' })).toHaveCount(0);
-  await page.getByLabel('Resolved too').check();
+  await page.getByLabel('Include resolved').check();
   await expect(page.getByRole('row').filter({ hasText: 'plotter' })).toBeVisible();
 });
 

@@ -65,7 +65,7 @@ test('a colleague joins, an expert joins, and one at a time holds the control', 
   await page.getByRole('button', { name: /^People/ }).click();
   await page.getByText('Invite an outside expert').click();
   await page.getByLabel('Name, as the customer reads it').fill('Dr. Printer');
-  await page.getByRole('button', { name: 'Make the link' }).click();
+  await page.getByRole('button', { name: 'Create link' }).click();
   const invitation = await page.getByLabel('Link for the expert').inputValue();
   await page.keyboard.press('Escape');
   const expert = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
@@ -156,7 +156,7 @@ test('whoever may watch recordings watches a session that runs, and everybody in
   const eva = await colleague(browser, ADMIN);
   await eva.getByRole('link', { name: /^Queue/ }).click();
   await eva.getByRole('link', { name: 'Supervise' }).click();
-  await expect(eva.getByText('You watch this session as a supervisor.')).toBeVisible();
+  await expect(eva.getByText('You are supervising this session.')).toBeVisible();
   // What she sees is what is there, pixel for pixel; what she could do is not there.
   await expect(eva.locator('canvas.picture')).toHaveAttribute('width', '1280');
   await expect.poll(() => differing(eva, at.desktop)).toBe(0);
@@ -174,8 +174,8 @@ test('whoever may watch recordings watches a session that runs, and everybody in
 
   // She reloads, and still only watches; then she goes, and everybody reads that too.
   await eva.reload();
-  await expect(eva.getByText('You watch this session as a supervisor.')).toBeVisible();
-  await eva.getByRole('button', { name: 'Stop watching' }).click();
+  await expect(eva.getByText('You are supervising this session.')).toBeVisible();
+  await eva.getByRole('button', { name: 'Stop supervising' }).click();
   await expect(page.getByText(`${ADMIN.name} no longer watches`)).toBeVisible();
   await eva.context().close();
   // A technician without the right, or of another team, is not offered it and is refused.

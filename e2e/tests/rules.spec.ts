@@ -28,13 +28,13 @@ test('a role and a policy say what may be asked for, why not, and the session ke
   await eva.getByRole('button', { name: 'Add a policy' }).click();
   const policy = eva.getByRole('region', { name: 'Policies' }).getByRole('group').first();
   await policy.getByLabel('Name').fill('Ordinary');
-  await policy.getByLabel('Incidents of').selectOption('Service desk');
-  await policy.getByLabel('and type').fill('Incident');
+  await policy.getByLabel('Team').selectOption('Service desk');
+  await policy.getByLabel('Incident type').fill('Incident');
   await policy.getByLabel('Files').uncheck();
   await policy.getByLabel('Commands').uncheck();
   await policy.getByLabel('Record shared screens').uncheck();
   await eva.getByRole('button', { name: 'Save roles and policies' }).click();
-  await expect(eva.getByText('Saved. New sessions follow it.')).toBeVisible();
+  await expect(eva.getByText('Saved. Applies to new sessions.')).toBeVisible();
 
   // Two by one name are refused, and nothing of it counts.
   await eva.getByRole('button', { name: 'Add a role' }).click();

@@ -131,12 +131,12 @@ test('a passkey signs in without name, password and code, and is taken away', as
   const keys = page.getByRole('region', { name: 'Passkeys' });
   await keys.getByRole('button', { name: 'Add a passkey' }).click();
   await keys.getByLabel('Name of this device').fill('My phone');
-  await keys.getByRole('button', { name: 'Make a passkey' }).click();
+  await keys.getByRole('button', { name: 'Create passkey' }).click();
   await expect(keys.getByRole('status')).toContainText('“My phone” signs you in from now on.');
   // The same device has it already, and says so.
   await keys.getByRole('button', { name: 'Add a passkey' }).click();
   await keys.getByLabel('Name of this device').fill('Once more');
-  await keys.getByRole('button', { name: 'Make a passkey' }).click();
+  await keys.getByRole('button', { name: 'Create passkey' }).click();
   await expect(keys.getByRole('alert')).toContainText('This device has a passkey for this account already.');
   await page.screenshot({ path: 'results/passkeys.png', fullPage: true });
   expect((await phone.keys()).map((k) => k.rpId)).toEqual(['localhost']);
@@ -170,7 +170,7 @@ test('a passkey signs in without name, password and code, and is taken away', as
   expect(again.status()).toBe(409);
 
   await page.goto(`${server.url}/console/me`);
-  await keys.getByRole('button', { name: 'Take the passkey My phone away' }).click();
+  await keys.getByRole('button', { name: 'Remove the passkey My phone' }).click();
   await expect(keys.getByText('My phone', { exact: true })).toBeHidden();
   await page.context().clearCookies();
   await page.goto(`${server.url}/sign-in`);
@@ -193,7 +193,7 @@ test('the organisation’s own sign-in, with groups that say who is what', async
   await page.goto(`${server.url}/console/settings/security`);
   const form = page.getByRole('form', { name: 'Sign-in' });
   await form.getByLabel('Technicians may sign in with it').check();
-  await form.getByLabel('What the button says').fill('Northwind');
+  await form.getByLabel('Button label').fill('Northwind');
   await form.getByLabel('Issuer').fill('http://localhost:1');
   await form.getByLabel('Client id').fill('deskside');
   await form.getByLabel(/Client secret/).fill('a secret of a test');

@@ -111,7 +111,7 @@ test('files go both ways, byte by byte, and what goes wrong is said', async ({ p
   // A new folder, another name, gone again: each is in the conversation.
   await page.getByRole('button', { name: 'New folder' }).click();
   await page.getByLabel('Name', { exact: true }).fill('fresh');
-  await page.getByRole('button', { name: 'Make the folder' }).click();
+  await page.getByRole('button', { name: 'Create folder' }).click();
   await page.getByLabel('Choose fresh').check();
   await page.getByRole('button', { name: 'Rename' }).click();
   await page.getByLabel('Name', { exact: true }).fill('older');
@@ -199,8 +199,8 @@ test('system information, an ended process, the clipboard, notes and prepared me
 
   await exchangePictures(page, at.desktop, at.home);
 
-  // In step: copied on either side, it is on the other a moment later.
-  await page.getByLabel('In step').check();
+  // In sync: copied on either side, it is on the other a moment later.
+  await page.getByLabel('Sync clipboard').check();
   execFileSync('sh', ['-c', 'printf "copied by the customer" | xclip -selection clipboard -i >/dev/null 2>&1'], {
     env: at.desktop.env
   });
@@ -209,7 +209,7 @@ test('system information, an ended process, the clipboard, notes and prepared me
   await expect
     .poll(() => execFileSync('xclip', ['-selection', 'clipboard', '-o'], { env: at.desktop.env }).toString())
     .toBe('copied by the technician');
-  await page.getByLabel('In step').uncheck();
+  await page.getByLabel('Sync clipboard').uncheck();
 
   // A prepared message, found by its letters; and a note that the customer does not get.
   await page.request.post(`${at.server.url}/api/canned`, {

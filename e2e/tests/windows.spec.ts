@@ -205,7 +205,7 @@ test('runs as administrator in the middle of a session, and comes back from it',
     await dialog.getByRole('button', { name: 'Ask the customer' }).click();
     await answer(at.desktop, 'yes', false);
     if (first) await page.screenshot({ path: 'results/windows-elevate.png' });
-    await dialog.getByRole('button', { name: 'Let Windows ask now' }).click();
+    await dialog.getByRole('button', { name: 'Ask Windows now' }).click();
     await expect(back(', run as administrator')).toHaveCount(first ? 1 : 2, { timeout: 40_000 });
     await expect(dialog).toBeHidden();
   };

@@ -15,17 +15,17 @@ export function groups(all: Queued[], team: string): Group[] {
     {
       name: 'Yours',
       sessions: all.filter((q) => q.mine || q.shared),
-      empty: 'Nothing of yours waits, runs or is on hold. Generate a session key on an incident.'
+      empty: 'You have no sessions. Generate a session key on an incident.'
     },
     {
       name: `Team ${team}`,
       sessions: all.filter((q) => q.open && queue(q) === 'team'),
-      empty: 'Nothing waits in your team’s queue.'
+      empty: 'Your team’s queue is empty.'
     },
     {
       name: 'Everybody',
       sessions: all.filter((q) => queue(q) === 'general'),
-      empty: 'Nothing waits in the general queue.'
+      empty: 'The general queue is empty.'
     },
     { name: 'With others', sessions: all.filter((q) => !q.mine && !q.shared && !q.open), empty: '' }
   ];

@@ -58,7 +58,7 @@ class Queue {
     const title = one.shared
       ? `${one.state.owner.name} asks you to join`
       : one.open
-        ? 'A session waits'
+        ? 'A session is waiting'
         : one.state.incident.customer;
     if (typeof Notification !== 'undefined' && Notification.permission === 'granted' && document.hidden)
       new Notification(title, {

@@ -21,12 +21,12 @@ export const REFUSALS: Record<RefusalReason, string> = {
   only_watching: 'you only watch this session',
   asked_already: 'the customer has been asked already',
   nothing_asked: 'nothing was asked',
-  already: 'this is so already',
+  already: 'nothing to change',
   empty: 'there is nothing to send',
   too_long: 'this is too long',
-  stranger: 'nobody by that number takes part',
+  stranger: 'no such participant',
   taken: 'the customer of this session is here already',
   key_dead: 'the key or link no longer works',
   too_often: 'this happened too often; please wait a moment',
-  full: 'this session is full; please go on in a new one'
+  full: 'this session is full; please continue in a new one'
 };

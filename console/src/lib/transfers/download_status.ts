@@ -30,7 +30,7 @@ export function downloadStatus(
       return sinceStop > GIVEN_UP
         ? {
             is: 'failed',
-            why: 'The download stopped. Go on with it in your browser’s downloads, or start again here.'
+            why: 'The download stopped. Resume it in your browser’s downloads, or retry here.'
           }
         : { is: 'stopped' };
     case 'held':

@@ -6,7 +6,7 @@ const text = (status: TransferStatus, size: number | null = 2_000_000) =>
   transferText({ status, size, done: 1_000_000, rate: 500_000, left: size === null ? null : 2 });
 
 test.each([
-  [{ is: 'queued' }, 'waits its turn'],
+  [{ is: 'queued' }, 'waiting for its turn'],
   [{ is: 'running' }, '1.0 MB of 2.0 MB · 500 kB/s · 0:02 left'],
   [{ is: 'paused' }, '1.0 MB of 2.0 MB · paused'],
   [{ is: 'done', where: '/home/ada/fdp\u202Eexe' }, '2.0 MB · done: /home/ada/fdp\uFFFDexe'],

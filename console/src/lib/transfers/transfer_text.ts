@@ -8,17 +8,17 @@ export function transferText(t: Pick<Transfer, 'status' | 'size' | 'done' | 'rat
   const amount = t.size === null ? size(t.done) : `${size(t.done)} of ${size(t.size)}`;
   switch (t.status.is) {
     case 'queued':
-      return 'waits its turn';
+      return 'waiting for its turn';
     case 'running':
       return `${amount} · ${size(t.rate)}/s${t.left === null ? '' : ` · ${span(t.left * 1000)} left`}`;
     case 'waiting':
-      return `${amount} · the connection is lost, going on soon …`;
+      return `${amount} · connection lost, resuming soon …`;
     case 'paused':
       return `${amount} · paused`;
     case 'ready':
-      return 'waits for your browser: it may be asking whether it may save several files';
+      return 'waiting for your browser, which may ask for permission to save several files';
     case 'stopped':
-      return `${amount} · stopped: press Resume in your browser’s downloads, or start again here`;
+      return `${amount} · stopped: resume it in your browser’s downloads, or retry here`;
     case 'checking':
       return `${amount} · checking …`;
     case 'done':
