@@ -1,12 +1,11 @@
 // Entries of the timeline as lines of a conversation. Pure.
 
-import type { Client } from '$lib/api/types/Client';
 import type { Entry } from '$lib/api/types/Entry';
 import type { Participant } from '$lib/api/types/Participant';
-import type { Queue } from '$lib/api/types/Queue';
 import type { Right } from '$lib/api/types/Right';
 import { leaf, shownName, shownText } from '$lib/text/shown_name';
 import { size } from '$lib/text/time';
+import { clientText, queueText, rightsText } from './wording';
 
 export type Line =
   | { kind: 'said'; seq: number; at: number; who: string; text: string; mine: boolean }
@@ -190,7 +189,7 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
         'notable'
       );
     case 'queued': {
-      const where = place(event.queue);
+      const where = queueText(event.queue);
       return customer
         ? null
         : happened(
@@ -199,7 +198,7 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
           );
     }
     case 'queue_moved':
-      return happened(`Sessions of ${place(event.from)} are in ${place(event.to)} now`);
+      return happened(`Sessions of ${queueText(event.from)} are in ${queueText(event.to)} now`);
     case 'taken':
       return happened(customer ? `${event.by.name} takes over` : `${event.by.name} has taken the session`, 'notable');
     case 'inherited': {
@@ -269,37 +268,4 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
     default:
       return null;
   }
-}
-
-function place(queue: Queue): string {
-  return queue.is === 'team' ? `the queue of ${queue.team}` : 'the general queue';
-}
-
-/** What these rights let somebody do, in words that follow "to". */
-export function rightsText(rights: Right[], your = 'the'): string {
-  const screen = rights.includes('control')
-    ? [`see and control ${your} screen`]
-    : rights.includes('view')
-      ? [`see ${your} screen`]
-      : [];
-  const words: Partial<Record<Right, string>> = {
-    files: `see and exchange ${your === 'the' ? '' : 'your '}files`,
-    clipboard: `use ${your} clipboard`,
-    shell: 'run commands',
-    system_info: 'see system information',
-    restart: `restart ${your} computer`,
-    elevate: 'run as administrator'
-  };
-  return [...screen, ...rights.flatMap((r) => words[r] ?? [])].join(', ');
-}
-
-function clientText(client: Client): string {
-  const text: Record<Client, string> = {
-    console: '',
-    browser: ' (in the browser)',
-    program: ' (with the support program)',
-    windows_program: ' (with the support program for Windows)',
-    windows_administrator: ' (with the support program for Windows, run as administrator)'
-  };
-  return text[client];
 }

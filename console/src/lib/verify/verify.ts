@@ -210,7 +210,7 @@ class Judge {
         if (event.type === 'recorded') this.segments.push({ ...(event as unknown as Segment), at: entry.at });
         if (this.stored !== null && !AFTER.includes(event.type))
           this.find(`The timeline was changed: entry ${seq} was added after the transcript was stored.`);
-        this.deed(event);
+        this.checkEvidenceEvent(event);
       } catch {
         this.find(`The timeline was changed: line ${seq} of it cannot be read.`);
         return;
@@ -224,7 +224,7 @@ class Judge {
   }
 
   /** What an entry says of files that are kept beside the timeline. */
-  private deed(event: Record<string, unknown> & { type: string }) {
+  private checkEvidenceEvent(event: Record<string, unknown> & { type: string }) {
     const names = (name: string, sha256: unknown) => {
       const hashes = this.named.get(name) ?? [];
       if (sha256) hashes.push(sha256 as string);
