@@ -319,8 +319,8 @@ impl Session {
         if *by != Actor::Server {
             return Err(Refusal::Policy);
         }
-        let revoke_grants = self.revoke_grants(None, WhyWithdrawn::Session);
-        Ok([Event::Restarting { by: who }].into_iter().chain(revoke_grants).collect())
+        let revoked = self.revoke_grants(None, WhyWithdrawn::Session);
+        Ok([Event::Restarting { by: who }].into_iter().chain(revoked).collect())
     }
 
     pub(crate) fn hold(&self, by: Option<UserRef>) -> Vec<Event> {

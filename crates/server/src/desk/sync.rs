@@ -54,11 +54,11 @@ async fn follow(app: &Shared, receiver: &receiver::Model, desk: &dyn Desk) -> Re
     }
     let tickets: Vec<String> = known.iter().map(|i| i.ticket.clone()).collect();
     let stamps = desk.changed(&tickets).await?;
-    for upsert_incident in known {
-        let Some((_, stamp)) = stamps.iter().find(|(ticket, _)| *ticket == upsert_incident.ticket) else { continue };
-        if *stamp != upsert_incident.stamp {
-            let ticket = desk.find(&upsert_incident.ticket).await?;
-            apply_remote(app, receiver, upsert_incident, &ticket, stamp).await.map_err(|e| e.to_string())?;
+    for mirrored in known {
+        let Some((_, stamp)) = stamps.iter().find(|(ticket, _)| *ticket == mirrored.ticket) else { continue };
+        if *stamp != mirrored.stamp {
+            let ticket = desk.find(&mirrored.ticket).await?;
+            apply_remote(app, receiver, mirrored, &ticket, stamp).await.map_err(|e| e.to_string())?;
         }
     }
     Ok(())
