@@ -26,7 +26,7 @@ pub struct AccountChange {
     pub administrator: Option<bool>,
     /// The hash of a new password.
     pub password: Option<String>,
-    pub evidence: Option<EvidenceRights>,
+    pub evidence: EvidenceChange,
     pub role: Option<i32>,
     /// The language of mails to its owner.
     pub email_language: Option<String>,
@@ -44,17 +44,27 @@ impl AccountChange {
             || role.is_some_and(|role| role != before.role)
             || email_language.is_some() && *email_language != before.email_language
             || password.is_some()
-            || evidence.is_some()
+            || evidence.alters(before)
     }
 }
 
-/// What an account may do with evidence, and whose.
-#[derive(Clone, Copy, Debug)]
-pub struct EvidenceRights {
-    pub may_watch: bool,
-    pub may_export: bool,
-    pub may_delete: bool,
-    pub reach: &'static str,
+/// What changes of what an account may do with evidence, and whose.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EvidenceChange {
+    pub may_watch: Option<bool>,
+    pub may_export: Option<bool>,
+    pub may_delete: Option<bool>,
+    pub reach: Option<&'static str>,
+}
+
+impl EvidenceChange {
+    fn alters(&self, before: &user::Model) -> bool {
+        let Self { may_watch, may_export, may_delete, reach } = *self;
+        may_watch.is_some_and(|may| may != before.may_watch)
+            || may_export.is_some_and(|may| may != before.may_export)
+            || may_delete.is_some_and(|may| may != before.may_delete)
+            || reach.is_some_and(|reach| reach != before.reach)
+    }
 }
 
 /// Why nothing was changed.
@@ -125,12 +135,11 @@ pub async fn change(app: &Shared, by: ChangedBy, id: i32, change: AccountChange)
     password.into_iter().for_each(|hash| row.password = Set(hash));
     role.into_iter().for_each(|role| row.role = Set(role));
     email_language.into_iter().for_each(|language| row.email_language = Set(Some(language)));
-    if let Some(EvidenceRights { may_watch, may_export, may_delete, reach }) = evidence {
-        row.may_watch = Set(may_watch);
-        row.may_export = Set(may_export);
-        row.may_delete = Set(may_delete);
-        row.reach = Set(reach.into());
-    }
+    let EvidenceChange { may_watch, may_export, may_delete, reach } = evidence;
+    may_watch.into_iter().for_each(|may| row.may_watch = Set(may));
+    may_export.into_iter().for_each(|may| row.may_export = Set(may));
+    may_delete.into_iter().for_each(|may| row.may_delete = Set(may));
+    reach.into_iter().for_each(|reach| row.reach = Set(reach.into()));
     let after = row.update(&transaction).await?;
     transaction.commit().await?;
     sign_in::account_changed(app, &before, &after).await?;

@@ -8,21 +8,30 @@ import type { Settings } from '$lib/api/types/Settings';
 const PATH = '/api/settings';
 const read = () => get<Settings>(PATH);
 
-/** `fields` are those that the form shows: what another page has changed meanwhile in others is not overwritten. */
+/** `fields` are those that the form shows. Only those that were changed here are sent: what somebody else has changed meanwhile stays. */
 export class SettingsForm<K extends keyof Settings> {
   draft = $state<Pick<Settings, K> | null>(null);
+  private before: Pick<Settings, K> | null = null;
   readonly stored = query(async () => {
     const settings = await read();
-    this.draft = this.pick(settings);
+    this.show(settings);
     return settings;
   });
   readonly save = mutation(async () => {
-    const changed = $state.snapshot(this.draft) as Pick<Settings, K>;
-    const settings: Settings = { ...(await read()), ...changed };
-    this.draft = this.pick(await put<Settings>(PATH, settings));
+    const draft = $state.snapshot(this.draft) as Pick<Settings, K>;
+    const same = (field: K) => JSON.stringify(draft[field]) === JSON.stringify(this.before?.[field]);
+    const changed = Object.fromEntries(
+      this.fields.filter((field) => !same(field)).map((field) => [field, draft[field]])
+    );
+    this.show(await put<Settings>(PATH, changed));
   });
 
   constructor(private readonly fields: readonly K[]) {}
+
+  private show(settings: Settings) {
+    this.before = this.pick(settings);
+    this.draft = this.pick(settings);
+  }
 
   private pick(settings: Settings): Pick<Settings, K> {
     return Object.fromEntries(this.fields.map((field) => [field, settings[field]])) as Pick<Settings, K>;

@@ -86,6 +86,7 @@ fn checked(app: &Shared, mut new: Mailbox) -> Result<Mailbox> {
 /// Sets it.
 pub async fn write(State(app): State<Shared>, _: ConfirmedAdmin, Json(new): Json<Mailbox>) -> Result<Json<Mailbox>> {
     let new = checked(&app, new)?;
+    let _alone = app.teams.write().await;
     setting::save(&app.db, &app.secrets, &new).await?;
     *app.mailbox.write().expect("nobody panics while holding the mailbox") = new.clone();
     app.watch.set_anew();

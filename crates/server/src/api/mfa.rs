@@ -184,6 +184,7 @@ pub async fn set_directory(
     Json(new): Json<Directory>,
 ) -> Result<Json<Directory>> {
     let new = checked_directory(&app, new)?;
+    let _alone = app.teams.write().await;
     setting::save(&app.db, &app.secrets, &new).await?;
     *app.directory.write().expect("nobody panics while holding the directory") = new.clone();
     Ok(Json(Directory { bind_password: String::new(), ..new }))
@@ -202,6 +203,7 @@ pub async fn test_directory(
 /// Sets it.
 pub async fn set_openid(State(app): State<Shared>, _: ConfirmedAdmin, Json(new): Json<OpenId>) -> Result<Json<OpenId>> {
     let new = checked(&app, new)?;
+    let _alone = app.teams.write().await;
     setting::save(&app.db, &app.secrets, &new).await?;
     *app.openid.write().expect("nobody panics while holding the sign-in") = new.clone();
     Ok(Json(OpenId { client_secret: String::new(), ..new }))

@@ -20,7 +20,7 @@ use super::{Admin, ApiError, ConfirmedAdmin, Result, SignedIn};
 
 use crate::{
     access_scope::Reach,
-    account_changes::{self, AccountChange, ChangedBy, EvidenceRights},
+    account_changes::{self, AccountChange, ChangedBy, EvidenceChange},
     app::Shared,
     organisation,
 };
@@ -39,24 +39,24 @@ pub struct NewUser {
     pub administrator: bool,
 }
 
-/// What may change about a technician. An empty password stays as it is.
-#[derive(Deserialize, TS)]
-#[serde(deny_unknown_fields)]
-#[ts(export)]
+/// What changes about a technician. What is not named stays as it is, so that nobody undoes what another administrator has
+/// changed meanwhile; so does an empty password.
+#[derive(Default, Deserialize, TS)]
+#[serde(default, deny_unknown_fields)]
+#[ts(export, optional_fields)]
 pub struct UserChange {
-    pub name: String,
-    pub email: String,
-    pub team: String,
-    pub administrator: bool,
-    pub disabled: bool,
-    pub password: String,
-    pub may_watch: bool,
-    pub may_export: bool,
-    pub may_delete: bool,
-    pub reach: Reach,
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub team: Option<String>,
+    pub administrator: Option<bool>,
+    pub disabled: Option<bool>,
+    pub password: Option<String>,
+    pub may_watch: Option<bool>,
+    pub may_export: Option<bool>,
+    pub may_delete: Option<bool>,
+    pub reach: Option<Reach>,
     /// The role in sessions; 0 for none.
-    #[serde(default)]
-    pub role: i32,
+    pub role: Option<i32>,
 }
 
 /// A technician's account.
@@ -158,23 +158,26 @@ pub async fn change_user(
     Path(id): Path<i32>,
     Json(change): Json<UserChange>,
 ) -> Result<Json<Account>> {
-    if change.role != 0 && !app.rules().roles.iter().any(|r| r.id == change.role) {
+    if change.role.is_some_and(|role| role != 0 && !app.rules().roles.iter().any(|r| r.id == role)) {
         return Err(ApiError::bad("There is no such role."));
     }
     let wanted = AccountChange {
-        name: Some(name(&change.name)?),
-        email: Some(email(&change.email)?),
-        team: Some(label(&change.team, "A team's name")?),
-        administrator: Some(change.administrator),
-        disabled: Some(change.disabled),
-        password: if change.password.is_empty() { None } else { Some(password(&app, change.password).await?) },
-        evidence: Some(EvidenceRights {
+        name: change.name.as_deref().map(name).transpose()?,
+        email: change.email.as_deref().map(email).transpose()?,
+        team: change.team.as_deref().map(|team| label(team, "A team's name")).transpose()?,
+        administrator: change.administrator,
+        disabled: change.disabled,
+        password: match change.password.filter(|new| !new.is_empty()) {
+            Some(new) => Some(password(&app, new).await?),
+            None => None,
+        },
+        evidence: EvidenceChange {
             may_watch: change.may_watch,
             may_export: change.may_export,
             may_delete: change.may_delete,
-            reach: reach_word(change.reach),
-        }),
-        role: Some(change.role),
+            reach: change.reach.map(reach_word),
+        },
+        role: change.role,
         email_language: None,
     };
     let user = account_changes::change(&app, ChangedBy::Administrator(me), id, wanted).await?;

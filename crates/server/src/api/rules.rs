@@ -34,6 +34,7 @@ pub async fn write(State(app): State<Shared>, _: ConfirmedAdmin, Json(new): Json
             return Err(ApiError::conflict(format!("{} is still the role of {names}{more}.", gone.name)));
         }
     }
+    let _alone = app.teams.write().await;
     setting::save(&app.db, &app.secrets, &new).await?;
     *app.rules.write().expect("nobody panics while holding the rules") = new.clone();
     sign_in::roles_changed(&app).await?;

@@ -1,6 +1,7 @@
 //! What administrators may change.
 
 use axum::{Json, extract::State};
+use serde_json::{Map, Value};
 use store::setting;
 
 use super::{ApiError, ConfirmedAdmin, Result, SignedIn, people};
@@ -12,12 +13,24 @@ pub async fn read(State(app): State<Shared>, _: SignedIn) -> Json<Settings> {
     Json(app.settings())
 }
 
-/// Sets it. Sessions that run keep the rules they began with.
+/// Sets what is named; the rest stays, also what somebody else sets at this moment. Sessions that run keep the rules they
+/// began with.
 pub async fn write(
     State(app): State<Shared>,
     _: ConfirmedAdmin,
-    Json(mut new): Json<Settings>,
+    Json(changed): Json<Map<String, Value>>,
 ) -> Result<Json<Settings>> {
+    let _alone = app.teams.write().await;
+    let mut all = serde_json::to_value(app.settings()).map_err(anyhow::Error::from)?;
+    all.as_object_mut().expect("settings have fields").extend(changed);
+    let new = serde_json::from_value(all).map_err(|error| ApiError::bad(format!("These are no settings: {error}.")))?;
+    let new = judged(new)?;
+    setting::save(&app.db, &app.secrets, &new).await?;
+    *app.settings.write().expect("nobody panics while holding the settings") = new.clone();
+    Ok(Json(new))
+}
+
+fn judged(mut new: Settings) -> Result<Settings> {
     new.organisation = people::name(&new.organisation)?;
     new.rights = protocol::Right::ALL.into_iter().filter(|r| new.rights.contains(r)).collect();
     if !(1..=60).contains(&new.key_minutes) || !(1..=168).contains(&new.link_hours) {
@@ -41,7 +54,5 @@ pub async fn write(
     {
         return Err(ApiError::bad("An XML namespace has between 1 and 500 bytes, and no spaces."));
     }
-    setting::save(&app.db, &app.secrets, &new).await?;
-    *app.settings.write().expect("nobody panics while holding the settings") = new.clone();
-    Ok(Json(new))
+    Ok(new)
 }

@@ -315,3 +315,24 @@ fn other_systems_change_no_administrator_by_any_api() {
     assert_eq!(stage.put("/api/users/1", &with(json!({ "administrator": false }))).0, 409, "not one's own either");
     assert_eq!(stage.put("/api/users/1", &with(json!({ "name": "Thomas" }))).0, 200);
 }
+
+#[test]
+fn whoever_changes_one_thing_leaves_what_another_administrator_has_changed_meanwhile() {
+    let stage = Stage::open("one-thing");
+    let new = json!({ "login": "x", "name": "Xenia", "email": "x@example.org", "team": "", "password": "correct horse battery" });
+    let made = stage.post("/api/users", &new).1;
+    let path = format!("/api/users/{}", made["id"]);
+    assert_eq!(stage.put(&path, &json!({ "disabled": true, "may_delete": true })).0, 200);
+    let (status, after) = stage.put(&path, &json!({ "email": "xenia@example.org" }));
+    assert_eq!((status, &after["email"]), (200, &json!("xenia@example.org")));
+    assert_eq!(
+        (&after["disabled"], &after["may_delete"], &after["name"]),
+        (&json!(true), &json!(true), &json!("Xenia"))
+    );
+
+    assert_eq!(stage.put("/api/settings", &json!({ "record": false })).0, 200);
+    let (status, after) = stage.put("/api/settings", &json!({ "key_minutes": 20 }));
+    assert_eq!((status, &after["record"], &after["key_minutes"]), (200, &json!(false), &json!(20)));
+    let (status, why) = stage.put("/api/settings", &json!({ "colour": "red" }));
+    assert!(status == 422 && why.to_string().contains("colour"), "{status} {why}");
+}

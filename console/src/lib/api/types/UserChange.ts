@@ -2,10 +2,11 @@
 import type { Reach } from "./Reach";
 
 /**
- * What may change about a technician. An empty password stays as it is.
+ * What changes about a technician. What is not named stays as it is, so that nobody undoes what another administrator has
+ * changed meanwhile; so does an empty password.
  */
-export type UserChange = { name: string, email: string, team: string, administrator: boolean, disabled: boolean, password: string, may_watch: boolean, may_export: boolean, may_delete: boolean, reach: Reach, 
+export type UserChange = { name?: string, email?: string, team?: string, administrator?: boolean, disabled?: boolean, password?: string, may_watch?: boolean, may_export?: boolean, may_delete?: boolean, reach?: Reach, 
 /**
  * The role in sessions; 0 for none.
  */
-role: number, };
+role?: number, };
