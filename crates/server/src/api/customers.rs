@@ -6,7 +6,11 @@ use axum::{
     http::StatusCode,
 };
 use platform::text::fold;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 use serde::{Deserialize, Serialize};
 use store::{
     holds,
@@ -73,8 +77,10 @@ pub async fn change(
     Json(new): Json<CustomerInput>,
 ) -> Result<Json<Customer>> {
     let before = customer::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("customer"))?;
-    let row = customer::ActiveModel { id: Set(id), ..cleaned(&app, &new).await? };
+    let mut row = customer::ActiveModel { id: Set(id), ..cleaned(&app, &new).await? };
     if *row.email.as_ref() == before.email {
+        // Whoever changes it at this moment may.
+        row.email = NotSet;
         return Ok(Json(shown(row.update(&app.db).await?)));
     }
     let theirs = incident::Entity::find().filter(incident::Column::Customer.eq(id)).all(&app.db).await?;
