@@ -83,6 +83,12 @@ impl Promise {
         self.left += more;
     }
 
+    /// Says whether what is promised here fits onto the disk, whatever others were promised and however little stays free then:
+    /// for what gives room back once it is written.
+    pub fn fits(&self) -> Result<(), Full> {
+        if free_bytes(&self.disk.folder) >= self.left { Ok(()) } else { Err(Full) }
+    }
+
     /// Of what was promised this is written, and no longer counts twice; says how much of it was promised here.
     pub fn written(&mut self, bytes: u64) -> u64 {
         let bytes = bytes.min(self.left);

@@ -66,6 +66,8 @@ async fn finish(app: &Shared, live: &Arc<LiveSession>) -> anyhow::Result<()> {
         app.recording_store.clear(&file)?;
     }
     video::remove_reels(app, &live.id)?;
+    // Nothing is left of which a video would be made.
+    *live.room_for_video().lock().expect(video::PROMISE) = app.disk.nothing();
     seal(app, &live.id).await?;
     session_index::enter(&app.db, &live.id, &live.entries().await).await?;
     let row = session_row::ActiveModel {

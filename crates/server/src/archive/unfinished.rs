@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     iter,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -32,11 +32,19 @@ pub struct Unstored {
 
 /// All such sessions.
 #[derive(Default)]
-pub struct Unfinished(Mutex<HashMap<SessionId, (Unstored, Arc<Notify>)>>);
+pub struct Unfinished {
+    all: Mutex<HashMap<SessionId, (Unstored, Arc<Notify>)>>,
+    turn: Mutex<()>,
+}
 
 impl Unfinished {
     fn all(&self) -> MutexGuard<'_, HashMap<SessionId, (Unstored, Arc<Notify>)>> {
-        self.0.lock().expect("nobody panics while holding what is not stored")
+        self.all.lock().expect("nobody panics while holding what is not stored")
+    }
+
+    /// A video is made by one at a time: each gives back more room than it takes, but not before it is done.
+    pub fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// It failed; says when somebody wants it to be tried again at once.

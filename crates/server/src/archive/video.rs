@@ -38,7 +38,7 @@ pub struct Made {
 /// The room that a session keeps for its video.
 type Room = Mutex<Promise>;
 
-const PROMISE: &str = "nobody panics while holding a promise";
+pub const PROMISE: &str = "nobody panics while holding a promise";
 
 /// All reels of a session, in the order in which they were written.
 fn reels(app: &Shared, id: &SessionId) -> Vec<PathBuf> {
@@ -74,9 +74,11 @@ pub fn make(app: &Shared, id: &SessionId, entries: &[Entry], room: &Room) -> any
     if reels.is_empty() {
         return Ok(None);
     }
+    let _turn = app.unfinished.turn();
     owe(room, &reels)?;
-    // Before anything is read, which takes long.
-    app.disk.look()?;
+    // Before anything is read, which takes long. What others were promised does not count, nor what stays free otherwise: the
+    // raw recording goes when the video is there, and nothing else on a full disk would make room for it.
+    room.lock().expect(PROMISE).fits()?;
     let Some(plan) = recording_plan::plan(entries, records(&app.vault, reels.clone()))? else { return Ok(None) };
     let made = write(app, &plan, reels.clone(), (&paths::recording(&app.config.data, id), room));
     if made.is_err() {
@@ -325,7 +327,12 @@ mod tests {
         assert!(make().is_err());
         assert_eq!(app.disk.promised(), recorded);
         std::fs::remove_dir(video.with_extension("new")).unwrap();
+        // Others were promised more than the disk has.
+        let mut others = app.disk.nothing();
+        others.owe(u64::MAX / 4);
+        assert!(app.disk.look().is_err());
         let made = make().unwrap().unwrap();
+        drop(others);
         assert_eq!(app.disk.promised(), recorded.saturating_sub(made.bytes));
         drop(world);
         let _ = std::fs::remove_dir_all(&template);
