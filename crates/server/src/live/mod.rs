@@ -33,7 +33,10 @@ use protocol::{
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, TransactionTrait};
 use session::{Actor, Command, Link, Session, Stored};
 use store::{stored_time, tables::event_row};
-use tokio::sync::{Notify, mpsc};
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinHandle,
+};
 
 pub use attachments::LetGo;
 pub use downloads::{Download, DownloadAction, DownloadState, Downloads, LeavingProgress, Opened};
@@ -272,9 +275,10 @@ impl LiveSession {
         client: Client,
         have: u32,
     ) -> Result<Attachment, ActError> {
+        let mut arrival = Arrival { live: self, app, who, returning: None, attached: false };
         // Nothing happens between the history and the first that is told.
         let _newest = loop {
-            self.act(app, &Actor::Server, Command::Return { id: who, client }).await?;
+            arrival.returns(client).await?;
             let newest = self.newest.lock().await;
             // Their last connection may have ended in between: then they return once more.
             let presence = self.known().session.participant(who).map(|p| p.presence);
@@ -290,6 +294,7 @@ impl LiveSession {
             self.attachments.replace(who);
         }
         let queues = self.attachments.add(who, role, client.is_program());
+        arrival.done();
         let last = known.entries.last().map_or(0, |last| last.seq);
         Ok(Attachment {
             connection: queues.id,
@@ -376,6 +381,49 @@ impl LiveSession {
     }
 }
 
+/// Somebody who is said to be here, and gets a connection in a moment. Where that does not come about, because their peer went
+/// away meanwhile, they are away again.
+struct Arrival<'a> {
+    live: &'a Arc<LiveSession>,
+    app: &'a Shared,
+    who: ParticipantId,
+    /// Under way: it goes on although whoever waits for it goes away.
+    returning: Option<JoinHandle<Result<Vec<Entry>, ActError>>>,
+    attached: bool,
+}
+
+impl Arrival<'_> {
+    /// Says that they are here.
+    async fn returns(&mut self, client: Client) -> Result<Vec<Entry>, ActError> {
+        let (live, app, id) = (self.live.clone(), self.app.clone(), self.who);
+        let act = async move { live.act(&app, &Actor::Server, Command::Return { id, client }).await };
+        let done = self.returning.insert(tokio::spawn(act)).await;
+        self.returning = None;
+        done.unwrap_or_else(|failed| Err(DbErr::Custom(failed.to_string()).into()))
+    }
+
+    fn done(mut self) {
+        self.attached = true;
+    }
+}
+
+impl Drop for Arrival<'_> {
+    fn drop(&mut self) {
+        if self.attached {
+            return;
+        }
+        let (live, app, id, returning) = (self.live.clone(), self.app.clone(), self.who, self.returning.take());
+        tokio::spawn(async move {
+            if let Some(returning) = returning {
+                let _ = returning.await;
+            }
+            if let Err(error) = live.act(&app, &Actor::Server, Command::Drop { id }).await {
+                tracing::debug!(session = %live.id, %error, "who did not arrive cannot be away");
+            }
+        });
+    }
+}
+
 /// Who has come by these events.
 pub fn came(entries: &[Entry]) -> anyhow::Result<ParticipantId> {
     let who = entries.iter().find_map(|e| match e.event {
@@ -418,6 +466,20 @@ mod tests {
             assert_eq!(presence(), Some(Presence::Here), "round {round}");
         }
         live.disconnect(app, seat.connection, who.id).await;
+        assert!(matches!(presence(), Some(Presence::Reconnecting { .. })));
+        // A peer that goes away while its return is being stored.
+        let disk = live.newest.lock().await;
+        {
+            let arriving = std::pin::pin!(live.connect(app, who.id, who.client, 0));
+            assert!(futures::poll!(arriving).is_pending());
+            drop(disk);
+        }
+        let last = async || live.entries().await.pop().map(|e| e.event);
+        let gone = live.entries().await.len() + 2;
+        while live.entries().await.len() < gone {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(last().await, Some(Event::Dropped { id }) if id == who.id));
         assert!(matches!(presence(), Some(Presence::Reconnecting { .. })));
         drop(world);
         let _ = std::fs::remove_dir_all(&template);
