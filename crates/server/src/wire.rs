@@ -50,8 +50,8 @@ pub async fn upgrade(
         tracing::warn!("a page of another origin tried to connect");
         return (StatusCode::FORBIDDEN, "this page does not belong to this server").into_response();
     }
-    let pending_totp = upgrade.requested_protocols().filter_map(|p| p.to_str().ok());
-    let Some(protocol) = pending_totp.into_iter().find(|p| p.ends_with(".deskside")).map(str::to_owned) else {
+    let offered = upgrade.requested_protocols().filter_map(|p| p.to_str().ok());
+    let Some(protocol) = offered.into_iter().find(|p| p.ends_with(".deskside")).map(str::to_owned) else {
         return (StatusCode::BAD_REQUEST, "the deskside protocol is spoken here").into_response();
     };
     let exchange = extensions.get::<Arc<Exchange>>().cloned();
