@@ -29,7 +29,7 @@ export async function furnish(server: Server, request: APIRequestContext): Promi
     expect(answer.ok(), `${path}: ${await answer.text()}`).toBe(true);
     return answer.status() === 204 ? null : answer.json();
   };
-  const token = server.setupLink.split('#')[1];
+  const token = (await server.setupLink()).split('#')[1];
   await ask('/api/setup', { token, organisation: 'Northwind Support', user: { ...ADMIN, administrator: true } });
   const technician = await ask('/api/users', { ...TECHNICIAN, administrator: false });
   const { name, email, team } = TECHNICIAN;

@@ -143,8 +143,10 @@ export class Server {
     return this.child!.pid!;
   }
 
-  get setupLink(): string {
-    return this.log.match(/http\S+\/setup#\S+/)![0];
+  /** What a new server says after it listens. */
+  async setupLink(): Promise<string> {
+    const said = await until('the set-up link is said', () => this.log.match(/http\S+\/setup#\S+\n/));
+    return said[0].trim();
   }
 
   /** Changes the database as time would have. */

@@ -193,7 +193,7 @@ test('whoever may watch recordings watches a session that runs, and everybody in
   expect(made.ok(), await made.text()).toBe(true);
   const max = await colleague(browser, other);
   await max.getByRole('link', { name: /^Queue/ }).click();
-  await expect(max.getByText(CUSTOMER.name)).toBeVisible();
+  await expect(max.getByRole('listitem').filter({ hasText: TECHNICIAN.name })).toBeVisible();
   await expect(max.getByRole('link', { name: 'Supervise' })).toBeHidden();
   expect((await max.request.post(`${at.server.url}/api/sessions/${id}/supervise`)).status()).toBe(403);
   for (const p of [max, admin]) await p.context().close();
