@@ -12,6 +12,7 @@ pub mod passwords;
 pub mod paths;
 pub mod pictures;
 pub mod secret;
+pub mod tasks;
 pub mod text;
 pub mod throttle;
 pub mod trust;

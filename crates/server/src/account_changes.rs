@@ -5,7 +5,7 @@ use sea_orm::{
 };
 use store::tables::user;
 
-use crate::{api::ApiError, app::Shared, organisation, sign_in};
+use crate::sign_in::{self, Auth};
 
 /// Who changes an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,17 +82,6 @@ pub enum NotChanged {
     Store(#[from] DbErr),
 }
 
-impl From<NotChanged> for ApiError {
-    fn from(why: NotChanged) -> Self {
-        match why {
-            NotChanged::Missing => Self::missing("account"),
-            NotChanged::Administrator => Self::forbidden(why.to_string()),
-            NotChanged::OwnAccount | NotChanged::LastAdministrator => Self::conflict(why.to_string()),
-            NotChanged::Store(error) => error.into(),
-        }
-    }
-}
-
 /// Judges a change. `others` says whether somebody else is an administrator who can sign in.
 fn judge(by: ChangedBy, before: &user::Model, change: &AccountChange, others: bool) -> Result<(), NotChanged> {
     let raised = change.administrator == Some(true) && !before.administrator;
@@ -111,8 +100,8 @@ fn judge(by: ChangedBy, before: &user::Model, change: &AccountChange, others: bo
 }
 
 /// Changes an account. What it may do no more ends at once.
-pub async fn change(app: &Shared, by: ChangedBy, id: i32, change: AccountChange) -> Result<user::Model, NotChanged> {
-    let transaction = app.db.begin().await?;
+pub async fn change(auth: &Auth, by: ChangedBy, id: i32, change: AccountChange) -> Result<user::Model, NotChanged> {
+    let transaction = auth.db.begin().await?;
     // Written first: of two changes at once the second is judged after the first, so that an administrator stays.
     let mine = user::Entity::update_many().col_expr(user::Column::Id, Expr::col(user::Column::Id));
     mine.filter(user::Column::Id.eq(id)).exec(&transaction).await?;
@@ -142,9 +131,9 @@ pub async fn change(app: &Shared, by: ChangedBy, id: i32, change: AccountChange)
     reach.into_iter().for_each(|reach| row.reach = Set(reach.into()));
     let after = row.update(&transaction).await?;
     transaction.commit().await?;
-    sign_in::account_changed(app, &before, &after).await?;
+    sign_in::account_changed(auth, &before, &after).await?;
     if let Some(team) = team {
-        organisation::know(&app.db, &team).await?;
+        store::people::know(&auth.db, &team).await?;
     }
     Ok(after)
 }

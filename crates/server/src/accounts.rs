@@ -13,8 +13,6 @@ use store::{
 };
 use ts_rs::TS;
 
-use crate::app::Shared;
-
 /// How long a token of an account lives.
 pub const TOKEN_SECONDS: u64 = 3_600;
 /// So many tokens of one account live at once; one more ends the oldest.
@@ -108,25 +106,25 @@ impl Caller {
 }
 
 /// Who holds this bearer token, if it lives.
-pub async fn by_token(app: &Shared, token: &str) -> Result<Option<Caller>, DbErr> {
-    let row = api_token::Entity::find().filter(api_token::Column::Hash.eq(secret::hash(token))).one(&app.db).await?;
+pub async fn by_token(db: &DatabaseConnection, token: &str) -> Result<Option<Caller>, DbErr> {
+    let row = api_token::Entity::find().filter(api_token::Column::Hash.eq(secret::hash(token))).one(db).await?;
     let Some(row) = row.filter(|r| r.until > stored_time(clock::now())) else { return Ok(None) };
     let Some(account) = row.account else { return Ok(Caller::of_token(row)) };
-    let account = api_account::Entity::find_by_id(account).one(&app.db).await?;
+    let account = api_account::Entity::find_by_id(account).one(db).await?;
     Ok(account.filter(|a| a.enabled).map(Caller::of))
 }
 
 /// Who is known by this [`Caller::key`], while they may ask.
-pub async fn by_key(app: &Shared, key: &str) -> Result<Option<Caller>, DbErr> {
+pub async fn by_key(db: &DatabaseConnection, key: &str) -> Result<Option<Caller>, DbErr> {
     let Some((kind, id)) = key.split_once(' ') else { return Ok(None) };
     let id = id.parse::<i32>().unwrap_or_default();
     match kind {
         "account" => {
-            let account = api_account::Entity::find_by_id(id).one(&app.db).await?;
+            let account = api_account::Entity::find_by_id(id).one(db).await?;
             Ok(account.filter(|a| a.enabled).map(Caller::of))
         }
         "token" => {
-            let row = api_token::Entity::find_by_id(id).one(&app.db).await?;
+            let row = api_token::Entity::find_by_id(id).one(db).await?;
             Ok(row.filter(|r| r.until > stored_time(clock::now())).and_then(Caller::of_token))
         }
         _ => Ok(None),
@@ -134,16 +132,16 @@ pub async fn by_key(app: &Shared, key: &str) -> Result<Option<Caller>, DbErr> {
 }
 
 /// The account by its id and secret.
-pub async fn by_secret(app: &Shared, client_id: &str, client_secret: &str) -> Result<Option<Caller>, DbErr> {
-    let found = api_account::Entity::find().filter(api_account::Column::ClientId.eq(client_id)).one(&app.db).await?;
+pub async fn by_secret(db: &DatabaseConnection, client_id: &str, client_secret: &str) -> Result<Option<Caller>, DbErr> {
+    let found = api_account::Entity::find().filter(api_account::Column::ClientId.eq(client_id)).one(db).await?;
     Ok(found.filter(|a| a.enabled && a.secret == secret::hash(client_secret)).map(Caller::of))
 }
 
 /// A new token for an account, `None` when its secret has changed or it was disabled since it was asked for by it.
-pub async fn give_token(app: &Shared, account: &api_account::Model) -> Result<Option<String>, DbErr> {
+pub async fn give_token(db: &DatabaseConnection, account: &api_account::Model) -> Result<Option<String>, DbErr> {
     let now = clock::now();
     let dead = api_token::Column::Until.lt(stored_time(now));
-    api_token::Entity::delete_many().filter(dead).exec(&app.db).await?;
+    api_token::Entity::delete_many().filter(dead).exec(db).await?;
     // 40 characters, as clients of this grant have always got.
     let token = secret::hex(&secret::random::<20>());
     let row = api_token::ActiveModel {
@@ -155,11 +153,11 @@ pub async fn give_token(app: &Shared, account: &api_account::Model) -> Result<Op
         until: Set(stored_time(now.plus(TOKEN_SECONDS * 1_000))),
         ..Default::default()
     };
-    let row = row.insert(&app.db).await?;
+    let row = row.insert(db).await?;
     // Whoever changes the secret ends the tokens that are there; this one may have come just behind.
     let same = api_account::Entity::find_by_id(account.id).filter(api_account::Column::Secret.eq(&*account.secret));
-    if same.filter(api_account::Column::Enabled.eq(true)).one(&app.db).await?.is_none() {
-        row.delete(&app.db).await?;
+    if same.filter(api_account::Column::Enabled.eq(true)).one(db).await?.is_none() {
+        row.delete(db).await?;
         return Ok(None);
     }
     // Counted after it is there: of many at once the newest stay, and never more.
@@ -171,7 +169,7 @@ pub async fn give_token(app: &Shared, account: &api_account::Model) -> Result<Op
         .limit(MOST_TOKENS)
         .to_owned();
     let older = api_token::Entity::delete_many().filter(api_token::Column::Account.eq(account.id));
-    older.filter(api_token::Column::Id.not_in_subquery(newest)).exec(&app.db).await?;
+    older.filter(api_token::Column::Id.not_in_subquery(newest)).exec(db).await?;
     Ok(Some(token))
 }
 

@@ -1,6 +1,12 @@
 //! Options: from the command line, else the environment, else a TOML file, else the default.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    fmt::{self, Display},
+    net::SocketAddr,
+    ops::Deref,
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::Parser;
@@ -132,7 +138,7 @@ struct Given {
 #[derive(Debug, Clone)]
 pub struct Config {
     pub listen: SocketAddr,
-    pub public_url: String,
+    pub public_url: PublicUrl,
     pub data: PathBuf,
     pub tls: Option<(PathBuf, PathBuf)>,
     pub smtp_url: Option<String>,
@@ -206,7 +212,7 @@ impl Config {
         const DAY: u64 = 24 * 60 * 60 * 1_000;
         Ok(Self {
             listen,
-            public_url,
+            public_url: PublicUrl(public_url),
             data: given.data.or(file.data).unwrap_or_else(|| "deskside-data".into()),
             tls,
             smtp_url: given.smtp_url.or(file.smtp_url).filter(|url| !url.is_empty()),
@@ -227,21 +233,47 @@ impl Config {
             store,
         })
     }
+}
 
+/// The address that people type: scheme, host and port, with no path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl(String);
+
+impl PublicUrl {
     /// Scheme, host and port of the public address: the only Origin a page of ours can have.
     pub fn origin(&self) -> &str {
-        &self.public_url
+        &self.0
     }
 
     /// The host that customers see, without scheme and port.
     pub fn domain(&self) -> &str {
-        let host = self.public_url.split_once("://").map_or("", |(_, host)| host);
+        let host = self.0.split_once("://").map_or("", |(_, host)| host);
         host.rsplit_once(':').map_or(host, |(name, _)| name)
     }
 
     /// Whether people reach the server by HTTPS.
     pub fn secure(&self) -> bool {
-        self.public_url.starts_with("https://")
+        self.0.starts_with("https://")
+    }
+}
+
+impl Deref for PublicUrl {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<String> for PublicUrl {
+    fn from(url: String) -> Self {
+        Self(url)
     }
 }
 
@@ -255,7 +287,7 @@ mod tests {
         let given = Given { listen: Some(([127, 0, 0, 1], 2).into()), ..Given::default() };
         let config = Config::resolve(given, file).unwrap();
         assert_eq!((config.listen.port(), config.grace_ms, config.mail_from.as_str()), (2, 5_000, "a@b"));
-        assert_eq!((config.public_url.as_str(), config.domain()), ("http://localhost:2", "localhost"));
+        assert_eq!((&*config.public_url, config.public_url.domain()), ("http://localhost:2", "localhost"));
     }
 
     #[test]

@@ -12,8 +12,9 @@ use lettre::{
     },
 };
 use platform::text::{self, address::ascii_domain};
+use store::settings::Settings;
 
-use crate::{app::Settings, config::Config};
+use crate::config::Config;
 
 /// How long a mail server may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,8 +30,8 @@ pub struct Mailer {
 pub enum Outcome {
     /// A mail server took it.
     Sent,
-    /// There is no mail server: it lies in the outbox.
-    Deliveries,
+    /// There is no mail server: it is kept for being sent by hand.
+    Unsent,
     /// The mail server refused it, in its words.
     Refused(String),
 }
@@ -57,6 +58,11 @@ impl Mailer {
         Ok(Self { from, transport })
     }
 
+    /// Whether there is a mail server.
+    pub fn is_set(&self) -> bool {
+        self.transport.is_some()
+    }
+
     /// The sender that mails carry.
     pub fn from(&self) -> String {
         self.from.to_string()
@@ -74,7 +80,7 @@ impl Mailer {
 
     /// Sends a mail with its text and HTML parts.
     pub async fn send(&self, letter: OutgoingMail<'_>) -> Outcome {
-        let Some(transport) = &self.transport else { return Outcome::Deliveries };
+        let Some(transport) = &self.transport else { return Outcome::Unsent };
         let to = match plain_domain(letter.to) {
             Ok(to) => to,
             Err(why) => return Outcome::Refused(why),

@@ -7,27 +7,39 @@ mod access_scope;
 mod account_changes;
 mod accounts;
 mod api;
-mod app;
+mod api_limits;
 mod archive;
 mod beyondtrust;
+mod command_line;
 mod config;
 mod connections;
 mod deliveries;
 mod desk;
 mod live;
+mod logins;
 mod mail;
 mod mailbox;
 mod organisation;
 mod playback;
 mod programs;
 mod quic;
+mod recorder;
 mod redaction;
+mod routes;
 mod rules;
+mod scrub;
 mod serve;
 mod session_view;
 mod sign_in;
+mod standing;
+mod state;
+mod timeline;
+mod unsent_mail;
 mod web;
+mod webhook;
 mod wire;
+#[cfg(test)]
+mod world;
 
 use anyhow::Context;
 use platform::paths;
@@ -42,7 +54,7 @@ fn main() -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         match task {
             None => serve::run(config).await,
-            Some(task) => archive::run(config, task).await,
+            Some(task) => command_line::run(config, task).await,
         }
     })
 }

@@ -3,7 +3,7 @@
 use platform::{expiring::Expiring, secret};
 use protocol::{SessionId, Timestamp};
 
-use crate::sign_in::Login;
+use crate::logins::Login;
 
 /// How long a link works.
 pub const LIFE_MS: u64 = 30 * 60_000;
@@ -45,7 +45,7 @@ impl Playback {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sign_in::Logins;
+    use crate::logins::Logins;
 
     #[test]
     fn a_link_is_for_one_person_and_a_while() {

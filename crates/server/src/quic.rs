@@ -1,16 +1,20 @@
 //! The same address by QUIC: UDP on the port of HTTPS. An upgrade, never a condition: without it everybody takes the
 //! WebSocket.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use web_transport_quinn::{Request, http::StatusCode, quinn};
 
 use crate::{
-    app::Shared,
-    connections::{Exchange, Gate, Place},
-    wire,
+    connections::{Admissions, Clients, Exchange, Gate, Place},
+    wire::{self, Wire},
 };
 
 /// A connection that says nothing for so long is dead.
@@ -22,12 +26,11 @@ const BEFORE_HELLO: u32 = 64 * 1024;
 const DATAGRAMS: usize = 256 * 1024;
 
 /// Opens the port; `None` without a certificate.
-pub fn listen(app: &Shared) -> anyhow::Result<Option<quinn::Endpoint>> {
-    let Some((certificate, key)) = &app.config.tls else { return Ok(None) };
+pub fn listen(address: SocketAddr, tls: Option<&(PathBuf, PathBuf)>) -> anyhow::Result<Option<quinn::Endpoint>> {
+    let Some((certificate, key)) = tls else { return Ok(None) };
     let config = config(certificate, key)?;
-    let endpoint = quinn::Endpoint::server(config, app.config.listen)
-        .with_context(|| format!("cannot listen on {} (UDP)", app.config.listen))?;
-    Ok(Some(endpoint))
+    let endpoint = quinn::Endpoint::server(config, address);
+    Ok(Some(endpoint.with_context(|| format!("cannot listen on {address} (UDP)"))?))
 }
 
 fn config(certificate: &Path, key: &Path) -> anyhow::Result<quinn::ServerConfig> {
@@ -58,27 +61,35 @@ fn config(certificate: &Path, key: &Path) -> anyhow::Result<quinn::ServerConfig>
 /// With so many on their way in, newcomers show first that their address is theirs.
 const ENTERING: usize = 32;
 
+/// What connections by QUIC are given.
+#[derive(Clone)]
+pub struct Door {
+    pub wire: Arc<Wire>,
+    pub clients: Arc<Clients>,
+    pub admissions: Arc<Admissions>,
+}
+
 /// Serves connections until the endpoint closes.
-pub async fn serve(app: Shared, endpoint: quinn::Endpoint) {
+pub async fn serve(door: Door, endpoint: quinn::Endpoint) {
     while let Some(incoming) = endpoint.accept().await {
-        if !incoming.remote_address_validated() && app.quic.entering() >= ENTERING {
+        if !incoming.remote_address_validated() && door.admissions.quic.entering() >= ENTERING {
             let _ = incoming.retry();
             continue;
         }
         let peer = incoming.remote_address().ip();
-        let Some((gate, place)) = app.quic.admit(app.visitor(peer)) else {
+        let Some((gate, place)) = door.admissions.quic.admit(door.clients.visitor(peer)) else {
             incoming.refuse();
             continue;
         };
-        tokio::spawn(come_in(app.clone(), incoming, gate, place));
+        tokio::spawn(come_in(door.wire.clone(), incoming, gate, place));
     }
 }
 
 /// Serves one connection, if it comes in before its time is over or others need its place.
-async fn come_in(app: Shared, incoming: quinn::Incoming, gate: Arc<Gate>, place: Place) {
+async fn come_in(wire: Arc<Wire>, incoming: quinn::Incoming, gate: Arc<Gate>, place: Place) {
     let entered = async {
         let connection = incoming.await?;
-        enter(&app, Request::accept(connection).await?).await
+        enter(&wire, Request::accept(connection).await?).await
     };
     let entered = tokio::select! {
         entered = entered => entered,
@@ -89,7 +100,7 @@ async fn come_in(app: Shared, incoming: quinn::Incoming, gate: Arc<Gate>, place:
             let connection = (*session).clone();
             let accept = Box::new(move || connection.set_receive_window(quinn::VarInt::MAX));
             let door = wire::Door { quic: true, exchange: Some(Exchange::on(&gate)), accept };
-            wire::serve(app, session, door).await;
+            wire::serve(&wire, session, door).await;
         }
         Ok(None) => {}
         Err(error) => tracing::debug!(%error, "a QUIC connection did not come in"),
@@ -98,10 +109,10 @@ async fn come_in(app: Shared, incoming: quinn::Incoming, gate: Arc<Gate>, place:
 }
 
 /// Lets a connection in: a page only when it is one of ours.
-async fn enter(app: &Shared, request: Request) -> anyhow::Result<Option<web_transport_quinn::Session>> {
+async fn enter(wire: &Wire, request: Request) -> anyhow::Result<Option<web_transport_quinn::Session>> {
     let asked = request.connect();
     let origin = asked.headers.get("origin").map(|o| o.to_str().unwrap_or("unreadable"));
-    if origin.is_some_and(|origin| origin != app.config.origin()) {
+    if origin.is_some_and(|origin| origin != wire.public_url.origin()) {
         tracing::warn!("a page of another origin tried to connect");
         request.reject(StatusCode::FORBIDDEN).await?;
         return Ok(None);

@@ -2,11 +2,16 @@
 //! session of policy Y, and why". What a session may do is judged in the `session` crate; here is only which role and which
 //! policy it is judged by.
 
+use std::sync::Arc;
+
 use platform::text::is_plain;
 use protocol::{Right, RoleRights, Unrecorded};
 use serde::{Deserialize, Serialize};
 use session::{Policy, WhyNot};
-use store::setting::{Kind, Setting};
+use store::{
+    setting::{Current, Kind, Setting},
+    settings::Settings,
+};
 use ts_rs::TS;
 
 /// How many roles and policies there may be, and how long their names.
@@ -50,6 +55,31 @@ pub struct Rules {
 
 impl Setting for Rules {
     const KIND: Kind = Kind::Rules;
+}
+
+/// The policy of sessions that no rule is for: the settings of now, and the limits that the server was started with.
+pub struct DefaultPolicy {
+    pub settings: Arc<Current<Settings>>,
+    /// How long whoever lost the connection may take to come back, and how long a session is held, in milliseconds.
+    pub grace_ms: u64,
+    pub hold_ms: u64,
+}
+
+impl DefaultPolicy {
+    /// As it is now.
+    pub fn policy(&self) -> Policy {
+        let settings = self.settings.get();
+        Policy {
+            key_life: u64::from(settings.key_minutes) * 60_000,
+            link_life: u64::from(settings.link_hours) * 60 * 60_000,
+            grace: self.grace_ms,
+            hold_limit: self.hold_ms,
+            rights: settings.rights,
+            record: settings.record,
+            unrecorded: settings.unrecorded,
+            ..Policy::default()
+        }
+    }
 }
 
 /// Whether somebody may ask for a right, and if not, what stands in between.

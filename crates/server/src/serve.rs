@@ -2,69 +2,109 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, RwLock},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use anyhow::Context;
+use axum::response::IntoResponse;
 use platform::{
-    clock, disk::Disk, identity::Identity, passwords::Passwords, paths, secret, throttle::Throttle, vault::Vault,
+    clock, disk::Disk, identity::Identity, passwords::Passwords, paths, secret, tasks::Tasks, vault::Vault,
 };
-use sea_orm::{EntityTrait, PaginatorTrait};
-use store::{secrets::Secrets, setting, tables::user};
+use sea_orm::{DatabaseConnection, EntityTrait, PaginatorTrait};
+use store::{people, secrets::Secrets, setting::Current, settings::Settings, tables::user};
 
 use crate::{
-    api,
-    app::{App, Shared},
-    archive,
-    archive::{RecordingStore, Sealing},
-    beyondtrust,
+    api::{self, ApiError},
+    api_limits::ApiLimits,
+    archive::{Archive, RecordingStore, Sealing, Unfinished},
+    beyondtrust::OutboundEvents,
     config::Config,
-    connections::{self, Connections, Entrance, Limits, Times},
-    deliveries::{self, Deliveries},
-    desk,
-    live::{SessionRegistry, SideChannels},
+    connections::{self, Admissions, Clients, Entrance, Limits, Times},
+    deliveries::{Deliveries, Kinds, Receive, ReceiverKind},
+    desk::{self, RequestTrackers, ServiceDesk},
+    live::{Services, SessionRegistry},
     mail::Mailer,
-    mailbox, organisation,
+    mailbox::{self, Inbox},
+    organisation::Organisation,
     playback::Playback,
     programs::Programs,
-    quic, redaction,
-    sign_in::{self, Logins, oidc::PendingLogins, passkeys::Passkeys},
+    quic,
+    recorder::RecordingPlace,
+    routes,
+    rules::DefaultPolicy,
+    scrub::scrub,
+    sign_in::{self, Auth},
+    state::AppState,
+    unsent_mail::UnsentMail,
+    webhook::Webhooks,
+    wire::Wire,
 };
 
 /// Runs the server until it is told to stop.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.data).with_context(|| format!("cannot create {}", config.data.display()))?;
-    let app = open(config).await?;
-    app.deliveries.load(&app).await?;
-    app.sessions.load(&app).await?;
-    sign_in::catch_up(&app).await?;
-    organisation::catch_up(&app).await?;
-    redaction::scrub(&app).await.context("cannot take links and keys out of what was stored")?;
-    tokio::spawn(deliveries::run(app.clone()));
-    tokio::spawn(archive::run_retention(app.clone()));
-    tokio::spawn(mailbox::run(app.clone()));
-    tokio::spawn(desk::sync::run(app.clone()));
-    let router = api::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let app = open(&config).await?;
+    let tasks = Tasks::default();
+    app.sessions.load().await?;
+    sign_in::catch_up(&app.auth).await?;
+    app.organisation.catch_up().await?;
+    let organisation = app.settings.get().organisation;
+    scrub(&app.unsent, &organisation).await.context("cannot take links and keys out of what was stored")?;
+    supervise(&tasks, &app);
     let handle = axum_server::Handle::new();
-    tokio::spawn(stop_when_told(handle.clone(), Duration::from_secs(app.config.stop_seconds)));
-    tokio::spawn(announce(app.clone(), handle.clone()));
-    let listen = app.config.listen;
-    let entrance = Entrance::new(app.clone());
-    if let Some(endpoint) = quic::listen(&app)? {
-        tokio::spawn(quic::serve(app.clone(), endpoint));
+    tasks.essential("waiting for the end", stop_when_told(tasks.clone()));
+    tasks.essential("announcing", announce(app.clone(), handle.clone()));
+    if let Some(endpoint) = quic::listen(config.listen, config.tls.as_ref())? {
+        let door =
+            quic::Door { wire: app.wire.clone(), clients: app.clients.clone(), admissions: app.admissions.clone() };
+        tasks.supervise("QUIC", move || quic::serve(door.clone(), endpoint.clone()));
     }
-    let served = match app.config.tls.clone() {
+    let patience = Duration::from_secs(config.stop_seconds);
+    tasks.essential("ending connections", {
+        let (stop, handle) = (tasks.token(), handle.clone());
+        async move {
+            stop.cancelled().await;
+            handle.graceful_shutdown(Some(patience));
+        }
+    });
+    let served = serve(&config, &app, handle).await;
+    tasks.stop(patience).await;
+    app.sessions.stop().await;
+    served.with_context(|| format!("cannot listen on {}", config.listen))
+}
+
+/// What goes on beside requests.
+fn supervise(tasks: &Tasks, app: &AppState) {
+    let (deliveries, sessions) = (app.deliveries.clone(), app.sessions.clone());
+    tasks.supervise("deliveries", move || deliveries.clone().run(sessions.clone()));
+    let archive = app.archive.clone();
+    tasks.supervise("evidence", move || archive.clone().store_ended());
+    let archive = app.archive.clone();
+    tasks.supervise("retention", move || archive.clone().run_retention());
+    let unsent = app.unsent.clone();
+    tasks.supervise("unsent mail", move || unsent.clone().run());
+    let inbox = app.inbox.clone();
+    tasks.supervise("mailbox", move || inbox.clone().run());
+    let desk = app.desk.clone();
+    tasks.supervise("other desks", move || desk::sync::run(desk.clone()));
+}
+
+async fn serve(config: &Config, app: &AppState, handle: axum_server::Handle<SocketAddr>) -> anyhow::Result<()> {
+    let router = routes::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let refusal = || ApiError::too_many_at_once().into_response();
+    let entrance = Entrance::new(app.clients.clone(), app.admissions.clone(), refusal);
+    match &config.tls {
         Some((certificate, key)) => {
-            let tls = axum_server::tls_rustls::RustlsConfig::from_pem_file(&certificate, &key).await;
+            let tls = axum_server::tls_rustls::RustlsConfig::from_pem_file(certificate, key).await;
             let tls = tls.with_context(|| format!("cannot use {} and {}", certificate.display(), key.display()))?;
             let tls = axum_server::tls_rustls::RustlsAcceptor::new(tls);
-            let tls = tls.handshake_timeout(app.config.request_time).acceptor(entrance);
-            careful(axum_server::bind(listen)).acceptor(tls).handle(handle).serve(router).await
+            let tls = tls.handshake_timeout(config.request_time).acceptor(entrance);
+            careful(axum_server::bind(config.listen)).acceptor(tls).handle(handle).serve(router).await?;
         }
-        None => careful(axum_server::bind(listen)).acceptor(entrance).handle(handle).serve(router).await,
-    };
-    served.with_context(|| format!("cannot listen on {listen}"))
+        None => careful(axum_server::bind(config.listen)).acceptor(entrance).handle(handle).serve(router).await?,
+    }
+    Ok(())
 }
 
 /// How much a connection may say before it is known what it asks for.
@@ -75,80 +115,202 @@ fn careful(mut server: axum_server::Server<SocketAddr>) -> axum_server::Server<S
     server
 }
 
+/// What more than one service stands on.
+struct Ground {
+    db: DatabaseConnection,
+    secrets: Arc<Secrets>,
+    identity: Arc<Identity>,
+    disk: Arc<Disk>,
+    vault: Arc<Vault>,
+    teams: Arc<tokio::sync::RwLock<()>>,
+    settings: Arc<Current<Settings>>,
+    policy: Arc<DefaultPolicy>,
+}
+
+impl Ground {
+    async fn open(config: &Config) -> anyhow::Result<Self> {
+        paths::tighten(&config.data);
+        let db = store::open(&paths::database(&config.data)).await?;
+        people::fill(&db).await?;
+        let secrets = Arc::new(Secrets::open(&paths::vault(&config.data))?);
+        store::secrets::seal_old(&db, &secrets).await?;
+        let settings = Current::load(&db, &secrets).await?;
+        let (grace_ms, hold_ms) = (config.grace_ms, config.hold_ms);
+        Ok(Self {
+            identity: Arc::new(Identity::open(&paths::identity(&config.data))?),
+            disk: Disk::new(config.data.clone(), config.disk_floor_bytes),
+            vault: Arc::new(Vault::open(&paths::vault(&config.data))?),
+            teams: Arc::default(),
+            policy: Arc::new(DefaultPolicy { settings: settings.clone(), grace_ms, hold_ms }),
+            settings,
+            db,
+            secrets,
+        })
+    }
+}
+
 /// Opens the data folder, without touching any session.
-pub async fn open(config: Config) -> anyhow::Result<Shared> {
-    paths::tighten(&config.data);
-    let db = store::open(&paths::database(&config.data)).await?;
-    organisation::fill(&db).await?;
-    let secrets = Secrets::open(&paths::vault(&config.data))?;
-    store::secrets::seal_old(&db, &secrets).await?;
-    let settings = setting::load(&db, &secrets).await?;
-    let users = user::Entity::find().count(&db).await?;
+pub async fn open(config: &Config) -> anyhow::Result<AppState> {
+    let ground = Ground::open(config).await?;
+    let Ground { db, secrets, identity, disk, vault, teams, settings, policy } = &ground;
+    let deliveries = Deliveries::open(db.clone(), secrets.clone(), receivers(config, &ground)).await?;
+    let rules = Current::load(db, secrets).await?;
+    let services = Services {
+        db: db.clone(),
+        recordings: RecordingPlace { data: config.data.clone(), disk: disk.clone(), vault: vault.clone() },
+        identity: identity.clone(),
+        policy: policy.clone(),
+        rules: rules.clone(),
+        teams: teams.clone(),
+        listener: deliveries.clone(),
+        behind_proxy: !config.trusted_proxies.is_empty(),
+    };
+    let sessions = SessionRegistry::new(services);
+    let archive = Arc::new(Archive {
+        db: db.clone(),
+        data: config.data.clone(),
+        disk: disk.clone(),
+        vault: vault.clone(),
+        sealing: Sealing::open(&paths::sealing_keys(&config.data), clock::now())?,
+        recording_store: RecordingStore::open(config.store.as_ref())?,
+        sessions: sessions.clone(),
+        settings: settings.clone(),
+        teams: teams.clone(),
+        storing: Mutex::default(),
+        unfinished: Unfinished::default(),
+    });
+    let desk = Arc::new(ServiceDesk {
+        db: db.clone(),
+        sessions: sessions.clone(),
+        deliveries: deliveries.clone(),
+        identity: identity.clone(),
+        public_url: config.public_url.clone(),
+        outbound: config.outbound.clone(),
+    });
+    let mailer = Arc::new(Mailer::new(config)?);
+    let mailbox = Current::load(db, secrets).await?;
+    let inbox = Arc::new(Inbox {
+        db: db.clone(),
+        data: config.data.clone(),
+        disk_floor: config.disk_floor_bytes,
+        vault: vault.clone(),
+        mailer: mailer.clone(),
+        outbound: config.outbound.clone(),
+        desk: desk.clone(),
+        mailbox: mailbox.clone(),
+        watch: mailbox::Watch::default(),
+    });
+    let auth = auth(config, &ground, sessions.clone(), rules.clone()).await?;
+    let organisation = Arc::new(Organisation {
+        db: db.clone(),
+        secrets: secrets.clone(),
+        sessions: sessions.clone(),
+        teams: teams.clone(),
+        settings: settings.clone(),
+        rules,
+        mailbox,
+        openid: auth.openid.clone(),
+        directory: auth.directory.clone(),
+        seen: Mutex::default(),
+    });
     let limits = Limits::new(connections::raise_open_files(), config.max_connections);
     let times = Times::of(config.request_time);
-    let identity = Identity::open(&paths::identity(&config.data))?;
-    let app = Arc::new(App {
-        programs: Programs::open(config.support_programs.clone(), &config.public_url, &identity.public()),
-        identity,
-        disk: Disk::new(config.data.clone(), config.disk_floor_bytes),
-        vault: Vault::open(&paths::vault(&config.data))?,
-        recording_store: RecordingStore::open(config.store.as_ref())?,
-        sealing: Sealing::open(&paths::sealing_keys(&config.data), clock::now())?,
-        unfinished: archive::Unfinished::default(),
-        playback: Playback::default(),
-        side_channels: SideChannels::default(),
-        mailer: Mailer::new(&config)?,
-        sessions: SessionRegistry::default(),
-        deliveries: Deliveries::default(),
-        mailbox: RwLock::new(setting::load(&db, &secrets).await?),
-        watch: mailbox::Watch::default(),
-        openid: RwLock::new(setting::load(&db, &secrets).await?),
-        rules: RwLock::new(setting::load(&db, &secrets).await?),
-        logins: Logins::default(),
-        teams: tokio::sync::RwLock::default(),
-        journeys: PendingLogins::default(),
-        passkeys: Passkeys::new(&config.public_url),
-        directory: RwLock::new(setting::load(&db, &secrets).await?),
+    let state = AppState {
+        db: db.clone(),
+        secrets: secrets.clone(),
+        identity: identity.clone(),
+        public_url: config.public_url.clone(),
+        settings: settings.clone(),
+        clients: Arc::new(Clients::new(config.trusted_proxies.clone())),
+        admissions: Arc::new(Admissions::new(limits, times, api::bounds::LONG_AT_ONCE)),
+        api_limits: Arc::new(ApiLimits::default()),
+        wire: Arc::new(Wire {
+            sessions: sessions.clone(),
+            archive: archive.clone(),
+            identity: identity.clone(),
+            public_url: config.public_url.clone(),
+        }),
+        unsent: Arc::new(UnsentMail { db: db.clone(), vault: vault.clone(), sessions: sessions.clone() }),
+        programs: Arc::new(Programs::open(config.support_programs.clone(), &config.public_url, &identity.public())),
+        playback: Arc::new(Playback::default()),
+        sessions,
+        archive,
+        deliveries,
+        desk,
+        mailer,
+        inbox,
+        auth,
+        organisation,
+    };
+    Ok(state)
+}
+
+/// Every kind of system that can be told what happens.
+fn receivers(config: &Config, ground: &Ground) -> Kinds {
+    let (db, policy) = (ground.db.clone(), ground.policy.clone());
+    let (public_url, outbound) = (config.public_url.clone(), config.outbound.clone());
+    let webhooks = Webhooks { policy: policy.clone(), public_url: public_url.to_string(), outbound: outbound.clone() };
+    let trackers = RequestTrackers { db: db.clone(), public_url: public_url.clone(), outbound: outbound.clone() };
+    let events = OutboundEvents { db, policy, identity: ground.identity.clone(), outbound };
+    Kinds::from([
+        (ReceiverKind::Webhook, Box::new(webhooks) as Box<dyn Receive>),
+        (ReceiverKind::RequestTracker, Box::new(trackers)),
+        (ReceiverKind::Beyondtrust, Box::new(events)),
+    ])
+}
+
+async fn auth(
+    config: &Config,
+    ground: &Ground,
+    sessions: Arc<SessionRegistry>,
+    rules: Arc<Current<crate::rules::Rules>>,
+) -> anyhow::Result<Arc<Auth>> {
+    let Ground { db, secrets, .. } = ground;
+    let users = user::Entity::find().count(db).await?;
+    Ok(Arc::new(Auth {
+        db: db.clone(),
+        secrets: secrets.clone(),
+        identity: ground.identity.clone(),
+        public_url: config.public_url.clone(),
+        outbound: config.outbound.clone(),
+        sessions,
+        teams: ground.teams.clone(),
+        rules,
+        logins: crate::logins::Logins::default(),
+        openid: Current::load(db, secrets).await?,
+        pending_logins: sign_in::oidc::PendingLogins::default(),
+        passkeys: sign_in::passkeys::Passkeys::new(&config.public_url),
+        directory: Current::load(db, secrets).await?,
         pending_totp: sign_in::totp::offers(),
-        settings: RwLock::new(settings),
-        throttle: Throttle::default(),
         passwords: Passwords::new()?,
-        connections: Connections::new(limits, times),
-        requests: Connections::new(limits.for_requests(), times),
-        long_bodies: Connections::new(Limits::of(api::bounds::LONG_AT_ONCE), times),
-        quic: Connections::new(limits, times),
-        seen: std::sync::Mutex::default(),
-        api_limits: beyondtrust::Limits::default(),
         setup: Mutex::new((users == 0).then(secret::token)),
-        config,
-        db,
-        secrets,
-    });
-    Ok(app)
+    }))
 }
 
 /// Tells the person at the terminal where to go, once the port is open.
-async fn announce(app: Shared, handle: axum_server::Handle<SocketAddr>) {
+async fn announce(app: AppState, handle: axum_server::Handle<SocketAddr>) {
     if handle.listening().await.is_none() {
         return;
     }
-    println!("Deskside is at {}", app.config.public_url);
-    let setup = app.setup.lock().expect("nobody panics while holding the set-up token").clone();
+    println!("Deskside is at {}", app.public_url);
+    let setup = app.auth.setup.lock().expect("nobody panics while holding the set-up token").clone();
     if let Some(token) = setup {
-        println!("Set up the first administrator (this link works once):\n  {}/setup#{token}", app.config.public_url);
+        println!("Set up the first administrator (this link works once):\n  {}/setup#{token}", app.public_url);
     }
     if app.programs.systems().is_empty() {
         println!("There is no support program to download: see --support-program");
     }
 }
 
-async fn stop_when_told(handle: axum_server::Handle<SocketAddr>, patience: Duration) {
+/// Stops everything when the system says so.
+async fn stop_when_told(tasks: Tasks) {
     let mut terminate =
         tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).expect("signals can be heard");
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
+        () = tasks.token().cancelled_owned() => {}
     }
     tracing::info!("stopping");
-    handle.graceful_shutdown(Some(patience));
+    tasks.token().cancel();
 }

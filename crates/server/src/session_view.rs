@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use platform::clock;
 use protocol::{Entry, Phase, Presence, Queue, Role, SessionId};
 use serde::{Deserialize, Serialize};
-use session::Session;
+use session::{Policy, Session};
 use utoipa::ToSchema;
-
-use crate::app::Shared;
 
 /// Where a session waits.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -82,8 +80,8 @@ pub struct SessionView {
 }
 
 /// A session as it was after these entries; `None` when it has no beginning.
-pub fn shown(app: &Shared, id: &SessionId, entries: &[Entry]) -> Option<SessionView> {
-    let session = Session::after(id.clone(), app.policy(), entries);
+pub fn shown(policy: Policy, public_url: &str, id: &SessionId, entries: &[Entry]) -> Option<SessionView> {
+    let session = Session::after(id.clone(), policy, entries);
     let history = session::history(entries)?;
     let incident = session.incident()?.clone();
     let (state, ending) = match session.phase() {
@@ -121,6 +119,6 @@ pub fn shown(app: &Shared, id: &SessionId, entries: &[Entry]) -> Option<SessionV
         stored: history.stored,
         recorded: history.recording_bytes.is_some(),
         rating: history.rating,
-        page: format!("{}/console/history/{id}", app.config.public_url),
+        page: format!("{public_url}/console/history/{id}"),
     })
 }

@@ -8,7 +8,7 @@ use axum::{
 };
 use rust_embed::RustEmbed;
 
-use crate::app::Shared;
+use crate::config::PublicUrl;
 
 #[derive(RustEmbed)]
 #[folder = "../../console/build"]
@@ -79,7 +79,7 @@ pub async fn page(request: Request) -> Response {
 const HTTPS_ALONE: &str = "max-age=31536000";
 
 /// Adds the safety headers to every answer.
-pub async fn safety(State(app): State<Shared>, request: Request, next: Next) -> Response {
+pub async fn safety(State(public_url): State<PublicUrl>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     let fixed = [
@@ -91,7 +91,7 @@ pub async fn safety(State(app): State<Shared>, request: Request, next: Next) -> 
     for (name, value) in fixed {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    if app.config.secure() {
+    if public_url.secure() {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ALONE));
     }
     headers.entry("permissions-policy").or_insert(HeaderValue::from_static("camera=(), microphone=(), geolocation=()"));

@@ -15,17 +15,18 @@ use axum::{
     http::{Extensions, HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use platform::clock;
+use platform::{clock, identity::Identity};
 use protocol::{ByeReason, Client, Entry, Framed, Hello, MAX_CONTROL_BYTES, Role, ServerMessage};
 use tokio::{sync::mpsc, task::JoinSet};
 use web_transport_trait::{RecvStream, SendStream, Session, Stats};
 
 use crate::{
     access_scope,
-    app::Shared,
+    archive::Archive,
+    config::PublicUrl,
     connections::Exchange,
-    live::{ActError, Attachment, LetGo, LiveSession},
-    sign_in::Login,
+    live::{ActError, Attachment, LetGo, LiveSession, SessionRegistry},
+    logins::Login,
 };
 
 /// Who does not say hello in this time is not let in.
@@ -37,16 +38,24 @@ const UNREAD: Duration = Duration::from_secs(30);
 /// How often the round trip to the customer is read.
 const PATH_EVERY: Duration = Duration::from_secs(2);
 
+/// What a connection is given.
+pub struct Wire {
+    pub sessions: Arc<SessionRegistry>,
+    pub archive: Arc<Archive>,
+    pub identity: Arc<Identity>,
+    pub public_url: PublicUrl,
+}
+
 /// Lets a WebSocket in: a page only when it is one of ours.
 pub async fn upgrade(
-    State(app): State<Shared>,
+    State(wire): State<Arc<Wire>>,
     extensions: Extensions,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let origin = headers.get(header::ORIGIN).map(|o| o.to_str().unwrap_or("unreadable"));
     // Programs send no Origin, pages cannot leave it out. Everybody needs a ticket besides.
-    if origin.is_some_and(|origin| origin != app.config.origin()) {
+    if origin.is_some_and(|origin| origin != wire.public_url.origin()) {
         tracing::warn!("a page of another origin tried to connect");
         return (StatusCode::FORBIDDEN, "this page does not belong to this server").into_response();
     }
@@ -69,7 +78,7 @@ pub async fn upgrade(
             .with_session_config(config)
             .accept();
         let door = Door { quic: false, exchange, accept: Box::new(move || accepted.say()) };
-        serve(app, connection, door).await;
+        serve(&wire, connection, door).await;
     })
 }
 
@@ -116,9 +125,9 @@ pub struct Door {
 }
 
 /// Serves one connection until it ends.
-pub async fn serve<S: Session>(app: Shared, connection: S, Door { quic, exchange, accept }: Door) {
+pub async fn serve<S: Session>(wire: &Wire, connection: S, Door { quic, exchange, accept }: Door) {
     let admitted = tokio::select! {
-        admitted = tokio::time::timeout(HELLO_TIME, admit(&app, &connection)) => admitted.unwrap_or(Err(ConnectionError::NoHello)),
+        admitted = tokio::time::timeout(HELLO_TIME, admit(wire, &connection)) => admitted.unwrap_or(Err(ConnectionError::NoHello)),
         () = sent_away(exchange.as_deref()) => Err(ConnectionError::SentAway),
     };
     let (live, seat, login, proof, control) = match admitted {
@@ -139,7 +148,7 @@ pub async fn serve<S: Session>(app: Shared, connection: S, Door { quic, exchange
         live.to_program(ServerMessage::UseFormat { format: live.screen.format() });
         tasks.spawn(watch_path(live.clone(), connection.clone(), quic));
     }
-    let talk = drive(&app, &live, (&connection, quic), seat, proof, control, &mut tasks);
+    let talk = drive(wire, &live, (&connection, quic), seat, proof, control, &mut tasks);
     let result = tokio::select! {
         result = talk => result,
         () = ended(login.as_ref()) => Err(ConnectionError::SignedOut),
@@ -150,7 +159,7 @@ pub async fn serve<S: Session>(app: Shared, connection: S, Door { quic, exchange
     }
     tasks.shutdown().await;
     connection.close(0, "done");
-    live.disconnect(&app, place, who).await;
+    live.disconnect(place, who).await;
 }
 
 type Control<S> = (<S as Session>::SendStream, <S as Session>::RecvStream, Framed);
@@ -185,25 +194,25 @@ async fn ended(login: Option<&Login>) {
     }
 }
 
-async fn admit<S: Session>(app: &Shared, connection: &S) -> Result<Admitted<S>, ConnectionError> {
+async fn admit<S: Session>(wire: &Wire, connection: &S) -> Result<Admitted<S>, ConnectionError> {
     let (sender, mut receiver) = connection.accept_bi().await.map_err(broken)?;
     let mut framed = Framed::new(MAX_CONTROL_BYTES);
     let hello: Hello = next(&mut receiver, &mut framed).await?.ok_or(ConnectionError::NoHello)?;
     if hello.version != protocol::VERSION {
         return Err(ConnectionError::Version(hello.version));
     }
-    let ticket = app.sessions.redeem(&hello.ticket).ok_or(ConnectionError::Ticket)?;
-    let live = app.sessions.get(&ticket.session).ok_or(ConnectionError::Ticket)?;
+    let ticket = wire.sessions.redeem(&hello.ticket).ok_or(ConnectionError::Ticket)?;
+    let live = wire.sessions.get(&ticket.session).ok_or(ConnectionError::Ticket)?;
     let role = live.read(|s| s.participant(ticket.who).map(|p| p.role)).await.ok_or(ConnectionError::Ticket)?;
-    if !access_scope::may_enter(app, &live, ticket.who).await.map_err(ActError::from)? {
+    if !access_scope::may_enter(&wire.sessions.services.db, &live, ticket.who).await.map_err(ActError::from)? {
         return Err(ConnectionError::Ticket);
     }
     let fits = (role != Role::Customer) == (hello.client == Client::Console);
     if !fits || hello.challenge.len() > 128 {
         return Err(ConnectionError::Ticket);
     }
-    let proof = if hello.challenge.is_empty() { String::new() } else { app.identity.prove(&hello.challenge) };
-    let seat = live.connect(app, ticket.who, hello.client, hello.have).await?;
+    let proof = if hello.challenge.is_empty() { String::new() } else { wire.identity.prove(&hello.challenge) };
+    let seat = live.connect(ticket.who, hello.client, hello.have).await?;
     Ok((live, seat, ticket.login, proof, (sender, receiver, framed)))
 }
 
@@ -224,7 +233,7 @@ async fn next<R: RecvStream, T: serde::de::DeserializeOwned>(
 }
 
 async fn drive<S: Session>(
-    app: &Shared,
+    wire: &Wire,
     live: &Arc<LiveSession>,
     (connection, quic): (&S, bool),
     mut seat: Attachment,
@@ -246,9 +255,9 @@ async fn drive<S: Session>(
     let let_go = seat.let_go.take();
     let mut words = JoinSet::new();
     words.spawn(write_control(sender, live.clone(), seat, proof, pong_queue));
-    let hears = control::Ears { app: app.clone(), live: live.clone(), place, who, client, replies: pongs };
+    let hears = control::Ears { archive: wire.archive.clone(), live: live.clone(), place, who, client, replies: pongs };
     tasks.spawn(hears.read(receiver, framed));
-    let passage = flow::FrameIngress { app: app.clone(), live: live.clone(), who, passed: Arc::default() };
+    let passage = flow::FrameIngress { live: live.clone(), who, passed: Arc::default() };
     if quic && client.is_program() {
         tasks.spawn(flow::read_copies(passage.clone(), connection.clone()));
     }

@@ -1,8 +1,10 @@
 //! The database. One file of tables; the questions stand beside whoever asks them.
 
 mod folded;
+pub mod people;
 pub mod secrets;
 pub mod setting;
+pub mod settings;
 pub mod tables;
 pub mod transcript_fts;
 

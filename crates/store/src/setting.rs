@@ -1,5 +1,7 @@
 //! What administrators have set: a value for each kind, as JSON.
 
+use std::sync::{Arc, RwLock};
+
 use sea_orm::{ActiveValue::Set, DatabaseConnection, EntityTrait, sea_query::OnConflict};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -54,4 +56,38 @@ pub async fn save<T: Setting>(db: &DatabaseConnection, secrets: &Secrets, value:
     let replace = OnConflict::column(setting::Column::Id).update_column(setting::Column::Body).to_owned();
     setting::Entity::insert(row).on_conflict(replace).exec_without_returning(db).await?;
     Ok(())
+}
+
+/// A setting in use: read by many, replaced as a whole.
+#[derive(Debug)]
+pub struct Current<T>(RwLock<T>);
+
+impl<T: Setting> Current<T> {
+    /// Reads what was stored.
+    pub async fn load(db: &DatabaseConnection, secrets: &Secrets) -> anyhow::Result<Arc<Self>> {
+        Ok(Arc::new(Self(RwLock::new(load(db, secrets).await?))))
+    }
+
+    /// The value of now.
+    pub fn get(&self) -> T {
+        self.0.read().expect("nobody panics while holding a setting").clone()
+    }
+
+    /// Uses another value from now on. Whoever calls this has stored it.
+    pub fn replace(&self, value: T) {
+        *self.0.write().expect("nobody panics while holding a setting") = value;
+    }
+
+    /// Stores another value, and uses it from then on.
+    pub async fn change(&self, db: &DatabaseConnection, secrets: &Secrets, value: T) -> anyhow::Result<()> {
+        save(db, secrets, &value).await?;
+        self.replace(value);
+        Ok(())
+    }
+}
+
+impl<T> From<T> for Current<T> {
+    fn from(value: T) -> Self {
+        Self(RwLock::new(value))
+    }
 }

@@ -6,9 +6,13 @@ use protocol::{Phase, SessionId};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 use store::tables::{incident, session_row, user};
 
-use super::{Denied, Reach, Standing, reaches};
+use super::{Denied, reaches};
 
-use crate::{app::Shared, archive};
+use crate::{
+    archive,
+    live::SessionRegistry,
+    standing::{Reach, Standing},
+};
 
 /// Where an incident belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +36,7 @@ impl<'a> IncidentPlace<'a> {
 
 /// Judges a change of an incident's owner, team or type.
 pub async fn may_move(
-    app: &Shared,
+    sessions: &SessionRegistry,
     who: &user::Model,
     before: &incident::Model,
     to: IncidentPlace<'_>,
@@ -45,10 +49,10 @@ pub async fn may_move(
         return Err(Denied::OthersIncident);
     }
     // Whoever moves an incident moves its sessions into the sight of others, or into their own.
-    if from.team != to.team && !reaches_all(app, who, before.id).await? {
+    if from.team != to.team && !reaches_all(sessions, who, before.id).await? {
         return Err(Denied::OthersSessions);
     }
-    if loosens(app, from, to) {
+    if loosens(sessions, from, to) {
         return Err(Denied::Loosened);
     }
     Ok(())
@@ -56,25 +60,28 @@ pub async fn may_move(
 
 /// Judges a change of whom invitations to these incidents' sessions are sent to: whoever makes it may see every session that
 /// goes on there, and could invite anybody themselves where it is theirs.
-pub async fn may_redirect(app: &Shared, who: &user::Model, incidents: &[i32]) -> Result<(), Denied> {
-    for live in app.sessions.all_made().await {
+pub async fn may_redirect(sessions: &SessionRegistry, who: &user::Model, incidents: &[i32]) -> Result<(), Denied> {
+    for live in sessions.all_made().await {
         let entries = live.entries().await;
         let about = Standing::of(&entries).is_some_and(|standing| incidents.contains(&standing.incident));
         let over = matches!(live.now().phase(), Phase::Ended { .. });
-        if about && !over && !reaches(app, who, &entries).await? {
+        if about && !over && !reaches(&sessions.services.db, who, &entries).await? {
             return Err(Denied::OthersCustomer);
         }
     }
     Ok(())
 }
 
-async fn reaches_all(app: &Shared, who: &user::Model, incident: i32) -> Result<bool, Denied> {
-    let rows = session_row::Entity::find().filter(session_row::Column::Incident.eq(incident)).all(&app.db).await?;
+async fn reaches_all(sessions: &SessionRegistry, who: &user::Model, incident: i32) -> Result<bool, Denied> {
+    let rows = session_row::Entity::find()
+        .filter(session_row::Column::Incident.eq(incident))
+        .all(&sessions.services.db)
+        .await?;
     for row in rows {
         let id = SessionId::try_from(row.id).map_err(|e| DbErr::Custom(e.to_string()))?;
         // Of what was deleted nothing is left to be seen.
-        let entries = app.sessions.read(app, &id).await?.unwrap_or_default();
-        if !entries.is_empty() && !reaches(app, who, &entries).await? {
+        let entries = sessions.read(&id).await?.unwrap_or_default();
+        if !entries.is_empty() && !reaches(&sessions.services.db, who, &entries).await? {
             return Ok(false);
         }
     }
@@ -82,8 +89,9 @@ async fn reaches_all(app: &Shared, who: &user::Model, incident: i32) -> Result<b
 }
 
 /// Whether new sessions would be allowed more there, or any be deleted sooner.
-fn loosens(app: &Shared, from: IncidentPlace<'_>, to: IncidentPlace<'_>) -> bool {
-    let rules = app.rules();
-    let policy = |place: IncidentPlace<'_>| rules.policy(app.policy(), place.team, place.kind);
-    policy(to).allows_more_than(&policy(from)) || archive::deletes_sooner(&app.settings().retention, from.kind, to.kind)
+fn loosens(sessions: &SessionRegistry, from: IncidentPlace<'_>, to: IncidentPlace<'_>) -> bool {
+    let rules = sessions.services.rules.get();
+    let policy = |place: IncidentPlace<'_>| rules.policy(sessions.services.policy.policy(), place.team, place.kind);
+    policy(to).allows_more_than(&policy(from))
+        || archive::deletes_sooner(&sessions.services.policy.settings.get().retention, from.kind, to.kind)
 }

@@ -1,6 +1,6 @@
 //! Setting up, signing in and out.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -9,14 +9,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use platform::{clock, secret, throttle::Attempt};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, ModelTrait, QueryFilter, SqlErr};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, ModelTrait, QueryFilter, SqlErr,
+};
 use serde::{Deserialize, Serialize};
 use store::{
+    secrets::Secrets,
+    setting::{self, Current},
+    settings::Settings,
     stored_time,
-    {
-        setting,
-        tables::{login, user},
-    },
+    tables::{login, user},
 };
 use tokio::time::Instant;
 use ts_rs::TS;
@@ -28,9 +30,10 @@ use super::{
 };
 
 use crate::{
-    app::Shared,
-    organisation,
-    sign_in::{self, device, totp},
+    config::PublicUrl,
+    connections::Clients,
+    mail::Mailer,
+    sign_in::{self, Auth, device, totp},
 };
 
 /// A sign-in lasts a working day.
@@ -72,30 +75,39 @@ pub struct Me {
 }
 
 /// Makes the first administrator, once.
-pub async fn set_up(State(app): State<Shared>, From(address): From, Json(body): Json<SetUp>) -> Result<Response> {
+pub async fn set_up(
+    State(db): State<DatabaseConnection>,
+    State(secrets): State<Arc<Secrets>>,
+    State(public_url): State<PublicUrl>,
+    State(current): State<Arc<Current<Settings>>>,
+    State(clients): State<Arc<Clients>>,
+    State(auth): State<Arc<Auth>>,
+    From(address): From,
+    Json(body): Json<SetUp>,
+) -> Result<Response> {
     let right = {
-        let setup = app.setup.lock().expect("nobody panics while holding the set-up token");
+        let setup = auth.setup.lock().expect("nobody panics while holding the set-up token");
         setup.as_ref().is_some_and(|token| secret::hash(token) == secret::hash(&body.token))
     };
     let used = || ApiError::missing("set-up link, or it has been used");
     if !right {
-        app.wrong(address)?;
+        clients.wrong(address)?;
         return Err(used());
     }
-    let mut settings = app.settings();
+    let mut settings = current.get();
     settings.organisation = super::people::name(&body.organisation)?;
-    let mut row = new_user(&app, NewUser { administrator: true, ..body.user }).await?;
+    let mut row = new_user(&db, &auth, NewUser { administrator: true, ..body.user }).await?;
     // The first account has the first number: of several requests at once one finds it free.
     row.id = Set(FIRST_USER);
-    let user = row.insert(&app.db).await.map_err(|error| match error.sql_err() {
+    let user = row.insert(&db).await.map_err(|error| match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(_)) => used(),
         _ => error.into(),
     })?;
-    organisation::know(&app.db, &user.team).await?;
-    setting::save(&app.db, &app.secrets, &settings).await?;
-    *app.settings.write().expect("nobody panics while holding the settings") = settings;
-    *app.setup.lock().expect("nobody panics while holding the set-up token") = None;
-    start(&app, &user).await
+    store::people::know(&db, &user.team).await?;
+    setting::save(&db, &secrets, &settings).await?;
+    current.replace(settings);
+    *auth.setup.lock().expect("nobody panics while holding the set-up token") = None;
+    start(&db, &public_url, &user).await
 }
 
 /// A wrong sign-in is answered so long after it was asked: whether the password was compared with a hash, or a directory
@@ -104,96 +116,112 @@ const WRONG_TAKES: Duration = Duration::from_millis(400);
 
 /// Signs a technician in.
 pub async fn sign_in_here(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(public_url): State<PublicUrl>,
+    State(clients): State<Arc<Clients>>,
+    State(auth): State<Arc<Auth>>,
     From(from): From,
     headers: HeaderMap,
     Json(body): Json<Credentials>,
 ) -> Result<Response> {
     let begun = Instant::now();
     let login = sign_in::login(&body.login);
-    let user = user::Entity::find().filter(user::Column::Login.eq(login.as_str())).one(&app.db).await?;
-    let device = user.as_ref().and_then(|user| device::known(&app, &headers, user));
+    let user = user::Entity::find().filter(user::Column::Login.eq(login.as_str())).one(&db).await?;
+    let device = user.as_ref().and_then(|user| device::known(&auth, &headers, user));
     let name = sign_in::subject(&login);
-    let guess = app.guess(Attempt::Password { name: &name, from, device: device.as_deref() })?;
-    let Some(user) = by_password(&app, body.login.trim(), body.password, user).await? else {
+    let guess = clients.guess(Attempt::Password { name: &name, from, device: device.as_deref() })?;
+    let Some(user) = by_password(&auth, body.login.trim(), body.password, user).await? else {
         tokio::time::sleep_until(begun + WRONG_TAKES).await;
         return Err(ApiError::wrong_password());
     };
-    app.throttle.right(guess);
+    clients.throttle.right(guess);
     if !user.totp.is_empty() {
         // Only whoever knows the password learns that there is a second factor.
         if body.code.trim().is_empty() {
             return Err(ApiError::second_factor());
         }
-        let guess = app.guess(Attempt::Code { user: user.id, device: device.as_deref() })?;
-        if !totp::accept(&app, &user, &body.code, clock::now()).await? {
+        let guess = clients.guess(Attempt::Code { user: user.id, device: device.as_deref() })?;
+        if !totp::accept(&auth, &user, &body.code, clock::now()).await? {
             return Err(ApiError::wrong_code());
         }
-        app.throttle.right(guess);
+        clients.throttle.right(guess);
     }
-    app.came_in(from, Some(&name));
-    let mut response = start(&app, &user).await?;
-    device::remember(&app, &headers, response.headers_mut(), &user);
+    clients.came_in(from, Some(&name));
+    let mut response = start(&db, &public_url, &user).await?;
+    device::remember(&auth, &headers, response.headers_mut(), &user);
     Ok(response)
 }
 
 /// Who signs in with this password, here or in the directory; `None` when nobody does.
 async fn by_password(
-    app: &Shared,
+    auth: &Auth,
     login: &str,
     password: String,
     user: Option<user::Model>,
 ) -> Result<Option<user::Model>> {
-    let directory = app.directory();
+    let directory = auth.directory.get();
     // An account with a password is judged by that alone: the directory takes over nobody's.
     let elsewhere = user.as_ref().is_none_or(|u| u.external.starts_with("ldap "));
     if directory.enabled && elsewhere {
         // As much work as for a password here.
         let (known, worked) = tokio::join!(
-            directory.check(&app.config.outbound, login, &password),
-            app.passwords.fits(password.clone(), None)
+            directory.check(&auth.outbound, login, &password),
+            auth.passwords.fits(password.clone(), None)
         );
         worked?;
         let Some(who) = known? else { return Ok(None) };
-        return match sign_in::admit(app, &directory.groups, who).await {
+        return match sign_in::admit(auth, &directory.groups, who).await {
             Ok(user) => Ok(Some(user)),
             Err(sign_in::SignInError::Store(error)) => Err(error.into()),
             Err(why) => Err(ApiError::forbidden(why.to_string())),
         };
     }
     let user = user.filter(|u| !u.disabled);
-    let right = app.passwords.fits(password, user.as_ref().map(|u| u.password.clone())).await?;
+    let right = auth.passwords.fits(password, user.as_ref().map(|u| u.password.clone())).await?;
     Ok(user.filter(|_| right))
 }
 
 /// Ends this browser's sign-in.
-pub async fn sign_out(State(app): State<Shared>, headers: HeaderMap) -> Result<Response> {
-    if let Some(cookie) = cookie(&app, &headers) {
-        sign_in::sign_out(&app, &secret::hash(&cookie)).await?;
+pub async fn sign_out(
+    State(public_url): State<PublicUrl>,
+    State(auth): State<Arc<Auth>>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    if let Some(cookie) = cookie(&public_url, &headers) {
+        sign_in::sign_out(&auth, &secret::hash(&cookie)).await?;
     }
-    Ok(with_cookie(&app, "", 0))
+    Ok(with_cookie(&public_url, "", 0))
 }
 
 /// Ends every sign-in of this technician.
-pub async fn sign_out_everywhere(State(app): State<Shared>, SignedIn(user): SignedIn) -> Result<Response> {
-    sign_in::sign_out_everywhere(&app, user.id).await?;
-    Ok(with_cookie(&app, "", 0))
+pub async fn sign_out_everywhere(
+    State(public_url): State<PublicUrl>,
+    State(auth): State<Arc<Auth>>,
+    SignedIn(user): SignedIn,
+) -> Result<Response> {
+    sign_in::sign_out_everywhere(&auth, user.id).await?;
+    Ok(with_cookie(&public_url, "", 0))
 }
 
 /// Who is signed in.
-pub async fn me(State(app): State<Shared>, SignedIn(user): SignedIn) -> Json<Me> {
+pub async fn me(
+    State(public_url): State<PublicUrl>,
+    State(settings): State<Arc<Current<Settings>>>,
+    State(mailer): State<Arc<Mailer>>,
+    SignedIn(user): SignedIn,
+) -> Json<Me> {
     Json(Me {
         account: user.into(),
-        organisation: app.settings().organisation,
-        domain: app.config.domain().to_owned(),
-        mail: app.config.smtp_url.is_some(),
+        organisation: settings.get().organisation,
+        domain: public_url.domain().to_owned(),
+        mail: mailer.is_set(),
     })
 }
 
 /// Signs somebody in whose identity is certain. `user` is the account as it was when that was found.
-pub async fn start(app: &Shared, user: &user::Model) -> Result<Response> {
+pub async fn start(db: &DatabaseConnection, public_url: &PublicUrl, user: &user::Model) -> Result<Response> {
     let now = clock::now();
-    login::Entity::delete_many().filter(login::Column::Until.lt(stored_time(now))).exec(&app.db).await?;
+    login::Entity::delete_many().filter(login::Column::Until.lt(stored_time(now))).exec(db).await?;
     let token = secret::token();
     let until = stored_time(now.plus(LOGIN_MS));
     let row = login::ActiveModel {
@@ -202,19 +230,19 @@ pub async fn start(app: &Shared, user: &user::Model) -> Result<Response> {
         until: Set(until),
         confirmed: Set(stored_time(now)),
     };
-    let row = row.insert(&app.db).await?;
+    let row = row.insert(db).await?;
     // Whoever changes what proves an identity ends the sign-ins that are there; this one may have come just behind.
-    let now = user::Entity::find_by_id(user.id).one(&app.db).await?;
+    let now = user::Entity::find_by_id(user.id).one(db).await?;
     let proves = |u: &user::Model| (u.disabled, u.password.clone(), u.totp.clone(), u.external.clone());
     if now.is_none_or(|now| proves(&now) != proves(user)) {
-        row.delete(&app.db).await?;
+        row.delete(db).await?;
         return Err(ApiError::wrong_password());
     }
-    Ok(with_cookie(app, &token, LOGIN_MS / 1_000))
+    Ok(with_cookie(public_url, &token, LOGIN_MS / 1_000))
 }
 
-fn with_cookie(app: &Shared, value: &str, seconds: u64) -> Response {
-    let secure = app.config.secure();
+fn with_cookie(public_url: &PublicUrl, value: &str, seconds: u64) -> Response {
+    let secure = public_url.secure();
     let name = cookie_name(secure);
     let flag = if secure { "; Secure" } else { "" };
     let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{flag}");

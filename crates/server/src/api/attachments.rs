@@ -12,6 +12,7 @@ use axum::{
 use futures::StreamExt;
 use platform::{clock, paths, pictures, secret};
 use protocol::{Event, ParticipantId, Phase, RefusalReason, Right, file_name::shown, name_fits};
+use sea_orm::DatabaseConnection;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
@@ -22,10 +23,10 @@ use super::{ApiError, From, Helper, Result, SignedIn, join, remote_system, sessi
 
 use crate::{
     access_scope::{self, SessionAction},
-    app::Shared,
+    archive::Archive,
+    connections::Clients,
     desk::{BuiltIn, Desk, Entry},
-    live::{ActError, Keeping, LiveSession},
-    redaction::Redactor,
+    live::{ActError, Keeping, LiveSession, SessionRegistry},
 };
 
 /// The largest file that the chat takes.
@@ -42,24 +43,29 @@ pub struct Named {
 
 /// A technician's file.
 pub async fn post(
-    State(app): State<Shared>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
     Helper { live, by, .. }: Helper,
     Query(named): Query<Named>,
     body: Body,
 ) -> Result<StatusCode> {
-    store(&app, &live, by, named.name, body).await
+    store(&sessions, &archive, &live, by, named.name, body).await
 }
 
 /// A customer's or an expert's file; the resume token says whose.
 pub async fn post_by_token(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(clients): State<Arc<Clients>>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
     From(address): From,
     headers: HeaderMap,
     Query(named): Query<Named>,
     body: Body,
 ) -> Result<StatusCode> {
-    let (live, who) = join::guessed(&app, address, join::by_token(&app, bearer(&headers)?, false)).await?;
-    store(&app, &live, who, named.name, body).await
+    let (live, who) =
+        join::guessed(&clients, address, join::by_token(&db, &sessions, bearer(&headers)?, false)).await?;
+    store(&sessions, &archive, &live, who, named.name, body).await
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str> {
@@ -68,7 +74,8 @@ fn bearer(headers: &HeaderMap) -> Result<&str> {
 }
 
 async fn store(
-    app: &Shared,
+    sessions: &Arc<SessionRegistry>,
+    archive: &Arc<Archive>,
     live: &Arc<LiveSession>,
     from: ParticipantId,
     name: String,
@@ -83,13 +90,13 @@ async fn store(
     takes_part(live, from).await?;
     live.read(|s| s.has_room(clock::now(), from)).await.map_err(ActError::from)?;
     let number = live.next_number();
-    let mut keeping = live.keep(app, from, paths::post(&app.config.data, &live.id, number))?;
+    let mut keeping = live.keep(from, paths::post(&archive.data, &live.id, number))?;
     let (bytes, sha256) = receive(&mut keeping, body).await?;
     // A large file takes a while.
     takes_part(live, from).await?;
     // It is fetched by its number: the name is for people.
-    let name = shown(&Redactor::load(app).await?.clean(&name));
-    live.record_deed(app, Event::FilePosted { from, number, name, bytes, sha256 }).await?;
+    let name = shown(&sessions.redactor().await?.clean(&name));
+    live.record_deed(Event::FilePosted { from, number, name, bytes, sha256 }).await?;
     keeping.done();
     Ok(StatusCode::CREATED)
 }
@@ -129,28 +136,37 @@ async fn receive(keeping: &mut Keeping, body: Body) -> Result<(u64, String)> {
 
 /// A file of the chat, for technicians.
 pub async fn read(
-    State(app): State<Shared>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
     me: SignedIn,
     Path((id, number)): Path<(String, u32)>,
 ) -> Result<Response> {
     let id = sessions::parse(id)?;
-    let entries = access_scope::session(&app, &me.0, &id, SessionAction::Read).await?;
-    serve(&app, &id, number, entries).await
+    let entries = access_scope::session(&sessions, &me.0, &id, SessionAction::Read).await?;
+    serve(&archive, &id, number, entries).await
 }
 
 /// A file of the chat, for whoever holds a resume token of its session.
 pub async fn read_by_token(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(clients): State<Arc<Clients>>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
     From(address): From,
     headers: HeaderMap,
     Path(number): Path<u32>,
 ) -> Result<Response> {
-    let (live, _) = join::guessed(&app, address, join::by_token(&app, bearer(&headers)?, false)).await?;
+    let (live, _) = join::guessed(&clients, address, join::by_token(&db, &sessions, bearer(&headers)?, false)).await?;
     let entries = live.entries().await;
-    serve(&app, &live.id, number, entries).await
+    serve(&archive, &live.id, number, entries).await
 }
 
-async fn serve(app: &Shared, id: &protocol::SessionId, number: u32, entries: Vec<protocol::Entry>) -> Result<Response> {
+async fn serve(
+    archive: &Arc<Archive>,
+    id: &protocol::SessionId,
+    number: u32,
+    entries: Vec<protocol::Entry>,
+) -> Result<Response> {
     let name = entries.into_iter().find_map(|e| match e.event {
         Event::FilePosted { number: n, name, .. } if n == number => Some(name),
         _ => None,
@@ -158,7 +174,7 @@ async fn serve(app: &Shared, id: &protocol::SessionId, number: u32, entries: Vec
     let name = name.ok_or_else(|| ApiError::missing("file"))?;
     let kind = "application/octet-stream".parse().expect("a fixed name parses");
     let request = axum::http::Request::new(Body::empty());
-    let file = ServeFile::new_with_mime(paths::post(&app.config.data, id, number), &kind);
+    let file = ServeFile::new_with_mime(paths::post(&archive.data, id, number), &kind);
     let Ok(served) = file.oneshot(request).await;
     let mut response = served.map(Body::new);
     response.headers_mut().insert(header::CONTENT_DISPOSITION, attachment(&name));
@@ -174,7 +190,12 @@ pub fn attachment(name: &str) -> HeaderValue {
 }
 
 /// Puts a picture of the shared screen into the incident's journal.
-pub async fn screenshot(State(app): State<Shared>, Helper { live, me, by }: Helper, body: Bytes) -> Result<StatusCode> {
+pub async fn screenshot(
+    State(db): State<DatabaseConnection>,
+    State(archive): State<Arc<Archive>>,
+    Helper { live, me, by }: Helper,
+    body: Bytes,
+) -> Result<StatusCode> {
     if body.len() > LARGEST_PICTURE {
         return Err(ApiError::bad("A picture must be a PNG of at most 32 MB."));
     }
@@ -189,26 +210,27 @@ pub async fn screenshot(State(app): State<Shared>, Helper { live, me, by }: Help
     }
     let number = live.next_number();
     let sha256 = secret::hex(&Sha256::digest(&body));
-    let mut keeping = live.keep(&app, by, paths::screenshot(&app.config.data, &live.id, number))?;
+    let mut keeping = live.keep(by, paths::screenshot(&archive.data, &live.id, number))?;
     keeping.write(body.len() as u64)?;
     remote_system::keep(keeping.path().to_owned(), body.to_vec()).await?;
-    live.record_deed(&app, Event::ScreenshotTaken { by, number, sha256 }).await?;
+    live.record_deed(Event::ScreenshotTaken { by, number, sha256 }).await?;
     keeping.done();
     let incident = live.state().await.incident.id;
     let entry = Entry::Screenshot { session: live.id.clone(), number, by: me.0.name.clone() };
-    BuiltIn(app).write(&incident.to_string(), &entry, "", false).await.map_err(anyhow::Error::msg)?;
+    BuiltIn(db).write(&incident.to_string(), &entry, "", false).await.map_err(anyhow::Error::msg)?;
     Ok(StatusCode::CREATED)
 }
 
 /// A picture of a shared screen.
 pub async fn read_screenshot(
-    State(app): State<Shared>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
     me: SignedIn,
     Path((id, number)): Path<(String, u32)>,
 ) -> Result<Response> {
     let id = sessions::parse(id)?;
-    access_scope::session(&app, &me.0, &id, SessionAction::Read).await?;
-    let path = paths::screenshot(&app.config.data, &id, number);
+    access_scope::session(&sessions, &me.0, &id, SessionAction::Read).await?;
+    let path = paths::screenshot(&archive.data, &id, number);
     let body = tokio::fs::read(path).await.map_err(|_| ApiError::missing("picture"))?;
     Ok(axum::response::IntoResponse::into_response(([(header::CONTENT_TYPE, "image/png")], body)))
 }
@@ -224,10 +246,16 @@ pub struct Rating {
 }
 
 /// Takes a customer's rating, once, after the session's end.
-pub async fn rate(State(app): State<Shared>, From(address): From, Json(rating): Json<Rating>) -> Result<StatusCode> {
-    let (session, who) = join::guessed(&app, address, join::whose(&app, &rating.token)).await?;
+pub async fn rate(
+    State(db): State<DatabaseConnection>,
+    State(clients): State<Arc<Clients>>,
+    State(archive): State<Arc<Archive>>,
+    From(address): From,
+    Json(rating): Json<Rating>,
+) -> Result<StatusCode> {
+    let (session, who) = join::guessed(&clients, address, join::whose(&db, &rating.token)).await?;
     let command = session::Command::Rate { stars: rating.stars, comment: rating.comment.trim().to_owned() };
-    app.sessions.execute_even_if_ended(&app, &session, &session::Actor::Participant(who), command).await?;
-    crate::archive::reindex(&app, &session).await?;
+    archive.execute_even_if_ended(&session, &session::Actor::Participant(who), command).await?;
+    archive.reindex(&session).await?;
     Ok(StatusCode::NO_CONTENT)
 }

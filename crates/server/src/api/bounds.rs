@@ -3,7 +3,7 @@
 //!
 //! A body is read when its handler wants it: whoever may not ask, or asks for nothing that there is, is told so before.
 
-use std::{cell::RefCell, fmt, net::IpAddr};
+use std::{cell::RefCell, fmt, net::IpAddr, sync::Arc};
 
 use axum::{
     body::{Body, Bytes, HttpBody, to_bytes},
@@ -16,7 +16,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use tokio::sync::oneshot;
 
 use super::{ApiError, BODY_LIMIT, signed_in};
-use crate::{app::Shared, connections};
+use crate::connections::{self, Admissions, Clients};
 
 /// Addresses whose body is a file or the content of a clipboard, and no question: their handlers bound it.
 const FILES: [&str; 6] = [
@@ -83,9 +83,16 @@ impl From<TooLong> for ApiError {
     }
 }
 
+/// Whose requests these are, and how many long bodies are read at once.
+#[derive(Clone)]
+pub struct Door {
+    pub clients: Arc<Clients>,
+    pub admissions: Arc<Admissions>,
+}
+
 /// Lets a request through whose every part has a bounded length.
-pub async fn bound(State(app): State<Shared>, request: Request, next: Next) -> Response {
-    let (request, mut refused) = match bounded(app, request) {
+pub async fn bound(State(door): State<Door>, request: Request, next: Next) -> Response {
+    let (request, mut refused) = match bounded(door, request) {
         Ok(bounded) => bounded,
         Err(error) => return error.into_response(),
     };
@@ -98,7 +105,7 @@ pub async fn bound(State(app): State<Shared>, request: Request, next: Next) -> R
 }
 
 /// The same request, whose body is read and judged when it is wanted, and where it is said what is wrong with that.
-fn bounded(app: Shared, request: Request) -> Result<(Request, oneshot::Receiver<ApiError>), ApiError> {
+fn bounded(door: Door, request: Request) -> Result<(Request, oneshot::Receiver<ApiError>), ApiError> {
     let (refuse, refused) = oneshot::channel();
     let long = |parts: &HeaderMap| parts.iter().map(|(n, v)| n.as_str().len() + v.len()).sum::<usize>();
     let address = request.uri().path_and_query().map_or(0, |all| all.as_str().len());
@@ -117,11 +124,11 @@ fn bounded(app: Shared, request: Request) -> Result<(Request, oneshot::Receiver<
         true => STRANGERS_LIMIT,
         false => BODY_LIMIT,
     };
-    let from = signed_in::address(&app, request.extensions(), request.headers());
+    let from = signed_in::address(&door.clients, request.extensions(), request.headers());
     let (parts, body) = request.into_parts();
     let headers = parts.headers.clone();
     let body = futures::stream::once(async move {
-        judged(&app, from, &headers, body, most).await.map_err(|error| {
+        judged(&door, from, &headers, body, most).await.map_err(|error| {
             let why = std::io::Error::other(error.message().to_owned());
             let _ = refuse.send(error);
             why
@@ -130,8 +137,8 @@ fn bounded(app: Shared, request: Request) -> Result<(Request, oneshot::Receiver<
     Ok((Request::from_parts(parts, Body::from_stream(body)), refused))
 }
 
-async fn judged(app: &Shared, from: IpAddr, headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, ApiError> {
-    let body = whole(app, from, headers, body, most).await?;
+async fn judged(door: &Door, from: IpAddr, headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, ApiError> {
+    let body = whole(door, from, headers, body, most).await?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     // Whoever reads it as JSON or as a form, whatever it is called, gets short texts all the same.
@@ -153,15 +160,15 @@ async fn judged(app: &Shared, from: IpAddr, headers: &HeaderMap, body: Body, mos
 }
 
 /// All of a body.
-async fn whole(app: &Shared, from: IpAddr, headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, ApiError> {
+async fn whole(door: &Door, from: IpAddr, headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, ApiError> {
     let too_large = || ApiError::too_large("This request is too long, or it did not arrive whole.");
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     let body = match announced {
         Some(0..=SHORT) => body,
         Some(length) if length > most => return Err(too_large()),
         Some(_) | None => {
-            let visitor = connections::Visitor::from(from, app.is_known(from));
-            app.long_bodies.carry(visitor, body).ok_or_else(ApiError::busy)?
+            let visitor = connections::Visitor::from(from, door.clients.is_known(from));
+            door.admissions.long_bodies.carry(visitor, body).ok_or_else(ApiError::busy)?
         }
     };
     to_bytes(body, most).await.map_err(|_| too_large())

@@ -1,8 +1,10 @@
 //! Showing once more who one is, before something changes how people sign in.
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State, http::StatusCode};
 use platform::{clock, throttle::Attempt};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseConnection, EntityTrait};
 use serde::{Deserialize, Serialize};
 use store::{
     stored_time,
@@ -13,7 +15,10 @@ use webauthn_rs::prelude::PublicKeyCredential;
 
 use super::{ApiError, Result, signed_in::Browser};
 
-use crate::{app::Shared, sign_in::passkeys};
+use crate::{
+    connections::Clients,
+    sign_in::{Auth, passkeys},
+};
 
 /// How somebody can show who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
@@ -51,57 +56,63 @@ pub enum Proof {
 }
 
 /// Whether it is needed, and how it goes.
-pub async fn read(State(app): State<Shared>, browser: Browser) -> Result<Json<Confirmation>> {
+pub async fn read(State(db): State<DatabaseConnection>, browser: Browser) -> Result<Json<Confirmation>> {
     let mut by = vec![match browser.me.external.starts_with("openid ") {
         true => Proves::OpenId,
         false => Proves::Password,
     }];
-    if !passkeys::of(&app.db, browser.me.id).await?.is_empty() {
+    if !passkeys::of(&db, browser.me.id).await?.is_empty() {
         by.push(Proves::Passkey);
     }
     Ok(Json(Confirmation { confirmed: browser.is_confirmed(), by }))
 }
 
 /// Shows it. The password alone is enough: whoever has a cookie of somebody's has stolen that, and nothing else.
-pub async fn confirm(State(app): State<Shared>, browser: Browser, Json(proof): Json<Proof>) -> Result<StatusCode> {
-    let guess = app.guess(Attempt::Again { user: browser.me.id })?;
+pub async fn confirm(
+    State(db): State<DatabaseConnection>,
+    State(clients): State<Arc<Clients>>,
+    State(auth): State<Arc<Auth>>,
+    browser: Browser,
+    Json(proof): Json<Proof>,
+) -> Result<StatusCode> {
+    let guess = clients.guess(Attempt::Again { user: browser.me.id })?;
     match proof {
-        Proof::Password { password } => is_theirs(&app, &browser.me, password).await?,
+        Proof::Password { password } => is_theirs(&auth, &browser.me, password).await?,
         Proof::Passkey { name, credential } => {
-            let shown = app.passkeys.accept(&app.db, &name, &credential, clock::now()).await?;
+            let shown = auth.passkeys.accept(&db, &name, &credential, clock::now()).await?;
             if shown.id != browser.me.id {
                 return Err(ApiError::unknown_passkey("This passkey is somebody else's."));
             }
         }
     }
-    app.throttle.right(guess);
-    raise(&app, browser.login).await?;
+    clients.throttle.right(guess);
+    raise(&db, browser.login).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn is_theirs(app: &Shared, me: &user::Model, password: String) -> Result<()> {
+async fn is_theirs(auth: &Auth, me: &user::Model, password: String) -> Result<()> {
     let right = match me.external.split_once(' ') {
-        None => app.passwords.fits(password, Some(me.password.clone())).await?,
-        Some(("ldap", dn)) => app.directory().is_password_of(&app.config.outbound, dn, &password).await?,
+        None => auth.passwords.fits(password, Some(me.password.clone())).await?,
+        Some(("ldap", dn)) => auth.directory.get().is_password_of(&auth.outbound, dn, &password).await?,
         Some(_) => return Err(ApiError::conflict("You sign in with your organisation: please confirm there.")),
     };
     if right { Ok(()) } else { Err(ApiError::bad("The password is not right.")) }
 }
 
 /// From now on, for a while, this browser's sign-in may change how people sign in.
-pub async fn raise(app: &Shared, login: login::Model) -> Result<()> {
+pub async fn raise(db: &DatabaseConnection, login: login::Model) -> Result<()> {
     let row = login::ActiveModel { confirmed: Set(stored_time(clock::now())), ..login.into() };
-    row.update(&app.db).await?;
+    row.update(db).await?;
     Ok(())
 }
 
 /// The same for the sign-in by that hash, if it is this person's; whether it is.
-pub async fn raise_by_hash(app: &Shared, hash: &str, external: &str) -> Result<bool> {
-    let Some(login) = login::Entity::find_by_id(hash).one(&app.db).await? else { return Ok(false) };
-    let whose = user::Entity::find_by_id(login.user).one(&app.db).await?;
+pub async fn raise_by_hash(db: &DatabaseConnection, hash: &str, external: &str) -> Result<bool> {
+    let Some(login) = login::Entity::find_by_id(hash).one(db).await? else { return Ok(false) };
+    let whose = user::Entity::find_by_id(login.user).one(db).await?;
     if whose.is_none_or(|user| user.external != external || user.disabled) {
         return Ok(false);
     }
-    raise(app, login).await?;
+    raise(db, login).await?;
     Ok(true)
 }

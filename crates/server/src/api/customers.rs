@@ -1,5 +1,7 @@
 //! The people who are helped.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -9,7 +11,7 @@ use platform::text::fold;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{NotSet, Set},
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use serde::{Deserialize, Serialize};
 use store::{
@@ -20,11 +22,15 @@ use ts_rs::TS;
 
 use super::{
     ApiError, Result, SignedIn,
-    desk::{Filter, LIST, Status, word, write_journal},
+    desk::{Filter, LIST, write_journal},
     people,
 };
 
-use crate::{access_scope, app::Shared, redaction::Redactor};
+use crate::{
+    access_scope,
+    desk::{Status, word},
+    live::SessionRegistry,
+};
 
 /// Somebody who is helped.
 #[derive(Serialize, TS)]
@@ -47,12 +53,16 @@ pub struct CustomerInput {
 }
 
 /// All customers, or those that a text names.
-pub async fn list(State(app): State<Shared>, _: SignedIn, Query(filter): Query<Filter>) -> Result<Json<Vec<Customer>>> {
+pub async fn list(
+    State(db): State<DatabaseConnection>,
+    _: SignedIn,
+    Query(filter): Query<Filter>,
+) -> Result<Json<Vec<Customer>>> {
     let mut query = customer::Entity::find().order_by_asc(customer::Column::Name).limit(LIST);
     for word in fold::words(&filter.q) {
         query = query.filter(holds(customer::Column::Search, &word));
     }
-    Ok(Json(query.all(&app.db).await?.into_iter().map(shown).collect()))
+    Ok(Json(query.all(&db).await?.into_iter().map(shown).collect()))
 }
 
 pub fn shown(c: customer::Model) -> Customer {
@@ -61,42 +71,44 @@ pub fn shown(c: customer::Model) -> Customer {
 
 /// Adds a customer.
 pub async fn add(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(sessions): State<Arc<SessionRegistry>>,
     _: SignedIn,
     Json(new): Json<CustomerInput>,
 ) -> Result<(StatusCode, Json<Customer>)> {
-    let row = cleaned(&app, &new).await?.insert(&app.db).await?;
+    let row = cleaned(&sessions, &new).await?.insert(&db).await?;
     Ok((StatusCode::CREATED, Json(shown(row))))
 }
 
 /// Changes a customer. Where their mails go from now on, invitations too, the journals of their incidents say.
 pub async fn change(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(sessions): State<Arc<SessionRegistry>>,
     SignedIn(me): SignedIn,
     Path(id): Path<i32>,
     Json(new): Json<CustomerInput>,
 ) -> Result<Json<Customer>> {
-    let before = customer::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("customer"))?;
-    let mut row = customer::ActiveModel { id: Set(id), ..cleaned(&app, &new).await? };
+    let before = customer::Entity::find_by_id(id).one(&db).await?.ok_or_else(|| ApiError::missing("customer"))?;
+    let mut row = customer::ActiveModel { id: Set(id), ..cleaned(&sessions, &new).await? };
     if *row.email.as_ref() == before.email {
         // Whoever changes it at this moment may.
         row.email = NotSet;
-        return Ok(Json(shown(row.update(&app.db).await?)));
+        return Ok(Json(shown(row.update(&db).await?)));
     }
-    let theirs = incident::Entity::find().filter(incident::Column::Customer.eq(id)).all(&app.db).await?;
-    access_scope::may_redirect(&app, &me, &theirs.iter().map(|i| i.id).collect::<Vec<_>>()).await?;
-    let after = row.update(&app.db).await?;
+    let theirs = incident::Entity::find().filter(incident::Column::Customer.eq(id)).all(&db).await?;
+    access_scope::may_redirect(&sessions, &me, &theirs.iter().map(|i| i.id).collect::<Vec<_>>()).await?;
+    let after = row.update(&db).await?;
     let address = |of: &str| if of.is_empty() { "none".to_owned() } else { of.to_owned() };
     let changed = format!("the customer's mail address: {} → {}", address(&before.email), address(&after.email));
     let resolved = word(Status::Resolved);
     for about in theirs.iter().filter(|i| i.status != resolved) {
-        write_journal(&app, about.id, "change", &me.name, changed.clone()).await?.insert(&app.db).await?;
+        write_journal(&db, about.id, "change", &me.name, changed.clone()).await?.insert(&db).await?;
     }
     Ok(Json(shown(after)))
 }
 
-async fn cleaned(app: &Shared, new: &CustomerInput) -> Result<customer::ActiveModel> {
-    let redactor = Redactor::load(app).await?;
+async fn cleaned(sessions: &Arc<SessionRegistry>, new: &CustomerInput) -> Result<customer::ActiveModel> {
+    let redactor = sessions.redactor().await?;
     Ok(customer::ActiveModel {
         name: Set(redactor.clean(&people::name(&new.name)?)),
         email: Set(people::email(&new.email)?),

@@ -1,6 +1,6 @@
 //! The built-in service desk: incidents and their journals.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     Json,
@@ -13,8 +13,8 @@ use platform::{
 };
 use protocol::{SessionId, Timestamp, UserRef};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, TransactionTrait, sea_query::Expr,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, DatabaseConnection, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, TransactionTrait, sea_query::Expr,
 };
 use serde::{Deserialize, Serialize};
 use store::{
@@ -34,37 +34,14 @@ use super::{
 
 use crate::{
     access_scope::{self, IncidentPlace},
-    app::Shared,
-    archive,
-    desk::ticket_import,
+    archive::{self, Archive},
+    desk::{Priority, Status, from_word, ticket_import, word},
+    live::SessionRegistry,
     mailbox::AttachmentInfo,
-    redaction::Redactor,
 };
 
 /// How many incidents, or customers, one list shows.
 pub const LIST: u64 = 200;
-
-/// Where an incident stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-#[ts(export)]
-pub enum Status {
-    New,
-    InProgress,
-    Waiting,
-    Resolved,
-}
-
-/// How urgent an incident is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-#[ts(export)]
-pub enum Priority {
-    Low,
-    Normal,
-    High,
-    Urgent,
-}
 
 /// An incident.
 #[derive(Serialize, TS)]
@@ -188,37 +165,28 @@ pub struct Note {
     pub text: String,
 }
 
-/// An enum of the API as the database keeps it.
-pub fn word<T: Serialize>(value: T) -> String {
-    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
-pub fn from_word<T: serde::de::DeserializeOwned>(word: &str) -> anyhow::Result<T> {
-    Ok(serde_json::from_value(word.into())?)
-}
-
 /// Adds a journal entry.
 pub async fn write_journal(
-    app: &Shared,
+    db: &DatabaseConnection,
     incident: i32,
     kind: &str,
     author: &str,
     text: String,
 ) -> Result<journal::ActiveModel> {
     let row = journal::entry(incident, stored_time(clock::now()), kind, author, text);
-    touch(app, incident).await?;
+    touch(db, incident).await?;
     Ok(row)
 }
 
-async fn touch(app: &Shared, id: i32) -> Result<()> {
+async fn touch(db: &DatabaseConnection, id: i32) -> Result<()> {
     let row = incident::ActiveModel { id: Set(id), updated: Set(stored_time(clock::now())), ..Default::default() };
-    row.update(&app.db).await?;
+    row.update(db).await?;
     Ok(())
 }
 
 /// A list of incidents, newest change first.
 pub async fn incidents(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
     SignedIn(me): SignedIn,
     Query(filter): Query<Filter>,
 ) -> Result<Json<Vec<Incident>>> {
@@ -240,17 +208,17 @@ pub async fn incidents(
             .add_option(ticket_import::id_of(&word).map(|id| incident::Column::Id.eq(id)));
         query = query.filter(any);
     }
-    let rows = query.all(&app.db).await?;
-    Ok(Json(shown(&app, rows).await?))
+    let rows = query.all(&db).await?;
+    Ok(Json(shown(&db, rows).await?))
 }
 
 /// Incidents with the names that belong to them.
-async fn shown(app: &Shared, rows: Vec<incident::Model>) -> Result<Vec<Incident>> {
+async fn shown(db: &DatabaseConnection, rows: Vec<incident::Model>) -> Result<Vec<Incident>> {
     let customers = customer::Entity::find().filter(customer::Column::Id.is_in(rows.iter().map(|r| r.customer)));
     let mut customers: HashMap<i32, customer::Model> =
-        customers.all(&app.db).await?.into_iter().map(|c| (c.id, c)).collect();
+        customers.all(db).await?.into_iter().map(|c| (c.id, c)).collect();
     let owners = user::Entity::find().filter(user::Column::Id.is_in(rows.iter().filter_map(|r| r.owner)));
-    let owners: HashMap<i32, String> = owners.all(&app.db).await?.into_iter().map(|u| (u.id, u.name)).collect();
+    let owners: HashMap<i32, String> = owners.all(db).await?.into_iter().map(|u| (u.id, u.name)).collect();
     let mut list = Vec::with_capacity(rows.len());
     for r in rows {
         let nobody = || customer::Model {
@@ -284,38 +252,50 @@ async fn shown(app: &Shared, rows: Vec<incident::Model>) -> Result<Vec<Incident>
 }
 
 /// The incident by that number.
-pub async fn find(app: &Shared, id: i32) -> Result<Incident> {
-    let row = incident::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("incident"))?;
-    shown(app, vec![row]).await?.pop().ok_or_else(|| ApiError::missing("incident"))
+pub async fn find(db: &DatabaseConnection, id: i32) -> Result<Incident> {
+    let row = incident::Entity::find_by_id(id).one(db).await?.ok_or_else(|| ApiError::missing("incident"))?;
+    shown(db, vec![row]).await?.pop().ok_or_else(|| ApiError::missing("incident"))
 }
 
 /// One incident with its journal.
-pub async fn incident(State(app): State<Shared>, me: SignedIn, Path(id): Path<i32>) -> Result<Json<IncidentPage>> {
-    let incident = find(&app, id).await?;
+pub async fn incident(
+    State(db): State<DatabaseConnection>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
+    me: SignedIn,
+    Path(id): Path<i32>,
+) -> Result<Json<IncidentPage>> {
+    let incident = find(&db, id).await?;
     let rows = journal::Entity::find()
         .filter(journal::Column::Incident.eq(id))
         .order_by_desc(journal::Column::At)
         .order_by_desc(journal::Column::Id)
-        .all(&app.db)
+        .all(&db)
         .await?;
     let mut journal = Vec::with_capacity(rows.len());
     for row in rows {
-        journal.push(journal_entry(&app, &me.0, row).await?);
+        journal.push(journal_entry(&db, &sessions, &archive, &me.0, row).await?);
     }
     Ok(Json(IncidentPage { incident, journal }))
 }
 
-async fn journal_entry(app: &Shared, me: &user::Model, row: journal::Model) -> Result<JournalEntry> {
+async fn journal_entry(
+    db: &DatabaseConnection,
+    sessions: &Arc<SessionRegistry>,
+    archive: &Arc<Archive>,
+    me: &user::Model,
+    row: journal::Model,
+) -> Result<JournalEntry> {
     let content = match (row.kind.as_str(), row.session, row.mail) {
         ("remote_support", Some(session), _) => {
             let id = SessionId::try_from(session.clone()).map_err(|e| anyhow::anyhow!("{e}"))?;
-            let entries = app.sessions.read(app, &id).await?.unwrap_or_default();
-            let (seen, tombstone) = match archive::tombstone(app, &id).await? {
+            let entries = sessions.read(&id).await?.unwrap_or_default();
+            let (seen, tombstone) = match archive.tombstone(&id).await? {
                 Some((stone, standing)) => {
-                    let seen = access_scope::reaches_past(app, me, &standing).await?;
+                    let seen = access_scope::reaches_past(db, me, &standing).await?;
                     (seen, seen.then_some(stone))
                 }
-                None => (entries.is_empty() || access_scope::reaches(app, me, &entries).await?, None),
+                None => (entries.is_empty() || access_scope::reaches(db, me, &entries).await?, None),
             };
             let out_of_reach = !seen;
             let history = if out_of_reach { None } else { session::history(&entries).map(Box::new) };
@@ -323,18 +303,18 @@ async fn journal_entry(app: &Shared, me: &user::Model, row: journal::Model) -> R
                 session,
                 history,
                 out_of_reach,
-                unstored: app.unfinished.get(&id).filter(|_| !out_of_reach),
+                unstored: archive.unfinished.get(&id).filter(|_| !out_of_reach),
                 tombstone: tombstone.map(Box::new),
             }
         }
         ("screenshot", Some(session), _) => {
             let id = SessionId::try_from(session.clone()).map_err(|e| anyhow::anyhow!("{e}"))?;
-            let entries = app.sessions.read(app, &id).await?.unwrap_or_default();
-            let out_of_reach = !access_scope::reaches(app, me, &entries).await?;
+            let entries = sessions.read(&id).await?.unwrap_or_default();
+            let out_of_reach = !access_scope::reaches(db, me, &entries).await?;
             JournalContent::Screenshot { session, number: row.text.parse().unwrap_or_default(), out_of_reach }
         }
         ("mail", _, Some(mail)) => JournalContent::Mail { mail },
-        ("letter", _, Some(id)) => match received_mail::Entity::find_by_id(id).one(&app.db).await? {
+        ("letter", _, Some(id)) => match received_mail::Entity::find_by_id(id).one(db).await? {
             Some(row) => {
                 let attachments = serde_json::from_str(&row.attachments).map_err(anyhow::Error::from)?;
                 JournalContent::ReceivedMail { letter: id, subject: row.subject, quoted: row.quoted, attachments }
@@ -349,7 +329,8 @@ async fn journal_entry(app: &Shared, me: &user::Model, row: journal::Model) -> R
 
 /// Adds an incident.
 pub async fn add_incident(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(sessions): State<Arc<SessionRegistry>>,
     SignedIn(me): SignedIn,
     Json(new): Json<IncidentInput>,
 ) -> Result<(StatusCode, Json<Incident>)> {
@@ -360,30 +341,31 @@ pub async fn add_incident(
         desk: own(),
         ticket: own(),
         stamp: own(),
-        ..incident_row(&app, &new).await?
+        ..incident_row(&db, &sessions, &new).await?
     };
-    let row = row.insert(&app.db).await?;
-    write_journal(&app, row.id, "change", &me.name, "created the incident".into()).await?.insert(&app.db).await?;
-    Ok((StatusCode::CREATED, Json(find(&app, row.id).await?)))
+    let row = row.insert(&db).await?;
+    write_journal(&db, row.id, "change", &me.name, "created the incident".into()).await?.insert(&db).await?;
+    Ok((StatusCode::CREATED, Json(find(&db, row.id).await?)))
 }
 
 /// Changes an incident; the journal says what.
 pub async fn change_incident(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(sessions): State<Arc<SessionRegistry>>,
     SignedIn(me): SignedIn,
     Path(id): Path<i32>,
     Json(new): Json<IncidentInput>,
 ) -> Result<Json<Incident>> {
-    let stored = incident::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("incident"))?;
-    let before = find(&app, id).await?;
-    let row = incident_row(&app, &new).await?;
+    let stored = incident::Entity::find_by_id(id).one(&db).await?.ok_or_else(|| ApiError::missing("incident"))?;
+    let before = find(&db, id).await?;
+    let row = incident_row(&db, &sessions, &new).await?;
     let (team, kind) = (row.team.as_ref(), row.kind.as_ref());
-    access_scope::may_move(&app, &me, &stored, IncidentPlace { team, kind, owner: new.owner }).await?;
+    access_scope::may_move(&sessions, &me, &stored, IncidentPlace { team, kind, owner: new.owner }).await?;
     if new.customer != stored.customer {
-        access_scope::may_redirect(&app, &me, &[id]).await?;
+        access_scope::may_redirect(&sessions, &me, &[id]).await?;
     }
     // What was judged is what is changed: it may have been moved meanwhile.
-    let transaction = app.db.begin().await?;
+    let transaction = db.begin().await?;
     let same = incident::Entity::update_many()
         .col_expr(incident::Column::Updated, Expr::value(stored_time(clock::now())))
         .filter(incident::Column::Id.eq(id))
@@ -394,20 +376,24 @@ pub async fn change_incident(
     }
     incident::ActiveModel { id: Set(id), ..row }.update(&transaction).await?;
     transaction.commit().await?;
-    let after = find(&app, id).await?;
+    let after = find(&db, id).await?;
     let changes = changes(&before, &after);
     if !changes.is_empty() {
-        write_journal(&app, id, "change", &me.name, changes.join("; ")).await?.insert(&app.db).await?;
+        write_journal(&db, id, "change", &me.name, changes.join("; ")).await?.insert(&db).await?;
     }
     Ok(Json(after))
 }
 
-async fn incident_row(app: &Shared, new: &IncidentInput) -> Result<incident::ActiveModel> {
-    if customer::Entity::find_by_id(new.customer).one(&app.db).await?.is_none() {
+async fn incident_row(
+    db: &DatabaseConnection,
+    sessions: &Arc<SessionRegistry>,
+    new: &IncidentInput,
+) -> Result<incident::ActiveModel> {
+    if customer::Entity::find_by_id(new.customer).one(db).await?.is_none() {
         return Err(ApiError::bad("Please choose a customer."));
     }
     if let Some(owner) = new.owner
-        && user::Entity::find_by_id(owner).one(&app.db).await?.is_none()
+        && user::Entity::find_by_id(owner).one(db).await?.is_none()
     {
         return Err(ApiError::bad("Please choose an owner who exists."));
     }
@@ -418,7 +404,7 @@ async fn incident_row(app: &Shared, new: &IncidentInput) -> Result<incident::Act
     if new.description.len() > 20_000 {
         return Err(ApiError::bad("A description has at most 20,000 bytes."));
     }
-    let redactor = Redactor::load(app).await?;
+    let redactor = sessions.redactor().await?;
     Ok(incident::ActiveModel {
         customer: Set(new.customer),
         subject: Set(redactor.clean(&subject)),
@@ -455,17 +441,19 @@ fn changes(before: &Incident, after: &Incident) -> Vec<String> {
 
 /// Adds a note.
 pub async fn add_note(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
     SignedIn(me): SignedIn,
     Path(id): Path<i32>,
     Json(note): Json<Note>,
 ) -> Result<(StatusCode, Json<JournalEntry>)> {
-    find(&app, id).await?;
+    find(&db, id).await?;
     let text = note.text.trim();
     if text.is_empty() || text.len() > 20_000 {
         return Err(ApiError::bad("A note has between 1 and 20,000 bytes."));
     }
-    let text = Redactor::load(&app).await?.clean(text);
-    let row = write_journal(&app, id, "note", &me.name, text).await?.insert(&app.db).await?;
-    Ok((StatusCode::CREATED, Json(journal_entry(&app, &me, row).await?)))
+    let text = sessions.redactor().await?.clean(text);
+    let row = write_journal(&db, id, "note", &me.name, text).await?.insert(&db).await?;
+    Ok((StatusCode::CREATED, Json(journal_entry(&db, &sessions, &archive, &me, row).await?)))
 }

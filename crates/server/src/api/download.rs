@@ -1,16 +1,23 @@
 //! The support program, bound to this server.
 
+use std::sync::Arc;
+
 use axum::{
     body::Body,
     extract::{Form, Path, State},
     http::header,
     response::{IntoResponse, Response},
 };
+use platform::identity::Identity;
 use protocol::{Binding, ProgramPass};
 use serde::Deserialize;
+use store::{setting::Current, settings::Settings};
 
 use super::{ApiError, Result};
-use crate::{app::Shared, programs::System};
+use crate::{
+    config::PublicUrl,
+    programs::{Programs, System},
+};
 
 /// A pass that travels with the program, so that nothing has to be typed.
 #[derive(Default, Deserialize)]
@@ -25,21 +32,36 @@ pub struct ProgramFor {
 
 /// The program for a system. A form's answer: what it brings stays out of addresses and of proxies' logs.
 pub async fn program(
-    State(app): State<Shared>,
+    State(identity): State<Arc<Identity>>,
+    State(public_url): State<PublicUrl>,
+    State(settings): State<Arc<Current<Settings>>>,
+    State(programs): State<Arc<Programs>>,
     Path(system): Path<System>,
     Form(wanted): Form<ProgramFor>,
+) -> Result<Response> {
+    program_for(&identity, &public_url, &settings, &programs, system, wanted).await
+}
+
+/// The program for whoever has this key or link.
+pub async fn program_for(
+    identity: &Identity,
+    public_url: &PublicUrl,
+    settings: &Current<Settings>,
+    programs: &Programs,
+    system: System,
+    wanted: ProgramFor,
 ) -> Result<Response> {
     let short = |text: Option<String>| {
         text.filter(|t| t.len() <= 64 && t.chars().all(|c| c.is_ascii_alphanumeric() || "-_ ".contains(c)))
     };
     let pass = ProgramPass { link: short(wanted.link), key: short(wanted.key), handover: short(wanted.handover) };
     let binding = Binding {
-        server: app.config.public_url.clone(),
-        identity: app.identity.public(),
-        organisation: app.settings().organisation,
+        server: public_url.to_string(),
+        identity: identity.public(),
+        organisation: settings.get().organisation,
         pass,
     };
-    let download = app.programs.download(system, binding).await?;
+    let download = programs.download(system, binding).await?;
     let download = download.ok_or_else(|| ApiError::missing("support program for this system on this server"))?;
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),

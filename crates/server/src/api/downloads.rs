@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Json,
     body::Body,
-    extract::{Path, Query, State},
+    extract::{Path, Query},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -24,10 +24,7 @@ use super::{
     attachments::attachment,
     files::{FilePath, failed, place},
 };
-use crate::{
-    app::Shared,
-    live::{Download, DownloadAction, DownloadState, JobError, LeavingProgress, LiveSession, Opened},
-};
+use crate::live::{Download, DownloadAction, DownloadState, JobError, LeavingProgress, LiveSession, Opened};
 
 /// A browser that has not begun to take a file in this time will not: another tab's question was not answered, say.
 const BEGINS_IN: Duration = Duration::from_secs(120);
@@ -44,15 +41,14 @@ pub struct LeavingWished {
 
 /// Opens a file: what can be wrong with it is said here, before the browser begins a download.
 pub async fn open(
-    State(app): State<Shared>,
     Helper { live, by, .. }: Helper,
     Path((_, number)): Path<(String, u64)>,
     Json(at): Json<FilePath>,
 ) -> Result<StatusCode> {
     let file = live.downloads.get_or_add(by, number, place(&at.path)?);
-    let opened = match reach(&app, &live, &file, 0, 0).await {
+    let opened = match reach(&live, &file, 0, 0).await {
         Ok(opened) => opened,
-        Err(error) => return Err(failed(&app, &live, by, Direction::FromCustomer, file.path.clone(), error).await),
+        Err(error) => return Err(failed(&live, by, Direction::FromCustomer, file.path.clone(), error).await),
     };
     file.at(0, opened.size);
     file.keep(opened);
@@ -92,7 +88,6 @@ pub async fn wish(
 /// The file itself, from the offset in a `Range: bytes=N-` on. The ETag changes when the file does: whoever goes on and
 /// says it in `If-Range` gets all of the new file, in `If-Match` 412.
 pub async fn content(
-    State(app): State<Shared>,
     Helper { live, by, .. }: Helper,
     Path((_, number)): Path<(String, u64)>,
     Query(at): Query<FilePath>,
@@ -103,13 +98,13 @@ pub async fn content(
         return Err(ApiError::conflict("This download has ended."));
     }
     let wanted = offset(&headers)?;
-    let (opened, from) = match asked_from(&app, &live, &file, wanted, &headers).await {
+    let (opened, from) = match asked_from(&live, &file, wanted, &headers).await {
         Ok(opened) => opened,
-        Err(error) => return Err(failed(&app, &live, by, Direction::FromCustomer, file.path.clone(), error).await),
+        Err(error) => return Err(failed(&live, by, Direction::FromCustomer, file.path.clone(), error).await),
     };
     let (size, tag) = (opened.size, tag(&opened.version));
     file.begins(from, size);
-    let carried = Carrying::new(app, live, by, file, opened, from);
+    let carried = Carrying::new(live, by, file, opened, from);
     let mut response = Body::from_stream(carried.into_stream()).into_response();
     let headers = response.headers_mut();
     let line = |line: String| HeaderValue::from_str(&line).map_err(|e| anyhow::anyhow!("a header cannot say it: {e}"));
@@ -145,19 +140,13 @@ fn name_of(path: &str, archive: bool) -> String {
 
 /// Opens what the browser asks for: what is ready, or the file anew from an offset on, or all of it when it is another
 /// file by now and the browser wants that.
-async fn asked_from(
-    app: &Shared,
-    live: &Arc<LiveSession>,
-    file: &Download,
-    from: u64,
-    headers: &HeaderMap,
-) -> Judged<(Opened, u64)> {
+async fn asked_from(live: &Arc<LiveSession>, file: &Download, from: u64, headers: &HeaderMap) -> Judged<(Opened, u64)> {
     if from == 0
         && let Some(ready) = file.take()
     {
         return Ok((ready, 0));
     }
-    let opened = reach_patiently(app, live, file, from, from, BACK_IN).await;
+    let opened = reach_patiently(live, file, from, from, BACK_IN).await;
     let says = |name| headers.get(name).map(HeaderValue::as_bytes);
     let same = |wanted: Option<&[u8]>, tag: &str| wanted.is_none_or(|wanted| wanted == tag.as_bytes());
     match opened {
@@ -165,7 +154,7 @@ async fn asked_from(
         Ok(opened) if same(says(header::IF_RANGE), &tag(&opened.version)) => Ok((opened, from)),
         // Shorter than what the browser has, or an archive, which is made anew.
         Ok(_) | Err(JobError::Fault(Fault::Changed)) if says(header::IF_RANGE).is_some() => {
-            Ok((reach_patiently(app, live, file, 0, 0, BACK_IN).await?, 0))
+            Ok((reach_patiently(live, file, 0, 0, BACK_IN).await?, 0))
         }
         Ok(opened) => Ok((opened, from)),
         Err(error) => Err(error),

@@ -13,9 +13,10 @@ use protocol::RefusalReason;
 
 use crate::{
     access_scope::Denied,
+    account_changes::NotChanged,
     live::{ActError, JobError, NoRoom},
     organisation::TeamStays,
-    sign_in::directory::NotAsked,
+    sign_in::NotAsked,
 };
 
 /// What every handler returns.
@@ -214,6 +215,17 @@ impl From<Denied> for ApiError {
             | Denied::Loosened => Self::forbidden(denied.to_string()),
             Denied::Store(error) => error.into(),
             Denied::Failed(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotChanged> for ApiError {
+    fn from(why: NotChanged) -> Self {
+        match why {
+            NotChanged::Missing => Self::missing("account"),
+            NotChanged::Administrator => Self::forbidden(why.to_string()),
+            NotChanged::OwnAccount | NotChanged::LastAdministrator => Self::conflict(why.to_string()),
+            NotChanged::Store(error) => error.into(),
         }
     }
 }

@@ -21,25 +21,35 @@ use super::{Admin, ApiError, By, Result, SignedIn, error::sentence, people, sess
 
 use crate::{
     access_scope::{self, SessionAction},
-    app::Shared,
-    archive::{self, Kept, NotDeleted, Pointer, TooLong},
-    playback,
+    archive::{self, Archive, Kept, NotDeleted, Pointer, TooLong},
+    live::SessionRegistry,
+    playback::{self, Playback},
 };
 
 /// How much of a kept file is read at a time.
 const PART: usize = 1 << 20;
 
 /// The transcript as text.
-pub async fn text(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Response> {
+pub async fn text(
+    State(sessions): State<Arc<SessionRegistry>>,
+    me: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Response> {
     let id = sessions::parse(id)?;
-    let text = evidence::transcript::text(&id, &access_scope::session(&app, &me.0, &id, SessionAction::Read).await?);
+    let text =
+        evidence::transcript::text(&id, &access_scope::session(&sessions, &me.0, &id, SessionAction::Read).await?);
     Ok((attached("text/plain; charset=utf-8", &format!("transcript-{id}.txt")), text).into_response())
 }
 
 /// The timeline and the transcript as JSON.
-pub async fn json(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Response> {
+pub async fn json(
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
+    me: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Response> {
     let name = format!("attachment; filename=\"transcript-{}.json\"", sessions::parse(id.clone())?);
-    let Json(page) = sessions::read(State(app), me, Path(id)).await?;
+    let page = sessions::page(&sessions, &archive, &me, id).await?;
     Ok(([(header::CONTENT_DISPOSITION, name)], Json(page)).into_response())
 }
 
@@ -49,9 +59,9 @@ fn attached(kind: &str, name: &str) -> [(header::HeaderName, String); 2] {
 }
 
 /// Has the evidence stored that could not be: tried again at once, whatever it waits for.
-pub async fn store(State(app): State<Shared>, _: Admin, Path(id): Path<String>) -> Result<StatusCode> {
+pub async fn store(State(archive): State<Arc<Archive>>, _: Admin, Path(id): Path<String>) -> Result<StatusCode> {
     let id = sessions::parse(id)?;
-    let tried = app.unfinished.try_again(&id);
+    let tried = archive.unfinished.try_again(&id);
     tried
         .then_some(StatusCode::ACCEPTED)
         .ok_or_else(|| ApiError::conflict("Nothing of this session waits to be stored."))
@@ -68,62 +78,76 @@ pub struct Playing {
 
 /// Opens a recording for whoever may watch it; the timeline notes it.
 pub async fn watch(
-    State(app): State<Shared>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
+    State(playback): State<Arc<Playback>>,
     me: SignedIn,
     By(login): By,
     Path(id): Path<String>,
 ) -> Result<Json<Playing>> {
     let id = sessions::parse(id)?;
-    let entries = access_scope::session(&app, &me.0, &id, SessionAction::Watch).await?;
+    let entries = access_scope::session(&sessions, &me.0, &id, SessionAction::Watch).await?;
     let now = clock::now();
     let recently = |e: &protocol::Entry| {
         matches!(&e.event, Event::Watched { by } if by.id == me.0.id) && e.at.plus(playback::LIFE_MS) > now
     };
     if !entries.iter().any(recently) {
         let event = Event::Watched { by: me.as_ref() };
-        app.sessions.execute_even_if_ended(&app, &id, &Actor::Server, Command::Evidence { event }).await?;
+        archive.execute_even_if_ended(&id, &Actor::Server, Command::Evidence { event }).await?;
     }
-    let token = app.playback.open(id, me.0.id, login, now);
+    let token = playback.open(id, me.0.id, login, now);
     Ok(Json(Playing { address: format!("/api/playback/{token}"), until: now.plus(playback::LIFE_MS) }))
 }
 
 /// What a link leads to, for whoever may still watch it.
-async fn watched(app: &Shared, me: &SignedIn, token: &str) -> Result<(SessionId, Vec<Entry>)> {
-    let id = app.playback.session(token, me.0.id, clock::now());
+async fn watched(
+    sessions: &Arc<SessionRegistry>,
+    playback: &Playback,
+    me: &SignedIn,
+    token: &str,
+) -> Result<(SessionId, Vec<Entry>)> {
+    let id = playback.session(token, me.0.id, clock::now());
     let gone = || ApiError::forbidden("This link to a recording works no more. Reload the page for a new one.");
     let id = id.ok_or_else(gone)?;
-    let entries = access_scope::session(app, &me.0, &id, SessionAction::Watch).await?;
+    let entries = access_scope::session(sessions, &me.0, &id, SessionAction::Watch).await?;
     Ok((id, entries))
 }
 
 /// A kept file, opened.
-async fn kept(app: &Shared, path: PathBuf) -> Result<Kept> {
-    let on = app.clone();
-    let opened = tokio::task::spawn_blocking(move || Kept::open(&on, path)).await.map_err(anyhow::Error::from)?;
+async fn kept(store: &Arc<Archive>, path: PathBuf) -> Result<Kept> {
+    let archive = store.clone();
+    let opened = tokio::task::spawn_blocking(move || Kept::open(&archive, path)).await.map_err(anyhow::Error::from)?;
     let kept = opened.map_err(|e| ApiError::upstream(format!("The recording cannot be read: {e}.")))?;
     kept.ok_or_else(|| ApiError::missing("recording"))
 }
 
 /// What was said, as subtitles of the video.
-pub async fn subtitles(State(app): State<Shared>, me: SignedIn, Path(token): Path<String>) -> Result<Response> {
-    let (_, entries) = watched(&app, &me, &token).await?;
+pub async fn subtitles(
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(playback): State<Arc<Playback>>,
+    me: SignedIn,
+    Path(token): Path<String>,
+) -> Result<Response> {
+    let (_, entries) = watched(&sessions, &playback, &me, &token).await?;
     let captions = recording_plan::captions(&entries, &PlaybackTimeline::of(&entries));
     Ok(([(header::CONTENT_TYPE, "text/vtt; charset=utf-8")], recording_plan::webvtt(&captions)).into_response())
 }
 
 /// The video, in ranges; of a session that goes on, what is recorded so far.
 pub async fn recording(
-    State(app): State<Shared>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
+    State(playback): State<Arc<Playback>>,
     me: SignedIn,
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let (id, entries) = watched(&app, &me, &token).await?;
+    let (id, entries) = watched(&sessions, &playback, &me, &token).await?;
     if entries.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
         let range = headers.get(header::RANGE).and_then(|r| r.to_str().ok());
-        return Ok(serve(kept(&app, paths::recording(&app.config.data, &id)).await?, "video/webm", range));
+        return Ok(serve(kept(&archive, paths::recording(&archive.data, &id)).await?, "video/webm", range));
     }
-    let made = tokio::task::spawn_blocking(move || archive::so_far(&app, &id, &entries)).await;
+    let made = tokio::task::spawn_blocking(move || archive::so_far(&archive, &id, &entries)).await;
     let made = made.map_err(anyhow::Error::from)?.map_err(|error| match error.downcast::<TooLong>() {
         Ok(long) => ApiError::conflict(sentence(&long.to_string())),
         Err(error) => error.into(),
@@ -134,26 +158,38 @@ pub async fn recording(
 }
 
 /// Gives the stored video to another system. That it was watched is an event; the parts of one download are one act.
-pub async fn serve_file(app: &Shared, id: &SessionId, by: UserRef, headers: &HeaderMap) -> Result<Response> {
-    let video = kept(app, paths::recording(&app.config.data, id)).await?;
+pub async fn serve_file(archive: &Arc<Archive>, id: &SessionId, by: UserRef, headers: &HeaderMap) -> Result<Response> {
+    let video = kept(archive, paths::recording(&archive.data, id)).await?;
     let range = headers.get(header::RANGE).and_then(|r| r.to_str().ok());
     if range.is_none_or(|r| r.starts_with("bytes=0-")) {
         let event = Event::Watched { by };
-        app.sessions.execute_even_if_ended(app, id, &Actor::Server, Command::Evidence { event }).await?;
+        archive.execute_even_if_ended(id, &Actor::Server, Command::Evidence { event }).await?;
     }
     Ok(serve(video, "video/webm", range))
 }
 
 /// Where the pointer was during the video.
-pub async fn pointer(State(app): State<Shared>, me: SignedIn, Path(token): Path<String>) -> Result<Response> {
-    let (id, _) = watched(&app, &me, &token).await?;
-    Ok(serve(kept(&app, paths::pointer(&app.config.data, &id)).await?, "application/octet-stream", None))
+pub async fn pointer(
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
+    State(playback): State<Arc<Playback>>,
+    me: SignedIn,
+    Path(token): Path<String>,
+) -> Result<Response> {
+    let (id, _) = watched(&sessions, &playback, &me, &token).await?;
+    Ok(serve(kept(&archive, paths::pointer(&archive.data, &id)).await?, "application/octet-stream", None))
 }
 
 /// When something moved in the video: pairs of milliseconds, as JSON.
-pub async fn activity(State(app): State<Shared>, me: SignedIn, Path(token): Path<String>) -> Result<Response> {
-    let (id, _) = watched(&app, &me, &token).await?;
-    Ok(serve(kept(&app, paths::activity(&app.config.data, &id)).await?, "application/json", None))
+pub async fn activity(
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
+    State(playback): State<Arc<Playback>>,
+    me: SignedIn,
+    Path(token): Path<String>,
+) -> Result<Response> {
+    let (id, _) = watched(&sessions, &playback, &me, &token).await?;
+    Ok(serve(kept(&archive, paths::activity(&archive.data, &id)).await?, "application/json", None))
 }
 
 /// A kept file or a range of it (RFC 9110, 14).
@@ -213,14 +249,15 @@ pub struct Wished {
 
 /// Everything that remains of a session that is over, in one signed file.
 pub async fn bundle(
-    State(app): State<Shared>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
     me: SignedIn,
     Path(id): Path<String>,
     Query(Wished { pointer }): Query<Wished>,
 ) -> Result<Response> {
     let pointer = if pointer { Pointer::BurnedIn } else { Pointer::Beside };
     let id = sessions::parse(id)?;
-    if !access_scope::session(&app, &me.0, &id, SessionAction::Export)
+    if !access_scope::session(&sessions, &me.0, &id, SessionAction::Export)
         .await?
         .iter()
         .any(|e| matches!(e.event, Event::Stored { .. }))
@@ -229,11 +266,11 @@ pub async fn bundle(
             "The evidence is not complete yet: the session goes on, or it is being stored.",
         ));
     }
-    let contents = archive::export(&app, &id, Some(me.as_ref())).await?;
+    let contents = archive.export(&id, Some(me.as_ref())).await?;
     let (out, pieces) = tokio::sync::mpsc::channel(8);
     tokio::task::spawn_blocking(move || {
         let out = std::io::BufWriter::with_capacity(PART, Pieces(out));
-        if let Err(error) = archive::pack(&app, &contents, pointer, out) {
+        if let Err(error) = archive.pack(&contents, pointer, out) {
             tracing::error!(%error, "a bundle was not written to its end");
         }
     });
@@ -266,14 +303,15 @@ pub struct Because {
 
 /// Deletes what remains of a session; a signed tombstone stays.
 pub async fn delete(
-    State(app): State<Shared>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
     me: SignedIn,
     Path(id): Path<String>,
     Json(Because { reason }): Json<Because>,
 ) -> Result<StatusCode> {
     let (id, reason) = (sessions::parse(id)?, people::name(&reason)?);
-    access_scope::session(&app, &me.0, &id, SessionAction::Delete).await?;
-    match archive::delete(&app, &id, me.0.name, reason).await {
+    access_scope::session(&sessions, &me.0, &id, SessionAction::Delete).await?;
+    match archive.delete(&id, me.0.name, reason).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(NotDeleted::Missing) => Err(ApiError::missing("session")),
         Err(unfinished @ NotDeleted::Unfinished(_)) => Err(ApiError::upstream(unfinished.to_string())),
@@ -293,14 +331,15 @@ pub struct HoldInput {
 
 /// Keeps evidence from being deleted, or lets it go.
 pub async fn hold(
-    State(app): State<Shared>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
     me: SignedIn,
     Path(id): Path<String>,
     Json(HoldInput { on, reason }): Json<HoldInput>,
 ) -> Result<StatusCode> {
     let (id, reason) = (sessions::parse(id)?, people::name(&reason)?);
-    access_scope::session(&app, &me.0, &id, SessionAction::Delete).await?;
-    archive::hold(&app, &id, me.as_ref(), on, reason).await?;
+    access_scope::session(&sessions, &me.0, &id, SessionAction::Delete).await?;
+    archive.hold(&id, me.as_ref(), on, reason).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -314,7 +353,7 @@ pub struct SealingKey {
 }
 
 /// The keys that seal timelines and sign bundles, the newest last.
-pub async fn keys(State(app): State<Shared>, _: SignedIn) -> Json<Vec<SealingKey>> {
-    let keys = app.sealing.endorsements().into_iter();
+pub async fn keys(State(archive): State<Arc<Archive>>, _: SignedIn) -> Json<Vec<SealingKey>> {
+    let keys = archive.sealing.endorsements().into_iter();
     Json(keys.map(|k| SealingKey { fingerprint: evidence::fingerprint(&k.key), key: k.key, since: k.since }).collect())
 }

@@ -9,7 +9,7 @@ use axum::{
 };
 use platform::{clock, secret, text};
 use protocol::{Event, ExpertInvitation, Right, SessionId, Timestamp};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use session::{Actor, Command};
 use store::{stored_time, tables::expert};
@@ -23,8 +23,9 @@ use super::{
 
 use crate::{
     access_scope,
-    app::Shared,
-    live::{self, LiveSession},
+    config::PublicUrl,
+    connections::Clients,
+    live::{self, LiveSession, SessionRegistry},
 };
 
 /// Whom to invite, and what they may use of what the customer allows.
@@ -66,22 +67,24 @@ pub struct ExpertEntered {
 
 /// Invites an expert.
 pub async fn invite(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(public_url): State<PublicUrl>,
+    State(sessions): State<Arc<SessionRegistry>>,
     me: SignedIn,
     Path(id): Path<String>,
     Json(who): Json<InviteExpert>,
 ) -> Result<(StatusCode, Json<ExpertLink>)> {
-    let live = sessions::running(&app, id)?;
+    let live = sessions::running(&sessions, id)?;
     if !text::is_plain(&who.name) {
         return Err(ApiError::bad("A name is one line of characters that can be seen."));
     }
     let command = Command::InviteExpert { name: who.name, rights: who.rights };
-    let entries = live.act(&app, &Actor::Technician(me.as_ref()), command).await?;
+    let entries = live.act(&Actor::Technician(me.as_ref()), command).await?;
     let Some(Event::ExpertInvited { invitation, .. }) = entries.into_iter().next().map(|e| e.event) else {
         return Err(anyhow::anyhow!("an expert was invited without an event").into());
     };
     let now = stored_time(clock::now());
-    expert::Entity::delete_many().filter(expert::Column::Until.lt(now)).exec(&app.db).await?;
+    expert::Entity::delete_many().filter(expert::Column::Until.lt(now)).exec(&db).await?;
     let token = secret::token();
     let row = expert::ActiveModel {
         hash: Set(secret::hash(&token)),
@@ -89,27 +92,33 @@ pub async fn invite(
         number: Set(invitation.number.into()),
         until: Set(stored_time(invitation.until)),
     };
-    row.insert(&app.db).await?;
-    let link = format!("{}/expert#{token}", app.config.public_url);
+    row.insert(&db).await?;
+    let link = format!("{}/expert#{token}", public_url);
     Ok((StatusCode::CREATED, Json(ExpertLink { link, until: invitation.until })))
 }
 
-async fn find(app: &Shared, token: &str) -> Result<(Arc<LiveSession>, ExpertInvitation)> {
-    let row = expert::Entity::find_by_id(secret::hash(token)).one(&app.db).await?.ok_or_else(join::dead)?;
+async fn find(
+    db: &DatabaseConnection,
+    sessions: &Arc<SessionRegistry>,
+    token: &str,
+) -> Result<(Arc<LiveSession>, ExpertInvitation)> {
+    let row = expert::Entity::find_by_id(secret::hash(token)).one(db).await?.ok_or_else(join::dead)?;
     let id = SessionId::try_from(row.session).map_err(|_| join::dead())?;
-    let live = app.sessions.get(&id).ok_or_else(join::dead)?;
+    let live = sessions.get(&id).ok_or_else(join::dead)?;
     let number = u16::try_from(row.number).map_err(|_| join::dead())?;
-    let invitation = access_scope::invitation(app, &live, number).await?.ok_or_else(join::dead)?;
+    let invitation = access_scope::invitation(db, &live, number).await?.ok_or_else(join::dead)?;
     Ok((live, invitation))
 }
 
 /// Says whose session an expert's link is for.
 pub async fn look(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(clients): State<Arc<Clients>>,
+    State(sessions): State<Arc<SessionRegistry>>,
     From(address): From,
     Json(body): Json<Token>,
 ) -> Result<Json<ExpertWelcome>> {
-    let (live, invitation) = join::guessed(&app, address, find(&app, &body.token)).await?;
+    let (live, invitation) = join::guessed(&clients, address, find(&db, &sessions, &body.token)).await?;
     let state = live.state().await;
     Ok(Json(ExpertWelcome {
         organisation: state.organisation,
@@ -123,17 +132,19 @@ pub async fn look(
 
 /// Lets an expert in. The link works once.
 pub async fn enter(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(clients): State<Arc<Clients>>,
+    State(sessions): State<Arc<SessionRegistry>>,
     From(address): From,
     Json(body): Json<Token>,
 ) -> Result<Json<ExpertEntered>> {
-    let (live, invitation) = join::guessed(&app, address, find(&app, &body.token)).await?;
+    let (live, invitation) = join::guessed(&clients, address, find(&db, &sessions, &body.token)).await?;
     let command = Command::JoinAsExpert { number: invitation.number };
-    let entries = live.act(&app, &Actor::Server, command).await?;
-    join::came_from(&app, address, &live).await;
+    let entries = live.act(&Actor::Server, command).await?;
+    join::came_from(&clients, address, &live).await;
     let who = live::came(&entries)?;
-    expert::Entity::delete_by_id(secret::hash(&body.token)).exec(&app.db).await?;
-    let resume = join::admit(&app, &live.id, who, false, join::RESUME_MS).await?;
-    let admission = Admission { session: live.id.clone(), ticket: app.sessions.ticket(live.id.clone(), who) };
+    expert::Entity::delete_by_id(secret::hash(&body.token)).exec(&db).await?;
+    let resume = join::admit(&db, &live.id, who, false, join::RESUME_MS).await?;
+    let admission = Admission { session: live.id.clone(), ticket: sessions.ticket(live.id.clone(), who) };
     Ok(Json(ExpertEntered { admission, resume }))
 }

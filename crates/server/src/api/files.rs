@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::{
     Json,
     body::Body,
-    extract::{Path, Query, State},
+    extract::{Path, Query},
     http::StatusCode,
 };
 use futures::StreamExt;
@@ -18,10 +18,7 @@ use ts_rs::TS;
 
 use super::{ApiError, Helper, Result};
 
-use crate::{
-    app::Shared,
-    live::{JobError, LiveSession},
-};
+use crate::live::{JobError, LiveSession};
 
 /// A place on the customer's machine.
 #[derive(Deserialize, TS)]
@@ -88,47 +85,34 @@ pub async fn list(Helper { live, by, .. }: Helper, Query(at): Query<FilePath>) -
 }
 
 /// Makes a folder.
-pub async fn make_folder(
-    State(app): State<Shared>,
-    Helper { live, by, .. }: Helper,
-    Json(at): Json<FilePath>,
-) -> Result<StatusCode> {
+pub async fn make_folder(Helper { live, by, .. }: Helper, Json(at): Json<FilePath>) -> Result<StatusCode> {
     let path = place(&at.path)?;
     live.ask_program(by, Job::MakeFolder { path: path.clone() }).await?;
-    live.record_deed(&app, Event::FolderMade { by, path }).await?;
+    live.record_deed(Event::FolderMade { by, path }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Gives a file or folder another name.
-pub async fn rename(
-    State(app): State<Shared>,
-    Helper { live, by, .. }: Helper,
-    Json(new): Json<Renaming>,
-) -> Result<StatusCode> {
+pub async fn rename(Helper { live, by, .. }: Helper, Json(new): Json<Renaming>) -> Result<StatusCode> {
     let (from, to) = (place(&new.path)?, new.name);
     if !name_fits(&to) {
         return Err(ApiError::bad("This is not a file's name."));
     }
     live.ask_program(by, Job::Rename { path: from.clone(), name: to.clone() }).await?;
-    live.record_deed(&app, Event::FileRenamed { by, from, to }).await?;
+    live.record_deed(Event::FileRenamed { by, from, to }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Deletes a file or folder.
-pub async fn delete(
-    State(app): State<Shared>,
-    Helper { live, by, .. }: Helper,
-    Json(at): Json<FilePath>,
-) -> Result<StatusCode> {
+pub async fn delete(Helper { live, by, .. }: Helper, Json(at): Json<FilePath>) -> Result<StatusCode> {
     let path = place(&at.path)?;
     live.ask_program(by, Job::Delete { path: path.clone() }).await?;
-    live.record_deed(&app, Event::FileDeleted { by, path }).await?;
+    live.record_deed(Event::FileDeleted { by, path }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Takes a file's bytes from an offset on; says how much is there afterwards.
 pub async fn bring(
-    State(app): State<Shared>,
     Helper { live, by, .. }: Helper,
     Path((_, transfer)): Path<(String, u64)>,
     Query(Bringing { folder, name, size, from }): Query<Bringing>,
@@ -137,7 +121,7 @@ pub async fn bring(
     let path = format!("{}/{name}", place(&folder)?.trim_end_matches(['/', '\\']));
     let carried = async {
         let job = |lane| Job::Bring { transfer, folder, name, size, from, lane };
-        let mut pipe = live.bring(&app, by, job).await?;
+        let mut pipe = live.bring(by, job).await?;
         match pipe.answer().await? {
             Answer::Kept { bytes } if bytes == from => {}
             // Another part of it is there than the page believes: the page goes on from what is told.
@@ -166,7 +150,7 @@ pub async fn bring(
     };
     match carried.await {
         Ok(bytes) => Ok(Json(KeptBytes { bytes })),
-        Err(error) => Err(failed(&app, &live, by, Direction::ToCustomer, path, error).await),
+        Err(error) => Err(failed(&live, by, Direction::ToCustomer, path, error).await),
     }
 }
 
@@ -183,7 +167,6 @@ pub async fn kept(
 
 /// Puts a file that is there whole into its place; says the path that it got.
 pub async fn put_in_place(
-    State(app): State<Shared>,
     Helper { live, by, .. }: Helper,
     Path((_, transfer)): Path<(String, u64)>,
     Json(new): Json<Placing>,
@@ -196,11 +179,11 @@ pub async fn put_in_place(
         // The sum is the one that was asked for: the program has compared.
         Ok(Answer::Placed { path, bytes, sha256: _ }) => {
             let deed = Event::FileCarried { by, way: Direction::ToCustomer, path: path.clone(), bytes, sha256: sum };
-            live.record_deed(&app, deed).await?;
+            live.record_deed(deed).await?;
             Ok(Json(FileName { path }))
         }
         Ok(_) => Err(JobError::UnexpectedResponse.into()),
-        Err(error) => Err(failed(&app, &live, by, Direction::ToCustomer, new.path, error).await),
+        Err(error) => Err(failed(&live, by, Direction::ToCustomer, new.path, error).await),
     }
 }
 
@@ -219,7 +202,6 @@ pub async fn abandon(Helper { live, by, .. }: Helper, Path((_, transfer)): Path<
 
 /// Writes a failure into the timeline, unless the way is just broken: then it is tried again.
 pub(super) async fn failed(
-    app: &Shared,
     live: &Arc<LiveSession>,
     by: ParticipantId,
     way: Direction,
@@ -228,7 +210,7 @@ pub(super) async fn failed(
 ) -> ApiError {
     if let JobError::Fault(fault) = &error {
         let deed = Event::FileFailed { by, way, path, reason: fault.to_string() };
-        if let Err(error) = live.record_deed(app, deed).await {
+        if let Err(error) = live.record_deed(deed).await {
             tracing::debug!(session = %live.id, %error, "a file failed after the session's end");
         }
     }

@@ -1,12 +1,14 @@
 //! Who helps: taking sessions, transferring and sharing them, and notes for whoever comes after.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Path, State},
     http::StatusCode,
 };
 use protocol::{Phase, Queue, UserRef};
-use sea_orm::EntityTrait;
+use sea_orm::{DatabaseConnection, EntityTrait};
 use serde::Deserialize;
 use session::{Actor, Command};
 use store::tables::user;
@@ -16,8 +18,7 @@ use super::{ApiError, Result, SignedIn, sessions};
 
 use crate::{
     access_scope::{self, SessionAction},
-    app::Shared,
-    organisation,
+    live::SessionRegistry,
 };
 
 /// Where a session goes.
@@ -49,61 +50,67 @@ pub struct SessionNote {
     pub text: String,
 }
 
-async fn technician(app: &Shared, id: i32) -> Result<UserRef> {
-    organisation::technician(&app.db, id).await?.ok_or_else(|| ApiError::missing("technician"))
+async fn technician(db: &DatabaseConnection, id: i32) -> Result<UserRef> {
+    store::people::technician(db, id).await?.ok_or_else(|| ApiError::missing("technician"))
 }
 
 /// Gives a session to another technician or queue.
 pub async fn transfer(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(sessions): State<Arc<SessionRegistry>>,
     me: SignedIn,
     Path(id): Path<String>,
     Json(transfer): Json<Transfer>,
 ) -> Result<StatusCode> {
     let command = match transfer {
-        Transfer::Technician { technician: to, note } => Command::Transfer { to: technician(&app, to).await?, note },
+        Transfer::Technician { technician: to, note } => Command::Transfer { to: technician(&db, to).await?, note },
         Transfer::Team { team, note } => {
             use sea_orm::{ColumnTrait, QueryFilter};
             let members = user::Entity::find().filter(user::Column::Team.eq(&*team));
-            if members.filter(user::Column::Disabled.eq(false)).one(&app.db).await?.is_none() {
+            if members.filter(user::Column::Disabled.eq(false)).one(&db).await?.is_none() {
                 return Err(ApiError::missing("team, or nobody is in it"));
             }
             Command::Enqueue { queue: Queue::Team { team }, note }
         }
         Transfer::General { note } => Command::Enqueue { queue: Queue::General, note },
     };
-    sessions::act(&app, &me, id, command).await
+    sessions::act(&sessions, &me, id, command).await
 }
 
 /// Takes a session out of a queue, and opens it when it is on hold.
-pub async fn take(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<StatusCode> {
-    let live = sessions::running(&app, id)?;
+pub async fn take(
+    State(sessions): State<Arc<SessionRegistry>>,
+    me: SignedIn,
+    Path(id): Path<String>,
+) -> Result<StatusCode> {
+    let live = sessions::running(&sessions, id)?;
     let by = Actor::Technician(me.as_ref());
-    live.act(&app, &by, Command::Take { team: me.0.team.clone() }).await?;
+    live.act(&by, Command::Take { team: me.0.team.clone() }).await?;
     if live.read(session::Session::phase).await == Phase::Held {
-        live.act(&app, &by, Command::Reopen).await?;
+        live.act(&by, Command::Reopen).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Asks another technician to join.
 pub async fn share(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(sessions): State<Arc<SessionRegistry>>,
     me: SignedIn,
     Path(id): Path<String>,
     Json(share): Json<ShareWith>,
 ) -> Result<StatusCode> {
-    let with = technician(&app, share.technician).await?;
-    sessions::act(&app, &me, id, Command::ShareWith { with }).await
+    let with = technician(&db, share.technician).await?;
+    sessions::act(&sessions, &me, id, Command::ShareWith { with }).await
 }
 
 /// Leaves a note that only technicians read.
 pub async fn note(
-    State(app): State<Shared>,
+    State(sessions): State<Arc<SessionRegistry>>,
     me: SignedIn,
     Path(id): Path<String>,
     Json(note): Json<SessionNote>,
 ) -> Result<StatusCode> {
-    access_scope::session(&app, &me.0, &sessions::parse(id.clone())?, SessionAction::Note).await?;
-    sessions::act(&app, &me, id, Command::Note { text: note.text }).await
+    access_scope::session(&sessions, &me.0, &sessions::parse(id.clone())?, SessionAction::Note).await?;
+    sessions::act(&sessions, &me, id, Command::Note { text: note.text }).await
 }

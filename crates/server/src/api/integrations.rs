@@ -3,15 +3,19 @@
 pub mod accounts;
 pub mod receivers;
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Path, State},
     http::StatusCode,
 };
 use platform::clock;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 use serde::Serialize;
 use store::{
+    setting::Current,
+    settings::Settings,
     stored_time,
     tables::{api_account, api_token, incident},
 };
@@ -24,10 +28,8 @@ use self::{
 
 use crate::{
     api::{Admin, ApiError, Result, SignedIn, sessions},
-    app::Shared,
-    beyondtrust,
-    deliveries::{ReceiverKind, webhook},
-    desk::{Desk, RequestTracker, ticket_import},
+    deliveries::{Deliveries, ReceiverKind},
+    desk::{Desk, RequestTracker, ServiceDesk, ticket_import},
 };
 
 /// An event that a receiver can ask for.
@@ -50,24 +52,28 @@ pub struct Integrations {
 }
 
 /// Accounts, tokens and receivers.
-pub async fn all(State(app): State<Shared>, _: Admin) -> Result<Json<Integrations>> {
-    let accounts = api_account::Entity::find().order_by_asc(api_account::Column::Id).all(&app.db).await?;
+pub async fn all(
+    State(db): State<DatabaseConnection>,
+    State(deliveries): State<Arc<Deliveries>>,
+    _: Admin,
+) -> Result<Json<Integrations>> {
+    let accounts = api_account::Entity::find().order_by_asc(api_account::Column::Id).all(&db).await?;
     let tokens = api_token::Entity::find()
         .filter(api_token::Column::Account.is_null())
         .filter(api_token::Column::Until.gt(stored_time(clock::now())))
         .order_by_asc(api_token::Column::Id);
     let mut receivers = Vec::new();
-    for receiver in app.deliveries.receivers().iter() {
-        receivers.push(shown(&app, receiver).await?);
+    for receiver in deliveries.receivers().iter() {
+        receivers.push(shown(&db, receiver).await?);
     }
     let known = |kind: ReceiverKind, list: &[(&str, &str)]| -> Vec<KnownEvent> {
         list.iter().map(|(name, says)| KnownEvent { kind, name: (*name).into(), says: (*says).into() }).collect()
     };
-    let mut events = known(ReceiverKind::Webhook, &webhook::CATALOGUE);
-    events.extend(known(ReceiverKind::Beyondtrust, &beyondtrust::outbound::CATALOGUE));
+    let kinds = [ReceiverKind::Webhook, ReceiverKind::Beyondtrust];
+    let events = kinds.into_iter().flat_map(|kind| known(kind, deliveries.kind(kind).catalogue())).collect();
     Ok(Json(Integrations {
         accounts: accounts.into_iter().map(Into::into).collect(),
-        tokens: tokens.all(&app.db).await?.iter().map(shown_token).collect(),
+        tokens: tokens.all(&db).await?.iter().map(shown_token).collect(),
         receivers,
         events,
     }))
@@ -84,19 +90,22 @@ pub struct ImportedTicket {
 
 /// Makes a session for a ticket of another desk: what the link on its page leads to.
 pub async fn start_from_ticket(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(settings): State<Arc<Current<Settings>>>,
+    State(deliveries): State<Arc<Deliveries>>,
+    State(service_desk): State<Arc<ServiceDesk>>,
     me: SignedIn,
     Path((desk, ticket)): Path<(String, String)>,
 ) -> Result<(StatusCode, Json<ImportedTicket>)> {
     // By its number, or `rt` for the first Request Tracker there is.
-    let receivers = app.deliveries.receivers();
+    let receivers = deliveries.receivers();
     let mut desks = receivers.iter().filter(|r| ReceiverKind::of(r) == ReceiverKind::RequestTracker);
     let found = desks.find(|r| desk == "rt" || desk == r.id.to_string());
     let found = found.ok_or_else(|| ApiError::missing("service desk"))?;
-    let known = RequestTracker::of(&app, found).find(&ticket).await.map_err(ApiError::upstream)?;
+    let known = RequestTracker::new(&service_desk.outbound, found).find(&ticket).await.map_err(ApiError::upstream)?;
     let incident: incident::Model =
-        ticket_import::upsert_incident(&app, &found.id.to_string(), &ticket, &known).await?;
-    let live = ticket_import::session(&app, &incident, me.as_ref(), None).await?;
-    let issued = sessions::issue(&app, &live, &me).await?;
+        ticket_import::upsert_incident(&service_desk, &found.id.to_string(), &ticket, &known).await?;
+    let live = ticket_import::session(&service_desk, &incident, me.as_ref(), None).await?;
+    let issued = sessions::issue(&db, &settings, &service_desk, &live, &me).await?;
     Ok((StatusCode::CREATED, Json(ImportedTicket { incident: incident.id, issued })))
 }

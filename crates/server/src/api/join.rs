@@ -5,14 +5,17 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{Json, extract::State, http::StatusCode};
-use platform::{clock, secret, throttle::Attempt};
+use platform::{clock, identity::Identity, secret, throttle::Attempt};
 use protocol::{Client, ParticipantId, Role, SessionId};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, Order, QueryFilter, sea_query::Query,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, DatabaseConnection, EntityTrait, Order, QueryFilter,
+    sea_query::Query,
 };
 use serde::{Deserialize, Serialize};
 use session::{Actor, Command};
 use store::{
+    setting::Current,
+    settings::Settings,
     stored_time,
     tables::{admission, session_row},
 };
@@ -22,9 +25,11 @@ use super::{ApiError, From, Result, sessions::Admission};
 
 use crate::{
     access_scope,
-    app::Shared,
-    live::{self, LiveSession},
-    programs::System,
+    config::PublicUrl,
+    connections::Clients,
+    live::{self, LiveSession, SessionRegistry},
+    programs::{Programs, System},
+    sign_in::Auth,
 };
 
 /// How long a customer's page or program may come back with its token.
@@ -103,13 +108,18 @@ pub struct Token {
 }
 
 /// Who runs this server.
-pub async fn welcome(State(app): State<Shared>) -> Json<Welcome> {
+pub async fn welcome(
+    State(public_url): State<PublicUrl>,
+    State(settings): State<Arc<Current<Settings>>>,
+    State(auth): State<Arc<Auth>>,
+    State(programs): State<Arc<Programs>>,
+) -> Json<Welcome> {
     Json(Welcome {
-        organisation: app.settings().organisation,
-        domain: app.config.domain().to_owned(),
-        programs: app.programs.systems(),
-        openid: Some(app.openid()).filter(|o| o.enabled).map(|o| o.name),
-        passkeys: app.passkeys.possible(),
+        organisation: settings.get().organisation,
+        domain: public_url.domain().to_owned(),
+        programs: programs.systems(),
+        openid: Some(auth.openid.get()).filter(|o| o.enabled).map(|o| o.name),
+        passkeys: auth.passkeys.possible(),
     })
 }
 
@@ -120,23 +130,41 @@ pub fn dead() -> ApiError {
 }
 
 /// Says whose session a pass is for.
-pub async fn look(State(app): State<Shared>, From(address): From, Json(pass): Json<Pass>) -> Result<Json<Invitation>> {
-    let (live, _) = find(&app, address, &pass).await?;
-    Ok(Json(invitation(&app, &live).await))
+pub async fn look(
+    State(db): State<DatabaseConnection>,
+    State(identity): State<Arc<Identity>>,
+    State(public_url): State<PublicUrl>,
+    State(clients): State<Arc<Clients>>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(programs): State<Arc<Programs>>,
+    From(address): From,
+    Json(pass): Json<Pass>,
+) -> Result<Json<Invitation>> {
+    let (live, _) = find(&db, &identity, &clients, &sessions, address, &pass).await?;
+    Ok(Json(invitation(&public_url, &programs, &live).await))
 }
 
 /// Lets a customer in.
-pub async fn enter(State(app): State<Shared>, From(address): From, Json(body): Json<Enter>) -> Result<Json<Entered>> {
+pub async fn enter(
+    State(db): State<DatabaseConnection>,
+    State(identity): State<Arc<Identity>>,
+    State(public_url): State<PublicUrl>,
+    State(clients): State<Arc<Clients>>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(programs): State<Arc<Programs>>,
+    From(address): From,
+    Json(body): Json<Enter>,
+) -> Result<Json<Entered>> {
     if body.client == Client::Console {
         return Err(ApiError::bad("Technicians join from the console."));
     }
     // A key that is replaced just now lets nobody in by the event of the new one.
-    let one = app.sessions.passes.lock().await;
-    let (live, seat) = find(&app, address, &body.pass).await?;
+    let one = sessions.passes.lock().await;
+    let (live, seat) = find(&db, &identity, &clients, &sessions, address, &body.pass).await?;
     let who = match (&body.pass, seat) {
         (Pass::Handover { token }, Some(who)) => {
             // Whoever deletes it has it: it works once, however many bring it at the same time.
-            let taken = admission::Entity::delete_by_id(secret::hash(token)).exec(&app.db).await?;
+            let taken = admission::Entity::delete_by_id(secret::hash(token)).exec(&db).await?;
             if taken.rows_affected == 0 {
                 return Err(dead());
             }
@@ -147,7 +175,7 @@ pub async fn enter(State(app): State<Shared>, From(address): From, Json(body): J
             let by_key = matches!(pass, Pass::Key { .. });
             let join =
                 Command::Join { role: Role::Customer, name, client: body.client, user: None, by_role: None, by_key };
-            let entries = live.act(&app, &Actor::Server, join).await.map_err(|error| match error {
+            let entries = live.act(&Actor::Server, join).await.map_err(|error| match error {
                 live::ActError::Refused(_) => dead(),
                 other => other.into(),
             })?;
@@ -155,32 +183,40 @@ pub async fn enter(State(app): State<Shared>, From(address): From, Json(body): J
         }
     };
     drop(one);
-    let resume = admit(&app, &live.id, who, false, RESUME_MS).await?;
-    let admission = Admission { session: live.id.clone(), ticket: app.sessions.ticket(live.id.clone(), who) };
-    Ok(Json(Entered { admission, resume, invitation: invitation(&app, &live).await }))
+    let resume = admit(&db, &live.id, who, false, RESUME_MS).await?;
+    let admission = Admission { session: live.id.clone(), ticket: sessions.ticket(live.id.clone(), who) };
+    Ok(Json(Entered { admission, resume, invitation: invitation(&public_url, &programs, &live).await }))
 }
 
 /// Lets a customer come back.
 pub async fn resume(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(clients): State<Arc<Clients>>,
+    State(sessions): State<Arc<SessionRegistry>>,
     From(address): From,
     Json(body): Json<Token>,
 ) -> Result<Json<Admission>> {
-    let (live, who) = guessed(&app, address, by_token(&app, &body.token, false)).await?;
-    came_from(&app, address, &live).await;
-    Ok(Json(Admission { session: live.id.clone(), ticket: app.sessions.ticket(live.id.clone(), who) }))
+    let (live, who) = guessed(&clients, address, by_token(&db, &sessions, &body.token, false)).await?;
+    came_from(&clients, address, &live).await;
+    Ok(Json(Admission { session: live.id.clone(), ticket: sessions.ticket(live.id.clone(), who) }))
 }
 
 /// Gives the browser's customer a token for the support program.
-pub async fn handover(State(app): State<Shared>, From(address): From, Json(body): Json<Token>) -> Result<Json<Token>> {
-    let (live, who) = guessed(&app, address, by_token(&app, &body.token, false)).await?;
-    let token = admit(&app, &live.id, who, true, HANDOVER_MS).await?;
-    keep_newest(&app, &live.id, who).await?;
+pub async fn handover(
+    State(db): State<DatabaseConnection>,
+    State(clients): State<Arc<Clients>>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    From(address): From,
+    Json(body): Json<Token>,
+) -> Result<Json<Token>> {
+    let (live, who) = guessed(&clients, address, by_token(&db, &sessions, &body.token, false)).await?;
+    let token = admit(&db, &live.id, who, true, HANDOVER_MS).await?;
+    keep_newest(&db, &live.id, who).await?;
     Ok(Json(Token { token }))
 }
 
 /// Counted when the new one is there: of many at once the newest stay, and never more.
-async fn keep_newest(app: &Shared, session: &SessionId, who: ParticipantId) -> Result<()> {
+async fn keep_newest(db: &DatabaseConnection, session: &SessionId, who: ParticipantId) -> Result<()> {
     let of_one = Condition::all()
         .add(admission::Column::Session.eq(session.as_str()))
         .add(admission::Column::Participant.eq(i32::from(who.0)))
@@ -193,14 +229,20 @@ async fn keep_newest(app: &Shared, session: &SessionId, who: ParticipantId) -> R
         .limit(MOST_HANDOVERS)
         .to_owned();
     let older = admission::Entity::delete_many().filter(of_one);
-    older.filter(admission::Column::Hash.not_in_subquery(newest)).exec(&app.db).await?;
+    older.filter(admission::Column::Hash.not_in_subquery(newest)).exec(db).await?;
     Ok(())
 }
 
 /// A token for a participant to come back by.
-pub async fn admit(app: &Shared, session: &SessionId, who: ParticipantId, handover: bool, life: u64) -> Result<String> {
+pub async fn admit(
+    db: &DatabaseConnection,
+    session: &SessionId,
+    who: ParticipantId,
+    handover: bool,
+    life: u64,
+) -> Result<String> {
     let now = clock::now();
-    admission::Entity::delete_many().filter(admission::Column::Until.lt(stored_time(now))).exec(&app.db).await?;
+    admission::Entity::delete_many().filter(admission::Column::Until.lt(stored_time(now))).exec(db).await?;
     let token = secret::token();
     let row = admission::ActiveModel {
         hash: Set(secret::hash(&token)),
@@ -209,93 +251,117 @@ pub async fn admit(app: &Shared, session: &SessionId, who: ParticipantId, handov
         handover: Set(handover),
         until: Set(stored_time(now.plus(life))),
     };
-    row.insert(&app.db).await?;
+    row.insert(db).await?;
     Ok(token)
 }
 
 /// The running session that a token belongs to, and whose it is.
-pub async fn by_token(app: &Shared, token: &str, handover: bool) -> Result<(Arc<LiveSession>, ParticipantId)> {
-    let (id, who) = holder(app, token, handover).await?;
-    let live = app.sessions.get(&id).ok_or_else(dead)?;
-    if access_scope::may_enter(app, &live, who).await? { Ok((live, who)) } else { Err(dead()) }
+pub async fn by_token(
+    db: &DatabaseConnection,
+    sessions: &Arc<SessionRegistry>,
+    token: &str,
+    handover: bool,
+) -> Result<(Arc<LiveSession>, ParticipantId)> {
+    let (id, who) = holder(db, token, handover).await?;
+    let live = sessions.get(&id).ok_or_else(dead)?;
+    if access_scope::may_enter(db, &live, who).await? { Ok((live, who)) } else { Err(dead()) }
 }
 
-async fn holder(app: &Shared, token: &str, handover: bool) -> Result<(SessionId, ParticipantId)> {
-    let row = admission::Entity::find_by_id(secret::hash(token)).one(&app.db).await?;
+async fn holder(db: &DatabaseConnection, token: &str, handover: bool) -> Result<(SessionId, ParticipantId)> {
+    let row = admission::Entity::find_by_id(secret::hash(token)).one(db).await?;
     let row = row.filter(|r| r.handover == handover && r.until > stored_time(clock::now())).ok_or_else(dead)?;
     let id = SessionId::try_from(row.session).map_err(|_| dead())?;
     Ok((id, ParticipantId(u16::try_from(row.participant).map_err(|_| dead())?)))
 }
 
 /// The session that a token belonged to, running or over, and whose it was.
-pub async fn whose(app: &Shared, token: &str) -> Result<(SessionId, ParticipantId)> {
-    holder(app, token, false).await
+pub async fn whose(db: &DatabaseConnection, token: &str) -> Result<(SessionId, ParticipantId)> {
+    holder(db, token, false).await
 }
 
 /// Whether this key opens a session; the same words as ever when it does not.
-pub async fn open_session(app: &Shared, from: IpAddr, key: &str) -> Result<()> {
-    find(app, from, &Pass::Key { key: key.to_owned() }).await.map(|_| ())
+pub async fn open_session(
+    db: &DatabaseConnection,
+    identity: &Identity,
+    clients: &Clients,
+    sessions: &Arc<SessionRegistry>,
+    from: IpAddr,
+    key: &str,
+) -> Result<()> {
+    find(db, identity, clients, sessions, from, &Pass::Key { key: key.to_owned() }).await.map(|_| ())
 }
 
 /// What somebody found by a link or a token. Nobody guesses these, so a right one is never held up; wrong ones count.
-pub async fn guessed<T>(app: &Shared, from: IpAddr, found: impl Future<Output = Result<T>>) -> Result<T> {
+pub async fn guessed<T>(clients: &Clients, from: IpAddr, found: impl Future<Output = Result<T>>) -> Result<T> {
     let found = found.await;
     if found.as_ref().is_err_and(|error| error.status() == StatusCode::NOT_FOUND) {
-        app.wrong(from)?;
+        clients.wrong(from)?;
     }
     found
 }
 
 /// Somebody was let in from there: known from now on, if a technician takes part. Anybody may begin a session where that
 /// needs no key, and is no less a stranger by it.
-pub async fn came_from(app: &Shared, from: IpAddr, live: &LiveSession) {
+pub async fn came_from(clients: &Clients, from: IpAddr, live: &LiveSession) {
     if live.read(|s| s.participants().iter().any(|p| p.role == Role::Technician)).await {
-        app.came_in(from, None);
+        clients.came_in(from, None);
     }
 }
 
 /// The session that a pass opens. Also tells, in the same words, that there is none. A right one costs no guess.
-async fn find(app: &Shared, from: IpAddr, pass: &Pass) -> Result<(Arc<LiveSession>, Option<ParticipantId>)> {
+async fn find(
+    db: &DatabaseConnection,
+    identity: &Identity,
+    clients: &Clients,
+    sessions: &Arc<SessionRegistry>,
+    from: IpAddr,
+    pass: &Pass,
+) -> Result<(Arc<LiveSession>, Option<ParticipantId>)> {
     if !matches!(pass, Pass::Key { .. }) {
-        let found = guessed(app, from, open_by(app, pass)).await?;
-        came_from(app, from, &found.0).await;
+        let found = guessed(clients, from, open_by(db, identity, sessions, pass)).await?;
+        came_from(clients, from, &found.0).await;
         return Ok(found);
     }
-    let guess = app.guess(Attempt::Key { from })?;
-    let found = open_by(app, pass).await?;
-    app.throttle.right(guess);
-    came_from(app, from, &found.0).await;
+    let guess = clients.guess(Attempt::Key { from })?;
+    let found = open_by(db, identity, sessions, pass).await?;
+    clients.throttle.right(guess);
+    came_from(clients, from, &found.0).await;
     Ok(found)
 }
 
-async fn open_by(app: &Shared, pass: &Pass) -> Result<(Arc<LiveSession>, Option<ParticipantId>)> {
+async fn open_by(
+    db: &DatabaseConnection,
+    identity: &Identity,
+    sessions: &Arc<SessionRegistry>,
+    pass: &Pass,
+) -> Result<(Arc<LiveSession>, Option<ParticipantId>)> {
     let (column, hash, by_key) = match pass {
         Pass::Key { key } => {
             let digits = secret::digits(key).ok_or_else(dead)?;
-            (session_row::Column::KeyHash, secret::hash_key(&app.identity.pepper(), &digits), true)
+            (session_row::Column::KeyHash, secret::hash_key(&identity.pepper(), &digits), true)
         }
         Pass::Link { token } => (session_row::Column::LinkHash, secret::hash(token), false),
         Pass::Handover { token } => {
-            let (live, who) = by_token(app, token, true).await?;
+            let (live, who) = by_token(db, sessions, token, true).await?;
             return Ok((live, Some(who)));
         }
     };
-    let row = session_row::Entity::find().filter(column.eq(hash)).one(&app.db).await?.ok_or_else(dead)?;
+    let row = session_row::Entity::find().filter(column.eq(hash)).one(db).await?.ok_or_else(dead)?;
     let id = SessionId::try_from(row.id).map_err(|_| dead())?;
-    let live = app.sessions.get(&id).ok_or_else(dead)?;
+    let live = sessions.get(&id).ok_or_else(dead)?;
     let open = live.read(|s| s.open_for_customer(clock::now(), by_key)).await;
     if open { Ok((live, None)) } else { Err(dead()) }
 }
 
-async fn invitation(app: &Shared, live: &LiveSession) -> Invitation {
+async fn invitation(public_url: &PublicUrl, programs: &Programs, live: &LiveSession) -> Invitation {
     let state = live.state().await;
     Invitation {
         organisation: state.organisation,
-        domain: app.config.domain().to_owned(),
+        domain: public_url.domain().to_owned(),
         technician: state.owner.name,
         number: state.incident.number,
         subject: state.incident.subject,
         recorded: state.recorded,
-        programs: app.programs.systems(),
+        programs: programs.systems(),
     }
 }

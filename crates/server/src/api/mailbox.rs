@@ -1,5 +1,7 @@
 //! The mailbox, and the mails that came.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Path, State},
@@ -7,18 +9,19 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use protocol::Timestamp;
-use sea_orm::{EntityTrait, QueryOrder, QuerySelect};
+use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder, QuerySelect};
 use serde::Serialize;
-use store::{setting, tables::received_mail};
+use store::{secrets::Secrets, setting, tables::received_mail};
 use tokio::sync::Semaphore;
 use ts_rs::TS;
 
 use super::{Admin, ApiError, ConfirmedAdmin, Result, SignedIn, attachments, mfa};
 
 use crate::{
-    app::Shared,
-    mailbox::{self, Mailbox, PollResult, message},
+    live::SessionRegistry,
+    mailbox::{self, Inbox, Mailbox, PollResult, message},
     redaction::Redactor,
+    sign_in::Auth,
 };
 
 /// How many mails the administrator's list shows.
@@ -51,13 +54,17 @@ fn shown(mailbox: Mailbox) -> Mailbox {
 }
 
 /// The mailbox, without its password.
-pub async fn read(State(app): State<Shared>, _: Admin) -> Json<Mailbox> {
-    Json(shown(app.mailbox()))
+pub async fn read(State(inbox): State<Arc<Inbox>>, _: Admin) -> Json<Mailbox> {
+    Json(shown(inbox.mailbox.get()))
 }
 
 /// What came.
-pub async fn came(State(app): State<Shared>, _: Admin) -> Result<Json<MailIn>> {
-    let rows = received_mail::Entity::find().order_by_desc(received_mail::Column::Id).limit(LIST).all(&app.db).await?;
+pub async fn came(
+    State(db): State<DatabaseConnection>,
+    State(inbox): State<Arc<Inbox>>,
+    _: Admin,
+) -> Result<Json<MailIn>> {
+    let rows = received_mail::Entity::find().order_by_desc(received_mail::Column::Id).limit(LIST).all(&db).await?;
     let came = |row: received_mail::Model| Came {
         id: row.id,
         at: Timestamp(row.at.cast_unsigned()),
@@ -67,11 +74,11 @@ pub async fn came(State(app): State<Shared>, _: Admin) -> Result<Json<MailIn>> {
         kept_out: row.kept_out,
     };
     let came = rows.into_iter().map(came).collect();
-    Ok(Json(MailIn { looked: app.watch.looked(), came }))
+    Ok(Json(MailIn { looked: inbox.watch.looked(), came }))
 }
 
-fn checked(app: &Shared, mut new: Mailbox) -> Result<Mailbox> {
-    let known = app.mailbox();
+fn checked(inbox: &Arc<Inbox>, mut new: Mailbox) -> Result<Mailbox> {
+    let known = inbox.mailbox.get();
     new.password = mfa::kept(new.password, known.password, new.host == known.host)?;
     if new.folder.trim().is_empty() {
         new.folder = "INBOX".into();
@@ -84,12 +91,19 @@ fn checked(app: &Shared, mut new: Mailbox) -> Result<Mailbox> {
 }
 
 /// Sets it.
-pub async fn write(State(app): State<Shared>, _: ConfirmedAdmin, Json(new): Json<Mailbox>) -> Result<Json<Mailbox>> {
-    let new = checked(&app, new)?;
-    let _alone = app.teams.write().await;
-    setting::save(&app.db, &app.secrets, &new).await?;
-    *app.mailbox.write().expect("nobody panics while holding the mailbox") = new.clone();
-    app.watch.set_anew();
+pub async fn write(
+    State(db): State<DatabaseConnection>,
+    State(secrets): State<Arc<Secrets>>,
+    State(inbox): State<Arc<Inbox>>,
+    State(auth): State<Arc<Auth>>,
+    _: ConfirmedAdmin,
+    Json(new): Json<Mailbox>,
+) -> Result<Json<Mailbox>> {
+    let new = checked(&inbox, new)?;
+    let _alone = auth.teams.write().await;
+    setting::save(&db, &secrets, &new).await?;
+    inbox.mailbox.replace(new.clone());
+    inbox.watch.set_anew();
     Ok(Json(shown(new)))
 }
 
@@ -102,12 +116,13 @@ pub struct MailboxAnswer {
 
 /// Looks into it, and says what is there or what is wrong.
 pub async fn test(
-    State(app): State<Shared>,
+    State(inbox): State<Arc<Inbox>>,
+    State(auth): State<Arc<Auth>>,
     _: ConfirmedAdmin,
     Json(new): Json<Mailbox>,
 ) -> Result<Json<MailboxAnswer>> {
-    let new = checked(&app, new)?;
-    new.test(&app.config.outbound).await.map(|words| Json(MailboxAnswer { words })).map_err(ApiError::upstream)
+    let new = checked(&inbox, new)?;
+    new.test(&auth.outbound).await.map(|words| Json(MailboxAnswer { words })).map_err(ApiError::upstream)
 }
 
 /// Whether somebody could enter by what a mail says. A large one takes its time, which no connection waits for: one is read at
@@ -123,11 +138,16 @@ async fn judge(redactor: Redactor, raw: Vec<u8>) -> Result<(Vec<u8>, bool)> {
 }
 
 /// A mail as it came, unless somebody who reads it could enter as the customer.
-async fn filed(app: &Shared, id: i32) -> Result<Vec<u8>> {
-    let row = received_mail::Entity::find_by_id(id).one(&app.db).await?.filter(|l| l.incident.is_some());
+async fn filed(
+    db: &DatabaseConnection,
+    sessions: &Arc<SessionRegistry>,
+    inbox: &Arc<Inbox>,
+    id: i32,
+) -> Result<Vec<u8>> {
+    let row = received_mail::Entity::find_by_id(id).one(db).await?.filter(|l| l.incident.is_some());
     let row = row.ok_or_else(|| ApiError::missing("mail"))?;
-    let raw = mailbox::original(app, row.id).await?;
-    let (raw, is_live) = judge(Redactor::load(app).await?, raw).await?;
+    let raw = mailbox::original(inbox, row.id).await?;
+    let (raw, is_live) = judge(sessions.redactor().await?, raw).await?;
     if is_live {
         return Err(ApiError::conflict(
             "This mail quotes an invitation that still works. Fetch it when the invitation was used or has expired.",
@@ -137,17 +157,26 @@ async fn filed(app: &Shared, id: i32) -> Result<Vec<u8>> {
 }
 
 /// A mail as it came.
-pub async fn original(State(app): State<Shared>, _: SignedIn, Path(id): Path<i32>) -> Result<Response> {
-    Ok(to_keep(&format!("mail-{id}.eml"), filed(&app, id).await?))
+pub async fn original(
+    State(db): State<DatabaseConnection>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(inbox): State<Arc<Inbox>>,
+    _: SignedIn,
+    Path(id): Path<i32>,
+) -> Result<Response> {
+    Ok(to_keep(&format!("mail-{id}.eml"), filed(&db, &sessions, &inbox, id).await?))
 }
 
 /// Something that came with a mail.
 pub async fn enclosed(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(inbox): State<Arc<Inbox>>,
     _: SignedIn,
     Path((id, number)): Path<(i32, usize)>,
 ) -> Result<Response> {
-    let letter = message::read(&filed(&app, id).await?, &[]).ok_or_else(|| ApiError::missing("mail"))?;
+    let letter =
+        message::read(&filed(&db, &sessions, &inbox, id).await?, &[]).ok_or_else(|| ApiError::missing("mail"))?;
     let found = letter.attachments.into_iter().nth(number).ok_or_else(|| ApiError::missing("attachment"))?;
     Ok(to_keep(&found.name, found.content))
 }

@@ -1,6 +1,6 @@
 //! Mails to customers, and the outbox.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     Json,
@@ -11,9 +11,14 @@ use axum::{
 use lettre::message::Mailbox;
 use platform::{clock, text::is_plain};
 use protocol::Timestamp;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
 use serde::{Deserialize, Serialize};
 use store::{
+    setting::Current,
+    settings::Settings,
     stored_time,
     tables::{customer, incident, mail_row, received_mail, user},
 };
@@ -23,10 +28,11 @@ use super::{ApiError, Result, SignedIn, desk, sessions};
 
 use crate::{
     access_scope::{self, SessionAction},
-    app::Shared,
-    desk::{BuiltIn, Desk, Entry, elsewhere, ticket_import},
-    mail::{self, Fields, Outcome, OutgoingMail},
-    redaction::{self, Redactor},
+    desk::{BuiltIn, Desk, Entry, ServiceDesk, ticket_import},
+    live::SessionRegistry,
+    mail::{self, Fields, Mailer, Outcome, OutgoingMail},
+    redaction::Redactor,
+    unsent_mail::UnsentMail,
 };
 
 /// A mail that could be sent.
@@ -56,28 +62,33 @@ pub struct Mail {
 }
 
 /// A mail's subject and text as this technician reads them.
-async fn read_by(app: &Shared, redactor: &Redactor, row: &mail_row::Model, me: i32) -> Result<(String, String)> {
+async fn read_by(unsent: &UnsentMail, redactor: &Redactor, row: &mail_row::Model, me: i32) -> Result<(String, String)> {
     if row.author == me && !row.sealed.is_empty() {
-        let sealed = redaction::open(app, &row.sealed)?;
+        let sealed = unsent.open(&row.sealed)?;
         if redactor.is_live_in(&sealed)
             && let Some((subject, text)) = sealed.split_once('\n')
         {
             return Ok((subject.to_owned(), text.to_owned()));
         }
-        redaction::forget(app, row.id).await?;
+        unsent.forget(row.id).await?;
     }
     Ok((row.subject.clone(), row.text.clone()))
 }
 
 /// Mails with the numbers of their incidents, as this technician reads them.
-async fn shown(app: &Shared, rows: Vec<mail_row::Model>, me: i32) -> Result<Vec<Mail>> {
+async fn shown(
+    db: &DatabaseConnection,
+    sessions: &Arc<SessionRegistry>,
+    unsent: &UnsentMail,
+    rows: Vec<mail_row::Model>,
+    me: i32,
+) -> Result<Vec<Mail>> {
     let about = incident::Entity::find().filter(incident::Column::Id.is_in(rows.iter().map(|r| r.incident)));
-    let numbers: HashMap<i32, String> =
-        about.all(&app.db).await?.iter().map(|i| (i.id, ticket_import::number(i))).collect();
-    let redactor = Redactor::load(app).await?;
+    let numbers: HashMap<i32, String> = about.all(db).await?.iter().map(|i| (i.id, ticket_import::number(i))).collect();
+    let redactor = sessions.redactor().await?;
     let mut mails = Vec::with_capacity(rows.len());
     for m in rows {
-        let (subject, text) = read_by(app, &redactor, &m, me).await?;
+        let (subject, text) = read_by(unsent, &redactor, &m, me).await?;
         mails.push(Mail {
             id: m.id,
             at: Timestamp(m.at.cast_unsigned()),
@@ -93,13 +104,19 @@ async fn shown(app: &Shared, rows: Vec<mail_row::Model>, me: i32) -> Result<Vec<
     Ok(mails)
 }
 
-async fn shown_one(app: &Shared, row: mail_row::Model, me: i32) -> Result<Mail> {
-    Ok(shown(app, vec![row], me).await?.remove(0))
+async fn shown_one(
+    db: &DatabaseConnection,
+    sessions: &Arc<SessionRegistry>,
+    unsent: &UnsentMail,
+    row: mail_row::Model,
+    me: i32,
+) -> Result<Mail> {
+    Ok(shown(db, sessions, unsent, vec![row], me).await?.remove(0))
 }
 
 /// The invitation for a session, from the administrator's template.
-pub fn draft(app: &Shared, incident: &desk::Incident, me: &user::Model, link: &str, key: &str) -> Draft {
-    let settings = app.settings();
+pub fn draft(current: &Current<Settings>, incident: &desk::Incident, me: &user::Model, link: &str, key: &str) -> Draft {
+    let settings = current.get();
     let grouped = mail::grouped(key);
     let fields = Fields {
         number: &incident.number,
@@ -118,31 +135,51 @@ pub fn draft(app: &Shared, incident: &desk::Incident, me: &user::Model, link: &s
 
 /// Sends the invitation to a session.
 pub async fn send(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(settings): State<Arc<Current<Settings>>>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(desk): State<Arc<ServiceDesk>>,
+    State(mailer): State<Arc<Mailer>>,
+    State(unsent): State<Arc<UnsentMail>>,
     SignedIn(me): SignedIn,
     Path(id): Path<String>,
     Json(draft): Json<Draft>,
 ) -> Result<Json<Mail>> {
     let id = sessions::parse(id)?;
-    let live = app.sessions.get(&id).ok_or_else(|| ApiError::missing("running session"))?;
-    access_scope::session(&app, &me, &id, SessionAction::Note).await?;
+    let live = sessions.get(&id).ok_or_else(|| ApiError::missing("running session"))?;
+    access_scope::session(&sessions, &me, &id, SessionAction::Note).await?;
     let incident = live.state().await.incident;
-    about(&app, incident.id, me, draft).await
+    about(&db, &settings, &sessions, &desk, &mailer, &unsent, incident.id, me, draft).await
 }
 
 /// Writes to an incident's customer.
 pub async fn write(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(settings): State<Arc<Current<Settings>>>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(desk): State<Arc<ServiceDesk>>,
+    State(mailer): State<Arc<Mailer>>,
+    State(unsent): State<Arc<UnsentMail>>,
     SignedIn(me): SignedIn,
     Path(id): Path<i32>,
     Json(draft): Json<Draft>,
 ) -> Result<Json<Mail>> {
-    about(&app, id, me, draft).await
+    about(&db, &settings, &sessions, &desk, &mailer, &unsent, id, me, draft).await
 }
 
 /// Sends a mail about an incident and writes it into the journal. A refused mail is not in the journal: the technician
 /// still has its text in front of them, with the mail server's reason.
-async fn about(app: &Shared, incident: i32, me: user::Model, draft: Draft) -> Result<Json<Mail>> {
+async fn about(
+    db: &DatabaseConnection,
+    settings: &Current<Settings>,
+    sessions: &Arc<SessionRegistry>,
+    desk: &ServiceDesk,
+    mailer: &Mailer,
+    unsent: &UnsentMail,
+    incident: i32,
+    me: user::Model,
+    draft: Draft,
+) -> Result<Json<Mail>> {
     let to: Mailbox =
         draft.to.trim().parse().map_err(|_| ApiError::bad(format!("“{}” is not a mail address.", draft.to)))?;
     if !is_plain(draft.to.trim()) {
@@ -154,25 +191,24 @@ async fn about(app: &Shared, incident: i32, me: user::Model, draft: Draft) -> Re
     if draft.text.trim().is_empty() || draft.text.len() > 20_000 {
         return Err(ApiError::bad("A mail needs a text of up to 20,000 bytes."));
     }
-    let html = mail::html(&draft.text, &app.settings().organisation);
-    let about = incident::Entity::find_by_id(incident).one(&app.db).await?;
+    let html = mail::html(&draft.text, &settings.get().organisation);
+    let about = incident::Entity::find_by_id(incident).one(db).await?;
     let about = about.ok_or_else(|| ApiError::missing("incident"))?;
-    let name = app.mailer.name();
-    let sent = carry(app, &about, &draft, to.clone(), &html, &name).await?;
-    let redactor = Redactor::load(app).await?;
+    let name = mailer.name();
+    let sent = carry(db, desk, mailer, &about, &draft, to.clone(), &html, &name).await?;
+    let redactor = sessions.redactor().await?;
     let (subject, text) = (redactor.clean(&draft.subject), redactor.clean(&draft.text));
     let recipient = Mailbox { name: to.name.map(|name| redactor.clean(&name)), email: to.email };
     // What is sent is with the customer; what nobody has sent yet its author may need once more.
     let kept = !sent && (subject != draft.subject || text != draft.text);
-    let sealed =
-        if kept { redaction::seal(app, &format!("{}\n{}", draft.subject, draft.text))? } else { String::new() };
+    let sealed = if kept { unsent.seal(&format!("{}\n{}", draft.subject, draft.text))? } else { String::new() };
     let row = mail_row::ActiveModel {
         incident: Set(incident),
         at: Set(stored_time(clock::now())),
-        sender: Set(app.mailer.from()),
+        sender: Set(mailer.from()),
         recipient: Set(recipient.to_string()),
         subject: Set(subject),
-        html: Set(mail::html(&text, &app.settings().organisation)),
+        html: Set(mail::html(&text, &settings.get().organisation)),
         text: Set(text),
         sent: Set(sent),
         name: Set(name),
@@ -180,7 +216,7 @@ async fn about(app: &Shared, incident: i32, me: user::Model, draft: Draft) -> Re
         sealed: Set(sealed),
         ..Default::default()
     };
-    let row = row.insert(&app.db).await?;
+    let row = row.insert(db).await?;
     let entry = Entry::Mail {
         to: row.recipient.clone(),
         subject: row.subject.clone(),
@@ -189,22 +225,24 @@ async fn about(app: &Shared, incident: i32, me: user::Model, draft: Draft) -> Re
         mail: row.id,
         sent,
     };
-    BuiltIn(app.clone()).write(&incident.to_string(), &entry, "", false).await.map_err(anyhow::Error::msg)?;
-    Ok(Json(shown_one(app, row, me.id).await?))
+    BuiltIn(db.clone()).write(&incident.to_string(), &entry, "", false).await.map_err(anyhow::Error::msg)?;
+    Ok(Json(shown_one(db, sessions, unsent, row, me.id).await?))
 }
 
 /// Sends a mail: by the incident's own desk to its customer, else by the mail server. Whether it is on its way.
 async fn carry(
-    app: &Shared,
+    db: &DatabaseConnection,
+    service_desk: &ServiceDesk,
+    mailer: &Mailer,
     incident: &incident::Model,
     draft: &Draft,
     to: Mailbox,
     html: &str,
     name: &str,
 ) -> Result<bool> {
-    let customer = customer::Entity::find_by_id(incident.customer).one(&app.db).await?;
+    let customer = customer::Entity::find_by_id(incident.customer).one(db).await?;
     let to_customer = customer.is_some_and(|c| c.email.eq_ignore_ascii_case(to.email.as_ref()));
-    if let Some((desk, ticket)) = elsewhere(app, incident)
+    if let Some((desk, ticket)) = service_desk.elsewhere(incident)
         && to_customer
         && let Some(send) = desk.mail(&ticket, &draft.subject, &draft.text)
     {
@@ -212,41 +250,59 @@ async fn carry(
     }
     // The last mail that came is answered: mail programs then show both as one conversation.
     let last = received_mail::Entity::find().filter(received_mail::Column::Incident.eq(incident.id));
-    let last = last.order_by_desc(received_mail::Column::Id).one(&app.db).await?;
+    let last = last.order_by_desc(received_mail::Column::Id).one(db).await?;
     let answers = last.as_ref().map(|l| l.name.as_str()).filter(|name| name.contains('@'));
     let letter = OutgoingMail { to, subject: &draft.subject, text: &draft.text, html, name, answers };
-    match app.mailer.send(letter).await {
+    match mailer.send(letter).await {
         Outcome::Sent => Ok(true),
-        Outcome::Deliveries => Ok(false),
+        Outcome::Unsent => Ok(false),
         Outcome::Refused(reason) => Err(ApiError::upstream(format!("The mail server did not take the mail: {reason}"))),
     }
 }
 
 /// The outbox: mails that no mail server took because none is configured.
-pub async fn list(State(app): State<Shared>, SignedIn(me): SignedIn) -> Result<Json<Vec<Mail>>> {
+pub async fn list(
+    State(db): State<DatabaseConnection>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(unsent): State<Arc<UnsentMail>>,
+    SignedIn(me): SignedIn,
+) -> Result<Json<Vec<Mail>>> {
     let rows = mail_row::Entity::find()
         .filter(mail_row::Column::Sent.eq(false))
         .order_by_desc(mail_row::Column::Id)
         .limit(200)
-        .all(&app.db)
+        .all(&db)
         .await?;
-    Ok(Json(shown(&app, rows, me.id).await?))
+    Ok(Json(shown(&db, &sessions, &unsent, rows, me.id).await?))
 }
 
-async fn find(app: &Shared, id: i32) -> Result<mail_row::Model> {
-    mail_row::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("mail"))
+async fn find(db: &DatabaseConnection, id: i32) -> Result<mail_row::Model> {
+    mail_row::Entity::find_by_id(id).one(db).await?.ok_or_else(|| ApiError::missing("mail"))
 }
 
 /// One mail.
-pub async fn read(State(app): State<Shared>, SignedIn(me): SignedIn, Path(id): Path<i32>) -> Result<Json<Mail>> {
-    Ok(Json(shown_one(&app, find(&app, id).await?, me.id).await?))
+pub async fn read(
+    State(db): State<DatabaseConnection>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(unsent): State<Arc<UnsentMail>>,
+    SignedIn(me): SignedIn,
+    Path(id): Path<i32>,
+) -> Result<Json<Mail>> {
+    Ok(Json(shown_one(&db, &sessions, &unsent, find(&db, id).await?, me.id).await?))
 }
 
 /// The mail as the customer sees it: for a frame that may run nothing and load nothing.
-pub async fn html(State(app): State<Shared>, SignedIn(me): SignedIn, Path(id): Path<i32>) -> Result<Response> {
-    let mail = find(&app, id).await?;
-    let (_, text) = read_by(&app, &Redactor::load(&app).await?, &mail, me.id).await?;
-    let html = if text == mail.text { mail.html } else { mail::html(&text, &app.settings().organisation) };
+pub async fn html(
+    State(db): State<DatabaseConnection>,
+    State(settings): State<Arc<Current<Settings>>>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(unsent): State<Arc<UnsentMail>>,
+    SignedIn(me): SignedIn,
+    Path(id): Path<i32>,
+) -> Result<Response> {
+    let mail = find(&db, id).await?;
+    let (_, text) = read_by(&unsent, &sessions.redactor().await?, &mail, me.id).await?;
+    let html = if text == mail.text { mail.html } else { mail::html(&text, &settings.get().organisation) };
     let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; \
         sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation";
     let headers = [

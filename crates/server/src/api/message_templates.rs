@@ -1,5 +1,7 @@
 //! What technicians say again and again, with variables that the chat fills in.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Path, State},
@@ -7,14 +9,14 @@ use axum::{
 };
 use platform::text::is_plain;
 use protocol::{MAX_CHAT_CHARS, MAX_NAME_CHARS};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, PaginatorTrait, QueryOrder};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseConnection, EntityTrait, PaginatorTrait, QueryOrder};
 use serde::{Deserialize, Serialize};
 use store::tables::{message_template, user};
 use ts_rs::TS;
 
 use super::{ApiError, Result, SignedIn};
 
-use crate::{app::Shared, redaction::Redactor};
+use crate::{live::SessionRegistry, redaction::Redactor};
 
 /// So many messages are kept.
 const MOST: u64 = 2_000;
@@ -72,44 +74,50 @@ fn is_of(row: &message_template::Model, me: &user::Model) -> bool {
 }
 
 /// Everybody's and the asker's team's.
-pub async fn list(State(app): State<Shared>, SignedIn(me): SignedIn) -> Result<Json<Vec<Canned>>> {
-    let rows = message_template::Entity::find().order_by_asc(message_template::Column::Title).all(&app.db).await?;
+pub async fn list(State(db): State<DatabaseConnection>, SignedIn(me): SignedIn) -> Result<Json<Vec<Canned>>> {
+    let rows = message_template::Entity::find().order_by_asc(message_template::Column::Title).all(&db).await?;
     Ok(Json(rows.into_iter().filter(|row| is_of(row, &me)).map(Into::into).collect()))
 }
 
 /// The message by that number, if it is the asker's to change.
-async fn found(app: &Shared, id: i32, me: &user::Model) -> Result<message_template::Model> {
-    let row = message_template::Entity::find_by_id(id).one(&app.db).await?.filter(|row| is_of(row, me));
+async fn found(db: &DatabaseConnection, id: i32, me: &user::Model) -> Result<message_template::Model> {
+    let row = message_template::Entity::find_by_id(id).one(db).await?.filter(|row| is_of(row, me));
     row.ok_or_else(|| ApiError::missing("message"))
 }
 
 /// Adds one.
 pub async fn add(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(sessions): State<Arc<SessionRegistry>>,
     SignedIn(me): SignedIn,
     Json(new): Json<CannedInput>,
 ) -> Result<(StatusCode, Json<Canned>)> {
-    if message_template::Entity::find().count(&app.db).await? >= MOST {
+    if message_template::Entity::find().count(&db).await? >= MOST {
         return Err(ApiError::conflict("There are 2,000 messages already. Please remove one first."));
     }
-    let row = judged(&new, &Redactor::load(&app).await?, &me)?;
-    Ok((StatusCode::CREATED, Json(row.insert(&app.db).await?.into())))
+    let row = judged(&new, &sessions.redactor().await?, &me)?;
+    Ok((StatusCode::CREATED, Json(row.insert(&db).await?.into())))
 }
 
 /// Changes one.
 pub async fn change(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(sessions): State<Arc<SessionRegistry>>,
     SignedIn(me): SignedIn,
     Path(id): Path<i32>,
     Json(new): Json<CannedInput>,
 ) -> Result<Json<Canned>> {
-    found(&app, id, &me).await?;
-    let row = message_template::ActiveModel { id: Set(id), ..judged(&new, &Redactor::load(&app).await?, &me)? };
-    Ok(Json(row.update(&app.db).await?.into()))
+    found(&db, id, &me).await?;
+    let row = message_template::ActiveModel { id: Set(id), ..judged(&new, &sessions.redactor().await?, &me)? };
+    Ok(Json(row.update(&db).await?.into()))
 }
 
 /// Removes one.
-pub async fn remove(State(app): State<Shared>, SignedIn(me): SignedIn, Path(id): Path<i32>) -> Result<StatusCode> {
-    message_template::Entity::delete_by_id(found(&app, id, &me).await?.id).exec(&app.db).await?;
+pub async fn remove(
+    State(db): State<DatabaseConnection>,
+    SignedIn(me): SignedIn,
+    Path(id): Path<i32>,
+) -> Result<StatusCode> {
+    message_template::Entity::delete_by_id(found(&db, id, &me).await?.id).exec(&db).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,21 +1,28 @@
 //! Second factors, and where an organisation's own sign-in and directory are.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Path, State},
     http::StatusCode,
 };
 use platform::{clock, throttle::Attempt};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseConnection, EntityTrait};
 use serde::{Deserialize, Serialize};
-use store::{secrets::Place, setting, tables::user};
+use store::{
+    secrets::{Place, Secrets},
+    setting::{self, Current},
+    settings::Settings,
+    tables::user,
+};
 use ts_rs::TS;
 
 use super::{Admin, ApiError, Confirmed, ConfirmedAdmin, Result, signed_in::Browser};
 
 use crate::{
-    app::Shared,
-    sign_in::{self, GroupRule, OpenId, directory::Directory, passkeys, totp},
+    connections::Clients,
+    sign_in::{self, Auth, Directory, GroupRule, OpenId, passkeys, totp},
 };
 
 /// A second factor to be put into a phone.
@@ -45,81 +52,95 @@ pub struct Recovery {
 }
 
 /// Offers a new second factor; it counts once a code of it was typed.
-pub async fn offer(State(app): State<Shared>, Confirmed(Browser { me, .. }): Confirmed) -> Result<Json<SecondOffered>> {
+pub async fn offer(
+    State(settings): State<Arc<Current<Settings>>>,
+    State(auth): State<Arc<Auth>>,
+    Confirmed(Browser { me, .. }): Confirmed,
+) -> Result<Json<SecondOffered>> {
     if !me.external.is_empty() {
         return Err(ApiError::conflict("You sign in elsewhere: set a second factor up there."));
     }
-    let totp::Offered { secret, url, picture } = totp::offer(&app.settings().organisation, &me.login)?;
-    app.pending_totp.put(clock::now(), me.id, me.id, secret.clone());
+    let totp::Offered { secret, url, picture } = totp::offer(&settings.get().organisation, &me.login)?;
+    auth.pending_totp.put(clock::now(), me.id, me.id, secret.clone());
     Ok(Json(SecondOffered { secret, url, picture }))
 }
 
 /// Takes an offered second factor: from now on signing in needs it.
 pub async fn confirm(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(secrets): State<Arc<Secrets>>,
+    State(clients): State<Arc<Clients>>,
+    State(auth): State<Arc<Auth>>,
     Confirmed(browser): Confirmed,
     Json(Code { code }): Json<Code>,
 ) -> Result<Json<Recovery>> {
     let me = browser.me.clone();
-    let guess = app.guess(Attempt::Again { user: me.id })?;
+    let guess = clients.guess(Attempt::Again { user: me.id })?;
     let again = || ApiError::conflict("Please begin again.");
-    let secret = app.pending_totp.get(clock::now(), &me.id).ok_or_else(again)?;
+    let secret = auth.pending_totp.get(clock::now(), &me.id).ok_or_else(again)?;
     let step = totp::step(&secret, &code, clock::now()).ok_or_else(ApiError::wrong_code)?;
     // Taken once: whoever confirms twice at the same time gets one list of recovery codes, and it is the one that counts.
-    app.pending_totp.take_if(clock::now(), &me.id, |pending_totp| *pending_totp == secret).ok_or_else(again)?;
-    app.throttle.right(guess);
+    auth.pending_totp.take_if(clock::now(), &me.id, |pending_totp| *pending_totp == secret).ok_or_else(again)?;
+    clients.throttle.right(guess);
     let (codes, kept) = totp::recovery();
-    let sealed = app.secrets.seal(Place::Totp(me.id), &secret);
+    let sealed = secrets.seal(Place::Totp(me.id), &secret);
     let mut row: user::ActiveModel = me.into();
     row.totp = Set(sealed);
     row.totp_step = Set(step);
     row.recovery = Set(kept);
-    row.update(&app.db).await?;
-    sign_in::sign_out_elsewhere(&app, &browser.login).await?;
+    row.update(&db).await?;
+    sign_in::sign_out_elsewhere(&auth, &browser.login).await?;
     Ok(Json(Recovery { codes }))
 }
 
 /// Takes the second factor away, for whoever can still show it.
 pub async fn remove(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(clients): State<Arc<Clients>>,
+    State(auth): State<Arc<Auth>>,
     Confirmed(browser): Confirmed,
     Json(Code { code }): Json<Code>,
 ) -> Result<StatusCode> {
     let me = &browser.me;
-    let guess = app.guess(Attempt::Again { user: me.id })?;
-    if me.totp.is_empty() || !totp::accept(&app, me, &code, clock::now()).await? {
+    let guess = clients.guess(Attempt::Again { user: me.id })?;
+    if me.totp.is_empty() || !totp::accept(&auth, me, &code, clock::now()).await? {
         return Err(ApiError::wrong_code());
     }
-    app.throttle.right(guess);
-    let done = forget(&app, me.id).await?;
-    sign_in::sign_out_elsewhere(&app, &browser.login).await?;
+    clients.throttle.right(guess);
+    let done = forget(&db, me.id).await?;
+    sign_in::sign_out_elsewhere(&auth, &browser.login).await?;
     Ok(done)
 }
 
-async fn forget(app: &Shared, id: i32) -> Result<StatusCode> {
-    let found = user::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("account"))?;
+async fn forget(db: &DatabaseConnection, id: i32) -> Result<StatusCode> {
+    let found = user::Entity::find_by_id(id).one(db).await?.ok_or_else(|| ApiError::missing("account"))?;
     let mut row: user::ActiveModel = found.into();
     row.totp = Set(String::new());
     row.recovery = Set(String::new());
-    row.update(&app.db).await?;
+    row.update(db).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Takes somebody's second factor and passkeys away: their phone is lost, and their recovery codes too.
-pub async fn reset(State(app): State<Shared>, _: ConfirmedAdmin, Path(id): Path<i32>) -> Result<StatusCode> {
-    passkeys::forget(&app.db, id).await?;
-    let done = forget(&app, id).await?;
-    sign_in::sign_out_everywhere(&app, id).await?;
+pub async fn reset(
+    State(db): State<DatabaseConnection>,
+    State(auth): State<Arc<Auth>>,
+    _: ConfirmedAdmin,
+    Path(id): Path<i32>,
+) -> Result<StatusCode> {
+    passkeys::forget(&db, id).await?;
+    let done = forget(&db, id).await?;
+    sign_in::sign_out_everywhere(&auth, id).await?;
     Ok(done)
 }
 
 /// The organisation's own sign-in, without its secret.
-pub async fn openid(State(app): State<Shared>, _: Admin) -> Json<OpenId> {
-    Json(OpenId { client_secret: String::new(), ..app.openid() })
+pub async fn openid(State(auth): State<Arc<Auth>>, _: Admin) -> Json<OpenId> {
+    Json(OpenId { client_secret: String::new(), ..auth.openid.get() })
 }
 
-fn checked(app: &Shared, mut new: OpenId) -> Result<OpenId> {
-    let known = app.openid();
+fn checked(auth: &Auth, mut new: OpenId) -> Result<OpenId> {
+    let known = auth.openid.get();
     new.client_secret = kept(new.client_secret, known.client_secret, new.issuer == known.issuer)?;
     if new.groups_claim.trim().is_empty() {
         new.groups_claim = "groups".into();
@@ -155,12 +176,12 @@ fn named(rules: &[GroupRule]) -> Result<()> {
 }
 
 /// The directory, without the searcher's password.
-pub async fn directory(State(app): State<Shared>, _: Admin) -> Json<Directory> {
-    Json(Directory { bind_password: String::new(), ..app.directory() })
+pub async fn directory(State(auth): State<Arc<Auth>>, _: Admin) -> Json<Directory> {
+    Json(Directory { bind_password: String::new(), ..auth.directory.get() })
 }
 
-fn checked_directory(app: &Shared, mut new: Directory) -> Result<Directory> {
-    let known = app.directory();
+fn checked_directory(auth: &Auth, mut new: Directory) -> Result<Directory> {
+    let known = auth.directory.get();
     new.bind_password = kept(new.bind_password, known.bind_password, new.url == known.url)?;
     named(&new.groups)?;
     let texts =
@@ -179,38 +200,50 @@ fn checked_directory(app: &Shared, mut new: Directory) -> Result<Directory> {
 
 /// Sets it.
 pub async fn set_directory(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(secrets): State<Arc<Secrets>>,
+    State(auth): State<Arc<Auth>>,
     _: ConfirmedAdmin,
     Json(new): Json<Directory>,
 ) -> Result<Json<Directory>> {
-    let new = checked_directory(&app, new)?;
-    let _alone = app.teams.write().await;
-    setting::save(&app.db, &app.secrets, &new).await?;
-    *app.directory.write().expect("nobody panics while holding the directory") = new.clone();
+    let new = checked_directory(&auth, new)?;
+    let _alone = auth.teams.write().await;
+    setting::save(&db, &secrets, &new).await?;
+    auth.directory.replace(new.clone());
     Ok(Json(Directory { bind_password: String::new(), ..new }))
 }
 
 /// Asks the directory, and says what is wrong.
 pub async fn test_directory(
-    State(app): State<Shared>,
+    State(auth): State<Arc<Auth>>,
     _: ConfirmedAdmin,
     Json(new): Json<Directory>,
 ) -> Result<StatusCode> {
-    let new = checked_directory(&app, new)?;
-    new.test(&app.config.outbound).await.map(|()| StatusCode::NO_CONTENT).map_err(ApiError::upstream)
+    let new = checked_directory(&auth, new)?;
+    new.test(&auth.outbound).await.map(|()| StatusCode::NO_CONTENT).map_err(ApiError::upstream)
 }
 
 /// Sets it.
-pub async fn set_openid(State(app): State<Shared>, _: ConfirmedAdmin, Json(new): Json<OpenId>) -> Result<Json<OpenId>> {
-    let new = checked(&app, new)?;
-    let _alone = app.teams.write().await;
-    setting::save(&app.db, &app.secrets, &new).await?;
-    *app.openid.write().expect("nobody panics while holding the sign-in") = new.clone();
+pub async fn set_openid(
+    State(db): State<DatabaseConnection>,
+    State(secrets): State<Arc<Secrets>>,
+    State(auth): State<Arc<Auth>>,
+    _: ConfirmedAdmin,
+    Json(new): Json<OpenId>,
+) -> Result<Json<OpenId>> {
+    let new = checked(&auth, new)?;
+    let _alone = auth.teams.write().await;
+    setting::save(&db, &secrets, &new).await?;
+    auth.openid.replace(new.clone());
     Ok(Json(OpenId { client_secret: String::new(), ..new }))
 }
 
 /// Asks the provider, and says what is wrong.
-pub async fn test_openid(State(app): State<Shared>, _: ConfirmedAdmin, Json(new): Json<OpenId>) -> Result<StatusCode> {
-    let new = checked(&app, new)?;
-    sign_in::oidc::test(&app, &new).await.map(|()| StatusCode::NO_CONTENT).map_err(ApiError::upstream)
+pub async fn test_openid(
+    State(auth): State<Arc<Auth>>,
+    _: ConfirmedAdmin,
+    Json(new): Json<OpenId>,
+) -> Result<StatusCode> {
+    let new = checked(&auth, new)?;
+    sign_in::oidc::test(&auth, &new).await.map(|()| StatusCode::NO_CONTENT).map_err(ApiError::upstream)
 }

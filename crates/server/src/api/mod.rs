@@ -33,30 +33,27 @@ mod v1;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
-    http::{Method, StatusCode, header},
-    middleware::{self, Next},
-    response::{IntoResponse, Response},
+    extract::DefaultBodyLimit,
     routing::{delete, get, post, put},
 };
 
 pub use account::LOGIN_MS;
-pub use desk::{Status, from_word, word};
-pub use download::{ProgramFor, program};
+pub use download::{ProgramFor, program_for};
 pub use error::{ApiError, Result};
 pub use evidence::serve_file;
 pub use join::{dead, open_session};
 pub use people::password;
 pub use remote_system::shell_cast;
+pub use signed_in::while_signed_in;
 pub use signed_in::{Admin, By, Confirmed, ConfirmedAdmin, From, Helper, SignedIn, address, signed_in};
 
-use crate::{app::Shared, beyondtrust, web, wire};
+use crate::state::AppState;
 
 /// The largest body of a request: a mail with a long text fits.
-const BODY_LIMIT: usize = 256 * 1024;
+pub const BODY_LIMIT: usize = 256 * 1024;
 
-/// Every address of the server.
-pub fn router(app: Shared) -> Router {
+/// The addresses of the console and of customers' pages.
+pub fn router(app: &AppState) -> Router<AppState> {
     Router::new()
         // Signing in.
         .route("/api/setup", post(account::set_up))
@@ -204,35 +201,5 @@ pub fn router(app: Shared) -> Router {
         .route("/api/join/resume", post(join::resume))
         .route("/api/join/handover", post(join::handover))
         .route("/download/{system}", post(download::program))
-        .route("/wire", get(wire::upgrade))
-        .nest("/api/v1", v1::router(&app))
-        .merge(beyondtrust::router(&app))
-        .route("/", get(front))
-        .fallback(web::page)
-        .layer(middleware::from_fn_with_state(app.clone(), bounds::bound))
-        .layer(middleware::from_fn_with_state(app.clone(), same_origin))
-        .layer(middleware::from_fn(signed_in::while_signed_in))
-        .layer(middleware::from_fn_with_state(app.clone(), web::safety))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(app)
-}
-
-/// The front page; with the key of another system's address, the session's.
-async fn front(State(app): State<Shared>, request: Request) -> Response {
-    match beyondtrust::by_address(&app, request.uri().query().unwrap_or_default()) {
-        Some(response) => response,
-        None => web::page(request).await,
-    }
-}
-
-/// A page of somebody else changes nothing here, whatever cookies the browser adds.
-async fn same_origin(State(app): State<Shared>, request: Request, next: Next) -> Response {
-    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let origin = request.headers().get(header::ORIGIN);
-    // What customers may do from anybody's page needs no cookie, and gets none.
-    let changes = changes && !beyondtrust::is_for_other_pages(request.uri().path());
-    if changes && origin.is_some_and(|o| o.as_bytes() != app.config.origin().as_bytes()) {
-        return (StatusCode::FORBIDDEN, "this page does not belong to this server").into_response();
-    }
-    next.run(request).await
+        .nest("/api/v1", v1::router(app))
 }

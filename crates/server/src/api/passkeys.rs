@@ -1,5 +1,7 @@
 //! Passkeys: made in one's own account, shown to sign in.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Path, State},
@@ -8,7 +10,7 @@ use axum::{
 };
 use platform::{clock, throttle::Attempt};
 use protocol::Timestamp;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use store::tables::passkey;
 use ts_rs::TS;
@@ -19,9 +21,10 @@ use webauthn_rs::prelude::{
 use super::{ApiError, Confirmed, From, Result, SignedIn, account, people, signed_in::Browser};
 
 use crate::{
-    app::Shared,
+    config::PublicUrl,
+    connections::Clients,
     sign_in::{
-        self,
+        self, Auth,
         passkeys::{self, MOST_OF_ONE, NotTaken},
     },
 };
@@ -86,65 +89,83 @@ impl std::convert::From<NotTaken> for ApiError {
 }
 
 /// One's own.
-pub async fn all(State(app): State<Shared>, SignedIn(me): SignedIn) -> Result<Json<OwnPasskeys>> {
-    let all = passkeys::of(&app.db, me.id).await?.into_iter().map(Into::into).collect();
-    Ok(Json(OwnPasskeys { possible: app.passkeys.possible(), all }))
+pub async fn all(
+    State(db): State<DatabaseConnection>,
+    State(auth): State<Arc<Auth>>,
+    SignedIn(me): SignedIn,
+) -> Result<Json<OwnPasskeys>> {
+    let all = passkeys::of(&db, me.id).await?.into_iter().map(Into::into).collect();
+    Ok(Json(OwnPasskeys { possible: auth.passkeys.possible(), all }))
 }
 
 /// Begins to make one.
 pub async fn begin(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(auth): State<Arc<Auth>>,
     Confirmed(Browser { me, .. }): Confirmed,
 ) -> Result<Json<CreationChallengeResponse>> {
     if !me.external.is_empty() {
         return Err(ApiError::conflict("You sign in elsewhere: passkeys are made there."));
     }
-    let known = passkeys::of(&app.db, me.id).await?;
+    let known = passkeys::of(&db, me.id).await?;
     if known.len() >= MOST_OF_ONE {
         return Err(ApiError::conflict("Please take a passkey away first: twenty are the most."));
     }
-    Ok(Json(app.passkeys.begin(&me, &known, clock::now())?))
+    Ok(Json(auth.passkeys.begin(&me, &known, clock::now())?))
 }
 
 /// Keeps the one that was made.
 pub async fn keep(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(auth): State<Arc<Auth>>,
     Confirmed(browser): Confirmed,
     Json(made): Json<Made>,
 ) -> Result<(StatusCode, Json<OwnPasskey>)> {
     let name = people::name(&made.name)?;
-    let row = app.passkeys.keep(&app.db, browser.me.id, name, &made.credential, clock::now()).await?;
-    sign_in::sign_out_elsewhere(&app, &browser.login).await?;
+    let row = auth.passkeys.keep(&db, browser.me.id, name, &made.credential, clock::now()).await?;
+    sign_in::sign_out_elsewhere(&auth, &browser.login).await?;
     Ok((StatusCode::CREATED, Json(row.into())))
 }
 
 /// Takes one away.
 pub async fn remove(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(auth): State<Arc<Auth>>,
     Confirmed(browser): Confirmed,
     Path(id): Path<i32>,
 ) -> Result<StatusCode> {
     let own = passkey::Entity::delete_many().filter(passkey::Column::User.eq(browser.me.id));
-    if own.filter(passkey::Column::Id.eq(id)).exec(&app.db).await?.rows_affected == 0 {
+    if own.filter(passkey::Column::Id.eq(id)).exec(&db).await?.rows_affected == 0 {
         return Err(ApiError::missing("passkey"));
     }
-    sign_in::sign_out_elsewhere(&app, &browser.login).await?;
+    sign_in::sign_out_elsewhere(&auth, &browser.login).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Begins to sign somebody in.
-pub async fn ask(State(app): State<Shared>, From(from): From) -> Result<Json<Question>> {
-    drop(app.guess(Attempt::Begin { from })?);
-    let (name, question) = app.passkeys.ask(from, clock::now())?;
+pub async fn ask(
+    State(clients): State<Arc<Clients>>,
+    State(auth): State<Arc<Auth>>,
+    From(from): From,
+) -> Result<Json<Question>> {
+    drop(clients.guess(Attempt::Begin { from })?);
+    let (name, question) = auth.passkeys.ask(from, clock::now())?;
     Ok(Json(Question { name, question }))
 }
 
 /// Signs somebody in.
-pub async fn sign_in(State(app): State<Shared>, From(from): From, Json(answer): Json<Answer>) -> Result<Response> {
-    drop(app.guess(Attempt::Begin { from })?);
-    let user = app.passkeys.accept(&app.db, &answer.name, &answer.credential, clock::now()).await?;
+pub async fn sign_in(
+    State(db): State<DatabaseConnection>,
+    State(public_url): State<PublicUrl>,
+    State(clients): State<Arc<Clients>>,
+    State(auth): State<Arc<Auth>>,
+    From(from): From,
+    Json(answer): Json<Answer>,
+) -> Result<Response> {
+    drop(clients.guess(Attempt::Begin { from })?);
+    let user = auth.passkeys.accept(&db, &answer.name, &answer.credential, clock::now()).await?;
     if user.disabled {
         return Err(NotTaken::Unknown.into());
     }
-    account::start(&app, &user).await
+    account::start(&db, &public_url, &user).await
 }

@@ -1,5 +1,7 @@
 //! Technicians and administrators.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Path, State},
@@ -11,7 +13,9 @@ use platform::text::{
     is_plain,
 };
 use protocol::MAX_NAME_CHARS;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, SqlErr};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, SqlErr,
+};
 use serde::{Deserialize, Serialize};
 use store::tables::user;
 use ts_rs::TS;
@@ -19,10 +23,10 @@ use ts_rs::TS;
 use super::{Admin, ApiError, ConfirmedAdmin, Result, SignedIn};
 
 use crate::{
-    access_scope::Reach,
     account_changes::{self, AccountChange, ChangedBy, EvidenceChange},
-    app::Shared,
-    organisation,
+    organisation::Organisation,
+    sign_in::Auth,
+    standing::Reach,
 };
 
 /// A new technician.
@@ -109,8 +113,8 @@ impl From<user::Model> for Account {
 }
 
 /// All accounts.
-pub async fn users(State(app): State<Shared>, _: Admin) -> Result<Json<Vec<Account>>> {
-    let users = user::Entity::find().order_by_asc(user::Column::Name).all(&app.db).await?;
+pub async fn users(State(db): State<DatabaseConnection>, _: Admin) -> Result<Json<Vec<Account>>> {
+    let users = user::Entity::find().order_by_asc(user::Column::Name).all(&db).await?;
     Ok(Json(users.into_iter().map(Into::into).collect()))
 }
 
@@ -128,10 +132,14 @@ pub struct Colleague {
 }
 
 /// Whom an incident can be assigned and a session transferred to.
-pub async fn technicians(State(app): State<Shared>, SignedIn(me): SignedIn) -> Result<Json<Vec<Colleague>>> {
+pub async fn technicians(
+    State(db): State<DatabaseConnection>,
+    State(organisation): State<Arc<Organisation>>,
+    SignedIn(me): SignedIn,
+) -> Result<Json<Vec<Colleague>>> {
     let users = user::Entity::find().filter(user::Column::Disabled.eq(false)).order_by_asc(user::Column::Name);
-    let users = users.all(&app.db).await?;
-    let (online, busy) = (organisation::online(&app), organisation::busy(&app, Some(&me)).await?);
+    let users = users.all(&db).await?;
+    let (online, busy) = (organisation.online(), organisation.busy(Some(&me)).await?);
     let colleague = |u: user::Model| Colleague {
         online: online.contains(&u.id),
         sessions: busy.get(&u.id).copied().unwrap_or(0),
@@ -144,21 +152,22 @@ pub async fn technicians(State(app): State<Shared>, SignedIn(me): SignedIn) -> R
 
 /// Adds a technician.
 pub async fn add_user(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(auth): State<Arc<Auth>>,
     _: ConfirmedAdmin,
     Json(new): Json<NewUser>,
 ) -> Result<(StatusCode, Json<Account>)> {
-    Ok((StatusCode::CREATED, Json(insert_user(&app, new).await?)))
+    Ok((StatusCode::CREATED, Json(insert_user(&db, &auth, new).await?)))
 }
 
 /// Changes a technician. A new password or a disabled account ends every sign-in.
 pub async fn change_user(
-    State(app): State<Shared>,
+    State(auth): State<Arc<Auth>>,
     ConfirmedAdmin(me): ConfirmedAdmin,
     Path(id): Path<i32>,
     Json(change): Json<UserChange>,
 ) -> Result<Json<Account>> {
-    if change.role.is_some_and(|role| role != 0 && !app.rules().roles.iter().any(|r| r.id == role)) {
+    if change.role.is_some_and(|role| role != 0 && !auth.rules.get().roles.iter().any(|r| r.id == role)) {
         return Err(ApiError::bad("There is no such role."));
     }
     let wanted = AccountChange {
@@ -168,7 +177,7 @@ pub async fn change_user(
         administrator: change.administrator,
         disabled: change.disabled,
         password: match change.password.filter(|new| !new.is_empty()) {
-            Some(new) => Some(password(&app, new).await?),
+            Some(new) => Some(password(&auth, new).await?),
             None => None,
         },
         evidence: EvidenceChange {
@@ -180,17 +189,17 @@ pub async fn change_user(
         role: change.role,
         email_language: None,
     };
-    let user = account_changes::change(&app, ChangedBy::Administrator(me), id, wanted).await?;
+    let user = account_changes::change(&auth, ChangedBy::Administrator(me), id, wanted).await?;
     Ok(Json(user.into()))
 }
 
 /// Judges and stores a new account.
-pub async fn insert_user(app: &Shared, new: NewUser) -> Result<Account> {
-    let user = new_user(app, new).await?.insert(&app.db).await.map_err(|error| match error.sql_err() {
+pub async fn insert_user(db: &DatabaseConnection, auth: &Auth, new: NewUser) -> Result<Account> {
+    let user = new_user(db, auth, new).await?.insert(db).await.map_err(|error| match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(_)) => known_already(),
         _ => error.into(),
     })?;
-    organisation::know(&app.db, &user.team).await?;
+    store::people::know(db, &user.team).await?;
     Ok(user.into())
 }
 
@@ -199,13 +208,13 @@ fn known_already() -> ApiError {
 }
 
 /// Judges a new account, which is not stored yet.
-pub async fn new_user(app: &Shared, new: NewUser) -> Result<user::ActiveModel> {
+pub async fn new_user(db: &DatabaseConnection, auth: &Auth, new: NewUser) -> Result<user::ActiveModel> {
     let login = new.login.trim().to_lowercase();
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
     if login.is_empty() || login.len() > 64 || !login.chars().all(plain) {
         return Err(ApiError::bad("A user name has up to 64 letters, digits, dots, dashes, underscores or @."));
     }
-    if user::Entity::find().filter(user::Column::Login.eq(&*login)).one(&app.db).await?.is_some() {
+    if user::Entity::find().filter(user::Column::Login.eq(&*login)).one(db).await?.is_some() {
         return Err(known_already());
     }
     Ok(user::ActiveModel {
@@ -215,7 +224,7 @@ pub async fn new_user(app: &Shared, new: NewUser) -> Result<user::ActiveModel> {
         team: Set(label(&new.team, "A team's name")?),
         administrator: Set(new.administrator),
         disabled: Set(false),
-        password: Set(password(app, new.password).await?),
+        password: Set(password(auth, new.password).await?),
         may_watch: Set(true),
         may_export: Set(false),
         may_delete: Set(false),
@@ -238,12 +247,12 @@ fn reach_word(reach: Reach) -> &'static str {
 }
 
 /// The hash of a password that is good enough.
-pub async fn password(app: &Shared, password: String) -> Result<String> {
+pub async fn password(auth: &Auth, password: String) -> Result<String> {
     let length = password.chars().count();
     if !(10..=200).contains(&length) {
         return Err(ApiError::bad("A password has at least 10 characters, and at most 200."));
     }
-    Ok(app.passwords.hash(password).await?)
+    Ok(auth.passwords.hash(password).await?)
 }
 
 /// A person's or an organisation's name: something, and not too much.

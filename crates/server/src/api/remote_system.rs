@@ -1,5 +1,7 @@
 //! The customer's clipboard, system information and processes, and the recordings of command shells.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     body::Bytes,
@@ -21,8 +23,8 @@ use super::{ApiError, Helper, Result, SignedIn, sessions};
 
 use crate::{
     access_scope::{self, SessionAction},
-    app::Shared,
-    live::{ActError, JobError},
+    archive::Archive,
+    live::{ActError, JobError, SessionRegistry},
 };
 
 /// System information, and the number under which it is kept.
@@ -59,11 +61,7 @@ pub struct Known {
 
 /// What the customer's clipboard holds: text or a PNG; nothing (204) when it is what the asker has already, or empty for
 /// somebody who looks again and again.
-pub async fn read_clipboard(
-    State(app): State<Shared>,
-    Helper { live, by, .. }: Helper,
-    Query(Known { known }): Query<Known>,
-) -> Result<Response> {
+pub async fn read_clipboard(Helper { live, by, .. }: Helper, Query(Known { known }): Query<Known>) -> Result<Response> {
     let mut pipe = live.job(by, Job::ReadClipboard {}).await?;
     let (kind, bytes) = match pipe.answer().await {
         Ok(Answer::Clipboard { kind, bytes }) => (kind, bytes),
@@ -87,7 +85,7 @@ pub async fn read_clipboard(
     if secret::hex(&Sha256::digest(&content)) == known {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    live.record_deed(&app, Event::ClipboardCarried { by, way: Direction::FromCustomer, kind, bytes }).await?;
+    live.record_deed(Event::ClipboardCarried { by, way: Direction::FromCustomer, kind, bytes }).await?;
     let mime = match kind {
         ClipboardKind::Text => "text/plain; charset=utf-8",
         ClipboardKind::Image => "image/png",
@@ -96,12 +94,7 @@ pub async fn read_clipboard(
 }
 
 /// Puts text or a PNG into the customer's clipboard.
-pub async fn write_clipboard(
-    State(app): State<Shared>,
-    Helper { live, by, .. }: Helper,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<StatusCode> {
+pub async fn write_clipboard(Helper { live, by, .. }: Helper, headers: HeaderMap, body: Bytes) -> Result<StatusCode> {
     let mime = headers.get(header::CONTENT_TYPE).and_then(|t| t.to_str().ok()).unwrap_or_default();
     let kind = match mime.split(';').next().unwrap_or_default().trim() {
         "text/plain" => ClipboardKind::Text,
@@ -121,22 +114,25 @@ pub async fn write_clipboard(
     }
     pipe.finish();
     pipe.answer().await?;
-    live.record_deed(&app, Event::ClipboardCarried { by, way: Direction::ToCustomer, kind, bytes }).await?;
+    live.record_deed(Event::ClipboardCarried { by, way: Direction::ToCustomer, kind, bytes }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Reads the system information, and keeps it with the session as it was.
-pub async fn read_system(State(app): State<Shared>, Helper { live, by, .. }: Helper) -> Result<Json<ReadSystem>> {
+pub async fn read_system(
+    State(archive): State<Arc<Archive>>,
+    Helper { live, by, .. }: Helper,
+) -> Result<Json<ReadSystem>> {
     let Answer::SystemInfo { info } = live.ask_program(by, Job::SystemInfo {}).await? else {
         return Err(JobError::UnexpectedResponse.into());
     };
     let number = live.next_number();
     let body = serde_json::to_vec(&*info).map_err(anyhow::Error::from)?;
     let sha256 = secret::hex(&Sha256::digest(&body));
-    let mut keeping = live.keep(&app, by, paths::system_info(&app.config.data, &live.id, number))?;
+    let mut keeping = live.keep(by, paths::system_info(&archive.data, &live.id, number))?;
     keeping.write(body.len() as u64)?;
     keep(keeping.path().to_owned(), body).await?;
-    live.record_deed(&app, Event::SystemInfoRead { by, number, sha256 }).await?;
+    live.record_deed(Event::SystemInfoRead { by, number, sha256 }).await?;
     keeping.done();
     Ok(Json(ReadSystem { number, info: *info }))
 }
@@ -155,31 +151,31 @@ pub async fn keep(path: std::path::PathBuf, body: Vec<u8>) -> Result<()> {
 
 /// System information as it was.
 pub async fn system(
-    State(app): State<Shared>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
     me: SignedIn,
     Path((id, number)): Path<(String, u32)>,
 ) -> Result<Response> {
     let id = sessions::parse(id)?;
-    access_scope::session(&app, &me.0, &id, SessionAction::Read).await?;
-    let path = paths::system_info(&app.config.data, &id, number);
+    access_scope::session(&sessions, &me.0, &id, SessionAction::Read).await?;
+    let path = paths::system_info(&archive.data, &id, number);
     let body = tokio::fs::read(path).await.map_err(|_| ApiError::missing("system information"))?;
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
 /// Ends a process of the customer's machine.
 pub async fn end_process(
-    State(app): State<Shared>,
     Helper { live, by, .. }: Helper,
     Path((_, pid)): Path<(String, u32)>,
     Json(ProcessName { name }): Json<ProcessName>,
 ) -> Result<StatusCode> {
     live.ask_program(by, Job::EndProcess { pid, name: name.clone() }).await?;
-    live.record_deed(&app, Event::ProcessEnded { by, pid, name }).await?;
+    live.record_deed(Event::ProcessEnded { by, pid, name }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Restarts the customer's computer. The session waits for it; what was allowed has ended.
-pub async fn restart(State(app): State<Shared>, Helper { live, by, .. }: Helper) -> Result<StatusCode> {
+pub async fn restart(Helper { live, by, .. }: Helper) -> Result<StatusCode> {
     // Only a program that was told to restart may be away.
     if !live.may(by, Right::Restart).await {
         return Err(ActError::from(RefusalReason::NotGranted).into());
@@ -190,7 +186,7 @@ pub async fn restart(State(app): State<Shared>, Helper { live, by, .. }: Helper)
         Ok(_) => return Err(JobError::UnexpectedResponse.into()),
         Err(error) => return Err(error.into()),
     }
-    live.act(&app, &Actor::Server, Command::Restart { by }).await?;
+    live.act(&Actor::Server, Command::Restart { by }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -204,24 +200,25 @@ pub async fn elevate(Helper { live, by, .. }: Helper) -> Result<StatusCode> {
 
 /// The recording of a command shell.
 pub async fn shell(
-    State(app): State<Shared>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
     me: SignedIn,
     Path((id, number)): Path<(String, u32)>,
 ) -> Result<Response> {
     let id = sessions::parse(id)?;
-    access_scope::session(&app, &me.0, &id, SessionAction::Read).await?;
-    let body = shell_cast(&app, &id, number).await?;
+    access_scope::session(&sessions, &me.0, &id, SessionAction::Read).await?;
+    let body = shell_cast(&archive, &id, number).await?;
     Ok(([(header::CONTENT_TYPE, "application/x-asciicast")], body).into_response())
 }
 
 /// The recording of a command shell, unlocked.
-pub async fn shell_cast(app: &Shared, id: &SessionId, number: u32) -> Result<Vec<u8>> {
-    let path = paths::shell(&app.config.data, id, number);
+pub async fn shell_cast(archive: &Arc<Archive>, id: &SessionId, number: u32) -> Result<Vec<u8>> {
+    let path = paths::shell(&archive.data, id, number);
     let file = std::fs::File::open(&path).map_err(|_| ApiError::missing("shell's recording"))?;
-    let app = app.clone();
+    let vault = archive.vault.clone();
     let read = move || {
         let mut body = Vec::new();
-        std::io::Read::read_to_end(&mut app.vault.file(&path).read(file)?, &mut body).map(|_| body)
+        std::io::Read::read_to_end(&mut vault.file(&path).read(file)?, &mut body).map(|_| body)
     };
     Ok(tokio::task::spawn_blocking(read).await.map_err(anyhow::Error::from)?.map_err(anyhow::Error::from)?)
 }

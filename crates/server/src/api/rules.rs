@@ -1,32 +1,40 @@
 //! Roles and policies, for administrators; and what they come to for one person.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Query, State},
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
 use serde::Deserialize;
-use store::{setting, tables::user};
+use store::{secrets::Secrets, setting, tables::user};
 
 use super::{Admin, ApiError, ConfirmedAdmin, Result};
 
 use crate::{
-    app::Shared,
+    live::SessionRegistry,
     rules::{Decision, Rules},
-    sign_in,
+    sign_in::{self, Auth},
 };
 
 /// The rules as they are.
-pub async fn read(State(app): State<Shared>, _: Admin) -> Json<Rules> {
-    Json(app.rules())
+pub async fn read(State(auth): State<Arc<Auth>>, _: Admin) -> Json<Rules> {
+    Json(auth.rules.get())
 }
 
 /// Puts others in their place. Sessions that run keep the policy they began with; what roles give counts at once.
-pub async fn write(State(app): State<Shared>, _: ConfirmedAdmin, Json(new): Json<Rules>) -> Result<Json<Rules>> {
-    let before = app.rules();
+pub async fn write(
+    State(db): State<DatabaseConnection>,
+    State(secrets): State<Arc<Secrets>>,
+    State(auth): State<Arc<Auth>>,
+    _: ConfirmedAdmin,
+    Json(new): Json<Rules>,
+) -> Result<Json<Rules>> {
+    let before = auth.rules.get();
     let new = new.checked(&before).map_err(|wrong| ApiError::bad(wrong.to_string()))?;
     for gone in before.roles.iter().filter(|old| !new.roles.iter().any(|r| r.id == old.id)) {
-        let people = user::Entity::find().filter(user::Column::Role.eq(gone.id)).all(&app.db).await?;
+        let people = user::Entity::find().filter(user::Column::Role.eq(gone.id)).all(&db).await?;
         if !people.is_empty() {
             let names: Vec<_> = people.iter().take(3).map(|u| u.name.as_str()).collect();
             let more = if people.len() > 3 { " …" } else { "" };
@@ -34,10 +42,10 @@ pub async fn write(State(app): State<Shared>, _: ConfirmedAdmin, Json(new): Json
             return Err(ApiError::conflict(format!("{} is still the role of {names}{more}.", gone.name)));
         }
     }
-    let _alone = app.teams.write().await;
-    setting::save(&app.db, &app.secrets, &new).await?;
-    *app.rules.write().expect("nobody panics while holding the rules") = new.clone();
-    sign_in::roles_changed(&app).await?;
+    let _alone = auth.teams.write().await;
+    setting::save(&db, &secrets, &new).await?;
+    auth.rules.replace(new.clone());
+    sign_in::roles_changed(&auth).await?;
     Ok(Json(new))
 }
 
@@ -50,10 +58,17 @@ pub struct Asked {
 }
 
 /// What a technician may ask for in a session of a policy, and why not the rest.
-pub async fn verdicts(State(app): State<Shared>, _: Admin, Query(asked): Query<Asked>) -> Result<Json<Vec<Decision>>> {
-    let person = user::Entity::find_by_id(asked.technician).one(&app.db).await?;
+pub async fn verdicts(
+    State(db): State<DatabaseConnection>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(auth): State<Arc<Auth>>,
+    _: Admin,
+    Query(asked): Query<Asked>,
+) -> Result<Json<Vec<Decision>>> {
+    let person = user::Entity::find_by_id(asked.technician).one(&db).await?;
     let person = person.ok_or_else(|| ApiError::missing("technician"))?;
-    let rules = app.rules();
-    let policy = rules.named(app.policy(), &asked.policy).ok_or_else(|| ApiError::missing("policy"))?;
+    let rules = auth.rules.get();
+    let policy =
+        rules.named(sessions.services.policy.policy(), &asked.policy).ok_or_else(|| ApiError::missing("policy"))?;
     Ok(Json(rules.verdicts(person.role, &policy)))
 }

@@ -9,14 +9,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use protocol::Timestamp;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 use serde::{Deserialize, Serialize};
 use store::{tables::session_history, transcript_fts::Search};
 use ts_rs::TS;
 
 use super::{ApiError, Result, SignedIn};
 
-use crate::{access_scope, app::Shared};
+use crate::access_scope;
 
 /// How many sessions a page shows, and how many places within them.
 const MOST_SESSIONS: u64 = 100;
@@ -66,7 +66,7 @@ pub struct Place {
 
 /// The sessions that somebody may see, the newest first; with words, those in which they were said.
 pub async fn search(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
     me: SignedIn,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Vec<PastSession>>> {
@@ -83,15 +83,15 @@ pub async fn search(
             .select_only()
             .column(session_history::Column::Session)
             .filter(access_scope::past(&me.0));
-        let visible = visible.build(app.db.get_database_backend());
-        for line in search.find(&app.db, &visible, MOST_PLACES).await? {
+        let visible = visible.build(db.get_database_backend());
+        for line in search.find(&db, &visible, MOST_PLACES).await? {
             let place = Place { at: line.at, who: line.who, text: search.excerpt(&line.shown) };
             places.entry(line.session).or_default().push(place);
         }
         found = found.filter(session_history::Column::Session.is_in(places.keys().cloned()));
     }
     let time = |at: i64| Timestamp(at.cast_unsigned());
-    let rows = found.all(&app.db).await?.into_iter().map(|row| PastSession {
+    let rows = found.all(&db).await?.into_iter().map(|row| PastSession {
         places: places.remove(&row.session).unwrap_or_default(),
         session: row.session,
         incident: row.incident,
@@ -185,7 +185,7 @@ fn day(row: &session_history::Model, offset: i64) -> String {
     local.strftime("%Y-%m-%d").to_string()
 }
 
-async fn counted(app: &Shared, me: &SignedIn, period: Period) -> Result<Vec<session_history::Model>> {
+async fn counted(db: &DatabaseConnection, me: &SignedIn, period: Period) -> Result<Vec<session_history::Model>> {
     if period.until <= period.from || !(-24 * 60..=24 * 60).contains(&period.offset) {
         return Err(ApiError::bad("The period must end after it begins, and days begin at most 24 hours from UTC's."));
     }
@@ -195,12 +195,16 @@ async fn counted(app: &Shared, me: &SignedIn, period: Period) -> Result<Vec<sess
         .filter(session_history::Column::Started.lt(period.until))
         .order_by_asc(session_history::Column::Started)
         .limit(MOST_COUNTED);
-    Ok(rows.all(&app.db).await?)
+    Ok(rows.all(db).await?)
 }
 
 /// A report on the sessions that somebody may see.
-pub async fn report(State(app): State<Shared>, me: SignedIn, Query(period): Query<Period>) -> Result<Json<Report>> {
-    let rows = counted(&app, &me, period).await?;
+pub async fn report(
+    State(db): State<DatabaseConnection>,
+    me: SignedIn,
+    Query(period): Query<Period>,
+) -> Result<Json<Report>> {
+    let rows = counted(&db, &me, period).await?;
     let named = |name: &str| if name.is_empty() { "none".to_owned() } else { name.to_owned() };
     Ok(Json(Report {
         total: count("all".into(), &rows.iter().collect::<Vec<_>>()),
@@ -213,8 +217,8 @@ pub async fn report(State(app): State<Shared>, me: SignedIn, Query(period): Quer
 }
 
 /// The same sessions, one a line, as CSV (RFC 4180).
-pub async fn csv(State(app): State<Shared>, me: SignedIn, Query(period): Query<Period>) -> Result<Response> {
-    let rows = counted(&app, &me, period).await?;
+pub async fn csv(State(db): State<DatabaseConnection>, me: SignedIn, Query(period): Query<Period>) -> Result<Response> {
+    let rows = counted(&db, &me, period).await?;
     let mut text = String::from(
         "session,day,incident,type,customer,technician,team,started,ended,ending,wait_seconds,handling_seconds,messages,files,transfers,holds,rating\r\n",
     );

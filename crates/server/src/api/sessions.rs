@@ -7,21 +7,24 @@ use axum::{
 };
 use platform::clock;
 use protocol::{Client, Entry, Event, Participant, Phase, Presence, Queue, Role, SessionId, SessionState, Timestamp};
-use sea_orm::EntityTrait;
+use sea_orm::{DatabaseConnection, EntityTrait};
 use serde::Serialize;
 use session::{Actor, Command, History, TranscriptLine};
 use std::sync::Arc;
-use store::tables::incident;
+use store::{setting::Current, settings::Settings, tables::incident};
 use ts_rs::TS;
 
 use super::{ApiError, By, Result, SignedIn, desk, mails};
 
 use crate::{
     access_scope::{self, SessionAction},
-    app::Shared,
-    archive::Unstored,
-    desk::ticket_import::{self, Form, Keys},
-    live::{self, LiveSession},
+    archive::{Archive, Unstored},
+    desk::{
+        ServiceDesk,
+        ticket_import::{self, Form, Keys},
+    },
+    live::{self, LiveSession, SessionRegistry},
+    sign_in::Auth,
 };
 
 /// A new session key with its link, shown once.
@@ -97,118 +100,158 @@ pub fn parse(id: String) -> Result<SessionId> {
 }
 
 /// The running session by that name.
-pub fn running(app: &Shared, id: String) -> Result<Arc<LiveSession>> {
-    app.sessions.get(&parse(id)?).ok_or_else(|| ApiError::missing("running session"))
+pub fn running(sessions: &Arc<SessionRegistry>, id: String) -> Result<Arc<LiveSession>> {
+    sessions.get(&parse(id)?).ok_or_else(|| ApiError::missing("running session"))
 }
 
 /// Generates a session for an incident, with a key and a link.
 pub async fn generate(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(settings): State<Arc<Current<Settings>>>,
+    State(desk): State<Arc<ServiceDesk>>,
     me: SignedIn,
     Path(incident): Path<i32>,
 ) -> Result<(StatusCode, Json<Issued>)> {
-    let incident = incident::Entity::find_by_id(incident).one(&app.db).await?;
+    let incident = incident::Entity::find_by_id(incident).one(&db).await?;
     let incident = incident.ok_or_else(|| ApiError::missing("incident"))?;
-    let live = ticket_import::session(&app, &incident, me.as_ref(), None).await?;
-    Ok((StatusCode::CREATED, Json(issue(&app, &live, &me).await?)))
+    let live = ticket_import::session(&desk, &incident, me.as_ref(), None).await?;
+    Ok((StatusCode::CREATED, Json(issue(&db, &settings, &desk, &live, &me).await?)))
 }
 
 /// Generates a new key and link for a session that waits or is held.
-pub async fn issue_key(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Json<Issued>> {
-    let live = running(&app, id)?;
-    Ok(Json(issue(&app, &live, &me).await?))
+pub async fn issue_key(
+    State(db): State<DatabaseConnection>,
+    State(settings): State<Arc<Current<Settings>>>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(desk): State<Arc<ServiceDesk>>,
+    me: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Json<Issued>> {
+    let live = running(&sessions, id)?;
+    Ok(Json(issue(&db, &settings, &desk, &live, &me).await?))
 }
 
-pub async fn issue(app: &Shared, live: &Arc<LiveSession>, me: &SignedIn) -> Result<Issued> {
+pub async fn issue(
+    db: &DatabaseConnection,
+    settings: &Current<Settings>,
+    desk: &ServiceDesk,
+    live: &Arc<LiveSession>,
+    me: &SignedIn,
+) -> Result<Issued> {
     let Keys { key, key_until, token, link_until } =
-        ticket_import::keys(app, live, &Actor::Technician(me.as_ref()), None, Form::Ours).await?;
-    let link = ticket_import::link(app, &token);
-    let incident = desk::find(app, live.state().await.incident.id).await?;
-    let draft = mails::draft(app, &incident, &me.0, &link, &key);
+        ticket_import::keys(desk, live, &Actor::Technician(me.as_ref()), None, Form::Ours).await?;
+    let link = ticket_import::link(desk, &token);
+    let incident = desk::find(db, live.state().await.incident.id).await?;
+    let draft = mails::draft(settings, &incident, &me.0, &link, &key);
     Ok(Issued { session: live.id.clone(), key, key_until, link, link_until, draft })
 }
 
 /// Judges a wish of a technician who need not be connected.
-pub async fn act(app: &Shared, me: &SignedIn, id: String, command: Command) -> Result<StatusCode> {
-    running(app, id)?.act(app, &Actor::Technician(me.as_ref()), command).await?;
+pub async fn act(sessions: &Arc<SessionRegistry>, me: &SignedIn, id: String, command: Command) -> Result<StatusCode> {
+    running(sessions, id)?.act(&Actor::Technician(me.as_ref()), command).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Makes the key useless.
-pub async fn revoke_key(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<StatusCode> {
-    act(&app, &me, id, Command::RevokeKey).await
+pub async fn revoke_key(
+    State(sessions): State<Arc<SessionRegistry>>,
+    me: SignedIn,
+    Path(id): Path<String>,
+) -> Result<StatusCode> {
+    act(&sessions, &me, id, Command::RevokeKey).await
 }
 
 /// Makes the link useless.
-pub async fn revoke_link(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<StatusCode> {
-    act(&app, &me, id, Command::RevokeLink).await
+pub async fn revoke_link(
+    State(sessions): State<Arc<SessionRegistry>>,
+    me: SignedIn,
+    Path(id): Path<String>,
+) -> Result<StatusCode> {
+    act(&sessions, &me, id, Command::RevokeLink).await
 }
 
 /// Puts a session on hold.
-pub async fn hold(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<StatusCode> {
-    act(&app, &me, id, Command::Hold).await
+pub async fn hold(
+    State(sessions): State<Arc<SessionRegistry>>,
+    me: SignedIn,
+    Path(id): Path<String>,
+) -> Result<StatusCode> {
+    act(&sessions, &me, id, Command::Hold).await
 }
 
 /// Opens a held session again.
-pub async fn reopen(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<StatusCode> {
-    act(&app, &me, id, Command::Reopen).await
+pub async fn reopen(
+    State(sessions): State<Arc<SessionRegistry>>,
+    me: SignedIn,
+    Path(id): Path<String>,
+) -> Result<StatusCode> {
+    act(&sessions, &me, id, Command::Reopen).await
 }
 
 /// Ends a session.
-pub async fn close(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<StatusCode> {
-    act(&app, &me, id, Command::Close).await
+pub async fn close(
+    State(sessions): State<Arc<SessionRegistry>>,
+    me: SignedIn,
+    Path(id): Path<String>,
+) -> Result<StatusCode> {
+    act(&sessions, &me, id, Command::Close).await
 }
 
 /// Lets a technician's page connect.
 pub async fn ticket(
-    State(app): State<Shared>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(auth): State<Arc<Auth>>,
     me: SignedIn,
     By(login): By,
     Path(id): Path<String>,
 ) -> Result<Json<Admission>> {
-    let live = running(&app, id)?;
+    let live = running(&sessions, id)?;
     let (name, user) = (me.0.name.clone(), Some(me.0.id));
     let seated = |s: &session::Session| s.technician(me.0.id).map(|p| p.id).filter(|who| s.admits(*who).is_ok());
     let who = match live.read(seated).await {
         Some(who) => who,
         None => {
-            let (role, client, by_role) = (Role::Technician, Client::Console, app.rules().role(me.0.role));
+            let (role, client, by_role) = (Role::Technician, Client::Console, auth.rules.get().role(me.0.role));
             let join = Command::Join { role, name, client, user, by_role, by_key: false };
-            live::came(&live.act(&app, &Actor::Server, join).await?)?
+            live::came(&live.act(&Actor::Server, join).await?)?
         }
     };
-    Ok(Json(Admission { session: live.id.clone(), ticket: app.sessions.ticket_by(live.id.clone(), who, login) }))
+    Ok(Json(Admission { session: live.id.clone(), ticket: sessions.ticket_by(live.id.clone(), who, login) }))
 }
 
 /// Lets the page of somebody connect who watches how others help; the customer and everybody else reads it.
 pub async fn supervise(
-    State(app): State<Shared>,
+    State(sessions): State<Arc<SessionRegistry>>,
     me: SignedIn,
     By(login): By,
     Path(id): Path<String>,
 ) -> Result<Json<Admission>> {
-    let live = running(&app, id)?;
-    access_scope::session(&app, &me.0, &live.id, SessionAction::Watch).await?;
+    let live = running(&sessions, id)?;
+    access_scope::session(&sessions, &me.0, &live.id, SessionAction::Watch).await?;
     let watches = |p: &&Participant| p.user == Some(me.0.id) && p.role == Role::Supervisor;
     let here = |p: &&Participant| watches(p) && p.presence != Presence::Gone;
     let who = match live.read(|s| s.participants().iter().find(here).map(|p| p.id)).await {
         Some(who) => who,
-        None => live::came(&live.act(&app, &Actor::Server, Command::Supervise { user: me.as_ref() }).await?)?,
+        None => live::came(&live.act(&Actor::Server, Command::Supervise { user: me.as_ref() }).await?)?,
     };
-    Ok(Json(Admission { session: live.id.clone(), ticket: app.sessions.ticket_by(live.id.clone(), who, login) }))
+    Ok(Json(Admission { session: live.id.clone(), ticket: sessions.ticket_by(live.id.clone(), who, login) }))
 }
 
 /// What waits, runs or is held, and whoever asks may see: the oldest first.
-pub async fn queue(State(app): State<Shared>, asker: SignedIn) -> Result<Json<Vec<Queued>>> {
+pub async fn queue(
+    State(db): State<DatabaseConnection>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    asker: SignedIn,
+) -> Result<Json<Vec<Queued>>> {
     let me = &asker.0;
     let mut queue = Vec::new();
-    for live in app.sessions.all() {
+    for live in sessions.all() {
         let state = live.state().await;
         if matches!(state.phase, Phase::Ended { .. }) {
             continue;
         }
         let entries = live.entries().await;
-        if !access_scope::reaches(&app, me, &entries).await? {
+        if !access_scope::reaches(&db, me, &entries).await? {
             continue;
         }
         let since = entries.first().map_or(clock::now(), |e| e.at);
@@ -230,9 +273,24 @@ pub async fn queue(State(app): State<Shared>, asker: SignedIn) -> Result<Json<Ve
 }
 
 /// One session with everything that is known of it.
-pub async fn read(State(app): State<Shared>, me: SignedIn, Path(id): Path<String>) -> Result<Json<SessionPage>> {
+pub async fn read(
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
+    me: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Json<SessionPage>> {
+    page(&sessions, &archive, &me, id).await.map(Json)
+}
+
+/// The page of a session, running or over.
+pub async fn page(
+    sessions: &Arc<SessionRegistry>,
+    archive: &Arc<Archive>,
+    me: &SignedIn,
+    id: String,
+) -> Result<SessionPage> {
     let id = parse(id)?;
-    let entries = access_scope::session(&app, &me.0, &id, SessionAction::Read).await?;
+    let entries = access_scope::session(sessions, &me.0, &id, SessionAction::Read).await?;
     let has = |action| access_scope::has(&me.0, action);
     let may = May {
         watch: has(SessionAction::Watch),
@@ -240,10 +298,10 @@ pub async fn read(State(app): State<Shared>, me: SignedIn, Path(id): Path<String
         delete: has(SessionAction::Delete),
         store: me.0.administrator,
     };
-    let unstored = app.unfinished.get(&id);
-    let session = session::Session::after(id, app.policy(), &entries);
+    let unstored = archive.unfinished.get(&id);
+    let session = session::Session::after(id, sessions.services.policy.policy(), &entries);
     let history = session::history(&entries).ok_or_else(|| ApiError::missing("session"))?;
     let film = session::PlaybackTimeline::of(&entries).stretches;
     let transcript = session::transcript(&entries);
-    Ok(Json(SessionPage { state: session.state(), entries, transcript, history, film, unstored, may }))
+    Ok(SessionPage { state: session.state(), entries, transcript, history, film, unstored, may })
 }

@@ -1,32 +1,42 @@
 //! What administrators may change.
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State};
+use sea_orm::DatabaseConnection;
 use serde_json::{Map, Value};
-use store::setting;
+use store::{
+    secrets::Secrets,
+    setting::{self, Current},
+    settings::{RetentionRule, Settings},
+};
 
 use super::{ApiError, ConfirmedAdmin, Result, SignedIn, people};
 
-use crate::app::{Settings, Shared};
+use crate::sign_in::Auth;
 
 /// What is set.
-pub async fn read(State(app): State<Shared>, _: SignedIn) -> Json<Settings> {
-    Json(app.settings())
+pub async fn read(State(settings): State<Arc<Current<Settings>>>, _: SignedIn) -> Json<Settings> {
+    Json(settings.get())
 }
 
 /// Sets what is named; the rest stays, also what somebody else sets at this moment. Sessions that run keep the rules they
 /// began with.
 pub async fn write(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(secrets): State<Arc<Secrets>>,
+    State(settings): State<Arc<Current<Settings>>>,
+    State(auth): State<Arc<Auth>>,
     _: ConfirmedAdmin,
     Json(changed): Json<Map<String, Value>>,
 ) -> Result<Json<Settings>> {
-    let _alone = app.teams.write().await;
-    let mut all = serde_json::to_value(app.settings()).map_err(anyhow::Error::from)?;
+    let _alone = auth.teams.write().await;
+    let mut all = serde_json::to_value(settings.get()).map_err(anyhow::Error::from)?;
     all.as_object_mut().expect("settings have fields").extend(changed);
     let new = serde_json::from_value(all).map_err(|error| ApiError::bad(format!("These are no settings: {error}.")))?;
     let new = judged(new)?;
-    setting::save(&app.db, &app.secrets, &new).await?;
-    *app.settings.write().expect("nobody panics while holding the settings") = new.clone();
+    setting::save(&db, &secrets, &new).await?;
+    settings.replace(new.clone());
     Ok(Json(new))
 }
 
@@ -42,7 +52,7 @@ fn judged(mut new: Settings) -> Result<Settings> {
     if !new.mail_text.contains("{{link}}") {
         return Err(ApiError::bad("The invitation must contain {{link}}: without it the customer cannot come."));
     }
-    let longest = |r: &crate::archive::RetentionRule| r.days > 36_500 || r.team.len() > 200 || r.kind.len() > 200;
+    let longest = |r: &RetentionRule| r.days > 36_500 || r.team.len() > 200 || r.kind.len() > 200;
     if new.retention.len() > 100 || new.retention.iter().any(longest) {
         return Err(ApiError::bad("There are at most 100 rules of retention, each of at most 36,500 days."));
     }

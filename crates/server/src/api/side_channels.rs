@@ -1,6 +1,6 @@
 //! The bytes of files by requests of their own, from the program and to it: see `live/lane.rs`.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     body::{Body, BodyDataStream},
@@ -14,8 +14,8 @@ use platform::clock;
 use super::From;
 
 use crate::{
-    app::Shared,
-    live::{Chunk, Endpoint},
+    connections::Clients,
+    live::{Chunk, Endpoint, SessionRegistry},
 };
 
 /// Bytes go on in pieces of about this size: for each of the network's own, of 16 kB, everybody on the way to the browser
@@ -23,13 +23,21 @@ use crate::{
 const PIECE: usize = 256 * 1024;
 
 /// There is no such lane; and who asks for many such is not heard any more.
-fn none(app: &Shared, from: IpAddr) -> StatusCode {
-    app.wrong(from).map_or(StatusCode::TOO_MANY_REQUESTS, |()| StatusCode::NOT_FOUND)
+fn none(clients: &Clients, from: IpAddr) -> StatusCode {
+    clients.wrong(from).map_or(StatusCode::TOO_MANY_REQUESTS, |()| StatusCode::NOT_FOUND)
 }
 
 /// Takes what the program sends.
-pub async fn take(State(app): State<Shared>, From(from): From, Path(token): Path<String>, body: Body) -> StatusCode {
-    let Some((live, Endpoint::In(to))) = app.side_channels.take(clock::now(), &token) else { return none(&app, from) };
+pub async fn take(
+    State(clients): State<Arc<Clients>>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    From(from): From,
+    Path(token): Path<String>,
+    body: Body,
+) -> StatusCode {
+    let Some((live, Endpoint::In(to))) = sessions.side_channels.take(clock::now(), &token) else {
+        return none(&clients, from);
+    };
     let mut body = body.into_data_stream();
     while let Some(bytes) = piece(&mut body).await {
         // Without its proper end it is not whole.
@@ -57,12 +65,13 @@ async fn piece(body: &mut BodyDataStream) -> Option<Result<Bytes, axum::Error>> 
 
 /// Gives the program what it is to write.
 pub async fn give(
-    State(app): State<Shared>,
+    State(clients): State<Arc<Clients>>,
+    State(sessions): State<Arc<SessionRegistry>>,
     From(address): From,
     Path(token): Path<String>,
 ) -> Result<Body, StatusCode> {
-    let Some((live, Endpoint::Out(from))) = app.side_channels.take(clock::now(), &token) else {
-        return Err(none(&app, address));
+    let Some((live, Endpoint::Out(from))) = sessions.side_channels.take(clock::now(), &token) else {
+        return Err(none(&clients, address));
     };
     Ok(Body::from_stream(futures::stream::unfold((live, from), |(live, mut from)| async {
         let bytes = from.recv().await?;

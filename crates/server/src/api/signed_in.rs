@@ -16,7 +16,7 @@ use axum::{
 use futures::StreamExt;
 use platform::{clock, secret};
 use protocol::{ParticipantId, Timestamp, UserRef};
-use sea_orm::EntityTrait;
+use sea_orm::{DatabaseConnection, EntityTrait};
 use store::{
     stored_time,
     tables::{login, user},
@@ -26,9 +26,11 @@ use tokio::sync::watch;
 use super::{ApiError, sessions};
 
 use crate::{
-    app::Shared,
+    config::PublicUrl,
+    connections::Clients,
     live::{ActError, LiveSession},
-    sign_in::Login,
+    logins::Login,
+    state::AppState,
 };
 
 /// So long a request may go on when its sign-in has ended: it may be the one that ended it.
@@ -44,8 +46,8 @@ pub fn cookie_name(secure: bool) -> &'static str {
 }
 
 /// The cookie's value, if the browser sent one.
-pub fn cookie(app: &Shared, parts: &HeaderMap) -> Option<String> {
-    let name = cookie_name(app.config.secure());
+pub fn cookie(public_url: &PublicUrl, parts: &HeaderMap) -> Option<String> {
+    let name = cookie_name(public_url.secure());
     let all = parts.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
     all.filter_map(|pair| pair.trim().split_once('=')).find(|(n, _)| *n == name).map(|(_, value)| value.to_owned())
 }
@@ -60,10 +62,10 @@ impl SignedIn {
     }
 }
 
-impl FromRequestParts<Shared> for SignedIn {
+impl FromRequestParts<AppState> for SignedIn {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
         Ok(Self(Browser::from_request_parts(parts, app).await?.me))
     }
 }
@@ -81,44 +83,48 @@ impl Browser {
     }
 }
 
-impl FromRequestParts<Shared> for Browser {
+impl FromRequestParts<AppState> for Browser {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
-        let cookie = cookie(app, &parts.headers).ok_or_else(ApiError::signed_out)?;
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
+        let cookie = cookie(&app.public_url, &parts.headers).ok_or_else(ApiError::signed_out)?;
         // Before it is looked up: what ends in between is noticed.
-        let login = app.logins.take(&secret::hash(&cookie));
-        let browser = by_cookie(app, &cookie).await?.ok_or_else(ApiError::signed_out)?;
+        let login = app.auth.logins.take(&secret::hash(&cookie));
+        let browser = by_cookie(&app.db, &cookie).await?.ok_or_else(ApiError::signed_out)?;
         login.is_of(browser.me.id, Timestamp(browser.login.until.cast_unsigned()));
         if let Some(Asking(asking)) = parts.extensions.get() {
             asking.send_replace(Some(login.clone()));
         }
         parts.extensions.insert(login);
-        app.seen.lock().expect("nobody panics while holding who was seen").insert(browser.me.id, clock::now());
+        app.organisation
+            .seen
+            .lock()
+            .expect("nobody panics while holding who was seen")
+            .insert(browser.me.id, clock::now());
         Ok(browser)
     }
 }
 
-async fn by_cookie(app: &Shared, cookie: &str) -> Result<Option<Browser>, sea_orm::DbErr> {
-    let login = login::Entity::find_by_id(secret::hash(cookie)).one(&app.db).await?;
+async fn by_cookie(db: &DatabaseConnection, cookie: &str) -> Result<Option<Browser>, sea_orm::DbErr> {
+    let login = login::Entity::find_by_id(secret::hash(cookie)).one(db).await?;
     let Some(login) = login.filter(|l| l.until > stored_time(clock::now())) else { return Ok(None) };
-    let me = user::Entity::find_by_id(login.user).one(&app.db).await?.filter(|u| !u.disabled);
+    let me = user::Entity::find_by_id(login.user).one(db).await?.filter(|u| !u.disabled);
     Ok(me.map(|me| Browser { me, login }))
 }
 
 /// The technician whose cookie these headers carry.
-pub async fn signed_in(app: &Shared, headers: &HeaderMap) -> Option<user::Model> {
-    by_cookie(app, &cookie(app, headers)?).await.ok().flatten().map(|browser| browser.me)
+pub async fn signed_in(db: &DatabaseConnection, public_url: &PublicUrl, headers: &HeaderMap) -> Option<user::Model> {
+    by_cookie(db, &cookie(public_url, headers)?).await.ok().flatten().map(|browser| browser.me)
 }
 
 /// A technician who has shown a short while ago who they are: a cookie alone, which may be stolen, does not change how
 /// somebody signs in.
 pub struct Confirmed(pub Browser);
 
-impl FromRequestParts<Shared> for Confirmed {
+impl FromRequestParts<AppState> for Confirmed {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
         let browser = Browser::from_request_parts(parts, app).await?;
         if browser.is_confirmed() { Ok(Self(browser)) } else { Err(ApiError::unconfirmed()) }
     }
@@ -128,10 +134,10 @@ impl FromRequestParts<Shared> for Confirmed {
 /// systems may do; by account.
 pub struct ConfirmedAdmin(pub i32);
 
-impl FromRequestParts<Shared> for ConfirmedAdmin {
+impl FromRequestParts<AppState> for ConfirmedAdmin {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
         let Admin(id) = Admin::from_request_parts(parts, app).await?;
         Confirmed::from_request_parts(parts, app).await.map(|_| Self(id))
     }
@@ -140,10 +146,10 @@ impl FromRequestParts<Shared> for ConfirmedAdmin {
 /// The sign-in of whoever asks. What is given out by it ends with it.
 pub struct By(pub Login);
 
-impl FromRequestParts<Shared> for By {
+impl FromRequestParts<AppState> for By {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
         if parts.extensions.get::<Login>().is_none() {
             SignedIn::from_request_parts(parts, app).await?;
         }
@@ -207,14 +213,14 @@ pub struct Helper {
     pub by: ParticipantId,
 }
 
-impl FromRequestParts<Shared> for Helper {
+impl FromRequestParts<AppState> for Helper {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
         let me = SignedIn::from_request_parts(parts, app).await?;
         let address = RawPathParams::from_request_parts(parts, app).await.ok();
         let id = address.as_ref().and_then(|a| a.iter().find(|(name, _)| *name == "id")).map(|(_, id)| id.to_owned());
-        let live = sessions::running(app, id.unwrap_or_default())?;
+        let live = sessions::running(&app.sessions, id.unwrap_or_default())?;
         let who = live.read(|s| s.technician(me.0.id).map(|p| s.admits(p.id).map(|p| p.id))).await;
         let by = who.ok_or_else(|| ApiError::forbidden("You do not take part in this session."))?;
         Ok(Self { live, me, by: by.map_err(ActError::from)? })
@@ -224,10 +230,10 @@ impl FromRequestParts<Shared> for Helper {
 /// An administrator who is signed in, by account.
 pub struct Admin(pub i32);
 
-impl FromRequestParts<Shared> for Admin {
+impl FromRequestParts<AppState> for Admin {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
         let SignedIn(user) = SignedIn::from_request_parts(parts, app).await?;
         if user.administrator {
             Ok(Self(user.id))
@@ -240,17 +246,17 @@ impl FromRequestParts<Shared> for Admin {
 /// The address that a request comes from.
 pub struct From(pub IpAddr);
 
-impl FromRequestParts<Shared> for From {
+impl FromRequestParts<AppState> for From {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
-        Ok(Self(address(app, &parts.extensions, &parts.headers)))
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
+        Ok(Self(address(&app.clients, &parts.extensions, &parts.headers)))
     }
 }
 
 /// The address that a request with these headers comes from.
-pub fn address(app: &Shared, extensions: &Extensions, headers: &HeaderMap) -> IpAddr {
+pub fn address(clients: &Clients, extensions: &Extensions, headers: &HeaderMap) -> IpAddr {
     let peer = extensions.get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or(IpAddr::from([127, 0, 0, 1]), |ConnectInfo(address)| address.ip());
-    app.client_address(peer, headers)
+    clients.client_address(peer, headers)
 }

@@ -1,15 +1,15 @@
 //! Everything that remains of a session, in one signed file.
 
-use std::{fs::File, io::Write};
+use std::{fs::File, io::Write, sync::Arc};
 
 use evidence::{Writer, line, names, recording_plan, transcript};
 use platform::{clock, paths};
 use protocol::{Entry, Event, SessionId, UserRef};
 use session::{Actor, Command, PlaybackTimeline, Stored};
 
-use super::{Kept, KeptReader, Sealing, pointer_overlay::WithPointer};
+use super::{Archive, Kept, KeptReader, Sealing, pointer_overlay::WithPointer};
 
-use crate::{app::Shared, live};
+use crate::timeline;
 
 const README: &str = "This is everything that remains of one Deskside support session.\n\n\
     To check that nothing of it was changed, run deskside-verify on the bundle as it is, or open verify.html of any\n\
@@ -30,22 +30,6 @@ pub struct Contents {
     seals: Vec<evidence::Seal>,
 }
 
-/// Writes into the timeline that somebody takes the evidence with them, and gathers it.
-pub async fn export(app: &Shared, id: &SessionId, by: Option<UserRef>) -> anyhow::Result<Contents> {
-    app.sessions
-        .execute_even_if_ended(app, id, &Actor::Server, Command::Evidence { event: Event::Exported { by } })
-        .await
-        .map_err(|e| anyhow::anyhow!("the export cannot be noted: {e}"))?;
-    let stored = live::stored(app, id).await?;
-    let entries = live::read_back(id, &stored)?;
-    // What happens from here on is not in this bundle, and neither are the seals under it.
-    let end = stored.last().ok_or_else(|| anyhow::anyhow!("the session has no timeline"))?;
-    app.sealing.seal(&app.db, id, end.seq, &end.hash, clock::now()).await?;
-    let mut seals = Sealing::seals(&app.db, id).await?;
-    seals.retain(|s| s.seq <= end.seq);
-    Ok(Contents { id: id.clone(), stored, entries, seals })
-}
-
 /// Whether a second video shows the pointer in its pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pointer {
@@ -55,59 +39,76 @@ pub enum Pointer {
     BurnedIn,
 }
 
-/// Writes the bundle.
-pub fn pack<W: Write>(app: &Shared, contents: &Contents, pointer: Pointer, out: W) -> anyhow::Result<W> {
-    let Contents { id, stored, entries, seals } = contents;
-    let data = &app.config.data;
-    let mut bundle = Writer::new(out);
-    bundle.file("README.txt", &mut README.as_bytes())?;
-    let timeline: String = stored.iter().map(line).collect();
-    bundle.file(names::TIMELINE, &mut timeline.as_bytes())?;
-    bundle.file(names::SEALS, &mut &serde_json::to_vec_pretty(seals)?[..])?;
-    bundle.file(names::KEYS, &mut &serde_json::to_vec_pretty(&app.sealing.endorsements())?[..])?;
-    bundle.file(names::TRANSCRIPT, &mut transcript::text(id, entries).as_bytes())?;
-    bundle.file("transcript.html", &mut transcript::html(id, entries).as_bytes())?;
-    let lines = serde_json::to_vec_pretty(&session::transcript(entries))?;
-    bundle.file("transcript.json", &mut &lines[..])?;
-    for (name, path) in [(names::VIDEO, paths::recording(data, id)), (names::POINTER, paths::pointer(data, id))] {
-        if let Some(kept) = Kept::open(app, path)? {
-            bundle.file(name, &mut KeptReader::new(kept))?;
+impl Archive {
+    /// Writes into the timeline that somebody takes the evidence with them, and gathers it.
+    pub async fn export(&self, id: &SessionId, by: Option<UserRef>) -> anyhow::Result<Contents> {
+        self.execute_even_if_ended(id, &Actor::Server, Command::Evidence { event: Event::Exported { by } })
+            .await
+            .map_err(|e| anyhow::anyhow!("the export cannot be noted: {e}"))?;
+        let stored = timeline::stored(&self.db, id).await?;
+        let entries = timeline::read_back(id, &stored)?;
+        // What happens from here on is not in this bundle, and neither are the seals under it.
+        let end = stored.last().ok_or_else(|| anyhow::anyhow!("the session has no timeline"))?;
+        self.sealing.seal(&self.db, id, end.seq, &end.hash, clock::now()).await?;
+        let mut seals = Sealing::seals(&self.db, id).await?;
+        seals.retain(|s| s.seq <= end.seq);
+        Ok(Contents { id: id.clone(), stored, entries, seals })
+    }
+
+    /// Writes the bundle.
+    pub fn pack<W: Write>(self: &Arc<Self>, contents: &Contents, pointer: Pointer, out: W) -> anyhow::Result<W> {
+        let Contents { id, stored, entries, seals } = contents;
+        let data = &self.data;
+        let mut bundle = Writer::new(out);
+        bundle.file("README.txt", &mut README.as_bytes())?;
+        let timeline: String = stored.iter().map(line).collect();
+        bundle.file(names::TIMELINE, &mut timeline.as_bytes())?;
+        bundle.file(names::SEALS, &mut &serde_json::to_vec_pretty(seals)?[..])?;
+        bundle.file(names::KEYS, &mut &serde_json::to_vec_pretty(&self.sealing.endorsements())?[..])?;
+        bundle.file(names::TRANSCRIPT, &mut transcript::text(id, entries).as_bytes())?;
+        bundle.file("transcript.html", &mut transcript::html(id, entries).as_bytes())?;
+        let lines = serde_json::to_vec_pretty(&session::transcript(entries))?;
+        bundle.file("transcript.json", &mut &lines[..])?;
+        for (name, path) in [(names::VIDEO, paths::recording(data, id)), (names::POINTER, paths::pointer(data, id))] {
+            if let Some(kept) = Kept::open(self, path)? {
+                bundle.file(name, &mut KeptReader::new(kept))?;
+            }
         }
-    }
-    if pointer == Pointer::BurnedIn
-        && let Some(video) = WithPointer::make(app, id, entries)?
-    {
-        let (mut read, write) = std::io::pipe()?;
-        std::thread::scope(|scope| {
-            let writing = scope.spawn(|| video.write(app, std::io::BufWriter::with_capacity(1 << 16, write)));
-            bundle.file(names::VIDEO_WITH_POINTER, &mut read)?;
-            writing.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the video was not written")))
-        })?;
-    }
-    let captions = recording_plan::captions(entries, &PlaybackTimeline::of(entries));
-    bundle.file("subtitles.vtt", &mut recording_plan::webvtt(&captions).as_bytes())?;
-    for entry in entries {
-        let (name, path) = match &entry.event {
-            Event::SystemInfoRead { number, .. } => {
-                (format!("system/{number}.json"), paths::system_info(data, id, *number))
-            }
-            Event::ScreenshotTaken { number, .. } => {
-                (format!("screenshots/{number}.png"), paths::screenshot(data, id, *number))
-            }
-            Event::FilePosted { number, .. } => (format!("files/{number}"), paths::post(data, id, *number)),
-            Event::ShellStarted { number, .. } => {
-                let path = paths::shell(data, id, *number);
-                if let Ok(file) = File::open(&path) {
-                    bundle.file(&format!("shells/{number}.cast"), &mut app.vault.file(&path).read(file)?)?;
+        if pointer == Pointer::BurnedIn
+            && let Some(video) = WithPointer::make(self, id, entries)?
+        {
+            let (mut read, write) = std::io::pipe()?;
+            std::thread::scope(|scope| {
+                let writing = scope.spawn(|| video.write(self, std::io::BufWriter::with_capacity(1 << 16, write)));
+                bundle.file(names::VIDEO_WITH_POINTER, &mut read)?;
+                writing.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the video was not written")))
+            })?;
+        }
+        let captions = recording_plan::captions(entries, &PlaybackTimeline::of(entries));
+        bundle.file("subtitles.vtt", &mut recording_plan::webvtt(&captions).as_bytes())?;
+        for entry in entries {
+            let (name, path) = match &entry.event {
+                Event::SystemInfoRead { number, .. } => {
+                    (format!("system/{number}.json"), paths::system_info(data, id, *number))
                 }
-                continue;
+                Event::ScreenshotTaken { number, .. } => {
+                    (format!("screenshots/{number}.png"), paths::screenshot(data, id, *number))
+                }
+                Event::FilePosted { number, .. } => (format!("files/{number}"), paths::post(data, id, *number)),
+                Event::ShellStarted { number, .. } => {
+                    let path = paths::shell(data, id, *number);
+                    if let Ok(file) = File::open(&path) {
+                        bundle.file(&format!("shells/{number}.cast"), &mut self.vault.file(&path).read(file)?)?;
+                    }
+                    continue;
+                }
+                _ => continue,
+            };
+            // What is missing is missing in the bundle too, and its verdict says so.
+            if let Ok(mut file) = File::open(path) {
+                bundle.file(&name, &mut file)?;
             }
-            _ => continue,
-        };
-        // What is missing is missing in the bundle too, and its verdict says so.
-        if let Ok(mut file) = File::open(path) {
-            bundle.file(&name, &mut file)?;
         }
+        Ok(bundle.finish(&self.sealing.key())?)
     }
-    Ok(bundle.finish(&app.sealing.key())?)
 }

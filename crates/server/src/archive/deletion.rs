@@ -1,36 +1,24 @@
 //! Deleting what remains of a session: on somebody's order or by a rule, leaving a signed tombstone.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use platform::{clock, paths, secret};
 use protocol::{Event, SessionId, Timestamp, UserRef};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, TransactionTrait};
 use serde::{Deserialize, Serialize};
 use store::{
+    settings::RetentionRule,
     stored_time,
     tables::{event_row, seal_row, session_history, session_row, tombstone_row},
 };
 use ts_rs::TS;
 
-use super::session_index;
+use super::{Archive, session_index};
 
-use crate::{access_scope::Standing, app::Shared};
+use crate::{standing::Standing, timeline};
 
 /// How often it is looked what is old enough.
 const LOOK: Duration = Duration::from_secs(10 * 60);
-
-/// Sessions of this team and this type of incident are deleted so long after their end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(deny_unknown_fields)]
-#[ts(export)]
-pub struct RetentionRule {
-    /// Empty: of any team.
-    pub team: String,
-    /// Empty: of any type.
-    pub kind: String,
-    /// How many days after the end; 0 keeps them for good.
-    pub days: u32,
-}
 
 /// What stays of a session that was deleted.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
@@ -73,124 +61,6 @@ pub enum NotDeleted {
     Failed(#[from] anyhow::Error),
 }
 
-/// Deletes video, transcript and everything else of a session.
-pub async fn delete(app: &Shared, id: &SessionId, by: String, reason: String) -> Result<(), NotDeleted> {
-    let stored = crate::live::stored(app, id).await?;
-    let entries = crate::live::read_back(id, &stored)?;
-    let head = stored.last().ok_or(NotDeleted::Missing)?;
-    if app.sessions.get(id).is_some() || !entries.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
-        return Err(NotDeleted::NotStored);
-    }
-    let hold = entries.iter().rev().find_map(|e| match &e.event {
-        Event::LegalHold { on, reason, .. } => Some(on.then(|| reason.clone())),
-        _ => None,
-    });
-    if let Some(Some(reason)) = hold {
-        return Err(NotDeleted::LegalHold(reason));
-    }
-    let key = app.sealing.key();
-    let mut stone = Tombstone {
-        session: id.clone(),
-        at: clock::now(),
-        by,
-        reason,
-        entries: head.seq,
-        head: secret::hex(&head.hash),
-        key: evidence::seal::public(&key),
-        signature: String::new(),
-    };
-    stone.signature = evidence::seal::sign(&key, &stone.text());
-    let json = |failed: serde_json::Error| anyhow::Error::from(failed);
-    let row = tombstone_row::ActiveModel {
-        session: Set(id.to_string()),
-        body: Set(serde_json::to_string(&stone).map_err(json)?),
-        standing: Set(serde_json::to_string(&Standing::of(&entries)).map_err(json)?),
-        done: Set(false),
-    };
-    row.insert(&app.db).await.map_err(anyhow::Error::from)?;
-    purge_files(app, id).await.map_err(|error| NotDeleted::Unfinished(error.to_string()))
-}
-
-/// Removes everything of a session that has a tombstone. What is interrupted goes on later.
-async fn purge_files(app: &Shared, id: &SessionId) -> anyhow::Result<()> {
-    for path in files(app, id)? {
-        std::fs::remove_file(path)?;
-    }
-    for file in paths::evidence(&app.config.data, id) {
-        app.recording_store.remove(&file).await?;
-    }
-    let transaction = app.db.begin().await?;
-    event_row::Entity::delete_many().filter(event_row::Column::Session.eq(id.as_str())).exec(&transaction).await?;
-    seal_row::Entity::delete_many().filter(seal_row::Column::Session.eq(id.as_str())).exec(&transaction).await?;
-    session_index::remove(&transaction, id).await?;
-    let done = tombstone_row::ActiveModel { session: Set(id.to_string()), done: Set(true), ..Default::default() };
-    done.update(&transaction).await?;
-    transaction.commit().await?;
-    Ok(())
-}
-
-/// Every file that is kept of a session: they all begin with its name.
-fn files(app: &Shared, id: &SessionId) -> std::io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for folder in paths::kept(&app.config.data) {
-        let Ok(list) = std::fs::read_dir(folder) else { continue };
-        for entry in list {
-            let entry = entry?;
-            let name = entry.file_name();
-            let rest = name.to_str().and_then(|n| n.strip_prefix(id.as_str()));
-            if rest.is_some_and(|r| r.starts_with(['.', '-'])) {
-                found.push(entry.path());
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// The tombstone of a session that was deleted, and whose the session was. Of those from before that was kept it is known
-/// which incident they were on.
-pub async fn tombstone(app: &Shared, id: &SessionId) -> anyhow::Result<Option<(Tombstone, Standing)>> {
-    let Some(row) = tombstone_row::Entity::find_by_id(id.as_str()).one(&app.db).await? else { return Ok(None) };
-    let standing = match serde_json::from_str(&row.standing).unwrap_or_default() {
-        Some(standing) => standing,
-        None => {
-            let session = session_row::Entity::find_by_id(id.as_str()).one(&app.db).await?;
-            Standing::on(session.map_or(0, |s| s.incident))
-        }
-    };
-    Ok(Some((serde_json::from_str(&row.body)?, standing)))
-}
-
-/// Finishes what was interrupted, and deletes what the rules say, again and again.
-pub async fn run_retention(app: Shared) {
-    if let Err(error) = session_index::fill(&app).await {
-        tracing::error!(%error, "the catalogue lacks sessions that are over");
-    }
-    let mut look = tokio::time::interval(LOOK);
-    loop {
-        look.tick().await;
-        if let Err(error) = resume(&app).await {
-            tracing::error!(%error, "a deletion that was interrupted cannot be finished");
-        }
-        if let Err(error) = crate::deliveries::forget_old(&app.db, clock::now()).await {
-            tracing::error!(%error, "the log of deliveries cannot be shortened");
-        }
-        if let Err(error) = crate::redaction::forget_dead(&app).await {
-            tracing::error!(%error, "mails whose links are dead cannot be forgotten");
-        }
-        if let Err(error) = apply(&app).await {
-            tracing::error!(%error, "the rules of retention cannot be kept");
-        }
-    }
-}
-
-async fn resume(app: &Shared) -> anyhow::Result<()> {
-    let open = tombstone_row::Entity::find().filter(tombstone_row::Column::Done.eq(false)).all(&app.db).await?;
-    for row in open {
-        purge_files(app, &SessionId::try_from(row.session)?).await?;
-    }
-    Ok(())
-}
-
 /// The rule that counts for a session: the first that fits, when it ever deletes.
 fn rule<'a>(rules: &'a [RetentionRule], team: &str, kind: &str) -> Option<&'a RetentionRule> {
     let fits = |r: &&RetentionRule| (r.team.is_empty() || r.team == team) && (r.kind.is_empty() || r.kind == kind);
@@ -205,45 +75,159 @@ pub fn deletes_sooner(rules: &[RetentionRule], from: &str, to: &str) -> bool {
     teams.into_iter().any(|team| days(team, to) < days(team, from))
 }
 
-/// Deletes what is old enough by the rules of now.
-pub async fn apply(app: &Shared) -> anyhow::Result<()> {
-    const DAY: i64 = 24 * 60 * 60 * 1_000;
-    let rules = app.settings().retention;
-    let Some(soonest) = rules.iter().filter(|r| r.days > 0).map(|r| r.days).min() else { return Ok(()) };
-    let now = stored_time(clock::now());
-    let old = session_history::Entity::find()
-        .filter(session_history::Column::Held.eq(false))
-        .filter(session_history::Column::Ended.lte(now - i64::from(soonest) * DAY))
-        .all(&app.db)
-        .await?;
-    for row in old {
-        // Its team may have got another name since the list was made: the rule and the row are of one moment.
-        let _names = app.teams.read().await;
-        let Some(row) = session_history::Entity::find_by_id(row.session).one(&app.db).await? else { continue };
-        let rules = app.settings().retention;
-        let Some(rule) = rule(&rules, &row.team, &row.kind) else { continue };
-        if row.ended > now - i64::from(rule.days) * DAY {
-            continue;
+impl Archive {
+    /// Deletes video, transcript and everything else of a session.
+    pub async fn delete(&self, id: &SessionId, by: String, reason: String) -> Result<(), NotDeleted> {
+        let stored = timeline::stored(&self.db, id).await?;
+        let entries = timeline::read_back(id, &stored)?;
+        let head = stored.last().ok_or(NotDeleted::Missing)?;
+        if self.sessions.get(id).is_some() || !entries.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
+            return Err(NotDeleted::NotStored);
         }
-        let id = SessionId::try_from(row.session)?;
-        let reason = format!("older than {} days", rule.days);
-        if let Err(error) = delete(app, &id, "the rules of retention".into(), reason).await {
-            tracing::error!(session = %id, %error, "what is old enough cannot be deleted");
+        let hold = entries.iter().rev().find_map(|e| match &e.event {
+            Event::LegalHold { on, reason, .. } => Some(on.then(|| reason.clone())),
+            _ => None,
+        });
+        if let Some(Some(reason)) = hold {
+            return Err(NotDeleted::LegalHold(reason));
         }
+        let key = self.sealing.key();
+        let mut stone = Tombstone {
+            session: id.clone(),
+            at: clock::now(),
+            by,
+            reason,
+            entries: head.seq,
+            head: secret::hex(&head.hash),
+            key: evidence::seal::public(&key),
+            signature: String::new(),
+        };
+        stone.signature = evidence::seal::sign(&key, &stone.text());
+        let json = |failed: serde_json::Error| anyhow::Error::from(failed);
+        let row = tombstone_row::ActiveModel {
+            session: Set(id.to_string()),
+            body: Set(serde_json::to_string(&stone).map_err(json)?),
+            standing: Set(serde_json::to_string(&Standing::of(&entries)).map_err(json)?),
+            done: Set(false),
+        };
+        row.insert(&self.db).await.map_err(anyhow::Error::from)?;
+        self.purge_files(id).await.map_err(|error| NotDeleted::Unfinished(error.to_string()))
     }
-    Ok(())
-}
 
-/// Puts the evidence under legal hold, or lets it go.
-pub async fn hold(app: &Shared, id: &SessionId, by: UserRef, on: bool, reason: String) -> anyhow::Result<()> {
-    let event = Event::LegalHold { by, on, reason };
-    let command = session::Command::Evidence { event };
-    let noted = app.sessions.execute_even_if_ended(app, id, &session::Actor::Server, command).await;
-    noted.map_err(|e| anyhow::anyhow!("it cannot be noted: {e}"))?;
-    if let Some(entries) = app.sessions.read(app, id).await? {
-        session_index::enter(&app.db, id, &entries).await?;
+    /// Removes everything of a session that has a tombstone. What is interrupted goes on later.
+    async fn purge_files(&self, id: &SessionId) -> anyhow::Result<()> {
+        for path in self.files(id)? {
+            std::fs::remove_file(path)?;
+        }
+        for file in paths::evidence(&self.data, id) {
+            self.recording_store.remove(&file).await?;
+        }
+        let transaction = self.db.begin().await?;
+        event_row::Entity::delete_many().filter(event_row::Column::Session.eq(id.as_str())).exec(&transaction).await?;
+        seal_row::Entity::delete_many().filter(seal_row::Column::Session.eq(id.as_str())).exec(&transaction).await?;
+        session_index::remove(&transaction, id).await?;
+        let done = tombstone_row::ActiveModel { session: Set(id.to_string()), done: Set(true), ..Default::default() };
+        done.update(&transaction).await?;
+        transaction.commit().await?;
+        Ok(())
     }
-    Ok(())
+
+    /// Every file that is kept of a session: they all begin with its name.
+    fn files(&self, id: &SessionId) -> std::io::Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for folder in paths::kept(&self.data) {
+            let Ok(list) = std::fs::read_dir(folder) else { continue };
+            for entry in list {
+                let entry = entry?;
+                let name = entry.file_name();
+                let rest = name.to_str().and_then(|n| n.strip_prefix(id.as_str()));
+                if rest.is_some_and(|r| r.starts_with(['.', '-'])) {
+                    found.push(entry.path());
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The tombstone of a session that was deleted, and whose the session was. Of those from before that was kept it is known
+    /// which incident they were on.
+    pub async fn tombstone(&self, id: &SessionId) -> anyhow::Result<Option<(Tombstone, Standing)>> {
+        let Some(row) = tombstone_row::Entity::find_by_id(id.as_str()).one(&self.db).await? else { return Ok(None) };
+        let standing = match serde_json::from_str(&row.standing).unwrap_or_default() {
+            Some(standing) => standing,
+            None => {
+                let session = session_row::Entity::find_by_id(id.as_str()).one(&self.db).await?;
+                Standing::on(session.map_or(0, |s| s.incident))
+            }
+        };
+        Ok(Some((serde_json::from_str(&row.body)?, standing)))
+    }
+
+    /// Finishes what was interrupted, and deletes what the rules say, again and again.
+    pub async fn run_retention(self: Arc<Self>) {
+        if let Err(error) = session_index::fill(&self).await {
+            tracing::error!(%error, "the catalogue lacks sessions that are over");
+        }
+        let mut look = tokio::time::interval(LOOK);
+        loop {
+            look.tick().await;
+            if let Err(error) = self.resume().await {
+                tracing::error!(%error, "a deletion that was interrupted cannot be finished");
+            }
+            if let Err(error) = self.apply().await {
+                tracing::error!(%error, "the rules of retention cannot be kept");
+            }
+        }
+    }
+
+    async fn resume(&self) -> anyhow::Result<()> {
+        let open = tombstone_row::Entity::find().filter(tombstone_row::Column::Done.eq(false)).all(&self.db).await?;
+        for row in open {
+            self.purge_files(&SessionId::try_from(row.session)?).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what is old enough by the rules of now.
+    pub async fn apply(&self) -> anyhow::Result<()> {
+        const DAY: i64 = 24 * 60 * 60 * 1_000;
+        let rules = self.settings.get().retention;
+        let Some(soonest) = rules.iter().filter(|r| r.days > 0).map(|r| r.days).min() else { return Ok(()) };
+        let now = stored_time(clock::now());
+        let old = session_history::Entity::find()
+            .filter(session_history::Column::Held.eq(false))
+            .filter(session_history::Column::Ended.lte(now - i64::from(soonest) * DAY))
+            .all(&self.db)
+            .await?;
+        for row in old {
+            // Its team may have got another name since the list was made: the rule and the row are of one moment.
+            let _names = self.teams.read().await;
+            let Some(row) = session_history::Entity::find_by_id(row.session).one(&self.db).await? else { continue };
+            let rules = self.settings.get().retention;
+            let Some(rule) = rule(&rules, &row.team, &row.kind) else { continue };
+            if row.ended > now - i64::from(rule.days) * DAY {
+                continue;
+            }
+            let id = SessionId::try_from(row.session)?;
+            let reason = format!("older than {} days", rule.days);
+            if let Err(error) = self.delete(&id, "the rules of retention".into(), reason).await {
+                tracing::error!(session = %id, %error, "what is old enough cannot be deleted");
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the evidence under legal hold, or lets it go.
+    pub async fn hold(&self, id: &SessionId, by: UserRef, on: bool, reason: String) -> anyhow::Result<()> {
+        let event = Event::LegalHold { by, on, reason };
+        let command = session::Command::Evidence { event };
+        let noted = self.execute_even_if_ended(id, &session::Actor::Server, command).await;
+        noted.map_err(|e| anyhow::anyhow!("it cannot be noted: {e}"))?;
+        if let Some(entries) = self.sessions.read(id).await? {
+            session_index::enter(&self.db, id, &entries).await?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

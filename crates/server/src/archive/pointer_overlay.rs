@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::{self, BufReader, Read, Write},
     path::PathBuf,
-    sync::Mutex,
+    sync::{Arc, Mutex},
 };
 
 use evidence::{recording_plan, webm};
@@ -14,9 +14,7 @@ use protocol::{Entry, SessionId};
 use screen::{Aom, Bitmap, Decoder, Encoder, Format, Picture, Rect, Request};
 use session::PlaybackTimeline;
 
-use super::{Kept, KeptReader};
-
-use crate::app::Shared;
+use super::{Archive, Kept, KeptReader};
 
 /// A pointer that moves alone is drawn so often at most, in milliseconds.
 const MOVES_MS: u64 = 50;
@@ -215,17 +213,17 @@ impl Drop for WithPointer {
 
 impl WithPointer {
     /// Makes it; `None` for a session without a video. It takes about as long as the screen was in motion.
-    pub fn make(app: &Shared, id: &SessionId, entries: &[Entry]) -> anyhow::Result<Option<Self>> {
-        let data = &app.config.data;
-        let Some(video) = Kept::open(app, paths::recording(data, id))? else { return Ok(None) };
+    pub fn make(archive: &Arc<Archive>, id: &SessionId, entries: &[Entry]) -> anyhow::Result<Option<Self>> {
+        let data = &archive.data;
+        let Some(video) = Kept::open(archive, paths::recording(data, id))? else { return Ok(None) };
         let _one = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut track = Vec::new();
-        if let Some(kept) = Kept::open(app, paths::pointer(data, id))? {
+        if let Some(kept) = Kept::open(archive, paths::pointer(data, id))? {
             KeptReader::new(kept).read_to_end(&mut track)?;
         }
         let pictures = paths::burned(data, id);
         let mut made = Self { movie: webm::Movie::default(), first: Vec::new(), pictures };
-        let mut out = app.vault.file(&made.pictures).create(io::BufWriter::new(File::create(&made.pictures)?))?;
+        let mut out = archive.vault.file(&made.pictures).create(io::BufWriter::new(File::create(&made.pictures)?))?;
         let (mut frames, mut first, mut size) = (Vec::new(), Vec::new(), (0, 0));
         burn(KeptReader::new(video), PlaybackTimeline::of(entries), &track, |burned| {
             if frames.is_empty() {
@@ -245,8 +243,8 @@ impl WithPointer {
     }
 
     /// Writes it out.
-    pub fn write(&self, app: &Shared, out: impl Write) -> anyhow::Result<()> {
-        let mut sealed = app.vault.file(&self.pictures).read(BufReader::new(File::open(&self.pictures)?))?;
+    pub fn write(&self, archive: &Archive, out: impl Write) -> anyhow::Result<()> {
+        let mut sealed = archive.vault.file(&self.pictures).read(BufReader::new(File::open(&self.pictures)?))?;
         let mut lengths = self.movie.frames.iter().map(|f| f.bytes as usize);
         let next = || {
             let mut data = vec![0; lengths.next().unwrap_or_default()];

@@ -15,7 +15,9 @@ use store::{
     },
 };
 
-use crate::{access_scope::Standing, app::Shared};
+use super::Archive;
+
+use crate::standing::Standing;
 
 /// Puts a session into the catalogue, in place of what stood there of it.
 pub async fn enter(db: &DatabaseConnection, id: &SessionId, entries: &[Entry]) -> anyhow::Result<()> {
@@ -49,21 +51,21 @@ pub async fn enter(db: &DatabaseConnection, id: &SessionId, entries: &[Entry]) -
 }
 
 /// Puts in what ended before there was a catalogue, and anew what counted those who only watched among its people.
-pub async fn fill(app: &Shared) -> anyhow::Result<()> {
+pub async fn fill(archive: &Archive) -> anyhow::Result<()> {
     let listed: HashSet<String> = session_history::Entity::find()
         .filter(session_history::Column::PeopleByRole.eq(true))
-        .all(&app.db)
+        .all(&archive.db)
         .await?
         .into_iter()
         .map(|row| row.session)
         .collect();
-    let gone = tombstone_row::Entity::find().all(&app.db).await?.into_iter().map(|row| row.session);
+    let gone = tombstone_row::Entity::find().all(&archive.db).await?.into_iter().map(|row| row.session);
     let known: HashSet<String> = gone.chain(listed).collect();
-    let over = session_row::Entity::find().filter(session_row::Column::Stored.eq(true)).all(&app.db).await?;
+    let over = session_row::Entity::find().filter(session_row::Column::Stored.eq(true)).all(&archive.db).await?;
     for row in over.into_iter().filter(|row| !known.contains(&row.id)) {
         let id = SessionId::try_from(row.id)?;
-        if let Some(entries) = app.sessions.read(app, &id).await? {
-            enter(&app.db, &id, &entries).await?;
+        if let Some(entries) = archive.sessions.read(&id).await? {
+            enter(&archive.db, &id, &entries).await?;
         }
     }
     Ok(())
@@ -145,7 +147,7 @@ mod tests {
     use sea_orm::sea_query::Expr;
 
     use super::*;
-    use crate::access_scope::world::{self, World};
+    use crate::world::{self, World};
 
     #[tokio::test(flavor = "multi_thread")]
     async fn rows_that_count_whoever_only_watched_are_made_anew_after_a_restart() {
@@ -153,26 +155,26 @@ mod tests {
         let template = world::template("catalogue").await;
         let world = World::again(&template, "catalogue-anew").await;
         let id = world.session("E");
-        let people = async |app: &Shared| {
-            let row = session_history::Entity::find_by_id(id.as_str()).one(&app.db).await.unwrap().unwrap();
+        let people = async |archive: &Archive| {
+            let row = session_history::Entity::find_by_id(id.as_str()).one(&archive.db).await.unwrap().unwrap();
             (row.people, row.people_by_role)
         };
-        let right = people(&world.app).await;
+        let right = people(&world.app.archive).await;
         assert_eq!(right, (",4,,6,".into(), true), "the owner, and who was asked in");
         // As an older version has left it: the supervisor, 5, is one of its people.
         let old = session_history::Entity::update_many()
             .col_expr(session_history::Column::People, Expr::value(",4,,5,,6,"))
             .col_expr(session_history::Column::PeopleByRole, Expr::value(false));
-        old.exec(&world.app.db).await.unwrap();
+        old.exec(&world.app.archive.db).await.unwrap();
         let world = world.restarted().await;
-        assert_eq!(people(&world.app).await, (",4,,5,,6,".into(), false));
-        fill(&world.app).await.unwrap();
-        assert_eq!(people(&world.app).await, right);
+        assert_eq!(people(&world.app.archive).await, (",4,,5,,6,".into(), false));
+        fill(&world.app.archive).await.unwrap();
+        assert_eq!(people(&world.app.archive).await, right);
         // What is right already is left alone.
         let kept = session_history::Entity::update_many().col_expr(session_history::Column::Team, Expr::value("Kept"));
-        kept.exec(&world.app.db).await.unwrap();
-        fill(&world.app).await.unwrap();
-        let row = session_history::Entity::find_by_id(id.as_str()).one(&world.app.db).await.unwrap().unwrap();
+        kept.exec(&world.app.archive.db).await.unwrap();
+        fill(&world.app.archive).await.unwrap();
+        let row = session_history::Entity::find_by_id(id.as_str()).one(&world.app.archive.db).await.unwrap().unwrap();
         assert_eq!((row.team, row.people), ("Kept".into(), right.0));
         drop(world);
         let _ = std::fs::remove_dir_all(&template);

@@ -5,7 +5,7 @@ use std::{
     io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
     ops::Range,
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Arc, Mutex},
 };
 
 use evidence::{
@@ -22,9 +22,9 @@ use platform::{
 use protocol::{Entry, SessionId};
 use sha2::{Digest, Sha256};
 
-use super::recording_store::Object;
+use super::{Archive, recording_store::Object};
 
-use crate::app::Shared;
+use crate::recorder::{bytes_of, reels};
 
 /// A video that was made.
 pub struct Made {
@@ -39,12 +39,6 @@ pub struct Made {
 type Room = Mutex<Promise>;
 
 pub const PROMISE: &str = "nobody panics while holding a promise";
-
-/// All reels of a session, in the order in which they were written.
-fn reels(app: &Shared, id: &SessionId) -> Vec<PathBuf> {
-    let all = (1..).map(|n| paths::reel(&app.config.data, id, n));
-    all.take_while(|path| path.exists()).collect()
-}
 
 fn records(vault: &Vault, paths: Vec<PathBuf>) -> impl Iterator<Item = io::Result<Record>> {
     paths.into_iter().flat_map(move |path| -> Box<dyn Iterator<Item = io::Result<Record>>> {
@@ -69,34 +63,29 @@ fn pictures(vault: &Vault, reels: Vec<PathBuf>) -> impl FnMut() -> io::Result<Ve
 
 /// Makes the video of a session; `None` when not even one picture was recorded. A video that is there already is made
 /// anew: only the timeline says that one is whole.
-pub fn make(app: &Shared, id: &SessionId, entries: &[Entry], room: &Room) -> anyhow::Result<Option<Made>> {
-    let reels = reels(app, id);
+pub fn make(archive: &Archive, id: &SessionId, entries: &[Entry], room: &Room) -> anyhow::Result<Option<Made>> {
+    let reels = reels(&archive.data, id);
     if reels.is_empty() {
         return Ok(None);
     }
-    let _turn = app.unfinished.turn();
+    let _turn = archive.unfinished.turn();
     owe(room, &reels)?;
     // Before anything is read, which takes long. What others were promised does not count, nor what stays free otherwise: the
     // raw recording goes when the video is there, and nothing else on a full disk would make room for it.
     room.lock().expect(PROMISE).fits()?;
-    let Some(plan) = recording_plan::plan(entries, records(&app.vault, reels.clone()))? else { return Ok(None) };
-    let made = write(app, &plan, reels.clone(), (&paths::recording(&app.config.data, id), room));
+    let Some(plan) = recording_plan::plan(entries, records(&archive.vault, reels.clone()))? else { return Ok(None) };
+    let made = write(archive, &plan, reels.clone(), (&paths::recording(&archive.data, id), room));
     if made.is_err() {
         // What is half there was removed, and is needed again.
         owe(room, &reels)?;
     }
     let (bytes, sha256) = made?;
-    let pointer = paths::pointer(&app.config.data, id);
-    keep_sealed(&app.vault, &pointer, |out| out.write_all(&plan.pointer))?;
+    let pointer = paths::pointer(&archive.data, id);
+    keep_sealed(&archive.vault, &pointer, |out| out.write_all(&plan.pointer))?;
     let busy = serde_json::to_vec(&plan.busy)?;
-    keep_sealed(&app.vault, &paths::activity(&app.config.data, id), |out| out.write_all(&busy))?;
+    keep_sealed(&archive.vault, &paths::activity(&archive.data, id), |out| out.write_all(&busy))?;
     let pointer_sha256 = secret::hex(&Sha256::digest(&plan.pointer));
     Ok(Some(Made { bytes, sha256, pointer_sha256, uncovered: plan.uncovered }))
-}
-
-/// Keeps room for the video of what is recorded of a session so far.
-pub fn keep_room(app: &Shared, id: &SessionId, room: &Room) -> io::Result<()> {
-    owe(room, &reels(app, id))
 }
 
 fn owe(room: &Room, reels: &[PathBuf]) -> io::Result<()> {
@@ -104,19 +93,15 @@ fn owe(room: &Room, reels: &[PathBuf]) -> io::Result<()> {
     Ok(())
 }
 
-fn bytes_of(reels: &[PathBuf]) -> io::Result<u64> {
-    reels.iter().map(|reel| Ok(std::fs::metadata(reel)?.len())).sum()
-}
-
 fn write(
-    app: &Shared,
+    archive: &Archive,
     plan: &Plan,
     reels: Vec<PathBuf>,
     (path, room): (&Path, &Room),
 ) -> anyhow::Result<(u64, String)> {
-    let next = pictures(&app.vault, reels);
+    let next = pictures(&archive.vault, reels);
     let mut sum = Summed { sum: Sha256::new(), bytes: 0, room };
-    keep_sealed(&app.vault, path, |out| {
+    keep_sealed(&archive.vault, path, |out| {
         webm::write(&plan.movie, &plan.first, next, Tee(out, &mut sum)).map(drop).map_err(io::Error::other)
     })?;
     Ok((sum.bytes, secret::hex(&sum.sum.finalize())))
@@ -168,9 +153,9 @@ pub fn keep_sealed(
 }
 
 /// The reels are of no use once the video is stored.
-pub fn remove_reels(app: &Shared, id: &SessionId) -> io::Result<()> {
+pub fn remove_reels(archive: &Archive, id: &SessionId) -> io::Result<()> {
     // From the last to the first: whoever is interrupted finds the rest again.
-    reels(app, id).iter().rev().try_for_each(std::fs::remove_file)
+    reels(&archive.data, id).iter().rev().try_for_each(std::fs::remove_file)
 }
 
 /// A longer recording than this is not made in memory.
@@ -182,17 +167,17 @@ const MOST_SO_FAR: u64 = 256 * 1024 * 1024;
 pub struct TooLong;
 
 /// What is recorded so far of a session that goes on: a video until now, made for whoever asks.
-pub fn so_far(app: &Shared, id: &SessionId, entries: &[Entry]) -> anyhow::Result<Option<Vec<u8>>> {
-    let reels = reels(app, id);
+pub fn so_far(archive: &Archive, id: &SessionId, entries: &[Entry]) -> anyhow::Result<Option<Vec<u8>>> {
+    let reels = reels(&archive.data, id);
     anyhow::ensure!(bytes_of(&reels)? <= MOST_SO_FAR, TooLong);
-    let Some(plan) = recording_plan::plan(entries, records(&app.vault, reels.clone()))? else { return Ok(None) };
-    let next = pictures(&app.vault, reels);
+    let Some(plan) = recording_plan::plan(entries, records(&archive.vault, reels.clone()))? else { return Ok(None) };
+    let next = pictures(&archive.vault, reels);
     Ok(Some(webm::write(&plan.movie, &plan.first, next, Vec::new())?))
 }
 
 /// A finished file of the vault.
 pub struct Kept {
-    app: Shared,
+    archive: Arc<Archive>,
     place: Place,
     key: vault::FileKey,
     /// The length of its plaintext.
@@ -206,7 +191,7 @@ enum Place {
 
 impl Place {
     /// Sealed bytes; those up to the end where it is shorter.
-    fn read(&self, app: &Shared, range: Range<u64>) -> io::Result<Vec<u8>> {
+    fn read(&self, archive: &Archive, range: Range<u64>) -> io::Result<Vec<u8>> {
         match self {
             Self::File(path) => {
                 let mut file = File::open(path)?;
@@ -215,17 +200,17 @@ impl Place {
                 file.take(range.end - range.start).read_to_end(&mut bytes)?;
                 Ok(bytes)
             }
-            Self::Object(object) => app.recording_store.read(object, range),
+            Self::Object(object) => archive.recording_store.read(object, range),
         }
     }
 }
 
 impl Kept {
     /// Opens a file, here or on the shelf; `None` when it is on neither. Blocks: not for the threads that serve.
-    pub fn open(app: &Shared, path: PathBuf) -> io::Result<Option<Self>> {
+    pub fn open(archive: &Arc<Archive>, path: PathBuf) -> io::Result<Option<Self>> {
         let (place, sealed) = match std::fs::metadata(&path) {
             Ok(meta) => (Place::File(path.clone()), meta.len()),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => match app.recording_store.find(&path)? {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => match archive.recording_store.find(&path)? {
                 Some((object, sealed)) => (Place::Object(object), sealed),
                 None => return Ok(None),
             },
@@ -233,8 +218,8 @@ impl Kept {
         };
         let damaged = || io::Error::new(io::ErrorKind::InvalidData, "this file is not whole");
         let bytes = vault::plain_length(sealed).ok_or_else(damaged)?;
-        let key = app.vault.file(&path).unlock(&place.read(app, 0..vault::HEAD as u64)?)?;
-        Ok(Some(Self { app: app.clone(), place, key, bytes }))
+        let key = archive.vault.file(&path).unlock(&place.read(archive, 0..vault::HEAD as u64)?)?;
+        Ok(Some(Self { archive: archive.clone(), place, key, bytes }))
     }
 
     /// At most `most` bytes from `from` on. Blocks.
@@ -245,7 +230,7 @@ impl Kept {
         }
         let chunk = vault::CHUNK as u64;
         let (first, last) = (from / chunk, (end - 1) / chunk);
-        let sealed = self.place.read(&self.app, vault::chunk_at(first)..vault::chunk_at(last + 1))?;
+        let sealed = self.place.read(&self.archive, vault::chunk_at(first)..vault::chunk_at(last + 1))?;
         let mut plain = self.key.chunks(first, sealed)?;
         let skip = usize::try_from(from - first * chunk).expect("less than a chunk");
         let wanted = usize::try_from(end - from).expect("no more than was asked for");
@@ -291,18 +276,18 @@ mod tests {
 
     use super::*;
     use crate::{
-        access_scope::world::{self, World},
-        live::PlaceholderFrame,
+        recorder::PlaceholderFrame,
+        world::{self, World},
     };
 
     /// One picture, as a recorder leaves it.
-    fn record(app: &Shared, id: &SessionId) {
+    fn record(archive: &Archive, id: &SessionId) {
         let coded = PlaceholderFrame::Stopped.coded([64, 64], true).unwrap();
         let (width, height, data) = (coded.width, coded.height, coded.data.to_vec());
         let picture = Record::Picture { at: clock::now(), width, height, key: true, data };
-        let path = paths::reel(&app.config.data, id, 1);
+        let path = paths::reel(&archive.data, id, 1);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let mut out = app.vault.file(&path).create(File::create(&path).unwrap()).unwrap();
+        let mut out = archive.vault.file(&path).create(File::create(&path).unwrap()).unwrap();
         out.write_all(&raw_recording::encode(&picture)).unwrap();
         out.finish().unwrap();
     }
@@ -313,27 +298,27 @@ mod tests {
         let template = world::template("video").await;
         let world = World::again(&template, "video-room").await;
         let id = SessionId::try_from(world.session("R")).unwrap();
-        record(&world.app, &id);
-        assert_eq!(world.app.disk.promised(), 0);
+        record(&world.app.archive, &id);
+        assert_eq!(world.app.archive.disk.promised(), 0);
         let world = world.restarted().await;
         let app = &world.app;
-        let recorded = std::fs::metadata(paths::reel(&app.config.data, &id, 1)).unwrap().len();
-        assert_eq!(app.disk.promised(), recorded);
-        let (live, video) = (app.sessions.get(&id).unwrap(), paths::recording(&app.config.data, &id));
+        let recorded = std::fs::metadata(paths::reel(&app.archive.data, &id, 1)).unwrap().len();
+        assert_eq!(app.archive.disk.promised(), recorded);
+        let (live, video) = (app.sessions.get(&id).unwrap(), paths::recording(&app.archive.data, &id));
         let entries = live.entries().await;
-        let make = || make(app, &id, &entries, &live.room_for_video());
+        let make = || make(&app.archive, &id, &entries, &live.room_for_video());
         // Something lies in its way: it is tried again later, and the room stays.
         std::fs::create_dir_all(video.with_extension("new")).unwrap();
         assert!(make().is_err());
-        assert_eq!(app.disk.promised(), recorded);
+        assert_eq!(app.archive.disk.promised(), recorded);
         std::fs::remove_dir(video.with_extension("new")).unwrap();
         // Others were promised more than the disk has.
-        let mut others = app.disk.nothing();
+        let mut others = app.archive.disk.nothing();
         others.owe(u64::MAX / 4);
-        assert!(app.disk.look().is_err());
+        assert!(app.archive.disk.look().is_err());
         let made = make().unwrap().unwrap();
         drop(others);
-        assert_eq!(app.disk.promised(), recorded.saturating_sub(made.bytes));
+        assert_eq!(app.archive.disk.promised(), recorded.saturating_sub(made.bytes));
         drop(world);
         let _ = std::fs::remove_dir_all(&template);
     }

@@ -17,7 +17,8 @@ use super::{config::resources, denied};
 use crate::{
     accounts::{Caller, Scope},
     api::ApiError,
-    app::Shared,
+    config::PublicUrl,
+    state::AppState,
 };
 
 /// The APIs that speak JSON.
@@ -137,23 +138,23 @@ impl IntoResponse for No {
 
 pub type Answer = Result<Response, No>;
 
-impl FromRequest<Shared> for Call {
+impl FromRequest<AppState> for Call {
     type Rejection = No;
 
-    async fn from_request(request: Request, app: &Shared) -> Result<Self, No> {
+    async fn from_request(request: Request, app: &AppState) -> Result<Self, No> {
         read(request, app, Api::Configuration).await
     }
 }
 
-impl FromRequest<Shared> for CommandCall {
+impl FromRequest<AppState> for CommandCall {
     type Rejection = No;
 
-    async fn from_request(request: Request, app: &Shared) -> Result<Self, No> {
+    async fn from_request(request: Request, app: &AppState) -> Result<Self, No> {
         read(request, app, Api::Command).await.map(Self)
     }
 }
 
-async fn read(request: Request, app: &Shared, api: Api) -> Result<Call, No> {
+async fn read(request: Request, app: &AppState, api: Api) -> Result<Call, No> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let caller = request.extensions().get::<Caller>().cloned().ok_or(No::Status(StatusCode::UNAUTHORIZED))?;
     let reads = matches!(method, Method::GET | Method::HEAD | Method::OPTIONS);
@@ -251,7 +252,7 @@ impl Call {
 
     /// A list: filtered as its resource says, in pages, with the original's headers. A filter for something that rows here
     /// do not have leaves them all, as the original does with a filter that is empty.
-    pub fn list(&self, app: &Shared, rows: Vec<Value>) -> Answer {
+    pub fn list(&self, public_url: &PublicUrl, rows: Vec<Value>) -> Answer {
         let filters = resources::find(&self.path).map_or(&[][..], |resource| resource.filters);
         let number = |name: &'static str, default: usize, low: usize, high: usize| match self.query.get(name) {
             None => Ok(default),
@@ -280,7 +281,7 @@ impl Call {
             let mut query = url::form_urlencoded::Serializer::new(String::new());
             query.extend_pairs(self.query.iter().filter(|(n, _)| *n != "per_page" && *n != "current_page"));
             query.append_pair("per_page", &per_page.to_string()).append_pair("current_page", &page.to_string());
-            let address = [app.config.public_url.as_str(), self.api.path(), &self.path].concat();
+            let address = [&*public_url, self.api.path(), &self.path].concat();
             format!("<{address}?{}>; rel=\"{rel}\"", query.finish())
         };
         let mut links = vec![link(1, "first")];
@@ -313,8 +314,8 @@ pub fn one(value: Option<Value>) -> Answer {
     value.map(|value| Json(value).into_response()).ok_or(No::Missing)
 }
 
-pub fn created(app: &Shared, path: &str, value: Value) -> Response {
-    let place = format!("{}{}{path}/{}", app.config.public_url, Api::Configuration.path(), value["id"]);
+pub fn created(public_url: &PublicUrl, path: &str, value: Value) -> Response {
+    let place = format!("{}{}{path}/{}", public_url, Api::Configuration.path(), value["id"]);
     (StatusCode::CREATED, [(header::LOCATION, place)], Json(value)).into_response()
 }
 

@@ -3,10 +3,16 @@
 mod clients;
 pub mod sessions;
 
+use std::sync::Arc;
+
 use axum::{extract::State, response::Response};
-use platform::clock;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
-use store::tables::{team, user};
+use platform::{clock, identity::Identity};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
+use store::{
+    setting::Current,
+    settings::Settings,
+    tables::{team, user},
+};
 
 use super::{
     API_VERSION, PRODUCT_VERSION, answer, appliance, denied, error, people,
@@ -17,8 +23,12 @@ use super::{
 use crate::{
     accounts::{Caller, Scope},
     api::ApiError,
-    app::Shared,
-    organisation,
+    api_limits::ApiLimits,
+    config::PublicUrl,
+    connections::Clients,
+    desk::ServiceDesk,
+    live::SessionRegistry,
+    organisation::Organisation,
 };
 pub use clients::{Connected, Who, connected};
 
@@ -92,9 +102,20 @@ impl Action {
 }
 
 /// Answers an action.
-pub async fn command(State(app): State<Shared>, asked: RequestParams) -> Result<Response, ApiError> {
-    let namespace = app.settings().beyondtrust.command_namespace;
-    let Some(caller) = asked.caller(&app).await? else {
+pub async fn command(
+    State(db): State<DatabaseConnection>,
+    State(identity): State<Arc<Identity>>,
+    State(public_url): State<PublicUrl>,
+    State(settings): State<Arc<Current<Settings>>>,
+    State(clients): State<Arc<Clients>>,
+    State(api_limits): State<Arc<ApiLimits>>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(desk): State<Arc<ServiceDesk>>,
+    State(organisation): State<Arc<Organisation>>,
+    asked: RequestParams,
+) -> Result<Response, ApiError> {
+    let namespace = settings.get().beyondtrust.command_namespace;
+    let Some(caller) = asked.caller(&db, &settings, &clients, &api_limits).await? else {
         // Whoever sent a name and a password reads XML; whoever sent a token, JSON.
         let by_name = asked.has("username") || asked.has("password");
         return Ok(if by_name { error(&namespace, "Login failed") } else { denied() });
@@ -105,28 +126,41 @@ pub async fn command(State(app): State<Shared>, asked: RequestParams) -> Result<
     if !caller.may(needed) {
         return Ok(error(&namespace, "The API account does not have permission to perform this action."));
     }
-    match act(&app, &caller, action, &asked).await {
+    match act(&db, &identity, &public_url, &settings, &sessions, &desk, &organisation, &caller, action, &asked).await {
         Ok(root) => Ok(answer(root.document(&namespace))),
         Err(Failed::Words(words)) => Ok(error(&namespace, &words)),
         Err(Failed::Server(error)) => Err(error),
     }
 }
 
-async fn act(app: &Shared, caller: &Caller, action: Action, asked: &RequestParams) -> Result<Element, Failed> {
+async fn act(
+    db: &DatabaseConnection,
+    identity: &Identity,
+    public_url: &PublicUrl,
+    settings: &Current<Settings>,
+    sessions: &Arc<SessionRegistry>,
+    desk: &ServiceDesk,
+    organisation: &Organisation,
+    caller: &Caller,
+    action: Action,
+    asked: &RequestParams,
+) -> Result<Element, Failed> {
     match action {
-        Action::GenerateSessionKey => sessions::generate(app, caller, asked).await,
-        Action::GetApiInfo => Ok(info(app, caller)),
-        Action::CheckHealth => Ok(health(app)),
-        Action::GetLoggedInReps => reps(app).await,
-        Action::GetSupportTeams => teams(app, asked.flag("showmembers")).await,
-        Action::GetSessionAttributes => sessions::attributes(app, asked).await,
-        Action::SetSessionAttributes => sessions::set_attributes(app, caller, asked).await,
-        Action::JoinSession => sessions::join(app, caller, asked).await,
-        Action::LeaveSession => sessions::leave(app, caller, asked).await,
-        Action::TransferSession => sessions::transfer(app, caller, asked).await,
-        Action::TerminateSession => sessions::terminate(app, caller, asked).await,
-        Action::GetConnectedClientList => clients::list(app, asked).await,
-        Action::GetConnectedClients => clients::details(app, asked).await,
+        Action::GenerateSessionKey => {
+            sessions::generate(db, public_url, settings, desk, organisation, caller, asked).await
+        }
+        Action::GetApiInfo => Ok(info(settings, caller)),
+        Action::CheckHealth => Ok(health(identity, public_url)),
+        Action::GetLoggedInReps => reps(db, public_url, organisation).await,
+        Action::GetSupportTeams => teams(db, asked.flag("showmembers")).await,
+        Action::GetSessionAttributes => sessions::attributes(sessions, asked).await,
+        Action::SetSessionAttributes => sessions::set_attributes(sessions, caller, asked).await,
+        Action::JoinSession => sessions::join(db, sessions, caller, asked).await,
+        Action::LeaveSession => sessions::leave(db, sessions, caller, asked).await,
+        Action::TransferSession => sessions::transfer(db, sessions, caller, asked).await,
+        Action::TerminateSession => sessions::terminate(sessions, caller, asked).await,
+        Action::GetConnectedClientList => clients::list(db, identity, sessions, organisation, asked).await,
+        Action::GetConnectedClients => clients::details(db, identity, sessions, organisation, asked).await,
     }
 }
 
@@ -152,20 +186,20 @@ pub fn permissions(scopes: &[Scope]) -> Vec<(&'static str, &'static str)> {
     ]
 }
 
-fn info(app: &Shared, caller: &Caller) -> Element {
+fn info(settings: &Current<Settings>, caller: &Caller) -> Element {
     let given = permissions(&caller.scopes);
     let given = given.into_iter().map(|(name, value)| text("permission", value).with("name", name));
     element("api_information")
         .child(text("api_version", API_VERSION))
-        .child(text("company_name", app.settings().organisation))
+        .child(text("company_name", settings.get().organisation))
         .child(text("timestamp", clock::now().0 / 1_000))
         .child(element("permissions").children(given))
 }
 
-fn health(app: &Shared) -> Element {
+fn health(identity: &Identity, public_url: &PublicUrl) -> Element {
     let version = format!("{PRODUCT_VERSION} (Deskside {})", env!("CARGO_PKG_VERSION"));
     element("health_check")
-        .child(text("appliance", app.config.domain()).with("id", appliance(app)))
+        .child(text("appliance", public_url.domain()).with("id", appliance(identity)))
         .child(text("version", version))
         .child(text("success", 1))
         .child(text("failover_role", "none"))
@@ -177,12 +211,12 @@ pub fn iso(ms: u64) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()
 }
 
-async fn reps(app: &Shared) -> Result<Element, Failed> {
-    let busy = organisation::busy(app, None).await?;
+async fn reps(db: &DatabaseConnection, public_url: &PublicUrl, organisation: &Organisation) -> Result<Element, Failed> {
+    let busy = organisation.busy(None).await?;
     let mut list = element("logged_in_reps");
-    for rep in people::logged_in(app).await? {
-        let since = people::signed_in_since(app, rep.id).await?;
-        let link = format!("<a href=\"{}/\">{}</a>", app.config.public_url, crate::mail::escape(&rep.name));
+    for rep in people::logged_in(db, organisation).await? {
+        let since = people::signed_in_since(db, rep.id).await?;
+        let link = format!("<a href=\"{}/\">{}</a>", public_url, crate::mail::escape(&rep.name));
         list = list.child(
             element("rep")
                 .with("id", rep.id)
@@ -201,11 +235,11 @@ async fn reps(app: &Shared) -> Result<Element, Failed> {
     Ok(list)
 }
 
-async fn teams(app: &Shared, with_members: bool) -> Result<Element, Failed> {
+async fn teams(db: &DatabaseConnection, with_members: bool) -> Result<Element, Failed> {
     let users = user::Entity::find().filter(user::Column::Disabled.eq(false)).order_by_asc(user::Column::Id);
-    let users = users.all(&app.db).await?;
+    let users = users.all(db).await?;
     let mut list = element("support_teams");
-    for team in team::Entity::find().order_by_asc(team::Column::Id).all(&app.db).await? {
+    for team in team::Entity::find().order_by_asc(team::Column::Id).all(db).await? {
         let mut shown = element("support_team").with("id", team.id).child(text("name", &team.name));
         if with_members {
             let members = users.iter().filter(|u| u.team == team.name).map(|u| {

@@ -3,6 +3,8 @@
 mod clients;
 mod sessions;
 
+use std::sync::Arc;
+
 pub use clients::{client, clients, connections, counts};
 pub use sessions::{create_key, session};
 
@@ -11,8 +13,8 @@ use axum::{
     http::{StatusCode, header},
     response::IntoResponse,
 };
-use platform::clock;
-use sea_orm::EntityTrait;
+use platform::{clock, identity::Identity};
+use sea_orm::{DatabaseConnection, EntityTrait};
 use serde_json::{Map, Value, json};
 use store::tables::{team, user};
 
@@ -23,7 +25,12 @@ use super::{
     people,
 };
 
-use crate::{accounts::Scope, app::Shared, organisation, sign_in};
+use crate::{
+    accounts::Scope,
+    config::PublicUrl,
+    organisation::Organisation,
+    sign_in::{self, Auth},
+};
 
 /// The version of this API.
 const VERSION: &str = "2.0.0";
@@ -59,7 +66,7 @@ impl From<Failed> for No {
 }
 
 /// `/openapi.yaml`: JSON is YAML.
-pub async fn document(State(app): State<Shared>, CommandCall(call): CommandCall) -> Answer {
+pub async fn document(State(public_url): State<PublicUrl>, CommandCall(call): CommandCall) -> Answer {
     call.verb("GET,HEAD")?;
     let mut paths = Map::new();
     for (path, methods, summary) in OPERATIONS {
@@ -72,7 +79,7 @@ pub async fn document(State(app): State<Shared>, CommandCall(call): CommandCall)
     let document = json!({
         "openapi": "3.0.0",
         "info": { "title": "Deskside: the Command API", "version": VERSION },
-        "servers": [{ "url": format!("{}/api/command/v2", app.config.public_url) }],
+        "servers": [{ "url": format!("{}/api/command/v2", public_url) }],
         "paths": paths,
     });
     Ok(([(header::CONTENT_TYPE, "application/yaml")], document.to_string()).into_response())
@@ -112,14 +119,18 @@ pub async fn info(CommandCall(call): CommandCall) -> Answer {
 }
 
 /// `/health`
-pub async fn health(State(app): State<Shared>, CommandCall(call): CommandCall) -> Answer {
+pub async fn health(
+    State(identity): State<Arc<Identity>>,
+    State(public_url): State<PublicUrl>,
+    CommandCall(call): CommandCall,
+) -> Answer {
     call.verb("GET,HEAD")?;
     call.asked(&[])?;
     one(Some(json!({
         "version": super::PRODUCT_VERSION,
         "build": concat!("Deskside ", env!("CARGO_PKG_VERSION")),
-        "appliance_hostname": app.config.domain(),
-        "appliance_id": appliance(&app),
+        "appliance_hostname": public_url.domain(),
+        "appliance_id": appliance(&identity),
         "cluster_role": "single",
         "failover_role": "none",
         "enabled_shared_ips": [],
@@ -129,13 +140,17 @@ pub async fn health(State(app): State<Shared>, CommandCall(call): CommandCall) -
 }
 
 /// `/appliance`
-pub async fn appliances(State(app): State<Shared>, CommandCall(call): CommandCall) -> Answer {
+pub async fn appliances(
+    State(identity): State<Arc<Identity>>,
+    State(public_url): State<PublicUrl>,
+    CommandCall(call): CommandCall,
+) -> Answer {
     call.verb("GET,HEAD")?;
     call.asked(&[])?;
     one(Some(json!([{
-        "id": appliance(&app),
-        "name": app.config.domain(),
-        "public_hostname": app.config.domain(),
+        "id": appliance(&identity),
+        "name": public_url.domain(),
+        "public_hostname": public_url.domain(),
         "cluster_role": "single",
         "failover_role": "none",
         "accepting_connections": true,
@@ -144,12 +159,16 @@ pub async fn appliances(State(app): State<Shared>, CommandCall(call): CommandCal
 }
 
 /// `/user`
-pub async fn users(State(app): State<Shared>, CommandCall(call): CommandCall) -> Answer {
+pub async fn users(
+    State(db): State<DatabaseConnection>,
+    State(organisation): State<Arc<Organisation>>,
+    CommandCall(call): CommandCall,
+) -> Answer {
     call.verb("GET,HEAD")?;
     call.asked(&[])?;
-    let busy = organisation::busy(&app, None).await?;
+    let busy = organisation.busy(None).await?;
     let mut users = Vec::new();
-    for user in people::logged_in(&app).await? {
+    for user in people::logged_in(&db, &organisation).await? {
         users.push(json!({
             "id": user.id,
             "type": "normal",
@@ -157,7 +176,7 @@ pub async fn users(State(app): State<Shared>, CommandCall(call): CommandCall) ->
             "display_name": user.name,
             "public_display_name": user.name,
             "private_display_name": user.name,
-            "logged_in_since": iso(people::signed_in_since(&app, user.id).await?.0),
+            "logged_in_since": iso(people::signed_in_since(&db, user.id).await?.0),
             "session_count": busy.get(&user.id).copied().unwrap_or(0),
         }));
     }
@@ -165,38 +184,48 @@ pub async fn users(State(app): State<Shared>, CommandCall(call): CommandCall) ->
 }
 
 /// `/user/{id}/logout`: people are changed by whoever may change people, and administrators by none of them.
-pub async fn logout(State(app): State<Shared>, Path(wanted): Path<String>, CommandCall(call): CommandCall) -> Answer {
+pub async fn logout(
+    State(db): State<DatabaseConnection>,
+    State(auth): State<Arc<Auth>>,
+    State(organisation): State<Arc<Organisation>>,
+    Path(wanted): Path<String>,
+    CommandCall(call): CommandCall,
+) -> Answer {
     call.verb("POST")?;
     call.known(&[])?;
     if !call.caller.may(Scope::PeopleWrite) {
         return Err(No::Status(StatusCode::FORBIDDEN));
     }
     let wanted = id(&wanted)?;
-    if !people::logged_in(&app).await?.iter().any(|user| user.id == wanted) {
+    if !people::logged_in(&db, &organisation).await?.iter().any(|user| user.id == wanted) {
         return Err(No::Missing);
     }
-    let user = user::Entity::find_by_id(wanted).one(&app.db).await?.ok_or(No::Missing)?;
+    let user = user::Entity::find_by_id(wanted).one(&db).await?.ok_or(No::Missing)?;
     if user.administrator {
         return Err(No::invalid("id", "Administrators are changed in the console, by administrators."));
     }
-    sign_in::sign_out_everywhere(&app, wanted).await?;
+    sign_in::sign_out_everywhere(&auth, wanted).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// `/team`
-pub async fn teams(State(app): State<Shared>, CommandCall(call): CommandCall) -> Answer {
+pub async fn teams(State(db): State<DatabaseConnection>, CommandCall(call): CommandCall) -> Answer {
     call.verb("GET,HEAD")?;
     call.asked(&[])?;
-    let teams = team::Entity::find().all(&app.db).await?;
+    let teams = team::Entity::find().all(&db).await?;
     let shown = teams.iter().map(|team| json!({ "id": team.id, "name": team.name, "code_name": team.code_name }));
     one(Some(shown.collect()))
 }
 
 /// `/team/{id}/issue`: a team takes what is sent to it, by its number or its code name.
-pub async fn issues(State(app): State<Shared>, Path(wanted): Path<String>, CommandCall(call): CommandCall) -> Answer {
+pub async fn issues(
+    State(db): State<DatabaseConnection>,
+    Path(wanted): Path<String>,
+    CommandCall(call): CommandCall,
+) -> Answer {
     call.verb("GET,HEAD")?;
     call.asked(&[])?;
-    let teams = team::Entity::find().all(&app.db).await?;
+    let teams = team::Entity::find().all(&db).await?;
     let team = teams.iter().find(|team| team.id.to_string() == wanted || team.code_name == wanted);
     let issue = |team: &team::Model| json!([{ "id": team.id, "code_name": team.code_name, "title": team.name }]);
     one(team.map(issue))

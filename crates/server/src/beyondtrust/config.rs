@@ -6,6 +6,8 @@ pub mod resources;
 mod teams;
 mod users;
 
+use std::sync::Arc;
+
 pub use groups::{policies as group_policies, policies_of, policy, policy_member, policy_members, provision_policy};
 pub use providers::{provider, providers};
 pub use teams::{member, members, team, teams};
@@ -17,32 +19,36 @@ use axum::{
     http::header,
     response::IntoResponse,
 };
-use sea_orm::{EntityTrait, QueryOrder};
+use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder};
 use serde_json::{Value, json};
-use store::tables::api_account;
+use store::{setting::Current, settings::Settings, tables::api_account};
 
 use super::{
     call::{Answer, Call, No, id, one},
     command_v2::flags,
 };
 
-use crate::{accounts::Scope, app::Shared, organisation};
+use crate::{accounts::Scope, config::PublicUrl, sign_in::Auth};
 
 /// `/public-portal`: there is one.
-pub async fn portals(State(app): State<Shared>, call: Call) -> Answer {
+pub async fn portals(State(public_url): State<PublicUrl>, call: Call) -> Answer {
     call.verb("GET,HEAD")?;
-    let portal = json!({ "id": 1, "name": "Default", "addresses": [app.config.domain()] });
-    call.list(&app, vec![portal])
+    let portal = json!({ "id": 1, "name": "Default", "addresses": [public_url.domain()] });
+    call.list(&public_url, vec![portal])
 }
 
 /// `/session-policy`: the default, then the others in the order in which they are tried.
-pub async fn session_policies(State(app): State<Shared>, call: Call) -> Answer {
+pub async fn session_policies(
+    State(public_url): State<PublicUrl>,
+    State(auth): State<Arc<Auth>>,
+    call: Call,
+) -> Answer {
     call.verb("GET,HEAD")?;
     let description = "Customers are asked for each right, and may take it back at any time.";
     let names = std::iter::once(session::Policy::DEFAULT.to_owned());
-    let names = names.chain(app.rules().policies.into_iter().map(|p| p.name)).zip(1..);
-    let policy = |(name, id): (String, u32)| json!({ "id": id, "display_name": name, "code_name": organisation::code_name(&name), "description": description });
-    call.list(&app, names.map(policy).collect())
+    let names = names.chain(auth.rules.get().policies.into_iter().map(|p| p.name)).zip(1..);
+    let policy = |(name, id): (String, u32)| json!({ "id": id, "display_name": name, "code_name": store::people::code_name(&name), "description": description });
+    call.list(&public_url, names.map(policy).collect())
 }
 
 fn all_statuses() -> Vec<Value> {
@@ -53,9 +59,9 @@ fn all_statuses() -> Vec<Value> {
 }
 
 /// `/rep-status`: the two that there are.
-pub async fn statuses(State(app): State<Shared>, call: Call) -> Answer {
+pub async fn statuses(State(public_url): State<PublicUrl>, call: Call) -> Answer {
     call.verb("GET,HEAD")?;
-    call.list(&app, all_statuses())
+    call.list(&public_url, all_statuses())
 }
 
 /// `/rep-status/{id}`
@@ -83,24 +89,24 @@ fn shown_account(a: &api_account::Model) -> Value {
 }
 
 /// `/api-account`
-pub async fn accounts(State(app): State<Shared>, call: Call) -> Answer {
+pub async fn accounts(State(db): State<DatabaseConnection>, State(public_url): State<PublicUrl>, call: Call) -> Answer {
     call.verb("GET,HEAD")?;
-    let accounts = api_account::Entity::find().order_by_asc(api_account::Column::Id).all(&app.db).await?;
-    call.list(&app, accounts.iter().map(shown_account).collect())
+    let accounts = api_account::Entity::find().order_by_asc(api_account::Column::Id).all(&db).await?;
+    call.list(&public_url, accounts.iter().map(shown_account).collect())
 }
 
 /// `/api-account/{id}`
-pub async fn account(State(app): State<Shared>, Path(wanted): Path<String>, call: Call) -> Answer {
+pub async fn account(State(db): State<DatabaseConnection>, Path(wanted): Path<String>, call: Call) -> Answer {
     call.verb("GET,HEAD")?;
-    let found = api_account::Entity::find_by_id(id(&wanted)?).one(&app.db).await?;
+    let found = api_account::Entity::find_by_id(id(&wanted)?).one(&db).await?;
     one(found.as_ref().map(shown_account))
 }
 
 /// Everything else: the lists that are empty here, and nothing.
-pub async fn others(State(app): State<Shared>, call: Call) -> Answer {
+pub async fn others(State(public_url): State<PublicUrl>, call: Call) -> Answer {
     if resources::find(&call.path).is_some() {
         call.verb("GET,HEAD")?;
-        return call.list(&app, vec![]);
+        return call.list(&public_url, vec![]);
     }
     if resources::is_one(&call.path) {
         call.verb("GET,HEAD,PATCH,DELETE")?;
@@ -109,19 +115,19 @@ pub async fn others(State(app): State<Shared>, call: Call) -> Answer {
 }
 
 /// `/openapi.yaml`
-pub async fn document(State(app): State<Shared>, call: Call) -> Answer {
+pub async fn document(State(public_url): State<PublicUrl>, call: Call) -> Answer {
     call.verb("GET,HEAD")?;
-    let document = resources::document(&format!("{}/api/config/v1", app.config.public_url));
+    let document = resources::document(&format!("{}/api/config/v1", public_url));
     Ok(([(header::CONTENT_TYPE, "application/yaml")], document.to_string()).into_response())
 }
 
 /// `/get_mech_list`: by what one signs in, and which product this is.
-pub async fn mechanisms(State(app): State<Shared>) -> Json<Value> {
+pub async fn mechanisms(State(settings): State<Arc<Current<Settings>>>) -> Json<Value> {
     Json(json!({
         "mechs": ["password"],
         "default_mech": "password",
         "cache": false,
-        "company": app.settings().organisation,
+        "company": settings.get().organisation,
         "product": "deskside",
     }))
 }

@@ -1,13 +1,16 @@
 //! What reports link to: transcripts, recordings and shells, by addresses that carry their own permission for a week, and for
 //! as long as whoever asked for the report may ask for it.
 
+use std::sync::Arc;
+
 use axum::{
     extract::State,
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use platform::{clock, secret};
+use platform::{clock, identity::Identity, secret};
 use protocol::{Entry, SessionId, Timestamp, UserRef};
+use sea_orm::DatabaseConnection;
 
 use super::{
     report::{self, Kept},
@@ -17,7 +20,9 @@ use super::{
 use crate::{
     accounts::{self, Caller, Scope},
     api::{self, ApiError},
-    app::Shared,
+    archive::Archive,
+    config::PublicUrl,
+    live::SessionRegistry,
 };
 
 /// For how many days an address works.
@@ -33,8 +38,8 @@ fn word(kept: Kept) -> String {
 }
 
 /// The permission in an address: for one file of one session, given to one caller on one day.
-fn permission(app: &Shared, id: &SessionId, what: &str, caller: &str, day: u64) -> String {
-    secret::hash_key(&app.identity.pepper(), &format!("download {id} {what} for {caller} {day}"))[..40].to_owned()
+fn permission(identity: &Identity, id: &SessionId, what: &str, caller: &str, day: u64) -> String {
+    secret::hash_key(&identity.pepper(), &format!("download {id} {what} for {caller} {day}"))[..40].to_owned()
 }
 
 fn day(now: Timestamp) -> u64 {
@@ -42,17 +47,30 @@ fn day(now: Timestamp) -> u64 {
 }
 
 /// The address of a file, as recorded: `lsid` holds the session, the permission and what it is for; besides, whose it is.
-pub fn link(app: &Shared, caller: &Caller, id: &SessionId, kept: Kept, view: bool) -> String {
+pub fn link(
+    identity: &Identity,
+    public_url: &PublicUrl,
+    caller: &Caller,
+    id: &SessionId,
+    kept: Kept,
+    view: bool,
+) -> String {
     let what = word(kept);
-    let h = permission(app, id, &what, &caller.key, day(clock::now()));
+    let h = permission(identity, id, &what, &caller.key, day(clock::now()));
     let a = caller.key.replace(' ', "-");
     let view = if view { "&view=1" } else { "" };
-    let url = &app.config.public_url;
+    let url = public_url;
     format!("{url}/session_download?lsid=l%3D{id}%3Bh%3D{h}%3Ba%3D{a}%3Bt%3Dsd%3Bm%3D{what}&dl_action={what}{view}")
 }
 
 /// Gives a file to whoever has its address.
-pub async fn download(State(app): State<Shared>, asked: RequestParams) -> Result<Response, ApiError> {
+pub async fn download(
+    State(db): State<DatabaseConnection>,
+    State(identity): State<Arc<Identity>>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
+    asked: RequestParams,
+) -> Result<Response, ApiError> {
     let gone = || ApiError::missing("recording or transcript, or its address works no more");
     let coded = asked.get("lsid").ok_or_else(gone)?;
     let field = |name: &str| {
@@ -62,8 +80,8 @@ pub async fn download(State(app): State<Shared>, asked: RequestParams) -> Result
     let key = field("a").ok_or_else(gone)?.replace('-', " ");
     let id = SessionId::try_from(id.to_owned()).map_err(|_| gone())?;
     let today = day(clock::now());
-    let good = (today.saturating_sub(DAYS)..=today).any(|day| same(&permission(&app, &id, what, &key, day), h));
-    let caller = accounts::by_key(&app, &key).await?.filter(|caller| good && caller.may(Scope::EvidenceRead));
+    let good = (today.saturating_sub(DAYS)..=today).any(|day| same(&permission(&identity, &id, what, &key, day), h));
+    let caller = accounts::by_key(&db, &key).await?.filter(|caller| good && caller.may(Scope::EvidenceRead));
     if caller.is_none() {
         return Err(gone());
     }
@@ -72,10 +90,10 @@ pub async fn download(State(app): State<Shared>, asked: RequestParams) -> Result
         "recording" => Kept::Recording,
         shell => Kept::Shell(shell.strip_prefix("shell").and_then(|n| n.parse().ok()).ok_or_else(gone)?),
     };
-    let entries = app.sessions.read(&app, &id).await?.ok_or_else(gone)?;
+    let entries = sessions.read(&id).await?.ok_or_else(gone)?;
     let by = UserRef { id: 0, name: "a link of a report".into() };
     let view = asked.flag("view");
-    file(&app, &id, &entries, kept, view, &asked.headers, by).await
+    file(&archive, &id, &entries, kept, view, &asked.headers, by).await
 }
 
 /// Compares without telling by the time how much is right.
@@ -85,7 +103,7 @@ fn same(a: &str, b: &str) -> bool {
 
 /// A file of a session. Watching a recording is an event of its timeline.
 pub async fn file(
-    app: &Shared,
+    archive: &Arc<Archive>,
     id: &SessionId,
     entries: &[Entry],
     kept: Kept,
@@ -107,7 +125,7 @@ pub async fn file(
                 .into_response())
         }
         Kept::Recording => {
-            let mut response = api::serve_file(app, id, by, headers).await?;
+            let mut response = api::serve_file(archive, id, by, headers).await?;
             let (name, value) = named(format!("{id}.webm"));
             response.headers_mut().insert(name, value.parse().expect("an id is a header's text"));
             Ok(response)
@@ -115,7 +133,7 @@ pub async fn file(
         Kept::Shell(n) => {
             let numbers = report::shells(entries);
             let number = numbers.get(n as usize).ok_or_else(|| ApiError::missing("command shell"))?;
-            let body = api::shell_cast(app, id, *number).await?;
+            let body = api::shell_cast(archive, id, *number).await?;
             let kind = (header::CONTENT_TYPE, "application/x-asciicast".into());
             Ok(([kind, named(format!("{id}-{n}.cast"))], body).into_response())
         }

@@ -8,7 +8,7 @@ mod command;
 mod command_v2;
 mod config;
 mod downloads;
-mod limits;
+mod gate;
 mod oauth;
 pub mod outbound;
 mod people;
@@ -26,52 +26,21 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
-use platform::secret;
-use serde::{Deserialize, Serialize};
+use platform::{identity::Identity, secret};
 use serde_json::json;
-use ts_rs::TS;
 
-pub use limits::Limits;
+pub use outbound::OutboundEvents;
 pub use start::{by_address, is_for_other_pages};
 
-use crate::app::Shared;
+use crate::state::AppState;
 
 /// The version of the API that is spoken.
 const API_VERSION: &str = "1.24.1";
 /// The version of the original that speaks it.
 const PRODUCT_VERSION: &str = "24.1.1";
 
-/// What differs between versions of the original, and what integrations insist on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(default, deny_unknown_fields)]
-#[ts(export)]
-pub struct CompatSettings {
-    /// The XML namespace of command answers.
-    pub command_namespace: String,
-    /// The XML namespace of `Support…` reports.
-    pub reporting_namespace: String,
-    /// The XML namespace of `Access…` reports, whose readers look for exactly this one.
-    pub access_namespace: String,
-    /// Whether `username` and `password` parameters do in place of a token: the client id and the secret.
-    pub password_form: bool,
-    /// Whether customers may start sessions by a team's or a technician's name, without a key.
-    pub open_door: bool,
-}
-
-impl Default for CompatSettings {
-    fn default() -> Self {
-        Self {
-            command_namespace: "http://www.bomgar.com/namespaces/API/command".into(),
-            reporting_namespace: "https://www.beyondtrust.com/namespaces/API/reporting".into(),
-            access_namespace: "http://www.beyondtrust.com/sra/namespaces/API/reporting".into(),
-            password_form: false,
-            open_door: false,
-        }
-    }
-}
-
 /// Every address of the original that is spoken here.
-pub fn router(app: &Shared) -> Router<Shared> {
+pub fn router(app: &AppState) -> Router<AppState> {
     Router::new()
         .route("/oauth2/token", post(oauth::token))
         .route("/api/command", any(command::command))
@@ -90,11 +59,11 @@ pub fn router(app: &Shared) -> Router<Shared> {
         .route("/check_health", get(|| async { "OK" }))
         .route("/get_mech_list", get(config::mechanisms))
         .nest("/api/config/v1", configuration())
-        .layer(middleware::from_fn_with_state(app.clone(), limits::gate))
+        .layer(middleware::from_fn_with_state(app.clone(), gate::gate))
         .layer(middleware::from_fn(headers))
 }
 
-fn configuration() -> Router<Shared> {
+fn configuration() -> Router<AppState> {
     Router::new()
         .route("/user", any(config::users))
         .route("/user/provision", any(config::provision))
@@ -121,7 +90,7 @@ fn configuration() -> Router<Shared> {
         .fallback(config::others)
 }
 
-fn command_api() -> Router<Shared> {
+fn command_api() -> Router<AppState> {
     Router::new()
         .route("/openapi.yaml", any(command_v2::document))
         .route("/info", any(command_v2::info))
@@ -156,8 +125,8 @@ async fn headers(request: Request, next: Next) -> Response {
 }
 
 /// This installation, as 32 hexadecimal digits.
-pub fn appliance(app: &Shared) -> String {
-    secret::hash(&app.identity.public())[..32].to_owned()
+pub fn appliance(identity: &Identity) -> String {
+    secret::hash(&identity.public())[..32].to_owned()
 }
 
 /// Who asks has no valid token.

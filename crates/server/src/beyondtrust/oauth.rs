@@ -1,18 +1,22 @@
 //! Tokens by client credentials (RFC 6749, 4.4).
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use sea_orm::DatabaseConnection;
 use serde::Serialize;
 
 use super::request_params::{RequestParams, basic};
 use crate::{
     accounts::{self, TOKEN_SECONDS},
     api::{ApiError, From},
-    app::Shared,
+    api_limits::ApiLimits,
+    connections::Clients,
 };
 
 /// A token, its fields in the order that was recorded.
@@ -34,7 +38,13 @@ fn refuse(status: StatusCode, error: &'static str, message: &'static str) -> Res
 }
 
 /// Gives a token for a client's id and secret, by basic authentication or as parameters.
-pub async fn token(State(app): State<Shared>, From(from): From, asked: RequestParams) -> Result<Response, ApiError> {
+pub async fn token(
+    State(db): State<DatabaseConnection>,
+    State(clients): State<Arc<Clients>>,
+    State(api_limits): State<Arc<ApiLimits>>,
+    From(from): From,
+    asked: RequestParams,
+) -> Result<Response, ApiError> {
     match asked.get("grant_type") {
         Some("client_credentials") => {}
         None => return Ok(refuse(StatusCode::BAD_REQUEST, "invalid_request", "The parameter grant_type is missing.")),
@@ -50,16 +60,16 @@ pub async fn token(State(app): State<Shared>, From(from): From, asked: RequestPa
     let invalid = || refuse(StatusCode::UNAUTHORIZED, "invalid_client", "Client authentication failed.");
     let Some((id, secret)) = basic(&asked.headers).or(given) else { return Ok(invalid()) };
     // Secrets are random and long: clients that ask for a token with each call are not held up, wrong ones are counted.
-    let Some(caller) = accounts::by_secret(&app, &id, &secret).await? else {
-        app.wrong(from)?;
+    let Some(caller) = accounts::by_secret(&db, &id, &secret).await? else {
+        clients.wrong(from)?;
         return Ok(invalid());
     };
-    let rate = match app.api_limits.turn(&caller.key).await {
+    let rate = match api_limits.turn(&caller.key).await {
         Ok(rate) => rate,
         Err(exhausted) => return Ok(exhausted.into_response()),
     };
     let Some(account) = caller.account else { return Ok(invalid()) };
-    let Some(access_token) = accounts::give_token(&app, &account).await? else { return Ok(invalid()) };
+    let Some(access_token) = accounts::give_token(&db, &account).await? else { return Ok(invalid()) };
     let token = Token { access_token, token_type: "Bearer", expires_in: TOKEN_SECONDS };
     let mut response = Json(token).into_response();
     rate.tell(response.headers_mut());

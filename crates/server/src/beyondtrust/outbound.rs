@@ -1,15 +1,20 @@
 //! Outbound events: what happened, posted as a form, one after the other; only the status 200 is a yes.
 
-use platform::{clock, http_client};
+use std::sync::Arc;
+
+use futures::{FutureExt, future::BoxFuture};
+use platform::{clock, http_client, identity::Identity, outbound::Outbound};
 use protocol::{Entry, Event, Participant, ParticipantId, Presence, Role, SessionId};
+use sea_orm::{DatabaseConnection, EntityTrait};
 use session::Session;
-use store::tables::{delivery, receiver};
+use store::tables::{receiver, user};
 
 use super::{API_VERSION, appliance, command::sessions};
 
 use crate::{
-    app::Shared,
+    deliveries::{Happened, Receive},
     desk::ticket_import::{self, EXTERNAL_KEY},
+    rules::DefaultPolicy,
 };
 
 const BEGIN: &str = "support_conference_begin";
@@ -75,88 +80,111 @@ pub fn names(before: &Session, event: &Event) -> Vec<String> {
     }
 }
 
-/// The fields of an event.
-fn fields(app: &Shared, name: &str, id: &SessionId, entries: &[Entry], seq: u32) -> Option<Vec<(String, String)>> {
-    let until = entries.iter().position(|e| e.seq == seq)? + 1;
-    let session = Session::after(id.clone(), app.policy(), &entries[..until]);
-    let (event, who) = name.split_once('#').map_or((name, None), |(event, who)| (event, who.parse().ok()));
-    let seconds = entries[until - 1].at.0 / 1_000;
-    let mut fields = vec![
-        ("event".to_owned(), event.to_owned()),
-        ("version".into(), API_VERSION.into()),
-        ("timestamp".into(), seconds.to_string()),
-        ("appliance_id".into(), appliance(app)),
-        ("lsid".into(), id.to_string()),
-        ("external_key".into(), ticket_import::external_key(&session)),
-    ];
-    let mut say = |name: &str, value: String| fields.push((name.to_owned(), value));
-    let member = who.map(ParticipantId).and_then(|who| session.participant(who));
-    if let Some(member) = member {
-        say("name", member.name.clone());
-        say("display_name", member.name.clone());
-        let customer = member.role == Role::Customer;
-        say("type", if customer { "customer" } else { "representative" }.into());
-        say("user_id", member.user.map_or(String::new(), |id| id.to_string()));
-    } else if event == OWNER {
-        say("name", session.owner().name.clone());
-        say("display_name", session.owner().name.clone());
-        say("user_id", session.owner().id.to_string());
-    }
-    if matches!(event, OWNER | ADDED | DEPARTED) {
-        say("conference_name", session.incident().map(|i| i.subject.clone()).unwrap_or_default());
-        say("conference_id", id.to_string());
-    }
-    for (name, value) in sessions::known(&entries[..until]) {
-        if name != EXTERNAL_KEY {
-            say(&format!("session.custom.{name}"), value.to_owned());
+/// Receivers that take the original's outbound events.
+pub struct OutboundEvents {
+    pub db: DatabaseConnection,
+    pub policy: Arc<DefaultPolicy>,
+    pub identity: Arc<Identity>,
+    /// Where receivers may be.
+    pub outbound: Outbound,
+}
+
+impl OutboundEvents {
+    /// The fields of an event.
+    fn fields(&self, name: &str, id: &SessionId, entries: &[Entry], seq: u32) -> Option<Vec<(String, String)>> {
+        let until = entries.iter().position(|e| e.seq == seq)? + 1;
+        let session = Session::after(id.clone(), self.policy.policy(), &entries[..until]);
+        let (event, who) = name.split_once('#').map_or((name, None), |(event, who)| (event, who.parse().ok()));
+        let seconds = entries[until - 1].at.0 / 1_000;
+        let mut fields = vec![
+            ("event".to_owned(), event.to_owned()),
+            ("version".into(), API_VERSION.into()),
+            ("timestamp".into(), seconds.to_string()),
+            ("appliance_id".into(), appliance(&self.identity)),
+            ("lsid".into(), id.to_string()),
+            ("external_key".into(), ticket_import::external_key(&session)),
+        ];
+        let mut say = |name: &str, value: String| fields.push((name.to_owned(), value));
+        let member = who.map(ParticipantId).and_then(|who| session.participant(who));
+        if let Some(member) = member {
+            say("name", member.name.clone());
+            say("display_name", member.name.clone());
+            let customer = member.role == Role::Customer;
+            say("type", if customer { "customer" } else { "representative" }.into());
+            say("user_id", member.user.map_or(String::new(), |id| id.to_string()));
+        } else if event == OWNER {
+            say("name", session.owner().name.clone());
+            say("display_name", session.owner().name.clone());
+            say("user_id", session.owner().id.to_string());
         }
+        if matches!(event, OWNER | ADDED | DEPARTED) {
+            say("conference_name", session.incident().map(|i| i.subject.clone()).unwrap_or_default());
+            say("conference_id", id.to_string());
+        }
+        for (name, value) in sessions::known(&entries[..until]) {
+            if name != EXTERNAL_KEY {
+                say(&format!("session.custom.{name}"), value.to_owned());
+            }
+        }
+        Some(fields)
     }
-    Some(fields)
-}
 
-async fn post(app: &Shared, receiver: &receiver::Model, fields: &[(String, String)]) -> Result<String, String> {
-    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    let answer = http_client::ask(http_client::Request {
-        method: ureq::http::Method::POST,
-        url: receiver.url.clone(),
-        headers: vec![("content-type", "application/x-www-form-urlencoded".into())],
-        body: body.into_bytes(),
-        authority: receiver.authority.clone(),
-        outbound: app.config.outbound.clone(),
-    })
-    .await?;
-    if answer.status == 200 { Ok(answer.words()) } else { Err(answer.words()) }
-}
-
-/// Tells a receiver what happened.
-pub async fn send(
-    app: &Shared,
-    receiver: &receiver::Model,
-    delivery: &delivery::Model,
-    id: &SessionId,
-    entries: &[Entry],
-) -> Result<String, String> {
-    let fields = fields(app, &delivery.event, id, entries, delivery.seq.cast_unsigned());
-    let mut fields = fields.ok_or("The timeline has no such entry.")?;
-    // Who it is about is also known by the name that they sign in with.
-    if let Some((_, user)) = fields.iter().find(|(n, _)| n == "user_id").cloned() {
-        use sea_orm::EntityTrait;
-        let account = store::tables::user::Entity::find_by_id(user.parse::<i32>().unwrap_or_default());
-        let account = account.one(&app.db).await.map_err(|e| e.to_string())?;
-        fields.push(("username".into(), account.map(|u| u.login).unwrap_or_default()));
+    async fn post(&self, receiver: &receiver::Model, fields: &[(String, String)]) -> Result<String, String> {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let answer = http_client::ask(http_client::Request {
+            method: ureq::http::Method::POST,
+            url: receiver.url.clone(),
+            headers: vec![("content-type", "application/x-www-form-urlencoded".into())],
+            body: body.into_bytes(),
+            authority: receiver.authority.clone(),
+            outbound: self.outbound.clone(),
+        })
+        .await?;
+        if answer.status == 200 { Ok(answer.words()) } else { Err(answer.words()) }
     }
-    post(app, receiver, &fields).await
 }
 
-/// Asks a receiver to take an event that is about no session.
-pub async fn test(app: &Shared, receiver: &receiver::Model) -> Result<String, String> {
-    let fields = [
-        ("event", "test".to_owned()),
-        ("version", API_VERSION.into()),
-        ("timestamp", (clock::now().0 / 1_000).to_string()),
-        ("appliance_id", appliance(app)),
-        ("lsid", String::new()),
-        ("external_key", String::new()),
-    ];
-    post(app, receiver, &fields.map(|(n, v)| (n.to_owned(), v))).await
+impl Receive for OutboundEvents {
+    fn catalogue(&self) -> &'static [(&'static str, &'static str)] {
+        &CATALOGUE
+    }
+
+    fn names(&self, _: &receiver::Model, before: &Session, _: &str, event: &Event) -> Vec<String> {
+        names(before, event)
+    }
+
+    fn send<'a>(&'a self, what: &'a Happened) -> BoxFuture<'a, Result<String, String>> {
+        async move {
+            let fields = self.fields(&what.delivery.event, &what.session, &what.entries, what.seq());
+            let mut fields = fields.ok_or("The timeline has no such entry.")?;
+            // Who it is about is also known by the name that they sign in with.
+            if let Some((_, user)) = fields.iter().find(|(n, _)| n == "user_id").cloned() {
+                let account = user::Entity::find_by_id(user.parse::<i32>().unwrap_or_default());
+                let account = account.one(&self.db).await.map_err(|e| e.to_string())?;
+                fields.push(("username".into(), account.map(|u| u.login).unwrap_or_default()));
+            }
+            self.post(&what.receiver, &fields).await
+        }
+        .boxed()
+    }
+
+    fn test<'a>(&'a self, receiver: &'a receiver::Model) -> BoxFuture<'a, Result<String, String>> {
+        async move {
+            let fields = [
+                ("event", "test".to_owned()),
+                ("version", API_VERSION.into()),
+                ("timestamp", (clock::now().0 / 1_000).to_string()),
+                ("appliance_id", appliance(&self.identity)),
+                ("lsid", String::new()),
+                ("external_key", String::new()),
+            ];
+            self.post(receiver, &fields.map(|(n, v)| (n.to_owned(), v))).await
+        }
+        .boxed()
+    }
+
+    /// The original knows a fixed interval.
+    fn backs_off(&self) -> bool {
+        false
+    }
 }

@@ -1,10 +1,10 @@
 //! Representatives, teams and queues, by the names that the original gives them.
 
 use protocol::{Queue, Timestamp};
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder};
 use store::tables::{login, team, user};
 
-use crate::{api::LOGIN_MS, app::Shared, desk::ticket_import, organisation};
+use crate::{api::LOGIN_MS, desk::ticket_import, organisation::Organisation};
 
 /// The longest name of a queue, in bytes.
 const MAX_QUEUE_NAME: usize = 256;
@@ -46,18 +46,16 @@ impl QueueId {
     }
 
     /// The technician or team by that name; `None` when there is none, or the technician has left.
-    pub async fn find(&self, app: &Shared) -> Result<Option<Place>, DbErr> {
+    pub async fn find(&self, db: &DatabaseConnection) -> Result<Option<Place>, DbErr> {
         let working = user::Entity::find().filter(user::Column::Disabled.eq(false));
         Ok(match self {
             Self::General => Some(Place::General),
-            Self::Rep(id) => working.filter(user::Column::Id.eq(*id)).one(&app.db).await?.map(Place::Rep),
-            Self::RepName(name) => {
-                working.filter(user::Column::Login.eq(name.as_str())).one(&app.db).await?.map(Place::Rep)
-            }
-            Self::Team(id) => team::Entity::find_by_id(*id).one(&app.db).await?.map(Place::Team),
+            Self::Rep(id) => working.filter(user::Column::Id.eq(*id)).one(db).await?.map(Place::Rep),
+            Self::RepName(name) => working.filter(user::Column::Login.eq(name.as_str())).one(db).await?.map(Place::Rep),
+            Self::Team(id) => team::Entity::find_by_id(*id).one(db).await?.map(Place::Team),
             Self::Issue(code) => {
                 let named = team::Entity::find().filter(team::Column::CodeName.eq(code.as_str()));
-                named.one(&app.db).await?.map(Place::Team)
+                named.one(db).await?.map(Place::Team)
             }
         })
     }
@@ -77,8 +75,8 @@ impl std::fmt::Display for QueueId {
 
 impl Place {
     /// Whether somebody is there to help.
-    pub async fn available(&self, app: &Shared) -> Result<bool, DbErr> {
-        let reps = logged_in(app).await?;
+    pub async fn available(&self, db: &DatabaseConnection, organisation: &Organisation) -> Result<bool, DbErr> {
+        let reps = logged_in(db, organisation).await?;
         Ok(reps.iter().any(|r| match self {
             Self::General => true,
             Self::Rep(rep) => r.id == rep.id,
@@ -89,7 +87,7 @@ impl Place {
     /// The same as a wish names it.
     pub fn wished(&self) -> ticket_import::Place {
         match (self, self.queue()) {
-            (Self::Rep(rep), _) => ticket_import::Place::With(organisation::as_ref(rep)),
+            (Self::Rep(rep), _) => ticket_import::Place::With(store::people::as_ref(rep)),
             (_, queue) => ticket_import::Place::In(queue.unwrap_or(Queue::General)),
         }
     }
@@ -105,19 +103,19 @@ impl Place {
 }
 
 /// The technicians whose console is open.
-pub async fn logged_in(app: &Shared) -> Result<Vec<user::Model>, DbErr> {
+pub async fn logged_in(db: &DatabaseConnection, organisation: &Organisation) -> Result<Vec<user::Model>, DbErr> {
     user::Entity::find()
         .filter(user::Column::Disabled.eq(false))
-        .filter(user::Column::Id.is_in(organisation::online(app)))
+        .filter(user::Column::Id.is_in(organisation.online()))
         .order_by_asc(user::Column::Id)
-        .all(&app.db)
+        .all(db)
         .await
 }
 
 /// Since when a technician is signed in, by their newest sign-in.
-pub async fn signed_in_since(app: &Shared, rep: i32) -> Result<Timestamp, DbErr> {
+pub async fn signed_in_since(db: &DatabaseConnection, rep: i32) -> Result<Timestamp, DbErr> {
     let newest = login::Entity::find().filter(login::Column::User.eq(rep)).order_by_desc(login::Column::Until);
-    let until = newest.one(&app.db).await?.map_or(0, |l| l.until.cast_unsigned());
+    let until = newest.one(db).await?.map_or(0, |l| l.until.cast_unsigned());
     Ok(Timestamp(until.saturating_sub(LOGIN_MS)))
 }
 

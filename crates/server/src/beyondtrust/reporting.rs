@@ -4,13 +4,17 @@ mod archives;
 mod teams;
 mod which;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{extract::State, response::Response};
-use platform::clock;
+use platform::{clock, identity::Identity};
 use protocol::SessionId;
-use sea_orm::EntityTrait;
-use store::tables::{team, user};
+use sea_orm::{DatabaseConnection, EntityTrait};
+use store::{
+    setting::Current,
+    settings::Settings,
+    tables::{team, user},
+};
 
 use super::{
     answer, denied, downloads, error,
@@ -22,7 +26,11 @@ use super::{
 use crate::{
     accounts::{Caller, Scope},
     api::ApiError,
-    app::Shared,
+    api_limits::ApiLimits,
+    archive::Archive,
+    config::PublicUrl,
+    connections::Clients,
+    live::SessionRegistry,
 };
 use which::{Found, Wanted, find, wanted};
 
@@ -93,8 +101,18 @@ const NO_RECORDING: &str = "No recording was found for the given search criteria
 const NO_ARCHIVE: &str = "No archives found for the given search criteria.";
 
 /// Answers a report.
-pub async fn reporting(State(app): State<Shared>, asked: RequestParams) -> Result<Response, ApiError> {
-    let dialect = app.settings().beyondtrust;
+pub async fn reporting(
+    State(db): State<DatabaseConnection>,
+    State(identity): State<Arc<Identity>>,
+    State(public_url): State<PublicUrl>,
+    State(settings): State<Arc<Current<Settings>>>,
+    State(clients): State<Arc<Clients>>,
+    State(api_limits): State<Arc<ApiLimits>>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
+    asked: RequestParams,
+) -> Result<Response, ApiError> {
+    let dialect = settings.get().beyondtrust;
     let name = asked.get("generate_report");
     let named = name.and_then(|name| REPORTS.iter().find(|(known, ..)| *known == name));
     let product = named.map_or(Product::Support, |(.., product)| *product);
@@ -102,7 +120,7 @@ pub async fn reporting(State(app): State<Shared>, asked: RequestParams) -> Resul
         Product::Support => dialect.reporting_namespace,
         Product::Access => dialect.access_namespace,
     };
-    let Some(caller) = asked.caller(&app).await? else {
+    let Some(caller) = asked.caller(&db, &settings, &clients, &api_limits).await? else {
         let by_name = asked.has("username") || asked.has("password");
         return Ok(if by_name { error(&namespace, "Login failed") } else { denied() });
     };
@@ -116,16 +134,26 @@ pub async fn reporting(State(app): State<Shared>, asked: RequestParams) -> Resul
     }
     let told = match kind {
         Report::Nothing(words) => Err(words.to_owned()),
-        Report::Syslog => return archives::syslog(&app).await,
+        Report::Syslog => return archives::syslog(&db, &public_url).await,
         Report::Endpoints => return archives::endpoints(),
-        Report::Recording | Report::Shell => match file(&app, &caller, kind, &asked).await? {
+        Report::Recording | Report::Shell => match file(&sessions, &archive, &caller, kind, &asked).await? {
             Ok(response) => return Ok(response),
             Err(words) => Err(words.to_owned()),
         },
-        Report::Team => teams::teams(&app, &caller, product, &asked).await?,
+        Report::Team => teams::teams(&db, &identity, &public_url, &sessions, &caller, product, &asked).await?,
         Report::Session | Report::Listing | Report::Summary | Report::CustomerSurvey | Report::RepSurvey => {
             match wanted(&asked) {
-                Ok(wanted) => Ok(sessions(&app, &caller, (kind, product), &wanted, &asked).await?),
+                Ok(wanted) => Ok(self::sessions(
+                    &db,
+                    &identity,
+                    &public_url,
+                    &sessions,
+                    &caller,
+                    (kind, product),
+                    &wanted,
+                    &asked,
+                )
+                .await?),
                 Err(words) => Err(words),
             }
         }
@@ -136,27 +164,30 @@ pub async fn reporting(State(app): State<Shared>, asked: RequestParams) -> Resul
     })
 }
 
-async fn users(app: &Shared) -> Result<HashMap<i32, user::Model>, ApiError> {
-    Ok(user::Entity::find().all(&app.db).await?.into_iter().map(|u| (u.id, u)).collect())
+async fn users(db: &DatabaseConnection) -> Result<HashMap<i32, user::Model>, ApiError> {
+    Ok(user::Entity::find().all(db).await?.into_iter().map(|u| (u.id, u)).collect())
 }
 
 async fn sessions(
-    app: &Shared,
+    db: &DatabaseConnection,
+    identity: &Identity,
+    public_url: &PublicUrl,
+    sessions: &Arc<SessionRegistry>,
     caller: &Caller,
     (kind, product): (Report, Product),
     wanted: &Wanted,
     asked: &RequestParams,
 ) -> Result<Element, ApiError> {
-    let users = users(app).await?;
-    let found = find(app, wanted).await?;
+    let users = users(db).await?;
+    let found = find(db, sessions, wanted).await?;
     if kind == Report::Summary {
-        let teams = team::Entity::find().all(&app.db).await?;
+        let teams = team::Entity::find().all(db).await?;
         return Ok(summaries(&found, &users, &teams, asked));
     }
     let mut list = Vec::new();
     let access = product == Product::Access;
     for Found { id, lseq, entries, session } in &found {
-        let link = |kept: Kept, view: bool| downloads::link(app, caller, id, kept, view);
+        let link = |kept: Kept, view: bool| downloads::link(identity, public_url, caller, id, kept, view);
         let source =
             Source { id, lseq: *lseq, entries, session, users: &users, now: clock::now(), link: &link, access };
         match kind {
@@ -217,14 +248,15 @@ fn summaries(
 
 /// A recording itself, or why there is none.
 async fn file(
-    app: &Shared,
+    sessions: &Arc<SessionRegistry>,
+    archive: &Arc<Archive>,
     caller: &Caller,
     kind: Report,
     asked: &RequestParams,
 ) -> Result<Result<Response, &'static str>, ApiError> {
     let id = asked.get("lsid").and_then(|id| SessionId::try_from(id.to_ascii_lowercase()).ok());
     let Some(id) = id else { return Ok(Err("Invalid value for lsid")) };
-    let Some(entries) = app.sessions.read(app, &id).await? else { return Ok(Err(NO_RECORDING)) };
+    let Some(entries) = sessions.read(&id).await? else { return Ok(Err(NO_RECORDING)) };
     let kept = match kind {
         Report::Shell => match asked.get("instance").unwrap_or("0").parse() {
             Ok(instance) => Kept::Shell(instance),
@@ -239,5 +271,5 @@ async fn file(
     if !exists {
         return Ok(Err(NO_RECORDING));
     }
-    downloads::file(app, &id, &entries, kept, false, &asked.headers, caller.as_ref()).await.map(Ok)
+    downloads::file(archive, &id, &entries, kept, false, &asked.headers, caller.as_ref()).await.map(Ok)
 }

@@ -9,11 +9,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use sea_orm::DatabaseConnection;
+use store::{setting::Current, settings::Settings};
 
 use crate::{
     accounts::{self, Caller},
     api::{self, ApiError, bounds},
-    app::Shared,
+    api_limits::ApiLimits,
+    connections::Clients,
+    state::AppState,
 };
 
 /// More parameters than this are nobody's question.
@@ -65,7 +69,7 @@ impl Parameters {
         self.add(object.unwrap_or_default().into_iter().map(|(name, value)| (name, plain(value))))
     }
 
-    async fn multipart(&mut self, request: Request, app: &Shared) -> Result<(), Response> {
+    async fn multipart(&mut self, request: Request, app: &AppState) -> Result<(), Response> {
         let mut form = Multipart::from_request(request, app).await.map_err(IntoResponse::into_response)?;
         let mut parts = 0;
         while let Some(field) = form.next_field().await.map_err(IntoResponse::into_response)? {
@@ -114,18 +118,24 @@ impl RequestParams {
     }
 
     /// Who asks, by a bearer token, or by name and password where these are let in; or the answer that refuses.
-    pub async fn caller(&self, app: &Shared) -> Result<Option<Caller>, ApiError> {
+    pub async fn caller(
+        &self,
+        db: &DatabaseConnection,
+        settings: &Current<Settings>,
+        clients: &Clients,
+        api_limits: &ApiLimits,
+    ) -> Result<Option<Caller>, ApiError> {
         if bearer(&self.headers).is_some() {
             return Ok(self.caller.clone());
         }
         let (Some(name), Some(password)) = (self.get("username"), self.get("password")) else { return Ok(None) };
-        if !app.settings().beyondtrust.password_form {
+        if !settings.get().beyondtrust.password_form {
             return Ok(None);
         }
-        let caller = accounts::by_secret(app, name, password).await?;
+        let caller = accounts::by_secret(db, name, password).await?;
         match &caller {
-            Some(caller) => drop(app.api_limits.turn(&caller.key).await.map_err(|_| ApiError::too_many())?),
-            None => app.wrong(self.from)?,
+            Some(caller) => drop(api_limits.turn(&caller.key).await.map_err(|_| ApiError::too_many())?),
+            None => clients.wrong(self.from)?,
         }
         Ok(caller)
     }
@@ -148,13 +158,13 @@ pub fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     scheme.eq_ignore_ascii_case("basic").then(|| (name.to_owned(), password.to_owned()))
 }
 
-impl FromRequest<Shared> for RequestParams {
+impl FromRequest<AppState> for RequestParams {
     type Rejection = Response;
 
-    async fn from_request(request: Request, app: &Shared) -> Result<Self, Response> {
+    async fn from_request(request: Request, app: &AppState) -> Result<Self, Response> {
         let (method, headers) = (request.method().clone(), request.headers().clone());
         let caller = request.extensions().get::<Caller>().cloned();
-        let from = api::address(app, request.extensions(), &headers);
+        let from = api::address(&app.clients, request.extensions(), &headers);
         let mut parameters = Parameters::default();
         let too_many = IntoResponse::into_response;
         parameters.form(request.uri().query().unwrap_or_default().as_bytes()).map_err(too_many)?;

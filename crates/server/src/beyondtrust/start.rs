@@ -3,15 +3,16 @@
 mod page;
 mod visitor;
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use axum::{
-    extract::{Form, Path, State},
+    extract::State,
     http::{HeaderName, Method, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
-use platform::{secret, throttle::Attempt};
+use platform::{identity::Identity, secret, throttle::Attempt};
 use protocol::UserRef;
+use sea_orm::DatabaseConnection;
 use session::Actor;
 
 use super::{
@@ -24,16 +25,20 @@ use super::{
     request_params::RequestParams,
 };
 use page::{Link, page};
+use store::{setting::Current, settings::Settings};
 use visitor::Visitor;
 
 use crate::{
     api::{self, ApiError, From},
-    app::Shared,
+    api_limits::ApiLimits,
+    config::PublicUrl,
+    connections::Clients,
     desk::{
-        Ticket,
+        ServiceDesk, Ticket,
         ticket_import::{self, Form as KeyForm},
     },
-    programs::System,
+    live::SessionRegistry,
+    programs::{Programs, System},
 };
 
 /// How long a session that a customer started by themselves waits for them to come: they are on their way.
@@ -49,42 +54,69 @@ pub fn is_for_other_pages(path: &str) -> bool {
 
 /// Starts a session by its key, or, where that is allowed, by a technician's or a team's name. Whoever looks at it with a
 /// browser reads in a page what cannot be.
-pub async fn start(State(app): State<Shared>, From(address): From, asked: RequestParams) -> Result<Response, ApiError> {
+pub async fn start(
+    State(db): State<DatabaseConnection>,
+    State(identity): State<Arc<Identity>>,
+    State(public_url): State<PublicUrl>,
+    State(settings): State<Arc<Current<Settings>>>,
+    State(clients): State<Arc<Clients>>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(desk): State<Arc<ServiceDesk>>,
+    State(programs): State<Arc<Programs>>,
+    From(address): From,
+    asked: RequestParams,
+) -> Result<Response, ApiError> {
     let header = |name| asked.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let visitor = Visitor::of(header(header::USER_AGENT));
     let reads_pages = visitor.browser && header(header::ACCEPT).contains("text/html");
-    match begin(&app, address, visitor, &asked).await {
+    match begin(&db, &identity, &public_url, &settings, &clients, &sessions, &desk, &programs, address, visitor, &asked)
+        .await
+    {
         Err(error) if reads_pages => {
-            let title = app.settings().organisation;
+            let title = settings.get().organisation;
             Ok(page(error.status(), &title, error.message(), None))
         }
         answer => answer,
     }
 }
 
-async fn begin(app: &Shared, address: IpAddr, visitor: Visitor, asked: &RequestParams) -> Result<Response, ApiError> {
+async fn begin(
+    db: &DatabaseConnection,
+    identity: &Identity,
+    public_url: &PublicUrl,
+    settings: &Current<Settings>,
+    clients: &Clients,
+    sessions: &Arc<SessionRegistry>,
+    desk: &ServiceDesk,
+    programs: &Programs,
+    address: IpAddr,
+    visitor: Visitor,
+    asked: &RequestParams,
+) -> Result<Response, ApiError> {
     let pass = match asked.get("short_key") {
         Some(key) => {
             let digits = secret::digits(key).ok_or_else(api::dead)?;
-            api::open_session(app, address, &digits).await?;
+            api::open_session(db, identity, clients, sessions, address, &digits).await?;
             Pass::Key(digits)
         }
         None => {
-            drop(app.guess(Attempt::Begin { from: address })?);
-            Pass::Link(allow_keyless_start(app, asked).await?)
+            drop(clients.guess(Attempt::Begin { from: address })?);
+            Pass::Link(allow_keyless_start(db, settings, desk, asked).await?)
         }
     };
     let place = match &pass {
-        Pass::Key(key) => format!("{}/join#key={key}", app.config.public_url),
-        Pass::Link(token) => ticket_import::link(app, token),
+        Pass::Key(key) => format!("{}/join#key={key}", public_url),
+        Pass::Link(token) => ticket_import::link(desk, token),
     };
-    let program = visitor.program.filter(|program| app.programs.systems().contains(program));
+    let program = visitor.program.filter(|program| programs.systems().contains(program));
     match program {
         // A chat needs no program.
         _ if asked.flag("c2cjs") => Ok(Redirect::to(&place).into_response()),
         // A person reads first whom it is from; a script wants the program.
         Some(_) if visitor.browser => Ok(Redirect::to(&place).into_response()),
-        Some(system) => download(app, system, pass, asked.method == Method::HEAD).await,
+        Some(system) => {
+            download(identity, public_url, settings, programs, system, pass, asked.method == Method::HEAD).await
+        }
         None => {
             let words = format!(
                 "There is no support program for {} here. You can chat with the technician, and show your screen, in your browser.",
@@ -92,18 +124,26 @@ async fn begin(app: &Shared, address: IpAddr, visitor: Visitor, asked: &RequestP
             );
             let status = if visitor.browser { StatusCode::OK } else { StatusCode::NOT_FOUND };
             let link = Link { address: &place, words: "Continue in this browser" };
-            Ok(page(status, &app.settings().organisation, &words, Some(link)))
+            Ok(page(status, &settings.get().organisation, &words, Some(link)))
         }
     }
 }
 
 /// The program, which carries the pass with it.
-async fn download(app: &Shared, system: System, pass: Pass, head: bool) -> Result<Response, ApiError> {
+async fn download(
+    identity: &Identity,
+    public_url: &PublicUrl,
+    settings: &Current<Settings>,
+    programs: &Programs,
+    system: System,
+    pass: Pass,
+    head: bool,
+) -> Result<Response, ApiError> {
     let wanted = match pass {
         Pass::Key(key) => api::ProgramFor { key: Some(key), ..api::ProgramFor::default() },
         Pass::Link(link) => api::ProgramFor { link: Some(link), ..api::ProgramFor::default() },
     };
-    let mut response = api::program(State(app.clone()), Path(system), Form(wanted)).await?;
+    let mut response = api::program_for(identity, public_url, settings, programs, system, wanted).await?;
     if head {
         *response.body_mut() = axum::body::Body::empty();
     }
@@ -126,8 +166,13 @@ enum Pass {
 }
 
 /// Makes a session for a customer who comes without a key. The secret of its link.
-async fn allow_keyless_start(app: &Shared, asked: &RequestParams) -> Result<String, ApiError> {
-    if !app.settings().beyondtrust.open_door {
+async fn allow_keyless_start(
+    db: &DatabaseConnection,
+    settings: &Current<Settings>,
+    desk: &ServiceDesk,
+    asked: &RequestParams,
+) -> Result<String, ApiError> {
+    if !settings.get().beyondtrust.open_door {
         return Err(ApiError::forbidden("Sessions start with a session key here. Please ask for one."));
     }
     let named = match asked.any(&["codeName", "code_name"]) {
@@ -138,7 +183,7 @@ async fn allow_keyless_start(app: &Shared, asked: &RequestParams) -> Result<Stri
             .map(|id| if asked.flag("issue_menu") { QueueId::Team(id) } else { QueueId::Rep(id) }),
     };
     let place = match named {
-        Some(named) => named.find(app).await?.ok_or_else(|| ApiError::missing("team or technician"))?,
+        Some(named) => named.find(db).await?.ok_or_else(|| ApiError::missing("team or technician"))?,
         None => Place::General,
     };
     // A name that is cut could be somebody else's.
@@ -173,16 +218,16 @@ async fn allow_keyless_start(app: &Shared, asked: &RequestParams) -> Result<Stri
     };
     let system = UserRef { id: 0, name: "Customer".into() };
     let by = Actor::System(system.clone());
-    let live = ticket_import::for_system(app, system, wish(&place, attributes, customer, None)).await?;
-    let keys = ticket_import::keys(app, &live, &by, Some(OPEN_DOOR_MS), KeyForm::Beyondtrust).await?;
+    let live = ticket_import::for_system(desk, system, wish(&place, attributes, customer, None)).await?;
+    let keys = ticket_import::keys(desk, &live, &by, Some(OPEN_DOOR_MS), KeyForm::Beyondtrust).await?;
     Ok(keys.token)
 }
 
 /// Sends whoever follows `/?ak=…` to the session's page.
-pub fn by_address(app: &Shared, query: &str) -> Option<Response> {
+pub fn by_address(desk: &ServiceDesk, query: &str) -> Option<Response> {
     let parameters: BTreeMap<_, _> = url::form_urlencoded::parse(query.as_bytes()).collect();
     let token = parameters.get("ak").filter(|t| t.len() <= 64 && t.bytes().all(|b| b.is_ascii_alphanumeric()))?;
-    Some(Redirect::to(&ticket_import::link(app, token)).into_response())
+    Some(Redirect::to(&ticket_import::link(desk, token)).into_response())
 }
 
 /// The actions that a console script can hold.
@@ -199,9 +244,16 @@ const SCRIPTED: [&str; 9] = [
 ];
 
 /// A script for a representative's console: a file with the action and its parameters.
-pub async fn script(State(app): State<Shared>, asked: RequestParams) -> Result<Response, ApiError> {
-    let signed_in = api::signed_in(&app, &asked.headers).await;
-    if signed_in.is_none() && asked.caller(&app).await?.is_none() {
+pub async fn script(
+    State(db): State<DatabaseConnection>,
+    State(public_url): State<PublicUrl>,
+    State(settings): State<Arc<Current<Settings>>>,
+    State(clients): State<Arc<Clients>>,
+    State(api_limits): State<Arc<ApiLimits>>,
+    asked: RequestParams,
+) -> Result<Response, ApiError> {
+    let signed_in = api::signed_in(&db, &public_url, &asked.headers).await;
+    if signed_in.is_none() && asked.caller(&db, &settings, &clients, &api_limits).await?.is_none() {
         return Ok(denied());
     }
     if asked.get("type") != Some("rep") {
@@ -212,7 +264,7 @@ pub async fn script(State(app): State<Shared>, asked: RequestParams) -> Result<R
     match asked.get("operation") {
         Some("generate") => {}
         // The console is a page: what a script would do there, its address does.
-        Some("execute") => return Ok(Redirect::to(&format!("{}/console", app.config.public_url)).into_response()),
+        Some("execute") => return Ok(Redirect::to(&format!("{}/console", public_url)).into_response()),
         _ => return Err(ApiError::bad("The parameter operation must be generate or execute.")),
     }
     let mut line = url::form_urlencoded::Serializer::new(String::new());
@@ -221,7 +273,7 @@ pub async fn script(State(app): State<Shared>, asked: RequestParams) -> Result<R
     for (name, value) in asked.all("").filter(|(name, _)| !skipped.contains(name)) {
         line.append_pair(name, value);
     }
-    let name = format!("attachment; filename=\"brcs-{}.brcs\"", app.config.domain());
+    let name = format!("attachment; filename=\"brcs-{}.brcs\"", public_url.domain());
     let headers = [(header::CONTENT_TYPE, "application/octet-stream".to_owned()), (header::CONTENT_DISPOSITION, name)];
     Ok((StatusCode::OK, headers, format!("BRCS1.0\n{}\n", line.finish())).into_response())
 }

@@ -6,6 +6,7 @@
 //! came from lately, so that a session goes on while strangers fill the rest.
 
 mod body;
+mod clients;
 mod exchange;
 mod gate;
 mod service;
@@ -23,6 +24,7 @@ use platform::network::Network;
 use tokio::time::Instant;
 
 use body::Coming;
+pub use clients::Clients;
 pub use exchange::Exchange;
 pub use gate::{Gate, Times};
 pub use service::Entrance;
@@ -171,6 +173,28 @@ pub struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.of.open().remove(self.network, self.id);
+    }
+}
+
+/// What is counted: connections, what is being answered on them, and what takes more than its share of either.
+pub struct Admissions {
+    pub connections: Arc<Connections>,
+    pub requests: Arc<Connections>,
+    /// Bodies that are read as a whole and are not short.
+    pub long_bodies: Arc<Connections>,
+    /// Connections by QUIC, which are no files.
+    pub quic: Arc<Connections>,
+}
+
+impl Admissions {
+    /// Nobody is there yet. `long_bodies` says how many of those are read at once.
+    pub fn new(limits: Limits, times: Times, long_bodies: usize) -> Self {
+        Self {
+            connections: Connections::new(limits, times),
+            requests: Connections::new(limits.for_requests(), times),
+            long_bodies: Connections::new(Limits::of(long_bodies), times),
+            quic: Connections::new(limits, times),
+        }
     }
 }
 

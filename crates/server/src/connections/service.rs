@@ -14,42 +14,46 @@ use axum::{
     BoxError,
     body::{Body, Bytes, HttpBody},
     http::{Request, Response, StatusCode},
-    response::IntoResponse,
 };
 use axum_server::accept::Accept;
 use tokio::{net::TcpStream, time::Instant};
 use tower::Service;
 
 use super::{
-    Exchange, Gate, Visitor,
+    Admissions, Clients, Exchange, Gate, Visitor,
     body::{Coming, Going},
     stream::Watched,
 };
-use crate::{api::ApiError, app::Shared};
+
+/// The answer for whoever asks too much at once.
+pub type Refusal = fn() -> Response<Body>;
 
 /// Where connections come in.
 #[derive(Clone)]
 pub struct Entrance {
-    app: Shared,
+    clients: Arc<Clients>,
+    admissions: Arc<Admissions>,
+    refusal: Refusal,
 }
 
 impl Entrance {
-    pub fn new(app: Shared) -> Self {
-        Self { app }
+    /// Lets in whom these say; whoever asks too much at once is answered by `refusal`.
+    pub fn new(clients: Arc<Clients>, admissions: Arc<Admissions>, refusal: Refusal) -> Self {
+        Self { clients, admissions, refusal }
     }
 
     fn enter<S>(&self, stream: TcpStream, service: S) -> io::Result<(Watched<TcpStream>, Counted<S>)> {
         // Without Nagle's algorithm: small messages, like the release of a key, would wait for an acknowledgement.
         stream.set_nodelay(true)?;
         let peer = stream.peer_addr()?.ip();
-        let visitor = self.app.visitor(peer);
-        let entered = self.app.connections.admit(visitor);
+        let visitor = self.clients.visitor(peer);
+        let entered = self.admissions.connections.admit(visitor);
         let (gate, place) = entered.ok_or_else(|| io::Error::other("there are too many connections"))?;
         let ends_with_one = match visitor {
             Visitor::Stranger(_) | Visitor::Known(_) => Some(gate.clone()),
             Visitor::Proxy(_) => None,
         };
-        let counted = Counted { inner: service, app: self.app.clone(), gate: gate.clone(), ends_with_one, peer };
+        let counted = Counted { inner: service, entrance: self.clone(), gate: gate.clone(), ends_with_one, peer };
         Ok((Watched::new(stream, gate, place), counted))
     }
 }
@@ -68,7 +72,7 @@ impl<S> Accept<TcpStream, S> for Entrance {
 #[derive(Clone)]
 pub struct Counted<S> {
     inner: S,
-    app: Shared,
+    entrance: Entrance,
     gate: Arc<Gate>,
     /// The same, where it ends with a request that others need the place of: what a peer does not take can be given up in no
     /// other way. By a proxy others come as well.
@@ -94,10 +98,12 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Answer {
-        let client = self.app.client_address(self.peer, request.headers());
-        let visitor = Visitor::from(client, self.app.is_known(client));
-        let Some(place) = self.app.requests.admit_at(Instant::now(), visitor, self.ends_with_one.clone()) else {
-            let refused = ApiError::too_many_at_once().into_response();
+        let client = self.entrance.clients.client_address(self.peer, request.headers());
+        let visitor = Visitor::from(client, self.entrance.clients.is_known(client));
+        let Some(place) =
+            self.entrance.admissions.requests.admit_at(Instant::now(), visitor, self.ends_with_one.clone())
+        else {
+            let refused = (self.entrance.refusal)();
             let exchange = Exchange::on(&self.gate);
             return Box::pin(ready(Ok(refused.map(|body| Body::new(Going::new(body, exchange))))));
         };

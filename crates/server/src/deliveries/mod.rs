@@ -4,44 +4,42 @@
 //! place in the timeline and nothing of what was said there: that is read when it leaves. Nothing overtakes the head of
 //! a queue; a receiver that is away is tried again, and after its patience the head is given up, visibly.
 
-pub mod webhook;
-
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, RwLock},
     time::Duration,
 };
 
+use futures::{FutureExt, future::BoxFuture};
 use platform::clock;
-use protocol::{Entry, SessionId, Timestamp};
+use protocol::{Entry, Event, SessionId, Timestamp};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
-    QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr,
+    EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use serde::{Deserialize, Serialize};
 use session::Session;
 use store::{
-    secrets::Place,
+    secrets::{Place, Secrets},
     stored_time,
     tables::{delivery, incident, receiver},
 };
 use tokio::sync::Notify;
 use ts_rs::TS;
 
-use crate::{
-    app::{App, Shared},
-    beyondtrust, desk,
-};
+use crate::live::{Listener, SessionRegistry};
 
 /// The longest pause before something is tried again.
 const LONGEST_PAUSE_MS: u64 = 15 * 60_000;
 /// What was delivered, given up or dropped stays so long in the log.
 const LOG_MS: u64 = 30 * 24 * 60 * 60_000;
+/// How often the log is shortened.
+const SHORTEN_LOG: Duration = Duration::from_secs(10 * 60);
 /// The dispatcher looks at least so often.
 const LOOK: Duration = Duration::from_secs(30);
 
 /// What kind of system a receiver is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
 pub enum ReceiverKind {
@@ -81,22 +79,97 @@ pub mod state {
     pub const DROPPED: &str = "dropped";
 }
 
+/// A kind of system that is told what happens.
+pub trait Receive: Send + Sync {
+    /// Every event that a receiver can ask for, and what it says.
+    fn catalogue(&self) -> &'static [(&'static str, &'static str)];
+
+    /// The deliveries that an event means to a receiver. `before` is the session before it, and `desk` the number of the
+    /// receiver that the session's incident comes from.
+    fn names(&self, receiver: &receiver::Model, before: &Session, desk: &str, event: &Event) -> Vec<String>;
+
+    /// Tells a receiver what happened. Both outcomes are words for an administrator.
+    fn send<'a>(&'a self, what: &'a Happened) -> BoxFuture<'a, Result<String, String>>;
+
+    /// Asks a receiver to take something that means nothing.
+    fn test<'a>(&'a self, receiver: &'a receiver::Model) -> BoxFuture<'a, Result<String, String>>;
+
+    /// Whether incidents come from there, so that it is told of those only.
+    fn is_desk(&self) -> bool {
+        false
+    }
+
+    /// Whether it is tried less and less often while it fails.
+    fn backs_off(&self) -> bool {
+        true
+    }
+}
+
+/// The kinds that there are.
+pub type Kinds = HashMap<ReceiverKind, Box<dyn Receive>>;
+
+/// What a receiver is told.
+pub struct Happened {
+    pub receiver: receiver::Model,
+    pub delivery: delivery::Model,
+    pub session: SessionId,
+    pub entries: Vec<Entry>,
+}
+
+impl Happened {
+    /// The place in the timeline.
+    pub fn seq(&self) -> u32 {
+        self.delivery.seq.cast_unsigned()
+    }
+}
+
 /// The receivers, and who is being told right now.
-#[derive(Default)]
 pub struct Deliveries {
+    db: DatabaseConnection,
+    secrets: Arc<Secrets>,
+    kinds: Kinds,
     receivers: RwLock<Arc<Vec<receiver::Model>>>,
     busy: Mutex<HashSet<i32>>,
     news: Notify,
 }
 
+impl Listener for Deliveries {
+    fn enqueue<'a>(
+        &'a self,
+        db: &'a DatabaseTransaction,
+        session: &'a Session,
+        entries: &'a [Entry],
+    ) -> BoxFuture<'a, Result<bool, DbErr>> {
+        self.note(db, session, entries).boxed()
+    }
+
+    fn wake(&self) {
+        self.news.notify_one();
+    }
+}
+
 impl Deliveries {
-    /// Reads the receivers anew: at the start, and when an administrator has changed them.
-    pub async fn load(&self, app: &App) -> Result<(), DbErr> {
-        let rows = receiver::Entity::find().order_by_asc(receiver::Column::Id).all(&app.db).await?;
-        let rows = rows.into_iter().map(|row| opened(app, row)).collect();
+    /// Reads the receivers.
+    pub async fn open(db: DatabaseConnection, secrets: Arc<Secrets>, kinds: Kinds) -> Result<Arc<Self>, DbErr> {
+        let (receivers, busy, news) = (RwLock::default(), Mutex::default(), Notify::new());
+        let all = Self { db, secrets, kinds, receivers, busy, news };
+        all.load().await?;
+        Ok(Arc::new(all))
+    }
+
+    /// Reads the receivers anew: an administrator has changed them.
+    pub async fn load(&self) -> Result<(), DbErr> {
+        let rows = receiver::Entity::find().order_by_asc(receiver::Column::Id).all(&self.db).await?;
+        let rows = rows.into_iter().map(|row| self.opened(row)).collect();
         *self.receivers.write().expect("nobody panics while holding the receivers") = Arc::new(rows);
         self.news.notify_one();
         Ok(())
+    }
+
+    /// A receiver with its secret as it is used.
+    pub fn opened(&self, row: receiver::Model) -> receiver::Model {
+        let secret = self.secrets.unseal_or_nothing(Place::Receiver(row.id), &row.secret);
+        receiver::Model { secret, ..row }
     }
 
     /// All receivers.
@@ -104,41 +177,37 @@ impl Deliveries {
         self.receivers.read().expect("nobody panics while holding the receivers").clone()
     }
 
-    /// There may be something to deliver.
-    pub fn wake(&self) {
-        self.news.notify_one();
+    /// What systems of this kind can do.
+    pub fn kind(&self, kind: ReceiverKind) -> &dyn Receive {
+        self.kinds.get(&kind).expect("every kind was given when this was opened").as_ref()
+    }
+
+    fn of(&self, receiver: &receiver::Model) -> &dyn Receive {
+        self.kind(ReceiverKind::of(receiver))
+    }
+
+    /// Asks a receiver to take something that means nothing.
+    pub async fn test(&self, receiver: &receiver::Model) -> Result<String, String> {
+        self.of(receiver).test(receiver).await
     }
 
     /// Queues what these entries mean to each receiver; whether there was anything. `session` is as it was before them.
-    pub async fn enqueue<C: ConnectionTrait>(
-        &self,
-        db: &C,
-        session: &Session,
-        entries: &[Entry],
-    ) -> Result<bool, DbErr> {
+    async fn note(&self, db: &DatabaseTransaction, session: &Session, entries: &[Entry]) -> Result<bool, DbErr> {
         let receivers = self.receivers();
-        let asked = |kind| receivers.iter().any(|r| r.enabled && ReceiverKind::of(r) == kind);
-        let desk =
-            if asked(ReceiverKind::RequestTracker) { desk_of(db, session, entries).await? } else { String::new() };
-        // Only these events depend on who was there before each entry.
-        let mut before = asked(ReceiverKind::Beyondtrust).then(|| session.clone());
-        let mut rows = Vec::new();
+        let enabled = || receivers.iter().filter(|r| r.enabled);
+        if enabled().next().is_none() {
+            return Ok(false);
+        }
+        let asks_desk = enabled().any(|receiver| self.of(receiver).is_desk());
+        let desk = if asks_desk { desk_of(db, session, entries).await? } else { String::new() };
+        let (mut before, mut rows) = (session.clone(), Vec::new());
         for entry in entries {
-            for receiver in receivers.iter().filter(|r| r.enabled) {
-                let names = match (ReceiverKind::of(receiver), &before) {
-                    (ReceiverKind::Webhook, _) => webhook::name(&entry.event).map(str::to_owned).into_iter().collect(),
-                    (ReceiverKind::Beyondtrust, Some(before)) => beyondtrust::outbound::names(before, &entry.event),
-                    (ReceiverKind::RequestTracker, _) if desk == receiver.id.to_string() => {
-                        desk::told(&entry.event).map(str::to_owned).into_iter().collect()
-                    }
-                    _ => vec![],
-                };
+            for receiver in enabled() {
+                let names = self.of(receiver).names(receiver, &before, &desk, &entry.event);
                 let wanted = names.into_iter().filter(|name| wants(receiver, name));
                 rows.extend(wanted.map(|name| row(receiver.id, session.id(), entry, name)));
             }
-            if let Some(before) = &mut before {
-                before.apply(entry.at, &entry.event);
-            }
+            before.apply(entry.at, &entry.event);
         }
         let any = !rows.is_empty();
         if any {
@@ -146,12 +215,6 @@ impl Deliveries {
         }
         Ok(any)
     }
-}
-
-/// A receiver with its secret as it is used.
-pub fn opened(app: &App, row: receiver::Model) -> receiver::Model {
-    let secret = app.secrets.unseal_or_nothing(Place::Receiver(row.id), &row.secret);
-    receiver::Model { secret, ..row }
 }
 
 /// The desk of the incident that a session is about; its first entry says which that is.
@@ -186,51 +249,137 @@ fn wants(receiver: &receiver::Model, name: &str) -> bool {
     receiver.events.is_empty() || receiver.events.split(',').any(|wanted| wanted == name)
 }
 
-/// Delivers, as long as the server runs.
-pub async fn run(app: Shared) {
-    loop {
-        if let Err(error) = look(&app).await {
-            tracing::error!(%error, "the outbox cannot be read; it is tried again");
+impl Deliveries {
+    /// Delivers, as long as the server runs.
+    pub async fn run(self: Arc<Self>, sessions: Arc<SessionRegistry>) {
+        let mut shorten = tokio::time::interval(SHORTEN_LOG);
+        loop {
+            if let Err(error) = self.look(&sessions).await {
+                tracing::error!(%error, "the outbox cannot be read; it is tried again");
+            }
+            let pause = self.next_due().await.unwrap_or(LOOK).min(LOOK);
+            tokio::select! {
+                () = self.news.notified() => {}
+                _ = shorten.tick() => {
+                    if let Err(error) = forget_old(&self.db, clock::now()).await {
+                        tracing::error!(%error, "the log of deliveries cannot be shortened");
+                    }
+                }
+                () = tokio::time::sleep(pause) => {}
+            }
         }
-        let pause = next_due(&app).await.unwrap_or(LOOK).min(LOOK);
-        tokio::select! {
-            () = app.deliveries.news.notified() => {}
-            () = tokio::time::sleep(pause) => {}
+    }
+
+    /// Starts whoever has something to be told and is not being told already.
+    async fn look(self: &Arc<Self>, sessions: &Arc<SessionRegistry>) -> Result<(), DbErr> {
+        let now = clock::now();
+        for receiver in self.receivers().iter().filter(|r| r.enabled) {
+            let due = head(&self.db, receiver.id).await?.is_some_and(|d| d.due <= stored_time(now));
+            if due && self.busy.lock().expect("nobody panics while holding who is told").insert(receiver.id) {
+                tokio::spawn(self.clone().tell(sessions.clone(), receiver.clone()));
+            }
         }
+        Ok(())
+    }
+
+    async fn next_due(&self) -> Option<Duration> {
+        let mut next: Option<i64> = None;
+        for receiver in self.receivers().iter().filter(|r| r.enabled) {
+            if self.busy.lock().expect("nobody panics while holding who is told").contains(&receiver.id) {
+                continue;
+            }
+            let due = head(&self.db, receiver.id).await.ok()?.map(|d| d.due);
+            next = [next, due].into_iter().flatten().min();
+        }
+        let wait = next?.saturating_sub(stored_time(clock::now())).max(0);
+        Some(Duration::from_millis(wait.cast_unsigned()))
+    }
+
+    /// Tells a receiver one thing after the other, until there is nothing more or it does not take it.
+    async fn tell(self: Arc<Self>, sessions: Arc<SessionRegistry>, receiver: receiver::Model) {
+        loop {
+            let head = match head(&self.db, receiver.id).await {
+                Ok(Some(head)) if head.due <= stored_time(clock::now()) => head,
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::error!(%error, "the outbox cannot be read");
+                    break;
+                }
+            };
+            let outcome = self.deliver(&sessions, &receiver, &head).await;
+            if let Err(error) = self.finish(&receiver, head, outcome).await {
+                // It stays at the head of the queue, and is told again: at least once is what a receiver is promised.
+                tracing::error!(%error, "what became of a delivery cannot be written down");
+                break;
+            }
+            let still = self.receivers().contains(&receiver);
+            if !still {
+                break;
+            }
+        }
+        self.busy.lock().expect("nobody panics while holding who is told").remove(&receiver.id);
+        self.wake();
+    }
+
+    async fn deliver(
+        &self,
+        sessions: &Arc<SessionRegistry>,
+        receiver: &receiver::Model,
+        head: &delivery::Model,
+    ) -> Outcome {
+        let entries = match SessionId::try_from(head.session.clone()) {
+            Ok(id) => sessions.read(&id).await.map(|entries| entries.map(|entries| (id, entries))),
+            Err(error) => Err(error.into()),
+        };
+        let (session, entries) = match entries {
+            Ok(Some(found)) => found,
+            Ok(None) => return Outcome::Moot("The session was deleted.".into()),
+            Err(error) => return Outcome::Failed(format!("The session's timeline cannot be read: {error}.")),
+        };
+        let what = Happened { receiver: receiver.clone(), delivery: head.clone(), session, entries };
+        self.of(receiver).send(&what).await.into()
+    }
+
+    async fn finish(&self, receiver: &receiver::Model, head: delivery::Model, outcome: Outcome) -> Result<(), DbErr> {
+        let now = clock::now();
+        let (attempts, created) = (head.attempts + 1, Timestamp(head.created.cast_unsigned()));
+        let mut row: delivery::ActiveModel = head.into();
+        row.attempts = Set(attempts);
+        match judge(receiver, self.of(receiver).backs_off(), attempts, (created, now), outcome) {
+            Next::Over { state, answer } => {
+                row.state = Set(state.into());
+                row.delivered = Set((state == state::DELIVERED).then(|| stored_time(now)));
+                row.answer = Set(answer);
+            }
+            Next::Again { at, answer } => {
+                tracing::warn!(receiver = receiver.id, "a delivery failed");
+                row.due = Set(stored_time(at));
+                row.answer = Set(answer);
+            }
+        }
+        row.update(&self.db).await?;
+        Ok(())
+    }
+
+    /// Lets an administrator try something again now, or drop it.
+    pub async fn again(&self, found: delivery::Model) -> Result<delivery::Model, DbErr> {
+        let mut row: delivery::ActiveModel = found.into();
+        row.state = Set(state::WAITING.into());
+        row.due = Set(stored_time(clock::now()));
+        // Its patience begins anew.
+        row.created = Set(stored_time(clock::now()));
+        let row = row.update(&self.db).await?;
+        self.wake();
+        Ok(row)
     }
 }
 
 /// Forgets what is over and older than the log reaches.
-pub async fn forget_old(db: &DatabaseConnection, now: Timestamp) -> Result<(), DbErr> {
+async fn forget_old(db: &DatabaseConnection, now: Timestamp) -> Result<(), DbErr> {
     let old = delivery::Column::Created.lt(stored_time(Timestamp(now.0.saturating_sub(LOG_MS))));
     let over = delivery::Column::State.ne(state::WAITING);
     delivery::Entity::delete_many().filter(old).filter(over).exec(db).await?;
     Ok(())
-}
-
-/// Starts whoever has something to be told and is not being told already.
-async fn look(app: &Shared) -> Result<(), DbErr> {
-    let now = clock::now();
-    for receiver in app.deliveries.receivers().iter().filter(|r| r.enabled) {
-        let due = head(&app.db, receiver.id).await?.is_some_and(|d| d.due <= stored_time(now));
-        if due && app.deliveries.busy.lock().expect("nobody panics while holding who is told").insert(receiver.id) {
-            tokio::spawn(tell(app.clone(), receiver.clone()));
-        }
-    }
-    Ok(())
-}
-
-async fn next_due(app: &Shared) -> Option<Duration> {
-    let mut next: Option<i64> = None;
-    for receiver in app.deliveries.receivers().iter().filter(|r| r.enabled) {
-        if app.deliveries.busy.lock().expect("nobody panics while holding who is told").contains(&receiver.id) {
-            continue;
-        }
-        let due = head(&app.db, receiver.id).await.ok()?.map(|d| d.due);
-        next = [next, due].into_iter().flatten().min();
-    }
-    let wait = next?.saturating_sub(stored_time(clock::now())).max(0);
-    Some(Duration::from_millis(wait.cast_unsigned()))
 }
 
 /// What a receiver is told next.
@@ -242,32 +391,6 @@ async fn head(db: &DatabaseConnection, receiver: i32) -> Result<Option<delivery:
         .limit(1)
         .one(db)
         .await
-}
-
-/// Tells a receiver one thing after the other, until there is nothing more or it does not take it.
-async fn tell(app: Shared, receiver: receiver::Model) {
-    loop {
-        let head = match head(&app.db, receiver.id).await {
-            Ok(Some(head)) if head.due <= stored_time(clock::now()) => head,
-            Ok(_) => break,
-            Err(error) => {
-                tracing::error!(%error, "the outbox cannot be read");
-                break;
-            }
-        };
-        let outcome = deliver(&app, &receiver, &head).await;
-        if let Err(error) = note(&app, &receiver, head, outcome).await {
-            // It stays at the head of the queue, and is told again: at least once is what a receiver is promised.
-            tracing::error!(%error, "what became of a delivery cannot be written down");
-            break;
-        }
-        let still = app.deliveries.receivers().contains(&receiver);
-        if !still {
-            break;
-        }
-    }
-    app.deliveries.busy.lock().expect("nobody panics while holding who is told").remove(&receiver.id);
-    app.deliveries.wake();
 }
 
 /// What became of an attempt.
@@ -289,23 +412,6 @@ impl From<Result<String, String>> for Outcome {
     }
 }
 
-async fn deliver(app: &Shared, receiver: &receiver::Model, head: &delivery::Model) -> Outcome {
-    let entries = match SessionId::try_from(head.session.clone()) {
-        Ok(id) => app.sessions.read(app, &id).await.map(|entries| entries.map(|entries| (id, entries))),
-        Err(error) => Err(error.into()),
-    };
-    let (id, entries) = match entries {
-        Ok(Some(found)) => found,
-        Ok(None) => return Outcome::Moot("The session was deleted.".into()),
-        Err(error) => return Outcome::Failed(format!("The session's timeline cannot be read: {error}.")),
-    };
-    match ReceiverKind::of(receiver) {
-        ReceiverKind::Webhook => webhook::send(app, receiver, head, &id, &entries).await.into(),
-        ReceiverKind::Beyondtrust => beyondtrust::outbound::send(app, receiver, head, &id, &entries).await.into(),
-        ReceiverKind::RequestTracker => desk::tell(app, receiver, head, &id, &entries).await.into(),
-    }
-}
-
 /// What happens to a delivery next.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
@@ -321,7 +427,13 @@ enum Next {
 }
 
 /// Judges an outcome after so many attempts at something that happened at `created`.
-fn judge(receiver: &receiver::Model, attempts: i32, created: Timestamp, now: Timestamp, outcome: Outcome) -> Next {
+fn judge(
+    receiver: &receiver::Model,
+    backs_off: bool,
+    attempts: i32,
+    (created, now): (Timestamp, Timestamp),
+    outcome: Outcome,
+) -> Next {
     match outcome {
         Outcome::Delivered(answer) => Next::Over { state: state::DELIVERED, answer },
         Outcome::Moot(answer) => Next::Over { state: state::DROPPED, answer },
@@ -330,53 +442,17 @@ fn judge(receiver: &receiver::Model, attempts: i32, created: Timestamp, now: Tim
             if patience > 0 && now.since(created) >= patience {
                 Next::Over { state: state::GIVEN_UP, answer }
             } else {
-                Next::Again { at: now.plus(pause(receiver, attempts)), answer }
+                Next::Again { at: now.plus(pause(receiver, backs_off, attempts)), answer }
             }
         }
     }
 }
 
-async fn note(app: &Shared, receiver: &receiver::Model, head: delivery::Model, outcome: Outcome) -> Result<(), DbErr> {
-    let now = clock::now();
-    let (attempts, created) = (head.attempts + 1, Timestamp(head.created.cast_unsigned()));
-    let mut row: delivery::ActiveModel = head.into();
-    row.attempts = Set(attempts);
-    match judge(receiver, attempts, created, now, outcome) {
-        Next::Over { state, answer } => {
-            row.state = Set(state.into());
-            row.delivered = Set((state == state::DELIVERED).then(|| stored_time(now)));
-            row.answer = Set(answer);
-        }
-        Next::Again { at, answer } => {
-            tracing::warn!(receiver = receiver.id, "a delivery failed");
-            row.due = Set(stored_time(at));
-            row.answer = Set(answer);
-        }
-    }
-    row.update(&app.db).await?;
-    Ok(())
-}
-
-/// How long to wait after so many attempts. BeyondTrust's receivers know a fixed interval.
-fn pause(receiver: &receiver::Model, attempts: i32) -> u64 {
+/// How long to wait after so many attempts.
+fn pause(receiver: &receiver::Model, backs_off: bool, attempts: i32) -> u64 {
     let first = u64::from(receiver.retry_seconds.max(1).cast_unsigned()) * 1_000;
-    let doubled = match ReceiverKind::of(receiver) {
-        ReceiverKind::Beyondtrust => 0,
-        ReceiverKind::Webhook | ReceiverKind::RequestTracker => attempts.saturating_sub(1).clamp(0, 20),
-    };
+    let doubled = if backs_off { attempts.saturating_sub(1).clamp(0, 20) } else { 0 };
     (first << doubled).min(LONGEST_PAUSE_MS.max(first))
-}
-
-/// Lets an administrator try something again now, or drop it.
-pub async fn again(app: &Shared, found: delivery::Model) -> Result<delivery::Model, DbErr> {
-    let mut row: delivery::ActiveModel = found.into();
-    row.state = Set(state::WAITING.into());
-    row.due = Set(stored_time(clock::now()));
-    // Its patience begins anew.
-    row.created = Set(stored_time(clock::now()));
-    let row = row.update(&app.db).await?;
-    app.deliveries.wake();
-    Ok(row)
 }
 
 #[cfg(test)]
@@ -402,23 +478,23 @@ mod tests {
     #[test]
     fn pauses_double_up_to_a_quarter_of_an_hour_and_beyondtrusts_stay() {
         let hook = receiver(ReceiverKind::Webhook, "");
-        let pauses = [1, 2, 3, 8, 9, 100, i32::MAX].map(|n| pause(&hook, n) / 1_000);
+        let pauses = [1, 2, 3, 8, 9, 100, i32::MAX].map(|n| pause(&hook, true, n) / 1_000);
         assert_eq!(pauses, [5, 10, 20, 640, 900, 900, 900]);
         let old = receiver(ReceiverKind::Beyondtrust, "");
-        assert_eq!([1, 2, 100].map(|n| pause(&old, n) / 1_000), [5, 5, 5]);
+        assert_eq!([1, 2, 100].map(|n| pause(&old, false, n) / 1_000), [5, 5, 5]);
     }
 
     #[test]
     fn what_fails_is_tried_again_until_patience_is_over() {
         let hook = receiver(ReceiverKind::Webhook, "");
         let hour = 60 * 60_000;
-        let at = |now| judge(&hook, 1, Timestamp(0), Timestamp(now), Outcome::Failed("503".into()));
+        let at = |now| judge(&hook, true, 1, (Timestamp(0), Timestamp(now)), Outcome::Failed("503".into()));
         assert_eq!(at(hour - 1), Next::Again { at: Timestamp(hour - 1 + 5_000), answer: "503".into() });
         assert_eq!(at(hour), Next::Over { state: state::GIVEN_UP, answer: "503".into() });
         let patient = receiver::Model { retry_hours: 0, ..hook.clone() };
-        let later = judge(&patient, 99, Timestamp(0), Timestamp(1_000 * hour), Outcome::Failed(String::new()));
+        let later = judge(&patient, true, 99, (Timestamp(0), Timestamp(1_000 * hour)), Outcome::Failed(String::new()));
         assert!(matches!(later, Next::Again { .. }), "a desk may be away for as long as it likes");
-        let gone = judge(&hook, 1, Timestamp(0), Timestamp(0), Outcome::Moot("deleted".into()));
+        let gone = judge(&hook, true, 1, (Timestamp(0), Timestamp(0)), Outcome::Moot("deleted".into()));
         assert_eq!(gone, Next::Over { state: state::DROPPED, answer: "deleted".into() });
     }
 

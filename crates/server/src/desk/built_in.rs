@@ -2,7 +2,7 @@
 
 use futures::{FutureExt, future::BoxFuture};
 use platform::clock;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
 use store::{
     stored_time,
     tables::{customer, incident, journal},
@@ -10,15 +10,13 @@ use store::{
 
 use super::{Desk, Entry, Ticket};
 
-use crate::app::Shared;
-
 /// The built-in desk. A ticket is an incident's number in the database.
-pub struct BuiltIn(pub Shared);
+pub struct BuiltIn(pub DatabaseConnection);
 
 impl BuiltIn {
     async fn found(&self, ticket: &str) -> Result<incident::Model, String> {
         let id: i32 = ticket.parse().map_err(|_| "There is no such incident.".to_owned())?;
-        let found = incident::Entity::find_by_id(id).one(&self.0.db).await.map_err(|e| e.to_string())?;
+        let found = incident::Entity::find_by_id(id).one(&self.0).await.map_err(|e| e.to_string())?;
         found.ok_or_else(|| "There is no such incident.".into())
     }
 
@@ -43,10 +41,10 @@ impl BuiltIn {
             // Its entry of a session is read from the timeline whenever somebody looks: it is always as it stands.
             Entry::Happened { .. } | Entry::History { .. } => return Ok("read from the timeline".into()),
         };
-        row.insert(&self.0.db).await.map_err(|e| e.to_string())?;
+        row.insert(&self.0).await.map_err(|e| e.to_string())?;
         let touched =
             incident::ActiveModel { id: Set(incident), updated: Set(stored_time(clock::now())), ..Default::default() };
-        touched.update(&self.0.db).await.map_err(|e| e.to_string())?;
+        touched.update(&self.0).await.map_err(|e| e.to_string())?;
         Ok("written".into())
     }
 }
@@ -55,9 +53,9 @@ impl Desk for BuiltIn {
     fn find<'a>(&'a self, ticket: &'a str) -> BoxFuture<'a, Result<Ticket, String>> {
         async move {
             let found = self.found(ticket).await?;
-            let who = customer::Entity::find_by_id(found.customer).one(&self.0.db).await.map_err(|e| e.to_string())?;
+            let who = customer::Entity::find_by_id(found.customer).one(&self.0).await.map_err(|e| e.to_string())?;
             let (customer, email) = who.map(|c| (c.name, c.email)).unwrap_or_default();
-            let status = crate::api::from_word(&found.status).ok();
+            let status = super::from_word(&found.status).ok();
             Ok(Ticket { subject: found.subject, description: found.description, customer, email, status })
         }
         .boxed()
@@ -66,7 +64,7 @@ impl Desk for BuiltIn {
     fn changed<'a>(&'a self, tickets: &'a [String]) -> BoxFuture<'a, Result<Vec<(String, String)>, String>> {
         async move {
             let ids = tickets.iter().filter_map(|t| t.parse::<i32>().ok());
-            let found = incident::Entity::find().filter(incident::Column::Id.is_in(ids)).all(&self.0.db).await;
+            let found = incident::Entity::find().filter(incident::Column::Id.is_in(ids)).all(&self.0).await;
             let found = found.map_err(|e| e.to_string())?;
             Ok(found.into_iter().map(|i| (i.id.to_string(), i.updated.to_string())).collect())
         }

@@ -5,18 +5,28 @@
 
 mod built_in;
 pub mod request_tracker;
+mod status;
 pub mod sync;
 pub mod ticket_import;
 
-use futures::future::BoxFuture;
+use std::sync::Arc;
+
+use futures::{FutureExt, future::BoxFuture};
+use platform::{identity::Identity, outbound::Outbound};
 use protocol::{Entry as TimelineEntry, Event, SessionId};
-use session::TranscriptLine;
-use store::tables::{delivery, incident, receiver};
+use sea_orm::{DatabaseConnection, EntityTrait};
+use session::{Session, TranscriptLine};
+use store::tables::{incident, receiver};
 
 pub use built_in::BuiltIn;
 pub use request_tracker::RequestTracker;
+pub use status::{Priority, Status, from_word, word};
 
-use crate::{api::Status, app::Shared, deliveries::ReceiverKind};
+use crate::{
+    config::PublicUrl,
+    deliveries::{Deliveries, Happened, Receive, ReceiverKind},
+    live::SessionRegistry,
+};
 
 /// An incident as its desk knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,19 +85,32 @@ pub trait Desk: Send + Sync {
     fn test(&self) -> BoxFuture<'_, Result<String, String>>;
 }
 
-/// The desk that a receiver is; `None` for one that is only told what happens.
-fn of(app: &Shared, receiver: &receiver::Model) -> Option<Box<dyn Desk>> {
-    match ReceiverKind::of(receiver) {
-        ReceiverKind::RequestTracker => Some(Box::new(RequestTracker::of(app, receiver))),
-        ReceiverKind::Webhook | ReceiverKind::Beyondtrust => None,
-    }
+/// Everything that is needed for incidents and their sessions.
+pub struct ServiceDesk {
+    pub db: DatabaseConnection,
+    pub sessions: Arc<SessionRegistry>,
+    pub deliveries: Arc<Deliveries>,
+    pub identity: Arc<Identity>,
+    pub public_url: PublicUrl,
+    /// Where other desks may be.
+    pub outbound: Outbound,
 }
 
-/// The desk that an incident comes from, and what it calls it. For the built-in one: nothing more to tell.
-pub fn elsewhere(app: &Shared, incident: &incident::Model) -> Option<(Box<dyn Desk>, String)> {
-    let receivers = app.deliveries.receivers();
-    let found = receivers.iter().find(|r| r.id.to_string() == incident.desk)?;
-    Some((of(app, found)?, incident.ticket.clone()))
+impl ServiceDesk {
+    /// The desk that a receiver is; `None` for one that is only told what happens.
+    fn of(&self, receiver: &receiver::Model) -> Option<Box<dyn Desk>> {
+        match ReceiverKind::of(receiver) {
+            ReceiverKind::RequestTracker => Some(Box::new(RequestTracker::new(&self.outbound, receiver))),
+            ReceiverKind::Webhook | ReceiverKind::Beyondtrust => None,
+        }
+    }
+
+    /// The desk that an incident comes from, and what it calls it. For the built-in one: nothing more to tell.
+    pub fn elsewhere(&self, incident: &incident::Model) -> Option<(Box<dyn Desk>, String)> {
+        let receivers = self.deliveries.receivers();
+        let found = receivers.iter().find(|r| r.id.to_string() == incident.desk)?;
+        Some((self.of(found)?, incident.ticket.clone()))
+    }
 }
 
 /// Which events another desk is told of, by the name of their delivery.
@@ -103,35 +126,60 @@ pub fn told(event: &Event) -> Option<&'static str> {
     })
 }
 
-/// Tells a desk what happened at this place of a timeline.
-pub async fn tell(
-    app: &Shared,
-    receiver: &receiver::Model,
-    delivery: &delivery::Model,
-    id: &SessionId,
-    entries: &[TimelineEntry],
-) -> Result<String, String> {
-    use sea_orm::EntityTrait;
-    let Some(TimelineEntry { event: Event::Created { incident, .. }, .. }) = entries.first() else {
-        return Err("The timeline has no beginning.".into());
-    };
-    let incident = incident::Entity::find_by_id(incident.id).one(&app.db).await.map_err(|e| e.to_string())?;
-    let ticket = incident.ok_or("The incident is gone.")?.ticket;
-    let entry = entry(app, id, entries, delivery.seq.cast_unsigned()).ok_or("The timeline has no such entry.")?;
-    let mark = format!("{}-{}", &id.as_str()[..8], delivery.seq);
-    let desk = of(app, receiver).ok_or("This is no service desk.")?;
-    // The first attempt cannot have been heard before; every other one may have been.
-    desk.write(&ticket, &entry, &mark, delivery.attempts > 0).await
+/// Desks of this kind are told what happens in the sessions of their incidents.
+pub struct RequestTrackers {
+    pub db: DatabaseConnection,
+    pub public_url: PublicUrl,
+    pub outbound: Outbound,
+}
+
+impl RequestTrackers {
+    async fn tell(&self, what: &Happened) -> Result<String, String> {
+        let Some(TimelineEntry { event: Event::Created { incident, .. }, .. }) = what.entries.first() else {
+            return Err("The timeline has no beginning.".into());
+        };
+        let incident = incident::Entity::find_by_id(incident.id).one(&self.db).await.map_err(|e| e.to_string())?;
+        let ticket = incident.ok_or("The incident is gone.")?.ticket;
+        let entry = entry(&self.public_url, &what.session, &what.entries, what.seq());
+        let entry = entry.ok_or("The timeline has no such entry.")?;
+        let mark = format!("{}-{}", &what.session.as_str()[..8], what.delivery.seq);
+        let desk = RequestTracker::new(&self.outbound, &what.receiver);
+        // The first attempt cannot have been heard before; every other one may have been.
+        desk.write(&ticket, &entry, &mark, what.delivery.attempts > 0).await
+    }
+}
+
+impl Receive for RequestTrackers {
+    fn catalogue(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
+    fn names(&self, receiver: &receiver::Model, _: &Session, desk: &str, event: &Event) -> Vec<String> {
+        let from_there = desk == receiver.id.to_string();
+        told(event).filter(|_| from_there).map(str::to_owned).into_iter().collect()
+    }
+
+    fn send<'a>(&'a self, what: &'a Happened) -> BoxFuture<'a, Result<String, String>> {
+        self.tell(what).boxed()
+    }
+
+    fn test<'a>(&'a self, receiver: &'a receiver::Model) -> BoxFuture<'a, Result<String, String>> {
+        async move { RequestTracker::new(&self.outbound, receiver).test().await }.boxed()
+    }
+
+    fn is_desk(&self) -> bool {
+        true
+    }
 }
 
 /// What an entry of a timeline says to a desk.
-fn entry(app: &Shared, id: &SessionId, entries: &[TimelineEntry], seq: u32) -> Option<Entry> {
+fn entry(public_url: &PublicUrl, id: &SessionId, entries: &[TimelineEntry], seq: u32) -> Option<Entry> {
     let at = entries.iter().position(|e| e.seq == seq)?;
     let session = id.clone();
     match &entries[at].event {
         Event::Created { owner, .. } => Some(Entry::Started { session, by: owner.name.clone() }),
         Event::Stored { recording_bytes, .. } => {
-            let page = format!("{}/console/history/{id}", app.config.public_url);
+            let page = format!("{public_url}/console/history/{id}");
             let video = recording_bytes.map(|_| format!("{page}#video"));
             let history = Box::new(session::history(&entries[..=at])?);
             Some(Entry::History { history, transcript: page, video })

@@ -10,9 +10,9 @@ use session::Voice;
 use store::tables::receiver;
 use ureq::http::Method;
 
-use super::{Desk, Entry, Ticket};
+use super::{Desk, Entry, Status, Ticket};
 
-use crate::{api::Status, app::Shared, mail::escape};
+use crate::mail::escape;
 
 /// How many pages of a ticket's history are searched for a mark.
 const MOST_PAGES: u32 = 50;
@@ -27,9 +27,9 @@ pub struct RequestTracker {
 
 impl RequestTracker {
     /// The one that an administrator has set up.
-    pub fn of(app: &Shared, receiver: &receiver::Model) -> Self {
+    pub fn new(outbound: &Outbound, receiver: &receiver::Model) -> Self {
         let url = receiver.url.trim_end_matches('/').to_owned();
-        let (authority, outbound) = (receiver.authority.clone(), app.config.outbound.clone());
+        let (authority, outbound) = (receiver.authority.clone(), outbound.clone());
         Self { url, token: receiver.secret.clone(), authority, outbound }
     }
 

@@ -1,6 +1,6 @@
 //! What changes at other desks: their incidents' mirrors follow.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use platform::clock;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -9,12 +9,7 @@ use store::{
     tables::{customer, incident, journal, receiver},
 };
 
-use super::{Desk, Ticket, ticket_import};
-
-use crate::{
-    api::{Status, word},
-    app::Shared,
-};
+use super::{Desk, ServiceDesk, Status, Ticket, ticket_import, word};
 
 /// How often other desks are asked.
 const LOOK: Duration = Duration::from_secs(30);
@@ -24,14 +19,14 @@ const RESTED_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 const MOST: u64 = 200;
 
 /// Follows for as long as the server runs.
-pub async fn run(app: Shared) {
+pub async fn run(service: Arc<ServiceDesk>) {
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         look.tick().await;
-        for receiver in app.deliveries.receivers().iter().filter(|r| r.enabled) {
-            let Some(desk) = super::of(&app, receiver) else { continue };
-            if let Err(error) = follow(&app, receiver, &*desk).await {
+        for receiver in service.deliveries.receivers().iter().filter(|r| r.enabled) {
+            let Some(desk) = service.of(receiver) else { continue };
+            if let Err(error) = follow(&service, receiver, &*desk).await {
                 // Whoever cannot be reached is shown where entries wait for it.
                 tracing::debug!(desk = receiver.id, %error, "a desk does not say what changed");
             }
@@ -39,14 +34,14 @@ pub async fn run(app: Shared) {
     }
 }
 
-async fn follow(app: &Shared, receiver: &receiver::Model, desk: &dyn Desk) -> Result<(), String> {
+async fn follow(service: &ServiceDesk, receiver: &receiver::Model, desk: &dyn Desk) -> Result<(), String> {
     let since = stored_time(clock::now()) - RESTED_MS;
     let known = incident::Entity::find()
         .filter(incident::Column::Desk.eq(receiver.id.to_string()))
         .filter(incident::Column::Updated.gt(since))
         .order_by_desc(incident::Column::Updated)
         .limit(MOST)
-        .all(&app.db)
+        .all(&service.db)
         .await
         .map_err(|e| e.to_string())?;
     if known.is_empty() {
@@ -58,7 +53,7 @@ async fn follow(app: &Shared, receiver: &receiver::Model, desk: &dyn Desk) -> Re
         let Some((_, stamp)) = stamps.iter().find(|(ticket, _)| *ticket == mirrored.ticket) else { continue };
         if *stamp != mirrored.stamp {
             let ticket = desk.find(&mirrored.ticket).await?;
-            apply_remote(app, receiver, mirrored, &ticket, stamp).await.map_err(|e| e.to_string())?;
+            apply_remote(service, receiver, mirrored, &ticket, stamp).await.map_err(|e| e.to_string())?;
         }
     }
     Ok(())
@@ -66,13 +61,13 @@ async fn follow(app: &Shared, receiver: &receiver::Model, desk: &dyn Desk) -> Re
 
 /// A mirror becomes what its ticket is now; its journal says what changed.
 async fn apply_remote(
-    app: &Shared,
+    service: &ServiceDesk,
     receiver: &receiver::Model,
     before: incident::Model,
     ticket: &Ticket,
     stamp: &str,
 ) -> Result<(), sea_orm::DbErr> {
-    let mut row = ticket_import::upsert_incident(app, &before.desk, &before.ticket, ticket).await?;
+    let mut row = ticket_import::upsert_incident(service, &before.desk, &before.ticket, ticket).await?;
     let status = ticket.status.map_or_else(|| before.status.clone(), word);
     let mut change: incident::ActiveModel = row.clone().into();
     change.stamp = Set(stamp.to_owned());
@@ -81,8 +76,8 @@ async fn apply_remote(
         // Our own entries are changes there too: they are no news here.
         change.updated = Set(before.updated);
     }
-    row = change.update(&app.db).await?;
-    let who = async |id: i32| customer::Entity::find_by_id(id).one(&app.db).await.map(|c| c.map(|c| c.name));
+    row = change.update(&service.db).await?;
+    let who = async |id: i32| customer::Entity::find_by_id(id).one(&service.db).await.map(|c| c.map(|c| c.name));
     let customers = match before.customer == row.customer {
         true => (String::new(), String::new()),
         false => (who(before.customer).await?.unwrap_or_default(), who(row.customer).await?.unwrap_or_default()),
@@ -100,7 +95,7 @@ async fn apply_remote(
     }
     let now = stored_time(clock::now());
     let entry = journal::entry(row.id, now, "change", &receiver.name, said.join("; "));
-    entry.insert(&app.db).await.map(|_| ())
+    entry.insert(&service.db).await.map(|_| ())
 }
 
 fn same(before: &incident::Model, now: &incident::Model, ticket: &Ticket) -> bool {

@@ -14,14 +14,9 @@ use store::{
     tables::{customer, incident, session_row},
 };
 
-use super::{BuiltIn, Desk, Entry, Ticket};
+use super::{BuiltIn, Desk, Entry, ServiceDesk, Ticket};
 
-use crate::{
-    api,
-    app::Shared,
-    live::{ActError, LiveSession},
-    redaction::Redactor,
-};
+use crate::live::{ActError, LiveSession};
 
 /// The desk of incidents that another system has made by asking for a session.
 pub const BY_API: &str = "api";
@@ -47,7 +42,12 @@ pub fn id_of(number: &str) -> Option<i32> {
 }
 
 /// The page of an incident that another desk knows: made when it is missing, renewed when it is there.
-pub async fn upsert_incident(app: &Shared, desk: &str, ticket: &str, found: &Ticket) -> Result<incident::Model, DbErr> {
+pub async fn upsert_incident(
+    service: &ServiceDesk,
+    desk: &str,
+    ticket: &str,
+    found: &Ticket,
+) -> Result<incident::Model, DbErr> {
     if ticket.chars().count() > MAX_TICKET_CHARS {
         return Err(DbErr::Custom(format!("a ticket's name has at most {MAX_TICKET_CHARS} characters")));
     }
@@ -59,10 +59,10 @@ pub async fn upsert_incident(app: &Shared, desk: &str, ticket: &str, found: &Tic
         "" => None,
         ticket => {
             let here = incident::Entity::find().filter(incident::Column::Desk.eq(desk));
-            here.filter(incident::Column::Ticket.eq(ticket)).one(&app.db).await?
+            here.filter(incident::Column::Ticket.eq(ticket)).one(&service.db).await?
         }
     };
-    let redactor = Redactor::load(app).await?;
+    let redactor = service.sessions.redactor().await?;
     let subject = match line(&redactor.clean(&found.subject), 200) {
         subject if subject.is_empty() => "Remote support".into(),
         subject => subject,
@@ -71,19 +71,19 @@ pub async fn upsert_incident(app: &Shared, desk: &str, ticket: &str, found: &Tic
         let mut row: incident::ActiveModel = known.clone().into();
         if desk != BY_API {
             row.subject = Set(subject);
-            row.status = Set(found.status.map_or(known.status, api::word));
+            row.status = Set(found.status.map_or(known.status, super::word));
         }
         if !found.customer.is_empty() {
-            row.customer = Set(known_customer(app, found).await?);
+            row.customer = Set(known_customer(service, found).await?);
         }
         row.updated = Set(now);
-        return row.update(&app.db).await;
+        return row.update(&service.db).await;
     }
     let row = incident::ActiveModel {
-        customer: Set(known_customer(app, found).await?),
+        customer: Set(known_customer(service, found).await?),
         subject: Set(subject),
         description: Set(redactor.clean(&found.description).chars().take(5_000).collect()),
-        status: Set(api::word(found.status.unwrap_or(api::Status::InProgress))),
+        status: Set(super::word(found.status.unwrap_or(super::Status::InProgress))),
         priority: Set("normal".into()),
         kind: Set(String::new()),
         owner: Set(None),
@@ -95,13 +95,13 @@ pub async fn upsert_incident(app: &Shared, desk: &str, ticket: &str, found: &Tic
         updated: Set(now),
         ..Default::default()
     };
-    row.insert(&app.db).await
+    row.insert(&service.db).await
 }
 
 /// The customer by that mail address, or, where there is none, by that name among those without one; made when there is
 /// nobody. A name that has to be shortened is nobody's who is known.
-pub async fn known_customer(app: &Shared, found: &Ticket) -> Result<i32, DbErr> {
-    let told = Redactor::load(app).await?.clean(found.customer.trim());
+pub async fn known_customer(service: &ServiceDesk, found: &Ticket) -> Result<i32, DbErr> {
+    let told = service.sessions.redactor().await?.clean(found.customer.trim());
     let name = match shortened(&told, protocol::MAX_NAME_CHARS) {
         name if name.is_empty() => "Customer".to_owned(),
         name => name,
@@ -116,18 +116,18 @@ pub async fn known_customer(app: &Shared, found: &Ticket) -> Result<i32, DbErr> 
         email => Some(customer::Entity::find().filter(customer::Column::Address.eq(address::canonical(email)))),
     };
     if let Some(known) = known
-        && let Some(known) = known.order_by_asc(customer::Column::Id).one(&app.db).await?
+        && let Some(known) = known.order_by_asc(customer::Column::Id).one(&service.db).await?
     {
         return Ok(known.id);
     }
     let row =
         customer::ActiveModel { name: Set(name), email: Set(email), company: Set(String::new()), ..Default::default() };
-    Ok(row.insert(&app.db).await?.id)
+    Ok(row.insert(&service.db).await?.id)
 }
 
 /// The incident as sessions name it.
-pub async fn reference(app: &Shared, incident: &incident::Model) -> Result<IncidentRef, DbErr> {
-    let customer = customer::Entity::find_by_id(incident.customer).one(&app.db).await?;
+pub async fn reference(service: &ServiceDesk, incident: &incident::Model) -> Result<IncidentRef, DbErr> {
+    let customer = customer::Entity::find_by_id(incident.customer).one(&service.db).await?;
     Ok(IncidentRef {
         id: incident.id,
         number: number(incident),
@@ -165,33 +165,37 @@ pub fn external_key(session: &session::Session) -> String {
 }
 
 /// The incident of the built-in desk that another system names by our number.
-pub async fn ours(app: &Shared, key: &str) -> Result<Option<incident::Model>, DbErr> {
+pub async fn ours(service: &ServiceDesk, key: &str) -> Result<Option<incident::Model>, DbErr> {
     let named = key.trim().to_ascii_uppercase().starts_with("INC-").then(|| id_of(key)).flatten();
     match named {
-        Some(id) => incident::Entity::find_by_id(id).one(&app.db).await,
+        Some(id) => incident::Entity::find_by_id(id).one(&service.db).await,
         None => Ok(None),
     }
 }
 
 /// Makes a session as another system wishes, without a key.
-pub async fn for_system(app: &Shared, system: UserRef, wish: ImportRequest) -> Result<Arc<LiveSession>, ActError> {
+pub async fn for_system(
+    service: &ServiceDesk,
+    system: UserRef,
+    wish: ImportRequest,
+) -> Result<Arc<LiveSession>, ActError> {
     let by = Actor::System(system.clone());
-    let known = ours(app, &wish.external_key).await?;
+    let known = ours(service, &wish.external_key).await?;
     let mut incident = match known {
         Some(ours) => ours,
-        None => upsert_incident(app, BY_API, &wish.external_key, &wish.about).await?,
+        None => upsert_incident(service, BY_API, &wish.external_key, &wish.about).await?,
     };
     if let Some(priority) = wish.priority {
         let row = incident::ActiveModel { priority: Set(priority.into()), ..incident.into() };
-        incident = row.update(&app.db).await?;
+        incident = row.update(&service.db).await?;
     }
     let live = match wish.place {
-        Place::With(owner) => session(app, &incident, owner, None).await?,
-        Place::In(queue) => session(app, &incident, system, Some((queue, &by))).await?,
+        Place::With(owner) => session(service, &incident, owner, None).await?,
+        Place::In(queue) => session(service, &incident, system, Some((queue, &by))).await?,
     };
     let external = (!wish.external_key.is_empty()).then(|| (EXTERNAL_KEY.to_owned(), wish.external_key));
     for (name, value) in external.into_iter().chain(wish.attributes) {
-        live.act(app, &by, Command::Attribute { name, value }).await?;
+        live.act(&by, Command::Attribute { name, value }).await?;
     }
     Ok(live)
 }
@@ -216,32 +220,32 @@ pub struct Keys {
 
 /// Makes a session for an incident, in its owner's queue or in another, and writes the journal.
 pub async fn session(
-    app: &Shared,
+    service: &ServiceDesk,
     incident: &incident::Model,
     owner: UserRef,
     queue: Option<(Queue, &Actor)>,
 ) -> Result<Arc<LiveSession>, ActError> {
     let by = owner.name.clone();
-    let live = app.sessions.create(app, reference(app, incident).await?, owner).await?;
+    let live = service.sessions.create(reference(service, incident).await?, owner).await?;
     if let Some((queue, actor)) = queue {
-        live.act(app, actor, Command::Enqueue { queue, note: String::new() }).await?;
+        live.act(actor, Command::Enqueue { queue, note: String::new() }).await?;
     }
     let entry = Entry::Started { session: live.id.clone(), by };
-    let written = BuiltIn(app.clone()).write(&incident.id.to_string(), &entry, "", false).await;
+    let written = BuiltIn(service.db.clone()).write(&incident.id.to_string(), &entry, "", false).await;
     written.map_err(|e| ActError::Store(DbErr::Custom(e)))?;
     Ok(live)
 }
 
 /// Makes a new key and link for a session.
 pub async fn keys(
-    app: &Shared,
+    service: &ServiceDesk,
     live: &Arc<LiveSession>,
     by: &Actor,
     life: Option<u64>,
     form: Form,
 ) -> Result<Keys, ActError> {
-    let _one = app.sessions.passes.lock().await;
-    let entries = live.act(app, by, Command::IssueKey { life }).await?;
+    let _one = service.sessions.passes.lock().await;
+    let entries = live.act(by, Command::IssueKey { life }).await?;
     let Some(Event::KeyIssued { key_until, link_until, .. }) = entries.first().map(|e| &e.event) else {
         return Err(ActError::Store(DbErr::Custom("a key was issued without its event".into())));
     };
@@ -251,15 +255,15 @@ pub async fn keys(
     };
     let row = session_row::ActiveModel {
         id: Set(live.id.to_string()),
-        key_hash: Set(Some(secret::hash_key(&app.identity.pepper(), &key))),
+        key_hash: Set(Some(secret::hash_key(&service.identity.pepper(), &key))),
         link_hash: Set(Some(secret::hash(&token))),
         ..Default::default()
     };
-    row.update(&app.db).await?;
+    row.update(&service.db).await?;
     Ok(Keys { key, key_until: *key_until, token, link_until: *link_until })
 }
 
 /// The address of a link. The token stands behind the #, so that browsers never send it and no proxy writes it down.
-pub fn link(app: &Shared, token: &str) -> String {
-    format!("{}/join#{token}", app.config.public_url)
+pub fn link(service: &ServiceDesk, token: &str) -> String {
+    format!("{}/join#{token}", service.public_url)
 }

@@ -13,8 +13,6 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{ActError, LiveSession, answers};
 
-use crate::app::Shared;
-
 /// How many jobs may wait for the program's connection.
 pub(super) const WAITING: usize = 32;
 
@@ -152,8 +150,8 @@ impl LiveSession {
     }
 
     /// Writes into the timeline what was done.
-    pub async fn record_deed(self: &Arc<Self>, app: &Shared, deed: Event) -> Result<(), ActError> {
-        self.act(app, &Actor::Server, Command::Record { deed }).await.map(|_| ())
+    pub async fn record_deed(self: &Arc<Self>, deed: Event) -> Result<(), ActError> {
+        self.act(&Actor::Server, Command::Record { deed }).await.map(|_| ())
     }
 
     /// A number for something that is kept beside the timeline; each is given once.

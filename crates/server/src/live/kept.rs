@@ -3,19 +3,18 @@
 
 use std::{
     collections::HashMap,
+    fs::File,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard},
 };
 
 use platform::{
     disk::{Disk, Full, Promise},
-    paths,
+    paths, vault,
 };
 use protocol::{Entry, Event, ParticipantId, SessionId};
 
 use super::LiveSession;
-
-use crate::app::Shared;
 
 /// So much one person, and so much a session, may keep on the server.
 const MOST_OF_PERSON: u64 = 2 * 1024 * 1024 * 1024;
@@ -106,13 +105,13 @@ pub struct Keeping {
 
 impl LiveSession {
     /// Begins to keep a file for somebody.
-    pub fn keep(self: &Arc<Self>, app: &Shared, who: ParticipantId, path: PathBuf) -> Result<Keeping, NoRoom> {
+    pub fn keep(self: &Arc<Self>, who: ParticipantId, path: PathBuf) -> Result<Keeping, NoRoom> {
         let mut used = self.kept.used();
         if used.files >= MOST_FILES {
             return Err(NoRoom::Files);
         }
         used.files += 1;
-        let (live, disk) = (self.clone(), app.disk.clone());
+        let (live, disk) = (self.clone(), self.services().recordings.disk.clone());
         Ok(Keeping { live, disk, who, path, promises: vec![], counted: 0, written: 0 })
     }
 }
@@ -121,6 +120,12 @@ impl Keeping {
     /// Where it lies.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Creates it, sealed by the vault.
+    pub fn create(&self) -> std::io::Result<vault::Writer<File>> {
+        let vault = &self.live.services().recordings.vault;
+        vault.file(&self.path).create(File::create_new(&self.path)?)
     }
 
     /// Asks for room for so many bytes more.

@@ -8,9 +8,6 @@ mod job;
 mod kept;
 mod named;
 mod path_stats;
-mod placeholder;
-mod recordable;
-mod recorder;
 mod recording;
 mod registry;
 mod screen;
@@ -22,6 +19,7 @@ mod uploads;
 
 use std::{
     ops::RangeInclusive,
+    path::Path,
     sync::{Arc, Mutex, RwLock, RwLockReadGuard, atomic::AtomicU32},
 };
 
@@ -43,9 +41,8 @@ pub use downloads::{Download, DownloadAction, DownloadState, Downloads, LeavingP
 pub use job::{Chunk, JobError, JobRequest, JobStream};
 pub use kept::{Keeping, NoRoom};
 use path_stats::PathStats;
-pub use placeholder::PlaceholderFrame;
-pub use registry::{SessionRegistry, read_back, stored};
-pub use screen::{Frame, Screen};
+pub use registry::{Listener, Services, SessionRegistry};
+pub use screen::Screen;
 pub use side_channel::{Endpoint, SideChannels};
 pub use trailer_buffer::TrailerBuffer;
 pub use uploads::Uploads;
@@ -53,7 +50,7 @@ pub use uploads::Uploads;
 use attachments::{Attachments, knows_all};
 use kept::Kept;
 
-use crate::{app::Shared, redaction};
+use crate::recorder::PlaceholderFrame;
 
 /// Why nothing happened.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +70,7 @@ pub enum ActError {
 /// A running session.
 pub struct LiveSession {
     pub id: SessionId,
+    registry: Arc<SessionRegistry>,
     /// The newest link of the chain. Whoever holds it judges a wish and waits until what it brings is on the disk; nobody
     /// else waits for that, except for another wish.
     newest: tokio::sync::Mutex<Link>,
@@ -127,11 +125,18 @@ pub struct Attachment {
 
 impl LiveSession {
     /// A session to which nothing has happened, or one read back from its stored timeline.
-    fn new(app: &Shared, session: Session, entries: Vec<Entry>, hash: Link, kept: Kept) -> Arc<Self> {
+    fn new(
+        registry: &Arc<SessionRegistry>,
+        session: Session,
+        entries: Vec<Entry>,
+        hash: Link,
+        kept: Kept,
+    ) -> Arc<Self> {
         let next_number = AtomicU32::new(job::highest_number(&entries) + 1);
-        let recording = Mutex::new(recording::State::after(&entries, &app.disk));
+        let recording = Mutex::new(recording::State::after(&entries, &registry.services.recordings.disk));
         let live = Self {
             id: session.id().clone(),
+            registry: registry.clone(),
             newest: tokio::sync::Mutex::new(hash),
             known: RwLock::new(Known { session: Arc::new(session), entries }),
             attachments: Attachments::default(),
@@ -150,28 +155,34 @@ impl LiveSession {
         Arc::new(live)
     }
 
+    fn services(&self) -> &Services {
+        &self.registry.services
+    }
+
+    /// The data folder, where files are kept beside the timeline.
+    pub fn folder(&self) -> &Path {
+        &self.services().recordings.data
+    }
+
     fn known(&self) -> RwLockReadGuard<'_, Known> {
         self.known.read().expect("nobody panics while holding what is known")
     }
 
     /// Judges a wish, stores what it brings, and tells everybody.
-    pub async fn act(self: &Arc<Self>, app: &Shared, by: &Actor, command: Command) -> Result<Vec<Entry>, ActError> {
+    pub async fn act(self: &Arc<Self>, by: &Actor, command: Command) -> Result<Vec<Entry>, ActError> {
         // In a task of its own: whoever wished may be gone before the disk has answered, and what is stored is to be known.
-        let (live, app, by) = (self.clone(), app.clone(), by.clone());
+        let (live, by) = (self.clone(), by.clone());
         let done = tokio::spawn(async move {
             let mut command = command;
-            redaction::clean_command(&app, &mut command).await?;
-            live.judge_and_store(&app, &by, command).await
+            if let Some(text) = command.written() {
+                *text = live.registry.redactor().await?.clean(text);
+            }
+            live.judge_and_store(&by, command).await
         });
         done.await.unwrap_or_else(|failed| Err(DbErr::Custom(failed.to_string()).into()))
     }
 
-    async fn judge_and_store(
-        self: &Arc<Self>,
-        app: &Shared,
-        by: &Actor,
-        command: Command,
-    ) -> Result<Vec<Entry>, ActError> {
+    async fn judge_and_store(self: &Arc<Self>, by: &Actor, command: Command) -> Result<Vec<Entry>, ActError> {
         let mut newest = self.newest.lock().await;
         // Nobody is away who has a connection: it came while this waited for its turn.
         if matches!(command, Command::Drop { id } if self.attachments.has(id)) {
@@ -187,12 +198,12 @@ impl LiveSession {
         if events.is_empty() {
             return Ok(vec![]);
         }
-        let entries = self.store(app, &session, &mut newest, (last.map_or(0, |(seq, _)| seq), now), events).await?;
+        let entries = self.store(&session, &mut newest, (last.map_or(0, |(seq, _)| seq), now), events).await?;
         drop(session);
         let session = self.take_in(&entries);
         self.let_go_unless(|who| session.may_control(who));
         self.attachments.broadcast(&session, &entries, now);
-        self.follow_up(app, &entries, session.customer().map(|p| p.id));
+        self.follow_up(&entries, session.customer().map(|p| p.id));
         self.changed.notify_one();
         Ok(entries)
     }
@@ -209,13 +220,12 @@ impl LiveSession {
     /// Stores what happened at `at`, after the entry by that number, and the link of its last one.
     async fn store(
         &self,
-        app: &Shared,
         session: &Session,
         newest: &mut Link,
         (after, at): (u32, Timestamp),
         events: Vec<Event>,
     ) -> Result<Vec<Entry>, ActError> {
-        let transaction = app.db.begin().await?;
+        let transaction = self.services().db.begin().await?;
         let mut hash = *newest;
         let mut entries = Vec::new();
         for (seq, event) in (after + 1..).zip(events) {
@@ -233,17 +243,17 @@ impl LiveSession {
             entries.push(Entry { seq, at, event });
         }
         named::are_there(&transaction, session, &entries).await?;
-        let told = app.deliveries.enqueue(&transaction, session, &entries).await?;
+        let told = self.services().listener.enqueue(&transaction, session, &entries).await?;
         transaction.commit().await?;
         if told {
-            app.deliveries.wake();
+            self.services().listener.wake();
         }
         *newest = hash;
         Ok(entries)
     }
 
     /// What an event sets in motion outside the timeline.
-    fn follow_up(self: &Arc<Self>, app: &Shared, entries: &[Entry], customer: Option<ParticipantId>) {
+    fn follow_up(self: &Arc<Self>, entries: &[Entry], customer: Option<ParticipantId>) {
         for entry in entries {
             match &entry.event {
                 Event::Paused { why, .. } => {
@@ -260,7 +270,7 @@ impl LiveSession {
                 Event::Resumed { .. } | Event::RoleChanged { .. } => self.want_keyframe(),
                 Event::Ended { .. } => {
                     self.screen.stop();
-                    crate::archive::spawn_finalizer(app.clone(), self.clone());
+                    self.registry.announce_end();
                 }
                 _ => {}
             }
@@ -270,12 +280,11 @@ impl LiveSession {
     /// Seats a participant's connection: whoever was away is back, and a customer's older connection ends.
     pub async fn connect(
         self: &Arc<Self>,
-        app: &Shared,
         who: ParticipantId,
         client: Client,
         have: u32,
     ) -> Result<Attachment, ActError> {
-        let mut arrival = Arrival { live: self, app, who, returning: None, attached: false };
+        let mut arrival = Arrival { live: self, who, returning: None, attached: false };
         // Nothing happens between the history and the first that is told.
         let _newest = loop {
             arrival.returns(client).await?;
@@ -319,12 +328,12 @@ impl LiveSession {
     }
 
     /// A connection ended. Whoever has no other is said to be reconnecting.
-    pub async fn disconnect(self: &Arc<Self>, app: &Shared, connection: u64, who: ParticipantId) {
+    pub async fn disconnect(self: &Arc<Self>, connection: u64, who: ParticipantId) {
         let alone = self.attachments.remove(connection, who);
         if let Some(format) = self.screen.leave(connection) {
             self.to_program(ServerMessage::UseFormat { format });
         }
-        if alone && let Err(error) = self.act(app, &Actor::Server, Command::Drop { id: who }).await {
+        if alone && let Err(error) = self.act(&Actor::Server, Command::Drop { id: who }).await {
             tracing::debug!(session = %self.id, %error, "a connection ended after its session");
         }
     }
@@ -360,7 +369,7 @@ impl LiveSession {
     }
 
     /// Lets happen what is due, until the session has ended.
-    pub async fn keep_time(self: Arc<Self>, app: Shared) {
+    pub async fn keep_time(self: Arc<Self>) {
         loop {
             let (due, ended) =
                 self.read(|session| (session.due(), matches!(session.phase(), Phase::Ended { .. }))).await;
@@ -370,7 +379,7 @@ impl LiveSession {
             let wait = due.map_or(u64::from(u32::MAX), |due| due.since(clock::now()));
             tokio::select! {
                 () = tokio::time::sleep(std::time::Duration::from_millis(wait)) => {
-                    if let Err(error) = self.act(&app, &Actor::Server, Command::Tick).await {
+                    if let Err(error) = self.act(&Actor::Server, Command::Tick).await {
                         tracing::error!(session = %self.id, %error, "what is due cannot happen");
                         tokio::time::sleep(std::time::Duration::from_secs(5)).await;
                     }
@@ -385,7 +394,6 @@ impl LiveSession {
 /// away meanwhile, they are away again.
 struct Arrival<'a> {
     live: &'a Arc<LiveSession>,
-    app: &'a Shared,
     who: ParticipantId,
     /// Under way: it goes on although whoever waits for it goes away.
     returning: Option<JoinHandle<Result<Vec<Entry>, ActError>>>,
@@ -395,8 +403,8 @@ struct Arrival<'a> {
 impl Arrival<'_> {
     /// Says that they are here.
     async fn returns(&mut self, client: Client) -> Result<Vec<Entry>, ActError> {
-        let (live, app, id) = (self.live.clone(), self.app.clone(), self.who);
-        let act = async move { live.act(&app, &Actor::Server, Command::Return { id, client }).await };
+        let (live, id) = (self.live.clone(), self.who);
+        let act = async move { live.act(&Actor::Server, Command::Return { id, client }).await };
         let done = self.returning.insert(tokio::spawn(act)).await;
         self.returning = None;
         done.unwrap_or_else(|failed| Err(DbErr::Custom(failed.to_string()).into()))
@@ -412,12 +420,12 @@ impl Drop for Arrival<'_> {
         if self.attached {
             return;
         }
-        let (live, app, id, returning) = (self.live.clone(), self.app.clone(), self.who, self.returning.take());
+        let (live, id, returning) = (self.live.clone(), self.who, self.returning.take());
         tokio::spawn(async move {
             if let Some(returning) = returning {
                 let _ = returning.await;
             }
-            if let Err(error) = live.act(&app, &Actor::Server, Command::Drop { id }).await {
+            if let Err(error) = live.act(&Actor::Server, Command::Drop { id }).await {
                 tracing::debug!(session = %live.id, %error, "who did not arrive cannot be away");
             }
         });
@@ -436,7 +444,7 @@ pub fn came(entries: &[Entry]) -> anyhow::Result<ParticipantId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access_scope::world::{self, World};
+    use crate::world::{self, World};
 
     #[tokio::test(flavor = "multi_thread")]
     async fn whoever_has_a_connection_is_here_however_slow_the_disk_is() {
@@ -446,7 +454,7 @@ mod tests {
         let app = &world.app;
         let live = app.sessions.get(&SessionId::try_from(world.session("R")).unwrap()).unwrap();
         let who = live.now().customer().unwrap().clone();
-        let mut seat = live.connect(app, who.id, who.client, 0).await.unwrap();
+        let mut seat = live.connect(who.id, who.client, 0).await.unwrap();
         let presence = || live.now().participant(who.id).map(|p| p.presence);
         for round in 0..20 {
             // Both wait for the disk, in either order.
@@ -457,7 +465,7 @@ mod tests {
                 }
                 drop(disk);
             });
-            let (come, go) = (live.connect(app, who.id, who.client, 0), live.disconnect(app, old, who.id));
+            let (come, go) = (live.connect(who.id, who.client, 0), live.disconnect(old, who.id));
             seat = if round % 2 == 0 {
                 tokio::join!(come, go, free).0.unwrap()
             } else {
@@ -465,12 +473,12 @@ mod tests {
             };
             assert_eq!(presence(), Some(Presence::Here), "round {round}");
         }
-        live.disconnect(app, seat.connection, who.id).await;
+        live.disconnect(seat.connection, who.id).await;
         assert!(matches!(presence(), Some(Presence::Reconnecting { .. })));
         // A peer that goes away while its return is being stored.
         let disk = live.newest.lock().await;
         {
-            let arriving = std::pin::pin!(live.connect(app, who.id, who.client, 0));
+            let arriving = std::pin::pin!(live.connect(who.id, who.client, 0));
             assert!(futures::poll!(arriving).is_pending());
             drop(disk);
         }

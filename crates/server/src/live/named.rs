@@ -8,21 +8,21 @@
 use protocol::{Entry, Event, Queue};
 use sea_orm::DatabaseTransaction;
 use session::Session;
+use store::people;
 
 use super::ActError;
-use crate::{access_scope, organisation};
 
 /// Whether all that these entries name is there. `session` is as before them.
 pub(super) async fn are_there(db: &DatabaseTransaction, session: &Session, entries: &[Entry]) -> Result<(), ActError> {
     for Entry { event, .. } in entries {
         if let Some(account) = newcomer(session, event)
-            && access_scope::is_disabled(db, account).await?
+            && people::is_disabled(db, account).await?
         {
             return Err(ActError::Disabled);
         }
         // Into a queue that the session goes to by itself it is followed when that is another one.
         if let Event::Queued { by: Some(_), queue: Queue::Team { team } } = event
-            && !organisation::is_team(db, team).await?
+            && !people::is_team(db, team).await?
         {
             return Err(ActError::NoTeam);
         }

@@ -15,13 +15,9 @@ use protocol::{Entry, Event, RefusalReason, ServerMessage, Timestamp};
 use session::{Actor, Command, Footage, RecordingDuty};
 use tokio::sync::mpsc;
 
-use super::{
-    ActError, Frame, LiveSession, PlaceholderFrame,
-    recordable::{Base, Fit},
-    recorder::{Recorder, Told},
-};
+use super::{ActError, LiveSession};
 
-use crate::app::Shared;
+use crate::recorder::{self, Base, Fit, Frame, PlaceholderFrame, Recorder, Told};
 
 /// Segments of the recording on their way into the timeline.
 const SEGMENTS: usize = 64;
@@ -73,28 +69,23 @@ impl LiveSession {
     }
 
     /// A frame of the customer's screen: passed on and recorded, if the customer allows it.
-    pub async fn frame(
-        self: &Arc<Self>,
-        app: &Shared,
-        from: protocol::ParticipantId,
-        frame: Frame,
-    ) -> Result<(), ActError> {
+    pub async fn frame(self: &Arc<Self>, from: protocol::ParticipantId, frame: Frame) -> Result<(), ActError> {
         if !self.known().session.may_view() {
             return Err(RefusalReason::NotGranted.into());
         }
-        if let Judged::Waits = self.judge_frame(app, &frame).await? {
+        if let Judged::Waits = self.judge_frame(&frame).await? {
             return Ok(());
         }
-        self.tell_picture(app, from, &frame).await?;
-        if let Err(reason) = self.record(app, &frame) {
-            self.recording_failed(app, reason).await?;
+        self.tell_picture(from, &frame).await?;
+        if let Err(reason) = self.record(&frame) {
+            self.recording_failed(reason).await?;
         }
         self.screen.pass(frame, || self.now());
         Ok(())
     }
 
     /// Whether the recording, where there must be one, can take the frame: asked before anybody is shown it.
-    async fn judge_frame(self: &Arc<Self>, app: &Shared, frame: &Frame) -> Result<Judged, ActError> {
+    async fn judge_frame(self: &Arc<Self>, frame: &Frame) -> Result<Judged, ActError> {
         if self.duty() == RecordingDuty::None {
             return Ok(Judged::Passes);
         }
@@ -112,7 +103,7 @@ impl LiveSession {
             }
             Fit::Never => {
                 let reason = "the customer's program sent a picture that no recording can hold".to_owned();
-                self.recording_failed(app, reason).await.map(|()| Judged::Passes)
+                self.recording_failed(reason).await.map(|()| Judged::Passes)
             }
         }
     }
@@ -127,11 +118,11 @@ impl LiveSession {
     }
 
     /// Says that it cannot be recorded, and does what the policy says: when this returns well, it goes on without.
-    async fn recording_failed(self: &Arc<Self>, app: &Shared, reason: String) -> Result<(), ActError> {
+    async fn recording_failed(self: &Arc<Self>, reason: String) -> Result<(), ActError> {
         tracing::error!(session = %self.id, reason, "a recording cannot go on");
         // Where it must be recorded, what is shared after this is recorded anew, if it can be.
         self.recording().recording = Recording::Not;
-        match self.act(app, &Actor::Server, Command::RecordingFailed { reason }).await {
+        match self.act(&Actor::Server, Command::RecordingFailed { reason }).await {
             Ok(_) | Err(ActError::Refused(RefusalReason::Already)) => {}
             Err(error) => return Err(error),
         }
@@ -141,7 +132,7 @@ impl LiveSession {
         }
     }
 
-    fn record(self: &Arc<Self>, app: &Shared, frame: &Frame) -> Result<(), String> {
+    fn record(self: &Arc<Self>, frame: &Frame) -> Result<(), String> {
         if self.duty() == RecordingDuty::None {
             return Ok(());
         }
@@ -153,8 +144,8 @@ impl LiveSession {
         state.footage.take(clock::now(), frame.bytes.len() as u64).map_err(|much| much.to_string())?;
         if matches!(state.recording, Recording::Not) {
             let (segments, finished) = mpsc::channel(SEGMENTS);
-            let recorder = Recorder::start(app, &self.id, state.video.clone(), segments)?;
-            let told = tokio::spawn(self.clone().listen_to(app.clone(), recorder.number, finished));
+            let recorder = Recorder::start(&self.services().recordings, &self.id, state.video.clone(), segments)?;
+            let told = tokio::spawn(self.clone().listen_to(recorder.number, finished));
             state.recording = Recording::Going { recorder, told };
         }
         match &mut state.recording {
@@ -166,6 +157,13 @@ impl LiveSession {
     /// The room that is kept for the video.
     pub fn room_for_video(&self) -> Arc<Mutex<Promise>> {
         self.recording().video.clone()
+    }
+
+    /// Keeps room for the video of what was recorded before the server started.
+    pub(super) fn keep_room_for_video(&self) -> std::io::Result<()> {
+        let reels = recorder::reels(&self.services().recordings.data, &self.id);
+        self.recording().video.lock().expect("nobody panics while holding a promise").owe(recorder::bytes_of(&reels)?);
+        Ok(())
     }
 
     /// Whether no more of this session's screen is recorded.
@@ -191,12 +189,12 @@ impl LiveSession {
 
     /// Takes in what a recorder has to say: its segments go into the timeline, and when it fails that is said at once, also
     /// when no frame comes any more.
-    async fn listen_to(self: Arc<Self>, app: Shared, number: u32, mut from: mpsc::Receiver<Told>) {
+    async fn listen_to(self: Arc<Self>, number: u32, mut from: mpsc::Receiver<Told>) {
         while let Some(told) = from.recv().await {
             let taken = match told {
-                Told::Segment(segment) => self.segment(&app, segment).await,
+                Told::Segment(segment) => self.segment(segment).await,
                 Told::Failed(_) if !self.records_by(number) => Ok(()),
-                Told::Failed(reason) => match self.recording_failed(&app, reason).await {
+                Told::Failed(reason) => match self.recording_failed(reason).await {
                     // The policy has stopped what was shown.
                     Ok(()) | Err(ActError::Refused(_)) => Ok(()),
                     Err(error) => Err(error),
@@ -216,10 +214,10 @@ impl LiveSession {
     }
 
     /// A piece of the recording is on the disk.
-    pub async fn segment(self: &Arc<Self>, app: &Shared, segment: Segment) -> Result<(), ActError> {
+    pub async fn segment(self: &Arc<Self>, segment: Segment) -> Result<(), ActError> {
         let Segment { pictures, bytes, sha256 } = segment;
         let event = Event::Recorded { pictures, bytes, sha256 };
-        self.act(app, &Actor::Server, Command::Evidence { event }).await.map(drop)
+        self.act(&Actor::Server, Command::Evidence { event }).await.map(drop)
     }
 
     /// Ends the recording, if there is one, and waits until it is on the disk and in the timeline.

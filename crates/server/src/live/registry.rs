@@ -1,23 +1,34 @@
 //! All running sessions, and the tickets that admit connections to them.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, RwLock, Weak},
 };
 
-use anyhow::Context;
-use platform::{clock, expiring::Expiring, secret};
-use protocol::{Entry, IncidentRef, ParticipantId, Phase, Presence, SessionId, Timestamp, UserRef};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
-use session::{Actor, Command, GENESIS, Session, Stored};
-use store::{
-    stored_time,
-    tables::{event_row, incident, session_row},
+use futures::future::BoxFuture;
+use platform::{clock, expiring::Expiring, identity::Identity, secret};
+use protocol::{Entry, IncidentRef, ParticipantId, Phase, Presence, SessionId, UserRef};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, DatabaseConnection, DatabaseTransaction, DbErr,
+    EntityTrait, QueryFilter,
 };
+use session::{Actor, Command, GENESIS, Session};
+use store::{
+    setting::Current,
+    stored_time,
+    tables::{expert, incident, session_row},
+};
+use tokio::sync::Notify;
 
-use super::{ActError, LiveSession, kept::Kept};
+use super::{ActError, LiveSession, SideChannels, kept::Kept};
 
-use crate::{app::Shared, sign_in::Login};
+use crate::{
+    logins::Login,
+    recorder::RecordingPlace,
+    redaction::Redactor,
+    rules::{DefaultPolicy, Rules},
+    timeline,
+};
 
 /// A ticket is used at once; a minute is for slow links.
 const TICKET_MS: u64 = 60_000;
@@ -33,8 +44,42 @@ pub struct Ticket {
     pub login: Option<Login>,
 }
 
+/// Whoever tells others what happens in sessions.
+pub trait Listener: Send + Sync {
+    /// Notes, in the transaction that stores them, what these entries mean to others; whether there was anything. `session`
+    /// is as it was before them.
+    fn enqueue<'a>(
+        &'a self,
+        db: &'a DatabaseTransaction,
+        session: &'a Session,
+        entries: &'a [Entry],
+    ) -> BoxFuture<'a, Result<bool, DbErr>>;
+
+    /// What was noted is stored.
+    fn wake(&self);
+}
+
+/// What running sessions need of the server.
+pub struct Services {
+    pub db: DatabaseConnection,
+    /// Where the screen is recorded, and what is kept beside the timeline.
+    pub recordings: RecordingPlace,
+    pub identity: Arc<Identity>,
+    pub policy: Arc<DefaultPolicy>,
+    pub rules: Arc<Current<Rules>>,
+    /// Held while a team gets another name or goes, and, to read, while the rules for a team are looked up.
+    pub teams: Arc<tokio::sync::RwLock<()>>,
+    pub listener: Arc<dyn Listener>,
+    /// A proxy stands between the support program and this server, and may gather whole files before passing them on.
+    pub behind_proxy: bool,
+}
+
 /// The sessions that are not over.
 pub struct SessionRegistry {
+    pub services: Services,
+    /// A session has ended.
+    ended: Notify,
+    pub side_channels: SideChannels,
     sessions: RwLock<HashMap<SessionId, Arc<LiveSession>>>,
     tickets: Expiring<String, Ticket, SessionId>,
     /// A session that is over is changed by one at a time: a rating comes after its end.
@@ -45,20 +90,31 @@ pub struct SessionRegistry {
     pub passes: tokio::sync::Mutex<()>,
 }
 
-impl Default for SessionRegistry {
-    fn default() -> Self {
-        let tickets = Expiring::new(TICKET_MS, MOST_TICKETS);
-        Self {
+impl SessionRegistry {
+    /// No session yet.
+    pub fn new(services: Services) -> Arc<Self> {
+        Arc::new(Self {
+            services,
+            ended: Notify::new(),
+            side_channels: SideChannels::default(),
             sessions: RwLock::default(),
-            tickets,
+            tickets: Expiring::new(TICKET_MS, MOST_TICKETS),
             past: Mutex::default(),
             making: tokio::sync::RwLock::default(),
             passes: tokio::sync::Mutex::default(),
-        }
+        })
     }
-}
 
-impl SessionRegistry {
+    /// A session is over: what remains of it is to be stored.
+    pub(super) fn announce_end(&self) {
+        self.ended.notify_one();
+    }
+
+    /// Resolves when sessions may have ended since this was asked last.
+    pub async fn ended(&self) {
+        self.ended.notified().await;
+    }
+
     /// The running session by that name.
     pub fn get(&self, id: &SessionId) -> Option<Arc<LiveSession>> {
         self.sessions.read().expect("nobody panics while holding the sessions").get(id).cloned()
@@ -75,8 +131,8 @@ impl SessionRegistry {
         self.all()
     }
 
-    fn insert(&self, app: &Shared, live: Arc<LiveSession>) {
-        tokio::spawn(live.clone().keep_time(app.clone()));
+    fn insert(&self, live: Arc<LiveSession>) {
+        tokio::spawn(live.clone().keep_time());
         self.sessions.write().expect("nobody panics while holding the sessions").insert(live.id.clone(), live);
     }
 
@@ -86,12 +142,7 @@ impl SessionRegistry {
     }
 
     /// Makes a session for an incident.
-    pub async fn create(
-        &self,
-        app: &Shared,
-        incident: IncidentRef,
-        owner: UserRef,
-    ) -> Result<Arc<LiveSession>, ActError> {
+    pub async fn create(self: &Arc<Self>, incident: IncidentRef, owner: UserRef) -> Result<Arc<LiveSession>, ActError> {
         let id = SessionId::from_random(secret::random());
         let row = session_row::ActiveModel {
             id: Set(id.to_string()),
@@ -101,46 +152,90 @@ impl SessionRegistry {
             link_hash: Set(None),
             stored: Set(false),
         };
-        row.insert(&app.db).await?;
-        let policy = rules_for(app, incident.id).await?;
-        let live = LiveSession::new(app, Session::new(id.clone(), policy), vec![], GENESIS, Kept::default());
-        let organisation = app.settings().organisation;
+        row.insert(&self.services.db).await?;
+        let policy = self.rules_for(incident.id).await?;
+        let live = LiveSession::new(self, Session::new(id.clone(), policy), vec![], GENESIS, Kept::default());
+        let organisation = self.services.policy.settings.get().organisation;
         let _making = self.making.read().await;
-        let made = live.act(app, &Actor::Server, Command::Create { incident, owner, organisation }).await;
+        let made = live.act(&Actor::Server, Command::Create { incident, owner, organisation }).await;
         if let Err(error) = made {
-            session_row::Entity::delete_by_id(id.as_str()).exec(&app.db).await?;
+            session_row::Entity::delete_by_id(id.as_str()).exec(&self.services.db).await?;
             return Err(error);
         }
-        self.insert(app, live.clone());
+        self.insert(live.clone());
         Ok(live)
     }
 
-    /// Reads every session back that is not over and stored. Whoever was there has the grace time to come back.
-    pub async fn load(&self, app: &Shared) -> anyhow::Result<()> {
-        let rows = session_row::Entity::find().filter(session_row::Column::Stored.eq(false)).all(&app.db).await?;
-        for row in rows {
+    /// Reads every session back whose evidence is not stored. Whoever was there has the grace time to come back. Those that
+    /// are over are announced.
+    pub async fn load(self: &Arc<Self>) -> anyhow::Result<()> {
+        let rows = session_row::Entity::find().filter(session_row::Column::Stored.eq(false));
+        for row in rows.all(&self.services.db).await? {
             let id = SessionId::try_from(row.id)?;
-            let (entries, hash) = timeline(app, &id).await?;
+            let (entries, hash) = timeline::checked(&self.services.db, &id).await?;
             if entries.is_empty() {
                 continue;
             }
-            let kept = Kept::of(&app.config.data, &id, &entries);
-            let session = Session::after(id, app.policy(), &entries);
+            let kept = Kept::of(&self.services.recordings.data, &id, &entries);
+            let session = Session::after(id, self.services.policy.policy(), &entries);
             let here: Vec<_> =
                 session.participants().iter().filter(|p| p.presence == Presence::Here).map(|p| p.id).collect();
             let ended = matches!(session.phase(), Phase::Ended { .. });
-            let live = LiveSession::new(app, session, entries, hash, kept);
-            crate::archive::keep_room_for_video(app, &live)?;
-            self.insert(app, live.clone());
+            let live = LiveSession::new(self, session, entries, hash, kept);
+            live.keep_room_for_video()?;
+            self.insert(live.clone());
             if ended {
-                crate::archive::spawn_finalizer(app.clone(), live);
+                self.announce_end();
                 continue;
             }
             for id in here {
-                live.act(app, &Actor::Server, Command::Drop { id }).await?;
+                live.act(&Actor::Server, Command::Drop { id }).await?;
             }
         }
         Ok(())
+    }
+
+    /// Ends every recorder, so that what was recorded is on the disk: the server stops.
+    pub async fn stop(&self) {
+        for live in self.all() {
+            live.stop_recorder().await;
+        }
+    }
+
+    /// Finds links of any session, and the keys and links that let somebody in now.
+    pub async fn redactor(&self) -> Result<Redactor, DbErr> {
+        let now = clock::now();
+        let open = Condition::any()
+            .add(session_row::Column::KeyHash.is_not_null())
+            .add(session_row::Column::LinkHash.is_not_null());
+        let rows = session_row::Entity::find().filter(session_row::Column::Stored.eq(false)).filter(open);
+        let (mut keys, mut links) = (HashSet::new(), HashSet::new());
+        for row in rows.all(&self.services.db).await? {
+            let Some(live) = SessionId::try_from(row.id).ok().and_then(|id| self.get(&id)) else { continue };
+            let session = live.now();
+            keys.extend(row.key_hash.filter(|_| session.open_for_customer(now, true)));
+            links.extend(row.link_hash.filter(|_| session.open_for_customer(now, false)));
+        }
+        let invited = expert::Entity::find().filter(expert::Column::Until.gt(stored_time(now)));
+        links.extend(invited.all(&self.services.db).await?.into_iter().map(|row| row.hash));
+        Ok(Redactor::new(&self.services.identity.pepper(), keys, links))
+    }
+
+    /// The policy of new sessions for an incident.
+    async fn rules_for(&self, incident: i32) -> Result<session::Policy, DbErr> {
+        let _names = self.services.teams.read().await;
+        let row = incident::Entity::find_by_id(incident).one(&self.services.db).await?;
+        let (team, kind) = row.map(|i| (i.team, i.kind)).unwrap_or_default();
+        Ok(self.services.rules.get().policy(self.services.policy.policy(), &team, &kind))
+    }
+
+    /// A session's timeline, running or over; `None` when there is none by that name.
+    pub async fn read(&self, id: &SessionId) -> anyhow::Result<Option<Vec<Entry>>> {
+        if let Some(live) = self.get(id) {
+            return Ok(Some(live.entries().await));
+        }
+        let (entries, _) = timeline::checked(&self.services.db, id).await?;
+        Ok((!entries.is_empty()).then_some(entries))
     }
 
     /// Gives out a ticket to a customer or an expert.
@@ -166,42 +261,6 @@ impl SessionRegistry {
     }
 }
 
-/// The policy of new sessions for an incident.
-async fn rules_for(app: &Shared, incident: i32) -> Result<session::Policy, sea_orm::DbErr> {
-    let _names = app.teams.read().await;
-    let row = incident::Entity::find_by_id(incident).one(&app.db).await?;
-    let (team, kind) = row.map(|i| (i.team, i.kind)).unwrap_or_default();
-    Ok(app.rules().policy(app.policy(), &team, &kind))
-}
-
-/// Reads a session's timeline and checks its chain.
-pub async fn timeline(app: &Shared, id: &SessionId) -> anyhow::Result<(Vec<Entry>, session::Link)> {
-    let stored = stored(app, id).await?;
-    let hash = stored.last().map_or(GENESIS, |s| s.hash);
-    Ok((read_back(id, &stored)?, hash))
-}
-
-/// The entries of a stored timeline, whose chain must be whole.
-pub fn read_back(id: &SessionId, stored: &[Stored]) -> anyhow::Result<Vec<Entry>> {
-    let events = session::verify(id, stored)?;
-    Ok((1..).zip(events).map(|(seq, (at, event))| Entry { seq, at, event }).collect())
-}
-
-/// A session's timeline as it is stored.
-pub async fn stored(app: &Shared, id: &SessionId) -> anyhow::Result<Vec<Stored>> {
-    let rows = event_row::Entity::find()
-        .filter(event_row::Column::Session.eq(id.as_str()))
-        .order_by_asc(event_row::Column::Seq)
-        .all(&app.db)
-        .await?;
-    rows.into_iter().map(link).collect()
-}
-
-fn link(row: event_row::Model) -> anyhow::Result<Stored> {
-    let hash = evidence::unhex(&row.hash).context("a hash in the database is not one")?;
-    Ok(Stored { seq: row.seq.cast_unsigned(), at: Timestamp(row.at.cast_unsigned()), body: row.body, hash })
-}
-
 impl SessionRegistry {
     /// Whoever holds it may change this session although it is over. Those of other sessions do not wait.
     fn turn(&self, id: &SessionId) -> Arc<tokio::sync::Mutex<()>> {
@@ -215,37 +274,23 @@ impl SessionRegistry {
         turn
     }
 
-    /// Judges a wish in a session that runs, or in one that is over.
+    /// Judges a command in a session that runs, or in one that is over.
     pub async fn execute_even_if_ended(
-        &self,
-        app: &Shared,
+        self: &Arc<Self>,
         id: &SessionId,
         by: &Actor,
         command: Command,
-    ) -> Result<(), crate::live::JobError> {
+    ) -> Result<(), super::JobError> {
         let turn = self.turn(id);
         let _one = turn.lock().await;
-        let live = match self.get(id) {
-            Some(live) => live,
-            None => {
-                let (entries, hash) = timeline(app, id).await.map_err(std::io::Error::other)?;
-                let session = Session::after(id.clone(), app.policy(), &entries);
-                LiveSession::new(app, session, entries, hash, Kept::default())
-            }
-        };
-        live.act(app, by, command).await?;
-        if matches!(live.read(|s| s.phase()).await, Phase::Ended { .. }) && self.get(id).is_none() {
-            crate::archive::seal(app, id).await.map_err(std::io::Error::other)?;
-        }
-        Ok(())
-    }
-
-    /// A session's timeline, running or over; `None` when there is none by that name.
-    pub async fn read(&self, app: &Shared, id: &SessionId) -> anyhow::Result<Option<Vec<Entry>>> {
         if let Some(live) = self.get(id) {
-            return Ok(Some(live.entries().await));
+            live.act(by, command).await?;
+            return Ok(());
         }
-        let (entries, _) = timeline(app, id).await?;
-        Ok((!entries.is_empty()).then_some(entries))
+        let (entries, hash) = timeline::checked(&self.services.db, id).await.map_err(std::io::Error::other)?;
+        let session = Session::after(id.clone(), self.services.policy.policy(), &entries);
+        let live = LiveSession::new(self, session, entries, hash, Kept::default());
+        live.act(by, command).await?;
+        Ok(())
     }
 }

@@ -9,10 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use protocol::{FrameKind, Header, HeaderError, ParticipantId, PictureFormat, PointerShape, Right};
+use protocol::{FrameKind, ParticipantId, PictureFormat, Right};
 use session::Session;
 use tokio::sync::mpsc;
+
+use crate::recorder::Frame;
 
 /// A late viewer gets the last keyframe and what followed, up to so many bytes; beyond, a new keyframe is asked for.
 const BACKLOG_BYTES: usize = 8 * 1024 * 1024;
@@ -24,37 +25,6 @@ const LATE: Duration = Duration::from_secs(2);
 const LATE_BYTES: usize = 4 * 1024 * 1024;
 /// Keyframes cost everybody: for viewers that fell behind there is one in so long.
 const KEY_EVERY: Duration = Duration::from_secs(5);
-
-/// A frame as it came: the header that the relay reads, and all bytes, which it passes on.
-#[derive(Clone, Debug)]
-pub struct Frame {
-    pub header: Header,
-    /// Header, regions and payload.
-    pub bytes: Bytes,
-    /// When the last byte of it was read.
-    pub arrived: Instant,
-}
-
-impl Frame {
-    /// The frame whose last byte was just read: its payload is what its header says, as far as pages read it themselves.
-    pub fn read(header: Header, bytes: Bytes) -> Result<Self, HeaderError> {
-        let frame = Self { header, bytes, arrived: Instant::now() };
-        match frame.header.kind {
-            FrameKind::PointerShape if PointerShape::from_bytes(frame.payload()).is_none() => Err(HeaderError::Shape),
-            FrameKind::PointerShape | FrameKind::PointerAt | FrameKind::Picture { .. } => Ok(frame),
-        }
-    }
-
-    /// What follows header and regions.
-    pub fn payload(&self) -> &[u8] {
-        self.bytes.get(self.header.payload_at()..).unwrap_or_default()
-    }
-
-    /// Whether decoding can start here.
-    pub fn is_key(&self) -> bool {
-        matches!(self.header.kind, FrameKind::Picture { key: true, .. })
-    }
-}
 
 /// What a viewer starts with.
 pub struct Subscription {
@@ -283,6 +253,9 @@ impl Inner {
 mod tests {
     use protocol::{Client, Event, IncidentRef, Pause, Role, SessionId, Timestamp, UserRef, WhyWithdrawn};
     use session::Policy;
+
+    use bytes::Bytes;
+    use protocol::Header;
 
     use super::*;
 

@@ -14,8 +14,6 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Chunk, JobError, JobStream, LiveSession};
 
-use crate::app;
-
 /// In this time the program takes the lane that it was named.
 const TAKEN_IN: Duration = Duration::from_secs(10);
 /// So many lanes wait at most.
@@ -60,15 +58,14 @@ impl LiveSession {
     /// Reads a file of the customer's machine from an offset on, by a lane where that is better; see [`Job::Fetch`].
     pub async fn fetch(
         self: &Arc<Self>,
-        app: &app::App,
         who: ParticipantId,
         (path, from, since): (String, u64, u64),
     ) -> Result<JobStream, JobError> {
-        if !self.has_side_channels(app) {
+        if !self.has_side_channels() {
             return self.job(who, Job::Fetch { path, from, since, lane: None }).await;
         }
         let (to, bytes) = mpsc::channel(PIECES);
-        let (token, taken) = self.open_lane(app, Endpoint::In(to));
+        let (token, taken) = self.open_lane(Endpoint::In(to));
         let mut pipe = self.job(who, Job::Fetch { path, from, since, lane: Some(token) }).await?;
         pipe.lane = Some(taken);
         pipe.bytes = Some(bytes);
@@ -78,15 +75,14 @@ impl LiveSession {
     /// Writes a file on the customer's machine, by a lane where that is better. `job` is [`Job::Bring`] with this lane.
     pub async fn bring(
         self: &Arc<Self>,
-        app: &app::App,
         who: ParticipantId,
         job: impl FnOnce(Option<String>) -> Job,
     ) -> Result<JobStream, JobError> {
-        if !self.has_side_channels(app) {
+        if !self.has_side_channels() {
             return self.job(who, job(None)).await;
         }
         let (to, bytes) = mpsc::channel(PIECES);
-        let (token, taken) = self.open_lane(app, Endpoint::Out(bytes));
+        let (token, taken) = self.open_lane(Endpoint::Out(bytes));
         let mut pipe = self.job(who, job(Some(token))).await?;
         pipe.lane = Some(taken);
         pipe.to = Some(to);
@@ -94,15 +90,15 @@ impl LiveSession {
     }
 
     /// Whether the way to the program is short, with nobody between who might gather whole files before passing them on.
-    fn has_side_channels(&self, app: &app::App) -> bool {
-        self.path_stats.has_side_channels() && app.config.trusted_proxies.is_empty()
+    fn has_side_channels(&self) -> bool {
+        self.path_stats.has_side_channels() && !self.services().behind_proxy
     }
 
-    fn open_lane(self: &Arc<Self>, app: &app::App, end: Endpoint) -> (String, oneshot::Receiver<()>) {
+    fn open_lane(self: &Arc<Self>, end: Endpoint) -> (String, oneshot::Receiver<()>) {
         let (sender, taken) = oneshot::channel();
         let token = secret::token();
         let lane = SideChannel { live: self.clone(), end, taken: sender };
-        app.side_channels.0.put(clock::now(), self.id.clone(), secret::hash(&token), lane);
+        self.registry.side_channels.0.put(clock::now(), self.id.clone(), secret::hash(&token), lane);
         (token, taken)
     }
 

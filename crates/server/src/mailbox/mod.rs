@@ -8,12 +8,17 @@ pub mod message;
 mod routing;
 mod writer;
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use platform::{clock, outbound::Outbound};
+use platform::{clock, outbound::Outbound, vault::Vault};
 use protocol::Timestamp;
+use sea_orm::DatabaseConnection;
 use serde::{Deserialize, Serialize};
-use store::setting::{Kind, Setting};
+use store::setting::{Current, Kind, Setting};
 use tokio::sync::Notify;
 use ts_rs::TS;
 
@@ -21,7 +26,7 @@ use ts_rs::TS;
 pub use routing::file;
 pub use routing::{AttachmentInfo, original};
 
-use crate::app::Shared;
+use crate::{desk::ServiceDesk, mail::Mailer};
 use routing::Filed;
 
 /// How long one wait for a mail lasts: routers forget a connection that says nothing for longer.
@@ -135,44 +140,62 @@ impl Watch {
     }
 }
 
-/// Looks into the mailbox for as long as the server runs.
-pub async fn run(app: Shared) {
-    loop {
-        let rules = app.mailbox();
-        if !rules.enabled {
-            app.watch.changed.notified().await;
-            continue;
-        }
-        tokio::select! {
-            Err(problem) = look(&app, &rules) => {
-                tracing::warn!(%problem, "the mailbox cannot be read");
-                app.watch.looked_mut().problem = Some(problem);
-                tokio::select! {
-                    () = tokio::time::sleep(AGAIN) => {}
-                    () = app.watch.changed.notified() => {}
-                }
-            }
-            () = app.watch.changed.notified() => {}
-        }
-    }
+/// Everything that is needed to take mails in.
+pub struct Inbox {
+    pub db: DatabaseConnection,
+    pub data: PathBuf,
+    /// How many bytes of disk stay free.
+    pub disk_floor: u64,
+    pub vault: Arc<Vault>,
+    pub mailer: Arc<Mailer>,
+    /// Where the mailbox may be.
+    pub outbound: Outbound,
+    pub desk: Arc<ServiceDesk>,
+    /// Where mails come in, and how looking there goes.
+    pub mailbox: Arc<Current<Mailbox>>,
+    pub watch: Watch,
 }
 
-/// Takes in what comes, until something fails.
-async fn look(app: &Shared, rules: &Mailbox) -> Result<std::convert::Infallible, String> {
-    let mut open = imap::Open::new(rules, &app.config.outbound).await?;
-    loop {
-        for uid in open.unseen().await? {
-            let Some(mail) = open.fetch(uid).await? else { continue };
-            let filed = routing::file(app, rules, &mail.raw, mail.too_large, clock::now()).await;
-            match filed.map_err(|e| format!("A mail could not be taken in: {e}."))? {
-                Filed::Known => {}
-                Filed::In { incident } => tracing::info!(incident, "a mail was taken in"),
-                Filed::Rejected(why) => tracing::info!(?why, "a mail was kept out"),
+impl Inbox {
+    /// Looks into the mailbox for as long as the server runs.
+    pub async fn run(self: Arc<Self>) {
+        loop {
+            let rules = self.mailbox.get();
+            if !rules.enabled {
+                self.watch.changed.notified().await;
+                continue;
             }
-            open.seen(mail.uid).await?;
+            tokio::select! {
+                Err(problem) = self.look(&rules) => {
+                    tracing::warn!(%problem, "the mailbox cannot be read");
+                    self.watch.looked_mut().problem = Some(problem);
+                    tokio::select! {
+                        () = tokio::time::sleep(AGAIN) => {}
+                        () = self.watch.changed.notified() => {}
+                    }
+                }
+                () = self.watch.changed.notified() => {}
+            }
         }
-        *app.watch.looked_mut() = PollResult { at: Some(clock::now()), problem: None };
-        open = open.wait(LONGEST_WAIT).await?;
+    }
+
+    /// Takes in what comes, until something fails.
+    async fn look(self: &Arc<Self>, rules: &Mailbox) -> Result<std::convert::Infallible, String> {
+        let mut open = imap::Open::new(rules, &self.outbound).await?;
+        loop {
+            for uid in open.unseen().await? {
+                let Some(mail) = open.fetch(uid).await? else { continue };
+                let filed = routing::file(self, rules, &mail.raw, mail.too_large, clock::now()).await;
+                match filed.map_err(|e| format!("A mail could not be taken in: {e}."))? {
+                    Filed::Known => {}
+                    Filed::In { incident } => tracing::info!(incident, "a mail was taken in"),
+                    Filed::Rejected(why) => tracing::info!(?why, "a mail was kept out"),
+                }
+                open.seen(mail.uid).await?;
+            }
+            *self.watch.looked_mut() = PollResult { at: Some(clock::now()), problem: None };
+            open = open.wait(LONGEST_WAIT).await?;
+        }
     }
 }
 

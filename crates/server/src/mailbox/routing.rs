@@ -1,6 +1,6 @@
 //! Where a mail belongs: the incident of the mail that it answers, else the one that its subject names, else a new one.
 
-use std::io::Write;
+use std::{io::Write, sync::Arc};
 
 use platform::{paths, secret, text::address::canonical};
 use protocol::Timestamp;
@@ -17,16 +17,11 @@ use store::{
 use ts_rs::TS;
 
 use super::{
-    Mailbox,
+    Inbox, Mailbox,
     message::{self, IncomingMail, Rejected},
 };
 
-use crate::{
-    api::{Status, word},
-    app::Shared,
-    desk::{Ticket, ticket_import},
-    redaction::Redactor,
-};
+use crate::desk::{Status, Ticket, ticket_import, word};
 
 /// So many mails of one address within [`SPAN_MS`] are a conversation; more are two machines.
 const MOST_OF_ONE: u64 = 30;
@@ -53,36 +48,42 @@ pub enum Filed {
 }
 
 /// Files a mail. It is all there afterwards, or nothing is, and it may be tried again.
-pub async fn file(app: &Shared, rules: &Mailbox, raw: &[u8], too_large: bool, now: Timestamp) -> anyhow::Result<Filed> {
-    let own = [app.mailer.address(), rules.user.as_str()];
+pub async fn file(
+    inbox: &Arc<Inbox>,
+    rules: &Mailbox,
+    raw: &[u8],
+    too_large: bool,
+    now: Timestamp,
+) -> anyhow::Result<Filed> {
+    let own = [inbox.mailer.address(), rules.user.as_str()];
     let mut letter = message::read(raw, &own).unwrap_or_else(|| unreadable(raw));
     if too_large {
         letter.text = "This mail is too large to be taken in: it is still in the mailbox.".into();
     }
-    if received_mail::Entity::find().filter(received_mail::Column::Name.eq(letter.id.as_str())).count(&app.db).await?
+    if received_mail::Entity::find().filter(received_mail::Column::Name.eq(letter.id.as_str())).count(&inbox.db).await?
         > 0
     {
         return Ok(Filed::Known);
     }
-    if platform::disk::free_bytes(&app.config.data) < app.config.disk_floor_bytes {
+    if platform::disk::free_bytes(&inbox.data) < inbox.disk_floor {
         anyhow::bail!("the server's disk is nearly full");
     }
     // A customer who answers an invitation quotes it, and may not have followed it yet.
-    let redactor = Redactor::load(app).await?;
+    let redactor = inbox.desk.sessions.redactor().await?;
     let names = letter.attachments.iter_mut().map(|a| &mut a.name).chain(&mut letter.via);
     for text in [&mut letter.name, &mut letter.subject, &mut letter.text, &mut letter.quoted].into_iter().chain(names) {
         *text = redactor.clean(text);
     }
     let why = match message::judge(raw) {
-        None => kept_out_here(app, &letter, now).await?,
+        None => kept_out_here(inbox, &letter, now).await?,
         why => why,
     };
     if let Some(why) = why {
-        row(&letter, now, None, why.words())?.insert(&app.db).await?;
+        row(&letter, now, None, why.words())?.insert(&inbox.db).await?;
         return Ok(Filed::Rejected(why));
     }
-    let customer = ticket_import::known_customer(app, &ticket(&letter)).await?;
-    let transaction = app.db.begin().await?;
+    let customer = ticket_import::known_customer(&inbox.desk, &ticket(&letter)).await?;
+    let transaction = inbox.db.begin().await?;
     let incident = belongs(&transaction, rules, &letter, customer, now).await?;
     let kept = row(&letter, now, Some(incident), "")?.insert(&transaction).await?;
     let by = match &letter.via {
@@ -91,7 +92,7 @@ pub async fn file(app: &Shared, rules: &Mailbox, raw: &[u8], too_large: bool, no
     };
     let entry = journal::entry(incident, stored_time(now), "letter", &by, letter.text);
     journal::ActiveModel { mail: Set(Some(kept.id)), ..entry }.insert(&transaction).await?;
-    keep(app, kept.id, raw).await?;
+    keep(inbox, kept.id, raw).await?;
     transaction.commit().await?;
     Ok(Filed::In { incident })
 }
@@ -126,14 +127,14 @@ fn unreadable(raw: &[u8]) -> IncomingMail {
 }
 
 /// Why it is to be kept out, for what came and went before.
-async fn kept_out_here(app: &Shared, letter: &IncomingMail, now: Timestamp) -> Result<Option<Rejected>, DbErr> {
-    let sent = mail_row::Entity::find().filter(mail_row::Column::Name.eq(letter.id.as_str())).count(&app.db).await?;
-    if sent > 0 || letter.address.eq_ignore_ascii_case(app.mailer.address()) {
+async fn kept_out_here(inbox: &Arc<Inbox>, letter: &IncomingMail, now: Timestamp) -> Result<Option<Rejected>, DbErr> {
+    let sent = mail_row::Entity::find().filter(mail_row::Column::Name.eq(letter.id.as_str())).count(&inbox.db).await?;
+    if sent > 0 || letter.address.eq_ignore_ascii_case(inbox.mailer.address()) {
         return Ok(Some(Rejected::Own));
     }
     let since = stored_time(now).saturating_sub_unsigned(SPAN_MS);
     let theirs = received_mail::Entity::find().filter(received_mail::Column::Sender.eq(letter.address.as_str()));
-    let count = theirs.filter(received_mail::Column::At.gt(since)).count(&app.db).await?;
+    let count = theirs.filter(received_mail::Column::At.gt(since)).count(&inbox.db).await?;
     Ok((count >= MOST_OF_ONE).then_some(Rejected::TooMany))
 }
 
@@ -231,12 +232,12 @@ pub(super) fn named(subject: &str) -> Option<i32> {
 }
 
 /// Keeps the mail as it came, in the vault.
-async fn keep(app: &Shared, id: i32, raw: &[u8]) -> anyhow::Result<()> {
-    let path = paths::letter(&app.config.data, id);
-    let (app, raw) = (app.clone(), raw.to_vec());
+async fn keep(inbox: &Arc<Inbox>, id: i32, raw: &[u8]) -> anyhow::Result<()> {
+    let path = paths::letter(&inbox.data, id);
+    let (inbox, raw) = (inbox.clone(), raw.to_vec());
     tokio::task::spawn_blocking(move || {
         std::fs::create_dir_all(path.parent().expect("a path of ours has a folder"))?;
-        let mut out = app.vault.file(&path).create(std::fs::File::create(&path)?)?;
+        let mut out = inbox.vault.file(&path).create(std::fs::File::create(&path)?)?;
         out.write_all(&raw)?;
         out.finish()?.sync_all()
     })
@@ -245,12 +246,13 @@ async fn keep(app: &Shared, id: i32, raw: &[u8]) -> anyhow::Result<()> {
 }
 
 /// A mail as it came.
-pub async fn original(app: &Shared, id: i32) -> anyhow::Result<Vec<u8>> {
-    let path = paths::letter(&app.config.data, id);
-    let app = app.clone();
+pub async fn original(inbox: &Arc<Inbox>, id: i32) -> anyhow::Result<Vec<u8>> {
+    let path = paths::letter(&inbox.data, id);
+    let inbox = inbox.clone();
     let read = move || {
         let mut raw = Vec::new();
-        std::io::Read::read_to_end(&mut app.vault.file(&path).read(std::fs::File::open(&path)?)?, &mut raw).map(|_| raw)
+        std::io::Read::read_to_end(&mut inbox.vault.file(&path).read(std::fs::File::open(&path)?)?, &mut raw)
+            .map(|_| raw)
     };
     Ok(tokio::task::spawn_blocking(read).await??)
 }

@@ -4,22 +4,13 @@
 
 mod find;
 mod forms;
-mod stored;
 
 use std::{collections::HashSet, ops::Range};
 
 use mail_parser::{Message, PartType};
-use platform::{clock, secret};
-use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter};
-use session::Command;
-use store::{
-    stored_time,
-    tables::{expert, session_row},
-};
+use platform::secret;
 
-use crate::app::Shared;
 use forms::Letter;
-pub use stored::{forget, forget_dead, open, scrub, seal};
 
 /// What stands in the place of a link and of a key.
 const LINK: &str = "[link removed]";
@@ -39,26 +30,9 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// With the keys and links that are live now.
-    pub async fn load(app: &Shared) -> Result<Self, DbErr> {
-        let now = clock::now();
-        let open = Condition::any()
-            .add(session_row::Column::KeyHash.is_not_null())
-            .add(session_row::Column::LinkHash.is_not_null());
-        let rows = session_row::Entity::find().filter(session_row::Column::Stored.eq(false)).filter(open);
-        let (mut keys, mut links) = (HashSet::new(), HashSet::new());
-        for row in rows.all(&app.db).await? {
-            let Some(live) = protocol::SessionId::try_from(row.id).ok().and_then(|id| app.sessions.get(&id)) else {
-                continue;
-            };
-            let (by_key, by_link) =
-                live.read(|s| (s.open_for_customer(now, true), s.open_for_customer(now, false))).await;
-            keys.extend(row.key_hash.filter(|_| by_key));
-            links.extend(row.link_hash.filter(|_| by_link));
-        }
-        let invited = expert::Entity::find().filter(expert::Column::Until.gt(stored_time(now)));
-        links.extend(invited.all(&app.db).await?.into_iter().map(|row| row.hash));
-        Ok(Self { pepper: app.identity.pepper().to_vec(), keys, links })
+    /// Finds links of any session, and these keys and links, given by their hashes.
+    pub fn new(pepper: &[u8], keys: HashSet<String>, links: HashSet<String>) -> Self {
+        Self { pepper: pepper.to_vec(), keys, links }
     }
 
     /// The text without links to sessions and without live keys.
@@ -144,14 +118,6 @@ fn without(text: &str, found: Vec<(Range<usize>, &str)>) -> String {
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let starts = (0..text.len()).step_by(PIECE - OVERLAP);
     starts.map(|start| &text[text.floor_char_boundary(start)..text.floor_char_boundary(start + PIECE)])
-}
-
-/// Takes links and keys out of what a wish says for others to read later.
-pub async fn clean_command(app: &Shared, command: &mut Command) -> Result<(), DbErr> {
-    if let Some(text) = command.written() {
-        *text = Redactor::load(app).await?.clean(text);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

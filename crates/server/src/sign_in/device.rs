@@ -7,24 +7,24 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use platform::secret;
 use store::tables::user;
 
-use crate::app::Shared;
+use super::Auth;
 
 /// So many people share a browser.
 const MOST: usize = 5;
 const SECONDS: u64 = 365 * 24 * 60 * 60;
 
-fn name(app: &Shared) -> &'static str {
-    if app.config.secure() { "__Host-deskside-device" } else { "deskside-device" }
+fn name(auth: &Auth) -> &'static str {
+    if auth.public_url.secure() { "__Host-deskside-device" } else { "deskside-device" }
 }
 
 /// A new password makes the marks of the old one worthless.
-fn seal(app: &Shared, user: &user::Model, device: &str) -> String {
-    secret::hash_key(&app.identity.pepper(), &format!("device {} {device} {}", user.id, user.password))
+fn seal(auth: &Auth, user: &user::Model, device: &str) -> String {
+    secret::hash_key(&auth.identity.pepper(), &format!("device {} {device} {}", user.id, user.password))
 }
 
 /// What the browser keeps: (person, device, seal).
-fn marks(app: &Shared, headers: &HeaderMap) -> Vec<(i32, String, String)> {
-    let name = name(app);
+fn marks(auth: &Auth, headers: &HeaderMap) -> Vec<(i32, String, String)> {
+    let name = name(auth);
     let all = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
     let value = all.filter_map(|pair| pair.trim().split_once('=')).find(|(n, _)| *n == name).map(|(_, value)| value);
     let mark = |text: &str| {
@@ -36,23 +36,23 @@ fn marks(app: &Shared, headers: &HeaderMap) -> Vec<(i32, String, String)> {
 }
 
 /// The device, if this person has signed in with it.
-pub fn known(app: &Shared, headers: &HeaderMap, user: &user::Model) -> Option<String> {
-    let own = marks(app, headers).into_iter().find(|(id, ..)| *id == user.id);
-    let right = |device: &str, sealed: &str| secret::hash(&seal(app, user, device)) == secret::hash(sealed);
+pub fn known(auth: &Auth, headers: &HeaderMap, user: &user::Model) -> Option<String> {
+    let own = marks(auth, headers).into_iter().find(|(id, ..)| *id == user.id);
+    let right = |device: &str, sealed: &str| secret::hash(&seal(auth, user, device)) == secret::hash(sealed);
     own.filter(|(_, device, sealed)| right(device, sealed)).map(|(_, device, _)| device)
 }
 
 /// Lets the browser keep that this person has signed in with it.
-pub fn remember(app: &Shared, asked: &HeaderMap, answer: &mut HeaderMap, user: &user::Model) {
-    let mut all = marks(app, asked);
+pub fn remember(auth: &Auth, asked: &HeaderMap, answer: &mut HeaderMap, user: &user::Model) {
+    let mut all = marks(auth, asked);
     all.retain(|(id, ..)| *id != user.id);
-    let device = known(app, asked, user).unwrap_or_else(|| secret::hex(&secret::random::<8>()));
-    let sealed = seal(app, user, &device);
+    let device = known(auth, asked, user).unwrap_or_else(|| secret::hex(&secret::random::<8>()));
+    let sealed = seal(auth, user, &device);
     all.insert(0, (user.id, device, sealed));
     let value: Vec<String> = all.iter().take(MOST).map(|(id, device, seal)| format!("{id}.{device}.{seal}")).collect();
-    let flag = if app.config.secure() { "; Secure" } else { "" };
+    let flag = if auth.public_url.secure() { "; Secure" } else { "" };
     let cookie =
-        format!("{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={SECONDS}{flag}", name(app), value.join("~"));
+        format!("{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={SECONDS}{flag}", name(auth), value.join("~"));
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         answer.append(header::SET_COOKIE, cookie);
     }

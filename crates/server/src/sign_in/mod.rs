@@ -1,26 +1,59 @@
 //! How people prove who they are, beside a password: a second factor, passkeys, and an organisation's own sign-in.
 
 pub mod device;
-pub mod directory;
+mod directory;
 mod leavers;
-mod logins;
 pub mod oidc;
 pub mod passkeys;
 pub mod totp;
 
-use platform::text;
+use std::sync::{Arc, Mutex};
+
+use platform::{expiring::Expiring, identity::Identity, outbound::Outbound, passwords::Passwords, text};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use store::{
-    setting::{Kind, Setting},
+    people,
+    secrets::Secrets,
+    setting::{Current, Kind, Setting},
     tables::user,
 };
 use ts_rs::TS;
 
+pub use directory::{Directory, NotAsked};
 pub use leavers::{account_changed, catch_up, roles_changed, sign_out, sign_out_elsewhere, sign_out_everywhere};
-pub use logins::{Login, Logins};
+use oidc::PendingLogins;
+use passkeys::Passkeys;
 
-use crate::{app::Shared, organisation};
+use crate::{config::PublicUrl, live::SessionRegistry, logins::Logins, rules::Rules};
+
+/// Everything that is needed to say who asks: accounts, sign-ins, and the ways to sign in.
+pub struct Auth {
+    pub db: DatabaseConnection,
+    pub secrets: Arc<Secrets>,
+    pub identity: Arc<Identity>,
+    pub public_url: PublicUrl,
+    /// Where the organisation's own sign-in and directory may be.
+    pub outbound: Outbound,
+    pub sessions: Arc<SessionRegistry>,
+    /// Held while a team gets another name or goes, and, to read, while the rules for a team are looked up.
+    pub teams: Arc<tokio::sync::RwLock<()>>,
+    pub rules: Arc<Current<Rules>>,
+    /// Sign-ins that are in use.
+    pub logins: Logins,
+    /// The organisation's own sign-in, and who is on the way to it.
+    pub openid: Arc<Current<OpenId>>,
+    pub pending_logins: PendingLogins,
+    pub passkeys: Passkeys,
+    /// The organisation's directory.
+    pub directory: Arc<Current<Directory>>,
+    /// Second factors that were offered and not confirmed yet.
+    pub pending_totp: Expiring<i32, String, i32>,
+    /// Hashes and compares passwords, a few at a time.
+    pub passwords: Passwords,
+    /// The one-time set-up token, while there is no administrator.
+    pub setup: Mutex<Option<String>>,
+}
 
 /// An organisation's own sign-in, by OpenID Connect.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -154,13 +187,13 @@ impl SignInError {
 }
 
 /// Lets in whom another system vouches for, as their groups say. What they may do no more ends in sessions that go on.
-pub async fn admit(app: &Shared, rules: &[GroupRule], who: ExternalIdentity) -> Result<user::Model, SignInError> {
-    let known = user::Entity::find().filter(user::Column::External.eq(who.external.as_str())).one(&app.db).await?;
-    let admitted = account_of(&app.db, rules, who).await;
+pub async fn admit(auth: &Auth, rules: &[GroupRule], who: ExternalIdentity) -> Result<user::Model, SignInError> {
+    let known = user::Entity::find().filter(user::Column::External.eq(who.external.as_str())).one(&auth.db).await?;
+    let admitted = account_of(&auth.db, rules, who).await;
     match (&known, &admitted) {
-        (Some(known), Ok(now)) => account_changed(app, known, now).await?,
+        (Some(known), Ok(now)) => account_changed(auth, known, now).await?,
         // They have left the groups: whatever they opened while they were in one ends.
-        (Some(known), Err(SignInError::NoGroup)) => leavers::works_no_more(app, known).await?,
+        (Some(known), Err(SignInError::NoGroup)) => leavers::works_no_more(auth, known).await?,
         (Some(_), Err(SignInError::Disabled | SignInError::Store(_))) | (None, _) => {}
     }
     admitted
@@ -178,7 +211,7 @@ async fn account_of(
     let standing = standing(rules, &who.groups).ok_or(SignInError::NoGroup)?;
     let known = user::Entity::find().filter(user::Column::External.eq(who.external.as_str())).one(db).await?;
     if let Some(team) = &standing.team {
-        organisation::know(db, team).await?;
+        people::know(db, team).await?;
     }
     if let Some(known) = known {
         if known.disabled {
@@ -193,7 +226,7 @@ async fn account_of(
         // Without rules an administrator's word stands.
         if !rules.is_empty() {
             row.role = Set(standing.role);
-            row.administrator = Set(standing.administrator || organisation::is_last_administrator(db, &known).await?);
+            row.administrator = Set(standing.administrator || people::is_last_administrator(db, &known).await?);
         }
         return Ok(row.update(db).await?);
     }

@@ -18,9 +18,7 @@ use platform::{
 use protocol::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ExternalIdentity, OpenId, SignInProblem};
-
-use crate::app::Shared;
+use super::{Auth, ExternalIdentity, OpenId, SignInProblem};
 
 /// How long somebody may take at the provider.
 const LIFE_MS: u64 = 10 * 60_000;
@@ -90,32 +88,32 @@ async fn carry(request: HttpRequest, authority: String, outbound: Outbound) -> R
     platform::http_client::carry(request, authority, outbound).await.map_err(Unreachable)
 }
 
-async fn client(app: &Shared, rules: &OpenId) -> Result<Client, String> {
-    let send = |request| carry(request, rules.authority.clone(), app.config.outbound.clone());
+async fn client(auth: &Auth, rules: &OpenId) -> Result<Client, String> {
+    let send = |request| carry(request, rules.authority.clone(), auth.outbound.clone());
     let issuer = IssuerUrl::new(rules.issuer.clone()).map_err(|e| format!("The issuer is not an address: {e}."))?;
     let found = CoreProviderMetadata::discover_async(issuer, &send).await;
     let found = found.map_err(|e| format!("The provider does not describe itself: {}.", causes(&e)))?;
     let secret = Some(rules.client_secret.clone()).filter(|s| !s.is_empty()).map(ClientSecret::new);
-    let back = RedirectUrl::new(format!("{}/sign-in/openid", app.config.public_url));
+    let back = RedirectUrl::new(format!("{}/sign-in/openid", auth.public_url));
     let back = back.map_err(|e| format!("The public address is not one: {e}."))?;
     Ok(CoreClient::from_provider_metadata(found, ClientId::new(rules.client_id.clone()), secret).set_redirect_uri(back))
 }
 
 /// Whether the provider can be asked.
-pub async fn test(app: &Shared, rules: &OpenId) -> Result<(), String> {
-    client(app, rules).await.map(|_| ())
+pub async fn test(auth: &Auth, rules: &OpenId) -> Result<(), String> {
+    client(auth, rules).await.map(|_| ())
 }
 
 impl PendingLogins {
     /// Somebody sets out to the provider.
     pub async fn authorize(
         &self,
-        app: &Shared,
+        auth: &Auth,
         rules: &OpenId,
         (errand, from): (Errand, IpAddr),
         now: Timestamp,
     ) -> Result<Departure, Failed> {
-        let client = client(app, rules).await.map_err(|why| Failed::new(SignInProblem::Unavailable, why))?;
+        let client = client(auth, rules).await.map_err(|why| Failed::new(SignInProblem::Unavailable, why))?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let mut asked = client
             .authorize_url(CoreAuthenticationFlow::AuthorizationCode, CsrfToken::new_random, Nonce::new_random)
@@ -135,7 +133,7 @@ impl PendingLogins {
     /// Somebody is back; the provider says who it is.
     pub async fn callback(
         &self,
-        app: &Shared,
+        auth: &Auth,
         rules: &OpenId,
         state: &str,
         code: String,
@@ -145,22 +143,22 @@ impl PendingLogins {
         let journey = self.0.take(now, &state.to_owned()).filter(|j| j.browser == secret::hash(cookie));
         let late = || Failed::new(SignInProblem::Late, "it was begun elsewhere, or too long ago");
         let journey = journey.ok_or_else(late)?;
-        let client = client(app, rules).await.map_err(|why| Failed::new(SignInProblem::Unavailable, why))?;
+        let client = client(auth, rules).await.map_err(|why| Failed::new(SignInProblem::Unavailable, why))?;
         let errand = journey.errand.clone();
-        let who = vouched(app, rules, &client, journey, code).await;
+        let who = vouched(auth, rules, &client, journey, code).await;
         who.map(|who| (who, errand)).map_err(|why| Failed::new(SignInProblem::Unproven, why))
     }
 }
 
 /// Who is back, as the provider says.
 async fn vouched(
-    app: &Shared,
+    auth: &Auth,
     rules: &OpenId,
     client: &Client,
     journey: Journey,
     code: String,
 ) -> Result<ExternalIdentity, String> {
-    let send = |request| carry(request, rules.authority.clone(), app.config.outbound.clone());
+    let send = |request| carry(request, rules.authority.clone(), auth.outbound.clone());
     let asked = client.exchange_code(AuthorizationCode::new(code)).map_err(|e| causes(&e))?;
     let tokens = asked.set_pkce_verifier(journey.verifier).request_async(&send).await;
     let tokens = tokens.map_err(|e| format!("The provider gave no token: {}.", causes(&e)))?;

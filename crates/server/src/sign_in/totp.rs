@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, 
 use store::{secrets::Place, tables::user};
 use totp_rs::{Builder, Secret, Totp};
 
-use crate::app::App;
+use super::Auth;
 
 /// How many recovery codes somebody gets.
 const RECOVERY: usize = 8;
@@ -66,15 +66,15 @@ pub fn recovery() -> (Vec<String>, String) {
 }
 
 /// Whether a code lets somebody in; it does so once, however many requests bring it at the same time.
-pub async fn accept(app: &App, user: &user::Model, code: &str, now: Timestamp) -> Result<bool, DbErr> {
-    let secret = app.secrets.unseal_or_nothing(Place::Totp(user.id), &user.totp);
-    let Some(step) = step(&secret, code, now) else { return take_recovery(&app.db, user.id, code).await };
+pub async fn accept(auth: &Auth, user: &user::Model, code: &str, now: Timestamp) -> Result<bool, DbErr> {
+    let secret = auth.secrets.unseal_or_nothing(Place::Totp(user.id), &user.totp);
+    let Some(step) = step(&secret, code, now) else { return take_recovery(&auth.db, user.id, code).await };
     let later = user::Entity::update_many()
         .col_expr(user::Column::TotpStep, Expr::value(step))
         .filter(user::Column::Id.eq(user.id))
         .filter(user::Column::Totp.eq(user.totp.as_str()))
         .filter(user::Column::TotpStep.lt(step));
-    Ok(later.exec(&app.db).await?.rows_affected == 1)
+    Ok(later.exec(&auth.db).await?.rows_affected == 1)
 }
 
 async fn take_recovery(db: &DatabaseConnection, user: i32, code: &str) -> Result<bool, DbErr> {

@@ -9,8 +9,7 @@ use web_transport_trait::RecvStream;
 
 use super::{ConnectionError, next};
 use crate::{
-    app::Shared,
-    archive,
+    archive::Archive,
     live::{ActError, LiveSession},
 };
 
@@ -22,7 +21,7 @@ const WISHES: usize = 64;
 
 /// Whoever speaks, and where answers go.
 pub(super) struct Ears {
-    pub app: Shared,
+    pub archive: Arc<Archive>,
     pub live: Arc<LiveSession>,
     /// The connection's number.
     pub place: u64,
@@ -112,7 +111,7 @@ impl Ears {
                 }
                 return None;
             }
-            ClientMessage::Ask { rights } => match archive::has_room_to_show(&self.app, live, &rights).await {
+            ClientMessage::Ask { rights } => match self.archive.has_room_to_show(live, &rights).await {
                 Ok(()) => Command::Ask { rights },
                 Err(why) => {
                     self.refuse("ask", &why.to_string());
@@ -147,7 +146,7 @@ impl Ears {
     async fn judge(&self, mut wishes: mpsc::Receiver<Command>) {
         while let Some(command) = wishes.recv().await {
             let what = command.name();
-            match self.live.act(&self.app, &Actor::Participant(self.who), command).await {
+            match self.live.act(&Actor::Participant(self.who), command).await {
                 Ok(_) => {}
                 Err(ActError::Refused(why)) => {
                     let text = why.to_string();

@@ -12,14 +12,13 @@ use web_transport_trait::{RecvStream, SendStream, Session};
 
 use super::{ConnectionError, broken, next};
 use crate::{
-    app::Shared,
-    live::{ActError, Frame, LiveSession},
+    live::{ActError, LiveSession},
+    recorder::Frame,
 };
 
 /// The way of one customer's frames through the relay.
 #[derive(Clone)]
 pub(super) struct FrameIngress {
-    pub app: Shared,
     pub live: Arc<LiveSession>,
     pub who: protocol::ParticipantId,
     /// The number of the last frame that was passed on: copies of it, and of older ones, are not.
@@ -34,7 +33,7 @@ impl FrameIngress {
             return Ok(());
         }
         *passed = frame.header.seq;
-        self.live.frame(&self.app, self.who, frame).await
+        self.live.frame(self.who, frame).await
     }
 
     /// Passes a copy on when it is the next frame, which the stream still owes.
@@ -44,7 +43,7 @@ impl FrameIngress {
             return Ok(());
         }
         *passed = frame.header.seq;
-        self.live.frame(&self.app, self.who, frame).await
+        self.live.frame(self.who, frame).await
     }
 }
 

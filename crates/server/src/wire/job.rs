@@ -11,10 +11,7 @@ use web_transport_trait::{RecvStream, SendStream, Session};
 
 use super::{ConnectionError, broken, flow::FrameIngress, next};
 
-use crate::{
-    app::Shared,
-    live::{Chunk, JobError, JobRequest, JobStream, Keeping, LiveSession},
-};
+use crate::live::{Chunk, JobError, JobRequest, JobStream, Keeping, LiveSession};
 use sha2::{Digest, Sha256};
 
 /// How many pieces may be on their way in either direction of a job.
@@ -101,10 +98,10 @@ pub(super) async fn shell<W: SendStream, R: RecvStream>(
     let (live, who) = (passage.live.clone(), passage.who);
     let number = live.next_number();
     let opened = async {
-        let keeping = live.keep(&passage.app, who, paths::shell(&passage.app.config.data, &live.id, number));
+        let keeping = live.keep(who, paths::shell(live.folder(), &live.id, number));
         let keeping = keeping.map_err(|why| why.to_string())?;
         // What is not recorded is not shown: the recording is there before the program is asked.
-        let cast = Cast::create(&passage, keeping, columns, rows).map_err(|why| why.to_string())?;
+        let cast = Cast::create(keeping, columns, rows).map_err(|why| why.to_string())?;
         let mut pipe = live.job(who, Job::Shell { columns, rows }).await.map_err(|why| why.to_string())?;
         match pipe.answer().await.map_err(|why| why.to_string())? {
             Answer::Done {} => Ok((cast, pipe)),
@@ -120,8 +117,8 @@ pub(super) async fn shell<W: SendStream, R: RecvStream>(
             return Ok(());
         }
     };
-    live.record_deed(&passage.app, Event::ShellStarted { by: who, number }).await?;
-    let mut shell = Shell { app: passage.app.clone(), live, number, cast: Some(cast) };
+    live.record_deed(Event::ShellStarted { by: who, number }).await?;
+    let mut shell = Shell { live, number, cast: Some(cast) };
     let carried = carry(&passage, who, pipe, (&mut page, &mut keys), framed, &mut shell).await;
     drop(shell);
     let _ = page.finish();
@@ -135,7 +132,6 @@ fn red(what: &str, why: &str) -> String {
 
 /// A shell that is open. However it ends, also with its connection, the timeline says so, and its recording is whole.
 struct Shell {
-    app: Shared,
     live: Arc<LiveSession>,
     number: u32,
     cast: Option<Cast>,
@@ -143,12 +139,12 @@ struct Shell {
 
 impl Drop for Shell {
     fn drop(&mut self) {
-        let (app, live, number, cast) = (self.app.clone(), self.live.clone(), self.number, self.cast.take());
+        let (live, number, cast) = (self.live.clone(), self.number, self.cast.take());
         tokio::spawn(async move {
             let ended = tokio::task::spawn_blocking(move || cast.map(Cast::end).transpose()).await;
             let sha256 = ended.ok().and_then(Result::ok).flatten().unwrap_or_default();
             // The session may have ended meanwhile; then its end says enough.
-            let _ = live.record_deed(&app, Event::ShellEnded { number, sha256 }).await;
+            let _ = live.record_deed(Event::ShellEnded { number, sha256 }).await;
         });
     }
 }
@@ -207,9 +203,9 @@ struct Cast {
 }
 
 impl Cast {
-    fn create(passage: &FrameIngress, keeping: Keeping, columns: u16, rows: u16) -> std::io::Result<Self> {
+    fn create(keeping: Keeping, columns: u16, rows: u16) -> std::io::Result<Self> {
         std::fs::create_dir_all(keeping.path().parent().expect("a path of ours has a folder"))?;
-        let file = passage.app.vault.file(keeping.path()).create(std::fs::File::create_new(keeping.path())?)?;
+        let file = keeping.create()?;
         let at = clock::now().0 / 1_000;
         let mut cast = Self { file, keeping, bytes: 0, sum: Sha256::new(), started: Instant::now(), half: Vec::new() };
         cast.line(&format!(r#"{{"version": 2, "width": {columns}, "height": {rows}, "timestamp": {at}}}"#))?;

@@ -14,7 +14,6 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     api::error::sentence,
-    app::Shared,
     live::{Download, DownloadAction, DownloadState, JobError, LiveSession, Opened, TrailerBuffer},
 };
 
@@ -27,14 +26,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(300);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Has the program open a file.
-pub(super) async fn reach(
-    app: &Shared,
-    live: &Arc<LiveSession>,
-    file: &Download,
-    from: u64,
-    since: u64,
-) -> Judged<Opened> {
-    let mut pipe = live.fetch(app, file.by, (file.path.clone(), from, since)).await?;
+pub(super) async fn reach(live: &Arc<LiveSession>, file: &Download, from: u64, since: u64) -> Judged<Opened> {
+    let mut pipe = live.fetch(file.by, (file.path.clone(), from, since)).await?;
     let (size, version, sums) = match pipe.answer().await? {
         // Without them nothing says that what goes on in the middle fits, nor where an archive ends.
         Answer::File { size, version, sums } if sums || (from == 0 && size.is_some()) => (size, version, sums),
@@ -49,7 +42,6 @@ pub(super) async fn reach(
 
 /// The same, once the program can be reached, in a while.
 pub(super) async fn reach_patiently(
-    app: &Shared,
     live: &Arc<LiveSession>,
     file: &Download,
     from: u64,
@@ -58,7 +50,7 @@ pub(super) async fn reach_patiently(
 ) -> Judged<Opened> {
     let (began, mut wait) = (Instant::now(), FIRST_WAIT);
     loop {
-        match reach(app, live, file, from, since).await {
+        match reach(live, file, from, since).await {
             Err(JobError::Unreachable) if began.elapsed() < patience => {
                 file.goes(DownloadState::Waiting);
                 tokio::time::sleep(wait).await;
@@ -78,7 +70,6 @@ fn cancelled() -> JobError {
 
 /// A file while a browser takes it.
 pub(super) struct Carrying {
-    app: Shared,
     live: Arc<LiveSession>,
     by: ParticipantId,
     file: Arc<Download>,
@@ -96,7 +87,6 @@ pub(super) struct Carrying {
 impl Carrying {
     /// What was opened from that byte on.
     pub(super) fn new(
-        app: Shared,
         live: Arc<LiveSession>,
         by: ParticipantId,
         file: Arc<Download>,
@@ -104,7 +94,7 @@ impl Carrying {
         from: u64,
     ) -> Self {
         let (sum, tail) = (Sha256::new(), TrailerBuffer::default());
-        Self { app, live, by, file, opened, at: from, since: from, sum, tail, over: false }
+        Self { live, by, file, opened, at: from, since: from, sum, tail, over: false }
     }
 
     /// Its bytes for the browser; an answer that breaks off where it comes to no good end.
@@ -193,7 +183,7 @@ impl Carrying {
         };
         let (way, path, bytes) = (Direction::FromCustomer, self.file.path.clone(), self.at);
         let deed = Event::FileCarried { by: self.by, way, path, bytes, sha256 };
-        self.live.record_deed(&self.app, deed).await?;
+        self.live.record_deed(deed).await?;
         self.file.goes(DownloadState::Done);
         self.over = true;
         Ok(last)
@@ -203,8 +193,8 @@ impl Carrying {
     async fn reach_again(&mut self) -> Judged<()> {
         self.file.goes(DownloadState::Waiting);
         self.tail = TrailerBuffer::default();
-        let (app, live, file) = (&self.app, &self.live, &self.file);
-        let opened = reach_patiently(app, live, file, self.at, self.since, PATIENCE).await?;
+        let (live, file) = (&self.live, &self.file);
+        let opened = reach_patiently(live, file, self.at, self.since, PATIENCE).await?;
         if opened.version != self.opened.version {
             return Err(Fault::Changed.into());
         }
@@ -220,7 +210,7 @@ impl Carrying {
         let reason = error.to_string();
         let deed =
             Event::FileFailed { by: self.by, way: Direction::FromCustomer, path: self.file.path.clone(), reason };
-        if let Err(error) = self.live.record_deed(&self.app, deed).await {
+        if let Err(error) = self.live.record_deed(deed).await {
             tracing::debug!(session = %self.live.id, %error, "a file failed after the session's end");
         }
     }
@@ -237,9 +227,9 @@ impl Drop for Carrying {
         let reason = format!("the download stopped after {}", session::size(self.at));
         let deed =
             Event::FileFailed { by: self.by, way: Direction::FromCustomer, path: self.file.path.clone(), reason };
-        let (app, live) = (self.app.clone(), self.live.clone());
+        let live = self.live.clone();
         tokio::spawn(async move {
-            if let Err(error) = live.record_deed(&app, deed).await {
+            if let Err(error) = live.record_deed(deed).await {
                 tracing::debug!(session = %live.id, %error, "a download stopped after the session's end");
             }
         });

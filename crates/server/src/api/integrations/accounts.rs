@@ -8,7 +8,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use platform::{clock, secret};
 use protocol::Timestamp;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseConnection, EntityTrait};
 use serde::{Deserialize, Serialize};
 use store::{
     stored_time,
@@ -19,7 +19,6 @@ use ts_rs::TS;
 use crate::{
     accounts::{self, Scope},
     api::{ApiError, ConfirmedAdmin, Result, people},
-    app::Shared,
 };
 
 /// The longest comment, list of events and certificate.
@@ -115,7 +114,7 @@ fn new_secret() -> String {
 
 /// Adds an account.
 pub async fn add_account(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
     _: ConfirmedAdmin,
     Json(new): Json<ApiAccountInput>,
 ) -> Result<(StatusCode, Json<ApiSecret>)> {
@@ -130,54 +129,58 @@ pub async fn add_account(
         created: Set(stored_time(clock::now())),
         ..Default::default()
     };
-    let account = row.insert(&app.db).await?.into();
+    let account = row.insert(&db).await?.into();
     Ok((StatusCode::CREATED, Json(ApiSecret { account, client_secret })))
 }
 
-async fn account(app: &Shared, id: i32) -> Result<api_account::Model> {
-    api_account::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("account"))
+async fn account(db: &DatabaseConnection, id: i32) -> Result<api_account::Model> {
+    api_account::Entity::find_by_id(id).one(db).await?.ok_or_else(|| ApiError::missing("account"))
 }
 
 /// Changes an account. What it may do counts at once, for its tokens too.
 pub async fn change_account(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
     _: ConfirmedAdmin,
     Path(id): Path<i32>,
     Json(new): Json<ApiAccountInput>,
 ) -> Result<Json<ApiAccount>> {
-    let mut row: api_account::ActiveModel = account(&app, id).await?.into();
+    let mut row: api_account::ActiveModel = account(&db, id).await?.into();
     row.name = Set(people::name(&new.name)?);
     row.comments = Set(comment(&new.comments)?);
     row.scopes = Set(Scope::join(&new.scopes));
     row.enabled = Set(new.enabled);
-    Ok(Json(row.update(&app.db).await?.into()))
+    Ok(Json(row.update(&db).await?.into()))
 }
 
 /// Gives an account a new secret; all of its tokens end.
 pub async fn new_account_secret(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
     _: ConfirmedAdmin,
     Path(id): Path<i32>,
 ) -> Result<Json<ApiSecret>> {
     let client_secret = new_secret();
-    let mut row: api_account::ActiveModel = account(&app, id).await?.into();
+    let mut row: api_account::ActiveModel = account(&db, id).await?.into();
     row.secret = Set(secret::hash(&client_secret));
-    let account = row.update(&app.db).await?.into();
-    accounts::end_tokens(&app.db, id).await?;
+    let account = row.update(&db).await?.into();
+    accounts::end_tokens(&db, id).await?;
     Ok(Json(ApiSecret { account, client_secret }))
 }
 
 /// Removes an account with its tokens.
-pub async fn remove_account(State(app): State<Shared>, _: ConfirmedAdmin, Path(id): Path<i32>) -> Result<StatusCode> {
-    account(&app, id).await?;
-    accounts::end_tokens(&app.db, id).await?;
-    api_account::Entity::delete_by_id(id).exec(&app.db).await?;
+pub async fn remove_account(
+    State(db): State<DatabaseConnection>,
+    _: ConfirmedAdmin,
+    Path(id): Path<i32>,
+) -> Result<StatusCode> {
+    account(&db, id).await?;
+    accounts::end_tokens(&db, id).await?;
+    api_account::Entity::delete_by_id(id).exec(&db).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Makes a token.
 pub async fn add_token(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
     _: ConfirmedAdmin,
     Json(new): Json<ApiTokenInput>,
 ) -> Result<(StatusCode, Json<NewToken>)> {
@@ -194,12 +197,16 @@ pub async fn add_token(
         until: Set(stored_time(now.plus(u64::from(new.days) * 86_400_000))),
         ..Default::default()
     };
-    let about = shown_token(&row.insert(&app.db).await?);
+    let about = shown_token(&row.insert(&db).await?);
     Ok((StatusCode::CREATED, Json(NewToken { token, about })))
 }
 
 /// Ends a token.
-pub async fn remove_token(State(app): State<Shared>, _: ConfirmedAdmin, Path(id): Path<i32>) -> Result<StatusCode> {
-    let gone = api_token::Entity::delete_by_id(id).exec(&app.db).await?;
+pub async fn remove_token(
+    State(db): State<DatabaseConnection>,
+    _: ConfirmedAdmin,
+    Path(id): Path<i32>,
+) -> Result<StatusCode> {
+    let gone = api_token::Entity::delete_by_id(id).exec(&db).await?;
     if gone.rows_affected == 0 { Err(ApiError::missing("token")) } else { Ok(StatusCode::NO_CONTENT) }
 }

@@ -1,5 +1,7 @@
 //! Who is told what happens, and what became of it.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -8,25 +10,22 @@ use axum::{
 use platform::clock;
 use protocol::Timestamp;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    TransactionTrait,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, TransactionTrait,
 };
 use serde::{Deserialize, Serialize};
 use store::{
+    secrets::{Place, Secrets},
     stored_time,
-    {
-        secrets::Place,
-        tables::{delivery, receiver},
-    },
+    tables::{delivery, receiver},
 };
 use ts_rs::TS;
 
 use crate::{
     api::{Admin, ApiError, ConfirmedAdmin, Result, mfa, people},
-    app::Shared,
-    beyondtrust,
-    deliveries::{self, ReceiverKind, state, webhook},
-    desk::{Desk, RequestTracker},
+    deliveries::{Deliveries, ReceiverKind, state},
+    live::Listener,
+    webhook,
 };
 
 /// How many deliveries a log shows.
@@ -115,11 +114,11 @@ pub struct Tested {
     pub answer: String,
 }
 
-pub async fn shown(app: &Shared, r: &receiver::Model) -> Result<Receiver> {
+pub async fn shown(db: &DatabaseConnection, r: &receiver::Model) -> Result<Receiver> {
     let of = |word: &str| {
         delivery::Entity::find().filter(delivery::Column::Receiver.eq(r.id)).filter(delivery::Column::State.eq(word))
     };
-    let head = of(state::WAITING).order_by_asc(delivery::Column::Id).limit(1).one(&app.db).await?;
+    let head = of(state::WAITING).order_by_asc(delivery::Column::Id).limit(1).one(db).await?;
     Ok(Receiver {
         id: r.id,
         kind: ReceiverKind::of(r),
@@ -130,23 +129,19 @@ pub async fn shown(app: &Shared, r: &receiver::Model) -> Result<Receiver> {
         enabled: r.enabled,
         retry_seconds: r.retry_seconds,
         retry_hours: r.retry_hours,
-        waiting: of(state::WAITING).count(&app.db).await?,
-        given_up: of(state::GIVEN_UP).count(&app.db).await?,
+        waiting: of(state::WAITING).count(db).await?,
+        given_up: of(state::GIVEN_UP).count(db).await?,
         trouble: head.map(|d| d.answer).unwrap_or_default(),
     })
 }
 
-fn receiver_row(new: &ReceiverInput) -> Result<receiver::ActiveModel> {
+fn receiver_row(new: &ReceiverInput, catalogue: &[(&str, &str)]) -> Result<receiver::ActiveModel> {
     let url = url::Url::parse(new.url.trim()).ok().filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
     let url = url.ok_or_else(|| ApiError::bad("The address must begin with https:// or http://."))?;
     if url.as_str().len() > 2_000 {
         return Err(ApiError::bad("An address has at most 2,000 bytes."));
     }
-    let known: Vec<&str> = match new.kind {
-        ReceiverKind::Webhook => webhook::CATALOGUE.iter().map(|(name, _)| *name).collect(),
-        ReceiverKind::Beyondtrust => beyondtrust::outbound::CATALOGUE.iter().map(|(name, _)| *name).collect(),
-        ReceiverKind::RequestTracker => vec![],
-    };
+    let known: Vec<&str> = catalogue.iter().map(|(name, _)| *name).collect();
     if let Some(unknown) = new.events.iter().find(|e| !known.contains(&e.as_str())) {
         return Err(ApiError::bad(format!("There is no event {unknown}.")));
     }
@@ -171,7 +166,9 @@ fn receiver_row(new: &ReceiverInput) -> Result<receiver::ActiveModel> {
 
 /// Adds a receiver: from now on it is told what happens.
 pub async fn add_receiver(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(secrets): State<Arc<Secrets>>,
+    State(deliveries): State<Arc<Deliveries>>,
     _: ConfirmedAdmin,
     Json(new): Json<ReceiverInput>,
 ) -> Result<(StatusCode, Json<NewReceiver>)> {
@@ -186,63 +183,71 @@ pub async fn add_receiver(
     let row = receiver::ActiveModel {
         secret: Set(String::new()),
         created: Set(stored_time(clock::now())),
-        ..receiver_row(&new)?
+        ..receiver_row(&new, deliveries.kind(new.kind).catalogue())?
     };
     // Sealed for its row, whose number is known once it is there.
-    let transaction = app.db.begin().await?;
+    let transaction = db.begin().await?;
     let row = row.insert(&transaction).await?;
-    let sealed = app.secrets.seal(Place::Receiver(row.id), &secret);
+    let sealed = secrets.seal(Place::Receiver(row.id), &secret);
     let row = receiver::ActiveModel { secret: Set(sealed), ..row.into() }.update(&transaction).await?;
     transaction.commit().await?;
-    app.deliveries.load(&app).await?;
-    let receiver = shown(&app, &row).await?;
+    deliveries.load().await?;
+    let receiver = shown(&db, &row).await?;
     Ok((StatusCode::CREATED, Json(NewReceiver { receiver, secret: given.then_some(secret) })))
 }
 
-pub async fn receiver(app: &Shared, id: i32) -> Result<receiver::Model> {
-    let row = receiver::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("receiver"))?;
-    Ok(deliveries::opened(app, row))
+pub async fn receiver(db: &DatabaseConnection, deliveries: &Deliveries, id: i32) -> Result<receiver::Model> {
+    let row = receiver::Entity::find_by_id(id).one(db).await?.ok_or_else(|| ApiError::missing("receiver"))?;
+    Ok(deliveries.opened(row))
 }
 
 /// Changes a receiver; its kind stays.
 pub async fn change_receiver(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(secrets): State<Arc<Secrets>>,
+    State(deliveries): State<Arc<Deliveries>>,
     _: ConfirmedAdmin,
     Path(id): Path<i32>,
     Json(new): Json<ReceiverInput>,
 ) -> Result<Json<Receiver>> {
-    let before = receiver(&app, id).await?;
+    let before = receiver(&db, &deliveries, id).await?;
     if ReceiverKind::of(&before) != new.kind {
         return Err(ApiError::conflict("A receiver stays of its kind. Please add another one."));
     }
-    let mut row = receiver::ActiveModel { id: Set(id), ..receiver_row(&new)? };
+    let mut row = receiver::ActiveModel { id: Set(id), ..receiver_row(&new, deliveries.kind(new.kind).catalogue())? };
     if new.kind == ReceiverKind::RequestTracker {
         let token = new.token.trim().to_owned();
         let token = mfa::kept(token, before.secret, before.url == new.url.trim())?;
-        row.secret = Set(app.secrets.seal(Place::Receiver(id), &token));
+        row.secret = Set(secrets.seal(Place::Receiver(id), &token));
     }
-    let row = row.update(&app.db).await?;
-    app.deliveries.load(&app).await?;
-    Ok(Json(shown(&app, &row).await?))
+    let row = row.update(&db).await?;
+    deliveries.load().await?;
+    Ok(Json(shown(&db, &row).await?))
 }
 
 /// Removes a receiver with what waits for it.
-pub async fn remove_receiver(State(app): State<Shared>, _: ConfirmedAdmin, Path(id): Path<i32>) -> Result<StatusCode> {
-    receiver(&app, id).await?;
-    receiver::Entity::delete_by_id(id).exec(&app.db).await?;
-    delivery::Entity::delete_many().filter(delivery::Column::Receiver.eq(id)).exec(&app.db).await?;
-    app.deliveries.load(&app).await?;
+pub async fn remove_receiver(
+    State(db): State<DatabaseConnection>,
+    State(deliveries): State<Arc<Deliveries>>,
+    _: ConfirmedAdmin,
+    Path(id): Path<i32>,
+) -> Result<StatusCode> {
+    receiver(&db, &deliveries, id).await?;
+    receiver::Entity::delete_by_id(id).exec(&db).await?;
+    delivery::Entity::delete_many().filter(delivery::Column::Receiver.eq(id)).exec(&db).await?;
+    deliveries.load().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Tells a receiver something that means nothing, and says what it answered.
-pub async fn test_receiver(State(app): State<Shared>, _: ConfirmedAdmin, Path(id): Path<i32>) -> Result<Json<Tested>> {
-    let receiver = receiver(&app, id).await?;
-    let answer = match ReceiverKind::of(&receiver) {
-        ReceiverKind::Webhook => webhook::test(&app, &receiver).await,
-        ReceiverKind::Beyondtrust => beyondtrust::outbound::test(&app, &receiver).await,
-        ReceiverKind::RequestTracker => RequestTracker::of(&app, &receiver).test().await,
-    };
+pub async fn test_receiver(
+    State(db): State<DatabaseConnection>,
+    State(deliveries): State<Arc<Deliveries>>,
+    _: ConfirmedAdmin,
+    Path(id): Path<i32>,
+) -> Result<Json<Tested>> {
+    let receiver = receiver(&db, &deliveries, id).await?;
+    let answer = deliveries.test(&receiver).await;
     let good = answer.is_ok();
     Ok(Json(Tested { good, answer: answer.unwrap_or_else(|why| why) }))
 }
@@ -257,7 +262,7 @@ pub struct Wanted {
 
 /// What was told to a receiver, and what waits: the newest first.
 pub async fn deliveries(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
     _: Admin,
     Path(id): Path<i32>,
     Query(wanted): Query<Wanted>,
@@ -269,32 +274,38 @@ pub async fn deliveries(
     if !wanted.state.is_empty() {
         rows = rows.filter(delivery::Column::State.eq(wanted.state));
     }
-    Ok(Json(rows.all(&app.db).await?.into_iter().map(Into::into).collect()))
+    Ok(Json(rows.all(&db).await?.into_iter().map(Into::into).collect()))
 }
 
-async fn found(app: &Shared, id: i64) -> Result<delivery::Model> {
-    delivery::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| ApiError::missing("delivery"))
+async fn found(db: &DatabaseConnection, id: i64) -> Result<delivery::Model> {
+    delivery::Entity::find_by_id(id).one(db).await?.ok_or_else(|| ApiError::missing("delivery"))
 }
 
 /// Tries a delivery again now; one that has arrived is sent once more.
-pub async fn send_again(State(app): State<Shared>, _: ConfirmedAdmin, Path(id): Path<i64>) -> Result<Json<Delivery>> {
-    let found = found(&app, id).await?;
-    Ok(Json(deliveries::again(&app, found).await?.into()))
+pub async fn send_again(
+    State(db): State<DatabaseConnection>,
+    State(deliveries): State<Arc<Deliveries>>,
+    _: ConfirmedAdmin,
+    Path(id): Path<i64>,
+) -> Result<Json<Delivery>> {
+    let found = found(&db, id).await?;
+    Ok(Json(deliveries.again(found).await?.into()))
 }
 
 /// Drops what waits: the next in the queue has its turn.
 pub async fn drop_delivery(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(deliveries): State<Arc<Deliveries>>,
     _: ConfirmedAdmin,
     Path(id): Path<i64>,
 ) -> Result<Json<Delivery>> {
-    let found = found(&app, id).await?;
+    let found = found(&db, id).await?;
     if found.state != state::WAITING {
         return Err(ApiError::conflict("It does not wait any more."));
     }
     let mut row: delivery::ActiveModel = found.into();
     row.state = Set(state::DROPPED.into());
-    let row = row.update(&app.db).await?;
-    app.deliveries.wake();
+    let row = row.update(&db).await?;
+    deliveries.wake();
     Ok(Json(row.into()))
 }

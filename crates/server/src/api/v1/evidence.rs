@@ -1,5 +1,7 @@
 //! Transcripts and recordings for other systems.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
@@ -13,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Problem, Query, ReadEvidence, Refused, Result, sessions};
 
-use crate::{api, app::Shared};
+use crate::{api, archive::Archive, live::SessionRegistry};
 
 /// How a transcript is written.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
@@ -64,13 +66,13 @@ fn id(text: String) -> Result<SessionId> {
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn transcript(
-    State(app): State<Shared>,
+    State(sessions): State<Arc<SessionRegistry>>,
     _: ReadEvidence,
     Path(name): Path<String>,
     Query(Wanted { format }): Query<Wanted>,
 ) -> Result<Response> {
     let id = id(name)?;
-    let entries = app.sessions.read(&app, &id).await?.ok_or_else(|| Refused::missing("session"))?;
+    let entries = sessions.read(&id).await?.ok_or_else(|| Refused::missing("session"))?;
     Ok(match format {
         Format::Text => {
             let text = evidence::transcript::text(&id, &entries);
@@ -90,15 +92,16 @@ pub async fn transcript(
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn recording(
-    State(app): State<Shared>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(archive): State<Arc<Archive>>,
     ReadEvidence(caller): ReadEvidence,
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
     let id = id(name)?;
-    let entries = app.sessions.read(&app, &id).await?.ok_or_else(|| Refused::missing("session"))?;
+    let entries = sessions.read(&id).await?.ok_or_else(|| Refused::missing("session"))?;
     if !sessions::is_stored(&entries) {
         return Err(Refused(StatusCode::CONFLICT, "The recording is not complete yet.".into()));
     }
-    Ok(api::serve_file(&app, &id, caller.as_ref(), &headers).await?)
+    Ok(api::serve_file(&archive, &id, caller.as_ref(), &headers).await?)
 }

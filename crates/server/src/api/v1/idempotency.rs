@@ -1,5 +1,7 @@
 //! A request with an idempotency key does its work once: whoever sends it again gets the first answer again.
 
+use std::sync::Arc;
+
 use axum::{
     body::{Body, to_bytes},
     extract::{Request, State},
@@ -8,13 +10,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use platform::{clock, secret};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use platform::{clock, secret, vault::Vault};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
 use store::{stored_time, tables::answered};
 
 use super::{Refused, Result, caller};
 
-use crate::app::Shared;
+use crate::{archive::Archive, connections::Clients};
 
 /// For how long an answer is kept.
 const LIFE_MS: u64 = 24 * 60 * 60_000;
@@ -23,7 +25,13 @@ const MOST: usize = 256 * 1024;
 const NAME: &str = "idempotency-key";
 
 /// Answers a request that was answered before as it was then.
-pub async fn once(State(app): State<Shared>, request: Request, next: Next) -> Result<Response> {
+pub async fn once(
+    State(db): State<DatabaseConnection>,
+    State(clients): State<Arc<Clients>>,
+    State(archive): State<Arc<Archive>>,
+    request: Request,
+    next: Next,
+) -> Result<Response> {
     let key = match request.headers().get(NAME) {
         Some(key) if *request.method() == Method::POST => key.clone(),
         _ => return Ok(next.run(request).await),
@@ -32,7 +40,7 @@ pub async fn once(State(app): State<Shared>, request: Request, next: Next) -> Re
     let key = key.to_str().ok().filter(plain).map(str::to_owned);
     let key = key.ok_or_else(|| Refused::bad("An idempotency key has between 1 and 255 visible characters."))?;
     let (parts, body) = request.into_parts();
-    let by = caller(&parts, &app).await?.key;
+    let by = caller(&db, &clients, &parts).await?.key;
     let body = to_bytes(body, MOST).await;
     let body = body.map_err(|_| Refused(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.".into()))?;
     let hash = secret::hash(&format!("{by}\n{key}"));
@@ -40,7 +48,7 @@ pub async fn once(State(app): State<Shared>, request: Request, next: Next) -> Re
     let asked = secret::hash(&format!("{}\n{address}\n{}", parts.method, STANDARD.encode(&body)));
 
     let old = stored_time(protocol::Timestamp(clock::now().0.saturating_sub(LIFE_MS)));
-    answered::Entity::delete_many().filter(answered::Column::At.lt(old)).exec(&app.db).await?;
+    answered::Entity::delete_many().filter(answered::Column::At.lt(old)).exec(&db).await?;
     let first = answered::ActiveModel {
         hash: Set(hash.clone()),
         request: Set(asked.clone()),
@@ -48,26 +56,26 @@ pub async fn once(State(app): State<Shared>, request: Request, next: Next) -> Re
         status: Set(0),
         body: Set(String::new()),
     };
-    if first.insert(&app.db).await.is_err() {
-        return again(&app, &hash, &asked).await;
+    if first.insert(&db).await.is_err() {
+        return again(&db, &archive, &hash, &asked).await;
     }
     // Whoever asked may hang up; what was begun is done all the same, and its answer is there when they come again.
     let work = tokio::spawn({
-        let (app, hash) = (app.clone(), hash.clone());
-        async move { keep(&app, hash, next.run(Request::from_parts(parts, Body::from(body))).await).await }
+        let (db, vault, hash) = (db.clone(), archive.vault.clone(), hash.clone());
+        async move { keep(&db, &vault, hash, next.run(Request::from_parts(parts, Body::from(body))).await).await }
     });
     match work.await {
         Ok(response) => response,
         Err(error) => {
-            answered::Entity::delete_by_id(hash).exec(&app.db).await?;
+            answered::Entity::delete_by_id(hash).exec(&db).await?;
             Err(anyhow::Error::from(error).into())
         }
     }
 }
 
 /// The first answer once more.
-async fn again(app: &Shared, hash: &str, asked: &str) -> Result<Response> {
-    let kept = answered::Entity::find_by_id(hash).one(&app.db).await?;
+async fn again(db: &DatabaseConnection, archive: &Arc<Archive>, hash: &str, asked: &str) -> Result<Response> {
+    let kept = answered::Entity::find_by_id(hash).one(db).await?;
     let kept = kept.ok_or_else(|| Refused(StatusCode::CONFLICT, "Please try again.".into()))?;
     if kept.request != asked {
         return Err(Refused::bad("This idempotency key was used for another request."));
@@ -78,7 +86,7 @@ async fn again(app: &Shared, hash: &str, asked: &str) -> Result<Response> {
     };
     let sealed = STANDARD.decode(&kept.body).map_err(anyhow::Error::from)?;
     let mut body = Vec::new();
-    let mut reader = app.vault.read(sealed.as_slice()).map_err(anyhow::Error::from)?;
+    let mut reader = archive.vault.read(sealed.as_slice()).map_err(anyhow::Error::from)?;
     std::io::Read::read_to_end(&mut reader, &mut body).map_err(anyhow::Error::from)?;
     let mut response = (status, body).into_response();
     let kind = if status.is_success() { "application/json" } else { "application/problem+json" };
@@ -88,13 +96,13 @@ async fn again(app: &Shared, hash: &str, asked: &str) -> Result<Response> {
 }
 
 /// Keeps an answer, encrypted: it may hold a session key. A failure of the server's is not kept: it may be tried again.
-async fn keep(app: &Shared, hash: String, response: Response) -> Result<Response> {
+async fn keep(db: &DatabaseConnection, vault: &Vault, hash: String, response: Response) -> Result<Response> {
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, MOST).await.map_err(anyhow::Error::from)?;
     if parts.status.is_server_error() {
-        answered::Entity::delete_by_id(hash).exec(&app.db).await?;
+        answered::Entity::delete_by_id(hash).exec(db).await?;
     } else {
-        let mut sealed = app.vault.create(Vec::new()).map_err(anyhow::Error::from)?;
+        let mut sealed = vault.create(Vec::new()).map_err(anyhow::Error::from)?;
         std::io::Write::write_all(&mut sealed, &body).map_err(anyhow::Error::from)?;
         let sealed = sealed.finish().map_err(anyhow::Error::from)?;
         let row = answered::ActiveModel {
@@ -103,7 +111,7 @@ async fn keep(app: &Shared, hash: String, response: Response) -> Result<Response
             body: Set(STANDARD.encode(sealed)),
             ..Default::default()
         };
-        row.update(&app.db).await?;
+        row.update(db).await?;
     }
     Ok(Response::from_parts(parts, Body::from(body)))
 }

@@ -15,6 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, patch, post},
 };
+use sea_orm::DatabaseConnection;
 use serde::{Serialize, de::DeserializeOwned};
 use utoipa::{
     Modify, OpenApi, ToSchema,
@@ -24,8 +25,9 @@ use utoipa::{
 use super::{ApiError, address};
 use crate::{
     accounts::{self, Caller, Scope},
-    app::Shared,
+    connections::Clients,
     live::ActError,
+    state::AppState,
 };
 
 /// What went wrong (RFC 9457).
@@ -87,10 +89,10 @@ fn refused(error: ActError) -> Refused {
 /// A body as JSON; what is wrong with it is said as a problem.
 pub struct Body<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
+impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
     type Rejection = Refused;
 
-    async fn from_request(request: Request, app: &Shared) -> Result<Self> {
+    async fn from_request(request: Request, app: &AppState) -> Result<Self> {
         // An object first: a list of its values in their order would be taken for one.
         match Json::<serde_json::Map<String, serde_json::Value>>::from_request(request, app).await {
             Ok(Json(fields)) => {
@@ -112,10 +114,10 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
 /// The parameters of an address; what is wrong with them is said as a problem.
 pub struct Query<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequestParts<Shared> for Query<T> {
+impl<T: DeserializeOwned> FromRequestParts<AppState> for Query<T> {
     type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
         let query = axum::extract::Query::<T>::from_request_parts(parts, app).await;
         query
             .map(|axum::extract::Query(q)| Self(q))
@@ -130,11 +132,11 @@ macro_rules! scoped {
         #[allow(dead_code, reason = "some handlers need no more than that it is there")]
         pub struct $name(pub Caller);
 
-        impl FromRequestParts<Shared> for $name {
+        impl FromRequestParts<AppState> for $name {
             type Rejection = Refused;
 
-            async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
-                let caller = caller(parts, app).await?;
+            async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
+                let caller = caller(&app.db, &app.clients, parts).await?;
                 if caller.may(Scope::$scope) {
                     return Ok(Self(caller));
                 }
@@ -152,17 +154,17 @@ scoped!(
     WritePeople PeopleWrite "change technicians and teams"
 );
 
-async fn caller(parts: &Parts, app: &Shared) -> Result<Caller> {
+async fn caller(db: &DatabaseConnection, clients: &Clients, parts: &Parts) -> Result<Caller> {
     let none = || Refused(StatusCode::UNAUTHORIZED, "Please send a valid bearer token.".into());
     let given = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
     let (scheme, token) = given.and_then(|v| v.split_once(' ')).ok_or_else(none)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(none());
     }
-    if let Some(caller) = accounts::by_token(app, token.trim()).await? {
+    if let Some(caller) = accounts::by_token(db, token.trim()).await? {
         return Ok(caller);
     }
-    app.wrong(address(app, &parts.extensions, &parts.headers)).map_err(ApiError::from)?;
+    clients.wrong(address(clients, &parts.extensions, &parts.headers)).map_err(ApiError::from)?;
     Err(none())
 }
 
@@ -207,7 +209,7 @@ async fn document() -> Json<utoipa::openapi::OpenApi> {
 }
 
 /// Every address of the REST API.
-pub fn router(app: &Shared) -> Router<Shared> {
+pub fn router(app: &AppState) -> Router<AppState> {
     Router::new()
         .route("/sessions", get(sessions::list).post(sessions::create))
         .route("/sessions/{id}", get(sessions::read))

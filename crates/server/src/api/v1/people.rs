@@ -1,12 +1,16 @@
 //! Technicians, teams and queues for other systems.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Path, State},
     http::StatusCode,
 };
 use protocol::{Phase, Queue};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder,
+};
 use serde::{Deserialize, Serialize};
 use store::tables::{team, user};
 use utoipa::ToSchema;
@@ -16,8 +20,9 @@ use super::{Body, Problem, ReadPeople, ReadSessions, Refused, Result, WritePeopl
 use crate::{
     account_changes::{self, AccountChange, ChangedBy},
     api::people,
-    app::Shared,
-    organisation,
+    live::SessionRegistry,
+    organisation::Organisation,
+    sign_in::Auth,
 };
 
 /// A queue of several people, and how many sessions wait there.
@@ -102,12 +107,16 @@ impl From<user::Model> for Technician {
     (status = 200, body = Vec<QueueShown>),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
-pub async fn queues(State(app): State<Shared>, _: ReadSessions) -> Result<Json<Vec<QueueShown>>> {
+pub async fn queues(
+    State(db): State<DatabaseConnection>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    _: ReadSessions,
+) -> Result<Json<Vec<QueueShown>>> {
     let mut queues = vec![QueueShown { team: None, waiting: 0 }];
-    for team in team::Entity::find().order_by_asc(team::Column::Name).all(&app.db).await? {
+    for team in team::Entity::find().order_by_asc(team::Column::Name).all(&db).await? {
         queues.push(QueueShown { team: Some(team.name), waiting: 0 });
     }
-    for live in app.sessions.all() {
+    for live in sessions.all() {
         let place = live.read(|s| match (s.phase(), s.queue()) {
             (Phase::Ended { .. }, _) | (_, Queue::Own) => None,
             (_, Queue::General) => Some(None),
@@ -120,9 +129,9 @@ pub async fn queues(State(app): State<Shared>, _: ReadSessions) -> Result<Json<V
     Ok(Json(queues))
 }
 
-async fn shown(app: &Shared, team: team::Model) -> Result<Team> {
+async fn shown(db: &DatabaseConnection, team: team::Model) -> Result<Team> {
     let members = user::Entity::find().filter(user::Column::Team.eq(team.name.as_str()));
-    let members = members.order_by_asc(user::Column::Id).all(&app.db).await?;
+    let members = members.order_by_asc(user::Column::Id).all(db).await?;
     let team::Model { id, name, code_name, .. } = team;
     Ok(Team { id, name, code_name, technicians: members.into_iter().map(|u| u.id).collect() })
 }
@@ -132,19 +141,19 @@ async fn shown(app: &Shared, team: team::Model) -> Result<Team> {
     (status = 200, body = Vec<Team>),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
-pub async fn teams(State(app): State<Shared>, _: ReadPeople) -> Result<Json<Vec<Team>>> {
+pub async fn teams(State(db): State<DatabaseConnection>, _: ReadPeople) -> Result<Json<Vec<Team>>> {
     let mut list = Vec::new();
-    for team in team::Entity::find().order_by_asc(team::Column::Id).all(&app.db).await? {
-        list.push(shown(&app, team).await?);
+    for team in team::Entity::find().order_by_asc(team::Column::Id).all(&db).await? {
+        list.push(shown(&db, team).await?);
     }
     Ok(Json(list))
 }
 
 /// A name that no other team has.
-async fn free(app: &Shared, name: &str, own: i32) -> Result<String> {
+async fn free(db: &DatabaseConnection, name: &str, own: i32) -> Result<String> {
     let name = people::name(name)?;
     let same = team::Entity::find().filter(team::Column::Name.eq(name.as_str())).filter(team::Column::Id.ne(own));
-    match same.one(&app.db).await? {
+    match same.one(db).await? {
         Some(_) => Err(Refused(StatusCode::CONFLICT, "There is a team by that name already.".into())),
         None => Ok(name),
     }
@@ -157,20 +166,20 @@ async fn free(app: &Shared, name: &str, own: i32) -> Result<String> {
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn add_team(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
     _: WritePeople,
     Body(new): Body<TeamInput>,
 ) -> Result<(StatusCode, Json<Team>)> {
-    let name = free(&app, &new.name, 0).await?;
-    organisation::know(&app.db, &name).await?;
-    let made = team::Entity::find().filter(team::Column::Name.eq(name)).one(&app.db).await?;
+    let name = free(&db, &new.name, 0).await?;
+    store::people::know(&db, &name).await?;
+    let made = team::Entity::find().filter(team::Column::Name.eq(name)).one(&db).await?;
     let made = made.ok_or_else(|| Refused::missing("team"))?;
-    Ok((StatusCode::CREATED, Json(shown(&app, made).await?)))
+    Ok((StatusCode::CREATED, Json(shown(&db, made).await?)))
 }
 
-async fn found(app: &Shared, id: &str) -> Result<team::Model> {
+async fn found(db: &DatabaseConnection, id: &str) -> Result<team::Model> {
     let id: i32 = id.parse().map_err(|_| Refused::missing("team"))?;
-    team::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| Refused::missing("team"))
+    team::Entity::find_by_id(id).one(db).await?.ok_or_else(|| Refused::missing("team"))
 }
 
 /// Renames a team; who and what belongs to it moves along.
@@ -179,19 +188,20 @@ async fn found(app: &Shared, id: &str) -> Result<team::Model> {
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn change_team(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(organisation): State<Arc<Organisation>>,
     _: WritePeople,
     Path(id): Path<String>,
     Body(new): Body<TeamInput>,
 ) -> Result<Json<Team>> {
-    let before = found(&app, &id).await?;
-    let name = free(&app, &new.name, before.id).await?;
+    let before = found(&db, &id).await?;
+    let name = free(&db, &new.name, before.id).await?;
     let old = before.name.clone();
     let mut row: team::ActiveModel = before.into();
     row.name = Set(name);
-    let row = row.update(&app.db).await?;
-    organisation::rename(&app, &old, &row.name).await?;
-    Ok(Json(shown(&app, row).await?))
+    let row = row.update(&db).await?;
+    organisation.rename(&old, &row.name).await?;
+    Ok(Json(shown(&db, row).await?))
 }
 
 /// Removes a team that no policy is for; its technicians belong to none, and what waits in its queue waits for anybody.
@@ -199,9 +209,14 @@ pub async fn change_team(
     (status = 204),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
-pub async fn remove_team(State(app): State<Shared>, _: WritePeople, Path(id): Path<String>) -> Result<StatusCode> {
-    let team = found(&app, &id).await?;
-    organisation::remove(&app, &team).await?;
+pub async fn remove_team(
+    State(db): State<DatabaseConnection>,
+    State(organisation): State<Arc<Organisation>>,
+    _: WritePeople,
+    Path(id): Path<String>,
+) -> Result<StatusCode> {
+    let team = found(&db, &id).await?;
+    organisation.remove(&team).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -210,8 +225,8 @@ pub async fn remove_team(State(app): State<Shared>, _: WritePeople, Path(id): Pa
     (status = 200, body = Vec<Technician>),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
-pub async fn technicians(State(app): State<Shared>, _: ReadPeople) -> Result<Json<Vec<Technician>>> {
-    let users = user::Entity::find().order_by_asc(user::Column::Id).all(&app.db).await?;
+pub async fn technicians(State(db): State<DatabaseConnection>, _: ReadPeople) -> Result<Json<Vec<Technician>>> {
+    let users = user::Entity::find().order_by_asc(user::Column::Id).all(&db).await?;
     Ok(Json(users.into_iter().map(Into::into).collect()))
 }
 
@@ -222,19 +237,20 @@ pub async fn technicians(State(app): State<Shared>, _: ReadPeople) -> Result<Jso
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn add_technician(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(auth): State<Arc<Auth>>,
     _: WritePeople,
     Body(new): Body<NewTechnician>,
 ) -> Result<(StatusCode, Json<Technician>)> {
     let NewTechnician { login, name, email, team, password } = new;
     let new = people::NewUser { login, name, email, team, password, administrator: false };
-    let account = people::insert_user(&app, new).await?;
-    Ok((StatusCode::CREATED, Json(one(&app, &account.id.to_string()).await?.into())))
+    let account = people::insert_user(&db, &auth, new).await?;
+    Ok((StatusCode::CREATED, Json(one(&db, &account.id.to_string()).await?.into())))
 }
 
-async fn one(app: &Shared, id: &str) -> Result<user::Model> {
+async fn one(db: &DatabaseConnection, id: &str) -> Result<user::Model> {
     let id: i32 = id.parse().map_err(|_| Refused::missing("technician"))?;
-    user::Entity::find_by_id(id).one(&app.db).await?.ok_or_else(|| Refused::missing("technician"))
+    user::Entity::find_by_id(id).one(db).await?.ok_or_else(|| Refused::missing("technician"))
 }
 
 /// Reads a technician.
@@ -242,8 +258,12 @@ async fn one(app: &Shared, id: &str) -> Result<user::Model> {
     (status = 200, body = Technician),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
-pub async fn technician(State(app): State<Shared>, _: ReadPeople, Path(id): Path<String>) -> Result<Json<Technician>> {
-    Ok(Json(one(&app, &id).await?.into()))
+pub async fn technician(
+    State(db): State<DatabaseConnection>,
+    _: ReadPeople,
+    Path(id): Path<String>,
+) -> Result<Json<Technician>> {
+    Ok(Json(one(&db, &id).await?.into()))
 }
 
 /// Changes a technician. A disabled one is signed out everywhere. Administrators are changed in the console.
@@ -253,12 +273,13 @@ pub async fn technician(State(app): State<Shared>, _: ReadPeople, Path(id): Path
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn change_technician(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(auth): State<Arc<Auth>>,
     _: WritePeople,
     Path(id): Path<String>,
     Body(change): Body<TechnicianChange>,
 ) -> Result<Json<Technician>> {
-    let before = one(&app, &id).await?;
+    let before = one(&db, &id).await?;
     let wanted = AccountChange {
         name: change.name.as_deref().map(people::name).transpose()?,
         email: change.email.as_deref().map(people::email).transpose()?,
@@ -266,5 +287,5 @@ pub async fn change_technician(
         disabled: change.disabled,
         ..AccountChange::default()
     };
-    Ok(Json(account_changes::change(&app, ChangedBy::System, before.id, wanted).await?.into()))
+    Ok(Json(account_changes::change(&auth, ChangedBy::System, before.id, wanted).await?.into()))
 }

@@ -9,7 +9,7 @@ use axum::{
 };
 use platform::clock;
 use protocol::{Entry, Event, Queue, SessionId, Timestamp};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use session::{Actor, Command};
 use store::tables::{incident, session_row};
@@ -18,13 +18,12 @@ use utoipa::{IntoParams, ToSchema};
 use super::{Body, Problem, Query, ReadSessions, Refused, Result, WriteSessions, refused};
 
 use crate::{
-    app::Shared,
+    config::PublicUrl,
     desk::{
-        Ticket,
+        ServiceDesk, Ticket,
         ticket_import::{self, Form, ImportRequest, Keys, Place},
     },
-    live::LiveSession,
-    organisation,
+    live::{LiveSession, SessionRegistry},
     session_view::{QueueName, SessionView, shown},
 };
 
@@ -113,8 +112,8 @@ fn id(text: &str) -> Result<SessionId> {
     SessionId::try_from(text.to_owned()).map_err(|_| Refused::missing("session"))
 }
 
-fn running(app: &Shared, text: &str) -> Result<Arc<LiveSession>> {
-    app.sessions.get(&id(text)?).ok_or_else(|| Refused::missing("running session"))
+fn running(sessions: &Arc<SessionRegistry>, text: &str) -> Result<Arc<LiveSession>> {
+    sessions.get(&id(text)?).ok_or_else(|| Refused::missing("running session"))
 }
 
 /// Lists sessions, the newest first.
@@ -123,7 +122,10 @@ fn running(app: &Shared, text: &str) -> Result<Arc<LiveSession>> {
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn list(
-    Extract(app): Extract<Shared>,
+    Extract(db): Extract<DatabaseConnection>,
+    Extract(public_url): Extract<PublicUrl>,
+    Extract(sessions): Extract<Arc<SessionRegistry>>,
+    Extract(desk): Extract<Arc<ServiceDesk>>,
     _: ReadSessions,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Sessions>> {
@@ -136,8 +138,8 @@ pub async fn list(
         session_row::Entity::find().order_by_desc(Column::Created).order_by_desc(Column::Id).limit(limit + 1);
     if let Some(key) = &wanted.external_key {
         let about = incident::Entity::find().filter(incident::Column::Desk.eq(ticket_import::BY_API));
-        let about = about.filter(incident::Column::Ticket.eq(key.as_str())).all(&app.db).await?;
-        let ours = ticket_import::ours(&app, key).await?;
+        let about = about.filter(incident::Column::Ticket.eq(key.as_str())).all(&db).await?;
+        let ours = ticket_import::ours(&desk, key).await?;
         rows = rows.filter(Column::Incident.is_in(about.iter().chain(&ours).map(|i| i.id)));
     }
     if let Some(after) = &wanted.after {
@@ -147,15 +149,15 @@ pub async fn list(
         let later = Condition::all().add(Column::Created.eq(at)).add(Column::Id.lt(last));
         rows = rows.filter(Condition::any().add(Column::Created.lt(at)).add(later));
     }
-    let mut rows = rows.all(&app.db).await?;
+    let mut rows = rows.all(&db).await?;
     let more = rows.len() as u64 > limit;
     rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let next = rows.last().filter(|_| more).map(|row| format!("{}-{}", row.created, row.id));
     let mut items = Vec::new();
     for row in rows {
         let id = id(&row.id)?;
-        if let Some(entries) = app.sessions.read(&app, &id).await? {
-            items.extend(shown(&app, &id, &entries));
+        if let Some(entries) = sessions.read(&id).await? {
+            items.extend(shown(sessions.services.policy.policy(), &public_url, &id, &entries));
         }
     }
     Ok(Json(Sessions { items, next }))
@@ -168,7 +170,8 @@ pub async fn list(
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn create(
-    Extract(app): Extract<Shared>,
+    Extract(db): Extract<DatabaseConnection>,
+    Extract(desk): Extract<Arc<ServiceDesk>>,
     WriteSessions(caller): WriteSessions,
     Body(new): Body<NewSession>,
 ) -> Result<(StatusCode, Json<Issued>)> {
@@ -186,14 +189,14 @@ pub async fn create(
         return Err(Refused::bad("An external key has at most 1,024 characters, a subject 200."));
     }
     let wish = ImportRequest {
-        place: place(&app, new.queue).await?,
+        place: place(&db, new.queue).await?,
         external_key: new.external_key,
         about: Ticket { subject: new.subject, customer: new.customer.name, email, ..Ticket::default() },
         attributes: checked(new.attributes)?.into_iter().collect(),
         priority: None,
     };
-    let live = ticket_import::for_system(&app, caller.as_ref(), wish).await.map_err(refused)?;
-    Ok((StatusCode::CREATED, Json(issue(&app, &live, &by, life).await?)))
+    let live = ticket_import::for_system(&desk, caller.as_ref(), wish).await.map_err(refused)?;
+    Ok((StatusCode::CREATED, Json(issue(&desk, &live, &by, life).await?)))
 }
 
 fn checked(attributes: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
@@ -208,23 +211,23 @@ fn checked(attributes: BTreeMap<String, String>) -> Result<BTreeMap<String, Stri
 }
 
 /// Who a queue's name means.
-async fn place(app: &Shared, queue: QueueName) -> Result<Place> {
+async fn place(db: &DatabaseConnection, queue: QueueName) -> Result<Place> {
     match queue {
         QueueName::General {} => Ok(Place::In(Queue::General)),
-        QueueName::Team { team } if organisation::is_team(&app.db, &team).await? => Ok(Place::In(Queue::Team { team })),
+        QueueName::Team { team } if store::people::is_team(db, &team).await? => Ok(Place::In(Queue::Team { team })),
         QueueName::Team { .. } => Err(Refused::bad("There is no such team.")),
         QueueName::Technician { technician } => {
-            let found = organisation::technician(&app.db, technician).await?;
+            let found = store::people::technician(db, technician).await?;
             found.map(Place::With).ok_or_else(|| Refused::bad("There is no such technician."))
         }
     }
 }
 
-async fn issue(app: &Shared, live: &Arc<LiveSession>, by: &Actor, life: Option<u64>) -> Result<Issued> {
+async fn issue(desk: &ServiceDesk, live: &Arc<LiveSession>, by: &Actor, life: Option<u64>) -> Result<Issued> {
     let Keys { key, key_until, token, link_until } =
-        ticket_import::keys(app, live, by, life, Form::Ours).await.map_err(refused)?;
+        ticket_import::keys(desk, live, by, life, Form::Ours).await.map_err(refused)?;
     let utc = |at: Timestamp| clock::rfc3339(at);
-    let link = ticket_import::link(app, &token);
+    let link = ticket_import::link(desk, &token);
     Ok(Issued { session: live.id.to_string(), key, key_until: utc(key_until), link, link_until: utc(link_until) })
 }
 
@@ -234,13 +237,16 @@ async fn issue(app: &Shared, live: &Arc<LiveSession>, by: &Actor, life: Option<u
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn read(
-    Extract(app): Extract<Shared>,
+    Extract(public_url): Extract<PublicUrl>,
+    Extract(sessions): Extract<Arc<SessionRegistry>>,
     _: ReadSessions,
     Path(name): Path<String>,
 ) -> Result<Json<SessionView>> {
     let id = id(&name)?;
-    let entries = app.sessions.read(&app, &id).await?.ok_or_else(|| Refused::missing("session"))?;
-    shown(&app, &id, &entries).map(Json).ok_or_else(|| Refused::missing("session"))
+    let entries = sessions.read(&id).await?.ok_or_else(|| Refused::missing("session"))?;
+    shown(sessions.services.policy.policy(), &public_url, &id, &entries)
+        .map(Json)
+        .ok_or_else(|| Refused::missing("session"))
 }
 
 /// Makes a new key and link for a session that waits or is held; those before work no more.
@@ -250,12 +256,13 @@ pub async fn read(
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn keys(
-    Extract(app): Extract<Shared>,
+    Extract(sessions): Extract<Arc<SessionRegistry>>,
+    Extract(desk): Extract<Arc<ServiceDesk>>,
     WriteSessions(caller): WriteSessions,
     Path(id): Path<String>,
 ) -> Result<Json<Issued>> {
-    let live = running(&app, &id)?;
-    Ok(Json(issue(&app, &live, &Actor::System(caller.as_ref()), None).await?))
+    let live = running(&sessions, &id)?;
+    Ok(Json(issue(&desk, &live, &Actor::System(caller.as_ref()), None).await?))
 }
 
 /// Where a session goes.
@@ -276,17 +283,18 @@ pub struct Transfer {
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn transfer(
-    Extract(app): Extract<Shared>,
+    Extract(db): Extract<DatabaseConnection>,
+    Extract(sessions): Extract<Arc<SessionRegistry>>,
     WriteSessions(caller): WriteSessions,
     Path(id): Path<String>,
     Body(Transfer { queue, note }): Body<Transfer>,
 ) -> Result<StatusCode> {
-    let live = running(&app, &id)?;
-    let command = match place(&app, queue).await? {
+    let live = running(&sessions, &id)?;
+    let command = match place(&db, queue).await? {
         Place::In(queue) => Command::Enqueue { queue, note },
         Place::With(to) => Command::Transfer { to, note },
     };
-    live.act(&app, &Actor::System(caller.as_ref()), command).await.map_err(refused)?;
+    live.act(&Actor::System(caller.as_ref()), command).await.map_err(refused)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -297,15 +305,15 @@ pub async fn transfer(
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn attributes(
-    Extract(app): Extract<Shared>,
+    Extract(sessions): Extract<Arc<SessionRegistry>>,
     WriteSessions(caller): WriteSessions,
     Path(id): Path<String>,
     Body(attributes): Body<BTreeMap<String, String>>,
 ) -> Result<StatusCode> {
-    let live = running(&app, &id)?;
+    let live = running(&sessions, &id)?;
     for (name, value) in checked(attributes)? {
         let command = Command::Attribute { name, value };
-        live.act(&app, &Actor::System(caller.as_ref()), command).await.map_err(refused)?;
+        live.act(&Actor::System(caller.as_ref()), command).await.map_err(refused)?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -316,11 +324,11 @@ pub async fn attributes(
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn close(
-    Extract(app): Extract<Shared>,
+    Extract(sessions): Extract<Arc<SessionRegistry>>,
     WriteSessions(caller): WriteSessions,
     Path(id): Path<String>,
 ) -> Result<StatusCode> {
-    running(&app, &id)?.act(&app, &Actor::System(caller.as_ref()), Command::Close).await.map_err(refused)?;
+    running(&sessions, &id)?.act(&Actor::System(caller.as_ref()), Command::Close).await.map_err(refused)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

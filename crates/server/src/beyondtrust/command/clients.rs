@@ -1,15 +1,20 @@
 //! Who is connected: technicians by their consoles, customers by their sessions.
 
+use std::sync::Arc;
+
+use platform::identity::Identity;
 use protocol::{Client, Entry, Event, ParticipantId, Phase, Presence, Role, SessionId, Timestamp};
+use sea_orm::DatabaseConnection;
 
 use super::{Failed, iso, words};
 use crate::{
-    app::Shared,
     beyondtrust::{
         appliance, people,
         request_params::RequestParams,
         xml::{Element, element, text},
     },
+    live::SessionRegistry,
+    organisation::Organisation,
 };
 
 /// How many events of a connection are told.
@@ -84,9 +89,9 @@ impl Connected {
         }
     }
 
-    fn connections(&self, app: &Shared) -> Element {
+    fn connections(&self, identity: &Identity) -> Element {
         let connection = element("client_connection")
-            .child(element("appliance").with("id", appliance(app)))
+            .child(element("appliance").with("id", appliance(identity)))
             .child(text("purpose", "primary"))
             .child(text("receive_traffic_node", 0))
             .child(since(self.since))
@@ -95,9 +100,9 @@ impl Connected {
         element("client_connections").child(connection).child(element("event_log").children(log))
     }
 
-    fn shown(&self, app: &Shared, with_connections: bool) -> Element {
+    fn shown(&self, identity: &Identity, with_connections: bool) -> Element {
         let shown = element(&format!("connected_{}", self.kind().word())).with("id", self.id());
-        let shown = shown.children(with_connections.then(|| self.connections(app)));
+        let shown = shown.children(with_connections.then(|| self.connections(identity)));
         let shown = match &self.who {
             Who::Rep { login, .. } => shown.child(text("username", login)).child(text("display_name", &self.name)),
             Who::Customer(session) => shown.child(text("display_name", &self.name)).child(text("lsid", session)),
@@ -132,10 +137,14 @@ fn log(entries: &[Entry], who: ParticipantId) -> Vec<(Timestamp, &'static str)> 
 }
 
 /// Every client that is connected.
-pub async fn connected(app: &Shared) -> Result<Vec<Connected>, sea_orm::DbErr> {
+pub async fn connected(
+    db: &DatabaseConnection,
+    sessions: &Arc<SessionRegistry>,
+    organisation: &Organisation,
+) -> Result<Vec<Connected>, sea_orm::DbErr> {
     let mut clients = Vec::new();
-    for rep in people::logged_in(app).await? {
-        let since = people::signed_in_since(app, rep.id).await?;
+    for rep in people::logged_in(db, organisation).await? {
+        let since = people::signed_in_since(db, rep.id).await?;
         clients.push(Connected {
             who: Who::Rep { id: rep.id, login: rep.login },
             name: rep.name,
@@ -144,7 +153,7 @@ pub async fn connected(app: &Shared) -> Result<Vec<Connected>, sea_orm::DbErr> {
             log: vec![(since, "Connected")],
         });
     }
-    for live in app.sessions.all() {
+    for live in sessions.all() {
         let here = |p: &&protocol::Participant| p.role == Role::Customer && p.presence == Presence::Here;
         let customer = live.read(|s| match s.phase() {
             Phase::Ended { .. } => None,
@@ -179,14 +188,20 @@ fn kinds(asked: &RequestParams) -> Result<Vec<Kind>, Failed> {
 }
 
 /// `get_connected_client_list`
-pub async fn list(app: &Shared, asked: &RequestParams) -> Result<Element, Failed> {
+pub async fn list(
+    db: &DatabaseConnection,
+    identity: &Identity,
+    sessions: &Arc<SessionRegistry>,
+    organisation: &Organisation,
+    asked: &RequestParams,
+) -> Result<Element, Failed> {
     let kinds = kinds(asked)?;
-    let clients = connected(app).await?;
+    let clients = connected(db, sessions, organisation).await?;
     let counts = kinds.iter().map(|kind| {
         let count = clients.iter().filter(|c| c.kind() == *kind).count();
         text("count", count).with("type", kind.word())
     });
-    let summary = element("appliance_summary").with("id", appliance(app)).children(counts);
+    let summary = element("appliance_summary").with("id", appliance(identity)).children(counts);
     let list = element("connected_client_list").child(element("connected_client_summary").child(summary));
     if asked.flag("summary_only") {
         return Ok(list);
@@ -196,17 +211,23 @@ pub async fn list(app: &Shared, asked: &RequestParams) -> Result<Element, Failed
 }
 
 /// `get_connected_clients`
-pub async fn details(app: &Shared, asked: &RequestParams) -> Result<Element, Failed> {
+pub async fn details(
+    db: &DatabaseConnection,
+    identity: &Identity,
+    sessions: &Arc<SessionRegistry>,
+    organisation: &Organisation,
+    asked: &RequestParams,
+) -> Result<Element, Failed> {
     let kinds = kinds(asked)?;
     let ids: Option<Vec<&str>> = asked.get("id").map(|ids| ids.split(',').map(str::trim).collect());
     if ids.as_ref().is_some_and(|ids| ids.len() > MOST_IDS) {
         return words(format!("At most {MOST_IDS} ids may be given."));
     }
-    let clients = connected(app).await?;
+    let clients = connected(db, sessions, organisation).await?;
     let wanted = clients.iter().filter(|c| kinds.contains(&c.kind()));
     let wanted = wanted.filter(|c| ids.as_ref().is_none_or(|ids| ids.contains(&c.id().as_str())));
     let with_connections = asked.flag("include_connections");
-    Ok(element("connected_clients").children(wanted.map(|c| c.shown(app, with_connections))))
+    Ok(element("connected_clients").children(wanted.map(|c| c.shown(identity, with_connections))))
 }
 
 #[cfg(test)]

@@ -3,23 +3,25 @@
 use std::sync::Arc;
 
 use protocol::{Event, Phase, RefusalReason, SessionId};
+use sea_orm::DatabaseConnection;
 use session::{Actor, Command};
+use store::{setting::Current, settings::Settings};
 
 use super::{Failed, words};
 use crate::{
     accounts::Caller,
-    app::Shared,
     beyondtrust::{
         people::{Place, QueueId},
         request_params::RequestParams,
         xml::{Element, element, text},
     },
+    config::PublicUrl,
     desk::{
-        Ticket,
+        ServiceDesk, Ticket,
         ticket_import::{self, EXTERNAL_KEY, Form, ImportRequest},
     },
-    live::{ActError, LiveSession},
-    organisation,
+    live::{ActError, LiveSession, SessionRegistry},
+    organisation::Organisation,
 };
 
 /// How long a key lives when nobody says: a day.
@@ -124,14 +126,22 @@ pub struct Made {
 pub const MAIL_SUBJECT: &str = "Remote Support Invitation";
 
 /// Makes a session with its key and link.
-pub async fn make(app: &Shared, caller: &Caller, order: Order) -> Result<Made, Failed> {
+pub async fn make(
+    db: &DatabaseConnection,
+    public_url: &PublicUrl,
+    settings: &Current<Settings>,
+    desk: &ServiceDesk,
+    people: &Organisation,
+    caller: &Caller,
+    order: Order,
+) -> Result<Made, Failed> {
     let Order { queue, ttl, priority, attributes } = order;
-    let Some(place) = queue.find(app).await? else { return words(format!("No such queue: {queue}")) };
+    let Some(place) = queue.find(db).await? else { return words(format!("No such queue: {queue}")) };
     let external_key = attributes.iter().find(|(name, _)| name == EXTERNAL_KEY).map(|(_, key)| key.clone());
     let subject = external_key.as_ref().filter(|k| !k.is_empty()).map(|k| format!("Remote support for {k}"));
     let about = Ticket { subject: subject.unwrap_or_default(), ..Ticket::default() };
     let by = Actor::System(caller.as_ref());
-    let available = place.available(app).await?;
+    let available = place.available(db, people).await?;
     let (name, queue_id) = match &place {
         Place::General => ("general", None),
         Place::Rep(rep) => ("rep", Some(rep.id)),
@@ -139,11 +149,11 @@ pub async fn make(app: &Shared, caller: &Caller, order: Order) -> Result<Made, F
         Place::Team(team) => ("team", Some(team.id)),
     };
     let wish = wish(&place, attributes, about, priority);
-    let live = ticket_import::for_system(app, caller.as_ref(), wish).await.map_err(refused)?;
+    let live = ticket_import::for_system(desk, caller.as_ref(), wish).await.map_err(refused)?;
     let life = Some(ttl.unwrap_or(TTL) * 1_000);
-    let keys = ticket_import::keys(app, &live, &by, life, Form::Beyondtrust).await?;
-    let key_url = format!("{}/?ak={}", app.config.public_url, keys.token);
-    let organisation = app.settings().organisation;
+    let keys = ticket_import::keys(desk, &live, &by, life, Form::Beyondtrust).await?;
+    let key_url = format!("{}/?ak={}", public_url, keys.token);
+    let organisation = settings.get().organisation;
     let mail_body = format!(
         "\nYou have been invited to a remote support session with {organisation}.\n\nTo begin, please visit the following address:\n\n{key_url}\n\nYou decide what is shared, and you can end the session at any time.\n"
     );
@@ -165,7 +175,15 @@ pub const TTL_RANGE: std::ops::RangeInclusive<u64> = 60..=LONGEST_TTL;
 pub const PRIORITY_RANGE: std::ops::RangeInclusive<u64> = 1..=3;
 
 /// `generate_session_key`
-pub async fn generate(app: &Shared, caller: &Caller, asked: &RequestParams) -> Result<Element, Failed> {
+pub async fn generate(
+    db: &DatabaseConnection,
+    public_url: &PublicUrl,
+    settings: &Current<Settings>,
+    desk: &ServiceDesk,
+    organisation: &Organisation,
+    caller: &Caller,
+    asked: &RequestParams,
+) -> Result<Element, Failed> {
     match asked.get("type") {
         Some("support") => {}
         None => return words("The parameter type is missing."),
@@ -175,7 +193,16 @@ pub async fn generate(app: &Shared, caller: &Caller, asked: &RequestParams) -> R
     let Some(queue) = QueueId::parse(queue_id) else { return words("Invalid value for queue_id") };
     let ttl = number(asked, "ttl", TTL_RANGE)?;
     let priority = number(asked, "session.priority", PRIORITY_RANGE)?;
-    let made = make(app, caller, Order { queue, ttl, priority, attributes: custom(asked)? }).await?;
+    let made = make(
+        db,
+        public_url,
+        settings,
+        desk,
+        organisation,
+        caller,
+        Order { queue, ttl, priority, attributes: custom(asked)? },
+    )
+    .await?;
     Ok(element("session_key")
         .child(text("type", "support"))
         .children(ttl.map(|ttl| text("ttl", ttl)))
@@ -195,14 +222,14 @@ fn lsid(asked: &RequestParams) -> Result<SessionId, Failed> {
 }
 
 /// The session by its lsid, while it goes on.
-pub async fn active(app: &Shared, id: &SessionId) -> Option<Arc<LiveSession>> {
-    let live = app.sessions.get(id)?;
+pub async fn active(sessions: &Arc<SessionRegistry>, id: &SessionId) -> Option<Arc<LiveSession>> {
+    let live = sessions.get(id)?;
     let over = matches!(live.read(session::Session::phase).await, Phase::Ended { .. });
     (!over).then_some(live)
 }
 
-async fn running(app: &Shared, asked: &RequestParams) -> Result<Arc<LiveSession>, Failed> {
-    match active(app, &lsid(asked)?).await {
+async fn running(sessions: &Arc<SessionRegistry>, asked: &RequestParams) -> Result<Arc<LiveSession>, Failed> {
+    match active(sessions, &lsid(asked)?).await {
         Some(live) => Ok(live),
         None => words("No active session was found for this lsid."),
     }
@@ -219,9 +246,9 @@ pub fn refused(error: ActError) -> Failed {
 }
 
 /// `get_session_attributes`
-pub async fn attributes(app: &Shared, asked: &RequestParams) -> Result<Element, Failed> {
+pub async fn attributes(sessions: &Arc<SessionRegistry>, asked: &RequestParams) -> Result<Element, Failed> {
     let id = lsid(asked)?;
-    let Some(entries) = app.sessions.read(app, &id).await? else { return words("No session was found for this lsid.") };
+    let Some(entries) = sessions.read(&id).await? else { return words("No session was found for this lsid.") };
     Ok(element("custom_attributes").children(known(&entries).into_iter().map(attribute)))
 }
 
@@ -255,35 +282,34 @@ fn attribute((name, value): (&str, &str)) -> Element {
 }
 
 /// `set_session_attributes`
-pub async fn set_attributes(app: &Shared, caller: &Caller, asked: &RequestParams) -> Result<Element, Failed> {
-    let live = running(app, asked).await?;
-    mark(app, caller, &live, custom(asked)?).await?;
+pub async fn set_attributes(
+    sessions: &Arc<SessionRegistry>,
+    caller: &Caller,
+    asked: &RequestParams,
+) -> Result<Element, Failed> {
+    let live = running(sessions, asked).await?;
+    mark(caller, &live, custom(asked)?).await?;
     Ok(text("success", "Session attributes were set"))
 }
 
 /// Sets attributes of a session; an empty one is cleared.
-pub async fn mark(
-    app: &Shared,
-    caller: &Caller,
-    live: &Arc<LiveSession>,
-    given: Vec<(String, String)>,
-) -> Result<(), Failed> {
+pub async fn mark(caller: &Caller, live: &Arc<LiveSession>, given: Vec<(String, String)>) -> Result<(), Failed> {
     for (name, value) in given {
         let command = Command::Attribute { name, value };
-        live.act(app, &Actor::System(caller.as_ref()), command).await.map_err(refused)?;
+        live.act(&Actor::System(caller.as_ref()), command).await.map_err(refused)?;
     }
     Ok(())
 }
 
 /// The technician that `rep_id` or `rep_username` names.
-async fn rep(app: &Shared, asked: &RequestParams) -> Result<store::tables::user::Model, Failed> {
+async fn rep(db: &DatabaseConnection, asked: &RequestParams) -> Result<store::tables::user::Model, Failed> {
     let named = match (asked.get("rep_id"), asked.get("rep_username")) {
         (Some(id), _) => id.parse().ok().map(QueueId::Rep),
         (None, Some(name)) => Some(QueueId::RepName(name.to_lowercase())),
         (None, None) => return words("The parameter rep_id or rep_username is missing."),
     };
     let found = match named {
-        Some(named) => named.find(app).await?,
+        Some(named) => named.find(db).await?,
         None => None,
     };
     match found {
@@ -293,52 +319,71 @@ async fn rep(app: &Shared, asked: &RequestParams) -> Result<store::tables::user:
 }
 
 /// `join_session`: asks a technician in, who joins from the console.
-pub async fn join(app: &Shared, caller: &Caller, asked: &RequestParams) -> Result<Element, Failed> {
-    let live = running(app, asked).await?;
-    let rep = rep(app, asked).await?;
+pub async fn join(
+    db: &DatabaseConnection,
+    sessions: &Arc<SessionRegistry>,
+    caller: &Caller,
+    asked: &RequestParams,
+) -> Result<Element, Failed> {
+    let live = running(sessions, asked).await?;
+    let rep = rep(db, asked).await?;
     let (owner, queue) = live.read(|s| (s.owner().id, s.queue().clone())).await;
     let by = Actor::System(caller.as_ref());
     let command = match queue {
         protocol::Queue::Own if owner == rep.id => return words("The representative is in this session already."),
-        protocol::Queue::Own => Command::ShareWith { with: organisation::as_ref(&rep) },
+        protocol::Queue::Own => Command::ShareWith { with: store::people::as_ref(&rep) },
         // Nobody has it yet: whoever is added becomes its owner.
         protocol::Queue::Team { .. } | protocol::Queue::General => {
-            Command::Transfer { to: organisation::as_ref(&rep), note: String::new() }
+            Command::Transfer { to: store::people::as_ref(&rep), note: String::new() }
         }
     };
-    live.act(app, &by, command).await.map_err(refused)?;
+    live.act(&by, command).await.map_err(refused)?;
     Ok(text("success", "Representative successfully added"))
 }
 
 /// `leave_session`: lets a technician who is not the owner go.
-pub async fn leave(app: &Shared, caller: &Caller, asked: &RequestParams) -> Result<Element, Failed> {
-    let live = running(app, asked).await?;
-    let rep = rep(app, asked).await?;
+pub async fn leave(
+    db: &DatabaseConnection,
+    sessions: &Arc<SessionRegistry>,
+    caller: &Caller,
+    asked: &RequestParams,
+) -> Result<Element, Failed> {
+    let live = running(sessions, asked).await?;
+    let rep = rep(db, asked).await?;
     let seat = live.read(|s| s.participants().iter().find(|p| p.user == Some(rep.id)).map(|p| p.id)).await;
     let Some(who) = seat else { return words("The representative is not in this session.") };
-    live.act(app, &Actor::System(caller.as_ref()), Command::Dismiss { who }).await.map_err(refused)?;
+    live.act(&Actor::System(caller.as_ref()), Command::Dismiss { who }).await.map_err(refused)?;
     Ok(text("success", "Representative successfully removed"))
 }
 
 /// `transfer_session`
-pub async fn transfer(app: &Shared, caller: &Caller, asked: &RequestParams) -> Result<Element, Failed> {
-    let live = running(app, asked).await?;
+pub async fn transfer(
+    db: &DatabaseConnection,
+    sessions: &Arc<SessionRegistry>,
+    caller: &Caller,
+    asked: &RequestParams,
+) -> Result<Element, Failed> {
+    let live = running(sessions, asked).await?;
     let Some(queue_id) = asked.get("queue_id") else { return words("The parameter queue_id is missing.") };
     let Some(queue) = QueueId::parse(queue_id) else { return words("Invalid value for queue_id") };
-    let Some(place) = queue.find(app).await? else { return words(format!("No such queue: {queue_id}")) };
+    let Some(place) = queue.find(db).await? else { return words(format!("No such queue: {queue_id}")) };
     let note = String::new();
     let command = match (&place, place.queue()) {
         (_, Some(queue)) => Command::Enqueue { queue, note },
-        (Place::Rep(rep), None) => Command::Transfer { to: organisation::as_ref(rep), note },
+        (Place::Rep(rep), None) => Command::Transfer { to: store::people::as_ref(rep), note },
         (Place::General | Place::Team(_), None) => return words("Invalid value for queue_id"),
     };
-    live.act(app, &Actor::System(caller.as_ref()), command).await.map_err(refused)?;
+    live.act(&Actor::System(caller.as_ref()), command).await.map_err(refused)?;
     Ok(text("success", "Successfully transferred"))
 }
 
 /// `terminate_session`
-pub async fn terminate(app: &Shared, caller: &Caller, asked: &RequestParams) -> Result<Element, Failed> {
-    let live = running(app, asked).await?;
-    live.act(app, &Actor::System(caller.as_ref()), Command::Close).await.map_err(refused)?;
+pub async fn terminate(
+    sessions: &Arc<SessionRegistry>,
+    caller: &Caller,
+    asked: &RequestParams,
+) -> Result<Element, Failed> {
+    let live = running(sessions, asked).await?;
+    live.act(&Actor::System(caller.as_ref()), Command::Close).await.map_err(refused)?;
     Ok(text("success", "Successfully terminated"))
 }

@@ -1,18 +1,21 @@
 //! Who is connected, in JSON.
 
+use std::sync::Arc;
+
 use axum::extract::{Path, State};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use platform::identity::Identity;
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Value, json};
 use store::tables::event_row;
 
 use crate::{
-    app::Shared,
     beyondtrust::{
         appliance,
         call::{Answer, Call, CommandCall, No, id, one},
         command::{Connected, Who, connected, iso},
     },
-    organisation,
+    live::SessionRegistry,
+    organisation::Organisation,
 };
 
 /// The kinds of clients. Gateways exist in the original alone.
@@ -49,20 +52,25 @@ impl Kind {
 }
 
 /// A client's number while it is connected: even ones are technicians, odd ones sessions.
-async fn number(app: &Shared, client: &Connected) -> Result<i64, No> {
+async fn number(db: &DatabaseConnection, client: &Connected) -> Result<i64, No> {
     Ok(match &client.who {
         Who::Rep { id, .. } => i64::from(*id) * 2,
         Who::Customer(session) => {
             let first = event_row::Entity::find().filter(event_row::Column::Session.eq(session.as_str()));
-            let first = first.order_by_asc(event_row::Column::Seq).limit(1).one(&app.db).await?;
+            let first = first.order_by_asc(event_row::Column::Seq).limit(1).one(db).await?;
             first.map_or(0, |row| row.id) * 2 + 1
         }
     })
 }
 
-async fn shown(app: &Shared, client: &Connected) -> Result<Value, No> {
+async fn shown(
+    db: &DatabaseConnection,
+    registry: &Arc<SessionRegistry>,
+    organisation: &Organisation,
+    client: &Connected,
+) -> Result<Value, No> {
     let mut shown = json!({
-        "id": number(app, client).await?,
+        "id": number(db, client).await?,
         "type": Kind::of(client).word(),
         "hostname": "Unknown",
         "platform": client.platform().1,
@@ -72,7 +80,7 @@ async fn shown(app: &Shared, client: &Connected) -> Result<Value, No> {
     match &client.who {
         Who::Rep { id, login } => {
             let mut sessions = Vec::new();
-            for live in app.sessions.all() {
+            for live in registry.all() {
                 if live.read(|s| s.technician(*id).is_some()).await {
                     sessions.push(live.id.to_string());
                 }
@@ -81,7 +89,7 @@ async fn shown(app: &Shared, client: &Connected) -> Result<Value, No> {
             shown["user_type"] = "normal".into();
             shown["username"] = login.as_str().into();
             shown["display_name"] = client.name.as_str().into();
-            shown["session_count"] = organisation::busy(app, None).await?.get(id).copied().unwrap_or(0).into();
+            shown["session_count"] = organisation.busy(None).await?.get(id).copied().unwrap_or(0).into();
             shown["session_lsids"] = sessions.into();
         }
         Who::Customer(session) => {
@@ -93,37 +101,57 @@ async fn shown(app: &Shared, client: &Connected) -> Result<Value, No> {
 }
 
 /// `/client`
-pub async fn clients(State(app): State<Shared>, CommandCall(call): CommandCall) -> Answer {
+pub async fn clients(
+    State(db): State<DatabaseConnection>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(organisation): State<Arc<Organisation>>,
+    CommandCall(call): CommandCall,
+) -> Answer {
     call.verb("GET,HEAD")?;
     let kind = Kind::asked(&call)?;
     let mut list = Vec::new();
-    for client in connected(&app).await?.iter().filter(|client| kind.is_none_or(|kind| kind == Kind::of(client))) {
-        list.push(shown(&app, client).await?);
+    for client in connected(&db, &sessions, &organisation)
+        .await?
+        .iter()
+        .filter(|client| kind.is_none_or(|kind| kind == Kind::of(client)))
+    {
+        list.push(shown(&db, &sessions, &organisation, client).await?);
     }
     one(Some(Value::Array(list)))
 }
 
 /// `/appliance/client-count`
-pub async fn counts(State(app): State<Shared>, CommandCall(call): CommandCall) -> Answer {
+pub async fn counts(
+    State(db): State<DatabaseConnection>,
+    State(identity): State<Arc<Identity>>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(organisation): State<Arc<Organisation>>,
+    CommandCall(call): CommandCall,
+) -> Answer {
     call.verb("GET,HEAD")?;
     let wanted = Kind::asked(&call)?;
-    let clients = connected(&app).await?;
+    let clients = connected(&db, &sessions, &organisation).await?;
     let count = |kind: Kind| match wanted {
         Some(other) if other != kind => 0,
         _ => clients.iter().filter(|client| Kind::of(client) == kind).count(),
     };
     one(Some(json!([{
-        "id": appliance(&app),
+        "id": appliance(&identity),
         "access_consoles": count(Kind::Console),
         "asset_clients": count(Kind::Customer),
         "gateways": count(Kind::Gateway),
     }])))
 }
 
-async fn found(app: &Shared, wanted: &str) -> Result<Connected, No> {
+async fn found(
+    db: &DatabaseConnection,
+    sessions: &Arc<SessionRegistry>,
+    organisation: &Organisation,
+    wanted: &str,
+) -> Result<Connected, No> {
     let wanted = i64::from(id(wanted)?);
-    for client in connected(app).await? {
-        if number(app, &client).await? == wanted {
+    for client in connected(db, sessions, organisation).await? {
+        if number(db, &client).await? == wanted {
             return Ok(client);
         }
     }
@@ -131,27 +159,36 @@ async fn found(app: &Shared, wanted: &str) -> Result<Connected, No> {
 }
 
 /// `/client/{id}`
-pub async fn client(State(app): State<Shared>, Path(wanted): Path<String>, CommandCall(call): CommandCall) -> Answer {
-    call.verb("GET,HEAD")?;
-    call.asked(&[])?;
-    let client = found(&app, &wanted).await?;
-    one(Some(shown(&app, &client).await?))
-}
-
-/// `/client/{id}/connections`
-pub async fn connections(
-    State(app): State<Shared>,
+pub async fn client(
+    State(db): State<DatabaseConnection>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(organisation): State<Arc<Organisation>>,
     Path(wanted): Path<String>,
     CommandCall(call): CommandCall,
 ) -> Answer {
     call.verb("GET,HEAD")?;
     call.asked(&[])?;
-    let client = found(&app, &wanted).await?;
+    let client = found(&db, &sessions, &organisation, &wanted).await?;
+    one(Some(shown(&db, &sessions, &organisation, &client).await?))
+}
+
+/// `/client/{id}/connections`
+pub async fn connections(
+    State(db): State<DatabaseConnection>,
+    State(identity): State<Arc<Identity>>,
+    State(sessions): State<Arc<SessionRegistry>>,
+    State(organisation): State<Arc<Organisation>>,
+    Path(wanted): Path<String>,
+    CommandCall(call): CommandCall,
+) -> Answer {
+    call.verb("GET,HEAD")?;
+    call.asked(&[])?;
+    let client = found(&db, &sessions, &organisation, &wanted).await?;
     let event = |(at, what): &(protocol::Timestamp, &str)| json!({ "time": iso(at.0), "message": what });
     one(Some(json!({
-        "id": number(&app, &client).await?,
+        "id": number(&db, &client).await?,
         "connections": [{
-            "appliance_id": appliance(&app),
+            "appliance_id": appliance(&identity),
             "purpose": "primary",
             "receive_traffic_node": false,
             "connected_since": iso(client.since.0),

@@ -1,5 +1,7 @@
 //! Sessions and their keys, in JSON.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Path, State},
@@ -7,17 +9,21 @@ use axum::{
     response::IntoResponse,
 };
 use protocol::SessionId;
+use sea_orm::DatabaseConnection;
 use serde_json::{Map, Value, json};
 use session::{Actor, Command};
+use store::{setting::Current, settings::Settings};
 
 use crate::{
-    app::Shared,
     beyondtrust::{
         call::{Answer, Call, CommandCall, Need, No, Verb, one},
         command::sessions::{self, MAIL_SUBJECT, Order, PRIORITY_RANGE, TTL_RANGE},
         people::QueueId,
     },
-    desk::ticket_import::EXTERNAL_KEY,
+    config::PublicUrl,
+    desk::{ServiceDesk, ticket_import::EXTERNAL_KEY},
+    live::SessionRegistry,
+    organisation::Organisation,
 };
 
 /// So many attributes are set at once at most.
@@ -39,11 +45,15 @@ fn attributes(object: &Map<String, Value>) -> Result<Vec<(String, String)>, No> 
 }
 
 /// `/session/{lsid}`
-pub async fn session(State(app): State<Shared>, Path(lsid): Path<String>, CommandCall(call): CommandCall) -> Answer {
+pub async fn session(
+    State(sessions): State<Arc<SessionRegistry>>,
+    Path(lsid): Path<String>,
+    CommandCall(call): CommandCall,
+) -> Answer {
     let verb = call.verb("GET,HEAD,PATCH,DELETE")?;
     call.asked(&[])?;
     let id = SessionId::try_from(lsid.to_ascii_lowercase()).map_err(|_| No::Missing)?;
-    let live = sessions::active(&app, &id).await.ok_or(No::Missing)?;
+    let live = sessions::active(&sessions, &id).await.ok_or(No::Missing)?;
     match verb {
         Verb::Read | Verb::Create => {
             let entries = live.entries().await;
@@ -51,12 +61,12 @@ pub async fn session(State(app): State<Shared>, Path(lsid): Path<String>, Comman
             one(Some(sessions::known(&entries).into_iter().map(attribute).collect()))
         }
         Verb::Change => {
-            sessions::mark(&app, &call.caller, &live, attributes(&call.body)?).await?;
+            sessions::mark(&call.caller, &live, attributes(&call.body)?).await?;
             one(Some(json!({ "message": "Session attributes were set" })))
         }
         Verb::Delete => {
             let by = Actor::System(call.caller.as_ref());
-            live.act(&app, &by, Command::Close).await.map_err(sessions::refused)?;
+            live.act(&by, Command::Close).await.map_err(sessions::refused)?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
     }
@@ -95,7 +105,14 @@ fn queue(call: &Call) -> Result<QueueId, No> {
 }
 
 /// `/session-key`
-pub async fn create_key(State(app): State<Shared>, CommandCall(call): CommandCall) -> Answer {
+pub async fn create_key(
+    State(db): State<DatabaseConnection>,
+    State(public_url): State<PublicUrl>,
+    State(settings): State<Arc<Current<Settings>>>,
+    State(desk): State<Arc<ServiceDesk>>,
+    State(organisation): State<Arc<Organisation>>,
+    CommandCall(call): CommandCall,
+) -> Answer {
     call.verb("POST")?;
     call.known(&[
         "queue_type",
@@ -122,7 +139,7 @@ pub async fn create_key(State(app): State<Shared>, CommandCall(call): CommandCal
     let ttl = number(&call, "ttl", TTL_RANGE)?;
     let priority = number(&call, "priority", PRIORITY_RANGE)?;
     let order = Order { queue: queue(&call)?, ttl, priority, attributes: given };
-    let made = sessions::make(&app, &call.caller, order).await?;
+    let made = sessions::make(&db, &public_url, &settings, &desk, &organisation, &call.caller, order).await?;
     let body = json!({
         "type": "support",
         "ttl": ttl,

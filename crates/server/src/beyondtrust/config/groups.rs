@@ -1,19 +1,22 @@
 //! Group policies: the roles of technicians, and what those without one are, as the original names what its groups give.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{Path, State},
     http::StatusCode,
     response::IntoResponse,
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
 use store::tables::user;
 
 use super::providers::Provider;
 
 use crate::{
-    app::Shared,
     beyondtrust::call::{Answer, Call, No, id, one},
+    config::PublicUrl,
+    sign_in::Auth,
 };
 
 /// The policy of whoever has no role; a role's has the number after the role's.
@@ -26,16 +29,16 @@ struct GroupPolicy {
     name: String,
 }
 
-fn all(app: &Shared) -> Vec<GroupPolicy> {
+fn all(auth: &Auth) -> Vec<GroupPolicy> {
     let without = GroupPolicy { id: WITHOUT_ROLE, role: 0, name: "Technicians without a role".into() };
-    let roles = app.rules().roles.into_iter();
+    let roles = auth.rules.get().roles.into_iter();
     let roles = roles.map(|r| GroupPolicy { id: r.id.saturating_add(WITHOUT_ROLE), role: r.id, name: r.name });
     std::iter::once(without).chain(roles).collect()
 }
 
-fn found(app: &Shared, wanted: &str) -> Result<GroupPolicy, No> {
+fn found(auth: &Auth, wanted: &str) -> Result<GroupPolicy, No> {
     let wanted = id(wanted)?;
-    all(app).into_iter().find(|policy| policy.id == wanted).ok_or(No::Missing)
+    all(auth).into_iter().find(|policy| policy.id == wanted).ok_or(No::Missing)
 }
 
 /// A group policy. What its members may do in sessions is said by rights that the original has no words for.
@@ -56,15 +59,15 @@ fn shown(policy: &GroupPolicy) -> Value {
 }
 
 /// `/group-policy`
-pub async fn policies(State(app): State<Shared>, call: Call) -> Answer {
+pub async fn policies(State(public_url): State<PublicUrl>, State(auth): State<Arc<Auth>>, call: Call) -> Answer {
     call.verb("GET,HEAD")?;
-    call.list(&app, all(&app).iter().map(shown).collect())
+    call.list(&public_url, all(&auth).iter().map(shown).collect())
 }
 
 /// `/group-policy/{id}`: roles are made in the console, by administrators.
-pub async fn policy(State(app): State<Shared>, Path(wanted): Path<String>, call: Call) -> Answer {
+pub async fn policy(State(auth): State<Arc<Auth>>, Path(wanted): Path<String>, call: Call) -> Answer {
     call.verb("GET,HEAD")?;
-    one(Some(shown(&found(&app, &wanted)?)))
+    one(Some(shown(&found(&auth, &wanted)?)))
 }
 
 fn member(user: &user::Model) -> Value {
@@ -72,36 +75,49 @@ fn member(user: &user::Model) -> Value {
 }
 
 /// `/group-policy/{id}/member`
-pub async fn policy_members(State(app): State<Shared>, Path(wanted): Path<String>, call: Call) -> Answer {
+pub async fn policy_members(
+    State(db): State<DatabaseConnection>,
+    State(public_url): State<PublicUrl>,
+    State(auth): State<Arc<Auth>>,
+    Path(wanted): Path<String>,
+    call: Call,
+) -> Answer {
     call.verb("GET,HEAD")?;
-    let policy = found(&app, &wanted)?;
+    let policy = found(&auth, &wanted)?;
     let members = user::Entity::find().filter(user::Column::Role.eq(policy.role)).order_by_asc(user::Column::Id);
-    call.list(&app, members.all(&app.db).await?.iter().map(member).collect())
+    call.list(&public_url, members.all(&db).await?.iter().map(member).collect())
 }
 
 /// `/group-policy/{id}/member/{member}`
 pub async fn policy_member(
-    State(app): State<Shared>,
+    State(db): State<DatabaseConnection>,
+    State(auth): State<Arc<Auth>>,
     Path((wanted, who)): Path<(String, String)>,
     call: Call,
 ) -> Answer {
     call.verb("GET,HEAD")?;
-    let policy = found(&app, &wanted)?;
-    let user = user::Entity::find_by_id(id(&who)?).one(&app.db).await?;
+    let policy = found(&auth, &wanted)?;
+    let user = user::Entity::find_by_id(id(&who)?).one(&db).await?;
     one(user.filter(|user| user.role == policy.role).as_ref().map(member))
 }
 
 /// `/group-policy/{id}/provision`: what a role gives is given at once.
-pub async fn provision_policy(State(app): State<Shared>, Path(wanted): Path<String>, call: Call) -> Answer {
+pub async fn provision_policy(State(auth): State<Arc<Auth>>, Path(wanted): Path<String>, call: Call) -> Answer {
     call.verb("POST")?;
-    found(&app, &wanted)?;
+    found(&auth, &wanted)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// `/user/{id}/group-policies`
-pub async fn policies_of(State(app): State<Shared>, Path(wanted): Path<String>, call: Call) -> Answer {
+pub async fn policies_of(
+    State(db): State<DatabaseConnection>,
+    State(public_url): State<PublicUrl>,
+    State(auth): State<Arc<Auth>>,
+    Path(wanted): Path<String>,
+    call: Call,
+) -> Answer {
     call.verb("GET,HEAD")?;
-    let user = user::Entity::find_by_id(id(&wanted)?).one(&app.db).await?.ok_or(No::Missing)?;
-    let held = all(&app).into_iter().filter(|policy| policy.role == user.role);
-    call.list(&app, held.map(|policy| json!({ "id": policy.id, "name": policy.name })).collect())
+    let user = user::Entity::find_by_id(id(&wanted)?).one(&db).await?.ok_or(No::Missing)?;
+    let held = all(&auth).into_iter().filter(|policy| policy.role == user.role);
+    call.list(&public_url, held.map(|policy| json!({ "id": policy.id, "name": policy.name })).collect())
 }

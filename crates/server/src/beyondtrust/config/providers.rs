@@ -1,12 +1,15 @@
 //! By whom users sign in: with a password here, or by the organisation's own sign-in or directory.
 
+use std::sync::Arc;
+
 use axum::extract::{Path, State};
 use serde_json::{Value, json};
 use store::tables::user;
 
 use crate::{
-    app::Shared,
     beyondtrust::call::{Answer, Call, id, one},
+    config::PublicUrl,
+    sign_in::Auth,
 };
 
 /// Who vouches for an account.
@@ -36,15 +39,15 @@ impl Provider {
         }
     }
 
-    fn shown(self, app: &Shared) -> Value {
+    fn shown(self, auth: &Auth) -> Value {
         let (kind, name, enabled) = match self {
             Self::Local => ("local", "Local Users".to_owned(), true),
             Self::OpenId => {
-                let openid = app.openid();
+                let openid = auth.openid.get();
                 let name = if openid.name.is_empty() { "OpenID Connect".into() } else { openid.name };
                 ("oidc", name, openid.enabled)
             }
-            Self::Directory => ("ldap", "Directory".to_owned(), app.directory().enabled),
+            Self::Directory => ("ldap", "Directory".to_owned(), auth.directory.get().enabled),
         };
         json!({
             "id": self.id(),
@@ -58,14 +61,14 @@ impl Provider {
 }
 
 /// `/security-provider`
-pub async fn providers(State(app): State<Shared>, call: Call) -> Answer {
+pub async fn providers(State(public_url): State<PublicUrl>, State(auth): State<Arc<Auth>>, call: Call) -> Answer {
     call.verb("GET,HEAD")?;
-    call.list(&app, Provider::ALL.map(|provider| provider.shown(&app)).to_vec())
+    call.list(&public_url, Provider::ALL.map(|provider| provider.shown(&auth)).to_vec())
 }
 
 /// `/security-provider/{id}`
-pub async fn provider(State(app): State<Shared>, Path(wanted): Path<String>, call: Call) -> Answer {
+pub async fn provider(State(auth): State<Arc<Auth>>, Path(wanted): Path<String>, call: Call) -> Answer {
     call.verb("GET,HEAD")?;
     let wanted = id(&wanted)?;
-    one(Provider::ALL.into_iter().find(|provider| provider.id() == wanted).map(|provider| provider.shown(&app)))
+    one(Provider::ALL.into_iter().find(|provider| provider.id() == wanted).map(|provider| provider.shown(&auth)))
 }

@@ -1,20 +1,25 @@
 //! Teams and who is in them.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Path, State},
     http::{StatusCode, header},
     response::IntoResponse,
 };
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder,
+};
 use serde_json::{Value, json};
 use store::tables::{team, user};
 
 use crate::{
     account_changes::{self, AccountChange, ChangedBy},
-    app::Shared,
     beyondtrust::call::{Answer, Call, Need, No, Verb, created, id, one},
-    organisation,
+    config::PublicUrl,
+    organisation::Organisation,
+    sign_in::Auth,
 };
 
 fn shown_team(t: &team::Model) -> Value {
@@ -31,7 +36,7 @@ fn shown_team(t: &team::Model) -> Value {
 const TEAM_FIELDS: [&str; 5] = ["name", "code_name", "comments", "persistent_queue", "public_portal_ids"];
 
 /// What a body says of a team, checked.
-async fn team_row(app: &Shared, call: &Call, before: Option<&team::Model>) -> Result<team::ActiveModel, No> {
+async fn team_row(db: &DatabaseConnection, call: &Call, before: Option<&team::Model>) -> Result<team::ActiveModel, No> {
     call.known(&TEAM_FIELDS)?;
     let need = if before.is_none() { Need::Required } else { Need::if_given(&call.body, "name") };
     let name = call.line("name", 120, need)?;
@@ -44,14 +49,14 @@ async fn team_row(app: &Shared, call: &Call, before: Option<&team::Model>) -> Re
     for (field, column, value) in [("name", team::Column::Name, &name), ("code_name", team::Column::CodeName, &code)] {
         let Some(value) = value.as_deref().filter(|v| !v.is_empty()) else { continue };
         let same = team::Entity::find().filter(column.eq(value)).filter(team::Column::Id.ne(own));
-        if same.one(&app.db).await?.is_some() {
+        if same.one(db).await?.is_some() {
             return Err(No::invalid(field, format!("The {field} has already been taken.")));
         }
     }
     let mut row: team::ActiveModel = before.cloned().map(Into::into).unwrap_or_default();
     if let Some(name) = name {
         if before.is_none() && code.is_none() {
-            row.code_name = Set(organisation::code_name(&name));
+            row.code_name = Set(store::people::code_name(&name));
         }
         row.name = Set(name);
     }
@@ -66,32 +71,37 @@ async fn team_row(app: &Shared, call: &Call, before: Option<&team::Model>) -> Re
 }
 
 /// `/team`
-pub async fn teams(State(app): State<Shared>, call: Call) -> Answer {
+pub async fn teams(State(db): State<DatabaseConnection>, State(public_url): State<PublicUrl>, call: Call) -> Answer {
     if let Verb::Create = call.verb("GET,HEAD,POST")? {
-        let team = team_row(&app, &call, None).await?.insert(&app.db).await?;
-        return Ok(created(&app, "/team", shown_team(&team)));
+        let team = team_row(&db, &call, None).await?.insert(&db).await?;
+        return Ok(created(&public_url, "/team", shown_team(&team)));
     }
-    let teams = team::Entity::find().order_by_asc(team::Column::Id).all(&app.db).await?;
-    call.list(&app, teams.iter().map(shown_team).collect())
+    let teams = team::Entity::find().order_by_asc(team::Column::Id).all(&db).await?;
+    call.list(&public_url, teams.iter().map(shown_team).collect())
 }
 
-async fn found_team(app: &Shared, wanted: &str) -> Result<team::Model, No> {
-    team::Entity::find_by_id(id(wanted)?).one(&app.db).await?.ok_or(No::Missing)
+async fn found_team(db: &DatabaseConnection, wanted: &str) -> Result<team::Model, No> {
+    team::Entity::find_by_id(id(wanted)?).one(db).await?.ok_or(No::Missing)
 }
 
 /// `/team/{id}`
-pub async fn team(State(app): State<Shared>, Path(wanted): Path<String>, call: Call) -> Answer {
+pub async fn team(
+    State(db): State<DatabaseConnection>,
+    State(organisation): State<Arc<Organisation>>,
+    Path(wanted): Path<String>,
+    call: Call,
+) -> Answer {
     let verb = call.verb("GET,HEAD,PATCH,DELETE")?;
-    let found = found_team(&app, &wanted).await?;
+    let found = found_team(&db, &wanted).await?;
     match verb {
         Verb::Read | Verb::Create => one(Some(shown_team(&found))),
         Verb::Change => {
-            let changed = team_row(&app, &call, Some(&found)).await?.update(&app.db).await?;
-            organisation::rename(&app, &found.name, &changed.name).await?;
+            let changed = team_row(&db, &call, Some(&found)).await?.update(&db).await?;
+            organisation.rename(&found.name, &changed.name).await?;
             one(Some(shown_team(&changed)))
         }
         Verb::Delete => {
-            organisation::remove(&app, &found).await?;
+            organisation.remove(&found).await?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
     }
@@ -102,9 +112,15 @@ fn shown_member(team: &team::Model, user: &user::Model) -> Value {
 }
 
 /// `/team/{id}/user`: a technician is in one team; whoever is added leaves the one before.
-pub async fn members(State(app): State<Shared>, Path(wanted): Path<String>, call: Call) -> Answer {
+pub async fn members(
+    State(db): State<DatabaseConnection>,
+    State(public_url): State<PublicUrl>,
+    State(auth): State<Arc<Auth>>,
+    Path(wanted): Path<String>,
+    call: Call,
+) -> Answer {
     let verb = call.verb("GET,HEAD,POST")?;
-    let team = found_team(&app, &wanted).await?;
+    let team = found_team(&db, &wanted).await?;
     if let Verb::Create = verb {
         call.known(&["team_id", "user_id", "role"])?;
         match call.text("role", 20, Need::Optional)?.as_deref() {
@@ -114,29 +130,34 @@ pub async fn members(State(app): State<Shared>, Path(wanted): Path<String>, call
         let Some(user) = call.body.get("user_id").and_then(Value::as_i64) else {
             return Err(No::invalid("user_id", "The user_id field is required, as a number."));
         };
-        let found = user::Entity::find_by_id(i32::try_from(user).unwrap_or_default()).one(&app.db).await?;
+        let found = user::Entity::find_by_id(i32::try_from(user).unwrap_or_default()).one(&db).await?;
         let found = found.ok_or(No::invalid("user_id", "The selected user_id is invalid."))?;
         let wanted = AccountChange { team: Some(team.name.clone()), ..AccountChange::default() };
-        let user = account_changes::change(&app, ChangedBy::System, found.id, wanted).await?;
-        let place = format!("{}/api/config/v1/team/{}/user/{}", app.config.public_url, team.id, user.id);
+        let user = account_changes::change(&auth, ChangedBy::System, found.id, wanted).await?;
+        let place = format!("{}/api/config/v1/team/{}/user/{}", public_url, team.id, user.id);
         let shown = Json(shown_member(&team, &user));
         return Ok((StatusCode::CREATED, [(header::LOCATION, place)], shown).into_response());
     }
     let users = user::Entity::find().filter(user::Column::Team.eq(team.name.as_str()));
-    let users = users.order_by_asc(user::Column::Id).all(&app.db).await?;
-    call.list(&app, users.iter().map(|u| shown_member(&team, u)).collect())
+    let users = users.order_by_asc(user::Column::Id).all(&db).await?;
+    call.list(&public_url, users.iter().map(|u| shown_member(&team, u)).collect())
 }
 
 /// `/team/{id}/user/{user}`
-pub async fn member(State(app): State<Shared>, Path((wanted, who)): Path<(String, String)>, call: Call) -> Answer {
+pub async fn member(
+    State(db): State<DatabaseConnection>,
+    State(auth): State<Arc<Auth>>,
+    Path((wanted, who)): Path<(String, String)>,
+    call: Call,
+) -> Answer {
     let verb = call.verb("GET,HEAD,PATCH,DELETE")?;
-    let team = found_team(&app, &wanted).await?;
-    let user = user::Entity::find_by_id(id(&who)?).one(&app.db).await?;
+    let team = found_team(&db, &wanted).await?;
+    let user = user::Entity::find_by_id(id(&who)?).one(&db).await?;
     let user = user.filter(|u| u.team == team.name).ok_or(No::Missing)?;
     match verb {
         Verb::Delete => {
             let wanted = AccountChange { team: Some(String::new()), ..AccountChange::default() };
-            account_changes::change(&app, ChangedBy::System, user.id, wanted).await?;
+            account_changes::change(&auth, ChangedBy::System, user.id, wanted).await?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         Verb::Change => {

@@ -1,11 +1,13 @@
 //! Users: what identity management reads and changes of technicians.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{Path, State},
     http::StatusCode,
     response::IntoResponse,
 };
-use sea_orm::{EntityTrait, QueryOrder};
+use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder};
 use serde_json::{Value, json};
 use store::tables::user;
 
@@ -14,8 +16,9 @@ use super::providers::Provider;
 use crate::{
     account_changes::{self, AccountChange, ChangedBy},
     api,
-    app::Shared,
     beyondtrust::call::{Answer, Call, Need, No, Verb, id, one},
+    config::PublicUrl,
+    sign_in::Auth,
 };
 
 /// The language of mails to technicians while nobody chose one.
@@ -57,25 +60,30 @@ fn shown(u: &user::Model) -> Value {
 }
 
 /// `/user`
-pub async fn users(State(app): State<Shared>, call: Call) -> Answer {
+pub async fn users(State(db): State<DatabaseConnection>, State(public_url): State<PublicUrl>, call: Call) -> Answer {
     call.verb("GET,HEAD")?;
-    let users = user::Entity::find().order_by_asc(user::Column::Id).all(&app.db).await?;
-    call.list(&app, users.iter().map(shown).collect())
+    let users = user::Entity::find().order_by_asc(user::Column::Id).all(&db).await?;
+    call.list(&public_url, users.iter().map(shown).collect())
 }
 
 /// `/user/{id}`: deleting an account disables it, for what its owner did stays on record.
-pub async fn user(State(app): State<Shared>, Path(wanted): Path<String>, call: Call) -> Answer {
+pub async fn user(
+    State(db): State<DatabaseConnection>,
+    State(auth): State<Arc<Auth>>,
+    Path(wanted): Path<String>,
+    call: Call,
+) -> Answer {
     let verb = call.verb("GET,HEAD,PATCH,DELETE")?;
-    let found = user::Entity::find_by_id(id(&wanted)?).one(&app.db).await?.ok_or(No::Missing)?;
+    let found = user::Entity::find_by_id(id(&wanted)?).one(&db).await?.ok_or(No::Missing)?;
     match verb {
         Verb::Read | Verb::Create => one(Some(shown(&found))),
         Verb::Change => {
             let change = Change::of(&call, &found)?;
-            one(Some(shown(&change.apply(&app, &found).await?)))
+            one(Some(shown(&change.apply(&auth, &found).await?)))
         }
         Verb::Delete => {
             let change = Change { disabled: Some(true), ..Change::default() };
-            change.apply(&app, &found).await?;
+            change.apply(&auth, &found).await?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
     }
@@ -134,15 +142,15 @@ impl Change {
         Ok(change)
     }
 
-    async fn apply(self, app: &Shared, before: &user::Model) -> Result<user::Model, No> {
+    async fn apply(self, auth: &Auth, before: &user::Model) -> Result<user::Model, No> {
         let Self { name, email, disabled, password, language } = self;
         let password = match password {
-            Some(password) => Some(api::password(app, password).await?),
+            Some(password) => Some(api::password(auth, password).await?),
             None => None,
         };
         let email_language = language;
         let wanted = AccountChange { name, email, disabled, password, email_language, ..AccountChange::default() };
-        Ok(account_changes::change(app, ChangedBy::System, before.id, wanted).await?)
+        Ok(account_changes::change(auth, ChangedBy::System, before.id, wanted).await?)
     }
 }
 

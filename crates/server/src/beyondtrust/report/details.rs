@@ -199,7 +199,7 @@ impl Source<'_> {
             }
             Event::FilePosted { from, name, bytes, .. } => {
                 let file = element("file").child(text("filename", name)).child(text("filesize", bytes));
-                say("Files Shared", Some(*from)).child(element("files").child(file))
+                say("Files AppState", Some(*from)).child(element("files").child(file))
             }
             _ => return None,
         })

@@ -6,12 +6,12 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use sea_orm::{EntityTrait, QueryOrder};
+use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder};
 use store::tables::{login, user};
 
 use crate::{
     api::{ApiError, LOGIN_MS},
-    app::Shared,
+    config::PublicUrl,
 };
 
 /// The number that every line of the original's log carries.
@@ -59,10 +59,10 @@ fn line(site: &str, name: &str, login: &str, at_ms: u64) -> String {
 }
 
 /// `Syslog`: the sign-ins that go on, which is what Deskside knows of those.
-pub async fn syslog(app: &Shared) -> Result<Response, ApiError> {
-    let logins = login::Entity::find().order_by_asc(login::Column::Until).all(&app.db).await?;
-    let users = user::Entity::find().all(&app.db).await?;
-    let site = app.config.domain();
+pub async fn syslog(db: &DatabaseConnection, public_url: &PublicUrl) -> Result<Response, ApiError> {
+    let logins = login::Entity::find().order_by_asc(login::Column::Until).all(db).await?;
+    let users = user::Entity::find().all(db).await?;
+    let site = public_url.domain();
     let lines = logins.iter().filter_map(|login| {
         let who = users.iter().find(|user| user.id == login.user)?;
         Some(line(site, &who.name, &who.login, login.until.cast_unsigned().saturating_sub(LOGIN_MS)))

@@ -1,7 +1,9 @@
 //! What teams did.
 
-use platform::clock;
-use sea_orm::{EntityTrait, QueryOrder};
+use std::sync::Arc;
+
+use platform::{clock, identity::Identity};
+use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder};
 use store::tables::{team, user};
 
 use super::{
@@ -12,20 +14,24 @@ use super::{
 use crate::{
     accounts::Caller,
     api::ApiError,
-    app::Shared,
     beyondtrust::{
         downloads,
         report::{Kept, Source, Told},
         request_params::RequestParams,
         xml::{Element, element, text},
     },
+    config::PublicUrl,
+    live::SessionRegistry,
 };
 
 const NOTHING: &str = "No Support Team report information matching your chosen criteria is available.";
 
 /// What the people of each team did, and what came into its queue. Teams that did nothing are not told of.
 pub async fn teams(
-    app: &Shared,
+    db: &DatabaseConnection,
+    identity: &Identity,
+    public_url: &PublicUrl,
+    sessions: &Arc<SessionRegistry>,
     caller: &Caller,
     product: Product,
     asked: &RequestParams,
@@ -34,14 +40,14 @@ pub async fn teams(
         Ok(period) => period.map_or((0, u64::MAX), |(_, from, until)| (from, until)),
         Err(words) => return Ok(Err(words)),
     };
-    let users = super::users(app).await?;
+    let users = super::users(db).await?;
     let wanted = asked.get("team_id").filter(|id| *id != "all").map(str::to_owned);
-    let teams = team::Entity::find().order_by_asc(team::Column::Id).all(&app.db).await?;
+    let teams = team::Entity::find().order_by_asc(team::Column::Id).all(db).await?;
     let teams = teams.into_iter().filter(|t| wanted.as_ref().is_none_or(|id| *id == t.id.to_string()));
     // By team, what happened there.
     let mut activity: Vec<(team::Model, Vec<Told>)> = teams.map(|team| (team, Vec::new())).collect();
-    for Found { id, lseq, entries, session } in &find(app, &Wanted::Touching(from, until)).await? {
-        let link = |kept: Kept, view: bool| downloads::link(app, caller, id, kept, view);
+    for Found { id, lseq, entries, session } in &find(db, sessions, &Wanted::Touching(from, until)).await? {
+        let link = |kept: Kept, view: bool| downloads::link(identity, public_url, caller, id, kept, view);
         let access = product == Product::Access;
         let source =
             Source { id, lseq: *lseq, entries, session, users: &users, now: clock::now(), link: &link, access };

@@ -1,14 +1,19 @@
 //! Which sessions a report is about.
 
+use std::sync::Arc;
+
 use protocol::{Entry, SessionId, Timestamp};
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, Order, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, DatabaseConnection, EntityTrait, ExprTrait, Order, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::Expr,
+};
 use session::Session;
 use store::tables::{event_row, session_history};
 
 use crate::{
     api::ApiError,
-    app::Shared,
     beyondtrust::{report, request_params::RequestParams},
+    live::SessionRegistry,
 };
 
 /// How many sessions one report holds at most.
@@ -110,7 +115,11 @@ fn came() -> sea_orm::sea_query::SimpleExpr {
 }
 
 /// The sessions that are meant, with all that is known of them.
-pub async fn find(app: &Shared, wanted: &Wanted) -> Result<Vec<Found>, ApiError> {
+pub async fn find(
+    db: &DatabaseConnection,
+    sessions: &Arc<SessionRegistry>,
+    wanted: &Wanted,
+) -> Result<Vec<Found>, ApiError> {
     // Sessions that are over stand in the catalogue; what goes on, or is being stored, is in the hub.
     let during = |at: Option<Timestamp>, from: u64, until: u64| at.is_some_and(|at| (from..until).contains(&at.0));
     let mut ids: Vec<SessionId> = match wanted {
@@ -120,10 +129,10 @@ pub async fn find(app: &Shared, wanted: &Wanted) -> Result<Vec<Found>, ApiError>
             let time = if begun { came() } else { Expr::col(session_history::Column::Ended) };
             let within =
                 sea_orm::Condition::all().add(time.clone().gte(stored(*from))).add(time.clone().lt(stored(*until)));
-            let rows = over(within).order_by(time, Order::Asc).all(&app.db).await?;
+            let rows = over(within).order_by(time, Order::Asc).all(db).await?;
             let mut ids: Vec<SessionId> =
                 rows.into_iter().filter_map(|r| SessionId::try_from(r.session).ok()).collect();
-            for live in app.sessions.all() {
+            for live in sessions.all() {
                 let entries = live.entries().await;
                 let began = report::began(&entries);
                 let at = if begun { began } else { began.and(report::ended(&entries)) };
@@ -137,10 +146,10 @@ pub async fn find(app: &Shared, wanted: &Wanted) -> Result<Vec<Found>, ApiError>
             let within = sea_orm::Condition::all()
                 .add(came().lt(stored(*until)))
                 .add(Expr::col(session_history::Column::Ended).gte(stored(*from)));
-            let rows = over(within).order_by(came(), Order::Asc).all(&app.db).await?;
+            let rows = over(within).order_by(came(), Order::Asc).all(db).await?;
             let mut ids: Vec<SessionId> =
                 rows.into_iter().filter_map(|r| SessionId::try_from(r.session).ok()).collect();
-            let live = app.sessions.all().into_iter().map(|live| live.id.clone());
+            let live = sessions.all().into_iter().map(|live| live.id.clone());
             let live: Vec<_> = live.filter(|id| !ids.contains(id)).collect();
             ids.extend(live);
             ids
@@ -149,10 +158,10 @@ pub async fn find(app: &Shared, wanted: &Wanted) -> Result<Vec<Found>, ApiError>
     ids.truncate(MOST);
     let mut found = Vec::new();
     for id in ids {
-        let Some(entries) = app.sessions.read(app, &id).await? else { continue };
+        let Some(entries) = sessions.read(&id).await? else { continue };
         let first = event_row::Entity::find().filter(event_row::Column::Session.eq(id.as_str()));
-        let first = first.order_by_asc(event_row::Column::Seq).limit(1).one(&app.db).await?;
-        let session = Session::after(id.clone(), app.policy(), &entries);
+        let first = first.order_by_asc(event_row::Column::Seq).limit(1).one(db).await?;
+        let session = Session::after(id.clone(), sessions.services.policy.policy(), &entries);
         found.push(Found { lseq: first.map_or(0, |row| row.id), id, entries, session });
     }
     Ok(found)

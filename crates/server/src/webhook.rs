@@ -1,14 +1,22 @@
 //! Deskside's own events, as JSON, signed as the Standard Webhooks specification (1.0.0) says.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use hmac::{Hmac, Mac};
-use platform::{clock, http_client, secret};
-use protocol::{Entry, Event, SessionId, Timestamp};
-use serde_json::{Value, json};
-use sha2::Sha256;
-use store::tables::{delivery, receiver};
+use std::sync::Arc;
 
-use crate::{app::Shared, session_view};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures::{FutureExt, future::BoxFuture};
+use hmac::{Hmac, Mac};
+use platform::{clock, http_client, outbound::Outbound, secret};
+use protocol::{Event, Timestamp};
+use serde_json::{Value, json};
+use session::Session;
+use sha2::Sha256;
+use store::tables::receiver;
+
+use crate::{
+    deliveries::{Happened, Receive},
+    rules::DefaultPolicy,
+    session_view,
+};
 
 /// Every event that a webhook can ask for, and what it says.
 pub const CATALOGUE: [(&str, &str); 20] = [
@@ -61,18 +69,6 @@ pub fn name(event: &Event) -> Option<&'static str> {
     })
 }
 
-/// What is sent: the event, and the session as it was then.
-pub fn body(app: &Shared, name: &str, id: &SessionId, entries: &[Entry], seq: u32) -> Option<Value> {
-    let until = entries.iter().position(|e| e.seq == seq)? + 1;
-    let (entries, entry) = (&entries[..until], &entries[until - 1]);
-    let session = session_view::shown(app, id, entries)?;
-    Some(json!({
-        "type": name,
-        "timestamp": clock::rfc3339(entry.at),
-        "data": { "seq": seq, "event": entry.event, "session": session },
-    }))
-}
-
 /// A secret to sign by, as the specification writes them.
 pub fn new_secret() -> String {
     format!("whsec_{}", STANDARD.encode(secret::random::<32>()))
@@ -92,37 +88,66 @@ fn headers(key: &str, id: &str, now: Timestamp, body: &str) -> Vec<(&'static str
     ]
 }
 
-async fn post(app: &Shared, receiver: &receiver::Model, id: &str, body: String) -> Result<String, String> {
-    let answer = http_client::ask(http_client::Request {
-        method: ureq::http::Method::POST,
-        url: receiver.url.clone(),
-        headers: headers(&receiver.secret, id, clock::now(), &body),
-        body: body.into_bytes(),
-        authority: receiver.authority.clone(),
-        outbound: app.config.outbound.clone(),
-    })
-    .await?;
-    if (200..300).contains(&answer.status) { Ok(answer.words()) } else { Err(answer.words()) }
+/// Receivers that take Deskside's own events.
+pub struct Webhooks {
+    pub policy: Arc<DefaultPolicy>,
+    pub public_url: String,
+    /// Where receivers may be.
+    pub outbound: Outbound,
 }
 
-/// Tells a webhook what happened.
-pub async fn send(
-    app: &Shared,
-    receiver: &receiver::Model,
-    delivery: &delivery::Model,
-    id: &SessionId,
-    entries: &[Entry],
-) -> Result<String, String> {
-    let body = body(app, &delivery.event, id, entries, delivery.seq.cast_unsigned());
-    let body = body.ok_or("The timeline has no such entry.")?;
-    // The same for every attempt, so that a receiver who got it twice can tell.
-    post(app, receiver, &format!("del_{}", delivery.id), body.to_string()).await
+impl Webhooks {
+    /// What is sent: the event, and the session as it was then.
+    fn body(&self, what: &Happened) -> Option<Value> {
+        let until = what.entries.iter().position(|e| e.seq == what.seq())? + 1;
+        let (entries, entry) = (&what.entries[..until], &what.entries[until - 1]);
+        let session = session_view::shown(self.policy.policy(), &self.public_url, &what.session, entries)?;
+        Some(json!({
+            "type": what.delivery.event,
+            "timestamp": clock::rfc3339(entry.at),
+            "data": { "seq": entry.seq, "event": entry.event, "session": session },
+        }))
+    }
+
+    async fn post(&self, receiver: &receiver::Model, id: &str, body: String) -> Result<String, String> {
+        let answer = http_client::ask(http_client::Request {
+            method: ureq::http::Method::POST,
+            url: receiver.url.clone(),
+            headers: headers(&receiver.secret, id, clock::now(), &body),
+            body: body.into_bytes(),
+            authority: receiver.authority.clone(),
+            outbound: self.outbound.clone(),
+        })
+        .await?;
+        if (200..300).contains(&answer.status) { Ok(answer.words()) } else { Err(answer.words()) }
+    }
 }
 
-/// Asks a webhook to take an event that says nothing.
-pub async fn test(app: &Shared, receiver: &receiver::Model) -> Result<String, String> {
-    let body = json!({ "type": "ping", "timestamp": clock::rfc3339(clock::now()), "data": {} });
-    post(app, receiver, &format!("ping_{}", secret::token()), body.to_string()).await
+impl Receive for Webhooks {
+    fn catalogue(&self) -> &'static [(&'static str, &'static str)] {
+        &CATALOGUE
+    }
+
+    fn names(&self, _: &receiver::Model, _: &Session, _: &str, event: &Event) -> Vec<String> {
+        name(event).map(str::to_owned).into_iter().collect()
+    }
+
+    fn send<'a>(&'a self, what: &'a Happened) -> BoxFuture<'a, Result<String, String>> {
+        async move {
+            let body = self.body(what).ok_or("The timeline has no such entry.")?;
+            // The same for every attempt, so that a receiver who got it twice can tell.
+            self.post(&what.receiver, &format!("del_{}", what.delivery.id), body.to_string()).await
+        }
+        .boxed()
+    }
+
+    fn test<'a>(&'a self, receiver: &'a receiver::Model) -> BoxFuture<'a, Result<String, String>> {
+        async move {
+            let body = json!({ "type": "ping", "timestamp": clock::rfc3339(clock::now()), "data": {} });
+            self.post(receiver, &format!("ping_{}", secret::token()), body.to_string()).await
+        }
+        .boxed()
+    }
 }
 
 #[cfg(test)]

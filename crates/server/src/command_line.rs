@@ -1,15 +1,13 @@
 //! The archive from the command line, beside a server that may run.
 
-use std::{fs::File, io::BufWriter, path::PathBuf};
+use std::{fs::File, io::BufWriter, path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use platform::clock;
 use protocol::{Event, SessionId};
 
-use super::{Pointer, export, pack};
-
 use crate::{
-    app::Shared,
+    archive::{Archive, Pointer},
     config::{Config, Task},
     serve,
 };
@@ -17,41 +15,41 @@ use crate::{
 /// Does what was asked for.
 pub async fn run(config: Config, task: Task) -> anyhow::Result<()> {
     anyhow::ensure!(config.data.is_dir(), "{} is not a data folder", config.data.display());
-    let app = serve::open(config).await?;
+    let archive = serve::open(&config).await?.archive;
     match task {
         Task::Export { session, to, pointer } => {
-            write(app, session, to, if pointer { Pointer::BurnedIn } else { Pointer::Beside }).await
+            write(archive, session, to, if pointer { Pointer::BurnedIn } else { Pointer::Beside }).await
         }
         Task::RotateKey => {
-            app.sealing.rotate(clock::now())?;
-            show(&app);
+            archive.sealing.rotate(clock::now())?;
+            show(&archive);
             Ok(())
         }
         Task::Keys => {
-            show(&app);
+            show(&archive);
             Ok(())
         }
     }
 }
 
-async fn write(app: Shared, session: String, to: Option<PathBuf>, pointer: Pointer) -> anyhow::Result<()> {
+async fn write(archive: Arc<Archive>, session: String, to: Option<PathBuf>, pointer: Pointer) -> anyhow::Result<()> {
     let id = SessionId::try_from(session).map_err(|e| anyhow::anyhow!("that is no session: {e}"))?;
-    let entries = app.sessions.read(&app, &id).await?.context("there is no session by that name")?;
+    let entries = archive.sessions.read(&id).await?.context("there is no session by that name")?;
     let stored = entries.iter().any(|e| matches!(e.event, Event::Stored { .. }));
     anyhow::ensure!(stored, "its evidence is not complete yet: the session goes on, or it is being stored");
-    let contents = export(&app, &id, None).await?;
+    let contents = archive.export(&id, None).await?;
     let path = to.unwrap_or_else(|| format!("session-{id}.deskside.zip").into());
     let file = File::create_new(&path).with_context(|| format!("cannot create {}", path.display()))?;
     let packed = move || {
-        pack(&app, &contents, pointer, BufWriter::new(file))?.into_inner()?.sync_all().map_err(anyhow::Error::from)
+        archive.pack(&contents, pointer, BufWriter::new(file))?.into_inner()?.sync_all().map_err(anyhow::Error::from)
     };
     tokio::task::spawn_blocking(packed).await??;
     println!("{}", path.display());
     Ok(())
 }
 
-fn show(app: &Shared) {
-    for key in app.sealing.endorsements() {
+fn show(archive: &Archive) {
+    for key in archive.sealing.endorsements() {
         println!("{}  since {}  {}", evidence::fingerprint(&key.key), evidence::transcript::utc(key.since), key.key);
     }
 }

@@ -13,7 +13,7 @@ use sea_orm::{EntityTrait, sea_query::Expr};
 use store::tables::tombstone_row;
 use tower::ServiceExt;
 
-use super::world::{ACCOUNTS, World, template, token};
+use super::{ACCOUNTS, World, template, token};
 
 /// Who walks, in the order of the table's columns.
 const PEOPLE: [&str; 14] = [
@@ -86,7 +86,7 @@ impl World {
                 "R" | "W" | "Q" | "E" => self.session(value),
                 "PLAY" => {
                     let id = SessionId::try_from(self.session("E")).unwrap();
-                    let login = self.app.logins.take(&secret::hash(&token(person)));
+                    let login = self.app.auth.logins.take(&secret::hash(&token(person)));
                     self.app.playback.open(id, account.unwrap_or_default(), login, clock::now())
                 }
                 other => other.to_owned(),

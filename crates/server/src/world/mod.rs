@@ -1,5 +1,7 @@
 //! A world to walk through: a server with people, an incident, and sessions in every state.
 
+mod walk;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -21,7 +23,7 @@ use store::{
     },
 };
 
-use crate::{accounts::Scope, api, app::Shared, config::Config, live::LiveSession, serve};
+use crate::{accounts::Scope, config::Config, live::LiveSession, routes, serve, state::AppState};
 
 /// The secret by which somebody is known: a cookie, a bearer token, or the customer's token.
 pub fn token(person: &str) -> String {
@@ -31,7 +33,7 @@ pub fn token(person: &str) -> String {
 pub fn config(data: PathBuf) -> Config {
     Config {
         listen: ([127, 0, 0, 1], 0).into(),
-        public_url: "http://localhost:1".into(),
+        public_url: "http://localhost:1".to_owned().into(),
         data,
         tls: None,
         smtp_url: None,
@@ -55,7 +57,7 @@ pub fn config(data: PathBuf) -> Config {
 
 /// A server with people, an incident of team A, and three sessions: one that goes on, one that waits, one that is over.
 pub struct World {
-    pub app: Shared,
+    pub app: AppState,
     pub router: Router,
     folder: PathBuf,
 }
@@ -98,16 +100,16 @@ fn copy(from: &Path, to: &Path) {
 impl World {
     pub async fn open(folder: PathBuf) -> Self {
         std::fs::create_dir_all(&folder).unwrap();
-        let app = serve::open(config(folder.clone())).await.unwrap();
-        app.deliveries.load(&app).await.unwrap();
-        app.sessions.load(&app).await.unwrap();
+        let app = serve::open(&config(folder.clone())).await.unwrap();
+        tokio::spawn(app.archive.clone().store_ended());
+        app.sessions.load().await.unwrap();
         // Whoever was connected is so again.
         for live in app.sessions.all() {
             for who in live.read(|s| s.participants().to_vec()).await {
-                let _ = live.act(&app, &Actor::Server, Command::Return { id: who.id, client: who.client }).await;
+                let _ = live.act(&Actor::Server, Command::Return { id: who.id, client: who.client }).await;
             }
         }
-        Self { router: api::router(app.clone()), app, folder }
+        Self { router: routes::router(app.clone()), app, folder }
     }
 
     /// The same world after a restart of its server.
@@ -138,15 +140,15 @@ impl World {
     }
 }
 
-async fn act(app: &Shared, live: &Arc<LiveSession>, by: &Actor, command: Command) {
-    live.act(app, by, command).await.unwrap();
+async fn act(live: &Arc<LiveSession>, by: &Actor, command: Command) {
+    live.act(by, command).await.unwrap();
 }
 
 /// A session of the owner on the incident: with its customer, its participant, and something of everything.
-async fn session(app: &Shared) -> Arc<LiveSession> {
+async fn session(app: &AppState) -> Arc<LiveSession> {
     let about = incident::Entity::find_by_id(1).one(&app.db).await.unwrap().unwrap();
     let owner = protocol::UserRef { id: 6, name: "owner".into() };
-    let live = crate::desk::ticket_import::session(app, &about, owner.clone(), None).await.unwrap();
+    let live = crate::desk::ticket_import::session(&app.desk, &about, owner.clone(), None).await.unwrap();
     let by = Actor::Technician(owner.clone());
     let join = |role, user: Option<i32>, client, name: &str| Command::Join {
         role,
@@ -156,12 +158,12 @@ async fn session(app: &Shared) -> Arc<LiveSession> {
         by_role: None,
         by_key: false,
     };
-    act(app, &live, &by, Command::IssueKey { life: None }).await;
-    act(app, &live, &Actor::Server, join(Role::Technician, Some(6), Client::Console, "owner")).await;
-    act(app, &live, &Actor::Server, join(Role::Customer, None, Client::Program, "Ada")).await;
+    act(&live, &by, Command::IssueKey { life: None }).await;
+    act(&live, &Actor::Server, join(Role::Technician, Some(6), Client::Console, "owner")).await;
+    act(&live, &Actor::Server, join(Role::Customer, None, Client::Program, "Ada")).await;
     let with = protocol::UserRef { id: 4, name: "participant".into() };
-    act(app, &live, &by, Command::ShareWith { with }).await;
-    act(app, &live, &Actor::Server, join(Role::Technician, Some(4), Client::Console, "participant")).await;
+    act(&live, &by, Command::ShareWith { with }).await;
+    act(&live, &Actor::Server, join(Role::Technician, Some(4), Client::Console, "participant")).await;
     let from = protocol::ParticipantId(1);
     let sum = secret::hash("x");
     for event in [
@@ -171,9 +173,9 @@ async fn session(app: &Shared) -> Arc<LiveSession> {
         Event::ShellStarted { by: from, number: 4 },
         Event::ShellEnded { number: 4, sha256: sum },
     ] {
-        live.record_deed(app, event).await.unwrap();
+        live.record_deed(event).await.unwrap();
     }
-    let data = &app.config.data;
+    let data = &app.archive.data;
     for path in
         [paths::post(data, &live.id, 1), paths::screenshot(data, &live.id, 2), paths::system_info(data, &live.id, 3)]
     {
@@ -185,14 +187,14 @@ async fn session(app: &Shared) -> Arc<LiveSession> {
 }
 
 /// A file of the vault.
-fn kept(app: &Shared, path: PathBuf) {
+fn kept(app: &AppState, path: PathBuf) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut file = app.vault.create(std::fs::File::create(path).unwrap()).unwrap();
+    let mut file = app.archive.vault.create(std::fs::File::create(path).unwrap()).unwrap();
     std::io::Write::write_all(&mut file, b"something").unwrap();
     file.finish().unwrap();
 }
 
-async fn people(app: &Shared) {
+async fn people(app: &AppState) {
     let (now, later) = (stored_time(clock::now()), stored_time(clock::now().plus(3_600_000)));
     for (id, name, team, reach, rights) in ACCOUNTS {
         let row = user::ActiveModel {
@@ -238,7 +240,7 @@ async fn people(app: &Shared) {
     }
 }
 
-async fn desk(app: &Shared) {
+async fn desk(app: &AppState) {
     let now = stored_time(clock::now());
     let made = team::ActiveModel {
         name: Set("A".into()),
@@ -365,7 +367,8 @@ pub async fn template(name: &str) -> PathBuf {
     let folder = folder(name);
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
-    let app = serve::open(config(folder.clone())).await.unwrap();
+    let app = serve::open(&config(folder.clone())).await.unwrap();
+    tokio::spawn(app.archive.clone().store_ended());
     people(&app).await;
     desk(&app).await;
     let (over, running) = (session(&app).await, session(&app).await);
@@ -380,17 +383,17 @@ pub async fn template(name: &str) -> PathBuf {
     comes_back.insert(&app.db).await.unwrap();
     let about = incident::Entity::find_by_id(1).one(&app.db).await.unwrap().unwrap();
     let owner = protocol::UserRef { id: 6, name: "owner".into() };
-    let waiting = crate::desk::ticket_import::session(&app, &about, owner.clone(), None).await.unwrap();
+    let waiting = crate::desk::ticket_import::session(&app.desk, &about, owner.clone(), None).await.unwrap();
     let by = Actor::Technician(owner.clone());
-    act(&app, &waiting, &by, Command::IssueKey { life: None }).await;
+    act(&waiting, &by, Command::IssueKey { life: None }).await;
     let queue = protocol::Queue::Team { team: "A".into() };
-    let queued = crate::desk::ticket_import::session(&app, &about, owner, Some((queue, &by))).await.unwrap();
-    act(&app, &over, &by, Command::Close).await;
+    let queued = crate::desk::ticket_import::session(&app.desk, &about, owner, Some((queue, &by))).await.unwrap();
+    act(&over, &by, Command::Close).await;
     // What remains of it is complete when it is no longer among those that go on.
     while app.sessions.get(&over.id).is_some() {
         tokio::task::yield_now().await;
     }
-    for path in paths::evidence(&app.config.data, &over.id) {
+    for path in paths::evidence(&app.archive.data, &over.id) {
         kept(&app, path);
     }
     for (letter, live) in [("R", &running), ("W", &waiting), ("Q", &queued), ("E", &over)] {

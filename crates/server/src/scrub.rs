@@ -1,53 +1,36 @@
-//! What is stored: invitations that nobody has sent yet are kept for their author, encrypted, and rows of earlier versions are
-//! cleaned.
+//! Rows of earlier versions, from before links and keys were taken out of texts at once: they are cleaned when the server
+//! starts.
 
 use platform::clock;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect,
-    QueryTrait, sea_query::Expr,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter,
+    QuerySelect, QueryTrait,
 };
 use store::{
     stored_time,
     tables::{customer, incident, journal, mail_row, message_template, received_mail},
 };
 
-use super::Redactor;
-
-use crate::{app::Shared, mail, mailbox::AttachmentInfo};
+use crate::{mail, mailbox::AttachmentInfo, redaction::Redactor, unsent_mail::UnsentMail};
 
 /// Rows older than this hold no live secret: thirty days is the longest life of a link.
 const OLDEST_MS: i64 = 31 * 24 * 60 * 60 * 1_000;
 
-/// What the author of a mail still needs of it, encrypted with the vault's key.
-pub fn seal(app: &Shared, text: &str) -> anyhow::Result<String> {
-    use base64::{Engine, engine::general_purpose::STANDARD};
-    let mut sealed = app.vault.create(Vec::new())?;
-    std::io::Write::write_all(&mut sealed, text.as_bytes())?;
-    Ok(STANDARD.encode(sealed.finish()?))
-}
-
-/// What [`seal`] has encrypted.
-pub fn open(app: &Shared, sealed: &str) -> anyhow::Result<String> {
-    use base64::{Engine, engine::general_purpose::STANDARD};
-    let mut text = String::new();
-    std::io::Read::read_to_string(&mut app.vault.read(&STANDARD.decode(sealed)?[..])?, &mut text)?;
-    Ok(text)
-}
-
 /// Takes links and keys out of what was stored before this was done at once, and forgets sealed mails whose links are dead.
-pub async fn scrub(app: &Shared) -> anyhow::Result<()> {
-    let redactor = Redactor::load(app).await?;
+pub async fn scrub(unsent: &UnsentMail, organisation: &str) -> anyhow::Result<()> {
+    let redactor = unsent.sessions.redactor().await?;
+    let db = &unsent.db;
     let since = stored_time(clock::now()) - OLDEST_MS;
     let cleaned = [
-        scrub_mails(app, &redactor, since).await?,
-        scrub_letters(app, &redactor, since).await?,
-        scrub_desk(app, &redactor, since).await?,
+        scrub_mails(db, &redactor, since, organisation).await?,
+        scrub_letters(db, &redactor, since).await?,
+        scrub_desk(db, &redactor, since).await?,
     ];
     if cleaned.contains(&true) {
         // The log beside the database still has what was.
-        app.db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+        db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
     }
-    forget_dead(app).await
+    unsent.forget_dead().await
 }
 
 /// The texts, clean; `None` where they are so already.
@@ -56,24 +39,28 @@ fn cleaned<const N: usize>(redactor: &Redactor, texts: [&str; N]) -> Option<[Str
     (clean.iter().ne(&texts)).then_some(clean)
 }
 
-async fn scrub_mails(app: &Shared, redactor: &Redactor, since: i64) -> anyhow::Result<bool> {
-    let organisation = app.settings().organisation;
+async fn scrub_mails(
+    db: &DatabaseConnection,
+    redactor: &Redactor,
+    since: i64,
+    organisation: &str,
+) -> anyhow::Result<bool> {
     let mut any = false;
-    for row in mail_row::Entity::find().filter(mail_row::Column::At.gt(since)).all(&app.db).await? {
+    for row in mail_row::Entity::find().filter(mail_row::Column::At.gt(since)).all(db).await? {
         let Some([recipient, subject, text]) = cleaned(redactor, [&row.recipient, &row.subject, &row.text]) else {
             continue;
         };
-        let html = Set(mail::html(&text, &organisation));
+        let html = Set(mail::html(&text, organisation));
         let (recipient, subject, text) = (Set(recipient), Set(subject), Set(text));
-        mail_row::ActiveModel { recipient, subject, text, html, ..row.into() }.update(&app.db).await?;
+        mail_row::ActiveModel { recipient, subject, text, html, ..row.into() }.update(db).await?;
         any = true;
     }
     Ok(any)
 }
 
-async fn scrub_letters(app: &Shared, redactor: &Redactor, since: i64) -> anyhow::Result<bool> {
+async fn scrub_letters(db: &DatabaseConnection, redactor: &Redactor, since: i64) -> anyhow::Result<bool> {
     let mut any = false;
-    for row in received_mail::Entity::find().filter(received_mail::Column::At.gt(since)).all(&app.db).await? {
+    for row in received_mail::Entity::find().filter(received_mail::Column::At.gt(since)).all(db).await? {
         let mut enclosed: Vec<AttachmentInfo> = serde_json::from_str(&row.attachments)?;
         enclosed.iter_mut().for_each(|file| file.name = redactor.clean(&file.name));
         let attachments = serde_json::to_string(&enclosed)?;
@@ -82,7 +69,7 @@ async fn scrub_letters(app: &Shared, redactor: &Redactor, since: i64) -> anyhow:
             let [sender_name, subject, text, quoted] = clean.map(Set);
             let attachments = Set(attachments);
             let row = received_mail::ActiveModel { sender_name, subject, text, quoted, attachments, ..row.into() };
-            row.update(&app.db).await?;
+            row.update(db).await?;
             any = true;
         }
     }
@@ -90,85 +77,63 @@ async fn scrub_letters(app: &Shared, redactor: &Redactor, since: i64) -> anyhow:
 }
 
 /// Incidents, their customers and journals, and what is said again and again.
-async fn scrub_desk(app: &Shared, redactor: &Redactor, since: i64) -> anyhow::Result<bool> {
+async fn scrub_desk(db: &DatabaseConnection, redactor: &Redactor, since: i64) -> anyhow::Result<bool> {
     let mut any = false;
-    for row in journal::Entity::find().filter(journal::Column::At.gt(since)).all(&app.db).await? {
+    for row in journal::Entity::find().filter(journal::Column::At.gt(since)).all(db).await? {
         if let Some(clean) = cleaned(redactor, [&row.author, &row.text]) {
             let [author, text] = clean.map(Set);
-            journal::ActiveModel { author, text, ..row.into() }.update(&app.db).await?;
+            journal::ActiveModel { author, text, ..row.into() }.update(db).await?;
             any = true;
         }
     }
-    for row in incident::Entity::find().filter(incident::Column::Updated.gt(since)).all(&app.db).await? {
+    for row in incident::Entity::find().filter(incident::Column::Updated.gt(since)).all(db).await? {
         if let Some(clean) = cleaned(redactor, [&row.subject, &row.description, &row.kind]) {
             let [subject, description, kind] = clean.map(Set);
-            incident::ActiveModel { subject, description, kind, ..row.into() }.update(&app.db).await?;
+            incident::ActiveModel { subject, description, kind, ..row.into() }.update(db).await?;
             any = true;
         }
     }
     let helped = incident::Entity::find().select_only().column(incident::Column::Customer);
     let helped = helped.filter(incident::Column::Updated.gt(since)).into_query();
-    for row in customer::Entity::find().filter(customer::Column::Id.in_subquery(helped)).all(&app.db).await? {
+    for row in customer::Entity::find().filter(customer::Column::Id.in_subquery(helped)).all(db).await? {
         if let Some(clean) = cleaned(redactor, [&row.name, &row.company]) {
             let [name, company] = clean.map(Set);
-            customer::ActiveModel { name, company, ..row.into() }.update(&app.db).await?;
+            customer::ActiveModel { name, company, ..row.into() }.update(db).await?;
             any = true;
         }
     }
-    for row in message_template::Entity::find().all(&app.db).await? {
+    for row in message_template::Entity::find().all(db).await? {
         if let Some(clean) = cleaned(redactor, [&row.title, &row.text]) {
             let [title, text] = clean.map(Set);
-            message_template::ActiveModel { title, text, ..row.into() }.update(&app.db).await?;
+            message_template::ActiveModel { title, text, ..row.into() }.update(db).await?;
             any = true;
         }
     }
     Ok(any)
 }
 
-/// Forgets what was kept of mails whose links and keys are all dead.
-pub async fn forget_dead(app: &Shared) -> anyhow::Result<()> {
-    let kept = mail_row::Entity::find().filter(mail_row::Column::Sealed.ne("")).all(&app.db).await?;
-    if kept.is_empty() {
-        return Ok(());
-    }
-    let redactor = Redactor::load(app).await?;
-    for row in kept {
-        // What cannot be opened is of no more use to anybody.
-        if !open(app, &row.sealed).is_ok_and(|text| redactor.is_live_in(&text)) {
-            forget(app, row.id).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Forgets what was kept of a mail for its author.
-pub async fn forget(app: &Shared, mail: i32) -> Result<(), DbErr> {
-    let rows = mail_row::Entity::update_many().filter(mail_row::Column::Id.eq(mail));
-    rows.col_expr(mail_row::Column::Sealed, Expr::value("")).exec(&app.db).await?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::AppState;
     use platform::secret;
 
     /// A server with an incident, a technician who is signed in, and a session whose key and link are live.
-    async fn server(name: &str) -> (Shared, std::path::PathBuf, crate::desk::ticket_import::Keys) {
+    async fn server(name: &str) -> (AppState, std::path::PathBuf, crate::desk::ticket_import::Keys) {
         use store::tables::*;
 
-        use crate::{access_scope::world, desk::ticket_import};
+        use crate::{desk::ticket_import, world};
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = world::folder(name);
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
-        let app = crate::serve::open(world::config(folder.clone())).await.unwrap();
+        let app = crate::serve::open(&world::config(folder.clone())).await.unwrap();
         let ada = crate::desk::Ticket { customer: "Ada".into(), email: "ada@b.example".into(), ..Default::default() };
-        let about = ticket_import::upsert_incident(&app, "", "", &ada).await.unwrap();
+        let about = ticket_import::upsert_incident(&app.desk, "", "", &ada).await.unwrap();
         let tom = protocol::UserRef { id: 1, name: "Tom".into() };
-        let live = ticket_import::session(&app, &about, tom.clone(), None).await.unwrap();
+        let live = ticket_import::session(&app.desk, &about, tom.clone(), None).await.unwrap();
         let by = session::Actor::Technician(tom);
-        let keys = ticket_import::keys(&app, &live, &by, None, ticket_import::Form::Ours).await.unwrap();
+        let keys = ticket_import::keys(&app.desk, &live, &by, None, ticket_import::Form::Ours).await.unwrap();
         let user = user::ActiveModel {
             id: Set(1),
             login: Set("tom".into()),
@@ -200,7 +165,7 @@ mod tests {
     async fn what_was_stored_in_clear_is_cleaned_at_the_start() {
         let (app, folder, keys) = server("redaction-old").await;
         let grouped = mail::grouped(&keys.key);
-        let words = format!("Open {}/join#{} or type {grouped}.", app.config.public_url, keys.token);
+        let words = format!("Open {}/join#{} or type {grouped}.", app.public_url, keys.token);
         let text = |text: &str| Set(text.to_owned());
         let now = stored_time(clock::now());
         let old = mail_row::ActiveModel {
@@ -244,7 +209,7 @@ mod tests {
             ..Default::default()
         };
         came.insert(&app.db).await.unwrap();
-        scrub(&app).await.unwrap();
+        scrub(&app.unsent, "Acme").await.unwrap();
         let mails = mail_row::Entity::find().one(&app.db).await.unwrap().unwrap();
         assert_eq!(mails.text, "Open [link removed] or type [key removed].");
         let bytes = std::fs::read_dir(&folder).unwrap().map(|f| f.unwrap().path()).filter(|f| f.is_file());
@@ -260,14 +225,14 @@ mod tests {
         use axum::{body::Body, http::Request};
         use tower::ServiceExt;
         let (app, folder, keys) = server("redaction-letter").await;
-        let (grouped, url) = (mail::grouped(&keys.key), &app.config.public_url);
+        let (grouped, url) = (mail::grouped(&keys.key), &app.public_url);
         let raw = format!(
             "From: Ada <ada@b.example>\r\nTo: help@a.example\r\nSubject: Re: your key {grouped}\r\nMessage-ID: <1@b>\r\n\r\n\
              It does not work.\r\n\r\nTom wrote:\r\n> Open {url}/join#{}\r\n> or type {grouped}.\r\n",
             keys.token
         );
         let rules = crate::mailbox::Mailbox::default();
-        crate::mailbox::file(&app, &rules, raw.as_bytes(), false, clock::now()).await.unwrap();
+        crate::mailbox::file(&app.inbox, &rules, raw.as_bytes(), false, clock::now()).await.unwrap();
         let kept = received_mail::Entity::find().one(&app.db).await.unwrap().unwrap();
         let entry = journal::Entity::find().filter(journal::Column::Kind.eq("letter"));
         let entry = entry.one(&app.db).await.unwrap().unwrap();
@@ -275,7 +240,7 @@ mod tests {
             assert!(!shown.contains(&keys.token) && !shown.contains(&grouped), "{shown}");
         }
         assert!(kept.text.contains("It does not work.") && kept.quoted.contains("[link removed]"), "{kept:?}");
-        let router = crate::api::router(app.clone());
+        let router = crate::routes::router(app.clone());
         let ask = async |path: &str, cookie: &str, body: String| {
             let method = if body.is_empty() { "GET" } else { "POST" };
             let request = Request::builder().method(method).uri(path).header("cookie", cookie);

@@ -1,8 +1,13 @@
 //! One more viewer, with its own bounded queue and thread: the disk is never inside the forwarding path.
 
+mod frame;
+mod placeholder;
+mod recordable;
+
 use std::{
     fs::File,
-    io::Write,
+    io::{self, Write},
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -17,13 +22,19 @@ use evidence::{
     raw_recording::{self, Record},
     webm::Sequence,
 };
-use platform::{disk::Promise, paths, vault};
+use platform::{
+    disk::{Disk, Promise},
+    paths,
+    vault::{self, Vault},
+};
 use protocol::{FrameKind, SessionId, Timestamp};
 use tokio::sync::mpsc;
 
-use super::{Frame, PlaceholderFrame, placeholder::Coded, recordable::Base};
+use placeholder::Coded;
 
-use crate::app::Shared;
+pub use frame::Frame;
+pub use placeholder::PlaceholderFrame;
+pub use recordable::{Base, Fit};
 
 /// How much may wait for the disk: some seconds of motion. More means that the disk cannot keep up.
 const QUEUE: usize = 512;
@@ -48,6 +59,24 @@ pub enum Told {
     Failed(String),
 }
 
+/// All raw recordings of a session, in the order in which they were written.
+pub fn reels(data: &Path, id: &SessionId) -> Vec<PathBuf> {
+    (1..).map(|n| paths::reel(data, id, n)).take_while(|path| path.exists()).collect()
+}
+
+/// How many bytes they have.
+pub fn bytes_of(reels: &[PathBuf]) -> io::Result<u64> {
+    reels.iter().map(|reel| Ok(std::fs::metadata(reel)?.len())).sum()
+}
+
+/// Where recordings are written.
+pub struct RecordingPlace {
+    /// The data folder.
+    pub data: PathBuf,
+    pub disk: Arc<Disk>,
+    pub vault: Arc<Vault>,
+}
+
 /// A recording in progress.
 pub struct Recorder {
     /// The number of its reel.
@@ -64,18 +93,18 @@ pub struct Recorder {
 impl Recorder {
     /// Starts a reel of the session; what it has to say goes to `told`, and `video` grows with what is recorded.
     pub fn start(
-        app: &Shared,
+        place: &RecordingPlace,
         session: &SessionId,
         video: Arc<Mutex<Promise>>,
         told: mpsc::Sender<Told>,
     ) -> Result<Self, String> {
-        let data = &app.config.data;
-        app.disk.look().map_err(|full| full.to_string())?;
+        let data = &place.data;
+        place.disk.look().map_err(|full| full.to_string())?;
         std::fs::create_dir_all(paths::recordings(data)).map_err(|e| e.to_string())?;
         let number = (1..).find(|n| !paths::reel(data, session, *n).exists()).unwrap_or(1);
         let path = paths::reel(data, session, number);
         let file = File::create_new(&path).map_err(|e| e.to_string())?;
-        let out = app.vault.file(&path).create(file).map_err(|e| e.to_string())?;
+        let out = place.vault.file(&path).create(file).map_err(|e| e.to_string())?;
         let (jobs, queue) = sync_channel(QUEUE);
         let waiting = Arc::new(AtomicUsize::new(0));
         let (open, done) = (Segments::default(), Instant::now());

@@ -4,22 +4,12 @@ use std::{collections::HashMap, sync::Mutex, time::Duration};
 
 use axum::{
     Json,
-    extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use platform::clock;
 use protocol::Timestamp;
 use serde_json::json;
-
-use super::request_params::bearer;
-
-use crate::{
-    accounts,
-    api::{self, ApiError},
-    app::Shared,
-};
 
 /// Requests in an hour.
 const HOURLY: u32 = 15_000;
@@ -34,7 +24,7 @@ const MANY: usize = 1_000;
 
 /// What each account has asked.
 #[derive(Default)]
-pub struct Limits(Mutex<HashMap<String, Usage>>);
+pub struct ApiLimits(Mutex<HashMap<String, Usage>>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Usage {
@@ -84,7 +74,7 @@ impl Usage {
     }
 }
 
-impl Limits {
+impl ApiLimits {
     fn ask(&self, who: &str, now: Timestamp) -> Result<(Rate, u64), Exhausted> {
         let mut all = self.0.lock().expect("nobody panics while holding the limits");
         if all.len() > MANY {
@@ -125,30 +115,6 @@ impl IntoResponse for Exhausted {
     }
 }
 
-/// Finds out whose token a request carries, and lets that account ask as often as it may.
-pub async fn gate(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
-    let Some(token) = bearer(request.headers()) else { return next.run(request).await };
-    let caller = match accounts::by_token(&app, &token).await {
-        Ok(Some(caller)) => caller,
-        Ok(None) => {
-            let from = api::address(&app, request.extensions(), request.headers());
-            return match app.wrong(from) {
-                Ok(()) => next.run(request).await,
-                Err(too_many) => ApiError::from(too_many).into_response(),
-            };
-        }
-        Err(error) => return ApiError::from(error).into_response(),
-    };
-    let rate = match app.api_limits.turn(&caller.key).await {
-        Ok(rate) => rate,
-        Err(exhausted) => return exhausted.into_response(),
-    };
-    request.extensions_mut().insert(caller);
-    let mut response = next.run(request).await;
-    rate.tell(response.headers_mut());
-    response
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,7 +123,7 @@ mod tests {
 
     #[test]
     fn twenty_come_through_at_once_and_the_rest_one_after_the_other_or_not_at_all() {
-        let limits = Limits::default();
+        let limits = ApiLimits::default();
         let waits: Vec<u64> = (0..62).map_while(|_| Some(limits.ask("a", NOON).ok()?.1)).collect();
         assert_eq!(waits[..20], [0; 20]);
         assert_eq!((waits[20], waits[21], waits.len()), (50, 100, 60), "{waits:?}");
@@ -183,7 +149,7 @@ mod tests {
 
     #[test]
     fn quiet_accounts_are_forgotten() {
-        let limits = Limits::default();
+        let limits = ApiLimits::default();
         (0..=MANY).for_each(|n| assert!(limits.ask(&n.to_string(), NOON).is_ok()));
         limits.ask("late", NOON.plus(HOUR_MS)).unwrap();
         assert_eq!(limits.0.lock().unwrap().len(), 1);

@@ -1,0 +1,257 @@
+//! Whose a session is, read from its timeline, and whether it is one of those that an account reaches.
+
+use std::collections::BTreeSet;
+
+use protocol::{Entry, Event, Queue, Role};
+use serde::{Deserialize, Serialize};
+use store::tables::user;
+use ts_rs::TS;
+
+/// Whose sessions somebody may see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum Reach {
+    /// Those in which they took part.
+    Own,
+    /// Those of their team, and their own.
+    #[default]
+    Team,
+    /// All.
+    All,
+}
+
+impl Reach {
+    /// Of this account.
+    pub fn of(who: &user::Model) -> Self {
+        match who.reach.as_str() {
+            _ if who.administrator => Self::All,
+            "own" => Self::Own,
+            "all" => Self::All,
+            _ => Self::Team,
+        }
+    }
+}
+
+/// Whose a session is, as its timeline says. Of one that was deleted it is what stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    pub incident: i32,
+    pub owner: i32,
+    /// The accounts of all who have owned it or taken part.
+    pub people: BTreeSet<i32>,
+    /// Who was asked to join, and in which queue it waits, while it goes on.
+    invited: Vec<i32>,
+    queue: Queue,
+}
+
+impl Standing {
+    /// Of a session on this incident of which nothing else is known.
+    pub fn on(incident: i32) -> Self {
+        Self { incident, owner: 0, people: BTreeSet::new(), invited: Vec::new(), queue: Queue::Own }
+    }
+
+    /// Reads a timeline; `None` when it has no beginning.
+    pub fn of(entries: &[Entry]) -> Option<Self> {
+        let Some(Event::Created { incident, owner, .. }) = entries.first().map(|e| &e.event) else { return None };
+        let mut standing = Self {
+            incident: incident.id,
+            owner: owner.id,
+            people: BTreeSet::from([owner.id]),
+            invited: Vec::new(),
+            queue: Queue::Own,
+        };
+        for entry in entries {
+            match &entry.event {
+                Event::Transferred { to, .. } | Event::Inherited { to, .. } | Event::Taken { by: to } => {
+                    // Whom the owner before had asked in is asked no more; whoever is in is one of the people.
+                    standing.invited.clear();
+                    standing.owner = to.id;
+                    standing.people.insert(to.id);
+                    standing.queue = Queue::Own;
+                }
+                // Who watched on behalf of others has not taken part: that ends with the right to watch.
+                Event::Joined { user: Some(user), role: Role::Technician, .. } => drop(standing.people.insert(*user)),
+                Event::Queued { queue, .. } => {
+                    standing.invited.clear();
+                    standing.queue = queue.clone();
+                }
+                Event::QueueMoved { from, to } if standing.queue == *from => standing.queue = to.clone(),
+                Event::SharedWith { with, .. } => standing.invited.push(with.id),
+                Event::Held { .. } => standing.invited.clear(),
+                Event::Ended { .. } => {
+                    standing.invited.clear();
+                    standing.queue = Queue::Own;
+                }
+                Event::Created { .. }
+                | Event::Joined { role: Role::Customer | Role::Supervisor | Role::Expert, .. }
+                | Event::Joined { user: None, .. }
+                | Event::QueueMoved { .. }
+                | Event::KeyIssued { .. }
+                | Event::KeyRevoked { .. }
+                | Event::LinkRevoked { .. }
+                | Event::Dropped { .. }
+                | Event::Returned { .. }
+                | Event::Left { .. }
+                | Event::Chat { .. }
+                | Event::Asked { .. }
+                | Event::Granted { .. }
+                | Event::Denied { .. }
+                | Event::Withdrawn { .. }
+                | Event::Paused { .. }
+                | Event::Resumed { .. }
+                | Event::SharingStarted { .. }
+                | Event::ScreenResized { .. }
+                | Event::MonitorsChanged { .. }
+                | Event::InputBlocked { .. }
+                | Event::SharingStopped { .. }
+                | Event::SharingFailed { .. }
+                | Event::RecordingFailed { .. }
+                | Event::Reopened { .. }
+                | Event::RoleChanged { .. }
+                | Event::ExpertInvited { .. }
+                | Event::ControlWanted { .. }
+                | Event::ControlPassed { .. }
+                | Event::Noted { .. }
+                | Event::Attributed { .. }
+                | Event::FileCarried { .. }
+                | Event::FileFailed { .. }
+                | Event::FolderMade { .. }
+                | Event::FileRenamed { .. }
+                | Event::FileDeleted { .. }
+                | Event::FilePosted { .. }
+                | Event::ClipboardCarried { .. }
+                | Event::ShellStarted { .. }
+                | Event::ShellEnded { .. }
+                | Event::SystemInfoRead { .. }
+                | Event::ProcessEnded { .. }
+                | Event::Restarting { .. }
+                | Event::ScreenshotTaken { .. }
+                | Event::Rated { .. }
+                | Event::Recorded { .. }
+                | Event::Stored { .. }
+                | Event::Watched { .. }
+                | Event::Exported { .. }
+                | Event::LegalHold { .. } => {}
+            }
+        }
+        Some(standing)
+    }
+
+    /// Whether somebody has or had to do with it, or may take it.
+    fn concerns(&self, who: &user::Model) -> bool {
+        let waits = match &self.queue {
+            Queue::Own => false,
+            Queue::Team { team } => *team == who.team,
+            Queue::General => true,
+        };
+        self.people.contains(&who.id) || self.invited.contains(&who.id) || waits
+    }
+
+    /// Whether it is one of the sessions that somebody may see. The teams are those of its owner and of its incident.
+    pub fn reached_by(&self, who: &user::Model, owner_team: &str, incident_team: &str) -> bool {
+        match Reach::of(who) {
+            Reach::All => true,
+            Reach::Own => self.concerns(who),
+            Reach::Team => {
+                let theirs = !who.team.is_empty() && [owner_team, incident_team].contains(&who.team.as_str());
+                theirs || self.concerns(who)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{IncidentRef, ParticipantId, Timestamp, UserRef};
+
+    use super::*;
+
+    fn person(id: i32, team: &str, reach: &str) -> user::Model {
+        user::Model {
+            id,
+            login: format!("p{id}"),
+            name: String::new(),
+            email: String::new(),
+            team: team.into(),
+            administrator: false,
+            disabled: false,
+            password: String::new(),
+            may_watch: false,
+            may_export: false,
+            may_delete: false,
+            reach: reach.into(),
+            role: 0,
+            external: String::new(),
+            totp: String::new(),
+            totp_step: 0,
+            recovery: String::new(),
+            email_language: None,
+        }
+    }
+
+    fn timeline(events: Vec<Event>) -> Vec<Entry> {
+        let incident = IncidentRef { id: 7, number: String::new(), subject: String::new(), customer: String::new() };
+        let created = Event::Created { incident, owner: one(1), organisation: String::new(), rules: None };
+        let all = std::iter::once(created).chain(events).zip(1..);
+        all.map(|(event, seq)| Entry { seq, at: Timestamp(u64::from(seq)), event }).collect()
+    }
+
+    fn one(id: i32) -> UserRef {
+        UserRef { id, name: String::new() }
+    }
+
+    #[test]
+    fn a_session_is_reached_by_whoever_it_concerns_and_by_the_teams() {
+        let shared = || Event::SharedWith { by: one(1), with: one(5) };
+        let held = || Event::Held { by: None };
+        let queued = |queue| Event::Queued { by: None, queue };
+        let team = |team: &str| Queue::Team { team: team.into() };
+        let moved = |from: &str, to: &str| Event::QueueMoved { from: team(from), to: team(to) };
+        let ended = || Event::Ended { how: protocol::Ending::Closed, by: None };
+        let joined = |role| Event::Joined {
+            id: ParticipantId(3),
+            role,
+            name: String::new(),
+            client: protocol::Client::Browser,
+            user: Some(5),
+            rights: Vec::new(),
+            by_role: None,
+        };
+        let passed = |to| Event::Transferred { by: one(1), to: one(to) };
+        // Person 5 is of team B; the owner and the incident are of the teams named.
+        for (events, owner_team, incident_team, [own, team_reach]) in [
+            (vec![], "A", "A", [false, false]),
+            (vec![], "B", "A", [false, true]),
+            (vec![], "A", "B", [false, true]),
+            (vec![], "", "", [false, false]),
+            (vec![shared()], "A", "A", [true, true]),
+            (vec![shared(), held()], "A", "A", [false, false]),
+            (vec![shared(), ended()], "A", "A", [false, false]),
+            (vec![shared(), passed(2)], "A", "A", [false, false]),
+            (vec![shared(), queued(team("C"))], "A", "A", [false, false]),
+            (vec![queued(team("B"))], "A", "A", [true, true]),
+            (vec![queued(team("C"))], "A", "A", [false, false]),
+            (vec![queued(team("C")), moved("C", "B")], "A", "A", [true, true]),
+            (vec![queued(team("B")), moved("B", "C")], "A", "A", [false, false]),
+            (vec![queued(team("D")), moved("C", "B")], "A", "A", [false, false]),
+            (vec![queued(Queue::General)], "A", "A", [true, true]),
+            (vec![queued(Queue::General), ended()], "A", "A", [false, false]),
+            (vec![queued(Queue::General), Event::Taken { by: one(2) }], "A", "A", [false, false]),
+            (vec![passed(5), passed(2), ended()], "A", "A", [true, true]),
+            (vec![joined(Role::Technician), ended()], "A", "A", [true, true]),
+            (vec![joined(Role::Supervisor)], "A", "A", [false, false]),
+            (vec![joined(Role::Supervisor), ended()], "A", "A", [false, false]),
+        ] {
+            let standing = Standing::of(&timeline(events)).unwrap();
+            let reached = ["own", "team"].map(|r| standing.reached_by(&person(5, "B", r), owner_team, incident_team));
+            assert_eq!(reached, [own, team_reach], "{standing:?} {owner_team} {incident_team}");
+            assert!(standing.reached_by(&person(9, "", "all"), owner_team, incident_team));
+            assert!(!standing.reached_by(&person(9, "", "own"), "", "") || standing.queue == Queue::General);
+        }
+        // Nobody's team is no team that two people share.
+        let standing = Standing::of(&timeline(vec![queued(team(""))])).unwrap();
+        assert!(!Standing::of(&timeline(vec![])).unwrap().reached_by(&person(5, "", "team"), "", ""));
+        assert!(standing.people.contains(&1));
+    }
+}
