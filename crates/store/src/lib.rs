@@ -7,6 +7,7 @@ pub mod secrets;
 pub mod setting;
 pub mod tables;
 pub mod transcript_fts;
+pub mod upgrade_copy;
 
 pub use folded::holds;
 pub use migrations::SCHEMA_VERSION;

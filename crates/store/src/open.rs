@@ -5,13 +5,17 @@ use std::{
     time::Duration,
 };
 
+use platform::clock;
 use rustix::fs::Access;
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, RuntimeErr,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, RuntimeErr, Statement,
     sqlx::{self, sqlite::SqliteSynchronous},
 };
 
-use crate::migrations::{self, Migration, NotMigrated};
+use crate::{
+    migrations::{self, Migration, NotMigrated},
+    upgrade_copy::{self, NotCopied},
+};
 
 /// How long to wait for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,6 +48,8 @@ pub enum OpenError {
     Diverged { path: PathBuf, number: u32, applied: String, known: &'static str },
     #[error("migration {number} ({name}) of {} failed; the database is as it was", .path.display())]
     Migration { path: PathBuf, number: u32, name: &'static str, source: DbErr },
+    #[error("cannot copy {} before its upgrade; the database is as it was", .path.display())]
+    Copy { path: PathBuf, source: std::io::Error },
     #[error("cannot open {}", .path.display())]
     Other { path: PathBuf, source: DbErr },
 }
@@ -94,14 +100,29 @@ async fn prepare(db: &DatabaseConnection, path: &Path, migrations: &[Migration])
     migrations::pending(db, migrations).await.map_err(migration)?;
     // It stays so. As an option of the connection it would change a database that is refused.
     db.execute_unprepared("PRAGMA journal_mode = WAL").await.map_err(database)?;
+    if let Err(error) = upgrade_copy::remove_expired(path, clock::now()) {
+        tracing::warn!(%error, "copy from before an upgrade not removed");
+    }
     let transaction = migrations::begin(db).await.map_err(database)?;
     let pending = migrations::pending(&transaction, migrations).await.map_err(migration)?;
+    // The first migration only adds: the program before it still reads the database.
+    let changes = pending.iter().any(|migration| migration.number > 1);
+    if changes && !is_new(&transaction).await.map_err(database)? {
+        // On another connection: this one keeps everybody else from writing meanwhile.
+        upgrade_copy::make(db, path).await.map_err(|error| copy_error(path, error))?;
+    }
     migrations::apply(&transaction, pending).await.map_err(migration)?;
     transaction.commit().await.map_err(database)?;
     for Migration { number, name, .. } in pending {
         tracing::info!(number, name, "database migrated");
     }
     Ok(())
+}
+
+/// Whether nothing was ever stored in it.
+async fn is_new(db: &impl ConnectionTrait) -> Result<bool, DbErr> {
+    let sql = "SELECT 1 FROM sqlite_master LIMIT 1";
+    Ok(db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?.is_none())
 }
 
 fn migration_error(database: &Path, migrations: &[Migration], error: NotMigrated) -> OpenError {
@@ -111,6 +132,13 @@ fn migration_error(database: &Path, migrations: &[Migration], error: NotMigrated
         NotMigrated::Diverged { number, applied, known } => OpenError::Diverged { path, number, applied, known },
         NotMigrated::Failed { number, name, source } => OpenError::Migration { path, number, name, source },
         NotMigrated::Database(error) => database_error(database, error),
+    }
+}
+
+fn copy_error(database: &Path, error: NotCopied) -> OpenError {
+    match error {
+        NotCopied::Database(error) => database_error(database, error),
+        NotCopied::File(source) => OpenError::Copy { path: database.to_owned(), source },
     }
 }
 

@@ -146,6 +146,33 @@ async fn programs_that_start_at_the_same_moment_upgrade_once() {
 }
 
 #[tokio::test]
+async fn an_upgrade_leaves_a_copy_that_the_program_before_opens() {
+    let (_folder, path) = folder();
+    version_one(&path).await;
+    let copy = upgrade_copy::path(&path);
+    open_by(&path, ONE).await.unwrap().close().await.unwrap();
+    assert!(!copy.exists(), "nothing was pending");
+    fs::write(&copy, "an earlier copy").unwrap();
+    open_by(&path, TWO).await.unwrap().close().await.unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&copy).unwrap().permissions()) & 0o777, 0o600);
+    let db = open_by(&copy, ONE).await.unwrap();
+    assert_eq!(count(&db, "note WHERE text = 'hello'").await, 1);
+}
+
+#[tokio::test]
+async fn a_new_database_and_one_without_numbers_leave_no_copy() {
+    let (_folder, path) = folder();
+    open_by(&path, TWO).await.unwrap().close().await.unwrap();
+    assert!(!upgrade_copy::path(&path).exists());
+    let (_folder, path) = self::folder();
+    let db = connect(&path, Duration::ZERO).await.unwrap();
+    db.execute_unprepared("CREATE TABLE other (id integer)").await.unwrap();
+    db.close().await.unwrap();
+    open_by(&path, ONE).await.unwrap().close().await.unwrap();
+    assert!(!upgrade_copy::path(&path).exists());
+}
+
+#[tokio::test]
 async fn a_database_that_another_process_writes_is_reported_as_locked() {
     let (_folder, path) = folder();
     version_one(&path).await;
