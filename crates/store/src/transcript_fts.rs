@@ -2,11 +2,8 @@
 //! write words without blanks are words of their own in it, and a word that is looked for is a row of them.
 
 use platform::text::fold::{MOST_WORDS, composed, fold, fold_into, stands_alone};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, FromQueryResult, Statement, TransactionTrait, Value};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value};
 
-/// Folding takes the accents off already.
-const TABLE: &str = "CREATE VIRTUAL TABLE IF NOT EXISTS transcript_fts USING fts5(session UNINDEXED, at UNINDEXED, \
-                     who UNINDEXED, shown UNINDEXED, text, tokenize = 'unicode61 remove_diacritics 0')";
 /// How much of a line stands around what was found.
 const AROUND: usize = 48;
 /// The longest part of a line that is shown.
@@ -25,39 +22,16 @@ pub struct Found {
     pub shown: String,
 }
 
-/// Makes the table, and takes over what an older version has written.
-pub async fn create(db: &DatabaseConnection) -> Result<(), DbErr> {
-    db.execute_unprepared(TABLE).await?;
-    let older = "SELECT 1 FROM sqlite_master WHERE name = 'words'";
-    if db.query_one_raw(Statement::from_string(db.get_database_backend(), older)).await?.is_none() {
-        return Ok(());
-    }
-    let transaction = db.begin().await?;
-    let mut last: i64 = 0;
-    loop {
-        let sql =
-            "SELECT rowid AS id, session, at, who, text AS shown FROM words WHERE rowid > ? ORDER BY rowid LIMIT 1000";
-        let values = [last.into()];
-        let rows =
-            transaction.query_all_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
-        if rows.is_empty() {
-            break;
-        }
-        for row in rows {
-            last = row.try_get("", "id")?;
-            let line = Found::from_query_result(&row, "")?;
-            enter(&transaction, &line.session, line.at, &line.who, &line.shown).await?;
-        }
-    }
-    transaction.execute_unprepared("DROP TABLE words").await?;
-    transaction.commit().await
-}
-
 /// Adds a line.
 pub async fn enter(db: &impl ConnectionTrait, session: &str, at: i64, who: &str, shown: &str) -> Result<(), DbErr> {
     let sql = "INSERT INTO transcript_fts (session, at, who, shown, text) VALUES (?, ?, ?, ?, ?)";
-    let values: [Value; 5] = [session.into(), at.into(), who.into(), shown.into(), apart(&fold(shown)).into()];
+    let values: [Value; 5] = [session.into(), at.into(), who.into(), shown.into(), searchable(shown).into()];
     db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await.map(|_| ())
+}
+
+/// A line as searches compare it.
+pub(crate) fn searchable(shown: &str) -> String {
+    apart(&fold(shown))
 }
 
 /// Forgets a session's lines.
@@ -183,11 +157,13 @@ fn apart(folded: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sea_orm::DatabaseConnection;
+
     use super::*;
+    use crate::migrations;
 
     async fn table(lines: &[&str]) -> DatabaseConnection {
-        let db = sea_orm::Database::connect("sqlite::memory:").await.unwrap();
-        create(&db).await.unwrap();
+        let db = migrations::in_memory().await;
         db.execute_unprepared("CREATE TABLE known (session)").await.unwrap();
         for (n, line) in lines.iter().enumerate() {
             enter(&db, &n.to_string(), 0, "Ada", line).await.unwrap();
@@ -257,21 +233,6 @@ mod tests {
         assert_eq!(found(&db, "printer").await, ["two printers"]);
         forget(&db, "1").await.unwrap();
         assert_eq!(found(&db, "printer").await, [""; 0]);
-    }
-
-    #[tokio::test]
-    async fn lines_of_an_older_version_are_taken_over() {
-        let db = sea_orm::Database::connect("sqlite::memory:").await.unwrap();
-        let older = "CREATE VIRTUAL TABLE words USING fts5(session UNINDEXED, at UNINDEXED, who UNINDEXED, text, \
-                     tokenize = 'unicode61 remove_diacritics 2')";
-        db.execute_unprepared(older).await.unwrap();
-        db.execute_unprepared("INSERT INTO words VALUES ('s', 7, 'Ada', '请重启打印机谢谢')").await.unwrap();
-        db.execute_unprepared("CREATE TABLE known (session)").await.unwrap();
-        db.execute_unprepared("INSERT INTO known VALUES ('s')").await.unwrap();
-        for _ in 0..2 {
-            create(&db).await.unwrap();
-            assert_eq!(found(&db, "打印").await, ["请重启打印机谢谢"]);
-        }
     }
 
     #[test]

@@ -174,6 +174,9 @@ impl Archive {
             if let Err(error) = self.resume().await {
                 tracing::error!(%error, "a deletion that was interrupted cannot be finished");
             }
+            if let Err(error) = store::upgrade_copy::remove_expired(&paths::database(&self.data), clock::now()) {
+                tracing::error!(%error, "the copy of the database from before its upgrade cannot be removed");
+            }
             if let Err(error) = self.apply().await {
                 tracing::error!(%error, "the rules of retention cannot be kept");
             }

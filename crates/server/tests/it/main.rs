@@ -27,4 +27,5 @@ mod search;
 mod slow_disk;
 mod stage;
 mod tools;
+mod upgrade;
 mod wire;
