@@ -12,14 +12,16 @@ use anyhow::Context;
 use crate::{packages, root};
 
 /// Who may use whom: a crate, and the crates of ours that it may name in its Cargo.toml.
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 11] = [
     ("protocol", &[]),
     ("session", &["protocol"]),
     ("screen", &[]),
     ("evidence", &["protocol", "session", "screen"]),
     ("platform", &["protocol"]),
     ("store", &["platform", "protocol"]),
-    ("server", &["protocol", "session", "screen", "evidence", "platform", "store"]),
+    ("live_sessions", &["protocol", "session", "screen", "evidence", "platform", "store"]),
+    ("archive", &["protocol", "session", "screen", "evidence", "platform", "store", "live_sessions"]),
+    ("server", &["protocol", "session", "screen", "evidence", "platform", "store", "live_sessions", "archive"]),
     ("customer", &["protocol", "session", "screen"]),
     ("simulator", &["protocol", "session", "screen"]),
 ];
@@ -33,10 +35,11 @@ const OF_A_SYSTEM: [&str; 4] = [
 ];
 
 /// The crates that make up the server.
-const OF_THE_SERVER: [&str; 3] = ["crates/platform", "crates/store", "crates/server"];
+const OF_THE_SERVER: [&str; 5] =
+    ["crates/platform", "crates/store", "crates/live_sessions", "crates/archive", "crates/server"];
 
 /// Who has a clock.
-const CLOCKS: [&str; 4] = ["crates/platform", "crates/server", "crates/customer", "xtask"];
+const CLOCKS: [&str; 5] = ["crates/platform", "crates/live_sessions", "crates/server", "crates/customer", "xtask"];
 
 /// Words that may not stand in code, and where they may.
 const FORBIDDEN: [(&str, &str, &[&str]); 7] = [

@@ -3,11 +3,11 @@
 use std::{fs::File, io::BufWriter, path::PathBuf, sync::Arc};
 
 use anyhow::Context;
+use archive::{Archive, Pointer};
 use platform::clock;
 use protocol::{Event, SessionId};
 
 use crate::{
-    archive::{Archive, Pointer},
     config::{Config, Task},
     serve,
 };

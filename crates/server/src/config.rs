@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
+use archive::StoreConfig;
 use clap::Parser;
 use platform::{network::Network, outbound::Outbound};
 use serde::Deserialize;
@@ -154,17 +155,6 @@ pub struct Config {
     pub stop_seconds: u64,
     pub outbound: Outbound,
     pub store: Option<StoreConfig>,
-}
-
-/// An object store for finished recordings.
-#[derive(Debug, Clone)]
-pub struct StoreConfig {
-    pub url: String,
-    pub endpoint: Option<String>,
-    pub region: String,
-    pub key_id: String,
-    pub secret: String,
-    pub ca: Option<PathBuf>,
 }
 
 impl Config {

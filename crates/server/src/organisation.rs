@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use live_sessions::{ActError, SessionRegistry, rules::Rules};
 use platform::clock;
 use protocol::{Phase, Presence, Queue, Timestamp};
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, TransactionTrait, sea_query::Expr};
@@ -19,9 +20,7 @@ use store::{
 
 use crate::{
     access_scope,
-    live::{ActError, SessionRegistry},
     mailbox::Mailbox,
-    rules::Rules,
     sign_in::{Directory, OpenId},
 };
 
@@ -193,7 +192,7 @@ mod tests {
     }
 
     /// The session that waits for team A.
-    fn queued(world: &World) -> std::sync::Arc<crate::live::LiveSession> {
+    fn queued(world: &World) -> std::sync::Arc<live_sessions::LiveSession> {
         world.app.sessions.get(&SessionId::try_from(world.session("Q")).unwrap()).unwrap()
     }
 

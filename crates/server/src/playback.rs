@@ -1,9 +1,8 @@
 //! Links to recordings: for one technician, for a while, gone with the process.
 
+use live_sessions::logins::Login;
 use platform::{expiring::Expiring, secret};
 use protocol::{SessionId, Timestamp};
-
-use crate::logins::Login;
 
 /// How long a link works.
 pub const LIFE_MS: u64 = 30 * 60_000;
@@ -45,7 +44,7 @@ impl Playback {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logins::Logins;
+    use live_sessions::logins::Logins;
 
     #[test]
     fn a_link_is_for_one_person_and_a_while() {

@@ -1,6 +1,7 @@
 //! Rows of earlier versions, from before links and keys were taken out of texts at once: they are cleaned when the server
 //! starts.
 
+use live_sessions::redaction::Redactor;
 use platform::clock;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter,
@@ -11,7 +12,7 @@ use store::{
     tables::{customer, incident, journal, mail_row, message_template, received_mail},
 };
 
-use crate::{mail, mailbox::AttachmentInfo, redaction::Redactor, unsent_mail::UnsentMail};
+use crate::{mail, mailbox::AttachmentInfo, unsent_mail::UnsentMail};
 
 /// Rows older than this hold no live secret: thirty days is the longest life of a link.
 const OLDEST_MS: i64 = 31 * 24 * 60 * 60 * 1_000;

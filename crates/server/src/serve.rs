@@ -7,7 +7,9 @@ use std::{
 };
 
 use anyhow::Context;
+use archive::{Archive, RecordingStore, Sealing, Unfinished};
 use axum::response::IntoResponse;
+use live_sessions::{Services, SessionRegistry, recorder::RecordingPlace, rules::DefaultPolicy};
 use platform::{
     clock, disk::Disk, identity::Identity, passwords::Passwords, paths, secret, tasks::Tasks, vault::Vault,
 };
@@ -17,22 +19,17 @@ use store::{people, secrets::Secrets, setting::Current, settings::Settings, tabl
 use crate::{
     api::{self, ApiError},
     api_limits::ApiLimits,
-    archive::{Archive, RecordingStore, Sealing, Unfinished},
     beyondtrust::OutboundEvents,
     config::Config,
     connections::{self, Admissions, Clients, Entrance, Limits, Times},
     deliveries::{Deliveries, Kinds, Receive, ReceiverKind},
     desk::{self, RequestTrackers, ServiceDesk},
-    live::{Services, SessionRegistry},
     mail::Mailer,
     mailbox::{self, Inbox},
     organisation::Organisation,
     playback::Playback,
     programs::Programs,
-    quic,
-    recorder::RecordingPlace,
-    routes,
-    rules::DefaultPolicy,
+    quic, routes,
     scrub::scrub,
     sign_in::{self, Auth},
     state::AppState,
@@ -263,7 +260,7 @@ async fn auth(
     config: &Config,
     ground: &Ground,
     sessions: Arc<SessionRegistry>,
-    rules: Arc<Current<crate::rules::Rules>>,
+    rules: Arc<Current<live_sessions::rules::Rules>>,
 ) -> anyhow::Result<Arc<Auth>> {
     let Ground { db, secrets, .. } = ground;
     let users = user::Entity::find().count(db).await?;
@@ -276,7 +273,7 @@ async fn auth(
         sessions,
         teams: ground.teams.clone(),
         rules,
-        logins: crate::logins::Logins::default(),
+        logins: live_sessions::logins::Logins::default(),
         openid: Current::load(db, secrets).await?,
         pending_logins: sign_in::oidc::PendingLogins::default(),
         passkeys: sign_in::passkeys::Passkeys::new(&config.public_url),

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
+use archive::Archive;
 use axum::extract::FromRef;
+use live_sessions::SessionRegistry;
 use platform::identity::Identity;
 use sea_orm::DatabaseConnection;
 use store::{secrets::Secrets, setting::Current, settings::Settings};
 
 use crate::{
     api_limits::ApiLimits,
-    archive::Archive,
     config::PublicUrl,
     connections::{Admissions, Clients},
     deliveries::Deliveries,
     desk::ServiceDesk,
-    live::SessionRegistry,
     mail::Mailer,
     mailbox::Inbox,
     organisation::Organisation,

@@ -3,11 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use live_sessions::SessionRegistry;
 use platform::vault::Vault;
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use store::tables::mail_row;
-
-use crate::live::SessionRegistry;
 
 /// How often it is looked which links and keys are dead.
 const LOOK: Duration = Duration::from_secs(10 * 60);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures::{FutureExt, future::BoxFuture};
 use hmac::{Hmac, Mac};
+use live_sessions::rules::DefaultPolicy;
 use platform::{clock, http_client, outbound::Outbound, secret};
 use protocol::{Event, Timestamp};
 use serde_json::{Value, json};
@@ -14,7 +15,6 @@ use store::tables::receiver;
 
 use crate::{
     deliveries::{Happened, Receive},
-    rules::DefaultPolicy,
     session_view,
 };
 

@@ -10,24 +10,19 @@ mod socket;
 
 use std::{sync::Arc, time::Duration};
 
+use archive::Archive;
 use axum::{
     extract::{State, WebSocketUpgrade},
     http::{Extensions, HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use live_sessions::{ActError, Attachment, LetGo, LiveSession, SessionRegistry, logins::Login};
 use platform::{clock, identity::Identity};
 use protocol::{ByeReason, Client, Entry, Framed, Hello, MAX_CONTROL_BYTES, Role, ServerMessage};
 use tokio::{sync::mpsc, task::JoinSet};
 use web_transport_trait::{RecvStream, SendStream, Session, Stats};
 
-use crate::{
-    access_scope,
-    archive::Archive,
-    config::PublicUrl,
-    connections::Exchange,
-    live::{ActError, Attachment, LetGo, LiveSession, SessionRegistry},
-    logins::Login,
-};
+use crate::{access_scope, config::PublicUrl, connections::Exchange};
 
 /// Who does not say hello in this time is not let in.
 const HELLO_TIME: Duration = Duration::from_secs(10);

@@ -13,7 +13,7 @@ pub mod upgrade_copy;
 
 pub use folded::holds;
 pub use migrations::SCHEMA_VERSION;
-pub use open::{OpenError, open};
+pub use open::{OpenError, open, open_in_memory};
 
 use protocol::Timestamp;
 

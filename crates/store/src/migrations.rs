@@ -2,6 +2,7 @@
 //! changed. CONTRIBUTING.md says how to add one.
 
 mod m0001_initial;
+mod m0002_session_people;
 
 use std::pin::Pin;
 
@@ -14,7 +15,7 @@ use sea_orm::{
 use crate::stored_time;
 
 /// Every migration, in order.
-pub(crate) const ALL: &[Migration] = &[m0001_initial::MIGRATION];
+pub(crate) const ALL: &[Migration] = &[m0001_initial::MIGRATION, m0002_session_people::MIGRATION];
 
 /// The version of the database that this program makes and reads: the number of the last migration.
 pub const SCHEMA_VERSION: u32 = newest(ALL);

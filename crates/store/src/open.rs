@@ -59,6 +59,21 @@ pub async fn open(path: &Path) -> Result<DatabaseConnection, OpenError> {
     open_with(path, migrations::ALL, BUSY_TIMEOUT).await
 }
 
+/// A database in memory, for the tests of those who stand on it.
+pub async fn open_in_memory() -> Result<DatabaseConnection, OpenError> {
+    let path = Path::new(":memory:");
+    let mut options = ConnectOptions::new("sqlite::memory:");
+    // Each connection would have a database of its own.
+    options.max_connections(1).sqlx_logging(false);
+    let database = |error| database_error(path, error);
+    let db = Database::connect(options).await.map_err(database)?;
+    let transaction = migrations::begin(&db).await.map_err(database)?;
+    let applied = migrations::apply(&transaction, migrations::ALL).await;
+    applied.map_err(|error| migration_error(path, migrations::ALL, error))?;
+    transaction.commit().await.map_err(database)?;
+    Ok(db)
+}
+
 pub(crate) async fn open_with(
     path: &Path,
     migrations: &[Migration],

@@ -2,17 +2,15 @@
 //! technician sees every incident and works on it; but its team says who may see its sessions, and its team and type say by
 //! which policy new ones go and how long they are kept. Its customer's address is where the links to its sessions are sent.
 
+use live_sessions::{
+    SessionRegistry,
+    standing::{Reach, Standing},
+};
 use protocol::{Phase, SessionId};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 use store::tables::{incident, session_row, user};
 
 use super::{Denied, reaches};
-
-use crate::{
-    archive,
-    live::SessionRegistry,
-    standing::{Reach, Standing},
-};
 
 /// Where an incident belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

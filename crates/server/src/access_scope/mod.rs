@@ -3,6 +3,10 @@
 
 mod incidents;
 
+use live_sessions::{
+    LiveSession, SessionRegistry,
+    standing::{Reach, Standing},
+};
 use platform::clock;
 use protocol::{Entry, ExpertInvitation, ParticipantId, Role, SessionId};
 use sea_orm::{
@@ -11,15 +15,10 @@ use sea_orm::{
 };
 use store::{
     people,
-    tables::{incident, session_history, user},
+    tables::{incident, session_history, session_person, user},
 };
 
 pub use incidents::{IncidentPlace, may_move, may_redirect};
-
-use crate::{
-    live::{LiveSession, SessionRegistry},
-    standing::{Reach, Standing},
-};
 
 /// What somebody wants of a session that they need not take part in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,9 +149,11 @@ pub async fn is_part_of(live: &LiveSession, who: ParticipantId) -> bool {
 
 /// The sessions of the catalogue that somebody may see: the same rule as [`reaches`], for the database.
 pub fn past(who: &user::Model) -> Condition {
+    let helped = session_person::Entity::find().select_only().column(session_person::Column::Session);
+    let helped = helped.filter(session_person::Column::User.eq(who.id)).into_query();
     let own = Condition::any()
         .add(session_history::Column::Owner.eq(who.id))
-        .add(session_history::Column::People.contains(format!(",{},", who.id)));
+        .add(session_history::Column::Session.in_subquery(helped));
     match Reach::of(who) {
         Reach::All => Condition::all(),
         Reach::Own => own,

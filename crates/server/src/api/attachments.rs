@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use archive::Archive;
 use axum::{
     Json,
     body::{Body, Bytes, HttpBody},
@@ -10,6 +11,7 @@ use axum::{
     response::Response,
 };
 use futures::StreamExt;
+use live_sessions::{ActError, Keeping, LiveSession, SessionRegistry};
 use platform::{clock, paths, pictures, secret};
 use protocol::{Event, ParticipantId, Phase, RefusalReason, Right, file_name::shown, name_fits};
 use sea_orm::DatabaseConnection;
@@ -23,10 +25,8 @@ use super::{ApiError, From, Helper, Result, SignedIn, join, remote_system, sessi
 
 use crate::{
     access_scope::{self, SessionAction},
-    archive::Archive,
     connections::Clients,
     desk::{BuiltIn, Desk, Entry},
-    live::{ActError, Keeping, LiveSession, SessionRegistry},
 };
 
 /// The largest file that the chat takes.

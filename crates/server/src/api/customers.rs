@@ -7,6 +7,7 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
+use live_sessions::SessionRegistry;
 use platform::text::fold;
 use sea_orm::{
     ActiveModelTrait,
@@ -29,7 +30,6 @@ use super::{
 use crate::{
     access_scope,
     desk::{Status, word},
-    live::SessionRegistry,
 };
 
 /// Somebody who is helped.

@@ -2,11 +2,13 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use archive::{self, Archive};
 use axum::{
     Json,
     extract::{Path, Query, State},
     http::StatusCode,
 };
+use live_sessions::SessionRegistry;
 use platform::{
     clock,
     text::{fold, line},
@@ -34,9 +36,7 @@ use super::{
 
 use crate::{
     access_scope::{self, IncidentPlace},
-    archive::{self, Archive},
     desk::{Priority, Status, from_word, ticket_import, word},
-    live::SessionRegistry,
     mailbox::AttachmentInfo,
 };
 

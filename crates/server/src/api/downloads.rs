@@ -13,6 +13,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use live_sessions::{Download, DownloadAction, DownloadState, JobError, LeavingProgress, LiveSession, Opened};
 use protocol::{Direction, Fault};
 use serde::Deserialize;
 use ts_rs::TS;
@@ -24,7 +25,6 @@ use super::{
     attachments::attachment,
     files::{FilePath, failed, place},
 };
-use crate::live::{Download, DownloadAction, DownloadState, JobError, LeavingProgress, LiveSession, Opened};
 
 /// A browser that has not begun to take a file in this time will not: another tab's question was not answered, say.
 const BEGINS_IN: Duration = Duration::from_secs(120);

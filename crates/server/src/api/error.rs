@@ -5,19 +5,14 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use live_sessions::{ActError, JobError, NoRoom};
 use platform::passwords::PasswordError;
 use serde::Serialize;
 use ts_rs::TS;
 
 use protocol::RefusalReason;
 
-use crate::{
-    access_scope::Denied,
-    account_changes::NotChanged,
-    live::{ActError, JobError, NoRoom},
-    organisation::TeamStays,
-    sign_in::NotAsked,
-};
+use crate::{access_scope::Denied, account_changes::NotChanged, organisation::TeamStays, sign_in::NotAsked};
 
 /// What every handler returns.
 pub type Result<T> = std::result::Result<T, ApiError>;

@@ -2,6 +2,7 @@
 
 use std::{ops::Range, path::PathBuf, sync::Arc};
 
+use archive::{self, Archive, Kept, NotDeleted, Pointer, TooLong};
 use axum::{
     Json,
     body::{Body, Bytes},
@@ -11,6 +12,7 @@ use axum::{
 };
 use evidence::recording_plan;
 use futures::stream;
+use live_sessions::SessionRegistry;
 use platform::{clock, paths};
 use protocol::{Entry, Event, SessionId, Timestamp, UserRef};
 use serde::{Deserialize, Serialize};
@@ -21,8 +23,6 @@ use super::{Admin, ApiError, By, Result, SignedIn, error::sentence, people, sess
 
 use crate::{
     access_scope::{self, SessionAction},
-    archive::{self, Archive, Kept, NotDeleted, Pointer, TooLong},
-    live::SessionRegistry,
     playback::{self, Playback},
 };
 

@@ -7,6 +7,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use live_sessions::{self, LiveSession, SessionRegistry};
 use platform::{clock, secret, text};
 use protocol::{Event, ExpertInvitation, Right, SessionId, Timestamp};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
@@ -21,12 +22,7 @@ use super::{
     sessions::{self, Admission},
 };
 
-use crate::{
-    access_scope,
-    config::PublicUrl,
-    connections::Clients,
-    live::{self, LiveSession, SessionRegistry},
-};
+use crate::{access_scope, config::PublicUrl, connections::Clients};
 
 /// Whom to invite, and what they may use of what the customer allows.
 #[derive(Deserialize, TS)]
@@ -142,7 +138,7 @@ pub async fn enter(
     let command = Command::JoinAsExpert { number: invitation.number };
     let entries = live.act(&Actor::Server, command).await?;
     join::came_from(&clients, address, &live).await;
-    let who = live::came(&entries)?;
+    let who = live_sessions::came(&entries)?;
     expert::Entity::delete_by_id(secret::hash(&body.token)).exec(&db).await?;
     let resume = join::admit(&db, &live.id, who, false, join::RESUME_MS).await?;
     let admission = Admission { session: live.id.clone(), ticket: sessions.ticket(live.id.clone(), who) };

@@ -10,6 +10,7 @@ use axum::{
     http::StatusCode,
 };
 use futures::StreamExt;
+use live_sessions::{JobError, LiveSession};
 use platform::secret;
 use protocol::{Answer, Direction, Event, Folder, Job, MAX_PATH_BYTES, ParticipantId, name_fits};
 use serde::{Deserialize, Serialize};
@@ -17,8 +18,6 @@ use sha2::{Digest, Sha256};
 use ts_rs::TS;
 
 use super::{ApiError, Helper, Result};
-
-use crate::live::{JobError, LiveSession};
 
 /// A place on the customer's machine.
 #[derive(Deserialize, TS)]

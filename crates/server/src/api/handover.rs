@@ -7,6 +7,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use live_sessions::SessionRegistry;
 use protocol::{Phase, Queue, UserRef};
 use sea_orm::{DatabaseConnection, EntityTrait};
 use serde::Deserialize;
@@ -16,10 +17,7 @@ use ts_rs::TS;
 
 use super::{ApiError, Result, SignedIn, sessions};
 
-use crate::{
-    access_scope::{self, SessionAction},
-    live::SessionRegistry,
-};
+use crate::access_scope::{self, SessionAction};
 
 /// Where a session goes.
 #[derive(Deserialize, TS)]

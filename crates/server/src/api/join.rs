@@ -5,6 +5,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{Json, extract::State, http::StatusCode};
+use live_sessions::{self, LiveSession, SessionRegistry};
 use platform::{clock, identity::Identity, secret, throttle::Attempt};
 use protocol::{Client, ParticipantId, Role, SessionId};
 use sea_orm::{
@@ -27,7 +28,6 @@ use crate::{
     access_scope,
     config::PublicUrl,
     connections::Clients,
-    live::{self, LiveSession, SessionRegistry},
     programs::{Programs, System},
     sign_in::Auth,
 };
@@ -176,10 +176,10 @@ pub async fn enter(
             let join =
                 Command::Join { role: Role::Customer, name, client: body.client, user: None, by_role: None, by_key };
             let entries = live.act(&Actor::Server, join).await.map_err(|error| match error {
-                live::ActError::Refused(_) => dead(),
+                live_sessions::ActError::Refused(_) => dead(),
                 other => other.into(),
             })?;
-            live::came(&entries)?
+            live_sessions::came(&entries)?
         }
     };
     drop(one);

@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use live_sessions::{SessionRegistry, redaction::Redactor};
 use protocol::Timestamp;
 use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder, QuerySelect};
 use serde::Serialize;
@@ -18,9 +19,7 @@ use ts_rs::TS;
 use super::{Admin, ApiError, ConfirmedAdmin, Result, SignedIn, attachments, mfa};
 
 use crate::{
-    live::SessionRegistry,
     mailbox::{self, Inbox, Mailbox, PollResult, message},
-    redaction::Redactor,
     sign_in::Auth,
 };
 

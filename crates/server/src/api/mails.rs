@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use lettre::message::Mailbox;
+use live_sessions::{SessionRegistry, redaction::Redactor};
 use platform::{clock, text::is_plain};
 use protocol::Timestamp;
 use sea_orm::{
@@ -29,9 +30,7 @@ use super::{ApiError, Result, SignedIn, desk, sessions};
 use crate::{
     access_scope::{self, SessionAction},
     desk::{BuiltIn, Desk, Entry, ServiceDesk, ticket_import},
-    live::SessionRegistry,
     mail::{self, Fields, Mailer, Outcome, OutgoingMail},
-    redaction::Redactor,
     unsent_mail::UnsentMail,
 };
 

@@ -7,6 +7,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use live_sessions::{SessionRegistry, redaction::Redactor};
 use platform::text::is_plain;
 use protocol::{MAX_CHAT_CHARS, MAX_NAME_CHARS};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseConnection, EntityTrait, PaginatorTrait, QueryOrder};
@@ -15,8 +16,6 @@ use store::tables::{message_template, user};
 use ts_rs::TS;
 
 use super::{ApiError, Result, SignedIn};
-
-use crate::{live::SessionRegistry, redaction::Redactor};
 
 /// So many messages are kept.
 const MOST: u64 = 2_000;

@@ -7,6 +7,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use live_sessions::standing::Reach;
 use platform::text::{
     self,
     address::{self, Unusable},
@@ -26,7 +27,6 @@ use crate::{
     account_changes::{self, AccountChange, ChangedBy, EvidenceChange},
     organisation::Organisation,
     sign_in::Auth,
-    standing::Reach,
 };
 
 /// A new technician.

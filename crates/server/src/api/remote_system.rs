@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use archive::Archive;
 use axum::{
     Json,
     body::Bytes,
@@ -9,6 +10,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use live_sessions::{ActError, JobError, SessionRegistry};
 use platform::{paths, secret};
 use protocol::{
     Answer, ClipboardKind, Direction, Event, Fault, Job, MAX_CLIPBOARD_IMAGE, MAX_CLIPBOARD_TEXT, RefusalReason, Right,
@@ -21,11 +23,7 @@ use ts_rs::TS;
 
 use super::{ApiError, Helper, Result, SignedIn, sessions};
 
-use crate::{
-    access_scope::{self, SessionAction},
-    archive::Archive,
-    live::{ActError, JobError, SessionRegistry},
-};
+use crate::access_scope::{self, SessionAction};
 
 /// System information, and the number under which it is kept.
 #[derive(Serialize, TS)]

@@ -6,17 +6,17 @@ use axum::{
     Json,
     extract::{Query, State},
 };
+use live_sessions::{
+    SessionRegistry,
+    rules::{Decision, Rules},
+};
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
 use serde::Deserialize;
 use store::{secrets::Secrets, setting, tables::user};
 
 use super::{Admin, ApiError, ConfirmedAdmin, Result};
 
-use crate::{
-    live::SessionRegistry,
-    rules::{Decision, Rules},
-    sign_in::{self, Auth},
-};
+use crate::sign_in::{self, Auth};
 
 /// The rules as they are.
 pub async fn read(State(auth): State<Arc<Auth>>, _: Admin) -> Json<Rules> {

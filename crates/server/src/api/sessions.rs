@@ -1,10 +1,12 @@
 //! Sessions, as technicians make, find and end them.
 
+use archive::{Archive, Unstored};
 use axum::{
     Json,
     extract::{Path, State},
     http::StatusCode,
 };
+use live_sessions::{self, LiveSession, SessionRegistry};
 use platform::clock;
 use protocol::{Client, Entry, Event, Participant, Phase, Presence, Queue, Role, SessionId, SessionState, Timestamp};
 use sea_orm::{DatabaseConnection, EntityTrait};
@@ -18,12 +20,10 @@ use super::{ApiError, By, Result, SignedIn, desk, mails};
 
 use crate::{
     access_scope::{self, SessionAction},
-    archive::{Archive, Unstored},
     desk::{
         ServiceDesk,
         ticket_import::{self, Form, Keys},
     },
-    live::{self, LiveSession, SessionRegistry},
     sign_in::Auth,
 };
 
@@ -213,7 +213,7 @@ pub async fn ticket(
         None => {
             let (role, client, by_role) = (Role::Technician, Client::Console, auth.rules.get().role(me.0.role));
             let join = Command::Join { role, name, client, user, by_role, by_key: false };
-            live::came(&live.act(&Actor::Server, join).await?)?
+            live_sessions::came(&live.act(&Actor::Server, join).await?)?
         }
     };
     Ok(Json(Admission { session: live.id.clone(), ticket: sessions.ticket_by(live.id.clone(), who, login) }))
@@ -232,7 +232,7 @@ pub async fn supervise(
     let here = |p: &&Participant| watches(p) && p.presence != Presence::Gone;
     let who = match live.read(|s| s.participants().iter().find(here).map(|p| p.id)).await {
         Some(who) => who,
-        None => live::came(&live.act(&Actor::Server, Command::Supervise { user: me.as_ref() }).await?)?,
+        None => live_sessions::came(&live.act(&Actor::Server, Command::Supervise { user: me.as_ref() }).await?)?,
     };
     Ok(Json(Admission { session: live.id.clone(), ticket: sessions.ticket_by(live.id.clone(), who, login) }))
 }

@@ -9,14 +9,12 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
+use live_sessions::{Chunk, Endpoint, SessionRegistry};
 use platform::clock;
 
 use super::From;
 
-use crate::{
-    connections::Clients,
-    live::{Chunk, Endpoint, SessionRegistry},
-};
+use crate::connections::Clients;
 
 /// Bytes go on in pieces of about this size: for each of the network's own, of 16 kB, everybody on the way to the browser
 /// would be woken.

@@ -14,6 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::StreamExt;
+use live_sessions::{ActError, LiveSession, logins::Login};
 use platform::{clock, secret};
 use protocol::{ParticipantId, Timestamp, UserRef};
 use sea_orm::{DatabaseConnection, EntityTrait};
@@ -25,13 +26,7 @@ use tokio::sync::watch;
 
 use super::{ApiError, sessions};
 
-use crate::{
-    config::PublicUrl,
-    connections::Clients,
-    live::{ActError, LiveSession},
-    logins::Login,
-    state::AppState,
-};
+use crate::{config::PublicUrl, connections::Clients, state::AppState};
 
 /// So long a request may go on when its sign-in has ended: it may be the one that ended it.
 const LAST_WORDS: Duration = Duration::from_millis(500);

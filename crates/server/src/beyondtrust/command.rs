@@ -6,6 +6,7 @@ pub mod sessions;
 use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
+use live_sessions::SessionRegistry;
 use platform::{clock, identity::Identity};
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 use store::{
@@ -27,7 +28,6 @@ use crate::{
     config::PublicUrl,
     connections::Clients,
     desk::ServiceDesk,
-    live::SessionRegistry,
     organisation::Organisation,
 };
 pub use clients::{Connected, Who, connected};

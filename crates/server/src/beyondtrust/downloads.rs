@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use archive::Archive;
 use axum::{
     extract::State,
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
+use live_sessions::SessionRegistry;
 use platform::{clock, identity::Identity, secret};
 use protocol::{Entry, SessionId, Timestamp, UserRef};
 use sea_orm::DatabaseConnection;
@@ -20,9 +22,7 @@ use super::{
 use crate::{
     accounts::{self, Caller, Scope},
     api::{self, ApiError},
-    archive::Archive,
     config::PublicUrl,
-    live::SessionRegistry,
 };
 
 /// For how many days an address works.

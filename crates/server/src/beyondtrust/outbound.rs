@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::{FutureExt, future::BoxFuture};
+use live_sessions::rules::DefaultPolicy;
 use platform::{clock, http_client, identity::Identity, outbound::Outbound};
 use protocol::{Entry, Event, Participant, ParticipantId, Presence, Role, SessionId};
 use sea_orm::{DatabaseConnection, EntityTrait};
@@ -14,7 +15,6 @@ use super::{API_VERSION, appliance, command::sessions};
 use crate::{
     deliveries::{Happened, Receive},
     desk::ticket_import::{self, EXTERNAL_KEY},
-    rules::DefaultPolicy,
 };
 
 const BEGIN: &str = "support_conference_begin";

@@ -6,7 +6,9 @@ mod which;
 
 use std::{collections::HashMap, sync::Arc};
 
+use archive::Archive;
 use axum::{extract::State, response::Response};
+use live_sessions::SessionRegistry;
 use platform::{clock, identity::Identity};
 use protocol::SessionId;
 use sea_orm::{DatabaseConnection, EntityTrait};
@@ -27,10 +29,8 @@ use crate::{
     accounts::{Caller, Scope},
     api::ApiError,
     api_limits::ApiLimits,
-    archive::Archive,
     config::PublicUrl,
     connections::Clients,
-    live::SessionRegistry,
 };
 use which::{Found, Wanted, find, wanted};
 

@@ -10,6 +10,7 @@ use axum::{
     http::{HeaderName, Method, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
+use live_sessions::SessionRegistry;
 use platform::{identity::Identity, secret, throttle::Attempt};
 use protocol::UserRef;
 use sea_orm::DatabaseConnection;
@@ -37,7 +38,6 @@ use crate::{
         ServiceDesk, Ticket,
         ticket_import::{self, Form as KeyForm},
     },
-    live::SessionRegistry,
     programs::{Programs, System},
 };
 

@@ -11,6 +11,7 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
+use live_sessions::{Listener, SessionRegistry};
 use platform::clock;
 use protocol::{Entry, Event, SessionId, Timestamp};
 use sea_orm::{
@@ -26,8 +27,6 @@ use store::{
 };
 use tokio::sync::Notify;
 use ts_rs::TS;
-
-use crate::live::{Listener, SessionRegistry};
 
 /// The longest pause before something is tried again.
 const LONGEST_PAUSE_MS: u64 = 15 * 60_000;

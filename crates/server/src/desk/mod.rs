@@ -12,6 +12,7 @@ pub mod ticket_import;
 use std::sync::Arc;
 
 use futures::{FutureExt, future::BoxFuture};
+use live_sessions::SessionRegistry;
 use platform::{identity::Identity, outbound::Outbound};
 use protocol::{Entry as TimelineEntry, Event, SessionId};
 use sea_orm::{DatabaseConnection, EntityTrait};
@@ -25,7 +26,6 @@ pub use status::{Priority, Status, from_word, word};
 use crate::{
     config::PublicUrl,
     deliveries::{Deliveries, Happened, Receive, ReceiverKind},
-    live::SessionRegistry,
 };
 
 /// An incident as its desk knows it.

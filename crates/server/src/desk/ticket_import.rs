@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use live_sessions::{ActError, LiveSession};
 use platform::{
     clock, secret,
     text::{address, line, shortened},
@@ -15,8 +16,6 @@ use store::{
 };
 
 use super::{BuiltIn, Desk, Entry, ServiceDesk, Ticket};
-
-use crate::live::{ActError, LiveSession};
 
 /// The desk of incidents that another system has made by asking for a session.
 pub const BY_API: &str = "api";

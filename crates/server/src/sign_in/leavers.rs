@@ -1,14 +1,13 @@
 //! What follows when an account may be used no more, or for less: its connections end, and its sessions go to whoever it should
 //! be.
 
+use live_sessions::{ActError, LiveSession};
 use protocol::{Presence, Queue, Role};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 use session::{Actor, Command};
 use store::tables::{login, user};
 
 use super::Auth;
-
-use crate::live::{ActError, LiveSession};
 
 /// Ends every sign-in of an account, and whatever was opened by one.
 pub async fn sign_out_everywhere(auth: &Auth, user: i32) -> Result<(), DbErr> {

@@ -9,6 +9,7 @@ pub mod totp;
 
 use std::sync::{Arc, Mutex};
 
+use live_sessions::{SessionRegistry, logins::Logins, rules::Rules};
 use platform::{expiring::Expiring, identity::Identity, outbound::Outbound, passwords::Passwords, text};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,7 @@ pub use leavers::{account_changed, catch_up, roles_changed, sign_out, sign_out_e
 use oidc::PendingLogins;
 use passkeys::Passkeys;
 
-use crate::{config::PublicUrl, live::SessionRegistry, logins::Logins, rules::Rules};
+use crate::config::PublicUrl;
 
 /// Everything that is needed to say who asks: accounts, sign-ins, and the ways to sign in.
 pub struct Auth {

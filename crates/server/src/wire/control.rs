@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
+use archive::Archive;
+use live_sessions::{ActError, LiveSession};
 use protocol::{Client, ClientMessage, Framed, ParticipantId, RefusalReason, Role, ServerMessage, ShareTrouble};
 use session::{Actor, Command};
 use tokio::sync::mpsc;
 use web_transport_trait::RecvStream;
 
 use super::{ConnectionError, next};
-use crate::{
-    archive::Archive,
-    live::{ActError, LiveSession},
-};
 
 /// How many control messages a second a connection may send over a longer time, and how many at once.
 const MESSAGES_PER_SECOND: f64 = 200.0;

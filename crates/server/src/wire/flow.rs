@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
+use live_sessions::{ActError, LiveSession, recorder::Frame};
 use protocol::{
     FrameKind, Framed, HEADER_BYTES, Header, Input, MAX_INPUT_BYTES, ParticipantId, RedundantDatagrams, Right,
     ServerMessage,
@@ -11,10 +12,6 @@ use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream, Session};
 
 use super::{ConnectionError, broken, next};
-use crate::{
-    live::{ActError, LiveSession},
-    recorder::Frame,
-};
 
 /// The way of one customer's frames through the relay.
 #[derive(Clone)]

@@ -4,6 +4,7 @@
 use std::{io::Write, sync::Arc, time::Instant};
 
 use bytes::Bytes;
+use live_sessions::{Chunk, JobError, JobRequest, JobStream, Keeping, LiveSession};
 use platform::{clock, paths, secret};
 use protocol::{Answer, Event, Framed, Job, MAX_INPUT_BYTES, ParticipantId, Right, ShellInput};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -11,7 +12,6 @@ use web_transport_trait::{RecvStream, SendStream, Session};
 
 use super::{ConnectionError, broken, flow::FrameIngress, next};
 
-use crate::live::{Chunk, JobError, JobRequest, JobStream, Keeping, LiveSession};
 use sha2::{Digest, Sha256};
 
 /// How many pieces may be on their way in either direction of a job.

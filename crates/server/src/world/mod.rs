@@ -8,6 +8,7 @@ use std::{
 };
 
 use axum::Router;
+use live_sessions::LiveSession;
 use platform::{clock, paths, secret};
 use protocol::{Client, Event, Role};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
@@ -23,7 +24,7 @@ use store::{
     },
 };
 
-use crate::{accounts::Scope, config::Config, live::LiveSession, routes, serve, state::AppState};
+use crate::{accounts::Scope, config::Config, routes, serve, state::AppState};
 
 /// The secret by which somebody is known: a cookie, a bearer token, or the customer's token.
 pub fn token(person: &str) -> String {
@@ -314,7 +315,7 @@ async fn desk(app: &AppState) {
         ..Default::default()
     };
     delivery.insert(&app.db).await.unwrap();
-    let policy = |name: &str, kind: &str, rights: &[protocol::Right]| crate::rules::SessionPolicy {
+    let policy = |name: &str, kind: &str, rights: &[protocol::Right]| live_sessions::rules::SessionPolicy {
         name: name.into(),
         team: String::new(),
         kind: kind.into(),
@@ -322,7 +323,7 @@ async fn desk(app: &AppState) {
         record: true,
         unrecorded: protocol::Unrecorded::EndSession,
     };
-    let rules = crate::rules::Rules {
+    let rules = live_sessions::rules::Rules {
         roles: vec![],
         policies: vec![
             policy("Strict", "Strict", &[]),

@@ -59,9 +59,7 @@ pub mod session_history {
         pub owner: i32,
         pub owner_name: String,
         pub team: String,
-        /// The accounts of all who helped, each between commas.
-        pub people: String,
-        /// Whether those who only watched were left out of them.
+        /// Whether those who only watched were left out of the people who helped.
         pub people_by_role: bool,
         pub started: i64,
         pub ended: i64,
@@ -79,6 +77,24 @@ pub mod session_history {
         /// Under legal hold.
         pub held: bool,
         pub recording_bytes: Option<i64>,
+    }
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Who helped in sessions that are over.
+pub mod session_person {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "session_person")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub session: String,
+        /// The account.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub user: i32,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}

@@ -8,14 +8,12 @@ use std::{
 };
 
 use bytes::Bytes;
+use live_sessions::{Download, DownloadAction, DownloadState, JobError, LiveSession, Opened, TrailerBuffer};
 use platform::secret;
 use protocol::{Answer, Direction, Event, Fault, ParticipantId};
 use sha2::{Digest, Sha256};
 
-use crate::{
-    api::error::sentence,
-    live::{Download, DownloadAction, DownloadState, JobError, LiveSession, Opened, TrailerBuffer},
-};
+use crate::api::error::sentence;
 
 /// What a job comes to.
 pub(super) type Judged<T> = std::result::Result<T, JobError>;

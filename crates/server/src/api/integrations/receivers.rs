@@ -7,6 +7,7 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
+use live_sessions::Listener;
 use platform::clock;
 use protocol::Timestamp;
 use sea_orm::{
@@ -24,7 +25,6 @@ use ts_rs::TS;
 use crate::{
     api::{Admin, ApiError, ConfirmedAdmin, Result, mfa, people},
     deliveries::{Deliveries, ReceiverKind, state},
-    live::Listener,
     webhook,
 };
 

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use archive::Archive;
 use axum::{
     extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use live_sessions::SessionRegistry;
 use platform::clock;
 use protocol::SessionId;
 use serde::{Deserialize, Serialize};
@@ -15,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Problem, Query, ReadEvidence, Refused, Result, sessions};
 
-use crate::{api, archive::Archive, live::SessionRegistry};
+use crate::api;
 
 /// How a transcript is written.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]

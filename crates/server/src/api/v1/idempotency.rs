@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use archive::Archive;
 use axum::{
     body::{Body, to_bytes},
     extract::{Request, State},
@@ -16,7 +17,7 @@ use store::{stored_time, tables::answered};
 
 use super::{Refused, Result, caller};
 
-use crate::{archive::Archive, connections::Clients};
+use crate::connections::Clients;
 
 /// For how long an answer is kept.
 const LIFE_MS: u64 = 24 * 60 * 60_000;

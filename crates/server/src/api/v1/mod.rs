@@ -15,6 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, patch, post},
 };
+use live_sessions::ActError;
 use sea_orm::DatabaseConnection;
 use serde::{Serialize, de::DeserializeOwned};
 use utoipa::{
@@ -26,7 +27,6 @@ use super::{ApiError, address};
 use crate::{
     accounts::{self, Caller, Scope},
     connections::Clients,
-    live::ActError,
     state::AppState,
 };
 

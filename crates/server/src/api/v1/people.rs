@@ -7,6 +7,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use live_sessions::SessionRegistry;
 use protocol::{Phase, Queue};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder,
@@ -20,7 +21,6 @@ use super::{Body, Problem, ReadPeople, ReadSessions, Refused, Result, WritePeopl
 use crate::{
     account_changes::{self, AccountChange, ChangedBy},
     api::people,
-    live::SessionRegistry,
     organisation::Organisation,
     sign_in::Auth,
 };

@@ -7,6 +7,7 @@ use axum::{
     extract::{Path, State as Extract},
     http::StatusCode,
 };
+use live_sessions::{LiveSession, SessionRegistry};
 use platform::clock;
 use protocol::{Entry, Event, Queue, SessionId, Timestamp};
 use sea_orm::{ColumnTrait, Condition, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -23,7 +24,6 @@ use crate::{
         ServiceDesk, Ticket,
         ticket_import::{self, Form, ImportRequest, Keys, Place},
     },
-    live::{LiveSession, SessionRegistry},
     session_view::{QueueName, SessionView, shown},
 };
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use live_sessions::SessionRegistry;
 use platform::identity::Identity;
 use protocol::{Client, Entry, Event, ParticipantId, Phase, Presence, Role, SessionId, Timestamp};
 use sea_orm::DatabaseConnection;
@@ -13,7 +14,6 @@ use crate::{
         request_params::RequestParams,
         xml::{Element, element, text},
     },
-    live::SessionRegistry,
     organisation::Organisation,
 };
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use live_sessions::{ActError, LiveSession, SessionRegistry};
 use protocol::{Event, Phase, RefusalReason, SessionId};
 use sea_orm::DatabaseConnection;
 use session::{Actor, Command};
@@ -20,7 +21,6 @@ use crate::{
         ServiceDesk, Ticket,
         ticket_import::{self, EXTERNAL_KEY, Form, ImportRequest},
     },
-    live::{ActError, LiveSession, SessionRegistry},
     organisation::Organisation,
 };
 

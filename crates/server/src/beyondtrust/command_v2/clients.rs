@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
+use live_sessions::SessionRegistry;
 use platform::identity::Identity;
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Value, json};
@@ -14,7 +15,6 @@ use crate::{
         call::{Answer, Call, CommandCall, No, id, one},
         command::{Connected, Who, connected, iso},
     },
-    live::SessionRegistry,
     organisation::Organisation,
 };
 

@@ -8,6 +8,7 @@ use axum::{
     http::StatusCode,
     response::IntoResponse,
 };
+use live_sessions::SessionRegistry;
 use protocol::SessionId;
 use sea_orm::DatabaseConnection;
 use serde_json::{Map, Value, json};
@@ -22,7 +23,6 @@ use crate::{
     },
     config::PublicUrl,
     desk::{ServiceDesk, ticket_import::EXTERNAL_KEY},
-    live::SessionRegistry,
     organisation::Organisation,
 };
 

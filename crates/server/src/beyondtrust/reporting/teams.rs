@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use live_sessions::SessionRegistry;
 use platform::{clock, identity::Identity};
 use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder};
 use store::tables::{team, user};
@@ -21,7 +22,6 @@ use crate::{
         xml::{Element, element, text},
     },
     config::PublicUrl,
-    live::SessionRegistry,
 };
 
 const NOTHING: &str = "No Support Team report information matching your chosen criteria is available.";

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use live_sessions::SessionRegistry;
 use protocol::{Entry, SessionId, Timestamp};
 use sea_orm::{
     ColumnTrait, DatabaseConnection, EntityTrait, ExprTrait, Order, QueryFilter, QueryOrder, QuerySelect,
@@ -13,7 +14,6 @@ use store::tables::{event_row, session_history};
 use crate::{
     api::ApiError,
     beyondtrust::{report, request_params::RequestParams},
-    live::SessionRegistry,
 };
 
 /// How many sessions one report holds at most.

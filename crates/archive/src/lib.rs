@@ -1,7 +1,10 @@
 //! What remains of a session: its recording and its transcript, complete, stored and sealed.
+#![expect(missing_docs, reason = "fields and variants whose names say it all have none")]
 
 mod bundle;
 mod deletion;
+#[cfg(test)]
+mod fixture;
 mod pointer_overlay;
 mod recording_store;
 mod sealing;
@@ -15,6 +18,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
+use live_sessions::{JobError, LiveSession, SessionRegistry, timeline};
 use platform::{
     clock,
     disk::{Disk, Full},
@@ -29,16 +33,11 @@ use store::{setting::Current, settings::Settings, tables::session_row};
 
 pub use bundle::Pointer;
 pub use deletion::{NotDeleted, Tombstone, deletes_sooner};
-pub use recording_store::RecordingStore;
+pub use recording_store::{RecordingStore, StoreConfig};
 pub use sealing::Sealing;
 pub use unfinished::{Unfinished, Unstored};
 use video::KeptReader;
 pub use video::{Kept, TooLong, so_far};
-
-use crate::{
-    live::{JobError, LiveSession, SessionRegistry},
-    timeline,
-};
 
 /// What remains of sessions, and everything that is needed to store, show and delete it.
 pub struct Archive {

@@ -1,18 +1,27 @@
 //! Running sessions: each is a timeline, the connections of its participants, and the screen that flows between them.
+#![expect(missing_docs, reason = "fields and variants whose names say it all have none")]
 
 mod answers;
 mod attachments;
 mod control;
 mod downloads;
+#[cfg(any(test, feature = "fixture"))]
+pub mod fixture;
 mod job;
 mod kept;
+pub mod logins;
 mod named;
 mod path_stats;
+pub mod recorder;
 mod recording;
+pub mod redaction;
 mod registry;
+pub mod rules;
 mod screen;
 mod side_channel;
 mod sizes;
+pub mod standing;
+pub mod timeline;
 mod trailer_buffer;
 mod transfer_throttle;
 mod uploads;
@@ -444,15 +453,12 @@ pub fn came(entries: &[Entry]) -> anyhow::Result<ParticipantId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::{self, World};
 
     #[tokio::test(flavor = "multi_thread")]
     async fn whoever_has_a_connection_is_here_however_slow_the_disk_is() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let template = world::template("presence").await;
-        let world = World::again(&template, "presence-slow").await;
-        let app = &world.app;
-        let live = app.sessions.get(&SessionId::try_from(world.session("R")).unwrap()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let sessions = fixture::registry(folder.path()).await;
+        let live = fixture::joined(&sessions).await;
         let who = live.now().customer().unwrap().clone();
         let mut seat = live.connect(who.id, who.client, 0).await.unwrap();
         let presence = || live.now().participant(who.id).map(|p| p.presence);
@@ -489,7 +495,5 @@ mod tests {
         }
         assert!(matches!(last().await, Some(Event::Dropped { id }) if id == who.id));
         assert!(matches!(presence(), Some(Presence::Reconnecting { .. })));
-        drop(world);
-        let _ = std::fs::remove_dir_all(&template);
     }
 }

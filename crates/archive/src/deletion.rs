@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use live_sessions::{standing::Standing, timeline};
 use platform::{clock, paths, secret};
 use protocol::{Event, SessionId, Timestamp, UserRef};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, TransactionTrait};
@@ -14,8 +15,6 @@ use store::{
 use ts_rs::TS;
 
 use super::{Archive, session_index};
-
-use crate::{standing::Standing, timeline};
 
 /// How often it is looked what is old enough.
 const LOOK: Duration = Duration::from_secs(10 * 60);

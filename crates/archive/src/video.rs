@@ -14,6 +14,7 @@ use evidence::{
     recording_plan::{self, Plan},
     webm,
 };
+use live_sessions::recorder::{bytes_of, reels};
 use platform::{
     disk::Promise,
     paths, secret,
@@ -23,8 +24,6 @@ use protocol::{Entry, SessionId};
 use sha2::{Digest, Sha256};
 
 use super::{Archive, recording_store::Object};
-
-use crate::recorder::{bytes_of, reels};
 
 /// A video that was made.
 pub struct Made {
@@ -275,10 +274,8 @@ mod tests {
     use platform::clock;
 
     use super::*;
-    use crate::{
-        recorder::PlaceholderFrame,
-        world::{self, World},
-    };
+    use crate::fixture;
+    use live_sessions::recorder::PlaceholderFrame;
 
     /// One picture, as a recorder leaves it.
     fn record(archive: &Archive, id: &SessionId) {
@@ -294,32 +291,32 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn room_for_the_video_of_what_is_recorded_is_kept_from_the_start_until_it_is_made() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let template = world::template("video").await;
-        let world = World::again(&template, "video-room").await;
-        let id = SessionId::try_from(world.session("R")).unwrap();
-        record(&world.app.archive, &id);
-        assert_eq!(world.app.archive.disk.promised(), 0);
-        let world = world.restarted().await;
-        let app = &world.app;
-        let recorded = std::fs::metadata(paths::reel(&app.archive.data, &id, 1)).unwrap().len();
-        assert_eq!(app.archive.disk.promised(), recorded);
-        let (live, video) = (app.sessions.get(&id).unwrap(), paths::recording(&app.archive.data, &id));
+        let folder = tempfile::tempdir().unwrap();
+        let sessions = live_sessions::fixture::registry(folder.path()).await;
+        let live = live_sessions::fixture::joined(&sessions).await;
+        let archive = fixture::archive(folder.path(), sessions.clone());
+        record(&archive, &live.id);
+        assert_eq!(archive.disk.promised(), 0);
+        // The server starts again.
+        let sessions = live_sessions::fixture::again(&sessions);
+        sessions.load().await.unwrap();
+        let archive = fixture::archive(folder.path(), sessions.clone());
+        let recorded = std::fs::metadata(paths::reel(&archive.data, &live.id, 1)).unwrap().len();
+        assert_eq!(archive.disk.promised(), recorded);
+        let (live, video) = (sessions.get(&live.id).unwrap(), paths::recording(&archive.data, &live.id));
         let entries = live.entries().await;
-        let make = || make(&app.archive, &id, &entries, &live.room_for_video());
+        let make = || make(&archive, &live.id, &entries, &live.room_for_video());
         // Something lies in its way: it is tried again later, and the room stays.
         std::fs::create_dir_all(video.with_extension("new")).unwrap();
         assert!(make().is_err());
-        assert_eq!(app.archive.disk.promised(), recorded);
+        assert_eq!(archive.disk.promised(), recorded);
         std::fs::remove_dir(video.with_extension("new")).unwrap();
         // Others were promised more than the disk has.
-        let mut others = app.archive.disk.nothing();
+        let mut others = archive.disk.nothing();
         others.owe(u64::MAX / 4);
-        assert!(app.archive.disk.look().is_err());
+        assert!(archive.disk.look().is_err());
         let made = make().unwrap().unwrap();
         drop(others);
-        assert_eq!(app.archive.disk.promised(), recorded.saturating_sub(made.bytes));
-        drop(world);
-        let _ = std::fs::remove_dir_all(&template);
+        assert_eq!(archive.disk.promised(), recorded.saturating_sub(made.bytes));
     }
 }

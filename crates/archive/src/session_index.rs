@@ -1,23 +1,22 @@
 //! What is known of sessions that are over, to be found and counted without reading their timelines.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
+use live_sessions::standing::Standing;
 use protocol::{Entry, Event, Queue, Role, SessionId, Timestamp};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter, TransactionTrait,
-    sea_query::OnConflict,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter,
+    TransactionTrait, sea_query::OnConflict,
 };
 use store::{
     stored_time,
     {
-        tables::{incident, session_history, session_row, tombstone_row, user},
+        tables::{incident, session_history, session_person, session_row, tombstone_row, user},
         transcript_fts,
     },
 };
 
 use super::Archive;
-
-use crate::standing::Standing;
 
 /// Puts a session into the catalogue, in place of what stood there of it.
 pub async fn enter(db: &DatabaseConnection, id: &SessionId, entries: &[Entry]) -> anyhow::Result<()> {
@@ -28,7 +27,6 @@ pub async fn enter(db: &DatabaseConnection, id: &SessionId, entries: &[Entry]) -
             session_history::Column::Rating,
             session_history::Column::Held,
             session_history::Column::RecordingBytes,
-            session_history::Column::People,
             session_history::Column::PeopleByRole,
         ])
         .to_owned();
@@ -41,6 +39,7 @@ pub async fn enter(db: &DatabaseConnection, id: &SessionId, entries: &[Entry]) -
     );
     let started = *row.started.as_ref();
     session_history::Entity::insert(row).on_conflict(replace).exec_without_returning(&transaction).await?;
+    enter_people(&transaction, id, Standing::of(entries).map(|s| s.people).unwrap_or_default()).await?;
     transcript_fts::forget(&transaction, id.as_str()).await?;
     let lines = session::transcript(entries).into_iter().map(|l| (stored_time(l.at), l.who, l.text));
     for (at, who, text) in std::iter::once((started, String::new(), subject)).chain(lines) {
@@ -71,8 +70,16 @@ pub async fn fill(archive: &Archive) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Who helped, in place of who stood there.
+async fn enter_people(db: &impl ConnectionTrait, id: &SessionId, people: BTreeSet<i32>) -> Result<(), DbErr> {
+    session_person::Entity::delete_many().filter(session_person::Column::Session.eq(id.as_str())).exec(db).await?;
+    let row = |user| session_person::ActiveModel { session: Set(id.to_string()), user: Set(user) };
+    session_person::Entity::insert_many(people.into_iter().map(row)).exec_without_returning(db).await.map(drop)
+}
+
 /// Takes a session out.
 pub async fn remove(db: &impl ConnectionTrait, id: &SessionId) -> anyhow::Result<()> {
+    session_person::Entity::delete_many().filter(session_person::Column::Session.eq(id.as_str())).exec(db).await?;
     session_history::Entity::delete_by_id(id.as_str()).exec(db).await?;
     transcript_fts::forget(db, id.as_str()).await?;
     Ok(())
@@ -86,7 +93,6 @@ async fn row(
     let (Some(first), Some(history)) = (entries.first(), session::history(entries)) else { return Ok(None) };
     let Event::Created { incident, .. } = &first.event else { return Ok(None) };
     let mut owner = None;
-    let people = Standing::of(entries).map(|s| s.people).unwrap_or_default();
     let (mut transfers, mut waited, mut asked) = (0, 0, None);
     let (mut joined, mut held) = (None::<Timestamp>, false);
     for entry in entries {
@@ -124,7 +130,6 @@ async fn row(
         owner: Set(owner.id),
         owner_name: Set(owner.name),
         team: Set(team),
-        people: Set(people.iter().map(|p| format!(",{p},")).collect()),
         people_by_role: Set(true),
         started: Set(stored_time(first.at)),
         ended: Set(stored_time(ended)),
@@ -144,39 +149,45 @@ async fn row(
 
 #[cfg(test)]
 mod tests {
-    use sea_orm::sea_query::Expr;
+    use protocol::UserRef;
+    use sea_orm::{QueryOrder, sea_query::Expr};
+    use session::{Actor, Command};
 
     use super::*;
-    use crate::world::{self, World};
+    use crate::fixture;
+
+    async fn people(archive: &Archive) -> (Vec<i32>, bool) {
+        let rows = session_person::Entity::find().order_by_asc(session_person::Column::User).all(&archive.db).await;
+        let row = session_history::Entity::find().one(&archive.db).await.unwrap().unwrap();
+        (rows.unwrap().into_iter().map(|row| row.user).collect(), row.people_by_role)
+    }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn rows_that_count_whoever_only_watched_are_made_anew_after_a_restart() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let template = world::template("catalogue").await;
-        let world = World::again(&template, "catalogue-anew").await;
-        let id = world.session("E");
-        let people = async |archive: &Archive| {
-            let row = session_history::Entity::find_by_id(id.as_str()).one(&archive.db).await.unwrap().unwrap();
-            (row.people, row.people_by_role)
-        };
-        let right = people(&world.app.archive).await;
-        assert_eq!(right, (",4,,6,".into(), true), "the owner, and who was asked in");
+    async fn rows_that_count_whoever_only_watched_are_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let sessions = live_sessions::fixture::registry(folder.path()).await;
+        let live = live_sessions::fixture::joined(&sessions).await;
+        let archive = fixture::archive(folder.path(), sessions.clone());
+        let watches = Command::Supervise { user: UserRef { id: 5, name: "Sue".into() } };
+        live.act(&Actor::Server, watches).await.unwrap();
+        live.act(&Actor::Server, Command::Close).await.unwrap();
+        let storing = tokio::spawn(archive.clone().store_ended());
+        while sessions.get(&live.id).is_some() {
+            tokio::task::yield_now().await;
+        }
+        storing.abort();
+        let right = (vec![1], true);
+        assert_eq!(people(&archive).await, right);
         // As an older version has left it: the supervisor, 5, is one of its people.
-        let old = session_history::Entity::update_many()
-            .col_expr(session_history::Column::People, Expr::value(",4,,5,,6,"))
-            .col_expr(session_history::Column::PeopleByRole, Expr::value(false));
-        old.exec(&world.app.archive.db).await.unwrap();
-        let world = world.restarted().await;
-        assert_eq!(people(&world.app.archive).await, (",4,,5,,6,".into(), false));
-        fill(&world.app.archive).await.unwrap();
-        assert_eq!(people(&world.app.archive).await, right);
+        enter_people(&archive.db, &live.id, BTreeSet::from([1, 5])).await.unwrap();
+        let old =
+            session_history::Entity::update_many().col_expr(session_history::Column::PeopleByRole, Expr::value(false));
+        old.exec(&archive.db).await.unwrap();
+        fill(&archive).await.unwrap();
+        assert_eq!(people(&archive).await, right);
         // What is right already is left alone.
-        let kept = session_history::Entity::update_many().col_expr(session_history::Column::Team, Expr::value("Kept"));
-        kept.exec(&world.app.archive.db).await.unwrap();
-        fill(&world.app.archive).await.unwrap();
-        let row = session_history::Entity::find_by_id(id.as_str()).one(&world.app.archive.db).await.unwrap().unwrap();
-        assert_eq!((row.team, row.people), ("Kept".into(), right.0));
-        drop(world);
-        let _ = std::fs::remove_dir_all(&template);
+        enter_people(&archive.db, &live.id, BTreeSet::from([1, 9])).await.unwrap();
+        fill(&archive).await.unwrap();
+        assert_eq!(people(&archive).await, (vec![1, 9], true));
     }
 }

@@ -1,7 +1,12 @@
 //! Where finished recordings lie: in the data folder, or in an object store that speaks S3. What is put there is sealed
 //! by the vault before, so whoever keeps the store reads nothing.
 
-use std::{io, ops::Range, path::Path, time::Duration};
+use std::{
+    io,
+    ops::Range,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context;
 use object_store::{
@@ -13,12 +18,21 @@ use object_store::{
 use platform::text::line;
 use tokio::{io::AsyncWriteExt, runtime::Handle};
 
-use crate::config::StoreConfig;
-
 /// How long the store may take for an answer, and for all tries together.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How many bytes go to the store in one part.
 const PART: usize = 8 * 1024 * 1024;
+
+/// An object store for finished recordings.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    pub url: String,
+    pub endpoint: Option<String>,
+    pub region: String,
+    pub key_id: String,
+    pub secret: String,
+    pub ca: Option<PathBuf>,
+}
 
 /// Where finished recordings lie.
 pub enum RecordingStore {

@@ -3,13 +3,12 @@
 use std::{fs::File, io::Write, sync::Arc};
 
 use evidence::{Writer, line, names, recording_plan, transcript};
+use live_sessions::timeline;
 use platform::{clock, paths};
 use protocol::{Entry, Event, SessionId, UserRef};
 use session::{Actor, Command, PlaybackTimeline, Stored};
 
 use super::{Archive, Kept, KeptReader, Sealing, pointer_overlay::WithPointer};
-
-use crate::timeline;
 
 const README: &str = "This is everything that remains of one Deskside support session.\n\n\
     To check that nothing of it was changed, run deskside-verify on the bundle as it is, or open verify.html of any\n\
