@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 
-use crate::{cargo, decoder, root, run as go, setup, tidy, windows};
+use crate::{build_times, cargo, decoder, root, run as go, setup, tidy, windows};
 
 /// One thing that must be green, and its name.
 type Step = (&'static str, fn() -> anyhow::Result<()>);
@@ -35,7 +35,7 @@ const CHECKS: [Step; 11] = [
     ("format", || cargo(&["fmt", "--all", "--check"])),
     ("set up", || setup::run(&setup::ALL)),
     ("build the console", console),
-    ("lints", lints),
+    ("build and lints", || cargo(&BUILD)),
     ("tidy", tidy::run),
     ("types", fresh_types),
     ("prettier", || in_console(&["prettier", "--check", "--log-level", "warn", "src"])),
@@ -52,7 +52,27 @@ pub fn test() -> anyhow::Result<()> {
 
 /// Everything that must be green.
 pub fn run() -> anyhow::Result<()> {
-    in_order(CHECKS.into_iter().chain(TESTS))
+    if std::env::var_os(WRAPPER).is_none() {
+        return with_clippy();
+    }
+    let times: [Step; 1] = [("build times", build_times::run)];
+    in_order(CHECKS.into_iter().chain(TESTS).chain(times))
+}
+
+/// The compiler of this workspace's crates.
+const WRAPPER: &str = "RUSTC_WORKSPACE_WRAPPER";
+
+/// The same with Clippy as the compiler. `cargo clippy` would check every dependency first, which takes as long as half of a
+/// build and is of no use to the tests; as the compiler of every build it finds the same, and nothing is compiled twice.
+/// `-D warnings` is said as `cargo clippy` says it.
+fn with_clippy() -> anyhow::Result<()> {
+    let status = Command::new(std::env::current_exe()?)
+        .arg("ci")
+        .env(WRAPPER, "clippy-driver")
+        .env("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__")
+        .status()?;
+    // It has said what failed.
+    std::process::exit(status.code().unwrap_or(1));
 }
 
 /// Takes steps until one fails, and says how long each took.
@@ -71,21 +91,6 @@ fn in_order(mut steps: impl Iterator<Item = Step>) -> anyhow::Result<()> {
 /// Everything of the workspace, for the machine's own use. With the tests: without them dependencies have fewer features, and
 /// would be built once more.
 const BUILD: [&str; 5] = ["build", "--workspace", "--bins", "--tests", "--examples"];
-
-/// Clippy, as it builds. `cargo clippy` would check every dependency first, which takes as long as half of a build and is of no
-/// use to the tests; as the compiler of a build it finds the same, and leaves the dependencies built. `-D warnings` is said as
-/// `cargo clippy` says it.
-fn lints() -> anyhow::Result<()> {
-    println!("\n› clippy-driver, by cargo {}", BUILD.join(" "));
-    let built = Command::new(crate::cargo_path())
-        .args(BUILD)
-        .current_dir(root())
-        .env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver")
-        .env("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__")
-        .status()?;
-    anyhow::ensure!(built.success(), "clippy has found something");
-    Ok(())
-}
 
 /// What somebody wants to know who has changed `session` or the console.
 pub fn fast() -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! `cargo xtask`: every command that a person needs.
 
 mod bench;
+mod build_times;
 mod ci;
 mod decoder;
 mod demo;
@@ -56,6 +57,8 @@ enum Task {
     Screenshots,
     /// Build the console.
     Console,
+    /// Measure how long the compiler takes after a change.
+    BuildTimes,
     /// Install what is missing on Debian, and say what and why.
     Setup,
 }
@@ -74,6 +77,7 @@ fn main() -> anyhow::Result<()> {
         Task::Windows { test: true } => windows::test(),
         Task::Screenshots => ci::screenshots(),
         Task::Console => ci::console(),
+        Task::BuildTimes => build_times::run(),
         Task::Setup => setup::run(&setup::ALL),
     }
 }
