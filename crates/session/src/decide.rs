@@ -1,4 +1,4 @@
-//! The judge: what would happen if a wish were granted, or why it is refused.
+//! Judges commands: the events that a command leads to, or why it is refused.
 
 pub(crate) mod people;
 mod screen;
@@ -17,7 +17,8 @@ use crate::{
 type Decision = Result<Vec<Event>, Refusal>;
 
 impl Session {
-    /// Judges a wish against the state and against what has happened so far, and says what would happen. Changes nothing.
+    /// Judges a command against the state and the rate limits, and returns the events that it leads to. Changes
+    /// nothing.
     pub fn decide(&self, now: Timestamp, by: &Actor, command: Command) -> Decision {
         let mut events = Vec::new();
         for event in self.judge(now, by, command)? {
@@ -32,7 +33,7 @@ impl Session {
         Ok(events)
     }
 
-    /// Whether this participant may do something more with a right, all of which is written down: asked before it is done.
+    /// Whether this participant may use a right once more. Asked before it is done, because every use is stored.
     pub fn has_room(&self, now: Timestamp, who: ParticipantId) -> Result<(), Refusal> {
         match self.meters.has_room(now, who) {
             Room::Enough | Room::LeaveOut => Ok(()),
@@ -79,7 +80,7 @@ impl Session {
             Command::Drop { id } => self.drop_connection(id),
             Command::Return { id, client } => match self.admits(id)? {
                 p if p.presence == Presence::Here && p.client == client => Ok(self.picture_ends(p.role)),
-                // What was allowed to the page is not allowed to the program, nor the other way round: it asks anew.
+                // Rights granted to the page do not extend to the program, nor the other way round: it asks again.
                 p if p.role == Role::Customer && !same_customer(p.client, client) => {
                     let mut events = self.revoke_grants(None, WhyWithdrawn::Session);
                     events.push(Event::Returned { id, client });
@@ -231,7 +232,7 @@ impl Session {
             }
             Role::Customer if !self.open_for_customer(now, by_key) => Err(Refusal::KeyDead),
             Role::Customer => match self.customer() {
-                // A customer who went away while the session was held comes back with a new key.
+                // A customer who left while the session was on hold comes back with a new key.
                 Some(p) if p.presence == Presence::Gone => {
                     let mut events = vec![Event::Returned { id: p.id, client }];
                     events.extend(self.key_until.map(|_| Event::KeyRevoked { by: self.owner.clone() }));
@@ -262,7 +263,7 @@ impl Session {
         if rights.is_empty() {
             return Err(Refusal::Empty);
         }
-        // Whoever asks for a right asks for what it needs.
+        // Asking for a right includes the rights that it needs.
         let wanted = |r: &Right| rights.iter().any(|w| w == r || crate::permission::needs(*w).contains(r));
         let rights: Vec<Right> = Right::ALL.into_iter().filter(wanted).collect();
         if !rights.iter().all(|r| self.policy.rights.contains(r)) {
@@ -277,7 +278,7 @@ impl Session {
         if !self.asked.is_empty() {
             return Err(Refusal::AskedAlready);
         }
-        // A page can show the screen, if its customer wants that; everything else takes the program.
+        // A page can share the screen if its customer wants that; every other right needs the program.
         if customer.client == Client::Browser && rights != [Right::View] {
             return Err(Refusal::NeedsProgram);
         }
@@ -296,7 +297,7 @@ impl Session {
         if self.asked.is_empty() {
             return Err(Refusal::NothingAsked);
         }
-        // Nobody gets more than was asked for, even by a customer's mistake.
+        // Rights that were not asked for are never granted, even if the customer's answer names them.
         Ok(match crate::permission::answered(&self.grants, &self.asked, answer) {
             None => vec![Event::Denied { by }],
             Some(rights) => vec![Event::Granted { by, rights }],
@@ -314,7 +315,7 @@ impl Session {
         Ok(self.revoke_grants(Some(right), why))
     }
 
-    /// What was allowed was allowed to the program that ends now: the one that comes back asks anew.
+    /// Rights were granted to the program that ends now: the program that comes back asks again.
     fn restarting(&self, by: &Actor, who: ParticipantId) -> Decision {
         if *by != Actor::Server {
             return Err(Refusal::Policy);
@@ -362,7 +363,7 @@ impl Session {
         events
     }
 
-    /// What becomes of the evidence: segments until it is stored, and who watched it and took it even later.
+    /// Records what happens to the evidence: segments until it is stored; viewing and export later, too.
     fn evidence(&self, by: &Actor, event: Event) -> Decision {
         let ended = matches!(self.phase, Phase::Ended { .. });
         match event {
@@ -374,7 +375,7 @@ impl Session {
     }
 
     fn rate(&self, by: &Actor, stars: u8, comment: String) -> Decision {
-        // After the end everybody is gone.
+        // After the end nobody is connected.
         if self.known(by)?.role != Role::Customer {
             return Err(Refusal::CustomerOnly);
         }
@@ -405,7 +406,7 @@ impl Session {
         if who.role == Role::Technician { Ok(who.id) } else { Err(Refusal::TechnicianOnly) }
     }
 
-    /// The owner's account, when the owner is acting, connected or not; or the system that acts for whoever owns it.
+    /// The owner's account when the owner acts, connected or not; or the system that acts for the owner.
     fn as_owner(&self, by: &Actor) -> Result<UserRef, Refusal> {
         let user = match by {
             Actor::System(system) => return Ok(system.clone()),
@@ -421,8 +422,8 @@ impl Session {
     }
 }
 
-/// Whether what was allowed to the one is allowed to the other: the program that goes on as administrator was let do so by
-/// the customer. On the way back it is not.
+/// Whether grants carry over from one client to the other: the customer let this program continue as administrator. On
+/// the way back they do not.
 fn same_customer(before: Client, now: Client) -> bool {
     before == now || (before, now) == (Client::WindowsProgram, Client::WindowsAdministrator)
 }

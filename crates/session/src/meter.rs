@@ -1,76 +1,77 @@
-//! How much may happen: whatever grows has a bound for each person and for the session, so that nobody fills a disk, or a
-//! timeline that others must read.
+//! Rate and size limits: everything that grows is limited for each person and for the session, so that nobody fills a
+//! disk, or a timeline that others must read.
 //!
-//! Rates are token buckets that are read from the timeline itself: a restart gives the same. What ends something (a grant, a
-//! connection, the session) is never refused: only so much of it can happen as was begun before.
+//! Rates are token buckets that are computed from the timeline itself, so that a restart gives the same result. An
+//! event that ends something (a grant, a connection, the session) is never refused; there can be only as many of these
+//! as of those that began it.
 
 use std::collections::BTreeMap;
 
 use protocol::{Entry, Event, MAX_EVENT_BYTES, ParticipantId, Role, Timestamp};
 
-/// So many events, and so many bytes of them, a session may have. What only talks or decorates stops here, and what helps goes
-/// on for a tenth more: who fills a conversation does not keep others from coming back to it.
+/// Most events of a session, and most bytes of them. Chat and decoration stop here; events that help the customer may
+/// use a tenth more, so that whoever fills a chat does not keep others from coming back to it.
 const MOST_EVENTS: u32 = 100_000;
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
-/// So many characters one person may say in a session.
+/// Most characters that one person may write in a session.
 const MOST_SAID: u64 = 4_000_000;
-/// To how many characters each text of an event is cut that would be too large for its readers.
+/// Texts of an event that would be too large for its readers are cut to this many characters.
 const CUT_TO: usize = 1_000;
 
-/// So many bytes of a screen a session may have recorded. A support program spends a quarter of a megabyte a second on what
-/// never rests, which with every move of the pointer makes 19 hours of it.
+/// Most recorded bytes of a session's screen. A support program sends a quarter of a megabyte a second for a screen
+/// that never rests; with every move of the pointer that makes 19 hours.
 const MOST_RECORDED: u64 = 32 * 1024 * 1024 * 1024;
-/// A picture, and a place of the pointer, counts as so many bytes at least: whoever makes the video keeps a note of each.
+/// A picture or a pointer position counts as at least this many bytes, because the video needs an index entry for each.
 const BLOCK: u64 = 4 * 1024;
-/// So many blocks at once (512 MB: large screens, sharp, again and again), and then one a millisecond, which is four megabytes a
-/// second.
+/// Capacity of the bucket in blocks (512 MB: large sharp screens, again and again). One block a millisecond is
+/// refilled, which is four megabytes a second.
 const RECORDED: Rate = Rate { at_once: 512 * 1024 * 1024 / BLOCK, every: 1, beyond: Beyond::Refuse, talk: false };
 
-/// What is counted apart.
+/// What is limited separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Meter {
     Messages,
     Characters,
-    /// Somebody comes, or comes back.
+    /// Somebody joins or comes back.
     Comings,
     Questions,
-    /// A picture that was paused goes on.
+    /// A paused picture is resumed.
     Resumes,
-    /// A picture begins.
+    /// A screen share begins.
     Pictures,
     Sizes,
     Monitors,
     Blocks,
-    /// What is done with a right.
+    /// A right is used.
     Deeds,
     Notes,
     Attributes,
     Keys,
-    /// Whose hands control.
+    /// Control changes hands.
     Hands,
-    /// Whose session it is, and who is asked in.
+    /// The owner changes, or somebody is asked to join.
     Moves,
-    /// Who watched evidence, or took it along.
+    /// Evidence is viewed or exported.
     Evidence,
 }
 
-/// What happens beyond the rate.
+/// What happens to events above the rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Beyond {
-    /// It is refused.
+    /// They are refused.
     Refuse,
-    /// It is left out: the newest of its kind is told later.
+    /// They are skipped: the newest of its kind is stored later.
     LeaveOut,
-    /// It is written all the same, because it was done; [`Meters::has_room`] is asked before.
+    /// They are stored all the same, because they were done; [`Meters::has_room`] is asked before.
     Keep,
 }
 
-/// So many at once, and then one in so many milliseconds.
+/// Capacity of the bucket, and milliseconds to refill one.
 struct Rate {
     at_once: u64,
     every: u64,
     beyond: Beyond,
-    /// Nobody is helped by it: it stops before the rest.
+    /// Whether it helps nobody: it stops before the rest.
     talk: bool,
 }
 
@@ -99,7 +100,7 @@ impl Meter {
     }
 }
 
-/// A bucket: when it is full again.
+/// A token bucket: when it is full again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Bucket(u64);
 
@@ -113,22 +114,22 @@ impl Bucket {
     }
 }
 
-/// Whose bucket: a participant's, or the session's.
+/// The owner of a bucket: a participant or the session.
 type Whose = Option<ParticipantId>;
 
-/// Whether there is room for an event.
+/// Whether an event is within the limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Room {
     Enough,
-    /// It is left out now.
+    /// It is skipped for now.
     LeaveOut,
-    /// Not now.
+    /// Refused for now.
     Later,
-    /// Not in this session.
+    /// Refused for the rest of the session.
     Full,
 }
 
-/// What has happened so far.
+/// What was used so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Meters {
     buckets: BTreeMap<(Meter, Whose), Bucket>,
@@ -138,7 +139,7 @@ pub(crate) struct Meters {
 }
 
 impl Meters {
-    /// Takes in what happened.
+    /// Counts an event.
     pub fn count(&mut self, at: Timestamp, event: &Event) {
         self.events += 1;
         self.bytes += bytes(event);
@@ -151,7 +152,7 @@ impl Meters {
         }
     }
 
-    /// Whether this may happen now.
+    /// Whether this event may happen now.
     pub fn judge(&self, now: Timestamp, event: &Event) -> Room {
         if let Event::Chat { from, .. } = event
             && self.said.get(from).is_some_and(|said| *said >= MOST_SAID)
@@ -172,7 +173,7 @@ impl Meters {
         Room::Enough
     }
 
-    /// Whether something more may be done with a right by this participant, all of which is written down.
+    /// Whether this participant may use a right once more. Asked before it is done, because every use is stored.
     pub fn has_room(&self, now: Timestamp, who: ParticipantId) -> Room {
         let rate = Meter::Deeds.rate();
         match self.bucket(Meter::Deeds, Some(who)).holds(now, &rate, 1) {
@@ -193,7 +194,7 @@ impl Meters {
     }
 }
 
-/// What an event costs, and whom.
+/// What an event costs, and whose bucket pays.
 fn charges(event: &Event) -> Vec<(Meter, Whose, u64)> {
     let one = |meter, whose| vec![(meter, whose, 1)];
     match event {
@@ -231,7 +232,7 @@ fn charges(event: &Event) -> Vec<(Meter, Whose, u64)> {
         | Event::Restarting { by }
         | Event::ScreenshotTaken { by, .. } => one(Meter::Deeds, Some(*by)),
         Event::Watched { .. } | Event::Exported { .. } | Event::LegalHold { .. } => one(Meter::Evidence, None),
-        // What ends something, what answers something, and what only the server itself says in its own time.
+        // Events that end or answer something, and those that only the server itself causes, cost nothing.
         Event::Created { .. }
         | Event::KeyRevoked { .. }
         | Event::LinkRevoked { .. }
@@ -258,14 +259,14 @@ fn charges(event: &Event) -> Vec<(Meter, Whose, u64)> {
     }
 }
 
-/// Why no more of a screen is recorded.
+/// Why the screen is not recorded any further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TooMuch {
-    /// Not now.
+    /// Too much for now.
     #[error("the customer's program sends more pictures than the server records")]
     AtOnce,
-    /// Not in this session.
-    #[error("the recording of one session has up to 32 GB; please go on in a new session")]
+    /// Too much for this session.
+    #[error("the recording of one session has up to 32 GB; please continue in a new session")]
     InSession,
 }
 
@@ -277,7 +278,7 @@ pub struct Footage {
 }
 
 impl Footage {
-    /// What a timeline's segments come to.
+    /// The total of a timeline's segments.
     pub fn of(entries: &[Entry]) -> Self {
         let bytes = entries.iter().filter_map(|entry| match &entry.event {
             Event::Recorded { pictures, bytes, .. } => Some((*bytes).max(u64::from(*pictures) * BLOCK)),
@@ -286,7 +287,7 @@ impl Footage {
         Self { bytes: bytes.sum(), bucket: Bucket::default() }
     }
 
-    /// Takes a picture of so many bytes, or a place of the pointer, where there is room for it.
+    /// Counts a picture of this many bytes, or a pointer position, if it is within the limits.
     pub fn take(&mut self, now: Timestamp, bytes: u64) -> Result<(), TooMuch> {
         let blocks = bytes.div_ceil(BLOCK);
         match () {
@@ -299,13 +300,13 @@ impl Footage {
         Ok(())
     }
 
-    /// Whether nothing more of this session's screen is recorded.
+    /// Whether nothing more of this session's screen may be recorded.
     pub fn is_full(&self) -> bool {
         self.bytes >= MOST_RECORDED
     }
 }
 
-/// How long an event is as it is stored.
+/// The stored length of an event.
 fn bytes(event: &Event) -> u64 {
     struct Count(u64);
     impl std::io::Write for Count {
@@ -323,8 +324,8 @@ fn bytes(event: &Event) -> u64 {
     count.0
 }
 
-/// The event with texts that every reader takes. People's own words are judged before; what is cut here are the words of
-/// programs and other systems.
+/// The event with texts that every reader accepts. Texts of people were checked before; texts of programs and other
+/// systems are cut here.
 pub fn fitting(event: Event) -> Event {
     if bytes(&event) <= MAX_EVENT_BYTES as u64 {
         return event;
@@ -356,8 +357,8 @@ mod tests {
     const MB: u64 = 1024 * 1024;
 
     #[test]
-    fn a_screen_that_never_rests_is_recorded_for_a_long_day_and_a_flood_is_not() {
-        // Sixty pictures a second, of a quarter of a megabyte together, and as many places of the pointer.
+    fn a_busy_screen_is_recorded_for_a_long_day_and_a_flood_is_not() {
+        // Sixty pictures a second, of a quarter of a megabyte together, and as many pointer positions.
         let mut footage = Footage::default();
         for at in (0..16 * 3_600_000).step_by(16).map(Timestamp) {
             assert_eq!((footage.take(at, 250_000 / 60), footage.take(at, 4)), (Ok(()), Ok(())), "after {} ms", at.0);
@@ -366,15 +367,15 @@ mod tests {
         let taken = (0..10_000).take_while(|ms| flood.take(Timestamp(*ms), MB).is_ok()).count() as u64;
         assert!((512..520).contains(&taken), "{taken} MB");
         assert_eq!(flood.take(Timestamp(taken), MB), Err(TooMuch::AtOnce));
-        assert_eq!(flood.take(Timestamp(10_000), MB), Ok(()), "it is over");
-        // Bytes are not everything that pictures cost.
+        assert_eq!(flood.take(Timestamp(10_000), MB), Ok(()), "it has refilled");
+        // Pictures cost more than their bytes.
         let mut crumbs = Footage::default();
         let taken = (0..1_000_000).take_while(|_| crumbs.take(Timestamp(0), 1).is_ok()).count() as u64;
         assert_eq!(taken, RECORDED.at_once);
     }
 
     #[test]
-    fn a_sessions_recording_has_an_end_also_after_a_restart() {
+    fn the_limit_of_a_recording_holds_after_a_restart() {
         let segment = |bytes| Event::Recorded { pictures: 1, bytes, sha256: String::new() };
         let entries: Vec<Entry> =
             (1..=32).map(|seq| Entry { seq, at: Timestamp(0), event: segment(1024 * MB) }).collect();
