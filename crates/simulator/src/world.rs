@@ -14,7 +14,7 @@ pub const TECHNICIAN: ParticipantId = ParticipantId(1);
 /// The customer's number in every world.
 pub const CUSTOMER: ParticipantId = ParticipantId(2);
 
-/// What the customer, as a person, has really allowed: kept apart from the product's own code.
+/// What the customer, as a person, has really allowed: kept apart from the product's code.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     view: bool,
@@ -25,11 +25,11 @@ pub struct Ledger {
 
 #[derive(Clone, Debug)]
 enum Packet {
-    /// To the server: a wish, over the connection of that number.
+    /// To the server: a command, over the connection of that number.
     Wish(ParticipantId, u32, Command),
     /// To the customer's program.
     News(u32, Vec<Entry>, Box<SessionState>),
-    /// To the customer's program: input that the server let through.
+    /// To the customer's program: input that the server passed on.
     Input(u32),
 }
 
@@ -38,7 +38,7 @@ enum Packet {
 struct End {
     connection: u32,
     up: bool,
-    /// What it has seen of the timeline.
+    /// The newest state that it has received.
     have: u32,
     said: Vec<String>,
 }
@@ -60,9 +60,9 @@ pub struct World {
     refused: Vec<String>,
     /// Pictures that left the customer's machine.
     pub pictures: u64,
-    /// Acts of input that reached the customer's desktop.
+    /// Input events that reached the customer's desktop.
     pub acts: u64,
-    /// A server that lies about grants, as a broken-into one would.
+    /// Whether the server lies about grants, as a compromised one would.
     pub server_lies: bool,
 }
 
@@ -107,7 +107,7 @@ impl World {
             _ => None,
         };
         let Ok(events) = self.session.decide(self.now, by, command) else {
-            // Whoever says something while the session is on hold is told that it was refused.
+            // A chat message during a hold is refused, and the sender learns that.
             self.refused.extend(chat);
             return;
         };
@@ -135,7 +135,7 @@ impl World {
         }
     }
 
-    /// A packet takes 1 to 400 ms; those of one connection keep their order, as on one TCP connection.
+    /// A packet takes 1 to 400 ms; the packets of one connection stay in order, as on one TCP connection.
     fn send(&mut self, packet: Packet) {
         let last = self.network.keys().next_back().map_or(0, |(at, _)| *at);
         let at = (self.now.0 + 1 + self.chance.below(400)).max(last);
@@ -149,7 +149,7 @@ impl World {
         self.consent.connected(true);
         self.act(&Actor::Server, Command::Return { id: CUSTOMER, client: Client::WindowsProgram });
         self.tell();
-        // What was said and did not arrive is said again.
+        // Messages that did not arrive are sent again.
         let heard = |text: &String| self.heard.contains(text) || self.refused.contains(text);
         let missing: Vec<(u32, String)> =
             (1..).zip(self.customer.said.iter().cloned()).filter(|(_, t)| !heard(t)).collect();
@@ -168,7 +168,7 @@ impl World {
     fn deliver(&mut self, packet: Packet) {
         match packet {
             Packet::Wish(who, connection, command) => {
-                // A cut connection took its packets with it.
+                // The packets of a lost connection are lost.
                 if who != CUSTOMER || (self.customer.up && connection == self.customer.connection) {
                     self.act(&Actor::Participant(who), command);
                 }
@@ -195,7 +195,7 @@ impl World {
         }
     }
 
-    /// The customer reads that something is allowed no more: another answer would allow it anew.
+    /// The customer reads that something is no longer allowed; another answer would allow it again.
     fn told(&mut self, state: &SessionState) {
         let before = self.seen.as_ref().map(|s| s.grants.clone()).unwrap_or_default();
         let over = state.phase != Phase::Active;
@@ -205,7 +205,7 @@ impl World {
         self.ledger.files &= !ended(Right::Files);
     }
 
-    /// One thing happens, and some time passes.
+    /// One step: something happens, and time passes.
     pub fn step(&mut self) {
         match self.chance.below(18) {
             0 => self.send(Packet::Wish(TECHNICIAN, 0, Command::Ask { rights: Right::ALL.to_vec() })),
@@ -252,7 +252,7 @@ impl World {
         }
     }
 
-    /// The person reads the question that is on the screen, and answers it.
+    /// The person reads the question on the screen and answers it.
     fn answer(&mut self) {
         let Some(asked) = self.seen.as_ref().map(|s| s.asked.clone()).filter(|a| !a.is_empty()) else { return };
         if !self.customer.up {
@@ -267,7 +267,7 @@ impl World {
             let now = |right, before| if asked.contains(&right) { rights.contains(&right) } else { before };
             let view = now(Right::View, self.ledger.view);
             let control = view && now(Right::Control, self.ledger.control);
-            // A pause ends with a picture that is allowed anew, and with nothing else that is.
+            // A pause ends when the picture is allowed again, and by nothing else.
             let paused = self.ledger.paused && (self.ledger.view || !view);
             self.ledger = Ledger { view, control, files: now(Right::Files, self.ledger.files), paused };
         }
@@ -283,7 +283,7 @@ impl World {
         }
     }
 
-    /// Time passes: packets arrive, and what is due happens.
+    /// Time passes: packets arrive, and due events happen.
     fn pass(&mut self, ms: u64) {
         let end = self.now.plus(ms);
         while let Some(entry) = self.network.first_entry().filter(|e| e.key().0 <= end.0) {
@@ -300,7 +300,7 @@ impl World {
         matches!(self.session.phase(), Phase::Ended { .. })
     }
 
-    /// The network heals and everything arrives: both sides agree, and every message was heard once.
+    /// The network recovers and everything arrives: both sides agree, and every message counts once.
     pub fn settle(&mut self) {
         if !self.customer.up && !self.over() {
             self.connect_customer();
@@ -311,7 +311,7 @@ impl World {
         if self.over() || self.server_lies {
             return;
         }
-        assert_eq!(self.seen.as_ref(), Some(&self.session.state()), "the program's state is not the server's");
+        assert_eq!(self.seen.as_ref(), Some(&self.session.state()), "program and server have different states");
         let said = self.entries.iter().filter_map(|e| match &e.event {
             Event::Chat { text, .. } => Some(text.clone()),
             _ => None,
@@ -324,11 +324,11 @@ impl World {
         if self.session.phase() == Phase::Active {
             for text in self.customer.said.iter().filter(|t| !self.refused.contains(t)) {
                 let times = self.heard.iter().filter(|t| *t == text).count();
-                assert_eq!(times, 1, "{text} was heard {times} times");
+                assert_eq!(times, 1, "{text} was stored {times} times");
             }
         }
         let mut again = Session::new(self.session.id().clone(), Policy::default());
         self.entries.iter().for_each(|e| again.apply(e.at, &e.event));
-        assert_eq!(again, self.session, "a restart would give another session");
+        assert_eq!(again, self.session, "replaying the timeline gives another session");
     }
 }

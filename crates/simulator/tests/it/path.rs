@@ -1,8 +1,8 @@
-//! The picture over paths that lose, slow down and go away: late by what the path takes, never by a queue.
+//! The picture over paths that lose packets, slow down and fail: delayed by what the path takes, never by a queue.
 
 use simulator::path::{Drawn, Path, Weather};
 
-/// The value below which so much of the list lies.
+/// The percentile: the value below which this share of the list lies.
 fn at(part: f64, list: &[u64]) -> u64 {
     let mut sorted = list.to_vec();
     sorted.sort_unstable();
@@ -38,9 +38,9 @@ fn latency_is_bounded_and_recovers_whatever_the_path_does() {
         path.run(70_000);
         let end = path.drawn.last().expect("something was drawn").at;
         assert!(end > 69_000, "seed {seed}: the picture stopped at {end} ms");
-        // The last weather is good: after two seconds of it nothing of the storms before is left.
+        // The last period is good: after two seconds the earlier periods have no effect.
         let calm: Vec<Drawn> = path.drawn.iter().copied().filter(|d| d.read > 60_000).collect();
-        let largest = calm.iter().map(|d| d.bytes).max().expect("the last weather lets pictures through");
+        let largest = calm.iter().map(|d| d.bytes).max().expect("the last period lets pictures through");
         let own = 8 + 20 + 6 + largest / 1_000;
         let late = at(0.95, &latencies(&calm));
         assert!(late <= 3 * own + 60, "seed {seed}: {late} ms where the path needs {own}");
@@ -48,7 +48,7 @@ fn latency_is_bounded_and_recovers_whatever_the_path_does() {
 }
 
 #[test]
-fn after_a_blackout_the_newest_picture_comes_first() {
+fn the_newest_picture_comes_first_after_a_blackout() {
     for seed in 0..1_000 {
         let good = |from| Weather { from, rate: 1_250_000, delay: 20, loss: 10 };
         let dark = Weather { from: 5_000, rate: 0, delay: 20, loss: 0 };
