@@ -125,7 +125,9 @@ impl Consent {
         match right {
             Right::View => self.may_view(),
             Right::Control => self.may_control(),
-            _ => self.connected && self.effective(right),
+            Right::Files | Right::Clipboard | Right::Shell | Right::SystemInfo | Right::Restart | Right::Elevate => {
+                self.connected && self.effective(right)
+            }
         }
     }
 

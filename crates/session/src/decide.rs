@@ -283,10 +283,15 @@ impl Session {
             return Err(Refusal::NeedsProgram);
         }
         match customer.client {
-            Client::WindowsProgram => {}
-            _ if !rights.contains(&Right::Elevate) => {}
-            Client::WindowsAdministrator => return Err(Refusal::Already),
-            _ => return Err(Refusal::NeedsWindows),
+            Client::WindowsAdministrator if rights.contains(&Right::Elevate) => return Err(Refusal::Already),
+            Client::Console | Client::Browser | Client::Program if rights.contains(&Right::Elevate) => {
+                return Err(Refusal::NeedsWindows);
+            }
+            Client::Console
+            | Client::Browser
+            | Client::Program
+            | Client::WindowsProgram
+            | Client::WindowsAdministrator => {}
         }
         Ok(vec![Event::Asked { by, rights }])
     }
@@ -384,7 +389,7 @@ impl Session {
             Phase::Ended { .. } if !(1..=5).contains(&stars) => Err(Refusal::Empty),
             Phase::Ended { .. } if comment.chars().count() > MAX_NOTE_CHARS => Err(Refusal::TooLong),
             Phase::Ended { .. } => Ok(vec![Event::Rated { stars, comment }]),
-            _ => Err(Refusal::NotEnded),
+            Phase::Waiting | Phase::Active | Phase::Held => Err(Refusal::NotEnded),
         }
     }
 

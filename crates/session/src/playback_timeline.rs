@@ -55,7 +55,7 @@ pub struct PlaybackTimeline {
 impl PlaybackTimeline {
     /// Reads a timeline; an open span ends at its last entry.
     pub fn of(entries: &[Entry]) -> Self {
-        let mut film = Self::default();
+        let mut timeline = Self::default();
         let (mut since, mut customer, mut paused) = (None::<Timestamp>, None::<ParticipantId>, false);
         for Entry { at, event, .. } in entries {
             match event {
@@ -68,21 +68,71 @@ impl PlaybackTimeline {
                 Event::Paused { why, .. } if since.is_some() => {
                     paused = true;
                     let end = if *why == Pause::System { Break::Hidden } else { Break::Paused };
-                    film.add(since.take(), *at, end);
+                    timeline.add(since.take(), *at, end);
                 }
                 Event::SharingStopped {} | Event::SharingFailed { .. } | Event::Held { .. } | Event::Ended { .. } => {
                     paused = false;
-                    film.add(since.take(), *at, Break::Stopped);
+                    timeline.add(since.take(), *at, Break::Stopped);
                 }
                 Event::Dropped { id } if Some(*id) == customer => {
                     paused = false;
-                    film.add(since.take(), *at, Break::Stopped);
+                    timeline.add(since.take(), *at, Break::Stopped);
                 }
-                _ => {}
+                Event::Created { .. }
+                | Event::KeyIssued { .. }
+                | Event::KeyRevoked { .. }
+                | Event::LinkRevoked { .. }
+                | Event::Joined { .. }
+                | Event::Dropped { .. }
+                | Event::Returned { .. }
+                | Event::Left { .. }
+                | Event::Chat { .. }
+                | Event::Asked { .. }
+                | Event::Granted { .. }
+                | Event::Denied { .. }
+                | Event::Withdrawn { .. }
+                | Event::Paused { .. }
+                | Event::Resumed { .. }
+                | Event::ScreenResized { .. }
+                | Event::MonitorsChanged { .. }
+                | Event::InputBlocked { .. }
+                | Event::RecordingFailed { .. }
+                | Event::Reopened { .. }
+                | Event::Transferred { .. }
+                | Event::Queued { .. }
+                | Event::QueueMoved { .. }
+                | Event::Taken { .. }
+                | Event::Inherited { .. }
+                | Event::RoleChanged { .. }
+                | Event::SharedWith { .. }
+                | Event::ExpertInvited { .. }
+                | Event::ControlWanted { .. }
+                | Event::ControlPassed { .. }
+                | Event::Noted { .. }
+                | Event::Attributed { .. }
+                | Event::FileCarried { .. }
+                | Event::FileFailed { .. }
+                | Event::FolderMade { .. }
+                | Event::FileRenamed { .. }
+                | Event::FileDeleted { .. }
+                | Event::FilePosted { .. }
+                | Event::ClipboardCarried { .. }
+                | Event::ShellStarted { .. }
+                | Event::ShellEnded { .. }
+                | Event::SystemInfoRead { .. }
+                | Event::ProcessEnded { .. }
+                | Event::Restarting { .. }
+                | Event::ScreenshotTaken { .. }
+                | Event::Rated { .. }
+                | Event::Recorded { .. }
+                | Event::Stored { .. }
+                | Event::Watched { .. }
+                | Event::Exported { .. }
+                | Event::LegalHold { .. } => {}
             }
         }
-        film.add(since, entries.last().map_or(Timestamp(0), |e| e.at), Break::Stopped);
-        film
+        timeline.add(since, entries.last().map_or(Timestamp(0), |e| e.at), Break::Stopped);
+        timeline
     }
 
     fn add(&mut self, from: Option<Timestamp>, until: Timestamp, end: Break) {
@@ -93,14 +143,14 @@ impl PlaybackTimeline {
 
     /// The position of a moment in the video, in milliseconds; `None` before the first share.
     pub fn moment(&self, at: Timestamp) -> Option<u64> {
-        let stretch = self.stretches.iter().rev().find(|s| s.from <= at)?;
-        let gap = at.since(stretch.until).min(GAP_MS);
-        Some(stretch.at + at.min(stretch.until).since(stretch.from) + gap)
+        let span = self.stretches.iter().rev().find(|s| s.from <= at)?;
+        let gap = at.since(span.until).min(GAP_MS);
+        Some(span.at + at.min(span.until).since(span.from) + gap)
     }
 
     /// Whether the video shows a screen at this position in milliseconds; otherwise it shows a placeholder frame.
-    pub fn shows(&self, place: u64) -> bool {
-        self.stretches.iter().any(|s| (s.at..s.end_at()).contains(&place))
+    pub fn shows(&self, position: u64) -> bool {
+        self.stretches.iter().any(|s| (s.at..s.end_at()).contains(&position))
     }
 
     /// The video's length in milliseconds.

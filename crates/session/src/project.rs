@@ -113,7 +113,7 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
         Event::Chat { from, text, .. } => {
             let voice = match names.iter().find(|(n, ..)| n == from) {
                 Some((_, Role::Technician | Role::Expert | Role::Supervisor, _)) => Voice::Technician,
-                _ => Voice::Customer,
+                Some((_, Role::Customer, _)) | None => Voice::Customer,
             };
             return Some((voice, name(from).to_owned(), shown_text(text)));
         }
@@ -359,7 +359,49 @@ pub fn history(entries: &[Entry]) -> Option<History> {
                 history.stored = true;
                 history.recording_bytes = *recording_bytes;
             }
-            _ => {}
+            Event::Created { .. }
+            | Event::KeyIssued { .. }
+            | Event::KeyRevoked { .. }
+            | Event::LinkRevoked { .. }
+            | Event::Joined { .. }
+            | Event::Dropped { .. }
+            | Event::Returned { .. }
+            | Event::Left { .. }
+            | Event::Asked { .. }
+            | Event::Withdrawn { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::ScreenResized { .. }
+            | Event::MonitorsChanged { .. }
+            | Event::InputBlocked { .. }
+            | Event::RecordingFailed { .. }
+            | Event::Reopened { .. }
+            | Event::Transferred { .. }
+            | Event::Queued { .. }
+            | Event::QueueMoved { .. }
+            | Event::Taken { .. }
+            | Event::Inherited { .. }
+            | Event::RoleChanged { .. }
+            | Event::SharedWith { .. }
+            | Event::ExpertInvited { .. }
+            | Event::ControlWanted { .. }
+            | Event::ControlPassed { .. }
+            | Event::Noted { .. }
+            | Event::Attributed { .. }
+            | Event::FileFailed { .. }
+            | Event::FolderMade { .. }
+            | Event::FileRenamed { .. }
+            | Event::FileDeleted { .. }
+            | Event::ClipboardCarried { .. }
+            | Event::ShellEnded { .. }
+            | Event::SystemInfoRead { .. }
+            | Event::ProcessEnded { .. }
+            | Event::Restarting { .. }
+            | Event::ScreenshotTaken { .. }
+            | Event::Recorded { .. }
+            | Event::Watched { .. }
+            | Event::Exported { .. }
+            | Event::LegalHold { .. } => {}
         }
     }
     if history.technicians.is_empty() {

@@ -441,7 +441,7 @@ impl Session {
         match right {
             Right::View => self.may_view() && self.may_watch(id),
             Right::Control => self.may_control(id),
-            _ => {
+            Right::Files | Right::Clipboard | Right::Shell | Right::SystemInfo | Right::Restart | Right::Elevate => {
                 let here = self.phase == Phase::Active && who.presence == Presence::Here;
                 here && self.effective(right, &self.held(id))
             }
