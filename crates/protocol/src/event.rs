@@ -516,7 +516,7 @@ impl Event {
     }
 
     /// Whether it records the use of a right: allowed before it was done, stored afterwards.
-    pub fn is_deed(&self) -> bool {
+    pub fn is_use_of_right(&self) -> bool {
         matches!(
             self,
             Self::FileCarried { .. }

@@ -11,7 +11,7 @@ use protocol::{
 
 use crate::{
     Actor, Command, Session,
-    meter::{self, Room},
+    meter::{self, LimitCheck},
 };
 
 type Decision = Result<Vec<Event>, Refusal>;
@@ -24,10 +24,10 @@ impl Session {
         for event in self.judge(now, by, command)? {
             let event = meter::fitting(event);
             match self.meters.judge(now, &event) {
-                Room::Enough => events.push(event),
-                Room::LeaveOut => {}
-                Room::Later => return Err(Refusal::TooOften),
-                Room::Full => return Err(Refusal::Full),
+                LimitCheck::Within => events.push(event),
+                LimitCheck::Skip => {}
+                LimitCheck::TooOften => return Err(Refusal::TooOften),
+                LimitCheck::Full => return Err(Refusal::Full),
             }
         }
         Ok(events)
@@ -36,9 +36,9 @@ impl Session {
     /// Whether this participant may use a right once more. Asked before it is done, because every use is stored.
     pub fn has_room(&self, now: Timestamp, who: ParticipantId) -> Result<(), Refusal> {
         match self.meters.has_room(now, who) {
-            Room::Enough | Room::LeaveOut => Ok(()),
-            Room::Later => Err(Refusal::TooOften),
-            Room::Full => Err(Refusal::Full),
+            LimitCheck::Within | LimitCheck::Skip => Ok(()),
+            LimitCheck::TooOften => Err(Refusal::TooOften),
+            LimitCheck::Full => Err(Refusal::Full),
         }
     }
 
@@ -100,7 +100,7 @@ impl Session {
                 } else if !ClientMessage::chat_fits(&text) {
                     debug_assert!(text.chars().count() > MAX_CHAT_CHARS);
                     Err(Refusal::TooLong)
-                } else if nonce != 0 && self.said.contains(&(from, nonce)) {
+                } else if nonce != 0 && self.recent_messages.contains(&(from, nonce)) {
                     Ok(vec![])
                 } else {
                     Ok(vec![Event::Chat { from, text, nonce }])
@@ -155,7 +155,7 @@ impl Session {
             Command::PassControl { to } => self.pass_control(by, to),
             Command::Note { text } => self.note(by, text),
             Command::Attribute { name, value } => self.attribute(by, name, value),
-            Command::Record { deed } if *by == Actor::Server && deed.is_deed() => Ok(vec![deed]),
+            Command::Record { deed } if *by == Actor::Server && deed.is_use_of_right() => Ok(vec![deed]),
             Command::Record { .. } => Err(Refusal::Policy),
             Command::Restart { by: who } => self.restarting(by, who),
             Command::Close => {
@@ -175,7 +175,7 @@ impl Session {
         let (want, pass) =
             ((Act::WantControl, Command::WantControl), (Act::PassControl, Command::PassControl { to: who }));
         let leave = (Act::Leave, Command::Leave);
-        let wishes = match self.role_of(who) {
+        let commands = match self.role_of(who) {
             Some(Role::Technician) => {
                 let nobody = UserRef { id: -1, name: String::new() };
                 let asks = Right::ALL.map(|right| (Act::ask(right), Command::Ask { rights: vec![right] }));
@@ -205,8 +205,8 @@ impl Session {
             ],
             None => vec![],
         };
-        let judge = |(act, wish)| Permit { act, why_not: self.judge(now, &by, wish).err() };
-        wishes.into_iter().map(judge).collect()
+        let judge = |(act, command)| Permit { act, why_not: self.judge(now, &by, command).err() };
+        commands.into_iter().map(judge).collect()
     }
 
     fn issue_key(&self, now: Timestamp, by: &Actor, life: Option<u64>) -> Decision {

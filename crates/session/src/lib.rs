@@ -26,6 +26,6 @@ pub use meter::{Footage, TooMuch, fitting};
 pub use permission::{WhyNot, denial};
 pub use playback_timeline::{Break, GAP_MS, PlaybackTimeline, Span};
 pub use policy::{Policy, RecordingDuty};
-pub use project::{History, TranscriptLine, Voice, ending_words, history, size, transcript, wish};
+pub use project::{History, TranscriptLine, Voice, ending_words, history, rights_text, size, transcript};
 pub use protocol::Unrecorded;
 pub use state::Session;

@@ -14,7 +14,7 @@ use protocol::{Entry, Event, MAX_EVENT_BYTES, ParticipantId, Role, Timestamp};
 const MOST_EVENTS: u32 = 100_000;
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 /// Most characters that one person may write in a session.
-const MOST_SAID: u64 = 4_000_000;
+const MOST_CHAT_CHARS: u64 = 4_000_000;
 /// Texts of an event that would be too large for its readers are cut to this many characters.
 const CUT_TO: usize = 1_000;
 
@@ -25,15 +25,16 @@ const MOST_RECORDED: u64 = 32 * 1024 * 1024 * 1024;
 const BLOCK: u64 = 4 * 1024;
 /// Capacity of the bucket in blocks (512 MB: large sharp screens, again and again). One block a millisecond is
 /// refilled, which is four megabytes a second.
-const RECORDED: Rate = Rate { at_once: 512 * 1024 * 1024 / BLOCK, every: 1, beyond: Beyond::Refuse, talk: false };
+const RECORDED: Rate =
+    Rate { capacity: 512 * 1024 * 1024 / BLOCK, refill_ms: 1, excess: Excess::Refuse, low_priority: false };
 
 /// What is limited separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Meter {
     Messages,
     Characters,
-    /// Somebody joins or comes back.
-    Comings,
+    /// A participant comes back.
+    Returns,
     Questions,
     /// A paused picture is resumed.
     Resumes,
@@ -41,62 +42,62 @@ enum Meter {
     Pictures,
     Sizes,
     Monitors,
-    Blocks,
+    InputBlocks,
     /// A right is used.
-    Deeds,
+    RightUses,
     Notes,
     Attributes,
     Keys,
     /// Control changes hands.
-    Hands,
+    Control,
     /// The owner changes, or somebody is asked to join.
-    Moves,
+    Ownership,
     /// Evidence is viewed or exported.
     Evidence,
 }
 
 /// What happens to events above the rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Beyond {
+enum Excess {
     /// They are refused.
     Refuse,
     /// They are skipped: the newest of its kind is stored later.
-    LeaveOut,
+    Skip,
     /// They are stored all the same, because they were done; [`Meters::has_room`] is asked before.
     Keep,
 }
 
 /// Capacity of the bucket, and milliseconds to refill one.
 struct Rate {
-    at_once: u64,
-    every: u64,
-    beyond: Beyond,
+    capacity: u64,
+    refill_ms: u64,
+    excess: Excess,
     /// Whether it helps nobody: it stops before the rest.
-    talk: bool,
+    low_priority: bool,
 }
 
 impl Meter {
     fn rate(self) -> Rate {
-        use Beyond::{Keep, LeaveOut, Refuse};
-        let (at_once, every, beyond, talk) = match self {
+        use Excess::{Keep, Refuse, Skip};
+        let (capacity, refill_ms, excess, low_priority) = match self {
             Self::Messages => (60, 1_000, Refuse, true),
             Self::Characters => (60_000, 2, Refuse, true),
-            Self::Comings => (60, 5_000, Refuse, false),
+            Self::Returns => (60, 5_000, Refuse, false),
             Self::Questions => (60, 2_000, Refuse, false),
             Self::Resumes => (60, 1_000, Refuse, false),
             Self::Pictures => (60, 2_000, Refuse, false),
-            Self::Sizes => (20, 1_000, LeaveOut, true),
-            Self::Monitors => (20, 1_000, LeaveOut, true),
-            Self::Blocks => (60, 1_000, LeaveOut, true),
-            Self::Deeds => (20_000, 100, Keep, false),
+            Self::Sizes => (20, 1_000, Skip, true),
+            Self::Monitors => (20, 1_000, Skip, true),
+            Self::InputBlocks => (60, 1_000, Skip, true),
+            Self::RightUses => (20_000, 100, Keep, false),
             Self::Notes => (60, 1_000, Refuse, true),
             Self::Attributes => (300, 500, Refuse, true),
             Self::Keys => (60, 2_000, Refuse, false),
-            Self::Hands => (60, 1_000, Refuse, true),
-            Self::Moves => (60, 2_000, Refuse, false),
+            Self::Control => (60, 1_000, Refuse, true),
+            Self::Ownership => (60, 2_000, Refuse, false),
             Self::Evidence => (600, 10_000, Refuse, false),
         };
-        Rate { at_once, every, beyond, talk }
+        Rate { capacity, refill_ms, excess, low_priority }
     }
 }
 
@@ -105,26 +106,26 @@ impl Meter {
 struct Bucket(u64);
 
 impl Bucket {
-    fn after(self, now: Timestamp, Rate { every, .. }: &Rate, cost: u64) -> u64 {
-        self.0.max(now.0).saturating_add(cost.saturating_mul(*every))
+    fn after(self, now: Timestamp, Rate { refill_ms, .. }: &Rate, cost: u64) -> u64 {
+        self.0.max(now.0).saturating_add(cost.saturating_mul(*refill_ms))
     }
 
     fn holds(self, now: Timestamp, rate: &Rate, cost: u64) -> bool {
-        self.after(now, rate, cost) <= now.0.saturating_add(rate.at_once * rate.every)
+        self.after(now, rate, cost) <= now.0.saturating_add(rate.capacity * rate.refill_ms)
     }
 }
 
 /// The owner of a bucket: a participant or the session.
-type Whose = Option<ParticipantId>;
+type BucketOwner = Option<ParticipantId>;
 
 /// Whether an event is within the limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Room {
-    Enough,
+pub(crate) enum LimitCheck {
+    Within,
     /// It is skipped for now.
-    LeaveOut,
+    Skip,
     /// Refused for now.
-    Later,
+    TooOften,
     /// Refused for the rest of the session.
     Full,
 }
@@ -132,8 +133,8 @@ pub(crate) enum Room {
 /// What was used so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Meters {
-    buckets: BTreeMap<(Meter, Whose), Bucket>,
-    said: BTreeMap<ParticipantId, u64>,
+    buckets: BTreeMap<(Meter, BucketOwner), Bucket>,
+    chat_characters: BTreeMap<ParticipantId, u64>,
     events: u32,
     bytes: u64,
 }
@@ -143,74 +144,74 @@ impl Meters {
     pub fn count(&mut self, at: Timestamp, event: &Event) {
         self.events += 1;
         self.bytes += bytes(event);
-        for (meter, whose, cost) in charges(event) {
-            let bucket = self.buckets.entry((meter, whose)).or_default();
+        for (meter, owner, cost) in charges(event) {
+            let bucket = self.buckets.entry((meter, owner)).or_default();
             bucket.0 = bucket.after(at, &meter.rate(), cost);
         }
         if let Event::Chat { from, text, .. } = event {
-            *self.said.entry(*from).or_default() += text.chars().count() as u64;
+            *self.chat_characters.entry(*from).or_default() += text.chars().count() as u64;
         }
     }
 
     /// Whether this event may happen now.
-    pub fn judge(&self, now: Timestamp, event: &Event) -> Room {
+    pub fn judge(&self, now: Timestamp, event: &Event) -> LimitCheck {
         if let Event::Chat { from, .. } = event
-            && self.said.get(from).is_some_and(|said| *said >= MOST_SAID)
+            && self.chat_characters.get(from).is_some_and(|count| *count >= MOST_CHAT_CHARS)
         {
-            return Room::Full;
+            return LimitCheck::Full;
         }
-        for (meter, whose, cost) in charges(event) {
+        for (meter, owner, cost) in charges(event) {
             let rate = meter.rate();
-            let holds = self.bucket(meter, whose).holds(now, &rate, cost);
-            match rate.beyond {
-                Beyond::Keep => {}
-                Beyond::LeaveOut if !holds || self.is_full(rate.talk) => return Room::LeaveOut,
-                Beyond::Refuse if self.is_full(rate.talk) => return Room::Full,
-                Beyond::Refuse if !holds => return Room::Later,
-                Beyond::LeaveOut | Beyond::Refuse => {}
+            let holds = self.bucket(meter, owner).holds(now, &rate, cost);
+            match rate.excess {
+                Excess::Keep => {}
+                Excess::Skip if !holds || self.is_full(rate.low_priority) => return LimitCheck::Skip,
+                Excess::Refuse if self.is_full(rate.low_priority) => return LimitCheck::Full,
+                Excess::Refuse if !holds => return LimitCheck::TooOften,
+                Excess::Skip | Excess::Refuse => {}
             }
         }
-        Room::Enough
+        LimitCheck::Within
     }
 
     /// Whether this participant may use a right once more. Asked before it is done, because every use is stored.
-    pub fn has_room(&self, now: Timestamp, who: ParticipantId) -> Room {
-        let rate = Meter::Deeds.rate();
-        match self.bucket(Meter::Deeds, Some(who)).holds(now, &rate, 1) {
-            _ if self.is_full(rate.talk) => Room::Full,
-            true => Room::Enough,
-            false => Room::Later,
+    pub fn has_room(&self, now: Timestamp, who: ParticipantId) -> LimitCheck {
+        let rate = Meter::RightUses.rate();
+        match self.bucket(Meter::RightUses, Some(who)).holds(now, &rate, 1) {
+            _ if self.is_full(rate.low_priority) => LimitCheck::Full,
+            true => LimitCheck::Within,
+            false => LimitCheck::TooOften,
         }
     }
 
-    fn bucket(&self, meter: Meter, whose: Whose) -> Bucket {
-        self.buckets.get(&(meter, whose)).copied().unwrap_or_default()
+    fn bucket(&self, meter: Meter, owner: BucketOwner) -> Bucket {
+        self.buckets.get(&(meter, owner)).copied().unwrap_or_default()
     }
 
-    fn is_full(&self, talk: bool) -> bool {
+    fn is_full(&self, low_priority: bool) -> bool {
         let (events, bytes) =
-            if talk { (MOST_EVENTS, MOST_BYTES) } else { (MOST_EVENTS / 10 * 11, MOST_BYTES / 10 * 11) };
+            if low_priority { (MOST_EVENTS, MOST_BYTES) } else { (MOST_EVENTS / 10 * 11, MOST_BYTES / 10 * 11) };
         self.events >= events || self.bytes >= bytes
     }
 }
 
 /// What an event costs, and whose bucket pays.
-fn charges(event: &Event) -> Vec<(Meter, Whose, u64)> {
-    let one = |meter, whose| vec![(meter, whose, 1)];
+fn charges(event: &Event) -> Vec<(Meter, BucketOwner, u64)> {
+    let one = |meter, owner| vec![(meter, owner, 1)];
     match event {
         Event::Chat { from, text, .. } => {
             vec![(Meter::Messages, Some(*from), 1), (Meter::Characters, Some(*from), text.chars().count() as u64)]
         }
         Event::Joined { role: Role::Customer, .. } => vec![],
-        Event::Joined { .. } => one(Meter::Moves, None),
-        Event::Returned { id, .. } => one(Meter::Comings, Some(*id)),
+        Event::Joined { .. } => one(Meter::Ownership, None),
+        Event::Returned { id, .. } => one(Meter::Returns, Some(*id)),
         Event::Asked { by, .. } => one(Meter::Questions, Some(*by)),
         Event::Resumed { by } => one(Meter::Resumes, Some(*by)),
         Event::SharingStarted { .. } => one(Meter::Pictures, None),
         Event::ScreenResized { .. } => one(Meter::Sizes, None),
         Event::MonitorsChanged { .. } => one(Meter::Monitors, None),
-        Event::InputBlocked { blocked: true } => one(Meter::Blocks, None),
-        Event::ControlWanted { by } | Event::ControlPassed { by, .. } => one(Meter::Hands, Some(*by)),
+        Event::InputBlocked { blocked: true } => one(Meter::InputBlocks, None),
+        Event::ControlWanted { by } | Event::ControlPassed { by, .. } => one(Meter::Control, Some(*by)),
         Event::Noted { .. } => one(Meter::Notes, None),
         Event::Attributed { .. } => one(Meter::Attributes, None),
         Event::KeyIssued { .. } => one(Meter::Keys, None),
@@ -218,7 +219,7 @@ fn charges(event: &Event) -> Vec<(Meter, Whose, u64)> {
         | Event::Transferred { .. }
         | Event::Taken { .. }
         | Event::SharedWith { .. }
-        | Event::ExpertInvited { .. } => one(Meter::Moves, None),
+        | Event::ExpertInvited { .. } => one(Meter::Ownership, None),
         Event::FileCarried { by, .. }
         | Event::FileFailed { by, .. }
         | Event::FolderMade { by, .. }
@@ -230,7 +231,7 @@ fn charges(event: &Event) -> Vec<(Meter, Whose, u64)> {
         | Event::SystemInfoRead { by, .. }
         | Event::ProcessEnded { by, .. }
         | Event::Restarting { by }
-        | Event::ScreenshotTaken { by, .. } => one(Meter::Deeds, Some(*by)),
+        | Event::ScreenshotTaken { by, .. } => one(Meter::RightUses, Some(*by)),
         Event::Watched { .. } | Event::Exported { .. } | Event::LegalHold { .. } => one(Meter::Evidence, None),
         // Events that end or answer something, and those that only the server itself causes, cost nothing.
         Event::Created { .. }
@@ -371,7 +372,7 @@ mod tests {
         // Pictures cost more than their bytes.
         let mut crumbs = Footage::default();
         let taken = (0..1_000_000).take_while(|_| crumbs.take(Timestamp(0), 1).is_ok()).count() as u64;
-        assert_eq!(taken, RECORDED.at_once);
+        assert_eq!(taken, RECORDED.capacity);
     }
 
     #[test]

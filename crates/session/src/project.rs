@@ -108,7 +108,7 @@ pub fn transcript(entries: &[Entry]) -> Vec<TranscriptLine> {
 fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice, String, String)> {
     let name = |id: &ParticipantId| names.iter().find(|(n, ..)| n == id).map_or("somebody", |(_, _, n)| n.as_str());
     let watches = |id: &ParticipantId| names.iter().any(|(n, role, _)| n == id && *role == Role::Supervisor);
-    let rights = |rights: &[Right]| wish(rights);
+    let rights = |rights: &[Right]| rights_text(rights);
     let text = match event {
         Event::Chat { from, text, .. } => {
             let voice = match names.iter().find(|(n, ..)| n == from) {
@@ -196,7 +196,7 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
         },
         Event::SharedWith { by, with } => format!("{} asks {} to join", by.name, with.name),
         Event::ExpertInvited { by, invitation } => {
-            let may = if invitation.rights.is_empty() { "only chat".into() } else { wish(&invitation.rights) };
+            let may = if invitation.rights.is_empty() { "only chat".into() } else { rights_text(&invitation.rights) };
             format!("{} has invited {} (may {may})", by.name, invitation.name)
         }
         Event::ControlWanted { by } => format!("{} would like to control the screen", name(by)),
@@ -261,7 +261,7 @@ fn place(queue: &Queue) -> String {
 }
 
 /// The rights as words that follow "may" or "asks to".
-pub fn wish(rights: &[Right]) -> String {
+pub fn rights_text(rights: &[Right]) -> String {
     let mut words = Vec::new();
     if rights.contains(&Right::Control) {
         words.push("view and control the screen");

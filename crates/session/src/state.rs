@@ -10,7 +10,7 @@ use protocol::{
 use crate::{Policy, guests::OpenInvitation, meter::Meters, permission};
 
 /// How many messages are remembered to recognise repetitions: far more than can be in flight.
-const MOST_SAID: usize = 256;
+const MOST_RECENT_MESSAGES: usize = 256;
 
 /// A session between two events.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,7 +54,7 @@ pub struct Session {
     /// Until when a restarting computer of the customer is awaited.
     pub(crate) restarting: Option<Timestamp>,
     /// The newest messages by sender and nonce: a message that is sent again after a lost connection counts once.
-    pub(crate) said: VecDeque<(ParticipantId, u32)>,
+    pub(crate) recent_messages: VecDeque<(ParticipantId, u32)>,
     /// The rate and size limits.
     pub(crate) meters: Meters,
 }
@@ -93,7 +93,7 @@ impl Session {
             issued_by: None,
             held_at: None,
             restarting: None,
-            said: VecDeque::new(),
+            recent_messages: VecDeque::new(),
             meters: Meters::default(),
         }
     }
@@ -195,9 +195,9 @@ impl Session {
                 (self.control, self.control_wanted) = (self.control.and(control), wanted);
             }
             Event::Chat { from, nonce, .. } => {
-                self.said.push_back((*from, *nonce));
-                if self.said.len() > MOST_SAID {
-                    self.said.pop_front();
+                self.recent_messages.push_back((*from, *nonce));
+                if self.recent_messages.len() > MOST_RECENT_MESSAGES {
+                    self.recent_messages.pop_front();
                 }
             }
             Event::Stored { .. } => self.stored = true,

@@ -13,12 +13,12 @@ fn chat(text: &str) -> Command {
 }
 
 /// Tries a command this many times within this many milliseconds; returns how many events were stored.
-fn tries(play: &mut Play, times: u64, ms: u64, by: &Actor, wish: impl Fn(u64) -> Command) -> usize {
+fn tries(play: &mut Play, times: u64, ms: u64, by: &Actor, command: impl Fn(u64) -> Command) -> usize {
     let before = play.entries.len();
     let start = play.now;
     for n in 0..times {
         play.now = start.plus(n * ms / times);
-        let _ = play.act(by.clone(), wish(n));
+        let _ = play.act(by.clone(), command(n));
     }
     play.now = start.plus(ms);
     play.entries.len() - before

@@ -88,12 +88,12 @@ fn a_technicians_role_limits_their_rights() {
 }
 
 /// The state in which a command is tried.
-type Stage = fn() -> Play;
+type Setup = fn() -> Play;
 
 /// Which participants may issue this command, and in which state: one without an open question, one in which everything
 /// was allowed, or one with an open question. `None` where no participant issues it, because the server or another
 /// system does, or none is needed.
-fn may_wish(command: &Command) -> Option<(Stage, [bool; 5])> {
+fn may_issue(command: &Command) -> Option<(Setup, [bool; 5])> {
     let asked: fn() -> Play = || {
         let mut play = everybody();
         play.technician(Command::Ask { rights: vec![Right::View] }).unwrap();
@@ -164,7 +164,7 @@ fn may_wish(command: &Command) -> Option<(Stage, [bool; 5])> {
 #[test]
 fn each_role_may_issue_its_commands() {
     let text = || "x".to_owned();
-    let wishes = [
+    let commands = [
         Command::Chat { text: text(), nonce: 0 },
         Command::Ask { rights: vec![Right::Files] },
         Command::Answer { rights: vec![Right::View] },
@@ -203,10 +203,11 @@ fn each_role_may_issue_its_commands() {
             organisation: text(),
         },
     ];
-    for wish in wishes {
-        let (play, expected) = may_wish(&wish).unwrap_or_else(|| panic!("{wish:?} is not a participant's"));
+    for command in commands {
+        let (play, expected) = may_issue(&command).unwrap_or_else(|| panic!("{command:?} is not a participant's"));
         let play = play();
-        let may = PEOPLE.map(|(_, who)| play.session.decide(play.now, &Actor::Participant(who), wish.clone()).is_ok());
-        assert_eq!(may, expected, "{wish:?}: {:?}", PEOPLE.map(|(name, _)| name));
+        let may =
+            PEOPLE.map(|(_, who)| play.session.decide(play.now, &Actor::Participant(who), command.clone()).is_ok());
+        assert_eq!(may, expected, "{command:?}: {:?}", PEOPLE.map(|(name, _)| name));
     }
 }

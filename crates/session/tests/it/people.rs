@@ -57,7 +57,7 @@ fn a_supervisor_only_watches() {
     play.act(Actor::Server, supervise(9, "Sam")).unwrap();
     let sam = ParticipantId(4);
     assert!(play.session.may_watch(sam) && !play.session.may_control(sam) && !play.session.may(sam, Right::Files));
-    for wish in [
+    for command in [
         Command::Chat { text: "hello".into(), nonce: 1 },
         Command::Ask { rights: vec![Right::Shell] },
         Command::WantControl,
@@ -65,7 +65,7 @@ fn a_supervisor_only_watches() {
         Command::Note { text: "n".into() },
         Command::Close,
     ] {
-        assert_eq!(play.act(by(sam), wish.clone()), Err(RefusalReason::OnlyWatching), "{wish:?}");
+        assert_eq!(play.act(by(sam), command.clone()), Err(RefusalReason::OnlyWatching), "{command:?}");
     }
     assert_eq!(play.technician(Command::PassControl { to: sam }), Err(RefusalReason::TechnicianOnly));
     assert_eq!(
