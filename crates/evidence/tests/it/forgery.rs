@@ -1,8 +1,8 @@
-//! Forgeries, made at random out of what a forger can have: none of them passes for what is expected.
+//! Forgeries, made at random from what a forger can have: none passes for the expected bundle.
 //!
-//! The threat model is in `docs/evidence.md`. A *stranger* has bundles of the server (of this session, of an earlier state
-//! of it, of another session) and keys of their own. An *insider* can change everything that the server keeps, and has it
-//! export that: the server signs the whole and seals the end.
+//! The threat model is in `docs/evidence.md`. A *stranger* has bundles of the server (of this session, of an earlier
+//! state of it, of another session) and keys of their own. An *insider* can change everything that the server keeps and
+//! have it exported: the server signs the whole and seals the end.
 
 use std::{io::Cursor, sync::LazyLock};
 
@@ -18,7 +18,7 @@ fn own() -> SigningKey {
     key(66)
 }
 
-/// The session that is forged; the state of it in which an auditor saw it first; another session of the server.
+/// The session that is forged, an earlier state of it that an auditor has seen, and another session of the server.
 struct Server {
     newest: Evidence,
     older: Evidence,
@@ -47,23 +47,23 @@ static EXPORTED: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
     [newest.packed(&key(2)), older.packed(&key(1)), other.packed(&key(2))]
 });
 
-/// What a forger does to a bundle before it is packed again.
+/// What a forger does to a bundle before packing it again.
 #[derive(Clone, Debug)]
 enum Deed {
     Reorder(prop::sample::Index, prop::sample::Index),
     Drop(prop::sample::Index),
     Truncate(prop::sample::Index),
-    /// Says something else wherever something is said.
+    /// Changes every text.
     Reword,
     Postdate(prop::sample::Index),
     Repeat(prop::sample::Index),
-    /// Computes every link of the chain anew.
+    /// Recomputes the hash chain.
     Rechain,
-    /// Renames the session in the chain, and takes this one's place.
+    /// Renames the other session to this one, in the chain too.
     Impersonate,
-    /// Drops what was recorded from the timeline.
+    /// Drops the recorded segments from the timeline.
     StripSegments,
-    /// Drops holds, exports, and who watched.
+    /// Drops legal holds, exports and viewings.
     StripDeeds,
     DropSeals,
     DropLastSeal,
@@ -82,15 +82,15 @@ enum Deed {
     RollBack,
 }
 
-/// Another list of keys.
+/// A forged list of keys.
 #[derive(Clone, Copy, Debug)]
 enum Keys {
-    /// A key of one's own stands first and endorses the real ones: that needs nothing of them.
+    /// The forger's key comes first and endorses the real ones, which takes no action of theirs.
     OwnFirst,
     OwnAlone,
-    /// It stands last, with the endorsement of another key.
+    /// The forger's key comes last, with the endorsement of another key.
     OwnLastBorrowed,
-    /// It stands last, and says itself that the real one has endorsed it.
+    /// The forger's key comes last, with a claimed endorsement by the real one.
     OwnLastSelfSigned,
     OwnLastWithoutEndorser,
     OwnBetween,
@@ -218,14 +218,14 @@ fn put(e: &mut Evidence, name: &str, content: Vec<u8>) {
     e.files.push((name.into(), content));
 }
 
-/// How the forgery ends: what stands under the whole.
+/// The signature of the forged bundle.
 #[derive(Clone, Copy, Debug)]
 enum Under {
-    /// A signature of one's own.
+    /// The forger's own.
     Own,
-    /// The one of a bundle that the server has exported.
+    /// Copied from a bundle that the server has exported.
     Borrowed(usize),
-    /// The real key's name, and a signature of one's own.
+    /// The real key's name with the forger's signature.
     RealName,
     /// None.
     Nothing,
@@ -296,7 +296,7 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
     prop::collection::vec(deed, 0..6)
 }
 
-/// After everything else a careful forger makes all of it fit together again.
+/// Finally, a careful forger makes everything consistent again.
 fn careful(e: &mut Evidence) {
     for deed in [Deed::Rechain, Deed::Retell, Deed::SealAnew] {
         deed.done(e);
@@ -324,8 +324,8 @@ fn judged(bundle: &[u8], expected: &Expected) -> Verdict {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
-    /// A stranger's forgery never passes by the key alone: only bytes that the server has exported do. And of those only
-    /// the session that is expected, no older than it is expected, passes for it.
+    /// With the key as the only expectation, a stranger passes nothing but bytes that the server has exported. With
+    /// session and entry expected too, only the current bundle of that session passes.
     #[test]
     fn no_strangers_forgery_passes(deeds in deeds(), careful_too in any::<bool>(), under in under(), by in 1u8..=2) {
         let mut e = SERVER.newest.clone();
@@ -342,10 +342,10 @@ proptest! {
         prop_assert_eq!(verdict.outcome() == Outcome::Whole, bundle == EXPORTED[0], "{:?} {:?}", deeds, under);
     }
 
-    /// What an insider changes in the server's data before it exports them is found by whoever noted the end earlier: the
-    /// timeline up to there, and all that it has a hash of, is as it was.
+    /// Whatever an insider changes in the server's data before the export, whoever noted the last entry earlier finds
+    /// it: the timeline up to there, and every file that it has a hash of, is unchanged.
     #[test]
-    fn no_insiders_change_passes_whoever_noted_the_end(deeds in deeds(), rechained in any::<bool>()) {
+    fn a_noted_entry_reveals_an_insiders_changes(deeds in deeds(), rechained in any::<bool>()) {
         let mut e = SERVER.newest.clone();
         deeds.iter().for_each(|deed| deed.done(&mut e));
         if rechained {
@@ -366,7 +366,7 @@ proptest! {
     }
 }
 
-/// Each kind of forgery by itself, done as well as a stranger can, and what is said of it.
+/// Each kind of forgery by itself, done as well as a stranger can, with the finding that names it.
 #[test]
 fn every_kind_of_forgery_is_found_and_named() {
     let whole = |deeds: &[Deed], under: Under| {
@@ -375,7 +375,7 @@ fn every_kind_of_forgery_is_found_and_named() {
         forged(&e, under)
     };
     use Deed::{Rechain, Retell, Reword, Ring, SealAnew};
-    // What was said is reworded, and everything is signed anew.
+    // Texts are changed, and everything is signed again.
     let retold = |more: &[Deed]| [&[Reword, Rechain, Retell, SealAnew], more].concat();
     let print = |key: SigningKey| fingerprint(&seal::public(&key));
     let own_key = || WrongKey { expected: print(key(1)), found: print(own()) };
@@ -421,10 +421,10 @@ fn every_kind_of_forgery_is_found_and_named() {
     }
     assert_eq!(judged(&EXPORTED[0], &expected(1)).findings, []);
     assert_eq!(judged(&EXPORTED[0], &expected(2)).findings, []);
-    // Who is not told which key is expected is not told that it is whole.
+    // Without an expected key the verdict is not that the bundle is whole.
     let forgery = whole(&retold(&[Ring(Keys::OwnFirst)]), Under::Own);
     assert_eq!(judged(&forgery, &Expected::default()).outcome(), Outcome::SignerUnknown);
-    assert!(SERVER.newest.timeline[1].body.contains("do not touch"), "the case means something");
+    assert!(SERVER.newest.timeline[1].body.contains("do not touch"), "the forged text is in the timeline");
     let nobody = ParticipantId(1);
     assert!(SERVER.newest.timeline.iter().any(|s| s.body.contains(&format!("\"from\":{}", nobody.0))));
 }
