@@ -71,9 +71,9 @@ impl<R: Read + Seek> Judge<'_, R> {
         };
         self.verdict.entries = entries.len();
         self.seals(&seals, &stored);
-        self.deeds(&entries, &sums);
+        self.stored_files(&entries, &sums);
         self.video(&entries);
-        self.words(&entries);
+        self.transcript(&entries);
     }
 
     fn find(&mut self, finding: Finding) {
@@ -226,9 +226,9 @@ impl<R: Read + Seek> Judge<'_, R> {
     }
 
     /// Compares the stored files with what the timeline says of them, in both directions.
-    fn deeds(&mut self, entries: &[Happened], sums: &BTreeMap<String, String>) {
+    fn stored_files(&mut self, entries: &[Happened], sums: &BTreeMap<String, String>) {
         let mut named: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (name, sha256) in entries.iter().flat_map(|e| kept_beside(&e.event)) {
+        for (name, sha256) in entries.iter().flat_map(|e| stored_files_of(&e.event)) {
             named.entry(name).or_default().extend(sha256);
         }
         for (name, hashes) in &named {
@@ -240,7 +240,7 @@ impl<R: Read + Seek> Judge<'_, R> {
                 None => self.find(Finding::Missing(name.clone())),
             }
         }
-        for name in sums.keys().filter(|name| is_kept_beside(name) && !named.contains_key(*name)) {
+        for name in sums.keys().filter(|name| is_of_an_event(name) && !named.contains_key(*name)) {
             self.find(Finding::Added(name.clone()));
         }
         self.end(entries);
@@ -279,7 +279,7 @@ impl<R: Read + Seek> Judge<'_, R> {
 
     /// The transcript must equal the timeline's, or be the stored one, which another version may have worded
     /// differently.
-    fn words(&mut self, entries: &[Happened]) {
+    fn transcript(&mut self, entries: &[Happened]) {
         let (Some(text), Some(id)) = (self.text(names::TRANSCRIPT), self.verdict.session.clone()) else { return };
         let sum = hex(&Sha256::digest(&text));
         let stored =
@@ -296,7 +296,7 @@ impl<R: Read + Seek> Judge<'_, R> {
 }
 
 /// The stored files that an event names, with their hashes where it has them.
-fn kept_beside(event: &Event) -> Vec<(String, Option<String>)> {
+fn stored_files_of(event: &Event) -> Vec<(String, Option<String>)> {
     let hash = |sha256: &String| Some(sha256.clone()).filter(|s| !s.is_empty());
     match event {
         Event::SystemInfoRead { number, sha256, .. } => vec![(format!("system/{number}.json"), hash(sha256))],
@@ -309,12 +309,62 @@ fn kept_beside(event: &Event) -> Vec<(String, Option<String>)> {
             (names::POINTER.into(), pointer_sha256.clone()),
             (names::VIDEO_WITH_POINTER.into(), None),
         ],
-        _ => vec![],
+        Event::Created { .. }
+        | Event::KeyIssued { .. }
+        | Event::KeyRevoked { .. }
+        | Event::LinkRevoked { .. }
+        | Event::Joined { .. }
+        | Event::Dropped { .. }
+        | Event::Returned { .. }
+        | Event::Left { .. }
+        | Event::Chat { .. }
+        | Event::Asked { .. }
+        | Event::Granted { .. }
+        | Event::Denied { .. }
+        | Event::Withdrawn { .. }
+        | Event::Paused { .. }
+        | Event::Resumed { .. }
+        | Event::SharingStarted { .. }
+        | Event::ScreenResized { .. }
+        | Event::MonitorsChanged { .. }
+        | Event::InputBlocked { .. }
+        | Event::SharingStopped { .. }
+        | Event::SharingFailed { .. }
+        | Event::RecordingFailed { .. }
+        | Event::Held { .. }
+        | Event::Reopened { .. }
+        | Event::Transferred { .. }
+        | Event::Queued { .. }
+        | Event::QueueMoved { .. }
+        | Event::Taken { .. }
+        | Event::Inherited { .. }
+        | Event::RoleChanged { .. }
+        | Event::SharedWith { .. }
+        | Event::ExpertInvited { .. }
+        | Event::ControlWanted { .. }
+        | Event::ControlPassed { .. }
+        | Event::Noted { .. }
+        | Event::Attributed { .. }
+        | Event::FileCarried { .. }
+        | Event::FileFailed { .. }
+        | Event::FolderMade { .. }
+        | Event::FileRenamed { .. }
+        | Event::FileDeleted { .. }
+        | Event::ClipboardCarried { .. }
+        | Event::ProcessEnded { .. }
+        | Event::Restarting { .. }
+        | Event::Rated { .. }
+        | Event::Ended { .. }
+        | Event::Recorded { .. }
+        | Event::Stored { recording_bytes: None, .. }
+        | Event::Watched { .. }
+        | Event::Exported { .. }
+        | Event::LegalHold { .. } => vec![],
     }
 }
 
 /// Whether only an event brings a file of this name into a bundle.
-fn is_kept_beside(name: &str) -> bool {
+fn is_of_an_event(name: &str) -> bool {
     [names::VIDEO, names::VIDEO_WITH_POINTER, names::POINTER].contains(&name)
         || ["system/", "screenshots/", "files/", "shells/"].iter().any(|folder| name.starts_with(folder))
 }

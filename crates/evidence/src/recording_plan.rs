@@ -31,18 +31,18 @@ pub struct Plan {
 }
 
 /// Reads a raw recording and a timeline; `None` when no picture was recorded.
-pub fn plan(entries: &[Entry], reel: impl Iterator<Item = io::Result<Record>>) -> io::Result<Option<Plan>> {
-    let film = PlaybackTimeline::of(entries);
+pub fn plan(entries: &[Entry], raw_recording: impl Iterator<Item = io::Result<Record>>) -> io::Result<Option<Plan>> {
+    let timeline = PlaybackTimeline::of(entries);
     let mut plan = Plan::default();
     let covered = entries.iter().filter_map(|e| match &e.event {
         Event::Recorded { pictures, .. } => Some(u64::from(*pictures)),
         _ => None,
     });
     let (covered, mut seen, mut rest) = (covered.sum::<u64>(), 0, Segments::default());
-    for record in reel {
+    for record in raw_recording {
         match record? {
             Record::Picture { at, width, height, key, data } => {
-                let moment = film.moment(at).unwrap_or(0);
+                let moment = timeline.moment(at).unwrap_or(0);
                 // The first picture is at the start, whatever its time; times grow strictly.
                 let time = plan.movie.frames.last().map_or(0, |last| moment.max(last.time + 1));
                 plan.movie.frames.push(Frame { time, key, bytes: data.len() as u32 });
@@ -56,7 +56,7 @@ pub fn plan(entries: &[Entry], reel: impl Iterator<Item = io::Result<Record>>) -
                 }
             }
             Record::Pointer { at, x, y } => {
-                let moment = u32::try_from(film.moment(at).unwrap_or(0)).unwrap_or(u32::MAX);
+                let moment = u32::try_from(timeline.moment(at).unwrap_or(0)).unwrap_or(u32::MAX);
                 plan.pointer.extend(moment.to_be_bytes().into_iter().chain(x.to_be_bytes()).chain(y.to_be_bytes()));
             }
         }
@@ -72,9 +72,9 @@ pub fn plan(entries: &[Entry], reel: impl Iterator<Item = io::Result<Record>>) -
 
 /// A video of these pictures with the size of the first, and the captions and chapters of its session.
 pub fn around(entries: &[Entry], frames: Vec<Frame>, (width, height): (u16, u16)) -> Movie {
-    let film = PlaybackTimeline::of(entries);
-    let duration = film.duration().max(frames.last().map_or(0, |last| last.time + 1));
-    let (captions, chapters) = (captions(entries, &film), chapters(entries, &film));
+    let timeline = PlaybackTimeline::of(entries);
+    let duration = timeline.duration().max(frames.last().map_or(0, |last| last.time + 1));
+    let (captions, chapters) = (captions(entries, &timeline), chapters(entries, &timeline));
     Movie { width, height, frames, captions, chapters, duration }
 }
 
@@ -91,10 +91,10 @@ impl Plan {
 }
 
 /// The lines of the transcript, each shown until the next one or for [`CAPTION_MS`].
-pub fn captions(entries: &[Entry], film: &PlaybackTimeline) -> Vec<Caption> {
+pub fn captions(entries: &[Entry], timeline: &PlaybackTimeline) -> Vec<Caption> {
     let mut captions: Vec<Caption> = Vec::new();
     for line in session::transcript(entries) {
-        let Some(from) = film.moment(line.at) else { continue };
+        let Some(from) = timeline.moment(line.at) else { continue };
         let text = if line.who.is_empty() { line.text } else { format!("{}: {}", line.who, line.text) };
         // An empty line would end the cue.
         let text = text.lines().filter(|l| !l.trim().is_empty()).collect::<Vec<_>>().join("\n");
@@ -124,7 +124,7 @@ pub fn webvtt(captions: &[Caption]) -> String {
 }
 
 /// The turning points of a session, which people look for first.
-fn chapters(entries: &[Entry], film: &PlaybackTimeline) -> Vec<Chapter> {
+fn chapters(entries: &[Entry], timeline: &PlaybackTimeline) -> Vec<Chapter> {
     let is_turn = |event: &Event| {
         matches!(
             event,
@@ -146,7 +146,7 @@ fn chapters(entries: &[Entry], film: &PlaybackTimeline) -> Vec<Chapter> {
     let mut chapters: Vec<Chapter> = Vec::new();
     for entry in entries.iter().filter(|e| is_turn(&e.event)) {
         let line = lines.iter().find(|l| l.seq == entry.seq && l.voice == Voice::System);
-        let Some((at, line)) = film.moment(entry.at).zip(line) else { continue };
+        let Some((at, line)) = timeline.moment(entry.at).zip(line) else { continue };
         match chapters.last_mut() {
             // Turning points of the same moment are one chapter.
             Some(last) if last.at == at => last.title = format!("{}; {}", last.title, line.text),

@@ -49,7 +49,7 @@ static EXPORTED: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
 
 /// What a forger does to a bundle before packing it again.
 #[derive(Clone, Debug)]
-enum Deed {
+enum Tampering {
     Reorder(prop::sample::Index, prop::sample::Index),
     Drop(prop::sample::Index),
     Truncate(prop::sample::Index),
@@ -64,7 +64,7 @@ enum Deed {
     /// Drops the recorded segments from the timeline.
     StripSegments,
     /// Drops legal holds, exports and viewings.
-    StripDeeds,
+    StripAuditEvents,
     DropSeals,
     DropLastSeal,
     SealAnew,
@@ -138,8 +138,8 @@ impl Keys {
     }
 }
 
-impl Deed {
-    fn done(&self, e: &mut Evidence) {
+impl Tampering {
+    fn apply(&self, e: &mut Evidence) {
         let place = |index: &prop::sample::Index, of: usize| index.index(of.max(1));
         let length = e.timeline.len();
         match self {
@@ -177,7 +177,7 @@ impl Deed {
             }
             Self::Impersonate => e.id = SERVER.newest.id.clone(),
             Self::StripSegments => e.timeline.retain(|s| !s.body.contains("\"recorded\"")),
-            Self::StripDeeds => {
+            Self::StripAuditEvents => {
                 e.timeline.retain(|s| !["legal_hold", "exported", "watched"].iter().any(|t| s.body.contains(t)));
             }
             Self::DropSeals => e.seals.clear(),
@@ -250,7 +250,7 @@ fn forged(e: &Evidence, under: Under) -> Vec<u8> {
     bundle
 }
 
-fn deeds() -> impl Strategy<Value = Vec<Deed>> {
+fn tamperings() -> impl Strategy<Value = Vec<Tampering>> {
     let index = any::<prop::sample::Index>;
     let lists = [
         Keys::OwnFirst,
@@ -264,42 +264,42 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
         Keys::None,
     ];
     let plain = prop::sample::select(vec![
-        Deed::Reword,
-        Deed::Rechain,
-        Deed::Impersonate,
-        Deed::StripSegments,
-        Deed::StripDeeds,
-        Deed::DropSeals,
-        Deed::DropLastSeal,
-        Deed::SealAnew,
-        Deed::SealBeside,
-        Deed::SealsOfOther,
-        Deed::SwapVideo,
-        Deed::CutVideo,
-        Deed::DropVideo,
-        Deed::AddFile,
-        Deed::Retell,
-        Deed::SwapSession,
-        Deed::RollBack,
+        Tampering::Reword,
+        Tampering::Rechain,
+        Tampering::Impersonate,
+        Tampering::StripSegments,
+        Tampering::StripAuditEvents,
+        Tampering::DropSeals,
+        Tampering::DropLastSeal,
+        Tampering::SealAnew,
+        Tampering::SealBeside,
+        Tampering::SealsOfOther,
+        Tampering::SwapVideo,
+        Tampering::CutVideo,
+        Tampering::DropVideo,
+        Tampering::AddFile,
+        Tampering::Retell,
+        Tampering::SwapSession,
+        Tampering::RollBack,
     ]);
-    let deed = prop_oneof![
+    let tampering = prop_oneof![
         3 => plain,
-        1 => (index(), index()).prop_map(|(a, b)| Deed::Reorder(a, b)),
-        1 => index().prop_map(Deed::Drop),
-        1 => index().prop_map(Deed::Truncate),
-        1 => index().prop_map(Deed::Postdate),
-        1 => index().prop_map(Deed::Repeat),
-        1 => index().prop_map(Deed::DropFile),
-        1 => index().prop_map(Deed::ChangeFile),
-        3 => prop::sample::select(lists.to_vec()).prop_map(Deed::Ring),
+        1 => (index(), index()).prop_map(|(a, b)| Tampering::Reorder(a, b)),
+        1 => index().prop_map(Tampering::Drop),
+        1 => index().prop_map(Tampering::Truncate),
+        1 => index().prop_map(Tampering::Postdate),
+        1 => index().prop_map(Tampering::Repeat),
+        1 => index().prop_map(Tampering::DropFile),
+        1 => index().prop_map(Tampering::ChangeFile),
+        3 => prop::sample::select(lists.to_vec()).prop_map(Tampering::Ring),
     ];
-    prop::collection::vec(deed, 0..6)
+    prop::collection::vec(tampering, 0..6)
 }
 
 /// Finally, a careful forger makes everything consistent again.
 fn careful(e: &mut Evidence) {
-    for deed in [Deed::Rechain, Deed::Retell, Deed::SealAnew] {
-        deed.done(e);
+    for tampering in [Tampering::Rechain, Tampering::Retell, Tampering::SealAnew] {
+        tampering.apply(e);
     }
 }
 
@@ -327,30 +327,30 @@ proptest! {
     /// With the key as the only expectation, a stranger passes nothing but bytes that the server has exported. With
     /// session and entry expected too, only the current bundle of that session passes.
     #[test]
-    fn no_strangers_forgery_passes(deeds in deeds(), careful_too in any::<bool>(), under in under(), by in 1u8..=2) {
+    fn no_strangers_forgery_passes(tamperings in tamperings(), careful_too in any::<bool>(), under in under(), by in 1u8..=2) {
         let mut e = SERVER.newest.clone();
-        deeds.iter().for_each(|deed| deed.done(&mut e));
+        tamperings.iter().for_each(|tampering| tampering.apply(&mut e));
         if careful_too {
             careful(&mut e);
         }
         let bundle = forged(&e, under);
         let alone = Expected { session: None, head: None, ..expected(by) };
         if judged(&bundle, &alone).outcome() == Outcome::Whole {
-            prop_assert!(EXPORTED.contains(&bundle), "{deeds:?} {under:?}");
+            prop_assert!(EXPORTED.contains(&bundle), "{tamperings:?} {under:?}");
         }
         let verdict = judged(&bundle, &expected(by));
-        prop_assert_eq!(verdict.outcome() == Outcome::Whole, bundle == EXPORTED[0], "{:?} {:?}", deeds, under);
+        prop_assert_eq!(verdict.outcome() == Outcome::Whole, bundle == EXPORTED[0], "{:?} {:?}", tamperings, under);
     }
 
     /// Whatever an insider changes in the server's data before the export, whoever noted the last entry earlier finds
     /// it: the timeline up to there, and every file that it has a hash of, is unchanged.
     #[test]
-    fn a_noted_entry_reveals_an_insiders_changes(deeds in deeds(), rechained in any::<bool>()) {
+    fn a_noted_entry_reveals_an_insiders_changes(tamperings in tamperings(), rechained in any::<bool>()) {
         let mut e = SERVER.newest.clone();
-        deeds.iter().for_each(|deed| deed.done(&mut e));
+        tamperings.iter().for_each(|tampering| tampering.apply(&mut e));
         if rechained {
-            Deed::Rechain.done(&mut e);
-            Deed::Retell.done(&mut e);
+            Tampering::Rechain.apply(&mut e);
+            Tampering::Retell.apply(&mut e);
         }
         // The server seals the end when it exports, and knows its own keys.
         e.keys = keys();
@@ -358,9 +358,9 @@ proptest! {
         let verdict = judged(&e.packed(&key(2)), &expected(1));
         if verdict.outcome() == Outcome::Whole {
             let Server { newest, .. } = &*SERVER;
-            prop_assert!(e.timeline.starts_with(&newest.timeline), "{deeds:?}");
+            prop_assert!(e.timeline.starts_with(&newest.timeline), "{tamperings:?}");
             for (name, content) in &newest.files {
-                prop_assert!(e.files.contains(&(name.clone(), content.clone())), "{name}: {deeds:?}");
+                prop_assert!(e.files.contains(&(name.clone(), content.clone())), "{name}: {tamperings:?}");
             }
         }
     }
@@ -369,14 +369,14 @@ proptest! {
 /// Each kind of forgery by itself, done as well as a stranger can, with the finding that names it.
 #[test]
 fn every_kind_of_forgery_is_found_and_named() {
-    let whole = |deeds: &[Deed], under: Under| {
+    let whole = |tamperings: &[Tampering], under: Under| {
         let mut e = SERVER.newest.clone();
-        deeds.iter().for_each(|deed| deed.done(&mut e));
+        tamperings.iter().for_each(|tampering| tampering.apply(&mut e));
         forged(&e, under)
     };
-    use Deed::{Rechain, Retell, Reword, Ring, SealAnew};
+    use Tampering::{Rechain, Retell, Reword, Ring, SealAnew};
     // Texts are changed, and everything is signed again.
-    let retold = |more: &[Deed]| [&[Reword, Rechain, Retell, SealAnew], more].concat();
+    let retold = |more: &[Tampering]| [&[Reword, Rechain, Retell, SealAnew], more].concat();
     let print = |key: SigningKey| fingerprint(&seal::public(&key));
     let own_key = || WrongKey { expected: print(key(1)), found: print(own()) };
     let table: [(&str, Vec<u8>, Finding); 14] = [
