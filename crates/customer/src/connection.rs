@@ -1,4 +1,4 @@
-//! The conversation with the server: coming in, staying in touch, coming back.
+//! The connection to the server: joining, the session, reconnecting.
 
 mod admission;
 mod flow;
@@ -33,12 +33,12 @@ use crate::{
     util::{from_hex, lock, random_hex},
 };
 
-/// What the server signs before the challenge.
+/// The prefix of what the server signs before the challenge.
 const PURPOSE: &[u8] = b"deskside server identity 1\n";
-/// How long the server's answer to the last words is awaited.
+/// How long the server's answer to the last messages is awaited.
 const LAST_WORDS: Duration = Duration::from_millis(1_500);
 
-/// Runs until the session is over.
+/// Runs until the session has ended.
 pub async fn run(
     binding: Binding,
     before: Option<PriorSession>,
@@ -52,7 +52,7 @@ pub async fn run(
         lock(&consent).end();
         notify(UiEvent::Failed(format!("{error:#}")));
     }
-    // The session is over; the customer may still say how it was, and save what was sent.
+    // The session has ended; the customer may still rate it and save files of the chat.
     while let Some(wish) = say.recv().await {
         side_requests::run(&http, &resume, &notify, wish).await;
     }
@@ -121,7 +121,7 @@ async fn run_session(
                 }
                 ElevatedExit::GivenBack => have = 0,
             },
-            Err(error) => tracing::info!(%error, "the connection broke"),
+            Err(error) => tracing::info!(%error, "connection lost"),
         }
         lock(consent).connected(false);
         notify(UiEvent::Reconnecting);
@@ -136,13 +136,13 @@ async fn run_session(
 
 /// Why a connection ended.
 enum End {
-    /// The session is over, or this program is no longer wanted in it.
+    /// The session has ended, or this program is no longer in it.
     Over,
-    /// It broke.
+    /// It was lost.
     Cut,
-    /// The session goes on in another window.
+    /// Another window has taken over the session.
     Elsewhere,
-    /// This program runs as administrator, and shall not any more.
+    /// This program runs as administrator, and the customer has withdrawn that.
     GivenBack,
 }
 
@@ -155,10 +155,10 @@ struct Connected<'a> {
     consent: &'a Arc<Mutex<Consent>>,
     notify: &'a Notify,
     sharer: ShareController,
-    /// The size of the screen when its monitors were read.
+    /// The size of the screen when its monitors were last read.
     measured: Option<(u16, u16)>,
     have: &'a mut u32,
-    /// Messages that the server has not confirmed yet, newest last.
+    /// Messages that the server has not confirmed, newest last.
     said: &'a mut Vec<(u32, String)>,
 }
 
@@ -183,10 +183,10 @@ impl Connected<'_> {
         frames: mpsc::Receiver<crate::share::OutFrame>,
     ) -> anyhow::Result<End> {
         let (mut sender, mut receiver) = session.open_bi().await?;
-        // What people say goes before every picture and file.
+        // Chat goes before every picture and file.
         sender.set_priority(20);
         let challenge = random_hex();
-        // Windows said yes to the program that goes on as administrator.
+        // Windows agreed to the program that continues as administrator.
         let elevated = lock(self.consent).is_elevated();
         let client = if elevated { Client::WindowsAdministrator } else { crate::machine::client() };
         let hello = Hello {
@@ -199,7 +199,7 @@ impl Connected<'_> {
         sender.write_all(&protocol::encode(&hello)).await?;
         let mut framed = Framed::new(MAX_SERVER_MESSAGE_BYTES);
         let Some(ServerMessage::Welcome { you, proof, state, .. }) = next(&mut receiver, &mut framed).await? else {
-            anyhow::bail!("the server did not let this program in");
+            anyhow::bail!("the server did not admit this program");
         };
         verify(&self.binding.identity, &challenge, &proof)?;
         {
@@ -222,7 +222,7 @@ impl Connected<'_> {
             tokio::select! {
                 message = next::<_, ServerMessage>(&mut receiver, &mut framed) => match message {
                     Ok(Some(ServerMessage::CaughtUp {})) => {
-                        // What was said while the connection broke, and did not arrive, is said again.
+                        // Messages that did not arrive when the connection broke are sent again.
                         for (nonce, text) in self.said.clone() {
                             sender.write_all(&protocol::encode(&ClientMessage::Chat { text, nonce })).await?;
                         }
@@ -254,7 +254,8 @@ impl Connected<'_> {
                         tokio::spawn(async move { side_requests::run(&http, &resume, &notify, wish).await });
                     }
                     None => {
-                        // The window is closed. What was said last may still be on its way: the server's end is awaited.
+                        // The window is closed. Messages may be in flight, so wait for the server to end the
+                        // connection.
                         let last_words = async { while let Ok(Some(_)) = next::<_, ServerMessage>(&mut receiver, &mut framed).await {} };
                         let _ = tokio::time::timeout(LAST_WORDS, last_words).await;
                         over = End::Over;
@@ -279,22 +280,22 @@ impl Connected<'_> {
         Ok(over)
     }
 
-    /// How the server is told.
+    /// The message by which the server learns of it.
     fn said_of(&self, word: ShareEvent) -> Option<ClientMessage> {
         match word {
             ShareEvent::Failed(trouble) => Some(ClientMessage::ShareFailed { trouble }),
             ShareEvent::Hidden => Some(ClientMessage::Pause { why: Pause::System }),
-            // A customer who paused meanwhile wishes to stay so.
+            // A customer who has paused in the meantime stays paused.
             ShareEvent::Seen => lock(self.consent).may_view().then_some(ClientMessage::Resume {}),
         }
     }
 
-    /// The monitors, when the screen has another size than when they were read, and others than the server knows.
+    /// The monitors, when the screen's size has changed since they were read and the server knows others.
     fn monitors(&mut self, size: (u16, u16), known: &[Monitor]) -> Option<Vec<Monitor>> {
         if self.measured.replace(size) == Some(size) {
             return None;
         }
-        let monitors = crate::window::monitors().inspect_err(|e| tracing::info!(%e, "no monitors")).ok()?;
+        let monitors = crate::window::monitors().inspect_err(|e| tracing::info!(%e, "monitors cannot be read")).ok()?;
         (monitors != known).then_some(monitors)
     }
 
@@ -348,7 +349,7 @@ impl Connected<'_> {
     }
 }
 
-/// Checks that the server is the one this program is bound to.
+/// Checks that this is the server that the program is bound to.
 fn verify(identity: &str, challenge: &str, proof: &str) -> anyhow::Result<()> {
     if identity.is_empty() {
         return Ok(());
@@ -367,7 +368,7 @@ mod tests {
     use ed25519_dalek::{Signer, SigningKey};
 
     #[test]
-    fn only_the_server_that_this_program_belongs_to_is_believed() {
+    fn only_the_programs_own_server_passes_the_check() {
         let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
         let key = SigningKey::from_bytes(&[7; 32]);
         let identity = hex(key.verifying_key().as_bytes());

@@ -1,14 +1,14 @@
-//! The few questions that go by plain HTTPS: coming in and coming back.
+//! Plain HTTPS requests: joining, resuming, files and the rating.
 
 use std::{io, path::Path, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use ureq::tls::{RootCerts, TlsConfig};
 
-/// How long a file of the chat may be on its way.
+/// How long a file of the chat may take.
 const FILE_TIME: Duration = Duration::from_secs(60 * 60);
 
-/// What the customer holds.
+/// A way for the customer to be admitted.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "by", rename_all = "snake_case")]
 pub enum Pass {
@@ -44,7 +44,7 @@ struct Problem {
     message: String,
 }
 
-/// One server, asked on threads of their own.
+/// A server, asked on separate threads.
 #[derive(Clone)]
 pub struct Http {
     agent: ureq::Agent,
@@ -53,7 +53,7 @@ pub struct Http {
 
 /// An answer that is not a success.
 enum Wrong {
-    /// The server said no, with a sentence for the customer.
+    /// The server refused, with a sentence for the customer.
     Refused(u16, String),
     /// The server was not reached.
     Away(String),
@@ -92,7 +92,7 @@ impl Http {
         asked.await.unwrap_or_else(|e| Err(Wrong::Away(e.to_string())))
     }
 
-    /// Comes in: a ticket, and the token to come back by. The error is a sentence for the customer.
+    /// Joins: returns a ticket and the resume token. The error is a sentence for the customer.
     pub async fn enter(&self, pass: Pass) -> Result<(String, String), String> {
         let enter = Enter { pass, client: crate::machine::client() };
         match self.post::<_, Entered>("/api/join/enter", enter).await {
@@ -102,7 +102,7 @@ impl Http {
         }
     }
 
-    /// Comes back: a ticket, or `None` when there is no way back. The error is worth another try.
+    /// Resumes: returns a ticket, or `None` when that is no longer possible. After an error it can be tried again.
     pub async fn resume(&self, token: &str) -> Result<Option<String>, String> {
         let token = serde_json::to_value(Token { token }).map_err(|e| e.to_string())?;
         match self.post::<_, Admission>("/api/join/resume", token).await {
@@ -126,7 +126,7 @@ impl Http {
         sent.await.unwrap_or_else(|e| Err(e.to_string()))
     }
 
-    /// Puts a file into the chat. The error is a sentence for the customer.
+    /// Posts a file in the chat. The error is a sentence for the customer.
     pub async fn attach(&self, token: &str, name: &str, path: &Path) -> Result<(), String> {
         let mut url = url::Url::parse(&format!("{}/api/join/posts", self.server)).map_err(|e| e.to_string())?;
         url.query_pairs_mut().append_pair("name", name);
@@ -145,14 +145,14 @@ impl Http {
         sent.await.unwrap_or_else(|e| Err(e.to_string()))
     }
 
-    /// Sends what a reader gives by a lane; for threads that may wait.
+    /// Sends what a reader yields over a side channel. Blocks the thread.
     pub fn send_by_lane(&self, token: &str, content: &mut dyn io::Read) -> io::Result<()> {
         let request = self.agent.post(self.lane(token)).config().timeout_global(None).build();
         let answer = request.send(ureq::SendBody::from_reader(content)).map_err(io::Error::other)?;
         if answer.status().is_success() { Ok(()) } else { Err(io::Error::other(answer.status().to_string())) }
     }
 
-    /// What comes by a lane; for threads that may wait.
+    /// Receives from a side channel. Blocks the thread.
     pub fn receive_by_lane(&self, token: &str) -> io::Result<impl io::Read + use<>> {
         let request = self.agent.get(self.lane(token)).config().timeout_global(None).build();
         let answer = request.call().map_err(io::Error::other)?;
@@ -167,7 +167,7 @@ impl Http {
         format!("{}/api/lanes/{token}", self.server)
     }
 
-    /// Fetches a file of the chat, and saves it as `save` does; says where.
+    /// Downloads a file of the chat and saves it with `save`; returns its path.
     pub async fn save(
         &self,
         token: &str,

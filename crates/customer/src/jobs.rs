@@ -1,5 +1,5 @@
-//! What the server asks of this machine beside the screen: files, clipboard, shell, system information. Each job comes on
-//! a stream of its own, and is judged here once more by what the customer has allowed.
+//! What the server asks of this machine beside the screen: files, clipboard, shell, system information. Each job has a
+//! stream of its own, and is checked here once more against the customer's consent.
 
 mod approval;
 mod archive;
@@ -31,14 +31,14 @@ use crate::{
     util::lock,
 };
 
-/// So many jobs may run at once; more wait.
+/// The most jobs that run at once; more wait.
 const MOST_JOBS: usize = 24;
-/// So many pieces of one file may wait for the network or the disk.
+/// The most chunks of one file that wait for the network or the disk.
 const PIECES: usize = 8;
-/// How long the server's word on what the customer has just allowed may be under way, behind a job that follows from it:
-/// the two come on different streams.
+/// How long a job waits for the server's confirmation of a right that the customer has just allowed. Job and
+/// confirmation come on different streams.
 const WORD_UNDER_WAY: Duration = Duration::from_secs(2);
-/// How often it is looked whether it has come.
+/// How often the confirmation is checked.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// What all jobs share, over every connection of the session.
@@ -48,10 +48,10 @@ pub struct JobContext {
     notify: Notify,
     transfers: incoming::Transfers,
     clipboard: clipboard::Owner,
-    /// How this program comes back after a restart of the computer.
+    /// Resumes this program after a restart of the computer.
     comeback: Arc<Comeback>,
     pub elevation: Elevation,
-    /// The way for the bytes of files.
+    /// The HTTPS client for side channels.
     http: Http,
 }
 
@@ -72,7 +72,7 @@ impl JobContext {
         lock(&self.consent).may(right)
     }
 
-    /// The same, once the server's word on it is there.
+    /// The same, after waiting for the server's confirmation.
     async fn may_by_now(&self, right: Right) -> bool {
         let word = async {
             while lock(&self.consent).awaits_server(right) {
@@ -84,7 +84,7 @@ impl JobContext {
     }
 }
 
-/// Does jobs until the connection ends.
+/// Executes jobs until the connection ends.
 pub async fn serve<S: Session>(session: S, work: JobContext) -> anyhow::Result<()> {
     let mut running: JoinSet<()> = JoinSet::new();
     loop {
@@ -94,7 +94,7 @@ pub async fn serve<S: Session>(session: S, work: JobContext) -> anyhow::Result<(
                 let work = work.clone();
                 running.spawn(async move {
                     if let Err(error) = one(work, JobStream { sender, receiver, framed: Framed::new(MAX_CONTROL_BYTES) }).await {
-                        tracing::info!(%error, "a job ended");
+                        tracing::info!(%error, "job failed");
                     }
                 });
             }
@@ -103,7 +103,7 @@ pub async fn serve<S: Session>(session: S, work: JobContext) -> anyhow::Result<(
     }
 }
 
-/// A job's stream.
+/// The stream of a job.
 struct JobStream<W, R> {
     sender: W,
     receiver: R,
@@ -115,7 +115,7 @@ impl<W: SendStream, R: RecvStream> JobStream<W, R> {
         self.sender.write_chunk(protocol::encode(answer).into()).await.map_err(broken)
     }
 
-    /// The next bytes; `None` at the stream's end.
+    /// The next bytes; `None` at the end of the stream.
     async fn bytes(&mut self) -> anyhow::Result<Option<Bytes>> {
         let rest = std::mem::replace(&mut self.framed, Framed::new(MAX_CONTROL_BYTES)).rest();
         if !rest.is_empty() {
@@ -126,7 +126,7 @@ impl<W: SendStream, R: RecvStream> JobStream<W, R> {
 
     async fn end(mut self) -> anyhow::Result<()> {
         self.sender.finish().map_err(broken)?;
-        // The stream lives until the server has read its end.
+        // The stream stays open until the server has read its end.
         let _ = tokio::time::timeout(Duration::from_secs(30), self.sender.closed()).await;
         Ok(())
     }
@@ -157,10 +157,10 @@ async fn one<W: SendStream, R: RecvStream>(work: JobContext, mut line: JobStream
     line.end().await
 }
 
-/// What a job comes to: a last answer, if one is left to say.
+/// The result of a job: a final answer, unless it was sent already.
 type Done = Result<Option<Answer>, Fault>;
 
-/// The jobs that have one answer.
+/// The jobs with exactly one answer.
 async fn answer_of(work: &JobContext, job: Job) -> Done {
     let question = work.question(&job);
     let replaces = question.is_some();
@@ -179,7 +179,7 @@ async fn answer_of(work: &JobContext, job: Job) -> Done {
         Job::Rename { path, name } => folders::rename(&path, &name).map(|()| Answer::Done {}),
         Job::Delete { path } => folders::delete(&path, &|| allowed.may(Right::Files)).map(|()| Answer::Done {}),
         Job::Kept { transfer } => Ok(Answer::Kept { bytes: transfers.kept(transfer) }),
-        // Only what was there when it was asked about is replaced.
+        // Only a file that existed when the question was asked may be replaced.
         Job::Place { transfer, sum, replace: _ } => transfers
             .place(transfer, &sum, replaces)
             .map(|(path, bytes, sha256)| Answer::Placed { path, bytes, sha256 }),
@@ -200,14 +200,14 @@ async fn answer_of(work: &JobContext, job: Job) -> Done {
     doing.await.unwrap_or_else(|e| Err(Fault::Other { why: e.to_string() })).map(Some)
 }
 
-/// Writes a file where the customer's downloads go, whole before it has its name; says where.
+/// Writes a file to the customer's downloads folder, complete before it gets its name; returns its path.
 pub fn save_download(name: &str, content: &mut dyn std::io::Read) -> std::io::Result<String> {
     let downloads = folders::home().join("Downloads");
     let folder = if downloads.is_dir() { downloads } else { folders::home() };
     incoming::save(&folder, name, content)
 }
 
-/// What the system says, in kinds that the console explains.
+/// Maps a system error to a fault that the console explains.
 fn fault(error: &std::io::Error) -> Fault {
     use std::io::ErrorKind;
     match error.kind() {

@@ -19,7 +19,7 @@ pub async fn next<R: RecvStream, T: serde::de::DeserializeOwned>(
     }
 }
 
-/// The transports have error types of their own, and some of these cannot be kept.
+/// The transports have error types of their own, and some of these cannot be stored.
 pub fn broken(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow::anyhow!("{error}")
 }

@@ -1,4 +1,4 @@
-//! The windows: what the customer sees and says. Runs on the main thread; the link has a thread of its own.
+//! The windows: what the customer sees and does. They run on the main thread; the connection has its own.
 
 mod questions;
 
@@ -26,7 +26,7 @@ use crate::{
 slint::include_modules!();
 
 thread_local! {
-    /// The one set of windows, for notices from the link's thread.
+    /// The windows, for events from the connection's thread.
     static DESK: RefCell<Option<Rc<RefCell<Desk>>>> = const { RefCell::new(None) };
 }
 
@@ -36,11 +36,11 @@ pub struct Start {
     pub before: Option<PriorSession>,
     /// What the customer has allowed in it.
     pub consent: Consent,
-    /// Whether its file goes when the session has ended.
+    /// Whether the program's file is removed when the session has ended.
     pub removes_itself: bool,
 }
 
-/// Shows the windows and runs until the last one closes; says how the program ends.
+/// Shows the windows and runs until the last one closes; returns the exit code.
 pub fn run(binding: Binding, start: Start) -> anyhow::Result<ExitCode> {
     let Start { before, consent, removes_itself } = start;
     let elevated = consent.is_elevated();
@@ -56,14 +56,14 @@ pub fn run(binding: Binding, start: Start) -> anyhow::Result<ExitCode> {
             }
         });
         if told.is_err() {
-            tracing::debug!("the windows are closed");
+            tracing::debug!("windows closed before an event");
         }
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let task = runtime.spawn(connection::run(binding, before, consent.clone(), wishes, notify));
     runtime.spawn(async {
         crate::machine::told_to_end().await;
-        // As when the windows are closed: nothing that a technician holds down stays so.
+        // As when the windows are closed: release everything that a technician holds down.
         slint::quit_event_loop().ok();
     });
     desk.borrow().chat.show()?;
@@ -72,7 +72,7 @@ pub fn run(binding: Binding, start: Start) -> anyhow::Result<ExitCode> {
     let (ended, given_back) = (desk.borrow().ended, desk.borrow().given_back);
     DESK.with(|cell| cell.replace(None));
     drop(desk);
-    // The wishes' channel is closed now; the link says its last words and ends.
+    // The command channel is closed now; the connection sends its last messages and ends.
     runtime.block_on(async { tokio::time::timeout(Duration::from_secs(2), task).await.ok() });
     if ended && removes_itself {
         remove_this_program();
@@ -83,7 +83,7 @@ pub fn run(binding: Binding, start: Start) -> anyhow::Result<ExitCode> {
 /// The program was one downloaded file, and leaves nothing behind.
 fn remove_this_program() {
     if let Err(error) = crate::machine::remove_own_program() {
-        tracing::warn!(%error, "the program could not remove itself");
+        tracing::warn!(%error, "program file not removed");
     }
 }
 
@@ -106,7 +106,7 @@ struct Desk {
     asked_for_it: bool,
     connected: bool,
     ended: bool,
-    /// The program behind this one goes on.
+    /// Whether the waiting process resumes.
     given_back: bool,
     typing: slint::Timer,
     typed_at: std::time::Instant,
@@ -217,7 +217,7 @@ impl Desk {
 
     fn tell(&self, say: UiCommand) {
         if self.say.try_send(say).is_err() {
-            tracing::debug!("nobody listens to the windows any more");
+            tracing::debug!("command dropped after the end of the connection");
         }
     }
 
@@ -248,14 +248,14 @@ impl Desk {
         }
     }
 
-    /// The end acts here first, also with the network cut.
+    /// The end takes effect here first, even without a connection.
     fn leave(&mut self) {
         lock(&self.consent).end();
         self.tell_server(ClientMessage::Leave {});
         self.over(Stage::Ended);
     }
 
-    /// The server is told, for which the program goes back into the session for a moment.
+    /// To tell the server, the program resumes the session for a moment.
     fn end_after_return(&mut self) {
         self.tell(UiCommand::GoOn);
         self.leave();
@@ -307,7 +307,7 @@ impl Desk {
                 self.connected = false;
                 self.close_question();
                 self.follow_consent();
-                // What was said comes again with the session.
+                // The chat so far comes again with the session.
                 self.entries.clear();
                 self.lines.clear();
                 let _ = self.chat.hide();
@@ -348,7 +348,7 @@ impl Desk {
         let people = self.state.as_ref().map(|s| s.participants.as_slice()).unwrap_or_default();
         if let Some(line) = conversation::line(&entry, &self.entries, people, self.me) {
             let link = protocol::links::first(&line.text).unwrap_or_default();
-            // Many files in a row are one line that grows.
+            // Many transfers in a row are one line that is updated.
             let row = self.lines.row_count().saturating_sub(1);
             let grows = |last: &Line| {
                 matches!(line.kind, "file-sent" | "file-fetched") && last.kind == line.kind && last.who == line.who
@@ -424,7 +424,7 @@ impl Desk {
 }
 
 fn with_desk(act: impl FnOnce(&mut Desk) + 'static) {
-    // Later, so that a window is not dropped while one of its own callbacks runs.
+    // Deferred, so that a window is not dropped while one of its own callbacks runs.
     slint::Timer::single_shot(Duration::ZERO, move || {
         let desk = DESK.with(|cell| cell.borrow().clone());
         if let Some(desk) = desk {
@@ -433,18 +433,18 @@ fn with_desk(act: impl FnOnce(&mut Desk) + 'static) {
     });
 }
 
-/// What technicians drew has been shown for long enough.
+/// The drawings of technicians have been shown for long enough.
 fn fade_marks() {
     with_desk(|desk| desk.marks.fade());
 }
 
-/// Everybody who is there to help, by name; the owner while nobody is.
+/// The names of everybody who helps; the owner while nobody is present.
 fn helpers(state: &SessionState) -> String {
     let names = names(state, |role| matches!(role, Role::Technician | Role::Expert));
     if names.is_empty() { state.owner.name.clone() } else { names }
 }
 
-/// Everybody who only watches, by name.
+/// The names of everybody who only watches.
 fn watchers(state: &SessionState) -> String {
     names(state, |role| role == Role::Supervisor)
 }
@@ -454,19 +454,19 @@ fn names(state: &SessionState, fits: impl Fn(Role) -> bool) -> String {
     state.participants.iter().filter(here).map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// How long a window takes at most until it is laid out.
+/// The longest that a window takes until it is laid out.
 const LAID_OUT: Duration = Duration::from_millis(50);
 
-/// Where a window of ours belongs.
+/// The position of a window.
 #[derive(Clone, Copy)]
 enum Place {
-    /// At the top of the screen, in the middle: the panel.
+    /// At the top of the screen, centred: the panel.
     Top,
-    /// In the middle of the screen: a question.
+    /// In the centre of the screen: a question.
     Middle,
 }
 
-/// Puts a window where it belongs, once it has been laid out and its size is known.
+/// Moves a window to its position once it is laid out and its size is known.
 fn place<W: ComponentHandle + 'static>(window: slint::Weak<W>, place: Place) {
     slint::Timer::single_shot(LAID_OUT, move || {
         let (Some(window), Ok((width, height))) = (window.upgrade(), crate::window::screen_size()) else { return };
@@ -485,11 +485,11 @@ fn open_in_browser(address: &str) {
     if protocol::links::first(address) == Some(address)
         && let Err(error) = open::that_detached(address)
     {
-        tracing::warn!(%error, "the browser cannot be opened");
+        tracing::warn!(%error, "browser cannot be opened");
     }
 }
 
-/// Hours and minutes by this machine's clock and zone.
+/// Hours and minutes in this machine's local time.
 fn local_time(at: protocol::Timestamp) -> String {
     let at = jiff::Timestamp::from_millisecond(at.0.cast_signed()).unwrap_or_default();
     at.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M").to_string()
@@ -498,7 +498,7 @@ fn local_time(at: protocol::Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_zones_of_the_world_are_known_on_every_system() {
+    fn time_zones_are_known_on_every_system() {
         for zone in ["Europe/Berlin", "America/New_York", "Asia/Kolkata"] {
             assert!(jiff::tz::db().get(zone).is_ok(), "{zone}");
         }

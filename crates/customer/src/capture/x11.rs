@@ -29,23 +29,23 @@ use pixels::{Layout, Table};
 /// More rectangles than this are read as their bounding box: one request instead of many.
 const MOST_RECTANGLES: usize = 24;
 
-/// Why X11 did not answer.
+/// Why a request to the X server failed.
 #[derive(Debug, thiserror::Error)]
 enum CaptureError {
     #[error(transparent)]
     Reply(#[from] ReplyError),
     #[error(transparent)]
     Connection(#[from] ConnectionError),
-    #[error("the X server gives no more ids")]
+    #[error("the X server has no more ids")]
     Ids(#[from] x11rb::errors::ReplyOrIdError),
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    #[error("a pixel of this screen is no whole number of bytes")]
+    #[error("a pixel of this screen is not a whole number of bytes")]
     Layout,
 }
 
 impl CaptureError {
-    /// The request did not fit the window: it has another size by now.
+    /// The request did not fit the window: its size has changed in the meantime.
     fn is_mismatch(&self) -> bool {
         matches!(self, Self::Reply(ReplyError::X11Error(error)) if error.error_kind == ErrorKind::Match)
     }
@@ -61,13 +61,13 @@ impl From<CaptureError> for ShareTrouble {
     }
 }
 
-/// Pixels that X server and program share.
+/// Pixels in memory that X server and program share.
 struct SharedMemory {
     segment: shm::Seg,
     map: MmapMut,
 }
 
-/// What events have told.
+/// What events have reported.
 #[derive(Default)]
 struct Heard {
     damaged: bool,
@@ -81,10 +81,10 @@ pub struct X11 {
     root: Window,
     colormap: Colormap,
     layout: Layout,
-    /// The colours, where the layout has them in a table.
+    /// The colour table, if the layout has one.
     table: Table,
     size: (u16, u16),
-    /// The size that was told last: nothing is read before the present one was told.
+    /// The size that was last reported: nothing is read before the current one is.
     told: (u16, u16),
     damage: damage::Damage,
     region: xfixes::Region,
@@ -101,7 +101,7 @@ impl X11 {
 
     fn open_display(display: Option<&str>, wake: UnixStream) -> Result<Self, ShareTrouble> {
         let (x, number) = RustConnection::connect(display).map_err(|error| {
-            tracing::error!(%error, "there is no X display");
+            tracing::error!(%error, "X display cannot be opened");
             ShareTrouble::NoScreen
         })?;
         Ok(Self::prepare(x, number, wake)?)
@@ -123,7 +123,7 @@ impl X11 {
         x.randr_select_input(root, randr::NotifyMask::SCREEN_CHANGE)?.check()?;
         let structure = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
         x.change_window_attributes(root, &structure)?.check()?;
-        // Raw motion comes from every device wherever the pointer is: no polling of its position.
+        // Raw motion comes from every device, wherever the pointer is, so that its position need not be polled.
         let motion = xinput::EventMask { deviceid: 1, mask: vec![xinput::XIEventMask::RAW_MOTION] };
         x.xinput_xi_select_events(root, &[motion])?.check()?;
         let mut capture = Self {
@@ -141,14 +141,14 @@ impl X11 {
             damaged: true,
             all: true,
         };
-        // The setup tells the size of when the display was opened, which may be over.
+        // The setup has the size at the time when the display was opened, which may have changed.
         capture.look_at_size()?;
         capture.told = capture.size;
         capture.memory = capture.share_memory();
         Ok(capture)
     }
 
-    /// A segment for the whole screen, by MIT-SHM 1.2; without it pixels come through the socket.
+    /// A segment for the whole screen, by MIT-SHM 1.2; without it pixels come over the socket.
     fn share_memory(&self) -> Option<SharedMemory> {
         self.x.extension_information(shm::X11_EXTENSION_NAME).ok()??;
         let length = self.layout.length(self.size.0, self.size.1);
@@ -161,7 +161,7 @@ impl X11 {
         Some(SharedMemory { segment, map })
     }
 
-    /// Asks for the size that the screen has now: events tell it as it was, and RandR before it was turned.
+    /// Reads the current size. Events report it as it was, and RandR as it was before a rotation.
     fn look_at_size(&mut self) -> Result<(), CaptureError> {
         let root = self.x.get_geometry(self.root)?.reply()?;
         if (root.width, root.height) != self.size {
@@ -222,7 +222,7 @@ impl X11 {
         Ok(())
     }
 
-    /// The colours that pixels mean now.
+    /// The current colours of pixel values.
     fn read_table(&self, entries: u16) -> Result<Table, CaptureError> {
         let all: Vec<u32> = (0..entries.into()).collect();
         let colours = self.x.query_colors(self.colormap, &all)?.reply()?.colors;
@@ -262,7 +262,7 @@ impl X11 {
         if !sides.contains(&image.width) || !sides.contains(&image.height) {
             return Ok(None);
         }
-        // XFixes gives ARGB, premultiplied; a page wants RGBA, not premultiplied.
+        // XFixes gives ARGB, premultiplied; a page expects RGBA, not premultiplied.
         let straight = |colour: u32, alpha: u32| (colour * 255).checked_div(alpha).unwrap_or(0).min(255) as u8;
         let pixel = |p: &u32| {
             let alpha = p >> 24;

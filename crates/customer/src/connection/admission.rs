@@ -1,4 +1,4 @@
-//! Coming in for the first time, after a restart of the computer, and after a cut.
+//! Joining for the first time, after a restart of the computer, and after a lost connection.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::{
     messages::{Notify, UiCommand, UiEvent},
 };
 
-/// How long the way back is tried; the server's grace time ends it earlier or later.
+/// How long reconnecting is tried; the server's grace time ends it earlier or later.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
-/// Joins with what travelled with the program, or with the keys that the customer types; `None` when the window closed.
+/// Joins with the pass of the program, or with the keys that the customer types; `None` when the window was closed.
 pub(super) async fn join(
     binding: &Binding,
     http: &Http,
@@ -30,7 +30,7 @@ pub(super) async fn join(
             match http.enter(pass).await {
                 Ok(entered) => return Some(entered),
                 Err(problem) => {
-                    tracing::info!(problem, "the server did not let this program in");
+                    tracing::info!(problem, "the server did not admit this program");
                     notify(UiEvent::EnterKey);
                     notify(UiEvent::Problem(problem));
                 }
@@ -52,8 +52,8 @@ pub(super) async fn join(
     }
 }
 
-/// Back into the session from before the restart, once the customer wants it; `None` when the window closed, or when the
-/// session is over.
+/// Resumes the session from before the restart when the customer agrees; `None` when the window was closed or the
+/// session has ended.
 pub(super) async fn resume_after_restart(
     http: &Http,
     resume: &str,
@@ -71,7 +71,7 @@ pub(super) async fn resume_after_restart(
     self::resume(http, resume, notify).await
 }
 
-/// On in the session that this program was in before it ran as administrator; `None` when the session is over.
+/// Resumes the session that this program was in before it ran as administrator; `None` when the session has ended.
 pub(super) async fn resume(http: &Http, resume: &str, notify: &Notify) -> anyhow::Result<Option<(String, String)>> {
     notify(UiEvent::Connecting);
     let ticket = come_back(http, resume).await?;
@@ -81,7 +81,7 @@ pub(super) async fn resume(http: &Http, resume: &str, notify: &Notify) -> anyhow
     Ok(ticket.map(|ticket| (ticket, resume.to_owned())))
 }
 
-/// A new ticket for a broken connection; `None` when the server says that the session is over.
+/// A new ticket after a lost connection; `None` when the server says that the session has ended.
 pub(super) async fn come_back(http: &Http, resume: &str) -> anyhow::Result<Option<String>> {
     let started = tokio::time::Instant::now();
     let mut wait = Duration::from_millis(300);

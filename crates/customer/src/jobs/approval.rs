@@ -1,4 +1,4 @@
-//! What the customer is asked about each file, if they want that: every yes is for one act.
+//! Questions to the customer about each file, if they want that: every yes is for one transfer.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     util::lock,
 };
 
-/// Who does not answer a question about one file in this time has said no.
+/// A question about a file counts as refused after this time.
 const ANSWER_TIME: Duration = Duration::from_secs(120);
 
 /// What the customer is asked before this is done.
@@ -24,7 +24,7 @@ fn question(act: &FileAct) -> FileQuestion {
 }
 
 impl JobContext {
-    /// Asks about one file, if the customer wants to be asked about each. The yes is for what is done now.
+    /// Asks about one file, if the customer wants to be asked about each. The answer is for this action alone.
     pub(super) async fn approve(&self, question: FileQuestion) -> Result<(), Fault> {
         if !lock(&self.consent).asks_for_each_file() {
             return Ok(());
@@ -32,13 +32,14 @@ impl JobContext {
         let (reply, answer) = oneshot::channel();
         (self.notify)(UiEvent::Approve(question, reply));
         match tokio::time::timeout(ANSWER_TIME, answer).await {
-            // Files may have been taken back while the question was open.
+            // Files may have been withdrawn while the question was open.
             Ok(Ok(true)) if self.may(Right::Files) => Ok(()),
             Ok(Ok(_) | Err(_)) | Err(_) => Err(Fault::NotAllowed),
         }
     }
 
-    /// The same for an act that may take several jobs: one that `goes_on` after a break is not asked about once more.
+    /// The same for a transfer that may take several jobs: one that `goes_on` after a lost connection is not asked
+    /// about again.
     pub(super) async fn approve_act(&self, act: FileAct, goes_on: bool) -> Result<(), Fault> {
         if goes_on && lock(&self.consent).has_approved(&act) {
             return Ok(());
@@ -52,12 +53,12 @@ impl JobContext {
         Ok(())
     }
 
-    /// An act of several jobs has ended, well or not.
+    /// A transfer of several jobs has finished or failed.
     pub(super) fn end_act(&self, ended: impl Fn(&FileAct) -> bool) {
         lock(&self.consent).end_file_acts(ended);
     }
 
-    /// What the customer is asked before a job that has one answer, if anything.
+    /// The question for a job with one answer, if it needs one.
     pub(super) fn question(&self, job: &Job) -> Option<FileQuestion> {
         match job {
             Job::MakeFolder { path } | Job::Delete { path } | Job::Rename { path, .. } => {
@@ -66,7 +67,7 @@ impl JobContext {
             Job::Place { transfer, replace: true, .. } => {
                 self.transfers.replaces(*transfer).map(|path| FileQuestion::Change { path })
             }
-            // Whatever changes no file, and what is asked about where its bytes are carried.
+            // Jobs that change no file, and transfers, which ask where their bytes are handled.
             Job::Place { replace: false, .. }
             | Job::List { .. }
             | Job::Fetch { .. }
@@ -96,7 +97,7 @@ pub(super) mod tests {
     use super::*;
     use crate::{binding, elevation::Elevation, http::Http, jobs::answer_of, restart_resume::Comeback};
 
-    /// What was asked so far.
+    /// The questions so far.
     pub type Asked = Arc<Mutex<Vec<FileQuestion>>>;
 
     /// A session whose customer allows files.
@@ -114,7 +115,7 @@ pub(super) mod tests {
         session.state()
     }
 
-    /// Jobs of a customer who allows files, wants to be asked about each, and says this to every question.
+    /// Jobs of a customer who allows files, wants to be asked about each, and gives this answer to every question.
     pub fn work(says: bool) -> (JobContext, Asked) {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut consent = Consent::default();
@@ -137,7 +138,7 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
-    async fn each_change_is_asked_about_also_the_same_once_more() {
+    async fn each_change_is_asked_about_even_a_repeated_one() {
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join("a").to_str().unwrap().to_owned();
         let (work, asked) = work(true);
@@ -151,7 +152,7 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_allowed_is_not_done() {
+    async fn a_refused_change_is_not_made() {
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join("a").to_str().unwrap().to_owned();
         let (work, asked) = work(false);
@@ -160,7 +161,7 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
-    async fn a_yes_that_comes_after_files_were_taken_back_is_none() {
+    async fn a_yes_after_files_were_withdrawn_does_not_count() {
         let (work, _) = work(true);
         lock(&work.consent).withdraw(Right::Files);
         lock(&work.consent).ask_for_each_file(true);
@@ -169,7 +170,7 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
-    async fn an_act_goes_on_after_a_break_and_is_asked_about_once_it_begins_anew() {
+    async fn a_transfer_resumes_without_a_question_and_asks_when_it_starts_over() {
         let (work, asked) = work(true);
         let fetch = FileAct::Fetch { path: "/a".into(), version: "1".into() };
         let begins = async |goes_on| {
@@ -177,9 +178,9 @@ pub(super) mod tests {
             lock(&asked).len()
         };
         assert_eq!(begins(false).await, 1);
-        assert_eq!(begins(true).await, 1, "it goes on");
-        assert_eq!(begins(false).await, 2, "from its beginning it is another act");
+        assert_eq!(begins(true).await, 1, "it resumes");
+        assert_eq!(begins(false).await, 2, "from the beginning it is another transfer");
         work.end_act(|act| *act == fetch);
-        assert_eq!(begins(true).await, 3, "what has ended does not go on");
+        assert_eq!(begins(true).await, 3, "a finished transfer does not resume");
     }
 }

@@ -1,4 +1,4 @@
-//! Files on their way in: beside their place until they are whole and checked.
+//! Uploads: a partial file beside its final place until it is complete and verified.
 
 use std::{
     collections::HashMap,
@@ -21,10 +21,10 @@ use crate::{
     util::{hex, lock},
 };
 
-/// So much is read from a lane at once.
+/// The most bytes that are read from a side channel at once.
 const LANE_PIECE: usize = 256 * 1024;
 
-/// A file that comes, as the job says it.
+/// An upload, as the job describes it.
 pub struct Upload {
     pub transfer: u64,
     pub folder: String,
@@ -33,7 +33,7 @@ pub struct Upload {
     pub from: u64,
 }
 
-/// Takes a file in from an offset on.
+/// Receives a file from an offset on.
 pub async fn bring<W: SendStream, R: RecvStream>(
     work: &JobContext,
     line: &mut JobStream<W, R>,
@@ -69,7 +69,7 @@ pub async fn bring<W: SendStream, R: RecvStream>(
     })
 }
 
-/// Writes what comes by the job's stream.
+/// Writes the bytes from the job's stream.
 async fn by_stream<W: SendStream, R: RecvStream>(
     work: &JobContext,
     line: &mut JobStream<W, R>,
@@ -95,7 +95,7 @@ async fn by_stream<W: SendStream, R: RecvStream>(
     Ok(writing.await?)
 }
 
-/// Writes what comes by a lane. Where that breaks, what came stays.
+/// Writes the bytes from a side channel. If that breaks, the bytes so far stay.
 async fn by_lane(
     work: &JobContext,
     part: Arc<Mutex<Part>>,
@@ -117,11 +117,11 @@ async fn by_lane(
     Ok(writing.await?)
 }
 
-/// The transfers that are not in their place yet. What is left when the program ends is deleted.
+/// The uploads that are not in their place yet. Their partial files are deleted when the program ends.
 #[derive(Clone, Default)]
 pub struct Transfers(Arc<Mutex<HashMap<u64, Arc<Mutex<Part>>>>>);
 
-/// A file that is not whole yet, beside its place.
+/// A partial file beside its final place.
 struct Part {
     temporary: PathBuf,
     folder: PathBuf,
@@ -130,7 +130,7 @@ struct Part {
     written: u64,
     sum: Sha256,
     file: File,
-    /// Which stream writes: the newest. An older one that has not noticed its end writes no more.
+    /// The stream that may write: the newest. An older stream that has not noticed its end writes nothing more.
     turn: u64,
 }
 
@@ -152,7 +152,7 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        // Gone already when it was put in its place.
+        // It no longer exists if it was moved to its place.
         let _ = fs::remove_file(&self.temporary);
     }
 }
@@ -190,17 +190,17 @@ impl Transfers {
         Ok(Part { temporary, folder, name: name.to_owned(), size, written: 0, sum: Sha256::new(), file, turn: 0 })
     }
 
-    /// How much of a transfer is there.
+    /// The stored bytes of a transfer.
     pub fn kept(&self, transfer: u64) -> u64 {
         lock(&self.0).get(&transfer).map_or(0, |part| lock(part).written)
     }
 
-    /// Whether something of a transfer was taken in before.
+    /// Whether any bytes of a transfer were received before.
     fn is_begun(&self, transfer: u64) -> bool {
         lock(&self.0).contains_key(&transfer)
     }
 
-    /// The path of what a transfer would replace in its place, if something is there.
+    /// The path of the file that a transfer would replace, if there is one.
     pub fn replaces(&self, transfer: u64) -> Option<String> {
         let part = lock(&self.0).get(&transfer)?.clone();
         let part = lock(&part);
@@ -208,16 +208,16 @@ impl Transfers {
         fs::symlink_metadata(&place).is_ok().then(|| folders::to_text(&place))
     }
 
-    /// Throws away what came so far.
+    /// Deletes the bytes so far.
     pub fn abandon(&self, transfer: u64) {
         lock(&self.0).remove(&transfer);
     }
 
-    /// Checks a file and puts it in its place at once; says its path, its size and its SHA-256.
+    /// Verifies a file and moves it to its place atomically; returns its path, size and SHA-256.
     pub fn place(&self, transfer: u64, sum: &str, replace: bool) -> Result<(String, u64, String), Fault> {
         let part = lock(&self.0).remove(&transfer).ok_or(Fault::NotFound)?;
         let mut part = lock(&part);
-        // No stream writes any more.
+        // No stream may write any more.
         part.turn += 1;
         let sha256 = hex(&part.sum.clone().finalize());
         if sha256 != sum || part.written != part.size {
@@ -235,7 +235,7 @@ impl Transfers {
     }
 }
 
-/// Writes a file beside its place and then puts it there; says its path.
+/// Writes a file beside its place and then moves it there; returns its path.
 pub fn save(folder: &Path, name: &str, content: &mut dyn Read) -> io::Result<String> {
     if !name_fits(name) {
         return Err(io::ErrorKind::InvalidFilename.into());
@@ -254,7 +254,8 @@ pub fn save(folder: &Path, name: &str, content: &mut dyn Read) -> io::Result<Str
     written
 }
 
-/// Where a file of this name goes: its own place, or one with a number, which is taken at once so that nobody else does.
+/// The place for a file of this name: its own, or one with a number. It is created at once, so that nobody else takes
+/// it.
 fn free_place(folder: &Path, name: &str, replace: bool) -> io::Result<PathBuf> {
     if replace {
         return Ok(folder.join(machine::name_of_text(name)));
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_goes_on_after_a_cut_and_gets_its_name_only_when_it_is_whole() {
+    fn an_upload_resumes_and_gets_its_name_when_it_is_complete() {
         let room = tempfile::tempdir().unwrap();
         let transfers = Transfers::default();
         let folder = room.path().to_str().unwrap();
@@ -300,10 +301,10 @@ mod tests {
         lock(&part).write(old, b"abc").unwrap();
         let (part, new, kept) = transfers.begin(7, folder, "ü 文.bin", 6).unwrap();
         assert_eq!((kept, transfers.kept(7)), (3, 3));
-        // The older stream comes to life once more: it writes nothing.
+        // The older stream becomes active again: it writes nothing.
         lock(&part).write(old, b"XYZ").unwrap();
         lock(&part).write(new, b"def").unwrap();
-        assert_eq!(names(room.path()), [".deskside-7.part"], "nothing stands under the final name yet");
+        assert_eq!(names(room.path()), [".deskside-7.part"], "nothing has the final name yet");
         drop(part);
         let (path, bytes, sha256) = transfers.place(7, &hash(b"abcdef"), false).unwrap();
         assert_eq!(sha256, hash(b"abcdef"));
@@ -312,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_checksum_or_a_missing_end_leaves_nothing() {
+    fn a_wrong_checksum_or_length_leaves_nothing() {
         let room = tempfile::tempdir().unwrap();
         let transfers = Transfers::default();
         for (written, said) in [(&b"abcdef"[..], hash(b"abcdeX")), (b"abc", hash(b"abc"))] {
@@ -330,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_taken_gets_a_number_unless_it_is_to_be_replaced() {
+    fn a_taken_name_gets_a_number_unless_it_is_replaced() {
         let room = tempfile::tempdir().unwrap();
         fs::write(room.path().join("a.txt"), "old").unwrap();
         let transfers = Transfers::default();
@@ -345,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_lead_elsewhere_and_folders_that_are_not_there_are_refused() {
+    fn invalid_names_and_missing_folders_are_refused() {
         let room = tempfile::tempdir().unwrap();
         let transfers = Transfers::default();
         for name in ["../x", "/etc/x", "..", "", "a\\b"] {
@@ -360,7 +361,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_yes_to_a_new_file_replaces_none_that_is_there() {
+    async fn replacing_a_file_needs_a_question_of_its_own() {
         use protocol::Job;
 
         use crate::{
@@ -378,7 +379,7 @@ mod tests {
         };
         let (work, asked) = approval::tests::work(true);
         assert!(bring(&work, 1).await.is_ok());
-        assert_eq!((fs::read(&path).unwrap().as_slice(), lock(&asked).len()), (&b"n"[..], 0), "nothing was there");
+        assert_eq!((fs::read(&path).unwrap().as_slice(), lock(&asked).len()), (&b"n"[..], 0), "there was no file");
 
         fs::write(&path, "old").unwrap();
         let (work, asked) = approval::tests::work(false);

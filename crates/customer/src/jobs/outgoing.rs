@@ -1,4 +1,4 @@
-//! Files on their way out: in pieces from an offset on, folders as archives, with their sums at the end.
+//! Downloads: in chunks from an offset on, folders as archives, with checksums at the end.
 
 use std::{
     fs::{self, File},
@@ -17,15 +17,15 @@ use web_transport_trait::{RecvStream, SendStream};
 use super::{Done, JobContext, JobStream, PIECES, archive, fault, folders, side_channel::Pieces};
 use crate::streams::broken;
 
-/// How large the pieces are.
+/// The size of a chunk.
 pub const PIECE: usize = 128 * 1024;
 
-/// The part of a file that is wanted.
+/// The requested part of a file.
 #[derive(Clone, Copy)]
 pub struct Part {
     /// The first byte to send.
     pub from: u64,
-    /// The first byte of the second sum.
+    /// Where the second checksum begins.
     pub since: u64,
 }
 
@@ -51,19 +51,19 @@ pub async fn fetch<W: SendStream, R: RecvStream>(
     } else {
         while let Some(piece) = queue.recv().await {
             if !work.may(Right::Files) {
-                return Err(anyhow::anyhow!("the customer has taken files back"));
+                return Err(anyhow::anyhow!("the customer has withdrawn files"));
             }
             line.sender.write_chunk(piece).await.map_err(broken)?;
         }
     }
-    // A file that could not be read to its end is too short, or without its sums: the other side knows.
+    // A file that could not be read to its end is too short or lacks its checksums, so the other side notices.
     reading.await??;
     work.end_act(|known| *known == act);
     Ok(Ok(None))
 }
 
-/// Opens what is wanted, and asks about it where the customer wants that: what is open is what they are asked about, whatever
-/// lies at the path later.
+/// Opens the source, and asks about it if the customer wants that. The question is about the opened file, whatever is
+/// at the path later.
 async fn open(work: &JobContext, path: String, part: Part) -> Result<(Source, FileAct), Fault> {
     let whole = folders::absolute(&path)?;
     let opened = tokio::task::spawn_blocking(move || Source::open(&whole, part.from)).await;
@@ -73,7 +73,7 @@ async fn open(work: &JobContext, path: String, part: Part) -> Result<(Source, Fi
     Ok((source, act))
 }
 
-/// What is read.
+/// The source of a download.
 enum Source {
     File { file: File, size: u64, version: String },
     Folder { path: PathBuf },
@@ -83,7 +83,7 @@ impl Source {
     fn open(path: &Path, from: u64) -> Result<Self, Fault> {
         let about = fs::metadata(path).map_err(|e| fault(&e))?;
         if about.is_dir() {
-            // An archive is made anew each time, and cannot go on in the middle.
+            // An archive is made again each time, so it cannot be resumed.
             return if from == 0 { Ok(Self::Folder { path: path.to_owned() }) } else { Err(Fault::Changed) };
         }
         // A pipe or a device has no end.
@@ -111,18 +111,18 @@ impl Source {
         }
     }
 
-    /// Whether the other side cannot know without sums that all is right: see [`protocol::Job::Fetch`].
+    /// Whether the other side needs checksums: see [`protocol::Job::Fetch`].
     fn needs_sums(&self, part: Part) -> bool {
         part.from > 0 || self.size().is_none()
     }
 
-    /// Hands out every piece of the part, and the sums at its end where they are needed.
+    /// Sends every chunk of the part, and the checksums at its end where they are needed.
     fn read(self, part: Part, pieces: mpsc::Sender<Bytes>) -> io::Result<()> {
         let sums = self.needs_sums(part).then(|| Sums::new(part.since));
         let mut out = Outgoing { sums, pieces, buffer: Vec::new() };
         match self {
             Self::File { mut file, size, .. } => {
-                // What the other side has already only counts for the sums.
+                // Bytes that the other side has already count only for the checksums.
                 for at in (0..part.from).step_by(PIECE) {
                     out.count(&piece(&mut file, part.from - at)?);
                 }
@@ -140,7 +140,7 @@ impl Source {
     }
 }
 
-/// The next piece of a file of which so much is left.
+/// The next chunk of a file with this many bytes left.
 fn piece(file: &mut File, left: u64) -> io::Result<Vec<u8>> {
     let long = left.min(PIECE as u64);
     let mut piece = Vec::with_capacity(PIECE);
@@ -148,12 +148,12 @@ fn piece(file: &mut File, left: u64) -> io::Result<Vec<u8>> {
     if got as u64 == long { Ok(piece) } else { Err(io::Error::other("the file became shorter")) }
 }
 
-/// The SHA-256 of all, and the one from an offset on.
+/// The SHA-256 of the whole file, and the one from an offset on.
 struct Sums {
     whole: Sha256,
     at: u64,
     since: u64,
-    /// Where it is not the same.
+    /// Where it differs from the whole.
     part: Option<Sha256>,
 }
 
@@ -177,11 +177,11 @@ impl Sums {
     }
 }
 
-/// Bytes on their way to the network, counted into the sums.
+/// Bytes for the network, counted into the checksums.
 struct Outgoing {
     sums: Option<Sums>,
     pieces: mpsc::Sender<Bytes>,
-    /// Written in parts too small to be sent.
+    /// Collects writes that are too small to be sent.
     buffer: Vec<u8>,
 }
 
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_from_an_offset_and_what_goes_on_in_the_middle_has_the_sums_of_the_whole_and_of_the_part() {
+    fn a_resumed_file_has_the_checksums_of_the_whole_and_of_the_part() {
         let room = tempfile::tempdir().unwrap();
         let content: Vec<u8> = (0..400_000u32).map(|n| (n % 251) as u8).collect();
         fs::write(room.path().join("f"), &content).unwrap();
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_download_that_broke_off_goes_on_with_the_file_that_was_allowed_and_with_no_other() {
+    async fn a_download_resumes_only_with_the_file_that_was_approved() {
         use crate::{jobs::approval, util::lock};
 
         let room = tempfile::tempdir().unwrap();
@@ -268,9 +268,9 @@ mod tests {
             open(&work, path.clone(), Part { from, since: 0 }).await.map(drop).unwrap();
             lock(&asked).len()
         };
-        assert_eq!((opens(0).await, opens(3).await), (1, 1), "it goes on");
+        assert_eq!((opens(0).await, opens(3).await), (1, 1), "it resumes");
         fs::write(&file, "what was written later").unwrap();
         assert_eq!(opens(3).await, 2, "it is another file");
-        assert_eq!(opens(4).await, 2, "and that was allowed, too");
+        assert_eq!(opens(4).await, 2, "and that was approved, too");
     }
 }

@@ -1,4 +1,4 @@
-//! The bytes of a file by an HTTPS request of their own, where the server names a lane: see [`protocol::Job`].
+//! The bytes of a file over an HTTPS request of their own, if the server names a side channel: see [`protocol::Job`].
 
 use std::io::{self, Read};
 
@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::JobContext;
 
-/// Pieces, as a reader gives them while the customer allows it.
+/// Chunks as a reader, which ends when the customer no longer allows it.
 pub struct Pieces {
     pub work: JobContext,
     pub queue: mpsc::Receiver<Bytes>,

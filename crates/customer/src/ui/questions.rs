@@ -1,4 +1,4 @@
-//! What the customer is asked, and the panel that shows what is allowed.
+//! Questions to the customer, and the panel that shows what is allowed.
 
 use protocol::{ClientMessage, Entry, Event, Pause, Phase, Right, file_name::shown};
 use slint::ComponentHandle;
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{messages::FileQuestion, util::lock, window};
 
-/// How the customer answers a question for rights.
+/// The customer's answer to a question for rights.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reply {
     No,
@@ -19,7 +19,7 @@ enum Reply {
     All,
 }
 
-/// A question about one file, and who waits for its answer.
+/// A question about one file, with the sender for its answer.
 pub struct OpenFileQuestion {
     question: FileQuestion,
     reply: Option<oneshot::Sender<bool>>,
@@ -62,13 +62,13 @@ impl Desk {
             slint::CloseRequestResponse::HideWindow
         });
         if let Err(error) = question.show() {
-            tracing::error!(%error, "the question cannot be shown");
+            tracing::error!(%error, "question window cannot be shown");
         }
         place(question.as_weak(), Place::Middle);
         self.question = Some(question);
     }
 
-    /// A window that shows lives on until it is hidden.
+    /// A visible window stays alive until it is hidden.
     pub(super) fn close_question(&mut self) {
         if let Some(question) = self.question.take() {
             let _ = question.hide();
@@ -105,7 +105,7 @@ impl Desk {
         self.show_file_question();
     }
 
-    /// Shows the oldest question; whoever asked and has gone is not answered.
+    /// Shows the oldest question; questions without a receiver are skipped.
     fn show_file_question(&mut self) {
         self.file_questions.retain(|q| q.reply.as_ref().is_some_and(|r| !r.is_closed()) || q.window.is_some());
         let name = self.state.as_ref().map(helpers).unwrap_or_default();
@@ -160,7 +160,7 @@ impl Desk {
         self.follow_consent();
     }
 
-    /// Shows or hides panel and border as the consent says.
+    /// Shows or hides panel and border as the consent requires.
     pub(super) fn follow_consent(&mut self) {
         self.tell(UiCommand::ConsentChanged);
         let consent = lock(&self.consent).clone();
@@ -179,7 +179,7 @@ impl Desk {
         if hidden {
             self.panel = new_panel();
         }
-        // Whoever takes a session over hears later when it was allowed.
+        // A process that takes over a session learns later when it was allowed.
         if self.allowed_since.is_none() {
             let granted = |e: &&Entry| matches!(e.event, Event::Granted { .. });
             self.allowed_since = self.entries.iter().rev().find(granted).map(|e| local_time(e.at));
@@ -193,7 +193,7 @@ impl Desk {
             panel.set_recorded(state.recorded);
             panel.set_reconnecting(!self.connected);
             if hidden && let Err(error) = panel.show() {
-                tracing::error!(%error, "the panel cannot be shown");
+                tracing::error!(%error, "panel cannot be shown");
             }
             fit(panel);
         }
@@ -209,8 +209,10 @@ impl Desk {
         let size = self.state.as_ref().and_then(|s| s.screen).unwrap_or_default();
         if self.border.as_ref().is_none_or(|(c, s, _)| (*c, *s) != (colour, size)) {
             self.border = None;
-            self.border =
-                window::border(colour).inspect_err(|e| tracing::warn!(%e, "no border")).ok().map(|b| (colour, size, b));
+            self.border = window::border(colour)
+                .inspect_err(|e| tracing::warn!(%e, "border cannot be shown"))
+                .ok()
+                .map(|b| (colour, size, b));
         }
     }
 }
@@ -240,7 +242,7 @@ fn new_panel() -> Option<PanelWindow> {
     Some(panel)
 }
 
-/// Gives the panel the room that its words need now, in the middle of the screen's top.
+/// Resizes the panel to its current text and centres it at the top of the screen.
 fn fit(panel: &PanelWindow) {
     let panel = panel.as_weak();
     slint::Timer::single_shot(LAID_OUT, move || {

@@ -1,4 +1,4 @@
-//! On a real X display: what arrives in a terminal, and what is down afterwards.
+//! On a real X display: what a terminal receives, and what is down afterwards.
 
 use std::{
     io::{BufRead, BufReader},
@@ -10,7 +10,7 @@ use std::{
 
 use super::*;
 
-/// A display with a terminal that writes every byte it gets into a file.
+/// A display with a terminal that writes every byte it receives into a file.
 struct Desk {
     display: String,
     processes: Vec<Child>,
@@ -36,7 +36,7 @@ impl Desk {
         let terminal = desk.command("xterm").args(["-geometry", "80x24+0+0", "-e", "sh", "-c", &script]).spawn();
         desk.processes.push(terminal.expect("xterm is installed"));
         until("the terminal is there", || desk.file().with_extension("there").exists());
-        // No window manager: the keys go where the pointer is, once there is a window.
+        // There is no window manager: the window under the pointer receives the keys.
         desk.act(Act::Move { x: 100, y: 100 });
         until("the terminal has the pointer", || desk.tool("xdotool", &["getmouselocation"]).contains("window:"));
         desk
@@ -74,7 +74,7 @@ impl Desk {
         self.act(Act::Text { text: text.into() });
     }
 
-    /// Until the terminal has got exactly this since it was there, which a line's end tells.
+    /// Waits until the terminal has received exactly this since it started, up to a line end.
     fn got(&mut self, expected: &str) {
         self.strike("Enter", "Enter");
         let typed = || std::fs::read_to_string(self.file()).unwrap_or_default();
@@ -109,7 +109,7 @@ fn until(what: &str, mut is: impl FnMut() -> bool) {
 }
 
 #[test]
-fn keys_arrive_as_they_were_meant_under_any_lock_and_layout() {
+fn keys_produce_their_characters_under_any_lock_and_layout() {
     let mut desk = Desk::open();
     let secret = |desk: &mut Desk| {
         for c in ["s", "e", "c", "r", "e", "t"] {
@@ -145,7 +145,7 @@ fn keys_arrive_as_they_were_meant_under_any_lock_and_layout() {
 }
 
 #[test]
-fn what_is_held_does_not_disturb_a_text_and_is_held_again_after_it() {
+fn held_modifiers_do_not_affect_a_text_and_are_restored() {
     let mut desk = Desk::open();
     for modifier in [Modifier::ControlLeft, Modifier::AltLeft, Modifier::ShiftRight, Modifier::MetaLeft] {
         desk.hold(modifier, true);
@@ -169,7 +169,7 @@ fn a_letter_is_not_lost_while_the_customer_holds_shift() {
 }
 
 #[test]
-fn a_shortcut_with_super_that_nobody_waits_for_types_nothing() {
+fn an_unknown_super_shortcut_types_nothing() {
     let mut desk = Desk::open();
     desk.hold(Modifier::MetaLeft, true);
     desk.strike("KeyC", "c");
@@ -181,7 +181,7 @@ fn a_shortcut_with_super_that_nobody_waits_for_types_nothing() {
 }
 
 #[test]
-fn text_that_no_key_has_arrives_whole_however_much_it_is() {
+fn characters_without_a_key_arrive_in_any_number() {
     let mut desk = Desk::open();
     let text = "打印机不工作了请您帮忙看一下谢谢";
     desk.text(text);
@@ -195,7 +195,7 @@ fn text_that_no_key_has_arrives_whole_however_much_it_is() {
 }
 
 #[test]
-fn what_was_lent_is_given_back() {
+fn lent_keycodes_are_given_back() {
     let mut desk = Desk::open();
     let before = desk.tool("xmodmap", &["-pke"]);
     desk.text("打印");
