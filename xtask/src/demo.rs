@@ -18,15 +18,15 @@ use anyhow::Context;
 
 use crate::{cargo, ci, root, setup};
 
-/// Where the demo's server is.
+/// The address of the demo's server.
 pub const SERVER: &str = "http://localhost:8470";
 const SERVER_PORT: u16 = 8470;
-/// Where the customer's chair is.
+/// The port of the customer's page.
 pub const CHAIR_PORT: u16 = 8471;
-/// Where the desktop's picture is served for the chair's page.
+/// The port that serves the desktop's picture to the customer's page.
 pub const VNC_PORT: u16 = 8472;
 
-/// Sets up, builds, starts, and waits for Ctrl-C.
+/// Installs, builds, starts, and waits for Ctrl-C.
 pub fn run() -> anyhow::Result<()> {
     setup::run(&setup::ALL)?;
     build()?;
@@ -57,7 +57,7 @@ fn build() -> anyhow::Result<()> {
     cargo(&["build", "--workspace"])
 }
 
-/// Everything that was started; all of it ends with this value.
+/// The started processes; dropping this ends all of them.
 #[derive(Default)]
 pub struct Children(Vec<(String, Child)>);
 
@@ -70,7 +70,7 @@ impl Children {
         Ok(())
     }
 
-    /// The name of a program that ended by itself, although the demo cannot go on without it.
+    /// The name of a program that has ended although the demo needs it.
     pub fn fallen(&mut self, needed: &[&str]) -> Option<String> {
         let fell = |(name, child): &mut (String, Child)| {
             needed.iter().any(|n| name.ends_with(n)) && child.try_wait().is_ok_and(|status| status.is_some())
@@ -82,7 +82,7 @@ impl Children {
 impl Drop for Children {
     fn drop(&mut self) {
         for (_, child) in self.0.iter_mut().rev() {
-            // SIGTERM first: the server says good-bye to its connections.
+            // SIGTERM first, so that the server closes its connections.
             let _ = Command::new("kill").arg(child.id().to_string()).status();
             let end = Instant::now() + Duration::from_secs(4);
             while Instant::now() < end && child.try_wait().is_ok_and(|s| s.is_none()) {
@@ -94,10 +94,10 @@ impl Drop for Children {
     }
 }
 
-/// Starts the server and waits until it listens; gives the set-up link's token when the data folder is new.
+/// Starts the server and waits until it listens; returns the set-up link's token when the data folder is new.
 fn start_server(data: &Path, children: &mut Children) -> anyhow::Result<Option<String>> {
     let target = root().join("target/debug");
-    // What customers download is the program without its debugging symbols.
+    // Customers download the program without debugging symbols.
     let program = data.join("deskside-support");
     let stripped = Command::new("strip").arg("-o").arg(&program).arg(target.join("deskside-support")).status();
     if !stripped.is_ok_and(|s| s.success()) {
@@ -105,7 +105,7 @@ fn start_server(data: &Path, children: &mut Children) -> anyhow::Result<Option<S
     }
     let mut child = Command::new(target.join("deskside-server"))
         .args(["--listen", &format!("127.0.0.1:{SERVER_PORT}")])
-        // What somebody tries beside the demo runs on this machine too.
+        // Webhooks and other receivers that somebody tries with the demo run on this machine, too.
         .args(["--outbound-networks", "127.0.0.0/8,::1", "--data"])
         .arg(data.join("data"))
         .arg("--support-program")
@@ -114,7 +114,7 @@ fn start_server(data: &Path, children: &mut Children) -> anyhow::Result<Option<S
         .stdout(Stdio::piped())
         .spawn()
         .context("the server cannot be started")?;
-    let lines = BufReader::new(child.stdout.take().context("the server says nothing")?).lines();
+    let lines = BufReader::new(child.stdout.take().context("the server has no output")?).lines();
     children.0.push(("deskside-server".into(), child));
     let (sender, said) = std::sync::mpsc::channel();
     std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));

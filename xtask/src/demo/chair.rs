@@ -1,4 +1,4 @@
-//! The customer's chair: a page on which one sits at the sample desktop, reads the mail, and lets the sample customer say yes.
+//! The customer's page: shows the sample desktop and the newest mail, and lets the sample customer say yes.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -13,10 +13,10 @@ use super::{CHAIR_PORT, Children, SERVER, furnish::Api, sample::Desktop};
 
 const PAGE: &str = include_str!("chair.html");
 const SCRIPT: &str = include_str!("chair.js");
-/// How often the sample customer looks at the screen.
+/// How often the sample customer checks the screen.
 const LOOK: Duration = Duration::from_millis(700);
 
-/// The page's server.
+/// The server of the page.
 pub struct Chair {
     http: tiny_http::Server,
     desktop: Desktop,
@@ -24,14 +24,14 @@ pub struct Chair {
 }
 
 impl Chair {
-    /// Opens the page's port, on this machine only.
+    /// Opens the port of the page, on this machine only.
     pub fn open(desktop: Desktop) -> anyhow::Result<Self> {
         let http = tiny_http::Server::http(("127.0.0.1", CHAIR_PORT))
             .map_err(|e| anyhow::anyhow!("port {CHAIR_PORT}: {e}"))?;
         Ok(Self { http, desktop, says_yes: false })
     }
 
-    /// Serves until told to stop.
+    /// Serves until `stop` is set.
     pub fn serve(mut self, stop: &AtomicBool, children: &mut Children) -> anyhow::Result<()> {
         let mut looked = Instant::now();
         while !stop.load(Ordering::SeqCst) {
@@ -52,7 +52,7 @@ impl Chair {
     fn answer(&mut self, mut request: Request, children: &mut Children) {
         let own = format!("http://localhost:{CHAIR_PORT}");
         let origin = request.headers().iter().find(|h| h.field.equiv("origin")).map(|h| h.value.to_string());
-        // A page of somebody else may not use this desktop.
+        // A page of another origin may not use this desktop.
         let foreign = *request.method() == Method::Post && origin.as_deref() != Some(&own);
         let done = match (request.method().clone(), request.url()) {
             _ if foreign => Ok(json!({ "problem": "this page does not belong to the demo" })),
@@ -62,7 +62,7 @@ impl Chair {
             (Method::Post, "/yes") => self.switch(&mut request),
             (Method::Post, "/open") => self.open_link(&mut request, children),
             (Method::Post, "/program") => self.program(&mut request, children),
-            _ => Ok(json!({ "problem": "there is no such page" })),
+            _ => Ok(json!({ "problem": "no such page" })),
         };
         let answer = done.unwrap_or_else(|e| json!({ "problem": format!("{e:#}") }));
         respond(request, &answer.to_string(), "application/json");
