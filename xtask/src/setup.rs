@@ -6,13 +6,13 @@ use crate::root;
 
 /// A package: a path that shows that it is installed, its name, and why it is needed.
 pub struct Need {
-    there: &'static str,
+    path: &'static str,
     package: &'static str,
     why: &'static str,
 }
 
-const fn need(there: &'static str, package: &'static str, why: &'static str) -> Need {
-    Need { there, package, why }
+const fn need(path: &'static str, package: &'static str, why: &'static str) -> Need {
+    Need { path, package, why }
 }
 
 /// For building and for every test.
@@ -80,7 +80,7 @@ pub const WINDOWS: [Need; 9] = [
 
 /// Installs what is missing, and prints what and why.
 pub fn run(needs: &[Need]) -> anyhow::Result<()> {
-    let missing: Vec<&Need> = needs.iter().filter(|n| !Path::new(n.there).exists()).collect();
+    let missing: Vec<&Need> = needs.iter().filter(|n| !Path::new(n.path).exists()).collect();
     if missing.is_empty() {
         return Ok(());
     }

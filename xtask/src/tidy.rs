@@ -25,7 +25,7 @@ const EDGES: [(&str, &[&str]); 9] = [
 ];
 
 /// The folders that hold one file for each system.
-const OF_A_SYSTEM: [&str; 4] = [
+const SYSTEM_FOLDERS: [&str; 4] = [
     "crates/customer/src/capture",
     "crates/customer/src/input",
     "crates/customer/src/window",
@@ -33,20 +33,20 @@ const OF_A_SYSTEM: [&str; 4] = [
 ];
 
 /// The crates that make up the server.
-const OF_THE_SERVER: [&str; 3] = ["crates/platform", "crates/store", "crates/server"];
+const SERVER_CRATES: [&str; 3] = ["crates/platform", "crates/store", "crates/server"];
 
 /// The crates that may read a clock.
-const CLOCKS: [&str; 4] = ["crates/platform", "crates/server", "crates/customer", "xtask"];
+const MAY_READ_CLOCK: [&str; 4] = ["crates/platform", "crates/server", "crates/customer", "xtask"];
 
 /// Words that may not appear in code, and where they may.
 const FORBIDDEN: [(&str, &str, &[&str]); 7] = [
     ("unbounded_channel", "every queue has a bound", &[]),
     ("std::process::Command", "no child process in the server", &["crates/customer", "crates/screen/tests", "xtask"]),
     ("tokio::process", "no child process in the server", &[]),
-    ("#[cfg(target_os", "systems differ only in capture, input, window and machine", &OF_A_SYSTEM),
-    ("#[cfg(windows", "systems differ only in capture, input, window and machine", &OF_A_SYSTEM),
-    ("SystemTime::now", "time is an argument in the pure crates", &CLOCKS),
-    ("Instant::now", "time is an argument in the pure crates", &CLOCKS),
+    ("#[cfg(target_os", "systems differ only in capture, input, window and machine", &SYSTEM_FOLDERS),
+    ("#[cfg(windows", "systems differ only in capture, input, window and machine", &SYSTEM_FOLDERS),
+    ("SystemTime::now", "time is an argument in the pure crates", &MAY_READ_CLOCK),
+    ("Instant::now", "time is an argument in the pure crates", &MAY_READ_CLOCK),
 ];
 
 /// Checks every rule; reports every violation.
@@ -108,7 +108,7 @@ fn words(broken: &mut Vec<String>) -> anyhow::Result<()> {
                 broken.push(format!("{name} contains {word}: {why}"));
             }
         }
-        if OF_THE_SERVER.iter().any(|folder| name.starts_with(folder)) && text.contains("unsafe {") {
+        if SERVER_CRATES.iter().any(|folder| name.starts_with(folder)) && text.contains("unsafe {") {
             broken.push(format!("{name} is unsafe"));
         }
         let lines = text.lines().count();

@@ -37,13 +37,13 @@ impl Api {
 
     /// Sends a GET request.
     pub fn get(&self, path: &str) -> anyhow::Result<Value> {
-        let asked = self.agent.get(format!("{SERVER}{path}")).header("cookie", &self.cookie).call();
-        Ok(asked.with_context(|| path.to_owned())?.body_mut().read_json()?)
+        let response = self.agent.get(format!("{SERVER}{path}")).header("cookie", &self.cookie).call();
+        Ok(response.with_context(|| path.to_owned())?.body_mut().read_json()?)
     }
 
     fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        let asked = self.agent.post(format!("{SERVER}{path}")).header("cookie", &self.cookie).send_json(body);
-        Ok(asked.with_context(|| path.to_owned())?.body_mut().read_json()?)
+        let response = self.agent.post(format!("{SERVER}{path}")).header("cookie", &self.cookie).send_json(body);
+        Ok(response.with_context(|| path.to_owned())?.body_mut().read_json()?)
     }
 }
 
