@@ -1,8 +1,8 @@
-// The browser's own downloads: kept under their names, and gone on with as a person does.
+// The browser's own downloads: kept under their names, and resumed from its list.
 
 import { expect, type Page } from '@playwright/test';
 
-/** From now on downloads of this page's context stay in a folder under their own names. */
+/** Keeps further downloads of this page's context in a folder, under their own names. */
 export async function keepDownloads(page: Page, folder: string) {
   const browser = await page.context().browser()!.newBrowserCDPSession();
   const own = await page.context().newCDPSession(page);

@@ -1,4 +1,4 @@
-// A receiver of webhooks: keeps what it is told, and answers as the test wants it to.
+// A receiver of webhooks: keeps what it receives, and answers as the test requires.
 
 import { createServer, type Server as HttpServer } from 'node:http';
 import { freePort } from './processes';

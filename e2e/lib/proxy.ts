@@ -1,4 +1,5 @@
-// A network that can be cut: a TCP proxy that tells the customer's program from browsers by the Origin that only pages send.
+// A network that can be cut: a TCP proxy that distinguishes the customer's program from browsers by the Origin
+// header.
 
 import { connect, createServer, type Server as Net, type Socket } from 'node:net';
 import { Transform } from 'node:stream';
@@ -31,7 +32,7 @@ export class Proxy {
         : 'program';
       if (this.down.has(who)) return near.destroy();
       const far = connect(to, '127.0.0.1');
-      // Before anything that follows it: what is written waits for the connection in its order.
+      // Written first: what follows waits for the connection in order.
       far.write(head);
       far.on('error', () => near.destroy());
       far.on('close', () => near.destroy());
@@ -44,7 +45,7 @@ export class Proxy {
     });
   }
 
-  /** As wide as the rate says. */
+  /** Limits the rate. */
   private narrow(): Transform {
     return new Transform({
       transform: (chunk: Buffer, _, done) => {
@@ -54,7 +55,7 @@ export class Proxy {
     });
   }
 
-  /** Cuts every connection of theirs, and lets none come. */
+  /** Cuts every connection of this side, and refuses new ones. */
   cut(who: Who) {
     this.down.add(who);
     for (const [socket, whose] of this.sockets) if (whose === who) socket.destroy();

@@ -1,4 +1,4 @@
-// The stage of a test file: a server with one incident, a virtual desktop, and a network between them where it is wanted.
+// The fixture of a test file: a server with one incident, a virtual desktop, and optionally a network between them.
 
 import { type APIRequestContext, expect, type Page, test } from '@playwright/test';
 import { type ChildProcess, spawnSync } from 'node:child_process';
@@ -13,7 +13,7 @@ interface Options {
   server?: string[];
   /** The desktop's size in pixels. */
   size?: string;
-  /** Everybody comes through a network that can be cut and slowed down. */
+  /** Whether everybody connects over a network that can be cut and slowed down. */
   proxied?: boolean;
 }
 
@@ -44,13 +44,13 @@ export class Stage {
     await this.server?.stop();
   }
 
-  /** What the next test must not find: programs that still run, a slow network. */
+  /** Removes what the next test must not find: running programs, a slow network. */
   tidy() {
     if (this.network) this.network.rate = Infinity;
     spawnSync('pkill', ['-f', join(this.server.data, 'deskside-support')]);
   }
 
-  /** The technician signs in, and the customer has come with the support program. */
+  /** The technician signs in, and the customer joins with the support program. */
   async join(
     page: Page,
     request: APIRequestContext,
@@ -65,7 +65,7 @@ export class Stage {
   }
 }
 
-/** Sets the stage for all tests of the file that calls this; what it holds is there once a test runs. */
+/** Sets up the fixture for all tests of the calling file. Its parts are available while tests run. */
 export function stage(options: Options = {}): Stage {
   const at = new Stage();
   test.beforeAll(async ({ playwright }) => {

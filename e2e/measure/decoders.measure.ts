@@ -1,4 +1,4 @@
-// A measurement, not a test: the decoder that pages bring along beside the browser's own. They take turns in one run.
+// A measurement, not a test: the decoder that pages include, beside the browser's own. They alternate in one run.
 // DESKSIDE_BIN=../target/release npx playwright test -c measure.config.ts decoders
 
 import { test } from '@playwright/test';

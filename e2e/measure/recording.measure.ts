@@ -1,4 +1,5 @@
-// A measurement, not a test: what recording costs. Sessions with and without it take turns, in one run on one machine.
+// A measurement, not a test: the cost of recording. Sessions with and without it alternate, in one run on one
+// machine.
 // DESKSIDE_BIN=../target/release npx playwright test -c measure.config.ts recording
 
 import { expect, test } from '@playwright/test';
@@ -12,7 +13,7 @@ import { controlled, spread, typing } from '../lib/typing';
 const TURNS = 3;
 const MOTION_MS = 15_000;
 
-/** Hundredths of a second of CPU that the threads of a process have used: the recorders', and all others'. */
+/** CPU time of a process's threads in hundredths of a second: the recorders', and all others'. */
 function cpu(pid: number): { recorder: number; rest: number } {
   const used = { recorder: 0, rest: 0 };
   for (const task of readdirSync(`/proc/${pid}/task`)) {
@@ -24,7 +25,7 @@ function cpu(pid: number): { recorder: number; rest: number } {
   return used;
 }
 
-test('what recording costs', async ({ browser, playwright }) => {
+test('the cost of recording', async ({ browser, playwright }) => {
   test.setTimeout(600_000);
   const server = await Server.start();
   const desktop = await Desktop.start();

@@ -1,4 +1,4 @@
-// The REST API: against its own description, and as its page in the docs shows it.
+// The REST API: against its own description, and as the page in the docs shows it.
 
 import { expect, test } from '@playwright/test';
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -11,13 +11,13 @@ import { stage } from '../lib/stage';
 const at = stage();
 const SCOPES = ['sessions:read', 'sessions:write', 'evidence:read', 'people:read', 'people:write'];
 
-test('the description holds against whatever is sent', async ({ page }) => {
+test('the API follows its description for generated requests', async ({ page }) => {
   test.setTimeout(240_000);
   await signIn(page, at.server, ADMIN);
   const made = await (
     await page.request.post(`${at.server.url}/api/tokens`, { data: { name: 'Schemathesis', scopes: SCOPES, days: 1 } })
   ).json();
-  // What the schema cannot say, like what is a mail address, is refused in words: that check is left out.
+  // What the schema cannot express, such as a valid mail address, is refused with an error: that check is left out.
   const asked = [
     'run',
     `${at.server.url}/api/v1/openapi.json`,
@@ -36,7 +36,7 @@ test('the description holds against whatever is sent', async ({ page }) => {
   expect(run.stdout).toMatch(/Tested: 18/);
 });
 
-test('the example of the docs runs as it stands', async ({ page }) => {
+test('the example of the docs runs unchanged', async ({ page }) => {
   await signIn(page, at.server, ADMIN);
   await page.getByRole('link', { name: 'Settings' }).click();
   await page.getByRole('link', { name: 'Integrations' }).click();
@@ -56,7 +56,7 @@ test('the example of the docs runs as it stands', async ({ page }) => {
   });
   expect(said).toContain('"incident":"INC0010023"');
   expect(said).toContain('The session has ended');
-  // An ended token is of no use.
+  // An ended token is refused.
   page.once('dialog', (d) => void d.accept());
   await page.getByRole('button', { name: 'End Nightly report' }).click();
   await expect(page.getByRole('region', { name: 'Tokens' })).not.toContainText('Nightly report');

@@ -1,4 +1,4 @@
-// The auditor, a year later: the video at any place, the bundle, its verdict, and what tampering does to it.
+// An auditor a year later: the video at any position, the bundle, its verdict, and tampering with it.
 
 import { expect, test, type Page } from '@playwright/test';
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -11,7 +11,7 @@ import { stage } from '../lib/stage';
 
 const at = stage({ server: ['--grace-seconds', '30'] });
 
-/** What deskside-verify says, and whether it is content. */
+/** The output of deskside-verify, and its exit status. */
 function verify(file: string, ...more: string[]) {
   const said = spawnSync(join(BINARIES, 'deskside-verify'), [file, ...more]);
   return { words: said.stdout.toString(), whole: said.status === 0 };
@@ -30,7 +30,7 @@ const corner = (element: HTMLCanvasElement | HTMLVideoElement) => {
   return [...context.getImageData(Math.floor(width * 0.9), Math.floor(height * 0.9), 1, 1).data].slice(0, 3);
 };
 
-/** Paints the customer's desktop; returns when the technician sees it. */
+/** Paints the customer's desktop and waits until the technician sees it. */
 async function paint(page: Page, colour: string): Promise<number> {
   at.desktop.open('xsetroot', ['-solid', colour]);
   await expect.poll(() => page.locator('canvas.picture').evaluate(corner)).toEqual(rgb(colour));
@@ -50,7 +50,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   await answer(at.desktop, 'control');
   await expect(page.getByText('You control', { exact: true })).toBeVisible();
 
-  // The screen changes, is resized, is paused, and goes on.
+  // The screen changes, is resized, paused and resumed.
   const seen: { colour: string; at: number }[] = [];
   for (const colour of COLOURS.slice(0, 3)) seen.push({ colour, at: await paint(page, colour) });
   at.desktop.resize(1024, 768);
@@ -79,7 +79,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   const entry = await close(page);
   await expect(entry.getByText('linked', { exact: true })).toBeVisible();
 
-  // The video: 50 places anywhere, each with what was on the screen then.
+  // The video: 50 positions, each compared with what was on the screen then.
   await entry.getByRole('link', { name: /Video/ }).click();
   const video = page.getByLabel('Recording of the shared screen');
   await expect.poll(() => video.evaluate((v: HTMLVideoElement) => v.duration)).toBeGreaterThan(3);
@@ -93,7 +93,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   const duration = await video.evaluate((v: HTMLVideoElement) => v.duration * 1000);
   let compared = 0;
   for (let n = 0; n < 50; n++) {
-    // Spread over all of it by the golden ratio: the same places in every run.
+    // Spread over all of it by the golden ratio: the same positions in every run.
     const place = ((n * 0.618034) % 1) * (duration - 50);
     const picture = await video
       .evaluate(async (v: HTMLVideoElement, to) => {
@@ -104,7 +104,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
     const card = cards.some((c: number) => place >= c + 300 && place < c + 2_900);
     const shown = seen.filter((s) => moment(s.at) <= place).at(-1);
     const next = seen.find((s) => moment(s.at) > place);
-    // Between asking for a colour and seeing it either may be on the screen.
+    // Between setting a colour and seeing it, either may be on the screen.
     const unsure =
       !shown ||
       (next && moment(next.at) - place < 900) ||
@@ -125,7 +125,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   await page.getByLabel('Subtitles').check();
   await page.screenshot({ path: 'results/player.png' });
 
-  // The bundle, as the page gives it.
+  // The bundle, as the page exports it.
   const bundled = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Export signed bundle' }).click();
   const bundle = info.outputPath('bundle.zip');
@@ -147,7 +147,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   expect([other.whole, unknown.whole]).toEqual([false, false]);
   const head = good.words.match(/last entry's hash is ([0-9a-f]{64})/)![1]!;
 
-  // Somebody changes a word of the chat, somebody else a byte of the video.
+  // One person changes a word of the chat, another a byte of the video.
   const bytes = readFileSync(bundle);
   const tampered = info.outputPath('tampered.zip');
   const word = bytes.indexOf('printer’s window');
@@ -163,7 +163,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   expect(pixels.words).toContain('CHANGED: video.webm was changed after it was stored.');
   expect(pixels.words).toMatch(/CHANGED: The video was changed in its segment \d+, recorded until 20\d\d-/);
 
-  // The page for checking, kept on a disk and opened without any network, says the same.
+  // The page for checking, saved to disk and opened offline, gives the same result.
   const html = info.outputPath('verify.html');
   writeFileSync(html, await (await page.request.get(`${at.server.url}/verify.html`)).body());
   const offline = await browser.newContext({ offline: true });
@@ -193,7 +193,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   await expect(checking.getByRole('status')).toContainText(/The video was changed in its segment \d+, recorded until/);
   await offline.close();
 
-  // With the pointer drawn into a second video: any player shows it, and the original stays what it was.
+  // With the pointer drawn into a second video, any player shows it, and the original stays unchanged.
   await page.getByLabel('with the pointer in the video').check();
   const second = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Export signed bundle' }).click();
@@ -208,7 +208,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
     expect(probed.stderr.toString()).toBe('');
     return file;
   }) as [string, string];
-  // While the third colour was shown, the two differ in an arrow and in nothing else.
+  // While the third colour was shown, the two differ in an arrow and nothing else.
   const place = (seen[2]!.at - film[0].from) / 1000;
   const shown = (file: string) => {
     const times = execFileSync('ffprobe', [
@@ -235,7 +235,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   expect(arrow).toBeGreaterThan(30);
   expect(arrow).toBeLessThan(200);
 
-  // The same from the command line, beside the running server; and it goes on after another key.
+  // The same from the command line beside the running server; export still works after a change of the key.
   const again = info.outputPath('again.zip');
   const told = spawnSync(join(BINARIES, 'deskside-server'), ['--data', at.server.data, 'export', id, '--to', again]);
   expect(told.stderr.toString()).not.toContain('Error');
@@ -245,7 +245,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   spawnSync(join(BINARIES, 'deskside-server'), ['--data', at.server.data, 'export', id, '--to', later]);
   expect(verify(later, '--key', fingerprint).whole, 'the old key leads to the new one').toBe(true);
   expect(verify(later).words).not.toContain(`signed by the key ${fingerprint}`);
-  // What an auditor noted at the first export is still there; the first one is not what is there now.
+  // What an auditor noted at the first export is still in the timeline; the first bundle is not the current state.
   expect(verify(later, '--key', fingerprint, '--head', head).whole).toBe(true);
   const newest = verify(later).words.match(/last entry's hash is ([0-9a-f]{64})/)![1]!;
   expect(verify(bundle, '--key', fingerprint, '--head', newest).words).toContain(
@@ -256,7 +256,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
     return entries.filter((e: { event: { type: string } }) => e.event.type === 'exported').length === 4;
   });
 
-  // Found by a word that was said, and opened at that moment; who watched is in the timeline.
+  // Found by a word of the chat, and opened at that moment; the timeline says who watched.
   await page.getByRole('link', { name: 'History', exact: true }).click();
   await page.getByLabel('Search all sessions').fill('log.tx');
   const hit = page.getByRole('listitem').filter({ hasText: 'Tom Becker with Ada Morgan' });
@@ -273,7 +273,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   await page.getByLabel('Search all sessions').fill('nobody-said-this');
   await expect(page.getByText('No matches in the sessions')).toBeVisible();
 
-  // The numbers of it.
+  // The reports.
   await page.getByRole('link', { name: 'Reports' }).click();
   await expect(page.getByRole('row', { name: /Tom Becker 1 1/ })).toBeVisible();
   await expect(page.getByRole('row', { name: /closed by the technician 1 1/ })).toBeVisible();
@@ -282,7 +282,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   await page.getByRole('link', { name: 'CSV' }).click();
   expect(readFileSync(await (await csv).path(), 'utf8')).toContain(`${id},`);
 
-  // A colleague of another team finds nothing, and comes in by no address.
+  // A colleague of another team finds nothing and cannot open any address.
   const stranger = { ...TECHNICIAN, login: 'uwe', name: 'Uwe Fremd', email: 'uwe@northwind.example', team: 'Sales' };
   const admin = await (await browser.newContext()).newPage();
   await signIn(admin, at.server, ADMIN);
@@ -309,7 +309,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
     (await page.request.post(`${at.server.url}/api/sessions/${id}/delete`, { data: { reason: 'no right' } })).status()
   ).toBe(403);
 
-  // The administrator: under legal hold nothing is deleted; then all of it is, and a signed note stays.
+  // The administrator: under legal hold nothing is deleted; then everything is, and a signed tombstone stays.
   await admin.goto(`${at.server.url}/console/history/${id}`);
   await admin.getByRole('button', { name: 'Legal hold' }).click();
   await admin.getByLabel('Reason').fill('case 4711');
@@ -332,7 +332,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   expect(readdirSync(join(at.server.data, 'recordings')).filter((f) => f.startsWith(id))).toEqual([]);
 });
 
-test('rules delete what is old enough, and nothing that is under legal hold', async ({ page }) => {
+test('retention rules delete old evidence, except under legal hold', async ({ page }) => {
   await signIn(page, at.server, ADMIN);
   const api = page.request;
   const url = (path: string) => `${at.server.url}/api/${path}`;
@@ -357,7 +357,7 @@ test('rules delete what is old enough, and nothing that is under legal hold', as
   expect(
     spawnSync('/usr/bin/python3', ['-c', age, join(at.server.data, 'deskside.sqlite'), sql]).stderr.toString()
   ).toBe('');
-  // The rules are looked at when the server starts, and every ten minutes.
+  // The rules are applied when the server starts, and every ten minutes.
   await at.server.kill();
   await at.server.run();
   await until('the old one is gone', async () => (await api.get(url(`sessions/${old}`))).status() === 404);

@@ -1,4 +1,5 @@
-// What integrations made for BeyondTrust live on: events in strict order, and a report that is complete when the end is told.
+// What integrations made for BeyondTrust depend on: events in strict order, and a complete report when the end is
+// announced.
 
 import { expect, test } from '@playwright/test';
 import { spawnSync } from 'node:child_process';
@@ -9,7 +10,7 @@ import { stage } from '../lib/stage';
 
 const at = stage();
 
-test('events in order, only 200 is a yes, and the report is complete at the end', async ({
+test('events arrive in order, only 200 acknowledges them, and the report is complete at the end', async ({
   page,
   browser,
   request
@@ -52,7 +53,7 @@ test('events in order, only 200 is a yes, and the report is complete at the end'
   });
   const url = made.match(/<key_url>([^<]+)</)![1]!;
 
-  // The customer follows the address of the mail, and the technician is in the session.
+  // The customer follows the link of the mail, and the technician is in the session.
   const context = await browser.newContext();
   const customer = await context.newPage();
   await customer.goto(url);
@@ -94,7 +95,7 @@ test('events in order, only 200 is a yes, and the report is complete at the end'
   const health = await command({ action: 'check_health' });
   for (const event of events) {
     expect(event).toMatchObject({ lsid: state.id, external_key: 'INC0010023', 'session.custom.floor': '3' });
-    // A standard attribute is no custom one.
+    // A standard attribute is not a custom one.
     expect(Object.keys(event).filter((name) => name.startsWith('session.custom.'))).toEqual(['session.custom.floor']);
     expect(health).toContain(`id="${event.appliance_id}"`);
     expect(Number(event.timestamp)).toBeGreaterThan(1_700_000_000);
@@ -105,7 +106,7 @@ test('events in order, only 200 is a yes, and the report is complete at the end'
   hook.stop();
 });
 
-test('a public program made for the original runs as it is: bt-cli from the Python Package Index', async ({ page }) => {
+test('a public client made for the original runs unchanged: bt-cli from the Python Package Index', async ({ page }) => {
   await signIn(page, at.server, ADMIN);
   const add = {
     name: 'bt-cli',
@@ -124,7 +125,7 @@ test('a public program made for the original runs as it is: bt-cli from the Pyth
     HOME: at.home,
     COLUMNS: '200'
   } as NodeJS.ProcessEnv;
-  // The test runner wants colours of its children.
+  // The test runner makes its children print colours.
   delete env.FORCE_COLOR;
   const bt = (...words: string[]) => spawnSync('.python/bin/bt', ['pra', ...words], { env, encoding: 'utf8' });
   const list = (...words: string[]) => {
@@ -138,7 +139,7 @@ test('a public program made for the original runs as it is: bt-cli from the Pyth
   expect(list('users', 'get', String(users[0].id))).toMatchObject({ id: users[0].id, username: users[0].username });
   expect(list('teams', 'list').map((t: { name: string }) => t.name)).toContain('Service desk');
   expect(list('policies', 'session', 'list').length).toBeGreaterThan(0);
-  // Of what Deskside has not there is none, and that is no mistake.
+  // Features that Deskside lacks return nothing, without an error.
   for (const nothing of [
     ['jump-clients'],
     ['jump-groups'],
@@ -152,11 +153,11 @@ test('a public program made for the original runs as it is: bt-cli from the Pyth
   ]) {
     expect(list(...nothing, 'list'), nothing.join(' ')).toEqual([]);
   }
-  // Identity management: groups, who is in them, and what of a user changes.
+  // Identity management: groups, their members, and the changes of a user.
   const groups = list('policies', 'group', 'list');
   const eva = users.find((u: { username: string }) => u.username === 'eva');
   expect(list('users', 'group-policies', String(eva.id)).map((g: { id: number }) => g.id)).toEqual([groups[0].id]);
-  // Wrong credentials are a plain no.
+  // Wrong credentials are refused.
   const wrong = spawnSync('.python/bin/bt', ['pra', 'users', 'list'], {
     env: { ...env, BT_PRA_CLIENT_SECRET: 'wrong' },
     encoding: 'utf8'

@@ -1,4 +1,4 @@
-// A customer shows the screen from the browser alone: asked, chosen, seen, paused, recorded, ended.
+// A customer shares the screen from the browser alone: asked, chosen, seen, paused, recorded, ended.
 
 import { chromium, expect, type Page, test } from '@playwright/test';
 import { execFileSync } from 'node:child_process';
@@ -7,7 +7,7 @@ import { stage } from '../lib/stage';
 
 const at = stage({ server: ['--grace-seconds', '20'], size: '1024x768' });
 
-/** The customer's own browser, on a desktop of its own; the flags choose the whole screen in the browser's window. */
+/** The customer's browser on a desktop of its own; the flags choose the whole screen in the browser's picker. */
 const theirBrowser = () =>
   chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -23,7 +23,7 @@ const theirBrowser = () =>
     ]
   });
 
-test('the customer’s browser shows a screen, and takes it back', async ({ page }) => {
+test('the customer’s browser shares a screen and stops', async ({ page }) => {
   const theirs = await theirBrowser();
   const customer = await (await theirs.newContext({ viewport: null })).newPage();
   customer.on('console', (m) => m.type() === 'error' && console.log('customer:', m.text()));
@@ -52,7 +52,7 @@ test('the customer’s browser shows a screen, and takes it back', async ({ page
   await page.screenshot({ path: 'results/share-seen.png' });
   at.desktop.screenshot('results/share-customer.png');
 
-  // What the technician draws is in the picture, and told to the customer with a picture of it; then it fades.
+  // What the technician draws is in the picture, and the customer is told with a screenshot; then it fades.
   await page.getByRole('button', { name: 'Box' }).click();
   const box = (await canvas.boundingBox())!;
   const place = (x: number, y: number) => [box.x + (x / 1024) * box.width, box.y + (y / 768) * box.height] as const;
@@ -70,7 +70,7 @@ test('the customer’s browser shows a screen, and takes it back', async ({ page
   await customer.screenshot({ path: 'results/share-drawn.png' });
   await expect.poll(() => canvas.evaluate(red), { timeout: 15_000 }).toBe(false);
   await expect(customer.getByText('shows you something on your screen:')).toBeHidden();
-  // Control takes the program.
+  // Control needs the program.
   await expect(page.getByRole('button', { name: 'Ask for control' })).toBeDisabled();
 
   await customer.getByRole('button', { name: 'Pause' }).click();
@@ -87,7 +87,7 @@ test('the customer’s browser shows a screen, and takes it back', async ({ page
     });
   await turnsRed();
 
-  // A technician whose browser has no decoder sees it by the one that pages bring along.
+  // A technician whose browser has no decoder sees it with the one that pages include.
   await page.addInitScript(() => Reflect.deleteProperty(globalThis, 'VideoDecoder'));
   await page.reload();
   await turnsRed();
@@ -127,7 +127,7 @@ test('the customer’s browser shows a screen, and takes it back', async ({ page
   await theirs.close();
 });
 
-/** A technician and a customer whose browser lacks something, once the technician has asked for the screen. */
+/** A technician and a customer whose browser lacks something, after the technician has asked for the screen. */
 async function askedWithout(page: Page, lacks: string) {
   const theirs = await theirBrowser();
   const context = await theirs.newContext({ viewport: null });
@@ -142,14 +142,12 @@ async function askedWithout(page: Page, lacks: string) {
   return { theirs, customer };
 }
 
-test('a browser that processes no tracks shows its screen all the same, also from behind another page', async ({
-  page
-}) => {
+test('a browser without track processors shares its screen, even from a background page', async ({ page }) => {
   const { theirs, customer } = await askedWithout(page, 'MediaStreamTrackProcessor');
   await customer.getByRole('button', { name: 'Yes, I asked for help' }).click();
   await customer.getByRole('button', { name: 'Choose what to show …' }).click();
   await expect(page.locator('canvas.picture')).toHaveAttribute('width', '1024');
-  // The person looks at something else: that is what is shown.
+  // The person looks at another window, which is then shared.
   await (await customer.context().newPage()).bringToFront();
   for (const [colour, rgb] of [
     ['#207040', [0x20, 0x70, 0x40]],
@@ -165,7 +163,7 @@ test('a browser that processes no tracks shows its screen all the same, also fro
   await theirs.close();
 });
 
-test('a browser that cannot show its screen says so at once, and asks for nothing', async ({ page }) => {
+test('a browser that cannot share its screen says so at once, without a question', async ({ page }) => {
   const { theirs, customer } = await askedWithout(page, 'VideoEncoder');
   await expect(customer.getByRole('heading', { name: 'This browser cannot show your screen' })).toBeVisible();
   await expect(customer.getByRole('button', { name: 'Yes, I asked for help' })).toHaveCount(0);

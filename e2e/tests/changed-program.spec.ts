@@ -1,5 +1,5 @@
-// What a technician's page makes of a customer's program that answers nonsense. Whatever the server lets through, the panel
-// that shows it may fail, and nothing else: the conversation goes on, and the session is ended as ever.
+// A customer's program that answers nonsense. Whatever the server lets through, only the panel that shows it may
+// fail: the chat continues, and the session ends as usual.
 
 import { expect, test, type Route } from '@playwright/test';
 import { answer } from '../lib/people';
@@ -36,7 +36,7 @@ const FOLDER = {
   free: 1
 };
 
-test('nonsense breaks no more than its panel, which can be tried again', async ({ page, request }) => {
+test('nonsense breaks only its panel, which can be retried', async ({ page, request }) => {
   await at.join(page, request);
   let says: unknown = { number: 1, info: SYSTEM };
   const tells = (route: Route) => route.fulfill({ json: says });

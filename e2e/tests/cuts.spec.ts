@@ -1,4 +1,4 @@
-// Files go on after cuts of either side, and a wrong end leaves nothing under a name.
+// Transfers resume after either side loses the connection, and a broken end leaves no file under its name.
 
 import { expect, test } from '@playwright/test';
 import { createHash, randomBytes } from 'node:crypto';
@@ -13,7 +13,7 @@ const at = stage({ server: ['--grace-seconds', '30'], proxied: true });
 
 const sha = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
-test('a file in each direction survives cuts of both sides, a pause, and a cancelled one leaves nothing', async ({
+test('transfers in both directions survive lost connections and a pause, and a cancelled one leaves nothing', async ({
   page,
   request
 }, info) => {
@@ -34,7 +34,7 @@ test('a file in each direction survives cuts of both sides, a pause, and a cance
       .evaluate((p: HTMLProgressElement) => p.value)
       .catch(() => 0);
 
-  // To the customer: each side is cut in the middle, and a pause.
+  // To the customer: each side loses the connection in the middle, and a pause.
   at.network.rate = 3_000_000;
   await page.getByLabel('Files to send').setInputFiles(mine);
   const part = () => readdirSync(at.home).find((n) => n.endsWith('.part'));
@@ -55,7 +55,7 @@ test('a file in each direction survives cuts of both sides, a pause, and a cance
   await expect(transfers.getByText(/done: .*ours\.bin/)).toBeVisible({ timeout: 40_000 });
   expect(sha(readFileSync(join(at.home, 'ours.bin')))).toBe(sha(ours));
 
-  // From the customer: the program's side goes on by itself, the browser's as any download does.
+  // From the customer: the program's side resumes by itself, the browser's like any download.
   const downloads = info.outputPath('downloads');
   await keepDownloads(page, downloads);
   await page.getByLabel('Choose theirs.bin').check();
@@ -68,7 +68,7 @@ test('a file in each direction survives cuts of both sides, a pause, and a cance
   await expect(transfers).toContainText('paused');
   await page.getByRole('button', { name: 'Resume theirs.bin' }).click();
   await expect.poll(() => value('theirs.bin'), { timeout: 30_000 }).toBeGreaterThan(12_000_000);
-  // A moment of the browser's own it bridges itself; after a longer one its user says so.
+  // A short outage the browser bridges itself; after a longer one its user must resume the download.
   const lost = page.getByText('The connection to the server was lost');
   at.network.cut('page');
   at.network.mend('page');
@@ -87,7 +87,7 @@ test('a file in each direction survives cuts of both sides, a pause, and a cance
   expect(sha(readFileSync(join(downloads, 'theirs.bin')))).toBe(sha(theirs));
   await list.close();
 
-  // Cancelled: nothing stays.
+  // Cancelled: nothing is left.
   at.network.rate = 3_000_000;
   await page.getByLabel('Files to send').setInputFiles(mine);
   await until('some of it is there', () => part() && statSync(join(at.home, part()!)).size > 1_000_000);
@@ -106,7 +106,7 @@ test('a file in each direction survives cuts of both sides, a pause, and a cance
   ]);
 });
 
-test('a browser that will not save several files at once is waited for, and the page says so', async ({
+test('the page waits for a browser that does not save several files at once, and says so', async ({
   page,
   request
 }, info) => {
@@ -121,7 +121,7 @@ test('a browser that will not save several files at once is waited for, and the 
   await keepDownloads(page, downloads);
   for (const box of await page.getByLabel(/^Choose many/).all()) await box.check();
   await page.getByRole('button', { name: 'Download (12)' }).click();
-  // Without anybody to ask, this browser lets ten begin.
+  // Without a prompt this browser allows ten downloads.
   const transfers = page.getByLabel('Transfers').getByRole('listitem');
   await expect(transfers.filter({ hasText: 'done: your downloads' })).toHaveCount(10);
   await expect(transfers.filter({ hasText: 'waiting for your browser' })).toHaveCount(2);

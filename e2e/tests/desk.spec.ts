@@ -1,4 +1,5 @@
-// Another desk: from a ticket of a real Request Tracker to a session and back, also when it was away; and webhooks.
+// Another service desk: from a ticket of a real Request Tracker to a session and back, also after an outage; and
+// webhooks.
 
 import { expect, test } from '@playwright/test';
 import { createHmac } from 'node:crypto';
@@ -18,7 +19,7 @@ test.beforeAll(async () => {
 });
 test.afterAll(() => rt?.stop());
 
-test('an administrator sets Request Tracker up, and is told what is wrong', async ({ page }) => {
+test('an administrator sets up Request Tracker and learns what is wrong', async ({ page }) => {
   await signIn(page, at.server, ADMIN);
   await page.getByRole('link', { name: 'Settings' }).click();
   await page.getByRole('link', { name: 'Integrations' }).click();
@@ -37,7 +38,7 @@ test('an administrator sets Request Tracker up, and is told what is wrong', asyn
   await page.screenshot({ path: 'results/integrations.png', fullPage: true });
 });
 
-test('a click on the ticket’s page and one here, and the session comes back to the ticket', async ({
+test('two clicks lead from the ticket to a session, and its result comes back to the ticket', async ({
   page,
   browser
 }) => {
@@ -72,14 +73,14 @@ test('a click on the ticket’s page and one here, and the session comes back to
       .catch(() => page),
     page.getByRole('link', { name: 'Start a session' }).click()
   ]);
-  // Any page could have this link: nothing is made before somebody asks for it here.
+  // Any page could contain this link: nothing is created before somebody confirms here.
   await expect(start.getByRole('heading', { name: `Ticket ${id}` })).toBeVisible();
   expect(await (await start.request.get(`${at.server.url}/api/sessions`)).json()).toEqual([]);
   await start.getByRole('button', { name: 'Start a session' }).click();
   await expect(start.getByLabel(/^Session key \d/)).toBeVisible();
   const link = await start.getByLabel('Session link', { exact: true }).inputValue();
   await start.getByRole('button', { name: 'OK', exact: true }).click();
-  // The mail goes by Request Tracker to the requestor.
+  // Request Tracker sends the mail to the requestor.
   await expect(start.getByLabel('To')).toHaveValue('mina@customer.example');
   await start.getByRole('button', { name: 'Send', exact: true }).click();
   await expect(start.getByText('on its way to mina@customer.example')).toBeVisible();
@@ -106,7 +107,7 @@ test('a click on the ticket’s page and one here, and the session comes back to
   await customer.getByRole('textbox', { name: 'Message' }).press('Enter');
   await expect(start.getByText('Nothing <i>at all</i>')).toBeVisible();
 
-  // The desk is away: nothing is lost, and an administrator sees what waits and why.
+  // The desk is down: nothing is lost, and an administrator sees what waits and why.
   await until('the start is written', async () =>
     (await rt.entries(id)).some((e) => e.text.includes('has made a support session'))
   );
@@ -140,7 +141,7 @@ test('a click on the ticket’s page and one here, and the session comes back to
   expect(comments[2]!.text).toContain('Remote support history');
   expect(comments[2]!.text).toContain('linked');
   expect(comments[2]!.text).toContain(`href="${session}"`);
-  // The link leads whoever may see the session to its transcript, and nobody else.
+  // The link leads those who may see the session to its transcript, and nobody else.
   await start.goto(`${rt.url}/Ticket/Display.html?id=${id}`);
   await start.getByRole('link', { name: 'Transcript' }).last().scrollIntoViewIfNeeded();
   await start.screenshot({ path: 'results/rt-history.png' });
@@ -148,7 +149,7 @@ test('a click on the ticket’s page and one here, and the session comes back to
   await expect(start.getByText('Nothing <i>at all</i>')).toBeVisible();
   await context.close();
 
-  // What changes at the desk changes here: its mirror follows by itself.
+  // Changes at the desk are mirrored here automatically.
   await rt.change(id, { Subject: 'Prints again', Status: 'stalled' });
   const { incident } = queued.state;
   await expect(async () => {
@@ -159,7 +160,7 @@ test('a click on the ticket’s page and one here, and the session comes back to
   await expect(start.getByText(/subject: Prints <b>nothing<\/b>.* → Prints again/)).toBeVisible();
 });
 
-test('an entry that was heard though nobody said so is not written twice', async ({ page, request }) => {
+test('an entry whose delivery was not acknowledged is not written twice', async ({ page, request }) => {
   const { id } = await rt.ask<{ id: string }>('ticket', {
     Queue: 'General',
     Subject: 'Twice',
@@ -181,13 +182,13 @@ test('an entry that was heard though nobody said so is not written twice', async
   );
   expect((await log())[0].answer).toBe('It was written before.');
   expect(await rt.entries(id)).toHaveLength(1);
-  // A ticket that is not there is said, and nothing is made.
+  // A missing ticket is reported, and nothing is created.
   const missing = await page.request.post(`${at.server.url}/api/desks/rt/tickets/99999/sessions`);
   expect([missing.status(), (await missing.json()).message]).toEqual([502, 'Request Tracker has no such ticket.']);
   expect((await page.request.post(`${at.server.url}/api/desks/rt/tickets/..%2Fuser/sessions`)).status()).toBe(502);
 });
 
-test('a webhook is told in order, signed, and again until it has it; also across a crash', async ({ page }) => {
+test('webhook events are signed, in order and repeated until acknowledged, even across a crash', async ({ page }) => {
   const hook = await Hook.start();
   hook.status = 503;
   await signIn(page, at.server, ADMIN);
@@ -228,7 +229,7 @@ test('a webhook is told in order, signed, and again until it has it; also across
     expect(headers['webhook-signature']).toBe(`v1,${mac}`);
   }
   expect(new Set(hook.told.map((t) => t.headers['webhook-id'])).size).toBe(4);
-  // What arrived can be sent once more, under the same id.
+  // A delivered event can be sent again, with the same id.
   await page.reload();
   await hooks.getByRole('button', { name: 'Deliveries to Collector' }).click();
   await page

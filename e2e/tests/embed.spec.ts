@@ -1,4 +1,4 @@
-// A page of another site, with a policy of its own, opens a chat here by the script that the original's pages embed.
+// A page of another site, with a policy of its own, opens a chat with the script that pages of the original embed.
 
 import { expect, test } from '@playwright/test';
 import { createServer } from 'node:http';
@@ -8,7 +8,7 @@ import { stage } from '../lib/stage';
 
 const at = stage();
 
-test('a button of another site opens the chat, and what it says of its customer arrives', async ({ page, browser }) => {
+test('a button of another site opens the chat and passes the customer’s details', async ({ page, browser }) => {
   await signIn(page, at.server, ADMIN);
   const settings = await (await page.request.get(`${at.server.url}/api/settings`)).json();
   settings.beyondtrust.open_door = true;

@@ -1,4 +1,4 @@
-// Hold, transfer, open again, ask again; two sessions at once; and everything the customer may do alone.
+// Hold, transfer, reopen, ask again; two sessions at once; and everything that the customer may do alone.
 
 import { expect, test } from '@playwright/test';
 import { ADMIN, answer, CUSTOMER, generate, runProgram, signIn } from '../lib/people';
@@ -7,7 +7,7 @@ import { stage } from '../lib/stage';
 
 const at = stage();
 
-test('held by one technician, transferred to another, who finds everything and asks anew', async ({
+test('a held session is transferred to another technician, who finds everything and asks again', async ({
   page,
   browser,
   request
@@ -23,7 +23,7 @@ test('held by one technician, transferred to another, who finds everything and a
   await expect(page.getByText('● recorded')).toBeVisible();
   await expect(page.getByText('You control')).toBeHidden();
 
-  // A refusal of control is said clearly; viewing stays.
+  // A refusal of control is shown clearly; viewing stays.
   await page.getByRole('button', { name: 'Ask for control' }).click();
   await answer(at.desktop, 'no', false);
   await expect(page.getByText(`${CUSTOMER.name} does not allow it`)).toBeVisible();
@@ -55,7 +55,7 @@ test('held by one technician, transferred to another, who finds everything and a
   await expect(other.getByText('You control')).toBeVisible();
   await at.desktop.window('^Your screen is shared$');
 
-  // The customer's panel: pause hides the screen at once, "take back control" takes it.
+  // The customer's panel: pause hides the screen at once, "take back control" withdraws control.
   await at.desktop.keys('^Your screen is shared$', 'Tab', 'space');
   await expect(other.getByText('The customer has paused the screen.')).toBeVisible();
   await expect(other.locator('canvas.picture')).toBeHidden();
@@ -66,7 +66,7 @@ test('held by one technician, transferred to another, who finds everything and a
   await expect(other.getByText('You control')).toBeHidden();
   await expect(other.getByText('The control of the screen has ended (by the customer)')).toBeVisible();
 
-  // And "end" ends all of it, from the customer's side.
+  // "End" ends the session from the customer's side.
   await at.desktop.keys('^Your screen is shared$', 'shift+Tab', 'space');
   await until('the panel is gone', () => !at.desktop.hasWindow('^Your screen is shared$'));
   await expect(other.getByText(`${CUSTOMER.name} has left the conversation`)).toBeVisible();
@@ -77,7 +77,7 @@ test('held by one technician, transferred to another, who finds everything and a
   await expect(entry.getByRole('link', { name: /Video/ })).toBeVisible();
 });
 
-test('two sessions in two tabs, without crosstalk', async ({ page, context, browser }) => {
+test('two sessions in two tabs do not mix', async ({ page, context, browser }) => {
   await signIn(page, at.server);
   const second = await context.newPage();
   const tabs = [page, second];

@@ -1,4 +1,5 @@
-// The whole story with the keyboard alone, on both sides; what is held and when it ends; what keys mean on another keyboard.
+// The whole story with the keyboard alone, on both sides; held keys and when they are released; keys on another
+// keyboard layout.
 
 import { expect, test, type Page } from '@playwright/test';
 import { execFileSync } from 'node:child_process';
@@ -10,7 +11,7 @@ import { stage } from '../lib/stage';
 
 const at = stage({ server: ['--grace-seconds', '60'], proxied: true });
 
-/** Presses Tab until the focus is on something of that name. */
+/** Presses Tab until something of this name has the focus. */
 async function tabTo(page: Page, name: RegExp) {
   const focused = () =>
     page.evaluate(() => {
@@ -50,7 +51,7 @@ test('from signing in to the journal without a mouse', async ({ page, request })
   await page.keyboard.press('Enter');
   await answer(at.desktop, 'control');
   await expect(page.getByText('You control', { exact: true })).toBeVisible();
-  // Into the screen, and out of it again by the way that it names.
+  // Into the screen, and out of it again with the keys that it names.
   await tabTo(page, /Keyboard of the customer/);
   await page.keyboard.press('Control+Shift+Escape');
   await tabTo(page, /^Message/);
@@ -73,10 +74,10 @@ test('from signing in to the journal without a mouse', async ({ page, request })
 
 const keyboard = (page: Page) => page.getByLabel(/Keyboard of the customer/);
 const NOTHING = { keys: [], buttons: [] };
-/** Left Shift and the left button, as X numbers them. */
+/** Left Shift and the left button, in X's numbers. */
 const [SHIFT, LEFT] = [50, 1];
 
-/** The screen is shared and controlled, and a terminal that writes what it gets into a file has the focus. */
+/** Shares and controls the screen, and focuses a terminal that writes its input into a file. */
 async function controlled(page: Page, name: string, script = 'stty -icanon -echo; exec cat'): Promise<() => string> {
   await page.getByRole('button', { name: 'Share screen' }).click();
   await answer(at.desktop, 'control');
@@ -90,7 +91,7 @@ async function controlled(page: Page, name: string, script = 'stty -icanon -echo
   return () => readFileSync(file, 'utf8');
 }
 
-/** Everything that was typed since it was last asked, up to an Enter that is pressed now. */
+/** Presses Enter and returns everything that was typed since the last call. */
 async function typed(page: Page, file: () => string): Promise<string> {
   await page.keyboard.press('Enter');
   const lines = ENTERS.get(file) ?? 0;
@@ -100,7 +101,7 @@ async function typed(page: Page, file: () => string): Promise<string> {
 }
 const ENTERS = new Map<() => string, number>();
 
-/** The left button is held over the terminal, and Shift. */
+/** Holds the left button over the terminal, and Shift. */
 async function hold(page: Page, { shift = true } = {}) {
   await keyboard(page).focus();
   const box = (await page.locator('canvas.picture').boundingBox())!;
@@ -110,7 +111,7 @@ async function hold(page: Page, { shift = true } = {}) {
   await expect.poll(() => held(at.desktop.display)).toEqual({ keys: shift ? [SHIFT] : [], buttons: [LEFT] });
 }
 
-/** Both go up at the technician's. */
+/** The technician releases both. */
 async function letGo(page: Page) {
   await page.mouse.up();
   await page.keyboard.up('Shift');
@@ -118,14 +119,14 @@ async function letGo(page: Page) {
 
 const nothingIsHeld = () => expect.poll(() => held(at.desktop.display)).toEqual(NOTHING);
 
-test('what is held ends with the line, a silent server, the page, a pause, the control and the program', async ({
+test('held keys are released with the connection, a silent server, the page, a pause, the control and the program', async ({
   page,
   request
 }) => {
   const program = await at.join(page, request);
   const file = await controlled(page, 'held-here');
 
-  // Only the technician's line is cut; what is held is let go meanwhile.
+  // Only the technician's connection is cut; held keys are released meanwhile.
   await hold(page);
   await page.keyboard.down('a');
   await expect.poll(file).toBe('a');
@@ -141,7 +142,7 @@ test('what is held ends with the line, a silent server, the page, a pause, the c
   expect(await typed(page, file)).toBe('a');
   await nothingIsHeld();
 
-  // The server is silent. Whoever still holds a modifier then holds it again; a button is let go.
+  // The server is silent. A modifier that is still held is pressed again afterwards; a button stays released.
   await hold(page);
   await page.keyboard.down('b');
   await expect.poll(file).toBe('a\nb');
@@ -154,7 +155,7 @@ test('what is held ends with the line, a silent server, the page, a pause, the c
   await nothingIsHeld();
   expect(await typed(page, file)).toBe('b');
 
-  // Nobody sees the page any more.
+  // The page is hidden.
   await hold(page);
   await page.evaluate(() => {
     Object.defineProperty(document, 'hidden', { value: true, configurable: true });
@@ -164,7 +165,7 @@ test('what is held ends with the line, a silent server, the page, a pause, the c
   await page.evaluate(() => Reflect.deleteProperty(document, 'hidden'));
   await letGo(page);
 
-  // The customer pauses, lets it go on, and takes the control back.
+  // The customer pauses, resumes and withdraws control.
   const panel = '^Your screen is shared$';
   await hold(page, { shift: false });
   await at.desktop.keys(panel, 'Tab', 'space');
@@ -178,7 +179,7 @@ test('what is held ends with the line, a silent server, the page, a pause, the c
   await letGo(page);
   await expect(page.getByText('You control', { exact: true })).toBeHidden();
 
-  // The page goes away, and the program is ended.
+  // The page is closed, and the program ends.
   await page.getByRole('button', { name: 'Ask for control' }).click();
   await answer(at.desktop, 'control', false);
   await expect(page.getByText('You control', { exact: true })).toBeVisible();
@@ -187,7 +188,7 @@ test('what is held ends with the line, a silent server, the page, a pause, the c
   await nothingIsHeld();
 });
 
-/** Key events as other systems' browsers make them. */
+/** Key events as browsers of other systems send them. */
 interface Made {
   type?: 'keydown' | 'keyup';
   code: string;
@@ -205,19 +206,16 @@ async function make(page: Page, ...events: Made[]) {
   }, events);
 }
 
-test('keys mean what the technician’s made of them, whatever locks and layouts there are', async ({
-  page,
-  request
-}) => {
+test('keys produce the technician’s characters under any lock and layout', async ({ page, request }) => {
   await at.join(page, request);
   const file = await controlled(page, 'keys-here');
 
-  // A Mac tells of no release while its command key is down.
+  // A Mac reports no release while its command key is down.
   const meta = { code: 'MetaLeft', key: 'Meta' };
   await make(page, { ...meta, metaKey: true }, { code: 'KeyC', key: 'c', metaKey: true }, { ...meta, type: 'keyup' });
   expect(await typed(page, file)).toBe('');
 
-  // Windows presses a Control with AltGr.
+  // Windows presses Control with AltGr.
   const [control, altGr] = [
     { code: 'ControlLeft', key: 'Control' },
     { code: 'AltRight', key: 'AltGraph' }
@@ -233,7 +231,7 @@ test('keys mean what the technician’s made of them, whatever locks and layouts
   await make(page, { ...control, type: 'keyup' }, { ...altGr, type: 'keyup' });
   expect(await typed(page, file)).toBe('@{\\');
 
-  // Locks of the customer's.
+  // Locks on the customer's side.
   at.desktop.xdotool('key', 'Caps_Lock');
   await page.keyboard.type('secret');
   await page.keyboard.press('Shift+KeyA');
@@ -255,7 +253,7 @@ test('keys mean what the technician’s made of them, whatever locks and layouts
   await nothingIsHeld();
 });
 
-test('text in any script that is inserted at once arrives whole in a terminal and in a program with GTK', async ({
+test('text of any script inserted at once arrives complete in a terminal and in a GTK program', async ({
   page,
   request
 }) => {

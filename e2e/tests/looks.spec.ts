@@ -1,5 +1,5 @@
-// How a technician looks at the screen: full screen with the keyboard, a window of its own, sharper or smoother; and how a
-// waiting session calls for attention.
+// The technician's view of the screen: full screen with the keyboard, a separate window, sharper or smoother; and
+// notifications of waiting sessions.
 
 import { expect, type Page, test } from '@playwright/test';
 import { existsSync, readFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ const at = stage({ server: ['--grace-seconds', '20'] });
 const keyboard = (page: Page) => page.getByLabel(/Keyboard of the customer/);
 const full = (page: Page) => page.evaluate(() => document.fullscreenElement !== null);
 
-test('full screen takes the keyboard and gives it back; a window of its own; sharper or smoother', async ({
+test('full screen with the keyboard, a separate window, and a sharper or smoother picture', async ({
   page,
   context,
   request
@@ -26,7 +26,7 @@ test('full screen takes the keyboard and gives it back; a window of its own; sha
   at.desktop.xdotool('windowactivate', '--sync', await at.desktop.window('^typed-here$'));
   const typed = () => (existsSync(note) ? readFileSync(note, 'utf8') : '');
 
-  // The browser's own keys belong to the customer's computer as long as the screen is full: which ones are locked is asked.
+  // In full screen the browser's own keys go to the customer's computer: the test reads which ones are locked.
   await page.evaluate(() => {
     const keys = (navigator as unknown as { keyboard: { lock(): Promise<void> } }).keyboard;
     const lock = keys.lock.bind(keys);
@@ -53,7 +53,7 @@ test('full screen takes the keyboard and gives it back; a window of its own; sha
   await own.screenshot({ path: 'results/own-window.png' });
   await own.close();
 
-  // Both choices end in the same exact picture: what differs is how it moves.
+  // Both choices end in the same exact picture: they differ in motion.
   for (const choice of ['true', 'false']) {
     await page.getByLabel('Picture').selectOption(choice);
     at.desktop.open('xsetroot', ['-solid', choice === 'true' ? '#306030' : '#603030']);
@@ -63,10 +63,10 @@ test('full screen takes the keyboard and gives it back; a window of its own; sha
   await page.getByRole('button', { name: /^Close session/ }).click();
 });
 
-test('a session that waits calls whoever wishes to be called', async ({ page, browser }) => {
+test('a waiting session notifies those who want it', async ({ page, browser }) => {
   const context = await browser.newContext({ permissions: ['notifications'] });
   const eva = await context.newPage();
-  // A page without a screen has nowhere to show notifications: they are written down instead.
+  // A page without a screen cannot show notifications: they are recorded instead.
   await eva.addInitScript(() => {
     const shown: string[] = [];
     class Written {
@@ -93,7 +93,7 @@ test('a session that waits calls whoever wishes to be called', async ({ page, br
   await expect
     .poll(shown)
     .toEqual([expect.stringMatching(/^A session is waiting: INC-\d+ The printer prints nothing$/)]);
-  // Once is enough, and the wish stays.
+  // One notification is enough, and the setting is kept.
   await eva.reload();
   await expect(wish).toBeChecked();
   await expect(eva).toHaveTitle(/^\(1\) Queue/);

@@ -1,5 +1,5 @@
-// Several people: share, one pair of hands, an expert from outside, queues, transfer with a note,
-// who inherits, and who only watches.
+// Several people: sharing, control, an expert from outside, queues, transfer with a note, succession, and
+// supervision.
 
 import { expect, test, type Browser, type Page } from '@playwright/test';
 import { existsSync, readFileSync } from 'node:fs';
@@ -15,13 +15,13 @@ async function colleague(browser: Browser, who: typeof ADMIN): Promise<Page> {
   return page;
 }
 
-test('a colleague joins, an expert joins, and one at a time holds the control', async ({ page, browser, request }) => {
+test('a colleague and an expert join, and one at a time has control', async ({ page, browser, request }) => {
   await at.join(page, request);
   await page.getByRole('button', { name: 'Share screen' }).click();
   await answer(at.desktop, 'control');
   await expect(page.getByText('You control', { exact: true })).toBeVisible();
 
-  // Shared: the colleague finds it in the queue, sees the picture, and asks for the control.
+  // Shared: the colleague finds it in the queue, sees the picture, and requests control.
   const eva = await colleague(browser, ADMIN);
   await page.getByRole('button', { name: 'People' }).click();
   await page.getByText('Share with a colleague').click();
@@ -45,7 +45,7 @@ test('a colleague joins, an expert joins, and one at a time holds the control', 
   await expect(eva.getByText('You control', { exact: true })).toBeVisible();
   await expect(page.getByText(`${ADMIN.name} controls`, { exact: true })).toBeVisible();
 
-  // Her hands reach the desktop, his no more.
+  // Her input reaches the desktop, his no longer.
   const note = join(at.home, 'note.txt');
   at.desktop.open('xterm', ['-T', 'typing-here', '-geometry', '60x10+20+500', '-e', 'sh', '-c', `cat > '${note}'`]);
   const term = await at.desktop.window('^typing-here$');
@@ -61,7 +61,7 @@ test('a colleague joins, an expert joins, and one at a time holds the control', 
   await eva.keyboard.press('Enter');
   await expect.poll(() => (existsSync(note) ? readFileSync(note, 'utf8') : '')).toBe('hers\n');
 
-  // An expert by a link: named, seen by everybody, view only.
+  // An expert with a link: named, visible to everybody, view only.
   await page.getByRole('button', { name: /^People/ }).click();
   await page.getByText('Invite an outside expert').click();
   await page.getByLabel('Name, as the customer reads it').fill('Dr. Printer');
@@ -89,7 +89,7 @@ test('a colleague joins, an expert joins, and one at a time holds the control', 
   await page.keyboard.press('Escape');
   await expect(expert.getByRole('heading', { name: 'You have left this session' })).toBeVisible();
 
-  // He vanishes: whoever shared inherits, and the customer is not left alone.
+  // The owner is lost: whoever shared takes over, and the customer is not left alone.
   await page.close();
   await expect(
     eva.getByRole('listitem').filter({ hasText: `${TECHNICIAN.name} did not come back: ${ADMIN.name} takes over` })
@@ -102,11 +102,7 @@ test('a colleague joins, an expert joins, and one at a time holds the control', 
   await expert.context().close();
 });
 
-test('a session goes into a team’s queue with a note, and is taken, and comes back when its owner vanishes', async ({
-  page,
-  browser,
-  request
-}) => {
+test('a session in a team’s queue is taken, and returns when its owner is lost', async ({ page, browser, request }) => {
   await at.join(page, request);
   await page.getByRole('button', { name: 'People' }).click();
   await page.getByText('Transfer the session').click();
@@ -124,7 +120,7 @@ test('a session goes into a team’s queue with a note, and is taken, and comes 
   await expect(eva.getByText('It is the blue printer.')).toBeVisible();
   await expect(eva.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
   at.desktop.screenshot('results/customer-taken.png');
-  // Nobody is left to help: back into the queue that it came from.
+  // Nobody is left to help: back into the queue that it was taken from.
   await eva.context().close();
   await page.getByRole('link', { name: /^Queue/ }).click();
   await expect(
@@ -137,17 +133,13 @@ test('a session goes into a team’s queue with a note, and is taken, and comes 
   await page.getByRole('button', { name: 'End session' }).click();
   await page.getByRole('button', { name: /^Close session/ }).click();
 
-  // The customer says how it was; the journal shows it.
+  // The customer rates the session; the journal shows it.
   await page.getByRole('link', { name: 'To the incident' }).click();
   const entry = page.getByRole('listitem').filter({ hasText: 'Remote support history' }).first();
   await expect(entry).toContainText('closed by the technician');
 });
 
-test('whoever may watch recordings watches a session that runs, and everybody in it reads that', async ({
-  page,
-  browser,
-  request
-}) => {
+test('a supervisor watches a running session, and everybody in it is told', async ({ page, browser, request }) => {
   const program = await at.join(page, request);
   await page.getByRole('button', { name: 'Share screen' }).click();
   await answer(at.desktop, 'control');
@@ -157,7 +149,7 @@ test('whoever may watch recordings watches a session that runs, and everybody in
   await eva.getByRole('link', { name: /^Queue/ }).click();
   await eva.getByRole('link', { name: 'Supervise' }).click();
   await expect(eva.getByText('You are supervising this session.')).toBeVisible();
-  // What she sees is what is there, pixel for pixel; what she could do is not there.
+  // The supervisor sees every pixel and has no controls.
   await expect(eva.locator('canvas.picture')).toHaveAttribute('width', '1280');
   await expect.poll(() => differing(eva, at.desktop)).toBe(0);
   for (const name of ['Request control', 'Take control', 'Ask for clipboard', 'Send clipboard', 'End session'])
@@ -172,7 +164,7 @@ test('whoever may watch recordings watches a session that runs, and everybody in
   await eva.screenshot({ path: 'results/supervisor.png' });
   at.desktop.screenshot('results/supervised-desktop.png');
 
-  // She reloads, and still only watches; then she goes, and everybody reads that too.
+  // After a reload the supervisor still only watches; then they leave, and everybody is told that, too.
   await eva.reload();
   await expect(eva.getByText('You are supervising this session.')).toBeVisible();
   await eva.getByRole('button', { name: 'Stop supervising' }).click();

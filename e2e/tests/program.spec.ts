@@ -1,4 +1,4 @@
-// The support program by itself: typed keys, another language, other letters, another size of the screen.
+// The support program: typed keys, another language, other scripts, another size of the screen.
 
 import { expect, test } from '@playwright/test';
 import { existsSync, readFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { stage } from '../lib/stage';
 
 const at = stage();
 
-test('in German, with a key that is typed, wrong at first', async ({ page, request }) => {
+test('in German, with a typed key that is wrong at first', async ({ page, request }) => {
   await signIn(page, at.server);
   const { key } = await generate(page, at.server, 1);
   const program = await runProgram(at.server, at.desktop, request, {}, { LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8' });
@@ -17,7 +17,7 @@ test('in German, with a key that is typed, wrong at first', async ({ page, reque
   await at.desktop.keys(title, 'ctrl+a');
   at.desktop.xdotool('type', '--delay', '20', '000 000 002');
   at.desktop.xdotool('key', 'Return');
-  // The wrong key stays to be corrected.
+  // The wrong key stays and can be corrected.
   await at.desktop.keys(title, 'ctrl+a');
   at.desktop.xdotool('type', '--delay', '20', key);
   at.desktop.xdotool('key', 'Return');
@@ -35,7 +35,7 @@ test('in German, with a key that is typed, wrong at first', async ({ page, reque
   await until('the program has removed itself', () => !existsSync(program.file));
 });
 
-test('letters of any script, and a screen that changes its size', async ({ page, request }) => {
+test('characters of any script, and a screen that is resized', async ({ page, request }) => {
   await at.join(page, request);
   await page.getByRole('button', { name: 'Share screen' }).click();
   await answer(at.desktop, 'control');
@@ -55,7 +55,7 @@ test('letters of any script, and a screen that changes its size', async ({ page,
   const term = await at.desktop.window('^letters-here$');
   at.desktop.xdotool('windowactivate', '--sync', term);
   await page.getByLabel(/Keyboard of the customer/).focus();
-  // Composed text first, then keys with Shift held in several ways, then special keys.
+  // First composed text, then keys with Shift held in several ways, then special keys.
   await page.keyboard.insertText('Grüße, 你好 – ¿qué? 10 €');
   await page.keyboard.press('Enter');
   await page.keyboard.press('Shift+KeyA');
@@ -86,7 +86,7 @@ test('letters of any script, and a screen that changes its size', async ({ page,
     .toBe('1024x768');
 });
 
-test('a desktop that cannot be captured: said clearly, and the chat goes on', async ({ page, request }) => {
+test('a desktop that cannot be captured is reported, and the chat continues', async ({ page, request }) => {
   const bare = await Desktop.start('800x600', ['-extension', 'DAMAGE']);
   try {
     await signIn(page, at.server);
@@ -106,7 +106,7 @@ test('a desktop that cannot be captured: said clearly, and the chat goes on', as
   }
 });
 
-test('over HTTPS: a secure cookie, and a program that trusts its own server only', async ({ browser, playwright }) => {
+test('HTTPS sets a secure cookie, and the program trusts only its own server', async ({ browser, playwright }) => {
   const tls = certificate();
   const secure = await Server.start([], tls);
   const request = await playwright.request.newContext({ ignoreHTTPSErrors: true });
@@ -119,7 +119,7 @@ test('over HTTPS: a secure cookie, and a program that trusts its own server only
     expect(cookie).toMatchObject({ secure: true, httpOnly: true, sameSite: 'Strict', path: '/' });
     const { link } = await generate(page, secure, 1);
     const form = { link: link.split('#')[1]! };
-    // A machine that does not trust the certificate does not let the program connect.
+    // On a machine that does not trust the certificate the program does not connect.
     const distrustful = await runProgram(secure, at.desktop, request, form, { DESKSIDE_LOG: 'info' });
     let said = '';
     distrustful.stderr!.on('data', (chunk: Buffer) => (said += chunk.toString()));

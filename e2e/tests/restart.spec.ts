@@ -1,5 +1,5 @@
-// The customer's computer restarts in the middle of a session. What goes down is their whole desktop: X server, window
-// manager and every program on it; what comes up again starts what the desktop's autostart entries say.
+// The customer's computer restarts during a session. Their whole desktop ends: X server, window manager and every
+// program. The new desktop starts what the autostart entries name.
 
 import { expect, type Page, test } from '@playwright/test';
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ const AUTOSTART = '/usr/lib/x86_64-linux-gnu/openbox-xdg-autostart';
 const entry = () => join(at.home, '.config/autostart/deskside-return.desktop');
 const kept = () => join(at.home, '.local/state/deskside/return.json');
 
-/** The customer's system, as far as restarting goes: a `systemctl` that notes what it was told, and may say no. */
+/** The part of the customer's system that restarts: a `systemctl` that records its arguments and may refuse. */
 function system(refuses: string) {
   const folder = join(at.home, 'bin');
   mkdirSync(folder, { recursive: true });
@@ -30,7 +30,7 @@ function system(refuses: string) {
   return { env: { PATH: `${folder}:${process.env.PATH}` }, told: () => readFileSync(told, 'utf8').trim() };
 }
 
-/** The technician asks for the restart, and the customer allows it. */
+/** The technician asks for a restart, and the customer allows it. */
 async function allowed(page: Page) {
   await page.getByRole('tab', { name: 'System' }).click();
   await page.getByRole('button', { name: 'Restart the computer' }).click();
@@ -40,14 +40,14 @@ async function allowed(page: Page) {
   return dialog;
 }
 
-/** Everything on the desktop ends at once, and a new one comes up, to which the same person signs in. */
+/** Ends everything on the desktop, and starts a new one where the same person signs in. */
 async function restart() {
   await at.desktop.stop();
   at.desktop = await Desktop.start();
   at.desktop.open(AUTOSTART, [], { HOME: at.home });
 }
 
-test('the session waits for a computer that restarts; the program comes back once, and asks', async ({
+test('the session waits for a restarting computer, and the program resumes once after asking', async ({
   page,
   request
 }) => {
@@ -78,7 +78,7 @@ test('the session waits for a computer that restarts; the program comes back onc
   await at.desktop.keys(window, 'Tab', 'space');
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
   await expect(page.getByText('I will restart it once.')).toBeVisible();
-  // Nothing is allowed any more; the first question is asked again.
+  // All grants have ended; the first question is asked again.
   await page.getByRole('tab', { name: 'Screen' }).click();
   await page.getByRole('button', { name: 'Share screen' }).click();
   await answer(at.desktop, 'view');
@@ -88,7 +88,7 @@ test('the session waits for a computer that restarts; the program comes back onc
   await expect(page.getByText('The session has ended').first()).toBeVisible();
 });
 
-test('a customer who does not want to go on ends the session from there', async ({ page, request }) => {
+test('a customer who does not want to resume ends the session', async ({ page, request }) => {
   const { env } = system('');
   await at.join(page, request, env);
   await (await allowed(page)).getByRole('button', { name: 'Restart now' }).click();
@@ -99,7 +99,7 @@ test('a customer who does not want to go on ends the session from there', async 
   await expect(page.getByText('The session has ended').first()).toBeVisible();
 });
 
-test('a system that does not restart says why, and nothing stays behind', async ({ page, request }) => {
+test('a system that does not restart reports why, and nothing is left behind', async ({ page, request }) => {
   const { env } = system('Interactive authentication required.');
   const program = await at.join(page, request, env);
   const dialog = await allowed(page);
@@ -108,7 +108,7 @@ test('a system that does not restart says why, and nothing stays behind', async 
   expect([existsSync(entry()), existsSync(kept())]).toEqual([false, false]);
   await dialog.getByRole('button', { name: 'Not now' }).click();
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
-  // Started as if it came back, with nothing to come back to, the program ends without a word.
+  // Started as if after a restart but without a session, the program ends silently.
   const late = at.desktop.open(program.file, ['--return'], { HOME: at.home });
   await until('it has ended', () => late.exitCode === 0);
 });

@@ -1,4 +1,4 @@
-// A backup, taken while the server runs and put back after its disk is gone, as docs/operating.md says it.
+// A backup of a running server, restored after its disk is lost, with the commands of docs/operating.md.
 
 import { expect, test } from '@playwright/test';
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -10,7 +10,7 @@ import { close, recorded, verified } from '../lib/remains';
 import { stage } from '../lib/stage';
 
 const at = stage();
-/** The commands of the docs, which stand in one block under this heading. */
+/** The commands of the docs, from the block under this heading. */
 const commands = readFileSync(join(ROOT, 'docs/operating.md'), 'utf8').match(
   /## Backup[\s\S]*?```sh\n([\s\S]*?)```/
 )![1]!;
@@ -35,7 +35,7 @@ test('a backup of the running server is restored: people, sessions, evidence, ke
   const { link } = await generate(page, at.server, at.incident);
   const waiting = page.url();
 
-  // The running server's data is saved; then something happens that the backup does not know of.
+  // The running server's data is backed up; then something happens that the backup does not contain.
   const room = mkdtempSync(join(MEMORY, 'deskside-backup-'));
   execFileSync('sh', ['-ec', commands.replaceAll('deskside-data', at.server.data)], { cwd: room });
   const later = {
@@ -52,13 +52,13 @@ test('a backup of the running server is restored: people, sessions, evidence, ke
   };
   expect((await page.request.post(`${at.server.url}/api/incidents`, later)).ok()).toBe(true);
 
-  // The disk is gone, and the backup takes its place.
+  // The disk is lost, and the backup takes its place.
   await at.server.kill();
   rmSync(at.server.data, { recursive: true });
   renameSync(join(room, 'backup'), at.server.data);
   await at.server.run();
 
-  // Whoever was signed in is signed in; the journal, the file and the video are there, and nobody has touched them.
+  // People are still signed in; journal, file and video are there and verify.
   await page.goto(`${at.server.url}/console/history/${id}`);
   await expect(page.getByText('Said before the backup.')).toBeVisible();
   const { entries } = await (await page.request.get(`${at.server.url}/api/sessions/${id}`)).json();
@@ -78,7 +78,7 @@ test('a backup of the running server is restored: people, sessions, evidence, ke
     words: expect.stringContaining('WHOLE: nothing was changed since it was signed.')
   });
 
-  // The link that was sent before lets its customer in: their program knows the server by its key.
+  // A link that was sent before admits its customer: the program recognises the server by its key.
   await page.goto(waiting);
   await runProgram(at.server, at.desktop, request, { link: link.split('#')[1]! }, { HOME: at.home });
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();

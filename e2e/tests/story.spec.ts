@@ -1,4 +1,4 @@
-// The whole story, on real parts: server, Chromium, the support program on a virtual desktop.
+// The whole story, on real parts: server, Chromium, and the support program on a virtual desktop.
 
 import { expect, test } from '@playwright/test';
 import { execFileSync } from 'node:child_process';
@@ -67,7 +67,7 @@ test('from incident to journal: chat, view, control, exact pixels, close, transc
     .toContain('Gruss from Tom: 1+1=2? YES!');
   await expect.poll(() => differing(page, at.desktop), { timeout: 20_000 }).toBe(0);
 
-  // The customer takes control back: nothing more arrives.
+  // The customer withdraws control: no further input arrives.
   await at.desktop.window('^Your screen is shared$');
   await page.getByRole('button', { name: 'Give control back' }).click();
   await expect(page.getByText('You control')).toBeHidden();
@@ -82,7 +82,7 @@ test('from incident to journal: chat, view, control, exact pixels, close, transc
   await expect(page.getByRole('heading', { name: 'The session has ended' })).toBeVisible();
   expect(readFileSync(note, 'utf8')).toBe(before);
   at.desktop.screenshot('results/customer-ended.png');
-  // How was it: four stars of five, by keyboard; then the window is closed.
+  // The rating: four stars of five, by keyboard; then the window is closed.
   await at.desktop.keys('Northwind Support', 'Tab', 'Tab', 'Tab', 'Tab', 'space', 'Tab', 'Tab');
   at.desktop.xdotool('type', '--delay', '20', 'Quick and kind.');
   await at.desktop.keys('Northwind Support', 'Tab', 'space');
@@ -108,7 +108,7 @@ test('from incident to journal: chat, view, control, exact pixels, close, transc
   const video = page.getByLabel('Recording of the shared screen');
   await expect.poll(() => video.evaluate((v: HTMLVideoElement) => v.videoWidth)).toBe(1280);
   const seek = await video.evaluate(async (v: HTMLVideoElement) => {
-    // The video ends with a card that says that no screen is shared.
+    // The video ends with a placeholder frame that says that no screen is shared.
     v.currentTime = v.duration - 3.5;
     await new Promise((r) => v.addEventListener('seeked', r, { once: true }));
     const canvas = document.createElement('canvas');

@@ -1,4 +1,4 @@
-// Cuts and crashes: the network of either side, and the server itself, in the middle of a shared screen.
+// Lost connections and crashes: the network of either side, and the server itself, during a screen share.
 
 import { expect, test } from '@playwright/test';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { stage } from '../lib/stage';
 
 const at = stage({ server: ['--grace-seconds', '30'], proxied: true });
 
-test('cuts on both sides and kill -9 in the middle of a shared screen: it goes on, and nothing is lost', async ({
+test('a screen share survives lost connections of both sides and kill -9, without losing anything', async ({
   page,
   request
 }, info) => {
@@ -24,7 +24,7 @@ test('cuts on both sides and kill -9 in the middle of a shared screen: it goes o
   };
   await say('before any cut');
 
-  // The customer's network goes: the technician reads it; it comes back by itself, with the screen.
+  // The customer's network fails: the technician is told; it recovers by itself, with the screen.
   at.network.cut('program');
   await expect(page.getByText(`${CUSTOMER.name}: reconnecting …`)).toBeVisible();
   await say('said while the customer is away');
@@ -33,7 +33,7 @@ test('cuts on both sides and kill -9 in the middle of a shared screen: it goes o
   await expect(page.locator('canvas.picture')).toBeVisible();
   await expect(page.getByText('You control')).toBeVisible();
 
-  // The technician's network goes.
+  // The technician's network fails.
   at.network.cut('page');
   await expect(page.getByText('The connection to the server was lost. Reconnecting …')).toBeVisible();
   at.network.mend('page');
@@ -44,7 +44,7 @@ test('cuts on both sides and kill -9 in the middle of a shared screen: it goes o
   // kill -9.
   await at.server.kill();
   await expect(page.getByText('The connection to the server was lost. Reconnecting …')).toBeVisible();
-  // On the disk nothing of the screen can be read without the server's key.
+  // On disk, nothing of the screen can be read without the server's key.
   const reel = readFileSync(
     join(
       at.server.data,
@@ -82,7 +82,7 @@ test('a technician who never comes back leaves the session on hold', async ({ pa
   await customer.goto(link);
   await customer.getByRole('button', { name: 'Chat in this browser' }).click();
   await expect(page.getByText(/is here/)).toBeVisible();
-  // Another page of the console stays in the session; only without any the technician is gone.
+  // Another page of the console counts as present; the technician is gone only without any.
   await page.goto(`${at.server.url}/console/queue`);
   await expect(customer.getByText('Tom Becker is back')).toBeVisible();
   const context = page.context();

@@ -1,4 +1,4 @@
-// What a technician does beside the screen: files, clipboard, shell, system information, drawing, notes. Real files
+// The technician's tools beside the screen: files, clipboard, shell, system information, drawing, notes. Real files
 // compared byte by byte, a real shell, a real clipboard.
 
 import { expect, test, type Page } from '@playwright/test';
@@ -21,7 +21,7 @@ async function inSession(page: Page, request: Parameters<typeof runProgram>[2]) 
   await at.join(page, request);
 }
 
-/** The entries of a ZIP archive, with permissions, year and content of those named in it as note.txt. */
+/** The entries of a ZIP archive; for those named note.txt with permissions, year and content. */
 function unpacked(file: string): string[] {
   const script = `
 import sys, zipfile
@@ -32,7 +32,7 @@ for i in sorted(zip.infolist(), key=lambda i: i.filename):
   return execFileSync('python3', ['-c', script, file]).toString().trim().split('\n');
 }
 
-test('files go both ways, byte by byte, and what goes wrong is said', async ({ page, request }, info) => {
+test('files are transferred both ways, byte by byte, and errors are shown', async ({ page, request }, info) => {
   const folder = join(at.home, 'Work ü 文');
   mkdirSync(join(folder, 'inner'), { recursive: true });
   const large = randomBytes(9_000_001);
@@ -53,13 +53,13 @@ test('files go both ways, byte by byte, and what goes wrong is said', async ({ p
   await page.getByRole('button', { name: 'Work ü 文' }).click();
   await expect(page.getByRole('button', { name: 'large.bin' })).toBeVisible();
   await page.screenshot({ path: 'results/files.png' });
-  // In a narrow window everything is still reached.
+  // In a narrow window everything is still reachable.
   await page.setViewportSize({ width: 800, height: 900 });
   for (const name of ['New folder', 'Send files …']) await page.getByRole('button', { name }).click({ trial: true });
   await page.screenshot({ path: 'results/files-narrow.png' });
   await page.setViewportSize({ width: 1440, height: 900 });
 
-  // Fetched: a large file, an empty one, and a folder as an archive.
+  // Downloaded: a large file, an empty one, and a folder as an archive.
   for (const [name, saved] of [
     ['large.bin', 'large.bin'],
     ['empty.txt', 'empty.txt'],
@@ -83,7 +83,7 @@ test('files go both ways, byte by byte, and what goes wrong is said', async ({ p
     await page.getByLabel(`Choose ${name}`).uncheck();
   }
 
-  // A name that is not Unicode is listed and marked; its file is fetched, and deleted, like any other.
+  // A name that is not Unicode is listed and marked; its file is downloaded and deleted like any other.
   const odd = page.getByRole('row').filter({ hasText: 'gr\uFFFDn.txt' });
   await expect(odd.getByText('(unusual name)')).toHaveCount(2);
   const fetched = page.waitForEvent('download');
@@ -94,7 +94,7 @@ test('files go both ways, byte by byte, and what goes wrong is said', async ({ p
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
   await expect(odd).toHaveCount(1);
 
-  // Sent: several, one whose name is taken, one empty, a name in another script.
+  // Uploaded: several, one whose name is taken, an empty one, a name in another script.
   const mine = info.outputPath('mine');
   mkdirSync(mine, { recursive: true });
   const sent = randomBytes(5_000_000);
@@ -108,7 +108,7 @@ test('files go both ways, byte by byte, and what goes wrong is said', async ({ p
   expect(sha(readFileSync(join(folder, 'large.bin')))).toBe(sha(large));
   expect(readFileSync(join(folder, 'пустой.txt')).length).toBe(0);
 
-  // A new folder, another name, gone again: each is in the conversation.
+  // A new folder, renamed, deleted: each is in the conversation.
   await page.getByRole('button', { name: 'New folder' }).click();
   await page.getByLabel('Name', { exact: true }).fill('fresh');
   await page.getByRole('button', { name: 'Create folder' }).click();
@@ -123,7 +123,7 @@ test('files go both ways, byte by byte, and what goes wrong is said', async ({ p
   expect(existsSync(join(folder, 'older'))).toBe(false);
   await expect(page.getByRole('listitem').filter({ hasText: 'You have deleted older' })).toBeVisible();
 
-  // No permission is said, and nothing half-written stays anywhere.
+  // A missing permission is reported, and nothing half-written is left.
   await page.getByLabel("Folder on the customer's computer").fill('/proc');
   await page.getByLabel("Folder on the customer's computer").press('Enter');
   await expect(page.getByRole('button', { name: 'version' })).toBeVisible();
@@ -131,12 +131,12 @@ test('files go both ways, byte by byte, and what goes wrong is said', async ({ p
   await expect(transfers.getByText(/no permission|disk is full|nothing by that name/i)).toBeVisible();
   expect(readdirSync(folder).filter((n) => n.startsWith('.deskside'))).toEqual([]);
 
-  // Taken back on the customer's panel: at once.
+  // Withdrawn on the customer's panel: at once.
   await at.desktop.window('^What is allowed$');
   at.desktop.screenshot('results/customer-files.png');
 });
 
-test('a shell, its recording, and its end when the customer takes it back', async ({ page, request }) => {
+test('a shell, its recording, and its end when the customer withdraws it', async ({ page, request }) => {
   await inSession(page, request);
   await page.getByRole('tab', { name: 'Commands' }).click();
   await page.getByRole('button', { name: 'Ask the customer' }).click();
@@ -199,7 +199,7 @@ test('system information, an ended process, the clipboard, notes and prepared me
 
   await exchangePictures(page, at.desktop, at.home);
 
-  // In sync: copied on either side, it is on the other a moment later.
+  // In sync: copied on one side, available on the other a moment later.
   await page.getByLabel('Sync clipboard').check();
   execFileSync('sh', ['-c', 'printf "copied by the customer" | xclip -selection clipboard -i >/dev/null 2>&1'], {
     env: at.desktop.env
@@ -211,7 +211,7 @@ test('system information, an ended process, the clipboard, notes and prepared me
     .toBe('copied by the technician');
   await page.getByLabel('Sync clipboard').uncheck();
 
-  // A prepared message, found by its letters; and a note that the customer does not get.
+  // A message template, found by its letters; and a note that the customer does not get.
   await page.request.post(`${at.server.url}/api/canned`, {
     data: { title: 'Greeting', text: 'Hello {{customer}}, I am {{technician}}.', team: '' },
     headers: { origin: at.server.url }
@@ -239,7 +239,7 @@ test('system information, an ended process, the clipboard, notes and prepared me
   expect(readFileSync(await (await download).path(), 'utf8')).toBe('turn it on');
 });
 
-test('a customer who wants to be asked about each file is asked, and no is no', async ({ page, request }) => {
+test('a customer can be asked about each file, and a no is respected', async ({ page, request }) => {
   writeFileSync(join(at.home, 'secret.txt'), 'mine');
   await inSession(page, request);
   await page.getByRole('tab', { name: 'Files' }).click();
@@ -255,16 +255,13 @@ test('a customer who wants to be asked about each file is asked, and no is no', 
   await page.getByRole('button', { name: 'Download' }).click();
   await at.desktop.keys('^A question about a file$', 'Tab', 'Tab', 'space');
   expect(readFileSync(await (await download).path(), 'utf8')).toBe('mine');
-  // The yes was for that once.
+  // The yes was for that transfer alone.
   await page.getByRole('button', { name: 'Download' }).click();
   await at.desktop.keys('^A question about a file$', 'Tab', 'space');
   await expect(page.getByLabel('Transfers').getByText('The customer does not allow this.')).toHaveCount(2);
 });
 
-test('drawn on the customer’s screen, in the picture, and a picture of it in the journal', async ({
-  page,
-  request
-}) => {
+test('drawings appear on the customer’s screen and in a screenshot in the journal', async ({ page, request }) => {
   await inSession(page, request);
   await page.getByRole('button', { name: 'Share screen' }).click();
   await answer(at.desktop, 'view');
@@ -307,7 +304,7 @@ test('drawn on the customer’s screen, in the picture, and a picture of it in t
   await page.screenshot({ path: 'results/journal-picture.png' });
 });
 
-test('one monitor of several, or the one where the pointer is', async ({ page, request }) => {
+test('the view shows one monitor of several, or the one with the pointer', async ({ page, request }) => {
   const monitor = (...args: string[]) => execFileSync('xrandr', ['--setmonitor', ...args], { env: at.desktop.env });
   monitor('left', '640/169x800/211+0+0', 'screen');
   monitor('right', '640/169x800/211+640+0', 'none');
@@ -319,7 +316,7 @@ test('one monitor of several, or the one where the pointer is', async ({ page, r
   const select = page.getByLabel('Monitor');
   await select.selectOption({ label: '2: right' });
   const view = page.getByRole('region', { name: 'Screen' });
-  // The right half fills the place: the canvas begins far left of it.
+  // The right half fills the view: the canvas begins far left of it.
   await expect
     .poll(
       async () => Math.round(((await canvas.boundingBox())!.width / 1280) * 640) <= (await view.boundingBox())!.width
@@ -333,14 +330,14 @@ test('one monitor of several, or the one where the pointer is', async ({ page, r
   await page.mouse.click(place.x + place.width / 2, place.y + place.height / 2);
   await expect.poll(() => at.desktop.xdotool('getmouselocation')).toMatch(/x:9[56]\d y:(39|40)\d/);
   await select.selectOption('follow');
-  // A move as a mouse makes it.
+  // A movement as by a mouse.
   at.desktop.xdotool('mousemove_relative', '--', '-860', '-100');
   await expect
     .poll(async () => Math.round((await canvas.boundingBox())!.x - (await page.locator('.screen').boundingBox())!.x))
     .toBe(0);
 });
 
-test('the customer puts a file into the chat from the program', async ({ page, request }, info) => {
+test('the customer posts a file in the chat from the program', async ({ page, request }, info) => {
   const mine = join(at.home, 'Foto ü.bin');
   const bytes = randomBytes(300_000);
   writeFileSync(mine, bytes);
@@ -350,7 +347,7 @@ test('the customer puts a file into the chat from the program', async ({ page, r
   const chooser = await at.desktop.window('^zenity$|^Choose a file');
   at.desktop.screenshot('results/attach.png');
   at.desktop.xdotool('windowactivate', '--sync', chooser);
-  // The first letter opens the line for a path; it is written over once the line is there.
+  // The first letter opens the path field; its text is replaced once the field is there.
   at.desktop.xdotool('key', '--delay', '400', 'slash', 'ctrl+a');
   at.desktop.xdotool('type', '--delay', '30', mine);
   at.desktop.xdotool('key', 'Return');

@@ -1,4 +1,4 @@
-// The support program for Windows: the whole story, with the file that a customer's browser saves, run by Wine.
+// The support program for Windows: the whole story, with the file that a customer's browser saves, run under Wine.
 
 import { type Browser, expect, type Page, test } from '@playwright/test';
 import { execFileSync } from 'node:child_process';
@@ -12,18 +12,18 @@ import { Server, until } from '../lib/processes';
 import { stage } from '../lib/stage';
 import * as wine from '../lib/wine';
 
-// In CI it has been built a moment ago: what is missing there is a fault.
+// CI builds it before: if it is missing there, that is an error.
 test.skip(!wine.there && !process.env.CI, 'the program for Windows is not built: cargo xtask windows --test');
 
 const at = stage({ server: wine.there ? ['--support-program-windows', wine.program()] : [] });
 const WINDOWS =
   'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/146.0.0.0 Safari/537.36';
 
-// A screen that does not say how often it is drawn a second is none that Windows knows.
+// Windows needs a refresh rate for every screen.
 test.beforeAll(() => at.desktop.resize(1280, 800));
 test.afterEach(() => wine.stop());
 
-/** Clicks on the link as a customer at Windows, and saves the program under the name that the browser is told. */
+/** Opens the link as a customer on Windows, and saves the program under the name that the server suggests. */
 async function download(browser: Browser, link: string): Promise<{ page: Page; file: string }> {
   const context = await browser.newContext({ userAgent: WINDOWS });
   const page = await context.newPage();
@@ -42,7 +42,7 @@ async function close(page: Page) {
   await expect(page.getByRole('heading', { name: 'The session has ended' })).toBeVisible();
 }
 
-test('join by the link, chat, view every pixel, control, hold, resume, close, journal', async ({ page, browser }) => {
+test('join with the link, chat, view every pixel, control, hold, resume, close, journal', async ({ page, browser }) => {
   test.slow();
   await signIn(page, at.server);
   const { link } = await generate(page, at.server, at.incident);
@@ -58,7 +58,7 @@ test('join by the link, chat, view every pixel, control, hold, resume, close, jo
   at.desktop.xdotool('key', 'Return');
   await expect(page.getByRole('listitem').filter({ hasText: 'It does not print.' })).toContainText(CUSTOMER.name);
 
-  // Every pixel: the program's picture against the X server's.
+  // Every pixel: the program's picture compared with the X server's.
   wine.run(at.desktop, 'notepad');
   await at.desktop.window('Notepad$');
   await page.getByRole('button', { name: 'Share screen' }).click();
@@ -81,7 +81,7 @@ test('join by the link, chat, view every pixel, control, hold, resume, close, jo
   await page.keyboard.type('Gruss from Tom: 1+1=2? YES!');
   await page.keyboard.press('Enter');
   await page.keyboard.insertText('Grüße');
-  // Wine's dialogs do not find the way to memory.
+  // Wine's dialogs cannot browse to the folder in memory.
   const note = join(mkdtempSync(join(tmpdir(), 'deskside-note-')), 'note.txt');
   await page.keyboard.press('Control+s');
   await at.desktop.window('^Save As$');
@@ -89,11 +89,11 @@ test('join by the link, chat, view every pixel, control, hold, resume, close, jo
   await page.keyboard.press('Enter');
   await until('the note is saved', () => existsSync(note) && readFileSync(note).length > 20);
   expect(new TextDecoder('windows-1252').decode(readFileSync(note))).toBe('Gruss from Tom: 1+1=2? YES!\r\nGrüße');
-  // Where a caret blinks, nothing is ever still for a second.
+  // With a blinking caret, nothing is ever still for a second.
   at.desktop.xdotool('windowactivate', '--sync', await at.desktop.window('^Your screen is shared$'));
   await expect.poll(() => differing(page, at.desktop), { timeout: 20_000 }).toBe(0);
 
-  // Hold and resume: nothing is seen before the customer says yes again.
+  // Hold and resume: nothing is visible before the customer says yes again.
   await page.getByRole('button', { name: 'End session' }).click();
   await page.getByRole('button', { name: /^Hold session/ }).click();
   await expect(page.getByRole('heading', { name: 'The session is on hold' })).toBeVisible();
@@ -112,7 +112,7 @@ test('join by the link, chat, view every pixel, control, hold, resume, close, jo
   await expect(entry.getByRole('link', { name: /Video/ })).toBeVisible();
 });
 
-test('files both ways, a name that Windows refuses, the clipboard, every script, system information', async ({
+test('files both ways, a name that Windows refuses, the clipboard, every script and system information', async ({
   page,
   browser
 }) => {
@@ -122,7 +122,7 @@ test('files both ways, a name that Windows refuses, the clipboard, every script,
   wine.runAsUser(at.desktop, customer.file);
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible({ timeout: 40_000 });
 
-  // Files: a folder of Windows, one out, one in, one that Windows would not name so.
+  // Files: a Windows folder, one download, one upload, and one with a name that Windows refuses.
   const folder = mkdtempSync(join(tmpdir(), 'deskside-files-'));
   const content = randomBytes(3_000_001);
   writeFileSync(join(folder, 'Bericht ü.bin'), content);
@@ -153,7 +153,7 @@ test('files both ways, a name that Windows refuses, the clipboard, every script,
 
   await page.getByRole('button', { name: 'Ask for clipboard' }).click();
   await answer(at.desktop, 'yes', false);
-  // Every script, typed into Wine's notepad, and back by the clipboard.
+  // Every script, typed into Wine's notepad, and back over the clipboard.
   wine.run(at.desktop, 'notepad');
   await at.desktop.window('Notepad$');
   await page.getByRole('tab', { name: 'Screen' }).click();
@@ -181,7 +181,7 @@ test('files both ways, a name that Windows refuses, the clipboard, every script,
   await page.screenshot({ path: 'results/windows-system.png' });
 });
 
-test('runs as administrator in the middle of a session, and comes back from it', async ({ page, browser }) => {
+test('the program runs as administrator during a session, and returns from it', async ({ page, browser }) => {
   test.slow();
   await signIn(page, at.server);
   const { link } = await generate(page, at.server, at.incident);
@@ -195,7 +195,7 @@ test('runs as administrator in the middle of a session, and comes back from it',
   await expect(page.getByText('You control')).toBeVisible();
   await expect(page.getByRole('option', { name: 'Ctrl+Alt+Del: only as administrator' })).toBeDisabled();
 
-  // Asked for, allowed, and asked by Windows too, which Wine takes for a yes.
+  // Asked for, allowed, and confirmed by Windows, which Wine does automatically.
   const back = (how: string) =>
     page.getByText(`${CUSTOMER.name} is back (with the support program for Windows${how})`, { exact: true });
   const elevate = async (first: boolean) => {
@@ -211,15 +211,15 @@ test('runs as administrator in the middle of a session, and comes back from it',
   };
   await elevate(true);
 
-  // The session goes on, with what was allowed: nothing is asked anew.
+  // The session continues with its grants: nothing is asked again.
   await page.getByRole('tab', { name: 'Screen' }).click();
   await expect(page.getByText('You control')).toBeVisible();
   await expect.poll(() => differing(page, at.desktop), { timeout: 20_000 }).toBe(0);
   at.desktop.screenshot('results/windows-elevated.png');
-  // Wine lacks what presses it; that it may be pressed now is all that can be seen here.
+  // Wine lacks the function that presses it: the test can only show that pressing is allowed now.
   await expect(page.getByRole('option', { name: 'Ctrl+Alt+Del', exact: true })).toBeEnabled();
 
-  // Taken back: nothing is allowed any more, and the program from before goes on.
+  // Withdrawn: no right is left, and the earlier process resumes.
   await at.desktop.keys('^Your screen is shared$', 'Tab', 'space');
   await expect(page.getByText('Running as administrator is no longer allowed (by the customer)')).toBeVisible();
   await expect(back('')).toHaveCount(1, { timeout: 40_000 });
@@ -229,7 +229,7 @@ test('runs as administrator in the middle of a session, and comes back from it',
   await answer(at.desktop, 'view', false);
   await expect.poll(() => differing(page, at.desktop), { timeout: 20_000 }).toBe(0);
 
-  // A program that crashes as administrator leaves the session to the one behind it.
+  // An elevated process that crashes leaves the session to the one behind it.
   await elevate(false);
   execFileSync('pkill', ['-KILL', '-f', '--', '--elevated']);
   await expect(back('')).toHaveCount(2, { timeout: 40_000 });
@@ -239,7 +239,7 @@ test('runs as administrator in the middle of a session, and comes back from it',
   await until('the program has removed itself', () => !existsSync(customer.file));
 });
 
-test('signed by the organisation: the signature holds, the program still knows its server, and the server gives it out as it is', async ({
+test('a program signed by the organisation stays valid, knows its server, and is served unchanged', async ({
   page,
   browser,
   request
