@@ -23,7 +23,7 @@ export const TECHNICIAN = {
 export const CUSTOMER = { name: 'Ada Morgan', email: 'ada@customer.example', company: 'Morgan & Daughters' };
 
 /** Creates an organisation with an administrator, a technician, a customer and an incident, over the web API. */
-export async function furnish(server: Server, request: APIRequestContext): Promise<{ incident: number }> {
+export async function seed(server: Server, request: APIRequestContext): Promise<{ incident: number }> {
   const ask = async (path: string, data: unknown) => {
     const answer = await request.post(`${server.url}${path}`, { data });
     expect(answer.ok(), `${path}: ${await answer.text()}`).toBe(true);
@@ -63,12 +63,12 @@ export async function furnish(server: Server, request: APIRequestContext): Promi
 }
 
 /** The same with a request context of its own. */
-export async function furnished(
+export async function seedWithOwnRequest(
   server: Server,
   playwright: PlaywrightWorkerArgs['playwright']
 ): Promise<{ incident: number }> {
   const request = await playwright.request.newContext();
-  const made = await furnish(server, request);
+  const made = await seed(server, request);
   await request.dispose();
   return made;
 }

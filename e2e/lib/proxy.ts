@@ -18,13 +18,13 @@ export class Proxy {
 
   static start(port: number, to: () => number): Promise<Proxy> {
     return new Promise((done) => {
-      const server = createServer((near) => proxy.carry(near, to()));
+      const server = createServer((near) => proxy.connect(near, to()));
       const proxy = new Proxy(server, port);
       server.listen(port, '127.0.0.1', () => done(proxy));
     });
   }
 
-  private carry(near: Socket, to: number) {
+  private connect(near: Socket, to: number) {
     near.on('error', () => near.destroy());
     near.once('data', (head) => {
       const who: Who = /^(origin|sec-fetch-site|user-agent: mozilla)/im.test(head.toString('latin1'))
@@ -40,13 +40,13 @@ export class Proxy {
         far.destroy();
         this.sockets.delete(near);
       });
-      near.pipe(this.narrow()).pipe(far).pipe(this.narrow()).pipe(near);
+      near.pipe(this.limited()).pipe(far).pipe(this.limited()).pipe(near);
       this.sockets.set(near, who);
     });
   }
 
   /** Limits the rate. */
-  private narrow(): Transform {
+  private limited(): Transform {
     return new Transform({
       transform: (chunk: Buffer, _, done) => {
         if (this.rate === Infinity) done(null, chunk);
@@ -61,7 +61,7 @@ export class Proxy {
     for (const [socket, whose] of this.sockets) if (whose === who) socket.destroy();
   }
 
-  mend(who: Who) {
+  restore(who: Who) {
     this.down.delete(who);
   }
 

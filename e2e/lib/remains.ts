@@ -38,6 +38,6 @@ export async function recorded(request: APIRequestContext, server: Server, sessi
 export function verified(server: Server, bundle: string) {
   const keys = spawnSync(join(BINARIES, 'deskside-server'), ['--data', server.data, 'keys']).stdout.toString();
   const fingerprint = keys.match(/^(\S+( \S+)*)  since/m)![1]!;
-  const said = spawnSync(join(BINARIES, 'deskside-verify'), [bundle, '--key', fingerprint]);
-  return { fingerprint, words: said.stdout.toString(), whole: said.status === 0 };
+  const verifier = spawnSync(join(BINARIES, 'deskside-verify'), [bundle, '--key', fingerprint]);
+  return { fingerprint, output: verifier.stdout.toString(), whole: verifier.status === 0 };
 }

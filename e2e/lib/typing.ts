@@ -23,6 +23,7 @@ export async function controlled(
   await answer(desktop, 'control');
   await expect(page.getByText('You control', { exact: true })).toBeVisible();
   desktop.xdotool('windowactivate', '--sync', await desktop.window('^typing-here$'));
+  // The picture must be at rest: refinement would be measured, too.
   await page.waitForTimeout(2_000);
   return terminal;
 }
@@ -50,6 +51,7 @@ export async function typing(page: Page, times: number): Promise<number[]> {
         wait();
       });
       all.push(performance.now() - began);
+      // The interval between keys is a part of the measurement.
       await new Promise((r) => setTimeout(r, 120));
     }
     return all;

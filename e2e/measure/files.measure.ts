@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { answer, furnish } from '../lib/people';
+import { answer, seed } from '../lib/people';
 import { certificate, Desktop, MEMORY, Server } from '../lib/processes';
 import { controlled, spread, typing } from '../lib/typing';
 
@@ -43,7 +43,7 @@ for (const tls of [true, false])
     const desktop = await Desktop.start();
     const home = mkdtempSync(join(MEMORY, 'deskside-measure-'));
     const request = await playwright.request.newContext({ ignoreHTTPSErrors: true });
-    const { incident } = await furnish(server, request);
+    const { incident } = await seed(server, request);
     const page = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
     const mine = join(home, 'mine.bin');
     writeFileSync(mine, randomBytes(SIZE));

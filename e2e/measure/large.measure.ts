@@ -21,7 +21,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { answer, CUSTOMER, furnish, generate, runProgram, signIn } from '../lib/people';
+import { answer, CUSTOMER, seed, generate, runProgram, signIn } from '../lib/people';
 import { Desktop, Server } from '../lib/processes';
 
 /** Just above the range of 32 bits. */
@@ -43,7 +43,7 @@ test('a file beyond 4 GB and thousands of small ones', async ({ playwright }) =>
   const desktop = await Desktop.start();
   const home = mkdtempSync(join(tmpdir(), 'deskside-large-'));
   const request = await playwright.request.newContext();
-  const { incident } = await furnish(server, request);
+  const { incident } = await seed(server, request);
   // A browser with a profile of its own: private windows keep files in memory.
   const context = await chromium.launchPersistentContext(join(home, 'profile'), {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',

@@ -4,13 +4,13 @@ import { expect, test, type WebSocketRoute } from '@playwright/test';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { CUSTOMER, generate, signIn } from '../lib/people';
-import { stage } from '../lib/stage';
+import { useFixture } from '../lib/fixture';
 
-const at = stage();
+const fixture = useFixture();
 
 test('with a link: invitation, chat, reload and leaving', async ({ page, browser }) => {
-  await signIn(page, at.server);
-  const { link } = await generate(page, at.server, 1);
+  await signIn(page, fixture.server);
+  const { link } = await generate(page, fixture.server, 1);
   const customer = await (await browser.newContext({ viewport: { width: 800, height: 900 } })).newPage();
   await customer.goto(link);
   await expect(customer.getByRole('heading', { name: 'Tom Becker wants to help you' })).toBeVisible();
@@ -78,10 +78,10 @@ test('with a link: invitation, chat, reload and leaving', async ({ page, browser
 });
 
 test('with a key, and hand-over to the support program in the same conversation', async ({ page, browser }) => {
-  await signIn(page, at.server);
-  const { key } = await generate(page, at.server, 1);
+  await signIn(page, fixture.server);
+  const { key } = await generate(page, fixture.server, 1);
   const customer = await (await browser.newContext()).newPage();
-  await customer.goto(at.server.url);
+  await customer.goto(fixture.server.url);
   await customer.getByLabel('Session key').fill(key.replace(/(\d{3})/g, '$1 '));
   await customer.screenshot({ path: 'results/front.png' });
   await customer.getByRole('button', { name: 'Continue' }).click();
@@ -93,24 +93,24 @@ test('with a key, and hand-over to the support program in the same conversation'
   await customer.getByText(/^Let .* control/).click();
   const download = customer.waitForEvent('download');
   await customer.getByRole('button', { name: 'Open the support program' }).click();
-  const file = join(at.server.data, 'handed-over');
+  const file = join(fixture.server.data, 'handed-over');
   await (await download).saveAs(file);
   chmodSync(file, 0o755);
-  at.desktop.open(file, []);
+  fixture.desktop.open(file, []);
   await expect(page.getByText(`${CUSTOMER.name} is back (with the support program)`)).toBeVisible();
   await expect(customer.getByRole('heading', { name: 'This conversation continues in another window' })).toBeVisible();
   await expect(page.getByRole('button', { name: 'Share screen' })).toBeEnabled();
 
   // Closing the program's window asks once, then leaves the session.
-  await at.desktop.keys('Northwind Support', 'alt+F4');
-  await expect.poll(() => at.desktop.hasWindow('Northwind Support'), { message: 'it asks first' }).toBe(true);
+  await fixture.desktop.keys('Northwind Support', 'alt+F4');
+  await expect.poll(() => fixture.desktop.hasWindow('Northwind Support'), { message: 'it asks first' }).toBe(true);
   await expect(page.getByText(`${CUSTOMER.name} has left the conversation`)).toBeHidden();
-  await at.desktop.keys('Northwind Support', 'alt+F4');
+  await fixture.desktop.keys('Northwind Support', 'alt+F4');
   await expect(page.getByText(`${CUSTOMER.name} has left the conversation`)).toBeVisible();
 });
 
 test('a wrong key shows a friendly page', async ({ page }) => {
-  await page.goto(at.server.url);
+  await page.goto(fixture.server.url);
   await page.getByLabel('Session key').fill('12');
   await expect(page.getByRole('button', { name: 'Continue' })).toBeDisabled();
   await page.getByLabel('Session key').fill('000 000 001');
@@ -119,19 +119,19 @@ test('a wrong key shows a friendly page', async ({ page }) => {
 });
 
 test('a page of an older server reloads itself instead of reconnecting for ever', async ({ page }) => {
-  await signIn(page, at.server);
-  let knocks = 0;
+  await signIn(page, fixture.server);
+  let attempts = 0;
   let refuse = false;
   const open = new Set<WebSocketRoute>();
   await page.routeWebSocket(/\/wire$/, async (socket) => {
     if (refuse) {
-      knocks++;
+      attempts++;
       return socket.close();
     }
     socket.connectToServer();
     open.add(socket);
   });
-  await generate(page, at.server, at.incident);
+  await generate(page, fixture.server, fixture.incident);
   await expect(page.getByText('Waiting for the customer')).toBeVisible();
   await expect.poll(() => open.size, { message: 'the page has its connection' }).toBeGreaterThan(0);
   // The server is a newer one now: its pages are newer, and it refuses connections of the old ones.
@@ -139,10 +139,10 @@ test('a page of an older server reloads itself instead of reconnecting for ever'
   const version = '**/_app/version.json';
   await page.route(version, (route) => route.fulfill({ json: { version: 'newer' } }));
   const reloaded = page.waitForEvent('load');
-  const cut = open.size;
+  const connections = open.size;
   for (const socket of open) await socket.close();
   await reloaded;
-  expect(knocks).toBeLessThan(3 * cut);
+  expect(attempts).toBeLessThan(3 * connections);
   await page.unroute(version);
   refuse = false;
   await expect(page.getByText('Waiting for the customer')).toBeVisible();

@@ -1,13 +1,13 @@
 // Changing how people sign in asks for confirmation: a browser that was left open is not enough.
 
 import { expect, type Page, test } from '@playwright/test';
-import { ADMIN, furnished, signIn, TECHNICIAN } from '../lib/people';
+import { ADMIN, seedWithOwnRequest, signIn, TECHNICIAN } from '../lib/people';
 import { Server } from '../lib/processes';
 
 let server: Server;
 test.beforeAll(async ({ playwright }) => {
   server = await Server.start();
-  await furnished(server, playwright);
+  await seedWithOwnRequest(server, playwright);
 });
 test.afterAll(() => server?.stop());
 

@@ -3,19 +3,19 @@
 
 import { expect, type Page, test } from '@playwright/test';
 import { ADMIN, answer, generate, signIn } from '../lib/people';
-import { stage } from '../lib/stage';
+import { useFixture } from '../lib/fixture';
 
-const at = stage();
+const fixture = useFixture();
 
 test('one of many customers is chosen by typing, with the keyboard alone', async ({ page }) => {
-  await signIn(page, at.server, ADMIN);
+  await signIn(page, fixture.server, ADMIN);
   for (let n = 0; n < 201; n++) {
     const data = { name: `Customer ${String(n).padStart(3, '0')}`, email: `c${n}@many.example`, company: '' };
-    expect((await page.request.post(`${at.server.url}/api/customers`, { data })).ok()).toBe(true);
+    expect((await page.request.post(`${fixture.server.url}/api/customers`, { data })).ok()).toBe(true);
   }
   const data = { name: 'Özgür Żak', email: 'oezguer@last.example', company: 'Łódź 50%' };
-  expect((await page.request.post(`${at.server.url}/api/customers`, { data })).ok()).toBe(true);
-  await page.goto(`${at.server.url}/console/incidents`);
+  expect((await page.request.post(`${fixture.server.url}/api/customers`, { data })).ok()).toBe(true);
+  await page.goto(`${fixture.server.url}/console/incidents`);
   await page.getByRole('button', { name: 'New incident' }).click();
   const dialog = page.getByRole('dialog');
   const customer = dialog.getByRole('combobox', { name: 'Customer' });
@@ -46,7 +46,7 @@ test('one of many customers is chosen by typing, with the keyboard alone', async
   await customer.press('Enter');
   await dialog.getByLabel('Subject').fill('The last of many');
   await create.click();
-  await page.goto(`${at.server.url}/console/incidents`);
+  await page.goto(`${fixture.server.url}/console/incidents`);
   await expect(page.getByRole('row', { name: /The last of many/ })).toContainText('Customer 200');
   // No matches: a new customer begins with what was typed.
   await page.getByRole('button', { name: 'New incident' }).click();
@@ -56,8 +56,8 @@ test('one of many customers is chosen by typing, with the keyboard alone', async
 });
 
 test('the choices at the end of a session are in one line', async ({ page }) => {
-  await signIn(page, at.server);
-  await generate(page, at.server, at.incident);
+  await signIn(page, fixture.server);
+  await generate(page, fixture.server, fixture.incident);
   await page.getByRole('button', { name: 'End session' }).click();
   const starts = await page
     .getByRole('dialog')
@@ -69,9 +69,9 @@ test('the choices at the end of a session are in one line', async ({ page }) => 
 });
 
 test('the connection panel leaves space for the text box', async ({ page, request }) => {
-  await at.join(page, request);
+  await fixture.join(page, request);
   await page.getByRole('button', { name: 'Share screen' }).click();
-  await answer(at.desktop, 'control');
+  await answer(fixture.desktop, 'control');
   await expect(page.getByText('You control')).toBeVisible();
   await page.getByRole('button', { name: 'Connection' }).click();
   // A picture every moment, until the panel knows the time of each stage.
@@ -79,7 +79,7 @@ test('the connection panel leaves space for the text box', async ({ page, reques
   const panel = page.getByRole('region', { name: 'Connection' });
   await expect
     .poll(() => {
-      at.desktop.open('xsetroot', ['-solid', colours.reverse()[0]!]);
+      fixture.desktop.open('xsetroot', ['-solid', colours.reverse()[0]!]);
       return panel.getByRole('table').isVisible();
     })
     .toBe(true);
@@ -113,18 +113,18 @@ test('the connection panel leaves space for the text box', async ({ page, reques
     await inside(page, height);
   }
   // The program's bubbles contain all their lines, one below the other.
-  const chat = await at.desktop.window('Northwind Support');
-  await at.desktop.keys('Northwind Support', 'ctrl+a');
-  at.desktop.xdotool('type', '--delay', '20', 'Mine.');
-  at.desktop.xdotool('key', 'Return');
+  const chat = await fixture.desktop.window('Northwind Support');
+  await fixture.desktop.keys('Northwind Support', 'ctrl+a');
+  fixture.desktop.xdotool('type', '--delay', '20', 'Mine.');
+  fixture.desktop.xdotool('key', 'Return');
   await expect(page.getByRole('listitem').filter({ hasText: 'Mine.' })).toBeVisible();
-  const place = at.desktop.xdotool('getwindowgeometry', '--shell', chat);
+  const place = fixture.desktop.xdotool('getwindowgeometry', '--shell', chat);
   const [left, top] = [Number(place.match(/X=(\d+)/)![1]), Number(place.match(/Y=(\d+)/)![1])];
   await expect
-    .poll(() => bubbles(at.desktop.pixels(), left, top + 60, top + 480))
+    .poll(() => bubbles(fixture.desktop.pixels(), left, top + 60, top + 480))
     .toEqual([expect.any(Number), expect.any(Number)]);
-  const [first, second] = bubbles(at.desktop.pixels(), left, top + 60, top + 480);
-  at.desktop.screenshot('results/long-line.png');
+  const [first, second] = bubbles(fixture.desktop.pixels(), left, top + 60, top + 480);
+  fixture.desktop.screenshot('results/long-line.png');
   expect(first).toBeGreaterThan(150);
   expect(second).toBeLessThan(80);
 });

@@ -2,14 +2,14 @@
 
 import { expect, test } from '@playwright/test';
 import { Directory } from '../lib/directory';
-import { ADMIN, furnished, signIn } from '../lib/people';
+import { ADMIN, seedWithOwnRequest, signIn } from '../lib/people';
 import { Server } from '../lib/processes';
 
 let server: Server;
 let directory: Directory;
 test.beforeAll(async ({ playwright }) => {
   [server, directory] = [await Server.start(), await Directory.start()];
-  await furnished(server, playwright);
+  await seedWithOwnRequest(server, playwright);
 });
 test.afterAll(async () => {
   await server?.stop();

@@ -5,7 +5,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { answer, CUSTOMER, furnish, generate, runProgram, signIn } from '../lib/people';
+import { answer, CUSTOMER, seed, generate, runProgram, signIn } from '../lib/people';
 import { Desktop, Server, until } from '../lib/processes';
 import { close, recorded } from '../lib/remains';
 
@@ -14,7 +14,7 @@ test.beforeAll(async () => void (desktop = await Desktop.start()));
 test.afterAll(() => desktop.stop());
 
 async function shared(page: Page, server: Server, request: Parameters<typeof runProgram>[2]) {
-  await furnish(server, request);
+  await seed(server, request);
   await signIn(page, server);
   const { link } = await generate(page, server, 1);
   await runProgram(
@@ -205,6 +205,7 @@ test('after a power cut, everything recorded two seconds earlier is there', asyn
         return `#${[r, g, b].map((n) => n!.toString(16).padStart(2, '0')).join('')}` === c;
       }, colour);
       seen.push({ colour, at: Date.now() });
+      // Time is the subject here: the colours must be older and younger than two seconds when the power is cut.
       await page.waitForTimeout(700);
     }
     // The content of the disk at this moment, without what is only in the memory of the file system.
@@ -216,10 +217,10 @@ test('after a power cut, everything recorded two seconds earlier is there', asyn
     await signIn(page, server);
     const video = await recorded(page.request, server, session, info.outputPath('after.webm'));
     expect(video.complaints).toBe('');
-    const { film } = await (await page.request.get(`${server.url}/api/sessions/${session}`)).json();
+    const { film: spans } = await (await page.request.get(`${server.url}/api/sessions/${session}`)).json();
     const safe = seen.filter((s) => s.at <= moment - 2_000).at(-1)!;
     expect(safe.colour, 'there was time for some').not.toBe(seen[0]!.colour);
-    const place = (safe.at - film[0].from) / 1000;
+    const place = (safe.at - spans[0].from) / 1000;
     // The picture that is shown at this position: seeking alone finds the next one, which may have the next colour.
     const still = ['-vf', 'fps=20', '-ss', String(place), '-frames:v', '1', '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-'];
     const frame = execFileSync('ffmpeg', ['-v', 'error', '-i', info.outputPath('after.webm'), ...still], {

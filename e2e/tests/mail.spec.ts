@@ -1,7 +1,7 @@
 // Outgoing mails: through a real mail server with STARTTLS and authentication, refused by it, and left in the outbox.
 
 import { expect, test } from '@playwright/test';
-import { ADMIN, CUSTOMER, furnished, signIn } from '../lib/people';
+import { ADMIN, CUSTOMER, seedWithOwnRequest, signIn } from '../lib/people';
 import { certificate, Server, until } from '../lib/processes';
 import { MailServer } from '../lib/smtp';
 
@@ -13,7 +13,7 @@ test.beforeAll(async ({ playwright }) => {
   mails = await MailServer.start(certificate());
   withMail = await Server.start(mails.options('Northwind <help@northwind.example>'));
   without = await Server.start();
-  for (const server of [withMail, without]) await furnished(server, playwright);
+  for (const server of [withMail, without]) await seedWithOwnRequest(server, playwright);
 });
 test.afterAll(async () => {
   await withMail?.stop();

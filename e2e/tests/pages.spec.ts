@@ -3,7 +3,7 @@
 import { expect, type Locator, test, type Page } from '@playwright/test';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { ADMIN, CUSTOMER, furnished, generate, signIn } from '../lib/people';
+import { ADMIN, CUSTOMER, seedWithOwnRequest, generate, signIn } from '../lib/people';
 import { Server } from '../lib/processes';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -11,7 +11,7 @@ let server: Server;
 
 test.beforeAll(async ({ playwright }) => {
   server = await Server.start();
-  await furnished(server, playwright);
+  await seedWithOwnRequest(server, playwright);
 });
 test.afterAll(async () => server?.stop());
 

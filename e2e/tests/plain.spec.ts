@@ -4,7 +4,7 @@ import { expect, test } from '@playwright/test';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { answer, CUSTOMER, differing, furnish, generate, runProgram, signIn } from '../lib/people';
+import { answer, CUSTOMER, differing, seed, generate, runProgram, signIn } from '../lib/people';
 import { Desktop, freePort, MEMORY, Server } from '../lib/processes';
 
 test('a technician on plain HTTP sees every pixel and exchanges files', async ({ page, playwright }) => {
@@ -15,7 +15,7 @@ test('a technician on plain HTTP sees every pixel and exchanges files', async ({
   const desktop = await Desktop.start();
   const request = await playwright.request.newContext();
   try {
-    await furnish(server, request);
+    await seed(server, request);
     server.url = url;
     await signIn(page, server);
     expect(await page.evaluate(() => isSecureContext)).toBe(false);

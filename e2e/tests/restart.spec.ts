@@ -6,18 +6,18 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync
 import { join } from 'node:path';
 import { answer, CUSTOMER } from '../lib/people';
 import { Desktop, until } from '../lib/processes';
-import { stage } from '../lib/stage';
+import { useFixture } from '../lib/fixture';
 
-const at = stage({ server: ['--grace-seconds', '5'] });
+const fixture = useFixture({ server: ['--grace-seconds', '5'] });
 const AUTOSTART = '/usr/lib/x86_64-linux-gnu/openbox-xdg-autostart';
-const entry = () => join(at.home, '.config/autostart/deskside-return.desktop');
-const kept = () => join(at.home, '.local/state/deskside/return.json');
+const entry = () => join(fixture.home, '.config/autostart/deskside-return.desktop');
+const kept = () => join(fixture.home, '.local/state/deskside/return.json');
 
 /** The part of the customer's system that restarts: a `systemctl` that records its arguments and may refuse. */
 function system(refuses: string) {
-  const folder = join(at.home, 'bin');
+  const folder = join(fixture.home, 'bin');
   mkdirSync(folder, { recursive: true });
-  const told = join(at.home, 'told');
+  const told = join(fixture.home, 'told');
   writeFileSync(told, '');
   const no = refuses ? `echo "${refuses}" >&2; exit 1` : `echo "$*" >> '${told}'`;
   for (const name of ['systemctl', 'loginctl']) {
@@ -36,15 +36,15 @@ async function allowed(page: Page) {
   await page.getByRole('button', { name: 'Restart the computer' }).click();
   const dialog = page.getByRole('dialog');
   await dialog.getByRole('button', { name: 'Ask the customer' }).click();
-  await answer(at.desktop, 'yes');
+  await answer(fixture.desktop, 'yes');
   return dialog;
 }
 
 /** Ends everything on the desktop, and starts a new one where the same person signs in. */
 async function restart() {
-  await at.desktop.stop();
-  at.desktop = await Desktop.start();
-  at.desktop.open(AUTOSTART, [], { HOME: at.home });
+  await fixture.desktop.stop();
+  fixture.desktop = await Desktop.start();
+  fixture.desktop.open(AUTOSTART, [], { HOME: fixture.home });
 }
 
 test('the session waits for a restarting computer, and the program resumes once after asking', async ({
@@ -52,7 +52,7 @@ test('the session waits for a restarting computer, and the program resumes once 
   request
 }) => {
   const { env, told } = system('');
-  const program = await at.join(page, request, env);
+  const program = await fixture.join(page, request, env);
   await page.getByLabel('Message', { exact: true }).fill('I will restart it once.');
   await page.keyboard.press('Enter');
   const dialog = await allowed(page);
@@ -68,20 +68,20 @@ test('the session waits for a restarting computer, and the program resumes once 
   await expect(page.getByText(`${CUSTOMER.name}’s computer restarts …`).first()).toBeVisible();
   await page.screenshot({ path: 'results/restarting.png' });
   const window = '^Northwind Support';
-  await at.desktop.window(window);
+  await fixture.desktop.window(window);
   await until('it comes back only once', () => !existsSync(entry()) && !existsSync(kept()));
-  at.desktop.screenshot('results/returned.png');
+  fixture.desktop.screenshot('results/returned.png');
   // It is awaited for longer than a broken connection, whose grace time is 5 seconds here.
-  const [{ state }] = await (await page.request.get(`${at.server.url}/api/sessions`)).json();
+  const [{ state }] = await (await page.request.get(`${fixture.server.url}/api/sessions`)).json();
   const customer = state.participants.find((p: { role: string }) => p.role === 'customer');
   expect(customer.presence.until - Date.now()).toBeGreaterThan(10 * 60_000);
-  await at.desktop.keys(window, 'Tab', 'space');
+  await fixture.desktop.keys(window, 'Tab', 'space');
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
   await expect(page.getByText('I will restart it once.')).toBeVisible();
   // All grants have ended; the first question is asked again.
   await page.getByRole('tab', { name: 'Screen' }).click();
   await page.getByRole('button', { name: 'Share screen' }).click();
-  await answer(at.desktop, 'view');
+  await answer(fixture.desktop, 'view');
   await expect(page.locator('canvas.picture')).toBeVisible();
   await page.getByRole('button', { name: 'End session' }).click();
   await page.getByRole('button', { name: 'Close session' }).click();
@@ -90,18 +90,18 @@ test('the session waits for a restarting computer, and the program resumes once 
 
 test('a customer who does not want to resume ends the session', async ({ page, request }) => {
   const { env } = system('');
-  await at.join(page, request, env);
+  await fixture.join(page, request, env);
   await (await allowed(page)).getByRole('button', { name: 'Restart now' }).click();
   await until('it is prepared', () => existsSync(kept()));
   await restart();
-  await at.desktop.keys('^Northwind Support', 'Tab', 'Tab', 'space');
+  await fixture.desktop.keys('^Northwind Support', 'Tab', 'Tab', 'space');
   await expect(page.getByText(`${CUSTOMER.name} has left`).first()).toBeVisible();
   await expect(page.getByText('The session has ended').first()).toBeVisible();
 });
 
 test('a system that does not restart reports why, and nothing is left behind', async ({ page, request }) => {
   const { env } = system('Interactive authentication required.');
-  const program = await at.join(page, request, env);
+  const program = await fixture.join(page, request, env);
   const dialog = await allowed(page);
   await dialog.getByRole('button', { name: 'Restart now' }).click();
   await expect(dialog.getByRole('alert')).toContainText('Interactive authentication required.');
@@ -109,6 +109,6 @@ test('a system that does not restart reports why, and nothing is left behind', a
   await dialog.getByRole('button', { name: 'Not now' }).click();
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
   // Started as if after a restart but without a session, the program ends silently.
-  const late = at.desktop.open(program.file, ['--return'], { HOME: at.home });
+  const late = fixture.desktop.open(program.file, ['--return'], { HOME: fixture.home });
   await until('it has ended', () => late.exitCode === 0);
 });

@@ -2,9 +2,9 @@
 
 import { expect, type Page, test } from '@playwright/test';
 import { ADMIN, answer, CUSTOMER, signIn, TECHNICIAN } from '../lib/people';
-import { stage } from '../lib/stage';
+import { useFixture } from '../lib/fixture';
 
-const at = stage({ server: ['--grace-seconds', '20'] });
+const fixture = useFixture({ server: ['--grace-seconds', '20'] });
 
 async function verdict(page: Page, right: string): Promise<string> {
   return (await page.getByRole('row', { name: new RegExp(`^${right} (yes|no)`) }).innerText()).replace(/\s+/g, ' ');
@@ -12,7 +12,7 @@ async function verdict(page: Page, right: string): Promise<string> {
 
 test('a session follows role and policy, and names the reason for a refusal', async ({ page, browser, request }) => {
   const eva = await (await browser.newContext()).newPage();
-  await signIn(eva, at.server, ADMIN);
+  await signIn(eva, fixture.server, ADMIN);
   await eva.getByRole('link', { name: 'Settings', exact: true }).click();
   await eva.getByRole('link', { name: 'Roles and policies' }).click();
   await expect(eva.getByText('There are no roles')).toBeVisible();
@@ -65,7 +65,7 @@ test('a session follows role and policy, and names the reason for a refusal', as
   await expect(eva.getByRole('alert')).toHaveText(`Trainee is still the role of ${TECHNICIAN.name}.`);
 
   // In the session: what is not allowed names the reason, what is allowed works, and nothing is recorded.
-  await at.join(page, request);
+  await fixture.join(page, request);
   await page.getByRole('tab', { name: 'Files' }).click();
   await expect(page.getByText('Not now: the session’s policy does not allow this.')).toBeVisible();
   await page.getByRole('tab', { name: 'Commands' }).click();
@@ -73,7 +73,7 @@ test('a session follows role and policy, and names the reason for a refusal', as
   await page.getByRole('tab', { name: 'Screen' }).click();
   await page.getByRole('button', { name: 'Share screen' }).click();
   await expect(page.getByText('You asked to see the screen')).toBeVisible();
-  await answer(at.desktop, 'view');
+  await answer(fixture.desktop, 'view');
   await expect(page.getByRole('button', { name: 'Ask for control' })).toHaveAttribute(
     'title',
     'your role does not allow this'
@@ -89,10 +89,10 @@ test('a session follows role and policy, and names the reason for a refusal', as
   await expect(page.getByText(`${ADMIN.name} is asked to join.`)).toBeVisible();
   await page.keyboard.press('Escape');
   const id = page.url().split('/').at(-1)!;
-  await eva.goto(`${at.server.url}/console/sessions/${id}`);
+  await eva.goto(`${fixture.server.url}/console/sessions/${id}`);
   await expect(eva.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
   await eva.getByRole('button', { name: 'Ask for control' }).click();
-  await answer(at.desktop, 'control', false);
+  await answer(fixture.desktop, 'control', false);
   await expect(eva.getByText('You control', { exact: true })).toBeVisible();
   await expect(page.getByText(`${ADMIN.name} controls`, { exact: false }).first()).toBeVisible();
   await page.getByRole('button', { name: 'End session' }).click();

@@ -4,7 +4,7 @@ import { expect, type Page, test } from '@playwright/test';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
-import { ADMIN, furnished, signIn, TECHNICIAN } from '../lib/people';
+import { ADMIN, seedWithOwnRequest, signIn, TECHNICIAN } from '../lib/people';
 import { end, freePort, Server, until } from '../lib/processes';
 
 let server: Server;
@@ -12,7 +12,7 @@ let provider: ChildProcess;
 let issuer: string;
 test.beforeAll(async ({ playwright }) => {
   server = await Server.start();
-  await furnished(server, playwright);
+  await seedWithOwnRequest(server, playwright);
   const port = await freePort();
   issuer = `http://localhost:${port}`;
   provider = spawn(

@@ -4,7 +4,7 @@ import { expect, type Page, test } from '@playwright/test';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { answer, CUSTOMER, furnished, generate, runProgram, signIn } from '../lib/people';
+import { answer, CUSTOMER, seedWithOwnRequest, generate, runProgram, signIn } from '../lib/people';
 import { BINARIES, Desktop, end, freePort, MEMORY, Server, until } from '../lib/processes';
 import { close, recorded, verified } from '../lib/remains';
 
@@ -34,7 +34,7 @@ test.beforeAll(async ({ playwright }) => {
   await open();
   server = await Server.start();
   desktop = await Desktop.start();
-  await furnished(server, playwright);
+  await seedWithOwnRequest(server, playwright);
 });
 test.afterAll(async () => {
   await desktop?.stop();

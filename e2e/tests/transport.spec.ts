@@ -4,7 +4,7 @@
 import { type Browser, expect, type Page, test } from '@playwright/test';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { answer, CUSTOMER, differing, furnish, generate, runProgram, signIn } from '../lib/people';
+import { answer, CUSTOMER, differing, seed, generate, runProgram, signIn } from '../lib/people';
 import { type Certificate, certificate, Desktop, freePort, Server } from '../lib/processes';
 import { Proxy } from '../lib/proxy';
 
@@ -67,7 +67,7 @@ test('both sides use QUIC if it gets through, otherwise a WebSocket', async ({ p
   const request = await playwright.request.newContext({ ignoreHTTPSErrors: true });
   let network: Proxy | undefined;
   try {
-    await furnish(server, request);
+    await seed(server, request);
     const page = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
     const program = await share(page, server, tls, request);
     const panel = await ways(page);
@@ -84,7 +84,7 @@ test('both sides use QUIC if it gets through, otherwise a WebSocket', async ({ p
     network.stop();
     network = await Proxy.start(port, () => behind.port);
     behind.url = `https://localhost:${port}`;
-    await furnish(behind, request);
+    await seed(behind, request);
     const second = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
     const again = await share(second, behind, tls, request);
     const plain = await ways(second);
@@ -103,7 +103,7 @@ test('both sides use QUIC if it gets through, otherwise a WebSocket', async ({ p
 test('a browser without a decoder shows every pixel with the decoder of the page', async ({ page, request }) => {
   const server = await Server.start();
   try {
-    await furnish(server, request);
+    await seed(server, request);
     await page.addInitScript(() => Reflect.deleteProperty(globalThis, 'VideoDecoder'));
     await share(page, server, null, request);
     await expect.poll(() => differing(page, desktop), { timeout: 20_000 }).toBe(0);
@@ -136,7 +136,7 @@ test('a browser that shows 4:4:4 wrongly and cannot load another decoder gets 4:
 }) => {
   const server = await Server.start();
   try {
-    await furnish(server, request);
+    await seed(server, request);
     await page.addInitScript(refuseProfile1);
     // The page does not get its own decoder either.
     await page.route('**/decoder*.wasm', (route) => route.abort());

@@ -4,7 +4,7 @@ import { type APIRequestContext, expect, type Page, test } from '@playwright/tes
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
-import { CUSTOMER, furnish, generate, runProgram, signIn } from './people';
+import { CUSTOMER, seed, generate, runProgram, signIn } from './people';
 import { Desktop, freePort, MEMORY, Server } from './processes';
 import { Proxy } from './proxy';
 
@@ -17,7 +17,7 @@ interface Options {
   proxied?: boolean;
 }
 
-export class Stage {
+export class Fixture {
   server!: Server;
   desktop!: Desktop;
   network!: Proxy;
@@ -35,7 +35,7 @@ export class Stage {
       this.server = await Server.start(server);
     }
     this.desktop = await Desktop.start(size);
-    ({ incident: this.incident } = await furnish(this.server, request));
+    ({ incident: this.incident } = await seed(this.server, request));
   }
 
   async close() {
@@ -45,7 +45,7 @@ export class Stage {
   }
 
   /** Removes what the next test must not find: running programs, a slow network. */
-  tidy() {
+  cleanUp() {
     if (this.network) this.network.rate = Infinity;
     spawnSync('pkill', ['-f', join(this.server.data, 'deskside-support')]);
   }
@@ -66,20 +66,20 @@ export class Stage {
 }
 
 /** Sets up the fixture for all tests of the calling file. Its parts are available while tests run. */
-export function stage(options: Options = {}): Stage {
-  const at = new Stage();
+export function useFixture(options: Options = {}): Fixture {
+  const fixture = new Fixture();
   test.beforeAll(async ({ playwright }) => {
     const request = await playwright.request.newContext();
-    await at.open(options, request);
+    await fixture.open(options, request);
     await request.dispose();
   });
   test.afterEach(async ({}, info) => {
     if (info.status !== info.expectedStatus) {
-      at.desktop.screenshot(info.outputPath('desktop.png'));
-      console.log(at.server.log.slice(-8_000));
+      fixture.desktop.screenshot(info.outputPath('desktop.png'));
+      console.log(fixture.server.log.slice(-8_000));
     }
-    at.tidy();
+    fixture.cleanUp();
   });
-  test.afterAll(() => at.close());
-  return at;
+  test.afterAll(() => fixture.close());
+  return fixture;
 }
