@@ -13,12 +13,12 @@ use std::{
 pub struct Disk {
     folder: PathBuf,
     /// Bytes that stay free for everything else that a server writes.
-    floor: u64,
+    minimum_free: u64,
     /// Reserved bytes that are not written yet.
     promised: AtomicU64,
 }
 
-/// Free bytes on a folder's disk; `None` when the system does not tell.
+/// Free bytes on the disk of a folder; 0 if it cannot be queried.
 pub fn free_bytes(folder: &Path) -> u64 {
     rustix::fs::statvfs(folder).map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize))
 }
@@ -36,8 +36,8 @@ pub struct Promise {
 
 impl Disk {
     /// The disk of this folder, with the bytes that must stay free.
-    pub fn new(folder: PathBuf, floor: u64) -> Arc<Self> {
-        Arc::new(Self { folder, floor, promised: AtomicU64::new(0) })
+    pub fn new(folder: PathBuf, minimum_free: u64) -> Arc<Self> {
+        Arc::new(Self { folder, minimum_free, promised: AtomicU64::new(0) })
     }
 
     /// Reserves this many bytes, if they are free.
@@ -63,7 +63,7 @@ impl Disk {
     fn promise_of(self: &Arc<Self>, bytes: u64, free: impl FnOnce() -> u64) -> Result<Promise, Full> {
         let others = self.promised.fetch_add(bytes, Relaxed);
         let promise = Promise { disk: self.clone(), left: bytes };
-        let needed = self.floor.saturating_add(others).saturating_add(bytes);
+        let needed = self.minimum_free.saturating_add(others).saturating_add(bytes);
         if free() >= needed { Ok(promise) } else { Err(Full) }
     }
 }

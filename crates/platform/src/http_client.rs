@@ -7,7 +7,7 @@ use ureq::{
     unversioned::transport::DefaultConnector,
 };
 
-use crate::outbound::{Judge, Outbound};
+use crate::outbound::{CheckedResolver, Outbound};
 
 /// How long another system may take to answer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -45,7 +45,7 @@ pub async fn ask(request: Request) -> Result<Answer, String> {
     for (name, value) in headers {
         built = built.header(name, value);
     }
-    let built = built.body(body).map_err(|e| format!("{url} cannot be asked: {e}."))?;
+    let built = built.body(body).map_err(|e| format!("{url} is not a valid request: {e}."))?;
     let answer = carry(built, authority, outbound).await?;
     Ok(Answer { status: answer.status().as_u16(), text: String::from_utf8_lossy(answer.body()).into_owned() })
 }
@@ -56,11 +56,11 @@ pub async fn carry(
     authority: String,
     outbound: Outbound,
 ) -> Result<ureq::http::Response<Vec<u8>>, String> {
-    let asked = tokio::task::spawn_blocking(move || carry_now(request, &authority, outbound)).await;
-    asked.map_err(|_| "Asking failed.".to_owned())?
+    let answer = tokio::task::spawn_blocking(move || send_blocking(request, &authority, outbound)).await;
+    answer.map_err(|_| "The request failed.".to_owned())?
 }
 
-fn carry_now(
+fn send_blocking(
     request: ureq::http::Request<Vec<u8>>,
     authority: &str,
     outbound: Outbound,
@@ -92,14 +92,14 @@ fn carry_now(
         .user_agent(concat!("Deskside/", env!("CARGO_PKG_VERSION")))
         .tls_config(TlsConfig::builder().root_certs(roots).build())
         .build();
-    let agent = ureq::Agent::with_parts(config, DefaultConnector::new(), Judge(outbound));
+    let agent = ureq::Agent::with_parts(config, DefaultConnector::new(), CheckedResolver(outbound));
     let answer = agent.run(request).map_err(|e| match e {
         ureq::Error::Other(e) => format!("{} cannot be reached: {e}.", host(&url)),
         e => format!("{} cannot be reached: {e}.", host(&url)),
     })?;
     let (parts, mut body) = answer.into_parts();
     let bytes = body.with_config().limit(MOST).read_to_vec();
-    let bytes = bytes.map_err(|e| format!("{} broke off: {e}.", host(&url)))?;
+    let bytes = bytes.map_err(|e| format!("{} ended the connection early: {e}.", host(&url)))?;
     Ok(ureq::http::Response::from_parts(parts, bytes))
 }
 

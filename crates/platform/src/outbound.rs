@@ -120,9 +120,9 @@ fn is_public(address: IpAddr) -> bool {
 
 /// Resolves names for requests, and keeps the allowed addresses.
 #[derive(Debug)]
-pub struct Judge(pub Outbound);
+pub struct CheckedResolver(pub Outbound);
 
-impl Resolver for Judge {
+impl Resolver for CheckedResolver {
     fn resolve(
         &self,
         uri: &ureq::http::Uri,

@@ -21,7 +21,7 @@ const ROUND_TRIP_MEMORY: u64 = 10_000;
 const QUANTISERS: [u32; 4] = [24, 32, 38, 44];
 /// Most bytes a second that are spent on motion, whatever the path could take. Moving parts are less sharp and are
 /// refined when they stand still.
-const COMFORT: u64 = 250_000;
+const MOTION_LIMIT: u64 = 250_000;
 /// The period over which motion is measured, in milliseconds.
 const MOTION: u64 = 500;
 /// How long a new quantiser is tried before it is judged, in milliseconds.
@@ -34,12 +34,12 @@ struct Sent {
     at: u64,
     delivered_before: u64,
     /// Everything in flight when it was sent, including it.
-    under_way: u64,
+    in_flight: u64,
 }
 
 /// A measurement of the path by one acknowledgement.
 #[derive(Clone, Copy, Debug)]
-struct Took {
+struct Measurement {
     at: u64,
     /// Bytes a second.
     rate: u64,
@@ -52,7 +52,7 @@ struct Took {
 pub struct Pacer {
     in_flight: VecDeque<Sent>,
     delivered: u64,
-    took: VecDeque<Took>,
+    measurements: VecDeque<Measurement>,
     round_trip: Option<(u64, u64)>,
     clock: u64,
     recent_bytes: u64,
@@ -88,8 +88,8 @@ impl Pacer {
     /// A frame of `bytes` was sent.
     pub fn sent(&mut self, now: u64, seq: u32, bytes: u64) {
         self.clock = now;
-        let under_way = self.under_way() + bytes;
-        self.in_flight.push_back(Sent { seq, bytes, at: now, delivered_before: self.delivered, under_way });
+        let in_flight = self.in_flight() + bytes;
+        self.in_flight.push_back(Sent { seq, bytes, at: now, delivered_before: self.delivered, in_flight });
     }
 
     /// The viewers have drawn every frame up to `seq`.
@@ -104,15 +104,19 @@ impl Pacer {
         self.clock = now;
         let took = now.saturating_sub(sent.at).max(1);
         let better = self.round_trip.is_none_or(|(_, least)| took <= least);
-        let alone = sent.under_way == sent.bytes;
+        let alone = sent.in_flight == sent.bytes;
         if better || (alone && self.round_trip_is_old()) {
             self.round_trip = Some((now, took));
         }
         let rate = (self.delivered - sent.delivered_before) * 1_000 / took;
         let quick = self.round_trip().is_some_and(|least| took <= least + NO_QUEUE);
-        self.took.push_back(Took { at: now, rate, without_queue: if quick { sent.under_way } else { 0 } });
-        while self.took.len() > 1 && self.took[0].at + PATH_MEMORY < now {
-            self.took.pop_front();
+        self.measurements.push_back(Measurement {
+            at: now,
+            rate,
+            without_queue: if quick { sent.in_flight } else { 0 },
+        });
+        while self.measurements.len() > 1 && self.measurements[0].at + PATH_MEMORY < now {
+            self.measurements.pop_front();
         }
     }
 
@@ -133,10 +137,10 @@ impl Pacer {
     /// The best delivery rate of the last two seconds, in bytes a second. It is less than the path's capacity if there
     /// was not more to send.
     pub fn rate(&self) -> Option<u64> {
-        self.took.iter().map(|took| took.rate).max()
+        self.measurements.iter().map(|m| m.rate).max()
     }
 
-    fn under_way(&self) -> u64 {
+    fn in_flight(&self) -> u64 {
         self.in_flight.iter().map(|sent| sent.bytes).sum()
     }
 
@@ -159,12 +163,12 @@ impl Pacer {
             }
             _ => (FIRST_WINDOW, 2),
         };
-        self.under_way() < window && (self.in_flight.len() as u64) < frames.min(8)
+        self.in_flight() < window && (self.in_flight.len() as u64) < frames.min(8)
     }
 
     /// The most bytes that were recently in flight without a queue.
     fn without_queue(&self) -> u64 {
-        self.took.iter().map(|took| took.without_queue).max().unwrap_or(0)
+        self.measurements.iter().map(|m| m.without_queue).max().unwrap_or(0)
     }
 
     /// The quantiser for the next frame that shows change.
@@ -193,8 +197,8 @@ impl Pacer {
         }
         let moving = self.motion.iter().map(|(_, bytes)| bytes).sum::<u64>() * 1_000 / MOTION;
         let level = match self.motion_level {
-            level if moving > COMFORT => (level + 1).min(QUANTISERS.len() - 1),
-            level if moving < COMFORT / 2 => level.saturating_sub(1),
+            level if moving > MOTION_LIMIT => (level + 1).min(QUANTISERS.len() - 1),
+            level if moving < MOTION_LIMIT / 2 => level.saturating_sub(1),
             level => level,
         };
         if level != self.motion_level {
