@@ -27,7 +27,7 @@ use crate::{
     http::Http,
     jobs::JobContext,
     messages::{Notify, PriorSession, UiCommand, UiEvent},
-    restart_resume::Comeback,
+    restart_resume::SavedSession,
     share::{ShareController, ShareEvent},
     streams::next,
     util::{from_hex, lock, random_hex},
@@ -43,18 +43,18 @@ pub async fn run(
     binding: Binding,
     before: Option<PriorSession>,
     consent: Arc<Mutex<Consent>>,
-    mut say: mpsc::Receiver<UiCommand>,
+    mut commands: mpsc::Receiver<UiCommand>,
     notify: Notify,
 ) {
     let http = Http::new(&binding.server);
     let mut resume = String::new();
-    if let Err(error) = run_session(&binding, &http, &consent, &mut say, &notify, before, &mut resume).await {
+    if let Err(error) = run_session(&binding, &http, &consent, &mut commands, &notify, before, &mut resume).await {
         lock(&consent).end();
         notify(UiEvent::Failed(format!("{error:#}")));
     }
     // The session has ended; the customer may still rate it and save files of the chat.
-    while let Some(wish) = say.recv().await {
-        side_requests::run(&http, &resume, &notify, wish).await;
+    while let Some(command) = commands.recv().await {
+        side_requests::run(&http, &resume, &notify, command).await;
     }
 }
 
@@ -62,55 +62,55 @@ async fn run_session(
     binding: &Binding,
     http: &Http,
     consent: &Arc<Mutex<Consent>>,
-    say: &mut mpsc::Receiver<UiCommand>,
+    commands: &mut mpsc::Receiver<UiCommand>,
     notify: &Notify,
     before: Option<PriorSession>,
     resume: &mut String,
 ) -> anyhow::Result<()> {
-    let came = match before {
-        None => admission::join(binding, http, say, notify).await,
+    let admitted = match before {
+        None => admission::join(binding, http, commands, notify).await,
         Some(PriorSession::Restart(token)) => {
             resume.clone_from(&token);
-            admission::resume_after_restart(http, &token, say, notify).await?
+            admission::resume_after_restart(http, &token, commands, notify).await?
         }
         Some(PriorSession::Elevation(token)) => admission::resume(http, &token, notify).await?,
     };
-    let Some((mut ticket, token)) = came else { return Ok(()) };
+    let Some((mut ticket, token)) = admitted else { return Ok(()) };
     resume.clone_from(&token);
     let elevation = Elevation::new(binding, &token);
-    let work = JobContext::new(
+    let jobs = JobContext::new(
         consent.clone(),
         notify.clone(),
-        Comeback::new(binding, &token),
+        SavedSession::new(binding, &token),
         elevation.clone(),
         http.clone(),
     );
-    let (mut have, mut said) = (0, Vec::new());
+    let (mut newest, mut unconfirmed) = (0, Vec::new());
     loop {
         let (frames, frame_queue) = mpsc::channel(4);
-        let sharer = ShareController::new(consent.clone(), frames);
+        let sharing = ShareController::new(consent.clone(), frames);
         let mut connection = Connected {
             binding,
             http,
             resume: &token,
-            work: &work,
+            jobs: &jobs,
             consent,
             notify,
-            sharer,
+            sharing,
             measured: None,
-            have: &mut have,
-            said: &mut said,
+            newest: &mut newest,
+            unconfirmed: &mut unconfirmed,
         };
-        let ended = connection.run(&ticket, say, frame_queue).await;
+        let ended = connection.run(&ticket, commands, frame_queue).await;
         drop(connection);
         match ended {
-            Ok(End::Over) => return Ok(()),
-            Ok(End::Cut) => {}
-            Ok(End::GivenBack) => {
-                notify(UiEvent::GiveBack);
+            Ok(ConnectionEnd::Finished) => return Ok(()),
+            Ok(ConnectionEnd::Lost) => {}
+            Ok(ConnectionEnd::ElevationWithdrawn) => {
+                notify(UiEvent::ElevationWithdrawn);
                 return Ok(());
             }
-            Ok(End::Elsewhere) => match elevation.wait_behind(consent, notify).await {
+            Ok(ConnectionEnd::Elsewhere) => match elevation.wait_behind(consent, notify).await {
                 ElevatedExit::Nobody => {
                     notify(UiEvent::Failed("This session goes on in another window.".into()));
                     return Ok(());
@@ -119,13 +119,13 @@ async fn run_session(
                     notify(UiEvent::Finished);
                     return Ok(());
                 }
-                ElevatedExit::GivenBack => have = 0,
+                ElevatedExit::Withdrawn => newest = 0,
             },
             Err(error) => tracing::info!(%error, "connection lost"),
         }
         lock(consent).connected(false);
         notify(UiEvent::Reconnecting);
-        let Some(next) = admission::come_back(http, &token).await? else {
+        let Some(next) = admission::reconnect(http, &token).await? else {
             lock(consent).end();
             notify(UiEvent::Failed(String::new()));
             return Ok(());
@@ -135,15 +135,15 @@ async fn run_session(
 }
 
 /// Why a connection ended.
-enum End {
+enum ConnectionEnd {
     /// The session has ended, or this program is no longer in it.
-    Over,
+    Finished,
     /// It was lost.
-    Cut,
+    Lost,
     /// Another window has taken over the session.
     Elsewhere,
     /// This program runs as administrator, and the customer has withdrawn that.
-    GivenBack,
+    ElevationWithdrawn,
 }
 
 /// One connection.
@@ -151,27 +151,27 @@ struct Connected<'a> {
     binding: &'a Binding,
     http: &'a Http,
     resume: &'a str,
-    work: &'a JobContext,
+    jobs: &'a JobContext,
     consent: &'a Arc<Mutex<Consent>>,
     notify: &'a Notify,
-    sharer: ShareController,
+    sharing: ShareController,
     /// The size of the screen when its monitors were last read.
     measured: Option<(u16, u16)>,
-    have: &'a mut u32,
+    newest: &'a mut u32,
     /// Messages that the server has not confirmed, newest last.
-    said: &'a mut Vec<(u32, String)>,
+    unconfirmed: &'a mut Vec<(u32, String)>,
 }
 
 impl Connected<'_> {
     async fn run(
         &mut self,
         ticket: &str,
-        say: &mut mpsc::Receiver<UiCommand>,
+        commands: &mut mpsc::Receiver<UiCommand>,
         frames: mpsc::Receiver<crate::share::OutFrame>,
-    ) -> anyhow::Result<End> {
+    ) -> anyhow::Result<ConnectionEnd> {
         match reach::reach(&self.binding.server).await? {
-            Reached::Quic(session) => self.drive((*session, true), ticket, say, frames).await,
-            Reached::Socket(session) => self.drive((*session, false), ticket, say, frames).await,
+            Reached::Quic(session) => self.drive((*session, true), ticket, commands, frames).await,
+            Reached::Socket(session) => self.drive((*session, false), ticket, commands, frames).await,
         }
     }
 
@@ -179,9 +179,9 @@ impl Connected<'_> {
         &mut self,
         (session, quic): (S, bool),
         ticket: &str,
-        say: &mut mpsc::Receiver<UiCommand>,
+        commands: &mut mpsc::Receiver<UiCommand>,
         frames: mpsc::Receiver<crate::share::OutFrame>,
-    ) -> anyhow::Result<End> {
+    ) -> anyhow::Result<ConnectionEnd> {
         let (mut sender, mut receiver) = session.open_bi().await?;
         // Chat goes before every picture and file.
         sender.set_priority(20);
@@ -193,7 +193,7 @@ impl Connected<'_> {
             version: protocol::VERSION,
             ticket: ticket.to_owned(),
             client,
-            have: *self.have,
+            have: *self.newest,
             challenge: challenge.clone(),
         };
         sender.write_all(&protocol::encode(&hello)).await?;
@@ -207,82 +207,82 @@ impl Connected<'_> {
             consent.connected(true);
             consent.follow(&state);
             if consent.elevation_is_over() {
-                return Ok(End::GivenBack);
+                return Ok(ConnectionEnd::ElevationWithdrawn);
             }
         }
-        let mut over = End::Cut;
+        let mut end = ConnectionEnd::Lost;
         (self.notify)(UiEvent::Connected { you });
         (self.notify)(UiEvent::State(state));
         let screen = tokio::spawn(flow::write_screen(session.clone(), frames, quic));
-        let jobs = tokio::spawn(crate::jobs::serve(session.clone(), self.work.clone()));
-        let (tell, mut told) = mpsc::channel(4);
-        let input = tokio::spawn(flow::read_input(session.clone(), self.consent.clone(), tell, quic));
-        self.sharer.follow();
+        let jobs = tokio::spawn(crate::jobs::serve(session.clone(), self.jobs.clone()));
+        let (report_blocked, mut blocked_changes) = mpsc::channel(4);
+        let input = tokio::spawn(flow::read_input(session.clone(), self.consent.clone(), report_blocked, quic));
+        self.sharing.follow();
         loop {
             tokio::select! {
                 message = next::<_, ServerMessage>(&mut receiver, &mut framed) => match message {
                     Ok(Some(ServerMessage::CaughtUp {})) => {
                         // Messages that did not arrive when the connection broke are sent again.
-                        for (nonce, text) in self.said.clone() {
+                        for (nonce, text) in self.unconfirmed.clone() {
                             sender.write_all(&protocol::encode(&ClientMessage::Chat { text, nonce })).await?;
                         }
                     }
                     Ok(Some(message)) => {
-                        let screen = match &message {
-                            ServerMessage::State { state, .. } => state.screen.map(|size| (size, state.monitors.clone())),
-                            _ => None,
-                        };
-                        if let Some(end) = self.on_message(message) { over = end; break }
+                        let mut screen = None;
+                        if let ServerMessage::State { state, .. } = &message {
+                            screen = state.screen.map(|size| (size, state.monitors.clone()));
+                        }
+                        if let Some(reason) = self.on_message(message) { end = reason; break }
                         if let Some(monitors) = screen.and_then(|(size, known)| self.monitors(size, &known)) {
                             sender.write_all(&protocol::encode(&ClientMessage::Monitors { monitors })).await?;
                         }
                     }
                     Ok(None) | Err(_) => break,
                 },
-                wish = say.recv() => match wish {
+                command = commands.recv() => match command {
                     Some(UiCommand::Message(message)) => {
                         if let ClientMessage::Chat { text, nonce } = &message {
-                            self.said.push((*nonce, text.clone()));
+                            self.unconfirmed.push((*nonce, text.clone()));
                         }
-                        self.sharer.follow();
+                        self.sharing.follow();
                         sender.write_all(&protocol::encode(&message)).await?;
                     }
-                    Some(UiCommand::ConsentChanged) => self.sharer.follow(),
-                    Some(UiCommand::EnterKey(_) | UiCommand::GoOn) => {}
-                    Some(wish @ (UiCommand::Save { .. } | UiCommand::Attach { .. } | UiCommand::Rate { .. })) => {
+                    Some(UiCommand::ConsentChanged) => self.sharing.follow(),
+                    Some(UiCommand::EnterKey(_) | UiCommand::Resume) => {}
+                    Some(command @ (UiCommand::Save { .. } | UiCommand::Attach { .. } | UiCommand::Rate { .. })) => {
                         let (http, resume, notify) = (self.http.clone(), self.resume.to_owned(), self.notify.clone());
-                        tokio::spawn(async move { side_requests::run(&http, &resume, &notify, wish).await });
+                        tokio::spawn(async move { side_requests::run(&http, &resume, &notify, command).await });
                     }
                     None => {
                         // The window is closed. Messages may be in flight, so wait for the server to end the
                         // connection.
                         let last_words = async { while let Ok(Some(_)) = next::<_, ServerMessage>(&mut receiver, &mut framed).await {} };
                         let _ = tokio::time::timeout(LAST_WORDS, last_words).await;
-                        over = End::Over;
+                        end = ConnectionEnd::Finished;
                         break;
                     }
                 },
-                Some(blocked) = told.recv() => {
+                Some(blocked) = blocked_changes.recv() => {
                     sender.write_all(&protocol::encode(&ClientMessage::InputBlocked { blocked })).await?;
                 }
-                Some(word) = self.sharer.word() => {
-                    if let Some(message) = self.said_of(word) {
+                Some(event) = self.sharing.next_event() => {
+                    if let Some(message) = self.message_for(event) {
                         sender.write_all(&protocol::encode(&message)).await?;
                     }
                 }
             }
         }
-        self.sharer.stop();
+        self.sharing.stop();
         screen.abort();
         jobs.abort();
         input.abort();
         session.close(0, "done");
-        Ok(over)
+        Ok(end)
     }
 
     /// The message by which the server learns of it.
-    fn said_of(&self, word: ShareEvent) -> Option<ClientMessage> {
-        match word {
+    fn message_for(&self, event: ShareEvent) -> Option<ClientMessage> {
+        match event {
             ShareEvent::Failed(trouble) => Some(ClientMessage::ShareFailed { trouble }),
             ShareEvent::Hidden => Some(ClientMessage::Pause { why: Pause::System }),
             // A customer who has paused in the meantime stays paused.
@@ -299,32 +299,32 @@ impl Connected<'_> {
         (monitors != known).then_some(monitors)
     }
 
-    fn on_message(&mut self, message: ServerMessage) -> Option<End> {
+    fn on_message(&mut self, message: ServerMessage) -> Option<ConnectionEnd> {
         match message {
             ServerMessage::Happened { entry } => {
-                *self.have = (*self.have).max(entry.seq);
+                *self.newest = (*self.newest).max(entry.seq);
                 if let protocol::Event::Chat { nonce, .. } = &entry.event {
-                    self.said.retain(|(n, _)| n != nonce);
+                    self.unconfirmed.retain(|(n, _)| n != nonce);
                 }
                 (self.notify)(UiEvent::Happened(entry));
             }
             ServerMessage::State { state, .. } => {
                 lock(self.consent).follow(&state);
-                self.sharer.follow();
+                self.sharing.follow();
                 let ended = matches!(state.phase, Phase::Ended { .. });
                 (self.notify)(UiEvent::State(state));
                 if ended {
                     lock(self.consent).end();
-                    return Some(End::Over);
+                    return Some(ConnectionEnd::Finished);
                 }
                 if lock(self.consent).elevation_is_over() {
-                    return Some(End::GivenBack);
+                    return Some(ConnectionEnd::ElevationWithdrawn);
                 }
             }
             ServerMessage::Typing { .. } => (self.notify)(UiEvent::Typing),
             ServerMessage::Refused { what, text, .. } => {
                 if what == "chat" {
-                    self.said.clear();
+                    self.unconfirmed.clear();
                 }
                 (self.notify)(UiEvent::Problem(text));
             }
@@ -333,12 +333,12 @@ impl Connected<'_> {
                     (self.notify)(UiEvent::Draw(mark));
                 }
             }
-            ServerMessage::Prefer { smooth } => self.sharer.prefer(smooth),
-            ServerMessage::Drawn { seq } => self.sharer.drawn(seq),
-            ServerMessage::NeedKeyframe {} => self.sharer.need_keyframe(),
-            ServerMessage::UseFormat { format } => self.sharer.use_format(format),
+            ServerMessage::Prefer { smooth } => self.sharing.prefer(smooth),
+            ServerMessage::Drawn { seq } => self.sharing.drawn(seq),
+            ServerMessage::NeedKeyframe {} => self.sharing.need_keyframe(),
+            ServerMessage::UseFormat { format } => self.sharing.use_format(format),
             ServerMessage::Bye { reason: ByeReason::Elsewhere } => {
-                return Some(End::Elsewhere);
+                return Some(ConnectionEnd::Elsewhere);
             }
             ServerMessage::Welcome { .. }
             | ServerMessage::CaughtUp {}

@@ -122,7 +122,60 @@ fn grants(entries: &[Entry]) -> Vec<Right> {
         match &entry.event {
             Event::Granted { rights: all, .. } => rights.clone_from(all),
             Event::Withdrawn { right, .. } => rights.retain(|r| r != right),
-            _ => {}
+            Event::Created { .. }
+            | Event::KeyIssued { .. }
+            | Event::KeyRevoked { .. }
+            | Event::LinkRevoked { .. }
+            | Event::Joined { .. }
+            | Event::Dropped { .. }
+            | Event::Returned { .. }
+            | Event::Left { .. }
+            | Event::Chat { .. }
+            | Event::Asked { .. }
+            | Event::Denied { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::SharingStarted { .. }
+            | Event::ScreenResized { .. }
+            | Event::MonitorsChanged { .. }
+            | Event::InputBlocked { .. }
+            | Event::SharingStopped { .. }
+            | Event::SharingFailed { .. }
+            | Event::RecordingFailed { .. }
+            | Event::Held { .. }
+            | Event::Reopened { .. }
+            | Event::Transferred { .. }
+            | Event::Queued { .. }
+            | Event::QueueMoved { .. }
+            | Event::Taken { .. }
+            | Event::Inherited { .. }
+            | Event::RoleChanged { .. }
+            | Event::SharedWith { .. }
+            | Event::ExpertInvited { .. }
+            | Event::ControlWanted { .. }
+            | Event::ControlPassed { .. }
+            | Event::Noted { .. }
+            | Event::Attributed { .. }
+            | Event::FileCarried { .. }
+            | Event::FileFailed { .. }
+            | Event::FolderMade { .. }
+            | Event::FileRenamed { .. }
+            | Event::FileDeleted { .. }
+            | Event::FilePosted { .. }
+            | Event::ClipboardCarried { .. }
+            | Event::ShellStarted { .. }
+            | Event::ShellEnded { .. }
+            | Event::SystemInfoRead { .. }
+            | Event::ProcessEnded { .. }
+            | Event::Restarting { .. }
+            | Event::ScreenshotTaken { .. }
+            | Event::Rated { .. }
+            | Event::Ended { .. }
+            | Event::Recorded { .. }
+            | Event::Stored { .. }
+            | Event::Watched { .. }
+            | Event::Exported { .. }
+            | Event::LegalHold { .. } => {}
         }
         rights
     })

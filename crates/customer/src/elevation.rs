@@ -22,7 +22,7 @@ use crate::{
 
 /// The exit code of an elevated process that was not stopped early. After any other exit, because elevation was
 /// withdrawn or the process crashed, the waiting process resumes.
-pub const OVER: u8 = 77;
+pub const EXIT_FINISHED: u8 = 77;
 /// The arguments with which the new process finds and verifies the hand-over file.
 const FILE: &str = "--elevated";
 const SUM: &str = "--sum";
@@ -55,7 +55,7 @@ pub enum ElevatedExit {
     /// The elevated process, until its own or the session's end.
     Finished,
     /// The elevated process, which ended early: elevation was withdrawn, or it crashed.
-    GivenBack,
+    Withdrawn,
 }
 
 impl Elevation {
@@ -70,18 +70,18 @@ impl Elevation {
             return Err("it runs as administrator already".into());
         }
         let (server, identity, resume) = (self.server.clone(), self.identity.clone(), self.resume.clone());
-        let handed = HandOver { server, identity, resume, consent: consent.elevated() };
+        let hand_over = HandOver { server, identity, resume, consent: consent.elevated() };
         // Locked until the system has answered: the new process may be in the session before this thread continues.
         let mut started = lock(&self.started);
         if started.as_ref().is_some_and(Elevated::runs) {
             return Err("it is starting already".into());
         }
         let folder = machine::state_folder();
-        let (place, sum) = handed.write(&folder).map_err(|e| format!("nothing could be handed over ({e})"))?;
-        let arguments = [FILE.to_owned(), place.clone(), SUM.to_owned(), sum];
+        let (path, sum) = hand_over.write(&folder).map_err(|e| format!("nothing could be hand_over over ({e})"))?;
+        let arguments = [FILE.to_owned(), path.clone(), SUM.to_owned(), sum];
         let elevated = machine::run_as_administrator(&arguments);
         if elevated.is_err() {
-            let _ = fs::remove_file(place);
+            let _ = fs::remove_file(path);
         }
         *started = Some(elevated?);
         Ok(())
@@ -97,8 +97,8 @@ impl Elevation {
         };
         notify(UiEvent::HandedOver);
         match tokio::task::spawn_blocking(move || program.wait()).await {
-            Ok(code) if code == u32::from(OVER) => ElevatedExit::Finished,
-            _ => ElevatedExit::GivenBack,
+            Ok(code) if code == u32::from(EXIT_FINISHED) => ElevatedExit::Finished,
+            _ => ElevatedExit::Withdrawn,
         }
     }
 }
@@ -107,8 +107,8 @@ impl HandOver {
     /// Writes the hand-over file, readable by this user alone; returns its path and its SHA-256.
     fn write(&self, folder: &Path) -> io::Result<(String, String)> {
         fs::create_dir_all(folder)?;
-        let place = folder.join(format!("elevate-{}.json", std::process::id()));
-        match fs::remove_file(&place) {
+        let path = folder.join(format!("elevate-{}.json", std::process::id()));
+        match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
@@ -116,18 +116,18 @@ impl HandOver {
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true);
         machine::for_its_user_alone(&mut options);
-        options.open(&place)?.write_all(&bytes)?;
-        let name = place.into_os_string().into_string().map_err(|_| io::ErrorKind::InvalidFilename)?;
+        options.open(&path)?.write_all(&bytes)?;
+        let name = path.into_os_string().into_string().map_err(|_| io::ErrorKind::InvalidFilename)?;
         Ok((name, hex(&Sha256::digest(&bytes))))
     }
 
     /// Reads and removes the hand-over file. Other programs of the customer can change files but not arguments, so the
     /// hash shows whether the file is from the program that the customer agreed to.
-    pub fn take(place: &Path, sum: &str) -> anyhow::Result<Self> {
+    pub fn take(path: &Path, sum: &str) -> anyhow::Result<Self> {
         let mut bytes = Vec::new();
-        let file = fs::File::open(place).context("the hand-over file cannot be opened")?;
+        let file = fs::File::open(path).context("the hand-over file cannot be opened")?;
         file.take(MOST_BYTES).read_to_end(&mut bytes)?;
-        let _ = fs::remove_file(place);
+        let _ = fs::remove_file(path);
         anyhow::ensure!(hex(&Sha256::digest(&bytes)) == sum, "the hand-over file has been changed");
         Ok(serde_json::from_slice(&bytes)?)
     }
@@ -139,19 +139,19 @@ mod tests {
 
     #[test]
     fn a_hand_over_file_is_read_once_and_unchanged() {
-        let room = tempfile::tempdir().unwrap();
-        let handed = HandOver {
+        let folder = tempfile::tempdir().unwrap();
+        let hand_over = HandOver {
             server: "https://a.example".into(),
             identity: "ab".into(),
             resume: "r".into(),
             consent: Consent::default().elevated(),
         };
-        let (place, sum) = handed.write(room.path()).unwrap();
-        assert_eq!(HandOver::take(Path::new(&place), &sum).unwrap(), handed);
-        assert!(HandOver::take(Path::new(&place), &sum).is_err(), "it is removed");
-        let (place, sum) = handed.write(room.path()).unwrap();
-        let other = fs::read_to_string(&place).unwrap().replace("a.example", "b.example");
-        fs::write(&place, other).unwrap();
-        assert!(HandOver::take(Path::new(&place), &sum).is_err(), "changed by another program");
+        let (path, sum) = hand_over.write(folder.path()).unwrap();
+        assert_eq!(HandOver::take(Path::new(&path), &sum).unwrap(), hand_over);
+        assert!(HandOver::take(Path::new(&path), &sum).is_err(), "it is removed");
+        let (path, sum) = hand_over.write(folder.path()).unwrap();
+        let other = fs::read_to_string(&path).unwrap().replace("a.example", "b.example");
+        fs::write(&path, other).unwrap();
+        assert!(HandOver::take(Path::new(&path), &sum).is_err(), "changed by another program");
     }
 }

@@ -18,7 +18,7 @@ use std::{
 
 use bytes::Bytes;
 use protocol::{Answer, Fault, Framed, Job, MAX_CONTROL_BYTES, Right};
-use session::{Consent, FileAct};
+use session::{Consent, FileTransfer};
 use tokio::task::JoinSet;
 use web_transport_trait::{RecvStream, SendStream, Session};
 
@@ -26,7 +26,7 @@ use crate::{
     elevation::Elevation,
     http::Http,
     messages::Notify,
-    restart_resume::Comeback,
+    restart_resume::SavedSession,
     streams::{broken, next},
     util::lock,
 };
@@ -34,10 +34,10 @@ use crate::{
 /// The most jobs that run at once; more wait.
 const MOST_JOBS: usize = 24;
 /// The most chunks of one file that wait for the network or the disk.
-const PIECES: usize = 8;
+const CHUNKS: usize = 8;
 /// How long a job waits for the server's confirmation of a right that the customer has just allowed. Job and
 /// confirmation come on different streams.
-const WORD_UNDER_WAY: Duration = Duration::from_secs(2);
+const CONFIRMATION_TIME: Duration = Duration::from_secs(2);
 /// How often the confirmation is checked.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -49,7 +49,7 @@ pub struct JobContext {
     transfers: incoming::Transfers,
     clipboard: clipboard::Owner,
     /// Resumes this program after a restart of the computer.
-    comeback: Arc<Comeback>,
+    saved_session: Arc<SavedSession>,
     pub elevation: Elevation,
     /// The HTTPS client for side channels.
     http: Http,
@@ -59,12 +59,12 @@ impl JobContext {
     pub fn new(
         consent: Arc<Mutex<Consent>>,
         notify: Notify,
-        comeback: Comeback,
+        saved_session: SavedSession,
         elevation: Elevation,
         http: Http,
     ) -> Self {
         let (transfers, clipboard) = (incoming::Transfers::default(), clipboard::Owner::default());
-        Self { consent, notify, transfers, clipboard, comeback: Arc::new(comeback), elevation, http }
+        Self { consent, notify, transfers, clipboard, saved_session: Arc::new(saved_session), elevation, http }
     }
 
     /// Whether the customer allows this now.
@@ -74,26 +74,26 @@ impl JobContext {
 
     /// The same, after waiting for the server's confirmation.
     async fn may_by_now(&self, right: Right) -> bool {
-        let word = async {
+        let confirmed = async {
             while lock(&self.consent).awaits_server(right) {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        let _ = tokio::time::timeout(WORD_UNDER_WAY, word).await;
+        let _ = tokio::time::timeout(CONFIRMATION_TIME, confirmed).await;
         self.may(right)
     }
 }
 
 /// Executes jobs until the connection ends.
-pub async fn serve<S: Session>(session: S, work: JobContext) -> anyhow::Result<()> {
+pub async fn serve<S: Session>(session: S, context: JobContext) -> anyhow::Result<()> {
     let mut running: JoinSet<()> = JoinSet::new();
     loop {
         tokio::select! {
             stream = session.accept_bi(), if running.len() < MOST_JOBS => {
                 let (sender, receiver) = stream.map_err(broken)?;
-                let work = work.clone();
+                let context = context.clone();
                 running.spawn(async move {
-                    if let Err(error) = one(work, JobStream { sender, receiver, framed: Framed::new(MAX_CONTROL_BYTES) }).await {
+                    if let Err(error) = execute(context, JobStream { sender, receiver, framed: Framed::new(MAX_CONTROL_BYTES) }).await {
                         tracing::info!(%error, "job failed");
                     }
                 });
@@ -132,47 +132,49 @@ impl<W: SendStream, R: RecvStream> JobStream<W, R> {
     }
 }
 
-async fn one<W: SendStream, R: RecvStream>(work: JobContext, mut line: JobStream<W, R>) -> anyhow::Result<()> {
-    let Some(job) = next::<_, Job>(&mut line.receiver, &mut line.framed).await? else { return Ok(()) };
-    if !work.may_by_now(job.right()).await {
-        line.answer(&Answer::Fault { fault: Fault::NotAllowed }).await?;
-        return line.end().await;
+async fn execute<W: SendStream, R: RecvStream>(context: JobContext, mut stream: JobStream<W, R>) -> anyhow::Result<()> {
+    let Some(job) = next::<_, Job>(&mut stream.receiver, &mut stream.framed).await? else { return Ok(()) };
+    if !context.may_by_now(job.right()).await {
+        stream.answer(&Answer::Fault { fault: Fault::NotAllowed }).await?;
+        return stream.end().await;
     }
-    line.sender.set_priority(if matches!(job, Job::Shell { .. }) { 5 } else { 0 });
+    stream.sender.set_priority(if matches!(job, Job::Shell { .. }) { 5 } else { 0 });
     let done = match job {
         Job::Fetch { path, from, since, lane } => {
-            outgoing::fetch(&work, &mut line, path, outgoing::Part { from, since }, lane).await?
+            outgoing::download(&context, &mut stream, path, outgoing::ByteRange { from, since }, lane).await?
         }
         Job::Bring { transfer, folder, name, size, from, lane } => {
-            incoming::bring(&work, &mut line, incoming::Upload { transfer, folder, name, size, from }, lane).await?
+            incoming::upload(&context, &mut stream, incoming::Upload { transfer, folder, name, size, from }, lane)
+                .await?
         }
-        Job::ReadClipboard {} => clipboard::read(&work.clipboard, &mut line).await?,
-        Job::WriteClipboard { kind } => clipboard::write(&work.clipboard, &mut line, kind).await?,
-        Job::Shell { columns, rows } => shell::run(&work, &mut line, columns, rows).await?,
-        short => answer_of(&work, short).await,
+        Job::ReadClipboard {} => clipboard::read(&context.clipboard, &mut stream).await?,
+        Job::WriteClipboard { kind } => clipboard::write(&context.clipboard, &mut stream, kind).await?,
+        Job::Shell { columns, rows } => shell::run(&context, &mut stream, columns, rows).await?,
+        simple => answer_to(&context, simple).await,
     };
     if let Some(answer) = done.unwrap_or_else(|fault| Some(Answer::Fault { fault })) {
-        line.answer(&answer).await?;
+        stream.answer(&answer).await?;
     }
-    line.end().await
+    stream.end().await
 }
 
 /// The result of a job: a final answer, unless it was sent already.
-type Done = Result<Option<Answer>, Fault>;
+type JobResult = Result<Option<Answer>, Fault>;
 
 /// The jobs with exactly one answer.
-async fn answer_of(work: &JobContext, job: Job) -> Done {
-    let question = work.question(&job);
+async fn answer_to(context: &JobContext, job: Job) -> JobResult {
+    let question = context.question(&job);
     let replaces = question.is_some();
     if let Some(question) = question {
-        work.approve(question).await?;
+        context.approve(question).await?;
     }
     if let Job::Place { transfer, .. } | Job::Abandon { transfer } = job {
-        work.end_act(|act| matches!(act, FileAct::Bring { transfer: known, .. } if *known == transfer));
+        context.finish_transfer(|act| matches!(act, FileTransfer::Bring { transfer: known, .. } if *known == transfer));
     }
-    let allowed = work.clone();
-    let (transfers, comeback, elevation) = (work.transfers.clone(), work.comeback.clone(), work.elevation.clone());
-    let consent = lock(&work.consent).clone();
+    let allowed = context.clone();
+    let (transfers, saved_session, elevation) =
+        (context.transfers.clone(), context.saved_session.clone(), context.elevation.clone());
+    let consent = lock(&context.consent).clone();
     let doing = tokio::task::spawn_blocking(move || match job {
         Job::List { path } => folders::list(&path).map(|folder| Answer::Folder { folder }),
         Job::MakeFolder { path } => folders::make(&path).map(|()| Answer::Done {}),
@@ -189,7 +191,7 @@ async fn answer_of(work: &JobContext, job: Job) -> Done {
         }
         Job::SystemInfo {} => system::read().map(|info| Answer::SystemInfo { info: Box::new(info) }),
         Job::EndProcess { pid, name } => system::end_process(pid, &name).map(|()| Answer::Done {}),
-        Job::Restart {} => comeback.restart().map(|()| Answer::Done {}),
+        Job::Restart {} => saved_session.restart().map(|()| Answer::Done {}),
         Job::Elevate {} => elevation.start(&consent).map(|()| Answer::Done {}).map_err(|why| Fault::Other { why }),
         Job::Fetch { .. }
         | Job::Bring { .. }

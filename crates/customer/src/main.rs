@@ -83,16 +83,16 @@ fn main() -> anyhow::Result<ExitCode> {
         };
         return ui::run(bound.unwrap_or_else(by_hand), start);
     }
-    if let (Some(place), Some(sum)) = (options.elevated, options.sum) {
-        let handed = elevation::HandOver::take(&place, &sum)?;
+    if let (Some(path), Some(sum)) = (options.elevated, options.sum) {
+        let hand_over = elevation::HandOver::take(&path, &sum)?;
         let binding = match bound {
             Some(bound) => bound,
-            None => binding::by_hand(handed.server.clone(), handed.identity),
+            None => binding::by_hand(hand_over.server.clone(), hand_over.identity),
         };
-        anyhow::ensure!(binding.server == handed.server, "the session belongs to another server");
+        anyhow::ensure!(binding.server == hand_over.server, "the session belongs to another server");
         // The program's file belongs to the waiting process.
-        let before = Some(PriorSession::Elevation(handed.resume));
-        return ui::run(binding, ui::Start { before, consent: handed.consent, removes_itself: false });
+        let before = Some(PriorSession::Elevation(hand_over.resume));
+        return ui::run(binding, ui::Start { before, consent: hand_over.consent, removes_itself: false });
     }
     let mut binding = match (bound, options.server) {
         (Some(bound), None) => bound,

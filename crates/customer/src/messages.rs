@@ -31,7 +31,7 @@ pub enum UiCommand {
     /// Send the customer's rating.
     Rate { stars: u8, comment: String },
     /// Resume the session from before the restart.
-    GoOn,
+    Resume,
 }
 
 /// The resume token of a session that this program was in before.
@@ -49,7 +49,7 @@ pub enum UiEvent {
     /// A key is needed.
     EnterKey,
     /// The computer was restarted during the session: may it resume?
-    Returned,
+    AskToResume,
     /// The program is joining.
     Connecting,
     /// The program is in the session.
@@ -81,7 +81,7 @@ pub enum UiEvent {
     /// The elevated process has ended with the session.
     Finished,
     /// This is the elevated process, and the customer has withdrawn elevation.
-    GiveBack,
+    ElevationWithdrawn,
 }
 
 /// Delivers events to the windows. Called on the network's thread.

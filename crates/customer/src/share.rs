@@ -27,7 +27,7 @@ const DRAWING: Duration = Duration::from_micros(500);
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
 /// How often to check whether the system still hides the screen.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const HIDDEN_CHECK: Duration = Duration::from_millis(100);
 
 /// Pointer frames have no times of reading and encoding.
 const NO_TIME: [Duration; 2] = [Duration::ZERO; 2];
@@ -51,7 +51,7 @@ enum ShareCommand {
 }
 
 struct Running {
-    orders: SyncSender<ShareCommand>,
+    commands: SyncSender<ShareCommand>,
     waker: Waker,
     /// Returns whether sharing ended without an error.
     thread: std::thread::JoinHandle<bool>,
@@ -66,7 +66,7 @@ pub struct ShareController {
     failed: bool,
     format: screen::Format,
     smooth: bool,
-    words: (mpsc::Sender<ShareEvent>, mpsc::Receiver<ShareEvent>),
+    events: (mpsc::Sender<ShareEvent>, mpsc::Receiver<ShareEvent>),
 }
 
 /// What sharing reports.
@@ -89,7 +89,7 @@ impl ShareController {
             failed: false,
             format: screen::Format::Gbr,
             smooth: false,
-            words: mpsc::channel(4),
+            events: mpsc::channel(4),
         }
     }
 
@@ -97,8 +97,8 @@ impl ShareController {
     pub fn follow(&mut self) {
         let may = lock(&self.consent).may_view();
         // The thread ends by itself when the consent does, or when it fails, perhaps before this call.
-        if let Some(over) = self.running.take_if(|running| running.thread.is_finished()) {
-            self.failed |= !over.thread.join().unwrap_or(false);
+        if let Some(finished) = self.running.take_if(|running| running.thread.is_finished()) {
+            self.failed |= !finished.thread.join().unwrap_or(false);
         }
         let runs = self.running.is_some();
         self.failed &= may;
@@ -114,44 +114,44 @@ impl ShareController {
             Ok(opened) => opened,
             Err(trouble) => {
                 self.failed = true;
-                let _ = self.words.0.try_send(ShareEvent::Failed(trouble));
+                let _ = self.events.0.try_send(ShareEvent::Failed(trouble));
                 return;
             }
         };
-        let (orders, queue) = sync_channel(256);
-        let (consent, frames, words) = (self.consent.clone(), self.frames.clone(), self.words.0.clone());
-        let work = move || {
-            let shared = Share::new(capture, consent, frames, words.clone()).and_then(|mut share| share.run(&queue));
+        let (commands, queue) = sync_channel(256);
+        let (consent, frames, events) = (self.consent.clone(), self.frames.clone(), self.events.0.clone());
+        let run = move || {
+            let shared = Share::new(capture, consent, frames, events.clone()).and_then(|mut share| share.run(&queue));
             if let Err(trouble) = shared {
-                let _ = words.try_send(ShareEvent::Failed(trouble));
+                let _ = events.try_send(ShareEvent::Failed(trouble));
             }
             shared.is_ok()
         };
-        let spawned = std::thread::Builder::new().name("share".into()).spawn(work);
+        let spawned = std::thread::Builder::new().name("share".into()).spawn(run);
         match spawned {
             Ok(thread) => {
-                self.running = Some(Running { orders, waker, thread });
-                self.order(ShareCommand::Format(self.format));
-                self.order(ShareCommand::Smooth(self.smooth));
+                self.running = Some(Running { commands, waker, thread });
+                self.command(ShareCommand::Format(self.format));
+                self.command(ShareCommand::Smooth(self.smooth));
             }
-            Err(_) => drop(self.words.0.try_send(ShareEvent::Failed(ShareTrouble::Encoder))),
+            Err(_) => drop(self.events.0.try_send(ShareEvent::Failed(ShareTrouble::Encoder))),
         }
     }
 
     /// Stops at once.
     pub fn stop(&mut self) {
-        self.order(ShareCommand::Stop);
+        self.command(ShareCommand::Stop);
         self.running = None;
     }
 
     /// The viewers have drawn all frames up to this one.
     pub fn drawn(&self, seq: u32) {
-        self.order(ShareCommand::Drawn(seq));
+        self.command(ShareCommand::Drawn(seq));
     }
 
     /// A viewer needs a keyframe.
     pub fn need_keyframe(&self) {
-        self.order(ShareCommand::Keyframe);
+        self.command(ShareCommand::Keyframe);
     }
 
     /// All viewers can show this format.
@@ -160,30 +160,30 @@ impl ShareController {
             PictureFormat::Gbr => screen::Format::Gbr,
             PictureFormat::Yuv420 => screen::Format::Yuv420,
         };
-        self.order(ShareCommand::Format(self.format));
+        self.command(ShareCommand::Format(self.format));
     }
 
     /// The technician prefers a smoother picture to a sharper one.
     pub fn prefer(&mut self, smooth: bool) {
         self.smooth = smooth;
-        self.order(ShareCommand::Smooth(smooth));
+        self.command(ShareCommand::Smooth(smooth));
     }
 
-    fn order(&self, order: ShareCommand) {
+    fn command(&self, command: ShareCommand) {
         if let Some(running) = &self.running {
-            let _ = running.orders.try_send(order);
+            let _ = running.commands.try_send(command);
             running.waker.wake();
         }
     }
 
     /// Waits for the next event.
-    pub async fn word(&mut self) -> Option<ShareEvent> {
-        let word = self.words.1.recv().await;
-        if let Some(ShareEvent::Failed(_)) = word {
+    pub async fn next_event(&mut self) -> Option<ShareEvent> {
+        let event = self.events.1.recv().await;
+        if let Some(ShareEvent::Failed(_)) = event {
             self.running = None;
             self.failed = true;
         }
-        word
+        event
     }
 }
 
@@ -199,7 +199,7 @@ struct Share {
     coder: Coder,
     consent: Arc<Mutex<Consent>>,
     frames: mpsc::Sender<OutFrame>,
-    words: mpsc::Sender<ShareEvent>,
+    events: mpsc::Sender<ShareEvent>,
     started: Instant,
     /// Whether the first keyframe was sent: it opens the stream, so nothing may be sent before it.
     opened: bool,
@@ -223,7 +223,7 @@ impl Share {
         mut capture: Box<dyn Capture>,
         consent: Arc<Mutex<Consent>>,
         frames: mpsc::Sender<OutFrame>,
-        words: mpsc::Sender<ShareEvent>,
+        events: mpsc::Sender<ShareEvent>,
     ) -> Result<Self, ShareTrouble> {
         let (width, height) = fits(capture.size())?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -235,7 +235,7 @@ impl Share {
             coder,
             consent,
             frames,
-            words,
+            events,
             started: Instant::now(),
             opened: false,
             pointer,
@@ -247,13 +247,13 @@ impl Share {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn run(&mut self, orders: &Receiver<ShareCommand>) -> Result<(), ShareTrouble> {
+    fn run(&mut self, commands: &Receiver<ShareCommand>) -> Result<(), ShareTrouble> {
         self.read_screen()?;
         let mut next_frame = Instant::now();
         let mut damaged = false;
         loop {
-            while let Ok(order) = orders.try_recv() {
-                match order {
+            while let Ok(command) = commands.try_recv() {
+                match command {
                     ShareCommand::Drawn(seq) => self.coder.pacer.drawn(self.now(), seq),
                     ShareCommand::Keyframe => {
                         self.coder.want_key();
@@ -279,39 +279,39 @@ impl Share {
                 }
                 self.send_pointer()?;
             }
-            let news = self.capture.wait(self.sleep(next_frame, damaged))?;
-            if news.damaged && !damaged {
+            let update = self.capture.wait(self.sleep(next_frame, damaged))?;
+            if update.damaged && !damaged {
                 // Applications draw in several steps; half of a drawing would cost a whole frame.
                 next_frame = next_frame.max(Instant::now() + DRAWING);
             }
-            damaged |= news.damaged;
-            if news.hidden {
-                if !self.wait_until_seen(orders)? {
+            damaged |= update.damaged;
+            if update.hidden {
+                if !self.wait_until_seen(commands)? {
                     return Ok(());
                 }
                 damaged = true;
             }
-            if let Some(size) = news.size {
+            if let Some(size) = update.size {
                 let (width, height) = fits(size)?;
                 self.coder.resize(width, height).map_err(encoder_failed)?;
                 self.read_screen()?;
             }
-            self.pointer.pointer_at = news.pointer_at.or(self.pointer.pointer_at);
-            self.pointer.pointer_shape = news.pointer_shape.or_else(|| self.pointer.pointer_shape.take());
+            self.pointer.pointer_at = update.pointer_at.or(self.pointer.pointer_at);
+            self.pointer.pointer_shape = update.pointer_shape.or_else(|| self.pointer.pointer_shape.take());
         }
     }
 
     /// Sends nothing while the system hides the screen; returns whether sharing continues after that.
-    fn wait_until_seen(&mut self, orders: &Receiver<ShareCommand>) -> Result<bool, ShareTrouble> {
-        let _ = self.words.try_send(ShareEvent::Hidden);
-        while self.capture.wait(LOOK_AGAIN)?.hidden {
-            let stopped = orders.try_iter().any(|order| matches!(order, ShareCommand::Stop));
+    fn wait_until_seen(&mut self, commands: &Receiver<ShareCommand>) -> Result<bool, ShareTrouble> {
+        let _ = self.events.try_send(ShareEvent::Hidden);
+        while self.capture.wait(HIDDEN_CHECK)?.hidden {
+            let stopped = commands.try_iter().any(|command| matches!(command, ShareCommand::Stop));
             if stopped || !lock(&self.consent).may_view() {
                 return Ok(false);
             }
-            std::thread::sleep(LOOK_AGAIN);
+            std::thread::sleep(HIDDEN_CHECK);
         }
-        let _ = self.words.try_send(ShareEvent::Seen);
+        let _ = self.events.try_send(ShareEvent::Seen);
         self.coder.want_key();
         Ok(true)
     }

@@ -27,7 +27,7 @@ slint::include_modules!();
 
 thread_local! {
     /// The windows, for events from the connection's thread.
-    static DESK: RefCell<Option<Rc<RefCell<Desk>>>> = const { RefCell::new(None) };
+    static WINDOWS: RefCell<Option<Rc<RefCell<Windows>>>> = const { RefCell::new(None) };
 }
 
 /// What the program starts with.
@@ -45,39 +45,39 @@ pub fn run(binding: Binding, start: Start) -> anyhow::Result<ExitCode> {
     let Start { before, consent, removes_itself } = start;
     let elevated = consent.is_elevated();
     let consent = Arc::new(Mutex::new(consent));
-    let (say, wishes) = mpsc::channel(256);
-    let desk = Desk::open(&binding, consent.clone(), say, removes_itself)?;
-    DESK.with(|cell| cell.replace(Some(desk.clone())));
-    let notify: Notify = Arc::new(|notice| {
-        let told = slint::invoke_from_event_loop(move || {
-            let desk = DESK.with(|cell| cell.borrow().clone());
-            if let Some(desk) = desk {
-                desk.borrow_mut().told(notice);
+    let (commands, receiver) = mpsc::channel(256);
+    let windows = Windows::open(&binding, consent.clone(), commands, removes_itself)?;
+    WINDOWS.with(|cell| cell.replace(Some(windows.clone())));
+    let notify: Notify = Arc::new(|event| {
+        let sent = slint::invoke_from_event_loop(move || {
+            let windows = WINDOWS.with(|cell| cell.borrow().clone());
+            if let Some(windows) = windows {
+                windows.borrow_mut().on_event(event);
             }
         });
-        if told.is_err() {
+        if sent.is_err() {
             tracing::debug!("windows closed before an event");
         }
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let task = runtime.spawn(connection::run(binding, before, consent.clone(), wishes, notify));
+    let task = runtime.spawn(connection::run(binding, before, consent.clone(), receiver, notify));
     runtime.spawn(async {
-        crate::machine::told_to_end().await;
+        crate::machine::wait_for_termination().await;
         // As when the windows are closed: release everything that a technician holds down.
         slint::quit_event_loop().ok();
     });
-    desk.borrow().chat.show()?;
+    windows.borrow().chat.show()?;
     slint::run_event_loop_until_quit()?;
     lock(&consent).end();
-    let (ended, given_back) = (desk.borrow().ended, desk.borrow().given_back);
-    DESK.with(|cell| cell.replace(None));
-    drop(desk);
+    let (ended, elevation_withdrawn) = (windows.borrow().ended, windows.borrow().elevation_withdrawn);
+    WINDOWS.with(|cell| cell.replace(None));
+    drop(windows);
     // The command channel is closed now; the connection sends its last messages and ends.
     runtime.block_on(async { tokio::time::timeout(Duration::from_secs(2), task).await.ok() });
     if ended && removes_itself {
         remove_this_program();
     }
-    Ok(if elevated && !given_back { ExitCode::from(elevation::OVER) } else { ExitCode::SUCCESS })
+    Ok(if elevated && !elevation_withdrawn { ExitCode::from(elevation::EXIT_FINISHED) } else { ExitCode::SUCCESS })
 }
 
 /// The program was one downloaded file, and leaves nothing behind.
@@ -87,7 +87,7 @@ fn remove_this_program() {
     }
 }
 
-struct Desk {
+struct Windows {
     chat: ChatWindow,
     question: Option<ConsentWindow>,
     /// Questions about single files, oldest first.
@@ -102,23 +102,23 @@ struct Desk {
     state: Option<SessionState>,
     me: ParticipantId,
     consent: Arc<Mutex<Consent>>,
-    say: mpsc::Sender<UiCommand>,
+    commands: mpsc::Sender<UiCommand>,
     asked_for_it: bool,
     connected: bool,
     ended: bool,
     /// Whether the waiting process resumes.
-    given_back: bool,
+    elevation_withdrawn: bool,
     typing: slint::Timer,
     typed_at: std::time::Instant,
 }
 
-type Shared = Rc<RefCell<Desk>>;
+type Shared = Rc<RefCell<Windows>>;
 
-impl Desk {
+impl Windows {
     fn open(
         binding: &Binding,
         consent: Arc<Mutex<Consent>>,
-        say: mpsc::Sender<UiCommand>,
+        commands: mpsc::Sender<UiCommand>,
         removes_itself: bool,
     ) -> anyhow::Result<Shared> {
         let chat = ChatWindow::new()?;
@@ -127,7 +127,7 @@ impl Desk {
         chat.set_organisation(binding.organisation.as_str().into());
         chat.set_domain(domain(binding).into());
         chat.set_removes_itself(removes_itself);
-        let desk = Rc::new(RefCell::new(Self {
+        let windows = Rc::new(RefCell::new(Self {
             chat,
             question: None,
             file_questions: vec![],
@@ -140,74 +140,74 @@ impl Desk {
             state: None,
             me: ParticipantId(0),
             consent,
-            say,
+            commands,
             asked_for_it: false,
             connected: false,
             ended: false,
-            given_back: false,
+            elevation_withdrawn: false,
             typing: slint::Timer::default(),
             typed_at: std::time::Instant::now(),
         }));
-        Self::connect_chat(&desk);
-        Ok(desk)
+        Self::connect_chat(&windows);
+        Ok(windows)
     }
 
-    fn connect_chat(desk: &Shared) {
-        let chat = desk.borrow().chat.clone_strong();
+    fn connect_chat(windows: &Shared) {
+        let chat = windows.borrow().chat.clone_strong();
         let with = |act: fn(&mut Self, &str)| {
-            let desk = Rc::downgrade(desk);
+            let windows = Rc::downgrade(windows);
             move |text: SharedString| {
-                if let Some(desk) = desk.upgrade() {
-                    act(&mut desk.borrow_mut(), &text);
+                if let Some(windows) = windows.upgrade() {
+                    act(&mut windows.borrow_mut(), &text);
                 }
             }
         };
         let plainly = |act: fn(&mut Self)| {
-            let desk = Rc::downgrade(desk);
+            let windows = Rc::downgrade(windows);
             move || {
-                if let Some(desk) = desk.upgrade() {
-                    act(&mut desk.borrow_mut());
+                if let Some(windows) = windows.upgrade() {
+                    act(&mut windows.borrow_mut());
                 }
             }
         };
         chat.on_send(with(Self::send_chat));
-        chat.on_enter_key(with(|desk, key| {
-            desk.chat.set_problem("".into());
-            desk.tell(UiCommand::EnterKey(key.to_owned()));
+        chat.on_enter_key(with(|windows, key| {
+            windows.chat.set_problem("".into());
+            windows.send(UiCommand::EnterKey(key.to_owned()));
         }));
         chat.on_open_link(with(|_, link| open_in_browser(link)));
-        let save = Rc::downgrade(desk);
+        let save = Rc::downgrade(windows);
         chat.on_save(move |number, name| {
-            if let (Some(desk), Ok(number)) = (save.upgrade(), u32::try_from(number)) {
-                desk.borrow().tell(UiCommand::Save { number, name: name.into() });
+            if let (Some(windows), Ok(number)) = (save.upgrade(), u32::try_from(number)) {
+                windows.borrow().send(UiCommand::Save { number, name: name.into() });
             }
         });
-        let rate = Rc::downgrade(desk);
+        let rate = Rc::downgrade(windows);
         chat.on_rate(move |stars, comment| {
-            if let (Some(desk), Ok(stars)) = (rate.upgrade(), u8::try_from(stars)) {
-                desk.borrow().tell(UiCommand::Rate { stars, comment: comment.into() });
+            if let (Some(windows), Ok(stars)) = (rate.upgrade(), u8::try_from(stars)) {
+                windows.borrow().send(UiCommand::Rate { stars, comment: comment.into() });
             }
         });
         chat.on_typed(plainly(Self::typed));
         chat.on_leave(plainly(Self::leave));
-        chat.on_attach(with(|desk, title| desk.tell(UiCommand::Attach { title: title.to_owned() })));
-        chat.on_go_on(plainly(|desk| desk.tell(UiCommand::GoOn)));
-        chat.on_end_after_return(plainly(Self::end_after_return));
+        chat.on_attach(with(|windows, title| windows.send(UiCommand::Attach { title: title.to_owned() })));
+        chat.on_go_on(plainly(|windows| windows.send(UiCommand::Resume)));
+        chat.on_end_after_return(plainly(Self::end_instead_of_resuming));
         chat.on_quit(plainly(|_| drop(slint::quit_event_loop())));
-        let close = Rc::downgrade(desk);
+        let close = Rc::downgrade(windows);
         chat.window().on_close_requested(move || {
-            let Some(desk) = close.upgrade() else { return slint::CloseRequestResponse::HideWindow };
-            let mut desk = desk.borrow_mut();
-            if desk.chat.get_stage() == Stage::Returned {
-                desk.end_after_return();
+            let Some(windows) = close.upgrade() else { return slint::CloseRequestResponse::HideWindow };
+            let mut windows = windows.borrow_mut();
+            if windows.chat.get_stage() == Stage::Returned {
+                windows.end_instead_of_resuming();
             }
-            let in_session = matches!(desk.chat.get_stage(), Stage::Chat | Stage::Reconnecting);
+            let in_session = matches!(windows.chat.get_stage(), Stage::Chat | Stage::Reconnecting);
             // Closing asks once, then leaves.
-            if in_session && !desk.chat.get_asks_to_leave() {
-                desk.chat.set_asks_to_leave(true);
+            if in_session && !windows.chat.get_asks_to_leave() {
+                windows.chat.set_asks_to_leave(true);
             } else {
                 if in_session {
-                    desk.leave();
+                    windows.leave();
                 }
                 let _ = slint::quit_event_loop();
             }
@@ -215,14 +215,14 @@ impl Desk {
         });
     }
 
-    fn tell(&self, say: UiCommand) {
-        if self.say.try_send(say).is_err() {
+    fn send(&self, command: UiCommand) {
+        if self.commands.try_send(command).is_err() {
             tracing::debug!("command dropped after the end of the connection");
         }
     }
 
-    fn tell_server(&self, message: ClientMessage) {
-        self.tell(UiCommand::Message(message));
+    fn send_to_server(&self, message: ClientMessage) {
+        self.send(UiCommand::Message(message));
     }
 
     fn send_chat(&mut self, text: &str) {
@@ -236,7 +236,7 @@ impl Desk {
         }
         // Random, so that no earlier run of the program has used it.
         let nonce = util::random_nonce();
-        self.tell_server(ClientMessage::Chat { text: text.trim_end().to_owned(), nonce });
+        self.send_to_server(ClientMessage::Chat { text: text.trim_end().to_owned(), nonce });
         self.chat.set_draft("".into());
         self.chat.set_problem("".into());
     }
@@ -244,24 +244,24 @@ impl Desk {
     fn typed(&mut self) {
         if self.connected && self.typed_at.elapsed() > Duration::from_secs(2) {
             self.typed_at = std::time::Instant::now();
-            self.tell_server(ClientMessage::Typing {});
+            self.send_to_server(ClientMessage::Typing {});
         }
     }
 
     /// The end takes effect here first, even without a connection.
     fn leave(&mut self) {
         lock(&self.consent).end();
-        self.tell_server(ClientMessage::Leave {});
-        self.over(Stage::Ended);
+        self.send_to_server(ClientMessage::Leave {});
+        self.finish(Stage::Ended);
     }
 
     /// To tell the server, the program resumes the session for a moment.
-    fn end_after_return(&mut self) {
-        self.tell(UiCommand::GoOn);
+    fn end_instead_of_resuming(&mut self) {
+        self.send(UiCommand::Resume);
         self.leave();
     }
 
-    fn over(&mut self, stage: Stage) {
+    fn finish(&mut self, stage: Stage) {
         self.ended = matches!(stage, Stage::Ended);
         if self.ended {
             crate::restart_resume::forget();
@@ -273,10 +273,10 @@ impl Desk {
         let _ = self.chat.show();
     }
 
-    fn told(&mut self, notice: UiEvent) {
-        match notice {
+    fn on_event(&mut self, event: UiEvent) {
+        match event {
             UiEvent::EnterKey => self.chat.set_stage(Stage::EnterKey),
-            UiEvent::Returned => self.chat.set_stage(Stage::Returned),
+            UiEvent::AskToResume => self.chat.set_stage(Stage::Returned),
             UiEvent::Connecting if self.ended => {}
             UiEvent::Connecting => self.chat.set_stage(Stage::Connecting),
             UiEvent::Connected { you } => {
@@ -316,15 +316,15 @@ impl Desk {
                 self.ended = true;
                 let _ = slint::quit_event_loop();
             }
-            UiEvent::GiveBack => {
-                self.given_back = true;
+            UiEvent::ElevationWithdrawn => {
+                self.elevation_withdrawn = true;
                 let _ = slint::quit_event_loop();
             }
             UiEvent::Failed(_) if self.ended => {}
-            UiEvent::Failed(reason) if reason.is_empty() => self.over(Stage::Ended),
+            UiEvent::Failed(reason) if reason.is_empty() => self.finish(Stage::Ended),
             UiEvent::Failed(reason) => {
                 self.chat.set_problem(reason.into());
-                self.over(Stage::Failed);
+                self.finish(Stage::Failed);
             }
         }
     }
@@ -405,7 +405,7 @@ impl Desk {
         let phase = state.phase;
         self.state = Some(state);
         match phase {
-            Phase::Ended { .. } => return self.over(Stage::Ended),
+            Phase::Ended { .. } => return self.finish(Stage::Ended),
             Phase::Held => {
                 self.close_question();
                 self.asked_for_it = false;
@@ -423,19 +423,19 @@ impl Desk {
     }
 }
 
-fn with_desk(act: impl FnOnce(&mut Desk) + 'static) {
+fn with_windows(act: impl FnOnce(&mut Windows) + 'static) {
     // Deferred, so that a window is not dropped while one of its own callbacks runs.
     slint::Timer::single_shot(Duration::ZERO, move || {
-        let desk = DESK.with(|cell| cell.borrow().clone());
-        if let Some(desk) = desk {
-            act(&mut desk.borrow_mut());
+        let windows = WINDOWS.with(|cell| cell.borrow().clone());
+        if let Some(windows) = windows {
+            act(&mut windows.borrow_mut());
         }
     });
 }
 
 /// The drawings of technicians have been shown for long enough.
 fn fade_marks() {
-    with_desk(|desk| desk.marks.fade());
+    with_windows(|windows| windows.marks.fade());
 }
 
 /// The names of everybody who helps; the owner while nobody is present.

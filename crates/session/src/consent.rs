@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// The transfer of one file. It may take several jobs, because a connection may break in the middle.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FileAct {
+pub enum FileTransfer {
     /// A file or folder is downloaded from this machine.
     Fetch {
         /// Its full path.
@@ -40,7 +40,7 @@ pub struct Consent {
     each_file: bool,
     /// The approved transfers that are not finished, while the customer wants to be asked about each file.
     #[serde(skip)]
-    approved: Vec<FileAct>,
+    approved: Vec<FileTransfer>,
     /// Whether everything depends on [`Right::Elevate`], because the program runs as administrator by that right alone.
     elevated: bool,
 }
@@ -74,11 +74,11 @@ impl Consent {
     /// The customer withdrew a right. Rights that need it end, too.
     pub fn withdraw(&mut self, right: Right) {
         self.answered.retain(|r| *r != right && !permission::needs(*r).contains(&right));
-        self.forget_file_acts();
+        self.forget_transfers();
     }
 
     /// Approvals end with the permission that they were given under.
-    fn forget_file_acts(&mut self) {
+    fn forget_transfers(&mut self) {
         if !self.answered.contains(&Right::Files) {
             self.approved.clear();
         }
@@ -101,7 +101,7 @@ impl Consent {
         self.session.clone_from(&state.grants);
         if state.phase != protocol::Phase::Active {
             self.answered.clear();
-            self.forget_file_acts();
+            self.forget_transfers();
         }
     }
 
@@ -148,17 +148,17 @@ impl Consent {
     }
 
     /// The customer approved this transfer, and no other.
-    pub fn approve(&mut self, act: FileAct) {
+    pub fn approve(&mut self, act: FileTransfer) {
         self.approved.push(act);
     }
 
     /// Whether the customer approved this transfer, and it is not finished.
-    pub fn has_approved(&self, act: &FileAct) -> bool {
+    pub fn has_approved(&self, act: &FileTransfer) -> bool {
         self.approved.contains(act)
     }
 
     /// These transfers are finished. The same transfer needs a new approval.
-    pub fn end_file_acts(&mut self, ended: impl Fn(&FileAct) -> bool) {
+    pub fn end_transfers(&mut self, ended: impl Fn(&FileTransfer) -> bool) {
         self.approved.retain(|act| !ended(act));
     }
 
@@ -313,8 +313,9 @@ mod tests {
 
     #[test]
     fn an_approval_covers_one_transfer_alone() {
-        let fetch = |path: &str| FileAct::Fetch { path: path.into(), version: "1".into() };
-        let bring = |transfer, name: &str| FileAct::Bring { transfer, folder: "/".into(), name: name.into(), bytes: 1 };
+        let fetch = |path: &str| FileTransfer::Fetch { path: path.into(), version: "1".into() };
+        let bring =
+            |transfer, name: &str| FileTransfer::Bring { transfer, folder: "/".into(), name: name.into(), bytes: 1 };
         let files = || {
             let mut consent = Consent::default();
             consent.connected(true);
@@ -328,14 +329,14 @@ mod tests {
         let approved = |c: &Consent| [c.has_approved(&fetch("/a")), c.has_approved(&bring(7, "b"))];
         let mut consent = files();
         assert_eq!(approved(&consent), [true, true]);
-        let changed = FileAct::Fetch { path: "/a".into(), version: "2".into() };
+        let changed = FileTransfer::Fetch { path: "/a".into(), version: "2".into() };
         assert!(!consent.has_approved(&changed), "a file that has changed is another one");
         assert!(!consent.has_approved(&fetch("/b")) && !consent.has_approved(&bring(8, "b")));
         assert!(!consent.has_approved(&bring(7, "other name")), "the number alone is not enough");
         consent.connected(false);
         consent.connected(true);
         assert_eq!(approved(&consent), [true, true], "a transfer resumes after a lost connection");
-        consent.end_file_acts(|act| *act == fetch("/a"));
+        consent.end_transfers(|act| *act == fetch("/a"));
         assert_eq!(approved(&consent), [false, true]);
 
         type End = fn(&mut Consent);

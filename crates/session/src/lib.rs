@@ -20,7 +20,7 @@ mod state;
 
 pub use chain::{Broken, GENESIS, Link, Stored, link, verify};
 pub use command::{Actor, Command};
-pub use consent::{Consent, FileAct};
+pub use consent::{Consent, FileTransfer};
 pub use decide::people::attribute_fits;
 pub use meter::{Footage, TooMuch, fitting};
 pub use permission::{WhyNot, denial};

@@ -73,7 +73,7 @@ impl Seen {
 #[derive(Default)]
 struct Watch {
     seen: Mutex<Seen>,
-    told: Condvar,
+    wake: Condvar,
 }
 
 impl Watch {
@@ -92,7 +92,7 @@ impl Watch {
         if std::mem::replace(&mut seen.hidden, hidden) != hidden {
             let (width, height) = seen.size;
             seen.changed = vec![Rect { x: 0, y: 0, width, height }];
-            self.told.notify_all();
+            self.wake.notify_all();
         }
         hidden
     }
@@ -100,7 +100,7 @@ impl Watch {
     /// Ends the sharing, because the screen cannot be read.
     fn fail(&self, trouble: ShareTrouble) {
         self.seen().trouble = Some(trouble);
-        self.told.notify_all();
+        self.wake.notify_all();
     }
 }
 
@@ -132,7 +132,7 @@ impl Watched {
         move || {
             if let Some(watch) = watch.upgrade() {
                 watch.seen().woken = true;
-                watch.told.notify_all();
+                watch.wake.notify_all();
             }
         }
     }
@@ -154,7 +154,7 @@ impl Capture for Watched {
             let pointer = seen.pointer_at.is_some() || seen.pointer_shape.is_some();
             seen.changed.is_empty() && !pointer && !seen.woken && !seen.hidden && seen.trouble.is_none()
         };
-        let waited = self.watch.told.wait_timeout_while(self.watch.seen(), most, quiet);
+        let waited = self.watch.wake.wait_timeout_while(self.watch.seen(), most, quiet);
         let (mut seen, _) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(trouble) = seen.trouble {
             return Err(trouble);

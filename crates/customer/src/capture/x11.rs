@@ -52,11 +52,15 @@ impl CaptureError {
 }
 
 impl From<CaptureError> for ShareTrouble {
-    fn from(fault: CaptureError) -> Self {
-        tracing::error!(%fault, "the screen cannot be captured");
-        match fault {
+    fn from(error: CaptureError) -> Self {
+        tracing::error!(%error, "the screen cannot be captured");
+        match error {
             CaptureError::Reply(ReplyError::X11Error(_)) => Self::NoPermission,
-            _ => Self::NoScreen,
+            CaptureError::Reply(ReplyError::ConnectionError(_))
+            | CaptureError::Connection(_)
+            | CaptureError::Ids(_)
+            | CaptureError::Io(_)
+            | CaptureError::Layout => Self::NoScreen,
         }
     }
 }
@@ -69,7 +73,7 @@ struct SharedMemory {
 
 /// What events have reported.
 #[derive(Default)]
-struct Heard {
+struct Events {
     damaged: bool,
     moved: bool,
     shaped: bool,
@@ -85,7 +89,7 @@ pub struct X11 {
     table: Table,
     size: (u16, u16),
     /// The size that was last reported: nothing is read before the current one is.
-    told: (u16, u16),
+    reported: (u16, u16),
     damage: damage::Damage,
     region: xfixes::Region,
     memory: Option<SharedMemory>,
@@ -133,7 +137,7 @@ impl X11 {
             layout,
             table: Table::new(),
             size,
-            told: size,
+            reported: size,
             damage,
             region,
             memory: None,
@@ -143,7 +147,7 @@ impl X11 {
         };
         // The setup has the size at the time when the display was opened, which may have changed.
         capture.look_at_size()?;
-        capture.told = capture.size;
+        capture.reported = capture.size;
         capture.memory = capture.share_memory();
         Ok(capture)
     }
@@ -240,13 +244,13 @@ impl X11 {
         Ok(())
     }
 
-    fn heard(&self, event: &Event, heard: &mut Heard) {
+    fn note_event(&self, event: &Event, events: &mut Events) {
         match event {
-            Event::DamageNotify(_) => heard.damaged = true,
-            Event::XfixesCursorNotify(_) => heard.shaped = true,
-            Event::XinputRawMotion(_) => heard.moved = true,
-            Event::RandrScreenChangeNotify(_) => heard.resized = true,
-            Event::ConfigureNotify(e) if e.window == self.root => heard.resized = true,
+            Event::DamageNotify(_) => events.damaged = true,
+            Event::XfixesCursorNotify(_) => events.shaped = true,
+            Event::XinputRawMotion(_) => events.moved = true,
+            Event::RandrScreenChangeNotify(_) => events.resized = true,
+            Event::ConfigureNotify(e) if e.window == self.root => events.resized = true,
             _ => {}
         }
     }
@@ -274,10 +278,10 @@ impl X11 {
     }
 
     fn gather(&mut self, most: Duration) -> Result<CaptureUpdate, CaptureError> {
-        let mut heard = Heard::default();
+        let mut events = Events::default();
         self.x.flush()?;
         let mut event = self.x.poll_for_event()?;
-        if event.is_none() && !most.is_zero() && self.size == self.told {
+        if event.is_none() && !most.is_zero() && self.size == self.reported {
             let mut fds = [
                 PollFd::from_borrowed_fd(self.x.stream().as_fd(), PollFlags::IN),
                 PollFd::from_borrowed_fd(self.wake.as_fd(), PollFlags::IN),
@@ -293,26 +297,26 @@ impl X11 {
             event = self.x.poll_for_event()?;
         }
         while let Some(e) = event {
-            self.heard(&e, &mut heard);
+            self.note_event(&e, &mut events);
             event = self.x.poll_for_event()?;
         }
-        if heard.resized {
+        if events.resized {
             self.look_at_size()?;
         }
-        self.damaged |= heard.damaged;
-        let mut news = CaptureUpdate { damaged: heard.damaged, ..CaptureUpdate::default() };
-        if self.size != self.told {
-            self.told = self.size;
-            news.size = Some(self.size);
-            news.damaged = true;
+        self.damaged |= events.damaged;
+        let mut update = CaptureUpdate { damaged: events.damaged, ..CaptureUpdate::default() };
+        if self.size != self.reported {
+            self.reported = self.size;
+            update.size = Some(self.size);
+            update.damaged = true;
         }
-        if heard.moved {
-            news.pointer_at = Some(self.pointer_at()?);
+        if events.moved {
+            update.pointer_at = Some(self.pointer_at()?);
         }
-        if heard.shaped {
-            news.pointer_shape = self.pointer_shape()?;
+        if events.shaped {
+            update.pointer_shape = self.pointer_shape()?;
         }
-        Ok(news)
+        Ok(update)
     }
 }
 
@@ -326,14 +330,14 @@ impl Capture for X11 {
     }
 
     fn changes(&mut self, take: &mut dyn FnMut(Rect, &[u8])) -> Result<(), ShareTrouble> {
-        if self.size != self.told || !(self.damaged || self.all) {
+        if self.size != self.reported || !(self.damaged || self.all) {
             return Ok(());
         }
         match self.read_changes(take) {
-            Err(fault) if fault.is_mismatch() => {
+            Err(error) if error.is_mismatch() => {
                 // The screen may have become smaller between its damage and the request for its pixels.
                 self.look_at_size()?;
-                if self.size == self.told { Err(fault.into()) } else { Ok(()) }
+                if self.size == self.reported { Err(error.into()) } else { Ok(()) }
             }
             read => Ok(read?),
         }

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(10 * 60);
 pub(super) async fn join(
     binding: &Binding,
     http: &Http,
-    say: &mut mpsc::Receiver<UiCommand>,
+    commands: &mut mpsc::Receiver<UiCommand>,
     notify: &Notify,
 ) -> Option<(String, String)> {
     let handover = binding.pass.handover.clone().map(|token| Pass::Handover { token });
@@ -39,11 +39,11 @@ pub(super) async fn join(
             notify(UiEvent::EnterKey);
         }
         pass = loop {
-            match say.recv().await? {
+            match commands.recv().await? {
                 UiCommand::EnterKey(key) => break Some(Pass::Key { key }),
                 UiCommand::Message(_)
                 | UiCommand::ConsentChanged
-                | UiCommand::GoOn
+                | UiCommand::Resume
                 | UiCommand::Attach { .. }
                 | UiCommand::Save { .. }
                 | UiCommand::Rate { .. } => {}
@@ -57,13 +57,13 @@ pub(super) async fn join(
 pub(super) async fn resume_after_restart(
     http: &Http,
     resume: &str,
-    say: &mut mpsc::Receiver<UiCommand>,
+    commands: &mut mpsc::Receiver<UiCommand>,
     notify: &Notify,
 ) -> anyhow::Result<Option<(String, String)>> {
-    notify(UiEvent::Returned);
+    notify(UiEvent::AskToResume);
     loop {
-        match say.recv().await {
-            Some(UiCommand::GoOn) => break,
+        match commands.recv().await {
+            Some(UiCommand::Resume) => break,
             Some(_) => {}
             None => return Ok(None),
         }
@@ -74,7 +74,7 @@ pub(super) async fn resume_after_restart(
 /// Resumes the session that this program was in before it ran as administrator; `None` when the session has ended.
 pub(super) async fn resume(http: &Http, resume: &str, notify: &Notify) -> anyhow::Result<Option<(String, String)>> {
     notify(UiEvent::Connecting);
-    let ticket = come_back(http, resume).await?;
+    let ticket = reconnect(http, resume).await?;
     if ticket.is_none() {
         notify(UiEvent::Failed(String::new()));
     }
@@ -82,7 +82,7 @@ pub(super) async fn resume(http: &Http, resume: &str, notify: &Notify) -> anyhow
 }
 
 /// A new ticket after a lost connection; `None` when the server says that the session has ended.
-pub(super) async fn come_back(http: &Http, resume: &str) -> anyhow::Result<Option<String>> {
+pub(super) async fn reconnect(http: &Http, resume: &str) -> anyhow::Result<Option<String>> {
     let started = tokio::time::Instant::now();
     let mut wait = Duration::from_millis(300);
     loop {

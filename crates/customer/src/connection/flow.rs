@@ -19,7 +19,7 @@ use tokio::{
 use web_transport_trait::{RecvStream, SendStream, Session, Stats};
 
 use crate::streams::{broken, next};
-use crate::{input, share::OutFrame};
+use crate::{input::InputThread, share::OutFrame};
 
 /// How long after a lost packet the path counts as lossy.
 const LOSS_MEMORY: Duration = Duration::from_secs(30);
@@ -50,7 +50,7 @@ pub async fn write_screen<S: Session>(
 ) -> anyhow::Result<()> {
     let mut stream: Option<S::SendStream> = None;
     let mut copies: VecDeque<(Instant, Bytes)> = VecDeque::new();
-    let mut weather = LossMonitor::default();
+    let mut losses = LossMonitor::default();
     loop {
         let due = copies.front().map(|(at, _)| *at);
         let frame = tokio::select! {
@@ -74,7 +74,7 @@ pub async fn write_screen<S: Session>(
             stream = Some(new);
         }
         if let Some(stream) = &mut stream {
-            if quic && !frame.key && weather.loses(session.stats().packets_lost().unwrap_or(0)) {
+            if quic && !frame.key && losses.loses(session.stats().packets_lost().unwrap_or(0)) {
                 let at = Instant::now() + REDUNDANCY_DELAY;
                 copies.extend(protocol::pieces(frame.seq, &frame.bytes).into_iter().map(|piece| (at, piece)));
             }
@@ -91,29 +91,29 @@ pub async fn read_input<S: Session>(
     blocked: mpsc::Sender<bool>,
     quic: bool,
 ) -> anyhow::Result<()> {
-    let hands = input::InputThread::start(consent, blocked);
+    let input_thread = InputThread::start(consent, blocked);
     loop {
         let mut stream = session.accept_uni().await.map_err(broken)?;
         let mut kind = [0];
         if stream.read(&mut kind).await.map_err(broken)? != Some(1) || kind[0] != b'I' {
             continue;
         }
-        let (mut framed, mut from_stream, mut acted) = (Framed::new(MAX_INPUT_BYTES), 0u32, 0u32);
+        let (mut framed, mut from_stream, mut executed) = (Framed::new(MAX_INPUT_BYTES), 0u32, 0u32);
         loop {
             tokio::select! {
                 message = next::<_, Input>(&mut stream, &mut framed) => {
-                    let Some(act) = message? else { break };
+                    let Some(input) = message? else { break };
                     // Input that arrived as a copy is not executed again.
-                    if from_stream == acted {
-                        hands.act(act).await;
-                        acted += 1;
+                    if from_stream == executed {
+                        input_thread.act(input).await;
+                        executed += 1;
                     }
                     from_stream += 1;
                 }
                 copy = session.recv_datagram(), if quic => {
-                    if let Some(act) = owed(&copy.map_err(broken)?, acted) {
-                        hands.act(act).await;
-                        acted += 1;
+                    if let Some(input) = next_input(&copy.map_err(broken)?, executed) {
+                        input_thread.act(input).await;
+                        executed += 1;
                     }
                 }
             }
@@ -122,11 +122,11 @@ pub async fn read_input<S: Session>(
 }
 
 /// The input in a copy, if it is the next one to execute.
-fn owed(copy: &[u8], acted: u32) -> Option<Input> {
+fn next_input(copy: &[u8], executed: u32) -> Option<Input> {
     let (number, message) = copy.split_first_chunk()?;
     let mut framed = Framed::new(MAX_INPUT_BYTES);
     framed.push(message);
-    (u32::from_be_bytes(*number) == acted).then(|| framed.next_message().ok().flatten()).flatten()
+    (u32::from_be_bytes(*number) == executed).then(|| framed.next_message().ok().flatten()).flatten()
 }
 
 #[cfg(test)]
@@ -136,10 +136,10 @@ mod tests {
     #[test]
     fn a_copy_is_executed_only_if_it_is_the_next_input() {
         let copy = [&3u32.to_be_bytes()[..], &protocol::encode(&Input::ReleaseAll {})].concat();
-        assert_eq!(owed(&copy, 3), Some(Input::ReleaseAll {}));
-        assert_eq!(owed(&copy, 2), None, "an earlier one is missing");
-        assert_eq!(owed(&copy, 4), None, "executed already");
-        assert_eq!(owed(&copy[..9], 3), None, "truncated");
-        assert_eq!(owed(b"", 0), None);
+        assert_eq!(next_input(&copy, 3), Some(Input::ReleaseAll {}));
+        assert_eq!(next_input(&copy, 2), None, "an earlier one is missing");
+        assert_eq!(next_input(&copy, 4), None, "executed already");
+        assert_eq!(next_input(&copy[..9], 3), None, "truncated");
+        assert_eq!(next_input(b"", 0), None);
     }
 }

@@ -7,8 +7,8 @@ use crate::{
 };
 
 /// A plain HTTPS request, during the session or after it.
-pub(super) async fn run(http: &Http, resume: &str, notify: &Notify, wish: UiCommand) {
-    match wish {
+pub(super) async fn run(http: &Http, resume: &str, notify: &Notify, command: UiCommand) {
+    match command {
         UiCommand::Save { number, name } => {
             let saved = http.save(resume, number, move |content| jobs::save_download(&name, content)).await;
             notify(saved.map_or_else(UiEvent::Problem, UiEvent::Saved));
@@ -18,7 +18,7 @@ pub(super) async fn run(http: &Http, resume: &str, notify: &Notify, wish: UiComm
             Ok(()) => notify(UiEvent::Rated),
             Err(problem) => notify(UiEvent::Problem(problem)),
         },
-        UiCommand::Message(_) | UiCommand::EnterKey(_) | UiCommand::GoOn | UiCommand::ConsentChanged => {}
+        UiCommand::Message(_) | UiCommand::EnterKey(_) | UiCommand::Resume | UiCommand::ConsentChanged => {}
     }
 }
 

@@ -18,7 +18,7 @@ use zip::{
     write::{FullFileOptions, StreamWriter, ZipWriter},
 };
 
-use super::outgoing::PIECE;
+use super::outgoing::CHUNK_BYTES;
 use crate::machine;
 
 /// A deeper folder is a mistake or an attack.
@@ -103,8 +103,8 @@ impl<W: Write> Archive<W> {
         options: FullFileOptions<'static, 'static>,
     ) -> io::Result<()> {
         // The first chunk shows whether the file can be read, while it can still be left out.
-        let mut piece = match next_piece(&mut content, size) {
-            Ok(piece) => piece,
+        let mut chunk = match next_chunk(&mut content, size) {
+            Ok(chunk) => chunk,
             Err(error) => {
                 self.left_out.push(format!("{name}: {error}"));
                 return Ok(());
@@ -112,11 +112,11 @@ impl<W: Write> Archive<W> {
         };
         self.zip.start_file(name, options).map_err(io::Error::other)?;
         let mut left = size;
-        while !piece.is_empty() {
-            self.zip.write_all(&piece)?;
-            left -= piece.len() as u64;
-            piece = match next_piece(&mut content, left) {
-                Ok(piece) => piece,
+        while !chunk.is_empty() {
+            self.zip.write_all(&chunk)?;
+            left -= chunk.len() as u64;
+            chunk = match next_chunk(&mut content, left) {
+                Ok(chunk) => chunk,
                 Err(error) => {
                     self.left_out.push(format!("{name}: only its first {} bytes are here: {error}", size - left));
                     return Ok(());
@@ -142,10 +142,10 @@ impl<W: Write> Archive<W> {
 }
 
 /// The next chunk of a reader with this many bytes left; empty at its end.
-fn next_piece(content: &mut impl Read, left: u64) -> io::Result<Vec<u8>> {
-    let mut piece = Vec::new();
-    content.take(left.min(PIECE as u64)).read_to_end(&mut piece)?;
-    Ok(piece)
+fn next_chunk(content: &mut impl Read, left: u64) -> io::Result<Vec<u8>> {
+    let mut chunk = Vec::new();
+    content.take(left.min(CHUNK_BYTES as u64)).read_to_end(&mut chunk)?;
+    Ok(chunk)
 }
 
 /// The names that are taken in one folder of the archive.
@@ -234,8 +234,8 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn links_are_not_followed_and_named() {
-        let room = tempfile::tempdir().unwrap();
-        let folder = room.path().join("box");
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("box");
         fs::create_dir_all(folder.join("in")).unwrap();
         fs::write(folder.join("in/ä.txt"), "hello").unwrap();
         fs::write(folder.join("empty"), "").unwrap();
@@ -251,8 +251,8 @@ mod tests {
     fn names_that_other_systems_refuse_are_changed_listed_and_unique() {
         use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
-        let room = tempfile::tempdir().unwrap();
-        let folder = room.path().join("box");
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("box");
         fs::create_dir(&folder).unwrap();
         let given: [&[u8]; 8] = [
             b"gr\xfcn.txt",
@@ -301,8 +301,8 @@ mod tests {
         }
         let mut archive = Archive { zip: ZipWriter::new_stream(Vec::new()), left_out: vec![], renamed: vec![] };
         archive.add_file(Path::new("/nowhere/at/all"), "a").unwrap();
-        for (name, given) in [("b", 0), ("c", PIECE), ("d", PIECE + 1), ("e", 2 * PIECE)] {
-            archive.add_content(name, Failing(given), 2 * PIECE as u64, options(None)).unwrap();
+        for (name, given) in [("b", 0), ("c", CHUNK_BYTES), ("d", CHUNK_BYTES + 1), ("e", 2 * CHUNK_BYTES)] {
+            archive.add_content(name, Failing(given), 2 * CHUNK_BYTES as u64, options(None)).unwrap();
         }
         archive.add_content("f", &b"shorter"[..], 10, options(None)).unwrap();
         archive.add_content("g", &b"longer than it was"[..], 6, options(None)).unwrap();
@@ -320,8 +320,8 @@ mod tests {
     fn times_and_permissions_are_kept() {
         use std::os::unix::fs::PermissionsExt;
 
-        let room = tempfile::tempdir().unwrap();
-        let folder = room.path().join("box");
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("box");
         fs::create_dir(&folder).unwrap();
         let script = folder.join("run.sh");
         fs::write(&script, "#!/bin/sh\n").unwrap();

@@ -6,7 +6,7 @@ use arboard::{Clipboard, Error, ImageData};
 use protocol::{Answer, ClipboardKind, Fault, MAX_CLIPBOARD_IMAGE, MAX_CLIPBOARD_TEXT, MAX_SIDE};
 use web_transport_trait::{RecvStream, SendStream};
 
-use super::{Done, JobStream};
+use super::{JobResult, JobStream};
 use crate::{machine::LINE_END, streams::broken, util::lock};
 
 /// The connection to the system's clipboard. On X11 the owner of the content must keep it open.
@@ -31,7 +31,10 @@ fn other(error: impl std::fmt::Display) -> Fault {
 }
 
 /// Sends the content of the clipboard: text rather than a picture.
-pub async fn read<W: SendStream, R: RecvStream>(owner: &Owner, line: &mut JobStream<W, R>) -> anyhow::Result<Done> {
+pub async fn read<W: SendStream, R: RecvStream>(
+    owner: &Owner,
+    stream: &mut JobStream<W, R>,
+) -> anyhow::Result<JobResult> {
     let owner = owner.clone();
     let held = tokio::task::spawn_blocking(move || match owner.with(Clipboard::get_text) {
         Ok(text) if !text.is_empty() => Ok((ClipboardKind::Text, with_line_ends(&text, "\n").into_bytes())),
@@ -48,19 +51,19 @@ pub async fn read<W: SendStream, R: RecvStream>(owner: &Owner, line: &mut JobStr
     if bytes.len() > most(kind) {
         return Ok(Err(Fault::TooLarge));
     }
-    line.answer(&Answer::Clipboard { kind, bytes: u32::try_from(bytes.len())? }).await?;
-    line.sender.write_chunk(bytes.into()).await.map_err(broken)?;
+    stream.answer(&Answer::Clipboard { kind, bytes: u32::try_from(bytes.len())? }).await?;
+    stream.sender.write_chunk(bytes.into()).await.map_err(broken)?;
     Ok(Ok(None))
 }
 
 /// Receives what the technician sends.
 pub async fn write<W: SendStream, R: RecvStream>(
     owner: &Owner,
-    line: &mut JobStream<W, R>,
+    stream: &mut JobStream<W, R>,
     kind: ClipboardKind,
-) -> anyhow::Result<Done> {
+) -> anyhow::Result<JobResult> {
     let mut content = Vec::new();
-    while let Some(bytes) = line.bytes().await? {
+    while let Some(bytes) = stream.bytes().await? {
         content.extend_from_slice(&bytes);
         if content.len() > most(kind) {
             return Ok(Err(Fault::TooLarge));

@@ -124,32 +124,32 @@ mod tests {
     fn links_are_distinguished_and_deleted_without_their_targets() {
         use std::os::unix::fs::symlink;
 
-        let room = tempfile::tempdir().unwrap();
-        fs::create_dir(room.path().join("kept")).unwrap();
-        fs::write(room.path().join("kept/file ü 文"), "x").unwrap();
-        symlink(room.path().join("kept"), room.path().join("link")).unwrap();
-        symlink("/nowhere", room.path().join("dead")).unwrap();
-        let folder = list(room.path().to_str().unwrap()).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("kept")).unwrap();
+        fs::write(root.path().join("kept/file ü 文"), "x").unwrap();
+        symlink(root.path().join("kept"), root.path().join("link")).unwrap();
+        symlink("/nowhere", root.path().join("dead")).unwrap();
+        let folder = list(root.path().to_str().unwrap()).unwrap();
         let kinds: Vec<_> = folder.items.iter().map(|i| (i.name.as_str(), i.kind)).collect();
         assert_eq!(kinds, [("kept", Kind::Folder), ("link", Kind::FolderLink), ("dead", Kind::Other)]);
-        delete(room.path().join("link").to_str().unwrap(), &|| true).unwrap();
-        assert!(room.path().join("kept/file ü 文").exists());
-        delete(room.path().join("kept").to_str().unwrap(), &|| true).unwrap();
-        assert!(!room.path().join("kept").exists());
+        delete(root.path().join("link").to_str().unwrap(), &|| true).unwrap();
+        assert!(root.path().join("kept/file ü 文").exists());
+        delete(root.path().join("kept").to_str().unwrap(), &|| true).unwrap();
+        assert!(!root.path().join("kept").exists());
     }
 
     #[test]
     fn a_rename_replaces_nothing_and_stays_in_its_folder() {
-        let room = tempfile::tempdir().unwrap();
-        fs::write(room.path().join("a"), "a").unwrap();
-        fs::write(room.path().join("b"), "b").unwrap();
-        let a = room.path().join("a").to_str().unwrap().to_owned();
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("a"), "a").unwrap();
+        fs::write(root.path().join("b"), "b").unwrap();
+        let a = root.path().join("a").to_str().unwrap().to_owned();
         assert_eq!(rename(&a, "b"), Err(Fault::Exists));
         for name in ["../c", "c/d", "", ".", "..", "c\0"] {
             assert_eq!(rename(&a, name), Err(Fault::BadName), "{name:?}");
         }
         rename(&a, "ç").unwrap();
-        assert_eq!(fs::read_to_string(room.path().join("ç")).unwrap(), "a");
+        assert_eq!(fs::read_to_string(root.path().join("ç")).unwrap(), "a");
         assert_eq!(delete(machine::top().to_str().unwrap(), &|| true), Err(Fault::NoPermission));
         assert_eq!(list("relative").unwrap_err(), Fault::BadName);
     }
@@ -162,8 +162,8 @@ mod tests {
 
     #[test]
     fn deleting_a_folder_stops_when_it_is_no_longer_allowed() {
-        let room = tempfile::tempdir().unwrap();
-        let folder = room.path().join("a");
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("a");
         let make = || {
             fs::create_dir_all(folder.join("b/c")).unwrap();
             for name in ["1", "2", "b/3", "b/4", "b/c/5"] {
@@ -185,14 +185,14 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn deleting_a_folder_keeps_the_targets_of_links_in_it() {
-        let room = tempfile::tempdir().unwrap();
-        fs::create_dir_all(room.path().join("kept/inner")).unwrap();
-        fs::create_dir(room.path().join("a")).unwrap();
-        fs::write(room.path().join("kept/file"), "x").unwrap();
-        std::os::unix::fs::symlink(room.path().join("kept"), room.path().join("a/link")).unwrap();
-        std::os::unix::fs::symlink(room.path().join("kept/file"), room.path().join("a/file")).unwrap();
-        assert_eq!(delete(room.path().join("a").to_str().unwrap(), &|| true), Ok(()));
-        assert!(!room.path().join("a").exists() && room.path().join("kept/inner").exists());
-        assert_eq!(fs::read_to_string(room.path().join("kept/file")).unwrap(), "x");
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("kept/inner")).unwrap();
+        fs::create_dir(root.path().join("a")).unwrap();
+        fs::write(root.path().join("kept/file"), "x").unwrap();
+        std::os::unix::fs::symlink(root.path().join("kept"), root.path().join("a/link")).unwrap();
+        std::os::unix::fs::symlink(root.path().join("kept/file"), root.path().join("a/file")).unwrap();
+        assert_eq!(delete(root.path().join("a").to_str().unwrap(), &|| true), Ok(()));
+        assert!(!root.path().join("a").exists() && root.path().join("kept/inner").exists());
+        assert_eq!(fs::read_to_string(root.path().join("kept/file")).unwrap(), "x");
     }
 }

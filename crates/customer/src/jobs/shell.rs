@@ -12,7 +12,7 @@ use protocol::{Answer, Fault, Right, ShellInput};
 use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream};
 
-use super::{Done, JobContext, JobStream, folders};
+use super::{JobContext, JobResult, JobStream, folders};
 use crate::{
     machine,
     streams::{broken, next},
@@ -30,24 +30,24 @@ fn size(columns: u16, rows: u16) -> PtySize {
 
 /// Runs a shell until it ends, the technician closes it, or the customer withdraws the right.
 pub async fn run<W: SendStream, R: RecvStream>(
-    work: &JobContext,
-    line: &mut JobStream<W, R>,
+    context: &JobContext,
+    stream: &mut JobStream<W, R>,
     columns: u16,
     rows: u16,
-) -> anyhow::Result<Done> {
+) -> anyhow::Result<JobResult> {
     let mut terminal = match Terminal::open(size(columns, rows)) {
         Ok(terminal) => terminal,
         Err(error) => return Ok(Err(Fault::Other { why: format!("{error:#}") })),
     };
-    line.answer(&Answer::Done {}).await?;
+    stream.answer(&Answer::Done {}).await?;
     let mut look = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
             output = terminal.output.recv() => match output {
-                Some(bytes) => line.sender.write_chunk(bytes).await.map_err(broken)?,
+                Some(bytes) => stream.sender.write_chunk(bytes).await.map_err(broken)?,
                 None => break,
             },
-            input = next::<_, ShellInput>(&mut line.receiver, &mut line.framed) => match input? {
+            input = next::<_, ShellInput>(&mut stream.receiver, &mut stream.framed) => match input? {
                 Some(ShellInput::Keys { text }) => {
                     if terminal.keys.send(text.into_bytes()).await.is_err() {
                         break;
@@ -58,7 +58,7 @@ pub async fn run<W: SendStream, R: RecvStream>(
                 }
                 None => break,
             },
-            _ = look.tick() => if !work.may(Right::Shell) { break },
+            _ = look.tick() => if !context.may(Right::Shell) { break },
         }
     }
     Ok(Ok(None))

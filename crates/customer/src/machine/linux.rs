@@ -24,7 +24,7 @@ use rustix::{
 use serde::Deserialize;
 use sysinfo::{Uid, Users};
 
-use super::{LOG_LINES, cut, done_by, said};
+use super::{LOG_LINES, cut, done_by, output_of};
 
 /// Where systems mount removable disks.
 const DISKS: [&str; 2] = ["/media", "/mnt"];
@@ -37,7 +37,7 @@ pub fn client() -> Client {
 }
 
 /// Waits until the system or a user ends this program.
-pub async fn told_to_end() {
+pub async fn wait_for_termination() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut end), Ok(mut break_), Ok(mut hang_up)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
@@ -156,7 +156,7 @@ struct Unit {
 
 /// The background services.
 pub fn services() -> Option<Vec<Service>> {
-    let list = said("systemctl", &["list-units", "--type=service", "--all", "--no-pager", "--output=json"])?;
+    let list = output_of("systemctl", &["list-units", "--type=service", "--all", "--no-pager", "--output=json"])?;
     let units: Vec<Unit> = serde_json::from_str(&list).ok()?;
     let service = |u: Unit| Service {
         name: u.unit.trim_end_matches(".service").to_owned(),
@@ -170,12 +170,12 @@ pub fn services() -> Option<Vec<Service>> {
 pub fn log() -> Option<Log> {
     let lines = LOG_LINES.to_string();
     let journal = || {
-        let text = said("journalctl", &["--no-pager", "--quiet", "--output=short-iso", "-n", &lines])?;
+        let text = output_of("journalctl", &["--no-pager", "--quiet", "--output=short-iso", "-n", &lines])?;
         (!text.trim().is_empty()).then_some(("systemd journal".to_owned(), text))
     };
     let file = || {
         LOG_FILES.iter().find_map(|path| {
-            let text = said("tail", &["-n", &lines, path])?;
+            let text = output_of("tail", &["-n", &lines, path])?;
             Some(((*path).to_owned(), text))
         })
     };
@@ -215,9 +215,9 @@ pub fn for_its_user_alone(options: &mut fs::OpenOptions) {
 
 /// A folder of the user by the XDG Base Directory Specification.
 fn folder(variable: &str, otherwise: &str) -> PathBuf {
-    let told = std::env::var_os(variable).map(PathBuf::from).filter(|p| p.is_absolute());
+    let configured = std::env::var_os(variable).map(PathBuf::from).filter(|p| p.is_absolute());
     let home = || std::env::var_os("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from);
-    told.unwrap_or_else(|| home().join(otherwise))
+    configured.unwrap_or_else(|| home().join(otherwise))
 }
 
 /// The entry with which desktops start a program when their user signs in (Desktop Application Autostart
@@ -236,7 +236,7 @@ pub fn start_at_sign_in(program: &Path, argument: &str) -> io::Result<()> {
 }
 
 /// Undoes [`start_at_sign_in`].
-pub fn forget_start() -> io::Result<()> {
+pub fn forget_sign_in_start() -> io::Result<()> {
     fs::remove_file(autostart())
 }
 

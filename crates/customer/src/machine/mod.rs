@@ -11,9 +11,9 @@ use linux as system;
 use win32 as system;
 
 pub use system::{
-    Elevated, UserNames, client, disks, for_its_user_alone, forget_start, free, log, mode, name_of_text, name_to_text,
-    remove_folder, remove_own_program, restart, run_as_administrator, serve_attention, services, shell,
-    start_at_sign_in, state_folder, told_to_end, top,
+    Elevated, UserNames, client, disks, for_its_user_alone, forget_sign_in_start, free, log, mode, name_of_text,
+    name_to_text, remove_folder, remove_own_program, restart, run_as_administrator, serve_attention, services, shell,
+    start_at_sign_in, state_folder, top, wait_for_termination,
 };
 
 use std::process::{Command, Stdio};
@@ -31,7 +31,7 @@ pub fn cut(text: &str) -> String {
 }
 
 /// The output of a program, if it exists and succeeds.
-fn said(program: &str, arguments: &[&str]) -> Option<String> {
+fn output_of(program: &str, arguments: &[&str]) -> Option<String> {
     let mut command = Command::new(program);
     system::hidden(&mut command);
     let output = command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
@@ -88,10 +88,10 @@ mod tests {
         assert_eq!(text(b"gr\xfcn.txt"), "gr\u{EFFC}n.txt");
         let mut names: Vec<Vec<u8>> = (0x80..=0xFF).map(|byte| vec![b'a', byte]).collect();
         names.extend(["a\u{EFFC}".into(), vec![b'a', 0xEE, 0xBF], vec![0xF0, 0x9F, b'/', 0xC3]]);
-        let mut told = std::collections::HashSet::new();
+        let mut texts = std::collections::HashSet::new();
         for name in names {
             assert_eq!(name_of_text(&text(&name)).as_encoded_bytes(), name);
-            assert!(told.insert(text(&name)), "{name:?} looks like another");
+            assert!(texts.insert(text(&name)), "{name:?} looks like another");
         }
     }
 

@@ -37,7 +37,7 @@ use windows::{
     core::{HRESULT, PCWSTR, PWSTR, w},
 };
 
-use super::{LOG_LINES, cut, done_by, said};
+use super::{LOG_LINES, cut, done_by, output_of};
 
 pub use rights::{Elevated, run_as_administrator};
 pub use secure_attention::serve as serve_attention;
@@ -48,7 +48,7 @@ pub fn client() -> Client {
 }
 
 /// Waits until the system or a user ends this program: on Windows its windows receive that.
-pub async fn told_to_end() {
+pub async fn wait_for_termination() {
     std::future::pending().await
 }
 
@@ -152,13 +152,13 @@ pub fn hidden(command: &mut Command) {
 
 fn powershell(script: &str) -> Option<String> {
     let utf8 = format!("[Console]::OutputEncoding=[Text.Encoding]::UTF8; {script}");
-    said("powershell.exe", &["-NoProfile", "-NonInteractive", "-Command", &utf8])
+    output_of("powershell.exe", &["-NoProfile", "-NonInteractive", "-Command", &utf8])
 }
 
 /// A service in PowerShell's output.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Told {
+struct ServiceJson {
     name: String,
     display_name: String,
     state: String,
@@ -170,9 +170,9 @@ pub fn services() -> Option<Vec<Service>> {
         "ConvertTo-Json -Compress @(Get-Service | ForEach-Object { \
          @{Name=$_.Name; DisplayName=$_.DisplayName; State=\"$($_.Status)\"} })",
     )?;
-    let told: Vec<Told> = serde_json::from_str(&list).ok()?;
-    let service = |t: Told| Service { name: t.name, state: t.state, description: t.display_name };
-    Some(told.into_iter().map(service).collect())
+    let services: Vec<ServiceJson> = serde_json::from_str(&list).ok()?;
+    let service = |t: ServiceJson| Service { name: t.name, state: t.state, description: t.display_name };
+    Some(services.into_iter().map(service).collect())
 }
 
 /// The newest events of the system log.
@@ -259,7 +259,7 @@ pub fn start_at_sign_in(program: &Path, argument: &str) -> std::io::Result<()> {
 }
 
 /// Undoes [`start_at_sign_in`].
-pub fn forget_start() -> std::io::Result<()> {
+pub fn forget_sign_in_start() -> std::io::Result<()> {
     // SAFETY: the names end with a zero.
     unsafe { RegDeleteKeyValueW(HKEY_CURRENT_USER, RUN_ONCE, ENTRY) }.ok().map_err(system_error)
 }
@@ -281,13 +281,14 @@ mod tests {
 
     #[test]
     fn an_entry_for_the_next_sign_in_is_written_and_removed() {
-        let told = || said("reg.exe", &["query", r"HKCU\Software\Microsoft\Windows\CurrentVersion\RunOnce"]);
+        let entries_now =
+            || output_of("reg.exe", &["query", r"HKCU\Software\Microsoft\Windows\CurrentVersion\RunOnce"]);
         start_at_sign_in(Path::new(r"C:\Users\a b\deskside-support.exe"), "--return").unwrap();
-        let entries = told().unwrap();
+        let entries = entries_now().unwrap();
         assert!(entries.contains(r#"DesksideReturn"#), "{entries}");
         assert!(entries.contains(r#""C:\Users\a b\deskside-support.exe" --return"#), "{entries}");
-        forget_start().unwrap();
-        assert!(!told().unwrap_or_default().contains("DesksideReturn"));
-        assert_eq!(forget_start().unwrap_err().kind(), std::io::ErrorKind::NotFound);
+        forget_sign_in_start().unwrap();
+        assert!(!entries_now().unwrap_or_default().contains("DesksideReturn"));
+        assert_eq!(forget_sign_in_start().unwrap_err().kind(), std::io::ErrorKind::NotFound);
     }
 }

@@ -5,8 +5,8 @@ use slint::ComponentHandle;
 use tokio::sync::oneshot;
 
 use super::{
-    Asked, ConsentWindow, Desk, FileWindow, LAID_OUT, PanelWindow, Place, UiCommand, helpers, local_time, place,
-    watchers, with_desk,
+    Asked, ConsentWindow, FileWindow, LAID_OUT, PanelWindow, Place, UiCommand, Windows, helpers, local_time, place,
+    watchers, with_windows,
 };
 use crate::{messages::FileQuestion, util::lock, window};
 
@@ -40,7 +40,7 @@ fn asked(rights: &[Right]) -> Asked {
     }
 }
 
-impl Desk {
+impl Windows {
     pub(super) fn ask(&mut self, rights: &[Right]) {
         let (Ok(question), Some(state)) = (ConsentWindow::new(), &self.state) else { return };
         let asker = state.asked_by.and_then(|id| state.participants.iter().find(|p| p.id == id));
@@ -97,7 +97,7 @@ impl Desk {
             }
         }
         let _ = question.hide();
-        self.tell_server(ClientMessage::Answer { rights });
+        self.send_to_server(ClientMessage::Answer { rights });
     }
 
     pub(super) fn ask_about_file(&mut self, question: FileQuestion, reply: oneshot::Sender<bool>) {
@@ -128,10 +128,10 @@ impl Desk {
                 window.set_name(shown(path).into());
             }
         }
-        window.on_deny(|| with_desk(|desk| desk.answer_about_file(false)));
-        window.on_allow(|| with_desk(|desk| desk.answer_about_file(true)));
+        window.on_deny(|| with_windows(|windows| windows.answer_about_file(false)));
+        window.on_allow(|| with_windows(|windows| windows.answer_about_file(true)));
         window.window().on_close_requested(|| {
-            with_desk(|desk| desk.answer_about_file(false));
+            with_windows(|windows| windows.answer_about_file(false));
             slint::CloseRequestResponse::HideWindow
         });
         let _ = window.show();
@@ -150,19 +150,23 @@ impl Desk {
 
     fn pause(&mut self, paused: bool) {
         lock(&self.consent).pause(paused);
-        self.tell_server(if paused { ClientMessage::Pause { why: Pause::Customer } } else { ClientMessage::Resume {} });
+        self.send_to_server(if paused {
+            ClientMessage::Pause { why: Pause::Customer }
+        } else {
+            ClientMessage::Resume {}
+        });
         self.follow_consent();
     }
 
-    fn take_back(&mut self, right: Right) {
+    fn withdraw(&mut self, right: Right) {
         lock(&self.consent).withdraw(right);
-        self.tell_server(ClientMessage::Withdraw { right });
+        self.send_to_server(ClientMessage::Withdraw { right });
         self.follow_consent();
     }
 
     /// Shows or hides panel and border as the consent requires.
     pub(super) fn follow_consent(&mut self) {
-        self.tell(UiCommand::ConsentChanged);
+        self.send(UiCommand::ConsentChanged);
         let consent = lock(&self.consent).clone();
         let allowed = consent.allowed();
         if allowed.is_empty() {
@@ -218,13 +222,13 @@ impl Desk {
 }
 
 fn reply(reply: Reply) {
-    with_desk(move |desk| desk.answered(reply));
+    with_windows(move |windows| windows.answered(reply));
 }
 
 fn new_panel() -> Option<PanelWindow> {
     let panel = PanelWindow::new().ok()?;
-    panel.on_pause(|| with_desk(|desk| desk.pause(true)));
-    panel.on_resume(|| with_desk(|desk| desk.pause(false)));
+    panel.on_pause(|| with_windows(|windows| windows.pause(true)));
+    panel.on_resume(|| with_windows(|windows| windows.pause(false)));
     panel.on_take_back(|right| {
         let right = match right.as_str() {
             "files" => Right::Files,
@@ -235,9 +239,9 @@ fn new_panel() -> Option<PanelWindow> {
             "elevate" => Right::Elevate,
             _ => Right::Control,
         };
-        with_desk(move |desk| desk.take_back(right));
+        with_windows(move |windows| windows.withdraw(right));
     });
-    panel.on_end(|| with_desk(Desk::leave));
+    panel.on_end(|| with_windows(Windows::leave));
     panel.window().on_close_requested(|| slint::CloseRequestResponse::KeepWindowShown);
     Some(panel)
 }

@@ -47,8 +47,8 @@ pub fn screen_size() -> anyhow::Result<(u16, u16)> {
 pub fn monitors() -> anyhow::Result<Vec<Monitor>> {
     let mut found: Vec<(bool, Monitor)> = Vec::new();
     // SAFETY: the callback runs only during this call, and gets the address of `found`, which lives on.
-    let told = unsafe { EnumDisplayMonitors(None, None, Some(each), LPARAM(&raw mut found as isize)) };
-    anyhow::ensure!(told.as_bool(), "monitors cannot be listed");
+    let listed = unsafe { EnumDisplayMonitors(None, None, Some(each), LPARAM(&raw mut found as isize)) };
+    anyhow::ensure!(listed.as_bool(), "monitors cannot be listed");
     found.sort_by_key(|(primary, _)| !primary);
     Ok(found.into_iter().map(|(_, monitor)| monitor).filter(Monitor::fits).take(MAX_MONITORS).collect())
 }

@@ -19,9 +19,10 @@ pub fn is_secure() -> bool {
         let Ok(desktop) = OpenInputDesktop(DESKTOP_CONTROL_FLAGS(0), false, DESKTOP_READOBJECTS) else { return true };
         let mut name = [0u16; 64];
         let length = size_of_val(&name) as u32;
-        let told = GetUserObjectInformationW(HANDLE(desktop.0), UOI_NAME, Some(name.as_mut_ptr().cast()), length, None);
+        let filled =
+            GetUserObjectInformationW(HANDLE(desktop.0), UOI_NAME, Some(name.as_mut_ptr().cast()), length, None);
         let _ = CloseDesktop(desktop);
         let name = String::from_utf16_lossy(&name);
-        told.is_ok() && name.trim_end_matches('\0') != ORDINARY
+        filled.is_ok() && name.trim_end_matches('\0') != ORDINARY
     }
 }

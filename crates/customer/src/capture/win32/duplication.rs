@@ -188,7 +188,7 @@ impl Duplicated {
             self.copy(watch, &mapped, changed);
             self.context.Unmap(&readable, 0);
         }
-        watch.told.notify_all();
+        watch.wake.notify_all();
         Ok(())
     }
 

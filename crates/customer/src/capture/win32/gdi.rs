@@ -105,7 +105,7 @@ fn look(watch: &Watch, screen: &mut Option<Screen>) -> anyhow::Result<bool> {
     }
     drop(seen);
     if !changed.is_empty() {
-        watch.told.notify_all();
+        watch.wake.notify_all();
     }
     Ok(!changed.is_empty())
 }

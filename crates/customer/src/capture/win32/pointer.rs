@@ -35,7 +35,7 @@ impl Follower {
         }
         seen.pointer_shape = shape.or(seen.pointer_shape.take());
         drop(seen);
-        watch.told.notify_all();
+        watch.wake.notify_all();
     }
 }
 
@@ -115,10 +115,10 @@ fn pixels(bitmap: HBITMAP) -> Option<(u32, u32, Vec<u8>)> {
     let mut about = BITMAP::default();
     let length = size_of::<BITMAP>() as i32;
     // SAFETY: the structure has the stated size.
-    let told = unsafe { GetObjectW(bitmap.into(), length, Some((&raw mut about).cast())) };
+    let size = unsafe { GetObjectW(bitmap.into(), length, Some((&raw mut about).cast())) };
     let side = |n: i32| u32::try_from(n).ok().filter(|n| (1..=2 * u32::from(MAX_POINTER_SIDE)).contains(n));
     let (width, height) = (side(about.bmWidth)?, side(about.bmHeight)?);
-    if told == 0 {
+    if size == 0 {
         return None;
     }
     let mut info = BITMAPINFO::default();

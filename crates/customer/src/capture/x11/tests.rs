@@ -124,8 +124,8 @@ fn a_new_size_is_reported_before_its_pixels_are_read() {
     let mut read = 0;
     capture.changes(&mut |_, _| read += 1).unwrap();
     assert_eq!(read, 0);
-    let news = capture.wait(Duration::from_secs(10)).unwrap();
-    assert_eq!((news.size, news.damaged), (Some((160, 120)), true));
+    let update = capture.wait(Duration::from_secs(10)).unwrap();
+    assert_eq!((update.size, update.damaged), (Some((160, 120)), true));
     assert_eq!(picture(&mut capture).len(), 160 * 120 * 4);
     // The event of a rotated screen has the sides from before the rotation.
     let turned = randr::ScreenChangeNotifyEvent {
@@ -145,6 +145,6 @@ fn a_new_size_is_reported_before_its_pixels_are_read() {
     };
     display.x.send_event(false, display.root, EventMask::STRUCTURE_NOTIFY, turned).unwrap().check().unwrap();
     display.fill(Rectangle { x: 0, y: 0, width: 10, height: 10 }, [255, 0, 0]);
-    let news = capture.wait(Duration::from_secs(10)).unwrap();
-    assert_eq!((news.size, capture.size()), (None, (160, 120)), "the screen's own size counts");
+    let update = capture.wait(Duration::from_secs(10)).unwrap();
+    assert_eq!((update.size, capture.size()), (None, (160, 120)), "the screen's own size counts");
 }

@@ -46,7 +46,7 @@ fn token(process: HANDLE) -> Result<Owned> {
 /// Information about a token, in a buffer that is aligned for pointers and long enough for one SID.
 ///
 /// The information may point into itself, so it stays where the call has put it.
-fn told(token: &Owned, what: TOKEN_INFORMATION_CLASS) -> Result<Box<[usize; 16]>> {
+fn information(token: &Owned, what: TOKEN_INFORMATION_CLASS) -> Result<Box<[usize; 16]>> {
     let mut buffer = Box::new([0usize; 16]);
     let (room, mut length) = (size_of_val(&*buffer) as u32, 0);
     // SAFETY: the buffer has the stated length, and lives until the call returns.
@@ -58,7 +58,7 @@ fn told(token: &Owned, what: TOKEN_INFORMATION_CLASS) -> Result<Box<[usize; 16]>
 pub fn is_administrator() -> bool {
     let elevated = || {
         // SAFETY: a handle that need not be closed.
-        let buffer = told(&token(unsafe { GetCurrentProcess() })?, TokenElevation)?;
+        let buffer = information(&token(unsafe { GetCurrentProcess() })?, TokenElevation)?;
         // SAFETY: the call filled the buffer with this structure, which it is aligned for.
         Result::Ok(unsafe { buffer.as_ptr().cast::<TOKEN_ELEVATION>().read() }.TokenIsElevated != 0)
     };
@@ -67,7 +67,7 @@ pub fn is_administrator() -> bool {
 
 /// The integrity level of a process: 0x2000 for a program of a user, 0x3000 as administrator.
 fn integrity(process: HANDLE) -> Result<u32> {
-    let buffer = told(&token(process)?, TokenIntegrityLevel)?;
+    let buffer = information(&token(process)?, TokenIntegrityLevel)?;
     // SAFETY: the call filled the buffer with this structure, whose SID lies in the buffer too and has at least one part.
     unsafe {
         let sid = buffer.as_ptr().cast::<TOKEN_MANDATORY_LABEL>().read().Label.Sid;

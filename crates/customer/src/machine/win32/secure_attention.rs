@@ -89,20 +89,20 @@ pub fn serve() -> Result<()> {
 unsafe extern "system" fn run(_: u32, _: *mut PWSTR) {
     // SAFETY: called by Windows for this service.
     let Ok(status) = (unsafe { RegisterServiceCtrlHandlerW(NAME, Some(control)) }) else { return };
-    tell(status, SERVICE_RUNNING);
+    report(status, SERVICE_RUNNING);
     let before = policy();
     if before.is_none_or(|allowed| allowed & SERVICES == 0) {
         set_policy(Some(before.unwrap_or(0) | SERVICES));
     }
     attend();
     set_policy(before);
-    tell(status, SERVICE_STOPPED);
+    report(status, SERVICE_STOPPED);
 }
 
 /// The service accepts no control requests.
 unsafe extern "system" fn control(_: u32) {}
 
-fn tell(service: SERVICE_STATUS_HANDLE, state: SERVICE_STATUS_CURRENT_STATE) {
+fn report(service: SERVICE_STATUS_HANDLE, state: SERVICE_STATUS_CURRENT_STATE) {
     let status = SERVICE_STATUS {
         dwServiceType: SERVICE_WIN32_OWN_PROCESS,
         dwCurrentState: state,
