@@ -112,7 +112,7 @@ async fn run_session(
             }
             Ok(ConnectionEnd::Elsewhere) => match elevation.wait_behind(consent, notify).await {
                 ElevatedExit::Nobody => {
-                    notify(UiEvent::Failed("This session goes on in another window.".into()));
+                    notify(UiEvent::Failed("This session continues in another window.".into()));
                     return Ok(());
                 }
                 ElevatedExit::Finished => {

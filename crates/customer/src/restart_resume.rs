@@ -50,7 +50,7 @@ impl SavedSession {
 
     /// Restarts the computer. If anything fails, nothing is left that would start this program.
     pub fn restart(&self) -> Result<(), Fault> {
-        let prepared = self.prepare().map_err(|e| format!("this program could not prepare to come back ({e})"));
+        let prepared = self.prepare().map_err(|e| format!("this program could not prepare to resume ({e})"));
         prepared.and_then(|()| machine::restart()).map_err(|why| {
             forget();
             Fault::Other { why }

@@ -91,9 +91,8 @@ impl Named<'_> {
 
     /// Reads the file's key from its head.
     pub fn unlock(&self, head: &[u8]) -> io::Result<FileKey> {
-        let damaged = || {
-            io::Error::new(io::ErrorKind::InvalidData, "not a file of this vault, another one in its place, or damaged")
-        };
+        let damaged =
+            || io::Error::new(io::ErrorKind::InvalidData, "damaged, or not the file of this vault that belongs here");
         let head: &[u8; HEAD] = head.try_into().map_err(|_| damaged())?;
         let (magic, rest) = head.split_at(MAGIC.len());
         let (nonce, wrapped) = rest.split_at(12);

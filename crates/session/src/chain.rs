@@ -29,7 +29,7 @@ pub struct Stored {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
     /// A number is missing, repeated or out of order.
-    #[error("entry {expected} is missing: entry {got} stands in its place")]
+    #[error("entry {expected} is missing: entry {got} follows instead")]
     Order {
         /// The number that should be there.
         expected: u32,
