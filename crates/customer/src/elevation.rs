@@ -115,7 +115,7 @@ impl HandOver {
         let bytes = serde_json::to_vec(self)?;
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true);
-        machine::for_its_user_alone(&mut options);
+        machine::restrict_to_user(&mut options);
         options.open(&path)?.write_all(&bytes)?;
         let name = path.into_os_string().into_string().map_err(|_| io::ErrorKind::InvalidFilename)?;
         Ok((name, hex(&Sha256::digest(&bytes))))

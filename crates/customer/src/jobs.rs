@@ -27,7 +27,7 @@ use crate::{
     http::Http,
     messages::Notify,
     restart_resume::SavedSession,
-    streams::{broken, next},
+    streams::{next, stream_error},
     util::lock,
 };
 
@@ -39,7 +39,7 @@ const CHUNKS: usize = 8;
 /// confirmation come on different streams.
 const CONFIRMATION_TIME: Duration = Duration::from_secs(2);
 /// How often the confirmation is checked.
-const LOOK: Duration = Duration::from_millis(10);
+const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// What all jobs share, over every connection of the session.
 #[derive(Clone)]
@@ -76,7 +76,7 @@ impl JobContext {
     async fn may_by_now(&self, right: Right) -> bool {
         let confirmed = async {
             while lock(&self.consent).awaits_server(right) {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(CHECK_INTERVAL).await;
             }
         };
         let _ = tokio::time::timeout(CONFIRMATION_TIME, confirmed).await;
@@ -90,7 +90,7 @@ pub async fn serve<S: Session>(session: S, context: JobContext) -> anyhow::Resul
     loop {
         tokio::select! {
             stream = session.accept_bi(), if running.len() < MOST_JOBS => {
-                let (sender, receiver) = stream.map_err(broken)?;
+                let (sender, receiver) = stream.map_err(stream_error)?;
                 let context = context.clone();
                 running.spawn(async move {
                     if let Err(error) = execute(context, JobStream { sender, receiver, framed: Framed::new(MAX_CONTROL_BYTES) }).await {
@@ -112,7 +112,7 @@ struct JobStream<W, R> {
 
 impl<W: SendStream, R: RecvStream> JobStream<W, R> {
     async fn answer(&mut self, answer: &Answer) -> anyhow::Result<()> {
-        self.sender.write_chunk(protocol::encode(answer).into()).await.map_err(broken)
+        self.sender.write_chunk(protocol::encode(answer).into()).await.map_err(stream_error)
     }
 
     /// The next bytes; `None` at the end of the stream.
@@ -121,11 +121,11 @@ impl<W: SendStream, R: RecvStream> JobStream<W, R> {
         if !rest.is_empty() {
             return Ok(Some(rest.into()));
         }
-        self.receiver.read_chunk(128 * 1024).await.map_err(broken)
+        self.receiver.read_chunk(128 * 1024).await.map_err(stream_error)
     }
 
     async fn end(mut self) -> anyhow::Result<()> {
-        self.sender.finish().map_err(broken)?;
+        self.sender.finish().map_err(stream_error)?;
         // The stream stays open until the server has read its end.
         let _ = tokio::time::timeout(Duration::from_secs(30), self.sender.closed()).await;
         Ok(())

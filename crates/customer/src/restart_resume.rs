@@ -63,7 +63,7 @@ impl SavedSession {
         fs::create_dir_all(path.parent().expect("it is in a folder"))?;
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true);
-        machine::for_its_user_alone(&mut options);
+        machine::restrict_to_user(&mut options);
         let mut file = options.open(&path)?;
         file.write_all(&serde_json::to_vec(&Self { at: now(), ..self.clone() })?)?;
         file.sync_all()?;

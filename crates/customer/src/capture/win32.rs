@@ -86,7 +86,7 @@ impl Watch {
     }
 
     /// Checks whether the secure desktop is shown, and reports a change of that.
-    fn look_behind(&self) -> bool {
+    fn check_desktop(&self) -> bool {
         let hidden = desktop::is_secure();
         let mut seen = self.seen();
         if std::mem::replace(&mut seen.hidden, hidden) != hidden {

@@ -146,7 +146,7 @@ impl X11 {
             all: true,
         };
         // The setup has the size at the time when the display was opened, which may have changed.
-        capture.look_at_size()?;
+        capture.check_size()?;
         capture.reported = capture.size;
         capture.memory = capture.share_memory();
         Ok(capture)
@@ -166,7 +166,7 @@ impl X11 {
     }
 
     /// Reads the current size. Events report it as it was, and RandR as it was before a rotation.
-    fn look_at_size(&mut self) -> Result<(), CaptureError> {
+    fn check_size(&mut self) -> Result<(), CaptureError> {
         let root = self.x.get_geometry(self.root)?.reply()?;
         if (root.width, root.height) != self.size {
             self.size = (root.width, root.height);
@@ -301,7 +301,7 @@ impl X11 {
             event = self.x.poll_for_event()?;
         }
         if events.resized {
-            self.look_at_size()?;
+            self.check_size()?;
         }
         self.damaged |= events.damaged;
         let mut update = CaptureUpdate { damaged: events.damaged, ..CaptureUpdate::default() };
@@ -336,7 +336,7 @@ impl Capture for X11 {
         match self.read_changes(take) {
             Err(error) if error.is_mismatch() => {
                 // The screen may have become smaller between its damage and the request for its pixels.
-                self.look_at_size()?;
+                self.check_size()?;
                 if self.size == self.reported { Err(error.into()) } else { Ok(()) }
             }
             read => Ok(read?),

@@ -18,7 +18,7 @@ use tokio::{
 };
 use web_transport_trait::{RecvStream, SendStream, Session, Stats};
 
-use crate::streams::{broken, next};
+use crate::streams::{next, stream_error};
 use crate::{input::InputThread, share::OutFrame};
 
 /// How long after a lost packet the path counts as lossy.
@@ -66,11 +66,11 @@ pub async fn write_screen<S: Session>(
         let Some(frame) = frame else { return Ok(()) };
         if frame.key {
             if let Some(mut old) = stream.take() {
-                old.finish().map_err(broken)?;
+                old.finish().map_err(stream_error)?;
             }
-            let mut new = session.open_uni().await.map_err(broken)?;
+            let mut new = session.open_uni().await.map_err(stream_error)?;
             new.set_priority(1);
-            new.write_all(b"S").await.map_err(broken)?;
+            new.write_all(b"S").await.map_err(stream_error)?;
             stream = Some(new);
         }
         if let Some(stream) = &mut stream {
@@ -78,7 +78,7 @@ pub async fn write_screen<S: Session>(
                 let at = Instant::now() + REDUNDANCY_DELAY;
                 copies.extend(protocol::pieces(frame.seq, &frame.bytes).into_iter().map(|piece| (at, piece)));
             }
-            stream.write_chunk(frame.bytes).await.map_err(broken)?;
+            stream.write_chunk(frame.bytes).await.map_err(stream_error)?;
         }
     }
 }
@@ -93,9 +93,9 @@ pub async fn read_input<S: Session>(
 ) -> anyhow::Result<()> {
     let input_thread = InputThread::start(consent, blocked);
     loop {
-        let mut stream = session.accept_uni().await.map_err(broken)?;
+        let mut stream = session.accept_uni().await.map_err(stream_error)?;
         let mut kind = [0];
-        if stream.read(&mut kind).await.map_err(broken)? != Some(1) || kind[0] != b'I' {
+        if stream.read(&mut kind).await.map_err(stream_error)? != Some(1) || kind[0] != b'I' {
             continue;
         }
         let (mut framed, mut from_stream, mut executed) = (Framed::new(MAX_INPUT_BYTES), 0u32, 0u32);
@@ -111,7 +111,7 @@ pub async fn read_input<S: Session>(
                     from_stream += 1;
                 }
                 copy = session.recv_datagram(), if quic => {
-                    if let Some(input) = next_input(&copy.map_err(broken)?, executed) {
+                    if let Some(input) = next_input(&copy.map_err(stream_error)?, executed) {
                         input_thread.act(input).await;
                         executed += 1;
                     }

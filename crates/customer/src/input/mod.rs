@@ -25,7 +25,7 @@ use crate::util::lock;
 use held::{Act, Held};
 
 /// How often held keys and buttons are checked while no input arrives.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Moves the pointer and presses keys.
 pub trait InputInjector: Send {
@@ -90,7 +90,7 @@ impl Thread {
         };
         loop {
             let next = if self.held.is_any() {
-                runtime.block_on(async { tokio::time::timeout(LOOK_EVERY, queue.recv()).await })
+                runtime.block_on(async { tokio::time::timeout(CHECK_INTERVAL, queue.recv()).await })
             } else {
                 Ok(queue.blocking_recv())
             };

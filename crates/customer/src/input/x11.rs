@@ -40,7 +40,7 @@ const NOTCH: i32 = 100;
 /// The most notches of one input: a wheel that never stops is an error.
 const MOST_NOTCHES: i32 = 20;
 /// How often to check whether keycodes can be lent again.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// The core keyboard, which programs read.
 const CORE: xkb::DeviceSpec = 0x100;
 const RETURN: u32 = 0xFF0D;
@@ -258,7 +258,7 @@ impl X11 {
             }
             rest = &rest[known..];
             if !rest.is_empty() {
-                std::thread::sleep(LOOK_EVERY);
+                std::thread::sleep(CHECK_INTERVAL);
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use protocol::{Answer, ClipboardKind, Fault, MAX_CLIPBOARD_IMAGE, MAX_CLIPBOARD_
 use web_transport_trait::{RecvStream, SendStream};
 
 use super::{JobResult, JobStream};
-use crate::{machine::LINE_END, streams::broken, util::lock};
+use crate::{machine::LINE_END, streams::stream_error, util::lock};
 
 /// The connection to the system's clipboard. On X11 the owner of the content must keep it open.
 #[derive(Clone, Default)]
@@ -52,7 +52,7 @@ pub async fn read<W: SendStream, R: RecvStream>(
         return Ok(Err(Fault::TooLarge));
     }
     stream.answer(&Answer::Clipboard { kind, bytes: u32::try_from(bytes.len())? }).await?;
-    stream.sender.write_chunk(bytes.into()).await.map_err(broken)?;
+    stream.sender.write_chunk(bytes.into()).await.map_err(stream_error)?;
     Ok(Ok(None))
 }
 

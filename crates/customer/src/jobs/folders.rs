@@ -90,7 +90,7 @@ pub fn rename(path: &str, name: &str) -> Result<(), Fault> {
         return Err(Fault::BadName);
     }
     let to = from.parent().ok_or(Fault::BadName)?.join(machine::name_of_text(name));
-    // A rename replaces nothing, not even a broken link.
+    // A rename replaces nothing, not even a stream_error link.
     if fs::symlink_metadata(&to).is_ok() {
         return Err(Fault::Exists);
     }

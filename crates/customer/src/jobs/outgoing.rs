@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream};
 
 use super::{CHUNKS, JobContext, JobResult, JobStream, archive, fault, folders, side_channel::Chunks};
-use crate::streams::broken;
+use crate::streams::stream_error;
 
 /// The size of a chunk.
 pub const CHUNK_BYTES: usize = 128 * 1024;
@@ -53,7 +53,7 @@ pub async fn download<W: SendStream, R: RecvStream>(
             if !context.may(Right::Files) {
                 return Err(anyhow::anyhow!("the customer has withdrawn files"));
             }
-            stream.sender.write_chunk(chunk).await.map_err(broken)?;
+            stream.sender.write_chunk(chunk).await.map_err(stream_error)?;
         }
     }
     // A file that could not be read to its end is too short or lacks its checksums, so the other side notices.

@@ -15,11 +15,11 @@ use web_transport_trait::{RecvStream, SendStream};
 use super::{JobContext, JobResult, JobStream, folders};
 use crate::{
     machine,
-    streams::{broken, next},
+    streams::{next, stream_error},
 };
 
 /// How often the customer's consent is checked.
-const LOOK: Duration = Duration::from_millis(200);
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 /// The smallest and the largest size of a terminal.
 const SIDES: std::ops::RangeInclusive<u16> = 1..=1_000;
 
@@ -40,11 +40,11 @@ pub async fn run<W: SendStream, R: RecvStream>(
         Err(error) => return Ok(Err(Fault::Other { why: format!("{error:#}") })),
     };
     stream.answer(&Answer::Done {}).await?;
-    let mut look = tokio::time::interval(LOOK);
+    let mut look = tokio::time::interval(CHECK_INTERVAL);
     loop {
         tokio::select! {
             output = terminal.output.recv() => match output {
-                Some(bytes) => stream.sender.write_chunk(bytes).await.map_err(broken)?,
+                Some(bytes) => stream.sender.write_chunk(bytes).await.map_err(stream_error)?,
                 None => break,
             },
             input = next::<_, ShellInput>(&mut stream.receiver, &mut stream.framed) => match input? {

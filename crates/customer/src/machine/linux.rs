@@ -209,7 +209,7 @@ pub fn state_folder() -> PathBuf {
 }
 
 /// Makes a new file readable by its user alone.
-pub fn for_its_user_alone(options: &mut fs::OpenOptions) {
+pub fn restrict_to_user(options: &mut fs::OpenOptions) {
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
 }
 

@@ -11,9 +11,9 @@ use linux as system;
 use win32 as system;
 
 pub use system::{
-    Elevated, UserNames, client, disks, for_its_user_alone, forget_sign_in_start, free, log, mode, name_of_text,
-    name_to_text, remove_folder, remove_own_program, restart, run_as_administrator, serve_attention, services, shell,
-    start_at_sign_in, state_folder, top, wait_for_termination,
+    Elevated, UserNames, client, disks, forget_sign_in_start, free, log, mode, name_of_text, name_to_text,
+    remove_folder, remove_own_program, restart, restrict_to_user, run_as_administrator, serve_attention, services,
+    shell, start_at_sign_in, state_folder, top, wait_for_termination,
 };
 
 use std::process::{Command, Stdio};

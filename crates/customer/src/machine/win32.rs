@@ -233,7 +233,7 @@ pub fn state_folder() -> PathBuf {
 }
 
 /// Files in the user's application data belong to that user alone.
-pub fn for_its_user_alone(_: &mut std::fs::OpenOptions) {}
+pub fn restrict_to_user(_: &mut std::fs::OpenOptions) {}
 
 /// Windows runs each entry once when this user signs in, and removes it before starting it. (Microsoft: "Run and
 /// RunOnce Registry Keys".)

@@ -39,7 +39,7 @@ use crate::window::{screen_size, virtual_screen};
 /// How long to wait for a frame before checking whether sharing has ended, in milliseconds.
 const PATIENCE: u32 = 250;
 /// How long to wait before a lost monitor is opened again: the secure desktop and mode changes take it away.
-const AGAIN: Duration = Duration::from_millis(250);
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// After this many failures in a row the monitor counts as lost: no picture is better than a frozen one.
 const MOST_FAILURES: u32 = 40;
@@ -75,7 +75,7 @@ fn run(watch: &Watch, number: usize, first: Duplicated, given_up: &AtomicBool) {
     let mut failures = 0;
     while !watch.is_over() && !given_up.load(Ordering::Relaxed) {
         let Some(monitor) = &mut duplicated else {
-            if watch.look_behind() {
+            if watch.check_desktop() {
                 failures = 0;
             } else {
                 duplicated = Duplicated::open(number).ok();
@@ -84,13 +84,13 @@ fn run(watch: &Watch, number: usize, first: Duplicated, given_up: &AtomicBool) {
             match duplicated {
                 Some(_) => failures = 0,
                 None if failures > MOST_FAILURES => return watch.fail(ShareTrouble::NoScreen),
-                None => std::thread::sleep(AGAIN),
+                None => std::thread::sleep(RETRY_INTERVAL),
             }
             continue;
         };
         if let Err(error) = monitor.next(watch) {
             tracing::info!(%error, "monitor not available, retrying");
-            watch.look_behind();
+            watch.check_desktop();
             duplicated = None;
         }
         pointer.follow(watch);

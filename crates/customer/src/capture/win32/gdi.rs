@@ -19,7 +19,7 @@ use super::{Watch, compare::differences, pointer};
 use crate::window::{screen_size, virtual_screen};
 
 /// How often pointer and input are checked.
-const LOOK: Duration = Duration::from_millis(16);
+const CHECK_INTERVAL: Duration = Duration::from_millis(16);
 /// After input or a change, the screen is read at every check for this long.
 const LIVELY: Duration = Duration::from_millis(1_500);
 /// How often the screen is read while nothing happens.
@@ -47,7 +47,7 @@ fn run(watch: &Watch) {
     while !watch.is_over() {
         let begun = Instant::now();
         if asked.is_none_or(|at| at.elapsed() > HIDDEN) {
-            if watch.look_behind() {
+            if watch.check_desktop() {
                 std::thread::sleep(QUIET);
                 continue;
             }
@@ -57,8 +57,8 @@ fn run(watch: &Watch) {
         if std::mem::replace(&mut input, touched) != touched {
             stirred = begun;
         }
-        let rest = if stirred.elapsed() < LIVELY { LOOK } else { QUIET };
-        if read.is_none_or(|at| at.elapsed() + LOOK / 2 >= rest) {
+        let rest = if stirred.elapsed() < LIVELY { CHECK_INTERVAL } else { QUIET };
+        if read.is_none_or(|at| at.elapsed() + CHECK_INTERVAL / 2 >= rest) {
             read = Some(begun);
             match look(watch, &mut screen) {
                 Ok(true) => stirred = begun,
@@ -79,7 +79,7 @@ fn run(watch: &Watch) {
         pointer.follow(watch);
         // On a slow machine capture takes half of a core at most: its user works on it.
         let spent = begun.elapsed();
-        std::thread::sleep(LOOK.saturating_sub(spent).max(spent));
+        std::thread::sleep(CHECK_INTERVAL.saturating_sub(spent).max(spent));
     }
 }
 
