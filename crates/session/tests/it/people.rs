@@ -163,11 +163,17 @@ fn each_right_is_asked_for_and_withdrawn_separately() {
 #[test]
 fn only_the_server_records_uses_of_rights() {
     let mut play = Play::joined();
-    let deed = || Command::Record { deed: Event::ShellStarted { by: TECHNICIAN, number: 1 } };
-    assert_eq!(play.technician(deed()), Err(RefusalReason::Policy));
+    let use_of_right = || Command::Record { deed: Event::ShellStarted { by: TECHNICIAN, number: 1 } };
+    assert_eq!(play.technician(use_of_right()), Err(RefusalReason::Policy));
     let smuggled = Command::Record { deed: Event::Granted { by: CUSTOMER, rights: BOTH.to_vec() } };
     assert_eq!(play.act(Actor::Server, smuggled), Err(RefusalReason::Policy), "a grant is not the use of a right");
-    play.act(Actor::Server, deed()).unwrap();
+    play.act(Actor::Server, use_of_right()).unwrap();
+    assert_eq!(session::history(&play.entries).unwrap().shells, 1);
+}
+
+#[test]
+fn the_customer_rates_a_session_once_and_after_its_end() {
+    let mut play = Play::joined();
     let rate = |stars| Command::Rate { stars, comment: "Kind.".into() };
     assert_eq!(play.customer(rate(5)), Err(RefusalReason::NotEnded));
     play.technician(Command::Close).unwrap();
@@ -176,7 +182,7 @@ fn only_the_server_records_uses_of_rights() {
     play.customer(rate(4)).unwrap();
     assert_eq!(play.customer(rate(1)), Err(RefusalReason::Already));
     let history = session::history(&play.entries).unwrap();
-    assert_eq!((history.rating, history.comment.as_str(), history.shells), (Some(4), "Kind.", 1));
+    assert_eq!((history.rating, history.comment.as_str()), (Some(4), "Kind."));
 }
 
 #[test]
