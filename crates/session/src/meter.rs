@@ -267,7 +267,7 @@ pub enum TooMuch {
     #[error("the customer's program sends more pictures than the server records")]
     AtOnce,
     /// Too much for this session.
-    #[error("the recording of one session has up to 32 GB; please continue in a new session")]
+    #[error("the recording of one session has up to 32 GB; please go on in a new session")]
     InSession,
 }
 
