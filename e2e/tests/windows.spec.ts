@@ -151,7 +151,7 @@ test('files both ways, a name that Windows refuses, the clipboard, every script 
     .poll(() => existsSync(join(folder, 'Antwort 文.txt')) && readFileSync(join(folder, 'Antwort 文.txt'), 'utf8'))
     .toBe('hello');
   await send('what?.txt');
-  await expect(transfers).toContainText("The customer's system does not take this name.");
+  await expect(transfers).toContainText("The customer's system does not accept this name.");
   expect(existsSync(join(folder, 'what?.txt'))).toBe(false);
 
   await page.getByRole('button', { name: 'Ask for clipboard' }).click();
