@@ -1,13 +1,13 @@
 import { defineConfig } from '@playwright/test';
 
-// The system's Chromium, as people have it. One worker: the desktops, servers and browsers share two cores.
+// The system's Chromium, as people have it. One worker, because desktops, servers and browsers share two cores.
 export default defineConfig({
   testDir: 'tests',
   outputDir: 'results',
   timeout: 120_000,
   expect: { timeout: 15_000 },
   workers: 1,
-  // On a shared machine a browser may be starved once; a test that needs its second try is listed as flaky.
+  // On a shared machine a browser may starve once; a test that needs its second try is listed as flaky.
   retries: process.env.CI ? 1 : 0,
   reporter: [['list']],
   use: {

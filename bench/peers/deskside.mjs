@@ -58,7 +58,7 @@ export default function (variant = 'default') {
       return [`deskside ${system.run('relay', `${BIN}/deskside-server`, ['--version']).trim()}`];
     },
     async login({ context }) {
-      // Fresh interfaces get their addresses for some seconds; the browser gives up what it loads meanwhile.
+      // New interfaces get their addresses for some seconds, during which the browser's requests fail.
       await sleep(3000);
       const page = await context.newPage();
       await page.goto(`${origin}/sign-in`);
@@ -80,7 +80,7 @@ export default function (variant = 'default') {
       await page.waitForFunction(() => document.querySelector('canvas.picture')?.width > 300, null, { timeout: 30000, polling: 50 });
       await page.evaluate(() => document.querySelector('textarea.keyboard')?.focus());
     },
-    // What the connection panel says: each stage of a picture's way, in ms.
+    // The connection panel: each stage of a picture, in ms.
     async stages(page) {
       const panel = page.getByRole('button', { name: 'Connection' });
       await panel.click();
@@ -94,7 +94,7 @@ export default function (variant = 'default') {
   };
 }
 
-/** A certificate for the relay's address, signed by itself. */
+/** A self-signed certificate for the relay's address. */
 function certificate(folder) {
   const [cert, key] = [`${folder}/cert.pem`, `${folder}/key.pem`];
   execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=bench',

@@ -1,5 +1,5 @@
-// The server's Content-Security-Policy allows no inline script. SvelteKit starts a page by one: it becomes a file, named
-// by its content.
+// The server's Content-Security-Policy allows no inline script, and SvelteKit starts a page with one: this moves it
+// to a file that is named by its content.
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 

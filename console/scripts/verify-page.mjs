@@ -1,4 +1,4 @@
-// The page that checks bundles: one file with all that it needs, which works from a disk and without a network.
+// Builds the page that checks bundles: one self-contained file that works offline.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { build } from 'vite';

@@ -1,5 +1,5 @@
-// A part of the page that could not be loaded, because the network changed or the server was updated: the page is loaded
-// anew, once, instead of standing still.
+// When a part of the page cannot be loaded, because the network changed or the server was updated, the page is
+// reloaded, once.
 const TRIED = 'deskside-reloaded-at';
 
 addEventListener('vite:preloadError', (event) => {

@@ -1,4 +1,4 @@
-//! Compiles the windows, with every language inside the program; for Windows also icon, version and manifest.
+//! Compiles the windows with every language into the program; for Windows also icon, version and manifest.
 
 fn main() {
     let config = slint_build::CompilerConfiguration::new()
@@ -11,7 +11,7 @@ fn main() {
     }
 }
 
-/// What Windows shows of the program's file, and what it takes for granted when it starts it.
+/// The file properties and the manifest of the Windows program.
 fn about_the_program() {
     println!("cargo::rerun-if-changed=windows");
     winresource::WindowsResource::new()

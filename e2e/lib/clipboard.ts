@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Desktop } from './processes';
 
-/** A picture of 40 × 30 pixels in this colour, with a corner in another, as PNG in the page's clipboard. */
+/** Copies a picture of 40 × 30 pixels in this colour, with a green corner, to the page's clipboard as PNG. */
 async function copy(page: Page, colour: string) {
   await page.evaluate(async (colour) => {
     const canvas = new OffscreenCanvas(40, 30);
@@ -21,7 +21,7 @@ async function copy(page: Page, colour: string) {
   }, colour);
 }
 
-/** Size, corner and middle of a picture in the page's clipboard. */
+/** Size, corner and middle of the picture in the page's clipboard. */
 const pasted = (page: Page) =>
   page.evaluate(async () => {
     const [item] = await navigator.clipboard.read();
@@ -32,7 +32,7 @@ const pasted = (page: Page) =>
     return `${bitmap.width} × ${bitmap.height}: ${at(2, 2)} and ${at(20, 15)}`;
   });
 
-/** The same of the picture that the customer's programs would paste. */
+/** The same of the picture in the clipboard of the customer's display. */
 function held(desktop: Desktop): string {
   const png = execFileSync('xclip', ['-selection', 'clipboard', '-t', 'image/png', '-o'], {
     env: desktop.env,
@@ -48,7 +48,7 @@ function held(desktop: Desktop): string {
   return `${width} × ${height}: ${at(2, 2)} and ${at(20, 15)}`;
 }
 
-/** A picture goes to the customer and another comes back, each with every pixel that is looked at. */
+/** Sends a picture to the customer and fetches another, and compares their pixels. */
 export async function exchangePictures(page: Page, desktop: Desktop, home: string) {
   await copy(page, '#c02040');
   await page.getByRole('button', { name: 'Send clipboard' }).click();

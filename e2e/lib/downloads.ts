@@ -1,8 +1,8 @@
-// The browser's own downloads: kept under their names, and gone on with as a person does.
+// The browser's own downloads: kept under their names, and resumed from its list.
 
 import { expect, type Page } from '@playwright/test';
 
-/** From now on downloads of this page's context stay in a folder under their own names. */
+/** Keeps further downloads of this page's context in a folder, under their own names. */
 export async function keepDownloads(page: Page, folder: string) {
   const browser = await page.context().browser()!.newBrowserCDPSession();
   const own = await page.context().newCDPSession(page);
@@ -14,12 +14,16 @@ export async function keepDownloads(page: Page, folder: string) {
   });
 }
 
-/** Presses Resume in the browser's list of downloads. */
-export async function resumeDownload(page: Page) {
+/** Opens the browser's list of downloads and waits until the browser has given up a download. */
+export async function interruptedDownload(page: Page): Promise<Page> {
   const list = await page.context().newPage();
   await list.goto('chrome://downloads');
   await expect(list.getByText('Network error')).toBeVisible();
+  return list;
+}
+
+/** Presses Resume in the browser's list of downloads. */
+export async function resumeDownload(list: Page) {
   await list.getByRole('button', { name: 'More actions' }).or(list.locator('#more-actions')).first().click();
   await list.locator('#pause-or-resume').click();
-  return list;
 }

@@ -1,4 +1,4 @@
-// What an X server says is down: asked of it itself, in its own protocol.
+// The keys and buttons that are down on an X server, read with its own protocol.
 
 import { connect, type Socket } from 'node:net';
 
@@ -8,7 +8,7 @@ export interface Held {
   buttons: number[];
 }
 
-/** Reads whole answers from a connection. */
+/** Reads complete answers from a connection. */
 class Answers {
   private bytes = Buffer.alloc(0);
   private wake = () => {};
@@ -33,7 +33,7 @@ class Answers {
   }
 }
 
-/** What is down on a display, as `:7`. */
+/** The keys and buttons that are down on a display such as `:7`. */
 export async function held(display: string): Promise<Held> {
   const socket = connect(`/tmp/.X11-unix/X${display.slice(1)}`);
   try {

@@ -1,15 +1,15 @@
-// A receiver of webhooks: keeps what it is told, and answers as the test wants it to.
+// A receiver of webhooks: keeps what it receives, and answers as the test requires.
 
 import { createServer, type Server as HttpServer } from 'node:http';
 import { freePort } from './processes';
 
-export interface Told {
+export interface Request {
   headers: Record<string, string>;
   body: string;
 }
 
 export class Hook {
-  readonly told: Told[] = [];
+  readonly received: Request[] = [];
   status = 200;
   url = '';
   private server?: HttpServer;
@@ -22,7 +22,7 @@ export class Hook {
       let body = '';
       request.on('data', (part: Buffer) => (body += part.toString()));
       request.on('end', () => {
-        if (hook.status === 200) hook.told.push({ headers: request.headers as Record<string, string>, body });
+        if (hook.status === 200) hook.received.push({ headers: request.headers as Record<string, string>, body });
         response.writeHead(hook.status).end(hook.status === 200 ? 'thank you' : 'not now');
       });
     });

@@ -1,4 +1,4 @@
-// A real mailbox: Dovecot with one user, reached by IMAP over TLS.
+// A real mailbox: Dovecot with one user, over IMAP and TLS.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ export const MAILBOX = { user: 'help@northwind.example', password: 'sesame' };
 
 export class Mailbox {
   port = 0;
-  /** With STARTTLS. */
+  /** The port with STARTTLS. */
   plainPort = 0;
   private child?: ChildProcess;
   private count = 0;
@@ -29,7 +29,8 @@ export class Mailbox {
 
   async run() {
     const at = (name: string) => join(this.folder, name);
-    // Started by root, Dovecot gives mails to a user without rights; started by anybody else, everything is theirs.
+    // Started by root, Dovecot gives mails to an unprivileged user; started by another user, everything belongs to
+    // that user.
     const root = process.getuid!() === 0;
     const [me, group] = ['-un', '-gn'].map((what) => execFileSync('id', [what]).toString().trim());
     const owner = root ? { uid: 'mail', gid: 'mail' } : { uid: me, gid: group };
@@ -81,7 +82,7 @@ service imap-login {
     });
   }
 
-  /** A mail arrives, as a mail server puts it there. */
+  /** Delivers a mail, as a mail server would. */
   deliver(mail: string) {
     const name = `${Date.now()}.${process.pid}_${++this.count}.localhost`;
     const lines = mail.replace(/\r?\n/g, '\n');
@@ -89,14 +90,14 @@ service imap-login {
     renameSync(join(this.folder, 'mail/tmp', name), join(this.folder, 'mail/new', name));
   }
 
-  /** A folder beside the first, by the name that IMAP has for it. */
+  /** Creates a folder beside the inbox, by its IMAP name. */
   makeFolder(name: string) {
     for (const part of ['cur', 'new', 'tmp'])
       mkdirSync(join(this.folder, 'mail', `.${name}`, part), { recursive: true });
     if (process.getuid!() === 0) execFileSync('chown', ['-R', 'mail:mail', join(this.folder, 'mail', `.${name}`)]);
   }
 
-  /** How many mails nobody has seen: those whose names lack the flag. */
+  /** How many mails are unread: those whose names lack the flag. */
   unseen(): number {
     const files = ['new', 'cur'].flatMap((f) => readdirSync(join(this.folder, 'mail', f)));
     return files.filter((f) => !/:2,.*S/.test(f)).length;

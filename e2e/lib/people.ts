@@ -1,4 +1,4 @@
-// The people of the tests: who they are, and what they do again and again.
+// The people of the tests, and what they do in many of them.
 
 import { type APIRequestContext, expect, type Page, type PlaywrightWorkerArgs } from '@playwright/test';
 import { writeFileSync, chmodSync } from 'node:fs';
@@ -22,8 +22,8 @@ export const TECHNICIAN = {
 };
 export const CUSTOMER = { name: 'Ada Morgan', email: 'ada@customer.example', company: 'Morgan & Daughters' };
 
-/** An organisation with an administrator, a technician, a customer and an incident, made over the web API. */
-export async function furnish(server: Server, request: APIRequestContext): Promise<{ incident: number }> {
+/** Creates an organisation with an administrator, a technician, a customer and an incident, over the web API. */
+export async function seed(server: Server, request: APIRequestContext): Promise<{ incident: number }> {
   const ask = async (path: string, data: unknown) => {
     const answer = await request.post(`${server.url}${path}`, { data });
     expect(answer.ok(), `${path}: ${await answer.text()}`).toBe(true);
@@ -62,13 +62,13 @@ export async function furnish(server: Server, request: APIRequestContext): Promi
   return { incident: incident.id };
 }
 
-/** The same, for a file that needs the request for nothing else. */
-export async function furnished(
+/** The same with a request context of its own. */
+export async function seedWithOwnRequest(
   server: Server,
   playwright: PlaywrightWorkerArgs['playwright']
 ): Promise<{ incident: number }> {
   const request = await playwright.request.newContext();
-  const made = await furnish(server, request);
+  const made = await seed(server, request);
   await request.dispose();
   return made;
 }
@@ -81,7 +81,7 @@ export async function signIn(page: Page, server: Server, who = TECHNICIAN) {
   await expect(page.getByRole('heading', { name: 'Incidents' })).toBeVisible();
 }
 
-/** Generates a session on an incident; gives key and link, and goes to the session's page. */
+/** Generates a session for an incident and opens its page; returns key and link. */
 export async function generate(page: Page, server: Server, incident: number): Promise<{ key: string; link: string }> {
   await page.goto(`${server.url}/console/incidents/${incident}`);
   await page.getByRole('button', { name: 'Generate session key' }).click();
@@ -93,7 +93,7 @@ export async function generate(page: Page, server: Server, incident: number): Pr
   return { key, link };
 }
 
-/** Downloads the support program as the link's page does, and runs it on a desktop. */
+/** Downloads the support program as the link's page does, and starts it on a desktop. */
 export async function runProgram(
   server: Server,
   desktop: Desktop,
@@ -109,14 +109,14 @@ export async function runProgram(
   return Object.assign(desktop.open(file, [], env), { file });
 }
 
-/** The customer answers the program's questions by keyboard: first whether they asked for help, then what is allowed. */
+/** Answers the program's questions by keyboard: first whether the customer asked for help, then what is allowed. */
 export async function answer(
   desktop: Desktop,
   how: 'no' | 'view' | 'control' | 'yes' | 'each file' | 'files',
   first = true
 ) {
   if (first) {
-    // The title counts the seconds for reading down; then the button works.
+    // The title counts down the seconds for reading; then the button works.
     await desktop.keys('^A question from [^(]*$', 'Tab', 'Tab', 'space');
   }
   await desktop.keys(
@@ -127,7 +127,7 @@ export async function answer(
   await until('the question is gone', () => !desktop.hasWindow('^What may'));
 }
 
-/** How many pixels of the console's canvas differ from the customer's screen, of all. */
+/** How many pixels of the console's canvas differ from the customer's screen. */
 export async function differing(page: Page, desktop: Desktop): Promise<number> {
   const truth = desktop.pixels();
   const shown = await page.locator('canvas.picture').evaluate((canvas: HTMLCanvasElement) => {

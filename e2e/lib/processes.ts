@@ -1,4 +1,4 @@
-// The real parts: server, virtual desktop, support program. Each is started for a test and ended with it.
+// The real parts: server, virtual desktop, support program. Each is started for a test and ends with it.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -7,13 +7,13 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 export const ROOT = resolve(import.meta.dirname, '../..');
-/** Where the programs are. */
+/** The folder of the programs. */
 export const BINARIES = process.env.DESKSIDE_BIN ?? join(ROOT, 'target/debug');
 
-/** In memory, where there is such a folder: the database syncs at every event, and other writes can hold that up. */
+/** A folder in memory, if there is one: the database syncs at every event, and other writes can delay that. */
 export const MEMORY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
-/** The program that customers download, without its debugging symbols: made once a run. */
+/** The program that customers download, without debugging symbols: made once for a run. */
 let stripped: string | undefined;
 function program(): string {
   if (stripped) return stripped;
@@ -30,7 +30,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** Waits until `ask` gives something; a condition, not a time. */
+/** Waits until `ask` returns something: a condition, not a time. */
 export async function until<T>(
   what: string,
   ask: () => Promise<T | undefined | null | false> | T | undefined | null | false,
@@ -40,7 +40,7 @@ export async function until<T>(
   for (;;) {
     const got = await ask();
     if (got) return got;
-    if (Date.now() > end) throw new Error(`it did not happen in ${ms} ms: ${what}`);
+    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
     await new Promise((r) => setTimeout(r, 50));
   }
 }
@@ -59,7 +59,7 @@ export interface Certificate {
   key: string;
 }
 
-/** A certificate for localhost, signed by itself. */
+/** A self-signed certificate for localhost. */
 export function certificate(): Certificate {
   const folder = mkdtempSync(join(tmpdir(), 'deskside-tls-'));
   const made = { certificate: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
@@ -88,7 +88,7 @@ export class Server {
   log = '';
   private child?: ChildProcess;
 
-  /** Other `options` count from the next start on. */
+  /** The command-line options; a change applies from the next start on. */
   private constructor(
     readonly port: number,
     public options: string[],
@@ -98,7 +98,7 @@ export class Server {
     this.url = `http://localhost:${port}`;
   }
 
-  /** `data` is its folder, made when none is given; `before` is what the program is started by. */
+  /** `data` is its folder, created if none is given; `before` is a command that starts the program. */
   static async start(
     options: string[] = [],
     tls?: Certificate,
@@ -116,7 +116,7 @@ export class Server {
 
   async run() {
     const floor = this.options.includes('--disk-floor-mib') ? [] : ['--disk-floor-mib', '1'];
-    // Other systems of a test run on this machine.
+    // The other systems of a test run on this machine.
     const outbound = this.options.includes('--outbound-networks') ? [] : ['--outbound-networks', '127.0.0.0/8,::1'];
     const common = [
       '--listen',
@@ -138,29 +138,29 @@ export class Server {
     await until('the server listens', () => this.log.slice(before).includes('Deskside is at'));
   }
 
-  /** Of the running process. */
+  /** The id of the running process. */
   get pid(): number {
     return this.child!.pid!;
   }
 
-  /** What a new server says after it listens. */
+  /** The set-up link that a new server prints once it listens. */
   async setupLink(): Promise<string> {
-    const said = await until('the set-up link is said', () => this.log.match(/http\S+\/setup#\S+\n/));
+    const said = await until('the set-up link is printed', () => this.log.match(/http\S+\/setup#\S+\n/));
     return said[0].trim();
   }
 
-  /** Changes the database as time would have. */
+  /** Changes the database, as passing time would. */
   sql(statement: string) {
     const script = 'import sqlite3,sys; db=sqlite3.connect(sys.argv[1]); db.execute(sys.argv[2]); db.commit()';
     execFileSync('python3', ['-c', script, join(this.data, 'deskside.sqlite'), statement]);
   }
 
-  /** kill -9, as a power cut of the process. */
+  /** Kills it with SIGKILL, like a power cut. */
   async kill() {
     await end(this.child!, 'SIGKILL');
   }
 
-  /** Ends it. A server that panicked on the way is a failure, whatever the pages showed. */
+  /** Stops it. A server that panicked is a failure, whatever the pages showed. */
   async stop() {
     await end(this.child!);
     rmSync(this.data, { recursive: true, force: true });
@@ -206,7 +206,7 @@ export class Desktop {
     return execFileSync('xdotool', args, { env: this.env }).toString();
   }
 
-  /** The window by that title, once it is there. */
+  /** Waits for the window of this title. */
   async window(title: string): Promise<string> {
     return until(`a window ${title}`, () => {
       try {
@@ -232,7 +232,7 @@ export class Desktop {
     this.xdotool('key', '--delay', '60', ...keys);
   }
 
-  /** Gives the screen another size, as a person who docks a laptop would. */
+  /** Resizes the screen, as docking a laptop does. */
   resize(width: number, height: number) {
     const name = `${width}x${height}-again`;
     const all = (n: number) => Array(4).fill(String(n));
@@ -245,7 +245,7 @@ export class Desktop {
     }
   }
 
-  /** Every pixel of the screen, as RGB bytes, and its size. */
+  /** The screen's pixels as RGB bytes, and its size. */
   pixels(): { width: number; height: number; rgb: Buffer } {
     const png = execFileSync('import', ['-window', 'root', '-depth', '8', 'ppm:-'], {
       env: this.env,

@@ -1,5 +1,5 @@
-// A real OpenID provider (oidc-provider) with two people: node provider.mjs PORT REDIRECT-URI. Its own pages for
-// development let anybody sign in as the name that they type.
+// A real OpenID provider (oidc-provider) with two people: node provider.mjs PORT REDIRECT-URI. Its development pages
+// let anybody sign in with the name that they type.
 import Provider from 'oidc-provider';
 
 const [port, back] = process.argv.slice(2);

@@ -1,4 +1,5 @@
-// A network that can be cut: a TCP proxy that tells the customer's program from browsers by the Origin that only pages send.
+// A network that can be cut: a TCP proxy that distinguishes the customer's program from browsers by the Origin
+// header.
 
 import { connect, createServer, type Server as Net, type Socket } from 'node:net';
 import { Transform } from 'node:stream';
@@ -17,13 +18,13 @@ export class Proxy {
 
   static start(port: number, to: () => number): Promise<Proxy> {
     return new Promise((done) => {
-      const server = createServer((near) => proxy.carry(near, to()));
+      const server = createServer((near) => proxy.connect(near, to()));
       const proxy = new Proxy(server, port);
       server.listen(port, '127.0.0.1', () => done(proxy));
     });
   }
 
-  private carry(near: Socket, to: number) {
+  private connect(near: Socket, to: number) {
     near.on('error', () => near.destroy());
     near.once('data', (head) => {
       const who: Who = /^(origin|sec-fetch-site|user-agent: mozilla)/im.test(head.toString('latin1'))
@@ -31,7 +32,7 @@ export class Proxy {
         : 'program';
       if (this.down.has(who)) return near.destroy();
       const far = connect(to, '127.0.0.1');
-      // Before anything that follows it: what is written waits for the connection in its order.
+      // Written first: what follows waits for the connection in order.
       far.write(head);
       far.on('error', () => near.destroy());
       far.on('close', () => near.destroy());
@@ -39,13 +40,13 @@ export class Proxy {
         far.destroy();
         this.sockets.delete(near);
       });
-      near.pipe(this.narrow()).pipe(far).pipe(this.narrow()).pipe(near);
+      near.pipe(this.limited()).pipe(far).pipe(this.limited()).pipe(near);
       this.sockets.set(near, who);
     });
   }
 
-  /** As wide as the rate says. */
-  private narrow(): Transform {
+  /** Limits the rate. */
+  private limited(): Transform {
     return new Transform({
       transform: (chunk: Buffer, _, done) => {
         if (this.rate === Infinity) done(null, chunk);
@@ -54,13 +55,13 @@ export class Proxy {
     });
   }
 
-  /** Cuts every connection of theirs, and lets none come. */
+  /** Cuts every connection of this side, and refuses new ones. */
   cut(who: Who) {
     this.down.add(who);
     for (const [socket, whose] of this.sockets) if (whose === who) socket.destroy();
   }
 
-  mend(who: Who) {
+  restore(who: Who) {
     this.down.delete(who);
   }
 

@@ -1,4 +1,4 @@
-// Less processor time for one program, by the kernel's own quota: an old computer.
+// Less processor time for one program, with the kernel's quota: simulates an old computer.
 
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ export class Quota {
     private form: (typeof FORMS)[number]
   ) {}
 
-  /** A quota for programs; null where this machine gives none. */
+  /** A quota for programs; null if this machine has none. */
   static make(): Quota | null {
     for (const form of FORMS.filter((f) => existsSync(f.folder))) {
       const quota = new Quota(join(form.folder, `deskside-${process.pid}-${Date.now()}`), form);
@@ -36,22 +36,22 @@ export class Quota {
     return null;
   }
 
-  /** So much of one core. */
+  /** Sets the share of one core. */
   set(share: number) {
     this.form.write(this.folder, share);
   }
 
-  /** The program with this number, and what it starts from now on, shares it. */
+  /** Adds a process by id, with its future children. */
   holds(pid: number) {
     writeFileSync(join(this.folder, 'cgroup.procs'), String(pid));
   }
 
-  /** Only when nothing runs in it any more. */
+  /** Removes the quota; only possible when nothing runs in it any more. */
   remove() {
     try {
       rmdirSync(this.folder);
     } catch {
-      // It holds nothing: the next start of the machine takes it away.
+      // It is empty: the next start of the machine removes it.
     }
   }
 }

@@ -1,4 +1,4 @@
-// A real Request Tracker 5, as Debian packages it, with a database of its own.
+// A real Request Tracker 5 from Debian's packages, with a database of its own.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import {
@@ -28,14 +28,14 @@ export class RequestTracker {
     this.url = `http://localhost:${port}`;
   }
 
-  /** `link` is the template by which ticket pages link to Deskside. */
+  /** `link` is the template of the link from a ticket's page to Deskside. */
   static async start(link: string): Promise<RequestTracker> {
     const folder = mkdtempSync(join(MEMORY, 'deskside-rt-'));
     const rt = new RequestTracker(folder, await freePort());
     copyFileSync(PACKAGED, join(folder, 'rtdb'));
     chmodSync(join(folder, 'rtdb'), 0o600);
     mkdirSync(join(folder, 'none'));
-    // What it mails lands in a file.
+    // Its mails go to a file.
     writeFileSync(join(folder, 'sendmail'), `#!/bin/sh\ncat >> ${join(folder, 'mails')}\n`, { mode: 0o755 });
     const settings: [string, string][] = [
       ['DatabaseType', `'SQLite'`],
@@ -87,12 +87,12 @@ export class RequestTracker {
     );
   }
 
-  /** It is gone, as for a day. */
+  /** Stops it, as an outage would. */
   async down() {
     try {
       process.kill(-this.child!.pid!, 'SIGKILL');
     } catch {
-      // It has ended by itself.
+      // It has already ended.
     }
     await end(this.child!, 'SIGKILL');
     await until('Request Tracker is gone', () =>
@@ -116,7 +116,7 @@ export class RequestTracker {
     return answer.json() as Promise<T>;
   }
 
-  /** Somebody changes a ticket there. */
+  /** Changes a ticket there. */
   async change(ticket: string, fields: Record<string, string>) {
     const answer = await fetch(`${this.url}/REST/2.0/ticket/${ticket}`, {
       method: 'PUT',
@@ -126,7 +126,7 @@ export class RequestTracker {
     if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
   }
 
-  /** What was written to a ticket, in order: the kind of each entry, and its text. */
+  /** The entries of a ticket in order: kind and text. */
   async entries(ticket: string): Promise<{ kind: string; subject: string; text: string }[]> {
     type List = { items: { id: string; Type: string; Data: string }[] };
     const { items } = await this.ask<List>(`ticket/${ticket}/history?fields=Type,Data&per_page=100`);
@@ -143,7 +143,7 @@ export class RequestTracker {
     );
   }
 
-  /** Everything that it has mailed. */
+  /** All mails that it has sent. */
   get mails(): string {
     const file = join(this.folder, 'mails');
     return existsSync(file) ? readFileSync(file, 'utf8') : '';

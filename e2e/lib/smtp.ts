@@ -1,4 +1,4 @@
-// A real mail server: STARTTLS, authentication, and what it has taken.
+// A real mail server with STARTTLS and authentication, and the mails that it has accepted.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ export interface Received {
   parts: Record<string, string>;
   tls: boolean;
   authenticated: boolean;
-  /** Its Message-ID, and the mails that it answers. */
+  /** Its Message-ID, and the ids of the mails that it answers. */
   id: string;
   references: string | null;
 }
@@ -42,7 +42,7 @@ export class MailServer {
     return server;
   }
 
-  /** How a server sends by it. */
+  /** The settings with which a server sends through it. */
   options(from: string): string[] {
     return [
       '--smtp-url',

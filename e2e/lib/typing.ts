@@ -1,11 +1,11 @@
-// What typing feels like: for measurements, never for a test.
+// The delay of typing: for measurements, never for a test.
 
 import { type APIRequestContext, expect, type Page } from '@playwright/test';
 import type { ChildProcess } from 'node:child_process';
 import { answer, CUSTOMER, generate, runProgram, signIn } from './people';
 import type { Desktop, Server } from './processes';
 
-/** A controlled screen with a terminal that waits for keys, where `typing` looks for them. */
+/** Opens a controlled screen with a terminal at the place where `typing` measures. */
 export async function controlled(
   page: Page,
   server: Server,
@@ -23,11 +23,12 @@ export async function controlled(
   await answer(desktop, 'control');
   await expect(page.getByText('You control', { exact: true })).toBeVisible();
   desktop.xdotool('windowactivate', '--sync', await desktop.window('^typing-here$'));
+  // The picture must be at rest: refinement would be measured, too.
   await page.waitForTimeout(2_000);
   return terminal;
 }
 
-/** Milliseconds from a key press in the page to another picture in its canvas, many times. */
+/** Milliseconds from a key press in the page to a changed picture in its canvas, many times. */
 export async function typing(page: Page, times: number): Promise<number[]> {
   return page.evaluate(async (count) => {
     const canvas = document.querySelector<HTMLCanvasElement>('canvas.picture')!;
@@ -50,12 +51,13 @@ export async function typing(page: Page, times: number): Promise<number[]> {
         wait();
       });
       all.push(performance.now() - began);
+      // The interval between keys is a part of the measurement.
       await new Promise((r) => setTimeout(r, 120));
     }
     return all;
   }, times);
 }
-/** The middle and the 95th percentile, for reading. */
+/** The median and the 95th percentile as text. */
 export const spread = (list: number[]) => {
   const sorted = [...list].sort((a, b) => a - b);
   return `${sorted[Math.floor(sorted.length / 2)]!.toFixed(0)} / ${sorted[Math.floor(sorted.length * 0.95)]!.toFixed(0)} ms (p50 / p95 of ${sorted.length})`;

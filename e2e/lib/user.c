@@ -1,5 +1,6 @@
-// Starts a program without an administrator's rights, as Windows does for everybody: by Wine programs have them all.
-// The arguments are the program and its own; the exit code is the program's.
+// Starts a program without an administrator's rights, as Windows does for everybody. Under Wine, programs have them
+// all.
+// The arguments are the program and its arguments; the exit code is the program's.
 #include <windows.h>
 
 static DWORD fail(const char *what) {

@@ -1,4 +1,4 @@
-// Programs for Windows on a virtual desktop, by Wine.
+// Windows programs on a virtual desktop, with Wine.
 
 import { type ChildProcess, execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync } from 'node:fs';
@@ -16,10 +16,10 @@ const ENV = {
 };
 const BUILT = join(HOME, 'x86_64-pc-windows-gnu/debug/deskside-support.exe');
 
-/** Whether `cargo xtask windows --test` has made what these tests need. */
+/** Whether `cargo xtask windows --test` has built what these tests need. */
 export const there = existsSync(BUILT) && existsSync(join(HOME, 'wine/ready'));
 
-/** The support program for Windows without its debugging symbols: made once a run. */
+/** The support program for Windows without debugging symbols: made once for a run. */
 let stripped: string | undefined;
 export function program(): string {
   if (stripped) return stripped;
@@ -28,7 +28,7 @@ export function program(): string {
   return (stripped = file);
 }
 
-/** Runs a program for Windows. */
+/** Runs a Windows program. */
 export function run(
   desktop: Desktop,
   file: string,
@@ -38,7 +38,7 @@ export function run(
   return desktop.open('wine', [file, ...args], { ...ENV, ...env });
 }
 
-/** The program that starts others without an administrator's rights, made once a run. */
+/** The program that starts others without an administrator's rights: made once for a run. */
 let user: string | undefined;
 function asUser(): string {
   if (user) return user;
@@ -47,19 +47,19 @@ function asUser(): string {
   return (user = file);
 }
 
-/** Runs a program for Windows as an ordinary user of Windows does. */
+/** Runs a Windows program without an administrator's rights. */
 export function runAsUser(desktop: Desktop, file: string): ChildProcess {
   return desktop.open('wine', [asUser(), path(file)], ENV);
 }
 
-/** Ends everything that runs by Wine. */
+/** Ends everything that runs under Wine. */
 export function stop() {
   // It fails when nothing runs.
   spawnSync('wineserver', ['--kill'], { env: { ...process.env, ...ENV } });
   spawnSync('wineserver', ['--wait'], { env: { ...process.env, ...ENV } });
 }
 
-/** A path of this machine as Windows programs name it. */
+/** The Windows path of a file of this machine. */
 export function path(unix: string): string {
   return 'Z:' + unix.replaceAll('/', '\\');
 }

@@ -1,10 +1,10 @@
-// A measurement, not a test: the decoder that pages bring along beside the browser's own. They take turns in one run.
+// A measurement, not a test: the decoder that pages include, beside the browser's own. They alternate in one run.
 // DESKSIDE_BIN=../target/release npx playwright test -c measure.config.ts decoders
 
 import { test } from '@playwright/test';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
-import { furnish } from '../lib/people';
+import { seed } from '../lib/people';
 import { Desktop, Server } from '../lib/processes';
 import { controlled, spread, typing } from '../lib/typing';
 
@@ -15,7 +15,7 @@ test('the decoder of the page beside the browser’s', async ({ browser, playwri
   const server = await Server.start();
   const desktop = await Desktop.start('1920x1080');
   const request = await playwright.request.newContext();
-  const { incident } = await furnish(server, request);
+  const { incident } = await seed(server, request);
   const typed: Record<string, number[]> = { browser: [], page: [] };
   for (let turn = 0; turn < 2 * TURNS; turn++) {
     const who = turn % 2 ? 'page' : 'browser';
@@ -38,6 +38,7 @@ test('the decoder of the page beside the browser’s', async ({ browser, playwri
       '-c',
       'while :; do ls -l --color=always /usr/share/doc; sleep 0.03; done'
     ]);
+    // The duration of the measurement.
     await page.waitForTimeout(10_000);
     console.log(`${who}, a terminal that scrolls: ${await panel.getByText(/a second/).innerText()}; ${await stages()}`);
     motion.kill();

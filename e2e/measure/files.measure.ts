@@ -1,4 +1,5 @@
-// A measurement, not a test: how quick files are beside plain HTTPS through the same server, and what typing feels of them.
+// A measurement, not a test: the speed of files beside plain HTTPS through the same server, and the delay of typing
+// meanwhile.
 // DESKSIDE_BIN=../target/release npx playwright test -c measure.config.ts
 
 import { type Download, expect, test } from '@playwright/test';
@@ -6,14 +7,14 @@ import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { answer, furnish } from '../lib/people';
+import { answer, seed } from '../lib/people';
 import { certificate, Desktop, MEMORY, Server } from '../lib/processes';
 import { controlled, spread, typing } from '../lib/typing';
 
 const SIZE = Number(process.env.SIZE ?? 300_000_000);
 const RUNS = 3;
 
-/** Seconds of processor time that the programs of this name have used. */
+/** The CPU seconds that the programs of this name have used. */
 function used(name: string): number {
   let ticks = 0;
   for (const pid of readdirSync('/proc').filter((d) => /^\d+$/.test(d))) {
@@ -24,7 +25,7 @@ function used(name: string): number {
         ticks += Number(fields[11]) + Number(fields[12]);
       }
     } catch {
-      // It has ended meanwhile.
+      // It has ended in the meantime.
     }
   }
   return ticks / 100;
@@ -42,7 +43,7 @@ for (const tls of [true, false])
     const desktop = await Desktop.start();
     const home = mkdtempSync(join(MEMORY, 'deskside-measure-'));
     const request = await playwright.request.newContext({ ignoreHTTPSErrors: true });
-    const { incident } = await furnish(server, request);
+    const { incident } = await seed(server, request);
     const page = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
     const mine = join(home, 'mine.bin');
     writeFileSync(mine, randomBytes(SIZE));
@@ -107,7 +108,7 @@ for (const tls of [true, false])
       await page.getByLabel('Choose theirs.bin').check();
       await timed('file from the customer', async () => {
         const download = page.waitForEvent('download', { timeout: 100_000 });
-        // Pressed as the plain one is: a hand on its way to the button is no part of either.
+        // Pressed in the same way as the plain one: moving the pointer to the button is part of neither.
         await page.getByRole('button', { name: 'Download' }).evaluate((button) => (button as HTMLElement).click());
         await kept(download);
       });
@@ -121,7 +122,7 @@ for (const tls of [true, false])
       `to the customer: ${share('file to the customer', 'plain upload')} of plain, from the customer: ${share('file from the customer', 'plain download')} of plain`
     );
 
-    // Typing while files go both ways, one after another.
+    // Typing while files are transferred in both directions, one after another.
     await page.getByLabel('Choose theirs.bin').check();
     for (let n = 0; n < 3; n++) {
       await page.getByRole('button', { name: 'Download' }).click();

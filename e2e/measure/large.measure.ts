@@ -1,4 +1,5 @@
-// A trial that is too long for a test: a file beyond 4 GB each way, and a folder with thousands of small files each way.
+// A trial that takes too long for a test: a file above 4 GB and a folder with thousands of small files, in each
+// direction.
 // npx playwright test -c measure.config.ts large
 
 import { chromium, expect, test } from '@playwright/test';
@@ -20,10 +21,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { answer, CUSTOMER, furnish, generate, runProgram, signIn } from '../lib/people';
+import { answer, CUSTOMER, seed, generate, runProgram, signIn } from '../lib/people';
 import { Desktop, Server } from '../lib/processes';
 
-/** Just more than what 32 bits count. */
+/** Just above the range of 32 bits. */
 const SIZE = Number(process.env.SIZE ?? 2 ** 32 + 5_000_001);
 const SMALL = Number(process.env.SMALL ?? 3_000);
 
@@ -32,7 +33,7 @@ const sum = async (path: string) => {
   for await (const piece of createReadStream(path)) hash.update(piece);
   return hash.digest('hex');
 };
-/** The most memory that a process has had, in MB. */
+/** The peak memory of a process, in MB. */
 const peak = (pid: number) =>
   Math.round(Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/VmHWM:\s+(\d+)/)![1]) / 1000);
 
@@ -42,7 +43,7 @@ test('a file beyond 4 GB and thousands of small ones', async ({ playwright }) =>
   const desktop = await Desktop.start();
   const home = mkdtempSync(join(tmpdir(), 'deskside-large-'));
   const request = await playwright.request.newContext();
-  const { incident } = await furnish(server, request);
+  const { incident } = await seed(server, request);
   // A browser with a profile of its own: private windows keep files in memory.
   const context = await chromium.launchPersistentContext(join(home, 'profile'), {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -50,7 +51,7 @@ test('a file beyond 4 GB and thousands of small ones', async ({ playwright }) =>
     acceptDownloads: true
   });
   const page = await context.newPage();
-  // Mostly holes, with something to see at its end and in its middle.
+  // Mostly holes, with recognisable bytes in the middle and at the end.
   const mine = join(home, 'mine.bin');
   writeFileSync(mine, 'begins');
   truncateSync(mine, SIZE - 4);

@@ -1,4 +1,4 @@
-// A measurement, not a test: ways to bring decoded pictures onto the screen, side by side in one page.
+// A measurement, not a test: ways to paint decoded pictures, side by side in one page.
 // npx playwright test -c measure.config.ts paint
 
 import { test } from '@playwright/test';
@@ -12,7 +12,7 @@ const tenths = (list: number[]) => {
 
 test('ways to paint', async ({ page }) => {
   test.setTimeout(300_000);
-  // An empty page of this machine: decoders and workers are offered there.
+  // An empty page of this machine: decoders and workers are available there.
   await page.route('http://localhost:1/', (route) =>
     route.fulfill({ contentType: 'text/html', body: '<!doctype html><body></body>' })
   );
@@ -118,12 +118,12 @@ test('ways to paint', async ({ page }) => {
             );
           }
           gl.drawArrays(gl.TRIANGLES, 0, 3);
-          // Only a pixel that is read back was certainly drawn.
+          // Only reading a pixel back makes sure that it was drawn.
           gl.readPixels(0, H - 1, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
         }
       ]);
     }
-    // The same copy, in a worker with a canvas of its own: from handing the frame over until the worker has put it there.
+    // The same copy in a worker with its own canvas: from posting the frame until the worker has drawn it.
     const source = `let c; onmessage = async ({ data }) => { if (data.canvas) { c = data.canvas.getContext('2d', { alpha: false, desynchronized: true }); return; }
       const { frame, width, height } = data; const n = width * height; const own = new Uint8Array(3 * n);
       await frame.copyTo(own, { rect: { x: 0, y: 0, width, height }, layout: [0, 1, 2].map((p) => ({ offset: p * n, stride: width })) }); frame.close();

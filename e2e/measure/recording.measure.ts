@@ -1,18 +1,19 @@
-// A measurement, not a test: what recording costs. Sessions with and without it take turns, in one run on one machine.
+// A measurement, not a test: the cost of recording. Sessions with and without it alternate, in one run on one
+// machine.
 // DESKSIDE_BIN=../target/release npx playwright test -c measure.config.ts recording
 
 import { expect, test } from '@playwright/test';
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { ADMIN, furnish } from '../lib/people';
+import { ADMIN, seed } from '../lib/people';
 import { Desktop, Server } from '../lib/processes';
 import { controlled, spread, typing } from '../lib/typing';
 
 const TURNS = 3;
 const MOTION_MS = 15_000;
 
-/** Hundredths of a second of CPU that the threads of a process have used: the recorders', and all others'. */
+/** CPU time of a process's threads in hundredths of a second: the recorders', and all others'. */
 function cpu(pid: number): { recorder: number; rest: number } {
   const used = { recorder: 0, rest: 0 };
   for (const task of readdirSync(`/proc/${pid}/task`)) {
@@ -24,12 +25,12 @@ function cpu(pid: number): { recorder: number; rest: number } {
   return used;
 }
 
-test('what recording costs', async ({ browser, playwright }) => {
+test('the cost of recording', async ({ browser, playwright }) => {
   test.setTimeout(600_000);
   const server = await Server.start();
   const desktop = await Desktop.start();
   const request = await playwright.request.newContext();
-  const { incident } = await furnish(server, request);
+  const { incident } = await seed(server, request);
   await request.post(`${server.url}/api/sign-in`, { data: { login: ADMIN.login, password: ADMIN.password } });
   const settings = await (await request.get(`${server.url}/api/settings`)).json();
   const typed: Record<string, number[]> = { recorded: [], 'not recorded': [] };
@@ -50,6 +51,7 @@ test('what recording costs', async ({ browser, playwright }) => {
       '-c',
       'while :; do ls -l --color=always /usr/share/doc; done'
     ]);
+    // The duration of the measurement.
     await page.waitForTimeout(MOTION_MS);
     motion.kill();
     const after = cpu(server.pid);
@@ -58,15 +60,18 @@ test('what recording costs', async ({ browser, playwright }) => {
       console.log(
         `motion for ${MOTION_MS / 1000} s: the recorder ${recorder * 10} ms of CPU, all else of the server ${rest * 10} ms: ${Math.round((recorder / rest) * 100)} %`
       );
+      // Segments end at least every ten seconds: after that, all pictures are in the timeline.
       await page.waitForTimeout(11_000);
-      const reel = statSync(join(server.data, 'recordings', `${id}-1.reel`)).size;
+      const rawRecording = statSync(join(server.data, 'recordings', `${id}-1.reel`)).size;
       const { entries } = await (await request.get(`${server.url}/api/sessions/${id}`)).json();
       const pictures = entries.reduce(
         (sum: number, e: { event: { type: string; bytes: number } }) =>
           sum + (e.event.type === 'recorded' ? e.event.bytes : 0),
         0
       );
-      console.log(`pictures ${pictures} bytes, reel ${reel} bytes: ${((reel / pictures - 1) * 100).toFixed(1)} % more`);
+      console.log(
+        `pictures ${pictures} bytes, raw recording ${rawRecording} bytes: ${((rawRecording / pictures - 1) * 100).toFixed(1)} % more`
+      );
     }
     term.kill();
     await page.getByRole('button', { name: 'End session' }).click();

@@ -1,4 +1,4 @@
-// The REST API: against its own description, and as its page in the docs shows it.
+// The REST API: against its own description, and as the page in the docs shows it.
 
 import { expect, test } from '@playwright/test';
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -6,21 +6,23 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ADMIN, signIn } from '../lib/people';
 import { ROOT } from '../lib/processes';
-import { stage } from '../lib/stage';
+import { useFixture } from '../lib/fixture';
 
-const at = stage();
+const fixture = useFixture();
 const SCOPES = ['sessions:read', 'sessions:write', 'evidence:read', 'people:read', 'people:write'];
 
-test('the description holds against whatever is sent', async ({ page }) => {
+test('the API follows its description for generated requests', async ({ page }) => {
   test.setTimeout(240_000);
-  await signIn(page, at.server, ADMIN);
+  await signIn(page, fixture.server, ADMIN);
   const made = await (
-    await page.request.post(`${at.server.url}/api/tokens`, { data: { name: 'Schemathesis', scopes: SCOPES, days: 1 } })
+    await page.request.post(`${fixture.server.url}/api/tokens`, {
+      data: { name: 'Schemathesis', scopes: SCOPES, days: 1 }
+    })
   ).json();
-  // What the schema cannot say, like what is a mail address, is refused in words: that check is left out.
-  const asked = [
+  // What the schema cannot express, such as a valid mail address, is refused with an error: that check is left out.
+  const options = [
     'run',
-    `${at.server.url}/api/v1/openapi.json`,
+    `${fixture.server.url}/api/v1/openapi.json`,
     '-H',
     `Authorization: Bearer ${made.token}`,
     '--max-examples',
@@ -31,13 +33,16 @@ test('the description holds against whatever is sent', async ({ page }) => {
     'positive_data_acceptance',
     '--no-color'
   ];
-  const run = spawnSync(join(ROOT, 'e2e/.python/bin/schemathesis'), asked, { cwd: at.server.data, encoding: 'utf8' });
+  const run = spawnSync(join(ROOT, 'e2e/.python/bin/schemathesis'), options, {
+    cwd: fixture.server.data,
+    encoding: 'utf8'
+  });
   expect(run.status, run.stdout.slice(-6_000) + run.stderr).toBe(0);
   expect(run.stdout).toMatch(/Tested: 18/);
 });
 
-test('the example of the docs runs as it stands', async ({ page }) => {
-  await signIn(page, at.server, ADMIN);
+test('the example of the docs runs unchanged', async ({ page }) => {
+  await signIn(page, fixture.server, ADMIN);
   await page.getByRole('link', { name: 'Settings' }).click();
   await page.getByRole('link', { name: 'Integrations' }).click();
   await page.getByRole('button', { name: 'New token' }).click();
@@ -50,17 +55,17 @@ test('the example of the docs runs as it stands', async ({ page }) => {
   await expect(page.getByRole('region', { name: 'Tokens' })).toContainText('Nightly report');
   const page_ = readFileSync(join(ROOT, 'docs/api.md'), 'utf8');
   const example = page_.match(/<!-- runs in a test -->\n```sh\n([\s\S]*?)```/)![1]!;
-  const said = execFileSync('bash', ['-euo', 'pipefail', '-c', example], {
-    env: { ...process.env, DESKSIDE: at.server.url, TOKEN: token },
+  const output = execFileSync('bash', ['-euo', 'pipefail', '-c', example], {
+    env: { ...process.env, DESKSIDE: fixture.server.url, TOKEN: token },
     encoding: 'utf8'
   });
-  expect(said).toContain('"incident":"INC0010023"');
-  expect(said).toContain('The session has ended');
-  // An ended token is of no use.
+  expect(output).toContain('"incident":"INC0010023"');
+  expect(output).toContain('The session has ended');
+  // An ended token is refused.
   page.once('dialog', (d) => void d.accept());
   await page.getByRole('button', { name: 'End Nightly report' }).click();
   await expect(page.getByRole('region', { name: 'Tokens' })).not.toContainText('Nightly report');
-  const refused = await page.request.get(`${at.server.url}/api/v1/sessions`, {
+  const refused = await page.request.get(`${fixture.server.url}/api/v1/sessions`, {
     headers: { authorization: `Bearer ${token}` }
   });
   expect([refused.status(), refused.headers()['content-type']]).toEqual([401, 'application/problem+json']);

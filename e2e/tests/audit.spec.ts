@@ -1,4 +1,4 @@
-// The auditor, a year later: the video at any place, the bundle, its verdict, and what tampering does to it.
+// An auditor a year later: the video at any position, the bundle, its verdict, and tampering with it.
 
 import { expect, test, type Page } from '@playwright/test';
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -7,14 +7,14 @@ import { join } from 'node:path';
 import { ADMIN, answer, CUSTOMER, signIn, TECHNICIAN } from '../lib/people';
 import { BINARIES, until } from '../lib/processes';
 import { close, verified } from '../lib/remains';
-import { stage } from '../lib/stage';
+import { useFixture } from '../lib/fixture';
 
-const at = stage({ server: ['--grace-seconds', '30'] });
+const fixture = useFixture({ server: ['--grace-seconds', '30'] });
 
-/** What deskside-verify says, and whether it is content. */
+/** The output of deskside-verify, and its exit status. */
 function verify(file: string, ...more: string[]) {
-  const said = spawnSync(join(BINARIES, 'deskside-verify'), [file, ...more]);
-  return { words: said.stdout.toString(), whole: said.status === 0 };
+  const verifier = spawnSync(join(BINARIES, 'deskside-verify'), [file, ...more]);
+  return { output: verifier.stdout.toString(), whole: verifier.status === 0 };
 }
 
 const COLOURS = ['#204060', '#a02030', '#30a050', '#c09020', '#7040a0', '#209090'];
@@ -30,9 +30,9 @@ const corner = (element: HTMLCanvasElement | HTMLVideoElement) => {
   return [...context.getImageData(Math.floor(width * 0.9), Math.floor(height * 0.9), 1, 1).data].slice(0, 3);
 };
 
-/** Paints the customer's desktop; returns when the technician sees it. */
+/** Paints the customer's desktop and waits until the technician sees it. */
 async function paint(page: Page, colour: string): Promise<number> {
-  at.desktop.open('xsetroot', ['-solid', colour]);
+  fixture.desktop.open('xsetroot', ['-solid', colour]);
   await expect.poll(() => page.locator('canvas.picture').evaluate(corner)).toEqual(rgb(colour));
   return Date.now();
 }
@@ -42,31 +42,31 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   browser,
   request
 }, info) => {
-  await at.join(page, request);
+  await fixture.join(page, request);
   const id = page.url().match(/sessions\/([^/?]+)/)![1]!;
   await page.getByLabel('Message').fill('Please show me the printer’s window.');
   await page.getByLabel('Message').press('Enter');
   await page.getByRole('button', { name: 'Share screen' }).click();
-  await answer(at.desktop, 'control');
+  await answer(fixture.desktop, 'control');
   await expect(page.getByText('You control', { exact: true })).toBeVisible();
 
-  // The screen changes, is resized, is paused, and goes on.
+  // The screen changes, is resized, paused and resumed.
   const seen: { colour: string; at: number }[] = [];
   for (const colour of COLOURS.slice(0, 3)) seen.push({ colour, at: await paint(page, colour) });
-  at.desktop.resize(1024, 768);
+  fixture.desktop.resize(1024, 768);
   await expect(page.locator('canvas.picture')).toHaveAttribute('width', '1024');
   seen.push({ colour: COLOURS[3]!, at: await paint(page, COLOURS[3]!) });
-  await at.desktop.keys('^Your screen is shared$', 'Tab', 'space');
+  await fixture.desktop.keys('^Your screen is shared$', 'Tab', 'space');
   await expect(page.getByText('The customer has paused the screen.')).toBeVisible();
-  await at.desktop.keys('^Your screen is shared$', 'space');
+  await fixture.desktop.keys('^Your screen is shared$', 'space');
   await expect(page.getByText('The customer has paused the screen.')).toBeHidden();
   for (const colour of COLOURS.slice(4)) seen.push({ colour, at: await paint(page, colour) });
 
   // A file, and a hold.
-  writeFileSync(join(at.home, 'log.txt'), 'toner low\n');
+  writeFileSync(join(fixture.home, 'log.txt'), 'toner low\n');
   await page.getByRole('tab', { name: 'Files' }).click();
   await page.getByRole('button', { name: 'Ask the customer' }).click();
-  await answer(at.desktop, 'files', false);
+  await answer(fixture.desktop, 'files', false);
   const download = page.waitForEvent('download');
   await page.getByLabel('Choose log.txt').check();
   await page.getByRole('button', { name: 'Download' }).click();
@@ -79,21 +79,21 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   const entry = await close(page);
   await expect(entry.getByText('linked', { exact: true })).toBeVisible();
 
-  // The video: 50 places anywhere, each with what was on the screen then.
+  // The video: 50 positions, each compared with what was on the screen then.
   await entry.getByRole('link', { name: /Video/ }).click();
   const video = page.getByLabel('Recording of the shared screen');
   await expect.poll(() => video.evaluate((v: HTMLVideoElement) => v.duration)).toBeGreaterThan(3);
-  const { film } = await (await page.request.get(`${at.server.url}/api/sessions/${id}`)).json();
-  expect(film.map((s: { end: string }) => s.end)).toEqual(['paused', 'stopped']);
+  const { film: spans } = await (await page.request.get(`${fixture.server.url}/api/sessions/${id}`)).json();
+  expect(spans.map((s: { end: string }) => s.end)).toEqual(['paused', 'stopped']);
   const moment = (time: number) => {
-    const stretch = film.findLast((s: { from: number }) => s.from <= time)!;
-    return stretch.at + Math.min(time, stretch.until) - stretch.from;
+    const span = spans.findLast((s: { from: number }) => s.from <= time)!;
+    return span.at + Math.min(time, span.until) - span.from;
   };
-  const cards = film.map((s: { at: number; from: number; until: number }) => s.at + s.until - s.from);
+  const placeholders = spans.map((s: { at: number; from: number; until: number }) => s.at + s.until - s.from);
   const duration = await video.evaluate((v: HTMLVideoElement) => v.duration * 1000);
   let compared = 0;
   for (let n = 0; n < 50; n++) {
-    // Spread over all of it by the golden ratio: the same places in every run.
+    // Spread over all of it by the golden ratio: the same positions in every run.
     const place = ((n * 0.618034) % 1) * (duration - 50);
     const picture = await video
       .evaluate(async (v: HTMLVideoElement, to) => {
@@ -101,15 +101,15 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
         await new Promise((r) => v.addEventListener('seeked', r, { once: true }));
       }, place)
       .then(() => video.evaluate(corner));
-    const card = cards.some((c: number) => place >= c + 300 && place < c + 2_900);
+    const placeholder = placeholders.some((c: number) => place >= c + 300 && place < c + 2_900);
     const shown = seen.filter((s) => moment(s.at) <= place).at(-1);
     const next = seen.find((s) => moment(s.at) > place);
-    // Between asking for a colour and seeing it either may be on the screen.
+    // Between setting a colour and seeing it, either may be on the screen.
     const unsure =
       !shown ||
       (next && moment(next.at) - place < 900) ||
-      cards.some((c: number) => Math.abs(place - c) < 300 || Math.abs(place - c - 3_000) < 900);
-    if (card) expect(picture, `the card at ${place}`).toEqual([24, 26, 32]);
+      placeholders.some((c: number) => Math.abs(place - c) < 300 || Math.abs(place - c - 3_000) < 900);
+    if (placeholder) expect(picture, `the placeholder at ${place}`).toEqual([24, 26, 32]);
     else if (!unsure) expect(picture, `what was seen at ${place}`).toEqual(rgb(shown.colour));
     else {
       // Within a second of a change a picture need not have settled.
@@ -117,7 +117,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
       const near = known.some((colour) => colour.every((value, n) => Math.abs(value - picture[n]!) <= 3));
       expect(near, `${picture} is something of this session at ${place}`).toBe(true);
     }
-    if (card || !unsure) compared++;
+    if (placeholder || !unsure) compared++;
   }
   expect(compared, 'most places say exactly what must be there').toBeGreaterThan(20);
   await page.getByRole('button', { name: /^Go to: .*has paused the screen/ }).click();
@@ -125,47 +125,47 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   await page.getByLabel('Subtitles').check();
   await page.screenshot({ path: 'results/player.png' });
 
-  // The bundle, as the page gives it.
+  // The bundle, as the page exports it.
   const bundled = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Export signed bundle' }).click();
   const bundle = info.outputPath('bundle.zip');
   await (await bundled).saveAs(bundle);
-  const { fingerprint, ...good } = verified(at.server, bundle);
-  expect(good.words).toContain('WHOLE: nothing was changed since it was signed.');
-  expect(good.words).toContain('INC-1001 for Ada Morgan (The printer prints nothing)');
-  expect(good.words).toContain(`signed by the key ${fingerprint}`);
+  const { fingerprint, ...good } = verified(fixture.server, bundle);
+  expect(good.output).toContain('WHOLE: nothing was changed since it was signed.');
+  expect(good.output).toContain('INC-1001 for Ada Morgan (The printer prints nothing)');
+  expect(good.output).toContain(`signed by the key ${fingerprint}`);
   expect(good.whole).toBe(true);
   const other = verify(bundle, '--key', 'ffff '.repeat(8));
-  expect(other.words).toContain(
+  expect(other.output).toContain(
     `NOT EXPECTED: It was signed by the key ${fingerprint}, not by ${'ffff '.repeat(8).trim()}, which you expect`
   );
-  expect(verify(bundle, '--key', fingerprint, '--session', '0'.repeat(32)).words).toContain(
+  expect(verify(bundle, '--key', fingerprint, '--session', '0'.repeat(32)).output).toContain(
     `NOT EXPECTED: This is the evidence of session ${id}`
   );
   const unknown = verify(bundle);
-  expect(unknown.words).toContain('SIGNER UNKNOWN: you named no key');
+  expect(unknown.output).toContain('SIGNER UNKNOWN: you named no key');
   expect([other.whole, unknown.whole]).toEqual([false, false]);
-  const head = good.words.match(/last entry's hash is ([0-9a-f]{64})/)![1]!;
+  const head = good.output.match(/last entry's hash is ([0-9a-f]{64})/)![1]!;
 
-  // Somebody changes a word of the chat, somebody else a byte of the video.
+  // One person changes a word of the chat, another a byte of the video.
   const bytes = readFileSync(bundle);
   const tampered = info.outputPath('tampered.zip');
   const word = bytes.indexOf('printer’s window');
   writeFileSync(tampered, Buffer.concat([bytes.subarray(0, word), Buffer.from('P'), bytes.subarray(word + 1)]));
   const words = verify(tampered);
   expect(words.whole).toBe(false);
-  expect(words.words).toContain('CHANGED: The timeline was changed');
+  expect(words.output).toContain('CHANGED: The timeline was changed');
   const inVideo = bytes.indexOf(Buffer.from([0x1a, 0x45, 0xdf, 0xa3])) + 5_000;
   bytes[inVideo]! ^= 1;
   writeFileSync(tampered, bytes);
   const pixels = verify(tampered);
   expect(pixels.whole).toBe(false);
-  expect(pixels.words).toContain('CHANGED: video.webm was changed after it was stored.');
-  expect(pixels.words).toMatch(/CHANGED: The video was changed in its segment \d+, recorded until 20\d\d-/);
+  expect(pixels.output).toContain('CHANGED: video.webm was changed after it was stored.');
+  expect(pixels.output).toMatch(/CHANGED: The video was changed in its segment \d+, recorded until 20\d\d-/);
 
-  // The page for checking, kept on a disk and opened without any network, says the same.
+  // The page for checking, saved to disk and opened offline, gives the same result.
   const html = info.outputPath('verify.html');
-  writeFileSync(html, await (await page.request.get(`${at.server.url}/verify.html`)).body());
+  writeFileSync(html, await (await page.request.get(`${fixture.server.url}/verify.html`)).body());
   const offline = await browser.newContext({ offline: true });
   const checking = await offline.newPage();
   await checking.goto(`file://${html}`);
@@ -193,7 +193,7 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   await expect(checking.getByRole('status')).toContainText(/The video was changed in its segment \d+, recorded until/);
   await offline.close();
 
-  // With the pointer drawn into a second video: any player shows it, and the original stays what it was.
+  // With the pointer drawn into a second video, any player shows it, and the original stays unchanged.
   await page.getByLabel('with the pointer in the video').check();
   const second = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Export signed bundle' }).click();
@@ -208,8 +208,8 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
     expect(probed.stderr.toString()).toBe('');
     return file;
   }) as [string, string];
-  // While the third colour was shown, the two differ in an arrow and in nothing else.
-  const place = (seen[2]!.at - film[0].from) / 1000;
+  // While the third colour was shown, the two differ in an arrow and nothing else.
+  const place = (seen[2]!.at - spans[0].from) / 1000;
   const shown = (file: string) => {
     const times = execFileSync('ffprobe', [
       '-v',
@@ -235,45 +235,52 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   expect(arrow).toBeGreaterThan(30);
   expect(arrow).toBeLessThan(200);
 
-  // The same from the command line, beside the running server; and it goes on after another key.
+  // The same from the command line beside the running server; export still works after a change of the key.
   const again = info.outputPath('again.zip');
-  const told = spawnSync(join(BINARIES, 'deskside-server'), ['--data', at.server.data, 'export', id, '--to', again]);
+  const told = spawnSync(join(BINARIES, 'deskside-server'), [
+    '--data',
+    fixture.server.data,
+    'export',
+    id,
+    '--to',
+    again
+  ]);
   expect(told.stderr.toString()).not.toContain('Error');
   expect(verify(again, '--key', fingerprint).whole).toBe(true);
-  spawnSync(join(BINARIES, 'deskside-server'), ['--data', at.server.data, 'rotate-key']);
+  spawnSync(join(BINARIES, 'deskside-server'), ['--data', fixture.server.data, 'rotate-key']);
   const later = info.outputPath('later.zip');
-  spawnSync(join(BINARIES, 'deskside-server'), ['--data', at.server.data, 'export', id, '--to', later]);
+  spawnSync(join(BINARIES, 'deskside-server'), ['--data', fixture.server.data, 'export', id, '--to', later]);
   expect(verify(later, '--key', fingerprint).whole, 'the old key leads to the new one').toBe(true);
-  expect(verify(later).words).not.toContain(`signed by the key ${fingerprint}`);
-  // What an auditor noted at the first export is still there; the first one is not what is there now.
+  expect(verify(later).output).not.toContain(`signed by the key ${fingerprint}`);
+  // What an auditor noted at the first export is still in the timeline; the first bundle is not the current state.
   expect(verify(later, '--key', fingerprint, '--head', head).whole).toBe(true);
-  const newest = verify(later).words.match(/last entry's hash is ([0-9a-f]{64})/)![1]!;
-  expect(verify(bundle, '--key', fingerprint, '--head', newest).words).toContain(
+  const newest = verify(later).output.match(/last entry's hash is ([0-9a-f]{64})/)![1]!;
+  expect(verify(bundle, '--key', fingerprint, '--head', newest).output).toContain(
     'NOT EXPECTED: The entry that you noted is not in the timeline'
   );
   await until('the exports are in the timeline', async () => {
-    const { entries } = await (await page.request.get(`${at.server.url}/api/sessions/${id}`)).json();
+    const { entries } = await (await page.request.get(`${fixture.server.url}/api/sessions/${id}`)).json();
     return entries.filter((e: { event: { type: string } }) => e.event.type === 'exported').length === 4;
   });
 
-  // Found by a word that was said, and opened at that moment; who watched is in the timeline.
+  // Found by a word of the chat, and opened at that moment; the timeline says who watched.
   await page.getByRole('link', { name: 'History', exact: true }).click();
   await page.getByLabel('Search all sessions').fill('log.tx');
   const hit = page.getByRole('listitem').filter({ hasText: 'Tom Becker with Ada Morgan' });
   await expect(hit.locator('mark')).toHaveText(['log.tx']);
   await page.screenshot({ path: 'results/search.png' });
   await hit.getByRole('link', { name: /fetched the file/ }).click();
-  const carried = (await (await page.request.get(`${at.server.url}/api/sessions/${id}`)).json()).entries.find(
+  const carried = (await (await page.request.get(`${fixture.server.url}/api/sessions/${id}`)).json()).entries.find(
     (e: { event: { type: string } }) => e.event.type === 'file_carried'
   );
   await expect
     .poll(() => video.evaluate((v: HTMLVideoElement) => v.currentTime * 1000))
     .toBeCloseTo(moment(carried.at), -2);
   await page.getByRole('link', { name: 'History', exact: true }).click();
-  await page.getByLabel('Search all sessions').fill('nobody-said-this');
+  await page.getByLabel('Search all sessions').fill('nobody-verifier-this');
   await expect(page.getByText('No matches in the sessions')).toBeVisible();
 
-  // The numbers of it.
+  // The reports.
   await page.getByRole('link', { name: 'Reports' }).click();
   await expect(page.getByRole('row', { name: /Tom Becker 1 1/ })).toBeVisible();
   await expect(page.getByRole('row', { name: /closed by the technician 1 1/ })).toBeVisible();
@@ -282,42 +289,46 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   await page.getByRole('link', { name: 'CSV' }).click();
   expect(readFileSync(await (await csv).path(), 'utf8')).toContain(`${id},`);
 
-  // A colleague of another team finds nothing, and comes in by no address.
+  // A colleague of another team finds nothing and cannot open any address.
   const stranger = { ...TECHNICIAN, login: 'uwe', name: 'Uwe Fremd', email: 'uwe@northwind.example', team: 'Sales' };
   const admin = await (await browser.newContext()).newPage();
-  await signIn(admin, at.server, ADMIN);
+  await signIn(admin, fixture.server, ADMIN);
   expect(
-    (await admin.request.post(`${at.server.url}/api/users`, { data: { ...stranger, administrator: false } })).status()
+    (
+      await admin.request.post(`${fixture.server.url}/api/users`, { data: { ...stranger, administrator: false } })
+    ).status()
   ).toBe(201);
   const uwe = await (await browser.newContext()).newPage();
-  await signIn(uwe, at.server, stranger);
-  expect(await (await uwe.request.get(`${at.server.url}/api/past?q=printer`)).json()).toEqual([]);
+  await signIn(uwe, fixture.server, stranger);
+  expect(await (await uwe.request.get(`${fixture.server.url}/api/past?q=printer`)).json()).toEqual([]);
   for (const [method, path] of [
     ['get', ''],
     ['get', '/transcript.txt'],
     ['post', '/watch'],
     ['post', '/bundle']
   ] as const) {
-    expect((await uwe.request[method](`${at.server.url}/api/sessions/${id}${path}`)).status(), path).toBe(403);
+    expect((await uwe.request[method](`${fixture.server.url}/api/sessions/${id}${path}`)).status(), path).toBe(403);
   }
-  const { address } = await (await page.request.post(`${at.server.url}/api/sessions/${id}/watch`)).json();
+  const { address } = await (await page.request.post(`${fixture.server.url}/api/sessions/${id}/watch`)).json();
   expect(
-    (await uwe.request.get(`${at.server.url}${address}/recording.webm`)).status(),
+    (await uwe.request.get(`${fixture.server.url}${address}/recording.webm`)).status(),
     'a link is for one person'
   ).toBe(403);
   expect(
-    (await page.request.post(`${at.server.url}/api/sessions/${id}/delete`, { data: { reason: 'no right' } })).status()
+    (
+      await page.request.post(`${fixture.server.url}/api/sessions/${id}/delete`, { data: { reason: 'no right' } })
+    ).status()
   ).toBe(403);
 
-  // The administrator: under legal hold nothing is deleted; then all of it is, and a signed note stays.
-  await admin.goto(`${at.server.url}/console/history/${id}`);
+  // The administrator: under legal hold nothing is deleted; then everything is, and a signed tombstone stays.
+  await admin.goto(`${fixture.server.url}/console/history/${id}`);
   await admin.getByRole('button', { name: 'Legal hold' }).click();
   await admin.getByLabel('Reason').fill('case 4711');
   await admin.getByRole('button', { name: 'Put under legal hold' }).click();
   await expect(admin.getByText('Under legal hold by Eva Lindner: case 4711.')).toBeVisible();
   await expect(admin.getByRole('button', { name: 'Delete' })).toBeDisabled();
   expect(
-    (await admin.request.post(`${at.server.url}/api/sessions/${id}/delete`, { data: { reason: 'x' } })).status()
+    (await admin.request.post(`${fixture.server.url}/api/sessions/${id}/delete`, { data: { reason: 'x' } })).status()
   ).toBe(409);
   await admin.getByRole('button', { name: 'End the legal hold' }).click();
   await admin.getByLabel('Reason').fill('the case is closed');
@@ -327,18 +338,18 @@ test('a session with chat, control, a file, a pause and a hold is exported, veri
   await admin.getByRole('button', { name: 'Delete for good' }).click();
   await expect(admin.getByText(/Deleted by Eva Lindner on .*: asked for by the customer\./)).toBeVisible();
   await admin.screenshot({ path: 'results/deleted.png' });
-  expect((await admin.request.get(`${at.server.url}/api/sessions/${id}`)).status()).toBe(404);
-  expect(await (await admin.request.get(`${at.server.url}/api/past?q=printer`)).json()).toEqual([]);
-  expect(readdirSync(join(at.server.data, 'recordings')).filter((f) => f.startsWith(id))).toEqual([]);
+  expect((await admin.request.get(`${fixture.server.url}/api/sessions/${id}`)).status()).toBe(404);
+  expect(await (await admin.request.get(`${fixture.server.url}/api/past?q=printer`)).json()).toEqual([]);
+  expect(readdirSync(join(fixture.server.data, 'recordings')).filter((f) => f.startsWith(id))).toEqual([]);
 });
 
-test('rules delete what is old enough, and nothing that is under legal hold', async ({ page }) => {
-  await signIn(page, at.server, ADMIN);
+test('retention rules delete old evidence, except under legal hold', async ({ page }) => {
+  await signIn(page, fixture.server, ADMIN);
   const api = page.request;
-  const url = (path: string) => `${at.server.url}/api/${path}`;
+  const url = (path: string) => `${fixture.server.url}/api/${path}`;
   const made: string[] = [];
   for (let n = 0; n < 3; n++) {
-    const { session } = await (await api.post(url(`incidents/${at.incident}/sessions`))).json();
+    const { session } = await (await api.post(url(`incidents/${fixture.incident}/sessions`))).json();
     expect((await api.post(url(`sessions/${session}/close`))).ok()).toBe(true);
     await until('it is stored', async () => (await (await api.get(url(`sessions/${session}`))).json()).history.stored);
     made.push(session);
@@ -355,14 +366,14 @@ test('rules delete what is old enough, and nothing that is under legal hold', as
   const sql = `UPDATE past SET ended = ended - ${month} WHERE session IN ('${old}', '${held}')`;
   const age = 'import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=10); c.execute(sys.argv[2]); c.commit()';
   expect(
-    spawnSync('/usr/bin/python3', ['-c', age, join(at.server.data, 'deskside.sqlite'), sql]).stderr.toString()
+    spawnSync('/usr/bin/python3', ['-c', age, join(fixture.server.data, 'deskside.sqlite'), sql]).stderr.toString()
   ).toBe('');
-  // The rules are looked at when the server starts, and every ten minutes.
-  await at.server.kill();
-  await at.server.run();
+  // The rules are applied when the server starts, and every ten minutes.
+  await fixture.server.kill();
+  await fixture.server.run();
   await until('the old one is gone', async () => (await api.get(url(`sessions/${old}`))).status() === 404);
   for (const kept of [held, young]) expect((await api.get(url(`sessions/${kept}`))).status()).toBe(200);
-  const { journal } = await (await api.get(url(`incidents/${at.incident}`))).json();
+  const { journal } = await (await api.get(url(`incidents/${fixture.incident}`))).json();
   const stone = journal.find((e: { content: { session?: string } }) => e.content.session === old).content.tombstone;
   expect([stone.by, stone.reason]).toEqual(['the rules of retention', 'older than 30 days']);
 });

@@ -1,16 +1,16 @@
-// The customer in a browser: by link, by key, by none; the chat's manners; and the way on to the support program.
+// The customer in a browser: with a link, a key or neither; the chat; and the hand-over to the support program.
 
 import { expect, test, type WebSocketRoute } from '@playwright/test';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { CUSTOMER, generate, signIn } from '../lib/people';
-import { stage } from '../lib/stage';
+import { useFixture } from '../lib/fixture';
 
-const at = stage();
+const fixture = useFixture();
 
-test('by link: invited in plain words, chatting, reloading, and leaving', async ({ page, browser }) => {
-  await signIn(page, at.server);
-  const { link } = await generate(page, at.server, 1);
+test('with a link: invitation, chat, reload and leaving', async ({ page, browser }) => {
+  await signIn(page, fixture.server);
+  const { link } = await generate(page, fixture.server, 1);
   const customer = await (await browser.newContext({ viewport: { width: 800, height: 900 } })).newPage();
   await customer.goto(link);
   await expect(customer.getByRole('heading', { name: 'Tom Becker wants to help you' })).toBeVisible();
@@ -19,7 +19,7 @@ test('by link: invited in plain words, chatting, reloading, and leaving', async 
   await customer.getByRole('button', { name: 'Chat in this browser' }).click();
   await expect(page.getByText(`${CUSTOMER.name} is here (browser)`)).toBeVisible();
 
-  // Typing shows, Enter sends, Shift+Enter does not.
+  // Typing is shown, Enter sends, Shift+Enter does not.
   const write = customer.getByLabel('Message');
   await expect(write).toBeEnabled();
   await write.pressSequentially('Good');
@@ -29,7 +29,7 @@ test('by link: invited in plain words, chatting, reloading, and leaving', async 
   await write.press('Enter');
   await expect(page.getByRole('listitem').filter({ hasText: 'Good\nmorning' })).toBeVisible();
 
-  // Longer than 4,000 characters: a clear refusal before sending, and the text stays.
+  // Longer than 4,000 characters: refused before sending, and the text stays.
   await write.fill('ü'.repeat(4_001));
   await expect(customer.getByText('4,001 of 4,000 characters: too long to send')).toBeVisible();
   await expect(customer.getByRole('button', { name: 'Send' })).toBeDisabled();
@@ -37,12 +37,12 @@ test('by link: invited in plain words, chatting, reloading, and leaving', async 
   await write.press('Enter');
   await expect(page.getByRole('listitem').filter({ hasText: 'üüüü' })).toBeVisible();
 
-  // Dangerous words are words.
+  // Markup is shown as text.
   await write.fill('<img src=x onerror=alert(1)> javascript:alert(2)');
   await write.press('Enter');
   await expect(page.getByText('<img src=x onerror=alert(1)> javascript:alert(2)')).toBeVisible();
 
-  // A reload brings everything back.
+  // A reload shows everything again.
   await customer.reload();
   await expect(customer.getByText('<img src=x')).toBeVisible();
   await page.reload();
@@ -52,13 +52,13 @@ test('by link: invited in plain words, chatting, reloading, and leaving', async 
   await expect(customer.getByText('I am back')).toBeVisible();
   await customer.screenshot({ path: 'results/browser-chat.png' });
 
-  // The link works once: a stranger gets a friendly page and no information.
+  // The link works once: somebody else gets a friendly page without information.
   const stranger = await (await browser.newContext()).newPage();
   await stranger.goto(link);
   await expect(stranger.getByRole('heading', { name: 'This key or link does not work' })).toBeVisible();
   await expect(stranger.locator('body')).not.toContainText('Tom Becker');
 
-  // The page can show a screen; what else there is needs the program, and the button says so.
+  // The page can share a screen; everything else needs the program, and the button says so.
   await expect(page.getByRole('button', { name: 'Share screen' })).toBeEnabled();
   await expect(page.getByRole('button', { name: 'Ask for clipboard' })).toHaveAttribute(
     'title',
@@ -77,11 +77,11 @@ test('by link: invited in plain words, chatting, reloading, and leaving', async 
   await expect(entry).toContainText('No screen was shared: there is no video.');
 });
 
-test('by key, and on to the support program in the same conversation', async ({ page, browser }) => {
-  await signIn(page, at.server);
-  const { key } = await generate(page, at.server, 1);
+test('with a key, and hand-over to the support program in the same conversation', async ({ page, browser }) => {
+  await signIn(page, fixture.server);
+  const { key } = await generate(page, fixture.server, 1);
   const customer = await (await browser.newContext()).newPage();
-  await customer.goto(at.server.url);
+  await customer.goto(fixture.server.url);
   await customer.getByLabel('Session key').fill(key.replace(/(\d{3})/g, '$1 '));
   await customer.screenshot({ path: 'results/front.png' });
   await customer.getByRole('button', { name: 'Continue' }).click();
@@ -93,24 +93,24 @@ test('by key, and on to the support program in the same conversation', async ({ 
   await customer.getByText(/^Let .* control/).click();
   const download = customer.waitForEvent('download');
   await customer.getByRole('button', { name: 'Open the support program' }).click();
-  const file = join(at.server.data, 'handed-over');
+  const file = join(fixture.server.data, 'handed-over');
   await (await download).saveAs(file);
   chmodSync(file, 0o755);
-  at.desktop.open(file, []);
+  fixture.desktop.open(file, []);
   await expect(page.getByText(`${CUSTOMER.name} is back (with the support program)`)).toBeVisible();
   await expect(customer.getByRole('heading', { name: 'This conversation continues in another window' })).toBeVisible();
   await expect(page.getByRole('button', { name: 'Share screen' })).toBeEnabled();
 
   // Closing the program's window asks once, then leaves the session.
-  await at.desktop.keys('Northwind Support', 'alt+F4');
-  await expect.poll(() => at.desktop.hasWindow('Northwind Support'), { message: 'it asks first' }).toBe(true);
+  await fixture.desktop.keys('Northwind Support', 'alt+F4');
+  await expect.poll(() => fixture.desktop.hasWindow('Northwind Support'), { message: 'it asks first' }).toBe(true);
   await expect(page.getByText(`${CUSTOMER.name} has left the conversation`)).toBeHidden();
-  await at.desktop.keys('Northwind Support', 'alt+F4');
+  await fixture.desktop.keys('Northwind Support', 'alt+F4');
   await expect(page.getByText(`${CUSTOMER.name} has left the conversation`)).toBeVisible();
 });
 
-test('a wrong key gets a friendly page', async ({ page }) => {
-  await page.goto(at.server.url);
+test('a wrong key shows a friendly page', async ({ page }) => {
+  await page.goto(fixture.server.url);
   await page.getByLabel('Session key').fill('12');
   await expect(page.getByRole('button', { name: 'Continue' })).toBeDisabled();
   await page.getByLabel('Session key').fill('000 000 001');
@@ -118,31 +118,31 @@ test('a wrong key gets a friendly page', async ({ page }) => {
   await expect(page.getByRole('heading', { name: 'This key or link does not work' })).toBeVisible();
 });
 
-test('a page of an older server reads itself anew instead of knocking for ever', async ({ page }) => {
-  await signIn(page, at.server);
-  let knocks = 0;
+test('a page of an older server reloads itself instead of reconnecting for ever', async ({ page }) => {
+  await signIn(page, fixture.server);
+  let attempts = 0;
   let refuse = false;
   const open = new Set<WebSocketRoute>();
   await page.routeWebSocket(/\/wire$/, async (socket) => {
     if (refuse) {
-      knocks++;
+      attempts++;
       return socket.close();
     }
     socket.connectToServer();
     open.add(socket);
   });
-  await generate(page, at.server, at.incident);
+  await generate(page, fixture.server, fixture.incident);
   await expect(page.getByText('Waiting for the customer')).toBeVisible();
   await expect.poll(() => open.size, { message: 'the page has its connection' }).toBeGreaterThan(0);
-  // The server is another one now: its pages are newer, and it takes no connection of this one.
+  // The server is a newer one now: its pages are newer, and it refuses connections of the old ones.
   refuse = true;
   const version = '**/_app/version.json';
   await page.route(version, (route) => route.fulfill({ json: { version: 'newer' } }));
   const reloaded = page.waitForEvent('load');
-  const cut = open.size;
+  const connections = open.size;
   for (const socket of open) await socket.close();
   await reloaded;
-  expect(knocks).toBeLessThan(3 * cut);
+  expect(attempts).toBeLessThan(3 * connections);
   await page.unroute(version);
   refuse = false;
   await expect(page.getByText('Waiting for the customer')).toBeVisible();

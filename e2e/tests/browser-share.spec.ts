@@ -1,18 +1,18 @@
-// A customer shows the screen from the browser alone: asked, chosen, seen, paused, recorded, ended.
+// A customer shares the screen from the browser alone: asked, chosen, seen, paused, recorded, ended.
 
 import { chromium, expect, type Page, test } from '@playwright/test';
 import { execFileSync } from 'node:child_process';
 import { generate, signIn } from '../lib/people';
-import { stage } from '../lib/stage';
+import { useFixture } from '../lib/fixture';
 
-const at = stage({ server: ['--grace-seconds', '20'], size: '1024x768' });
+const fixture = useFixture({ server: ['--grace-seconds', '20'], size: '1024x768' });
 
-/** The customer's own browser, on a desktop of its own; the flags choose the whole screen in the browser's window. */
-const theirBrowser = () =>
+/** The customer's browser on a desktop of its own; the flags choose the whole screen in the browser's picker. */
+const openCustomerBrowser = () =>
   chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     headless: false,
-    env: { ...process.env, DISPLAY: at.desktop.display } as Record<string, string>,
+    env: { ...process.env, DISPLAY: fixture.desktop.display } as Record<string, string>,
     args: [
       '--no-sandbox',
       '--disable-gpu',
@@ -23,13 +23,13 @@ const theirBrowser = () =>
     ]
   });
 
-test('the customer’s browser shows a screen, and takes it back', async ({ page }) => {
-  const theirs = await theirBrowser();
-  const customer = await (await theirs.newContext({ viewport: null })).newPage();
+test('the customer’s browser shares a screen and stops', async ({ page }) => {
+  const customerBrowser = await openCustomerBrowser();
+  const customer = await (await customerBrowser.newContext({ viewport: null })).newPage();
   customer.on('console', (m) => m.type() === 'error' && console.log('customer:', m.text()));
   customer.on('pageerror', (e) => console.log('customer:', e.message));
-  await signIn(page, at.server);
-  const { link } = await generate(page, at.server, 1);
+  await signIn(page, fixture.server);
+  const { link } = await generate(page, fixture.server, 1);
   await customer.goto(link);
   await customer.getByRole('button', { name: 'Chat in this browser' }).click();
   await expect(page.getByText(/is here \(browser\)/)).toBeVisible();
@@ -43,16 +43,16 @@ test('the customer’s browser shows a screen, and takes it back', async ({ page
   // The technician sees the desktop, with what changes on it.
   const canvas = page.locator('canvas.picture');
   await expect(canvas).toHaveAttribute('width', '1024');
-  at.desktop.open('xsetroot', ['-solid', '#207040']);
+  fixture.desktop.open('xsetroot', ['-solid', '#207040']);
   await page.waitForFunction(() => {
     const c = document.querySelector<HTMLCanvasElement>('canvas.picture')!;
     const [r, g, b] = c.getContext('2d')!.getImageData(1000, 740, 1, 1).data;
     return Math.abs(r! - 0x20) < 12 && Math.abs(g! - 0x70) < 12 && Math.abs(b! - 0x40) < 12;
   });
   await page.screenshot({ path: 'results/share-seen.png' });
-  at.desktop.screenshot('results/share-customer.png');
+  fixture.desktop.screenshot('results/share-customer.png');
 
-  // What the technician draws is in the picture, and told to the customer with a picture of it; then it fades.
+  // What the technician draws is in the picture, and the customer is told with a screenshot; then it fades.
   await page.getByRole('button', { name: 'Box' }).click();
   const box = (await canvas.boundingBox())!;
   const place = (x: number, y: number) => [box.x + (x / 1024) * box.width, box.y + (y / 768) * box.height] as const;
@@ -70,14 +70,14 @@ test('the customer’s browser shows a screen, and takes it back', async ({ page
   await customer.screenshot({ path: 'results/share-drawn.png' });
   await expect.poll(() => canvas.evaluate(red), { timeout: 15_000 }).toBe(false);
   await expect(customer.getByText('shows you something on your screen:')).toBeHidden();
-  // Control takes the program.
+  // Control needs the program.
   await expect(page.getByRole('button', { name: 'Ask for control' })).toBeDisabled();
 
   await customer.getByRole('button', { name: 'Pause' }).click();
   await expect(page.getByText('The customer has paused the screen.')).toBeVisible();
   await customer.getByRole('button', { name: 'Continue' }).click();
   await expect(page.getByText('The customer has paused the screen.')).toBeHidden();
-  at.desktop.open('xsetroot', ['-solid', '#a03020']);
+  fixture.desktop.open('xsetroot', ['-solid', '#a03020']);
   const turnsRed = () =>
     page.waitForFunction(() => {
       const picture = document.querySelector<HTMLCanvasElement>('canvas.picture')?.getContext('2d');
@@ -87,7 +87,7 @@ test('the customer’s browser shows a screen, and takes it back', async ({ page
     });
   await turnsRed();
 
-  // A technician whose browser has no decoder sees it by the one that pages bring along.
+  // A technician whose browser has no decoder sees it with the one that pages include.
   await page.addInitScript(() => Reflect.deleteProperty(globalThis, 'VideoDecoder'));
   await page.reload();
   await turnsRed();
@@ -124,52 +124,50 @@ test('the customer’s browser shows a screen, and takes it back', async ({ page
     .toString()
     .trim();
   expect(probe).toMatch(/^av1,1024,768,\d+$/);
-  await theirs.close();
+  await customerBrowser.close();
 });
 
-/** A technician and a customer whose browser lacks something, once the technician has asked for the screen. */
-async function askedWithout(page: Page, lacks: string) {
-  const theirs = await theirBrowser();
-  const context = await theirs.newContext({ viewport: null });
+/** A technician and a customer whose browser lacks something, after the technician has asked for the screen. */
+async function askWithout(page: Page, lacks: string) {
+  const customerBrowser = await openCustomerBrowser();
+  const context = await customerBrowser.newContext({ viewport: null });
   await context.addInitScript((name) => Reflect.deleteProperty(globalThis, name), lacks);
   const customer = await context.newPage();
-  await signIn(page, at.server);
-  const { link } = await generate(page, at.server, 1);
+  await signIn(page, fixture.server);
+  const { link } = await generate(page, fixture.server, 1);
   await customer.goto(link);
   await customer.getByRole('button', { name: 'Chat in this browser' }).click();
   await expect(page.getByText(/is here \(browser\)/)).toBeVisible();
   await page.getByRole('button', { name: 'Share screen' }).click();
-  return { theirs, customer };
+  return { customerBrowser, customer };
 }
 
-test('a browser that processes no tracks shows its screen all the same, also from behind another page', async ({
-  page
-}) => {
-  const { theirs, customer } = await askedWithout(page, 'MediaStreamTrackProcessor');
+test('a browser without track processors shares its screen, even from a background page', async ({ page }) => {
+  const { customerBrowser, customer } = await askWithout(page, 'MediaStreamTrackProcessor');
   await customer.getByRole('button', { name: 'Yes, I asked for help' }).click();
   await customer.getByRole('button', { name: 'Choose what to show …' }).click();
   await expect(page.locator('canvas.picture')).toHaveAttribute('width', '1024');
-  // The person looks at something else: that is what is shown.
+  // The person looks at another window, which is then shared.
   await (await customer.context().newPage()).bringToFront();
   for (const [colour, rgb] of [
     ['#207040', [0x20, 0x70, 0x40]],
     ['#a03020', [0xa0, 0x30, 0x20]]
   ] as const) {
-    at.desktop.open('xsetroot', ['-solid', colour]);
+    fixture.desktop.open('xsetroot', ['-solid', colour]);
     await page.waitForFunction((rgb) => {
       const c = document.querySelector<HTMLCanvasElement>('canvas.picture')!;
       const data = c.getContext('2d')!.getImageData(1000, 740, 1, 1).data;
       return rgb.every((value, i) => Math.abs(data[i]! - value) < 12);
     }, rgb);
   }
-  await theirs.close();
+  await customerBrowser.close();
 });
 
-test('a browser that cannot show its screen says so at once, and asks for nothing', async ({ page }) => {
-  const { theirs, customer } = await askedWithout(page, 'VideoEncoder');
+test('a browser that cannot share its screen says so at once, without a question', async ({ page }) => {
+  const { customerBrowser, customer } = await askWithout(page, 'VideoEncoder');
   await expect(customer.getByRole('heading', { name: 'This browser cannot show your screen' })).toBeVisible();
   await expect(customer.getByRole('button', { name: 'Yes, I asked for help' })).toHaveCount(0);
   await customer.getByRole('button', { name: 'Close', exact: true }).click();
   await expect(page.getByText('The customer is being asked …')).toBeHidden();
-  await theirs.close();
+  await customerBrowser.close();
 });

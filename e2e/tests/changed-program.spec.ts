@@ -1,11 +1,11 @@
-// What a technician's page makes of a customer's program that answers nonsense. Whatever the server lets through, the panel
-// that shows it may fail, and nothing else: the conversation goes on, and the session is ended as ever.
+// A customer's program that answers nonsense. Whatever the server lets through, only the panel that shows it may
+// fail: the chat continues, and the session ends as usual.
 
 import { expect, test, type Route } from '@playwright/test';
 import { answer } from '../lib/people';
-import { stage } from '../lib/stage';
+import { useFixture } from '../lib/fixture';
 
-const at = stage();
+const fixture = useFixture();
 
 const process = { pid: 7, name: 'twice', user: '', cpu: null, memory: 1, seconds: 1, command: '' };
 const service = { name: 'twice', state: '', description: '' };
@@ -36,8 +36,8 @@ const FOLDER = {
   free: 1
 };
 
-test('nonsense breaks no more than its panel, which can be tried again', async ({ page, request }) => {
-  await at.join(page, request);
+test('nonsense breaks only its panel, which can be retried', async ({ page, request }) => {
+  await fixture.join(page, request);
   let says: unknown = { number: 1, info: SYSTEM };
   const tells = (route: Route) => route.fulfill({ json: says });
   await page.route('**/api/sessions/*/system', tells);
@@ -45,7 +45,7 @@ test('nonsense breaks no more than its panel, which can be tried again', async (
 
   await page.getByRole('tab', { name: 'System' }).click();
   await page.getByRole('button', { name: 'Ask the customer' }).click();
-  await answer(at.desktop, 'yes');
+  await answer(fixture.desktop, 'yes');
   const processes = page.getByRole('table', { name: 'Processes' });
   await expect(processes.getByRole('row', { name: 'twice' })).toHaveCount(2);
   await expect(processes.getByRole('cell', { name: '–' })).toHaveCount(2);
@@ -67,7 +67,7 @@ test('nonsense breaks no more than its panel, which can be tried again', async (
   says = FOLDER;
   await page.getByRole('tab', { name: 'Files' }).click();
   await page.getByRole('button', { name: 'Ask the customer' }).click();
-  await answer(at.desktop, 'files', false);
+  await answer(fixture.desktop, 'files', false);
   await expect(page.getByRole('checkbox', { name: 'Choose twice' })).toHaveCount(2);
   says = { ...FOLDER, items: [{ ...item, kind: null }, null] };
   await page.getByRole('button', { name: 'Up' }).click();

@@ -1,21 +1,21 @@
-// What changes how people sign in asks once more who somebody is: a browser that was left open is not enough.
+// Changing how people sign in asks for confirmation: a browser that was left open is not enough.
 
 import { expect, type Page, test } from '@playwright/test';
-import { ADMIN, furnished, signIn, TECHNICIAN } from '../lib/people';
+import { ADMIN, seedWithOwnRequest, signIn, TECHNICIAN } from '../lib/people';
 import { Server } from '../lib/processes';
 
 let server: Server;
 test.beforeAll(async ({ playwright }) => {
   server = await Server.start();
-  await furnished(server, playwright);
+  await seedWithOwnRequest(server, playwright);
 });
 test.afterAll(() => server?.stop());
 
-/** Everybody has been signed in for a while. */
+/** Makes every sign-in older. */
 const later = () => server.sql('UPDATE login SET confirmed = 0');
 const asked = (page: Page) => page.getByRole('dialog', { name: 'Please confirm that it is you' });
 
-test('one window asks for the password, and what was wished for then happens', async ({ page }) => {
+test('a dialog asks for the password, and the change then happens', async ({ page }) => {
   await signIn(page, server, ADMIN);
   later();
   await page.goto(`${server.url}/console/me`);
@@ -34,13 +34,13 @@ test('one window asks for the password, and what was wished for then happens', a
   await expect(asked(page)).toBeHidden();
   await expect(page.getByRole('img', { name: 'A QR code with the secret' })).toBeVisible();
 
-  // Once in ten minutes: what an administrator changes for others needs no second word.
+  // Within ten minutes: further changes need no confirmation.
   await page.goto(`${server.url}/console/settings/people`);
   await page.getByRole('button', { name: `Edit ${TECHNICIAN.name}` }).click();
   await page.getByRole('button', { name: /Save/ }).last().click();
   await expect(asked(page)).toBeHidden();
 
-  // And ten minutes later it does.
+  // Ten minutes later they do.
   later();
   await page.getByRole('button', { name: `Edit ${TECHNICIAN.name}` }).click();
   await page.getByRole('button', { name: /Save/ }).last().click();

@@ -1,22 +1,22 @@
-// Names and passwords of the organisation's directory: a real slapd.
+// Sign-in with names and passwords of the organisation's directory: a real slapd.
 
 import { expect, test } from '@playwright/test';
 import { Directory } from '../lib/directory';
-import { ADMIN, furnished, signIn } from '../lib/people';
+import { ADMIN, seedWithOwnRequest, signIn } from '../lib/people';
 import { Server } from '../lib/processes';
 
 let server: Server;
 let directory: Directory;
 test.beforeAll(async ({ playwright }) => {
   [server, directory] = [await Server.start(), await Directory.start()];
-  await furnished(server, playwright);
+  await seedWithOwnRequest(server, playwright);
 });
 test.afterAll(async () => {
   await server?.stop();
   await directory?.stop();
 });
 
-test('whoever the directory knows signs in, as their groups say', async ({ page, browser, request }) => {
+test('people of the directory sign in with the rights of their groups', async ({ page, browser, request }) => {
   await signIn(page, server, ADMIN);
   await page.goto(`${server.url}/console/settings/security`);
   const form = page.getByRole('form', { name: 'Directory' });
@@ -49,7 +49,7 @@ test('whoever the directory knows signs in, as their groups say', async ({ page,
     external: true,
     administrator: false
   });
-  // Once more who she is: her password of the directory, and no other.
+  // Confirmation: her password of the directory, and no other.
   const confirm = async (password: string) =>
     (await lena.request.post(`${server.url}/api/me/confirm`, { data: { by: 'password', password } })).status();
   server.sql('UPDATE login SET confirmed = 0');
@@ -61,12 +61,12 @@ test('whoever the directory knows signs in, as their groups say', async ({ page,
     (await request.post(`${server.url}/api/sign-in`, { data: { login, password } })).status();
   expect(await attempt('lena', 'lenas password'), 'once more').toBe(204);
   expect(await attempt('lena', 'not hers')).toBe(401);
-  // A bind without a password is anonymous, and succeeds: it is never tried.
+  // A bind without a password is anonymous and would succeed: it is never tried.
   expect(await attempt('lena', '')).toBe(401);
   expect(await attempt('omar', 'omars password'), 'in no group that a rule names').toBe(403);
   expect(await attempt('*', 'lenas password'), 'a name is no pattern').toBe(401);
   expect(await attempt('lena)(uid=*', 'lenas password')).toBe(401);
-  // Accounts with a password of their own go on, also when the directory is away.
+  // Accounts with a password of their own work even when the directory is down.
   await directory.stop();
   expect(await attempt(ADMIN.login, ADMIN.password)).toBe(204);
   expect(await attempt('lena', 'lenas password')).toBe(502);

@@ -1,11 +1,11 @@
-// Disks as they are: one that fills up, one that hangs, and one whose power is cut. What was recorded plays; what cannot be stored is said.
+// Disks that fill up, hang or lose power. What was recorded plays; what cannot be stored is reported.
 
 import { expect, test, type Page } from '@playwright/test';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { answer, CUSTOMER, furnish, generate, runProgram, signIn } from '../lib/people';
+import { answer, CUSTOMER, seed, generate, runProgram, signIn } from '../lib/people';
 import { Desktop, Server, until } from '../lib/processes';
 import { close, recorded } from '../lib/remains';
 
@@ -14,7 +14,7 @@ test.beforeAll(async () => void (desktop = await Desktop.start()));
 test.afterAll(() => desktop.stop());
 
 async function shared(page: Page, server: Server, request: Parameters<typeof runProgram>[2]) {
-  await furnish(server, request);
+  await seed(server, request);
   await signIn(page, server);
   const { link } = await generate(page, server, 1);
   await runProgram(
@@ -31,11 +31,11 @@ async function shared(page: Page, server: Server, request: Parameters<typeof run
   return page.url().match(/sessions\/([^/?]+)/)![1]!;
 }
 
-test('a disk that fills up: the sharing stops, everybody is told, the chat goes on, and all is stored once there is room', async ({
+test('a full disk stops sharing, not the chat, and everything is stored once there is space', async ({
   page,
   request
 }, info) => {
-  // A disk of 28 MB of its own, in a mount namespace, so that no right on this machine is needed.
+  // A disk of 28 MB in a mount namespace, so that no rights on this machine are needed.
   const data = mkdtempSync(join(tmpdir(), 'deskside-small-'));
   const mount = `mount -t tmpfs -o size=28m tmpfs '${data}' && exec "$0" "$@"`;
   const allowed = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'tmpfs', tmpdir()]);
@@ -54,7 +54,7 @@ test('a disk that fills up: the sharing stops, everybody is told, the chat goes 
     ]).toString();
   try {
     const session = await shared(page, server, request);
-    // A terminal full of random letters, again and again: nothing of it can be made small.
+    // A terminal full of random letters, which do not compress.
     const noise = desktop.open('xterm', [
       '-geometry',
       '200x58+0+0',
@@ -74,14 +74,14 @@ test('a disk that fills up: the sharing stops, everybody is told, the chat goes 
     await expect(page.getByRole('listitem').filter({ hasText: 'We go on by chat.' })).toBeVisible();
     await page.screenshot({ path: 'results/disk-full.png' });
 
-    // Not one byte is left: nothing is stored, nothing breaks, and whoever acts is told.
+    // Not one byte is free: nothing is stored, nothing breaks, and whoever acts is told.
     inside(`cd '${data}' && head -c 100000000 /dev/zero > filler || true`);
     await page.getByRole('button', { name: 'End session' }).click();
     await page.getByRole('button', { name: /^Close session/ }).click();
     await expect(page.getByText(/The server cannot store anything now/)).toBeVisible();
     inside(`rm '${data}/filler'`);
 
-    // There is no room for the video either: the incident says so, and that it is tried again.
+    // There is no space for the video either: the incident says so, and that it is tried again.
     inside(`cd '${data}' && head -c $(($(df --output=avail -B1 . | tail -1) - 3000000)) /dev/zero > filler`);
     const entry = await close(page);
     await expect(async () => {
@@ -93,7 +93,7 @@ test('a disk that fills up: the sharing stops, everybody is told, the chat goes 
     await expect(entry.getByText('waiting', { exact: true })).toBeVisible();
     await page.screenshot({ path: 'results/not-stored.png' });
 
-    // Somebody makes room: it is stored by itself, and what was recorded plays to its end.
+    // Space is freed: the video is stored automatically, and plays to its end.
     inside(`rm '${data}/filler' && mount -o remount,size=100m '${data}'`);
     await expect(async () => {
       await page.reload();
@@ -108,11 +108,12 @@ test('a disk that fills up: the sharing stops, everybody is told, the chat goes 
   }
 });
 
-test('a disk that hangs: nobody waits for it, sharing ends as the policy says, and what it had taken plays', async ({
+test('a hanging disk delays nobody, sharing ends by the policy, and what was written plays', async ({
   page,
   request
 }, info) => {
-  // Only recordings lie on it: a file system that takes no write while it is frozen, as a disk that is away for a while.
+  // Only recordings are on it: a file system that blocks writes while it is frozen, like a disk that is away for a
+  // while.
   const folder = mkdtempSync(join(tmpdir(), 'deskside-slow-'));
   const [image, data] = [join(folder, 'disk.img'), join(folder, 'data')];
   const slow = join(data, 'recordings');
@@ -138,7 +139,7 @@ test('a disk that hangs: nobody waits for it, sharing ends as the policy says, a
     execFileSync('/usr/sbin/fsfreeze', ['-f', slow]);
     frozen = true;
     const hung = Date.now();
-    // Pictures, words and hands go on: the disk is not in their way.
+    // Pictures, chat and input continue: they do not wait for the disk.
     await page.getByLabel('Message').fill('Do you still hear me?');
     await page.getByLabel('Message').press('Enter');
     await expect(page.getByRole('listitem').filter({ hasText: 'Do you still hear me?' })).toBeVisible({
@@ -152,7 +153,7 @@ test('a disk that hangs: nobody waits for it, sharing ends as the policy says, a
         );
     const before = await drawn();
     await expect.poll(drawn, { timeout: 3_000 }).not.toBe(before);
-    // What waits for the disk is bounded; beyond that it is said, and nothing is shared that is not recorded.
+    // The data that waits for the disk is limited; beyond that an error is shown, and nothing is shared unrecorded.
     await expect(page.getByText("The recording cannot go on: the server's disk cannot keep up")).toBeVisible({
       timeout: 90_000
     });
@@ -179,7 +180,7 @@ test('a disk that hangs: nobody waits for it, sharing ends as the policy says, a
   }
 });
 
-test('the power is cut: what was recorded two seconds before is there after it', async ({ page, request }, info) => {
+test('after a power cut, everything recorded two seconds earlier is there', async ({ page, request }, info) => {
   const folder = mkdtempSync(join(tmpdir(), 'deskside-power-'));
   const [image, cut, data, after] = ['disk.img', 'cut.img', 'data', 'after'].map((n) => join(folder, n)) as [
     string,
@@ -204,9 +205,10 @@ test('the power is cut: what was recorded two seconds before is there after it',
         return `#${[r, g, b].map((n) => n!.toString(16).padStart(2, '0')).join('')}` === c;
       }, colour);
       seen.push({ colour, at: Date.now() });
+      // Time is the subject here: the colours must be older and younger than two seconds when the power is cut.
       await page.waitForTimeout(700);
     }
-    // What the disk has at this moment: nothing that was only in the memory of the file system.
+    // The content of the disk at this moment, without what is only in the memory of the file system.
     const moment = Date.now();
     execFileSync('cp', ['--sparse=always', image, cut]);
     await server.kill();
@@ -215,11 +217,11 @@ test('the power is cut: what was recorded two seconds before is there after it',
     await signIn(page, server);
     const video = await recorded(page.request, server, session, info.outputPath('after.webm'));
     expect(video.complaints).toBe('');
-    const { film } = await (await page.request.get(`${server.url}/api/sessions/${session}`)).json();
+    const { film: spans } = await (await page.request.get(`${server.url}/api/sessions/${session}`)).json();
     const safe = seen.filter((s) => s.at <= moment - 2_000).at(-1)!;
     expect(safe.colour, 'there was time for some').not.toBe(seen[0]!.colour);
-    const place = (safe.at - film[0].from) / 1000;
-    // The picture that stands at this place: seeking alone finds the one after it, which may be of the next colour.
+    const place = (safe.at - spans[0].from) / 1000;
+    // The picture that is shown at this position: seeking alone finds the next one, which may have the next colour.
     const still = ['-vf', 'fps=20', '-ss', String(place), '-frames:v', '1', '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-'];
     const frame = execFileSync('ffmpeg', ['-v', 'error', '-i', info.outputPath('after.webm'), ...still], {
       maxBuffer: 1 << 26
@@ -233,7 +235,7 @@ test('the power is cut: what was recorded two seconds before is there after it',
       `cut ${Math.round(moment - seen.at(-1)!.at)} ms after the last colour; ${video.pictures} pictures are there`
     );
   } finally {
-    // At once: a program that ends in its own time still keeps its folder busy.
+    // SIGKILL: a program that ends in its own time keeps its folder busy.
     spawnSync('pkill', ['-KILL', '-f', join(folder, '.*deskside-support')]);
     await server.stop().catch(() => undefined);
     spawnSync('umount', [data]);

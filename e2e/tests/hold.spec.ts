@@ -1,39 +1,39 @@
-// Hold, transfer, open again, ask again; two sessions at once; and everything the customer may do alone.
+// Hold, transfer, reopen, ask again; two sessions at once; and everything that the customer may do alone.
 
 import { expect, test } from '@playwright/test';
 import { ADMIN, answer, CUSTOMER, generate, runProgram, signIn } from '../lib/people';
 import { until } from '../lib/processes';
-import { stage } from '../lib/stage';
+import { useFixture } from '../lib/fixture';
 
-const at = stage();
+const fixture = useFixture();
 
-test('held by one technician, transferred to another, who finds everything and asks anew', async ({
+test('a held session is transferred to another technician, who finds everything and asks again', async ({
   page,
   browser,
   request
 }) => {
-  await signIn(page, at.server);
-  const { key } = await generate(page, at.server, 1);
-  await runProgram(at.server, at.desktop, request, { key });
+  await signIn(page, fixture.server);
+  const { key } = await generate(page, fixture.server, 1);
+  await runProgram(fixture.server, fixture.desktop, request, { key });
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
   await page.getByLabel('Message').fill('One moment, please.');
   await page.getByLabel('Message').press('Enter');
   await page.getByRole('button', { name: 'View only' }).click();
-  await answer(at.desktop, 'view');
+  await answer(fixture.desktop, 'view');
   await expect(page.getByText('● recorded')).toBeVisible();
   await expect(page.getByText('You control')).toBeHidden();
 
-  // A refusal of control is said clearly; viewing stays.
+  // A refusal of control is shown clearly; viewing stays.
   await page.getByRole('button', { name: 'Ask for control' }).click();
-  await answer(at.desktop, 'no', false);
+  await answer(fixture.desktop, 'no', false);
   await expect(page.getByText(`${CUSTOMER.name} does not allow it`)).toBeVisible();
   await expect(page.getByText('● recorded')).toBeVisible();
 
   await page.getByRole('button', { name: 'End session' }).click();
   await page.getByRole('button', { name: /^Hold session/ }).click();
   await expect(page.getByRole('heading', { name: 'The session is on hold' })).toBeVisible();
-  await until('the panel is gone', () => !at.desktop.hasWindow('^Your screen is shared$'));
-  at.desktop.screenshot('results/customer-held.png');
+  await until('the panel is gone', () => !fixture.desktop.hasWindow('^Your screen is shared$'));
+  fixture.desktop.screenshot('results/customer-held.png');
 
   await page.getByRole('link', { name: 'To the queue' }).click();
   await expect(page.getByText('On hold', { exact: true })).toBeVisible();
@@ -45,30 +45,30 @@ test('held by one technician, transferred to another, who finds everything and a
   await expect(page.getByRole('button', { name: 'Open again' })).toBeHidden();
 
   const other = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
-  await signIn(other, at.server, ADMIN);
+  await signIn(other, fixture.server, ADMIN);
   await other.getByRole('link', { name: /Queue/ }).click();
   await other.getByRole('button', { name: 'Open again' }).click();
   await expect(other.getByText('One moment, please.')).toBeVisible();
   await expect(other.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
   await other.getByRole('button', { name: 'Share screen' }).click();
-  await answer(at.desktop, 'control');
+  await answer(fixture.desktop, 'control');
   await expect(other.getByText('You control')).toBeVisible();
-  await at.desktop.window('^Your screen is shared$');
+  await fixture.desktop.window('^Your screen is shared$');
 
-  // The customer's panel: pause hides the screen at once, "take back control" takes it.
-  await at.desktop.keys('^Your screen is shared$', 'Tab', 'space');
+  // The customer's panel: pause hides the screen at once, "take back control" withdraws control.
+  await fixture.desktop.keys('^Your screen is shared$', 'Tab', 'space');
   await expect(other.getByText('The customer has paused the screen.')).toBeVisible();
   await expect(other.locator('canvas.picture')).toBeHidden();
-  await at.desktop.keys('^Your screen is shared$', 'space');
+  await fixture.desktop.keys('^Your screen is shared$', 'space');
   await expect(other.getByText('The customer has paused the screen.')).toBeHidden();
   await expect(other.locator('canvas.picture')).toBeVisible();
-  await at.desktop.keys('^Your screen is shared$', 'Tab', 'space');
+  await fixture.desktop.keys('^Your screen is shared$', 'Tab', 'space');
   await expect(other.getByText('You control')).toBeHidden();
   await expect(other.getByText('The control of the screen has ended (by the customer)')).toBeVisible();
 
-  // And "end" ends all of it, from the customer's side.
-  await at.desktop.keys('^Your screen is shared$', 'shift+Tab', 'space');
-  await until('the panel is gone', () => !at.desktop.hasWindow('^Your screen is shared$'));
+  // "End" ends the session from the customer's side.
+  await fixture.desktop.keys('^Your screen is shared$', 'shift+Tab', 'space');
+  await until('the panel is gone', () => !fixture.desktop.hasWindow('^Your screen is shared$'));
   await expect(other.getByText(`${CUSTOMER.name} has left the conversation`)).toBeVisible();
   await other.getByRole('link', { name: 'To the incident' }).click();
   const entry = other.getByRole('listitem').filter({ hasText: 'Remote support history' });
@@ -77,13 +77,13 @@ test('held by one technician, transferred to another, who finds everything and a
   await expect(entry.getByRole('link', { name: /Video/ })).toBeVisible();
 });
 
-test('two sessions in two tabs, without crosstalk', async ({ page, context, browser }) => {
-  await signIn(page, at.server);
+test('two sessions in two tabs do not mix', async ({ page, context, browser }) => {
+  await signIn(page, fixture.server);
   const second = await context.newPage();
   const tabs = [page, second];
   const customers = [];
   for (const tab of tabs) {
-    const { link } = await generate(tab, at.server, 1);
+    const { link } = await generate(tab, fixture.server, 1);
     const customer = await (await browser.newContext()).newPage();
     await customer.goto(link);
     await customer.getByRole('button', { name: 'Chat in this browser' }).click();

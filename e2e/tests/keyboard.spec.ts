@@ -1,4 +1,5 @@
-// The whole story with the keyboard alone, on both sides; what is held and when it ends; what keys mean on another keyboard.
+// The whole story with the keyboard alone, on both sides; held keys and when they are released; keys on another
+// keyboard layout.
 
 import { expect, test, type Page } from '@playwright/test';
 import { execFileSync } from 'node:child_process';
@@ -6,11 +7,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { held } from '../lib/held';
 import { answer, CUSTOMER, runProgram, TECHNICIAN } from '../lib/people';
-import { stage } from '../lib/stage';
+import { useFixture } from '../lib/fixture';
 
-const at = stage({ server: ['--grace-seconds', '60'], proxied: true });
+const fixture = useFixture({ server: ['--grace-seconds', '60'], proxied: true });
 
-/** Presses Tab until the focus is on something of that name. */
+/** Presses Tab until something of this name has the focus. */
 async function tabTo(page: Page, name: RegExp) {
   const focused = () =>
     page.evaluate(() => {
@@ -25,7 +26,7 @@ async function tabTo(page: Page, name: RegExp) {
 }
 
 test('from signing in to the journal without a mouse', async ({ page, request }) => {
-  await page.goto(`${at.server.url}/sign-in`);
+  await page.goto(`${fixture.server.url}/sign-in`);
   await tabTo(page, /^User name/);
   await page.keyboard.type(TECHNICIAN.login);
   await tabTo(page, /^Password/);
@@ -44,13 +45,13 @@ test('from signing in to the journal without a mouse', async ({ page, request })
   await page.keyboard.press('Enter');
   await expect(page).toHaveURL(/\/console\/sessions\//);
 
-  const program = await runProgram(at.server, at.desktop, request, { key });
+  const program = await runProgram(fixture.server, fixture.desktop, request, { key });
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
   await tabTo(page, /^Share screen/);
   await page.keyboard.press('Enter');
-  await answer(at.desktop, 'control');
+  await answer(fixture.desktop, 'control');
   await expect(page.getByText('You control', { exact: true })).toBeVisible();
-  // Into the screen, and out of it again by the way that it names.
+  // Into the screen, and out of it again with the keys that it names.
   await tabTo(page, /Keyboard of the customer/);
   await page.keyboard.press('Control+Shift+Escape');
   await tabTo(page, /^Message/);
@@ -67,30 +68,40 @@ test('from signing in to the journal without a mouse', async ({ page, request })
   await expect(page.getByRole('listitem').filter({ hasText: 'Remote support history' })).toContainText(
     'closed by the technician'
   );
-  await at.desktop.keys('Northwind Support', ...Array(7).fill('Tab'), 'space');
+  await fixture.desktop.keys('Northwind Support', ...Array(7).fill('Tab'), 'space');
   await expect.poll(() => program.exitCode, { message: 'the program is closed' }).not.toBeNull();
 });
 
 const keyboard = (page: Page) => page.getByLabel(/Keyboard of the customer/);
 const NOTHING = { keys: [], buttons: [] };
-/** Left Shift and the left button, as X numbers them. */
+/** Left Shift and the left button, in X's numbers. */
 const [SHIFT, LEFT] = [50, 1];
 
-/** The screen is shared and controlled, and a terminal that writes what it gets into a file has the focus. */
+/** Shares and controls the screen, and focuses a terminal that writes its input into a file. */
 async function controlled(page: Page, name: string, script = 'stty -icanon -echo; exec cat'): Promise<() => string> {
   await page.getByRole('button', { name: 'Share screen' }).click();
-  await answer(at.desktop, 'control');
+  await answer(fixture.desktop, 'control');
   await expect(page.getByText('You control', { exact: true })).toBeVisible();
   await expect(page.locator('canvas.picture')).toHaveAttribute('width', '1280');
-  const file = join(at.home, `${name}.txt`);
+  const file = join(fixture.home, `${name}.txt`);
   writeFileSync(file, '');
-  at.desktop.open('xterm', ['-u8', '-T', name, '-geometry', '60x8+20+560', '-e', 'sh', '-c', `${script} > '${file}'`]);
-  at.desktop.xdotool('windowactivate', '--sync', await at.desktop.window(`^${name}$`));
+  fixture.desktop.open('xterm', [
+    '-u8',
+    '-T',
+    name,
+    '-geometry',
+    '60x8+20+560',
+    '-e',
+    'sh',
+    '-c',
+    `${script} > '${file}'`
+  ]);
+  fixture.desktop.xdotool('windowactivate', '--sync', await fixture.desktop.window(`^${name}$`));
   await keyboard(page).focus();
   return () => readFileSync(file, 'utf8');
 }
 
-/** Everything that was typed since it was last asked, up to an Enter that is pressed now. */
+/** Presses Enter and returns everything that was typed since the last call. */
 async function typed(page: Page, file: () => string): Promise<string> {
   await page.keyboard.press('Enter');
   const lines = ENTERS.get(file) ?? 0;
@@ -100,61 +111,61 @@ async function typed(page: Page, file: () => string): Promise<string> {
 }
 const ENTERS = new Map<() => string, number>();
 
-/** The left button is held over the terminal, and Shift. */
+/** Holds the left button over the terminal, and Shift. */
 async function hold(page: Page, { shift = true } = {}) {
   await keyboard(page).focus();
   const box = (await page.locator('canvas.picture').boundingBox())!;
   await page.mouse.move(box.x + (100 / 1280) * box.width, box.y + (640 / 800) * box.height);
   await page.mouse.down();
   if (shift) await page.keyboard.down('Shift');
-  await expect.poll(() => held(at.desktop.display)).toEqual({ keys: shift ? [SHIFT] : [], buttons: [LEFT] });
+  await expect.poll(() => held(fixture.desktop.display)).toEqual({ keys: shift ? [SHIFT] : [], buttons: [LEFT] });
 }
 
-/** Both go up at the technician's. */
+/** The technician releases both. */
 async function letGo(page: Page) {
   await page.mouse.up();
   await page.keyboard.up('Shift');
 }
 
-const nothingIsHeld = () => expect.poll(() => held(at.desktop.display)).toEqual(NOTHING);
+const nothingIsHeld = () => expect.poll(() => held(fixture.desktop.display)).toEqual(NOTHING);
 
-test('what is held ends with the line, a silent server, the page, a pause, the control and the program', async ({
+test('held keys are released with the connection, a silent server, the page, a pause, the control and the program', async ({
   page,
   request
 }) => {
-  const program = await at.join(page, request);
+  const program = await fixture.join(page, request);
   const file = await controlled(page, 'held-here');
 
-  // Only the technician's line is cut; what is held is let go meanwhile.
+  // Only the technician's connection is cut; held keys are released meanwhile.
   await hold(page);
   await page.keyboard.down('a');
   await expect.poll(file).toBe('a');
-  at.network.cut('page');
+  fixture.network.cut('page');
   await nothingIsHeld();
   const lost = page.getByText('The connection to the server was lost.');
   await expect(lost).toBeVisible();
   await page.keyboard.up('a');
   await letGo(page);
-  at.network.mend('page');
+  fixture.network.restore('page');
   await expect(lost).toBeHidden();
   await keyboard(page).focus();
   expect(await typed(page, file)).toBe('a');
   await nothingIsHeld();
 
-  // The server is silent. Whoever still holds a modifier then holds it again; a button is let go.
+  // The server is silent. A modifier that is still held is pressed again afterwards; a button stays released.
   await hold(page);
   await page.keyboard.down('b');
   await expect.poll(file).toBe('a\nb');
-  process.kill(at.server.pid, 'SIGSTOP');
+  process.kill(fixture.server.pid, 'SIGSTOP');
   await nothingIsHeld();
-  process.kill(at.server.pid, 'SIGCONT');
-  await expect.poll(() => held(at.desktop.display)).toEqual({ keys: [SHIFT], buttons: [] });
+  process.kill(fixture.server.pid, 'SIGCONT');
+  await expect.poll(() => held(fixture.desktop.display)).toEqual({ keys: [SHIFT], buttons: [] });
   await page.keyboard.up('b');
   await letGo(page);
   await nothingIsHeld();
   expect(await typed(page, file)).toBe('b');
 
-  // Nobody sees the page any more.
+  // The page is hidden.
   await hold(page);
   await page.evaluate(() => {
     Object.defineProperty(document, 'hidden', { value: true, configurable: true });
@@ -164,30 +175,30 @@ test('what is held ends with the line, a silent server, the page, a pause, the c
   await page.evaluate(() => Reflect.deleteProperty(document, 'hidden'));
   await letGo(page);
 
-  // The customer pauses, lets it go on, and takes the control back.
+  // The customer pauses, resumes and withdraws control.
   const panel = '^Your screen is shared$';
   await hold(page, { shift: false });
-  await at.desktop.keys(panel, 'Tab', 'space');
+  await fixture.desktop.keys(panel, 'Tab', 'space');
   await nothingIsHeld();
   await letGo(page);
-  await at.desktop.keys(panel, 'space');
+  await fixture.desktop.keys(panel, 'space');
   await expect(page.getByText('The customer has paused the screen.')).toBeHidden();
   await hold(page, { shift: false });
-  await at.desktop.keys(panel, 'Tab', 'space');
+  await fixture.desktop.keys(panel, 'Tab', 'space');
   await nothingIsHeld();
   await letGo(page);
   await expect(page.getByText('You control', { exact: true })).toBeHidden();
 
-  // The page goes away, and the program is ended.
+  // The page is closed, and the program ends.
   await page.getByRole('button', { name: 'Ask for control' }).click();
-  await answer(at.desktop, 'control', false);
+  await answer(fixture.desktop, 'control', false);
   await expect(page.getByText('You control', { exact: true })).toBeVisible();
   await hold(page);
   program.kill('SIGTERM');
   await nothingIsHeld();
 });
 
-/** Key events as other systems' browsers make them. */
+/** Key events as browsers of other systems send them. */
 interface Made {
   type?: 'keydown' | 'keyup';
   code: string;
@@ -205,19 +216,16 @@ async function make(page: Page, ...events: Made[]) {
   }, events);
 }
 
-test('keys mean what the technician’s made of them, whatever locks and layouts there are', async ({
-  page,
-  request
-}) => {
-  await at.join(page, request);
+test('keys produce the technician’s characters under any lock and layout', async ({ page, request }) => {
+  await fixture.join(page, request);
   const file = await controlled(page, 'keys-here');
 
-  // A Mac tells of no release while its command key is down.
+  // A Mac reports no release while its command key is down.
   const meta = { code: 'MetaLeft', key: 'Meta' };
   await make(page, { ...meta, metaKey: true }, { code: 'KeyC', key: 'c', metaKey: true }, { ...meta, type: 'keyup' });
   expect(await typed(page, file)).toBe('');
 
-  // Windows presses a Control with AltGr.
+  // Windows presses Control with AltGr.
   const [control, altGr] = [
     { code: 'ControlLeft', key: 'Control' },
     { code: 'AltRight', key: 'AltGraph' }
@@ -233,33 +241,33 @@ test('keys mean what the technician’s made of them, whatever locks and layouts
   await make(page, { ...control, type: 'keyup' }, { ...altGr, type: 'keyup' });
   expect(await typed(page, file)).toBe('@{\\');
 
-  // Locks of the customer's.
-  at.desktop.xdotool('key', 'Caps_Lock');
+  // Locks on the customer's side.
+  fixture.desktop.xdotool('key', 'Caps_Lock');
   await page.keyboard.type('secret');
   await page.keyboard.press('Shift+KeyA');
   expect(await typed(page, file)).toBe('secretA');
-  at.desktop.xdotool('key', 'Caps_Lock', 'Num_Lock');
+  fixture.desktop.xdotool('key', 'Caps_Lock', 'Num_Lock');
   await page.keyboard.type('12');
   await page.keyboard.press('Numpad4');
   await page.keyboard.press('NumpadDecimal');
-  at.desktop.xdotool('key', 'Num_Lock');
+  fixture.desktop.xdotool('key', 'Num_Lock');
   expect(await typed(page, file)).toBe('12\x1b[D\x1b[3~');
 
   // The customer's layout changes.
-  execFileSync('setxkbmap', ['de'], { env: at.desktop.env });
+  execFileSync('setxkbmap', ['de'], { env: fixture.desktop.env });
   await page.keyboard.type('zyx/[');
   expect(await typed(page, file)).toBe('zyx/[');
-  execFileSync('setxkbmap', ['us'], { env: at.desktop.env });
+  execFileSync('setxkbmap', ['us'], { env: fixture.desktop.env });
   await page.keyboard.type('zyx/[');
   expect(await typed(page, file)).toBe('zyx/[');
   await nothingIsHeld();
 });
 
-test('text in any script that is inserted at once arrives whole in a terminal and in a program with GTK', async ({
+test('text of any script inserted at once arrives complete in a terminal and in a GTK program', async ({
   page,
   request
 }) => {
-  await at.join(page, request);
+  await fixture.join(page, request);
   const file = await controlled(page, 'text-here');
   const texts = [
     '打印机不工作了请您帮忙看一下谢谢',
@@ -270,10 +278,10 @@ test('text in any script that is inserted at once arrives whole in a terminal an
     await page.keyboard.insertText(text);
     expect(await typed(page, file)).toBe(text);
   }
-  const note = join(at.home, 'note.txt');
+  const note = join(fixture.home, 'note.txt');
   writeFileSync(note, '');
-  at.desktop.open('mousepad', ['--disable-server', note]);
-  at.desktop.xdotool('windowactivate', '--sync', await at.desktop.window('note.txt'));
+  fixture.desktop.open('mousepad', ['--disable-server', note]);
+  fixture.desktop.xdotool('windowactivate', '--sync', await fixture.desktop.window('note.txt'));
   await keyboard(page).focus();
   for (const text of texts) {
     await page.keyboard.insertText(text);

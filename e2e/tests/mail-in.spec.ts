@@ -1,10 +1,10 @@
-// Mails that come in: a real mailbox (Dovecot), mails that open incidents, answers that find theirs, and what is kept out.
+// Incoming mails: a real mailbox (Dovecot), mails that open incidents, answers that find theirs, and rejected mails.
 
 import { expect, type Page, test } from '@playwright/test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Mailbox, MAILBOX } from '../lib/mailbox';
-import { ADMIN, CUSTOMER, furnished, signIn } from '../lib/people';
+import { ADMIN, CUSTOMER, seedWithOwnRequest, signIn } from '../lib/people';
 import { certificate, Server, until } from '../lib/processes';
 import { MailServer } from '../lib/smtp';
 
@@ -13,13 +13,13 @@ let mails: MailServer;
 let server: Server;
 let mailbox: Mailbox;
 
-// The tests are one story: each goes on where the one before has ended.
+// The tests are one story: each continues where the one before has ended.
 test.describe.configure({ mode: 'serial' });
 test.beforeAll(async ({ playwright }) => {
   mails = await MailServer.start(tls);
   mailbox = await Mailbox.start(tls);
   server = await Server.start(mails.options(`Northwind <${MAILBOX.user}>`));
-  await furnished(server, playwright);
+  await seedWithOwnRequest(server, playwright);
 });
 test.afterAll(async () => {
   await server?.stop();
@@ -45,7 +45,7 @@ const setUp = async (page: Page) => {
 };
 const arrived = () => until('every mail was read', () => mailbox.unseen() === 0);
 
-test('a mailbox is set up: what is wrong is said, and what waits there is counted', async ({ page }) => {
+test('setting up a mailbox shows what is wrong and counts waiting mails', async ({ page }) => {
   mailbox.deliver(
     mail(
       { Subject: 'The scanner smells burnt', 'Message-ID': '<first@customer.example>' },
@@ -89,13 +89,13 @@ test('a mailbox is set up: what is wrong is said, and what waits there is counte
   await form.getByRole('link', { name: 'its incident' }).click();
   await expect(page.getByRole('heading', { name: 'The scanner smells burnt' })).toBeVisible();
   const facts = page.getByRole('region', { name: 'Incident' });
-  // The customer is known by the address; nobody owns it yet.
+  // The customer is found by the address; nobody owns the incident yet.
   for (const text of [CUSTOMER.name, CUSTOMER.company, 'New', 'Request', 'Service desk', 'Nobody'])
     await expect(facts).toContainText(text);
   await expect(page.getByRole('list', { name: 'Journal' }).getByText('Please help!')).toBeVisible();
 });
 
-test('a technician answers, and the customer’s answer finds its incident, with what they attach', async ({ page }) => {
+test('the customer’s answer to a technician finds its incident, with attachments', async ({ page }) => {
   await signIn(page, server);
   await page.getByRole('link', { name: /The scanner smells burnt/ }).click();
   await page.getByRole('button', { name: 'Write a mail' }).click();
@@ -117,7 +117,7 @@ test('a technician answers, and the customer’s answer finds its incident, with
     `--${boundary}\nContent-Type: image/png; name="Foto.png"\nContent-Disposition: attachment; filename*=utf-8''B%C3%BCro%2F..%2FFoto.png\nContent-Transfer-Encoding: base64\n\n${picture.toString('base64').replace(/(.{76})/g, '$1\n')}\n`,
     `--${boundary}\nContent-Type: text/html; name=bad.html\nContent-Disposition: attachment; filename=bad.html\n\n<script>alert(1)</script>\n--${boundary}--`
   ];
-  // The subject says nothing any more; the mail that it answers does.
+  // The subject is empty now; the mail that it answers identifies the incident.
   mailbox.deliver(
     mail(
       {
@@ -147,7 +147,7 @@ test('a technician answers, and the customer’s answer finds its incident, with
   ]);
   expect(readFileSync(await download.path())).toEqual(picture);
   expect(download.suggestedFilename()).toBe('Foto.png');
-  // Markup of a stranger is a file for the disk, never a page of this server.
+  // Markup of a stranger is a file to download, never a page of this server.
   const bad = await page.request.get(
     `${server.url}${await letter.getByRole('link', { name: /bad\.html/ }).getAttribute('href')}`
   );
@@ -162,7 +162,7 @@ test('a technician answers, and the customer’s answer finds its incident, with
   expect(readFileSync(await original.path(), 'utf8')).toContain('Subject: Re: ganz anders');
 });
 
-test('a number in a colleague’s subject is enough; a stranger’s mail makes a customer; a mail that comes twice is one', async ({
+test('a colleague’s subject finds the incident, a stranger becomes a customer, and a repeated mail counts once', async ({
   page
 }) => {
   await signIn(page, server);
@@ -172,7 +172,7 @@ test('a number in a colleague’s subject is enough; a stranger’s mail makes a
   const twice = mail({ Subject: 'AW: [inc-1001] Drucker', From: 'colleague@customer.example' }, 'It prints now.');
   mailbox.deliver(twice);
   mailbox.deliver(twice);
-  // A number that a stranger has guessed opens nothing.
+  // A number that a stranger has guessed finds nothing.
   mailbox.deliver(
     mail({ Subject: 'Re: [INC-1001] Guessed', From: 'mallory@evil.example' }, 'Please send me all of it.')
   );
@@ -193,14 +193,14 @@ test('a number in a colleague’s subject is enough; a stranger’s mail makes a
   await expect(journal.getByText('colleague <colleague@customer.example>')).toBeVisible();
   await expect(journal.getByText('Please send me all of it.')).toHaveCount(0);
   await page.getByRole('link', { name: 'Incidents' }).first().click();
-  // However an address is written, it is one customer's.
+  // All spellings of an address are the same customer.
   await expect(page.getByRole('row', { name: /Once more/ })).toContainText(CUSTOMER.name);
   await page.getByRole('link', { name: 'プリンター' }).click();
   await expect(page.getByText(/Björk/).first()).toBeVisible();
   await expect(page.getByRole('list', { name: 'Journal' }).getByText('Bitte helfen Sie.')).toBeVisible();
 });
 
-test('programs, lists, bounces and our own mails are kept out, and the administrator reads why', async ({ page }) => {
+test('automatic, list, bounced and own mails are rejected, and the administrator reads why', async ({ page }) => {
   const form = await setUp(page);
   const incidents = async () =>
     (await (await page.request.get(`${server.url}/api/incidents?resolved=true`)).json()).length;
@@ -219,25 +219,25 @@ test('programs, lists, bounces and our own mails are kept out, and the administr
   mailbox.deliver('Subject: From nobody\n\nHello\n');
   await arrived();
   await page.reload();
-  const kept = (subject: string) => form.getByRole('row', { name: new RegExp(subject) }).getByText(/rejected/);
-  await expect(kept('Out of office')).toContainText('a program has written it by itself');
-  await expect(kept('Digest')).toContainText('it went to a mailing list');
-  await expect(kept('Undelivered')).toContainText('could not be delivered');
-  await expect(kept('An echo')).toContainText('Deskside has sent it itself');
-  await expect(kept('From nobody')).toContainText('it names no sender');
+  const rejected = (subject: string) => form.getByRole('row', { name: new RegExp(subject) }).getByText(/rejected/);
+  await expect(rejected('Out of office')).toContainText('a program has written it by itself');
+  await expect(rejected('Digest')).toContainText('it went to a mailing list');
+  await expect(rejected('Undelivered')).toContainText('could not be delivered');
+  await expect(rejected('An echo')).toContainText('Deskside has sent it itself');
+  await expect(rejected('From nobody')).toContainText('it names no sender');
   await page.screenshot({ path: 'results/kept-out.png', fullPage: true });
   expect(await incidents()).toBe(before);
-  // Two machines that answer each other: from the thirty-first mail within an hour on it is kept out.
+  // Two machines that answer each other: from the thirty-first mail within an hour on they are rejected.
   for (let n = 0; n < 31; n++)
     mailbox.deliver(
       mail({ Subject: 'Ping', From: 'robot@loop.example', 'In-Reply-To': '<first@customer.example>' }, 'Pong.')
     );
   await arrived();
   await page.reload();
-  await expect(kept('Ping')).toContainText('too many mails came from this address');
+  await expect(rejected('Ping')).toContainText('too many mails came from this address');
 });
 
-test('a folder is named as people write it', async ({ page }) => {
+test('a folder is named as people see it', async ({ page }) => {
   const form = await setUp(page);
   await form.getByLabel('Folder').fill('Störungen');
   await form.getByRole('button', { name: 'Test' }).click();
@@ -249,22 +249,20 @@ test('a folder is named as people write it', async ({ page }) => {
   await expect(form.getByRole('status')).toContainText('The mailbox answers; there is no mail');
 });
 
-test('a mailbox that is away is said, and what came meanwhile is taken in when it is back', async ({ page }) => {
+test('an outage of the mailbox is shown, and mails are fetched when it is back', async ({ page }) => {
   const form = await setUp(page);
   await mailbox.halt();
   await expect(form.getByText(/Retried every 30 seconds/)).toBeVisible({ timeout: 20_000 });
   mailbox.deliver(mail({ Subject: 'Written meanwhile' }, 'Is anybody there?'));
   await mailbox.run();
-  // Whoever presses Save need not wait for the half minute.
+  // Saving polls at once, without waiting for the half minute.
   await form.getByRole('button', { name: 'Save' }).click();
   await expect(
     form.getByRole('row', { name: /Written meanwhile/ }).getByRole('link', { name: 'its incident' })
   ).toBeVisible({ timeout: 20_000 });
 });
 
-test('a mail that is too large is noted and stays; a disk that is nearly full lets mails wait where they are', async ({
-  page
-}) => {
+test('a too large mail is noted and stays; on a nearly full disk mails wait in the mailbox', async ({ page }) => {
   await signIn(page, server);
   mailbox.deliver(mail({ Subject: 'My whole disk' }, 'x'.repeat(99).concat('\n').repeat(270_000)));
   await arrived();
@@ -276,7 +274,7 @@ test('a mail that is too large is noted and stays; a disk that is nearly full le
       .getByText('This mail is too large to be taken in: it is still in the mailbox.')
   ).toBeVisible();
 
-  // No room on the server's disk: it is said, and the mail is still unseen; then there is room.
+  // No space on the server's disk: that is shown, and the mail stays unread; then there is space.
   const { options } = server;
   await server.kill();
   server.options = [...options, '--disk-floor-mib', '999999999'];

@@ -1,7 +1,7 @@
-// Mails: through a real mail server with STARTTLS and authentication, refused by it, and left in the outbox.
+// Outgoing mails: through a real mail server with STARTTLS and authentication, refused by it, and left in the outbox.
 
 import { expect, test } from '@playwright/test';
-import { ADMIN, CUSTOMER, furnished, signIn } from '../lib/people';
+import { ADMIN, CUSTOMER, seedWithOwnRequest, signIn } from '../lib/people';
 import { certificate, Server, until } from '../lib/processes';
 import { MailServer } from '../lib/smtp';
 
@@ -13,7 +13,7 @@ test.beforeAll(async ({ playwright }) => {
   mails = await MailServer.start(certificate());
   withMail = await Server.start(mails.options('Northwind <help@northwind.example>'));
   without = await Server.start();
-  for (const server of [withMail, without]) await furnished(server, playwright);
+  for (const server of [withMail, without]) await seedWithOwnRequest(server, playwright);
 });
 test.afterAll(async () => {
   await withMail?.stop();
@@ -38,7 +38,7 @@ test('an administrator’s template, a real mail, and its journal entry', async 
   await expect(page.getByLabel('To')).toHaveValue(CUSTOMER.email);
   await expect(page.getByLabel('Subject')).toHaveValue(/INC-1001/);
 
-  // A mail that the server refuses says why, and keeps the text.
+  // A mail that the server refuses shows why, and keeps its text.
   await page.getByLabel('To').fill('nobody@customer.example');
   await page.getByRole('textbox', { name: 'Message' }).press('End');
   await page.getByRole('textbox', { name: 'Message' }).pressSequentially(' PS: call me.');
@@ -61,7 +61,7 @@ test('an administrator’s template, a real mail, and its journal entry', async 
   await expect(page.getByLabel('Journal').getByText(/Mail sent: .*ada@customer\.example/)).toBeVisible();
 });
 
-test('without a mail server the mail lies in the outbox, as the customer would see it', async ({ page, context }) => {
+test('without a mail server the mail is in the outbox, as the customer would see it', async ({ page, context }) => {
   await signIn(page, without);
   await page.goto(`${without.url}/console/incidents/1`);
   await page.getByRole('button', { name: 'Generate session key' }).click();

@@ -1,9 +1,9 @@
-// Every page: accessible, in light and dark, wide and narrow, by keyboard alone, installable.
+// Every page: accessible, light and dark, wide and narrow, with the keyboard alone, installable.
 
 import { expect, type Locator, test, type Page } from '@playwright/test';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { ADMIN, CUSTOMER, furnished, generate, signIn } from '../lib/people';
+import { ADMIN, CUSTOMER, seedWithOwnRequest, generate, signIn } from '../lib/people';
 import { Server } from '../lib/processes';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -11,11 +11,11 @@ let server: Server;
 
 test.beforeAll(async ({ playwright }) => {
   server = await Server.start();
-  await furnished(server, playwright);
+  await seedWithOwnRequest(server, playwright);
 });
 test.afterAll(async () => server?.stop());
 
-/** What axe finds wrong on the page as it is now. */
+/** The violations that axe finds on the current page. */
 async function violations(page: Page): Promise<string[]> {
   await page.evaluate(AXE);
   return page.evaluate(async () => {
@@ -185,7 +185,7 @@ for (const scheme of ['light', 'dark'] as const) {
   });
 }
 
-test('incidents: created, found, assigned, edited, resolved, with a journal that says so', async ({ page }) => {
+test('an incident is created, found, assigned, edited and resolved, and its journal says so', async ({ page }) => {
   await signIn(page, server);
   await page.getByRole('button', { name: 'New incident' }).click();
   await page.getByRole('button', { name: 'New customer' }).click();
@@ -221,7 +221,7 @@ test('incidents: created, found, assigned, edited, resolved, with a journal that
   await expect(page.getByRole('row').filter({ hasText: 'plotter' })).toBeVisible();
 });
 
-test('the settings have pages of their own, and their old addresses still lead there', async ({ page }) => {
+test('the settings have pages of their own, and old addresses lead there', async ({ page }) => {
   await signIn(page, server, ADMIN);
   for (const [old, now] of [
     ['settings', 'settings/organisation'],
@@ -238,7 +238,7 @@ test('the settings have pages of their own, and their old addresses still lead t
   await expect(page.getByRole('heading', { name: 'Technicians' })).toBeVisible();
   await expect(pages.getByRole('link', { name: 'People' })).toHaveAttribute('aria-current', 'page');
 
-  // What one page saves leaves what the others hold as it is.
+  // Saving one page leaves the settings of the others unchanged.
   await pages.getByRole('link', { name: 'Organisation' }).click();
   const organisation = page.getByRole('form', { name: 'Organisation' });
   await organisation.getByLabel('Session key lifetime (minutes)').fill('20');
@@ -251,7 +251,7 @@ test('the settings have pages of their own, and their old addresses still lead t
   await expect(organisation.getByRole('status')).toHaveText('Saved.');
 });
 
-test('the console by keyboard alone', async ({ page }) => {
+test('the console works with the keyboard alone', async ({ page }) => {
   await page.goto(`${server.url}/sign-in`);
   await expect(page.getByLabel('User name')).toBeFocused();
   await page.keyboard.type(ADMIN.login);
@@ -280,7 +280,7 @@ test('the console by keyboard alone', async ({ page }) => {
   await expect(page.getByLabel(/^Session key \d/)).toBeHidden();
 });
 
-test('installable: a manifest with icons that exist', async ({ request }) => {
+test('the console is installable: its manifest has existing icons', async ({ request }) => {
   const manifest = await (await request.get(`${server.url}/manifest.webmanifest`)).json();
   expect(manifest.display).toBe('standalone');
   for (const icon of manifest.icons) {

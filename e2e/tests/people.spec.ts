@@ -1,27 +1,27 @@
-// Several people: share, one pair of hands, an expert from outside, queues, transfer with a note,
-// who inherits, and who only watches.
+// Several people: sharing, control, an expert from outside, queues, transfer with a note, succession, and
+// supervision.
 
 import { expect, test, type Browser, type Page } from '@playwright/test';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ADMIN, answer, CUSTOMER, differing, signIn, TECHNICIAN } from '../lib/people';
-import { stage } from '../lib/stage';
+import { useFixture } from '../lib/fixture';
 
-const at = stage({ server: ['--grace-seconds', '3'] });
+const fixture = useFixture({ server: ['--grace-seconds', '3'] });
 
 async function colleague(browser: Browser, who: typeof ADMIN): Promise<Page> {
   const page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
-  await signIn(page, at.server, who);
+  await signIn(page, fixture.server, who);
   return page;
 }
 
-test('a colleague joins, an expert joins, and one at a time holds the control', async ({ page, browser, request }) => {
-  await at.join(page, request);
+test('a colleague and an expert join, and one at a time has control', async ({ page, browser, request }) => {
+  await fixture.join(page, request);
   await page.getByRole('button', { name: 'Share screen' }).click();
-  await answer(at.desktop, 'control');
+  await answer(fixture.desktop, 'control');
   await expect(page.getByText('You control', { exact: true })).toBeVisible();
 
-  // Shared: the colleague finds it in the queue, sees the picture, and asks for the control.
+  // Shared: the colleague finds it in the queue, sees the picture, and requests control.
   const eva = await colleague(browser, ADMIN);
   await page.getByRole('button', { name: 'People' }).click();
   await page.getByText('Share with a colleague').click();
@@ -45,11 +45,20 @@ test('a colleague joins, an expert joins, and one at a time holds the control', 
   await expect(eva.getByText('You control', { exact: true })).toBeVisible();
   await expect(page.getByText(`${ADMIN.name} controls`, { exact: true })).toBeVisible();
 
-  // Her hands reach the desktop, his no more.
-  const note = join(at.home, 'note.txt');
-  at.desktop.open('xterm', ['-T', 'typing-here', '-geometry', '60x10+20+500', '-e', 'sh', '-c', `cat > '${note}'`]);
-  const term = await at.desktop.window('^typing-here$');
-  at.desktop.xdotool('windowactivate', '--sync', term);
+  // Her input reaches the desktop, his no longer.
+  const note = join(fixture.home, 'note.txt');
+  fixture.desktop.open('xterm', [
+    '-T',
+    'typing-here',
+    '-geometry',
+    '60x10+20+500',
+    '-e',
+    'sh',
+    '-c',
+    `cat > '${note}'`
+  ]);
+  const term = await fixture.desktop.window('^typing-here$');
+  fixture.desktop.xdotool('windowactivate', '--sync', term);
   const middle = async (p: Page) => {
     const box = (await p.locator('canvas.picture').boundingBox())!;
     await p.mouse.click(box.x + (100 / 1280) * box.width, box.y + (580 / 800) * box.height);
@@ -61,7 +70,7 @@ test('a colleague joins, an expert joins, and one at a time holds the control', 
   await eva.keyboard.press('Enter');
   await expect.poll(() => (existsSync(note) ? readFileSync(note, 'utf8') : '')).toBe('hers\n');
 
-  // An expert by a link: named, seen by everybody, view only.
+  // An expert with a link: named, visible to everybody, view only.
   await page.getByRole('button', { name: /^People/ }).click();
   await page.getByText('Invite an outside expert').click();
   await page.getByLabel('Name, as the customer reads it').fill('Dr. Printer');
@@ -79,7 +88,7 @@ test('a colleague joins, an expert joins, and one at a time holds the control', 
   await expert.getByRole('textbox', { name: 'Message' }).press('Enter');
   await expect(page.getByRole('listitem').filter({ hasText: 'Turn it off and on.' })).toContainText('Dr. Printer');
   await expert.screenshot({ path: 'results/expert.png' });
-  at.desktop.screenshot('results/customer-several.png');
+  fixture.desktop.screenshot('results/customer-several.png');
   // The link works once.
   const again = await browser.newPage();
   await again.goto(invitation);
@@ -89,7 +98,7 @@ test('a colleague joins, an expert joins, and one at a time holds the control', 
   await page.keyboard.press('Escape');
   await expect(expert.getByRole('heading', { name: 'You have left this session' })).toBeVisible();
 
-  // He vanishes: whoever shared inherits, and the customer is not left alone.
+  // The owner is lost: whoever shared takes over, and the customer is not left alone.
   await page.close();
   await expect(
     eva.getByRole('listitem').filter({ hasText: `${TECHNICIAN.name} did not come back: ${ADMIN.name} takes over` })
@@ -102,12 +111,8 @@ test('a colleague joins, an expert joins, and one at a time holds the control', 
   await expert.context().close();
 });
 
-test('a session goes into a team’s queue with a note, and is taken, and comes back when its owner vanishes', async ({
-  page,
-  browser,
-  request
-}) => {
-  await at.join(page, request);
+test('a session in a team’s queue is taken, and returns when its owner is lost', async ({ page, browser, request }) => {
+  await fixture.join(page, request);
   await page.getByRole('button', { name: 'People' }).click();
   await page.getByText('Transfer the session').click();
   await page.getByRole('combobox', { name: /^To/ }).selectOption({ label: `Team ${TECHNICIAN.team}` });
@@ -123,8 +128,8 @@ test('a session goes into a team’s queue with a note, and is taken, and comes 
   await eva.getByRole('button', { name: 'Next session' }).click();
   await expect(eva.getByText('It is the blue printer.')).toBeVisible();
   await expect(eva.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
-  at.desktop.screenshot('results/customer-taken.png');
-  // Nobody is left to help: back into the queue that it came from.
+  fixture.desktop.screenshot('results/customer-taken.png');
+  // Nobody is left to help: back into the queue that it was taken from.
   await eva.context().close();
   await page.getByRole('link', { name: /^Queue/ }).click();
   await expect(
@@ -137,29 +142,25 @@ test('a session goes into a team’s queue with a note, and is taken, and comes 
   await page.getByRole('button', { name: 'End session' }).click();
   await page.getByRole('button', { name: /^Close session/ }).click();
 
-  // The customer says how it was; the journal shows it.
+  // The customer rates the session; the journal shows it.
   await page.getByRole('link', { name: 'To the incident' }).click();
   const entry = page.getByRole('listitem').filter({ hasText: 'Remote support history' }).first();
   await expect(entry).toContainText('closed by the technician');
 });
 
-test('whoever may watch recordings watches a session that runs, and everybody in it reads that', async ({
-  page,
-  browser,
-  request
-}) => {
-  const program = await at.join(page, request);
+test('a supervisor watches a running session, and everybody in it is told', async ({ page, browser, request }) => {
+  const program = await fixture.join(page, request);
   await page.getByRole('button', { name: 'Share screen' }).click();
-  await answer(at.desktop, 'control');
+  await answer(fixture.desktop, 'control');
   await expect(page.getByText('You control', { exact: true })).toBeVisible();
 
   const eva = await colleague(browser, ADMIN);
   await eva.getByRole('link', { name: /^Queue/ }).click();
   await eva.getByRole('link', { name: 'Supervise' }).click();
   await expect(eva.getByText('You are supervising this session.')).toBeVisible();
-  // What she sees is what is there, pixel for pixel; what she could do is not there.
+  // The supervisor sees every pixel and has no controls.
   await expect(eva.locator('canvas.picture')).toHaveAttribute('width', '1280');
-  await expect.poll(() => differing(eva, at.desktop)).toBe(0);
+  await expect.poll(() => differing(eva, fixture.desktop)).toBe(0);
   for (const name of ['Request control', 'Take control', 'Ask for clipboard', 'Send clipboard', 'End session'])
     await expect(eva.getByRole('button', { name })).toBeHidden();
   await expect(eva.getByRole('tab', { name: 'Files' })).toBeHidden();
@@ -170,9 +171,9 @@ test('whoever may watch recordings watches a session that runs, and everybody in
   await expect(page.getByRole('button', { name: `Remove ${ADMIN.name}` })).toBeHidden();
   await page.keyboard.press('Escape');
   await eva.screenshot({ path: 'results/supervisor.png' });
-  at.desktop.screenshot('results/supervised-desktop.png');
+  fixture.desktop.screenshot('results/supervised-desktop.png');
 
-  // She reloads, and still only watches; then she goes, and everybody reads that too.
+  // After a reload the supervisor still only watches; then they leave, and everybody is told that, too.
   await eva.reload();
   await expect(eva.getByText('You are supervising this session.')).toBeVisible();
   await eva.getByRole('button', { name: 'Stop supervising' }).click();
@@ -189,13 +190,15 @@ test('whoever may watch recordings watches a session that runs, and everybody in
     password: 'a password of a test'
   };
   const admin = await colleague(browser, ADMIN);
-  const made = await admin.request.post(`${at.server.url}/api/users`, { data: { ...other, administrator: false } });
+  const made = await admin.request.post(`${fixture.server.url}/api/users`, {
+    data: { ...other, administrator: false }
+  });
   expect(made.ok(), await made.text()).toBe(true);
   const max = await colleague(browser, other);
   await max.getByRole('link', { name: /^Queue/ }).click();
   await expect(max.getByRole('listitem').filter({ hasText: TECHNICIAN.name })).toBeVisible();
   await expect(max.getByRole('link', { name: 'Supervise' })).toBeHidden();
-  expect((await max.request.post(`${at.server.url}/api/sessions/${id}/supervise`)).status()).toBe(403);
+  expect((await max.request.post(`${fixture.server.url}/api/sessions/${id}/supervise`)).status()).toBe(403);
   for (const p of [max, admin]) await p.context().close();
   program.kill();
 });

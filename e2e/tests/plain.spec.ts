@@ -1,21 +1,21 @@
-// Plain HTTP from another machine: browsers offer less there, and what they keep back is said or done without.
+// Plain HTTP from another machine: browsers offer less there, and the missing features are named or replaced.
 
 import { expect, test } from '@playwright/test';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { answer, CUSTOMER, differing, furnish, generate, runProgram, signIn } from '../lib/people';
+import { answer, CUSTOMER, differing, seed, generate, runProgram, signIn } from '../lib/people';
 import { Desktop, freePort, MEMORY, Server } from '../lib/processes';
 
 test('a technician on plain HTTP sees every pixel and exchanges files', async ({ page, playwright }) => {
-  // This machine by an address that browsers do not take for it.
+  // This machine, by an address that browsers do not treat as local.
   const port = await freePort();
   const url = `http://0.0.0.0:${port}`;
   const server = await Server.start(['--public-url', url], undefined, undefined, [], port);
   const desktop = await Desktop.start();
   const request = await playwright.request.newContext();
   try {
-    await furnish(server, request);
+    await seed(server, request);
     server.url = url;
     await signIn(page, server);
     expect(await page.evaluate(() => isSecureContext)).toBe(false);
@@ -25,7 +25,7 @@ test('a technician on plain HTTP sees every pixel and exchanges files', async ({
     await page.getByRole('button', { name: 'Share screen' }).click();
     await answer(desktop, 'control');
     await expect.poll(() => differing(page, desktop), { timeout: 20_000 }).toBe(0);
-    // Files need nothing that browsers keep back.
+    // Files need none of the missing features.
     const home = mkdtempSync(join(MEMORY, 'deskside-plain-'));
     const content = randomBytes(300_000);
     writeFileSync(join(home, 'theirs.bin'), content);

@@ -1,4 +1,4 @@
-// A backup, taken while the server runs and put back after its disk is gone, as docs/operating.md says it.
+// A backup of a running server, restored after its disk is lost, with the commands of docs/operating.md.
 
 import { expect, test } from '@playwright/test';
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { answer, CUSTOMER, generate, runProgram } from '../lib/people';
 import { BINARIES, MEMORY, ROOT } from '../lib/processes';
 import { close, recorded, verified } from '../lib/remains';
-import { stage } from '../lib/stage';
+import { useFixture } from '../lib/fixture';
 
-const at = stage();
-/** The commands of the docs, which stand in one block under this heading. */
+const fixture = useFixture();
+/** The commands of the docs, from the block under this heading. */
 const commands = readFileSync(join(ROOT, 'docs/operating.md'), 'utf8').match(
   /## Backup[\s\S]*?```sh\n([\s\S]*?)```/
 )![1]!;
@@ -19,7 +19,7 @@ test('a backup of the running server is restored: people, sessions, evidence, ke
   page,
   request
 }, info) => {
-  await at.join(page, request);
+  await fixture.join(page, request);
   const id = page.url().match(/sessions\/([^/?]+)/)![1]!;
   await page.getByLabel('Message', { exact: true }).fill('Said before the backup.');
   await page.getByLabel('Message', { exact: true }).press('Enter');
@@ -28,18 +28,18 @@ test('a backup of the running server is restored: people, sessions, evidence, ke
     .setInputFiles({ name: 'manual.txt', mimeType: 'text/plain', buffer: Buffer.from('Turn it off and on.') });
   await expect(page.getByText('manual.txt')).toBeVisible();
   await page.getByRole('button', { name: 'Share screen' }).click();
-  await answer(at.desktop, 'view');
+  await answer(fixture.desktop, 'view');
   await expect(page.locator('canvas.picture')).toBeVisible();
   const entry = await close(page);
   await expect(entry.getByText('linked', { exact: true })).toBeVisible();
-  const { link } = await generate(page, at.server, at.incident);
+  const { link } = await generate(page, fixture.server, fixture.incident);
   const waiting = page.url();
 
-  // The running server's data is saved; then something happens that the backup does not know of.
-  const room = mkdtempSync(join(MEMORY, 'deskside-backup-'));
-  execFileSync('sh', ['-ec', commands.replaceAll('deskside-data', at.server.data)], { cwd: room });
+  // The running server's data is backed up; then something happens that the backup does not contain.
+  const folder = mkdtempSync(join(MEMORY, 'deskside-backup-'));
+  execFileSync('sh', ['-ec', commands.replaceAll('deskside-data', fixture.server.data)], { cwd: folder });
   const later = {
-    headers: { origin: at.server.url },
+    headers: { origin: fixture.server.url },
     data: {
       customer: 1,
       subject: 'After the backup',
@@ -50,39 +50,39 @@ test('a backup of the running server is restored: people, sessions, evidence, ke
       team: ''
     }
   };
-  expect((await page.request.post(`${at.server.url}/api/incidents`, later)).ok()).toBe(true);
+  expect((await page.request.post(`${fixture.server.url}/api/incidents`, later)).ok()).toBe(true);
 
-  // The disk is gone, and the backup takes its place.
-  await at.server.kill();
-  rmSync(at.server.data, { recursive: true });
-  renameSync(join(room, 'backup'), at.server.data);
-  await at.server.run();
+  // The disk is lost, and the backup takes its place.
+  await fixture.server.kill();
+  rmSync(fixture.server.data, { recursive: true });
+  renameSync(join(folder, 'backup'), fixture.server.data);
+  await fixture.server.run();
 
-  // Whoever was signed in is signed in; the journal, the file and the video are there, and nobody has touched them.
-  await page.goto(`${at.server.url}/console/history/${id}`);
+  // People are still signed in; journal, file and video are there and verify.
+  await page.goto(`${fixture.server.url}/console/history/${id}`);
   await expect(page.getByText('Said before the backup.')).toBeVisible();
-  const { entries } = await (await page.request.get(`${at.server.url}/api/sessions/${id}`)).json();
+  const { entries } = await (await page.request.get(`${fixture.server.url}/api/sessions/${id}`)).json();
   const posted = entries.find((e: { event: { type: string } }) => e.event.type === 'file_posted').event.number;
-  expect(await (await page.request.get(`${at.server.url}/api/sessions/${id}/posts/${posted}`)).text()).toBe(
+  expect(await (await page.request.get(`${fixture.server.url}/api/sessions/${id}/posts/${posted}`)).text()).toBe(
     'Turn it off and on.'
   );
-  const video = await recorded(page.request, at.server, id, info.outputPath('video.webm'));
+  const video = await recorded(page.request, fixture.server, id, info.outputPath('video.webm'));
   expect(video.complaints).toBe('');
   expect(video.pictures).toBeGreaterThan(0);
   const bundle = info.outputPath('bundle.zip');
   expect(
-    spawnSync(join(BINARIES, 'deskside-server'), ['--data', at.server.data, 'export', id, '--to', bundle]).status
+    spawnSync(join(BINARIES, 'deskside-server'), ['--data', fixture.server.data, 'export', id, '--to', bundle]).status
   ).toBe(0);
-  expect(verified(at.server, bundle)).toMatchObject({
+  expect(verified(fixture.server, bundle)).toMatchObject({
     whole: true,
-    words: expect.stringContaining('WHOLE: nothing was changed since it was signed.')
+    output: expect.stringContaining('WHOLE: nothing was changed since it was signed.')
   });
 
-  // The link that was sent before lets its customer in: their program knows the server by its key.
+  // A link that was sent before admits its customer: the program recognises the server by its key.
   await page.goto(waiting);
-  await runProgram(at.server, at.desktop, request, { link: link.split('#')[1]! }, { HOME: at.home });
+  await runProgram(fixture.server, fixture.desktop, request, { link: link.split('#')[1]! }, { HOME: fixture.home });
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
-  await page.goto(`${at.server.url}/console/incidents`);
+  await page.goto(`${fixture.server.url}/console/incidents`);
   await expect(page.getByText(CUSTOMER.name).first()).toBeVisible();
   await expect(page.getByText('After the backup')).toBeHidden();
 });

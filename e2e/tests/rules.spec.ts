@@ -1,22 +1,18 @@
-// Roles and policies: written in the console, asked about there, and felt in a session.
+// Roles and policies: edited in the console, queried there, and applied in a session.
 
 import { expect, type Page, test } from '@playwright/test';
 import { ADMIN, answer, CUSTOMER, signIn, TECHNICIAN } from '../lib/people';
-import { stage } from '../lib/stage';
+import { useFixture } from '../lib/fixture';
 
-const at = stage({ server: ['--grace-seconds', '20'] });
+const fixture = useFixture({ server: ['--grace-seconds', '20'] });
 
 async function verdict(page: Page, right: string): Promise<string> {
   return (await page.getByRole('row', { name: new RegExp(`^${right} (yes|no)`) }).innerText()).replace(/\s+/g, ' ');
 }
 
-test('a role and a policy say what may be asked for, why not, and the session keeps to it', async ({
-  page,
-  browser,
-  request
-}) => {
+test('a session follows role and policy, and names the reason for a refusal', async ({ page, browser, request }) => {
   const eva = await (await browser.newContext()).newPage();
-  await signIn(eva, at.server, ADMIN);
+  await signIn(eva, fixture.server, ADMIN);
   await eva.getByRole('link', { name: 'Settings', exact: true }).click();
   await eva.getByRole('link', { name: 'Roles and policies' }).click();
   await expect(eva.getByText('There are no roles')).toBeVisible();
@@ -36,7 +32,7 @@ test('a role and a policy say what may be asked for, why not, and the session ke
   await eva.getByRole('button', { name: 'Save roles and policies' }).click();
   await expect(eva.getByText('Saved. Applies to new sessions.')).toBeVisible();
 
-  // Two by one name are refused, and nothing of it counts.
+  // Two with one name are refused, and nothing is saved.
   await eva.getByRole('button', { name: 'Add a role' }).click();
   await eva.getByRole('region', { name: 'Roles' }).getByRole('group').last().getByLabel('Name').fill('Trainee');
   await eva.getByRole('button', { name: 'Save roles and policies' }).click();
@@ -63,13 +59,13 @@ test('a role and a policy say what may be asked for, why not, and the session ke
     'Commands no No: the role “Trainee” does not give it, and the policy “Ordinary” does not allow it.'
   );
   await eva.screenshot({ path: 'results/rules.png', fullPage: true });
-  // A role that somebody has cannot be removed.
+  // A role that somebody has cannot be deleted.
   await eva.getByRole('button', { name: 'Remove the role Trainee' }).click();
   await eva.getByRole('button', { name: 'Save roles and policies' }).click();
   await expect(eva.getByRole('alert')).toHaveText(`Trainee is still the role of ${TECHNICIAN.name}.`);
 
-  // The session keeps to it: what may not be asked for says why, what may be asked for works, and nothing is recorded.
-  await at.join(page, request);
+  // In the session: what is not allowed names the reason, what is allowed works, and nothing is recorded.
+  await fixture.join(page, request);
   await page.getByRole('tab', { name: 'Files' }).click();
   await expect(page.getByText('Not now: the session’s policy does not allow this.')).toBeVisible();
   await page.getByRole('tab', { name: 'Commands' }).click();
@@ -77,7 +73,7 @@ test('a role and a policy say what may be asked for, why not, and the session ke
   await page.getByRole('tab', { name: 'Screen' }).click();
   await page.getByRole('button', { name: 'Share screen' }).click();
   await expect(page.getByText('You asked to see the screen')).toBeVisible();
-  await answer(at.desktop, 'view');
+  await answer(fixture.desktop, 'view');
   await expect(page.getByRole('button', { name: 'Ask for control' })).toHaveAttribute(
     'title',
     'your role does not allow this'
@@ -85,7 +81,7 @@ test('a role and a policy say what may be asked for, why not, and the session ke
   await expect(page.locator('canvas.picture')).toHaveAttribute('width', '1280');
   await expect(page.getByText('The screen is shared', { exact: false }).first()).not.toContainText('recorded');
 
-  // A colleague without a role joins, and may take the control that the customer gives: the policy has it.
+  // A colleague without a role joins and may take the control that the customer grants: the policy allows it.
   await page.getByRole('button', { name: 'People' }).click();
   await page.getByText('Share with a colleague').click();
   await page.getByLabel('Colleague').selectOption({ index: 1 });
@@ -93,10 +89,10 @@ test('a role and a policy say what may be asked for, why not, and the session ke
   await expect(page.getByText(`${ADMIN.name} is asked to join.`)).toBeVisible();
   await page.keyboard.press('Escape');
   const id = page.url().split('/').at(-1)!;
-  await eva.goto(`${at.server.url}/console/sessions/${id}`);
+  await eva.goto(`${fixture.server.url}/console/sessions/${id}`);
   await expect(eva.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
   await eva.getByRole('button', { name: 'Ask for control' }).click();
-  await answer(at.desktop, 'control', false);
+  await answer(fixture.desktop, 'control', false);
   await expect(eva.getByText('You control', { exact: true })).toBeVisible();
   await expect(page.getByText(`${ADMIN.name} controls`, { exact: false }).first()).toBeVisible();
   await page.getByRole('button', { name: 'End session' }).click();

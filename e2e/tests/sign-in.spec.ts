@@ -1,10 +1,10 @@
-// Who people are: a second factor on a phone, a passkey, and the organisation's own sign-in by a real OpenID provider.
+// Signing in: a second factor on a phone, a passkey, and the organisation's own sign-in with a real OpenID provider.
 
 import { expect, type Page, test } from '@playwright/test';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
-import { ADMIN, furnished, signIn, TECHNICIAN } from '../lib/people';
+import { ADMIN, seedWithOwnRequest, signIn, TECHNICIAN } from '../lib/people';
 import { end, freePort, Server, until } from '../lib/processes';
 
 let server: Server;
@@ -12,7 +12,7 @@ let provider: ChildProcess;
 let issuer: string;
 test.beforeAll(async ({ playwright }) => {
   server = await Server.start();
-  await furnished(server, playwright);
+  await seedWithOwnRequest(server, playwright);
   const port = await freePort();
   issuer = `http://localhost:${port}`;
   provider = spawn(
@@ -29,7 +29,7 @@ test.afterAll(async () => {
   await server?.stop();
 });
 
-/** What a phone shows (RFC 6238). */
+/** The code that a phone shows (RFC 6238). */
 function code(secret: string, step = 0): string {
   const bits = [...secret]
     .map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0'))
@@ -53,7 +53,7 @@ const giveCode = async (page: Page, text: string) => {
   await page.getByRole('button', { name: 'Sign in', exact: true }).click();
 };
 
-test('a second factor is set up, asked for, and each code works once', async ({ page, browser }) => {
+test('a second factor is set up and asked for, and each code works once', async ({ page, browser }) => {
   await signIn(page, server);
   await page.locator('summary', { hasText: TECHNICIAN.name }).click();
   await page.getByRole('link', { name: 'My account' }).click();
@@ -64,7 +64,7 @@ test('a second factor is set up, asked for, and each code works once', async ({ 
   await page.getByRole('button', { name: 'Turn on' }).click();
   await expect(page.getByRole('alert')).toContainText('The code is not right');
   await page.screenshot({ path: 'results/second.png' });
-  // The step before now, so that the next sign-in has a code of its own.
+  // The previous step, so that the next sign-in has a code of its own.
   const used = code(secret, -1);
   await page.getByLabel('Code').fill(used);
   await page.getByRole('button', { name: 'Turn on' }).click();
@@ -91,7 +91,7 @@ test('a second factor is set up, asked for, and each code works once', async ({ 
   ]);
   await other.context().close();
 
-  // An administrator helps when phone and codes are lost; whoever was signed in is signed out.
+  // An administrator helps when phone and codes are lost; the person is signed out everywhere.
   const admin = await (await browser.newContext()).newPage();
   await signIn(admin, server, ADMIN);
   await admin.goto(`${server.url}/console/settings/people`);
@@ -103,7 +103,7 @@ test('a second factor is set up, asked for, and each code works once', async ({ 
   await signIn(page, server);
 });
 
-/** A device of its own for this page, as Chromium plays one: with a chip that keeps keys and knows its owner's finger. */
+/** A virtual authenticator of Chromium for this page: it stores keys and verifies its user. */
 async function device(page: Page) {
   const cdp = await page.context().newCDPSession(page);
   await cdp.send('WebAuthn.enable');
@@ -117,15 +117,15 @@ async function device(page: Page) {
   } as const;
   const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', { options });
   return {
-    /** Whether its owner shows the right finger. */
+    /** Sets whether the user is verified. */
     verified: (isUserVerified: boolean) => cdp.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified }),
     keys: async () => (await cdp.send('WebAuthn.getCredentials', { authenticatorId })).credentials
   };
 }
 
-test('a passkey signs in without name, password and code, and is taken away', async ({ page }) => {
+test('a passkey signs in without name, password and code, and can be removed', async ({ page }) => {
   const phone = await device(page);
-  // Not the technician of the test before: ten sign-ins a minute on a name are the most.
+  // Not the technician of the test before: ten sign-ins a minute for a name are the limit.
   await signIn(page, server, ADMIN);
   await page.goto(`${server.url}/console/me`);
   const keys = page.getByRole('region', { name: 'Passkeys' });
@@ -133,7 +133,7 @@ test('a passkey signs in without name, password and code, and is taken away', as
   await keys.getByLabel('Name of this device').fill('My phone');
   await keys.getByRole('button', { name: 'Create passkey' }).click();
   await expect(keys.getByRole('status')).toContainText('“My phone” signs you in from now on.');
-  // The same device has it already, and says so.
+  // The same device already has one, and says so.
   await keys.getByRole('button', { name: 'Add a passkey' }).click();
   await keys.getByLabel('Name of this device').fill('Once more');
   await keys.getByRole('button', { name: 'Create passkey' }).click();
@@ -153,7 +153,7 @@ test('a passkey signs in without name, password and code, and is taken away', as
   await page.goto(`${server.url}/console/me`);
   await expect(keys.getByText(/last used/)).toBeVisible();
 
-  // An answer counts once: the same one again lets nobody in.
+  // A response counts once: the same one again admits nobody.
   const answers: string[] = [];
   await page.route('**/api/sign-in/passkey', async (route) => {
     answers.push(route.request().postData()!);
@@ -178,7 +178,7 @@ test('a passkey signs in without name, password and code, and is taken away', as
   await expect(page.getByRole('alert')).toContainText('This passkey is not known here.');
 });
 
-/** Signs in at the provider as somebody, and comes back. */
+/** Signs in at the provider as somebody, and returns. */
 async function comeAs(page: Page, who: string) {
   await page.goto(`${server.url}/sign-in`);
   await page.getByRole('link', { name: 'Sign in with Northwind' }).click();
@@ -188,7 +188,7 @@ async function comeAs(page: Page, who: string) {
   await page.getByRole('button', { name: 'Continue' }).click();
 }
 
-test('the organisation’s own sign-in, with groups that say who is what', async ({ page, browser }) => {
+test('the organisation’s own sign-in, with roles from groups', async ({ page, browser }) => {
   await signIn(page, server, ADMIN);
   await page.goto(`${server.url}/console/settings/security`);
   const form = page.getByRole('form', { name: 'Sign-in' });
@@ -216,7 +216,7 @@ test('the organisation’s own sign-in, with groups that say who is what', async
   await form.getByRole('button', { name: 'Save' }).click();
   await expect(form.getByRole('status')).toContainText('Saved.');
   await page.screenshot({ path: 'results/openid.png', fullPage: true });
-  // The secret is never told again.
+  // The secret is never shown again.
   expect(await (await page.request.get(`${server.url}/api/openid`)).text()).not.toContain('a secret of a test');
 
   const guest = await (await browser.newContext()).newPage();
@@ -235,13 +235,14 @@ test('the organisation’s own sign-in, with groups that say who is what', async
   const admin = await (await browser.newContext()).newPage();
   await comeAs(admin, 'ivan');
   await expect(admin.getByRole('link', { name: 'Settings' })).toBeVisible();
-  // The name that he prefers is somebody else's here: he gets another, and never her account.
+  // The preferred name belongs to somebody else here: he gets another, and never her account.
   expect((await (await admin.request.get(`${server.url}/api/me`)).json()).account).toMatchObject({
     login: 'eva-2',
     name: 'Ivan Petrov',
     administrator: true
   });
-  // What changes how others sign in asks them again, at the provider, which asks for the password in spite of its session.
+  // Changing how others sign in needs confirmation at the provider, which asks for the password in spite of its
+  // session.
   server.sql('UPDATE login SET confirmed = 0');
   await admin.goto(`${server.url}/console/settings/people`);
   await admin.getByRole('button', { name: `Edit ${TECHNICIAN.name}` }).click();
@@ -257,7 +258,7 @@ test('the organisation’s own sign-in, with groups that say who is what', async
     await tab.getByRole('button', { name: 'Continue' }).click();
     return tab;
   };
-  // Somebody else's word does not count.
+  // A confirmation by somebody else does not count.
   const grace = await confirmAs('grace');
   await expect(grace.getByRole('heading', { name: 'That was somebody else' })).toBeVisible();
   await grace.close();
@@ -271,13 +272,13 @@ test('the organisation’s own sign-in, with groups that say who is what', async
   const stranger = await (await browser.newContext()).newPage();
   await comeAs(stranger, 'mallory');
   await expect(stranger.getByRole('alert')).toContainText('none of the groups');
-  // An answer that another browser asked for lets nobody in.
+  // A response that another browser asked for admits nobody.
   const away = await stranger.request.get(`${server.url}/sign-in/openid/start`, { maxRedirects: 0 });
   const state = new URL(away.headers()['location']!).searchParams.get('state')!;
   const other = await browser.newContext();
   const forged = await other.request.get(`${server.url}/sign-in/openid?state=${state}&code=x`, { maxRedirects: 0 });
   expect(forged.headers()['location']).toBe(`${server.url}/sign-in?problem=late`);
-  // The page has words of its own for that, and shows nobody else's.
+  // The page has its own text for that, and shows no text of others.
   await stranger.goto(`${server.url}/sign-in?problem=late`);
   await expect(stranger.getByRole('alert')).toContainText('begun elsewhere');
   await stranger.goto(`${server.url}/sign-in?problem=${encodeURIComponent('Please call +1 555 0100')}`);

@@ -6,37 +6,34 @@ import { join } from 'node:path';
 import { answer, differing } from '../lib/people';
 import { until } from '../lib/processes';
 import { Quota } from '../lib/quota';
-import { stage } from '../lib/stage';
+import { useFixture } from '../lib/fixture';
 
-const at = stage();
+const fixture = useFixture();
 const quota = Quota.make();
 test.skip(!quota, 'this machine has no quota for processor time to give');
 test.afterAll(() => quota?.remove());
 
-test('an old computer shows, is typed into, moves, pauses at once, and is exact in the end', async ({
-  page,
-  request
-}) => {
+test('an old computer stays usable, pauses at once, and its picture becomes exact', async ({ page, request }) => {
   test.slow();
-  const program = await at.join(page, request);
+  const program = await fixture.join(page, request);
   quota!.set(0.2);
   quota!.holds(program.pid!);
-  const typed = join(at.home, 'typed.txt');
-  at.desktop.open('xterm', ['-T', 'typing-here', '-geometry', '60x8+20+40', '-e', `cat > ${typed}`]);
-  await at.desktop.window('^typing-here$');
+  const typed = join(fixture.home, 'typed.txt');
+  fixture.desktop.open('xterm', ['-T', 'typing-here', '-geometry', '60x8+20+40', '-e', `cat > ${typed}`]);
+  await fixture.desktop.window('^typing-here$');
   await page.getByRole('button', { name: 'Share screen' }).click();
-  await answer(at.desktop, 'control');
+  await answer(fixture.desktop, 'control');
   await expect(page.getByText('You control', { exact: true })).toBeVisible();
-  await expect.poll(() => differing(page, at.desktop), { timeout: 30_000, message: 'the first picture' }).toBe(0);
+  await expect.poll(() => differing(page, fixture.desktop), { timeout: 30_000, message: 'the first picture' }).toBe(0);
 
-  at.desktop.xdotool('windowactivate', '--sync', await at.desktop.window('^typing-here$'));
+  fixture.desktop.xdotool('windowactivate', '--sync', await fixture.desktop.window('^typing-here$'));
   await page.getByLabel(/Keyboard of the customer/).focus();
   await page.keyboard.type('typed on an old computer');
   await page.keyboard.press('Enter');
   await until('the text is there', () => readFileSync(typed, 'utf8') === 'typed on an old computer\n');
 
-  // The screen moves without an end; the customer's own windows answer all the same.
-  at.desktop.open('xterm', [
+  // The screen never rests; the customer's own windows respond all the same.
+  fixture.desktop.open('xterm', [
     '-T',
     'moving',
     '-geometry',
@@ -56,11 +53,11 @@ test('an old computer shows, is typed into, moves, pauses at once, and is exact 
     await expect.poll(picture, { message: 'it moves' }).not.toBe(before);
     before = await picture();
   }
-  await at.desktop.keys('^Your screen is shared$', 'Tab', 'space');
+  await fixture.desktop.keys('^Your screen is shared$', 'Tab', 'space');
   await expect(page.getByText('The customer has paused the screen.')).toBeVisible();
-  await at.desktop.keys('^moving$', 'ctrl+c');
-  await until('nothing moves', () => !at.desktop.hasWindow('^moving$'));
-  await at.desktop.keys('^Your screen is shared$', 'space');
+  await fixture.desktop.keys('^moving$', 'ctrl+c');
+  await until('nothing moves', () => !fixture.desktop.hasWindow('^moving$'));
+  await fixture.desktop.keys('^Your screen is shared$', 'space');
   await expect(page.getByText('The customer has paused the screen.')).toBeHidden();
-  await expect.poll(() => differing(page, at.desktop), { timeout: 30_000, message: 'exact in the end' }).toBe(0);
+  await expect.poll(() => differing(page, fixture.desktop), { timeout: 30_000, message: 'exact in the end' }).toBe(0);
 });

@@ -1,17 +1,17 @@
-// Recordings in an object store that speaks S3: kept there and read from there; and the store is away for a while.
+// Recordings in an object store with the S3 API: stored there and read from there; and an outage of the store.
 
 import { expect, type Page, test } from '@playwright/test';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { answer, CUSTOMER, furnished, generate, runProgram, signIn } from '../lib/people';
+import { answer, CUSTOMER, seedWithOwnRequest, generate, runProgram, signIn } from '../lib/people';
 import { BINARIES, Desktop, end, freePort, MEMORY, Server, until } from '../lib/processes';
 import { close, recorded, verified } from '../lib/remains';
 
 const folder = mkdtempSync(join(MEMORY, 'deskside-store-'));
 const objects = join(folder, 'recordings', 'desk');
 const [KEY, SECRET] = ['deskside', 'a secret of a test'];
-/** The session that was recorded before there was a store. */
+/** The session that was recorded before the store was configured. */
 let first: string;
 let store: ChildProcess;
 let port: number;
@@ -34,7 +34,7 @@ test.beforeAll(async ({ playwright }) => {
   await open();
   server = await Server.start();
   desktop = await Desktop.start();
-  await furnished(server, playwright);
+  await seedWithOwnRequest(server, playwright);
 });
 test.afterAll(async () => {
   await desktop?.stop();
@@ -71,7 +71,7 @@ const linked = (page: Page) =>
     await expect(entry.getByText('linked', { exact: true })).toBeVisible({ timeout: 4_000 });
   }).toPass({ timeout: 60_000 });
 
-test('a server gets a store: what was recorded before plays as before', async ({ page, request }, info) => {
+test('recordings from before an object store was configured still play', async ({ page, request }, info) => {
   first = await shared(page, request);
   await close(page);
   await linked(page);
@@ -92,7 +92,7 @@ test('a server gets a store: what was recorded before plays as before', async ({
   expect([video.complaints, video.pictures > 0, kept()]).toEqual(['', true, []]);
 });
 
-test('a recording is kept in the store, sealed, and played, exported and deleted from there', async ({
+test('a recording is stored encrypted, and played, exported and deleted from the store', async ({
   page,
   request,
   browser
@@ -102,7 +102,7 @@ test('a recording is kept in the store, sealed, and played, exported and deleted
   await linked(page);
   await until('nothing of it stays here', () => here().every((name) => name.startsWith(first)));
   expect(kept().sort()).toEqual(['activity', 'pointer', 'video'].map((what) => `${session}.${what}`));
-  // Whoever keeps the store reads nothing: neither a video's first bytes nor its name.
+  // The operator of the store can read nothing: neither a video's first bytes nor its name.
   expect(
     readFileSync(join(objects, `${session}.video`))
       .subarray(0, 4096)
@@ -110,7 +110,7 @@ test('a recording is kept in the store, sealed, and played, exported and deleted
   ).toBe(false);
   const video = await recorded(page.request, server, session, info.outputPath('all.webm'));
   expect([video.complaints, video.pictures > 0]).toEqual(['', true]);
-  // A part of it, as a player asks when somebody seeks.
+  // A range, as a player requests when somebody seeks.
   const { address } = await (await page.request.post(`${server.url}/api/sessions/${session}/watch`)).json();
   const whole = readFileSync(info.outputPath('all.webm'));
   const part = await page.request.get(`${server.url}${address}/recording.webm`, {
@@ -124,7 +124,7 @@ test('a recording is kept in the store, sealed, and played, exported and deleted
   writeFileSync(file, await bundle.body());
   expect(verified(server, file).whole).toBe(true);
 
-  // The right to delete is the administrator's to give.
+  // Only the administrator can give the right to delete.
   const admin = await (await browser.newContext()).newPage();
   await signIn(admin, server, { login: 'eva', password: 'correct horse battery', name: '', email: '', team: '' });
   const me = await (await admin.request.get(`${server.url}/api/me`)).json();
@@ -143,7 +143,7 @@ test('a recording is kept in the store, sealed, and played, exported and deleted
       reach: 'all'
     }
   });
-  // While the store is away it is said so, and the deletion is finished when the store is back.
+  // During an outage of the store that is shown, and the deletion is finished when the store is back.
   await end(store, 'SIGKILL');
   const erase = () =>
     admin.request.post(`${server.url}/api/sessions/${session}/delete`, { data: { reason: 'the customer asks' } });
@@ -161,7 +161,7 @@ test('a recording is kept in the store, sealed, and played, exported and deleted
   await admin.context().close();
 });
 
-test('while the store is away the session goes on, the incident says what is missing, and all is stored when it is back', async ({
+test('during an outage of the store sessions continue, and the recording is stored afterwards', async ({
   page,
   request
 }, info) => {
@@ -182,7 +182,7 @@ test('while the store is away the session goes on, the incident says what is mis
   }).toPass({ timeout: 60_000 });
   await expect(entry.getByText('waiting', { exact: true })).toBeVisible();
   await page.screenshot({ path: 'results/store-away.png' });
-  // The server is killed meanwhile: what was recorded waits on its disk.
+  // The server is killed meanwhile: the recording waits on its disk.
   await server.kill();
   await server.run();
   await open();

@@ -1,4 +1,4 @@
-// The whole story, on real parts: server, Chromium, the support program on a virtual desktop.
+// The whole story, on real parts: server, Chromium, and the support program on a virtual desktop.
 
 import { expect, test } from '@playwright/test';
 import { execFileSync } from 'node:child_process';
@@ -6,32 +6,32 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { answer, CUSTOMER, differing, generate, runProgram, signIn } from '../lib/people';
 import { until } from '../lib/processes';
-import { stage } from '../lib/stage';
+import { useFixture } from '../lib/fixture';
 
-const at = stage({ server: ['--grace-seconds', '20'] });
+const fixture = useFixture({ server: ['--grace-seconds', '20'] });
 
 test('from incident to journal: chat, view, control, exact pixels, close, transcript and video', async ({
   page,
   request
 }) => {
-  await signIn(page, at.server);
-  const { link } = await generate(page, at.server, at.incident);
+  await signIn(page, fixture.server);
+  const { link } = await generate(page, fixture.server, fixture.incident);
   await expect(page.getByText('Waiting for the customer')).toBeVisible();
 
-  const program = await runProgram(at.server, at.desktop, request, { link: link.split('#')[1]! });
+  const program = await runProgram(fixture.server, fixture.desktop, request, { link: link.split('#')[1]! });
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
 
   // Chat, both ways.
-  await at.desktop.keys('Northwind Support', 'ctrl+a');
-  at.desktop.xdotool('type', '--delay', '20', 'It does not print.');
-  at.desktop.xdotool('key', 'Return');
+  await fixture.desktop.keys('Northwind Support', 'ctrl+a');
+  fixture.desktop.xdotool('type', '--delay', '20', 'It does not print.');
+  fixture.desktop.xdotool('key', 'Return');
   await expect(page.getByRole('listitem').filter({ hasText: 'It does not print.' })).toContainText(CUSTOMER.name);
   await page.getByLabel('Message').fill('I will have a look: https://example.org/printer');
   await page.getByLabel('Message').press('Enter');
   await expect(page.getByRole('link', { name: 'https://example.org/printer' })).toHaveAttribute('rel', /noopener/);
 
   // Screen: asked, allowed, seen exactly.
-  at.desktop.open('xterm', [
+  fixture.desktop.open('xterm', [
     '-geometry',
     '56x14+860+470',
     '-e',
@@ -39,23 +39,35 @@ test('from incident to journal: chat, view, control, exact pixels, close, transc
     '-c',
     'ls --color=always -l /usr/share | head -12; exec sh'
   ]);
-  at.desktop.open('pcmanfm', ['--no-desktop', '/usr/share']);
-  await at.desktop.window('^share$');
+  fixture.desktop.open('pcmanfm', ['--no-desktop', '/usr/share']);
+  await fixture.desktop.window('^share$');
   await page.getByRole('button', { name: 'Share screen' }).click();
-  await answer(at.desktop, 'control');
+  await answer(fixture.desktop, 'control');
   await expect(page.getByText('You control')).toBeVisible();
-  await at.desktop.window('^Your screen is shared$');
+  await fixture.desktop.window('^Your screen is shared$');
   await expect
-    .poll(() => differing(page, at.desktop), { timeout: 20_000, message: 'every pixel equals the customer’s screen' })
+    .poll(() => differing(page, fixture.desktop), {
+      timeout: 20_000,
+      message: 'every pixel equals the customer’s screen'
+    })
     .toBe(0);
   await page.screenshot({ path: 'results/session.png' });
-  at.desktop.screenshot('results/customer-desktop.png');
+  fixture.desktop.screenshot('results/customer-desktop.png');
 
   // Control: a real X application receives what is typed.
-  const note = join(at.server.data, 'note.txt');
-  at.desktop.open('xterm', ['-T', 'typing-here', '-geometry', '60x10+20+500', '-e', 'sh', '-c', `cat > '${note}'`]);
-  const term = await at.desktop.window('^typing-here$');
-  const place = at.desktop.xdotool('getwindowgeometry', '--shell', term);
+  const note = join(fixture.server.data, 'note.txt');
+  fixture.desktop.open('xterm', [
+    '-T',
+    'typing-here',
+    '-geometry',
+    '60x10+20+500',
+    '-e',
+    'sh',
+    '-c',
+    `cat > '${note}'`
+  ]);
+  const term = await fixture.desktop.window('^typing-here$');
+  const place = fixture.desktop.xdotool('getwindowgeometry', '--shell', term);
   const [x, y] = [Number(place.match(/X=(\d+)/)![1]) + 80, Number(place.match(/Y=(\d+)/)![1]) + 60];
   const canvas = page.locator('canvas.picture');
   const box = (await canvas.boundingBox())!;
@@ -65,10 +77,10 @@ test('from incident to journal: chat, view, control, exact pixels, close, transc
   await expect
     .poll(() => (existsSync(note) ? readFileSync(note, 'utf8') : ''))
     .toContain('Gruss from Tom: 1+1=2? YES!');
-  await expect.poll(() => differing(page, at.desktop), { timeout: 20_000 }).toBe(0);
+  await expect.poll(() => differing(page, fixture.desktop), { timeout: 20_000 }).toBe(0);
 
-  // The customer takes control back: nothing more arrives.
-  await at.desktop.window('^Your screen is shared$');
+  // The customer withdraws control: no further input arrives.
+  await fixture.desktop.window('^Your screen is shared$');
   await page.getByRole('button', { name: 'Give control back' }).click();
   await expect(page.getByText('You control')).toBeHidden();
   const before = readFileSync(note, 'utf8');
@@ -81,18 +93,18 @@ test('from incident to journal: chat, view, control, exact pixels, close, transc
   await page.getByRole('button', { name: /^Close session/ }).click();
   await expect(page.getByRole('heading', { name: 'The session has ended' })).toBeVisible();
   expect(readFileSync(note, 'utf8')).toBe(before);
-  at.desktop.screenshot('results/customer-ended.png');
-  // How was it: four stars of five, by keyboard; then the window is closed.
-  await at.desktop.keys('Northwind Support', 'Tab', 'Tab', 'Tab', 'Tab', 'space', 'Tab', 'Tab');
-  at.desktop.xdotool('type', '--delay', '20', 'Quick and kind.');
-  await at.desktop.keys('Northwind Support', 'Tab', 'space');
+  fixture.desktop.screenshot('results/customer-ended.png');
+  // The rating: four stars of five, by keyboard; then the window is closed.
+  await fixture.desktop.keys('Northwind Support', 'Tab', 'Tab', 'Tab', 'Tab', 'space', 'Tab', 'Tab');
+  fixture.desktop.xdotool('type', '--delay', '20', 'Quick and kind.');
+  await fixture.desktop.keys('Northwind Support', 'Tab', 'space');
   const id = page.url().split('/').at(-1)!;
   await until(
     'the rating is there',
-    async () => (await (await page.request.get(`${at.server.url}/api/sessions/${id}`)).json()).history.rating === 4
+    async () => (await (await page.request.get(`${fixture.server.url}/api/sessions/${id}`)).json()).history.rating === 4
   );
-  at.desktop.screenshot('results/customer-rated.png');
-  await at.desktop.keys('Northwind Support', 'Tab', 'space');
+  fixture.desktop.screenshot('results/customer-rated.png');
+  await fixture.desktop.keys('Northwind Support', 'Tab', 'space');
   await until('the program has removed itself', () => !existsSync(program.file));
 
   // Journal: orange with both links.
@@ -108,7 +120,7 @@ test('from incident to journal: chat, view, control, exact pixels, close, transc
   const video = page.getByLabel('Recording of the shared screen');
   await expect.poll(() => video.evaluate((v: HTMLVideoElement) => v.videoWidth)).toBe(1280);
   const seek = await video.evaluate(async (v: HTMLVideoElement) => {
-    // The video ends with a card that says that no screen is shared.
+    // The video ends with a placeholder frame that says that no screen is shared.
     v.currentTime = v.duration - 3.5;
     await new Promise((r) => v.addEventListener('seeked', r, { once: true }));
     const canvas = document.createElement('canvas');

@@ -1,21 +1,21 @@
-// Cuts and crashes: the network of either side, and the server itself, in the middle of a shared screen.
+// Lost connections and crashes: the network of either side, and the server itself, during a screen share.
 
 import { expect, test } from '@playwright/test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { answer, CUSTOMER, generate, signIn } from '../lib/people';
 import { close, recorded } from '../lib/remains';
-import { stage } from '../lib/stage';
+import { useFixture } from '../lib/fixture';
 
-const at = stage({ server: ['--grace-seconds', '30'], proxied: true });
+const fixture = useFixture({ server: ['--grace-seconds', '30'], proxied: true });
 
-test('cuts on both sides and kill -9 in the middle of a shared screen: it goes on, and nothing is lost', async ({
+test('a screen share survives lost connections of both sides and kill -9, without losing anything', async ({
   page,
   request
 }, info) => {
-  await at.join(page, request);
+  await fixture.join(page, request);
   await page.getByRole('button', { name: 'Share screen' }).click();
-  await answer(at.desktop, 'control');
+  await answer(fixture.desktop, 'control');
   await expect(page.locator('canvas.picture')).toBeVisible();
   const say = async (text: string) => {
     await page.getByLabel('Message').fill(text);
@@ -24,36 +24,36 @@ test('cuts on both sides and kill -9 in the middle of a shared screen: it goes o
   };
   await say('before any cut');
 
-  // The customer's network goes: the technician reads it; it comes back by itself, with the screen.
-  at.network.cut('program');
+  // The customer's network fails: the technician is told; it recovers by itself, with the screen.
+  fixture.network.cut('program');
   await expect(page.getByText(`${CUSTOMER.name}: reconnecting …`)).toBeVisible();
   await say('said while the customer is away');
-  at.network.mend('program');
+  fixture.network.restore('program');
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
   await expect(page.locator('canvas.picture')).toBeVisible();
   await expect(page.getByText('You control')).toBeVisible();
 
-  // The technician's network goes.
-  at.network.cut('page');
+  // The technician's network fails.
+  fixture.network.cut('page');
   await expect(page.getByText('The connection to the server was lost. Reconnecting …')).toBeVisible();
-  at.network.mend('page');
+  fixture.network.restore('page');
   await expect(page.getByText('The connection to the server was lost.')).toBeHidden();
   await expect(page.locator('canvas.picture')).toBeVisible();
   await say('after both cuts');
 
   // kill -9.
-  await at.server.kill();
+  await fixture.server.kill();
   await expect(page.getByText('The connection to the server was lost. Reconnecting …')).toBeVisible();
-  // On the disk nothing of the screen can be read without the server's key.
+  // On disk, nothing of the screen can be read without the server's key.
   const reel = readFileSync(
     join(
-      at.server.data,
+      fixture.server.data,
       'recordings',
-      readdirSync(join(at.server.data, 'recordings')).find((f) => f.endsWith('.reel'))!
+      readdirSync(join(fixture.server.data, 'recordings')).find((f) => f.endsWith('.reel'))!
     )
   );
   expect(reel.subarray(0, 7).toString()).toBe('DSKVLT2');
-  await at.server.run();
+  await fixture.server.run();
   await expect(page.getByText('The connection to the server was lost.')).toBeHidden();
   await expect(page.getByText(`${CUSTOMER.name} is here`)).toBeVisible();
   for (const text of ['before any cut', 'said while the customer is away', 'after both cuts']) {
@@ -62,7 +62,7 @@ test('cuts on both sides and kill -9 in the middle of a shared screen: it goes o
   await expect(page.locator('canvas.picture')).toBeVisible();
   await say('after the crash');
   const session = page.url().match(/sessions\/([^/?]+)/)![1]!;
-  const soFar = await recorded(page.request, at.server, session, info.outputPath('so-far.webm'));
+  const soFar = await recorded(page.request, fixture.server, session, info.outputPath('so-far.webm'));
   expect(soFar.pictures, 'what was recorded before the kill plays').toBeGreaterThan(0);
 
   const entry = await close(page);
@@ -70,20 +70,20 @@ test('cuts on both sides and kill -9 in the middle of a shared screen: it goes o
   await entry.getByRole('link', { name: /Video/ }).click();
   const video = page.getByLabel('Recording of the shared screen');
   await expect.poll(() => video.evaluate((v: HTMLVideoElement) => v.duration)).toBeGreaterThan(2);
-  const all = await recorded(page.request, at.server, session, info.outputPath('all.webm'));
+  const all = await recorded(page.request, fixture.server, session, info.outputPath('all.webm'));
   expect(all.complaints).toBe('');
   expect(all.pictures, 'nothing is lost that was recorded before').toBeGreaterThanOrEqual(soFar.pictures);
 });
 
 test('a technician who never comes back leaves the session on hold', async ({ page, browser }) => {
-  await signIn(page, at.server);
-  const { link } = await generate(page, at.server, 1);
+  await signIn(page, fixture.server);
+  const { link } = await generate(page, fixture.server, 1);
   const customer = await (await browser.newContext()).newPage();
   await customer.goto(link);
   await customer.getByRole('button', { name: 'Chat in this browser' }).click();
   await expect(page.getByText(/is here/)).toBeVisible();
-  // Another page of the console stays in the session; only without any the technician is gone.
-  await page.goto(`${at.server.url}/console/queue`);
+  // Another page of the console counts as present; the technician is gone only without any.
+  await page.goto(`${fixture.server.url}/console/queue`);
   await expect(customer.getByText('Tom Becker is back')).toBeVisible();
   const context = page.context();
   await page.close();
@@ -92,7 +92,7 @@ test('a technician who never comes back leaves the session on hold', async ({ pa
     timeout: 45_000
   });
   const back = await context.newPage();
-  await back.goto(`${at.server.url}/console/queue`);
+  await back.goto(`${fixture.server.url}/console/queue`);
   await expect(back.getByText('On hold', { exact: true })).toBeVisible();
   await back.getByRole('button', { name: 'Open again' }).click();
   await expect(customer.getByText('Tom Becker has opened the session again')).toBeVisible();

@@ -1,4 +1,4 @@
-// What a technician does beside the screen: files, clipboard, shell, system information, drawing, notes. Real files
+// The technician's tools beside the screen: files, clipboard, shell, system information, drawing, notes. Real files
 // compared byte by byte, a real shell, a real clipboard.
 
 import { expect, test, type Page } from '@playwright/test';
@@ -9,19 +9,19 @@ import { join } from 'node:path';
 import { exchangePictures } from '../lib/clipboard';
 import { answer, CUSTOMER, differing, runProgram } from '../lib/people';
 import { until } from '../lib/processes';
-import { stage } from '../lib/stage';
+import { useFixture } from '../lib/fixture';
 
-const at = stage({ server: ['--grace-seconds', '30'] });
+const fixture = useFixture({ server: ['--grace-seconds', '30'] });
 
 const sha = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 async function inSession(page: Page, request: Parameters<typeof runProgram>[2]) {
   page.on('console', (m) => m.type() === 'error' && console.log('page:', m.text()));
   page.on('pageerror', (e) => console.log('page:', e.message));
-  await at.join(page, request);
+  await fixture.join(page, request);
 }
 
-/** The entries of a ZIP archive, with permissions, year and content of those named in it as note.txt. */
+/** The entries of a ZIP archive; for those named note.txt with permissions, year and content. */
 function unpacked(file: string): string[] {
   const script = `
 import sys, zipfile
@@ -32,8 +32,8 @@ for i in sorted(zip.infolist(), key=lambda i: i.filename):
   return execFileSync('python3', ['-c', script, file]).toString().trim().split('\n');
 }
 
-test('files go both ways, byte by byte, and what goes wrong is said', async ({ page, request }, info) => {
-  const folder = join(at.home, 'Work ü 文');
+test('files are transferred both ways, byte by byte, and errors are shown', async ({ page, request }, info) => {
+  const folder = join(fixture.home, 'Work ü 文');
   mkdirSync(join(folder, 'inner'), { recursive: true });
   const large = randomBytes(9_000_001);
   writeFileSync(join(folder, 'large.bin'), large);
@@ -48,18 +48,18 @@ test('files go both ways, byte by byte, and what goes wrong is said', async ({ p
   await inSession(page, request);
   await page.getByRole('tab', { name: 'Files' }).click();
   await page.getByRole('button', { name: 'Ask the customer' }).click();
-  await answer(at.desktop, 'files');
-  await expect(page.getByLabel("Folder on the customer's computer")).toHaveValue(at.home);
+  await answer(fixture.desktop, 'files');
+  await expect(page.getByLabel("Folder on the customer's computer")).toHaveValue(fixture.home);
   await page.getByRole('button', { name: 'Work ü 文' }).click();
   await expect(page.getByRole('button', { name: 'large.bin' })).toBeVisible();
   await page.screenshot({ path: 'results/files.png' });
-  // In a narrow window everything is still reached.
+  // In a narrow window everything is still reachable.
   await page.setViewportSize({ width: 800, height: 900 });
   for (const name of ['New folder', 'Send files …']) await page.getByRole('button', { name }).click({ trial: true });
   await page.screenshot({ path: 'results/files-narrow.png' });
   await page.setViewportSize({ width: 1440, height: 900 });
 
-  // Fetched: a large file, an empty one, and a folder as an archive.
+  // Downloaded: a large file, an empty one, and a folder as an archive.
   for (const [name, saved] of [
     ['large.bin', 'large.bin'],
     ['empty.txt', 'empty.txt'],
@@ -83,7 +83,7 @@ test('files go both ways, byte by byte, and what goes wrong is said', async ({ p
     await page.getByLabel(`Choose ${name}`).uncheck();
   }
 
-  // A name that is not Unicode is listed and marked; its file is fetched, and deleted, like any other.
+  // A name that is not Unicode is listed and marked; its file is downloaded and deleted like any other.
   const odd = page.getByRole('row').filter({ hasText: 'gr\uFFFDn.txt' });
   await expect(odd.getByText('(unusual name)')).toHaveCount(2);
   const fetched = page.waitForEvent('download');
@@ -94,7 +94,7 @@ test('files go both ways, byte by byte, and what goes wrong is said', async ({ p
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
   await expect(odd).toHaveCount(1);
 
-  // Sent: several, one whose name is taken, one empty, a name in another script.
+  // Uploaded: several, one whose name is taken, an empty one, a name in another script.
   const mine = info.outputPath('mine');
   mkdirSync(mine, { recursive: true });
   const sent = randomBytes(5_000_000);
@@ -108,7 +108,7 @@ test('files go both ways, byte by byte, and what goes wrong is said', async ({ p
   expect(sha(readFileSync(join(folder, 'large.bin')))).toBe(sha(large));
   expect(readFileSync(join(folder, 'пустой.txt')).length).toBe(0);
 
-  // A new folder, another name, gone again: each is in the conversation.
+  // A new folder, renamed, deleted: each is in the conversation.
   await page.getByRole('button', { name: 'New folder' }).click();
   await page.getByLabel('Name', { exact: true }).fill('fresh');
   await page.getByRole('button', { name: 'Create folder' }).click();
@@ -123,30 +123,30 @@ test('files go both ways, byte by byte, and what goes wrong is said', async ({ p
   expect(existsSync(join(folder, 'older'))).toBe(false);
   await expect(page.getByRole('listitem').filter({ hasText: 'You have deleted older' })).toBeVisible();
 
-  // No permission is said, and nothing half-written stays anywhere.
+  // A missing permission is reported, and nothing half-written is left.
   await page.getByLabel("Folder on the customer's computer").fill('/proc');
   await page.getByLabel("Folder on the customer's computer").press('Enter');
   await expect(page.getByRole('button', { name: 'version' })).toBeVisible();
   await page.getByLabel('Files to send').setInputFiles([join(mine, 'large.bin')]);
-  await expect(transfers.getByText(/no permission|disk is full|nothing by that name/i)).toBeVisible();
+  await expect(transfers.getByText(/no permission|disk is full|no such file/i)).toBeVisible();
   expect(readdirSync(folder).filter((n) => n.startsWith('.deskside'))).toEqual([]);
 
-  // Taken back on the customer's panel: at once.
-  await at.desktop.window('^What is allowed$');
-  at.desktop.screenshot('results/customer-files.png');
+  // Withdrawn on the customer's panel: at once.
+  await fixture.desktop.window('^What is allowed$');
+  fixture.desktop.screenshot('results/customer-files.png');
 });
 
-test('a shell, its recording, and its end when the customer takes it back', async ({ page, request }) => {
+test('a shell, its recording, and its end when the customer withdraws it', async ({ page, request }) => {
   await inSession(page, request);
   await page.getByRole('tab', { name: 'Commands' }).click();
   await page.getByRole('button', { name: 'Ask the customer' }).click();
-  await answer(at.desktop, 'yes');
+  await answer(fixture.desktop, 'yes');
   const terminal = page.getByLabel('Command shell');
   await terminal.click();
   await page.keyboard.type('echo "ro""und $((6*7)) ü" > made.txt; cat made.txt; tput cols\n');
   await expect(terminal).toContainText('round 42 ü');
-  await until('the file is there', () => existsSync(join(at.home, 'made.txt')));
-  expect(readFileSync(join(at.home, 'made.txt'), 'utf8')).toBe('round 42 ü\n');
+  await until('the file is there', () => existsSync(join(fixture.home, 'made.txt')));
+  expect(readFileSync(join(fixture.home, 'made.txt'), 'utf8')).toBe('round 42 ü\n');
   await page.screenshot({ path: 'results/shell.png' });
   // Another panel and back: the shell is still the same.
   await page.getByRole('tab', { name: 'Screen' }).click();
@@ -171,9 +171,9 @@ test('system information, an ended process, the clipboard, notes and prepared me
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await inSession(page, request);
   await page.getByRole('tab', { name: 'System' }).click();
-  const sleeper = at.desktop.open('sleep', ['98765']);
+  const sleeper = fixture.desktop.open('sleep', ['98765']);
   await page.getByRole('button', { name: 'Ask the customer' }).click();
-  await answer(at.desktop, 'yes');
+  await answer(fixture.desktop, 'yes');
   await expect(page.getByRole('heading', { name: /^Processes \(\d+\)/ })).toBeVisible();
   await page.getByLabel('Filter processes').fill('98765');
   await page.screenshot({ path: 'results/system.png' });
@@ -183,38 +183,38 @@ test('system information, an ended process, the clipboard, notes and prepared me
   await expect(page.getByRole('listitem').filter({ hasText: 'ended the process sleep' })).toBeVisible();
 
   await page.getByRole('button', { name: 'Ask for clipboard' }).click();
-  await answer(at.desktop, 'yes', false);
+  await answer(fixture.desktop, 'yes', false);
   await page.evaluate(() => navigator.clipboard.writeText('from the technician: ü € 文'));
   await page.getByRole('button', { name: 'Send clipboard' }).click();
   await expect(page.getByText('Your clipboard is on the customer’s computer now.')).toBeVisible();
-  expect(execFileSync('xclip', ['-selection', 'clipboard', '-o'], { env: at.desktop.env }).toString()).toBe(
+  expect(execFileSync('xclip', ['-selection', 'clipboard', '-o'], { env: fixture.desktop.env }).toString()).toBe(
     'from the technician: ü € 文'
   );
   execFileSync('sh', ['-c', 'printf "from the customer" | xclip -selection clipboard -i >/dev/null 2>&1'], {
-    env: at.desktop.env
+    env: fixture.desktop.env
   });
   await page.getByRole('button', { name: 'Fetch clipboard' }).click();
   await expect(page.getByText('The customer’s clipboard is in yours now.')).toBeVisible();
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('from the customer');
 
-  await exchangePictures(page, at.desktop, at.home);
+  await exchangePictures(page, fixture.desktop, fixture.home);
 
-  // In sync: copied on either side, it is on the other a moment later.
+  // In sync: copied on one side, available on the other a moment later.
   await page.getByLabel('Sync clipboard').check();
   execFileSync('sh', ['-c', 'printf "copied by the customer" | xclip -selection clipboard -i >/dev/null 2>&1'], {
-    env: at.desktop.env
+    env: fixture.desktop.env
   });
   await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe('copied by the customer');
   await page.evaluate(() => navigator.clipboard.writeText('copied by the technician'));
   await expect
-    .poll(() => execFileSync('xclip', ['-selection', 'clipboard', '-o'], { env: at.desktop.env }).toString())
+    .poll(() => execFileSync('xclip', ['-selection', 'clipboard', '-o'], { env: fixture.desktop.env }).toString())
     .toBe('copied by the technician');
   await page.getByLabel('Sync clipboard').uncheck();
 
-  // A prepared message, found by its letters; and a note that the customer does not get.
-  await page.request.post(`${at.server.url}/api/canned`, {
+  // A message template, found by its letters; and a note that the customer does not get.
+  await page.request.post(`${fixture.server.url}/api/canned`, {
     data: { title: 'Greeting', text: 'Hello {{customer}}, I am {{technician}}.', team: '' },
-    headers: { origin: at.server.url }
+    headers: { origin: fixture.server.url }
   });
   await page.reload();
   await page.getByRole('textbox', { name: 'Message' }).fill('/greet');
@@ -227,7 +227,7 @@ test('system information, an ended process, the clipboard, notes and prepared me
   await page.getByLabel('Note for technicians only').fill('The cable was loose.');
   await page.getByLabel('Note for technicians only').press('Enter');
   await expect(page.getByText('Note by Tom Becker')).toBeVisible();
-  at.desktop.screenshot('results/customer-tools.png');
+  fixture.desktop.screenshot('results/customer-tools.png');
 
   // A file in the chat, from the technician; the customer's program saves it with a click.
   await page
@@ -239,38 +239,35 @@ test('system information, an ended process, the clipboard, notes and prepared me
   expect(readFileSync(await (await download).path(), 'utf8')).toBe('turn it on');
 });
 
-test('a customer who wants to be asked about each file is asked, and no is no', async ({ page, request }) => {
-  writeFileSync(join(at.home, 'secret.txt'), 'mine');
+test('a customer can be asked about each file, and a no is respected', async ({ page, request }) => {
+  writeFileSync(join(fixture.home, 'secret.txt'), 'mine');
   await inSession(page, request);
   await page.getByRole('tab', { name: 'Files' }).click();
   await page.getByRole('button', { name: 'Ask the customer' }).click();
-  await answer(at.desktop, 'each file');
+  await answer(fixture.desktop, 'each file');
   await page.getByLabel('Choose secret.txt').check();
   await page.getByRole('button', { name: 'Download' }).click();
-  await at.desktop.window('^A question about a file$');
-  at.desktop.screenshot('results/customer-asked.png');
-  await at.desktop.keys('^A question about a file$', 'Tab', 'space');
+  await fixture.desktop.window('^A question about a file$');
+  fixture.desktop.screenshot('results/customer-asked.png');
+  await fixture.desktop.keys('^A question about a file$', 'Tab', 'space');
   await expect(page.getByLabel('Transfers')).toContainText('The customer does not allow this.');
   const download = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Download' }).click();
-  await at.desktop.keys('^A question about a file$', 'Tab', 'Tab', 'space');
+  await fixture.desktop.keys('^A question about a file$', 'Tab', 'Tab', 'space');
   expect(readFileSync(await (await download).path(), 'utf8')).toBe('mine');
-  // The yes was for that once.
+  // The yes was for that transfer alone.
   await page.getByRole('button', { name: 'Download' }).click();
-  await at.desktop.keys('^A question about a file$', 'Tab', 'space');
+  await fixture.desktop.keys('^A question about a file$', 'Tab', 'space');
   await expect(page.getByLabel('Transfers').getByText('The customer does not allow this.')).toHaveCount(2);
 });
 
-test('drawn on the customer’s screen, in the picture, and a picture of it in the journal', async ({
-  page,
-  request
-}) => {
+test('drawings appear on the customer’s screen and in a screenshot in the journal', async ({ page, request }) => {
   await inSession(page, request);
   await page.getByRole('button', { name: 'Share screen' }).click();
-  await answer(at.desktop, 'view');
+  await answer(fixture.desktop, 'view');
   const canvas = page.locator('canvas.picture');
   await expect(canvas).toHaveAttribute('width', '1280');
-  await expect.poll(() => differing(page, at.desktop), { timeout: 20_000 }).toBe(0);
+  await expect.poll(() => differing(page, fixture.desktop), { timeout: 20_000 }).toBe(0);
   const box = (await canvas.boundingBox())!;
   const place = (x: number, y: number) => [box.x + (x / 1280) * box.width, box.y + (y / 800) * box.height] as const;
   const drawn: [tool: string, from: [number, number], to: [number, number]][] = [
@@ -288,7 +285,7 @@ test('drawn on the customer’s screen, in the picture, and a picture of it in t
     await page.mouse.up();
   }
   const red = (x: number, y: number) => {
-    const { rgb, width } = at.desktop.pixels();
+    const { rgb, width } = fixture.desktop.pixels();
     return [...rgb.subarray(3 * (y * width + x), 3 * (y * width + x) + 3)];
   };
   await until('the box is on the customer’s screen', () => red(900, 200)[0] === 0xe5 && red(900, 200)[1] === 0x1c);
@@ -297,7 +294,7 @@ test('drawn on the customer’s screen, in the picture, and a picture of it in t
     const p = c.getContext('2d')!.getImageData(900, 200, 1, 1).data;
     return p[0]! > 200 && p[1]! < 60;
   });
-  at.desktop.screenshot('results/customer-drawn.png');
+  fixture.desktop.screenshot('results/customer-drawn.png');
   await page.getByRole('button', { name: 'Screenshot to journal' }).click();
   await expect(page.getByText('The picture is in the incident’s journal.')).toBeVisible();
   await page.screenshot({ path: 'results/drawn.png' });
@@ -307,19 +304,20 @@ test('drawn on the customer’s screen, in the picture, and a picture of it in t
   await page.screenshot({ path: 'results/journal-picture.png' });
 });
 
-test('one monitor of several, or the one where the pointer is', async ({ page, request }) => {
-  const monitor = (...args: string[]) => execFileSync('xrandr', ['--setmonitor', ...args], { env: at.desktop.env });
+test('the view shows one monitor of several, or the one with the pointer', async ({ page, request }) => {
+  const monitor = (...args: string[]) =>
+    execFileSync('xrandr', ['--setmonitor', ...args], { env: fixture.desktop.env });
   monitor('left', '640/169x800/211+0+0', 'screen');
   monitor('right', '640/169x800/211+640+0', 'none');
   await inSession(page, request);
   await page.getByRole('button', { name: 'Share screen' }).click();
-  await answer(at.desktop, 'control');
+  await answer(fixture.desktop, 'control');
   const canvas = page.locator('canvas.picture');
   await expect(canvas).toHaveAttribute('width', '1280');
   const select = page.getByLabel('Monitor');
   await select.selectOption({ label: '2: right' });
   const view = page.getByRole('region', { name: 'Screen' });
-  // The right half fills the place: the canvas begins far left of it.
+  // The right half fills the view: the canvas begins far left of it.
   await expect
     .poll(
       async () => Math.round(((await canvas.boundingBox())!.width / 1280) * 640) <= (await view.boundingBox())!.width
@@ -331,29 +329,29 @@ test('one monitor of several, or the one where the pointer is', async ({ page, r
   await page.screenshot({ path: 'results/monitor.png' });
   // A click lands where it is seen.
   await page.mouse.click(place.x + place.width / 2, place.y + place.height / 2);
-  await expect.poll(() => at.desktop.xdotool('getmouselocation')).toMatch(/x:9[56]\d y:(39|40)\d/);
+  await expect.poll(() => fixture.desktop.xdotool('getmouselocation')).toMatch(/x:9[56]\d y:(39|40)\d/);
   await select.selectOption('follow');
-  // A move as a mouse makes it.
-  at.desktop.xdotool('mousemove_relative', '--', '-860', '-100');
+  // A movement as by a mouse.
+  fixture.desktop.xdotool('mousemove_relative', '--', '-860', '-100');
   await expect
     .poll(async () => Math.round((await canvas.boundingBox())!.x - (await page.locator('.screen').boundingBox())!.x))
     .toBe(0);
 });
 
-test('the customer puts a file into the chat from the program', async ({ page, request }, info) => {
-  const mine = join(at.home, 'Foto ü.bin');
+test('the customer posts a file in the chat from the program', async ({ page, request }, info) => {
+  const mine = join(fixture.home, 'Foto ü.bin');
   const bytes = randomBytes(300_000);
   writeFileSync(mine, bytes);
   await inSession(page, request);
-  await at.desktop.keys('^Northwind Support', 'Tab', 'Tab', 'space');
-  at.desktop.screenshot('results/attach.png');
-  const chooser = await at.desktop.window('^zenity$|^Choose a file');
-  at.desktop.screenshot('results/attach.png');
-  at.desktop.xdotool('windowactivate', '--sync', chooser);
-  // The first letter opens the line for a path; it is written over once the line is there.
-  at.desktop.xdotool('key', '--delay', '400', 'slash', 'ctrl+a');
-  at.desktop.xdotool('type', '--delay', '30', mine);
-  at.desktop.xdotool('key', 'Return');
+  await fixture.desktop.keys('^Northwind Support', 'Tab', 'Tab', 'space');
+  fixture.desktop.screenshot('results/attach.png');
+  const chooser = await fixture.desktop.window('^zenity$|^Choose a file');
+  fixture.desktop.screenshot('results/attach.png');
+  fixture.desktop.xdotool('windowactivate', '--sync', chooser);
+  // The first letter opens the path field; its text is replaced once the field is there.
+  fixture.desktop.xdotool('key', '--delay', '400', 'slash', 'ctrl+a');
+  fixture.desktop.xdotool('type', '--delay', '30', mine);
+  fixture.desktop.xdotool('key', 'Return');
   const download = page.waitForEvent('download');
   await page.getByRole('button', { name: /Foto ü.bin/ }).click();
   const path = info.outputPath('got');

@@ -1,9 +1,10 @@
-// The ways a picture takes: QUIC where it goes through, a WebSocket everywhere, and a format that the browser shows.
+// Transports and formats of the picture: QUIC if it gets through, otherwise a WebSocket; and a format that the
+// browser shows.
 
 import { type Browser, expect, type Page, test } from '@playwright/test';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { answer, CUSTOMER, differing, furnish, generate, runProgram, signIn } from '../lib/people';
+import { answer, CUSTOMER, differing, seed, generate, runProgram, signIn } from '../lib/people';
 import { type Certificate, certificate, Desktop, freePort, Server } from '../lib/processes';
 import { Proxy } from '../lib/proxy';
 
@@ -22,7 +23,7 @@ test.beforeAll(async () => {
 });
 test.afterAll(async () => desktop?.stop());
 
-/** What Chromium calls this certificate's key, to trust it for QUIC too. */
+/** The hash by which Chromium trusts this certificate's key for QUIC, too. */
 function fingerprint(tls: Certificate): string {
   const key = execFileSync('openssl', ['x509', '-in', tls.certificate, '-pubkey', '-noout']);
   const der = execFileSync('openssl', ['pkey', '-pubin', '-outform', 'der'], { input: key });
@@ -49,7 +50,7 @@ async function ways(page: Page) {
   return panel;
 }
 
-test('QUIC carries both sides where it goes through, and a WebSocket where it does not', async ({ playwright }) => {
+test('both sides use QUIC if it gets through, otherwise a WebSocket', async ({ playwright }) => {
   const tls = certificate();
   const server = await Server.start([], tls);
   const args = [
@@ -66,7 +67,7 @@ test('QUIC carries both sides where it goes through, and a WebSocket where it do
   const request = await playwright.request.newContext({ ignoreHTTPSErrors: true });
   let network: Proxy | undefined;
   try {
-    await furnish(server, request);
+    await seed(server, request);
     const page = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
     const program = await share(page, server, tls, request);
     const panel = await ways(page);
@@ -75,7 +76,7 @@ test('QUIC carries both sides where it goes through, and a WebSocket where it do
     await expect.poll(() => differing(page, desktop), { timeout: 20_000 }).toBe(0);
     program.kill('SIGKILL');
 
-    // The same server behind something that lets only TCP through.
+    // The same server behind a proxy that lets only TCP through.
     const port = await freePort();
     network = await Proxy.start(port, () => server.port);
     await server.kill();
@@ -83,7 +84,7 @@ test('QUIC carries both sides where it goes through, and a WebSocket where it do
     network.stop();
     network = await Proxy.start(port, () => behind.port);
     behind.url = `https://localhost:${port}`;
-    await furnish(behind, request);
+    await seed(behind, request);
     const second = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
     const again = await share(second, behind, tls, request);
     const plain = await ways(second);
@@ -99,10 +100,10 @@ test('QUIC carries both sides where it goes through, and a WebSocket where it do
   }
 });
 
-test('a browser without a decoder shows every pixel, by the one that pages bring along', async ({ page, request }) => {
+test('a browser without a decoder shows every pixel with the decoder of the page', async ({ page, request }) => {
   const server = await Server.start();
   try {
-    await furnish(server, request);
+    await seed(server, request);
     await page.addInitScript(() => Reflect.deleteProperty(globalThis, 'VideoDecoder'));
     await share(page, server, null, request);
     await expect.poll(() => differing(page, desktop), { timeout: 20_000 }).toBe(0);
@@ -116,7 +117,7 @@ test('a browser without a decoder shows every pixel, by the one that pages bring
   }
 });
 
-/** A decoder that refuses AV1's profile 1, as hardware does: the three bits after the sequence header's two bytes. */
+/** A decoder that refuses AV1's profile 1, as hardware does: the profile is the three bits after the sequence header's two bytes. */
 function refuseProfile1() {
   const native = VideoDecoder.prototype.decode;
   VideoDecoder.prototype.decode = function (chunk: EncodedVideoChunk) {
@@ -129,15 +130,15 @@ function refuseProfile1() {
   };
 }
 
-test('a browser that shows 4:4:4 wrongly and cannot load another decoder gets 4:2:0, and a lost decoder comes back', async ({
+test('a browser that shows 4:4:4 wrongly and cannot load another decoder gets 4:2:0, and recovers a lost decoder', async ({
   page,
   request
 }) => {
   const server = await Server.start();
   try {
-    await furnish(server, request);
+    await seed(server, request);
     await page.addInitScript(refuseProfile1);
-    // Nor does the page get its own.
+    // The page does not get its own decoder either.
     await page.route('**/decoder*.wasm', (route) => route.abort());
     await share(page, server, null, request);
     const corner = () =>
@@ -146,7 +147,7 @@ test('a browser that shows 4:4:4 wrongly and cannot load another decoder gets 4:
         copy.drawImage(canvas, -1200, -700);
         return [canvas.width, ...copy.getImageData(0, 0, 1, 1).data];
       });
-    // The desktop's colour, as near as 4:2:0 in limited range tells it, and Chromium's six bits for a factor.
+    // The desktop's colour, as exact as 4:2:0 in limited range and Chromium's six-bit factors allow.
     const near = async () => {
       const [width, ...rgb] = await corner();
       return width === 1280 && [0x3a, 0x6e, 0xa5].every((value, i) => Math.abs(rgb[i]! - value) <= 6);

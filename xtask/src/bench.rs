@@ -1,4 +1,5 @@
-//! The benchmark: stages by Criterion, the whole path by the harness in `bench/`, side by side with others when asked.
+//! The benchmark: stages with Criterion, the whole path with the harness in `bench/`, optionally side by side with
+//! other products.
 
 use std::{fs, path::Path, process::Command};
 
@@ -8,19 +9,19 @@ use crate::{cargo, root, run as go};
 
 /// What is measured over local links, in this order.
 const LOCAL: &str = "first,latency,idle,terminal,scroll,drag,video,settled";
-/// What is measured over links with a delay, a loss and a rate: round trip in ms, percent, Mbit/s.
+/// What is measured over slower links: round trip in ms, loss in percent, rate in Mbit/s.
 const FAR: &str = "latency,terminal";
 const LINKS: [&str; 2] = ["40,0,20", "40,2,20"];
-/// What is measured on a screen of four times as many pixels, and its size.
+/// What is measured on a screen with four times as many pixels, and its size.
 const LARGE: &str = "first,latency,terminal,scroll,settled";
 const LARGE_SIZE: &str = "3840x2160";
-/// The others: VNC servers with noVNC, Xpra, MeshCentral.
+/// The other products: VNC servers with noVNC, Xpra, MeshCentral.
 const PEERS: [&str; 5] = ["vnc:x0vnc-17-q6", "vnc:x11vncfast-17-q6", "vnc:x11vnc-17-q6", "xpra", "meshcentral"];
-/// Over far links and on the large screen only the best of the others is measured.
+/// Over slower links and on the large screen, only the best of the others is measured.
 const BEST_PEER: &str = "vnc:x0vnc-17-q6";
 
-/// Runs the benchmark and writes `target/bench/performance.md` and one JSON file a run. Needs root, for its network
-/// namespaces.
+/// Runs the benchmark and writes `target/bench/performance.md` and one JSON file for each run. Needs root, for its
+/// network namespaces.
 pub fn run(peers: bool) -> anyhow::Result<()> {
     let home = root().join("target/bench");
     fs::create_dir_all(&home)?;
@@ -42,7 +43,7 @@ pub fn run(peers: bool) -> anyhow::Result<()> {
         measure(&home, BEST_PEER, LARGE, &large)?;
     }
     for link in LINKS.map(|link| ["--link", link]) {
-        // Over HTTPS, and so by QUIC.
+        // Over HTTPS, and so over QUIC.
         measure(&home, "deskside:tls", FAR, &link)?;
         if peers {
             measure(&home, BEST_PEER, FAR, &link)?;

@@ -11,7 +11,7 @@ use anyhow::Context;
 
 use crate::{build_times, cargo, decoder, root, run as go, setup, tidy, windows};
 
-/// One thing that must be green, and its name.
+/// A step that must be green, with its name.
 type Step = (&'static str, fn() -> anyhow::Result<()>);
 
 const TESTS: [Step; 7] = [
@@ -45,7 +45,7 @@ const CHECKS: [Step; 11] = [
     ("fuzz", || fuzz(8)),
 ];
 
-/// Sets up what is missing and runs every test: units, properties, simulator, console, and the whole story in a browser.
+/// Installs what is missing and runs every test: units, properties, simulator, console, and the browser tests.
 pub fn test() -> anyhow::Result<()> {
     in_order(TESTS.into_iter())
 }
@@ -75,7 +75,7 @@ fn with_clippy() -> anyhow::Result<()> {
     std::process::exit(status.code().unwrap_or(1));
 }
 
-/// Takes steps until one fails, and says how long each took.
+/// Runs steps until one fails, and prints how long each took.
 fn in_order(mut steps: impl Iterator<Item = Step>) -> anyhow::Result<()> {
     let mut took = String::new();
     let outcome = steps.try_for_each(|(name, step)| {
@@ -88,21 +88,21 @@ fn in_order(mut steps: impl Iterator<Item = Step>) -> anyhow::Result<()> {
     outcome
 }
 
-/// Everything of the workspace, for the machine's own use. With the tests: without them dependencies have fewer features, and
-/// would be built once more.
+/// Builds everything of the workspace for this machine, including tests: without them, dependencies have fewer features
+/// and would be compiled again.
 const BUILD: [&str; 5] = ["build", "--workspace", "--bins", "--tests", "--examples"];
 
-/// What somebody wants to know who has changed `session` or the console.
+/// The checks for a change of `session` or the console.
 pub fn fast() -> anyhow::Result<()> {
     in_order(FAST.into_iter())
 }
 
-/// What libFuzzer needs of the compiler: coverage counters. cargo-fuzz gives the same flags.
+/// The coverage counters that libFuzzer needs. cargo-fuzz passes the same flags.
 const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Ccodegen-units=1";
 const TARGETS: [&str; 3] = ["control_stream", "screen_stream", "evidence"];
 
-/// Fuzzes every parser for so many seconds.
+/// Fuzzes every parser for this many seconds.
 pub fn fuzz(seconds: u32) -> anyhow::Result<()> {
     let triple = "x86_64-unknown-linux-gnu";
     let folder = root().join("fuzz");
@@ -126,14 +126,14 @@ pub fn fuzz(seconds: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The newest change of a file or of anything in a folder; `None` when there is nothing.
+/// The newest modification of a file or of anything in a folder; `None` if it does not exist.
 pub fn newest(path: &Path) -> Option<SystemTime> {
     let own = path.metadata().and_then(|m| m.modified()).ok();
     let inside = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| newest(&entry.path()));
     inside.chain([own]).max().flatten()
 }
 
-/// Builds the console, unless it is newer than all it is made of.
+/// Builds the console, unless it is newer than its sources.
 pub fn console() -> anyhow::Result<()> {
     setup::npm("console")?;
     decoder::build()?;
@@ -145,7 +145,7 @@ pub fn console() -> anyhow::Result<()> {
     go("console", "npm", &["run", "--silent", "build"])
 }
 
-/// Runs a tool of the console's.
+/// Runs a tool of the console's packages.
 fn in_console(tool: &[&str]) -> anyhow::Result<()> {
     setup::npm("console")?;
     go("console", "npx", tool)
@@ -163,10 +163,10 @@ fn e2e() -> anyhow::Result<()> {
     go("e2e", "npx", &["playwright", "test"])
 }
 
-/// The README's pictures, as the tests made them.
+/// The README's screenshots, as the tests make them.
 const PICTURES: [&str; 7] = ["session", "key", "invitation", "customer-desktop", "incident", "history", "queue"];
 
-/// Runs the browser tests and keeps their pictures.
+/// Runs the browser tests and keeps their screenshots.
 pub fn screenshots() -> anyhow::Result<()> {
     e2e()?;
     for name in PICTURES {
@@ -177,16 +177,16 @@ pub fn screenshots() -> anyhow::Result<()> {
 
 const TYPES: &str = "console/src/lib/api/types";
 
-/// Writes the console's types anew.
+/// Writes the console's types.
 pub fn types() -> anyhow::Result<()> {
     cargo(&["test", "--workspace", "--quiet", "export_bindings"])
 }
 
-/// The console's types are the Rust types.
+/// Checks that the console's types are those of the Rust code.
 fn fresh_types() -> anyhow::Result<()> {
     let before = read(&root().join(TYPES))?;
     types()?;
-    anyhow::ensure!(before == read(&root().join(TYPES))?, "{TYPES} was stale: it is written anew, please commit it");
+    anyhow::ensure!(before == read(&root().join(TYPES))?, "{TYPES} was stale and has been written: please commit it");
     Ok(())
 }
 

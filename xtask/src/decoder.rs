@@ -1,4 +1,4 @@
-//! The decoder for browsers that have none: libaom, as the encoder's crate brings it, compiled to WebAssembly.
+//! The decoder for browsers that have none: libaom in the encoder's version, compiled to WebAssembly.
 
 use std::path::PathBuf;
 
@@ -6,10 +6,10 @@ use anyhow::Context;
 
 use crate::{ci::newest, packages, root, run, setup};
 
-/// Where the console looks for it.
+/// Where the console expects it.
 const DECODER: &str = "console/src/lib/viewer/decoder.wasm";
 
-/// Builds it, unless it is newer than all it is made of.
+/// Builds it, unless it is newer than its sources.
 pub fn build() -> anyhow::Result<()> {
     let libaom = libaom()?;
     let parts = [root().join("console/decoder"), root().join("Cargo.lock")];
@@ -31,10 +31,10 @@ pub fn build() -> anyhow::Result<()> {
     run(".", "clang", &[&compile[..], &link, &files].concat())
 }
 
-/// The source of the libaom that the encoder is made of.
+/// The source of the libaom that the encoder uses.
 fn libaom() -> anyhow::Result<PathBuf> {
     let packages = packages()?;
-    let package = packages.iter().find(|p| p["name"] == "libaom-sys").context("no libaom-sys")?;
-    let manifest = package["manifest_path"].as_str().context("libaom-sys lies nowhere")?;
+    let package = packages.iter().find(|p| p["name"] == "libaom-sys").context("no package libaom-sys")?;
+    let manifest = package["manifest_path"].as_str().context("libaom-sys has no manifest")?;
     Ok(PathBuf::from(manifest).with_file_name("vendor"))
 }

@@ -1,8 +1,8 @@
 //! The demo: a server with people and incidents, and a sample customer's desktop to help.
 
-mod chair;
-mod furnish;
+mod customer_view;
 mod sample;
+mod seed;
 
 use std::{
     fs,
@@ -18,19 +18,19 @@ use anyhow::Context;
 
 use crate::{cargo, ci, root, setup};
 
-/// Where the demo's server is.
+/// The address of the demo's server.
 pub const SERVER: &str = "http://localhost:8470";
 const SERVER_PORT: u16 = 8470;
-/// Where the customer's chair is.
-pub const CHAIR_PORT: u16 = 8471;
-/// Where the desktop's picture is served for the chair's page.
+/// The port of the customer's page.
+pub const CUSTOMER_VIEW_PORT: u16 = 8471;
+/// The port that serves the desktop's picture to the customer's page.
 pub const VNC_PORT: u16 = 8472;
 
-/// Sets up, builds, starts, and waits for Ctrl-C.
+/// Installs, builds, starts, and waits for Ctrl-C.
 pub fn run() -> anyhow::Result<()> {
     setup::run(&setup::ALL)?;
     build()?;
-    for port in [SERVER_PORT, CHAIR_PORT, VNC_PORT] {
+    for port in [SERVER_PORT, CUSTOMER_VIEW_PORT, VNC_PORT] {
         anyhow::ensure!(
             TcpStream::connect(("127.0.0.1", port)).is_err(),
             "port {port} is taken: is a demo running already?"
@@ -40,14 +40,14 @@ pub fn run() -> anyhow::Result<()> {
     fs::create_dir_all(&data)?;
     let mut children = Children::default();
     let setup_link = start_server(&data, &mut children)?;
-    furnish::run(setup_link)?;
+    seed::run(setup_link)?;
     let desktop = sample::Desktop::start(&data, &mut children)?;
-    let chair = chair::Chair::open(desktop)?;
+    let customer_view = customer_view::CustomerView::open(desktop)?;
     let stop = Arc::new(AtomicBool::new(false));
-    let told = stop.clone();
-    ctrlc::set_handler(move || told.store(true, Ordering::SeqCst))?;
+    let stop_requested = stop.clone();
+    ctrlc::set_handler(move || stop_requested.store(true, Ordering::SeqCst))?;
     explain();
-    chair.serve(&stop, &mut children)?;
+    customer_view.serve(&stop, &mut children)?;
     println!("\nThe demo ends. Its data stays in target/demo.");
     Ok(())
 }
@@ -57,7 +57,7 @@ fn build() -> anyhow::Result<()> {
     cargo(&["build", "--workspace"])
 }
 
-/// Everything that was started; all of it ends with this value.
+/// The started processes; dropping this ends all of them.
 #[derive(Default)]
 pub struct Children(Vec<(String, Child)>);
 
@@ -70,19 +70,19 @@ impl Children {
         Ok(())
     }
 
-    /// The name of a program that ended by itself, although the demo cannot go on without it.
-    pub fn fallen(&mut self, needed: &[&str]) -> Option<String> {
-        let fell = |(name, child): &mut (String, Child)| {
+    /// The name of a program that has ended although the demo needs it.
+    pub fn ended(&mut self, needed: &[&str]) -> Option<String> {
+        let has_ended = |(name, child): &mut (String, Child)| {
             needed.iter().any(|n| name.ends_with(n)) && child.try_wait().is_ok_and(|status| status.is_some())
         };
-        self.0.iter_mut().find_map(|c| fell(c).then(|| c.0.clone()))
+        self.0.iter_mut().find_map(|c| has_ended(c).then(|| c.0.clone()))
     }
 }
 
 impl Drop for Children {
     fn drop(&mut self) {
         for (_, child) in self.0.iter_mut().rev() {
-            // SIGTERM first: the server says good-bye to its connections.
+            // SIGTERM first, so that the server closes its connections.
             let _ = Command::new("kill").arg(child.id().to_string()).status();
             let end = Instant::now() + Duration::from_secs(4);
             while Instant::now() < end && child.try_wait().is_ok_and(|s| s.is_none()) {
@@ -94,10 +94,10 @@ impl Drop for Children {
     }
 }
 
-/// Starts the server and waits until it listens; gives the set-up link's token when the data folder is new.
+/// Starts the server and waits until it listens; returns the set-up link's token when the data folder is new.
 fn start_server(data: &Path, children: &mut Children) -> anyhow::Result<Option<String>> {
     let target = root().join("target/debug");
-    // What customers download is the program without its debugging symbols.
+    // Customers download the program without debugging symbols.
     let program = data.join("deskside-support");
     let stripped = Command::new("strip").arg("-o").arg(&program).arg(target.join("deskside-support")).status();
     if !stripped.is_ok_and(|s| s.success()) {
@@ -105,7 +105,7 @@ fn start_server(data: &Path, children: &mut Children) -> anyhow::Result<Option<S
     }
     let mut child = Command::new(target.join("deskside-server"))
         .args(["--listen", &format!("127.0.0.1:{SERVER_PORT}")])
-        // What somebody tries beside the demo runs on this machine too.
+        // Webhooks and other receivers that somebody tries with the demo run on this machine, too.
         .args(["--outbound-networks", "127.0.0.0/8,::1", "--data"])
         .arg(data.join("data"))
         .arg("--support-program")
@@ -114,15 +114,15 @@ fn start_server(data: &Path, children: &mut Children) -> anyhow::Result<Option<S
         .stdout(Stdio::piped())
         .spawn()
         .context("the server cannot be started")?;
-    let lines = BufReader::new(child.stdout.take().context("the server says nothing")?).lines();
+    let lines = BufReader::new(child.stdout.take().context("the server has no output")?).lines();
     children.0.push(("deskside-server".into(), child));
-    let (sender, said) = std::sync::mpsc::channel();
+    let (sender, output) = std::sync::mpsc::channel();
     std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
     let end = Instant::now() + Duration::from_secs(30);
     let mut up = false;
     let mut token = None;
     while Instant::now() < end {
-        match said.recv_timeout(Duration::from_millis(if up { 300 } else { 2_000 })) {
+        match output.recv_timeout(Duration::from_millis(if up { 300 } else { 2_000 })) {
             Ok(line) => {
                 up |= line.contains("Deskside is at");
                 token = token.or(line.trim().split_once("/setup#").map(|(_, token)| token.to_owned()));
@@ -130,7 +130,7 @@ fn start_server(data: &Path, children: &mut Children) -> anyhow::Result<Option<S
             Err(_) if up => return Ok(token),
             Err(_) => {}
         }
-        anyhow::ensure!(children.fallen(&["deskside-server"]).is_none(), "the server ended: see above");
+        anyhow::ensure!(children.ended(&["deskside-server"]).is_none(), "the server ended: see above");
     }
     anyhow::bail!("the server did not start in 30 seconds")
 }
@@ -144,7 +144,7 @@ Deskside is running. Two browser windows make the demo:
      User name tom, password deskside-demo (eva is the administrator, with the same password).
      Open an incident, press “Generate session key”, and send the mail: it lands in the outbox.
 
-  2. You are the customer:    http://localhost:{CHAIR_PORT}
+  2. You are the customer:    http://localhost:{CUSTOMER_VIEW_PORT}
      You see the sample customer's desktop and use it. Open the mail's link there with one click,
      or let the sample customer say yes by itself.
 

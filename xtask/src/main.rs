@@ -1,4 +1,4 @@
-//! `cargo xtask`: every command that a person needs.
+//! `cargo xtask`: every command for working on the project.
 
 mod bench;
 mod build_times;
@@ -17,33 +17,33 @@ use std::{
 use anyhow::Context;
 use clap::Parser;
 
-/// What a person can do with this project.
+/// Commands for working on the project.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Task {
     /// Start everything on this machine: server, console, and a sample customer's desktop to help.
     Demo,
-    /// Set up what is missing and run every test.
+    /// Install what is missing and run every test.
     Test {
-        /// Only what says within a minute whether a change of the pure crates or the console is right.
+        /// Only the tests that show within a minute whether a change of the pure crates or the console is right.
         #[arg(long)]
         fast: bool,
     },
-    /// Everything that must be green: format, lints, tidy, every test.
+    /// Run everything that must be green: format, lints, tidy, every test.
     Ci,
-    /// Check the rules of the house.
+    /// Check the project's own rules.
     Tidy,
-    /// Write the console's types anew from the Rust types.
+    /// Write the console's types from the Rust types.
     Types,
-    /// Fuzz every parser for some seconds each.
+    /// Fuzz every parser for some seconds.
     Fuzz {
-        /// How long for each target.
+        /// Seconds for each target.
         #[arg(default_value_t = 60)]
         seconds: u32,
     },
-    /// Measure the screen's way, stage by stage and as a whole. Needs root.
+    /// Measure the screen pipeline, stage by stage and as a whole. Needs root.
     Bench {
-        /// Install and measure the others too, side by side.
+        /// Install and measure the other products, too, side by side.
         #[arg(long)]
         peers: bool,
     },
@@ -53,13 +53,13 @@ enum Task {
         #[arg(long)]
         test: bool,
     },
-    /// Run the browser tests and keep their pictures for the README.
+    /// Run the browser tests and keep their screenshots for the README.
     Screenshots,
     /// Build the console.
     Console,
     /// Measure how long the compiler takes after a change.
     BuildTimes,
-    /// Install what is missing on Debian, and say what and why.
+    /// Install what is missing on Debian, and print what and why.
     Setup,
 }
 
@@ -84,10 +84,10 @@ fn main() -> anyhow::Result<()> {
 
 /// The project's folder.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask stands in the project").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is in the project's folder").to_owned()
 }
 
-/// Runs a program in a folder of the project, showing what it says; fails when it fails.
+/// Runs a program in a folder of the project and shows its output; fails when it fails.
 fn run(folder: &str, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     println!("\n› {program} {}", arguments.join(" "));
     let status = Command::new(program).args(arguments).current_dir(root().join(folder)).status();
@@ -96,7 +96,7 @@ fn run(folder: &str, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The cargo that runs this.
+/// Runs the same cargo that runs this.
 fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
     run(".", &cargo_path(), arguments)
 }
@@ -105,7 +105,7 @@ fn cargo_path() -> String {
     std::env::var("CARGO").unwrap_or("cargo".into())
 }
 
-/// Every package that the project is built of, as `cargo metadata` tells of it.
+/// Every package of the project, from `cargo metadata`.
 fn packages() -> anyhow::Result<Vec<serde_json::Value>> {
     let asked = Command::new(cargo_path())
         .args(["metadata", "--format-version", "1", "--locked"])

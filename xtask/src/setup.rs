@@ -1,18 +1,18 @@
-//! What this project needs from Debian, and why.
+//! The packages that this project needs from Debian, and why.
 
 use std::{path::Path, process::Command};
 
 use crate::root;
 
-/// A package: how to see that it is there, its name, and why it is needed.
+/// A package: a path that shows that it is installed, its name, and why it is needed.
 pub struct Need {
-    there: &'static str,
+    path: &'static str,
     package: &'static str,
     why: &'static str,
 }
 
-const fn need(there: &'static str, package: &'static str, why: &'static str) -> Need {
-    Need { there, package, why }
+const fn need(path: &'static str, package: &'static str, why: &'static str) -> Need {
+    Need { path, package, why }
 }
 
 /// For building and for every test.
@@ -56,7 +56,7 @@ pub const ALL: [Need; 37] = [
     need("/usr/lib/x86_64-linux-gnu/libxkbcommon-x11.so.0", "libxkbcommon-x11-0", "the support program's keyboard"),
 ];
 
-/// For building the decoder that pages bring along.
+/// For building the decoder that pages include.
 pub const WASM: [Need; 5] = [
     need("/usr/bin/clang", "clang", "compiles the decoder for browsers that have none"),
     need("/usr/bin/llvm-ar", "llvm", "its archives"),
@@ -65,7 +65,7 @@ pub const WASM: [Need; 5] = [
     need("/usr/share/doc/libclang-rt-dev-wasm32", "libclang-rt-dev-wasm32", "what its compiler leaves to a library"),
 ];
 
-/// For building the support program for Windows, and for trying it.
+/// For building and testing the support program for Windows.
 pub const WINDOWS: [Need; 9] = [
     need("/usr/share/doc/rustc-web", "rustc-web", "the compiler whose std is built for Windows"),
     need("/usr/share/doc/cargo-web", "cargo-web", "builds with it"),
@@ -78,9 +78,9 @@ pub const WINDOWS: [Need; 9] = [
     need("/usr/bin/osslsigncode", "osslsigncode", "signs programs for Windows in tests"),
 ];
 
-/// Installs what is missing, saying what and why.
+/// Installs what is missing, and prints what and why.
 pub fn run(needs: &[Need]) -> anyhow::Result<()> {
-    let missing: Vec<&Need> = needs.iter().filter(|n| !Path::new(n.there).exists()).collect();
+    let missing: Vec<&Need> = needs.iter().filter(|n| !Path::new(n.path).exists()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -107,10 +107,10 @@ fn quiet(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the tests need from the Python Package Index: what tests the REST API, and a program made for BeyondTrust's.
+/// Packages from the Python Package Index for the tests: a tester of the REST API, and a client made for BeyondTrust's.
 const PYTHON: [&str; 2] = ["schemathesis==4.32.5", "bt-cli==0.6.1"];
 
-/// Makes the folder of Python packages that the tests use, unless it is there as it should be.
+/// Makes the folder of Python packages for the tests, unless it is up to date.
 pub fn python() -> anyhow::Result<()> {
     let folder = root().join("e2e/.python");
     let done = folder.join("installed");
@@ -124,8 +124,8 @@ pub fn python() -> anyhow::Result<()> {
     Ok(std::fs::write(done, wanted)?)
 }
 
-/// Installs the packages that a folder's lock file names, when they are not there yet. (`npm ci` is stricter, but refuses
-/// lock files that leave out other systems' optional packages.)
+/// Installs the packages of a folder's lock file, unless they are installed. (`npm ci` is stricter, but refuses lock
+/// files that leave out optional packages of other systems.)
 pub fn npm(folder: &str) -> anyhow::Result<()> {
     let folder_path = root().join(folder);
     let (lock, done) = (folder_path.join("package-lock.json"), folder_path.join("node_modules/.package-lock.json"));

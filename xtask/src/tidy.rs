@@ -1,4 +1,4 @@
-//! The rules of the house that no compiler checks. Cheap to add to.
+//! The project's own rules that no compiler checks. Cheap to extend.
 
 mod modules;
 
@@ -11,7 +11,7 @@ use anyhow::Context;
 
 use crate::{packages, root};
 
-/// Who may use whom: a crate, and the crates of ours that it may name in its Cargo.toml.
+/// The allowed dependencies: a crate, and the crates of ours that it may name in its Cargo.toml.
 const EDGES: [(&str, &[&str]); 11] = [
     ("protocol", &[]),
     ("session", &["protocol"]),
@@ -26,8 +26,8 @@ const EDGES: [(&str, &[&str]); 11] = [
     ("simulator", &["protocol", "session", "screen"]),
 ];
 
-/// The rooms with one file a system.
-const OF_A_SYSTEM: [&str; 4] = [
+/// The folders that hold one file for each system.
+const SYSTEM_FOLDERS: [&str; 4] = [
     "crates/customer/src/capture",
     "crates/customer/src/input",
     "crates/customer/src/window",
@@ -35,24 +35,25 @@ const OF_A_SYSTEM: [&str; 4] = [
 ];
 
 /// The crates that make up the server.
-const OF_THE_SERVER: [&str; 5] =
+const SERVER_CRATES: [&str; 5] =
     ["crates/platform", "crates/store", "crates/live_sessions", "crates/archive", "crates/server"];
 
-/// Who has a clock.
-const CLOCKS: [&str; 5] = ["crates/platform", "crates/live_sessions", "crates/server", "crates/customer", "xtask"];
+/// The crates that may read a clock.
+const MAY_READ_CLOCK: [&str; 5] =
+    ["crates/platform", "crates/live_sessions", "crates/server", "crates/customer", "xtask"];
 
-/// Words that may not stand in code, and where they may.
+/// Words that may not appear in code, and where they may.
 const FORBIDDEN: [(&str, &str, &[&str]); 7] = [
     ("unbounded_channel", "every queue has a bound", &[]),
     ("std::process::Command", "no child process in the server", &["crates/customer", "crates/screen/tests", "xtask"]),
     ("tokio::process", "no child process in the server", &[]),
-    ("#[cfg(target_os", "systems differ only in capture, input, window and machine", &OF_A_SYSTEM),
-    ("#[cfg(windows", "systems differ only in capture, input, window and machine", &OF_A_SYSTEM),
-    ("SystemTime::now", "time is an argument in the pure crates", &CLOCKS),
-    ("Instant::now", "time is an argument in the pure crates", &CLOCKS),
+    ("#[cfg(target_os", "systems differ only in capture, input, window and machine", &SYSTEM_FOLDERS),
+    ("#[cfg(windows", "systems differ only in capture, input, window and machine", &SYSTEM_FOLDERS),
+    ("SystemTime::now", "time is an argument in the pure crates", &MAY_READ_CLOCK),
+    ("Instant::now", "time is an argument in the pure crates", &MAY_READ_CLOCK),
 ];
 
-/// Checks every rule; says all that is broken.
+/// Checks every rule; reports every violation.
 pub fn run() -> anyhow::Result<()> {
     let mut broken = Vec::new();
     edges(&mut broken)?;
@@ -61,7 +62,7 @@ pub fn run() -> anyhow::Result<()> {
     words(&mut broken)?;
     licences(&mut broken)?;
     wire(&mut broken)?;
-    anyhow::ensure!(broken.is_empty(), "the house is not tidy:\n  {}", broken.join("\n  "));
+    anyhow::ensure!(broken.is_empty(), "not tidy:\n  {}", broken.join("\n  "));
     println!("tidy");
     Ok(())
 }
@@ -96,7 +97,7 @@ fn map(broken: &mut Vec<String>) -> anyhow::Result<()> {
     for part in page.split("`crates/").skip(1) {
         let path = part.split('`').next().unwrap_or_default();
         if !root().join("crates").join(path).exists() {
-            broken.push(format!("ARCHITECTURE.md names crates/{path}, which is not there"));
+            broken.push(format!("ARCHITECTURE.md names crates/{path}, which does not exist"));
         }
     }
     Ok(())
@@ -108,29 +109,29 @@ fn words(broken: &mut Vec<String>) -> anyhow::Result<()> {
         let name = path.strip_prefix(root()).unwrap_or(&path).display().to_string();
         for (word, why, where_allowed) in FORBIDDEN {
             if text.contains(word) && !where_allowed.iter().any(|folder| name.starts_with(folder)) {
-                broken.push(format!("{name} says {word}: {why}"));
+                broken.push(format!("{name} contains {word}: {why}"));
             }
         }
-        if OF_THE_SERVER.iter().any(|folder| name.starts_with(folder)) && text.contains("unsafe {") {
+        if SERVER_CRATES.iter().any(|folder| name.starts_with(folder)) && text.contains("unsafe {") {
             broken.push(format!("{name} is unsafe"));
         }
         let lines = text.lines().count();
         if lines > 600 {
-            broken.push(format!("{name} has {lines} lines: would each still know its room?"));
+            broken.push(format!("{name} has {lines} lines, more than 600: split it"));
         }
     }
     Ok(())
 }
 
-/// The protocol's page speaks of the version and the limits that the code has.
+/// The protocol's page names the version and the limits of the code.
 fn wire(broken: &mut Vec<String>) -> anyhow::Result<()> {
     let page = fs::read_to_string(root().join("docs/protocol.md")).context("docs/protocol.md is missing")?;
     let code = fs::read_to_string(root().join("crates/protocol/src/lib.rs"))?;
     let version = code.split("VERSION: u16 = ").nth(1).and_then(|rest| rest.split(';').next()).unwrap_or("?");
     if !page.contains(&format!("Version {version} ")) {
-        broken.push(format!("docs/protocol.md does not speak of version {version}"));
+        broken.push(format!("docs/protocol.md does not name version {version}"));
     }
-    // Each row of the frame header's table stands in both.
+    // Each row of the frame header's table is in both.
     let screen = fs::read_to_string(root().join("crates/protocol/src/screen.rs"))?;
     for row in
         screen.lines().filter_map(|l| l.strip_prefix("//! | ")).filter(|l| l.starts_with(|c: char| c.is_ascii_digit()))
@@ -143,7 +144,7 @@ fn wire(broken: &mut Vec<String>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Licences that anybody may build on; the one exception has its decision page.
+/// Licences that anybody may build on; the one exception has a decision page.
 const LICENCES: [&str; 11] = [
     "MIT",
     "Apache-2.0",
@@ -170,14 +171,15 @@ fn licences(broken: &mut Vec<String>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Judges an SPDX expression: one side of an OR is enough, every side of an AND is needed.
+/// Checks an SPDX expression: one side of an OR is enough, every side of an AND is needed.
 fn allowed(licence: &str) -> bool {
     let plain = licence.replace(['(', ')'], " ").replace('/', " OR ");
     let one = |l: &str| {
         let l = l.split(" WITH ").next().unwrap_or(l).trim();
         LICENCES.contains(&l) || l == SLINT || l == "NCSA" || l == "CDLA-Permissive-2.0"
     };
-    // Parentheses only ever group an OR within an AND here, which reads the same when every AND part has one good side.
+    // Parentheses only ever group an OR within an AND here. Without them the result is the same if every AND part has
+    // one good side.
     plain.split(" AND ").all(|part| part.split(" OR ").any(one))
 }
 
@@ -213,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_house_is_tidy() {
+    fn the_project_is_tidy() {
         super::run().unwrap();
     }
 }

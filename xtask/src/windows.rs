@@ -1,7 +1,7 @@
-//! The support program for Windows, built on Debian and tried under Wine.
+//! The support program for Windows, built on Debian and tested under Wine.
 //!
-//! Debian's security archive has a newer compiler with the source of std (`rustc-web`, `rust-web-src`); std for Windows is
-//! built from it once for each version of that compiler, with mingw-w64. Everything lies in `target/windows`.
+//! Debian's security archive has a newer compiler with the source of std (`rustc-web`, `rust-web-src`). With mingw-w64,
+//! std for Windows is built from it once for each version of that compiler. Everything is in `target/windows`.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ fn home() -> PathBuf {
     root().join("target/windows")
 }
 
-/// Builds the program that customers download, and says how large it is.
+/// Builds the program that customers download, and prints its size.
 pub fn ship() -> anyhow::Result<()> {
     prepare()?;
     cargo(&["build", "--profile", "small", "-p", "customer"])?;
@@ -31,13 +31,13 @@ pub fn ship() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds it quickly, and runs its tests under Wine.
+/// Builds it quickly and runs its tests under Wine.
 pub fn test() -> anyhow::Result<()> {
     prepare()?;
     wine_prefix()?;
-    // As one: each by itself would build dependencies with features of its own.
+    // Build once for all: separate builds would compile dependencies with different features.
     cargo(&["build", "-p", "customer", "--bins", "--tests"])?;
-    // Windows runs what stands in RunOnce when it starts: it has started before the test that writes there.
+    // Windows runs the entries of RunOnce when it starts, so start it before the test that writes there.
     run(command("wineserver").arg("--persistent=30"))?;
     run(command("wineboot").env_remove("DISPLAY"))?;
     cargo(&["test", "-p", "customer"])
@@ -55,7 +55,7 @@ fn command(program: &str) -> Command {
     let mut command = Command::new(program);
     let path = format!("/usr/bin:{}", std::env::var("PATH").unwrap_or_default());
     let flags = format!("--sysroot={0} -Lnative={0}/static", home.join("sysroot").display());
-    // What cargo and rustup set for this program is about another compiler.
+    // The variables that cargo and rustup set for this program are for another compiler.
     for (name, _) in std::env::vars().filter(|(n, _)| n.starts_with("CARGO") || n.starts_with("RUST")) {
         if name != "CARGO_HOME" {
             command.env_remove(name);
@@ -89,16 +89,16 @@ fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What rustc's own build does: `panic_abort` alone is compiled with panic=abort.
+/// As in rustc's own build: `panic_abort` alone is compiled with panic=abort.
 const WRAPPER: &str = "#!/bin/sh
 rustc=$1; shift
 case \" $* \" in *' --crate-name panic_abort '*) set -- \"$@\" -Cpanic=abort;; esac
 exec \"$rustc\" \"$@\"
 ";
 
-/// Std for Windows, unless it was built by this very compiler.
+/// Builds std for Windows, unless this version of the compiler has built it.
 fn sysroot() -> anyhow::Result<()> {
-    let compiler = Command::new(RUSTC).arg("-V").output().context("rustc-web is not there")?.stdout;
+    let compiler = Command::new(RUSTC).arg("-V").output().context("rustc-web is not installed")?.stdout;
     let done = home().join("sysroot/built-by");
     if fs::read(&done).is_ok_and(|by| by == compiler) {
         return Ok(());
@@ -132,7 +132,8 @@ fn sysroot() -> anyhow::Result<()> {
             fs::copy(&path, libraries.join(name))?;
         }
     }
-    // Found before the compiler's own folder, where the linker would take what needs a DLL beside the program.
+    // This folder is searched before the compiler's own, where the linker would choose libraries that need a DLL beside
+    // the program.
     for library in ["libstdc++.a", "libwinpthread.a"] {
         let found = Command::new("x86_64-w64-mingw32-g++").arg(format!("-print-file-name={library}")).output()?.stdout;
         fs::copy(Path::new(String::from_utf8(found)?.trim()), statics.join(library))?;
@@ -141,8 +142,8 @@ fn sysroot() -> anyhow::Result<()> {
     Ok(fs::write(done, compiler)?)
 }
 
-/// What Wine 8 lacks of Windows 10, by the name of the library: what Rust's std needs for chance, and the performance
-/// counters, which Wine ends a program for asking. Here they answer that there are none.
+/// DLLs of Windows 10 that Wine 8 lacks: randomness for Rust's std, and performance counters, at which Wine ends the
+/// calling program. The stub answers that there are none.
 const STUBS: [(&str, &str); 2] = [("bcryptprimitives.dll", PROCESS_PRNG), ("pdh.dll", NO_COUNTERS)];
 const NO_COUNTERS: &str = "#define NONE(name) __declspec(dllexport) unsigned name(void) { return 0xC0000BB8; }
 NONE(PdhAddEnglishCounterW) NONE(PdhCloseQuery) NONE(PdhCollectQueryData) NONE(PdhEnumObjectsW)
@@ -156,7 +157,7 @@ __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE p, SIZE_T n) {
 }
 ";
 
-/// A folder in which Wine keeps its Windows.
+/// Creates the folder where Wine keeps its Windows.
 fn wine_prefix() -> anyhow::Result<()> {
     let prefix = home().join("wine");
     let done = prefix.join("ready");

@@ -1,3 +1,3 @@
-// The pages are a client of the server: nothing is rendered beforehand.
+// The pages are a client of the server: nothing is prerendered.
 export const ssr = false;
 export const prerender = false;

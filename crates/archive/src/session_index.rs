@@ -170,7 +170,8 @@ mod tests {
         let archive = fixture::archive(folder.path(), sessions.clone());
         let watches = Command::Supervise { user: UserRef { id: 5, name: "Sue".into() } };
         live.act(&Actor::Server, watches).await.unwrap();
-        live.act(&Actor::Server, Command::Close).await.unwrap();
+        let owner = Actor::Technician(UserRef { id: 1, name: "Tom".into() });
+        live.act(&owner, Command::Close).await.unwrap();
         let storing = tokio::spawn(archive.clone().store_ended());
         while sessions.get(&live.id).is_some() {
             tokio::task::yield_now().await;

@@ -1,22 +1,22 @@
-//! Which server this program belongs to, as its own file says it.
+//! Which server this program belongs to, read from its own file.
 
 use anyhow::Context;
 use protocol::{Binding, ProgramFile, ProgramPass};
 
-/// For a program that was built and not downloaded.
+/// A binding for a program that was built and not downloaded.
 pub fn by_hand(server: String, identity: String) -> Binding {
     let server = server.trim_end_matches('/').to_owned();
     Binding { server, identity, organisation: "Deskside".into(), pass: ProgramPass::default() }
 }
 
-/// The server's host, as the customer should check it.
+/// The server's host, which the customer should check.
 pub fn domain(binding: &Binding) -> &str {
     let host = binding.server.split_once("://").map_or(binding.server.as_str(), |(_, host)| host);
     host.split([':', '/']).next().unwrap_or(host)
 }
 
-/// Reads the binding from this program's own file, and the pass from its name where its bytes are the same for everybody;
-/// `None` when it has none.
+/// Reads the binding from this program's own file, and the pass from its name if its bytes are the same for everybody;
+/// `None` without a binding.
 pub fn of_this_program() -> anyhow::Result<Option<Binding>> {
     let path = std::env::current_exe().context("this program's file is unknown")?;
     let file = std::fs::File::open(&path).context("this program's file cannot be read")?;

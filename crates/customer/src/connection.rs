@@ -1,4 +1,4 @@
-//! The conversation with the server: coming in, staying in touch, coming back.
+//! The connection to the server: joining, the session, reconnecting.
 
 mod admission;
 mod flow;
@@ -27,34 +27,34 @@ use crate::{
     http::Http,
     jobs::JobContext,
     messages::{Notify, PriorSession, UiCommand, UiEvent},
-    restart_resume::Comeback,
+    restart_resume::SavedSession,
     share::{ShareController, ShareEvent},
     streams::next,
     util::{from_hex, lock, random_hex},
 };
 
-/// What the server signs before the challenge.
+/// The prefix of what the server signs before the challenge.
 const PURPOSE: &[u8] = b"deskside server identity 1\n";
-/// How long the server's answer to the last words is awaited.
+/// How long the server's answer to the last messages is awaited.
 const LAST_WORDS: Duration = Duration::from_millis(1_500);
 
-/// Runs until the session is over.
+/// Runs until the session has ended.
 pub async fn run(
     binding: Binding,
     before: Option<PriorSession>,
     consent: Arc<Mutex<Consent>>,
-    mut say: mpsc::Receiver<UiCommand>,
+    mut commands: mpsc::Receiver<UiCommand>,
     notify: Notify,
 ) {
     let http = Http::new(&binding.server);
     let mut resume = String::new();
-    if let Err(error) = run_session(&binding, &http, &consent, &mut say, &notify, before, &mut resume).await {
+    if let Err(error) = run_session(&binding, &http, &consent, &mut commands, &notify, before, &mut resume).await {
         lock(&consent).end();
         notify(UiEvent::Failed(format!("{error:#}")));
     }
-    // The session is over; the customer may still say how it was, and save what was sent.
-    while let Some(wish) = say.recv().await {
-        side_requests::run(&http, &resume, &notify, wish).await;
+    // The session has ended; the customer may still rate it and save files of the chat.
+    while let Some(command) = commands.recv().await {
+        side_requests::run(&http, &resume, &notify, command).await;
     }
 }
 
@@ -62,70 +62,70 @@ async fn run_session(
     binding: &Binding,
     http: &Http,
     consent: &Arc<Mutex<Consent>>,
-    say: &mut mpsc::Receiver<UiCommand>,
+    commands: &mut mpsc::Receiver<UiCommand>,
     notify: &Notify,
     before: Option<PriorSession>,
     resume: &mut String,
 ) -> anyhow::Result<()> {
-    let came = match before {
-        None => admission::join(binding, http, say, notify).await,
+    let admitted = match before {
+        None => admission::join(binding, http, commands, notify).await,
         Some(PriorSession::Restart(token)) => {
             resume.clone_from(&token);
-            admission::resume_after_restart(http, &token, say, notify).await?
+            admission::resume_after_restart(http, &token, commands, notify).await?
         }
         Some(PriorSession::Elevation(token)) => admission::resume(http, &token, notify).await?,
     };
-    let Some((mut ticket, token)) = came else { return Ok(()) };
+    let Some((mut ticket, token)) = admitted else { return Ok(()) };
     resume.clone_from(&token);
     let elevation = Elevation::new(binding, &token);
-    let work = JobContext::new(
+    let jobs = JobContext::new(
         consent.clone(),
         notify.clone(),
-        Comeback::new(binding, &token),
+        SavedSession::new(binding, &token),
         elevation.clone(),
         http.clone(),
     );
-    let (mut have, mut said) = (0, Vec::new());
+    let (mut newest, mut unconfirmed) = (0, Vec::new());
     loop {
         let (frames, frame_queue) = mpsc::channel(4);
-        let sharer = ShareController::new(consent.clone(), frames);
+        let sharing = ShareController::new(consent.clone(), frames);
         let mut connection = Connected {
             binding,
             http,
             resume: &token,
-            work: &work,
+            jobs: &jobs,
             consent,
             notify,
-            sharer,
+            sharing,
             measured: None,
-            have: &mut have,
-            said: &mut said,
+            newest: &mut newest,
+            unconfirmed: &mut unconfirmed,
         };
-        let ended = connection.run(&ticket, say, frame_queue).await;
+        let ended = connection.run(&ticket, commands, frame_queue).await;
         drop(connection);
         match ended {
-            Ok(End::Over) => return Ok(()),
-            Ok(End::Cut) => {}
-            Ok(End::GivenBack) => {
-                notify(UiEvent::GiveBack);
+            Ok(ConnectionEnd::Finished) => return Ok(()),
+            Ok(ConnectionEnd::Lost) => {}
+            Ok(ConnectionEnd::ElevationWithdrawn) => {
+                notify(UiEvent::ElevationWithdrawn);
                 return Ok(());
             }
-            Ok(End::Elsewhere) => match elevation.wait_behind(consent, notify).await {
+            Ok(ConnectionEnd::Elsewhere) => match elevation.wait_behind(consent, notify).await {
                 ElevatedExit::Nobody => {
-                    notify(UiEvent::Failed("This session goes on in another window.".into()));
+                    notify(UiEvent::Failed("This session continues in another window.".into()));
                     return Ok(());
                 }
                 ElevatedExit::Finished => {
                     notify(UiEvent::Finished);
                     return Ok(());
                 }
-                ElevatedExit::GivenBack => have = 0,
+                ElevatedExit::Withdrawn => newest = 0,
             },
-            Err(error) => tracing::info!(%error, "the connection broke"),
+            Err(error) => tracing::info!(%error, "connection lost"),
         }
         lock(consent).connected(false);
         notify(UiEvent::Reconnecting);
-        let Some(next) = admission::come_back(http, &token).await? else {
+        let Some(next) = admission::reconnect(http, &token).await? else {
             lock(consent).end();
             notify(UiEvent::Failed(String::new()));
             return Ok(());
@@ -135,15 +135,15 @@ async fn run_session(
 }
 
 /// Why a connection ended.
-enum End {
-    /// The session is over, or this program is no longer wanted in it.
-    Over,
-    /// It broke.
-    Cut,
-    /// The session goes on in another window.
+enum ConnectionEnd {
+    /// The session has ended, or this program is no longer in it.
+    Finished,
+    /// It was lost.
+    Lost,
+    /// Another window has taken over the session.
     Elsewhere,
-    /// This program runs as administrator, and shall not any more.
-    GivenBack,
+    /// This program runs as administrator, and the customer has withdrawn that.
+    ElevationWithdrawn,
 }
 
 /// One connection.
@@ -151,27 +151,27 @@ struct Connected<'a> {
     binding: &'a Binding,
     http: &'a Http,
     resume: &'a str,
-    work: &'a JobContext,
+    jobs: &'a JobContext,
     consent: &'a Arc<Mutex<Consent>>,
     notify: &'a Notify,
-    sharer: ShareController,
-    /// The size of the screen when its monitors were read.
+    sharing: ShareController,
+    /// The size of the screen when its monitors were last read.
     measured: Option<(u16, u16)>,
-    have: &'a mut u32,
-    /// Messages that the server has not confirmed yet, newest last.
-    said: &'a mut Vec<(u32, String)>,
+    newest: &'a mut u32,
+    /// Messages that the server has not confirmed, newest last.
+    unconfirmed: &'a mut Vec<(u32, String)>,
 }
 
 impl Connected<'_> {
     async fn run(
         &mut self,
         ticket: &str,
-        say: &mut mpsc::Receiver<UiCommand>,
+        commands: &mut mpsc::Receiver<UiCommand>,
         frames: mpsc::Receiver<crate::share::OutFrame>,
-    ) -> anyhow::Result<End> {
+    ) -> anyhow::Result<ConnectionEnd> {
         match reach::reach(&self.binding.server).await? {
-            Reached::Quic(session) => self.drive((*session, true), ticket, say, frames).await,
-            Reached::Socket(session) => self.drive((*session, false), ticket, say, frames).await,
+            Reached::Quic(session) => self.drive((*session, true), ticket, commands, frames).await,
+            Reached::Socket(session) => self.drive((*session, false), ticket, commands, frames).await,
         }
     }
 
@@ -179,27 +179,27 @@ impl Connected<'_> {
         &mut self,
         (session, quic): (S, bool),
         ticket: &str,
-        say: &mut mpsc::Receiver<UiCommand>,
+        commands: &mut mpsc::Receiver<UiCommand>,
         frames: mpsc::Receiver<crate::share::OutFrame>,
-    ) -> anyhow::Result<End> {
+    ) -> anyhow::Result<ConnectionEnd> {
         let (mut sender, mut receiver) = session.open_bi().await?;
-        // What people say goes before every picture and file.
+        // Chat goes before every picture and file.
         sender.set_priority(20);
         let challenge = random_hex();
-        // Windows said yes to the program that goes on as administrator.
+        // Windows agreed to the program that continues as administrator.
         let elevated = lock(self.consent).is_elevated();
         let client = if elevated { Client::WindowsAdministrator } else { crate::machine::client() };
         let hello = Hello {
             version: protocol::VERSION,
             ticket: ticket.to_owned(),
             client,
-            have: *self.have,
+            have: *self.newest,
             challenge: challenge.clone(),
         };
         sender.write_all(&protocol::encode(&hello)).await?;
         let mut framed = Framed::new(MAX_SERVER_MESSAGE_BYTES);
         let Some(ServerMessage::Welcome { you, proof, state, .. }) = next(&mut receiver, &mut framed).await? else {
-            anyhow::bail!("the server did not let this program in");
+            anyhow::bail!("the server did not admit this program");
         };
         verify(&self.binding.identity, &challenge, &proof)?;
         {
@@ -207,123 +207,124 @@ impl Connected<'_> {
             consent.connected(true);
             consent.follow(&state);
             if consent.elevation_is_over() {
-                return Ok(End::GivenBack);
+                return Ok(ConnectionEnd::ElevationWithdrawn);
             }
         }
-        let mut over = End::Cut;
+        let mut end = ConnectionEnd::Lost;
         (self.notify)(UiEvent::Connected { you });
         (self.notify)(UiEvent::State(state));
         let screen = tokio::spawn(flow::write_screen(session.clone(), frames, quic));
-        let jobs = tokio::spawn(crate::jobs::serve(session.clone(), self.work.clone()));
-        let (tell, mut told) = mpsc::channel(4);
-        let input = tokio::spawn(flow::read_input(session.clone(), self.consent.clone(), tell, quic));
-        self.sharer.follow();
+        let jobs = tokio::spawn(crate::jobs::serve(session.clone(), self.jobs.clone()));
+        let (report_blocked, mut blocked_changes) = mpsc::channel(4);
+        let input = tokio::spawn(flow::read_input(session.clone(), self.consent.clone(), report_blocked, quic));
+        self.sharing.follow();
         loop {
             tokio::select! {
                 message = next::<_, ServerMessage>(&mut receiver, &mut framed) => match message {
                     Ok(Some(ServerMessage::CaughtUp {})) => {
-                        // What was said while the connection broke, and did not arrive, is said again.
-                        for (nonce, text) in self.said.clone() {
+                        // Messages that did not arrive when the connection broke are sent again.
+                        for (nonce, text) in self.unconfirmed.clone() {
                             sender.write_all(&protocol::encode(&ClientMessage::Chat { text, nonce })).await?;
                         }
                     }
                     Ok(Some(message)) => {
-                        let screen = match &message {
-                            ServerMessage::State { state, .. } => state.screen.map(|size| (size, state.monitors.clone())),
-                            _ => None,
-                        };
-                        if let Some(end) = self.on_message(message) { over = end; break }
+                        let mut screen = None;
+                        if let ServerMessage::State { state, .. } = &message {
+                            screen = state.screen.map(|size| (size, state.monitors.clone()));
+                        }
+                        if let Some(reason) = self.on_message(message) { end = reason; break }
                         if let Some(monitors) = screen.and_then(|(size, known)| self.monitors(size, &known)) {
                             sender.write_all(&protocol::encode(&ClientMessage::Monitors { monitors })).await?;
                         }
                     }
                     Ok(None) | Err(_) => break,
                 },
-                wish = say.recv() => match wish {
+                command = commands.recv() => match command {
                     Some(UiCommand::Message(message)) => {
                         if let ClientMessage::Chat { text, nonce } = &message {
-                            self.said.push((*nonce, text.clone()));
+                            self.unconfirmed.push((*nonce, text.clone()));
                         }
-                        self.sharer.follow();
+                        self.sharing.follow();
                         sender.write_all(&protocol::encode(&message)).await?;
                     }
-                    Some(UiCommand::ConsentChanged) => self.sharer.follow(),
-                    Some(UiCommand::EnterKey(_) | UiCommand::GoOn) => {}
-                    Some(wish @ (UiCommand::Save { .. } | UiCommand::Attach { .. } | UiCommand::Rate { .. })) => {
+                    Some(UiCommand::ConsentChanged) => self.sharing.follow(),
+                    Some(UiCommand::EnterKey(_) | UiCommand::Resume) => {}
+                    Some(command @ (UiCommand::Save { .. } | UiCommand::Attach { .. } | UiCommand::Rate { .. })) => {
                         let (http, resume, notify) = (self.http.clone(), self.resume.to_owned(), self.notify.clone());
-                        tokio::spawn(async move { side_requests::run(&http, &resume, &notify, wish).await });
+                        tokio::spawn(async move { side_requests::run(&http, &resume, &notify, command).await });
                     }
                     None => {
-                        // The window is closed. What was said last may still be on its way: the server's end is awaited.
+                        // The window is closed. Messages may be in flight, so wait for the server to end the
+                        // connection.
                         let last_words = async { while let Ok(Some(_)) = next::<_, ServerMessage>(&mut receiver, &mut framed).await {} };
                         let _ = tokio::time::timeout(LAST_WORDS, last_words).await;
-                        over = End::Over;
+                        end = ConnectionEnd::Finished;
                         break;
                     }
                 },
-                Some(blocked) = told.recv() => {
+                Some(blocked) = blocked_changes.recv() => {
                     sender.write_all(&protocol::encode(&ClientMessage::InputBlocked { blocked })).await?;
                 }
-                Some(word) = self.sharer.word() => {
-                    if let Some(message) = self.said_of(word) {
+                Some(event) = self.sharing.next_event() => {
+                    if let Some(message) = self.message_for(event) {
                         sender.write_all(&protocol::encode(&message)).await?;
                     }
                 }
             }
         }
-        self.sharer.stop();
+        self.sharing.stop();
         screen.abort();
         jobs.abort();
         input.abort();
         session.close(0, "done");
-        Ok(over)
+        Ok(end)
     }
 
-    /// How the server is told.
-    fn said_of(&self, word: ShareEvent) -> Option<ClientMessage> {
-        match word {
+    /// The message by which the server learns of it.
+    fn message_for(&self, event: ShareEvent) -> Option<ClientMessage> {
+        match event {
             ShareEvent::Failed(trouble) => Some(ClientMessage::ShareFailed { trouble }),
             ShareEvent::Hidden => Some(ClientMessage::Pause { why: Pause::System }),
-            // A customer who paused meanwhile wishes to stay so.
+            // A customer who has paused in the meantime stays paused.
             ShareEvent::Seen => lock(self.consent).may_view().then_some(ClientMessage::Resume {}),
         }
     }
 
-    /// The monitors, when the screen has another size than when they were read, and others than the server knows.
+    /// The monitors, when the screen's size has changed since they were read and the server knows others.
     fn monitors(&mut self, size: (u16, u16), known: &[Monitor]) -> Option<Vec<Monitor>> {
         if self.measured.replace(size) == Some(size) {
             return None;
         }
-        let monitors = crate::window::monitors().inspect_err(|e| tracing::info!(%e, "no monitors")).ok()?;
+        let monitors = crate::window::monitors().inspect_err(|e| tracing::info!(%e, "monitors cannot be read")).ok()?;
         (monitors != known).then_some(monitors)
     }
 
-    fn on_message(&mut self, message: ServerMessage) -> Option<End> {
+    fn on_message(&mut self, message: ServerMessage) -> Option<ConnectionEnd> {
         match message {
             ServerMessage::Happened { entry } => {
-                *self.have = (*self.have).max(entry.seq);
+                *self.newest = (*self.newest).max(entry.seq);
                 if let protocol::Event::Chat { nonce, .. } = &entry.event {
-                    self.said.retain(|(n, _)| n != nonce);
+                    self.unconfirmed.retain(|(n, _)| n != nonce);
                 }
                 (self.notify)(UiEvent::Happened(entry));
             }
             ServerMessage::State { state, .. } => {
                 lock(self.consent).follow(&state);
-                self.sharer.follow();
+                self.sharing.follow();
                 let ended = matches!(state.phase, Phase::Ended { .. });
                 (self.notify)(UiEvent::State(state));
                 if ended {
                     lock(self.consent).end();
-                    return Some(End::Over);
+                    return Some(ConnectionEnd::Finished);
                 }
                 if lock(self.consent).elevation_is_over() {
-                    return Some(End::GivenBack);
+                    return Some(ConnectionEnd::ElevationWithdrawn);
                 }
             }
             ServerMessage::Typing { .. } => (self.notify)(UiEvent::Typing),
             ServerMessage::Refused { what, text, .. } => {
                 if what == "chat" {
-                    self.said.clear();
+                    self.unconfirmed.clear();
                 }
                 (self.notify)(UiEvent::Problem(text));
             }
@@ -332,12 +333,12 @@ impl Connected<'_> {
                     (self.notify)(UiEvent::Draw(mark));
                 }
             }
-            ServerMessage::Prefer { smooth } => self.sharer.prefer(smooth),
-            ServerMessage::Drawn { seq } => self.sharer.drawn(seq),
-            ServerMessage::NeedKeyframe {} => self.sharer.need_keyframe(),
-            ServerMessage::UseFormat { format } => self.sharer.use_format(format),
+            ServerMessage::Prefer { smooth } => self.sharing.prefer(smooth),
+            ServerMessage::Drawn { seq } => self.sharing.drawn(seq),
+            ServerMessage::NeedKeyframe {} => self.sharing.need_keyframe(),
+            ServerMessage::UseFormat { format } => self.sharing.use_format(format),
             ServerMessage::Bye { reason: ByeReason::Elsewhere } => {
-                return Some(End::Elsewhere);
+                return Some(ConnectionEnd::Elsewhere);
             }
             ServerMessage::Welcome { .. }
             | ServerMessage::CaughtUp {}
@@ -348,7 +349,7 @@ impl Connected<'_> {
     }
 }
 
-/// Checks that the server is the one this program is bound to.
+/// Checks that this is the server that the program is bound to.
 fn verify(identity: &str, challenge: &str, proof: &str) -> anyhow::Result<()> {
     if identity.is_empty() {
         return Ok(());
@@ -367,7 +368,7 @@ mod tests {
     use ed25519_dalek::{Signer, SigningKey};
 
     #[test]
-    fn only_the_server_that_this_program_belongs_to_is_believed() {
+    fn only_the_programs_own_server_passes_the_check() {
         let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
         let key = SigningKey::from_bytes(&[7; 32]);
         let identity = hex(key.verifying_key().as_bytes());

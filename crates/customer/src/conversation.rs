@@ -1,11 +1,11 @@
-//! The conversation as the customer reads it: entries of the timeline become lines.
+//! The conversation for the customer: timeline entries as lines.
 
 use protocol::{
     Direction, Entry, Event, Participant, ParticipantId, Pause, Right, Role,
     file_name::{shown, shown_text},
 };
 
-/// One line; `kind` is `chat` or names what happened, for the windows to say in the customer's language.
+/// One line. `kind` is `chat` or the name of what happened, which the windows translate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     pub kind: &'static str,
@@ -17,7 +17,7 @@ pub struct Line {
     pub file: Option<u32>,
 }
 
-/// The line of an entry, given those before it; `None` for what a customer need not read.
+/// The line of an entry, given the entries before it; `None` for what the customer need not read.
 pub fn line(entry: &Entry, before: &[Entry], people: &[Participant], me: ParticipantId) -> Option<Line> {
     let name = |id: &ParticipantId| people.iter().find(|p| p.id == *id).map(|p| p.name.clone()).unwrap_or_default();
     let technician =
@@ -58,7 +58,7 @@ pub fn line(entry: &Entry, before: &[Entry], people: &[Participant], me: Partici
             String::new(),
         ),
         Event::Paused { why: Pause::Customer, .. } => plain("paused", String::new()),
-        // The customer sees best that the system asks for something.
+        // The customer sees the system's prompt anyway.
         Event::Paused { why: Pause::System, .. } => return None,
         Event::Resumed { .. } => plain("resumed", String::new()),
         Event::Held { .. } => plain("held", String::new()),
@@ -81,7 +81,7 @@ pub fn line(entry: &Entry, before: &[Entry], people: &[Participant], me: Partici
         Event::Restarting { by } => plain("restarting", name(by)),
         Event::ScreenshotTaken { by, .. } => plain("screenshot", name(by)),
         Event::Ended { .. } => plain("ended", String::new()),
-        // Their own coming and going, what the panel shows anyway, and what is between the technicians.
+        // Their own coming and going, what the panel shows anyway, and what concerns only technicians.
         Event::Created { .. }
         | Event::KeyIssued { .. }
         | Event::KeyRevoked { .. }
@@ -116,13 +116,66 @@ pub fn line(entry: &Entry, before: &[Entry], people: &[Participant], me: Partici
     Some(Line { kind, who, text, at: entry.at, mine: false, file: None })
 }
 
-/// What was allowed after these entries.
+/// The grants after these entries.
 fn grants(entries: &[Entry]) -> Vec<Right> {
     entries.iter().fold(Vec::new(), |mut rights, entry| {
         match &entry.event {
             Event::Granted { rights: all, .. } => rights.clone_from(all),
             Event::Withdrawn { right, .. } => rights.retain(|r| r != right),
-            _ => {}
+            Event::Created { .. }
+            | Event::KeyIssued { .. }
+            | Event::KeyRevoked { .. }
+            | Event::LinkRevoked { .. }
+            | Event::Joined { .. }
+            | Event::Dropped { .. }
+            | Event::Returned { .. }
+            | Event::Left { .. }
+            | Event::Chat { .. }
+            | Event::Asked { .. }
+            | Event::Denied { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::SharingStarted { .. }
+            | Event::ScreenResized { .. }
+            | Event::MonitorsChanged { .. }
+            | Event::InputBlocked { .. }
+            | Event::SharingStopped { .. }
+            | Event::SharingFailed { .. }
+            | Event::RecordingFailed { .. }
+            | Event::Held { .. }
+            | Event::Reopened { .. }
+            | Event::Transferred { .. }
+            | Event::Queued { .. }
+            | Event::QueueMoved { .. }
+            | Event::Taken { .. }
+            | Event::Inherited { .. }
+            | Event::RoleChanged { .. }
+            | Event::SharedWith { .. }
+            | Event::ExpertInvited { .. }
+            | Event::ControlWanted { .. }
+            | Event::ControlPassed { .. }
+            | Event::Noted { .. }
+            | Event::Attributed { .. }
+            | Event::FileCarried { .. }
+            | Event::FileFailed { .. }
+            | Event::FolderMade { .. }
+            | Event::FileRenamed { .. }
+            | Event::FileDeleted { .. }
+            | Event::FilePosted { .. }
+            | Event::ClipboardCarried { .. }
+            | Event::ShellStarted { .. }
+            | Event::ShellEnded { .. }
+            | Event::SystemInfoRead { .. }
+            | Event::ProcessEnded { .. }
+            | Event::Restarting { .. }
+            | Event::ScreenshotTaken { .. }
+            | Event::Rated { .. }
+            | Event::Ended { .. }
+            | Event::Recorded { .. }
+            | Event::Stored { .. }
+            | Event::Watched { .. }
+            | Event::Exported { .. }
+            | Event::LegalHold { .. } => {}
         }
         rights
     })

@@ -1,14 +1,14 @@
-//! The few questions that go by plain HTTPS: coming in and coming back.
+//! Plain HTTPS requests: joining, resuming, files and the rating.
 
 use std::{io, path::Path, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use ureq::tls::{RootCerts, TlsConfig};
 
-/// How long a file of the chat may be on its way.
+/// How long a file of the chat may take.
 const FILE_TIME: Duration = Duration::from_secs(60 * 60);
 
-/// What the customer holds.
+/// A way for the customer to be admitted.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "by", rename_all = "snake_case")]
 pub enum Pass {
@@ -44,7 +44,7 @@ struct Problem {
     message: String,
 }
 
-/// One server, asked on threads of their own.
+/// A server, asked on separate threads.
 #[derive(Clone)]
 pub struct Http {
     agent: ureq::Agent,
@@ -52,11 +52,11 @@ pub struct Http {
 }
 
 /// An answer that is not a success.
-enum Wrong {
-    /// The server said no, with a sentence for the customer.
+enum HttpError {
+    /// The server refused, with a message for the customer.
     Refused(u16, String),
     /// The server was not reached.
-    Away(String),
+    Unreachable(String),
 }
 
 impl Http {
@@ -78,41 +78,44 @@ impl Http {
         &self,
         path: &str,
         body: T,
-    ) -> Result<R, Wrong> {
+    ) -> Result<R, HttpError> {
         let (agent, url) = (self.agent.clone(), format!("{}{path}", self.server));
         let asked = tokio::task::spawn_blocking(move || {
-            let mut answer = agent.post(&url).send_json(&body).map_err(|e| Wrong::Away(e.to_string()))?;
+            let mut answer = agent.post(&url).send_json(&body).map_err(|e| HttpError::Unreachable(e.to_string()))?;
             let status = answer.status();
             if status.is_success() {
-                return answer.body_mut().read_json().map_err(|e| Wrong::Away(e.to_string()));
+                return answer.body_mut().read_json().map_err(|e| HttpError::Unreachable(e.to_string()));
             }
-            let sentence = answer.body_mut().read_json::<Problem>().map(|p| p.message);
-            Err(Wrong::Refused(status.as_u16(), sentence.unwrap_or_else(|_| format!("The server answered {status}."))))
+            let message = answer.body_mut().read_json::<Problem>().map(|p| p.message);
+            Err(HttpError::Refused(
+                status.as_u16(),
+                message.unwrap_or_else(|_| format!("The server answered {status}.")),
+            ))
         });
-        asked.await.unwrap_or_else(|e| Err(Wrong::Away(e.to_string())))
+        asked.await.unwrap_or_else(|e| Err(HttpError::Unreachable(e.to_string())))
     }
 
-    /// Comes in: a ticket, and the token to come back by. The error is a sentence for the customer.
+    /// Joins: returns a ticket and the resume token. The error is a message for the customer.
     pub async fn enter(&self, pass: Pass) -> Result<(String, String), String> {
         let enter = Enter { pass, client: crate::machine::client() };
         match self.post::<_, Entered>("/api/join/enter", enter).await {
             Ok(entered) => Ok((entered.admission.ticket, entered.resume)),
-            Err(Wrong::Refused(_, sentence)) => Err(sentence),
-            Err(Wrong::Away(reason)) => Err(format!("{} cannot be reached ({reason}).", self.server)),
+            Err(HttpError::Refused(_, message)) => Err(message),
+            Err(HttpError::Unreachable(reason)) => Err(format!("{} cannot be reached ({reason}).", self.server)),
         }
     }
 
-    /// Comes back: a ticket, or `None` when there is no way back. The error is worth another try.
+    /// Resumes: returns a ticket, or `None` when that is no longer possible. After an error it can be tried again.
     pub async fn resume(&self, token: &str) -> Result<Option<String>, String> {
         let token = serde_json::to_value(Token { token }).map_err(|e| e.to_string())?;
         match self.post::<_, Admission>("/api/join/resume", token).await {
             Ok(admission) => Ok(Some(admission.ticket)),
-            Err(Wrong::Refused(404, _)) => Ok(None),
-            Err(Wrong::Refused(_, reason) | Wrong::Away(reason)) => Err(reason),
+            Err(HttpError::Refused(404, _)) => Ok(None),
+            Err(HttpError::Refused(_, reason) | HttpError::Unreachable(reason)) => Err(reason),
         }
     }
 
-    /// Sends the customer's rating. The error is a sentence for the customer.
+    /// Sends the customer's rating. The error is a message for the customer.
     pub async fn rate(&self, token: &str, stars: u8, comment: &str) -> Result<(), String> {
         let rating = serde_json::json!({ "token": token, "stars": stars, "comment": comment });
         let (agent, url) = (self.agent.clone(), format!("{}/api/join/rate", self.server));
@@ -126,7 +129,7 @@ impl Http {
         sent.await.unwrap_or_else(|e| Err(e.to_string()))
     }
 
-    /// Puts a file into the chat. The error is a sentence for the customer.
+    /// Posts a file in the chat. The error is a message for the customer.
     pub async fn attach(&self, token: &str, name: &str, path: &Path) -> Result<(), String> {
         let mut url = url::Url::parse(&format!("{}/api/join/posts", self.server)).map_err(|e| e.to_string())?;
         url.query_pairs_mut().append_pair("name", name);
@@ -145,16 +148,16 @@ impl Http {
         sent.await.unwrap_or_else(|e| Err(e.to_string()))
     }
 
-    /// Sends what a reader gives by a lane; for threads that may wait.
-    pub fn send_by_lane(&self, token: &str, content: &mut dyn io::Read) -> io::Result<()> {
-        let request = self.agent.post(self.lane(token)).config().timeout_global(None).build();
+    /// Sends what a reader yields over a side channel. Blocks the thread.
+    pub fn send_to_side_channel(&self, token: &str, content: &mut dyn io::Read) -> io::Result<()> {
+        let request = self.agent.post(self.side_channel_url(token)).config().timeout_global(None).build();
         let answer = request.send(ureq::SendBody::from_reader(content)).map_err(io::Error::other)?;
         if answer.status().is_success() { Ok(()) } else { Err(io::Error::other(answer.status().to_string())) }
     }
 
-    /// What comes by a lane; for threads that may wait.
-    pub fn receive_by_lane(&self, token: &str) -> io::Result<impl io::Read + use<>> {
-        let request = self.agent.get(self.lane(token)).config().timeout_global(None).build();
+    /// Receives from a side channel. Blocks the thread.
+    pub fn receive_from_side_channel(&self, token: &str) -> io::Result<impl io::Read + use<>> {
+        let request = self.agent.get(self.side_channel_url(token)).config().timeout_global(None).build();
         let answer = request.call().map_err(io::Error::other)?;
         if answer.status().is_success() {
             Ok(answer.into_body().into_reader())
@@ -163,11 +166,11 @@ impl Http {
         }
     }
 
-    fn lane(&self, token: &str) -> String {
+    fn side_channel_url(&self, token: &str) -> String {
         format!("{}/api/lanes/{token}", self.server)
     }
 
-    /// Fetches a file of the chat, and saves it as `save` does; says where.
+    /// Downloads a file of the chat and saves it with `save`; returns its path.
     pub async fn save(
         &self,
         token: &str,

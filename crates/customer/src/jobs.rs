@@ -1,5 +1,5 @@
-//! What the server asks of this machine beside the screen: files, clipboard, shell, system information. Each job comes on
-//! a stream of its own, and is judged here once more by what the customer has allowed.
+//! What the server asks of this machine beside the screen: files, clipboard, shell, system information. Each job has a
+//! stream of its own, and is checked here once more against the customer's consent.
 
 mod approval;
 mod archive;
@@ -18,7 +18,7 @@ use std::{
 
 use bytes::Bytes;
 use protocol::{Answer, Fault, Framed, Job, MAX_CONTROL_BYTES, Right};
-use session::{Consent, FileAct};
+use session::{Consent, FileTransfer};
 use tokio::task::JoinSet;
 use web_transport_trait::{RecvStream, SendStream, Session};
 
@@ -26,20 +26,20 @@ use crate::{
     elevation::Elevation,
     http::Http,
     messages::Notify,
-    restart_resume::Comeback,
-    streams::{broken, next},
+    restart_resume::SavedSession,
+    streams::{next, stream_error},
     util::lock,
 };
 
-/// So many jobs may run at once; more wait.
+/// The most jobs that run at once; more wait.
 const MOST_JOBS: usize = 24;
-/// So many pieces of one file may wait for the network or the disk.
-const PIECES: usize = 8;
-/// How long the server's word on what the customer has just allowed may be under way, behind a job that follows from it:
-/// the two come on different streams.
-const WORD_UNDER_WAY: Duration = Duration::from_secs(2);
-/// How often it is looked whether it has come.
-const LOOK: Duration = Duration::from_millis(10);
+/// The most chunks of one file that wait for the network or the disk.
+const CHUNKS: usize = 8;
+/// How long a job waits for the server's confirmation of a right that the customer has just allowed. Job and
+/// confirmation come on different streams.
+const CONFIRMATION_TIME: Duration = Duration::from_secs(2);
+/// How often the confirmation is checked.
+const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// What all jobs share, over every connection of the session.
 #[derive(Clone)]
@@ -48,10 +48,10 @@ pub struct JobContext {
     notify: Notify,
     transfers: incoming::Transfers,
     clipboard: clipboard::Owner,
-    /// How this program comes back after a restart of the computer.
-    comeback: Arc<Comeback>,
+    /// Resumes this program after a restart of the computer.
+    saved_session: Arc<SavedSession>,
     pub elevation: Elevation,
-    /// The way for the bytes of files.
+    /// The HTTPS client for side channels.
     http: Http,
 }
 
@@ -59,12 +59,12 @@ impl JobContext {
     pub fn new(
         consent: Arc<Mutex<Consent>>,
         notify: Notify,
-        comeback: Comeback,
+        saved_session: SavedSession,
         elevation: Elevation,
         http: Http,
     ) -> Self {
         let (transfers, clipboard) = (incoming::Transfers::default(), clipboard::Owner::default());
-        Self { consent, notify, transfers, clipboard, comeback: Arc::new(comeback), elevation, http }
+        Self { consent, notify, transfers, clipboard, saved_session: Arc::new(saved_session), elevation, http }
     }
 
     /// Whether the customer allows this now.
@@ -72,29 +72,29 @@ impl JobContext {
         lock(&self.consent).may(right)
     }
 
-    /// The same, once the server's word on it is there.
+    /// The same, after waiting for the server's confirmation.
     async fn may_by_now(&self, right: Right) -> bool {
-        let word = async {
+        let confirmed = async {
             while lock(&self.consent).awaits_server(right) {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(CHECK_INTERVAL).await;
             }
         };
-        let _ = tokio::time::timeout(WORD_UNDER_WAY, word).await;
+        let _ = tokio::time::timeout(CONFIRMATION_TIME, confirmed).await;
         self.may(right)
     }
 }
 
-/// Does jobs until the connection ends.
-pub async fn serve<S: Session>(session: S, work: JobContext) -> anyhow::Result<()> {
+/// Executes jobs until the connection ends.
+pub async fn serve<S: Session>(session: S, context: JobContext) -> anyhow::Result<()> {
     let mut running: JoinSet<()> = JoinSet::new();
     loop {
         tokio::select! {
             stream = session.accept_bi(), if running.len() < MOST_JOBS => {
-                let (sender, receiver) = stream.map_err(broken)?;
-                let work = work.clone();
+                let (sender, receiver) = stream.map_err(stream_error)?;
+                let context = context.clone();
                 running.spawn(async move {
-                    if let Err(error) = one(work, JobStream { sender, receiver, framed: Framed::new(MAX_CONTROL_BYTES) }).await {
-                        tracing::info!(%error, "a job ended");
+                    if let Err(error) = execute(context, JobStream { sender, receiver, framed: Framed::new(MAX_CONTROL_BYTES) }).await {
+                        tracing::info!(%error, "job failed");
                     }
                 });
             }
@@ -103,7 +103,7 @@ pub async fn serve<S: Session>(session: S, work: JobContext) -> anyhow::Result<(
     }
 }
 
-/// A job's stream.
+/// The stream of a job.
 struct JobStream<W, R> {
     sender: W,
     receiver: R,
@@ -112,74 +112,76 @@ struct JobStream<W, R> {
 
 impl<W: SendStream, R: RecvStream> JobStream<W, R> {
     async fn answer(&mut self, answer: &Answer) -> anyhow::Result<()> {
-        self.sender.write_chunk(protocol::encode(answer).into()).await.map_err(broken)
+        self.sender.write_chunk(protocol::encode(answer).into()).await.map_err(stream_error)
     }
 
-    /// The next bytes; `None` at the stream's end.
+    /// The next bytes; `None` at the end of the stream.
     async fn bytes(&mut self) -> anyhow::Result<Option<Bytes>> {
         let rest = std::mem::replace(&mut self.framed, Framed::new(MAX_CONTROL_BYTES)).rest();
         if !rest.is_empty() {
             return Ok(Some(rest.into()));
         }
-        self.receiver.read_chunk(128 * 1024).await.map_err(broken)
+        self.receiver.read_chunk(128 * 1024).await.map_err(stream_error)
     }
 
     async fn end(mut self) -> anyhow::Result<()> {
-        self.sender.finish().map_err(broken)?;
-        // The stream lives until the server has read its end.
+        self.sender.finish().map_err(stream_error)?;
+        // The stream stays open until the server has read its end.
         let _ = tokio::time::timeout(Duration::from_secs(30), self.sender.closed()).await;
         Ok(())
     }
 }
 
-async fn one<W: SendStream, R: RecvStream>(work: JobContext, mut line: JobStream<W, R>) -> anyhow::Result<()> {
-    let Some(job) = next::<_, Job>(&mut line.receiver, &mut line.framed).await? else { return Ok(()) };
-    if !work.may_by_now(job.right()).await {
-        line.answer(&Answer::Fault { fault: Fault::NotAllowed }).await?;
-        return line.end().await;
+async fn execute<W: SendStream, R: RecvStream>(context: JobContext, mut stream: JobStream<W, R>) -> anyhow::Result<()> {
+    let Some(job) = next::<_, Job>(&mut stream.receiver, &mut stream.framed).await? else { return Ok(()) };
+    if !context.may_by_now(job.right()).await {
+        stream.answer(&Answer::Fault { fault: Fault::NotAllowed }).await?;
+        return stream.end().await;
     }
-    line.sender.set_priority(if matches!(job, Job::Shell { .. }) { 5 } else { 0 });
+    stream.sender.set_priority(if matches!(job, Job::Shell { .. }) { 5 } else { 0 });
     let done = match job {
         Job::Fetch { path, from, since, lane } => {
-            outgoing::fetch(&work, &mut line, path, outgoing::Part { from, since }, lane).await?
+            outgoing::download(&context, &mut stream, path, outgoing::ByteRange { from, since }, lane).await?
         }
         Job::Bring { transfer, folder, name, size, from, lane } => {
-            incoming::bring(&work, &mut line, incoming::Upload { transfer, folder, name, size, from }, lane).await?
+            incoming::upload(&context, &mut stream, incoming::Upload { transfer, folder, name, size, from }, lane)
+                .await?
         }
-        Job::ReadClipboard {} => clipboard::read(&work.clipboard, &mut line).await?,
-        Job::WriteClipboard { kind } => clipboard::write(&work.clipboard, &mut line, kind).await?,
-        Job::Shell { columns, rows } => shell::run(&work, &mut line, columns, rows).await?,
-        short => answer_of(&work, short).await,
+        Job::ReadClipboard {} => clipboard::read(&context.clipboard, &mut stream).await?,
+        Job::WriteClipboard { kind } => clipboard::write(&context.clipboard, &mut stream, kind).await?,
+        Job::Shell { columns, rows } => shell::run(&context, &mut stream, columns, rows).await?,
+        simple => answer_to(&context, simple).await,
     };
     if let Some(answer) = done.unwrap_or_else(|fault| Some(Answer::Fault { fault })) {
-        line.answer(&answer).await?;
+        stream.answer(&answer).await?;
     }
-    line.end().await
+    stream.end().await
 }
 
-/// What a job comes to: a last answer, if one is left to say.
-type Done = Result<Option<Answer>, Fault>;
+/// The result of a job: a final answer, unless it was sent already.
+type JobResult = Result<Option<Answer>, Fault>;
 
-/// The jobs that have one answer.
-async fn answer_of(work: &JobContext, job: Job) -> Done {
-    let question = work.question(&job);
+/// The jobs with exactly one answer.
+async fn answer_to(context: &JobContext, job: Job) -> JobResult {
+    let question = context.question(&job);
     let replaces = question.is_some();
     if let Some(question) = question {
-        work.approve(question).await?;
+        context.approve(question).await?;
     }
     if let Job::Place { transfer, .. } | Job::Abandon { transfer } = job {
-        work.end_act(|act| matches!(act, FileAct::Bring { transfer: known, .. } if *known == transfer));
+        context.finish_transfer(|act| matches!(act, FileTransfer::Bring { transfer: known, .. } if *known == transfer));
     }
-    let allowed = work.clone();
-    let (transfers, comeback, elevation) = (work.transfers.clone(), work.comeback.clone(), work.elevation.clone());
-    let consent = lock(&work.consent).clone();
+    let allowed = context.clone();
+    let (transfers, saved_session, elevation) =
+        (context.transfers.clone(), context.saved_session.clone(), context.elevation.clone());
+    let consent = lock(&context.consent).clone();
     let doing = tokio::task::spawn_blocking(move || match job {
         Job::List { path } => folders::list(&path).map(|folder| Answer::Folder { folder }),
         Job::MakeFolder { path } => folders::make(&path).map(|()| Answer::Done {}),
         Job::Rename { path, name } => folders::rename(&path, &name).map(|()| Answer::Done {}),
         Job::Delete { path } => folders::delete(&path, &|| allowed.may(Right::Files)).map(|()| Answer::Done {}),
         Job::Kept { transfer } => Ok(Answer::Kept { bytes: transfers.kept(transfer) }),
-        // Only what was there when it was asked about is replaced.
+        // Only a file that existed when the question was asked may be replaced.
         Job::Place { transfer, sum, replace: _ } => transfers
             .place(transfer, &sum, replaces)
             .map(|(path, bytes, sha256)| Answer::Placed { path, bytes, sha256 }),
@@ -189,7 +191,7 @@ async fn answer_of(work: &JobContext, job: Job) -> Done {
         }
         Job::SystemInfo {} => system::read().map(|info| Answer::SystemInfo { info: Box::new(info) }),
         Job::EndProcess { pid, name } => system::end_process(pid, &name).map(|()| Answer::Done {}),
-        Job::Restart {} => comeback.restart().map(|()| Answer::Done {}),
+        Job::Restart {} => saved_session.restart().map(|()| Answer::Done {}),
         Job::Elevate {} => elevation.start(&consent).map(|()| Answer::Done {}).map_err(|why| Fault::Other { why }),
         Job::Fetch { .. }
         | Job::Bring { .. }
@@ -200,14 +202,14 @@ async fn answer_of(work: &JobContext, job: Job) -> Done {
     doing.await.unwrap_or_else(|e| Err(Fault::Other { why: e.to_string() })).map(Some)
 }
 
-/// Writes a file where the customer's downloads go, whole before it has its name; says where.
+/// Writes a file to the customer's downloads folder, complete before it gets its name; returns its path.
 pub fn save_download(name: &str, content: &mut dyn std::io::Read) -> std::io::Result<String> {
     let downloads = folders::home().join("Downloads");
     let folder = if downloads.is_dir() { downloads } else { folders::home() };
     incoming::save(&folder, name, content)
 }
 
-/// What the system says, in kinds that the console explains.
+/// Maps a system error to a fault that the console explains.
 fn fault(error: &std::io::Error) -> Fault {
     use std::io::ErrorKind;
     match error.kind() {

@@ -1,8 +1,10 @@
 //! The support program: what a customer runs to be helped.
 //!
-//! One file, no installation, no root. It is bound to one server, shows whose it is, and is the last judge of what leaves
-//! this machine: see [`session::Consent`]. The rooms: [`link`] speaks with the server, [`share`] captures and encodes, [`jobs`] does what else is asked,
-//! [`comeback`] goes on after a restart of the computer, [`elevation`] as administrator, [`capture`], [`input`], [`window`] and [`machine`] hold what differs between systems, [`ui`] shows.
+//! One file, no installation, no root. It is bound to one server, shows whose it is, and makes the last check of what
+//! leaves this machine: see [`session::Consent`]. [`connection`] talks to the server, [`share`] captures and encodes,
+//! [`jobs`] executes everything else, [`restart_resume`] continues after a restart of the computer, [`elevation`] as
+//! administrator. [`capture`], [`input`], [`window`] and [`machine`] hold the differences between systems, and [`ui`]
+//! shows the windows.
 
 #![cfg_attr(windows, windows_subsystem = "windows")]
 
@@ -33,25 +35,25 @@ use session::Consent;
 #[derive(Debug, Parser)]
 #[command(name = "deskside-support", version)]
 struct Options {
-    /// The server's address. Only for a program that is not bound to a server yet.
+    /// The server's address. Only for a program that is not bound to a server.
     #[arg(long, value_name = "URL")]
     server: Option<String>,
-    /// The server's identity key in hexadecimal, as its administrator reads it.
+    /// The server's identity key in hexadecimal, from its administrator.
     #[arg(long, value_name = "HEX", requires = "server")]
     identity: Option<String>,
     /// The session key, to join at once.
     #[arg(long, value_name = "DIGITS")]
     key: Option<String>,
-    /// Go back into the session from before a restart of the computer. Written by the program itself.
+    /// Resume the session from before a restart of the computer. Passed by the program itself.
     #[arg(long = "return")]
     returned: bool,
-    /// Go on in the session of the program that asked to run as administrator. Written by the program itself.
+    /// Take over the session of the program that asked to run as administrator. Passed by the program itself.
     #[arg(long, value_name = "FILE", requires = "sum")]
     elevated: Option<PathBuf>,
-    /// The sum of that file.
+    /// The SHA-256 of that file.
     #[arg(long, value_name = "HEX", requires = "elevated")]
     sum: Option<String>,
-    /// Press Ctrl+Alt+Del, as a service that Windows started. Written by the program itself.
+    /// Press Ctrl+Alt+Del, as a service that Windows started. Passed by the program itself.
     #[arg(long, hide = true)]
     press_ctrl_alt_del: bool,
 }
@@ -69,7 +71,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let bound = binding::of_this_program()?;
     let removes_itself = bound.is_some();
     if options.returned {
-        // Nobody waits for the session any more: a window would only puzzle whoever signs in.
+        // The session has ended: a window would only confuse the person who signs in.
         let Some(before) = restart_resume::take(bound.as_ref().map(|b| b.server.as_str())) else {
             return Ok(ExitCode::SUCCESS);
         };
@@ -81,16 +83,16 @@ fn main() -> anyhow::Result<ExitCode> {
         };
         return ui::run(bound.unwrap_or_else(by_hand), start);
     }
-    if let (Some(place), Some(sum)) = (options.elevated, options.sum) {
-        let handed = elevation::HandOver::take(&place, &sum)?;
+    if let (Some(path), Some(sum)) = (options.elevated, options.sum) {
+        let hand_over = elevation::HandOver::take(&path, &sum)?;
         let binding = match bound {
             Some(bound) => bound,
-            None => binding::by_hand(handed.server.clone(), handed.identity),
+            None => binding::by_hand(hand_over.server.clone(), hand_over.identity),
         };
-        anyhow::ensure!(binding.server == handed.server, "the session is another server's");
-        // The program's file belongs to the one behind it.
-        let before = Some(PriorSession::Elevation(handed.resume));
-        return ui::run(binding, ui::Start { before, consent: handed.consent, removes_itself: false });
+        anyhow::ensure!(binding.server == hand_over.server, "the session belongs to another server");
+        // The program's file belongs to the waiting process.
+        let before = Some(PriorSession::Elevation(hand_over.resume));
+        return ui::run(binding, ui::Start { before, consent: hand_over.consent, removes_itself: false });
     }
     let mut binding = match (bound, options.server) {
         (Some(bound), None) => bound,

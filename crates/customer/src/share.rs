@@ -1,4 +1,4 @@
-//! Sharing: a thread that sleeps until the screen changes, encodes what the path can take, and hands it to the link.
+//! Screen sharing: a thread that sleeps until the screen changes, encodes what the path can take, and passes it on.
 
 use std::{
     sync::{
@@ -19,22 +19,22 @@ use crate::{
     util::lock,
 };
 
-/// Pictures a second at most: what screens show.
+/// The most pictures a second: the refresh rate of screens.
 const FRAME_TIME: Duration = Duration::from_millis(16);
-/// How long an application may go on drawing before the screen is read.
+/// How long an application may continue drawing before the screen is read.
 const DRAWING: Duration = Duration::from_micros(500);
-/// Sleep at most this long: a bound, not a clock; every reason to wake comes as an event.
+/// The longest sleep. It is a safeguard: every reason to wake comes as an event.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
-/// How often it is looked whether the system still hides the screen.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How often to check whether the system still hides the screen.
+const HIDDEN_CHECK: Duration = Duration::from_millis(100);
 
-/// The pointer is neither read nor encoded like a picture.
+/// Pointer frames have no times of reading and encoding.
 const NO_TIME: [Duration; 2] = [Duration::ZERO; 2];
 
-/// A frame for the link.
+/// A frame for the connection.
 pub struct OutFrame {
-    /// A new stream starts here.
+    /// Whether a new stream starts here.
     pub key: bool,
     /// Its number.
     pub seq: u32,
@@ -51,32 +51,32 @@ enum ShareCommand {
 }
 
 struct Running {
-    orders: SyncSender<ShareCommand>,
+    commands: SyncSender<ShareCommand>,
     waker: Waker,
-    /// Says whether the sharing went well until its end.
+    /// Returns whether sharing ended without an error.
     thread: std::thread::JoinHandle<bool>,
 }
 
-/// Starts and stops sharing as the customer's consent says.
+/// Starts and stops sharing as the customer's consent requires.
 pub struct ShareController {
     consent: Arc<Mutex<Consent>>,
     frames: mpsc::Sender<OutFrame>,
     running: Option<Running>,
-    /// Sharing failed under the present grant: it is not tried again before a new one.
+    /// Sharing failed under the current grant: it is not tried again before a new one.
     failed: bool,
     format: screen::Format,
     smooth: bool,
-    words: (mpsc::Sender<ShareEvent>, mpsc::Receiver<ShareEvent>),
+    events: (mpsc::Sender<ShareEvent>, mpsc::Receiver<ShareEvent>),
 }
 
-/// What the sharing has to tell of itself.
+/// What sharing reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShareEvent {
-    /// It failed, and is over.
+    /// It failed and has ended.
     Failed(ShareTrouble),
     /// The system hides the screen.
     Hidden,
-    /// The screen is seen again.
+    /// The screen is visible again.
     Seen,
 }
 
@@ -89,16 +89,16 @@ impl ShareController {
             failed: false,
             format: screen::Format::Gbr,
             smooth: false,
-            words: mpsc::channel(4),
+            events: mpsc::channel(4),
         }
     }
 
-    /// Does what the consent says now.
+    /// Applies the current consent.
     pub fn follow(&mut self) {
         let may = lock(&self.consent).may_view();
-        // The thread ends by itself when the consent does, or when it fails, perhaps before this was called.
-        if let Some(over) = self.running.take_if(|running| running.thread.is_finished()) {
-            self.failed |= !over.thread.join().unwrap_or(false);
+        // The thread ends by itself when the consent does, or when it fails, perhaps before this call.
+        if let Some(finished) = self.running.take_if(|running| running.thread.is_finished()) {
+            self.failed |= !finished.thread.join().unwrap_or(false);
         }
         let runs = self.running.is_some();
         self.failed &= may;
@@ -114,44 +114,44 @@ impl ShareController {
             Ok(opened) => opened,
             Err(trouble) => {
                 self.failed = true;
-                let _ = self.words.0.try_send(ShareEvent::Failed(trouble));
+                let _ = self.events.0.try_send(ShareEvent::Failed(trouble));
                 return;
             }
         };
-        let (orders, queue) = sync_channel(256);
-        let (consent, frames, words) = (self.consent.clone(), self.frames.clone(), self.words.0.clone());
-        let work = move || {
-            let shared = Share::new(capture, consent, frames, words.clone()).and_then(|mut share| share.run(&queue));
+        let (commands, queue) = sync_channel(256);
+        let (consent, frames, events) = (self.consent.clone(), self.frames.clone(), self.events.0.clone());
+        let run = move || {
+            let shared = Share::new(capture, consent, frames, events.clone()).and_then(|mut share| share.run(&queue));
             if let Err(trouble) = shared {
-                let _ = words.try_send(ShareEvent::Failed(trouble));
+                let _ = events.try_send(ShareEvent::Failed(trouble));
             }
             shared.is_ok()
         };
-        let spawned = std::thread::Builder::new().name("share".into()).spawn(work);
+        let spawned = std::thread::Builder::new().name("share".into()).spawn(run);
         match spawned {
             Ok(thread) => {
-                self.running = Some(Running { orders, waker, thread });
-                self.order(ShareCommand::Format(self.format));
-                self.order(ShareCommand::Smooth(self.smooth));
+                self.running = Some(Running { commands, waker, thread });
+                self.command(ShareCommand::Format(self.format));
+                self.command(ShareCommand::Smooth(self.smooth));
             }
-            Err(_) => drop(self.words.0.try_send(ShareEvent::Failed(ShareTrouble::Encoder))),
+            Err(_) => drop(self.events.0.try_send(ShareEvent::Failed(ShareTrouble::Encoder))),
         }
     }
 
     /// Stops at once.
     pub fn stop(&mut self) {
-        self.order(ShareCommand::Stop);
+        self.command(ShareCommand::Stop);
         self.running = None;
     }
 
-    /// The viewers have drawn up to this frame.
+    /// The viewers have drawn all frames up to this one.
     pub fn drawn(&self, seq: u32) {
-        self.order(ShareCommand::Drawn(seq));
+        self.command(ShareCommand::Drawn(seq));
     }
 
     /// A viewer needs a keyframe.
     pub fn need_keyframe(&self) {
-        self.order(ShareCommand::Keyframe);
+        self.command(ShareCommand::Keyframe);
     }
 
     /// All viewers can show this format.
@@ -160,30 +160,30 @@ impl ShareController {
             PictureFormat::Gbr => screen::Format::Gbr,
             PictureFormat::Yuv420 => screen::Format::Yuv420,
         };
-        self.order(ShareCommand::Format(self.format));
+        self.command(ShareCommand::Format(self.format));
     }
 
     /// The technician prefers a smoother picture to a sharper one.
     pub fn prefer(&mut self, smooth: bool) {
         self.smooth = smooth;
-        self.order(ShareCommand::Smooth(smooth));
+        self.command(ShareCommand::Smooth(smooth));
     }
 
-    fn order(&self, order: ShareCommand) {
+    fn command(&self, command: ShareCommand) {
         if let Some(running) = &self.running {
-            let _ = running.orders.try_send(order);
+            let _ = running.commands.try_send(command);
             running.waker.wake();
         }
     }
 
-    /// What there is to tell, when there is.
-    pub async fn word(&mut self) -> Option<ShareEvent> {
-        let word = self.words.1.recv().await;
-        if let Some(ShareEvent::Failed(_)) = word {
+    /// Waits for the next event.
+    pub async fn next_event(&mut self) -> Option<ShareEvent> {
+        let event = self.events.1.recv().await;
+        if let Some(ShareEvent::Failed(_)) = event {
             self.running = None;
             self.failed = true;
         }
-        word
+        event
     }
 }
 
@@ -193,28 +193,28 @@ impl Drop for ShareController {
     }
 }
 
-/// One sharing, on its thread.
+/// One screen share, on its thread.
 struct Share {
     capture: Box<dyn Capture>,
     coder: Coder,
     consent: Arc<Mutex<Consent>>,
     frames: mpsc::Sender<OutFrame>,
-    words: mpsc::Sender<ShareEvent>,
+    events: mpsc::Sender<ShareEvent>,
     started: Instant,
-    /// Nothing may be sent before the first keyframe: it opens the stream.
+    /// Whether the first keyframe was sent: it opens the stream, so nothing may be sent before it.
     opened: bool,
     pointer: CaptureUpdate,
     /// How long the screen was read since the last picture.
     reading: Duration,
 }
 
-/// Frames name sides up to a bound; a frame beyond it would end the connection, again and again.
+/// The sides of a frame have a limit; a larger frame would end the connection, again and again.
 fn fits((width, height): (u16, u16)) -> Result<(u16, u16), ShareTrouble> {
     if width.max(height) > MAX_SIDE { Err(ShareTrouble::TooLarge) } else { Ok((width, height)) }
 }
 
 fn encoder_failed(error: screen::CodecError) -> ShareTrouble {
-    tracing::error!(%error, "the screen cannot be encoded");
+    tracing::error!(%error, "screen encoding failed");
     ShareTrouble::Encoder
 }
 
@@ -223,7 +223,7 @@ impl Share {
         mut capture: Box<dyn Capture>,
         consent: Arc<Mutex<Consent>>,
         frames: mpsc::Sender<OutFrame>,
-        words: mpsc::Sender<ShareEvent>,
+        events: mpsc::Sender<ShareEvent>,
     ) -> Result<Self, ShareTrouble> {
         let (width, height) = fits(capture.size())?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -235,7 +235,7 @@ impl Share {
             coder,
             consent,
             frames,
-            words,
+            events,
             started: Instant::now(),
             opened: false,
             pointer,
@@ -247,13 +247,13 @@ impl Share {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn run(&mut self, orders: &Receiver<ShareCommand>) -> Result<(), ShareTrouble> {
+    fn run(&mut self, commands: &Receiver<ShareCommand>) -> Result<(), ShareTrouble> {
         self.read_screen()?;
         let mut next_frame = Instant::now();
         let mut damaged = false;
         loop {
-            while let Ok(order) = orders.try_recv() {
-                match order {
+            while let Ok(command) = commands.try_recv() {
+                match command {
                     ShareCommand::Drawn(seq) => self.coder.pacer.drawn(self.now(), seq),
                     ShareCommand::Keyframe => {
                         self.coder.want_key();
@@ -264,7 +264,7 @@ impl Share {
                     ShareCommand::Stop => return Ok(()),
                 }
             }
-            // The last judge: asked before every picture, whatever the link or the server believe.
+            // The last check: before every picture, whatever the connection or the server believe.
             if !lock(&self.consent).may_view() {
                 return Ok(());
             }
@@ -279,44 +279,44 @@ impl Share {
                 }
                 self.send_pointer()?;
             }
-            let news = self.capture.wait(self.sleep(next_frame, damaged))?;
-            if news.damaged && !damaged {
+            let update = self.capture.wait(self.sleep(next_frame, damaged))?;
+            if update.damaged && !damaged {
                 // Applications draw in several steps; half of a drawing would cost a whole frame.
                 next_frame = next_frame.max(Instant::now() + DRAWING);
             }
-            damaged |= news.damaged;
-            if news.hidden {
-                if !self.wait_until_seen(orders)? {
+            damaged |= update.damaged;
+            if update.hidden {
+                if !self.wait_until_seen(commands)? {
                     return Ok(());
                 }
                 damaged = true;
             }
-            if let Some(size) = news.size {
+            if let Some(size) = update.size {
                 let (width, height) = fits(size)?;
                 self.coder.resize(width, height).map_err(encoder_failed)?;
                 self.read_screen()?;
             }
-            self.pointer.pointer_at = news.pointer_at.or(self.pointer.pointer_at);
-            self.pointer.pointer_shape = news.pointer_shape.or_else(|| self.pointer.pointer_shape.take());
+            self.pointer.pointer_at = update.pointer_at.or(self.pointer.pointer_at);
+            self.pointer.pointer_shape = update.pointer_shape.or_else(|| self.pointer.pointer_shape.take());
         }
     }
 
-    /// Sends nothing while the system hides the screen; says whether the sharing goes on after that.
-    fn wait_until_seen(&mut self, orders: &Receiver<ShareCommand>) -> Result<bool, ShareTrouble> {
-        let _ = self.words.try_send(ShareEvent::Hidden);
-        while self.capture.wait(LOOK_AGAIN)?.hidden {
-            let stopped = orders.try_iter().any(|order| matches!(order, ShareCommand::Stop));
+    /// Sends nothing while the system hides the screen; returns whether sharing continues after that.
+    fn wait_until_seen(&mut self, commands: &Receiver<ShareCommand>) -> Result<bool, ShareTrouble> {
+        let _ = self.events.try_send(ShareEvent::Hidden);
+        while self.capture.wait(HIDDEN_CHECK)?.hidden {
+            let stopped = commands.try_iter().any(|command| matches!(command, ShareCommand::Stop));
             if stopped || !lock(&self.consent).may_view() {
                 return Ok(false);
             }
-            std::thread::sleep(LOOK_AGAIN);
+            std::thread::sleep(HIDDEN_CHECK);
         }
-        let _ = self.words.try_send(ShareEvent::Seen);
+        let _ = self.events.try_send(ShareEvent::Seen);
         self.coder.want_key();
         Ok(true)
     }
 
-    /// How long nothing can be to do: until the next picture is allowed, or something settles, or news come.
+    /// How long nothing can be due: until the next picture is allowed, something settles, or an event arrives.
     fn sleep(&self, next_frame: Instant, damaged: bool) -> Duration {
         let until_frame = next_frame.saturating_duration_since(Instant::now());
         let now = self.now();
@@ -324,7 +324,7 @@ impl Share {
         if (damaged && self.coder.pacer.may_send()) || self.coder.ready(now) || (pointer && self.opened) {
             return until_frame;
         }
-        // Refinement waits for acknowledgements too; these wake the thread themselves.
+        // Refinement also waits for acknowledgements, but these wake the thread themselves.
         let settled = self.coder.due().filter(|due| *due > now).map(|due| Duration::from_millis(due - now));
         settled.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP).max(until_frame)
     }
@@ -338,7 +338,7 @@ impl Share {
         read
     }
 
-    /// Codes and sends what is to be sent, if anything; says in what time from its beginning no other picture follows.
+    /// Encodes and sends the next picture, if any; returns the minimum time from its start to the next picture.
     fn send_picture(&mut self) -> Result<Option<Duration>, ShareTrouble> {
         let begun = Instant::now();
         let Some(coded) = self.coder.next(self.now()).map_err(encoder_failed)? else { return Ok(None) };
@@ -346,7 +346,7 @@ impl Share {
         let kind = FrameKind::Picture { key: coded.key, lossless: coded.lossless };
         self.opened |= coded.key;
         self.send(kind, coded.seq, times, &coded.regions, &coded.data);
-        // A slow computer gives half of a core to motion at most: its user works on it.
+        // On a slow computer motion takes half of a core at most: its user works on it.
         Ok(Some(if coded.lossless { FRAME_TIME } else { FRAME_TIME.max(2 * times[1]) }))
     }
 
@@ -370,7 +370,7 @@ impl Share {
         let time = u32::try_from(self.now()).unwrap_or(u32::MAX);
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         let [read, encoded] = times.map(|t| u16::try_from(t.as_micros() / 100).unwrap_or(u16::MAX));
-        // The coder names at most eight.
+        // The coder returns at most eight regions.
         let count = regions.len() as u8;
         let header = Header { kind, width, height, seq, time, length, read, encoded, regions: count };
         let mut bytes = Vec::with_capacity(header.frame_bytes());
@@ -380,7 +380,7 @@ impl Share {
         }
         bytes.extend_from_slice(payload);
         let bytes = Bytes::from(bytes);
-        // The queue is short and the pacer keeps it empty; when the link is gone the consent ends the thread.
+        // The queue is short and the pacer keeps it empty; when the connection is lost, the consent ends the thread.
         let _ = self.frames.blocking_send(OutFrame {
             key: matches!(kind, FrameKind::Picture { key: true, .. }),
             seq,

@@ -12,14 +12,14 @@ pub async fn next<R: RecvStream, T: serde::de::DeserializeOwned>(
         if let Some(message) = framed.next_message()? {
             return Ok(Some(message));
         }
-        match stream.read_chunk(64 * 1024).await.map_err(broken)? {
+        match stream.read_chunk(64 * 1024).await.map_err(stream_error)? {
             Some(bytes) => framed.push(&bytes),
             None => return Ok(None),
         }
     }
 }
 
-/// The transports have error types of their own, and some of these cannot be kept.
-pub fn broken(error: impl std::fmt::Display) -> anyhow::Error {
+/// The transports have error types of their own, and some of these cannot be stored.
+pub fn stream_error(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow::anyhow!("{error}")
 }

@@ -1,4 +1,4 @@
-//! The windows: what the customer sees and says. Runs on the main thread; the link has a thread of its own.
+//! The windows: what the customer sees and does. They run on the main thread; the connection has its own.
 
 mod questions;
 
@@ -26,8 +26,8 @@ use crate::{
 slint::include_modules!();
 
 thread_local! {
-    /// The one set of windows, for notices from the link's thread.
-    static DESK: RefCell<Option<Rc<RefCell<Desk>>>> = const { RefCell::new(None) };
+    /// The windows, for events from the connection's thread.
+    static WINDOWS: RefCell<Option<Rc<RefCell<Windows>>>> = const { RefCell::new(None) };
 }
 
 /// What the program starts with.
@@ -36,58 +36,58 @@ pub struct Start {
     pub before: Option<PriorSession>,
     /// What the customer has allowed in it.
     pub consent: Consent,
-    /// Whether its file goes when the session has ended.
+    /// Whether the program's file is removed when the session has ended.
     pub removes_itself: bool,
 }
 
-/// Shows the windows and runs until the last one closes; says how the program ends.
+/// Shows the windows and runs until the last one closes; returns the exit code.
 pub fn run(binding: Binding, start: Start) -> anyhow::Result<ExitCode> {
     let Start { before, consent, removes_itself } = start;
     let elevated = consent.is_elevated();
     let consent = Arc::new(Mutex::new(consent));
-    let (say, wishes) = mpsc::channel(256);
-    let desk = Desk::open(&binding, consent.clone(), say, removes_itself)?;
-    DESK.with(|cell| cell.replace(Some(desk.clone())));
-    let notify: Notify = Arc::new(|notice| {
-        let told = slint::invoke_from_event_loop(move || {
-            let desk = DESK.with(|cell| cell.borrow().clone());
-            if let Some(desk) = desk {
-                desk.borrow_mut().told(notice);
+    let (commands, receiver) = mpsc::channel(256);
+    let windows = Windows::open(&binding, consent.clone(), commands, removes_itself)?;
+    WINDOWS.with(|cell| cell.replace(Some(windows.clone())));
+    let notify: Notify = Arc::new(|event| {
+        let sent = slint::invoke_from_event_loop(move || {
+            let windows = WINDOWS.with(|cell| cell.borrow().clone());
+            if let Some(windows) = windows {
+                windows.borrow_mut().on_event(event);
             }
         });
-        if told.is_err() {
-            tracing::debug!("the windows are closed");
+        if sent.is_err() {
+            tracing::debug!("windows closed before an event");
         }
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let task = runtime.spawn(connection::run(binding, before, consent.clone(), wishes, notify));
+    let task = runtime.spawn(connection::run(binding, before, consent.clone(), receiver, notify));
     runtime.spawn(async {
-        crate::machine::told_to_end().await;
-        // As when the windows are closed: nothing that a technician holds down stays so.
+        crate::machine::wait_for_termination().await;
+        // As when the windows are closed: release everything that a technician holds down.
         slint::quit_event_loop().ok();
     });
-    desk.borrow().chat.show()?;
+    windows.borrow().chat.show()?;
     slint::run_event_loop_until_quit()?;
     lock(&consent).end();
-    let (ended, given_back) = (desk.borrow().ended, desk.borrow().given_back);
-    DESK.with(|cell| cell.replace(None));
-    drop(desk);
-    // The wishes' channel is closed now; the link says its last words and ends.
+    let (ended, elevation_withdrawn) = (windows.borrow().ended, windows.borrow().elevation_withdrawn);
+    WINDOWS.with(|cell| cell.replace(None));
+    drop(windows);
+    // The command channel is closed now; the connection sends its last messages and ends.
     runtime.block_on(async { tokio::time::timeout(Duration::from_secs(2), task).await.ok() });
     if ended && removes_itself {
         remove_this_program();
     }
-    Ok(if elevated && !given_back { ExitCode::from(elevation::OVER) } else { ExitCode::SUCCESS })
+    Ok(if elevated && !elevation_withdrawn { ExitCode::from(elevation::EXIT_FINISHED) } else { ExitCode::SUCCESS })
 }
 
 /// The program was one downloaded file, and leaves nothing behind.
 fn remove_this_program() {
     if let Err(error) = crate::machine::remove_own_program() {
-        tracing::warn!(%error, "the program could not remove itself");
+        tracing::warn!(%error, "program file not removed");
     }
 }
 
-struct Desk {
+struct Windows {
     chat: ChatWindow,
     question: Option<ConsentWindow>,
     /// Questions about single files, oldest first.
@@ -102,23 +102,23 @@ struct Desk {
     state: Option<SessionState>,
     me: ParticipantId,
     consent: Arc<Mutex<Consent>>,
-    say: mpsc::Sender<UiCommand>,
+    commands: mpsc::Sender<UiCommand>,
     asked_for_it: bool,
     connected: bool,
     ended: bool,
-    /// The program behind this one goes on.
-    given_back: bool,
+    /// Whether the waiting process resumes.
+    elevation_withdrawn: bool,
     typing: slint::Timer,
     typed_at: std::time::Instant,
 }
 
-type Shared = Rc<RefCell<Desk>>;
+type Shared = Rc<RefCell<Windows>>;
 
-impl Desk {
+impl Windows {
     fn open(
         binding: &Binding,
         consent: Arc<Mutex<Consent>>,
-        say: mpsc::Sender<UiCommand>,
+        commands: mpsc::Sender<UiCommand>,
         removes_itself: bool,
     ) -> anyhow::Result<Shared> {
         let chat = ChatWindow::new()?;
@@ -127,7 +127,7 @@ impl Desk {
         chat.set_organisation(binding.organisation.as_str().into());
         chat.set_domain(domain(binding).into());
         chat.set_removes_itself(removes_itself);
-        let desk = Rc::new(RefCell::new(Self {
+        let windows = Rc::new(RefCell::new(Self {
             chat,
             question: None,
             file_questions: vec![],
@@ -140,74 +140,74 @@ impl Desk {
             state: None,
             me: ParticipantId(0),
             consent,
-            say,
+            commands,
             asked_for_it: false,
             connected: false,
             ended: false,
-            given_back: false,
+            elevation_withdrawn: false,
             typing: slint::Timer::default(),
             typed_at: std::time::Instant::now(),
         }));
-        Self::connect_chat(&desk);
-        Ok(desk)
+        Self::connect_chat(&windows);
+        Ok(windows)
     }
 
-    fn connect_chat(desk: &Shared) {
-        let chat = desk.borrow().chat.clone_strong();
+    fn connect_chat(windows: &Shared) {
+        let chat = windows.borrow().chat.clone_strong();
         let with = |act: fn(&mut Self, &str)| {
-            let desk = Rc::downgrade(desk);
+            let windows = Rc::downgrade(windows);
             move |text: SharedString| {
-                if let Some(desk) = desk.upgrade() {
-                    act(&mut desk.borrow_mut(), &text);
+                if let Some(windows) = windows.upgrade() {
+                    act(&mut windows.borrow_mut(), &text);
                 }
             }
         };
         let plainly = |act: fn(&mut Self)| {
-            let desk = Rc::downgrade(desk);
+            let windows = Rc::downgrade(windows);
             move || {
-                if let Some(desk) = desk.upgrade() {
-                    act(&mut desk.borrow_mut());
+                if let Some(windows) = windows.upgrade() {
+                    act(&mut windows.borrow_mut());
                 }
             }
         };
         chat.on_send(with(Self::send_chat));
-        chat.on_enter_key(with(|desk, key| {
-            desk.chat.set_problem("".into());
-            desk.tell(UiCommand::EnterKey(key.to_owned()));
+        chat.on_enter_key(with(|windows, key| {
+            windows.chat.set_problem("".into());
+            windows.send(UiCommand::EnterKey(key.to_owned()));
         }));
         chat.on_open_link(with(|_, link| open_in_browser(link)));
-        let save = Rc::downgrade(desk);
+        let save = Rc::downgrade(windows);
         chat.on_save(move |number, name| {
-            if let (Some(desk), Ok(number)) = (save.upgrade(), u32::try_from(number)) {
-                desk.borrow().tell(UiCommand::Save { number, name: name.into() });
+            if let (Some(windows), Ok(number)) = (save.upgrade(), u32::try_from(number)) {
+                windows.borrow().send(UiCommand::Save { number, name: name.into() });
             }
         });
-        let rate = Rc::downgrade(desk);
+        let rate = Rc::downgrade(windows);
         chat.on_rate(move |stars, comment| {
-            if let (Some(desk), Ok(stars)) = (rate.upgrade(), u8::try_from(stars)) {
-                desk.borrow().tell(UiCommand::Rate { stars, comment: comment.into() });
+            if let (Some(windows), Ok(stars)) = (rate.upgrade(), u8::try_from(stars)) {
+                windows.borrow().send(UiCommand::Rate { stars, comment: comment.into() });
             }
         });
         chat.on_typed(plainly(Self::typed));
         chat.on_leave(plainly(Self::leave));
-        chat.on_attach(with(|desk, title| desk.tell(UiCommand::Attach { title: title.to_owned() })));
-        chat.on_go_on(plainly(|desk| desk.tell(UiCommand::GoOn)));
-        chat.on_end_after_return(plainly(Self::end_after_return));
+        chat.on_attach(with(|windows, title| windows.send(UiCommand::Attach { title: title.to_owned() })));
+        chat.on_go_on(plainly(|windows| windows.send(UiCommand::Resume)));
+        chat.on_end_after_return(plainly(Self::end_instead_of_resuming));
         chat.on_quit(plainly(|_| drop(slint::quit_event_loop())));
-        let close = Rc::downgrade(desk);
+        let close = Rc::downgrade(windows);
         chat.window().on_close_requested(move || {
-            let Some(desk) = close.upgrade() else { return slint::CloseRequestResponse::HideWindow };
-            let mut desk = desk.borrow_mut();
-            if desk.chat.get_stage() == Stage::Returned {
-                desk.end_after_return();
+            let Some(windows) = close.upgrade() else { return slint::CloseRequestResponse::HideWindow };
+            let mut windows = windows.borrow_mut();
+            if windows.chat.get_stage() == Stage::Returned {
+                windows.end_instead_of_resuming();
             }
-            let in_session = matches!(desk.chat.get_stage(), Stage::Chat | Stage::Reconnecting);
+            let in_session = matches!(windows.chat.get_stage(), Stage::Chat | Stage::Reconnecting);
             // Closing asks once, then leaves.
-            if in_session && !desk.chat.get_asks_to_leave() {
-                desk.chat.set_asks_to_leave(true);
+            if in_session && !windows.chat.get_asks_to_leave() {
+                windows.chat.set_asks_to_leave(true);
             } else {
                 if in_session {
-                    desk.leave();
+                    windows.leave();
                 }
                 let _ = slint::quit_event_loop();
             }
@@ -215,14 +215,14 @@ impl Desk {
         });
     }
 
-    fn tell(&self, say: UiCommand) {
-        if self.say.try_send(say).is_err() {
-            tracing::debug!("nobody listens to the windows any more");
+    fn send(&self, command: UiCommand) {
+        if self.commands.try_send(command).is_err() {
+            tracing::debug!("command dropped after the end of the connection");
         }
     }
 
-    fn tell_server(&self, message: ClientMessage) {
-        self.tell(UiCommand::Message(message));
+    fn send_to_server(&self, message: ClientMessage) {
+        self.send(UiCommand::Message(message));
     }
 
     fn send_chat(&mut self, text: &str) {
@@ -236,7 +236,7 @@ impl Desk {
         }
         // Random, so that no earlier run of the program has used it.
         let nonce = util::random_nonce();
-        self.tell_server(ClientMessage::Chat { text: text.trim_end().to_owned(), nonce });
+        self.send_to_server(ClientMessage::Chat { text: text.trim_end().to_owned(), nonce });
         self.chat.set_draft("".into());
         self.chat.set_problem("".into());
     }
@@ -244,24 +244,24 @@ impl Desk {
     fn typed(&mut self) {
         if self.connected && self.typed_at.elapsed() > Duration::from_secs(2) {
             self.typed_at = std::time::Instant::now();
-            self.tell_server(ClientMessage::Typing {});
+            self.send_to_server(ClientMessage::Typing {});
         }
     }
 
-    /// The end acts here first, also with the network cut.
+    /// The end takes effect here first, even without a connection.
     fn leave(&mut self) {
         lock(&self.consent).end();
-        self.tell_server(ClientMessage::Leave {});
-        self.over(Stage::Ended);
+        self.send_to_server(ClientMessage::Leave {});
+        self.finish(Stage::Ended);
     }
 
-    /// The server is told, for which the program goes back into the session for a moment.
-    fn end_after_return(&mut self) {
-        self.tell(UiCommand::GoOn);
+    /// To tell the server, the program resumes the session for a moment.
+    fn end_instead_of_resuming(&mut self) {
+        self.send(UiCommand::Resume);
         self.leave();
     }
 
-    fn over(&mut self, stage: Stage) {
+    fn finish(&mut self, stage: Stage) {
         self.ended = matches!(stage, Stage::Ended);
         if self.ended {
             crate::restart_resume::forget();
@@ -273,10 +273,10 @@ impl Desk {
         let _ = self.chat.show();
     }
 
-    fn told(&mut self, notice: UiEvent) {
-        match notice {
+    fn on_event(&mut self, event: UiEvent) {
+        match event {
             UiEvent::EnterKey => self.chat.set_stage(Stage::EnterKey),
-            UiEvent::Returned => self.chat.set_stage(Stage::Returned),
+            UiEvent::AskToResume => self.chat.set_stage(Stage::Returned),
             UiEvent::Connecting if self.ended => {}
             UiEvent::Connecting => self.chat.set_stage(Stage::Connecting),
             UiEvent::Connected { you } => {
@@ -307,7 +307,7 @@ impl Desk {
                 self.connected = false;
                 self.close_question();
                 self.follow_consent();
-                // What was said comes again with the session.
+                // The chat so far comes again with the session.
                 self.entries.clear();
                 self.lines.clear();
                 let _ = self.chat.hide();
@@ -316,15 +316,15 @@ impl Desk {
                 self.ended = true;
                 let _ = slint::quit_event_loop();
             }
-            UiEvent::GiveBack => {
-                self.given_back = true;
+            UiEvent::ElevationWithdrawn => {
+                self.elevation_withdrawn = true;
                 let _ = slint::quit_event_loop();
             }
             UiEvent::Failed(_) if self.ended => {}
-            UiEvent::Failed(reason) if reason.is_empty() => self.over(Stage::Ended),
+            UiEvent::Failed(reason) if reason.is_empty() => self.finish(Stage::Ended),
             UiEvent::Failed(reason) => {
                 self.chat.set_problem(reason.into());
-                self.over(Stage::Failed);
+                self.finish(Stage::Failed);
             }
         }
     }
@@ -348,7 +348,7 @@ impl Desk {
         let people = self.state.as_ref().map(|s| s.participants.as_slice()).unwrap_or_default();
         if let Some(line) = conversation::line(&entry, &self.entries, people, self.me) {
             let link = protocol::links::first(&line.text).unwrap_or_default();
-            // Many files in a row are one line that grows.
+            // Many transfers in a row are one line that is updated.
             let row = self.lines.row_count().saturating_sub(1);
             let grows = |last: &Line| {
                 matches!(line.kind, "file-sent" | "file-fetched") && last.kind == line.kind && last.who == line.who
@@ -405,7 +405,7 @@ impl Desk {
         let phase = state.phase;
         self.state = Some(state);
         match phase {
-            Phase::Ended { .. } => return self.over(Stage::Ended),
+            Phase::Ended { .. } => return self.finish(Stage::Ended),
             Phase::Held => {
                 self.close_question();
                 self.asked_for_it = false;
@@ -423,28 +423,28 @@ impl Desk {
     }
 }
 
-fn with_desk(act: impl FnOnce(&mut Desk) + 'static) {
-    // Later, so that a window is not dropped while one of its own callbacks runs.
+fn with_windows(act: impl FnOnce(&mut Windows) + 'static) {
+    // Deferred, so that a window is not dropped while one of its own callbacks runs.
     slint::Timer::single_shot(Duration::ZERO, move || {
-        let desk = DESK.with(|cell| cell.borrow().clone());
-        if let Some(desk) = desk {
-            act(&mut desk.borrow_mut());
+        let windows = WINDOWS.with(|cell| cell.borrow().clone());
+        if let Some(windows) = windows {
+            act(&mut windows.borrow_mut());
         }
     });
 }
 
-/// What technicians drew has been shown for long enough.
+/// The drawings of technicians have been shown for long enough.
 fn fade_marks() {
-    with_desk(|desk| desk.marks.fade());
+    with_windows(|windows| windows.marks.fade());
 }
 
-/// Everybody who is there to help, by name; the owner while nobody is.
+/// The names of everybody who helps; the owner while nobody is present.
 fn helpers(state: &SessionState) -> String {
     let names = names(state, |role| matches!(role, Role::Technician | Role::Expert));
     if names.is_empty() { state.owner.name.clone() } else { names }
 }
 
-/// Everybody who only watches, by name.
+/// The names of everybody who only watches.
 fn watchers(state: &SessionState) -> String {
     names(state, |role| role == Role::Supervisor)
 }
@@ -454,19 +454,19 @@ fn names(state: &SessionState, fits: impl Fn(Role) -> bool) -> String {
     state.participants.iter().filter(here).map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// How long a window takes at most until it is laid out.
+/// The longest that a window takes until it is laid out.
 const LAID_OUT: Duration = Duration::from_millis(50);
 
-/// Where a window of ours belongs.
+/// The position of a window.
 #[derive(Clone, Copy)]
 enum Place {
-    /// At the top of the screen, in the middle: the panel.
+    /// At the top of the screen, centred: the panel.
     Top,
-    /// In the middle of the screen: a question.
+    /// In the centre of the screen: a question.
     Middle,
 }
 
-/// Puts a window where it belongs, once it has been laid out and its size is known.
+/// Moves a window to its position once it is laid out and its size is known.
 fn place<W: ComponentHandle + 'static>(window: slint::Weak<W>, place: Place) {
     slint::Timer::single_shot(LAID_OUT, move || {
         let (Some(window), Ok((width, height))) = (window.upgrade(), crate::window::screen_size()) else { return };
@@ -485,11 +485,11 @@ fn open_in_browser(address: &str) {
     if protocol::links::first(address) == Some(address)
         && let Err(error) = open::that_detached(address)
     {
-        tracing::warn!(%error, "the browser cannot be opened");
+        tracing::warn!(%error, "browser cannot be opened");
     }
 }
 
-/// Hours and minutes by this machine's clock and zone.
+/// Hours and minutes in this machine's local time.
 fn local_time(at: protocol::Timestamp) -> String {
     let at = jiff::Timestamp::from_millisecond(at.0.cast_signed()).unwrap_or_default();
     at.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M").to_string()
@@ -498,7 +498,7 @@ fn local_time(at: protocol::Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_zones_of_the_world_are_known_on_every_system() {
+    fn time_zones_are_known_on_every_system() {
         for zone in ["Europe/Berlin", "America/New_York", "Asia/Kolkata"] {
             assert!(jiff::tz::db().get(zone).is_ok(), "{zone}");
         }

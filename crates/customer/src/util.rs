@@ -1,10 +1,10 @@
-//! What every part of the program needs: locks, hexadecimal digits, random numbers.
+//! Helpers for every part of the program: locks, hexadecimal digits, random numbers.
 
 use std::sync::Mutex;
 
-/// What several threads share, for a moment.
+/// Locks what several threads share, for a moment.
 pub fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    shared.lock().expect("nobody panics while holding what is shared")
+    shared.lock().expect("no holder of the lock panics")
 }
 
 /// Bytes as hexadecimal digits.
@@ -12,7 +12,7 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// A number for a message that no other message of the session has.
+/// A random number that identifies a message within the session.
 pub fn random_nonce() -> u32 {
     let mut bytes = [0u8; 4];
     getrandom::fill(&mut bytes).expect("the system has a random source");
@@ -26,7 +26,7 @@ pub fn random_hex() -> String {
     hex(&bytes)
 }
 
-/// Bytes from hexadecimal digits; `None` when they are none, or not so many.
+/// Bytes from hexadecimal digits; `None` if they are invalid or have another length.
 pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     (text.len() == 2 * N && text.is_ascii()).then_some(())?;

@@ -1,8 +1,8 @@
-//! The bundle: everything that remains of a session in one signed file.
+//! The bundle: all evidence of a session in one signed file.
 //!
-//! A ZIP archive, uncompressed, whose comment is `deskside-bundle-1 KEY SIGNATURE`. The signature (Ed25519) is under the
-//! SHA-256 of every byte before the comment, so that no byte of the file can be changed unnoticed. `manifest.json` has
-//! the length and SHA-256 of every other file, and tells where something was changed.
+//! A ZIP archive, uncompressed, whose comment is `deskside-bundle-1 KEY SIGNATURE`. The signature (Ed25519) covers the
+//! SHA-256 of every byte before the comment, so that no byte of the file can be changed unnoticed. `manifest.json`
+//! lists the length and SHA-256 of every other file, and so shows where something was changed.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
@@ -12,24 +12,24 @@ use sha2::{Digest, Sha256};
 
 use crate::{hex, seal};
 
-/// The names of the files that every bundle has.
+/// The names of the files in a bundle.
 pub mod names {
-    /// The lengths and hashes of all others.
+    /// The lengths and hashes of all other files.
     pub const MANIFEST: &str = "manifest.json";
     /// The timeline as it was stored: one JSON object a line.
     pub const TIMELINE: &str = "timeline.jsonl";
     /// The signatures under the timeline's head.
     pub const SEALS: &str = "seals.json";
-    /// The keys that have signed, and who endorsed them.
+    /// The signing keys and their endorsements.
     pub const KEYS: &str = "keys.json";
     /// The transcript.
     pub const TRANSCRIPT: &str = "transcript.txt";
-    /// The video, in a session whose screen was recorded.
+    /// The video of a session whose screen was recorded.
     pub const VIDEO: &str = "video.webm";
-    /// The same with the pointer drawn into it, where whoever exported it wanted that. Coded anew: only the other is what
+    /// The video with the pointer drawn into it, if the export asked for it. It is re-encoded: the other one is what
     /// was recorded.
     pub const VIDEO_WITH_POINTER: &str = "video-with-pointer.webm";
-    /// Where the pointer was, beside the video.
+    /// The positions of the pointer during the video.
     pub const POINTER: &str = "pointer.bin";
 }
 
@@ -40,19 +40,19 @@ const MARK: &str = "deskside-bundle-1";
 /// Why a bundle cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    /// The disk said no.
+    /// The disk failed.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// It is no archive.
+    /// The file is not a readable archive.
     #[error("the archive cannot be read: {0}")]
     Zip(#[from] zip::result::ZipError),
-    /// A name that does not fit a file of a bundle.
-    #[error("{0:?} is no name for a file of a bundle")]
+    /// The name is not allowed for a file of a bundle.
+    #[error("{0:?} is not a valid name for a file of a bundle")]
     Name(String),
 }
 
-/// Whether a file of a bundle may have this name: letters, digits, `.`, `-` and `_`, in at most one folder. Whatever
-/// unpacks a bundle writes nothing outside of the folder that it unpacks to.
+/// Whether a file of a bundle may have this name: letters, digits, `.`, `-` and `_`, in at most one folder. So no
+/// program that unpacks a bundle writes outside of its target folder.
 pub fn name_fits(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let mut parts = name.split('/');
@@ -72,7 +72,7 @@ pub struct Entry {
     pub sha256: String,
 }
 
-/// Writes a bundle from its first byte to its last.
+/// Writes a bundle sequentially.
 pub struct Writer<W: Write> {
     zip: zip::ZipWriter<zip::write::StreamWriter<Signing<W>>>,
     entries: Vec<Entry>,
@@ -109,7 +109,7 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Adds the manifest, and signs everything.
+    /// Adds the manifest and signs the file.
     pub fn finish(mut self, key: &SigningKey) -> Result<W, BundleError> {
         let manifest = serde_json::to_vec_pretty(&self.entries).map_err(io::Error::other)?;
         self.file(names::MANIFEST, &mut &manifest[..])?;
@@ -130,7 +130,7 @@ fn text(sum: &str) -> String {
     format!("deskside bundle 1\n{sum}\n")
 }
 
-/// Hashes what passes, and keeps the last [`SIGNATURE_BYTES`] back: there the signature goes.
+/// Hashes what passes, except the last [`SIGNATURE_BYTES`], which hold the signature.
 struct Signing<W> {
     out: W,
     tail: Vec<u8>,
@@ -152,7 +152,7 @@ impl<W: Write> Write for Signing<W> {
     }
 }
 
-/// Whether the signature at the end of a file holds: the key that signed, or `None`.
+/// Checks the signature at the end of a file: returns the key that signed, or `None`.
 pub fn signature<R: Read + Seek>(file: &mut R) -> io::Result<Option<String>> {
     let length = file.seek(SeekFrom::End(0))?;
     let Some(covered) = length.checked_sub(SIGNATURE_BYTES as u64) else { return Ok(None) };

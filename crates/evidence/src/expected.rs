@@ -1,7 +1,7 @@
 //! What somebody who checks a bundle knows from elsewhere: the server's key, the session, an earlier state of it.
 //!
-//! A bundle proves nothing about itself: whoever makes one can sign it with a key of their own. What is expected must come
-//! from somewhere that the maker of the bundle has no hand in.
+//! A bundle proves nothing about itself, because anybody can make one and sign it with their own key. Expectations must
+//! come from a source that the maker of the bundle does not control.
 
 use std::str::FromStr;
 
@@ -12,15 +12,15 @@ use crate::seal::{fingerprint, grouped};
 /// What a bundle must be, besides whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
-    /// Who must have signed it, or endorsed whoever did.
+    /// The key that must have signed it, directly or through endorsements.
     pub key: Option<KeyName>,
-    /// Whose evidence it must be.
+    /// The session whose evidence it must be.
     pub session: Option<SessionId>,
-    /// The hash of an entry that was the last one when somebody noted it: it must still be there.
+    /// The hash of an entry that was the last one earlier: it must still be there.
     pub head: Option<Head>,
 }
 
-/// Text that is not what was asked for.
+/// Text that cannot be parsed as an expectation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotExpected {
     /// Neither a key nor a fingerprint.
@@ -36,12 +36,12 @@ pub enum NotExpected {
 pub struct KeyName(String);
 
 impl KeyName {
-    /// Whether it is the name of this key.
+    /// Whether this names the key.
     pub fn names(&self, key: &str) -> bool {
         key == self.0 || digits(&fingerprint(key)) == self.0
     }
 
-    /// As people compare it.
+    /// The fingerprint as people compare it.
     pub fn fingerprint(&self) -> String {
         if self.0.len() == 64 { fingerprint(&self.0) } else { grouped(&self.0) }
     }
@@ -56,7 +56,7 @@ impl FromStr for KeyName {
     }
 }
 
-/// The hash of a timeline's entry.
+/// The hash of a timeline entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head(String);
 
@@ -76,7 +76,7 @@ impl FromStr for Head {
     }
 }
 
-/// Without what people put between the digits when they read them out or copy them.
+/// Without the separators that people put between digits.
 fn digits(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace() && !matches!(c, ':' | '-')).map(|c| c.to_ascii_lowercase()).collect()
 }
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_named_by_all_of_its_fingerprint_or_all_of_its_digits() {
+    fn a_key_is_named_by_its_whole_fingerprint_or_all_of_its_digits() {
         let key = "ab".repeat(32);
         let print = fingerprint(&key);
         for name in [&key, &key.to_uppercase(), &print, &print.replace(' ', ":"), &print.replace(' ', "")] {

@@ -1,4 +1,4 @@
-//! Judges a bundle: every file, the chain of the timeline, keys and seals, the video, and what is expected of it.
+//! Verifies a bundle: its files, the chain of the timeline, keys and seals, the video, and the expectations.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use crate::{
     keyring::Keyring, names, transcript, unhex, webm,
 };
 
-/// No file of a bundle that is read as a whole is longer: the timeline of a very long session.
+/// The most that is read of a file as a whole: the timeline of a very long session fits.
 const MAX_TEXT_BYTES: u64 = 256 * 1024 * 1024;
 
 #[derive(Deserialize)]
@@ -27,14 +27,14 @@ struct Line {
     hash: String,
 }
 
-/// A timeline's entry as a line of [`names::TIMELINE`].
+/// A timeline entry as a line of [`names::TIMELINE`].
 pub fn line(stored: &Stored) -> String {
     let text = |t: &str| serde_json::to_string(t).expect("a text has a JSON form");
     let hash = hex(&stored.hash);
     format!("{{\"seq\":{},\"at\":{},\"body\":{},\"hash\":\"{hash}\"}}\n", stored.seq, stored.at.0, text(&stored.body))
 }
 
-/// Judges a bundle by itself and by what is expected of it.
+/// Verifies a bundle, by itself and against what is expected of it.
 pub fn judge<R: Read + Seek>(mut file: R, expected: &Expected) -> Verdict {
     let mut verdict = Verdict { key_expected: expected.key.is_some(), ..Verdict::default() };
     match bundle::signature(&mut file) {
@@ -71,9 +71,9 @@ impl<R: Read + Seek> Judge<'_, R> {
         };
         self.verdict.entries = entries.len();
         self.seals(&seals, &stored);
-        self.deeds(&entries, &sums);
+        self.stored_files(&entries, &sums);
         self.video(&entries);
-        self.words(&entries);
+        self.transcript(&entries);
     }
 
     fn find(&mut self, finding: Finding) {
@@ -95,7 +95,7 @@ impl<R: Read + Seek> Judge<'_, R> {
         read.map(|_| bytes)
     }
 
-    /// A file that is a list, as JSON.
+    /// A file that holds a JSON list.
     fn list<T: serde::de::DeserializeOwned>(&mut self, name: &str) -> Vec<T> {
         let Some(bytes) = self.text(name) else { return vec![] };
         serde_json::from_slice(&bytes).unwrap_or_else(|_| {
@@ -104,7 +104,7 @@ impl<R: Read + Seek> Judge<'_, R> {
         })
     }
 
-    /// Compares every file with the manifest; gives the hashes of what is there.
+    /// Compares every file with the manifest; returns the hashes of the files.
     fn files(&mut self) -> BTreeMap<String, String> {
         let mut sums = BTreeMap::new();
         if self.archive.has_duplicate_names() {
@@ -154,14 +154,14 @@ impl<R: Read + Seek> Judge<'_, R> {
         self.keys = keys;
     }
 
-    /// Whether the expected key vouches for whoever signed the whole.
+    /// Whether the expected key vouches for the signer of the bundle.
     fn signer(&mut self) {
         if let Some(wrong) = self.verdict.key.clone().and_then(|key| self.not_vouched_for(&key)) {
             self.find(Finding::Signer(wrong));
         }
     }
 
-    /// The key and the expected one, unless that vouches for it or none is expected.
+    /// The key and the expected one, unless the expected key vouches for it or none is expected.
     fn not_vouched_for(&self, key: &str) -> Option<WrongKey> {
         let expected = self.expected.key.as_ref()?;
         let wrong = || WrongKey { expected: expected.fingerprint(), found: crate::fingerprint(key) };
@@ -198,8 +198,8 @@ impl<R: Read + Seek> Judge<'_, R> {
         stored
     }
 
-    /// Every seal holds and is by a key of the server. The one under the end covers all entries; so it is the one that
-    /// must be by a key for which the expected one vouches.
+    /// Every seal must be valid and made with a key of the server. The seal at the end covers all entries, so the
+    /// expected key must vouch for that one.
     fn seals(&mut self, seals: &[Seal], stored: &[Stored]) {
         let end = stored.last().map(|s| s.seq);
         let mut covered = false;
@@ -225,10 +225,10 @@ impl<R: Read + Seek> Judge<'_, R> {
         }
     }
 
-    /// What the timeline says of files that are kept beside it, and whether it says so of every one that is there.
-    fn deeds(&mut self, entries: &[Happened], sums: &BTreeMap<String, String>) {
+    /// Compares the stored files with what the timeline says of them, in both directions.
+    fn stored_files(&mut self, entries: &[Happened], sums: &BTreeMap<String, String>) {
         let mut named: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (name, sha256) in entries.iter().flat_map(|e| kept_beside(&e.event)) {
+        for (name, sha256) in entries.iter().flat_map(|e| stored_files_of(&e.event)) {
             named.entry(name).or_default().extend(sha256);
         }
         for (name, hashes) in &named {
@@ -240,13 +240,13 @@ impl<R: Read + Seek> Judge<'_, R> {
                 None => self.find(Finding::Missing(name.clone())),
             }
         }
-        for name in sums.keys().filter(|name| is_kept_beside(name) && !named.contains_key(*name)) {
+        for name in sums.keys().filter(|name| is_of_an_event(name) && !named.contains_key(*name)) {
             self.find(Finding::Added(name.clone()));
         }
         self.end(entries);
     }
 
-    /// A timeline says what was stored, and after that only what became of it: nothing that people read.
+    /// After the entry that says what was stored, a timeline holds nothing that belongs to the transcript.
     fn end(&mut self, entries: &[Happened]) {
         let Some(stored) = entries.iter().find(|e| matches!(e.event, Event::Stored { .. })) else {
             return self.find(Finding::Timeline("the entry that says what was stored is missing".into()));
@@ -257,7 +257,7 @@ impl<R: Read + Seek> Judge<'_, R> {
         }
     }
 
-    /// The video's pictures, segment by segment, with what the timeline says was recorded.
+    /// Compares the video's pictures, segment by segment, with the hashes in the timeline.
     fn video(&mut self, entries: &[Happened]) {
         let segments = entries.iter().filter_map(|e| match &e.event {
             Event::Recorded { pictures, bytes, sha256 } => {
@@ -277,8 +277,9 @@ impl<R: Read + Seek> Judge<'_, R> {
         found.into_iter().for_each(|finding| self.find(finding));
     }
 
-    /// The transcript is what the timeline reads like; or the one that was stored, in the words of another version.
-    fn words(&mut self, entries: &[Happened]) {
+    /// The transcript must equal the timeline's, or be the stored one, which another version may have worded
+    /// differently.
+    fn transcript(&mut self, entries: &[Happened]) {
         let (Some(text), Some(id)) = (self.text(names::TRANSCRIPT), self.verdict.session.clone()) else { return };
         let sum = hex(&Sha256::digest(&text));
         let stored =
@@ -294,8 +295,8 @@ impl<R: Read + Seek> Judge<'_, R> {
     }
 }
 
-/// The files that an event names, with their hashes where it has them.
-fn kept_beside(event: &Event) -> Vec<(String, Option<String>)> {
+/// The stored files that an event names, with their hashes where it has them.
+fn stored_files_of(event: &Event) -> Vec<(String, Option<String>)> {
     let hash = |sha256: &String| Some(sha256.clone()).filter(|s| !s.is_empty());
     match event {
         Event::SystemInfoRead { number, sha256, .. } => vec![(format!("system/{number}.json"), hash(sha256))],
@@ -308,12 +309,62 @@ fn kept_beside(event: &Event) -> Vec<(String, Option<String>)> {
             (names::POINTER.into(), pointer_sha256.clone()),
             (names::VIDEO_WITH_POINTER.into(), None),
         ],
-        _ => vec![],
+        Event::Created { .. }
+        | Event::KeyIssued { .. }
+        | Event::KeyRevoked { .. }
+        | Event::LinkRevoked { .. }
+        | Event::Joined { .. }
+        | Event::Dropped { .. }
+        | Event::Returned { .. }
+        | Event::Left { .. }
+        | Event::Chat { .. }
+        | Event::Asked { .. }
+        | Event::Granted { .. }
+        | Event::Denied { .. }
+        | Event::Withdrawn { .. }
+        | Event::Paused { .. }
+        | Event::Resumed { .. }
+        | Event::SharingStarted { .. }
+        | Event::ScreenResized { .. }
+        | Event::MonitorsChanged { .. }
+        | Event::InputBlocked { .. }
+        | Event::SharingStopped { .. }
+        | Event::SharingFailed { .. }
+        | Event::RecordingFailed { .. }
+        | Event::Held { .. }
+        | Event::Reopened { .. }
+        | Event::Transferred { .. }
+        | Event::Queued { .. }
+        | Event::QueueMoved { .. }
+        | Event::Taken { .. }
+        | Event::Inherited { .. }
+        | Event::RoleChanged { .. }
+        | Event::SharedWith { .. }
+        | Event::ExpertInvited { .. }
+        | Event::ControlWanted { .. }
+        | Event::ControlPassed { .. }
+        | Event::Noted { .. }
+        | Event::Attributed { .. }
+        | Event::FileCarried { .. }
+        | Event::FileFailed { .. }
+        | Event::FolderMade { .. }
+        | Event::FileRenamed { .. }
+        | Event::FileDeleted { .. }
+        | Event::ClipboardCarried { .. }
+        | Event::ProcessEnded { .. }
+        | Event::Restarting { .. }
+        | Event::Rated { .. }
+        | Event::Ended { .. }
+        | Event::Recorded { .. }
+        | Event::Stored { recording_bytes: None, .. }
+        | Event::Watched { .. }
+        | Event::Exported { .. }
+        | Event::LegalHold { .. } => vec![],
     }
 }
 
-/// Whether a file of this name is one that only an event brings into a bundle.
-fn is_kept_beside(name: &str) -> bool {
+/// Whether only an event brings a file of this name into a bundle.
+fn is_of_an_event(name: &str) -> bool {
     [names::VIDEO, names::VIDEO_WITH_POINTER, names::POINTER].contains(&name)
         || ["system/", "screenshots/", "files/", "shells/"].iter().any(|folder| name.starts_with(folder))
 }

@@ -1,4 +1,4 @@
-//! The keys of one server, each endorsed by the one before it, and what an expected key vouches for.
+//! The keys of one server, each endorsed by the one before it, and which of them an expected key vouches for.
 
 use crate::{Endorsement, Finding, KeyName, fingerprint};
 
@@ -7,7 +7,7 @@ use crate::{Endorsement, Finding, KeyName, fingerprint};
 pub struct Keyring(Vec<Endorsement>);
 
 impl Keyring {
-    /// The keys, and what is wrong with their chain.
+    /// Reads the keys; also returns what is wrong with their chain.
     pub fn new(keys: Vec<Endorsement>) -> (Self, Vec<Finding>) {
         let mut findings = Vec::new();
         for (n, key) in keys.iter().enumerate() {
@@ -27,8 +27,8 @@ impl Keyring {
         self.0.iter().any(|k| k.key == key)
     }
 
-    /// The keys that `expected` vouches for: itself, and those to which endorsements lead from it. Those that stand before
-    /// it are not among them: anybody can put a key of their own there, for to be endorsed needs nothing of a key.
+    /// The keys that `expected` vouches for: itself, and those that endorsements lead to from it. Keys before it do not
+    /// count: anybody can put their own key there, because being endorsed takes no action of the endorsed key.
     pub fn vouched_for(&self, expected: &KeyName) -> Vec<&str> {
         let mut keys: Vec<&str> = Vec::new();
         for key in &self.0 {

@@ -1,6 +1,7 @@
-//! What proves a session: the recording's container, its segments, seals, bundles, and the verdict on them.
+//! The evidence of a session: the recording's container, its segments, seals, bundles, and their verification.
 //!
-//! No network, no clock, no chance. `docs/recording.md` describes the files, `docs/evidence.md` what a bundle proves.
+//! No network, no clock, no randomness. `docs/recording.md` describes the files, `docs/evidence.md` what a bundle
+//! proves.
 
 mod bundle;
 mod expected;
@@ -26,7 +27,7 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Bytes from lower-case hexadecimal; nothing else is one.
+/// Bytes from lower-case hexadecimal; `None` for anything else.
 pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = |b: &u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
     if text.len() != 2 * N || !text.as_bytes().iter().all(digits) {
@@ -39,7 +40,7 @@ pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-/// Fuzzing: no bytes break a reader of what is kept, and none are a whole bundle by chance.
+/// For fuzzing: no input panics a parser, and no random bytes verify as a bundle.
 pub fn oracle(bytes: &[u8]) {
     raw_recording::oracle(bytes);
     webm::oracle(bytes);

@@ -1,4 +1,4 @@
-//! Says of a bundle whether it is whole, what was changed and where, and whose key signed it.
+//! Verifies a bundle: whether it is whole, what was changed and where, and whose key signed it.
 
 use std::{fs::File, io::BufReader, path::PathBuf, process::ExitCode};
 
@@ -9,20 +9,20 @@ use protocol::SessionId;
 
 /// Checks a bundle that a Deskside server has exported. It needs no server and no network.
 ///
-/// Exit status: 0 when the bundle is whole and signed by the key that you expect; 1 when it is not, or cannot be read; 2
-/// for options that make no sense; 3 when it is whole in itself, and you named no key: whoever made it may have signed it.
+/// Exit status: 0 when the bundle is whole and signed by the key that you expect; 1 when it is not, or cannot be read;
+/// 2 for invalid options; 3 when it is whole in itself but you named no key: anybody may have made and signed it.
 #[derive(Parser)]
 #[command(name = "deskside-verify", version)]
 struct Options {
     /// The bundle.
     bundle: PathBuf,
-    /// The server's key or its fingerprint, from somewhere that you trust: the console's settings show it.
+    /// The server's key or its fingerprint, from a source that you trust: the console's settings show it.
     #[arg(long, value_name = "KEY")]
     key: Option<KeyName>,
     /// The session whose evidence it must be.
     #[arg(long, value_name = "ID", value_parser = |id: &str| SessionId::try_from(id.to_owned()))]
     session: Option<SessionId>,
-    /// The hash of the last entry as an earlier check of this session has shown it: what was there then must still be there.
+    /// The hash of the last entry, as an earlier check of this session showed it: that entry must still be there.
     #[arg(long, value_name = "HASH")]
     head: Option<Head>,
 }
@@ -37,7 +37,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Outcome::Whole => {
             println!("WHOLE: nothing was changed since it was signed.");
             if expected.session.is_none() {
-                println!("Compare the session with the one that you expect, or name it by --session.");
+                println!("Compare the session with the one that you expect, or pass it with --session.");
             }
             ExitCode::SUCCESS
         }
@@ -46,14 +46,14 @@ fn main() -> anyhow::Result<ExitCode> {
             println!(
                 "Whoever makes a bundle can sign it with a key of their own. Ask the server's administrator for the"
             );
-            println!("fingerprint, on a way that you trust, and name it by --key.");
+            println!("fingerprint through a channel that you trust, and pass it with --key.");
             ExitCode::from(3)
         }
         Outcome::Rejected => ExitCode::FAILURE,
     })
 }
 
-/// What is known of the bundle. What it says of itself is shown as it may be shown.
+/// Prints what is known of the bundle. Texts from the bundle are made safe to print.
 fn report(verdict: &Verdict) {
     match (&verdict.session, verdict.about.is_empty()) {
         (Some(session), true) => println!("session {session}"),

@@ -1,13 +1,13 @@
-//! The reel: what a recorder writes while the screen is shared, record by record, each with its moment. It is only ever
-//! appended to, and whatever of it is there can be read.
+//! The raw recording: what a recorder writes while the screen is shared, record by record, each with its time. It is
+//! only appended to, and every complete record can be read.
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 4 | length of what follows |
 //! | 1 | 1 picture, 2 pointer |
-//! | 8 | the moment, milliseconds since 1970 UTC |
+//! | 8 | time, milliseconds since 1970 UTC |
 //! | 4 | a picture's width and height; a pointer's x and y |
-//! | 1 | a picture: 1 when decoding can start here, else 0 |
+//! | 1 | a picture: 1 when decoding can start here, otherwise 0 |
 //! | … | a picture: one AV1 temporal unit |
 //!
 //! Numbers are big endian.
@@ -16,7 +16,7 @@ use std::io::{self, Read};
 
 use protocol::Timestamp;
 
-/// The largest record: no frame that the relay passes on is larger.
+/// The largest record: the relay passes on no larger frame.
 pub const MAX_RECORD_BYTES: usize = 64 * 1024 * 1024;
 const HEAD: usize = 13;
 
@@ -25,20 +25,20 @@ const HEAD: usize = 13;
 pub enum Record {
     /// A picture.
     Picture {
-        /// When it came.
+        /// When it arrived.
         at: Timestamp,
         /// In pixels.
         width: u16,
         /// In pixels.
         height: u16,
-        /// Decoding can start here.
+        /// Whether decoding can start here.
         key: bool,
         /// One AV1 temporal unit.
         data: Vec<u8>,
     },
     /// The pointer moved.
     Pointer {
-        /// When.
+        /// When it moved.
         at: Timestamp,
         /// In pixels of the screen.
         x: u16,
@@ -47,7 +47,7 @@ pub enum Record {
     },
 }
 
-/// A record as it is written.
+/// Encodes a record.
 pub fn encode(record: &Record) -> Vec<u8> {
     let (kind, at, a, b, rest): (u8, _, _, _, &[u8]) = match record {
         Record::Picture { at, width, height, data, .. } => (1, at, width, height, data),
@@ -61,7 +61,7 @@ pub fn encode(record: &Record) -> Vec<u8> {
     [&length.to_be_bytes()[..], &[kind], &at.0.to_be_bytes(), &a.to_be_bytes(), &b.to_be_bytes(), key, rest].concat()
 }
 
-/// Reads records until the end, or until something is no record: after a power cut the last one may be torn.
+/// Reads records until the end, or until the first incomplete one: after a power failure the last one may be torn.
 pub struct Records<R>(pub R);
 
 impl<R: Read> Iterator for Records<R> {
@@ -113,7 +113,7 @@ fn decode(mut bytes: Vec<u8>) -> Option<Record> {
     }
 }
 
-/// Fuzzing: no bytes break the reader, and what it understands is written as it was read.
+/// For fuzzing: no input panics the reader, and each record that it reads encodes to the same bytes.
 pub fn oracle(bytes: &[u8]) {
     let mut at = 0;
     for record in Records(bytes) {

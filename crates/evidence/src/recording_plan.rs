@@ -1,4 +1,4 @@
-//! From timeline and reel to the video: where every picture stands in it, what was said meanwhile, and its chapters.
+//! Derives the video from timeline and raw recording: the time of every picture, the captions and the chapters.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use crate::{
     webm::{Caption, Chapter, Frame, Movie},
 };
 
-/// Words stand for so long, unless others follow.
+/// How long a caption is shown, unless another follows.
 const CAPTION_MS: u64 = 6_000;
 
 /// A video that is about to be written.
@@ -21,28 +21,29 @@ pub struct Plan {
     pub movie: Movie,
     /// Its first picture.
     pub first: Vec<u8>,
-    /// Where the pointer was: eight bytes an entry, milliseconds of the video (4), x (2), y (2), big endian.
+    /// The pointer's positions: eight bytes an entry, milliseconds of the video (4), x (2), y (2), big endian.
     pub pointer: Vec<u8>,
-    /// When something moved: from, until, in milliseconds of the video; what lies between is idle.
+    /// When something moved: from and until, in milliseconds of the video; in between it is idle.
     pub busy: Vec<(u64, u64)>,
-    /// Pictures at the end of the reel that no segment of the timeline covers: those of the last seconds before a crash.
+    /// Pictures at the end of the raw recording that no segment of the timeline covers: the last seconds before a
+    /// crash.
     pub uncovered: Option<Segment>,
 }
 
-/// Reads a reel and a timeline; `None` when not even one picture was recorded.
-pub fn plan(entries: &[Entry], reel: impl Iterator<Item = io::Result<Record>>) -> io::Result<Option<Plan>> {
-    let film = PlaybackTimeline::of(entries);
+/// Reads a raw recording and a timeline; `None` when no picture was recorded.
+pub fn plan(entries: &[Entry], raw_recording: impl Iterator<Item = io::Result<Record>>) -> io::Result<Option<Plan>> {
+    let timeline = PlaybackTimeline::of(entries);
     let mut plan = Plan::default();
     let covered = entries.iter().filter_map(|e| match &e.event {
         Event::Recorded { pictures, .. } => Some(u64::from(*pictures)),
         _ => None,
     });
     let (covered, mut seen, mut rest) = (covered.sum::<u64>(), 0, Segments::default());
-    for record in reel {
+    for record in raw_recording {
         match record? {
             Record::Picture { at, width, height, key, data } => {
-                let moment = film.moment(at).unwrap_or(0);
-                // The first stands at the start, whatever its clock says; times grow strictly.
+                let moment = timeline.moment(at).unwrap_or(0);
+                // The first picture is at the start, whatever its time; times grow strictly.
                 let time = plan.movie.frames.last().map_or(0, |last| moment.max(last.time + 1));
                 plan.movie.frames.push(Frame { time, key, bytes: data.len() as u32 });
                 plan.moved(time);
@@ -55,7 +56,7 @@ pub fn plan(entries: &[Entry], reel: impl Iterator<Item = io::Result<Record>>) -
                 }
             }
             Record::Pointer { at, x, y } => {
-                let moment = u32::try_from(film.moment(at).unwrap_or(0)).unwrap_or(u32::MAX);
+                let moment = u32::try_from(timeline.moment(at).unwrap_or(0)).unwrap_or(u32::MAX);
                 plan.pointer.extend(moment.to_be_bytes().into_iter().chain(x.to_be_bytes()).chain(y.to_be_bytes()));
             }
         }
@@ -69,15 +70,15 @@ pub fn plan(entries: &[Entry], reel: impl Iterator<Item = io::Result<Record>>) -
     Ok(Some(plan))
 }
 
-/// A video of these pictures, the first of this size, with the words and chapters of its session.
+/// A video of these pictures with the size of the first, and the captions and chapters of its session.
 pub fn around(entries: &[Entry], frames: Vec<Frame>, (width, height): (u16, u16)) -> Movie {
-    let film = PlaybackTimeline::of(entries);
-    let duration = film.duration().max(frames.last().map_or(0, |last| last.time + 1));
-    let (captions, chapters) = (captions(entries, &film), chapters(entries, &film));
+    let timeline = PlaybackTimeline::of(entries);
+    let duration = timeline.duration().max(frames.last().map_or(0, |last| last.time + 1));
+    let (captions, chapters) = (captions(entries, &timeline), chapters(entries, &timeline));
     Movie { width, height, frames, captions, chapters, duration }
 }
 
-/// Shorter rests than this are not idle.
+/// A shorter rest does not count as idle.
 const REST_MS: u64 = 2_000;
 
 impl Plan {
@@ -89,13 +90,13 @@ impl Plan {
     }
 }
 
-/// What was said and what happened, each until the next or for [`CAPTION_MS`].
-pub fn captions(entries: &[Entry], film: &PlaybackTimeline) -> Vec<Caption> {
+/// The lines of the transcript, each shown until the next one or for [`CAPTION_MS`].
+pub fn captions(entries: &[Entry], timeline: &PlaybackTimeline) -> Vec<Caption> {
     let mut captions: Vec<Caption> = Vec::new();
     for line in session::transcript(entries) {
-        let Some(from) = film.moment(line.at) else { continue };
+        let Some(from) = timeline.moment(line.at) else { continue };
         let text = if line.who.is_empty() { line.text } else { format!("{}: {}", line.who, line.text) };
-        // A line that is empty would end the cue.
+        // An empty line would end the cue.
         let text = text.lines().filter(|l| !l.trim().is_empty()).collect::<Vec<_>>().join("\n");
         let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         match captions.last_mut() {
@@ -111,7 +112,7 @@ pub fn captions(entries: &[Entry], film: &PlaybackTimeline) -> Vec<Caption> {
     captions
 }
 
-/// The captions as a file of their own: WebVTT.
+/// The captions as a WebVTT file.
 pub fn webvtt(captions: &[Caption]) -> String {
     let clock =
         |ms: u64| format!("{:02}:{:02}:{:02}.{:03}", ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60, ms % 1_000);
@@ -122,8 +123,8 @@ pub fn webvtt(captions: &[Caption]) -> String {
     text
 }
 
-/// The turns of a session: what people look for first.
-fn chapters(entries: &[Entry], film: &PlaybackTimeline) -> Vec<Chapter> {
+/// The turning points of a session, which people look for first.
+fn chapters(entries: &[Entry], timeline: &PlaybackTimeline) -> Vec<Chapter> {
     let is_turn = |event: &Event| {
         matches!(
             event,
@@ -145,9 +146,9 @@ fn chapters(entries: &[Entry], film: &PlaybackTimeline) -> Vec<Chapter> {
     let mut chapters: Vec<Chapter> = Vec::new();
     for entry in entries.iter().filter(|e| is_turn(&e.event)) {
         let line = lines.iter().find(|l| l.seq == entry.seq && l.voice == Voice::System);
-        let Some((at, line)) = film.moment(entry.at).zip(line) else { continue };
+        let Some((at, line)) = timeline.moment(entry.at).zip(line) else { continue };
         match chapters.last_mut() {
-            // Turns of one moment are one chapter.
+            // Turning points of the same moment are one chapter.
             Some(last) if last.at == at => last.title = format!("{}; {}", last.title, line.text),
             _ => chapters.push(Chapter { at, title: line.text.clone() }),
         }

@@ -1,6 +1,6 @@
-//! Seals: a server's signature under the head of a timeline's chain, and the keys that sign.
+//! Seals: a server's signature over the head of a timeline's chain, and the keys that sign.
 //!
-//! A key that takes another's place is endorsed by it, so that whoever trusts an old key can follow to the new one.
+//! A new key is endorsed by the key that it replaces, so that whoever trusts an old key can follow to the new one.
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use protocol::{SessionId, Timestamp};
@@ -14,25 +14,25 @@ pub type PublicKey = String;
 /// A hash of the chain.
 pub type Link = session::Link;
 
-/// What stands before everything that is signed, so that a signature is of no use anywhere else.
+/// The prefix of everything that is signed, so that a signature is of no use in another context.
 const SEAL: &str = "deskside seal 1";
 const ENDORSEMENT: &str = "deskside endorsement 1";
 
-/// A signature under the timeline as it was after entry `seq`.
+/// A signature over the timeline up to entry `seq`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Seal {
-    /// Whose timeline.
+    /// The session of the timeline.
     pub session: SessionId,
     /// The last entry that it covers.
     pub seq: u32,
-    /// That entry's hash, in hexadecimal.
+    /// The hash of that entry, in hexadecimal.
     pub hash: String,
     /// When it was sealed.
     pub at: Timestamp,
-    /// Who sealed it.
+    /// The key that sealed it.
     pub key: PublicKey,
-    /// Ed25519, in hexadecimal.
+    /// The Ed25519 signature, in hexadecimal.
     pub signature: String,
 }
 
@@ -54,20 +54,20 @@ impl Seal {
     }
 }
 
-/// A key, since when it signs, and the signature of the one before it.
+/// A key, the time since when it signs, and the signature of the key before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Endorsement {
     /// The key.
     pub key: PublicKey,
-    /// Since when.
+    /// Since when it signs.
     pub since: Timestamp,
-    /// The key before it, and its signature; the first key of a server has none.
+    /// The key before it, and its signature; none for a server's first key.
     pub by: Option<(PublicKey, String)>,
 }
 
 impl Endorsement {
-    /// A key, endorsed by the one before it.
+    /// A key that the key before it endorses.
     pub fn new(key: &SigningKey, since: Timestamp, before: Option<&SigningKey>) -> Self {
         let key = public(key);
         let by = before.map(|b| (public(b), hex(&b.sign(Self::text(&key, since).as_bytes()).to_bytes())));
@@ -84,7 +84,7 @@ impl Endorsement {
     }
 }
 
-/// The public half, in hexadecimal.
+/// The public key, in hexadecimal.
 pub fn public(key: &SigningKey) -> PublicKey {
     hex(key.verifying_key().as_bytes())
 }
@@ -101,7 +101,7 @@ pub fn signed(key: &str, text: &str, signature: &str) -> bool {
     key.zip(signature).is_some_and(|(key, signature)| key.verify_strict(text.as_bytes(), &signature).is_ok())
 }
 
-/// What people compare of a key: the first 16 bytes of its SHA-256 in groups of four digits.
+/// The fingerprint of a key: the first 16 bytes of its SHA-256 in groups of four digits.
 pub fn fingerprint(key: &str) -> String {
     grouped(&hex(&Sha256::digest(key)[..16]))
 }

@@ -1,21 +1,21 @@
-//! Segments: runs of pictures whose hash goes into the timeline while the session goes on.
+//! Segments: runs of pictures whose hash is written into the timeline during the session.
 
 use sha2::{Digest, Sha256};
 
 use crate::hex;
 
-/// A run of pictures, in their order.
+/// A run of pictures, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// How many.
+    /// The number of pictures.
     pub pictures: u32,
-    /// Their bytes together.
+    /// Their total size in bytes.
     pub bytes: u64,
-    /// SHA-256 over, for each, its length (4 bytes, big endian) and its AV1 temporal unit; in hexadecimal.
+    /// SHA-256 over the length (4 bytes, big endian) and the AV1 temporal unit of each picture; in hexadecimal.
     pub sha256: String,
 }
 
-/// Counts pictures into a segment.
+/// Collects pictures into a segment.
 #[derive(Clone, Default)]
 pub struct Segments {
     pictures: u32,
@@ -24,7 +24,7 @@ pub struct Segments {
 }
 
 impl Segments {
-    /// One more picture.
+    /// Adds a picture.
     pub fn add(&mut self, picture: &[u8]) {
         self.pictures += 1;
         self.bytes += picture.len() as u64;
@@ -32,7 +32,7 @@ impl Segments {
         self.sum.update(picture);
     }
 
-    /// How many pictures the segment has so far.
+    /// The number of pictures in the segment so far.
     pub fn pictures(&self) -> u32 {
         self.pictures
     }

@@ -1,4 +1,4 @@
-//! The transcript of a session, as a text and as a page.
+//! The transcript of a session, as text and as HTML.
 
 use protocol::{Entry, SessionId, Timestamp};
 
@@ -7,14 +7,14 @@ pub fn text(id: &SessionId, entries: &[Entry]) -> String {
     let mut text = format!("Deskside session {id}\n\n");
     for line in session::transcript(entries) {
         let speaker = if line.who.is_empty() { "—".to_owned() } else { format!("{}:", line.who) };
-        // A message of several lines stays under its time.
+        // The further lines of a message are indented below its time.
         let words = line.text.replace('\n', "\n                              ");
         text.push_str(&format!("{}  {speaker} {words}\n", utc(line.at)));
     }
     text
 }
 
-/// The transcript as a page that needs nothing else.
+/// The transcript as a self-contained HTML page.
 pub fn html(id: &SessionId, entries: &[Entry]) -> String {
     let mut rows = String::new();
     for line in session::transcript(entries) {
@@ -32,7 +32,7 @@ pub fn html(id: &SessionId, entries: &[Entry]) -> String {
     )
 }
 
-/// Text as it stands in a page.
+/// Escapes text for HTML.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

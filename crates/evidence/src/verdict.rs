@@ -4,57 +4,57 @@ use std::fmt;
 
 use protocol::{SessionId, Timestamp};
 
-/// The key that was expected and the one that was found, by their fingerprints.
+/// The expected key and the key that was found, by their fingerprints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrongKey {
-    /// The one that somebody named, from elsewhere.
+    /// The expected key.
     pub expected: String,
-    /// The one that signed, or sealed.
+    /// The key that signed or sealed.
     pub found: String,
 }
 
-/// Something that is not as it was signed, or not as it is expected.
+/// A difference from what was signed, or from what is expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// It cannot even be opened.
+    /// The file cannot be opened as a bundle.
     Unreadable(String),
-    /// The signature of the whole file does not hold.
+    /// The signature of the whole file is invalid.
     Signature,
     /// It was signed by a key that the expected one does not vouch for.
     Signer(WrongKey),
-    /// The seal under the timeline's end is by a key that the expected one does not vouch for.
+    /// The seal at the end of the timeline is by a key that the expected one does not vouch for.
     Sealer(WrongKey),
-    /// It is the evidence of this session, and another was expected.
+    /// It is the evidence of this session, and another one is expected.
     Session(String),
-    /// The entry that somebody noted earlier is not in the timeline.
+    /// An entry that was noted earlier is not in the timeline.
     RolledBack,
-    /// A file is not the one that was signed.
+    /// A file differs from the one that was signed.
     Changed(String),
     /// A file is missing.
     Missing(String),
     /// A file was added.
     Added(String),
-    /// A file has a name that no server gives.
+    /// A file has a name that a server never uses.
     Name(String),
     /// The chain of the timeline is broken.
     Timeline(String),
-    /// A seal does not hold, or is under another timeline.
+    /// A seal is invalid, or belongs to another timeline.
     Seal(u32),
-    /// There is no seal under the timeline's end.
+    /// There is no seal at the end of the timeline.
     NoSeal,
     /// The signing keys are not those of one server.
     Keys(String),
-    /// A piece of the video is not what was recorded.
+    /// A segment of the video differs from what was recorded.
     Recording {
         /// The segment's number, from 1.
         segment: usize,
-        /// When it had been recorded, in words.
+        /// When its last picture was recorded, as text.
         until: String,
     },
 }
 
 impl Finding {
-    /// Whether it says that the bundle is not the expected one, rather than that it was changed.
+    /// Whether the bundle is not the expected one, rather than changed.
     pub fn is_about_what_is_expected(&self) -> bool {
         match self {
             Self::Signer(_) | Self::Sealer(_) | Self::Session(_) | Self::RolledBack => true,
@@ -113,13 +113,13 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Something that is no fault, and that whoever relies on the bundle should know.
+/// Not an error, but worth knowing for whoever relies on the bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
     /// This seal is by an earlier key of the server, for which the expected one does not vouch; a later seal covers the
     /// same entries.
     EarlierKey(u32),
-    /// The timeline names this file and has no hash of it: the server was cut off before it was complete.
+    /// The timeline names this file without a hash: the server stopped before the file was complete.
     NoHash(String),
 }
 
@@ -139,44 +139,44 @@ impl fmt::Display for Note {
     }
 }
 
-/// What is known of a bundle.
+/// The result of verifying a bundle.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
-    /// Whose evidence it is.
+    /// The session whose evidence it is.
     pub session: Option<SessionId>,
     /// What the session was about.
     pub about: String,
     /// The key that signed the file as a whole.
     pub key: Option<String>,
-    /// Whether somebody said which key must have signed it.
+    /// Whether a key was expected.
     pub(crate) key_expected: bool,
-    /// How many entries the timeline has.
+    /// The number of timeline entries.
     pub entries: usize,
-    /// The hash of the last entry: whoever notes it can tell later whether the timeline was rolled back.
+    /// The hash of the last entry: noted now, it shows later whether the timeline was rolled back.
     pub head: String,
     /// When the server sealed the end of the timeline.
     pub sealed: Option<Timestamp>,
-    /// How many segments of the video were compared with the timeline.
+    /// The number of segments of the video that were compared with the timeline.
     pub segments: usize,
-    /// What is not as it was signed, or not as it is expected.
+    /// Differences from what was signed, or from what is expected.
     pub findings: Vec<Finding>,
-    /// What else is to be known.
+    /// Further notes.
     pub notes: Vec<Note>,
 }
 
-/// What it comes to.
+/// The outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Whole, and signed by the expected key or by one that it leads to.
+    /// Whole, and signed by the expected key or one that it vouches for.
     Whole,
-    /// Whole in itself; nobody said who must have signed it, and whoever made it may have.
+    /// Whole in itself; no key was expected, so anybody may have made and signed it.
     SignerUnknown,
     /// Changed, or not the expected one.
     Rejected,
 }
 
 impl Verdict {
-    /// What it comes to.
+    /// The outcome.
     pub fn outcome(&self) -> Outcome {
         match (self.findings.is_empty(), self.key_expected) {
             (false, _) => Outcome::Rejected,
@@ -186,8 +186,8 @@ impl Verdict {
     }
 }
 
-/// Text of a bundle as it may be shown to whoever checks it. A forger writes what stands in it: nothing of that may look
-/// like words of this program, by a line of its own, a terminal's escape sequence, or letters that run the other way.
+/// Text of a bundle made safe to print. A forger controls it, so nothing in it may look like output of this program: no
+/// line of its own, no terminal escape sequence, no reversed text.
 pub fn plain(text: &str) -> String {
     let hidden = |c: char| {
         c.is_control()

@@ -1,7 +1,7 @@
-//! The video's file: WebM with one AV1 track, a track of words, and chapters.
+//! The video file: WebM with an AV1 track, a subtitle track and chapters.
 //!
-//! Element names and numbers are those of RFC 9559 (Matroska). The file is written from its first byte to its last: all
-//! lengths are known before, so that nothing is ever patched and any writer will do. `docs/recording.md` describes it.
+//! Element names and ids are those of RFC 9559 (Matroska). The file is written sequentially: all lengths are known in
+//! advance, so nothing is patched and any writer will do. `docs/recording.md` describes it.
 
 use std::io::{self, Write};
 
@@ -15,7 +15,7 @@ pub use read::{Pictures, oracle};
 pub use sequence::Sequence;
 pub use unit::Unit;
 
-/// A cluster ends after this many milliseconds at the latest.
+/// The longest cluster, in milliseconds.
 const CLUSTER_MS: u64 = 5_000;
 /// The track numbers.
 const PICTURES: u8 = 1;
@@ -24,7 +24,7 @@ const WORDS: u8 = 2;
 /// Why a video cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum WebmError {
-    /// The disk said no.
+    /// The disk failed.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The first picture carries no AV1 sequence header.
@@ -35,40 +35,40 @@ pub enum WebmError {
 /// A picture of the video, without its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// Milliseconds from the start of the video; they grow strictly.
+    /// Milliseconds from the start of the video; strictly increasing.
     pub time: u64,
-    /// Decoding can start here.
+    /// Whether decoding can start here.
     pub key: bool,
-    /// How long it is.
+    /// Its length in bytes.
     pub bytes: u32,
 }
 
-/// Words that stand for a while: a subtitle.
+/// A subtitle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caption {
-    /// Milliseconds from the start of the video.
+    /// From when it is shown, in milliseconds of the video.
     pub from: u64,
-    /// Until when they stand.
+    /// Until when it is shown.
     pub until: u64,
-    /// The words, as WebVTT's cue text.
+    /// The text, as WebVTT cue text.
     pub text: String,
 }
 
-/// A place to go to.
+/// A chapter mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chapter {
     /// Milliseconds from the start of the video.
     pub at: u64,
-    /// Its name.
+    /// Its title.
     pub title: String,
 }
 
-/// Everything about a video but its pictures' bytes.
+/// Everything about a video except the bytes of its pictures.
 #[derive(Clone, Debug, Default)]
 pub struct Movie {
-    /// Of the first picture, in pixels.
+    /// The width of the first picture, in pixels.
     pub width: u16,
-    /// Of the first picture, in pixels.
+    /// The height of the first picture, in pixels.
     pub height: u16,
     /// In order of time; the first is a keyframe at time 0.
     pub frames: Vec<Frame>,
@@ -76,11 +76,11 @@ pub struct Movie {
     pub captions: Vec<Caption>,
     /// In order of time.
     pub chapters: Vec<Chapter>,
-    /// How long the video is, in milliseconds: the last picture stands until then.
+    /// The video's length in milliseconds: the last picture is shown until then.
     pub duration: u64,
 }
 
-/// Writes a video. `first` is the first picture; `next` gives all pictures in their order, the first again.
+/// Writes a video. `first` is the first picture; `next` returns all pictures in order, the first again.
 pub fn write<W: Write>(
     movie: &Movie,
     first: &[u8],
@@ -119,7 +119,7 @@ enum What {
 
 struct Block {
     what: What,
-    /// With all its headers.
+    /// The length with all headers.
     bytes: u64,
 }
 
@@ -146,7 +146,7 @@ impl Cluster {
     }
 }
 
-/// All blocks in order of time; a cluster starts at each keyframe and after [`CLUSTER_MS`].
+/// All blocks in order of time; each keyframe starts a cluster, and so does every [`CLUSTER_MS`].
 fn clusters(movie: &Movie) -> Vec<Cluster> {
     let frames = movie.frames.iter().enumerate().map(|(n, f)| (f.time, 0, What::Frame(n)));
     let captions = movie.captions.iter().enumerate().map(|(n, c)| (c.from, 1, What::Caption(n)));
@@ -171,13 +171,13 @@ fn clusters(movie: &Movie) -> Vec<Cluster> {
     clusters
 }
 
-/// Track, time within the cluster, and flags, as every block begins.
+/// Track, time within the cluster, and flags: the header of every block.
 fn block_head(track: u8, cluster: &Cluster, time: u64, flags: u8) -> [u8; 4] {
     let [a, b] = u16::try_from(time - cluster.time).expect("clusters are far shorter than 32 s").to_be_bytes();
     [0x80 | track, a, b, flags]
 }
 
-/// A cue as "WebVTT in WebM" has it: its identifier, its settings (both empty), and its text.
+/// A cue in the format of "WebVTT in WebM": its identifier, its settings (both empty), and its text.
 fn caption(cluster: &Cluster, caption: &Caption) -> Vec<u8> {
     let block = [&block_head(WORDS, cluster, caption.from, 0)[..], b"\n\n", caption.text.as_bytes()].concat();
     let mut group = Body::default();
@@ -186,8 +186,8 @@ fn caption(cluster: &Cluster, caption: &Caption) -> Vec<u8> {
     element(0xA0, &group.bytes())
 }
 
-/// What stands before and after a picture's bytes. The last one is a group with a duration; it names the picture that it
-/// refers to, or players would take it for a keyframe and seek to it.
+/// The elements before and after a picture's bytes. The last picture is a group with a duration. It names the picture
+/// that it refers to; otherwise players would take it for a keyframe and seek to it.
 fn around(movie: &Movie, cluster: &Cluster, n: usize) -> (Vec<u8>, Vec<u8>) {
     let frame = movie.frames[n];
     let data = u64::from(frame.bytes);
@@ -227,7 +227,8 @@ fn head(movie: &Movie, sequence: &Sequence, clusters: &[Cluster]) -> Vec<u8> {
     if !movie.chapters.is_empty() {
         parts.push((0x1043_A770, chapters(movie)));
     }
-    // The cues' places are eight bytes each, so that their length is known before the places are.
+    // The positions in the cues take eight bytes each, so that the length of the cues is known before the positions
+    // are.
     parts.push((0x1C53_BB6B, cues(clusters, 0)));
     let seek_length = seek_head(&parts, 0).len() as u64;
     let first = seek_length + parts.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();

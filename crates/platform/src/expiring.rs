@@ -1,11 +1,11 @@
-//! What is expected back within a while: kept in memory, bounded, gone with the process.
+//! A bounded map whose entries expire. In memory only.
 
 use std::{cmp::Reverse, collections::HashMap, hash::Hash, sync::Mutex};
 
 use protocol::Timestamp;
 
-/// Values by their keys, each for so long, and so many at most. More are somebody's attack: then the oldest falls of whoever
-/// has put the most there, a network or a person, so that nobody pushes out what others wait for.
+/// Values by key, each for a limited time. A full map is somebody's attack: then the oldest value goes of the source (a
+/// network or a person) that has the most, so that nobody displaces the values of others.
 pub struct Expiring<K, V, O> {
     life_ms: u64,
     most: usize,
@@ -19,16 +19,16 @@ struct Kept<V, O> {
 }
 
 impl<K: Eq + Hash + Clone, V, O: Eq + Hash> Expiring<K, V, O> {
-    /// Nothing yet.
+    /// An empty map.
     pub fn new(life_ms: u64, most: usize) -> Self {
         Self { life_ms, most, all: Mutex::default() }
     }
 
     fn all(&self) -> std::sync::MutexGuard<'_, HashMap<K, Kept<V, O>>> {
-        self.all.lock().expect("nobody panics while holding what is expected back")
+        self.all.lock().expect("no holder of the lock panics")
     }
 
-    /// Keeps a value for somebody, in place of one that the key had.
+    /// Stores a value of this source, replacing the one of the same key.
     pub fn put(&self, now: Timestamp, owner: O, key: K, value: V) {
         let mut all = self.all();
         all.retain(|_, kept| kept.until > now);
@@ -39,19 +39,19 @@ impl<K: Eq + Hash + Clone, V, O: Eq + Hash> Expiring<K, V, O> {
         all.insert(key, Kept { value, owner, until: now.plus(self.life_ms) });
     }
 
-    /// Gives a value back, once.
+    /// Removes and returns a value.
     pub fn take(&self, now: Timestamp, key: &K) -> Option<V> {
         self.all().remove(key).filter(|kept| kept.until > now).map(|kept| kept.value)
     }
 
-    /// Gives a value back, once, if it is this one: somebody may have put another in its place.
+    /// Removes and returns a value if it is this one: somebody may have replaced it.
     pub fn take_if(&self, now: Timestamp, key: &K, wanted: impl FnOnce(&V) -> bool) -> Option<V> {
         let mut all = self.all();
         let fits = all.get(key).is_some_and(|kept| kept.until > now && wanted(&kept.value));
         if fits { all.remove(key).map(|kept| kept.value) } else { None }
     }
 
-    /// A value, which stays.
+    /// Returns a value without removing it.
     pub fn get(&self, now: Timestamp, key: &K) -> Option<V>
     where
         V: Clone,
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_there_for_a_while_and_taken_once() {
+    fn a_value_expires_and_is_taken_once() {
         let kept = Expiring::new(100, 2);
         let at = Timestamp;
         kept.put(at(0), (), "a", 1);
@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(taken, [None, Some(1), None]);
         kept.put(at(0), (), "a", 1);
         assert_eq!([kept.take(at(99), &"a"), kept.take(at(99), &"a")], [Some(1), None]);
-        // The oldest falls for the third; a key that is there takes nobody's place.
+        // The oldest value goes for the third; replacing a key displaces nobody.
         kept.put(at(1), (), "a", 1);
         kept.put(at(2), (), "b", 2);
         kept.put(at(3), (), "b", 3);
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_puts_the_most_pushes_out_their_own() {
+    fn the_source_with_the_most_values_displaces_its_own() {
         let kept = Expiring::new(100, 10);
         kept.put(Timestamp(0), "office", 0, "theirs");
         kept.put(Timestamp(0), "home", 1, "theirs");

@@ -1,4 +1,4 @@
-//! Asking other systems.
+//! Requests to other systems.
 
 use std::time::Duration;
 
@@ -7,60 +7,60 @@ use ureq::{
     unversioned::transport::DefaultConnector,
 };
 
-use crate::outbound::{Judge, Outbound};
+use crate::outbound::{CheckedResolver, Outbound};
 
-/// How long another system may take.
+/// How long another system may take to answer.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// More than this of an answer is not read.
+/// The most bytes that are read of an answer.
 const MOST: u64 = 4 * 1024 * 1024;
 
-/// A question to another system.
+/// A request to another system.
 pub struct Request {
-    /// How it asks.
+    /// The HTTP method.
     pub method: ureq::http::Method,
-    /// Whom it asks: an absolute address.
+    /// An absolute URL.
     pub url: String,
-    /// Names and values.
+    /// Header names and values.
     pub headers: Vec<(&'static str, String)>,
-    /// As it is sent; empty for none.
+    /// The body; may be empty.
     pub body: Vec<u8>,
-    /// A certificate authority to trust (PEM) in place of the system's; empty for the system's.
+    /// A certificate authority to trust (PEM) instead of the system's; empty for the system's.
     pub authority: String,
-    /// Where it may lead.
+    /// Where it may connect to.
     pub outbound: Outbound,
 }
 
-/// What it answered.
+/// The answer.
 pub struct Answer {
-    /// The status of HTTP.
+    /// The HTTP status.
     pub status: u16,
-    /// Its body, as far as it is read.
+    /// The body, up to the limit.
     pub text: String,
 }
 
-/// Asks. An answer of any status is an answer; an error says in words why there was none.
+/// Sends a request. An answer with any status is an answer; an error says why there is none.
 pub async fn ask(request: Request) -> Result<Answer, String> {
     let Request { method, url, headers, body, authority, outbound } = request;
     let mut built = ureq::http::Request::builder().method(method).uri(&url);
     for (name, value) in headers {
         built = built.header(name, value);
     }
-    let built = built.body(body).map_err(|e| format!("{url} cannot be asked: {e}."))?;
+    let built = built.body(body).map_err(|e| format!("{url} is not a valid request: {e}."))?;
     let answer = carry(built, authority, outbound).await?;
     Ok(Answer { status: answer.status().as_u16(), text: String::from_utf8_lossy(answer.body()).into_owned() })
 }
 
-/// The same for a request and an answer as the `http` crate has them.
+/// The same with the request and response types of the `http` crate.
 pub async fn carry(
     request: ureq::http::Request<Vec<u8>>,
     authority: String,
     outbound: Outbound,
 ) -> Result<ureq::http::Response<Vec<u8>>, String> {
-    let asked = tokio::task::spawn_blocking(move || carry_now(request, &authority, outbound)).await;
-    asked.map_err(|_| "Asking failed.".to_owned())?
+    let answer = tokio::task::spawn_blocking(move || send_blocking(request, &authority, outbound)).await;
+    answer.map_err(|_| "The request failed.".to_owned())?
 }
 
-fn carry_now(
+fn send_blocking(
     request: ureq::http::Request<Vec<u8>>,
     authority: &str,
     outbound: Outbound,
@@ -83,33 +83,33 @@ fn carry_now(
     };
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
-        // A redirect is an answer like any other: what is meant for one host is not told to another.
+        // Redirects are not followed: data that is meant for one host is not sent to another.
         .max_redirects(0)
         .max_redirects_will_error(false)
-        // What a proxy connects to, nobody here would judge.
+        // No proxy: its connections would escape the check of addresses.
         .proxy(None)
         .timeout_global(Some(PATIENCE))
         .user_agent(concat!("Deskside/", env!("CARGO_PKG_VERSION")))
         .tls_config(TlsConfig::builder().root_certs(roots).build())
         .build();
-    let agent = ureq::Agent::with_parts(config, DefaultConnector::new(), Judge(outbound));
+    let agent = ureq::Agent::with_parts(config, DefaultConnector::new(), CheckedResolver(outbound));
     let answer = agent.run(request).map_err(|e| match e {
         ureq::Error::Other(e) => format!("{} cannot be reached: {e}.", host(&url)),
         e => format!("{} cannot be reached: {e}.", host(&url)),
     })?;
     let (parts, mut body) = answer.into_parts();
     let bytes = body.with_config().limit(MOST).read_to_vec();
-    let bytes = bytes.map_err(|e| format!("{} broke off: {e}.", host(&url)))?;
+    let bytes = bytes.map_err(|e| format!("{} ended the connection early: {e}.", host(&url)))?;
     Ok(ureq::http::Response::from_parts(parts, bytes))
 }
 
-/// Who is asked, for people: without what may be secret in an address.
+/// The host of a URL, for people: the rest of a URL may be secret.
 fn host(url: &str) -> String {
     url::Url::parse(url).ok().and_then(|u| u.host_str().map(str::to_owned)).unwrap_or_else(|| "It".into())
 }
 
 impl Answer {
-    /// The answer in a few words of ours: what stands in it may come from a page that the asker could not open.
+    /// The status as text. The body may come from a page that the person behind the request may not read.
     pub fn words(&self) -> String {
         let reason = ureq::http::StatusCode::from_u16(self.status).ok().and_then(|s| s.canonical_reason());
         format!("{} {}", self.status, reason.unwrap_or_default()).trim().to_owned()

@@ -1,4 +1,4 @@
-//! The server's identity: an Ed25519 key in the data folder, by which the customer's program knows its own server.
+//! The server's identity: an Ed25519 key in the data folder, by which the customer's program recognises its own server.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use ed25519_dalek::{Signer, SigningKey};
 
 use crate::secret;
 
-/// What a proof signs before the challenge, so that a signature is of no use anywhere else.
+/// The prefix of every proof, so that a signature is of no use in another context.
 const PURPOSE: &[u8] = b"deskside server identity 1\n";
 
 /// The key pair.
@@ -16,13 +16,13 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads the key, or makes it at the first start.
+    /// Reads the key, or creates it at the first start.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let bytes = secret::kept(path).context("the identity key")?;
         Ok(Self { key: SigningKey::from_bytes(&bytes) })
     }
 
-    /// The public key in hexadecimal, as it travels with the support program.
+    /// The public key in hexadecimal, as it is stored in the support program.
     pub fn public(&self) -> String {
         secret::hex(self.key.verifying_key().as_bytes())
     }

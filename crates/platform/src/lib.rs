@@ -1,5 +1,5 @@
-//! What every part of the server stands on: time, secrets, keys, limits, names of files, TLS and text. Nothing here knows a
-//! table or a route.
+//! The base of the server: time, secrets, keys, limits, file names, TLS and text. Nothing here knows a table or a
+//! route.
 
 pub mod clock;
 pub mod disk;

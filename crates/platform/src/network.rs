@@ -1,4 +1,4 @@
-//! Addresses and networks, and which of them a request really comes from.
+//! Addresses and networks, and the address that a request really comes from.
 
 use std::{
     fmt,
@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer};
 
-/// All addresses that begin with the same bits.
+/// All addresses with the same prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network {
     first: IpAddr,
@@ -29,8 +29,8 @@ impl Network {
         Self { first, bits }
     }
 
-    /// What one subscriber has: an address of IPv4, a network of 64 bits of IPv6, in which every computer chooses its
-    /// addresses itself.
+    /// The network of one subscriber: one IPv4 address, or 64 bits of IPv6, in which every computer chooses its own
+    /// addresses.
     pub fn near(address: IpAddr) -> Self {
         match address.to_canonical() {
             v4 @ IpAddr::V4(_) => Self::of(v4, 32),
@@ -38,7 +38,7 @@ impl Network {
         }
     }
 
-    /// What one organisation, or one who rents computers, has easily.
+    /// The network that one organisation, or one who rents computers, easily gets.
     pub fn wide(address: IpAddr) -> Self {
         match address.to_canonical() {
             v4 @ IpAddr::V4(_) => Self::of(v4, 24),
@@ -46,7 +46,7 @@ impl Network {
         }
     }
 
-    /// Whether no other address is in it.
+    /// Whether it is a single address.
     pub fn is_one_address(&self) -> bool {
         self.bits == if self.first.is_ipv4() { 32 } else { 128 }
     }
@@ -83,10 +83,10 @@ impl<'de> Deserialize<'de> for Network {
     }
 }
 
-/// Who really asks: the peer, or whom trusted proxies name. Each proxy adds the address that it was asked from at the end,
-/// be it in a line of its own: read from there, the first address that is no trusted proxy is the last that anybody
-/// trusted has seen. What stands before it are claims of whoever asks: whatever bytes they are of, they change nothing of
-/// what the proxy wrote behind them.
+/// The client's address: the peer, or what trusted proxies report. Each proxy appends the address that it was contacted
+/// from, maybe in a line of its own. Read from the end, the first address that is not a trusted proxy is the last one
+/// that a trusted proxy has seen. Everything before it is a claim of the client. Whatever bytes it holds, it changes
+/// nothing of what the proxy appended.
 pub fn client<'a>(
     peer: IpAddr,
     lines: impl DoubleEndedIterator<Item = &'a [u8]>,
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn networks_are_read_and_hold_what_they_should() {
+    fn networks_are_parsed_and_contain_their_addresses() {
         let table = [
             ("10.0.0.0/8", "10.255.1.2", true),
             ("10.0.0.0/8", "11.0.0.1", false),
@@ -146,22 +146,22 @@ mod tests {
     }
 
     #[test]
-    fn only_what_a_trusted_proxy_saw_is_believed() {
+    fn only_addresses_seen_by_a_trusted_proxy_count() {
         let table: [(&str, &[&str], &str); 16] = [
-            // Nobody trusted: the peer, whatever it says.
+            // No trusted proxy: the peer, whatever it claims.
             ("203.0.113.9", &["192.0.2.1"], "203.0.113.9"),
             ("10.0.0.1", &["192.0.2.1"], "192.0.2.1"),
-            // The client's claims stand before what the proxy adds, in the same line or in another.
+            // The client's claims come before what the proxy appends, in the same line or in another.
             ("10.0.0.1", &["198.51.100.1, 192.0.2.1"], "192.0.2.1"),
             ("10.0.0.1", &["198.51.100.1", "192.0.2.1"], "192.0.2.1"),
             ("10.0.0.1", &["192.0.2.1", "10.0.0.2"], "192.0.2.1"),
             ("10.0.0.1", &["198.51.100.1,192.0.2.1,10.0.0.2"], "192.0.2.1"),
-            // A client that says it is a proxy of ours is believed that much, and no more.
+            // A client that claims to be a trusted proxy gains nothing but that address.
             ("10.0.0.1", &["10.0.0.2"], "10.0.0.2"),
             ("10.0.0.1", &["203.0.113.1, nonsense"], "10.0.0.1"),
             ("10.0.0.1", &["203.0.113.1", ""], "10.0.0.1"),
             ("10.0.0.1", &[], "10.0.0.1"),
-            // Whatever is claimed, in whatever bytes, what the proxy wrote behind it stands.
+            // Whatever bytes a claim has, what the proxy appended counts.
             ("10.0.0.1", &["ü, 192.0.2.1"], "192.0.2.1"),
             ("10.0.0.1", &["ü,192.0.2.1,10.0.0.2"], "192.0.2.1"),
             ("10.0.0.1", &["203.0.113.1, ü"], "10.0.0.1"),

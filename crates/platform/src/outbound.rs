@@ -1,6 +1,6 @@
-//! Where the addresses that administrators set may lead: webhooks, service desks, sign-in providers, directories and
-//! mailboxes. Not into this machine, nor to what a cloud tells its machines alone. A name is resolved once, and the
-//! connection goes to the address that was judged.
+//! Where the addresses that administrators configure may lead: webhooks, service desks, sign-in providers, directories
+//! and mailboxes. Not to this machine, and not to the metadata service of a cloud. A name is resolved once, and the
+//! connection goes to the address that was checked.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -16,9 +16,9 @@ use ureq::unversioned::{
 
 use crate::network::Network;
 
-/// Networks that are reached unless the configuration names others: service desks stand in an organisation's own.
+/// Networks that are allowed unless the configuration names others: service desks are in an organisation's own network.
 const USUAL: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
-/// What clouds tell their machines, outside of the link-local networks: reached only when named by itself.
+/// Metadata services of clouds outside of the link-local networks: allowed only when named explicitly.
 const METADATA: [IpAddr; 4] = [
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
@@ -26,7 +26,7 @@ const METADATA: [IpAddr; 4] = [
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
 ];
 
-/// The rule: public addresses are reached, others when a network of the configuration holds them.
+/// The rule: public addresses are allowed, others when a network of the configuration contains them.
 #[derive(Clone, Debug)]
 pub struct Outbound {
     networks: Vec<Network>,
@@ -34,17 +34,17 @@ pub struct Outbound {
 
 impl Default for Outbound {
     fn default() -> Self {
-        Self::new(USUAL.iter().map(|n| n.parse().expect("the usual networks are networks")).collect())
+        Self::new(USUAL.iter().map(|n| n.parse().expect("the default networks are valid")).collect())
     }
 }
 
-/// Nobody goes there.
+/// The address is not allowed.
 #[derive(Debug, thiserror::Error)]
 #[error("this server does not connect to {0} (outbound_networks says where it may)")]
 pub struct Forbidden(IpAddr);
 
 impl Outbound {
-    /// Lets connections lead into these networks, beside public ones.
+    /// Allows connections into these networks, besides public addresses.
     pub fn new(networks: Vec<Network>) -> Self {
         Self { networks }
     }
@@ -59,7 +59,7 @@ impl Outbound {
         }
     }
 
-    /// Those of a host's addresses that may be connected to.
+    /// The addresses of a host that are allowed.
     fn admitted(&self, found: impl Iterator<Item = SocketAddr>) -> Result<Vec<SocketAddr>, Forbidden> {
         let (good, bad): (Vec<_>, Vec<_>) = found.partition(|a| self.allows(a.ip()));
         match bad.first() {
@@ -68,7 +68,7 @@ impl Outbound {
         }
     }
 
-    /// Connects to a host, at an address that was judged.
+    /// Connects to a host, at an address that was checked.
     pub async fn connect(&self, host: &str, port: u16, patience: Duration) -> Result<TcpStream, String> {
         let unreachable = |e: &dyn std::fmt::Display| format!("{host} cannot be reached: {e}.");
         let connected = async {
@@ -81,7 +81,7 @@ impl Outbound {
     }
 }
 
-/// The address that is meant by one of IPv6 that carries one of IPv4 (RFC 4291, 2.5.5; RFC 6052; RFC 3056).
+/// The IPv4 address that an IPv6 address embeds (RFC 4291, 2.5.5; RFC 6052; RFC 3056).
 fn embedded(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     let s = v6.segments();
@@ -94,7 +94,7 @@ fn embedded(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether an address belongs to the public Internet (the registries of special addresses, RFC 6890).
+/// Whether an address belongs to the public Internet (registries of special addresses, RFC 6890).
 fn is_public(address: IpAddr) -> bool {
     let within = |networks: &[&str]| networks.iter().any(|n| Network::from_str(n).is_ok_and(|n| n.contains(address)));
     match address {
@@ -113,16 +113,16 @@ fn is_public(address: IpAddr) -> bool {
             "203.0.113.0/24",
             "224.0.0.0/3",
         ]),
-        // Global unicast, without what is for documents and tunnels.
+        // Global unicast, without documentation and tunnel networks.
         IpAddr::V6(_) => within(&["2000::/3"]) && !within(&["2001::/23", "2001:db8::/32", "3fff::/20"]),
     }
 }
 
-/// Resolves names for requests, and keeps what may be reached.
+/// Resolves names for requests, and keeps the allowed addresses.
 #[derive(Debug)]
-pub struct Judge(pub Outbound);
+pub struct CheckedResolver(pub Outbound);
 
-impl Resolver for Judge {
+impl Resolver for CheckedResolver {
     fn resolve(
         &self,
         uri: &ureq::http::Uri,
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn public_and_private_addresses_are_reached_and_this_machine_is_not() {
+    fn public_and_private_addresses_are_allowed_and_this_machine_is_not() {
         let usual = Outbound::default();
         for good in ["8.8.8.8", "10.1.2.3", "172.31.0.1", "192.168.1.1", "2606:4700::1111", "fd12::1", "::ffff:8.8.8.8"]
         {
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_is_reached_and_nothing_beside_it() {
+    fn configured_networks_replace_the_default_ones() {
         let networks = |list: &[&str]| Outbound::new(list.iter().map(|n| n.parse().unwrap()).collect());
         let own = networks(&["127.0.0.1", "169.254.0.0/16", "100.64.0.0/10", "fd00:ec2::254"]);
         let table = [

@@ -1,7 +1,7 @@
-//! Passwords: hashed and compared a few at a time, in memory that is used again.
+//! Password hashing: a few at a time, in memory that is reused.
 //!
-//! Argon2 takes 19 MiB for each password. Whoever sends many passwords at once makes the others wait, and takes no more
-//! memory than one who sends them one after the other.
+//! Argon2 takes 19 MiB for each password. Many passwords at once make others wait, but take no more memory than one
+//! after the other.
 
 use std::{
     sync::{Arc, Mutex, OnceLock},
@@ -16,28 +16,28 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::secret;
 
-/// So many are computed at once at most, however many processors there are.
+/// The most passwords that are hashed at once, however many processors there are.
 const MOST_AT_ONCE: usize = 4;
-/// So many wait for their turn; who comes then is told to come again.
+/// The most that wait; beyond that the answer is to try again.
 const MOST_WAITING: usize = 256;
-/// How long somebody waits for their turn.
+/// How long a password waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Too many passwords are being computed.
+/// Too many passwords are being hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Busy;
 
 /// Why a password cannot be hashed or compared now.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
-    /// There is no turn for it.
+    /// Too many others wait.
     #[error("too many passwords are being checked")]
     Busy,
-    /// Argon2 refuses.
+    /// Argon2 failed.
     #[error("a password cannot be hashed: {0}")]
     Hash(argon2::password_hash::Error),
-    /// Its thread ended before it was done.
-    #[error("a password's thread broke off")]
+    /// The thread panicked or was cancelled.
+    #[error("the hashing thread failed")]
     Broken(#[from] tokio::task::JoinError),
 }
 
@@ -47,7 +47,7 @@ impl From<Busy> for PasswordError {
     }
 }
 
-/// Who computes passwords.
+/// The service that hashes passwords.
 pub struct Passwords {
     at_once: Arc<Semaphore>,
     waiting: Semaphore,
@@ -56,11 +56,11 @@ pub struct Passwords {
     nobody: &'static str,
 }
 
-/// A hash of nothing that anybody types: as much work as anybody's own, and made once.
+/// A hash that no password matches: a comparison takes as long as with a real one. Made once.
 static NOBODY: OnceLock<String> = OnceLock::new();
 
-/// The working memory of Argon2: as many pieces as are computed at once. They stay, because memory of this size that is
-/// freed on many threads is not given back to the system.
+/// The working memory of Argon2, one block for each concurrent hash. The blocks are kept, because memory of this size
+/// that is freed on many threads is not returned to the system.
 #[derive(Default)]
 struct Memory(Mutex<Vec<Vec<Block>>>);
 
@@ -76,10 +76,10 @@ impl Memory {
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Block>>> {
-        self.0.lock().expect("nobody panics while holding the memory for passwords")
+        self.0.lock().expect("no holder of the lock panics")
     }
 
-    /// What Argon2 makes of a password, compared with what is stored.
+    /// Hashes a password and compares it with the stored hash.
     fn fits(&self, password: &str, stored: &PasswordHash<'_>) -> Result<bool, argon2::password_hash::Error> {
         let (Some(salt), Some(expected)) = (stored.salt, stored.hash) else { return Ok(false) };
         let algorithm = Algorithm::try_from(stored.algorithm)?;
@@ -94,7 +94,7 @@ impl Memory {
                 .borrow(blocks, |blocks| argon.hash_password_into_with_memory(password.as_bytes(), salt, out, blocks));
             Ok(filled?)
         })?;
-        // Both are compared in constant time.
+        // The comparison takes constant time.
         Ok(output == expected)
     }
 }
@@ -141,26 +141,26 @@ impl Passwords {
         Ok(Self { at_once, waiting: Semaphore::new(waiting), patience, memory: Arc::new(memory), nobody })
     }
 
-    /// A turn, after a while at most.
+    /// Waits for a turn, up to a limit.
     async fn turn(&self) -> Result<OwnedSemaphorePermit, Busy> {
         let _place = self.waiting.try_acquire().map_err(|_| Busy)?;
         let turn = tokio::time::timeout(self.patience, self.at_once.clone().acquire_owned()).await;
         turn.map_err(|_| Busy)?.map_err(|_| Busy)
     }
 
-    /// What the database keeps of a password.
+    /// The hash that the database stores.
     pub async fn hash(&self, password: String) -> Result<String, PasswordError> {
         let (turn, memory) = (self.turn().await?, self.memory.clone());
         let hashed = tokio::task::spawn_blocking(move || {
-            // The turn ends with the work, also when nobody waits for it any more.
+            // The turn ends with the work, even if nobody waits for the result any more.
             let _turn = turn;
             hash(&password, &memory)
         });
         hashed.await?.map_err(PasswordError::Hash)
     }
 
-    /// Whether a password is the one of a stored hash. It takes as long where there is no hash (`None`, or one that no
-    /// password fits because its owner signs in elsewhere).
+    /// Whether a password matches a stored hash. It takes as long without a hash (`None`, or one that no password
+    /// matches because its owner signs in elsewhere).
     pub async fn fits(&self, password: String, stored: Option<String>) -> Result<bool, PasswordError> {
         let (turn, memory) = (self.turn().await?, self.memory.clone());
         let nobody = self.nobody;
@@ -182,11 +182,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_password_fits_its_own_hash_alone() {
+    async fn a_password_matches_its_own_hash_alone() {
         let passwords = Passwords::new().unwrap();
         let stored = passwords.hash("correct horse".into()).await.unwrap();
         let parsed = PasswordHash::new(&stored).unwrap();
-        assert!(Argon2::default().verify_password(b"correct horse", &parsed).is_ok(), "others read it too: {stored}");
+        assert!(
+            Argon2::default().verify_password(b"correct horse", &parsed).is_ok(),
+            "other implementations accept it: {stored}"
+        );
         let elsewhere = Argon2::default()
             .hash_password(b"correct horse", &SaltString::encode_b64(b"some other salt").unwrap())
             .unwrap()
@@ -206,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_finds_no_turn_is_told_so_and_memory_does_not_grow() {
+    async fn a_full_queue_is_reported_and_memory_does_not_grow() {
         let passwords = Passwords::with(1, 2, Duration::ZERO).unwrap();
         let turn = passwords.turn().await.unwrap();
         assert!(matches!(passwords.fits("a".into(), None).await, Err(PasswordError::Busy)));

@@ -1,4 +1,4 @@
-//! Names on disk: ids, never what somebody typed.
+//! Names on disk. They are made of ids, never of what somebody typed.
 
 use std::{
     fs, io,
@@ -9,19 +9,19 @@ use std::{
 use protocol::SessionId;
 use rustix::fs::Mode;
 
-/// From now on nobody else on this machine reads what this process makes, in the data folder or elsewhere.
+/// From now on, only this process's user can read the files that it creates.
 pub fn for_us_alone() {
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
 }
 
-/// Takes the data folder, and whatever lies in it, away from everybody else on this machine: it may have been made by
-/// hand, by an older version, or by somebody who brought a backup back.
+/// Removes the access of other users to the data folder and everything in it: it may have been made by hand, by an
+/// older version, or by restoring a backup.
 pub fn tighten(data: &Path) {
     let mut waiting = vec![data.to_owned()];
     while let Some(path) = waiting.pop() {
-        // Another user's folder, like a disk's lost+found, say: the server works all the same.
+        // A folder of another user, such as a disk's lost+found. The server works all the same.
         if let Err(error) = take_away(&path, &mut waiting) {
-            tracing::warn!(path = %path.display(), %error, "the rights of a file in the data folder stay as they are");
+            tracing::warn!(path = %path.display(), %error, "access rights of a file in the data folder not changed");
         }
     }
 }
@@ -35,7 +35,7 @@ fn take_away(path: &Path, waiting: &mut Vec<PathBuf>) -> io::Result<()> {
     if about.is_dir() {
         for entry in fs::read_dir(path)? {
             let entry = entry?;
-            // What a link leads to is somebody else's business.
+            // The target of a link may belong to somebody else.
             if entry.file_type().is_ok_and(|kind| kind.is_dir() || kind.is_file()) {
                 waiting.push(entry.path());
             }
@@ -54,27 +54,27 @@ pub fn recordings(data: &Path) -> PathBuf {
     data.join("recordings")
 }
 
-/// A session's video, in the vault.
+/// A session's video, encrypted by the vault.
 pub fn recording(data: &Path, session: &SessionId) -> PathBuf {
     recordings(data).join(format!("{session}.video"))
 }
 
-/// Where the pointer was during the video, in the vault.
+/// The positions of the pointer during the video, encrypted by the vault.
 pub fn pointer(data: &Path, session: &SessionId) -> PathBuf {
     recordings(data).join(format!("{session}.pointer"))
 }
 
-/// Pictures of a video into which the pointer is drawn, in the vault, for as long as an export takes.
+/// Pictures of a video into which the pointer is drawn, encrypted by the vault; they exist while an export runs.
 pub fn burned(data: &Path, session: &SessionId) -> PathBuf {
     recordings(data).join(format!("{session}-{}.burned", crate::secret::token()))
 }
 
-/// What is made of a recording when its session is over.
+/// The video while it is made after the end of a session.
 pub fn evidence(data: &Path, session: &SessionId) -> [PathBuf; 3] {
     [recording(data, session), pointer(data, session), activity(data, session)]
 }
 
-/// A file that was put into the chat.
+/// A file that was posted in the chat.
 pub fn post(data: &Path, session: &SessionId, number: u32) -> PathBuf {
     data.join("posts").join(format!("{session}-{number}"))
 }
@@ -84,17 +84,17 @@ pub fn shell(data: &Path, session: &SessionId, number: u32) -> PathBuf {
     data.join("shells").join(format!("{session}-{number}.cast"))
 }
 
-/// System information as it was read.
+/// Stored system information.
 pub fn system_info(data: &Path, session: &SessionId, number: u32) -> PathBuf {
     data.join("system").join(format!("{session}-{number}.json"))
 }
 
-/// A picture of the shared screen.
+/// A screenshot of the shared screen.
 pub fn screenshot(data: &Path, session: &SessionId, number: u32) -> PathBuf {
     data.join("screenshots").join(format!("{session}-{number}.png"))
 }
 
-/// A mail that came, in the vault.
+/// A received mail, encrypted by the vault.
 pub fn letter(data: &Path, id: i32) -> PathBuf {
     data.join("letters").join(format!("{id}.eml"))
 }
@@ -104,12 +104,12 @@ pub fn identity(data: &Path) -> PathBuf {
     data.join("identity.key")
 }
 
-/// When something moved in the video, in the vault.
+/// The spans of the video in which something moved, encrypted by the vault.
 pub fn activity(data: &Path, session: &SessionId) -> PathBuf {
     recordings(data).join(format!("{session}.activity"))
 }
 
-/// What a recorder writes while the screen is shared; a session has one for each time that its recorder started.
+/// A raw recording; a session has one for each time that its recorder started.
 pub fn reel(data: &Path, session: &SessionId, number: u32) -> PathBuf {
     recordings(data).join(format!("{session}-{number}.reel"))
 }
@@ -119,12 +119,12 @@ pub fn vault(data: &Path) -> PathBuf {
     data.join("vault.key")
 }
 
-/// The keys that seal timelines, and who endorsed them.
+/// The keys that seal timelines, with their endorsements.
 pub fn sealing_keys(data: &Path) -> PathBuf {
     data.join("sealing")
 }
 
-/// The folders in which files begin with a session's name.
+/// The folders whose file names begin with a session's id.
 pub fn kept(data: &Path) -> [PathBuf; 5] {
     ["recordings", "posts", "shells", "system", "screenshots"].map(|folder| data.join(folder))
 }

@@ -1,15 +1,15 @@
-//! Pictures that come from outside, judged before they are kept.
+//! Checks pictures from outside before they are stored.
 
 use std::io::Cursor;
 
 use png::{BitDepth, Decoder, Limits};
 use protocol::MAX_SIDE;
 
-/// What reading a picture may take in memory, beside itself: some of its rows.
+/// Most memory for decoding a picture, besides the picture itself: some of its rows.
 const MEMORY: usize = 8 * 1024 * 1024;
 
-/// Whether the bytes are one picture and nothing else: a PNG of a screen's size at most, whose every row can be read. It is
-/// read row by row, so that a small file that unfolds to a huge picture takes no memory.
+/// Whether the bytes are exactly one PNG, no larger than a screen, of which every row can be decoded. It is decoded row
+/// by row, so that a small file that expands to a huge picture takes no memory.
 pub fn is_png(bytes: &[u8]) -> bool {
     let mut rest = Cursor::new(bytes);
     let whole = read_through(&mut rest).is_ok();
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_one_and_nothing_else_is() {
+    fn exactly_one_png_is_accepted() {
         let whole = picture(300, 200);
         assert!(is_png(&whole) && is_png(&picture(1, 1)));
         let changed = |at: usize| {

@@ -1,17 +1,17 @@
-//! Random secrets and what is kept of them.
+//! Random secrets and the hashes that are stored of them.
 
 use base64::Engine;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
-/// Bytes nobody can guess.
+/// Random bytes.
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the system has a random source");
     bytes
 }
 
-/// The 32 secret bytes that a file keeps; they are made when it is missing, readable for nobody else.
+/// The 32 secret bytes in a file. The file is created if it is missing, readable only by the owner.
 pub fn kept(path: &std::path::Path) -> std::io::Result<[u8; 32]> {
     use std::{io, io::Write, os::unix::fs::OpenOptionsExt};
     match std::fs::read(path) {
@@ -32,24 +32,24 @@ pub fn token() -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random::<18>())
 }
 
-/// So many random digits, at most nine, to say on the phone.
+/// A random number of at most nine digits, to be read out on the phone.
 pub fn spoken_key(digits: usize) -> String {
     // 64 random bits over 10^9 values: the bias is below one in ten billion.
     format!("{:0digits$}", u64::from_be_bytes(random()) % 10u64.pow(u32::try_from(digits.min(9)).unwrap_or(9)))
 }
 
-/// Only the digits of what somebody typed, when they are nine, or seven from another system's key.
+/// The digits of what somebody typed, if there are nine, or seven as in another system's key.
 pub fn digits(typed: &str) -> Option<String> {
     let rest: String = typed.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
     (matches!(rest.len(), 7 | 9) && rest.bytes().all(|b| b.is_ascii_digit())).then_some(rest)
 }
 
-/// What the database keeps of a long random token.
+/// The hash of a long random token, for the database.
 pub fn hash(token: &str) -> String {
     hex(&Sha256::digest(token))
 }
 
-/// What the database keeps of a spoken key: short, so its hash needs the server's own secret.
+/// The hash of a spoken key, for the database: keys are short, so the hash needs the server's secret.
 pub fn hash_key(pepper: &[u8], key: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(pepper).expect("any length will do");
     mac.update(key.as_bytes());
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_read_however_it_is_typed() {
+    fn a_key_is_accepted_in_any_spelling() {
         for typed in ["123456789", "123 456 789", " 123-456-789 "] {
             assert_eq!(digits(typed).as_deref(), Some("123456789"), "{typed}");
         }

@@ -1,23 +1,23 @@
-//! What comes from other systems, as lines for people.
+//! Texts from other systems, as safe lines for people.
 
 pub mod address;
 pub mod fold;
 
 use protocol::file_name::shown;
 
-/// One line of at most so many characters, without anything that would make it look like another one. For names and titles
-/// alone: what identifies something is taken whole or refused.
+/// One line of limited length, with misleading characters made visible. For names and titles alone: an identifier is
+/// taken whole or refused.
 pub fn line(text: &str, most: usize) -> String {
     let one: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect();
     shown(one.trim())
 }
 
-/// Whether a text is one line that reads as what it is: what people may be called.
+/// Whether a text is one line without misleading characters, as names of people must be.
 pub fn is_plain(text: &str) -> bool {
     shown(text) == text
 }
 
-/// One line of at most so many characters that keeps both ends: what tells two long names apart is mostly at the end.
+/// One line of limited length that keeps both ends: long names mostly differ at the end.
 pub fn shortened(text: &str, most: usize) -> String {
     let whole = line(text, usize::MAX);
     let length = whole.chars().count();
@@ -30,7 +30,7 @@ pub fn shortened(text: &str, most: usize) -> String {
     format!("{}…{tail}", whole.chars().take(start).collect::<String>())
 }
 
-/// An error with its causes, in words.
+/// An error with its causes, as text.
 pub fn causes(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_one() {
+    fn a_line_has_no_line_breaks_and_is_limited() {
         assert_eq!(line(" a\r\nb\u{7f}c ", 80), "a  b c");
         assert_eq!(line("Größe", 3), "Grö");
         assert_eq!(line("exe.\u{202e}txt", 80), "exe.\u{fffd}txt");
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shortened_keeps_both_ends() {
+    fn a_shortened_text_keeps_both_ends() {
         assert_eq!(shortened("as it is", 8), "as it is");
         assert_eq!(shortened("a very long name.pdf", 12), "a very ….pdf");
         assert_eq!(shortened("a very long name.pdf", 12).chars().count(), 12);

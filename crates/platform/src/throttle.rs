@@ -1,8 +1,9 @@
-//! Wrong guesses are limited, so that nobody else is locked out by them.
+//! Limits wrong guesses without locking anybody else out.
 //!
-//! A right one costs nothing. A network has so many wrong ones; where many come from everywhere (at one name, or at session
-//! keys over all), every network has a few only, until somebody from there was let in. So a stranger who guesses makes
-//! nobody wait but who shares their network, and a device that somebody signed in with before does not wait even then.
+//! A right guess costs nothing. Each network may make a number of wrong ones. When many come from everywhere (at one
+//! name, or at session keys in total), each network may make only a few, unless somebody from there has signed in. So a
+//! stranger who guesses delays only those in their own network, and a device that somebody signed in with before is not
+//! delayed at all.
 
 use std::{
     collections::HashMap,
@@ -16,11 +17,11 @@ use protocol::Timestamp;
 
 use crate::network::Network;
 
-/// Too many tries; a person is told to wait.
+/// Too many tries: the person must wait.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooMany;
 
-/// So many at once, and one more each time that this long has passed.
+/// The capacity of a bucket, and the time to refill one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Rate {
     at_once: u64,
@@ -34,69 +35,69 @@ const fn rate(at_once: u64, every_ms: u64) -> Rate {
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 
-/// Session keys that are said on the phone: of one network, of its neighbourhood, and over all before every network has
-/// few. See docs/security.md for what these leave to chance.
+/// Session keys that are read out on the phone: for one network, for its neighbourhood, and the total above which each
+/// network has only a few. See docs/security.md for the odds that remain.
 const KEYS: Rate = rate(10, 30 * SECOND);
 const KEYS_WIDE: Rate = rate(60, 5 * SECOND);
 const KEYS_FEW: Rate = rate(3, 60 * MINUTE);
 const KEYS_FEW_WIDE: Rate = rate(15, 12 * MINUTE);
 const KEYS_ALARM: Rate = rate(60, 12 * SECOND);
-/// Passwords: an office behind one address signs in at the same time in the morning.
+/// Passwords: everybody in an office behind one address signs in at the same time in the morning.
 const PASSWORDS: Rate = rate(60, SECOND);
 const PASSWORDS_WIDE: Rate = rate(300, SECOND / 5);
 const PASSWORDS_FEW: Rate = rate(10, 5 * MINUTE);
 const PASSWORDS_ALARM: Rate = rate(300, SECOND / 5);
-/// At one name from one network, and from everywhere before every network has few at this name.
+/// At one name, from one network; and from everywhere, before each network has only a few at this name.
 const NAME: Rate = rate(10, 6 * SECOND);
 const NAME_FEW: Rate = rate(3, 15 * MINUTE);
 const NAME_ALARM: Rate = rate(20, MINUTE);
-/// On a device that this person has signed in with.
+/// On a device that this person has signed in with before.
 const DEVICE: Rate = rate(10, 6 * SECOND);
-/// Second factors of one person: only whoever knows the password gets so far.
+/// Second factors of one person: only somebody who knows the password gets here.
 const CODES: Rate = rate(10, 5 * MINUTE);
 const CODES_ON_DEVICE: Rate = rate(10, MINUTE);
-/// Whatever is long and random: nobody guesses it, but nobody has to ask for wrong ones all the time either.
+/// Long random secrets: nobody guesses them, but nobody needs to ask for wrong ones all the time either.
 const LONG: Rate = rate(30, 2 * SECOND);
-/// What costs the server something and no guess.
+/// Actions that cost the server something and are not guesses.
 const BEGUN: Rate = rate(60, SECOND);
 const BEGUN_WIDE: Rate = rate(300, SECOND / 5);
 
-/// So many buckets are remembered; beyond, those that are nearly full again are forgotten.
+/// The most buckets in memory; beyond that the fullest ones are dropped.
 const MOST: usize = 200_000;
-/// How long a network from which somebody was let in is known.
+/// How long a network counts as known after somebody has signed in from there.
 const KNOWN_MS: u64 = 30 * 24 * 60 * MINUTE;
 
-/// What is tried, and from where.
+/// What is tried.
 #[allow(missing_docs, reason = "each variant says what its fields are")]
 #[derive(Clone, Copy, Debug)]
 pub enum Attempt<'a> {
     /// A session key.
     Key { from: IpAddr },
-    /// A password for this name (in one spelling for everybody), perhaps on a device that its owner has signed in with.
+    /// A password for this name (in its canonical spelling), perhaps on a device that its owner has signed in with.
     Password { name: &'a str, from: IpAddr, device: Option<&'a str> },
     /// The second factor of a person whose password was right.
     Code { user: i32, device: Option<&'a str> },
-    /// A second factor or a password of a person who is signed in.
+    /// A second factor or a password of a person who is signed in already.
     Again { user: i32 },
-    /// A link or token: counted when it was wrong.
+    /// A link or token: counted only when it was wrong.
     Long { from: IpAddr },
-    /// The beginning of a sign-in elsewhere, a session without a key.
+    /// The start of an external sign-in, or a session without a key.
     Begin { from: IpAddr },
 }
 
-/// When a bucket lets nobody through.
+/// What an empty bucket means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Held {
     Always,
-    /// While another one, of wrong guesses from everywhere, is empty.
+    /// Refuses, while another bucket, for wrong guesses from everywhere, is empty, too.
     During(u64, Rate),
-    /// It only raises an alarm.
+    /// Only raises an alarm.
     Never,
 }
 
 type Charge = (u64, Rate, Held);
 
-/// A guess that was let through; whoever made it with success gives it back.
+/// A guess that was let through; a successful one is returned.
 #[derive(Debug)]
 #[must_use]
 pub struct Guess(Vec<(u64, Rate)>);
@@ -110,13 +111,13 @@ pub struct Throttle {
 
 struct All {
     most: usize,
-    /// When each bucket is full again. A bucket is named by a hash with a secret: names of any length take no room, and
-    /// nobody finds two that share one.
+    /// When each bucket is full again. Buckets are named by a keyed hash, so that long names take no memory and nobody
+    /// can find two names that share one.
     full_at: HashMap<u64, Until>,
     known: HashMap<u64, Until>,
 }
 
-/// When something is over, and how long it takes at most.
+/// When an entry expires, and its longest lifetime.
 #[derive(Clone, Copy, Debug)]
 struct Until {
     end: u64,
@@ -124,7 +125,7 @@ struct Until {
 }
 
 impl Until {
-    /// How much of it is left, in thousandths.
+    /// The remaining lifetime, in thousandths.
     fn left(self, now: u64) -> u64 {
         self.end.saturating_sub(now) * 1_000 / self.whole.max(1)
     }
@@ -146,8 +147,8 @@ impl All {
     }
 }
 
-/// Makes room, if there is no more: what is over falls, then the half of which the least is left. So nobody who has used
-/// all their guesses gets new ones by filling the memory with single guesses from elsewhere.
+/// Frees space if there is none left: expired entries go first, then the half with the least remaining lifetime. So
+/// nobody who has used all their guesses gets new ones by filling the memory with single guesses from elsewhere.
 fn forget(all: &mut HashMap<u64, Until>, most: usize, now: u64) {
     if all.len() < most {
         return;
@@ -170,10 +171,10 @@ impl Default for Throttle {
 
 impl Throttle {
     fn all(&self) -> MutexGuard<'_, All> {
-        self.all.lock().expect("nobody panics while holding the guesses")
+        self.all.lock().expect("no holder of the lock panics")
     }
 
-    /// The time for everything here: a clock that nobody sets.
+    /// The time for everything here: a monotonic clock.
     pub fn now(&self) -> Timestamp {
         Timestamp(u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
@@ -232,7 +233,7 @@ impl Throttle {
         }
     }
 
-    /// Counts a guess, before it is judged: many at the same time are no fewer.
+    /// Counts a guess before it is checked, so that parallel guesses count, too.
     pub fn guess(&self, now: Timestamp, attempt: Attempt<'_>) -> Result<Guess, TooMany> {
         let mut all = self.all();
         let charges = self.charges(&all, now.0, attempt);
@@ -250,7 +251,7 @@ impl Throttle {
         Ok(Guess(charges.into_iter().map(|(key, rate, _)| (key, rate)).collect()))
     }
 
-    /// The guess was right: it is given back.
+    /// The guess was right: it is returned.
     pub fn right(&self, guess: Guess) {
         let mut all = self.all();
         for (key, rate) in guess.0 {
@@ -268,7 +269,7 @@ impl Throttle {
         self.key(("owner", name, Network::near(from)))
     }
 
-    /// Somebody was let in from there; with a name, by signing in under it.
+    /// Somebody has signed in from there; with a name, under this name.
     pub fn came_in(&self, now: Timestamp, from: IpAddr, name: Option<&str>) {
         let keys = [Some(self.network(from)), name.map(|name| self.owner(name, from))];
         let mut all = self.all();
@@ -277,7 +278,7 @@ impl Throttle {
         all.known.extend(keys.into_iter().flatten().map(|key| (key, Until { end: now.0 + KNOWN_MS, whole: KNOWN_MS })));
     }
 
-    /// Whether somebody was let in from there lately.
+    /// Whether somebody has signed in from there recently.
     pub fn is_known(&self, now: Timestamp, from: IpAddr) -> bool {
         self.all().known.get(&self.network(from)).is_some_and(|until| until.end > now.0)
     }
@@ -287,7 +288,7 @@ impl Throttle {
 mod tests {
     use super::*;
 
-    /// How many of so many tries are let through.
+    /// How many of this many tries are let through.
     fn through(throttle: &Throttle, now: u64, tries: usize, attempt: impl Fn(usize) -> (String, IpAddr)) -> usize {
         let one = |n| {
             let (name, from) = attempt(n);
@@ -310,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_has_so_many_wrong_keys_and_more_with_time() {
+    fn a_network_has_a_limited_number_of_wrong_keys_that_refills() {
         let throttle = Throttle::default();
         let here = v4(1);
         assert_eq!(keys(&throttle, 0, 50, |_| here), 10);
@@ -319,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_chooses_addresses_in_a_network_is_one() {
+    fn addresses_of_one_network_share_a_limit() {
         type From = fn(usize) -> IpAddr;
         let table: [(From, usize); 4] = [
             (|n| format!("2001:db8:0:1::{n:x}").parse().unwrap(), 10),
@@ -333,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn guesses_from_everywhere_leave_everybody_a_few_and_who_was_let_in_more() {
+    fn guesses_from_everywhere_leave_few_tries_and_known_networks_more() {
         let throttle = Throttle::default();
         let customer = v4(1_000_000);
         throttle.came_in(Timestamp(0), customer, None);
@@ -363,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_locked_out_of_a_name_by_strangers() {
+    fn strangers_do_not_lock_anybody_out_of_a_name() {
         let throttle = Throttle::default();
         let office = v4(5_000_000);
         throttle.came_in(Timestamp(0), office, Some("tom"));
@@ -371,16 +372,17 @@ mod tests {
         assert_eq!(through(&throttle, 0, 200, |_| stranger(1)), 10, "one network");
         let many = through(&throttle, 0, 10_000, stranger);
         assert!((1_400..1_600).contains(&many), "three of each: {many}");
-        // Where its owner signed in before, on a fresh network, and on their own device in the attacker's network.
+        // From a network where its owner signed in before, from a fresh one, and on their own device in the attacker's
+        // network.
         assert_eq!(through(&throttle, 0, 20, |_| ("tom".into(), office)), 10);
         assert_eq!(through(&throttle, 0, 20, |_| ("tom".into(), v4(9_000_000))), 3);
         let own = Attempt::Password { name: "tom", from: v4(1), device: Some("own") };
         assert_eq!((0..20).filter(|_| throttle.guess(Timestamp(0), own).is_ok()).count(), 10);
-        assert_eq!(through(&throttle, 0, 20, |_| ("eva".into(), v4(9_000_001))), 10, "others are not concerned");
+        assert_eq!(through(&throttle, 0, 20, |_| ("eva".into(), v4(9_000_001))), 10, "other names are not affected");
     }
 
     #[test]
-    fn names_of_any_length_take_bounded_room() {
+    fn names_of_any_length_take_bounded_memory() {
         let throttle = Throttle::default();
         throttle.all().most = 2_000;
         for n in 0..3_000usize {

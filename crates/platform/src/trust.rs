@@ -1,4 +1,4 @@
-//! Whom to believe at the other end of a connection.
+//! The TLS settings for connections to other systems.
 
 use rustls::{
     ClientConfig, RootCertStore,
@@ -6,7 +6,7 @@ use rustls::{
 };
 use rustls_platform_verifier::ConfigVerifierExt;
 
-/// TLS that trusts an administrator's own certificate authority (PEM), or the system's where that is empty.
+/// TLS that trusts a configured certificate authority (PEM), or the system's if that is empty.
 pub fn by(authority: &str) -> Result<ClientConfig, String> {
     if authority.trim().is_empty() {
         return ClientConfig::with_platform_verifier().map_err(|e| format!("The system's certificates: {e}."));
@@ -25,7 +25,7 @@ pub fn by(authority: &str) -> Result<ClientConfig, String> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn what_is_no_certificate_is_said() {
+    fn an_invalid_certificate_is_reported() {
         for bad in ["nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
             assert!(super::by(bad).unwrap_err().starts_with("The certificate authority"), "{bad}");
         }

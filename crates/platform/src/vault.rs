@@ -1,11 +1,13 @@
-//! Recordings at rest: each file is encrypted with a key of its own, and that key with the server's.
+//! Encryption at rest: each file has a key of its own, which the server's key encrypts.
 //!
-//! A file is a head and records. The head: `DSKVLT2\n`, a nonce (12 bytes), and the file's key (32 bytes) sealed with the
-//! vault's; its name is authenticated with it, so that a file put in another's place does not open there. Files that begin
-//! with `DSKVLT1\n`, made before there were names in it, still open anywhere. A record: four bytes with the length of its plaintext, the highest bit set in the last record of a finished
-//! file; then the ciphertext and its tag. All sealing is AES-256-GCM; a record's nonce is its number, and its length is
-//! authenticated with it. A file that is only appended to can be read up to where it was cut off; in a finished one every
-//! record but the last holds [`CHUNK`] bytes, so that any part of it is found at once.
+//! A file is a head and records. The head: `DSKVLT2\n`, a nonce (12 bytes), and the file's key (32 bytes) sealed with
+//! the vault's. The file's name is authenticated with it, so that a file does not open in another's place. Files that
+//! begin with `DSKVLT1\n`, from before there were names, still open anywhere.
+//!
+//! A record: four bytes with the length of its plaintext, the highest bit set in the last record of a finished file; then
+//! the ciphertext and its tag. All sealing is AES-256-GCM; a record's nonce is its number, and its length is authenticated
+//! with it. A file that is only appended to can be read up to where it was cut off; in a finished file every record but
+//! the last holds [`CHUNK`] bytes, so that any position is found directly.
 
 use std::{
     ffi::OsStr,
@@ -18,43 +20,43 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
 use crate::secret;
 
-/// How many bytes of plaintext a record has at most.
+/// The most bytes of plaintext in a record.
 pub const CHUNK: usize = 64 * 1024;
-/// How long a file's head is.
+/// The length of a file's head.
 pub const HEAD: usize = MAGIC.len() + 12 + 32 + 16;
-/// What a record has beside its ciphertext.
+/// The bytes of a record besides its ciphertext.
 const EXTRA: usize = 4 + 16;
 const MAGIC: &[u8; 8] = b"DSKVLT2\n";
-/// Of a file that is bound to no name.
+/// The name for files that are bound to none.
 const UNBOUND: &[u8; 8] = b"DSKVLT1\n";
 const LAST: u32 = 1 << 31;
 
-/// The server's key for keys.
+/// The server's key, which encrypts the keys of files.
 pub struct Vault {
     key: LessSafeKey,
 }
 
 impl Vault {
-    /// Reads the key, or makes it at the first start.
+    /// Reads the key, or creates it at the first start.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let bytes = secret::kept(path).context("the vault's key")?;
         Ok(Self { key: unbound(&bytes) })
     }
 
-    /// The file at this path: what is written for it opens under no other name. The name is the file's with its folder's, so
-    /// that a data folder may be moved.
+    /// The file at this path. What is written for it opens under no other name. The name includes the folder's, but no
+    /// more, so that a data folder may be moved.
     pub fn file(&self, path: &Path) -> Named<'_> {
         let part = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
         let folder = part(path.parent().and_then(Path::file_name));
         Named { vault: self, name: Some(format!("{folder}/{}", part(path.file_name()))) }
     }
 
-    /// Starts something that is no file and has no name.
+    /// Starts a stream that is not a file and has no name.
     pub fn create<W: Write>(&self, out: W) -> io::Result<Writer<W>> {
         Named { vault: self, name: None }.create(out)
     }
 
-    /// Reads what [`Self::create`] has made.
+    /// Reads what [`Self::create`] wrote.
     pub fn read<R: Read>(&self, sealed: R) -> io::Result<Reader<R>> {
         Named { vault: self, name: None }.read(sealed)
     }
@@ -67,7 +69,7 @@ pub struct Named<'a> {
 }
 
 impl Named<'_> {
-    /// What stands at the start, and what is authenticated with the file's key.
+    /// The magic bytes, and the data that is authenticated with the file's key.
     fn bound_to(&self) -> (&'static [u8; 8], Vec<u8>) {
         match &self.name {
             Some(name) => (MAGIC, [&MAGIC[..], name.as_bytes()].concat()),
@@ -75,7 +77,7 @@ impl Named<'_> {
         }
     }
 
-    /// Starts it.
+    /// Starts a file.
     pub fn create<W: Write>(&self, mut out: W) -> io::Result<Writer<W>> {
         let mut key = secret::random::<32>();
         let nonce = secret::random::<12>();
@@ -87,11 +89,10 @@ impl Named<'_> {
         Ok(Writer { out, key: file_key, records: 0, buffer: Vec::with_capacity(CHUNK) })
     }
 
-    /// Its key, from its head.
+    /// Reads the file's key from its head.
     pub fn unlock(&self, head: &[u8]) -> io::Result<FileKey> {
-        let damaged = || {
-            io::Error::new(io::ErrorKind::InvalidData, "not a file of this vault, another one in its place, or damaged")
-        };
+        let damaged =
+            || io::Error::new(io::ErrorKind::InvalidData, "damaged, or not the file of this vault that belongs here");
         let head: &[u8; HEAD] = head.try_into().map_err(|_| damaged())?;
         let (magic, rest) = head.split_at(MAGIC.len());
         let (nonce, wrapped) = rest.split_at(12);
@@ -100,7 +101,7 @@ impl Named<'_> {
         let (expected, bound) = self.bound_to();
         let bound = match magic {
             magic if magic == expected => bound,
-            // A file from before there were names in it.
+            // A file from before there were names.
             magic if magic == UNBOUND => UNBOUND.to_vec(),
             _ => return Err(damaged()),
         };
@@ -108,7 +109,7 @@ impl Named<'_> {
         Ok(FileKey(unbound((&*key).try_into().map_err(|_| damaged())?)))
     }
 
-    /// Reads it from its start.
+    /// Reads a file from its start.
     pub fn read<R: Read>(&self, mut file: R) -> io::Result<Reader<R>> {
         let mut head = [0; HEAD];
         file.read_exact(&mut head)?;
@@ -130,7 +131,7 @@ fn nonce(record: u64) -> Nonce {
     Nonce::assume_unique_for_key(bytes)
 }
 
-/// A file being written. What is not flushed is not in it.
+/// A file that is being written. Bytes that are not flushed are not in it.
 pub struct Writer<W> {
     out: W,
     key: LessSafeKey,
@@ -148,12 +149,12 @@ impl<W: Write> Writer<W> {
         self.out.write_all(&bytes)
     }
 
-    /// What it is written to.
+    /// The underlying writer.
     pub fn inner(&self) -> &W {
         &self.out
     }
 
-    /// Ends the file.
+    /// Finishes the file.
     pub fn finish(mut self) -> io::Result<W> {
         self.seal(LAST)?;
         self.out.flush()?;
@@ -163,7 +164,7 @@ impl<W: Write> Writer<W> {
 
 impl<W: Write> Write for Writer<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // The last record is never sealed here: whether it is the last is known only at the end.
+        // The last record is not sealed here: only the end tells whether it is the last.
         if self.buffer.len() == CHUNK {
             self.seal(0)?;
         }
@@ -184,7 +185,7 @@ impl<W: Write> Write for Writer<W> {
 pub struct FileKey(LessSafeKey);
 
 impl FileKey {
-    /// The plaintext of a record: its number, and all its bytes.
+    /// Decrypts a record: its number, and all its bytes.
     fn record(&self, number: u64, bytes: &mut [u8]) -> io::Result<(usize, bool)> {
         let damaged = || io::Error::new(io::ErrorKind::InvalidData, "a record of this file is damaged");
         let (length, sealed) = bytes.split_at_mut_checked(4).ok_or_else(damaged)?;
@@ -193,7 +194,7 @@ impl FileKey {
         Ok((plain.len(), u32::from_be_bytes(length) & LAST != 0))
     }
 
-    /// The plaintext of the chunks that lie in `bytes`, of which `first` is the first one's number.
+    /// Decrypts the chunks in `bytes`; `first` is the number of the first one.
     pub fn chunks(&self, first: u64, mut bytes: Vec<u8>) -> io::Result<Vec<u8>> {
         let mut plain = Vec::with_capacity(bytes.len());
         for (number, record) in (first..).zip(bytes.chunks_mut(CHUNK + EXTRA)) {
@@ -211,7 +212,7 @@ pub fn plain_length(file: u64) -> Option<u64> {
     records.checked_sub(count * EXTRA as u64)
 }
 
-/// Where the chunk by that number begins in a finished file.
+/// The position of this chunk in a finished file.
 pub fn chunk_at(number: u64) -> u64 {
     HEAD as u64 + number * (CHUNK + EXTRA) as u64
 }
@@ -288,7 +289,7 @@ mod tests {
     const PATH: &str = "/data/recordings/a.video";
 
     #[test]
-    fn any_part_of_a_finished_file_is_found() {
+    fn any_part_of_a_finished_file_can_be_read() {
         for length in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 500] {
             let mut writer = vault().file(Path::new(PATH)).create(Vec::new()).unwrap();
             content(length).chunks(7_000).for_each(|piece| writer.write_all(piece).unwrap());
@@ -307,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn another_vault_and_another_file_do_not_open_it() {
+    fn a_file_opens_in_its_own_vault_alone() {
         let file = vault().file(Path::new(PATH)).create(Vec::new()).unwrap().finish().unwrap();
         assert!(Vault { key: unbound(&[8; 32]) }.file(Path::new(PATH)).unlock(&file[..HEAD]).is_err());
         let mut writer = vault().file(Path::new(PATH)).create(Vec::new()).unwrap();
@@ -318,7 +319,7 @@ mod tests {
         assert!(!file.windows(5).any(|w| w == b"hello"));
     }
 
-    /// A file in another's place does not open there, whether it is another session's or another file of this one.
+    /// A file does not open in another's place, neither in another session's nor as another file of the same one.
     #[test]
     fn a_file_opens_under_its_own_name_alone() {
         let mut writer = vault().file(Path::new(PATH)).create(Vec::new()).unwrap();
@@ -336,9 +337,9 @@ mod tests {
         assert!(vault().read(&file[..]).is_err(), "without a name");
     }
 
-    /// `hello` as the version before there were names in files has sealed it.
+    /// `hello` as the version before names sealed it.
     #[test]
-    fn a_file_of_before_still_opens() {
+    fn a_file_of_an_earlier_version_opens() {
         let file = concat!(
             "44534b564c54310a0303030303030303030303032cf7aa0a5321574b73494a55e25ef605e435e9e6bd9c9d7926d78eb8",
             "eaec49b1156569b1437971d85f1062ed78743ed9800000058ea609484870a1ac9b3a129c87628c3139c12e73f4"
@@ -351,9 +352,9 @@ mod tests {
     }
 
     proptest! {
-        /// What was flushed before a cut is read; what is changed is noticed.
+        /// What was flushed before a cut is read; a change is noticed.
         #[test]
-        fn a_cut_loses_only_what_was_cut(pieces in prop::collection::vec(1usize..5_000, 1..20), cut in any::<prop::sample::Index>(), flip in any::<prop::sample::Index>()) {
+        fn a_truncated_file_loses_only_what_was_cut_off(pieces in prop::collection::vec(1usize..5_000, 1..20), cut in any::<prop::sample::Index>(), flip in any::<prop::sample::Index>()) {
             let mut writer = vault().file(Path::new(PATH)).create(Vec::new()).unwrap();
             let (mut ends, mut total) = (vec![], 0);
             for piece in &pieces {
@@ -373,7 +374,7 @@ mod tests {
             changed[place] ^= 0x10;
             let mut read = Vec::new();
             let opened = vault().file(Path::new(PATH)).read(&changed[..]).and_then(|mut r| r.read_to_end(&mut read));
-            // A length that is changed may look like a cut; then less is read, never anything else.
+            // A changed length may look like a cut; then less is read, never anything else.
             prop_assert!(opened.is_err() || (read.len() < total && content(total).starts_with(&read)));
         }
     }

@@ -1,8 +1,8 @@
 //! Which server a downloaded support program belongs to.
 //!
-//! The server appends this to the program: JSON, its length (four bytes, big endian), and a mark. What is appended has a
-//! length that keeps the whole file's one divisible by eight, so that a Windows signature, which begins at such a place,
-//! can follow it. A program's own file is all that says where it connects to.
+//! The server appends a binding to the program: JSON, its length (four bytes, big endian), and a mark. The appended
+//! bytes keep the whole file's length divisible by eight, because a Windows signature may follow and must begin at such
+//! an offset. The program's own file is the only thing that says where it connects to.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 const MARK: &[u8; 16] = b"deskside-bound-1";
 /// Length and mark.
 const END: usize = 20;
-/// Far more than a binding needs: no reader looks at more than so many bytes of a program's end.
+/// Readers look at no more than this many bytes of a program's end, far more than a binding needs.
 const MAX_BINDING_BYTES: usize = 16 * 1024;
-/// Where a signature begins is said within so many bytes of a Windows program's beginning.
+/// The offset of the signature is stored within this many bytes of a Windows program's beginning.
 const PROGRAM_HEAD_BYTES: usize = 4 * 1024;
-/// What the names of downloaded programs begin with, where their bytes are the same for everybody.
+/// How the names of downloaded programs begin when their bytes are the same for everybody.
 const NAME: &str = "deskside-support-";
 
-/// What the program was told at its download.
+/// What the program was given when it was downloaded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Binding {
@@ -28,12 +28,12 @@ pub struct Binding {
     pub identity: String,
     /// The organisation's name.
     pub organisation: String,
-    /// What lets its customer in without typing.
+    /// Lets the customer in without typing.
     #[serde(flatten)]
     pub pass: ProgramPass,
 }
 
-/// What lets a program's customer into a session. Each works once and not for long; at most one is given.
+/// Admits a program's customer to a session. Each works once and for a short time; at most one is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramPass {
     /// The secret of a session link.
@@ -42,12 +42,12 @@ pub struct ProgramPass {
     /// A session key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// The way on from the browser's chat.
+    /// The hand-over from the browser's chat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handover: Option<String>,
 }
 
-/// A program's file does not say what it should.
+/// A program whose binding cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum UnreadableProgram {
     /// Its end is not what a server writes there.
@@ -60,12 +60,12 @@ pub enum UnreadableProgram {
 
 use UnreadableProgram::Damaged;
 
-/// What a program's file says of itself.
+/// What a program's file says about itself.
 #[derive(Debug)]
 pub struct ProgramFile {
-    /// Which server it belongs to, if to any.
+    /// The server that it belongs to, if any.
     pub binding: Option<Binding>,
-    /// It carries a signature, which covers everything before it.
+    /// Whether it carries a signature, which covers everything before it.
     pub signed: bool,
 }
 
@@ -73,7 +73,7 @@ impl ProgramFile {
     /// Reads a program's beginning and end.
     ///
     /// # Errors
-    /// [`UnreadableProgram`] when the file cannot be read, or its mark is there and what precedes it is no binding.
+    /// [`UnreadableProgram`] when the file cannot be read, or when it has a mark that no binding precedes.
     pub fn read(mut file: impl Read + Seek) -> Result<Self, UnreadableProgram> {
         let mut head = Vec::new();
         file.by_ref().take(PROGRAM_HEAD_BYTES as u64).read_to_end(&mut head)?;
@@ -88,7 +88,7 @@ impl ProgramFile {
 }
 
 impl Binding {
-    /// What is appended to a program of this length.
+    /// The bytes to append to a program of this length.
     pub fn to_bytes(&self, program: usize) -> Vec<u8> {
         let mut bytes = serde_json::to_vec(self).unwrap_or_default();
         let whole = program + bytes.len() + END;
@@ -100,7 +100,7 @@ impl Binding {
         bytes
     }
 
-    /// Reads it from the last bytes before a program's end; `None` when the program is not bound.
+    /// Reads a binding from the last bytes of a program; `None` when the program is not bound.
     fn from_end(bytes: &[u8]) -> Result<Option<Self>, UnreadableProgram> {
         let Some((rest, mark)) = bytes.split_last_chunk::<16>() else { return Ok(None) };
         if mark != MARK {
@@ -113,8 +113,8 @@ impl Binding {
     }
 }
 
-/// Where a program's own bytes end, before a signature. (Microsoft's PE format: the certificate table's entry among the
-/// optional header's data directories; a program for another system has none.)
+/// Where a program's own bytes end, before a signature. (Microsoft's PE format: the entry of the certificate table in
+/// the data directories of the optional header. A program for another system has none.)
 fn end_of_program(head: &[u8], length: u64) -> u64 {
     certificates(head).map_or(length, u64::from).min(length)
 }
@@ -130,7 +130,7 @@ fn certificates(head: &[u8]) -> Option<u32> {
         return None;
     }
     let optional = header + 24;
-    // The fifth directory; the directories begin later in a 64-bit program.
+    // The certificate table is the fifth directory; the directories begin later in a 64-bit program.
     let directories = match head.get(optional..)?.first_chunk::<2>()? {
         [0x0B, 0x01] => optional + 96,
         [0x0B, 0x02] => optional + 112,
@@ -140,8 +140,8 @@ fn certificates(head: &[u8]) -> Option<u32> {
 }
 
 impl ProgramPass {
-    /// The name of a Windows program that carries this pass: its bytes are the same for everybody, so that Windows comes to
-    /// know them, and its signature stays valid.
+    /// The name of a Windows program that carries this pass. The bytes are the same for everybody, so that Windows gets
+    /// to know the program and its signature stays valid.
     pub fn windows_name(&self) -> String {
         let said = match self {
             Self { handover: Some(secret), .. } => format!("h{secret}"),
@@ -152,7 +152,7 @@ impl ProgramPass {
         format!("{NAME}{said}.exe")
     }
 
-    /// Reads it from the name that a program's file has now. Browsers and people add to names, as in ` (1)`.
+    /// Reads the pass from the current name of a program's file. Browsers and people add to names, as in ` (1)`.
     pub fn from_name(name: &str) -> Self {
         let told = name.strip_prefix(NAME).unwrap_or_default();
         let end = told.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_').unwrap_or(told.len());
@@ -203,7 +203,7 @@ mod tests {
         }
 
         #[test]
-        fn no_file_is_too_much(bytes in proptest::collection::vec(any::<u8>(), 0..200), length in any::<u32>()) {
+        fn any_end_of_a_file_can_be_read(bytes in proptest::collection::vec(any::<u8>(), 0..200), length in any::<u32>()) {
             let _ = read(&[bytes.as_slice(), &length.to_be_bytes(), MARK].concat());
             let _ = read(&[b"MZ", bytes.as_slice()].concat());
         }
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_say_nothing_give_nothing() {
+    fn a_name_without_a_pass_gives_none() {
         for name in
             ["deskside-support.exe", "support", "deskside-support-.exe", "deskside-support-x1.exe", "k123.exe", ""]
         {

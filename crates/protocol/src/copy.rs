@@ -1,19 +1,19 @@
 //! Copies of small frames as QUIC datagrams, for paths that lose packets.
 //!
-//! Each piece is the frame's number (four bytes, big endian), which piece it is and of how many (one byte each), and
-//! then at most [`PIECE_BYTES`] of the frame.
+//! Each piece is the frame's number (four bytes, big endian), the piece's index and the number of pieces (one byte
+//! each), and then at most [`PIECE_BYTES`] of the frame.
 
 use bytes::Bytes;
 
 use crate::{HEADER_BYTES, Header};
 
-/// The most bytes of a frame in one datagram: what every path carries.
+/// Most bytes of a frame in one datagram: every path carries as many.
 pub const PIECE_BYTES: usize = 1_100;
 /// A frame of more pieces is not copied.
 pub const MAX_PIECES: usize = 3;
 const HEAD: usize = 6;
 
-/// The datagrams of a frame; none when it is too large.
+/// The datagrams of a frame; none when the frame is too large.
 pub fn pieces(seq: u32, frame: &[u8]) -> Vec<Bytes> {
     let count = frame.len().div_ceil(PIECE_BYTES);
     if count > MAX_PIECES {
@@ -30,7 +30,7 @@ pub fn pieces(seq: u32, frame: &[u8]) -> Vec<Bytes> {
     frame.chunks(PIECE_BYTES).enumerate().map(piece).collect()
 }
 
-/// Puts the newest frame's pieces together. Holds at most one frame.
+/// Reassembles the newest frame from its pieces. Holds at most one frame.
 #[derive(Debug, Default)]
 pub struct RedundantDatagrams {
     seq: u32,
@@ -38,7 +38,8 @@ pub struct RedundantDatagrams {
 }
 
 impl RedundantDatagrams {
-    /// Takes a datagram in; gives the whole frame when it was the last piece. What is malformed or old gives nothing.
+    /// Takes in a datagram; returns the whole frame when this was the last piece. Malformed and old datagrams are
+    /// ignored.
     pub fn take(&mut self, datagram: &Bytes) -> Option<(Header, Bytes)> {
         let (head, _) = datagram.split_first_chunk::<HEAD>()?;
         let (seq, index, count) =

@@ -1,26 +1,26 @@
-//! What happened in a session. Only these are stored; everything else is read from them.
+//! What happened in a session. Only events are stored; everything else is derived from them.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::{MAX_NAME_CHARS, MAX_SIDE, ParticipantId, RoleRights, SessionRules, Timestamp};
 
-/// Whoever takes part in a session is one or the other.
+/// The role of a participant in a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
 pub enum Role {
-    /// Whoever helps.
+    /// Helps the customer.
     Technician,
-    /// Whoever is helped.
+    /// Is helped.
     Customer,
     /// An outsider whom a technician invited for a while, with the rights that the invitation names.
     Expert,
-    /// Somebody of the organisation who watches how others help, and does nothing.
+    /// A technician who watches how others help and does nothing.
     Supervisor,
 }
 
-/// What a person looks through.
+/// The client that a participant uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
@@ -31,20 +31,20 @@ pub enum Client {
     Browser,
     /// The customer's program: chat and screen.
     Program,
-    /// The same on Windows.
+    /// The customer's program on Windows.
     WindowsProgram,
-    /// The same, run as administrator.
+    /// The customer's program on Windows, run as administrator.
     WindowsAdministrator,
 }
 
 impl Client {
-    /// Whether this is the customer's program, on whatever system.
+    /// Whether this is the customer's program, on any system.
     pub fn is_program(self) -> bool {
         matches!(self, Self::Program | Self::WindowsProgram | Self::WindowsAdministrator)
     }
 }
 
-/// What a customer may allow, each asked for, given and withdrawn apart from the others.
+/// A right that a customer can allow. Each is asked for, granted and withdrawn separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
@@ -53,7 +53,7 @@ pub enum Right {
     View,
     /// Move the customer's pointer, click and type. Never held without [`Right::View`].
     Control,
-    /// See, fetch, bring, rename and delete files.
+    /// List, download, upload, rename and delete files.
     Files,
     /// Read and write the clipboard.
     Clipboard,
@@ -61,9 +61,9 @@ pub enum Right {
     Shell,
     /// Read what the computer is and what runs on it, and end processes.
     SystemInfo,
-    /// Restart the computer once, and come back into the session.
+    /// Restart the computer once and come back into the session.
     Restart,
-    /// Let the program run as administrator, so that it reaches the windows of programs that do.
+    /// Run the program as administrator, so that it reaches the windows of other such programs.
     Elevate,
 }
 
@@ -80,7 +80,7 @@ impl Right {
         Self::Elevate,
     ];
 
-    /// Its name, as it is written on the wire.
+    /// Its name on the wire.
     pub fn name(self) -> &'static str {
         match self {
             Self::View => "view",
@@ -95,7 +95,7 @@ impl Right {
     }
 }
 
-/// A technician's account, as a session remembers it.
+/// A technician's account, as a session keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]
 pub struct UserRef {
@@ -105,7 +105,7 @@ pub struct UserRef {
     pub name: String,
 }
 
-/// The incident that a session belongs to, as it was when the session was made.
+/// The incident that a session belongs to, as it was when the session was created.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]
 pub struct IncidentRef {
@@ -119,59 +119,60 @@ pub struct IncidentRef {
     pub customer: String,
 }
 
-/// Whether a participant is there.
+/// Whether a participant is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "is", rename_all = "snake_case")]
 #[ts(export)]
 pub enum Presence {
     /// Connected now.
     Here,
-    /// The connection broke; whoever it is may come back until then.
+    /// The connection broke; the participant may come back until the grace time ends.
     Reconnecting {
         /// When the grace time ends.
         until: Timestamp,
     },
-    /// Gone, for good or until asked again.
+    /// Not in the session: for good, or until admitted again.
     Gone,
 }
 
-/// Somebody who takes part.
+/// Somebody who takes or took part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]
 pub struct Participant {
     /// Their number within the session.
     pub id: ParticipantId,
-    /// Technician or customer.
+    /// Their role.
     pub role: Role,
-    /// Their name, as shown to everybody.
+    /// Their name, as everybody sees it.
     pub name: String,
-    /// What they look through.
+    /// The client that they use.
     pub client: Client,
     /// The technician's account; customers and experts have none.
     pub user: Option<i32>,
-    /// What they may use of what the customer granted: an expert by the invitation, a technician by their role.
+    /// The rights that they may use of those that the customer granted: an expert's come from the invitation, a
+    /// technician's from their role.
     pub rights: Vec<Right>,
-    /// Whether they are there.
+    /// Whether they are connected.
     pub presence: Presence,
 }
 
-/// Where a session waits for somebody to help.
+/// Where a session waits for a technician.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "is", rename_all = "snake_case")]
 #[ts(export)]
 pub enum Queue {
-    /// With its owner.
+    /// In the queue of its owner.
     Own,
-    /// With a team: whoever of it takes it becomes its owner.
+    /// In a team's queue: the member who takes it becomes its owner.
     Team {
         /// The team's name.
         team: String,
     },
-    /// With everybody.
+    /// In the general queue.
     General,
 }
 
-/// An invitation of an expert that has not been used up.
+/// An expert's invitation that has not been used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]
 pub struct ExpertInvitation {
@@ -179,13 +180,13 @@ pub struct ExpertInvitation {
     pub number: u16,
     /// The expert's name.
     pub name: String,
-    /// What the expert may use.
+    /// The rights that it gives.
     pub rights: Vec<Right>,
-    /// Until when the link works.
+    /// Until when its link works.
     pub until: Timestamp,
 }
 
-/// A monitor of the customer's machine: a part of the shared screen, in its pixels.
+/// A monitor of the customer's machine: a part of the shared screen, in pixels of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
@@ -199,7 +200,7 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Whether it is a part of a screen that can be shared, by a name that fits a line.
+    /// Whether it lies on a screen that can be shared, and has a name that fits a line.
     pub fn fits(&self) -> bool {
         let within = |from: u16, side: u16| side > 0 && from.checked_add(side).is_some_and(|end| end <= MAX_SIDE);
         let named = self.name.chars().count() <= MAX_NAME_CHARS && !self.name.chars().any(char::is_control);
@@ -212,22 +213,22 @@ impl Monitor {
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
 pub enum Pause {
-    /// The customer wishes so.
+    /// The customer paused it.
     #[default]
     Customer,
-    /// The customer's system shows something that no other program may see: it asks for a password, or is locked.
+    /// The customer's system shows something that no other program may see: a password prompt or the lock screen.
     System,
 }
 
 impl Pause {
-    /// Whether the customer wishes so, which is not written down apart.
+    /// Whether the customer paused it. Then the reason is not written.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
     fn is_wished(&self) -> bool {
         *self == Self::Customer
     }
 }
 
-/// Which way something was carried.
+/// Which way a file or the clipboard was transferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
@@ -238,7 +239,7 @@ pub enum Direction {
     FromCustomer,
 }
 
-/// What a clipboard held.
+/// The content of a clipboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
@@ -254,30 +255,30 @@ pub enum ClipboardKind {
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
 pub enum WhyWithdrawn {
-    /// The customer took it back.
+    /// The customer withdrew it.
     Customer,
     /// The technician gave it back.
     Technician,
-    /// The session was held or ended, and all grants fall.
+    /// The session was held or ended, which ends all grants.
     Session,
     /// The server could not record what its policy says must be recorded.
     Recording,
 }
 
-/// Why a session has another owner without anybody having handed it over.
+/// Why a session has another owner although nobody handed it over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
 pub enum WhyInherited {
-    /// The owner's connection broke and did not come back in time.
+    /// The owner's connection broke, and they did not come back in time.
     #[default]
     Lost,
-    /// The owner's account may no longer be used.
+    /// The owner's account was disabled.
     Removed,
 }
 
 impl WhyInherited {
-    /// Whether the connection was lost, which is not written down apart.
+    /// Whether the connection was lost. Then the reason is not written.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
     fn is_lost(&self) -> bool {
         *self == Self::Lost
@@ -293,125 +294,125 @@ pub enum Ending {
     Closed,
     /// The customer left.
     CustomerLeft,
-    /// The customer's connection broke and did not come back in time.
+    /// The customer's connection broke, and they did not come back in time.
     CustomerLost,
-    /// Nobody came before key and link were used up.
+    /// Nobody joined before the key and the link expired.
     NeverJoined,
-    /// It was held for longer than the limit.
+    /// It was on hold for longer than the limit.
     HoldExpired,
-    /// It could not be recorded, and the policy forbids going on without.
+    /// It could not be recorded, and the policy does not allow a session without recording.
     NotRecorded,
 }
 
-/// What happened. The names are the ones in the stored timeline; a name or field is never given a second meaning.
+/// What happened. The names are stored in timelines: never change the meaning of a name or a field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[ts(export)]
-#[expect(missing_docs, reason = "the fields repeat the words defined above; the variants say what happened")]
+#[expect(missing_docs, reason = "the fields are the types defined above; the variants say what happened")]
 pub enum Event {
-    /// A technician generated a session for an incident.
+    /// A technician created a session for an incident.
     Created {
         incident: IncidentRef,
         owner: UserRef,
         organisation: String,
-        /// Sessions from before there were policies have none.
+        /// Sessions that were created before there were policies have none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rules: Option<SessionRules>,
     },
-    /// A session key and a session link were generated (the secrets themselves are never events).
+    /// A session key and a session link were generated. (The secrets themselves are never in events.)
     KeyIssued { by: UserRef, key_until: Timestamp, link_until: Timestamp },
     /// The key no longer works.
     KeyRevoked { by: UserRef },
     /// The link no longer works.
     LinkRevoked { by: UserRef },
-    /// Somebody came for the first time.
+    /// A participant joined for the first time.
     Joined {
         id: ParticipantId,
         role: Role,
         name: String,
         client: Client,
         user: Option<i32>,
-        /// For an expert: what the invitation gives.
+        /// For an expert: the rights that the invitation gives.
         #[serde(default)]
         rights: Vec<Right>,
-        /// For a technician: what their role gives; without one, everything.
+        /// For a technician: what their role gives; without a role, everything.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by_role: Option<RoleRights>,
     },
     /// A participant's connection broke.
     Dropped { id: ParticipantId },
-    /// A participant is back, perhaps by other means.
+    /// A participant is back, perhaps with another client.
     Returned { id: ParticipantId, client: Client },
-    /// A participant left of their own will.
+    /// A participant left.
     Left { id: ParticipantId },
-    /// Somebody said something. `nonce` lets the sender recognise their own message after a reconnect.
+    /// A chat message. `nonce` lets the sender recognise their own message after a reconnect.
     Chat { from: ParticipantId, text: String, nonce: u32 },
-    /// A technician asks the customer for rights.
+    /// A technician asked the customer for rights.
     Asked { by: ParticipantId, rights: Vec<Right> },
-    /// The customer allowed these rights, and they are now the whole set.
+    /// The customer allowed these rights, which replace all earlier ones.
     Granted { by: ParticipantId, rights: Vec<Right> },
-    /// The customer said no.
+    /// The customer refused.
     Denied { by: ParticipantId },
-    /// A right ended.
+    /// A right was withdrawn.
     Withdrawn { right: Right, why: WhyWithdrawn },
-    /// The picture is paused; the grants stay.
+    /// The picture was paused; the grants stay.
     Paused {
         by: ParticipantId,
         #[serde(default, skip_serializing_if = "Pause::is_wished")]
         why: Pause,
     },
-    /// The picture goes on.
+    /// The picture was resumed.
     Resumed { by: ParticipantId },
-    /// The first picture of a sharing arrived.
+    /// The first picture of a screen share arrived.
     SharingStarted { width: u16, height: u16, recorded: bool },
-    /// The shared screen has another size now.
+    /// The size of the shared screen changed.
     ScreenResized { width: u16, height: u16 },
-    /// The shared screen consists of these monitors now.
+    /// The monitors of the shared screen changed.
     MonitorsChanged { monitors: Vec<Monitor> },
-    /// Whether the customer's system keeps the technician's input from the window in front, which belongs to a program
-    /// with more rights.
+    /// Whether the customer's system keeps the technician's input from the active window, because that window belongs
+    /// to a program with more rights.
     InputBlocked { blocked: bool },
-    /// The picture ended.
+    /// The screen share ended.
     SharingStopped {},
     /// The customer's program could not do what was allowed.
     SharingFailed { reason: String },
-    /// The recording could not go on.
+    /// The recording failed.
     RecordingFailed { reason: String },
     /// The session was put on hold.
     Held { by: Option<UserRef> },
-    /// A held session was opened again.
+    /// A held session was reopened.
     Reopened { by: UserRef },
-    /// The session has another owner.
+    /// The session was transferred to another owner.
     Transferred { by: UserRef, to: UserRef },
-    /// The session waits for somebody of a team, or for anybody.
+    /// The session was put into a team's queue or the general one.
     Queued { by: Option<UserRef>, queue: Queue },
-    /// A queue is another one now: its team has another name, or is gone. So it is for a session that waits there, and for
-    /// one that was taken from there.
+    /// A queue changed: its team was renamed or deleted. Stored for sessions that wait there, and for those that were
+    /// taken from there.
     QueueMoved { from: Queue, to: Queue },
-    /// Somebody took the session out of a queue.
+    /// A technician took the session out of a queue.
     Taken { by: UserRef },
-    /// The owner is gone: whoever shared the session for longest owns it now.
+    /// The owner is gone: the technician who has shared the session for longest owns it now.
     Inherited {
         from: UserRef,
         to: UserRef,
         #[serde(default, skip_serializing_if = "WhyInherited::is_lost")]
         why: WhyInherited,
     },
-    /// A technician has another role, or their role gives something else; without one, they may ask for everything.
+    /// A technician has another role, or their role gives other rights; without a role, they may ask for everything.
     RoleChanged { id: ParticipantId, by_role: Option<RoleRights> },
     /// Another technician was asked to join.
     SharedWith { by: UserRef, with: UserRef },
     /// An expert was invited by a link.
     ExpertInvited { by: UserRef, invitation: ExpertInvitation },
-    /// Somebody would like to hold the control.
+    /// A participant asked for control.
     ControlWanted { by: ParticipantId },
-    /// The control is in other hands.
+    /// Another participant has control.
     ControlPassed { by: ParticipantId, to: ParticipantId },
     /// A note for technicians only.
     Noted { by: UserRef, text: String },
-    /// What another system knows of the session: a text by that name. An empty one takes it away.
+    /// What another system stores with the session: a text by name. An empty text deletes it.
     Attributed { by: UserRef, name: String, value: String },
-    /// A file was carried, whole and checked.
+    /// A file was transferred, whole and verified.
     FileCarried {
         by: ParticipantId,
         way: Direction,
@@ -420,11 +421,11 @@ pub enum Event {
         bytes: u64,
         sha256: String,
     },
-    /// A file was not carried, and nothing of it stays under its name.
+    /// A file was not transferred, and nothing of it remains.
     FileFailed { by: ParticipantId, way: Direction, path: String, reason: String },
-    /// A folder was made on the customer's machine.
+    /// A folder was created on the customer's machine.
     FolderMade { by: ParticipantId, path: String },
-    /// A file or folder of the customer's machine has another name.
+    /// A file or folder of the customer's machine was renamed.
     FileRenamed { by: ParticipantId, from: String, to: String },
     /// A file or folder of the customer's machine was deleted.
     FileDeleted { by: ParticipantId, path: String },
@@ -437,7 +438,7 @@ pub enum Event {
         bytes: u64,
         sha256: String,
     },
-    /// A clipboard was carried. What it held is not kept.
+    /// A clipboard was transferred. Its content is not stored.
     ClipboardCarried { by: ParticipantId, way: Direction, kind: ClipboardKind, bytes: u32 },
     /// A command shell was opened; its recording has this number.
     ShellStarted { by: ParticipantId, number: u32 },
@@ -452,20 +453,20 @@ pub enum Event {
     SystemInfoRead { by: ParticipantId, number: u32, sha256: String },
     /// A process of the customer's machine was ended.
     ProcessEnded { by: ParticipantId, pid: u32, name: String },
-    /// The customer's computer restarts; its program comes back once, and asks.
+    /// The customer's computer restarts; its program comes back once and asks for every right again.
     Restarting { by: ParticipantId },
-    /// A picture of the shared screen was put into the incident's journal, under this number.
+    /// A screenshot of the shared screen was put into the incident's journal, under this number.
     ScreenshotTaken { by: ParticipantId, number: u32, sha256: String },
     /// The customer rated the session, after its end.
     Rated { stars: u8, comment: String },
-    /// The session is over.
+    /// The session ended.
     Ended { how: Ending, by: Option<UserRef> },
-    /// These pictures were recorded, in this order after those before, and are on the disk.
+    /// These pictures were recorded, in this order after the earlier ones, and are on disk.
     Recorded {
         pictures: u32,
         #[ts(type = "number")]
         bytes: u64,
-        /// Over each picture's length (4 bytes, big endian) and its bytes.
+        /// Over the length (4 bytes, big endian) and the bytes of each picture.
         sha256: String,
     },
     /// Transcript and recording are complete and stored.
@@ -478,16 +479,16 @@ pub enum Event {
         #[serde(default)]
         pointer_sha256: Option<String>,
     },
-    /// Somebody watched the recording, after the end or while it ran.
+    /// Somebody watched the recording, after the end or live.
     Watched { by: UserRef },
-    /// Somebody took the evidence with them.
+    /// Somebody exported the evidence.
     Exported { by: Option<UserRef> },
-    /// The evidence must not be deleted, for this reason; or it may be again.
+    /// The evidence must not be deleted, for this reason; or it may be deleted again.
     LegalHold { by: UserRef, on: bool, reason: String },
 }
 
 impl Event {
-    /// Whether only technicians may know of it.
+    /// Whether only technicians may read it.
     pub fn is_private(&self) -> bool {
         matches!(
             self,
@@ -502,7 +503,7 @@ impl Event {
         )
     }
 
-    /// Whether it says what became of the evidence: also after the session's end.
+    /// Whether it is about the evidence. Such events are stored after the session's end, too.
     pub fn is_evidence(&self) -> bool {
         matches!(
             self,
@@ -514,8 +515,8 @@ impl Event {
         )
     }
 
-    /// Whether it says that something was done with a right: judged before it was done, told after.
-    pub fn is_deed(&self) -> bool {
+    /// Whether it records the use of a right: allowed before it was done, stored afterwards.
+    pub fn is_use_of_right(&self) -> bool {
         matches!(
             self,
             Self::FileCarried { .. }

@@ -1,19 +1,19 @@
-//! Names of files as they cross the wire: as text, and without loss.
+//! File names on the wire: as text, and without loss.
 //!
-//! A system may hold names that are not Unicode: Linux takes any bytes, Windows unpaired surrogates. Each unit that is no
-//! character crosses as a private-use character and becomes the same unit again, so that such a file can be listed,
-//! fetched, renamed and deleted:
+//! A system may hold names that are not Unicode: Linux takes any bytes, Windows unpaired surrogates. Each unit that is
+//! no character is sent as a private-use character and decoded to the same unit, so that such a file can be listed,
+//! downloaded, renamed and deleted:
 //!
-//! | what a name holds | on the wire |
+//! | in the name | on the wire |
 //! |---|---|
 //! | a byte 0x80 to 0xFF that is not part of a UTF-8 character | U+EF80 to U+EFFF |
 //! | a surrogate 0xD800 to 0xDFFF without its other half | U+FD800 to U+FDFFF |
 //!
-//! A character of these ranges in a real name crosses as its own bytes or halves, so that nothing is ambiguous.
+//! A character of these ranges in a real name is sent as its own bytes or halves, so that the encoding is unambiguous.
 
 use crate::MAX_FILE_NAME_BYTES;
 
-/// Whether this can be a file's name in some folder of any system: what only one system forbids, that system says.
+/// Whether this can be the name of a file on some system. What only one system forbids is left to that system.
 pub fn name_fits(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= MAX_FILE_NAME_BYTES
@@ -22,7 +22,7 @@ pub fn name_fits(name: &str) -> bool {
         && !name.contains(['/', '\\', '\0'])
 }
 
-/// The character for a byte that is not part of any (0x80 to 0xFF); `None` for the others, which always are.
+/// The character for a byte that is not part of any character (0x80 to 0xFF); `None` for other bytes, which always are.
 pub fn raw_byte(byte: u8) -> Option<char> {
     (byte >= 0x80).then(|| char::from_u32(0xEF00 + u32::from(byte))).flatten()
 }
@@ -42,14 +42,14 @@ pub fn as_raw_half(c: char) -> Option<u16> {
     matches!(c, '\u{FD800}'..='\u{FDFFF}').then_some((u32::from(c) & 0xFFFF) as u16)
 }
 
-/// A name, a path or any other line as people may read it: what is no character, has no width, or turns the direction of the
-/// text around it (so that `annexe[U+202E]fdp.exe` would look like a document) is seen as U+FFFD.
+/// A name, a path or another line as people may read it. A character that is invalid, invisible, or changes the
+/// direction of the text around it becomes U+FFFD, because `annexe[U+202E]fdp.exe` would look like a document.
 pub fn shown(line: &str) -> String {
     seen(line, |_| false)
 }
 
-/// The same for a text of several lines: those stay, and so do the marks that people who write from right to left use, which
-/// turn nothing around them.
+/// The same for a text of several lines. Line breaks stay, and so do the direction marks of right-to-left scripts,
+/// which do not reverse the text around them.
 pub fn shown_text(text: &str) -> String {
     seen(text, |c| matches!(c, '\n' | '\t' | '\u{200E}' | '\u{200F}' | '\u{61C}'))
 }
@@ -62,7 +62,7 @@ fn misleads(c: char) -> bool {
     c.is_control()
         || as_raw_byte(c).is_some()
         || as_raw_half(c).is_some()
-        // The joiners U+200C and U+200D are left: Persian words and emoji need them.
+        // The joiners U+200C and U+200D stay: Persian words and emoji need them.
         || matches!(c, '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}')
         || matches!(c, '\u{61C}' | '\u{FEFF}')
 }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_unit_that_is_no_character_has_one_and_comes_back() {
+    fn every_invalid_unit_survives_the_round_trip() {
         for byte in 0..=u8::MAX {
             assert_eq!(raw_byte(byte).and_then(as_raw_byte), (byte >= 0x80).then_some(byte));
         }
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_misleads_is_seen() {
+    fn misleading_characters_are_made_visible() {
         let table = [
             ("Grüße 你好 📎.txt", "Grüße 你好 📎.txt"),
             ("annexe\u{202E}fdp.exe", "annexe\u{FFFD}fdp.exe"),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_keeps_its_lines_and_the_marks_of_its_script() {
+    fn a_text_keeps_its_lines_and_direction_marks() {
         let table = [
             ("two\nlines\tof text", "two\nlines\tof text"),
             ("שלום\u{200F}! مرحبا\u{61C}", "שלום\u{200F}! مرحبا\u{61C}"),

@@ -2,15 +2,15 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-/// A stretch of bytes that is not a message.
+/// Bytes that are not a message.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
-    /// The length says more than the limit.
+    /// The announced length is above the limit.
     #[error("a message of {got} bytes is larger than the limit of {limit}")]
     TooLarge {
-        /// The length that was announced.
+        /// The announced length.
         got: usize,
-        /// The most that this stream takes.
+        /// The limit of this stream.
         limit: usize,
     },
     /// The bytes are not the JSON of a message.
@@ -30,12 +30,12 @@ pub fn encode<T: Serialize>(message: &T) -> Vec<u8> {
     bytes
 }
 
-/// The message in the bytes after the length.
+/// Decodes the bytes after the length.
 pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
     Ok(serde_json::from_slice(body)?)
 }
 
-/// Gathers the bytes of a stream and gives out whole messages. Holds at most `limit` + 4 bytes plus the last push.
+/// Collects the bytes of a stream and returns whole messages. Holds at most `limit` + 4 bytes plus the last push.
 #[derive(Debug)]
 pub struct Framed {
     buffer: Vec<u8>,
@@ -48,12 +48,12 @@ impl Framed {
         Self { buffer: Vec::new(), limit }
     }
 
-    /// Takes in what the stream brought.
+    /// Adds bytes of the stream.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole message's body, `None` when more bytes are needed.
+    /// The body of the next whole message; `None` when more bytes are needed.
     pub fn next_body(&mut self) -> Result<Option<Vec<u8>>, FrameError> {
         let Some(head) = self.buffer.first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_be_bytes(*head) as usize;
@@ -68,7 +68,7 @@ impl Framed {
         Ok(Some(body))
     }
 
-    /// What was taken in and not given out: the bytes that follow the last message.
+    /// The bytes after the last message that was returned.
     pub fn rest(self) -> Vec<u8> {
         self.buffer
     }

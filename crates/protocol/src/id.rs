@@ -1,4 +1,4 @@
-//! Identifiers and time, parsed once and trusted afterwards.
+//! Identifiers and time: parsed once, valid from then on.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -9,7 +9,7 @@ use ts_rs::TS;
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
-    /// The moment `ms` milliseconds later; stops at the end of time instead of wrapping.
+    /// The moment `ms` milliseconds later; saturates instead of wrapping.
     pub const fn plus(self, ms: u64) -> Self {
         Self(self.0.saturating_add(ms))
     }

@@ -1,4 +1,4 @@
-//! What a technician's hand does. Travels on a stream of its own, so that nothing large is ever in front of it.
+//! A technician's input. It has a stream of its own, so that it never waits behind large data.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -16,7 +16,7 @@ pub enum Button {
     Forward,
 }
 
-/// A combination that the technician's own system would swallow.
+/// A key combination that the technician's own system would intercept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
@@ -35,7 +35,7 @@ pub enum Special {
     PrintScreen,
 }
 
-/// A key that changes what other keys mean while it is down.
+/// A key that changes the meaning of other keys while it is down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
@@ -51,27 +51,27 @@ pub enum Modifier {
     MetaRight,
 }
 
-/// One act of a technician's hand. Positions are pixels of the shared screen.
+/// One input event of a technician. Positions are pixels of the shared screen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 #[ts(export)]
-#[expect(missing_docs, reason = "the fields repeat the variant's words")]
+#[expect(missing_docs, reason = "the variants explain the fields")]
 pub enum Input {
-    /// The pointer is here now.
+    /// The pointer moved here.
     Move { x: u16, y: u16 },
-    /// A button went down or up, here.
+    /// A button went down or up here.
     Press { button: Button, down: bool, x: u16, y: u16 },
     /// The wheel turned: pixels as the browser counts them, 100 a notch; down and right are positive.
     Wheel { dx: i32, dy: i32, x: u16, y: u16 },
     /// A key went down or up: `code` is the physical key (`KeyboardEvent.code`), `key` what it produces
     /// (`KeyboardEvent.key`).
     Key { code: String, key: String, down: bool },
-    /// Type this text, whatever the layouts are.
+    /// Type this text, whatever the keyboard layouts are.
     Text { text: String },
-    /// Exactly these are down now. Said every [`crate::HELD_EVERY`] while any is: what is not renewed is let go, what is not
-    /// named too, and a modifier that was let go meanwhile is pressed again.
+    /// Exactly these are down now. Sent every [`crate::HELD_EVERY`] while anything is down. Whatever is not named or
+    /// not renewed is released, and a modifier that was released in the meantime is pressed again.
     Held { modifiers: Vec<Modifier>, buttons: Vec<Button> },
-    /// Let go of everything: the page lost the focus, or whose hand it was may no longer act.
+    /// Release everything: the page lost the focus, or its user may no longer control.
     ReleaseAll {},
     /// Press and release a combination.
     Special { combination: Special },

@@ -1,8 +1,8 @@
-//! What the server asks of the customer's program on a bidirectional stream of its own: files, clipboard, shell, system
-//! information. The server judges each job by the session's grants, and the program judges it again.
+//! What the server asks of the customer's program, each job on a bidirectional stream of its own: files, clipboard,
+//! shell, system information. The server checks each job against the session's grants, and the program checks it again.
 //!
-//! A stream begins with one [`Job`], framed as every message. Unless said otherwise the program answers with one framed
-//! [`Answer`]; bytes may follow in either direction, as the job says.
+//! A stream begins with one [`Job`], framed like every message. Unless stated otherwise, the program answers with one
+//! framed [`Answer`]; bytes may follow in either direction, as documented at the job.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -11,100 +11,103 @@ use crate::{ClipboardKind, MAX_FAULT_CHARS, Right, file_name::shown};
 
 /// A job.
 ///
-/// The bytes of a file follow on the job's stream, or by a *lane*: an HTTPS request of their own to `/api/lanes/TOKEN`,
-/// `POST` for what the program sends and `GET` for what it gets. That takes a fraction of the work, and knows nothing of
-/// priorities: the server names one only where the way to the program is short.
+/// The bytes of a file follow on the job's stream or by a *side channel*: an HTTPS request of their own to
+/// `/api/lanes/TOKEN`, `POST` for what the program sends and `GET` for what it receives. A side channel costs a
+/// fraction of the CPU time but knows no priorities, so the server names one only where the path to the program is
+/// short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "job", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Job {
-    /// What is in a folder; an empty path is the home folder. Answer: [`Answer::Folder`].
+    /// List a folder; an empty path is the home folder. Answer: [`Answer::Folder`].
     List {
-        /// The folder's whole path.
+        /// The folder's full path.
         path: String,
     },
-    /// Make a folder. Answer: [`Answer::Done`].
+    /// Create a folder. Answer: [`Answer::Done`].
     MakeFolder {
-        /// Its whole path.
+        /// Its full path.
         path: String,
     },
-    /// Give a file or folder another name in the same folder. Answer: [`Answer::Done`].
+    /// Rename a file or folder within its folder. Answer: [`Answer::Done`].
     Rename {
-        /// Its whole path.
+        /// Its full path.
         path: String,
         /// Its new name, without a folder.
         name: String,
     },
-    /// Delete a file, a link (not what it leads to), or a folder with all that is in it. Answer: [`Answer::Done`].
+    /// Delete a file, a link (not its target), or a folder with everything in it. Answer: [`Answer::Done`].
     Delete {
-        /// Its whole path.
+        /// Its full path.
         path: String,
     },
-    /// Read a file from an offset on; a folder is read as a ZIP archive, from its beginning only.
+    /// Read a file from an offset on. A folder is read as a ZIP archive, always from its beginning.
     ///
-    /// Answer: [`Answer::File`], then the file's bytes, and where the answer announces sums 64 more: the SHA-256 of the
-    /// whole file, from its first byte, and the SHA-256 from `since` on. They are needed where a file goes on in its middle,
-    /// and where no size says when it is whole; what comes in one go over an authenticated connection needs none.
+    /// Answer: [`Answer::File`], then the file's bytes. Where the answer announces checksums, 64 more bytes follow: the
+    /// SHA-256 of the whole file, and the SHA-256 from `since` on. They are needed where a download resumes in the
+    /// middle of the file, and where no size tells when the file is complete. A file that arrives in one go over an
+    /// authenticated connection needs none.
     Fetch {
-        /// Its whole path.
+        /// Its full path.
         path: String,
         /// The first byte wanted.
         from: u64,
-        /// From where on the server counts what it passes to one reader: `from`, or before it when the way broke since.
+        /// Where the server's count of the bytes for this reader begins: at `from`, or before it when the connection
+        /// broke in between.
         since: u64,
-        /// A lane for the bytes (see [`Job`]).
+        /// A side channel for the bytes (see [`Job`]).
         lane: Option<String>,
     },
-    /// Write a file beside its place, from an offset on. Answer: [`Answer::Kept`] with what is there already, which must
-    /// be `from`; then the bytes follow, and when they end, again [`Answer::Kept`] with what is there now.
+    /// Write a file to a temporary place, from an offset on. Answer: [`Answer::Kept`] with the number of bytes already
+    /// stored, which must be `from`. Then the bytes follow, and after them [`Answer::Kept`] again.
     Bring {
-        /// A number that names this transfer while the program runs.
+        /// Identifies this transfer while the program runs.
         transfer: u64,
-        /// The folder's whole path.
+        /// The folder's full path.
         folder: String,
         /// The file's name.
         name: String,
-        /// The file's whole size.
+        /// The file's total size.
         size: u64,
         /// The first byte that will follow; the size when none is left.
         from: u64,
-        /// A lane for the bytes (see [`Job`]).
+        /// A side channel for the bytes (see [`Job`]).
         lane: Option<String>,
     },
-    /// How much of a transfer is there. Answer: [`Answer::Kept`].
+    /// How many bytes of a transfer are stored. Answer: [`Answer::Kept`].
     Kept {
         /// The transfer's number.
         transfer: u64,
     },
-    /// Check a brought file and put it in its place at once. Answer: [`Answer::Placed`].
+    /// Verify an uploaded file and move it to its place atomically. Answer: [`Answer::Placed`].
     Place {
         /// The transfer's number.
         transfer: u64,
         /// The SHA-256 of the whole file in hexadecimal.
         sum: String,
-        /// Whether a file of that name is replaced; otherwise the new one gets a number.
+        /// Whether to replace a file of that name; otherwise the new file gets a number.
         replace: bool,
     },
-    /// Throw away what was brought so far. Answer: [`Answer::Done`].
+    /// Delete what was uploaded so far. Answer: [`Answer::Done`].
     Abandon {
         /// The transfer's number.
         transfer: u64,
     },
     /// Read the clipboard. Answer: [`Answer::Clipboard`], then its bytes: UTF-8 or PNG.
     ReadClipboard {},
-    /// Write the clipboard: the bytes follow, then the stream's end. Answer: [`Answer::Done`].
+    /// Write the clipboard: the bytes follow, then the end of the stream. Answer: [`Answer::Done`].
     WriteClipboard {
         /// What follows.
         kind: ClipboardKind,
     },
-    /// Open a command shell. Answer: [`Answer::Done`]; then [`ShellInput`] messages follow in, and the terminal's raw
-    /// output out, until either side ends.
+    /// Open a command shell. Answer: [`Answer::Done`]. Then [`ShellInput`] messages go in and the terminal's raw output
+    /// comes out, until either side ends.
     Shell {
         /// The terminal's width in characters.
         columns: u16,
         /// Its height in lines.
         rows: u16,
     },
-    /// What the computer is, and what runs on it. Answer: [`Answer::SystemInfo`].
+    /// Read what the computer is and what runs on it. Answer: [`Answer::SystemInfo`].
     SystemInfo {},
     /// End a process, if it still has this name. Answer: [`Answer::Done`].
     EndProcess {
@@ -113,10 +116,11 @@ pub enum Job {
         /// Its name.
         name: String,
     },
-    /// Restart the computer, and come back once it runs again. Answer: [`Answer::Done`], if the connection lives for it.
+    /// Restart the computer, and come back once it runs again. Answer: [`Answer::Done`], if the connection lives long
+    /// enough.
     Restart {},
-    /// Start once more as administrator, for which the system asks the customer, and let that program go on. Answer:
-    /// [`Answer::Done`] when the customer said yes.
+    /// Start again as administrator, for which the system asks the customer, and let that program continue the session.
+    /// Answer: [`Answer::Done`] when the customer agreed.
     Elevate {},
 }
 
@@ -142,7 +146,7 @@ impl Job {
     }
 }
 
-/// What kind of thing a folder holds.
+/// The kind of an item of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
@@ -155,11 +159,11 @@ pub enum Kind {
     FileLink,
     /// A link to a folder.
     FolderLink,
-    /// Neither: a device, a socket, a link that leads nowhere.
+    /// Anything else: a device, a socket, a broken link.
     Other,
 }
 
-/// One thing in a folder.
+/// One item of a folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]
 pub struct Item {
@@ -175,28 +179,28 @@ pub struct Item {
     pub changed: u64,
 }
 
-/// A folder and what is in it.
+/// A folder and its items.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]
 pub struct Folder {
-    /// Its whole path.
+    /// Its full path.
     pub path: String,
     /// The folder that it is in; `None` at the top.
     pub parent: Option<String>,
-    /// Places to start from: the home folder and what is in it by custom, disks.
+    /// Places to start from: the home folder, its usual subfolders, and disks.
     pub places: Vec<String>,
     /// What separates the names of a path on this system.
     pub separator: String,
-    /// What is in it, folders first.
+    /// Its items, folders first.
     pub items: Vec<Item>,
-    /// How many more there are than are told.
+    /// How many more items there are than are listed.
     pub left_out: u32,
     /// How many bytes are free on its disk.
     #[ts(type = "number")]
     pub free: u64,
 }
 
-/// Why a job was not done.
+/// Why a job failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, thiserror::Error)]
 #[serde(tag = "is", rename_all = "snake_case")]
 #[ts(export)]
@@ -204,34 +208,34 @@ pub enum Fault {
     /// The customer does not allow this.
     #[error("the customer does not allow this")]
     NotAllowed,
-    /// Nothing by that name.
-    #[error("there is nothing by that name")]
+    /// No file or folder has this name.
+    #[error("no such file or folder")]
     NotFound,
-    /// The system does not let the customer's user do this.
+    /// The system denies it to the customer's user.
     #[error("the customer's user has no permission for this")]
     NoPermission,
-    /// There is something by that name already.
-    #[error("there is something by that name already")]
+    /// The name is taken.
+    #[error("a file or folder of this name exists already")]
     Exists,
     /// The disk is full.
     #[error("the disk is full")]
     Full,
-    /// The name is not one that the customer's system takes.
-    #[error("the customer's system does not take this name")]
+    /// The customer's system does not accept the name.
+    #[error("the customer's system does not accept this name")]
     BadName,
     /// The file changed while it was read.
-    #[error("the file has changed meanwhile")]
+    #[error("the file has changed while it was read")]
     Changed,
     /// The bytes that arrived are not those that were sent.
-    #[error("what arrived is not what was sent: its checksum is wrong")]
+    #[error("the checksum of the received bytes is wrong")]
     WrongHash,
-    /// There is nothing, or nothing that can be carried.
-    #[error("the clipboard holds nothing that can be carried")]
+    /// The clipboard is empty, or holds something that is neither text nor a picture.
+    #[error("the clipboard holds neither text nor a picture")]
     Empty,
-    /// It is larger than what may be carried.
-    #[error("it is too large")]
+    /// It exceeds the limit.
+    #[error("larger than the limit")]
     TooLarge,
-    /// Something else, in the system's words.
+    /// Another error, in the system's words.
     #[error("{why}")]
     Other {
         /// What the system says.
@@ -240,7 +244,8 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The same in few words, on one line that reads as what it is: what a program says is shown to people, and kept.
+    /// A short form of the error on one safe line. It comes from the customer's program, is shown to people and is
+    /// stored.
     #[must_use]
     pub fn in_short(mut self) -> Self {
         if let Self::Other { why } = &mut self {
@@ -255,14 +260,14 @@ impl Fault {
 /// A program's answer to a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the jobs say what is in each")]
+#[expect(missing_docs, reason = "the jobs say what each answer holds")]
 pub enum Answer {
     Done {},
     Folder {
         folder: Folder,
     },
-    /// `size` is `None` for an archive that is made while it is sent; `version` changes when the file does; `sums` says
-    /// whether sums stand at the end.
+    /// `size` is `None` for an archive that is made while it is sent; `version` changes whenever the file does; `sums`
+    /// says whether checksums follow the bytes.
     File {
         size: Option<u64>,
         version: String,
@@ -288,7 +293,7 @@ pub enum Answer {
     },
 }
 
-/// What goes into a command shell.
+/// Input of a command shell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ShellInput {
@@ -297,7 +302,7 @@ pub enum ShellInput {
         /// The characters.
         text: String,
     },
-    /// The terminal has another size.
+    /// The terminal was resized.
     Size {
         /// Its width in characters.
         columns: u16,
@@ -362,17 +367,17 @@ pub struct Service {
     pub description: String,
 }
 
-/// Lines of the system's log.
+/// Lines of a system log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]
 pub struct Log {
-    /// Where they are from.
+    /// The log's source.
     pub source: String,
-    /// The newest, oldest first.
+    /// The newest lines, oldest first.
     pub lines: Vec<String>,
 }
 
-/// What a computer is, and what runs on it.
+/// What a computer is and what runs on it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
 #[ts(export)]
 #[expect(missing_docs, reason = "the names say it; sizes are in bytes")]
@@ -399,7 +404,7 @@ pub struct SystemInfo {
     pub disks: Vec<Disk>,
     pub networks: Vec<Network>,
     pub processes: Vec<Process>,
-    /// `None` where the system has none that can be asked.
+    /// `None` where the system has no service manager that can be queried.
     pub services: Option<Vec<Service>>,
     pub log: Option<Log>,
 }

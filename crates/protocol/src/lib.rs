@@ -1,7 +1,7 @@
-//! What crosses a wire between the console, the server and the customer's program: messages, framing, limits, versions.
+//! What is sent between the console, the server and the customer's program: messages, framing, limits, versions.
 //!
 //! This crate is pure: it turns values into bytes and bytes into values. It opens no connection, reads no clock and
-//! imports no other crate of Deskside. `docs/protocol.md` describes the same things in prose.
+//! imports no other crate of Deskside. `docs/protocol.md` describes the same in prose.
 
 mod binding;
 mod copy;
@@ -39,6 +39,6 @@ pub use message::{
 pub use rules::{RoleRights, SessionRules, Unrecorded};
 pub use screen::{FrameKind, HEADER_BYTES, Header, HeaderError, MAX_REGIONS, PointerShape, REGION_BYTES, Region};
 
-/// The version of everything in this crate. Both ends must speak the same one; it grows with every change that an
+/// The version of everything in this crate. Both ends must speak the same version; it grows with every change that an
 /// older end could not read.
 pub const VERSION: u16 = 9;

@@ -1,9 +1,9 @@
 //! Web addresses in what people write, for the server's mails and the support program. The console has the same rule
-//! (console/src/lib/session/links.ts); links.json beside it is the table that both are held to.
+//! (console/src/lib/session/links.ts); both are tested against links.json beside it.
 
-/// A longer address is none that a person wrote.
+/// Nobody writes longer addresses.
 const LONGEST: usize = 2_000;
-/// What never stands in an address, beside blanks and what cannot be seen.
+/// Characters that an address never contains, besides spaces and invisible ones.
 const NEVER: &str = "<>\"'`\\“”„‘’«»。，、；：！？（）【】「」『』《》";
 
 /// The first web address in a message.
@@ -34,7 +34,7 @@ fn never(c: char) -> bool {
     c.is_whitespace() || c.is_control() || unseen || NEVER.contains(c)
 }
 
-/// How long the scheme at the start is.
+/// The length of the scheme at the start.
 fn scheme(text: &str) -> Option<usize> {
     let starts = |scheme: &str| text.get(..scheme.len()).is_some_and(|t| t.eq_ignore_ascii_case(scheme));
     ["https://", "http://"].into_iter().find(|scheme| starts(scheme)).map(str::len)
@@ -44,7 +44,8 @@ fn next_scheme(text: &str, from: usize) -> Option<usize> {
     text.get(from..)?.char_indices().map(|(at, _)| from + at).find(|at| scheme(&text[*at..]).is_some())
 }
 
-/// An address without the signs of the sentence around it: a bracket belongs to it when it opens there, too.
+/// An address without the punctuation of the sentence around it. A closing bracket belongs to it if it opens there,
+/// too.
 fn without_tail(mut address: &str) -> &str {
     while let Some(last) = address.chars().next_back() {
         let opening = match last {
@@ -63,7 +64,7 @@ fn without_tail(mut address: &str) -> &str {
     address
 }
 
-/// A host, perhaps a port, and nothing that pretends to be one.
+/// A host, optionally a port, and nothing that disguises it.
 fn has_host(address: &str) -> bool {
     let Some(rest) = scheme(address).map(|n| &address[n..]) else { return false };
     let place = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -89,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_program_and_the_console_have_one_rule() {
+    fn the_shared_table_of_links_holds() {
         let table = include_str!("../../../console/src/lib/session/links.json");
         let table: Vec<(String, Vec<String>)> = serde_json::from_str(table).unwrap();
         for (text, links) in table {

@@ -37,7 +37,7 @@ pub enum Mark {
 }
 
 impl Mark {
-    /// Whether it is small enough to be drawn.
+    /// Whether it is within the limits for drawings.
     pub fn fits(&self) -> bool {
         match self {
             Self::Pen { points } => (1..=MAX_MARK_POINTS).contains(&points.len()),

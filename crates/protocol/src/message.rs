@@ -8,26 +8,26 @@ use crate::{
     Pause, Queue, Right, SessionId, Timestamp, UserRef,
 };
 
-/// The first message on a connection. Nothing is read after a hello that is not admitted.
+/// The first message on a connection. The server reads nothing more unless it admits the hello.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
 pub struct Hello {
     /// [`crate::VERSION`] of the sender.
     pub version: u16,
-    /// The single-use admission that the web API gave out a moment ago.
+    /// The single-use ticket that the web API has just issued.
     pub ticket: String,
-    /// What the sender looks through.
+    /// The client that the sender uses.
     pub client: Client,
-    /// The newest timeline entry the sender already has; zero for none.
+    /// The newest timeline entry that the sender has; zero for none.
     pub have: u32,
-    /// 32 random bytes in hexadecimal that the server signs with its identity key, so that the customer's program knows
-    /// its own server. Pages leave it empty: their browser has checked the certificate.
+    /// 32 random bytes in hexadecimal. The server signs them with its identity key, so that the customer's program
+    /// recognises its own server. Pages leave it empty: the browser has checked the certificate.
     #[serde(default)]
     pub challenge: String,
 }
 
-/// Why the customer's program cannot share, in kinds that the console explains.
+/// Why the customer's program cannot share its screen, in kinds that the console explains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
@@ -42,140 +42,140 @@ pub enum ShareTrouble {
     TooLarge,
 }
 
-/// What a console, a customer's page or a customer's program says after its hello.
+/// What a console, a customer's page or a customer's program sends after its hello.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 #[ts(export)]
-#[expect(missing_docs, reason = "the fields repeat the words defined elsewhere; the variants say what is wished")]
+#[expect(missing_docs, reason = "the fields are documented at their types; the variants say what is requested")]
 pub enum ClientMessage {
-    /// Say something. The nonce comes back with the event.
+    /// Send a chat message. The nonce comes back with the event.
     Chat { text: String, nonce: u32 },
-    /// The sender is typing; good for a few seconds.
+    /// The sender is typing; expires after a few seconds.
     Typing {},
     /// Technician: ask the customer for these rights.
     Ask { rights: Vec<Right> },
-    /// Customer: answer the open question with what is allowed; nothing is a no.
+    /// Customer: answer the open question with the allowed rights; an empty list is a no.
     Answer { rights: Vec<Right> },
-    /// Customer: take a right back. Technician: give it back.
+    /// Customer: withdraw a right. Technician: give it back.
     Withdraw { right: Right },
-    /// Customer: stop the picture for a while.
+    /// Customer: pause the picture.
     Pause {
         #[serde(default)]
         why: Pause,
     },
-    /// Customer: let the picture go on.
+    /// Customer: resume the picture.
     Resume {},
     /// Customer: end the session.
     Leave {},
-    /// Technician: would like to hold the control.
+    /// Technician: ask for control, which somebody else has.
     WantControl {},
-    /// Technician: hand the control to another technician or expert.
+    /// Technician: give control to another technician or an expert.
     PassControl { to: ParticipantId },
-    /// Technician: leave a note that only technicians read.
+    /// Technician: write a note that only technicians read.
     Note { text: String },
-    /// Owner: let an expert or a technician who shares the session go.
+    /// Owner: remove an expert or a technician who shares the session.
     Dismiss { who: ParticipantId },
-    /// Technician: draw on the customer's screen for a while.
+    /// Technician: draw on the customer's screen for a few seconds.
     Annotate { mark: Mark },
-    /// Technician: a sharper picture, or a smoother one.
+    /// Technician: prefer a sharper picture, or a smoother one.
     Prefer { smooth: bool },
     /// Technician: hold the session.
     Hold {},
-    /// Technician: close the session.
+    /// Technician: end the session.
     Close {},
     /// Technician: this frame has been drawn.
     Drawn { seq: u32 },
     /// Technician: the decoder lost its state and needs a keyframe.
     NeedKeyframe {},
-    /// From a technician's page: the best format that its decoder showed rightly in its self-test.
+    /// From a technician's page: the best format that its decoder showed correctly in the self-test.
     Shows { format: PictureFormat },
-    /// Customer's program: sharing is allowed but does not work.
+    /// Customer's program: sharing is allowed but failed.
     ShareFailed { trouble: ShareTrouble },
-    /// From a customer's program: the shared screen consists of these.
+    /// From a customer's program: the monitors of the shared screen.
     Monitors { monitors: Vec<Monitor> },
-    /// From a customer's program: whether its system keeps the technician's input from the window in front, which
-    /// belongs to a program with more rights.
+    /// From a customer's program: whether its system keeps the technician's input from the active window, because that
+    /// window belongs to a program with more rights.
     InputBlocked { blocked: bool },
-    /// Is the connection alive? `t` comes back in the pong.
+    /// Checks the connection. `t` comes back in the pong.
     Ping { t: u32 },
 }
 
 impl ClientMessage {
-    /// Whether a chat text may be sent: something in it, and not too much.
+    /// Whether a chat text may be sent: not empty, and within the limit.
     pub fn chat_fits(text: &str) -> bool {
         !text.trim().is_empty() && text.chars().count() <= MAX_CHAT_CHARS
     }
 }
 
-/// Where a session stands.
+/// The phase of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "is", rename_all = "snake_case")]
 #[ts(export)]
 pub enum Phase {
-    /// For the customer to come.
+    /// Waits for the customer to join.
     Waiting,
-    /// The customer is there, or about to reconnect.
+    /// The customer is connected, or about to reconnect.
     Active,
-    /// In the owner's queue, without the customer.
+    /// On hold in the owner's queue, without the customer.
     Held,
-    /// Over.
+    /// Ended.
     Ended {
         /// How it ended.
         how: Ending,
     },
 }
 
-/// What somebody in a session can do, as far as a page has a button for it.
+/// An action of a participant, as far as a page has a button for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
 pub enum Act {
-    /// To say something.
+    /// Send a chat message.
     Chat,
-    /// To ask the customer for the screen.
+    /// Ask the customer for the screen.
     AskView,
-    /// To ask the customer for mouse and keyboard.
+    /// Ask the customer for mouse and keyboard.
     AskControl,
-    /// To ask the customer for files.
+    /// Ask the customer for files.
     AskFiles,
-    /// To ask the customer for the clipboard.
+    /// Ask the customer for the clipboard.
     AskClipboard,
-    /// To ask the customer for a command line.
+    /// Ask the customer for a command line.
     AskShell,
-    /// To ask the customer for what their computer says of itself.
+    /// Ask the customer for information about their computer.
     AskSystemInfo,
-    /// To ask the customer for a restart of their computer.
+    /// Ask the customer for a restart of their computer.
     AskRestart,
-    /// To ask the customer to let the program run as administrator.
+    /// Ask the customer to let the program run as administrator.
     AskElevate,
-    /// To answer a question.
+    /// Answer a question.
     Answer,
-    /// To give the screen back.
+    /// Give the screen back.
     WithdrawView,
-    /// To give mouse and keyboard back.
+    /// Give mouse and keyboard back.
     WithdrawControl,
-    /// To show nothing for a while.
+    /// Pause the picture.
     Pause,
-    /// To show the screen again.
+    /// Resume the picture.
     Resume,
-    /// To wish for the control that somebody else has.
+    /// Ask for the control that somebody else has.
     WantControl,
-    /// To give the control to somebody else.
+    /// Give control to somebody else.
     PassControl,
-    /// To write a note that only technicians read.
+    /// Write a note that only technicians read.
     Note,
-    /// To ask a colleague in.
+    /// Ask a colleague to join.
     ShareWith,
-    /// To put the session on hold.
+    /// Put the session on hold.
     Hold,
-    /// To end the session.
+    /// End the session.
     Close,
-    /// To leave the session.
+    /// Leave the session.
     Leave,
 }
 
 impl Act {
-    /// To ask the customer for a right.
+    /// Asking the customer for this right.
     pub fn ask(right: Right) -> Self {
         match right {
             Right::View => Self::AskView,
@@ -190,13 +190,13 @@ impl Act {
     }
 }
 
-/// What the reader of a state may do now, and if not, why not.
+/// Whether the reader of a state may do something now, and if not, why not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]
 pub struct Permit {
-    /// What it is about.
+    /// The action.
     pub act: Act,
-    /// `None` when it may be done now.
+    /// `None` when it is allowed now.
     pub why_not: Option<RefusalReason>,
 }
 
@@ -205,13 +205,13 @@ pub struct Permit {
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
 pub enum ByeReason {
-    /// There is nothing more to say: the session is over, or its participant is not in it any more.
+    /// The session has ended, or its participant is no longer in it.
     Done,
     /// The same participant has another connection.
     Elsewhere,
 }
 
-/// Why a wish was refused.
+/// Why a command was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
@@ -228,13 +228,13 @@ pub enum RefusalReason {
     /// The session is not on hold.
     #[error("the session is not on hold")]
     NotOnHold,
-    /// No customer is there.
+    /// The customer is not connected.
     #[error("the customer is not here")]
     NoCustomer,
-    /// The customer's page cannot share a screen.
+    /// The customer uses a browser page, which cannot do this.
     #[error("the customer is in a browser; the screen needs the support program")]
     NeedsProgram,
-    /// Other systems have no such thing.
+    /// The right exists on Windows alone.
     #[error("only Windows keeps rights apart for administrators")]
     NeedsWindows,
     /// Only a customer may do this.
@@ -243,35 +243,35 @@ pub enum RefusalReason {
     /// Only a technician may do this.
     #[error("only a technician may do this")]
     TechnicianOnly,
-    /// The owner cannot just go.
+    /// The owner cannot leave a session without handing it on.
     #[error("the session's owner holds, transfers or closes it")]
     Owner,
-    /// Another holds the control.
-    #[error("somebody else holds the control")]
+    /// Another participant has control.
+    #[error("somebody else has control")]
     NotInControl,
     /// Only the session's owner may do this.
     #[error("the session belongs to another technician")]
     NotOwner,
-    /// A supervisor does nothing.
-    #[error("whoever supervises a session only watches it")]
+    /// A supervisor only watches.
+    #[error("a supervisor only watches")]
     OnlyWatching,
     /// The customer has not granted it.
     #[error("the customer has not allowed this")]
     NotGranted,
-    /// The policy of this server does not allow it.
+    /// The session's policy does not allow it.
     #[error("the session policy does not allow this")]
     Policy,
-    /// The technician's role does not give it.
+    /// The technician's role does not allow it.
     #[error("your role does not allow this")]
     Role,
     /// A question is open already.
     #[error("the customer has been asked already")]
     AskedAlready,
     /// There is no open question.
-    #[error("nothing was asked")]
+    #[error("there is no open question")]
     NothingAsked,
     /// It is so already.
-    #[error("this is so already")]
+    #[error("nothing to change")]
     Already,
     /// An empty message.
     #[error("there is nothing to send")]
@@ -279,24 +279,24 @@ pub enum RefusalReason {
     /// A message that is too long.
     #[error("a message may have up to 4,000 characters")]
     TooLong,
-    /// Nobody by that number.
-    #[error("nobody by that number takes part")]
+    /// No participant has this number.
+    #[error("no such participant")]
     Stranger,
-    /// Somebody else is the customer of this session already.
+    /// The session has another customer.
     #[error("the customer of this session is here already")]
     Taken,
-    /// Key or link are used, revoked or too old.
+    /// The key or link was used, revoked, or has expired.
     #[error("the key or link no longer works")]
     KeyDead,
-    /// More of it than anybody needs in so short a time.
+    /// The rate limit is reached.
     #[error("this happened too often; please wait a moment")]
     TooOften,
-    /// There is as much in this session as there may be.
-    #[error("this session is full; please go on in a new one")]
+    /// A limit of the session is reached.
+    #[error("this session is full; please continue in a new one")]
     Full,
 }
 
-/// A session as its participants see it. Read from the timeline, sent with every event.
+/// A session as its participants see it. Derived from the timeline, sent with every event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]
 pub struct SessionState {
@@ -306,37 +306,37 @@ pub struct SessionState {
     pub incident: IncidentRef,
     /// The organisation that helps.
     pub organisation: String,
-    /// Whose it is, or whose it was last while it waits in a queue of several.
+    /// Its owner, or its last owner while it waits in a team's queue or the general one.
     pub owner: UserRef,
-    /// Where it waits.
+    /// The queue that it waits in.
     pub queue: Queue,
     /// The technicians who were asked to join.
     pub shared_with: Vec<UserRef>,
-    /// The experts who were invited and have not come yet.
+    /// The experts who were invited and have not joined yet.
     pub invitations: Vec<ExpertInvitation>,
-    /// Where it stands.
+    /// Its phase.
     pub phase: Phase,
-    /// Everybody who is or was there.
+    /// Everybody who takes or took part.
     pub participants: Vec<Participant>,
-    /// What the customer allows now.
+    /// The rights that the customer has granted.
     pub grants: Vec<Right>,
-    /// What was asked and not yet answered.
+    /// The rights that were asked for and not answered yet.
     pub asked: Vec<Right>,
-    /// Who asked.
+    /// Who asked for them.
     pub asked_by: Option<ParticipantId>,
-    /// Whose hands reach the customer's desktop while control is granted.
+    /// The participant whose input reaches the customer's desktop while control is granted.
     pub control: Option<ParticipantId>,
-    /// Who would like to hold the control.
+    /// Who asks for control.
     pub control_wanted: Vec<ParticipantId>,
-    /// Why there is no picture for a while, if so.
+    /// Why there is no picture, while it is paused.
     pub paused: Option<Pause>,
-    /// Until when a customer's computer that restarts is awaited.
+    /// Until when a restarting computer of the customer is awaited.
     pub restarting: Option<Timestamp>,
     /// The size of the shared screen while there is a picture.
     pub screen: Option<(u16, u16)>,
-    /// The monitors that the shared screen consists of, as far as they are known.
+    /// The monitors of the shared screen, as far as they are known.
     pub monitors: Vec<Monitor>,
-    /// Whether the customer's system keeps the technician's input from the window in front.
+    /// Whether the customer's system keeps the technician's input from the active window.
     pub input_blocked: bool,
     /// Whether sharing is recorded on this server.
     pub recorded: bool,
@@ -358,39 +358,39 @@ pub struct Entry {
     pub event: Event,
 }
 
-/// How pictures are coded. The first that every viewer shows rightly is used.
+/// The coding of pictures. The first format that every viewer shows correctly is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
 pub enum PictureFormat {
-    /// AV1 profile 1, 4:4:4, identity matrix, full range: every pixel equal in the end.
+    /// AV1 profile 1, 4:4:4, identity matrix, full range: ends pixel-exact.
     Gbr,
     /// AV1 profile 0, 4:2:0, BT.709, limited range: for browsers that cannot show the other.
     Yuv420,
 }
 
-/// How the customer's program reaches the server.
+/// The path between the server and the customer's program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
 pub struct Path {
-    /// QUIC, or else a WebSocket.
+    /// Whether it is QUIC; otherwise it is a WebSocket.
     pub quic: bool,
-    /// A round trip between server and program, in milliseconds.
+    /// The round-trip time between server and program, in milliseconds.
     pub round_trip: u32,
 }
 
-/// What the server says.
+/// What the server sends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[ts(export)]
-#[expect(missing_docs, reason = "the fields repeat the words defined above; the variants say what is told")]
+#[expect(missing_docs, reason = "the fields are documented at their types; the variants say what is sent")]
 pub enum ServerMessage {
     /// The hello was admitted. The timeline follows as [`ServerMessage::Happened`], then [`ServerMessage::CaughtUp`].
     Welcome {
         you: ParticipantId,
         now: Timestamp,
-        /// The Ed25519 signature of the hello's challenge in hexadecimal; empty when none was asked for.
+        /// The Ed25519 signature of the hello's challenge in hexadecimal; empty when there was no challenge.
         proof: String,
         state: Box<SessionState>,
         permits: Vec<Permit>,
@@ -403,22 +403,22 @@ pub enum ServerMessage {
     State { state: Box<SessionState>, permits: Vec<Permit> },
     /// Somebody is typing.
     Typing { from: ParticipantId },
-    /// A wish was refused. Nothing changed.
+    /// A command was refused. Nothing changed.
     Refused { what: String, why: RefusalReason, text: String },
-    /// To the customer's program: the viewers have drawn up to this frame.
+    /// To the customer's program: the viewers have drawn all frames up to this one.
     Drawn { seq: u32 },
-    /// To the customer's program: draw this on the screen for a while.
+    /// To the customer's program: draw this on the screen for a few seconds.
     Annotate { from: ParticipantId, mark: Mark },
-    /// To the customer's program: what the technician who looks wishes of the picture.
+    /// To the customer's program: whether the watching technician prefers a sharper or a smoother picture.
     Prefer { smooth: bool },
     /// To the customer's program: a viewer needs a keyframe.
     NeedKeyframe {},
-    /// To the customer's program: what all viewers can show.
+    /// To the customer's program: the best format that all viewers can show.
     UseFormat { format: PictureFormat },
-    /// The answer to a ping, and how things stand beyond the server.
+    /// The answer to a ping, with the state of the path beyond the server.
     ///
     /// `relay` is how long the last picture stayed in the server, in tenths of a millisecond.
     Pong { t: u32, customer: Option<Path>, relay: u32 },
-    /// The connection ends now: somebody opened this session elsewhere, or the server stops.
+    /// The connection ends now: the participant opened the session elsewhere, or the server stops.
     Bye { reason: ByeReason },
 }

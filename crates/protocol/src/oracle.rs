@@ -1,11 +1,11 @@
-//! What must hold for every input, as functions that the tests and the fuzz targets share.
+//! Properties that hold for every input, as functions that tests and fuzz targets share.
 
 use crate::{
     Answer, ClientMessage, Framed, HEADER_BYTES, Header, Hello, Input, Job, MAX_CONTROL_BYTES, PointerShape, ShellInput,
 };
 
-/// Whatever the bytes, the frame reader neither panics nor holds more than its limit, and what it reads as a message
-/// is written back to a message that reads the same.
+/// For any bytes, the frame reader neither panics nor holds more than its limit, and a message that it reads survives
+/// encoding and decoding.
 pub fn control_stream(bytes: &[u8]) {
     let mut framed = Framed::new(MAX_CONTROL_BYTES);
     for piece in bytes.chunks(7) {
@@ -20,7 +20,7 @@ pub fn control_stream(bytes: &[u8]) {
     }
 }
 
-/// The oracle for one message's body, in each of the types that either end reads.
+/// The property for the body of one message, for each type that either end reads.
 pub fn message_body(body: &[u8]) {
     if let Ok(message) = crate::decode::<ClientMessage>(body) {
         assert_eq!(crate::decode::<ClientMessage>(&crate::encode(&message)[4..]).expect("own output"), message);
@@ -34,14 +34,14 @@ pub fn message_body(body: &[u8]) {
     if let Ok(keys) = crate::decode::<ShellInput>(body) {
         assert_eq!(crate::decode::<ShellInput>(&crate::encode(&keys)[4..]).expect("own output"), keys);
     }
-    // What the customer's program answers: a share may be no number, and then it is not equal to itself.
+    // An answer of the customer's program may hold NaN as a share, which is not equal to itself.
     let _ = crate::decode::<Answer>(body);
     if let Ok(input) = crate::decode::<Input>(body) {
         assert_eq!(crate::decode::<Input>(&crate::encode(&input)[4..]).expect("own output"), input);
     }
 }
 
-/// A header that is accepted is written back to the same bytes; a pointer's shape likewise.
+/// An accepted header encodes to the same bytes; so does a pointer's shape.
 pub fn screen_stream(bytes: &[u8]) {
     if let Some(head) = bytes.first_chunk::<HEADER_BYTES>()
         && let Ok(header) = Header::from_bytes(head)

@@ -1,7 +1,8 @@
 //! The frames of a screen stream.
 //!
 //! A screen stream starts with a keyframe and ends where the next one starts. Each frame is a header of
-//! [`HEADER_BYTES`], its regions of [`REGION_BYTES`] each, and a payload. The relay reads the header and never the rest.
+//! [`HEADER_BYTES`], its regions of [`REGION_BYTES`] each, and a payload. The relay reads the header and never the
+//! rest.
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
@@ -16,8 +17,8 @@
 //! | 20 | 2 | how long the picture was encoded, in tenths of a millisecond |
 //! | 22 | 1 | how many regions follow, at most 8 |
 //!
-//! A region is a rectangle of the screen: x, y, width and height, two bytes each. Outside of a picture's regions nothing
-//! changed since the picture before; a keyframe has none and changes all. All numbers are big endian.
+//! A region is a rectangle of the screen: x, y, width and height, two bytes each. Outside of its regions, a picture
+//! equals the one before; a keyframe has no regions and changes everything. All numbers are big endian.
 
 use crate::{MAX_FRAME_BYTES, MAX_POINTER_SIDE, MAX_SIDE};
 
@@ -25,7 +26,7 @@ use crate::{MAX_FRAME_BYTES, MAX_POINTER_SIDE, MAX_SIDE};
 pub const HEADER_BYTES: usize = 23;
 /// The length of [`Region::to_bytes`].
 pub const REGION_BYTES: usize = 8;
-/// A frame has at most so many regions.
+/// The most regions of a frame.
 pub const MAX_REGIONS: usize = 8;
 
 /// What a frame carries.
@@ -33,18 +34,18 @@ pub const MAX_REGIONS: usize = 8;
 pub enum FrameKind {
     /// A coded picture: one temporal unit of AV1, low-overhead format.
     Picture {
-        /// Decodable without any other.
+        /// Decodable without any other picture.
         key: bool,
-        /// Every block it codes equals the screen.
+        /// Every block that it codes equals the screen.
         lossless: bool,
     },
-    /// The pointer looks like this now: see [`PointerShape`].
+    /// The pointer has this shape: see [`PointerShape`].
     PointerShape,
     /// The pointer is here now: x and y, two bytes each.
     PointerAt,
 }
 
-/// What stands before a payload.
+/// The header of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// What the payload is.
@@ -59,9 +60,9 @@ pub struct Header {
     pub time: u32,
     /// The payload's length in bytes.
     pub length: u32,
-    /// How long the screen was read, in tenths of a millisecond.
+    /// How long reading the screen took, in tenths of a millisecond.
     pub read: u16,
-    /// How long the picture was encoded, in tenths of a millisecond.
+    /// How long encoding the picture took, in tenths of a millisecond.
     pub encoded: u16,
     /// How many regions follow the header.
     pub regions: u8,
@@ -128,7 +129,7 @@ impl Header {
         bytes
     }
 
-    /// Reads and judges a header.
+    /// Reads and checks a header.
     pub fn from_bytes(bytes: &[u8; HEADER_BYTES]) -> Result<Self, HeaderError> {
         let u16_at = |i: usize| u16::from_be_bytes([bytes[i], bytes[i + 1]]);
         let u32_at = |i: usize| u32::from_be_bytes([bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3]]);
@@ -170,9 +171,9 @@ impl Header {
 /// What the pointer looks like: hot spot, size (two bytes each), then RGBA bytes, not premultiplied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PointerShape {
-    /// The pixel of the shape that points, from its left.
+    /// The column of the hot spot.
     pub hot_x: u16,
-    /// The pixel of the shape that points, from its top.
+    /// The row of the hot spot.
     pub hot_y: u16,
     /// Width in pixels.
     pub width: u16,

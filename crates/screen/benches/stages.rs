@@ -1,4 +1,4 @@
-//! What each stage of the screen's way costs, at 1920×1080: `cargo bench -p screen`.
+//! The cost of each stage of the screen pipeline, at 1920×1080: `cargo bench -p screen`.
 #![expect(missing_docs, reason = "Criterion's macro makes a public function")]
 
 use std::hint::black_box;

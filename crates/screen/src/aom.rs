@@ -40,7 +40,7 @@ const OPTIONS: [(&CStr, &CStr); 20] = [
 pub struct Aom {
     context: Box<ffi::aom_codec_ctx_t>,
     config: ffi::aom_codec_enc_cfg_t,
-    /// The picture in 4:2:0, where that is what is coded.
+    /// The picture in 4:2:0, when that is what is coded.
     yuv: Option<Yuv>,
 }
 
@@ -48,7 +48,7 @@ pub struct Aom {
 unsafe impl Send for Aom {}
 
 impl Aom {
-    /// An encoder for pictures of that size. Two threads bring two tile columns.
+    /// An encoder for pictures of this size. Two threads make two tile columns.
     pub fn new(width: u16, height: u16, threads: u32, format: Format) -> Result<Self, CodecError> {
         // SAFETY: the interface is a static of libaom; `config` is plain data, filled in before it is read; the context
         // is zeroed, which is what `aom_codec_enc_init_ver` asks for, and boxed, so that it never moves.
@@ -103,8 +103,8 @@ impl Aom {
         Ok(aom)
     }
 
-    /// Every picture refers to the one before and to nothing older: the seven buffers of 9 MB (at 1080p) through which
-    /// libaom rotates otherwise shrink to three.
+    /// Every picture refers to the previous one and to none before it: the seven buffers of 9 MB (at 1080p) that libaom
+    /// rotates otherwise shrink to three.
     fn refer_to_last_only(&mut self) -> Result<(), CodecError> {
         let mut references = ffi::aom_svc_ref_frame_config {
             reference: [1, 0, 0, 0, 0, 0, 0],
@@ -167,7 +167,7 @@ impl Encoder for Aom {
             }
             None => image(picture),
         };
-        // A C `long`, which is narrower on Windows.
+        // A C `long` is narrower on Windows.
         const KEY: std::ffi::c_long = ffi::AOM_EFLAG_FORCE_KF as std::ffi::c_long;
         let flags = if request.key { KEY } else { 0 };
         // SAFETY: the image's planes belong to `picture`, which outlives the call; with no lag libaom keeps no pointer.
@@ -208,10 +208,10 @@ impl Aom {
     }
 }
 
-/// The encoder's own idea of the last picture.
+/// The encoder's reconstruction of the last picture.
 pub struct Reconstruction<'a> {
     image: ffi::aom_image_t,
-    /// What was coded, where that is not the picture itself. Borrowed from the encoder, like the image.
+    /// What was coded, if that is not the picture itself. Borrowed from the encoder, like the image.
     yuv: Option<&'a Yuv>,
 }
 
@@ -298,7 +298,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder that has seen nothing.
+    /// A decoder in its initial state.
     pub fn new() -> Result<Self, CodecError> {
         // SAFETY: as in `Aom::new`; a null configuration means the defaults.
         unsafe {
@@ -337,7 +337,7 @@ impl Decoder {
                         yuv::into_row(&mut picture, y, [row(0, y, width), row(1, y / 2, half), row(2, y / 2, half)]);
                     }
                 }
-                _ => return Err(CodecError("a picture of a format that is none of ours".into())),
+                _ => return Err(CodecError("a picture in an unsupported format".into())),
             }
             Ok(picture)
         }

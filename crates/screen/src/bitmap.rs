@@ -85,8 +85,8 @@ impl Bitmap {
         set.map(|(i, _)| (i % self.columns, i / self.columns))
     }
 
-    /// At most `most` rectangles of blocks that hold every set block: column, row, columns, rows. Exact when so many
-    /// suffice; else the rest is gathered in its bounding box.
+    /// At most `most` rectangles of blocks that cover every set block: column, row, columns, rows. Exact if that many
+    /// suffice; otherwise the rest is covered by its bounding box.
     pub fn rectangles(&self, most: usize) -> Vec<[usize; 4]> {
         let mut open: Vec<[usize; 4]> = Vec::new();
         for row in 0..self.rows {
@@ -95,7 +95,7 @@ impl Bitmap {
             while column < self.columns {
                 let length = cells[column..].iter().take_while(|c| **c == 1).count();
                 if length > 0 {
-                    // A run that stands right below one of the same place and length prolongs it.
+                    // A run right below another with the same position and length extends it.
                     match open.iter_mut().find(|r| r[0] == column && r[2] == length && r[1] + r[3] == row) {
                         Some(above) => above[3] += 1,
                         None => open.push([column, row, length, 1]),

@@ -1,4 +1,4 @@
-//! Carries out plans: the tracker decides, the encoder codes.
+//! Executes plans: the tracker decides, the encoder codes.
 
 use crate::{Aom, Bitmap, CodecError, Encoder, Format, Pacer, Picture, Plan, Rect, Request, Tracker};
 
@@ -7,17 +7,17 @@ use crate::{Aom, Bitmap, CodecError, Encoder, Format, Pacer, Picture, Plan, Rect
 pub struct Coded {
     /// Its number, counted from 1.
     pub seq: u32,
-    /// Decodable alone.
+    /// Whether it can be decoded without any other.
     pub key: bool,
-    /// Every block it codes equals the screen.
+    /// Whether every block that it codes equals the screen.
     pub lossless: bool,
-    /// Outside of these nothing changed. Empty for a keyframe, which changes all.
+    /// Outside of these regions nothing changed. Empty for a keyframe, which changes everything.
     pub regions: Vec<Rect>,
     /// One temporal unit.
     pub data: Vec<u8>,
 }
 
-/// A screen on its way to the viewers: its newest pixels, what they already have, and what their path can take.
+/// The encoder of one screen: its newest pixels, what the viewers have, and what their path can take.
 pub struct Coder {
     picture: Picture,
     tracker: Tracker,
@@ -31,7 +31,7 @@ pub struct Coder {
 }
 
 impl Coder {
-    /// A screen of that size, coded with so many threads.
+    /// A screen of this size, coded with this many threads.
     pub fn new(width: u16, height: u16, threads: u32) -> Result<Self, CodecError> {
         Ok(Self {
             picture: Picture::new(width, height),
@@ -45,7 +45,7 @@ impl Coder {
         })
     }
 
-    /// The screen has another size now. Numbers and times go on.
+    /// The screen was resized. Frame numbers and times continue.
     pub fn resize(&mut self, width: u16, height: u16) -> Result<(), CodecError> {
         self.encoder = Aom::new(width, height, self.threads, self.format)?;
         self.picture = Picture::new(width, height);
@@ -64,7 +64,7 @@ impl Coder {
         Ok(())
     }
 
-    /// Takes in changed pixels: BGRX, `rect.width` pixels a row.
+    /// Adds changed pixels: BGRX, `rect.width` pixels a row.
     pub fn update(&mut self, now: u64, rect: Rect, bgrx: &[u8]) {
         self.picture.copy_bgrx(rect, bgrx);
         self.tracker.damage(now, rect);
@@ -81,7 +81,7 @@ impl Coder {
         self.tracker.plan(now, &self.pacer).is_some()
     }
 
-    /// When [`Coder::next`] may have something to refine although nothing else happens.
+    /// When [`Coder::next`] may have something to refine even if nothing changes.
     pub fn due(&self) -> Option<u64> {
         self.tracker.due()
     }
@@ -96,13 +96,13 @@ impl Coder {
         &self.picture
     }
 
-    /// The next frame number: other frames of the same stream share the count.
+    /// The next frame number. Other frames of the same stream use the same count.
     pub fn number(&mut self) -> u32 {
         self.seq += 1;
         self.seq
     }
 
-    /// Codes what is to be coded next, if anything.
+    /// Codes the next frame, if there is anything to code.
     pub fn next(&mut self, now: u64) -> Result<Option<Coded>, CodecError> {
         let Some(plan) = self.tracker.plan(now, &self.pacer) else { return Ok(None) };
         let (key, quantiser, active) = match &plan {
@@ -112,13 +112,13 @@ impl Coder {
             Plan::Change { quantiser, active } => (false, *quantiser, active.clone()),
             Plan::Refine { active } => (false, 0, active.clone()),
         };
-        // Two frames within a millisecond still need two times.
+        // Two frames within a millisecond still need two different times.
         let time = self.last_time.map_or(now, |last| now.max(last + 1));
         self.last_time = Some(time);
         let regions = if key { vec![] } else { self.tracker.touched(&active) };
         let data = self.encoder.encode(&self.picture, time, &Request { key, quantiser, active })?;
         let seq = self.number();
-        // What is stale is a fact, read from the encoder's own reconstruction; a lossless frame leaves nothing.
+        // Staleness is measured on the encoder's own reconstruction; a lossless frame leaves none.
         let reconstruction = if quantiser == 0 { None } else { Some(self.encoder.reconstruction()?) };
         let differs = |rect| reconstruction.as_ref().is_some_and(|r| r.differs(&self.picture, rect));
         self.tracker.done(&plan, data.len() as u64, differs);

@@ -24,20 +24,20 @@ pub use track::{Plan, Tracker};
 #[error("libaom: {0}")]
 pub struct CodecError(pub String);
 
-/// How pixels are told to the viewers.
+/// The format of coded pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// AV1 profile 1, 4:4:4, identity matrix, full range: ends equal to the screen, pixel for pixel.
+    /// AV1 profile 1, 4:4:4, identity matrix, full range: ends pixel-exact.
     #[default]
     Gbr,
     /// AV1 profile 0, 4:2:0, BT.709, limited range: for browsers that cannot show the other. Coloured text is blurred.
     Yuv420,
 }
 
-/// How one picture is to be coded.
+/// How to code a picture.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Decodable without any other. The map is ignored then.
+    /// Whether it is decodable without any other. If so, the map is ignored.
     pub key: bool,
     /// AV1's quantiser index as libaom counts it, 0 (lossless) to 63.
     pub quantiser: u32,
@@ -45,8 +45,8 @@ pub struct Request {
     pub active: Bitmap,
 }
 
-/// Something that turns pictures into a video stream. One implementation a codec.
+/// Turns pictures into a video stream. One implementation for each codec.
 pub trait Encoder {
-    /// Codes one picture, shown at `time` milliseconds. Times grow strictly.
+    /// Codes one picture, shown at `time` milliseconds. Times are strictly increasing.
     fn encode(&mut self, picture: &Picture, time: u64, request: &Request) -> Result<Vec<u8>, CodecError>;
 }

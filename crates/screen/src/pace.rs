@@ -1,29 +1,30 @@
-//! When a frame may be sent, and how finely: control before encoding.
+//! When a frame may be sent, and how finely coded: congestion control before encoding.
 //!
-//! The viewer acknowledges what it has *drawn*, so a slow decoder counts like a slow link. Nothing is ever encoded that
-//! the path could not take: damage accumulates instead, and the next frame shows the newest picture.
+//! The viewer acknowledges what it has *drawn*, so a slow decoder counts like a slow link. A frame that the path could
+//! not take is not encoded: damage accumulates instead, and the next frame shows the newest picture.
 
 use std::collections::VecDeque;
 
 /// The least window in bytes: a key press always fits.
 const LEAST_WINDOW: u64 = 16 * 1024;
-/// Before the first acknowledgement nothing is known of the path; this much may be under way.
+/// The window before the first acknowledgement, while nothing is known of the path.
 const FIRST_WINDOW: u64 = 256 * 1024;
-/// How long it is remembered what the path took, in milliseconds.
+/// How long a measurement of the path is kept, in milliseconds.
 const PATH_MEMORY: u64 = 2_000;
-/// A frame that took so much longer than the least round trip met no queue: it took time to code, to carry, to draw.
+/// A frame that took at most this much longer than the minimum round trip did not wait in a queue: coding, sending and
+/// drawing took the time.
 const NO_QUEUE: u64 = 25;
-/// How long the least round trip is believed. Then one frame goes alone, so that a round trip without a queue is seen
-/// again (the idea of BBR's ProbeRTT).
+/// How long the minimum round trip is trusted. Then one frame is sent alone, so that a round trip without a queue is
+/// measured again (the idea of BBR's ProbeRTT).
 const ROUND_TRIP_MEMORY: u64 = 10_000;
 /// The quantisers in use, finest first: 24 is near-transparent for text, 44 keeps a thin link quick.
 const QUANTISERS: [u32; 4] = [24, 32, 38, 44];
-/// More bytes a second than this are not spent on motion, whatever the path could take: what moves is seen less
-/// sharply, and refined when it stands still.
-const COMFORT: u64 = 250_000;
-/// Over how many milliseconds motion is judged.
+/// Most bytes a second that are spent on motion, whatever the path could take. Moving parts are less sharp and are
+/// refined when they stand still.
+const MOTION_LIMIT: u64 = 250_000;
+/// The period over which motion is measured, in milliseconds.
 const MOTION: u64 = 500;
-/// A new quantiser is given so many milliseconds to show what it saves.
+/// How long a new quantiser is tried before it is judged, in milliseconds.
 const PATIENCE: u64 = 250;
 
 #[derive(Clone, Debug)]
@@ -32,45 +33,45 @@ struct Sent {
     bytes: u64,
     at: u64,
     delivered_before: u64,
-    /// All that was under way when it went, with it.
-    under_way: u64,
+    /// Everything in flight when it was sent, including it.
+    in_flight: u64,
 }
 
-/// What the path took, as one acknowledgement tells.
+/// A measurement of the path by one acknowledgement.
 #[derive(Clone, Copy, Debug)]
-struct Took {
+struct Measurement {
     at: u64,
     /// Bytes a second.
     rate: u64,
-    /// Bytes that were under way without a queue.
+    /// Bytes that were in flight without a queue.
     without_queue: u64,
 }
 
-/// What is known of the path to the viewers.
+/// The pacer's model of the path to the viewers.
 #[derive(Clone, Debug, Default)]
 pub struct Pacer {
     in_flight: VecDeque<Sent>,
     delivered: u64,
-    took: VecDeque<Took>,
+    measurements: VecDeque<Measurement>,
     round_trip: Option<(u64, u64)>,
     clock: u64,
     recent_bytes: u64,
-    /// The frames of the last half second that showed change: when and how large.
+    /// The frames of the last half second that show change: time and size.
     motion: VecDeque<(u64, u64)>,
     path_level: usize,
     motion_level: usize,
     levelled_at: u64,
-    /// What moves is coarse from its beginning, and so there is more of it: the viewer's wish.
+    /// Whether the viewer prefers smooth motion: then it is coarse from the beginning, with more frames.
     pub smooth: bool,
 }
 
 impl Pacer {
-    /// A path nothing is known about.
+    /// A path of which nothing is known.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A frame that shows change had `bytes`: what moves long and much becomes coarser.
+    /// A frame with a change was coded in `bytes`: sustained, large motion becomes coarser.
     pub fn moved(&mut self, now: u64, bytes: u64) {
         if self.motion.back().is_some_and(|(at, _)| at + MOTION < now) {
             self.motion_level = 0;
@@ -84,18 +85,18 @@ impl Pacer {
         self.adapt_to_motion(now);
     }
 
-    /// A frame of `bytes` went out.
+    /// A frame of `bytes` was sent.
     pub fn sent(&mut self, now: u64, seq: u32, bytes: u64) {
         self.clock = now;
-        let under_way = self.under_way() + bytes;
-        self.in_flight.push_back(Sent { seq, bytes, at: now, delivered_before: self.delivered, under_way });
+        let in_flight = self.in_flight() + bytes;
+        self.in_flight.push_back(Sent { seq, bytes, at: now, delivered_before: self.delivered, in_flight });
     }
 
     /// The viewers have drawn every frame up to `seq`.
     pub fn drawn(&mut self, now: u64, seq: u32) {
         let mut newest = None;
         while self.in_flight.front().is_some_and(|sent| sent.seq <= seq) {
-            let sent = self.in_flight.pop_front().expect("the front was just seen");
+            let sent = self.in_flight.pop_front().expect("the front was just read");
             self.delivered += sent.bytes;
             newest = Some(sent);
         }
@@ -103,24 +104,28 @@ impl Pacer {
         self.clock = now;
         let took = now.saturating_sub(sent.at).max(1);
         let better = self.round_trip.is_none_or(|(_, least)| took <= least);
-        let alone = sent.under_way == sent.bytes;
+        let alone = sent.in_flight == sent.bytes;
         if better || (alone && self.round_trip_is_old()) {
             self.round_trip = Some((now, took));
         }
         let rate = (self.delivered - sent.delivered_before) * 1_000 / took;
         let quick = self.round_trip().is_some_and(|least| took <= least + NO_QUEUE);
-        self.took.push_back(Took { at: now, rate, without_queue: if quick { sent.under_way } else { 0 } });
-        while self.took.len() > 1 && self.took[0].at + PATH_MEMORY < now {
-            self.took.pop_front();
+        self.measurements.push_back(Measurement {
+            at: now,
+            rate,
+            without_queue: if quick { sent.in_flight } else { 0 },
+        });
+        while self.measurements.len() > 1 && self.measurements[0].at + PATH_MEMORY < now {
+            self.measurements.pop_front();
         }
     }
 
-    /// The viewers start anew with a keyframe; what was under way does not count any more.
+    /// The viewers start again with a keyframe; frames in flight no longer count.
     pub fn restart(&mut self) {
         self.in_flight.clear();
     }
 
-    /// The least round trip to a drawn frame of late, in milliseconds.
+    /// The recent minimum of the round trip to a drawn frame, in milliseconds.
     pub fn round_trip(&self) -> Option<u64> {
         self.round_trip.map(|(_, ms)| ms)
     }
@@ -129,22 +134,22 @@ impl Pacer {
         self.round_trip.is_some_and(|(at, _)| at + ROUND_TRIP_MEMORY < self.clock)
     }
 
-    /// The best delivery rate of the last two seconds, in bytes a second: less than the path could take where there was
-    /// not more to send.
+    /// The best delivery rate of the last two seconds, in bytes a second. It is less than the path's capacity if there
+    /// was not more to send.
     pub fn rate(&self) -> Option<u64> {
-        self.took.iter().map(|took| took.rate).max()
+        self.measurements.iter().map(|m| m.rate).max()
     }
 
-    fn under_way(&self) -> u64 {
+    fn in_flight(&self) -> u64 {
         self.in_flight.iter().map(|sent| sent.bytes).sum()
     }
 
-    /// Whether nothing is under way.
+    /// Whether nothing is in flight.
     pub fn idle(&self) -> bool {
         self.in_flight.is_empty()
     }
 
-    /// Whether another frame fits the path now.
+    /// Whether the path can take another frame now.
     pub fn may_send(&self) -> bool {
         if self.in_flight.is_empty() {
             return true;
@@ -158,12 +163,12 @@ impl Pacer {
             }
             _ => (FIRST_WINDOW, 2),
         };
-        self.under_way() < window && (self.in_flight.len() as u64) < frames.min(8)
+        self.in_flight() < window && (self.in_flight.len() as u64) < frames.min(8)
     }
 
-    /// The most bytes that were under way of late and met no queue.
+    /// The most bytes that were recently in flight without a queue.
     fn without_queue(&self) -> u64 {
-        self.took.iter().map(|took| took.without_queue).max().unwrap_or(0)
+        self.measurements.iter().map(|m| m.without_queue).max().unwrap_or(0)
     }
 
     /// The quantiser for the next frame that shows change.
@@ -174,7 +179,7 @@ impl Pacer {
         QUANTISERS[self.path_level.max(motion).max(wished)]
     }
 
-    /// Coarser when the last frames took the path longer than 50 ms each, finer below 20 ms.
+    /// Coarser when each of the last frames took the path longer than 50 ms, finer below 20 ms.
     fn adapt_to_path(&mut self) {
         let Some(rate) = self.rate().filter(|rate| *rate > 0) else { return };
         let ms = self.recent_bytes * 1_000 / rate;
@@ -185,15 +190,15 @@ impl Pacer {
         };
     }
 
-    /// Coarser when motion costs more than is comfortable, finer when it costs far less.
+    /// Coarser when motion costs more than its limit, finer when it costs far less.
     fn adapt_to_motion(&mut self, now: u64) {
         if now < self.levelled_at + PATIENCE || self.motion.len() < 3 {
             return;
         }
         let moving = self.motion.iter().map(|(_, bytes)| bytes).sum::<u64>() * 1_000 / MOTION;
         let level = match self.motion_level {
-            level if moving > COMFORT => (level + 1).min(QUANTISERS.len() - 1),
-            level if moving < COMFORT / 2 => level.saturating_sub(1),
+            level if moving > MOTION_LIMIT => (level + 1).min(QUANTISERS.len() - 1),
+            level if moving < MOTION_LIMIT / 2 => level.saturating_sub(1),
             level => level,
         };
         if level != self.motion_level {

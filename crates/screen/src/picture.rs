@@ -1,4 +1,4 @@
-//! A screen's pixels as the encoder wants them: three planes of one byte each, green, blue, red.
+//! A screen's pixels in the encoder's format: three planes of one byte each, green, blue, red.
 
 /// A rectangle of pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,19 +7,19 @@ pub struct Rect {
     pub x: u16,
     /// The top row.
     pub y: u16,
-    /// How many columns.
+    /// Columns.
     pub width: u16,
-    /// How many rows.
+    /// Rows.
     pub height: u16,
 }
 
 impl Rect {
-    /// The part of the rectangle that lies on a screen of this size; `None` when nothing does.
+    /// The part of the rectangle that lies on a screen of this size; `None` if there is none.
     pub fn clipped(self, width: u16, height: u16) -> Option<Self> {
         let right = (u32::from(self.x) + u32::from(self.width)).min(u32::from(width));
         let bottom = (u32::from(self.y) + u32::from(self.height)).min(u32::from(height));
         let (w, h) = (right.checked_sub(self.x.into())?, bottom.checked_sub(self.y.into())?);
-        // Both are at most a screen's side, which has 16 bits.
+        // Both are at most a screen's side, which fits 16 bits.
         (w > 0 && h > 0).then_some(Self { width: w as u16, height: h as u16, ..self })
     }
 }
@@ -58,7 +58,7 @@ impl Picture {
         &mut self.planes[index]
     }
 
-    /// Copies `rect` from BGRX bytes (four a pixel, `rect.width` pixels a row), as an X server gives them.
+    /// Copies `rect` from BGRX bytes (four a pixel, `rect.width` pixels a row), the format of an X server.
     ///
     /// # Panics
     /// When `rect` does not lie on the picture or `bgrx` is too short.

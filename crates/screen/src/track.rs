@@ -1,38 +1,39 @@
-//! Which blocks must be coded: those that changed, and those that are still coarser than the screen.
+//! Which blocks to code: those that changed, and those that are still coarser than the screen.
 
 use crate::{Bitmap, Pacer, Rect};
 
 /// A block of libaom's active map, in pixels.
 pub(crate) const BLOCK: u16 = 16;
-/// A superblock: libaom codes a partly active one anew as a whole, so staleness is counted in these.
+/// A superblock: libaom codes a partly active one as a whole, so staleness is tracked for these.
 const SUPERBLOCK: u16 = 64;
-/// A superblock is refined when nothing on the screen has changed for this long, in milliseconds: a lossless frame takes
-/// the encoder 30 ms, in which a key press would have to wait.
+/// A superblock is refined when nothing on the screen has changed for this long, in milliseconds. A lossless frame
+/// takes the encoder 30 ms, and a key press would have to wait for it.
 const QUIET: u64 = 300;
-/// Or when it has not changed itself for this long, whatever else moves.
+/// A superblock is also refined when it has not changed for this long, even if other parts move.
 const LONG_QUIET: u64 = 1_000;
-/// What changes again and again at this pace, as a caret that blinks, is not refined in between...
+/// A superblock that changes repeatedly at this pace, such as a blinking caret, is not refined in between...
 const PACE: std::ops::Range<u64> = 200..1_500;
-/// ... once it has done so this often, ...
+/// ... once it has changed this often, ...
 const RESTLESS: u8 = 4;
-/// ... but after so much quiet: a refinement for each blink would cost more than the blinks.
+/// ... until it has been quiet for this long: refining after each blink would cost more than the blinks.
 const RESTLESS_QUIET: u64 = 900;
-/// A change of more than this part of the screen is shown coarser at first: it is there sooner.
+/// A change of more than this part of the screen is coarser at first, so that it arrives sooner.
 const LARGE_PART: usize = 4;
-/// The quantiser for large changes and keyframes, at least.
+/// The least quantiser for large changes and keyframes.
 const LARGE_QUANTISER: u32 = 38;
-/// No lossless frame covers more than this part of the screen, so that new damage never waits long.
+/// Most of the screen that one lossless frame covers, so that new damage never waits long.
 const REFINE_PART: usize = 8;
-/// Beside motion a lossless frame is no larger than what the path takes in so many milliseconds.
+/// During motion, a lossless frame is no larger than what the path takes in this many milliseconds.
 const BESIDE_MOTION: u64 = 50;
-/// What a superblock without loss is believed to take before one was coded, in bytes.
+/// The assumed size of a lossless superblock before one was coded, in bytes.
 const LOSSLESS_BYTES: u64 = 2_000;
-/// A new keyframe for the sake of seeking: after so many bytes of other frames, at the next large change after a rest, ...
+/// A new keyframe makes the recording seekable: after this many bytes of other frames, at the next large change after a
+/// rest, ...
 const KEY_AFTER_BYTES: u64 = 4 * 1024 * 1024;
-/// ... or after so many at any large change: what moves without a rest would stutter at each.
+/// ... or after this many at any large change. Motion without rest would stutter at each keyframe.
 const KEY_AT_LAST_BYTES: u64 = 8 * 1024 * 1024;
 
-/// No frame names more regions: what remains is one bounding box.
+/// The most regions of a frame; the rest is one bounding box.
 const MOST_REGIONS: usize = 8;
 
 /// What to code next.
@@ -43,21 +44,21 @@ pub enum Plan {
         /// The quantiser.
         quantiser: u32,
     },
-    /// The blocks that changed.
+    /// The changed blocks.
     Change {
         /// The quantiser.
         quantiser: u32,
         /// The 16×16 blocks.
         active: Bitmap,
     },
-    /// Settled blocks, exactly.
+    /// Settled blocks, losslessly.
     Refine {
         /// The 16×16 blocks.
         active: Bitmap,
     },
 }
 
-/// Gathers damage and decides what is coded next.
+/// Collects damage and decides what to code next.
 #[derive(Clone, Debug)]
 pub struct Tracker {
     width: u16,
@@ -67,18 +68,18 @@ pub struct Tracker {
     changed_at: Vec<u64>,
     /// How often in a row a superblock changed at the pace of a caret.
     restless: Vec<u8>,
-    /// When anything changed last.
+    /// When anything last changed.
     damaged_at: u64,
-    /// What is damaged now is the first after a rest.
+    /// Whether the current damage is the first after a rest.
     after_rest: bool,
     key_wanted: bool,
     bytes_since_key: u64,
-    /// What a superblock without loss takes, in bytes.
+    /// The measured size of a lossless superblock, in bytes.
     lossless_bytes: u64,
 }
 
 impl Tracker {
-    /// A screen of which the viewers know nothing.
+    /// A screen of which the viewers have nothing.
     pub fn new(width: u16, height: u16) -> Self {
         let stale = Bitmap::over(width, height, SUPERBLOCK);
         let changed_at = vec![0; stale.cells().len()];
@@ -156,13 +157,13 @@ impl Tracker {
         (!active.is_empty()).then_some(Plan::Refine { active })
     }
 
-    /// When [`Tracker::plan`] may have something to refine although nothing else happens.
+    /// When [`Tracker::plan`] may have something to refine even if nothing changes.
     pub fn due(&self) -> Option<u64> {
         self.stale.iter().map(|(column, row)| self.settles(column, row)).min()
     }
 
-    /// A plan was carried out and took so many bytes; `differs` says of a rectangle whether the viewers' picture still
-    /// differs there from the screen.
+    /// A plan was executed in this many bytes; `differs` tells of a rectangle whether the viewers' picture still
+    /// differs from the screen there.
     pub fn done(&mut self, plan: &Plan, bytes: u64, mut differs: impl FnMut(Rect) -> bool) {
         self.bytes_since_key += bytes;
         match plan {
@@ -218,7 +219,7 @@ impl Tracker {
         !self.key_wanted && self.damaged.is_empty() && self.stale.is_empty()
     }
 
-    /// Whether something has changed just now.
+    /// Whether something has just changed.
     fn moves(&self, now: u64) -> bool {
         now < self.damaged_at + QUIET
     }
@@ -235,7 +236,7 @@ impl Tracker {
         self.stale.iter().filter(move |(column, row)| self.settles(*column, *row) <= now)
     }
 
-    /// When a stale superblock may be refined, if nothing else happens.
+    /// When a stale superblock may be refined if nothing else happens.
     fn settles(&self, column: usize, row: usize) -> u64 {
         let at = row * self.stale.columns() + column;
         let own = self.changed_at[at] + if self.restless[at] < RESTLESS { 0 } else { RESTLESS_QUIET };

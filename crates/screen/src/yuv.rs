@@ -17,12 +17,12 @@ impl Yuv {
         Self { width, height, planes: [vec![16; width * height], vec![128; chroma], vec![128; chroma]] }
     }
 
-    /// The planes, and how many bytes a row of each has.
+    /// The planes, each with its bytes a row.
     pub(crate) fn plane(&self, index: usize) -> (&[u8], usize) {
         (&self.planes[index], if index == 0 { self.width } else { self.width.div_ceil(2) })
     }
 
-    /// Converts the 16×16 blocks that are set; all of them when there is no map.
+    /// Converts the 16×16 blocks that are set, or all of them without a map.
     pub(crate) fn convert(&mut self, picture: &Picture, active: Option<&Bitmap>) {
         let blocks = Bitmap::over(picture.width(), picture.height(), 16);
         for row in 0..blocks.rows() {
@@ -59,7 +59,7 @@ impl Yuv {
     }
 }
 
-/// A row of a picture from BT.709 in limited range, the colours of every second pixel standing for two.
+/// A row of a picture from BT.709 in limited range; each chroma sample covers two pixels.
 pub fn into_row(picture: &mut Picture, row: usize, [luma, blue, red]: [&[u8]; 3]) {
     let width = usize::from(picture.width());
     for (x, luma) in luma.iter().enumerate() {

@@ -6,10 +6,10 @@
 use protocol::{Event, SessionId, Timestamp};
 use sha2::{Digest, Sha256};
 
-/// A link's hash.
+/// The hash of an entry.
 pub type Link = [u8; 32];
 
-/// What stands before the first link.
+/// The hash before the first entry.
 pub const GENESIS: Link = [0; 32];
 
 /// One event as it is stored.
@@ -21,38 +21,38 @@ pub struct Stored {
     pub at: Timestamp,
     /// The event's JSON.
     pub body: String,
-    /// The link.
+    /// The entry's hash.
     pub hash: Link,
 }
 
-/// A place where a timeline is not what was stored.
+/// Why a timeline is not the one that was stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
-    /// A number is missing, doubled or out of order.
-    #[error("entry {expected} is missing: entry {got} stands in its place")]
+    /// A number is missing, repeated or out of order.
+    #[error("entry {expected} is missing: entry {got} follows instead")]
     Order {
         /// The number that should be there.
         expected: u32,
         /// The number that is there.
         got: u32,
     },
-    /// Something in an entry was changed, or in what stood before it.
+    /// An entry, or one before it, was changed.
     #[error("entry {seq} was changed after it was stored")]
     Changed {
         /// The entry's number.
         seq: u32,
     },
-    /// An entry that is chained rightly but cannot be read.
+    /// The chain is intact, but the entry cannot be read.
     #[error("entry {seq} cannot be read: {why}")]
     Unreadable {
         /// The entry's number.
         seq: u32,
-        /// What the reader said.
+        /// The parser's error.
         why: String,
     },
 }
 
-/// The event as it is to be stored after `before`.
+/// The event as it is stored after `before`.
 ///
 /// # Panics
 /// Never: every event has a JSON form.

@@ -1,59 +1,59 @@
-//! What somebody wishes. Whether it happens is for `decide`.
+//! What somebody requests. `decide` judges whether it happens.
 
 use protocol::{
     Client, Event, IncidentRef, Monitor, ParticipantId, Pause, Queue, Right, Role, RoleRights, ShareTrouble, UserRef,
 };
 
-/// Who wishes.
+/// Who requests it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// The server itself: connections that broke, times that ran out, pictures that came.
+    /// The server itself: for broken connections, expired times and incoming pictures.
     Server,
-    /// Somebody who takes part, over their connection.
+    /// A participant, over their connection.
     Participant(ParticipantId),
-    /// A technician at the console, without being connected to this session.
+    /// A technician at the console who is not connected to this session.
     Technician(UserRef),
-    /// Another system, which acts for the whole service desk: whoever owns the session.
+    /// Another system, which acts with the rights of the session's owner.
     System(UserRef),
 }
 
-/// A wish.
+/// A request to the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields repeat the words of the events")]
+#[expect(missing_docs, reason = "the fields are the events' fields")]
 pub enum Command {
-    /// Make the session. The first command of every session.
+    /// Create the session. The first command of every session.
     Create { incident: IncidentRef, owner: UserRef, organisation: String },
-    /// Generate a key and a link, in place of the ones before. `life` is the link's, in milliseconds, where it is not the
-    /// policy's; no key outlives its link.
+    /// Generate a key and a link, which replace earlier ones. `life` is the link's lifetime in milliseconds where it
+    /// differs from the policy's; no key outlives its link.
     IssueKey { life: Option<u64> },
-    /// Make the key useless.
+    /// Revoke the key.
     RevokeKey,
-    /// Make the link useless.
+    /// Revoke the link.
     RevokeLink,
-    /// Take part. For a customer, `by_key` says whether they typed the key or opened the link; for a technician,
-    /// `by_role` what their role gives, where they have one.
+    /// Join. For a customer, `by_key` says whether they typed the key or opened the link; for a technician, `by_role`
+    /// is what their role gives, if they have one.
     Join { role: Role, name: String, client: Client, user: Option<i32>, by_role: Option<RoleRights>, by_key: bool },
     /// A connection broke.
     Drop { id: ParticipantId },
     /// A connection is back.
     Return { id: ParticipantId, client: Client },
-    /// Say something.
+    /// Send a chat message.
     Chat { text: String, nonce: u32 },
     /// Ask the customer for rights.
     Ask { rights: Vec<Right> },
-    /// Answer the open question with what is allowed; nothing is a no.
+    /// Answer the open question with the allowed rights; an empty list is a no.
     Answer { rights: Vec<Right> },
     /// End a right.
     Withdraw { right: Right },
-    /// Stop the picture for a while.
+    /// Pause the picture.
     Pause(Pause),
-    /// Let the picture go on.
+    /// Resume the picture.
     Resume,
-    /// A picture of this size came from the customer.
+    /// A picture of this size arrived from the customer.
     Picture { width: u16, height: u16 },
-    /// The shared screen consists of these.
+    /// The monitors of the shared screen.
     Monitors { monitors: Vec<Monitor> },
-    /// The customer's system keeps the technician's input from the window in front, or no more.
+    /// The customer's system keeps the technician's input from the active window, or no longer does.
     InputBlocked { blocked: bool },
     /// The customer's program cannot share.
     ShareFailed { trouble: ShareTrouble },
@@ -63,56 +63,56 @@ pub enum Command {
     Leave,
     /// Put the session on hold.
     Hold,
-    /// Open a held session again.
+    /// Reopen a held session.
     Reopen,
-    /// Give the session to another technician, with a note that only technicians read.
+    /// Transfer the session to another technician, with a note that only technicians read.
     Transfer { to: UserRef, note: String },
-    /// Put the session into a queue of several, with a note that only technicians read.
+    /// Put the session into a team's queue or the general one, with a note that only technicians read.
     Enqueue { queue: Queue, note: String },
-    /// A queue is another one now: its team has another name, or is gone.
+    /// A queue changed: its team was renamed or deleted.
     MoveQueue { from: Queue, to: Queue },
     /// Take the session out of a queue. `team` is the taker's own.
     Take { team: String },
-    /// This account may no longer be used: its owner leaves, and what they owned goes to whoever shares it, else into the
-    /// queue that it came from, else into this one.
+    /// This account was disabled. Where it owns the session, the session goes to whoever shares it, else into the queue
+    /// that it came from, else into this one.
     Expel { user: i32, queue: Queue },
-    /// A technician has another role, or their role gives something else.
+    /// A technician has another role, or their role gives other rights.
     ChangeRole { user: i32, by_role: Option<RoleRights> },
-    /// Watch how others help.
+    /// Watch the session as a supervisor.
     Supervise { user: UserRef },
     /// Ask another technician to join.
     ShareWith { with: UserRef },
     /// Invite an expert.
     InviteExpert { name: String, rights: Vec<Right> },
-    /// Join by the invitation of this number.
+    /// Join with the invitation of this number.
     JoinAsExpert { number: u16 },
-    /// Let an expert or a sharing technician go.
+    /// Remove an expert or a technician who shares the session.
     Dismiss { who: ParticipantId },
-    /// Would like to hold the control.
+    /// Ask for control.
     WantControl,
-    /// Hand the control over.
+    /// Give control to another participant.
     PassControl { to: ParticipantId },
-    /// Leave a note for technicians.
+    /// Write a note for technicians.
     Note { text: String },
-    /// Keep what another system knows of the session.
+    /// Store what another system keeps with the session.
     Attribute { name: String, value: String },
-    /// What was done with a right goes into the timeline. It was judged before it was done.
+    /// Record that a right was used. It was checked before it was done.
     Record { deed: Event },
-    /// The customer's computer restarts because of this participant. It was judged before it was done.
+    /// Record that this participant restarts the customer's computer. It was checked before it was done.
     Restart { by: ParticipantId },
     /// Rate a session that has ended.
     Rate { stars: u8, comment: String },
     /// End the session.
     Close,
-    /// Let whatever is due happen.
+    /// Apply everything that is due.
     Tick,
-    /// What becomes of the evidence goes into the timeline, also after the session's end.
+    /// Record what happened to the evidence, also after the session's end.
     Evidence { event: Event },
 }
 
 impl Command {
-    /// The text in it that somebody writes for others to read later. What is said in a conversation is none: its readers are
-    /// those whom it was meant for.
+    /// The text that the command stores for later readers. Chat messages do not count: their readers are the
+    /// participants.
     pub fn written(&mut self) -> Option<&mut String> {
         match self {
             Self::Note { text }
@@ -160,7 +160,7 @@ impl Command {
         }
     }
 
-    /// The command's name as refusals and permits say it.
+    /// The command's name in refusals and permits.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Create { .. } => "create",

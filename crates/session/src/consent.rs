@@ -1,23 +1,23 @@
-//! The last judge: what this customer has allowed. The customer's program holds the one value of this type.
+//! The last check: what this customer has allowed. The customer's program holds the only value of this type.
 //!
-//! A right is in effect only while the customer's own answer says so **and** the server's session says so. The server
-//! can take away; it can never add.
+//! A right is in effect only while the customer's own answer **and** the server's session allow it. The server can take
+//! rights away; it can never add any.
 
 use crate::permission;
 use protocol::{Right, Role, SessionState};
 use serde::{Deserialize, Serialize};
 
-/// What is done with one file in several jobs, because a connection may break in its middle.
+/// The transfer of one file. It may take several jobs, because a connection may break in the middle.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FileAct {
-    /// A file or folder leaves this machine.
+pub enum FileTransfer {
+    /// A file or folder is downloaded from this machine.
     Fetch {
-        /// Its whole path.
+        /// Its full path.
         path: String,
-        /// What it is like: a file that has changed is another one.
+        /// Its version: a file that has changed is another one.
         version: String,
     },
-    /// A file comes here.
+    /// A file is uploaded to this machine.
     Bring {
         /// The transfer's number.
         transfer: u64,
@@ -30,7 +30,7 @@ pub enum FileAct {
     },
 }
 
-/// What the customer has answered, and what the server makes of it.
+/// The customer's answers, and what the server permits of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consent {
     answered: Vec<Right>,
@@ -38,32 +38,32 @@ pub struct Consent {
     paused: bool,
     connected: bool,
     each_file: bool,
-    /// What the customer said yes to while each file is asked about, and what is not done yet.
+    /// The approved transfers that are not finished, while the customer wants to be asked about each file.
     #[serde(skip)]
-    approved: Vec<FileAct>,
-    /// Whether all of it hangs on [`Right::Elevate`]: the program runs as administrator by that right alone.
+    approved: Vec<FileTransfer>,
+    /// Whether everything depends on [`Right::Elevate`], because the program runs as administrator by that right alone.
     elevated: bool,
 }
 
 impl Consent {
-    /// The same for a program that goes on as administrator: what is in effect now stays so, for as long as the customer
-    /// lets it run so.
+    /// The consent of a program that continues as administrator: the rights in effect stay so, for as long as the
+    /// customer lets it run as administrator.
     pub fn elevated(&self) -> Self {
         Self { answered: self.allowed(), session: vec![], connected: false, elevated: true, ..self.clone() }
     }
 
-    /// Whether this program runs as administrator by the customer's leave.
+    /// Whether this program runs as administrator by the customer's consent.
     pub fn is_elevated(&self) -> bool {
         self.elevated
     }
 
-    /// Whether it does, and has the leave no more.
+    /// Whether it runs as administrator although that consent has ended.
     pub fn elevation_is_over(&self) -> bool {
         self.elevated && !self.holds(Right::Elevate)
     }
 
-    /// The customer answered a question for these rights. Nothing that was not asked is given, and a pause ends only with a
-    /// picture that is allowed anew.
+    /// The customer answered a question for these rights. Only rights that were asked for are granted, and a pause ends
+    /// only when the picture is allowed again.
     pub fn answer(&mut self, answer: &[Right], asked: &[Right]) {
         if let Some(rights) = permission::answered(&self.answered, asked, answer) {
             self.paused &= self.answered.contains(&Right::View) || !rights.contains(&Right::View);
@@ -71,20 +71,20 @@ impl Consent {
         }
     }
 
-    /// The customer took a right back, and whatever needs it.
+    /// The customer withdrew a right. Rights that need it end, too.
     pub fn withdraw(&mut self, right: Right) {
         self.answered.retain(|r| *r != right && !permission::needs(*r).contains(&right));
-        self.forget_file_acts();
+        self.forget_transfers();
     }
 
-    /// No yes to a file outlives the permission that it was said under.
-    fn forget_file_acts(&mut self) {
+    /// Approvals end with the permission that they were given under.
+    fn forget_transfers(&mut self) {
         if !self.answered.contains(&Right::Files) {
             self.approved.clear();
         }
     }
 
-    /// The customer paused the picture, or let it go on.
+    /// The customer paused or resumed the picture.
     pub fn pause(&mut self, paused: bool) {
         self.paused = paused;
     }
@@ -94,18 +94,18 @@ impl Consent {
         *self = Self { elevated: self.elevated, ..Self::default() };
     }
 
-    /// The server told its state. What it took away stays away: a later grant needs a later answer.
+    /// The server sent its state. A right that it took away stays away until the customer answers again.
     pub fn follow(&mut self, state: &SessionState) {
         let fell: Vec<Right> = self.session.iter().copied().filter(|r| !state.grants.contains(r)).collect();
         fell.into_iter().for_each(|right| self.withdraw(right));
         self.session.clone_from(&state.grants);
         if state.phase != protocol::Phase::Active {
             self.answered.clear();
-            self.forget_file_acts();
+            self.forget_transfers();
         }
     }
 
-    /// The connection came or went; without one nothing is shared.
+    /// The connection was made or lost; without one nothing is shared.
     pub fn connected(&mut self, connected: bool) {
         self.connected = connected;
     }
@@ -120,47 +120,49 @@ impl Consent {
         self.may_view() && self.effective(Right::Control)
     }
 
-    /// Whether files, clipboard, shell or system information may be used now. The pause is the picture's alone.
+    /// Whether files, clipboard, shell or system information may be used now. A pause affects the picture alone.
     pub fn may(&self, right: Right) -> bool {
         match right {
             Right::View => self.may_view(),
             Right::Control => self.may_control(),
-            _ => self.connected && self.effective(right),
+            Right::Files | Right::Clipboard | Right::Shell | Right::SystemInfo | Right::Restart | Right::Elevate => {
+                self.connected && self.effective(right)
+            }
         }
     }
 
-    /// Whether the customer has said yes, and only the server's word on it is still to come.
+    /// Whether the customer has said yes, and only the server's confirmation is missing.
     pub fn awaits_server(&self, right: Right) -> bool {
         self.connected && self.answered.contains(&right) && !self.session.contains(&right)
     }
 
-    /// Whether the customer wants to be asked about each file, although files are allowed.
+    /// Whether the customer wants to be asked about each file although files are allowed.
     pub fn asks_for_each_file(&self) -> bool {
         self.each_file
     }
 
-    /// The customer wants to be asked about each file, or no more.
+    /// The customer wants to be asked about each file, or no longer.
     pub fn ask_for_each_file(&mut self, each: bool) {
         self.each_file = each;
         self.approved.clear();
     }
 
-    /// The customer said yes to this act, and to no other.
-    pub fn approve(&mut self, act: FileAct) {
+    /// The customer approved this transfer, and no other.
+    pub fn approve(&mut self, act: FileTransfer) {
         self.approved.push(act);
     }
 
-    /// Whether this act goes on: the customer said yes to it, and it has not ended.
-    pub fn has_approved(&self, act: &FileAct) -> bool {
+    /// Whether the customer approved this transfer, and it is not finished.
+    pub fn has_approved(&self, act: &FileTransfer) -> bool {
         self.approved.contains(act)
     }
 
-    /// These acts have ended: the same once more is another act.
-    pub fn end_file_acts(&mut self, ended: impl Fn(&FileAct) -> bool) {
+    /// These transfers are finished. The same transfer needs a new approval.
+    pub fn end_transfers(&mut self, ended: impl Fn(&FileTransfer) -> bool) {
         self.approved.retain(|act| !ended(act));
     }
 
-    /// Everything that is allowed now, for the panel.
+    /// All rights in effect, for the panel.
     pub fn allowed(&self) -> Vec<Right> {
         Right::ALL.into_iter().filter(|r| self.effective(*r)).collect()
     }
@@ -170,12 +172,12 @@ impl Consent {
         self.paused
     }
 
-    /// Whether the panel must show: sharing is allowed, even while it is paused or the connection is down.
+    /// Whether the panel must show: something is allowed, even if it is paused or the connection is lost.
     pub fn is_shared(&self) -> bool {
         self.effective(Right::View)
     }
 
-    /// Whether control is allowed, even while it is paused.
+    /// Whether control is allowed, even if it is paused.
     pub fn is_controlled(&self) -> bool {
         self.effective(Right::Control)
     }
@@ -233,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn between_the_answer_and_the_servers_word_the_right_is_awaited() {
+    fn a_right_is_awaited_until_the_server_confirms_it() {
         let mut consent = granted(&[]);
         assert!(!consent.awaits_server(Right::View));
         consent.answer(&[Right::View], &BOTH);
@@ -241,11 +243,11 @@ mod tests {
         consent.follow(&state(&[Right::View], Phase::Active));
         assert!(!consent.awaits_server(Right::View) && consent.may_view());
         consent.follow(&state(&[], Phase::Active));
-        assert!(!consent.awaits_server(Right::View), "taken away is not on its way");
+        assert!(!consent.awaits_server(Right::View), "a right that was taken away is not awaited");
     }
 
     #[test]
-    fn a_server_cannot_add_what_the_customer_did_not_answer() {
+    fn a_server_cannot_add_a_right() {
         let mut consent = granted(&[Right::View]);
         consent.follow(&state(&BOTH, Phase::Active));
         assert!(consent.may_view() && !consent.may_control());
@@ -256,20 +258,20 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_became_administrator_goes_on_and_may_nothing_once_it_should_not_be() {
+    fn an_elevated_program_keeps_its_rights_until_elevation_is_withdrawn() {
         let all = [Right::View, Right::Control, Right::Elevate];
         let mut before = Consent::default();
         before.connected(true);
         before.answer(&all, &all);
         before.follow(&state(&all, Phase::Active));
         let mut consent = before.elevated();
-        assert!(!consent.may_view(), "not before the server's word");
+        assert!(!consent.may_view(), "not before the server confirms");
         consent.connected(true);
         consent.follow(&state(&all, Phase::Active));
         assert!(consent.may_control() && !consent.elevation_is_over());
         consent.withdraw(Right::Elevate);
         assert!(!consent.may_view() && consent.allowed().is_empty() && consent.elevation_is_over());
-        // What the customer had not answered does not come along.
+        // A right that the customer had not allowed is not taken over.
         before.withdraw(Right::Control);
         let mut consent = before.elevated();
         consent.connected(true);
@@ -278,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_withdrawal_acts_at_once_and_the_server_cannot_undo_it() {
+    fn a_withdrawal_takes_effect_at_once_and_the_server_cannot_undo_it() {
         let mut consent = granted(&BOTH);
         assert!(consent.may_control());
         consent.withdraw(Right::View);
@@ -287,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_took_away_needs_a_new_answer() {
+    fn a_right_that_the_server_took_away_needs_a_new_answer() {
         let mut consent = granted(&BOTH);
         consent.follow(&state(&[Right::View], Phase::Active));
         consent.follow(&state(&BOTH, Phase::Active));
@@ -298,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_flows_while_paused_or_cut_off() {
+    fn nothing_is_shared_while_paused_or_disconnected() {
         let mut consent = granted(&BOTH);
         consent.pause(true);
         assert!(!consent.may_view() && !consent.may_control() && consent.is_shared());
@@ -310,9 +312,10 @@ mod tests {
     }
 
     #[test]
-    fn a_yes_to_one_file_is_for_that_act_alone() {
-        let fetch = |path: &str| FileAct::Fetch { path: path.into(), version: "1".into() };
-        let bring = |transfer, name: &str| FileAct::Bring { transfer, folder: "/".into(), name: name.into(), bytes: 1 };
+    fn an_approval_covers_one_transfer_alone() {
+        let fetch = |path: &str| FileTransfer::Fetch { path: path.into(), version: "1".into() };
+        let bring =
+            |transfer, name: &str| FileTransfer::Bring { transfer, folder: "/".into(), name: name.into(), bytes: 1 };
         let files = || {
             let mut consent = Consent::default();
             consent.connected(true);
@@ -326,14 +329,14 @@ mod tests {
         let approved = |c: &Consent| [c.has_approved(&fetch("/a")), c.has_approved(&bring(7, "b"))];
         let mut consent = files();
         assert_eq!(approved(&consent), [true, true]);
-        let changed = FileAct::Fetch { path: "/a".into(), version: "2".into() };
+        let changed = FileTransfer::Fetch { path: "/a".into(), version: "2".into() };
         assert!(!consent.has_approved(&changed), "a file that has changed is another one");
         assert!(!consent.has_approved(&fetch("/b")) && !consent.has_approved(&bring(8, "b")));
-        assert!(!consent.has_approved(&bring(7, "other name")), "the number alone is no yes");
+        assert!(!consent.has_approved(&bring(7, "other name")), "the number alone is not enough");
         consent.connected(false);
         consent.connected(true);
-        assert_eq!(approved(&consent), [true, true], "a transfer goes on after a break");
-        consent.end_file_acts(|act| *act == fetch("/a"));
+        assert_eq!(approved(&consent), [true, true], "a transfer resumes after a lost connection");
+        consent.end_transfers(|act| *act == fetch("/a"));
         assert_eq!(approved(&consent), [false, true]);
 
         type End = fn(&mut Consent);
@@ -351,11 +354,11 @@ mod tests {
         }
         let mut consent = files();
         consent.withdraw(Right::View);
-        assert_eq!(approved(&consent), [true, true], "another right has nothing to do with it");
+        assert_eq!(approved(&consent), [true, true], "other rights do not matter");
     }
 
     #[test]
-    fn one_question_leaves_the_answers_to_others_as_they_are() {
+    fn one_answer_leaves_other_rights_alone() {
         let mut consent = granted(&BOTH);
         consent.answer(&[], &[Right::Files]);
         assert!(!consent.may(Right::Files) && consent.may_control());
@@ -363,9 +366,9 @@ mod tests {
         consent.follow(&state(&[Right::View, Right::Control, Right::Files], Phase::Active));
         assert!(consent.may(Right::Files) && consent.may_control());
         consent.pause(true);
-        assert!(consent.may(Right::Files) && !consent.may_view(), "the pause is the picture's alone");
+        assert!(consent.may(Right::Files) && !consent.may_view(), "a pause affects the picture alone");
         consent.answer(&[Right::Shell], &[Right::Shell]);
-        assert!(consent.is_paused() && !consent.may_view(), "what else is allowed does not end it");
+        assert!(consent.is_paused() && !consent.may_view(), "allowing another right does not end the pause");
         consent.withdraw(Right::View);
         assert!(consent.may(Right::Files) && !consent.may_view());
     }

@@ -1,4 +1,4 @@
-//! The judge: what would happen if a wish were granted, or why it is refused.
+//! Judges commands: the events that a command leads to, or why it is refused.
 
 pub(crate) mod people;
 mod screen;
@@ -11,33 +11,34 @@ use protocol::{
 
 use crate::{
     Actor, Command, Session,
-    meter::{self, Room},
+    meter::{self, LimitCheck},
 };
 
 type Decision = Result<Vec<Event>, Refusal>;
 
 impl Session {
-    /// Judges a wish against the state and against what has happened so far, and says what would happen. Changes nothing.
+    /// Judges a command against the state and the rate limits, and returns the events that it leads to. Changes
+    /// nothing.
     pub fn decide(&self, now: Timestamp, by: &Actor, command: Command) -> Decision {
         let mut events = Vec::new();
         for event in self.judge(now, by, command)? {
             let event = meter::fitting(event);
             match self.meters.judge(now, &event) {
-                Room::Enough => events.push(event),
-                Room::LeaveOut => {}
-                Room::Later => return Err(Refusal::TooOften),
-                Room::Full => return Err(Refusal::Full),
+                LimitCheck::Within => events.push(event),
+                LimitCheck::Skip => {}
+                LimitCheck::TooOften => return Err(Refusal::TooOften),
+                LimitCheck::Full => return Err(Refusal::Full),
             }
         }
         Ok(events)
     }
 
-    /// Whether this participant may do something more with a right, all of which is written down: asked before it is done.
+    /// Whether this participant may use a right once more. Asked before it is done, because every use is stored.
     pub fn has_room(&self, now: Timestamp, who: ParticipantId) -> Result<(), Refusal> {
         match self.meters.has_room(now, who) {
-            Room::Enough | Room::LeaveOut => Ok(()),
-            Room::Later => Err(Refusal::TooOften),
-            Room::Full => Err(Refusal::Full),
+            LimitCheck::Within | LimitCheck::Skip => Ok(()),
+            LimitCheck::TooOften => Err(Refusal::TooOften),
+            LimitCheck::Full => Err(Refusal::Full),
         }
     }
 
@@ -79,7 +80,7 @@ impl Session {
             Command::Drop { id } => self.drop_connection(id),
             Command::Return { id, client } => match self.admits(id)? {
                 p if p.presence == Presence::Here && p.client == client => Ok(self.picture_ends(p.role)),
-                // What was allowed to the page is not allowed to the program, nor the other way round: it asks anew.
+                // Rights granted to the page do not extend to the program, nor the other way round: it asks again.
                 p if p.role == Role::Customer && !same_customer(p.client, client) => {
                     let mut events = self.revoke_grants(None, WhyWithdrawn::Session);
                     events.push(Event::Returned { id, client });
@@ -99,7 +100,7 @@ impl Session {
                 } else if !ClientMessage::chat_fits(&text) {
                     debug_assert!(text.chars().count() > MAX_CHAT_CHARS);
                     Err(Refusal::TooLong)
-                } else if nonce != 0 && self.said.contains(&(from, nonce)) {
+                } else if nonce != 0 && self.recent_messages.contains(&(from, nonce)) {
                     Ok(vec![])
                 } else {
                     Ok(vec![Event::Chat { from, text, nonce }])
@@ -154,7 +155,7 @@ impl Session {
             Command::PassControl { to } => self.pass_control(by, to),
             Command::Note { text } => self.note(by, text),
             Command::Attribute { name, value } => self.attribute(by, name, value),
-            Command::Record { deed } if *by == Actor::Server && deed.is_deed() => Ok(vec![deed]),
+            Command::Record { deed } if *by == Actor::Server && deed.is_use_of_right() => Ok(vec![deed]),
             Command::Record { .. } => Err(Refusal::Policy),
             Command::Restart { by: who } => self.restarting(by, who),
             Command::Close => {
@@ -174,7 +175,7 @@ impl Session {
         let (want, pass) =
             ((Act::WantControl, Command::WantControl), (Act::PassControl, Command::PassControl { to: who }));
         let leave = (Act::Leave, Command::Leave);
-        let wishes = match self.role_of(who) {
+        let commands = match self.role_of(who) {
             Some(Role::Technician) => {
                 let nobody = UserRef { id: -1, name: String::new() };
                 let asks = Right::ALL.map(|right| (Act::ask(right), Command::Ask { rights: vec![right] }));
@@ -204,8 +205,8 @@ impl Session {
             ],
             None => vec![],
         };
-        let judge = |(act, wish)| Permit { act, why_not: self.judge(now, &by, wish).err() };
-        wishes.into_iter().map(judge).collect()
+        let judge = |(act, command)| Permit { act, why_not: self.judge(now, &by, command).err() };
+        commands.into_iter().map(judge).collect()
     }
 
     fn issue_key(&self, now: Timestamp, by: &Actor, life: Option<u64>) -> Decision {
@@ -231,7 +232,7 @@ impl Session {
             }
             Role::Customer if !self.open_for_customer(now, by_key) => Err(Refusal::KeyDead),
             Role::Customer => match self.customer() {
-                // A customer who went away while the session was held comes back with a new key.
+                // A customer who left while the session was on hold comes back with a new key.
                 Some(p) if p.presence == Presence::Gone => {
                     let mut events = vec![Event::Returned { id: p.id, client }];
                     events.extend(self.key_until.map(|_| Event::KeyRevoked { by: self.owner.clone() }));
@@ -262,7 +263,7 @@ impl Session {
         if rights.is_empty() {
             return Err(Refusal::Empty);
         }
-        // Whoever asks for a right asks for what it needs.
+        // Asking for a right includes the rights that it needs.
         let wanted = |r: &Right| rights.iter().any(|w| w == r || crate::permission::needs(*w).contains(r));
         let rights: Vec<Right> = Right::ALL.into_iter().filter(wanted).collect();
         if !rights.iter().all(|r| self.policy.rights.contains(r)) {
@@ -277,15 +278,20 @@ impl Session {
         if !self.asked.is_empty() {
             return Err(Refusal::AskedAlready);
         }
-        // A page can show the screen, if its customer wants that; everything else takes the program.
+        // A page can share the screen if its customer wants that; every other right needs the program.
         if customer.client == Client::Browser && rights != [Right::View] {
             return Err(Refusal::NeedsProgram);
         }
         match customer.client {
-            Client::WindowsProgram => {}
-            _ if !rights.contains(&Right::Elevate) => {}
-            Client::WindowsAdministrator => return Err(Refusal::Already),
-            _ => return Err(Refusal::NeedsWindows),
+            Client::WindowsAdministrator if rights.contains(&Right::Elevate) => return Err(Refusal::Already),
+            Client::Console | Client::Browser | Client::Program if rights.contains(&Right::Elevate) => {
+                return Err(Refusal::NeedsWindows);
+            }
+            Client::Console
+            | Client::Browser
+            | Client::Program
+            | Client::WindowsProgram
+            | Client::WindowsAdministrator => {}
         }
         Ok(vec![Event::Asked { by, rights }])
     }
@@ -296,7 +302,7 @@ impl Session {
         if self.asked.is_empty() {
             return Err(Refusal::NothingAsked);
         }
-        // Nobody gets more than was asked for, even by a customer's mistake.
+        // Rights that were not asked for are never granted, even if the customer's answer names them.
         Ok(match crate::permission::answered(&self.grants, &self.asked, answer) {
             None => vec![Event::Denied { by }],
             Some(rights) => vec![Event::Granted { by, rights }],
@@ -314,7 +320,7 @@ impl Session {
         Ok(self.revoke_grants(Some(right), why))
     }
 
-    /// What was allowed was allowed to the program that ends now: the one that comes back asks anew.
+    /// Rights were granted to the program that ends now: the program that comes back asks again.
     fn restarting(&self, by: &Actor, who: ParticipantId) -> Decision {
         if *by != Actor::Server {
             return Err(Refusal::Policy);
@@ -362,7 +368,7 @@ impl Session {
         events
     }
 
-    /// What becomes of the evidence: segments until it is stored, and who watched it and took it even later.
+    /// Records what happens to the evidence: segments until it is stored; viewing and export later, too.
     fn evidence(&self, by: &Actor, event: Event) -> Decision {
         let ended = matches!(self.phase, Phase::Ended { .. });
         match event {
@@ -374,7 +380,7 @@ impl Session {
     }
 
     fn rate(&self, by: &Actor, stars: u8, comment: String) -> Decision {
-        // After the end everybody is gone.
+        // After the end nobody is connected.
         if self.known(by)?.role != Role::Customer {
             return Err(Refusal::CustomerOnly);
         }
@@ -383,7 +389,7 @@ impl Session {
             Phase::Ended { .. } if !(1..=5).contains(&stars) => Err(Refusal::Empty),
             Phase::Ended { .. } if comment.chars().count() > MAX_NOTE_CHARS => Err(Refusal::TooLong),
             Phase::Ended { .. } => Ok(vec![Event::Rated { stars, comment }]),
-            _ => Err(Refusal::NotEnded),
+            Phase::Waiting | Phase::Active | Phase::Held => Err(Refusal::NotEnded),
         }
     }
 
@@ -405,7 +411,7 @@ impl Session {
         if who.role == Role::Technician { Ok(who.id) } else { Err(Refusal::TechnicianOnly) }
     }
 
-    /// The owner's account, when the owner is acting, connected or not; or the system that acts for whoever owns it.
+    /// The owner's account when the owner acts, connected or not; or the system that acts for the owner.
     fn as_owner(&self, by: &Actor) -> Result<UserRef, Refusal> {
         let user = match by {
             Actor::System(system) => return Ok(system.clone()),
@@ -421,8 +427,8 @@ impl Session {
     }
 }
 
-/// Whether what was allowed to the one is allowed to the other: the program that goes on as administrator was let do so by
-/// the customer. On the way back it is not.
+/// Whether grants carry over from one client to the other: the customer let this program continue as administrator. On
+/// the way back they do not.
 fn same_customer(before: Client, now: Client) -> bool {
     before == now || (before, now) == (Client::WindowsProgram, Client::WindowsAdministrator)
 }

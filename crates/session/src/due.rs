@@ -1,14 +1,14 @@
-//! What happens without anybody acting, and when.
+//! What happens when time passes, and when.
 
 use protocol::{Phase, Presence, Timestamp};
 
 use crate::{RecordingDuty, Session, Unrecorded};
 
-/// A session that cannot be recorded ends after so long, where the policy says so.
+/// A session that cannot be recorded ends after this time, where the policy says so.
 const UNRECORDABLE_MS: u64 = 10_000;
 
 impl Session {
-    /// When something is due without anybody acting: grace times, the hold limit, the end of key and link.
+    /// When the next event is due without a command: grace times, the hold limit, expiry of key and link.
     pub fn due(&self) -> Option<Timestamp> {
         if matches!(self.phase, Phase::Ended { .. }) {
             return None;
@@ -21,13 +21,13 @@ impl Session {
         grace.chain(hold).chain(self.unanswered_until()).chain(self.unrecordable_until()).min()
     }
 
-    /// Until when a session that cannot be recorded goes on, where the policy ends it.
+    /// When a session that cannot be recorded ends, if the policy ends it.
     pub(crate) fn unrecordable_until(&self) -> Option<Timestamp> {
         let ends = self.policy.unrecorded == Unrecorded::EndSession;
         self.unrecorded_since.filter(|_| ends).map(|since| since.plus(UNRECORDABLE_MS))
     }
 
-    /// Whether what is shown now is recorded, by this session's own policy.
+    /// Whether the shared screen is recorded, by the policy of this session.
     pub fn recording(&self) -> RecordingDuty {
         self.policy.recording(self.unrecorded_since.is_some())
     }
@@ -36,7 +36,7 @@ impl Session {
         self.recording() != RecordingDuty::None
     }
 
-    /// For a session nobody has joined: until when somebody can.
+    /// For a session that nobody has joined: until when somebody can.
     pub(crate) fn unanswered_until(&self) -> Option<Timestamp> {
         (self.phase == Phase::Waiting && self.customer().is_none())
             .then(|| self.key_until.max(self.link_until))

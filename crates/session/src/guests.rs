@@ -1,9 +1,9 @@
-//! Who may be in a session. Every way in asks here (tickets, tokens to come back by, keys, links, experts' links), and so
-//! does whatever a participant wishes.
+//! Who may be in a session. Every way in is checked here (tickets, resume tokens, keys, links, experts' links), and so
+//! is every command of a participant.
 //!
-//! A technician is in because the session is theirs, or because its owner asked them; an expert, because a technician let
-//! them in; a supervisor and a customer, because they came and have not left. Whoever's reason is gone is gone: what was
-//! given to them before lets nobody in.
+//! A technician is in because they own the session or its owner asked them; an expert, because a technician invited
+//! them; a supervisor and a customer, because they joined and have not left. A participant whose reason has ended is
+//! out: tickets and tokens that were issued before no longer admit them.
 
 use protocol::{
     Event, ExpertInvitation, Participant, ParticipantId, Phase, Presence, Queue, RefusalReason as Refusal, Right, Role,
@@ -12,7 +12,7 @@ use protocol::{
 
 use crate::{Actor, Session};
 
-/// An expert's invitation that is still open, and the account that made it.
+/// An expert's open invitation, and the account that made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OpenInvitation {
     pub host: i32,
@@ -20,12 +20,12 @@ pub(crate) struct OpenInvitation {
 }
 
 impl Session {
-    /// Whether this participant may come, or come back, by what they were given before.
+    /// Whether a ticket or token that was issued earlier still admits this participant.
     pub fn admits(&self, who: ParticipantId) -> Result<&Participant, Refusal> {
         let them = self.participant(who).ok_or(Refusal::Stranger)?;
         match them.role {
             Role::Technician => self.admits_technician(them.user)?,
-            // They come anew: by a key, an invitation or their right to watch.
+            // They join again: with a key, an invitation, or their right to watch.
             Role::Customer | Role::Expert | Role::Supervisor if them.presence == Presence::Gone => {
                 return Err(Refusal::Stranger);
             }
@@ -44,30 +44,31 @@ impl Session {
         }
     }
 
-    /// Whether this account owns the session or was asked to join. What waits in a queue of several is nobody's.
+    /// Whether this account owns the session or was asked to join. A session in a team's queue or the general one has
+    /// no owner.
     fn helps(&self, user: Option<i32>) -> bool {
         let asked = user == Some(self.owner.id) || self.shared_with.iter().any(|u| Some(u.id) == user);
         asked && self.queue == Queue::Own
     }
 
-    /// The invitation by this number, while it lets an expert in.
+    /// The invitation of this number, if it still admits an expert.
     pub fn admits_expert(&self, now: Timestamp, number: u16) -> Result<&ExpertInvitation, Refusal> {
         self.running()?;
         self.invitation(number).filter(|i| now < i.until).ok_or(Refusal::KeyDead)
     }
 
-    /// The invitation of an expert that is still open.
+    /// An expert's open invitation.
     pub fn invitation(&self, number: u16) -> Option<&ExpertInvitation> {
         self.invitations.iter().map(|open| &open.invitation).find(|i| i.number == number)
     }
 
-    /// Whether key (`by_key`) or link still lets a customer in at `now`.
+    /// Whether the key (`by_key`) or the link still admits a customer at `now`.
     pub fn open_for_customer(&self, now: Timestamp, by_key: bool) -> bool {
         let until = if by_key { self.key_until } else { self.link_until };
         until.is_some_and(|until| now < until)
     }
 
-    /// The account that a participant is in by: their own, or an expert's host's. Customers are in by nobody's.
+    /// The account that a participant depends on: their own, or for an expert the host's. Customers depend on none.
     pub fn account_of(&self, who: ParticipantId) -> Option<i32> {
         self.participant(who).and_then(|p| p.user).or_else(|| self.hosts.get(&who).copied())
     }
@@ -77,12 +78,12 @@ impl Session {
         self.invitations.iter().find(|open| open.invitation.number == number).map(|open| open.host)
     }
 
-    /// Who acts, where they take part: whoever is gone wishes nothing.
+    /// Who acts; they must be in the session. Participants who left cannot act.
     pub(crate) fn participating(&self, by: &Actor) -> Result<&Participant, Refusal> {
         self.known(by).and_then(|p| if p.presence == Presence::Gone { Err(Refusal::Stranger) } else { Ok(p) })
     }
 
-    /// Who acts, where they take or took part.
+    /// Who acts; they may have left.
     pub(crate) fn known(&self, by: &Actor) -> Result<&Participant, Refusal> {
         match by {
             Actor::Participant(id) => self.participant(*id).ok_or(Refusal::Stranger),
@@ -90,12 +91,13 @@ impl Session {
         }
     }
 
-    /// Whether this participant is in: here, or away for a moment.
+    /// Whether this participant is in: connected, or reconnecting.
     pub fn is_in(&self, who: ParticipantId) -> bool {
         self.participating(&Actor::Participant(who)).is_ok()
     }
 
-    /// What this participant may use at all, whatever policy and customer say; an expert, nothing that their host may not.
+    /// The rights that this participant may use at all, before policy and customer; an expert, none that their host may
+    /// not.
     pub(crate) fn held(&self, id: ParticipantId) -> Vec<Right> {
         let Some(who) = self.participant(id) else { return vec![] };
         let host = self.hosts.get(&id).and_then(|host| self.technician(*host));
@@ -103,13 +105,13 @@ impl Session {
         crate::permission::of_role(who.role).iter().copied().filter(gives).collect()
     }
 
-    /// Whether pictures may be sent to this participant, once there are any.
+    /// Whether this participant may receive pictures.
     pub fn may_watch(&self, id: ParticipantId) -> bool {
         let here = self.participant(id).is_some_and(|p| p.presence == Presence::Here);
         here && self.held(id).contains(&Right::View)
     }
 
-    /// By these events everybody leaves who helps, except for this account: the session is another's.
+    /// The events by which every helper except this account leaves, because the session has another owner.
     pub(crate) fn helpers_leave(&self, except: Option<i32>) -> Vec<Event> {
         let helps = |p: &&Participant| match p.role {
             Role::Technician => except.is_none() || p.user != except,
@@ -120,11 +122,11 @@ impl Session {
         here.filter(helps).map(|p| Event::Left { id: p.id }).collect()
     }
 
-    /// By these events an account's own part in the session ends, wherever it stands: its owner leaves with the experts whom
-    /// they let in, and the key and link that they made let nobody in. Open invitations end with what the session does next.
+    /// The events by which an account's own part in the session ends, in any phase: the owner leaves with the experts
+    /// whom they invited, and keys and links that they made expire. Open invitations end with the event that follows.
     pub(crate) fn account_leaves(&self, user: i32) -> Vec<Event> {
         let goes = |p: &&Participant| match p.role {
-            // Who was asked to join and has lost the connection could come back.
+            // A technician who was asked to join and lost the connection could come back.
             Role::Technician => p.presence != Presence::Gone || self.shared_with.iter().any(|u| u.id == user),
             Role::Supervisor | Role::Expert | Role::Customer => p.presence != Presence::Gone,
         };

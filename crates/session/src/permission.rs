@@ -1,29 +1,29 @@
 //! The one table of rights: **effective = technician's role ∩ session policy ∩ what the customer granted.**
 //!
-//! The server judges by it, and the customer's program judges by it again with its own memory of what its customer
-//! answered. It is never a union, and nothing overrides the customer's "no".
+//! The server checks it, and the customer's program checks it again against its own record of the customer's answers.
+//! It is never a union, and nothing overrides the customer's "no".
 
 use protocol::{Right, Role, RoleRights};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// What a role may ever hold, whatever policy and customer say.
+/// The rights that a role can have at all, before policy and customer.
 pub fn of_role(role: Role) -> &'static [Right] {
     match role {
         Role::Technician => &Right::ALL,
-        // Of these, what the invitation names.
+        // An expert has those of them that the invitation names.
         Role::Expert => &[Right::View, Right::Control],
         Role::Supervisor => &[Right::View],
         Role::Customer => &[],
     }
 }
 
-/// What a technician's role gives; without one, everything.
+/// The rights that a technician's role gives; without a role, all.
 pub fn by_role(role: Option<&RoleRights>) -> Vec<Right> {
     role.map_or_else(|| Right::ALL.to_vec(), |role| role.rights.clone())
 }
 
-/// What a right needs beside itself to have any effect.
+/// The rights that a right depends on.
 pub fn needs(right: Right) -> &'static [Right] {
     match right {
         Right::Control => &[Right::View],
@@ -37,27 +37,27 @@ pub fn needs(right: Right) -> &'static [Right] {
     }
 }
 
-/// Whether `right` is in effect, where `held` is what somebody may use at all.
+/// Whether `right` is in effect for somebody who has the rights `held`.
 pub fn effective(right: Right, held: &[Right], policy: &[Right], granted: &[Right]) -> bool {
     let holds = |r: &Right| held.contains(r) && policy.contains(r) && granted.contains(r);
     holds(&right) && needs(right).iter().all(holds)
 }
 
-/// Why somebody may not even ask for a right.
+/// Why somebody may not ask for a right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
 pub enum WhyNot {
     /// Their role does not give it.
     Role,
-    /// The session's policy does not.
+    /// The session's policy does not allow it.
     Policy,
     /// Both.
     RoleAndPolicy,
 }
 
-/// What stands between somebody and a right, before the customer is asked: the role first, then the policy, each of them
-/// judged with what the right needs.
+/// What forbids a right before the customer is asked: the role first, then the policy, each including the rights that
+/// it depends on.
 pub fn denial(right: Right, held: &[Right], policy: &[Right]) -> Option<WhyNot> {
     let whole = |list: &[Right]| list.contains(&right) && needs(right).iter().all(|r| list.contains(r));
     match (whole(held), whole(policy)) {
@@ -68,11 +68,11 @@ pub fn denial(right: Right, held: &[Right], policy: &[Right]) -> Option<WhyNot> 
     }
 }
 
-/// What the customer allows after answering a question: what was not asked stays, what was asked is as answered, and
-/// nothing stays without what it needs. `None` when the answer is no, which changes nothing.
+/// The grants after an answer: rights that were not asked for stay, the others are as answered, and no right stays
+/// without those that it depends on. `None` when the answer is no, which changes nothing.
 pub fn answered(before: &[Right], asked: &[Right], answer: &[Right]) -> Option<Vec<Right>> {
     let allowed = |r: &Right| if asked.contains(r) { answer.contains(r) } else { before.contains(r) };
-    // An answer that gives nothing of what was asked is a no, whatever else it says.
+    // An answer that allows nothing that was asked for is a no, whatever else it contains.
     if !asked.iter().any(|r| answer.contains(r)) {
         return None;
     }

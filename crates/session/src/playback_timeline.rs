@@ -1,16 +1,16 @@
-//! Where the moments of a session lie in its video.
+//! Maps moments of a session to its video.
 //!
-//! While a screen is shown, video and session run alike. While none is (before the first sharing, paused, stopped, on
+//! While a screen is shown, video and session run in step. While none is (before the first share, paused, stopped, on
 //! hold over the weekend), the video stands still for [`GAP_MS`] at most.
 
 use protocol::{Entry, Event, ParticipantId, Pause, Role, Timestamp};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// How long the video shows that nothing is shown, in milliseconds.
+/// How long the video shows a placeholder frame, in milliseconds.
 pub const GAP_MS: u64 = 3_000;
 
-/// Why a stretch of the video ended.
+/// Why a span of the video ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
@@ -19,7 +19,7 @@ pub enum Break {
     Paused,
     /// The customer's system hid it.
     Hidden,
-    /// The sharing was stopped, or the customer's connection was lost.
+    /// Sharing stopped, or the customer's connection was lost.
     Stopped,
 }
 
@@ -27,11 +27,11 @@ pub enum Break {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]
 pub struct Span {
-    /// From when.
+    /// Start.
     pub from: Timestamp,
-    /// Until when.
+    /// End.
     pub until: Timestamp,
-    /// Where it begins in the video, in milliseconds.
+    /// Its start in the video, in milliseconds.
     #[ts(type = "number")]
     pub at: u64,
     /// Why it ended.
@@ -39,13 +39,13 @@ pub struct Span {
 }
 
 impl Span {
-    /// Where it ends in the video, in milliseconds.
+    /// Its end in the video, in milliseconds.
     pub fn end_at(&self) -> u64 {
         self.at + self.until.since(self.from)
     }
 }
 
-/// All stretches of a session, in order.
+/// All spans of a session, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlaybackTimeline {
     /// In order of time.
@@ -53,9 +53,9 @@ pub struct PlaybackTimeline {
 }
 
 impl PlaybackTimeline {
-    /// Reads a timeline; what goes on still ends at its last entry.
+    /// Reads a timeline; an open span ends at its last entry.
     pub fn of(entries: &[Entry]) -> Self {
-        let mut film = Self::default();
+        let mut timeline = Self::default();
         let (mut since, mut customer, mut paused) = (None::<Timestamp>, None::<ParticipantId>, false);
         for Entry { at, event, .. } in entries {
             match event {
@@ -68,21 +68,71 @@ impl PlaybackTimeline {
                 Event::Paused { why, .. } if since.is_some() => {
                     paused = true;
                     let end = if *why == Pause::System { Break::Hidden } else { Break::Paused };
-                    film.add(since.take(), *at, end);
+                    timeline.add(since.take(), *at, end);
                 }
                 Event::SharingStopped {} | Event::SharingFailed { .. } | Event::Held { .. } | Event::Ended { .. } => {
                     paused = false;
-                    film.add(since.take(), *at, Break::Stopped);
+                    timeline.add(since.take(), *at, Break::Stopped);
                 }
                 Event::Dropped { id } if Some(*id) == customer => {
                     paused = false;
-                    film.add(since.take(), *at, Break::Stopped);
+                    timeline.add(since.take(), *at, Break::Stopped);
                 }
-                _ => {}
+                Event::Created { .. }
+                | Event::KeyIssued { .. }
+                | Event::KeyRevoked { .. }
+                | Event::LinkRevoked { .. }
+                | Event::Joined { .. }
+                | Event::Dropped { .. }
+                | Event::Returned { .. }
+                | Event::Left { .. }
+                | Event::Chat { .. }
+                | Event::Asked { .. }
+                | Event::Granted { .. }
+                | Event::Denied { .. }
+                | Event::Withdrawn { .. }
+                | Event::Paused { .. }
+                | Event::Resumed { .. }
+                | Event::ScreenResized { .. }
+                | Event::MonitorsChanged { .. }
+                | Event::InputBlocked { .. }
+                | Event::RecordingFailed { .. }
+                | Event::Reopened { .. }
+                | Event::Transferred { .. }
+                | Event::Queued { .. }
+                | Event::QueueMoved { .. }
+                | Event::Taken { .. }
+                | Event::Inherited { .. }
+                | Event::RoleChanged { .. }
+                | Event::SharedWith { .. }
+                | Event::ExpertInvited { .. }
+                | Event::ControlWanted { .. }
+                | Event::ControlPassed { .. }
+                | Event::Noted { .. }
+                | Event::Attributed { .. }
+                | Event::FileCarried { .. }
+                | Event::FileFailed { .. }
+                | Event::FolderMade { .. }
+                | Event::FileRenamed { .. }
+                | Event::FileDeleted { .. }
+                | Event::FilePosted { .. }
+                | Event::ClipboardCarried { .. }
+                | Event::ShellStarted { .. }
+                | Event::ShellEnded { .. }
+                | Event::SystemInfoRead { .. }
+                | Event::ProcessEnded { .. }
+                | Event::Restarting { .. }
+                | Event::ScreenshotTaken { .. }
+                | Event::Rated { .. }
+                | Event::Recorded { .. }
+                | Event::Stored { .. }
+                | Event::Watched { .. }
+                | Event::Exported { .. }
+                | Event::LegalHold { .. } => {}
             }
         }
-        film.add(since, entries.last().map_or(Timestamp(0), |e| e.at), Break::Stopped);
-        film
+        timeline.add(since, entries.last().map_or(Timestamp(0), |e| e.at), Break::Stopped);
+        timeline
     }
 
     fn add(&mut self, from: Option<Timestamp>, until: Timestamp, end: Break) {
@@ -91,19 +141,19 @@ impl PlaybackTimeline {
         self.stretches.push(Span { from, until, at, end });
     }
 
-    /// Where a moment lies in the video, in milliseconds; `None` before the first sharing.
+    /// The position of a moment in the video, in milliseconds; `None` before the first share.
     pub fn moment(&self, at: Timestamp) -> Option<u64> {
-        let stretch = self.stretches.iter().rev().find(|s| s.from <= at)?;
-        let gap = at.since(stretch.until).min(GAP_MS);
-        Some(stretch.at + at.min(stretch.until).since(stretch.from) + gap)
+        let span = self.stretches.iter().rev().find(|s| s.from <= at)?;
+        let gap = at.since(span.until).min(GAP_MS);
+        Some(span.at + at.min(span.until).since(span.from) + gap)
     }
 
-    /// Whether a screen is shown at that place of the video, in milliseconds; else it is a card.
-    pub fn shows(&self, place: u64) -> bool {
-        self.stretches.iter().any(|s| (s.at..s.end_at()).contains(&place))
+    /// Whether the video shows a screen at this position in milliseconds; otherwise it shows a placeholder frame.
+    pub fn shows(&self, position: u64) -> bool {
+        self.stretches.iter().any(|s| (s.at..s.end_at()).contains(&position))
     }
 
-    /// How long the video is, in milliseconds.
+    /// The video's length in milliseconds.
     pub fn duration(&self) -> u64 {
         self.stretches.last().map_or(0, |last| last.end_at() + GAP_MS)
     }

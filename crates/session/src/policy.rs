@@ -1,40 +1,40 @@
-//! What a server's administrator has decided for sessions.
+//! What an administrator has decided for sessions.
 
 use protocol::{Right, SessionRules, Unrecorded};
 use serde::{Deserialize, Serialize};
 
-/// The rules that a session is judged by. Times in milliseconds.
+/// The rules of a session. Times in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// What people call it.
     pub name: String,
-    /// How long a spoken key lives.
+    /// The lifetime of a spoken key.
     pub key_life: u64,
-    /// How long a link lives.
+    /// The lifetime of a link.
     pub link_life: u64,
-    /// How long somebody whose connection broke may take to come back.
+    /// How long a participant whose connection broke may take to come back.
     pub grace: u64,
-    /// How long a customer's computer that restarts may take until its program is back.
+    /// How long a restarting computer of a customer may take until its program is back.
     pub restart: u64,
     /// How long a session may stay on hold.
     pub hold_limit: u64,
-    /// What may be asked for at all.
+    /// The rights that may be asked for.
     pub rights: Vec<Right>,
     /// Whether a shared screen is recorded.
     pub record: bool,
-    /// What happens when that cannot be.
+    /// What happens when it cannot be recorded.
     pub unrecorded: Unrecorded,
 }
 
-/// Whether what is shown in a session is recorded.
+/// Whether the shared screen of a session is recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RecordingDuty {
-    /// It is not: the policy says so, or it could not be, and the policy lets the session go on without.
+    /// It is not recorded: the policy says so, or recording failed and the policy lets the session continue without.
     #[default]
     None,
-    /// It is for as long as it can be; then the session goes on without.
+    /// It is recorded while that works; after a failure the session continues without.
     WherePossible,
-    /// Nothing is shown that is not.
+    /// Nothing is shown unless it is recorded.
     Always,
 }
 
@@ -56,16 +56,16 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The name of the policy that rules where no other does.
+    /// The name of the policy that applies where no other does.
     pub const DEFAULT: &str = "Default";
 
-    /// What of it is written down with each session that it rules.
+    /// The rules that are stored with each session.
     pub fn rules(&self) -> SessionRules {
         let Self { name, rights, record, unrecorded, .. } = self;
         SessionRules { name: name.clone(), rights: rights.clone(), record: *record, unrecorded: *unrecorded }
     }
 
-    /// Whether what is shown is recorded; `failed` where that did not work.
+    /// Whether the screen is recorded; `failed` says that recording has failed.
     pub(crate) fn recording(&self, failed: bool) -> RecordingDuty {
         match (self.record, self.unrecorded) {
             (false, _) => RecordingDuty::None,
@@ -75,7 +75,7 @@ impl Policy {
         }
     }
 
-    /// Whether it lets a session do anything that the other does not: a right, or less of a recording.
+    /// Whether it allows anything that the other does not: a right, or less recording.
     pub fn allows_more_than(&self, other: &Self) -> bool {
         let strict = |p: &Self| match (p.record, p.unrecorded) {
             (false, _) => 0,
@@ -86,7 +86,7 @@ impl Policy {
         self.rights.iter().any(|r| !other.rights.contains(r)) || strict(self) < strict(other)
     }
 
-    /// The same, with the rules of a session that was made earlier.
+    /// The same policy with the rules of a session that was created earlier.
     pub(crate) fn take(&mut self, rules: &SessionRules) {
         let SessionRules { name, rights, record, unrecorded } = rules.clone();
         *self = Self { name, rights, record, unrecorded, ..self.clone() };
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_is_compared_with_another() {
+    fn a_policy_that_allows_more_is_recognised() {
         let of = |rights: &[Right], record, unrecorded| Policy {
             rights: rights.to_vec(),
             record,

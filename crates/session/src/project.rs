@@ -1,4 +1,4 @@
-//! What people read of a timeline: the transcript and the journal's history.
+//! Derives texts from a timeline: the transcript and the journal's history.
 
 use protocol::{
     Client, ClipboardKind, Direction, Ending, Entry, Event, ParticipantId, Pause, Queue, Right, Role, Timestamp,
@@ -10,16 +10,16 @@ use ts_rs::TS;
 
 use crate::Policy;
 
-/// Whose line it is.
+/// Who speaks in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
 pub enum Voice {
-    /// A technician said it.
+    /// A technician.
     Technician,
-    /// The customer said it.
+    /// The customer.
     Customer,
-    /// It happened.
+    /// Nobody: something happened.
     System,
 }
 
@@ -27,15 +27,15 @@ pub enum Voice {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]
 pub struct TranscriptLine {
-    /// The timeline entry it was read from.
+    /// The timeline entry that it was derived from.
     pub seq: u32,
     /// When.
     pub at: Timestamp,
-    /// Whose.
+    /// Who speaks.
     pub voice: Voice,
-    /// Who spoke; empty for what happened.
+    /// The speaker's name; empty for what happened.
     pub who: String,
-    /// The words.
+    /// The text.
     pub text: String,
 }
 
@@ -47,27 +47,27 @@ pub struct History {
     pub technicians: Vec<String>,
     /// Who was helped.
     pub customer: String,
-    /// When the session was generated.
+    /// When the session was created.
     pub started: Timestamp,
-    /// When it ended; `None` while it goes on.
+    /// When it ended; `None` before.
     pub ended: Option<Timestamp>,
     /// How it ended, in words.
     pub ending: String,
     /// Chat messages.
     pub messages: u32,
-    /// Times that the customer allowed something.
+    /// How often the customer allowed something.
     pub grants: u32,
-    /// Times that the customer said no.
+    /// How often the customer refused.
     pub denials: u32,
-    /// Times the session was put on hold.
+    /// How often the session was put on hold.
     pub holds: u32,
-    /// Files carried either way, and put into the chat.
+    /// Files transferred in either direction or posted in the chat.
     pub files: u32,
     /// Command shells that were opened.
     pub shells: u32,
-    /// The customer's rating, 1 to 5 stars, and what they wrote.
+    /// The customer's rating, 1 to 5 stars.
     pub rating: Option<u8>,
-    /// What the customer wrote beside it.
+    /// The customer's comment on it.
     pub comment: String,
     /// Milliseconds during which a screen was shared.
     pub shared_ms: u32,
@@ -90,7 +90,7 @@ pub fn ending_words(how: Ending) -> &'static str {
     }
 }
 
-/// The transcript of a timeline, one line an entry that people care about.
+/// The transcript of a timeline, one line for each entry that people care about.
 pub fn transcript(entries: &[Entry]) -> Vec<TranscriptLine> {
     let mut names: Vec<(ParticipantId, Role, String)> = Vec::new();
     entries
@@ -108,12 +108,12 @@ pub fn transcript(entries: &[Entry]) -> Vec<TranscriptLine> {
 fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice, String, String)> {
     let name = |id: &ParticipantId| names.iter().find(|(n, ..)| n == id).map_or("somebody", |(_, _, n)| n.as_str());
     let watches = |id: &ParticipantId| names.iter().any(|(n, role, _)| n == id && *role == Role::Supervisor);
-    let rights = |rights: &[Right]| wish(rights);
+    let rights = |rights: &[Right]| rights_text(rights);
     let text = match event {
         Event::Chat { from, text, .. } => {
             let voice = match names.iter().find(|(n, ..)| n == from) {
                 Some((_, Role::Technician | Role::Expert | Role::Supervisor, _)) => Voice::Technician,
-                _ => Voice::Customer,
+                Some((_, Role::Customer, _)) | None => Voice::Customer,
             };
             return Some((voice, name(from).to_owned(), shown_text(text)));
         }
@@ -196,7 +196,7 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
         },
         Event::SharedWith { by, with } => format!("{} asks {} to join", by.name, with.name),
         Event::ExpertInvited { by, invitation } => {
-            let may = if invitation.rights.is_empty() { "only chat".into() } else { wish(&invitation.rights) };
+            let may = if invitation.rights.is_empty() { "only chat".into() } else { rights_text(&invitation.rights) };
             format!("{} has invited {} (may {may})", by.name, invitation.name)
         }
         Event::ControlWanted { by } => format!("{} would like to control the screen", name(by)),
@@ -239,8 +239,8 @@ fn line(names: &[(ParticipantId, Role, String)], event: &Event) -> Option<(Voice
         }
         Event::Restarting { by } => format!("{} restarts the computer; the session waits for it", name(by)),
         Event::ScreenshotTaken { by, .. } => format!("{} has put a picture of the screen into the journal", name(by)),
-        // After the end of a session its transcript is stored: what comes later is part of the history alone. Segments of
-        // the recording are for those who verify.
+        // The transcript is stored when the session ends: later events are part of the history alone. Segments of the
+        // recording are for verification.
         Event::Stored { .. }
         | Event::Attributed { .. }
         | Event::Rated { .. }
@@ -260,8 +260,8 @@ fn place(queue: &Queue) -> String {
     }
 }
 
-/// What somebody may do with these rights, in words that follow "may" or "asks to".
-pub fn wish(rights: &[Right]) -> String {
+/// The rights as words that follow "may" or "asks to".
+pub fn rights_text(rights: &[Right]) -> String {
     let mut words = Vec::new();
     if rights.contains(&Right::Control) {
         words.push("view and control the screen");
@@ -304,7 +304,7 @@ fn by_means(client: Client) -> &'static str {
     }
 }
 
-/// The history of a timeline; `None` when it has no beginning.
+/// The history of a timeline; `None` when it does not begin with a session's creation.
 pub fn history(entries: &[Entry]) -> Option<History> {
     let first = entries.first()?;
     let Event::Created { incident, owner, .. } = &first.event else { return None };
@@ -359,7 +359,49 @@ pub fn history(entries: &[Entry]) -> Option<History> {
                 history.stored = true;
                 history.recording_bytes = *recording_bytes;
             }
-            _ => {}
+            Event::Created { .. }
+            | Event::KeyIssued { .. }
+            | Event::KeyRevoked { .. }
+            | Event::LinkRevoked { .. }
+            | Event::Joined { .. }
+            | Event::Dropped { .. }
+            | Event::Returned { .. }
+            | Event::Left { .. }
+            | Event::Asked { .. }
+            | Event::Withdrawn { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::ScreenResized { .. }
+            | Event::MonitorsChanged { .. }
+            | Event::InputBlocked { .. }
+            | Event::RecordingFailed { .. }
+            | Event::Reopened { .. }
+            | Event::Transferred { .. }
+            | Event::Queued { .. }
+            | Event::QueueMoved { .. }
+            | Event::Taken { .. }
+            | Event::Inherited { .. }
+            | Event::RoleChanged { .. }
+            | Event::SharedWith { .. }
+            | Event::ExpertInvited { .. }
+            | Event::ControlWanted { .. }
+            | Event::ControlPassed { .. }
+            | Event::Noted { .. }
+            | Event::Attributed { .. }
+            | Event::FileFailed { .. }
+            | Event::FolderMade { .. }
+            | Event::FileRenamed { .. }
+            | Event::FileDeleted { .. }
+            | Event::ClipboardCarried { .. }
+            | Event::ShellEnded { .. }
+            | Event::SystemInfoRead { .. }
+            | Event::ProcessEnded { .. }
+            | Event::Restarting { .. }
+            | Event::ScreenshotTaken { .. }
+            | Event::Recorded { .. }
+            | Event::Watched { .. }
+            | Event::Exported { .. }
+            | Event::LegalHold { .. } => {}
         }
     }
     if history.technicians.is_empty() {

@@ -1,4 +1,4 @@
-//! Where a session stands: what its events add up to.
+//! The state of a session: the result of its events.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,8 +9,8 @@ use protocol::{
 
 use crate::{Policy, guests::OpenInvitation, meter::Meters, permission};
 
-/// How many messages back a repetition is recognised: far more than can be under way.
-const MOST_SAID: usize = 256;
+/// How many messages are remembered to recognise repetitions: far more than can be in flight.
+const MOST_RECENT_MESSAGES: usize = 256;
 
 /// A session between two events.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,12 +20,12 @@ pub struct Session {
     pub(crate) created: Option<(IncidentRef, String)>,
     pub(crate) owner: UserRef,
     pub(crate) queue: Queue,
-    /// The queue that the owner took it from: there it goes when nobody is left to help.
+    /// The queue that the owner took it from. It goes back there when nobody is left to help.
     pub(crate) came_from: Queue,
     pub(crate) shared_with: Vec<UserRef>,
     pub(crate) invitations: Vec<OpenInvitation>,
     pub(crate) invited: u16,
-    /// The accounts that let experts in, by expert.
+    /// The account that invited each expert.
     pub(crate) hosts: BTreeMap<ParticipantId, i32>,
     pub(crate) phase: Phase,
     pub(crate) participants: Vec<Participant>,
@@ -34,33 +34,33 @@ pub struct Session {
     pub(crate) asked_by: Option<ParticipantId>,
     pub(crate) control: Option<ParticipantId>,
     pub(crate) control_wanted: Vec<ParticipantId>,
-    /// What other systems know of it, by name.
+    /// What other systems store with it, by name.
     pub(crate) attributes: Vec<(String, String)>,
     pub(crate) rated: bool,
     /// The evidence is complete.
     pub(crate) stored: bool,
-    /// Since when the recording cannot go on.
+    /// Since when recording has failed.
     pub(crate) unrecorded_since: Option<Timestamp>,
     pub(crate) paused: Option<Pause>,
     pub(crate) screen: Option<(u16, u16)>,
     pub(crate) monitors: Vec<Monitor>,
-    /// Whether the customer's system keeps input from the window in front.
+    /// Whether the customer's system keeps input from the active window.
     pub(crate) input_blocked: bool,
     pub(crate) key_until: Option<Timestamp>,
     pub(crate) link_until: Option<Timestamp>,
     /// The account that made the newest key and link.
     pub(crate) issued_by: Option<i32>,
     pub(crate) held_at: Option<Timestamp>,
-    /// Until when a customer's computer that restarts is awaited.
+    /// Until when a restarting computer of the customer is awaited.
     pub(crate) restarting: Option<Timestamp>,
-    /// The newest messages by sender and nonce: what is said again after a cut is heard once.
-    pub(crate) said: VecDeque<(ParticipantId, u32)>,
-    /// How much has happened.
+    /// The newest messages by sender and nonce: a message that is sent again after a lost connection counts once.
+    pub(crate) recent_messages: VecDeque<(ParticipantId, u32)>,
+    /// The rate and size limits.
     pub(crate) meters: Meters,
 }
 
 impl Session {
-    /// A session to which nothing has happened yet.
+    /// A session before its first event.
     pub fn new(id: SessionId, policy: Policy) -> Self {
         Self {
             id,
@@ -93,19 +93,19 @@ impl Session {
             issued_by: None,
             held_at: None,
             restarting: None,
-            said: VecDeque::new(),
+            recent_messages: VecDeque::new(),
             meters: Meters::default(),
         }
     }
 
-    /// The session as it was after these entries.
+    /// The session after these entries.
     pub fn after(id: SessionId, policy: Policy, entries: &[Entry]) -> Self {
         let mut session = Self::new(id, policy);
         entries.iter().for_each(|e| session.apply(e.at, &e.event));
         session
     }
 
-    /// Takes in what happened at `at`.
+    /// Applies an event that happened at `at`.
     pub fn apply(&mut self, at: Timestamp, event: &Event) {
         self.meters.count(at, event);
         match event {
@@ -169,7 +169,8 @@ impl Session {
             }
             Event::Left { id } => {
                 let left = self.participants.iter().find(|p| p.id == *id && p.role == Role::Technician);
-                // Who lost the connection for too long may still come back; who left or was let go is asked anew.
+                // A participant whose connection was lost for too long may still come back; one who left or was removed
+                // must be admitted again.
                 let lost = |p: &&Participant| matches!(p.presence, Presence::Reconnecting { until } if until <= at);
                 if let Some(user) = left.filter(|p| !lost(p)).and_then(|p| p.user) {
                     self.shared_with.retain(|u| u.id != user);
@@ -187,16 +188,16 @@ impl Session {
                     self.drop_question(*id);
                 }
                 self.participants.iter_mut().filter(|p| p.id == *id).for_each(|p| p.rights.clone_from(&rights));
-                // The control is with whoever may hold it: also an expert's right ends with their host's.
+                // Control stays with a participant who may have it: an expert's right ends with their host's.
                 let holds = |who: &ParticipantId| self.held(*who).contains(&Right::Control);
                 let wanted = self.control_wanted.iter().copied().filter(holds).collect();
                 let control = self.control.filter(holds).or_else(|| self.owner_here().filter(holds));
                 (self.control, self.control_wanted) = (self.control.and(control), wanted);
             }
             Event::Chat { from, nonce, .. } => {
-                self.said.push_back((*from, *nonce));
-                if self.said.len() > MOST_SAID {
-                    self.said.pop_front();
+                self.recent_messages.push_back((*from, *nonce));
+                if self.recent_messages.len() > MOST_RECENT_MESSAGES {
+                    self.recent_messages.pop_front();
                 }
             }
             Event::Stored { .. } => self.stored = true,
@@ -268,14 +269,14 @@ impl Session {
             Event::Inherited { to, why, .. } => {
                 self.invitations.clear();
                 if *why == WhyInherited::Removed {
-                    // Whom the owner before wanted to let in is not known to be somebody's guest.
+                    // The previous owner's guests are not known to be the new owner's.
                     let here = |user: &UserRef| self.technician(user.id).is_some_and(|p| p.presence != Presence::Gone);
                     self.shared_with = self.shared_with.iter().filter(|u| here(u)).cloned().collect();
                 }
                 self.shared_with.retain(|u| u.id != to.id);
                 self.owner = to.clone();
                 self.queue = Queue::Own;
-                // Whoever vanished may have held the control.
+                // The technician who was lost may have had control.
                 if self.control.is_none() && self.grants.contains(&Right::Control) {
                     self.control = self.owner_here();
                 }
@@ -314,7 +315,7 @@ impl Session {
                 self.part_with(Role::Supervisor);
                 self.part_with(Role::Customer);
             }
-            // What stands in the timeline and changes nothing of how the session stands.
+            // Events that do not change the state.
             Event::Noted { .. }
             | Event::FileCarried { .. }
             | Event::FileFailed { .. }
@@ -335,20 +336,20 @@ impl Session {
         }
     }
 
-    /// Whom the owner asked in is asked no more.
+    /// The owner's request to join is no longer open.
     fn uninvite(&mut self) {
         self.shared_with.clear();
         self.invitations.clear();
     }
 
-    /// The owner's number, when they take part now.
+    /// The owner's participant number, while they take part.
     pub(crate) fn owner_here(&self) -> Option<ParticipantId> {
         let helps = |p: &Participant| p.role == Role::Technician && p.presence != Presence::Gone;
         let owner = |p: &&Participant| p.user == Some(self.owner.id) && helps(p);
         self.participants.iter().find(owner).map(|p| p.id)
     }
 
-    /// The customer's computer restarts, and is awaited until then; perhaps its connection broke already.
+    /// The customer's computer restarts and is awaited until then; its connection may have broken before.
     fn restart(&mut self, until: Timestamp) {
         self.restarting = Some(until);
         let away = |p: &&mut Participant| matches!(p.presence, Presence::Reconnecting { .. });
@@ -364,7 +365,7 @@ impl Session {
         }
     }
 
-    /// What this participant asked is no longer to be answered.
+    /// The question of this participant is no longer open.
     fn drop_question(&mut self, id: ParticipantId) {
         if self.asked_by == Some(id) {
             self.asked.clear();
@@ -377,17 +378,17 @@ impl Session {
         }
     }
 
-    /// The session's name.
+    /// The session's id.
     pub fn id(&self) -> &SessionId {
         &self.id
     }
 
-    /// Where it stands.
+    /// Its phase.
     pub fn phase(&self) -> Phase {
         self.phase
     }
 
-    /// In whose queue it is.
+    /// The account whose queue it is in.
     pub fn owner(&self) -> &UserRef {
         &self.owner
     }
@@ -397,22 +398,22 @@ impl Session {
         self.created.as_ref().map(|(incident, _)| incident)
     }
 
-    /// The one customer, once somebody has joined.
+    /// The customer, once somebody has joined.
     pub fn customer(&self) -> Option<&Participant> {
         self.participants.iter().find(|p| p.role == Role::Customer)
     }
 
-    /// Everybody who is or was there.
+    /// Everybody who takes or took part.
     pub fn participants(&self) -> &[Participant] {
         &self.participants
     }
 
-    /// The participant by that number.
+    /// The participant of this number.
     pub fn participant(&self, id: ParticipantId) -> Option<&Participant> {
         self.participants.iter().find(|p| p.id == id)
     }
 
-    /// The technician of this account, if they take or took part as one.
+    /// The technician of this account, if they take or took part.
     pub fn technician(&self, user: i32) -> Option<&Participant> {
         self.participants.iter().find(|p| p.user == Some(user) && p.role == Role::Technician)
     }
@@ -421,7 +422,7 @@ impl Session {
         self.participant(id).map(|p| p.role)
     }
 
-    /// Whether pictures may flow from the customer to the technicians now.
+    /// Whether pictures may be sent from the customer to the technicians now.
     pub fn may_view(&self) -> bool {
         let anybody = permission::of_role(Role::Technician);
         self.phase == Phase::Active && self.paused.is_none() && self.effective(Right::View, anybody)
@@ -440,14 +441,14 @@ impl Session {
         match right {
             Right::View => self.may_view() && self.may_watch(id),
             Right::Control => self.may_control(id),
-            _ => {
+            Right::Files | Right::Clipboard | Right::Shell | Right::SystemInfo | Right::Restart | Right::Elevate => {
                 let here = self.phase == Phase::Active && who.presence == Presence::Here;
                 here && self.effective(right, &self.held(id))
             }
         }
     }
 
-    /// What other systems know of it, by name.
+    /// What other systems store with it, by name.
     pub fn attributes(&self) -> &[(String, String)] {
         &self.attributes
     }
@@ -457,12 +458,12 @@ impl Session {
         self.screen
     }
 
-    /// In which queue it waits.
+    /// The queue that it waits in.
     pub fn queue(&self) -> &Queue {
         &self.queue
     }
 
-    /// The teams in whose queue it waits, and from whose it was taken.
+    /// The teams whose queue it waits in, or was taken from.
     pub fn teams(&self) -> impl Iterator<Item = &str> {
         [&self.queue, &self.came_from].into_iter().filter_map(|queue| match queue {
             Queue::Team { team } => Some(team.as_str()),
@@ -482,9 +483,9 @@ impl Session {
     /// The state as participants see it.
     ///
     /// # Panics
-    /// When nothing has happened yet: a session is shown only after it was created.
+    /// Before the first event: the state of a session is read only after its creation.
     pub fn state(&self) -> SessionState {
-        let (incident, organisation) = self.created.clone().expect("a session is created before it is shown");
+        let (incident, organisation) = self.created.clone().expect("a session is created before its state is read");
         SessionState {
             id: self.id.clone(),
             incident,

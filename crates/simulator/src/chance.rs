@@ -1,11 +1,11 @@
-//! A repeatable chance: xorshift64* (Vigna, 2016).
+//! Repeatable randomness: xorshift64* (Vigna, 2016).
 
-/// Numbers that follow from a seed.
+/// The random numbers of a seed.
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
 
 impl Chance {
-    /// The numbers of this seed.
+    /// Starts from this seed.
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }

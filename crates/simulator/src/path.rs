@@ -1,6 +1,6 @@
-//! One screen over one path: a virtual clock, a link whose rate, delay and loss change, and blackouts of seconds.
+//! One screen over one path: a virtual clock, a link with changing rate, delay and loss, and blackouts of seconds.
 //!
-//! The link is reliable and in order, as a stream over QUIC or TCP is: a lost packet is sent again a round trip later,
+//! The link is reliable and ordered, as a stream over QUIC or TCP is: a lost packet is sent again a round trip later,
 //! and everything behind it waits.
 
 use std::collections::VecDeque;
@@ -13,111 +13,111 @@ const PACKET: u64 = 1_200;
 /// How long the encoder takes for a picture, and the viewer to draw it, in milliseconds.
 const ENCODE: u64 = 8;
 const DRAW: u64 = 6;
-/// Pictures a second at most.
+/// The most pictures a second.
 const FRAME_TIME: u64 = 16;
 
-/// What the link can do for a while.
+/// The link's properties during a period.
 #[derive(Clone, Copy, Debug)]
-pub struct Weather {
-    /// From when, in milliseconds.
+pub struct Period {
+    /// When the period begins, in milliseconds.
     pub from: u64,
     /// Bytes a second; 0 is a blackout.
     pub rate: u64,
-    /// One way, in milliseconds.
+    /// One-way delay, in milliseconds.
     pub delay: u64,
-    /// Packets lost of a thousand.
+    /// Lost packets of a thousand.
     pub loss: u64,
 }
 
 /// A picture that was drawn.
 #[derive(Clone, Copy, Debug)]
 pub struct Drawn {
-    /// When the pixels were read, and when the viewer had drawn them.
+    /// When the pixels were read.
     pub read: u64,
     /// When the viewer had drawn them.
     pub at: u64,
-    /// How large it was.
+    /// Its size in bytes.
     pub bytes: u64,
 }
 
-/// A run.
+/// A run of the simulation.
 pub struct Path {
     chance: Chance,
-    weather: Vec<Weather>,
-    /// A picture at the finest quantiser, in bytes.
+    periods: Vec<Period>,
+    /// The size of a picture at the finest quantiser, in bytes.
     size: u64,
     pacer: Pacer,
-    /// When the link's queue is empty, and when the last thing arrives: order is kept.
+    /// When the link's queue is empty, and when the last packet arrives: packets stay in order.
     free_at: u64,
     last_arrival: u64,
-    under_way: VecDeque<(u64, u32, Drawn)>,
+    in_flight: VecDeque<(u64, u32, Drawn)>,
     acknowledgements: VecDeque<(u64, u32)>,
     seq: u32,
-    /// Everything that was drawn.
+    /// Every picture that was drawn.
     pub drawn: Vec<Drawn>,
 }
 
 impl Path {
-    /// A screen that changes all the time, over a link with that weather.
-    pub fn new(seed: u64, size: u64, weather: Vec<Weather>) -> Self {
+    /// A screen that changes all the time, over a link with these periods.
+    pub fn new(seed: u64, size: u64, periods: Vec<Period>) -> Self {
         Self {
             chance: Chance::new(seed),
-            weather,
+            periods,
             size,
             pacer: Pacer::new(),
             free_at: 0,
             last_arrival: 0,
-            under_way: VecDeque::new(),
+            in_flight: VecDeque::new(),
             acknowledgements: VecDeque::new(),
             seq: 0,
             drawn: Vec::new(),
         }
     }
 
-    /// A link whose weather is drawn by chance: eight spells, at least one of them a blackout.
-    pub fn by_chance(seed: u64) -> Self {
+    /// A link with eight random periods, at least one of them a blackout.
+    pub fn random(seed: u64) -> Self {
         let mut chance = Chance::new(seed ^ 0x5EED);
         let mut from = 0;
-        let mut weather = Vec::new();
+        let mut periods = Vec::new();
         for spell in 0..8 {
             let blackout = spell == 3 || (spell > 0 && chance.once_in(6));
             let rate = if blackout { 0 } else { 60_000 << chance.below(7) };
             let (delay, loss) = (1 + chance.below(90), [0, 0, 5, 20, 50][chance.below(5) as usize]);
-            weather.push(Weather { from, rate, delay, loss });
+            periods.push(Period { from, rate, delay, loss });
             from += if blackout { 500 + chance.below(4_000) } else { 3_000 + chance.below(4_000) };
         }
-        weather.push(Weather { from, rate: 1_000_000, delay: 20, loss: 0 });
-        Self::new(seed, 3_000 + chance.below(60_000), weather)
+        periods.push(Period { from, rate: 1_000_000, delay: 20, loss: 0 });
+        Self::new(seed, 3_000 + chance.below(60_000), periods)
     }
 
-    /// What the link can do at that time.
-    pub fn weather(&self, now: u64) -> Weather {
-        *self.weather.iter().rev().find(|w| w.from <= now).expect("the first weather is from the start")
+    /// The link's properties at that time.
+    pub fn period(&self, now: u64) -> Period {
+        *self.periods.iter().rev().find(|p| p.from <= now).expect("the first period begins at zero")
     }
 
-    /// When the link next has a rate.
+    /// When the link has a rate again.
     fn after_blackout(&self, now: u64) -> u64 {
         let mut at = now;
-        while self.weather(at).rate == 0 {
-            at = self.weather.iter().map(|w| w.from).find(|from| *from > at).expect("blackouts end");
+        while self.period(at).rate == 0 {
+            at = self.periods.iter().map(|p| p.from).find(|from| *from > at).expect("blackouts end");
         }
         at
     }
 
-    /// When so many bytes that are sent now arrive.
-    fn carry(&mut self, now: u64, bytes: u64) -> u64 {
+    /// When this many bytes arrive if they are sent now.
+    fn arrival(&mut self, now: u64, bytes: u64) -> u64 {
         let start = self.after_blackout(self.free_at.max(now));
-        let weather = self.weather(start);
-        self.free_at = start + (bytes * 1_000).div_ceil(weather.rate);
-        let mut arrival = self.free_at + weather.delay;
+        let period = self.period(start);
+        self.free_at = start + (bytes * 1_000).div_ceil(period.rate);
+        let mut arrival = self.free_at + period.delay;
         for _ in 0..bytes.div_ceil(PACKET) {
-            while self.chance.below(1_000) < weather.loss {
-                arrival += 2 * weather.delay + 10;
+            while self.chance.below(1_000) < period.loss {
+                arrival += 2 * period.delay + 10;
             }
         }
-        // What is in the air when a blackout begins is sent again after it.
-        if self.weather(arrival).rate == 0 {
-            arrival = self.after_blackout(arrival) + 2 * weather.delay;
+        // Packets in flight when a blackout begins are sent again after it.
+        if self.period(arrival).rate == 0 {
+            arrival = self.after_blackout(arrival) + 2 * period.delay;
         }
         self.last_arrival = self.last_arrival.max(arrival);
         self.last_arrival
@@ -127,14 +127,14 @@ impl Path {
     pub fn run(&mut self, end: u64) {
         let mut next = 0;
         for now in 0..end {
-            while self.under_way.front().is_some_and(|(at, ..)| *at <= now) {
-                let (at, seq, drawn) = self.under_way.pop_front().expect("the front was just seen");
+            while self.in_flight.front().is_some_and(|(at, ..)| *at <= now) {
+                let (at, seq, drawn) = self.in_flight.pop_front().expect("the front was just read");
                 self.drawn.push(drawn);
-                let back = self.after_blackout(at) + self.weather(at).delay;
+                let back = self.after_blackout(at) + self.period(at).delay;
                 self.acknowledgements.push_back((back, seq));
             }
             while self.acknowledgements.front().is_some_and(|(at, _)| *at <= now) {
-                let (_, seq) = self.acknowledgements.pop_front().expect("the front was just seen");
+                let (_, seq) = self.acknowledgements.pop_front().expect("the front was just read");
                 self.pacer.drawn(now, seq);
             }
             if now < next || !self.pacer.may_send() {
@@ -146,8 +146,8 @@ impl Path {
             let bytes = self.size * (64 - u64::from(self.pacer.quantiser(now))) / 40;
             self.pacer.moved(now + ENCODE, bytes);
             self.pacer.sent(now + ENCODE, self.seq, bytes);
-            let at = self.carry(now + ENCODE, bytes) + DRAW;
-            self.under_way.push_back((at, self.seq, Drawn { read: now, at, bytes }));
+            let at = self.arrival(now + ENCODE, bytes) + DRAW;
+            self.in_flight.push_back((at, self.seq, Drawn { read: now, at, bytes }));
         }
     }
 }

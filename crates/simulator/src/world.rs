@@ -14,7 +14,7 @@ pub const TECHNICIAN: ParticipantId = ParticipantId(1);
 /// The customer's number in every world.
 pub const CUSTOMER: ParticipantId = ParticipantId(2);
 
-/// What the customer, as a person, has really allowed: kept apart from the product's own code.
+/// What the customer, as a person, has really allowed: kept apart from the product's code.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     view: bool,
@@ -25,25 +25,25 @@ pub struct Ledger {
 
 #[derive(Clone, Debug)]
 enum Packet {
-    /// To the server: a wish, over the connection of that number.
-    Wish(ParticipantId, u32, Command),
+    /// To the server: a command, over the connection of that number.
+    Command(ParticipantId, u32, Command),
     /// To the customer's program.
-    News(u32, Vec<Entry>, Box<SessionState>),
-    /// To the customer's program: input that the server let through.
+    Update(u32, Vec<Entry>, Box<SessionState>),
+    /// To the customer's program: input that the server passed on.
     Input(u32),
 }
 
 /// A program or a console, and its connection.
 #[derive(Clone, Debug, Default)]
-struct End {
+struct Endpoint {
     connection: u32,
     up: bool,
-    /// What it has seen of the timeline.
+    /// The newest state that it has received.
     have: u32,
-    said: Vec<String>,
+    sent: Vec<String>,
 }
 
-/// Everything.
+/// The state of the simulation.
 pub struct World {
     chance: Chance,
     now: Timestamp,
@@ -51,18 +51,18 @@ pub struct World {
     entries: Vec<Entry>,
     network: BTreeMap<(u64, u64), Packet>,
     packets: u64,
-    customer: End,
-    technician: End,
+    customer: Endpoint,
+    technician: Endpoint,
     consent: Consent,
     seen: Option<SessionState>,
     ledger: Ledger,
-    heard: VecDeque<String>,
+    received: VecDeque<String>,
     refused: Vec<String>,
     /// Pictures that left the customer's machine.
     pub pictures: u64,
-    /// Acts of input that reached the customer's desktop.
+    /// Input events that reached the customer's desktop.
     pub acts: u64,
-    /// A server that lies about grants, as a broken-into one would.
+    /// Whether the server lies about grants, as a compromised one would.
     pub server_lies: bool,
 }
 
@@ -77,12 +77,12 @@ impl World {
             entries: vec![],
             network: BTreeMap::new(),
             packets: 0,
-            customer: End::default(),
-            technician: End::default(),
+            customer: Endpoint::default(),
+            technician: Endpoint::default(),
             consent: Consent::default(),
             seen: None,
             ledger: Ledger::default(),
-            heard: VecDeque::new(),
+            received: VecDeque::new(),
             refused: vec![],
             pictures: 0,
             acts: 0,
@@ -107,7 +107,7 @@ impl World {
             _ => None,
         };
         let Ok(events) = self.session.decide(self.now, by, command) else {
-            // Whoever says something while the session is on hold is told that it was refused.
+            // A chat message during a hold is refused, and the sender learns that.
             self.refused.extend(chat);
             return;
         };
@@ -119,23 +119,23 @@ impl World {
             session::oracle::check(&self.session);
             self.entries.push(Entry { seq: self.entries.len() as u32 + 1, at: self.now, event });
         }
-        self.tell();
+        self.send_update();
     }
 
-    fn tell(&mut self) {
+    fn send_update(&mut self) {
         if self.customer.up {
-            let news: Vec<Entry> = self.entries.iter().filter(|e| e.seq > self.customer.have).cloned().collect();
+            let new: Vec<Entry> = self.entries.iter().filter(|e| e.seq > self.customer.have).cloned().collect();
             let mut state = self.session.state();
             if self.server_lies {
                 state.grants = Right::ALL.to_vec();
                 state.phase = Phase::Active;
             }
             let connection = self.customer.connection;
-            self.send(Packet::News(connection, news, Box::new(state)));
+            self.send(Packet::Update(connection, new, Box::new(state)));
         }
     }
 
-    /// A packet takes 1 to 400 ms; those of one connection keep their order, as on one TCP connection.
+    /// A packet takes 1 to 400 ms; the packets of one connection stay in order, as on one TCP connection.
     fn send(&mut self, packet: Packet) {
         let last = self.network.keys().next_back().map_or(0, |(at, _)| *at);
         let at = (self.now.0 + 1 + self.chance.below(400)).max(last);
@@ -148,40 +148,40 @@ impl World {
         self.customer.up = true;
         self.consent.connected(true);
         self.act(&Actor::Server, Command::Return { id: CUSTOMER, client: Client::WindowsProgram });
-        self.tell();
-        // What was said and did not arrive is said again.
-        let heard = |text: &String| self.heard.contains(text) || self.refused.contains(text);
+        self.send_update();
+        // Messages that did not arrive are sent again.
+        let arrived = |text: &String| self.received.contains(text) || self.refused.contains(text);
         let missing: Vec<(u32, String)> =
-            (1..).zip(self.customer.said.iter().cloned()).filter(|(_, t)| !heard(t)).collect();
+            (1..).zip(self.customer.sent.iter().cloned()).filter(|(_, t)| !arrived(t)).collect();
         for (nonce, text) in missing {
-            self.customer_wishes(Command::Chat { text, nonce });
+            self.customer_sends(Command::Chat { text, nonce });
         }
     }
 
-    fn customer_wishes(&mut self, command: Command) {
+    fn customer_sends(&mut self, command: Command) {
         if self.customer.up {
             let connection = self.customer.connection;
-            self.send(Packet::Wish(CUSTOMER, connection, command));
+            self.send(Packet::Command(CUSTOMER, connection, command));
         }
     }
 
     fn deliver(&mut self, packet: Packet) {
         match packet {
-            Packet::Wish(who, connection, command) => {
-                // A cut connection took its packets with it.
+            Packet::Command(who, connection, command) => {
+                // The packets of a lost connection are lost.
                 if who != CUSTOMER || (self.customer.up && connection == self.customer.connection) {
                     self.act(&Actor::Participant(who), command);
                 }
             }
-            Packet::News(connection, entries, state) => {
+            Packet::Update(connection, entries, state) => {
                 if self.customer.up && connection == self.customer.connection {
                     let new = entries.into_iter().filter(|e| e.seq > self.customer.have).collect::<Vec<_>>();
                     self.customer.have = new.last().map_or(self.customer.have, |e| e.seq);
-                    self.heard.extend(new.into_iter().filter_map(|e| match e.event {
+                    self.received.extend(new.into_iter().filter_map(|e| match e.event {
                         Event::Chat { text, .. } => Some(text),
                         _ => None,
                     }));
-                    self.told(&state);
+                    self.read_state(&state);
                     self.consent.follow(&state);
                     self.seen = Some(*state);
                 }
@@ -195,22 +195,22 @@ impl World {
         }
     }
 
-    /// The customer reads that something is allowed no more: another answer would allow it anew.
-    fn told(&mut self, state: &SessionState) {
+    /// The customer reads that something is no longer allowed; another answer would allow it again.
+    fn read_state(&mut self, state: &SessionState) {
         let before = self.seen.as_ref().map(|s| s.grants.clone()).unwrap_or_default();
-        let over = state.phase != Phase::Active;
-        let ended = |right: Right| over || (before.contains(&right) && !state.grants.contains(&right));
+        let ended_now = state.phase != Phase::Active;
+        let ended = |right: Right| ended_now || (before.contains(&right) && !state.grants.contains(&right));
         self.ledger.view &= !ended(Right::View);
         self.ledger.control &= self.ledger.view && !ended(Right::Control);
         self.ledger.files &= !ended(Right::Files);
     }
 
-    /// One thing happens, and some time passes.
+    /// One step: something happens, and time passes.
     pub fn step(&mut self) {
         match self.chance.below(18) {
-            0 => self.send(Packet::Wish(TECHNICIAN, 0, Command::Ask { rights: Right::ALL.to_vec() })),
-            1 => self.send(Packet::Wish(TECHNICIAN, 0, Command::Ask { rights: vec![Right::View] })),
-            17 => self.send(Packet::Wish(TECHNICIAN, 0, Command::Ask { rights: vec![Right::Files] })),
+            0 => self.send(Packet::Command(TECHNICIAN, 0, Command::Ask { rights: Right::ALL.to_vec() })),
+            1 => self.send(Packet::Command(TECHNICIAN, 0, Command::Ask { rights: vec![Right::View] })),
+            17 => self.send(Packet::Command(TECHNICIAN, 0, Command::Ask { rights: vec![Right::Files] })),
             2..=4 => self.answer(),
             5 => {
                 let right = [Right::View, Right::Control, Right::Files][self.chance.below(3) as usize];
@@ -218,23 +218,24 @@ impl World {
                 self.ledger.view &= right != Right::View;
                 self.ledger.files &= right != Right::Files;
                 self.consent.withdraw(right);
-                self.customer_wishes(Command::Withdraw { right });
+                self.customer_sends(Command::Withdraw { right });
             }
             6 => {
                 self.ledger.paused = !self.ledger.paused;
                 self.consent.pause(self.ledger.paused);
-                let wish = if self.ledger.paused { Command::Pause(protocol::Pause::Customer) } else { Command::Resume };
-                self.customer_wishes(wish);
+                let command =
+                    if self.ledger.paused { Command::Pause(protocol::Pause::Customer) } else { Command::Resume };
+                self.customer_sends(command);
             }
-            7 => self.cut(),
-            8 if !self.customer.up && !self.over() => self.connect_customer(),
+            7 => self.disconnect(),
+            8 if !self.customer.up && !self.has_ended() => self.connect_customer(),
             9 => {
-                let nonce = self.customer.said.len() as u32 + 1;
+                let nonce = self.customer.sent.len() as u32 + 1;
                 let text = format!("message {nonce}");
-                self.customer.said.push(text.clone());
-                self.customer_wishes(Command::Chat { text, nonce });
+                self.customer.sent.push(text.clone());
+                self.customer_sends(Command::Chat { text, nonce });
             }
-            10 if self.chance.once_in(6) => self.send(Packet::Wish(TECHNICIAN, 0, Command::Hold)),
+            10 if self.chance.once_in(6) => self.send(Packet::Command(TECHNICIAN, 0, Command::Hold)),
             11 => self.act(&Actor::Technician(UserRef { id: 1, name: "Tom".into() }), Command::Reopen),
             12 | 13 if self.session.may_control(TECHNICIAN) || self.server_lies => {
                 let connection = self.customer.connection;
@@ -243,16 +244,16 @@ impl World {
             _ => {}
         }
         let ms = self.chance.below(300);
-        self.pass(ms);
+        self.advance(ms);
         assert!(!self.consent.may(Right::Files) || self.ledger.files, "files that the customer never allowed");
         if self.consent.may_view() {
             assert!(self.ledger.view && !self.ledger.paused, "a picture that the customer never allowed");
             self.pictures += 1;
-            self.customer_wishes(Command::Picture { width: 8, height: 8 });
+            self.customer_sends(Command::Picture { width: 8, height: 8 });
         }
     }
 
-    /// The person reads the question that is on the screen, and answers it.
+    /// The person reads the question on the screen and answers it.
     fn answer(&mut self) {
         let Some(asked) = self.seen.as_ref().map(|s| s.asked.clone()).filter(|a| !a.is_empty()) else { return };
         if !self.customer.up {
@@ -267,15 +268,15 @@ impl World {
             let now = |right, before| if asked.contains(&right) { rights.contains(&right) } else { before };
             let view = now(Right::View, self.ledger.view);
             let control = view && now(Right::Control, self.ledger.control);
-            // A pause ends with a picture that is allowed anew, and with nothing else that is.
+            // A pause ends when the picture is allowed again, and by nothing else.
             let paused = self.ledger.paused && (self.ledger.view || !view);
             self.ledger = Ledger { view, control, files: now(Right::Files, self.ledger.files), paused };
         }
         self.consent.answer(&rights, &asked);
-        self.customer_wishes(Command::Answer { rights });
+        self.customer_sends(Command::Answer { rights });
     }
 
-    fn cut(&mut self) {
+    fn disconnect(&mut self) {
         if self.customer.up {
             self.customer.up = false;
             self.consent.connected(false);
@@ -283,8 +284,8 @@ impl World {
         }
     }
 
-    /// Time passes: packets arrive, and what is due happens.
-    fn pass(&mut self, ms: u64) {
+    /// Time passes: packets arrive, and due events happen.
+    fn advance(&mut self, ms: u64) {
         let end = self.now.plus(ms);
         while let Some(entry) = self.network.first_entry().filter(|e| e.key().0 <= end.0) {
             self.now = Timestamp(entry.key().0).max(self.now);
@@ -296,39 +297,39 @@ impl World {
     }
 
     /// Whether the session has ended.
-    pub fn over(&self) -> bool {
+    pub fn has_ended(&self) -> bool {
         matches!(self.session.phase(), Phase::Ended { .. })
     }
 
-    /// The network heals and everything arrives: both sides agree, and every message was heard once.
+    /// The network recovers and everything arrives: both sides agree, and every message counts once.
     pub fn settle(&mut self) {
-        if !self.customer.up && !self.over() {
+        if !self.customer.up && !self.has_ended() {
             self.connect_customer();
         }
         for _ in 0..8 {
-            self.pass(1_000);
+            self.advance(1_000);
         }
-        if self.over() || self.server_lies {
+        if self.has_ended() || self.server_lies {
             return;
         }
-        assert_eq!(self.seen.as_ref(), Some(&self.session.state()), "the program's state is not the server's");
+        assert_eq!(self.seen.as_ref(), Some(&self.session.state()), "program and server have different states");
         let said = self.entries.iter().filter_map(|e| match &e.event {
             Event::Chat { text, .. } => Some(text.clone()),
             _ => None,
         });
         assert_eq!(
-            self.heard.iter().cloned().collect::<Vec<_>>(),
+            self.received.iter().cloned().collect::<Vec<_>>(),
             said.collect::<Vec<_>>(),
-            "the timeline was not heard whole"
+            "messages were lost or repeated"
         );
         if self.session.phase() == Phase::Active {
-            for text in self.customer.said.iter().filter(|t| !self.refused.contains(t)) {
-                let times = self.heard.iter().filter(|t| *t == text).count();
-                assert_eq!(times, 1, "{text} was heard {times} times");
+            for text in self.customer.sent.iter().filter(|t| !self.refused.contains(t)) {
+                let times = self.received.iter().filter(|t| *t == text).count();
+                assert_eq!(times, 1, "{text} was stored {times} times");
             }
         }
         let mut again = Session::new(self.session.id().clone(), Policy::default());
         self.entries.iter().for_each(|e| again.apply(e.at, &e.event));
-        assert_eq!(again, self.session, "a restart would give another session");
+        assert_eq!(again, self.session, "replaying the timeline gives another session");
     }
 }

@@ -1,5 +1,5 @@
-//! The sample customer's desktop: a virtual display with a window manager and a few applications; and the sample customer,
-//! who can press yes like a person, by keyboard.
+//! The sample customer's desktop: a virtual display with a window manager and a few applications; and the sample
+//! customer, who can say yes by keyboard.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use anyhow::Context;
 use super::{Children, SERVER, VNC_PORT};
 use crate::root;
 
-/// The display's number; far from those of real desktops.
+/// The number of the display, far from those of real desktops.
 const DISPLAY: &str = ":70";
 
 /// The running desktop.
@@ -22,7 +22,7 @@ pub struct Desktop {
 }
 
 impl Desktop {
-    /// Starts display, window manager, applications, and their picture for the chair's page.
+    /// Starts the display, its window manager and applications, and the server of its picture for the customer's page.
     pub fn start(data: &Path, children: &mut Children) -> anyhow::Result<Self> {
         let home = data.join("customer");
         fs::create_dir_all(home.join("Downloads"))?;
@@ -124,7 +124,7 @@ impl Desktop {
             .send_form([("link", token)])
             .context("the support program cannot be downloaded")?;
         let bytes = answer.body_mut().with_config().limit(512 * 1024 * 1024).read_to_vec()?;
-        // A program that still runs cannot be written over: each download has a number, as browsers give it.
+        // A running program cannot be overwritten, so each download has a number, as in browsers.
         let free = (1..).map(|n| self.home.join(format!("Downloads/deskside-support-{n}"))).find(|p| !p.exists());
         let path = free.context("the downloads folder is full")?;
         fs::write(&path, bytes)?;
@@ -132,7 +132,7 @@ impl Desktop {
         children.start(self.command(&path.display().to_string()).stdout(Stdio::null()).stderr(Stdio::null()))
     }
 
-    /// What the sample customer does when a question is on the screen: reads it, and says yes by keyboard.
+    /// Answers a question on the screen with yes, by keyboard.
     pub fn say_yes(&self) {
         let window = |title: &str| {
             let found = self.command("xdotool").args(["search", "--onlyvisible", "--name", title]).output().ok()?;
@@ -143,7 +143,7 @@ impl Desktop {
             let _ = self.command("xdotool").args(["windowactivate", "--sync", id]).status();
             let _ = self.command("xdotool").args(["key", "--delay", "60"]).args(keys).status();
         };
-        // The first question's title counts the seconds for reading down; then its button works.
+        // The title of the first question counts down the seconds for reading; after that its button works.
         if let Some(id) = window("^A question from [^(]*$") {
             keys(&id, &["Tab", "Tab", "space"]);
         } else if let Some(id) = window("^What may .* do") {

@@ -1,4 +1,4 @@
-//! Which modules of a crate name which others: in an order, so that there is no circle.
+//! Which modules of a crate name which others: in an order without cycles.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +8,7 @@ use std::{
 
 use super::sources;
 
-/// The modules of a crate, in an order in which each names only those before it. `main` stands above all.
+/// The modules of a crate, in an order in which each names only those before it. `main` may name all.
 const ORDERS: [(&str, &[&str]); 2] = [
     (
         "customer",
@@ -66,25 +66,26 @@ const ORDERS: [(&str, &[&str]); 2] = [
     ),
 ];
 
-/// Each module names only those before it, and every module has its place.
+/// Each module names only those before it, and every module is in the order.
 pub fn check(root: &Path, broken: &mut Vec<String>) -> anyhow::Result<()> {
     for (name, order) in ORDERS {
         let arrows = arrows(&root.join("crates").join(name).join("src"))?;
         for (module, named) in &arrows {
             let Some(place) = order.iter().position(|m| m == module) else {
-                broken.push(format!("{name}: the module {module} has no place in xtask's order of modules"));
+                broken.push(format!("{name}: the module {module} is not in xtask's order of modules"));
                 continue;
             };
             let later = named.iter().filter(|other| !order[..place].contains(&other.as_str()));
             broken.extend(later.map(|other| format!("{name}: {module} may not name {other}")));
         }
         let gone = order.iter().filter(|module| !arrows.contains_key(**module));
-        broken.extend(gone.map(|module| format!("{name}: there is no module {module}, which xtask's order has")));
+        broken
+            .extend(gone.map(|module| format!("{name}: xtask's order of modules has {module}, which does not exist")));
     }
     Ok(())
 }
 
-/// Each module at the top of a crate, and which others its code names; tests aside.
+/// Each top-level module of a crate, and which others its code names; tests aside.
 fn arrows(folder: &Path) -> anyhow::Result<BTreeMap<String, BTreeSet<String>>> {
     let mut all = BTreeMap::<String, BTreeSet<String>>::new();
     for path in sources(folder)? {

@@ -1,4 +1,4 @@
-// Who is signed in; asked once.
+// The signed-in person; requested once.
 
 import { goto } from '$app/navigation';
 import { get, ApiError } from '$lib/api/client';

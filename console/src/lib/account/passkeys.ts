@@ -1,4 +1,4 @@
-// Passkeys, between this browser's device and the server.
+// Passkeys: between this browser's authenticator and the server.
 
 import { get, post } from '$lib/api/client';
 import type { OwnPasskey } from '$lib/api/types/OwnPasskey';
@@ -7,7 +7,7 @@ import type { OwnPasskeys } from '$lib/api/types/OwnPasskeys';
 export const passkeysSupported = () =>
   typeof PublicKeyCredential !== 'undefined' && 'parseCreationOptionsFromJSON' in PublicKeyCredential;
 
-/** What the device said, in words for a person. */
+/** The authenticator's error as a sentence. */
 function deviceError(error: unknown): Error {
   const name = error instanceof DOMException ? error.name : '';
   if (name === 'NotAllowedError') return new Error('The device gave no passkey: it was cancelled, or took too long.');
@@ -17,7 +17,7 @@ function deviceError(error: unknown): Error {
 
 export const passkeys = () => get<OwnPasskeys>('/api/me/passkeys');
 
-/** Lets the device make a passkey for whoever is signed in. */
+/** Creates a passkey for the signed-in person. */
 export async function makePasskey(name: string): Promise<OwnPasskey> {
   const { publicKey } = await post<{ publicKey: PublicKeyCredentialCreationOptionsJSON }>('/api/me/passkeys/begin');
   const options = PublicKeyCredential.parseCreationOptionsFromJSON(publicKey);
@@ -28,7 +28,7 @@ export async function makePasskey(name: string): Promise<OwnPasskey> {
 /** Signs in with a passkey of this device. */
 export const signInWithPasskey = async () => post('/api/sign-in/passkey', await provePasskey());
 
-/** What a passkey of this device answers. */
+/** The response of a passkey of this device. */
 export async function provePasskey(): Promise<{ name: string; credential: unknown }> {
   type Question = { name: string; question: { publicKey: PublicKeyCredentialRequestOptionsJSON } };
   const { name, question } = await post<Question>('/api/sign-in/passkey/begin');

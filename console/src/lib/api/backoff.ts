@@ -1,9 +1,9 @@
-// How long to wait before the next try: longer after each failure, short again after a success.
+// The delay before the next try: longer after each failure, short again after a success.
 
 export class Backoff {
   private wait: number;
 
-  /** Waits of milliseconds, from the first to the longest. */
+  /** Delays in milliseconds, from the first to the longest. */
   constructor(
     private readonly first = 300,
     private readonly longest = 5_000
@@ -11,7 +11,7 @@ export class Backoff {
     this.wait = first;
   }
 
-  /** The wait before the next try. */
+  /** The delay before the next try. */
   next(): number {
     const now = this.wait;
     this.wait = Math.min(now * 2, this.longest);

@@ -1,4 +1,4 @@
-// The one way to the web API. Answers that are not a success become an ApiError with a sentence for a person.
+// The client of the web API. Unsuccessful answers become an ApiError with a sentence for a person.
 
 import type { Problem as ProblemBody } from './types/Problem';
 import type { ProblemCode } from './types/ProblemCode';
@@ -13,16 +13,16 @@ export class ApiError extends Error {
   }
 }
 
-/** Lets whoever is signed in show once more who they are; false when they would rather not. */
+/** Asks the signed-in person to confirm who they are; false when they decline. */
 type Confirm = () => Promise<boolean>;
 let confirm: Confirm | null = null;
-/** Says who asks people for it. */
+/** Sets the function that asks for confirmation. */
 export function confirmBy(how: Confirm): () => void {
   confirm = how;
   return () => (confirm = null);
 }
 
-/** Asks, and asks once more when the server wants to know first that it is still the same person. */
+/** Sends a request, and repeats it after a confirmation if the server requires one. */
 async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
   try {
     return await askOnce<T>(method, path, body);
@@ -47,7 +47,7 @@ async function askOnce<T>(method: string, path: string, body?: unknown): Promise
   throw await errorOf(answer);
 }
 
-/** Sends bytes as they are. */
+/** Sends raw bytes. */
 export async function send(
   method: string,
   path: string,
@@ -59,7 +59,7 @@ export async function send(
   if (!answer.ok) throw await errorOf(answer);
 }
 
-/** What an answer that is not a success says. */
+/** The error of an unsuccessful answer. */
 export async function errorOf(answer: Response): Promise<ApiError> {
   const problem = (await answer.json().catch(() => null)) as Partial<ProblemBody> | null;
   return new ApiError(answer.status, problem?.message ?? `The server answered ${answer.status}.`, problem?.code);
@@ -70,5 +70,5 @@ export const post = <T>(path: string, body?: unknown) => ask<T>('POST', path, bo
 export const put = <T>(path: string, body: unknown) => ask<T>('PUT', path, body);
 export const remove = <T>(path: string, body?: unknown) => ask<T>('DELETE', path, body);
 
-/** What went wrong, for a person. */
+/** An error as a sentence for a person. */
 export const errorMessage = (error: unknown) => (error instanceof Error ? error.message : String(error));

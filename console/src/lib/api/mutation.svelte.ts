@@ -1,21 +1,21 @@
-// Something that is changed on the server: whether it is on its way, and what went wrong.
+// A change on the server: whether it is pending, and its error.
 
 import { untrack } from 'svelte';
 import { errorMessage } from './client';
 
 export class Mutation<Arguments extends unknown[] = []> {
-  /** It is on its way; running it again does nothing until it has ended. */
+  /** Whether it is pending; running it again does nothing until it has ended. */
   pending = $state(false);
-  /** Why the last run failed, for a person; empty while nothing did. */
+  /** The error of the last run as a sentence; empty if there is none. */
   problem = $state('');
-  /** The last run went well. */
+  /** Whether the last run succeeded. */
   succeeded = $state(false);
 
   constructor(private readonly action: (...args: Arguments) => Promise<unknown>) {}
 
-  /** Runs it, unless it runs already; says whether it went well. */
+  /** Runs it, unless it is pending; returns whether it succeeded. */
   readonly run = async (...args: Arguments): Promise<boolean> => {
-    // An effect that runs it does not run again because of what comes of it.
+    // An effect that runs it must not depend on its result.
     if (untrack(() => this.pending)) return false;
     this.reset();
     this.pending = true;
@@ -30,13 +30,13 @@ export class Mutation<Arguments extends unknown[] = []> {
     return this.succeeded;
   };
 
-  /** Forgets what came of the last run. */
+  /** Clears the result of the last run. */
   reset() {
     this.problem = '';
     this.succeeded = false;
   }
 }
 
-/** What follows a success (closing a window, reading a list anew) belongs to the action: it is pending until then. */
+/** What follows a success (closing a dialog, reloading a list) belongs to the action: it is pending until then. */
 export const mutation = <Arguments extends unknown[]>(action: (...args: Arguments) => Promise<unknown>) =>
   new Mutation<Arguments>(action);

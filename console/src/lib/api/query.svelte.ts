@@ -1,17 +1,17 @@
-// Something that is read from the server: what came, and what went wrong.
+// Data from the server: the newest result, and the error.
 
 import { errorMessage } from './client';
 
 export class Query<T> {
-  /** What was read last; null before. It stays when it cannot be read anew. */
+  /** The newest result; null before the first. It stays when a later request fails. */
   data = $state.raw<T | null>(null);
-  /** Why it could not be read, for a person; empty while nothing failed. */
+  /** The error as a sentence; empty if there is none. */
   problem = $state('');
   private newest = 0;
 
   constructor(private readonly read: () => Promise<T>) {}
 
-  /** Reads it anew. Answers that come too late, after a newer question, count for nothing. */
+  /** Requests it again. Answers to older requests are ignored. */
   readonly load = async (): Promise<void> => {
     const mine = ++this.newest;
     try {
@@ -23,13 +23,13 @@ export class Query<T> {
     }
   };
 
-  /** Takes what somebody else has read or changed. */
+  /** Takes a result from elsewhere. */
   set(data: T) {
     this.newest += 1;
     [this.data, this.problem] = [data, ''];
   }
 
-  /** Reads it now and every so often while the page is seen; the returned function ends that. */
+  /** Requests it now and periodically while the page is visible; the returned function stops that. */
   readonly poll = (every: number): (() => void) => {
     void this.load();
     const timer = setInterval(() => document.hidden || this.load(), every);
@@ -37,12 +37,12 @@ export class Query<T> {
   };
 }
 
-/** Reads it at once. */
+/** Requests it at once. */
 export function query<T>(read: () => Promise<T>): Query<T> {
   const made = new Query(read);
   void made.load();
   return made;
 }
 
-/** Reads it when it is asked to: for what depends on something that comes later or changes. */
+/** Requests it when told to: for queries that depend on something that comes later or changes. */
 export const lazyQuery = <T>(read: () => Promise<T>) => new Query(read);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { ApiError } from './client';
 import { lazyQuery } from './query.svelte';
 
-/** Answers that come when, and in which order, the test says so. */
+/** Answers that arrive when and in which order the test says. */
 function scripted() {
   const asked: { resolve(value: string): void; reject(error: unknown): void }[] = [];
   const list = lazyQuery(() => new Promise<string>((resolve, reject) => asked.push({ resolve, reject })));

@@ -1,9 +1,9 @@
-/** Puts bytes that the page holds among the browser's downloads. */
+/** Saves bytes of the page as a download. */
 export function saveBlob(bytes: Blob, name: string) {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(bytes);
   link.download = name;
   link.click();
-  // The browser reads it after the click; when, it does not say.
+  // The browser reads it some time after the click.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -1,4 +1,4 @@
-// A connection to a session: WebTransport's streams over a WebSocket by QMux. See docs/protocol.md.
+// A connection to a session: WebTransport's streams over a WebSocket with QMux. See docs/protocol.md.
 
 import QmuxTransport from '@moq/qmux';
 import type { Client } from './types/Client';
@@ -7,8 +7,8 @@ import type { Hello } from './types/Hello';
 import type { Input } from './types/Input';
 import type { ServerMessage } from './types/ServerMessage';
 
-// Chromium's own WebSocketStream can take the whole tab down when its connection is cut in the middle of a transfer (seen
-// with 156). The library then uses a plain WebSocket, which survives every cut.
+// Chromium's WebSocketStream can crash the tab when its connection is cut in the middle of a transfer (seen with
+// version 156). Without it, the library uses a plain WebSocket, which survives that.
 Object.defineProperty(globalThis, 'WebSocketStream', { value: undefined, configurable: true, writable: true });
 
 const VERSION = 9;
@@ -30,7 +30,7 @@ export function encode(message: unknown): Uint8Array {
   return bytes;
 }
 
-/** Gathers a stream's bytes and gives out whole messages. */
+/** Collects the bytes of a stream and returns whole messages. */
 export class Framed {
   private buffer: Uint8Array<ArrayBufferLike> = new Uint8Array(0);
 
@@ -57,12 +57,12 @@ export function concat(a: Uint8Array<ArrayBufferLike>, b: Uint8Array<ArrayBuffer
   return all;
 }
 
-/** How much longer than the WebSocket the handshake of QUIC may take. */
+/** How much longer than the WebSocket the QUIC handshake may take. */
 const HEAD_START = 500;
 
 export type Transport = 'quic' | 'socket';
 
-/** Tries QUIC and the WebSocket side by side, and takes QUIC where it goes through. */
+/** Tries QUIC and the WebSocket in parallel, and uses QUIC if it gets through. */
 async function connectTransport(url: string): Promise<[WebTransport, Transport]> {
   const socket = new QmuxTransport(url, {
     protocols: ['deskside'],
@@ -93,7 +93,7 @@ export class Wire {
     private handlers: Handlers
   ) {}
 
-  /** Connects and says hello. */
+  /** Connects and sends the hello. */
   static async open(ticket: string, client: Client, have: number, handlers: Handlers): Promise<Wire> {
     const [streams, transport] = await connectTransport(`${location.origin}/wire`);
     const wire = new Wire(streams, transport, handlers);
@@ -114,13 +114,13 @@ export class Wire {
     this.control?.write(encode(message)).catch(() => this.end());
   }
 
-  /** Sends a technician's input, on a stream of its own. */
+  /** Sends a technician's input on its own stream. */
   sendInput(input: Input) {
     this.input ??= this.openInput();
     this.input.then((writer) => writer.write(encode(input))).catch(() => this.end());
   }
 
-  /** A stream for a screen that this page shows, from a keyframe on. */
+  /** A stream for a screen that this page shares, starting with a keyframe. */
   async openScreenStream() {
     const stream = await this.streams.createUnidirectionalStream();
     const writer = stream.getWriter();
@@ -158,7 +158,7 @@ export class Wire {
         }
       }
     } catch {
-      // A broken stream and a broken connection are one thing to the page.
+      // To the page, a broken stream and a broken connection are the same.
     }
     this.streams.close();
     this.end();
@@ -166,7 +166,7 @@ export class Wire {
 
   private async acceptStreams() {
     const incoming = this.streams.incomingUnidirectionalStreams.getReader();
-    // Screen streams follow one another: the next starts with a keyframe, so it is read after the one before.
+    // Screen streams follow one another: the next one starts with a keyframe, so it is read after the previous one.
     let before: Promise<void> = Promise.resolve();
     try {
       for (;;) {

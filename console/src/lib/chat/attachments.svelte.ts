@@ -1,15 +1,15 @@
-// Files in a conversation: sent one after another, and saved from it.
+// Files of a conversation: uploaded one after another, and saved.
 
 import { ApiError, errorMessage, errorOf, send } from '$lib/api/client';
 import { saveBlob } from '$lib/api/save_blob';
 import { shownName } from '$lib/text/shown_name';
 
 export class Attachments {
-  /** The name of the file that is being sent; empty while none is. */
+  /** The name of the file that is being uploaded; empty if there is none. */
   sending = $state('');
   problem = $state('');
 
-  /** `address` is where they are sent and read; `token` says who asks, where nobody is signed in. */
+  /** `address` is the API's address for them; `token` authorises somebody who is not signed in. */
   constructor(
     private readonly address: () => string,
     private readonly token: () => string | null

@@ -1,19 +1,19 @@
-// How a customer's page knows its invitation, and comes back into its session after a reload.
+// How a customer's page identifies its invitation, and returns to its session after a reload.
 
 import type { Invitation } from '$lib/api/types/Invitation';
 import type { Pass } from '$lib/api/types/Pass';
 
-/** The invitation's secret stands behind `#`, and never travels in an address. */
+/** The invitation's secret is behind `#`, so browsers never send it in an address. */
 export const passOf = (secret: string): Pass =>
   secret.startsWith('key=') ? { by: 'key', key: secret.slice('key='.length) } : { by: 'link', token: secret };
 
-/** What a page keeps of the session that it is in. */
+/** What a page stores of its session. */
 export interface Kept {
   token: string;
   invitation: Invitation;
 }
 
-/** Remembers the session of an invitation for as long as the tab is open. */
+/** Stores the session of an invitation for as long as the tab is open. */
 export class SessionMemory {
   private readonly key: string;
 

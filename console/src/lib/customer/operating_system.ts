@@ -1,8 +1,8 @@
 import type { System } from '$lib/api/types/System';
 
-/** What a visitor's computer runs: its name for people, and which program runs there, if there is any for it. */
+/** The operating system of a visitor: its name, and the program for it, if there is one. */
 export function visitorsSystem(userAgent: string): { name: string; program: System | null } {
-  // Phones name the system they grew from: they come first.
+  // Phones also name the system that theirs derives from, so they are checked first.
   if (/Android/.test(userAgent)) return { name: 'Android', program: null };
   if (/iPhone|iPad/.test(userAgent)) return { name: 'iPhone and iPad', program: null };
   if (/CrOS/.test(userAgent)) return { name: 'ChromeOS', program: null };

@@ -1,4 +1,4 @@
-// The customer's files as a page browses them: the folder that is looked at, what is chosen in it, and what is changed.
+// The customer's files as a page browses them: the current folder, the selection, and changes.
 
 import { ApiError, errorMessage, get, post } from '$lib/api/client';
 import type { Folder } from '$lib/api/types/Folder';
@@ -15,10 +15,10 @@ export const isFolder = (item: Item) => item.kind === 'folder' || item.kind === 
 
 export class FileBrowser {
   folder = $state.raw<Folder | null>(null);
-  /** A folder is being read. */
+  /** Whether a folder is being read. */
   reading = $state(false);
   problem = $state('');
-  /** The names that are chosen in the folder. */
+  /** The selected names of the folder. */
   chosen = $state.raw<string[]>([]);
   filter = $state('');
   shown = $derived((this.folder?.items ?? []).filter((i) => fits(i.name, this.filter)));
@@ -36,7 +36,7 @@ export class FileBrowser {
     this.problem = '';
     try {
       const read = await get<Folder>(`${this.base}?${new URLSearchParams({ path })}`);
-      // The same folder read anew keeps what was chosen in it.
+      // Reading the same folder again keeps the selection.
       if (read.path !== this.folder?.path) [this.chosen, this.filter] = [[], ''];
       this.chosen = this.chosen.filter((name) => read.items.some((i) => i.name === name));
       this.folder = read;
@@ -46,7 +46,7 @@ export class FileBrowser {
     this.reading = false;
   }
 
-  /** Whoever types nothing new means the folder itself, whatever is seen of its name. */
+  /** An unchanged path means the folder itself, even if its name is shown differently. */
   goTo(typed: string) {
     const same = this.folder && typed === shownName(this.folder.path);
     return this.open(same ? this.folder!.path : typed);
@@ -54,14 +54,14 @@ export class FileBrowser {
 
   readonly refresh = () => this.open(this.folder?.path ?? '');
 
-  /** Reads the folder anew; what went wrong before stays to be read. */
+  /** Reads the folder again; an earlier error stays visible. */
   private async refreshKeepingProblem() {
     const kept = this.problem;
     await this.refresh();
     this.problem = kept || this.problem;
   }
 
-  /** Many changes in a row are seen every few seconds, and at their end. */
+  /** Refreshes after changes: every few seconds while there are many, and at their end. */
   private refreshSoon() {
     this.refreshing ??= setTimeout(
       () => {
@@ -76,7 +76,7 @@ export class FileBrowser {
     this.chosen = this.chosen.includes(name) ? this.chosen.filter((n) => n !== name) : [...this.chosen, name];
   }
 
-  /** The path of a name in the folder that is looked at. */
+  /** The path of a name in the current folder. */
   path(name: string, folder = this.folder!.path): string {
     return inside(folder, this.folder!.separator, name);
   }
@@ -92,7 +92,7 @@ export class FileBrowser {
     }
   }
 
-  /** Folders first, then their files, each as a transfer of its own. */
+  /** Uploads folders first, then their files, each as a transfer of its own. */
   readonly send = async (all: Dropped[]) => {
     if (!this.folder) return;
     const at = this.folder.path;
@@ -108,7 +108,7 @@ export class FileBrowser {
 
   private async makeFolder(path: string, name: string) {
     await post(`${this.base}/folder`, { path }).catch((error) => {
-      // A folder that is there already is filled.
+      // An existing folder is filled.
       const there = error instanceof ApiError && error.status === 409;
       if (!there) this.problem = `${shownName(name)}: ${errorMessage(error)}`;
     });

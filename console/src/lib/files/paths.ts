@@ -1,4 +1,4 @@
-// Paths on the customer's computer, whatever its separator is.
+// Paths on the customer's computer, with any separator.
 
 /** A name inside a folder. */
 export const inside = (folder: string, separator: string, name: string) =>

@@ -1,4 +1,4 @@
-// What the timeline of a session that is over says of its evidence. Pure.
+// What the timeline of an ended session says of its evidence. Pure.
 
 import type { Entry } from '$lib/api/types/Entry';
 import type { Event } from '$lib/api/types/Event';
@@ -36,13 +36,13 @@ export function marksOf(transcript: TranscriptLine[], entries: Entry[], timeline
 
 export type LegalHold = Extract<Event, { type: 'legal_hold' }>;
 
-/** The legal hold that the session is under; null when it is under none. */
+/** The current legal hold of the session; null if there is none. */
 export function legalHold(entries: Entry[]): LegalHold | null {
   const last = entries.findLast((e) => e.event.type === 'legal_hold')?.event as LegalHold | undefined;
   return last?.on ? last : null;
 }
 
-/** What is kept beside the video: when each shell began and each system was read, and the files of the chat. */
+/** What is stored besides the video: the start of each shell, the time of each system information, and files of the chat. */
 export function keptBeside(entries: Entry[]) {
   return {
     shells: entries.flatMap(({ at, event }) => (event.type === 'shell_started' ? [{ at, number: event.number }] : [])),

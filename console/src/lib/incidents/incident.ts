@@ -1,4 +1,4 @@
-// Words and colours for an incident's fields.
+// Texts and colours for an incident's fields.
 
 import type { Incident } from '$lib/api/types/Incident';
 import type { IncidentInput } from '$lib/api/types/IncidentInput';
@@ -18,7 +18,7 @@ const PRIORITY_TONE: Record<Priority, Tone> = { low: '', normal: '', high: 'warn
 export const statusTone = (s: Status) => STATUS_TONE[s];
 export const priorityTone = (p: Priority) => PRIORITY_TONE[p];
 
-/** An incident as a form sends it back. */
+/** An incident in the form that a request sends back. */
 export const asInput = (i: Incident): IncidentInput => ({
   customer: i.customer.id,
   subject: i.subject,

@@ -1,4 +1,4 @@
-// What other systems may do, in words.
+// The permissions of other systems, in words.
 
 import type { Scope } from '$lib/api/types/Scope';
 
@@ -10,5 +10,5 @@ const SCOPES: [Scope, string][] = [
   ['people:write', 'Change technicians and teams']
 ];
 
-/** As a group of boxes offers them. */
+/** In the form of a group of checkboxes. */
 export const SCOPE_OPTIONS = SCOPES.map(([value, label]) => ({ value, label, code: value }));

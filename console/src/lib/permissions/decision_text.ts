@@ -1,4 +1,4 @@
-// Why somebody may or may not use a right, in a sentence.
+// Why somebody may or may not use a right, as a sentence.
 
 import type { Decision } from '$lib/api/types/Decision';
 import { rightName } from './rights';

@@ -1,4 +1,4 @@
-// The rights as administrators read them.
+// The rights in words for administrators.
 
 import type { Right } from '$lib/api/types/Right';
 
@@ -15,6 +15,6 @@ export const RIGHTS: [Right, string][] = [
 
 export const rightName = (right: Right) => RIGHTS.find(([key]) => key === right)![1];
 
-/** As a group of boxes offers them. */
+/** In the form of a group of checkboxes. */
 export const RIGHT_OPTIONS = RIGHTS.map(([value, label]) => ({ value, label }));
 export const allRights = () => RIGHTS.map(([right]) => right);

@@ -1,11 +1,11 @@
-// The sessions of the queue page, in the groups in which it shows them.
+// The sessions of the queue page, in its groups.
 
 import type { Queued } from '$lib/api/types/Queued';
 
 export interface Group {
   name: string;
   sessions: Queued[];
-  /** What stands there while there are none; empty for a group that is then left out. */
+  /** The text while the group is empty; a group without a text is then left out. */
   empty: string;
 }
 
@@ -31,6 +31,6 @@ export function groups(all: Queued[], team: string): Group[] {
   ];
 }
 
-/** Who has waited longest comes next. */
+/** Those who have waited longest come first. */
 export const nextOf = (waiting: Queued[]): Queued | undefined =>
   waiting.toSorted((a, b) => a.waits_since - b.waits_since)[0];

@@ -1,4 +1,4 @@
-// What waits, asked for again and again while the console is open; and how somebody who looks elsewhere hears of it.
+// The waiting sessions, polled while the console is open, and notifications for those who look elsewhere.
 
 import { errorMessage, get } from '$lib/api/client';
 import type { Queued } from '$lib/api/types/Queued';
@@ -9,13 +9,13 @@ const NOTIFY_KEY = 'deskside-notify';
 class Queue {
   all = $state.raw<Queued[] | null>(null);
   problem = $state('');
-  /** Whether a sound and a notification were asked for. */
+  /** Whether sound and notifications are enabled. */
   notify = $state(localStorage.getItem(NOTIFY_KEY) === 'yes');
   private known: Set<string> | null = null;
   private followers = 0;
   private timer?: ReturnType<typeof setInterval>;
 
-  /** What somebody should do something about: own sessions that wait or run, requests to join, and queues to take from. */
+  /** What needs attention: own sessions that wait or run, requests to join, and queues to take from. */
   forMe = $derived((this.all ?? []).filter((q) => q.mine || q.open || q.shared));
   /** Those that nobody helps yet. */
   waiting = $derived((this.all ?? []).filter((q) => q.open || (q.mine && q.state.phase.is === 'held')));
@@ -40,7 +40,7 @@ class Queue {
     }
   }
 
-  /** Says what is new: a session in a queue, one handed over, a customer who came, a request to join. */
+  /** Announces what is new: a session in a queue, one transferred, a customer who joined, a request to join. */
   private tell() {
     const now = new Set(this.forMe.map((q) => `${q.state.id} ${q.state.phase.is} ${q.mine} ${q.open} ${q.shared}`));
     const fresh = this.forMe.filter(

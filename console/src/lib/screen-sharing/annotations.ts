@@ -1,19 +1,19 @@
-// What technicians draw on a screen that a browser shows: painted into the pictures themselves, so that everybody and
-// the recording see it, and told to the customer, on whose own screen a page cannot draw.
+// Drawings of technicians on a screen that a browser shares: painted into the pictures, so that everybody and the
+// recording see them, and shown to the customer on the page, because a page cannot draw on their screen.
 
 import type { Mark } from '$lib/api/types/Mark';
 
-/** How long a drawing stays, in milliseconds. */
+/** How long a drawing is shown, in milliseconds. */
 const STAYS = 6_000;
-/** So many are shown at once; the oldest goes first. */
+/** The most drawings at once; the oldest goes first. */
 const MOST = 32;
-/** Red, which few desktops are. */
+/** Red, because few desktops are. */
 const COLOUR = '#e51c23';
 const THICK = 5;
 const RING = 34;
 const HEAD = 26;
 
-/** Draws one mark in the pixels of the shared screen. */
+/** Draws one mark, in pixels of the shared screen. */
 export function paint(to: CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D, mark: Mark) {
   to.strokeStyle = COLOUR;
   to.lineWidth = THICK;
@@ -47,7 +47,7 @@ export class Marks {
   private shown: Mark[] = [];
   private canvas: OffscreenCanvas | null = null;
 
-  /** `changed` is told whenever there is something else to show. */
+  /** `changed` is called whenever the marks have changed. */
   constructor(private changed: () => void) {}
 
   draw(mark: Mark) {

@@ -1,4 +1,4 @@
-// Says every so often that it is time. Timers of a page behind others sleep; those of a worker do not.
+// Ticks periodically. Timers of a background page are throttled; those of a worker are not.
 
 const PERIOD = 50;
 setInterval(() => postMessage(null), PERIOD);

@@ -1,5 +1,5 @@
-// A customer's browser shows its screen: what the person chose in the browser's own window, coded by the browser, paced by
-// what the viewers have drawn, and sent as the support program would send it.
+// A customer's browser shares its screen: chosen in the browser's dialog, coded by the browser, paced by what the
+// viewers have drawn, and sent in the same way as by the support program.
 
 import type { SessionConnection } from '$lib/session/connection.svelte';
 import { HEADER_BYTES } from '$lib/viewer/frames';
@@ -8,18 +8,18 @@ import { framesOf, givesFrames, type Frames } from './tracks';
 
 /** AV1 4:2:0, which every viewer shows. */
 const CODEC = 'av01.0.08M.08';
-/** Coarse while something moves, fine when it stands still. Of 0 to 63. */
+/** Coarse during motion, fine when it stands still. Of 0 to 63. */
 const MOVING = 40;
 const STILL = 12;
-/** What has not changed for so long is coded once more, finely. */
+/** A screen that has not changed for this long is coded once more, finely. */
 const SETTLED = 350;
-/** So many pictures may be on their way to the viewers. */
+/** The most pictures in flight to the viewers. */
 const UNDER_WAY = 3;
-/** Larger screens are shown smaller. */
+/** Larger screens are scaled down. */
 const LARGEST = { width: 2560, height: 1600 };
 const FRAMES = 30;
 
-/** How pictures are coded: each with its own quantiser, or, where a browser lacks that, by a rate. */
+/** How pictures are coded: each with its own quantiser, or by bit rate where a browser lacks that. */
 type Rate = { bitrateMode: 'quantizer' } | { bitrateMode: 'variable'; bitrate: number };
 const RATES: Rate[] = [{ bitrateMode: 'quantizer' }, { bitrateMode: 'variable', bitrate: 4_000_000 }];
 
@@ -34,7 +34,7 @@ const configuration = (width: number, height: number, rate: Rate): VideoEncoderC
 });
 
 let rate: Promise<Rate | null> | undefined;
-/** The best way to code that this browser has; null where it has none, or cannot share at all. */
+/** The best encoder configuration of this browser; null if it has none or cannot share at all. */
 function coding(): Promise<Rate | null> {
   rate ??= (async () => {
     if (typeof navigator.mediaDevices?.getDisplayMedia !== 'function') return null;
@@ -48,10 +48,10 @@ function coding(): Promise<Rate | null> {
   return rate;
 }
 
-/** Whether this browser can show its screen: known before anybody is asked. */
+/** Whether this browser can share its screen: checked before anybody is asked. */
 export const canShare = async () => (await coding()) !== null;
 
-/** Asks the person what to show, in the browser's own window. */
+/** Opens the browser's dialog to choose what to share. */
 export function choose(): Promise<MediaStream> {
   return navigator.mediaDevices.getDisplayMedia({
     video: { frameRate: { max: FRAMES }, width: { max: LARGEST.width }, height: { max: LARGEST.height } },
@@ -108,7 +108,7 @@ export class Sharing {
     if (this.newest && !this.over) this.pointed(this.marks.any ? this.marks.on(this.newest) : null);
   });
 
-  /** `pointed` gets what technicians have drawn on, as they see it, until it has faded. */
+  /** `pointed` receives a screenshot with the drawings of technicians, until they have faded. */
   constructor(
     private connection: SessionConnection,
     private stream: MediaStream,
@@ -149,13 +149,13 @@ export class Sharing {
   }
 
   private keyframe() {
-    // After a cut nothing of what was under way counts any more.
+    // After a lost connection, pictures in flight no longer count.
     this.key = true;
     this.drawn = this.seq;
     this.encode();
   }
 
-  /** A connection that came back begins anew. */
+  /** A new connection starts with a keyframe. */
   again() {
     this.writer = null;
     this.keyframe();
@@ -165,7 +165,7 @@ export class Sharing {
     const frame = this.newest;
     if (!frame || !this.rate || this.over || this.paused || !(this.changed || this.key || this.fine)) return;
     if (this.seq - this.drawn >= UNDER_WAY || (this.encoder?.encodeQueueSize ?? 0) > 1) return;
-    // 4:2:0 has pairs of pixels.
+    // 4:2:0 needs even sizes.
     const [width, height] = [frame.displayWidth & ~1, frame.displayHeight & ~1];
     if (!this.encoder || this.size.width !== width || this.size.height !== height) this.configure(width, height);
     const quantizer = this.fine && !this.changed ? STILL : MOVING;
@@ -217,7 +217,7 @@ export class Sharing {
     await writer?.write(data);
   }
 
-  /** Ends at once; `tell` says so to the session. */
+  /** Stops at once; `tell` reports it to the session. */
   stop(tell: boolean) {
     if (this.over) return;
     this.over = true;

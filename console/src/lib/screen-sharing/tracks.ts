@@ -1,7 +1,7 @@
-// The frames of a screen that a browser shares, one by one: by the browser's own processor of tracks, else by a video
-// element that is read at a steady pace.
+// The frames of a shared screen, one by one: from the browser's track processor, or from a video element that is read
+// periodically.
 
-/** The tracks of the web that TypeScript does not know yet: https://www.w3.org/TR/mediacapture-transform/ */
+/** Web APIs for tracks that TypeScript does not know yet: https://www.w3.org/TR/mediacapture-transform/ */
 declare class MediaStreamTrackProcessor {
   constructor(options: { track: MediaStreamTrack });
   readonly readable: ReadableStream<VideoFrame>;
@@ -11,16 +11,16 @@ export interface Frames {
   stop(): void;
 }
 
-/** Whether this browser gives frames of a track at all. */
+/** Whether this browser can read frames of a track. */
 export const givesFrames = () => processes() || 'requestVideoFrameCallback' in HTMLVideoElement.prototype;
 const processes = () => typeof MediaStreamTrackProcessor !== 'undefined';
 
-/** Hands over each frame that shows something new; whoever takes it closes it. */
+/** Passes on each frame that shows something new; the receiver closes it. */
 export function framesOf(track: MediaStreamTrack, take: (frame: VideoFrame) => void, failed: () => void): Frames {
   return processes() ? new ProcessedFrames(track, take) : new VideoFrames(track, take, failed);
 }
 
-/** Frames come whether or not somebody looks at this page: the person looks at what is shown. */
+/** Frames must arrive even if this page is hidden: the person looks at the shared window. */
 class ProcessedFrames implements Frames {
   private over = false;
 
@@ -46,8 +46,8 @@ class ProcessedFrames implements Frames {
 }
 
 /**
- * A page behind others is drawn no more and its timers sleep, but its video goes on: a worker, whose timers do not
- * sleep, says when to look. Such a track repeats its pictures, so that only another one is handed over.
+ * A hidden page is not drawn and its timers are throttled, but its video continues: a worker, whose timers are not
+ * throttled, says when to read. Such a track repeats pictures, so only changed ones are passed on.
  */
 class VideoFrames implements Frames {
   private video = document.createElement('video');

@@ -1,18 +1,18 @@
-// The clipboards of both sides: sent once, by a button, or kept in sync.
+// The clipboards of both sides: sent once with a button, or kept in sync.
 
 import { ApiError, send, errorMessage } from '$lib/api/client';
 
-/** How often the other clipboard is asked for while both are kept in sync. */
+/** How often the other clipboard is read while both are in sync. */
 const EVERY = 2_000;
 
 export class Clipboard {
-  /** What either side copies is on the other a moment later. */
+  /** Whether what is copied on one side is available on the other a moment later. */
   synced = $state(false);
   private last = '';
 
   constructor(private readonly address: () => string) {}
 
-  /** Puts what this computer's clipboard holds on the customer's. */
+  /** Sends this computer's clipboard to the customer's. */
   async sendToCustomer(): Promise<string> {
     const items = await navigator.clipboard.read();
     for (const type of ['image/png', 'text/plain']) {
@@ -27,7 +27,7 @@ export class Clipboard {
     throw new ApiError(0, 'Your clipboard holds neither text nor a picture.');
   }
 
-  /** Takes what the customer's clipboard holds into this computer's. */
+  /** Fetches the customer's clipboard to this computer's. */
   async fetchFromCustomer(): Promise<string> {
     const answer = await fetch(this.address());
     if (!answer.ok) {
@@ -40,14 +40,14 @@ export class Clipboard {
     return 'The customer’s clipboard is in yours now.';
   }
 
-  /** Both sides hold this now: neither is news for the other. */
+  /** Remembers the content of both sides: it is news for neither. */
   private async remember(content: Blob) {
     if (content.type.startsWith('text/')) this.last = lines(await content.text());
   }
 
   /**
-   * Keeps texts in sync until the returned function is called. Looks only while this page has the focus, because browsers
-   * read the clipboard only then.
+   * Keeps texts in sync until the returned function is called. Reads only while this page has the focus, because browsers
+   * allow it only then.
    */
   keepInSync(failed: (why: string) => void): () => void {
     let busy = false;
@@ -79,7 +79,7 @@ export class Clipboard {
   }
 }
 
-/** A text as it goes from one computer to the other: a line ends with one line feed, whatever this system puts there. */
+/** A text in transit: lines end with one line feed, whatever this system uses. */
 function lines(text: string): string {
   return text.replace(/\r\n?/g, '\n');
 }

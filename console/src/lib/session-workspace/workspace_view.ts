@@ -1,30 +1,30 @@
-// What a session is for whoever works in it: who is here, what is shown, who controls. Pure.
+// What a session is for the person who works in it: participants, screen, control. Pure.
 
 import type { Participant } from '$lib/api/types/Participant';
 import type { Right } from '$lib/api/types/Right';
 import type { SessionState } from '$lib/api/types/SessionState';
 import type { ConnectionStatus } from '$lib/session/connection.svelte';
 
-/** As what somebody is in a session: helping it, invited from outside, or only watching. */
+/** The part of the person in the session: helps, was invited from outside, or only watches. */
 export type WorkspaceRole = 'technician' | 'expert' | 'supervisor';
 
 export interface WorkspaceView {
   customer: Participant | undefined;
-  /** Whose page this is. */
+  /** The participant of this page. */
   me: Participant | undefined;
-  /** The session belongs to them, and to no queue. */
+  /** Whether they own the session, and it is in no queue. */
   owns: boolean;
-  /** Everybody but the customer who is here. */
+  /** Everybody present except the customer. */
   helpers: number;
-  /** Nothing can be done here any more: it has ended, is on hold, or its connection is over. */
+  /** Whether nothing can be done here any more: it has ended, is on hold, or its connection is lost for good. */
   gone: boolean;
-  /** A screen can be seen here. */
+  /** Whether a screen can be seen here. */
   sharing: boolean;
-  /** The customer lets somebody control. */
+  /** Whether the customer has granted control. */
   controllable: boolean;
-  /** Whose page this is controls. */
+  /** Whether the participant of this page has control. */
   controls: boolean;
-  /** Who controls, by name. */
+  /** The name of the participant who has control. */
   controller: string | undefined;
   has: (right: Right) => boolean;
 }

@@ -1,4 +1,4 @@
-// Being in a session: the newest state, the timeline, and a connection that comes back by itself.
+// Taking part in a session: the newest state, the timeline, and a connection that reconnects by itself.
 
 import { updated } from '$app/state';
 import { ApiError, errorMessage } from '$lib/api/client';
@@ -22,22 +22,22 @@ export type ConnectionStatus =
 
 export interface Options {
   client: Client;
-  /** Asks for a new ticket. An ApiError with status 401, 404 or 409 means that there is no way back. */
+  /** Requests a new ticket. An ApiError with status 401, 404 or 409 means that reconnecting is not possible. */
   ticket: () => Promise<string>;
-  /** Whether this is a page that sees the screen. */
+  /** Whether this page sees the screen. */
   sees?: boolean;
-  /** The web API of this session for whoever has no account: a token that says who asks. */
+  /** The web API of this session for somebody without an account, authorised by a token. */
   token?: () => string;
 }
 
-/** Who takes the frames of the screen. */
+/** A consumer of the screen's frames. */
 export interface FrameSink {
   frame(frame: Frame): void;
-  /** Frames wait until then: what the decoder can show must be known first. */
+  /** Frames wait until the decoder's abilities are known. */
   ready: Promise<unknown>;
 }
 
-/** What whoever shows a screen is told about its viewers. */
+/** What a page that shares its screen learns about its viewers. */
 export interface SharingFeedback {
   drawn(seq: number): void;
   keyframe(): void;
@@ -54,22 +54,22 @@ export class SessionConnection {
   state = $state.raw<SessionState | null>(null);
   permits = $state.raw<Permit[]>([]);
   entries = $state.raw<Entry[]>([]);
-  /** Which participant this page is. */
+  /** The participant of this page. */
   me = $state(0);
   typing = $state<number | null>(null);
   refusal = $state('');
   roundTrip = $state<number | null>(null);
-  /** How this page reaches the server, and how the customer's program does. */
+  /** How this page and the customer's program reach the server. */
   transport = $state<Transport | null>(null);
   customerPath = $state.raw<Path | null>(null);
   /** How long the last picture stayed in the server, in tenths of a millisecond. */
   relay = $state<number | null>(null);
   caughtUp = $state(false);
-  /** Messages of others that came while nobody looked. */
+  /** Messages of others that arrived while nobody looked. */
   unread = $state(0);
-  /** Set by whoever shows a screen. */
+  /** Set by a page that shares its screen. */
   sharing: SharingFeedback | null = null;
-  /** Whether this session is the one on the page. */
+  /** Whether this session is the visible one. */
   private watched = false;
   private sink: FrameSink | null = null;
   private wire: Wire | null = null;
@@ -77,7 +77,7 @@ export class SessionConnection {
   private lastHeard = 0;
   private pinging?: ReturnType<typeof setInterval>;
   private stopped = false;
-  /** The server has said something on this connection. */
+  /** Whether the server has answered on this connection. */
   private answered = false;
   private unconfirmed = new UnconfirmedMessages();
   private retryNow?: () => void;
@@ -94,7 +94,7 @@ export class SessionConnection {
     if (!document.hidden && this.watched) this.unread = 0;
   };
 
-  /** Connects again and again until the session is over for this page. */
+  /** Connects repeatedly until the session has ended for this page. */
   private async run() {
     const backoff = new Backoff();
     while (!this.stopped) {
@@ -107,7 +107,7 @@ export class SessionConnection {
       }
       if (this.stopped || this.status.is === 'over') return;
       if (this.answered) backoff.reset();
-      // A connection that ends before a word: the server may be a newer one, which speaks another version.
+      // The connection ended before the first message: the server may be newer and speak another version.
       else if (await updated.check().catch(() => false)) return location.reload();
       this.status = { is: 'reconnecting' };
       await new Promise<void>((resolve) => {
@@ -117,7 +117,7 @@ export class SessionConnection {
     }
   }
 
-  /** One connection, from its ticket to its end. True when the session is over for this page. */
+  /** One connection, from its ticket to its end. True when the session has ended for this page. */
   private async connect(): Promise<boolean> {
     const ticket = await this.options.ticket();
     const have = this.entries.at(-1)?.seq ?? 0;
@@ -138,13 +138,13 @@ export class SessionConnection {
   private readScreen = async (reader: ReadableStreamDefaultReader<Uint8Array>, rest: Uint8Array<ArrayBufferLike>) => {
     await this.sink?.ready;
     await readFrames(reader, rest, (frame) => {
-      // While nobody looks, frames are taken for seen: the recording goes on, and nothing piles up.
+      // While nobody looks, frames count as seen, so that the recording continues and nothing queues up.
       if (this.sink) this.sink.frame(frame);
       else if (frame.kind !== 'shape') this.send({ type: 'drawn', seq: frame.seq });
     });
   };
 
-  /** Gives the screen's frames to this sink from now on; a keyframe comes as soon as it can. */
+  /** Sends the screen's frames to this sink from now on; a keyframe comes as soon as possible. */
   attachScreen(sink: FrameSink) {
     this.sink = sink;
     if (this.state?.screen) void sink.ready.then(() => this.send({ type: 'need_keyframe' }));
@@ -154,12 +154,12 @@ export class SessionConnection {
     if (this.sink === sink) this.sink = null;
   }
 
-  /** A new stream for the screen that this page shows. */
+  /** A new stream for the screen that this page shares. */
   openScreenStream() {
     return this.wire?.openScreenStream() ?? Promise.reject(new Error('not connected'));
   }
 
-  /** A stream of its own for a command shell. */
+  /** A stream for a command shell. */
   openShell() {
     return this.wire?.openShell() ?? Promise.reject(new Error('not connected'));
   }
@@ -184,7 +184,7 @@ export class SessionConnection {
         break;
       case 'caught_up':
         this.caughtUp = true;
-        // What was said while the connection broke, and did not arrive, is said again.
+        // Messages that did not arrive when the connection broke are sent again.
         for (const { text, nonce } of this.unconfirmed.all) this.wire?.send({ type: 'chat', text, nonce });
         break;
       case 'state':
@@ -231,7 +231,7 @@ export class SessionConnection {
     if (event.from === this.typing) this.typing = null;
   }
 
-  /** Measures the round trip; a dead connection is noticed although nothing says so. */
+  /** Measures the round trip; reveals a dead connection. */
   ping() {
     if (this.status.is !== 'here') return;
     if (Date.now() - this.lastHeard > DEAD_AFTER) return this.wire?.close();
@@ -257,27 +257,27 @@ export class SessionConnection {
     this.wire?.sendInput(input);
   }
 
-  /** Whether this session is the one on the page. */
+  /** Sets whether this session is the visible one. */
   setWatched(now: boolean) {
     this.watched = now;
     if (now && !document.hidden) this.unread = 0;
   }
 
-  /** Why an action may not be done now; null when it may. */
+  /** Why an action is not possible now; null when it is. */
   denial(action: string): string | null {
     if (this.status.is !== 'here') return 'the connection is being made';
     const permit = this.permits.find((p) => p.act === action);
     return permit?.why_not ? REFUSALS[permit.why_not] : permit ? null : 'this is not possible';
   }
 
-  /** Ends the connection; the session goes on. */
+  /** Ends the connection; the session continues. */
   stop() {
     this.stopped = true;
     clearInterval(this.pinging);
     removeEventListener('online', this.onOnline);
     document.removeEventListener('visibilitychange', this.onVisibilityChange);
     const wire = this.wire;
-    // The last messages are on their way; they may arrive.
+    // The last messages are in flight; they may arrive.
     setTimeout(() => wire?.close(), 500);
   }
 }

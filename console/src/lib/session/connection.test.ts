@@ -5,7 +5,7 @@ import type { ServerMessage } from '$lib/api/types/ServerMessage';
 import type { Handlers } from '$lib/api/wire';
 import { SessionConnection } from './connection.svelte';
 
-/** A wire that the test holds the other end of. */
+/** A wire whose other end the test holds. */
 class FakeWire {
   sent: ClientMessage[] = [];
   transport = 'socket' as const;

@@ -1,4 +1,4 @@
-// Entries of the timeline as lines of a conversation. Pure.
+// Timeline entries as lines of a conversation. Pure.
 
 import type { Entry } from '$lib/api/types/Entry';
 import type { Participant } from '$lib/api/types/Participant';
@@ -13,7 +13,7 @@ export type Line =
   | { kind: 'note'; seq: number; at: number; who: string; text: string }
   | { kind: 'happened'; seq: number; at: number; text: string; tone: 'quiet' | 'notable' | 'alarm' };
 
-/** Whose eyes: the customer reads "you" where the technician reads a name. */
+/** The reader: the customer reads "you" where the technician reads a name. */
 export type Reader = 'technician' | 'customer';
 
 export function lines(entries: Entry[], people: Participant[], me: number, reader: Reader): Line[] {
@@ -29,7 +29,7 @@ export function lines(entries: Entry[], people: Participant[], me: number, reade
   let run = null as Run | null;
   for (const entry of entries) {
     const { event } = entry;
-    // Many files in a row are one line that grows.
+    // Many transfers in a row are one line that is updated.
     if (event.type === 'file_carried') {
       const { by, way, bytes } = event;
       if (run?.by === by && run.way === way) {
@@ -39,7 +39,7 @@ export function lines(entries: Entry[], people: Participant[], me: number, reade
       }
       run = { by, way, count: 1, bytes };
     }
-    // A grant names the whole set; what is new in it is what was just allowed.
+    // A grant names the whole set; the new rights in it are those just allowed.
     const news = event.type === 'granted' ? event.rights.filter((r) => !granted.includes(r)) : [];
     if (event.type === 'granted') granted = event.rights;
     if (event.type === 'withdrawn') granted = granted.filter((r) => r !== event.right);
@@ -52,7 +52,7 @@ export function lines(entries: Entry[], people: Participant[], me: number, reade
   return all;
 }
 
-/** The coming and going of whoever only watches; undefined for every other entry. */
+/** Joining and leaving of supervisors; undefined for every other entry. */
 function watching(
   { seq, at, event }: Entry,
   watchers: Set<number>,
@@ -69,7 +69,7 @@ function watching(
   return { kind: 'happened', seq, at, text, tone: 'notable' };
 }
 
-/** Files that were carried one after another. */
+/** Files that were transferred one after another. */
 interface Run {
   by: number;
   way: 'to_customer' | 'from_customer';

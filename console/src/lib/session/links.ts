@@ -1,15 +1,15 @@
-// Web addresses in what people write. Mails and the support program have the same rule (crates/protocol/src/links.rs);
-// links.json is the table that both are held to.
+// Web addresses in what people write. Mails and the support program have the same rule
+// (crates/protocol/src/links.rs); both are tested against links.json.
 
-/** A longer address is none that a person wrote. */
+/** Nobody writes longer addresses. */
 const LONGEST = 2_000;
-/** What never stands in an address: blanks, quotes, brackets of markup, signs of scripts that need no blanks. */
+/** Characters that an address never contains: spaces, quotes, brackets of markup, punctuation of scripts without spaces. */
 const ADDRESS = /https?:\/\/[^\s\p{Cc}\p{Cf}<>"'`\\“”„‘’«»。，、；：！？（）【】「」『』《》]+/giu;
-/** A host, perhaps a port, and nothing that pretends to be one. */
+/** A host, optionally a port, and nothing that disguises it. */
 const HOST = /^https?:\/\/(\[[0-9a-f:.]+\]|[\p{L}\p{N}_-][\p{L}\p{M}\p{N}._-]*)(:\d{1,5})?([/?#]|$)/iu;
 const BRACKETS: Record<string, string> = { ')': '(', ']': '[', '}': '{' };
 
-/** A message cut into text and web addresses; only http and https become links. */
+/** Splits a message into text and web addresses; only http and https become links. */
 export function pieces(text: string): { text: string; href?: string }[] {
   const parts: { text: string; href?: string }[] = [];
   let at = 0;
@@ -25,7 +25,7 @@ export function pieces(text: string): { text: string; href?: string }[] {
   return parts;
 }
 
-/** An address without the signs of the sentence around it: a bracket belongs to it when it opens there, too. */
+/** An address without the punctuation of the sentence around it. A closing bracket belongs to it if it opens there, too. */
 function withoutTail(address: string): string {
   for (;;) {
     const last = address.at(-1) ?? '';

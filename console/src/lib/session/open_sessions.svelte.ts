@@ -1,4 +1,4 @@
-// The sessions that are open in this console: each stays connected while another is looked at.
+// The open sessions of this console: each stays connected while another is visible.
 
 import { post } from '$lib/api/client';
 import type { Admission } from '$lib/api/types/Admission';
@@ -9,7 +9,7 @@ const STORAGE_KEY = 'deskside-places';
 export interface OpenSession {
   id: string;
   connection: SessionConnection;
-  /** Whoever is signed in watches as a supervisor. */
+  /** Whether the signed-in person watches as a supervisor. */
   supervises: boolean;
 }
 
@@ -17,10 +17,10 @@ class OpenSessions {
   all = $state.raw<OpenSession[]>([]);
   private restored = false;
 
-  /** Opens a session, or finds it among those that are open. */
+  /** Opens a session, or finds it among the open ones. */
   open(id: string, supervises = false): OpenSession {
     const known = this.all.find((s) => s.id === id);
-    // A session that was over may run again: on hold and reopened.
+    // An ended session may run again after a hold.
     if (known && known.connection.status.is !== 'over' && known.supervises === supervises) return known;
     known?.connection.stop();
     const connection = new SessionConnection({
@@ -35,7 +35,7 @@ class OpenSessions {
     return opened;
   }
 
-  /** After a reload the page opens what was open before. */
+  /** After a reload the page opens the same sessions again. */
   restore() {
     if (this.restored) return;
     this.restored = true;

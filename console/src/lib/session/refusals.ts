@@ -1,4 +1,4 @@
-// Why something cannot be done now, in words that follow a colon.
+// Why something is not possible now, in words that follow a colon.
 
 import type { RefusalReason } from '$lib/api/types/RefusalReason';
 

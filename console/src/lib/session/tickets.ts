@@ -1,7 +1,7 @@
 import { post } from '$lib/api/client';
 import type { Admission } from '$lib/api/types/Admission';
 
-/** Asks for tickets: the first is there already, each later one comes for the token of the session. */
+/** Requests tickets: the first is known already, each later one needs the session's token. */
 export function tickets(token: string, first: string): () => Promise<string> {
   let ticket: string | null = first;
   return async () => {

@@ -1,8 +1,8 @@
-// Chat messages that were sent and have not come back in the timeline yet: they are sent again after a reconnect.
+// Chat messages that are not in the timeline yet: they are sent again after a reconnect.
 
 export interface Unconfirmed {
   text: string;
-  /** By which the message is known when it comes back. */
+  /** Identifies the message when it comes back. */
   nonce: number;
 }
 
@@ -23,7 +23,7 @@ export class UnconfirmedMessages {
     this.messages = this.messages.filter((m) => m.nonce !== nonce);
   }
 
-  /** The server refuses them: sending them again is of no use. */
+  /** The server refuses them: sending them again is useless. */
   drop() {
     this.messages = [];
   }

@@ -4,12 +4,12 @@ import type { Client } from '$lib/api/types/Client';
 import type { Queue } from '$lib/api/types/Queue';
 import type { Right } from '$lib/api/types/Right';
 
-/** Where a session waits. */
+/** The queue of a session. */
 export function queueText(queue: Queue): string {
   return queue.is === 'team' ? `the queue of ${queue.team}` : 'the general queue';
 }
 
-/** What these rights let somebody do, in words that follow "to". */
+/** The rights in words that follow "to". */
 export function rightsText(rights: Right[], your = 'the'): string {
   const screen = rights.includes('control')
     ? [`see and control ${your} screen`]
@@ -27,7 +27,7 @@ export function rightsText(rights: Right[], your = 'the'): string {
   return [...screen, ...rights.flatMap((r) => words[r] ?? [])].join(', ');
 }
 
-/** By what somebody takes part, in brackets. */
+/** The client of a participant, in brackets. */
 export function clientText(client: Client): string {
   const text: Record<Client, string> = {
     console: '',

@@ -10,5 +10,5 @@ export const PAGES = [
   ['integrations', 'Integrations']
 ] as const;
 
-/** Where the settings begin. */
+/** The first page of the settings. */
 export const FIRST_PAGE = `/console/settings/${PAGES[0][0]}`;

@@ -8,7 +8,7 @@ import type { Settings } from '$lib/api/types/Settings';
 const PATH = '/api/settings';
 const read = () => get<Settings>(PATH);
 
-/** `fields` are those that the form shows. Only those that were changed here are sent: what somebody else has changed meanwhile stays. */
+/** `fields` are those of the form. Only fields that were changed here are sent, so that changes by others stay. */
 export class SettingsForm<K extends keyof Settings> {
   draft = $state<Pick<Settings, K> | null>(null);
   private before: Pick<Settings, K> | null = null;

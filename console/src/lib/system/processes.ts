@@ -1,11 +1,11 @@
-// The list of processes: which of them, and in which order.
+// The list of processes: filtered and sorted.
 
 import type { Process } from '$lib/api/types/Process';
 import { fits } from '$lib/text/fold';
 
 export type SortKey = 'name' | 'cpu' | 'memory' | 'pid';
 
-/** Names and numbers go up, what is used goes down: what uses most is looked for. */
+/** Names and numbers ascend, usage descends: the largest user is looked for. */
 export const direction = (key: SortKey) => (key === 'name' || key === 'pid' ? 'ascending' : 'descending');
 
 export function sorted(processes: Process[], filter: string, key: SortKey): Process[] {
@@ -16,5 +16,5 @@ export function sorted(processes: Process[], filter: string, key: SortKey): Proc
   });
 }
 
-/** How much of something is used, rounded. */
+/** A usage, rounded. */
 export const usage = (used: number, all: number) => (all ? `${Math.round((used / all) * 100)} %` : '–');

@@ -3,13 +3,13 @@
 export interface Cast {
   columns: number;
   rows: number;
-  /** Seconds of the last thing that happened. */
+  /** The time of the last event, in seconds. */
   length: number;
-  /** Seconds, `o` for output or `r` for another size, and what it was. */
+  /** Seconds, `o` for output or `r` for a resize, and its data. */
   events: [number, string, string][];
 }
 
-/** Reads a recording; a last line that was cut off is left out. */
+/** Reads a recording; an incomplete last line is left out. */
 export function read(text: string): Cast {
   const [head, ...lines] = text.split('\n');
   const { width = 80, height = 24 } = JSON.parse(head ?? '{}') as { width?: number; height?: number };

@@ -6,7 +6,7 @@ import '@xterm/xterm/css/xterm.css';
 
 export interface Shown {
   terminal: Terminal;
-  /** Makes it as large as its place. */
+  /** Fits it to its container. */
   fit(): void;
   dispose(): void;
 }

@@ -1,4 +1,4 @@
-// How lists on a page are filtered: without case, accents and forms of width, as the server searches (text/fold.rs).
+// How lists on a page are filtered: without case, accents and width variants, as the server searches (text/fold.rs).
 
 const LETTERS: Record<string, string> = {
   ß: 'ss',
@@ -24,7 +24,7 @@ export function fold(text: string): string {
   return plain.replace(/[ßæœþøłđðħıς’‘]/g, (letter) => LETTERS[letter]!).normalize('NFC');
 }
 
-/** Whether every word of what was typed stands in a text. */
+/** Whether a text contains every word that was typed. */
 export function fits(text: string, typed: string): boolean {
   const folded = fold(text);
   return fold(typed)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ago, clock, clockSeconds, dateAndTime, percent, size, span } from './time';
 
-// What a changed program, or JSON's null for an infinite number, makes of a number.
+// Numbers from a modified program, or JSON's null for an infinite number.
 const NONSENSE = [null, NaN, Infinity, -Infinity, 8.64e15 + 1, undefined] as number[];
 
 test.each(NONSENSE)('%s is no time', (at) => {

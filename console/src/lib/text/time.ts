@@ -1,4 +1,4 @@
-// Times and amounts as people read them; a dash for what is none.
+// Times and amounts for people; a dash for an invalid number.
 
 const NONE = '–';
 
@@ -6,7 +6,7 @@ const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle:
 const second = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 const hour = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
 
-/** The formats throw at a time that no calendar has. */
+/** The formats throw for a time outside of the calendar. */
 const by = (format: Intl.DateTimeFormat) => (at: number) => {
   const time = new Date(at);
   return at === null || Number.isNaN(time.getTime()) ? NONE : format.format(time);
@@ -25,7 +25,7 @@ export function span(ms: number): string {
   return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
-/** How long ago, roughly. */
+/** The time since then, roughly. */
 export function ago(at: number, now = Date.now()): string {
   const minutes = Math.floor((now - at) / 60_000);
   if (minutes < 1) return 'just now';

@@ -1,4 +1,4 @@
-// The SHA-256 of a file, beside the page. Browsers' own takes no pieces, and is not there on plain HTTP.
+// The SHA-256 of a file in a worker. The browser's own function takes no chunks, and is missing on plain HTTP.
 
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';

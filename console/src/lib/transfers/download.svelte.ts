@@ -1,5 +1,5 @@
-// A file from the customer among this browser's downloads: an ordinary download, which the browser itself keeps, shows
-// and goes on with. The server tells how far it is.
+// A download from the customer: an ordinary download, which the browser itself stores, shows and resumes. The server
+// tells its progress.
 
 import { get, post, errorMessage } from '$lib/api/client';
 import type { LeavingProgress } from '$lib/api/types/LeavingProgress';
@@ -7,7 +7,7 @@ import type { LeavingWish } from '$lib/api/types/LeavingWish';
 import { downloadStatus } from './download_status';
 import { isTransient, retry, Transfer } from './transfer.svelte';
 
-/** How often it is asked how far it is; at first more often, as many files are small. */
+/** How often the progress is requested; at first more often, as many files are small. */
 const FIRST_LOOK = 60;
 const LOOK = 250;
 
@@ -29,7 +29,7 @@ export class Download extends Transfer {
   async run() {
     this.status = { is: 'running' };
     try {
-      // What can be wrong with it is said before there is a download.
+      // Errors are shown before the browser starts a download.
       await retry(() => post(this.address, { path: this.path }));
       if (this.over) return void this.tell('cancel');
       const link = document.createElement('a');

@@ -1,15 +1,15 @@
-// What the server says of a download, as the list of transfers shows it.
+// The server's progress of a download, as the list of transfers shows it.
 
 import type { LeavingProgress } from '$lib/api/types/LeavingProgress';
 import type { TransferStatus } from './transfer.svelte';
 
-/** A browser that takes longer to begin asks its user something. */
+/** A browser that takes longer to start is asking its user something. */
 const BEGINS = 2_000;
-/** A download that stopped is given up here after this time; the browser may go on with it all the same. */
+/** A stopped download is given up here after this time; the browser may still resume it. */
 const GIVEN_UP = 60_000;
 
 /**
- * `progress` is null while the server cannot be asked. Times are in milliseconds: since the download began, and since it
+ * `progress` is null while the server cannot be reached. Times are in milliseconds: since the download began, and since it
  * was last seen to be anything but stopped. Null when nothing is to be said yet.
  */
 export function downloadStatus(

@@ -1,13 +1,13 @@
-// What was dropped or chosen, files and folders alike, as files with the folder that each belongs into.
+// Dropped or chosen files and folders, as files with their target folders.
 
 export interface Dropped {
-  /** The folders above it, from the outermost; empty for a file that was dropped alone. */
+  /** The folders above it, outermost first; empty for a file that was dropped alone. */
   folders: string[];
-  /** Null for a folder that is to be made. */
+  /** Null for a folder to create. */
   file: File | null;
 }
 
-/** Everything in a drop. Folders come before what is in them. */
+/** Everything in a drop. Folders come before their content. */
 export async function dropped(transfer: DataTransfer): Promise<Dropped[]> {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.() ?? null);
   if (entries.every((e) => e === null)) return [...transfer.files].map((file) => ({ folders: [], file }));
@@ -32,7 +32,7 @@ async function walk(entry: FileSystemEntry, folders: string[], all: Dropped[]) {
   }
 }
 
-/** A chosen folder: the browser gives its files with their paths, and not the folders that are empty. */
+/** A chosen folder: the browser gives its files with their paths, but no empty folders. */
 export function chosen(files: FileList): Dropped[] {
   const all: Dropped[] = [];
   const made = new Set<string>();

@@ -1,4 +1,4 @@
-// A file on its way: what both directions share.
+// A transfer: what both directions share.
 
 import { ApiError } from '$lib/api/client';
 import { Backoff } from '$lib/api/backoff';
@@ -10,19 +10,19 @@ export type TransferStatus =
   | { is: 'waiting' }
   | { is: 'paused' }
   | { is: 'checking' }
-  /** The browser has not begun: it may ask whether it may save several files. */
+  /** The browser has not started: it may be asking whether to save several files. */
   | { is: 'ready' }
-  /** The browser has stopped it, and may go on. */
+  /** The browser has stopped it and can resume. */
   | { is: 'stopped' }
   | { is: 'done'; where: string }
   | { is: 'failed'; why: string }
   | { is: 'cancelled' };
 
-/** How long a broken connection is tried again. */
+/** How long a broken connection is retried. */
 export const PATIENCE = 10 * 60_000;
 const OVER = ['done', 'failed', 'cancelled'];
 
-/** A number by which the server knows a transfer. */
+/** A number that identifies a transfer for the server. */
 const newNumber = () => crypto.getRandomValues(new Uint32Array(2)).reduce((all, n) => (all % 2 ** 20) * 2 ** 32 + n, 0);
 
 export abstract class Transfer {
@@ -44,7 +44,7 @@ export abstract class Transfer {
     return OVER.includes(this.status.is);
   }
 
-  /** Seconds that are left, as far as can be said. */
+  /** Estimated seconds left. */
   get left(): number | null {
     return this.size !== null && this.rate > 0 && this.status.is === 'running'
       ? (this.size - this.done) / this.rate
@@ -64,14 +64,14 @@ export abstract class Transfer {
   abstract pause(): void;
   abstract resume(): void;
   abstract cancel(): void;
-  /** The same once more, from the beginning. */
+  /** The same transfer again, from the beginning. */
   abstract again(): Transfer;
 }
 
-/** Whether an error is a broken connection, which may come back. */
+/** Whether an error is a broken connection, which may recover. */
 export const isTransient = (error: unknown) => error instanceof ApiError && [0, 502, 503].includes(error.status);
 
-/** Asks until there is an answer, as long as only the connection is broken. */
+/** Retries a request as long as only the connection is broken. */
 export async function retry<T>(ask: () => Promise<T>): Promise<T> {
   const until = Date.now() + PATIENCE;
   const backoff = new Backoff();

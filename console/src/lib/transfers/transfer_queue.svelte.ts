@@ -1,20 +1,20 @@
-// All transfers of a session: some run, the others wait for their turn.
+// All transfers of a session: some run, the others wait.
 
 import type { Transfer } from './transfer.svelte';
 
-/** So many run at once; the others wait. */
+/** The most that run at once. */
 const AT_ONCE = 3;
-/** So many of those that wait are shown, of those that went well, and of all that ended. */
+/** The most that are shown: of those waiting, of those that succeeded, and of all that ended. */
 const NEXT = 20;
 const ENDED = 50;
 const MOST_ENDED = 500;
 
-/** Thousands may wait: what is shown are those that run, the next ones, and the newest ended. */
+/** Thousands may wait: the list shows the running ones, the next ones, and the newest ended ones. */
 export class TransferQueue {
-  /** Newest last; of those that went well, only so many. */
+  /** Newest last; only some of those that succeeded. */
   ended = $state.raw<Transfer[]>([]);
   running = $state.raw<Transfer[]>([]);
-  /** The first of those that wait, and how many there are. */
+  /** The first of those waiting, and their number. */
   next = $state.raw<Transfer[]>([]);
   waiting = $state(0);
   done = $state(0);
@@ -26,7 +26,7 @@ export class TransferQueue {
     this.startNext();
   }
 
-  /** The same once more, from the beginning. */
+  /** The same transfer again, from the beginning. */
   restart(transfer: Transfer) {
     if (!transfer.over) this.cancel(transfer);
     this.ended = this.ended.filter((t) => t !== transfer);
@@ -70,7 +70,7 @@ export class TransferQueue {
   }
 }
 
-/** The queue of each session, kept while another page is looked at. */
+/** The queue of each session, kept while another page is visible. */
 const queues = new Map<string, TransferQueue>();
 export function transfersOf(session: string): TransferQueue {
   const known = queues.get(session) ?? new TransferQueue();

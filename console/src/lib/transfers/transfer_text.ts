@@ -1,4 +1,4 @@
-// How far a transfer is, in words.
+// The progress of a transfer, in words.
 
 import { shownName } from '$lib/text/shown_name';
 import { size, span } from '$lib/text/time';

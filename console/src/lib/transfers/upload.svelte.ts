@@ -31,7 +31,7 @@ export class Upload extends Transfer {
       this.status = { is: 'checking' };
       const path = `${this.folder.replace(/[/\\]$/, '')}/${this.name}`;
       const place = (sum?: string) => retry(() => post<FileName>(this.address, { path, sum, replace: false }));
-      // The server knows the checksum of what came by one request; after a break the file is read once more for it.
+      // The server knows the checksum of bytes that came in one request; after a break the file is read again for it.
       const placed = await place().catch(async (error) => {
         if (!(error instanceof ApiError) || error.status !== 428) throw error;
         return place(await checksumOf(this.file));
@@ -44,12 +44,12 @@ export class Upload extends Transfer {
     }
   }
 
-  /** Sends the bytes, over as many requests as it takes. */
+  /** Sends the bytes, in as many requests as needed. */
   private async sendAll() {
     const backoff = new Backoff();
     let since = Date.now();
     let from = 0;
-    // An empty file goes once, so that it is there.
+    // An empty file is sent once, so that it is created.
     for (let first = true; first || from < this.file.size;) {
       if (this.over) return;
       if (this.status.is === 'paused') await new Promise<void>((resolve) => (this.wake = resolve));
@@ -76,7 +76,7 @@ export class Upload extends Transfer {
     }
   }
 
-  /** How much of the file the server has; null while it cannot be asked. */
+  /** How many bytes the server has; null while it cannot be reached. */
   private keptBytes(): Promise<number | null> {
     return get<KeptBytes>(this.address).then(
       (kept) => kept.bytes,
@@ -136,7 +136,7 @@ export class Upload extends Transfer {
   }
 }
 
-/** The SHA-256 of a file, taken beside the page: whoever types does not wait for it. */
+/** The SHA-256 of a file, computed in a worker so that typing is not delayed. */
 function checksumOf(file: Blob): Promise<string> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL('./checksum.worker.ts', import.meta.url), { type: 'module' });

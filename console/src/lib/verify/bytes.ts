@@ -1,4 +1,4 @@
-// Bytes, hashes and signatures, by what every browser has.
+// Bytes, hashes and signatures, with functions that every browser has.
 
 export const hex = (bytes: ArrayBuffer | Uint8Array) =>
   [...new Uint8Array(bytes as ArrayBuffer)].map((b) => b.toString(16).padStart(2, '0')).join('');
@@ -18,19 +18,19 @@ export async function signed(key: string, text: string, signature: string): Prom
   return imported !== null && crypto.subtle.verify('Ed25519', imported, s, utf8(text));
 }
 
-/** What people compare of a key. */
+/** The fingerprint of a key. */
 export async function fingerprint(key: string): Promise<string> {
   return hex((await sha(utf8(key))).slice(0, 16)).replace(/(.{4})(?=.)/g, '$1 ');
 }
 
-/** SHA-256 of something that may be too large for the memory; browsers have it only for the whole. */
+/** SHA-256 of data that may not fit into memory; browsers offer it only for whole buffers. */
 export async function sum(content: Blob): Promise<string> {
   return hex(await sha(await content.arrayBuffer()));
 }
 
 /**
- * Text of a bundle as it may be shown. A forger writes what stands in it: nothing of that may look like words of this
- * page, by letters that run the other way or a line of its own.
+ * Text of a bundle made safe to show. A forger controls it, so nothing in it may look like text of this
+ * page: no reversed letters, no line of its own.
  */
 export function plain(text: string): string {
   return text.replace(/[\p{Cc}\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/gu, '\ufffd');

@@ -1,4 +1,4 @@
-// The keys of one server, each endorsed by the one before it, and what an expected key vouches for.
+// The keys of one server, each endorsed by the one before it, and which of them an expected key vouches for.
 
 import { fingerprint, signed } from './bytes';
 
@@ -8,20 +8,20 @@ export interface Key {
   by: [string, string] | null;
 }
 
-/** What somebody who checks a bundle knows from elsewhere. What is empty is not expected. */
+/** What somebody who checks a bundle knows from elsewhere. Empty fields are not expected. */
 export interface Expected {
-  /** The key's fingerprint, or all of it. */
+  /** The key's fingerprint, or all of its digits. */
   key: string;
   /** The session's identifier. */
   session: string;
-  /** The hash of an entry that was the last one when it was noted. */
+  /** The hash of an entry that was the last one earlier. */
   head: string;
 }
 
-/** Without what people put between the digits when they read them out or copy them. */
+/** Without the separators that people put between digits. */
 const digits = (text: string) => text.replace(/[\s:-]/g, '').toLowerCase();
 
-/** What was typed, or what is wrong with it. */
+/** The parsed text, or what is wrong with it. */
 export function expecting(typed: Expected): Expected | string {
   const [key, session, head] = [digits(typed.key), digits(typed.session), digits(typed.head)];
   if (key && !/^([0-9a-f]{32}|[0-9a-f]{64})$/.test(key))
@@ -51,8 +51,8 @@ export async function wrong(keys: Key[]): Promise<string[]> {
 }
 
 /**
- * The keys that the expected one vouches for: itself, and those to which endorsements lead from it. Those that stand before
- * it are not among them: anybody can put a key of their own there, for to be endorsed needs nothing of a key.
+ * The keys that the expected one vouches for: itself, and those that endorsements lead to from it. Keys before it do not
+ * count: anybody can put their own key there, because being endorsed takes no action of the endorsed key.
  */
 export async function vouchedFor(keys: Key[], expected: string): Promise<Set<string>> {
   const found = new Set<string>();

@@ -1,4 +1,4 @@
-// The page's own few lines: a file and what is expected of it in, words out.
+// The page's own logic: a file and expectations in, a verdict out.
 
 import { expecting } from './keys';
 import { judge, type Outcome, type Verdict } from './verify';

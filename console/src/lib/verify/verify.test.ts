@@ -1,4 +1,4 @@
-// Forgeries, as a stranger can make them with a key of their own and bundles of the server: none passes.
+// Forgeries that a stranger can make with their own key and bundles of the server: none passes.
 
 import { describe, expect, it } from 'vitest';
 import { fingerprint, hex, plain, sha, unhex, utf8 } from './bytes';
@@ -13,7 +13,7 @@ interface Pair {
   secret: CryptoKey;
   key: string;
 }
-/** A pair of keys by its number (RFC 8410: the 32 secret bytes behind a fixed head). */
+/** A key pair by its number (RFC 8410: the 32 secret bytes after a fixed head). */
 async function pair(n: number): Promise<Pair> {
   const coded = unhex(`302e020100300506032b657004220420${n.toString(16).padStart(2, '0').repeat(32)}`, 48)!;
   const secret = await crypto.subtle.importKey('pkcs8', coded, 'Ed25519', true, ['sign']);
@@ -33,13 +33,13 @@ const endorsed = async (of: Pair, since: number, by: Pair | null): Promise<Key> 
 });
 const KEYS = [await endorsed(FIRST, 0, null), await endorsed(SECOND, 1, FIRST)];
 
-/** What goes into a bundle. */
+/** The content of a bundle. */
 interface Made {
   session: string;
   words: string;
   keys: Key[];
   seal: Pair;
-  /** Entries after what was stored. */
+  /** Entries after the stored one. */
   more: object[];
   files: Record<string, string>;
   under: Pair;
@@ -77,7 +77,7 @@ async function timeline(made: Made): Promise<{ lines: string; hashes: string[] }
   return { lines: lines.join(''), hashes };
 }
 
-/** Numbers as an archive has them: places, each with how many bytes it has, in a record of that length. */
+/** Numbers in an archive's record of that length: positions, each with its size in bytes. */
 function record(length: number, ...numbers: [at: number, bytes: 2 | 4, value: number][]): ArrayBuffer {
   const view = new DataView(new ArrayBuffer(length));
   for (const [at, bytes, value] of numbers)

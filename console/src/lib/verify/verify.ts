@@ -1,4 +1,4 @@
-// The verdict on a bundle, in a browser and without a network: the same rules as `deskside-verify`, written a second time,
+// The verdict on a bundle, in a browser and offline: the same rules as `deskside-verify`, in a second implementation,
 // so that an auditor need not trust one program.
 
 import { fingerprint, hex, plain, sha, signed, sum, utf8 } from './bytes';
@@ -10,9 +10,9 @@ const MARK = 'deskside-bundle-1';
 /** The signature at the end: mark, key, signature, and the spaces between them. */
 const SIGNATURE = MARK.length + 1 + 64 + 1 + 128;
 const SHOWN_AS_WHOLE = 256 * 1024 * 1024;
-/** What a file of a bundle may be called: nothing that leads out of the folder into which it is unpacked. */
+/** The names that a file of a bundle may have: none leads out of the folder where it is unpacked. */
 const NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)?$/;
-/** What may still happen when the transcript is stored: nothing that people read in it. */
+/** The events that may follow when the transcript is stored: none belongs to it. */
 const AFTER = ['attributed', 'rated', 'recorded', 'stored', 'watched', 'exported', 'legal_hold'];
 /** Files that only an event brings into a bundle. */
 const BESIDE = /^(video\.webm|video-with-pointer\.webm|pointer\.bin|(system|screenshots|files|shells)\/.*)$/;
@@ -26,14 +26,14 @@ interface Seal {
   signature: string;
 }
 
-/** What it comes to: `unknown` is whole in itself, where nobody said who must have signed it. */
+/** The outcome. `unknown` is whole in itself, without an expected key. */
 export type Outcome = 'whole' | 'unknown' | 'rejected';
 
 export interface Verdict {
   outcome: Outcome;
   session: string;
   about: string;
-  /** The fingerprint of the key that signed the whole file. */
+  /** The fingerprint of the key that signed the file. */
   key: string;
   entries: number;
   /** The hash of the last entry, and when it was sealed. */
@@ -66,11 +66,11 @@ export async function judge(bundle: Blob, expected: Expected = NOBODY): Promise<
 class Judge {
   private all: Stored[] = [];
   private readonly sums = new Map<string, string>();
-  /** What the timeline says of files beside it: their names, and the hashes that it has of them. */
+  /** The stored files that the timeline names, with their hashes. */
   private readonly named = new Map<string, string[]>();
   private readonly segments: Segment[] = [];
   private readonly hashes: string[] = [];
-  /** The transcript's hash, once the timeline has said what was stored. */
+  /** The hash of the stored transcript. */
   private stored: string | null = null;
 
   constructor(
@@ -103,7 +103,7 @@ class Judge {
     this.beside();
   }
 
-  /** The key that signed the whole; empty when the signature does not hold. */
+  /** The key that signed the file; empty when the signature is invalid. */
   private async signature(bundle: Blob): Promise<string> {
     const covered = bundle.slice(0, Math.max(0, bundle.size - SIGNATURE));
     const comment = new TextDecoder().decode(await bundle.slice(-SIGNATURE).arrayBuffer());
@@ -128,7 +128,7 @@ class Judge {
       const read: unknown = JSON.parse(await this.text(name));
       if (Array.isArray(read)) return read as T[];
     } catch {
-      // Said below.
+      // Reported below.
     }
     this.find(`${name} was changed after it was stored.`);
     return [];
@@ -161,13 +161,13 @@ class Judge {
     return vouched;
   }
 
-  /** The key that was found, and the one that is expected and does not vouch for it. */
+  /** The key that was found, and the expected one, which does not vouch for it. */
   private async wrong(found: string): Promise<string> {
     const expected = await printOf(this.expected.key);
     return `${await fingerprint(found)}, not by ${expected}, which you expect, nor by one that this key has endorsed.`;
   }
 
-  /** The seal under the end covers all entries: so it is the one that must be by a key for which the expected one vouches. */
+  /** The seal at the end covers all entries, so the expected key must vouch for that one. */
   private async seals(seals: Seal[], keys: Key[], vouched: Set<string> | null) {
     const end = this.hashes.length;
     let covered = false;
@@ -188,7 +188,7 @@ class Judge {
     if (!covered) this.find('No seal of the server covers the end of the timeline.');
   }
 
-  /** Follows the chain. */
+  /** Verifies the hash chain. */
   private async timeline(lines: string) {
     let before = new Uint8Array(32);
     for (const line of lines.split('\n').filter(Boolean)) {
@@ -223,7 +223,7 @@ class Judge {
       this.find('The timeline was changed: the entry that says what was stored is missing.');
   }
 
-  /** What an entry says of files that are kept beside the timeline. */
+  /** The stored files that an entry names. */
   private checkEvidenceEvent(event: Record<string, unknown> & { type: string }) {
     const names = (name: string, sha256: unknown) => {
       const hashes = this.named.get(name) ?? [];
@@ -255,7 +255,7 @@ class Judge {
     }
   }
 
-  /** The pictures, segment by segment, with what the timeline says was recorded. */
+  /** The pictures, segment by segment, compared with the hashes in the timeline. */
   private async video() {
     if (!this.segments.length) return;
     const video = this.all.find((f) => f.name === 'video.webm');
@@ -268,7 +268,7 @@ class Judge {
     if (found.more) this.find('video.webm was changed after it was stored.');
   }
 
-  /** Whether the timeline says of every file beside it that it is there, and what it is. */
+  /** Compares the stored files with what the timeline says of them, in both directions. */
   private beside() {
     const words = this.sums.get('transcript.txt');
     if (words === undefined) this.find('transcript.txt is missing.');

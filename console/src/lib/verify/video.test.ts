@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { compare, pictures } from './video';
 
-/** An EBML element, its length in as many bytes as `wide`. */
+/** An EBML element whose length takes `wide` bytes. */
 function element(id: number[], body: number[], wide = 1): number[] {
   const size = Array.from({ length: wide }, (_, n) => Math.floor(body.length / 256 ** (wide - 1 - n)) % 256);
   size[0]! |= 1 << (8 - wide);

@@ -1,18 +1,18 @@
-// The pictures of a recorded video, compared with what the timeline says was recorded: where it was changed.
+// Compares the pictures of a recorded video with the timeline, to find where it was changed.
 
-/** What an entry of the timeline says of pictures that were recorded in a row. */
+/** The data of a segment in the timeline. */
 export interface Segment {
   at: number;
   pictures: number;
   sha256: string;
 }
 
-/** So much of the file is read at a time. */
+/** The most bytes of the file that are read at once. */
 const PART = 4 * 1024 * 1024;
-/** No picture is longer. */
+/** The longest picture. */
 const LONGEST = 64 * 1024 * 1024;
 
-/** Reads a file from its start, a part at a time. */
+/** Reads a file sequentially. */
 class Reader {
   private part = new Uint8Array();
   private from = 0;
@@ -31,7 +31,7 @@ class Reader {
   }
 }
 
-/** An element's id and size (RFC 8794); null at the end, and for what has no size. */
+/** An element's id and size (RFC 8794); null at the end, and for an unknown size. */
 async function element(reader: Reader): Promise<{ id: number; size: number } | null> {
   const first = await reader.bytes(1);
   if (!first) return null;
@@ -46,14 +46,14 @@ async function element(reader: Reader): Promise<{ id: number; size: number } | n
   return size >= 2 ** (7 * sizeLength) - 1 ? null : { id, size };
 }
 
-/** The pictures in their order: the blocks of the first track (RFC 9559). */
+/** The pictures in order: the blocks of the first track (RFC 9559). */
 export async function* pictures(video: Blob): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const reader = new Reader(video);
   for (;;) {
     const found = await element(reader);
     if (!found) return;
     const { id, size } = found;
-    // Segment, cluster, block group: what they hold is read as if it stood here.
+    // Segment, cluster, block group: their children are read in place.
     if (id === 0x18538067 || id === 0x1f43b675 || id === 0xa0) continue;
     if ((id === 0xa3 || id === 0xa1) && size >= 4 && size <= LONGEST) {
       const block = await reader.bytes(size);
@@ -65,7 +65,7 @@ export async function* pictures(video: Blob): AsyncGenerator<Uint8Array<ArrayBuf
   }
 }
 
-/** Where the video is not what was recorded: the segments' numbers from 1 on, and whether there is more than was recorded. */
+/** Where the video differs from what was recorded: segment numbers from 1, and whether there are additional pictures. */
 export async function compare(
   video: Blob,
   segments: Segment[],

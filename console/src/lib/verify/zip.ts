@@ -1,11 +1,11 @@
-// The files of an uncompressed ZIP archive (APPNOTE.TXT 4.3), by its central directory, without reading it whole.
+// The files of an uncompressed ZIP archive (APPNOTE.TXT 4.3), from its central directory, without reading all of it.
 
 export interface Stored {
   name: string;
   content: Blob;
 }
 
-/** The files; throws what is wrong with the archive. */
+/** The files; throws if the archive is invalid. */
 export async function files(archive: Blob): Promise<Stored[]> {
   const tail = await view(archive, Math.max(0, archive.size - 66_000), archive.size);
   let end = tail.byteLength - 22;
@@ -17,7 +17,7 @@ export async function files(archive: Blob): Promise<Stored[]> {
     tail.getUint32(end + 16, true)
   ];
   if (end >= 20 && tail.getUint32(end - 20, true) === 0x07064b50) {
-    // ZIP64: the true numbers stand in a record of their own.
+    // ZIP64: the real numbers are in a separate record.
     const at = Number(tail.getBigUint64(end - 12, true));
     const record = await view(archive, at, at + 56);
     [count, size, start] = [24, 40, 48].map((n) => Number(record.getBigUint64(n, true))) as [number, number, number];

@@ -1,4 +1,4 @@
-// Coded pictures to a canvas.
+// Decodes pictures onto a canvas.
 
 import type { PictureFormat } from '$lib/api/types/PictureFormat';
 import { engine, type Decoded, type Engine, type DecoderChoice, type Picture } from './engine';
@@ -8,26 +8,26 @@ import { Stages } from './stages';
 export interface DecoderEvents {
   /** The picture is on the canvas. */
   drawn(seq: number, width: number, height: number): void;
-  /** The decoder lost its state: only a keyframe helps. */
+  /** The decoder lost its state and needs a keyframe. */
   lost(): void;
-  /** The decoder failed again and again. */
+  /** The decoder failed repeatedly. */
   hopeless(): void;
 }
 
-/** After so many failures without a picture between them another keyframe is of no use. */
+/** After this many failures without a picture in between, another keyframe is useless. */
 const MOST_FAILURES = 3;
 
 export class Decoder {
   private engine: Engine | null = null;
   private waitsForKey = true;
-  /** What was given to the engine and has not come back, by number, and since when. */
+  /** Frames in the engine, by number, with the time when they were passed to it. */
   private pending = new Map<number, { picture: Picture; since: number }>();
   private painter: Painter;
   private painting: Promise<void> = Promise.resolve();
   private choice: DecoderChoice | null = null;
   private failures = 0;
   readonly stages = new Stages();
-  /** How the newest picture was coded. */
+  /** The coding of the newest picture. */
   format: PictureFormat | null = null;
 
   constructor(
@@ -37,7 +37,7 @@ export class Decoder {
     this.painter = new Painter(canvas);
   }
 
-  /** Decodes what comes from now on by this choice. */
+  /** Decodes further frames with this choice. */
   use(choice: DecoderChoice) {
     if (choice === this.choice) return;
     this.reset();
@@ -65,7 +65,7 @@ export class Decoder {
     return started;
   }
 
-  /** Pictures are painted one after another, in the order in which they were decoded. */
+  /** Pictures are painted in the order in which they were decoded. */
   private draw(decodedPicture: Decoded) {
     const { seq, width, height, format } = decodedPicture;
     const pending = this.pending.get(seq);
@@ -82,7 +82,7 @@ export class Decoder {
       this.failures = 0;
       this.format = format;
       const now = performance.now();
-      // Refinement is nobody's wait: it comes when nothing else is to do. A keyframe is a beginning.
+      // Nobody waits for refinement: it is sent when there is nothing else to do. A keyframe is a start.
       if (pending && !pending.picture.lossless && !pending.picture.key) {
         const { picture, since } = pending;
         const times = { read: picture.read, encode: picture.encoded, decode: decoded - since, draw: now - decoded };
@@ -92,7 +92,7 @@ export class Decoder {
     });
   }
 
-  /** The decoder lost its state, as one does when its tab was long in the background: a keyframe brings it back. */
+  /** The decoder lost its state, as after a long time in the background: a keyframe restores it. */
   private fail() {
     this.reset();
     this.failures += 1;
@@ -100,7 +100,7 @@ export class Decoder {
     else this.events.lost();
   }
 
-  /** The next sharing starts anew. */
+  /** Resets for the next screen share. */
   reset() {
     this.engine?.close();
     this.engine = null;

@@ -1,10 +1,10 @@
-// What a technician draws with the pointer: from the first press to the release, as one mark.
+// A technician's drawing with the pointer: from press to release, as one mark.
 
 import type { Mark } from '$lib/api/types/Mark';
 import type { Point } from './geometry';
 
 export type Tool = 'spot' | 'arrow' | 'pen' | 'box';
-/** More points than the wire takes are thinned out. */
+/** More points than the wire allows are thinned out. */
 const MOST_POINTS = 256;
 
 export class Drawing {
@@ -22,7 +22,7 @@ export class Drawing {
     if (last.x !== at.x || last.y !== at.y) this.points.push(at);
   }
 
-  /** The mark, when the pointer is let go. */
+  /** The mark, when the pointer is released. */
   mark(): Mark {
     const pair = (p: Point): [number, number] => [p.x, p.y];
     const [first, last] = [this.points[0]!, this.points.at(-1)!];

@@ -1,4 +1,4 @@
-// What decodes pictures: the browser's own decoder, or the one that Deskside brings along (wasm_engine.ts).
+// Decoders of pictures: the browser's own, or the one that Deskside includes (wasm_engine.ts).
 
 import type { PictureFormat } from '$lib/api/types/PictureFormat';
 import type { Frame } from './frames';
@@ -8,7 +8,7 @@ import type { Painter } from './painter';
 
 export type Picture = Extract<Frame, { kind: 'picture' }>;
 
-/** Who decodes: the browser under a codec string, or the decoder that pages bring along. */
+/** The decoder: the browser's with a codec string, or the one that pages include. */
 export type DecoderChoice = { is: 'browser'; codec: string } | { is: 'wasm' };
 
 /** A decoded picture. */
@@ -17,19 +17,19 @@ export interface Decoded {
   width: number;
   height: number;
   format: PictureFormat;
-  /** Puts it onto the canvas. */
+  /** Paints it onto the canvas. */
   paint(painter: Pick<Painter, 'paint' | 'put'>): Promise<void> | void;
-  /** Gives its memory back. */
+  /** Frees its memory. */
   close(): void;
 }
 
 export interface EngineEvents {
   decoded(picture: Decoded): void;
-  /** It lost its state, and is of no more use. */
+  /** It lost its state and cannot be used any more. */
   failed(): void;
 }
 
-/** Decodes pictures in their order, from a keyframe on. */
+/** Decodes pictures in order, from a keyframe on. */
 export interface Engine {
   decode(picture: Picture): void;
   close(): void;
@@ -48,9 +48,9 @@ export const configuration = (codec: string): VideoDecoderConfig => ({
 
 class BrowserEngine implements Engine {
   private decoder: VideoDecoder;
-  /** What changed in the pictures that are being decoded, and how they are coded, by their number. */
+  /** The regions and coding of the pictures in the decoder, by their number. */
   private pending = new Map<number, { regions: Picture['regions']; format: PictureFormat }>();
-  /** As the stream says: what a browser makes of a frame differs, and tells nothing. */
+  /** From the stream: browsers report the coding of a frame differently, so that is useless. */
   private format: PictureFormat = 'yuv420';
 
   constructor(codec: string, events: EngineEvents) {
@@ -73,7 +73,7 @@ class BrowserEngine implements Engine {
   }
 
   decode({ key, seq, regions, data }: Picture) {
-    // The number travels as the time stamp: it comes back with the picture.
+    // The number is passed as the time stamp, which comes back with the picture.
     if (key) this.format = formatOf(data) ?? this.format;
     this.pending.set(seq, { regions, format: this.format });
     const type = key ? 'key' : 'delta';

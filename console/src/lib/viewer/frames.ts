@@ -19,10 +19,10 @@ export type Frame =
       time: number;
       width: number;
       height: number;
-      /** How long the customer's program read and encoded, in milliseconds. */
+      /** How long the customer's program took to read and to encode, in milliseconds. */
       read: number;
       encoded: number;
-      /** Outside of these nothing changed; none means that all did. */
+      /** Outside of these nothing changed; without regions everything did. */
       regions: Region[];
       data: Uint8Array<ArrayBufferLike>;
     }
@@ -75,7 +75,7 @@ export async function readFrames(
   }
 }
 
-/** The whole frame's length: header, regions and payload. */
+/** The length of the whole frame: header, regions and payload. */
 function lengthOf(header: Uint8Array<ArrayBufferLike>): number {
   const view = new DataView(header.buffer, header.byteOffset);
   const [payload, regions] = [view.getUint32(14), view.getUint8(22)];
@@ -83,7 +83,7 @@ function lengthOf(header: Uint8Array<ArrayBufferLike>): number {
   return HEADER_BYTES + regions * REGION_BYTES + payload;
 }
 
-/** One whole frame; null for a kind that this page does not know, and for a pointer that is none. */
+/** Parses a frame; null for an unknown kind or an invalid pointer. */
 export function parse(bytes: Uint8Array<ArrayBufferLike>): Frame | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const [kind, flags, seq, time] = [view.getUint8(0), view.getUint8(1), view.getUint32(6), view.getUint32(10)];
@@ -97,7 +97,7 @@ export function parse(bytes: Uint8Array<ArrayBufferLike>): Frame | null {
       for (let at = HEADER_BYTES; at < start; at += REGION_BYTES) {
         const region = { x: u16(at), y: u16(at + 2), width: u16(at + 4), height: u16(at + 6) };
         const inside = region.x + region.width <= width && region.y + region.height <= height;
-        // A region that is none: everything is drawn instead.
+        // An invalid region: everything is drawn instead.
         if (!inside || region.width === 0 || region.height === 0) {
           regions.length = 0;
           break;

@@ -1,19 +1,19 @@
-// Captures the technician's pointer and keyboard over the screen, as input messages. Nothing stays pressed when the page loses the focus,
-// is hidden, or may no longer act; while anything is pressed, the page says so again and again.
+// Captures the technician's pointer and keyboard over the screen, as input messages. Nothing stays pressed when the
+// page loses the focus, is hidden, or may no longer control. While anything is held, the page repeats that.
 
 import type { Button } from '$lib/api/types/Button';
 import type { Input } from '$lib/api/types/Input';
 import { pointOnScreen, type Point } from './geometry';
 import { Keys, texts } from './keys';
 
-/** The buttons of `PointerEvent.buttons`, from its lowest bit on. */
+/** The buttons of `PointerEvent.buttons`, lowest bit first. */
 const BUTTONS: Button[] = ['left', 'right', 'middle', 'back', 'forward'];
-/** Pixels a line and a page of a wheel stand for. */
+/** Pixels for a line and for a page of a wheel. */
 const WHEEL_UNIT = [1, 33, 400];
-/** How often it is said what is held: `HELD_EVERY` of the protocol. */
+/** How often held keys are repeated: `HELD_EVERY` of the protocol. */
 const HELD_EVERY = 300;
 
-/** What a key gives alone on this keyboard, where the browser tells. */
+/** What a key produces alone on this keyboard, if the browser tells. */
 async function layout(): Promise<(code: string) => string | undefined> {
   const { keyboard } = navigator as { keyboard?: { getLayoutMap(): Promise<Map<string, string>> } };
   const map = await keyboard?.getLayoutMap().catch(() => undefined);
@@ -31,7 +31,7 @@ export class InputCapture {
 
   /**
    * `surface` takes the pointer, `keyboard` is a text area that takes keys and composed text; `may` says whether control
-   * is granted now.
+   * is allowed now.
    */
   constructor(
     private surface: HTMLCanvasElement,
@@ -65,7 +65,7 @@ export class InputCapture {
     this.stop.abort();
   }
 
-  /** Lets go of everything. */
+  /** Releases everything. */
   release() {
     const any = this.isAny();
     this.keys.forget();
@@ -80,7 +80,7 @@ export class InputCapture {
     return this.buttons.size > 0 || this.keys.held().length > 0;
   }
 
-  /** Sends messages, and begins or ends to say what is held. */
+  /** Sends messages, and starts or stops repeating what is held. */
   private send(inputs: Input[]) {
     for (const input of inputs) this.tell(input);
     if (!this.isAny()) {
@@ -101,7 +101,7 @@ export class InputCapture {
   /** Moves are sent once a frame: only the newest counts. */
   private moved(event: PointerEvent) {
     if (!this.may()) return;
-    // A second button, and one that went up where nobody saw it, come as movements.
+    // A second button, and a release outside of the page, arrive as moves.
     if (this.changed(event).length > 0) return this.press(event);
     this.move = this.at(event);
     if (this.scheduled) return;
@@ -125,7 +125,7 @@ export class InputCapture {
     this.press(event);
   }
 
-  /** The buttons that are not as they are held. */
+  /** The buttons that differ from those held. */
   private changed(event: PointerEvent): Button[] {
     return BUTTONS.filter((button, n) => ((event.buttons >> n) & 1) !== Number(this.buttons.has(button)));
   }

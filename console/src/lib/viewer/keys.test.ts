@@ -25,7 +25,7 @@ function press(code: string, key: string, given: Given = {}): KeyPress {
   };
 }
 
-/** Messages as short words: `+KeyA` and `-KeyA` for keys, `"@"` for text. */
+/** Messages in short form: `+KeyA` and `-KeyA` for keys, `"@"` for text. */
 const short = (inputs: Input[]) =>
   inputs.map((i) => (i.type === 'key' ? `${i.down ? '+' : '-'}${i.code}` : i.type === 'text' ? `"${i.text}"` : i.type));
 

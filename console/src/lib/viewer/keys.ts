@@ -1,10 +1,10 @@
-// What the technician's keyboard does, as input messages. Pure: events go in, messages come out. Modifiers are what each
-// event says of them, not what was once seen: a release that never came is made up for with the next event.
+// The technician's keyboard as input messages. Pure: events in, messages out. Modifiers are taken from each event,
+// not from earlier ones, so the next event corrects a missed release.
 
 import type { Input } from '$lib/api/types/Input';
 import type { Modifier } from '$lib/api/types/Modifier';
 
-/** What is read of a `KeyboardEvent`. */
+/** The used fields of a `KeyboardEvent`. */
 export interface KeyPress {
   code: string;
   key: string;
@@ -26,12 +26,12 @@ const KINDS: { kind: Kind; key: string; flag: keyof Flags; code: string }[] = [
   { kind: 'alt', key: 'Alt', flag: 'altKey', code: 'AltLeft' },
   { kind: 'meta', key: 'Meta', flag: 'metaKey', code: 'MetaLeft' }
 ];
-/** How many characters one message may type. */
+/** The most characters of one message. */
 const MOST_TEXT = 256;
-/** Other systems' names of the key with their sign. */
+/** Other systems' names of the key with their logo. */
 const META = ['Meta', 'OS', 'Super'];
 
-/** A text of any length, as messages. */
+/** A text of any length as messages. */
 export function texts(text: string): Input[] {
   const all = [...text];
   const parts = Array.from({ length: Math.ceil(all.length / MOST_TEXT) }, (_, n) => n * MOST_TEXT);
@@ -44,11 +44,11 @@ export class Keys {
   /** Other keys that are down. */
   private pressed = new Set<string>();
   private altGraph = false;
-  /** On a Mac, Option makes characters: it becomes Alt only when something else than a character follows. */
+  /** On a Mac, Option produces characters: it becomes Alt only when something else than a character follows. */
   private option: { code: string; used: boolean } | null = null;
 
   /**
-   * `base` says what a key gives alone, where that is known.
+   * `base` tells what a key produces alone, if that is known.
    */
   constructor(
     private mac: boolean,
@@ -60,7 +60,7 @@ export class Keys {
     return [...new Set(this.modifiers.values())];
   }
 
-  /** Forgets everything: whoever held it has let it go. */
+  /** Forgets everything, after it was released. */
   forget() {
     this.modifiers.clear();
     this.pressed.clear();
@@ -72,7 +72,7 @@ export class Keys {
     if (ignored(event)) return [];
     if (event.key === 'AltGraph') {
       this.altGraph = true;
-      // Windows presses a Control of its own with AltGr.
+      // Windows presses Control with AltGr.
       return this.letGo((modifier) => modifier.startsWith('control'));
     }
     const kind = kindOf(event);
@@ -84,10 +84,10 @@ export class Keys {
     }
     const option = this.takeOption();
     const { code, key } = event;
-    // It went up unseen.
+    // Its release was missed.
     const missed: Input[] = !event.repeat && this.pressed.has(code) ? [{ type: 'key', code, key, down: false }] : [];
     const struck: Input[] = [{ type: 'key', code, key, down: true }];
-    // macOS tells of no release while its command key is down.
+    // macOS reports no release while its command key is down.
     if (event.metaKey) struck.push({ type: 'key', code, key, down: false });
     else this.pressed.add(code);
     return [...synced, ...option, ...missed, ...struck];
@@ -99,7 +99,7 @@ export class Keys {
       return [];
     }
     if (event.code === this.option?.code) {
-      // Pressed and released alone, as what opens a menu.
+      // Pressed and released alone, for example to open a menu.
       const alone = this.option.used ? [] : this.takeOption();
       this.option = null;
       return [...alone, ...this.release(event)];
@@ -107,7 +107,7 @@ export class Keys {
     return this.release(event);
   }
 
-  /** What a pointer's event says of the modifiers. */
+  /** The modifiers of a pointer event. */
   pointer(event: Flags): Input[] {
     const option = event.altKey ? this.takeOption() : [];
     return [...option, ...this.sync(event, null, false)];
@@ -141,13 +141,13 @@ export class Keys {
     return [{ type: 'key', code, key: 'Alt', down: true }];
   }
 
-  /** Makes what is held what the event says, but for the modifier that it is about. */
+  /** Changes the held modifiers to those of the event, except the one that it is about. */
   private sync(event: Flags, about: Kind | null, thirdLevel: boolean): Input[] {
     const all: Input[] = [];
     for (const { kind, key, flag, code } of KINDS) {
       if (kind === about) continue;
       const held = [...this.modifiers].some(([, modifier]) => modifier.startsWith(kind));
-      // Control and Alt may be what chose the character.
+      // Control and Alt may have selected the character.
       const chosen = (thirdLevel || this.altGraph) && (kind === 'control' || kind === 'alt');
       if (held && !event[flag]) all.push(...this.letGo((modifier) => modifier.startsWith(kind)));
       else if (!held && event[flag] && !chosen && !(kind === 'alt' && this.option)) {
@@ -166,7 +166,7 @@ export class Keys {
     });
   }
 
-  /** Whether a character was made by AltGr, by Control and Alt together, or by a Mac's Option: it is text then. */
+  /** Whether AltGr, Control and Alt, or a Mac's Option made the character: then it is text. */
   private isThirdLevel(event: KeyPress): boolean {
     if ([...event.key].length !== 1) return false;
     if (this.altGraph || event.getModifierState('AltGraph')) return true;
@@ -183,7 +183,7 @@ function ignored(event: KeyPress): boolean {
 }
 
 function kindOf(event: KeyPress): Kind | null {
-  // With Shift, X calls Alt so.
+  // With Shift, X reports Alt as Meta.
   if (event.key === 'Meta' && event.code.startsWith('Alt')) return 'alt';
   if (META.includes(event.key)) return 'meta';
   return KINDS.find(({ key }) => key === event.key)?.kind ?? null;

@@ -1,4 +1,4 @@
-// Decoded pictures onto a canvas: only what changed, since without a graphics card a whole screen takes 10 ms.
+// Paints decoded pictures onto a canvas: only what changed, because without a GPU a whole screen takes 10 ms.
 
 export interface Region {
   x: number;
@@ -7,7 +7,7 @@ export interface Region {
   height: number;
 }
 
-/** Above this part of the screen one whole drawImage is quicker than copying regions. */
+/** Above this share of the screen one drawImage is quicker than copying regions. */
 const MOST_COPIED = 0.5;
 
 export class Painter {
@@ -19,7 +19,7 @@ export class Painter {
     this.context = canvas.getContext('2d', { alpha: false, desynchronized: true })!;
   }
 
-  /** Makes the canvas as large as the picture; says whether it was not. */
+  /** Resizes the canvas to the picture; returns whether it changed. */
   private resize(width: number, height: number): boolean {
     if (this.canvas.width === width && this.canvas.height === height) return false;
     this.canvas.width = width;
@@ -27,18 +27,18 @@ export class Painter {
     return true;
   }
 
-  /** Puts pixels where they belong. */
+  /** Paints pixels at their position. */
   put(width: number, height: number, parts: (Region & { pixels: Uint8ClampedArray<ArrayBuffer> })[]) {
     this.resize(width, height);
     for (const { x, y, width, pixels } of parts) this.context.putImageData(new ImageData(pixels, width), x, y);
   }
 
-  /** Paints the regions of the frame; all of it when there are none or the size is new. */
+  /** Paints the regions of the frame; all of it without regions or after a resize. */
   async paint(frame: VideoFrame, regions: Region[]): Promise<void> {
     const { displayWidth: width, displayHeight: height } = frame;
     if (this.resize(width, height)) regions = [];
     const area = regions.reduce((sum, r) => sum + r.width * r.height, 0);
-    // The planes of GBR are the pixels themselves; another format is the browser's own business.
+    // The planes of GBR are the pixels themselves; other formats are left to the browser.
     if (regions.length === 0 || frame.format !== 'I444' || area > MOST_COPIED * width * height) {
       this.context.drawImage(frame, 0, 0);
       return;

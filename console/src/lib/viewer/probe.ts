@@ -1,17 +1,17 @@
-// Which pictures this browser's decoder shows rightly: tried with a picture, since codec strings do not tell.
+// Which pictures this browser decodes correctly: tested with a picture, because codec strings do not tell.
 
 import type { PictureFormat } from '$lib/api/types/PictureFormat';
 import { configuration, type DecoderChoice } from './engine';
 import { WasmEngine } from './wasm_engine';
 import { interleave } from './painter';
 
-/** A format that a customer's side codes, and what decodes it here. */
+/** A format that a customer's side codes, and the decoder for it here. */
 export interface DecodingOption {
   format: PictureFormat;
   choice: DecoderChoice;
 }
 
-/** Strings for the same stream: Firefox accepts only the second, and decodes it rightly. */
+/** Codec strings for the same stream: Firefox accepts only the second, and decodes it correctly. */
 const GBR = ['av01.1.08M.08', 'av01.0.08M.08'];
 /** What every browser with AV1 shows, less sharply. */
 const YUV420 = 'av01.0.08M.08';
@@ -29,13 +29,13 @@ function colour(x: number, y: number): [number, number, number] {
 }
 
 /**
- * How this browser can show the screen, the best option first. The browser's own decoder is the quickest; where one pixel of the test
- * picture is wrong, or there is none, the one that pages bring along shows the same picture.
+ * How this browser can show the screen, best first. The browser's own decoder is the quickest; if one pixel of the test
+ * picture is wrong, or there is none, the decoder of the page shows the same picture.
  */
 export async function probe(): Promise<DecodingOption[]> {
   const browser = await exactCodec();
   const exact: DecoderChoice[] = browser ? [{ is: 'browser', codec: browser }] : [];
-  // Its 1 MB is not fetched where the browser can do without.
+  // Its 1 MB is not loaded if the browser needs no other decoder.
   if (browser ? typeof WebAssembly !== 'undefined' : await wasmExact()) exact.push(WASM);
   const blurred: DecoderChoice[] = (await decodes(YUV420)) ? [{ is: 'browser', codec: YUV420 }] : [];
   if (exact.includes(WASM)) blurred.push(WASM);
@@ -43,7 +43,7 @@ export async function probe(): Promise<DecodingOption[]> {
   return [...exact.map(options('gbr')), ...blurred.map(options('yuv420'))];
 }
 
-/** The best option that has not failed; a customer's browser codes 4:2:0, whatever this one could show. */
+/** The best option that has not failed; a customer's browser codes 4:2:0, whatever this one can show. */
 export function bestOption(options: DecodingOption[], failed: DecodingOption[], codesYuv420: boolean) {
   return options.find((o) => !failed.includes(o) && (!codesYuv420 || o.format === 'yuv420')) ?? null;
 }
@@ -62,7 +62,7 @@ async function decodes(codec: string): Promise<boolean> {
 
 const testPicture = () => Uint8Array.from(PICTURE.match(/../g)!, (digits) => parseInt(digits, 16));
 
-/** A failure after a while. */
+/** Fails after a while. */
 const late = <T>() =>
   new Promise<T>((_, reject) => setTimeout(() => reject(new Error('no picture in time')), PATIENCE));
 
@@ -114,7 +114,7 @@ function drawn(frame: VideoFrame): Uint8ClampedArray {
   return context.getImageData(0, 0, 64, 64).data;
 }
 
-/** As the painter copies regions. */
+/** In the way in which the painter copies regions. */
 async function copied(frame: VideoFrame): Promise<Uint8ClampedArray> {
   const planes = new Uint8Array(3 * 64 * 64);
   const layout = [0, 1, 2].map((plane) => ({ offset: plane * 64 * 64, stride: 64 }));

@@ -1,12 +1,12 @@
-// What an AV1 stream says of itself: its sequence header, which every keyframe carries (AV1 specification, 5.3 and 5.5).
+// The AV1 sequence header, which every keyframe carries (AV1 specification, 5.3 and 5.5).
 
 import type { PictureFormat } from '$lib/api/types/PictureFormat';
 
 const SEQUENCE_HEADER = 1;
-/** Profile 1 has a value of each kind for each pixel. */
+/** Whether it is profile 1, with all three values for each pixel. */
 const HIGH = 1;
 
-/** How a keyframe and what follows it are coded; null where it does not say. */
+/** The coding of a keyframe and the pictures after it; null if unknown. */
 export function formatOf(data: Uint8Array): PictureFormat | null {
   let at = 0;
   while (at < data.length) {

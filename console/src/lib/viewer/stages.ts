@@ -1,17 +1,17 @@
-// How long a picture takes on its way, stage by stage: what the connection panel and the benchmark show.
+// How long a picture takes, stage by stage: for the connection panel and the benchmark.
 
-/** The stages of a picture's way, in order. The customer's program tells the first two. */
+/** The stages of a picture in order. The customer's program measures the first two. */
 export const STAGES = ['read', 'encode', 'decode', 'draw'] as const;
 export type Stage = (typeof STAGES)[number];
 
-/** Milliseconds: what is usual, and what is slow. */
+/** Milliseconds: median and slow end. */
 export interface Spread {
   p50: number;
   p95: number;
 }
 export type StageTimes = Record<Stage, Spread>;
 
-/** How many pictures are remembered. */
+/** How many pictures are kept. */
 const MEMORY = 120;
 
 export class Stages {
@@ -24,18 +24,18 @@ export class Stages {
     push(this.seen, { at, bytes });
   }
 
-  /** How many pictures the times are of. */
+  /** The number of pictures. */
   get count(): number {
     return this.seen.length;
   }
 
-  /** The middle and the slow end of each stage; null before the first picture. */
+  /** Median and slow end of each stage; null before the first picture. */
   all(): StageTimes | null {
     if (this.seen.length === 0) return null;
     return Object.fromEntries(STAGES.map((stage) => [stage, spread(this.times[stage])])) as StageTimes;
   }
 
-  /** Pictures and bytes in the second before `now`. */
+  /** Pictures and bytes of the second before `now`. */
   lastSecond(now: number): { pictures: number; bytes: number } {
     const recent = this.seen.filter((s) => s.at > now - 1000);
     return { pictures: recent.length, bytes: recent.reduce((sum, s) => sum + s.bytes, 0) };

@@ -11,9 +11,9 @@ export interface Findings {
   stages: StageTimes | null;
 }
 
-/** A round trip above this many milliseconds is felt. */
+/** A round trip above this many milliseconds is noticeable. */
 const FELT = 120;
-/** Work on a picture above this is felt. */
+/** Processing of a picture above this is noticeable. */
 const WORK_FELT = 45;
 
 export function verdict({ here, there, relay, stages }: Findings): string {

@@ -47,9 +47,9 @@ describe('formatOf', () => {
     // A temporal delimiter, then a sequence header of profile 1, as the test picture of probe.ts begins.
     ['12000a0c20000002afff80308086801032990314', 'gbr'],
     ['12000a0b00000002afff9b5f30081032990314', 'yuv420'],
-    // Without sizes the header is all that follows.
+    // Without sizes, only the header follows.
     ['0820', 'gbr'],
-    // A frame alone, a header that ends too early, nothing.
+    // A frame alone, a truncated header, nothing.
     ['32021111', null],
     ['0a00', null],
     ['0a', null],

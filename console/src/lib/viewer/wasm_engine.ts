@@ -1,10 +1,10 @@
-// The decoder that pages bring along, from the page's side.
+// The page's side of the decoder that pages include.
 
 import type { Engine, EngineEvents, Picture } from './engine';
 import source from './decoder.wasm?url';
 import type { Answer, Order } from './wasm_engine.worker';
 
-/** Fetched and compiled once a page, and anew where that failed. */
+/** Loaded and compiled once for a page, and again after a failure. */
 let compiled: Promise<WebAssembly.Module> | null = null;
 async function compile(): Promise<WebAssembly.Module> {
   try {
@@ -34,7 +34,7 @@ export class WasmEngine implements Engine {
   }
 
   decode(picture: Pick<Picture, 'seq' | 'regions' | 'data'>) {
-    // The bytes are a part of what arrived: the worker needs no more than these.
+    // The bytes are a part of a larger buffer: the worker gets only these.
     const data = picture.data.slice();
     this.worker.postMessage({ seq: picture.seq, regions: picture.regions, data } satisfies Order, [data.buffer]);
   }

@@ -1,24 +1,24 @@
-// The decoder that pages bring along: libaom in WebAssembly (console/decoder), beside the page.
+// The decoder that pages include: libaom in WebAssembly (console/decoder), in a worker.
 
 import type { PictureFormat } from '$lib/api/types/PictureFormat';
 import type { Region } from './painter';
 
 export interface Order {
   seq: number;
-  /** Outside of these nothing changed; none means that all did. */
+  /** Outside of these nothing changed; without regions everything did. */
   regions: Region[];
   data: Uint8Array<ArrayBuffer>;
 }
-/** A part of a picture, as RGBA. */
+/** A part of a picture as RGBA. */
 export interface Part extends Region {
   pixels: Uint8ClampedArray<ArrayBuffer>;
 }
 export interface Answer {
-  /** Null when it cannot be decoded. */
+  /** Null if it cannot be decoded. */
   picture: { seq: number; width: number; height: number; format: PictureFormat; parts: Part[] } | null;
 }
 
-/** What console/decoder/decoder.c gives out. */
+/** The exports of console/decoder/decoder.c. */
 interface Decoder {
   memory: WebAssembly.Memory;
   _initialize(): void;
@@ -30,7 +30,7 @@ interface Decoder {
   pixels(x: number, y: number, columns: number, rows: number): number;
 }
 
-/** libaom's error messages could be written to a console; there is none. */
+/** libaom could write error messages to a console; there is none. */
 const nowhere = { fd_write: () => 0, fd_seek: () => 0, fd_close: () => 0 };
 
 /** The page sends the compiled decoder once, before or after the first pictures. */
@@ -66,7 +66,7 @@ let turn: Promise<void> = Promise.resolve();
 onmessage = ({ data }: MessageEvent<WebAssembly.Module | Order>) => {
   if (data instanceof WebAssembly.Module) return begin(data);
   turn = turn.then(async () => {
-    // A broken stream traps, and a decoder that trapped is of no more use: the page takes another.
+    // A broken stream traps, and a decoder that has trapped is unusable: the page creates another.
     const picture = await decoder.then((decoder) => decode(decoder, data)).catch(() => null);
     postMessage({ picture } satisfies Answer, { transfer: picture?.parts.map((part) => part.pixels.buffer) ?? [] });
   });

@@ -1,4 +1,4 @@
-//! Seeing the screen: one small trait, one file a system.
+//! Capture of the screen: one small trait, one file for each system.
 
 #[cfg(windows)]
 mod win32;
@@ -10,37 +10,37 @@ use std::time::Duration;
 use protocol::{PointerShape, ShareTrouble};
 use screen::Rect;
 
-/// What happened on the screen since it was last asked. Empty when nothing did.
+/// Changes of the screen since the last call. Empty when nothing changed.
 #[derive(Debug, Default)]
 pub struct CaptureUpdate {
     /// Pixels changed somewhere.
     pub damaged: bool,
-    /// The screen has this size now.
+    /// The new size of the screen.
     pub size: Option<(u16, u16)>,
-    /// The pointer is here now.
+    /// The new position of the pointer.
     pub pointer_at: Option<(u16, u16)>,
-    /// The pointer looks like this now.
+    /// The new shape of the pointer.
     pub pointer_shape: Option<PointerShape>,
-    /// The system shows something now that no other program may see.
+    /// Whether the system shows something that no other program may see.
     pub hidden: bool,
 }
 
-/// A screen that can be watched without asking it again and again.
+/// A screen that reports changes without polling.
 pub trait Capture: Send {
     /// Width and height in pixels.
     fn size(&self) -> (u16, u16);
 
-    /// Sleeps until something happens, somebody calls the waker, or the time is over. Says what happened.
+    /// Sleeps until something changes, the waker is called, or the time is over. Returns what changed.
     fn wait(&mut self, most: Duration) -> Result<CaptureUpdate, ShareTrouble>;
 
-    /// Gives every rectangle that changed since the last call to `take`, as BGRX bytes.
+    /// Passes every rectangle that changed since the last call to `take`, as BGRX bytes.
     fn changes(&mut self, take: &mut dyn FnMut(Rect, &[u8])) -> Result<(), ShareTrouble>;
 
-    /// Where the pointer is and what it looks like, for a viewer that has seen neither.
+    /// The position and shape of the pointer, for a viewer that has neither.
     fn pointer(&mut self) -> Result<CaptureUpdate, ShareTrouble>;
 }
 
-/// Ends a [`Capture::wait`] from another thread. A waker whose capture is gone does nothing.
+/// Ends a [`Capture::wait`] from another thread. Without its capture, a waker does nothing.
 pub struct Waker(Box<dyn Fn() + Send>);
 
 impl Waker {

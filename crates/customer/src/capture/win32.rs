@@ -1,7 +1,7 @@
-//! Windows: threads watch the screen and keep a copy of it; whoever shares sleeps until they tell of changes.
+//! Windows: threads watch the screen and keep a copy of it; the sharing thread sleeps until they report changes.
 //!
-//! Desktop Duplication says what changed, and wakes only then. Where it is not to be had (some remote sessions, old systems,
-//! Wine, rotated monitors), GDI reads the screen again and again and [`compare`] finds what changed.
+//! Desktop Duplication tells what changed, and wakes only then. Where it is not available (some remote sessions, old
+//! systems, Wine, rotated monitors), GDI reads the screen periodically and [`compare`] finds what changed.
 
 mod compare;
 mod desktop;
@@ -37,12 +37,12 @@ struct Seen {
     /// The secure desktop is shown: Windows asks for a password or a consent, or is locked.
     hidden: bool,
     woken: bool,
-    /// Nobody shares any more: the threads end.
+    /// Whether sharing has ended; the threads end, too.
     over: bool,
 }
 
 impl Seen {
-    /// Starts anew with a screen of this size.
+    /// Starts again with a screen of this size.
     fn resize(&mut self, (width, height): (u16, u16)) {
         self.resized = self.size != (0, 0);
         self.size = (width, height);
@@ -50,7 +50,7 @@ impl Seen {
         self.changed = vec![Rect { x: 0, y: 0, width, height }];
     }
 
-    /// Notes that these pixels are new.
+    /// Marks these pixels as changed.
     fn change(&mut self, rect: Rect) {
         self.changed.extend(rect.clipped(self.size.0, self.size.1));
         if self.changed.len() > MOST_RECTANGLES {
@@ -62,18 +62,18 @@ impl Seen {
         }
     }
 
-    /// Where the bytes of a row's part are.
+    /// The range of bytes of a part of a row.
     fn row(&self, x: u16, y: u16, width: u16) -> std::ops::Range<usize> {
         let from = (usize::from(y) * usize::from(self.size.0) + usize::from(x)) * 4;
         from..from + usize::from(width) * 4
     }
 }
 
-/// What the threads that watch and the one that shares have in common.
+/// The state that the watching threads and the sharing thread share.
 #[derive(Default)]
 struct Watch {
     seen: Mutex<Seen>,
-    told: Condvar,
+    wake: Condvar,
 }
 
 impl Watch {
@@ -85,39 +85,39 @@ impl Watch {
         self.seen().over
     }
 
-    /// Looks whether the secure desktop is shown, and tells when that has changed.
-    fn look_behind(&self) -> bool {
+    /// Checks whether the secure desktop is shown, and reports a change of that.
+    fn check_desktop(&self) -> bool {
         let hidden = desktop::is_secure();
         let mut seen = self.seen();
         if std::mem::replace(&mut seen.hidden, hidden) != hidden {
             let (width, height) = seen.size;
             seen.changed = vec![Rect { x: 0, y: 0, width, height }];
-            self.told.notify_all();
+            self.wake.notify_all();
         }
         hidden
     }
 
-    /// Ends the sharing, because the screen cannot be seen.
+    /// Ends the sharing, because the screen cannot be read.
     fn fail(&self, trouble: ShareTrouble) {
         self.seen().trouble = Some(trouble);
-        self.told.notify_all();
+        self.wake.notify_all();
     }
 }
 
-/// The screen, watched.
+/// The watched screen.
 pub struct Watched {
     watch: Arc<Watch>,
     scratch: Vec<u8>,
 }
 
 impl Watched {
-    /// Starts to watch.
+    /// Starts the watching threads.
     pub fn open() -> Result<Self, ShareTrouble> {
         let watch = Arc::new(Watch::default());
         let size = screen_size().map_err(|_| ShareTrouble::NoScreen)?;
         watch.seen().resize(size);
         if let Err(error) = duplication::start(&watch) {
-            tracing::info!(%error, "no desktop duplication: the screen is read by GDI");
+            tracing::info!(%error, "desktop duplication not available, reading the screen with GDI");
             gdi::start(&watch).map_err(|error| {
                 tracing::error!(%error, "the screen cannot be captured");
                 ShareTrouble::NoScreen
@@ -126,13 +126,13 @@ impl Watched {
         Ok(Self { watch, scratch: Vec::new() })
     }
 
-    /// What ends a wait.
+    /// Returns when there is something to report.
     pub fn waker(&self) -> impl Fn() + Send + 'static {
         let watch = Arc::downgrade(&self.watch);
         move || {
             if let Some(watch) = watch.upgrade() {
                 watch.seen().woken = true;
-                watch.told.notify_all();
+                watch.wake.notify_all();
             }
         }
     }
@@ -154,7 +154,7 @@ impl Capture for Watched {
             let pointer = seen.pointer_at.is_some() || seen.pointer_shape.is_some();
             seen.changed.is_empty() && !pointer && !seen.woken && !seen.hidden && seen.trouble.is_none()
         };
-        let waited = self.watch.told.wait_timeout_while(self.watch.seen(), most, quiet);
+        let waited = self.watch.wake.wait_timeout_while(self.watch.seen(), most, quiet);
         let (mut seen, _) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(trouble) = seen.trouble {
             return Err(trouble);

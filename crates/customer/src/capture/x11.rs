@@ -29,47 +29,51 @@ use pixels::{Layout, Table};
 /// More rectangles than this are read as their bounding box: one request instead of many.
 const MOST_RECTANGLES: usize = 24;
 
-/// Why X11 did not answer.
+/// Why a request to the X server failed.
 #[derive(Debug, thiserror::Error)]
 enum CaptureError {
     #[error(transparent)]
     Reply(#[from] ReplyError),
     #[error(transparent)]
     Connection(#[from] ConnectionError),
-    #[error("the X server gives no more ids")]
+    #[error("the X server has no more ids")]
     Ids(#[from] x11rb::errors::ReplyOrIdError),
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    #[error("a pixel of this screen is no whole number of bytes")]
+    #[error("a pixel of this screen is not a whole number of bytes")]
     Layout,
 }
 
 impl CaptureError {
-    /// The request did not fit the window: it has another size by now.
+    /// The request did not fit the window: its size has changed in the meantime.
     fn is_mismatch(&self) -> bool {
         matches!(self, Self::Reply(ReplyError::X11Error(error)) if error.error_kind == ErrorKind::Match)
     }
 }
 
 impl From<CaptureError> for ShareTrouble {
-    fn from(fault: CaptureError) -> Self {
-        tracing::error!(%fault, "the screen cannot be captured");
-        match fault {
+    fn from(error: CaptureError) -> Self {
+        tracing::error!(%error, "the screen cannot be captured");
+        match error {
             CaptureError::Reply(ReplyError::X11Error(_)) => Self::NoPermission,
-            _ => Self::NoScreen,
+            CaptureError::Reply(ReplyError::ConnectionError(_))
+            | CaptureError::Connection(_)
+            | CaptureError::Ids(_)
+            | CaptureError::Io(_)
+            | CaptureError::Layout => Self::NoScreen,
         }
     }
 }
 
-/// Pixels that X server and program share.
+/// Pixels in memory that X server and program share.
 struct SharedMemory {
     segment: shm::Seg,
     map: MmapMut,
 }
 
-/// What events have told.
+/// What events have reported.
 #[derive(Default)]
-struct Heard {
+struct Events {
     damaged: bool,
     moved: bool,
     shaped: bool,
@@ -81,11 +85,11 @@ pub struct X11 {
     root: Window,
     colormap: Colormap,
     layout: Layout,
-    /// The colours, where the layout has them in a table.
+    /// The colour table, if the layout has one.
     table: Table,
     size: (u16, u16),
-    /// The size that was told last: nothing is read before the present one was told.
-    told: (u16, u16),
+    /// The size that was last reported: nothing is read before the current one is.
+    reported: (u16, u16),
     damage: damage::Damage,
     region: xfixes::Region,
     memory: Option<SharedMemory>,
@@ -101,7 +105,7 @@ impl X11 {
 
     fn open_display(display: Option<&str>, wake: UnixStream) -> Result<Self, ShareTrouble> {
         let (x, number) = RustConnection::connect(display).map_err(|error| {
-            tracing::error!(%error, "there is no X display");
+            tracing::error!(%error, "X display cannot be opened");
             ShareTrouble::NoScreen
         })?;
         Ok(Self::prepare(x, number, wake)?)
@@ -123,7 +127,7 @@ impl X11 {
         x.randr_select_input(root, randr::NotifyMask::SCREEN_CHANGE)?.check()?;
         let structure = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
         x.change_window_attributes(root, &structure)?.check()?;
-        // Raw motion comes from every device wherever the pointer is: no polling of its position.
+        // Raw motion comes from every device, wherever the pointer is, so that its position need not be polled.
         let motion = xinput::EventMask { deviceid: 1, mask: vec![xinput::XIEventMask::RAW_MOTION] };
         x.xinput_xi_select_events(root, &[motion])?.check()?;
         let mut capture = Self {
@@ -133,7 +137,7 @@ impl X11 {
             layout,
             table: Table::new(),
             size,
-            told: size,
+            reported: size,
             damage,
             region,
             memory: None,
@@ -141,14 +145,14 @@ impl X11 {
             damaged: true,
             all: true,
         };
-        // The setup tells the size of when the display was opened, which may be over.
-        capture.look_at_size()?;
-        capture.told = capture.size;
+        // The setup has the size at the time when the display was opened, which may have changed.
+        capture.check_size()?;
+        capture.reported = capture.size;
         capture.memory = capture.share_memory();
         Ok(capture)
     }
 
-    /// A segment for the whole screen, by MIT-SHM 1.2; without it pixels come through the socket.
+    /// A segment for the whole screen, by MIT-SHM 1.2; without it pixels come over the socket.
     fn share_memory(&self) -> Option<SharedMemory> {
         self.x.extension_information(shm::X11_EXTENSION_NAME).ok()??;
         let length = self.layout.length(self.size.0, self.size.1);
@@ -161,8 +165,8 @@ impl X11 {
         Some(SharedMemory { segment, map })
     }
 
-    /// Asks for the size that the screen has now: events tell it as it was, and RandR before it was turned.
-    fn look_at_size(&mut self) -> Result<(), CaptureError> {
+    /// Reads the current size. Events report it as it was, and RandR as it was before a rotation.
+    fn check_size(&mut self) -> Result<(), CaptureError> {
         let root = self.x.get_geometry(self.root)?.reply()?;
         if (root.width, root.height) != self.size {
             self.size = (root.width, root.height);
@@ -222,7 +226,7 @@ impl X11 {
         Ok(())
     }
 
-    /// The colours that pixels mean now.
+    /// The current colours of pixel values.
     fn read_table(&self, entries: u16) -> Result<Table, CaptureError> {
         let all: Vec<u32> = (0..entries.into()).collect();
         let colours = self.x.query_colors(self.colormap, &all)?.reply()?.colors;
@@ -240,13 +244,13 @@ impl X11 {
         Ok(())
     }
 
-    fn heard(&self, event: &Event, heard: &mut Heard) {
+    fn note_event(&self, event: &Event, events: &mut Events) {
         match event {
-            Event::DamageNotify(_) => heard.damaged = true,
-            Event::XfixesCursorNotify(_) => heard.shaped = true,
-            Event::XinputRawMotion(_) => heard.moved = true,
-            Event::RandrScreenChangeNotify(_) => heard.resized = true,
-            Event::ConfigureNotify(e) if e.window == self.root => heard.resized = true,
+            Event::DamageNotify(_) => events.damaged = true,
+            Event::XfixesCursorNotify(_) => events.shaped = true,
+            Event::XinputRawMotion(_) => events.moved = true,
+            Event::RandrScreenChangeNotify(_) => events.resized = true,
+            Event::ConfigureNotify(e) if e.window == self.root => events.resized = true,
             _ => {}
         }
     }
@@ -262,7 +266,7 @@ impl X11 {
         if !sides.contains(&image.width) || !sides.contains(&image.height) {
             return Ok(None);
         }
-        // XFixes gives ARGB, premultiplied; a page wants RGBA, not premultiplied.
+        // XFixes gives ARGB, premultiplied; a page expects RGBA, not premultiplied.
         let straight = |colour: u32, alpha: u32| (colour * 255).checked_div(alpha).unwrap_or(0).min(255) as u8;
         let pixel = |p: &u32| {
             let alpha = p >> 24;
@@ -274,10 +278,10 @@ impl X11 {
     }
 
     fn gather(&mut self, most: Duration) -> Result<CaptureUpdate, CaptureError> {
-        let mut heard = Heard::default();
+        let mut events = Events::default();
         self.x.flush()?;
         let mut event = self.x.poll_for_event()?;
-        if event.is_none() && !most.is_zero() && self.size == self.told {
+        if event.is_none() && !most.is_zero() && self.size == self.reported {
             let mut fds = [
                 PollFd::from_borrowed_fd(self.x.stream().as_fd(), PollFlags::IN),
                 PollFd::from_borrowed_fd(self.wake.as_fd(), PollFlags::IN),
@@ -293,26 +297,26 @@ impl X11 {
             event = self.x.poll_for_event()?;
         }
         while let Some(e) = event {
-            self.heard(&e, &mut heard);
+            self.note_event(&e, &mut events);
             event = self.x.poll_for_event()?;
         }
-        if heard.resized {
-            self.look_at_size()?;
+        if events.resized {
+            self.check_size()?;
         }
-        self.damaged |= heard.damaged;
-        let mut news = CaptureUpdate { damaged: heard.damaged, ..CaptureUpdate::default() };
-        if self.size != self.told {
-            self.told = self.size;
-            news.size = Some(self.size);
-            news.damaged = true;
+        self.damaged |= events.damaged;
+        let mut update = CaptureUpdate { damaged: events.damaged, ..CaptureUpdate::default() };
+        if self.size != self.reported {
+            self.reported = self.size;
+            update.size = Some(self.size);
+            update.damaged = true;
         }
-        if heard.moved {
-            news.pointer_at = Some(self.pointer_at()?);
+        if events.moved {
+            update.pointer_at = Some(self.pointer_at()?);
         }
-        if heard.shaped {
-            news.pointer_shape = self.pointer_shape()?;
+        if events.shaped {
+            update.pointer_shape = self.pointer_shape()?;
         }
-        Ok(news)
+        Ok(update)
     }
 }
 
@@ -326,14 +330,14 @@ impl Capture for X11 {
     }
 
     fn changes(&mut self, take: &mut dyn FnMut(Rect, &[u8])) -> Result<(), ShareTrouble> {
-        if self.size != self.told || !(self.damaged || self.all) {
+        if self.size != self.reported || !(self.damaged || self.all) {
             return Ok(());
         }
         match self.read_changes(take) {
-            Err(fault) if fault.is_mismatch() => {
+            Err(error) if error.is_mismatch() => {
                 // The screen may have become smaller between its damage and the request for its pixels.
-                self.look_at_size()?;
-                if self.size == self.told { Err(fault.into()) } else { Ok(()) }
+                self.check_size()?;
+                if self.size == self.reported { Err(error.into()) } else { Ok(()) }
             }
             read => Ok(read?),
         }

@@ -1,4 +1,4 @@
-//! Coming in for the first time, after a restart of the computer, and after a cut.
+//! Joining for the first time, after a restart of the computer, and after a lost connection.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use crate::{
     messages::{Notify, UiCommand, UiEvent},
 };
 
-/// How long the way back is tried; the server's grace time ends it earlier or later.
+/// How long reconnecting is tried; the server's grace time ends it earlier or later.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
-/// Joins with what travelled with the program, or with the keys that the customer types; `None` when the window closed.
+/// Joins with the pass of the program, or with the keys that the customer types; `None` when the window was closed.
 pub(super) async fn join(
     binding: &Binding,
     http: &Http,
-    say: &mut mpsc::Receiver<UiCommand>,
+    commands: &mut mpsc::Receiver<UiCommand>,
     notify: &Notify,
 ) -> Option<(String, String)> {
     let handover = binding.pass.handover.clone().map(|token| Pass::Handover { token });
@@ -30,7 +30,7 @@ pub(super) async fn join(
             match http.enter(pass).await {
                 Ok(entered) => return Some(entered),
                 Err(problem) => {
-                    tracing::info!(problem, "the server did not let this program in");
+                    tracing::info!(problem, "the server did not admit this program");
                     notify(UiEvent::EnterKey);
                     notify(UiEvent::Problem(problem));
                 }
@@ -39,11 +39,11 @@ pub(super) async fn join(
             notify(UiEvent::EnterKey);
         }
         pass = loop {
-            match say.recv().await? {
+            match commands.recv().await? {
                 UiCommand::EnterKey(key) => break Some(Pass::Key { key }),
                 UiCommand::Message(_)
                 | UiCommand::ConsentChanged
-                | UiCommand::GoOn
+                | UiCommand::Resume
                 | UiCommand::Attach { .. }
                 | UiCommand::Save { .. }
                 | UiCommand::Rate { .. } => {}
@@ -52,18 +52,18 @@ pub(super) async fn join(
     }
 }
 
-/// Back into the session from before the restart, once the customer wants it; `None` when the window closed, or when the
-/// session is over.
+/// Resumes the session from before the restart when the customer agrees; `None` when the window was closed or the
+/// session has ended.
 pub(super) async fn resume_after_restart(
     http: &Http,
     resume: &str,
-    say: &mut mpsc::Receiver<UiCommand>,
+    commands: &mut mpsc::Receiver<UiCommand>,
     notify: &Notify,
 ) -> anyhow::Result<Option<(String, String)>> {
-    notify(UiEvent::Returned);
+    notify(UiEvent::AskToResume);
     loop {
-        match say.recv().await {
-            Some(UiCommand::GoOn) => break,
+        match commands.recv().await {
+            Some(UiCommand::Resume) => break,
             Some(_) => {}
             None => return Ok(None),
         }
@@ -71,18 +71,18 @@ pub(super) async fn resume_after_restart(
     self::resume(http, resume, notify).await
 }
 
-/// On in the session that this program was in before it ran as administrator; `None` when the session is over.
+/// Resumes the session that this program was in before it ran as administrator; `None` when the session has ended.
 pub(super) async fn resume(http: &Http, resume: &str, notify: &Notify) -> anyhow::Result<Option<(String, String)>> {
     notify(UiEvent::Connecting);
-    let ticket = come_back(http, resume).await?;
+    let ticket = reconnect(http, resume).await?;
     if ticket.is_none() {
         notify(UiEvent::Failed(String::new()));
     }
     Ok(ticket.map(|ticket| (ticket, resume.to_owned())))
 }
 
-/// A new ticket for a broken connection; `None` when the server says that the session is over.
-pub(super) async fn come_back(http: &Http, resume: &str) -> anyhow::Result<Option<String>> {
+/// A new ticket after a lost connection; `None` when the server says that the session has ended.
+pub(super) async fn reconnect(http: &Http, resume: &str) -> anyhow::Result<Option<String>> {
     let started = tokio::time::Instant::now();
     let mut wait = Duration::from_millis(300);
     loop {

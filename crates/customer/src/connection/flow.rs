@@ -1,7 +1,7 @@
-//! What flows beside the conversation: the screen out, the technician's input in.
+//! The streams beside the control stream: the screen out, the technician's input in.
 //!
-//! Over QUIC what is small goes twice: on its stream, and a little later as a datagram. A lost packet of a key press or of
-//! the picture that answers it then costs some milliseconds instead of a round trip and more.
+//! Over QUIC, small messages are sent twice: on their stream, and a little later as a datagram. A lost packet of a key
+//! press, or of the picture that answers it, then costs some milliseconds instead of a round trip and more.
 
 use std::{
     collections::VecDeque,
@@ -18,10 +18,10 @@ use tokio::{
 };
 use web_transport_trait::{RecvStream, SendStream, Session, Stats};
 
-use crate::streams::{broken, next};
-use crate::{input, share::OutFrame};
+use crate::streams::{next, stream_error};
+use crate::{input::InputThread, share::OutFrame};
 
-/// How long a lost packet is taken for a sign that more will be lost.
+/// How long after a lost packet the path counts as lossy.
 const LOSS_MEMORY: Duration = Duration::from_secs(30);
 
 /// Whether the path loses packets: only then pictures are copied.
@@ -32,7 +32,7 @@ struct LossMonitor {
 }
 
 impl LossMonitor {
-    /// So many packets were lost since the connection began.
+    /// Packets lost since the connection began.
     fn loses(&mut self, lost: u64) -> bool {
         let now = Instant::now();
         if lost > self.lost {
@@ -42,7 +42,7 @@ impl LossMonitor {
     }
 }
 
-/// Sends frames: a new stream from each keyframe on.
+/// Sends frames; each keyframe starts a new stream.
 pub async fn write_screen<S: Session>(
     session: S,
     mut frames: mpsc::Receiver<OutFrame>,
@@ -50,14 +50,14 @@ pub async fn write_screen<S: Session>(
 ) -> anyhow::Result<()> {
     let mut stream: Option<S::SendStream> = None;
     let mut copies: VecDeque<(Instant, Bytes)> = VecDeque::new();
-    let mut weather = LossMonitor::default();
+    let mut losses = LossMonitor::default();
     loop {
         let due = copies.front().map(|(at, _)| *at);
         let frame = tokio::select! {
             frame = frames.recv() => frame,
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                 if let Some((_, copy)) = copies.pop_front() {
-                    // A copy that does not go is none that is needed.
+                    // A copy that cannot be sent is not needed.
                     let _ = session.send_datagram(copy);
                 }
                 continue;
@@ -66,54 +66,54 @@ pub async fn write_screen<S: Session>(
         let Some(frame) = frame else { return Ok(()) };
         if frame.key {
             if let Some(mut old) = stream.take() {
-                old.finish().map_err(broken)?;
+                old.finish().map_err(stream_error)?;
             }
-            let mut new = session.open_uni().await.map_err(broken)?;
+            let mut new = session.open_uni().await.map_err(stream_error)?;
             new.set_priority(1);
-            new.write_all(b"S").await.map_err(broken)?;
+            new.write_all(b"S").await.map_err(stream_error)?;
             stream = Some(new);
         }
         if let Some(stream) = &mut stream {
-            if quic && !frame.key && weather.loses(session.stats().packets_lost().unwrap_or(0)) {
+            if quic && !frame.key && losses.loses(session.stats().packets_lost().unwrap_or(0)) {
                 let at = Instant::now() + REDUNDANCY_DELAY;
                 copies.extend(protocol::pieces(frame.seq, &frame.bytes).into_iter().map(|piece| (at, piece)));
             }
-            stream.write_chunk(frame.bytes).await.map_err(broken)?;
+            stream.write_chunk(frame.bytes).await.map_err(stream_error)?;
         }
     }
 }
 
-/// Takes the technician's input in, and judges it once more before it acts. `blocked` is told when the system keeps it
-/// from a window, and when it no longer does.
+/// Receives the technician's input and checks it once more before executing it. `blocked` learns when the system starts
+/// or stops keeping input from a window.
 pub async fn read_input<S: Session>(
     session: S,
     consent: Arc<Mutex<Consent>>,
     blocked: mpsc::Sender<bool>,
     quic: bool,
 ) -> anyhow::Result<()> {
-    let hands = input::InputThread::start(consent, blocked);
+    let input_thread = InputThread::start(consent, blocked);
     loop {
-        let mut stream = session.accept_uni().await.map_err(broken)?;
+        let mut stream = session.accept_uni().await.map_err(stream_error)?;
         let mut kind = [0];
-        if stream.read(&mut kind).await.map_err(broken)? != Some(1) || kind[0] != b'I' {
+        if stream.read(&mut kind).await.map_err(stream_error)? != Some(1) || kind[0] != b'I' {
             continue;
         }
-        let (mut framed, mut from_stream, mut acted) = (Framed::new(MAX_INPUT_BYTES), 0u32, 0u32);
+        let (mut framed, mut from_stream, mut executed) = (Framed::new(MAX_INPUT_BYTES), 0u32, 0u32);
         loop {
             tokio::select! {
                 message = next::<_, Input>(&mut stream, &mut framed) => {
-                    let Some(act) = message? else { break };
-                    // What a copy brought already is not done twice.
-                    if from_stream == acted {
-                        hands.act(act).await;
-                        acted += 1;
+                    let Some(input) = message? else { break };
+                    // Input that arrived as a copy is not executed again.
+                    if from_stream == executed {
+                        input_thread.act(input).await;
+                        executed += 1;
                     }
                     from_stream += 1;
                 }
                 copy = session.recv_datagram(), if quic => {
-                    if let Some(act) = owed(&copy.map_err(broken)?, acted) {
-                        hands.act(act).await;
-                        acted += 1;
+                    if let Some(input) = next_input(&copy.map_err(stream_error)?, executed) {
+                        input_thread.act(input).await;
+                        executed += 1;
                     }
                 }
             }
@@ -121,12 +121,12 @@ pub async fn read_input<S: Session>(
     }
 }
 
-/// The input in a copy, when it is the next that is to be done.
-fn owed(copy: &[u8], acted: u32) -> Option<Input> {
+/// The input in a copy, if it is the next one to execute.
+fn next_input(copy: &[u8], executed: u32) -> Option<Input> {
     let (number, message) = copy.split_first_chunk()?;
     let mut framed = Framed::new(MAX_INPUT_BYTES);
     framed.push(message);
-    (u32::from_be_bytes(*number) == acted).then(|| framed.next_message().ok().flatten()).flatten()
+    (u32::from_be_bytes(*number) == executed).then(|| framed.next_message().ok().flatten()).flatten()
 }
 
 #[cfg(test)]
@@ -134,12 +134,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_acts_only_when_it_is_the_next() {
+    fn a_copy_is_executed_only_if_it_is_the_next_input() {
         let copy = [&3u32.to_be_bytes()[..], &protocol::encode(&Input::ReleaseAll {})].concat();
-        assert_eq!(owed(&copy, 3), Some(Input::ReleaseAll {}));
-        assert_eq!(owed(&copy, 2), None, "one before it is still owed");
-        assert_eq!(owed(&copy, 4), None, "it was done already");
-        assert_eq!(owed(&copy[..9], 3), None, "cut off");
-        assert_eq!(owed(b"", 0), None);
+        assert_eq!(next_input(&copy, 3), Some(Input::ReleaseAll {}));
+        assert_eq!(next_input(&copy, 2), None, "an earlier one is missing");
+        assert_eq!(next_input(&copy, 4), None, "executed already");
+        assert_eq!(next_input(&copy[..9], 3), None, "truncated");
+        assert_eq!(next_input(b"", 0), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The way to the server: QUIC and a WebSocket are tried side by side, and QUIC is taken where it goes through.
+//! Connecting to the server: QUIC and a WebSocket are tried in parallel, and QUIC is used if it gets through.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,24 +12,24 @@ use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use web_transport_quinn::quinn;
 
-/// A way that does not open in this time is given up.
+/// A transport that does not connect in this time is given up.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How much longer than the WebSocket the handshake of QUIC may take. On a path that loses packets, where it is worth
-/// most, one lost packet of it costs a third of a second.
+/// How much longer than the WebSocket the QUIC handshake may take. On a lossy path, where QUIC is worth most, one lost
+/// handshake packet costs a third of a second.
 const HEAD_START: Duration = Duration::from_millis(1_000);
-/// What a round trip is taken for until one was measured: a lost first packet is sent again three times later.
+/// The assumed round trip before it is measured: a lost first packet is sent again after three times as long.
 const FIRST_ROUND_TRIP: Duration = Duration::from_millis(100);
-/// So many addresses of one host are tried.
+/// The most addresses of a host that are tried.
 const MOST_ADDRESSES: usize = 4;
-/// How often a silent connection is asked whether it lives, and when it counts as dead.
+/// How often a silent connection is checked, and when it counts as lost.
 const ALIVE: Duration = Duration::from_secs(5);
 const DEAD: Duration = Duration::from_secs(15);
 
-/// A connection, whichever way it goes. What is spoken on it is the same.
+/// A connection over either transport, with the same streams.
 pub enum Reached {
-    /// WebTransport over QUIC: a lost packet holds up only its own stream.
+    /// WebTransport over QUIC: a lost packet delays only its own stream.
     Quic(Box<web_transport_quinn::Session>),
-    /// The same streams over a WebSocket by QMux, which passes every proxy.
+    /// The same streams over a WebSocket with QMux, which passes every proxy.
     Socket(Box<qmux::Session>),
 }
 
@@ -47,21 +47,21 @@ pub async fn reach(server: &str) -> anyhow::Result<Reached> {
             biased;
             reached = &mut quic => match reached {
                 Ok(session) => {
-                    tracing::info!("connected by QUIC");
+                    tracing::info!("connected over QUIC");
                     Ok(Reached::Quic(Box::new(session)))
                 }
                 Err(error) => {
-                    tracing::info!(%error, "QUIC does not go through");
+                    tracing::info!(%error, "QUIC is blocked");
                     socket.await.map(|session| Reached::Socket(Box::new(session)))
                 }
             },
             reached = &mut socket => match tokio::time::timeout(HEAD_START, quic).await {
                 Ok(Ok(session)) => {
-                    tracing::info!("connected by QUIC");
+                    tracing::info!("connected over QUIC");
                     Ok(Reached::Quic(Box::new(session)))
                 }
                 _ => {
-                    tracing::info!("connected by WebSocket");
+                    tracing::info!("connected over WebSocket");
                     reached.map(|session| Reached::Socket(Box::new(session)))
                 }
             },
@@ -75,7 +75,7 @@ async fn socket(server: &str) -> anyhow::Result<qmux::Session> {
     let (host, port) = place(&url)?;
     let addresses: Vec<_> = tokio::net::lookup_host((host.as_str(), port)).await?.take(MOST_ADDRESSES).collect();
     let plain = TcpStream::connect(addresses.as_slice()).await?;
-    // A key release would wait for the acknowledgement of its press.
+    // Nagle's algorithm would delay a key release until its press is acknowledged.
     plain.set_nodelay(true)?;
     if url.scheme() == "https" {
         let tls = rustls::ClientConfig::builder().with_platform_verifier()?.with_no_client_auth();
@@ -117,7 +117,7 @@ async fn quic(server: &str) -> anyhow::Result<web_transport_quinn::Session> {
     let endpoint =
         quinn::Endpoint::client(([0u16; 8], 0).into()).or_else(|_| quinn::Endpoint::client(([0u8; 4], 0).into()))?;
     let (host, port) = place(&url)?;
-    // Every address of the host is tried at once: a name may have one that leads nowhere.
+    // All addresses are tried at once: one of them may be unreachable.
     let connect = |address| {
         let (endpoint, config, host) = (endpoint.clone(), config.clone(), host.clone());
         Box::pin(async move {
@@ -130,8 +130,8 @@ async fn quic(server: &str) -> anyhow::Result<web_transport_quinn::Session> {
     Ok(web_transport_quinn::Session::connect(connection, url).await?)
 }
 
-/// BBR does not take every lost packet for a full queue, as Cubic does: on a path that loses 2 % it keeps its rate.
-/// Acknowledgements come quickly, so that a lost last packet is noticed quickly.
+/// BBR, unlike Cubic, does not take every lost packet for a full queue: on a path that loses 2 % it keeps its rate.
+/// Frequent acknowledgements reveal a lost last packet early.
 fn transport() -> anyhow::Result<quinn::TransportConfig> {
     let mut transport = quinn::TransportConfig::default();
     transport.congestion_controller_factory(Arc::new(quinn::congestion::BbrConfig::default()));

@@ -1,4 +1,4 @@
-//! What goes by plain HTTPS beside the conversation: files of the chat, and the rating.
+//! Plain HTTPS requests beside the connection: files of the chat, and the rating.
 
 use crate::{
     http::Http,
@@ -6,9 +6,9 @@ use crate::{
     messages::{Notify, UiCommand, UiEvent},
 };
 
-/// What goes by plain HTTPS, during the session and after it.
-pub(super) async fn run(http: &Http, resume: &str, notify: &Notify, wish: UiCommand) {
-    match wish {
+/// A plain HTTPS request, during the session or after it.
+pub(super) async fn run(http: &Http, resume: &str, notify: &Notify, command: UiCommand) {
+    match command {
         UiCommand::Save { number, name } => {
             let saved = http.save(resume, number, move |content| jobs::save_download(&name, content)).await;
             notify(saved.map_or_else(UiEvent::Problem, UiEvent::Saved));
@@ -18,11 +18,11 @@ pub(super) async fn run(http: &Http, resume: &str, notify: &Notify, wish: UiComm
             Ok(()) => notify(UiEvent::Rated),
             Err(problem) => notify(UiEvent::Problem(problem)),
         },
-        UiCommand::Message(_) | UiCommand::EnterKey(_) | UiCommand::GoOn | UiCommand::ConsentChanged => {}
+        UiCommand::Message(_) | UiCommand::EnterKey(_) | UiCommand::Resume | UiCommand::ConsentChanged => {}
     }
 }
 
-/// The customer chooses a file in their system's own window, and the server gets it for the chat.
+/// The customer chooses a file in their system's dialog, and it is posted in the chat.
 async fn attach(http: &Http, resume: &str, notify: &Notify, title: &str) {
     let Some(chosen) = rfd::AsyncFileDialog::new().set_title(title).pick_file().await else { return };
     let name = chosen.file_name();

@@ -1,9 +1,9 @@
-//! What a technician holds down on this machine, and when it ends.
+//! What a technician holds down on this machine, and when it is released.
 //!
-//! Only modifiers and pointer buttons are ever held. Every other key is struck, pressed and released at once, and struck
-//! again when the technician's own keyboard repeats it: the repetition of this machine's system never runs on behalf of
-//! somebody whose line may be cut. What is held ends with its release, with the control, with the connection, and when the
-//! technician's page has given no sign for [`HELD_FOR`].
+//! Only modifiers and pointer buttons are ever held. Every other key is struck: pressed and released at once, and
+//! struck again when the technician's own keyboard repeats it. So this machine never repeats a key for somebody whose
+//! connection may be lost. What is held is released with the technician's key or button, with the control, with the
+//! connection, and when the technician's page has been silent for [`HELD_FOR`].
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,45 +12,45 @@ use std::{
 
 use protocol::{Button, HELD_FOR, Input, MAX_TEXT_CHARS, Modifier, Special};
 
-/// Repetitions of a key that come closer than this were held up on their way. They are not made up for.
+/// Repetitions of a key that arrive closer together than this were delayed in transit. They are dropped.
 const REPEAT_GAP: Duration = Duration::from_millis(10);
-/// More keys than these are not remembered to be down.
+/// The most keys that are remembered as down.
 const MOST_KEYS: usize = 32;
 
-/// What the system is to do.
+/// An action for the system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// The pointer goes here.
+    /// Move the pointer here.
     Move { x: u16, y: u16 },
-    /// A button goes down or up.
+    /// Press or release a button.
     Button { button: Button, down: bool },
-    /// The wheel turns: pixels as the browser counts them.
+    /// Turn the wheel: pixels as the browser counts them.
     Wheel { dx: i32, dy: i32 },
-    /// A modifier goes down or up.
+    /// Press or release a modifier.
     Modifier { modifier: Modifier, down: bool },
-    /// A key is pressed and released, under these modifiers.
+    /// Press and release a key, under these modifiers.
     Strike { code: String, key: String },
-    /// A text is typed, under no modifier.
+    /// Type a text, under no modifier.
     Text { text: String },
-    /// A combination is pressed and released.
+    /// Press and release a combination.
     Special { combination: Special },
 }
 
-/// What is down now by the technician's hand.
+/// What the technician holds down now.
 #[derive(Debug, Default)]
 pub struct Held {
     modifiers: BTreeSet<Modifier>,
     buttons: BTreeSet<Button>,
     /// The keys that hold a modifier, by their codes.
     holders: BTreeMap<String, Modifier>,
-    /// Keys that were struck and are still down at the technician's, and when they were struck last.
+    /// Keys that were struck and are still down at the technician's keyboard, and when they were last struck.
     struck: BTreeMap<String, Instant>,
-    /// When the technician's page last gave a sign.
+    /// When the technician's page was last heard.
     sign: Option<Instant>,
 }
 
 impl Held {
-    /// What is to be done for an input that arrived at `now`.
+    /// The actions for an input that arrived at `now`.
     pub fn take(&mut self, now: Instant, input: Input) -> Vec<Act> {
         let mut acts = self.expire(now);
         self.sign = Some(now);
@@ -74,13 +74,13 @@ impl Held {
         acts
     }
 
-    /// Lets go of everything.
+    /// Releases everything.
     pub fn release_all(&mut self) -> Vec<Act> {
         self.struck.clear();
         self.follow(&[], &[])
     }
 
-    /// Lets go of what was held for too long without a sign.
+    /// Releases what was held for too long without hearing from the page.
     pub fn expire(&mut self, now: Instant) -> Vec<Act> {
         let silent = self.sign.is_some_and(|sign| now.saturating_duration_since(sign) >= HELD_FOR);
         if silent { self.release_all() } else { vec![] }
@@ -92,8 +92,8 @@ impl Held {
     }
 
     fn key_down(&mut self, now: Instant, code: String, key: String) -> Option<Act> {
-        // The locks of both sides stay what they are: a character says what the technician's made of it. What AltGr and
-        // dead keys make arrives as text.
+        // The locks of both machines keep their state: a character tells what the technician's lock made of it.
+        // Characters from AltGr and dead keys arrive as text.
         if matches!(key.as_str(), "CapsLock" | "NumLock" | "AltGraph" | "Dead" | "Process" | "Unidentified") {
             return None;
         }
@@ -117,7 +117,8 @@ impl Held {
         (!still && self.modifiers.remove(&modifier)).then_some(Act::Modifier { modifier, down: false })
     }
 
-    /// Makes what is held what the technician holds. A button that was let go stays so: the pointer is elsewhere by now.
+    /// Presses and releases until exactly the technician's modifiers are held. A released button stays released,
+    /// because the pointer has moved on.
     fn follow(&mut self, modifiers: &[Modifier], buttons: &[Button]) -> Vec<Act> {
         let gone = |button: &Button| !buttons.contains(button);
         let mut acts: Vec<Act> =
@@ -134,7 +135,7 @@ impl Held {
     }
 }
 
-/// The modifier that a key is, by what it produces: a Caps Lock that somebody made a Control is one.
+/// The modifier of a key, by what it produces: Caps Lock may be remapped to Control.
 fn modifier(code: &str, key: &str) -> Option<Modifier> {
     use Modifier::{AltLeft, AltRight, ControlLeft, ControlRight, MetaLeft, MetaRight, ShiftLeft, ShiftRight};
     let right = code.ends_with("Right");
@@ -142,7 +143,7 @@ fn modifier(code: &str, key: &str) -> Option<Modifier> {
         "Shift" => Some(if right { ShiftRight } else { ShiftLeft }),
         "Control" => Some(if right { ControlRight } else { ControlLeft }),
         "Alt" => Some(if right { AltRight } else { AltLeft }),
-        // With Shift, X calls Alt so.
+        // With Shift, X reports Alt as Meta.
         "Meta" if code.starts_with("Alt") => Some(if right { AltRight } else { AltLeft }),
         "Meta" | "OS" | "Super" => Some(if right { MetaRight } else { MetaLeft }),
         _ => None,
@@ -171,7 +172,7 @@ mod tests {
     fn modifiers_and_buttons_are_held_and_other_keys_are_struck() {
         let (mut held, now) = (Held::default(), Instant::now());
         assert_eq!(held.take(now, key("ShiftLeft", "Shift", true)), [shift(true)]);
-        assert_eq!(held.take(now, key("ShiftLeft", "Shift", true)), [], "it is down already");
+        assert_eq!(held.take(now, key("ShiftLeft", "Shift", true)), [], "it is already down");
         assert_eq!(held.take(now, key("KeyA", "A", true)), [strike("KeyA", "A")]);
         assert_eq!(held.take(now, key("KeyA", "A", false)), []);
         assert!(held.is_any());
@@ -180,12 +181,12 @@ mod tests {
         let (there, button) = (Act::Move { x: 3, y: 4 }, |down| Act::Button { button: Button::Left, down });
         assert_eq!(held.take(now, press(true)), [there.clone(), button(true)]);
         assert_eq!(held.take(now, press(false)), [there.clone(), button(false)]);
-        assert_eq!(held.take(now, press(false)), [there], "a release of what is not held is none");
+        assert_eq!(held.take(now, press(false)), [there], "releasing what is not held does nothing");
         assert!(!held.is_any());
     }
 
     #[test]
-    fn what_gets_no_sign_is_let_go_and_stays_so_for_buttons() {
+    fn what_is_not_renewed_is_released_and_buttons_stay_released() {
         let (mut held, start) = (Held::default(), Instant::now());
         let here = || Input::Held { modifiers: vec![Modifier::ShiftLeft], buttons: vec![Button::Left] };
         held.take(start, key("ShiftLeft", "Shift", true));
@@ -195,12 +196,12 @@ mod tests {
         let gone = [Act::Button { button: Button::Left, down: false }, shift(false)];
         assert_eq!(held.expire(start + MS(2_900)), gone);
         assert_eq!(held.expire(start + MS(9_000)), []);
-        assert_eq!(held.take(start + MS(9_000), here()), [shift(true)], "the technician's Shift is down, as theirs is");
+        assert_eq!(held.take(start + MS(9_000), here()), [shift(true)], "Shift is down, as the technician's is");
         assert_eq!(held.take(start + MS(9_100), Input::ReleaseAll {}), [shift(false)]);
     }
 
     #[test]
-    fn a_release_that_never_came_is_made_up_for_by_what_is_named() {
+    fn a_missed_release_is_corrected_by_the_list_of_held_keys() {
         let (mut held, now) = (Held::default(), Instant::now());
         held.take(now, key("ControlLeft", "Control", true));
         held.take(now, key("ShiftLeft", "Shift", true));
@@ -210,15 +211,15 @@ mod tests {
     }
 
     #[test]
-    fn repetitions_strike_again_but_not_in_a_heap() {
+    fn repetitions_strike_again_unless_they_arrive_in_a_burst() {
         let (mut held, start) = (Held::default(), Instant::now());
         let down = || key("KeyA", "a", true);
         let mut strikes = |at| held.take(start + MS(at), down()).len();
         assert_eq!(strikes(0), 1);
-        assert_eq!((0..10).map(|n| strikes(500 + 33 * n)).sum::<usize>(), 10, "a key that is held down");
-        assert_eq!((0..90).map(|_| strikes(4_000)).sum::<usize>(), 1, "three seconds that came at once");
+        assert_eq!((0..10).map(|n| strikes(500 + 33 * n)).sum::<usize>(), 10, "a key held down");
+        assert_eq!((0..90).map(|_| strikes(4_000)).sum::<usize>(), 1, "three seconds of repetitions at once");
         held.take(start + MS(4_001), key("KeyA", "a", false));
-        assert_eq!(held.take(start + MS(4_002), down()).len(), 1, "pressed anew, however quickly");
+        assert_eq!(held.take(start + MS(4_002), down()).len(), 1, "pressed again, however quickly");
     }
 
     #[test]
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn locks_and_what_is_still_composed_do_nothing() {
+    fn locks_and_unfinished_compositions_do_nothing() {
         let (mut held, now) = (Held::default(), Instant::now());
         for name in ["CapsLock", "NumLock", "AltGraph", "Dead", "Process", "Unidentified"] {
             assert_eq!(held.take(now, key("KeyX", name, true)), [], "{name}");
@@ -248,10 +249,10 @@ mod tests {
         assert_eq!(held.take(now, Input::Text { text }), []);
     }
 
-    /// Whatever comes in whatever order: what the system was told to press and not to release is what is said to be held,
-    /// nothing is pressed twice, and everything can be let go.
+    /// After any inputs in any order: the keys and buttons that the system was told to press and not to release are
+    /// those recorded as held, nothing is pressed twice, and everything can be released.
     #[test]
-    fn what_is_down_is_known_after_any_sequence() {
+    fn held_keys_match_the_system_after_any_sequence() {
         let all = inputs();
         let mut seed = 7u64;
         for _ in 0..2_000 {

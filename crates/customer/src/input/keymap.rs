@@ -1,5 +1,5 @@
-//! What the keys of an X display mean: groups, levels and locks as XKB has them, and how a character is struck on them.
-//! Pure; [`super::x11`] reads the map and the state.
+//! The keyboard map of an X display: groups, levels and locks as XKB has them, and how to type a character with it.
+//! Pure; [`super::x11`] reads map and state.
 
 use protocol::Modifier;
 use xkeysym::Keysym;
@@ -14,7 +14,7 @@ const SHIFT_L: u32 = 0xFFE1;
 const LEVEL_3_SHIFT: u32 = 0xFE03;
 const LEVEL_5_SHIFT: u32 = 0xFE11;
 
-/// Which level of a key counts under which modifiers.
+/// Which modifiers select which level of a key.
 #[derive(Clone, Debug, Default)]
 pub struct KeyType {
     /// The modifiers that matter.
@@ -22,12 +22,12 @@ pub struct KeyType {
     pub entries: Vec<Entry>,
 }
 
-/// With exactly these of the modifiers that matter, this level counts.
+/// Exactly these of the modifiers that matter select this level.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     pub modifiers: u8,
     pub level: usize,
-    /// Modifiers that keep their own effect on what the level gives.
+    /// Modifiers that also act on the symbol of the level.
     pub preserve: u8,
 }
 
@@ -35,7 +35,7 @@ pub struct Entry {
 #[derive(Clone, Debug, Default)]
 pub struct Key {
     pub types: [u8; 4],
-    /// The number of groups, and what a group beyond them means, as the protocol packs it.
+    /// The number of groups, and the rule for a group beyond them, packed as in the protocol.
     pub group_info: u8,
     pub width: usize,
     pub symbols: Vec<u32>,
@@ -48,11 +48,11 @@ pub struct Keymap {
     pub first: u8,
     pub types: Vec<KeyType>,
     pub keys: Vec<Key>,
-    /// The real modifiers that each keycode gives while it is down.
+    /// The real modifiers of each keycode while it is down.
     pub modifiers: Vec<(u8, u8)>,
 }
 
-/// What a key gives.
+/// What a key produces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
     Character(char),
@@ -64,9 +64,9 @@ pub enum Meaning {
 #[derive(Clone, Debug, Default)]
 pub struct State {
     pub group: usize,
-    /// The modifiers that do not come from the technician's hand: locks, and what the customer holds.
+    /// The modifiers that the technician does not hold: locks, and what the customer holds.
     pub fixed: u8,
-    /// The modifiers that the technician holds, and what each gives.
+    /// The modifiers that the technician holds, with the bits of each.
     pub ours: Vec<(Modifier, u8)>,
 }
 
@@ -75,13 +75,13 @@ impl State {
         self.ours.iter().filter(|(modifier, _)| which(*modifier)).fold(0, |all, (_, bits)| all | bits)
     }
 
-    /// Everything that is in effect.
+    /// All modifiers in effect.
     pub fn all(&self) -> u8 {
         self.fixed | self.bits(|_| true)
     }
 }
 
-/// How a key is struck: with these keys pressed around it, and these modifiers lifted.
+/// How to strike a key: the keys to press around it, and the modifiers to lift.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stroke {
     pub keycode: u8,
@@ -98,7 +98,7 @@ impl Keymap {
         (self.first..=u8::MAX).take(self.keys.len())
     }
 
-    /// What a key gives in this group under these modifiers.
+    /// What a key produces in this group under these modifiers.
     pub fn meaning(&self, keycode: u8, group: usize, modifiers: u8) -> Meaning {
         let Some((key, group)) = self.key(keycode).and_then(|key| Some((key, in_range(key.group_info, group)?))) else {
             return Meaning::Nothing;
@@ -108,7 +108,7 @@ impl Keymap {
         let found = kind.and_then(|kind| kind.entries.iter().find(|e| e.modifiers == modifiers & mask));
         let (level, preserve) = found.map_or((0, 0), |entry| (entry.level, entry.preserve));
         let symbol = key.symbols.get(group * key.width + level.min(key.width.saturating_sub(1)));
-        // A lock that chose no level makes capitals.
+        // A lock that selected no level capitalises.
         let capitals = modifiers & LOCK != 0 && (mask & LOCK == 0 || preserve & LOCK != 0);
         match (symbol, capitals) {
             (None | Some(0), _) => Meaning::Nothing,
@@ -120,19 +120,18 @@ impl Keymap {
         }
     }
 
-    /// The symbol of a key by itself, in this group.
+    /// The symbol of a key alone, in this group.
     pub fn plain(&self, keycode: u8, group: usize) -> Option<u32> {
         let key = self.key(keycode)?;
         key.symbols.get(in_range(key.group_info, group)? * key.width).copied()
     }
 
-    /// The modifiers that a key gives while it is down.
+    /// The modifiers of a key while it is down.
     pub fn bits(&self, keycode: u8) -> u8 {
         self.modifiers.iter().filter(|(key, _)| *key == keycode).fold(0, |all, (_, bits)| all | bits)
     }
 
-    /// The key with one of these symbols by itself, the first that is found; at its `place` rather than elsewhere, in
-    /// the group that counts rather than in another.
+    /// A key that alone has one of these symbols: preferably the key at `place`, preferably in the current group.
     pub fn named(&self, symbols: &[u32], place: Option<u8>, group: usize) -> Option<u8> {
         let groups = std::iter::once(group).chain((0..4).filter(|g| *g != group));
         let at = |group: usize, symbol: u32| {
@@ -142,7 +141,7 @@ impl Keymap {
         groups.flat_map(|group| symbols.iter().map(move |s| (group, *s))).find_map(|(group, symbol)| at(group, symbol))
     }
 
-    /// The key that is this modifier, and what it gives.
+    /// The key of this modifier, and its bits.
     pub fn modifier(&self, modifier: Modifier, group: usize) -> Option<(u8, u8)> {
         let (code, symbols) = keys::modifier(modifier);
         let place = keys::keycode(code);
@@ -151,7 +150,7 @@ impl Keymap {
         found.or_else(|| gives(place?))
     }
 
-    /// The modifiers that choose among a key's levels: their bits and keys.
+    /// The modifiers that select levels of a key: bits and keys.
     fn shifts(&self, group: usize) -> Vec<(u8, u8)> {
         let key = |symbol| {
             let keycode = self.named(&[symbol], None, group)?;
@@ -160,14 +159,14 @@ impl Keymap {
         [SHIFT_L, LEVEL_3_SHIFT, LEVEL_5_SHIFT].into_iter().filter_map(key).collect()
     }
 
-    /// How a character is struck as things are: with as few changes as possible, and at its place rather than elsewhere.
+    /// How to strike a character in the current state: with few changes, and preferably at its place.
     pub fn character(&self, c: char, place: Option<u8>, state: &State) -> Option<Stroke> {
         let shifts = self.shifts(state.group);
         let ways = ways(&shifts, state);
         let mut best: Option<(usize, bool, Stroke)> = None;
         for keycode in self.keycodes() {
             let here = place == Some(keycode);
-            // On its numeric pad a program may take keys for something else.
+            // On a numeric pad, a program may use the keys for something else.
             if !here && self.plain(keycode, state.group).is_some_and(|symbol| KEYPAD.contains(&symbol)) {
                 continue;
             }
@@ -182,8 +181,8 @@ impl Keymap {
         best.map(|(_, _, stroke)| stroke)
     }
 
-    /// How a character is struck together with Control, Alt or Meta: a letter by its key, whatever Shift and locks do;
-    /// anything else with the Shift that it needs here.
+    /// How to strike a character together with Control, Alt or Meta: a letter by its key, whatever Shift and locks do;
+    /// another character with the Shift that it needs.
     pub fn chord(&self, c: char, place: Option<u8>, state: &State) -> Option<Stroke> {
         let letter = c.to_lowercase().next().filter(|_| c.is_alphabetic());
         let Some(letter) = letter else { return self.character(c, place, state) };
@@ -195,7 +194,7 @@ impl Keymap {
         groups.into_iter().find_map(on).map(|keycode| Stroke { keycode, ..Stroke::default() })
     }
 
-    /// The keycodes that mean nothing.
+    /// The keycodes without a symbol.
     pub fn free(&self) -> Vec<u8> {
         let empty = |keycode: &u8| {
             self.key(*keycode).is_some_and(|key| key.symbols.iter().all(|s| *s == 0)) && self.bits(*keycode) == 0
@@ -204,7 +203,7 @@ impl Keymap {
     }
 }
 
-/// Every way to have modifiers that choose levels: what is in effect then, and what must be pressed and lifted for it.
+/// Every combination of modifiers that select levels: the resulting modifiers, and what to press and lift for them.
 fn ways(shifts: &[(u8, u8)], state: &State) -> Vec<(u8, Stroke)> {
     let is_shift = |modifier: Modifier| matches!(modifier, Modifier::ShiftLeft | Modifier::ShiftRight);
     let others = state.fixed | state.bits(|modifier| !is_shift(modifier));
@@ -222,7 +221,7 @@ fn ways(shifts: &[(u8, u8)], state: &State) -> Vec<(u8, Stroke)> {
     choices.map(way).collect()
 }
 
-/// The group of a key that counts; `None` for a key without any.
+/// The current group of a key; `None` for a key without groups.
 fn in_range(group_info: u8, group: usize) -> Option<usize> {
     let groups = usize::from(group_info & 0x0F);
     match (groups, group_info & 0xC0) {
@@ -238,7 +237,7 @@ fn character_of(symbol: u32) -> Option<char> {
     Keysym::new(symbol).key_char().filter(|c| !c.is_control())
 }
 
-/// The capital of a letter, where that is one character.
+/// The capital of a letter, if that is one character.
 pub fn capital(c: char) -> Option<char> {
     let mut upper = c.to_uppercase();
     let first = upper.next()?;
@@ -266,7 +265,7 @@ mod tests {
         Key { types: [kind; 4], group_info: groups.len() as u8, width, symbols }
     }
 
-    /// A small keyboard: a letter, a digit, a key with four levels, a numeric pad, and modifiers; two groups.
+    /// A small keyboard: a letter, a digit, a key with four levels, a numeric pad and modifiers; two groups.
     fn keymap() -> Keymap {
         let mut keys = vec![Key::default(); 248];
         let mut put = |keycode: u8, key: Key| keys[usize::from(keycode - 8)] = key;
@@ -312,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_character_is_struck_with_what_it_needs_as_things_are() {
+    fn a_character_is_struck_with_the_modifiers_it_needs_now() {
         let shift = Modifier::ShiftLeft;
         let table = [
             ("plain", 'a', state(0, &[]), stroke(38, &[], &[])),
@@ -342,12 +341,12 @@ mod tests {
         there.group = 1;
         assert_eq!(keymap().character('ф', None, &there), Some(stroke(38, &[], &[])));
         assert_eq!(keymap().character('a', None, &there), None);
-        assert_eq!(keymap().character('2', None, &there), Some(stroke(11, &[], &[])), "one group counts in all");
+        assert_eq!(keymap().character('2', None, &there), Some(stroke(11, &[], &[])), "one group applies to all");
         assert_eq!(keymap().chord('a', None, &there), Some(stroke(38, &[], &[])), "a shortcut's key is in any group");
     }
 
     #[test]
-    fn with_control_a_letter_is_its_key_and_a_sign_needs_its_shift() {
+    fn with_control_a_letter_needs_its_key_and_a_sign_its_shift() {
         let control = (Modifier::ControlLeft, 4);
         let both = state(0, &[control, HELD_SHIFT]);
         assert_eq!(keymap().chord('A', None, &both), Some(stroke(38, &[], &[])));
@@ -356,16 +355,16 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_found_by_name_and_modifiers_by_what_they_are() {
+    fn keys_are_found_by_name_and_modifiers_by_their_bits() {
         let map = keymap();
-        assert_eq!(map.named(&[0xFF50], Some(79), 0), Some(110), "the numeric pad's Home is not this one");
+        assert_eq!(map.named(&[0xFF50], Some(79), 0), Some(110), "not the Home key of the numeric pad");
         assert_eq!(map.named(&[0xFF51], None, 0), None);
-        assert_eq!(map.modifier(Modifier::ShiftRight, 0), Some((SHIFT_KEY, SHIFT)), "there is but one");
+        assert_eq!(map.modifier(Modifier::ShiftRight, 0), Some((SHIFT_KEY, SHIFT)), "there is only one");
         assert_eq!(map.modifier(Modifier::MetaLeft, 0), None);
         let mut swapped = keymap();
         swapped.keys.swap(usize::from(37u8 - 8), usize::from(66u8 - 8));
         swapped.modifiers = vec![(66, 4), (37, LOCK)];
-        assert_eq!(swapped.modifier(Modifier::ControlLeft, 0), Some((66, 4)), "Control sits where Caps Lock was");
+        assert_eq!(swapped.modifier(Modifier::ControlLeft, 0), Some((66, 4)), "Control has replaced Caps Lock");
     }
 
     #[test]
@@ -377,9 +376,9 @@ mod tests {
         }
     }
 
-    /// Whatever is held and locked: what is struck gives what was wanted.
+    /// With any modifiers held and locked, a stroke produces its character.
     #[test]
-    fn a_stroke_gives_the_character_that_it_is_for() {
+    fn a_stroke_produces_its_character() {
         let map = keymap();
         for fixed in 0..=u8::MAX {
             for ours in [vec![], vec![HELD_SHIFT], vec![HELD_SHIFT, (Modifier::ShiftRight, SHIFT)]] {

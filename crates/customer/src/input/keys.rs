@@ -1,4 +1,4 @@
-//! Names of keys: `KeyboardEvent.code` and `.key` (W3C UI Events) to numbers that systems know.
+//! Key names: `KeyboardEvent.code` and `.key` (W3C UI Events), mapped to the numbers of each system.
 
 #[cfg(target_os = "linux")]
 use protocol::Modifier;
@@ -132,7 +132,7 @@ pub fn keycode(code: &str) -> Option<u8> {
 }
 
 /// The scan code of a physical key, and whether it has the prefix E0. (Set 1 of the PC keyboard, as Windows uses it.)
-/// evdev took over its numbers, but for the keys with a prefix.
+/// evdev uses the same numbers, except for keys with a prefix.
 #[cfg(any(windows, test))]
 pub fn scancode(code: &str) -> Option<(u16, bool)> {
     const PREFIXED: [(u8, u16); 18] = [
@@ -173,7 +173,7 @@ pub fn keysym(c: char) -> u32 {
     xkeysym::Keysym::from_char(c).raw()
 }
 
-/// The code of a modifier's usual place, and the keysyms that are this modifier, the best first.
+/// The usual key code of a modifier, and its keysyms, best first.
 #[cfg(target_os = "linux")]
 pub fn modifier(modifier: Modifier) -> (&'static str, &'static [u32]) {
     match modifier {
@@ -188,7 +188,7 @@ pub fn modifier(modifier: Modifier) -> (&'static str, &'static [u32]) {
     }
 }
 
-/// The keysyms of a key that has a name instead of a character, the best first.
+/// The keysyms of a key that has a name instead of a character, best first.
 #[cfg(target_os = "linux")]
 pub fn named(code: &str, key: &str) -> Vec<u32> {
     const ROW: [(&str, u32); 20] = [
@@ -219,14 +219,14 @@ pub fn named(code: &str, key: &str) -> Vec<u32> {
     pad.into_iter().chain(listed).chain(function.map(|n| 0xFFBD + n)).collect()
 }
 
-/// The key that is struck for one that has a name: what the numeric pad does without Num Lock has keys of its own, which no
-/// Num Lock changes.
+/// The key to strike for a named key: the functions of the numeric pad without Num Lock have keys of their own, which
+/// Num Lock does not affect.
 pub fn place<'a>(code: &'a str, key: &'a str) -> &'a str {
     let moves = ["Home", "End", "PageUp", "PageDown", "Insert", "Delete"].contains(&key) || key.starts_with("Arrow");
     if code.starts_with("Numpad") && moves { key } else { code }
 }
 
-/// The characters of a text that keys make: line ends of any system are one Enter each.
+/// The characters of a text that keys can produce: line ends of any system become one Enter each.
 pub fn typeable(text: &str) -> Vec<char> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn any_line_end_is_one_enter_and_other_control_characters_are_nothing() {
+    fn any_line_end_is_one_enter_and_other_control_characters_are_dropped() {
         let table = [("a\r\nb", "a\nb"), ("a\rb\n\r\n", "a\nb\n\n"), ("a\tb\u{7}\u{1b}", "a\tb")];
         for (text, expected) in table {
             assert_eq!(typeable(text).into_iter().collect::<String>(), expected, "{text:?}");
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn the_numeric_pad_moves_by_the_keys_that_always_move() {
+    fn the_numeric_pads_movement_keys_become_the_separate_ones() {
         let table = [
             ("Numpad7", "Home", "Home"),
             ("Numpad4", "ArrowLeft", "ArrowLeft"),

@@ -1,4 +1,4 @@
-//! The technician's hand on this machine: what is held ([`held`]), one small trait, one file a system.
+//! The technician's input on this machine: held keys and buttons ([`held`]), one small trait, one file for each system.
 
 mod held;
 #[cfg(target_os = "linux")]
@@ -24,37 +24,37 @@ use tokio::sync::mpsc;
 use crate::util::lock;
 use held::{Act, Held};
 
-/// How often it is looked whether what is held may still be, while nothing comes.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often held keys and buttons are checked while no input arrives.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Something that can move the pointer and press keys.
+/// Moves the pointer and presses keys.
 pub trait InputInjector: Send {
-    /// Does one act, for as long as `may` says that it may go on. What this system cannot do is left undone.
+    /// Executes one action while `may` allows it. Actions that this system does not support are skipped.
     fn act(&mut self, act: &Act, may: &dyn Fn() -> bool);
-    /// Whether the system keeps this act from the window that it is meant for; `None` where the act is meant for none.
+    /// Whether the system keeps this action from its target window; `None` if it has no target.
     fn is_blocked(&mut self, _: &Act) -> Option<bool> {
         None
     }
 }
 
-/// A thread that acts, as long as the customer's consent lets it. When this is dropped, nothing is held any more.
+/// A thread that executes input while the customer's consent allows it. Dropping this releases everything that is held.
 pub struct InputThread {
     queue: Option<mpsc::Sender<(Instant, Input)>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl InputThread {
-    /// Starts the thread; the system's input is opened with the first act. `blocked` is told what [`InputInjector::is_blocked`] says,
-    /// when that changes.
+    /// Starts the thread; the system's input is opened with the first action. `blocked` learns when
+    /// [`InputInjector::is_blocked`] changes.
     pub fn start(consent: Arc<Mutex<Consent>>, blocked: mpsc::Sender<bool>) -> Self {
         let (sender, queue) = mpsc::channel(256);
         let thread = Thread { consent, blocked, said: false, held: Held::default(), inject: None };
         let thread = std::thread::Builder::new().name("input".into()).spawn(move || thread.run(queue));
-        let thread = thread.inspect_err(|error| tracing::error!(%error, "no thread for input")).ok();
+        let thread = thread.inspect_err(|error| tracing::error!(%error, "input thread cannot be started")).ok();
         Self { queue: Some(sender), thread }
     }
 
-    /// Hands an act over, waiting while the system is busy with those before.
+    /// Queues an input; waits while the system is busy with earlier ones.
     pub async fn act(&self, input: Input) {
         if let Some(queue) = &self.queue {
             let _ = queue.send((Instant::now(), input)).await;
@@ -65,11 +65,11 @@ impl InputThread {
 impl Drop for InputThread {
     fn drop(&mut self) {
         self.queue = None;
-        // The program may end next: keys that are down then would stay so.
+        // The program may end next, and keys must not stay down.
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the thread for input failed");
+            tracing::error!("input thread panicked");
         }
     }
 }
@@ -86,15 +86,15 @@ impl Thread {
     fn run(mut self, mut queue: mpsc::Receiver<(Instant, Input)>) {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
             Ok(runtime) => runtime,
-            Err(error) => return tracing::error!(%error, "no clock for input"),
+            Err(error) => return tracing::error!(%error, "input timer failed"),
         };
         loop {
             let next = if self.held.is_any() {
-                runtime.block_on(async { tokio::time::timeout(LOOK_EVERY, queue.recv()).await })
+                runtime.block_on(async { tokio::time::timeout(CHECK_INTERVAL, queue.recv()).await })
             } else {
                 Ok(queue.blocking_recv())
             };
-            // The last judge: asked before every act, whatever the server believes, and while anything is held.
+            // The last check: before every action, whatever the server believes, and while anything is held.
             let may = lock(&self.consent).may_control();
             let acts = match next {
                 Ok(Some((at, input))) if may => self.held.take(at, input),
@@ -104,7 +104,7 @@ impl Thread {
             };
             self.act(&acts);
         }
-        // The connection ended: nothing stays pressed.
+        // The connection ended: release everything.
         let acts = self.held.release_all();
         self.act(&acts);
     }
@@ -138,7 +138,7 @@ fn open() -> Option<Box<dyn InputInjector>> {
     match x11::X11::open(None) {
         Ok(x11) => Some(Box::new(x11)),
         Err(error) => {
-            tracing::error!(%error, "input is not possible");
+            tracing::error!(%error, "input injection not available");
             None
         }
     }

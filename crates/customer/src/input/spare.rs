@@ -1,8 +1,8 @@
-//! Keycodes that mean nothing, lent to characters that the customer's keyboard lacks.
+//! Unused keycodes, lent to characters that the customer's keyboard lacks.
 //!
-//! Programs read the keyboard's map late: when the first key after a change reaches them, and then as it is at that time. So
-//! everything that a text needs is bound at once, before its first key, and a keycode that was struck keeps its meaning
-//! until whoever got the key must have read it.
+//! Programs read the keyboard map late: when they get the first key after a change, and then in its current form. So
+//! everything that a text needs is bound at once, before its first key, and a struck keycode keeps its meaning until
+//! the receiver must have read it.
 
 use std::{
     cmp::Reverse,
@@ -14,7 +14,7 @@ use super::{keymap::capital, keys::keysym};
 /// How long a struck keycode keeps its meaning. A program that is busy for longer may read the wrong one.
 pub const SETTLE: Duration = Duration::from_millis(1_000);
 
-/// A keycode and what it means: plain, and with Shift.
+/// A keycode and its symbols: plain, and with Shift.
 pub type Binding = (u8, [u32; 2]);
 
 #[derive(Debug)]
@@ -24,12 +24,12 @@ struct Slot {
     struck: Option<Instant>,
 }
 
-/// All of them.
+/// All spare keycodes.
 #[derive(Debug, Default)]
 pub struct Spares(Vec<Slot>);
 
 impl Spares {
-    /// The map was read: these keycodes are free, and what others mean is what `plain` says.
+    /// The map was read: these keycodes are free, and `plain` tells the symbols of the others.
     pub fn follow(&mut self, free: &[u8], plain: impl Fn(u8) -> Option<u32>) {
         self.0.retain(|slot| slot.bound.is_some_and(|[symbol, _]| plain(slot.keycode) == Some(symbol)));
         let new = free.iter().filter(|keycode| self.0.iter().all(|slot| slot.keycode != **keycode));
@@ -37,15 +37,15 @@ impl Spares {
         self.0.extend(new);
     }
 
-    /// What is to be bound so that as many of these characters as possible, from the first on, have a key. Each comes with its
-    /// place in the text, and so does each keycode that the text needs as it is. Nothing when all keycodes were struck a
-    /// moment ago.
+    /// The bindings that give keys to as many of these characters as possible, from the first on. Each character comes
+    /// with its position in the text, and so does each keycode that the text needs unchanged. None when all keycodes
+    /// were struck a moment ago.
     pub fn bind(&mut self, now: Instant, wanted: &[(usize, char)], needed: &[(usize, u8)]) -> Vec<Binding> {
         let settled = |slot: &&mut Slot| slot.struck.is_none_or(|at| now.saturating_duration_since(at) >= SETTLE);
         let need = |slot: &Slot| needed.iter().find(|(_, keycode)| *keycode == slot.keycode).map(|(at, _)| *at);
         let mut free: Vec<(Option<usize>, &mut Slot)> =
             self.0.iter_mut().filter(settled).map(|slot| (need(slot), slot)).collect();
-        // What the text does not need, that which was used longest ago first; then what it needs last.
+        // First the keycodes that the text does not need, least recently used first; then those that it needs last.
         free.sort_by_key(|(need, slot)| (need.map(Reverse), slot.struck));
         let mut bindings = vec![];
         for ((need, slot), (at, pair)) in free.into_iter().zip(pairs(wanted)) {
@@ -65,23 +65,23 @@ impl Spares {
         }
     }
 
-    /// Whether there is any keycode to lend.
+    /// Whether there is any spare keycode.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// What is lent now, to be given back.
+    /// The lent keycodes, to be given back.
     pub fn lent(&self) -> Vec<u8> {
         self.0.iter().filter(|slot| slot.bound.is_some()).map(|slot| slot.keycode).collect()
     }
 
-    /// When everything that was struck has been read.
+    /// When all struck keycodes have been read.
     pub fn settled(&self) -> Option<Instant> {
         self.0.iter().filter_map(|slot| slot.struck).max().map(|at| at + SETTLE)
     }
 }
 
-/// Two meanings a keycode, and where the first is wanted: a letter with its capital, or two signs.
+/// Two symbols for each keycode, and the position of the first: a letter with its capital, or two signs.
 fn pairs(wanted: &[(usize, char)]) -> Vec<(usize, [u32; 2])> {
     let mut pairs: Vec<(usize, [u32; 2])> = vec![];
     let mut open: Option<usize> = None;
@@ -131,13 +131,13 @@ mod tests {
         let expected = [(0, [s, big]), (2, [print, mark]), (4, [machine, machine])];
         assert_eq!(pairs(&placed("šŠ打印机")), expected);
         assert_eq!(pairs(&placed("Š")), [(0, [s, big])]);
-        assert_eq!(pairs(&placed("ß")), [(0, [0xDF, 0xDF])], "whose capital is two letters");
+        assert_eq!(pairs(&placed("ß")), [(0, [0xDF, 0xDF])], "its capital is two letters");
     }
 
     #[test]
-    fn a_struck_keycode_keeps_its_meaning_until_it_must_have_been_read() {
+    fn a_struck_keycode_keeps_its_symbols_until_read() {
         let (mut spares, start) = (spares(&[8, 93]), Instant::now());
-        assert_eq!(spares.bind(start, &placed("打印机不工"), &[]).len(), 2, "what there is room for");
+        assert_eq!(spares.bind(start, &placed("打印机不工"), &[]).len(), 2, "as many as there are keycodes");
         assert_eq!(spares.bind(start, &placed("作"), &[]).len(), 1, "nothing was struck yet");
         spares.struck(8, start);
         spares.struck(93, start + Duration::from_millis(10));
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_used_longest_ago_is_lent_first() {
+    fn the_least_recently_used_keycode_is_lent_first() {
         let (mut spares, start) = (spares(&[8, 93, 97]), Instant::now());
         spares.bind(start, &placed("打印机不工作"), &[]);
         for (n, keycode) in [93, 8, 97].into_iter().enumerate() {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_text_needs_sooner_stays_as_it_is() {
+    fn keycodes_that_the_text_needs_sooner_stay_unchanged() {
         let (mut spares, start) = (spares(&[8, 93, 97]), Instant::now());
         spares.bind(start, &placed("打印机不工作"), &[]);
         let needed = [(0, 8), (2, 93), (9, 97)];
@@ -170,12 +170,12 @@ mod tests {
     }
 
     #[test]
-    fn another_map_takes_back_what_was_lent() {
+    fn a_new_map_takes_lent_keycodes_back() {
         let (mut spares, start) = (spares(&[8, 93]), Instant::now());
         let bound = spares.bind(start, &placed("打"), &[]);
         assert_eq!(spares.lent(), [8]);
         spares.follow(&[93], |keycode| (keycode == 8).then_some(bound[0].1[0]));
-        assert_eq!(spares.lent(), [8], "still so");
+        assert_eq!(spares.lent(), [8], "still lent");
         spares.follow(&[8, 97], |_| None);
         assert_eq!((spares.lent(), spares.is_empty()), (vec![], false));
     }

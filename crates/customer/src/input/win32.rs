@@ -1,5 +1,5 @@
-//! Windows: `SendInput`. A printable key is found by the character it produced, wherever the customer's layout has it;
-//! every other key by its place on the keyboard. Characters that the layout lacks are sent as they are.
+//! Windows: `SendInput`. A printable key is found by the character that it produced, wherever the customer's layout has
+//! it; every other key by its position. Characters that the layout lacks are sent as Unicode.
 
 use std::collections::BTreeMap;
 
@@ -28,10 +28,10 @@ use crate::{
 
 /// A notch of a wheel, in the browser's pixels.
 const NOTCH: i32 = 100;
-/// No more notches from one act: a wheel that spins for ever is a mistake.
+/// The most notches of one input: a wheel that never stops is an error.
 const MOST_NOTCHES: i32 = 20;
 
-/// What stands for a key that is down.
+/// Identifies a key that is down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stroke {
     /// A key of the keyboard.
@@ -40,13 +40,13 @@ enum Stroke {
     Character(char),
 }
 
-/// The hands.
+/// The injector.
 #[derive(Default)]
 pub struct Win32 {
-    /// The modifiers that are down by the technician's hand.
+    /// The modifiers that the technician holds.
     held: BTreeMap<Modifier, Stroke>,
     wheel: (i32, i32),
-    /// The window that was looked at last, by its address, and whether it is out of reach.
+    /// The window that was last checked, by its address, and whether it is out of reach.
     looked_at: Option<(usize, bool)>,
 }
 
@@ -63,7 +63,7 @@ impl Win32 {
         self.held.insert(modifier, stroke);
     }
 
-    /// The Shifts that are held.
+    /// The Shift keys that are held.
     fn shifts(&self) -> Vec<Stroke> {
         [Modifier::ShiftLeft, Modifier::ShiftRight].iter().filter_map(|m| self.held.get(m).copied()).collect()
     }
@@ -73,7 +73,7 @@ impl Win32 {
         let is_shift = |modifier: &Modifier| matches!(modifier, Modifier::ShiftLeft | Modifier::ShiftRight);
         let chord = self.held.keys().any(|modifier| !is_shift(modifier));
         match keys::character(key) {
-            // With Ctrl, Alt or Meta the letter's key counts, not its case; a sign needs the Shift that it has here.
+            // With Ctrl, Alt or Meta a letter needs its key in any case; a sign needs the Shift of this layout.
             Some(c) if chord && c.is_alphabetic() => {
                 let lower = c.to_lowercase().next().unwrap_or(c);
                 let found = on_layout(lower, layout).map(|(stroke, _)| stroke).or_else(|| by_place(code, layout));
@@ -82,13 +82,13 @@ impl Win32 {
                 }
             }
             Some(c) if chord => match on_layout(c, layout) {
-                // Alt with the numeric pad's digits makes characters.
+                // Alt with digits of the numeric pad produces characters.
                 Some((stroke, wants_shift)) if !code.starts_with("Numpad") => {
                     self.with_shift(stroke, wants_shift, layout)
                 }
                 _ => by_place(code, layout).into_iter().for_each(|stroke| send(&pressed_and_released(stroke))),
             },
-            // Caps Lock changes what keys make, and not what is sent as a character.
+            // Caps Lock changes the output of keys, but not of characters that are sent as Unicode.
             Some(c) => match on_layout(c, layout).filter(|_| !is_caps_lock_on()) {
                 Some((stroke, wants_shift)) => self.with_shift(stroke, wants_shift, layout),
                 None => send(&pressed_and_released(Stroke::Character(c))),
@@ -101,7 +101,7 @@ impl Win32 {
         }
     }
 
-    /// Presses a key with or without Shift, whatever is held of it.
+    /// Presses a key with or without Shift, whatever Shift is held.
     fn with_shift(&self, stroke: Stroke, wants_shift: bool, layout: HKL) {
         let shifts = self.shifts();
         let one = of_virtual_key(VK_LSHIFT, layout);
@@ -116,7 +116,7 @@ impl Win32 {
         send(&[before, pressed_and_released(stroke), after].concat());
     }
 
-    /// Types a text under no modifier.
+    /// Types a text with all modifiers released.
     fn type_text(&self, text: &str, may: &dyn Fn() -> bool) {
         let all = |down| self.held.values().flat_map(move |stroke| strokes(*stroke, down)).collect::<Vec<_>>();
         send(&all(false));
@@ -145,7 +145,7 @@ impl Win32 {
         send(&[mouse(if down { pressed } else { released }, 0, 0, data)]);
     }
 
-    /// Turns wheel pixels into Windows' units, which are finer than notches.
+    /// Converts wheel pixels to Windows' units, which are finer than notches.
     fn wheel(&mut self, dx: i32, dy: i32) {
         let turn = |rest: &mut i32, delta: i32| {
             let wanted = rest.saturating_add(delta.saturating_mul(WHEEL_DELTA as i32));
@@ -153,7 +153,7 @@ impl Win32 {
             *rest = wanted % NOTCH;
             units
         };
-        // Windows turns up with positive numbers, a page with negative ones; to the right both are positive.
+        // Vertically Windows counts up as positive and a page down; horizontally both count right as positive.
         let (down, right) = (turn(&mut self.wheel.1, dy), turn(&mut self.wheel.0, dx));
         let turns = [(MOUSEEVENTF_WHEEL, -down), (MOUSEEVENTF_HWHEEL, right)];
         for (which, units) in turns.into_iter().filter(|(_, units)| *units != 0) {
@@ -163,7 +163,7 @@ impl Win32 {
 
     fn combination(&self, special: Special) {
         let codes: &[&str] = match special {
-            // Windows takes this one only from the keyboard itself and from services.
+            // Windows accepts this combination only from the keyboard itself and from services.
             Special::CtrlAltDel => {
                 if let Err(error) = secure_attention::press() {
                     tracing::warn!(%error, "Ctrl+Alt+Del cannot be pressed");
@@ -210,13 +210,13 @@ impl InputInjector for Win32 {
     }
 }
 
-/// The window that gets the keys.
+/// The window that receives keys.
 fn front() -> HWND {
     // SAFETY: gives a handle.
     unsafe { GetForegroundWindow() }
 }
 
-/// The window that gets the clicks.
+/// The window that receives clicks.
 fn under_pointer() -> HWND {
     let mut place = POINT::default();
     // SAFETY: the place for the answer lives until the call returns; the rest are plain values.
@@ -226,13 +226,13 @@ fn under_pointer() -> HWND {
     }
 }
 
-/// The keyboard layout of the window that gets the keys.
+/// The keyboard layout of the window that receives keys.
 fn layout() -> HKL {
     // SAFETY: takes and gives handles; a window that is gone gives thread 0, which means our own.
     unsafe { GetKeyboardLayout(GetWindowThreadProcessId(front(), None)) }
 }
 
-/// The key that makes a character alone or with Shift; `None` when it takes more than that, or is not there.
+/// The key that produces a character alone or with Shift; `None` if it needs more or does not exist.
 fn on_layout(c: char, layout: HKL) -> Option<(Stroke, bool)> {
     let unit = u16::try_from(u32::from(c)).ok()?;
     // SAFETY: takes and gives numbers.
@@ -284,7 +284,7 @@ fn pressed_and_released(stroke: Stroke) -> Vec<INPUT> {
     [strokes(stroke, true), strokes(stroke, false)].concat()
 }
 
-/// What a stroke is for `SendInput`: one act, or two for a character outside the Basic Multilingual Plane.
+/// The `SendInput` form of a stroke: one event, or two for a character outside the Basic Multilingual Plane.
 fn strokes(stroke: Stroke, down: bool) -> Vec<INPUT> {
     let up = if down { KEYBD_EVENT_FLAGS(0) } else { KEYEVENTF_KEYUP };
     match stroke {
@@ -313,7 +313,7 @@ fn mouse(flags: MOUSE_EVENT_FLAGS, dx: i32, dy: i32, data: u32) -> INPUT {
 /// Moves the pointer to a pixel of the virtual screen.
 fn move_to(x: u16, y: u16) {
     let (_, _, width, height) = virtual_screen();
-    // Windows cuts `n * side / 65536`: rounding up here makes it come out at the pixel itself.
+    // Windows truncates `n * side / 65536`: rounding up here yields the exact pixel.
     let part = |n: u16, side: i32| {
         let side = i64::from(side.max(1));
         i32::try_from((i64::from(n).min(side - 1) * 65_536 + side - 1) / side).unwrap_or(0)
@@ -329,6 +329,6 @@ fn send(inputs: &[INPUT]) {
     // SAFETY: the structures are whole, and their size is the one that is said.
     let taken = unsafe { SendInput(inputs, size_of::<INPUT>() as i32) };
     if taken as usize != inputs.len() {
-        tracing::warn!("input was not taken");
+        tracing::warn!("input was not accepted");
     }
 }

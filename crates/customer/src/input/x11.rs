@@ -1,6 +1,6 @@
-//! X11: XTEST. A printable key is found by the character it produced, wherever the customer's layout has it now; every
-//! other key by its name, and by its place on the keyboard where no key has that name. Characters that the layout lacks
-//! borrow a free keycode.
+//! X11: XTEST. A printable key is found by the character that it produced, wherever the customer's current layout has
+//! it; every other key by its name, or by its position if no key has that name. Characters that the layout lacks borrow
+//! a free keycode.
 
 use std::{
     collections::BTreeMap,
@@ -37,11 +37,11 @@ use super::{
 
 /// A notch of a wheel, in the browser's pixels.
 const NOTCH: i32 = 100;
-/// No more notches from one act: a wheel that spins for ever is a mistake.
+/// The most notches of one input: a wheel that never stops is an error.
 const MOST_NOTCHES: i32 = 20;
-/// How often it is looked whether keycodes can be lent again.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// The keyboard that programs hear.
+/// How often to check whether keycodes can be lent again.
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
+/// The core keyboard, which programs read.
 const CORE: xkb::DeviceSpec = 0x100;
 const RETURN: u32 = 0xFF0D;
 const TAB: u32 = 0xFF09;
@@ -53,13 +53,13 @@ pub struct X11 {
     /// Whether the map changed since it was read.
     stale: bool,
     spares: Spares,
-    /// The modifiers that are down by the technician's hand: their keycodes, and what each gives.
+    /// The modifiers that the technician holds: their keycodes and bits.
     pressed: BTreeMap<Modifier, (u8, u8)>,
     wheel: (i32, i32),
 }
 
 impl X11 {
-    /// Opens this display, or the one that the environment names.
+    /// Opens this display, or the one of the environment.
     pub fn open(display: Option<&str>) -> anyhow::Result<Self> {
         let (x, number) = RustConnection::connect(display)?;
         let root = x.setup().roots[number].root;
@@ -74,10 +74,10 @@ impl X11 {
         Ok(Self { x, root, keymap, stale, spares, pressed: BTreeMap::new(), wheel: (0, 0) })
     }
 
-    /// The state of the keyboard now, and its map when that changed.
+    /// The current state of the keyboard, and its map if that changed.
     fn refresh(&mut self) -> anyhow::Result<State> {
         let state = self.x.xkb_get_state(CORE)?.reply()?;
-        // What happened before the answer has arrived before it.
+        // Events from before the answer have arrived before it.
         while let Some(event) = self.x.poll_for_event()? {
             self.stale |= matches!(event, Event::XkbNewKeyboardNotify(_) | Event::XkbMapNotify(_));
         }
@@ -95,7 +95,7 @@ impl X11 {
 
     fn fake(&self, kind: u8, detail: u8) {
         if let Err(error) = self.x.xtest_fake_input(kind, detail, 0, self.root, 0, 0, 0) {
-            tracing::warn!(%error, "input was not taken");
+            tracing::warn!(%error, "input was not accepted");
         }
     }
 
@@ -112,7 +112,7 @@ impl X11 {
     fn modifier(&mut self, modifier: Modifier, down: bool) -> anyhow::Result<()> {
         if !down {
             if let Some((keycode, _)) = self.pressed.remove(&modifier) {
-                // Two modifiers may share the one key that this keyboard has.
+                // Two modifiers may share the only such key of this keyboard.
                 if self.pressed.values().all(|(other, _)| *other != keycode) {
                     self.key(keycode, false);
                 }
@@ -127,7 +127,7 @@ impl X11 {
         Ok(())
     }
 
-    /// Presses and releases a key, with what it needs around it.
+    /// Presses and releases a key, with the modifiers around it.
     fn stroke(&mut self, stroke: &Stroke) {
         let lifted: Vec<u8> =
             stroke.lift.iter().filter_map(|m| self.pressed.get(m)).map(|(keycode, _)| *keycode).collect();
@@ -159,14 +159,14 @@ impl X11 {
         if self.pressed.keys().all(|modifier| !is_chord(*modifier) || is_meta(*modifier))
             && !self.is_awaited(stroke.keycode, state.all())?
         {
-            // Many programs do not look at Super: the letter of a shortcut that means nothing here would be typed.
+            // Many programs ignore Super: they would type the letter of an unknown shortcut.
             return Ok(());
         }
         self.stroke(&stroke);
         Ok(())
     }
 
-    /// A key with a name, under whatever is held. It never types a character.
+    /// Strikes a named key, under whatever is held. It never types a character.
     fn strike_named(&mut self, code: &str, key: &str, place: Option<u8>, state: &State) {
         let found = self.keymap.named(&keys::named(code, key), place, state.group).or(place);
         let types =
@@ -176,7 +176,7 @@ impl X11 {
         }
     }
 
-    /// Whether a program waits for this key under these modifiers wherever the focus is: who asks for it too is refused.
+    /// Whether a program has grabbed this key with these modifiers globally: then another grab fails.
     fn is_awaited(&self, keycode: u8, modifiers: u8) -> anyhow::Result<bool> {
         let mask = ModMask::from(u16::from(modifiers));
         if self.x.grab_key(false, self.root, mask, keycode, GrabMode::ASYNC, GrabMode::ASYNC)?.check().is_err() {
@@ -205,8 +205,8 @@ impl X11 {
         Ok(refused)
     }
 
-    /// Types a text under no modifier but those that each character needs, and not under Caps Lock: programs do not agree
-    /// on what capitals are.
+    /// Types a text with only the modifiers that each character needs, and without Caps Lock: programs disagree on its
+    /// capitals.
     fn type_text(&mut self, text: &[char], may: &dyn Fn() -> bool) -> anyhow::Result<()> {
         let lifted = std::mem::take(&mut self.pressed);
         lifted.values().for_each(|(keycode, _)| self.key(*keycode, false));
@@ -248,23 +248,23 @@ impl X11 {
             }
             self.x.flush()?;
             if known == 0 && (lent || self.spares.is_empty()) {
-                // The customer holds a modifier that stands in its way, or no keycode is free.
+                // The customer holds a modifier that prevents it, or no keycode is free.
                 match self.of(*first, &State { group: state.group, ..State::default() }) {
                     Some(stroke) => self.stroke(&stroke),
-                    None => tracing::warn!("a character has no key, and none is free"),
+                    None => tracing::warn!("no key for a character, and no free keycode"),
                 }
                 rest = &rest[1..];
                 continue;
             }
             rest = &rest[known..];
             if !rest.is_empty() {
-                std::thread::sleep(LOOK_EVERY);
+                std::thread::sleep(CHECK_INTERVAL);
             }
         }
         Ok(())
     }
 
-    /// How a character of a text is struck.
+    /// How to strike a character of a text.
     fn of(&self, c: char, state: &State) -> Option<Stroke> {
         let named =
             |symbol| Some(Stroke { keycode: self.keymap.named(&[symbol], None, state.group)?, ..Stroke::default() });
@@ -275,7 +275,7 @@ impl X11 {
         }
     }
 
-    /// Binds free keycodes to what this text has and the keyboard lacks. Whether anything was.
+    /// Binds free keycodes to characters that the keyboard lacks. Returns whether any was bound.
     fn lend(&mut self, text: &[char], state: &State) -> anyhow::Result<bool> {
         let mut missing: Vec<(usize, char)> = vec![];
         let mut needed: Vec<(usize, u8)> = vec![];
@@ -306,7 +306,7 @@ impl X11 {
         Ok(())
     }
 
-    /// Turns wheel pixels into notches, keeping what is left over.
+    /// Converts wheel pixels to notches, keeping the remainder.
     fn wheel(&mut self, dx: i32, dy: i32) -> anyhow::Result<()> {
         let turn = |rest: &mut i32, delta: i32, negative: u8, positive: u8| {
             *rest = rest.saturating_add(delta);
@@ -355,7 +355,7 @@ impl InputInjector for X11 {
             Act::Special { combination } => self.combination(*combination),
         };
         if let Err(error) = done.and_then(|()| Ok(self.x.flush()?)) {
-            tracing::warn!(%error, "input was not taken");
+            tracing::warn!(%error, "input was not accepted");
         }
     }
 }
@@ -380,12 +380,12 @@ fn is_meta(modifier: Modifier) -> bool {
     matches!(modifier, Modifier::MetaLeft | Modifier::MetaRight)
 }
 
-/// Whether a modifier makes a shortcut of a letter.
+/// Whether a modifier turns a letter into a shortcut.
 fn is_chord(modifier: Modifier) -> bool {
     !matches!(modifier, Modifier::ShiftLeft | Modifier::ShiftRight)
 }
 
-/// The map that programs hear by now.
+/// The map that programs use now.
 fn read_keymap(x: &RustConnection) -> anyhow::Result<Keymap> {
     let all = xkb::MapPart::KEY_TYPES | xkb::MapPart::KEY_SYMS | xkb::MapPart::MODIFIER_MAP;
     let none = xkb::MapPart::from(0u16);

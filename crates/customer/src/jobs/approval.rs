@@ -1,9 +1,9 @@
-//! What the customer is asked about each file, if they want that: every yes is for one act.
+//! Questions to the customer about each file, if they want that: every yes is for one transfer.
 
 use std::time::Duration;
 
 use protocol::{Fault, Job, Right};
-use session::FileAct;
+use session::FileTransfer;
 use tokio::sync::oneshot;
 
 use super::JobContext;
@@ -12,19 +12,19 @@ use crate::{
     util::lock,
 };
 
-/// Who does not answer a question about one file in this time has said no.
+/// A question about a file counts as refused after this time.
 const ANSWER_TIME: Duration = Duration::from_secs(120);
 
 /// What the customer is asked before this is done.
-fn question(act: &FileAct) -> FileQuestion {
+fn question(act: &FileTransfer) -> FileQuestion {
     match act.clone() {
-        FileAct::Fetch { path, version: _ } => FileQuestion::Fetch { path },
-        FileAct::Bring { name, bytes, folder, .. } => FileQuestion::Bring { name, bytes, folder },
+        FileTransfer::Fetch { path, version: _ } => FileQuestion::Fetch { path },
+        FileTransfer::Bring { name, bytes, folder, .. } => FileQuestion::Bring { name, bytes, folder },
     }
 }
 
 impl JobContext {
-    /// Asks about one file, if the customer wants to be asked about each. The yes is for what is done now.
+    /// Asks about one file, if the customer wants to be asked about each. The answer is for this action alone.
     pub(super) async fn approve(&self, question: FileQuestion) -> Result<(), Fault> {
         if !lock(&self.consent).asks_for_each_file() {
             return Ok(());
@@ -32,32 +32,33 @@ impl JobContext {
         let (reply, answer) = oneshot::channel();
         (self.notify)(UiEvent::Approve(question, reply));
         match tokio::time::timeout(ANSWER_TIME, answer).await {
-            // Files may have been taken back while the question was open.
+            // Files may have been withdrawn while the question was open.
             Ok(Ok(true)) if self.may(Right::Files) => Ok(()),
             Ok(Ok(_) | Err(_)) | Err(_) => Err(Fault::NotAllowed),
         }
     }
 
-    /// The same for an act that may take several jobs: one that `goes_on` after a break is not asked about once more.
-    pub(super) async fn approve_act(&self, act: FileAct, goes_on: bool) -> Result<(), Fault> {
+    /// The same for a transfer that may take several jobs: one that `goes_on` after a lost connection is not asked
+    /// about again.
+    pub(super) async fn approve_transfer(&self, act: FileTransfer, goes_on: bool) -> Result<(), Fault> {
         if goes_on && lock(&self.consent).has_approved(&act) {
             return Ok(());
         }
         self.approve(question(&act)).await?;
         let mut consent = lock(&self.consent);
         if consent.asks_for_each_file() {
-            consent.end_file_acts(|known| *known == act);
+            consent.end_transfers(|known| *known == act);
             consent.approve(act);
         }
         Ok(())
     }
 
-    /// An act of several jobs has ended, well or not.
-    pub(super) fn end_act(&self, ended: impl Fn(&FileAct) -> bool) {
-        lock(&self.consent).end_file_acts(ended);
+    /// A transfer of several jobs has finished or failed.
+    pub(super) fn finish_transfer(&self, ended: impl Fn(&FileTransfer) -> bool) {
+        lock(&self.consent).end_transfers(ended);
     }
 
-    /// What the customer is asked before a job that has one answer, if anything.
+    /// The question for a job with one answer, if it needs one.
     pub(super) fn question(&self, job: &Job) -> Option<FileQuestion> {
         match job {
             Job::MakeFolder { path } | Job::Delete { path } | Job::Rename { path, .. } => {
@@ -66,7 +67,7 @@ impl JobContext {
             Job::Place { transfer, replace: true, .. } => {
                 self.transfers.replaces(*transfer).map(|path| FileQuestion::Change { path })
             }
-            // Whatever changes no file, and what is asked about where its bytes are carried.
+            // Jobs that change no file, and transfers, which ask where their bytes are handled.
             Job::Place { replace: false, .. }
             | Job::List { .. }
             | Job::Fetch { .. }
@@ -94,9 +95,9 @@ pub(super) mod tests {
     use session::{Consent, Policy, Session};
 
     use super::*;
-    use crate::{binding, elevation::Elevation, http::Http, jobs::answer_of, restart_resume::Comeback};
+    use crate::{binding, elevation::Elevation, http::Http, jobs::answer_to, restart_resume::SavedSession};
 
-    /// What was asked so far.
+    /// The questions so far.
     pub type Asked = Arc<Mutex<Vec<FileQuestion>>>;
 
     /// A session whose customer allows files.
@@ -114,8 +115,8 @@ pub(super) mod tests {
         session.state()
     }
 
-    /// Jobs of a customer who allows files, wants to be asked about each, and says this to every question.
-    pub fn work(says: bool) -> (JobContext, Asked) {
+    /// Jobs of a customer who allows files, wants to be asked about each, and gives this answer to every question.
+    pub fn context(says: bool) -> (JobContext, Asked) {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut consent = Consent::default();
         consent.connected(true);
@@ -131,55 +132,55 @@ pub(super) mod tests {
             }
         });
         let binding = binding::by_hand("http://localhost:1".into(), String::new());
-        let (comeback, elevation) = (Comeback::new(&binding, ""), Elevation::new(&binding, ""));
+        let (saved_session, elevation) = (SavedSession::new(&binding, ""), Elevation::new(&binding, ""));
         let http = Http::new(&binding.server);
-        (JobContext::new(Arc::new(Mutex::new(consent)), notify, comeback, elevation, http), asked)
+        (JobContext::new(Arc::new(Mutex::new(consent)), notify, saved_session, elevation, http), asked)
     }
 
     #[tokio::test]
-    async fn each_change_is_asked_about_also_the_same_once_more() {
-        let room = tempfile::tempdir().unwrap();
-        let path = room.path().join("a").to_str().unwrap().to_owned();
-        let (work, asked) = work(true);
+    async fn each_change_is_asked_about_even_a_repeated_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a").to_str().unwrap().to_owned();
+        let (context, asked) = context(true);
         for count in 1..3 {
-            let made = answer_of(&work, Job::MakeFolder { path: path.clone() }).await;
+            let made = answer_to(&context, Job::MakeFolder { path: path.clone() }).await;
             assert_eq!(made, Ok(Some(Answer::Done {})));
-            let deleted = answer_of(&work, Job::Delete { path: path.clone() }).await;
+            let deleted = answer_to(&context, Job::Delete { path: path.clone() }).await;
             assert_eq!(deleted, Ok(Some(Answer::Done {})));
             assert_eq!(lock(&asked).len(), 2 * count);
         }
     }
 
     #[tokio::test]
-    async fn what_is_not_allowed_is_not_done() {
-        let room = tempfile::tempdir().unwrap();
-        let path = room.path().join("a").to_str().unwrap().to_owned();
-        let (work, asked) = work(false);
-        assert_eq!(answer_of(&work, Job::MakeFolder { path: path.clone() }).await, Err(Fault::NotAllowed));
+    async fn a_refused_change_is_not_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a").to_str().unwrap().to_owned();
+        let (context, asked) = context(false);
+        assert_eq!(answer_to(&context, Job::MakeFolder { path: path.clone() }).await, Err(Fault::NotAllowed));
         assert_eq!(lock(&asked).as_slice(), [FileQuestion::Change { path }]);
     }
 
     #[tokio::test]
-    async fn a_yes_that_comes_after_files_were_taken_back_is_none() {
-        let (work, _) = work(true);
-        lock(&work.consent).withdraw(Right::Files);
-        lock(&work.consent).ask_for_each_file(true);
+    async fn a_yes_after_files_were_withdrawn_does_not_count() {
+        let (context, _) = context(true);
+        lock(&context.consent).withdraw(Right::Files);
+        lock(&context.consent).ask_for_each_file(true);
         let question = FileQuestion::Change { path: "/a".into() };
-        assert_eq!(work.approve(question).await, Err(Fault::NotAllowed));
+        assert_eq!(context.approve(question).await, Err(Fault::NotAllowed));
     }
 
     #[tokio::test]
-    async fn an_act_goes_on_after_a_break_and_is_asked_about_once_it_begins_anew() {
-        let (work, asked) = work(true);
-        let fetch = FileAct::Fetch { path: "/a".into(), version: "1".into() };
+    async fn a_transfer_resumes_without_a_question_and_asks_when_it_starts_over() {
+        let (context, asked) = context(true);
+        let fetch = FileTransfer::Fetch { path: "/a".into(), version: "1".into() };
         let begins = async |goes_on| {
-            assert_eq!(work.approve_act(fetch.clone(), goes_on).await, Ok(()));
+            assert_eq!(context.approve_transfer(fetch.clone(), goes_on).await, Ok(()));
             lock(&asked).len()
         };
         assert_eq!(begins(false).await, 1);
-        assert_eq!(begins(true).await, 1, "it goes on");
-        assert_eq!(begins(false).await, 2, "from its beginning it is another act");
-        work.end_act(|act| *act == fetch);
-        assert_eq!(begins(true).await, 3, "what has ended does not go on");
+        assert_eq!(begins(true).await, 1, "it resumes");
+        assert_eq!(begins(false).await, 2, "from the beginning it is another transfer");
+        context.finish_transfer(|act| *act == fetch);
+        assert_eq!(begins(true).await, 3, "a finished transfer does not resume");
     }
 }

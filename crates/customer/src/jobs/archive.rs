@@ -1,8 +1,8 @@
 //! A folder as a ZIP archive, made while it is sent: uncompressed, with the time and the permissions of each file.
 //!
-//! Links are not followed: they may lead out of the folder. What cannot be read is left out, and what no other system
-//! could unpack under its own name gets another; both are named in a text file of the archive. One file that fails never
-//! ends the archive.
+//! Links are not followed: they may lead out of the folder. Files that cannot be read are left out, and names that
+//! other systems could not unpack are changed; a text file in the archive lists both. A file that fails never ends the
+//! archive.
 
 use std::{
     collections::HashSet,
@@ -18,15 +18,15 @@ use zip::{
     write::{FullFileOptions, StreamWriter, ZipWriter},
 };
 
-use super::outgoing::PIECE;
+use super::outgoing::CHUNK_BYTES;
 use crate::machine;
 
-/// Deeper folders than this are a mistake or a trap.
+/// A deeper folder is a mistake or an attack.
 const DEEPEST: usize = 64;
 /// The extra field that holds a time in UTC, to the second (Info-ZIP's "extended timestamp").
 const EXTENDED_TIMESTAMP: u16 = 0x5455;
 
-/// Writes the archive; gives back what it was written to.
+/// Writes the archive; returns the writer.
 pub fn write<W: Write>(folder: &Path, out: W) -> io::Result<W> {
     let mut archive = Archive { zip: ZipWriter::new_stream(out), left_out: Vec::new(), renamed: Vec::new() };
     let mut top = Names::default();
@@ -43,7 +43,7 @@ struct Archive<W: Write> {
 }
 
 impl<W: Write> Archive<W> {
-    /// Adds what is in a folder; gives back the names that are taken in it.
+    /// Adds the items of a folder; returns the names that are taken in it.
     fn add_folder(&mut self, folder: &Path, name: &str, depth: usize) -> io::Result<Names> {
         let mut names = Names::default();
         self.zip.add_directory(name, options(fs::metadata(folder).ok().as_ref())).map_err(io::Error::other)?;
@@ -65,7 +65,7 @@ impl<W: Write> Archive<W> {
                 Err(error) => self.left_out.push(format!("{name}: what else is in it: {error}")),
             }
         }
-        // Names that stay as they are come first: only the others give way.
+        // Names that need no change go first, so that only the others get new ones.
         found.sort_by_cached_key(|(text, _)| (portable(text) != *text, text.clone()));
         for (text, entry) in found {
             let portable = names.of(&text);
@@ -84,7 +84,7 @@ impl<W: Write> Archive<W> {
         Ok(names)
     }
 
-    /// Adds a file, as long as it is now. Only a failure of the archive itself is an error.
+    /// Adds a file with its current length. Only a failure of the archive itself is an error.
     fn add_file(&mut self, path: &Path, name: &str) -> io::Result<()> {
         match File::open(path).and_then(|file| file.metadata().map(|about| (file, about))) {
             Ok((file, about)) => self.add_content(name, file, about.len(), options(Some(&about))),
@@ -102,9 +102,9 @@ impl<W: Write> Archive<W> {
         size: u64,
         options: FullFileOptions<'static, 'static>,
     ) -> io::Result<()> {
-        // The first piece shows whether it can be read at all, while it can still be left out.
-        let mut piece = match next_piece(&mut content, size) {
-            Ok(piece) => piece,
+        // The first chunk shows whether the file can be read, while it can still be left out.
+        let mut chunk = match next_chunk(&mut content, size) {
+            Ok(chunk) => chunk,
             Err(error) => {
                 self.left_out.push(format!("{name}: {error}"));
                 return Ok(());
@@ -112,11 +112,11 @@ impl<W: Write> Archive<W> {
         };
         self.zip.start_file(name, options).map_err(io::Error::other)?;
         let mut left = size;
-        while !piece.is_empty() {
-            self.zip.write_all(&piece)?;
-            left -= piece.len() as u64;
-            piece = match next_piece(&mut content, left) {
-                Ok(piece) => piece,
+        while !chunk.is_empty() {
+            self.zip.write_all(&chunk)?;
+            left -= chunk.len() as u64;
+            chunk = match next_chunk(&mut content, left) {
+                Ok(chunk) => chunk,
                 Err(error) => {
                     self.left_out.push(format!("{name}: only its first {} bytes are here: {error}", size - left));
                     return Ok(());
@@ -129,7 +129,7 @@ impl<W: Write> Archive<W> {
         Ok(())
     }
 
-    /// Adds the text that says what is not here, or not under its name.
+    /// Adds the text that lists missing and renamed files.
     fn add_note(&mut self, name: &str, mut names: Names) -> io::Result<()> {
         let lists = [("NOT INCLUDED.txt", &self.left_out), ("RENAMED.txt", &self.renamed)];
         for (note, lines) in lists.into_iter().filter(|(_, lines)| !lines.is_empty()) {
@@ -141,11 +141,11 @@ impl<W: Write> Archive<W> {
     }
 }
 
-/// The next piece of something of which so much is left; empty at its end.
-fn next_piece(content: &mut impl Read, left: u64) -> io::Result<Vec<u8>> {
-    let mut piece = Vec::new();
-    content.take(left.min(PIECE as u64)).read_to_end(&mut piece)?;
-    Ok(piece)
+/// The next chunk of a reader with this many bytes left; empty at its end.
+fn next_chunk(content: &mut impl Read, left: u64) -> io::Result<Vec<u8>> {
+    let mut chunk = Vec::new();
+    content.take(left.min(CHUNK_BYTES as u64)).read_to_end(&mut chunk)?;
+    Ok(chunk)
 }
 
 /// The names that are taken in one folder of the archive.
@@ -153,7 +153,7 @@ fn next_piece(content: &mut impl Read, left: u64) -> io::Result<Vec<u8>> {
 struct Names(HashSet<String>);
 
 impl Names {
-    /// The name that something gets: its own, where it can be unpacked everywhere and is free.
+    /// The name of an item in the archive: its own, if it can be unpacked everywhere and is free.
     fn of(&mut self, text: &str) -> String {
         let name = portable(text);
         let numbered = |number: u32| if number == 1 { name.clone() } else { format!("{name} ({number})") };
@@ -163,8 +163,8 @@ impl Names {
     }
 }
 
-/// A name without what is no character, what misleads who reads it, and the backslash, which other systems take for the
-/// end of a folder's name: each such byte as `%` and two digits.
+/// A name with each byte that is invalid, misleading, or a backslash (which other systems take for a separator)
+/// replaced by `%` and two digits.
 fn portable(text: &str) -> String {
     let mut name = String::new();
     for c in text.chars() {
@@ -190,7 +190,7 @@ fn options(about: Option<&Metadata>) -> FullFileOptions<'static, 'static> {
     let changed = about.map_or_else(|| Ok(SystemTime::now()), Metadata::modified).unwrap_or(UNIX_EPOCH);
     let Ok(since) = changed.duration_since(UNIX_EPOCH) else { return options };
     let mut options = options.last_modified_time(dos_time(since.as_secs()));
-    // Signed and of 32 bits: until 2038.
+    // Signed 32 bits: until 2038.
     if let Ok(seconds) = i32::try_from(since.as_secs()) {
         let only_changed = [&[1], &seconds.to_le_bytes()[..]].concat();
         let added = options.add_extra_field(EXTENDED_TIMESTAMP, only_changed, false);
@@ -199,7 +199,7 @@ fn options(about: Option<&Metadata>) -> FullFileOptions<'static, 'static> {
     options
 }
 
-/// The customer's local time, as MS-DOS kept it: from 1980 to 2107, every other second.
+/// The customer's local time in MS-DOS format: from 1980 to 2107, in steps of two seconds.
 fn dos_time(since_1970: u64) -> DateTime {
     let at = i64::try_from(since_1970).ok().and_then(|s| jiff::Timestamp::from_second(s).ok()).unwrap_or_default();
     let at = at.to_zoned(jiff::tz::TimeZone::system());
@@ -213,7 +213,7 @@ fn dos_time(since_1970: u64) -> DateTime {
 mod tests {
     use super::*;
 
-    /// Every entry of the folder's archive: its name and what is in it.
+    /// Every entry of the folder's archive, with its content.
     #[cfg(unix)]
     fn archived(folder: &Path) -> zip::ZipArchive<io::Cursor<Vec<u8>>> {
         zip::ZipArchive::new(io::Cursor::new(write(folder, Vec::new()).unwrap())).unwrap()
@@ -234,8 +234,8 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn links_are_not_followed_and_named() {
-        let room = tempfile::tempdir().unwrap();
-        let folder = room.path().join("box");
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("box");
         fs::create_dir_all(folder.join("in")).unwrap();
         fs::write(folder.join("in/ä.txt"), "hello").unwrap();
         fs::write(folder.join("empty"), "").unwrap();
@@ -248,11 +248,11 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn names_that_no_other_system_takes_are_changed_told_and_never_doubled() {
+    fn names_that_other_systems_refuse_are_changed_listed_and_unique() {
         use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
-        let room = tempfile::tempdir().unwrap();
-        let folder = room.path().join("box");
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("box");
         fs::create_dir(&folder).unwrap();
         let given: [&[u8]; 8] = [
             b"gr\xfcn.txt",
@@ -281,7 +281,7 @@ mod tests {
             "box/two%0Alines",
         ];
         assert_eq!(names(&zip), expected);
-        assert_eq!(text(&mut zip, "box/gr%FCn.txt"), "gr%FCn.txt", "whose name fits keeps it");
+        assert_eq!(text(&mut zip, "box/gr%FCn.txt"), "gr%FCn.txt", "a valid name is kept");
         assert_eq!(text(&mut zip, "box/RENAMED.txt").lines().count(), 5);
         let mut bytes = Vec::new();
         zip.by_name("box/gr%F6n.txt").unwrap().read_to_end(&mut bytes).unwrap();
@@ -289,8 +289,8 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_read_is_named_and_the_others_are_there() {
-        /// Gives so many bytes and then fails, as a disk does.
+    fn an_unreadable_file_is_listed_and_the_others_are_included() {
+        /// Yields this many bytes and then fails, as a disk does.
         struct Failing(usize);
         impl Read for Failing {
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -301,8 +301,8 @@ mod tests {
         }
         let mut archive = Archive { zip: ZipWriter::new_stream(Vec::new()), left_out: vec![], renamed: vec![] };
         archive.add_file(Path::new("/nowhere/at/all"), "a").unwrap();
-        for (name, given) in [("b", 0), ("c", PIECE), ("d", PIECE + 1), ("e", 2 * PIECE)] {
-            archive.add_content(name, Failing(given), 2 * PIECE as u64, options(None)).unwrap();
+        for (name, given) in [("b", 0), ("c", CHUNK_BYTES), ("d", CHUNK_BYTES + 1), ("e", 2 * CHUNK_BYTES)] {
+            archive.add_content(name, Failing(given), 2 * CHUNK_BYTES as u64, options(None)).unwrap();
         }
         archive.add_content("f", &b"shorter"[..], 10, options(None)).unwrap();
         archive.add_content("g", &b"longer than it was"[..], 6, options(None)).unwrap();
@@ -320,8 +320,8 @@ mod tests {
     fn times_and_permissions_are_kept() {
         use std::os::unix::fs::PermissionsExt;
 
-        let room = tempfile::tempdir().unwrap();
-        let folder = room.path().join("box");
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("box");
         fs::create_dir(&folder).unwrap();
         let script = folder.join("run.sh");
         fs::write(&script, "#!/bin/sh\n").unwrap();

@@ -1,4 +1,4 @@
-//! The clipboard: text and pictures, in and out. Whatever it holds, nothing here is fatal.
+//! The clipboard: text and pictures, in both directions. Unexpected content is never fatal.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,10 +6,10 @@ use arboard::{Clipboard, Error, ImageData};
 use protocol::{Answer, ClipboardKind, Fault, MAX_CLIPBOARD_IMAGE, MAX_CLIPBOARD_TEXT, MAX_SIDE};
 use web_transport_trait::{RecvStream, SendStream};
 
-use super::{Done, JobStream};
-use crate::{machine::LINE_END, streams::broken, util::lock};
+use super::{JobResult, JobStream};
+use crate::{machine::LINE_END, streams::stream_error, util::lock};
 
-/// The connection to the system's clipboard. On X11 whoever puts something there must go on holding it.
+/// The connection to the system's clipboard. On X11 the owner of the content must keep it open.
 #[derive(Clone, Default)]
 pub struct Owner(Arc<Mutex<Option<Clipboard>>>);
 
@@ -19,7 +19,7 @@ impl Owner {
         if owner.is_none() {
             *owner = Some(Clipboard::new().map_err(other)?);
         }
-        act(owner.as_mut().expect("it was just made")).map_err(|error| match error {
+        act(owner.as_mut().expect("it was just created")).map_err(|error| match error {
             Error::ContentNotAvailable | Error::ConversionFailure => Fault::Empty,
             error => other(error),
         })
@@ -30,12 +30,15 @@ fn other(error: impl std::fmt::Display) -> Fault {
     Fault::Other { why: error.to_string() }
 }
 
-/// Sends what the clipboard holds: text before a picture.
-pub async fn read<W: SendStream, R: RecvStream>(owner: &Owner, line: &mut JobStream<W, R>) -> anyhow::Result<Done> {
+/// Sends the content of the clipboard: text rather than a picture.
+pub async fn read<W: SendStream, R: RecvStream>(
+    owner: &Owner,
+    stream: &mut JobStream<W, R>,
+) -> anyhow::Result<JobResult> {
     let owner = owner.clone();
     let held = tokio::task::spawn_blocking(move || match owner.with(Clipboard::get_text) {
         Ok(text) if !text.is_empty() => Ok((ClipboardKind::Text, with_line_ends(&text, "\n").into_bytes())),
-        // Programs that hold a picture may answer a question for text with anything.
+        // Programs that hold a picture may answer a request for text with anything.
         no_text => match owner.with(Clipboard::get_image) {
             Ok(image) => Ok((ClipboardKind::Image, to_png(&image)?)),
             Err(fault) => Err(no_text.err().unwrap_or(fault)),
@@ -48,19 +51,19 @@ pub async fn read<W: SendStream, R: RecvStream>(owner: &Owner, line: &mut JobStr
     if bytes.len() > most(kind) {
         return Ok(Err(Fault::TooLarge));
     }
-    line.answer(&Answer::Clipboard { kind, bytes: u32::try_from(bytes.len())? }).await?;
-    line.sender.write_chunk(bytes.into()).await.map_err(broken)?;
+    stream.answer(&Answer::Clipboard { kind, bytes: u32::try_from(bytes.len())? }).await?;
+    stream.sender.write_chunk(bytes.into()).await.map_err(stream_error)?;
     Ok(Ok(None))
 }
 
-/// Takes what the technician sends.
+/// Receives what the technician sends.
 pub async fn write<W: SendStream, R: RecvStream>(
     owner: &Owner,
-    line: &mut JobStream<W, R>,
+    stream: &mut JobStream<W, R>,
     kind: ClipboardKind,
-) -> anyhow::Result<Done> {
+) -> anyhow::Result<JobResult> {
     let mut content = Vec::new();
-    while let Some(bytes) = line.bytes().await? {
+    while let Some(bytes) = stream.bytes().await? {
         content.extend_from_slice(&bytes);
         if content.len() > most(kind) {
             return Ok(Err(Fault::TooLarge));
@@ -87,7 +90,7 @@ fn most(kind: ClipboardKind) -> usize {
     }
 }
 
-/// A text whose lines end like this, however they ended: between the two computers it is one line feed.
+/// A text with these line ends, whatever it had: between the two computers it is one line feed.
 fn with_line_ends(text: &str, end: &str) -> String {
     text.replace("\r\n", "\n").replace('\r', "\n").replace('\n', end)
 }
@@ -106,7 +109,7 @@ fn to_png(image: &ImageData<'_>) -> Result<Vec<u8>, Fault> {
 
 fn from_png(bytes: &[u8]) -> Result<ImageData<'static>, Fault> {
     let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
-    // A small file can announce a huge picture: no side is longer than a screen's may be.
+    // A small file can announce a huge picture: no side may be longer than a screen's.
     let header = decoder.read_header_info().map_err(other)?;
     if header.width > u32::from(MAX_SIDE) || header.height > u32::from(MAX_SIDE) {
         return Err(Fault::TooLarge);
@@ -130,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_comes_back_as_it_went() {
+    fn a_picture_survives_the_round_trip() {
         let bytes: Vec<u8> = (0..3 * 2 * 4).map(|n| n * 10).collect();
         let image = ImageData { width: 3, height: 2, bytes: bytes.clone().into() };
         let back = from_png(&to_png(&image).unwrap()).unwrap();
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_as_the_reader_ends_them() {
+    fn line_ends_are_those_of_the_reader() {
         let mixed = "one\r\ntwo\nthree\rfour\r\n\r\n";
         assert_eq!(with_line_ends(mixed, "\n"), "one\ntwo\nthree\nfour\n\n");
         assert_eq!(with_line_ends(mixed, "\r\n"), "one\r\ntwo\r\nthree\r\nfour\r\n\r\n");
@@ -146,10 +149,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_picture_or_too_large_a_one_is_refused() {
+    fn an_invalid_or_too_large_picture_is_refused() {
         assert!(from_png(b"not a picture").is_err());
         let mut huge = to_png(&ImageData { width: 1, height: 1, bytes: vec![0; 4].into() }).unwrap();
-        // Width and height stand at the beginning of the first chunk; its checksum is then wrong as well.
+        // Width and height are at the beginning of the first chunk; changing them also breaks its checksum.
         huge[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]);
         assert!(from_png(&huge).is_err());
     }

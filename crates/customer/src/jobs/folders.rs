@@ -1,4 +1,4 @@
-//! Folders: what is in them, and changes of names.
+//! Folders: listing, renaming, deleting.
 
 use std::{
     fs, io,
@@ -12,7 +12,7 @@ use protocol::{Fault, Folder, Item, Kind, MAX_FOLDER_ITEMS};
 use super::fault;
 use crate::machine::{self, name_fits};
 
-/// Folders that most homes have; those that are there are offered as places to start from.
+/// The usual folders of a home; existing ones are offered as places to start from.
 const CUSTOMARY: [&str; 6] = ["Desktop", "Documents", "Downloads", "Pictures", "Schreibtisch", "Dokumente"];
 
 /// The home folder of the customer's user.
@@ -20,13 +20,13 @@ pub fn home() -> PathBuf {
     std::env::home_dir().filter(|h| h.is_dir()).unwrap_or_else(machine::top)
 }
 
-/// What is in a folder; an empty path is the home folder.
+/// Lists a folder; an empty path is the home folder.
 pub fn list(path: &str) -> Result<Folder, Fault> {
     let path = if path.is_empty() { home() } else { absolute(path)? };
     let mut items = Vec::new();
     let mut left_out = 0;
     for entry in fs::read_dir(&path).map_err(|e| fault(&e))? {
-        // Whatever is not told is counted.
+        // Items beyond the limit are counted.
         match entry.ok().filter(|_| items.len() < MAX_FOLDER_ITEMS).and_then(|entry| item(&entry)) {
             Some(item) => items.push(item),
             None => left_out += 1,
@@ -69,12 +69,12 @@ fn places() -> Vec<String> {
     all.filter(|p| p.is_dir()).map(|p| to_text(&p)).take(32).collect()
 }
 
-/// A path as it crosses the wire.
+/// A path on the wire.
 pub fn to_text(path: &Path) -> String {
     machine::name_to_text(path.as_os_str())
 }
 
-/// A path as the console says it: whole, from the top.
+/// The path for a path from the wire, which must be absolute.
 pub fn absolute(path: &str) -> Result<PathBuf, Fault> {
     let path = PathBuf::from(machine::name_of_text(path));
     if path.is_absolute() { Ok(path) } else { Err(Fault::BadName) }
@@ -90,14 +90,14 @@ pub fn rename(path: &str, name: &str) -> Result<(), Fault> {
         return Err(Fault::BadName);
     }
     let to = from.parent().ok_or(Fault::BadName)?.join(machine::name_of_text(name));
-    // Nothing is replaced by a rename, also not a link that leads nowhere.
+    // A rename replaces nothing, not even a stream_error link.
     if fs::symlink_metadata(&to).is_ok() {
         return Err(Fault::Exists);
     }
     fs::rename(from, to).map_err(|e| fault(&e))
 }
 
-/// A link is deleted itself; what it leads to stays. Of a folder nothing more is deleted once it is no longer allowed.
+/// Deletes. Of a link, the target stays. Deleting a folder stops as soon as it is no longer allowed.
 pub fn delete(path: &str, allowed: &dyn Fn() -> bool) -> Result<(), Fault> {
     let path = absolute(path)?;
     if path.parent().is_none() || path == home() {
@@ -121,49 +121,49 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_are_told_from_what_they_lead_to_and_deleted_alone() {
+    fn links_are_distinguished_and_deleted_without_their_targets() {
         use std::os::unix::fs::symlink;
 
-        let room = tempfile::tempdir().unwrap();
-        fs::create_dir(room.path().join("kept")).unwrap();
-        fs::write(room.path().join("kept/file ü 文"), "x").unwrap();
-        symlink(room.path().join("kept"), room.path().join("link")).unwrap();
-        symlink("/nowhere", room.path().join("dead")).unwrap();
-        let folder = list(room.path().to_str().unwrap()).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("kept")).unwrap();
+        fs::write(root.path().join("kept/file ü 文"), "x").unwrap();
+        symlink(root.path().join("kept"), root.path().join("link")).unwrap();
+        symlink("/nowhere", root.path().join("dead")).unwrap();
+        let folder = list(root.path().to_str().unwrap()).unwrap();
         let kinds: Vec<_> = folder.items.iter().map(|i| (i.name.as_str(), i.kind)).collect();
         assert_eq!(kinds, [("kept", Kind::Folder), ("link", Kind::FolderLink), ("dead", Kind::Other)]);
-        delete(room.path().join("link").to_str().unwrap(), &|| true).unwrap();
-        assert!(room.path().join("kept/file ü 文").exists());
-        delete(room.path().join("kept").to_str().unwrap(), &|| true).unwrap();
-        assert!(!room.path().join("kept").exists());
+        delete(root.path().join("link").to_str().unwrap(), &|| true).unwrap();
+        assert!(root.path().join("kept/file ü 文").exists());
+        delete(root.path().join("kept").to_str().unwrap(), &|| true).unwrap();
+        assert!(!root.path().join("kept").exists());
     }
 
     #[test]
     fn a_rename_replaces_nothing_and_stays_in_its_folder() {
-        let room = tempfile::tempdir().unwrap();
-        fs::write(room.path().join("a"), "a").unwrap();
-        fs::write(room.path().join("b"), "b").unwrap();
-        let a = room.path().join("a").to_str().unwrap().to_owned();
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("a"), "a").unwrap();
+        fs::write(root.path().join("b"), "b").unwrap();
+        let a = root.path().join("a").to_str().unwrap().to_owned();
         assert_eq!(rename(&a, "b"), Err(Fault::Exists));
         for name in ["../c", "c/d", "", ".", "..", "c\0"] {
             assert_eq!(rename(&a, name), Err(Fault::BadName), "{name:?}");
         }
         rename(&a, "ç").unwrap();
-        assert_eq!(fs::read_to_string(room.path().join("ç")).unwrap(), "a");
+        assert_eq!(fs::read_to_string(root.path().join("ç")).unwrap(), "a");
         assert_eq!(delete(machine::top().to_str().unwrap(), &|| true), Err(Fault::NoPermission));
         assert_eq!(list("relative").unwrap_err(), Fault::BadName);
     }
 
-    /// How many files and folders are below.
+    /// The number of files and folders below.
     fn count(folder: &Path) -> usize {
         let entries = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
         entries.map(|path| if path.is_dir() && !path.is_symlink() { 1 + count(&path) } else { 1 }).sum()
     }
 
     #[test]
-    fn deleting_a_folder_stops_at_the_next_entry_once_it_is_not_allowed() {
-        let room = tempfile::tempdir().unwrap();
-        let folder = room.path().join("a");
+    fn deleting_a_folder_stops_when_it_is_no_longer_allowed() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("a");
         let make = || {
             fs::create_dir_all(folder.join("b/c")).unwrap();
             for name in ["1", "2", "b/3", "b/4", "b/c/5"] {
@@ -175,7 +175,7 @@ mod tests {
             let left = std::cell::Cell::new(allowed);
             let is_allowed = || left.replace(left.get().max(1) - 1) > 0;
             assert_eq!(delete(folder.to_str().unwrap(), &is_allowed), Err(Fault::NotAllowed), "{allowed}");
-            assert!(count(&folder) >= 7 - allowed, "{allowed} were looked at, {} are left", count(&folder));
+            assert!(count(&folder) >= 7 - allowed, "{allowed} were allowed, {} are left", count(&folder));
         }
         make();
         assert_eq!(delete(folder.to_str().unwrap(), &|| true), Ok(()));
@@ -184,15 +184,15 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn deleting_a_folder_deletes_links_in_it_and_not_what_they_lead_to() {
-        let room = tempfile::tempdir().unwrap();
-        fs::create_dir_all(room.path().join("kept/inner")).unwrap();
-        fs::create_dir(room.path().join("a")).unwrap();
-        fs::write(room.path().join("kept/file"), "x").unwrap();
-        std::os::unix::fs::symlink(room.path().join("kept"), room.path().join("a/link")).unwrap();
-        std::os::unix::fs::symlink(room.path().join("kept/file"), room.path().join("a/file")).unwrap();
-        assert_eq!(delete(room.path().join("a").to_str().unwrap(), &|| true), Ok(()));
-        assert!(!room.path().join("a").exists() && room.path().join("kept/inner").exists());
-        assert_eq!(fs::read_to_string(room.path().join("kept/file")).unwrap(), "x");
+    fn deleting_a_folder_keeps_the_targets_of_links_in_it() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("kept/inner")).unwrap();
+        fs::create_dir(root.path().join("a")).unwrap();
+        fs::write(root.path().join("kept/file"), "x").unwrap();
+        std::os::unix::fs::symlink(root.path().join("kept"), root.path().join("a/link")).unwrap();
+        std::os::unix::fs::symlink(root.path().join("kept/file"), root.path().join("a/file")).unwrap();
+        assert_eq!(delete(root.path().join("a").to_str().unwrap(), &|| true), Ok(()));
+        assert!(!root.path().join("a").exists() && root.path().join("kept/inner").exists());
+        assert_eq!(fs::read_to_string(root.path().join("kept/file")).unwrap(), "x");
     }
 }

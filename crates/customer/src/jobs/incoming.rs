@@ -1,4 +1,4 @@
-//! Files on their way in: beside their place until they are whole and checked.
+//! Uploads: a partial file beside its final place until it is complete and verified.
 
 use std::{
     collections::HashMap,
@@ -10,21 +10,21 @@ use std::{
 
 use bytes::Bytes;
 use protocol::{Answer, Fault, Right};
-use session::FileAct;
+use session::FileTransfer;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream};
 
-use super::{Done, JobContext, JobStream, PIECES, fault, folders};
+use super::{CHUNKS, JobContext, JobResult, JobStream, fault, folders};
 use crate::{
     machine::{self, name_fits},
     util::{hex, lock},
 };
 
-/// So much is read from a lane at once.
-const LANE_PIECE: usize = 256 * 1024;
+/// The most bytes that are read from a side channel at once.
+const SIDE_CHANNEL_CHUNK: usize = 256 * 1024;
 
-/// A file that comes, as the job says it.
+/// An upload, as the job describes it.
 pub struct Upload {
     pub transfer: u64,
     pub folder: String,
@@ -33,83 +33,85 @@ pub struct Upload {
     pub from: u64,
 }
 
-/// Takes a file in from an offset on.
-pub async fn bring<W: SendStream, R: RecvStream>(
-    work: &JobContext,
-    line: &mut JobStream<W, R>,
-    brought: Upload,
-    lane: Option<String>,
-) -> anyhow::Result<Done> {
-    let Upload { transfer, folder, name, size, from } = brought;
-    let act = FileAct::Bring { transfer, folder: folder.clone(), name: name.clone(), bytes: size };
-    if let Err(fault) = work.approve_act(act, work.transfers.is_begun(transfer)).await {
+/// Receives a file from an offset on.
+pub async fn upload<W: SendStream, R: RecvStream>(
+    context: &JobContext,
+    stream: &mut JobStream<W, R>,
+    upload: Upload,
+    side_channel: Option<String>,
+) -> anyhow::Result<JobResult> {
+    let Upload { transfer, folder, name, size, from } = upload;
+    let act = FileTransfer::Bring { transfer, folder: folder.clone(), name: name.clone(), bytes: size };
+    if let Err(fault) = context.approve_transfer(act, context.transfers.is_started(transfer)).await {
         return Ok(Err(fault));
     }
-    let transfers = work.transfers.clone();
-    let begun = tokio::task::spawn_blocking(move || transfers.begin(transfer, &folder, &name, size)).await?;
-    let (part, turn, kept) = match begun {
-        Ok(begun) => begun,
+    let transfers = context.transfers.clone();
+    let started = tokio::task::spawn_blocking(move || transfers.begin(transfer, &folder, &name, size)).await?;
+    let (part, generation, kept) = match started {
+        Ok(started) => started,
         Err(fault) => return Ok(Err(fault)),
     };
-    line.answer(&Answer::Kept { bytes: kept }).await?;
+    stream.answer(&Answer::Kept { bytes: kept }).await?;
     if kept != from {
         return Ok(Ok(None));
     }
-    let written = match lane {
-        Some(token) => by_lane(work, part.clone(), turn, token).await?,
-        None => by_stream(work, line, part.clone(), turn).await?,
+    let written = match side_channel {
+        Some(token) => from_side_channel(context, part.clone(), generation, token).await?,
+        None => from_stream(context, stream, part.clone(), generation).await?,
     };
     Ok(match written {
         Ok(()) => Ok(Some(Answer::Kept { bytes: lock(&part).written })),
         Err(error) => {
-            work.transfers.abandon(transfer);
-            work.end_act(|act| matches!(act, FileAct::Bring { transfer: known, .. } if *known == transfer));
+            context.transfers.abandon(transfer);
+            context.finish_transfer(
+                |act| matches!(act, FileTransfer::Bring { transfer: known, .. } if *known == transfer),
+            );
             Err(fault(&error))
         }
     })
 }
 
-/// Writes what comes by the job's stream.
-async fn by_stream<W: SendStream, R: RecvStream>(
-    work: &JobContext,
-    line: &mut JobStream<W, R>,
-    part: Arc<Mutex<Part>>,
-    turn: u64,
+/// Writes the bytes from the job's stream.
+async fn from_stream<W: SendStream, R: RecvStream>(
+    context: &JobContext,
+    stream: &mut JobStream<W, R>,
+    part: Arc<Mutex<PartialFile>>,
+    generation: u64,
 ) -> anyhow::Result<io::Result<()>> {
-    let (pieces, mut queue) = mpsc::channel::<Bytes>(PIECES);
+    let (chunks, mut queue) = mpsc::channel::<Bytes>(CHUNKS);
     let writing = {
         let part = part.clone();
         tokio::task::spawn_blocking(move || {
             while let Some(bytes) = queue.blocking_recv() {
-                lock(&part).write(turn, &bytes)?;
+                lock(&part).write(generation, &bytes)?;
             }
             Ok(())
         })
     };
-    while let Some(bytes) = line.bytes().await? {
-        if !work.may(Right::Files) || pieces.send(bytes).await.is_err() {
+    while let Some(bytes) = stream.bytes().await? {
+        if !context.may(Right::Files) || chunks.send(bytes).await.is_err() {
             break;
         }
     }
-    drop(pieces);
+    drop(chunks);
     Ok(writing.await?)
 }
 
-/// Writes what comes by a lane. Where that breaks, what came stays.
-async fn by_lane(
-    work: &JobContext,
-    part: Arc<Mutex<Part>>,
-    turn: u64,
+/// Writes the bytes from a side channel. If that breaks, the bytes so far stay.
+async fn from_side_channel(
+    context: &JobContext,
+    part: Arc<Mutex<PartialFile>>,
+    generation: u64,
     token: String,
 ) -> anyhow::Result<io::Result<()>> {
-    let work = work.clone();
+    let context = context.clone();
     let writing = tokio::task::spawn_blocking(move || {
-        let Ok(mut content) = work.http.receive_by_lane(&token) else { return Ok(()) };
-        let mut buffer = vec![0; LANE_PIECE];
-        while work.may(Right::Files) {
+        let Ok(mut content) = context.http.receive_from_side_channel(&token) else { return Ok(()) };
+        let mut buffer = vec![0; SIDE_CHANNEL_CHUNK];
+        while context.may(Right::Files) {
             match content.read(&mut buffer) {
                 Ok(0) | Err(_) => break,
-                Ok(got) => lock(&part).write(turn, &buffer[..got])?,
+                Ok(got) => lock(&part).write(generation, &buffer[..got])?,
             }
         }
         Ok(())
@@ -117,12 +119,12 @@ async fn by_lane(
     Ok(writing.await?)
 }
 
-/// The transfers that are not in their place yet. What is left when the program ends is deleted.
+/// The uploads that are not in their place yet. Their partial files are deleted when the program ends.
 #[derive(Clone, Default)]
-pub struct Transfers(Arc<Mutex<HashMap<u64, Arc<Mutex<Part>>>>>);
+pub struct Transfers(Arc<Mutex<HashMap<u64, Arc<Mutex<PartialFile>>>>>);
 
-/// A file that is not whole yet, beside its place.
-struct Part {
+/// A partial file beside its final place.
+struct PartialFile {
     temporary: PathBuf,
     folder: PathBuf,
     name: String,
@@ -130,13 +132,13 @@ struct Part {
     written: u64,
     sum: Sha256,
     file: File,
-    /// Which stream writes: the newest. An older one that has not noticed its end writes no more.
-    turn: u64,
+    /// The stream that may write: the newest. An older stream that has not noticed its end writes nothing more.
+    generation: u64,
 }
 
-impl Part {
-    fn write(&mut self, turn: u64, bytes: &[u8]) -> io::Result<()> {
-        if turn != self.turn {
+impl PartialFile {
+    fn write(&mut self, generation: u64, bytes: &[u8]) -> io::Result<()> {
+        if generation != self.generation {
             return Ok(());
         }
         let most = usize::try_from(self.size - self.written).unwrap_or(usize::MAX).min(bytes.len());
@@ -150,15 +152,21 @@ impl Part {
     }
 }
 
-impl Drop for Part {
+impl Drop for PartialFile {
     fn drop(&mut self) {
-        // Gone already when it was put in its place.
+        // It no longer exists if it was moved to its place.
         let _ = fs::remove_file(&self.temporary);
     }
 }
 
 impl Transfers {
-    fn begin(&self, transfer: u64, folder: &str, name: &str, size: u64) -> Result<(Arc<Mutex<Part>>, u64, u64), Fault> {
+    fn begin(
+        &self,
+        transfer: u64,
+        folder: &str,
+        name: &str,
+        size: u64,
+    ) -> Result<(Arc<Mutex<PartialFile>>, u64, u64), Fault> {
         let mut all = lock(&self.0);
         let part = match all.get(&transfer) {
             Some(part) => part.clone(),
@@ -169,15 +177,15 @@ impl Transfers {
             }
         };
         drop(all);
-        let (turn, written) = {
+        let (generation, written) = {
             let mut part = lock(&part);
-            part.turn += 1;
-            (part.turn, part.written)
+            part.generation += 1;
+            (part.generation, part.written)
         };
-        Ok((part, turn, written))
+        Ok((part, generation, written))
     }
 
-    fn open(transfer: u64, folder: &str, name: &str, size: u64) -> Result<Part, Fault> {
+    fn open(transfer: u64, folder: &str, name: &str, size: u64) -> Result<PartialFile, Fault> {
         if !name_fits(name) {
             return Err(Fault::BadName);
         }
@@ -187,20 +195,29 @@ impl Transfers {
         }
         let temporary = folder.join(format!(".deskside-{transfer:x}.part"));
         let file = File::create_new(&temporary).map_err(|e| fault(&e))?;
-        Ok(Part { temporary, folder, name: name.to_owned(), size, written: 0, sum: Sha256::new(), file, turn: 0 })
+        Ok(PartialFile {
+            temporary,
+            folder,
+            name: name.to_owned(),
+            size,
+            written: 0,
+            sum: Sha256::new(),
+            file,
+            generation: 0,
+        })
     }
 
-    /// How much of a transfer is there.
+    /// The stored bytes of a transfer.
     pub fn kept(&self, transfer: u64) -> u64 {
         lock(&self.0).get(&transfer).map_or(0, |part| lock(part).written)
     }
 
-    /// Whether something of a transfer was taken in before.
-    fn is_begun(&self, transfer: u64) -> bool {
+    /// Whether any bytes of a transfer were received before.
+    fn is_started(&self, transfer: u64) -> bool {
         lock(&self.0).contains_key(&transfer)
     }
 
-    /// The path of what a transfer would replace in its place, if something is there.
+    /// The path of the file that a transfer would replace, if there is one.
     pub fn replaces(&self, transfer: u64) -> Option<String> {
         let part = lock(&self.0).get(&transfer)?.clone();
         let part = lock(&part);
@@ -208,17 +225,17 @@ impl Transfers {
         fs::symlink_metadata(&place).is_ok().then(|| folders::to_text(&place))
     }
 
-    /// Throws away what came so far.
+    /// Deletes the bytes so far.
     pub fn abandon(&self, transfer: u64) {
         lock(&self.0).remove(&transfer);
     }
 
-    /// Checks a file and puts it in its place at once; says its path, its size and its SHA-256.
+    /// Verifies a file and moves it to its place atomically; returns its path, size and SHA-256.
     pub fn place(&self, transfer: u64, sum: &str, replace: bool) -> Result<(String, u64, String), Fault> {
         let part = lock(&self.0).remove(&transfer).ok_or(Fault::NotFound)?;
         let mut part = lock(&part);
-        // No stream writes any more.
-        part.turn += 1;
+        // No stream may write any more.
+        part.generation += 1;
         let sha256 = hex(&part.sum.clone().finalize());
         if sha256 != sum || part.written != part.size {
             return Err(Fault::WrongHash);
@@ -235,7 +252,7 @@ impl Transfers {
     }
 }
 
-/// Writes a file beside its place and then puts it there; says its path.
+/// Writes a file beside its place and then moves it there; returns its path.
 pub fn save(folder: &Path, name: &str, content: &mut dyn Read) -> io::Result<String> {
     if !name_fits(name) {
         return Err(io::ErrorKind::InvalidFilename.into());
@@ -254,7 +271,8 @@ pub fn save(folder: &Path, name: &str, content: &mut dyn Read) -> io::Result<Str
     written
 }
 
-/// Where a file of this name goes: its own place, or one with a number, which is taken at once so that nobody else does.
+/// The place for a file of this name: its own, or one with a number. It is created at once, so that nobody else takes
+/// it.
 fn free_place(folder: &Path, name: &str, replace: bool) -> io::Result<PathBuf> {
     if replace {
         return Ok(folder.join(machine::name_of_text(name)));
@@ -283,112 +301,113 @@ mod tests {
         hex(&Sha256::digest(bytes))
     }
 
-    fn names(room: &Path) -> Vec<String> {
+    fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<_> =
-            fs::read_dir(room).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+            fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
 
     #[test]
-    fn a_file_goes_on_after_a_cut_and_gets_its_name_only_when_it_is_whole() {
-        let room = tempfile::tempdir().unwrap();
+    fn an_upload_resumes_and_gets_its_name_when_it_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
         let transfers = Transfers::default();
-        let folder = room.path().to_str().unwrap();
-        let (part, old, kept) = transfers.begin(7, folder, "ü 文.bin", 6).unwrap();
+        let folder_path = folder.path().to_str().unwrap();
+        let (part, old, kept) = transfers.begin(7, folder_path, "ü 文.bin", 6).unwrap();
         assert_eq!(kept, 0);
         lock(&part).write(old, b"abc").unwrap();
-        let (part, new, kept) = transfers.begin(7, folder, "ü 文.bin", 6).unwrap();
+        let (part, new, kept) = transfers.begin(7, folder_path, "ü 文.bin", 6).unwrap();
         assert_eq!((kept, transfers.kept(7)), (3, 3));
-        // The older stream comes to life once more: it writes nothing.
+        // The older stream becomes active again: it writes nothing.
         lock(&part).write(old, b"XYZ").unwrap();
         lock(&part).write(new, b"def").unwrap();
-        assert_eq!(names(room.path()), [".deskside-7.part"], "nothing stands under the final name yet");
+        assert_eq!(names(folder.path()), [".deskside-7.part"], "nothing has the final name yet");
         drop(part);
         let (path, bytes, sha256) = transfers.place(7, &hash(b"abcdef"), false).unwrap();
         assert_eq!(sha256, hash(b"abcdef"));
         assert_eq!((fs::read(&path).unwrap().as_slice(), bytes), (&b"abcdef"[..], 6));
-        assert_eq!(names(room.path()), ["ü 文.bin"]);
+        assert_eq!(names(folder.path()), ["ü 文.bin"]);
     }
 
     #[test]
-    fn a_wrong_checksum_or_a_missing_end_leaves_nothing() {
-        let room = tempfile::tempdir().unwrap();
+    fn a_wrong_checksum_or_length_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
         let transfers = Transfers::default();
         for (written, said) in [(&b"abcdef"[..], hash(b"abcdeX")), (b"abc", hash(b"abc"))] {
-            let (part, turn, _) = transfers.begin(1, room.path().to_str().unwrap(), "f", 6).unwrap();
-            lock(&part).write(turn, written).unwrap();
+            let (part, generation, _) = transfers.begin(1, folder.path().to_str().unwrap(), "f", 6).unwrap();
+            lock(&part).write(generation, written).unwrap();
             drop(part);
             assert_eq!(transfers.place(1, &said, false), Err(Fault::WrongHash));
-            assert_eq!(names(room.path()), [] as [&str; 0]);
+            assert_eq!(names(folder.path()), [] as [&str; 0]);
         }
-        let (part, turn, _) = transfers.begin(2, room.path().to_str().unwrap(), "f", 2).unwrap();
-        assert!(lock(&part).write(turn, b"abc").is_err(), "more than was announced");
+        let (part, generation, _) = transfers.begin(2, folder.path().to_str().unwrap(), "f", 2).unwrap();
+        assert!(lock(&part).write(generation, b"abc").is_err(), "more than was announced");
         drop(part);
         transfers.abandon(2);
-        assert_eq!(names(room.path()), [] as [&str; 0]);
+        assert_eq!(names(folder.path()), [] as [&str; 0]);
     }
 
     #[test]
-    fn a_name_that_is_taken_gets_a_number_unless_it_is_to_be_replaced() {
-        let room = tempfile::tempdir().unwrap();
-        fs::write(room.path().join("a.txt"), "old").unwrap();
+    fn a_taken_name_gets_a_number_unless_it_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.txt"), "old").unwrap();
         let transfers = Transfers::default();
         for (replace, expected) in [(false, "a (2).txt"), (false, "a (3).txt"), (true, "a.txt")] {
-            let (part, turn, _) = transfers.begin(1, room.path().to_str().unwrap(), "a.txt", 1).unwrap();
-            lock(&part).write(turn, b"n").unwrap();
+            let (part, generation, _) = transfers.begin(1, folder.path().to_str().unwrap(), "a.txt", 1).unwrap();
+            lock(&part).write(generation, b"n").unwrap();
             drop(part);
             let (path, ..) = transfers.place(1, &hash(b"n"), replace).unwrap();
             assert_eq!(Path::new(&path).file_name().unwrap(), expected);
         }
-        assert_eq!(fs::read_to_string(room.path().join("a.txt")).unwrap(), "n");
+        assert_eq!(fs::read_to_string(folder.path().join("a.txt")).unwrap(), "n");
     }
 
     #[test]
-    fn names_that_lead_elsewhere_and_folders_that_are_not_there_are_refused() {
-        let room = tempfile::tempdir().unwrap();
+    fn invalid_names_and_missing_folders_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
         let transfers = Transfers::default();
         for name in ["../x", "/etc/x", "..", "", "a\\b"] {
             assert_eq!(
-                transfers.begin(1, room.path().to_str().unwrap(), name, 1).err(),
+                transfers.begin(1, folder.path().to_str().unwrap(), name, 1).err(),
                 Some(Fault::BadName),
                 "{name:?}"
             );
         }
-        assert_eq!(transfers.begin(1, room.path().join("no").to_str().unwrap(), "x", 0).err(), Some(Fault::NotFound));
-        assert_eq!(transfers.begin(1, room.path().to_str().unwrap(), "x", u64::MAX).err(), Some(Fault::Full));
+        assert_eq!(transfers.begin(1, folder.path().join("no").to_str().unwrap(), "x", 0).err(), Some(Fault::NotFound));
+        assert_eq!(transfers.begin(1, folder.path().to_str().unwrap(), "x", u64::MAX).err(), Some(Fault::Full));
     }
 
     #[tokio::test]
-    async fn the_yes_to_a_new_file_replaces_none_that_is_there() {
+    async fn replacing_a_file_needs_a_question_of_its_own() {
         use protocol::Job;
 
         use crate::{
-            jobs::{answer_of, approval},
+            jobs::{answer_to, approval},
             messages::FileQuestion,
         };
 
-        let room = tempfile::tempdir().unwrap();
-        let path = room.path().join("a.txt");
-        let bring = async |work: &JobContext, transfer| {
-            let (part, turn, _) = work.transfers.begin(transfer, room.path().to_str().unwrap(), "a.txt", 1).unwrap();
-            lock(&part).write(turn, b"n").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        let bring = async |context: &JobContext, transfer| {
+            let (part, generation, _) =
+                context.transfers.begin(transfer, folder.path().to_str().unwrap(), "a.txt", 1).unwrap();
+            lock(&part).write(generation, b"n").unwrap();
             drop(part);
-            answer_of(work, Job::Place { transfer, sum: hash(b"n"), replace: true }).await
+            answer_to(context, Job::Place { transfer, sum: hash(b"n"), replace: true }).await
         };
-        let (work, asked) = approval::tests::work(true);
-        assert!(bring(&work, 1).await.is_ok());
-        assert_eq!((fs::read(&path).unwrap().as_slice(), lock(&asked).len()), (&b"n"[..], 0), "nothing was there");
+        let (context, asked) = approval::tests::context(true);
+        assert!(bring(&context, 1).await.is_ok());
+        assert_eq!((fs::read(&path).unwrap().as_slice(), lock(&asked).len()), (&b"n"[..], 0), "there was no file");
 
         fs::write(&path, "old").unwrap();
-        let (work, asked) = approval::tests::work(false);
-        assert_eq!(bring(&work, 2).await, Err(Fault::NotAllowed));
+        let (context, asked) = approval::tests::context(false);
+        assert_eq!(bring(&context, 2).await, Err(Fault::NotAllowed));
         assert_eq!(fs::read(&path).unwrap(), b"old");
         let question = FileQuestion::Change { path: folders::to_text(&path) };
         assert_eq!(lock(&asked).as_slice(), std::slice::from_ref(&question));
 
-        let (work, asked) = approval::tests::work(true);
-        assert!(bring(&work, 3).await.is_ok());
+        let (context, asked) = approval::tests::context(true);
+        assert!(bring(&context, 3).await.is_ok());
         assert_eq!((fs::read(&path).unwrap().as_slice(), lock(&asked).as_slice()), (&b"n"[..], &[question][..]));
     }
 }

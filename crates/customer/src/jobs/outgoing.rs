@@ -1,4 +1,4 @@
-//! Files on their way out: in pieces from an offset on, folders as archives, with their sums at the end.
+//! Downloads: in chunks from an offset on, folders as archives, with checksums at the end.
 
 use std::{
     fs::{self, File},
@@ -9,71 +9,71 @@ use std::{
 
 use bytes::Bytes;
 use protocol::{Answer, Fault, Right};
-use session::FileAct;
+use session::FileTransfer;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream};
 
-use super::{Done, JobContext, JobStream, PIECES, archive, fault, folders, side_channel::Pieces};
-use crate::streams::broken;
+use super::{CHUNKS, JobContext, JobResult, JobStream, archive, fault, folders, side_channel::Chunks};
+use crate::streams::stream_error;
 
-/// How large the pieces are.
-pub const PIECE: usize = 128 * 1024;
+/// The size of a chunk.
+pub const CHUNK_BYTES: usize = 128 * 1024;
 
-/// The part of a file that is wanted.
+/// The requested part of a file.
 #[derive(Clone, Copy)]
-pub struct Part {
+pub struct ByteRange {
     /// The first byte to send.
     pub from: u64,
-    /// The first byte of the second sum.
+    /// Where the second checksum begins.
     pub since: u64,
 }
 
 /// Sends a file from an offset on, or a folder as a ZIP archive.
-pub async fn fetch<W: SendStream, R: RecvStream>(
-    work: &JobContext,
-    line: &mut JobStream<W, R>,
+pub async fn download<W: SendStream, R: RecvStream>(
+    context: &JobContext,
+    stream: &mut JobStream<W, R>,
     path: String,
-    part: Part,
-    lane: Option<String>,
-) -> anyhow::Result<Done> {
-    let (source, act) = match open(work, path, part).await {
+    part: ByteRange,
+    side_channel: Option<String>,
+) -> anyhow::Result<JobResult> {
+    let (source, act) = match open(context, path, part).await {
         Ok(allowed) => allowed,
         Err(fault) => return Ok(Err(fault)),
     };
     let (size, version, sums) = (source.size(), source.version(), source.needs_sums(part));
-    line.answer(&Answer::File { size, version, sums }).await?;
-    let (pieces, mut queue) = mpsc::channel(PIECES);
-    let reading = tokio::task::spawn_blocking(move || source.read(part, pieces));
-    if let Some(token) = lane {
-        let (mut pieces, http) = (Pieces { work: work.clone(), queue, rest: Bytes::new() }, work.http.clone());
-        tokio::task::spawn_blocking(move || http.send_by_lane(&token, &mut pieces)).await??;
+    stream.answer(&Answer::File { size, version, sums }).await?;
+    let (chunks, mut queue) = mpsc::channel(CHUNKS);
+    let reading = tokio::task::spawn_blocking(move || source.read(part, chunks));
+    if let Some(token) = side_channel {
+        let (mut chunks, http) = (Chunks { context: context.clone(), queue, rest: Bytes::new() }, context.http.clone());
+        tokio::task::spawn_blocking(move || http.send_to_side_channel(&token, &mut chunks)).await??;
     } else {
-        while let Some(piece) = queue.recv().await {
-            if !work.may(Right::Files) {
-                return Err(anyhow::anyhow!("the customer has taken files back"));
+        while let Some(chunk) = queue.recv().await {
+            if !context.may(Right::Files) {
+                return Err(anyhow::anyhow!("the customer has withdrawn files"));
             }
-            line.sender.write_chunk(piece).await.map_err(broken)?;
+            stream.sender.write_chunk(chunk).await.map_err(stream_error)?;
         }
     }
-    // A file that could not be read to its end is too short, or without its sums: the other side knows.
+    // A file that could not be read to its end is too short or lacks its checksums, so the other side notices.
     reading.await??;
-    work.end_act(|known| *known == act);
+    context.finish_transfer(|known| *known == act);
     Ok(Ok(None))
 }
 
-/// Opens what is wanted, and asks about it where the customer wants that: what is open is what they are asked about, whatever
-/// lies at the path later.
-async fn open(work: &JobContext, path: String, part: Part) -> Result<(Source, FileAct), Fault> {
+/// Opens the source, and asks about it if the customer wants that. The question is about the opened file, whatever is
+/// at the path later.
+async fn open(context: &JobContext, path: String, part: ByteRange) -> Result<(Source, FileTransfer), Fault> {
     let whole = folders::absolute(&path)?;
     let opened = tokio::task::spawn_blocking(move || Source::open(&whole, part.from)).await;
     let source = opened.map_err(|e| Fault::Other { why: e.to_string() })??;
-    let act = FileAct::Fetch { path, version: source.version() };
-    work.approve_act(act.clone(), part.from > 0).await?;
+    let act = FileTransfer::Fetch { path, version: source.version() };
+    context.approve_transfer(act.clone(), part.from > 0).await?;
     Ok((source, act))
 }
 
-/// What is read.
+/// The source of a download.
 enum Source {
     File { file: File, size: u64, version: String },
     Folder { path: PathBuf },
@@ -83,7 +83,7 @@ impl Source {
     fn open(path: &Path, from: u64) -> Result<Self, Fault> {
         let about = fs::metadata(path).map_err(|e| fault(&e))?;
         if about.is_dir() {
-            // An archive is made anew each time, and cannot go on in the middle.
+            // An archive is made again each time, so it cannot be resumed.
             return if from == 0 { Ok(Self::Folder { path: path.to_owned() }) } else { Err(Fault::Changed) };
         }
         // A pipe or a device has no end.
@@ -111,27 +111,27 @@ impl Source {
         }
     }
 
-    /// Whether the other side cannot know without sums that all is right: see [`protocol::Job::Fetch`].
-    fn needs_sums(&self, part: Part) -> bool {
+    /// Whether the other side needs checksums: see [`protocol::Job::Fetch`].
+    fn needs_sums(&self, part: ByteRange) -> bool {
         part.from > 0 || self.size().is_none()
     }
 
-    /// Hands out every piece of the part, and the sums at its end where they are needed.
-    fn read(self, part: Part, pieces: mpsc::Sender<Bytes>) -> io::Result<()> {
-        let sums = self.needs_sums(part).then(|| Sums::new(part.since));
-        let mut out = Outgoing { sums, pieces, buffer: Vec::new() };
+    /// Sends every chunk of the part, and the checksums at its end where they are needed.
+    fn read(self, part: ByteRange, chunks: mpsc::Sender<Bytes>) -> io::Result<()> {
+        let sums = self.needs_sums(part).then(|| Checksums::new(part.since));
+        let mut out = Outgoing { sums, chunks, buffer: Vec::new() };
         match self {
             Self::File { mut file, size, .. } => {
-                // What the other side has already only counts for the sums.
-                for at in (0..part.from).step_by(PIECE) {
-                    out.count(&piece(&mut file, part.from - at)?);
+                // Bytes that the other side has already count only for the checksums.
+                for at in (0..part.from).step_by(CHUNK_BYTES) {
+                    out.count(&chunk(&mut file, part.from - at)?);
                 }
                 let mut left = size - part.from;
                 while left > 0 {
-                    let piece = piece(&mut file, left)?;
-                    left -= piece.len() as u64;
-                    out.count(&piece);
-                    out.send(piece)?;
+                    let chunk = chunk(&mut file, left)?;
+                    left -= chunk.len() as u64;
+                    out.count(&chunk);
+                    out.send(chunk)?;
                 }
             }
             Self::Folder { path } => out = archive::write(&path, out)?,
@@ -140,24 +140,24 @@ impl Source {
     }
 }
 
-/// The next piece of a file of which so much is left.
-fn piece(file: &mut File, left: u64) -> io::Result<Vec<u8>> {
-    let long = left.min(PIECE as u64);
-    let mut piece = Vec::with_capacity(PIECE);
-    let got = file.take(long).read_to_end(&mut piece)?;
-    if got as u64 == long { Ok(piece) } else { Err(io::Error::other("the file became shorter")) }
+/// The next chunk of a file with this many bytes left.
+fn chunk(file: &mut File, left: u64) -> io::Result<Vec<u8>> {
+    let long = left.min(CHUNK_BYTES as u64);
+    let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+    let got = file.take(long).read_to_end(&mut chunk)?;
+    if got as u64 == long { Ok(chunk) } else { Err(io::Error::other("the file became shorter")) }
 }
 
-/// The SHA-256 of all, and the one from an offset on.
-struct Sums {
+/// The SHA-256 of the whole file, and the one from an offset on.
+struct Checksums {
     whole: Sha256,
     at: u64,
     since: u64,
-    /// Where it is not the same.
+    /// Where it differs from the whole.
     part: Option<Sha256>,
 }
 
-impl Sums {
+impl Checksums {
     fn new(since: u64) -> Self {
         Self { whole: Sha256::new(), at: 0, since, part: (since > 0).then(Sha256::new) }
     }
@@ -177,11 +177,11 @@ impl Sums {
     }
 }
 
-/// Bytes on their way to the network, counted into the sums.
+/// Bytes for the network, counted into the checksums.
 struct Outgoing {
-    sums: Option<Sums>,
-    pieces: mpsc::Sender<Bytes>,
-    /// Written in parts too small to be sent.
+    sums: Option<Checksums>,
+    chunks: mpsc::Sender<Bytes>,
+    /// Collects writes that are too small to be sent.
     buffer: Vec<u8>,
 }
 
@@ -192,8 +192,8 @@ impl Outgoing {
         }
     }
 
-    fn send(&self, piece: Vec<u8>) -> io::Result<()> {
-        self.pieces.blocking_send(piece.into()).map_err(|_| io::Error::other("the connection ended"))
+    fn send(&self, chunk: Vec<u8>) -> io::Result<()> {
+        self.chunks.blocking_send(chunk.into()).map_err(|_| io::Error::other("the connection ended"))
     }
 
     fn end(mut self) -> io::Result<()> {
@@ -208,15 +208,15 @@ impl Write for Outgoing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.count(bytes);
         self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= PIECE {
+        if self.buffer.len() >= CHUNK_BYTES {
             self.flush()?;
         }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let piece = std::mem::take(&mut self.buffer);
-        if piece.is_empty() { Ok(()) } else { self.send(piece) }
+        let chunk = std::mem::take(&mut self.buffer);
+        if chunk.is_empty() { Ok(()) } else { self.send(chunk) }
     }
 }
 
@@ -228,49 +228,50 @@ mod tests {
         [Sha256::digest(whole), Sha256::digest(part)].concat()
     }
 
-    fn all_of(source: Source, part: Part) -> Vec<u8> {
-        let (pieces, mut queue) = mpsc::channel(PIECES);
-        let reader = std::thread::spawn(move || source.read(part, pieces).unwrap());
+    fn all_of(source: Source, part: ByteRange) -> Vec<u8> {
+        let (chunks, mut queue) = mpsc::channel(CHUNKS);
+        let reader = std::thread::spawn(move || source.read(part, chunks).unwrap());
         let mut bytes = Vec::new();
-        while let Some(piece) = queue.blocking_recv() {
-            bytes.extend_from_slice(&piece);
+        while let Some(chunk) = queue.blocking_recv() {
+            bytes.extend_from_slice(&chunk);
         }
         reader.join().unwrap();
         bytes
     }
 
     #[test]
-    fn a_file_is_read_from_an_offset_and_what_goes_on_in_the_middle_has_the_sums_of_the_whole_and_of_the_part() {
-        let room = tempfile::tempdir().unwrap();
+    fn a_resumed_file_has_the_checksums_of_the_whole_and_of_the_part() {
+        let folder = tempfile::tempdir().unwrap();
         let content: Vec<u8> = (0..400_000u32).map(|n| (n % 251) as u8).collect();
-        fs::write(room.path().join("f"), &content).unwrap();
-        let read = |from, since| all_of(Source::open(&room.path().join("f"), from).unwrap(), Part { from, since });
+        fs::write(folder.path().join("f"), &content).unwrap();
+        let read =
+            |from, since| all_of(Source::open(&folder.path().join("f"), from).unwrap(), ByteRange { from, since });
         assert_eq!(read(0, 0), content);
         for (from, since) in [(1, 1), (131_072, 0), (131_072, 7), (399_999, 131_072), (400_000, 400_000)] {
             let sums = sums(&content, &content[since as usize..]);
             assert_eq!(read(from, since), [&content[from as usize..], &sums].concat());
         }
-        assert_eq!(Source::open(&room.path().join("f"), 400_001).err(), Some(Fault::Changed));
+        assert_eq!(Source::open(&folder.path().join("f"), 400_001).err(), Some(Fault::Changed));
         #[cfg(unix)]
         assert!(matches!(Source::open(Path::new("/dev/zero"), 0).err(), Some(Fault::Other { .. })));
     }
 
     #[tokio::test]
-    async fn a_download_that_broke_off_goes_on_with_the_file_that_was_allowed_and_with_no_other() {
+    async fn a_download_resumes_only_with_the_file_that_was_approved() {
         use crate::{jobs::approval, util::lock};
 
-        let room = tempfile::tempdir().unwrap();
-        let file = room.path().join("f");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("f");
         let path = folders::to_text(&file);
         fs::write(&file, "what was allowed").unwrap();
-        let (work, asked) = approval::tests::work(true);
+        let (context, asked) = approval::tests::context(true);
         let opens = async |from| {
-            open(&work, path.clone(), Part { from, since: 0 }).await.map(drop).unwrap();
+            open(&context, path.clone(), ByteRange { from, since: 0 }).await.map(drop).unwrap();
             lock(&asked).len()
         };
-        assert_eq!((opens(0).await, opens(3).await), (1, 1), "it goes on");
+        assert_eq!((opens(0).await, opens(3).await), (1, 1), "it resumes");
         fs::write(&file, "what was written later").unwrap();
         assert_eq!(opens(3).await, 2, "it is another file");
-        assert_eq!(opens(4).await, 2, "and that was allowed, too");
+        assert_eq!(opens(4).await, 2, "and that was approved, too");
     }
 }

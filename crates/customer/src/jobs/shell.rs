@@ -12,15 +12,15 @@ use protocol::{Answer, Fault, Right, ShellInput};
 use tokio::sync::mpsc;
 use web_transport_trait::{RecvStream, SendStream};
 
-use super::{Done, JobContext, JobStream, folders};
+use super::{JobContext, JobResult, JobStream, folders};
 use crate::{
     machine,
-    streams::{broken, next},
+    streams::{next, stream_error},
 };
 
-/// How often it is looked whether the customer still allows it.
-const LOOK: Duration = Duration::from_millis(200);
-/// A terminal is at least this and at most that large.
+/// How often the customer's consent is checked.
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
+/// The smallest and the largest size of a terminal.
 const SIDES: std::ops::RangeInclusive<u16> = 1..=1_000;
 
 fn size(columns: u16, rows: u16) -> PtySize {
@@ -28,26 +28,26 @@ fn size(columns: u16, rows: u16) -> PtySize {
     PtySize { rows: side(rows), cols: side(columns), pixel_width: 0, pixel_height: 0 }
 }
 
-/// Runs a shell until it ends, the technician closes it, or the customer takes the right back.
+/// Runs a shell until it ends, the technician closes it, or the customer withdraws the right.
 pub async fn run<W: SendStream, R: RecvStream>(
-    work: &JobContext,
-    line: &mut JobStream<W, R>,
+    context: &JobContext,
+    stream: &mut JobStream<W, R>,
     columns: u16,
     rows: u16,
-) -> anyhow::Result<Done> {
+) -> anyhow::Result<JobResult> {
     let mut terminal = match Terminal::open(size(columns, rows)) {
         Ok(terminal) => terminal,
         Err(error) => return Ok(Err(Fault::Other { why: format!("{error:#}") })),
     };
-    line.answer(&Answer::Done {}).await?;
-    let mut look = tokio::time::interval(LOOK);
+    stream.answer(&Answer::Done {}).await?;
+    let mut look = tokio::time::interval(CHECK_INTERVAL);
     loop {
         tokio::select! {
             output = terminal.output.recv() => match output {
-                Some(bytes) => line.sender.write_chunk(bytes).await.map_err(broken)?,
+                Some(bytes) => stream.sender.write_chunk(bytes).await.map_err(stream_error)?,
                 None => break,
             },
-            input = next::<_, ShellInput>(&mut line.receiver, &mut line.framed) => match input? {
+            input = next::<_, ShellInput>(&mut stream.receiver, &mut stream.framed) => match input? {
                 Some(ShellInput::Keys { text }) => {
                     if terminal.keys.send(text.into_bytes()).await.is_err() {
                         break;
@@ -58,13 +58,13 @@ pub async fn run<W: SendStream, R: RecvStream>(
                 }
                 None => break,
             },
-            _ = look.tick() => if !work.may(Right::Shell) { break },
+            _ = look.tick() => if !context.may(Right::Shell) { break },
         }
     }
     Ok(Ok(None))
 }
 
-/// A shell on a pseudo-terminal. It ends with this value.
+/// A shell on a pseudo-terminal. Dropping it ends the shell.
 struct Terminal {
     master: Box<dyn portable_pty::MasterPty + Send>,
     child: Box<dyn portable_pty::Child + Send + Sync>,
@@ -74,10 +74,10 @@ struct Terminal {
 
 impl Terminal {
     fn open(size: PtySize) -> anyhow::Result<Self> {
-        let pair = native_pty_system().openpty(size).context("no terminal")?;
+        let pair = native_pty_system().openpty(size).context("terminal cannot be opened")?;
         let mut shell = machine::shell();
         shell.cwd(folders::home());
-        let child = pair.slave.spawn_command(shell).context("no shell")?;
+        let child = pair.slave.spawn_command(shell).context("shell cannot be started")?;
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader()?;
         let mut writer = pair.master.take_writer()?;
@@ -104,7 +104,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // Closing the terminal hangs up on whatever runs in it; the shell itself is ended for certain.
+        // Closing the terminal hangs up on its programs; killing the shell makes sure that it ends.
         let _ = self.child.kill();
         let _ = self.child.try_wait();
     }

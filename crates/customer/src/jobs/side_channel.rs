@@ -1,4 +1,4 @@
-//! The bytes of a file by an HTTPS request of their own, where the server names a lane: see [`protocol::Job`].
+//! The bytes of a file over an HTTPS request of their own, if the server names a side channel: see [`protocol::Job`].
 
 use std::io::{self, Read};
 
@@ -8,18 +8,18 @@ use tokio::sync::mpsc;
 
 use super::JobContext;
 
-/// Pieces, as a reader gives them while the customer allows it.
-pub struct Pieces {
-    pub work: JobContext,
+/// Chunks as a reader, which ends when the customer no longer allows it.
+pub struct Chunks {
+    pub context: JobContext,
     pub queue: mpsc::Receiver<Bytes>,
     pub rest: Bytes,
 }
 
-impl Read for Pieces {
+impl Read for Chunks {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.rest.is_empty() {
-            if !self.work.may(Right::Files) {
-                return Err(io::Error::other("the customer has taken files back"));
+            if !self.context.may(Right::Files) {
+                return Err(io::Error::other("the customer has withdrawn files"));
             }
             self.rest = self.queue.blocking_recv().unwrap_or_default();
         }

@@ -1,16 +1,16 @@
-//! What this computer is, and what runs on it.
+//! What this computer is and what runs on it.
 
 use protocol::{Disk, Fault, Network, Process, SystemInfo};
 use sysinfo::{Disks, Networks, Pid, Signal, System};
 
 use crate::machine::{self, UserNames, cut};
 
-/// So many processes, the ones that use most first.
+/// The most processes that are listed: those that use most.
 const MOST_PROCESSES: usize = 2_000;
 /// Reads everything that the system tells.
 pub fn read() -> Result<SystemInfo, Fault> {
     let mut system = System::new_all().map_err(other)?;
-    // The share of a core that something uses is told between two looks.
+    // CPU usage is measured between two readings.
     std::thread::sleep(sysinfo::MINIMUM_CPU_UPDATE_INTERVAL);
     system.refresh_all();
     let text = Result::unwrap_or_default;
@@ -114,19 +114,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_machine_is_described_and_a_process_is_ended_only_by_its_own_name() {
+    fn a_process_is_listed_and_ended_only_by_its_own_name() {
         let (program, arguments, name) =
             if cfg!(windows) { ("cmd", "/K rem", "cmd.exe") } else { ("sleep", "1000", "sleep") };
         let mut sleeper = Command::new(program).args(arguments.split(' ')).stdin(Stdio::piped()).spawn().unwrap();
-        // The command prompt goes on as long as somebody could still type.
+        // The command prompt runs as long as its input is open.
         let words = sleeper.stdin.take();
         let info = read().unwrap();
         assert!(!info.host.is_empty() && !info.user.is_empty() && info.cores > 0 && info.memory > info.memory_used);
-        let seen = info.processes.iter().find(|p| p.pid == sleeper.id()).expect("our own process is listed");
+        let seen = info.processes.iter().find(|p| p.pid == sleeper.id()).expect("the process is listed");
         assert_eq!((seen.name.as_str(), seen.command.as_str()), (name, format!("{program} {arguments}").as_str()));
         assert_eq!(end_process(sleeper.id(), "awake"), Err(Fault::Changed));
         assert_eq!(end_process(sleeper.id(), name), Ok(()));
-        // By itself it would not have ended while its input is open. (An ended process says 0 at Wine.)
+        // It would not have ended by itself while its input is open. (An ended process exits with 0 under Wine.)
         sleeper.wait().unwrap();
         drop(words);
         assert_eq!(end_process(u32::MAX - 7, name), Err(Fault::NotFound));

@@ -1,4 +1,4 @@
-//! Linux: systemd and its journal where they are, text logs elsewhere.
+//! Linux: systemd and its journal if present, otherwise text logs.
 
 use std::{
     ffi::{CStr, CString, OsStr, OsString},
@@ -24,20 +24,20 @@ use rustix::{
 use serde::Deserialize;
 use sysinfo::{Uid, Users};
 
-use super::{LOG_LINES, cut, done_by, said};
+use super::{LOG_LINES, cut, done_by, output_of};
 
-/// Where systems put disks that come and go.
+/// Where systems mount removable disks.
 const DISKS: [&str; 2] = ["/media", "/mnt"];
-/// Logs that older systems keep as text.
+/// Text logs of older systems.
 const LOG_FILES: [&str; 2] = ["/var/log/syslog", "/var/log/messages"];
 
-/// What the server is told of this program.
+/// The client that this program reports to the server.
 pub fn client() -> Client {
     Client::Program
 }
 
-/// Waits until the system, or somebody else, ends this program.
-pub async fn told_to_end() {
+/// Waits until the system or a user ends this program.
+pub async fn wait_for_termination() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut end), Ok(mut break_), Ok(mut hang_up)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
@@ -51,12 +51,12 @@ pub async fn told_to_end() {
     }
 }
 
-/// Where every path begins.
+/// The root of every path.
 pub fn top() -> PathBuf {
     PathBuf::from("/")
 }
 
-/// A name or path as it crosses the wire: see [`protocol::file_name`].
+/// A name or path for the wire: see [`protocol::file_name`].
 pub fn name_to_text(name: &OsStr) -> String {
     let mut text = String::new();
     for part in name.as_bytes().utf8_chunks() {
@@ -71,7 +71,7 @@ pub fn name_to_text(name: &OsStr) -> String {
     text
 }
 
-/// The name or path that [`name_to_text`] has told.
+/// The inverse of [`name_to_text`].
 pub fn name_of_text(text: &str) -> OsString {
     let mut bytes = Vec::with_capacity(text.len());
     for c in text.chars() {
@@ -83,14 +83,14 @@ pub fn name_of_text(text: &str) -> OsString {
     OsString::from_vec(bytes)
 }
 
-/// The permissions of a file, as archives keep them.
+/// The permissions of a file, for archives.
 pub fn mode(about: &fs::Metadata) -> u32 {
     use std::os::unix::fs::PermissionsExt;
 
     about.permissions().mode() & 0o777
 }
 
-/// Places to start from beside the home folder.
+/// Places to start from, besides the home folder.
 pub fn disks() -> Vec<PathBuf> {
     let mounted = DISKS.iter().flat_map(|d| fs::read_dir(d).into_iter().flatten().flatten()).map(|e| e.path());
     [top()].into_iter().chain(mounted).collect()
@@ -101,8 +101,8 @@ pub fn free(path: &Path) -> u64 {
     rustix::fs::statvfs(path).map_or(0, |s| s.f_bavail.saturating_mul(s.f_frsize))
 }
 
-/// Deletes a folder with all that is in it, as long as it is allowed, which is asked before each entry. Each folder is opened
-/// without following links, so that nobody who puts one in its place has something else deleted.
+/// Deletes a folder with everything in it while that is allowed, which is checked before each entry. Each folder is
+/// opened without following links, so that nobody can redirect the deletion by replacing a folder with a link.
 pub fn remove_folder(path: &Path, allowed: &dyn Fn() -> bool) -> io::Result<ControlFlow<()>> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -142,10 +142,10 @@ pub fn shell() -> CommandBuilder {
     shell
 }
 
-/// Programs that only answer have no window here.
+/// Lets a command run without a window; Linux opens none.
 pub fn hidden(_: &mut Command) {}
 
-/// A unit as `systemctl --output=json` tells it.
+/// A unit in the output of `systemctl --output=json`.
 #[derive(Deserialize)]
 struct Unit {
     unit: String,
@@ -154,9 +154,9 @@ struct Unit {
     description: String,
 }
 
-/// What runs in the background.
+/// The background services.
 pub fn services() -> Option<Vec<Service>> {
-    let list = said("systemctl", &["list-units", "--type=service", "--all", "--no-pager", "--output=json"])?;
+    let list = output_of("systemctl", &["list-units", "--type=service", "--all", "--no-pager", "--output=json"])?;
     let units: Vec<Unit> = serde_json::from_str(&list).ok()?;
     let service = |u: Unit| Service {
         name: u.unit.trim_end_matches(".service").to_owned(),
@@ -166,16 +166,16 @@ pub fn services() -> Option<Vec<Service>> {
     Some(units.into_iter().map(service).collect())
 }
 
-/// What the system has noted last.
+/// The newest lines of the system log.
 pub fn log() -> Option<Log> {
     let lines = LOG_LINES.to_string();
     let journal = || {
-        let text = said("journalctl", &["--no-pager", "--quiet", "--output=short-iso", "-n", &lines])?;
+        let text = output_of("journalctl", &["--no-pager", "--quiet", "--output=short-iso", "-n", &lines])?;
         (!text.trim().is_empty()).then_some(("systemd journal".to_owned(), text))
     };
     let file = || {
         LOG_FILES.iter().find_map(|path| {
-            let text = said("tail", &["-n", &lines, path])?;
+            let text = output_of("tail", &["-n", &lines, path])?;
             Some(((*path).to_owned(), text))
         })
     };
@@ -192,54 +192,56 @@ impl UserNames {
         Self(Users::new_with_refreshed_list().ok())
     }
 
-    /// Who this is.
+    /// The name of this user.
     pub fn of(&mut self, user: &Uid) -> Option<String> {
         Some(self.0.as_ref()?.get_user_by_id(user)?.name().to_owned())
     }
 }
 
-/// Removes this program's own file; the program runs on.
+/// Removes this program's own file; the program keeps running.
 pub fn remove_own_program() -> io::Result<()> {
     std::env::current_exe().and_then(fs::remove_file)
 }
 
-/// Where this program keeps what it must find again, for its user alone.
+/// Where this program stores what it must find again, readable by its user alone.
 pub fn state_folder() -> PathBuf {
     folder("XDG_STATE_HOME", ".local/state").join("deskside")
 }
 
-/// A file that is made so can be read by its user alone.
-pub fn for_its_user_alone(options: &mut fs::OpenOptions) {
+/// Makes a new file readable by its user alone.
+pub fn restrict_to_user(options: &mut fs::OpenOptions) {
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
 }
 
-/// A folder of the user as the XDG Base Directory Specification says it.
+/// A folder of the user by the XDG Base Directory Specification.
 fn folder(variable: &str, otherwise: &str) -> PathBuf {
-    let told = std::env::var_os(variable).map(PathBuf::from).filter(|p| p.is_absolute());
+    let configured = std::env::var_os(variable).map(PathBuf::from).filter(|p| p.is_absolute());
     let home = || std::env::var_os("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from);
-    told.unwrap_or_else(|| home().join(otherwise))
+    configured.unwrap_or_else(|| home().join(otherwise))
 }
 
-/// The entry by which desktops start a program when their user signs in (the Desktop Application Autostart Specification).
+/// The entry with which desktops start a program when their user signs in (Desktop Application Autostart
+/// Specification).
 fn autostart() -> PathBuf {
     folder("XDG_CONFIG_HOME", ".config").join("autostart/deskside-return.desktop")
 }
 
-/// Lets this program start when the user signs in the next time.
+/// Starts this program when the user signs in the next time.
 pub fn start_at_sign_in(program: &Path, argument: &str) -> io::Result<()> {
     let entry = autostart();
-    fs::create_dir_all(entry.parent().expect("it lies in a folder"))?;
+    fs::create_dir_all(entry.parent().expect("it is in a folder"))?;
     let program = program.to_str().ok_or(io::ErrorKind::InvalidFilename)?;
     let text = "[Desktop Entry]\nType=Application\nName=Deskside support\nTerminal=false\n";
     fs::write(entry, format!("{text}Exec={} {argument}\n", exec(program)))
 }
 
-/// Takes that back.
-pub fn forget_start() -> io::Result<()> {
+/// Undoes [`start_at_sign_in`].
+pub fn forget_sign_in_start() -> io::Result<()> {
     fs::remove_file(autostart())
 }
 
-/// A path in the `Exec` key of the Desktop Entry Specification: quoted, and escaped once more as every text of such a file.
+/// A path in the `Exec` key of the Desktop Entry Specification: quoted, and escaped again as every value of such a
+/// file.
 fn exec(path: &str) -> String {
     let quoted: String = path
         .chars()
@@ -252,7 +254,7 @@ fn exec(path: &str) -> String {
     format!("\"{}\"", quoted.replace('\\', "\\\\"))
 }
 
-/// A program that runs as administrator: there are none here.
+/// An elevated process: there are none here.
 pub enum Elevated {}
 
 impl Elevated {
@@ -261,13 +263,13 @@ impl Elevated {
         match *self {}
     }
 
-    /// Waits for its end; says its exit code.
+    /// Waits for its end; returns its exit code.
     pub fn wait(self) -> u32 {
         match self {}
     }
 }
 
-/// No window is out of reach here because of its program's rights, so nobody needs this.
+/// No window is out of reach because of its program's rights here, so nothing needs to be elevated.
 pub fn run_as_administrator(_: &[String]) -> Result<Elevated, String> {
     Err("only Windows keeps rights apart for administrators".into())
 }
@@ -277,7 +279,7 @@ pub fn serve_attention() -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Asks the system to restart; the error is what it says. Whoever sits at the computer may do so, unless others use it too.
+/// Asks the system to restart; returns its error. The user at the computer may do this, unless others use it too.
 pub fn restart() -> Result<(), String> {
     done_by("systemctl", &["reboot"]).or_else(|why| done_by("loginctl", &["reboot"]).map_err(|_| why))
 }

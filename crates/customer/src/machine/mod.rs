@@ -1,4 +1,4 @@
-//! What else differs between systems: disks, names, services, logs, shells. One file a system.
+//! Other differences between systems: disks, names, services, logs, shells. One file for each system.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -11,34 +11,34 @@ use linux as system;
 use win32 as system;
 
 pub use system::{
-    Elevated, UserNames, client, disks, for_its_user_alone, forget_start, free, log, mode, name_of_text, name_to_text,
-    remove_folder, remove_own_program, restart, run_as_administrator, serve_attention, services, shell,
-    start_at_sign_in, state_folder, told_to_end, top,
+    Elevated, UserNames, client, disks, forget_sign_in_start, free, log, mode, name_of_text, name_to_text,
+    remove_folder, remove_own_program, restart, restrict_to_user, run_as_administrator, serve_attention, services,
+    shell, start_at_sign_in, state_folder, top, wait_for_termination,
 };
 
 use std::process::{Command, Stdio};
 
-/// So many lines of the log, and so long ones.
+/// The most lines of the log, and their longest.
 const LOG_LINES: usize = 200;
 const LINE_CHARS: usize = 400;
 
-/// How this system's programs end a line of text.
+/// The line end of this system's programs.
 pub const LINE_END: &str = if cfg!(windows) { "\r\n" } else { "\n" };
 
-/// A line of a list, not longer than anybody reads.
+/// A line of a list, shortened to a readable length.
 pub fn cut(text: &str) -> String {
     text.chars().take(LINE_CHARS).collect()
 }
 
-/// What a program says, if there is one by that name and it succeeds.
-fn said(program: &str, arguments: &[&str]) -> Option<String> {
+/// The output of a program, if it exists and succeeds.
+fn output_of(program: &str, arguments: &[&str]) -> Option<String> {
     let mut command = Command::new(program);
     system::hidden(&mut command);
     let output = command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Lets a program do something; the error is what it says about that.
+/// Runs a program; the error is its output.
 fn done_by(program: &str, arguments: &[&str]) -> Result<(), String> {
     let mut command = Command::new(program);
     system::hidden(&mut command);
@@ -50,12 +50,12 @@ fn done_by(program: &str, arguments: &[&str]) -> Result<(), String> {
     Err(cut(words.lines().find(|l| !l.trim().is_empty()).unwrap_or("it did not say why").trim()))
 }
 
-/// Whether a file may have this name, here and as one name of a path.
+/// Whether a file may have this name here, as one component of a path.
 pub fn name_fits(name: &str) -> bool {
     protocol::name_fits(name) && (cfg!(not(windows)) || fits_windows(name))
 }
 
-/// Whether Windows takes this name and keeps it as it is. (Microsoft: "Naming Files, Paths, and Namespaces".)
+/// Whether Windows accepts this name unchanged. (Microsoft: "Naming Files, Paths, and Namespaces".)
 fn fits_windows(name: &str) -> bool {
     const RESERVED: [&str; 4] = ["CON", "PRN", "AUX", "NUL"];
     let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_uppercase();
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_of_this_system_crosses_the_wire_and_comes_back() {
+    fn every_name_of_this_system_survives_the_round_trip() {
         for name in ["report.pdf", "Grüße 你好.txt", "private \u{EFFC} use", "plane 15 \u{FD83D}\u{FDE00}", "😀"]
         {
             assert_eq!(name_of_text(&name_to_text(name.as_ref())), name);
@@ -81,22 +81,22 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn names_that_are_not_unicode_are_told_apart() {
+    fn names_that_are_not_unicode_stay_distinct() {
         use std::os::unix::ffi::OsStrExt;
 
         let text = |bytes: &[u8]| name_to_text(std::ffi::OsStr::from_bytes(bytes));
         assert_eq!(text(b"gr\xfcn.txt"), "gr\u{EFFC}n.txt");
         let mut names: Vec<Vec<u8>> = (0x80..=0xFF).map(|byte| vec![b'a', byte]).collect();
         names.extend(["a\u{EFFC}".into(), vec![b'a', 0xEE, 0xBF], vec![0xF0, 0x9F, b'/', 0xC3]]);
-        let mut told = std::collections::HashSet::new();
+        let mut texts = std::collections::HashSet::new();
         for name in names {
             assert_eq!(name_of_text(&text(&name)).as_encoded_bytes(), name);
-            assert!(told.insert(text(&name)), "{name:?} is told like another");
+            assert!(texts.insert(text(&name)), "{name:?} looks like another");
         }
     }
 
     #[test]
-    fn names_that_windows_would_change_or_refuse_do_not_fit_it() {
+    fn names_that_windows_would_change_or_refuse_are_recognised() {
         for name in ["report.pdf", "Grüße 你好.txt", ".hidden", "console.log", "COM.txt", "COM10", "a b", "NULL"] {
             assert!(fits_windows(name), "{name:?}");
         }

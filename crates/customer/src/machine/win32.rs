@@ -1,4 +1,4 @@
-//! Windows: drives, PowerShell's lists of services and events, and a shell by ConPTY.
+//! Windows: drives, PowerShell's lists of services and events, and a shell on ConPTY.
 
 pub mod rights;
 pub mod secure_attention;
@@ -37,28 +37,28 @@ use windows::{
     core::{HRESULT, PCWSTR, PWSTR, w},
 };
 
-use super::{LOG_LINES, cut, done_by, said};
+use super::{LOG_LINES, cut, done_by, output_of};
 
 pub use rights::{Elevated, run_as_administrator};
 pub use secure_attention::serve as serve_attention;
 
-/// What the server is told of this program.
+/// The client that this program reports to the server.
 pub fn client() -> Client {
     if rights::is_administrator() { Client::WindowsAdministrator } else { Client::WindowsProgram }
 }
 
-/// Waits until the system, or somebody else, ends this program: here its windows are told.
-pub async fn told_to_end() {
+/// Waits until the system or a user ends this program: on Windows its windows receive that.
+pub async fn wait_for_termination() {
     std::future::pending().await
 }
 
-/// Where every path of the system's own drive begins.
+/// The root of every path on the system drive.
 pub fn top() -> PathBuf {
     let drive = std::env::var("SystemDrive").unwrap_or_else(|_| "C:".into());
     PathBuf::from(drive + "\\")
 }
 
-/// A name or path as it crosses the wire: see [`protocol::file_name`].
+/// A name or path for the wire: see [`protocol::file_name`].
 pub fn name_to_text(name: &OsStr) -> String {
     let mut text = String::new();
     for unit in char::decode_utf16(name.encode_wide()) {
@@ -73,7 +73,7 @@ pub fn name_to_text(name: &OsStr) -> String {
     text
 }
 
-/// The name or path that [`name_to_text`] has told.
+/// The inverse of [`name_to_text`].
 pub fn name_of_text(text: &str) -> OsString {
     let mut units = Vec::with_capacity(text.len());
     for c in text.chars() {
@@ -85,12 +85,12 @@ pub fn name_of_text(text: &str) -> OsString {
     OsString::from_wide(&units)
 }
 
-/// The permissions of a file, as archives keep them: Windows has none of that kind.
+/// The permissions of a file, for archives: Windows has none of this kind.
 pub fn mode(about: &fs::Metadata) -> u32 {
     if about.is_dir() { 0o755 } else { 0o644 }
 }
 
-/// Places to start from beside the home folder: the drives.
+/// Places to start from, besides the home folder: the drives.
 pub fn disks() -> Vec<PathBuf> {
     // SAFETY: gives a number.
     let present = unsafe { GetLogicalDrives() };
@@ -109,8 +109,8 @@ pub fn free(path: &Path) -> u64 {
     }
 }
 
-/// Deletes a folder with all that is in it, as long as it is allowed, which is asked before each entry. Links are deleted
-/// themselves.
+/// Deletes a folder with everything in it while that is allowed, which is checked before each entry. Of links, the
+/// targets stay.
 pub fn remove_folder(path: &Path, allowed: &dyn Fn() -> bool) -> io::Result<ControlFlow<()>> {
     if !allowed() {
         return Ok(ControlFlow::Break(()));
@@ -133,7 +133,7 @@ pub fn remove_folder(path: &Path, allowed: &dyn Fn() -> bool) -> io::Result<Cont
     fs::remove_dir(path).map(ControlFlow::Continue)
 }
 
-/// PowerShell, which every Windows since 7 has; the command prompt elsewhere.
+/// PowerShell, which every Windows since 7 has; otherwise the command prompt.
 pub fn shell() -> CommandBuilder {
     let root = std::env::var("SystemRoot").unwrap_or_else(|_| r"C:\Windows".into());
     let powershell = Path::new(&root).join(r"System32\WindowsPowerShell\v1.0\powershell.exe");
@@ -145,37 +145,37 @@ pub fn shell() -> CommandBuilder {
     CommandBuilder::new(std::env::var("ComSpec").unwrap_or_else(|_| "cmd.exe".into()))
 }
 
-/// Programs that only answer show no window.
+/// Lets a command run without a window.
 pub fn hidden(command: &mut Command) {
     command.creation_flags(CREATE_NO_WINDOW.0);
 }
 
 fn powershell(script: &str) -> Option<String> {
     let utf8 = format!("[Console]::OutputEncoding=[Text.Encoding]::UTF8; {script}");
-    said("powershell.exe", &["-NoProfile", "-NonInteractive", "-Command", &utf8])
+    output_of("powershell.exe", &["-NoProfile", "-NonInteractive", "-Command", &utf8])
 }
 
-/// A service as PowerShell tells it.
+/// A service in PowerShell's output.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Told {
+struct ServiceJson {
     name: String,
     display_name: String,
     state: String,
 }
 
-/// What runs in the background.
+/// The background services.
 pub fn services() -> Option<Vec<Service>> {
     let list = powershell(
         "ConvertTo-Json -Compress @(Get-Service | ForEach-Object { \
          @{Name=$_.Name; DisplayName=$_.DisplayName; State=\"$($_.Status)\"} })",
     )?;
-    let told: Vec<Told> = serde_json::from_str(&list).ok()?;
-    let service = |t: Told| Service { name: t.name, state: t.state, description: t.display_name };
-    Some(told.into_iter().map(service).collect())
+    let services: Vec<ServiceJson> = serde_json::from_str(&list).ok()?;
+    let service = |t: ServiceJson| Service { name: t.name, state: t.state, description: t.display_name };
+    Some(services.into_iter().map(service).collect())
 }
 
-/// What the system has noted last.
+/// The newest events of the system log.
 pub fn log() -> Option<Log> {
     let text = powershell(&format!(
         "Get-WinEvent -LogName System,Application -MaxEvents {LOG_LINES} -ErrorAction SilentlyContinue | Sort-Object \
@@ -186,30 +186,30 @@ pub fn log() -> Option<Log> {
         .then(|| Log { source: "Windows event log".into(), lines: text.lines().map(cut).collect() })
 }
 
-/// The names of this machine's users, asked for one by one: a machine of a large organisation knows too many.
+/// The names of this machine's users, looked up one by one: a machine of a large organisation knows too many.
 pub struct UserNames(HashMap<String, Option<String>>);
 
 impl UserNames {
-    /// Knows nobody yet.
+    /// An empty cache.
     pub fn read() -> Self {
         Self(HashMap::new())
     }
 
-    /// Who this is.
+    /// The name of this user.
     pub fn of(&mut self, user: &Uid) -> Option<String> {
         let sid = user.to_string();
         self.0.entry(sid).or_insert_with_key(|sid| account(sid)).clone()
     }
 }
 
-/// The account that a security identifier names, as it is written: `S-1-5-18`.
+/// The account of a security identifier in text form: `S-1-5-18`.
 fn account(sid: &str) -> Option<String> {
     let wide: Vec<u16> = sid.encode_utf16().chain([0]).collect();
     let mut parsed = PSID::default();
     let (mut name, mut domain) = ([0u16; 257], [0u16; 257]);
     let (mut name_length, mut domain_length) = (name.len() as u32, domain.len() as u32);
     let mut kind = SID_NAME_USE::default();
-    // SAFETY: the text ends with a zero; the buffers are as long as is said; what was parsed is freed once.
+    // SAFETY: the text ends with a zero; the buffers have the stated lengths; what was parsed is freed once.
     let found = unsafe {
         ConvertStringSidToSidW(PCWSTR(wide.as_ptr()), &mut parsed).ok()?;
         let (name, domain) = (Some(PWSTR(name.as_mut_ptr())), Some(PWSTR(domain.as_mut_ptr())));
@@ -222,26 +222,26 @@ fn account(sid: &str) -> Option<String> {
     Some(String::from_utf16_lossy(name.get(..name_length as usize)?))
 }
 
-/// Removes this program's own file once it has ended: a running program's file cannot go before.
+/// Removes this program's own file once it has ended: the file of a running program cannot be removed.
 pub fn remove_own_program() -> std::io::Result<()> {
     self_replace::self_delete()
 }
 
-/// Where this program keeps what it must find again: in the user's own part of the disk.
+/// Where this program stores what it must find again: the user's own application data.
 pub fn state_folder() -> PathBuf {
     std::env::var_os("LOCALAPPDATA").map_or_else(std::env::temp_dir, PathBuf::from).join("Deskside")
 }
 
-/// Files in the user's own part of the disk belong to that user alone.
-pub fn for_its_user_alone(_: &mut std::fs::OpenOptions) {}
+/// Files in the user's application data belong to that user alone.
+pub fn restrict_to_user(_: &mut std::fs::OpenOptions) {}
 
-/// What Windows runs once, when this user signs in: it takes each entry away before it starts it. (Microsoft: "Run and
+/// Windows runs each entry once when this user signs in, and removes it before starting it. (Microsoft: "Run and
 /// RunOnce Registry Keys".)
 const RUN_ONCE: PCWSTR = w!(r"Software\Microsoft\Windows\CurrentVersion\RunOnce");
 /// This program's entry there.
 const ENTRY: PCWSTR = w!("DesksideReturn");
 
-/// Lets this program start when the user signs in the next time.
+/// Starts this program when the user signs in the next time.
 pub fn start_at_sign_in(program: &Path, argument: &str) -> std::io::Result<()> {
     let quote = u16::from(b'"');
     let argument = format!(" {argument}");
@@ -252,25 +252,25 @@ pub fn start_at_sign_in(program: &Path, argument: &str) -> std::io::Result<()> {
         .chain([0])
         .collect();
     let bytes = u32::try_from(command.len() * 2).map_err(std::io::Error::other)?;
-    // SAFETY: the names end with a zero, and so does the text, which is as long as is said and is copied before the return.
+    // SAFETY: the names end with a zero, and so does the text, which has the stated length and is copied before the return.
     let set =
         unsafe { RegSetKeyValueW(HKEY_CURRENT_USER, RUN_ONCE, ENTRY, REG_SZ.0, Some(command.as_ptr().cast()), bytes) };
     set.ok().map_err(system_error)
 }
 
-/// Takes that back.
-pub fn forget_start() -> std::io::Result<()> {
+/// Undoes [`start_at_sign_in`].
+pub fn forget_sign_in_start() -> std::io::Result<()> {
     // SAFETY: the names end with a zero.
     unsafe { RegDeleteKeyValueW(HKEY_CURRENT_USER, RUN_ONCE, ENTRY) }.ok().map_err(system_error)
 }
 
-/// With its kind where it has one: what is not there, for whoever takes it away, is no trouble.
+/// With the kind of the error, if it has one: a missing entry is not an error for a removal.
 fn system_error(error: windows::core::Error) -> std::io::Error {
     let HRESULT(code) = error.code();
     std::io::Error::from_raw_os_error(code & 0xFFFF)
 }
 
-/// Asks the system to restart; the error is what it says.
+/// Asks the system to restart; returns its error.
 pub fn restart() -> Result<(), String> {
     done_by("shutdown.exe", &["/r", "/t", "2"])
 }
@@ -280,14 +280,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_for_the_next_sign_in_is_written_and_taken_back() {
-        let told = || said("reg.exe", &["query", r"HKCU\Software\Microsoft\Windows\CurrentVersion\RunOnce"]);
+    fn an_entry_for_the_next_sign_in_is_written_and_removed() {
+        let entries_now =
+            || output_of("reg.exe", &["query", r"HKCU\Software\Microsoft\Windows\CurrentVersion\RunOnce"]);
         start_at_sign_in(Path::new(r"C:\Users\a b\deskside-support.exe"), "--return").unwrap();
-        let entries = told().unwrap();
+        let entries = entries_now().unwrap();
         assert!(entries.contains(r#"DesksideReturn"#), "{entries}");
         assert!(entries.contains(r#""C:\Users\a b\deskside-support.exe" --return"#), "{entries}");
-        forget_start().unwrap();
-        assert!(!told().unwrap_or_default().contains("DesksideReturn"));
-        assert_eq!(forget_start().unwrap_err().kind(), std::io::ErrorKind::NotFound);
+        forget_sign_in_start().unwrap();
+        assert!(!entries_now().unwrap_or_default().contains("DesksideReturn"));
+        assert_eq!(forget_sign_in_start().unwrap_err().kind(), std::io::ErrorKind::NotFound);
     }
 }

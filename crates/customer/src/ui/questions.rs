@@ -1,16 +1,16 @@
-//! What the customer is asked, and the panel that shows what is allowed.
+//! Questions to the customer, and the panel that shows what is allowed.
 
 use protocol::{ClientMessage, Entry, Event, Pause, Phase, Right, file_name::shown};
 use slint::ComponentHandle;
 use tokio::sync::oneshot;
 
 use super::{
-    Asked, ConsentWindow, Desk, FileWindow, LAID_OUT, PanelWindow, Place, UiCommand, helpers, local_time, place,
-    watchers, with_desk,
+    Asked, ConsentWindow, FileWindow, LAID_OUT, PanelWindow, Place, UiCommand, Windows, helpers, local_time, place,
+    watchers, with_windows,
 };
 use crate::{messages::FileQuestion, util::lock, window};
 
-/// How the customer answers a question for rights.
+/// The customer's answer to a question for rights.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reply {
     No,
@@ -19,7 +19,7 @@ enum Reply {
     All,
 }
 
-/// A question about one file, and who waits for its answer.
+/// A question about one file, with the sender for its answer.
 pub struct OpenFileQuestion {
     question: FileQuestion,
     reply: Option<oneshot::Sender<bool>>,
@@ -40,7 +40,7 @@ fn asked(rights: &[Right]) -> Asked {
     }
 }
 
-impl Desk {
+impl Windows {
     pub(super) fn ask(&mut self, rights: &[Right]) {
         let (Ok(question), Some(state)) = (ConsentWindow::new(), &self.state) else { return };
         let asker = state.asked_by.and_then(|id| state.participants.iter().find(|p| p.id == id));
@@ -62,13 +62,13 @@ impl Desk {
             slint::CloseRequestResponse::HideWindow
         });
         if let Err(error) = question.show() {
-            tracing::error!(%error, "the question cannot be shown");
+            tracing::error!(%error, "question window cannot be shown");
         }
         place(question.as_weak(), Place::Middle);
         self.question = Some(question);
     }
 
-    /// A window that shows lives on until it is hidden.
+    /// A visible window stays alive until it is hidden.
     pub(super) fn close_question(&mut self) {
         if let Some(question) = self.question.take() {
             let _ = question.hide();
@@ -97,7 +97,7 @@ impl Desk {
             }
         }
         let _ = question.hide();
-        self.tell_server(ClientMessage::Answer { rights });
+        self.send_to_server(ClientMessage::Answer { rights });
     }
 
     pub(super) fn ask_about_file(&mut self, question: FileQuestion, reply: oneshot::Sender<bool>) {
@@ -105,7 +105,7 @@ impl Desk {
         self.show_file_question();
     }
 
-    /// Shows the oldest question; whoever asked and has gone is not answered.
+    /// Shows the oldest question; questions without a receiver are skipped.
     fn show_file_question(&mut self) {
         self.file_questions.retain(|q| q.reply.as_ref().is_some_and(|r| !r.is_closed()) || q.window.is_some());
         let name = self.state.as_ref().map(helpers).unwrap_or_default();
@@ -128,10 +128,10 @@ impl Desk {
                 window.set_name(shown(path).into());
             }
         }
-        window.on_deny(|| with_desk(|desk| desk.answer_about_file(false)));
-        window.on_allow(|| with_desk(|desk| desk.answer_about_file(true)));
+        window.on_deny(|| with_windows(|windows| windows.answer_about_file(false)));
+        window.on_allow(|| with_windows(|windows| windows.answer_about_file(true)));
         window.window().on_close_requested(|| {
-            with_desk(|desk| desk.answer_about_file(false));
+            with_windows(|windows| windows.answer_about_file(false));
             slint::CloseRequestResponse::HideWindow
         });
         let _ = window.show();
@@ -150,19 +150,23 @@ impl Desk {
 
     fn pause(&mut self, paused: bool) {
         lock(&self.consent).pause(paused);
-        self.tell_server(if paused { ClientMessage::Pause { why: Pause::Customer } } else { ClientMessage::Resume {} });
+        self.send_to_server(if paused {
+            ClientMessage::Pause { why: Pause::Customer }
+        } else {
+            ClientMessage::Resume {}
+        });
         self.follow_consent();
     }
 
-    fn take_back(&mut self, right: Right) {
+    fn withdraw(&mut self, right: Right) {
         lock(&self.consent).withdraw(right);
-        self.tell_server(ClientMessage::Withdraw { right });
+        self.send_to_server(ClientMessage::Withdraw { right });
         self.follow_consent();
     }
 
-    /// Shows or hides panel and border as the consent says.
+    /// Shows or hides panel and border as the consent requires.
     pub(super) fn follow_consent(&mut self) {
-        self.tell(UiCommand::ConsentChanged);
+        self.send(UiCommand::ConsentChanged);
         let consent = lock(&self.consent).clone();
         let allowed = consent.allowed();
         if allowed.is_empty() {
@@ -179,7 +183,7 @@ impl Desk {
         if hidden {
             self.panel = new_panel();
         }
-        // Whoever takes a session over hears later when it was allowed.
+        // A process that takes over a session learns later when it was allowed.
         if self.allowed_since.is_none() {
             let granted = |e: &&Entry| matches!(e.event, Event::Granted { .. });
             self.allowed_since = self.entries.iter().rev().find(granted).map(|e| local_time(e.at));
@@ -193,7 +197,7 @@ impl Desk {
             panel.set_recorded(state.recorded);
             panel.set_reconnecting(!self.connected);
             if hidden && let Err(error) = panel.show() {
-                tracing::error!(%error, "the panel cannot be shown");
+                tracing::error!(%error, "panel cannot be shown");
             }
             fit(panel);
         }
@@ -209,20 +213,22 @@ impl Desk {
         let size = self.state.as_ref().and_then(|s| s.screen).unwrap_or_default();
         if self.border.as_ref().is_none_or(|(c, s, _)| (*c, *s) != (colour, size)) {
             self.border = None;
-            self.border =
-                window::border(colour).inspect_err(|e| tracing::warn!(%e, "no border")).ok().map(|b| (colour, size, b));
+            self.border = window::border(colour)
+                .inspect_err(|e| tracing::warn!(%e, "border cannot be shown"))
+                .ok()
+                .map(|b| (colour, size, b));
         }
     }
 }
 
 fn reply(reply: Reply) {
-    with_desk(move |desk| desk.answered(reply));
+    with_windows(move |windows| windows.answered(reply));
 }
 
 fn new_panel() -> Option<PanelWindow> {
     let panel = PanelWindow::new().ok()?;
-    panel.on_pause(|| with_desk(|desk| desk.pause(true)));
-    panel.on_resume(|| with_desk(|desk| desk.pause(false)));
+    panel.on_pause(|| with_windows(|windows| windows.pause(true)));
+    panel.on_resume(|| with_windows(|windows| windows.pause(false)));
     panel.on_take_back(|right| {
         let right = match right.as_str() {
             "files" => Right::Files,
@@ -233,14 +239,14 @@ fn new_panel() -> Option<PanelWindow> {
             "elevate" => Right::Elevate,
             _ => Right::Control,
         };
-        with_desk(move |desk| desk.take_back(right));
+        with_windows(move |windows| windows.withdraw(right));
     });
-    panel.on_end(|| with_desk(Desk::leave));
+    panel.on_end(|| with_windows(Windows::leave));
     panel.window().on_close_requested(|| slint::CloseRequestResponse::KeepWindowShown);
     Some(panel)
 }
 
-/// Gives the panel the room that its words need now, in the middle of the screen's top.
+/// Resizes the panel to its current text and centres it at the top of the screen.
 fn fit(panel: &PanelWindow) {
     let panel = panel.as_weak();
     slint::Timer::single_shot(LAID_OUT, move || {

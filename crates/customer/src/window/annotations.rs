@@ -1,5 +1,5 @@
-//! What technicians draw on the screen, for a while. It is a part of the screen like any other, and so it is seen by the
-//! technician and in the recording.
+//! The drawings of technicians, shown for a few seconds. They are part of the screen like any window, so the technician
+//! and the recording see them.
 
 use std::time::{Duration, Instant};
 
@@ -7,18 +7,18 @@ use protocol::Mark;
 
 use super::{Area, Overlay};
 
-/// How long a drawing stays.
+/// How long a drawing is shown.
 const STAYS: Duration = Duration::from_secs(6);
-/// So many are shown at once; the oldest goes first.
+/// The most drawings at once; the oldest goes first.
 const MOST: usize = 32;
-/// Red, which few desktops are.
+/// Red, because few desktops are.
 const COLOUR: u32 = 0x00E5_1C23;
-/// How thick lines are, in pixels.
+/// The thickness of lines, in pixels.
 const THICK: i32 = 5;
-/// How large the ring around a place is.
+/// The radius of the ring around a place, in pixels.
 const RING: f64 = 34.0;
 
-/// What technicians have drawn.
+/// The current drawings.
 #[derive(Default)]
 pub struct Marks {
     shown: Vec<(Overlay, Instant)>,
@@ -26,7 +26,7 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// Draws one, for a while; `fade` is called when its time is over.
+    /// Shows a drawing; `fade` is called when its time is over.
     pub fn draw(&mut self, mark: &Mark, fade: fn()) {
         self.fade();
         if self.shown.len() >= MOST {
@@ -34,23 +34,23 @@ impl Marks {
         }
         match Overlay::show(&shape_of(mark), COLOUR) {
             Ok(overlay) => self.shown.push((overlay, Instant::now())),
-            Err(error) => tracing::warn!(%error, "a drawing cannot be shown"),
+            Err(error) => tracing::warn!(%error, "drawing cannot be shown"),
         }
         self.fading.start(slint::TimerMode::SingleShot, STAYS, fade);
     }
 
-    /// Takes away what has been shown for long enough.
+    /// Removes the drawings whose time is over.
     pub fn fade(&mut self) {
         self.shown.retain(|(_, at)| at.elapsed() < STAYS);
     }
 
-    /// Takes everything away.
+    /// Removes all drawings.
     pub fn clear(&mut self) {
         self.shown.clear();
     }
 }
 
-/// The rectangles that a drawing covers.
+/// The rectangles of a drawing.
 fn shape_of(mark: &Mark) -> Vec<Area> {
     let mut shape = Vec::new();
     let point = |(x, y): (u16, u16)| (f64::from(x), f64::from(y));
@@ -91,7 +91,7 @@ fn line(shape: &mut Vec<Area>, from: (f64, f64), to: (f64, f64)) {
         let part = at / steps;
         let place = |a: f64, b: f64| (a + (b - a) * part).round() as i32 - THICK / 2;
         let (x, y) = (place(from.0, to.0), place(from.1, to.1));
-        // What is drawn far beyond the screen is not seen anyway.
+        // What lies far beyond the screen is not visible anyway.
         let fits = |n: i32| i16::try_from(n.clamp(-1_000, 16_000)).unwrap_or(0);
         shape.push(Area { x: fits(x), y: fits(y), width: THICK as u16, height: THICK as u16 });
         at += 1.0;

@@ -1,4 +1,4 @@
-//! What is drawn over the screen, and where windows go: one file a system.
+//! Overlays on the screen, and positions of windows: one file for each system.
 
 mod annotations;
 #[cfg(windows)]
@@ -12,10 +12,10 @@ pub use win32::{Overlay, monitors, screen_size, virtual_screen};
 #[cfg(target_os = "linux")]
 pub use x11::{Overlay, monitors, screen_size};
 
-/// How thick the border around what is shared is, in pixels.
+/// The thickness of the border around the shared screen, in pixels.
 const THICK: u16 = 4;
 
-/// A part of the screen, in pixels from its left upper corner.
+/// A part of the screen, in pixels from its top left corner.
 #[derive(Clone, Copy, Debug)]
 pub struct Area {
     pub x: i16,
@@ -24,7 +24,7 @@ pub struct Area {
     pub height: u16,
 }
 
-/// Shows a border around the whole screen in this colour (0xRRGGBB), as long as the value lives.
+/// Shows a border around the whole screen in this colour (0xRRGGBB) until the value is dropped.
 pub fn border(colour: u32) -> anyhow::Result<Overlay> {
     let (width, height) = screen_size()?;
     let (right, bottom) = (width.saturating_sub(THICK).cast_signed(), height.saturating_sub(THICK).cast_signed());

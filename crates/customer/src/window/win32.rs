@@ -1,4 +1,4 @@
-//! Windows: the virtual screen (all monitors together), its monitors, and overlays as layered windows in a region's shape.
+//! Windows: the virtual screen (all monitors together), its monitors, and overlays as layered windows with a region.
 
 use std::sync::OnceLock;
 
@@ -27,7 +27,7 @@ use super::Area;
 
 const CLASS: PCWSTR = w!("DesksideOverlay");
 
-/// The virtual screen in Windows' coordinates, whose origin is the primary monitor's corner: left, top, width, height.
+/// The virtual screen in Windows coordinates, whose origin is the primary monitor's corner: left, top, width, height.
 pub fn virtual_screen() -> (i32, i32, i32, i32) {
     // SAFETY: takes and gives plain numbers.
     let metric = |index| unsafe { GetSystemMetrics(index) };
@@ -37,15 +37,18 @@ pub fn virtual_screen() -> (i32, i32, i32, i32) {
 /// Width and height of the screen, in pixels.
 pub fn screen_size() -> anyhow::Result<(u16, u16)> {
     let (_, _, width, height) = virtual_screen();
-    Ok((u16::try_from(width).context("no screen")?, u16::try_from(height).context("no screen")?))
+    Ok((
+        u16::try_from(width).context("screen size not available")?,
+        u16::try_from(height).context("screen size not available")?,
+    ))
 }
 
-/// The monitors that the screen consists of, the primary one first.
+/// The monitors of the screen, the primary one first.
 pub fn monitors() -> anyhow::Result<Vec<Monitor>> {
     let mut found: Vec<(bool, Monitor)> = Vec::new();
     // SAFETY: the callback runs only during this call, and gets the address of `found`, which lives on.
-    let told = unsafe { EnumDisplayMonitors(None, None, Some(each), LPARAM(&raw mut found as isize)) };
-    anyhow::ensure!(told.as_bool(), "no monitors");
+    let listed = unsafe { EnumDisplayMonitors(None, None, Some(each), LPARAM(&raw mut found as isize)) };
+    anyhow::ensure!(listed.as_bool(), "monitors cannot be listed");
     found.sort_by_key(|(primary, _)| !primary);
     Ok(found.into_iter().map(|(_, monitor)| monitor).filter(Monitor::fits).take(MAX_MONITORS).collect())
 }
@@ -70,8 +73,8 @@ unsafe extern "system" fn each(monitor: HMONITOR, _: HDC, _: *mut RECT, found: L
     true.into()
 }
 
-/// Areas of the screen in one colour, as long as this value lives: a layered window in their shape, over all others, which
-/// no pointer can hit. It belongs to the thread that shows windows.
+/// Areas of the screen in one colour, until this value is dropped: a layered window in their shape, above all others,
+/// which ignores the pointer. It belongs to the thread of the windows.
 pub struct Overlay(HWND);
 
 impl Overlay {
@@ -85,10 +88,10 @@ impl Overlay {
             let title = PCWSTR::null();
             CreateWindowExW(style, CLASS, title, WS_POPUP, left, top, width, height, None, None, None, None)
         };
-        let overlay = Self(window.context("no window")?);
+        let overlay = Self(window.context("window cannot be created")?);
         // SAFETY: the window is ours and lives; a region that a window took belongs to the system.
         unsafe {
-            // Windows names colours 0xBBGGRR.
+            // Windows writes colours as 0xBBGGRR.
             let bgr = (colour & 0xFF) << 16 | colour & 0xFF00 | colour >> 16 & 0xFF;
             SetWindowLongPtrW(overlay.0, GWLP_USERDATA, bgr as isize);
             let shape = CreateRectRgn(0, 0, 0, 0);
@@ -99,7 +102,8 @@ impl Overlay {
                 let _ = DeleteObject(part.into());
             }
             SetWindowRgn(overlay.0, Some(shape), false);
-            SetLayeredWindowAttributes(overlay.0, COLORREF(0), 255, LWA_ALPHA).context("no layered window")?;
+            SetLayeredWindowAttributes(overlay.0, COLORREF(0), 255, LWA_ALPHA)
+                .context("layered window not available")?;
             let _ = ShowWindow(overlay.0, SW_SHOWNOACTIVATE);
         }
         Ok(overlay)
@@ -126,7 +130,7 @@ fn register() {
     });
 }
 
-/// An overlay's procedure: it is filled with its colour, and does nothing else.
+/// An overlay's window procedure: it fills the window with its colour and does nothing else.
 unsafe extern "system" fn paint(window: HWND, message: u32, context: WPARAM, rest: LPARAM) -> LRESULT {
     if message == WM_ERASEBKGND {
         // SAFETY: the message brings a device context; the window is ours.

@@ -1,4 +1,4 @@
-//! X11: the screen by its root window, monitors by RandR, overlays by the Shape extension.
+//! X11: the screen from its root window, monitors from RandR, overlays with the Shape extension.
 
 use protocol::{MAX_MONITORS, Monitor};
 use x11rb::{
@@ -20,7 +20,7 @@ pub fn screen_size() -> anyhow::Result<(u16, u16)> {
     Ok((geometry.width, geometry.height))
 }
 
-/// The monitors that the screen consists of, the primary one first. (RandR 1.5, `RRGetMonitors`.)
+/// The monitors of the screen, the primary one first. (RandR 1.5, `RRGetMonitors`.)
 pub fn monitors() -> anyhow::Result<Vec<Monitor>> {
     use x11rb::protocol::randr::ConnectionExt as _;
     let (x, number) = RustConnection::connect(None)?;
@@ -38,8 +38,8 @@ pub fn monitors() -> anyhow::Result<Vec<Monitor>> {
     Ok(monitors)
 }
 
-/// Areas of the screen in one colour, as long as this value lives: one window in their shape, which no window manager
-/// touches and no pointer can hit. It goes with its connection.
+/// Areas of the screen in one colour, until this value is dropped: one window in their shape, which no window manager
+/// manages and which ignores the pointer. It closes with its connection.
 pub struct Overlay {
     _x: RustConnection,
 }
@@ -57,7 +57,7 @@ impl Overlay {
         let rectangle = |a: &Area| Rectangle { x: a.x, y: a.y, width: a.width, height: a.height };
         let shape: Vec<_> = areas.iter().map(rectangle).collect();
         x.shape_rectangles(shape::SO::SET, shape::SK::BOUNDING, ClipOrdering::UNSORTED, window, 0, 0, &shape)?;
-        // No rectangle takes input: clicks go through.
+        // No rectangle takes input: clicks pass through.
         x.shape_rectangles(shape::SO::SET, shape::SK::INPUT, ClipOrdering::UNSORTED, window, 0, 0, &[])?;
         x.map_window(window)?;
         x.flush()?;

@@ -1,6 +1,6 @@
-//! EBML's bytes (RFC 8794): an id, a length, a body.
+//! EBML (RFC 8794): an id, a length, a body.
 
-/// Elements one after the other.
+/// A sequence of elements.
 #[derive(Debug, Default)]
 pub struct Body(Vec<u8>);
 
@@ -10,7 +10,7 @@ impl Body {
         self.0.extend(element(id, body));
     }
 
-    /// What was gathered.
+    /// The bytes so far.
     pub fn bytes(self) -> Vec<u8> {
         self.0
     }
@@ -23,7 +23,7 @@ pub fn element(id: u32, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What stands before an element's body of that length.
+/// The id and the length before an element's body.
 pub fn opening(id: u32, length: u64) -> Vec<u8> {
     let id = id.to_be_bytes();
     let skip = id.iter().take_while(|b| **b == 0).count();
@@ -36,14 +36,14 @@ pub fn opening(id: u32, length: u64) -> Vec<u8> {
     bytes
 }
 
-/// An unsigned number in as few bytes as it needs.
+/// An unsigned integer in as few bytes as it needs.
 pub fn unsigned(value: u64) -> Vec<u8> {
     let bytes = value.to_be_bytes();
     let skip = bytes.iter().take_while(|b| **b == 0).count().min(7);
     bytes[skip..].to_vec()
 }
 
-/// Reads an element's header: (length of the header, length of the body or `None` for unknown).
+/// Reads an element's header; returns its length and the body's length, or `None` for unknown.
 pub fn header(bytes: &[u8]) -> Option<(usize, Option<u64>)> {
     let id_length = bytes.first()?.leading_zeros() as usize + 1;
     if id_length > 4 {
@@ -60,7 +60,7 @@ pub fn header(bytes: &[u8]) -> Option<(usize, Option<u64>)> {
     Some((id_length + size_length, (value != mask).then_some(value)))
 }
 
-/// The element's id, as [`element`] takes it.
+/// The element's id in the form that [`element`] takes.
 pub fn id(bytes: &[u8]) -> Option<u32> {
     let length = bytes.first()?.leading_zeros() as usize + 1;
     (length <= 4).then_some(())?;

@@ -1,10 +1,10 @@
-//! Reading the pictures back out of a video, in their order, from any reader and in bounded memory.
+//! Reads the pictures of a video in order, from any reader and in bounded memory.
 
 use std::io::{self, Read};
 
 use super::ebml;
 
-/// No picture is longer.
+/// The longest picture.
 const MAX_PICTURE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A picture of a video.
@@ -16,7 +16,7 @@ pub struct Picture {
     pub data: Vec<u8>,
 }
 
-/// The pictures of a video. It ends where the file does, or where something is no WebM.
+/// The pictures of a video. It ends where the file does, or at the first byte that is not valid WebM.
 pub struct Pictures<R> {
     reader: R,
     cluster: u64,
@@ -32,7 +32,7 @@ impl<R: Read> Pictures<R> {
         loop {
             let Some((id, size)) = self.header()? else { return Ok(None) };
             match id {
-                // Segment, cluster, block group: what they hold is read as if it stood here.
+                // Segment, cluster, block group: their children are read in place.
                 0x1853_8067 | 0x1F43_B675 | 0xA0 => {}
                 0xE7 if size <= 8 => {
                     self.cluster = self.bytes(size)?.iter().fold(0, |n, b| n << 8 | u64::from(*b));
@@ -55,7 +55,7 @@ impl<R: Read> Pictures<R> {
         }
     }
 
-    /// An element's id and size; nothing at the end, and nothing for what has no size.
+    /// An element's id and size; `None` at the end, and for an element of unknown size.
     fn header(&mut self) -> io::Result<Option<(u32, u64)>> {
         let mut bytes = Vec::with_capacity(12);
         while bytes.len() < 12 {
@@ -89,7 +89,7 @@ impl<R: Read> Iterator for Pictures<R> {
     }
 }
 
-/// Fuzzing: no bytes break the reader.
+/// For fuzzing: no input panics the reader.
 pub fn oracle(bytes: &[u8]) {
     Pictures::new(bytes).take_while(Result::is_ok).for_each(drop);
     if let Some(unit) = super::Unit::read(bytes) {

@@ -1,23 +1,23 @@
-//! The AV1 sequence header (AV1 specification, clause 5.5) as far as a container and a recorder need it.
+//! The AV1 sequence header (AV1 specification, clause 5.5), as far as a container and a recorder need it.
 
-/// A sequence header OBU and the numbers that are read of it.
+/// A sequence header OBU and the values that are read from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sequence {
     obu: Vec<u8>,
     profile: u8,
     level: u8,
-    /// The largest picture that may follow, in pixels.
+    /// The width of the largest picture, in pixels.
     pub width: u32,
-    /// The largest picture that may follow, in pixels.
+    /// The height of the largest picture, in pixels.
     pub height: u32,
 }
 
 impl Sequence {
-    /// Reads an OBU: all of it, and its body. `None` for one of a kind that none of our encoders writes.
+    /// Reads an OBU: all of it, and its body. `None` for features that our encoders do not use.
     pub(super) fn read(obu: &[u8], body: &[u8]) -> Option<Self> {
         let mut bits = Bits { body, at: 0 };
         let profile = bits.take(3)? as u8;
-        // still_picture, reduced_still_picture_header, timing_info_present_flag: none of ours has any of them.
+        // still_picture, reduced_still_picture_header, timing_info_present_flag: our encoders set none of them.
         if bits.take(3)? != 0 {
             return None;
         }
@@ -41,7 +41,7 @@ impl Sequence {
         Some(Self { obu: obu.to_vec(), profile, level: level?, width, height })
     }
 
-    /// Whether it is 4:4:4 (profile 1), which this project codes only as GBR.
+    /// Whether it is 4:4:4 (profile 1), which this project uses for GBR alone.
     pub fn is_gbr(&self) -> bool {
         self.profile == 1
     }
@@ -56,14 +56,14 @@ impl Sequence {
     }
 }
 
-/// Reads bits from the highest one on.
+/// Reads bits, most significant first.
 struct Bits<'a> {
     body: &'a [u8],
     at: usize,
 }
 
 impl Bits<'_> {
-    /// The next so many bits, at most 32.
+    /// The next bits, at most 32.
     fn take(&mut self, count: u32) -> Option<u32> {
         let mut value = 0;
         for _ in 0..count {

@@ -1,18 +1,18 @@
-//! A temporal unit of AV1 in the low-overhead format (AV1 specification, clauses 5.3 and 5.9): one picture as it is relayed,
-//! judged without decoding it.
+//! A temporal unit of AV1 in the low-overhead format (AV1 specification, clauses 5.3 and 5.9): one picture, checked
+//! without decoding it.
 
 use protocol::MAX_SIDE;
 
 use super::sequence::Sequence;
 
-/// No picture of ours has more frames in it, shown or not: what decodes it is bounded.
+/// The most frames of a picture, shown or not. It bounds the work of a decoder.
 const MOST_FRAMES: usize = 8;
 
-/// The largest picture that the levels of AV1 know (annex A.3), in pixels: whoever decodes one makes room for several of
-/// that size before there is anything to see.
+/// The largest picture that the levels of AV1 allow (annex A.3), in pixels. A decoder allocates several pictures of
+/// that size before it shows anything.
 const MOST_PIXELS: u32 = 35_651_584;
 
-/// The kinds of OBU that count here.
+/// The OBU types that matter here.
 const SEQUENCE_HEADER: u8 = 1;
 const FRAME_HEADER: u8 = 3;
 const FRAME: u8 = 6;
@@ -21,15 +21,15 @@ const TILE_LIST: u8 = 8;
 /// What is known of a picture before it is decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
-    /// The sequence header, where it has one.
+    /// The sequence header, if it has one.
     pub sequence: Option<Sequence>,
-    /// Whether decoding can start here: it has a sequence header, and its first frame is a keyframe that is shown, which
-    /// replaces everything that a decoder remembers.
+    /// Whether decoding can start here: it has a sequence header, and its first frame is a shown keyframe, which resets
+    /// the decoder's state.
     pub key: bool,
 }
 
 impl Unit {
-    /// Reads a picture; `None` when it is none, or one that a recording cannot hold.
+    /// Reads a picture; `None` when it is invalid, or not allowed in a recording.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let (mut sequence, mut frames, mut starts) = (None, 0, false);
         for obu in Obus(bytes) {
@@ -72,12 +72,12 @@ pub(super) fn sequence(bytes: &[u8]) -> Option<Sequence> {
 
 struct Obu<'a> {
     kind: u8,
-    /// With its header.
+    /// Including its header.
     whole: &'a [u8],
     body: &'a [u8],
 }
 
-/// The OBUs of a unit; `None` and no more where something is none.
+/// The OBUs of a unit. An invalid OBU is `None` and ends the iteration.
 struct Obus<'a>(&'a [u8]);
 
 impl<'a> Iterator for Obus<'a> {
@@ -108,7 +108,7 @@ fn split(bytes: &[u8]) -> Option<(Obu<'_>, &[u8])> {
     Some((Obu { kind, whole, body: &whole[start + used..] }, rest))
 }
 
-/// AV1's little-endian base 128: (value, bytes used).
+/// AV1's little-endian base 128: value and length.
 fn leb128(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut value = 0usize;
     for (i, byte) in bytes.iter().take(4).enumerate() {

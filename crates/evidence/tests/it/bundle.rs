@@ -1,4 +1,4 @@
-//! Bundles: what a verdict says of whole ones and of changed ones.
+//! Bundles: the verdict on whole and on changed ones.
 
 use std::{
     io::{Cursor, Read},
@@ -12,7 +12,7 @@ use protocol::{Event, ParticipantId, UserRef};
 
 use crate::made::{Evidence, key};
 
-/// The session of these tests: stored, then put under legal hold, then exported after the key was changed.
+/// The session of these tests: stored, put under legal hold, and exported after the key was changed.
 fn evidence() -> Evidence {
     let mut made = Evidence::of(3, "Hello\nü 文");
     let by = UserRef { id: 1, name: "Tom".into() };
@@ -39,24 +39,24 @@ static EVIDENCE: LazyLock<Evidence> = LazyLock::new(evidence);
 static BUNDLE: LazyLock<Vec<u8>> = LazyLock::new(|| EVIDENCE.packed(&key(2)));
 
 #[test]
-fn a_whole_bundle_is_said_to_be_whole_and_whose_it_is() {
+fn the_verdict_on_a_whole_bundle_names_its_session() {
     let verdict = judged(&BUNDLE);
     assert_eq!((verdict.findings.as_slice(), verdict.notes.as_slice()), (&[][..], &[][..]));
     assert_eq!((verdict.entries, verdict.segments), (9, 3));
     assert_eq!((verdict.head.clone(), verdict.session.clone()), (EVIDENCE.head(), Some(EVIDENCE.id.clone())));
     assert!(verdict.about.contains("Acme: INC-1 for Ada (Printer)"), "{}", verdict.about);
-    assert_eq!(verdict.outcome(), Outcome::SignerUnknown, "nobody said whose key it must be");
+    assert_eq!(verdict.outcome(), Outcome::SignerUnknown, "no key was expected");
 }
 
 #[test]
-fn the_key_that_signed_and_those_that_lead_to_it_are_expected_rightly() {
+fn the_signing_key_and_those_that_vouch_for_it_are_accepted() {
     let verdict = |n| judge(Cursor::new(&BUNDLE[..]), &expecting(n));
     assert_eq!(
         (verdict(1).outcome(), verdict(1).notes),
         (Outcome::Whole, vec![]),
         "an older key leads to the newer one"
     );
-    // Whoever knows the newer key alone cannot follow back; the newer one has sealed the end, which covers all.
+    // The newer key does not vouch for the older one; but it has sealed the end, which covers everything.
     assert_eq!(verdict(2).outcome(), Outcome::Whole);
     let early = EVIDENCE.seals[..2].iter().map(|s| Note::EarlierKey(s.seq));
     assert_eq!(verdict(2).notes, early.collect::<Vec<_>>());
@@ -72,9 +72,9 @@ fn the_key_that_signed_and_those_that_lead_to_it_are_expected_rightly() {
     );
 }
 
-/// What somebody reads who expects another key than the one that signed.
+/// The output for somebody who expects another key than the one that signed.
 #[test]
-fn the_program_names_the_key_that_is_expected_and_the_one_that_was_found() {
+fn the_program_names_the_expected_key_and_the_one_found() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &BUNDLE[..]).unwrap();
     let expected = fingerprint(&evidence::seal::public(&key(3)));
@@ -98,19 +98,19 @@ fn the_program_names_the_key_that_is_expected_and_the_one_that_was_found() {
 }
 
 #[test]
-fn a_shell_whose_recording_was_cut_off_is_said_to_have_no_hash() {
+fn an_incomplete_shell_recording_is_noted_as_having_no_hash() {
     let mut made = Evidence::before_it_is_stored(3, "Hello");
     made.happened(&Event::ShellStarted { by: ParticipantId(1), number: 9 });
     let mut made = made.stored(3);
-    assert_eq!(judged(&made.packed(&key(2))).notes, [], "nothing of it is there");
+    assert_eq!(judged(&made.packed(&key(2))).notes, [], "its file is missing, too");
     made.files.push(("shells/9.cast".into(), b"{".to_vec()));
     let verdict = judged(&made.packed(&key(2)));
     assert_eq!((verdict.findings, verdict.notes), (vec![], vec![Note::NoHash("shells/9.cast".into())]));
 }
 
-/// Whatever unpacks a bundle, on whatever system, writes nothing outside of its folder.
+/// No program on any system that unpacks a bundle writes outside of its folder.
 #[test]
-fn no_file_of_a_bundle_has_a_name_that_leads_elsewhere() {
+fn file_names_that_lead_out_of_the_folder_are_refused() {
     let mut writer = Writer::new(Vec::new());
     for name in ["../a", "a/../b", "/a", "a\\b", "..\\a", "C:a", "a/b/c", "a/", "", ".", "..", ".a", "a\nb", "ü"] {
         assert!(matches!(writer.file(name, &mut &b""[..]), Err(BundleError::Name(_))), "{name:?}");
@@ -118,24 +118,24 @@ fn no_file_of_a_bundle_has_a_name_that_leads_elsewhere() {
     writer.file("shells/12.cast", &mut &b""[..]).unwrap();
 }
 
-/// A forger writes what stands in a bundle; what is shown of it cannot look like words of the program.
+/// A forger controls the texts in a bundle; printed, they must not look like output of the program.
 #[test]
-fn what_is_shown_of_a_bundle_is_one_line_without_escape_sequences() {
+fn texts_of_a_bundle_are_printed_on_one_line_without_escape_sequences() {
     let shown = evidence::plain("Printer\nWHOLE: \u{1b}[2J\u{202e}x\u{85}ü");
     assert_eq!(shown, "Printer\u{fffd}WHOLE: \u{fffd}[2J\u{fffd}x\u{fffd}ü");
 }
 
 #[test]
-fn other_programs_can_open_it() {
+fn other_programs_can_open_a_bundle() {
     let mut zip = zip::ZipArchive::new(Cursor::new(&BUNDLE[..])).unwrap();
     let mut text = String::new();
     zip.by_name(names::TRANSCRIPT).unwrap().read_to_string(&mut text).unwrap();
     assert!(text.contains("Hello"));
 }
 
-/// Whoever holds the server's key could sign anything as a whole; the chain still tells what was changed.
+/// With the server's key anybody could sign the whole file; the chain still shows what was changed.
 #[test]
-fn what_was_changed_before_it_was_signed_is_found_and_named() {
+fn a_change_before_signing_is_found_and_named() {
     type Change = fn(&mut Evidence);
     type Found = fn(&Finding) -> bool;
     let cases: [(&str, Change, Found); 10] = [
@@ -212,7 +212,7 @@ fn swap(content: &mut Vec<u8>, from: &str, to: &str) {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-    /// Whatever byte is changed, wherever: it is noticed.
+    /// A change of any byte is noticed.
     #[test]
     fn any_changed_byte_is_noticed(place in any::<prop::sample::Index>(), flip in 1u8..=255) {
         let mut bundle = BUNDLE.clone();
@@ -222,22 +222,22 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_missing_at_the_end_is_noticed(left in any::<prop::sample::Index>()) {
+    fn a_truncated_bundle_is_rejected(left in any::<prop::sample::Index>()) {
         prop_assert!(rejected(&BUNDLE[..left.index(BUNDLE.len())]));
     }
 
     #[test]
-    fn whatever_was_added_is_noticed(more in prop::collection::vec(any::<u8>(), 1..50)) {
+    fn appended_bytes_are_rejected(more in prop::collection::vec(any::<u8>(), 1..50)) {
         prop_assert!(rejected(&[&BUNDLE[..], &more].concat()));
     }
 
     #[test]
-    fn no_bytes_break_the_judge(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn no_bytes_panic_the_verification(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         prop_assert!(rejected(&bytes));
     }
 }
 
-/// The bytes that are hardest to notice: every one of the signature at the end, in the other case too.
+/// The bytes that are hardest to protect: each of the signature at the end, in upper and lower case.
 #[test]
 fn every_byte_of_the_signature_counts() {
     for back in 1..=evidence::SIGNATURE_BYTES {

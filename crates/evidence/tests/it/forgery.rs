@@ -1,8 +1,8 @@
-//! Forgeries, made at random out of what a forger can have: none of them passes for what is expected.
+//! Forgeries, made at random from what a forger can have: none passes for the expected bundle.
 //!
-//! The threat model is in `docs/evidence.md`. A *stranger* has bundles of the server (of this session, of an earlier state
-//! of it, of another session) and keys of their own. An *insider* can change everything that the server keeps, and has it
-//! export that: the server signs the whole and seals the end.
+//! The threat model is in `docs/evidence.md`. A *stranger* has bundles of the server (of this session, of an earlier
+//! state of it, of another session) and keys of their own. An *insider* can change everything that the server keeps and
+//! have it exported: the server signs the whole and seals the end.
 
 use std::{io::Cursor, sync::LazyLock};
 
@@ -18,7 +18,7 @@ fn own() -> SigningKey {
     key(66)
 }
 
-/// The session that is forged; the state of it in which an auditor saw it first; another session of the server.
+/// The session that is forged, an earlier state of it that an auditor has seen, and another session of the server.
 struct Server {
     newest: Evidence,
     older: Evidence,
@@ -47,24 +47,24 @@ static EXPORTED: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
     [newest.packed(&key(2)), older.packed(&key(1)), other.packed(&key(2))]
 });
 
-/// What a forger does to a bundle before it is packed again.
+/// What a forger does to a bundle before packing it again.
 #[derive(Clone, Debug)]
-enum Deed {
+enum Tampering {
     Reorder(prop::sample::Index, prop::sample::Index),
     Drop(prop::sample::Index),
     Truncate(prop::sample::Index),
-    /// Says something else wherever something is said.
+    /// Changes every text.
     Reword,
     Postdate(prop::sample::Index),
     Repeat(prop::sample::Index),
-    /// Computes every link of the chain anew.
+    /// Recomputes the hash chain.
     Rechain,
-    /// Renames the session in the chain, and takes this one's place.
+    /// Renames the other session to this one, in the chain too.
     Impersonate,
-    /// Drops what was recorded from the timeline.
+    /// Drops the recorded segments from the timeline.
     StripSegments,
-    /// Drops holds, exports, and who watched.
-    StripDeeds,
+    /// Drops legal holds, exports and viewings.
+    StripAuditEvents,
     DropSeals,
     DropLastSeal,
     SealAnew,
@@ -82,15 +82,15 @@ enum Deed {
     RollBack,
 }
 
-/// Another list of keys.
+/// A forged list of keys.
 #[derive(Clone, Copy, Debug)]
 enum Keys {
-    /// A key of one's own stands first and endorses the real ones: that needs nothing of them.
+    /// The forger's key comes first and endorses the real ones, which takes no action of theirs.
     OwnFirst,
     OwnAlone,
-    /// It stands last, with the endorsement of another key.
+    /// The forger's key comes last, with the endorsement of another key.
     OwnLastBorrowed,
-    /// It stands last, and says itself that the real one has endorsed it.
+    /// The forger's key comes last, with a claimed endorsement by the real one.
     OwnLastSelfSigned,
     OwnLastWithoutEndorser,
     OwnBetween,
@@ -138,8 +138,8 @@ impl Keys {
     }
 }
 
-impl Deed {
-    fn done(&self, e: &mut Evidence) {
+impl Tampering {
+    fn apply(&self, e: &mut Evidence) {
         let place = |index: &prop::sample::Index, of: usize| index.index(of.max(1));
         let length = e.timeline.len();
         match self {
@@ -177,7 +177,7 @@ impl Deed {
             }
             Self::Impersonate => e.id = SERVER.newest.id.clone(),
             Self::StripSegments => e.timeline.retain(|s| !s.body.contains("\"recorded\"")),
-            Self::StripDeeds => {
+            Self::StripAuditEvents => {
                 e.timeline.retain(|s| !["legal_hold", "exported", "watched"].iter().any(|t| s.body.contains(t)));
             }
             Self::DropSeals => e.seals.clear(),
@@ -218,14 +218,14 @@ fn put(e: &mut Evidence, name: &str, content: Vec<u8>) {
     e.files.push((name.into(), content));
 }
 
-/// How the forgery ends: what stands under the whole.
+/// The signature of the forged bundle.
 #[derive(Clone, Copy, Debug)]
 enum Under {
-    /// A signature of one's own.
+    /// The forger's own.
     Own,
-    /// The one of a bundle that the server has exported.
+    /// Copied from a bundle that the server has exported.
     Borrowed(usize),
-    /// The real key's name, and a signature of one's own.
+    /// The real key's name with the forger's signature.
     RealName,
     /// None.
     Nothing,
@@ -250,7 +250,7 @@ fn forged(e: &Evidence, under: Under) -> Vec<u8> {
     bundle
 }
 
-fn deeds() -> impl Strategy<Value = Vec<Deed>> {
+fn tamperings() -> impl Strategy<Value = Vec<Tampering>> {
     let index = any::<prop::sample::Index>;
     let lists = [
         Keys::OwnFirst,
@@ -264,42 +264,42 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
         Keys::None,
     ];
     let plain = prop::sample::select(vec![
-        Deed::Reword,
-        Deed::Rechain,
-        Deed::Impersonate,
-        Deed::StripSegments,
-        Deed::StripDeeds,
-        Deed::DropSeals,
-        Deed::DropLastSeal,
-        Deed::SealAnew,
-        Deed::SealBeside,
-        Deed::SealsOfOther,
-        Deed::SwapVideo,
-        Deed::CutVideo,
-        Deed::DropVideo,
-        Deed::AddFile,
-        Deed::Retell,
-        Deed::SwapSession,
-        Deed::RollBack,
+        Tampering::Reword,
+        Tampering::Rechain,
+        Tampering::Impersonate,
+        Tampering::StripSegments,
+        Tampering::StripAuditEvents,
+        Tampering::DropSeals,
+        Tampering::DropLastSeal,
+        Tampering::SealAnew,
+        Tampering::SealBeside,
+        Tampering::SealsOfOther,
+        Tampering::SwapVideo,
+        Tampering::CutVideo,
+        Tampering::DropVideo,
+        Tampering::AddFile,
+        Tampering::Retell,
+        Tampering::SwapSession,
+        Tampering::RollBack,
     ]);
-    let deed = prop_oneof![
+    let tampering = prop_oneof![
         3 => plain,
-        1 => (index(), index()).prop_map(|(a, b)| Deed::Reorder(a, b)),
-        1 => index().prop_map(Deed::Drop),
-        1 => index().prop_map(Deed::Truncate),
-        1 => index().prop_map(Deed::Postdate),
-        1 => index().prop_map(Deed::Repeat),
-        1 => index().prop_map(Deed::DropFile),
-        1 => index().prop_map(Deed::ChangeFile),
-        3 => prop::sample::select(lists.to_vec()).prop_map(Deed::Ring),
+        1 => (index(), index()).prop_map(|(a, b)| Tampering::Reorder(a, b)),
+        1 => index().prop_map(Tampering::Drop),
+        1 => index().prop_map(Tampering::Truncate),
+        1 => index().prop_map(Tampering::Postdate),
+        1 => index().prop_map(Tampering::Repeat),
+        1 => index().prop_map(Tampering::DropFile),
+        1 => index().prop_map(Tampering::ChangeFile),
+        3 => prop::sample::select(lists.to_vec()).prop_map(Tampering::Ring),
     ];
-    prop::collection::vec(deed, 0..6)
+    prop::collection::vec(tampering, 0..6)
 }
 
-/// After everything else a careful forger makes all of it fit together again.
+/// Finally, a careful forger makes everything consistent again.
 fn careful(e: &mut Evidence) {
-    for deed in [Deed::Rechain, Deed::Retell, Deed::SealAnew] {
-        deed.done(e);
+    for tampering in [Tampering::Rechain, Tampering::Retell, Tampering::SealAnew] {
+        tampering.apply(e);
     }
 }
 
@@ -324,33 +324,33 @@ fn judged(bundle: &[u8], expected: &Expected) -> Verdict {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
-    /// A stranger's forgery never passes by the key alone: only bytes that the server has exported do. And of those only
-    /// the session that is expected, no older than it is expected, passes for it.
+    /// With the key as the only expectation, a stranger passes nothing but bytes that the server has exported. With
+    /// session and entry expected too, only the current bundle of that session passes.
     #[test]
-    fn no_strangers_forgery_passes(deeds in deeds(), careful_too in any::<bool>(), under in under(), by in 1u8..=2) {
+    fn no_strangers_forgery_passes(tamperings in tamperings(), careful_too in any::<bool>(), under in under(), by in 1u8..=2) {
         let mut e = SERVER.newest.clone();
-        deeds.iter().for_each(|deed| deed.done(&mut e));
+        tamperings.iter().for_each(|tampering| tampering.apply(&mut e));
         if careful_too {
             careful(&mut e);
         }
         let bundle = forged(&e, under);
         let alone = Expected { session: None, head: None, ..expected(by) };
         if judged(&bundle, &alone).outcome() == Outcome::Whole {
-            prop_assert!(EXPORTED.contains(&bundle), "{deeds:?} {under:?}");
+            prop_assert!(EXPORTED.contains(&bundle), "{tamperings:?} {under:?}");
         }
         let verdict = judged(&bundle, &expected(by));
-        prop_assert_eq!(verdict.outcome() == Outcome::Whole, bundle == EXPORTED[0], "{:?} {:?}", deeds, under);
+        prop_assert_eq!(verdict.outcome() == Outcome::Whole, bundle == EXPORTED[0], "{:?} {:?}", tamperings, under);
     }
 
-    /// What an insider changes in the server's data before it exports them is found by whoever noted the end earlier: the
-    /// timeline up to there, and all that it has a hash of, is as it was.
+    /// Whatever an insider changes in the server's data before the export, whoever noted the last entry earlier finds
+    /// it: the timeline up to there, and every file that it has a hash of, is unchanged.
     #[test]
-    fn no_insiders_change_passes_whoever_noted_the_end(deeds in deeds(), rechained in any::<bool>()) {
+    fn a_noted_entry_reveals_an_insiders_changes(tamperings in tamperings(), rechained in any::<bool>()) {
         let mut e = SERVER.newest.clone();
-        deeds.iter().for_each(|deed| deed.done(&mut e));
+        tamperings.iter().for_each(|tampering| tampering.apply(&mut e));
         if rechained {
-            Deed::Rechain.done(&mut e);
-            Deed::Retell.done(&mut e);
+            Tampering::Rechain.apply(&mut e);
+            Tampering::Retell.apply(&mut e);
         }
         // The server seals the end when it exports, and knows its own keys.
         e.keys = keys();
@@ -358,25 +358,25 @@ proptest! {
         let verdict = judged(&e.packed(&key(2)), &expected(1));
         if verdict.outcome() == Outcome::Whole {
             let Server { newest, .. } = &*SERVER;
-            prop_assert!(e.timeline.starts_with(&newest.timeline), "{deeds:?}");
+            prop_assert!(e.timeline.starts_with(&newest.timeline), "{tamperings:?}");
             for (name, content) in &newest.files {
-                prop_assert!(e.files.contains(&(name.clone(), content.clone())), "{name}: {deeds:?}");
+                prop_assert!(e.files.contains(&(name.clone(), content.clone())), "{name}: {tamperings:?}");
             }
         }
     }
 }
 
-/// Each kind of forgery by itself, done as well as a stranger can, and what is said of it.
+/// Each kind of forgery by itself, done as well as a stranger can, with the finding that names it.
 #[test]
 fn every_kind_of_forgery_is_found_and_named() {
-    let whole = |deeds: &[Deed], under: Under| {
+    let whole = |tamperings: &[Tampering], under: Under| {
         let mut e = SERVER.newest.clone();
-        deeds.iter().for_each(|deed| deed.done(&mut e));
+        tamperings.iter().for_each(|tampering| tampering.apply(&mut e));
         forged(&e, under)
     };
-    use Deed::{Rechain, Retell, Reword, Ring, SealAnew};
-    // What was said is reworded, and everything is signed anew.
-    let retold = |more: &[Deed]| [&[Reword, Rechain, Retell, SealAnew], more].concat();
+    use Tampering::{Rechain, Retell, Reword, Ring, SealAnew};
+    // Texts are changed, and everything is signed again.
+    let retold = |more: &[Tampering]| [&[Reword, Rechain, Retell, SealAnew], more].concat();
     let print = |key: SigningKey| fingerprint(&seal::public(&key));
     let own_key = || WrongKey { expected: print(key(1)), found: print(own()) };
     let table: [(&str, Vec<u8>, Finding); 14] = [
@@ -421,10 +421,10 @@ fn every_kind_of_forgery_is_found_and_named() {
     }
     assert_eq!(judged(&EXPORTED[0], &expected(1)).findings, []);
     assert_eq!(judged(&EXPORTED[0], &expected(2)).findings, []);
-    // Who is not told which key is expected is not told that it is whole.
+    // Without an expected key the verdict is not that the bundle is whole.
     let forgery = whole(&retold(&[Ring(Keys::OwnFirst)]), Under::Own);
     assert_eq!(judged(&forgery, &Expected::default()).outcome(), Outcome::SignerUnknown);
-    assert!(SERVER.newest.timeline[1].body.contains("do not touch"), "the case means something");
+    assert!(SERVER.newest.timeline[1].body.contains("do not touch"), "the forged text is in the timeline");
     let nobody = ParticipantId(1);
     assert!(SERVER.newest.timeline.iter().any(|s| s.body.contains(&format!("\"from\":{}", nobody.0))));
 }

@@ -1,4 +1,4 @@
-//! What a server exports: the evidence of small sessions, and the bundles of it.
+//! The evidence of small sessions, and the bundles that a server exports of it.
 
 use ed25519_dalek::SigningKey;
 use evidence::{Endorsement, Seal, Segments, Writer, hex, line, names, transcript};
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{frames, video};
 
-/// A key by its number.
+/// The key of this number.
 pub(crate) fn key(n: u8) -> SigningKey {
     SigningKey::from_bytes(&[n; 32])
 }
@@ -22,7 +22,7 @@ pub(crate) fn keys() -> Vec<Endorsement> {
     vec![Endorsement::new(&key(1), at(0), None), Endorsement::new(&key(2), at(1), Some(&key(1)))]
 }
 
-/// Everything that a server has of a session.
+/// All evidence of a session.
 #[derive(Clone)]
 pub(crate) struct Evidence {
     pub(crate) id: SessionId,
@@ -34,7 +34,7 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
-    /// A session that is over and stored: a chat of these words, and a video.
+    /// A session that has ended and is stored: a chat of these words, and a video.
     pub(crate) fn of(number: u8, words: &str) -> Self {
         Self::before_it_is_stored(number, words).stored(number)
     }
@@ -77,13 +77,13 @@ impl Evidence {
         self
     }
 
-    /// One entry more.
+    /// Adds an entry.
     pub(crate) fn happened(&mut self, event: &Event) {
         let (seq, before) = self.timeline.last().map_or((1, session::GENESIS), |last| (last.seq + 1, last.hash));
         self.timeline.push(session::link(&self.id, &before, seq, at(seq), event));
     }
 
-    /// A seal under the end.
+    /// Adds a seal at the end.
     pub(crate) fn seal(&mut self, key: &SigningKey) {
         if let Some(last) = self.timeline.last() {
             self.seals.push(Seal::new(key, self.id.clone(), last.seq, &last.hash, at(90)));
@@ -104,7 +104,7 @@ impl Evidence {
         &mut self.files.iter_mut().find(|(n, _)| n == name).unwrap().1
     }
 
-    /// The bundle, signed as a whole.
+    /// The bundle, signed.
     pub(crate) fn packed(&self, key: &SigningKey) -> Vec<u8> {
         let mut writer = Writer::new(Vec::new());
         let timeline: String = self.timeline.iter().map(line).collect();

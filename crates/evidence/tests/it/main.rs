@@ -17,7 +17,7 @@ pub(crate) fn frames(count: u32) -> Vec<(bool, Vec<u8>)> {
         if i == 5 {
             coder.want_key();
         }
-        let coded = coder.next(now).unwrap().expect("there is damage");
+        let coded = coder.next(now).unwrap().expect("the screen has changed");
         coder.pacer.drawn(now + 1, coded.seq);
         frames.push((coded.key, coded.data));
     }

@@ -1,4 +1,4 @@
-//! The video's file, as independent readers see it.
+//! The video file, as independent readers see it.
 
 use std::{path::Path, process::Command};
 
@@ -11,7 +11,7 @@ use protocol::Timestamp;
 
 use crate::{frames, video};
 
-/// What ffprobe says of a file, and its complaints.
+/// The output of ffprobe for a file, and its complaints.
 fn probe(path: &Path, arguments: &[&str]) -> (serde_json::Value, String) {
     let output = Command::new("ffprobe")
         .args(["-v", "warning", "-of", "json"])
@@ -28,7 +28,7 @@ fn captions() -> Vec<Caption> {
 }
 
 #[test]
-fn a_video_is_whole_for_an_independent_reader() {
+fn an_independent_reader_finds_every_track_and_chapter() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.webm");
     std::fs::write(&path, video(&frames(12), captions(), 90_000)).unwrap();
@@ -45,7 +45,7 @@ fn a_video_is_whole_for_an_independent_reader() {
 }
 
 #[test]
-fn the_words_stand_where_they_were_said() {
+fn captions_appear_when_something_was_said() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.webm");
     std::fs::write(&path, video(&frames(12), captions(), 90_000)).unwrap();
@@ -60,17 +60,17 @@ fn the_words_stand_where_they_were_said() {
 }
 
 #[test]
-fn it_seeks_to_its_keyframes() {
+fn a_reader_seeks_to_keyframes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.webm");
     std::fs::write(&path, video(&frames(12), vec![], 20_000)).unwrap();
     let (found, complaints) = probe(&path, &["-read_intervals", "8%+#1", "-select_streams", "v", "-show_packets"]);
     assert_eq!(complaints, "");
-    assert_eq!(found["packets"][0]["pts_time"], "5.000000", "the keyframe before that place");
+    assert_eq!(found["packets"][0]["pts_time"], "5.000000", "the keyframe before that position");
 }
 
 #[test]
-fn the_pictures_are_read_back_as_they_were() {
+fn pictures_are_read_back_unchanged() {
     let frames = frames(8);
     let read: Vec<_> = Pictures::new(&video(&frames, captions(), 9_000)[..]).map(Result::unwrap).collect();
     assert_eq!(read.len(), 8);
@@ -90,9 +90,9 @@ fn record() -> impl Strategy<Value = Record> {
 }
 
 proptest! {
-    /// A reel that was cut off anywhere loses the records that were not whole, and no other.
+    /// A raw recording that was truncated anywhere loses the incomplete record, and no other.
     #[test]
-    fn a_reel_that_was_cut_off_loses_only_what_was_cut(records in prop::collection::vec(record(), 1..12), cut in any::<prop::sample::Index>()) {
+    fn a_truncated_raw_recording_loses_only_the_incomplete_record(records in prop::collection::vec(record(), 1..12), cut in any::<prop::sample::Index>()) {
         let encoded: Vec<_> = records.iter().map(raw_recording::encode).collect();
         let whole = encoded.concat();
         let cut = cut.index(whole.len() + 1);
@@ -103,15 +103,15 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_break_the_readers(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn no_bytes_panic_the_readers(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         webm::oracle(&bytes);
         raw_recording::oracle(&bytes);
     }
 }
 
-/// What a picture is can be told without decoding it, and nothing else passes for one.
+/// A picture is recognised without decoding it, and nothing else passes for one.
 #[test]
-fn a_picture_is_told_from_what_is_none() {
+fn a_picture_is_recognised_without_decoding() {
     let frames = frames(7);
     for (n, (key, data)) in frames.iter().enumerate() {
         let unit = Unit::read(data).unwrap();
@@ -121,11 +121,11 @@ fn a_picture_is_told_from_what_is_none() {
         }
     }
     let (key, delta) = (&frames[0].1, &frames[1].1);
-    // The header of a keyframe before a picture that builds on others is no place to start from.
-    // Behind the temporal delimiter of two bytes: a byte of kind, a byte of length, and so many bytes.
+    // A sequence header before a picture that builds on others does not make it a keyframe.
+    // After the temporal delimiter of two bytes: a byte of type, a byte of length, and that many bytes.
     let sequence = key[2..4 + usize::from(key[3])].to_vec();
     assert!(!Unit::read(&[&sequence[..], delta].concat()).unwrap().key);
-    // Two headers that differ, nothing that is shown, cut off, without lengths, noise.
+    // Two different headers, nothing that is shown, truncated, without lengths, noise.
     let mut other = sequence.clone();
     *other.last_mut().unwrap() ^= 0x80;
     let table: [(&str, Vec<u8>); 7] = [
@@ -142,9 +142,9 @@ fn a_picture_is_told_from_what_is_none() {
     }
 }
 
-/// A picture of a few bytes can ask a decoder for gigabytes.
+/// A picture of a few bytes can make a decoder allocate gigabytes.
 #[test]
-fn a_picture_larger_than_any_screen_is_none() {
+fn a_picture_larger_than_any_screen_is_refused() {
     let key = &frames(1)[0].1;
     let sized = |width: u32, height: u32| {
         // Profile 1, one operating point of level 8, 16 bits for either side.

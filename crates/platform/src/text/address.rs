@@ -1,18 +1,18 @@
-//! Mail addresses (RFC 5321): taken whole or refused, and known again however they are written.
+//! Mail addresses (RFC 5321): accepted whole or refused, and compared in one canonical form.
 
 /// The longest address that mail allows (RFC 5321, 4.5.3.1.3).
 pub const MOST: usize = 254;
 
-/// Why something is no address that can be used.
+/// Why a text is not a usable address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unusable {
-    /// It is longer than mail allows.
+    /// It is longer than allowed for mail.
     TooLong,
-    /// Nobody can be reached by it.
+    /// It is not an address.
     NoAddress,
 }
 
-/// The address in a text, whole.
+/// The address that a text consists of.
 pub fn whole(text: &str) -> Result<&str, Unusable> {
     let text = text.trim();
     let bad = |c: char| c.is_whitespace() || c.is_control() || "<>,;\u{202a}\u{202b}\u{202d}\u{202e}".contains(c);
@@ -24,7 +24,7 @@ pub fn whole(text: &str) -> Result<&str, Unusable> {
     }
 }
 
-/// The address as it is compared: the domain in Punycode and lower case, the name before it in lower case.
+/// The canonical form for comparisons: the domain in Punycode and lower case, the local part in lower case.
 pub fn canonical(address: &str) -> String {
     let address = address.trim();
     match address.rsplit_once('@') {
@@ -33,7 +33,7 @@ pub fn canonical(address: &str) -> String {
     }
 }
 
-/// A domain as every mail server takes it (RFC 5890); `None` where it is none.
+/// A domain as every mail server accepts it (RFC 5890); `None` if it is invalid.
 pub fn ascii_domain(domain: &str) -> Option<String> {
     if domain.is_ascii() {
         return Some(domain.to_ascii_lowercase());
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_whole_or_none() {
+    fn an_address_is_accepted_whole_or_refused() {
         let long = |n: usize| format!("{}@b.example", "a".repeat(n - 10));
         let table = [
             (" ann@b.example ", Ok("ann@b.example")),
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn one_address_is_known_however_it_is_written() {
+    fn spellings_of_one_address_are_equal() {
         for (written, same) in [
             ("Ann@B.example", "ann@b.example"),
             ("anna@BÜCHER.example", "anna@xn--bcher-kva.example"),
@@ -85,7 +85,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn two_addresses_that_differ_stay_two(a in "[a-z+]{1,60}@[a-z.]{1,180}", b in "[a-z+]{1,60}@[a-z.]{1,180}") {
+        fn different_addresses_stay_different(a in "[a-z+]{1,60}@[a-z.]{1,180}", b in "[a-z+]{1,60}@[a-z.]{1,180}") {
             proptest::prop_assert_eq!(a == b, canonical(&a) == canonical(&b));
             proptest::prop_assert_eq!(whole(&a), Ok(a.as_str()));
         }

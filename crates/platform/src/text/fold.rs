@@ -1,15 +1,15 @@
-//! How texts are compared when somebody searches: without case, accents and forms of width.
+//! How searches compare texts: without case, accents and width variants.
 
 use icu_normalizer::{ComposingNormalizer, DecomposingNormalizer};
 
-/// A text as searches compare it.
+/// The folded form of a text.
 pub fn fold(text: &str) -> String {
     let mut into = String::with_capacity(text.len());
     composed(text).chars().for_each(|c| fold_into(c, &mut into));
     into
 }
 
-/// The words of a search, as they stand in folded texts. All of them have to be found.
+/// The words of a search, folded. All of them must be found.
 pub fn words(typed: &str) -> Vec<String> {
     let folded = fold(typed);
     let mut words: Vec<String> = folded.split_whitespace().map(str::to_owned).collect();
@@ -17,7 +17,7 @@ pub fn words(typed: &str) -> Vec<String> {
     words
 }
 
-/// More words of a search are not looked at.
+/// The most words of a search; further ones are ignored.
 pub const MOST_WORDS: usize = 12;
 
 /// A text in which each letter is one character, however it was typed.
@@ -25,13 +25,13 @@ pub fn composed(text: &str) -> String {
     ComposingNormalizer::new_nfc().normalize(text).into_owned()
 }
 
-/// Adds one character of a composed text, folded: it becomes none, one or some.
+/// Appends a composed character in folded form: none, one or several characters.
 pub fn fold_into(c: char, into: &mut String) {
     if c.is_ascii() {
         return into.push(c.to_ascii_lowercase());
     }
     if is_hangul(c) || is_kana(c) {
-        // One letter: taken apart it would be found in others.
+        // Hangul and kana stay composed: a decomposed letter would be found in others.
         return into.push(c);
     }
     let mut buffer = [0; 4];
@@ -49,14 +49,14 @@ pub fn fold_into(c: char, into: &mut String) {
             'ı' => into.push('i'),
             'ς' => into.push('σ'),
             '’' | '‘' => into.push('\''),
-            // Accents, and what has no width.
+            // Accents and zero-width characters.
             '\u{300}'..='\u{36f}' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => {}
             c => into.push(c),
         }
     }
 }
 
-/// Whether a letter is a word of its own to a search: it belongs to a script that writes words without blanks.
+/// Whether a letter is searched as a word of its own: its script separates words without spaces.
 pub fn stands_alone(c: char) -> bool {
     let thai_and_alike = matches!(c, '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}');
     thai_and_alike || is_han(c) || is_kana(c) || is_hangul(c)
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn case_accents_and_width_make_no_difference() {
+    fn case_accents_and_width_are_ignored() {
         for (written, same) in [
             ("ÖZGÜR Müller", "ozgur muller"),
             ("O\u{308}ZGU\u{308}R", "özgür"),
@@ -103,7 +103,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_is_in_a_text_is_found_in_it(a in "[a-zA-ZäÖüÉßŁ%_请重打가が ]{0,20}", part in "[a-zA-ZäÖüÉßŁ%_请重打가が]{1,8}", b in ".{0,20}") {
+        fn a_part_of_a_text_is_found(a in "[a-zA-ZäÖüÉßŁ%_请重打가が ]{0,20}", part in "[a-zA-ZäÖüÉßŁ%_请重打가が]{1,8}", b in ".{0,20}") {
             let whole = fold(&format!("{a}{part} {b}"));
             proptest::prop_assert!(words(&part).iter().all(|w| whole.contains(w.as_str())));
             proptest::prop_assert!(words(&part.to_uppercase()).iter().all(|w| whole.contains(w.as_str())));

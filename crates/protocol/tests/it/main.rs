@@ -1,4 +1,4 @@
-//! The wire as another implementation would test it.
+//! The wire format, as another implementation would test it.
 
 use proptest::prelude::*;
 use protocol::*;
@@ -37,7 +37,7 @@ fn a_screen_header_with_each_byte_named() {
 }
 
 #[test]
-fn headers_of_pointers_say_lengths_that_pointers_have() {
+fn a_pointer_header_has_the_length_of_a_pointer() {
     let head = |kind: FrameKind, length: u32| {
         let header = Header { kind, width: 64, height: 64, seq: 1, time: 0, length, read: 0, encoded: 0, regions: 0 };
         Header::from_bytes(&header.to_bytes()).is_ok()
@@ -47,7 +47,7 @@ fn headers_of_pointers_say_lengths_that_pointers_have() {
 }
 
 #[test]
-fn what_is_malformed_is_refused_with_its_reason() {
+fn a_malformed_header_is_refused_with_the_reason() {
     let table: [(&[u8], &str); 5] = [
         (br#"{"type":"chat"}"#, "missing field `text`"),
         (br#"{"type":"sudo"}"#, "unknown variant `sudo`"),
@@ -74,7 +74,7 @@ fn frame(seq: u32, length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_copied_frame_comes_together_from_its_pieces_in_any_order() {
+fn a_frame_is_reassembled_from_its_pieces_in_any_order() {
     let bytes = frame(7, 2_400);
     let parts = pieces(7, &bytes);
     assert_eq!(parts.len(), 3);
@@ -82,7 +82,7 @@ fn a_copied_frame_comes_together_from_its_pieces_in_any_order() {
     assert!(copies.take(&parts[2]).is_none() && copies.take(&parts[0]).is_none());
     let (header, whole) = copies.take(&parts[1]).unwrap();
     assert_eq!((header.seq, &whole[..]), (7, &bytes[..]));
-    assert!(copies.take(&pieces(6, &frame(6, 10))[0]).is_none(), "older than what came");
+    assert!(copies.take(&pieces(6, &frame(6, 10))[0]).is_none(), "older than the last frame");
     assert!(pieces(8, &frame(8, 9_000)).is_empty(), "too large to copy");
 }
 
@@ -94,7 +94,7 @@ proptest! {
     }
 
     #[test]
-    fn a_stream_may_be_cut_anywhere(texts in prop::collection::vec(".{0,40}", 1..8), cut in 1usize..30) {
+    fn a_stream_may_be_split_anywhere(texts in prop::collection::vec(".{0,40}", 1..8), cut in 1usize..30) {
         let bytes: Vec<u8> = texts.iter().enumerate()
             .flat_map(|(i, text)| encode(&ClientMessage::Chat { text: text.clone(), nonce: i as u32 })).collect();
         let mut framed = Framed::new(MAX_CONTROL_BYTES);

@@ -2,7 +2,7 @@
 
 use screen::{Coder, Decoder, Format, Picture, Rect};
 
-/// A repeatable noise.
+/// Repeatable noise.
 struct Noise(u32);
 
 impl Noise {
@@ -14,7 +14,7 @@ impl Noise {
     }
 }
 
-/// Something between text and a photograph.
+/// A mixture of text and photograph.
 fn pixels(rect: Rect, noise: &mut Noise) -> Vec<u8> {
     let ink = noise.next();
     let pixel = |i: u32| {
@@ -41,7 +41,7 @@ impl Viewer {
         self.coder.update(self.now, rect, &pixels(rect, noise));
     }
 
-    /// Lets time pass until nothing is left to do; every frame is drawn 5 ms after it was coded.
+    /// Lets time pass until nothing is left to code; every frame is drawn 5 ms after it was coded.
     fn settle(&mut self) -> usize {
         let mut frames = 0;
         while !self.coder.exact() {
@@ -58,7 +58,7 @@ impl Viewer {
 }
 
 #[test]
-fn a_settled_screen_is_equal_pixel_for_pixel() {
+fn a_settled_screen_is_pixel_exact() {
     for (width, height, threads) in [(640, 360, 1), (803, 457, 2), (64, 64, 1)] {
         let mut noise = Noise(7);
         let mut viewer = Viewer::new(width, height, threads);
@@ -99,7 +99,7 @@ fn a_resize_starts_with_a_keyframe_of_the_new_size() {
 }
 
 #[test]
-fn the_fallback_settles_too_and_shows_the_colours() {
+fn the_fallback_format_settles_and_shows_the_colours() {
     let mut viewer = Viewer::new(322, 201, 1);
     viewer.coder.use_format(Format::Yuv420).unwrap();
     let whole = Rect { x: 0, y: 0, width: 322, height: 201 };
@@ -117,7 +117,7 @@ fn the_fallback_settles_too_and_shows_the_colours() {
 }
 
 #[test]
-fn a_caret_that_blinks_is_not_refined_between_its_blinks() {
+fn a_blinking_caret_is_not_refined_between_blinks() {
     let mut viewer = Viewer::new(640, 360, 1);
     let mut noise = Noise(5);
     viewer.draw(Rect { x: 0, y: 0, width: 640, height: 360 }, &mut noise);

@@ -1,4 +1,4 @@
-//! What a viewer sees, how the path is used.
+//! What a viewer sees, and how the path is used.
 
 mod exact;
 mod pace;

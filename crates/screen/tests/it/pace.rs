@@ -1,10 +1,10 @@
-//! A slow path gets fewer, newest frames and never a backlog.
+//! A slow path gets fewer and the newest frames, never a backlog.
 
 use proptest::prelude::*;
 use screen::Pacer;
 
 /// A link with a rate in bytes a second and a one-way delay in milliseconds, and a viewer that draws at once. Returns
-/// how long each frame of `size` bytes took from being coded to being drawn, when there is always damage.
+/// the time from coding to drawing for each frame of `size` bytes, when there is always damage.
 fn drive(rate: u64, delay: u64, size: u64) -> Vec<u64> {
     let mut pacer = Pacer::new();
     let mut free_at = 0;
@@ -32,7 +32,7 @@ proptest! {
         rate in 100_000u64..20_000_000, delay in 1u64..150, size in 1_000u64..60_000,
     ) {
         let latencies = drive(rate, delay, size);
-        // The least window of 16 kB may always be under way.
+        // The minimum window of 16 kB may always be in flight.
         let one = (size + 16_384) * 1_000 / rate + delay;
         let late = latencies[latencies.len() / 2..].iter().max().copied().unwrap();
         prop_assert!(latencies.len() > 10, "the path is used: {} frames", latencies.len());
@@ -41,7 +41,7 @@ proptest! {
 }
 
 #[test]
-fn a_thin_path_gets_coarser_frames_and_a_fat_one_fine() {
+fn a_thin_path_gets_coarser_frames() {
     let mut pacer = Pacer::new();
     let mut now = 0;
     for (rate, finest) in [(100_000u64, false), (50_000_000, true)] {
@@ -57,24 +57,24 @@ fn a_thin_path_gets_coarser_frames_and_a_fat_one_fine() {
 }
 
 #[test]
-fn what_moves_much_becomes_coarser_and_what_comes_after_a_rest_is_fine() {
+fn sustained_motion_becomes_coarser_and_a_change_after_a_rest_is_fine() {
     let mut pacer = Pacer::new();
     for now in (0..3_000).step_by(33) {
         pacer.moved(now, 30_000);
     }
-    assert!(pacer.quantiser(3_000) > 32, "900 kB a second are more than motion is worth");
+    assert!(pacer.quantiser(3_000) > 32, "900 kB a second exceed the limit for motion");
     assert_eq!(pacer.quantiser(4_000), 24, "a key press after a rest");
     for now in (5_000..8_000).step_by(66) {
         pacer.moved(now, 12_000);
     }
-    assert_eq!(pacer.quantiser(8_000), 24, "a scrolling terminal is worth its 180 kB a second");
+    assert_eq!(pacer.quantiser(8_000), 24, "a scrolling terminal stays within the limit with 180 kB a second");
 }
 
 #[test]
-fn where_nothing_queues_another_frame_goes_before_the_first_is_drawn() {
+fn a_second_frame_is_sent_before_the_first_is_drawn_if_nothing_queues() {
     for (took, another) in [(62, true), (160, false)] {
         let mut pacer = Pacer::new();
-        // A small one shows the round trip.
+        // A small frame measures the round trip.
         pacer.sent(0, 1, 300);
         pacer.drawn(42, 1);
         for seq in 2..6 {

@@ -1,8 +1,8 @@
-//! The picture by which a page tests its browser's decoders.
+//! The picture with which a page tests its browser's decoders.
 
 use screen::{Aom, Bitmap, Decoder, Encoder, Format, Picture, Rect, Request};
 
-/// Sixteen squares, no two of one colour: wrong matrices, ranges and subsampling all show.
+/// Sixteen squares of different colours: wrong matrices, ranges and subsampling all show.
 fn pattern() -> Picture {
     let mut picture = Picture::new(64, 64);
     let pixel = |i: u32| {

@@ -1,11 +1,11 @@
-//! What is coded next: keyframes that nobody notices, and refinement that does not hold up what moves.
+//! What is coded next: keyframes that nobody notices, and refinement that does not delay motion.
 
 use screen::{Pacer, Plan, Rect, Tracker};
 
 const SCREEN: (u16, u16) = (1920, 1080);
 const LARGE: Rect = Rect { x: 0, y: 0, width: 1400, height: 900 };
 
-/// A screen of which the viewers have all, coarsely.
+/// A screen of which the viewers have everything, coarsely.
 fn shown() -> Tracker {
     let mut tracker = Tracker::new(SCREEN.0, SCREEN.1);
     let plan = tracker.plan(0, &Pacer::new()).unwrap();
@@ -14,7 +14,7 @@ fn shown() -> Tracker {
     tracker
 }
 
-/// It moves every 50 ms from there on until so many bytes were sent; says when a keyframe came, and when it was over.
+/// From then on it moves every 50 ms until this many bytes are sent; returns when a keyframe was sent, and the end.
 fn moving(tracker: &mut Tracker, from: u64, bytes: u64) -> (Option<u64>, u64) {
     let (mut now, mut sent) = (from, 0);
     while sent < bytes {
@@ -31,7 +31,7 @@ fn moving(tracker: &mut Tracker, from: u64, bytes: u64) -> (Option<u64>, u64) {
 }
 
 #[test]
-fn a_keyframe_for_seeking_waits_for_a_rest_but_not_for_ever() {
+fn a_keyframe_for_seeking_waits_for_a_rest_within_a_limit() {
     let mut tracker = shown();
     let (key, over) = moving(&mut tracker, 1_000, 8_000_000);
     assert_eq!(key, None, "nothing stutters in the middle of motion");
@@ -39,11 +39,11 @@ fn a_keyframe_for_seeking_waits_for_a_rest_but_not_for_ever() {
     assert_eq!(key, Some(over + 1_000), "the first change after a rest");
     let mut tracker = shown();
     let (key, _) = moving(&mut tracker, 1_000, 20_000_000);
-    assert!(key.is_some(), "what never rests can be sought in all the same");
+    assert!(key.is_some(), "a recording without rests stays seekable");
 }
 
 #[test]
-fn beside_motion_a_refinement_is_as_small_as_the_path_needs() {
+fn a_refinement_during_motion_fits_the_path() {
     let mut pacer = Pacer::new();
     pacer.sent(0, 1, 10_000);
     pacer.drawn(50, 1);
@@ -60,6 +60,6 @@ fn beside_motion_a_refinement_is_as_small_as_the_path_needs() {
     assert_eq!(blocks(&tracker, 5_020), 5, "10 kB, at 2 kB a block");
     let plan = tracker.plan(5_020, &pacer).unwrap();
     tracker.done(&plan, 5 * 6_000, |_| true);
-    assert_eq!(blocks(&tracker, 5_040), 2, "they were larger than was believed");
+    assert_eq!(blocks(&tracker, 5_040), 2, "they were larger than assumed");
     assert!(blocks(&tracker, 6_000) > 50, "nothing moves");
 }

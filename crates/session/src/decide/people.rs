@@ -1,4 +1,4 @@
-//! Several people: queues, transfer, sharing, experts, whose hands, and who is left when somebody vanishes.
+//! Several people: queues, transfer, sharing, experts, control, and who takes over when somebody is lost.
 
 use protocol::{
     Client, Event, ExpertInvitation, MAX_NAME_CHARS, MAX_NOTE_CHARS, Participant, ParticipantId, Phase, Presence,
@@ -10,18 +10,18 @@ use crate::{Actor, Session};
 
 /// How long an expert's link works.
 const EXPERT_LIFE: u64 = 60 * 60_000;
-/// So much another system may keep with a session.
+/// Most bytes that another system may store with a session.
 const MOST_ATTRIBUTES: usize = 32;
 const MAX_ATTRIBUTE_NAME: usize = 64;
 const MAX_ATTRIBUTE_CHARS: usize = 1_024;
-/// So many experts may be invited into one session.
+/// Most experts who may be invited into one session.
 const MOST_EXPERTS: usize = 16;
-/// So many people may take part in a session, one after the other, and so many may be asked to join.
+/// Most participants of a session over its whole life, and most technicians who may be asked to join.
 const MOST_PARTICIPANTS: usize = 250;
 const MOST_SHARERS: usize = 64;
 
-/// Whether something by that name can be kept with a session: up to 64 letters, digits, dashes and underscores, and a value
-/// of up to 1,024 characters.
+/// Whether another system may store this with a session: a name of up to 64 letters, digits, dashes and underscores,
+/// and a value of up to 1,024 characters.
 pub fn attribute_fits(name: &str, value: &str) -> Result<(), Refusal> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     match () {
@@ -52,7 +52,7 @@ impl Session {
         self.hand_over(by.clone(), note, None, Event::Queued { by: Some(by), queue })
     }
 
-    /// Where it waits, and where it goes when nobody is left to help, is a queue that there is.
+    /// A queue to wait in, or to fall back to, must exist.
     pub(super) fn move_queue(&self, by: &Actor, from: Queue, to: Queue) -> Decision {
         if *by != Actor::Server || from == Queue::Own || to == Queue::Own {
             return Err(Refusal::Policy);
@@ -61,7 +61,8 @@ impl Session {
         Ok(if concerned { vec![Event::QueueMoved { from, to }] } else { vec![] })
     }
 
-    /// The note, the change of hands, and before it: a hold where a customer is there, else all who helped so far leave.
+    /// The change of owner, with its note. First a hold where a customer is present; otherwise everybody who helped
+    /// leaves.
     fn hand_over(&self, by: UserRef, note: String, to: Option<i32>, change: Event) -> Decision {
         if note.chars().count() > MAX_NOTE_CHARS {
             return Err(Refusal::TooLong);
@@ -110,7 +111,7 @@ impl Session {
         if taken {
             return Err(Refusal::Already);
         }
-        // Nobody gives away what they do not have, and whoever is not there has nothing.
+        // Only the owner can transfer a session, and only while they are in it.
         let held = self.held(self.owner_here().ok_or(Refusal::Stranger)?);
         let given = crate::permission::of_role(Role::Expert).iter().copied();
         let rights: Vec<Right> = given.filter(|r| rights.contains(r) && held.contains(r)).collect();
@@ -149,13 +150,13 @@ impl Session {
         Ok(vec![Event::Joined { id, role, name, client, user: Some(user), rights, by_role: None }])
     }
 
-    /// Whether one more may take part.
+    /// Whether one more participant may join.
     pub(super) fn place(&self) -> Result<(), Refusal> {
         if self.participants.len() < MOST_PARTICIPANTS { Ok(()) } else { Err(Refusal::Full) }
     }
 
-    /// An account may no longer be used: its part in the session ends. What it owned goes to others, and what the customer
-    /// allowed was allowed to its owner: whoever goes on asks anew.
+    /// An account was disabled: its part in the session ends. Sessions that it owned go to others. Grants were given to
+    /// the old owner, so the new one asks again.
     pub(super) fn expel(&self, now: Timestamp, by: &Actor, user: i32, queue: Queue) -> Decision {
         if *by != Actor::Server {
             return Err(Refusal::Policy);
@@ -164,7 +165,7 @@ impl Session {
         if self.owner.id != user || self.queue != Queue::Own {
             return Ok(left);
         }
-        // Guests of the session are its owner's, whoever let them in.
+        // Guests belong to the session's owner, whoever admitted them.
         let guests = self.participants.iter().filter(|p| p.role == Role::Expert && p.presence != Presence::Gone);
         let theirs = |p: &&Participant| self.account_of(p.id) != Some(user);
         left.extend(guests.filter(theirs).map(|p| Event::Left { id: p.id }));
@@ -183,7 +184,7 @@ impl Session {
         Ok(falls.into_iter().chain(left).chain(rest).collect())
     }
 
-    /// Whoever shares the session for longest, beside this account.
+    /// The technician who has shared the session for longest, other than this account.
     fn heir(&self, now: Timestamp, beside: i32) -> Option<UserRef> {
         let stays = |p: &Participant| match p.presence {
             Presence::Reconnecting { until } => now < until,
@@ -195,7 +196,7 @@ impl Session {
         sharers.find_map(|p| p.user.filter(|id| *id != beside).map(|id| UserRef { id, name: p.name.clone() }))
     }
 
-    /// What a technician's role gives takes hold at once, also in a session that they are in.
+    /// A change of a technician's role takes effect at once, also in a session that they are in.
     pub(super) fn change_role(&self, by: &Actor, user: i32, by_role: Option<RoleRights>) -> Decision {
         if *by != Actor::Server {
             return Err(Refusal::Policy);
@@ -205,7 +206,7 @@ impl Session {
         Ok(if who.rights == rights { vec![] } else { vec![Event::RoleChanged { id: who.id, by_role }] })
     }
 
-    /// An expert or a sharing technician goes; the owner holds, transfers or closes instead.
+    /// Removes an expert or a sharing technician; the owner holds, transfers or ends the session instead.
     pub(super) fn leave_helping(&self, by: &Actor) -> Decision {
         let who = self.participating(by)?;
         if who.user == Some(self.owner.id) && who.role == Role::Technician {
@@ -217,17 +218,17 @@ impl Session {
     pub(super) fn dismiss(&self, by: &Actor, who: ParticipantId) -> Decision {
         self.as_owner(by)?;
         let them = self.participant(who).ok_or(Refusal::Stranger)?;
-        // Whoever is watched does not choose by whom.
+        // A technician cannot remove their supervisor.
         let stays = matches!(them.role, Role::Customer | Role::Supervisor);
         if stays || them.user == Some(self.owner.id) {
             return Err(Refusal::Owner);
         }
-        // Who was asked to join and has lost the connection could come back.
+        // A technician who was asked to join and lost the connection could come back.
         let could = them.presence != Presence::Gone || (them.role == Role::Technician && self.admits(who).is_ok());
         if could { Ok(vec![Event::Left { id: who }]) } else { Err(Refusal::Already) }
     }
 
-    /// Whether these hands may hold the control at all.
+    /// Whether this participant may have control at all.
     fn may_hold(&self, who: &Participant) -> Result<(), Refusal> {
         let given = self.held(who.id).contains(&Right::Control);
         self.granted(Right::Control)?;
@@ -243,7 +244,7 @@ impl Session {
         Ok(vec![Event::ControlWanted { by: who.id }])
     }
 
-    /// The holder gives; the owner gives and takes; anybody takes what nobody holds.
+    /// The holder gives control away; the owner gives and takes it; anybody takes it when nobody has it.
     pub(super) fn pass_control(&self, by: &Actor, to: ParticipantId) -> Decision {
         let by = self.participating(by)?;
         let heir = self.participant(to).ok_or(Refusal::Stranger)?;
@@ -285,7 +286,7 @@ impl Session {
         }
     }
 
-    /// What happens when technicians have not come back in time: whoever shared for longest inherits the session, else it
+    /// When technicians have not come back in time: whoever shared for longest takes over the session; otherwise it
     /// goes on hold in the queue that it came from.
     pub(super) fn owner_lost(&self, now: Timestamp) -> Vec<Event> {
         let lost = |p: &&Participant| matches!(p.presence, Presence::Reconnecting { until } if until <= now);

@@ -1,4 +1,4 @@
-//! What is shown, on the customer's side: pictures, their sizes, and what keeps them from being shown or recorded.
+//! The shared screen on the customer's side: pictures, their sizes, and failures of sharing and recording.
 
 use protocol::{
     Event, MAX_MONITORS, MAX_SIDE, Monitor, RefusalReason as Refusal, Right, Role, ShareTrouble, WhyWithdrawn,
@@ -10,7 +10,7 @@ use crate::{Actor, Session, Unrecorded};
 impl Session {
     pub(super) fn monitors(&self, by: &Actor, mut monitors: Vec<Monitor>) -> Decision {
         self.as_customer(by)?;
-        // What has no area is not looked at: pages would enlarge it without end.
+        // A monitor without area is dropped: pages would zoom into it without end.
         monitors.retain(|m| m.width > 0 && m.height > 0);
         match () {
             () if !self.may_view() => Err(Refusal::NotGranted),
@@ -29,12 +29,12 @@ impl Session {
         }
     }
 
-    /// A customer's new connection begins a picture of its own, whether or not the end of the old one was noticed.
+    /// A new connection of the customer begins a new screen share, whether or not the end of the old one was noticed.
     pub(super) fn picture_ends(&self, role: Role) -> Vec<Event> {
         if role == Role::Customer && self.screen.is_some() { vec![Event::SharingStopped {}] } else { vec![] }
     }
 
-    /// The events by which `right` falls, or every right; control never outlives view.
+    /// The events that withdraw `right`, or every right; control never outlives view.
     pub(crate) fn revoke_grants(&self, right: Option<Right>, why: WhyWithdrawn) -> Vec<Event> {
         let falls = |r: &Right| right.is_none_or(|w| w == *r || crate::permission::needs(*r).contains(&w));
         let mut events: Vec<Event> =

@@ -1,4 +1,4 @@
-//! How much may happen, for a person and for a session, and that what ends something always may.
+//! Rate and size limits for a person and for a session, and that events which end something are always possible.
 
 use proptest::prelude::*;
 use protocol::*;
@@ -12,20 +12,20 @@ fn chat(text: &str) -> Command {
     Command::Chat { text: text.into(), nonce: 0 }
 }
 
-/// Tries as often as it says within so many milliseconds; how often it was let.
-fn tries(play: &mut Play, times: u64, ms: u64, by: &Actor, wish: impl Fn(u64) -> Command) -> usize {
+/// Tries a command this many times within this many milliseconds; returns how many events were stored.
+fn tries(play: &mut Play, times: u64, ms: u64, by: &Actor, command: impl Fn(u64) -> Command) -> usize {
     let before = play.entries.len();
     let start = play.now;
     for n in 0..times {
         play.now = start.plus(n * ms / times);
-        let _ = play.act(by.clone(), wish(n));
+        let _ = play.act(by.clone(), command(n));
     }
     play.now = start.plus(ms);
     play.entries.len() - before
 }
 
 #[test]
-fn whoever_floods_a_conversation_is_told_and_nobody_else_is_held_up() {
+fn a_chat_flood_is_refused_and_does_not_affect_others() {
     let mut play = Play::joined();
     let customer = Actor::Participant(CUSTOMER);
     let longest = "😀".repeat(MAX_CHAT_CHARS);
@@ -33,7 +33,7 @@ fn whoever_floods_a_conversation_is_told_and_nobody_else_is_held_up() {
     assert!((15..30).contains(&let_in), "{let_in} of the longest messages in 15 s");
     assert_eq!(play.customer(chat(&longest)), Err(RefusalReason::TooOften));
     play.technician(chat("Please stop that.")).unwrap();
-    // A minute later there is room again, and short messages come more often than anybody types.
+    // A minute later the bucket has refilled; short messages may come faster than anybody types.
     play.after(60_000);
     let let_in = tries(&mut play, 3_000, 15_000, &customer, |_| chat("."));
     assert!((60..90).contains(&let_in), "{let_in} short messages in 15 s");
@@ -42,14 +42,14 @@ fn whoever_floods_a_conversation_is_told_and_nobody_else_is_held_up() {
 }
 
 #[test]
-fn what_ends_something_is_let_in_any_flood() {
+fn an_event_that_ends_something_is_never_refused() {
     let mut play = Play::joined();
     play.grant(&BOTH);
     let customer = Actor::Participant(CUSTOMER);
     tries(&mut play, 1_000, 1_000, &customer, |_| chat("."));
     let toggle = |n| if n % 2 == 0 { Command::Pause(Pause::Customer) } else { Command::Resume };
-    let told = tries(&mut play, 2_000, 1_000, &customer, toggle);
-    assert!(told < 130 && play.session.state().paused.is_some(), "{told}: it is paused, and stays so for now");
+    let stored = tries(&mut play, 2_000, 1_000, &customer, toggle);
+    assert!(stored < 130 && play.session.state().paused.is_some(), "{stored}: it is paused, and stays so for now");
     play.customer(Command::Withdraw { right: Right::View }).unwrap();
     let technician = Actor::Technician(user(1, "Tom"));
     let opened =
@@ -64,30 +64,36 @@ fn what_ends_something_is_let_in_any_flood() {
 }
 
 #[test]
-fn sizes_and_connections_that_flap_are_told_now_and_then_and_the_last_one_in_the_end() {
+fn flapping_sizes_are_limited_and_the_last_one_is_stored() {
     let mut play = Play::joined();
     play.grant(&BOTH);
     let customer = Actor::Participant(CUSTOMER);
     let size = |n: u64| Command::Picture { width: 100 + n as u16, height: 100 };
-    let told = tries(&mut play, 5_040, 12_000, &customer, size);
-    assert!(told < 40, "{told} sizes in 12 s");
+    let stored = tries(&mut play, 5_040, 12_000, &customer, size);
+    assert!(stored < 40, "{stored} sizes in 12 s");
     play.now = play.now.plus(1_000);
     play.customer(size(5_039)).unwrap();
-    assert_eq!(play.session.screen(), Some((5_139, 100)), "the newest is told when there is room");
-    let mut came = 0;
+    assert_eq!(play.session.screen(), Some((5_139, 100)), "the newest is stored within the limit");
+}
+
+#[test]
+fn flapping_connections_are_limited_and_the_last_one_is_admitted() {
+    let mut play = Play::joined();
+    let mut returned = 0;
     for _ in 0..1_000 {
         play.now = play.now.plus(10);
         play.act(Actor::Server, Command::Drop { id: CUSTOMER }).unwrap();
-        came += usize::from(play.act(Actor::Server, Command::Return { id: CUSTOMER, client: Client::Program }).is_ok());
+        returned +=
+            usize::from(play.act(Actor::Server, Command::Return { id: CUSTOMER, client: Client::Program }).is_ok());
     }
-    assert!(came < 80, "{came} returns in 10 s");
-    // Whoever really comes back is let in before their time is over.
+    assert!(returned < 80, "{returned} returns in 10 s");
+    // A customer who really comes back is admitted within their grace time.
     play.now = play.now.plus(10_000);
     play.act(Actor::Server, Command::Return { id: CUSTOMER, client: Client::Program }).unwrap();
 }
 
 #[test]
-fn a_monitor_without_area_is_none() {
+fn a_monitor_without_area_is_dropped() {
     let mut play = Play::joined();
     play.grant(&[Right::View]);
     let monitor = |name: &str, width, height| Monitor { name: name.into(), x: 0, y: 0, width, height };
@@ -97,9 +103,9 @@ fn a_monitor_without_area_is_none() {
 }
 
 #[test]
-fn a_full_session_says_so_and_can_still_be_worked_in_and_ended() {
+fn a_full_session_refuses_chat_and_can_still_be_used_and_ended() {
     let mut play = Play::joined();
-    // One person alone does not fill it.
+    // One person alone cannot fill a session.
     let longest = "😀".repeat(MAX_CHAT_CHARS);
     let mut refused = Ok(());
     for _ in 0..2_000 {
@@ -124,7 +130,7 @@ fn a_full_session_says_so_and_can_still_be_worked_in_and_ended() {
     let stored: usize = play.entries.iter().map(|e| serde_json::to_string(&e.event).unwrap().len()).sum();
     assert!(stored < 70 * 1024 * 1024, "{stored}");
     assert_eq!(play.technician(chat("?")), Err(RefusalReason::Full));
-    // What was done is written down, and what helps goes on.
+    // The use of a right is stored, and events that help the customer are still possible.
     play.act(Actor::Server, Command::Record { deed: Event::ShellStarted { by: TECHNICIAN, number: 1 } }).unwrap();
     play.act(Actor::Server, Command::Drop { id: CUSTOMER }).unwrap();
     play.act(Actor::Server, Command::Return { id: CUSTOMER, client: Client::Program }).unwrap();
@@ -133,20 +139,20 @@ fn a_full_session_says_so_and_can_still_be_worked_in_and_ended() {
 }
 
 #[test]
-fn deeds_are_bounded_before_they_are_done() {
+fn uses_of_rights_are_limited_before_they_are_done() {
     let mut play = Play::joined();
-    let deed = |n| Command::Record { deed: Event::ShellStarted { by: TECHNICIAN, number: n } };
+    let use_of_right = |n| Command::Record { deed: Event::ShellStarted { by: TECHNICIAN, number: n } };
     assert_eq!(play.session.has_room(play.now, TECHNICIAN), Ok(()));
     for n in 0..20_000 {
-        play.act(Actor::Server, deed(n)).unwrap();
+        play.act(Actor::Server, use_of_right(n)).unwrap();
     }
     assert_eq!(play.session.has_room(play.now, TECHNICIAN), Err(RefusalReason::TooOften));
     assert_eq!(play.session.has_room(play.now.plus(1_000), TECHNICIAN), Ok(()));
-    play.act(Actor::Server, deed(20_000)).unwrap();
+    play.act(Actor::Server, use_of_right(20_000)).unwrap();
 }
 
 #[test]
-fn nobody_joins_without_end() {
+fn the_number_of_participants_is_limited() {
     let mut play = Play::joined();
     let mut refused = Ok(());
     for n in 0..300u16 {
@@ -164,7 +170,7 @@ fn nobody_joins_without_end() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever a program or another system says, every reader takes the event, and whatever fits stays as it is.
+    /// Whatever a program or another system sends, every reader accepts the event, and short texts stay as they are.
     #[test]
     fn an_event_always_fits_its_readers(
         length in prop_oneof![0usize..2_000, 2_000usize..70_000],
@@ -194,7 +200,7 @@ proptest! {
 }
 
 #[test]
-fn monitors_that_no_screen_has_are_refused() {
+fn impossible_monitors_are_refused() {
     let mut play = Play::joined();
     play.grant(&BOTH);
     let monitor = |name: &str, [x, y, width, height]: [u16; 4]| Monitor { name: name.into(), x, y, width, height };
@@ -206,8 +212,8 @@ fn monitors_that_no_screen_has_are_refused() {
         ("two lines", monitor("x\ny", [0, 0, 1, 1])),
         ("a long name", monitor(&"x".repeat(MAX_NAME_CHARS + 1), [0, 0, 1, 1])),
     ] {
-        let told = play.customer(Command::Monitors { monitors: vec![good.clone(), bad] });
-        assert_eq!(told, Err(RefusalReason::TooLong), "{what}");
+        let refused = play.customer(Command::Monitors { monitors: vec![good.clone(), bad] });
+        assert_eq!(refused, Err(RefusalReason::TooLong), "{what}");
     }
     play.customer(Command::Monitors { monitors: vec![good.clone(); MAX_MONITORS + 1] }).unwrap_err();
     play.customer(Command::Monitors { monitors: vec![good; MAX_MONITORS] }).unwrap();

@@ -1,4 +1,4 @@
-//! Who may wish what, and use what, by their role in a session.
+//! Which commands and rights each role in a session may use.
 
 use protocol::*;
 use session::{Actor, Command};
@@ -14,7 +14,7 @@ const SUPERVISOR: ParticipantId = ParticipantId(5);
 const PEOPLE: [(&str, ParticipantId); 5] =
     [("owner", TECHNICIAN), ("sharer", SHARER), ("expert", EXPERT), ("supervisor", SUPERVISOR), ("customer", CUSTOMER)];
 
-/// Everybody is there, and the expert's invitation names every right.
+/// All roles are present, and the expert's invitation names every right.
 fn everybody() -> Play {
     let mut play = Play::created();
     play.act(Actor::Technician(user(1, "Tom")), Command::IssueKey { life: None }).unwrap();
@@ -34,11 +34,11 @@ fn granted() -> Play {
     play
 }
 
-/// Whoever may use a right that the customer has granted: of the five in the order of [`PEOPLE`].
+/// Who may use a right that the customer has granted, in the order of [`PEOPLE`].
 fn uses(right: Right) -> [bool; 5] {
     match right {
         Right::View => [true, true, true, true, false],
-        // One pair of hands: the owner's, who asked.
+        // Only one participant has control: the owner, who asked.
         Right::Control => [true, false, false, false, false],
         Right::Files | Right::Clipboard | Right::Shell | Right::SystemInfo | Right::Restart | Right::Elevate => {
             [true, true, false, false, false]
@@ -47,13 +47,13 @@ fn uses(right: Right) -> [bool; 5] {
 }
 
 #[test]
-fn a_right_is_used_by_whoever_has_it_by_their_role() {
+fn each_role_may_use_its_rights() {
     let play = granted();
     for right in Right::ALL {
         let may = PEOPLE.map(|(_, who)| play.session.may(who, right));
         assert_eq!(may, uses(right), "{right:?}");
     }
-    // Whoever has the control has it alone, and of an expert's rights it is the only other one.
+    // Only one participant has control at a time. It is the only right besides view that an expert can have.
     for (name, who) in PEOPLE {
         let mut play = granted();
         let taken = who == TECHNICIAN || play.technician(Command::PassControl { to: who }).is_ok();
@@ -61,7 +61,7 @@ fn a_right_is_used_by_whoever_has_it_by_their_role() {
         assert_eq!(play.session.may_control(who), taken, "{name}");
         assert_eq!(play.session.may_control(TECHNICIAN), !taken || who == TECHNICIAN, "{name}");
     }
-    // Nothing without the customer's word.
+    // No rights without the customer's consent.
     let play = everybody();
     for (name, who) in PEOPLE {
         assert!(!Right::ALL.into_iter().any(|right| play.session.may(who, right)), "{name}");
@@ -69,7 +69,7 @@ fn a_right_is_used_by_whoever_has_it_by_their_role() {
 }
 
 #[test]
-fn a_technician_has_of_it_what_their_role_gives() {
+fn a_technicians_role_limits_their_rights() {
     for given in Right::ALL {
         let mut play = granted();
         let by_role = Some(RoleRights { name: "One".into(), rights: vec![given] });
@@ -79,7 +79,7 @@ fn a_technician_has_of_it_what_their_role_gives() {
             assert_eq!(play.session.may(SHARER, right), may, "{given:?} gives {right:?}");
             let asks = Command::Ask { rights: vec![right] };
             let refused = play.session.decide(play.now, &Actor::Participant(SHARER), asks);
-            // Whoever asks for the control asks for the screen.
+            // Asking for control includes asking for view.
             let gives = right == given && right != Right::Control;
             let why = if gives { RefusalReason::Already } else { RefusalReason::Role };
             assert_eq!(refused, Err(why), "{given:?}, asked for {right:?}");
@@ -87,12 +87,13 @@ fn a_technician_has_of_it_what_their_role_gives() {
     }
 }
 
-/// How a session stands when somebody wishes.
-type Stage = fn() -> Play;
+/// The state in which a command is tried.
+type Setup = fn() -> Play;
 
-/// Who of the five may wish this, and in which session: one in which nothing was asked, everything was allowed, or a question
-/// is open. `None`: that is no participant's to wish; the server or another system does it, or it needs no participant.
-fn may_wish(command: &Command) -> Option<(Stage, [bool; 5])> {
+/// Which participants may issue this command, and in which state: one without an open question, one in which everything
+/// was allowed, or one with an open question. `None` where no participant issues it, because the server or another
+/// system does, or none is needed.
+fn may_issue(command: &Command) -> Option<(Setup, [bool; 5])> {
     let asked: fn() -> Play = || {
         let mut play = everybody();
         play.technician(Command::Ask { rights: vec![Right::View] }).unwrap();
@@ -137,7 +138,7 @@ fn may_wish(command: &Command) -> Option<(Stage, [bool; 5])> {
         | Command::Dismiss { .. }
         | Command::Attribute { .. } => (granted, OWNER),
         Command::Rate { .. } => (ended, CUSTOMERS),
-        // Nobody who takes part, whatever they say.
+        // No participant, whatever they send.
         Command::Expel { .. }
         | Command::ChangeRole { .. }
         | Command::MoveQueue { .. }
@@ -161,9 +162,9 @@ fn may_wish(command: &Command) -> Option<(Stage, [bool; 5])> {
 }
 
 #[test]
-fn each_wish_is_for_those_whose_role_it_is() {
+fn each_role_may_issue_its_commands() {
     let text = || "x".to_owned();
-    let wishes = [
+    let commands = [
         Command::Chat { text: text(), nonce: 0 },
         Command::Ask { rights: vec![Right::Files] },
         Command::Answer { rights: vec![Right::View] },
@@ -202,10 +203,11 @@ fn each_wish_is_for_those_whose_role_it_is() {
             organisation: text(),
         },
     ];
-    for wish in wishes {
-        let (play, expected) = may_wish(&wish).unwrap_or_else(|| panic!("{wish:?} is no participant's"));
+    for command in commands {
+        let (play, expected) = may_issue(&command).unwrap_or_else(|| panic!("{command:?} is not a participant's"));
         let play = play();
-        let may = PEOPLE.map(|(_, who)| play.session.decide(play.now, &Actor::Participant(who), wish.clone()).is_ok());
-        assert_eq!(may, expected, "{wish:?}: {:?}", PEOPLE.map(|(name, _)| name));
+        let may =
+            PEOPLE.map(|(_, who)| play.session.decide(play.now, &Actor::Participant(who), command.clone()).is_ok());
+        assert_eq!(may, expected, "{command:?}: {:?}", PEOPLE.map(|(name, _)| name));
     }
 }

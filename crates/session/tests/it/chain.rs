@@ -15,7 +15,7 @@ fn stored() -> (SessionId, Vec<Stored>) {
 }
 
 #[test]
-fn whatever_is_changed_is_found() {
+fn every_change_of_a_timeline_is_found() {
     let (id, whole) = stored();
     assert_eq!(verify(&id, &whole).unwrap().len(), 4);
     type Change = fn(&mut Vec<Stored>);

@@ -1,4 +1,5 @@
-//! Whoever has given a session away, was let go, or whose host is gone: nothing that was given to them before lets them in.
+//! A participant who gave the session away, was removed, or lost their host: nothing that was issued before admits
+//! them.
 
 use protocol::*;
 use session::{Actor, Command};
@@ -32,7 +33,8 @@ fn comes_back(play: &mut Play, who: ParticipantId) -> Result<(), RefusalReason> 
     play.act(Actor::Server, Command::Return { id: who, client: Client::Console })
 }
 
-/// Tom waits for a customer, with a key; Eva waits with him, an expert is there, and another one and Ida were asked.
+/// Tom waits for a customer, with a key; Eva waits with him, an expert is present, and another expert and Ida were
+/// asked.
 fn waiting() -> Play {
     let mut play = Play::created();
     play.act(tom(), Command::IssueKey { life: None }).unwrap();
@@ -50,7 +52,7 @@ fn waiting() -> Play {
 
 const MAX: ParticipantId = ParticipantId(2);
 
-/// The same with a customer, who came after the others.
+/// The same with a customer, who joined after the others.
 fn active() -> Play {
     let mut play = waiting();
     play.join(Role::Customer, "Ada", Client::Program, None).unwrap();
@@ -58,7 +60,7 @@ fn active() -> Play {
 }
 
 #[test]
-fn whoever_gives_a_session_away_is_out_with_everybody_whom_they_let_in() {
+fn an_owner_who_gives_a_session_away_leaves_with_their_guests() {
     let held: fn() -> Play = || {
         let mut play = active();
         play.act(tom(), Command::Hold).unwrap();
@@ -81,7 +83,7 @@ fn whoever_gives_a_session_away_is_out_with_everybody_whom_they_let_in() {
             play.act(by, command).unwrap();
             let state = play.session.state();
             assert!(state.shared_with.is_empty() && state.invitations.is_empty(), "{name}");
-            assert_eq!(state.key_until, key, "{name}: the customer's own way in stays");
+            assert_eq!(state.key_until, key, "{name}: the customer's key stays valid");
             assert_eq!(presence(&play, TECHNICIAN), Presence::Gone, "{name}");
             assert_eq!(presence(&play, MAX), Presence::Gone, "{name}");
             assert!(comes_back(&mut play, TECHNICIAN).is_err() && comes_back(&mut play, MAX).is_err(), "{name}");
@@ -98,10 +100,10 @@ fn whoever_gives_a_session_away_is_out_with_everybody_whom_they_let_in() {
                 assert!(play.technician(command.clone()).is_err(), "{name}: {command:?}");
             }
             let stays = stage == "waiting" && owner == 2;
-            assert_eq!(presence(&play, EVA) == Presence::Here, stays, "{name}: only who owns it now is in");
+            assert_eq!(presence(&play, EVA) == Presence::Here, stays, "{name}: only the new owner is in");
         }
     }
-    // Whoever takes it has it alone.
+    // The new owner has it alone.
     let mut play = waiting();
     play.act(tom(), general()).unwrap();
     play.act(Actor::Technician(user(9, "Sam")), Command::Take { team: String::new() }).unwrap();
@@ -110,7 +112,7 @@ fn whoever_gives_a_session_away_is_out_with_everybody_whom_they_let_in() {
 }
 
 #[test]
-fn whoever_was_let_go_or_left_is_asked_anew_and_whoever_lost_the_connection_is_not() {
+fn a_removed_participant_must_be_asked_again_and_a_disconnected_one_need_not() {
     let lose = |play: &mut Play| {
         play.act(Actor::Server, Command::Drop { id: EVA }).unwrap();
         play.after(120_000);
@@ -137,7 +139,7 @@ fn whoever_was_let_go_or_left_is_asked_anew_and_whoever_lost_the_connection_is_n
             comes_back(&mut play, EVA).unwrap();
         }
     }
-    // Who only watched and watches no more is still asked to join.
+    // A participant who stopped watching is still asked to join.
     let mut play = Play::joined();
     play.act(Actor::Server, Command::Supervise { user: user(2, "Eva") }).unwrap();
     play.technician(Command::ShareWith { with: user(2, "Eva") }).unwrap();
@@ -146,11 +148,11 @@ fn whoever_was_let_go_or_left_is_asked_anew_and_whoever_lost_the_connection_is_n
 }
 
 #[test]
-fn what_an_account_has_made_ends_with_it_also_where_the_session_is_anothers() {
+fn keys_and_invitations_end_with_the_account_that_made_them() {
     let expel = |play: &mut Play, user| {
         play.act(Actor::Server, Command::Expel { user, queue: Queue::General }).unwrap();
     };
-    // The key that they made, whosever the session is by now.
+    // The key that they made, whoever owns the session now.
     for (name, before, phase) in [("own", None, Phase::Waiting), ("given away", Some(to(9, "Sam")), Phase::Waiting)] {
         let mut play = waiting();
         if let Some(before) = before {
@@ -165,11 +167,11 @@ fn what_an_account_has_made_ends_with_it_also_where_the_session_is_anothers() {
         assert_eq!(play.session.phase(), phase, "{name}");
         assert_eq!(presence(&play, MAX), Presence::Gone, "{name}");
     }
-    // The key of somebody else stays.
+    // A key that somebody else made stays.
     let mut play = waiting();
     expel(&mut play, 2);
     assert!(play.session.open_for_customer(play.now, true));
-    // Tom vanished, and Eva has it now: Tom's link is dead, and Tom's expert goes with his account.
+    // Tom was lost, and Eva owns it now: Tom's link is dead, and Tom's expert leaves with his account.
     let mut play = active();
     play.act(Actor::Server, Command::Drop { id: TECHNICIAN }).unwrap();
     play.after(120_000);
@@ -177,7 +179,7 @@ fn what_an_account_has_made_ends_with_it_also_where_the_session_is_anothers() {
     assert_eq!(play.act(Actor::Server, Command::JoinAsExpert { number: 2 }), Err(RefusalReason::KeyDead));
     expel(&mut play, 1);
     assert_eq!((presence(&play, MAX), presence(&play, EVA)), (Presence::Gone, Presence::Here));
-    // Whom an owner asked who may not go on is asked anew by the next one; whoever is in goes on.
+    // Requests to join end with the old owner and must be made again; participants who are in stay.
     let mut play = active();
     expel(&mut play, 1);
     assert_eq!(play.session.owner().id, 2);
@@ -185,7 +187,7 @@ fn what_an_account_has_made_ends_with_it_also_where_the_session_is_anothers() {
 }
 
 #[test]
-fn a_guest_has_nothing_that_their_host_may_not() {
+fn a_guest_has_no_right_that_their_host_lacks() {
     let mut play = Play::joined();
     play.grant(&BOTH);
     play.technician(invite("Max")).unwrap();
@@ -201,9 +203,9 @@ fn a_guest_has_nothing_that_their_host_may_not() {
     for who in [max, mia] {
         assert!(!play.session.may_control(who) && play.session.may(who, Right::View));
         let shown = play.session.state().participants.into_iter().find(|p| p.id == who).unwrap();
-        assert_eq!(shown.rights, [Right::View], "and everybody reads it");
+        assert_eq!(shown.rights, [Right::View], "and everybody sees it");
     }
-    assert_eq!(play.session.state().control, None, "nobody's hands that may not");
+    assert_eq!(play.session.state().control, None, "only somebody who may have it");
     play.act(Actor::Server, change(Some(role(&[])))).unwrap();
     assert!(!play.session.may_watch(max) && !play.session.may(max, Right::View));
     play.act(Actor::Server, change(None)).unwrap();

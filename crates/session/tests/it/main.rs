@@ -1,4 +1,4 @@
-//! Sessions as people live them, the rules no order of events may break, and what is read from a timeline.
+//! Sessions as people use them, the properties that no order of events may break, and what is derived from a timeline.
 
 mod bounds;
 mod by_role;
@@ -42,12 +42,12 @@ impl Play {
         play
     }
 
-    /// A session in which technician and customer (with the program) are both there.
+    /// A session in which technician and customer (with the program) are connected.
     pub(crate) fn joined() -> Self {
         Self::with(Policy::default())
     }
 
-    /// The same by other rules.
+    /// The same with other rules.
     pub(crate) fn with(policy: Policy) -> Self {
         let mut play = Self::created_with(policy);
         play.act(Actor::Technician(user(1, "Tom")), Command::IssueKey { life: None }).unwrap();

@@ -1,4 +1,4 @@
-//! Several people: whose hands, whose queue, who inherits, and who may not.
+//! Several people: control, queues, succession and refusals.
 
 use protocol::*;
 use session::{Actor, Command, Policy, Session};
@@ -14,7 +14,7 @@ fn shared() -> Play {
     play.technician(Command::Ask { rights: BOTH.to_vec() }).unwrap();
     play.customer(Command::Answer { rights: BOTH.to_vec() }).unwrap();
     let refused = play.join(Role::Technician, "Eva", Client::Console, Some(2));
-    assert_eq!(refused, Err(RefusalReason::NotOwner), "nobody comes in unasked");
+    assert_eq!(refused, Err(RefusalReason::NotOwner), "nobody joins unasked");
     play.technician(Command::ShareWith { with: user(2, "Eva") }).unwrap();
     play.join(Role::Technician, "Eva", Client::Console, Some(2)).unwrap();
     play
@@ -25,19 +25,19 @@ fn by(who: ParticipantId) -> Actor {
 }
 
 #[test]
-fn one_at_a_time_holds_the_control() {
+fn one_at_a_time_has_control() {
     let mut play = shared();
     assert!(play.session.may_control(TECHNICIAN) && !play.session.may_control(EVA));
     let grab = play.act(by(EVA), Command::PassControl { to: EVA });
-    assert_eq!(grab, Err(RefusalReason::NotInControl), "a sharer does not take");
+    assert_eq!(grab, Err(RefusalReason::NotInControl), "a sharer cannot take it");
     play.act(by(EVA), Command::WantControl).unwrap();
     play.technician(Command::PassControl { to: EVA }).unwrap();
     assert!(!play.session.may_control(TECHNICIAN) && play.session.may_control(EVA));
     assert!(play.session.state().control_wanted.is_empty());
     play.technician(Command::PassControl { to: TECHNICIAN }).unwrap();
-    assert!(play.session.may_control(TECHNICIAN), "the owner takes");
+    assert!(play.session.may_control(TECHNICIAN), "the owner can take it");
     assert_eq!(play.technician(Command::PassControl { to: CUSTOMER }), Err(RefusalReason::TechnicianOnly));
-    // Whoever leaves leaves the control to the owner.
+    // When the holder leaves, control goes to the owner.
     play.technician(Command::PassControl { to: EVA }).unwrap();
     play.act(by(EVA), Command::Leave).unwrap();
     assert!(play.session.may_control(TECHNICIAN));
@@ -45,15 +45,19 @@ fn one_at_a_time_holds_the_control() {
 }
 
 #[test]
-fn a_supervisor_sees_what_is_shown_and_does_nothing() {
+fn a_supervisor_only_watches() {
     let mut play = shared();
     let supervise = |n, name: &str| Command::Supervise { user: user(n, name) };
-    assert_eq!(play.technician(supervise(9, "Sam")), Err(RefusalReason::Policy), "only the server knows who may");
-    assert_eq!(play.act(Actor::Server, supervise(2, "Eva")), Err(RefusalReason::Already), "she takes part");
+    assert_eq!(
+        play.technician(supervise(9, "Sam")),
+        Err(RefusalReason::Policy),
+        "only the server knows who may supervise"
+    );
+    assert_eq!(play.act(Actor::Server, supervise(2, "Eva")), Err(RefusalReason::Already), "she takes part already");
     play.act(Actor::Server, supervise(9, "Sam")).unwrap();
     let sam = ParticipantId(4);
     assert!(play.session.may_watch(sam) && !play.session.may_control(sam) && !play.session.may(sam, Right::Files));
-    for wish in [
+    for command in [
         Command::Chat { text: "hello".into(), nonce: 1 },
         Command::Ask { rights: vec![Right::Shell] },
         Command::WantControl,
@@ -61,17 +65,21 @@ fn a_supervisor_sees_what_is_shown_and_does_nothing() {
         Command::Note { text: "n".into() },
         Command::Close,
     ] {
-        assert_eq!(play.act(by(sam), wish.clone()), Err(RefusalReason::OnlyWatching), "{wish:?}");
+        assert_eq!(play.act(by(sam), command.clone()), Err(RefusalReason::OnlyWatching), "{command:?}");
     }
     assert_eq!(play.technician(Command::PassControl { to: sam }), Err(RefusalReason::TechnicianOnly));
-    assert_eq!(play.technician(Command::Dismiss { who: sam }), Err(RefusalReason::Owner), "not by whom is watched");
-    // The customer's "no" counts for whoever watches as well.
+    assert_eq!(
+        play.technician(Command::Dismiss { who: sam }),
+        Err(RefusalReason::Owner),
+        "not by those who are watched"
+    );
+    // The customer's "no" applies to supervisors, too.
     play.customer(Command::Withdraw { right: Right::View }).unwrap();
     assert!(!play.session.may(sam, Right::View));
     let said = session::transcript(&play.entries);
     assert!(said.iter().any(|l| l.text == "Sam watches the session as a supervisor"));
     assert!(!session::history(&play.entries).unwrap().technicians.contains(&"Sam".to_owned()), "Sam helped nobody");
-    // They go and come again as the same participant; with the hold everybody is gone.
+    // A supervisor may leave and come back as the same participant; a hold ends their part as everybody's.
     play.act(by(sam), Command::Leave).unwrap();
     play.act(Actor::Server, supervise(9, "Sam")).unwrap();
     assert_eq!(play.session.participants().len(), 4);
@@ -81,7 +89,7 @@ fn a_supervisor_sees_what_is_shown_and_does_nothing() {
 }
 
 #[test]
-fn an_expert_has_what_the_invitation_gives_and_no_more() {
+fn an_expert_has_the_rights_of_the_invitation_alone() {
     let mut play = shared();
     let invite = |name: &str, rights: &[Right]| Command::InviteExpert { name: name.into(), rights: rights.to_vec() };
     assert_eq!(play.act(by(EVA), invite("X", &BOTH)), Err(RefusalReason::NotOwner));
@@ -90,7 +98,7 @@ fn an_expert_has_what_the_invitation_gives_and_no_more() {
     let again = play.act(Actor::Server, Command::JoinAsExpert { number: 1 });
     assert_eq!(again, Err(RefusalReason::KeyDead), "the invitation is used up");
     let max = ParticipantId(4);
-    assert_eq!(play.session.participant(max).unwrap().rights, [Right::View], "a shell is never an expert's");
+    assert_eq!(play.session.participant(max).unwrap().rights, [Right::View], "an expert never gets a shell");
     assert_eq!(play.technician(Command::PassControl { to: max }), Err(RefusalReason::TechnicianOnly));
     assert_eq!(play.act(by(max), Command::Ask { rights: BOTH.to_vec() }), Err(RefusalReason::TechnicianOnly));
     assert_eq!(play.act(by(max), Command::Note { text: "?".into() }), Err(RefusalReason::TechnicianOnly));
@@ -106,12 +114,12 @@ fn an_expert_has_what_the_invitation_gives_and_no_more() {
 
 #[test]
 fn a_session_is_never_without_an_owner_or_a_queue() {
-    // Somebody shares: the longest sharer inherits, and nothing falls.
+    // Somebody shares: the longest sharer takes over, and the grants stay.
     let mut play = shared();
     play.act(Actor::Server, Command::Drop { id: TECHNICIAN }).unwrap();
     play.after(120_000);
     assert_eq!((play.session.owner().name.as_str(), play.session.phase()), ("Eva", Phase::Active));
-    assert!(play.session.may_control(EVA), "the heir's hands are free to act");
+    assert!(play.session.may_control(EVA), "the successor may have control");
     play.act(by(EVA), Command::Close).unwrap();
 
     // Nobody shares: back into the queue that it was taken from.
@@ -122,9 +130,9 @@ fn a_session_is_never_without_an_owner_or_a_queue() {
     assert_eq!((play.session.queue(), play.session.phase()), (&team, Phase::Held));
     let eva = Actor::Technician(user(2, "Eva"));
     let stranger = play.act(eva.clone(), Command::Take { team: "Networks".into() });
-    assert_eq!(stranger, Err(RefusalReason::NotOwner), "another team does not take it");
+    assert_eq!(stranger, Err(RefusalReason::NotOwner), "another team cannot take it");
     let old = play.act(Actor::Technician(user(1, "Tom")), Command::Close);
-    assert_eq!(old, Err(RefusalReason::NotOwner), "what is in a queue is nobody's");
+    assert_eq!(old, Err(RefusalReason::NotOwner), "a session in a queue has no owner");
     play.act(eva.clone(), Command::Take { team: "Printers".into() }).unwrap();
     play.act(eva, Command::Reopen).unwrap();
     play.join(Role::Technician, "Eva", Client::Console, Some(2)).unwrap();
@@ -134,15 +142,18 @@ fn a_session_is_never_without_an_owner_or_a_queue() {
 }
 
 #[test]
-fn each_right_is_asked_for_and_withdrawn_alone() {
+fn each_right_is_asked_for_and_withdrawn_separately() {
     let mut play = shared();
     play.technician(Command::Ask { rights: vec![Right::Files] }).unwrap();
     play.customer(Command::Answer { rights: vec![] }).unwrap();
-    assert!(!play.session.may(TECHNICIAN, Right::Files) && play.session.may_control(TECHNICIAN), "a no takes nothing");
+    assert!(
+        !play.session.may(TECHNICIAN, Right::Files) && play.session.may_control(TECHNICIAN),
+        "a no withdraws nothing"
+    );
     play.technician(Command::Ask { rights: vec![Right::Files] }).unwrap();
     play.customer(Command::Answer { rights: Right::ALL.to_vec() }).unwrap();
     assert_eq!(play.session.state().grants, [Right::View, Right::Control, Right::Files], "only what was asked");
-    assert!(play.session.may(EVA, Right::Files), "whoever shares may do what the customer allows");
+    assert!(play.session.may(EVA, Right::Files), "a sharer may use what the customer allows");
     play.customer(Command::Withdraw { right: Right::View }).unwrap();
     assert_eq!(play.session.state().grants, [Right::Files], "control needs view, files do not");
     play.technician(Command::Hold).unwrap();
@@ -150,13 +161,19 @@ fn each_right_is_asked_for_and_withdrawn_alone() {
 }
 
 #[test]
-fn a_deed_is_recorded_by_the_server_alone_and_a_rating_comes_once_and_after_the_end() {
+fn only_the_server_records_uses_of_rights() {
     let mut play = Play::joined();
-    let deed = || Command::Record { deed: Event::ShellStarted { by: TECHNICIAN, number: 1 } };
-    assert_eq!(play.technician(deed()), Err(RefusalReason::Policy));
+    let use_of_right = || Command::Record { deed: Event::ShellStarted { by: TECHNICIAN, number: 1 } };
+    assert_eq!(play.technician(use_of_right()), Err(RefusalReason::Policy));
     let smuggled = Command::Record { deed: Event::Granted { by: CUSTOMER, rights: BOTH.to_vec() } };
-    assert_eq!(play.act(Actor::Server, smuggled), Err(RefusalReason::Policy), "a grant is no deed");
-    play.act(Actor::Server, deed()).unwrap();
+    assert_eq!(play.act(Actor::Server, smuggled), Err(RefusalReason::Policy), "a grant is not the use of a right");
+    play.act(Actor::Server, use_of_right()).unwrap();
+    assert_eq!(session::history(&play.entries).unwrap().shells, 1);
+}
+
+#[test]
+fn the_customer_rates_a_session_once_and_after_its_end() {
+    let mut play = Play::joined();
     let rate = |stars| Command::Rate { stars, comment: "Kind.".into() };
     assert_eq!(play.customer(rate(5)), Err(RefusalReason::NotEnded));
     play.technician(Command::Close).unwrap();
@@ -165,25 +182,25 @@ fn a_deed_is_recorded_by_the_server_alone_and_a_rating_comes_once_and_after_the_
     play.customer(rate(4)).unwrap();
     assert_eq!(play.customer(rate(1)), Err(RefusalReason::Already));
     let history = session::history(&play.entries).unwrap();
-    assert_eq!((history.rating, history.comment.as_str(), history.shells), (Some(4), "Kind.", 1));
+    assert_eq!((history.rating, history.comment.as_str()), (Some(4), "Kind."));
 }
 
 #[test]
-fn another_system_acts_for_whoever_owns_the_session() {
+fn another_system_acts_for_the_owner() {
     let mut play = shared();
     let desk = || Actor::System(user(0, "Desk"));
     let set = |name: &str, value: &str| Command::Attribute { name: name.into(), value: value.into() };
     play.act(desk(), set("external_key", "INC7")).unwrap();
     let said = play.entries.len();
     play.act(desk(), set("external_key", "INC7")).unwrap();
-    assert_eq!(play.entries.len(), said, "what is known is not said again");
+    assert_eq!(play.entries.len(), said, "an unchanged value is not stored again");
     assert_eq!(play.session.attributes(), [("external_key".to_owned(), "INC7".to_owned())]);
     play.act(desk(), set("external_key", "")).unwrap();
     assert!(play.session.attributes().is_empty());
     assert_eq!(play.act(desk(), set("a b", "1")), Err(RefusalReason::Empty));
     assert_eq!(play.act(desk(), set("long", &"x".repeat(1_025))), Err(RefusalReason::TooLong));
     assert_eq!(play.customer(set("a", "1")), Err(RefusalReason::TechnicianOnly));
-    // It moves and ends sessions, and says so under its own name; what only those who are there may do, it may not.
+    // It moves and ends sessions under its own name; it may not do what only participants can.
     play.act(desk(), Command::Transfer { to: user(3, "Max"), note: String::new() }).unwrap();
     assert_eq!(play.act(desk(), Command::Ask { rights: BOTH.to_vec() }), Err(RefusalReason::Stranger));
     play.act(desk(), Command::Close).unwrap();
@@ -191,7 +208,7 @@ fn another_system_acts_for_whoever_owns_the_session() {
 }
 
 #[test]
-fn a_link_may_live_longer_or_shorter_than_the_policy_says_and_no_key_outlives_it() {
+fn a_links_lifetime_may_differ_from_the_policy_and_no_key_outlives_it() {
     for (life, key, link) in [(60_000, 60_000, 60_000), (9_000_000, 900_000, 9_000_000)] {
         let mut play = Play::created();
         play.act(Actor::System(user(0, "Desk")), Command::IssueKey { life: Some(life) }).unwrap();
@@ -201,7 +218,7 @@ fn a_link_may_live_longer_or_shorter_than_the_policy_says_and_no_key_outlives_it
 }
 
 #[test]
-fn a_technician_asks_for_and_uses_what_their_role_gives_and_invites_nobody_to_more() {
+fn a_technicians_role_limits_what_they_ask_for_use_and_pass_on() {
     let mut play = Play::created();
     play.act(Actor::Technician(user(1, "Tom")), Command::IssueKey { life: None }).unwrap();
     let by_role = Some(RoleRights { name: "Trainee".into(), rights: vec![Right::View, Right::Files] });
@@ -212,7 +229,7 @@ fn a_technician_asks_for_and_uses_what_their_role_gives_and_invites_nobody_to_mo
     for rights in [&[Right::Control][..], &[Right::View, Right::Control], &[Right::Shell], &[Right::Restart]] {
         assert_eq!(play.technician(ask(rights)), Err(RefusalReason::Role), "{rights:?}");
     }
-    // Eva has no role: she asks for the control, and it is hers; what she was given, Tom's role still lacks.
+    // Eva has no role: she asks for control and gets it; Tom's role still lacks it.
     let eva = ParticipantId(3);
     play.technician(Command::ShareWith { with: user(2, "Eva") }).unwrap();
     play.join(Role::Technician, "Eva", Client::Console, Some(2)).unwrap();
@@ -230,7 +247,7 @@ fn a_technician_asks_for_and_uses_what_their_role_gives_and_invites_nobody_to_mo
 }
 
 #[test]
-fn pictures_are_only_for_those_who_may_see_the_screen() {
+fn only_those_with_view_receive_pictures() {
     let mut play = Play::joined();
     for (name, rights) in [("Uli", vec![]), ("Ida", vec![Right::View])] {
         play.technician(Command::InviteExpert { name: name.into(), rights }).unwrap();
@@ -239,15 +256,15 @@ fn pictures_are_only_for_those_who_may_see_the_screen() {
     }
     let (uli, ida) = (ParticipantId(3), ParticipantId(4));
     assert!(play.session.may_watch(TECHNICIAN) && play.session.may_watch(ida) && !play.session.may_watch(uli));
-    assert!(!play.session.may_watch(CUSTOMER), "a customer needs no picture of their own screen");
+    assert!(!play.session.may_watch(CUSTOMER), "the customer gets no picture of their own screen");
 }
 
 #[test]
-fn a_session_keeps_the_policy_that_it_began_with() {
+fn a_session_keeps_the_policy_that_it_was_created_with() {
     let policy = Policy { name: "Pay".into(), rights: vec![Right::View], record: false, ..Policy::default() };
     let mut play = Play::with(policy);
     assert_eq!(play.technician(Command::Ask { rights: vec![Right::Files] }), Err(RefusalReason::Policy));
-    // Read back by a server whose rules are others by now.
+    // Read back by a server that has other rules by now.
     let session = Session::after(play.session.id().clone(), Policy::default(), &play.entries);
     let ask = Command::Ask { rights: vec![Right::Files] };
     assert_eq!(session.decide(play.now, &Actor::Participant(TECHNICIAN), ask), Err(RefusalReason::Policy));
@@ -256,7 +273,7 @@ fn a_session_keeps_the_policy_that_it_began_with() {
 }
 
 #[test]
-fn allowing_something_else_does_not_end_a_pause() {
+fn allowing_another_right_does_not_end_a_pause() {
     let mut play = Play::joined();
     play.grant(&[Right::View]);
     let paused = |play: &Play| play.session.state().paused;
@@ -267,5 +284,5 @@ fn allowing_something_else_does_not_end_a_pause() {
     assert!(paused(&play).is_some() && !play.session.may_control(TECHNICIAN), "the picture was allowed before");
     play.customer(Command::Withdraw { right: Right::View }).unwrap();
     play.grant(&BOTH);
-    assert!(paused(&play).is_none() && play.session.may_control(TECHNICIAN), "a picture that is allowed anew");
+    assert!(paused(&play).is_none() && play.session.may_control(TECHNICIAN), "view was allowed again");
 }

@@ -35,7 +35,7 @@ fn command() -> impl Strategy<Value = Command> {
             name: "N".into(),
             client,
             user: tech.then_some(n),
-            // The third technician's role gives little.
+            // The role of the third technician gives little.
             by_role: (tech && n == 3).then(|| RoleRights { name: "R".into(), rights: vec![Right::View] }),
             by_key,
         }),
@@ -81,10 +81,10 @@ fn command() -> impl Strategy<Value = Command> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-    /// Whatever is wished by whomever in whatever order: the rules hold after every event, only a customer's answer
-    /// ever adds a grant, and replaying the timeline gives the same state.
+    /// For any commands by anybody in any order: the properties hold after every event, only a customer's answer adds a
+    /// grant, and replaying the timeline gives the same state.
     #[test]
-    fn no_order_of_wishes_breaks_the_rules(steps in prop::collection::vec((actor(), command(), 0u64..200_000), 1..60)) {
+    fn no_order_of_commands_breaks_the_properties(steps in prop::collection::vec((actor(), command(), 0u64..200_000), 1..60)) {
         let mut play = Play::joined();
         for (by, command, wait) in steps {
             play.now = play.now.plus(wait);
@@ -100,7 +100,7 @@ proptest! {
         prop_assert_eq!(again, play.session);
     }
 
-    /// The effective rights are an intersection: taking anything away from any side never adds a right.
+    /// Effective rights are an intersection: removing a right from any side never adds one.
     #[test]
     fn rights_are_an_intersection(right in right(), held in rights(), policy in rights(), granted in rights()) {
         if permission::effective(right, &held, &policy, &granted) {

@@ -1,4 +1,4 @@
-//! Accounts that may no longer be used, and roles that change while a session goes on.
+//! Disabled accounts, and roles that change during a session.
 
 use protocol::*;
 use session::{Actor, Command};
@@ -16,7 +16,7 @@ fn expel(play: &mut Play, user: i32) {
     play.act(Actor::Server, Command::Expel { user, queue: team() }).unwrap();
 }
 
-/// Tom owns the session, and Eva shares it; Ada has allowed both.
+/// Tom owns the session and Eva shares it; Ada has allowed both rights.
 fn shared() -> Play {
     let mut play = Play::joined();
     play.grant(&BOTH);
@@ -26,7 +26,7 @@ fn shared() -> Play {
 }
 
 #[test]
-fn what_an_expelled_owner_leaves_goes_to_whoever_shares_it_and_what_they_were_allowed_falls() {
+fn an_expelled_owners_session_goes_to_the_sharer_without_grants() {
     let mut play = shared();
     play.technician(Command::InviteExpert { name: "Max".into(), rights: BOTH.to_vec() }).unwrap();
     play.act(Actor::Server, Command::JoinAsExpert { number: 1 }).unwrap();
@@ -43,18 +43,18 @@ fn what_an_expelled_owner_leaves_goes_to_whoever_shares_it_and_what_they_were_al
     });
     for (who, why) in [(TECHNICIAN, RefusalReason::NotOwner), (max, RefusalReason::Stranger)] {
         let back = Command::Return { id: who, client: Client::Console };
-        assert_eq!(play.act(Actor::Server, back), Err(why), "by a ticket from before");
+        assert_eq!(play.act(Actor::Server, back), Err(why), "with a ticket issued before");
     }
     assert_eq!(play.join(Role::Technician, "Tom", Client::Console, Some(1)), Err(RefusalReason::NotOwner));
     assert!(play.transcript().contains("Tom may not go on: Eva takes over"));
-    // Whoever goes on asks, and is heard.
+    // The new owner may ask again.
     play.act(Actor::Participant(EVA), Command::Ask { rights: BOTH.to_vec() }).unwrap();
     play.customer(Command::Answer { rights: BOTH.to_vec() }).unwrap();
     assert!(play.session.may_control(EVA));
 }
 
 #[test]
-fn without_a_sharer_it_waits_in_a_queue_wherever_it_stood() {
+fn an_expelled_owners_session_without_a_sharer_waits_in_a_queue() {
     let alone: fn() -> Play = || {
         let mut play = Play::joined();
         play.grant(&BOTH);
@@ -85,20 +85,20 @@ fn without_a_sharer_it_waits_in_a_queue_wherever_it_stood() {
         play.act(Actor::Technician(user(7, "Ida")), Command::Take { team: "Support".into() }).unwrap();
         assert_eq!(play.session.owner(), &user(7, "Ida"), "{name}");
     }
-    // Back into the queue that it was taken from, whatever the owner's team is.
+    // Back into the queue that it was taken from, whatever the owner's team.
     let mut play = Play::joined();
     play.technician(Command::Enqueue { queue: Queue::General, note: String::new() }).unwrap();
     play.act(Actor::Technician(user(2, "Eva")), Command::Take { team: String::new() }).unwrap();
     expel(&mut play, 2);
     assert_eq!(play.session.queue(), &Queue::General);
-    // What lies in a queue already is nobody's, and stays there.
+    // A session that waits in a queue has no owner and stays there.
     let before = play.entries.len();
     expel(&mut play, 2);
     assert_eq!(play.entries.len(), before);
 }
 
 #[test]
-fn whoever_only_shared_or_watched_goes_alone_and_takes_hands_and_question_along() {
+fn an_expelled_sharer_or_supervisor_leaves_with_their_control_and_question() {
     let mut play = shared();
     play.technician(Command::PassControl { to: EVA }).unwrap();
     play.act(Actor::Participant(EVA), Command::Ask { rights: vec![Right::Files] }).unwrap();
@@ -120,7 +120,7 @@ fn whoever_only_shared_or_watched_goes_alone_and_takes_hands_and_question_along(
 }
 
 #[test]
-fn another_role_takes_hold_in_a_session_that_goes_on() {
+fn a_changed_role_takes_effect_in_a_running_session() {
     let mut play = shared();
     play.technician(Command::PassControl { to: EVA }).unwrap();
     let trainee = RoleRights { name: "Trainee".into(), rights: vec![Right::View] };
@@ -128,15 +128,15 @@ fn another_role_takes_hold_in_a_session_that_goes_on() {
     assert_eq!(play.technician(change(None)), Err(RefusalReason::Policy));
     play.act(Actor::Server, change(Some(trainee.clone()))).unwrap();
     assert!(play.session.may_watch(EVA) && !play.session.may_control(EVA));
-    assert!(play.session.may_control(TECHNICIAN), "the hands go to the owner");
+    assert!(play.session.may_control(TECHNICIAN), "control goes to the owner");
     let ask = Command::Ask { rights: vec![Right::Files] };
     assert_eq!(play.act(Actor::Participant(EVA), ask.clone()), Err(RefusalReason::Role));
     let said = play.entries.len();
     play.act(Actor::Server, change(Some(trainee))).unwrap();
-    assert_eq!(play.entries.len(), said, "the same role is no news");
+    assert_eq!(play.entries.len(), said, "the same role is not stored again");
     play.act(Actor::Server, change(None)).unwrap();
     play.act(Actor::Participant(EVA), ask).unwrap();
-    // A question is not open any more when whoever asked may not ask it.
+    // A question is closed when the participant who asked may not ask it any more.
     let files = RoleRights { name: "Clerk".into(), rights: vec![Right::View] };
     play.act(Actor::Server, change(Some(files))).unwrap();
     assert!(play.session.state().asked.is_empty());

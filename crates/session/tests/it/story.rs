@@ -52,7 +52,7 @@ fn the_whole_story_reads_as_it_happened() {
 }
 
 #[test]
-fn what_is_refused_and_why() {
+fn refused_commands_name_the_reason() {
     use RefusalReason::*;
     let view = || Command::Answer { rights: vec![Right::View] };
     type Case = (&'static str, fn(&mut Play), ParticipantId, Command, RefusalReason);
@@ -80,7 +80,7 @@ fn what_is_refused_and_why() {
 }
 
 #[test]
-fn whoever_asks_for_control_asks_for_view() {
+fn asking_for_control_includes_view() {
     let mut play = Play::joined();
     play.technician(ask(&[Right::Control])).unwrap();
     play.customer(Command::Answer { rights: BOTH.to_vec() }).unwrap();
@@ -88,7 +88,7 @@ fn whoever_asks_for_control_asks_for_view() {
 }
 
 #[test]
-fn nobody_gets_more_than_was_asked() {
+fn only_rights_that_were_asked_for_are_granted() {
     let mut play = Play::joined();
     play.technician(ask(&[Right::View])).unwrap();
     play.customer(Command::Answer { rights: BOTH.to_vec() }).unwrap();
@@ -97,22 +97,25 @@ fn nobody_gets_more_than_was_asked() {
 }
 
 #[test]
-fn key_and_link_work_once_and_not_for_ever() {
+fn a_key_works_once() {
     let mut play = Play::joined();
     let second = play.join(Role::Customer, "Eve", Client::Browser, None);
     assert_eq!(second, Err(RefusalReason::KeyDead));
+}
 
+#[test]
+fn key_and_link_expire() {
     let mut play = Play::created();
     play.act(Actor::Technician(user(1, "Tom")), Command::IssueKey { life: None }).unwrap();
     play.now = play.now.plus(15 * 60_000);
-    assert!(!play.session.open_for_customer(play.now, true), "the key has run out");
-    assert!(play.session.open_for_customer(play.now, false), "the link still lives");
+    assert!(!play.session.open_for_customer(play.now, true), "the key has expired");
+    assert!(play.session.open_for_customer(play.now, false), "the link is still valid");
     play.after(24 * 60 * 60_000);
     assert_eq!(play.session.phase(), Phase::Ended { how: Ending::NeverJoined });
 }
 
 #[test]
-fn what_is_said_again_after_a_cut_is_heard_once() {
+fn a_message_sent_again_counts_once() {
     let mut play = Play::joined();
     for nonce in [7, 7, 8, 7] {
         play.customer(Command::Chat { text: "hello".into(), nonce }).unwrap();
@@ -127,14 +130,14 @@ fn a_lost_connection_has_a_grace_time() {
     play.act(Actor::Server, Command::Drop { id: CUSTOMER }).unwrap();
     play.after(119_000);
     play.act(Actor::Server, Command::Return { id: CUSTOMER, client: Client::Program }).unwrap();
-    assert!(play.session.may_control(TECHNICIAN), "the grants survive a short cut");
+    assert!(play.session.may_control(TECHNICIAN), "the grants survive a short disconnection");
     play.act(Actor::Server, Command::Drop { id: CUSTOMER }).unwrap();
     play.after(120_000);
     assert_eq!(play.session.phase(), Phase::Ended { how: Ending::CustomerLost });
 }
 
 #[test]
-fn a_computer_that_restarts_is_awaited_for_longer_and_asks_anew() {
+fn a_restarting_computer_has_a_longer_grace_time_and_asks_again() {
     let mut play = Play::joined();
     let all = [Right::View, Right::Control, Right::Restart];
     play.grant(&all);
@@ -148,21 +151,21 @@ fn a_computer_that_restarts_is_awaited_for_longer_and_asks_anew() {
     play.after(19 * 60_000);
     play.act(Actor::Server, Command::Return { id: CUSTOMER, client: Client::Program }).unwrap();
     assert_eq!((play.session.phase(), play.session.state().restarting), (Phase::Active, None));
-    // The next cut is an ordinary one.
+    // The next disconnection is an ordinary one.
     play.act(Actor::Server, Command::Drop { id: CUSTOMER }).unwrap();
     play.after(120_000);
     assert_eq!(play.session.phase(), Phase::Ended { how: Ending::CustomerLost });
 }
 
 #[test]
-fn a_program_goes_on_as_administrator_with_what_was_allowed_and_comes_back_without() {
+fn elevation_keeps_the_grants_and_its_end_drops_them() {
     let mut play = Play::created();
     play.act(Actor::Technician(user(1, "Tom")), Command::IssueKey { life: None }).unwrap();
     play.join(Role::Technician, "Tom", Client::Console, Some(1)).unwrap();
     play.join(Role::Customer, "Ada", Client::WindowsProgram, None).unwrap();
     let all = [Right::View, Right::Control, Right::Elevate];
     let blocked = |blocked| Command::InputBlocked { blocked };
-    assert_eq!(play.customer(blocked(true)), Err(RefusalReason::NotGranted), "nobody's input");
+    assert_eq!(play.customer(blocked(true)), Err(RefusalReason::NotGranted), "nobody has control");
     play.grant(&all);
     play.customer(Command::Picture { width: 800, height: 600 }).unwrap();
     play.customer(blocked(true)).unwrap();
@@ -187,7 +190,7 @@ fn a_program_goes_on_as_administrator_with_what_was_allowed_and_comes_back_witho
 }
 
 #[test]
-fn a_connection_that_takes_the_place_of_another_begins_a_new_picture() {
+fn a_connection_that_replaces_another_begins_a_new_screen_share() {
     let mut play = Play::joined();
     play.grant(&BOTH);
     play.customer(Command::Picture { width: 800, height: 600 }).unwrap();
@@ -199,13 +202,13 @@ fn a_connection_that_takes_the_place_of_another_begins_a_new_picture() {
 }
 
 #[test]
-fn only_windows_is_asked_for_the_administrator() {
+fn only_windows_can_run_the_program_as_administrator() {
     let mut play = Play::joined();
     assert_eq!(play.technician(ask(&[Right::Elevate])), Err(RefusalReason::NeedsWindows));
 }
 
 #[test]
-fn a_computer_that_went_down_before_its_word_arrived_is_awaited_too_but_not_for_ever() {
+fn a_computer_that_restarts_without_notice_is_awaited_for_a_limited_time() {
     let mut play = Play::joined();
     play.act(Actor::Server, Command::Drop { id: CUSTOMER }).unwrap();
     play.act(Actor::Server, Command::Restart { by: TECHNICIAN }).unwrap();
@@ -216,7 +219,7 @@ fn a_computer_that_went_down_before_its_word_arrived_is_awaited_too_but_not_for_
 }
 
 #[test]
-fn a_technician_who_vanishes_leaves_the_session_on_hold_in_their_queue() {
+fn a_lost_technician_leaves_the_session_on_hold_in_their_queue() {
     let mut play = Play::joined();
     play.act(Actor::Server, Command::Drop { id: TECHNICIAN }).unwrap();
     play.after(120_000);
@@ -225,7 +228,7 @@ fn a_technician_who_vanishes_leaves_the_session_on_hold_in_their_queue() {
 }
 
 #[test]
-fn grants_fall_on_hold_and_are_asked_for_anew() {
+fn a_hold_ends_grants_which_must_be_asked_for_again() {
     let mut play = Play::joined();
     play.grant(&BOTH);
     play.technician(Command::Hold).unwrap();
@@ -236,7 +239,7 @@ fn grants_fall_on_hold_and_are_asked_for_anew() {
 }
 
 #[test]
-fn a_customer_may_leave_a_held_session_and_come_back_by_a_new_key() {
+fn a_customer_may_leave_a_held_session_and_return_with_a_new_key() {
     let mut play = Play::joined();
     play.technician(Command::Hold).unwrap();
     play.customer(Command::Leave).unwrap();
@@ -251,7 +254,7 @@ fn a_customer_may_leave_a_held_session_and_come_back_by_a_new_key() {
 }
 
 #[test]
-fn a_browser_is_asked_for_the_program_first() {
+fn a_browser_needs_the_program_for_more_than_the_screen() {
     let mut play = Play::created();
     play.act(Actor::Technician(user(1, "Tom")), Command::IssueKey { life: None }).unwrap();
     play.join(Role::Technician, "Tom", Client::Console, Some(1)).unwrap();
@@ -262,11 +265,11 @@ fn a_browser_is_asked_for_the_program_first() {
 }
 
 #[test]
-fn the_video_runs_with_the_session_while_the_screen_is_shown_and_stands_still_while_it_is_not() {
+fn the_video_runs_only_while_the_screen_is_shown() {
     use session::{Break, GAP_MS, PlaybackTimeline};
     let mut play = Play::joined();
     let picture = Command::Picture { width: 800, height: 600 };
-    assert_eq!(PlaybackTimeline::of(&play.entries).moment(play.now), None, "nothing was shown");
+    assert_eq!(PlaybackTimeline::of(&play.entries).moment(play.now), None, "no screen was shown");
     let share = |play: &mut Play| {
         play.technician(Command::Ask { rights: vec![Right::View] }).unwrap();
         play.customer(Command::Answer { rights: vec![Right::View] }).unwrap();
@@ -302,7 +305,7 @@ fn the_video_runs_with_the_session_while_the_screen_is_shown_and_stands_still_wh
 }
 
 #[test]
-fn what_happens_when_it_cannot_be_recorded_is_for_the_policy() {
+fn the_policy_decides_what_a_failed_recording_leads_to() {
     use session::Unrecorded;
     let failed = Command::RecordingFailed { reason: "the disk is full".into() };
     for (policy, shared, ended) in [

@@ -1,4 +1,4 @@
-//! Thousands of seeds: cuts, delays, late answers, a server that lies. A failure names its seed.
+//! Thousands of seeds: disconnections, delays, late answers, a server that lies. A failure names its seed.
 
 mod path;
 
@@ -25,13 +25,13 @@ fn run(seeds: std::ops::Range<u64>, server_lies: bool) -> (u64, u64) {
 }
 
 #[test]
-fn nothing_leaves_the_machine_that_the_customer_did_not_allow() {
+fn only_what_the_customer_allowed_leaves_the_machine() {
     let (pictures, acts) = run(0..3_000, false);
     assert!(pictures > 10_000 && acts > 300, "the worlds are alive: {pictures} pictures, {acts} acts");
 }
 
 #[test]
-fn not_even_when_the_server_lies() {
+fn a_lying_server_gets_no_more() {
     let (pictures, acts) = run(0..2_000, true);
     assert!(pictures > 5_000 && acts > 200, "the worlds are alive: {pictures} pictures, {acts} acts");
 }

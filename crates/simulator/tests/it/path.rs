@@ -1,8 +1,8 @@
-//! The picture over paths that lose, slow down and go away: late by what the path takes, never by a queue.
+//! The picture over paths that lose packets, slow down and fail: delayed by what the path takes, never by a queue.
 
-use simulator::path::{Drawn, Path, Weather};
+use simulator::path::{Drawn, Path, Period};
 
-/// The value below which so much of the list lies.
+/// The percentile: the value below which this share of the list lies.
 fn at(part: f64, list: &[u64]) -> u64 {
     let mut sorted = list.to_vec();
     sorted.sort_unstable();
@@ -14,8 +14,8 @@ fn latencies(drawn: &[Drawn]) -> Vec<u64> {
 }
 
 fn steady(seed: u64, rtt: u64, loss: u64, megabit: u64, size: u64) -> (f64, u64) {
-    let weather = Weather { from: 0, rate: megabit * 125_000, delay: rtt / 2, loss };
-    let mut path = Path::new(seed, size, vec![weather]);
+    let period = Period { from: 0, rate: megabit * 125_000, delay: rtt / 2, loss };
+    let mut path = Path::new(seed, size, vec![period]);
     path.run(20_000);
     let late: Vec<Drawn> = path.drawn.into_iter().filter(|d| d.read > 2_000).collect();
     (late.len() as f64 / 18.0, at(0.95, &latencies(&late)))
@@ -34,13 +34,13 @@ fn a_good_path_is_used_and_a_lossy_one_stays_quick() {
 #[test]
 fn latency_is_bounded_and_recovers_whatever_the_path_does() {
     for seed in 0..3_000 {
-        let mut path = Path::by_chance(seed);
+        let mut path = Path::random(seed);
         path.run(70_000);
         let end = path.drawn.last().expect("something was drawn").at;
         assert!(end > 69_000, "seed {seed}: the picture stopped at {end} ms");
-        // The last weather is good: after two seconds of it nothing of the storms before is left.
+        // The last period is good: after two seconds the earlier periods have no effect.
         let calm: Vec<Drawn> = path.drawn.iter().copied().filter(|d| d.read > 60_000).collect();
-        let largest = calm.iter().map(|d| d.bytes).max().expect("the last weather lets pictures through");
+        let largest = calm.iter().map(|d| d.bytes).max().expect("the last period lets pictures through");
         let own = 8 + 20 + 6 + largest / 1_000;
         let late = at(0.95, &latencies(&calm));
         assert!(late <= 3 * own + 60, "seed {seed}: {late} ms where the path needs {own}");
@@ -48,10 +48,10 @@ fn latency_is_bounded_and_recovers_whatever_the_path_does() {
 }
 
 #[test]
-fn after_a_blackout_the_newest_picture_comes_first() {
+fn the_newest_picture_comes_first_after_a_blackout() {
     for seed in 0..1_000 {
-        let good = |from| Weather { from, rate: 1_250_000, delay: 20, loss: 10 };
-        let dark = Weather { from: 5_000, rate: 0, delay: 20, loss: 0 };
+        let good = |from| Period { from, rate: 1_250_000, delay: 20, loss: 10 };
+        let dark = Period { from: 5_000, rate: 0, delay: 20, loss: 0 };
         let mut path = Path::new(seed, 15_000, vec![good(0), dark, good(8_000)]);
         path.run(12_000);
         let old = path.drawn.iter().filter(|d| d.at > 8_000 && d.read < 7_900).count();

@@ -1,5 +1,5 @@
-// Why a sign-in elsewhere came to nothing. An address names it by a word of this list; whatever else stands there is not
-// shown, so that nobody can put words of theirs on the page where passwords are typed.
+// Why an external sign-in failed. The address names the reason by a key of this list; anything else is not shown, so
+// that nobody can put their own text on the page where passwords are typed.
 
 import type { SignInProblem } from '$lib/api/types/SignInProblem';
 

@@ -19,19 +19,19 @@ import type { WhyInherited } from "./WhyInherited";
 import type { WhyWithdrawn } from "./WhyWithdrawn";
 
 /**
- * What happened. The names are the ones in the stored timeline; a name or field is never given a second meaning.
+ * What happened. The names are stored in timelines: never change the meaning of a name or a field.
  */
 export type Event = { "type": "created", incident: IncidentRef, owner: UserRef, organisation: string, 
 /**
- * Sessions from before there were policies have none.
+ * Sessions that were created before there were policies have none.
  */
 rules?: SessionRules | null, } | { "type": "key_issued", by: UserRef, key_until: Timestamp, link_until: Timestamp, } | { "type": "key_revoked", by: UserRef, } | { "type": "link_revoked", by: UserRef, } | { "type": "joined", id: ParticipantId, role: Role, name: string, client: Client, user: number | null, 
 /**
- * For an expert: what the invitation gives.
+ * For an expert: the rights that the invitation gives.
  */
 rights: Array<Right>, 
 /**
- * For a technician: what their role gives; without one, everything.
+ * For a technician: what their role gives; without a role, everything.
  */
 by_role?: RoleRights | null, } | { "type": "dropped", id: ParticipantId, } | { "type": "returned", id: ParticipantId, client: Client, } | { "type": "left", id: ParticipantId, } | { "type": "chat", from: ParticipantId, text: string, nonce: number, } | { "type": "asked", by: ParticipantId, rights: Array<Right>, } | { "type": "granted", by: ParticipantId, rights: Array<Right>, } | { "type": "denied", by: ParticipantId, } | { "type": "withdrawn", right: Right, why: WhyWithdrawn, } | { "type": "paused", by: ParticipantId, why?: Pause, } | { "type": "resumed", by: ParticipantId, } | { "type": "sharing_started", width: number, height: number, recorded: boolean, } | { "type": "screen_resized", width: number, height: number, } | { "type": "monitors_changed", monitors: Array<Monitor>, } | { "type": "input_blocked", blocked: boolean, } | { "type": "sharing_stopped", } | { "type": "sharing_failed", reason: string, } | { "type": "recording_failed", reason: string, } | { "type": "held", by: UserRef | null, } | { "type": "reopened", by: UserRef, } | { "type": "transferred", by: UserRef, to: UserRef, } | { "type": "queued", by: UserRef | null, queue: Queue, } | { "type": "queue_moved", from: Queue, to: Queue, } | { "type": "taken", by: UserRef, } | { "type": "inherited", from: UserRef, to: UserRef, why?: WhyInherited, } | { "type": "role_changed", id: ParticipantId, by_role: RoleRights | null, } | { "type": "shared_with", by: UserRef, with: UserRef, } | { "type": "expert_invited", by: UserRef, invitation: ExpertInvitation, } | { "type": "control_wanted", by: ParticipantId, } | { "type": "control_passed", by: ParticipantId, to: ParticipantId, } | { "type": "noted", by: UserRef, text: string, } | { "type": "attributed", by: UserRef, name: string, value: string, } | { "type": "file_carried", by: ParticipantId, way: Direction, path: string, bytes: number, sha256: string, } | { "type": "file_failed", by: ParticipantId, way: Direction, path: string, reason: string, } | { "type": "folder_made", by: ParticipantId, path: string, } | { "type": "file_renamed", by: ParticipantId, from: string, to: string, } | { "type": "file_deleted", by: ParticipantId, path: string, } | { "type": "file_posted", from: ParticipantId, number: number, name: string, bytes: number, sha256: string, } | { "type": "clipboard_carried", by: ParticipantId, way: Direction, kind: ClipboardKind, bytes: number, } | { "type": "shell_started", by: ParticipantId, number: number, } | { "type": "shell_ended", number: number, 
 /**
@@ -39,6 +39,6 @@ by_role?: RoleRights | null, } | { "type": "dropped", id: ParticipantId, } | { "
  */
 sha256: string, } | { "type": "system_info_read", by: ParticipantId, number: number, sha256: string, } | { "type": "process_ended", by: ParticipantId, pid: number, name: string, } | { "type": "restarting", by: ParticipantId, } | { "type": "screenshot_taken", by: ParticipantId, number: number, sha256: string, } | { "type": "rated", stars: number, comment: string, } | { "type": "ended", how: Ending, by: UserRef | null, } | { "type": "recorded", pictures: number, bytes: number, 
 /**
- * Over each picture's length (4 bytes, big endian) and its bytes.
+ * Over the length (4 bytes, big endian) and the bytes of each picture.
  */
 sha256: string, } | { "type": "stored", recording_bytes: number | null, transcript_sha256: string, recording_sha256: string | null, pointer_sha256: string | null, } | { "type": "watched", by: UserRef, } | { "type": "exported", by: UserRef | null, } | { "type": "legal_hold", by: UserRef, on: boolean, reason: string, };

@@ -3,7 +3,7 @@ import type { Right } from "./Right";
 import type { Timestamp } from "./Timestamp";
 
 /**
- * An invitation of an expert that has not been used up.
+ * An expert's invitation that has not been used.
  */
 export type ExpertInvitation = { 
 /**
@@ -15,10 +15,10 @@ number: number,
  */
 name: string, 
 /**
- * What the expert may use.
+ * The rights that it gives.
  */
 rights: Array<Right>, 
 /**
- * Until when the link works.
+ * Until when its link works.
  */
 until: Timestamp, };

@@ -2,11 +2,11 @@
 import type { Item } from "./Item";
 
 /**
- * A folder and what is in it.
+ * A folder and its items.
  */
 export type Folder = { 
 /**
- * Its whole path.
+ * Its full path.
  */
 path: string, 
 /**
@@ -14,7 +14,7 @@ path: string,
  */
 parent: string | null, 
 /**
- * Places to start from: the home folder and what is in it by custom, disks.
+ * Places to start from: the home folder, its usual subfolders, and disks.
  */
 places: Array<string>, 
 /**
@@ -22,11 +22,11 @@ places: Array<string>,
  */
 separator: string, 
 /**
- * What is in it, folders first.
+ * Its items, folders first.
  */
 items: Array<Item>, 
 /**
- * How many more there are than are told.
+ * How many more items there are than are listed.
  */
 left_out: number, 
 /**

@@ -2,7 +2,7 @@
 import type { Client } from "./Client";
 
 /**
- * The first message on a connection. Nothing is read after a hello that is not admitted.
+ * The first message on a connection. The server reads nothing more unless it admits the hello.
  */
 export type Hello = { 
 /**
@@ -10,19 +10,19 @@ export type Hello = {
  */
 version: number, 
 /**
- * The single-use admission that the web API gave out a moment ago.
+ * The single-use ticket that the web API has just issued.
  */
 ticket: string, 
 /**
- * What the sender looks through.
+ * The client that the sender uses.
  */
 client: Client, 
 /**
- * The newest timeline entry the sender already has; zero for none.
+ * The newest timeline entry that the sender has; zero for none.
  */
 have: number, 
 /**
- * 32 random bytes in hexadecimal that the server signs with its identity key, so that the customer's program knows
- * its own server. Pages leave it empty: their browser has checked the certificate.
+ * 32 random bytes in hexadecimal. The server signs them with its identity key, so that the customer's program
+ * recognises its own server. Pages leave it empty: the browser has checked the certificate.
  */
 challenge: string, };

@@ -14,11 +14,11 @@ technicians: Array<string>,
  */
 customer: string, 
 /**
- * When the session was generated.
+ * When the session was created.
  */
 started: Timestamp, 
 /**
- * When it ended; `None` while it goes on.
+ * When it ended; `None` before.
  */
 ended: Timestamp | null, 
 /**
@@ -30,19 +30,19 @@ ending: string,
  */
 messages: number, 
 /**
- * Times that the customer allowed something.
+ * How often the customer allowed something.
  */
 grants: number, 
 /**
- * Times that the customer said no.
+ * How often the customer refused.
  */
 denials: number, 
 /**
- * Times the session was put on hold.
+ * How often the session was put on hold.
  */
 holds: number, 
 /**
- * Files carried either way, and put into the chat.
+ * Files transferred in either direction or posted in the chat.
  */
 files: number, 
 /**
@@ -50,11 +50,11 @@ files: number,
  */
 shells: number, 
 /**
- * The customer's rating, 1 to 5 stars, and what they wrote.
+ * The customer's rating, 1 to 5 stars.
  */
 rating: number | null, 
 /**
- * What the customer wrote beside it.
+ * The customer's comment on it.
  */
 comment: string, 
 /**

@@ -4,6 +4,6 @@ import type { Modifier } from "./Modifier";
 import type { Special } from "./Special";
 
 /**
- * One act of a technician's hand. Positions are pixels of the shared screen.
+ * One input event of a technician. Positions are pixels of the shared screen.
  */
 export type Input = { "type": "move", x: number, y: number, } | { "type": "press", button: Button, down: boolean, x: number, y: number, } | { "type": "wheel", dx: number, dy: number, x: number, y: number, } | { "type": "key", code: string, key: string, down: boolean, } | { "type": "text", text: string, } | { "type": "held", modifiers: Array<Modifier>, buttons: Array<Button>, } | { "type": "release_all", } | { "type": "special", combination: Special, };

@@ -2,7 +2,7 @@
 import type { Kind } from "./Kind";
 
 /**
- * One thing in a folder.
+ * One item of a folder.
  */
 export type Item = { 
 /**

@@ -6,7 +6,7 @@ import type { Right } from "./Right";
 import type { Role } from "./Role";
 
 /**
- * Somebody who takes part.
+ * Somebody who takes or took part.
  */
 export type Participant = { 
 /**
@@ -14,15 +14,15 @@ export type Participant = {
  */
 id: ParticipantId, 
 /**
- * Technician or customer.
+ * Their role.
  */
 role: Role, 
 /**
- * Their name, as shown to everybody.
+ * Their name, as everybody sees it.
  */
 name: string, 
 /**
- * What they look through.
+ * The client that they use.
  */
 client: Client, 
 /**
@@ -30,10 +30,11 @@ client: Client,
  */
 user: number | null, 
 /**
- * What they may use of what the customer granted: an expert by the invitation, a technician by their role.
+ * The rights that they may use of those that the customer granted: an expert's come from the invitation, a
+ * technician's from their role.
  */
 rights: Array<Right>, 
 /**
- * Whether they are there.
+ * Whether they are connected.
  */
 presence: Presence, };

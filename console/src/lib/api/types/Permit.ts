@@ -3,14 +3,14 @@ import type { Act } from "./Act";
 import type { RefusalReason } from "./RefusalReason";
 
 /**
- * What the reader of a state may do now, and if not, why not.
+ * Whether the reader of a state may do something now, and if not, why not.
  */
 export type Permit = { 
 /**
- * What it is about.
+ * The action.
  */
 act: Act, 
 /**
- * `None` when it may be done now.
+ * `None` when it is allowed now.
  */
 why_not: RefusalReason | null, };

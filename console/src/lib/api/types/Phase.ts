@@ -2,7 +2,7 @@
 import type { Ending } from "./Ending";
 
 /**
- * Where a session stands.
+ * The phase of a session.
  */
 export type Phase = { "is": "waiting" } | { "is": "active" } | { "is": "held" } | { "is": "ended", 
 /**

@@ -2,7 +2,7 @@
 import type { Timestamp } from "./Timestamp";
 
 /**
- * Whether a participant is there.
+ * Whether a participant is connected.
  */
 export type Presence = { "is": "here" } | { "is": "reconnecting", 
 /**

@@ -2,7 +2,7 @@
 import type { Right } from "./Right";
 
 /**
- * What a technician's role lets them use, as it was when they joined.
+ * What a technician's role allowed when they joined.
  */
 export type RoleRights = { 
 /**
@@ -10,6 +10,6 @@ export type RoleRights = {
  */
 name: string, 
 /**
- * What it lets them ask for and use.
+ * The rights that it allows to ask for and to use.
  */
 rights: Array<Right>, };

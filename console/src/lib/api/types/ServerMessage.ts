@@ -11,10 +11,10 @@ import type { SessionState } from "./SessionState";
 import type { Timestamp } from "./Timestamp";
 
 /**
- * What the server says.
+ * What the server sends.
  */
 export type ServerMessage = { "type": "welcome", you: ParticipantId, now: Timestamp, 
 /**
- * The Ed25519 signature of the hello's challenge in hexadecimal; empty when none was asked for.
+ * The Ed25519 signature of the hello's challenge in hexadecimal; empty when there was no challenge.
  */
 proof: string, state: SessionState, permits: Array<Permit>, } | { "type": "happened", entry: Entry, } | { "type": "caught_up", } | { "type": "state", state: SessionState, permits: Array<Permit>, } | { "type": "typing", from: ParticipantId, } | { "type": "refused", what: string, why: RefusalReason, text: string, } | { "type": "drawn", seq: number, } | { "type": "annotate", from: ParticipantId, mark: Mark, } | { "type": "prefer", smooth: boolean, } | { "type": "need_keyframe", } | { "type": "use_format", format: PictureFormat, } | { "type": "pong", t: number, customer: Path | null, relay: number, } | { "type": "bye", reason: ByeReason, };

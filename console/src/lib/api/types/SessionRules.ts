@@ -3,7 +3,7 @@ import type { Right } from "./Right";
 import type { Unrecorded } from "./Unrecorded";
 
 /**
- * The rules of a session, as they were when it was made.
+ * The rules of a session, as they were when it was created.
  */
 export type SessionRules = { 
 /**
@@ -11,7 +11,7 @@ export type SessionRules = {
  */
 name: string, 
 /**
- * What may be asked for at all.
+ * The rights that may be asked for.
  */
 rights: Array<Right>, 
 /**
@@ -19,6 +19,6 @@ rights: Array<Right>,
  */
 record: boolean, 
 /**
- * What happens when that cannot be.
+ * What happens when it cannot be recorded.
  */
 unrecorded: Unrecorded, };

@@ -13,7 +13,7 @@ import type { Timestamp } from "./Timestamp";
 import type { UserRef } from "./UserRef";
 
 /**
- * A session as its participants see it. Read from the timeline, sent with every event.
+ * A session as its participants see it. Derived from the timeline, sent with every event.
  */
 export type SessionState = { 
 /**
@@ -29,11 +29,11 @@ incident: IncidentRef,
  */
 organisation: string, 
 /**
- * Whose it is, or whose it was last while it waits in a queue of several.
+ * Its owner, or its last owner while it waits in a team's queue or the general one.
  */
 owner: UserRef, 
 /**
- * Where it waits.
+ * The queue that it waits in.
  */
 queue: Queue, 
 /**
@@ -41,43 +41,43 @@ queue: Queue,
  */
 shared_with: Array<UserRef>, 
 /**
- * The experts who were invited and have not come yet.
+ * The experts who were invited and have not joined yet.
  */
 invitations: Array<ExpertInvitation>, 
 /**
- * Where it stands.
+ * Its phase.
  */
 phase: Phase, 
 /**
- * Everybody who is or was there.
+ * Everybody who takes or took part.
  */
 participants: Array<Participant>, 
 /**
- * What the customer allows now.
+ * The rights that the customer has granted.
  */
 grants: Array<Right>, 
 /**
- * What was asked and not yet answered.
+ * The rights that were asked for and not answered yet.
  */
 asked: Array<Right>, 
 /**
- * Who asked.
+ * Who asked for them.
  */
 asked_by: ParticipantId | null, 
 /**
- * Whose hands reach the customer's desktop while control is granted.
+ * The participant whose input reaches the customer's desktop while control is granted.
  */
 control: ParticipantId | null, 
 /**
- * Who would like to hold the control.
+ * Who asks for control.
  */
 control_wanted: Array<ParticipantId>, 
 /**
- * Why there is no picture for a while, if so.
+ * Why there is no picture, while it is paused.
  */
 paused: Pause | null, 
 /**
- * Until when a customer's computer that restarts is awaited.
+ * Until when a restarting computer of the customer is awaited.
  */
 restarting: Timestamp | null, 
 /**
@@ -85,11 +85,11 @@ restarting: Timestamp | null,
  */
 screen: [number, number] | null, 
 /**
- * The monitors that the shared screen consists of, as far as they are known.
+ * The monitors of the shared screen, as far as they are known.
  */
 monitors: Array<Monitor>, 
 /**
- * Whether the customer's system keeps the technician's input from the window in front.
+ * Whether the customer's system keeps the technician's input from the active window.
  */
 input_blocked: boolean, 
 /**

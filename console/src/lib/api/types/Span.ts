@@ -7,15 +7,15 @@ import type { Timestamp } from "./Timestamp";
  */
 export type Span = { 
 /**
- * From when.
+ * Start.
  */
 from: Timestamp, 
 /**
- * Until when.
+ * End.
  */
 until: Timestamp, 
 /**
- * Where it begins in the video, in milliseconds.
+ * Its start in the video, in milliseconds.
  */
 at: number, 
 /**

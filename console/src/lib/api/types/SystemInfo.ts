@@ -6,7 +6,7 @@ import type { Process } from "./Process";
 import type { Service } from "./Service";
 
 /**
- * What a computer is, and what runs on it.
+ * What a computer is and what runs on it.
  */
 export type SystemInfo = { system: string, kernel: string, host: string, user: string, processor: string, cores: number, 
 /**
@@ -18,6 +18,6 @@ cpu: number, memory: number, memory_used: number, swap: number, swap_used: numbe
  */
 uptime: number, disks: Array<Disk>, networks: Array<Network>, processes: Array<Process>, 
 /**
- * `None` where the system has none that can be asked.
+ * `None` where the system has no service manager that can be queried.
  */
 services: Array<Service> | null, log: Log | null, };

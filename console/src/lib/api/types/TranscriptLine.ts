@@ -7,7 +7,7 @@ import type { Voice } from "./Voice";
  */
 export type TranscriptLine = { 
 /**
- * The timeline entry it was read from.
+ * The timeline entry that it was derived from.
  */
 seq: number, 
 /**
@@ -15,14 +15,14 @@ seq: number,
  */
 at: Timestamp, 
 /**
- * Whose.
+ * Who speaks.
  */
 voice: Voice, 
 /**
- * Who spoke; empty for what happened.
+ * The speaker's name; empty for what happened.
  */
 who: string, 
 /**
- * The words.
+ * The text.
  */
 text: string, };

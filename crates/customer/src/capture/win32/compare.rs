@@ -1,4 +1,4 @@
-//! What differs between two pictures of a screen, when the system does not say: tiles, joined to rectangles.
+//! The difference between two pictures of a screen, when the system does not tell: tiles, joined to rectangles.
 
 use screen::Rect;
 
@@ -13,7 +13,7 @@ pub fn differences(old: &[u8], new: &[u8], (width, height): (u16, u16)) -> Vec<R
         let rows = TILE.min(height - y);
         let begun = found.len();
         for (x, columns) in changed_runs(old, new, width, y, rows) {
-            // A run right under one just like it makes that one taller.
+            // A run below an equal one extends that one downwards.
             let same = found[above.clone()].iter_mut().find(|r| r.x == x && r.width == columns && r.y + r.height == y);
             match same {
                 Some(taller) => taller.height += rows,
@@ -30,7 +30,7 @@ fn changed_runs(old: &[u8], new: &[u8], width: u16, y: u16, rows: u16) -> Vec<(u
     let line = usize::from(width) * 4;
     let band = usize::from(y) * line..usize::from(y + rows) * line;
     let (old, new) = (&old[band.clone()], &new[band]);
-    // Most bands of most pictures are as they were, and one comparison says so.
+    // Most rows of tiles are unchanged, and one comparison shows it.
     if old == new {
         return vec![];
     }
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_changed_pixel_lies_in_a_rectangle_and_nothing_else_is_read() {
+    fn rectangles_cover_the_changed_tiles_and_no_others() {
         let size = (200, 150);
         let old = vec![0; 200 * 150 * 4];
         let changed = |pixels: &[(usize, usize)]| {
@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(changed(&[]), []);
         assert_eq!(changed(&[(0, 0)]), [rect(0, 0, 64, 64)]);
         assert_eq!(changed(&[(199, 149)]), [rect(192, 128, 8, 22)], "the last tiles are smaller");
-        assert_eq!(changed(&[(63, 1), (64, 1)]), [rect(0, 0, 128, 64)], "neighbours are one");
+        assert_eq!(changed(&[(63, 1), (64, 1)]), [rect(0, 0, 128, 64)], "neighbours are joined");
         assert_eq!(changed(&[(70, 1), (70, 70), (70, 149)]), [rect(64, 0, 64, 150)], "also downwards");
         assert_eq!(changed(&[(1, 1), (150, 1)]).len(), 2);
     }

@@ -1,5 +1,5 @@
-//! Desktop Duplication (DXGI 1.2): one thread a monitor, which sleeps until the system has drawn something there. Written
-//! from Microsoft's documentation of `IDXGIOutputDuplication`.
+//! Desktop Duplication (DXGI 1.2): one thread for each monitor, which sleeps until the system has drawn something
+//! there. Written from Microsoft's documentation of `IDXGIOutputDuplication`.
 
 use std::{
     sync::{
@@ -36,15 +36,15 @@ use windows::{
 use super::{Watch, pointer};
 use crate::window::{screen_size, virtual_screen};
 
-/// How long a frame is awaited before it is looked whether anybody still shares, in milliseconds.
+/// How long to wait for a frame before checking whether sharing has ended, in milliseconds.
 const PATIENCE: u32 = 250;
-/// How long it is waited before a lost monitor is asked for again: the secure desktop and changes of mode take it away.
-const AGAIN: Duration = Duration::from_millis(250);
+/// How long to wait before a lost monitor is opened again: the secure desktop and mode changes take it away.
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
-/// After so many failures in a row the monitor counts as gone for good: a frozen picture would be worse than none.
+/// After this many failures in a row the monitor counts as lost: no picture is better than a frozen one.
 const MOST_FAILURES: u32 = 40;
 
-/// Starts a thread for each monitor; an error when one of them cannot be duplicated.
+/// Starts a thread for each monitor; an error if one of them cannot be duplicated.
 pub fn start(watch: &Arc<Watch>) -> anyhow::Result<()> {
     let count = outputs()?.len();
     anyhow::ensure!(count > 0, "no monitor is attached to the desktop");
@@ -52,7 +52,7 @@ pub fn start(watch: &Arc<Watch>) -> anyhow::Result<()> {
     let (opened, results) = mpsc::channel();
     for number in 0..count {
         let (watch, given_up, opened) = (watch.clone(), given_up.clone(), opened.clone());
-        // What DXGI gives belongs to the thread that asked.
+        // DXGI objects stay on the thread that created them.
         std::thread::Builder::new().name("duplication".into()).spawn(move || {
             let duplicated = Duplicated::open(number);
             let _ = opened.send(duplicated.as_ref().map(|_| ()).map_err(|e| format!("{e:#}")));
@@ -75,7 +75,7 @@ fn run(watch: &Watch, number: usize, first: Duplicated, given_up: &AtomicBool) {
     let mut failures = 0;
     while !watch.is_over() && !given_up.load(Ordering::Relaxed) {
         let Some(monitor) = &mut duplicated else {
-            if watch.look_behind() {
+            if watch.check_desktop() {
                 failures = 0;
             } else {
                 duplicated = Duplicated::open(number).ok();
@@ -84,20 +84,20 @@ fn run(watch: &Watch, number: usize, first: Duplicated, given_up: &AtomicBool) {
             match duplicated {
                 Some(_) => failures = 0,
                 None if failures > MOST_FAILURES => return watch.fail(ShareTrouble::NoScreen),
-                None => std::thread::sleep(AGAIN),
+                None => std::thread::sleep(RETRY_INTERVAL),
             }
             continue;
         };
         if let Err(error) = monitor.next(watch) {
-            tracing::info!(%error, "a monitor is away for now");
-            watch.look_behind();
+            tracing::info!(%error, "monitor not available, retrying");
+            watch.check_desktop();
             duplicated = None;
         }
         pointer.follow(watch);
     }
 }
 
-/// The monitors that belong to the desktop, with the adapters they hang on.
+/// The monitors of the desktop, with their adapters.
 fn outputs() -> anyhow::Result<Vec<(IDXGIAdapter1, IDXGIOutput1)>> {
     // SAFETY: COM calls whose interfaces are counted by the values that hold them; an error ends each list.
     unsafe {
@@ -116,16 +116,16 @@ fn outputs() -> anyhow::Result<Vec<(IDXGIAdapter1, IDXGIOutput1)>> {
     }
 }
 
-/// A monitor that is duplicated.
+/// A duplicated monitor.
 struct Duplicated {
     device: ID3D11Device,
     context: ID3D11DeviceContext,
     duplication: IDXGIOutputDuplication,
-    /// In Windows' coordinates.
+    /// In Windows coordinates.
     place: RECT,
-    /// What the processor may read, as large as the monitor.
+    /// A texture that the CPU can read, as large as the monitor.
     readable: Option<ID3D11Texture2D>,
-    /// Nothing that was drawn was read yet: frames count as a whole.
+    /// Whether no frame was read yet: then a frame counts as a whole.
     whole: bool,
 }
 
@@ -155,7 +155,7 @@ impl Duplicated {
         }
     }
 
-    /// Waits for what is drawn next, and takes it over.
+    /// Waits for the next frame and copies it.
     fn next(&mut self, watch: &Watch) -> anyhow::Result<()> {
         let mut about = DXGI_OUTDUPL_FRAME_INFO::default();
         let mut resource: Option<IDXGIResource> = None;
@@ -164,7 +164,7 @@ impl Duplicated {
             Err(error) if error.code() == DXGI_ERROR_WAIT_TIMEOUT => return Ok(()),
             other => other?,
         }
-        // A frame without a present is the pointer's alone, but for the first one, which shows what is there.
+        // A frame without a present changes the pointer alone; the first frame shows the whole screen.
         let presented = about.LastPresentTime != 0;
         let taken = match resource {
             Some(resource) if presented || self.whole => self.take(watch, &about, &resource),
@@ -188,11 +188,11 @@ impl Duplicated {
             self.copy(watch, &mapped, changed);
             self.context.Unmap(&readable, 0);
         }
-        watch.told.notify_all();
+        watch.wake.notify_all();
         Ok(())
     }
 
-    /// Copies what changed into the common picture.
+    /// Copies the changes into the shared picture.
     ///
     /// # Safety
     /// `mapped` must be a texture of this monitor's size, mapped for reading.
@@ -229,7 +229,7 @@ impl Duplicated {
         }
     }
 
-    /// What moved and what was drawn since the frame before, in the monitor's pixels; `None` for everything.
+    /// What was moved and drawn since the previous frame, in the monitor's pixels; `None` for everything.
     fn changed(&self, about: &DXGI_OUTDUPL_FRAME_INFO) -> anyhow::Result<Option<Vec<RECT>>> {
         let room = about.TotalMetadataBufferSize as usize;
         if room == 0 {
@@ -239,7 +239,7 @@ impl Duplicated {
         let mut drawn = vec![RECT::default(); room / size_of::<RECT>() + 1];
         let bytes = |length: usize| u32::try_from(length).unwrap_or(0);
         let (mut moved_bytes, mut drawn_bytes) = (0, 0);
-        // SAFETY: each buffer is at least as long as is said.
+        // SAFETY: each buffer has at least the stated length.
         unsafe {
             let space = bytes(moved.len() * size_of::<DXGI_OUTDUPL_MOVE_RECT>());
             self.duplication.GetFrameMoveRects(space, moved.as_mut_ptr(), &mut moved_bytes)?;

@@ -1,4 +1,4 @@
-//! GDI: the screen is copied into a bitmap of ours, again and again, and compared with what was seen before.
+//! GDI: the screen is copied into a bitmap periodically and compared with the previous copy.
 
 use std::{
     ffi::c_void,
@@ -18,20 +18,20 @@ use windows::Win32::{
 use super::{Watch, compare::differences, pointer};
 use crate::window::{screen_size, virtual_screen};
 
-/// How often it is looked whether the pointer or somebody's hands moved.
-const LOOK: Duration = Duration::from_millis(16);
-/// After input or a change, the screen is read at every look for so long.
+/// How often pointer and input are checked.
+const CHECK_INTERVAL: Duration = Duration::from_millis(16);
+/// After input or a change, the screen is read at every check for this long.
 const LIVELY: Duration = Duration::from_millis(1_500);
 /// How often the screen is read while nothing happens.
 const QUIET: Duration = Duration::from_millis(100);
-/// How often it is asked which desktop is shown.
+/// How often the shown desktop is checked.
 const HIDDEN: Duration = Duration::from_millis(200);
-/// After so many failures in a row the screen counts as gone: it is away for a moment while monitors change.
+/// After this many failures in a row the screen counts as lost: it is away for a moment while monitors change.
 const MOST_FAILURES: u32 = 50;
 
-/// Starts the thread that watches.
+/// Starts the watching thread.
 pub fn start(watch: &Arc<Watch>) -> anyhow::Result<()> {
-    // The first picture is read here, so that what cannot work is known at once.
+    // The first picture is read here, so that the caller learns at once if it cannot work.
     drop(Screen::open()?);
     let watch = watch.clone();
     std::thread::Builder::new().name("gdi".into()).spawn(move || run(&watch))?;
@@ -47,7 +47,7 @@ fn run(watch: &Watch) {
     while !watch.is_over() {
         let begun = Instant::now();
         if asked.is_none_or(|at| at.elapsed() > HIDDEN) {
-            if watch.look_behind() {
+            if watch.check_desktop() {
                 std::thread::sleep(QUIET);
                 continue;
             }
@@ -57,8 +57,8 @@ fn run(watch: &Watch) {
         if std::mem::replace(&mut input, touched) != touched {
             stirred = begun;
         }
-        let rest = if stirred.elapsed() < LIVELY { LOOK } else { QUIET };
-        if read.is_none_or(|at| at.elapsed() + LOOK / 2 >= rest) {
+        let rest = if stirred.elapsed() < LIVELY { CHECK_INTERVAL } else { QUIET };
+        if read.is_none_or(|at| at.elapsed() + CHECK_INTERVAL / 2 >= rest) {
             read = Some(begun);
             match look(watch, &mut screen) {
                 Ok(true) => stirred = begun,
@@ -67,7 +67,7 @@ fn run(watch: &Watch) {
                     screen = None;
                     failures += 1;
                     if failures > MOST_FAILURES {
-                        tracing::error!(%error, "the screen cannot be captured any more");
+                        tracing::error!(%error, "screen capture failed");
                         return watch.fail(ShareTrouble::NoPermission);
                     }
                     std::thread::sleep(QUIET);
@@ -77,13 +77,13 @@ fn run(watch: &Watch) {
             failures = 0;
         }
         pointer.follow(watch);
-        // A slow machine gives half of a core at most: its user works on it.
+        // On a slow machine capture takes half of a core at most: its user works on it.
         let spent = begun.elapsed();
-        std::thread::sleep(LOOK.saturating_sub(spent).max(spent));
+        std::thread::sleep(CHECK_INTERVAL.saturating_sub(spent).max(spent));
     }
 }
 
-/// Reads the screen once; says whether something changed.
+/// Reads the screen once; returns whether something changed.
 fn look(watch: &Watch, screen: &mut Option<Screen>) -> anyhow::Result<bool> {
     let size = screen_size()?;
     if screen.as_ref().is_none_or(|s| s.size != size) {
@@ -105,12 +105,12 @@ fn look(watch: &Watch, screen: &mut Option<Screen>) -> anyhow::Result<bool> {
     }
     drop(seen);
     if !changed.is_empty() {
-        watch.told.notify_all();
+        watch.wake.notify_all();
     }
     Ok(!changed.is_empty())
 }
 
-/// When somebody last touched mouse or keyboard, in the system's milliseconds.
+/// When mouse or keyboard were last used, in the system's milliseconds.
 fn last_input() -> u32 {
     let mut last = LASTINPUTINFO { cbSize: size_of::<LASTINPUTINFO>() as u32, dwTime: 0 };
     // SAFETY: the structure is as large as its first field says.
@@ -134,7 +134,7 @@ impl Screen {
         let header = BITMAPINFOHEADER {
             biSize: size_of::<BITMAPINFOHEADER>() as u32,
             biWidth: i32::from(size.0),
-            // Negative: the first row is the top one.
+            // Negative: the first row is at the top.
             biHeight: -i32::from(size.1),
             biPlanes: 1,
             biBitCount: 32,
@@ -157,7 +157,7 @@ impl Screen {
         }
     }
 
-    /// The screen as it is now: BGRX, row by row.
+    /// The current screen: BGRX, row by row.
     fn read(&mut self) -> anyhow::Result<&[u8]> {
         let (left, top, ..) = virtual_screen();
         let (width, height) = (i32::from(self.size.0), i32::from(self.size.1));

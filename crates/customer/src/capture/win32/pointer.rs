@@ -1,4 +1,4 @@
-//! The pointer: where it is, and its shape as RGBA.
+//! The pointer: its position, and its shape as RGBA.
 
 use protocol::{MAX_POINTER_SIDE, PointerShape};
 use windows::Win32::{
@@ -12,7 +12,7 @@ use windows::Win32::{
 use super::Watch;
 use crate::window::virtual_screen;
 
-/// Tells of the pointer when it moved or changed.
+/// Reports the pointer when it moved or changed.
 #[derive(Default)]
 pub struct Follower {
     at: Option<(u16, u16)>,
@@ -20,7 +20,7 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Looks once.
+    /// Checks once.
     pub fn follow(&mut self, watch: &Watch) {
         let Some((at, cursor)) = look() else { return };
         let moved = self.at.replace(at) != Some(at);
@@ -35,11 +35,11 @@ impl Follower {
         }
         seen.pointer_shape = shape.or(seen.pointer_shape.take());
         drop(seen);
-        watch.told.notify_all();
+        watch.wake.notify_all();
     }
 }
 
-/// Where the pointer is, and its shape if it has one.
+/// The position of the pointer, and its shape if it has one.
 pub fn read() -> (Option<(u16, u16)>, Option<PointerShape>) {
     match look() {
         Some((at, cursor)) => (Some(at), shape(cursor)),
@@ -58,7 +58,7 @@ fn look() -> Option<((u16, u16), HCURSOR)> {
     Some((at, if hidden { HCURSOR::default() } else { info.hCursor }))
 }
 
-/// The shape as the page wants it. Pixels that invert what is under them become black.
+/// The shape in the page's format. Pixels that invert the screen below become black.
 fn shape(cursor: HCURSOR) -> Option<PointerShape> {
     if cursor.is_invalid() {
         return None;
@@ -72,7 +72,7 @@ fn shape(cursor: HCURSOR) -> Option<PointerShape> {
         let hot = |n: u32, side: u16| u16::try_from(n).unwrap_or(0).min(side.saturating_sub(1));
         Some(PointerShape { hot_x: hot(icon.xHotspot, width), hot_y: hot(icon.yHotspot, height), width, height, rgba })
     });
-    // SAFETY: see above; a bitmap that is not there is refused harmlessly.
+    // SAFETY: see above; deleting a null bitmap fails harmlessly.
     unsafe {
         let _ = DeleteObject(icon.hbmMask.into());
         let _ = DeleteObject(icon.hbmColor.into());
@@ -110,15 +110,15 @@ fn rgba(icon: &ICONINFO) -> Option<(u32, u32, Vec<u8>)> {
     Some((width, height, both.flat_map(pixel).collect()))
 }
 
-/// A bitmap's pixels as BGRA, the first row on top.
+/// The pixels of a bitmap as BGRA, top row first.
 fn pixels(bitmap: HBITMAP) -> Option<(u32, u32, Vec<u8>)> {
     let mut about = BITMAP::default();
     let length = size_of::<BITMAP>() as i32;
-    // SAFETY: the structure is as large as is said.
-    let told = unsafe { GetObjectW(bitmap.into(), length, Some((&raw mut about).cast())) };
+    // SAFETY: the structure has the stated size.
+    let size = unsafe { GetObjectW(bitmap.into(), length, Some((&raw mut about).cast())) };
     let side = |n: i32| u32::try_from(n).ok().filter(|n| (1..=2 * u32::from(MAX_POINTER_SIDE)).contains(n));
     let (width, height) = (side(about.bmWidth)?, side(about.bmHeight)?);
-    if told == 0 {
+    if size == 0 {
         return None;
     }
     let mut info = BITMAPINFO::default();

@@ -1,15 +1,15 @@
-//! How the X server keeps pixels, and those pixels as BGRX.
+//! The X server's pixel formats, and conversion to BGRX.
 //!
-//! The core protocol leaves it to the server: any depth, bits for a pixel, masks for the colours, byte order, and rows that
-//! are filled up ("X Window System Protocol", section 1 and the connection setup).
+//! The core protocol leaves the format to the server: any depth, bits for each pixel, colour masks, byte order, and
+//! padded rows ("X Window System Protocol", section 1 and the connection setup).
 
 use x11rb::protocol::xproto::{ImageOrder, Screen, Setup, VisualClass};
 
-/// A screen's pixels.
+/// The pixel format of a screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     bytes: usize,
-    /// Rows are filled up to a multiple of so many bytes.
+    /// Rows are padded to a multiple of this many bytes.
     row_pad: usize,
     big_endian: bool,
     colour: Colour,
@@ -17,17 +17,17 @@ pub struct Layout {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Colour {
-    /// Bits of the pixel's value: red, green, blue.
+    /// Masks of the pixel's value: red, green, blue.
     Masks([u32; 3]),
-    /// A place in a table with so many colours.
+    /// An index into a table with this many colours.
     Table { entries: u16 },
 }
 
-/// Colours of a table: red, green, blue.
+/// The colours of a table: red, green, blue.
 pub type Table = Vec<[u8; 3]>;
 
 impl Layout {
-    /// The layout of a screen's root window; `None` where a pixel is no whole number of bytes.
+    /// The format of a screen's root window; `None` if a pixel is not a whole number of bytes.
     pub fn of(setup: &Setup, screen: &Screen) -> Option<Self> {
         let format = setup.pixmap_formats.iter().find(|f| f.depth == screen.root_depth)?;
         let mut visuals = screen.allowed_depths.iter().flat_map(|depth| &depth.visuals);
@@ -47,7 +47,7 @@ impl Layout {
         })
     }
 
-    /// How many colours stand in a table; `None` where pixels are colours themselves.
+    /// The number of colours in the table; `None` if pixels are colours themselves.
     pub fn table_entries(&self) -> Option<u16> {
         match self.colour {
             Colour::Masks(_) => None,
@@ -65,12 +65,12 @@ impl Layout {
         (usize::from(width) * self.bytes).next_multiple_of(self.row_pad)
     }
 
-    /// How many bytes a picture of that size has.
+    /// The bytes of a picture of this size.
     pub fn length(&self, width: u16, height: u16) -> usize {
         self.row_bytes(width) * usize::from(height)
     }
 
-    /// The pixels as BGRX, four bytes each, rows not filled up.
+    /// The pixels as BGRX, four bytes each, rows without padding.
     pub fn to_bgrx(&self, width: u16, pixels: &[u8], table: &Table) -> Vec<u8> {
         let mut bgrx = Vec::with_capacity(pixels.len() / self.bytes * 4);
         for row in pixels.chunks_exact(self.row_bytes(width)) {
@@ -88,13 +88,13 @@ impl Layout {
     }
 }
 
-/// The part of a value under a mask, stretched to 0 to 255.
+/// The part of a value under a mask, scaled to 0 to 255.
 fn part(value: u32, mask: u32) -> u8 {
     if mask == 0 {
         return 0;
     }
     let (value, most) = (u64::from((value & mask) >> mask.trailing_zeros()), u64::from(mask >> mask.trailing_zeros()));
-    // Rounded, so that both ends and what a picture was drawn with are met.
+    // Rounded, so that both ends and the original values are exact.
     ((value * 255 + most / 2) / most) as u8
 }
 
@@ -127,11 +127,11 @@ mod tests {
         let colours = vec![[0, 0, 0], [10, 20, 30]];
         let rows = [1, 0, 99, 1, 0, 0, 0, 0];
         let expected = [30, 20, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        assert_eq!(eight.to_bgrx(3, &rows, &colours), expected, "rows are filled up to four bytes");
+        assert_eq!(eight.to_bgrx(3, &rows, &colours), expected, "rows are padded to four bytes");
     }
 
     #[test]
-    fn a_row_is_as_long_as_the_server_fills_it_up() {
+    fn a_row_has_the_length_of_the_servers_padding() {
         let sixteen = layout(2, false, [0xF800, 0x7E0, 0x1F]);
         assert_eq!((sixteen.length(3, 2), sixteen.length(4, 2)), (16, 16));
         assert!(!sixteen.is_bgrx() && layout(4, false, [0xFF_0000, 0xFF00, 0xFF]).is_bgrx());

@@ -1,4 +1,4 @@
-//! The capture on displays of every depth, and on one that changes its size.
+//! Capture on displays of every depth, and on one that changes its size.
 
 use std::{
     io::{BufRead, BufReader},
@@ -9,7 +9,7 @@ use x11rb::protocol::xproto::{CreateGCAux, EventMask, Rectangle};
 
 use super::*;
 
-/// An X server of this test alone.
+/// An X server for this test alone.
 struct Display {
     server: Child,
     name: String,
@@ -40,7 +40,7 @@ impl Display {
         X11::open_display(Some(&self.name), near).unwrap()
     }
 
-    /// Makes the screen smaller. What it showed before must be off: it would not fit.
+    /// Makes the screen smaller. The old mode must be disabled first, because it would not fit.
     fn resize(&self, width: u16, height: u16) {
         let all = self.x.randr_get_screen_resources_current(self.root).unwrap().reply().unwrap();
         for crtc in all.crtcs {
@@ -51,7 +51,7 @@ impl Display {
         self.x.randr_set_screen_size(self.root, width, height, 42, 32).unwrap().check().unwrap();
     }
 
-    /// Fills a rectangle with a colour, as near as the display can show it.
+    /// Fills a rectangle with a colour, as close as the display can show it.
     fn fill(&self, rect: Rectangle, [red, green, blue]: [u16; 3]) {
         let map = self.x.setup().roots[0].default_colormap;
         let pixel = self.x.alloc_color(map, red << 8, green << 8, blue << 8).unwrap().reply().unwrap().pixel;
@@ -68,7 +68,7 @@ impl Drop for Display {
     }
 }
 
-/// The whole picture as it was read, BGRX.
+/// The whole picture as it was captured, BGRX.
 fn picture(capture: &mut X11) -> Vec<u8> {
     let (width, height) = capture.size();
     let mut all = vec![0; usize::from(width) * usize::from(height) * 4];
@@ -85,8 +85,8 @@ fn picture(capture: &mut X11) -> Vec<u8> {
 }
 
 #[test]
-fn a_display_of_any_depth_is_seen_as_it_is() {
-    // An odd width: rows are filled up.
+fn a_display_of_any_depth_is_captured_correctly() {
+    // An odd width, so that rows are padded.
     const WIDTH: u16 = 101;
     for (depth, error) in [(8, 0), (15, 8), (16, 8), (24, 0), (30, 1)] {
         let display = Display::start(WIDTH, 40, depth);
@@ -113,21 +113,21 @@ fn a_display_of_any_depth_is_seen_as_it_is() {
 }
 
 #[test]
-fn a_new_size_is_told_before_anything_of_it_is_read_whatever_the_event_says() {
+fn a_new_size_is_reported_before_its_pixels_are_read() {
     let display = Display::start(320, 200, 24);
     let mut capture = display.capture();
     assert_eq!(capture.size(), (320, 200));
     display.fill(Rectangle { x: 0, y: 0, width: 320, height: 200 }, [0, 0, 255]);
-    // It becomes smaller after its damage was noticed: what is asked for does not fit any more.
+    // The screen shrinks after its damage was noticed, so the requested area no longer fits.
     assert!(capture.wait(Duration::from_secs(10)).unwrap().damaged);
     display.resize(160, 120);
     let mut read = 0;
     capture.changes(&mut |_, _| read += 1).unwrap();
     assert_eq!(read, 0);
-    let news = capture.wait(Duration::from_secs(10)).unwrap();
-    assert_eq!((news.size, news.damaged), (Some((160, 120)), true));
+    let update = capture.wait(Duration::from_secs(10)).unwrap();
+    assert_eq!((update.size, update.damaged), (Some((160, 120)), true));
     assert_eq!(picture(&mut capture).len(), 160 * 120 * 4);
-    // A turned screen is told with the sides that it had before it was turned.
+    // The event of a rotated screen has the sides from before the rotation.
     let turned = randr::ScreenChangeNotifyEvent {
         response_type: capture.x.extension_information(randr::X11_EXTENSION_NAME).unwrap().unwrap().first_event,
         rotation: randr::Rotation::ROTATE90,
@@ -145,6 +145,6 @@ fn a_new_size_is_told_before_anything_of_it_is_read_whatever_the_event_says() {
     };
     display.x.send_event(false, display.root, EventMask::STRUCTURE_NOTIFY, turned).unwrap().check().unwrap();
     display.fill(Rectangle { x: 0, y: 0, width: 10, height: 10 }, [255, 0, 0]);
-    let news = capture.wait(Duration::from_secs(10)).unwrap();
-    assert_eq!((news.size, capture.size()), (None, (160, 120)), "the screen's own size counts");
+    let update = capture.wait(Duration::from_secs(10)).unwrap();
+    assert_eq!((update.size, capture.size()), (None, (160, 120)), "the screen's own size counts");
 }

@@ -1,4 +1,4 @@
-//! On a real X display: what arrives in a terminal, and what is down afterwards.
+//! On a real X display: what a terminal receives, and what is down afterwards.
 
 use std::{
     io::{BufRead, BufReader},
@@ -10,15 +10,15 @@ use std::{
 
 use super::*;
 
-/// A display with a terminal that writes every byte it gets into a file.
-struct Desk {
+/// A display with a terminal that writes every byte it receives into a file.
+struct TestDesktop {
     display: String,
     processes: Vec<Child>,
     folder: tempfile::TempDir,
     x11: X11,
 }
 
-impl Desk {
+impl TestDesktop {
     fn open() -> Self {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         rustix::io::fcntl_setfd(&writer, rustix::io::FdFlags::empty()).expect("the display's server inherits it");
@@ -31,15 +31,15 @@ impl Desk {
         let display = format!(":{}", line.trim());
         let x11 = X11::open(Some(&display)).expect("the display");
         let folder = tempfile::tempdir().expect("a folder");
-        let mut desk = Self { display, processes: vec![server], folder, x11 };
-        let script = format!("stty raw -echo; echo > {0}.there; exec cat >> {0}", desk.file().display());
-        let terminal = desk.command("xterm").args(["-geometry", "80x24+0+0", "-e", "sh", "-c", &script]).spawn();
-        desk.processes.push(terminal.expect("xterm is installed"));
-        until("the terminal is there", || desk.file().with_extension("there").exists());
-        // No window manager: the keys go where the pointer is, once there is a window.
-        desk.act(Act::Move { x: 100, y: 100 });
-        until("the terminal has the pointer", || desk.tool("xdotool", &["getmouselocation"]).contains("window:"));
-        desk
+        let mut desktop = Self { display, processes: vec![server], folder, x11 };
+        let script = format!("stty raw -echo; echo > {0}.there; exec cat >> {0}", desktop.file().display());
+        let terminal = desktop.command("xterm").args(["-geometry", "80x24+0+0", "-e", "sh", "-c", &script]).spawn();
+        desktop.processes.push(terminal.expect("xterm is installed"));
+        until("the terminal is there", || desktop.file().with_extension("there").exists());
+        // There is no window manager: the window under the pointer receives the keys.
+        desktop.act(Act::Move { x: 100, y: 100 });
+        until("the terminal has the pointer", || desktop.tool("xdotool", &["getmouselocation"]).contains("window:"));
+        desktop
     }
 
     fn file(&self) -> PathBuf {
@@ -74,7 +74,7 @@ impl Desk {
         self.act(Act::Text { text: text.into() });
     }
 
-    /// Until the terminal has got exactly this since it was there, which a line's end tells.
+    /// Waits until the terminal has received exactly this since it started, up to a line end.
     fn got(&mut self, expected: &str) {
         self.strike("Enter", "Enter");
         let typed = || std::fs::read_to_string(self.file()).unwrap_or_default();
@@ -91,7 +91,7 @@ impl Desk {
     }
 }
 
-impl Drop for Desk {
+impl Drop for TestDesktop {
     fn drop(&mut self) {
         for process in self.processes.iter_mut().rev() {
             let _ = process.kill();
@@ -109,98 +109,98 @@ fn until(what: &str, mut is: impl FnMut() -> bool) {
 }
 
 #[test]
-fn keys_arrive_as_they_were_meant_under_any_lock_and_layout() {
-    let mut desk = Desk::open();
-    let secret = |desk: &mut Desk| {
+fn keys_produce_their_characters_under_any_lock_and_layout() {
+    let mut desktop = TestDesktop::open();
+    let secret = |desktop: &mut TestDesktop| {
         for c in ["s", "e", "c", "r", "e", "t"] {
-            desk.strike(&format!("Key{}", c.to_uppercase()), c);
+            desktop.strike(&format!("Key{}", c.to_uppercase()), c);
         }
-        desk.hold(Modifier::ShiftLeft, true);
-        desk.strike("KeyA", "A");
-        desk.hold(Modifier::ShiftLeft, false);
+        desktop.hold(Modifier::ShiftLeft, true);
+        desktop.strike("KeyA", "A");
+        desktop.hold(Modifier::ShiftLeft, false);
     };
-    secret(&mut desk);
-    desk.got("secretA");
-    desk.tool("xdotool", &["key", "Caps_Lock"]);
-    secret(&mut desk);
-    desk.got("secretA");
-    desk.text("Grüße, ČŠ ě 打");
-    desk.got("Grüße, ČŠ ě 打");
-    desk.tool("xdotool", &["key", "Caps_Lock", "Num_Lock"]);
+    secret(&mut desktop);
+    desktop.got("secretA");
+    desktop.tool("xdotool", &["key", "Caps_Lock"]);
+    secret(&mut desktop);
+    desktop.got("secretA");
+    desktop.text("Grüße, ČŠ ě 打");
+    desktop.got("Grüße, ČŠ ě 打");
+    desktop.tool("xdotool", &["key", "Caps_Lock", "Num_Lock"]);
     for (code, key) in [("Numpad7", "Home"), ("Numpad4", "ArrowLeft"), ("NumpadDecimal", "Delete"), ("Numpad7", "7")] {
-        desk.strike(code, key);
+        desktop.strike(code, key);
     }
-    desk.got("\u{1b}[H\u{1b}[D\u{1b}[3~7");
-    desk.tool("setxkbmap", &["de"]);
+    desktop.got("\u{1b}[H\u{1b}[D\u{1b}[3~7");
+    desktop.tool("setxkbmap", &["de"]);
     for (code, key) in [("KeyZ", "z"), ("KeyY", "y"), ("KeyX", "x"), ("Slash", "/"), ("Digit2", "@")] {
-        desk.strike(code, key);
+        desktop.strike(code, key);
     }
-    desk.got("zyx/@");
-    desk.tool("setxkbmap", &["us,ru"]);
+    desktop.got("zyx/@");
+    desktop.tool("setxkbmap", &["us,ru"]);
     let (none, second) = (ModMask::from(0u16), xkb::Group::from(1u8));
-    desk.x11.x.xkb_latch_lock_state(CORE, none, none, true, second, none, false, 0).expect("the second group");
-    assert_eq!(desk.x11.refresh().expect("the state").group, 1);
-    desk.text("zyx Привет");
-    desk.got("zyx Привет");
+    desktop.x11.x.xkb_latch_lock_state(CORE, none, none, true, second, none, false, 0).expect("the second group");
+    assert_eq!(desktop.x11.refresh().expect("the state").group, 1);
+    desktop.text("zyx Привет");
+    desktop.got("zyx Привет");
 }
 
 #[test]
-fn what_is_held_does_not_disturb_a_text_and_is_held_again_after_it() {
-    let mut desk = Desk::open();
+fn held_modifiers_do_not_affect_a_text_and_are_restored() {
+    let mut desktop = TestDesktop::open();
     for modifier in [Modifier::ControlLeft, Modifier::AltLeft, Modifier::ShiftRight, Modifier::MetaLeft] {
-        desk.hold(modifier, true);
-        let before = desk.down();
+        desktop.hold(modifier, true);
+        let before = desktop.down();
         assert_eq!(before.len(), 1, "{modifier:?}");
-        desk.text("@{\\a");
-        assert_eq!(desk.down(), before, "{modifier:?}");
-        desk.hold(modifier, false);
+        desktop.text("@{\\a");
+        assert_eq!(desktop.down(), before, "{modifier:?}");
+        desktop.hold(modifier, false);
     }
-    desk.got(&"@{\\a".repeat(4));
+    desktop.got(&"@{\\a".repeat(4));
 }
 
 #[test]
 fn a_letter_is_not_lost_while_the_customer_holds_shift() {
-    let mut desk = Desk::open();
-    desk.tool("xdotool", &["keydown", "Shift_L"]);
-    desk.strike("KeyA", "a");
-    desk.strike("KeyB", "B");
-    desk.tool("xdotool", &["keyup", "Shift_L"]);
-    desk.got("AB");
+    let mut desktop = TestDesktop::open();
+    desktop.tool("xdotool", &["keydown", "Shift_L"]);
+    desktop.strike("KeyA", "a");
+    desktop.strike("KeyB", "B");
+    desktop.tool("xdotool", &["keyup", "Shift_L"]);
+    desktop.got("AB");
 }
 
 #[test]
-fn a_shortcut_with_super_that_nobody_waits_for_types_nothing() {
-    let mut desk = Desk::open();
-    desk.hold(Modifier::MetaLeft, true);
-    desk.strike("KeyC", "c");
-    desk.hold(Modifier::MetaLeft, false);
-    desk.hold(Modifier::ControlLeft, true);
-    desk.strike("KeyC", "C");
-    desk.hold(Modifier::ControlLeft, false);
-    desk.got("\u{3}");
+fn an_unknown_super_shortcut_types_nothing() {
+    let mut desktop = TestDesktop::open();
+    desktop.hold(Modifier::MetaLeft, true);
+    desktop.strike("KeyC", "c");
+    desktop.hold(Modifier::MetaLeft, false);
+    desktop.hold(Modifier::ControlLeft, true);
+    desktop.strike("KeyC", "C");
+    desktop.hold(Modifier::ControlLeft, false);
+    desktop.got("\u{3}");
 }
 
 #[test]
-fn text_that_no_key_has_arrives_whole_however_much_it_is() {
-    let mut desk = Desk::open();
+fn characters_without_a_key_arrive_in_any_number() {
+    let mut desktop = TestDesktop::open();
     let text = "打印机不工作了请您帮忙看一下谢谢";
-    desk.text(text);
-    desk.got(text);
+    desktop.text(text);
+    desktop.got(text);
     let text = "Žluťoučký kůň pěl ďábelské ódy; größer, Übermut, weiß, „Ärger“ – 5 €.";
-    desk.text(text);
-    desk.got(text);
+    desktop.text(text);
+    desktop.got(text);
     let many: String = (0x4E00..0x4E00 + 90).filter_map(char::from_u32).collect();
-    desk.text(&many);
-    desk.got(&many);
+    desktop.text(&many);
+    desktop.got(&many);
 }
 
 #[test]
-fn what_was_lent_is_given_back() {
-    let mut desk = Desk::open();
-    let before = desk.tool("xmodmap", &["-pke"]);
-    desk.text("打印");
-    desk.got("打印");
-    assert_ne!(desk.tool("xmodmap", &["-pke"]), before);
-    desk.x11 = X11::open(Some(&desk.display)).expect("the display");
-    assert_eq!(desk.tool("xmodmap", &["-pke"]), before);
+fn lent_keycodes_are_given_back() {
+    let mut desktop = TestDesktop::open();
+    let before = desktop.tool("xmodmap", &["-pke"]);
+    desktop.text("打印");
+    desktop.got("打印");
+    assert_ne!(desktop.tool("xmodmap", &["-pke"]), before);
+    desktop.x11 = X11::open(Some(&desktop.display)).expect("the display");
+    assert_eq!(desktop.tool("xmodmap", &["-pke"]), before);
 }

@@ -1,6 +1,6 @@
-//! Who may do what on Windows: whether a program runs as administrator, and whether it reaches another's windows. User
-//! Interface Privilege Isolation keeps input from windows of programs whose integrity level is higher; `SendInput` says
-//! nothing about it. (Microsoft: "Mandatory Integrity Control", "SendInput function".)
+//! Rights on Windows: whether a program runs as administrator, and whether its input reaches another's windows. User
+//! Interface Privilege Isolation keeps input from windows of programs with a higher integrity level; `SendInput` does
+//! not report it. (Microsoft: "Mandatory Integrity Control", "SendInput function".)
 
 use std::{os::windows::ffi::OsStrExt, path::Path};
 
@@ -26,7 +26,7 @@ use windows::{
     core::{Error, HRESULT, PCWSTR, Result, w},
 };
 
-/// A handle that is closed with this.
+/// A handle that is closed on drop.
 struct Owned(HANDLE);
 
 impl Drop for Owned {
@@ -43,13 +43,13 @@ fn token(process: HANDLE) -> Result<Owned> {
     Ok(Owned(token))
 }
 
-/// What a token says of itself, in a buffer that is aligned for pointers and long enough for one SID.
+/// Information about a token, in a buffer that is aligned for pointers and long enough for one SID.
 ///
-/// What is told may point into itself, so it stays where the call has put it.
-fn told(token: &Owned, what: TOKEN_INFORMATION_CLASS) -> Result<Box<[usize; 16]>> {
+/// The information may point into itself, so it stays where the call has put it.
+fn information(token: &Owned, what: TOKEN_INFORMATION_CLASS) -> Result<Box<[usize; 16]>> {
     let mut buffer = Box::new([0usize; 16]);
     let (room, mut length) = (size_of_val(&*buffer) as u32, 0);
-    // SAFETY: the buffer is as long as is said, and lives until the call returns.
+    // SAFETY: the buffer has the stated length, and lives until the call returns.
     unsafe { GetTokenInformation(token.0, what, Some(buffer.as_mut_ptr().cast()), room, &mut length) }?;
     Ok(buffer)
 }
@@ -58,16 +58,16 @@ fn told(token: &Owned, what: TOKEN_INFORMATION_CLASS) -> Result<Box<[usize; 16]>
 pub fn is_administrator() -> bool {
     let elevated = || {
         // SAFETY: a handle that need not be closed.
-        let buffer = told(&token(unsafe { GetCurrentProcess() })?, TokenElevation)?;
+        let buffer = information(&token(unsafe { GetCurrentProcess() })?, TokenElevation)?;
         // SAFETY: the call filled the buffer with this structure, which it is aligned for.
         Result::Ok(unsafe { buffer.as_ptr().cast::<TOKEN_ELEVATION>().read() }.TokenIsElevated != 0)
     };
     elevated().unwrap_or(false)
 }
 
-/// The integrity level of a process: 0x2000 is a program of a user, 0x3000 one that runs as administrator.
+/// The integrity level of a process: 0x2000 for a program of a user, 0x3000 as administrator.
 fn integrity(process: HANDLE) -> Result<u32> {
-    let buffer = told(&token(process)?, TokenIntegrityLevel)?;
+    let buffer = information(&token(process)?, TokenIntegrityLevel)?;
     // SAFETY: the call filled the buffer with this structure, whose SID lies in the buffer too and has at least one part.
     unsafe {
         let sid = buffer.as_ptr().cast::<TOKEN_MANDATORY_LABEL>().read().Label.Sid;
@@ -76,8 +76,8 @@ fn integrity(process: HANDLE) -> Result<u32> {
     }
 }
 
-/// Whether Windows keeps this program's input from a window. A process that does not let itself be looked at has more rights
-/// than this one.
+/// Whether Windows keeps this program's input from a window. A process that cannot be queried has more rights than this
+/// one.
 pub fn is_out_of_reach(window: HWND) -> bool {
     let mut id = 0;
     // SAFETY: the place for the answer lives until the call returns; a window that is gone gives process 0.
@@ -110,7 +110,7 @@ impl Elevated {
         unsafe { WaitForSingleObject(self.0.0, 0) == WAIT_TIMEOUT }
     }
 
-    /// Waits for its end; says its exit code.
+    /// Waits for its end; returns its exit code.
     pub fn wait(self) -> u32 {
         let mut code = 0;
         // SAFETY: the handle is ours and open; the place for the answer lives until the call returns.
@@ -122,17 +122,17 @@ impl Elevated {
     }
 }
 
-/// Starts this program once more as administrator: Windows asks its user, and that may take as long as they like. The error
-/// is for the technician.
+/// Starts this program again as administrator: Windows asks its user, who may take as long as they like. The error is
+/// for the technician.
 pub fn run_as_administrator(arguments: &[String]) -> std::result::Result<Elevated, String> {
     let program = std::env::current_exe().map_err(|e| format!("this program does not find itself ({e})"))?;
     start(&program, &command_line(arguments)).map_err(|error| match error.code() {
         code if code == HRESULT::from_win32(ERROR_CANCELLED.0) => "Windows asked, and the answer was no".into(),
-        _ => format!("Windows does not start it: {}", error.message()),
+        _ => format!("Windows cannot start it: {}", error.message()),
     })
 }
 
-/// Arguments in quotes. None of ours holds a quote or ends with a backslash.
+/// Arguments in quotes. Ours contain no quotes and do not end with a backslash.
 fn command_line(arguments: &[String]) -> String {
     debug_assert!(arguments.iter().all(|a| !a.contains('"') && !a.ends_with('\\')));
     arguments.iter().map(|a| format!("\"{a}\"")).collect::<Vec<_>>().join(" ")
@@ -143,7 +143,7 @@ fn start(program: &Path, arguments: &str) -> Result<Elevated> {
     let arguments: Vec<u16> = arguments.encode_utf16().chain([0]).collect();
     let mut how = SHELLEXECUTEINFOW {
         cbSize: size_of::<SHELLEXECUTEINFOW>() as u32,
-        // This thread waits for the answer and then goes on to other work.
+        // This thread waits for the answer and then continues with other work.
         fMask: SEE_MASK_NOCLOSEPROCESS | SEE_MASK_NOASYNC,
         lpVerb: w!("runas"),
         lpFile: PCWSTR(file.as_ptr()),
@@ -169,21 +169,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arguments_with_spaces_stay_whole() {
+    fn arguments_with_spaces_are_quoted() {
         let arguments = ["--elevated", r"C:\Users\a b\elevate-1.json"].map(str::to_owned);
         assert_eq!(command_line(&arguments), r#""--elevated" "C:\Users\a b\elevate-1.json""#);
     }
 
     #[test]
-    fn this_process_has_an_integrity_level_and_reaches_no_less_than_itself() {
+    fn this_process_has_an_integrity_level_and_reaches_its_own_windows() {
         // SAFETY: a handle that need not be closed.
         let own = integrity(unsafe { GetCurrentProcess() }).unwrap();
         assert!(own >= 0x1000, "{own:#x}");
-        assert!(!is_out_of_reach(HWND::default()), "no window is nobody's");
+        assert!(!is_out_of_reach(HWND::default()), "no window is within reach");
     }
 
     #[test]
-    fn a_program_that_was_started_is_waited_for() {
+    fn a_started_program_can_be_waited_for() {
         let interpreter = std::env::var("ComSpec").unwrap();
         let started = start(Path::new(&interpreter), "/c exit 77").unwrap();
         while started.runs() {

@@ -1,6 +1,6 @@
-//! Ctrl+Alt+Del, which Windows takes from the keyboard and from services alone. A program that runs as administrator makes a
-//! service for a moment, and that presses it. (Microsoft: "SendSAS function"; the policy "Software Secure Attention
-//! Sequence" must let services do so.)
+//! Ctrl+Alt+Del, which Windows accepts only from the keyboard and from services. A program that runs as administrator
+//! creates a temporary service that presses it. (Microsoft: "SendSAS function"; the policy "Software Secure Attention
+//! Sequence" must allow it for services.)
 
 use std::os::windows::ffi::OsStrExt;
 
@@ -24,14 +24,14 @@ use windows::{
     core::{HRESULT, PCWSTR, PWSTR, Result, s, w},
 };
 
-/// The argument by which this program knows that it is that service.
+/// The argument that starts this program as that service.
 pub const ARGUMENT: &str = "--press-ctrl-alt-del";
 const NAME: PCWSTR = w!("DesksideCtrlAltDel");
 const POLICIES: PCWSTR = w!(r"SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System");
 const POLICY: PCWSTR = w!("SoftwareSASGeneration");
-/// In this value of the policy services may press it.
+/// The value of the policy that allows it for services.
 const SERVICES: u32 = 1;
-/// The right to have a service deleted (winnt.h: DELETE).
+/// The right to delete a service (winnt.h: DELETE).
 const DELETE: u32 = 0x0001_0000;
 
 /// Presses Ctrl+Alt+Del. Only a program that runs as administrator can.
@@ -52,7 +52,7 @@ pub fn press() -> Result<()> {
         );
         let service = match made {
             Ok(service) => Handle(service),
-            // A program that was killed has left it.
+            // A program that was killed may have left the service.
             Err(error) if error.code() == HRESULT::from_win32(ERROR_SERVICE_EXISTS.0) => {
                 let service = Handle(OpenServiceW(manager.0, NAME, may | SERVICE_CHANGE_CONFIG)?);
                 ChangeServiceConfigW(
@@ -63,7 +63,7 @@ pub fn press() -> Result<()> {
             Err(error) => return Err(error),
         };
         let started = StartServiceW(service.0, None);
-        // It goes once it has stopped.
+        // The service is removed once it has stopped.
         DeleteService(service.0).and(started)
     }
 }
@@ -77,7 +77,7 @@ impl Drop for Handle {
     }
 }
 
-/// Is that service: started by Windows, which waits for this call.
+/// Runs as that service: started by Windows, which waits for this call.
 pub fn serve() -> Result<()> {
     let mut name: Vec<u16> = "DesksideCtrlAltDel\0".encode_utf16().collect();
     let entry = SERVICE_TABLE_ENTRYW { lpServiceName: PWSTR(name.as_mut_ptr()), lpServiceProc: Some(run) };
@@ -89,20 +89,20 @@ pub fn serve() -> Result<()> {
 unsafe extern "system" fn run(_: u32, _: *mut PWSTR) {
     // SAFETY: called by Windows for this service.
     let Ok(status) = (unsafe { RegisterServiceCtrlHandlerW(NAME, Some(control)) }) else { return };
-    tell(status, SERVICE_RUNNING);
+    report(status, SERVICE_RUNNING);
     let before = policy();
     if before.is_none_or(|allowed| allowed & SERVICES == 0) {
         set_policy(Some(before.unwrap_or(0) | SERVICES));
     }
     attend();
     set_policy(before);
-    tell(status, SERVICE_STOPPED);
+    report(status, SERVICE_STOPPED);
 }
 
-/// It has nothing that could be controlled.
+/// The service accepts no control requests.
 unsafe extern "system" fn control(_: u32) {}
 
-fn tell(service: SERVICE_STATUS_HANDLE, state: SERVICE_STATUS_CURRENT_STATE) {
+fn report(service: SERVICE_STATUS_HANDLE, state: SERVICE_STATUS_CURRENT_STATE) {
     let status = SERVICE_STATUS {
         dwServiceType: SERVICE_WIN32_OWN_PROCESS,
         dwCurrentState: state,
@@ -125,18 +125,18 @@ fn attend() {
     }
 }
 
-/// What the policy says; `None` where it says nothing.
+/// The value of the policy; `None` if it is not set.
 fn policy() -> Option<u32> {
     let (mut value, mut length) = (0u32, size_of::<u32>() as u32);
     let place = Some((&raw mut value).cast());
-    // SAFETY: the names end with a zero, and the place for the answer is as long as is said.
+    // SAFETY: the names end with a zero, and the place for the answer has the stated length.
     let read =
         unsafe { RegGetValueW(HKEY_LOCAL_MACHINE, POLICIES, POLICY, RRF_RT_REG_DWORD, None, place, Some(&mut length)) };
     read.is_ok().then_some(value)
 }
 
 fn set_policy(value: Option<u32>) {
-    // SAFETY: the names end with a zero, and the value is as long as is said.
+    // SAFETY: the names end with a zero, and the value has the stated length.
     let set = unsafe {
         match &value {
             Some(value) => {
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_policy_is_what_it_was_afterwards() {
+    fn the_policy_is_restored_afterwards() {
         let before = policy();
         for value in [Some(SERVICES), Some(3), None] {
             set_policy(value);

@@ -1,4 +1,4 @@
-//! The customer's chair: a page on which one sits at the sample desktop, reads the mail, and lets the sample customer say yes.
+//! The customer's page: shows the sample desktop and the newest mail, and lets the sample customer say yes.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -9,40 +9,40 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use tiny_http::{Header, Method, Request, Response};
 
-use super::{CHAIR_PORT, Children, SERVER, furnish::Api, sample::Desktop};
+use super::{CUSTOMER_VIEW_PORT, Children, SERVER, sample::Desktop, seed::Api};
 
-const PAGE: &str = include_str!("chair.html");
-const SCRIPT: &str = include_str!("chair.js");
-/// How often the sample customer looks at the screen.
-const LOOK: Duration = Duration::from_millis(700);
+const PAGE: &str = include_str!("customer_view.html");
+const SCRIPT: &str = include_str!("customer_view.js");
+/// How often the sample customer checks the screen.
+const CHECK_INTERVAL: Duration = Duration::from_millis(700);
 
-/// The page's server.
-pub struct Chair {
+/// The server of the page.
+pub struct CustomerView {
     http: tiny_http::Server,
     desktop: Desktop,
     says_yes: bool,
 }
 
-impl Chair {
-    /// Opens the page's port, on this machine only.
+impl CustomerView {
+    /// Opens the port of the page, on this machine only.
     pub fn open(desktop: Desktop) -> anyhow::Result<Self> {
-        let http = tiny_http::Server::http(("127.0.0.1", CHAIR_PORT))
-            .map_err(|e| anyhow::anyhow!("port {CHAIR_PORT}: {e}"))?;
+        let http = tiny_http::Server::http(("127.0.0.1", CUSTOMER_VIEW_PORT))
+            .map_err(|e| anyhow::anyhow!("port {CUSTOMER_VIEW_PORT}: {e}"))?;
         Ok(Self { http, desktop, says_yes: false })
     }
 
-    /// Serves until told to stop.
+    /// Serves until `stop` is set.
     pub fn serve(mut self, stop: &AtomicBool, children: &mut Children) -> anyhow::Result<()> {
-        let mut looked = Instant::now();
+        let mut checked = Instant::now();
         while !stop.load(Ordering::SeqCst) {
-            if let Some(fell) = children.fallen(&["deskside-server", "Xvfb", "x11vnc", "websockify"]) {
-                anyhow::bail!("{fell} ended, and the demo with it");
+            if let Some(name) = children.ended(&["deskside-server", "Xvfb", "x11vnc", "websockify"]) {
+                anyhow::bail!("{name} ended, and the demo with it");
             }
             if let Some(request) = self.http.recv_timeout(Duration::from_millis(200))? {
                 self.answer(request, children);
             }
-            if self.says_yes && looked.elapsed() > LOOK {
-                looked = Instant::now();
+            if self.says_yes && checked.elapsed() > CHECK_INTERVAL {
+                checked = Instant::now();
                 self.desktop.say_yes();
             }
         }
@@ -50,19 +50,19 @@ impl Chair {
     }
 
     fn answer(&mut self, mut request: Request, children: &mut Children) {
-        let own = format!("http://localhost:{CHAIR_PORT}");
+        let own = format!("http://localhost:{CUSTOMER_VIEW_PORT}");
         let origin = request.headers().iter().find(|h| h.field.equiv("origin")).map(|h| h.value.to_string());
-        // A page of somebody else may not use this desktop.
+        // A page of another origin may not use this desktop.
         let foreign = *request.method() == Method::Post && origin.as_deref() != Some(&own);
         let done = match (request.method().clone(), request.url()) {
             _ if foreign => Ok(json!({ "problem": "this page does not belong to the demo" })),
             (Method::Get, "/") => return respond(request, PAGE, "text/html; charset=utf-8"),
-            (Method::Get, "/chair.js") => return respond(request, SCRIPT, "text/javascript"),
+            (Method::Get, "/customer_view.js") => return respond(request, SCRIPT, "text/javascript"),
             (Method::Get, "/mail") => newest_mail(),
             (Method::Post, "/yes") => self.switch(&mut request),
             (Method::Post, "/open") => self.open_link(&mut request, children),
             (Method::Post, "/program") => self.program(&mut request, children),
-            _ => Ok(json!({ "problem": "there is no such page" })),
+            _ => Ok(json!({ "problem": "no such page" })),
         };
         let answer = done.unwrap_or_else(|e| json!({ "problem": format!("{e:#}") }));
         respond(request, &answer.to_string(), "application/json");

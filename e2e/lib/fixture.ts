@@ -1,10 +1,10 @@
-// The stage of a test file: a server with one incident, a virtual desktop, and a network between them where it is wanted.
+// The fixture of a test file: a server with one incident, a virtual desktop, and optionally a network between them.
 
 import { type APIRequestContext, expect, type Page, test } from '@playwright/test';
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
-import { CUSTOMER, furnish, generate, runProgram, signIn } from './people';
+import { CUSTOMER, seed, generate, runProgram, signIn } from './people';
 import { Desktop, freePort, MEMORY, Server } from './processes';
 import { Proxy } from './proxy';
 
@@ -13,11 +13,11 @@ interface Options {
   server?: string[];
   /** The desktop's size in pixels. */
   size?: string;
-  /** Everybody comes through a network that can be cut and slowed down. */
+  /** Whether everybody connects over a network that can be cut and slowed down. */
   proxied?: boolean;
 }
 
-export class Stage {
+export class Fixture {
   server!: Server;
   desktop!: Desktop;
   network!: Proxy;
@@ -35,7 +35,7 @@ export class Stage {
       this.server = await Server.start(server);
     }
     this.desktop = await Desktop.start(size);
-    ({ incident: this.incident } = await furnish(this.server, request));
+    ({ incident: this.incident } = await seed(this.server, request));
   }
 
   async close() {
@@ -44,13 +44,13 @@ export class Stage {
     await this.server?.stop();
   }
 
-  /** What the next test must not find: programs that still run, a slow network. */
-  tidy() {
+  /** Removes what the next test must not find: running programs, a slow network. */
+  cleanUp() {
     if (this.network) this.network.rate = Infinity;
     spawnSync('pkill', ['-f', join(this.server.data, 'deskside-support')]);
   }
 
-  /** The technician signs in, and the customer has come with the support program. */
+  /** The technician signs in, and the customer joins with the support program. */
   async join(
     page: Page,
     request: APIRequestContext,
@@ -65,21 +65,21 @@ export class Stage {
   }
 }
 
-/** Sets the stage for all tests of the file that calls this; what it holds is there once a test runs. */
-export function stage(options: Options = {}): Stage {
-  const at = new Stage();
+/** Sets up the fixture for all tests of the calling file. Its parts are available while tests run. */
+export function useFixture(options: Options = {}): Fixture {
+  const fixture = new Fixture();
   test.beforeAll(async ({ playwright }) => {
     const request = await playwright.request.newContext();
-    await at.open(options, request);
+    await fixture.open(options, request);
     await request.dispose();
   });
   test.afterEach(async ({}, info) => {
     if (info.status !== info.expectedStatus) {
-      at.desktop.screenshot(info.outputPath('desktop.png'));
-      console.log(at.server.log.slice(-8_000));
+      fixture.desktop.screenshot(info.outputPath('desktop.png'));
+      console.log(fixture.server.log.slice(-8_000));
     }
-    at.tidy();
+    fixture.cleanUp();
   });
-  test.afterAll(() => at.close());
-  return at;
+  test.afterAll(() => fixture.close());
+  return fixture;
 }

@@ -1,4 +1,4 @@
-//! The demo's organisation, people and incidents, made over the same web API that everybody uses.
+//! Fills the demo with an organisation, people and incidents, over the public web API.
 
 use std::sync::OnceLock;
 
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::SERVER;
 
-/// The password of the demo's technicians. The demo's server listens on this machine only.
+/// The password of the demo's technicians. The demo's server listens only on this machine.
 pub const PASSWORD: &str = "deskside-demo";
 
-/// A signed-in conversation with the server.
+/// A signed-in client of the server.
 pub struct Api {
     agent: ureq::Agent,
     cookie: String,
@@ -35,19 +35,19 @@ impl Api {
         Ok(Self { agent, cookie })
     }
 
-    /// Asks.
+    /// Sends a GET request.
     pub fn get(&self, path: &str) -> anyhow::Result<Value> {
-        let asked = self.agent.get(format!("{SERVER}{path}")).header("cookie", &self.cookie).call();
-        Ok(asked.with_context(|| path.to_owned())?.body_mut().read_json()?)
+        let response = self.agent.get(format!("{SERVER}{path}")).header("cookie", &self.cookie).call();
+        Ok(response.with_context(|| path.to_owned())?.body_mut().read_json()?)
     }
 
     fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        let asked = self.agent.post(format!("{SERVER}{path}")).header("cookie", &self.cookie).send_json(body);
-        Ok(asked.with_context(|| path.to_owned())?.body_mut().read_json()?)
+        let response = self.agent.post(format!("{SERVER}{path}")).header("cookie", &self.cookie).send_json(body);
+        Ok(response.with_context(|| path.to_owned())?.body_mut().read_json()?)
     }
 }
 
-/// Fills a new server; an old one keeps what it has.
+/// Fills a new server; an existing one keeps its data.
 pub fn run(setup: Option<String>) -> anyhow::Result<()> {
     let Some(token) = setup else { return Ok(()) };
     let sample: Value = serde_json::from_str(include_str!("sample.json")).context("sample.json has a mistake")?;

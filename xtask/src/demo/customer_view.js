@@ -1,15 +1,15 @@
-// The customer's chair: the newest mail, its link, and the switch.
+// Shows the newest mail, opens its link, and switches the automatic yes.
 const by = (id) => document.getElementById(id);
 let link = null;
-/** The mail that is shown: not every mail has a link. */
+/** The id of the mail that is shown. Not every mail has a link. */
 let shown = null;
 
-async function tell(path, body) {
+async function send(path, body) {
   const answer = await fetch(path, { method: 'POST', body: JSON.stringify(body) }).then((a) => a.json());
   by('problem').textContent = answer.problem ?? '';
 }
 
-async function look() {
+async function refresh() {
   const { mail, problem } = await fetch('/mail').then((a) => a.json()).catch(() => ({ problem: 'The demo has ended.' }));
   by('problem').textContent = problem ?? '';
   if (!mail || mail.id === shown) return;
@@ -20,8 +20,8 @@ async function look() {
   by('open').disabled = by('program').disabled = !link;
 }
 
-by('open').onclick = () => tell('/open', { link });
-by('program').onclick = () => tell('/program', { link });
-by('yes').onchange = (event) => tell('/yes', { on: event.target.checked });
-setInterval(look, 2000);
-look();
+by('open').onclick = () => send('/open', { link });
+by('program').onclick = () => send('/program', { link });
+by('yes').onchange = (event) => send('/yes', { on: event.target.checked });
+setInterval(refresh, 2000);
+refresh();
