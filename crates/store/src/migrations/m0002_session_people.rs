@@ -39,8 +39,8 @@ mod tests {
         migrate(&transaction, &ALL[..1]).await.unwrap();
         for (session, people) in [("a", ",4,,6,"), ("b", ""), ("c", ",4,"), ("d", ",12,,13,,4,")] {
             let columns = "incident, number, subject, kind, customer, owner, owner_name, team, started, ended, ending, \
-                joined, waited, handled, messages, files, transfers, holds, held";
-            let values = "1, '', '', '', '', 1, '', '', 0, 0, '', 0, 0, 0, 0, 0, 0, 0, 0";
+                joined, waited, handled, messages, files, transfers, holds, held, people_by_role";
+            let values = "1, '', '', '', '', 1, '', '', 0, 0, '', 0, 0, 0, 0, 0, 0, 0, 0, 1";
             let sql =
                 format!("INSERT INTO past (session, people, {columns}) VALUES ('{session}', '{people}', {values})");
             sea_orm::ConnectionTrait::execute_unprepared(&transaction, &sql).await.unwrap();

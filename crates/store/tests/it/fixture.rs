@@ -28,6 +28,7 @@ macro_rules! every_entity {
             event_row,
             seal_row,
             session_history,
+            session_person,
             tombstone_row,
             admission,
             mail_row,

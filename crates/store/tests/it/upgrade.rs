@@ -42,8 +42,17 @@ async fn every_row_of_the_version_before_is_there() {
         let db = as_it_is(&path).await;
         for (table, (columns, stored)) in before {
             assert!(!stored.is_empty(), "{table}");
-            assert_eq!(rows(&db, &table, &columns).await, stored, "{table}");
+            // A column that a migration drops is tested with that migration.
+            let stays = self::columns(&db, &table).await;
+            if columns.iter().all(|column| stays.contains(column)) {
+                assert_eq!(rows(&db, &table, &columns).await, stored, "{table}");
+            } else {
+                assert_eq!((table.as_str(), rows(&db, &table, &stays).await.len()), ("past", stored.len()));
+            }
         }
+        let helped = session_person::Entity::find().all(&db).await.unwrap();
+        let helped: Vec<_> = helped.iter().map(|row| (row.session.as_str(), row.user)).collect();
+        assert_eq!(helped, [(OVER, 2)]);
     }
 }
 
