@@ -3,7 +3,7 @@
 use std::{fs::File, io::Write, sync::Arc};
 
 use evidence::{Writer, line, names, recording_plan, transcript};
-use live_sessions::timeline;
+use live_sessions::{StoredFile, StoredKind, timeline};
 use platform::{clock, paths};
 use protocol::{Entry, Event, SessionId, UserRef};
 use session::{Actor, Command, PlaybackTimeline, Stored};
@@ -86,26 +86,21 @@ impl Archive {
         let captions = recording_plan::captions(entries, &PlaybackTimeline::of(entries));
         bundle.file("subtitles.vtt", &mut recording_plan::webvtt(&captions).as_bytes())?;
         for entry in entries {
-            let (name, path) = match &entry.event {
-                Event::SystemInfoRead { number, .. } => {
-                    (format!("system/{number}.json"), paths::system_info(data, id, *number))
-                }
-                Event::ScreenshotTaken { number, .. } => {
-                    (format!("screenshots/{number}.png"), paths::screenshot(data, id, *number))
-                }
-                Event::FilePosted { number, .. } => (format!("files/{number}"), paths::post(data, id, *number)),
-                Event::ShellStarted { number, .. } => {
-                    let path = paths::shell(data, id, *number);
-                    if let Ok(file) = File::open(&path) {
-                        bundle.file(&format!("shells/{number}.cast"), &mut self.vault.file(&path).read(file)?)?;
-                    }
-                    continue;
-                }
-                _ => continue,
+            let Some(stored) = StoredFile::of(&entry.event) else { continue };
+            let (number, path) = (stored.number, stored.path(data, id));
+            let name = match stored.kind {
+                StoredKind::SystemInfo => format!("system/{number}.json"),
+                StoredKind::Screenshot => format!("screenshots/{number}.png"),
+                StoredKind::Attachment => format!("files/{number}"),
+                StoredKind::Shell => format!("shells/{number}.cast"),
             };
-            // What is missing is missing in the bundle too, and its verdict says so.
-            if let Ok(mut file) = File::open(path) {
-                bundle.file(&name, &mut file)?;
+            // A missing file is left out of the bundle, and the verdict says so.
+            let Ok(mut file) = File::open(&path) else { continue };
+            match stored.kind {
+                StoredKind::Shell => bundle.file(&name, &mut self.vault.file(&path).read(file)?)?,
+                StoredKind::SystemInfo | StoredKind::Screenshot | StoredKind::Attachment => {
+                    bundle.file(&name, &mut file)?
+                }
             }
         }
         Ok(bundle.finish(&self.sealing.key())?)

@@ -106,7 +106,7 @@ impl Archive {
         }
         video::remove_reels(self, &live.id)?;
         // Nothing is left of which a video would be made.
-        *live.room_for_video().lock().expect(video::PROMISE) = self.disk.nothing();
+        *live.space_for_video().lock().expect(video::PROMISE) = self.disk.nothing();
         self.seal(&live.id).await?;
         session_index::enter(&self.db, &live.id, &live.entries().await).await?;
         let row = session_row::ActiveModel {
@@ -124,7 +124,7 @@ impl Archive {
     async fn store(self: &Arc<Self>, live: &Arc<LiveSession>) -> anyhow::Result<Event> {
         self.recording_store.ready().await?;
         let (entries, id, archive) = (live.entries().await, live.id.clone(), self.clone());
-        let room = live.room_for_video();
+        let room = live.space_for_video();
         let made = tokio::task::spawn_blocking(move || video::make(&archive, &id, &entries, &room)).await??;
         if let Some(segment) = made.as_ref().and_then(|m| m.uncovered.clone()) {
             live.segment(segment).await?;

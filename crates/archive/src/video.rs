@@ -1,4 +1,4 @@
-//! The video: made of the reels and the timeline, kept in the vault, and read from it in parts.
+//! The video: made of the raw_recordings and the timeline, kept in the vault, and read from it in parts.
 
 use std::{
     fs::File,
@@ -14,7 +14,7 @@ use evidence::{
     recording_plan::{self, Plan},
     webm,
 };
-use live_sessions::recorder::{bytes_of, reels};
+use live_sessions::recorder::{bytes_of, raw_recordings};
 use platform::{
     disk::Promise,
     paths, secret,
@@ -30,7 +30,7 @@ pub struct Made {
     pub bytes: u64,
     pub sha256: String,
     pub pointer_sha256: String,
-    /// What the reels have beyond the timeline's segments.
+    /// What the raw_recordings have beyond the timeline's segments.
     pub uncovered: Option<Segment>,
 }
 
@@ -50,9 +50,9 @@ fn records(vault: &Vault, paths: Vec<PathBuf>) -> impl Iterator<Item = io::Resul
     })
 }
 
-/// Gives the pictures of the reels, one at a time.
-fn pictures(vault: &Vault, reels: Vec<PathBuf>) -> impl FnMut() -> io::Result<Vec<u8>> {
-    let mut pictures = records(vault, reels).filter_map(|record| match record {
+/// Gives the pictures of the raw_recordings, one at a time.
+fn pictures(vault: &Vault, raw_recordings: Vec<PathBuf>) -> impl FnMut() -> io::Result<Vec<u8>> {
+    let mut pictures = records(vault, raw_recordings).filter_map(|record| match record {
         Ok(Record::Picture { data, .. }) => Some(Ok(data)),
         Ok(Record::Pointer { .. }) => None,
         Err(error) => Some(Err(error)),
@@ -63,20 +63,22 @@ fn pictures(vault: &Vault, reels: Vec<PathBuf>) -> impl FnMut() -> io::Result<Ve
 /// Makes the video of a session; `None` when not even one picture was recorded. A video that is there already is made
 /// anew: only the timeline says that one is whole.
 pub fn make(archive: &Archive, id: &SessionId, entries: &[Entry], room: &Room) -> anyhow::Result<Option<Made>> {
-    let reels = reels(&archive.data, id);
-    if reels.is_empty() {
+    let raw_recordings = raw_recordings(&archive.data, id);
+    if raw_recordings.is_empty() {
         return Ok(None);
     }
     let _turn = archive.unfinished.turn();
-    owe(room, &reels)?;
+    owe(room, &raw_recordings)?;
     // Before anything is read, which takes long. What others were promised does not count, nor what stays free otherwise: the
     // raw recording goes when the video is there, and nothing else on a full disk would make room for it.
     room.lock().expect(PROMISE).fits()?;
-    let Some(plan) = recording_plan::plan(entries, records(&archive.vault, reels.clone()))? else { return Ok(None) };
-    let made = write(archive, &plan, reels.clone(), (&paths::recording(&archive.data, id), room));
+    let Some(plan) = recording_plan::plan(entries, records(&archive.vault, raw_recordings.clone()))? else {
+        return Ok(None);
+    };
+    let made = write(archive, &plan, raw_recordings.clone(), (&paths::recording(&archive.data, id), room));
     if made.is_err() {
         // What is half there was removed, and is needed again.
-        owe(room, &reels)?;
+        owe(room, &raw_recordings)?;
     }
     let (bytes, sha256) = made?;
     let pointer = paths::pointer(&archive.data, id);
@@ -87,18 +89,18 @@ pub fn make(archive: &Archive, id: &SessionId, entries: &[Entry], room: &Room) -
     Ok(Some(Made { bytes, sha256, pointer_sha256, uncovered: plan.uncovered }))
 }
 
-fn owe(room: &Room, reels: &[PathBuf]) -> io::Result<()> {
-    room.lock().expect(PROMISE).owe(bytes_of(reels)?);
+fn owe(room: &Room, raw_recordings: &[PathBuf]) -> io::Result<()> {
+    room.lock().expect(PROMISE).owe(bytes_of(raw_recordings)?);
     Ok(())
 }
 
 fn write(
     archive: &Archive,
     plan: &Plan,
-    reels: Vec<PathBuf>,
+    raw_recordings: Vec<PathBuf>,
     (path, room): (&Path, &Room),
 ) -> anyhow::Result<(u64, String)> {
-    let next = pictures(&archive.vault, reels);
+    let next = pictures(&archive.vault, raw_recordings);
     let mut sum = Summed { sum: Sha256::new(), bytes: 0, room };
     keep_sealed(&archive.vault, path, |out| {
         webm::write(&plan.movie, &plan.first, next, Tee(out, &mut sum)).map(drop).map_err(io::Error::other)
@@ -151,10 +153,10 @@ pub fn keep_sealed(
     File::open(folder)?.sync_all()
 }
 
-/// The reels are of no use once the video is stored.
+/// The raw_recordings are of no use once the video is stored.
 pub fn remove_reels(archive: &Archive, id: &SessionId) -> io::Result<()> {
     // From the last to the first: whoever is interrupted finds the rest again.
-    reels(&archive.data, id).iter().rev().try_for_each(std::fs::remove_file)
+    raw_recordings(&archive.data, id).iter().rev().try_for_each(std::fs::remove_file)
 }
 
 /// A longer recording than this is not made in memory.
@@ -167,10 +169,12 @@ pub struct TooLong;
 
 /// What is recorded so far of a session that goes on: a video until now, made for whoever asks.
 pub fn so_far(archive: &Archive, id: &SessionId, entries: &[Entry]) -> anyhow::Result<Option<Vec<u8>>> {
-    let reels = reels(&archive.data, id);
-    anyhow::ensure!(bytes_of(&reels)? <= MOST_SO_FAR, TooLong);
-    let Some(plan) = recording_plan::plan(entries, records(&archive.vault, reels.clone()))? else { return Ok(None) };
-    let next = pictures(&archive.vault, reels);
+    let raw_recordings = raw_recordings(&archive.data, id);
+    anyhow::ensure!(bytes_of(&raw_recordings)? <= MOST_SO_FAR, TooLong);
+    let Some(plan) = recording_plan::plan(entries, records(&archive.vault, raw_recordings.clone()))? else {
+        return Ok(None);
+    };
+    let next = pictures(&archive.vault, raw_recordings);
     Ok(Some(webm::write(&plan.movie, &plan.first, next, Vec::new())?))
 }
 
@@ -298,14 +302,14 @@ mod tests {
         record(&archive, &live.id);
         assert_eq!(archive.disk.promised(), 0);
         // The server starts again.
-        let sessions = live_sessions::fixture::again(&sessions);
+        let sessions = live_sessions::fixture::restarted(&sessions);
         sessions.load().await.unwrap();
         let archive = fixture::archive(folder.path(), sessions.clone());
         let recorded = std::fs::metadata(paths::reel(&archive.data, &live.id, 1)).unwrap().len();
         assert_eq!(archive.disk.promised(), recorded);
         let (live, video) = (sessions.get(&live.id).unwrap(), paths::recording(&archive.data, &live.id));
         let entries = live.entries().await;
-        let make = || make(&archive, &live.id, &entries, &live.room_for_video());
+        let make = || make(&archive, &live.id, &entries, &live.space_for_video());
         // Something lies in its way: it is tried again later, and the room stays.
         std::fs::create_dir_all(video.with_extension("new")).unwrap();
         assert!(make().is_err());

@@ -105,7 +105,7 @@ impl Organisation {
     /// into the old one is told that there is no such team.
     async fn move_queue(&self, team: &str, to: &Queue) -> anyhow::Result<()> {
         let mut done = Ok(());
-        for live in self.sessions.all_made().await {
+        for live in self.sessions.all_with_new().await {
             let from = Queue::Team { team: team.to_owned() };
             let moved = live.act(&Actor::Server, Command::MoveQueue { from, to: to.clone() }).await;
             // Where one session cannot store it, the others still can; what has just ended waits for nobody.

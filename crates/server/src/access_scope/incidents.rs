@@ -59,7 +59,7 @@ pub async fn may_move(
 /// Judges a change of whom invitations to these incidents' sessions are sent to: whoever makes it may see every session that
 /// goes on there, and could invite anybody themselves where it is theirs.
 pub async fn may_redirect(sessions: &SessionRegistry, who: &user::Model, incidents: &[i32]) -> Result<(), Denied> {
-    for live in sessions.all_made().await {
+    for live in sessions.all_with_new().await {
         let entries = live.entries().await;
         let about = Standing::of(&entries).is_some_and(|standing| incidents.contains(&standing.incident));
         let over = matches!(live.now().phase(), Phase::Ended { .. });

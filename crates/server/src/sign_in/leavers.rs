@@ -58,7 +58,7 @@ pub async fn works_no_more(auth: &Auth, user: &user::Model) -> Result<(), DbErr>
     let _names = auth.teams.read().await;
     let queue = queue_of(auth, user).await?;
     let mut done = Ok(());
-    for live in auth.sessions.all_made().await {
+    for live in auth.sessions.all_with_new().await {
         let command = Command::Expel { user: user.id, queue: queue.clone() };
         // Where one session cannot store it, the others still can.
         done = done.and(or_over(live.act(&Actor::Server, command).await).map(drop));
