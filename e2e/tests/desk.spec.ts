@@ -108,7 +108,7 @@ test('a click on the ticket’s page and one here, and the session comes back to
 
   // The desk is away: nothing is lost, and an administrator sees what waits and why.
   await until('the start is written', async () =>
-    (await rt.entries(id)).some((e) => e.text.includes('has made a support session'))
+    (await rt.entries(id)).some((e) => e.text.includes('has created a support session'))
   );
   await rt.down();
   const entry = await close(start);
