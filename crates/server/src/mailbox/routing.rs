@@ -128,7 +128,11 @@ fn unreadable(raw: &[u8]) -> IncomingMail {
 }
 
 /// Why a mail must be rejected because of earlier mails.
-async fn rejection_by_history(inbox: &Arc<Inbox>, mail: &IncomingMail, now: Timestamp) -> Result<Option<Rejected>, DbErr> {
+async fn rejection_by_history(
+    inbox: &Arc<Inbox>,
+    mail: &IncomingMail,
+    now: Timestamp,
+) -> Result<Option<Rejected>, DbErr> {
     let sent = mail_row::Entity::find().filter(mail_row::Column::Name.eq(mail.id.as_str())).count(&inbox.db).await?;
     if sent > 0 || mail.address.eq_ignore_ascii_case(inbox.mailer.address()) {
         return Ok(Some(Rejected::Own));
