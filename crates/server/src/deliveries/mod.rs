@@ -193,8 +193,8 @@ impl Deliveries {
         for entry in entries {
             for receiver in enabled() {
                 let names = self.of(receiver).names(receiver, &before, &desk, &entry.event);
-                let wanted = names.into_iter().filter(|name| wants(receiver, name));
-                rows.extend(wanted.map(|name| row(receiver.id, session.id(), entry, name)));
+                let subscribed = names.into_iter().filter(|name| subscribes(receiver, name));
+                rows.extend(subscribed.map(|name| row(receiver.id, session.id(), entry, name)));
             }
             before.apply(entry.at, &entry.event);
         }
@@ -233,9 +233,9 @@ fn row(receiver: i32, session: &SessionId, entry: &Entry, event: String) -> deli
 }
 
 /// Whether a receiver subscribes to this event. The part after a `#` says whom it is about.
-fn wants(receiver: &receiver::Model, name: &str) -> bool {
+fn subscribes(receiver: &receiver::Model, name: &str) -> bool {
     let name = name.split('#').next().unwrap_or(name);
-    receiver.events.is_empty() || receiver.events.split(',').any(|wanted| wanted == name)
+    receiver.events.is_empty() || receiver.events.split(',').any(|event| event == name)
 }
 
 #[cfg(test)]
@@ -261,8 +261,8 @@ mod tests {
     #[test]
     fn a_receiver_gets_the_events_it_subscribes_to() {
         let some = receiver(ReceiverKind::Beyondtrust, "support_conference_end,support_conference_member_added");
-        assert!(wants(&some, "support_conference_member_added#2") && wants(&some, "support_conference_end"));
-        assert!(!wants(&some, "support_conference_begin"));
-        assert!(wants(&receiver(ReceiverKind::Webhook, ""), "session.created"));
+        assert!(subscribes(&some, "support_conference_member_added#2") && subscribes(&some, "support_conference_end"));
+        assert!(!subscribes(&some, "support_conference_begin"));
+        assert!(subscribes(&receiver(ReceiverKind::Webhook, ""), "session.created"));
     }
 }

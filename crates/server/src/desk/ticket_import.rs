@@ -177,24 +177,24 @@ pub async fn ours(service: &ServiceDesk, key: &str) -> Result<Option<incident::M
 pub async fn for_system(
     service: &ServiceDesk,
     system: UserRef,
-    wish: ImportRequest,
+    request: ImportRequest,
 ) -> Result<Arc<LiveSession>, ActError> {
     let by = Actor::System(system.clone());
-    let known = ours(service, &wish.external_key).await?;
+    let known = ours(service, &request.external_key).await?;
     let mut incident = match known {
         Some(ours) => ours,
-        None => upsert_incident(service, BY_API, &wish.external_key, &wish.about).await?,
+        None => upsert_incident(service, BY_API, &request.external_key, &request.about).await?,
     };
-    if let Some(priority) = wish.priority {
+    if let Some(priority) = request.priority {
         let row = incident::ActiveModel { priority: Set(priority.into()), ..incident.into() };
         incident = row.update(&service.db).await?;
     }
-    let live = match wish.place {
+    let live = match request.place {
         Place::With(owner) => session(service, &incident, owner, None).await?,
         Place::In(queue) => session(service, &incident, system, Some((queue, &by))).await?,
     };
-    let external = (!wish.external_key.is_empty()).then(|| (EXTERNAL_KEY.to_owned(), wish.external_key));
-    for (name, value) in external.into_iter().chain(wish.attributes) {
+    let external = (!request.external_key.is_empty()).then(|| (EXTERNAL_KEY.to_owned(), request.external_key));
+    for (name, value) in external.into_iter().chain(request.attributes) {
         live.act(&by, Command::Attribute { name, value }).await?;
     }
     Ok(live)
