@@ -109,7 +109,7 @@ test('two clicks lead from the ticket to a session, and its result comes back to
 
   // The desk is down: nothing is lost, and an administrator sees what waits and why.
   await until('the start is written', async () =>
-    (await rt.entries(id)).some((e) => e.text.includes('has made a support session'))
+    (await rt.entries(id)).some((e) => e.text.includes('has created a support session'))
   );
   await rt.down();
   const entry = await close(start);

@@ -30,7 +30,7 @@ test('people of the directory sign in with the rights of their groups', async ({
   await form.getByLabel('Group', { exact: true }).fill('helpdesk');
   await form.getByLabel('Team', { exact: true }).fill('Service desk');
   await form.getByRole('button', { name: 'Test' }).click();
-  await expect(form.getByRole('alert')).toContainText('does not let the searcher in');
+  await expect(form.getByRole('alert')).toContainText('rejects the account that searches');
   await form.getByLabel(/Bind password/).fill('sesame');
   await form.getByRole('button', { name: 'Test' }).click();
   await expect(form.getByRole('status')).toContainText('The directory answers.');

@@ -36,7 +36,7 @@ test('a session follows role and policy, and names the reason for a refusal', as
   await eva.getByRole('button', { name: 'Add a role' }).click();
   await eva.getByRole('region', { name: 'Roles' }).getByRole('group').last().getByLabel('Name').fill('Trainee');
   await eva.getByRole('button', { name: 'Save roles and policies' }).click();
-  await expect(eva.getByRole('alert')).toHaveText('There are two by the name Trainee.');
+  await expect(eva.getByRole('alert')).toHaveText('The name Trainee is used twice.');
   await eva.getByRole('button', { name: 'Remove the role Trainee' }).last().click();
 
   await eva.getByRole('navigation', { name: 'Settings' }).getByRole('link', { name: 'People' }).click();

@@ -1,9 +1,9 @@
-//! Everything that remains of a session, in one signed file.
+//! Bundles: all evidence of a session in one signed file.
 
 use std::{fs::File, io::Write, sync::Arc};
 
 use evidence::{Writer, line, names, recording_plan, transcript};
-use live_sessions::timeline;
+use live_sessions::{StoredFile, StoredKind, timeline};
 use platform::{clock, paths};
 use protocol::{Entry, Event, SessionId, UserRef};
 use session::{Actor, Command, PlaybackTimeline, Stored};
@@ -21,7 +21,7 @@ const README: &str = "This is everything that remains of one Deskside support se
     timeline.jsonl    every event with the hash of the one before it\n\
     seals.json        the server's signatures under the timeline\n";
 
-/// All that a bundle is made of.
+/// What a bundle is made of.
 pub struct Contents {
     id: SessionId,
     stored: Vec<Stored>,
@@ -29,24 +29,24 @@ pub struct Contents {
     seals: Vec<evidence::Seal>,
 }
 
-/// Whether a second video shows the pointer in its pictures.
+/// How the pointer is included in a bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pointer {
-    /// It has a track of its own, which players of ours draw.
+    /// As a track of its own, which Deskside's player draws.
     Beside,
-    /// It is drawn into a second video, for any player.
+    /// Also drawn into a second video, for any player.
     BurnedIn,
 }
 
 impl Archive {
-    /// Writes into the timeline that somebody takes the evidence with them, and gathers it.
+    /// Records the export in the timeline, and collects what the bundle is made of.
     pub async fn export(&self, id: &SessionId, by: Option<UserRef>) -> anyhow::Result<Contents> {
         self.execute_even_if_ended(id, &Actor::Server, Command::Evidence { event: Event::Exported { by } })
             .await
-            .map_err(|e| anyhow::anyhow!("the export cannot be noted: {e}"))?;
+            .map_err(|e| anyhow::anyhow!("export not recorded: {e}"))?;
         let stored = timeline::stored(&self.db, id).await?;
         let entries = timeline::read_back(id, &stored)?;
-        // What happens from here on is not in this bundle, and neither are the seals under it.
+        // Later entries and their seals are not part of this bundle.
         let end = stored.last().ok_or_else(|| anyhow::anyhow!("the session has no timeline"))?;
         self.sealing.seal(&self.db, id, end.seq, &end.hash, clock::now()).await?;
         let mut seals = Sealing::seals(&self.db, id).await?;
@@ -86,26 +86,21 @@ impl Archive {
         let captions = recording_plan::captions(entries, &PlaybackTimeline::of(entries));
         bundle.file("subtitles.vtt", &mut recording_plan::webvtt(&captions).as_bytes())?;
         for entry in entries {
-            let (name, path) = match &entry.event {
-                Event::SystemInfoRead { number, .. } => {
-                    (format!("system/{number}.json"), paths::system_info(data, id, *number))
-                }
-                Event::ScreenshotTaken { number, .. } => {
-                    (format!("screenshots/{number}.png"), paths::screenshot(data, id, *number))
-                }
-                Event::FilePosted { number, .. } => (format!("files/{number}"), paths::post(data, id, *number)),
-                Event::ShellStarted { number, .. } => {
-                    let path = paths::shell(data, id, *number);
-                    if let Ok(file) = File::open(&path) {
-                        bundle.file(&format!("shells/{number}.cast"), &mut self.vault.file(&path).read(file)?)?;
-                    }
-                    continue;
-                }
-                _ => continue,
+            let Some(stored) = StoredFile::of(&entry.event) else { continue };
+            let (number, path) = (stored.number, stored.path(data, id));
+            let name = match stored.kind {
+                StoredKind::SystemInfo => format!("system/{number}.json"),
+                StoredKind::Screenshot => format!("screenshots/{number}.png"),
+                StoredKind::Attachment => format!("files/{number}"),
+                StoredKind::Shell => format!("shells/{number}.cast"),
             };
-            // What is missing is missing in the bundle too, and its verdict says so.
-            if let Ok(mut file) = File::open(path) {
-                bundle.file(&name, &mut file)?;
+            // A missing file is left out of the bundle, and the verdict says so.
+            let Ok(mut file) = File::open(&path) else { continue };
+            match stored.kind {
+                StoredKind::Shell => bundle.file(&name, &mut self.vault.file(&path).read(file)?)?,
+                StoredKind::SystemInfo | StoredKind::Screenshot | StoredKind::Attachment => {
+                    bundle.file(&name, &mut file)?
+                }
             }
         }
         Ok(bundle.finish(&self.sealing.key())?)

@@ -1,4 +1,4 @@
-//! Deleting what remains of a session: on somebody's order or by a rule, leaving a signed tombstone.
+//! Deletion of evidence, by a person or a retention rule. It leaves a signed tombstone.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -16,23 +16,24 @@ use ts_rs::TS;
 
 use super::{Archive, session_index};
 
-/// How often it is looked what is old enough.
-const LOOK: Duration = Duration::from_secs(10 * 60);
+/// How often retention rules are applied.
+const INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-/// What stays of a session that was deleted.
+/// What remains of a deleted session.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 #[ts(export)]
 pub struct Tombstone {
     pub session: SessionId,
     /// When it was deleted.
     pub at: Timestamp,
-    /// By whom, or by which rule.
+    /// Who deleted it, or “the rules of retention”.
     pub by: String,
     pub reason: String,
-    /// How many entries its timeline had, and the last one's hash.
+    /// How many entries its timeline had.
     pub entries: u32,
+    /// The hash of the last entry.
     pub head: String,
-    /// The key, and its Ed25519 signature under all of the above.
+    /// The public key, followed by its Ed25519 signature over all of the above.
     pub key: String,
     pub signature: String,
 }
@@ -44,38 +45,38 @@ impl Tombstone {
     }
 }
 
-/// Why nothing was deleted.
+/// Why a session was not deleted, or not completely.
 #[derive(Debug, thiserror::Error)]
 pub enum NotDeleted {
-    #[error("It is under legal hold: {0}.")]
+    #[error("This session is under legal hold: {0}.")]
     LegalHold(String),
-    #[error("The session goes on, or its evidence is being stored.")]
+    #[error("This session is still running, or its evidence is being stored.")]
     NotStored,
-    #[error("There is no session by that name.")]
+    #[error("No such session.")]
     Missing,
-    /// It goes on by itself.
-    #[error("It is not all deleted yet: {0}. It goes on by itself.")]
+    /// The rest is deleted later.
+    #[error("Some of this session's files are not deleted yet: {0}. The server will try again.")]
     Unfinished(String),
     #[error(transparent)]
     Failed(#[from] anyhow::Error),
 }
 
-/// The rule that counts for a session: the first that fits, when it ever deletes.
+/// The retention rule for a session: the first that matches, unless it keeps sessions for good.
 fn rule<'a>(rules: &'a [RetentionRule], team: &str, kind: &str) -> Option<&'a RetentionRule> {
     let fits = |r: &&RetentionRule| (r.team.is_empty() || r.team == team) && (r.kind.is_empty() || r.kind == kind);
     rules.iter().find(fits).filter(|r| r.days > 0)
 }
 
-/// Whether sessions on incidents of another type would be deleted sooner, whatever their team.
+/// Whether sessions would be deleted sooner if their incident's type changed, for any team.
 pub fn deletes_sooner(rules: &[RetentionRule], from: &str, to: &str) -> bool {
     let days = |team: &str, kind: &str| rule(rules, team, kind).map_or(u32::MAX, |r| r.days);
-    // Of the teams that no rule names one speaks for all.
+    // One team stands for all that no rule names.
     let teams = rules.iter().map(|r| r.team.as_str()).chain(["\0"]);
     teams.into_iter().any(|team| days(team, to) < days(team, from))
 }
 
 impl Archive {
-    /// Deletes video, transcript and everything else of a session.
+    /// Deletes all evidence of a session.
     pub async fn delete(&self, id: &SessionId, by: String, reason: String) -> Result<(), NotDeleted> {
         let stored = timeline::stored(&self.db, id).await?;
         let entries = timeline::read_back(id, &stored)?;
@@ -83,9 +84,9 @@ impl Archive {
         if self.sessions.get(id).is_some() || !entries.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
             return Err(NotDeleted::NotStored);
         }
-        let hold = entries.iter().rev().find_map(|e| match &e.event {
-            Event::LegalHold { on, reason, .. } => Some(on.then(|| reason.clone())),
-            _ => None,
+        let hold = entries.iter().rev().find_map(|e| {
+            let Event::LegalHold { on, reason, .. } = &e.event else { return None };
+            Some(on.then(|| reason.clone()))
         });
         if let Some(Some(reason)) = hold {
             return Err(NotDeleted::LegalHold(reason));
@@ -113,7 +114,7 @@ impl Archive {
         self.purge_files(id).await.map_err(|error| NotDeleted::Unfinished(error.to_string()))
     }
 
-    /// Removes everything of a session that has a tombstone. What is interrupted goes on later.
+    /// Removes the files and rows of a session that has a tombstone. If it is interrupted, the next run continues.
     async fn purge_files(&self, id: &SessionId) -> anyhow::Result<()> {
         for path in self.files(id)? {
             std::fs::remove_file(path)?;
@@ -131,7 +132,7 @@ impl Archive {
         Ok(())
     }
 
-    /// Every file that is kept of a session: they all begin with its name.
+    /// Every file of a session: their names all begin with its id.
     fn files(&self, id: &SessionId) -> std::io::Result<Vec<PathBuf>> {
         let mut found = Vec::new();
         for folder in paths::kept(&self.data) {
@@ -148,8 +149,8 @@ impl Archive {
         Ok(found)
     }
 
-    /// The tombstone of a session that was deleted, and whose the session was. Of those from before that was kept it is known
-    /// which incident they were on.
+    /// The tombstone of a deleted session, and who could see the session. Tombstones of older versions lack the latter;
+    /// then only the incident is known.
     pub async fn tombstone(&self, id: &SessionId) -> anyhow::Result<Option<(Tombstone, Standing)>> {
         let Some(row) = tombstone_row::Entity::find_by_id(id.as_str()).one(&self.db).await? else { return Ok(None) };
         let standing = match serde_json::from_str(&row.standing).unwrap_or_default() {
@@ -162,22 +163,22 @@ impl Archive {
         Ok(Some((serde_json::from_str(&row.body)?, standing)))
     }
 
-    /// Finishes what was interrupted, and deletes what the rules say, again and again.
+    /// Finishes interrupted deletions and applies the retention rules, at regular intervals.
     pub async fn run_retention(self: Arc<Self>) {
-        if let Err(error) = session_index::fill(&self).await {
-            tracing::error!(%error, "the catalogue lacks sessions that are over");
+        if let Err(error) = session_index::backfill(&self).await {
+            tracing::error!(%error, "session index incomplete");
         }
-        let mut look = tokio::time::interval(LOOK);
+        let mut interval = tokio::time::interval(INTERVAL);
         loop {
-            look.tick().await;
+            interval.tick().await;
             if let Err(error) = self.resume().await {
-                tracing::error!(%error, "a deletion that was interrupted cannot be finished");
+                tracing::error!(%error, "interrupted deletion not finished");
             }
             if let Err(error) = store::upgrade_copy::remove_expired(&paths::database(&self.data), clock::now()) {
-                tracing::error!(%error, "the copy of the database from before its upgrade cannot be removed");
+                tracing::error!(%error, "database copy from before an upgrade not removed");
             }
             if let Err(error) = self.apply().await {
-                tracing::error!(%error, "the rules of retention cannot be kept");
+                tracing::error!(%error, "retention rules not applied");
             }
         }
     }
@@ -190,7 +191,7 @@ impl Archive {
         Ok(())
     }
 
-    /// Deletes what is old enough by the rules of now.
+    /// Deletes what is old enough by the current rules.
     pub async fn apply(&self) -> anyhow::Result<()> {
         const DAY: i64 = 24 * 60 * 60 * 1_000;
         let rules = self.settings.get().retention;
@@ -202,8 +203,8 @@ impl Archive {
             .all(&self.db)
             .await?;
         for row in old {
-            // Its team may have got another name since the list was made: the rule and the row are of one moment.
-            let _names = self.teams.read().await;
+            // The team may have been renamed since the list was read. Under the lock, rule and row agree.
+            let _teams = self.teams.read().await;
             let Some(row) = session_history::Entity::find_by_id(row.session).one(&self.db).await? else { continue };
             let rules = self.settings.get().retention;
             let Some(rule) = rule(&rules, &row.team, &row.kind) else { continue };
@@ -213,20 +214,20 @@ impl Archive {
             let id = SessionId::try_from(row.session)?;
             let reason = format!("older than {} days", rule.days);
             if let Err(error) = self.delete(&id, "the rules of retention".into(), reason).await {
-                tracing::error!(session = %id, %error, "what is old enough cannot be deleted");
+                tracing::error!(session = %id, %error, "expired session not deleted");
             }
         }
         Ok(())
     }
 
-    /// Puts the evidence under legal hold, or lets it go.
+    /// Puts the evidence under legal hold, or releases it.
     pub async fn hold(&self, id: &SessionId, by: UserRef, on: bool, reason: String) -> anyhow::Result<()> {
         let event = Event::LegalHold { by, on, reason };
         let command = session::Command::Evidence { event };
-        let noted = self.execute_even_if_ended(id, &session::Actor::Server, command).await;
-        noted.map_err(|e| anyhow::anyhow!("it cannot be noted: {e}"))?;
+        let recorded = self.execute_even_if_ended(id, &session::Actor::Server, command).await;
+        recorded.map_err(|e| anyhow::anyhow!("legal hold not recorded: {e}"))?;
         if let Some(entries) = self.sessions.read(id).await? {
-            session_index::enter(&self.db, id, &entries).await?;
+            session_index::index(&self.db, id, &entries).await?;
         }
         Ok(())
     }
@@ -237,14 +238,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_rule_that_fits_counts() {
+    fn the_first_matching_rule_applies() {
         let rule_of = |team: &str, kind: &str, days| RetentionRule { team: team.into(), kind: kind.into(), days };
         let rules = [rule_of("Legal", "", 0), rule_of("", "Question", 30), rule_of("Desk", "", 90)];
         let days = |team: &str, kind: &str| rule(&rules, team, kind).map(|r| r.days);
         assert_eq!(days("Legal", "Question"), None, "kept for good");
         assert_eq!(days("Desk", "Question"), Some(30));
         assert_eq!(days("Desk", "Incident"), Some(90));
-        assert_eq!(days("Other", "Incident"), None, "no rule fits");
+        assert_eq!(days("Other", "Incident"), None, "no rule matches");
         for (from, to, sooner) in [
             ("Incident", "Question", true),
             ("Question", "Incident", false),

@@ -1,4 +1,4 @@
-//! What remains of a session: its recording and its transcript, complete, stored and sealed.
+//! Evidence of sessions: stores recordings and transcripts when sessions end, seals, exports and deletes them.
 #![expect(missing_docs, reason = "fields and variants whose names say it all have none")]
 
 mod bundle;
@@ -39,7 +39,7 @@ pub use unfinished::{Unfinished, Unstored};
 use video::KeptReader;
 pub use video::{Kept, TooLong, so_far};
 
-/// What remains of sessions, and everything that is needed to store, show and delete it.
+/// Stores, seals, exports and deletes the evidence of sessions.
 pub struct Archive {
     pub db: DatabaseConnection,
     /// The data folder.
@@ -50,11 +50,11 @@ pub struct Archive {
     pub recording_store: RecordingStore,
     pub sessions: Arc<SessionRegistry>,
     pub settings: Arc<Current<Settings>>,
-    /// Held while a team gets another name or goes, and, to read, while the rules for a team are looked up.
+    /// Write-locked while a team is renamed or deleted, read-locked while the rules for a team are looked up.
     pub teams: Arc<tokio::sync::RwLock<()>>,
     /// The sessions whose evidence is being stored.
     pub storing: Mutex<HashSet<SessionId>>,
-    /// Why the evidence of these sessions is not stored yet.
+    /// The sessions whose evidence could not be stored yet, and why.
     pub unfinished: Unfinished,
 }
 
@@ -72,16 +72,16 @@ impl Archive {
     }
 
     fn storing(&self) -> MutexGuard<'_, HashSet<SessionId>> {
-        self.storing.lock().expect("nobody panics while holding what is stored")
+        self.storing.lock().expect("lock is not poisoned")
     }
 
-    /// Completes and stores the evidence of a session that has ended. What fails is tried again, less and less often; when it
-    /// is given up, an administrator may have it tried once more.
+    /// Completes and stores the evidence of an ended session. Failures are retried at growing intervals. When the
+    /// server gives up, an administrator can start another attempt.
     async fn finalize(self: Arc<Self>, live: Arc<LiveSession>) {
         let mut waits = unfinished::waits();
-        while let Err(error) = self.finish(&live).await {
+        while let Err(error) = self.complete(&live).await {
             let wait = unfinished::wait_after(&error, &mut waits);
-            tracing::error!(session = %live.id, %error, again_in = ?wait, "the evidence cannot be stored");
+            tracing::error!(session = %live.id, %error, retry_in = ?wait, "evidence not stored");
             let unstored = Unstored { why: error.to_string(), given_up: wait.is_none() };
             let again = self.unfinished.note(&live.id, unstored);
             match wait {
@@ -94,21 +94,21 @@ impl Archive {
         self.storing().remove(&live.id);
     }
 
-    async fn finish(self: &Arc<Self>, live: &Arc<LiveSession>) -> anyhow::Result<()> {
+    async fn complete(self: &Arc<Self>, live: &Arc<LiveSession>) -> anyhow::Result<()> {
         live.stop_recorder().await;
         if !live.entries().await.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
             let event = self.store(live).await?;
             live.act(&Actor::Server, Command::Evidence { event }).await?;
         }
-        // From here on the timeline says that the video is whole.
+        // From here on the timeline says that the video is complete.
         for file in paths::evidence(&self.data, &live.id) {
-            self.recording_store.clear(&file)?;
+            self.recording_store.remove_local(&file)?;
         }
-        video::remove_reels(self, &live.id)?;
-        // Nothing is left of which a video would be made.
-        *live.room_for_video().lock().expect(video::PROMISE) = self.disk.nothing();
+        video::remove_raw_recordings(self, &live.id)?;
+        // No video will be made any more, so its disk space is released.
+        *live.space_for_video().lock().expect("lock is not poisoned") = self.disk.nothing();
         self.seal(&live.id).await?;
-        session_index::enter(&self.db, &live.id, &live.entries().await).await?;
+        session_index::index(&self.db, &live.id, &live.entries().await).await?;
         let row = session_row::ActiveModel {
             id: Set(live.id.to_string()),
             stored: Set(true),
@@ -120,18 +120,18 @@ impl Archive {
         Ok(())
     }
 
-    /// Makes the video, and says what is stored.
+    /// Makes the video, and returns the event that says what is stored.
     async fn store(self: &Arc<Self>, live: &Arc<LiveSession>) -> anyhow::Result<Event> {
         self.recording_store.ready().await?;
         let (entries, id, archive) = (live.entries().await, live.id.clone(), self.clone());
-        let room = live.room_for_video();
-        let made = tokio::task::spawn_blocking(move || video::make(&archive, &id, &entries, &room)).await??;
+        let space = live.space_for_video();
+        let made = tokio::task::spawn_blocking(move || video::make(&archive, &id, &entries, &space)).await??;
         if let Some(segment) = made.as_ref().and_then(|m| m.uncovered.clone()) {
             live.segment(segment).await?;
         }
         if made.is_some() {
             for file in paths::evidence(&self.data, &live.id) {
-                self.recording_store.take(&file).await?;
+                self.recording_store.upload(&file).await?;
             }
         }
         let text = evidence::transcript::text(&live.id, &live.entries().await);
@@ -143,7 +143,7 @@ impl Archive {
         })
     }
 
-    /// Puts the server's seal under the timeline as it is now.
+    /// Seals the timeline as it is now.
     async fn seal(&self, id: &SessionId) -> anyhow::Result<()> {
         let stored = timeline::stored(&self.db, id).await?;
         if let Some(head) = stored.last() {
@@ -152,7 +152,7 @@ impl Archive {
         Ok(())
     }
 
-    /// Judges a command in a session that runs, or in one that is over, whose timeline is sealed anew then.
+    /// Executes a command in a running or ended session, and seals the timeline of an ended one again.
     pub async fn execute_even_if_ended(&self, id: &SessionId, by: &Actor, command: Command) -> Result<(), JobError> {
         self.sessions.execute_even_if_ended(id, by, command).await?;
         if self.sessions.get(id).is_none() {
@@ -161,16 +161,16 @@ impl Archive {
         Ok(())
     }
 
-    /// Updates what is searched and counted, after something was said of a session behind its end.
+    /// Updates the session index after a command in an ended session.
     pub async fn reindex(&self, id: &SessionId) -> anyhow::Result<()> {
         match self.sessions.read(id).await? {
-            Some(entries) => session_index::enter(&self.db, id, &entries).await,
+            Some(entries) => session_index::index(&self.db, id, &entries).await,
             None => Ok(()),
         }
     }
 
-    /// Whether there is room for what these rights show, where the session's policy wants it recorded: asked before a customer
-    /// is.
+    /// Checks that the disk can hold what these rights show, if the session's policy requires a recording. Checked
+    /// before the customer is asked.
     pub async fn has_room_to_show(&self, live: &LiveSession, rights: &[Right]) -> Result<(), NoRoomToShow> {
         let screen = |right: &Right| *right == Right::View || session::permission::needs(*right).contains(&Right::View);
         let screen = rights.iter().any(screen);
@@ -188,10 +188,10 @@ impl Archive {
     }
 }
 
-/// Why nothing can be shown.
+/// Why nothing more can be recorded, and thus shown.
 #[derive(Debug, thiserror::Error)]
 pub enum NoRoomToShow {
-    #[error("{0}, and what is shown must be recorded")]
+    #[error("{0}, and this session must be recorded")]
     Disk(#[from] Full),
     #[error(transparent)]
     Session(#[from] TooMuch),

@@ -1,5 +1,4 @@
-//! The video with the pointer drawn into it, for whoever watches it elsewhere: made anew from the stored one, which stays
-//! what was recorded.
+//! Draws the pointer into a copy of the video, for other players. The stored video stays as it was recorded.
 
 use std::{
     fs::File,
@@ -16,16 +15,16 @@ use session::PlaybackTimeline;
 
 use super::{Archive, Kept, KeptReader};
 
-/// A pointer that moves alone is drawn so often at most, in milliseconds.
+/// Shortest interval between two pictures in which only the pointer moves, in milliseconds.
 const MOVES_MS: u64 = 50;
-/// Pictures of a large screen take some hundred megabytes while they are decoded and coded anew: whoever comes second waits.
+/// Held while one video is rendered: decoding and encoding a large screen takes some hundred megabytes.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-/// As fine as the first coding of a change.
+/// The same quantiser as for the first picture of a change on the screen.
 const QUANTISER: u32 = 24;
-/// The side of the blocks that the encoder is told of.
+/// The side of the blocks in which changes are reported to the encoder.
 const BLOCK: u16 = 16;
 
-/// An arrow: `#` is its edge, `.` its face.
+/// The pointer: `#` is black, `.` is white.
 const ARROW: [&str; 19] = [
     "#",
     "##",
@@ -48,57 +47,58 @@ const ARROW: [&str; 19] = [
     "       ##",
 ];
 
-/// A place of the pointer, in milliseconds of the video and pixels of the picture.
+/// A position of the pointer, with its time in milliseconds of the video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+struct Position {
     time: u64,
     x: u16,
     y: u16,
 }
 
-fn places(track: &[u8]) -> Vec<Place> {
+fn positions(track: &[u8]) -> Vec<Position> {
     let number = |b: &[u8]| u16::from_be_bytes([b[0], b[1]]);
-    let place = |entry: &[u8]| Place {
+    let position = |entry: &[u8]| Position {
         time: u32::from_be_bytes([entry[0], entry[1], entry[2], entry[3]]).into(),
         x: number(&entry[4..]),
         y: number(&entry[6..]),
     };
-    track.chunks_exact(8).map(place).collect()
+    track.chunks_exact(8).map(position).collect()
 }
 
-/// Draws the pointer into pictures, one after another.
-struct Burner {
-    /// Where a screen is shown: cards have no pointer.
-    film: PlaybackTimeline,
+/// Draws the pointer into the pictures of a video.
+struct Renderer {
+    /// Says when a screen is shown: placeholder frames have no pointer.
+    timeline: PlaybackTimeline,
     decoder: Decoder,
     encoder: Option<Aom>,
-    /// The picture as it was recorded.
+    /// The last picture as it was recorded.
     clean: Option<Picture>,
-    /// The one that was coded last.
+    /// The last picture with the pointer, as it was encoded.
     drawn: Option<Picture>,
-    pointer: Option<Place>,
-    coded_at: Option<u64>,
+    pointer: Option<Position>,
+    encoded_at: Option<u64>,
 }
 
 /// A picture of the new video.
-struct Burned {
+struct Rendered {
     time: u64,
     key: bool,
-    /// In pixels.
+    /// Width and height in pixels.
     size: (u16, u16),
     data: Vec<u8>,
 }
 
-impl Burner {
-    fn new(film: PlaybackTimeline) -> anyhow::Result<Self> {
+impl Renderer {
+    fn new(timeline: PlaybackTimeline) -> anyhow::Result<Self> {
         let decoder = Decoder::new()?;
-        Ok(Self { film, decoder, encoder: None, clean: None, drawn: None, pointer: None, coded_at: None })
+        Ok(Self { timeline, decoder, encoder: None, clean: None, drawn: None, pointer: None, encoded_at: None })
     }
 
-    /// A picture of the stored video.
-    fn picture(&mut self, time: u64, data: &[u8]) -> anyhow::Result<Burned> {
-        // Recordings of before were not looked at when they were made: a few bytes can ask a decoder for gigabytes.
-        anyhow::ensure!(webm::Unit::read(data).is_some(), "the video has a picture that nothing may be drawn into");
+    /// Renders a picture of the stored video.
+    fn picture(&mut self, time: u64, data: &[u8]) -> anyhow::Result<Rendered> {
+        // Older versions did not check pictures when they recorded them, and a few bytes can ask a decoder for
+        // gigabytes.
+        anyhow::ensure!(webm::Unit::read(data).is_some(), "the video has an invalid picture");
         let clean = self.decoder.decode(data)?;
         let size = |p: &Picture| (p.width(), p.height());
         if self.clean.as_ref().map(size) != Some(size(&clean)) {
@@ -106,30 +106,30 @@ impl Burner {
             self.drawn = None;
         }
         self.clean = Some(clean);
-        self.code(time)
+        self.encode(time)
     }
 
-    /// A move of the pointer; no picture where the last one is too young.
-    fn moved(&mut self, place: Place) -> anyhow::Result<Option<Burned>> {
-        self.pointer = Some(place);
-        let soon = self.coded_at.is_none_or(|at| place.time < at + MOVES_MS);
-        if soon || self.clean.is_none() { Ok(None) } else { self.code(place.time).map(Some) }
+    /// Moves the pointer. Renders no picture if the last one is too recent.
+    fn moved(&mut self, position: Position) -> anyhow::Result<Option<Rendered>> {
+        self.pointer = Some(position);
+        let soon = self.encoded_at.is_none_or(|at| position.time < at + MOVES_MS);
+        if soon || self.clean.is_none() { Ok(None) } else { self.encode(position.time).map(Some) }
     }
 
-    fn code(&mut self, time: u64) -> anyhow::Result<Burned> {
+    fn encode(&mut self, time: u64) -> anyhow::Result<Rendered> {
         let (Some(clean), Some(encoder)) = (&self.clean, &mut self.encoder) else { anyhow::bail!("no picture yet") };
-        // Times grow strictly, whatever two tracks say of one moment.
-        let time = self.coded_at.map_or(time, |at| time.max(at + 1));
+        // Times must strictly increase, even if both tracks have an entry for the same moment.
+        let time = self.encoded_at.map_or(time, |at| time.max(at + 1));
         let mut drawn = clean.clone();
-        if let Some(place) = self.pointer.filter(|_| self.film.shows(time)) {
-            draw(&mut drawn, place);
+        if let Some(position) = self.pointer.filter(|_| self.timeline.shows(time)) {
+            draw(&mut drawn, position);
         }
         let key = self.drawn.is_none();
         let active = changed(self.drawn.as_ref(), &drawn);
         let data = encoder.encode(&drawn, time, &Request { key, quantiser: QUANTISER, active })?;
         let size = (drawn.width(), drawn.height());
-        (self.drawn, self.coded_at) = (Some(drawn), Some(time));
-        Ok(Burned { time, key, size, data })
+        (self.drawn, self.encoded_at) = (Some(drawn), Some(time));
+        Ok(Rendered { time, key, size, data })
     }
 }
 
@@ -156,7 +156,7 @@ fn changed(before: Option<&Picture>, now: &Picture) -> Bitmap {
     blocks
 }
 
-fn draw(picture: &mut Picture, place: Place) {
+fn draw(picture: &mut Picture, position: Position) {
     for (dy, line) in (0u16..).zip(ARROW) {
         for (dx, sign) in (0u16..).zip(line.bytes()) {
             let shade = match sign {
@@ -164,7 +164,7 @@ fn draw(picture: &mut Picture, place: Place) {
                 b'.' => 255,
                 _ => continue,
             };
-            let at = Rect { x: place.x.saturating_add(dx), y: place.y.saturating_add(dy), width: 1, height: 1 };
+            let at = Rect { x: position.x.saturating_add(dx), y: position.y.saturating_add(dy), width: 1, height: 1 };
             if at.clipped(picture.width(), picture.height()).is_some() {
                 picture.copy_bgrx(at, &[shade, shade, shade, 0]);
             }
@@ -172,33 +172,33 @@ fn draw(picture: &mut Picture, place: Place) {
     }
 }
 
-/// Every picture of the new video, in order.
-fn burn(
+/// Renders every picture of the new video, in order.
+fn render(
     video: impl Read,
-    film: PlaybackTimeline,
+    timeline: PlaybackTimeline,
     track: &[u8],
-    mut each: impl FnMut(Burned) -> io::Result<()>,
+    mut each: impl FnMut(Rendered) -> io::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut burner = Burner::new(film)?;
-    let mut moves = places(track).into_iter().peekable();
+    let mut renderer = Renderer::new(timeline)?;
+    let mut moves = positions(track).into_iter().peekable();
     for picture in webm::Pictures::new(video) {
         let picture = picture?;
-        while let Some(place) = moves.next_if(|p| p.time <= picture.time) {
-            if let Some(burned) = burner.moved(place)? {
-                each(burned)?;
+        while let Some(position) = moves.next_if(|p| p.time <= picture.time) {
+            if let Some(rendered) = renderer.moved(position)? {
+                each(rendered)?;
             }
         }
-        each(burner.picture(picture.time, &picture.data)?)?;
+        each(renderer.picture(picture.time, &picture.data)?)?;
     }
-    for place in moves {
-        if let Some(burned) = burner.moved(place)? {
-            each(burned)?;
+    for position in moves {
+        if let Some(rendered) = renderer.moved(position)? {
+            each(rendered)?;
         }
     }
     Ok(())
 }
 
-/// The new video, made and kept sealed until it is written out; removed with this.
+/// The rendered video. Its pictures are kept in a file of the vault, which is removed on drop.
 pub struct WithPointer {
     movie: webm::Movie,
     first: Vec<u8>,
@@ -212,7 +212,7 @@ impl Drop for WithPointer {
 }
 
 impl WithPointer {
-    /// Makes it; `None` for a session without a video. It takes about as long as the screen was in motion.
+    /// Renders the video; `None` for a session without one. Takes about as long as the screen was in motion.
     pub fn make(archive: &Arc<Archive>, id: &SessionId, entries: &[Entry]) -> anyhow::Result<Option<Self>> {
         let data = &archive.data;
         let Some(video) = Kept::open(archive, paths::recording(data, id))? else { return Ok(None) };
@@ -225,13 +225,13 @@ impl WithPointer {
         let mut made = Self { movie: webm::Movie::default(), first: Vec::new(), pictures };
         let mut out = archive.vault.file(&made.pictures).create(io::BufWriter::new(File::create(&made.pictures)?))?;
         let (mut frames, mut first, mut size) = (Vec::new(), Vec::new(), (0, 0));
-        burn(KeptReader::new(video), PlaybackTimeline::of(entries), &track, |burned| {
+        render(KeptReader::new(video), PlaybackTimeline::of(entries), &track, |rendered| {
             if frames.is_empty() {
-                first.clone_from(&burned.data);
-                size = burned.size;
+                first.clone_from(&rendered.data);
+                size = rendered.size;
             }
-            frames.push(webm::Frame { time: burned.time, key: burned.key, bytes: burned.data.len() as u32 });
-            out.write_all(&burned.data)
+            frames.push(webm::Frame { time: rendered.time, key: rendered.key, bytes: rendered.data.len() as u32 });
+            out.write_all(&rendered.data)
         })?;
         out.finish()?.flush()?;
         if frames.is_empty() {
@@ -242,7 +242,7 @@ impl WithPointer {
         Ok(Some(made))
     }
 
-    /// Writes it out.
+    /// Writes the video.
     pub fn write(&self, archive: &Archive, out: impl Write) -> anyhow::Result<()> {
         let mut sealed = archive.vault.file(&self.pictures).read(BufReader::new(File::open(&self.pictures)?))?;
         let mut lengths = self.movie.frames.iter().map(|f| f.bytes as usize);
@@ -262,7 +262,7 @@ mod tests {
 
     use super::*;
 
-    /// A video of grey pictures, each with its time.
+    /// A video of grey pictures: time, width, height and shade of each.
     fn video(pictures: &[(u64, u16, u16, u8)]) -> Vec<u8> {
         let (mut frames, mut all, mut size) = (Vec::new(), Vec::new(), (0, 0));
         let mut encoder = None;
@@ -286,23 +286,23 @@ mod tests {
         webm::write(&movie, &all[0], || Ok(each.next().unwrap()), Vec::new()).unwrap()
     }
 
-    fn track(places: &[(u32, u16, u16)]) -> Vec<u8> {
+    fn track(positions: &[(u32, u16, u16)]) -> Vec<u8> {
         let entry = |(t, x, y): &(u32, u16, u16)| [&t.to_be_bytes()[..], &x.to_be_bytes(), &y.to_be_bytes()].concat();
-        places.iter().flat_map(entry).collect()
+        positions.iter().flat_map(entry).collect()
     }
 
     #[test]
-    fn the_pointer_is_where_it_was_and_nowhere_else() {
+    fn the_pointer_is_drawn_where_it_was_and_nowhere_else() {
         let video = video(&[(0, 128, 96, 100), (1_000, 128, 96, 180), (2_000, 160, 96, 60), (3_000, 160, 96, 60)]);
-        // It moves while the picture stands, twice within a moment, and lies at the edge at last.
+        // It moves while the picture is still, twice in quick succession, and to the edge.
         let moves = track(&[(500, 10, 20), (510, 11, 20), (1_500, 60, 40), (2_500, 155, 90), (2_900, 60, 40)]);
         let (mut seen, mut decoder) = (Vec::new(), Decoder::new().unwrap());
-        // From 3 s on a card is shown.
-        let stretch = Span { from: Timestamp(0), until: Timestamp(3_000), at: 0, end: Break::Stopped };
-        burn(&video[..], PlaybackTimeline { stretches: vec![stretch] }, &moves, |burned| {
-            let picture = decoder.decode(&burned.data).unwrap();
+        // A placeholder is shown from 3 s on.
+        let span = Span { from: Timestamp(0), until: Timestamp(3_000), at: 0, end: Break::Stopped };
+        render(&video[..], PlaybackTimeline { stretches: vec![span] }, &moves, |rendered| {
+            let picture = decoder.decode(&rendered.data).unwrap();
             let near = |x, y, shade: u8| picture.rgb(x, y)[0].abs_diff(shade) < 12;
-            seen.push((burned.time, burned.key, near(13, 28, 255), near(62, 46, 255), near(100, 80, 60)));
+            seen.push((rendered.time, rendered.key, near(13, 28, 255), near(62, 46, 255), near(100, 80, 60)));
             Ok(())
         })
         .unwrap();
@@ -322,23 +322,23 @@ mod tests {
         );
     }
 
-    /// A sequence header of 65,536 by 65,536 pixels in the place of the real one.
+    /// Replaces the sequence header with one of 65,536 by 65,536 pixels.
     #[test]
     fn a_picture_that_asks_for_gigabytes_is_not_decoded() {
         let mut video = video(&[(0, 128, 96, 100)]);
-        // Behind the temporal delimiter: the kind of OBU, its length, and so many bytes.
+        // After the temporal delimiter: the type of the OBU, its length, and its bytes.
         let header = video.windows(3).rposition(|w| w == [0x12, 0, 0x0a]).unwrap() + 2;
         let bits = 1u128 << 125 | 8 << 99 | 15 << 94 | 15 << 90 | 65_535 << 74 | 65_535 << 58;
         video[header + 2..][..9].copy_from_slice(&bits.to_be_bytes()[..9]);
-        assert!(video[header + 1] >= 9, "the header is as long as this one");
-        let failed = burn(&video[..], PlaybackTimeline::default(), &[], |_| Ok(())).unwrap_err();
-        assert!(failed.to_string().contains("nothing may be drawn into"), "{failed}");
+        assert!(video[header + 1] >= 9, "the header is long enough");
+        let failed = render(&video[..], PlaybackTimeline::default(), &[], |_| Ok(())).unwrap_err();
+        assert!(failed.to_string().contains("invalid picture"), "{failed}");
     }
 
     #[test]
-    fn a_track_that_was_cut_off_is_read_as_far_as_it_goes() {
+    fn a_truncated_track_is_read_up_to_its_last_whole_entry() {
         let mut bytes = track(&[(1, 2, 3), (4, 5, 6)]);
         bytes.truncate(13);
-        assert_eq!(places(&bytes), [Place { time: 1, x: 2, y: 3 }]);
+        assert_eq!(positions(&bytes), [Position { time: 1, x: 2, y: 3 }]);
     }
 }

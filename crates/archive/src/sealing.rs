@@ -1,4 +1,5 @@
-//! The keys by which this server seals timelines and signs bundles. Old ones are kept: what they have signed stays true.
+//! The keys with which this server seals timelines and signs bundles. Old keys are kept, so that their signatures stay
+//! valid.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,19 +16,20 @@ use sea_orm::{
 };
 use store::{stored_time, tables::seal_row};
 
-/// The keys, the newest last.
+/// The sealing keys.
 pub struct Sealing {
     folder: PathBuf,
     ring: RwLock<Ring>,
 }
 
 struct Ring {
+    /// The newest last.
     keys: Vec<SigningKey>,
     endorsements: Vec<Endorsement>,
 }
 
 impl Ring {
-    /// The keys of a folder; none where there are none yet.
+    /// Reads the keys of a folder, which may have none yet.
     fn read(folder: &Path) -> anyhow::Result<Self> {
         let list = Self::list(folder);
         let endorsements: Vec<Endorsement> = match std::fs::read(&list) {
@@ -47,7 +49,7 @@ impl Ring {
     }
 
     fn write(&self, folder: &Path) -> anyhow::Result<()> {
-        Ok(write_whole(&Self::list(folder), &serde_json::to_vec_pretty(&self.endorsements)?)?)
+        Ok(write_atomically(&Self::list(folder), &serde_json::to_vec_pretty(&self.endorsements)?)?)
     }
 
     fn list(folder: &Path) -> PathBuf {
@@ -56,7 +58,7 @@ impl Ring {
 }
 
 impl Sealing {
-    /// Reads the keys, or makes the first one.
+    /// Reads the keys, or generates the first one.
     pub fn open(folder: &Path, now: Timestamp) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let mut ring = Ring::read(folder)?;
@@ -74,24 +76,24 @@ impl Sealing {
     }
 
     fn ring(&self) -> std::sync::RwLockReadGuard<'_, Ring> {
-        self.look_again();
-        self.ring.read().expect("nobody panics while holding the keys")
+        self.reload();
+        self.ring.read().expect("lock is not poisoned")
     }
 
-    /// The key may have been changed from the command line, beside a server that runs: whatever is signed from then on is
-    /// signed by the new one, and a bundle names every key that has sealed.
-    fn look_again(&self) {
-        let mut ring = self.ring.write().expect("nobody panics while holding the keys");
+    /// Reloads the keys, because the command line may have rotated them while the server runs. New signatures must use
+    /// the new key, and a bundle must name every key that has sealed.
+    fn reload(&self) {
+        let mut ring = self.ring.write().expect("lock is not poisoned");
         match Ring::read(&self.folder) {
             Ok(now) if now.endorsements.len() > ring.endorsements.len() => *ring = now,
             Ok(_) => {}
-            Err(error) => tracing::error!(%error, "the sealing keys cannot be read again"),
+            Err(error) => tracing::error!(%error, "sealing keys not reloaded"),
         }
     }
 
     /// The key that signs now.
     pub fn key(&self) -> SigningKey {
-        self.ring().keys.last().expect("there is always a key").clone()
+        self.ring().keys.last().expect("there is at least one key").clone()
     }
 
     /// All keys, the newest last, each endorsed by the one before it.
@@ -99,18 +101,18 @@ impl Sealing {
         self.ring().endorsements.clone()
     }
 
-    /// A new key takes over, endorsed by the one before it.
+    /// Generates a new key, endorsed by the one before it.
     pub fn rotate(&self, now: Timestamp) -> anyhow::Result<()> {
         let mut next = Ring::read(&self.folder)?;
         let key = SigningKey::from_bytes(&secret::kept(&Self::file(&self.folder, next.keys.len() + 1))?);
         next.endorsements.push(Endorsement::new(&key, now, next.keys.last()));
         next.keys.push(key);
         next.write(&self.folder)?;
-        *self.ring.write().expect("nobody panics while holding the keys") = next;
+        *self.ring.write().expect("lock is not poisoned") = next;
         Ok(())
     }
 
-    /// Seals a timeline, once for each of its lengths.
+    /// Seals a timeline, unless it was sealed at this length before.
     pub async fn seal(
         &self,
         db: &DatabaseConnection,
@@ -144,15 +146,15 @@ impl Sealing {
     }
 }
 
-/// Writes a file beside its place, and puts it there when it is on the disk.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Replaces a file atomically: writes a new one beside it, syncs it, and renames it.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
     let beside = path.with_extension("new");
     let mut file = std::fs::File::create(&beside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(&beside, path)?;
-    std::fs::File::open(path.parent().expect("a path of ours has a folder"))?.sync_all()
+    std::fs::File::open(path.parent().expect("path has a parent folder"))?.sync_all()
 }
 
 #[cfg(test)]
@@ -171,10 +173,10 @@ mod tests {
         let second = &again.endorsements()[1];
         assert_eq!(second.by.as_ref().unwrap().0, evidence::seal::public(&first));
         assert!(second.holds());
-        // Another process that has the same folder open signs by the new key too.
+        // Another process with the same folder also signs with the new key.
         again.rotate(Timestamp(4)).unwrap();
         assert_eq!((sealing.key(), sealing.endorsements()), (again.key(), again.endorsements()));
-        // A key that somebody put in another's place is noticed at the start.
+        // A replaced key is noticed at the start.
         std::fs::write(folder.path().join("1.key"), [9; 32]).unwrap();
         assert!(Sealing::open(folder.path(), Timestamp(5)).is_err());
     }

@@ -1,4 +1,4 @@
-//! What is known of sessions that are over, to be found and counted without reading their timelines.
+//! The session index: one row for each ended session, for search and reports without reading timelines.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -18,8 +18,8 @@ use store::{
 
 use super::Archive;
 
-/// Puts a session into the catalogue, in place of what stood there of it.
-pub async fn enter(db: &DatabaseConnection, id: &SessionId, entries: &[Entry]) -> anyhow::Result<()> {
+/// Adds a session to the index, or replaces its row.
+pub async fn index(db: &DatabaseConnection, id: &SessionId, entries: &[Entry]) -> anyhow::Result<()> {
     let Some(row) = row(db, id, entries).await? else { return Ok(()) };
     let transaction = db.begin().await?;
     let replace = OnConflict::column(session_history::Column::Session)
@@ -39,18 +39,18 @@ pub async fn enter(db: &DatabaseConnection, id: &SessionId, entries: &[Entry]) -
     );
     let started = *row.started.as_ref();
     session_history::Entity::insert(row).on_conflict(replace).exec_without_returning(&transaction).await?;
-    enter_people(&transaction, id, Standing::of(entries).map(|s| s.people).unwrap_or_default()).await?;
-    transcript_fts::forget(&transaction, id.as_str()).await?;
+    replace_people(&transaction, id, Standing::of(entries).map(|s| s.people).unwrap_or_default()).await?;
+    transcript_fts::remove(&transaction, id.as_str()).await?;
     let lines = session::transcript(entries).into_iter().map(|l| (stored_time(l.at), l.who, l.text));
     for (at, who, text) in std::iter::once((started, String::new(), subject)).chain(lines) {
-        transcript_fts::enter(&transaction, id.as_str(), at, &who, &text).await?;
+        transcript_fts::insert(&transaction, id.as_str(), at, &who, &text).await?;
     }
     transaction.commit().await?;
     Ok(())
 }
 
-/// Puts in what ended before there was a catalogue, and anew what counted those who only watched among its people.
-pub async fn fill(archive: &Archive) -> anyhow::Result<()> {
+/// Indexes sessions that are missing, and rows of older versions that counted supervisors among the people.
+pub async fn backfill(archive: &Archive) -> anyhow::Result<()> {
     let listed: HashSet<String> = session_history::Entity::find()
         .filter(session_history::Column::PeopleByRole.eq(true))
         .all(&archive.db)
@@ -58,30 +58,30 @@ pub async fn fill(archive: &Archive) -> anyhow::Result<()> {
         .into_iter()
         .map(|row| row.session)
         .collect();
-    let gone = tombstone_row::Entity::find().all(&archive.db).await?.into_iter().map(|row| row.session);
-    let known: HashSet<String> = gone.chain(listed).collect();
+    let deleted = tombstone_row::Entity::find().all(&archive.db).await?.into_iter().map(|row| row.session);
+    let known: HashSet<String> = deleted.chain(listed).collect();
     let over = session_row::Entity::find().filter(session_row::Column::Stored.eq(true)).all(&archive.db).await?;
     for row in over.into_iter().filter(|row| !known.contains(&row.id)) {
         let id = SessionId::try_from(row.id)?;
         if let Some(entries) = archive.sessions.read(&id).await? {
-            enter(&archive.db, &id, &entries).await?;
+            index(&archive.db, &id, &entries).await?;
         }
     }
     Ok(())
 }
 
-/// Who helped, in place of who stood there.
-async fn enter_people(db: &impl ConnectionTrait, id: &SessionId, people: BTreeSet<i32>) -> Result<(), DbErr> {
+/// Replaces the people of a session.
+async fn replace_people(db: &impl ConnectionTrait, id: &SessionId, people: BTreeSet<i32>) -> Result<(), DbErr> {
     session_person::Entity::delete_many().filter(session_person::Column::Session.eq(id.as_str())).exec(db).await?;
     let row = |user| session_person::ActiveModel { session: Set(id.to_string()), user: Set(user) };
     session_person::Entity::insert_many(people.into_iter().map(row)).exec_without_returning(db).await.map(drop)
 }
 
-/// Takes a session out.
+/// Removes a session from the index.
 pub async fn remove(db: &impl ConnectionTrait, id: &SessionId) -> anyhow::Result<()> {
     session_person::Entity::delete_many().filter(session_person::Column::Session.eq(id.as_str())).exec(db).await?;
     session_history::Entity::delete_by_id(id.as_str()).exec(db).await?;
-    transcript_fts::forget(db, id.as_str()).await?;
+    transcript_fts::remove(db, id.as_str()).await?;
     Ok(())
 }
 
@@ -107,14 +107,63 @@ async fn row(
             Event::KeyIssued { .. } => asked = asked.or(Some(entry.at)),
             Event::Joined { role: Role::Customer, .. } if joined.is_none() => {
                 joined = Some(entry.at);
-                // From the key to the customer's coming.
+                // From issuing the key until the customer joined.
                 waited = entry.at.since(asked.unwrap_or(first.at));
             }
             Event::LegalHold { on, .. } => held = *on,
-            _ => {}
+            Event::KeyRevoked { .. }
+            | Event::LinkRevoked { .. }
+            | Event::Joined { .. }
+            | Event::Dropped { .. }
+            | Event::Returned { .. }
+            | Event::Left { .. }
+            | Event::Chat { .. }
+            | Event::Asked { .. }
+            | Event::Granted { .. }
+            | Event::Denied { .. }
+            | Event::Withdrawn { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::SharingStarted { .. }
+            | Event::ScreenResized { .. }
+            | Event::MonitorsChanged { .. }
+            | Event::InputBlocked { .. }
+            | Event::SharingStopped { .. }
+            | Event::SharingFailed { .. }
+            | Event::RecordingFailed { .. }
+            | Event::Held { .. }
+            | Event::Reopened { .. }
+            | Event::Queued { .. }
+            | Event::QueueMoved { .. }
+            | Event::RoleChanged { .. }
+            | Event::SharedWith { .. }
+            | Event::ExpertInvited { .. }
+            | Event::ControlWanted { .. }
+            | Event::ControlPassed { .. }
+            | Event::Noted { .. }
+            | Event::Attributed { .. }
+            | Event::FileCarried { .. }
+            | Event::FileFailed { .. }
+            | Event::FolderMade { .. }
+            | Event::FileRenamed { .. }
+            | Event::FileDeleted { .. }
+            | Event::FilePosted { .. }
+            | Event::ClipboardCarried { .. }
+            | Event::ShellStarted { .. }
+            | Event::ShellEnded { .. }
+            | Event::SystemInfoRead { .. }
+            | Event::ProcessEnded { .. }
+            | Event::Restarting { .. }
+            | Event::ScreenshotTaken { .. }
+            | Event::Rated { .. }
+            | Event::Ended { .. }
+            | Event::Recorded { .. }
+            | Event::Stored { .. }
+            | Event::Watched { .. }
+            | Event::Exported { .. } => {}
         }
     }
-    let owner = owner.expect("a session is created with an owner");
+    let owner = owner.expect("session has an owner");
     let team = user::Entity::find_by_id(owner.id).one(db).await?.map(|u| u.team).unwrap_or_default();
     let kind = incident::Entity::find_by_id(incident.id).one(db).await?.map(|i| i.kind).unwrap_or_default();
     let ended = history.ended.unwrap_or(first.at);
@@ -163,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn rows_that_count_whoever_only_watched_are_made_anew() {
+    async fn rows_that_count_supervisors_are_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let sessions = live_sessions::fixture::registry(folder.path()).await;
         let live = live_sessions::fixture::joined(&sessions).await;
@@ -179,16 +228,16 @@ mod tests {
         storing.abort();
         let right = (vec![1], true);
         assert_eq!(people(&archive).await, right);
-        // As an older version has left it: the supervisor, 5, is one of its people.
-        enter_people(&archive.db, &live.id, BTreeSet::from([1, 5])).await.unwrap();
+        // As an older version stored it: the supervisor, 5, is one of the people.
+        replace_people(&archive.db, &live.id, BTreeSet::from([1, 5])).await.unwrap();
         let old =
             session_history::Entity::update_many().col_expr(session_history::Column::PeopleByRole, Expr::value(false));
         old.exec(&archive.db).await.unwrap();
-        fill(&archive).await.unwrap();
+        backfill(&archive).await.unwrap();
         assert_eq!(people(&archive).await, right);
-        // What is right already is left alone.
-        enter_people(&archive.db, &live.id, BTreeSet::from([1, 9])).await.unwrap();
-        fill(&archive).await.unwrap();
+        // Rows that are up to date are left alone.
+        replace_people(&archive.db, &live.id, BTreeSet::from([1, 9])).await.unwrap();
+        backfill(&archive).await.unwrap();
         assert_eq!(people(&archive).await, (vec![1, 9], true));
     }
 }

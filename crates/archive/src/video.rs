@@ -1,4 +1,4 @@
-//! The video: made of the reels and the timeline, kept in the vault, and read from it in parts.
+//! The video of a session: made from raw recordings and the timeline, stored in the vault, and read from there in parts.
 
 use std::{
     fs::File,
@@ -14,7 +14,7 @@ use evidence::{
     recording_plan::{self, Plan},
     webm,
 };
-use live_sessions::recorder::{bytes_of, reels};
+use live_sessions::recorder::{bytes_of, raw_recordings};
 use platform::{
     disk::Promise,
     paths, secret,
@@ -25,34 +25,32 @@ use sha2::{Digest, Sha256};
 
 use super::{Archive, recording_store::Object};
 
-/// A video that was made.
+/// The result of making a video.
 pub struct Made {
     pub bytes: u64,
     pub sha256: String,
     pub pointer_sha256: String,
-    /// What the reels have beyond the timeline's segments.
+    /// What was recorded beyond the segments in the timeline.
     pub uncovered: Option<Segment>,
 }
 
-/// The room that a session keeps for its video.
-type Room = Mutex<Promise>;
-
-pub const PROMISE: &str = "nobody panics while holding a promise";
+/// The disk space that is reserved for a session's video.
+type Space = Mutex<Promise>;
 
 fn records(vault: &Vault, paths: Vec<PathBuf>) -> impl Iterator<Item = io::Result<Record>> {
     paths.into_iter().flat_map(move |path| -> Box<dyn Iterator<Item = io::Result<Record>>> {
         match File::open(&path).and_then(|file| vault.file(&path).read(BufReader::new(file))) {
             Ok(reader) => Box::new(Records(BufReader::new(reader))),
-            // A power cut may have come before the file's head was on the disk.
+            // After a power cut, the file's header may be missing.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Box::new(std::iter::empty()),
             Err(error) => Box::new(std::iter::once(Err(error))),
         }
     })
 }
 
-/// Gives the pictures of the reels, one at a time.
-fn pictures(vault: &Vault, reels: Vec<PathBuf>) -> impl FnMut() -> io::Result<Vec<u8>> {
-    let mut pictures = records(vault, reels).filter_map(|record| match record {
+/// Reads the pictures of raw recordings, one per call.
+fn pictures(vault: &Vault, files: Vec<PathBuf>) -> impl FnMut() -> io::Result<Vec<u8>> {
+    let mut pictures = records(vault, files).filter_map(|record| match record {
         Ok(Record::Picture { data, .. }) => Some(Ok(data)),
         Ok(Record::Pointer { .. }) => None,
         Err(error) => Some(Err(error)),
@@ -60,47 +58,49 @@ fn pictures(vault: &Vault, reels: Vec<PathBuf>) -> impl FnMut() -> io::Result<Ve
     move || pictures.next().unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))
 }
 
-/// Makes the video of a session; `None` when not even one picture was recorded. A video that is there already is made
-/// anew: only the timeline says that one is whole.
-pub fn make(archive: &Archive, id: &SessionId, entries: &[Entry], room: &Room) -> anyhow::Result<Option<Made>> {
-    let reels = reels(&archive.data, id);
-    if reels.is_empty() {
+/// Makes the video of a session; `None` if no picture was recorded. An existing video is replaced: only the timeline
+/// says whether one is complete.
+pub fn make(archive: &Archive, id: &SessionId, entries: &[Entry], space: &Space) -> anyhow::Result<Option<Made>> {
+    let files = raw_recordings(&archive.data, id);
+    if files.is_empty() {
         return Ok(None);
     }
-    let _turn = archive.unfinished.turn();
-    owe(room, &reels)?;
-    // Before anything is read, which takes long. What others were promised does not count, nor what stays free otherwise: the
-    // raw recording goes when the video is there, and nothing else on a full disk would make room for it.
-    room.lock().expect(PROMISE).fits()?;
-    let Some(plan) = recording_plan::plan(entries, records(&archive.vault, reels.clone()))? else { return Ok(None) };
-    let made = write(archive, &plan, reels.clone(), (&paths::recording(&archive.data, id), room));
+    let _one_at_a_time = archive.unfinished.lock_video();
+    owe(space, &files)?;
+    // Checked before anything is read, which takes long. Neither space promised to others nor the reserve counts: the
+    // raw recordings are removed when the video is done, and nothing else would free a full disk.
+    space.lock().expect("lock is not poisoned").fits()?;
+    let Some(plan) = recording_plan::plan(entries, records(&archive.vault, files.clone()))? else {
+        return Ok(None);
+    };
+    let made = write(archive, &plan, files.clone(), (&paths::recording(&archive.data, id), space));
     if made.is_err() {
-        // What is half there was removed, and is needed again.
-        owe(room, &reels)?;
+        // The incomplete video was removed, so its space is needed again.
+        owe(space, &files)?;
     }
     let (bytes, sha256) = made?;
     let pointer = paths::pointer(&archive.data, id);
-    keep_sealed(&archive.vault, &pointer, |out| out.write_all(&plan.pointer))?;
+    write_sealed(&archive.vault, &pointer, |out| out.write_all(&plan.pointer))?;
     let busy = serde_json::to_vec(&plan.busy)?;
-    keep_sealed(&archive.vault, &paths::activity(&archive.data, id), |out| out.write_all(&busy))?;
+    write_sealed(&archive.vault, &paths::activity(&archive.data, id), |out| out.write_all(&busy))?;
     let pointer_sha256 = secret::hex(&Sha256::digest(&plan.pointer));
     Ok(Some(Made { bytes, sha256, pointer_sha256, uncovered: plan.uncovered }))
 }
 
-fn owe(room: &Room, reels: &[PathBuf]) -> io::Result<()> {
-    room.lock().expect(PROMISE).owe(bytes_of(reels)?);
+fn owe(space: &Space, files: &[PathBuf]) -> io::Result<()> {
+    space.lock().expect("lock is not poisoned").owe(bytes_of(files)?);
     Ok(())
 }
 
 fn write(
     archive: &Archive,
     plan: &Plan,
-    reels: Vec<PathBuf>,
-    (path, room): (&Path, &Room),
+    files: Vec<PathBuf>,
+    (path, space): (&Path, &Space),
 ) -> anyhow::Result<(u64, String)> {
-    let next = pictures(&archive.vault, reels);
-    let mut sum = Summed { sum: Sha256::new(), bytes: 0, room };
-    keep_sealed(&archive.vault, path, |out| {
+    let next = pictures(&archive.vault, files);
+    let mut sum = Summed { sum: Sha256::new(), bytes: 0, space };
+    write_sealed(&archive.vault, path, |out| {
         webm::write(&plan.movie, &plan.first, next, Tee(out, &mut sum)).map(drop).map_err(io::Error::other)
     })?;
     Ok((sum.bytes, secret::hex(&sum.sum.finalize())))
@@ -109,7 +109,7 @@ fn write(
 struct Summed<'a> {
     sum: Sha256,
     bytes: u64,
-    room: &'a Room,
+    space: &'a Space,
 }
 
 struct Tee<'a, 'r, W>(W, &'a mut Summed<'r>);
@@ -119,7 +119,7 @@ impl<W: Write> Write for Tee<'_, '_, W> {
         let written = self.0.write(bytes)?;
         self.1.sum.update(&bytes[..written]);
         self.1.bytes += written as u64;
-        self.1.room.lock().expect(PROMISE).written(written as u64);
+        self.1.space.lock().expect("lock is not poisoned").written(written as u64);
         Ok(written)
     }
 
@@ -128,13 +128,13 @@ impl<W: Write> Write for Tee<'_, '_, W> {
     }
 }
 
-/// Writes a finished file of the vault beside its place, and puts it there when it is on the disk.
-pub fn keep_sealed(
+/// Replaces a file of the vault atomically: writes a new one beside it, syncs it, and renames it.
+pub fn write_sealed(
     vault: &Vault,
     path: &Path,
     content: impl FnOnce(&mut vault::Writer<BufWriter<File>>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let folder = path.parent().expect("a path of ours has a folder");
+    let folder = path.parent().expect("path has a parent folder");
     std::fs::create_dir_all(folder)?;
     let beside = path.with_extension("new");
     let written = (|| {
@@ -143,7 +143,7 @@ pub fn keep_sealed(
         writer.finish()?.into_inner()?.sync_all()
     })();
     if let Err(error) = written {
-        // What is half there takes the room that the disk may lack.
+        // An incomplete file would take up space that the disk may lack.
         let _ = std::fs::remove_file(&beside);
         return Err(error);
     }
@@ -151,35 +151,37 @@ pub fn keep_sealed(
     File::open(folder)?.sync_all()
 }
 
-/// The reels are of no use once the video is stored.
-pub fn remove_reels(archive: &Archive, id: &SessionId) -> io::Result<()> {
-    // From the last to the first: whoever is interrupted finds the rest again.
-    reels(&archive.data, id).iter().rev().try_for_each(std::fs::remove_file)
+/// Removes the raw recordings of a session whose video is stored.
+pub fn remove_raw_recordings(archive: &Archive, id: &SessionId) -> io::Result<()> {
+    // From the last to the first, so that the rest is found after an interruption.
+    raw_recordings(&archive.data, id).iter().rev().try_for_each(std::fs::remove_file)
 }
 
-/// A longer recording than this is not made in memory.
+/// The largest recording of which a video is made in memory.
 const MOST_SO_FAR: u64 = 256 * 1024 * 1024;
 
-/// More is recorded than is made in memory.
+/// The recording is too large for a video in memory.
 #[derive(Debug, thiserror::Error)]
-#[error("more is recorded than can be watched before its video is made, which is after the session's end")]
+#[error("this recording is too large to watch before the session ends")]
 pub struct TooLong;
 
-/// What is recorded so far of a session that goes on: a video until now, made for whoever asks.
+/// Makes a video of what is recorded so far, in memory.
 pub fn so_far(archive: &Archive, id: &SessionId, entries: &[Entry]) -> anyhow::Result<Option<Vec<u8>>> {
-    let reels = reels(&archive.data, id);
-    anyhow::ensure!(bytes_of(&reels)? <= MOST_SO_FAR, TooLong);
-    let Some(plan) = recording_plan::plan(entries, records(&archive.vault, reels.clone()))? else { return Ok(None) };
-    let next = pictures(&archive.vault, reels);
+    let files = raw_recordings(&archive.data, id);
+    anyhow::ensure!(bytes_of(&files)? <= MOST_SO_FAR, TooLong);
+    let Some(plan) = recording_plan::plan(entries, records(&archive.vault, files.clone()))? else {
+        return Ok(None);
+    };
+    let next = pictures(&archive.vault, files);
     Ok(Some(webm::write(&plan.movie, &plan.first, next, Vec::new())?))
 }
 
-/// A finished file of the vault.
+/// A finished file of the vault, in the data folder or the object store.
 pub struct Kept {
     archive: Arc<Archive>,
     place: Place,
     key: vault::FileKey,
-    /// The length of its plaintext.
+    /// The length of the plaintext.
     pub bytes: u64,
 }
 
@@ -189,7 +191,7 @@ enum Place {
 }
 
 impl Place {
-    /// Sealed bytes; those up to the end where it is shorter.
+    /// Reads encrypted bytes, up to the end of the file.
     fn read(&self, archive: &Archive, range: Range<u64>) -> io::Result<Vec<u8>> {
         match self {
             Self::File(path) => {
@@ -205,7 +207,8 @@ impl Place {
 }
 
 impl Kept {
-    /// Opens a file, here or on the shelf; `None` when it is on neither. Blocks: not for the threads that serve.
+    /// Opens a file in the data folder or the object store; `None` if it is in neither. Blocks, so it must not run on
+    /// an async thread.
     pub fn open(archive: &Arc<Archive>, path: PathBuf) -> io::Result<Option<Self>> {
         let (place, sealed) = match std::fs::metadata(&path) {
             Ok(meta) => (Place::File(path.clone()), meta.len()),
@@ -215,13 +218,13 @@ impl Kept {
             },
             Err(e) => return Err(e),
         };
-        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "this file is not whole");
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "this file is incomplete");
         let bytes = vault::plain_length(sealed).ok_or_else(damaged)?;
         let key = archive.vault.file(&path).unlock(&place.read(archive, 0..vault::HEAD as u64)?)?;
         Ok(Some(Self { archive: archive.clone(), place, key, bytes }))
     }
 
-    /// At most `most` bytes from `from` on. Blocks.
+    /// Reads at most `most` bytes from offset `from`. Blocks.
     pub fn part(&self, from: u64, most: usize) -> io::Result<Vec<u8>> {
         let end = (from + most as u64).min(self.bytes);
         if from >= end {
@@ -231,10 +234,10 @@ impl Kept {
         let (first, last) = (from / chunk, (end - 1) / chunk);
         let sealed = self.place.read(&self.archive, vault::chunk_at(first)..vault::chunk_at(last + 1))?;
         let mut plain = self.key.chunks(first, sealed)?;
-        let skip = usize::try_from(from - first * chunk).expect("less than a chunk");
-        let wanted = usize::try_from(end - from).expect("no more than was asked for");
+        let skip = usize::try_from(from - first * chunk).expect("offset within a chunk");
+        let wanted = usize::try_from(end - from).expect("length is at most `most`");
         if plain.len() < skip + wanted {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "this file is not whole"));
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "this file is incomplete"));
         }
         plain.drain(..skip);
         plain.truncate(wanted);
@@ -242,17 +245,17 @@ impl Kept {
     }
 }
 
-/// Reads a kept file from its start. Each part is a question to the disk or the store: they are large.
+/// Reads a [`Kept`] file from its start, in large parts: each is a request to the disk or the object store.
 pub struct KeptReader {
     kept: Kept,
     at: u64,
 }
 
 impl KeptReader {
-    /// How much is read at a time.
+    /// How many bytes are read at a time.
     const PART: usize = 1 << 20;
 
-    /// From its first byte.
+    /// A buffered reader from the first byte.
     pub fn new(kept: Kept) -> BufReader<Self> {
         BufReader::with_capacity(Self::PART, Self { kept, at: 0 })
     }
@@ -277,7 +280,7 @@ mod tests {
     use crate::fixture;
     use live_sessions::recorder::PlaceholderFrame;
 
-    /// One picture, as a recorder leaves it.
+    /// Writes a raw recording with one picture.
     fn record(archive: &Archive, id: &SessionId) {
         let coded = PlaceholderFrame::Stopped.coded([64, 64], true).unwrap();
         let (width, height, data) = (coded.width, coded.height, coded.data.to_vec());
@@ -290,28 +293,28 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn room_for_the_video_of_what_is_recorded_is_kept_from_the_start_until_it_is_made() {
+    async fn space_for_the_video_is_reserved_from_the_start_until_it_is_made() {
         let folder = tempfile::tempdir().unwrap();
         let sessions = live_sessions::fixture::registry(folder.path()).await;
         let live = live_sessions::fixture::joined(&sessions).await;
         let archive = fixture::archive(folder.path(), sessions.clone());
         record(&archive, &live.id);
         assert_eq!(archive.disk.promised(), 0);
-        // The server starts again.
-        let sessions = live_sessions::fixture::again(&sessions);
+        // The server restarts.
+        let sessions = live_sessions::fixture::restarted(&sessions);
         sessions.load().await.unwrap();
         let archive = fixture::archive(folder.path(), sessions.clone());
         let recorded = std::fs::metadata(paths::reel(&archive.data, &live.id, 1)).unwrap().len();
         assert_eq!(archive.disk.promised(), recorded);
         let (live, video) = (sessions.get(&live.id).unwrap(), paths::recording(&archive.data, &live.id));
         let entries = live.entries().await;
-        let make = || make(&archive, &live.id, &entries, &live.room_for_video());
-        // Something lies in its way: it is tried again later, and the room stays.
+        let make = || make(&archive, &live.id, &entries, &live.space_for_video());
+        // The video cannot be written: the space stays reserved for the next attempt.
         std::fs::create_dir_all(video.with_extension("new")).unwrap();
         assert!(make().is_err());
         assert_eq!(archive.disk.promised(), recorded);
         std::fs::remove_dir(video.with_extension("new")).unwrap();
-        // Others were promised more than the disk has.
+        // More is promised to others than the disk has.
         let mut others = archive.disk.nothing();
         others.owe(u64::MAX / 4);
         assert!(archive.disk.look().is_err());

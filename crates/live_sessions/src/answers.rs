@@ -1,5 +1,5 @@
-//! What a program answers, before anybody uses it. The program may be a changed one: lists have an end, numbers are ones that
-//! a page can count and write, and what a page tells apart by a name or a number is there once.
+//! Checks the support program's answers before anybody uses them. The program may have been modified, so lists are
+//! bounded, numbers are ones that JavaScript represents exactly, and keys that a page relies on are unique.
 
 use std::{collections::HashSet, hash::Hash};
 
@@ -7,15 +7,15 @@ use protocol::{
     Answer, Disk, Folder, Item, Log, MAX_FOLDER_ITEMS, MAX_PATH_BYTES, Network, Process, Service, SystemInfo,
 };
 
-/// The largest whole number that a page counts exactly.
+/// The largest integer that JavaScript represents exactly.
 const MAX_EXACT: u64 = (1 << 53) - 1;
-/// The latest time that a page can name, in milliseconds since 1970 (ECMA-262, Time Values and Time Range).
+/// The latest time that JavaScript can represent, in milliseconds since 1970 (ECMA-262, Time Values and Time Range).
 const MAX_TIME: u64 = 8_640_000_000_000_000;
-/// The highest share of one core in percent that is believed.
+/// The highest CPU usage that is accepted, in percent of one core.
 const MAX_PERCENT: f32 = 1_000_000.0;
-/// The longest path or name as it is answered: a byte that is part of no character crosses as three.
+/// The longest path or name in an answer, in bytes. A byte that is not valid UTF-8 is sent as three (U+FFFD).
 const MAX_ANSWERED_PATH: usize = 3 * MAX_PATH_BYTES;
-/// The longest version of a file, in bytes.
+/// The longest version tag of a file, in bytes.
 const MAX_VERSION: usize = 1_024;
 /// The longest text of the system information, in Unicode scalar values.
 const MAX_TEXT: usize = 1_000;
@@ -28,8 +28,8 @@ const MAX_PROCESSES: usize = 5_000;
 const MAX_SERVICES: usize = 5_000;
 const MAX_LOG_LINES: usize = 1_000;
 
-/// The answer as it may be used; `None` for one that makes no sense.
-pub(super) fn judged(answer: Answer) -> Option<Answer> {
+/// Returns the answer with its lists and numbers bounded, or `None` if it is invalid.
+pub(super) fn validated(answer: Answer) -> Option<Answer> {
     match answer {
         Answer::Done {} | Answer::Clipboard { .. } | Answer::Fault { .. } => Some(answer),
         Answer::File { size, ref version, .. } => {
@@ -37,7 +37,7 @@ pub(super) fn judged(answer: Answer) -> Option<Answer> {
         }
         Answer::Kept { bytes } => (bytes <= MAX_EXACT).then_some(answer),
         Answer::Placed { ref path, bytes, .. } => (is_path(path) && bytes <= MAX_EXACT).then_some(answer),
-        Answer::Folder { folder: told } => folder(told).map(|folder| Answer::Folder { folder }),
+        Answer::Folder { folder: raw } => folder(raw).map(|folder| Answer::Folder { folder }),
         Answer::SystemInfo { info } => Some(Answer::SystemInfo { info: Box::new(system(*info)) }),
     }
 }
@@ -46,84 +46,84 @@ fn is_path(path: &str) -> bool {
     !path.is_empty() && path.len() <= MAX_ANSWERED_PATH && !path.contains('\0')
 }
 
-fn folder(told: Folder) -> Option<Folder> {
-    let Folder { path, parent, places, separator, items, left_out, free } = told;
+fn folder(raw: Folder) -> Option<Folder> {
+    let Folder { path, parent, places, separator, items, left_out, free } = raw;
     if !is_path(&path) || !parent.as_deref().is_none_or(is_path) || !["/", "\\"].contains(&separator.as_str()) {
         return None;
     }
     let count = items.len();
     let items = items.into_iter().filter(|i| names_one(&i.name, &separator)).map(item);
     let items = listed(items, MAX_FOLDER_ITEMS, |i| i.name.clone());
-    // Whatever is not passed on is counted.
+    // Count what is not passed on.
     let left_out = left_out.saturating_add(u32::try_from(count - items.len()).unwrap_or(u32::MAX));
     let places = listed(places.into_iter().filter(|p| is_path(p)), MAX_PLACES, String::clone);
     Some(Folder { path, parent, places, separator, items, left_out, free: free.min(MAX_EXACT) })
 }
 
-/// Whether this names one thing in a folder, and leads nowhere else.
+/// Whether this is the name of one item in a folder and no path that leads elsewhere.
 fn names_one(name: &str, separator: &str) -> bool {
     is_path(name) && name != "." && name != ".." && !name.contains(separator)
 }
 
-fn item(told: Item) -> Item {
-    let Item { name, kind, bytes, changed } = told;
+fn item(raw: Item) -> Item {
+    let Item { name, kind, bytes, changed } = raw;
     Item { name, kind, bytes: bytes.min(MAX_EXACT), changed: if changed > MAX_TIME { 0 } else { changed } }
 }
 
-fn system(told: SystemInfo) -> SystemInfo {
-    let log = told.log.map(|log| {
+fn system(raw: SystemInfo) -> SystemInfo {
+    let log = raw.log.map(|log| {
         let skipped = log.lines.len().saturating_sub(MAX_LOG_LINES);
         Log { source: cut(log.source), lines: log.lines.into_iter().skip(skipped).map(cut).collect() }
     });
     SystemInfo {
-        system: cut(told.system),
-        kernel: cut(told.kernel),
-        host: cut(told.host),
-        user: cut(told.user),
-        processor: cut(told.processor),
-        cores: told.cores,
-        cpu: percent(told.cpu),
-        memory: told.memory.min(MAX_EXACT),
-        memory_used: told.memory_used.min(MAX_EXACT),
-        swap: told.swap.min(MAX_EXACT),
-        swap_used: told.swap_used.min(MAX_EXACT),
-        uptime: told.uptime.min(MAX_TIME / 1_000),
-        disks: told.disks.into_iter().take(MAX_DISKS).map(disk).collect(),
-        networks: told.networks.into_iter().take(MAX_NETWORKS).map(network).collect(),
-        processes: listed(told.processes.into_iter().map(process), MAX_PROCESSES, |p| p.pid),
-        services: told.services.map(|all| listed(all.into_iter().map(service), MAX_SERVICES, |s| s.name.clone())),
+        system: cut(raw.system),
+        kernel: cut(raw.kernel),
+        host: cut(raw.host),
+        user: cut(raw.user),
+        processor: cut(raw.processor),
+        cores: raw.cores,
+        cpu: percent(raw.cpu),
+        memory: raw.memory.min(MAX_EXACT),
+        memory_used: raw.memory_used.min(MAX_EXACT),
+        swap: raw.swap.min(MAX_EXACT),
+        swap_used: raw.swap_used.min(MAX_EXACT),
+        uptime: raw.uptime.min(MAX_TIME / 1_000),
+        disks: raw.disks.into_iter().take(MAX_DISKS).map(disk).collect(),
+        networks: raw.networks.into_iter().take(MAX_NETWORKS).map(network).collect(),
+        processes: listed(raw.processes.into_iter().map(process), MAX_PROCESSES, |p| p.pid),
+        services: raw.services.map(|all| listed(all.into_iter().map(service), MAX_SERVICES, |s| s.name.clone())),
         log,
     }
 }
 
-fn disk(told: Disk) -> Disk {
-    let Disk { name, mounted_at, system, total, free } = told;
+fn disk(raw: Disk) -> Disk {
+    let Disk { name, mounted_at, system, total, free } = raw;
     let (total, free) = (total.min(MAX_EXACT), free.min(MAX_EXACT));
     Disk { name: cut(name), mounted_at: cut(mounted_at), system: cut(system), total, free }
 }
 
-fn network(told: Network) -> Network {
-    let Network { name, hardware, addresses, received, sent } = told;
+fn network(raw: Network) -> Network {
+    let Network { name, hardware, addresses, received, sent } = raw;
     let addresses = addresses.into_iter().take(MAX_ADDRESSES).map(cut).collect();
     let (received, sent) = (received.min(MAX_EXACT), sent.min(MAX_EXACT));
     Network { name: cut(name), hardware: cut(hardware), addresses, received, sent }
 }
 
-fn process(told: Process) -> Process {
-    let Process { pid, name, user, cpu, memory, seconds, command } = told;
+fn process(raw: Process) -> Process {
+    let Process { pid, name, user, cpu, memory, seconds, command } = raw;
     let (cpu, memory) = (percent(cpu), memory.min(MAX_EXACT));
     Process { pid, name: cut(name), user: cut(user), cpu, memory, seconds, command: cut(command) }
 }
 
-fn service(told: Service) -> Service {
-    let Service { name, state, description } = told;
+fn service(raw: Service) -> Service {
+    let Service { name, state, description } = raw;
     Service { name: cut(name), state: cut(state), description: cut(description) }
 }
 
-/// At most so many, each that has the same key once.
-fn listed<T, K: Eq + Hash>(told: impl Iterator<Item = T>, most: usize, key: impl Fn(&T) -> K) -> Vec<T> {
+/// The first `most` items with distinct keys.
+fn listed<T, K: Eq + Hash>(raw: impl Iterator<Item = T>, most: usize, key: impl Fn(&T) -> K) -> Vec<T> {
     let mut seen = HashSet::new();
-    told.filter(|one| seen.insert(key(one))).take(most).collect()
+    raw.filter(|one| seen.insert(key(one))).take(most).collect()
 }
 
 fn cut(mut text: String) -> String {
@@ -134,9 +134,9 @@ fn cut(mut text: String) -> String {
     text
 }
 
-/// A share in percent: JSON has no infinity, and writes `null` for it.
-fn percent(told: f32) -> f32 {
-    if told.is_finite() { told.clamp(0.0, MAX_PERCENT) } else { 0.0 }
+/// A finite percentage: JSON has no infinity, and serde writes `null` for it.
+fn percent(raw: f32) -> f32 {
+    if raw.is_finite() { raw.clamp(0.0, MAX_PERCENT) } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -149,7 +149,7 @@ mod tests {
 
     fn answer(value: &Value) -> Option<Value> {
         let answer: Answer = serde_json::from_value(value.clone()).unwrap();
-        judged(answer).map(|answer| serde_json::to_value(answer).unwrap())
+        validated(answer).map(|answer| serde_json::to_value(answer).unwrap())
     }
 
     fn named(name: impl Into<String>) -> Item {
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_names_each_thing_once_and_nothing_beyond_itself() {
+    fn a_folder_lists_each_item_once_and_no_paths() {
         let names = ["a", "a", "..", ".", "", "../../etc", "b/c", "d\\e", "f\0"];
         let folder = folder(of(names.map(named).into())).unwrap();
         let kept: Vec<&str> = folder.items.iter().map(|i| i.name.as_str()).collect();
@@ -175,9 +175,9 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_make_no_sense_are_none() {
+    fn invalid_answers_are_rejected() {
         let long = "x".repeat(MAX_ANSWERED_PATH + 1);
-        for nonsense in [
+        for invalid in [
             Answer::Folder { folder: Folder { separator: String::new(), ..of(vec![]) } },
             Answer::Folder { folder: Folder { path: String::new(), ..of(vec![]) } },
             Answer::Folder { folder: Folder { parent: Some(long.clone()), ..of(vec![]) } },
@@ -186,7 +186,7 @@ mod tests {
             Answer::Kept { bytes: u64::MAX },
             Answer::Placed { path: long, bytes: 1, sha256: String::new() },
         ] {
-            assert_eq!(judged(nonsense.clone()), None, "{nonsense:?}");
+            assert_eq!(validated(invalid.clone()), None, "{invalid:?}");
         }
     }
 
@@ -201,25 +201,25 @@ mod tests {
         processes.push(process(1));
         let service = json!({ "name": "same", "state": "", "description": "" });
         let lines: Vec<String> = (0..2_000).map(|n| n.to_string()).collect();
-        let told = json!({ "answer": "system_info", "info": {
+        let raw = json!({ "answer": "system_info", "info": {
             "system": "", "kernel": "", "host": "", "user": "", "processor": "", "cores": 1, "cpu": -1e39, "memory": 0,
             "memory_used": 0, "swap": 0, "swap_used": 0, "uptime": u64::MAX, "disks": [], "networks": [],
             "processes": processes, "services": [service, service], "log": { "source": "", "lines": lines }
         }});
-        let info = &answer(&told).unwrap()["info"];
+        let info = &answer(&raw).unwrap()["info"];
         assert_eq!(info["processes"].as_array().unwrap().len(), MAX_PROCESSES);
         assert_eq!(info["services"].as_array().unwrap().len(), 1);
         let first = &info["processes"][0];
         assert_eq!((&first["cpu"], &first["memory"], &info["cpu"]), (&json!(0.0), &json!(MAX_EXACT), &json!(0.0)));
         assert_eq!(first["name"].as_str().unwrap().chars().count(), MAX_TEXT + 1);
         let lines = info["log"]["lines"].as_array().unwrap();
-        assert_eq!((lines.len(), lines.last().unwrap()), (MAX_LOG_LINES, &json!("1999")), "the newest are kept");
+        assert_eq!((lines.len(), lines.last().unwrap()), (MAX_LOG_LINES, &json!("1999")), "the newest lines are kept");
     }
 
     proptest! {
-        /// Whatever is listed, what is passed on has one of each, no more than may be, and nothing is uncounted.
+        /// Items are unique, their number is bounded, and those left out are counted.
         #[test]
-        fn lists_have_an_end(names in prop::collection::vec("[ab./]{0,3}", 0..60), left_out in 0u32..9) {
+        fn folder_lists_are_bounded(names in prop::collection::vec("[ab./]{0,3}", 0..60), left_out in 0u32..9) {
             let count = names.len();
             let folder = folder(Folder { left_out, ..of(names.into_iter().map(named).collect()) }).unwrap();
             let unique: HashSet<&str> = folder.items.iter().map(|i| i.name.as_str()).collect();

@@ -1,5 +1,5 @@
-//! The connections of a session. Whatever passes through goes from here without waiting for what is being stored: a key press
-//! never waits for a disk.
+//! The connections of a session. Messages that are not stored are sent from here without waiting for the disk, so that
+//! a key press never does.
 
 use std::{
     convert::Infallible,
@@ -12,12 +12,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::job::{self, JobRequest};
 
-/// How many messages may wait for one connection. A peer that lets more pile up is disconnected, and comes back.
+/// How many messages may wait for one connection. A peer that falls further behind is disconnected, and reconnects.
 const QUEUE: usize = 1_024;
-/// How many connections one participant has at most: a few tabs and their returns. One more ends the oldest.
+/// Most connections of one participant: a few browser tabs. Another one closes the oldest.
 const CONNECTIONS: usize = 8;
 
-/// Resolves when a connection is let go, whether or not it reads what it is told.
+/// Resolves when the server closes a connection, even if its peer does not read.
 pub type LetGo = oneshot::Receiver<Infallible>;
 
 /// A participant's connection.
@@ -28,11 +28,11 @@ struct Peer {
     messages: mpsc::Sender<ServerMessage>,
     input: Option<mpsc::Sender<Input>>,
     jobs: Option<mpsc::Sender<JobRequest>>,
-    /// Dropped with the attachment, which is how its connection learns of that.
+    /// Dropped with this entry, which resolves the connection's [`LetGo`].
     _attached: oneshot::Sender<Infallible>,
 }
 
-/// The other ends of a new connection's queues.
+/// The receiving ends of a new connection's queues.
 pub(super) struct Queues {
     pub id: u64,
     pub messages: mpsc::Receiver<ServerMessage>,
@@ -53,10 +53,10 @@ struct Inner {
 
 impl Attachments {
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().expect("nobody panics while holding the connections")
+        self.0.lock().expect("lock is not poisoned")
     }
 
-    /// Adds a connection; a program also takes input and jobs.
+    /// Adds a connection. A support program also receives input and jobs.
     pub fn add(&self, who: ParticipantId, role: Role, is_program: bool) -> Queues {
         let (messages, messages_queue) = mpsc::channel(QUEUE);
         let (input, input_queue) = mpsc::channel(QUEUE);
@@ -75,7 +75,7 @@ impl Attachments {
         Queues { id, messages: messages_queue, input, jobs, let_go }
     }
 
-    /// Removes a connection; whether its participant has no other.
+    /// Removes a connection. Returns whether it was its participant's last one.
     pub fn remove(&self, id: u64, who: ParticipantId) -> bool {
         self.inner().all.retain(|a| a.id != id);
         !self.has(who)
@@ -86,14 +86,14 @@ impl Attachments {
         self.inner().all.iter().any(|a| a.who == who)
     }
 
-    /// Ends the connections of somebody who is here anew.
+    /// Closes a participant's existing connections, because a new one takes their place.
     pub fn replace(&self, who: ParticipantId) {
         for old in self.inner().all.extract_if(.., |a| a.who == who) {
             let _ = old.messages.try_send(ServerMessage::Bye { reason: ByeReason::Elsewhere });
         }
     }
 
-    /// Sends what happened and the state after it to every connection; ends those whose time is over.
+    /// Sends new entries and the resulting state to every connection, and closes those that may not stay.
     pub fn broadcast(&self, session: &Session, entries: &[Entry], now: Timestamp) {
         let state = session.state();
         let over = |a: &Peer| match state.phase {
@@ -103,20 +103,20 @@ impl Attachments {
         };
         self.inner().all.retain(|a| {
             let permits = session.permits(now, a.who);
-            let news = entries.iter().filter(|e| knows_all(a.role) || !e.event.is_private());
+            let news = entries.iter().filter(|e| sees_private(a.role) || !e.event.is_private());
             let news = news.map(|entry| ServerMessage::Happened { entry: entry.clone() });
             let state = ServerMessage::State { state: Box::new(state.clone()), permits };
-            let told = news.chain([state]).all(|message| a.messages.try_send(message).is_ok());
-            told && !over(a)
+            let sent = news.chain([state]).all(|message| a.messages.try_send(message).is_ok());
+            sent && !over(a)
         });
     }
 
-    /// Sends a passing message to everybody but the sender.
+    /// Sends a message that is not stored to everybody but its sender.
     pub fn to_others(&self, from: ParticipantId, message: &ServerMessage) {
         self.send(message, |a| a.who != from);
     }
 
-    /// Sends a passing message to the customer.
+    /// Sends a message that is not stored to the customer.
     pub fn to_customer(&self, message: &ServerMessage) {
         self.send(message, |a| a.role == Role::Customer);
     }
@@ -127,18 +127,18 @@ impl Attachments {
         }
     }
 
-    /// Where the customer's program takes input.
+    /// The input queue of the customer's program.
     pub fn input(&self) -> Option<mpsc::Sender<Input>> {
         self.inner().all.iter().find_map(|a| a.input.clone())
     }
 
-    /// Where the customer's program takes jobs.
+    /// The job queue of the customer's program.
     pub fn jobs(&self) -> Option<mpsc::Sender<JobRequest>> {
         self.inner().all.iter().find_map(|a| a.jobs.clone())
     }
 }
 
-/// Whether notes and the like are told to whoever has this role: to the organisation's own people.
-pub(super) fn knows_all(role: Role) -> bool {
+/// Whether this role sees private entries such as notes: only the organisation's own people do.
+pub(super) fn sees_private(role: Role) -> bool {
     matches!(role, Role::Technician | Role::Supervisor)
 }

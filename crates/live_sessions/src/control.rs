@@ -1,5 +1,5 @@
-//! Whose hand reaches the customer's desktop. When it no longer may, or its page is gone, the program is told to let go of
-//! whatever it holds, behind everything that it was told before.
+//! Input for the customer's desktop. When its sender may no longer control or their page disconnects, the program is
+//! told to release all keys and buttons, after everything that was sent to it before.
 
 use std::{
     sync::{Mutex, MutexGuard},
@@ -11,44 +11,44 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::LiveSession;
 
-/// Whose input went to the program last: what is held there is theirs.
+/// The participant whose input reached the program last: keys and buttons that are down are theirs.
 #[derive(Default)]
 pub(super) struct InputOwner(Mutex<Option<ParticipantId>>);
 
 impl InputOwner {
     fn lock(&self) -> MutexGuard<'_, Option<ParticipantId>> {
-        self.0.lock().expect("nobody panics while holding the owner of input")
+        self.0.lock().expect("lock is not poisoned")
     }
 }
 
 impl LiveSession {
-    /// Passes input on to the customer's program, if this participant may control now.
+    /// Forwards input to the customer's program, if this participant may control it now.
     pub async fn input(&self, from: ParticipantId, input: Input) -> Result<(), RefusalReason> {
-        let may = || self.known().session.may_control(from);
+        let may = || self.committed().session.may_control(from);
         if !may() {
             return Err(RefusalReason::NotGranted);
         }
-        self.transfer_throttle.moved(Instant::now());
+        self.transfer_throttle.note_input(Instant::now());
         let program = self.attachments.input().ok_or(RefusalReason::NoCustomer)?;
-        // A full queue holds up this technician's stream, and nothing else.
-        let room = program.reserve().await.map_err(|_| RefusalReason::NoCustomer)?;
+        // A full queue delays this technician's stream and nothing else.
+        let permit = program.reserve().await.map_err(|_| RefusalReason::NoCustomer)?;
         let mut owner = self.input_owner.lock();
-        // Judged where nobody else can be let go of in between: nothing of theirs follows that.
+        // Checked again under the lock: after a release for this participant, none of their input may follow.
         if !may() {
             return Err(RefusalReason::NotGranted);
         }
         *owner = Some(from);
-        room.send(input);
+        permit.send(input);
         Ok(())
     }
 
-    /// Whatever this participant holds is let go.
-    pub fn let_go(&self, who: ParticipantId) {
-        self.let_go_unless(|owner| owner != who);
+    /// Releases the keys and buttons that this participant holds down.
+    pub fn release_input(&self, who: ParticipantId) {
+        self.release_input_unless(|owner| owner != who);
     }
 
-    /// Whatever is held is let go, unless its owner still may.
-    pub(super) fn let_go_unless(&self, may: impl FnOnce(ParticipantId) -> bool) {
+    /// Releases keys and buttons unless `may` says that their owner still controls the desktop.
+    pub(super) fn release_input_unless(&self, may: impl FnOnce(ParticipantId) -> bool) {
         let mut owner = self.input_owner.lock();
         if owner.is_some_and(|who| !may(who)) {
             *owner = None;
@@ -59,7 +59,7 @@ impl LiveSession {
     }
 }
 
-/// Tells the program, also when its queue is full.
+/// Sends the release, in a task of its own if the queue is full.
 fn release(program: mpsc::Sender<Input>) {
     let Err(TrySendError::Full(message)) = program.try_send(Input::ReleaseAll {}) else { return };
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {

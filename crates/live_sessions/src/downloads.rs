@@ -1,5 +1,4 @@
-//! Files on their way to technicians' browsers, which keep them among their downloads: how far each is, and what its
-//! technician wishes of it.
+//! Downloads to technicians' browsers: the progress of each, and what its technician wants done with it.
 
 use std::{
     collections::VecDeque,
@@ -13,40 +12,40 @@ use ts_rs::TS;
 
 use super::JobStream;
 
-/// So many files of a session are remembered.
+/// How many downloads of a session are remembered.
 const MOST: usize = 256;
 
-/// How a file's way goes.
+/// The state of a download.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(tag = "is", rename_all = "snake_case")]
 #[ts(export, rename = "LeavingCourse")]
 pub enum DownloadState {
-    /// The browser has not begun to take it.
+    /// The browser has not requested it yet.
     Ready,
-    /// Bytes flow.
+    /// Bytes are being sent.
     Going,
-    /// Its technician lets it wait.
+    /// Its technician paused it.
     Held,
-    /// The program cannot be reached just now.
+    /// The support program is unreachable at the moment.
     Waiting,
-    /// The browser has stopped taking it, and may go on.
+    /// The browser stopped reading, and may resume.
     Stopped,
-    /// All of it is handed over, and its checksum is right.
+    /// All bytes are sent, and the checksum matches.
     Done,
-    /// It ended, for this reason.
+    /// It failed for this reason.
     Failed { why: String },
-    /// Its technician does not want it any more.
+    /// Its technician cancelled it.
     Cancelled,
 }
 
 impl DownloadState {
-    /// Nothing more comes.
+    /// Whether no more bytes follow.
     pub fn is_over(&self) -> bool {
         matches!(self, Self::Done | Self::Failed { .. } | Self::Cancelled)
     }
 }
 
-/// What a technician wishes of a file on its way.
+/// What a technician wants done with a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export, rename = "LeavingWish")]
@@ -56,31 +55,31 @@ pub enum DownloadAction {
     Cancel,
 }
 
-/// How far a file is.
+/// The progress of a download.
 #[derive(Clone, Debug, Serialize, TS)]
 #[ts(export)]
 pub struct LeavingProgress {
     #[ts(type = "number")]
     pub bytes: u64,
-    /// Not known of archives.
+    /// Unknown for archives.
     #[ts(type = "number | null")]
     pub size: Option<u64>,
     pub course: DownloadState,
 }
 
-/// What the program has opened, from its first byte on.
+/// A file that the support program has opened for reading.
 pub struct Opened {
     pub pipe: JobStream,
     pub size: Option<u64>,
-    /// Another when the file changes.
+    /// Differs when the file has changed.
     pub version: String,
-    /// Sums stand at its end: see [`protocol::Job::Fetch`].
+    /// Whether checksums follow the last byte: see [`protocol::Job::Fetch`].
     pub sums: bool,
 }
 
-/// A file on its way.
+/// A download.
 pub struct Download {
-    /// The number that its page gave it.
+    /// The number that the technician's page gave it.
     pub number: u64,
     pub by: ParticipantId,
     pub path: String,
@@ -91,26 +90,26 @@ pub struct Download {
 
 impl Download {
     fn locked(&self) -> MutexGuard<'_, LeavingProgress> {
-        self.progress.lock().expect("nobody panics while holding a file's progress")
+        self.progress.lock().expect("lock is not poisoned")
     }
 
-    /// How far it is.
+    /// The progress so far.
     pub fn progress(&self) -> LeavingProgress {
         self.locked().clone()
     }
 
-    /// A browser takes it from there on, perhaps not for the first time.
+    /// A browser starts or resumes it at this offset.
     pub fn begins(&self, bytes: u64, size: Option<u64>) {
         *self.locked() = LeavingProgress { bytes, size, course: DownloadState::Going };
     }
 
-    /// It has come so far.
+    /// Updates the number of bytes sent.
     pub fn at(&self, bytes: u64, size: Option<u64>) {
         let mut progress = self.locked();
         (progress.bytes, progress.size) = (bytes, size);
     }
 
-    /// Its way goes so from now on, unless it has ended.
+    /// Changes the state, unless the download has ended.
     pub fn goes(&self, course: DownloadState) {
         let mut progress = self.locked();
         if !progress.course.is_over() {
@@ -118,33 +117,33 @@ impl Download {
         }
     }
 
-    /// Keeps what was opened until the browser takes it.
+    /// Keeps the opened file until the browser requests it.
     pub fn keep(&self, opened: Opened) {
-        *self.ready.lock().expect("nobody panics while holding what is ready") = Some(opened);
+        *self.ready.lock().expect("lock is not poisoned") = Some(opened);
     }
 
-    /// What was opened for the browser, once.
+    /// Takes the opened file, if it was not taken before.
     pub fn take(&self) -> Option<Opened> {
-        self.ready.lock().expect("nobody panics while holding what is ready").take()
+        self.ready.lock().expect("lock is not poisoned").take()
     }
 }
 
-/// The files of a session, the oldest first.
+/// The downloads of a session, the oldest first.
 #[derive(Default)]
 pub struct Downloads(Mutex<VecDeque<Arc<Download>>>);
 
 impl Downloads {
     fn all(&self) -> MutexGuard<'_, VecDeque<Arc<Download>>> {
-        self.0.lock().expect("nobody panics while holding what leaves")
+        self.0.lock().expect("lock is not poisoned")
     }
 
-    /// The file to which its technician gave this number.
+    /// The technician's download with this number.
     pub fn get(&self, by: ParticipantId, number: u64) -> Option<Arc<Download>> {
         self.all().iter().find(|file| file.by == by && file.number == number).cloned()
     }
 
-    /// Whoever wanted these files may have them no more.
-    pub fn give_up(&self, by: ParticipantId) {
+    /// Cancels all downloads of a participant who left.
+    pub fn cancel_all_of(&self, by: ParticipantId) {
         let theirs: Vec<_> = self.all().iter().filter(|file| file.by == by).cloned().collect();
         for file in theirs {
             file.wish.send_replace(DownloadAction::Cancel);
@@ -153,7 +152,7 @@ impl Downloads {
         }
     }
 
-    /// The same, from now on if it was not known.
+    /// The technician's download with this number, added if it is new.
     pub fn get_or_add(&self, by: ParticipantId, number: u64, path: String) -> Arc<Download> {
         if let Some(known) = self.get(by, number) {
             return known;

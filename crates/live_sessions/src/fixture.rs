@@ -1,4 +1,4 @@
-//! Sessions for tests: on a database in memory, and nobody is told.
+//! Sessions for tests, on a database in memory and without receivers.
 
 use std::{path::Path, sync::Arc};
 
@@ -15,10 +15,10 @@ use crate::{
     rules::{DefaultPolicy, Rules},
 };
 
-/// Nobody is told what happens.
-struct Nobody;
+/// A listener that ignores everything.
+struct NoListener;
 
-impl Listener for Nobody {
+impl Listener for NoListener {
     fn enqueue<'a>(
         &'a self,
         _: &'a DatabaseTransaction,
@@ -31,28 +31,28 @@ impl Listener for Nobody {
     fn wake(&self) {}
 }
 
-/// No sessions yet. Keys and files are kept in the folder.
+/// A registry without sessions. Keys and files are stored in the folder.
 pub async fn registry(folder: &Path) -> Arc<SessionRegistry> {
     let settings = Arc::new(Current::from(Settings::default()));
     let recordings = RecordingPlace {
         data: folder.to_owned(),
         disk: Disk::new(folder.to_owned(), 0),
-        vault: Arc::new(Vault::open(&paths::vault(folder)).expect("the folder can be written")),
+        vault: Arc::new(Vault::open(&paths::vault(folder)).expect("folder is writable")),
     };
     SessionRegistry::new(Services {
-        db: store::open_in_memory().await.expect("a database in memory opens"),
+        db: store::open_in_memory().await.expect("in-memory database opens"),
         recordings,
-        identity: Arc::new(Identity::open(&paths::identity(folder)).expect("the folder can be written")),
+        identity: Arc::new(Identity::open(&paths::identity(folder)).expect("folder is writable")),
         policy: Arc::new(DefaultPolicy { settings, grace_ms: 3_600_000, hold_ms: 3_600_000 }),
         rules: Arc::new(Current::from(Rules::default())),
         teams: Arc::default(),
-        listener: Arc::new(Nobody),
+        listener: Arc::new(NoListener),
         behind_proxy: false,
     })
 }
 
-/// The same sessions after a restart of their server, before they are read.
-pub fn again(sessions: &SessionRegistry) -> Arc<SessionRegistry> {
+/// The registry after a restart of its server, before sessions are loaded.
+pub fn restarted(sessions: &SessionRegistry) -> Arc<SessionRegistry> {
     let before = &sessions.services;
     let data = before.recordings.data.clone();
     let recordings = RecordingPlace { disk: Disk::new(data.clone(), 0), vault: before.recordings.vault.clone(), data };
@@ -68,12 +68,12 @@ pub fn again(sessions: &SessionRegistry) -> Arc<SessionRegistry> {
     })
 }
 
-/// A session that a customer has come to, with the support program.
+/// A session that a customer has joined with the support program.
 pub async fn joined(sessions: &Arc<SessionRegistry>) -> Arc<LiveSession> {
     let customer = "Ada".to_owned();
     let about = IncidentRef { id: 1, number: "INC-1001".into(), subject: "Printer".into(), customer: customer.clone() };
     let owner = UserRef { id: 1, name: "Tom".into() };
-    let live = sessions.create(about, owner.clone()).await.expect("a session can be made");
+    let live = sessions.create(about, owner.clone()).await.expect("session is created");
     let join = Command::Join {
         role: Role::Customer,
         name: customer,
@@ -83,7 +83,7 @@ pub async fn joined(sessions: &Arc<SessionRegistry>) -> Arc<LiveSession> {
         by_key: false,
     };
     for (by, command) in [(Actor::Technician(owner), Command::IssueKey { life: None }), (Actor::Server, join)] {
-        live.act(&by, command).await.expect("the customer comes");
+        live.act(&by, command).await.expect("customer joins");
     }
     live
 }

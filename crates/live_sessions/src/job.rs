@@ -1,4 +1,5 @@
-//! Jobs for the customer's program: judged, handed to its connection, and carried in pieces of bounded number.
+//! Jobs for the customer's program: checks them, hands them to its connection, and carries their bytes through bounded
+//! queues.
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
@@ -11,32 +12,32 @@ use protocol::{
 use session::{Actor, Command};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{ActError, LiveSession, answers};
+use super::{ActError, LiveSession, StoredFile, answers};
 
 /// How many jobs may wait for the program's connection.
 pub(super) const WAITING: usize = 32;
 
-/// A job on its way to the program's connection.
+/// A job for the program's connection, and where to send the stream that it opens for it.
 pub struct JobRequest {
     pub job: Job,
     pub pipe: oneshot::Sender<JobStream>,
 }
 
-/// A piece of what the program says; the stream's proper end is a piece of its own, so that a broken connection is not
-/// taken for it.
+/// A chunk of a job's stream. The regular end is a chunk of its own, so that a broken connection is not mistaken for
+/// it.
 pub enum Chunk {
     Bytes(Bytes),
     End,
 }
 
-/// A job's stream, seen from the server. Dropping it ends the job.
+/// A job's stream as the server sees it. Dropping it ends the job.
 pub struct JobStream {
     pub to: Option<mpsc::Sender<Bytes>>,
     pub from: mpsc::Receiver<Chunk>,
     pub rest: Bytes,
-    /// A lane that the program has not taken yet.
-    pub lane: Option<oneshot::Receiver<()>>,
-    /// What comes by a lane instead of by the stream.
+    /// Resolves when the program opens the side channel that the job names.
+    pub side_channel: Option<oneshot::Receiver<()>>,
+    /// The bytes that arrive over the side channel instead of the stream.
     pub bytes: Option<mpsc::Receiver<Chunk>>,
 }
 
@@ -45,14 +46,14 @@ pub struct JobStream {
 pub enum JobError {
     #[error(transparent)]
     Refused(#[from] RefusalReason),
-    /// The program says why.
+    /// The program reports this fault.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// The connection to the program broke: it may come back.
-    #[error("the customer's program cannot be reached just now")]
+    /// The connection to the program is broken. It may reconnect.
+    #[error("the customer's program cannot be reached at the moment")]
     Unreachable,
-    /// The program said something else than the job expects.
-    #[error("the customer's program gave an answer that makes no sense")]
+    /// The program's response does not fit the job.
+    #[error("the customer's program sent an invalid answer")]
     UnexpectedResponse,
     #[error(transparent)]
     Act(#[from] ActError),
@@ -61,15 +62,15 @@ pub enum JobError {
 }
 
 impl JobStream {
-    /// A job's stream, by these ends.
+    /// A stream made of these queues.
     pub fn new(to: mpsc::Sender<Bytes>, from: mpsc::Receiver<Chunk>) -> Self {
-        Self { to: Some(to), from, rest: Bytes::new(), lane: None, bytes: None }
+        Self { to: Some(to), from, rest: Bytes::new(), side_channel: None, bytes: None }
     }
 
-    /// The next bytes after the answers, by the lane if there is one; `None` at their end.
+    /// The next bytes after the answer, from the side channel if there is one; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, JobError> {
         match &mut self.bytes {
-            Some(lane) => Self::of(lane).await,
+            Some(side_channel) => Self::receive(side_channel).await,
             None => self.next_of_stream().await,
         }
     }
@@ -78,18 +79,18 @@ impl JobStream {
         if !self.rest.is_empty() {
             return Ok(Some(std::mem::take(&mut self.rest)));
         }
-        Self::of(&mut self.from).await
+        Self::receive(&mut self.from).await
     }
 
-    async fn of(pieces: &mut mpsc::Receiver<Chunk>) -> Result<Option<Bytes>, JobError> {
-        match pieces.recv().await {
+    async fn receive(chunks: &mut mpsc::Receiver<Chunk>) -> Result<Option<Bytes>, JobError> {
+        match chunks.recv().await {
             Some(Chunk::Bytes(bytes)) => Ok(Some(bytes)),
             Some(Chunk::End) => Ok(None),
             None => Err(JobError::Unreachable),
         }
     }
 
-    /// The next answer, as far as it makes sense. What follows it stays for [`JobStream::next`].
+    /// The next answer, checked. The bytes after it are left for [`JobStream::next`].
     pub async fn answer(&mut self) -> Result<Answer, JobError> {
         let mut framed = Framed::new(MAX_ANSWER_BYTES);
         loop {
@@ -97,7 +98,7 @@ impl JobStream {
                 Some(Answer::Fault { fault }) => return Err(fault.in_short().into()),
                 Some(answer) => {
                     self.rest = framed.rest().into();
-                    return answers::judged(answer).ok_or(JobError::UnexpectedResponse);
+                    return answers::validated(answer).ok_or(JobError::UnexpectedResponse);
                 }
                 None => framed.push(&self.next_of_stream().await?.ok_or(JobError::UnexpectedResponse)?),
             }
@@ -110,56 +111,56 @@ impl JobStream {
         to.send(bytes).await.map_err(|_| JobError::Unreachable)
     }
 
-    /// Says that nothing more follows.
+    /// Closes the sending direction.
     pub fn finish(&mut self) {
         self.to = None;
     }
 }
 
 impl LiveSession {
-    /// Opens a job for this participant, if the customer's grants allow it now.
+    /// Starts a job for this participant, if the customer's grants allow it now.
     pub async fn job(&self, who: ParticipantId, job: Job) -> Result<JobStream, JobError> {
-        self.may_now(who, job.right())?;
+        self.check_right(who, job.right())?;
         let program = self.attachments.jobs().ok_or(JobError::Unreachable)?;
         let (sender, pipe) = oneshot::channel();
         program.send(JobRequest { job, pipe: sender }).await.map_err(|_| JobError::Unreachable)?;
         pipe.await.map_err(|_| JobError::Unreachable)
     }
 
-    /// Whether this participant may use this right now, and what stands against it.
-    fn may_now(&self, who: ParticipantId, right: Right) -> Result<(), JobError> {
-        let known = self.known();
-        let presence = known.session.participant(who).map(|p| p.presence);
+    /// Checks that this participant may use a right now.
+    fn check_right(&self, who: ParticipantId, right: Right) -> Result<(), JobError> {
+        let committed = self.committed();
+        let presence = committed.session.participant(who).map(|p| p.presence);
         match () {
-            // Whoever asks while their own connection is being mended asks again.
+            // A participant whose own connection is broken tries again when they have reconnected.
             () if matches!(presence, Some(Presence::Reconnecting { .. })) => Err(JobError::Unreachable),
-            () if !known.session.may(who, right) => Err(RefusalReason::NotGranted.into()),
-            // What is done is written down: without room for that it is not done.
-            () => Ok(known.session.has_room(clock::now(), who)?),
+            () if !committed.session.may(who, right) => Err(RefusalReason::NotGranted.into()),
+            // A job is recorded in the timeline, so it needs space there.
+            () => Ok(committed.session.has_room(clock::now(), who)?),
         }
     }
 
-    /// Does a job that has one answer.
+    /// Runs a job that has a single answer.
     pub async fn ask_program(&self, who: ParticipantId, job: Job) -> Result<Answer, JobError> {
         self.job(who, job).await?.answer().await
     }
 
     /// Whether a right is in effect for this participant.
     pub async fn may(&self, who: ParticipantId, right: Right) -> bool {
-        self.known().session.may(who, right)
+        self.committed().session.may(who, right)
     }
 
-    /// Writes into the timeline what was done.
+    /// Records an audit event in the timeline.
     pub async fn record_deed(self: &Arc<Self>, deed: Event) -> Result<(), ActError> {
         self.act(&Actor::Server, Command::Record { deed }).await.map(|_| ())
     }
 
-    /// A number for something that is kept beside the timeline; each is given once.
+    /// A number for a file that is stored beside the timeline; each is used once.
     pub fn next_number(&self) -> u32 {
         self.next_number.fetch_add(1, Relaxed)
     }
 
-    /// Passes a drawing on to the customer's program, from whoever may see the screen and does not only watch.
+    /// Forwards an annotation to the customer's program, if its sender may see the screen and is no supervisor.
     pub async fn annotate(&self, from: ParticipantId, mark: Mark) {
         let helps = |s: &session::Session| s.participant(from).is_some_and(|p| p.role != protocol::Role::Supervisor);
         if mark.fits() && self.may(from, Right::View).await && self.read(helps).await {
@@ -168,14 +169,8 @@ impl LiveSession {
     }
 }
 
-/// The highest number that this timeline has given out.
+/// The highest number that a file of this timeline has.
 pub(super) fn highest_number(entries: &[Entry]) -> u32 {
-    let number = |e: &Entry| match e.event {
-        Event::FilePosted { number, .. }
-        | Event::ShellStarted { number, .. }
-        | Event::SystemInfoRead { number, .. }
-        | Event::ScreenshotTaken { number, .. } => Some(number),
-        _ => None,
-    };
+    let number = |entry: &Entry| StoredFile::of(&entry.event).map(|file| file.number);
     entries.iter().filter_map(number).max().unwrap_or(0)
 }

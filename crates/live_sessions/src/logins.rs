@@ -1,5 +1,5 @@
-//! Sign-ins that are in use: whatever was opened by one (a connection, a ticket, a download, a link to a recording) ends with
-//! it.
+//! Sign-ins in use. Everything that one has opened (a connection, a ticket, a download, a link to a recording) ends
+//! with it.
 
 use std::{
     collections::HashMap,
@@ -11,10 +11,10 @@ use platform::clock;
 use protocol::Timestamp;
 use tokio::sync::watch;
 
-/// From so many on it is looked which are in use no more.
+/// The map is purged of unused sign-ins when it has grown to this size.
 const MANY: usize = 1_024;
 
-/// The sign-ins that something hangs on.
+/// The sign-ins in use.
 #[derive(Default)]
 pub struct Logins(Mutex<All>);
 
@@ -22,26 +22,26 @@ pub struct Logins(Mutex<All>);
 struct All {
     /// By the hash of their cookie.
     by_hash: HashMap<String, Weak<Inner>>,
-    /// How many were in use when that was looked at last.
+    /// How many were in use after the last purge.
     used: usize,
 }
 
-/// A sign-in that something hangs on.
+/// A sign-in in use.
 #[derive(Clone)]
 pub struct Login(Arc<Inner>);
 
 struct Inner {
-    /// Whose it is and until when it lasts, once that is known.
+    /// The account and the time of expiry, once they are known.
     known: OnceLock<(i32, Timestamp)>,
     over: watch::Sender<bool>,
 }
 
 impl Logins {
     fn all(&self) -> MutexGuard<'_, All> {
-        self.0.lock().expect("nobody panics while holding the sign-ins")
+        self.0.lock().expect("lock is not poisoned")
     }
 
-    /// The sign-in with this hash. Whoever takes it before they look it up in the database notices its end in any case.
+    /// The sign-in with this hash. Take it before looking it up in the database, so that an end in between is noticed.
     pub fn take(&self, hash: &str) -> Login {
         let mut all = self.all();
         if let Some(known) = all.by_hash.get(hash).and_then(Weak::upgrade) {
@@ -56,15 +56,15 @@ impl Logins {
         Login(login)
     }
 
-    /// The sign-in with this hash has ended.
+    /// Ends the sign-in with this hash.
     pub fn end(&self, hash: &str) {
         if let Some(login) = self.all().by_hash.remove(hash).as_ref().and_then(Weak::upgrade) {
             login.over.send_replace(true);
         }
     }
 
-    /// Whatever this account has opened ends. Of a sign-in that is just being looked up nobody knows whose it is: it ends
-    /// too, and is tried again.
+    /// Ends all sign-ins of an account. A sign-in that is being looked up has no known account: it ends too, and its
+    /// request is tried again.
     pub fn end_all_of(&self, user: i32) {
         self.all().by_hash.retain(|_, login| {
             let Some(login) = login.upgrade() else { return false };
@@ -78,17 +78,17 @@ impl Logins {
 }
 
 impl Login {
-    /// Whose it is, and until when.
+    /// Sets the account and the time of expiry.
     pub fn is_of(&self, user: i32, until: Timestamp) {
         let _ = self.0.known.set((user, until));
     }
 
-    /// Whether what hangs on it must end.
+    /// Whether the sign-in has ended or expired.
     pub fn has_ended(&self) -> bool {
         *self.0.over.borrow() || self.0.known.get().is_some_and(|(_, until)| *until <= clock::now())
     }
 
-    /// Waits until what hangs on it must end.
+    /// Waits until the sign-in has ended or expired.
     pub async fn ended(&self) {
         let mut over = self.0.over.subscribe();
         let wait = self.0.known.get().map_or(u64::from(u32::MAX), |(_, until)| until.since(clock::now()));
@@ -110,22 +110,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_hangs_on_a_sign_in_ends_with_it_and_with_its_account() {
+    async fn a_sign_in_ends_by_itself_and_with_its_account() {
         let logins = Logins::default();
         let [here, there, other] = [("a", 1), ("b", 1), ("c", 2)].map(|(hash, user)| taken(&logins, hash, user));
         let again = logins.take("a");
         logins.end("a");
         here.ended().await;
         assert!(again.has_ended() && !there.has_ended() && !other.has_ended());
-        assert!(!logins.take("a").has_ended(), "what is taken from now on is judged by the database");
+        assert!(!logins.take("a").has_ended(), "from now on the database decides");
         let nobody = logins.take("d");
         logins.end_all_of(1);
         assert!(there.has_ended() && !other.has_ended());
-        assert!(nobody.has_ended(), "it may be theirs");
+        assert!(nobody.has_ended(), "its account is unknown");
     }
 
     #[tokio::test]
-    async fn a_sign_in_ends_when_its_time_is_over() {
+    async fn a_sign_in_expires() {
         let login = Logins::default().take("a");
         login.is_of(1, clock::now());
         assert!(login.has_ended());
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn sign_ins_that_nothing_hangs_on_are_forgotten() {
+    fn unused_sign_ins_are_purged() {
         let logins = Logins::default();
         let kept = logins.take("kept");
         for n in 0..10 * MANY {

@@ -1,5 +1,5 @@
-//! The recording of a running session, by the session's own policy: whether what is shown is recorded, and what happens when
-//! it cannot be.
+//! The recording of a running session. The session's policy says whether the screen is recorded, and what happens when
+//! recording fails.
 
 use std::{
     sync::{Arc, Mutex},
@@ -17,110 +17,110 @@ use tokio::sync::mpsc;
 
 use super::{ActError, LiveSession};
 
-use crate::recorder::{self, Base, Fit, Frame, PlaceholderFrame, Recorder, Told};
+use crate::recorder::{self, Base, Fit, Frame, PlaceholderFrame, Recorder, RecorderEvent};
 
-/// Segments of the recording on their way into the timeline.
-const SEGMENTS: usize = 64;
-/// While frames come that build on nothing recorded, the program is asked for a keyframe so often.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// How many events of a recorder may wait to be handled.
+const EVENT_QUEUE: usize = 64;
+/// How often the program is asked for a keyframe while its frames cannot be recorded without one.
+const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Whether the shared screen is being recorded.
 #[derive(Default)]
 pub(super) enum Recording {
-    /// Nothing was shown yet, or it failed: the next keyframe starts it, where the policy still wants it.
+    /// Nothing was shown yet, or the recording failed. The next keyframe starts it if the policy requires.
     #[default]
     Not,
     Going {
         recorder: Recorder,
-        /// Brings its segments into the timeline.
-        told: tokio::task::JoinHandle<()>,
+        /// Handles the recorder's events.
+        events: tokio::task::JoinHandle<()>,
     },
 }
 
-/// The recording, how much it comes to, and when the program was asked for a keyframe for it.
+/// The recording, how long and large it is, and when a keyframe was requested for it.
 pub(super) struct State {
     recording: Recording,
     footage: Footage,
-    /// Room for the video, until it is made: what is recorded can also be stored.
+    /// Disk space reserved for the video until it is made, so that what is recorded can also be stored.
     video: Arc<Mutex<Promise>>,
-    asked: Option<Instant>,
+    keyframe_requested: Option<Instant>,
 }
 
 impl State {
-    /// Of a session whose timeline is this so far.
+    /// The state for a session with this timeline.
     pub(super) fn after(entries: &[Entry], disk: &Arc<Disk>) -> Self {
         let video = Arc::new(Mutex::new(disk.nothing()));
-        Self { recording: Recording::Not, footage: Footage::of(entries), video, asked: None }
+        Self { recording: Recording::Not, footage: Footage::of(entries), video, keyframe_requested: None }
     }
 }
 
-/// What becomes of a frame.
-enum Judged {
-    /// It is passed on, and recorded where it must be.
-    Passes,
-    /// It is not: a keyframe must come first.
-    Waits,
+/// Whether a frame is relayed.
+enum FrameDecision {
+    /// Relay it, and record it if the policy requires.
+    Relay,
+    /// Drop it: the recording needs a keyframe first.
+    Drop,
 }
 
 impl LiveSession {
-    /// What the session's policy wants now.
+    /// What the session's policy requires now.
     fn duty(&self) -> RecordingDuty {
-        self.known().session.recording()
+        self.committed().session.recording()
     }
 
-    /// A frame of the customer's screen: passed on and recorded, if the customer allows it.
+    /// Relays and records a frame of the customer's screen, if the customer allows it.
     pub async fn frame(self: &Arc<Self>, from: protocol::ParticipantId, frame: Frame) -> Result<(), ActError> {
-        if !self.known().session.may_view() {
+        if !self.committed().session.may_view() {
             return Err(RefusalReason::NotGranted.into());
         }
-        if let Judged::Waits = self.judge_frame(&frame).await? {
+        if let FrameDecision::Drop = self.judge_frame(&frame).await? {
             return Ok(());
         }
-        self.tell_picture(from, &frame).await?;
+        self.record_screen_size(from, &frame).await?;
         if let Err(reason) = self.record(&frame) {
             self.recording_failed(reason).await?;
         }
-        self.screen.pass(frame, || self.now());
+        self.screen.relay(frame, || self.now());
         Ok(())
     }
 
-    /// Whether the recording, where there must be one, can take the frame: asked before anybody is shown it.
-    async fn judge_frame(self: &Arc<Self>, frame: &Frame) -> Result<Judged, ActError> {
+    /// Whether the recording, if there must be one, can hold the frame. Checked before anybody sees it.
+    async fn judge_frame(self: &Arc<Self>, frame: &Frame) -> Result<FrameDecision, ActError> {
         if self.duty() == RecordingDuty::None {
-            return Ok(Judged::Passes);
+            return Ok(FrameDecision::Relay);
         }
         let fit = match &self.recording().recording {
-            Recording::Not => Base::default().judge(frame),
-            Recording::Going { recorder, .. } => recorder.base.judge(frame),
+            Recording::Not => Base::default().fit(frame),
+            Recording::Going { recorder, .. } => recorder.base.fit(frame),
         };
         match fit {
-            Fit::Fits => Ok(Judged::Passes),
+            Fit::Fits => Ok(FrameDecision::Relay),
             Fit::KeyframeFirst => {
-                if self.asks_for_keyframe(Instant::now()) {
+                if self.keyframe_request_due(Instant::now()) {
                     self.want_keyframe();
                 }
-                Ok(Judged::Waits)
+                Ok(FrameDecision::Drop)
             }
             Fit::Never => {
                 let reason = "the customer's program sent a picture that no recording can hold".to_owned();
-                self.recording_failed(reason).await.map(|()| Judged::Passes)
+                self.recording_failed(reason).await.map(|()| FrameDecision::Relay)
             }
         }
     }
 
-    fn asks_for_keyframe(&self, now: Instant) -> bool {
-        let asked = &mut self.recording().asked;
-        let asks = asked.is_none_or(|at| now.duration_since(at) > ASK_AGAIN);
-        if asks {
-            *asked = Some(now);
+    fn keyframe_request_due(&self, now: Instant) -> bool {
+        let requested = &mut self.recording().keyframe_requested;
+        let due = requested.is_none_or(|at| now.duration_since(at) > KEYFRAME_REQUEST_INTERVAL);
+        if due {
+            *requested = Some(now);
         }
-        asks
+        due
     }
 
-    /// Says that it cannot be recorded, and does what the policy says: when this returns well, it goes on without.
+    /// Reports that recording failed, and does what the policy says. Returns `Ok` if the session continues unrecorded.
     async fn recording_failed(self: &Arc<Self>, reason: String) -> Result<(), ActError> {
-        tracing::error!(session = %self.id, reason, "a recording cannot go on");
-        // Where it must be recorded, what is shared after this is recorded anew, if it can be.
+        tracing::error!(session = %self.id, reason, "recording failed");
+        // If the policy requires a recording, the next sharing tries to start a new one.
         self.recording().recording = Recording::Not;
         match self.act(&Actor::Server, Command::RecordingFailed { reason }).await {
             Ok(_) | Err(ActError::Refused(RefusalReason::Already)) => {}
@@ -137,16 +137,16 @@ impl LiveSession {
             return Ok(());
         }
         let mut state = self.recording();
-        // What came to its end in the moment is not recorded behind its card.
-        if !self.known().session.may_view() {
+        // The sharing may have ended meanwhile: no frame is recorded after the placeholder.
+        if !self.committed().session.may_view() {
             return Ok(());
         }
         state.footage.take(clock::now(), frame.bytes.len() as u64).map_err(|much| much.to_string())?;
         if matches!(state.recording, Recording::Not) {
-            let (segments, finished) = mpsc::channel(SEGMENTS);
-            let recorder = Recorder::start(&self.services().recordings, &self.id, state.video.clone(), segments)?;
-            let told = tokio::spawn(self.clone().listen_to(recorder.number, finished));
-            state.recording = Recording::Going { recorder, told };
+            let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
+            let recorder = Recorder::start(&self.services().recordings, &self.id, state.video.clone(), sender)?;
+            let events = tokio::spawn(self.clone().handle_events(recorder.number, receiver));
+            state.recording = Recording::Going { recorder, events };
         }
         match &mut state.recording {
             Recording::Going { recorder, .. } => recorder.record(clock::now(), frame),
@@ -154,78 +154,77 @@ impl LiveSession {
         }
     }
 
-    /// The room that is kept for the video.
-    pub fn room_for_video(&self) -> Arc<Mutex<Promise>> {
+    /// The disk space that is reserved for the video.
+    pub fn space_for_video(&self) -> Arc<Mutex<Promise>> {
         self.recording().video.clone()
     }
 
-    /// Keeps room for the video of what was recorded before the server started.
-    pub(super) fn keep_room_for_video(&self) -> std::io::Result<()> {
-        let reels = recorder::reels(&self.services().recordings.data, &self.id);
-        self.recording().video.lock().expect("nobody panics while holding a promise").owe(recorder::bytes_of(&reels)?);
+    /// Reserves disk space for the video of what was recorded before the server started.
+    pub(super) fn reserve_space_for_video(&self) -> std::io::Result<()> {
+        let raw = recorder::raw_recordings(&self.services().recordings.data, &self.id);
+        self.recording().video.lock().expect("lock is not poisoned").owe(recorder::bytes_of(&raw)?);
         Ok(())
     }
 
-    /// Whether no more of this session's screen is recorded.
+    /// Whether the recording has reached its limit.
     pub fn is_recorded_to_the_end(&self) -> bool {
         self.recording().footage.is_full()
     }
 
     fn recording(&self) -> std::sync::MutexGuard<'_, State> {
-        self.recording.lock().expect("nobody panics while holding the recording")
+        self.recording.lock().expect("lock is not poisoned")
     }
 
-    /// The recording needs a picture that does not build on the ones before.
+    /// Asks the program for a keyframe.
     pub(super) fn want_keyframe(&self) {
         self.to_program(ServerMessage::NeedKeyframe {});
     }
 
-    /// From `at` on nothing is shown, and the recording says so.
-    pub(super) fn card(&self, at: Timestamp, card: PlaceholderFrame) {
+    /// Records that nothing is shown from `at` on.
+    pub(super) fn record_placeholder(&self, at: Timestamp, placeholder: PlaceholderFrame) {
         if let Recording::Going { recorder, .. } = &mut self.recording().recording {
-            recorder.card(at, card);
+            recorder.record_placeholder(at, placeholder);
         }
     }
 
-    /// Takes in what a recorder has to say: its segments go into the timeline, and when it fails that is said at once, also
-    /// when no frame comes any more.
-    async fn listen_to(self: Arc<Self>, number: u32, mut from: mpsc::Receiver<Told>) {
-        while let Some(told) = from.recv().await {
-            let taken = match told {
-                Told::Segment(segment) => self.segment(segment).await,
-                Told::Failed(_) if !self.records_by(number) => Ok(()),
-                Told::Failed(reason) => match self.recording_failed(reason).await {
-                    // The policy has stopped what was shown.
+    /// Handles a recorder's events: its segments go into the timeline, and a failure is reported at once, even if no
+    /// further frame arrives.
+    async fn handle_events(self: Arc<Self>, number: u32, mut events: mpsc::Receiver<RecorderEvent>) {
+        while let Some(event) = events.recv().await {
+            let handled = match event {
+                RecorderEvent::Segment(segment) => self.segment(segment).await,
+                RecorderEvent::Failed(_) if !self.is_current_recorder(number) => Ok(()),
+                RecorderEvent::Failed(reason) => match self.recording_failed(reason).await {
+                    // The policy stopped the sharing.
                     Ok(()) | Err(ActError::Refused(_)) => Ok(()),
                     Err(error) => Err(error),
                 },
             };
-            if let Err(error) = taken {
-                // A segment is found in the reel when the evidence is completed.
-                tracing::error!(session = %self.id, %error, "what a recorder said is not in the timeline yet");
+            if let Err(error) = handled {
+                // A lost segment is found in the raw recording when the evidence is completed.
+                tracing::error!(session = %self.id, %error, "recorder event not stored");
                 return;
             }
         }
     }
 
-    /// Whether it is this recorder that records.
-    fn records_by(&self, number: u32) -> bool {
+    fn is_current_recorder(&self, number: u32) -> bool {
         matches!(&self.recording().recording, Recording::Going { recorder, .. } if recorder.number == number)
     }
 
-    /// A piece of the recording is on the disk.
+    /// Adds a segment that is on the disk to the timeline.
     pub async fn segment(self: &Arc<Self>, segment: Segment) -> Result<(), ActError> {
         let Segment { pictures, bytes, sha256 } = segment;
         let event = Event::Recorded { pictures, bytes, sha256 };
         self.act(&Actor::Server, Command::Evidence { event }).await.map(drop)
     }
 
-    /// Ends the recording, if there is one, and waits until it is on the disk and in the timeline.
+    /// Stops the recorder, if there is one, and waits until the recording is on the disk and in the timeline.
     pub async fn stop_recorder(&self) {
         let recording = std::mem::take(&mut self.recording().recording);
-        if let Recording::Going { recorder, told } = recording {
+        if let Recording::Going { recorder, events } = recording {
             recorder.stop().await;
-            let _ = told.await;
+            let _ = events.await;
         }
     }
 }

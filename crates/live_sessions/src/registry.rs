@@ -1,4 +1,4 @@
-//! All running sessions, and the tickets that admit connections to them.
+//! The registry of running sessions, and the tickets that admit connections to them.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,7 +20,7 @@ use store::{
 };
 use tokio::sync::Notify;
 
-use super::{ActError, LiveSession, SideChannels, kept::Kept};
+use super::{ActError, LiveSession, SideChannels, storage::StorageUsage};
 
 use crate::{
     logins::Login,
@@ -30,9 +30,9 @@ use crate::{
     timeline,
 };
 
-/// A ticket is used at once; a minute is for slow links.
+/// How long a ticket is valid, in milliseconds. It is used at once; a minute allows for slow links.
 const TICKET_MS: u64 = 60_000;
-/// So many unused tickets there are at most.
+/// Most unused tickets.
 const MOST_TICKETS: usize = 10_000;
 
 /// Admission of one connection.
@@ -40,14 +40,14 @@ const MOST_TICKETS: usize = 10_000;
 pub struct Ticket {
     pub session: SessionId,
     pub who: ParticipantId,
-    /// The sign-in that it was got by; customers and experts have none.
+    /// The sign-in that requested it; customers and experts have none.
     pub login: Option<Login>,
 }
 
-/// Whoever tells others what happens in sessions.
+/// Tells other systems what happens in sessions.
 pub trait Listener: Send + Sync {
-    /// Notes, in the transaction that stores them, what these entries mean to others; whether there was anything. `session`
-    /// is as it was before them.
+    /// Queues deliveries for these entries in the transaction that stores them. Returns whether there are any.
+    /// `session` is the state before the entries.
     fn enqueue<'a>(
         &'a self,
         db: &'a DatabaseTransaction,
@@ -55,43 +55,43 @@ pub trait Listener: Send + Sync {
         entries: &'a [Entry],
     ) -> BoxFuture<'a, Result<bool, DbErr>>;
 
-    /// What was noted is stored.
+    /// Starts delivering: the transaction is committed.
     fn wake(&self);
 }
 
-/// What running sessions need of the server.
+/// What running sessions need from the server.
 pub struct Services {
     pub db: DatabaseConnection,
-    /// Where the screen is recorded, and what is kept beside the timeline.
+    /// Where recordings and the files beside the timeline are stored.
     pub recordings: RecordingPlace,
     pub identity: Arc<Identity>,
     pub policy: Arc<DefaultPolicy>,
     pub rules: Arc<Current<Rules>>,
-    /// Held while a team gets another name or goes, and, to read, while the rules for a team are looked up.
+    /// Write-locked while a team is renamed or deleted, read-locked while the rules for a team are looked up.
     pub teams: Arc<tokio::sync::RwLock<()>>,
     pub listener: Arc<dyn Listener>,
-    /// A proxy stands between the support program and this server, and may gather whole files before passing them on.
+    /// Whether there is a reverse proxy between support program and server. It may buffer whole files.
     pub behind_proxy: bool,
 }
 
-/// The sessions that are not over.
+/// The sessions whose evidence is not stored yet.
 pub struct SessionRegistry {
     pub services: Services,
-    /// A session has ended.
+    /// Notified when a session has ended.
     ended: Notify,
     pub side_channels: SideChannels,
     sessions: RwLock<HashMap<SessionId, Arc<LiveSession>>>,
     tickets: Expiring<String, Ticket, SessionId>,
-    /// A session that is over is changed by one at a time: a rating comes after its end.
-    past: Mutex<HashMap<SessionId, Weak<tokio::sync::Mutex<()>>>>,
-    /// Held to read while a session is made: until it is among the others.
-    making: tokio::sync::RwLock<()>,
-    /// Held while a key or a link is issued or used: the event and the hash that is stored beside it belong together.
+    /// Serialises commands in each ended session, such as a rating.
+    ended_locks: Mutex<HashMap<SessionId, Weak<tokio::sync::Mutex<()>>>>,
+    /// Read-locked while a session is created, until it is in the registry.
+    creating: tokio::sync::RwLock<()>,
+    /// Locked while a key or a link is issued or used: the event and the hash in the session's row must agree.
     pub passes: tokio::sync::Mutex<()>,
 }
 
 impl SessionRegistry {
-    /// No session yet.
+    /// A registry without sessions.
     pub fn new(services: Services) -> Arc<Self> {
         Arc::new(Self {
             services,
@@ -99,49 +99,49 @@ impl SessionRegistry {
             side_channels: SideChannels::default(),
             sessions: RwLock::default(),
             tickets: Expiring::new(TICKET_MS, MOST_TICKETS),
-            past: Mutex::default(),
-            making: tokio::sync::RwLock::default(),
+            ended_locks: Mutex::default(),
+            creating: tokio::sync::RwLock::default(),
             passes: tokio::sync::Mutex::default(),
         })
     }
 
-    /// A session is over: what remains of it is to be stored.
+    /// Announces that a session has ended and its evidence can be stored.
     pub(super) fn announce_end(&self) {
         self.ended.notify_one();
     }
 
-    /// Resolves when sessions may have ended since this was asked last.
+    /// Resolves when a session may have ended since the last call.
     pub async fn ended(&self) {
         self.ended.notified().await;
     }
 
-    /// The running session by that name.
+    /// The running session with this id.
     pub fn get(&self, id: &SessionId) -> Option<Arc<LiveSession>> {
-        self.sessions.read().expect("nobody panics while holding the sessions").get(id).cloned()
+        self.sessions.read().expect("lock is not poisoned").get(id).cloned()
     }
 
     /// All running sessions.
     pub fn all(&self) -> Vec<Arc<LiveSession>> {
-        self.sessions.read().expect("nobody panics while holding the sessions").values().cloned().collect()
+        self.sessions.read().expect("lock is not poisoned").values().cloned().collect()
     }
 
-    /// The same, with those that are being made at this moment.
-    pub async fn all_made(&self) -> Vec<Arc<LiveSession>> {
-        drop(self.making.write().await);
+    /// All running sessions, after waiting for those that are being created.
+    pub async fn all_with_new(&self) -> Vec<Arc<LiveSession>> {
+        drop(self.creating.write().await);
         self.all()
     }
 
     fn insert(&self, live: Arc<LiveSession>) {
-        tokio::spawn(live.clone().keep_time());
-        self.sessions.write().expect("nobody panics while holding the sessions").insert(live.id.clone(), live);
+        tokio::spawn(live.clone().run_timer());
+        self.sessions.write().expect("lock is not poisoned").insert(live.id.clone(), live);
     }
 
-    /// Forgets a session that is over and stored.
+    /// Removes a session that has ended and is stored.
     pub fn remove(&self, id: &SessionId) {
-        self.sessions.write().expect("nobody panics while holding the sessions").remove(id);
+        self.sessions.write().expect("lock is not poisoned").remove(id);
     }
 
-    /// Makes a session for an incident.
+    /// Creates a session for an incident.
     pub async fn create(self: &Arc<Self>, incident: IncidentRef, owner: UserRef) -> Result<Arc<LiveSession>, ActError> {
         let id = SessionId::from_random(secret::random());
         let row = session_row::ActiveModel {
@@ -153,12 +153,12 @@ impl SessionRegistry {
             stored: Set(false),
         };
         row.insert(&self.services.db).await?;
-        let policy = self.rules_for(incident.id).await?;
-        let live = LiveSession::new(self, Session::new(id.clone(), policy), vec![], GENESIS, Kept::default());
+        let policy = self.policy_for(incident.id).await?;
+        let live = LiveSession::new(self, Session::new(id.clone(), policy), vec![], GENESIS, StorageUsage::default());
         let organisation = self.services.policy.settings.get().organisation;
-        let _making = self.making.read().await;
-        let made = live.act(&Actor::Server, Command::Create { incident, owner, organisation }).await;
-        if let Err(error) = made {
+        let _creating = self.creating.read().await;
+        let created = live.act(&Actor::Server, Command::Create { incident, owner, organisation }).await;
+        if let Err(error) = created {
             session_row::Entity::delete_by_id(id.as_str()).exec(&self.services.db).await?;
             return Err(error);
         }
@@ -166,8 +166,8 @@ impl SessionRegistry {
         Ok(live)
     }
 
-    /// Reads every session back whose evidence is not stored. Whoever was there has the grace time to come back. Those that
-    /// are over are announced.
+    /// Loads every session whose evidence is not stored. Participants who were present have the grace period to
+    /// reconnect. Ended sessions are announced.
     pub async fn load(self: &Arc<Self>) -> anyhow::Result<()> {
         let rows = session_row::Entity::find().filter(session_row::Column::Stored.eq(false));
         for row in rows.all(&self.services.db).await? {
@@ -176,33 +176,33 @@ impl SessionRegistry {
             if entries.is_empty() {
                 continue;
             }
-            let kept = Kept::of(&self.services.recordings.data, &id, &entries);
+            let usage = StorageUsage::of(&self.services.recordings.data, &id, &entries);
             let session = Session::after(id, self.services.policy.policy(), &entries);
-            let here: Vec<_> =
+            let present: Vec<_> =
                 session.participants().iter().filter(|p| p.presence == Presence::Here).map(|p| p.id).collect();
             let ended = matches!(session.phase(), Phase::Ended { .. });
-            let live = LiveSession::new(self, session, entries, hash, kept);
-            live.keep_room_for_video()?;
+            let live = LiveSession::new(self, session, entries, hash, usage);
+            live.reserve_space_for_video()?;
             self.insert(live.clone());
             if ended {
                 self.announce_end();
                 continue;
             }
-            for id in here {
+            for id in present {
                 live.act(&Actor::Server, Command::Drop { id }).await?;
             }
         }
         Ok(())
     }
 
-    /// Ends every recorder, so that what was recorded is on the disk: the server stops.
+    /// Stops every recorder when the server stops, so that the recordings are on the disk.
     pub async fn stop(&self) {
         for live in self.all() {
             live.stop_recorder().await;
         }
     }
 
-    /// Finds links of any session, and the keys and links that let somebody in now.
+    /// A redactor that finds links to any session, and the keys and links that are valid now.
     pub async fn redactor(&self) -> Result<Redactor, DbErr> {
         let now = clock::now();
         let open = Condition::any()
@@ -221,15 +221,15 @@ impl SessionRegistry {
         Ok(Redactor::new(&self.services.identity.pepper(), keys, links))
     }
 
-    /// The policy of new sessions for an incident.
-    async fn rules_for(&self, incident: i32) -> Result<session::Policy, DbErr> {
-        let _names = self.services.teams.read().await;
+    /// The policy for new sessions on an incident.
+    async fn policy_for(&self, incident: i32) -> Result<session::Policy, DbErr> {
+        let _teams = self.services.teams.read().await;
         let row = incident::Entity::find_by_id(incident).one(&self.services.db).await?;
         let (team, kind) = row.map(|i| (i.team, i.kind)).unwrap_or_default();
         Ok(self.services.rules.get().policy(self.services.policy.policy(), &team, &kind))
     }
 
-    /// A session's timeline, running or over; `None` when there is none by that name.
+    /// The timeline of a running or ended session; `None` if there is no such session.
     pub async fn read(&self, id: &SessionId) -> anyhow::Result<Option<Vec<Entry>>> {
         if let Some(live) = self.get(id) {
             return Ok(Some(live.entries().await));
@@ -238,23 +238,23 @@ impl SessionRegistry {
         Ok((!entries.is_empty()).then_some(entries))
     }
 
-    /// Gives out a ticket to a customer or an expert.
+    /// Issues a ticket for a customer or an expert.
     pub fn ticket(&self, session: SessionId, who: ParticipantId) -> String {
-        self.give(Ticket { session, who, login: None })
+        self.issue(Ticket { session, who, login: None })
     }
 
-    /// Gives out a ticket to whoever is signed in.
+    /// Issues a ticket for somebody who is signed in.
     pub fn ticket_by(&self, session: SessionId, who: ParticipantId, login: Login) -> String {
-        self.give(Ticket { session, who, login: Some(login) })
+        self.issue(Ticket { session, who, login: Some(login) })
     }
 
-    fn give(&self, ticket: Ticket) -> String {
+    fn issue(&self, ticket: Ticket) -> String {
         let token = secret::token();
         self.tickets.put(clock::now(), ticket.session.clone(), secret::hash(&token), ticket);
         token
     }
 
-    /// Takes a ticket back; it works once, and for as long as the sign-in that it was got by.
+    /// Redeems a ticket. It works once, and only while the sign-in that requested it lasts.
     pub fn redeem(&self, ticket: &str) -> Option<Ticket> {
         let found = self.tickets.take(clock::now(), &secret::hash(ticket));
         found.filter(|t| t.login.as_ref().is_none_or(|login| !login.has_ended()))
@@ -262,34 +262,34 @@ impl SessionRegistry {
 }
 
 impl SessionRegistry {
-    /// Whoever holds it may change this session although it is over. Those of other sessions do not wait.
-    fn turn(&self, id: &SessionId) -> Arc<tokio::sync::Mutex<()>> {
-        let mut past = self.past.lock().expect("nobody panics while holding the turns");
-        past.retain(|_, turn| turn.strong_count() > 0);
-        if let Some(turn) = past.get(id).and_then(Weak::upgrade) {
-            return turn;
+    /// The lock that serialises commands in this session after its end.
+    fn ended_lock(&self, id: &SessionId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self.ended_locks.lock().expect("lock is not poisoned");
+        locks.retain(|_, lock| lock.strong_count() > 0);
+        if let Some(lock) = locks.get(id).and_then(Weak::upgrade) {
+            return lock;
         }
-        let turn = Arc::default();
-        past.insert(id.clone(), Arc::downgrade(&turn));
-        turn
+        let lock = Arc::default();
+        locks.insert(id.clone(), Arc::downgrade(&lock));
+        lock
     }
 
-    /// Judges a command in a session that runs, or in one that is over.
+    /// Executes a command in a session that is running or has ended.
     pub async fn execute_even_if_ended(
         self: &Arc<Self>,
         id: &SessionId,
         by: &Actor,
         command: Command,
     ) -> Result<(), super::JobError> {
-        let turn = self.turn(id);
-        let _one = turn.lock().await;
+        let lock = self.ended_lock(id);
+        let _guard = lock.lock().await;
         if let Some(live) = self.get(id) {
             live.act(by, command).await?;
             return Ok(());
         }
         let (entries, hash) = timeline::checked(&self.services.db, id).await.map_err(std::io::Error::other)?;
         let session = Session::after(id.clone(), self.services.policy.policy(), &entries);
-        let live = LiveSession::new(self, session, entries, hash, Kept::default());
+        let live = LiveSession::new(self, session, entries, hash, StorageUsage::default());
         live.act(by, command).await?;
         Ok(())
     }

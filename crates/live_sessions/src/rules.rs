@@ -1,6 +1,6 @@
-//! Roles of technicians and policies of sessions: data that administrators edit, and the answer to "what may X do in a
-//! session of policy Y, and why". What a session may do is judged in the `session` crate; here is only which role and which
-//! policy it is judged by.
+//! Roles of technicians and policies of sessions. Administrators edit them, and this module answers which rights
+//! somebody has in a session, and why not. The `session` crate decides what a session may do; this module only finds
+//! the role and the policy that apply.
 
 use std::sync::Arc;
 
@@ -14,8 +14,9 @@ use store::{
 };
 use ts_rs::TS;
 
-/// How many roles and policies there may be, and how long their names.
+/// Most roles, and most policies.
 const MOST: usize = 100;
+/// The longest name of a role or policy, in Unicode scalar values.
 const NAME_CHARS: usize = 80;
 
 /// Which rights a technician may ask customers for.
@@ -23,13 +24,13 @@ const NAME_CHARS: usize = 80;
 #[serde(deny_unknown_fields)]
 #[ts(export)]
 pub struct StaffRole {
-    /// Accounts name it by this number; 0 in a new one.
+    /// The number by which accounts refer to it; 0 in a new one.
     pub id: i32,
     pub name: String,
     pub rights: Vec<Right>,
 }
 
-/// The rules of sessions on certain incidents. An empty team or type fits every one.
+/// The rules of sessions on certain incidents. An empty team or type matches all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
@@ -44,7 +45,8 @@ pub struct SessionPolicy {
     pub unrecorded: Unrecorded,
 }
 
-/// All of them. The first policy that fits an incident rules its sessions; where none does, the settings do.
+/// All roles and policies. The first policy that matches an incident applies to its sessions; without a match, the
+/// settings do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(default, deny_unknown_fields)]
 #[ts(export)]
@@ -57,16 +59,18 @@ impl Setting for Rules {
     const KIND: Kind = Kind::Rules;
 }
 
-/// The policy of sessions that no rule is for: the settings of now, and the limits that the server was started with.
+/// The policy of sessions that no other policy matches: the current settings, and the limits from the server's
+/// configuration.
 pub struct DefaultPolicy {
     pub settings: Arc<Current<Settings>>,
-    /// How long whoever lost the connection may take to come back, and how long a session is held, in milliseconds.
+    /// How long a participant may take to reconnect, in milliseconds.
     pub grace_ms: u64,
+    /// How long a session may be on hold, in milliseconds.
     pub hold_ms: u64,
 }
 
 impl DefaultPolicy {
-    /// As it is now.
+    /// The current default policy.
     pub fn policy(&self) -> Policy {
         let settings = self.settings.get();
         Policy {
@@ -82,45 +86,44 @@ impl DefaultPolicy {
     }
 }
 
-/// Whether somebody may ask for a right, and if not, what stands in between.
+/// Whether somebody may request a right, and if not, why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
 #[ts(export)]
 pub struct Decision {
     pub right: Right,
-    /// `None`: if the customer allows it.
+    /// `None` if only the customer's consent is missing.
     pub why_not: Option<WhyNot>,
-    /// What the customer must allow with it.
+    /// The rights that the customer must also grant.
     pub needs: Vec<Right>,
 }
 
-/// What is wrong with rules: a sentence for whoever wrote them.
+/// Why rules are refused: a sentence for the administrator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RulesError {
     #[error("There are at most {MOST} roles and {MOST} policies.")]
     TooMany,
     #[error("A name has between 1 and {NAME_CHARS} characters.")]
     Name,
-    #[error("There are two by the name {0}.")]
+    #[error("The name {0} is used twice.")]
     Twice(String),
-    #[error("“{}” is the policy that the settings make.", Policy::DEFAULT)]
+    #[error("“{}” is reserved for the policy that the settings define.", Policy::DEFAULT)]
     Default,
     #[error("There is no role number {0}.")]
     NoRole(i32),
 }
 
 impl Rules {
-    /// The role of an account; `None` for whoever has none, and may ask for everything. A role that is not there any more
-    /// gives nothing.
+    /// The role with this number; `None` for 0, which may request everything. A deleted role has no rights.
     pub fn role(&self, id: i32) -> Option<RoleRights> {
         if id == 0 {
             return None;
         }
         let found = self.roles.iter().find(|r| r.id == id);
-        let gone = || RoleRights { name: format!("role number {id}, which is gone"), rights: vec![] };
-        Some(found.map_or_else(gone, |r| RoleRights { name: r.name.clone(), rights: r.rights.clone() }))
+        let deleted = || RoleRights { name: format!("role number {id}, which was deleted"), rights: vec![] };
+        Some(found.map_or_else(deleted, |r| RoleRights { name: r.name.clone(), rights: r.rights.clone() }))
     }
 
-    /// The policy of sessions on an incident of this team and type.
+    /// The policy for sessions on an incident of this team and type.
     pub fn policy(&self, default: Policy, team: &str, kind: &str) -> Policy {
         let fits = |p: &&SessionPolicy| (p.team.is_empty() || p.team == team) && (p.kind.is_empty() || p.kind == kind);
         match self.policies.iter().find(fits) {
@@ -129,7 +132,7 @@ impl Rules {
         }
     }
 
-    /// The policy by that name.
+    /// The policy with this name.
     pub fn named(&self, default: Policy, name: &str) -> Option<Policy> {
         if name == default.name {
             return Some(default);
@@ -137,7 +140,7 @@ impl Rules {
         self.policies.iter().find(|p| p.name == name).map(|p| p.over(default))
     }
 
-    /// What somebody of this role may ask for under this policy.
+    /// What a technician with this role may request under this policy.
     pub fn verdicts(&self, role: i32, policy: &Policy) -> Vec<Decision> {
         let held = self.role(role).map_or_else(|| Right::ALL.to_vec(), |r| r.rights);
         let judge = |right| Decision {
@@ -148,7 +151,7 @@ impl Rules {
         Right::ALL.into_iter().map(judge).collect()
     }
 
-    /// The same, checked and in order: new roles have their numbers, and rights stand as customers are asked for them.
+    /// Validates and normalises rules: new roles get numbers, and rights are put in the order of [`Right::ALL`].
     pub fn checked(mut self, before: &Self) -> Result<Self, RulesError> {
         if self.roles.len() > MOST || self.policies.len() > MOST {
             return Err(RulesError::TooMany);
@@ -177,7 +180,7 @@ impl Rules {
 }
 
 impl SessionPolicy {
-    /// This one's rules over the times of the default.
+    /// This policy, with the time limits of the default.
     fn over(&self, default: Policy) -> Policy {
         let Self { name, rights, record, unrecorded, .. } = self.clone();
         Policy { name, rights, record, unrecorded, ..default }
@@ -224,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_policy_that_fits_rules() {
+    fn the_first_matching_policy_applies() {
         let rules = Rules {
             roles: vec![],
             policies: vec![
@@ -245,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_between_somebody_and_a_right_is_named() {
+    fn a_decision_names_what_denies_a_right() {
         let rules = Rules {
             roles: vec![role(1, "Trainee", &[Right::View, Right::Files])],
             policies: vec![policy("Pay", "", "", &[Right::View, Right::Control])],
@@ -261,19 +264,19 @@ mod tests {
         for (right, expected) in table {
             assert_eq!(why(rules.verdicts(1, &pay), right), expected, "{right:?}");
         }
-        assert_eq!(why(rules.verdicts(9, &pay), Right::View), Some(WhyNot::Role), "a role that is gone gives nothing");
+        assert_eq!(why(rules.verdicts(9, &pay), Right::View), Some(WhyNot::Role), "a deleted role has no rights");
         assert_eq!(
             why(rules.verdicts(0, &pay), Right::Control),
             None,
-            "without a role: everything that the policy has"
+            "without a role, everything that the policy allows"
         );
-        // Control needs view: a role with the one and not the other has neither.
+        // Control needs view, so a role with control alone has neither.
         let odd = Rules { roles: vec![role(1, "Odd", &[Right::Control])], policies: vec![] };
         assert_eq!(why(odd.verdicts(1, &Policy::default()), Right::Control), Some(WhyNot::Role));
     }
 
     #[test]
-    fn rules_are_checked_before_they_count() {
+    fn invalid_rules_are_refused() {
         let before = Rules { roles: vec![role(3, "Old", &[])], policies: vec![] };
         let roles = |roles: Vec<StaffRole>| Rules { roles, policies: vec![] }.checked(&before);
         let good = roles(vec![role(0, " New ", &[Right::Files, Right::View]), role(3, "Renamed", &[])]).unwrap();

@@ -1,4 +1,4 @@
-//! The shared screen on its way: what a late viewer needs, who watches, and how far everybody has come.
+//! The relay of the shared screen: the backlog for late viewers, the viewers, and how far each has drawn.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -15,30 +15,32 @@ use tokio::sync::mpsc;
 
 use crate::recorder::Frame;
 
-/// A late viewer gets the last keyframe and what followed, up to so many bytes; beyond, a new keyframe is asked for.
+/// Largest backlog in bytes: the last keyframe and the pictures after it, for late viewers. Beyond it, a new keyframe
+/// is requested for them.
 const BACKLOG_BYTES: usize = 8 * 1024 * 1024;
-/// How many frames may wait for one viewer. Pacing keeps this near zero; a viewer that lets it fill starts anew.
+/// How many frames may wait for one viewer. Pacing keeps this near zero; a viewer whose queue fills up is disconnected
+/// from the screen and starts again.
 const QUEUE: usize = 256;
-/// A viewer whose oldest picture is under way for longer, or that has more under way, is left out until the next
-/// keyframe, so that it slows nobody else.
+/// A viewer whose oldest pending picture is older than this, or that has more bytes pending, is skipped until the next
+/// keyframe, so that it does not slow down the others.
 const LATE: Duration = Duration::from_secs(2);
 const LATE_BYTES: usize = 4 * 1024 * 1024;
-/// Keyframes cost everybody: for viewers that fell behind there is one in so long.
+/// Shortest interval between keyframes for viewers that fell behind. Each one costs all viewers bandwidth.
 const KEY_EVERY: Duration = Duration::from_secs(5);
 
 /// What a viewer starts with.
 pub struct Subscription {
     pub backlog: Vec<Arc<Frame>>,
     pub frames: mpsc::Receiver<Arc<Frame>>,
-    /// The customer's program must be asked for a keyframe.
+    /// Whether the customer's program must be asked for a keyframe.
     pub key_needed: bool,
 }
 
-/// The relay's memory of one shared screen.
+/// The relay of one shared screen.
 #[derive(Default)]
 pub struct Screen {
     inner: Mutex<Inner>,
-    /// How long the last picture stayed here, in tenths of a millisecond.
+    /// How long the last frame took through the server, in tenths of a millisecond.
     relay_time: AtomicU32,
 }
 
@@ -50,8 +52,8 @@ struct Inner {
     pointer: HashMap<u8, Arc<Frame>>,
     size: Option<(u16, u16)>,
     viewers: HashMap<u64, Viewer>,
-    /// When a keyframe was asked for the last time for a viewer that had fallen behind.
-    key_asked: Option<Instant>,
+    /// When a keyframe was last requested for a viewer that fell behind.
+    key_requested: Option<Instant>,
 }
 
 struct Viewer {
@@ -60,31 +62,31 @@ struct Viewer {
     drawn: u32,
     /// The last picture that was sent to it.
     sent: u32,
-    /// Pictures on their way to it: number, bytes, and since when.
-    under_way: VecDeque<(u32, usize, Instant)>,
-    /// The best that it can show.
+    /// Pictures that it has not drawn yet: number, bytes, and time of arrival.
+    pending: VecDeque<(u32, usize, Instant)>,
+    /// The best format that it can show.
     format: PictureFormat,
-    /// It fell too far behind the others, and waits for a keyframe.
+    /// It fell too far behind, and waits for a keyframe.
     behind: bool,
 }
 
-/// What the customer's program is to be told after a viewer has drawn.
+/// What to tell the customer's program after a viewer has drawn.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Paced {
-    /// The quickest viewer has drawn up to here.
+    /// The number of the last picture that the quickest viewer has drawn, if that changed.
     pub drawn: Option<u32>,
-    /// A viewer that fell behind has room again.
+    /// Whether a viewer that fell behind has caught up, and needs a keyframe.
     pub key_needed: bool,
 }
 
 impl Screen {
     fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner.lock().expect("nobody panics while holding the screen")
+        self.inner.lock().expect("lock is not poisoned")
     }
 
-    /// Passes a frame on to every viewer who may see it. `now` says how the session stands: asked where no other frame and no
-    /// end of the sharing can come in between, so that nothing is kept or shown behind that.
-    pub fn pass(&self, frame: Frame, now: impl FnOnce() -> Arc<Session>) {
+    /// Relays a frame to every viewer who may see it. `now` reads the session under the screen's lock, so that no frame
+    /// is stored or shown after sharing has ended.
+    pub fn relay(&self, frame: Frame, now: impl FnOnce() -> Arc<Session>) {
         let frame = Arc::new(frame);
         let mut inner = self.inner();
         let session = now();
@@ -99,22 +101,22 @@ impl Screen {
         }
         let alone = inner.viewers.len() == 1;
         let may = |viewer: &Viewer| session.may(viewer.who, Right::View);
-        inner.viewers.retain(|_, viewer| if may(viewer) { viewer.pass(&frame, alone) } else { viewer.misses() });
+        inner.viewers.retain(|_, viewer| if may(viewer) { viewer.send(&frame, alone) } else { viewer.skip() });
     }
 
-    /// A frame was handed to a viewer's connection.
-    pub fn passed(&self, frame: &Frame) {
+    /// Measures how long a frame took through the server, when it is handed to a viewer's connection.
+    pub fn measure_relay_time(&self, frame: &Frame) {
         let tenths = frame.arrived.elapsed().as_micros() / 100;
         self.relay_time.store(u32::try_from(tenths).unwrap_or(u32::MAX), Relaxed);
     }
 
-    /// How long the last frame stayed in the server, in tenths of a millisecond.
+    /// How long the last frame took through the server, in tenths of a millisecond.
     pub fn relay_time(&self) -> u32 {
         self.relay_time.load(Relaxed)
     }
 
-    /// A viewer comes, and starts with what is shown at this moment.
-    pub fn watch(&self, connection: u64, who: ParticipantId, now: impl FnOnce() -> Arc<Session>) -> Subscription {
+    /// Adds a viewer, and returns the frames that it starts with.
+    pub fn subscribe(&self, connection: u64, who: ParticipantId, now: impl FnOnce() -> Arc<Session>) -> Subscription {
         let (sender, frames) = mpsc::channel(QUEUE);
         let mut inner = self.inner();
         let may = now().may(who, Right::View);
@@ -125,7 +127,7 @@ impl Screen {
             frames: sender,
             drawn: 0,
             sent,
-            under_way: VecDeque::new(),
+            pending: VecDeque::new(),
             format: PictureFormat::Gbr,
             behind: false,
         };
@@ -134,8 +136,8 @@ impl Screen {
         Subscription { backlog, frames, key_needed }
     }
 
-    /// A viewer can show this; returns what all can show when that changes.
-    pub fn shows(&self, connection: u64, format: PictureFormat) -> Option<PictureFormat> {
+    /// Sets the format that a viewer can show. Returns the format that all can show, if that changes.
+    pub fn set_format(&self, connection: u64, format: PictureFormat) -> Option<PictureFormat> {
         let mut inner = self.inner();
         let before = inner.format();
         inner.viewers.get_mut(&connection)?.format = format;
@@ -143,13 +145,13 @@ impl Screen {
         (before != after).then_some(after)
     }
 
-    /// What all viewers can show.
+    /// The format that all viewers can show.
     pub fn format(&self) -> PictureFormat {
         self.inner().format()
     }
 
-    /// A viewer goes; returns what all others can show when that changes.
-    pub fn leave(&self, connection: u64) -> Option<PictureFormat> {
+    /// Removes a viewer. Returns the format that all others can show, if that changes.
+    pub fn unsubscribe(&self, connection: u64) -> Option<PictureFormat> {
         let mut inner = self.inner();
         let before = inner.format();
         inner.viewers.remove(&connection);
@@ -157,65 +159,66 @@ impl Screen {
         (before != after).then_some(after)
     }
 
-    /// A viewer has drawn a frame. The quickest viewer paces the program; who is slower gets what it can take.
+    /// Notes that a viewer has drawn a picture. The quickest viewer paces the program; slower ones are sent what they
+    /// can take.
     pub fn drawn(&self, now: Instant, connection: u64, seq: u32) -> Paced {
         let mut inner = self.inner();
         let before = inner.quickest();
         let Some(viewer) = inner.viewers.get_mut(&connection) else { return Paced::default() };
-        // Nobody has drawn what was not sent to them yet.
+        // Ignore pictures that were not sent to this viewer.
         let seq = seq.min(viewer.sent);
         viewer.drawn = viewer.drawn.max(seq);
-        while viewer.under_way.front().is_some_and(|(number, ..)| *number <= seq) {
-            viewer.under_way.pop_front();
+        while viewer.pending.front().is_some_and(|(number, ..)| *number <= seq) {
+            viewer.pending.pop_front();
         }
-        let drained = viewer.behind && viewer.under_way.is_empty();
-        let key_needed = drained && inner.key_asked.is_none_or(|at| now.duration_since(at) > KEY_EVERY);
+        let drained = viewer.behind && viewer.pending.is_empty();
+        let key_needed = drained && inner.key_requested.is_none_or(|at| now.duration_since(at) > KEY_EVERY);
         if key_needed {
-            inner.key_asked = Some(now);
+            inner.key_requested = Some(now);
         }
         let after = inner.quickest();
         Paced { drawn: (after > before).then_some(after), key_needed }
     }
 
-    /// Sharing stopped: nothing of it is kept.
+    /// Forgets everything that was shown, when sharing stops.
     pub fn stop(&self) {
         let mut inner = self.inner();
         let viewers = std::mem::take(&mut inner.viewers);
         *inner = Inner { viewers, ..Inner::default() };
         for viewer in inner.viewers.values_mut() {
             (viewer.drawn, viewer.sent, viewer.behind) = (0, 0, false);
-            viewer.under_way.clear();
+            viewer.pending.clear();
         }
     }
 }
 
 impl Viewer {
-    /// A frame is not for it: what builds on that is of no use to it either.
-    fn misses(&mut self) -> bool {
+    /// Skips a frame that the viewer may not see. It cannot use pictures that build on it either.
+    fn skip(&mut self) -> bool {
         self.behind = true;
-        self.stays()
+        self.is_connected()
     }
 
-    /// Whether it still listens.
-    fn stays(&self) -> bool {
+    /// Whether its connection still reads frames.
+    fn is_connected(&self) -> bool {
         !self.frames.is_closed()
     }
 
-    /// Hands a frame on; false when the viewer is gone or does not read at all.
-    fn pass(&mut self, frame: &Arc<Frame>, alone: bool) -> bool {
-        let waiting: usize = self.under_way.iter().map(|(_, bytes, _)| bytes).sum();
-        let late = self.under_way.front().is_some_and(|(.., since)| frame.arrived.duration_since(*since) > LATE);
+    /// Sends a frame. Returns false when the viewer is gone or its queue is full.
+    fn send(&mut self, frame: &Arc<Frame>, alone: bool) -> bool {
+        let waiting: usize = self.pending.iter().map(|(_, bytes, _)| bytes).sum();
+        let late = self.pending.front().is_some_and(|(.., since)| frame.arrived.duration_since(*since) > LATE);
         if !alone && (waiting > LATE_BYTES || late) {
             self.behind = true;
         } else if frame.is_key() {
             self.behind = false;
         }
         if self.behind {
-            return self.stays();
+            return self.is_connected();
         }
         if matches!(frame.header.kind, FrameKind::Picture { .. }) {
             self.sent = self.sent.max(frame.header.seq);
-            self.under_way.push_back((frame.header.seq, frame.bytes.len(), frame.arrived));
+            self.pending.push_back((frame.header.seq, frame.bytes.len(), frame.arrived));
         }
         self.frames.try_send(frame.clone()).is_ok()
     }
@@ -269,7 +272,7 @@ mod tests {
         std::iter::from_fn(|| frames.try_recv().ok()).map(|f| f.header.seq).collect()
     }
 
-    /// A session in which a technician may see the screen, and nobody by the second number.
+    /// A session in which the technician may see the screen.
     fn shared() -> Session {
         let one = UserRef { id: 1, name: String::new() };
         let about = IncidentRef { id: 1, number: String::new(), subject: String::new(), customer: String::new() };
@@ -295,21 +298,21 @@ mod tests {
         session
     }
 
-    const HELPER: ParticipantId = ParticipantId(1);
+    const TECHNICIAN: ParticipantId = ParticipantId(1);
 
-    fn watch(screen: &Screen, connection: u64) -> Subscription {
-        screen.watch(connection, HELPER, || Arc::new(shared()))
+    fn subscribe(screen: &Screen, connection: u64) -> Subscription {
+        screen.subscribe(connection, TECHNICIAN, || Arc::new(shared()))
     }
 
-    fn pass(screen: &Screen, frame: Frame) {
-        screen.pass(frame, || Arc::new(shared()));
+    fn relay(screen: &Screen, frame: Frame) {
+        screen.relay(frame, || Arc::new(shared()));
     }
 
     #[test]
-    fn a_late_viewer_is_shown_nothing_that_was_withdrawn_or_paused_in_the_moment() {
+    fn a_late_viewer_sees_nothing_that_was_just_withdrawn_or_paused() {
         let by = ParticipantId(2);
         let withdrawn = Event::Withdrawn { right: Right::View, why: WhyWithdrawn::Customer };
-        for event in [withdrawn, Event::Paused { by, why: Pause::Customer }, Event::Left { id: HELPER }] {
+        for event in [withdrawn, Event::Paused { by, why: Pause::Customer }, Event::Left { id: TECHNICIAN }] {
             let now = || {
                 let mut session = shared();
                 session.apply(Timestamp(2), &event);
@@ -317,67 +320,67 @@ mod tests {
             };
             let start = Instant::now();
             let screen = Screen::default();
-            let mut early = watch(&screen, 1);
-            pass(&screen, picture(1, true, start));
+            let mut early = subscribe(&screen, 1);
+            relay(&screen, picture(1, true, start));
             assert_eq!(numbers(&mut early.frames), [1]);
-            assert_eq!(watch(&screen, 2).backlog.len(), 1);
-            // It is known already, and the relay has not been told to stop.
-            assert_eq!(screen.watch(3, HELPER, now).backlog.len(), 0, "{event:?}");
-            // A frame that was judged before, and passes after.
+            assert_eq!(subscribe(&screen, 2).backlog.len(), 1);
+            // The session knows of it, and the relay was not stopped yet.
+            assert_eq!(screen.subscribe(3, TECHNICIAN, now).backlog.len(), 0, "{event:?}");
+            // A frame that was allowed before, and arrives after.
             screen.stop();
-            screen.pass(picture(2, true, start), now);
+            screen.relay(picture(2, true, start), now);
             assert_eq!(numbers(&mut early.frames), [0; 0], "{event:?}");
-            let kept = watch(&screen, 4).backlog.len();
+            let kept = subscribe(&screen, 4).backlog.len();
             assert_eq!(kept, usize::from(matches!(event, Event::Left { .. })), "{event:?}");
         }
     }
 
     #[test]
-    fn a_slow_viewer_slows_nobody_and_comes_back_with_a_keyframe() {
+    fn a_slow_viewer_delays_nobody_and_resumes_with_a_keyframe() {
         let start = Instant::now();
         let at = |ms: u64| start + Duration::from_millis(ms);
         let screen = Screen::default();
-        let (mut quick, mut slow) = (watch(&screen, 1), watch(&screen, 2));
-        pass(&screen, picture(1, true, at(0)));
+        let (mut quick, mut slow) = (subscribe(&screen, 1), subscribe(&screen, 2));
+        relay(&screen, picture(1, true, at(0)));
         for seq in 2..100 {
             let now = at(u64::from(seq) * 33);
-            pass(&screen, picture(seq, false, now));
+            relay(&screen, picture(seq, false, now));
             assert_eq!(screen.drawn(now, 1, seq).drawn, Some(seq), "the quick viewer paces");
         }
         assert_eq!(numbers(&mut quick.frames).len(), 99);
         let had = numbers(&mut slow.frames);
         assert!(had.len() < 70, "no more than two seconds wait for the slow viewer: {}", had.len());
-        // It catches up with what it was sent: a keyframe is asked for, once.
+        // It catches up: a keyframe is requested, once.
         let last = *had.last().unwrap();
         assert_eq!(screen.drawn(at(4_000), 2, last), Paced { drawn: None, key_needed: true });
         assert_eq!(screen.drawn(at(4_010), 2, last), Paced { drawn: None, key_needed: false });
-        pass(&screen, picture(100, false, at(4_020)));
-        pass(&screen, picture(101, true, at(4_030)));
-        pass(&screen, picture(102, false, at(4_040)));
-        assert_eq!(numbers(&mut slow.frames), [101, 102], "nothing before the keyframe is of any use");
+        relay(&screen, picture(100, false, at(4_020)));
+        relay(&screen, picture(101, true, at(4_030)));
+        relay(&screen, picture(102, false, at(4_040)));
+        assert_eq!(numbers(&mut slow.frames), [101, 102], "pictures before the keyframe are skipped");
     }
 
     #[test]
-    fn nobody_has_drawn_what_was_not_sent() {
+    fn pictures_that_were_not_sent_do_not_count_as_drawn() {
         let start = Instant::now();
         let screen = Screen::default();
-        let _one = watch(&screen, 1);
+        let _one = subscribe(&screen, 1);
         assert_eq!(screen.drawn(start, 1, 9).drawn, None);
-        pass(&screen, picture(1, true, start));
+        relay(&screen, picture(1, true, start));
         assert_eq!(screen.drawn(start, 1, u32::MAX).drawn, Some(1));
-        pass(&screen, picture(2, false, start));
-        assert_eq!(screen.drawn(start, 1, 2).drawn, Some(2), "what is drawn now still counts");
-        let _late = watch(&screen, 2);
+        relay(&screen, picture(2, false, start));
+        assert_eq!(screen.drawn(start, 1, 2).drawn, Some(2), "a picture that was sent counts");
+        let _late = subscribe(&screen, 2);
         assert_eq!(screen.drawn(start, 1, u32::MAX).drawn, None);
     }
 
     #[test]
-    fn a_single_slow_viewer_is_paced_and_never_left_out() {
+    fn a_single_slow_viewer_is_paced_and_never_skipped() {
         let start = Instant::now();
         let screen = Screen::default();
-        let mut only = watch(&screen, 1);
-        pass(&screen, picture(1, true, start));
-        pass(&screen, picture(2, false, start + Duration::from_secs(9)));
+        let mut only = subscribe(&screen, 1);
+        relay(&screen, picture(1, true, start));
+        relay(&screen, picture(2, false, start + Duration::from_secs(9)));
         assert_eq!(numbers(&mut only.frames), [1, 2]);
     }
 }

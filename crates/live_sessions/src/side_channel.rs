@@ -1,6 +1,6 @@
-//! Lanes: the bytes of files by HTTPS requests of their own. Where the way to the program is short, the system's TCP and
-//! its large buffers take a fraction of the work of QUIC; where it is long, a lane would know nothing of priorities, and
-//! a file would hold up the screen.
+//! Side channels: HTTPS requests that carry the bytes of one file. On a short path, the system's TCP with its large
+//! buffers takes a fraction of QUIC's CPU time. On a long path, a side channel would ignore stream priorities, and a
+//! file would delay the screen.
 
 use std::{
     sync::Arc,
@@ -14,48 +14,49 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Chunk, JobError, JobStream, LiveSession};
 
-/// In this time the program takes the lane that it was named.
-const TAKEN_IN: Duration = Duration::from_secs(10);
-/// So many lanes wait at most.
+/// How long the program may take to open a side channel that a job names.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most side channels that wait for the program.
 const MOST: usize = 1_000;
-/// How many pieces may be on their way.
-const PIECES: usize = 4;
+/// How many chunks may be queued.
+const CHUNKS: usize = 4;
 
-/// The server's end of a lane.
+/// The server's end of a side channel.
 pub enum Endpoint {
     /// The program sends.
     In(mpsc::Sender<Chunk>),
-    /// The program gets.
+    /// The program receives.
     Out(mpsc::Receiver<Bytes>),
 }
 
-/// A lane that waits for the program.
+/// A side channel that waits for the program.
 pub struct SideChannel {
     pub live: Arc<LiveSession>,
     pub end: Endpoint,
-    taken: oneshot::Sender<()>,
+    opened: oneshot::Sender<()>,
 }
 
-/// The lanes that wait, by the hashes of their tokens.
+/// The side channels that wait for the program, by the hashes of their tokens.
 pub struct SideChannels(Expiring<String, SideChannel, SessionId>);
 
 impl Default for SideChannels {
     fn default() -> Self {
-        Self(Expiring::new(TAKEN_IN.as_millis() as u64, MOST))
+        Self(Expiring::new(OPEN_TIMEOUT.as_millis() as u64, MOST))
     }
 }
 
 impl SideChannels {
-    /// The program is here for its lane.
+    /// Opens a side channel for the program that has its token.
     pub fn take(&self, now: Timestamp, token: &str) -> Option<(Arc<LiveSession>, Endpoint)> {
-        let SideChannel { live, end, taken } = self.0.take(now, &secret::hash(token))?;
-        let _ = taken.send(());
+        let SideChannel { live, end, opened } = self.0.take(now, &secret::hash(token))?;
+        let _ = opened.send(());
         Some((live, end))
     }
 }
 
 impl LiveSession {
-    /// Reads a file of the customer's machine from an offset on, by a lane where that is better; see [`Job::Fetch`].
+    /// Reads a file of the customer's computer from an offset on, over a side channel if the path is short; see
+    /// [`Job::Fetch`].
     pub async fn fetch(
         self: &Arc<Self>,
         who: ParticipantId,
@@ -64,15 +65,16 @@ impl LiveSession {
         if !self.has_side_channels() {
             return self.job(who, Job::Fetch { path, from, since, lane: None }).await;
         }
-        let (to, bytes) = mpsc::channel(PIECES);
-        let (token, taken) = self.open_lane(Endpoint::In(to));
-        let mut pipe = self.job(who, Job::Fetch { path, from, since, lane: Some(token) }).await?;
-        pipe.lane = Some(taken);
-        pipe.bytes = Some(bytes);
-        Ok(pipe)
+        let (to, bytes) = mpsc::channel(CHUNKS);
+        let (token, opened) = self.offer_side_channel(Endpoint::In(to));
+        let mut stream = self.job(who, Job::Fetch { path, from, since, lane: Some(token) }).await?;
+        stream.side_channel = Some(opened);
+        stream.bytes = Some(bytes);
+        Ok(stream)
     }
 
-    /// Writes a file on the customer's machine, by a lane where that is better. `job` is [`Job::Bring`] with this lane.
+    /// Writes a file on the customer's computer, over a side channel if the path is short. `job` makes the
+    /// [`Job::Bring`] from the side channel's token.
     pub async fn bring(
         self: &Arc<Self>,
         who: ParticipantId,
@@ -81,45 +83,45 @@ impl LiveSession {
         if !self.has_side_channels() {
             return self.job(who, job(None)).await;
         }
-        let (to, bytes) = mpsc::channel(PIECES);
-        let (token, taken) = self.open_lane(Endpoint::Out(bytes));
-        let mut pipe = self.job(who, job(Some(token))).await?;
-        pipe.lane = Some(taken);
-        pipe.to = Some(to);
-        Ok(pipe)
+        let (to, bytes) = mpsc::channel(CHUNKS);
+        let (token, opened) = self.offer_side_channel(Endpoint::Out(bytes));
+        let mut stream = self.job(who, job(Some(token))).await?;
+        stream.side_channel = Some(opened);
+        stream.to = Some(to);
+        Ok(stream)
     }
 
-    /// Whether the way to the program is short, with nobody between who might gather whole files before passing them on.
+    /// Whether the path to the program is short, without a reverse proxy that may buffer whole files.
     fn has_side_channels(&self) -> bool {
         self.path_stats.has_side_channels() && !self.services().behind_proxy
     }
 
-    fn open_lane(self: &Arc<Self>, end: Endpoint) -> (String, oneshot::Receiver<()>) {
-        let (sender, taken) = oneshot::channel();
+    fn offer_side_channel(self: &Arc<Self>, end: Endpoint) -> (String, oneshot::Receiver<()>) {
+        let (sender, opened) = oneshot::channel();
         let token = secret::token();
-        let lane = SideChannel { live: self.clone(), end, taken: sender };
-        self.registry.side_channels.0.put(clock::now(), self.id.clone(), secret::hash(&token), lane);
-        (token, taken)
+        let side_channel = SideChannel { live: self.clone(), end, opened: sender };
+        self.registry.side_channels.0.put(clock::now(), self.id.clone(), secret::hash(&token), side_channel);
+        (token, opened)
     }
 
-    /// Lets hands go first, where these are bytes of a file.
+    /// Waits before sending bytes of a file, while a technician controls the desktop.
     pub async fn yield_to_input(&self, bytes: usize) {
-        let pause = self.transfer_throttle.pause(Instant::now(), bytes);
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
+        let delay = self.transfer_throttle.delay_for(Instant::now(), bytes);
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
         }
     }
 }
 
 impl JobStream {
-    /// Waits until the program has taken the lane that it was named, if it was. One that does not come gets no other:
-    /// what is tried again goes by the job's stream.
+    /// Waits until the program has opened the side channel, if the job names one. If it does not, later transfers use
+    /// the job's stream.
     pub async fn on_its_way(&mut self, live: &LiveSession) -> Result<(), JobError> {
-        let Some(taken) = self.lane.take() else { return Ok(()) };
-        match tokio::time::timeout(TAKEN_IN, taken).await {
+        let Some(opened) = self.side_channel.take() else { return Ok(()) };
+        match tokio::time::timeout(OPEN_TIMEOUT, opened).await {
             Ok(Ok(())) => Ok(()),
-            _ => {
-                tracing::warn!(session = %live.id, "the program does not take the lane for a file");
+            Ok(Err(_)) | Err(_) => {
+                tracing::warn!(session = %live.id, "side channel not opened by the support program");
                 live.path_stats.refuse_side_channels();
                 Err(JobError::Unreachable)
             }

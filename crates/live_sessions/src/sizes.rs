@@ -1,4 +1,4 @@
-//! The size of the picture, as the timeline tells it.
+//! The size of the screen in the timeline.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,26 +9,31 @@ use super::{ActError, LiveSession};
 
 use crate::recorder::Frame;
 
-/// How often another size of the picture is told: whoever draws at a window's edge makes a hundred of them.
-const SIZES_EVERY: Duration = Duration::from_secs(1);
+/// Shortest interval between two size changes in the timeline: dragging a window's edge makes a hundred of them.
+const SIZE_INTERVAL: Duration = Duration::from_secs(1);
 
 impl LiveSession {
-    /// What is shown is in the timeline before anybody sees it; another size of it is told without holding it up.
-    pub(super) async fn tell_picture(self: &Arc<Self>, from: ParticipantId, frame: &Frame) -> Result<(), ActError> {
+    /// Records that a screen is shared before anybody sees it. A later change of size is recorded without delaying the
+    /// frame.
+    pub(super) async fn record_screen_size(
+        self: &Arc<Self>,
+        from: ParticipantId,
+        frame: &Frame,
+    ) -> Result<(), ActError> {
         let size = (frame.header.width, frame.header.height);
-        let told = self.known().session.screen();
-        match told {
-            Some(told) if told == size => Ok(()),
+        let recorded = self.committed().session.screen();
+        match recorded {
+            Some(recorded) if recorded == size => Ok(()),
             Some(_) => {
-                self.tell_size(from, size);
+                self.record_new_size(from, size);
                 Ok(())
             }
             None => self.act(&Actor::Participant(from), picture(size)).await.map(drop),
         }
     }
 
-    /// Tells that the picture has another size now, without holding it up: the newest size, once in a while.
-    fn tell_size(self: &Arc<Self>, from: ParticipantId, size: (u16, u16)) {
+    /// Records the newest size in the background, at most once in each interval.
+    fn record_new_size(self: &Arc<Self>, from: ParticipantId, size: (u16, u16)) {
         if self.size().replace(size).is_some() {
             return;
         }
@@ -39,10 +44,10 @@ impl LiveSession {
                 if let Err(ActError::Refused(_)) = live.act(&Actor::Participant(from), picture(newest)).await {
                     return *live.size() = None;
                 }
-                tokio::time::sleep(SIZES_EVERY).await;
-                let told = live.known().session.screen();
+                tokio::time::sleep(SIZE_INTERVAL).await;
+                let recorded = live.committed().session.screen();
                 let mut waiting = live.size();
-                if told.is_none() || told == *waiting {
+                if recorded.is_none() || recorded == *waiting {
                     return *waiting = None;
                 }
             }
@@ -50,7 +55,7 @@ impl LiveSession {
     }
 
     fn size(&self) -> std::sync::MutexGuard<'_, Option<(u16, u16)>> {
-        self.size.lock().expect("nobody panics while holding the size")
+        self.size.lock().expect("lock is not poisoned")
     }
 }
 

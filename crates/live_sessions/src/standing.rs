@@ -1,4 +1,4 @@
-//! Whose a session is, read from its timeline, and whether it is one of those that an account reaches.
+//! Which accounts may see a session, derived from its timeline.
 
 use std::collections::BTreeSet;
 
@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 use store::tables::user;
 use ts_rs::TS;
 
-/// Whose sessions somebody may see.
+/// Whose sessions an account may see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
 pub enum Reach {
-    /// Those in which they took part.
+    /// Sessions in which they took part.
     Own,
-    /// Those of their team, and their own.
+    /// Sessions of their team, and their own.
     #[default]
     Team,
-    /// All.
+    /// All sessions.
     All,
 }
 
 impl Reach {
-    /// Of this account.
+    /// The reach of an account.
     pub fn of(who: &user::Model) -> Self {
         match who.reach.as_str() {
             _ if who.administrator => Self::All,
@@ -33,25 +33,26 @@ impl Reach {
     }
 }
 
-/// Whose a session is, as its timeline says. Of one that was deleted it is what stays.
+/// The owner, people and queue of a session. It is stored with the tombstone of a deleted session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     pub incident: i32,
     pub owner: i32,
-    /// The accounts of all who have owned it or taken part.
+    /// The accounts that have owned it or taken part.
     pub people: BTreeSet<i32>,
-    /// Who was asked to join, and in which queue it waits, while it goes on.
+    /// The accounts that are invited to join, until the session ends.
     invited: Vec<i32>,
+    /// The queue in which it waits, until the session ends.
     queue: Queue,
 }
 
 impl Standing {
-    /// Of a session on this incident of which nothing else is known.
+    /// A session of which only the incident is known.
     pub fn on(incident: i32) -> Self {
         Self { incident, owner: 0, people: BTreeSet::new(), invited: Vec::new(), queue: Queue::Own }
     }
 
-    /// Reads a timeline; `None` when it has no beginning.
+    /// Reads a timeline; `None` if it does not begin with the session's creation.
     pub fn of(entries: &[Entry]) -> Option<Self> {
         let Some(Event::Created { incident, owner, .. }) = entries.first().map(|e| &e.event) else { return None };
         let mut standing = Self {
@@ -64,13 +65,13 @@ impl Standing {
         for entry in entries {
             match &entry.event {
                 Event::Transferred { to, .. } | Event::Inherited { to, .. } | Event::Taken { by: to } => {
-                    // Whom the owner before had asked in is asked no more; whoever is in is one of the people.
+                    // Invitations of the previous owner lapse; those who have joined are among `people`.
                     standing.invited.clear();
                     standing.owner = to.id;
                     standing.people.insert(to.id);
                     standing.queue = Queue::Own;
                 }
-                // Who watched on behalf of others has not taken part: that ends with the right to watch.
+                // Supervisors do not count as people: what they may see depends on their account's rights alone.
                 Event::Joined { user: Some(user), role: Role::Technician, .. } => drop(standing.people.insert(*user)),
                 Event::Queued { queue, .. } => {
                     standing.invited.clear();
@@ -138,7 +139,7 @@ impl Standing {
         Some(standing)
     }
 
-    /// Whether somebody has or had to do with it, or may take it.
+    /// Whether an account has taken part, is invited, or may take the session from its queue.
     fn concerns(&self, who: &user::Model) -> bool {
         let waits = match &self.queue {
             Queue::Own => false,
@@ -148,7 +149,7 @@ impl Standing {
         self.people.contains(&who.id) || self.invited.contains(&who.id) || waits
     }
 
-    /// Whether it is one of the sessions that somebody may see. The teams are those of its owner and of its incident.
+    /// Whether an account may see the session, given the teams of the session's owner and incident.
     pub fn reached_by(&self, who: &user::Model, owner_team: &str, incident_team: &str) -> bool {
         match Reach::of(who) {
             Reach::All => true,
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_reached_by_whoever_it_concerns_and_by_the_teams() {
+    fn a_session_is_seen_by_its_people_and_by_its_teams() {
         let shared = || Event::SharedWith { by: one(1), with: one(5) };
         let held = || Event::Held { by: None };
         let queued = |queue| Event::Queued { by: None, queue };
@@ -219,7 +220,7 @@ mod tests {
             by_role: None,
         };
         let passed = |to| Event::Transferred { by: one(1), to: one(to) };
-        // Person 5 is of team B; the owner and the incident are of the teams named.
+        // Person 5 is in team B; the owner and the incident have the teams given.
         for (events, owner_team, incident_team, [own, team_reach]) in [
             (vec![], "A", "A", [false, false]),
             (vec![], "B", "A", [false, true]),
@@ -249,7 +250,7 @@ mod tests {
             assert!(standing.reached_by(&person(9, "", "all"), owner_team, incident_team));
             assert!(!standing.reached_by(&person(9, "", "own"), "", "") || standing.queue == Queue::General);
         }
-        // Nobody's team is no team that two people share.
+        // People without a team do not share one.
         let standing = Standing::of(&timeline(vec![queued(team(""))])).unwrap();
         assert!(!Standing::of(&timeline(vec![])).unwrap().reached_by(&person(5, "", "team"), "", ""));
         assert!(standing.people.contains(&1));

@@ -1,4 +1,4 @@
-//! Timelines as the database keeps them: a chain of entries, each with the hash of the one before.
+//! Timelines in the database: entries chained by hashes.
 
 use anyhow::Context;
 use protocol::{Entry, SessionId, Timestamp};
@@ -6,20 +6,20 @@ use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOr
 use session::{GENESIS, Stored};
 use store::tables::event_row;
 
-/// Reads a session's timeline and checks its chain.
+/// Reads a session's timeline and verifies its chain. Returns its entries and the last hash.
 pub async fn checked(db: &DatabaseConnection, id: &SessionId) -> anyhow::Result<(Vec<Entry>, session::Link)> {
     let stored = stored(db, id).await?;
     let hash = stored.last().map_or(GENESIS, |s| s.hash);
     Ok((read_back(id, &stored)?, hash))
 }
 
-/// The entries of a stored timeline, whose chain must be whole.
+/// Verifies the chain of a stored timeline, and returns its entries.
 pub fn read_back(id: &SessionId, stored: &[Stored]) -> anyhow::Result<Vec<Entry>> {
     let events = session::verify(id, stored)?;
     Ok((1..).zip(events).map(|(seq, (at, event))| Entry { seq, at, event }).collect())
 }
 
-/// A session's timeline as it is stored.
+/// Reads a session's timeline without verifying it.
 pub async fn stored(db: &DatabaseConnection, id: &SessionId) -> anyhow::Result<Vec<Stored>> {
     let rows = event_row::Entity::find()
         .filter(event_row::Column::Session.eq(id.as_str()))
@@ -30,6 +30,6 @@ pub async fn stored(db: &DatabaseConnection, id: &SessionId) -> anyhow::Result<V
 }
 
 fn link(row: event_row::Model) -> anyhow::Result<Stored> {
-    let hash = evidence::unhex(&row.hash).context("a hash in the database is not one")?;
+    let hash = evidence::unhex(&row.hash).context("invalid hash in the database")?;
     Ok(Stored { seq: row.seq.cast_unsigned(), at: Timestamp(row.at.cast_unsigned()), body: row.body, hash })
 }

@@ -1,28 +1,30 @@
-//! The end of a file that passes: it is held back until it is known to be the end, and right.
+//! Holds back the end of a file that is relayed, until all of it has arrived and its checksums match.
 
 use bytes::{Bytes, BytesMut};
 
-/// How long the sums are, behind a file's last byte.
+/// The length of the checksums that follow a file's last byte.
 const SUMS: usize = 64;
 
-/// The newest bytes of a file that passes: among them its last, and the sums behind it.
+/// The newest bytes of a file: at least its last byte, and the checksums after it.
 #[derive(Default)]
 pub struct TrailerBuffer(Bytes);
 
 impl TrailerBuffer {
-    /// A piece has come. What is certainly not the end goes on; whoever gets all of that has not got the last byte.
-    pub fn pass(&mut self, piece: Bytes) -> Bytes {
-        if piece.len() > SUMS {
-            return std::mem::replace(&mut self.0, piece);
+    /// Adds a chunk, and returns the bytes that are certainly not the end. The last byte of the file is never among
+    /// them.
+    pub fn pass(&mut self, chunk: Bytes) -> Bytes {
+        if chunk.len() > SUMS {
+            return std::mem::replace(&mut self.0, chunk);
         }
         let mut all = BytesMut::from(std::mem::take(&mut self.0));
-        all.extend_from_slice(&piece);
+        all.extend_from_slice(&chunk);
         let out = all.split_to(all.len().saturating_sub(SUMS + 1));
         self.0 = all.freeze();
         out.freeze()
     }
 
-    /// All has come: the last bytes of the file, and the sums where there are some. `None` when these are not whole.
+    /// Ends the file: returns its last bytes, and the checksums if there are any. `None` if the checksums are
+    /// incomplete.
     pub fn end(self, sums: bool) -> Option<(Bytes, Option<[Bytes; 2]>)> {
         let mut last = self.0;
         if !sums {
@@ -42,17 +44,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn however_it_comes_the_last_byte_is_held_back_until_the_end(
+        fn the_last_byte_is_held_back_until_the_end(
             lengths in prop::collection::vec(0..200usize, 0..8),
             sums: bool,
         ) {
             let all: Bytes = (0..lengths.iter().sum()).map(|n| n as u8).collect();
-            let (mut tail, mut rest, mut out) = (TrailerBuffer::default(), all.clone(), Vec::new());
+            let (mut buffer, mut rest, mut out) = (TrailerBuffer::default(), all.clone(), Vec::new());
             for length in lengths {
-                out.extend_from_slice(&tail.pass(rest.split_to(length)));
+                out.extend_from_slice(&buffer.pass(rest.split_to(length)));
             }
             let behind = if sums { SUMS } else { 0 };
-            match tail.end(sums) {
+            match buffer.end(sums) {
                 None => prop_assert!(all.len() < behind),
                 Some((last, found)) => {
                     let file = all.len() - behind;

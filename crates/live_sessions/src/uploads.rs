@@ -1,9 +1,9 @@
-//! What the server knows of files that came from a browser by one request each: whoever sends a file without a break need
-//! not read it a second time for its checksum.
+//! Checksums of files that a browser uploaded in a single request. A browser that sends a file without interruption
+//! need not read it again to compute its checksum.
 
 use std::{collections::VecDeque, sync::Mutex};
 
-/// So many are remembered.
+/// How many are remembered.
 const MOST: usize = 256;
 
 /// The SHA-256, in hexadecimal, of each transfer.
@@ -12,10 +12,10 @@ pub struct Uploads(Mutex<VecDeque<(u64, String)>>);
 
 impl Uploads {
     fn all(&self) -> std::sync::MutexGuard<'_, VecDeque<(u64, String)>> {
-        self.0.lock().expect("nobody panics while holding what was brought")
+        self.0.lock().expect("lock is not poisoned")
     }
 
-    /// All of this transfer has come, with this sum.
+    /// Remembers the checksum of a complete transfer.
     pub fn remember(&self, transfer: u64, sum: String) {
         let mut all = self.all();
         all.push_back((transfer, sum));
@@ -24,7 +24,7 @@ impl Uploads {
         }
     }
 
-    /// The sum of a transfer that came by one request.
+    /// The checksum of a transfer that was uploaded in a single request.
     pub fn sum(&self, transfer: u64) -> Option<String> {
         self.all().iter().rev().find(|(number, _)| *number == transfer).map(|(_, sum)| sum.clone())
     }

@@ -1,4 +1,4 @@
-//! Who may change an account, and into what: one rule for the console, the REST API and BeyondTrust's.
+//! Who may change which accounts: one rule for the console, the REST API and BeyondTrust's API.
 
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, TransactionTrait, sea_query::Expr,
@@ -16,7 +16,7 @@ pub enum ChangedBy {
     System,
 }
 
-/// What changes; the rest stays. Names and addresses were checked before.
+/// The fields to change. Names and addresses are already validated.
 #[derive(Clone, Debug, Default)]
 pub struct AccountChange {
     pub name: Option<String>,
@@ -33,7 +33,7 @@ pub struct AccountChange {
 }
 
 impl AccountChange {
-    /// Whether anything is another than before. The team counts: whoever is of an administrator's team sees what is theirs.
+    /// Whether anything differs. The team counts too: it decides who sees an administrator's sessions.
     fn alters(&self, before: &user::Model) -> bool {
         let Self { name, email, team, disabled, administrator, password, evidence, role, email_language } = self;
         name.as_ref().is_some_and(|name| *name != before.name)
@@ -48,7 +48,7 @@ impl AccountChange {
     }
 }
 
-/// What changes of what an account may do with evidence, and whose.
+/// Changes to an account's rights to evidence, and whose evidence it sees.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EvidenceChange {
     pub may_watch: Option<bool>,
@@ -82,8 +82,8 @@ pub enum NotChanged {
     Store(#[from] DbErr),
 }
 
-/// Judges a change. `others` says whether somebody else is an administrator who can sign in.
-fn judge(by: ChangedBy, before: &user::Model, change: &AccountChange, others: bool) -> Result<(), NotChanged> {
+/// Checks a change. `others` says whether there is another administrator who can sign in.
+fn check(by: ChangedBy, before: &user::Model, change: &AccountChange, others: bool) -> Result<(), NotChanged> {
     let raised = change.administrator == Some(true) && !before.administrator;
     if by == ChangedBy::System && (raised || (before.administrator && change.alters(before))) {
         return Err(NotChanged::Administrator);
@@ -99,19 +99,19 @@ fn judge(by: ChangedBy, before: &user::Model, change: &AccountChange, others: bo
     Ok(())
 }
 
-/// Changes an account. What it may do no more ends at once.
+/// Changes an account. What it may no longer do ends at once.
 pub async fn change(auth: &Auth, by: ChangedBy, id: i32, change: AccountChange) -> Result<user::Model, NotChanged> {
     let transaction = auth.db.begin().await?;
-    // Written first: of two changes at once the second is judged after the first, so that an administrator stays.
-    let mine = user::Entity::update_many().col_expr(user::Column::Id, Expr::col(user::Column::Id));
-    mine.filter(user::Column::Id.eq(id)).exec(&transaction).await?;
+    // A write first locks the database, so that two concurrent changes cannot remove the last two administrators.
+    let lock = user::Entity::update_many().col_expr(user::Column::Id, Expr::col(user::Column::Id));
+    lock.filter(user::Column::Id.eq(id)).exec(&transaction).await?;
     let before = user::Entity::find_by_id(id).one(&transaction).await?.ok_or(NotChanged::Missing)?;
     let others = user::Entity::find()
         .filter(user::Column::Administrator.eq(true))
         .filter(user::Column::Disabled.eq(false))
         .filter(user::Column::Id.ne(id));
     let others = others.one(&transaction).await?.is_some();
-    judge(by, &before, &change, others)?;
+    check(by, &before, &change, others)?;
     let team = change.team.clone();
     let AccountChange { name, email, team: to, disabled, administrator, password, evidence, role, email_language } =
         change;
@@ -192,12 +192,12 @@ mod tests {
             (own, true, &lower, true, "You cannot"),
             (own, true, &lower, false, "This is the last"),
         ] {
-            let verdict = judge(by, &account(administrator, false), change, others);
-            let words = verdict.err().map_or(String::new(), |why| why.to_string());
+            let checked = check(by, &account(administrator, false), change, others);
+            let words = checked.err().map_or(String::new(), |why| why.to_string());
             assert_eq!(words.is_empty(), expected.is_empty(), "{by:?} {administrator} {change:?}: {words}");
             assert!(words.starts_with(expected), "{by:?} {administrator} {change:?}: {words}");
         }
-        // A disabled administrator is nobody's last.
-        assert!(judge(other, &account(true, true), &lower, false).is_ok());
+        // A disabled administrator does not count as the last one.
+        assert!(check(other, &account(true, true), &lower, false).is_ok());
     }
 }

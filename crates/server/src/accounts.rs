@@ -1,4 +1,4 @@
-//! Other systems that ask this server: their accounts, their tokens, and what these let them do.
+//! API accounts and tokens of other systems, and what they may do.
 
 use platform::{clock, secret};
 use protocol::UserRef;
@@ -13,19 +13,19 @@ use store::{
 };
 use ts_rs::TS;
 
-/// How long a token of an account lives.
+/// How long a token of an account is valid.
 pub const TOKEN_SECONDS: u64 = 3_600;
-/// So many tokens of one account live at once; one more ends the oldest.
+/// Most valid tokens of an account. Another one revokes the oldest.
 const MOST_TOKENS: u64 = 30;
 
 /// What another system may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS, utoipa::ToSchema)]
 #[ts(export)]
 pub enum Scope {
-    /// Read sessions and who is there.
+    /// Read sessions and their participants.
     #[serde(rename = "sessions:read")]
     SessionsRead,
-    /// Make, move, mark and end sessions.
+    /// Create, transfer, annotate and end sessions.
     #[serde(rename = "sessions:write")]
     SessionsWrite,
     /// Read transcripts, recordings and reports.
@@ -43,7 +43,7 @@ impl Scope {
     pub const ALL: [Self; 5] =
         [Self::SessionsRead, Self::SessionsWrite, Self::EvidenceRead, Self::PeopleRead, Self::PeopleWrite];
 
-    /// The scope as tokens and people write it.
+    /// The scope as it is written in requests.
     pub fn word(self) -> &'static str {
         match self {
             Self::SessionsRead => "sessions:read",
@@ -54,42 +54,42 @@ impl Scope {
         }
     }
 
-    /// Scopes as the database keeps them.
+    /// Scopes as the database stores them.
     pub fn join(scopes: &[Self]) -> String {
         let given = Self::ALL.iter().filter(|s| scopes.contains(s));
         given.map(|s| s.word()).collect::<Vec<_>>().join(" ")
     }
 
-    /// The scopes that [`Self::join`] has written.
+    /// Parses what [`Self::join`] has written.
     pub fn split(words: &str) -> Vec<Self> {
         Self::ALL.into_iter().filter(|s| words.split(' ').any(|w| w == s.word())).collect()
     }
 }
 
-/// Another system that asks.
+/// Another system that calls the API.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// The account's name, or the token's.
+    /// The name of its account or token.
     pub name: String,
     pub scopes: Vec<Scope>,
     /// Its account, unless its token was made in the console.
     pub account: Option<api_account::Model>,
-    /// Tells callers apart: their idempotency keys and their rates.
+    /// Identifies the caller for idempotency keys and rate limits.
     pub key: String,
 }
 
 impl Caller {
-    /// Whether it may do this.
+    /// Whether it has this scope.
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
     }
 
-    /// The system as sessions name it.
+    /// The system as sessions refer to it.
     pub fn as_ref(&self) -> UserRef {
         UserRef { id: 0, name: self.name.clone() }
     }
 
-    /// Whoever holds a token that was made in the console.
+    /// The holder of a token that was made in the console.
     fn of_token(row: api_token::Model) -> Option<Self> {
         let scopes = Scope::split(&row.scopes);
         row.account.is_none().then(|| Self { name: row.name, scopes, account: None, key: format!("token {}", row.id) })
@@ -105,7 +105,7 @@ impl Caller {
     }
 }
 
-/// Who holds this bearer token, if it lives.
+/// The holder of this bearer token, if it is valid.
 pub async fn by_token(db: &DatabaseConnection, token: &str) -> Result<Option<Caller>, DbErr> {
     let row = api_token::Entity::find().filter(api_token::Column::Hash.eq(secret::hash(token))).one(db).await?;
     let Some(row) = row.filter(|r| r.until > stored_time(clock::now())) else { return Ok(None) };
@@ -114,7 +114,7 @@ pub async fn by_token(db: &DatabaseConnection, token: &str) -> Result<Option<Cal
     Ok(account.filter(|a| a.enabled).map(Caller::of))
 }
 
-/// Who is known by this [`Caller::key`], while they may ask.
+/// The caller with this [`Caller::key`], if their account or token is still valid.
 pub async fn by_key(db: &DatabaseConnection, key: &str) -> Result<Option<Caller>, DbErr> {
     let Some((kind, id)) = key.split_once(' ') else { return Ok(None) };
     let id = id.parse::<i32>().unwrap_or_default();
@@ -131,18 +131,19 @@ pub async fn by_key(db: &DatabaseConnection, key: &str) -> Result<Option<Caller>
     }
 }
 
-/// The account by its id and secret.
+/// The account with this client id and secret.
 pub async fn by_secret(db: &DatabaseConnection, client_id: &str, client_secret: &str) -> Result<Option<Caller>, DbErr> {
     let found = api_account::Entity::find().filter(api_account::Column::ClientId.eq(client_id)).one(db).await?;
     Ok(found.filter(|a| a.enabled && a.secret == secret::hash(client_secret)).map(Caller::of))
 }
 
-/// A new token for an account, `None` when its secret has changed or it was disabled since it was asked for by it.
+/// Issues a token for an account; `None` if its secret was changed or it was disabled after the request was
+/// authenticated.
 pub async fn give_token(db: &DatabaseConnection, account: &api_account::Model) -> Result<Option<String>, DbErr> {
     let now = clock::now();
     let dead = api_token::Column::Until.lt(stored_time(now));
     api_token::Entity::delete_many().filter(dead).exec(db).await?;
-    // 40 characters, as clients of this grant have always got.
+    // 40 characters, the length that clients of this grant expect.
     let token = secret::hex(&secret::random::<20>());
     let row = api_token::ActiveModel {
         hash: Set(secret::hash(&token)),
@@ -154,13 +155,13 @@ pub async fn give_token(db: &DatabaseConnection, account: &api_account::Model) -
         ..Default::default()
     };
     let row = row.insert(db).await?;
-    // Whoever changes the secret ends the tokens that are there; this one may have come just behind.
+    // A change of the secret revokes existing tokens, and this one may have been inserted just after that.
     let same = api_account::Entity::find_by_id(account.id).filter(api_account::Column::Secret.eq(&*account.secret));
     if same.filter(api_account::Column::Enabled.eq(true)).one(db).await?.is_none() {
         row.delete(db).await?;
         return Ok(None);
     }
-    // Counted after it is there: of many at once the newest stay, and never more.
+    // Counted after the insert, so that concurrent requests never leave more than the newest.
     let newest = Query::select()
         .column(api_token::Column::Id)
         .from(api_token::Entity)
@@ -173,7 +174,7 @@ pub async fn give_token(db: &DatabaseConnection, account: &api_account::Model) -
     Ok(Some(token))
 }
 
-/// Ends all tokens of an account.
+/// Revokes all tokens of an account.
 pub async fn end_tokens(db: &DatabaseConnection, account: i32) -> Result<(), DbErr> {
     api_token::Entity::delete_many().filter(api_token::Column::Account.eq(account)).exec(db).await?;
     Ok(())
@@ -184,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scopes_are_read_as_they_are_written() {
+    fn scopes_are_parsed_as_they_are_written() {
         let all = Scope::join(&Scope::ALL);
         assert_eq!(Scope::split(&all), Scope::ALL);
         assert_eq!(Scope::split("people:read nonsense"), [Scope::PeopleRead]);

@@ -1,4 +1,4 @@
-//! Mails: sent by SMTP when a mail server is configured, else left for the outbox.
+//! Sends mails by SMTP if a mail server is configured; otherwise they go to the outbox.
 
 use std::time::Duration;
 
@@ -16,27 +16,27 @@ use store::settings::Settings;
 
 use crate::config::Config;
 
-/// How long a mail server may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Timeout of the mail server.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Where mails go.
+/// Sends mails.
 pub struct Mailer {
     from: Mailbox,
     transport: Option<AsyncSmtpTransport<Tokio1Executor>>,
 }
 
-/// What became of a mail.
+/// The outcome of sending a mail.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// A mail server took it.
+    /// The mail server accepted it.
     Sent,
-    /// There is no mail server: it is kept for being sent by hand.
+    /// There is no mail server: the mail stays in the outbox, to be sent by hand.
     Unsent,
-    /// The mail server refused it, in its words.
+    /// The mail server refused it with this message.
     Refused(String),
 }
 
-/// A mail to be sent.
+/// A mail to send.
 pub struct OutgoingMail<'a> {
     pub to: Mailbox,
     pub subject: &'a str,
@@ -44,93 +44,94 @@ pub struct OutgoingMail<'a> {
     pub html: &'a str,
     /// Its Message-ID without brackets.
     pub name: &'a str,
-    /// The mail that it answers, by the same.
+    /// The Message-ID of the mail to which it replies, without brackets.
     pub answers: Option<&'a str>,
 }
 
 impl Mailer {
-    /// Reads the configuration; connects to nothing yet.
+    /// Reads the configuration. Connects to nothing yet.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
-        let from: Mailbox =
-            config.mail_from.parse().with_context(|| format!("mail_from is not an address: {}", config.mail_from))?;
+        let from: Mailbox = config
+            .mail_from
+            .parse()
+            .with_context(|| format!("mail_from is not a mail address: {}", config.mail_from))?;
         let from = plain_domain(from).map_err(|e| anyhow::anyhow!("mail_from: {e}"))?;
         let transport = config.smtp_url.as_deref().map(|url| transport(url, config)).transpose()?;
         Ok(Self { from, transport })
     }
 
-    /// Whether there is a mail server.
+    /// Whether a mail server is configured.
     pub fn is_set(&self) -> bool {
         self.transport.is_some()
     }
 
-    /// The sender that mails carry.
+    /// The sender of mails.
     pub fn from(&self) -> String {
         self.from.to_string()
     }
 
-    /// The sender's address alone.
+    /// The sender's address without the name.
     pub fn address(&self) -> &str {
         self.from.email.as_ref()
     }
 
-    /// A new mail's Message-ID, without brackets (RFC 5322, 3.6.4).
+    /// A new Message-ID, without brackets (RFC 5322, 3.6.4).
     pub fn name(&self) -> String {
         format!("{}@{}", platform::secret::token(), self.from.email.domain())
     }
 
     /// Sends a mail with its text and HTML parts.
-    pub async fn send(&self, letter: OutgoingMail<'_>) -> Outcome {
+    pub async fn send(&self, mail: OutgoingMail<'_>) -> Outcome {
         let Some(transport) = &self.transport else { return Outcome::Unsent };
-        let to = match plain_domain(letter.to) {
+        let to = match plain_domain(mail.to) {
             Ok(to) => to,
             Err(why) => return Outcome::Refused(why),
         };
         let mut message = Message::builder()
             .from(self.from.clone())
             .to(to.clone())
-            .subject(letter.subject)
-            .message_id(Some(format!("<{}>", letter.name)));
-        if let Some(answered) = letter.answers {
+            .subject(mail.subject)
+            .message_id(Some(format!("<{}>", mail.name)));
+        if let Some(answered) = mail.answers {
             let answered = format!("<{answered}>");
             message = message.in_reply_to(answered.clone()).references(answered);
         }
-        let message =
-            message.multipart(MultiPart::alternative_plain_html(letter.text.to_owned(), letter.html.to_owned()));
+        let message = message.multipart(MultiPart::alternative_plain_html(mail.text.to_owned(), mail.html.to_owned()));
         let message = match message {
             Ok(message) => message,
             Err(error) => return Outcome::Refused(error.to_string()),
         };
         match transport.send(message).await {
             Ok(_) => Outcome::Sent,
-            // A client error is the library's own: the server was not asked.
+            // A client error comes from the library: no request was sent.
             Err(error) if error.is_client() => {
-                let odd = [&self.from, &to].map(|a| &a.email).into_iter().find(|a| !a.user().is_ascii());
-                Outcome::Refused(odd.map_or_else(|| text::causes(&error), no_utf8))
+                let non_ascii = [&self.from, &to].map(|a| &a.email).into_iter().find(|a| !a.user().is_ascii());
+                Outcome::Refused(non_ascii.map_or_else(|| text::causes(&error), no_utf8))
             }
             Err(error) => Outcome::Refused(text::causes(&error)),
         }
     }
 }
 
-/// A mail address whose domain every mail server takes (RFC 5890).
+/// The mail address with its domain in ASCII (RFC 5890), which every mail server accepts.
 fn plain_domain(mailbox: Mailbox) -> Result<Mailbox, String> {
-    let bad = || format!("“{}” is not the name of a domain.", mailbox.email.domain());
+    let bad = || format!("“{}” is not a valid domain.", mailbox.email.domain());
     let domain = ascii_domain(mailbox.email.domain()).ok_or_else(bad)?;
-    // A domain that is plain already stays as it is written.
+    // An ASCII domain stays as it is written.
     let domain = if mailbox.email.domain().is_ascii() { mailbox.email.domain().to_owned() } else { domain };
     let email = Address::new(mailbox.email.user(), domain).map_err(|_| bad())?;
     Ok(Mailbox::new(mailbox.name, email))
 }
 
-/// What is wrong with letters before the @ that this mail server cannot carry (RFC 6531).
+/// The message for an address whose local part the mail server does not support (RFC 6531).
 fn no_utf8(address: &Address) -> String {
     format!(
-        "your mail server does not take the letters before the @ of {address}. \
+        "your mail server does not support the letters before the @ of {address}. \
          Use an address with plain letters there, or a mail server with SMTPUTF8."
     )
 }
 
-/// The name by which this machine greets mail servers: plain letters, or none.
+/// The host name for the SMTP greeting, if it can be written in ASCII.
 fn greeting() -> Option<ClientId> {
     match ClientId::default() {
         ClientId::Domain(name) => ascii_domain(&name).filter(|name| name.is_ascii()).map(ClientId::Domain),
@@ -138,31 +139,31 @@ fn greeting() -> Option<ClientId> {
     }
 }
 
-/// A mail server's address with a host in plain letters.
+/// A mail server's URL with its host in ASCII.
 fn plain_url(url: &str) -> anyhow::Result<url::Url> {
     let mut url = url::Url::parse(url)?;
     let host = url.host_str().unwrap_or_default();
     let decoded = percent_decoded(host);
     if decoded != host || !host.is_ascii() {
-        let host = ascii_domain(&decoded).with_context(|| format!("{decoded} is not a host"))?;
+        let host = ascii_domain(&decoded).with_context(|| format!("{decoded} is not a host name"))?;
         url.set_host(Some(&host))?;
     }
     Ok(url)
 }
 
 fn percent_decoded(text: &str) -> String {
-    // A form's parser is at hand; only `+` means something else there.
+    // Uses the parser for forms, which differs only in the meaning of `+`.
     let pair = format!("x={}", text.replace('+', "%2B").replace(['&', ';'], "%26"));
     url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
 fn transport(url: &str, config: &Config) -> anyhow::Result<AsyncSmtpTransport<Tokio1Executor>> {
-    let url = plain_url(url).map_err(|e| anyhow::anyhow!("smtp_url has a mistake: {e}"))?;
+    let url = plain_url(url).map_err(|e| anyhow::anyhow!("smtp_url is invalid: {e}"))?;
     let names_itself = url.path().len() > 1;
     let url = url.as_str();
     let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
-        .map_err(|e| anyhow::anyhow!("smtp_url has a mistake: {e}"))?
-        .timeout(Some(PATIENCE));
+        .map_err(|e| anyhow::anyhow!("smtp_url is invalid: {e}"))?
+        .timeout(Some(TIMEOUT));
     if !names_itself {
         builder = builder.hello_name(greeting().unwrap_or(ClientId::Ipv4(std::net::Ipv4Addr::LOCALHOST)));
     }
@@ -177,7 +178,7 @@ fn transport(url: &str, config: &Config) -> anyhow::Result<AsyncSmtpTransport<To
     Ok(builder.build())
 }
 
-/// What a template may name.
+/// The fields that a template may use.
 pub struct Fields<'a> {
     pub number: &'a str,
     pub subject: &'a str,
@@ -187,7 +188,7 @@ pub struct Fields<'a> {
     pub key: &'a str,
 }
 
-/// Fills a template in. What is filled in is never read as a template again.
+/// Fills in a template. The inserted values are not expanded again.
 pub fn fill(template: &str, settings: &Settings, fields: &Fields<'_>) -> String {
     let value = |name: &str| match name.trim() {
         "number" => Some(fields.number),
@@ -251,7 +252,7 @@ pub fn html(text: &str, organisation: &str) -> String {
     )
 }
 
-/// Text that is safe between tags and in quoted attributes.
+/// Escapes text for use between HTML tags and in quoted attributes.
 pub fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -272,7 +273,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_template_is_filled_once_and_unknown_names_stay() {
+    fn a_template_is_expanded_once_and_unknown_names_stay() {
         let fields =
             Fields { number: "INC-1", subject: "{{key}}", customer: "Ada", technician: "Tom", link: "L", key: "K" };
         let filled = fill("[{{number}}] {{ subject }} {{what}} {{", &Settings::default(), &fields);
@@ -280,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn domains_leave_in_plain_letters() {
+    fn domains_are_sent_in_ascii() {
         for (address, sent) in [
             ("anna@bücher.example", "anna@xn--bcher-kva.example"),
             ("Anna <anna@BÜCHER.example>", "Anna <anna@xn--bcher-kva.example>"),
@@ -298,14 +299,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_wrote_cannot_become_markup() {
+    fn user_text_is_escaped() {
         let html = html("Hello <script>\n\nhttps://a.example/\"><b>", "A & B");
         assert!(!html.contains("<script>") && !html.contains("<b>"), "{html}");
         assert!(html.contains("A &amp; B"));
     }
 
     #[test]
-    fn a_link_ends_where_the_sentence_goes_on() {
+    fn a_link_ends_before_the_punctuation_of_its_sentence() {
         let html = html("Open https://a.example/join#x7.\n(https://b.example/a_(b)?c&d)", "A");
         assert!(html.contains(r#"href="https://a.example/join#x7""#), "{html}");
         assert!(html.contains(r#"href="https://b.example/a_(b)?c&amp;d""#), "{html}");

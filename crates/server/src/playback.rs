@@ -1,23 +1,23 @@
-//! Links to recordings: for one technician, for a while, gone with the process.
+//! Links to recordings: each is for one technician, expires, and does not survive a restart.
 
 use live_sessions::logins::Login;
 use platform::{expiring::Expiring, secret};
 use protocol::{SessionId, Timestamp};
 
-/// How long a link works.
+/// How long a link is valid, in milliseconds.
 pub const LIFE_MS: u64 = 30 * 60_000;
-/// So many links there are at most.
+/// Most valid links.
 const MOST: usize = 10_000;
 
-/// The links that work.
+/// The valid links.
 pub struct Playback(Expiring<String, Watching, i32>);
 
-/// Who watches what.
+/// What a link opens, and for whom.
 #[derive(Clone)]
 struct Watching {
     session: SessionId,
     user: i32,
-    /// The sign-in that it was opened by, and ends with.
+    /// The sign-in that created it, and with which it ends.
     login: Login,
 }
 
@@ -28,14 +28,14 @@ impl Default for Playback {
 }
 
 impl Playback {
-    /// A new link's token.
+    /// Creates a link, and returns its token.
     pub fn open(&self, session: SessionId, user: i32, login: Login, now: Timestamp) -> String {
         let token = secret::token();
         self.0.put(now, user, secret::hash(&token), Watching { session, user, login });
         token
     }
 
-    /// What this technician watches by this link, while it works.
+    /// The session that a link opens for this technician, while it is valid.
     pub fn session(&self, token: &str, user: i32, now: Timestamp) -> Option<SessionId> {
         self.0.get(now, &secret::hash(token)).filter(|w| w.user == user && !w.login.has_ended()).map(|w| w.session)
     }
@@ -47,7 +47,7 @@ mod tests {
     use live_sessions::logins::Logins;
 
     #[test]
-    fn a_link_is_for_one_person_and_a_while() {
+    fn a_link_is_for_one_person_and_expires() {
         let playback = Playback::default();
         let session = SessionId::from_random([1; 16]);
         let logins = Logins::default();
@@ -57,6 +57,6 @@ mod tests {
         assert_eq!(playback.session(&token, 1, Timestamp(LIFE_MS)), None);
         assert_eq!(playback.session("another", 1, Timestamp(1)), None);
         logins.end("here");
-        assert_eq!(playback.session(&token, 1, Timestamp(1)), None, "the sign-in that opened it has ended");
+        assert_eq!(playback.session(&token, 1, Timestamp(1)), None, "the sign-in that created it has ended");
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 use ts_rs::TS;
 
-/// What customers' computers run.
+/// The operating systems of customers' computers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
 #[serde(rename_all = "lowercase")]
 #[ts(export)]
@@ -18,8 +18,7 @@ pub enum System {
     Windows,
 }
 
-/// A program's file. Its bytes are read at the first download: however many customers download at once, it is in memory
-/// one time.
+/// A support program's file. It is read at the first download, and then kept in memory once for all customers.
 #[derive(Debug)]
 struct Program {
     system: System,
@@ -28,54 +27,53 @@ struct Program {
     bytes: OnceCell<Bytes>,
 }
 
-/// Whether a file is bound already.
+/// Whether a file is already bound to this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Bound {
-    /// As it was built.
+    /// Not bound, as it was built.
     No,
-    /// To this server: an organisation signed what it had downloaded here.
+    /// Bound to this server: the organisation signed a file that it had downloaded here.
     Here,
 }
 
-/// The programs that this server has.
+/// The support programs that this server offers.
 #[derive(Debug, Default)]
 pub struct Programs(Vec<Program>);
 
-/// What a customer gets.
+/// A download for a customer.
 #[derive(Debug)]
 pub struct Download {
     pub name: String,
-    /// One after the other.
+    /// Its bytes in two parts: the program and the binding.
     pub parts: [Bytes; 2],
 }
 
 impl Programs {
-    /// Those whose files are there and may be given to customers of this server, which has this address and identity; what
-    /// may not is said in the log.
+    /// Opens the files that exist and may be offered by a server with this address and identity. The others are logged.
     pub fn open(files: impl IntoIterator<Item = (System, PathBuf)>, server: &str, identity: &str) -> Self {
-        let there = files.into_iter().filter(|(_, path)| path.is_file());
+        let existing = files.into_iter().filter(|(_, path)| path.is_file());
         let program = |(system, path): (System, PathBuf)| {
-            let judged = std::fs::File::open(&path)
+            let checked = std::fs::File::open(&path)
                 .map_err(Into::into)
                 .and_then(|file| ProgramFile::read(file).map_err(anyhow::Error::from))
-                .and_then(|file| judge(&file, server, identity));
-            match judged {
+                .and_then(|file| check(&file, server, identity));
+            match checked {
                 Ok(bound) => Some(Program { system, path, bound, bytes: OnceCell::new() }),
                 Err(error) => {
-                    tracing::error!("{} cannot be given to customers: {error:#}", path.display());
+                    tracing::error!(path = %path.display(), error = format!("{error:#}"), "support program not offered");
                     None
                 }
             }
         };
-        Self(there.filter_map(program).collect())
+        Self(existing.filter_map(program).collect())
     }
 
-    /// What can be downloaded.
+    /// The systems for which there is a program.
     pub fn systems(&self) -> Vec<System> {
         self.0.iter().map(|p| p.system).collect()
     }
 
-    /// The program for a system, bound to this server; `None` when there is none.
+    /// The program for a system, bound to this server; `None` if there is none.
     pub async fn download(&self, system: System, binding: Binding) -> anyhow::Result<Option<Download>> {
         let Some(program) = self.0.iter().find(|p| p.system == system) else { return Ok(None) };
         let read = || async {
@@ -87,13 +85,13 @@ impl Programs {
     }
 }
 
-/// Whether a program may be given out here, and what it lacks.
-fn judge(program: &ProgramFile, server: &str, identity: &str) -> anyhow::Result<Bound> {
+/// Checks that this server may offer a program, and whether it must still be bound.
+fn check(program: &ProgramFile, server: &str, identity: &str) -> anyhow::Result<Bound> {
     match &program.binding {
         None if !program.signed => Ok(Bound::No),
         None => anyhow::bail!(
-            "it was signed before it was bound to this server, and binding it would break the signature: sign the file \
-             that this server gives out at /download/windows"
+            "it was signed before it was bound to this server, and binding would break the signature: sign the file that \
+             this server offers at /download/windows"
         ),
         Some(theirs) if theirs.server == server && theirs.identity == identity => Ok(Bound::Here),
         Some(theirs) => anyhow::bail!("it is bound to {}, or to another identity of this server", theirs.server),
@@ -104,7 +102,7 @@ impl Download {
     fn of(system: System, program: Bytes, bound: Bound, mut binding: Binding) -> Self {
         let name = match system {
             System::Linux => "deskside-support".into(),
-            // The same bytes for everybody: the pass travels in the name.
+            // Everybody gets the same bytes: the pass is in the file name.
             System::Windows => std::mem::take(&mut binding.pass).windows_name(),
         };
         let tail = match bound {
@@ -114,7 +112,7 @@ impl Download {
         Self { name, parts: [program, tail] }
     }
 
-    /// How many bytes it has.
+    /// Its length in bytes.
     pub fn length(&self) -> usize {
         self.parts.iter().map(Bytes::len).sum()
     }
@@ -132,11 +130,11 @@ mod tests {
     }
 
     fn programs(content: &[u8], system: System) -> (tempfile::TempDir, Programs) {
-        let room = tempfile::tempdir().unwrap();
-        std::fs::write(room.path().join("p"), content).unwrap();
-        let files = [(system, room.path().join("p")), (system, room.path().join("absent"))];
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("p"), content).unwrap();
+        let files = [(system, folder.path().join("p")), (system, folder.path().join("absent"))];
         let programs = Programs::open(files, "https://s", "ab");
-        (room, programs)
+        (folder, programs)
     }
 
     async fn get(from: &Programs, system: System, key: &str) -> (String, Vec<u8>) {
@@ -150,9 +148,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_linux_program_carries_its_pass_and_a_windows_program_is_the_same_for_everybody() {
-        let (_room, linux) = programs(b"\x7fELF", System::Linux);
-        let (_room2, windows) = programs(b"MZ", System::Windows);
+    async fn a_linux_program_contains_its_pass_and_a_windows_program_is_the_same_for_everybody() {
+        let (_folder, linux) = programs(b"\x7fELF", System::Linux);
+        let (_folder2, windows) = programs(b"MZ", System::Windows);
         assert_eq!((linux.systems(), windows.systems()), (vec![System::Linux], vec![System::Windows]));
         assert!(linux.download(System::Windows, binding("s", None)).await.unwrap().is_none());
         let (name, bytes) = get(&linux, System::Linux, "123").await;
@@ -164,14 +162,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_that_is_bound_already_is_given_as_it_is_unless_it_belongs_elsewhere() {
+    async fn a_bound_program_is_offered_unchanged_unless_it_belongs_to_another_server() {
         let bound = |server| [b"MZ".to_vec(), binding(server, None).to_bytes(2)].concat();
-        let (_room, ours) = programs(&bound("https://s"), System::Windows);
+        let (_folder, ours) = programs(&bound("https://s"), System::Windows);
         assert_eq!(get(&ours, System::Windows, "1").await, ("deskside-support-k1.exe".into(), bound("https://s")));
-        let (_room, theirs) = programs(&bound("https://other"), System::Windows);
-        assert_eq!(theirs.systems(), [], "and so it is not offered");
+        let (_folder, theirs) = programs(&bound("https://other"), System::Windows);
+        assert_eq!(theirs.systems(), [], "so it is not offered");
         let signed = ProgramFile { binding: None, signed: true };
-        let refused = judge(&signed, "https://s", "ab").unwrap_err();
+        let refused = check(&signed, "https://s", "ab").unwrap_err();
         assert!(refused.to_string().contains("signed before it was bound"));
     }
 }

@@ -1,5 +1,5 @@
-//! Rows of earlier versions, from before links and keys were taken out of texts at once: they are cleaned when the server
-//! starts.
+//! Removes links and keys from rows of older versions when the server starts. Newer versions remove them before
+//! storing.
 
 use live_sessions::redaction::Redactor;
 use platform::clock;
@@ -14,27 +14,27 @@ use store::{
 
 use crate::{mail, mailbox::AttachmentInfo, unsent_mail::UnsentMail};
 
-/// Rows older than this hold no live secret: thirty days is the longest life of a link.
+/// Rows older than this contain no live secret: a link is valid for at most thirty days.
 const OLDEST_MS: i64 = 31 * 24 * 60 * 60 * 1_000;
 
-/// Takes links and keys out of what was stored before this was done at once, and forgets sealed mails whose links are dead.
+/// Removes links and keys from rows of older versions, and forgets sealed mails whose links have expired.
 pub async fn scrub(unsent: &UnsentMail, organisation: &str) -> anyhow::Result<()> {
     let redactor = unsent.sessions.redactor().await?;
     let db = &unsent.db;
     let since = stored_time(clock::now()) - OLDEST_MS;
     let cleaned = [
         scrub_mails(db, &redactor, since, organisation).await?,
-        scrub_letters(db, &redactor, since).await?,
+        scrub_received_mails(db, &redactor, since).await?,
         scrub_desk(db, &redactor, since).await?,
     ];
     if cleaned.contains(&true) {
-        // The log beside the database still has what was.
+        // The write-ahead log still contains the old rows.
         db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
     }
     unsent.forget_dead().await
 }
 
-/// The texts, clean; `None` where they are so already.
+/// The cleaned texts; `None` if they are clean already.
 fn cleaned<const N: usize>(redactor: &Redactor, texts: [&str; N]) -> Option<[String; N]> {
     let clean = texts.map(|text| redactor.clean(text));
     (clean.iter().ne(&texts)).then_some(clean)
@@ -59,12 +59,12 @@ async fn scrub_mails(
     Ok(any)
 }
 
-async fn scrub_letters(db: &DatabaseConnection, redactor: &Redactor, since: i64) -> anyhow::Result<bool> {
+async fn scrub_received_mails(db: &DatabaseConnection, redactor: &Redactor, since: i64) -> anyhow::Result<bool> {
     let mut any = false;
     for row in received_mail::Entity::find().filter(received_mail::Column::At.gt(since)).all(db).await? {
-        let mut enclosed: Vec<AttachmentInfo> = serde_json::from_str(&row.attachments)?;
-        enclosed.iter_mut().for_each(|file| file.name = redactor.clean(&file.name));
-        let attachments = serde_json::to_string(&enclosed)?;
+        let mut attachments: Vec<AttachmentInfo> = serde_json::from_str(&row.attachments)?;
+        attachments.iter_mut().for_each(|file| file.name = redactor.clean(&file.name));
+        let attachments = serde_json::to_string(&attachments)?;
         let clean = [&row.sender_name, &row.subject, &row.text, &row.quoted].map(|text| redactor.clean(text));
         if attachments != row.attachments || clean.iter().ne([&row.sender_name, &row.subject, &row.text, &row.quoted]) {
             let [sender_name, subject, text, quoted] = clean.map(Set);
@@ -77,7 +77,7 @@ async fn scrub_letters(db: &DatabaseConnection, redactor: &Redactor, since: i64)
     Ok(any)
 }
 
-/// Incidents, their customers and journals, and what is said again and again.
+/// Incidents, their customers and journals, and message templates.
 async fn scrub_desk(db: &DatabaseConnection, redactor: &Redactor, since: i64) -> anyhow::Result<bool> {
     let mut any = false;
     for row in journal::Entity::find().filter(journal::Column::At.gt(since)).all(db).await? {
@@ -119,7 +119,7 @@ mod tests {
     use crate::state::AppState;
     use platform::secret;
 
-    /// A server with an incident, a technician who is signed in, and a session whose key and link are live.
+    /// A server with an incident, a signed-in technician, and a session with a live key and link.
     async fn server(name: &str) -> (AppState, std::path::PathBuf, crate::desk::ticket_import::Keys) {
         use store::tables::*;
 
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_stored_in_clear_is_cleaned_at_the_start() {
+    async fn rows_of_older_versions_are_cleaned_at_the_start() {
         let (app, folder, keys) = server("redaction-old").await;
         let grouped = mail::grouped(&keys.key);
         let words = format!("Open {}/join#{} or type {grouped}.", app.public_url, keys.token);
@@ -196,7 +196,7 @@ mod tests {
             .insert(&app.db)
             .await
             .unwrap();
-        let came = received_mail::ActiveModel {
+        let received = received_mail::ActiveModel {
             name: text("1@b"),
             at: Set(now),
             sender: text("ada@b.example"),
@@ -209,7 +209,7 @@ mod tests {
             kept_out: text(""),
             ..Default::default()
         };
-        came.insert(&app.db).await.unwrap();
+        received.insert(&app.db).await.unwrap();
         scrub(&app.unsent, "Acme").await.unwrap();
         let mails = mail_row::Entity::find().one(&app.db).await.unwrap().unwrap();
         assert_eq!(mails.text, "Open [link removed] or type [key removed].");
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mail_that_quotes_a_live_invitation_is_shown_without_it() {
+    async fn a_mail_that_quotes_a_live_invitation_is_shown_without_its_link() {
         use axum::{body::Body, http::Request};
         use tower::ServiceExt;
         let (app, folder, keys) = server("redaction-letter").await;
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(ask(original, "deskside=cookie", String::new()).await, 409);
         let enter = format!(r#"{{"pass":{{"by":"link","token":"{}"}},"client":"browser"}}"#, keys.token);
         assert_eq!(ask("/api/join/enter", "", enter).await, 200);
-        assert_eq!(ask(original, "deskside=cookie", String::new()).await, 200, "it is dead");
+        assert_eq!(ask(original, "deskside=cookie", String::new()).await, 200, "the link has expired");
         let _ = std::fs::remove_dir_all(&folder);
     }
 }

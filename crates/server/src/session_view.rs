@@ -1,4 +1,4 @@
-//! Sessions as other systems read them: the REST API and webhooks say the same in the same words.
+//! Sessions as other systems see them, in the REST API and in webhooks.
 
 use std::collections::BTreeMap;
 
@@ -8,39 +8,39 @@ use serde::{Deserialize, Serialize};
 use session::{Policy, Session};
 use utoipa::ToSchema;
 
-/// Where a session waits.
+/// The queue of a session.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
 pub enum QueueName {
-    /// With everybody.
+    /// The general queue.
     General {},
-    /// With a team.
+    /// The queue of a team.
     Team {
-        /// Its name.
+        /// The team's name.
         team: String,
     },
-    /// With one technician.
+    /// A technician's own queue.
     Technician {
         /// The account's number.
         technician: i32,
     },
 }
 
-/// Where a session stands.
+/// The state of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Nobody has come yet.
+    /// No customer has joined yet.
     Waiting,
     Active,
     Held,
     Ended,
 }
 
-/// Somebody who takes part or took part.
+/// A present or past participant.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Person {
-    /// Within the session.
+    /// The participant's number within the session.
     number: u16,
     #[schema(value_type = String, example = "technician")]
     role: Role,
@@ -58,7 +58,7 @@ pub struct SessionView {
     state: State,
     /// How it ended.
     ending: Option<String>,
-    /// The incident as its desk calls it.
+    /// The incident's number at its desk.
     incident: String,
     subject: String,
     customer: String,
@@ -70,16 +70,16 @@ pub struct SessionView {
     created: String,
     #[schema(format = DateTime)]
     ended: Option<String>,
-    /// Transcript and recording are complete and stored.
+    /// Whether transcript and recording are complete and stored.
     stored: bool,
-    /// There is a video.
+    /// Whether there is a video.
     recorded: bool,
     rating: Option<u8>,
-    /// The page for people.
+    /// The URL of the session's page in the console.
     page: String,
 }
 
-/// A session as it was after these entries; `None` when it has no beginning.
+/// The session after these entries; `None` if they do not begin with its creation.
 pub fn shown(policy: Policy, public_url: &str, id: &SessionId, entries: &[Entry]) -> Option<SessionView> {
     let session = Session::after(id.clone(), policy, entries);
     let history = session::history(entries)?;

@@ -1,4 +1,4 @@
-//! Deskside's own events, as JSON, signed as the Standard Webhooks specification (1.0.0) says.
+//! Webhooks: Deskside's own events as JSON, signed according to Standard Webhooks 1.0.0.
 
 use std::sync::Arc;
 
@@ -18,31 +18,31 @@ use crate::{
     session_view,
 };
 
-/// Every event that a webhook can ask for, and what it says.
+/// Every event that a webhook can subscribe to, with a description.
 pub const CATALOGUE: [(&str, &str); 20] = [
-    ("session.created", "A session was made for an incident."),
-    ("session.key_issued", "A session key and link were made. They are not in the event."),
-    ("session.joined", "Somebody came for the first time."),
-    ("session.dropped", "Somebody's connection broke."),
-    ("session.returned", "Somebody is back."),
-    ("session.left", "Somebody left."),
-    ("session.chat", "Somebody said something."),
-    ("session.granted", "The customer allowed something."),
-    ("session.denied", "The customer said no."),
-    ("session.withdrawn", "A right ended."),
-    ("session.file", "A file was carried or put into the chat."),
+    ("session.created", "A session was created for an incident."),
+    ("session.key_issued", "A session key and link were issued. They are not in the event."),
+    ("session.joined", "A participant joined for the first time."),
+    ("session.dropped", "A participant's connection broke."),
+    ("session.returned", "A participant reconnected."),
+    ("session.left", "A participant left."),
+    ("session.chat", "A participant sent a chat message."),
+    ("session.granted", "The customer granted a right."),
+    ("session.denied", "The customer denied a request."),
+    ("session.withdrawn", "A right was withdrawn."),
+    ("session.file", "A file was transferred or posted in the chat."),
     ("session.held", "The session was put on hold."),
-    ("session.reopened", "A held session was opened again."),
+    ("session.reopened", "A held session was reopened."),
     ("session.transferred", "The session has another owner."),
     ("session.queued", "The session waits for a team or for anybody."),
-    ("session.attributed", "What another system knows of the session has changed."),
-    ("session.noted", "A technician left a note."),
-    ("session.ended", "The session is over."),
+    ("session.attributed", "An attribute of the session was set by another system."),
+    ("session.noted", "A technician added a note."),
+    ("session.ended", "The session ended."),
     ("session.stored", "Transcript and recording are complete and stored."),
     ("session.rated", "The customer rated the session."),
 ];
 
-/// What an event of a timeline is called here, if it is told at all.
+/// The name of a timeline's event in webhooks, if it is sent.
 pub fn name(event: &Event) -> Option<&'static str> {
     Some(match event {
         Event::Created { .. } => "session.created",
@@ -65,11 +65,43 @@ pub fn name(event: &Event) -> Option<&'static str> {
         Event::Ended { .. } => "session.ended",
         Event::Stored { .. } => "session.stored",
         Event::Rated { .. } => "session.rated",
-        _ => return None,
+        Event::KeyRevoked { .. }
+        | Event::LinkRevoked { .. }
+        | Event::Asked { .. }
+        | Event::Paused { .. }
+        | Event::Resumed { .. }
+        | Event::SharingStarted { .. }
+        | Event::ScreenResized { .. }
+        | Event::MonitorsChanged { .. }
+        | Event::InputBlocked { .. }
+        | Event::SharingStopped { .. }
+        | Event::SharingFailed { .. }
+        | Event::RecordingFailed { .. }
+        | Event::QueueMoved { .. }
+        | Event::RoleChanged { .. }
+        | Event::SharedWith { .. }
+        | Event::ExpertInvited { .. }
+        | Event::ControlWanted { .. }
+        | Event::ControlPassed { .. }
+        | Event::FileFailed { .. }
+        | Event::FolderMade { .. }
+        | Event::FileRenamed { .. }
+        | Event::FileDeleted { .. }
+        | Event::ClipboardCarried { .. }
+        | Event::ShellStarted { .. }
+        | Event::ShellEnded { .. }
+        | Event::SystemInfoRead { .. }
+        | Event::ProcessEnded { .. }
+        | Event::Restarting { .. }
+        | Event::ScreenshotTaken { .. }
+        | Event::Recorded { .. }
+        | Event::Watched { .. }
+        | Event::Exported { .. }
+        | Event::LegalHold { .. } => return None,
     })
 }
 
-/// A secret to sign by, as the specification writes them.
+/// A new signing secret in the specification's format.
 pub fn new_secret() -> String {
     format!("whsec_{}", STANDARD.encode(secret::random::<32>()))
 }
@@ -78,7 +110,7 @@ pub fn new_secret() -> String {
 fn headers(key: &str, id: &str, now: Timestamp, body: &str) -> Vec<(&'static str, String)> {
     let seconds = now.0 / 1_000;
     let key = STANDARD.decode(key.trim_start_matches("whsec_")).unwrap_or_else(|_| key.as_bytes().to_vec());
-    let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("any length will do");
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC accepts any key length");
     mac.update(format!("{id}.{seconds}.{body}").as_bytes());
     vec![
         ("content-type", "application/json".into()),
@@ -88,16 +120,16 @@ fn headers(key: &str, id: &str, now: Timestamp, body: &str) -> Vec<(&'static str
     ]
 }
 
-/// Receivers that take Deskside's own events.
+/// Receivers of Deskside's own events.
 pub struct Webhooks {
     pub policy: Arc<DefaultPolicy>,
     pub public_url: String,
-    /// Where receivers may be.
+    /// The addresses that receivers may have.
     pub outbound: Outbound,
 }
 
 impl Webhooks {
-    /// What is sent: the event, and the session as it was then.
+    /// The body of a delivery: the event, and the session after it.
     fn body(&self, what: &Happened) -> Option<Value> {
         let until = what.entries.iter().position(|e| e.seq == what.seq())? + 1;
         let (entries, entry) = (&what.entries[..until], &what.entries[until - 1]);
@@ -135,7 +167,7 @@ impl Receive for Webhooks {
     fn send<'a>(&'a self, what: &'a Happened) -> BoxFuture<'a, Result<String, String>> {
         async move {
             let body = self.body(what).ok_or("The timeline has no such entry.")?;
-            // The same for every attempt, so that a receiver who got it twice can tell.
+            // The same id for every attempt, so that a receiver can detect duplicates.
             self.post(&what.receiver, &format!("del_{}", what.delivery.id), body.to_string()).await
         }
         .boxed()
@@ -155,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signatures_are_the_specifications() {
+    fn signatures_match_the_specification() {
         // The example of the specification's reference libraries.
         let headers = headers(
             "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",

@@ -346,7 +346,7 @@ async fn write_control<W: SendStream>(
 ) -> Result<(), ConnectionError> {
     let welcome =
         ServerMessage::Welcome { you: seat.who, now: clock::now(), proof, state: seat.state, permits: seat.permits };
-    let history = seat.history.filter_map(|seq| live.told(seat.role, seq));
+    let history = seat.history.filter_map(|seq| live.entry_for(seat.role, seq));
     let history = history.map(|entry| ServerMessage::Happened { entry });
     for message in [welcome].into_iter().chain(history).chain([ServerMessage::CaughtUp {}]) {
         say(&mut stream, message).await?;

@@ -1,4 +1,4 @@
-//! The database: opening and upgrading it, its tables, and the queries that several parts of the server ask.
+//! The database: opens and upgrades it, and has its tables and the queries that several parts of the server share.
 
 mod folded;
 mod migrations;
@@ -17,7 +17,7 @@ pub use open::{OpenError, open, open_in_memory};
 
 use protocol::Timestamp;
 
-/// A time as the database keeps it: milliseconds since 1970 UTC.
+/// A time as the database stores it: milliseconds since 1970 UTC.
 pub fn stored_time(at: Timestamp) -> i64 {
     i64::try_from(at.0).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! Opening the database, and why that may fail.
+//! Opens the database.
 
 use std::{
     path::{Path, PathBuf},
@@ -17,7 +17,7 @@ use crate::{
     upgrade_copy::{self, NotCopied},
 };
 
-/// How long to wait for another process that writes.
+/// How long to wait while another process writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a database cannot be opened. It was not changed.
@@ -54,12 +54,12 @@ pub enum OpenError {
     Other { path: PathBuf, source: DbErr },
 }
 
-/// Opens the database, makes it where there is none, and brings it to the version that this program knows.
+/// Opens the database, creates it if it is missing, and upgrades it to the version that this program knows.
 pub async fn open(path: &Path) -> Result<DatabaseConnection, OpenError> {
     open_with(path, migrations::ALL, BUSY_TIMEOUT).await
 }
 
-/// A database in memory, for the tests of those who stand on it.
+/// A database in memory, for tests.
 pub async fn open_in_memory() -> Result<DatabaseConnection, OpenError> {
     let path = Path::new(":memory:");
     let mut options = ConnectOptions::new("sqlite::memory:");
@@ -79,7 +79,7 @@ pub(crate) async fn open_with(
     migrations: &[Migration],
     busy_timeout: Duration,
 ) -> Result<DatabaseConnection, OpenError> {
-    // SQLite would open it all the same, and leave files beside it that nobody can write either.
+    // SQLite would open a read-only file, and leave read-only files beside it.
     if path.exists() && rustix::fs::access(path, Access::WRITE_OK).is_err() {
         return Err(OpenError::ReadOnly { path: path.to_owned() });
     }
@@ -87,7 +87,7 @@ pub(crate) async fn open_with(
     match prepare(&db, path, migrations).await {
         Ok(()) => Ok(db),
         Err(error) => {
-            // What closing says is of no use beside the error.
+            // The first error matters more than one from closing.
             let _ = db.close().await;
             Err(error)
         }
@@ -95,14 +95,13 @@ pub(crate) async fn open_with(
 }
 
 async fn connect(path: &Path, busy_timeout: Duration) -> Result<DatabaseConnection, DbErr> {
-    // The path is given as one: in a URL, some characters mean something else.
+    // Passed as a path, because some characters have a meaning in a URL.
     let mut options = ConnectOptions::new("sqlite://");
     options.max_connections(4).sqlx_logging(false);
     let path = path.to_owned();
     options.map_sqlx_sqlite_opts(move |options| {
         let options = options.filename(&path).create_if_missing(true).busy_timeout(busy_timeout);
-        // FULL: what a participant was told is on the disk even after a power cut. What is deleted or written over is not
-        // left in the file.
+        // FULL: what a participant was told survives a power cut. Deleted and overwritten data is not left in the file.
         options.synchronous(SqliteSynchronous::Full).pragma("secure_delete", "ON")
     });
     Database::connect(options).await
@@ -113,7 +112,7 @@ async fn prepare(db: &DatabaseConnection, path: &Path, migrations: &[Migration])
     let migration = |error| migration_error(path, migrations, error);
     // Refused before anything is written.
     migrations::pending(db, migrations).await.map_err(migration)?;
-    // It stays so. As an option of the connection it would change a database that is refused.
+    // The mode persists. As a connection option it would also change a database that is refused.
     db.execute_unprepared("PRAGMA journal_mode = WAL").await.map_err(database)?;
     if let Err(error) = upgrade_copy::remove_expired(path, clock::now()) {
         tracing::warn!(%error, "copy from before an upgrade not removed");
@@ -123,7 +122,7 @@ async fn prepare(db: &DatabaseConnection, path: &Path, migrations: &[Migration])
     // The first migration only adds: the program before it still reads the database.
     let changes = pending.iter().any(|migration| migration.number > 1);
     if changes && !is_new(&transaction).await.map_err(database)? {
-        // On another connection: this one keeps everybody else from writing meanwhile.
+        // On another connection, while this transaction keeps everybody else from writing.
         upgrade_copy::make(db, path).await.map_err(|error| copy_error(path, error))?;
     }
     migrations::apply(&transaction, pending).await.map_err(migration)?;
@@ -134,7 +133,7 @@ async fn prepare(db: &DatabaseConnection, path: &Path, migrations: &[Migration])
     Ok(())
 }
 
-/// Whether nothing was ever stored in it.
+/// Whether the database is empty.
 async fn is_new(db: &impl ConnectionTrait) -> Result<bool, DbErr> {
     let sql = "SELECT 1 FROM sqlite_master LIMIT 1";
     Ok(db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?.is_none())
@@ -159,7 +158,7 @@ fn copy_error(database: &Path, error: NotCopied) -> OpenError {
 
 fn database_error(path: &Path, source: DbErr) -> OpenError {
     let path = path.to_owned();
-    // The low byte is SQLite's result code, the rest says more.
+    // The low byte is SQLite's primary result code.
     match sqlite_code(&source).map(|code| code & 0xff) {
         Some(5 | 6) => OpenError::Locked { path },
         Some(8) => OpenError::ReadOnly { path },

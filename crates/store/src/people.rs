@@ -1,4 +1,4 @@
-//! Questions about accounts and teams that several parts of the server ask, also inside of transactions.
+//! Queries about accounts and teams that several parts of the server share, also within transactions.
 
 use protocol::UserRef;
 use sea_orm::{
@@ -8,33 +8,33 @@ use sea_orm::{
 
 use crate::tables::{team, user};
 
-/// Whether there is a team by that name.
+/// Whether a team with this name exists.
 pub async fn is_team(db: &impl ConnectionTrait, name: &str) -> Result<bool, DbErr> {
     Ok(team::Entity::find().filter(team::Column::Name.eq(name)).one(db).await?.is_some())
 }
 
-/// The account by this number, while it may be used.
+/// The account with this number, unless it is disabled.
 pub async fn usable(db: &impl ConnectionTrait, account: i32) -> Result<Option<user::Model>, DbErr> {
     Ok(user::Entity::find_by_id(account).one(db).await?.filter(|u| !u.disabled))
 }
 
-/// Whether this is an account that may not be used any more.
+/// Whether this account exists and is disabled.
 pub async fn is_disabled(db: &impl ConnectionTrait, account: i32) -> Result<bool, DbErr> {
     Ok(user::Entity::find_by_id(account).one(db).await?.is_some_and(|u| u.disabled))
 }
 
-/// A technician as sessions name them.
+/// A technician as sessions refer to them.
 pub fn as_ref(user: &user::Model) -> UserRef {
     UserRef { id: user.id, name: user.name.clone() }
 }
 
-/// The technician by that number, unless the account is disabled.
+/// The technician with this number, unless the account is disabled.
 pub async fn technician(db: &DatabaseConnection, id: i32) -> Result<Option<UserRef>, DbErr> {
     let found = user::Entity::find_by_id(id).one(db).await?;
     Ok(found.filter(|u| !u.disabled).map(|u| as_ref(&u)))
 }
 
-/// Whether nobody else is an administrator who can sign in: somebody must stay one.
+/// Whether this is the last administrator who can sign in. There must always be one.
 pub async fn is_last_administrator(db: &DatabaseConnection, user: &user::Model) -> Result<bool, DbErr> {
     let others = user::Entity::find()
         .filter(user::Column::Administrator.eq(true))
@@ -43,14 +43,14 @@ pub async fn is_last_administrator(db: &DatabaseConnection, user: &user::Model) 
     Ok(user.administrator && others.one(db).await?.is_none())
 }
 
-/// The name that other systems write: lower-case letters, digits and underscores.
+/// The code name of a team for other systems: lower-case letters, digits and underscores.
 pub fn code_name(name: &str) -> String {
     let code: String = name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     let code = code.trim_matches('_').chars().take(64).collect::<String>();
     if code.is_empty() { "team".into() } else { code }
 }
 
-/// Makes the team by that name, if it is missing. Nobody's team has no name.
+/// Creates the team with this name if it is missing. An empty name stands for no team.
 pub async fn know(db: &DatabaseConnection, name: &str) -> Result<(), DbErr> {
     if name.is_empty() || is_team(db, name).await? {
         return Ok(());
@@ -71,7 +71,7 @@ pub async fn know(db: &DatabaseConnection, name: &str) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// Makes the teams that accounts name and that are missing: of installations from before there were any.
+/// Creates the teams that accounts name and that are missing: older versions had no table of teams.
 pub async fn fill(db: &DatabaseConnection) -> Result<(), DbErr> {
     for user in user::Entity::find().all(db).await? {
         know(db, &user.team).await?;

@@ -1,5 +1,5 @@
-//! Secrets of other systems, and of second factors, in the database: sealed with a key that is made of the vault's, and
-//! bound to their row and column, so that none can be read without the vault's key or put in another's place.
+//! Secrets of other systems and of second factors in the database. They are encrypted with a key derived from the
+//! vault's and bound to their row and column, so that none can be read without the vault's key or moved to another row.
 
 use std::path::Path;
 
@@ -18,19 +18,19 @@ use super::{
     tables::{receiver, setting, user},
 };
 
-/// What a sealed text begins with.
+/// The prefix of an encrypted secret.
 const MARK: &str = "sealed1:";
-/// What the key is made for.
+/// The purpose from which the key is derived.
 const PURPOSE: &[u8] = b"deskside secrets in the database 1";
 
-/// Where a secret lies.
+/// Where a secret is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// What signs for a receiver, or lets us into a desk; by the receiver's id.
+    /// The secret with which deliveries are signed, or the token for a service desk; by the receiver's id.
     Receiver(i32),
-    /// The second factor of an account, by its id.
+    /// The second factor of an account, by the account's id.
     Totp(i32),
-    /// The one secret in a kind of settings.
+    /// The secret in a kind of settings.
     Setting(Kind),
 }
 
@@ -44,30 +44,30 @@ impl Place {
     }
 }
 
-/// A secret cannot be read: the vault's key is another one, or what lies there was changed.
+/// A secret cannot be decrypted: the vault's key is a different one, or the secret was changed.
 #[derive(Debug, thiserror::Error)]
-#[error("{} cannot be opened: is vault.key the one that belongs to this database?", .0.name())]
+#[error("cannot decrypt {}: is vault.key the one that belongs to this database?", .0.name())]
 pub struct Unreadable(Place);
 
-/// Seals and opens secrets.
+/// Encrypts and decrypts secrets.
 pub struct Secrets {
     key: LessSafeKey,
 }
 
 impl Secrets {
-    /// By the vault's key in that file.
+    /// Derives the key from the vault's key in this file.
     pub fn open(vault: &Path) -> anyhow::Result<Self> {
-        Ok(Self::by(&secret::kept(vault).context("the vault's key")?))
+        Ok(Self::by(&secret::kept(vault).context("cannot read the vault's key")?))
     }
 
     fn by(vault: &[u8; 32]) -> Self {
-        let mut mac = Hmac::<Sha256>::new_from_slice(vault).expect("any length will do");
+        let mut mac = Hmac::<Sha256>::new_from_slice(vault).expect("HMAC accepts any key length");
         mac.update(PURPOSE);
-        let key = UnboundKey::new(&AES_256_GCM, &mac.finalize().into_bytes()).expect("a key of 32 bytes is one");
+        let key = UnboundKey::new(&AES_256_GCM, &mac.finalize().into_bytes()).expect("key has 32 bytes");
         Self { key: LessSafeKey::new(key) }
     }
 
-    /// A secret as the database keeps it; nothing stays nothing.
+    /// Encrypts a secret. An empty one stays empty.
     pub fn seal(&self, place: Place, secret: &str) -> String {
         if secret.is_empty() {
             return String::new();
@@ -76,11 +76,11 @@ impl Secrets {
         let mut bytes = secret.as_bytes().to_vec();
         let aad = Aad::from(place.name());
         let sealed = self.key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut bytes);
-        sealed.expect("a short text can be sealed");
+        sealed.expect("short text is encrypted");
         format!("{MARK}{}", STANDARD_NO_PAD.encode([&nonce[..], &bytes].concat()))
     }
 
-    /// The secret that was sealed for this place.
+    /// Decrypts the secret that was encrypted for this place.
     pub fn unseal(&self, place: Place, stored: &str) -> Result<String, Unreadable> {
         if stored.is_empty() {
             return Ok(String::new());
@@ -96,16 +96,17 @@ impl Secrets {
         plain().ok_or(Unreadable(place))
     }
 
-    /// The same where something else goes on without it: what is wrong is in the log, and the secret has to be typed anew.
+    /// Decrypts a secret, or logs the error and returns an empty one, so that the rest works until the secret is set
+    /// again.
     pub fn unseal_or_nothing(&self, place: Place, stored: &str) -> String {
         self.unseal(place, stored).unwrap_or_else(|error| {
-            tracing::error!(%error, "a secret has to be set anew");
+            tracing::error!(%error, "secret must be set again");
             String::new()
         })
     }
 }
 
-/// Seals what an older version has stored as it was, and leaves nothing of it in the file.
+/// Encrypts secrets that an older version stored in plain text, and leaves no trace of them in the file.
 pub async fn seal_old(db: &DatabaseConnection, secrets: &Secrets) -> anyhow::Result<()> {
     let is_old = |stored: &str| !stored.is_empty() && !stored.starts_with(MARK);
     let mut any = false;
@@ -132,7 +133,7 @@ pub async fn seal_old(db: &DatabaseConnection, secrets: &Secrets) -> anyhow::Res
         any = true;
     }
     if any {
-        // Pages that were freed long ago, and the log, still hold it.
+        // Freed pages and the write-ahead log still contain the plain text.
         db.execute_unprepared("VACUUM").await?;
         db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
     }
@@ -144,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_opened_in_its_own_place_alone_and_only_by_its_key() {
+    fn a_secret_is_decrypted_only_in_its_place_and_with_its_key() {
         let (own, other) = (Secrets::by(&[7; 32]), Secrets::by(&[8; 32]));
         let places = [
             Place::Receiver(1),

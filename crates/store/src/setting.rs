@@ -1,4 +1,4 @@
-//! What administrators have set: a value for each kind, as JSON.
+//! Settings that administrators edit: one JSON value for each kind.
 
 use std::sync::{Arc, RwLock};
 
@@ -10,33 +10,33 @@ use super::{
     tables::setting,
 };
 
-/// The rows of the table.
+/// The kinds of settings. The number is the row's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// What the settings' page has.
+    /// The settings page.
     General = 1,
-    /// The organisation's own sign-in.
+    /// The organisation's OpenID provider.
     OpenId = 2,
     /// The organisation's directory (LDAP).
     Directory = 3,
     /// Roles and policies.
     Rules = 4,
-    /// Where mails come in.
+    /// The mailbox for incoming mails.
     Mailbox = 5,
 }
 
-/// What can be set.
+/// A kind of settings.
 pub trait Setting: Clone + Default + Serialize + DeserializeOwned {
     /// Its row.
     const KIND: Kind;
 
-    /// What nobody may read who has the database alone.
+    /// The value that is encrypted in the database, if there is one.
     fn secret(&mut self) -> Option<&mut String> {
         None
     }
 }
 
-/// What was stored, or the default.
+/// Loads the stored value, or the default.
 pub async fn load<T: Setting>(db: &DatabaseConnection, secrets: &Secrets) -> anyhow::Result<T> {
     let Some(row) = setting::Entity::find_by_id(T::KIND as i32).one(db).await? else { return Ok(T::default()) };
     let mut value: T = serde_json::from_str(&row.body)?;
@@ -46,7 +46,7 @@ pub async fn load<T: Setting>(db: &DatabaseConnection, secrets: &Secrets) -> any
     Ok(value)
 }
 
-/// Stores it in place of what was there.
+/// Stores a value in place of the old one.
 pub async fn save<T: Setting>(db: &DatabaseConnection, secrets: &Secrets, value: &T) -> anyhow::Result<()> {
     let mut value = value.clone();
     if let Some(secret) = value.secret() {
@@ -58,27 +58,27 @@ pub async fn save<T: Setting>(db: &DatabaseConnection, secrets: &Secrets, value:
     Ok(())
 }
 
-/// A setting in use: read by many, replaced as a whole.
+/// The current value of a setting, shared by its readers and replaced as a whole.
 #[derive(Debug)]
 pub struct Current<T>(RwLock<T>);
 
 impl<T: Setting> Current<T> {
-    /// Reads what was stored.
+    /// Loads the stored value.
     pub async fn load(db: &DatabaseConnection, secrets: &Secrets) -> anyhow::Result<Arc<Self>> {
         Ok(Arc::new(Self(RwLock::new(load(db, secrets).await?))))
     }
 
-    /// The value of now.
+    /// The current value.
     pub fn get(&self) -> T {
-        self.0.read().expect("nobody panics while holding a setting").clone()
+        self.0.read().expect("lock is not poisoned").clone()
     }
 
-    /// Uses another value from now on. Whoever calls this has stored it.
+    /// Replaces the current value. The caller has stored it.
     pub fn replace(&self, value: T) {
-        *self.0.write().expect("nobody panics while holding a setting") = value;
+        *self.0.write().expect("lock is not poisoned") = value;
     }
 
-    /// Stores another value, and uses it from then on.
+    /// Stores a value, then makes it the current one.
     pub async fn change(&self, db: &DatabaseConnection, secrets: &Secrets, value: T) -> anyhow::Result<()> {
         save(db, secrets, &value).await?;
         self.replace(value);

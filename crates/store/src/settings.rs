@@ -1,4 +1,4 @@
-//! The settings' page: what administrators may change while the server runs.
+//! The settings page: what administrators may change while the server runs.
 
 use protocol::{Right, Unrecorded};
 use serde::{Deserialize, Serialize};
@@ -13,23 +13,23 @@ use crate::setting::{Kind, Setting};
 pub struct Settings {
     /// The organisation's name, as customers read it.
     pub organisation: String,
-    /// How long a spoken key lives.
+    /// How long a session key is valid.
     pub key_minutes: u32,
-    /// How long a link lives.
+    /// How long a session link is valid.
     pub link_hours: u32,
     /// Whether shared screens are recorded.
     pub record: bool,
-    /// What happens when they cannot be.
+    /// What happens when recording fails.
     pub unrecorded: Unrecorded,
-    /// When evidence is deleted; the first rule that fits counts.
+    /// When evidence is deleted. The first matching rule applies.
     pub retention: Vec<RetentionRule>,
-    /// What technicians may ask customers for at all.
+    /// The rights that technicians may request.
     pub rights: Vec<Right>,
-    /// What BeyondTrust's integrations find here.
+    /// Compatibility with BeyondTrust's integrations.
     pub beyondtrust: CompatSettings,
-    /// The invitation's subject: `{{number}}`, `{{subject}}`, `{{customer}}`, `{{technician}}`, `{{organisation}}`.
+    /// The subject of invitations: `{{number}}`, `{{subject}}`, `{{customer}}`, `{{technician}}`, `{{organisation}}`.
     pub mail_subject: String,
-    /// The invitation's text; also `{{link}}` and `{{key}}`.
+    /// The text of invitations; also `{{link}}` and `{{key}}`.
     pub mail_text: String,
 }
 
@@ -60,33 +60,33 @@ impl Setting for Settings {
     const KIND: Kind = Kind::General;
 }
 
-/// Sessions of this team and this type of incident are deleted so long after their end.
+/// How long sessions of a team and a type of incident are kept after their end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
 pub struct RetentionRule {
-    /// Empty: of any team.
+    /// Empty for all teams.
     pub team: String,
-    /// Empty: of any type.
+    /// Empty for all types.
     pub kind: String,
-    /// How many days after the end; 0 keeps them for good.
+    /// Days after the end of a session; 0 keeps sessions for good.
     pub days: u32,
 }
 
-/// What differs between versions of the original, and what integrations insist on.
+/// What differs between versions of BeyondTrust's API, and what integrations require.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(default, deny_unknown_fields)]
 #[ts(export)]
 pub struct CompatSettings {
-    /// The XML namespace of command answers.
+    /// The XML namespace of responses to commands.
     pub command_namespace: String,
     /// The XML namespace of `Support…` reports.
     pub reporting_namespace: String,
-    /// The XML namespace of `Access…` reports, whose readers look for exactly this one.
+    /// The XML namespace of `Access…` reports, whose clients require exactly this one.
     pub access_namespace: String,
-    /// Whether `username` and `password` parameters do in place of a token: the client id and the secret.
+    /// Whether the parameters `username` and `password` may carry client id and secret instead of a token.
     pub password_form: bool,
-    /// Whether customers may start sessions by a team's or a technician's name, without a key.
+    /// Whether customers may start sessions with the name of a team or technician, without a key.
     pub open_door: bool,
 }
 

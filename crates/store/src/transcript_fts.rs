@@ -1,75 +1,75 @@
-//! What was said in sessions that are over, to be searched: a full-text table of folded lines. Letters of scripts that
-//! write words without blanks are words of their own in it, and a word that is looked for is a row of them.
+//! Full-text search in the transcripts of ended sessions: an FTS5 table of folded lines. In scripts that write words
+//! without spaces, each letter is a token, and a word is searched as a sequence of tokens.
 
 use platform::text::fold::{MOST_WORDS, composed, fold, fold_into, stands_alone};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value};
 
-/// How much of a line stands around what was found.
-const AROUND: usize = 48;
-/// The longest part of a line that is shown.
+/// How many characters an excerpt shows before a match.
+const CONTEXT: usize = 48;
+/// The longest excerpt, in characters.
 const LONGEST: usize = 140;
 
-/// A line in which something was found.
+/// A line with a match.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct Found {
     /// Its session.
     pub session: String,
-    /// When it was said, in milliseconds since 1970 UTC.
+    /// The time of the line, in milliseconds since 1970 UTC.
     pub at: i64,
-    /// The name of who said it.
+    /// The name of its author.
     pub who: String,
-    /// The line as it was said.
+    /// The line as it was written.
     pub shown: String,
 }
 
 /// Adds a line.
-pub async fn enter(db: &impl ConnectionTrait, session: &str, at: i64, who: &str, shown: &str) -> Result<(), DbErr> {
+pub async fn insert(db: &impl ConnectionTrait, session: &str, at: i64, who: &str, shown: &str) -> Result<(), DbErr> {
     let sql = "INSERT INTO transcript_fts (session, at, who, shown, text) VALUES (?, ?, ?, ?, ?)";
     let values: [Value; 5] = [session.into(), at.into(), who.into(), shown.into(), searchable(shown).into()];
     db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await.map(|_| ())
 }
 
-/// A line as searches compare it.
+/// A line, folded and tokenised for the search.
 pub(crate) fn searchable(shown: &str) -> String {
-    apart(&fold(shown))
+    tokenised(&fold(shown))
 }
 
-/// Forgets a session's lines.
-pub async fn forget(db: &impl ConnectionTrait, session: &str) -> Result<(), DbErr> {
+/// Removes a session's lines.
+pub async fn remove(db: &impl ConnectionTrait, session: &str) -> Result<(), DbErr> {
     let sql = "DELETE FROM transcript_fts WHERE session = ?";
     db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, [session.into()])).await.map(|_| ())
 }
 
-/// What somebody looks for.
+/// A search query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Search {
     words: Vec<String>,
 }
 
 impl Search {
-    /// What was typed, as words; `None` when nothing was.
+    /// Splits what was typed into words; `None` if there are none.
     pub fn new(typed: &str) -> Option<Self> {
         let folded = fold(typed);
         let bare = |w: &str| w.trim_matches(|c: char| !c.is_alphanumeric() && !SIGNS.contains(c)).to_owned();
-        // Signs alone are looked for as they stand.
+        // A word of signs alone is searched literally.
         let words =
             folded.split_whitespace().map(|w| Some(bare(w)).filter(|b| !b.is_empty()).unwrap_or_else(|| w.into()));
         let words: Vec<String> = words.take(MOST_WORDS).collect();
         (!words.is_empty()).then_some(Self { words })
     }
 
-    /// The lines in which all of it stands, the newest first, of sessions that `visible` selects.
+    /// The lines that contain all words, the newest first, of sessions that `visible` selects.
     pub async fn find(&self, db: &impl ConnectionTrait, visible: &Statement, most: u64) -> Result<Vec<Found>, DbErr> {
         let mut sql = "SELECT session, at, who, shown FROM transcript_fts WHERE ".to_owned();
         let mut values: Vec<Value> = Vec::new();
-        let question = self.question();
-        if !question.is_empty() {
+        let query = self.fts_query();
+        if !query.is_empty() {
             sql.push_str("transcript_fts MATCH ? AND ");
-            values.push(question.into());
+            values.push(query.into());
         }
         for word in self.words.iter().filter(|w| w.contains(|c: char| !c.is_alphanumeric())) {
             sql.push_str("instr(text, ?) > 0 AND ");
-            values.push(apart(word).into());
+            values.push(tokenised(word).into());
         }
         sql.push_str(&format!("session IN ({}) ORDER BY at DESC LIMIT ?", visible.sql));
         values.extend(visible.values.iter().flat_map(|v| v.0.clone()));
@@ -77,14 +77,14 @@ impl Search {
         Found::find_by_statement(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).all(db).await
     }
 
-    /// The same as FTS5 asks for it: every word, or what begins with it.
-    fn question(&self) -> String {
-        let asked = self.words.iter().filter(|w| w.contains(char::is_alphanumeric));
-        let asked = asked.map(|w| format!("\"{}\"*", apart(w).replace('"', " ")));
-        asked.collect::<Vec<_>>().join(" ")
+    /// The FTS5 query: all words, each as a prefix.
+    fn fts_query(&self) -> String {
+        let words = self.words.iter().filter(|w| w.contains(char::is_alphanumeric));
+        let words = words.map(|w| format!("\"{}\"*", tokenised(w).replace('"', " ")));
+        words.collect::<Vec<_>>().join(" ")
     }
 
-    /// The part of a line around what was found, which stands between U+0001 and U+0002.
+    /// The part of a line around the first match. Matches are enclosed in U+0001 and U+0002.
     pub fn excerpt(&self, shown: &str) -> String {
         let shown: Vec<char> = composed(shown).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let mut folded: Vec<char> = Vec::with_capacity(shown.len());
@@ -99,12 +99,12 @@ impl Search {
         let mut marked = vec![false; shown.len()];
         for word in &self.words {
             let word: Vec<char> = word.chars().collect();
-            for at in places(&folded, &word) {
+            for at in positions(&folded, &word) {
                 marked[origin[at]..=origin[at + word.len() - 1]].fill(true);
             }
         }
         let first = marked.iter().position(|m| *m).unwrap_or(0);
-        let from = first.saturating_sub(AROUND);
+        let from = first.saturating_sub(CONTEXT);
         let until = shown.len().min(from + LONGEST);
         let mut out = String::new();
         if from > 0 {
@@ -126,11 +126,11 @@ impl Search {
     }
 }
 
-/// Signs that belong to what is looked for.
+/// Signs that are kept at the ends of words.
 const SIGNS: &str = "%_+#@&$€§=~*";
 
-/// Where a word begins in a folded line.
-fn places<'a>(line: &'a [char], word: &'a [char]) -> impl Iterator<Item = usize> + 'a {
+/// The positions at which a word begins in a folded line.
+fn positions<'a>(line: &'a [char], word: &'a [char]) -> impl Iterator<Item = usize> + 'a {
     let begins = |at: usize| {
         let before = at.checked_sub(1).map(|n| line[n]);
         before.is_none_or(|b| !b.is_alphanumeric() || stands_alone(b))
@@ -140,8 +140,8 @@ fn places<'a>(line: &'a [char], word: &'a [char]) -> impl Iterator<Item = usize>
     (0..(line.len() + 1).saturating_sub(word.len())).filter(move |at| line[*at..].starts_with(word) && begins(*at))
 }
 
-/// A folded text in which letters that stand alone are words.
-fn apart(folded: &str) -> String {
+/// Separates letters that are tokens of their own by spaces.
+fn tokenised(folded: &str) -> String {
     let mut out = String::with_capacity(folded.len());
     let mut before = None;
     for c in folded.chars() {
@@ -166,7 +166,7 @@ mod tests {
         let db = migrations::in_memory().await;
         db.execute_unprepared("CREATE TABLE known (session)").await.unwrap();
         for (n, line) in lines.iter().enumerate() {
-            enter(&db, &n.to_string(), 0, "Ada", line).await.unwrap();
+            insert(&db, &n.to_string(), 0, "Ada", line).await.unwrap();
             db.execute_unprepared(&format!("INSERT INTO known VALUES ('{n}')")).await.unwrap();
         }
         db
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_said_is_found_in_every_script() {
+    async fn lines_are_found_in_every_script() {
         const LINES: [&str; 9] = [
             "请重启打印机谢谢",
             "プリンターが動きません",
@@ -227,16 +227,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_what_is_visible_is_found_and_what_is_forgotten_is_gone() {
+    async fn only_visible_lines_are_found_and_removed_ones_are_not() {
         let db = table(&["one printer", "two printers"]).await;
         db.execute_unprepared("DELETE FROM known WHERE session = '0'").await.unwrap();
         assert_eq!(found(&db, "printer").await, ["two printers"]);
-        forget(&db, "1").await.unwrap();
+        remove(&db, "1").await.unwrap();
         assert_eq!(found(&db, "printer").await, [""; 0]);
     }
 
     #[test]
-    fn an_excerpt_shows_what_was_found() {
+    fn an_excerpt_marks_the_matches() {
         let excerpt = |typed: &str, line: &str| Search::new(typed).unwrap().excerpt(line);
         assert_eq!(excerpt("打印机", "请重启打印机谢谢"), "请重启\u{1}打印机\u{2}谢谢");
         assert_eq!(excerpt("strass burO", "Die Straße im Büro"), "Die \u{1}Straß\u{2}e im \u{1}Büro\u{2}");
@@ -249,7 +249,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_line_is_too_strange(typed in ".{0,20}", line in ".{0,200}") {
+        fn any_line_has_an_excerpt(typed in ".{0,20}", line in ".{0,200}") {
             if let Some(search) = Search::new(&typed) {
                 let part = search.excerpt(&line);
                 proptest::prop_assert!(part.chars().count() <= LONGEST * 3 + 2);

@@ -1,7 +1,7 @@
-//! The copy of the database that is made before an upgrade, for whoever has to go back to the program before it.
+//! A copy of the database from before an upgrade, for those who must go back to the older program.
 //!
-//! It holds everything that the database held then, also what is deleted afterwards. That is why there is one at most,
-//! and why it goes after a week.
+//! It contains everything the database contained, including what is deleted afterwards. That is why there is at most
+//! one, and why it is removed after a week.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -18,7 +18,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Statement};
 /// How long a copy is kept.
 pub const LIFE_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
-/// So many bytes stay free beside the copy and what the migrations write.
+/// How many bytes must stay free after the copy and the migrations.
 const RESERVE: u64 = 256 * 1024 * 1024;
 
 /// Why no copy was made.
@@ -30,13 +30,12 @@ pub(crate) enum NotCopied {
     File(#[from] io::Error),
 }
 
-/// Where the copy of this database lies.
+/// The path of this database's copy.
 pub fn path(database: &Path) -> PathBuf {
     beside(database, ".before-upgrade")
 }
 
-/// Removes the copy when it is older than a week. The program calls it at its start; a server that runs for months does so
-/// too.
+/// Removes the copy if it is older than a week. Called at the start of the program, and regularly while a server runs.
 pub fn remove_expired(database: &Path, now: Timestamp) -> io::Result<()> {
     let copy = path(database);
     let Ok(made) = fs::metadata(&copy).and_then(|about| about.modified()) else { return Ok(()) };
@@ -54,8 +53,7 @@ fn remove(file: &Path) -> io::Result<()> {
     }
 }
 
-/// Copies the database, in place of an earlier copy. Where the disk has too little space there is none, and the log says
-/// so.
+/// Copies the database, replacing an earlier copy. With too little disk space it makes none, and logs that.
 pub(crate) async fn make(db: &DatabaseConnection, database: &Path) -> Result<(), NotCopied> {
     let folder = database.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let size = size(db).await?;
@@ -74,7 +72,7 @@ pub(crate) async fn make(db: &DatabaseConnection, database: &Path) -> Result<(),
     made
 }
 
-/// Whether a database of so many bytes fits twice: once as the copy, once as what migrations write at most.
+/// Whether a database of `size` bytes fits twice: as the copy, and as what migrations write at most.
 fn fits(size: u64, free: u64) -> bool {
     free >= size.saturating_mul(2).saturating_add(RESERVE)
 }
@@ -87,7 +85,7 @@ async fn size(db: &DatabaseConnection) -> Result<u64, DbErr> {
 }
 
 async fn write(db: &DatabaseConnection, part: &Path) -> Result<(), NotCopied> {
-    // SQLite writes into an empty file, which nobody else may read from the start.
+    // SQLite writes into an existing empty file, whose mode keeps others from reading it from the start.
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(part)?;
     let values = [part.to_string_lossy().into_owned().into()];
     db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), "VACUUM INTO ?", values)).await?;
@@ -105,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_goes_after_a_week() {
+    fn a_copy_is_removed_after_a_week() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("deskside.sqlite");
         let copy = path(&database);
@@ -120,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_made_only_where_copy_and_upgrade_fit() {
+    fn a_copy_is_made_only_if_copy_and_upgrade_fit() {
         for (size, free, expected) in [
             (0, RESERVE, true),
             (0, RESERVE - 1, false),

@@ -1,22 +1,22 @@
-//! One frame of the shared screen, as the relay passes it on and the recorder keeps it.
+//! A frame of the shared screen, as it is relayed and recorded.
 
 use std::time::Instant;
 
 use bytes::Bytes;
 use protocol::{FrameKind, Header, HeaderError, PointerShape};
 
-/// A frame as it came: the header that the relay reads, and all bytes, which it passes on.
+/// A frame as it was received: the parsed header, and all bytes for the viewers.
 #[derive(Clone, Debug)]
 pub struct Frame {
     pub header: Header,
     /// Header, regions and payload.
     pub bytes: Bytes,
-    /// When the last byte of it was read.
+    /// When its last byte was read.
     pub arrived: Instant,
 }
 
 impl Frame {
-    /// The frame whose last byte was just read: its payload is what its header says, as far as pages read it themselves.
+    /// A frame whose last byte was just read. Checks the payload of pointer shapes, which pages parse.
     pub fn read(header: Header, bytes: Bytes) -> Result<Self, HeaderError> {
         let frame = Self { header, bytes, arrived: Instant::now() };
         match frame.header.kind {
@@ -25,7 +25,7 @@ impl Frame {
         }
     }
 
-    /// What follows header and regions.
+    /// The bytes after header and regions.
     pub fn payload(&self) -> &[u8] {
         self.bytes.get(self.header.payload_at()..).unwrap_or_default()
     }

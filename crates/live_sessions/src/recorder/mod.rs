@@ -1,4 +1,5 @@
-//! One more viewer, with its own bounded queue and thread: the disk is never inside the forwarding path.
+//! Writes raw recordings. A recorder has its own bounded queue and thread, so that relaying frames never waits for the
+//! disk.
 
 mod frame;
 mod placeholder;
@@ -36,40 +37,41 @@ pub use frame::Frame;
 pub use placeholder::PlaceholderFrame;
 pub use recordable::{Base, Fit};
 
-/// How much may wait for the disk: some seconds of motion. More means that the disk cannot keep up.
+/// How many frames may wait for the disk: some seconds of motion. More means that the disk cannot keep up.
 const QUEUE: usize = 512;
+/// How many bytes may wait for the disk.
 const QUEUE_BYTES: usize = 48 * 1024 * 1024;
-/// How often what was recorded is put on the disk.
+/// How often the file is synced to the disk.
 const SYNC: Duration = Duration::from_millis(1_000);
-/// How often what is on the disk goes into the timeline as a segment.
+/// How often what is on the disk becomes a segment in the timeline.
 const SEGMENT: Duration = Duration::from_secs(10);
 
 enum Job {
     Frame(Timestamp, Frame),
-    /// A card, and what it covers.
-    PlaceholderFrame(Timestamp, PlaceholderFrame, Sequence),
+    /// A placeholder frame, and the sequence header of the screen that it covers.
+    Placeholder(Timestamp, PlaceholderFrame, Sequence),
     Stop,
 }
 
-/// What a recorder has to say.
-pub enum Told {
-    /// This is on the disk.
+/// What a recorder reports.
+pub enum RecorderEvent {
+    /// A segment is on the disk.
     Segment(Segment),
-    /// It cannot go on, for this reason.
+    /// The recording failed for this reason.
     Failed(String),
 }
 
-/// All raw recordings of a session, in the order in which they were written.
-pub fn reels(data: &Path, id: &SessionId) -> Vec<PathBuf> {
+/// The files of a session's raw recordings, in the order in which they were written.
+pub fn raw_recordings(data: &Path, id: &SessionId) -> Vec<PathBuf> {
     (1..).map(|n| paths::reel(data, id, n)).take_while(|path| path.exists()).collect()
 }
 
-/// How many bytes they have.
-pub fn bytes_of(reels: &[PathBuf]) -> io::Result<u64> {
-    reels.iter().map(|reel| Ok(std::fs::metadata(reel)?.len())).sum()
+/// The total size of these files.
+pub fn bytes_of(files: &[PathBuf]) -> io::Result<u64> {
+    files.iter().map(|file| Ok(std::fs::metadata(file)?.len())).sum()
 }
 
-/// Where recordings are written.
+/// Where recordings and the other files of sessions are written.
 pub struct RecordingPlace {
     /// The data folder.
     pub data: PathBuf,
@@ -79,24 +81,25 @@ pub struct RecordingPlace {
 
 /// A recording in progress.
 pub struct Recorder {
-    /// The number of its reel.
+    /// The number of its raw recording.
     pub number: u32,
-    /// What the next frame may build on.
+    /// What the next picture may build on.
     pub base: Base,
     jobs: SyncSender<Job>,
     waiting: Arc<AtomicUsize>,
-    /// Why it stopped by itself.
-    stopped: Arc<OnceLock<String>>,
+    /// Why it failed.
+    failure: Arc<OnceLock<String>>,
     thread: JoinHandle<()>,
 }
 
 impl Recorder {
-    /// Starts a reel of the session; what it has to say goes to `told`, and `video` grows with what is recorded.
+    /// Starts a raw recording of the session. It reports to `events`, and `video` reserves disk space for what is
+    /// recorded.
     pub fn start(
         place: &RecordingPlace,
         session: &SessionId,
         video: Arc<Mutex<Promise>>,
-        told: mpsc::Sender<Told>,
+        events: mpsc::Sender<RecorderEvent>,
     ) -> Result<Self, String> {
         let data = &place.data;
         place.disk.look().map_err(|full| full.to_string())?;
@@ -108,48 +111,48 @@ impl Recorder {
         let (jobs, queue) = sync_channel(QUEUE);
         let waiting = Arc::new(AtomicUsize::new(0));
         let (open, done) = (Segments::default(), Instant::now());
-        let reel = Reel { out, video, told: told.clone(), open, written: 0, done };
-        let stopped = Arc::new(OnceLock::new());
-        let (left, why) = (waiting.clone(), stopped.clone());
+        let raw = RawRecording { out, video, events: events.clone(), open, written: 0, done };
+        let failure = Arc::new(OnceLock::new());
+        let (left, why) = (waiting.clone(), failure.clone());
         let work = move || {
-            if let Err(error) = write(&queue, &left, reel) {
-                tracing::error!(%error, "a recording stopped");
+            if let Err(error) = write(&queue, &left, raw) {
+                tracing::error!(%error, "recording not written");
                 let _ = why.set(error.to_string());
-                // The queue falls only now: whoever notices that finds the reason.
+                // Dropped after the reason is set, so that whoever finds the queue closed also finds the reason.
                 drop(queue);
-                let _ = told.blocking_send(Told::Failed(error.to_string()));
+                let _ = events.blocking_send(RecorderEvent::Failed(error.to_string()));
             }
         };
         let thread = std::thread::Builder::new().name("recorder".into()).spawn(work).map_err(|e| e.to_string())?;
-        Ok(Self { number, base: Base::default(), jobs, waiting, stopped, thread })
+        Ok(Self { number, base: Base::default(), jobs, waiting, failure, thread })
     }
 
-    /// Records a frame that came at `at`, and that was judged to fit.
+    /// Records a frame that arrived at `at` and [fits](Base::fit).
     pub fn record(&mut self, at: Timestamp, frame: &Frame) -> Result<(), String> {
-        self.base.take(frame);
+        self.base.advance(frame);
         if self.waiting.fetch_add(frame.bytes.len(), Relaxed) > QUEUE_BYTES {
             return Err("the server's disk cannot keep up".into());
         }
-        self.hand(Job::Frame(at, frame.clone()))
+        self.queue(Job::Frame(at, frame.clone()))
     }
 
-    /// From here on nothing is shown.
-    pub fn card(&mut self, at: Timestamp, card: PlaceholderFrame) {
+    /// Records that nothing is shown from here on.
+    pub fn record_placeholder(&mut self, at: Timestamp, placeholder: PlaceholderFrame) {
         let Some(covered) = self.base.cover() else { return };
-        // Whoever cannot record says so at the next frame.
-        let _ = self.hand(Job::PlaceholderFrame(at, card, covered));
+        // A failure is reported at the next frame.
+        let _ = self.queue(Job::Placeholder(at, placeholder, covered));
     }
 
-    fn hand(&self, job: Job) -> Result<(), String> {
+    fn queue(&self, job: Job) -> Result<(), String> {
         self.jobs.try_send(job).map_err(|error| match error {
             TrySendError::Full(_) => "the server's disk cannot keep up".into(),
             TrySendError::Disconnected(_) => {
-                self.stopped.get().cloned().unwrap_or_else(|| "the server cannot write the recording".into())
+                self.failure.get().cloned().unwrap_or_else(|| "the server cannot write the recording".into())
             }
         })
     }
 
-    /// Ends the recording; returns when everything is on the disk.
+    /// Ends the recording, and returns when everything is on the disk.
     pub async fn stop(self) {
         let _ = tokio::task::spawn_blocking(move || {
             let _ = self.jobs.send(Job::Stop);
@@ -159,39 +162,39 @@ impl Recorder {
     }
 }
 
-fn write(queue: &Receiver<Job>, waiting: &AtomicUsize, mut reel: Reel) -> anyhow::Result<()> {
+fn write(queue: &Receiver<Job>, waiting: &AtomicUsize, mut raw: RawRecording) -> anyhow::Result<()> {
     let mut synced = Instant::now();
     loop {
         match queue.recv_timeout(SYNC) {
             Ok(Job::Frame(at, frame)) => {
                 waiting.fetch_sub(frame.bytes.len(), Relaxed);
-                reel.frame(at, &frame)?;
+                raw.frame(at, &frame)?;
             }
-            Ok(Job::PlaceholderFrame(at, card, covered)) => reel.card(at, card, &covered)?,
+            Ok(Job::Placeholder(at, placeholder, covered)) => raw.placeholder(at, placeholder, &covered)?,
             Err(RecvTimeoutError::Timeout) => {}
-            Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => return reel.end(),
+            Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => return raw.end(),
         }
         if synced.elapsed() >= SYNC {
             synced = Instant::now();
-            reel.sync()?;
+            raw.sync()?;
         }
     }
 }
 
-/// A reel on its way to the disk.
-struct Reel {
+/// A raw recording that is being written.
+struct RawRecording {
     out: vault::Writer<File>,
-    /// Room for the video that is made of it: what is recorded can also be stored.
+    /// Disk space reserved for the video that is made of it.
     video: Arc<Mutex<Promise>>,
-    told: mpsc::Sender<Told>,
+    events: mpsc::Sender<RecorderEvent>,
     open: Segments,
-    /// So many bytes since it was put on the disk.
+    /// The bytes written since the last sync.
     written: u64,
-    /// When the last segment was done.
+    /// When the last segment ended.
     done: Instant,
 }
 
-impl Reel {
+impl RawRecording {
     fn frame(&mut self, at: Timestamp, frame: &Frame) -> anyhow::Result<()> {
         let payload = frame.payload();
         let (width, height) = (frame.header.width, frame.header.height);
@@ -206,8 +209,8 @@ impl Reel {
         }
     }
 
-    fn card(&mut self, at: Timestamp, card: PlaceholderFrame, covered: &Sequence) -> anyhow::Result<()> {
-        let Coded { width, height, data } = card.coded([covered.width, covered.height], covered.is_gbr())?;
+    fn placeholder(&mut self, at: Timestamp, frame: PlaceholderFrame, covered: &Sequence) -> anyhow::Result<()> {
+        let Coded { width, height, data } = frame.coded([covered.width, covered.height], covered.is_gbr())?;
         self.picture(Record::Picture { at, width, height, key: true, data: data.to_vec() })
     }
 
@@ -230,7 +233,7 @@ impl Reel {
         if written > 0 {
             self.out.flush()?;
             self.out.inner().sync_data()?;
-            self.video.lock().expect("nobody panics while holding a promise").more(written)?;
+            self.video.lock().expect("lock is not poisoned").more(written)?;
         }
         if self.done.elapsed() >= SEGMENT {
             self.segment();
@@ -238,12 +241,12 @@ impl Reel {
         Ok(())
     }
 
-    /// What is on the disk goes into the timeline.
+    /// Reports what is on the disk as a segment.
     fn segment(&mut self) {
         self.done = Instant::now();
         if let Some(segment) = self.open.end() {
-            // What nobody takes is found in the reel when the evidence is completed.
-            let _ = self.told.blocking_send(Told::Segment(segment));
+            // A lost segment is found in the raw recording when the evidence is completed.
+            let _ = self.events.blocking_send(RecorderEvent::Segment(segment));
         }
     }
 

@@ -1,5 +1,5 @@
-//! What a recording shows while no screen is shown: a dark picture with a sign and words. It has the shape of the screen that
-//! it covers and a bounded size, so that no customer's program chooses how much work it takes.
+//! What a recording shows while no screen is shown: a dark picture with a sign and a few words. It has the aspect ratio
+//! of the screen that it covers and a bounded size, so that the support program cannot choose how much work it takes.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,20 +12,21 @@ use embedded_graphics::{
 use protocol::Pause;
 use screen::{Aom, Bitmap, CodecError, Encoder, Format, Picture, Rect, Request};
 
-/// The longer side of a card in pixels, at most, and the least of each side.
+/// The longest side of a placeholder frame in pixels.
 const LONGEST: u32 = 640;
-const LEAST: u32 = 16;
-/// So many coded cards are kept.
-const KEPT: usize = 16;
+/// The shortest side of a placeholder frame in pixels.
+const SHORTEST: u32 = 16;
+/// How many encoded frames are cached.
+const CACHED: usize = 16;
 
-/// The cards that were coded last. It is held while one is coded: one at a time in the whole process, and whoever needs the
-/// same one finds it.
-static CODED: Mutex<Vec<(Kind, Coded)>> = Mutex::new(Vec::new());
+/// The frames that were encoded last. It is locked while one is encoded, so that the process encodes one at a time and
+/// equal ones are encoded once.
+static CACHE: Mutex<Vec<(Kind, Coded)>> = Mutex::new(Vec::new());
 
-/// What cards differ in.
+/// What distinguishes encoded frames: the reason, the size, and whether it is GBR.
 type Kind = (PlaceholderFrame, [u16; 2], bool);
 
-/// A card as a keyframe.
+/// An encoded placeholder frame: a keyframe.
 #[derive(Clone)]
 pub struct Coded {
     pub width: u16,
@@ -49,16 +50,16 @@ impl PlaceholderFrame {
         }
     }
 
-    /// The card in the place of a screen of this size.
+    /// The encoded frame that replaces a screen of this size.
     pub fn coded(self, screen: [u32; 2], gbr: bool) -> Result<Coded, CodecError> {
         let [width, height] = shape(screen);
         let kind = (self, [width, height], gbr);
-        let mut all = CODED.lock().expect("nobody panics while holding the cards");
+        let mut all = CACHE.lock().expect("lock is not poisoned");
         if let Some((_, coded)) = all.iter().find(|(other, _)| *other == kind) {
             return Ok(coded.clone());
         }
         let coded = Coded { width, height, data: self.encode(width, height, gbr)?.into() };
-        if all.len() == KEPT {
+        if all.len() == CACHED {
             all.remove(0);
         }
         all.push((kind, coded.clone()));
@@ -89,7 +90,7 @@ impl PlaceholderFrame {
                 canvas.set(x + left + dx, y - 60 + dy);
             }
         }
-        // Letters of twice their size, as far as they fit.
+        // Twice as large text where it fits.
         canvas.scale = if canvas.width > 500 { 2 } else { 1 };
         let style = MonoTextStyle::new(&FONT_10X20, BinaryColor::On);
         let at = Point::new(x, y + 36) / canvas.scale;
@@ -97,10 +98,10 @@ impl PlaceholderFrame {
     }
 }
 
-/// How large a card is in the place of a screen of this size; 4:2:0 has pairs of pixels.
+/// The size of the frame that replaces a screen of this size. It is even, because 4:2:0 needs pairs of pixels.
 fn shape(screen: [u32; 2]) -> [u16; 2] {
     let longest = screen[0].max(screen[1]).max(LONGEST);
-    screen.map(|side| (side * LONGEST / longest).clamp(LEAST, LONGEST) as u16 & !1)
+    screen.map(|side| (side * LONGEST / longest).clamp(SHORTEST, LONGEST) as u16 & !1)
 }
 
 const GROUND: [u8; 3] = [24, 26, 32];
@@ -109,7 +110,7 @@ const INK: [u8; 3] = [214, 218, 228];
 struct Canvas {
     width: u16,
     height: u16,
-    /// How many pixels a point of text is wide and high.
+    /// How many pixels a pixel of the font is wide and high.
     scale: i32,
     pixels: Vec<[u8; 3]>,
 }
@@ -150,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_card_is_a_keyframe_in_the_shape_of_any_screen_in_either_format() {
+    fn a_placeholder_is_a_keyframe_in_the_shape_of_any_screen_in_either_format() {
         for (screen, size) in [
             ([1, 1], [16, 16]),
             ([640, 480], [640, 480]),
@@ -173,14 +174,14 @@ mod tests {
                     let near =
                         |pixel: [u8; 3], wanted: [u8; 3]| pixel.iter().zip(wanted).all(|(a, b)| a.abs_diff(b) < 24);
                     assert!(near(picture.rgb(2, 2), GROUND), "{:?}", picture.rgb(2, 2));
-                    assert!(near(picture.rgb(width / 2 - 20, height / 2 - 40), INK), "the sign of a pause");
+                    assert!(near(picture.rgb(width / 2 - 20, height / 2 - 40), INK), "the pause sign");
                 }
             }
         }
     }
 
     #[test]
-    fn the_largest_screen_has_a_small_card_and_the_same_one_is_coded_once() {
+    fn the_largest_screen_has_a_small_placeholder_that_is_encoded_once() {
         let first = PlaceholderFrame::Stopped.coded([8_192, 4_352], true).unwrap();
         assert_eq!((first.width, first.height), (640, 340));
         let again = PlaceholderFrame::Stopped.coded([8_192, 4_352], true).unwrap();

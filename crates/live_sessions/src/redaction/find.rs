@@ -1,20 +1,20 @@
-//! Where links and keys are in one reading of a text: links by their form, and what may be a link's secret or a key for
-//! whoever knows which of them are live.
+//! Finds links and keys in one reading of a text. Links have a known form; for secrets and keys, the caller says which
+//! candidates are live.
 
 use std::ops::Range;
 
 use super::forms::{Letter, span};
 
-/// What the secret of a link follows, wherever the link was made.
+/// What precedes the secret in a link.
 const MARKERS: [&str; 7] = ["/join#", "/expert#", "/setup#", "?ak=", "&ak=", "short_key=", "/session_download?"];
-/// How long a link's secret is: of our own form, and of the one with hexadecimal digits.
+/// The length of a link's secret: of our own links, and of those with hexadecimal digits.
 const TOKEN_CHARS: [usize; 2] = [24, 32];
-/// How many digits a key has: our own, and the one of the other form.
+/// The number of digits in a key: of our own keys, and of seven-digit ones.
 const KEY_DIGITS: [usize; 2] = [9, 7];
-/// Two digits of one key have at most so many characters between them, none of which is a letter.
+/// Most characters between two digits of a key. None of them is a letter.
 const MOST_BETWEEN: usize = 64;
 
-/// Links to sessions by their form, live or not, from their beginning on.
+/// Links to sessions, live or not, from the beginning of their URL.
 pub fn links(letters: &[Letter]) -> Vec<Range<usize>> {
     let is_at = |at: usize, marker: &str| {
         let here = letters[at..].iter().map(|l| l.c.to_ascii_lowercase());
@@ -28,7 +28,7 @@ pub fn links(letters: &[Letter]) -> Vec<Range<usize>> {
             continue;
         };
         let secret = at + marker.len();
-        // What goes on in the next line is found by its hash, where it is live.
+        // A live secret that continues in the next line is found by its hash.
         let ends = |n: &usize| !is_part(letters[*n].c) || letters[*n].begins_line;
         let end = (secret..letters.len()).find(ends).unwrap_or(letters.len());
         if end > secret {
@@ -43,7 +43,7 @@ pub fn links(letters: &[Letter]) -> Vec<Range<usize>> {
     found
 }
 
-/// What may be a link's secret, as far as it is one.
+/// Live secrets of links.
 pub fn tokens(letters: &[Letter], is_live: impl Fn(&str) -> bool) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for run in letters.split(|l| !is_token(l.c)).filter(|run| run.len() >= TOKEN_CHARS[0]) {
@@ -52,7 +52,7 @@ pub fn tokens(letters: &[Letter], is_live: impl Fn(&str) -> bool) -> Vec<Range<u
     found
 }
 
-/// What may be a key, however its digits are grouped, as far as it is one.
+/// Live keys, however their digits are grouped.
 pub fn keys(letters: &[Letter], is_live: impl Fn(&str) -> bool) -> Vec<Range<usize>> {
     let (mut found, mut run, mut between) = (Vec::new(), Vec::new(), 0);
     for letter in letters {
@@ -71,7 +71,7 @@ pub fn keys(letters: &[Letter], is_live: impl Fn(&str) -> bool) -> Vec<Range<usi
     found
 }
 
-/// Of so many letters in a row, all of which are ASCII, those that are live.
+/// The live candidates of these lengths within a run of ASCII characters.
 fn live_windows(run: &[Letter], lengths: [usize; 2], is_live: impl Fn(&str) -> bool) -> Vec<Range<usize>> {
     let text: String = run.iter().map(|l| l.c).collect();
     let windows = lengths.into_iter().flat_map(|length| (length..=run.len()).map(move |end| end - length..end));
@@ -82,12 +82,12 @@ fn is_token(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '-' || c == '_'
 }
 
-/// What goes on behind a marker.
+/// Whether a character may continue a link after its marker.
 fn is_part(c: char) -> bool {
     is_token(c) || matches!(c, '=' | '%' | '&' | ';')
 }
 
-/// What an address follows: a blank, a bracket or a quotation mark.
+/// Whether a URL ends before this character when searching backwards: a space, a bracket or a quotation mark.
 fn is_outside(c: char) -> bool {
     c.is_whitespace() || matches!(c, '<' | '>' | '(' | '[' | '"' | '\'' | '“' | '„' | '«')
 }

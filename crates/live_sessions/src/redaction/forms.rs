@@ -1,16 +1,16 @@
-//! The readings of a text. What people write is quoted, wrapped, escaped or made a page of on its way, and whoever reads it
-//! can undo that: each reading is the text with some of it undone, and knows which bytes each of its characters stands for.
+//! The readings of a text. Texts are quoted, wrapped, escaped or turned into HTML in transit, and their readers can
+//! undo that. Each reading is the text with some of it undone, and knows which bytes each of its characters stands for.
 
 use std::ops::Range;
 
 use icu_normalizer::DecomposingNormalizer;
 use mail_parser::decoders::html::html_to_text;
 
-/// Escapes of escapes are undone so often.
+/// How many levels of nested escapes are undone.
 const ROUNDS: usize = 3;
-/// The longest reference of HTML, between its signs.
+/// The longest HTML character reference, without `&` and `;`.
 const LONGEST_REFERENCE: usize = 32;
-/// The longest tag of HTML.
+/// The longest HTML tag.
 const LONGEST_TAG: usize = 4_000;
 
 /// A character of a reading.
@@ -19,11 +19,11 @@ pub struct Letter {
     pub c: char,
     /// The bytes of the text that it stands for.
     pub at: Range<usize>,
-    /// A line of the text begins with it.
+    /// Whether a line of the text begins with it.
     pub begins_line: bool,
 }
 
-/// The bytes that these letters stand for, with whatever is between them.
+/// The range of bytes that these letters stand for.
 pub fn span(letters: &[Letter]) -> Range<usize> {
     match (letters.first(), letters.last()) {
         (Some(first), Some(last)) => first.at.start..last.at.end,
@@ -31,8 +31,7 @@ pub fn span(letters: &[Letter]) -> Range<usize> {
     }
 }
 
-/// Every reading of a text that differs from the ones before: as it is, without escapes, from quoted-printable, and as a
-/// page without its tags.
+/// The distinct readings of a text: as it is, unescaped, decoded from quoted-printable, and as HTML without its tags.
 pub fn readings(text: &str) -> Vec<Vec<Letter>> {
     let plain: Vec<Letter> =
         text.char_indices().map(|(at, c)| Letter { c, at: at..at + c.len_utf8(), begins_line: false }).collect();
@@ -51,14 +50,14 @@ pub fn readings(text: &str) -> Vec<Vec<Letter>> {
     readings
 }
 
-/// Without what has no width, without line breaks, and without what mail programs put behind those when they quote.
+/// Removes invisible characters, line breaks, and the quote marks that mail programs put at the start of a line.
 fn joined(letters: Vec<Letter>) -> Vec<Letter> {
     let mut kept: Vec<Letter> = Vec::with_capacity(letters.len());
     let (mut begins_line, mut in_margin) = (false, false);
     for letter in letters {
         match letter.c {
             '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
-                // A line that was wrapped may end with a blank.
+                // A wrapped line may end with a space.
                 while kept.last().is_some_and(|l| is_blank(l.c)) {
                     kept.pop();
                 }
@@ -79,8 +78,8 @@ fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\u{a0}')
 }
 
-/// What is not seen (Unicode's Default_Ignorable_Code_Point, accents that stand alone, controls), and what Deskside itself
-/// puts in the place of such characters.
+/// Whether a character is invisible (Unicode's Default_Ignorable_Code_Point, standalone accents, controls) or is the
+/// replacement that Deskside itself puts in place of such characters.
 fn is_ignorable(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{300}'..='\u{36f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
@@ -90,7 +89,7 @@ fn is_ignorable(c: char) -> bool {
         || (c.is_control() && c != '\t')
 }
 
-/// The ASCII character that another one is a form of, as `９` is of `9`; else itself.
+/// The ASCII character of which another one is a compatibility form, as `９` is of `9`; otherwise itself.
 fn narrow(c: char) -> char {
     match c {
         _ if c.is_ascii() => c,
@@ -107,7 +106,7 @@ fn narrow(c: char) -> char {
     }
 }
 
-/// Without percent-encoding and references of HTML, also of each other.
+/// Undoes percent-encoding and HTML character references, also nested ones.
 fn unescaped(mut letters: Vec<Letter>) -> Vec<Letter> {
     for _ in 0..ROUNDS {
         let count = letters.len();
@@ -119,7 +118,7 @@ fn unescaped(mut letters: Vec<Letter>) -> Vec<Letter> {
     letters
 }
 
-/// Quoted-printable read: its bytes, and its line breaks, which are none.
+/// Decodes quoted-printable: its bytes and its soft line breaks.
 fn from_quoted_printable(letters: &[Letter]) -> Vec<Letter> {
     let mut kept = Vec::with_capacity(letters.len());
     for (n, letter) in letters.iter().enumerate() {
@@ -134,7 +133,7 @@ fn from_quoted_printable(letters: &[Letter]) -> Vec<Letter> {
     bytes_of(&kept, '=')
 }
 
-/// With each character whose bytes are written as hexadecimal digits behind this sign.
+/// Decodes characters whose bytes are written as `sign` and two hexadecimal digits.
 fn bytes_of(letters: &[Letter], sign: char) -> Vec<Letter> {
     let byte = |at: usize| -> Option<u8> {
         let [first, high, low] = letters.get(at..at + 3)? else { return None };
@@ -155,7 +154,7 @@ fn bytes_of(letters: &[Letter], sign: char) -> Vec<Letter> {
     replaced(letters, |at| if letters[at].c == sign { character(at) } else { None })
 }
 
-/// With each character that is written as a reference of HTML.
+/// Decodes HTML character references.
 fn references(letters: &[Letter]) -> Vec<Letter> {
     replaced(letters, |at| {
         if letters[at].c != '&' {
@@ -165,7 +164,7 @@ fn references(letters: &[Letter]) -> Vec<Letter> {
         let name: String = letters[at + 1..].iter().take(LONGEST_REFERENCE).take_while(named).map(|l| l.c).collect();
         let closed = letters.get(at + 1 + name.len()).is_some_and(|l| l.c == ';');
         match name.strip_prefix('#') {
-            // Behind a number the sign may be missing.
+            // The semicolon may be missing after a number.
             Some(number) => {
                 numbered(number).map(|(c, long)| (c, 2 + long + usize::from(closed && long == number.len())))
             }
@@ -175,7 +174,7 @@ fn references(letters: &[Letter]) -> Vec<Letter> {
     })
 }
 
-/// The character by that number, and how much of the text the number is.
+/// The character with this number, and the length of the number in the text.
 fn numbered(number: &str) -> Option<(char, usize)> {
     let (digits, radix, before) = match number.strip_prefix(['x', 'X']) {
         Some(digits) => (digits, 16, 1),
@@ -191,14 +190,14 @@ fn named_reference(name: &str) -> Option<char> {
     let read = html_to_text(&whole);
     let mut all = read.chars();
     match (all.next(), all.next()) {
-        // Blanks at an end are not kept.
+        // `html_to_text` trims spaces.
         (None, _) => Some(' '),
         (Some(c), None) => Some(c),
         (Some(_), Some(_)) => None,
     }
 }
 
-/// Without tags: `12<b>34</b>` is `1234`. An address in angle brackets is none.
+/// Removes tags: `12<b>34</b>` becomes `1234`. A URL in angle brackets is no tag.
 fn without_tags(letters: &[Letter]) -> Vec<Letter> {
     let mut kept = Vec::with_capacity(letters.len());
     let mut at = 0;
@@ -214,7 +213,7 @@ fn without_tags(letters: &[Letter]) -> Vec<Letter> {
     kept
 }
 
-/// How long the tag is that begins these letters.
+/// The length of the tag at the start of these letters.
 fn tag_length(letters: &[Letter]) -> Option<usize> {
     if letters.first()?.c != '<' {
         return None;
@@ -226,7 +225,8 @@ fn tag_length(letters: &[Letter]) -> Option<usize> {
     (is_tag && letters[end].c == '>' && !inner.starts_with(char::is_whitespace)).then_some(end + 1)
 }
 
-/// The letters, with each that `read` gives in the place of some: the character, and how many it replaces.
+/// Replaces letters: at each position `read` gives a character and how many letters it replaces, or `None` to keep the
+/// letter.
 fn replaced(letters: &[Letter], read: impl Fn(usize) -> Option<(char, usize)>) -> Vec<Letter> {
     let mut kept = Vec::with_capacity(letters.len());
     let mut at = 0;
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_done_to_a_text_is_undone() {
+    fn escapes_wrapping_and_tags_are_undone() {
         for (text, expected) in [
             ("a%2Db%2db", "a-b-b"),
             ("a%252Db", "a-b"),
@@ -271,9 +271,9 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Whatever the text, each reading's letters stand for bytes of it that are characters, one behind the other.
+        /// In every reading, letters stand for whole characters of the text, in ascending order.
         #[test]
-        fn letters_stand_for_parts_of_the_text(text in "([&%=<>;#x0-9a-f/!\r\n |:-]|\\PC){0,60}") {
+        fn letters_stand_for_characters_of_the_text(text in "([&%=<>;#x0-9a-f/!\r\n |:-]|\\PC){0,60}") {
             for reading in readings(&text) {
                 let mut before = 0;
                 for Letter { at, .. } in reading {

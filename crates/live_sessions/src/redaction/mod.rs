@@ -1,6 +1,6 @@
-//! Live links and keys in what people write: they are taken out before anything is stored, so that whoever reads a mail, a
-//! journal or the data folder cannot enter as the customer. Links are known by their form, keys by their hashes, in every
-//! reading of a text that its readers have too.
+//! Removes live links and keys from texts before they are stored, so that whoever reads a mail, a journal or the data
+//! folder cannot join as the customer. Links are recognised by their form and keys by their hashes, in every reading of
+//! a text that its readers could have.
 
 mod find;
 mod forms;
@@ -12,30 +12,32 @@ use platform::secret;
 
 use forms::Letter;
 
-/// What stands in the place of a link and of a key.
+/// What replaces a link.
 const LINK: &str = "[link removed]";
+/// What replaces a key.
 const KEY: &str = "[key removed]";
-/// A text is cleaned so often at most: what is left of it could be a link once more.
+/// How often a text is cleaned at most: what is left after a removal could form a link again.
 const ROUNDS: usize = 4;
-/// A long text is searched in pieces of so many bytes, which overlap by more than any link or key is long.
+/// A long text is searched in pieces of this many bytes.
 const PIECE: usize = 256 * 1_024;
+/// By how many bytes the pieces overlap: more than the length of any link or key.
 const OVERLAP: usize = 16 * 1_024;
 
 /// Finds live links and keys.
 pub struct Redactor {
     pepper: Vec<u8>,
-    /// The hashes of the keys and links that let somebody in now.
+    /// The hashes of live keys and links.
     keys: HashSet<String>,
     links: HashSet<String>,
 }
 
 impl Redactor {
-    /// Finds links of any session, and these keys and links, given by their hashes.
+    /// Finds links to any session, and the keys and links with these hashes.
     pub fn new(pepper: &[u8], keys: HashSet<String>, links: HashSet<String>) -> Self {
         Self { pepper: pepper.to_vec(), keys, links }
     }
 
-    /// The text without links to sessions and without live keys.
+    /// Removes links to sessions and live keys.
     pub fn clean(&self, text: &str) -> String {
         let mut clean = text.to_owned();
         for _ in 0..ROUNDS {
@@ -48,7 +50,7 @@ impl Redactor {
         clean
     }
 
-    /// Whatever is to be taken out, by its place, in the order of the text.
+    /// What to remove, in the order of the text.
     fn found(&self, text: &str) -> Vec<(Range<usize>, &'static str)> {
         let mut found = Vec::new();
         for reading in forms::readings(text) {
@@ -60,7 +62,7 @@ impl Redactor {
         found
     }
 
-    /// Whether the text holds a key or a link that lets somebody in now.
+    /// Whether the text contains a live key or link.
     pub fn is_live_in(&self, text: &str) -> bool {
         let is_live =
             |reading: &Vec<Letter>| !self.live_links(reading).is_empty() || !self.live_keys(reading).is_empty();
@@ -68,7 +70,7 @@ impl Redactor {
         !nothing_is && pieces(text).any(|piece| forms::readings(piece).iter().any(is_live))
     }
 
-    /// Whether a mail does, in any of its parts and of the mails in it.
+    /// Whether a mail contains a live key or link in any of its parts, including attached mails.
     pub fn is_live_in_mail(&self, raw: &[u8]) -> bool {
         let mail = mail_parser::MessageParser::default().parse(raw);
         self.is_live_in(&String::from_utf8_lossy(raw)) || mail.is_some_and(|mail| self.is_live_in_parts(&mail))
@@ -101,7 +103,7 @@ impl Redactor {
     }
 }
 
-/// The text with something else in the place of what was found, once where places overlap.
+/// Replaces what was found, once where ranges overlap.
 fn without(text: &str, found: Vec<(Range<usize>, &str)>) -> String {
     let (mut clean, mut at) = (String::with_capacity(text.len()), 0);
     for (place, instead) in found {
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn links_and_keys_are_taken_out_however_they_are_written() {
+    fn links_and_keys_are_removed_however_they_are_written() {
         let url = "https://help.example.org";
         for (text, expected) in [
             (format!("Open {url}/join#{TOKEN} now."), "Open [link removed] now."),
@@ -158,7 +160,7 @@ mod tests {
             ("123\n> 456\n> 789".into(), "[key removed]"),
             ("Call 0049 123456789 or 765 43 21".into(), "Call 0049 [key removed] or [key removed]"),
             ("1 2 3 4 5 6 7 8 9".into(), "[key removed]"),
-            // Nothing of these lets anybody in.
+            // None of these is a link or a live key.
             ("Call 987 600 321, or write to /join us# at https://a.example/x#y".into(), ""),
             ("INC-1001, 2026-11-29 22:15:07, 12345678".into(), ""),
             (String::new(), ""),
@@ -194,7 +196,7 @@ mod tests {
         assert!(!redactor().is_live_in_mail(dead.as_bytes()));
     }
 
-    /// The forms in which a link or a key arrives, and how often each is used in a text.
+    /// The forms in which a link or a key may arrive.
     #[derive(Clone, Copy, Debug)]
     enum Form {
         AsItIs,
@@ -230,7 +232,7 @@ mod tests {
         Form::Tags,
     ];
 
-    /// A secret in a form; `every` says at which of its characters something is done.
+    /// A secret in a form; every `every`th of its characters is changed.
     fn written(secret: &str, form: Form, every: usize) -> String {
         let at = |n: usize| n.is_multiple_of(every) && n > 0;
         let between = |what: &str| -> String {
@@ -263,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn links_and_keys_are_taken_out_in_every_form() {
+    fn links_and_keys_are_removed_in_every_form() {
         for form in FORMS {
             for secret in [TOKEN, "123456789", "7654321"] {
                 for every in 1..5 {
@@ -278,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_at_a_seam_of_a_long_text_is_whole_in_one_piece() {
+    fn a_link_at_the_seam_of_two_pieces_is_whole_in_one() {
         for filler in [".", "ä"] {
             for at in (PIECE - OVERLAP - 60..PIECE - OVERLAP + 10).chain(PIECE - 60..PIECE + 10) {
                 let text = format!("{}{TOKEN}{}", filler.repeat(at / filler.len()), filler.repeat(PIECE));
@@ -289,7 +291,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever stands around it and in whatever form it is, nothing live stays, and what is clean is not changed again.
+        /// In any form and context, nothing live is left, and cleaning again changes nothing.
         #[test]
         fn nothing_live_is_left(
             before in "(\\PC|[&%=<>;#0-9\r\n ]){0,40}", after in "(\\PC|[&%=<>;#0-9\r\n ]){0,40}",
@@ -303,9 +305,9 @@ mod tests {
             prop_assert!(clean.contains("removed]"), "{}", clean);
         }
 
-        /// Numbers that are no live keys stay as they are, however they are grouped.
+        /// Numbers that are no live keys are left alone, however they are grouped.
         #[test]
-        fn ordinary_numbers_stay(numbers in prop::collection::vec("[0-9]{1,4}", 1..12), between in "[ /.+()-]{1,3}") {
+        fn ordinary_numbers_are_left_alone(numbers in prop::collection::vec("[0-9]{1,4}", 1..12), between in "[ /.+()-]{1,3}") {
             let text = format!("Serial {} end", numbers.join(&between));
             let digits: String = text.chars().filter(char::is_ascii_digit).collect();
             prop_assume!(!digits.contains("123456789") && !digits.contains("7654321"));

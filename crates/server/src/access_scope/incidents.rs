@@ -1,6 +1,7 @@
-//! Who may assign an incident and change its team and type, and who may say where its customer's invitations go. Every
-//! technician sees every incident and works on it; but its team says who may see its sessions, and its team and type say by
-//! which policy new ones go and how long they are kept. Its customer's address is where the links to its sessions are sent.
+//! Who may assign an incident, change its team and type, and change its customer's mail address. Every technician sees
+//! and edits every incident. But an incident's team decides who may see its sessions, its team and type decide which
+//! policy applies to new sessions and how long they are kept, and its customer's address is where links to its sessions
+//! are sent.
 
 use live_sessions::{
     SessionRegistry,
@@ -12,7 +13,7 @@ use store::tables::{incident, session_row, user};
 
 use super::{Denied, reaches};
 
-/// Where an incident belongs.
+/// The team, type and owner of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IncidentPlace<'a> {
     pub team: &'a str,
@@ -21,18 +22,18 @@ pub struct IncidentPlace<'a> {
 }
 
 impl<'a> IncidentPlace<'a> {
-    /// Where this incident belongs.
+    /// The current place of an incident.
     pub fn of(row: &'a incident::Model) -> Self {
         Self { team: &row.team, kind: &row.kind, owner: row.owner }
     }
 
-    /// Whether it is somebody's to move: their own, their team's, or nobody's.
+    /// Whether somebody may move it: it is their own, their team's, or has no team.
     fn is_of(self, who: &user::Model) -> bool {
         self.team.is_empty() || self.team == who.team || self.owner == Some(who.id)
     }
 }
 
-/// Judges a change of an incident's owner, team or type.
+/// Checks a change of an incident's owner, team or type.
 pub async fn may_move(
     sessions: &SessionRegistry,
     who: &user::Model,
@@ -46,7 +47,7 @@ pub async fn may_move(
     if !from.is_of(who) {
         return Err(Denied::OthersIncident);
     }
-    // Whoever moves an incident moves its sessions into the sight of others, or into their own.
+    // Moving an incident to another team lets other people see its sessions.
     if from.team != to.team && !reaches_all(sessions, who, before.id).await? {
         return Err(Denied::OthersSessions);
     }
@@ -56,14 +57,14 @@ pub async fn may_move(
     Ok(())
 }
 
-/// Judges a change of whom invitations to these incidents' sessions are sent to: whoever makes it may see every session that
-/// goes on there, and could invite anybody themselves where it is theirs.
+/// Checks a change of the address to which invitations to these incidents' sessions are sent. Only somebody who may see
+/// all running sessions of the incidents may change it.
 pub async fn may_redirect(sessions: &SessionRegistry, who: &user::Model, incidents: &[i32]) -> Result<(), Denied> {
-    for live in sessions.all_made().await {
+    for live in sessions.all_with_new().await {
         let entries = live.entries().await;
         let about = Standing::of(&entries).is_some_and(|standing| incidents.contains(&standing.incident));
-        let over = matches!(live.now().phase(), Phase::Ended { .. });
-        if about && !over && !reaches(&sessions.services.db, who, &entries).await? {
+        let ended = matches!(live.now().phase(), Phase::Ended { .. });
+        if about && !ended && !reaches(&sessions.services.db, who, &entries).await? {
             return Err(Denied::OthersCustomer);
         }
     }
@@ -77,7 +78,7 @@ async fn reaches_all(sessions: &SessionRegistry, who: &user::Model, incident: i3
         .await?;
     for row in rows {
         let id = SessionId::try_from(row.id).map_err(|e| DbErr::Custom(e.to_string()))?;
-        // Of what was deleted nothing is left to be seen.
+        // A deleted session has no entries left to see.
         let entries = sessions.read(&id).await?.unwrap_or_default();
         if !entries.is_empty() && !reaches(&sessions.services.db, who, &entries).await? {
             return Ok(false);
@@ -86,7 +87,7 @@ async fn reaches_all(sessions: &SessionRegistry, who: &user::Model, incident: i3
     Ok(true)
 }
 
-/// Whether new sessions would be allowed more there, or any be deleted sooner.
+/// Whether the change would allow new sessions more, or delete sessions sooner.
 fn loosens(sessions: &SessionRegistry, from: IncidentPlace<'_>, to: IncidentPlace<'_>) -> bool {
     let rules = sessions.services.rules.get();
     let policy = |place: IncidentPlace<'_>| rules.policy(sessions.services.policy.policy(), place.team, place.kind);

@@ -1,5 +1,5 @@
-//! Who may see what of a session or an incident, and do what with it. Every route asks here; what a participant may do
-//! inside a session that goes on is for the session itself to judge (`session::decide`).
+//! Who may see sessions and incidents, and what they may do with them. Every route asks here. What a participant may do
+//! in a running session is decided by the session itself (`session::decide`).
 
 mod incidents;
 
@@ -20,27 +20,27 @@ use store::{
 
 pub use incidents::{IncidentPlace, may_move, may_redirect};
 
-/// What somebody wants of a session that they need not take part in.
+/// What somebody may do with a session without taking part in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionAction {
-    /// Read what was said and done, with everything that is kept beside it but the recording.
+    /// Read the transcript, with all files but the recording.
     Read,
-    /// Add a note, or write a mail about it.
+    /// Add a note, or send a mail about it.
     Note,
-    /// Watch the recording, or how others help.
+    /// Watch the recording, or supervise the session.
     Watch,
-    /// Take the evidence along.
+    /// Export the evidence.
     Export,
-    /// Delete the evidence, or keep it from being deleted.
+    /// Delete the evidence, or put it under legal hold.
     Delete,
 }
 
-/// Why somebody may not.
+/// Why access is denied.
 #[derive(Debug, thiserror::Error)]
 pub enum Denied {
     #[error("There is no such session.")]
     NoSession,
-    #[error("This session is outside of what you may see.")]
+    #[error("You may not see this session.")]
     OutOfReach,
     #[error("You may not watch recordings.")]
     Watch,
@@ -57,7 +57,7 @@ pub enum Denied {
     #[error("There is a session with this customer that you may not see. Ask somebody who may see it to change this.")]
     OthersCustomer,
     #[error(
-        "Its sessions would be allowed more than now, or be kept for a shorter time. Ask an administrator to change its team or type."
+        "This would allow its sessions more than now, or delete them sooner. Ask an administrator to change its team or type."
     )]
     Loosened,
     #[error(transparent)]
@@ -66,7 +66,7 @@ pub enum Denied {
     Failed(#[from] anyhow::Error),
 }
 
-/// Whether an account has the right as such, whatever the session.
+/// Whether an account has this right in general, regardless of the session.
 pub fn has(who: &user::Model, action: SessionAction) -> bool {
     who.administrator
         || match action {
@@ -77,7 +77,7 @@ pub fn has(who: &user::Model, action: SessionAction) -> bool {
         }
 }
 
-/// Whether a session with this timeline is one of those that somebody may see.
+/// Whether an account may see the session with this timeline.
 pub async fn reaches(db: &DatabaseConnection, who: &user::Model, entries: &[Entry]) -> Result<bool, DbErr> {
     match Standing::of(entries) {
         Some(standing) => reaches_past(db, who, &standing).await,
@@ -85,7 +85,7 @@ pub async fn reaches(db: &DatabaseConnection, who: &user::Model, entries: &[Entr
     }
 }
 
-/// Whether a session that stood so is one of those that somebody may see.
+/// Whether an account may see a session, given its owner and people.
 pub async fn reaches_past(db: &DatabaseConnection, who: &user::Model, standing: &Standing) -> Result<bool, DbErr> {
     if standing.reached_by(who, "", "") {
         return Ok(true);
@@ -95,7 +95,7 @@ pub async fn reaches_past(db: &DatabaseConnection, who: &user::Model, standing: 
     Ok(standing.reached_by(who, &owner.unwrap_or_default(), &about.unwrap_or_default()))
 }
 
-/// The timeline of a session, if somebody may do this with it.
+/// The timeline of a session, if an account may do this with it.
 pub async fn session(
     sessions: &SessionRegistry,
     who: &user::Model,
@@ -115,8 +115,8 @@ pub async fn session(
     }
 }
 
-/// Whether this participant may come by what was given to them before, a ticket or a token: the session admits them, and the
-/// account that they are in by may be used.
+/// Whether a participant may connect with a ticket or token that was issued before: the session still admits them, and
+/// their account is not disabled.
 pub async fn may_enter(db: &DatabaseConnection, live: &LiveSession, who: ParticipantId) -> Result<bool, DbErr> {
     let known = live.read(|s| s.admits(who).ok().map(|them| (them.role, s.account_of(who)))).await;
     let Some((role, account)) = known else { return Ok(false) };
@@ -131,7 +131,7 @@ pub async fn may_enter(db: &DatabaseConnection, live: &LiveSession, who: Partici
     }
 }
 
-/// The open invitation by this number, while it lets an expert in: the session's word and that of its host's account.
+/// The open invitation with this number, if the session still admits the expert and the host's account is not disabled.
 pub async fn invitation(
     db: &DatabaseConnection,
     live: &LiveSession,
@@ -142,12 +142,12 @@ pub async fn invitation(
     Ok(people::usable(db, host).await?.map(|_| invitation))
 }
 
-/// Whether somebody takes part now: what they do in the session's name is theirs to do no longer than that.
+/// Whether a participant is still in the session. What they do on its behalf requires that.
 pub async fn is_part_of(live: &LiveSession, who: ParticipantId) -> bool {
     live.read(|s| s.is_in(who)).await
 }
 
-/// The sessions of the catalogue that somebody may see: the same rule as [`reaches`], for the database.
+/// The rows of the session index that an account may see: the rule of [`reaches`] as a database condition.
 pub fn past(who: &user::Model) -> Condition {
     let helped = session_person::Entity::find().select_only().column(session_person::Column::Session);
     let helped = helped.filter(session_person::Column::User.eq(who.id)).into_query();
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_is_the_accounts() {
+    fn rights_are_those_of_the_account() {
         use SessionAction::{Delete, Export, Note, Read, Watch};
         let mut who = person(1, "", "own");
         assert_eq!([Read, Note, Watch, Export, Delete].map(|a| has(&who, a)), [true, true, false, false, false]);

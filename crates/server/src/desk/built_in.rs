@@ -1,4 +1,4 @@
-//! The service desk that is built in: its incidents and journals are tables of the database.
+//! The built-in service desk. Its incidents and journals are tables in the database.
 
 use futures::{FutureExt, future::BoxFuture};
 use platform::clock;
@@ -10,7 +10,7 @@ use store::{
 
 use super::{Desk, Entry, Ticket};
 
-/// The built-in desk. A ticket is an incident's number in the database.
+/// The built-in desk. A ticket is an incident's id in the database.
 pub struct BuiltIn(pub DatabaseConnection);
 
 impl BuiltIn {
@@ -38,7 +38,7 @@ impl BuiltIn {
                 let row = row("mail", by, format!("Mail {what}: “{subject}” to {to}"));
                 journal::ActiveModel { mail: Set(Some(*mail)), ..row }
             }
-            // Its entry of a session is read from the timeline whenever somebody looks: it is always as it stands.
+            // The journal shows sessions from their timelines, so there is nothing to store.
             Entry::Happened { .. } | Entry::History { .. } => return Ok("read from the timeline".into()),
         };
         row.insert(&self.0).await.map_err(|e| e.to_string())?;

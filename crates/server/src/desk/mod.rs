@@ -1,7 +1,7 @@
-//! Service desks: what any of them can do, and how what happens in a session reaches the incident it is about.
+//! Service desks: what each of them can do, and how session events are written to the incident's journal.
 //!
-//! Every incident has a page in the built-in desk. One that comes from another desk is a mirror there: its number is the
-//! other desk's, and what its sessions bring is written into both.
+//! Every incident has a page in the built-in desk. For an incident from another desk, that page mirrors the ticket: it
+//! has the ticket's number, and session events are written to both.
 
 mod built_in;
 pub mod request_tracker;
@@ -28,43 +28,44 @@ use crate::{
     deliveries::{Deliveries, Happened, Receive, ReceiverKind},
 };
 
-/// An incident as its desk knows it.
+/// An incident as its desk describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ticket {
     pub subject: String,
     pub description: String,
-    /// The customer's name and mail address; empty where the desk does not know.
+    /// The customer's name; empty if the desk has none.
     pub customer: String,
+    /// The customer's mail address; empty if the desk has none.
     pub email: String,
-    /// Where it stands, where the desk's word for it has one here.
+    /// The status, if the desk's has an equivalent here.
     pub status: Option<Status>,
 }
 
-/// What a desk is told of an incident.
+/// A journal entry for a desk.
 #[derive(Clone, Debug)]
 pub enum Entry {
-    /// A session was made for it.
+    /// A session was created for the incident.
     Started { session: SessionId, by: String },
-    /// Something happened, and what was said since the entry before.
+    /// A session event, and the lines of the transcript since the entry before.
     Happened { title: String, lines: Vec<TranscriptLine> },
-    /// The remote support history, complete: transcript and video are stored.
+    /// The complete remote support history: transcript and video are stored.
     History { history: Box<session::History>, transcript: String, video: Option<String> },
     /// A mail to the customer.
     Mail { to: String, subject: String, text: String, by: String, mail: i32, sent: bool },
-    /// A picture of the customer's screen, by its number.
+    /// A screenshot of the customer's screen, by its number.
     Screenshot { session: SessionId, number: u32, by: String },
 }
 
-/// What a service desk can do. Errors are words for an administrator.
+/// A service desk. Errors are sentences for an administrator.
 pub trait Desk: Send + Sync {
-    /// Finds an incident and its customer by what the desk calls it.
+    /// Reads an incident and its customer by the desk's ticket number.
     fn find<'a>(&'a self, ticket: &'a str) -> BoxFuture<'a, Result<Ticket, String>>;
 
-    /// When each of these incidents changed last, in the desk's own words: another word means another state. None for
-    /// those that it does not know.
+    /// When each of these tickets last changed, in the desk's own format: a different value means a different state.
+    /// Unknown tickets are left out.
     fn changed<'a>(&'a self, tickets: &'a [String]) -> BoxFuture<'a, Result<Vec<(String, String)>, String>>;
 
-    /// Writes a journal entry. With `again`, an entry that carries the mark already is not written twice.
+    /// Writes a journal entry. With `again`, an entry that already has this mark is not written twice.
     fn write<'a>(
         &'a self,
         ticket: &'a str,
@@ -73,7 +74,7 @@ pub trait Desk: Send + Sync {
         again: bool,
     ) -> BoxFuture<'a, Result<String, String>>;
 
-    /// Sends a mail to the incident's customer in the desk's own way; `None` when mails are not the desk's business.
+    /// Sends a mail to the incident's customer through the desk; `None` if the desk sends no mails.
     fn mail<'a>(
         &'a self,
         ticket: &'a str,
@@ -81,23 +82,23 @@ pub trait Desk: Send + Sync {
         text: &'a str,
     ) -> Option<BoxFuture<'a, Result<String, String>>>;
 
-    /// Whether it can be reached and lets us in.
+    /// Checks that the desk can be reached and accepts our credentials.
     fn test(&self) -> BoxFuture<'_, Result<String, String>>;
 }
 
-/// Everything that is needed for incidents and their sessions.
+/// What incidents and their sessions need.
 pub struct ServiceDesk {
     pub db: DatabaseConnection,
     pub sessions: Arc<SessionRegistry>,
     pub deliveries: Arc<Deliveries>,
     pub identity: Arc<Identity>,
     pub public_url: PublicUrl,
-    /// Where other desks may be.
+    /// The addresses that other desks may have.
     pub outbound: Outbound,
 }
 
 impl ServiceDesk {
-    /// The desk that a receiver is; `None` for one that is only told what happens.
+    /// The service desk behind a receiver; `None` for other kinds of receivers.
     fn of(&self, receiver: &receiver::Model) -> Option<Box<dyn Desk>> {
         match ReceiverKind::of(receiver) {
             ReceiverKind::RequestTracker => Some(Box::new(RequestTracker::new(&self.outbound, receiver))),
@@ -105,7 +106,7 @@ impl ServiceDesk {
         }
     }
 
-    /// The desk that an incident comes from, and what it calls it. For the built-in one: nothing more to tell.
+    /// The other desk that an incident comes from, and its ticket number there; `None` for the built-in desk.
     pub fn elsewhere(&self, incident: &incident::Model) -> Option<(Box<dyn Desk>, String)> {
         let receivers = self.deliveries.receivers();
         let found = receivers.iter().find(|r| r.id.to_string() == incident.desk)?;
@@ -113,8 +114,8 @@ impl ServiceDesk {
     }
 }
 
-/// Which events another desk is told of, by the name of their delivery.
-pub fn told(event: &Event) -> Option<&'static str> {
+/// The delivery that an event leads to at another desk, if any.
+pub fn delivery_name(event: &Event) -> Option<&'static str> {
     Some(match event {
         Event::Created { .. } => "desk.started",
         Event::Held { .. } => "desk.held",
@@ -122,11 +123,58 @@ pub fn told(event: &Event) -> Option<&'static str> {
         Event::Queued { .. } => "desk.queued",
         Event::Ended { .. } => "desk.ended",
         Event::Stored { .. } => "desk.history",
-        _ => return None,
+        Event::KeyIssued { .. }
+        | Event::KeyRevoked { .. }
+        | Event::LinkRevoked { .. }
+        | Event::Joined { .. }
+        | Event::Dropped { .. }
+        | Event::Returned { .. }
+        | Event::Left { .. }
+        | Event::Chat { .. }
+        | Event::Asked { .. }
+        | Event::Granted { .. }
+        | Event::Denied { .. }
+        | Event::Withdrawn { .. }
+        | Event::Paused { .. }
+        | Event::Resumed { .. }
+        | Event::SharingStarted { .. }
+        | Event::ScreenResized { .. }
+        | Event::MonitorsChanged { .. }
+        | Event::InputBlocked { .. }
+        | Event::SharingStopped { .. }
+        | Event::SharingFailed { .. }
+        | Event::RecordingFailed { .. }
+        | Event::Reopened { .. }
+        | Event::QueueMoved { .. }
+        | Event::RoleChanged { .. }
+        | Event::SharedWith { .. }
+        | Event::ExpertInvited { .. }
+        | Event::ControlWanted { .. }
+        | Event::ControlPassed { .. }
+        | Event::Noted { .. }
+        | Event::Attributed { .. }
+        | Event::FileCarried { .. }
+        | Event::FileFailed { .. }
+        | Event::FolderMade { .. }
+        | Event::FileRenamed { .. }
+        | Event::FileDeleted { .. }
+        | Event::FilePosted { .. }
+        | Event::ClipboardCarried { .. }
+        | Event::ShellStarted { .. }
+        | Event::ShellEnded { .. }
+        | Event::SystemInfoRead { .. }
+        | Event::ProcessEnded { .. }
+        | Event::Restarting { .. }
+        | Event::ScreenshotTaken { .. }
+        | Event::Rated { .. }
+        | Event::Recorded { .. }
+        | Event::Watched { .. }
+        | Event::Exported { .. }
+        | Event::LegalHold { .. } => return None,
     })
 }
 
-/// Desks of this kind are told what happens in the sessions of their incidents.
+/// Receivers that are Request Trackers. They are told what happens in the sessions of their tickets.
 pub struct RequestTrackers {
     pub db: DatabaseConnection,
     pub public_url: PublicUrl,
@@ -134,17 +182,17 @@ pub struct RequestTrackers {
 }
 
 impl RequestTrackers {
-    async fn tell(&self, what: &Happened) -> Result<String, String> {
+    async fn deliver(&self, what: &Happened) -> Result<String, String> {
         let Some(TimelineEntry { event: Event::Created { incident, .. }, .. }) = what.entries.first() else {
-            return Err("The timeline has no beginning.".into());
+            return Err("The timeline is empty.".into());
         };
         let incident = incident::Entity::find_by_id(incident.id).one(&self.db).await.map_err(|e| e.to_string())?;
-        let ticket = incident.ok_or("The incident is gone.")?.ticket;
+        let ticket = incident.ok_or("No such incident.")?.ticket;
         let entry = entry(&self.public_url, &what.session, &what.entries, what.seq());
         let entry = entry.ok_or("The timeline has no such entry.")?;
         let mark = format!("{}-{}", &what.session.as_str()[..8], what.delivery.seq);
         let desk = RequestTracker::new(&self.outbound, &what.receiver);
-        // The first attempt cannot have been heard before; every other one may have been.
+        // Any attempt but the first may follow one that arrived without its response reaching us.
         desk.write(&ticket, &entry, &mark, what.delivery.attempts > 0).await
     }
 }
@@ -156,11 +204,11 @@ impl Receive for RequestTrackers {
 
     fn names(&self, receiver: &receiver::Model, _: &Session, desk: &str, event: &Event) -> Vec<String> {
         let from_there = desk == receiver.id.to_string();
-        told(event).filter(|_| from_there).map(str::to_owned).into_iter().collect()
+        delivery_name(event).filter(|_| from_there).map(str::to_owned).into_iter().collect()
     }
 
     fn send<'a>(&'a self, what: &'a Happened) -> BoxFuture<'a, Result<String, String>> {
-        self.tell(what).boxed()
+        self.deliver(what).boxed()
     }
 
     fn test<'a>(&'a self, receiver: &'a receiver::Model) -> BoxFuture<'a, Result<String, String>> {
@@ -172,24 +220,22 @@ impl Receive for RequestTrackers {
     }
 }
 
-/// What an entry of a timeline says to a desk.
+/// The journal entry for an entry of a timeline.
 fn entry(public_url: &PublicUrl, id: &SessionId, entries: &[TimelineEntry], seq: u32) -> Option<Entry> {
     let at = entries.iter().position(|e| e.seq == seq)?;
-    let session = id.clone();
-    match &entries[at].event {
-        Event::Created { owner, .. } => Some(Entry::Started { session, by: owner.name.clone() }),
-        Event::Stored { recording_bytes, .. } => {
-            let page = format!("{public_url}/console/history/{id}");
-            let video = recording_bytes.map(|_| format!("{page}#video"));
-            let history = Box::new(session::history(&entries[..=at])?);
-            Some(Entry::History { history, transcript: page, video })
-        }
-        _ => {
-            let before = entries[..at].iter().rposition(|e| told(&e.event).is_some()).map_or(0, |n| entries[n].seq);
-            let mut lines = session::transcript(&entries[..=at]);
-            lines.retain(|l| l.seq > before);
-            let title = lines.pop().filter(|l| l.seq == seq).map(|l| l.text).unwrap_or_default();
-            Some(Entry::Happened { title, lines })
-        }
+    let event = &entries[at].event;
+    if let Event::Created { owner, .. } = event {
+        return Some(Entry::Started { session: id.clone(), by: owner.name.clone() });
     }
+    if let Event::Stored { recording_bytes, .. } = event {
+        let page = format!("{public_url}/console/history/{id}");
+        let video = recording_bytes.map(|_| format!("{page}#video"));
+        let history = Box::new(session::history(&entries[..=at])?);
+        return Some(Entry::History { history, transcript: page, video });
+    }
+    let before = entries[..at].iter().rposition(|e| delivery_name(&e.event).is_some()).map_or(0, |n| entries[n].seq);
+    let mut lines = session::transcript(&entries[..=at]);
+    lines.retain(|l| l.seq > before);
+    let title = lines.pop().filter(|l| l.seq == seq).map(|l| l.text).unwrap_or_default();
+    Some(Entry::Happened { title, lines })
 }

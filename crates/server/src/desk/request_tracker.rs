@@ -1,4 +1,4 @@
-//! Request Tracker 5, by its REST 2 API.
+//! Request Tracker 5 through its REST 2 API.
 
 use futures::{FutureExt, future::BoxFuture};
 use platform::{
@@ -17,7 +17,7 @@ use crate::mail::escape;
 /// How many pages of a ticket's history are searched for a mark.
 const MOST_PAGES: u32 = 50;
 
-/// A Request Tracker.
+/// A Request Tracker server.
 pub struct RequestTracker {
     url: String,
     token: String,
@@ -26,14 +26,14 @@ pub struct RequestTracker {
 }
 
 impl RequestTracker {
-    /// The one that an administrator has set up.
+    /// The server that an administrator has configured as a receiver.
     pub fn new(outbound: &Outbound, receiver: &receiver::Model) -> Self {
         let url = receiver.url.trim_end_matches('/').to_owned();
         let (authority, outbound) = (receiver.authority.clone(), outbound.clone());
         Self { url, token: receiver.secret.clone(), authority, outbound }
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<Answer, String> {
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Answer, String> {
         let answer = http_client::ask(http_client::Request {
             method,
             url: format!("{}/REST/2.0/{path}", self.url),
@@ -57,11 +57,11 @@ impl RequestTracker {
     }
 
     async fn json(&self, path: &str) -> Result<Value, String> {
-        let answer = self.ask(Method::GET, path, None).await?;
+        let answer = self.send(Method::GET, path, None).await?;
         serde_json::from_str(&answer.text).map_err(|_| "This is not Request Tracker's REST 2 API.".into())
     }
 
-    /// Whether the ticket has an entry with this mark: its subject.
+    /// Whether the ticket's history has an entry with this mark in its subject.
     async fn has(&self, ticket: &str, mark: &str) -> Result<bool, String> {
         for page in 1..=MOST_PAGES {
             let found = self.json(&format!("ticket/{ticket}/history?fields=Data&per_page=100&page={page}")).await?;
@@ -76,16 +76,23 @@ impl RequestTracker {
         Ok(false)
     }
 
-    async fn say(&self, ticket: &str, how: &str, subject: &str, kind: &str, content: String) -> Result<String, String> {
+    async fn post(
+        &self,
+        ticket: &str,
+        how: &str,
+        subject: &str,
+        kind: &str,
+        content: String,
+    ) -> Result<String, String> {
         let body = json!({ "Subject": subject, "ContentType": kind, "Content": content });
-        Ok(self.ask(Method::POST, &format!("ticket/{ticket}/{how}"), Some(body)).await?.words())
+        Ok(self.send(Method::POST, &format!("ticket/{ticket}/{how}"), Some(body)).await?.words())
     }
 }
 
-/// How many tickets are asked for at a time.
+/// How many tickets are queried at a time.
 const PAGE: usize = 50;
 
-/// What a status of RT's default life cycle is here; an organisation's own words have no place.
+/// Maps the statuses of RT's default life cycle; custom statuses have no equivalent.
 fn status(word: &str) -> Option<Status> {
     Some(match word {
         "new" => Status::New,
@@ -96,7 +103,7 @@ fn status(word: &str) -> Option<Status> {
     })
 }
 
-/// A ticket's number; anything else never becomes part of an address.
+/// Checks that a ticket is a number, because it becomes part of a URL.
 fn number(ticket: &str) -> Result<&str, String> {
     let good = !ticket.is_empty() && ticket.len() <= 12 && ticket.bytes().all(|b| b.is_ascii_digit());
     if good { Ok(ticket) } else { Err("A ticket of Request Tracker is a number.".into()) }
@@ -126,7 +133,7 @@ impl Desk for RequestTracker {
         async move {
             let mut all = Vec::new();
             for some in tickets.chunks(PAGE) {
-                // TicketSQL compares numbers, and nothing else becomes part of it.
+                // Only numbers become part of the TicketSQL query.
                 let some: Vec<String> =
                     some.iter().filter_map(|t| number(t).ok()).map(|n| format!("id = {n}")).collect();
                 let query: String = url::form_urlencoded::byte_serialize(some.join(" OR ").as_bytes()).collect();
@@ -156,7 +163,7 @@ impl Desk for RequestTracker {
                 return Ok("It was written before.".into());
             }
             let subject = format!("Remote support {mark}");
-            self.say(ticket, "comment", &subject, "text/html", html(entry)).await
+            self.post(ticket, "comment", &subject, "text/html", html(entry)).await
         }
         .boxed()
     }
@@ -169,7 +176,7 @@ impl Desk for RequestTracker {
     ) -> Option<BoxFuture<'a, Result<String, String>>> {
         let send = async move {
             let text = text.to_owned();
-            self.say(number(ticket)?, "correspond", subject, "text/plain", text).await
+            self.post(number(ticket)?, "correspond", subject, "text/plain", text).await
         };
         Some(send.boxed())
     }
@@ -187,11 +194,11 @@ impl Desk for RequestTracker {
     }
 }
 
-/// An entry as Request Tracker shows it.
+/// The HTML of a journal entry.
 fn html(entry: &Entry) -> String {
     let line = |text: &str| format!("<p>{}</p>", escape(text));
     match entry {
-        Entry::Started { by, .. } => line(&format!("Remote support: {by} has made a support session.")),
+        Entry::Started { by, .. } => line(&format!("Remote support: {by} has created a support session.")),
         Entry::Happened { title, lines, .. } => {
             let said = lines.iter().map(|l| {
                 let who = match l.voice {
@@ -235,14 +242,14 @@ fn html(entry: &Entry) -> String {
         Entry::Mail { to, subject, text, by, .. } => {
             let lines: Vec<String> = text.lines().map(escape).collect();
             format!(
-                "<p>{} has sent a mail to {}: <b>{}</b></p><p>{}</p>",
+                "<p>{} sent a mail to {}: <b>{}</b></p><p>{}</p>",
                 escape(by),
                 escape(to),
                 escape(subject),
                 lines.join("<br>")
             )
         }
-        Entry::Screenshot { by, .. } => line(&format!("{by} has taken a picture of the customer's screen.")),
+        Entry::Screenshot { by, .. } => line(&format!("{by} took a screenshot of the customer's screen.")),
     }
 }
 
@@ -251,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_number_becomes_part_of_an_address() {
+    fn only_a_number_becomes_part_of_a_url() {
         assert_eq!(number("17"), Ok("17"));
         for bad in ["", "1/../../user", "1?x", "abc", "1234567890123", "１"] {
             assert!(number(bad).is_err(), "{bad}");
@@ -259,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_wrote_cannot_become_markup() {
+    fn user_text_is_escaped() {
         let line = session::TranscriptLine {
             seq: 2,
             at: protocol::Timestamp(0),

@@ -1,9 +1,9 @@
-//! Where an incident stands and how urgent it is, in words that the API and the database share.
+//! Status and priority of an incident, in the words that the API and the database share.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use ts_rs::TS;
 
-/// Where an incident stands.
+/// The status of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
@@ -14,7 +14,7 @@ pub enum Status {
     Resolved,
 }
 
-/// How urgent an incident is.
+/// The priority of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
@@ -25,12 +25,12 @@ pub enum Priority {
     Urgent,
 }
 
-/// The word of an enum, as the database keeps it.
+/// The word of an enum's value, as the database stores it.
 pub fn word<T: Serialize>(value: T) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// The enum of a word that the database has.
+/// The enum's value for a word from the database.
 pub fn from_word<T: DeserializeOwned>(word: &str) -> anyhow::Result<T> {
     Ok(serde_json::from_value(word.into())?)
 }

@@ -1,4 +1,4 @@
-//! What changes at other desks: their incidents' mirrors follow.
+//! Synchronises incidents with other desks, when their tickets change there.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,31 +11,31 @@ use store::{
 
 use super::{Desk, ServiceDesk, Status, Ticket, ticket_import, word};
 
-/// How often other desks are asked.
-const LOOK: Duration = Duration::from_secs(30);
-/// Mirrors that rested for longer than this are looked at when a session is made for them.
-const RESTED_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
-/// So many of a desk's incidents are followed, the newest.
+/// How often other desks are polled.
+const INTERVAL: Duration = Duration::from_secs(30);
+/// Incidents that did not change for this long are not polled, but updated when a session is created for them.
+const INACTIVE_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+/// How many of a desk's incidents are polled, the newest first.
 const MOST: u64 = 200;
 
-/// Follows for as long as the server runs.
+/// Polls other desks for as long as the server runs.
 pub async fn run(service: Arc<ServiceDesk>) {
-    let mut look = tokio::time::interval(LOOK);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut interval = tokio::time::interval(INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        look.tick().await;
+        interval.tick().await;
         for receiver in service.deliveries.receivers().iter().filter(|r| r.enabled) {
             let Some(desk) = service.of(receiver) else { continue };
-            if let Err(error) = follow(&service, receiver, &*desk).await {
-                // Whoever cannot be reached is shown where entries wait for it.
-                tracing::debug!(desk = receiver.id, %error, "a desk does not say what changed");
+            if let Err(error) = poll(&service, receiver, &*desk).await {
+                // The console shows unreachable desks where their deliveries wait.
+                tracing::debug!(desk = receiver.id, %error, "ticket sync failed");
             }
         }
     }
 }
 
-async fn follow(service: &ServiceDesk, receiver: &receiver::Model, desk: &dyn Desk) -> Result<(), String> {
-    let since = stored_time(clock::now()) - RESTED_MS;
+async fn poll(service: &ServiceDesk, receiver: &receiver::Model, desk: &dyn Desk) -> Result<(), String> {
+    let since = stored_time(clock::now()) - INACTIVE_MS;
     let known = incident::Entity::find()
         .filter(incident::Column::Desk.eq(receiver.id.to_string()))
         .filter(incident::Column::Updated.gt(since))
@@ -49,17 +49,17 @@ async fn follow(service: &ServiceDesk, receiver: &receiver::Model, desk: &dyn De
     }
     let tickets: Vec<String> = known.iter().map(|i| i.ticket.clone()).collect();
     let stamps = desk.changed(&tickets).await?;
-    for mirrored in known {
-        let Some((_, stamp)) = stamps.iter().find(|(ticket, _)| *ticket == mirrored.ticket) else { continue };
-        if *stamp != mirrored.stamp {
-            let ticket = desk.find(&mirrored.ticket).await?;
-            apply_remote(service, receiver, mirrored, &ticket, stamp).await.map_err(|e| e.to_string())?;
+    for before in known {
+        let Some((_, stamp)) = stamps.iter().find(|(ticket, _)| *ticket == before.ticket) else { continue };
+        if *stamp != before.stamp {
+            let ticket = desk.find(&before.ticket).await?;
+            apply_remote(service, receiver, before, &ticket, stamp).await.map_err(|e| e.to_string())?;
         }
     }
     Ok(())
 }
 
-/// A mirror becomes what its ticket is now; its journal says what changed.
+/// Updates an incident from its ticket, and records the changes in its journal.
 async fn apply_remote(
     service: &ServiceDesk,
     receiver: &receiver::Model,
@@ -73,7 +73,7 @@ async fn apply_remote(
     change.stamp = Set(stamp.to_owned());
     change.status = Set(status);
     if same(&before, &row, ticket) {
-        // Our own entries are changes there too: they are no news here.
+        // Entries that Deskside writes change the ticket too, but do not update the incident.
         change.updated = Set(before.updated);
     }
     row = change.update(&service.db).await?;
@@ -88,13 +88,13 @@ async fn apply_remote(
         ("status", readable(&before.status), readable(&row.status)),
         ("customer", customers.0, customers.1),
     ];
-    let said: Vec<String> =
+    let changes: Vec<String> =
         table.into_iter().filter(|(_, a, b)| a != b).map(|(what, a, b)| format!("{what}: {a} → {b}")).collect();
-    if said.is_empty() {
+    if changes.is_empty() {
         return Ok(());
     }
     let now = stored_time(clock::now());
-    let entry = journal::entry(row.id, now, "change", &receiver.name, said.join("; "));
+    let entry = journal::entry(row.id, now, "change", &receiver.name, changes.join("; "));
     entry.insert(&service.db).await.map(|_| ())
 }
 

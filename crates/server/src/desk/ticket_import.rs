@@ -1,4 +1,4 @@
-//! How a session is made for an incident, wherever the wish comes from.
+//! Creates incidents for other systems' tickets, and sessions for incidents.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ use store::{
 
 use super::{BuiltIn, Desk, Entry, ServiceDesk, Ticket};
 
-/// The desk of incidents that another system has made by asking for a session.
+/// The desk of incidents that another system created by requesting a session.
 pub const BY_API: &str = "api";
 /// The first incident is INC-1001.
 const FIRST_NUMBER: i32 = 1_000;
-/// The longest name of a ticket elsewhere.
+/// The longest ticket number or key of another system.
 const MAX_TICKET_CHARS: usize = 1_024;
 
-/// What people call an incident: its desk's number for it.
+/// The incident's number as people write it.
 pub fn number(incident: &incident::Model) -> String {
     match incident.ticket.as_str() {
         "" => format!("INC-{}", FIRST_NUMBER.saturating_add(incident.id)),
@@ -33,14 +33,14 @@ pub fn number(incident: &incident::Model) -> String {
     }
 }
 
-/// The built-in desk's id of the incident by that number, if it is one of its numbers.
+/// The id of the incident with this number, if it is a number of the built-in desk.
 pub fn id_of(number: &str) -> Option<i32> {
     let digits = number.trim().to_ascii_uppercase();
     let n: i32 = digits.strip_prefix("INC-").unwrap_or(&digits).parse().ok()?;
     Some(n.saturating_sub(FIRST_NUMBER))
 }
 
-/// The page of an incident that another desk knows: made when it is missing, renewed when it is there.
+/// Creates the incident for another desk's ticket, or updates it.
 pub async fn upsert_incident(
     service: &ServiceDesk,
     desk: &str,
@@ -48,9 +48,9 @@ pub async fn upsert_incident(
     found: &Ticket,
 ) -> Result<incident::Model, DbErr> {
     if ticket.chars().count() > MAX_TICKET_CHARS {
-        return Err(DbErr::Custom(format!("a ticket's name has at most {MAX_TICKET_CHARS} characters")));
+        return Err(DbErr::Custom(format!("a ticket number has at most {MAX_TICKET_CHARS} characters")));
     }
-    // Two who ask for the same ticket at once would make two incidents of it, and two of its customer.
+    // Concurrent requests for the same ticket would create two incidents, and two customers.
     static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let _one = ONE.lock().await;
     let now = stored_time(clock::now());
@@ -97,17 +97,17 @@ pub async fn upsert_incident(
     row.insert(&service.db).await
 }
 
-/// The customer by that mail address, or, where there is none, by that name among those without one; made when there is
-/// nobody. A name that has to be shortened is nobody's who is known.
+/// The customer with this mail address or, without an address, with this name and no address; created if missing. A
+/// name that must be shortened matches nobody.
 pub async fn known_customer(service: &ServiceDesk, found: &Ticket) -> Result<i32, DbErr> {
-    let told = service.sessions.redactor().await?.clean(found.customer.trim());
-    let name = match shortened(&told, protocol::MAX_NAME_CHARS) {
+    let full_name = service.sessions.redactor().await?.clean(found.customer.trim());
+    let name = match shortened(&full_name, protocol::MAX_NAME_CHARS) {
         name if name.is_empty() => "Customer".to_owned(),
         name => name,
     };
     let email = address::whole(&found.email).unwrap_or_default().to_owned();
     let known = match email.as_str() {
-        "" if [name.as_str(), ""].contains(&told.as_str()) => {
+        "" if [name.as_str(), ""].contains(&full_name.as_str()) => {
             let nameless = customer::Entity::find().filter(customer::Column::Email.eq(""));
             Some(nameless.filter(customer::Column::Name.eq(name.as_str())))
         }
@@ -124,7 +124,7 @@ pub async fn known_customer(service: &ServiceDesk, found: &Ticket) -> Result<i32
     Ok(row.insert(&service.db).await?.id)
 }
 
-/// The incident as sessions name it.
+/// The incident as sessions refer to it.
 pub async fn reference(service: &ServiceDesk, incident: &incident::Model) -> Result<IncidentRef, DbErr> {
     let customer = customer::Entity::find_by_id(incident.customer).one(&service.db).await?;
     Ok(IncidentRef {
@@ -135,35 +135,36 @@ pub async fn reference(service: &ServiceDesk, incident: &incident::Model) -> Res
     })
 }
 
-/// What another system wants a session for.
+/// A request of another system for a session.
 pub struct ImportRequest {
     pub place: Place,
-    /// The incident as that system calls it: one of ours by its number, else a mirror of theirs; may be empty.
+    /// The incident: a number of the built-in desk, or the other system's own key, for which an incident is created. May
+    /// be empty.
     pub external_key: String,
-    /// What is known of the incident, should its page be made.
+    /// The incident's data, if it must be created.
     pub about: Ticket,
-    /// What that system knows of the session.
+    /// Attributes of the session.
     pub attributes: Vec<(String, String)>,
-    /// The incident's priority, where it is told.
+    /// The incident's priority, if it is given.
     pub priority: Option<&'static str>,
 }
 
-/// Who gets a session.
+/// Where a new session goes.
 pub enum Place {
     With(UserRef),
     In(Queue),
 }
 
-/// The attribute that names the incident of another system.
+/// The attribute with the other system's key of the incident.
 pub const EXTERNAL_KEY: &str = "external_key";
 
-/// What other systems call a session's incident: their own key, else our number.
+/// The key of a session's incident for other systems: their own key, otherwise our number.
 pub fn external_key(session: &session::Session) -> String {
     let known = session.attributes().iter().find(|(name, _)| name == EXTERNAL_KEY).map(|(_, key)| key.clone());
     known.or_else(|| session.incident().map(|i| i.number.clone())).unwrap_or_default()
 }
 
-/// The incident of the built-in desk that another system names by our number.
+/// The incident of the built-in desk, if a key is one of our numbers.
 pub async fn ours(service: &ServiceDesk, key: &str) -> Result<Option<incident::Model>, DbErr> {
     let named = key.trim().to_ascii_uppercase().starts_with("INC-").then(|| id_of(key)).flatten();
     match named {
@@ -172,43 +173,43 @@ pub async fn ours(service: &ServiceDesk, key: &str) -> Result<Option<incident::M
     }
 }
 
-/// Makes a session as another system wishes, without a key.
+/// Creates a session for another system, without issuing a key.
 pub async fn for_system(
     service: &ServiceDesk,
     system: UserRef,
-    wish: ImportRequest,
+    request: ImportRequest,
 ) -> Result<Arc<LiveSession>, ActError> {
     let by = Actor::System(system.clone());
-    let known = ours(service, &wish.external_key).await?;
+    let known = ours(service, &request.external_key).await?;
     let mut incident = match known {
         Some(ours) => ours,
-        None => upsert_incident(service, BY_API, &wish.external_key, &wish.about).await?,
+        None => upsert_incident(service, BY_API, &request.external_key, &request.about).await?,
     };
-    if let Some(priority) = wish.priority {
+    if let Some(priority) = request.priority {
         let row = incident::ActiveModel { priority: Set(priority.into()), ..incident.into() };
         incident = row.update(&service.db).await?;
     }
-    let live = match wish.place {
+    let live = match request.place {
         Place::With(owner) => session(service, &incident, owner, None).await?,
         Place::In(queue) => session(service, &incident, system, Some((queue, &by))).await?,
     };
-    let external = (!wish.external_key.is_empty()).then(|| (EXTERNAL_KEY.to_owned(), wish.external_key));
-    for (name, value) in external.into_iter().chain(wish.attributes) {
+    let external = (!request.external_key.is_empty()).then(|| (EXTERNAL_KEY.to_owned(), request.external_key));
+    for (name, value) in external.into_iter().chain(request.attributes) {
         live.act(&by, Command::Attribute { name, value }).await?;
     }
     Ok(live)
 }
 
-/// How keys and links look.
+/// The form of keys and links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// Nine digits, and a token of 24 characters.
+    /// Keys of nine digits, and tokens of 24 characters.
     Ours,
-    /// Seven digits and 32 hexadecimal ones, for which BeyondTrust's integrations have room.
+    /// Keys of seven digits and tokens of 32 hexadecimal ones, as BeyondTrust's integrations expect them.
     Beyondtrust,
 }
 
-/// A new key and link, shown once.
+/// A new key and link. Only their hashes are stored.
 pub struct Keys {
     pub key: String,
     pub key_until: Timestamp,
@@ -217,7 +218,7 @@ pub struct Keys {
     pub link_until: Timestamp,
 }
 
-/// Makes a session for an incident, in its owner's queue or in another, and writes the journal.
+/// Creates a session for an incident, in its owner's queue or another one, and adds a journal entry.
 pub async fn session(
     service: &ServiceDesk,
     incident: &incident::Model,
@@ -235,7 +236,7 @@ pub async fn session(
     Ok(live)
 }
 
-/// Makes a new key and link for a session.
+/// Issues a new key and link for a session.
 pub async fn keys(
     service: &ServiceDesk,
     live: &Arc<LiveSession>,
@@ -246,7 +247,7 @@ pub async fn keys(
     let _one = service.sessions.passes.lock().await;
     let entries = live.act(by, Command::IssueKey { life }).await?;
     let Some(Event::KeyIssued { key_until, link_until, .. }) = entries.first().map(|e| &e.event) else {
-        return Err(ActError::Store(DbErr::Custom("a key was issued without its event".into())));
+        return Err(ActError::Store(DbErr::Custom("no event for the issued key".into())));
     };
     let (key, token) = match form {
         Form::Ours => (secret::spoken_key(9), secret::token()),
@@ -262,7 +263,7 @@ pub async fn keys(
     Ok(Keys { key, key_until: *key_until, token, link_until: *link_until })
 }
 
-/// The address of a link. The token stands behind the #, so that browsers never send it and no proxy writes it down.
+/// The URL of a link. The token is in the fragment, so that browsers do not send it and no proxy logs it.
 pub fn link(service: &ServiceDesk, token: &str) -> String {
     format!("{}/join#{token}", service.public_url)
 }

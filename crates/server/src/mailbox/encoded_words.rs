@@ -1,12 +1,11 @@
-//! Encoded words in headers (RFC 2047). Many programs split them inside a character, which the standard forbids: words
-//! of one charset that stand side by side are joined before anything decodes them. Headers in bare 8-bit text become
-//! UTF-8.
+//! Encoded words in headers (RFC 2047). Many programs split them within a character, which the standard forbids. So
+//! adjacent words of one charset are joined before they are decoded. Headers in bare 8-bit text become UTF-8.
 
 use std::borrow::Cow;
 
 use base64::{Engine, alphabet, engine};
 
-/// Base64 as mails have it: with or without its padding.
+/// Base64 with or without padding, as found in mails.
 const LENIENT: engine::GeneralPurpose = engine::GeneralPurpose::new(
     &alphabet::STANDARD,
     engine::GeneralPurposeConfig::new()
@@ -14,10 +13,10 @@ const LENIENT: engine::GeneralPurpose = engine::GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// The longest run of words that is joined: more is no subject.
+/// The longest sequence of words that is joined, in bytes.
 const MOST_JOINED: usize = 64 * 1_024;
 
-/// A mail in whose headers no character is split between two words.
+/// Joins the encoded words in a mail's headers, so that no character is split between two words.
 pub fn joined(raw: &[u8]) -> Cow<'_, [u8]> {
     let mut out: Vec<u8> = Vec::new();
     let (mut from, mut changed) = (0, false);
@@ -25,7 +24,7 @@ pub fn joined(raw: &[u8]) -> Cow<'_, [u8]> {
         let header = &raw[start..end];
         let text = match std::str::from_utf8(header) {
             Ok(text) => Cow::Borrowed(text),
-            // Bare letters of western Europe: what else would they be.
+            // Bare 8-bit text is most likely Latin-1.
             Err(_) => Cow::Owned(header.iter().map(|b| char::from(*b)).collect()),
         };
         let now = join(&text);
@@ -42,7 +41,7 @@ pub fn joined(raw: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// Where headers stand: at the start, and after each line that may part a multipart mail.
+/// The ranges of headers: at the start, and after each possible boundary of a multipart mail.
 fn headers(raw: &[u8]) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let mut begun = Some(0);
@@ -54,7 +53,7 @@ fn headers(raw: &[u8]) -> Vec<(usize, usize)> {
                 found.push((start, at));
                 begun = None;
             }
-            // What follows such a line is a part's header only when it says so.
+            // A line like a boundary is followed by a part's header only if that begins with `Content-`.
             None if line.starts_with(b"--") && is_part(&raw[end..]) => begun = Some(end),
             _ => {}
         }
@@ -72,11 +71,11 @@ fn is_part(rest: &[u8]) -> bool {
 struct Word<'a> {
     charset: &'a str,
     bytes: Vec<u8>,
-    /// Where it ends in the text.
+    /// The offset of its end in the text.
     end: usize,
 }
 
-/// Words of one charset that stand side by side become one.
+/// Joins adjacent words of one charset.
 fn join(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut from = 0;
@@ -108,7 +107,7 @@ fn join(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Where the next word stands when only blanks are between.
+/// The offset of the next word, if only white space precedes it.
 fn next_to(text: &str, end: usize) -> Option<usize> {
     let rest = &text[end..];
     let blanks = rest.len() - rest.trim_start_matches([' ', '\t', '\r', '\n']).len();
@@ -123,7 +122,7 @@ fn word(text: &str, start: usize) -> Option<Word<'_>> {
     if !plain(charset) || data.contains(['\n', '\r']) {
         return None;
     }
-    // A language after the charset (RFC 2231, 5) says nothing about the bytes.
+    // Ignore a language after the charset (RFC 2231, 5).
     let charset = charset.split('*').next()?;
     let bytes = match encoding {
         "B" | "b" => LENIENT.decode(data.trim_end_matches('=')).ok()?,
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_stay_as_they_are() {
+    fn bodies_are_not_changed() {
         let mail =
             b"Subject: x\n\n=?utf-8?B?w?= =?utf-8?B?tg==?=\n--x\nnot a header =?utf-8?Q?a?= =?utf-8?Q?b?=\n\n\xf6\n";
         assert_eq!(joined(mail), Cow::Borrowed(&mail[..]));
@@ -203,7 +202,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn however_a_text_is_cut_into_words_it_is_read_whole(text in "[a-zäöü€打印机]{1,30}", at in 0_usize..100) {
+        fn a_text_may_be_split_into_words_anywhere(text in "[a-zäöü€打印机]{1,30}", at in 0_usize..100) {
             let bytes = text.as_bytes();
             let (one, two) = bytes.split_at(at % bytes.len());
             let words = [one, two].map(|w| format!("=?utf-8?B?{}?=", LENIENT.encode(w))).join("\r\n ");

@@ -1,4 +1,4 @@
-//! Names of folders as IMAP has them: modified UTF-7 (RFC 3501, 5.1.3).
+//! Folder names in IMAP: modified UTF-7 (RFC 3501, 5.1.3).
 
 use base64::{Engine, alphabet::IMAP_MUTF7, engine};
 
@@ -9,7 +9,7 @@ const BASE64: engine::GeneralPurpose = engine::GeneralPurpose::new(
         .with_decode_padding_mode(engine::DecodePaddingMode::RequireNone),
 );
 
-/// A folder's name as the mailbox knows it. One that is written in the mailbox's way already stays as it is.
+/// Encodes a folder's name. One that is already encoded stays as it is.
 pub fn encoded(name: &str) -> String {
     let name = name.trim();
     if name.is_ascii() && (!name.contains('&') || decoded(name).is_some()) {
@@ -39,7 +39,7 @@ pub fn encoded(name: &str) -> String {
     out
 }
 
-/// What an encoded name says; `None` where it is not one.
+/// Decodes a name; `None` if it is not a valid encoding.
 fn decoded(name: &str) -> Option<String> {
     let mut out = String::new();
     let mut rest = name;
@@ -54,12 +54,12 @@ fn decoded(name: &str) -> Option<String> {
         let bytes = BASE64.decode(shifted).ok()?;
         let (pairs, []) = bytes.as_chunks::<2>() else { return None };
         let units = pairs.iter().map(|pair| u16::from_be_bytes(*pair));
-        let said: String = char::decode_utf16(units).collect::<Result<_, _>>().ok()?;
-        // Plain letters are never shifted: this is a name with a sign in it.
-        if said.contains(|c: char| matches!(c, '\x20'..='\x7e')) {
+        let text: String = char::decode_utf16(units).collect::<Result<_, _>>().ok()?;
+        // Printable ASCII is never encoded, so this is a plain name with an `&`.
+        if text.contains(|c: char| matches!(c, '\x20'..='\x7e')) {
             return None;
         }
-        out.push_str(&said);
+        out.push_str(&text);
     }
     out.push_str(rest);
     Some(out)
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_are_named_as_imap_names_them() {
+    fn folder_names_are_encoded_for_imap() {
         for (name, imap) in [
             ("INBOX", "INBOX"),
             ("Störungen", "St&APY-rungen"),
@@ -80,7 +80,7 @@ mod tests {
             ("台北", "&U,BTFw-"),
             ("~peter/mail/台北/日本語", "~peter/mail/&U,BTFw-/&ZeVnLIqe-"),
             ("打印机😀", "&YlNTcGc62D3eAA-"),
-            // As older settings have them.
+            // Older settings contain encoded names.
             ("St&APY-rungen", "St&APY-rungen"),
             ("R&-D", "R&-D"),
         ] {
@@ -90,7 +90,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn every_name_comes_back(name in "[a-zA-Z &/äöü打😀-]{0,20}") {
+        fn every_name_can_be_decoded(name in "[a-zA-Z &/äöü打😀-]{0,20}") {
             let name = name.trim();
             let imap = encoded(name);
             proptest::prop_assert!(imap.is_ascii());

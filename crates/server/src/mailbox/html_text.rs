@@ -1,14 +1,14 @@
-//! A mail that has only HTML, as text: cells, items and links stay apart, what is quoted is marked, what nobody sees is
-//! left out.
+//! Converts an HTML mail to text: table cells, list items and links stay separate, quotes are marked, and invisible
+//! elements are left out.
 
 use mail_parser::decoders::html::html_to_text;
 
-/// More elements within each other than this are read as if they were beside each other.
+/// The deepest nesting of lists, quotes and links that is tracked.
 const DEEPEST: usize = 20;
-/// When so much is written the rest is left to the original.
+/// The longest text that is produced, in bytes. The rest is only in the original.
 const MOST_TEXT: usize = 256 * 1_024;
-/// So much of a link's words is compared with its address.
-const MOST_SAID: usize = 2_000;
+/// How much of a link's text is compared with its URL, in bytes.
+const MOST_LINK_TEXT: usize = 2_000;
 
 /// The text of an HTML document.
 pub fn text(html: &str) -> String {
@@ -17,9 +17,9 @@ pub fn text(html: &str) -> String {
     while let Some(at) = rest.find('<')
         && page.bytes < MOST_TEXT
     {
-        page.say(&rest[..at]);
+        page.text(&rest[..at]);
         let Some((tag, after)) = tag(&rest[at..]) else {
-            page.say("<");
+            page.text("<");
             rest = &rest[at + 1..];
             continue;
         };
@@ -31,13 +31,13 @@ pub fn text(html: &str) -> String {
         }
         if tag.closes { page.close(&tag.name) } else { page.open(&tag) }
     }
-    page.say(rest);
+    page.text(rest);
     page.done()
 }
 
-/// What these hold is no text for people.
+/// Elements whose content is not shown.
 const UNSEEN: [&str; 7] = ["head", "style", "script", "title", "template", "noscript", "svg"];
-/// These begin a line of their own.
+/// Elements that start a new line.
 const BLOCKS: [&str; 21] = [
     "p",
     "div",
@@ -61,7 +61,7 @@ const BLOCKS: [&str; 21] = [
     "dt",
     "dd",
 ];
-/// A blank line stands around these.
+/// Elements with a blank line before and after them.
 const PARAGRAPHS: [&str; 11] = ["p", "table", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6", "pre"];
 
 struct Tag {
@@ -76,7 +76,7 @@ impl Tag {
     }
 }
 
-/// The tag at the start, and what follows it; no tag for a comment. `None` where `<` is only a sign.
+/// Parses the tag at the start. Returns it (no tag for a comment) and what follows it; `None` if the `<` is literal.
 fn tag(html: &str) -> Option<(Option<Tag>, &str)> {
     if let Some(comment) = html.strip_prefix("<!--") {
         return Some((None, comment.split_once("-->").map_or("", |(_, after)| after)));
@@ -95,7 +95,7 @@ fn tag(html: &str) -> Option<(Option<Tag>, &str)> {
     Some((Some(Tag { name, closes, attributes }), after))
 }
 
-/// The attributes up to the end of the tag, and what follows it.
+/// Parses the attributes up to the end of the tag. Returns them and what follows the tag.
 fn attributes(mut rest: &str) -> (Vec<(String, String)>, &str) {
     let mut found = Vec::new();
     loop {
@@ -107,7 +107,7 @@ fn attributes(mut rest: &str) -> (Vec<(String, String)>, &str) {
             return (found, "");
         }
         let end = rest.find(|c: char| c.is_whitespace() || "=>/".contains(c)).unwrap_or(rest.len());
-        // A sign that is no name is passed by.
+        // Skip a character that cannot start a name.
         let end = if end == 0 { rest.chars().next().map_or(0, char::len_utf8) } else { end };
         let name = rest[..end].to_ascii_lowercase();
         rest = rest[end..].trim_start();
@@ -130,7 +130,7 @@ fn attribute_value(rest: &str) -> (&str, &str) {
     rest.split_at(rest.find(|c: char| c.is_whitespace() || c == '>').unwrap_or(rest.len()))
 }
 
-/// What follows the end of an element that nobody sees.
+/// What follows the closing tag of this element.
 fn past<'a>(html: &'a str, name: &str) -> &'a str {
     let mut rest = html;
     while let Some(at) = rest.find("</") {
@@ -142,7 +142,7 @@ fn past<'a>(html: &'a str, name: &str) -> &'a str {
     ""
 }
 
-/// Text with its entities read.
+/// Decodes character references.
 fn entities(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -153,7 +153,7 @@ fn entities(text: &str) -> String {
         match after[end..].strip_prefix(';') {
             Some(behind) if (1..=32).contains(&end) => {
                 let whole = format!("&{};", &after[..end]);
-                // The one of XML that HTML's table may lack.
+                // The reference of XML that HTML's table may lack.
                 let read = if whole == "&apos;" { "'".into() } else { html_to_text(&whole) };
                 out.push_str(&read);
                 rest = behind;
@@ -165,26 +165,26 @@ fn entities(text: &str) -> String {
     out
 }
 
-/// What is written so far.
+/// The text so far, and the open elements.
 #[derive(Default)]
 struct Page {
     done: Vec<String>,
     bytes: usize,
     line: String,
-    /// A blank is due before the next word.
+    /// Whether a space must precede the next word.
     blank: bool,
     pre: usize,
     quotes: usize,
-    /// Lists around: numbered with the next number, or not.
+    /// The open lists, with the next number of numbered ones.
     lists: Vec<Option<u64>>,
-    /// Links around: their address, and where their words begin in the line.
+    /// The open links: URL and text.
     links: Vec<(String, String)>,
-    /// Elements around that nobody sees, by name.
+    /// The open elements that are hidden.
     hidden: Vec<String>,
 }
 
 impl Page {
-    fn say(&mut self, text: &str) {
+    fn text(&mut self, text: &str) {
         if !self.hidden.is_empty() || text.is_empty() {
             return;
         }
@@ -205,9 +205,9 @@ impl Page {
                 }
             }
         }
-        for (_, said) in &mut self.links {
-            if said.len() < MOST_SAID {
-                said.push_str(&text);
+        for (_, link_text) in &mut self.links {
+            if link_text.len() < MOST_LINK_TEXT {
+                link_text.push_str(&text);
             }
         }
     }
@@ -236,8 +236,8 @@ impl Page {
         self.done.push(format!("{mark}{line}").trim_end().to_owned());
     }
 
-    /// The next text begins a line.
-    fn fresh(&mut self) {
+    /// Starts a new line, unless one has just begun.
+    fn start_line(&mut self) {
         if !self.line.trim().is_empty() {
             self.end_line();
         }
@@ -246,7 +246,7 @@ impl Page {
     }
 
     fn paragraph(&mut self) {
-        self.fresh();
+        self.start_line();
         if self.lists.is_empty() {
             self.end_line();
         }
@@ -268,13 +268,13 @@ impl Page {
         if PARAGRAPHS.contains(&name) {
             self.paragraph();
         } else if BLOCKS.contains(&name) {
-            self.fresh();
+            self.start_line();
         }
         match name {
-            "br" => self.end_line_always(),
+            "br" => self.break_line(),
             "hr" => {
                 self.write("---");
-                self.fresh();
+                self.start_line();
             }
             "td" | "th" if !self.line.trim().is_empty() => {
                 self.blank = false;
@@ -313,8 +313,8 @@ impl Page {
         }
     }
 
-    /// A break, also after an empty line.
-    fn end_line_always(&mut self) {
+    /// Ends the line at a `<br>`, even if it is empty.
+    fn break_line(&mut self) {
         if self.line.trim().is_empty() && self.done.last().is_some_and(|l| !l.is_empty()) && self.lists.is_empty() {
             self.done.push(">".repeat(self.quotes));
             self.line.clear();
@@ -332,20 +332,20 @@ impl Page {
         }
         match name {
             "a" => {
-                if let Some((to, said)) = self.links.pop() {
-                    self.link(&to, &said);
+                if let Some((to, text)) = self.links.pop() {
+                    self.link(&to, &text);
                 }
             }
             "ul" | "ol" => {
-                self.fresh();
+                self.start_line();
                 self.lists.pop();
             }
             "pre" => {
-                self.fresh();
+                self.start_line();
                 self.pre = self.pre.saturating_sub(1);
             }
             "blockquote" => {
-                self.fresh();
+                self.start_line();
                 let empty = |line: &String| line.trim_matches(['>', ' ']).is_empty() && !line.is_empty();
                 while self.done.last().is_some_and(empty) {
                     self.done.pop();
@@ -358,19 +358,19 @@ impl Page {
         if PARAGRAPHS.contains(&name) {
             self.paragraph();
         } else if BLOCKS.contains(&name) {
-            self.fresh();
+            self.start_line();
         }
     }
 
-    /// The address of a link, after its words when they do not say it.
-    fn link(&mut self, to: &str, said: &str) {
+    /// Writes the URL of a link after its text, unless they are the same.
+    fn link(&mut self, to: &str, text: &str) {
         let lower = to.to_ascii_lowercase();
         let goes = ["https://", "http://", "mailto:", "tel:", "ftp://"].iter().any(|s| lower.starts_with(s));
         let plain: String = to.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
-        let said = said.trim();
+        let text = text.trim();
         let same = |a: &str, b: &str| a.trim_end_matches('/').eq_ignore_ascii_case(b.trim_end_matches('/'));
         let bare = plain.split_once(':').map_or("", |(_, rest)| rest.trim_start_matches('/'));
-        if goes && !same(said, &plain) && !same(said, bare) {
+        if goes && !same(text, &plain) && !same(text, bare) {
             self.blank = true;
             self.write(&format!("<{plain}>"));
         }
@@ -393,7 +393,7 @@ mod tests {
     use super::text;
 
     #[test]
-    fn what_stands_apart_stays_apart() {
+    fn html_becomes_text() {
         let table = [
             (
                 "<p>Hello,</p><table><tr><td>Host</td><td>PC-1</td></tr><tr><td>IP</td><td>192.0.2.7</td></tr></table>",
@@ -428,15 +428,15 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_page_is_too_strange(html in "(<[a-z/!?-]{0,10}|>|[a-z=\"' &;#]{0,6}|<(/)?(p|li|ul|pre|a href=x|td|blockquote)>){0,60}") {
+        fn any_html_is_converted(html in "(<[a-z/!?-]{0,10}|>|[a-z=\"' &;#]{0,6}|<(/)?(p|li|ul|pre|a href=x|td|blockquote)>){0,60}") {
             proptest::prop_assert!(text(&html).len() < html.len() * 20 + 2_000);
         }
 
         #[test]
-        fn every_word_of_a_table_is_there_and_apart(words in proptest::collection::vec("[a-z]{3,8}", 1..12)) {
+        fn table_cells_stay_separate(words in proptest::collection::vec("[a-z]{3,8}", 1..12)) {
             let cells: String = words.iter().map(|w| format!("<td>{w}</td>")).collect();
-            let said = text(&format!("<table><tr>{cells}</tr></table>"));
-            let found: Vec<&str> = said.split(" | ").collect();
+            let text = text(&format!("<table><tr>{cells}</tr></table>"));
+            let found: Vec<&str> = text.split(" | ").collect();
             proptest::prop_assert_eq!(found, words);
         }
     }

@@ -1,4 +1,4 @@
-//! A mail as it came (RFC 5322, MIME): what it says, what it answers, and whether a person wrote it.
+//! Parses a received mail (RFC 5322, MIME): its text, the mails to which it replies, and whether a person wrote it.
 
 use mail_parser::{HeaderValue, Message, MessageParser, MimeHeaders, PartType};
 use platform::{
@@ -9,38 +9,39 @@ use sha2::{Digest, Sha256};
 
 use super::{encoded_words, html_text, routing, writer};
 
-/// More text than this is cut off; all of it is in the original.
+/// The longest text that is stored, in bytes. All of it is in the original.
 const MOST_TEXT: usize = 20_000;
-/// More attachments than this are not listed.
+/// Most attachments that are listed.
 const MOST_ATTACHMENTS: usize = 50;
-/// More mails than this are not looked for when a mail says what it answers.
+/// Most parents that are looked up.
 const MOST_PARENTS: usize = 50;
-/// The longest Message-ID that is kept as it is; a longer one is kept as its hash, so that two never become one.
+/// The longest Message-ID that is stored as it is. A longer one is replaced by its hash, which keeps it unique.
 const MOST_ID: usize = 300;
-/// The longest subject that is shown.
+/// The longest subject that is stored.
 const MOST_SUBJECT: usize = 200;
 
-/// A mail.
+/// A received mail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IncomingMail {
-    /// Its Message-ID without brackets; a hash of the mail where it has none.
+    /// Its Message-ID without brackets; a hash of the mail if it has none.
     pub id: String,
-    /// The mails that it answers, the nearest first.
+    /// The mails to which it replies, the nearest first.
     pub parents: Vec<String>,
     pub name: String,
     pub address: String,
-    /// The sender that passed it on, when its writer is only named by `Reply-To`.
+    /// The address in `From`, if its writer is only named by `Reply-To`.
     pub via: Option<String>,
     pub subject: String,
-    /// The incident whose number its subject names, wherever it stands there.
+    /// The incident whose number is in the subject.
     pub number: Option<i32>,
-    /// What its writer says, and what is quoted under it.
+    /// What its writer wrote.
     pub text: String,
+    /// What is quoted below.
     pub quoted: String,
     pub attachments: Vec<Attachment>,
 }
 
-/// Something that came with it.
+/// An attachment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
     pub name: String,
@@ -48,7 +49,7 @@ pub struct Attachment {
     pub content: Vec<u8>,
 }
 
-/// Why a mail is no person's word to the desk.
+/// Why a mail is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejected {
     Nobody,
@@ -61,31 +62,31 @@ pub enum Rejected {
 }
 
 impl Rejected {
-    /// The reason in words.
+    /// The reason in words, as the console shows it.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Nobody => "it names no sender",
+            Self::Nobody => "it has no sender",
             Self::LongAddress => "its sender's address is longer than the 254 characters that mail allows",
-            Self::Automatic => "a program has written it by itself, like an out-of-office reply",
-            Self::Bounce => "it says that a mail could not be delivered",
-            Self::List => "it went to a mailing list",
-            Self::Own => "Deskside has sent it itself",
+            Self::Automatic => "it was sent automatically, like an out-of-office reply",
+            Self::Bounce => "it reports that a mail could not be delivered",
+            Self::List => "it was sent to a mailing list",
+            Self::Own => "Deskside sent it",
             Self::TooMany => "too many mails came from this address within an hour",
         }
     }
 }
 
-/// Reads a mail; `None` where it is none. `own` are addresses of the desk.
+/// Parses a mail; `None` if it is invalid. `own` are addresses of the desk.
 pub fn read(raw: &[u8], own: &[&str]) -> Option<IncomingMail> {
     let joined = encoded_words::joined(raw);
     let mail = MessageParser::default().parse(&*joined)?;
     let writer = writer::of(&mail, own).unwrap_or_default();
-    let (text, quoted) = split(&clean(&said(&mail)));
+    let (text, quoted) = split(&clean(&body_text(&mail)));
     let subject = mail.subject().unwrap_or_default();
     Some(IncomingMail {
         id: mail
             .message_id()
-            .map(kept_id)
+            .map(stored_id)
             .filter(|id| !id.is_empty())
             .unwrap_or_else(|| secret::hex(&Sha256::digest(raw))),
         parents: parents(&mail),
@@ -100,8 +101,8 @@ pub fn read(raw: &[u8], own: &[&str]) -> Option<IncomingMail> {
     })
 }
 
-/// All that its writer says, in order: programs put pictures between texts, and what follows them counts as much.
-fn said(mail: &Message<'_>) -> String {
+/// The text of all parts in order: mail programs put pictures between text parts.
+fn body_text(mail: &Message<'_>) -> String {
     let part = |id: &u32| match &mail.parts.get(*id as usize)?.body {
         PartType::Text(text) => Some(text.replace("\r\n", "\n")),
         PartType::Html(html) => Some(html_text::text(html)),
@@ -111,12 +112,12 @@ fn said(mail: &Message<'_>) -> String {
         let texts = ids.iter().filter_map(part).map(|t| t.trim_matches('\n').to_owned());
         texts.filter(|t| !t.trim().is_empty()).collect::<Vec<_>>().join("\n\n")
     };
-    // Some programs send an empty text beside what was written in HTML.
+    // Some programs send an empty text part along with the HTML.
     Some(all(&mail.text_body)).filter(|text| !text.is_empty()).unwrap_or_else(|| all(&mail.html_body))
 }
 
-/// Why it is to be kept out, for what stands in the mail itself (RFC 3834, RFC 2919, RFC 3464).
-pub fn judge(raw: &[u8]) -> Option<Rejected> {
+/// Why a mail must be rejected according to its own headers (RFC 3834, RFC 2919, RFC 3464).
+pub fn rejection(raw: &[u8]) -> Option<Rejected> {
     let Some(mail) = MessageParser::default().parse_headers(raw) else { return Some(Rejected::Nobody) };
     let says = |header: &str| mail.header_raw(header).map(|v| v.trim().to_ascii_lowercase());
     let report = mail.content_type().is_some_and(|t| t.ctype() == "multipart" && t.subtype() == Some("report"));
@@ -139,12 +140,12 @@ pub fn judge(raw: &[u8]) -> Option<Rejected> {
     }
 }
 
-/// What it answers: In-Reply-To, then References from the last to the first.
+/// The mails to which it replies: In-Reply-To, then References from the last to the first.
 fn parents(mail: &Message<'_>) -> Vec<String> {
     let ids = |value: &HeaderValue<'_>| -> Vec<String> {
         match value {
-            HeaderValue::Text(one) => vec![kept_id(one)],
-            HeaderValue::TextList(many) => many.iter().rev().map(|id| kept_id(id)).collect(),
+            HeaderValue::Text(one) => vec![stored_id(one)],
+            HeaderValue::TextList(many) => many.iter().rev().map(|id| stored_id(id)).collect(),
             _ => Vec::new(),
         }
     };
@@ -163,10 +164,10 @@ fn attachment((n, part): (usize, &mail_parser::MessagePart<'_>)) -> Attachment {
         || "application/octet-stream".to_owned(),
         |t| format!("{}/{}", t.ctype(), t.subtype().unwrap_or("octet-stream")),
     );
-    // Of a path, the last name: the folders are its sender's business.
+    // The last component, if the sender's program sent a path.
     let leaf = |name: &str| shortened(name.rsplit(['/', '\\']).next().unwrap_or_default(), 200);
     let named = part.attachment_name().map(leaf).filter(|name| !name.is_empty());
-    // A mail in a mail has no name of its own.
+    // An attached mail has no file name.
     let name = named.unwrap_or_else(|| match kind.as_str() {
         "message/rfc822" => format!("mail-{}.eml", n + 1),
         _ => format!("attachment-{}", n + 1),
@@ -174,25 +175,25 @@ fn attachment((n, part): (usize, &mail_parser::MessagePart<'_>)) -> Attachment {
     Attachment { name, kind, content: part.contents().to_vec() }
 }
 
-/// A Message-ID as it is kept and compared.
-fn kept_id(id: &str) -> String {
+/// A Message-ID as it is stored and compared.
+fn stored_id(id: &str) -> String {
     let id = line(id, usize::MAX);
     if id.len() <= MOST_ID { id } else { secret::hex(&Sha256::digest(id)) }
 }
 
-/// Lines as this system ends them, without what is no text.
+/// Normalises line ends, and removes control characters.
 fn clean(text: &str) -> String {
     text.replace("\r\n", "\n").chars().filter(|c| *c == '\n' || *c == '\t' || !c.is_control()).collect()
 }
 
 fn cut(text: String) -> String {
     match text.char_indices().find(|(at, _)| *at >= MOST_TEXT) {
-        Some((at, _)) => format!("{}…\n(It goes on in the original.)", &text[..at]),
+        Some((at, _)) => format!("{}…\n(The rest is in the original.)", &text[..at]),
         None => text,
     }
 }
 
-/// Above what mail programs put the mail that is answered.
+/// Separators that mail programs put above the quoted mail.
 const RULERS: [&str; 4] = [
     "-----original message-----",
     "-----ursprüngliche nachricht-----",
@@ -200,12 +201,12 @@ const RULERS: [&str; 4] = [
     "-- forwarded",
 ];
 
-/// What somebody wrote, and what they quote under it. A mail that only quotes is all its writer's.
+/// Splits what somebody wrote from what they quote below. A mail that consists of quotes alone is not split.
 fn split(text: &str) -> (String, String) {
     let lines: Vec<&str> = text.lines().collect();
     let quoted = |l: &&str| l.trim().is_empty() || l.trim_start().starts_with('>');
     let ruler = lines.iter().position(|l| RULERS.iter().any(|r| l.trim().to_lowercase().starts_with(r)));
-    // The last line that is not quoted, when quotes follow it.
+    // The end of the last line that is not quoted, if quotes follow it.
     let own = lines.iter().rposition(|l| !quoted(l)).map_or(0, |n| n + 1);
     let quotes = lines[own..].iter().any(|l| l.trim_start().starts_with('>'));
     let mut from = match (ruler, quotes) {
@@ -213,7 +214,7 @@ fn split(text: &str) -> (String, String) {
         (None, true) => own,
         (None, false) => lines.len(),
     };
-    // “On Monday Ada wrote:” belongs to the quote, over two lines at most.
+    // “On Monday Ada wrote:” belongs to the quote. It has at most two lines.
     let before: Vec<usize> = (0..from).rev().filter(|n| !lines[*n].trim().is_empty()).take(2).collect();
     if from < lines.len() && before.first().is_some_and(|n| lines[*n].trim_end().ends_with(':')) {
         let begun = |n: &usize| lines[*n].starts_with("On ") || lines[*n].starts_with("Am ");
@@ -239,23 +240,23 @@ mod tests {
         Content-Transfer-Encoding: base64\r\n\r\nYTtiCg==\r\n--x--\r\n";
 
     #[test]
-    fn a_reply_with_its_attachment() {
-        let letter = read(REPLY.as_bytes(), &[]).unwrap();
-        assert_eq!(letter.id, "b@customer.example");
-        assert_eq!(letter.parents, ["a@desk", "old@desk"]);
-        assert_eq!((letter.name.as_str(), letter.address.as_str()), ("Jürgen Müller", "jm@customer.example"));
-        assert_eq!(letter.text, "Er geht wieder: danke!");
-        assert!(letter.quoted.starts_with("Am Montag schrieb") && letter.quoted.ends_with("> hier."));
-        let [file] = letter.attachments.as_slice() else { panic!("{:?}", letter.attachments) };
+    fn a_reply_is_parsed_with_its_attachment() {
+        let mail = read(REPLY.as_bytes(), &[]).unwrap();
+        assert_eq!(mail.id, "b@customer.example");
+        assert_eq!(mail.parents, ["a@desk", "old@desk"]);
+        assert_eq!((mail.name.as_str(), mail.address.as_str()), ("Jürgen Müller", "jm@customer.example"));
+        assert_eq!(mail.text, "Er geht wieder: danke!");
+        assert!(mail.quoted.starts_with("Am Montag schrieb") && mail.quoted.ends_with("> hier."));
+        let [file] = mail.attachments.as_slice() else { panic!("{:?}", mail.attachments) };
         assert_eq!(
             (file.name.as_str(), file.kind.as_str(), file.content.as_slice()),
             ("prüf .csv", "text/csv", &b"a;b\n"[..])
         );
-        assert_eq!(judge(REPLY.as_bytes()), None);
+        assert_eq!(rejection(REPLY.as_bytes()), None);
     }
 
     #[test]
-    fn only_what_people_wrote_comes_in() {
+    fn only_mails_written_by_people_are_accepted() {
         let with = |header: &str| format!("From: a@b.example\r\n{header}\r\nSubject: x\r\n\r\ny");
         for (header, why) in [
             ("Auto-Submitted: auto-replied", Some(Rejected::Automatic)),
@@ -267,15 +268,15 @@ mod tests {
             ("Content-Type: multipart/report; boundary=x", Some(Rejected::Bounce)),
             ("X-Priority: 1", None),
         ] {
-            assert_eq!(judge(with(header).as_bytes()), why, "{header}");
+            assert_eq!(rejection(with(header).as_bytes()), why, "{header}");
         }
-        assert_eq!(judge(b"From: MAILER-DAEMON@b.example\r\n\r\nx"), Some(Rejected::Bounce));
-        assert_eq!(judge(b"Subject: x\r\n\r\ny"), Some(Rejected::Nobody));
-        assert_eq!(judge(b"From: not an address\r\n\r\ny"), Some(Rejected::Nobody));
+        assert_eq!(rejection(b"From: MAILER-DAEMON@b.example\r\n\r\nx"), Some(Rejected::Bounce));
+        assert_eq!(rejection(b"Subject: x\r\n\r\ny"), Some(Rejected::Nobody));
+        assert_eq!(rejection(b"From: not an address\r\n\r\ny"), Some(Rejected::Nobody));
     }
 
     #[test]
-    fn what_is_quoted_is_told_apart() {
+    fn quotes_are_split_from_the_text() {
         let is = |text: &str, own: &str, quoted: &str| assert_eq!(split(text), (own.to_owned(), quoted.to_owned()));
         is("Yes.\n\nOn Monday Ada wrote:\n> Is it on?", "Yes.", "On Monday Ada wrote:\n> Is it on?");
         is(
@@ -290,12 +291,12 @@ mod tests {
     }
 
     fn case(raw: &[u8]) -> IncomingMail {
-        assert_eq!(judge(raw), None);
+        assert_eq!(rejection(raw), None);
         read(raw, &["help@northwind.example"]).unwrap()
     }
 
     #[test]
-    fn what_other_programs_send_is_read_whole() {
+    fn mails_of_other_programs_are_read_completely() {
         let apple = case(include_bytes!("../../tests/mails/apple-text-picture-text.eml"));
         assert_eq!(
             apple.text,
@@ -311,13 +312,13 @@ mod tests {
         let two = case(include_bytes!("../../tests/mails/long-address-two.eml"));
         assert!(one.address.ends_with(".salesmail.one.example") && two.address.ends_with(".salesmail.two.example"));
         let html = case(include_bytes!("../../tests/mails/html-only.eml"));
-        for said in ["Hello,\n", "Host | PC-1\nIP | 192.0.2.7\n", "- one\n- two\n", "5 < 7 & 3 € ’x'"] {
-            assert!(html.text.contains(said), "{}", html.text);
+        for text in ["Hello,\n", "Host | PC-1\nIP | 192.0.2.7\n", "- one\n- two\n", "5 < 7 & 3 € ’x'"] {
+            assert!(html.text.contains(text), "{}", html.text);
         }
     }
 
     #[test]
-    fn parts_of_every_kind_are_in_order() {
+    fn parts_are_joined_in_order() {
         let part = |kind: &str, body: &str| format!("--B\r\nContent-Type: {kind}\r\n\r\n{body}\r\n");
         let mail = |kind: &str, parts: &[String]| {
             let all = parts.concat();
@@ -342,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn no_identifier_is_cut() {
+    fn identifiers_are_never_truncated() {
         let with = |id: &str, subject: &str| {
             let raw = format!("From: a@b.example\r\nMessage-ID: <{id}>\r\nSubject: {subject}\r\n\r\nx");
             read(raw.as_bytes(), &[]).unwrap()
@@ -358,17 +359,17 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_bytes_are_too_strange(raw in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..2_000)) {
-            let _ = (read(&raw, &[]), judge(&raw));
+        fn any_bytes_are_handled(raw in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..2_000)) {
+            let _ = (read(&raw, &[]), rejection(&raw));
         }
 
         #[test]
-        fn no_mail_is_too_strange(head in "(From: [a-z<>@\" ]{0,30}\r\n|Content-Type: [a-z/;= \"]{0,40}\r\n|[A-Za-z-]{1,12}: .{0,40}\r\n){0,8}", body in "(.|\n|\r\n|--x|> ){0,200}") {
+        fn any_mail_is_handled(head in "(From: [a-z<>@\" ]{0,30}\r\n|Content-Type: [a-z/;= \"]{0,40}\r\n|[A-Za-z-]{1,12}: .{0,40}\r\n){0,8}", body in "(.|\n|\r\n|--x|> ){0,200}") {
             let raw = format!("{head}\r\n{body}");
-            if let Some(letter) = read(raw.as_bytes(), &[]) {
-                proptest::prop_assert!(letter.text.len() <= MOST_TEXT + 64 && letter.subject.chars().count() <= 200);
+            if let Some(mail) = read(raw.as_bytes(), &[]) {
+                proptest::prop_assert!(mail.text.len() <= MOST_TEXT + 64 && mail.subject.chars().count() <= 200);
             }
-            let _ = judge(raw.as_bytes());
+            let _ = rejection(raw.as_bytes());
         }
     }
 }

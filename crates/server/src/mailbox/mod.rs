@@ -1,4 +1,4 @@
-//! Mails that come in: a mailbox is looked into, and what people write there opens incidents and goes on with them.
+//! Incoming mail: reads a mailbox, and creates or updates incidents from its mails.
 
 mod encoded_words;
 mod folder;
@@ -29,29 +29,30 @@ pub use routing::{AttachmentInfo, original};
 use crate::{desk::ServiceDesk, mail::Mailer};
 use routing::Filed;
 
-/// How long one wait for a mail lasts: routers forget a connection that says nothing for longer.
+/// How long to wait for new mail at a time: routers drop connections that are idle for longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(4 * 60);
-/// How long after a failure it is tried again.
-const AGAIN: Duration = Duration::from_secs(30);
+/// The wait before a retry after a failure.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// The desk's mailbox.
+/// The settings of the desk's mailbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(default, deny_unknown_fields)]
 #[ts(export)]
 pub struct Mailbox {
     pub enabled: bool,
-    /// The server's name, and a port where it is not the usual one.
+    /// The server's host name, with the port if it is not the default one.
     pub host: String,
-    /// Encrypt after the greeting (port 143) in place of from the start (port 993).
+    /// Encrypt with STARTTLS (port 143) instead of from the start (port 993).
     pub start_tls: bool,
-    /// A certificate authority to trust in place of the system's (PEM).
+    /// A certificate authority to trust instead of the system's (PEM).
     pub authority: String,
     pub user: String,
-    /// Never told to a page: empty leaves it as it is.
+    /// Never sent to a page. An empty one leaves the stored one unchanged.
     pub password: String,
     pub folder: String,
-    /// What new incidents are, and whose.
+    /// The type of new incidents.
     pub kind: String,
+    /// The team of new incidents.
     pub team: String,
 }
 
@@ -83,39 +84,39 @@ impl Setting for Mailbox {
 impl Mailbox {
     /// Host and port.
     fn place(&self) -> Result<(String, u16), String> {
-        let usual = if self.start_tls { 143 } else { 993 };
+        let default_port = if self.start_tls { 143 } else { 993 };
         let host = self.host.trim();
         let (name, port) = match host.rsplit_once(':') {
-            Some((name, port)) => (name, port.parse().map_err(|_| format!("“{host}” is not a server's name."))?),
-            None => (host, usual),
+            Some((name, port)) => (name, port.parse().map_err(|_| format!("“{host}” is not a valid host name."))?),
+            None => (host, default_port),
         };
         let name = platform::text::address::ascii_domain(name).unwrap_or_default();
         let fits = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c));
-        if fits { Ok((name, port)) } else { Err(format!("“{host}” is not a server's name.")) }
+        if fits { Ok((name, port)) } else { Err(format!("“{host}” is not a valid host name.")) }
     }
 
-    /// Whether it can be looked into, and how much waits there.
+    /// Checks that the mailbox can be read, and counts the unread mails.
     pub async fn test(&self, outbound: &Outbound) -> Result<String, String> {
         let mut open = imap::Open::new(self, outbound).await?;
         let count = open.unseen().await?.len();
         open.close().await;
         Ok(match count {
-            0 => "The mailbox answers; there is no mail that nobody has seen.".into(),
-            1 => "The mailbox answers; one mail waits there.".into(),
-            n => format!("The mailbox answers; {n} mails wait there."),
+            0 => "The mailbox answers; there is no unread mail.".into(),
+            1 => "The mailbox answers; there is one unread mail.".into(),
+            n => format!("The mailbox answers; there are {n} unread mails."),
         })
     }
 }
 
-/// How looking into the mailbox goes.
+/// The state of reading the mailbox.
 #[derive(Default)]
 pub struct Watch {
-    /// It was set anew.
+    /// Notified when the settings have changed.
     changed: Notify,
-    how: Mutex<PollResult>,
+    result: Mutex<PollResult>,
 }
 
-/// When it was looked into for the last time, and what is wrong.
+/// When the mailbox was last read, and what is wrong.
 #[derive(Clone, Debug, Default, Serialize, TS)]
 #[ts(export)]
 pub struct PollResult {
@@ -124,40 +125,39 @@ pub struct PollResult {
 }
 
 impl Watch {
-    /// The mailbox was set anew: it is looked into at once.
+    /// Reads the mailbox at once with new settings.
     pub fn set_anew(&self) {
-        *self.looked_mut() = PollResult::default();
+        *self.result() = PollResult::default();
         self.changed.notify_one();
     }
 
-    /// How it goes.
+    /// The last result.
     pub fn looked(&self) -> PollResult {
-        self.looked_mut().clone()
+        self.result().clone()
     }
 
-    fn looked_mut(&self) -> std::sync::MutexGuard<'_, PollResult> {
-        self.how.lock().expect("nobody panics while holding how it goes")
+    fn result(&self) -> std::sync::MutexGuard<'_, PollResult> {
+        self.result.lock().expect("lock is not poisoned")
     }
 }
 
-/// Everything that is needed to take mails in.
+/// What receiving mails needs.
 pub struct Inbox {
     pub db: DatabaseConnection,
     pub data: PathBuf,
-    /// How many bytes of disk stay free.
+    /// How many bytes of disk space must stay free.
     pub disk_floor: u64,
     pub vault: Arc<Vault>,
     pub mailer: Arc<Mailer>,
-    /// Where the mailbox may be.
+    /// The addresses that the mailbox may have.
     pub outbound: Outbound,
     pub desk: Arc<ServiceDesk>,
-    /// Where mails come in, and how looking there goes.
     pub mailbox: Arc<Current<Mailbox>>,
     pub watch: Watch,
 }
 
 impl Inbox {
-    /// Looks into the mailbox for as long as the server runs.
+    /// Reads the mailbox for as long as the server runs.
     pub async fn run(self: Arc<Self>) {
         loop {
             let rules = self.mailbox.get();
@@ -166,11 +166,11 @@ impl Inbox {
                 continue;
             }
             tokio::select! {
-                Err(problem) = self.look(&rules) => {
-                    tracing::warn!(%problem, "the mailbox cannot be read");
-                    self.watch.looked_mut().problem = Some(problem);
+                Err(problem) = self.receive(&rules) => {
+                    tracing::warn!(%problem, "mailbox not read");
+                    self.watch.result().problem = Some(problem);
                     tokio::select! {
-                        () = tokio::time::sleep(AGAIN) => {}
+                        () = tokio::time::sleep(RETRY_AFTER) => {}
                         () = self.watch.changed.notified() => {}
                     }
                 }
@@ -179,21 +179,21 @@ impl Inbox {
         }
     }
 
-    /// Takes in what comes, until something fails.
-    async fn look(self: &Arc<Self>, rules: &Mailbox) -> Result<std::convert::Infallible, String> {
+    /// Receives mails until something fails.
+    async fn receive(self: &Arc<Self>, rules: &Mailbox) -> Result<std::convert::Infallible, String> {
         let mut open = imap::Open::new(rules, &self.outbound).await?;
         loop {
             for uid in open.unseen().await? {
                 let Some(mail) = open.fetch(uid).await? else { continue };
                 let filed = routing::file(self, rules, &mail.raw, mail.too_large, clock::now()).await;
-                match filed.map_err(|e| format!("A mail could not be taken in: {e}."))? {
+                match filed.map_err(|e| format!("A mail could not be stored: {e}."))? {
                     Filed::Known => {}
-                    Filed::In { incident } => tracing::info!(incident, "a mail was taken in"),
-                    Filed::Rejected(why) => tracing::info!(?why, "a mail was kept out"),
+                    Filed::In { incident } => tracing::info!(incident, "mail received"),
+                    Filed::Rejected(why) => tracing::info!(?why, "mail rejected"),
                 }
-                open.seen(mail.uid).await?;
+                open.mark_read(mail.uid).await?;
             }
-            *self.watch.looked_mut() = PollResult { at: Some(clock::now()), problem: None };
+            *self.watch.result() = PollResult { at: Some(clock::now()), problem: None };
             open = open.wait(LONGEST_WAIT).await?;
         }
     }

@@ -1,36 +1,36 @@
-//! Who wrote a mail.
+//! Finds the writer of a mail.
 //!
-//! A person's `From` is the writer, always. Where `From` is nobody who reads answers (a form of a web site, a scanner, a
-//! notification) the first whole address of `Reply-To` is the writer, and the mail says by whom it came. `Reply-To` is
-//! a claim that no mail server checks: it names a customer for a new incident, and never opens one that exists.
+//! A person in `From` is always the writer. If nobody reads replies to `From` (a web form, a scanner, a notification),
+//! the first valid address in `Reply-To` is the writer, and the mail says by whom it was sent. No mail server verifies
+//! `Reply-To`, so such a mail can only create an incident, never update one.
 
 use mail_parser::{Address, Message};
 use platform::text::{address, address::Unusable, line};
 
-/// Who wrote a mail.
+/// The writer of a mail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Writer {
     pub name: String,
     pub address: String,
-    /// The sender that passed it on, when the writer is only named by `Reply-To`.
+    /// The address in `From`, if the writer is only named by `Reply-To`.
     pub via: Option<String>,
 }
 
-/// Who wrote it. `own` are addresses of the desk itself, from which forms are sent.
+/// The writer. `own` are addresses of the desk itself, from which web forms may be sent.
 pub fn of(mail: &Message<'_>, own: &[&str]) -> Result<Writer, Unusable> {
     let from = first(mail.from()).unwrap_or(Err(Unusable::NoAddress))?;
-    if !is_nobodys(&from.address) && !own.iter().any(|own| own.eq_ignore_ascii_case(&from.address)) {
+    if !is_unattended(&from.address) && !own.iter().any(|own| own.eq_ignore_ascii_case(&from.address)) {
         return Ok(from);
     }
     match first(mail.reply_to()) {
-        Some(Ok(person)) if !is_nobodys(&person.address) && !person.address.eq_ignore_ascii_case(&from.address) => {
+        Some(Ok(person)) if !is_unattended(&person.address) && !person.address.eq_ignore_ascii_case(&from.address) => {
             Ok(Writer { via: Some(from.address), ..person })
         }
         Some(Ok(_) | Err(_)) | None => Ok(from),
     }
 }
 
-/// The first address of a header; `None` where there is none at all.
+/// The first address of a header; `None` if the header is missing or empty.
 fn first(header: Option<&Address<'_>>) -> Option<Result<Writer, Unusable>> {
     let first = header.and_then(Address::first)?;
     let address = match address::whole(first.address().unwrap_or_default()) {
@@ -45,8 +45,8 @@ fn first(header: Option<&Address<'_>>) -> Option<Result<Writer, Unusable>> {
     Some(Ok(Writer { name, address, via: None }))
 }
 
-/// What the name before the @ of an address says when nobody reads what is sent there.
-const NOBODYS: [&str; 12] = [
+/// Parts of a mail address's local part that show that nobody reads replies.
+const UNATTENDED: [&str; 12] = [
     "noreply",
     "noreplies",
     "donotreply",
@@ -60,15 +60,16 @@ const NOBODYS: [&str; 12] = [
     "apache",
     "nobody",
 ];
-/// These are nobody's only as a whole word of it.
-const WORDS: [&str; 8] = ["form", "forms", "webform", "notification", "notifications", "scanner", "website", "robot"];
+/// Likewise, but only as whole words.
+const UNATTENDED_WORDS: [&str; 8] =
+    ["form", "forms", "webform", "notification", "notifications", "scanner", "website", "robot"];
 
-/// Whether an address is nobody's who reads answers.
-fn is_nobodys(address: &str) -> bool {
+/// Whether nobody reads replies to this address.
+fn is_unattended(address: &str) -> bool {
     let local = address.rsplit_once('@').map_or(address, |(local, _)| local).to_ascii_lowercase();
     let letters: String = local.chars().filter(|c| !"-_. ".contains(*c)).collect();
     let mut words = local.split(|c: char| !c.is_alphanumeric());
-    NOBODYS.iter().any(|name| letters.contains(name)) || words.any(|word| WORDS.contains(&word))
+    UNATTENDED.iter().any(|name| letters.contains(name)) || words.any(|word| UNATTENDED_WORDS.contains(&word))
 }
 
 #[cfg(test)]
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_is_the_writer() {
+    fn the_writer_is_a_person() {
         let table = [
             (
                 "From: Website <noreply@northwind.example>\r\nReply-To: Pat <pat@guest.example>",
@@ -111,7 +112,7 @@ mod tests {
                 "pat@guest.example",
                 Some("help@northwind.example"),
             ),
-            // A person who wants answers elsewhere is still that person.
+            // A person who wants replies elsewhere is still the writer.
             ("From: kim@customer.example\r\nReply-To: pat@guest.example", "kim@customer.example", None),
             ("From: informant@x.example\r\nReply-To: pat@guest.example", "informant@x.example", None),
             ("From: noreply@x.example", "noreply@x.example", None),
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_never_cut() {
+    fn addresses_are_never_truncated() {
         let long = |n: usize| format!("From: {}@b.example", "a".repeat(n - 10));
         assert_eq!(who(&long(254)).unwrap().0.len(), 254);
         assert_eq!(who(&long(255)), Err(Unusable::TooLong));

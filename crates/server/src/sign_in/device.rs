@@ -1,7 +1,7 @@
-//! Devices that somebody has signed in with: they are not counted with strangers who guess.
+//! Known devices: failed sign-ins from them are counted separately from those of strangers.
 //!
-//! A browser keeps, for a year, a mark for each person who signed in with it. It lets nobody in: it names the bucket from
-//! which wrong passwords of this person on this device are taken.
+//! For a year, a browser keeps a cookie with a mark for each person who has signed in with it. A mark does not sign
+//! anybody in. It only selects the bucket in which this person's wrong passwords on this device are counted.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use platform::secret;
@@ -9,7 +9,7 @@ use store::tables::user;
 
 use super::Auth;
 
-/// So many people share a browser.
+/// Most people whose marks a browser keeps.
 const MOST: usize = 5;
 const SECONDS: u64 = 365 * 24 * 60 * 60;
 
@@ -17,12 +17,12 @@ fn name(auth: &Auth) -> &'static str {
     if auth.public_url.secure() { "__Host-deskside-device" } else { "deskside-device" }
 }
 
-/// A new password makes the marks of the old one worthless.
+/// A mark's signature. It includes the password's hash, so that a new password invalidates old marks.
 fn seal(auth: &Auth, user: &user::Model, device: &str) -> String {
     secret::hash_key(&auth.identity.pepper(), &format!("device {} {device} {}", user.id, user.password))
 }
 
-/// What the browser keeps: (person, device, seal).
+/// The marks in the browser's cookie: person, device and signature.
 fn marks(auth: &Auth, headers: &HeaderMap) -> Vec<(i32, String, String)> {
     let name = name(auth);
     let all = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
@@ -35,14 +35,14 @@ fn marks(auth: &Auth, headers: &HeaderMap) -> Vec<(i32, String, String)> {
     value.unwrap_or_default().split('~').take(MOST).filter_map(mark).collect()
 }
 
-/// The device, if this person has signed in with it.
+/// The device's id, if this person has signed in with it before.
 pub fn known(auth: &Auth, headers: &HeaderMap, user: &user::Model) -> Option<String> {
     let own = marks(auth, headers).into_iter().find(|(id, ..)| *id == user.id);
     let right = |device: &str, sealed: &str| secret::hash(&seal(auth, user, device)) == secret::hash(sealed);
     own.filter(|(_, device, sealed)| right(device, sealed)).map(|(_, device, _)| device)
 }
 
-/// Lets the browser keep that this person has signed in with it.
+/// Sets the cookie, with a mark for this person.
 pub fn remember(auth: &Auth, asked: &HeaderMap, answer: &mut HeaderMap, user: &user::Model) {
     let mut all = marks(auth, asked);
     all.retain(|(id, ..)| *id != user.id);

@@ -1,4 +1,4 @@
-//! Sign-in by an LDAP directory (RFC 4511): a search for whoever types their name, and a bind with their password.
+//! Sign-in with an LDAP directory (RFC 4511): a search for the login, and a bind with the password.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,25 +15,26 @@ use ts_rs::TS;
 
 use super::{ExternalIdentity, GroupRule};
 
-/// How long a directory may take for each of its answers.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Timeout for each response of the directory.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// So many people are asked about at once, however many sign in, and others wait so long for their turn.
+/// Limits concurrent sign-ins.
 static AT_ONCE: Semaphore = Semaphore::const_new(16);
-const TURN_IN: Duration = Duration::from_secs(5);
+/// How long a sign-in may wait for its turn.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// Why a directory does not say who somebody is.
+/// Why the directory was not asked.
 #[derive(Debug)]
 pub enum NotAsked {
-    /// It is asked about many others.
+    /// Too many sign-ins at the same time.
     Busy,
-    /// What is wrong, in a sentence.
+    /// What failed, in a sentence.
     Unreachable(String),
 }
 
-async fn turn() -> Result<SemaphorePermit<'static>, NotAsked> {
-    let turn = tokio::time::timeout(TURN_IN, AT_ONCE.acquire()).await;
-    turn.map_err(|_| NotAsked::Busy)?.map_err(|_| NotAsked::Busy)
+async fn acquire() -> Result<SemaphorePermit<'static>, NotAsked> {
+    let permit = tokio::time::timeout(LONGEST_WAIT, AT_ONCE.acquire()).await;
+    permit.map_err(|_| NotAsked::Busy)?.map_err(|_| NotAsked::Busy)
 }
 
 /// An LDAP directory.
@@ -44,24 +45,26 @@ pub struct Directory {
     pub enabled: bool,
     /// `ldaps://…`, or `ldap://…`.
     pub url: String,
-    /// For `ldap://`: encrypt before anything is said.
+    /// For `ldap://`: encrypt the connection with StartTLS.
     pub start_tls: bool,
-    /// A certificate authority to trust in place of the system's (PEM).
+    /// A certificate authority to trust instead of the system's (PEM).
     pub authority: String,
-    /// Who may search; empty to search without a name.
+    /// The account that searches; empty to search anonymously.
     pub bind_dn: String,
-    /// Never told to a page: empty leaves it as it is.
+    /// Never sent to a page. An empty one leaves the stored one unchanged.
     pub bind_password: String,
-    /// Where people are, and what finds one; `{login}` is what they typed.
+    /// Where to search for people.
     pub base: String,
+    /// Finds a person; `{login}` is what they typed.
     pub filter: String,
     pub name_attribute: String,
     pub mail_attribute: String,
-    /// Where groups are, and what finds somebody's; `{dn}` is who they are, `{login}` what they typed.
+    /// Where to search for groups.
     pub group_base: String,
+    /// Finds a person's groups; `{dn}` is their distinguished name, `{login}` what they typed.
     pub group_filter: String,
     pub group_attribute: String,
-    /// Who may sign in as what. Without any rule, everybody who is found is a technician.
+    /// Team and role for members of groups. Without rules, everybody in the directory is a technician.
     pub groups: Vec<GroupRule>,
 }
 
@@ -98,22 +101,22 @@ impl Setting for Directory {
 impl Directory {
     /// Host and port.
     fn place(&self) -> Result<(String, u16), String> {
-        let wrong = || "The address begins with ldaps:// or ldap://, and names a server.".to_owned();
-        let url = url::Url::parse(&self.url).map_err(|_| wrong())?;
-        let usual = match url.scheme() {
+        let invalid = || "The address must start with ldaps:// or ldap://, followed by a host name.".to_owned();
+        let url = url::Url::parse(&self.url).map_err(|_| invalid())?;
+        let default_port = match url.scheme() {
             "ldap" => 389,
             "ldaps" => 636,
-            _ => return Err(wrong()),
+            _ => return Err(invalid()),
         };
-        let host = url.host_str().filter(|h| !h.is_empty()).ok_or_else(wrong)?;
-        Ok((host.trim_matches(['[', ']']).to_owned(), url.port().unwrap_or(usual)))
+        let host = url.host_str().filter(|h| !h.is_empty()).ok_or_else(invalid)?;
+        Ok((host.trim_matches(['[', ']']).to_owned(), url.port().unwrap_or(default_port)))
     }
 
     async fn connect(&self, outbound: &Outbound) -> Result<Ldap, String> {
         let (host, port) = self.place()?;
-        let stream = outbound.connect(&host, port, PATIENCE).await?;
+        let stream = outbound.connect(&host, port, TIMEOUT).await?;
         let stream = stream.into_std().map_err(|e| format!("The directory cannot be reached: {e}."))?;
-        let mut settings = LdapConnSettings::new().set_conn_timeout(PATIENCE).set_starttls(self.start_tls);
+        let mut settings = LdapConnSettings::new().set_conn_timeout(TIMEOUT).set_starttls(self.start_tls);
         settings = settings.set_std_stream(StdStream::Tcp(stream));
         if !self.authority.trim().is_empty() {
             settings = settings.set_config(Arc::new(trust::by(&self.authority)?));
@@ -122,18 +125,20 @@ impl Directory {
         let (connection, ldap) = connected.map_err(|e| format!("The directory cannot be reached: {e}."))?;
         tokio::spawn(async move {
             if let Err(error) = connection.drive().await {
-                tracing::debug!(%error, "a connection to the directory ended");
+                tracing::debug!(%error, "directory connection ended");
             }
         });
         Ok(ldap)
     }
 
-    /// Connected, and bound as whoever may search.
+    /// Connects, and binds as the account that searches.
     async fn open(&self, outbound: &Outbound) -> Result<Ldap, String> {
         let mut ldap = self.connect(outbound).await?;
         if !self.bind_dn.is_empty() {
-            let bound = ldap.with_timeout(PATIENCE).simple_bind(&self.bind_dn, &self.bind_password).await;
-            bound.and_then(|r| r.success()).map_err(|e| format!("The directory does not let the searcher in: {e}."))?;
+            let bound = ldap.with_timeout(TIMEOUT).simple_bind(&self.bind_dn, &self.bind_password).await;
+            bound
+                .and_then(|r| r.success())
+                .map_err(|e| format!("The directory rejects the account that searches: {e}."))?;
         }
         Ok(ldap)
     }
@@ -145,13 +150,13 @@ impl Directory {
         filter: &str,
         wanted: Vec<&str>,
     ) -> Result<Vec<SearchEntry>, String> {
-        let found = ldap.with_timeout(PATIENCE).search(base, Scope::Subtree, filter, wanted).await;
+        let found = ldap.with_timeout(TIMEOUT).search(base, Scope::Subtree, filter, wanted).await;
         let (found, _) =
             found.and_then(|r| r.success()).map_err(|e| format!("The directory cannot be searched: {e}."))?;
         Ok(found.into_iter().map(SearchEntry::construct).collect())
     }
 
-    /// Whether it can be searched.
+    /// Checks that the directory can be searched.
     pub async fn test(&self, outbound: &Outbound) -> Result<(), String> {
         let mut ldap = self.open(outbound).await?;
         let filter = self.filter.replace("{login}", "nobody-of-this-name");
@@ -160,31 +165,31 @@ impl Directory {
         Ok(())
     }
 
-    /// Whether this is the password of whoever has this name in the directory.
+    /// Whether this is the password of the person with this distinguished name.
     pub async fn is_password_of(&self, outbound: &Outbound, dn: &str, password: &str) -> Result<bool, NotAsked> {
         if dn.is_empty() || password.is_empty() {
             return Ok(false);
         }
-        let _turn = turn().await?;
+        let _permit = acquire().await?;
         self.binds(outbound, dn, password).await.map_err(NotAsked::Unreachable)
     }
 
     async fn binds(&self, outbound: &Outbound, dn: &str, password: &str) -> Result<bool, String> {
         let mut theirs = self.connect(outbound).await?;
-        let bound = theirs.with_timeout(PATIENCE).simple_bind(dn, password).await;
+        let bound = theirs.with_timeout(TIMEOUT).simple_bind(dn, password).await;
         let right = bound.map_err(|e| format!("The directory cannot be asked: {e}."))?.rc == 0;
         let _ = theirs.unbind().await;
         Ok(right)
     }
 
-    /// Who this is, if the directory knows the name and the password; `None` when it does not.
+    /// The person with this login and password; `None` if the directory does not accept them.
     pub async fn check(
         &self,
         outbound: &Outbound,
         login: &str,
         password: &str,
     ) -> Result<Option<ExternalIdentity>, NotAsked> {
-        let _turn = turn().await?;
+        let _permit = acquire().await?;
         self.ask(outbound, login, password).await.map_err(NotAsked::Unreachable)
     }
 
@@ -197,7 +202,7 @@ impl Directory {
         let filter = self.filter.replace("{login}", &ldap_escape(login));
         let wanted = vec![self.name_attribute.as_str(), self.mail_attribute.as_str()];
         let found = self.search(&mut ldap, &self.base, &filter, wanted).await?;
-        // Two people by one name are nobody.
+        // An ambiguous login is refused.
         let [person] = found.as_slice() else { return Ok(None) };
         if !self.binds(outbound, &person.dn, password).await? {
             return Ok(None);

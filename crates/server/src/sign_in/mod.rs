@@ -1,4 +1,4 @@
-//! How people prove who they are, beside a password: a second factor, passkeys, and an organisation's own sign-in.
+//! Sign-in beyond passwords: second factors, passkeys, OpenID Connect and LDAP directories.
 
 pub mod device;
 mod directory;
@@ -28,51 +28,52 @@ use passkeys::Passkeys;
 
 use crate::config::PublicUrl;
 
-/// Everything that is needed to say who asks: accounts, sign-ins, and the ways to sign in.
+/// Authentication: accounts, sign-ins, and the ways to sign in.
 pub struct Auth {
     pub db: DatabaseConnection,
     pub secrets: Arc<Secrets>,
     pub identity: Arc<Identity>,
     pub public_url: PublicUrl,
-    /// Where the organisation's own sign-in and directory may be.
+    /// The addresses that the OpenID provider and the directory may have.
     pub outbound: Outbound,
     pub sessions: Arc<SessionRegistry>,
-    /// Held while a team gets another name or goes, and, to read, while the rules for a team are looked up.
+    /// Write-locked while a team is renamed or deleted, read-locked while the rules for a team are looked up.
     pub teams: Arc<tokio::sync::RwLock<()>>,
     pub rules: Arc<Current<Rules>>,
-    /// Sign-ins that are in use.
+    /// The sign-ins in use.
     pub logins: Logins,
-    /// The organisation's own sign-in, and who is on the way to it.
+    /// The organisation's OpenID provider.
     pub openid: Arc<Current<OpenId>>,
+    /// Sign-ins that are expected back from the provider.
     pub pending_logins: PendingLogins,
     pub passkeys: Passkeys,
     /// The organisation's directory.
     pub directory: Arc<Current<Directory>>,
-    /// Second factors that were offered and not confirmed yet.
+    /// Second factors that are not confirmed yet.
     pub pending_totp: Expiring<i32, String, i32>,
-    /// Hashes and compares passwords, a few at a time.
+    /// Hashes and verifies passwords, a few at a time.
     pub passwords: Passwords,
-    /// The one-time set-up token, while there is no administrator.
+    /// The one-time set-up token, until there is an administrator.
     pub setup: Mutex<Option<String>>,
 }
 
-/// An organisation's own sign-in, by OpenID Connect.
+/// Sign-in with an OpenID Connect provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(default, deny_unknown_fields)]
 #[ts(export)]
 pub struct OpenId {
     pub enabled: bool,
-    /// What the button says.
+    /// The label of the button.
     pub name: String,
     pub issuer: String,
     pub client_id: String,
-    /// Never told to a page: empty leaves it as it is.
+    /// Never sent to a page. An empty one leaves the stored one unchanged.
     pub client_secret: String,
-    /// A certificate authority to trust in place of the system's (PEM).
+    /// A certificate authority to trust instead of the system's (PEM).
     pub authority: String,
-    /// The claim that lists somebody's groups.
+    /// The claim that lists a person's groups.
     pub groups_claim: String,
-    /// Who may sign in as what. Without any rule, everybody whom the provider knows is a technician.
+    /// Team and role for members of groups. Without rules, everybody whom the provider knows is a technician.
     pub groups: Vec<GroupRule>,
 }
 
@@ -84,32 +85,32 @@ impl Setting for OpenId {
     }
 }
 
-/// What a group of the organisation's directory is here.
+/// What membership in a group of the organisation means here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
 pub struct GroupRule {
     pub group: String,
-    /// Its members' team; empty leaves it to the next rule.
+    /// The members' team; empty leaves it to the next matching rule.
     pub team: String,
     pub administrator: bool,
-    /// Its members' role in sessions; 0 leaves it to the next rule.
+    /// The members' role in sessions; 0 leaves it to the next matching rule.
     #[serde(default)]
     pub role: i32,
 }
 
-/// What somebody in these groups is here; `None` when they may not sign in.
-fn standing(rules: &[GroupRule], groups: &[String]) -> Option<GroupMembership> {
-    let fitting: Vec<&GroupRule> = rules.iter().filter(|r| groups.contains(&r.group)).collect();
-    if fitting.is_empty() && !rules.is_empty() {
+/// Team and role of a person in these groups; `None` if they may not sign in.
+fn membership(rules: &[GroupRule], groups: &[String]) -> Option<GroupMembership> {
+    let matching: Vec<&GroupRule> = rules.iter().filter(|r| groups.contains(&r.group)).collect();
+    if matching.is_empty() && !rules.is_empty() {
         return None;
     }
-    let team = fitting.iter().map(|r| r.team.trim()).find(|t| !t.is_empty()).map(str::to_owned);
-    let role = fitting.iter().map(|r| r.role).find(|role| *role != 0).unwrap_or(0);
-    Some(GroupMembership { team, administrator: fitting.iter().any(|r| r.administrator), role })
+    let team = matching.iter().map(|r| r.team.trim()).find(|t| !t.is_empty()).map(str::to_owned);
+    let role = matching.iter().map(|r| r.role).find(|role| *role != 0).unwrap_or(0);
+    Some(GroupMembership { team, administrator: matching.iter().any(|r| r.administrator), role })
 }
 
-/// What the groups make of somebody.
+/// Team and role that result from a person's groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct GroupMembership {
     team: Option<String>,
@@ -117,10 +118,10 @@ struct GroupMembership {
     role: i32,
 }
 
-/// Who somebody is, as another system vouches for.
+/// A person as a directory or an OpenID provider identifies them.
 #[derive(Clone, Debug)]
 pub struct ExternalIdentity {
-    /// Who vouches, and by which name: never given to anybody else.
+    /// The system and its unique identifier of the person, which it never reassigns.
     pub external: String,
     pub login: String,
     pub name: String,
@@ -128,30 +129,30 @@ pub struct ExternalIdentity {
     pub groups: Vec<String>,
 }
 
-/// Why a sign-in elsewhere came to nothing, as an address says it. The page has words of its own for each, so that nobody
-/// can have it show theirs.
+/// Why an external sign-in failed, as it is written in a URL. The page has its own text for each, so that a crafted URL
+/// cannot make it show anything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "kebab-case")]
 #[ts(export)]
 pub enum SignInProblem {
-    /// The provider cannot be asked.
+    /// The provider cannot be reached.
     Unavailable,
-    /// The provider did not let them in.
+    /// The provider refused the sign-in.
     Refused,
-    /// It was begun elsewhere, or too long ago.
+    /// The sign-in was started in another browser, or too long ago.
     Late,
-    /// What the provider says of them does not hold.
+    /// The provider's response is not valid.
     Unproven,
-    /// They are in none of the groups that may sign in.
+    /// The person is in none of the groups that may sign in.
     NoGroup,
-    /// Their account is disabled.
+    /// The account is disabled.
     Disabled,
-    /// Whoever came back is not who was signed in.
+    /// The person is not the one who is signed in.
     Other,
 }
 
 impl SignInProblem {
-    /// As it stands in an address.
+    /// The word in the URL.
     pub fn word(self) -> &'static str {
         match self {
             Self::Unavailable => "unavailable",
@@ -165,7 +166,7 @@ impl SignInProblem {
     }
 }
 
-/// Why somebody is known elsewhere and not let in.
+/// Why an external identity is not admitted.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
     #[error("Your account is in none of the groups that may sign in here.")]
@@ -177,7 +178,7 @@ pub enum SignInError {
 }
 
 impl SignInError {
-    /// The same for an address; `None` when it is this server's own failure.
+    /// The problem for the URL; `None` if the server itself failed.
     pub fn problem(&self) -> Option<SignInProblem> {
         match self {
             Self::NoGroup => Some(SignInProblem::NoGroup),
@@ -187,31 +188,31 @@ impl SignInError {
     }
 }
 
-/// Lets in whom another system vouches for, as their groups say. What they may do no more ends in sessions that go on.
+/// Admits an external identity according to its groups. What its account may no longer do ends in running sessions.
 pub async fn admit(auth: &Auth, rules: &[GroupRule], who: ExternalIdentity) -> Result<user::Model, SignInError> {
     let known = user::Entity::find().filter(user::Column::External.eq(who.external.as_str())).one(&auth.db).await?;
     let admitted = account_of(&auth.db, rules, who).await;
     match (&known, &admitted) {
         (Some(known), Ok(now)) => account_changed(auth, known, now).await?,
-        // They have left the groups: whatever they opened while they were in one ends.
-        (Some(known), Err(SignInError::NoGroup)) => leavers::works_no_more(auth, known).await?,
+        // The person has left the groups, so their access ends.
+        (Some(known), Err(SignInError::NoGroup)) => leavers::revoke_access(auth, known).await?,
         (Some(_), Err(SignInError::Disabled | SignInError::Store(_))) | (None, _) => {}
     }
     admitted
 }
 
-/// The account of somebody whom another system vouches for: made at their first sign-in, kept as their groups say.
+/// The account of an external identity: created at the first sign-in, and updated according to the groups.
 async fn account_of(
     db: &DatabaseConnection,
     rules: &[GroupRule],
     who: ExternalIdentity,
 ) -> Result<user::Model, SignInError> {
-    // Two first sign-ins at once would make two accounts of one person.
+    // Two concurrent first sign-ins would create two accounts for one person.
     static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let _one = ONE.lock().await;
-    let standing = standing(rules, &who.groups).ok_or(SignInError::NoGroup)?;
+    let membership = membership(rules, &who.groups).ok_or(SignInError::NoGroup)?;
     let known = user::Entity::find().filter(user::Column::External.eq(who.external.as_str())).one(db).await?;
-    if let Some(team) = &standing.team {
+    if let Some(team) = &membership.team {
         people::know(db, team).await?;
     }
     if let Some(known) = known {
@@ -221,13 +222,13 @@ async fn account_of(
         let mut row: user::ActiveModel = known.clone().into();
         row.name = Set(who.name);
         row.email = Set(who.email);
-        if let Some(team) = standing.team {
+        if let Some(team) = membership.team {
             row.team = Set(team);
         }
-        // Without rules an administrator's word stands.
+        // Without rules, what an administrator has set is kept.
         if !rules.is_empty() {
-            row.role = Set(standing.role);
-            row.administrator = Set(standing.administrator || people::is_last_administrator(db, &known).await?);
+            row.role = Set(membership.role);
+            row.administrator = Set(membership.administrator || people::is_last_administrator(db, &known).await?);
         }
         return Ok(row.update(db).await?);
     }
@@ -235,16 +236,16 @@ async fn account_of(
         login: Set(free_login(db, &who.login).await?),
         name: Set(who.name),
         email: Set(who.email),
-        team: Set(standing.team.unwrap_or_default()),
-        administrator: Set(standing.administrator),
+        team: Set(membership.team.unwrap_or_default()),
+        administrator: Set(membership.administrator),
         disabled: Set(false),
-        // No password fits: this account signs in elsewhere.
+        // No password matches this: the account signs in externally.
         password: Set("-".into()),
         may_watch: Set(true),
         may_export: Set(false),
         may_delete: Set(false),
         reach: Set("team".into()),
-        role: Set(standing.role),
+        role: Set(membership.role),
         external: Set(who.external),
         totp: Set(String::new()),
         totp_step: Set(0),
@@ -254,26 +255,26 @@ async fn account_of(
     Ok(row.insert(db).await?)
 }
 
-/// A user name as accounts are found by it, however it was typed.
+/// Normalises a user name.
 pub fn login(typed: &str) -> String {
     typed.trim().to_lowercase()
 }
 
-/// What guesses at a user name are counted as. Directories take names for the same that differ in width, case, blanks, or
-/// marks that nobody sees (RFC 4518): whatever they could confuse is one here.
+/// The key under which guesses at a user name are counted. Directories treat names as equal that differ in width, case,
+/// white space or invisible characters (RFC 4518), so all of those map to one key.
 pub fn subject(login: &str) -> String {
     text::fold::fold(login).chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
-/// A user name like the one wished for that nobody has.
-async fn free_login(db: &DatabaseConnection, wished: &str) -> Result<String, DbErr> {
+/// A free user name like the preferred one.
+async fn free_login(db: &DatabaseConnection, preferred: &str) -> Result<String, DbErr> {
     let plain = |c: &char| c.is_ascii_alphanumeric() || "._-@".contains(*c);
-    let wished: String = wished.to_lowercase().chars().filter(plain).take(58).collect();
-    let wished = if wished.is_empty() { "technician".to_owned() } else { wished };
-    let mut login = wished.clone();
+    let preferred: String = preferred.to_lowercase().chars().filter(plain).take(58).collect();
+    let preferred = if preferred.is_empty() { "technician".to_owned() } else { preferred };
+    let mut login = preferred.clone();
     let mut n = 2;
     while user::Entity::find().filter(user::Column::Login.eq(login.as_str())).one(db).await?.is_some() {
-        login = format!("{wished}-{n}");
+        login = format!("{preferred}-{n}");
         n += 1;
     }
     Ok(login)
@@ -284,7 +285,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_one_however_it_is_written() {
+    fn spellings_of_a_name_count_as_one() {
         for same in ["tom", " Tom ", "TOM\t", "t\u{200b}om", "ｔｏｍ", "to\u{ad}m", "t o m", "\u{2003}tom", "t.om"] {
             assert_eq!(subject(&login(same)), "tom", "{same:?}");
         }
@@ -295,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_say_who_is_what() {
+    fn groups_decide_team_and_role() {
         let rule = |group: &str, team: &str, administrator, role| GroupRule {
             group: group.into(),
             team: team.into(),
@@ -303,7 +304,7 @@ mod tests {
             role,
         };
         let rules = [rule("desk", "Support", false, 0), rule("it", "IT", true, 4)];
-        let of = |groups: &[&str]| standing(&rules, &groups.iter().map(|g| (*g).to_owned()).collect::<Vec<_>>());
+        let of = |groups: &[&str]| membership(&rules, &groups.iter().map(|g| (*g).to_owned()).collect::<Vec<_>>());
         let is =
             |team: &str, administrator, role| Some(GroupMembership { team: Some(team.into()), administrator, role });
         assert_eq!(of(&["desk"]), is("Support", false, 0));
@@ -312,6 +313,6 @@ mod tests {
         for problem in [SignInProblem::NoGroup, SignInProblem::Late, SignInProblem::Other] {
             assert_eq!(serde_json::to_value(problem).unwrap(), problem.word());
         }
-        assert_eq!(standing(&[], &[]), Some(GroupMembership { team: None, administrator: false, role: 0 }));
+        assert_eq!(membership(&[], &[]), Some(GroupMembership { team: None, administrator: false, role: 0 }));
     }
 }

@@ -20,13 +20,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Auth, ExternalIdentity, OpenId, SignInProblem};
 
-/// How long somebody may take at the provider.
+/// How long a sign-in at the provider may take, in milliseconds.
 const LIFE_MS: u64 = 10 * 60_000;
-/// So many are on the way at most.
+/// Most pending sign-ins.
 const MOST: usize = 10_000;
 
-/// Who has gone to the provider and is expected back.
-pub struct PendingLogins(Expiring<String, Journey, Network>);
+/// Sign-ins that are expected back from the provider.
+pub struct PendingLogins(Expiring<String, PendingLogin, Network>);
 
 impl Default for PendingLogins {
     fn default() -> Self {
@@ -34,26 +34,26 @@ impl Default for PendingLogins {
     }
 }
 
-/// What somebody goes to the provider for.
+/// The purpose of a sign-in at the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Errand {
     SignIn,
-    /// To show once more who they are; the hash of their sign-in here.
+    /// To confirm who is signed in; with the hash of their sign-in here.
     Confirm {
         login: String,
     },
 }
 
-/// What must fit when somebody is back.
-struct Journey {
+/// What must match when the browser returns.
+struct PendingLogin {
     errand: Errand,
     nonce: Nonce,
     verifier: PkceCodeVerifier,
-    /// SHA-256 of the cookie of the browser that set out.
+    /// SHA-256 of the cookie of the browser that started the sign-in.
     browser: String,
 }
 
-/// Where to go, and what the browser must bring back.
+/// The provider's URL, and the cookie that the browser must return with.
 pub struct Departure {
     pub url: String,
     pub cookie: String,
@@ -62,12 +62,12 @@ pub struct Departure {
 type Client =
     CoreClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointMaybeSet, EndpointMaybeSet>;
 
-/// Every claim that the library does not name.
+/// Claims that the library does not know.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Others(#[serde(default)] HashMap<String, serde_json::Value>);
-impl AdditionalClaims for Others {}
+struct OtherClaims(#[serde(default)] HashMap<String, serde_json::Value>);
+impl AdditionalClaims for OtherClaims {}
 
-/// Why nobody is signed in: what the page says, and what an administrator finds in the log.
+/// Why a sign-in failed: the problem that the page shows, and the details for the log.
 #[derive(Debug)]
 pub struct Failed {
     pub problem: SignInProblem,
@@ -84,28 +84,28 @@ impl Failed {
 #[error("{0}")]
 struct Unreachable(String);
 
-async fn carry(request: HttpRequest, authority: String, outbound: Outbound) -> Result<HttpResponse, Unreachable> {
+async fn fetch(request: HttpRequest, authority: String, outbound: Outbound) -> Result<HttpResponse, Unreachable> {
     platform::http_client::carry(request, authority, outbound).await.map_err(Unreachable)
 }
 
 async fn client(auth: &Auth, rules: &OpenId) -> Result<Client, String> {
-    let send = |request| carry(request, rules.authority.clone(), auth.outbound.clone());
-    let issuer = IssuerUrl::new(rules.issuer.clone()).map_err(|e| format!("The issuer is not an address: {e}."))?;
+    let send = |request| fetch(request, rules.authority.clone(), auth.outbound.clone());
+    let issuer = IssuerUrl::new(rules.issuer.clone()).map_err(|e| format!("The issuer is not a valid URL: {e}."))?;
     let found = CoreProviderMetadata::discover_async(issuer, &send).await;
-    let found = found.map_err(|e| format!("The provider does not describe itself: {}.", causes(&e)))?;
+    let found = found.map_err(|e| format!("The provider's configuration cannot be read: {}.", causes(&e)))?;
     let secret = Some(rules.client_secret.clone()).filter(|s| !s.is_empty()).map(ClientSecret::new);
     let back = RedirectUrl::new(format!("{}/sign-in/openid", auth.public_url));
-    let back = back.map_err(|e| format!("The public address is not one: {e}."))?;
+    let back = back.map_err(|e| format!("public_url is not a valid URL: {e}."))?;
     Ok(CoreClient::from_provider_metadata(found, ClientId::new(rules.client_id.clone()), secret).set_redirect_uri(back))
 }
 
-/// Whether the provider can be asked.
+/// Checks that the provider can be reached.
 pub async fn test(auth: &Auth, rules: &OpenId) -> Result<(), String> {
     client(auth, rules).await.map(|_| ())
 }
 
 impl PendingLogins {
-    /// Somebody sets out to the provider.
+    /// Starts a sign-in at the provider.
     pub async fn authorize(
         &self,
         auth: &Auth,
@@ -125,12 +125,12 @@ impl PendingLogins {
         }
         let (url, state, nonce) = asked.url();
         let cookie = secret::token();
-        let journey = Journey { errand, nonce, verifier, browser: secret::hash(&cookie) };
-        self.0.put(now, Network::wide(from), state.secret().clone(), journey);
+        let pending = PendingLogin { errand, nonce, verifier, browser: secret::hash(&cookie) };
+        self.0.put(now, Network::wide(from), state.secret().clone(), pending);
         Ok(Departure { url: url.to_string(), cookie })
     }
 
-    /// Somebody is back; the provider says who it is.
+    /// Completes a sign-in when the browser returns.
     pub async fn callback(
         &self,
         auth: &Auth,
@@ -140,47 +140,48 @@ impl PendingLogins {
         cookie: &str,
         now: Timestamp,
     ) -> Result<(ExternalIdentity, Errand), Failed> {
-        let journey = self.0.take(now, &state.to_owned()).filter(|j| j.browser == secret::hash(cookie));
-        let late = || Failed::new(SignInProblem::Late, "it was begun elsewhere, or too long ago");
-        let journey = journey.ok_or_else(late)?;
+        let pending = self.0.take(now, &state.to_owned()).filter(|p| p.browser == secret::hash(cookie));
+        let late = || Failed::new(SignInProblem::Late, "the sign-in was started in another browser, or too long ago");
+        let pending = pending.ok_or_else(late)?;
         let client = client(auth, rules).await.map_err(|why| Failed::new(SignInProblem::Unavailable, why))?;
-        let errand = journey.errand.clone();
-        let who = vouched(auth, rules, &client, journey, code).await;
+        let errand = pending.errand.clone();
+        let who = identify(auth, rules, &client, pending, code).await;
         who.map(|who| (who, errand)).map_err(|why| Failed::new(SignInProblem::Unproven, why))
     }
 }
 
-/// Who is back, as the provider says.
-async fn vouched(
+/// Exchanges the code for the provider's identity of the person.
+async fn identify(
     auth: &Auth,
     rules: &OpenId,
     client: &Client,
-    journey: Journey,
+    pending: PendingLogin,
     code: String,
 ) -> Result<ExternalIdentity, String> {
-    let send = |request| carry(request, rules.authority.clone(), auth.outbound.clone());
+    let send = |request| fetch(request, rules.authority.clone(), auth.outbound.clone());
     let asked = client.exchange_code(AuthorizationCode::new(code)).map_err(|e| causes(&e))?;
-    let tokens = asked.set_pkce_verifier(journey.verifier).request_async(&send).await;
-    let tokens = tokens.map_err(|e| format!("The provider gave no token: {}.", causes(&e)))?;
-    let id = tokens.id_token().ok_or("The provider gave no identity.")?;
+    let tokens = asked.set_pkce_verifier(pending.verifier).request_async(&send).await;
+    let tokens = tokens.map_err(|e| format!("The provider issued no token: {}.", causes(&e)))?;
+    let id = tokens.id_token().ok_or("The provider issued no identity token.")?;
     let verifier = client.id_token_verifier();
-    let claims =
-        id.claims(&verifier, &journey.nonce).map_err(|e| format!("The identity is not valid: {}.", causes(&e)))?;
+    let claims = id
+        .claims(&verifier, &pending.nonce)
+        .map_err(|e| format!("The identity token is not valid: {}.", causes(&e)))?;
     if let Some(expected) = claims.access_token_hash() {
         let algorithm = id.signing_alg().map_err(|e| causes(&e))?;
         let key = id.signing_key(&verifier).map_err(|e| causes(&e))?;
         let hash = AccessTokenHash::from_token(tokens.access_token(), algorithm, key).map_err(|e| causes(&e))?;
         if hash != *expected {
-            return Err("The identity does not belong to the token.".into());
+            return Err("The identity token does not belong to the access token.".into());
         }
     }
-    // Many providers tell names and groups here alone.
+    // Many providers send names and groups only in the user info.
     let subject = claims.subject().clone();
     let asked = client.user_info(tokens.access_token().clone(), Some(subject.clone())).map_err(|e| causes(&e))?;
-    let known: UserInfoClaims<Others, CoreGenderClaim> = asked
+    let known: UserInfoClaims<OtherClaims, CoreGenderClaim> = asked
         .request_async(&send)
         .await
-        .map_err(|e| format!("The provider does not say who it is: {}.", causes(&e)))?;
+        .map_err(|e| format!("The provider's user info cannot be read: {}.", causes(&e)))?;
     let login = known.preferred_username().map(|n| n.to_string());
     let email = known.email().map(|e| e.to_string()).unwrap_or_default();
     let name = known.name().and_then(|n| n.get(None)).map(|n| n.to_string());

@@ -1,5 +1,5 @@
-//! Passkeys (WebAuthn, W3C Level 3): a key pair on somebody's own device, which knows this server's name and gives itself
-//! to no other. The device checks who holds it (PIN, finger, face), so a passkey is both factors in one.
+//! Passkeys (WebAuthn Level 3): key pairs on a person's device, bound to this server's host name. The device verifies
+//! the person by PIN, fingerprint or face, so a passkey is both factors in one.
 
 use std::net::IpAddr;
 
@@ -17,29 +17,29 @@ use webauthn_rs::prelude::{
 };
 use webauthn_rs_proto::ResidentKeyRequirement;
 
-/// How long somebody may take at their device.
+/// How long a person may take at their device, in milliseconds.
 const LIFE_MS: u64 = 5 * 60_000;
-/// So many are at their devices at most.
+/// Most pending requests to devices.
 const MOST: usize = 10_000;
-/// As many devices as one person has.
+/// Most passkeys of one person.
 pub const MOST_OF_ONE: usize = 20;
 
-/// The server as devices know it, and who is at their device just now.
+/// The relying party, and pending requests to devices.
 pub struct Passkeys {
-    /// None where people reach the server by an address: passkeys are bound to names.
+    /// `None` if the server is reached by an IP address: passkeys need a host name.
     relying: Option<Webauthn>,
-    made: Expiring<i32, PasskeyRegistration, i32>,
-    shown: Expiring<String, DiscoverableAuthentication, Network>,
+    registrations: Expiring<i32, PasskeyRegistration, i32>,
+    authentications: Expiring<String, DiscoverableAuthentication, Network>,
 }
 
-/// Why a passkey was not taken.
+/// Why a passkey was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum NotTaken {
-    #[error("Passkeys need a server with a name, reached by HTTPS.")]
+    #[error("Passkeys need a server that is reached by host name over HTTPS.")]
     NoName,
-    #[error("This took too long, or was begun elsewhere. Please try again.")]
+    #[error("This took too long, or was started in another browser. Please try again.")]
     Late,
-    #[error("This device's answer does not fit: {0}.")]
+    #[error("This device's response is not valid: {0}.")]
     Wrong(WebauthnError),
     #[error("This passkey is not known here.")]
     Unknown,
@@ -53,12 +53,12 @@ impl From<sea_orm::DbErr> for NotTaken {
     }
 }
 
-/// The device keeps this beside the key, and tells it when somebody signs in without typing a name.
+/// The user handle, which the device stores with the key and returns when somebody signs in without a user name.
 fn handle(user: i32) -> Uuid {
     Uuid::from_u128(u128::from(user.cast_unsigned()))
 }
 
-fn name_of(credential: &[u8]) -> String {
+fn encoded(credential: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(credential)
 }
 
@@ -67,15 +67,15 @@ fn body(key: &Passkey) -> Result<String, NotTaken> {
 }
 
 impl Passkeys {
-    /// For the server of that public address.
+    /// The passkeys of the server with this public URL.
     pub fn new(public_url: &str) -> Self {
         let relying = Url::parse(public_url)
             .ok()
             .and_then(|origin| WebauthnBuilder::new(origin.domain()?, &origin).ok()?.rp_name("Deskside").build().ok());
-        Self { relying, made: Expiring::new(LIFE_MS, MOST), shown: Expiring::new(LIFE_MS, MOST) }
+        Self { relying, registrations: Expiring::new(LIFE_MS, MOST), authentications: Expiring::new(LIFE_MS, MOST) }
     }
 
-    /// Whether this server can have passkeys at all.
+    /// Whether passkeys are possible on this server.
     pub fn possible(&self) -> bool {
         self.relying.is_some()
     }
@@ -84,7 +84,7 @@ impl Passkeys {
         self.relying.as_ref().ok_or(NotTaken::NoName)
     }
 
-    /// What somebody's device is asked for to make a passkey.
+    /// Starts a registration: the request for the person's device.
     pub fn begin(
         &self,
         user: &user::Model,
@@ -92,18 +92,18 @@ impl Passkeys {
         now: Timestamp,
     ) -> Result<CreationChallengeResponse, NotTaken> {
         let known = known.iter().filter_map(|k| URL_SAFE_NO_PAD.decode(&k.credential).ok()).collect();
-        let asked = self.relying()?.start_passkey_registration(handle(user.id), &user.login, &user.name, Some(known));
-        let (mut question, state) = asked.map_err(NotTaken::Wrong)?;
-        // Kept on the device with its owner's name, so that signing in needs none.
-        if let Some(wanted) = &mut question.public_key.authenticator_selection {
+        let started = self.relying()?.start_passkey_registration(handle(user.id), &user.login, &user.name, Some(known));
+        let (mut request, state) = started.map_err(NotTaken::Wrong)?;
+        // Stored on the device, so that signing in needs no user name.
+        if let Some(wanted) = &mut request.public_key.authenticator_selection {
             wanted.resident_key = Some(ResidentKeyRequirement::Required);
             wanted.require_resident_key = true;
         }
-        self.made.put(now, user.id, user.id, state);
-        Ok(question)
+        self.registrations.put(now, user.id, user.id, state);
+        Ok(request)
     }
 
-    /// Keeps the passkey that somebody's device has made.
+    /// Completes a registration, and stores the passkey.
     pub async fn keep(
         &self,
         db: &DatabaseConnection,
@@ -112,12 +112,12 @@ impl Passkeys {
         answer: &RegisterPublicKeyCredential,
         now: Timestamp,
     ) -> Result<passkey::Model, NotTaken> {
-        let state = self.made.take(now, &user).ok_or(NotTaken::Late)?;
+        let state = self.registrations.take(now, &user).ok_or(NotTaken::Late)?;
         let key = self.relying()?.finish_passkey_registration(answer, &state).map_err(NotTaken::Wrong)?;
         let row = passkey::ActiveModel {
             user: Set(user),
             name: Set(name),
-            credential: Set(name_of(key.cred_id())),
+            credential: Set(encoded(key.cred_id())),
             body: Set(body(&key)?),
             created: Set(stored_time(now)),
             used: Set(0),
@@ -126,28 +126,28 @@ impl Passkeys {
         Ok(row.insert(db).await?)
     }
 
-    /// What a device is asked for by somebody who signs in, and by which name the answer is expected.
+    /// Starts a sign-in: the request for the device, and a token to complete it.
     pub fn ask(&self, from: IpAddr, now: Timestamp) -> Result<(String, RequestChallengeResponse), NotTaken> {
-        let (mut question, state) = self.relying()?.start_discoverable_authentication().map_err(NotTaken::Wrong)?;
-        // A button was pressed: the device's window opens at once.
-        question.mediation = None;
-        let name = secret::token();
-        self.shown.put(now, Network::wide(from), name.clone(), state);
-        Ok((name, question))
+        let (mut request, state) = self.relying()?.start_discoverable_authentication().map_err(NotTaken::Wrong)?;
+        // The person pressed a button, so the device's dialog may open at once.
+        request.mediation = None;
+        let token = secret::token();
+        self.authentications.put(now, Network::wide(from), token.clone(), state);
+        Ok((token, request))
     }
 
-    /// Whose passkey this is.
+    /// Completes a sign-in, and returns the passkey's owner.
     pub async fn accept(
         &self,
         db: &DatabaseConnection,
-        name: &str,
+        token: &str,
         answer: &PublicKeyCredential,
         now: Timestamp,
     ) -> Result<user::Model, NotTaken> {
-        let state = self.shown.take(now, &name.to_owned()).ok_or(NotTaken::Late)?;
+        let state = self.authentications.take(now, &token.to_owned()).ok_or(NotTaken::Late)?;
         let relying = self.relying()?;
         let (owner, credential) = relying.identify_discoverable_authentication(answer).map_err(NotTaken::Wrong)?;
-        let found = passkey::Entity::find().filter(passkey::Column::Credential.eq(name_of(credential))).one(db).await?;
+        let found = passkey::Entity::find().filter(passkey::Column::Credential.eq(encoded(credential))).one(db).await?;
         let found = found.filter(|k| handle(k.user) == owner).ok_or(NotTaken::Unknown)?;
         let mut key: Passkey = serde_json::from_str(&found.body).map_err(|e| NotTaken::Other(e.into()))?;
         let proof = relying.finish_discoverable_authentication_v2(answer, state, &key).map_err(NotTaken::Wrong)?;
@@ -159,12 +159,12 @@ impl Passkeys {
     }
 }
 
-/// Somebody's passkeys, oldest first.
+/// The passkeys of a person, the oldest first.
 pub async fn of(db: &DatabaseConnection, user: i32) -> Result<Vec<passkey::Model>, sea_orm::DbErr> {
     passkey::Entity::find().filter(passkey::Column::User.eq(user)).all(db).await
 }
 
-/// Takes all of somebody's passkeys away.
+/// Removes all passkeys of a person.
 pub async fn forget(db: &DatabaseConnection, user: i32) -> Result<(), sea_orm::DbErr> {
     passkey::Entity::delete_many().filter(passkey::Column::User.eq(user)).exec(db).await?;
     Ok(())
@@ -175,7 +175,7 @@ mod tests {
     use super::Passkeys;
 
     #[test]
-    fn only_names_have_passkeys() {
+    fn passkeys_need_a_host_name() {
         for (url, possible) in [
             ("https://support.example.org", true),
             ("http://localhost:8470", true),

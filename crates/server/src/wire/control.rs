@@ -93,7 +93,7 @@ impl Ears {
                 return None;
             }
             ClientMessage::Shows { format } => {
-                if let Some(format) = live.screen.shows(self.place, format) {
+                if let Some(format) = live.screen.set_format(self.place, format) {
                     live.to_program(ServerMessage::UseFormat { format });
                 }
                 return None;

@@ -96,7 +96,7 @@ struct LetGo(Arc<LiveSession>, protocol::ParticipantId);
 
 impl Drop for LetGo {
     fn drop(&mut self) {
-        self.0.let_go(self.1);
+        self.0.release_input(self.1);
     }
 }
 
@@ -167,7 +167,7 @@ pub(super) async fn write_screen<S: Session>(
 ) -> Result<(), ConnectionError> {
     let mut stream: Option<S::SendStream> = None;
     loop {
-        let mut subscription = live.screen.watch(place, who, || live.now());
+        let mut subscription = live.screen.subscribe(place, who, || live.now());
         if subscription.key_needed {
             live.to_program(ServerMessage::NeedKeyframe {});
         }
@@ -176,7 +176,7 @@ pub(super) async fn write_screen<S: Session>(
         }
         while let Some(frame) = subscription.frames.recv().await {
             show(&connection, &mut stream, (&live, who), &frame).await?;
-            live.screen.passed(&frame);
+            live.screen.measure_relay_time(&frame);
         }
         // The relay dropped a viewer that let its queue fill: it starts anew.
         live.to_program(ServerMessage::NeedKeyframe {});

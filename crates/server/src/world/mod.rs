@@ -1,4 +1,4 @@
-//! A world to walk through: a server with people, an incident, and sessions in every state.
+//! A fixture for tests: a server with people, an incident, and sessions in every state.
 
 mod walk;
 
@@ -26,11 +26,11 @@ use store::{
 
 use crate::{accounts::Scope, config::Config, routes, serve, state::AppState};
 
-/// The secret by which somebody is known: a cookie, a bearer token, or the customer's token.
+/// The secret of a person: a cookie, a bearer token, or the customer's token.
 pub fn token(person: &str) -> String {
     format!("token-of-{person}").replace(':', "-")
 }
-/// A server that nobody reaches, on this folder.
+/// The configuration of a server that listens nowhere, with this data folder.
 pub fn config(data: PathBuf) -> Config {
     Config {
         listen: ([127, 0, 0, 1], 0).into(),
@@ -56,7 +56,7 @@ pub fn config(data: PathBuf) -> Config {
     }
 }
 
-/// A server with people, an incident of team A, and three sessions: one that goes on, one that waits, one that is over.
+/// A server with people, an incident of team A, and sessions: a running, a waiting, a queued and an ended one.
 pub struct World {
     pub app: AppState,
     pub router: Router,
@@ -69,7 +69,7 @@ impl Drop for World {
     }
 }
 
-/// The accounts: number, name, team, reach, and the rights to watch, export and delete.
+/// The accounts: id, name, team, reach, and whether they may watch, export and delete.
 pub const ACCOUNTS: [(i32, &str, &str, &str, bool); 7] = [
     (1, "administrator", "", "own", false),
     (2, "outside", "B", "team", true),
@@ -80,7 +80,7 @@ pub const ACCOUNTS: [(i32, &str, &str, &str, bool); 7] = [
     (7, "lead", "", "all", true),
 ];
 
-/// A folder in memory, where there is one, that this test alone uses.
+/// A folder for one test, in memory if possible.
 pub fn folder(name: &str) -> PathBuf {
     let memory = Path::new("/dev/shm");
     let below = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
@@ -104,7 +104,7 @@ impl World {
         let app = serve::open(&config(folder.clone())).await.unwrap();
         tokio::spawn(app.archive.clone().store_ended());
         app.sessions.load().await.unwrap();
-        // Whoever was connected is so again.
+        // Everybody reconnects.
         for live in app.sessions.all() {
             for who in live.read(|s| s.participants().to_vec()).await {
                 let _ = live.act(&Actor::Server, Command::Return { id: who.id, client: who.client }).await;
@@ -117,25 +117,25 @@ impl World {
     pub async fn restarted(self) -> Self {
         self.app.db.clone().close().await.unwrap();
         let folder = self.folder.clone();
-        // The folder goes on.
+        // Keep the folder.
         std::mem::forget(self);
         Self::open(folder).await
     }
 
-    /// The same world once more, as it was at its beginning.
-    pub async fn again(template: &Path, name: &str) -> Self {
+    /// A fresh copy of the template.
+    pub async fn from_template(template: &Path, name: &str) -> Self {
         let folder = folder(name);
         let _ = std::fs::remove_dir_all(&folder);
         copy(template, &folder);
         Self::open(folder).await
     }
 
-    /// Ends it. What its server does beside requests goes on, and keeps only what is small.
+    /// Closes the database. Background tasks of the server continue, but hold little memory.
     pub async fn close(self) {
         self.app.db.clone().close().await.unwrap();
     }
 
-    /// Which session a letter of the table means.
+    /// The session with this letter in the table.
     pub fn session(&self, letter: &str) -> String {
         std::fs::read_to_string(self.folder.join(format!("session-{letter}"))).unwrap()
     }
@@ -145,7 +145,7 @@ async fn act(live: &Arc<LiveSession>, by: &Actor, command: Command) {
     live.act(by, command).await.unwrap();
 }
 
-/// A session of the owner on the incident: with its customer, its participant, and something of everything.
+/// A session of the owner on the incident, with its customer, another participant, and a file of each kind.
 async fn session(app: &AppState) -> Arc<LiveSession> {
     let about = incident::Entity::find_by_id(1).one(&app.db).await.unwrap().unwrap();
     let owner = protocol::UserRef { id: 6, name: "owner".into() };
@@ -183,12 +183,12 @@ async fn session(app: &AppState) -> Arc<LiveSession> {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, "{}").unwrap();
     }
-    kept(app, paths::shell(data, &live.id, 4));
+    vault_file(app, paths::shell(data, &live.id, 4));
     live
 }
 
-/// A file of the vault.
-fn kept(app: &AppState, path: PathBuf) {
+/// Creates a file of the vault.
+fn vault_file(app: &AppState, path: PathBuf) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let mut file = app.archive.vault.create(std::fs::File::create(path).unwrap()).unwrap();
     std::io::Write::write_all(&mut file, b"something").unwrap();
@@ -276,9 +276,9 @@ async fn desk(app: &AppState) {
     };
     about.insert(&app.db).await.unwrap();
     for team in ["", "B"] {
-        let said =
+        let template =
             message_template::ActiveModel { title: text("x"), text: text("x"), team: text(team), ..Default::default() };
-        said.insert(&app.db).await.unwrap();
+        template.insert(&app.db).await.unwrap();
     }
     let other = api_account::ActiveModel {
         name: text("X"),
@@ -363,7 +363,7 @@ async fn desk(app: &AppState) {
     hook.insert(&app.db).await.unwrap();
 }
 
-/// Makes the world into a folder.
+/// Creates the fixture in a folder, to be copied for each test.
 pub async fn template(name: &str) -> PathBuf {
     let folder = folder(name);
     let _ = std::fs::remove_dir_all(&folder);
@@ -374,14 +374,14 @@ pub async fn template(name: &str) -> PathBuf {
     desk(&app).await;
     let (over, running) = (session(&app).await, session(&app).await);
     let who = running.read(|s| s.customer().map(|c| c.id)).await.unwrap();
-    let comes_back = admission::ActiveModel {
+    let resume = admission::ActiveModel {
         hash: Set(secret::hash(&token("customer"))),
         session: Set(running.id.to_string()),
         participant: Set(who.0.into()),
         handover: Set(false),
         until: Set(stored_time(clock::now().plus(3_600_000))),
     };
-    comes_back.insert(&app.db).await.unwrap();
+    resume.insert(&app.db).await.unwrap();
     let about = incident::Entity::find_by_id(1).one(&app.db).await.unwrap().unwrap();
     let owner = protocol::UserRef { id: 6, name: "owner".into() };
     let waiting = crate::desk::ticket_import::session(&app.desk, &about, owner.clone(), None).await.unwrap();
@@ -390,12 +390,12 @@ pub async fn template(name: &str) -> PathBuf {
     let queue = protocol::Queue::Team { team: "A".into() };
     let queued = crate::desk::ticket_import::session(&app.desk, &about, owner, Some((queue, &by))).await.unwrap();
     act(&over, &by, Command::Close).await;
-    // What remains of it is complete when it is no longer among those that go on.
+    // Its evidence is complete when it is no longer in the registry.
     while app.sessions.get(&over.id).is_some() {
         tokio::task::yield_now().await;
     }
     for path in paths::evidence(&app.archive.data, &over.id) {
-        kept(&app, path);
+        vault_file(&app, path);
     }
     for (letter, live) in [("R", &running), ("W", &waiting), ("Q", &queued), ("E", &over)] {
         std::fs::write(folder.join(format!("session-{letter}")), live.id.as_str()).unwrap();

@@ -1,5 +1,5 @@
-//! Every route of the server, walked as every kind of person and compared with `table.txt`. The list of routes is the
-//! router's own: a new one without a row fails the test.
+//! Requests every route of the server as every kind of person, and compares the results with `table.txt`. The list of
+//! routes comes from the router, so a new route without a row fails the test.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -15,7 +15,7 @@ use tower::ServiceExt;
 
 use super::{ACCOUNTS, World, template, token};
 
-/// Who walks, in the order of the table's columns.
+/// Who sends the requests, in the order of the table's columns.
 const PEOPLE: [&str; 14] = [
     "stranger",
     "outside",
@@ -34,13 +34,13 @@ const PEOPLE: [&str; 14] = [
 ];
 
 const TABLE: &str = include_str!("table.txt");
-/// Each request comes from an address of its own: tokens that open nothing are counted by network.
-static ASKED: atomic::AtomicU32 = atomic::AtomicU32::new(0);
+/// Counts requests, to give each its own address: invalid tokens are counted by network.
+static REQUESTS: atomic::AtomicU32 = atomic::AtomicU32::new(0);
 
-/// A row: a route, the address that is asked with its body, and the answers in the order of [`PEOPLE`].
+/// A row: a route with its parameters and body, and the expected results in the order of [`PEOPLE`].
 struct Row<'a> {
     method: &'a str,
-    /// Each person has a world of their own.
+    /// Whether each person needs a server of their own.
     alone: bool,
     route: &'a str,
     parameters: Vec<(&'a str, &'a str)>,
@@ -63,7 +63,7 @@ fn rows() -> Vec<Row<'static>> {
     TABLE.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()).map(row).collect()
 }
 
-/// How an answer stands in the table.
+/// The letter for a response in the table.
 fn letter(status: u16) -> char {
     match status {
         401 => '1',
@@ -103,7 +103,7 @@ impl World {
         let token = token(person);
         let body = row.body.replace("TOKEN", &token);
         let kind = if body.is_empty() { "text/plain" } else { "application/json" };
-        let [_, a, b, c] = ASKED.fetch_add(1, atomic::Ordering::Relaxed).to_be_bytes();
+        let [_, a, b, c] = REQUESTS.fetch_add(1, atomic::Ordering::Relaxed).to_be_bytes();
         let peer = ConnectInfo(std::net::SocketAddr::from(([10, a, b, c], 1)));
         let request = Request::builder().method(row.method).uri(address).header("content-type", kind).extension(peer);
         let request = match person {
@@ -112,7 +112,7 @@ impl World {
             _ => request.header("authorization", format!("Bearer {token}")),
         };
         let answer = self.router.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
-        // The original answers most of its errors with 200: what it says of permission is read.
+        // BeyondTrust's API responds to most errors with 200, so the text tells whether permission was denied.
         let status = answer.status().as_u16();
         let text = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap_or_default();
         let denied = String::from_utf8_lossy(&text).contains("does not have permission");
@@ -120,7 +120,7 @@ impl World {
     }
 }
 
-/// The routes of the router, as its own description names them: path and method, `ANY` for all of them.
+/// The routes of the router, from its `Debug` output: path and method, `ANY` for all methods.
 fn routes(router: &Router) -> BTreeSet<(String, String)> {
     let described = format!("{router:?}");
     let table = described.split("fallback_router").next().unwrap_or_default();
@@ -140,11 +140,11 @@ fn routes(router: &Router) -> BTreeSet<(String, String)> {
             }
         }
     }
-    assert!(routes.len() > 100, "the router describes itself in another way: {described}");
+    assert!(routes.len() > 100, "the router's debug output has changed: {described}");
     routes
 }
 
-/// The routes that have no row, and the rows that have no route.
+/// The routes without a row, and the rows without a route.
 fn unmatched(routes: &BTreeSet<(String, String)>, rows: &[Row<'_>]) -> Vec<String> {
     let any = |route: &str| routes.contains(&(route.to_owned(), "ANY".into()));
     let named = |row: &Row<'_>| {
@@ -155,12 +155,11 @@ fn unmatched(routes: &BTreeSet<(String, String)>, rows: &[Row<'_>]) -> Vec<Strin
     named.symmetric_difference(routes).map(|(route, method)| format!("{method} {route}")).collect()
 }
 
-/// What lists show of the sessions is what may be read of each.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_names_the_sessions_that_may_be_read_and_no_other() {
+async fn lists_contain_the_sessions_that_may_be_read_and_no_others() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let template = template("lists").await;
-    let world = World::again(&template, "lists-read").await;
+    let world = World::from_template(&template, "lists-read").await;
     for (account, name, ..) in ACCOUNTS {
         let get = async |path: &str| {
             let request = Request::builder().uri(path).header("cookie", format!("deskside={}", token(name)));
@@ -176,20 +175,20 @@ async fn a_list_names_the_sessions_that_may_be_read_and_no_other() {
         let running = get(&format!("/api/sessions/{}", world.session("R"))).await.0 == 200;
         let colleagues = get("/api/technicians").await.1;
         for helper in ["owner", "participant"] {
-            let told = colleagues.as_array().unwrap().iter().find(|c| c["name"] == helper).unwrap();
-            assert_eq!(told["sessions"], u32::from(running), "{name} is told how busy {helper} is");
+            let colleague = colleagues.as_array().unwrap().iter().find(|c| c["name"] == helper).unwrap();
+            assert_eq!(colleague["sessions"], u32::from(running), "{name} sees how busy {helper} is");
         }
         for letter in ["R", "W", "Q", "E"] {
             let id = world.session(letter);
             let may = get(&format!("/api/sessions/{id}")).await.0 == 200;
             let listed = queue.as_array().unwrap().iter().any(|q| q["state"]["id"] == id.as_str());
             assert_eq!(listed, may && letter != "E", "{account} {name} {letter} in the queue");
-            let told = journal
+            let entry = journal
                 .as_array()
                 .unwrap()
                 .iter()
                 .find(|e| e["content"]["kind"] == "remote_support" && e["content"]["session"] == id.as_str());
-            assert_eq!(told.unwrap()["content"]["history"].is_object(), may, "{name} {letter} in the journal");
+            assert_eq!(entry.unwrap()["content"]["history"].is_object(), may, "{name} {letter} in the journal");
             if letter == "E" {
                 for list in [&past, &found] {
                     assert_eq!(list.as_array().unwrap().iter().any(|p| p["session"] == id.as_str()), may, "{name}");
@@ -201,13 +200,12 @@ async fn a_list_names_the_sessions_that_may_be_read_and_no_other() {
     let _ = std::fs::remove_dir_all(&template);
 }
 
-/// Who deleted a session, and why, is told to whoever could have read it.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_stays_of_a_deleted_session_is_seen_by_whoever_could_see_the_session() {
+async fn a_tombstone_is_seen_by_those_who_could_see_the_session() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let template = template("stones").await;
-    for standing in ["kept", "not kept, as in older versions"] {
-        let world = World::again(&template, "stones-read").await;
+    for standing in ["stored", "not stored, as in older versions"] {
+        let world = World::from_template(&template, "stones-read").await;
         let ask = async |name: &str, method: &str, path: &str, body: &str| {
             let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
             let request = request.header("cookie", format!("deskside={}", token(name)));
@@ -224,17 +222,17 @@ async fn what_stays_of_a_deleted_session_is_seen_by_whoever_could_see_the_sessio
         }
         let why = r#"{"reason":"asked for"}"#;
         assert_eq!(ask("lead", "POST", &format!("/api/sessions/{id}/delete"), why).await.0, 204);
-        let kept = standing == "kept";
-        if !kept {
+        let stored = standing == "stored";
+        if !stored {
             let all = tombstone_row::Entity::update_many().col_expr(tombstone_row::Column::Standing, Expr::value(""));
             all.exec(&world.app.db).await.unwrap();
         }
         for ((account, name, team, reach, _), could) in ACCOUNTS.into_iter().zip(could) {
             let journal = ask(name, "GET", "/api/incidents/1", "").await.1["journal"].clone();
-            let told = journal.as_array().unwrap().iter().find(|e| e["content"]["session"] == id.as_str()).unwrap();
-            // Where nothing else is known the incident's team counts.
-            let may = if kept { could } else { account == 1 || reach == "all" || (reach == "team" && team == "A") };
-            let content = &told["content"];
+            let entry = journal.as_array().unwrap().iter().find(|e| e["content"]["session"] == id.as_str()).unwrap();
+            // If only the incident is known, its team counts.
+            let may = if stored { could } else { account == 1 || reach == "all" || (reach == "team" && team == "A") };
+            let content = &entry["content"];
             let seen = (content["tombstone"]["by"] == "lead", content["out_of_reach"] == false);
             assert_eq!(seen, (may, may), "{standing}, {name}: {content}");
         }
@@ -243,15 +241,15 @@ async fn what_stays_of_a_deleted_session_is_seen_by_whoever_could_see_the_sessio
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_route_answers_every_kind_of_person_as_the_table_says() {
+async fn every_route_responds_to_every_kind_of_person_as_the_table_says() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let template = template("routes").await;
-    let reading = World::again(&template, "reading").await;
+    let reading = World::from_template(&template, "reading").await;
     let rows = rows();
     assert_eq!(unmatched(&routes(&reading.router), &rows), [""; 0], "these have no row in table.txt, or no route");
     let mut wrong = Vec::new();
     for (number, row) in rows.iter().enumerate() {
-        // What changes nothing is asked of one world; what does, of one of its own.
+        // Requests that change nothing share a server; the others get a new one.
         let mut world: Option<World> = None;
         let mut answers = String::new();
         for person in PEOPLE {
@@ -259,7 +257,7 @@ async fn every_route_answers_every_kind_of_person_as_the_table_says() {
                 if let Some(before) = world.take() {
                     before.close().await;
                 }
-                world = Some(World::again(&template, &number.to_string()).await);
+                world = Some(World::from_template(&template, &number.to_string()).await);
             }
             answers.push(letter(world.as_ref().unwrap_or(&reading).ask(row, person).await));
         }

@@ -53,7 +53,7 @@ async fn a_folder_and_system_information_come_with_numbers_and_names_that_pages_
         "path": "/", "parent": null, "places": [], "separator": "nothing of the kind", "left_out": 0, "free": 1, "items": []
     }});
     let (status, words) = answered(&program, &nonsense, || stage.get(&at("files?path=/"))).await;
-    assert!(status >= 400 && words.contains("makes no sense"), "{status}: {words}");
+    assert!(status >= 400 && words.contains("invalid answer"), "{status}: {words}");
 
     let process = json!({
         "pid": 7, "name": "p", "user": "", "cpu": 1e39, "memory": 1, "seconds": 1, "command": ""

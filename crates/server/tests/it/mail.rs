@@ -73,7 +73,7 @@ fn a_domain_leaves_in_plain_letters_and_odd_letters_before_it_are_said() {
     let (status, problem) = write("jürgen@bücher.example");
     assert_eq!(status, 502, "{problem}");
     let words = problem.to_string();
-    assert!(words.contains("does not take the letters before the @ of jürgen@xn--bcher-kva.example"), "{words}");
+    assert!(words.contains("does not support the letters before the @ of jürgen@xn--bcher-kva.example"), "{words}");
     assert!(!words.contains("Envelope"), "{words}");
 }
 

@@ -1,4 +1,4 @@
-//! Upgrades by migrations that exist for these tests alone, and databases that cannot be opened.
+//! Upgrades with migrations made for these tests, and databases that cannot be opened.
 
 use std::{fs, path::PathBuf};
 
@@ -14,7 +14,7 @@ const SECOND: Migration =
     Migration { number: 2, name: "second", apply: |db| sql(db, "ALTER TABLE note ADD COLUMN at integer") };
 const THIRD: Migration =
     Migration { number: 3, name: "third", apply: |db| sql(db, "ALTER TABLE note ADD COLUMN by integer") };
-/// Does something before it fails.
+/// Changes the database before it fails.
 const FAILING: Migration =
     Migration { number: 4, name: "fourth", apply: |db| sql(db, "DELETE FROM note; INSERT INTO nowhere VALUES (1)") };
 
@@ -66,7 +66,7 @@ fn migrations_are_numbered_from_1_without_gaps_and_have_names_of_their_own() {
     assert_eq!(names.len(), numbers.len());
 }
 
-/// Tables, columns and indexes, in words.
+/// Tables, columns and indexes as text.
 async fn schema(db: &DatabaseConnection) -> Vec<String> {
     let sql = "SELECT t.name || ' ' || c.name || ' ' || c.type || ' ' || c.\"notnull\" || ' ' || c.pk \
                FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.type = 'table' AND t.name <> 'schema_version' \
@@ -77,7 +77,7 @@ async fn schema(db: &DatabaseConnection) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_first_migration_makes_what_the_version_before_it_had() {
+async fn the_first_migration_creates_the_schema_of_the_version_before() {
     let (_folder, path) = folder();
     let before = connect(&path, Duration::ZERO).await.unwrap();
     before.execute_unprepared(include_str!("../../tests/data/before.sql")).await.unwrap();
@@ -107,7 +107,7 @@ async fn a_failed_upgrade_names_its_migration_and_undoes_those_before_it() {
     let said = failure(open_by(&path, &[FIRST, SECOND, THIRD, FAILING]).await);
     assert!(said.contains("migration 4 (fourth)") && said.contains("as it was"), "{said}");
     assert!(said.contains("no such table: nowhere"), "{said}");
-    // The program before opens it, and nothing is missing.
+    // The older program opens it, and nothing is missing.
     let db = open_by(&path, ONE).await.unwrap();
     assert_eq!(count(&db, "note WHERE text = 'hello'").await, 1);
     assert_eq!(count(&db, "pragma_table_info('note')").await, 1);
@@ -146,7 +146,7 @@ async fn programs_that_start_at_the_same_moment_upgrade_once() {
 }
 
 #[tokio::test]
-async fn an_upgrade_leaves_a_copy_that_the_program_before_opens() {
+async fn an_upgrade_leaves_a_copy_that_the_older_program_opens() {
     let (_folder, path) = folder();
     version_one(&path).await;
     let copy = upgrade_copy::path(&path);
@@ -185,7 +185,7 @@ async fn a_database_that_another_process_writes_is_reported_as_locked() {
 }
 
 #[tokio::test]
-async fn a_database_that_another_process_has_for_itself_is_reported_as_locked() {
+async fn a_database_that_another_process_has_locked_is_reported_as_locked() {
     let (_folder, path) = folder();
     version_one(&path).await;
     let db = connect(&path, Duration::ZERO).await.unwrap();

@@ -15,9 +15,9 @@ pub mod customer {
         pub name: String,
         pub email: String,
         pub company: String,
-        /// The mail address as it is compared; missing in rows of an older version until they are folded.
+        /// The canonical mail address for comparisons; `NULL` in rows of older versions until they are folded.
         pub address: Option<String>,
-        /// Name, address and company as searches compare them; missing likewise.
+        /// Name, address and company, folded for searches; `NULL` likewise.
         #[sea_orm(column_type = "Text", nullable)]
         pub search: Option<String>,
     }
@@ -44,7 +44,7 @@ pub mod customer {
     }
 }
 
-/// What is not said of a row stays as it is.
+/// Fills in a value that is not set from the stored row.
 fn fill(value: &mut sea_orm::ActiveValue<String>, stored: String) {
     if value.is_not_set() {
         *value = sea_orm::ActiveValue::Unchanged(stored);
@@ -69,20 +69,20 @@ pub mod incident {
         pub description: String,
         pub status: String,
         pub priority: String,
-        /// What kind of request it is, in the organisation's own words.
+        /// The type of incident, as the organisation names it.
         pub kind: String,
         pub owner: Option<i32>,
         pub team: String,
-        /// The service desk that it comes from: empty for the one built in, `api` for another system that made it, else
-        /// a receiver's number.
+        /// The service desk that it comes from: empty for the built-in one, `api` for another system that created it
+        /// through the API, otherwise a receiver's number.
         pub desk: String,
-        /// What that desk calls it.
+        /// Its number or key at that desk.
         pub ticket: String,
-        /// When it changed there last, in that desk's words.
+        /// When it last changed there, in that desk's format.
         pub stamp: String,
         pub created: i64,
         pub updated: i64,
-        /// Subject, description and ticket as searches compare them; missing in rows of an older version until they are
+        /// Subject, description and ticket, folded for searches; `NULL` in rows of older versions until they are
         /// folded.
         #[sea_orm(column_type = "Text", nullable)]
         pub search: Option<String>,
@@ -93,11 +93,11 @@ pub mod incident {
     #[async_trait::async_trait]
     impl ActiveModelBehavior for ActiveModel {
         async fn before_save<C: ConnectionTrait>(mut self, db: &C, insert: bool) -> Result<Self, DbErr> {
-            let said = [&self.subject, &self.description, &self.ticket];
-            if !insert && said.iter().all(|v| !v.is_set()) && !self.search.is_set() {
+            let texts = [&self.subject, &self.description, &self.ticket];
+            if !insert && texts.iter().all(|v| !v.is_set()) && !self.search.is_set() {
                 return Ok(self);
             }
-            if !insert && said.iter().any(|v| v.is_not_set()) {
+            if !insert && texts.iter().any(|v| v.is_not_set()) {
                 let id = self.id.try_as_ref().copied().unwrap_or_default();
                 if let Some(row) = Entity::find_by_id(id).one(db).await? {
                     fill(&mut self.subject, row.subject);
@@ -106,14 +106,14 @@ pub mod incident {
                 }
             }
             let text = |value: &ActiveValue<String>| value.try_as_ref().cloned().unwrap_or_default();
-            let said = [&self.subject, &self.description, &self.ticket].map(text);
-            self.search = ActiveValue::Set(Some(fold(&said.join("\n"))));
+            let texts = [&self.subject, &self.description, &self.ticket].map(text);
+            self.search = ActiveValue::Set(Some(fold(&texts.join("\n"))));
             Ok(self)
         }
     }
 }
 
-/// What happened to an incident.
+/// The journal of an incident.
 pub mod journal {
     use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
@@ -129,7 +129,7 @@ pub mod journal {
         pub author: String,
         #[sea_orm(column_type = "Text")]
         pub text: String,
-        /// The session of a `remote_support` entry; what the entry says is read from its timeline.
+        /// The session of a `remote_support` entry. Its content is read from the timeline.
         pub session: Option<String>,
         /// The mail of a `mail` or `letter` entry.
         pub mail: Option<i32>,
@@ -138,7 +138,7 @@ pub mod journal {
     pub enum Relation {}
     impl ActiveModelBehavior for ActiveModel {}
 
-    /// An entry that names neither a session nor a mail.
+    /// An entry without a session or mail.
     pub fn entry(incident: i32, at: i64, kind: &str, author: &str, text: String) -> ActiveModel {
         ActiveModel {
             incident: Set(incident),
@@ -153,7 +153,7 @@ pub mod journal {
     }
 }
 
-/// Mails, sent or waiting in the outbox, without links and keys.
+/// Mails that were sent or wait in the outbox, without links and keys.
 pub mod mail_row {
     use sea_orm::entity::prelude::*;
 
@@ -171,13 +171,13 @@ pub mod mail_row {
         pub text: String,
         #[sea_orm(column_type = "Text")]
         pub html: String,
-        /// Handed to a mail server; otherwise it lies in the outbox.
+        /// Whether a mail server accepted it; otherwise it is in the outbox.
         pub sent: bool,
-        /// Its Message-ID without brackets, by which answers name it; empty where another desk has sent it.
+        /// Its Message-ID without brackets, to which replies refer; empty if another desk sent it.
         pub name: String,
         /// The account that wrote it.
         pub author: i32,
-        /// Subject and text with live links and keys, encrypted; empty once the mail is sent or they are dead.
+        /// Subject and text with live links and keys, encrypted; empty when the mail is sent or they have expired.
         #[sea_orm(column_type = "Text")]
         pub sealed: String,
     }
@@ -186,7 +186,7 @@ pub mod mail_row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Mails that came in. What belongs to an incident is also kept as it came, in the vault.
+/// Received mails. The originals of those that belong to an incident are stored in the vault.
 pub mod received_mail {
     use sea_orm::entity::prelude::*;
 
@@ -195,7 +195,7 @@ pub mod received_mail {
     pub struct Model {
         #[sea_orm(primary_key)]
         pub id: i32,
-        /// Its Message-ID without brackets: no mail comes twice.
+        /// Its Message-ID without brackets. Unique, so that no mail is stored twice.
         #[sea_orm(unique)]
         pub name: String,
         pub at: i64,
@@ -206,11 +206,11 @@ pub mod received_mail {
         pub text: String,
         #[sea_orm(column_type = "Text")]
         pub quoted: String,
-        /// A list of `Enclosed` as JSON.
+        /// A list of `AttachmentInfo` as JSON.
         #[sea_orm(column_type = "Text")]
         pub attachments: String,
         pub incident: Option<i32>,
-        /// Why it belongs to none.
+        /// Why it was rejected; empty if it belongs to an incident.
         pub kept_out: String,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,4 +1,4 @@
-//! Accounts, and what people have set.
+//! Accounts, sign-ins, settings and teams.
 
 /// Technicians.
 pub mod user {
@@ -17,20 +17,21 @@ pub mod user {
         pub administrator: bool,
         pub disabled: bool,
         pub password: String,
-        /// Watch recordings, take evidence along, delete it; and whose: `own`, `team` or `all`.
+        /// Watch recordings, export evidence, delete evidence.
         pub may_watch: bool,
         pub may_export: bool,
         pub may_delete: bool,
+        /// Whose sessions it may see: `own`, `team` or `all`.
         pub reach: String,
-        /// Which role it has in sessions; 0 without one: it may ask for everything.
+        /// Its role in sessions; 0 without one, which may request everything.
         pub role: i32,
-        /// Who vouches for this account, and by which name; empty for accounts with a password.
+        /// The external identity that signs in to this account; empty for accounts with a password.
         pub external: String,
         /// The secret of the second factor in base32; empty without one.
         pub totp: String,
-        /// The step of the last code that was used: none works twice.
+        /// The time step of the last code that was used. No code works twice.
         pub totp_step: i64,
-        /// The hashes of the recovery codes that are left, between commas.
+        /// The hashes of the unused recovery codes, separated by commas.
         pub recovery: String,
         /// The language that another system chose for mails to its owner.
         pub email_language: Option<String>,
@@ -40,7 +41,7 @@ pub mod user {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Who is signed in: one row a browser.
+/// Sign-ins: one row for each browser.
 pub mod login {
     use sea_orm::entity::prelude::*;
 
@@ -52,7 +53,7 @@ pub mod login {
         pub hash: String,
         pub user: i32,
         pub until: i64,
-        /// When they showed for the last time who they are.
+        /// When the person last confirmed who they are.
         pub confirmed: i64,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -60,7 +61,7 @@ pub mod login {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Key pairs on people's own devices.
+/// Passkeys.
 pub mod passkey {
     use sea_orm::entity::prelude::*;
 
@@ -70,12 +71,12 @@ pub mod passkey {
         #[sea_orm(primary_key)]
         pub id: i32,
         pub user: i32,
-        /// How its owner calls it.
+        /// The owner's name for it.
         pub name: String,
-        /// How the device calls it, in base64url.
+        /// The credential id in base64url.
         #[sea_orm(unique)]
         pub credential: String,
-        /// The public key and what belongs to it, as JSON.
+        /// The credential with its public key, as JSON.
         #[sea_orm(column_type = "Text")]
         pub body: String,
         pub created: i64,
@@ -87,7 +88,7 @@ pub mod passkey {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// What administrators have set: one row, JSON.
+/// Settings that administrators edit: one row for each kind, as JSON.
 pub mod setting {
     use sea_orm::entity::prelude::*;
 
@@ -104,7 +105,7 @@ pub mod setting {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// What technicians say again and again.
+/// Message templates.
 pub mod message_template {
     use sea_orm::entity::prelude::*;
 
@@ -116,7 +117,7 @@ pub mod message_template {
         pub title: String,
         #[sea_orm(column_type = "Text")]
         pub text: String,
-        /// Whose it is; empty for everybody.
+        /// The team that uses it; empty for everybody.
         pub team: String,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -124,7 +125,7 @@ pub mod message_template {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Teams, by name: accounts and incidents say which they belong to.
+/// Teams. Accounts and incidents refer to them by name.
 pub mod team {
     use sea_orm::entity::prelude::*;
 

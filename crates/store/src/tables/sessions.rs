@@ -1,6 +1,6 @@
-//! Sessions, their timelines, and what remains of them.
+//! Sessions, their timelines, and their evidence.
 
-/// Sessions: what must be found without reading timelines, and the hashes of key and link.
+/// Sessions: what must be found without reading timelines, with the hashes of key and link.
 pub mod session_row {
     use sea_orm::entity::prelude::*;
 
@@ -13,7 +13,7 @@ pub mod session_row {
         pub created: i64,
         pub key_hash: Option<String>,
         pub link_hash: Option<String>,
-        /// The session is over and its evidence is stored: it is not loaded at start.
+        /// The session has ended and its evidence is stored, so it is not loaded at start.
         pub stored: bool,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -21,7 +21,7 @@ pub mod session_row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// The timelines, chained.
+/// The entries of timelines, chained by hashes.
 pub mod event_row {
     use sea_orm::entity::prelude::*;
 
@@ -42,7 +42,7 @@ pub mod event_row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Sessions that are over, read from their timelines: to be found and counted.
+/// The session index: ended sessions for search and reports, read from their timelines.
 pub mod session_history {
     use sea_orm::entity::prelude::*;
 
@@ -59,15 +59,16 @@ pub mod session_history {
         pub owner: i32,
         pub owner_name: String,
         pub team: String,
-        /// Whether those who only watched were left out of the people who helped.
+        /// Whether `session_person` leaves supervisors out; older versions counted them.
         pub people_by_role: bool,
         pub started: i64,
         pub ended: i64,
         pub ending: String,
-        /// Whether a customer came.
+        /// Whether a customer joined.
         pub joined: bool,
-        /// Milliseconds from the key to the customer's coming, and from there to the end.
+        /// Milliseconds from issuing the key until the customer joined.
         pub waited: i64,
+        /// Milliseconds from then until the end.
         pub handled: i64,
         pub messages: i32,
         pub files: i32,
@@ -83,7 +84,7 @@ pub mod session_history {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Who helped in sessions that are over.
+/// Who helped in ended sessions.
 pub mod session_person {
     use sea_orm::entity::prelude::*;
 
@@ -101,7 +102,7 @@ pub mod session_person {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// What stays of sessions that were deleted.
+/// Tombstones of deleted sessions.
 pub mod tombstone_row {
     use sea_orm::entity::prelude::*;
 
@@ -113,10 +114,10 @@ pub mod tombstone_row {
         /// A `Tombstone` as JSON.
         #[sea_orm(column_type = "Text")]
         pub body: String,
-        /// A `Standing` as JSON: whose the session was. Nothing, where that was not kept.
+        /// A `Standing` as JSON: who could see the session. Empty in rows of older versions.
         #[sea_orm(column_type = "Text")]
         pub standing: String,
-        /// Everything is deleted.
+        /// Whether everything else is deleted.
         pub done: bool,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -144,7 +145,7 @@ pub mod seal_row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// What lets a customer come back: tokens to resume by, and to go on with the support program.
+/// Tokens with which a customer resumes a session, or hands it over to the support program.
 pub mod admission {
     use sea_orm::entity::prelude::*;
 
@@ -164,7 +165,7 @@ pub mod admission {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// The links by which experts come.
+/// Invitation links of experts.
 pub mod expert {
     use sea_orm::entity::prelude::*;
 

@@ -1,6 +1,6 @@
-//! Other systems: who asks, and who is told.
+//! Other systems: API accounts and receivers.
 
-/// Other systems that may ask this server.
+/// Accounts of systems that use the API.
 pub mod api_account {
     use sea_orm::entity::prelude::*;
 
@@ -16,7 +16,7 @@ pub mod api_account {
         pub client_id: String,
         /// SHA-256 of the secret.
         pub secret: String,
-        /// `Scope` words between spaces.
+        /// `Scope` words, separated by spaces.
         pub scopes: String,
         pub enabled: bool,
         pub created: i64,
@@ -26,7 +26,7 @@ pub mod api_account {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Bearer tokens: of an account for an hour, or made in the console for longer.
+/// Bearer tokens: short-lived ones of accounts, and longer ones made in the console.
 pub mod api_token {
     use sea_orm::entity::prelude::*;
 
@@ -49,20 +49,20 @@ pub mod api_token {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Answers to requests that carried an idempotency key.
+/// Responses to requests with an idempotency key.
 pub mod answered {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
     #[sea_orm(table_name = "answered")]
     pub struct Model {
-        /// SHA-256 over who asked and their key.
+        /// SHA-256 of the caller and their key.
         #[sea_orm(primary_key, auto_increment = false)]
         pub hash: String,
-        /// SHA-256 over the request.
+        /// SHA-256 of the request.
         pub request: String,
         pub at: i64,
-        /// 0 while the first request is at work.
+        /// 0 while the first request is being processed.
         pub status: i32,
         #[sea_orm(column_type = "Text")]
         pub body: String,
@@ -72,7 +72,7 @@ pub mod answered {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Who is told what happens: service desks and other systems.
+/// Receivers: service desks and other systems that are told what happens.
 pub mod receiver {
     use sea_orm::entity::prelude::*;
 
@@ -85,18 +85,18 @@ pub mod receiver {
         pub kind: String,
         pub name: String,
         pub url: String,
-        /// What signs, or the token by which it is asked.
+        /// The secret with which deliveries are signed, or the token for the service desk.
         pub secret: String,
-        /// The events it wants, between commas; empty for all.
+        /// The events that it subscribes to, separated by commas; empty for all.
         #[sea_orm(column_type = "Text")]
         pub events: String,
-        /// A certificate authority to trust beside the system's (PEM).
+        /// A certificate authority to trust in addition to the system's (PEM).
         #[sea_orm(column_type = "Text")]
         pub authority: String,
         pub enabled: bool,
-        /// The first pause before it is tried again.
+        /// The wait before the first retry.
         pub retry_seconds: i32,
-        /// After so long it is given up; 0 for never.
+        /// How long to retry before a delivery is given up; 0 for no limit.
         pub retry_hours: i32,
         pub created: i64,
     }
@@ -105,7 +105,7 @@ pub mod receiver {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// What waits for a receiver, and what became of it. What it says is read from the timeline when it leaves.
+/// Deliveries to receivers and their outcome. The content is read from the timeline when a delivery is sent.
 pub mod delivery {
     use sea_orm::entity::prelude::*;
 
@@ -124,7 +124,7 @@ pub mod delivery {
         pub due: i64,
         /// `waiting`, `delivered`, `given_up` or `dropped`.
         pub state: String,
-        /// What the receiver said last, or why it could not be reached.
+        /// The receiver's last response, or why it could not be reached.
         #[sea_orm(column_type = "Text")]
         pub answer: String,
         pub delivered: Option<i64>,

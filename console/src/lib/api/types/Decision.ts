@@ -3,14 +3,14 @@ import type { Right } from "./Right";
 import type { WhyNot } from "./WhyNot";
 
 /**
- * Whether somebody may ask for a right, and if not, what stands in between.
+ * Whether somebody may request a right, and if not, why.
  */
 export type Decision = { right: Right, 
 /**
- * `None`: if the customer allows it.
+ * `None` if only the customer's consent is missing.
  */
 why_not: WhyNot | null, 
 /**
- * What the customer must allow with it.
+ * The rights that the customer must also grant.
  */
 needs: Array<Right>, };

@@ -10,30 +10,38 @@ export type Directory = { enabled: boolean,
  */
 url: string, 
 /**
- * For `ldap://`: encrypt before anything is said.
+ * For `ldap://`: encrypt the connection with StartTLS.
  */
 start_tls: boolean, 
 /**
- * A certificate authority to trust in place of the system's (PEM).
+ * A certificate authority to trust instead of the system's (PEM).
  */
 authority: string, 
 /**
- * Who may search; empty to search without a name.
+ * The account that searches; empty to search anonymously.
  */
 bind_dn: string, 
 /**
- * Never told to a page: empty leaves it as it is.
+ * Never sent to a page. An empty one leaves the stored one unchanged.
  */
 bind_password: string, 
 /**
- * Where people are, and what finds one; `{login}` is what they typed.
+ * Where to search for people.
  */
-base: string, filter: string, name_attribute: string, mail_attribute: string, 
+base: string, 
 /**
- * Where groups are, and what finds somebody's; `{dn}` is who they are, `{login}` what they typed.
+ * Finds a person; `{login}` is what they typed.
  */
-group_base: string, group_filter: string, group_attribute: string, 
+filter: string, name_attribute: string, mail_attribute: string, 
 /**
- * Who may sign in as what. Without any rule, everybody who is found is a technician.
+ * Where to search for groups.
+ */
+group_base: string, 
+/**
+ * Finds a person's groups; `{dn}` is their distinguished name, `{login}` what they typed.
+ */
+group_filter: string, group_attribute: string, 
+/**
+ * Team and role for members of groups. Without rules, everybody in the directory is a technician.
  */
 groups: Array<GroupRule>, };

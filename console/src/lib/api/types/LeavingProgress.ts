@@ -2,10 +2,10 @@
 import type { LeavingCourse } from "./LeavingCourse";
 
 /**
- * How far a file is.
+ * The progress of a download.
  */
 export type LeavingProgress = { bytes: number, 
 /**
- * Not known of archives.
+ * Unknown for archives.
  */
 size: number | null, course: LeavingCourse, };

@@ -2,26 +2,26 @@
 import type { GroupRule } from "./GroupRule";
 
 /**
- * An organisation's own sign-in, by OpenID Connect.
+ * Sign-in with an OpenID Connect provider.
  */
 export type OpenId = { enabled: boolean, 
 /**
- * What the button says.
+ * The label of the button.
  */
 name: string, issuer: string, client_id: string, 
 /**
- * Never told to a page: empty leaves it as it is.
+ * Never sent to a page. An empty one leaves the stored one unchanged.
  */
 client_secret: string, 
 /**
- * A certificate authority to trust in place of the system's (PEM).
+ * A certificate authority to trust instead of the system's (PEM).
  */
 authority: string, 
 /**
- * The claim that lists somebody's groups.
+ * The claim that lists a person's groups.
  */
 groups_claim: string, 
 /**
- * Who may sign in as what. Without any rule, everybody whom the provider knows is a technician.
+ * Team and role for members of groups. Without rules, everybody whom the provider knows is a technician.
  */
 groups: Array<GroupRule>, };

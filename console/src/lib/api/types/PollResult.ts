@@ -2,6 +2,6 @@
 import type { Timestamp } from "./Timestamp";
 
 /**
- * When it was looked into for the last time, and what is wrong.
+ * When the mailbox was last read, and what is wrong.
  */
 export type PollResult = { at: Timestamp | null, problem: string | null, };

@@ -3,6 +3,7 @@ import type { SessionPolicy } from "./SessionPolicy";
 import type { StaffRole } from "./StaffRole";
 
 /**
- * All of them. The first policy that fits an incident rules its sessions; where none does, the settings do.
+ * All roles and policies. The first policy that matches an incident applies to its sessions; without a match, the
+ * settings do.
  */
 export type Rules = { roles: Array<StaffRole>, policies: Array<SessionPolicy>, };

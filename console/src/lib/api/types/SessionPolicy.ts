@@ -3,7 +3,7 @@ import type { Right } from "./Right";
 import type { Unrecorded } from "./Unrecorded";
 
 /**
- * The rules of sessions on certain incidents. An empty team or type fits every one.
+ * The rules of sessions on certain incidents. An empty team or type matches all.
  */
 export type SessionPolicy = { name: string, 
 /**

@@ -13,11 +13,11 @@ export type Settings = {
  */
 organisation: string, 
 /**
- * How long a spoken key lives.
+ * How long a session key is valid.
  */
 key_minutes: number, 
 /**
- * How long a link lives.
+ * How long a session link is valid.
  */
 link_hours: number, 
 /**
@@ -25,26 +25,26 @@ link_hours: number,
  */
 record: boolean, 
 /**
- * What happens when they cannot be.
+ * What happens when recording fails.
  */
 unrecorded: Unrecorded, 
 /**
- * When evidence is deleted; the first rule that fits counts.
+ * When evidence is deleted. The first matching rule applies.
  */
 retention: Array<RetentionRule>, 
 /**
- * What technicians may ask customers for at all.
+ * The rights that technicians may request.
  */
 rights: Array<Right>, 
 /**
- * What BeyondTrust's integrations find here.
+ * Compatibility with BeyondTrust's integrations.
  */
 beyondtrust: CompatSettings, 
 /**
- * The invitation's subject: `{{number}}`, `{{subject}}`, `{{customer}}`, `{{technician}}`, `{{organisation}}`.
+ * The subject of invitations: `{{number}}`, `{{subject}}`, `{{customer}}`, `{{technician}}`, `{{organisation}}`.
  */
 mail_subject: string, 
 /**
- * The invitation's text; also `{{link}}` and `{{key}}`.
+ * The text of invitations; also `{{link}}` and `{{key}}`.
  */
 mail_text: string, };

@@ -6,6 +6,6 @@ import type { Right } from "./Right";
  */
 export type StaffRole = { 
 /**
- * Accounts name it by this number; 0 in a new one.
+ * The number by which accounts refer to it; 0 in a new one.
  */
 id: number, name: string, rights: Array<Right>, };

@@ -3,7 +3,7 @@ import type { SessionId } from "./SessionId";
 import type { Timestamp } from "./Timestamp";
 
 /**
- * What stays of a session that was deleted.
+ * What remains of a deleted session.
  */
 export type Tombstone = { session: SessionId, 
 /**
@@ -11,14 +11,18 @@ export type Tombstone = { session: SessionId,
  */
 at: Timestamp, 
 /**
- * By whom, or by which rule.
+ * Who deleted it, or “the rules of retention”.
  */
 by: string, reason: string, 
 /**
- * How many entries its timeline had, and the last one's hash.
+ * How many entries its timeline had.
  */
-entries: number, head: string, 
+entries: number, 
 /**
- * The key, and its Ed25519 signature under all of the above.
+ * The hash of the last entry.
+ */
+head: string, 
+/**
+ * The public key, followed by its Ed25519 signature over all of the above.
  */
 key: string, signature: string, };

@@ -5,6 +5,6 @@
  */
 export type Unstored = { why: string, 
 /**
- * It is tried again only when an administrator says so, or when the server starts.
+ * The server tries again only when an administrator requests it, or when it restarts.
  */
 given_up: boolean, };
