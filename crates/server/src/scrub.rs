@@ -130,7 +130,7 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let app = crate::serve::open(&world::config(folder.clone())).await.unwrap();
         let ada = crate::desk::Ticket { customer: "Ada".into(), email: "ada@b.example".into(), ..Default::default() };
-        let about = ticket_import::upsert_incident(&app.desk, "", "", &ada).await.unwrap();
+        let about = ticket_import::upsert_incident(&app.desk, IncidentSource::BuiltIn, "", &ada).await.unwrap();
         let tom = protocol::UserRef { id: 1, name: "Tom".into() };
         let live = ticket_import::session(&app.desk, &about, tom.clone(), None).await.unwrap();
         let by = session::Actor::Technician(tom);

@@ -11,7 +11,7 @@ use protocol::{Event, Timestamp};
 use serde_json::{Value, json};
 use session::Session;
 use sha2::Sha256;
-use store::tables::receiver;
+use store::tables::{IncidentSource, receiver};
 
 use crate::{
     deliveries::{Happened, Receive},
@@ -160,7 +160,7 @@ impl Receive for Webhooks {
         &CATALOGUE
     }
 
-    fn names(&self, _: &receiver::Model, _: &Session, _: &str, event: &Event) -> Vec<String> {
+    fn names(&self, _: &receiver::Model, _: &Session, _: IncidentSource, event: &Event) -> Vec<String> {
         name(event).map(str::to_owned).into_iter().collect()
     }
 

@@ -20,11 +20,8 @@ use sea_orm::{
 };
 use serde::{Deserialize, Serialize};
 use store::{
-    stored_time,
-    {
-        holds,
-        tables::{customer, incident, journal, received_mail, user},
-    },
+    holds, stored_time,
+    tables::{IncidentSource, customer, incident, journal, received_mail, user},
 };
 use ts_rs::TS;
 
@@ -234,7 +231,7 @@ async fn shown(db: &DatabaseConnection, rows: Vec<incident::Model>) -> Result<Ve
         list.push(Incident {
             id: r.id,
             number: ticket_import::number(&r),
-            desk: r.desk,
+            desk: r.desk.to_string(),
             ticket: r.ticket,
             customer: customers::shown(customer),
             subject: r.subject,
@@ -338,7 +335,7 @@ pub async fn add_incident(
     let own = || Set(String::new());
     let row = incident::ActiveModel {
         created: Set(now),
-        desk: own(),
+        desk: Set(IncidentSource::BuiltIn),
         ticket: own(),
         stamp: own(),
         ..incident_row(&db, &sessions, &new).await?

@@ -17,7 +17,7 @@ use store::{
     setting::Current,
     settings::Settings,
     stored_time,
-    tables::{api_account, api_token, incident},
+    tables::{IncidentSource, api_account, api_token, incident},
 };
 use ts_rs::TS;
 
@@ -104,7 +104,7 @@ pub async fn start_from_ticket(
     let found = found.ok_or_else(|| ApiError::missing("service desk"))?;
     let known = RequestTracker::new(&service_desk.outbound, found).find(&ticket).await.map_err(ApiError::upstream)?;
     let incident: incident::Model =
-        ticket_import::upsert_incident(&service_desk, &found.id.to_string(), &ticket, &known).await?;
+        ticket_import::upsert_incident(&service_desk, IncidentSource::Desk(found.id), &ticket, &known).await?;
     let live = ticket_import::session(&service_desk, &incident, me.as_ref(), None).await?;
     let issued = sessions::issue(&db, &settings, &service_desk, &live, &me).await?;
     Ok((StatusCode::CREATED, Json(ImportedTicket { incident: incident.id, issued })))

@@ -8,7 +8,7 @@ use platform::{clock, http_client, identity::Identity, outbound::Outbound};
 use protocol::{Entry, Event, Participant, ParticipantId, Presence, Role, SessionId};
 use sea_orm::{DatabaseConnection, EntityTrait};
 use session::Session;
-use store::tables::{receiver, user};
+use store::tables::{IncidentSource, receiver, user};
 
 use super::{API_VERSION, appliance, command::sessions};
 
@@ -149,7 +149,7 @@ impl Receive for OutboundEvents {
         &CATALOGUE
     }
 
-    fn names(&self, _: &receiver::Model, before: &Session, _: &str, event: &Event) -> Vec<String> {
+    fn names(&self, _: &receiver::Model, before: &Session, _: IncidentSource, event: &Event) -> Vec<String> {
         names(before, event)
     }
 

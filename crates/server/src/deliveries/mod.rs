@@ -22,7 +22,7 @@ use session::Session;
 use store::{
     secrets::{Place, Secrets},
     stored_time,
-    tables::{delivery, incident, receiver},
+    tables::{IncidentSource, delivery, incident, receiver},
 };
 use tokio::sync::Notify;
 use ts_rs::TS;
@@ -75,7 +75,7 @@ pub trait Receive: Send + Sync {
 
     /// The names of the deliveries that an event leads to for a receiver. `before` is the session before the event, and
     /// `desk` the number of the receiver from which the session's incident comes.
-    fn names(&self, receiver: &receiver::Model, before: &Session, desk: &str, event: &Event) -> Vec<String>;
+    fn names(&self, receiver: &receiver::Model, before: &Session, desk: IncidentSource, event: &Event) -> Vec<String>;
 
     /// Sends a delivery. Both results are sentences for an administrator.
     fn send<'a>(&'a self, what: &'a Happened) -> BoxFuture<'a, Result<String, String>>;
@@ -188,11 +188,11 @@ impl Deliveries {
             return Ok(false);
         }
         let has_desk = enabled().any(|receiver| self.of(receiver).is_desk());
-        let desk = if has_desk { desk_of(db, session, entries).await? } else { String::new() };
+        let desk = if has_desk { desk_of(db, session, entries).await? } else { IncidentSource::BuiltIn };
         let (mut before, mut rows) = (session.clone(), Vec::new());
         for entry in entries {
             for receiver in enabled() {
-                let names = self.of(receiver).names(receiver, &before, &desk, &entry.event);
+                let names = self.of(receiver).names(receiver, &before, desk, &entry.event);
                 let subscribed = names.into_iter().filter(|name| subscribes(receiver, name));
                 rows.extend(subscribed.map(|name| row(receiver.id, session.id(), entry, name)));
             }
@@ -207,7 +207,7 @@ impl Deliveries {
 }
 
 /// The desk of a session's incident. A new session's first entry names the incident.
-async fn desk_of<C: ConnectionTrait>(db: &C, session: &Session, entries: &[Entry]) -> Result<String, DbErr> {
+async fn desk_of<C: ConnectionTrait>(db: &C, session: &Session, entries: &[Entry]) -> Result<IncidentSource, DbErr> {
     let first = entries.first().and_then(|e| {
         let Event::Created { incident, .. } = &e.event else { return None };
         Some(incident.id)

@@ -17,7 +17,7 @@ use platform::{identity::Identity, outbound::Outbound};
 use protocol::{Entry as TimelineEntry, Event, SessionId};
 use sea_orm::{DatabaseConnection, EntityTrait};
 use session::{Session, TranscriptLine};
-use store::tables::{incident, receiver};
+use store::tables::{IncidentSource, incident, receiver};
 
 pub use built_in::BuiltIn;
 pub use request_tracker::RequestTracker;
@@ -109,7 +109,7 @@ impl ServiceDesk {
     /// The other desk that an incident comes from, and its ticket number there; `None` for the built-in desk.
     pub fn elsewhere(&self, incident: &incident::Model) -> Option<(Box<dyn Desk>, String)> {
         let receivers = self.deliveries.receivers();
-        let found = receivers.iter().find(|r| r.id.to_string() == incident.desk)?;
+        let found = receivers.iter().find(|r| incident.desk == IncidentSource::Desk(r.id))?;
         Some((self.of(found)?, incident.ticket.clone()))
     }
 }
@@ -202,8 +202,8 @@ impl Receive for RequestTrackers {
         &[]
     }
 
-    fn names(&self, receiver: &receiver::Model, _: &Session, desk: &str, event: &Event) -> Vec<String> {
-        let from_there = desk == receiver.id.to_string();
+    fn names(&self, receiver: &receiver::Model, _: &Session, desk: IncidentSource, event: &Event) -> Vec<String> {
+        let from_there = desk == IncidentSource::Desk(receiver.id);
         delivery_name(event).filter(|_| from_there).map(str::to_owned).into_iter().collect()
     }
 

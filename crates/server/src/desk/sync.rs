@@ -6,7 +6,7 @@ use platform::clock;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use store::{
     stored_time,
-    tables::{customer, incident, journal, receiver},
+    tables::{IncidentSource, customer, incident, journal, receiver},
 };
 
 use super::{Desk, ServiceDesk, Status, Ticket, ticket_import, word};
@@ -37,7 +37,7 @@ pub async fn run(service: Arc<ServiceDesk>) {
 async fn poll(service: &ServiceDesk, receiver: &receiver::Model, desk: &dyn Desk) -> Result<(), String> {
     let since = stored_time(clock::now()) - INACTIVE_MS;
     let known = incident::Entity::find()
-        .filter(incident::Column::Desk.eq(receiver.id.to_string()))
+        .filter(incident::Column::Desk.eq(IncidentSource::Desk(receiver.id)))
         .filter(incident::Column::Updated.gt(since))
         .order_by_desc(incident::Column::Updated)
         .limit(MOST)
@@ -67,7 +67,7 @@ async fn apply_remote(
     ticket: &Ticket,
     stamp: &str,
 ) -> Result<(), sea_orm::DbErr> {
-    let mut row = ticket_import::upsert_incident(service, &before.desk, &before.ticket, ticket).await?;
+    let mut row = ticket_import::upsert_incident(service, before.desk, &before.ticket, ticket).await?;
     let status = ticket.status.map_or_else(|| before.status.clone(), word);
     let mut change: incident::ActiveModel = row.clone().into();
     change.stamp = Set(stamp.to_owned());

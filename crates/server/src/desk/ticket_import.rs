@@ -12,13 +12,11 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrai
 use session::{Actor, Command};
 use store::{
     stored_time,
-    tables::{customer, incident, session_row},
+    tables::{IncidentSource, customer, incident, session_row},
 };
 
 use super::{BuiltIn, Desk, Entry, ServiceDesk, Ticket};
 
-/// The desk of incidents that another system created by requesting a session.
-pub const BY_API: &str = "api";
 /// The first incident is INC-1001.
 const FIRST_NUMBER: i32 = 1_000;
 /// The longest ticket number or key of another system.
@@ -28,7 +26,7 @@ const MAX_TICKET_CHARS: usize = 1_024;
 pub fn number(incident: &incident::Model) -> String {
     match incident.ticket.as_str() {
         "" => format!("INC-{}", FIRST_NUMBER.saturating_add(incident.id)),
-        ticket if incident.desk == BY_API => shortened(ticket, 40),
+        ticket if incident.desk == IncidentSource::Api => shortened(ticket, 40),
         ticket => format!("RT #{ticket}"),
     }
 }
@@ -43,7 +41,7 @@ pub fn id_of(number: &str) -> Option<i32> {
 /// Creates the incident for another desk's ticket, or updates it.
 pub async fn upsert_incident(
     service: &ServiceDesk,
-    desk: &str,
+    desk: IncidentSource,
     ticket: &str,
     found: &Ticket,
 ) -> Result<incident::Model, DbErr> {
@@ -68,7 +66,7 @@ pub async fn upsert_incident(
     };
     if let Some(known) = known {
         let mut row: incident::ActiveModel = known.clone().into();
-        if desk != BY_API {
+        if desk != IncidentSource::Api {
             row.subject = Set(subject);
             row.status = Set(found.status.map_or(known.status, super::word));
         }
@@ -87,7 +85,7 @@ pub async fn upsert_incident(
         kind: Set(String::new()),
         owner: Set(None),
         team: Set(String::new()),
-        desk: Set(desk.to_owned()),
+        desk: Set(desk),
         ticket: Set(ticket.to_owned()),
         stamp: Set(String::new()),
         created: Set(now),
@@ -183,7 +181,7 @@ pub async fn for_system(
     let known = ours(service, &request.external_key).await?;
     let mut incident = match known {
         Some(ours) => ours,
-        None => upsert_incident(service, BY_API, &request.external_key, &request.about).await?,
+        None => upsert_incident(service, IncidentSource::Api, &request.external_key, &request.about).await?,
     };
     if let Some(priority) = request.priority {
         let row = incident::ActiveModel { priority: Set(priority.into()), ..incident.into() };

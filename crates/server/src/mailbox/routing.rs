@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::{
     stored_time,
-    tables::{customer, incident, journal, mail_row, received_mail},
+    tables::{IncidentSource, customer, incident, journal, mail_row, received_mail},
 };
 use ts_rs::TS;
 
@@ -181,7 +181,7 @@ async fn find_or_create(
         kind: Set(rules.kind.clone()),
         owner: Set(None),
         team: Set(rules.team.clone()),
-        desk: Set(String::new()),
+        desk: Set(IncidentSource::BuiltIn),
         ticket: Set(String::new()),
         stamp: Set(String::new()),
         created: Set(stored_time(now)),

@@ -14,13 +14,10 @@ use protocol::{Client, Event, Role};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
 use session::{Actor, Command};
 use store::{
-    stored_time,
-    {
-        setting,
-        tables::{
-            admission, api_account, api_token, customer, delivery, incident, login, mail_row, message_template,
-            receiver, team, user,
-        },
+    setting, stored_time,
+    tables::{
+        IncidentSource, admission, api_account, api_token, customer, delivery, incident, login, mail_row,
+        message_template, receiver, team, user,
     },
 };
 
@@ -267,7 +264,7 @@ async fn desk(app: &AppState) {
         kind: text(""),
         owner: Set(Some(6)),
         team: text("A"),
-        desk: text(""),
+        desk: Set(IncidentSource::BuiltIn),
         ticket: text(""),
         stamp: text(""),
         created: Set(now),

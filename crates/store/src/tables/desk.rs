@@ -55,7 +55,7 @@ fn fill(value: &mut sea_orm::ActiveValue<String>, stored: String) {
 pub mod incident {
     use sea_orm::{ActiveValue, entity::prelude::*};
 
-    use super::fill;
+    use super::{super::IncidentSource, fill};
     use platform::text::fold::fold;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -73,9 +73,8 @@ pub mod incident {
         pub kind: String,
         pub owner: Option<i32>,
         pub team: String,
-        /// The service desk that it comes from: empty for the built-in one, `api` for another system that created it
-        /// through the API, otherwise a receiver's number.
-        pub desk: String,
+        /// The service desk that it comes from.
+        pub desk: IncidentSource,
         /// Its number or key at that desk.
         pub ticket: String,
         /// When it last changed there, in that desk's format.

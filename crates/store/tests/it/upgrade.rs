@@ -83,7 +83,7 @@ async fn an_older_database_gets_the_columns_that_came_later() {
     let ada = customer::Entity::find_by_id(1).one(&db).await.unwrap().unwrap();
     assert_eq!(ada.address.as_deref(), Some("ada@xn--bcher-kva.example"));
     let vpn = incident::Entity::find_by_id(3).one(&db).await.unwrap().unwrap();
-    assert_eq!((vpn.kind.as_str(), vpn.desk.as_str(), vpn.updated), ("", "", 1_793_013_600_000));
+    assert_eq!((vpn.kind.as_str(), vpn.desk, vpn.updated), ("", IncidentSource::BuiltIn, 1_793_013_600_000));
     let past = session_history::Entity::find_by_id(OVER).one(&db).await.unwrap().unwrap();
     assert!(!past.people_by_role);
     assert!(receiver::Entity::find().all(&db).await.unwrap().is_empty());

@@ -13,7 +13,7 @@ use protocol::{Entry, Event, Queue, SessionId, Timestamp};
 use sea_orm::{ColumnTrait, Condition, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use session::{Actor, Command};
-use store::tables::{incident, session_row};
+use store::tables::{IncidentSource, incident, session_row};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Body, Problem, Query, ReadSessions, Refused, Result, WriteSessions, refused};
@@ -137,7 +137,7 @@ pub async fn list(
     let mut rows =
         session_row::Entity::find().order_by_desc(Column::Created).order_by_desc(Column::Id).limit(limit + 1);
     if let Some(key) = &wanted.external_key {
-        let about = incident::Entity::find().filter(incident::Column::Desk.eq(ticket_import::BY_API));
+        let about = incident::Entity::find().filter(incident::Column::Desk.eq(IncidentSource::Api));
         let about = about.filter(incident::Column::Ticket.eq(key.as_str())).all(&db).await?;
         let ours = ticket_import::ours(&desk, key).await?;
         rows = rows.filter(Column::Incident.is_in(about.iter().chain(&ours).map(|i| i.id)));
