@@ -199,7 +199,7 @@ impl Source<'_> {
             }
             Event::FilePosted { from, name, bytes, .. } => {
                 let file = element("file").child(text("filename", name)).child(text("filesize", bytes));
-                say("Files AppState", Some(*from)).child(element("files").child(file))
+                say("Files Shared", Some(*from)).child(element("files").child(file))
             }
             _ => return None,
         })
@@ -306,4 +306,26 @@ fn body(words: &str) -> Element {
 fn data(values: &[(&str, String)]) -> Element {
     let value = |(name, value): &(&str, String)| element("value").with("name", name).with("value", value);
     element("data").children(values.iter().map(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use protocol::SessionId;
+
+    use super::*;
+
+    #[test]
+    fn a_file_in_the_chat_is_reported_as_shared() {
+        let id = SessionId::try_from("0123456789abcdef0123456789abcdef".to_owned()).unwrap();
+        let session = Session::new(id.clone(), session::Policy::default());
+        let (users, link) = (HashMap::new(), |_, _| String::new());
+        let now = Timestamp(0);
+        let source = Source { id: &id, lseq: 1, entries: &[], session: &session, users: &users, now, link: &link, access: false };
+        let event =
+            Event::FilePosted { from: ParticipantId(1), number: 1, name: "a.txt".into(), bytes: 5, sha256: String::new() };
+        let document = source.file(now, &event).unwrap().element.document("n");
+        assert!(document.contains(r#"event_type="Files Shared""#), "{document}");
+    }
 }
