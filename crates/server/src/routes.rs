@@ -15,13 +15,13 @@ use crate::{api, beyondtrust, config::PublicUrl, desk::ServiceDesk, state::AppSt
 
 /// Every address of the server.
 pub fn router(app: AppState) -> Router {
-    let door = api::bounds::Door { clients: app.clients.clone(), admissions: app.admissions.clone() };
+    let limiter = api::bounds::Limiter { clients: app.clients.clone(), admissions: app.admissions.clone() };
     api::router(&app)
         .route("/wire", get(wire::upgrade))
         .merge(beyondtrust::router(&app))
         .route("/", get(front))
         .fallback(web::page)
-        .layer(middleware::from_fn_with_state(door, api::bounds::bound))
+        .layer(middleware::from_fn_with_state(limiter, api::bounds::bound))
         .layer(middleware::from_fn_with_state(app.clone(), same_origin))
         .layer(middleware::from_fn(api::while_signed_in))
         .layer(middleware::from_fn_with_state(app.clone(), web::safety))

@@ -25,13 +25,13 @@ use web_transport_trait::{RecvStream, SendStream, Session, Stats};
 use crate::{access_scope, config::PublicUrl, connections::Exchange};
 
 /// Who does not say hello in this time is not let in.
-const HELLO_TIME: Duration = Duration::from_secs(10);
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection that was let go may still read why.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const BYE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Who has no room for one message in this time does not read.
-const UNREAD: Duration = Duration::from_secs(30);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often the round trip to the customer is read.
-const PATH_EVERY: Duration = Duration::from_secs(2);
+const PATH_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What a connection is given.
 pub struct Wire {
@@ -72,8 +72,8 @@ pub async fn upgrade(
             .with_keep_alive(keep_alive)
             .with_session_config(config)
             .accept();
-        let door = Door { quic: false, exchange, accept: Box::new(move || accepted.say()) };
-        serve(&wire, connection, door).await;
+        let incoming = Incoming { quic: false, exchange, accept: Box::new(move || accepted.set()) };
+        serve(&wire, connection, incoming).await;
     })
 }
 
@@ -83,7 +83,7 @@ enum ConnectionError {
     #[error("no hello in time")]
     NoHello,
     #[error("others needed its place before it said hello")]
-    SentAway,
+    Evicted,
     #[error("the hello is of version {0}")]
     Version(u16),
     #[error("the ticket is unknown, used or too old")]
@@ -99,7 +99,7 @@ enum ConnectionError {
     #[error("the sign-in that it came by has ended")]
     SignedOut,
     #[error("it does not read what it is told")]
-    Unread,
+    SlowReader,
     #[error(transparent)]
     Act(#[from] ActError),
     #[error("the connection broke: {0}")]
@@ -111,7 +111,7 @@ fn broken(error: impl std::fmt::Display) -> ConnectionError {
 }
 
 /// How a connection came in.
-pub struct Door {
+pub struct Incoming {
     pub quic: bool,
     /// What it is counted as, for as long as it is there.
     pub exchange: Option<Arc<Exchange>>,
@@ -120,41 +120,41 @@ pub struct Door {
 }
 
 /// Serves one connection until it ends.
-pub async fn serve<S: Session>(wire: &Wire, connection: S, Door { quic, exchange, accept }: Door) {
+pub async fn serve<S: Session>(wire: &Wire, connection: S, Incoming { quic, exchange, accept }: Incoming) {
     let admitted = tokio::select! {
-        admitted = tokio::time::timeout(HELLO_TIME, admit(wire, &connection)) => admitted.unwrap_or(Err(ConnectionError::NoHello)),
-        () = sent_away(exchange.as_deref()) => Err(ConnectionError::SentAway),
+        admitted = tokio::time::timeout(HELLO_TIMEOUT, admit(wire, &connection)) => admitted.unwrap_or(Err(ConnectionError::NoHello)),
+        () = evicted(exchange.as_deref()) => Err(ConnectionError::Evicted),
     };
-    let (live, seat, login, proof, control) = match admitted {
+    let (live, attachment, login, proof, control) = match admitted {
         Ok(admitted) => admitted,
-        Err(fault) => {
-            tracing::info!(%fault, "a connection was not admitted");
+        Err(error) => {
+            tracing::info!(%error, "a connection was not admitted");
             connection.close(1, "not admitted");
             return;
         }
     };
     accept();
     if let Some(exchange) = &exchange {
-        exchange.moved(0);
+        exchange.progress(0);
     }
-    let (place, who) = (seat.connection, seat.who);
+    let (connection_id, who) = (attachment.connection, attachment.who);
     let mut tasks = JoinSet::new();
-    if seat.role == Role::Customer {
+    if attachment.role == Role::Customer {
         live.to_program(ServerMessage::UseFormat { format: live.screen.format() });
         tasks.spawn(watch_path(live.clone(), connection.clone(), quic));
     }
-    let talk = drive(wire, &live, (&connection, quic), seat, proof, control, &mut tasks);
+    let conversation = drive(wire, &live, (&connection, quic), attachment, proof, control, &mut tasks);
     let result = tokio::select! {
-        result = talk => result,
-        () = ended(login.as_ref()) => Err(ConnectionError::SignedOut),
+        result = conversation => result,
+        () = signed_out(login.as_ref()) => Err(ConnectionError::SignedOut),
     };
     match &result {
         Err(ConnectionError::Broken(_)) | Ok(()) => tracing::debug!(session = %live.id, "a connection ended"),
-        Err(fault) => tracing::warn!(session = %live.id, who = who.0, %fault, "a connection was ended"),
+        Err(error) => tracing::warn!(session = %live.id, who = who.0, %error, "a connection was ended"),
     }
     tasks.shutdown().await;
     connection.close(0, "done");
-    live.disconnect(place, who).await;
+    live.disconnect(connection_id, who).await;
 }
 
 type Control<S> = (<S as Session>::SendStream, <S as Session>::RecvStream, Framed);
@@ -163,18 +163,18 @@ type Control<S> = (<S as Session>::SendStream, <S as Session>::RecvStream, Frame
 type Admitted<S> = (Arc<LiveSession>, Attachment, Option<Login>, String, Control<S>);
 
 /// Until its hello it is the peer's turn: returns when others need the place meanwhile.
-async fn sent_away(exchange: Option<&Exchange>) {
+async fn evicted(exchange: Option<&Exchange>) {
     match exchange {
         Some(exchange) => {
-            exchange.waits();
-            exchange.sent_away().await;
+            exchange.wait_for_peer();
+            exchange.evicted().await;
         }
         None => std::future::pending().await,
     }
 }
 
 /// Waits until the session lets a connection go.
-async fn resolved(let_go: Option<LetGo>) {
+async fn released(let_go: Option<LetGo>) {
     match let_go {
         Some(let_go) => drop(let_go.await),
         None => std::future::pending().await,
@@ -182,7 +182,7 @@ async fn resolved(let_go: Option<LetGo>) {
 }
 
 /// Waits for the end of the sign-in that a connection came by; those of customers and experts came by none.
-async fn ended(login: Option<&Login>) {
+async fn signed_out(login: Option<&Login>) {
     match login {
         Some(login) => login.ended().await,
         None => std::future::pending().await,
@@ -207,8 +207,8 @@ async fn admit<S: Session>(wire: &Wire, connection: &S) -> Result<Admitted<S>, C
         return Err(ConnectionError::Ticket);
     }
     let proof = if hello.challenge.is_empty() { String::new() } else { wire.identity.prove(&hello.challenge) };
-    let seat = live.connect(ticket.who, hello.client, hello.have).await?;
-    Ok((live, seat, ticket.login, proof, (sender, receiver, framed)))
+    let attachment = live.connect(ticket.who, hello.client, hello.have).await?;
+    Ok((live, attachment, ticket.login, proof, (sender, receiver, framed)))
 }
 
 /// The next whole message of a stream; `None` when the stream ended between two messages.
@@ -231,39 +231,47 @@ async fn drive<S: Session>(
     wire: &Wire,
     live: &Arc<LiveSession>,
     (connection, quic): (&S, bool),
-    mut seat: Attachment,
+    mut attachment: Attachment,
     proof: String,
     (sender, receiver, framed): Control<S>,
     tasks: &mut JoinSet<Result<(), ConnectionError>>,
 ) -> Result<(), ConnectionError> {
-    let (place, who, role, client) = (seat.connection, seat.who, seat.role, seat.client);
-    if let Some(input) = seat.input.take() {
+    let (connection_id, who, role, client) =
+        (attachment.connection, attachment.who, attachment.role, attachment.client);
+    if let Some(input) = attachment.input.take() {
         tasks.spawn(flow::write_input(connection.clone(), input, quic));
     }
-    if let Some(jobs) = seat.jobs.take() {
+    if let Some(jobs) = attachment.jobs.take() {
         tasks.spawn(job::serve(connection.clone(), live.clone(), jobs));
     }
     if role != Role::Customer && live.read(|s| s.may_watch(who)).await {
-        tasks.spawn(flow::write_screen(connection.clone(), live.clone(), (place, who)));
+        tasks.spawn(flow::write_screen(connection.clone(), live.clone(), (connection_id, who)));
     }
     let (pongs, pong_queue) = mpsc::channel(16);
-    let let_go = seat.let_go.take();
-    let mut words = JoinSet::new();
-    words.spawn(write_control(sender, live.clone(), seat, proof, pong_queue));
-    let hears = control::Ears { archive: wire.archive.clone(), live: live.clone(), place, who, client, replies: pongs };
-    tasks.spawn(hears.read(receiver, framed));
-    let passage = flow::FrameIngress { live: live.clone(), who, passed: Arc::default() };
+    let let_go = attachment.let_go.take();
+    let mut writer = JoinSet::new();
+    writer.spawn(write_control(sender, live.clone(), attachment, proof, pong_queue));
+    let reader = control::ControlReader {
+        archive: wire.archive.clone(),
+        live: live.clone(),
+        connection_id,
+        who,
+        client,
+        replies: pongs,
+    };
+    tasks.spawn(reader.read(receiver, framed));
+    let ingress = flow::FrameIngress { live: live.clone(), who, relayed: Arc::default() };
     if quic && client.is_program() {
-        tasks.spawn(flow::read_copies(passage.clone(), connection.clone()));
+        tasks.spawn(flow::read_redundant_datagrams(ingress.clone(), connection.clone()));
     }
     tokio::select! {
-        ended = accept_streams(passage, connection, role, tasks) => return ended,
-        Some(ended) = words.join_next() => return ended.unwrap_or(Ok(())),
-        () = resolved(let_go) => {}
+        ended = accept_streams(ingress, connection, role, tasks) => return ended,
+        Some(ended) = writer.join_next() => return ended.unwrap_or(Ok(())),
+        () = released(let_go) => {}
     }
     // From here on nothing of it is heard, shown or passed on. What it is still to read has a moment.
     tasks.shutdown().await;
-    let _ = tokio::time::timeout(LAST_WORDS, words.join_next()).await;
+    let _ = tokio::time::timeout(BYE_TIMEOUT, writer.join_next()).await;
     Ok(())
 }
 
@@ -275,13 +283,13 @@ async fn watch_path<S: Session>(live: Arc<LiveSession>, connection: S, quic: boo
             let round_trip = u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX);
             live.path_stats.seen(protocol::Path { quic, round_trip });
         }
-        tokio::time::sleep(PATH_EVERY).await;
+        tokio::time::sleep(PATH_INTERVAL).await;
     }
 }
 
 /// Takes streams in, and ends when any task of the connection does.
 async fn accept_streams<S: Session>(
-    passage: flow::FrameIngress,
+    ingress: flow::FrameIngress,
     connection: &S,
     role: Role,
     tasks: &mut JoinSet<Result<(), ConnectionError>>,
@@ -295,22 +303,22 @@ async fn accept_streams<S: Session>(
                 let mut kind = [0];
                 match (stream.read(&mut kind).await.map_err(broken)?, kind[0], role) {
                     (Some(1), b'S', Role::Customer) => {
-                        streams.spawn(flow::read_screen(passage.clone(), stream));
+                        streams.spawn(flow::read_screen(ingress.clone(), stream));
                     }
                     (Some(1), b'I', Role::Technician | Role::Expert) => {
-                        streams.spawn(flow::read_input(passage.live.clone(), passage.who, stream));
+                        streams.spawn(flow::read_input(ingress.live.clone(), ingress.who, stream));
                     }
                     _ => return Err(ConnectionError::Stream),
                 }
             }
             shell = connection.accept_bi(), if role == Role::Technician => {
                 let (sender, receiver) = shell.map_err(broken)?;
-                streams.spawn(job::shell(passage.clone(), sender, receiver));
+                streams.spawn(job::shell(ingress.clone(), sender, receiver));
             }
             Some(ended) = tasks.join_next() => return ended.unwrap_or(Ok(())),
             Some(ended) = streams.join_next(), if !streams.is_empty() => {
-                if let Ok(Err(fault)) = ended && !matches!(fault, ConnectionError::Broken(_)) {
-                    return Err(fault);
+                if let Ok(Err(error)) = ended && !matches!(error, ConnectionError::Broken(_)) {
+                    return Err(error);
                 }
             }
         }
@@ -329,37 +337,42 @@ fn encoded(message: ServerMessage) -> Vec<u8> {
 }
 
 /// Writes a message, for which a peer that reads has room in time.
-async fn say<W: SendStream>(stream: &mut W, message: ServerMessage) -> Result<(), ConnectionError> {
+async fn send<W: SendStream>(stream: &mut W, message: ServerMessage) -> Result<(), ConnectionError> {
     let message = encoded(message);
-    match tokio::time::timeout(UNREAD, stream.write_all(&message)).await {
+    match tokio::time::timeout(WRITE_TIMEOUT, stream.write_all(&message)).await {
         Ok(written) => written.map_err(broken),
-        Err(_) => Err(ConnectionError::Unread),
+        Err(_) => Err(ConnectionError::SlowReader),
     }
 }
 
 async fn write_control<W: SendStream>(
     mut stream: W,
     live: Arc<LiveSession>,
-    mut seat: Attachment,
+    mut attachment: Attachment,
     proof: String,
     mut pongs: mpsc::Receiver<ServerMessage>,
 ) -> Result<(), ConnectionError> {
-    let welcome =
-        ServerMessage::Welcome { you: seat.who, now: clock::now(), proof, state: seat.state, permits: seat.permits };
-    let history = seat.history.filter_map(|seq| live.told(seat.role, seq));
+    let welcome = ServerMessage::Welcome {
+        you: attachment.who,
+        now: clock::now(),
+        proof,
+        state: attachment.state,
+        permits: attachment.permits,
+    };
+    let history = attachment.history.filter_map(|seq| live.told(attachment.role, seq));
     let history = history.map(|entry| ServerMessage::Happened { entry });
     for message in [welcome].into_iter().chain(history).chain([ServerMessage::CaughtUp {}]) {
-        say(&mut stream, message).await?;
+        send(&mut stream, message).await?;
     }
     loop {
         let message = tokio::select! {
-            message = seat.messages.recv() => message,
+            message = attachment.messages.recv() => message,
             Some(pong) = pongs.recv() => Some(pong),
         };
         let Some(message) = message else { break };
-        say(&mut stream, message).await?;
+        send(&mut stream, message).await?;
     }
-    say(&mut stream, ServerMessage::Bye { reason: ByeReason::Done }).await?;
+    send(&mut stream, ServerMessage::Bye { reason: ByeReason::Done }).await?;
     stream.finish().map_err(broken)?;
     // The peer closes when it has read everything; a peer that does not is cut off.
     let _ = tokio::time::timeout(Duration::from_secs(5), stream.closed()).await;

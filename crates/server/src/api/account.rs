@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use ts_rs::TS;
 
 use super::{
-    ApiError, From, Result, SignedIn,
+    ApiError, ClientAddress, Result, SignedIn,
     people::{Account, NewUser, new_user},
     signed_in::{cookie, cookie_name},
 };
@@ -82,7 +82,7 @@ pub async fn set_up(
     State(current): State<Arc<Current<Settings>>>,
     State(clients): State<Arc<Clients>>,
     State(auth): State<Arc<Auth>>,
-    From(address): From,
+    ClientAddress(address): ClientAddress,
     Json(body): Json<SetUp>,
 ) -> Result<Response> {
     let right = {
@@ -91,7 +91,7 @@ pub async fn set_up(
     };
     let used = || ApiError::missing("set-up link, or it has been used");
     if !right {
-        clients.wrong(address)?;
+        clients.record_failure(address)?;
         return Err(used());
     }
     let mut settings = current.get();
@@ -112,7 +112,7 @@ pub async fn set_up(
 
 /// A wrong sign-in is answered so long after it was asked: whether the password was compared with a hash, or a directory
 /// was asked, or there was nobody, looks the same from outside.
-const WRONG_TAKES: Duration = Duration::from_millis(400);
+const FAILED_SIGN_IN_TIME: Duration = Duration::from_millis(400);
 
 /// Signs a technician in.
 pub async fn sign_in_here(
@@ -120,7 +120,7 @@ pub async fn sign_in_here(
     State(public_url): State<PublicUrl>,
     State(clients): State<Arc<Clients>>,
     State(auth): State<Arc<Auth>>,
-    From(from): From,
+    ClientAddress(from): ClientAddress,
     headers: HeaderMap,
     Json(body): Json<Credentials>,
 ) -> Result<Response> {
@@ -131,7 +131,7 @@ pub async fn sign_in_here(
     let name = sign_in::subject(&login);
     let guess = clients.guess(Attempt::Password { name: &name, from, device: device.as_deref() })?;
     let Some(user) = by_password(&auth, body.login.trim(), body.password, user).await? else {
-        tokio::time::sleep_until(begun + WRONG_TAKES).await;
+        tokio::time::sleep_until(begun + FAILED_SIGN_IN_TIME).await;
         return Err(ApiError::wrong_password());
     };
     clients.throttle.right(guess);
@@ -146,7 +146,7 @@ pub async fn sign_in_here(
         }
         clients.throttle.right(guess);
     }
-    clients.came_in(from, Some(&name));
+    clients.record_success(from, Some(&name));
     let mut response = start(&db, &public_url, &user).await?;
     device::remember(&auth, &headers, response.headers_mut(), &user);
     Ok(response)

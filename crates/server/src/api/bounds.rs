@@ -19,7 +19,7 @@ use super::{ApiError, BODY_LIMIT, signed_in};
 use crate::connections::{self, Admissions, Clients};
 
 /// Addresses whose body is a file or the content of a clipboard, and no question: their handlers bound it.
-const FILES: [&str; 6] = [
+const FILE_ROUTES: [&str; 6] = [
     "/api/lanes/{token}",
     "/api/sessions/{id}/files/bring/{transfer}",
     "/api/sessions/{id}/clipboard",
@@ -28,20 +28,20 @@ const FILES: [&str; 6] = [
     "/api/join/posts",
 ];
 /// What strangers may ask is short.
-const STRANGERS: [&str; 7] =
+const PUBLIC_ROUTES: [&str; 7] =
     ["/api/setup", "/api/sign-in", "/api/join/", "/api/expert/", "/api/start_session", "/oauth2/", "/download/"];
-const STRANGERS_LIMIT: usize = 32 * 1024;
+const PUBLIC_BODY_LIMIT: usize = 32 * 1024;
 /// Longer bodies are read so many at once, of which each network has a share; see [`crate::connections`].
-const SHORT: usize = 16 * 1024;
-pub const LONG_AT_ONCE: usize = 512;
+const SHORT_BODY: usize = 16 * 1024;
+pub const LONG_BODIES_AT_ONCE: usize = 512;
 const ADDRESS_LIMIT: usize = 8 * 1024;
 const HEADERS_LIMIT: usize = 32 * 1024;
-/// A text that is not among [`LONG`].
-const TEXT: usize = 4_096;
+/// A text that is not among [`LONG_TEXTS`].
+const TEXT_LIMIT: usize = 4_096;
 /// A name of a field.
-const NAME: usize = 200;
+const NAME_LIMIT: usize = 200;
 /// Texts that people write at length, certificates, and what devices sign.
-const LONG: [(&str, usize); 8] = [
+const LONG_TEXTS: [(&str, usize); 8] = [
     ("text", 20_000),
     ("description", 20_000),
     ("mail_text", 20_000),
@@ -53,7 +53,7 @@ const LONG: [(&str, usize); 8] = [
 ];
 
 fn longest(field: &str) -> usize {
-    LONG.iter().find(|(name, _)| *name == field).map_or(TEXT, |(_, most)| *most)
+    LONG_TEXTS.iter().find(|(name, _)| *name == field).map_or(TEXT_LIMIT, |(_, most)| *most)
 }
 
 /// A field, and how long it may be.
@@ -66,8 +66,8 @@ struct TooLong {
 impl TooLong {
     fn judge(field: &str, text: &str) -> Result<(), Self> {
         let name = || field.chars().take(40).collect();
-        match (field.len() > NAME, longest(field)) {
-            (true, _) => Err(Self { field: name(), most: NAME }),
+        match (field.len() > NAME_LIMIT, longest(field)) {
+            (true, _) => Err(Self { field: name(), most: NAME_LIMIT }),
             (false, most) if text.len() > most => Err(Self { field: name(), most }),
             (false, _) => Ok(()),
         }
@@ -85,14 +85,14 @@ impl From<TooLong> for ApiError {
 
 /// Whose requests these are, and how many long bodies are read at once.
 #[derive(Clone)]
-pub struct Door {
+pub struct Limiter {
     pub clients: Arc<Clients>,
     pub admissions: Arc<Admissions>,
 }
 
 /// Lets a request through whose every part has a bounded length.
-pub async fn bound(State(door): State<Door>, request: Request, next: Next) -> Response {
-    let (request, mut refused) = match bounded(door, request) {
+pub async fn bound(State(limiter): State<Limiter>, request: Request, next: Next) -> Response {
+    let (request, mut refused) = match bounded(limiter, request) {
         Ok(bounded) => bounded,
         Err(error) => return error.into_response(),
     };
@@ -105,7 +105,7 @@ pub async fn bound(State(door): State<Door>, request: Request, next: Next) -> Re
 }
 
 /// The same request, whose body is read and judged when it is wanted, and where it is said what is wrong with that.
-fn bounded(door: Door, request: Request) -> Result<(Request, oneshot::Receiver<ApiError>), ApiError> {
+fn bounded(limiter: Limiter, request: Request) -> Result<(Request, oneshot::Receiver<ApiError>), ApiError> {
     let (refuse, refused) = oneshot::channel();
     let long = |parts: &HeaderMap| parts.iter().map(|(n, v)| n.as_str().len() + v.len()).sum::<usize>();
     let address = request.uri().path_and_query().map_or(0, |all| all.as_str().len());
@@ -117,18 +117,18 @@ fn bounded(door: Door, request: Request) -> Result<(Request, oneshot::Receiver<A
     }
     form(request.uri().query().unwrap_or_default().as_bytes())?;
     let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    if request.body().is_end_stream() || matched.is_some_and(|path| FILES.contains(&path.as_str())) {
+    if request.body().is_end_stream() || matched.is_some_and(|path| FILE_ROUTES.contains(&path.as_str())) {
         return Ok((request, refused));
     }
-    let most = match STRANGERS.iter().any(|start| request.uri().path().starts_with(start)) {
-        true => STRANGERS_LIMIT,
+    let most = match PUBLIC_ROUTES.iter().any(|start| request.uri().path().starts_with(start)) {
+        true => PUBLIC_BODY_LIMIT,
         false => BODY_LIMIT,
     };
-    let from = signed_in::address(&door.clients, request.extensions(), request.headers());
+    let from = signed_in::address(&limiter.clients, request.extensions(), request.headers());
     let (parts, body) = request.into_parts();
     let headers = parts.headers.clone();
     let body = futures::stream::once(async move {
-        judged(&door, from, &headers, body, most).await.map_err(|error| {
+        read_checked(&limiter, from, &headers, body, most).await.map_err(|error| {
             let why = std::io::Error::other(error.message().to_owned());
             let _ = refuse.send(error);
             why
@@ -137,8 +137,14 @@ fn bounded(door: Door, request: Request) -> Result<(Request, oneshot::Receiver<A
     Ok((Request::from_parts(parts, Body::from_stream(body)), refused))
 }
 
-async fn judged(door: &Door, from: IpAddr, headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, ApiError> {
-    let body = whole(door, from, headers, body, most).await?;
+async fn read_checked(
+    limiter: &Limiter,
+    from: IpAddr,
+    headers: &HeaderMap,
+    body: Body,
+    most: usize,
+) -> Result<Bytes, ApiError> {
+    let body = read_whole(limiter, from, headers, body, most).await?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     // Whoever reads it as JSON or as a form, whatever it is called, gets short texts all the same.
@@ -151,7 +157,7 @@ async fn judged(door: &Door, from: IpAddr, headers: &HeaderMap, body: Body, most
         }
         _ => {
             json(&body)?;
-            if body.len() > TEXT {
+            if body.len() > TEXT_LIMIT {
                 form(&body)?;
             }
         }
@@ -160,15 +166,21 @@ async fn judged(door: &Door, from: IpAddr, headers: &HeaderMap, body: Body, most
 }
 
 /// All of a body.
-async fn whole(door: &Door, from: IpAddr, headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, ApiError> {
+async fn read_whole(
+    limiter: &Limiter,
+    from: IpAddr,
+    headers: &HeaderMap,
+    body: Body,
+    most: usize,
+) -> Result<Bytes, ApiError> {
     let too_large = || ApiError::too_large("This request is too long, or it did not arrive whole.");
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     let body = match announced {
-        Some(0..=SHORT) => body,
+        Some(0..=SHORT_BODY) => body,
         Some(length) if length > most => return Err(too_large()),
         Some(_) | None => {
-            let visitor = connections::Visitor::from(from, door.clients.is_known(from));
-            door.admissions.long_bodies.carry(visitor, body).ok_or_else(ApiError::busy)?
+            let class = connections::PeerClass::from(from, limiter.clients.is_known(from));
+            limiter.admissions.long_bodies.admit_body(class, body).ok_or_else(ApiError::busy)?
         }
     };
     to_bytes(body, most).await.map_err(|_| too_large())

@@ -335,12 +335,12 @@ pub async fn add_incident(
     Json(new): Json<IncidentInput>,
 ) -> Result<(StatusCode, Json<Incident>)> {
     let now = stored_time(clock::now());
-    let own = || Set(String::new());
+    let empty = || Set(String::new());
     let row = incident::ActiveModel {
         created: Set(now),
-        desk: own(),
-        ticket: own(),
-        stamp: own(),
+        desk: empty(),
+        ticket: empty(),
+        stamp: empty(),
         ..incident_row(&db, &sessions, &new).await?
     };
     let row = row.insert(&db).await?;
@@ -431,12 +431,12 @@ fn changes(before: &Incident, after: &Incident) -> Vec<String> {
         ("owner", owner(before), owner(after)),
         ("team", before.team.clone(), after.team.clone()),
     ];
-    let mut said: Vec<String> =
+    let mut changed: Vec<String> =
         table.into_iter().filter(|(_, a, b)| a != b).map(|(what, a, b)| format!("{what}: {a} → {b}")).collect();
     if before.description != after.description {
-        said.push("description changed".into());
+        changed.push("description changed".into());
     }
-    said
+    changed
 }
 
 /// Adds a note.

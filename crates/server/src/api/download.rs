@@ -37,9 +37,9 @@ pub async fn program(
     State(settings): State<Arc<Current<Settings>>>,
     State(programs): State<Arc<Programs>>,
     Path(system): Path<System>,
-    Form(wanted): Form<ProgramFor>,
+    Form(request): Form<ProgramFor>,
 ) -> Result<Response> {
-    program_for(&identity, &public_url, &settings, &programs, system, wanted).await
+    program_for(&identity, &public_url, &settings, &programs, system, request).await
 }
 
 /// The program for whoever has this key or link.
@@ -49,12 +49,12 @@ pub async fn program_for(
     settings: &Current<Settings>,
     programs: &Programs,
     system: System,
-    wanted: ProgramFor,
+    request: ProgramFor,
 ) -> Result<Response> {
     let short = |text: Option<String>| {
         text.filter(|t| t.len() <= 64 && t.chars().all(|c| c.is_ascii_alphanumeric() || "-_ ".contains(c)))
     };
-    let pass = ProgramPass { link: short(wanted.link), key: short(wanted.key), handover: short(wanted.handover) };
+    let pass = ProgramPass { link: short(request.link), key: short(request.key), handover: short(request.handover) };
     let binding = Binding {
         server: public_url.to_string(),
         identity: identity.public(),

@@ -18,24 +18,24 @@ use protocol::{Direction, Fault};
 use serde::Deserialize;
 use ts_rs::TS;
 
-use download_stream::{Carrying, Judged, reach, reach_patiently};
+use download_stream::{DownloadStream, JobResult, open_file, open_with_retry};
 
 use super::{
     ApiError, Helper, Result,
-    attachments::attachment,
-    files::{FilePath, failed, place},
+    attachments::content_disposition,
+    files::{FilePath, checked_path, record_failure},
 };
 
 /// A browser that has not begun to take a file in this time will not: another tab's question was not answered, say.
-const BEGINS_IN: Duration = Duration::from_secs(120);
+const START_TIMEOUT: Duration = Duration::from_secs(120);
 /// So long a browser that goes on by itself waits for whoever is just coming back.
-const BACK_IN: Duration = Duration::from_secs(60);
+const RECONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a technician wishes of a file on its way.
 #[derive(Deserialize, TS)]
 #[serde(deny_unknown_fields)]
-#[ts(export)]
-pub struct LeavingWished {
+#[ts(export, rename = "LeavingWished")]
+pub struct DownloadCommand {
     pub wish: DownloadAction,
 }
 
@@ -45,15 +45,15 @@ pub async fn open(
     Path((_, number)): Path<(String, u64)>,
     Json(at): Json<FilePath>,
 ) -> Result<StatusCode> {
-    let file = live.downloads.get_or_add(by, number, place(&at.path)?);
-    let opened = match reach(&live, &file, 0, 0).await {
+    let file = live.downloads.get_or_add(by, number, checked_path(&at.path)?);
+    let opened = match open_file(&live, &file, 0, 0).await {
         Ok(opened) => opened,
-        Err(error) => return Err(failed(&live, by, Direction::FromCustomer, file.path.clone(), error).await),
+        Err(error) => return Err(record_failure(&live, by, Direction::FromCustomer, file.path.clone(), error).await),
     };
     file.at(0, opened.size);
     file.keep(opened);
     tokio::spawn(async move {
-        tokio::time::sleep(BEGINS_IN).await;
+        tokio::time::sleep(START_TIMEOUT).await;
         if file.take().is_some() {
             file.goes(DownloadState::Failed { why: "Your browser has not begun the download.".into() });
         }
@@ -71,10 +71,10 @@ pub async fn progress(
 }
 
 /// Lets a file wait, go on, or come no more.
-pub async fn wish(
+pub async fn command(
     Helper { live, by, .. }: Helper,
     Path((_, number)): Path<(String, u64)>,
-    Json(LeavingWished { wish }): Json<LeavingWished>,
+    Json(DownloadCommand { wish }): Json<DownloadCommand>,
 ) -> Result<StatusCode> {
     let file = live.downloads.get(by, number).ok_or_else(|| ApiError::missing("download"))?;
     file.wish.send_replace(wish);
@@ -93,23 +93,23 @@ pub async fn content(
     Query(at): Query<FilePath>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let file = live.downloads.get_or_add(by, number, place(&at.path)?);
+    let file = live.downloads.get_or_add(by, number, checked_path(&at.path)?);
     if file.progress().course.is_over() && file.progress().course != DownloadState::Done {
         return Err(ApiError::conflict("This download has ended."));
     }
-    let wanted = offset(&headers)?;
-    let (opened, from) = match asked_from(&live, &file, wanted, &headers).await {
+    let offset_wanted = offset(&headers)?;
+    let (opened, from) = match open_for_request(&live, &file, offset_wanted, &headers).await {
         Ok(opened) => opened,
-        Err(error) => return Err(failed(&live, by, Direction::FromCustomer, file.path.clone(), error).await),
+        Err(error) => return Err(record_failure(&live, by, Direction::FromCustomer, file.path.clone(), error).await),
     };
     let (size, tag) = (opened.size, tag(&opened.version));
     file.begins(from, size);
-    let carried = Carrying::new(live, by, file, opened, from);
-    let mut response = Body::from_stream(carried.into_stream()).into_response();
+    let stream = DownloadStream::new(live, by, file, opened, from);
+    let mut response = Body::from_stream(stream.into_stream()).into_response();
     let headers = response.headers_mut();
     let line = |line: String| HeaderValue::from_str(&line).map_err(|e| anyhow::anyhow!("a header cannot say it: {e}"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    headers.insert(header::CONTENT_DISPOSITION, attachment(&name_of(&at.path, size.is_none())));
+    headers.insert(header::CONTENT_DISPOSITION, content_disposition(&name_of(&at.path, size.is_none())));
     headers.insert(header::ETAG, line(tag)?);
     if let Some(size) = size {
         headers.insert(header::CONTENT_LENGTH, line((size - from).to_string())?);
@@ -140,21 +140,28 @@ fn name_of(path: &str, archive: bool) -> String {
 
 /// Opens what the browser asks for: what is ready, or the file anew from an offset on, or all of it when it is another
 /// file by now and the browser wants that.
-async fn asked_from(live: &Arc<LiveSession>, file: &Download, from: u64, headers: &HeaderMap) -> Judged<(Opened, u64)> {
+async fn open_for_request(
+    live: &Arc<LiveSession>,
+    file: &Download,
+    from: u64,
+    headers: &HeaderMap,
+) -> JobResult<(Opened, u64)> {
     if from == 0
         && let Some(ready) = file.take()
     {
         return Ok((ready, 0));
     }
-    let opened = reach_patiently(live, file, from, from, BACK_IN).await;
+    let opened = open_with_retry(live, file, from, from, RECONNECT_TIMEOUT).await;
     let says = |name| headers.get(name).map(HeaderValue::as_bytes);
-    let same = |wanted: Option<&[u8]>, tag: &str| wanted.is_none_or(|wanted| wanted == tag.as_bytes());
+    let same = |offset_wanted: Option<&[u8]>, tag: &str| {
+        offset_wanted.is_none_or(|offset_wanted| offset_wanted == tag.as_bytes())
+    };
     match opened {
         Ok(opened) if !same(says(header::IF_MATCH), &tag(&opened.version)) => Err(Fault::Changed.into()),
         Ok(opened) if same(says(header::IF_RANGE), &tag(&opened.version)) => Ok((opened, from)),
         // Shorter than what the browser has, or an archive, which is made anew.
         Ok(_) | Err(JobError::Fault(Fault::Changed)) if says(header::IF_RANGE).is_some() => {
-            Ok((reach_patiently(live, file, 0, 0, BACK_IN).await?, 0))
+            Ok((open_with_retry(live, file, 0, 0, RECONNECT_TIMEOUT).await?, 0))
         }
         Ok(opened) => Ok((opened, from)),
         Err(error) => Err(error),

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use session::{Actor, Command, PlaybackTimeline};
 use ts_rs::TS;
 
-use super::{Admin, ApiError, By, Result, SignedIn, error::sentence, people, sessions};
+use super::{Admin, ApiError, CurrentLogin, Result, SignedIn, error::sentence, people, sessions};
 
 use crate::{
     access_scope::{self, SessionAction},
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How much of a kept file is read at a time.
-const PART: usize = 1 << 20;
+const CHUNK: usize = 1 << 20;
 
 /// The transcript as text.
 pub async fn text(
@@ -82,7 +82,7 @@ pub async fn watch(
     State(archive): State<Arc<Archive>>,
     State(playback): State<Arc<Playback>>,
     me: SignedIn,
-    By(login): By,
+    CurrentLogin(login): CurrentLogin,
     Path(id): Path<String>,
 ) -> Result<Json<Playing>> {
     let id = sessions::parse(id)?;
@@ -100,7 +100,7 @@ pub async fn watch(
 }
 
 /// What a link leads to, for whoever may still watch it.
-async fn watched(
+async fn watchable(
     sessions: &Arc<SessionRegistry>,
     playback: &Playback,
     me: &SignedIn,
@@ -114,7 +114,7 @@ async fn watched(
 }
 
 /// A kept file, opened.
-async fn kept(store: &Arc<Archive>, path: PathBuf) -> Result<Kept> {
+async fn open_kept(store: &Arc<Archive>, path: PathBuf) -> Result<Kept> {
     let archive = store.clone();
     let opened = tokio::task::spawn_blocking(move || Kept::open(&archive, path)).await.map_err(anyhow::Error::from)?;
     let kept = opened.map_err(|e| ApiError::upstream(format!("The recording cannot be read: {e}.")))?;
@@ -128,7 +128,7 @@ pub async fn subtitles(
     me: SignedIn,
     Path(token): Path<String>,
 ) -> Result<Response> {
-    let (_, entries) = watched(&sessions, &playback, &me, &token).await?;
+    let (_, entries) = watchable(&sessions, &playback, &me, &token).await?;
     let captions = recording_plan::captions(&entries, &PlaybackTimeline::of(&entries));
     Ok(([(header::CONTENT_TYPE, "text/vtt; charset=utf-8")], recording_plan::webvtt(&captions)).into_response())
 }
@@ -142,10 +142,10 @@ pub async fn recording(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let (id, entries) = watched(&sessions, &playback, &me, &token).await?;
+    let (id, entries) = watchable(&sessions, &playback, &me, &token).await?;
     if entries.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
         let range = headers.get(header::RANGE).and_then(|r| r.to_str().ok());
-        return Ok(serve(kept(&archive, paths::recording(&archive.data, &id)).await?, "video/webm", range));
+        return Ok(serve(open_kept(&archive, paths::recording(&archive.data, &id)).await?, "video/webm", range));
     }
     let made = tokio::task::spawn_blocking(move || archive::so_far(&archive, &id, &entries)).await;
     let made = made.map_err(anyhow::Error::from)?.map_err(|error| match error.downcast::<TooLong>() {
@@ -159,7 +159,7 @@ pub async fn recording(
 
 /// Gives the stored video to another system. That it was watched is an event; the parts of one download are one act.
 pub async fn serve_file(archive: &Arc<Archive>, id: &SessionId, by: UserRef, headers: &HeaderMap) -> Result<Response> {
-    let video = kept(archive, paths::recording(&archive.data, id)).await?;
+    let video = open_kept(archive, paths::recording(&archive.data, id)).await?;
     let range = headers.get(header::RANGE).and_then(|r| r.to_str().ok());
     if range.is_none_or(|r| r.starts_with("bytes=0-")) {
         let event = Event::Watched { by };
@@ -176,8 +176,8 @@ pub async fn pointer(
     me: SignedIn,
     Path(token): Path<String>,
 ) -> Result<Response> {
-    let (id, _) = watched(&sessions, &playback, &me, &token).await?;
-    Ok(serve(kept(&archive, paths::pointer(&archive.data, &id)).await?, "application/octet-stream", None))
+    let (id, _) = watchable(&sessions, &playback, &me, &token).await?;
+    Ok(serve(open_kept(&archive, paths::pointer(&archive.data, &id)).await?, "application/octet-stream", None))
 }
 
 /// When something moved in the video: pairs of milliseconds, as JSON.
@@ -188,8 +188,8 @@ pub async fn activity(
     me: SignedIn,
     Path(token): Path<String>,
 ) -> Result<Response> {
-    let (id, _) = watched(&sessions, &playback, &me, &token).await?;
-    Ok(serve(kept(&archive, paths::activity(&archive.data, &id)).await?, "application/json", None))
+    let (id, _) = watchable(&sessions, &playback, &me, &token).await?;
+    Ok(serve(open_kept(&archive, paths::activity(&archive.data, &id)).await?, "application/json", None))
 }
 
 /// A kept file or a range of it (RFC 9110, 14).
@@ -212,7 +212,7 @@ fn serve(kept: Kept, kind: &'static str, asked: Option<&str>) -> Response {
     let parts = stream::unfold(start, move |at| {
         let kept = kept.clone();
         async move {
-            let most = usize::try_from(end - at).unwrap_or(PART).min(PART);
+            let most = usize::try_from(end - at).unwrap_or(CHUNK).min(CHUNK);
             if most == 0 {
                 return None;
             }
@@ -241,7 +241,7 @@ fn ranged(kind: &'static str, range: &Range<u64>, all: u64, partial: bool) -> He
 /// How a bundle is wished.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wished {
+pub struct BundleOptions {
     /// With a second video that has the pointer drawn into it.
     #[serde(default)]
     pointer: bool,
@@ -253,7 +253,7 @@ pub async fn bundle(
     State(archive): State<Arc<Archive>>,
     me: SignedIn,
     Path(id): Path<String>,
-    Query(Wished { pointer }): Query<Wished>,
+    Query(BundleOptions { pointer }): Query<BundleOptions>,
 ) -> Result<Response> {
     let pointer = if pointer { Pointer::BurnedIn } else { Pointer::Beside };
     let id = sessions::parse(id)?;
@@ -267,22 +267,22 @@ pub async fn bundle(
         ));
     }
     let contents = archive.export(&id, Some(me.as_ref())).await?;
-    let (out, pieces) = tokio::sync::mpsc::channel(8);
+    let (out, chunks) = tokio::sync::mpsc::channel(8);
     tokio::task::spawn_blocking(move || {
-        let out = std::io::BufWriter::with_capacity(PART, Pieces(out));
+        let out = std::io::BufWriter::with_capacity(CHUNK, ChannelWriter(out));
         if let Err(error) = archive.pack(&contents, pointer, out) {
             tracing::error!(%error, "a bundle was not written to its end");
         }
     });
-    let pieces = stream::unfold(pieces, |mut pieces| async { pieces.recv().await.map(|piece| (piece, pieces)) });
+    let chunks = stream::unfold(chunks, |mut chunks| async { chunks.recv().await.map(|chunk| (chunk, chunks)) });
     let name = format!("session-{id}.deskside.zip");
-    Ok((attached("application/zip", &name), Body::from_stream(pieces)).into_response())
+    Ok((attached("application/zip", &name), Body::from_stream(chunks)).into_response())
 }
 
 /// What is written goes to whoever reads the response.
-struct Pieces(tokio::sync::mpsc::Sender<std::io::Result<Bytes>>);
+struct ChannelWriter(tokio::sync::mpsc::Sender<std::io::Result<Bytes>>);
 
-impl std::io::Write for Pieces {
+impl std::io::Write for ChannelWriter {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let sent = self.0.blocking_send(Ok(Bytes::copy_from_slice(bytes)));
         sent.map(|()| bytes.len()).map_err(|_| std::io::ErrorKind::BrokenPipe.into())

@@ -17,7 +17,7 @@ use store::{stored_time, tables::expert};
 use ts_rs::TS;
 
 use super::{
-    ApiError, From, Result, SignedIn,
+    ApiError, ClientAddress, Result, SignedIn,
     join::{self, Token},
     sessions::{self, Admission},
 };
@@ -98,23 +98,23 @@ async fn find(
     sessions: &Arc<SessionRegistry>,
     token: &str,
 ) -> Result<(Arc<LiveSession>, ExpertInvitation)> {
-    let row = expert::Entity::find_by_id(secret::hash(token)).one(db).await?.ok_or_else(join::dead)?;
-    let id = SessionId::try_from(row.session).map_err(|_| join::dead())?;
-    let live = sessions.get(&id).ok_or_else(join::dead)?;
-    let number = u16::try_from(row.number).map_err(|_| join::dead())?;
-    let invitation = access_scope::invitation(db, &live, number).await?.ok_or_else(join::dead)?;
+    let row = expert::Entity::find_by_id(secret::hash(token)).one(db).await?.ok_or_else(join::invalid_pass)?;
+    let id = SessionId::try_from(row.session).map_err(|_| join::invalid_pass())?;
+    let live = sessions.get(&id).ok_or_else(join::invalid_pass)?;
+    let number = u16::try_from(row.number).map_err(|_| join::invalid_pass())?;
+    let invitation = access_scope::invitation(db, &live, number).await?.ok_or_else(join::invalid_pass)?;
     Ok((live, invitation))
 }
 
 /// Says whose session an expert's link is for.
-pub async fn look(
+pub async fn preview(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
     State(sessions): State<Arc<SessionRegistry>>,
-    From(address): From,
+    ClientAddress(address): ClientAddress,
     Json(body): Json<Token>,
 ) -> Result<Json<ExpertWelcome>> {
-    let (live, invitation) = join::guessed(&clients, address, find(&db, &sessions, &body.token)).await?;
+    let (live, invitation) = join::counting_failures(&clients, address, find(&db, &sessions, &body.token)).await?;
     let state = live.state().await;
     Ok(Json(ExpertWelcome {
         organisation: state.organisation,
@@ -131,13 +131,13 @@ pub async fn enter(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
     State(sessions): State<Arc<SessionRegistry>>,
-    From(address): From,
+    ClientAddress(address): ClientAddress,
     Json(body): Json<Token>,
 ) -> Result<Json<ExpertEntered>> {
-    let (live, invitation) = join::guessed(&clients, address, find(&db, &sessions, &body.token)).await?;
+    let (live, invitation) = join::counting_failures(&clients, address, find(&db, &sessions, &body.token)).await?;
     let command = Command::JoinAsExpert { number: invitation.number };
     let entries = live.act(&Actor::Server, command).await?;
-    join::came_from(&clients, address, &live).await;
+    join::mark_known(&clients, address, &live).await;
     let who = live_sessions::came(&entries)?;
     expert::Entity::delete_by_id(secret::hash(&body.token)).exec(&db).await?;
     let resume = join::admit(&db, &live.id, who, false, join::RESUME_MS).await?;

@@ -40,7 +40,7 @@ pub struct Renaming {
 /// A file on its way to the customer.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Bringing {
+pub struct UploadPart {
     folder: String,
     name: String,
     size: u64,
@@ -68,7 +68,7 @@ pub struct Placing {
     pub replace: bool,
 }
 
-pub(super) fn place(path: &str) -> Result<String> {
+pub(super) fn checked_path(path: &str) -> Result<String> {
     if path.len() > MAX_PATH_BYTES || path.contains('\0') {
         return Err(ApiError::bad("This path is too long."));
     }
@@ -77,7 +77,7 @@ pub(super) fn place(path: &str) -> Result<String> {
 
 /// What is in a folder.
 pub async fn list(Helper { live, by, .. }: Helper, Query(at): Query<FilePath>) -> Result<Json<Folder>> {
-    match live.ask_program(by, Job::List { path: place(&at.path)? }).await? {
+    match live.ask_program(by, Job::List { path: checked_path(&at.path)? }).await? {
         Answer::Folder { folder } => Ok(Json(folder)),
         _ => Err(JobError::UnexpectedResponse.into()),
     }
@@ -85,7 +85,7 @@ pub async fn list(Helper { live, by, .. }: Helper, Query(at): Query<FilePath>) -
 
 /// Makes a folder.
 pub async fn make_folder(Helper { live, by, .. }: Helper, Json(at): Json<FilePath>) -> Result<StatusCode> {
-    let path = place(&at.path)?;
+    let path = checked_path(&at.path)?;
     live.ask_program(by, Job::MakeFolder { path: path.clone() }).await?;
     live.record_deed(Event::FolderMade { by, path }).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -93,7 +93,7 @@ pub async fn make_folder(Helper { live, by, .. }: Helper, Json(at): Json<FilePat
 
 /// Gives a file or folder another name.
 pub async fn rename(Helper { live, by, .. }: Helper, Json(new): Json<Renaming>) -> Result<StatusCode> {
-    let (from, to) = (place(&new.path)?, new.name);
+    let (from, to) = (checked_path(&new.path)?, new.name);
     if !name_fits(&to) {
         return Err(ApiError::bad("This is not a file's name."));
     }
@@ -104,21 +104,21 @@ pub async fn rename(Helper { live, by, .. }: Helper, Json(new): Json<Renaming>) 
 
 /// Deletes a file or folder.
 pub async fn delete(Helper { live, by, .. }: Helper, Json(at): Json<FilePath>) -> Result<StatusCode> {
-    let path = place(&at.path)?;
+    let path = checked_path(&at.path)?;
     live.ask_program(by, Job::Delete { path: path.clone() }).await?;
     live.record_deed(Event::FileDeleted { by, path }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Takes a file's bytes from an offset on; says how much is there afterwards.
-pub async fn bring(
+pub async fn upload(
     Helper { live, by, .. }: Helper,
     Path((_, transfer)): Path<(String, u64)>,
-    Query(Bringing { folder, name, size, from }): Query<Bringing>,
+    Query(UploadPart { folder, name, size, from }): Query<UploadPart>,
     body: Body,
 ) -> Result<Json<KeptBytes>> {
-    let path = format!("{}/{name}", place(&folder)?.trim_end_matches(['/', '\\']));
-    let carried = async {
+    let path = format!("{}/{name}", checked_path(&folder)?.trim_end_matches(['/', '\\']));
+    let sending = async {
         let job = |lane| Job::Bring { transfer, folder, name, size, from, lane };
         let mut pipe = live.bring(by, job).await?;
         match pipe.answer().await? {
@@ -147,14 +147,14 @@ pub async fn bring(
             _ => Err(JobError::UnexpectedResponse),
         }
     };
-    match carried.await {
+    match sending.await {
         Ok(bytes) => Ok(Json(KeptBytes { bytes })),
-        Err(error) => Err(failed(&live, by, Direction::ToCustomer, path, error).await),
+        Err(error) => Err(record_failure(&live, by, Direction::ToCustomer, path, error).await),
     }
 }
 
 /// How much of a file is there.
-pub async fn kept(
+pub async fn uploaded_bytes(
     Helper { live, by, .. }: Helper,
     Path((_, transfer)): Path<(String, u64)>,
 ) -> Result<Json<KeptBytes>> {
@@ -165,7 +165,7 @@ pub async fn kept(
 }
 
 /// Puts a file that is there whole into its place; says the path that it got.
-pub async fn put_in_place(
+pub async fn place(
     Helper { live, by, .. }: Helper,
     Path((_, transfer)): Path<(String, u64)>,
     Json(new): Json<Placing>,
@@ -177,12 +177,12 @@ pub async fn put_in_place(
     match live.ask_program(by, job).await {
         // The sum is the one that was asked for: the program has compared.
         Ok(Answer::Placed { path, bytes, sha256: _ }) => {
-            let deed = Event::FileCarried { by, way: Direction::ToCustomer, path: path.clone(), bytes, sha256: sum };
-            live.record_deed(deed).await?;
+            let event = Event::FileCarried { by, way: Direction::ToCustomer, path: path.clone(), bytes, sha256: sum };
+            live.record_deed(event).await?;
             Ok(Json(FileName { path }))
         }
         Ok(_) => Err(JobError::UnexpectedResponse.into()),
-        Err(error) => Err(failed(&live, by, Direction::ToCustomer, new.path, error).await),
+        Err(error) => Err(record_failure(&live, by, Direction::ToCustomer, new.path, error).await),
     }
 }
 
@@ -200,7 +200,7 @@ pub async fn abandon(Helper { live, by, .. }: Helper, Path((_, transfer)): Path<
 }
 
 /// Writes a failure into the timeline, unless the way is just broken: then it is tried again.
-pub(super) async fn failed(
+pub(super) async fn record_failure(
     live: &Arc<LiveSession>,
     by: ParticipantId,
     way: Direction,
@@ -208,8 +208,8 @@ pub(super) async fn failed(
     error: JobError,
 ) -> ApiError {
     if let JobError::Fault(fault) = &error {
-        let deed = Event::FileFailed { by, way, path, reason: fault.to_string() };
-        if let Err(error) = live.record_deed(deed).await {
+        let event = Event::FileFailed { by, way, path, reason: fault.to_string() };
+        if let Err(error) = live.record_deed(event).await {
             tracing::debug!(session = %live.id, %error, "a file failed after the session's end");
         }
     }

@@ -22,7 +22,7 @@ use store::{
 };
 use ts_rs::TS;
 
-use super::{ApiError, From, Result, sessions::Admission};
+use super::{ApiError, ClientAddress, Result, sessions::Admission};
 
 use crate::{
     access_scope,
@@ -37,7 +37,7 @@ pub const RESUME_MS: u64 = 8 * 24 * 60 * 60 * 1_000;
 /// How long the way from the browser to the support program may take.
 const HANDOVER_MS: u64 = 15 * 60 * 1_000;
 /// So many programs of one customer may be on their way; one more ends the oldest.
-const MOST_HANDOVERS: u64 = 5;
+const MAX_HANDOVERS: u64 = 5;
 
 /// What a customer holds.
 #[derive(Clone, Deserialize, TS)]
@@ -123,21 +123,21 @@ pub async fn welcome(
     })
 }
 
-pub fn dead() -> ApiError {
+pub fn invalid_pass() -> ApiError {
     ApiError::missing(
         "session key or link: it may be mistyped, used already, or too old. Ask your technician for a new one",
     )
 }
 
 /// Says whose session a pass is for.
-pub async fn look(
+pub async fn preview(
     State(db): State<DatabaseConnection>,
     State(identity): State<Arc<Identity>>,
     State(public_url): State<PublicUrl>,
     State(clients): State<Arc<Clients>>,
     State(sessions): State<Arc<SessionRegistry>>,
     State(programs): State<Arc<Programs>>,
-    From(address): From,
+    ClientAddress(address): ClientAddress,
     Json(pass): Json<Pass>,
 ) -> Result<Json<Invitation>> {
     let (live, _) = find(&db, &identity, &clients, &sessions, address, &pass).await?;
@@ -152,7 +152,7 @@ pub async fn enter(
     State(clients): State<Arc<Clients>>,
     State(sessions): State<Arc<SessionRegistry>>,
     State(programs): State<Arc<Programs>>,
-    From(address): From,
+    ClientAddress(address): ClientAddress,
     Json(body): Json<Enter>,
 ) -> Result<Json<Entered>> {
     if body.client == Client::Console {
@@ -160,13 +160,13 @@ pub async fn enter(
     }
     // A key that is replaced just now lets nobody in by the event of the new one.
     let one = sessions.passes.lock().await;
-    let (live, seat) = find(&db, &identity, &clients, &sessions, address, &body.pass).await?;
-    let who = match (&body.pass, seat) {
+    let (live, returning) = find(&db, &identity, &clients, &sessions, address, &body.pass).await?;
+    let who = match (&body.pass, returning) {
         (Pass::Handover { token }, Some(who)) => {
             // Whoever deletes it has it: it works once, however many bring it at the same time.
             let taken = admission::Entity::delete_by_id(secret::hash(token)).exec(&db).await?;
             if taken.rows_affected == 0 {
-                return Err(dead());
+                return Err(invalid_pass());
             }
             who
         }
@@ -176,7 +176,7 @@ pub async fn enter(
             let join =
                 Command::Join { role: Role::Customer, name, client: body.client, user: None, by_role: None, by_key };
             let entries = live.act(&Actor::Server, join).await.map_err(|error| match error {
-                live_sessions::ActError::Refused(_) => dead(),
+                live_sessions::ActError::Refused(_) => invalid_pass(),
                 other => other.into(),
             })?;
             live_sessions::came(&entries)?
@@ -193,11 +193,11 @@ pub async fn resume(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
     State(sessions): State<Arc<SessionRegistry>>,
-    From(address): From,
+    ClientAddress(address): ClientAddress,
     Json(body): Json<Token>,
 ) -> Result<Json<Admission>> {
-    let (live, who) = guessed(&clients, address, by_token(&db, &sessions, &body.token, false)).await?;
-    came_from(&clients, address, &live).await;
+    let (live, who) = counting_failures(&clients, address, by_token(&db, &sessions, &body.token, false)).await?;
+    mark_known(&clients, address, &live).await;
     Ok(Json(Admission { session: live.id.clone(), ticket: sessions.ticket(live.id.clone(), who) }))
 }
 
@@ -206,10 +206,10 @@ pub async fn handover(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
     State(sessions): State<Arc<SessionRegistry>>,
-    From(address): From,
+    ClientAddress(address): ClientAddress,
     Json(body): Json<Token>,
 ) -> Result<Json<Token>> {
-    let (live, who) = guessed(&clients, address, by_token(&db, &sessions, &body.token, false)).await?;
+    let (live, who) = counting_failures(&clients, address, by_token(&db, &sessions, &body.token, false)).await?;
     let token = admit(&db, &live.id, who, true, HANDOVER_MS).await?;
     keep_newest(&db, &live.id, who).await?;
     Ok(Json(Token { token }))
@@ -226,7 +226,7 @@ async fn keep_newest(db: &DatabaseConnection, session: &SessionId, who: Particip
         .from(admission::Entity)
         .cond_where(of_one.clone())
         .order_by(admission::Column::Until, Order::Desc)
-        .limit(MOST_HANDOVERS)
+        .limit(MAX_HANDOVERS)
         .to_owned();
     let older = admission::Entity::delete_many().filter(of_one);
     older.filter(admission::Column::Hash.not_in_subquery(newest)).exec(db).await?;
@@ -262,21 +262,21 @@ pub async fn by_token(
     token: &str,
     handover: bool,
 ) -> Result<(Arc<LiveSession>, ParticipantId)> {
-    let (id, who) = holder(db, token, handover).await?;
-    let live = sessions.get(&id).ok_or_else(dead)?;
-    if access_scope::may_enter(db, &live, who).await? { Ok((live, who)) } else { Err(dead()) }
+    let (id, who) = find_token(db, token, handover).await?;
+    let live = sessions.get(&id).ok_or_else(invalid_pass)?;
+    if access_scope::may_enter(db, &live, who).await? { Ok((live, who)) } else { Err(invalid_pass()) }
 }
 
-async fn holder(db: &DatabaseConnection, token: &str, handover: bool) -> Result<(SessionId, ParticipantId)> {
+async fn find_token(db: &DatabaseConnection, token: &str, handover: bool) -> Result<(SessionId, ParticipantId)> {
     let row = admission::Entity::find_by_id(secret::hash(token)).one(db).await?;
-    let row = row.filter(|r| r.handover == handover && r.until > stored_time(clock::now())).ok_or_else(dead)?;
-    let id = SessionId::try_from(row.session).map_err(|_| dead())?;
-    Ok((id, ParticipantId(u16::try_from(row.participant).map_err(|_| dead())?)))
+    let row = row.filter(|r| r.handover == handover && r.until > stored_time(clock::now())).ok_or_else(invalid_pass)?;
+    let id = SessionId::try_from(row.session).map_err(|_| invalid_pass())?;
+    Ok((id, ParticipantId(u16::try_from(row.participant).map_err(|_| invalid_pass())?)))
 }
 
 /// The session that a token belonged to, running or over, and whose it was.
-pub async fn whose(db: &DatabaseConnection, token: &str) -> Result<(SessionId, ParticipantId)> {
-    holder(db, token, false).await
+pub async fn token_owner(db: &DatabaseConnection, token: &str) -> Result<(SessionId, ParticipantId)> {
+    find_token(db, token, false).await
 }
 
 /// Whether this key opens a session; the same words as ever when it does not.
@@ -292,19 +292,23 @@ pub async fn open_session(
 }
 
 /// What somebody found by a link or a token. Nobody guesses these, so a right one is never held up; wrong ones count.
-pub async fn guessed<T>(clients: &Clients, from: IpAddr, found: impl Future<Output = Result<T>>) -> Result<T> {
+pub async fn counting_failures<T>(
+    clients: &Clients,
+    from: IpAddr,
+    found: impl Future<Output = Result<T>>,
+) -> Result<T> {
     let found = found.await;
     if found.as_ref().is_err_and(|error| error.status() == StatusCode::NOT_FOUND) {
-        clients.wrong(from)?;
+        clients.record_failure(from)?;
     }
     found
 }
 
 /// Somebody was let in from there: known from now on, if a technician takes part. Anybody may begin a session where that
 /// needs no key, and is no less a stranger by it.
-pub async fn came_from(clients: &Clients, from: IpAddr, live: &LiveSession) {
+pub async fn mark_known(clients: &Clients, from: IpAddr, live: &LiveSession) {
     if live.read(|s| s.participants().iter().any(|p| p.role == Role::Technician)).await {
-        clients.came_in(from, None);
+        clients.record_success(from, None);
     }
 }
 
@@ -318,18 +322,18 @@ async fn find(
     pass: &Pass,
 ) -> Result<(Arc<LiveSession>, Option<ParticipantId>)> {
     if !matches!(pass, Pass::Key { .. }) {
-        let found = guessed(clients, from, open_by(db, identity, sessions, pass)).await?;
-        came_from(clients, from, &found.0).await;
+        let found = counting_failures(clients, from, open(db, identity, sessions, pass)).await?;
+        mark_known(clients, from, &found.0).await;
         return Ok(found);
     }
     let guess = clients.guess(Attempt::Key { from })?;
-    let found = open_by(db, identity, sessions, pass).await?;
+    let found = open(db, identity, sessions, pass).await?;
     clients.throttle.right(guess);
-    came_from(clients, from, &found.0).await;
+    mark_known(clients, from, &found.0).await;
     Ok(found)
 }
 
-async fn open_by(
+async fn open(
     db: &DatabaseConnection,
     identity: &Identity,
     sessions: &Arc<SessionRegistry>,
@@ -337,7 +341,7 @@ async fn open_by(
 ) -> Result<(Arc<LiveSession>, Option<ParticipantId>)> {
     let (column, hash, by_key) = match pass {
         Pass::Key { key } => {
-            let digits = secret::digits(key).ok_or_else(dead)?;
+            let digits = secret::digits(key).ok_or_else(invalid_pass)?;
             (session_row::Column::KeyHash, secret::hash_key(&identity.pepper(), &digits), true)
         }
         Pass::Link { token } => (session_row::Column::LinkHash, secret::hash(token), false),
@@ -346,11 +350,11 @@ async fn open_by(
             return Ok((live, Some(who)));
         }
     };
-    let row = session_row::Entity::find().filter(column.eq(hash)).one(db).await?.ok_or_else(dead)?;
-    let id = SessionId::try_from(row.id).map_err(|_| dead())?;
-    let live = sessions.get(&id).ok_or_else(dead)?;
+    let row = session_row::Entity::find().filter(column.eq(hash)).one(db).await?.ok_or_else(invalid_pass)?;
+    let id = SessionId::try_from(row.id).map_err(|_| invalid_pass())?;
+    let live = sessions.get(&id).ok_or_else(invalid_pass)?;
     let open = live.read(|s| s.open_for_customer(clock::now(), by_key)).await;
-    if open { Ok((live, None)) } else { Err(dead()) }
+    if open { Ok((live, None)) } else { Err(invalid_pass()) }
 }
 
 async fn invitation(public_url: &PublicUrl, programs: &Programs, live: &LiveSession) -> Invitation {

@@ -58,7 +58,7 @@ pub async fn read(State(inbox): State<Arc<Inbox>>, _: Admin) -> Json<Mailbox> {
 }
 
 /// What came.
-pub async fn came(
+pub async fn received(
     State(db): State<DatabaseConnection>,
     State(inbox): State<Arc<Inbox>>,
     _: Admin,
@@ -78,7 +78,7 @@ pub async fn came(
 
 fn checked(inbox: &Arc<Inbox>, mut new: Mailbox) -> Result<Mailbox> {
     let known = inbox.mailbox.get();
-    new.password = mfa::kept(new.password, known.password, new.host == known.host)?;
+    new.password = mfa::typed_or_known(new.password, known.password, new.host == known.host)?;
     if new.folder.trim().is_empty() {
         new.folder = "INBOX".into();
     }
@@ -126,18 +126,18 @@ pub async fn test(
 
 /// Whether somebody could enter by what a mail says. A large one takes its time, which no connection waits for: one is read at
 /// once, beside everything else.
-async fn judge(redactor: Redactor, raw: Vec<u8>) -> Result<(Vec<u8>, bool)> {
+async fn scan(redactor: Redactor, raw: Vec<u8>) -> Result<(Vec<u8>, bool)> {
     static READING: Semaphore = Semaphore::const_new(1);
     let _turn = READING.acquire().await.map_err(anyhow::Error::from)?;
-    let judged = tokio::task::spawn_blocking(move || {
+    let scanned = tokio::task::spawn_blocking(move || {
         let is_live = redactor.is_live_in_mail(&raw);
         (raw, is_live)
     });
-    Ok(judged.await.map_err(anyhow::Error::from)?)
+    Ok(scanned.await.map_err(anyhow::Error::from)?)
 }
 
 /// A mail as it came, unless somebody who reads it could enter as the customer.
-async fn filed(
+async fn readable(
     db: &DatabaseConnection,
     sessions: &Arc<SessionRegistry>,
     inbox: &Arc<Inbox>,
@@ -146,7 +146,7 @@ async fn filed(
     let row = received_mail::Entity::find_by_id(id).one(db).await?.filter(|l| l.incident.is_some());
     let row = row.ok_or_else(|| ApiError::missing("mail"))?;
     let raw = mailbox::original(inbox, row.id).await?;
-    let (raw, is_live) = judge(sessions.redactor().await?, raw).await?;
+    let (raw, is_live) = scan(sessions.redactor().await?, raw).await?;
     if is_live {
         return Err(ApiError::conflict(
             "This mail quotes an invitation that still works. Fetch it when the invitation was used or has expired.",
@@ -163,26 +163,26 @@ pub async fn original(
     _: SignedIn,
     Path(id): Path<i32>,
 ) -> Result<Response> {
-    Ok(to_keep(&format!("mail-{id}.eml"), filed(&db, &sessions, &inbox, id).await?))
+    Ok(to_keep(&format!("mail-{id}.eml"), readable(&db, &sessions, &inbox, id).await?))
 }
 
 /// Something that came with a mail.
-pub async fn enclosed(
+pub async fn attachment(
     State(db): State<DatabaseConnection>,
     State(sessions): State<Arc<SessionRegistry>>,
     State(inbox): State<Arc<Inbox>>,
     _: SignedIn,
     Path((id, number)): Path<(i32, usize)>,
 ) -> Result<Response> {
-    let letter =
-        message::read(&filed(&db, &sessions, &inbox, id).await?, &[]).ok_or_else(|| ApiError::missing("mail"))?;
-    let found = letter.attachments.into_iter().nth(number).ok_or_else(|| ApiError::missing("attachment"))?;
+    let mail =
+        message::read(&readable(&db, &sessions, &inbox, id).await?, &[]).ok_or_else(|| ApiError::missing("mail"))?;
+    let found = mail.attachments.into_iter().nth(number).ok_or_else(|| ApiError::missing("attachment"))?;
     Ok(to_keep(&found.name, found.content))
 }
 
 /// A file for the technician's disk: whatever strangers sent is never shown as a page of this server.
 fn to_keep(name: &str, content: Vec<u8>) -> Response {
     let kind = HeaderValue::from_static("application/octet-stream");
-    let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, attachments::attachment(name))];
+    let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, attachments::content_disposition(name))];
     (StatusCode::OK, headers, content).into_response()
 }

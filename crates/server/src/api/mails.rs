@@ -148,7 +148,7 @@ pub async fn send(
     let live = sessions.get(&id).ok_or_else(|| ApiError::missing("running session"))?;
     access_scope::session(&sessions, &me, &id, SessionAction::Note).await?;
     let incident = live.state().await.incident;
-    about(&db, &settings, &sessions, &desk, &mailer, &unsent, incident.id, me, draft).await
+    send_about(&db, &settings, &sessions, &desk, &mailer, &unsent, incident.id, me, draft).await
 }
 
 /// Writes to an incident's customer.
@@ -163,12 +163,12 @@ pub async fn write(
     Path(id): Path<i32>,
     Json(draft): Json<Draft>,
 ) -> Result<Json<Mail>> {
-    about(&db, &settings, &sessions, &desk, &mailer, &unsent, id, me, draft).await
+    send_about(&db, &settings, &sessions, &desk, &mailer, &unsent, id, me, draft).await
 }
 
 /// Sends a mail about an incident and writes it into the journal. A refused mail is not in the journal: the technician
 /// still has its text in front of them, with the mail server's reason.
-async fn about(
+async fn send_about(
     db: &DatabaseConnection,
     settings: &Current<Settings>,
     sessions: &Arc<SessionRegistry>,
@@ -194,7 +194,7 @@ async fn about(
     let about = incident::Entity::find_by_id(incident).one(db).await?;
     let about = about.ok_or_else(|| ApiError::missing("incident"))?;
     let name = mailer.name();
-    let sent = carry(db, desk, mailer, &about, &draft, to.clone(), &html, &name).await?;
+    let sent = deliver(db, desk, mailer, &about, &draft, to.clone(), &html, &name).await?;
     let redactor = sessions.redactor().await?;
     let (subject, text) = (redactor.clean(&draft.subject), redactor.clean(&draft.text));
     let recipient = Mailbox { name: to.name.map(|name| redactor.clean(&name)), email: to.email };
@@ -229,7 +229,7 @@ async fn about(
 }
 
 /// Sends a mail: by the incident's own desk to its customer, else by the mail server. Whether it is on its way.
-async fn carry(
+async fn deliver(
     db: &DatabaseConnection,
     service_desk: &ServiceDesk,
     mailer: &Mailer,
@@ -251,8 +251,8 @@ async fn carry(
     let last = received_mail::Entity::find().filter(received_mail::Column::Incident.eq(incident.id));
     let last = last.order_by_desc(received_mail::Column::Id).one(db).await?;
     let answers = last.as_ref().map(|l| l.name.as_str()).filter(|name| name.contains('@'));
-    let letter = OutgoingMail { to, subject: &draft.subject, text: &draft.text, html, name, answers };
-    match mailer.send(letter).await {
+    let mail = OutgoingMail { to, subject: &draft.subject, text: &draft.text, html, name, answers };
+    match mailer.send(mail).await {
         Outcome::Sent => Ok(true),
         Outcome::Unsent => Ok(false),
         Outcome::Refused(reason) => Err(ApiError::upstream(format!("The mail server did not take the mail: {reason}"))),

@@ -18,7 +18,7 @@ use ts_rs::TS;
 use super::{ApiError, Result, SignedIn};
 
 /// So many messages are kept.
-const MOST: u64 = 2_000;
+const MAX_TEMPLATES: u64 = 2_000;
 
 /// A message that is said often: `{{customer}}`, `{{technician}}`, `{{number}}`, `{{subject}}`, `{{organisation}}`.
 #[derive(Serialize, TS)]
@@ -41,14 +41,14 @@ pub struct CannedInput {
     pub team: String,
 }
 
-impl std::convert::From<message_template::Model> for Canned {
+impl From<message_template::Model> for Canned {
     fn from(row: message_template::Model) -> Self {
         let message_template::Model { id, title, text, team } = row;
         Self { id, title, text, team }
     }
 }
 
-fn judged(new: &CannedInput, redactor: &Redactor, me: &user::Model) -> Result<message_template::ActiveModel> {
+fn checked(new: &CannedInput, redactor: &Redactor, me: &user::Model) -> Result<message_template::ActiveModel> {
     let (title, text) = (new.title.trim(), new.text.trim_end());
     if title.is_empty() || title.chars().count() > MAX_NAME_CHARS || new.team.chars().count() > MAX_NAME_CHARS {
         return Err(ApiError::bad("A message needs a title of at most 120 characters."));
@@ -91,10 +91,10 @@ pub async fn add(
     SignedIn(me): SignedIn,
     Json(new): Json<CannedInput>,
 ) -> Result<(StatusCode, Json<Canned>)> {
-    if message_template::Entity::find().count(&db).await? >= MOST {
+    if message_template::Entity::find().count(&db).await? >= MAX_TEMPLATES {
         return Err(ApiError::conflict("There are 2,000 messages already. Please remove one first."));
     }
-    let row = judged(&new, &sessions.redactor().await?, &me)?;
+    let row = checked(&new, &sessions.redactor().await?, &me)?;
     Ok((StatusCode::CREATED, Json(row.insert(&db).await?.into())))
 }
 
@@ -107,7 +107,7 @@ pub async fn change(
     Json(new): Json<CannedInput>,
 ) -> Result<Json<Canned>> {
     found(&db, id, &me).await?;
-    let row = message_template::ActiveModel { id: Set(id), ..judged(&new, &sessions.redactor().await?, &me)? };
+    let row = message_template::ActiveModel { id: Set(id), ..checked(&new, &sessions.redactor().await?, &me)? };
     Ok(Json(row.update(&db).await?.into()))
 }
 

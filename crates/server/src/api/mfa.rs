@@ -141,7 +141,7 @@ pub async fn openid(State(auth): State<Arc<Auth>>, _: Admin) -> Json<OpenId> {
 
 fn checked(auth: &Auth, mut new: OpenId) -> Result<OpenId> {
     let known = auth.openid.get();
-    new.client_secret = kept(new.client_secret, known.client_secret, new.issuer == known.issuer)?;
+    new.client_secret = typed_or_known(new.client_secret, known.client_secret, new.issuer == known.issuer)?;
     if new.groups_claim.trim().is_empty() {
         new.groups_claim = "groups".into();
     }
@@ -157,7 +157,7 @@ fn checked(auth: &Auth, mut new: OpenId) -> Result<OpenId> {
 }
 
 /// A secret that was typed, or the one that is known: it is told to the address that it was typed for, and to no other.
-pub fn kept(typed: String, known: String, same_address: bool) -> Result<String> {
+pub fn typed_or_known(typed: String, known: String, same_address: bool) -> Result<String> {
     match (typed.is_empty(), known.is_empty() || same_address) {
         (false, _) => Ok(typed),
         (true, true) => Ok(known),
@@ -182,7 +182,7 @@ pub async fn directory(State(auth): State<Arc<Auth>>, _: Admin) -> Json<Director
 
 fn checked_directory(auth: &Auth, mut new: Directory) -> Result<Directory> {
     let known = auth.directory.get();
-    new.bind_password = kept(new.bind_password, known.bind_password, new.url == known.url)?;
+    new.bind_password = typed_or_known(new.bind_password, known.bind_password, new.url == known.url)?;
     named(&new.groups)?;
     let texts =
         [&new.url, &new.bind_dn, &new.bind_password, &new.base, &new.filter, &new.group_base, &new.group_filter];

@@ -11,7 +11,7 @@ use platform::{clock, text::line, throttle::Attempt};
 use sea_orm::DatabaseConnection;
 use serde::Deserialize;
 
-use super::{ApiError, From, Result, account, confirm, signed_in::Browser};
+use super::{ApiError, ClientAddress, Result, account, confirm, signed_in::Browser};
 
 use crate::{
     config::PublicUrl,
@@ -33,7 +33,7 @@ fn cookie(public_url: &PublicUrl, value: &str, seconds: u64) -> Result<HeaderVal
 }
 
 /// What went wrong, on the page for signing in.
-fn sorry(public_url: &PublicUrl, problem: SignInProblem, why: &str) -> Response {
+fn redirect_with_problem(public_url: &PublicUrl, problem: SignInProblem, why: &str) -> Response {
     tracing::warn!(problem = problem.word(), why = line(why, 500), "a sign-in elsewhere failed");
     Redirect::to(&format!("{}/sign-in?problem={}", public_url, problem.word())).into_response()
 }
@@ -43,25 +43,25 @@ pub async fn authorize(
     State(public_url): State<PublicUrl>,
     State(clients): State<Arc<Clients>>,
     State(auth): State<Arc<Auth>>,
-    From(address): From,
+    ClientAddress(address): ClientAddress,
 ) -> Result<Response> {
     drop(clients.guess(Attempt::Begin { from: address })?);
-    send_away(&public_url, &auth, Errand::SignIn, address).await
+    redirect_to_provider(&public_url, &auth, Errand::SignIn, address).await
 }
 
 /// Sends somebody to the provider, to show once more who they are.
-pub async fn depart_to_confirm(
+pub async fn authorize_to_confirm(
     State(public_url): State<PublicUrl>,
     State(clients): State<Arc<Clients>>,
     State(auth): State<Arc<Auth>>,
-    From(address): From,
+    ClientAddress(address): ClientAddress,
     browser: Browser,
 ) -> Result<Response> {
     drop(clients.guess(Attempt::Begin { from: address })?);
-    send_away(&public_url, &auth, Errand::Confirm { login: browser.login.hash }, address).await
+    redirect_to_provider(&public_url, &auth, Errand::Confirm { login: browser.login.hash }, address).await
 }
 
-async fn send_away(public_url: &PublicUrl, auth: &Auth, errand: Errand, from: IpAddr) -> Result<Response> {
+async fn redirect_to_provider(public_url: &PublicUrl, auth: &Auth, errand: Errand, from: IpAddr) -> Result<Response> {
     let rules = auth.openid.get();
     if !rules.enabled {
         return Err(ApiError::missing("sign-in"));
@@ -72,13 +72,13 @@ async fn send_away(public_url: &PublicUrl, auth: &Auth, errand: Errand, from: Ip
             response.headers_mut().insert(header::SET_COOKIE, cookie(public_url, &departure.cookie, 600)?);
             Ok(response)
         }
-        Err(Failed { problem, why }) => Ok(sorry(public_url, problem, &why)),
+        Err(Failed { problem, why }) => Ok(redirect_with_problem(public_url, problem, &why)),
     }
 }
 
 /// What the provider sends back.
 #[derive(Deserialize)]
-pub struct Arrival {
+pub struct CallbackParams {
     #[serde(default)]
     state: String,
     #[serde(default)]
@@ -95,8 +95,8 @@ pub async fn callback(
     State(public_url): State<PublicUrl>,
     State(clients): State<Arc<Clients>>,
     State(auth): State<Arc<Auth>>,
-    From(address): From,
-    Query(arrival): Query<Arrival>,
+    ClientAddress(address): ClientAddress,
+    Query(params): Query<CallbackParams>,
     headers: HeaderMap,
 ) -> Result<Response> {
     drop(clients.guess(Attempt::Begin { from: address })?);
@@ -104,21 +104,21 @@ pub async fn callback(
     if !rules.enabled {
         return Err(ApiError::missing("sign-in"));
     }
-    if !arrival.error.is_empty() {
-        return Ok(sorry(
+    if !params.error.is_empty() {
+        return Ok(redirect_with_problem(
             &public_url,
             SignInProblem::Refused,
-            &format!("{}: {}", arrival.error, arrival.error_description),
+            &format!("{}: {}", params.error, params.error_description),
         ));
     }
     let all = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
-    let brought = all.filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == COOKIE);
-    let brought = brought.map(|(_, value)| value.to_owned()).unwrap_or_default();
-    let vouched =
-        auth.pending_logins.callback(&auth, &rules, &arrival.state, arrival.code, &brought, clock::now()).await;
-    let (who, errand) = match vouched {
-        Ok(vouched) => vouched,
-        Err(Failed { problem, why }) => return Ok(sorry(&public_url, problem, &why)),
+    let returned = all.filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == COOKIE);
+    let returned = returned.map(|(_, value)| value.to_owned()).unwrap_or_default();
+    let identified =
+        auth.pending_logins.callback(&auth, &rules, &params.state, params.code, &returned, clock::now()).await;
+    let (who, errand) = match identified {
+        Ok(identified) => identified,
+        Err(Failed { problem, why }) => return Ok(redirect_with_problem(&public_url, problem, &why)),
     };
     if let Errand::Confirm { login } = errand {
         let confirmed = confirm::raise_by_hash(&db, &login, &who.external).await?;
@@ -130,7 +130,13 @@ pub async fn callback(
     let user = match sign_in::admit(&auth, &rules.groups, who).await {
         Ok(user) => user,
         Err(sign_in::SignInError::Store(error)) => return Err(error.into()),
-        Err(why) => return Ok(sorry(&public_url, why.problem().unwrap_or(SignInProblem::Refused), &why.to_string())),
+        Err(why) => {
+            return Ok(redirect_with_problem(
+                &public_url,
+                why.problem().unwrap_or(SignInProblem::Refused),
+                &why.to_string(),
+            ));
+        }
     };
     let mut response = account::start(&db, &public_url, &user).await?;
     *response.status_mut() = StatusCode::SEE_OTHER;

@@ -18,7 +18,7 @@ use webauthn_rs::prelude::{
     CreationChallengeResponse, PublicKeyCredential, RegisterPublicKeyCredential, RequestChallengeResponse,
 };
 
-use super::{ApiError, Confirmed, From, Result, SignedIn, account, people, signed_in::Browser};
+use super::{ApiError, ClientAddress, Confirmed, Result, SignedIn, account, people, signed_in::Browser};
 
 use crate::{
     config::PublicUrl,
@@ -48,7 +48,7 @@ pub struct OwnPasskey {
     pub used: Option<Timestamp>,
 }
 
-impl std::convert::From<passkey::Model> for OwnPasskey {
+impl From<passkey::Model> for OwnPasskey {
     fn from(row: passkey::Model) -> Self {
         let used = (row.used != 0).then(|| Timestamp(row.used.cast_unsigned()));
         Self { id: row.id, name: row.name, created: Timestamp(row.created.cast_unsigned()), used }
@@ -78,7 +78,7 @@ pub struct Answer {
     credential: PublicKeyCredential,
 }
 
-impl std::convert::From<NotTaken> for ApiError {
+impl From<NotTaken> for ApiError {
     fn from(why: NotTaken) -> Self {
         match why {
             NotTaken::Other(error) => error.into(),
@@ -146,7 +146,7 @@ pub async fn remove(
 pub async fn ask(
     State(clients): State<Arc<Clients>>,
     State(auth): State<Arc<Auth>>,
-    From(from): From,
+    ClientAddress(from): ClientAddress,
 ) -> Result<Json<Question>> {
     drop(clients.guess(Attempt::Begin { from })?);
     let (name, question) = auth.passkeys.ask(from, clock::now())?;
@@ -159,7 +159,7 @@ pub async fn sign_in(
     State(public_url): State<PublicUrl>,
     State(clients): State<Arc<Clients>>,
     State(auth): State<Arc<Auth>>,
-    From(from): From,
+    ClientAddress(from): ClientAddress,
     Json(answer): Json<Answer>,
 ) -> Result<Response> {
     drop(clients.guess(Attempt::Begin { from })?);

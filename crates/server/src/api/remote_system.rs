@@ -41,7 +41,7 @@ pub struct ProcessName {
     pub name: String,
 }
 
-fn most(kind: ClipboardKind) -> usize {
+fn limit(kind: ClipboardKind) -> usize {
     match kind {
         ClipboardKind::Text => MAX_CLIPBOARD_TEXT,
         ClipboardKind::Image => MAX_CLIPBOARD_IMAGE,
@@ -51,7 +51,7 @@ fn most(kind: ClipboardKind) -> usize {
 /// What the asker has already.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Known {
+pub struct ClipboardQuery {
     /// The SHA-256 of the content, in hexadecimal.
     #[serde(default)]
     known: String,
@@ -59,7 +59,10 @@ pub struct Known {
 
 /// What the customer's clipboard holds: text or a PNG; nothing (204) when it is what the asker has already, or empty for
 /// somebody who looks again and again.
-pub async fn read_clipboard(Helper { live, by, .. }: Helper, Query(Known { known }): Query<Known>) -> Result<Response> {
+pub async fn read_clipboard(
+    Helper { live, by, .. }: Helper,
+    Query(ClipboardQuery { known }): Query<ClipboardQuery>,
+) -> Result<Response> {
     let mut pipe = live.job(by, Job::ReadClipboard {}).await?;
     let (kind, bytes) = match pipe.answer().await {
         Ok(Answer::Clipboard { kind, bytes }) => (kind, bytes),
@@ -67,12 +70,12 @@ pub async fn read_clipboard(Helper { live, by, .. }: Helper, Query(Known { known
         Err(JobError::Fault(Fault::Empty)) if !known.is_empty() => return Ok(StatusCode::NO_CONTENT.into_response()),
         Err(error) => return Err(error.into()),
     };
-    if bytes as usize > most(kind) {
+    if bytes as usize > limit(kind) {
         return Err(JobError::Fault(Fault::TooLarge).into());
     }
     let mut content = Vec::with_capacity(bytes as usize);
-    while let Some(piece) = pipe.next().await? {
-        content.extend_from_slice(&piece);
+    while let Some(chunk) = pipe.next().await? {
+        content.extend_from_slice(&chunk);
         if content.len() > bytes as usize {
             return Err(JobError::UnexpectedResponse.into());
         }
@@ -102,13 +105,13 @@ pub async fn write_clipboard(Helper { live, by, .. }: Helper, headers: HeaderMap
     if body.is_empty() {
         return Err(ApiError::bad("Your clipboard is empty."));
     }
-    if body.len() > most(kind) {
+    if body.len() > limit(kind) {
         return Err(JobError::Fault(Fault::TooLarge).into());
     }
     let bytes = u32::try_from(body.len()).unwrap_or(u32::MAX);
     let mut pipe = live.job(by, Job::WriteClipboard { kind }).await?;
-    for piece in body.chunks(64 * 1024) {
-        pipe.send(body.slice_ref(piece)).await?;
+    for chunk in body.chunks(64 * 1024) {
+        pipe.send(body.slice_ref(chunk)).await?;
     }
     pipe.finish();
     pipe.answer().await?;
@@ -129,14 +132,14 @@ pub async fn read_system(
     let sha256 = secret::hex(&Sha256::digest(&body));
     let mut keeping = live.keep(by, paths::system_info(&archive.data, &live.id, number))?;
     keeping.write(body.len() as u64)?;
-    keep(keeping.path().to_owned(), body).await?;
+    write_new(keeping.path().to_owned(), body).await?;
     live.record_deed(Event::SystemInfoRead { by, number, sha256 }).await?;
     keeping.done();
     Ok(Json(ReadSystem { number, info: *info }))
 }
 
 /// Writes what is kept beside a timeline, whole before it is named.
-pub async fn keep(path: std::path::PathBuf, body: Vec<u8>) -> Result<()> {
+pub async fn write_new(path: std::path::PathBuf, body: Vec<u8>) -> Result<()> {
     let written = tokio::task::spawn_blocking(move || {
         use std::io::Write;
         std::fs::create_dir_all(path.parent().expect("a path of ours has a folder"))?;

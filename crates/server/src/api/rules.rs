@@ -52,7 +52,7 @@ pub async fn write(
 /// Whose rights are asked about, and under which policy.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Asked {
+pub struct VerdictQuery {
     technician: i32,
     policy: String,
 }
@@ -63,12 +63,12 @@ pub async fn verdicts(
     State(sessions): State<Arc<SessionRegistry>>,
     State(auth): State<Arc<Auth>>,
     _: Admin,
-    Query(asked): Query<Asked>,
+    Query(query): Query<VerdictQuery>,
 ) -> Result<Json<Vec<Decision>>> {
-    let person = user::Entity::find_by_id(asked.technician).one(&db).await?;
+    let person = user::Entity::find_by_id(query.technician).one(&db).await?;
     let person = person.ok_or_else(|| ApiError::missing("technician"))?;
     let rules = auth.rules.get();
     let policy =
-        rules.named(sessions.services.policy.policy(), &asked.policy).ok_or_else(|| ApiError::missing("policy"))?;
+        rules.named(sessions.services.policy.policy(), &query.policy).ok_or_else(|| ApiError::missing("policy"))?;
     Ok(Json(rules.verdicts(person.role, &policy)))
 }

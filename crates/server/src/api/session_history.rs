@@ -19,15 +19,15 @@ use super::{ApiError, Result, SignedIn};
 use crate::access_scope;
 
 /// How many sessions a page shows, and how many places within them.
-const MOST_SESSIONS: u64 = 100;
-const MOST_PLACES: u64 = 400;
+const MAX_SESSIONS: u64 = 100;
+const MAX_PLACES: u64 = 400;
 /// How many sessions a report counts at most.
-const MOST_COUNTED: u64 = 200_000;
+const MAX_COUNTED: u64 = 200_000;
 
 /// A question to the catalogue.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wanted {
+pub struct SearchQuery {
     #[serde(default)]
     q: String,
 }
@@ -68,23 +68,23 @@ pub struct Place {
 pub async fn search(
     State(db): State<DatabaseConnection>,
     me: SignedIn,
-    Query(wanted): Query<Wanted>,
+    Query(query): Query<SearchQuery>,
 ) -> Result<Json<Vec<PastSession>>> {
     let mut places: BTreeMap<String, Vec<Place>> = BTreeMap::new();
     let mut found = session_history::Entity::find()
         .filter(access_scope::past(&me.0))
         .order_by_desc(session_history::Column::Ended)
-        .limit(MOST_SESSIONS);
-    if wanted.q.chars().count() > 200 {
+        .limit(MAX_SESSIONS);
+    if query.q.chars().count() > 200 {
         return Err(ApiError::bad("A search has at most 200 characters."));
     }
-    if let Some(search) = Search::new(&wanted.q) {
+    if let Some(search) = Search::new(&query.q) {
         let visible = session_history::Entity::find()
             .select_only()
             .column(session_history::Column::Session)
             .filter(access_scope::past(&me.0));
         let visible = visible.build(db.get_database_backend());
-        for line in search.find(&db, &visible, MOST_PLACES).await? {
+        for line in search.find(&db, &visible, MAX_PLACES).await? {
             let place = Place { at: line.at, who: line.who, text: search.excerpt(&line.shown) };
             places.entry(line.session).or_default().push(place);
         }
@@ -172,7 +172,7 @@ fn count(name: String, rows: &[&session_history::Model]) -> Count {
     }
 }
 
-fn by(rows: &[session_history::Model], name: impl Fn(&session_history::Model) -> String) -> Vec<Count> {
+fn group_by(rows: &[session_history::Model], name: impl Fn(&session_history::Model) -> String) -> Vec<Count> {
     let mut groups: BTreeMap<String, Vec<&session_history::Model>> = BTreeMap::new();
     for row in rows {
         groups.entry(name(row)).or_default().push(row);
@@ -185,7 +185,7 @@ fn day(row: &session_history::Model, offset: i64) -> String {
     local.strftime("%Y-%m-%d").to_string()
 }
 
-async fn counted(db: &DatabaseConnection, me: &SignedIn, period: Period) -> Result<Vec<session_history::Model>> {
+async fn finished_in(db: &DatabaseConnection, me: &SignedIn, period: Period) -> Result<Vec<session_history::Model>> {
     if period.until <= period.from || !(-24 * 60..=24 * 60).contains(&period.offset) {
         return Err(ApiError::bad("The period must end after it begins, and days begin at most 24 hours from UTC's."));
     }
@@ -194,7 +194,7 @@ async fn counted(db: &DatabaseConnection, me: &SignedIn, period: Period) -> Resu
         .filter(session_history::Column::Started.gte(period.from))
         .filter(session_history::Column::Started.lt(period.until))
         .order_by_asc(session_history::Column::Started)
-        .limit(MOST_COUNTED);
+        .limit(MAX_COUNTED);
     Ok(rows.all(db).await?)
 }
 
@@ -204,21 +204,21 @@ pub async fn report(
     me: SignedIn,
     Query(period): Query<Period>,
 ) -> Result<Json<Report>> {
-    let rows = counted(&db, &me, period).await?;
+    let rows = finished_in(&db, &me, period).await?;
     let named = |name: &str| if name.is_empty() { "none".to_owned() } else { name.to_owned() };
     Ok(Json(Report {
         total: count("all".into(), &rows.iter().collect::<Vec<_>>()),
-        days: by(&rows, |r| day(r, period.offset)),
-        technicians: by(&rows, |r| r.owner_name.clone()),
-        teams: by(&rows, |r| named(&r.team)),
-        kinds: by(&rows, |r| named(&r.kind)),
-        endings: by(&rows, |r| r.ending.clone()),
+        days: group_by(&rows, |r| day(r, period.offset)),
+        technicians: group_by(&rows, |r| r.owner_name.clone()),
+        teams: group_by(&rows, |r| named(&r.team)),
+        kinds: group_by(&rows, |r| named(&r.kind)),
+        endings: group_by(&rows, |r| r.ending.clone()),
     }))
 }
 
 /// The same sessions, one a line, as CSV (RFC 4180).
 pub async fn csv(State(db): State<DatabaseConnection>, me: SignedIn, Query(period): Query<Period>) -> Result<Response> {
-    let rows = counted(&db, &me, period).await?;
+    let rows = finished_in(&db, &me, period).await?;
     let mut text = String::from(
         "session,day,incident,type,customer,technician,team,started,ended,ending,wait_seconds,handling_seconds,messages,files,transfers,holds,rating\r\n",
     );

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use store::{setting::Current, settings::Settings, tables::incident};
 use ts_rs::TS;
 
-use super::{ApiError, By, Result, SignedIn, desk, mails};
+use super::{ApiError, CurrentLogin, Result, SignedIn, desk, mails};
 
 use crate::{
     access_scope::{self, SessionAction},
@@ -202,13 +202,13 @@ pub async fn ticket(
     State(sessions): State<Arc<SessionRegistry>>,
     State(auth): State<Arc<Auth>>,
     me: SignedIn,
-    By(login): By,
+    CurrentLogin(login): CurrentLogin,
     Path(id): Path<String>,
 ) -> Result<Json<Admission>> {
     let live = running(&sessions, id)?;
     let (name, user) = (me.0.name.clone(), Some(me.0.id));
-    let seated = |s: &session::Session| s.technician(me.0.id).map(|p| p.id).filter(|who| s.admits(*who).is_ok());
-    let who = match live.read(seated).await {
+    let admitted = |s: &session::Session| s.technician(me.0.id).map(|p| p.id).filter(|who| s.admits(*who).is_ok());
+    let who = match live.read(admitted).await {
         Some(who) => who,
         None => {
             let (role, client, by_role) = (Role::Technician, Client::Console, auth.rules.get().role(me.0.role));
@@ -223,7 +223,7 @@ pub async fn ticket(
 pub async fn supervise(
     State(sessions): State<Arc<SessionRegistry>>,
     me: SignedIn,
-    By(login): By,
+    CurrentLogin(login): CurrentLogin,
     Path(id): Path<String>,
 ) -> Result<Json<Admission>> {
     let live = running(&sessions, id)?;

@@ -34,13 +34,13 @@ pub async fn write(
     let mut all = serde_json::to_value(settings.get()).map_err(anyhow::Error::from)?;
     all.as_object_mut().expect("settings have fields").extend(changed);
     let new = serde_json::from_value(all).map_err(|error| ApiError::bad(format!("These are no settings: {error}.")))?;
-    let new = judged(new)?;
+    let new = checked(new)?;
     setting::save(&db, &secrets, &new).await?;
     settings.replace(new.clone());
     Ok(Json(new))
 }
 
-fn judged(mut new: Settings) -> Result<Settings> {
+fn checked(mut new: Settings) -> Result<Settings> {
     new.organisation = people::name(&new.organisation)?;
     new.rights = protocol::Right::ALL.into_iter().filter(|r| new.rights.contains(r)).collect();
     if !(1..=60).contains(&new.key_minutes) || !(1..=168).contains(&new.link_hours) {
@@ -56,8 +56,8 @@ fn judged(mut new: Settings) -> Result<Settings> {
     if new.retention.len() > 100 || new.retention.iter().any(longest) {
         return Err(ApiError::bad("There are at most 100 rules of retention, each of at most 36,500 days."));
     }
-    let spoken = &new.beyondtrust;
-    let namespaces = [&spoken.command_namespace, &spoken.reporting_namespace, &spoken.access_namespace];
+    let compat = &new.beyondtrust;
+    let namespaces = [&compat.command_namespace, &compat.reporting_namespace, &compat.access_namespace];
     if namespaces
         .iter()
         .any(|n| n.is_empty() || n.len() > 500 || n.chars().any(|c| c.is_control() || c.is_whitespace()))

@@ -29,9 +29,9 @@ use super::{ApiError, sessions};
 use crate::{config::PublicUrl, connections::Clients, state::AppState};
 
 /// So long a request may go on when its sign-in has ended: it may be the one that ended it.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+const END_GRACE: Duration = Duration::from_millis(500);
 /// Answers of at most so many bytes are given whole.
-const SHORT: u64 = 64 * 1024;
+const SHORT_ANSWER: u64 = 64 * 1024;
 /// For so long somebody who has shown who they are may change how people sign in.
 pub const CONFIRMED_MS: i64 = 10 * 60_000;
 
@@ -87,8 +87,8 @@ impl FromRequestParts<AppState> for Browser {
         let login = app.auth.logins.take(&secret::hash(&cookie));
         let browser = by_cookie(&app.db, &cookie).await?.ok_or_else(ApiError::signed_out)?;
         login.is_of(browser.me.id, Timestamp(browser.login.until.cast_unsigned()));
-        if let Some(Asking(asking)) = parts.extensions.get() {
-            asking.send_replace(Some(login.clone()));
+        if let Some(LoginSender(sender)) = parts.extensions.get() {
+            sender.send_replace(Some(login.clone()));
         }
         parts.extensions.insert(login);
         app.organisation
@@ -139,9 +139,9 @@ impl FromRequestParts<AppState> for ConfirmedAdmin {
 }
 
 /// The sign-in of whoever asks. What is given out by it ends with it.
-pub struct By(pub Login);
+pub struct CurrentLogin(pub Login);
 
-impl FromRequestParts<AppState> for By {
+impl FromRequestParts<AppState> for CurrentLogin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
@@ -154,28 +154,28 @@ impl FromRequestParts<AppState> for By {
 
 /// Where the middleware learns by which sign-in a request asks.
 #[derive(Clone)]
-struct Asking(watch::Sender<Option<Login>>);
+struct LoginSender(watch::Sender<Option<Login>>);
 
 /// An answer that goes on when its sign-in has ended ends too. Whatever is short, like the answer to signing out, is given.
 pub async fn while_signed_in(mut request: Request, next: Next) -> Response {
-    let asking = watch::Sender::new(None::<Login>);
-    let mut asked = asking.subscribe();
-    request.extensions_mut().insert(Asking(asking));
+    let sender = watch::Sender::new(None::<Login>);
+    let mut found = sender.subscribe();
+    request.extensions_mut().insert(LoginSender(sender));
     let ended = async {
-        let Some(login) = asked.wait_for(Option::is_some).await.ok().and_then(|login| login.clone()) else {
+        let Some(login) = found.wait_for(Option::is_some).await.ok().and_then(|login| login.clone()) else {
             return std::future::pending().await;
         };
         login.ended().await;
-        tokio::time::sleep(LAST_WORDS).await;
+        tokio::time::sleep(END_GRACE).await;
     };
     let response = tokio::select! {
         biased;
         response = next.run(request) => response,
         () = ended => return ApiError::signed_out().into_response(),
     };
-    let login = asked.borrow().clone();
+    let login = found.borrow().clone();
     match login {
-        Some(login) if response.body().size_hint().exact().is_none_or(|bytes| bytes > SHORT) => {
+        Some(login) if response.body().size_hint().exact().is_none_or(|bytes| bytes > SHORT_ANSWER) => {
             cut_off(response, login)
         }
         Some(_) | None => response,
@@ -189,15 +189,15 @@ fn cut_off(response: Response, login: Login) -> Response {
         head.headers.entry(header::CONTENT_LENGTH).or_insert(length.into());
     }
     let ended = Box::pin(async move { login.ended().await });
-    let pieces = futures::stream::unfold(Some((body.into_data_stream(), ended)), |going_on| async {
-        let (mut data, mut ended) = going_on?;
+    let chunks = futures::stream::unfold(Some((body.into_data_stream(), ended)), |state| async {
+        let (mut data, mut ended) = state?;
         tokio::select! {
             biased;
             () = &mut ended => Some((Err(std::io::Error::other("the sign-in has ended")), None)),
-            piece = data.next() => piece.map(|piece| (piece.map_err(std::io::Error::other), Some((data, ended)))),
+            chunk = data.next() => chunk.map(|chunk| (chunk.map_err(std::io::Error::other), Some((data, ended)))),
         }
     });
-    Response::from_parts(head, Body::from_stream(pieces))
+    Response::from_parts(head, Body::from_stream(chunks))
 }
 
 /// A technician who is signed in and takes part in the running session of the address (its parameter `id`).
@@ -239,9 +239,9 @@ impl FromRequestParts<AppState> for Admin {
 }
 
 /// The address that a request comes from.
-pub struct From(pub IpAddr);
+pub struct ClientAddress(pub IpAddr);
 
-impl FromRequestParts<AppState> for From {
+impl FromRequestParts<AppState> for ClientAddress {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {

@@ -35,7 +35,7 @@ pub use clients::{Connected, Who, connected};
 /// Why an action brings an `<error>`.
 pub enum Failed {
     /// In the words that the client shows.
-    Words(String),
+    Message(String),
     Server(ApiError),
 }
 
@@ -45,8 +45,8 @@ impl<E: Into<ApiError>> From<E> for Failed {
     }
 }
 
-fn words<T>(words: impl Into<String>) -> Result<T, Failed> {
-    Err(Failed::Words(words.into()))
+fn failed<T>(message: impl Into<String>) -> Result<T, Failed> {
+    Err(Failed::Message(message.into()))
 }
 
 /// Every action.
@@ -112,23 +112,23 @@ pub async fn command(
     State(sessions): State<Arc<SessionRegistry>>,
     State(desk): State<Arc<ServiceDesk>>,
     State(organisation): State<Arc<Organisation>>,
-    asked: RequestParams,
+    params: RequestParams,
 ) -> Result<Response, ApiError> {
     let namespace = settings.get().beyondtrust.command_namespace;
-    let Some(caller) = asked.caller(&db, &settings, &clients, &api_limits).await? else {
+    let Some(caller) = params.caller(&db, &settings, &clients, &api_limits).await? else {
         // Whoever sent a name and a password reads XML; whoever sent a token, JSON.
-        let by_name = asked.has("username") || asked.has("password");
+        let by_name = params.has("username") || params.has("password");
         return Ok(if by_name { error(&namespace, "Login failed") } else { denied() });
     };
-    let Some(name) = asked.get("action") else { return Ok(error(&namespace, "The parameter action is missing.")) };
+    let Some(name) = params.get("action") else { return Ok(error(&namespace, "The parameter action is missing.")) };
     let Some(action) = Action::of(name) else { return Ok(error(&namespace, "Invalid action")) };
     let needed = if action.writes() { Scope::SessionsWrite } else { Scope::SessionsRead };
     if !caller.may(needed) {
         return Ok(error(&namespace, "The API account does not have permission to perform this action."));
     }
-    match act(&db, &identity, &public_url, &settings, &sessions, &desk, &organisation, &caller, action, &asked).await {
+    match act(&db, &identity, &public_url, &settings, &sessions, &desk, &organisation, &caller, action, &params).await {
         Ok(root) => Ok(answer(root.document(&namespace))),
-        Err(Failed::Words(words)) => Ok(error(&namespace, &words)),
+        Err(Failed::Message(message)) => Ok(error(&namespace, &message)),
         Err(Failed::Server(error)) => Err(error),
     }
 }
@@ -143,24 +143,24 @@ async fn act(
     organisation: &Organisation,
     caller: &Caller,
     action: Action,
-    asked: &RequestParams,
+    params: &RequestParams,
 ) -> Result<Element, Failed> {
     match action {
         Action::GenerateSessionKey => {
-            sessions::generate(db, public_url, settings, desk, organisation, caller, asked).await
+            sessions::generate(db, public_url, settings, desk, organisation, caller, params).await
         }
         Action::GetApiInfo => Ok(info(settings, caller)),
         Action::CheckHealth => Ok(health(identity, public_url)),
         Action::GetLoggedInReps => reps(db, public_url, organisation).await,
-        Action::GetSupportTeams => teams(db, asked.flag("showmembers")).await,
-        Action::GetSessionAttributes => sessions::attributes(sessions, asked).await,
-        Action::SetSessionAttributes => sessions::set_attributes(sessions, caller, asked).await,
-        Action::JoinSession => sessions::join(db, sessions, caller, asked).await,
-        Action::LeaveSession => sessions::leave(db, sessions, caller, asked).await,
-        Action::TransferSession => sessions::transfer(db, sessions, caller, asked).await,
-        Action::TerminateSession => sessions::terminate(sessions, caller, asked).await,
-        Action::GetConnectedClientList => clients::list(db, identity, sessions, organisation, asked).await,
-        Action::GetConnectedClients => clients::details(db, identity, sessions, organisation, asked).await,
+        Action::GetSupportTeams => teams(db, params.flag("showmembers")).await,
+        Action::GetSessionAttributes => sessions::attributes(sessions, params).await,
+        Action::SetSessionAttributes => sessions::set_attributes(sessions, caller, params).await,
+        Action::JoinSession => sessions::join(db, sessions, caller, params).await,
+        Action::LeaveSession => sessions::leave(db, sessions, caller, params).await,
+        Action::TransferSession => sessions::transfer(db, sessions, caller, params).await,
+        Action::TerminateSession => sessions::terminate(sessions, caller, params).await,
+        Action::GetConnectedClientList => clients::list(db, identity, sessions, organisation, params).await,
+        Action::GetConnectedClients => clients::details(db, identity, sessions, organisation, params).await,
     }
 }
 

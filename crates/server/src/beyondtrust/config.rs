@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use store::{setting::Current, settings::Settings, tables::api_account};
 
 use super::{
-    call::{Answer, Call, No, id, one},
+    call::{Answer, Call, CallError, id, one},
     command_v2::flags,
 };
 
@@ -111,7 +111,7 @@ pub async fn others(State(public_url): State<PublicUrl>, call: Call) -> Answer {
     if resources::is_one(&call.path) {
         call.verb("GET,HEAD,PATCH,DELETE")?;
     }
-    Err(No::Missing)
+    Err(CallError::Missing)
 }
 
 /// `/openapi.yaml`

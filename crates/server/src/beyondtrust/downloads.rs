@@ -15,7 +15,7 @@ use protocol::{Entry, SessionId, Timestamp, UserRef};
 use sea_orm::DatabaseConnection;
 
 use super::{
-    report::{self, Kept},
+    report::{self, Downloadable},
     request_params::RequestParams,
 };
 
@@ -29,11 +29,11 @@ use crate::{
 const DAYS: u64 = 7;
 const DAY_MS: u64 = 86_400_000;
 
-fn word(kept: Kept) -> String {
+fn word(kept: Downloadable) -> String {
     match kept {
-        Kept::Chat => "chat".into(),
-        Kept::Recording => "recording".into(),
-        Kept::Shell(n) => format!("shell{n}"),
+        Downloadable::Chat => "chat".into(),
+        Downloadable::Recording => "recording".into(),
+        Downloadable::Shell(n) => format!("shell{n}"),
     }
 }
 
@@ -52,7 +52,7 @@ pub fn link(
     public_url: &PublicUrl,
     caller: &Caller,
     id: &SessionId,
-    kept: Kept,
+    kept: Downloadable,
     view: bool,
 ) -> String {
     let what = word(kept);
@@ -69,10 +69,10 @@ pub async fn download(
     State(identity): State<Arc<Identity>>,
     State(sessions): State<Arc<SessionRegistry>>,
     State(archive): State<Arc<Archive>>,
-    asked: RequestParams,
+    params: RequestParams,
 ) -> Result<Response, ApiError> {
     let gone = || ApiError::missing("recording or transcript, or its address works no more");
-    let coded = asked.get("lsid").ok_or_else(gone)?;
+    let coded = params.get("lsid").ok_or_else(gone)?;
     let field = |name: &str| {
         coded.split(';').find_map(|part| part.split_once('=').filter(|(n, _)| *n == name).map(|(_, value)| value))
     };
@@ -86,14 +86,14 @@ pub async fn download(
         return Err(gone());
     }
     let kept = match what {
-        "chat" => Kept::Chat,
-        "recording" => Kept::Recording,
-        shell => Kept::Shell(shell.strip_prefix("shell").and_then(|n| n.parse().ok()).ok_or_else(gone)?),
+        "chat" => Downloadable::Chat,
+        "recording" => Downloadable::Recording,
+        shell => Downloadable::Shell(shell.strip_prefix("shell").and_then(|n| n.parse().ok()).ok_or_else(gone)?),
     };
     let entries = sessions.read(&id).await?.ok_or_else(gone)?;
     let by = UserRef { id: 0, name: "a link of a report".into() };
-    let view = asked.flag("view");
-    file(&archive, &id, &entries, kept, view, &asked.headers, by).await
+    let view = params.flag("view");
+    file(&archive, &id, &entries, kept, view, &params.headers, by).await
 }
 
 /// Compares without telling by the time how much is right.
@@ -106,7 +106,7 @@ pub async fn file(
     archive: &Arc<Archive>,
     id: &SessionId,
     entries: &[Entry],
-    kept: Kept,
+    kept: Downloadable,
     view: bool,
     headers: &HeaderMap,
     by: UserRef,
@@ -114,23 +114,23 @@ pub async fn file(
     let how = if view { "inline" } else { "attachment" };
     let named = |name: String| (header::CONTENT_DISPOSITION, format!("{how}; filename=\"{name}\""));
     match kept {
-        Kept::Chat if view => {
+        Downloadable::Chat if view => {
             let html = evidence::transcript::html(id, entries);
             Ok(([(header::CONTENT_TYPE, "text/html; charset=utf-8".into()), named(format!("{id}.html"))], html)
                 .into_response())
         }
-        Kept::Chat => {
+        Downloadable::Chat => {
             let text = evidence::transcript::text(id, entries);
             Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8".into()), named(format!("{id}.txt"))], text)
                 .into_response())
         }
-        Kept::Recording => {
+        Downloadable::Recording => {
             let mut response = api::serve_file(archive, id, by, headers).await?;
             let (name, value) = named(format!("{id}.webm"));
             response.headers_mut().insert(name, value.parse().expect("an id is a header's text"));
             Ok(response)
         }
-        Kept::Shell(n) => {
+        Downloadable::Shell(n) => {
             let numbers = report::shells(entries);
             let number = numbers.get(n as usize).ok_or_else(|| ApiError::missing("command shell"))?;
             let body = api::shell_cast(archive, id, *number).await?;

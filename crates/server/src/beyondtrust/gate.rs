@@ -31,7 +31,7 @@ pub async fn gate(
         Ok(Some(caller)) => caller,
         Ok(None) => {
             let from = api::address(&clients, request.extensions(), request.headers());
-            return match clients.wrong(from) {
+            return match clients.record_failure(from) {
                 Ok(()) => next.run(request).await,
                 Err(too_many) => ApiError::from(too_many).into_response(),
             };

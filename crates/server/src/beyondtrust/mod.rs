@@ -144,6 +144,6 @@ fn answer(document: String) -> Response {
 }
 
 /// An error in words, as XML.
-fn error(namespace: &str, words: &str) -> Response {
-    answer(xml::text("error", words).document(namespace))
+fn error(namespace: &str, message: &str) -> Response {
+    answer(xml::text("error", message).document(namespace))
 }

@@ -85,7 +85,7 @@ impl Place {
     }
 
     /// The same as a wish names it.
-    pub fn wished(&self) -> ticket_import::Place {
+    pub fn import_place(&self) -> ticket_import::Place {
         match (self, self.queue()) {
             (Self::Rep(rep), _) => ticket_import::Place::With(store::people::as_ref(rep)),
             (_, queue) => ticket_import::Place::In(queue.unwrap_or(Queue::General)),

@@ -2,7 +2,7 @@
 
 mod details;
 
-pub use details::Told;
+pub use details::ReportEvent;
 
 use std::collections::HashMap;
 
@@ -28,14 +28,14 @@ pub struct Source<'a> {
     pub users: &'a HashMap<i32, user::Model>,
     pub now: Timestamp,
     /// The addresses of what can be downloaded: kind, instance, and whether to view it.
-    pub link: &'a dyn Fn(Kept, bool) -> String,
+    pub link: &'a dyn Fn(Downloadable, bool) -> String,
     /// Whether readers of `Access…` reports ask, who insist on a jump group and a jumpoint.
     pub access: bool,
 }
 
 /// What can be downloaded of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum Downloadable {
     Chat,
     Recording,
     /// A command shell, counted from 0.
@@ -55,8 +55,8 @@ pub fn duration(ms: u64) -> String {
 
 /// When it began for the original: when the customer came. Before, there is a key and no session.
 pub fn began(entries: &[Entry]) -> Option<Timestamp> {
-    let came = |e: &&Entry| matches!(e.event, Event::Joined { role: Role::Customer, .. });
-    entries.iter().find(came).map(|e| e.at)
+    let joining = |e: &&Entry| matches!(e.event, Event::Joined { role: Role::Customer, .. });
+    entries.iter().find(joining).map(|e| e.at)
 }
 
 /// When it ended, if it did.
@@ -111,7 +111,7 @@ impl Source<'_> {
         let start = self.start();
         let end = ended(self.entries);
         let attributes = sessions::custom_of(self.entries);
-        let both = |view: &str, download: &str, kept: Kept| {
+        let both = |view: &str, download: &str, kept: Downloadable| {
             [text(view, (self.link)(kept, true)), text(download, (self.link)(kept, false))]
         };
         let mut session = element("session")
@@ -126,15 +126,18 @@ impl Source<'_> {
             // A session that began in Deskside's own desk is known there by its incident's number.
             .child(text("external_key", ticket_import::external_key(self.session)))
             .child(element("custom_attributes").children(attributes))
-            .children(both("session_chat_view_url", "session_chat_download_url", Kept::Chat));
+            .children(both("session_chat_view_url", "session_chat_download_url", Downloadable::Chat));
         if recorded(self.entries) {
-            session =
-                session.children(both("session_recording_view_url", "session_recording_download_url", Kept::Recording));
+            session = session.children(both(
+                "session_recording_view_url",
+                "session_recording_download_url",
+                Downloadable::Recording,
+            ));
         }
         let shells = shells(self.entries);
         if !shells.is_empty() {
             let shell = |n: usize| {
-                let kept = Kept::Shell(u32::try_from(n).unwrap_or(u32::MAX));
+                let kept = Downloadable::Shell(u32::try_from(n).unwrap_or(u32::MAX));
                 element("command_shell_recording")
                     .with("instance", n)
                     .child(text("download_url", (self.link)(kept, false)))
@@ -168,12 +171,12 @@ impl Source<'_> {
             .child(element("customer_list").children(self.people(Role::Customer).map(|c| self.customer(c))))
             .child(element("rep_list").children(self.reps().map(|r| self.rep(r, end))))
             .children(self.survey_list())
-            .child(element("session_details").children(self.details().into_iter().map(|told| told.element)))
+            .child(element("session_details").children(self.details().into_iter().map(|reported| reported.element)))
     }
 
     fn joined(&self, who: ParticipantId) -> Option<Timestamp> {
-        let came = |e: &&Entry| matches!(&e.event, Event::Joined { id, .. } if *id == who);
-        self.entries.iter().find(came).map(|e| e.at)
+        let joining = |e: &&Entry| matches!(&e.event, Event::Joined { id, .. } if *id == who);
+        self.entries.iter().find(joining).map(|e| e.at)
     }
 
     fn teams(&self) -> Option<Element> {

@@ -20,7 +20,7 @@ use store::{
 
 use super::{
     answer, denied, downloads, error,
-    report::{self, Kept, Source},
+    report::{self, Downloadable, Source},
     request_params::RequestParams,
     xml::{Element, element, text},
 };
@@ -48,7 +48,7 @@ enum Report {
     Syslog,
     Endpoints,
     /// Of something that Deskside has not: the error that says so.
-    Nothing(&'static str),
+    Empty(&'static str),
 }
 
 /// Which of the two products a report is of: its readers look for that one's namespace.
@@ -79,21 +79,21 @@ const REPORTS: [(&str, Report, Product); 24] = {
         ("EndpointLicenseUsage", Endpoints, Access),
         (
             "VaultAccountActivity",
-            Nothing("No vault account activity matching your chosen criteria is available."),
+            Empty("No vault account activity matching your chosen criteria is available."),
             Access,
         ),
         (
             "LicenseUsage",
-            Nothing("No License Usage report information matching your chosen criteria is available."),
+            Empty("No License Usage report information matching your chosen criteria is available."),
             Support,
         ),
-        ("JumpItem", Nothing("No Jump Item report information matching your chosen criteria is available."), Support),
-        ("PresentationSession", Nothing(NO_PRESENTATION), Support),
-        ("PresentationSessionListing", Nothing(NO_PRESENTATION), Support),
-        ("PresentationSessionRecording", Nothing(NO_RECORDING), Support),
-        ("ShowMyScreenRecording", Nothing(NO_RECORDING), Support),
-        ("ArchiveListing", Nothing(NO_ARCHIVE), Support),
-        ("Archive", Nothing(NO_ARCHIVE), Support),
+        ("JumpItem", Empty("No Jump Item report information matching your chosen criteria is available."), Support),
+        ("PresentationSession", Empty(NO_PRESENTATION), Support),
+        ("PresentationSessionListing", Empty(NO_PRESENTATION), Support),
+        ("PresentationSessionRecording", Empty(NO_RECORDING), Support),
+        ("ShowMyScreenRecording", Empty(NO_RECORDING), Support),
+        ("ArchiveListing", Empty(NO_ARCHIVE), Support),
+        ("Archive", Empty(NO_ARCHIVE), Support),
     ]
 };
 const NO_PRESENTATION: &str = "No Presentation report information matching your chosen criteria is available.";
@@ -110,18 +110,18 @@ pub async fn reporting(
     State(api_limits): State<Arc<ApiLimits>>,
     State(sessions): State<Arc<SessionRegistry>>,
     State(archive): State<Arc<Archive>>,
-    asked: RequestParams,
+    params: RequestParams,
 ) -> Result<Response, ApiError> {
-    let dialect = settings.get().beyondtrust;
-    let name = asked.get("generate_report");
+    let compat = settings.get().beyondtrust;
+    let name = params.get("generate_report");
     let named = name.and_then(|name| REPORTS.iter().find(|(known, ..)| *known == name));
     let product = named.map_or(Product::Support, |(.., product)| *product);
     let namespace = match product {
-        Product::Support => dialect.reporting_namespace,
-        Product::Access => dialect.access_namespace,
+        Product::Support => compat.reporting_namespace,
+        Product::Access => compat.access_namespace,
     };
-    let Some(caller) = asked.caller(&db, &settings, &clients, &api_limits).await? else {
-        let by_name = asked.has("username") || asked.has("password");
+    let Some(caller) = params.caller(&db, &settings, &clients, &api_limits).await? else {
+        let by_name = params.has("username") || params.has("password");
         return Ok(if by_name { error(&namespace, "Login failed") } else { denied() });
     };
     let kind = match (name, named) {
@@ -132,17 +132,17 @@ pub async fn reporting(
     if !caller.may(Scope::EvidenceRead) {
         return Ok(error(&namespace, "The API account does not have permission to view this report."));
     }
-    let told = match kind {
-        Report::Nothing(words) => Err(words.to_owned()),
+    let reported = match kind {
+        Report::Empty(message) => Err(message.to_owned()),
         Report::Syslog => return archives::syslog(&db, &public_url).await,
         Report::Endpoints => return archives::endpoints(),
-        Report::Recording | Report::Shell => match file(&sessions, &archive, &caller, kind, &asked).await? {
+        Report::Recording | Report::Shell => match file(&sessions, &archive, &caller, kind, &params).await? {
             Ok(response) => return Ok(response),
-            Err(words) => Err(words.to_owned()),
+            Err(message) => Err(message.to_owned()),
         },
-        Report::Team => teams::teams(&db, &identity, &public_url, &sessions, &caller, product, &asked).await?,
+        Report::Team => teams::teams(&db, &identity, &public_url, &sessions, &caller, product, &params).await?,
         Report::Session | Report::Listing | Report::Summary | Report::CustomerSurvey | Report::RepSurvey => {
-            match wanted(&asked) {
+            match wanted(&params) {
                 Ok(wanted) => Ok(self::sessions(
                     &db,
                     &identity,
@@ -151,16 +151,16 @@ pub async fn reporting(
                     &caller,
                     (kind, product),
                     &wanted,
-                    &asked,
+                    &params,
                 )
                 .await?),
-                Err(words) => Err(words),
+                Err(message) => Err(message),
             }
         }
     };
-    Ok(match told {
+    Ok(match reported {
         Ok(root) => answer(root.document(&namespace)),
-        Err(words) => error(&namespace, &words),
+        Err(message) => error(&namespace, &message),
     })
 }
 
@@ -176,18 +176,18 @@ async fn sessions(
     caller: &Caller,
     (kind, product): (Report, Product),
     wanted: &Wanted,
-    asked: &RequestParams,
+    params: &RequestParams,
 ) -> Result<Element, ApiError> {
     let users = users(db).await?;
     let found = find(db, sessions, wanted).await?;
     if kind == Report::Summary {
         let teams = team::Entity::find().all(db).await?;
-        return Ok(summaries(&found, &users, &teams, asked));
+        return Ok(summaries(&found, &users, &teams, params));
     }
     let mut list = Vec::new();
     let access = product == Product::Access;
     for Found { id, lseq, entries, session } in &found {
-        let link = |kept: Kept, view: bool| downloads::link(identity, public_url, caller, id, kept, view);
+        let link = |kept: Downloadable, view: bool| downloads::link(identity, public_url, caller, id, kept, view);
         let source =
             Source { id, lseq: *lseq, entries, session, users: &users, now: clock::now(), link: &link, access };
         match kind {
@@ -198,7 +198,7 @@ async fn sessions(
             Report::CustomerSurvey => list.extend(report::customer_survey(&source)),
             // Technicians fill in no survey.
             Report::RepSurvey | Report::Summary | Report::Recording | Report::Shell | Report::Team => {}
-            Report::Syslog | Report::Endpoints | Report::Nothing(_) => {}
+            Report::Syslog | Report::Endpoints | Report::Empty(_) => {}
         }
     }
     let root = match kind {
@@ -214,10 +214,10 @@ fn summaries(
     found: &[Found],
     users: &HashMap<i32, user::Model>,
     teams: &[team::Model],
-    asked: &RequestParams,
+    params: &RequestParams,
 ) -> Element {
-    let by_team = asked.get("report_type") == Some("team");
-    let only = asked.get("id").filter(|id| *id != "all");
+    let by_team = params.get("report_type") == Some("team");
+    let only = params.get("id").filter(|id| *id != "all");
     let mut groups: std::collections::BTreeMap<i32, (String, u64, u64)> = std::collections::BTreeMap::new();
     for Found { entries, session, .. } in found {
         let Some(owner) = users.get(&session.owner().id) else { continue };
@@ -252,24 +252,24 @@ async fn file(
     archive: &Arc<Archive>,
     caller: &Caller,
     kind: Report,
-    asked: &RequestParams,
+    params: &RequestParams,
 ) -> Result<Result<Response, &'static str>, ApiError> {
-    let id = asked.get("lsid").and_then(|id| SessionId::try_from(id.to_ascii_lowercase()).ok());
+    let id = params.get("lsid").and_then(|id| SessionId::try_from(id.to_ascii_lowercase()).ok());
     let Some(id) = id else { return Ok(Err("Invalid value for lsid")) };
     let Some(entries) = sessions.read(&id).await? else { return Ok(Err(NO_RECORDING)) };
     let kept = match kind {
-        Report::Shell => match asked.get("instance").unwrap_or("0").parse() {
-            Ok(instance) => Kept::Shell(instance),
+        Report::Shell => match params.get("instance").unwrap_or("0").parse() {
+            Ok(instance) => Downloadable::Shell(instance),
             Err(_) => return Ok(Err("Invalid value for instance")),
         },
-        _ => Kept::Recording,
+        _ => Downloadable::Recording,
     };
     let exists = match kept {
-        Kept::Shell(n) => report::shells(&entries).len() > n as usize,
+        Downloadable::Shell(n) => report::shells(&entries).len() > n as usize,
         _ => report::recorded(&entries),
     };
     if !exists {
         return Ok(Err(NO_RECORDING));
     }
-    downloads::file(archive, &id, &entries, kept, false, &asked.headers, caller.as_ref()).await.map(Ok)
+    downloads::file(archive, &id, &entries, kept, false, &params.headers, caller.as_ref()).await.map(Ok)
 }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// More parameters than this are nobody's question.
-const MOST: usize = 200;
+const MAX_PARAMETERS: usize = 200;
 
 /// The parameters of a question: from its address and its body, whatever form that has.
 pub struct RequestParams {
@@ -39,7 +39,7 @@ struct TooMany;
 
 impl IntoResponse for TooMany {
     fn into_response(self) -> Response {
-        (StatusCode::BAD_REQUEST, format!("There are more than {MOST} parameters.")).into_response()
+        (StatusCode::BAD_REQUEST, format!("There are more than {MAX_PARAMETERS} parameters.")).into_response()
     }
 }
 
@@ -51,7 +51,7 @@ impl Parameters {
     fn add(&mut self, pairs: impl IntoIterator<Item = (String, String)>) -> Result<(), TooMany> {
         for (name, value) in pairs {
             self.0.insert(name, value);
-            if self.0.len() > MOST {
+            if self.0.len() > MAX_PARAMETERS {
                 return Err(TooMany);
             }
         }
@@ -74,7 +74,7 @@ impl Parameters {
         let mut parts = 0;
         while let Some(field) = form.next_field().await.map_err(IntoResponse::into_response)? {
             parts += 1;
-            if parts > MOST {
+            if parts > MAX_PARAMETERS {
                 return Err(TooMany.into_response());
             }
             let name = field.name().unwrap_or_default().to_owned();
@@ -135,7 +135,7 @@ impl RequestParams {
         let caller = accounts::by_secret(db, name, password).await?;
         match &caller {
             Some(caller) => drop(api_limits.turn(&caller.key).await.map_err(|_| ApiError::too_many())?),
-            None => clients.wrong(self.from)?,
+            None => clients.record_failure(self.from)?,
         }
         Ok(caller)
     }
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(found, [("a", "2"), ("b", "\r\n"), ("flag", "")]);
         assert!(parameters.json(br#"{"a":3,"c":[1]}"#).is_ok());
         assert_eq!((parameters.0["a"].as_str(), parameters.0["c"].as_str()), ("3", "[1]"));
-        let many: String = (0..=MOST).map(|n| format!("p{n}=x&")).collect();
+        let many: String = (0..=MAX_PARAMETERS).map(|n| format!("p{n}=x&")).collect();
         assert!(parameters.form(many.as_bytes()).is_err());
     }
 }

@@ -19,7 +19,7 @@ use session::Actor;
 use super::{
     command::{
         Failed,
-        sessions::{COMPANY, COMPANY_CODE, DETAILS, custom, wish},
+        sessions::{COMPANY, COMPANY_CODE, DETAILS, custom, import_request},
     },
     denied,
     people::{Place, QueueId},
@@ -30,7 +30,7 @@ use store::{setting::Current, settings::Settings};
 use visitor::Visitor;
 
 use crate::{
-    api::{self, ApiError, From},
+    api::{self, ApiError, ClientAddress},
     api_limits::ApiLimits,
     config::PublicUrl,
     connections::Clients,
@@ -42,7 +42,7 @@ use crate::{
 };
 
 /// How long a session that a customer started by themselves waits for them to come: they are on their way.
-const OPEN_DOOR_MS: u64 = 15 * 60_000;
+const KEYLESS_START_MS: u64 = 15 * 60_000;
 
 /// Where customers start sessions from; forms on other pages lead here.
 pub const PATHS: [&str; 3] = ["/api/start_session", "/api/start_session.ns", "/download_customer_connector.ns"];
@@ -63,14 +63,26 @@ pub async fn start(
     State(sessions): State<Arc<SessionRegistry>>,
     State(desk): State<Arc<ServiceDesk>>,
     State(programs): State<Arc<Programs>>,
-    From(address): From,
-    asked: RequestParams,
+    ClientAddress(address): ClientAddress,
+    params: RequestParams,
 ) -> Result<Response, ApiError> {
-    let header = |name| asked.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let header = |name| params.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let visitor = Visitor::of(header(header::USER_AGENT));
     let reads_pages = visitor.browser && header(header::ACCEPT).contains("text/html");
-    match begin(&db, &identity, &public_url, &settings, &clients, &sessions, &desk, &programs, address, visitor, &asked)
-        .await
+    match begin(
+        &db,
+        &identity,
+        &public_url,
+        &settings,
+        &clients,
+        &sessions,
+        &desk,
+        &programs,
+        address,
+        visitor,
+        &params,
+    )
+    .await
     {
         Err(error) if reads_pages => {
             let title = settings.get().organisation;
@@ -91,17 +103,17 @@ async fn begin(
     programs: &Programs,
     address: IpAddr,
     visitor: Visitor,
-    asked: &RequestParams,
+    params: &RequestParams,
 ) -> Result<Response, ApiError> {
-    let pass = match asked.get("short_key") {
+    let pass = match params.get("short_key") {
         Some(key) => {
-            let digits = secret::digits(key).ok_or_else(api::dead)?;
+            let digits = secret::digits(key).ok_or_else(api::invalid_pass)?;
             api::open_session(db, identity, clients, sessions, address, &digits).await?;
             Pass::Key(digits)
         }
         None => {
             drop(clients.guess(Attempt::Begin { from: address })?);
-            Pass::Link(allow_keyless_start(db, settings, desk, asked).await?)
+            Pass::Link(allow_keyless_start(db, settings, desk, params).await?)
         }
     };
     let place = match &pass {
@@ -111,20 +123,20 @@ async fn begin(
     let program = visitor.program.filter(|program| programs.systems().contains(program));
     match program {
         // A chat needs no program.
-        _ if asked.flag("c2cjs") => Ok(Redirect::to(&place).into_response()),
+        _ if params.flag("c2cjs") => Ok(Redirect::to(&place).into_response()),
         // A person reads first whom it is from; a script wants the program.
         Some(_) if visitor.browser => Ok(Redirect::to(&place).into_response()),
         Some(system) => {
-            download(identity, public_url, settings, programs, system, pass, asked.method == Method::HEAD).await
+            download(identity, public_url, settings, programs, system, pass, params.method == Method::HEAD).await
         }
         None => {
-            let words = format!(
+            let message = format!(
                 "There is no support program for {} here. You can chat with the technician, and show your screen, in your browser.",
                 visitor.system
             );
             let status = if visitor.browser { StatusCode::OK } else { StatusCode::NOT_FOUND };
-            let link = Link { address: &place, words: "Continue in this browser" };
-            Ok(page(status, &settings.get().organisation, &words, Some(link)))
+            let link = Link { address: &place, message: "Continue in this browser" };
+            Ok(page(status, &settings.get().organisation, &message, Some(link)))
         }
     }
 }
@@ -170,32 +182,32 @@ async fn allow_keyless_start(
     db: &DatabaseConnection,
     settings: &Current<Settings>,
     desk: &ServiceDesk,
-    asked: &RequestParams,
+    params: &RequestParams,
 ) -> Result<String, ApiError> {
     if !settings.get().beyondtrust.open_door {
         return Err(ApiError::forbidden("Sessions start with a session key here. Please ask for one."));
     }
-    let named = match asked.any(&["codeName", "code_name"]) {
+    let named = match params.any(&["codeName", "code_name"]) {
         Some(code) => Some(QueueId::Issue(code.to_owned())),
-        None => asked
+        None => params
             .get("id")
             .and_then(|id| id.parse().ok())
-            .map(|id| if asked.flag("issue_menu") { QueueId::Team(id) } else { QueueId::Rep(id) }),
+            .map(|id| if params.flag("issue_menu") { QueueId::Team(id) } else { QueueId::Rep(id) }),
     };
     let place = match named {
         Some(named) => named.find(db).await?.ok_or_else(|| ApiError::missing("team or technician"))?,
         None => Place::General,
     };
     // A name that is cut could be somebody else's.
-    let text = |names: &[&str], most: usize| match asked.any(names).unwrap_or_default() {
+    let text = |names: &[&str], most: usize| match params.any(names).unwrap_or_default() {
         text if text.chars().count() > most => {
             Err(ApiError::bad(format!("The parameter {} has at most {most} characters.", names[0])))
         }
         text => Ok(text.to_owned()),
     };
-    let mut attributes = match custom(asked) {
+    let mut attributes = match custom(params) {
         Ok(attributes) => attributes,
-        Err(Failed::Words(words)) => return Err(ApiError::bad(words)),
+        Err(Failed::Message(message)) => return Err(ApiError::bad(message)),
         Err(Failed::Server(error)) => return Err(error),
     };
     let (company, code) =
@@ -218,8 +230,8 @@ async fn allow_keyless_start(
     };
     let system = UserRef { id: 0, name: "Customer".into() };
     let by = Actor::System(system.clone());
-    let live = ticket_import::for_system(desk, system, wish(&place, attributes, customer, None)).await?;
-    let keys = ticket_import::keys(desk, &live, &by, Some(OPEN_DOOR_MS), KeyForm::Beyondtrust).await?;
+    let live = ticket_import::for_system(desk, system, import_request(&place, attributes, customer, None)).await?;
+    let keys = ticket_import::keys(desk, &live, &by, Some(KEYLESS_START_MS), KeyForm::Beyondtrust).await?;
     Ok(keys.token)
 }
 
@@ -250,18 +262,18 @@ pub async fn script(
     State(settings): State<Arc<Current<Settings>>>,
     State(clients): State<Arc<Clients>>,
     State(api_limits): State<Arc<ApiLimits>>,
-    asked: RequestParams,
+    params: RequestParams,
 ) -> Result<Response, ApiError> {
-    let signed_in = api::signed_in(&db, &public_url, &asked.headers).await;
-    if signed_in.is_none() && asked.caller(&db, &settings, &clients, &api_limits).await?.is_none() {
+    let signed_in = api::signed_in(&db, &public_url, &params.headers).await;
+    if signed_in.is_none() && params.caller(&db, &settings, &clients, &api_limits).await?.is_none() {
         return Ok(denied());
     }
-    if asked.get("type") != Some("rep") {
+    if params.get("type") != Some("rep") {
         return Err(ApiError::bad("The parameter type must be rep."));
     }
-    let action = asked.get("action").filter(|action| SCRIPTED.contains(action));
+    let action = params.get("action").filter(|action| SCRIPTED.contains(action));
     let action = action.ok_or_else(|| ApiError::bad("The parameter action names nothing that can be scripted."))?;
-    match asked.get("operation") {
+    match params.get("operation") {
         Some("generate") => {}
         // The console is a page: what a script would do there, its address does.
         Some("execute") => return Ok(Redirect::to(&format!("{}/console", public_url)).into_response()),
@@ -270,7 +282,7 @@ pub async fn script(
     let mut line = url::form_urlencoded::Serializer::new(String::new());
     line.append_pair("action", action);
     let skipped = ["type", "operation", "action", "username", "password"];
-    for (name, value) in asked.all("").filter(|(name, _)| !skipped.contains(name)) {
+    for (name, value) in params.all("").filter(|(name, _)| !skipped.contains(name)) {
         line.append_pair(name, value);
     }
     let name = format!("attachment; filename=\"brcs-{}.brcs\"", public_url.domain());

@@ -11,21 +11,21 @@ use axum::body::{Body, Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use super::{Exchange, gate::Overdue};
+use super::{Exchange, activity::Overdue};
 
 /// Slower than this over a longer time is nobody's network.
 const BYTES_PER_SECOND: f64 = 1_024.0;
 /// So much of an answer is given at once: whoever takes none of it for a while takes nothing.
-const PIECE: usize = 64 * 1024;
+const CHUNK: usize = 64 * 1024;
 
 /// How long somebody may still be waited for: bytes give time back.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Patience {
+struct TimeBudget {
     left: Duration,
     most: Duration,
 }
 
-impl Patience {
+impl TimeBudget {
     fn of(most: Duration) -> Self {
         Self { left: most, most }
     }
@@ -34,7 +34,7 @@ impl Patience {
         self.left = self.left.saturating_sub(time);
     }
 
-    fn came(&mut self, bytes: usize) {
+    fn received(&mut self, bytes: usize) {
         let gained = Duration::from_secs_f64(bytes as f64 / BYTES_PER_SECOND);
         self.left = self.left.saturating_add(gained).min(self.most);
     }
@@ -47,30 +47,30 @@ pub(super) struct TooSlow;
 
 /// The body of a request. Only the time in which somebody here wants more of it counts: a disk or a program that is slow
 /// is not the peer's fault.
-pub(super) struct Coming {
+pub(super) struct RequestBody {
     body: Body,
     exchange: Arc<Exchange>,
-    patience: Patience,
+    budget: TimeBudget,
     wanted: Option<Instant>,
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
-impl Coming {
+impl RequestBody {
     pub(super) fn new(body: Body, most: Duration, exchange: Arc<Exchange>) -> Self {
-        Self { body, exchange, patience: Patience::of(most), wanted: None, alarm: None }
+        Self { body, exchange, budget: TimeBudget::of(most), wanted: None, alarm: None }
     }
 }
 
-impl Drop for Coming {
+impl Drop for RequestBody {
     fn drop(&mut self) {
         // Whoever wanted more of it does not any longer.
         if self.wanted.is_some() {
-            self.exchange.moved(0);
+            self.exchange.progress(0);
         }
     }
 }
 
-impl HttpBody for Coming {
+impl HttpBody for RequestBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -78,18 +78,18 @@ impl HttpBody for Coming {
         let me = self.get_mut();
         if let Poll::Ready(frame) = Pin::new(&mut me.body).poll_frame(context) {
             if let Some(since) = me.wanted.take() {
-                me.patience.waited(since.elapsed());
+                me.budget.waited(since.elapsed());
             }
             let bytes = frame.as_ref().and_then(|f| f.as_ref().ok()?.data_ref().map(Bytes::len)).unwrap_or_default();
-            me.patience.came(bytes);
-            me.exchange.moved(bytes);
+            me.budget.received(bytes);
+            me.exchange.progress(bytes);
             return Poll::Ready(frame);
         }
-        if me.exchange.is_sent_away(context.waker()) {
-            return Poll::Ready(Some(Err(axum::Error::new(Overdue::SentAway))));
+        if me.exchange.is_evicted(context.waker()) {
+            return Poll::Ready(Some(Err(axum::Error::new(Overdue::Evicted))));
         }
-        me.exchange.waits();
-        let end = *me.wanted.get_or_insert_with(Instant::now) + me.patience.left;
+        me.exchange.wait_for_peer();
+        let end = *me.wanted.get_or_insert_with(Instant::now) + me.budget.left;
         let alarm = me.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
         loop {
             ready!(alarm.as_mut().poll(context));
@@ -111,29 +111,29 @@ impl HttpBody for Coming {
 
 /// The body of an answer, in pieces. Until the peer asks for one (over HTTP/2 it may never do so) it has to take what it was
 /// given before, which is the answer's head at first.
-pub(super) struct Going {
+pub(super) struct ResponseBody {
     body: Body,
     rest: Bytes,
     exchange: Arc<Exchange>,
     given: usize,
 }
 
-impl Going {
+impl ResponseBody {
     pub(super) fn new(body: Body, exchange: Arc<Exchange>) -> Self {
-        exchange.waits();
+        exchange.wait_for_peer();
         Self { body, rest: Bytes::new(), exchange, given: 0 }
     }
 }
 
-impl HttpBody for Going {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let me = self.get_mut();
-        me.exchange.moved(std::mem::take(&mut me.given));
-        if me.exchange.is_sent_away(context.waker()) {
-            return Poll::Ready(Some(Err(axum::Error::new(Overdue::SentAway))));
+        me.exchange.progress(std::mem::take(&mut me.given));
+        if me.exchange.is_evicted(context.waker()) {
+            return Poll::Ready(Some(Err(axum::Error::new(Overdue::Evicted))));
         }
         if me.rest.is_empty() {
             let frame = match ready!(Pin::new(&mut me.body).poll_frame(context)) {
@@ -145,10 +145,10 @@ impl HttpBody for Going {
                 Err(other) => return Poll::Ready(Some(Ok(other))),
             }
         }
-        let piece = me.rest.split_to(me.rest.len().min(PIECE));
-        me.given = piece.len();
-        me.exchange.waits();
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        let chunk = me.rest.split_to(me.rest.len().min(CHUNK));
+        me.given = chunk.len();
+        me.exchange.wait_for_peer();
+        Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -171,7 +171,7 @@ mod tests {
     use futures::{StreamExt, stream};
 
     use super::{
-        super::gate::{Gate, Times},
+        super::activity::{Activity, Timeouts},
         *,
     };
 
@@ -188,28 +188,29 @@ mod tests {
             (1_000, 1, seconds(1), false),
             (1_000, 512, seconds(1), false),
         ];
-        for (pieces, bytes, pause, comes) in table {
-            let mut patience = Patience::of(seconds(60));
-            let in_time = (0..pieces).all(|_| {
-                let in_time = pause < patience.left;
-                patience.waited(pause);
-                patience.came(bytes);
+        for (chunks, bytes, pause, comes) in table {
+            let mut budget = TimeBudget::of(seconds(60));
+            let in_time = (0..chunks).all(|_| {
+                let in_time = pause < budget.left;
+                budget.waited(pause);
+                budget.received(bytes);
                 in_time
             });
-            assert_eq!(in_time, comes, "{pieces} × {bytes} each {pause:?}");
+            assert_eq!(in_time, comes, "{chunks} × {bytes} each {pause:?}");
         }
     }
 
     #[tokio::test]
     async fn a_body_that_stands_still_ends_and_one_that_nobody_reads_does_not() {
-        let piece = || Ok::<_, std::io::Error>(Bytes::from_static(b"piece"));
-        let gate = Arc::new(Gate::new(Times::of(Duration::from_secs(15)), None));
-        let coming =
-            |body| Body::new(Coming::new(body, Duration::from_millis(50), Exchange::on(&gate))).into_data_stream();
-        let mut still = coming(Body::from_stream(stream::iter([piece()]).chain(stream::pending())));
+        let chunk = || Ok::<_, std::io::Error>(Bytes::from_static(b"piece"));
+        let activity = Arc::new(Activity::new(Timeouts::of(Duration::from_secs(15)), None));
+        let coming = |body| {
+            Body::new(RequestBody::new(body, Duration::from_millis(50), Exchange::on(&activity))).into_data_stream()
+        };
+        let mut still = coming(Body::from_stream(stream::iter([chunk()]).chain(stream::pending())));
         assert_eq!(still.next().await.unwrap().unwrap(), "piece");
         assert!(still.next().await.unwrap().unwrap_err().to_string().contains("too slowly"));
-        let mut unread = coming(Body::from_stream(stream::iter([piece(), piece()])));
+        let mut unread = coming(Body::from_stream(stream::iter([chunk(), chunk()])));
         assert_eq!(unread.next().await.unwrap().unwrap(), "piece");
         tokio::time::sleep(Duration::from_millis(120)).await;
         assert_eq!(unread.next().await.unwrap().unwrap(), "piece");

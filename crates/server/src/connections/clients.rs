@@ -8,7 +8,7 @@ use platform::{
     throttle::{Attempt, Guess, Throttle, TooMany},
 };
 
-use super::Visitor;
+use super::PeerClass;
 
 /// The addresses that requests come from.
 pub struct Clients {
@@ -34,10 +34,10 @@ impl Clients {
     }
 
     /// Who connects from an address.
-    pub fn visitor(&self, peer: IpAddr) -> Visitor {
+    pub fn class_of(&self, peer: IpAddr) -> PeerClass {
         match self.is_proxy(peer) {
-            true => Visitor::proxy(peer),
-            false => Visitor::from(peer, self.is_known(peer)),
+            true => PeerClass::proxy(peer),
+            false => PeerClass::from(peer, self.is_known(peer)),
         }
     }
 
@@ -52,12 +52,12 @@ impl Clients {
     }
 
     /// Counts a link or a token that is none.
-    pub fn wrong(&self, from: IpAddr) -> Result<(), TooMany> {
+    pub fn record_failure(&self, from: IpAddr) -> Result<(), TooMany> {
         self.guess(Attempt::Long { from }).map(drop)
     }
 
     /// Somebody was let in, by a guess that was right; by signing in under a name, where it is given.
-    pub fn came_in(&self, from: IpAddr, name: Option<&str>) {
+    pub fn record_success(&self, from: IpAddr, name: Option<&str>) {
         self.throttle.came_in(self.throttle.now(), from, name);
     }
 }

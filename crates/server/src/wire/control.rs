@@ -15,41 +15,41 @@ use super::{ConnectionError, next};
 const MESSAGES_PER_SECOND: f64 = 200.0;
 const MESSAGES_AT_ONCE: f64 = 600.0;
 /// How many wishes of a connection may wait for the disk. More hold up whatever else it says.
-const WISHES: usize = 64;
+const COMMAND_QUEUE: usize = 64;
 
 /// Whoever speaks, and where answers go.
-pub(super) struct Ears {
+pub(super) struct ControlReader {
     pub archive: Arc<Archive>,
     pub live: Arc<LiveSession>,
     /// The connection's number.
-    pub place: u64,
+    pub connection_id: u64,
     pub who: ParticipantId,
     pub client: Client,
     pub replies: mpsc::Sender<ServerMessage>,
 }
 
-impl Ears {
+impl ControlReader {
     /// Reads until the stream ends; what was wished until then is judged.
     pub async fn read<R: RecvStream>(self, stream: R, framed: Framed) -> Result<(), ConnectionError> {
-        let (wishes, queue) = mpsc::channel(WISHES);
-        let (read, ()) = tokio::join!(self.hear(stream, framed, wishes), self.judge(queue));
+        let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
+        let (read, ()) = tokio::join!(self.read_messages(stream, framed, commands), self.execute(queue));
         read
     }
 
-    async fn hear<R: RecvStream>(
+    async fn read_messages<R: RecvStream>(
         &self,
         mut stream: R,
         mut framed: Framed,
-        wishes: mpsc::Sender<Command>,
+        commands: mpsc::Sender<Command>,
     ) -> Result<(), ConnectionError> {
-        let mut allowance = TokenBucket::new();
+        let mut bucket = TokenBucket::new();
         while let Some(message) = next::<_, ClientMessage>(&mut stream, &mut framed).await? {
-            if !allowance.take() {
+            if !bucket.take() {
                 return Err(ConnectionError::Flood);
             }
             // A picture's acknowledgement does not wait behind a message that is being stored.
-            if let Some(wish) = self.pass(message).await
-                && wishes.send(wish).await.is_err()
+            if let Some(command) = self.handle(message).await
+                && commands.send(command).await.is_err()
             {
                 break;
             }
@@ -58,7 +58,7 @@ impl Ears {
     }
 
     /// Passes a message on, or says what is wished by it.
-    async fn pass(&self, message: ClientMessage) -> Option<Command> {
+    async fn handle(&self, message: ClientMessage) -> Option<Command> {
         let (live, who) = (&self.live, self.who);
         let command = match message {
             ClientMessage::Ping { t } => {
@@ -79,7 +79,7 @@ impl Ears {
                 return None;
             }
             ClientMessage::Drawn { seq } => {
-                let paced = live.screen.drawn(std::time::Instant::now(), self.place, seq);
+                let paced = live.screen.drawn(std::time::Instant::now(), self.connection_id, seq);
                 if let Some(seq) = paced.drawn {
                     live.to_program(ServerMessage::Drawn { seq });
                 }
@@ -93,7 +93,7 @@ impl Ears {
                 return None;
             }
             ClientMessage::Shows { format } => {
-                if let Some(format) = live.screen.shows(self.place, format) {
+                if let Some(format) = live.screen.shows(self.connection_id, format) {
                     live.to_program(ServerMessage::UseFormat { format });
                 }
                 return None;
@@ -141,8 +141,8 @@ impl Ears {
         self.live.read(|s| s.participant(self.who).map(|p| p.role)).await
     }
 
-    async fn judge(&self, mut wishes: mpsc::Receiver<Command>) {
-        while let Some(command) = wishes.recv().await {
+    async fn execute(&self, mut commands: mpsc::Receiver<Command>) {
+        while let Some(command) = commands.recv().await {
             let what = command.name();
             match self.live.act(&Actor::Participant(self.who), command).await {
                 Ok(_) => {}

@@ -19,38 +19,41 @@ pub(super) struct FrameIngress {
     pub live: Arc<LiveSession>,
     pub who: protocol::ParticipantId,
     /// The number of the last frame that was passed on: copies of it, and of older ones, are not.
-    pub passed: Arc<tokio::sync::Mutex<u32>>,
+    pub relayed: Arc<tokio::sync::Mutex<u32>>,
 }
 
 impl FrameIngress {
     /// Passes a frame of the stream on, unless its copy was quicker.
-    async fn pass(&self, frame: Frame) -> Result<(), ActError> {
-        let mut passed = self.passed.lock().await;
-        if !frame.is_key() && frame.header.seq <= *passed {
+    async fn relay(&self, frame: Frame) -> Result<(), ActError> {
+        let mut relayed = self.relayed.lock().await;
+        if !frame.is_key() && frame.header.seq <= *relayed {
             return Ok(());
         }
-        *passed = frame.header.seq;
+        *relayed = frame.header.seq;
         self.live.frame(self.who, frame).await
     }
 
     /// Passes a copy on when it is the next frame, which the stream still owes.
-    async fn pass_copy(&self, frame: Frame) -> Result<(), ActError> {
-        let mut passed = self.passed.lock().await;
-        if frame.is_key() || *passed == 0 || frame.header.seq != *passed + 1 {
+    async fn relay_copy(&self, frame: Frame) -> Result<(), ActError> {
+        let mut relayed = self.relayed.lock().await;
+        if frame.is_key() || *relayed == 0 || frame.header.seq != *relayed + 1 {
             return Ok(());
         }
-        *passed = frame.header.seq;
+        *relayed = frame.header.seq;
         self.live.frame(self.who, frame).await
     }
 }
 
 /// Takes in the copies of small frames that come as datagrams: where a packet was lost, they are there sooner.
-pub(super) async fn read_copies<S: Session>(passage: FrameIngress, connection: S) -> Result<(), ConnectionError> {
+pub(super) async fn read_redundant_datagrams<S: Session>(
+    ingress: FrameIngress,
+    connection: S,
+) -> Result<(), ConnectionError> {
     let mut copies = RedundantDatagrams::default();
     loop {
         let datagram = connection.recv_datagram().await.map_err(broken)?;
         let Some((header, bytes)) = copies.take(&datagram) else { continue };
-        match passage.pass_copy(Frame::read(header, bytes)?).await {
+        match ingress.relay_copy(Frame::read(header, bytes)?).await {
             Ok(()) | Err(ActError::Refused(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -58,7 +61,7 @@ pub(super) async fn read_copies<S: Session>(passage: FrameIngress, connection: S
 }
 
 /// Reads a screen stream frame by frame.
-pub(super) async fn read_screen<R: RecvStream>(passage: FrameIngress, mut stream: R) -> Result<(), ConnectionError> {
+pub(super) async fn read_screen<R: RecvStream>(ingress: FrameIngress, mut stream: R) -> Result<(), ConnectionError> {
     let mut buffer = BytesMut::new();
     let mut refused = false;
     loop {
@@ -78,12 +81,12 @@ pub(super) async fn read_screen<R: RecvStream>(passage: FrameIngress, mut stream
             }
         }
         let frame = Frame::read(header, buffer.split_to(whole).freeze())?;
-        match passage.pass(frame).await {
+        match ingress.relay(frame).await {
             Ok(()) => refused = false,
             // Frames that were under way when the customer withdrew or paused end here, without a word.
             Err(ActError::Refused(why)) => {
                 if !std::mem::replace(&mut refused, true) {
-                    tracing::info!(session = %passage.live.id, %why, "frames outside the grant are dropped");
+                    tracing::info!(session = %ingress.live.id, %why, "frames outside the grant are dropped");
                 }
             }
             Err(error) => return Err(error.into()),
@@ -92,9 +95,9 @@ pub(super) async fn read_screen<R: RecvStream>(passage: FrameIngress, mut stream
 }
 
 /// Whoever has no stream for input any more holds nothing, however it ended.
-struct LetGo(Arc<LiveSession>, protocol::ParticipantId);
+struct ReleaseInput(Arc<LiveSession>, protocol::ParticipantId);
 
-impl Drop for LetGo {
+impl Drop for ReleaseInput {
     fn drop(&mut self) {
         self.0.let_go(self.1);
     }
@@ -106,7 +109,7 @@ pub(super) async fn read_input<R: RecvStream>(
     who: protocol::ParticipantId,
     mut stream: R,
 ) -> Result<(), ConnectionError> {
-    let _let_go = LetGo(live.clone(), who);
+    let _release = ReleaseInput(live.clone(), who);
     let mut framed = Framed::new(MAX_INPUT_BYTES);
     let mut refused = false;
     while let Some(input) = next::<_, Input>(&mut stream, &mut framed).await? {
@@ -163,11 +166,11 @@ pub(super) async fn write_input<S: Session>(
 pub(super) async fn write_screen<S: Session>(
     connection: S,
     live: Arc<LiveSession>,
-    (place, who): (u64, ParticipantId),
+    (connection_id, who): (u64, ParticipantId),
 ) -> Result<(), ConnectionError> {
     let mut stream: Option<S::SendStream> = None;
     loop {
-        let mut subscription = live.screen.watch(place, who, || live.now());
+        let mut subscription = live.screen.watch(connection_id, who, || live.now());
         if subscription.key_needed {
             live.to_program(ServerMessage::NeedKeyframe {});
         }

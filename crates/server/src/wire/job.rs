@@ -15,13 +15,13 @@ use super::{ConnectionError, broken, flow::FrameIngress, next};
 use sha2::{Digest, Sha256};
 
 /// How many pieces may be on their way in either direction of a job.
-const PIECES: usize = 8;
+const CHUNKS_IN_FLIGHT: usize = 8;
 /// How large a piece may be.
-const PIECE_BYTES: usize = 128 * 1024;
+const CHUNK_BYTES: usize = 128 * 1024;
 /// How long the recording of a shell may be.
-const MOST_RECORDED: u64 = 64 * 1024 * 1024;
+const MAX_CAST_BYTES: u64 = 64 * 1024 * 1024;
 /// How often it is looked whether a shell is still allowed.
-const LOOK: std::time::Duration = std::time::Duration::from_millis(500);
+const PERMISSION_CHECK: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Opens a stream for each job, and carries its bytes.
 pub(super) async fn serve<S: Session>(
@@ -32,16 +32,16 @@ pub(super) async fn serve<S: Session>(
     let mut running: JoinSet<()> = JoinSet::new();
     loop {
         tokio::select! {
-            wanted = jobs.recv() => {
+            request = jobs.recv() => {
                 // The connection goes on without jobs until something else ends it.
-                let Some(JobRequest { job, pipe }) = wanted else { return std::future::pending().await };
+                let Some(JobRequest { job, pipe }) = request else { return std::future::pending().await };
                 let (mut sender, receiver) = connection.open_bi().await.map_err(broken)?;
                 // A slow file never holds up a picture or a key.
                 let urgent = matches!(job, Job::Shell { .. });
                 sender.set_priority(if urgent { 5 } else { 0 });
                 sender.write_all(&protocol::encode(&job)).await.map_err(broken)?;
-                let (to, outgoing) = mpsc::channel(PIECES);
-                let (incoming, from) = mpsc::channel(PIECES);
+                let (to, outgoing) = mpsc::channel(CHUNKS_IN_FLIGHT);
+                let (incoming, from) = mpsc::channel(CHUNKS_IN_FLIGHT);
                 if pipe.send(JobStream::new(to, from)).is_ok() {
                     let bulk = (!urgent).then(|| live.clone());
                     running.spawn(write(sender, outgoing, bulk.clone()));
@@ -69,7 +69,7 @@ async fn write<W: SendStream>(mut stream: W, mut outgoing: mpsc::Receiver<Bytes>
 
 async fn read<R: RecvStream>(mut stream: R, incoming: mpsc::Sender<Chunk>, bulk: Option<Arc<LiveSession>>) {
     loop {
-        let piece = match stream.read_chunk(PIECE_BYTES).await {
+        let chunk = match stream.read_chunk(CHUNK_BYTES).await {
             Ok(Some(bytes)) => {
                 if let Some(live) = &bulk {
                     live.yield_to_input(bytes.len()).await;
@@ -79,8 +79,8 @@ async fn read<R: RecvStream>(mut stream: R, incoming: mpsc::Sender<Chunk>, bulk:
             Ok(None) => Chunk::End,
             Err(_) => return,
         };
-        let ended = matches!(piece, Chunk::End);
-        if incoming.send(piece).await.is_err() || ended {
+        let ended = matches!(chunk, Chunk::End);
+        if incoming.send(chunk).await.is_err() || ended {
             return;
         }
     }
@@ -88,14 +88,14 @@ async fn read<R: RecvStream>(mut stream: R, incoming: mpsc::Sender<Chunk>, bulk:
 
 /// A technician's command shell: keys in, the terminal's output out, and a recording of what it showed.
 pub(super) async fn shell<W: SendStream, R: RecvStream>(
-    passage: FrameIngress,
+    ingress: FrameIngress,
     mut page: W,
     mut keys: R,
 ) -> Result<(), ConnectionError> {
     let mut framed = Framed::new(MAX_INPUT_BYTES);
     let first = next::<_, ShellInput>(&mut keys, &mut framed).await?;
     let Some(ShellInput::Size { columns, rows }) = first else { return Err(ConnectionError::Stream) };
-    let (live, who) = (passage.live.clone(), passage.who);
+    let (live, who) = (ingress.live.clone(), ingress.who);
     let number = live.next_number();
     let opened = async {
         let keeping = live.keep(who, paths::shell(live.folder(), &live.id, number));
@@ -111,7 +111,7 @@ pub(super) async fn shell<W: SendStream, R: RecvStream>(
     let (cast, pipe) = match opened.await {
         Ok(opened) => opened,
         Err(why) => {
-            page.write_all(red("cannot be opened", &why).as_bytes()).await.map_err(broken)?;
+            page.write_all(error_line("cannot be opened", &why).as_bytes()).await.map_err(broken)?;
             page.finish().map_err(broken)?;
             let _ = page.closed().await;
             return Ok(());
@@ -119,14 +119,14 @@ pub(super) async fn shell<W: SendStream, R: RecvStream>(
     };
     live.record_deed(Event::ShellStarted { by: who, number }).await?;
     let mut shell = Shell { live, number, cast: Some(cast) };
-    let carried = carry(&passage, who, pipe, (&mut page, &mut keys), framed, &mut shell).await;
+    let relayed = relay(&ingress, who, pipe, (&mut page, &mut keys), framed, &mut shell).await;
     drop(shell);
     let _ = page.finish();
-    carried
+    relayed
 }
 
 /// What a technician reads in the terminal itself.
-fn red(what: &str, why: &str) -> String {
+fn error_line(what: &str, why: &str) -> String {
     format!("\r\n\x1b[31mThe shell {what}: {why}.\x1b[0m\r\n")
 }
 
@@ -149,15 +149,15 @@ impl Drop for Shell {
     }
 }
 
-async fn carry<W: SendStream, R: RecvStream>(
-    passage: &FrameIngress,
+async fn relay<W: SendStream, R: RecvStream>(
+    ingress: &FrameIngress,
     who: ParticipantId,
     mut pipe: JobStream,
     (page, keys): (&mut W, &mut R),
     mut framed: Framed,
     shell: &mut Shell,
 ) -> Result<(), ConnectionError> {
-    let mut look = tokio::time::interval(LOOK);
+    let mut check = tokio::time::interval(PERMISSION_CHECK);
     loop {
         tokio::select! {
             input = next::<_, ShellInput>(keys, &mut framed) => {
@@ -165,7 +165,7 @@ async fn carry<W: SendStream, R: RecvStream>(
                 if let (ShellInput::Size { columns, rows }, Some(cast)) = (&input, &mut shell.cast)
                     && let Err(why) = cast.write("r", &format!("{columns}x{rows}"))
                 {
-                    return page.write_all(red("ends", &why.to_string()).as_bytes()).await.map_err(broken);
+                    return page.write_all(error_line("ends", &why.to_string()).as_bytes()).await.map_err(broken);
                 }
                 if pipe.send(protocol::encode(&input).into()).await.is_err() {
                     return Ok(());
@@ -177,12 +177,12 @@ async fn carry<W: SendStream, R: RecvStream>(
                 if let Some(cast) = &mut shell.cast
                     && let Err(why) = cast.output(&bytes)
                 {
-                    return page.write_all(red("ends", &why.to_string()).as_bytes()).await.map_err(broken);
+                    return page.write_all(error_line("ends", &why.to_string()).as_bytes()).await.map_err(broken);
                 }
                 page.write_chunk(bytes).await.map_err(broken)?;
             }
-            _ = look.tick() => {
-                if !passage.live.may(who, Right::Shell).await {
+            _ = check.tick() => {
+                if !ingress.live.may(who, Right::Shell).await {
                     return Ok(());
                 }
             }
@@ -199,7 +199,7 @@ struct Cast {
     sum: Sha256,
     started: Instant,
     /// The beginning of a character whose end has not come yet.
-    half: Vec<u8>,
+    partial: Vec<u8>,
 }
 
 impl Cast {
@@ -207,7 +207,8 @@ impl Cast {
         std::fs::create_dir_all(keeping.path().parent().expect("a path of ours has a folder"))?;
         let file = keeping.create()?;
         let at = clock::now().0 / 1_000;
-        let mut cast = Self { file, keeping, bytes: 0, sum: Sha256::new(), started: Instant::now(), half: Vec::new() };
+        let mut cast =
+            Self { file, keeping, bytes: 0, sum: Sha256::new(), started: Instant::now(), partial: Vec::new() };
         cast.line(&format!(r#"{{"version": 2, "width": {columns}, "height": {rows}, "timestamp": {at}}}"#))?;
         Ok(cast)
     }
@@ -215,7 +216,7 @@ impl Cast {
     fn line(&mut self, text: &str) -> std::io::Result<()> {
         let text = format!("{text}\n");
         self.bytes += text.len() as u64;
-        if self.bytes > MOST_RECORDED {
+        if self.bytes > MAX_CAST_BYTES {
             return Err(std::io::Error::other("the recording of one shell has up to 64 MB; please open another one"));
         }
         self.keeping.write(text.len() as u64).map_err(std::io::Error::other)?;
@@ -233,14 +234,14 @@ impl Cast {
     }
 
     fn output(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.half.extend_from_slice(bytes);
-        let whole = match std::str::from_utf8(&self.half) {
-            Ok(_) => self.half.len(),
+        self.partial.extend_from_slice(bytes);
+        let whole = match std::str::from_utf8(&self.partial) {
+            Ok(_) => self.partial.len(),
             // A character of which less than its four bytes are there may still become whole.
             Err(e) if e.error_len().is_none() => e.valid_up_to(),
-            Err(_) => self.half.len(),
+            Err(_) => self.partial.len(),
         };
-        let text: Vec<u8> = self.half.drain(..whole).collect();
+        let text: Vec<u8> = self.partial.drain(..whole).collect();
         self.write("o", &String::from_utf8_lossy(&text))
     }
 

@@ -16,15 +16,15 @@ use sha2::{Digest, Sha256};
 use crate::api::error::sentence;
 
 /// What a job comes to.
-pub(super) type Judged<T> = std::result::Result<T, JobError>;
+pub(super) type JobResult<T> = std::result::Result<T, JobError>;
 
 /// So long it is tried to reach the program again.
-const PATIENCE: Duration = Duration::from_secs(10 * 60);
-const FIRST_WAIT: Duration = Duration::from_millis(300);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const RETRY_LIMIT: Duration = Duration::from_secs(10 * 60);
+const FIRST_RETRY: Duration = Duration::from_millis(300);
+const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
 /// Has the program open a file.
-pub(super) async fn reach(live: &Arc<LiveSession>, file: &Download, from: u64, since: u64) -> Judged<Opened> {
+pub(super) async fn open_file(live: &Arc<LiveSession>, file: &Download, from: u64, since: u64) -> JobResult<Opened> {
     let mut pipe = live.fetch(file.by, (file.path.clone(), from, since)).await?;
     let (size, version, sums) = match pipe.answer().await? {
         // Without them nothing says that what goes on in the middle fits, nor where an archive ends.
@@ -39,20 +39,20 @@ pub(super) async fn reach(live: &Arc<LiveSession>, file: &Download, from: u64, s
 }
 
 /// The same, once the program can be reached, in a while.
-pub(super) async fn reach_patiently(
+pub(super) async fn open_with_retry(
     live: &Arc<LiveSession>,
     file: &Download,
     from: u64,
     since: u64,
-    patience: Duration,
-) -> Judged<Opened> {
-    let (began, mut wait) = (Instant::now(), FIRST_WAIT);
+    limit: Duration,
+) -> JobResult<Opened> {
+    let (started, mut wait) = (Instant::now(), FIRST_RETRY);
     loop {
-        match reach(live, file, from, since).await {
-            Err(JobError::Unreachable) if began.elapsed() < patience => {
+        match open_file(live, file, from, since).await {
+            Err(JobError::Unreachable) if started.elapsed() < limit => {
                 file.goes(DownloadState::Waiting);
                 tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(LONGEST_WAIT);
+                wait = (wait * 2).min(LONGEST_RETRY);
                 if *file.wish.borrow() == DownloadAction::Cancel {
                     return Err(cancelled());
                 }
@@ -67,7 +67,7 @@ fn cancelled() -> JobError {
 }
 
 /// A file while a browser takes it.
-pub(super) struct Carrying {
+pub(super) struct DownloadStream {
     live: Arc<LiveSession>,
     by: ParticipantId,
     file: Arc<Download>,
@@ -79,10 +79,10 @@ pub(super) struct Carrying {
     sum: Sha256,
     tail: TrailerBuffer,
     /// Its end is known to the timeline.
-    over: bool,
+    recorded: bool,
 }
 
-impl Carrying {
+impl DownloadStream {
     /// What was opened from that byte on.
     pub(super) fn new(
         live: Arc<LiveSession>,
@@ -92,18 +92,18 @@ impl Carrying {
         from: u64,
     ) -> Self {
         let (sum, tail) = (Sha256::new(), TrailerBuffer::default());
-        Self { live, by, file, opened, at: from, since: from, sum, tail, over: false }
+        Self { live, by, file, opened, at: from, since: from, sum, tail, recorded: false }
     }
 
     /// Its bytes for the browser; an answer that breaks off where it comes to no good end.
     pub(super) fn into_stream(self) -> impl futures::Stream<Item = io::Result<Bytes>> {
-        futures::stream::unfold(Some(self), |carrying| async {
-            let mut carrying = carrying?;
-            match carrying.next().await {
-                Ok(Some(bytes)) => Some((Ok(bytes), Some(carrying))),
+        futures::stream::unfold(Some(self), |stream| async {
+            let mut stream = stream?;
+            match stream.next().await {
+                Ok(Some(bytes)) => Some((Ok(bytes), Some(stream))),
                 Ok(None) => None,
                 Err(error) => {
-                    carrying.fail(&error).await;
+                    stream.fail(&error).await;
                     Some((Err(io::Error::other(error)), None))
                 }
             }
@@ -111,41 +111,41 @@ impl Carrying {
     }
 
     /// The next bytes for the browser; `None` after the last.
-    async fn next(&mut self) -> Judged<Option<Bytes>> {
-        if self.over {
+    async fn next(&mut self) -> JobResult<Option<Bytes>> {
+        if self.recorded {
             return Ok(None);
         }
         loop {
-            self.wished().await?;
-            let mut wishes = self.file.wish.subscribe();
-            let came = tokio::select! {
-                piece = self.opened.pipe.next() => piece,
-                _ = wishes.wait_for(|wish| *wish == DownloadAction::Cancel) => continue,
+            self.wait_while_held().await?;
+            let mut actions = self.file.wish.subscribe();
+            let received = tokio::select! {
+                chunk = self.opened.pipe.next() => chunk,
+                _ = actions.wait_for(|wish| *wish == DownloadAction::Cancel) => continue,
             };
-            match came {
-                Ok(Some(piece)) => {
-                    let bytes = self.tail.pass(piece);
+            match received {
+                Ok(Some(chunk)) => {
+                    let bytes = self.tail.pass(chunk);
                     if !bytes.is_empty() {
                         self.count(&bytes)?;
                         return Ok(Some(bytes));
                     }
                 }
                 Ok(None) => return self.ended().await.map(Some),
-                Err(JobError::Unreachable) if self.opened.size.is_some() => self.reach_again().await?,
+                Err(JobError::Unreachable) if self.opened.size.is_some() => self.reopen().await?,
                 Err(error) => return Err(error),
             }
         }
     }
 
     /// Waits until its technician wants it to go on.
-    async fn wished(&self) -> Judged<()> {
-        let mut wishes = self.file.wish.subscribe();
-        let held = *wishes.borrow_and_update() == DownloadAction::Hold;
+    async fn wait_while_held(&self) -> JobResult<()> {
+        let mut actions = self.file.wish.subscribe();
+        let held = *actions.borrow_and_update() == DownloadAction::Hold;
         if held {
             self.file.goes(DownloadState::Held);
-            let _ = wishes.wait_for(|wish| *wish != DownloadAction::Hold).await;
+            let _ = actions.wait_for(|wish| *wish != DownloadAction::Hold).await;
         }
-        if *wishes.borrow() == DownloadAction::Cancel {
+        if *actions.borrow() == DownloadAction::Cancel {
             return Err(cancelled());
         }
         if held {
@@ -154,7 +154,7 @@ impl Carrying {
         Ok(())
     }
 
-    fn count(&mut self, bytes: &[u8]) -> Judged<()> {
+    fn count(&mut self, bytes: &[u8]) -> JobResult<()> {
         self.sum.update(bytes);
         self.at += bytes.len() as u64;
         self.file.at(self.at, self.opened.size);
@@ -165,7 +165,7 @@ impl Carrying {
     }
 
     /// All has come. The last bytes are handed over only when everything is right and the timeline knows of it.
-    async fn ended(&mut self) -> Judged<Bytes> {
+    async fn ended(&mut self) -> JobResult<Bytes> {
         let too_early = || Fault::Other { why: "the file ended too early".into() };
         let (last, sums) = std::mem::take(&mut self.tail).end(self.opened.sums).ok_or_else(too_early)?;
         self.count(&last)?;
@@ -180,19 +180,19 @@ impl Carrying {
             None => secret::hex(&passed),
         };
         let (way, path, bytes) = (Direction::FromCustomer, self.file.path.clone(), self.at);
-        let deed = Event::FileCarried { by: self.by, way, path, bytes, sha256 };
-        self.live.record_deed(deed).await?;
+        let event = Event::FileCarried { by: self.by, way, path, bytes, sha256 };
+        self.live.record_deed(event).await?;
         self.file.goes(DownloadState::Done);
-        self.over = true;
+        self.recorded = true;
         Ok(last)
     }
 
     /// The program was cut off: goes on where the browser is, once it is back.
-    async fn reach_again(&mut self) -> Judged<()> {
+    async fn reopen(&mut self) -> JobResult<()> {
         self.file.goes(DownloadState::Waiting);
         self.tail = TrailerBuffer::default();
         let (live, file) = (&self.live, &self.file);
-        let opened = reach_patiently(live, file, self.at, self.since, PATIENCE).await?;
+        let opened = open_with_retry(live, file, self.at, self.since, RETRY_LIMIT).await?;
         if opened.version != self.opened.version {
             return Err(Fault::Changed.into());
         }
@@ -203,31 +203,31 @@ impl Carrying {
 
     /// It came to no good end: the browser is told by an answer that breaks off.
     async fn fail(&mut self, error: &JobError) {
-        self.over = true;
+        self.recorded = true;
         self.file.goes(DownloadState::Failed { why: sentence(&error.to_string()) });
         let reason = error.to_string();
-        let deed =
+        let event =
             Event::FileFailed { by: self.by, way: Direction::FromCustomer, path: self.file.path.clone(), reason };
-        if let Err(error) = self.live.record_deed(deed).await {
+        if let Err(error) = self.live.record_deed(event).await {
             tracing::debug!(session = %self.live.id, %error, "a file failed after the session's end");
         }
     }
 }
 
-impl Drop for Carrying {
+impl Drop for DownloadStream {
     /// The browser takes no more: its connection is gone, or its user has stopped the download. That a part of the file
     /// has left the customer's machine is a fact of the session.
     fn drop(&mut self) {
-        if self.over {
+        if self.recorded {
             return;
         }
         self.file.goes(DownloadState::Stopped);
         let reason = format!("the download stopped after {}", session::size(self.at));
-        let deed =
+        let event =
             Event::FileFailed { by: self.by, way: Direction::FromCustomer, path: self.file.path.clone(), reason };
         let live = self.live.clone();
         tokio::spawn(async move {
-            if let Err(error) = live.record_deed(deed).await {
+            if let Err(error) = live.record_deed(event).await {
                 tracing::debug!(session = %live.id, %error, "a download stopped after the session's end");
             }
         });

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// How many deliveries a log shows.
-const LOG: u64 = 200;
+const LOG_LENGTH: u64 = 200;
 
 const MAX_AUTHORITY: usize = 64 * 1024;
 
@@ -217,7 +217,7 @@ pub async fn change_receiver(
     let mut row = receiver::ActiveModel { id: Set(id), ..receiver_row(&new, deliveries.kind(new.kind).catalogue())? };
     if new.kind == ReceiverKind::RequestTracker {
         let token = new.token.trim().to_owned();
-        let token = mfa::kept(token, before.secret, before.url == new.url.trim())?;
+        let token = mfa::typed_or_known(token, before.secret, before.url == new.url.trim())?;
         row.secret = Set(secrets.seal(Place::Receiver(id), &token));
     }
     let row = row.update(&db).await?;
@@ -255,7 +255,7 @@ pub async fn test_receiver(
 /// Which deliveries.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wanted {
+pub struct DeliveryFilter {
     #[serde(default)]
     state: String,
 }
@@ -265,14 +265,14 @@ pub async fn deliveries(
     State(db): State<DatabaseConnection>,
     _: Admin,
     Path(id): Path<i32>,
-    Query(wanted): Query<Wanted>,
+    Query(filter): Query<DeliveryFilter>,
 ) -> Result<Json<Vec<Delivery>>> {
     let mut rows = delivery::Entity::find()
         .filter(delivery::Column::Receiver.eq(id))
         .order_by_desc(delivery::Column::Id)
-        .limit(LOG);
-    if !wanted.state.is_empty() {
-        rows = rows.filter(delivery::Column::State.eq(wanted.state));
+        .limit(LOG_LENGTH);
+    if !filter.state.is_empty() {
+        rows = rows.filter(delivery::Column::State.eq(filter.state));
     }
     Ok(Json(rows.all(&db).await?.into_iter().map(Into::into).collect()))
 }

@@ -32,7 +32,7 @@ pub enum Format {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct Wanted {
+pub struct TranscriptQuery {
     #[param(inline)]
     #[serde(default)]
     format: Format,
@@ -63,7 +63,7 @@ fn id(text: String) -> Result<SessionId> {
 }
 
 /// Reads a transcript, as JSON or as text.
-#[utoipa::path(get, path = "/api/v1/sessions/{id}/transcript", tag = "evidence", params(("id" = String, Path), Wanted), responses(
+#[utoipa::path(get, path = "/api/v1/sessions/{id}/transcript", tag = "evidence", params(("id" = String, Path), TranscriptQuery), responses(
     (status = 200, content((Transcript = "application/json"), (String = "text/plain"))),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
@@ -71,7 +71,7 @@ pub async fn transcript(
     State(sessions): State<Arc<SessionRegistry>>,
     _: ReadEvidence,
     Path(name): Path<String>,
-    Query(Wanted { format }): Query<Wanted>,
+    Query(TranscriptQuery { format }): Query<TranscriptQuery>,
 ) -> Result<Response> {
     let id = id(name)?;
     let entries = sessions.read(&id).await?.ok_or_else(|| Refused::missing("session"))?;

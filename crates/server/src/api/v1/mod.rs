@@ -164,7 +164,7 @@ async fn caller(db: &DatabaseConnection, clients: &Clients, parts: &Parts) -> Re
     if let Some(caller) = accounts::by_token(db, token.trim()).await? {
         return Ok(caller);
     }
-    clients.wrong(address(clients, &parts.extensions, &parts.headers)).map_err(ApiError::from)?;
+    clients.record_failure(address(clients, &parts.extensions, &parts.headers)).map_err(ApiError::from)?;
     Err(none())
 }
 
@@ -229,5 +229,5 @@ pub fn router(app: &AppState) -> Router<AppState> {
             Refused(StatusCode::METHOD_NOT_ALLOWED, "This method is not known here.".into())
         })
         .fallback(|| async { Refused::missing("address") })
-        .layer(middleware::from_fn_with_state(app.clone(), idempotency::once))
+        .layer(middleware::from_fn_with_state(app.clone(), idempotency::idempotent))
 }

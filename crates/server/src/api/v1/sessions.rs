@@ -95,7 +95,7 @@ pub struct Sessions {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct Wanted {
+pub struct ListQuery {
     /// Those of this incident, as your system calls it.
     #[serde(default)]
     external_key: Option<String>,
@@ -117,7 +117,7 @@ fn running(sessions: &Arc<SessionRegistry>, text: &str) -> Result<Arc<LiveSessio
 }
 
 /// Lists sessions, the newest first.
-#[utoipa::path(get, path = "/api/v1/sessions", tag = "sessions", params(Wanted), responses(
+#[utoipa::path(get, path = "/api/v1/sessions", tag = "sessions", params(ListQuery), responses(
     (status = 200, body = Sessions),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
@@ -127,22 +127,22 @@ pub async fn list(
     Extract(sessions): Extract<Arc<SessionRegistry>>,
     Extract(desk): Extract<Arc<ServiceDesk>>,
     _: ReadSessions,
-    Query(wanted): Query<Wanted>,
+    Query(query): Query<ListQuery>,
 ) -> Result<Json<Sessions>> {
-    let limit = wanted.limit.unwrap_or(PAGE);
+    let limit = query.limit.unwrap_or(PAGE);
     if !(1..=LARGEST_PAGE).contains(&limit) {
         return Err(Refused::bad("A page holds between 1 and 200 sessions."));
     }
     use session_row::Column;
     let mut rows =
         session_row::Entity::find().order_by_desc(Column::Created).order_by_desc(Column::Id).limit(limit + 1);
-    if let Some(key) = &wanted.external_key {
+    if let Some(key) = &query.external_key {
         let about = incident::Entity::find().filter(incident::Column::Desk.eq(ticket_import::BY_API));
         let about = about.filter(incident::Column::Ticket.eq(key.as_str())).all(&db).await?;
         let ours = ticket_import::ours(&desk, key).await?;
         rows = rows.filter(Column::Incident.is_in(about.iter().chain(&ours).map(|i| i.id)));
     }
-    if let Some(after) = &wanted.after {
+    if let Some(after) = &query.after {
         let bad = || Refused::bad("There is no such page.");
         let (at, last) = after.split_once('-').ok_or_else(bad)?;
         let at: i64 = at.parse().map_err(|_| bad())?;
@@ -188,14 +188,14 @@ pub async fn create(
     if new.external_key.chars().count() > 1_024 || new.subject.chars().count() > 200 {
         return Err(Refused::bad("An external key has at most 1,024 characters, a subject 200."));
     }
-    let wish = ImportRequest {
+    let request = ImportRequest {
         place: place(&db, new.queue).await?,
         external_key: new.external_key,
         about: Ticket { subject: new.subject, customer: new.customer.name, email, ..Ticket::default() },
         attributes: checked(new.attributes)?.into_iter().collect(),
         priority: None,
     };
-    let live = ticket_import::for_system(&desk, caller.as_ref(), wish).await.map_err(refused)?;
+    let live = ticket_import::for_system(&desk, caller.as_ref(), request).await.map_err(refused)?;
     Ok((StatusCode::CREATED, Json(issue(&desk, &live, &by, life).await?)))
 }
 

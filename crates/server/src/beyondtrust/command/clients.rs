@@ -7,7 +7,7 @@ use platform::identity::Identity;
 use protocol::{Client, Entry, Event, ParticipantId, Phase, Presence, Role, SessionId, Timestamp};
 use sea_orm::DatabaseConnection;
 
-use super::{Failed, iso, words};
+use super::{Failed, failed, iso};
 use crate::{
     beyondtrust::{
         appliance, people,
@@ -18,9 +18,9 @@ use crate::{
 };
 
 /// How many events of a connection are told.
-const MOST_EVENTS: usize = 20;
+const MAX_EVENTS: usize = 20;
 /// How many clients one question may name.
-const MOST_IDS: usize = 100;
+const MAX_IDS: usize = 100;
 
 /// The kinds of clients that there can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ fn since(at: Timestamp) -> Element {
 
 /// What happened to the connections of somebody in a session.
 fn log(entries: &[Entry], who: ParticipantId) -> Vec<(Timestamp, &'static str)> {
-    let told = |entry: &Entry| {
+    let reported = |entry: &Entry| {
         let what = match &entry.event {
             Event::Joined { id, .. } if *id == who => "Connected",
             Event::Returned { id, .. } if *id == who => "Reconnected",
@@ -132,8 +132,8 @@ fn log(entries: &[Entry], who: ParticipantId) -> Vec<(Timestamp, &'static str)> 
         };
         Some((entry.at, what))
     };
-    let all: Vec<_> = entries.iter().filter_map(told).collect();
-    all[all.len().saturating_sub(MOST_EVENTS)..].to_vec()
+    let all: Vec<_> = entries.iter().filter_map(reported).collect();
+    all[all.len().saturating_sub(MAX_EVENTS)..].to_vec()
 }
 
 /// Every client that is connected.
@@ -161,26 +161,26 @@ pub async fn connected(
         });
         let Some(customer) = customer.await else { continue };
         let log = log(&live.entries().await, customer.id);
-        let made = log.iter().rev().find(|(_, what)| matches!(*what, "Connected" | "Reconnected"));
+        let issued = log.iter().rev().find(|(_, what)| matches!(*what, "Connected" | "Reconnected"));
         clients.push(Connected {
             who: Who::Customer(live.id.clone()),
             name: customer.name,
             client: customer.client,
-            since: made.map_or(Timestamp(0), |(at, _)| *at),
+            since: issued.map_or(Timestamp(0), |(at, _)| *at),
             log,
         });
     }
     Ok(clients)
 }
 
-fn kinds(asked: &RequestParams) -> Result<Vec<Kind>, Failed> {
-    let wanted = asked.get("type").unwrap_or("all");
+fn kinds(params: &RequestParams) -> Result<Vec<Kind>, Failed> {
+    let wanted = params.get("type").unwrap_or("all");
     let mut kinds = Vec::new();
     for name in wanted.split(',').map(str::trim) {
         match Kind::ALL.into_iter().find(|kind| kind.word() == name) {
             Some(kind) => kinds.push(kind),
             None if name == "all" => kinds.extend(Kind::ALL),
-            None => return words("Invalid value for type"),
+            None => return failed("Invalid value for type"),
         }
     }
     kinds.dedup();
@@ -193,9 +193,9 @@ pub async fn list(
     identity: &Identity,
     sessions: &Arc<SessionRegistry>,
     organisation: &Organisation,
-    asked: &RequestParams,
+    params: &RequestParams,
 ) -> Result<Element, Failed> {
-    let kinds = kinds(asked)?;
+    let kinds = kinds(params)?;
     let clients = connected(db, sessions, organisation).await?;
     let counts = kinds.iter().map(|kind| {
         let count = clients.iter().filter(|c| c.kind() == *kind).count();
@@ -203,7 +203,7 @@ pub async fn list(
     });
     let summary = element("appliance_summary").with("id", appliance(identity)).children(counts);
     let list = element("connected_client_list").child(element("connected_client_summary").child(summary));
-    if asked.flag("summary_only") {
+    if params.flag("summary_only") {
         return Ok(list);
     }
     let shown = clients.iter().filter(|c| kinds.contains(&c.kind()));
@@ -216,17 +216,17 @@ pub async fn details(
     identity: &Identity,
     sessions: &Arc<SessionRegistry>,
     organisation: &Organisation,
-    asked: &RequestParams,
+    params: &RequestParams,
 ) -> Result<Element, Failed> {
-    let kinds = kinds(asked)?;
-    let ids: Option<Vec<&str>> = asked.get("id").map(|ids| ids.split(',').map(str::trim).collect());
-    if ids.as_ref().is_some_and(|ids| ids.len() > MOST_IDS) {
-        return words(format!("At most {MOST_IDS} ids may be given."));
+    let kinds = kinds(params)?;
+    let ids: Option<Vec<&str>> = params.get("id").map(|ids| ids.split(',').map(str::trim).collect());
+    if ids.as_ref().is_some_and(|ids| ids.len() > MAX_IDS) {
+        return failed(format!("At most {MAX_IDS} ids may be given."));
     }
     let clients = connected(db, sessions, organisation).await?;
     let wanted = clients.iter().filter(|c| kinds.contains(&c.kind()));
     let wanted = wanted.filter(|c| ids.as_ref().is_none_or(|ids| ids.contains(&c.id().as_str())));
-    let with_connections = asked.flag("include_connections");
+    let with_connections = params.flag("include_connections");
     Ok(element("connected_clients").children(wanted.map(|c| c.shown(identity, with_connections))))
 }
 
@@ -244,6 +244,6 @@ mod tests {
         };
         let entries: Vec<Entry> = (0..100).map(entry).collect();
         let log = log(&entries, who);
-        assert_eq!((log.len(), log[19]), (MOST_EVENTS, (Timestamp(98), "Connection lost")));
+        assert_eq!((log.len(), log[19]), (MAX_EVENTS, (Timestamp(98), "Connection lost")));
     }
 }

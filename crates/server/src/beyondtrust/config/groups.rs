@@ -14,7 +14,7 @@ use store::tables::user;
 use super::providers::Provider;
 
 use crate::{
-    beyondtrust::call::{Answer, Call, No, id, one},
+    beyondtrust::call::{Answer, Call, CallError, id, one},
     config::PublicUrl,
     sign_in::Auth,
 };
@@ -36,9 +36,9 @@ fn all(auth: &Auth) -> Vec<GroupPolicy> {
     std::iter::once(without).chain(roles).collect()
 }
 
-fn found(auth: &Auth, wanted: &str) -> Result<GroupPolicy, No> {
+fn found(auth: &Auth, wanted: &str) -> Result<GroupPolicy, CallError> {
     let wanted = id(wanted)?;
-    all(auth).into_iter().find(|policy| policy.id == wanted).ok_or(No::Missing)
+    all(auth).into_iter().find(|policy| policy.id == wanted).ok_or(CallError::Missing)
 }
 
 /// A group policy. What its members may do in sessions is said by rights that the original has no words for.
@@ -117,7 +117,7 @@ pub async fn policies_of(
     call: Call,
 ) -> Answer {
     call.verb("GET,HEAD")?;
-    let user = user::Entity::find_by_id(id(&wanted)?).one(&db).await?.ok_or(No::Missing)?;
+    let user = user::Entity::find_by_id(id(&wanted)?).one(&db).await?.ok_or(CallError::Missing)?;
     let held = all(&auth).into_iter().filter(|policy| policy.role == user.role);
     call.list(&public_url, held.map(|policy| json!({ "id": policy.id, "name": policy.name })).collect())
 }

@@ -95,8 +95,8 @@ mod tests {
     async fn archives_hold_what_their_readers_look_for() {
         let table = content(endpoints().unwrap(), "jump_items.csv").await;
         assert_eq!((table.lines().count(), table.split(',').count()), (1, 7), "{table}");
-        let told = line("desk.example", "Tom; B.", "tom", 1_773_648_627_000);
-        let log = zip("syslog.zip", "syslog.log", &told).unwrap();
+        let reported = line("desk.example", "Tom; B.", "tom", 1_773_648_627_000);
+        let log = zip("syslog.zip", "syslog.log", &reported).unwrap();
         assert_eq!(
             content(log, "syslog.log").await,
             "Mar 16 08:10:27 deskside BG[1]: 1427:01:01:event=login;site=desk.example;status=success;target=web/login;when=1773648627;who=Tom\\; B. (tom)\n"
