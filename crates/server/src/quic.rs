@@ -1,5 +1,5 @@
-//! The same address by QUIC: UDP on the port of HTTPS. An upgrade, never a condition: without it everybody takes the
-//! WebSocket.
+//! WebTransport over QUIC, on the UDP port of the same number as HTTPS. It is optional: a client that cannot use it
+//! connects by WebSocket.
 
 use std::{
     net::SocketAddr,
@@ -17,12 +17,12 @@ use crate::{
     wire::{self, Wire},
 };
 
-/// A connection that says nothing for so long is dead.
+/// How long a connection may be silent before it counts as dead.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// So much of a connection is held until its hello is accepted. Then each stream has its own bound.
+/// Receive window of a connection whose hello is not accepted yet. Afterwards each stream has its own limit.
 const UNADMITTED_WINDOW: u32 = 64 * 1024;
-/// Copies of small frames are read as they come.
+/// Buffer for datagrams, which carry redundant copies of small frames.
 const DATAGRAM_BUFFER: usize = 256 * 1024;
 
 /// Opens the port; `None` without a certificate.
@@ -43,7 +43,7 @@ fn config(certificate: &Path, key: &Path) -> anyhow::Result<quinn::ServerConfig>
     let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(tls)?;
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
     let mut transport = quinn::TransportConfig::default();
-    // As in the program: BBR does not take every lost packet for a full queue.
+    // BBR, as in the support program: it does not take every lost packet for congestion.
     transport.congestion_controller_factory(Arc::new(quinn::congestion::BbrConfig::default()));
     let mut acknowledgements = quinn::AckFrequencyConfig::default();
     acknowledgements.max_ack_delay(Some(Duration::from_millis(2)));

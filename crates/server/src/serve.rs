@@ -1,4 +1,4 @@
-//! Starting and stopping.
+//! Starts the server, and stops it.
 
 use std::{
     net::SocketAddr,
@@ -47,31 +47,31 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     sign_in::catch_up(&app.auth).await?;
     app.organisation.catch_up().await?;
     let organisation = app.settings.get().organisation;
-    scrub(&app.unsent, &organisation).await.context("cannot take links and keys out of what was stored")?;
+    scrub(&app.unsent, &organisation).await.context("cannot remove links and keys from stored texts")?;
     supervise(&tasks, &app);
     let handle = axum_server::Handle::new();
-    tasks.essential("waiting for the end", cancel_on_signal(tasks.clone()));
-    tasks.essential("announcing", print_address(app.clone(), handle.clone()));
+    tasks.essential("signal handler", cancel_on_signal(tasks.clone()));
+    tasks.essential("address output", print_address(app.clone(), handle.clone()));
     if let Some(endpoint) = quic::listen(config.listen, config.tls.as_ref())? {
         let (wire, clients, admissions) = (app.wire.clone(), app.clients.clone(), app.admissions.clone());
         let services = quic::Services { wire, clients, admissions };
         tasks.supervise("QUIC", move || quic::serve(services.clone(), endpoint.clone()));
     }
     let stop_timeout = Duration::from_secs(config.stop_seconds);
-    tasks.essential("ending connections", {
+    tasks.essential("graceful shutdown", {
         let (stop, handle) = (tasks.token(), handle.clone());
         async move {
             stop.cancelled().await;
             handle.graceful_shutdown(Some(stop_timeout));
         }
     });
-    let served = serve(&config, &app, handle).await;
+    let result = serve(&config, &app, handle).await;
     tasks.stop(stop_timeout).await;
     app.sessions.stop().await;
-    served.with_context(|| format!("cannot listen on {}", config.listen))
+    result.with_context(|| format!("cannot listen on {}", config.listen))
 }
 
-/// What goes on beside requests.
+/// Starts the background tasks.
 fn supervise(tasks: &Tasks, app: &AppState) {
     let (deliveries, sessions) = (app.deliveries.clone(), app.sessions.clone());
     tasks.supervise("deliveries", move || deliveries.clone().run(sessions.clone()));
@@ -84,7 +84,7 @@ fn supervise(tasks: &Tasks, app: &AppState) {
     let inbox = app.inbox.clone();
     tasks.supervise("mailbox", move || inbox.clone().run());
     let desk = app.desk.clone();
-    tasks.supervise("other desks", move || desk::sync::run(desk.clone()));
+    tasks.supervise("ticket sync", move || desk::sync::run(desk.clone()));
 }
 
 async fn serve(config: &Config, app: &AppState, handle: axum_server::Handle<SocketAddr>) -> anyhow::Result<()> {
@@ -106,7 +106,7 @@ async fn serve(config: &Config, app: &AppState, handle: axum_server::Handle<Sock
     Ok(())
 }
 
-/// How much a connection may say before it is known what it asks for.
+/// Limits what a connection may send before its request is known.
 fn with_http_limits(mut server: axum_server::Server<SocketAddr>) -> axum_server::Server<SocketAddr> {
     let http = server.http_builder();
     http.http1().max_buf_size(64 * 1024).max_headers(100);
@@ -114,7 +114,7 @@ fn with_http_limits(mut server: axum_server::Server<SocketAddr>) -> axum_server:
     server
 }
 
-/// What more than one service stands on.
+/// What several services share.
 struct Foundation {
     db: DatabaseConnection,
     secrets: Arc<Secrets>,
@@ -148,7 +148,7 @@ impl Foundation {
     }
 }
 
-/// Opens the data folder, without touching any session.
+/// Opens the data folder and builds the services. It changes no session.
 pub async fn open(config: &Config) -> anyhow::Result<AppState> {
     let foundation = Foundation::open(config).await?;
     let Foundation { db, secrets, identity, disk, vault, teams, settings, policy } = &foundation;
@@ -244,7 +244,7 @@ pub async fn open(config: &Config) -> anyhow::Result<AppState> {
     Ok(state)
 }
 
-/// Every kind of system that can be told what happens.
+/// Every kind of receiver.
 fn receivers(config: &Config, foundation: &Foundation) -> Kinds {
     let (db, policy) = (foundation.db.clone(), foundation.policy.clone());
     let (public_url, outbound) = (config.public_url.clone(), config.outbound.clone());
@@ -286,13 +286,13 @@ async fn auth(
     }))
 }
 
-/// Tells the person at the terminal where to go, once the port is open.
+/// Prints the server's address, once the port is open, and the set-up link while there is no account.
 async fn print_address(app: AppState, handle: axum_server::Handle<SocketAddr>) {
     if handle.listening().await.is_none() {
         return;
     }
     println!("Deskside is at {}", app.public_url);
-    let setup = app.auth.setup.lock().expect("nobody panics while holding the set-up token").clone();
+    let setup = app.auth.setup.lock().expect("the set-up token's lock is not poisoned").clone();
     if let Some(token) = setup {
         println!("Set up the first administrator (this link works once):\n  {}/setup#{token}", app.public_url);
     }
@@ -301,10 +301,10 @@ async fn print_address(app: AppState, handle: axum_server::Handle<SocketAddr>) {
     }
 }
 
-/// Stops everything when the system says so.
+/// Cancels all tasks on SIGTERM, on Ctrl+C, or when another part stops the server.
 async fn cancel_on_signal(tasks: Tasks) {
-    let mut terminate =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).expect("signals can be heard");
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        .expect("a handler for SIGTERM can be installed");
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}

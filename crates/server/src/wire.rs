@@ -1,4 +1,4 @@
-//! Connections: WebTransport's streams over a WebSocket by QMux.
+//! The wire: WebTransport over QUIC, or its streams over a WebSocket by QMux.
 //!
 //! A connection opens with one bidirectional control stream whose first message is a [`Hello`]. Other streams are one-way
 //! and start with one byte that says what they carry: `S` the screen, `I` input.
@@ -24,16 +24,16 @@ use web_transport_trait::{RecvStream, SendStream, Session, Stats};
 
 use crate::{access_scope, config::PublicUrl, connections::Exchange};
 
-/// Who does not say hello in this time is not let in.
+/// How long a connection may take to send its hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection that was let go may still read why.
+/// How long the server waits for a released connection to receive the reason.
 const BYE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Who has no room for one message in this time does not read.
+/// How long writing one message may take before the peer counts as not reading.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often the round trip to the customer is read.
+/// How often the round trip to the customer is measured.
 const PATH_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What a connection is given.
+/// The services that a connection needs.
 pub struct Wire {
     pub sessions: Arc<SessionRegistry>,
     pub archive: Arc<Archive>,
@@ -41,7 +41,7 @@ pub struct Wire {
     pub public_url: PublicUrl,
 }
 
-/// Lets a WebSocket in: a page only when it is one of ours.
+/// Accepts a WebSocket. A request from a page must come from one of this server's own pages.
 pub async fn upgrade(
     State(wire): State<Arc<Wire>>,
     extensions: Extensions,
@@ -49,14 +49,14 @@ pub async fn upgrade(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let origin = headers.get(header::ORIGIN).map(|o| o.to_str().unwrap_or("unreadable"));
-    // Programs send no Origin, pages cannot leave it out. Everybody needs a ticket besides.
+    // Programs send no Origin, and pages cannot omit it. Either needs a ticket as well.
     if origin.is_some_and(|origin| origin != wire.public_url.origin()) {
-        tracing::warn!("a page of another origin tried to connect");
+        tracing::warn!("connection from a page of another origin refused");
         return (StatusCode::FORBIDDEN, "this page does not belong to this server").into_response();
     }
     let offered = upgrade.requested_protocols().filter_map(|p| p.to_str().ok());
     let Some(protocol) = offered.into_iter().find(|p| p.ends_with(".deskside")).map(str::to_owned) else {
-        return (StatusCode::BAD_REQUEST, "the deskside protocol is spoken here").into_response();
+        return (StatusCode::BAD_REQUEST, "this address speaks the deskside protocol").into_response();
     };
     let exchange = extensions.get::<Arc<Exchange>>().cloned();
     let upgrade = upgrade.protocols([protocol.clone()]);
@@ -77,16 +77,16 @@ pub async fn upgrade(
     })
 }
 
-/// Why a connection ended; said once, where it is handled.
+/// Why a connection ended. It is logged once, where it is handled.
 #[derive(Debug, thiserror::Error)]
 enum ConnectionError {
     #[error("no hello in time")]
     NoHello,
-    #[error("others needed its place before it said hello")]
+    #[error("evicted for another connection before the hello")]
     Evicted,
-    #[error("the hello is of version {0}")]
+    #[error("unsupported protocol version {0}")]
     Version(u16),
-    #[error("the ticket is unknown, used or too old")]
+    #[error("the ticket is unknown, used or expired")]
     Ticket,
     #[error(transparent)]
     Frame(#[from] protocol::FrameError),
@@ -96,9 +96,9 @@ enum ConnectionError {
     Stream,
     #[error("too many messages")]
     Flood,
-    #[error("the sign-in that it came by has ended")]
+    #[error("its sign-in has ended")]
     SignedOut,
-    #[error("it does not read what it is told")]
+    #[error("the peer does not read its messages")]
     SlowReader,
     #[error(transparent)]
     Act(#[from] ActError),
@@ -110,12 +110,12 @@ fn broken(error: impl std::fmt::Display) -> ConnectionError {
     ConnectionError::Broken(error.to_string())
 }
 
-/// How a connection came in.
+/// A connection that has not said hello yet.
 pub struct Incoming {
     pub quic: bool,
-    /// What it is counted as, for as long as it is there.
+    /// The exchange that counts it while it is open.
     pub exchange: Option<Arc<Exchange>>,
-    /// Reads more of it than a hello: done once that is accepted.
+    /// Lifts the receive limit once the hello is accepted.
     pub accept: Box<dyn FnOnce() + Send>,
 }
 
@@ -128,7 +128,7 @@ pub async fn serve<S: Session>(wire: &Wire, connection: S, Incoming { quic, exch
     let (live, attachment, login, proof, control) = match admitted {
         Ok(admitted) => admitted,
         Err(error) => {
-            tracing::info!(%error, "a connection was not admitted");
+            tracing::info!(%error, "connection not admitted");
             connection.close(1, "not admitted");
             return;
         }
@@ -149,8 +149,8 @@ pub async fn serve<S: Session>(wire: &Wire, connection: S, Incoming { quic, exch
         () = signed_out(login.as_ref()) => Err(ConnectionError::SignedOut),
     };
     match &result {
-        Err(ConnectionError::Broken(_)) | Ok(()) => tracing::debug!(session = %live.id, "a connection ended"),
-        Err(error) => tracing::warn!(session = %live.id, who = who.0, %error, "a connection was ended"),
+        Err(ConnectionError::Broken(_)) | Ok(()) => tracing::debug!(session = %live.id, "connection ended"),
+        Err(error) => tracing::warn!(session = %live.id, who = who.0, %error, "connection closed by the server"),
     }
     tasks.shutdown().await;
     connection.close(0, "done");
@@ -159,10 +159,11 @@ pub async fn serve<S: Session>(wire: &Wire, connection: S, Incoming { quic, exch
 
 type Control<S> = (<S as Session>::SendStream, <S as Session>::RecvStream, Framed);
 
-/// A participant's place, and the sign-in that they came by.
+/// A participant's attachment, the sign-in that the ticket was issued for, and the proof of identity that the hello
+/// asked for.
 type Admitted<S> = (Arc<LiveSession>, Attachment, Option<Login>, String, Control<S>);
 
-/// Until its hello it is the peer's turn: returns when others need the place meanwhile.
+/// Until the hello the server waits for the peer. Returns when the connection is evicted meanwhile.
 async fn evicted(exchange: Option<&Exchange>) {
     match exchange {
         Some(exchange) => {
@@ -173,7 +174,7 @@ async fn evicted(exchange: Option<&Exchange>) {
     }
 }
 
-/// Waits until the session lets a connection go.
+/// Waits until the session releases the connection.
 async fn released(let_go: Option<LetGo>) {
     match let_go {
         Some(let_go) => drop(let_go.await),
@@ -181,7 +182,7 @@ async fn released(let_go: Option<LetGo>) {
     }
 }
 
-/// Waits for the end of the sign-in that a connection came by; those of customers and experts came by none.
+/// Waits for the end of the sign-in that the ticket was issued for. Customers and experts have none.
 async fn signed_out(login: Option<&Login>) {
     match login {
         Some(login) => login.ended().await,
@@ -247,17 +248,17 @@ async fn drive<S: Session>(
     if role != Role::Customer && live.read(|s| s.may_watch(who)).await {
         tasks.spawn(flow::write_screen(connection.clone(), live.clone(), (connection_id, who)));
     }
-    let (pongs, pong_queue) = mpsc::channel(16);
+    let (replies, reply_queue) = mpsc::channel(16);
     let let_go = attachment.let_go.take();
     let mut writer = JoinSet::new();
-    writer.spawn(write_control(sender, live.clone(), attachment, proof, pong_queue));
+    writer.spawn(write_control(sender, live.clone(), attachment, proof, reply_queue));
     let reader = control::ControlReader {
         archive: wire.archive.clone(),
         live: live.clone(),
         connection_id,
         who,
         client,
-        replies: pongs,
+        replies: replies,
     };
     tasks.spawn(reader.read(receiver, framed));
     let ingress = flow::FrameIngress { live: live.clone(), who, relayed: Arc::default() };
@@ -269,13 +270,13 @@ async fn drive<S: Session>(
         Some(ended) = writer.join_next() => return ended.unwrap_or(Ok(())),
         () = released(let_go) => {}
     }
-    // From here on nothing of it is heard, shown or passed on. What it is still to read has a moment.
+    // From here on nothing is read from or relayed to this connection. It has a moment to receive what was sent.
     tasks.shutdown().await;
     let _ = tokio::time::timeout(BYE_TIMEOUT, writer.join_next()).await;
     Ok(())
 }
 
-/// Keeps what the technician is told about the customer's connection fresh.
+/// Measures the path to the customer, which technicians see.
 async fn watch_path<S: Session>(live: Arc<LiveSession>, connection: S, quic: bool) -> Result<(), ConnectionError> {
     live.path_stats.begins();
     loop {
@@ -287,14 +288,14 @@ async fn watch_path<S: Session>(live: Arc<LiveSession>, connection: S, quic: boo
     }
 }
 
-/// Takes streams in, and ends when any task of the connection does.
+/// Accepts streams, and returns when any task of the connection ends.
 async fn accept_streams<S: Session>(
     ingress: flow::FrameIngress,
     connection: &S,
     role: Role,
     tasks: &mut JoinSet<Result<(), ConnectionError>>,
 ) -> Result<(), ConnectionError> {
-    // The two control tasks and the writers live as long as the connection; streams come and go.
+    // The control tasks and the writers live as long as the connection; streams come and go.
     let mut streams: JoinSet<Result<(), ConnectionError>> = JoinSet::new();
     loop {
         tokio::select! {
@@ -325,7 +326,7 @@ async fn accept_streams<S: Session>(
     }
 }
 
-/// A message as its readers take it: an event that was stored before events had a bound is told with shorter texts.
+/// Encodes a message. The texts of an event that was stored before events had a size limit are shortened.
 fn encoded(message: ServerMessage) -> Vec<u8> {
     match message {
         ServerMessage::Happened { entry: Entry { seq, at, event } } => {
@@ -336,7 +337,7 @@ fn encoded(message: ServerMessage) -> Vec<u8> {
     }
 }
 
-/// Writes a message, for which a peer that reads has room in time.
+/// Writes a message; fails when the peer does not read it in time.
 async fn send<W: SendStream>(stream: &mut W, message: ServerMessage) -> Result<(), ConnectionError> {
     let message = encoded(message);
     match tokio::time::timeout(WRITE_TIMEOUT, stream.write_all(&message)).await {
@@ -350,7 +351,7 @@ async fn write_control<W: SendStream>(
     live: Arc<LiveSession>,
     mut attachment: Attachment,
     proof: String,
-    mut pongs: mpsc::Receiver<ServerMessage>,
+    mut replies: mpsc::Receiver<ServerMessage>,
 ) -> Result<(), ConnectionError> {
     let welcome = ServerMessage::Welcome {
         you: attachment.who,
@@ -367,14 +368,14 @@ async fn write_control<W: SendStream>(
     loop {
         let message = tokio::select! {
             message = attachment.messages.recv() => message,
-            Some(pong) = pongs.recv() => Some(pong),
+            Some(reply) = replies.recv() => Some(reply),
         };
         let Some(message) = message else { break };
         send(&mut stream, message).await?;
     }
     send(&mut stream, ServerMessage::Bye { reason: ByeReason::Done }).await?;
     stream.finish().map_err(broken)?;
-    // The peer closes when it has read everything; a peer that does not is cut off.
+    // A peer closes the stream when it has read everything; one that does not is cut off.
     let _ = tokio::time::timeout(Duration::from_secs(5), stream.closed()).await;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Files that are put into the chat, by either side, kept by the server; and pictures of the screen for the journal.
+//! Files posted in the chat, which the server keeps, and screenshots for the journal.
 
 use std::sync::Arc;
 
@@ -29,9 +29,9 @@ use crate::{
     desk::{BuiltIn, Desk, Entry},
 };
 
-/// The largest file that the chat takes.
+/// The largest file in the chat, in bytes.
 pub const MAX_FILE: u64 = 512 * 1024 * 1024;
-/// The largest picture of a screen.
+/// The largest screenshot, in bytes.
 const MAX_SCREENSHOT: usize = 32 * 1024 * 1024;
 
 /// A file's name.
@@ -52,7 +52,7 @@ pub async fn post(
     store(&sessions, &archive, &live, by, query.name, body).await
 }
 
-/// A customer's or an expert's file; the resume token says whose.
+/// A customer's or an expert's file. The resume token identifies the participant.
 pub async fn post_by_token(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
@@ -82,7 +82,7 @@ async fn store(
     body: Body,
 ) -> Result<StatusCode> {
     if !name_fits(&name) {
-        return Err(ApiError::bad("This is not a file's name."));
+        return Err(ApiError::bad("This is not a valid file name."));
     }
     if live.read(|s| s.phase()).await == Phase::Held {
         return Err(ActError::from(RefusalReason::OnHold).into());
@@ -92,9 +92,9 @@ async fn store(
     let number = live.next_number();
     let mut keeping = live.keep(from, paths::post(&archive.data, &live.id, number))?;
     let (bytes, sha256) = receive(&mut keeping, body).await?;
-    // A large file takes a while.
+    // The participant may have left while a large file was uploaded.
     require_participant(live, from).await?;
-    // It is fetched by its number: the name is for people.
+    // The file is fetched by its number; the name is only displayed.
     let name = shown(&sessions.redactor().await?.clean(&name));
     live.record_deed(Event::FilePosted { from, number, name, bytes, sha256 }).await?;
     keeping.done();
@@ -104,24 +104,26 @@ async fn store(
 async fn require_participant(live: &LiveSession, who: ParticipantId) -> Result<()> {
     match access_scope::is_part_of(live, who).await {
         true => Ok(()),
-        false => Err(ApiError::forbidden("You do not take part in this session any more.")),
+        false => Err(ApiError::forbidden("You no longer take part in this session.")),
     }
 }
 
 async fn receive(keeping: &mut Keeping, body: Body) -> Result<(u64, String)> {
     let io = |e: std::io::Error| ApiError::from(anyhow::Error::from(e));
-    let too_large = || ApiError::too_large("The chat takes files of up to 512 MB. Larger ones go by file transfer.");
-    // What is announced is judged before it comes.
+    let too_large = || ApiError::too_large("The chat takes files of up to 512 MB. Use file transfer for larger ones.");
+    // The announced length is checked before the upload begins.
     let announced = body.size_hint().lower();
     if announced > MAX_FILE {
         return Err(too_large());
     }
     keeping.room(announced)?;
-    tokio::fs::create_dir_all(keeping.path().parent().expect("a path of ours has a folder")).await.map_err(io)?;
+    tokio::fs::create_dir_all(keeping.path().parent().expect("paths in the data folder have a parent"))
+        .await
+        .map_err(io)?;
     let mut file = tokio::fs::File::create_new(keeping.path()).await.map_err(io)?;
     let (mut bytes, mut hash, mut body) = (0u64, Sha256::new(), body.into_data_stream());
     while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|_| ApiError::bad("The file did not arrive whole."))?;
+        let chunk = chunk.map_err(|_| ApiError::bad("The file did not arrive completely."))?;
         bytes += chunk.len() as u64;
         if bytes > MAX_FILE {
             return Err(too_large());
@@ -146,7 +148,7 @@ pub async fn read(
     serve(&archive, &id, number, entries).await
 }
 
-/// A file of the chat, for whoever holds a resume token of its session.
+/// A file of the chat, for the holder of a resume token of its session.
 pub async fn read_by_token(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
@@ -173,7 +175,7 @@ async fn serve(
         _ => None,
     });
     let name = name.ok_or_else(|| ApiError::missing("file"))?;
-    let kind = "application/octet-stream".parse().expect("a fixed name parses");
+    let kind = "application/octet-stream".parse().expect("a constant media type is valid");
     let request = axum::http::Request::new(Body::empty());
     let file = ServeFile::new_with_mime(paths::post(&archive.data, id, number), &kind);
     let Ok(served) = file.oneshot(request).await;
@@ -182,15 +184,15 @@ async fn serve(
     Ok(response)
 }
 
-/// A file for the disk, by its name (RFC 6266 with RFC 5987: UTF-8, percent-encoded).
+/// The header that makes browsers save a file under this name (RFC 6266 with RFC 5987: UTF-8, percent-encoded).
 pub fn content_disposition(name: &str) -> HeaderValue {
     let name = shown(name).replace(char::REPLACEMENT_CHARACTER, "_");
     let encoded: String = name.bytes().map(|b| format!("%{b:02X}")).collect();
     let disposition = format!("attachment; filename*=UTF-8''{encoded}");
-    HeaderValue::from_str(&disposition).expect("percent-encoded text is a header's text")
+    HeaderValue::from_str(&disposition).expect("percent-encoded text is a valid header value")
 }
 
-/// Puts a picture of the shared screen into the incident's journal.
+/// Adds a screenshot to the incident's journal.
 pub async fn screenshot(
     State(db): State<DatabaseConnection>,
     State(archive): State<Arc<Archive>>,
@@ -198,7 +200,7 @@ pub async fn screenshot(
     body: Bytes,
 ) -> Result<StatusCode> {
     if body.len() > MAX_SCREENSHOT {
-        return Err(ApiError::bad("A picture must be a PNG of at most 32 MB."));
+        return Err(ApiError::bad("A screenshot must be a PNG of at most 32 MB."));
     }
     require_participant(&live, by).await?;
     if !live.may(by, Right::View).await {
@@ -207,7 +209,7 @@ pub async fn screenshot(
     live.read(|s| s.has_room(clock::now(), by)).await.map_err(ActError::from)?;
     let whole = body.clone();
     if !tokio::task::spawn_blocking(move || pictures::is_png(&whole)).await.map_err(anyhow::Error::from)? {
-        return Err(ApiError::bad("This is not a PNG picture, or it is damaged or larger than a screen."));
+        return Err(ApiError::bad("This is not a PNG picture, or it is damaged or larger than a screen can be."));
     }
     let number = live.next_number();
     let sha256 = secret::hex(&Sha256::digest(&body));
@@ -222,7 +224,7 @@ pub async fn screenshot(
     Ok(StatusCode::CREATED)
 }
 
-/// A picture of a shared screen.
+/// Returns a screenshot.
 pub async fn read_screenshot(
     State(sessions): State<Arc<SessionRegistry>>,
     State(archive): State<Arc<Archive>>,
@@ -246,7 +248,7 @@ pub struct Rating {
     pub comment: String,
 }
 
-/// Takes a customer's rating, once, after the session's end.
+/// Stores a customer's rating, once, after the session's end.
 pub async fn rate(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,

@@ -1,4 +1,4 @@
-//! What a connection or a request is doing, and when that has lasted too long.
+//! What a connection or request is doing, and when it has lasted too long.
 
 use std::{
     collections::BTreeMap,
@@ -10,25 +10,25 @@ use std::{
 use futures::task::AtomicWaker;
 use tokio::time::Instant;
 
-/// Whoever sends or takes more slowly than this while there is no room for others makes room.
+/// A peer that is slower than this may be evicted when there are too many.
 const MIN_BYTES_PER_SECOND: f64 = 4_096.0;
 
-/// How long a connection may take.
+/// The time limits of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// Until its first request is read whole, with everything before it (TLS).
+    /// Until the first request has been read, including the TLS handshake.
     pub first: Duration,
-    /// From one request to the next; until somebody takes a piece of what they asked for; until a piece of a body comes.
+    /// Between requests, and until the peer takes a chunk of a response or sends one of a body.
     pub later: Duration,
 }
 
 impl Timeouts {
-    /// By the time for the first request.
+    /// Derives both limits from the one for the first request.
     pub fn of(first: Duration) -> Self {
         Self { first, later: first * 4 }
     }
 
-    /// How often it is looked whether a time is over; whoever lags no longer than this keeps their place.
+    /// How often the limits are checked. A peer that lags no longer than this is not evicted.
     pub fn tick(&self) -> Duration {
         (self.first / 8).clamp(Duration::from_millis(50), Duration::from_secs(2))
     }
@@ -37,11 +37,11 @@ impl Timeouts {
 /// Why a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Overdue {
-    #[error("no request came")]
+    #[error("no request arrived in time")]
     NoRequest,
-    #[error("what was asked for is not taken")]
+    #[error("the peer stalls")]
     Stalled,
-    #[error("others needed its place")]
+    #[error("evicted for another connection")]
     Evicted,
 }
 
@@ -49,17 +49,17 @@ pub enum Overdue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
     Server,
-    /// The peer has to send a piece of its body, or to take one of the answer.
+    /// The server waits for the peer to send a chunk of its body or to take one of the response.
     Peer {
         since: Instant,
     },
 }
 
-/// How a request goes on: what its peer does counts, not what it asks for.
+/// The progress of a request. What counts is what the peer does, not what it asks for.
 #[derive(Clone, Copy, Debug)]
 struct Progress {
     turn: Turn,
-    /// How long the peer has been waited for before this turn, less the time that their bytes were worth.
+    /// How long the server has waited for the peer before this turn, less the time that the bytes were worth.
     lag: Duration,
 }
 
@@ -80,7 +80,7 @@ impl Progress {
         self.turn = Turn::Server;
     }
 
-    /// Since when it is the peer's turn.
+    /// Since when the server waits for the peer.
     fn waiting_since(&self) -> Option<Instant> {
         match self.turn {
             Turn::Server => None,
@@ -88,25 +88,25 @@ impl Progress {
         }
     }
 
-    /// The same, as if the peer had always gone at the pace that keeps a place.
+    /// The same, shifted by the lag behind the minimum speed.
     fn lagging_since(&self) -> Option<Instant> {
         self.waiting_since().map(|since| since.checked_sub(self.lag).unwrap_or(since))
     }
 }
 
-/// How far a connection has come.
+/// The stage of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     New,
-    /// It has asked for something.
+    /// It has sent a request.
     Active,
     Evicted,
 }
 
-/// A connection or a request, as everything that belongs to it tells what it does.
+/// The activity of a connection or of a request, as its parts report it.
 pub struct Activity {
     timeouts: Timeouts,
-    /// What ends with it: the connection that a request came by.
+    /// The connection of a request, which is evicted with it.
     parent: Option<Arc<Activity>>,
     state: Mutex<State>,
     waker: AtomicWaker,
@@ -114,14 +114,15 @@ pub struct Activity {
 
 struct State {
     stage: Stage,
-    /// When it came, or when its last request ended.
+    /// When it began, or when its last request ended.
     since: Instant,
     next: u64,
     requests: BTreeMap<u64, Progress>,
 }
 
 impl State {
-    /// Since when each request is waiting for the peer; `None` while the server is to act in any, or there is none.
+    /// Since when each request waits for the peer; `None` while it is the server's turn in any of them, or when there
+    /// is none.
     fn waiting(&self, since: impl Fn(&Progress) -> Option<Instant>) -> Option<Vec<Instant>> {
         self.requests.values().map(since).collect::<Option<Vec<_>>>().filter(|all| !all.is_empty())
     }
@@ -138,10 +139,10 @@ impl Activity {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nobody panics while holding what a connection does")
+        self.state.lock().expect("the lock of a connection's activity is not poisoned")
     }
 
-    /// Why this connection must end, if it must.
+    /// Why the connection must end, if it must.
     pub fn overdue(&self, now: Instant) -> Option<Overdue> {
         let state = self.state();
         let idle = |since| now.saturating_duration_since(since);
@@ -156,8 +157,8 @@ impl Activity {
         }
     }
 
-    /// Since when it keeps a place for nothing: it has no request, or its peer does not go on with any. Whoever never
-    /// asked for anything comes first. Of several requests the one counts that lags most: others do not renew it.
+    /// Since when it could be evicted: it has no request, or its peer stalls in each. Connections without any request
+    /// so far sort first. Of several requests the one that lags most counts, so that others do not renew it.
     pub(super) fn evictable_since(&self, now: Instant) -> Option<(bool, Instant)> {
         let state = self.state();
         match (state.stage, state.requests.is_empty()) {
@@ -171,12 +172,12 @@ impl Activity {
         }
     }
 
-    /// Whether nothing was asked for yet.
+    /// Whether it has not sent a request yet.
     pub(super) fn is_new(&self) -> bool {
         self.state().stage == Stage::New
     }
 
-    /// Ends it: others need its place.
+    /// Evicts it in favour of another, together with its connection.
     pub(super) fn evict(&self) {
         self.state().stage = Stage::Evicted;
         self.waker.wake();
@@ -185,12 +186,12 @@ impl Activity {
         }
     }
 
-    /// Whom to wake when it is sent away.
+    /// Registers the waker for its eviction.
     pub(super) fn wake(&self, waker: &Waker) {
         self.waker.register(waker);
     }
 
-    /// Whether others needed its place; else this is woken when they do.
+    /// Whether it was evicted. If not, the waker is woken when it is.
     fn is_evicted(&self, waker: &Waker) -> bool {
         self.wake(waker);
         self.state().stage == Stage::Evicted
@@ -210,7 +211,7 @@ impl Activity {
         .await;
     }
 
-    /// A request came.
+    /// Begins a request.
     pub(super) fn begin_request(self: &Arc<Self>) -> Request {
         let mut state = self.state();
         let id = state.next;
@@ -223,14 +224,14 @@ impl Activity {
     }
 }
 
-/// A request, from its head until its answer is given whole, or given up.
+/// A request, from its headers until its response has been taken or given up.
 pub(super) struct Request {
     activity: Arc<Activity>,
     id: u64,
 }
 
 impl Request {
-    /// The peer has to send or take something.
+    /// The server waits for the peer to send or take something.
     pub(super) fn wait_for_peer(&self, now: Instant) {
         let mut state = self.activity.state();
         if let Some(pace) = state.requests.get_mut(&self.id) {
@@ -238,7 +239,7 @@ impl Request {
         }
     }
 
-    /// The peer has sent or taken so much.
+    /// The peer has sent or taken this many bytes.
     pub(super) fn progress(&self, now: Instant, bytes: usize) {
         let mut state = self.activity.state();
         if let Some(pace) = state.requests.get_mut(&self.id) {
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn each_stage_has_its_time() {
+    fn each_stage_has_a_time_limit() {
         let activity = Arc::new(Activity::new(TIMES, None));
         let after = |n| activity.overdue(Instant::now() + seconds(n));
         assert_eq!([after(15), after(16)], [None, Some(Overdue::NoRequest)]);
@@ -291,29 +292,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_renews_nothing_that_is_not_taken() {
+    fn further_requests_do_not_renew_one_that_stalls() {
         let activity = Arc::new(Activity::new(TIMES, None));
         let begun = Instant::now();
         let stalled_since = activity.begin_request();
         stalled_since.wait_for_peer(begun);
-        // Another request, which is answered and taken, and many that are not.
+        // Another request, whose response is taken, and many whose responses are not.
         drop(activity.begin_request());
         let more: Vec<Request> = (0..59).map(|_| activity.begin_request()).collect();
         more.iter().for_each(|request| request.wait_for_peer(begun + seconds(50)));
         assert_eq!(
             activity.evictable_since(begun + seconds(50)),
             Some((true, begun)),
-            "it makes room as if it had asked once"
+            "it can be evicted as if it had sent one request"
         );
         let after = |n| activity.overdue(begun + seconds(n));
         assert_eq!([after(109), after(110)], [None, Some(Overdue::Stalled)]);
     }
 
     #[test]
-    fn a_peer_that_goes_on_keeps_its_place_and_one_that_trickles_does_not() {
+    fn a_steady_peer_keeps_its_slot_and_a_trickling_one_does_not() {
         let begun = Instant::now();
-        // Every second so many bytes, for a while; then whether it makes room for others.
-        for (bytes, makes_room) in [(1, true), (2_000, true), (4_096, false), (1_000_000, false)] {
+        // A number of bytes every second for a while, and whether the request can then be evicted.
+        for (bytes, evictable) in [(1, true), (2_000, true), (4_096, false), (1_000_000, false)] {
             let activity = Arc::new(Activity::new(TIMES, None));
             let request = activity.begin_request();
             for n in 0..10 {
@@ -322,7 +323,7 @@ mod tests {
             }
             request.wait_for_peer(begun + seconds(10));
             let wait_for_peer = |n| activity.evictable_since(begun + seconds(n)).is_some();
-            assert_eq!(wait_for_peer(10), makes_room, "{bytes} bytes a second");
+            assert_eq!(wait_for_peer(10), evictable, "{bytes} bytes a second");
             assert!(wait_for_peer(12), "{bytes} bytes a second, and then none");
             request.progress(begun + seconds(12), 0);
             assert!(!wait_for_peer(100), "the server's turn");

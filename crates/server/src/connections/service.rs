@@ -1,4 +1,4 @@
-//! How connections come in, and what each request is counted as.
+//! Accepts TCP connections, and counts each request.
 
 use std::{
     convert::Infallible,
@@ -25,10 +25,10 @@ use super::{
     stream::MonitoredStream,
 };
 
-/// The answer for whoever asks too much at once.
+/// The response to a client with too many requests at once.
 pub type Refusal = fn() -> Response<Body>;
 
-/// Where connections come in.
+/// Accepts connections.
 #[derive(Clone)]
 pub struct Acceptor {
     clients: Arc<Clients>,
@@ -37,18 +37,18 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// Lets in whom these say; whoever asks too much at once is answered by `refusal`.
+    /// Admits what `admissions` has room for; answers excess requests by `refusal`.
     pub fn new(clients: Arc<Clients>, admissions: Arc<Admissions>, refusal: Refusal) -> Self {
         Self { clients, admissions, refusal }
     }
 
     fn enter<S>(&self, stream: TcpStream, service: S) -> io::Result<(MonitoredStream<TcpStream>, CountedService<S>)> {
-        // Without Nagle's algorithm: small messages, like the release of a key, would wait for an acknowledgement.
+        // No Nagle's algorithm: small messages, like the release of a key, would wait for an acknowledgement.
         stream.set_nodelay(true)?;
         let peer = stream.peer_addr()?.ip();
         let class = self.clients.class_of(peer);
         let entered = self.admissions.connections.admit(class);
-        let (activity, slot) = entered.ok_or_else(|| io::Error::other("there are too many connections"))?;
+        let (activity, slot) = entered.ok_or_else(|| io::Error::other("too many connections"))?;
         let evicted_with = match class {
             PeerClass::Stranger(_) | PeerClass::Known(_) => Some(activity.clone()),
             PeerClass::Proxy(_) => None,
@@ -69,19 +69,19 @@ impl<S> Accept<TcpStream, S> for Acceptor {
     }
 }
 
-/// A connection's requests.
+/// Counts a connection's requests.
 #[derive(Clone)]
 pub struct CountedService<S> {
     inner: S,
     acceptor: Acceptor,
     activity: Arc<Activity>,
-    /// The same, where it ends with a request that others need the place of: what a peer does not take can be given up in no
-    /// other way. By a proxy others come as well.
+    /// The same, if evicting a request ends its connection: there is no other way to give up what a peer does not take.
+    /// Behind a proxy others use the connection as well, so there it does not.
     evicted_with: Option<Arc<Activity>>,
     peer: IpAddr,
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 impl<S, B> Service<Request<B>> for CountedService<S>
 where
@@ -92,13 +92,13 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Answer;
+    type Future = ResponseFuture;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Answer {
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
         let client = self.acceptor.clients.client_address(self.peer, request.headers());
         let class = PeerClass::from(client, self.acceptor.clients.is_known(client));
         let Some(slot) = self.acceptor.admissions.requests.admit_at(Instant::now(), class, self.evicted_with.clone())
@@ -114,7 +114,7 @@ where
         let answer = self.inner.call(request);
         Box::pin(async move {
             let response = answer.await?;
-            // Whoever takes the connection over has rules of their own, and keeps the exchange.
+            // A protocol that takes the connection over has limits of its own, and keeps the exchange.
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(response);
             }

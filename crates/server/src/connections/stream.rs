@@ -1,4 +1,4 @@
-//! A connection's bytes, which end when its time is over.
+//! A connection's bytes, which end when a time limit is exceeded.
 
 use std::{
     io,
@@ -14,13 +14,13 @@ use tokio::{
 
 use super::{Activity, Slot};
 
-/// A connection from somewhere.
+/// A connection whose time limits are enforced.
 pub struct MonitoredStream<IO> {
     io: IO,
     activity: Arc<Activity>,
     _slot: Slot,
     tick: Pin<Box<Sleep>>,
-    /// Since when the system takes no more bytes for the peer.
+    /// Since when the system accepts no more bytes for the peer.
     stalled_since: Option<Instant>,
 }
 
@@ -67,19 +67,19 @@ impl<IO> MonitoredStream<IO> {
 
 impl<IO: AsyncRead + Unpin> AsyncRead for MonitoredStream<IO> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let me = self.get_mut();
-        match Pin::new(&mut me.io).poll_read(context, into) {
+        let this = self.get_mut();
+        match Pin::new(&mut this.io).poll_read(context, into) {
             Poll::Ready(read) => Poll::Ready(read),
-            Poll::Pending => me.overdue(context),
+            Poll::Pending => this.overdue(context),
         }
     }
 }
 
 impl<IO: AsyncWrite + Unpin> AsyncWrite for MonitoredStream<IO> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let me = self.get_mut();
-        let written = Pin::new(&mut me.io).poll_write(context, bytes);
-        me.written(written, context)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.io).poll_write(context, bytes);
+        this.written(written, context)
     }
 
     fn poll_write_vectored(
@@ -87,9 +87,9 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for MonitoredStream<IO> {
         context: &mut Context<'_>,
         chunks: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let me = self.get_mut();
-        let written = Pin::new(&mut me.io).poll_write_vectored(context, chunks);
-        me.written(written, context)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.io).poll_write_vectored(context, chunks);
+        this.written(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,4 +1,5 @@
-//! What a connection says: passing messages go on at once, wishes one after the other, as the disk takes them.
+//! Reads a connection's control messages: transient ones are relayed at once, commands are executed one after the
+//! other, because each waits for the disk.
 
 use std::sync::Arc;
 
@@ -14,14 +15,14 @@ use super::{ConnectionError, next};
 /// How many control messages a second a connection may send over a longer time, and how many at once.
 const MESSAGES_PER_SECOND: f64 = 200.0;
 const MESSAGES_AT_ONCE: f64 = 600.0;
-/// How many wishes of a connection may wait for the disk. More hold up whatever else it says.
+/// How many commands of a connection may wait for the disk. Beyond that, reading stops.
 const COMMAND_QUEUE: usize = 64;
 
-/// Whoever speaks, and where answers go.
+/// The participant whose messages are read, and where replies go.
 pub(super) struct ControlReader {
     pub archive: Arc<Archive>,
     pub live: Arc<LiveSession>,
-    /// The connection's number.
+    /// The connection's number within the session.
     pub connection_id: u64,
     pub who: ParticipantId,
     pub client: Client,
@@ -29,7 +30,7 @@ pub(super) struct ControlReader {
 }
 
 impl ControlReader {
-    /// Reads until the stream ends; what was wished until then is judged.
+    /// Reads until the stream ends; commands read until then are executed.
     pub async fn read<R: RecvStream>(self, stream: R, framed: Framed) -> Result<(), ConnectionError> {
         let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
         let (read, ()) = tokio::join!(self.read_messages(stream, framed, commands), self.execute(queue));
@@ -47,7 +48,7 @@ impl ControlReader {
             if !bucket.take() {
                 return Err(ConnectionError::Flood);
             }
-            // A picture's acknowledgement does not wait behind a message that is being stored.
+            // Acknowledgements of pictures do not wait behind a message that is being stored.
             if let Some(command) = self.handle(message).await
                 && commands.send(command).await.is_err()
             {
@@ -57,7 +58,7 @@ impl ControlReader {
         Ok(())
     }
 
-    /// Passes a message on, or says what is wished by it.
+    /// Relays a message, or returns the command that it stands for.
     async fn handle(&self, message: ClientMessage) -> Option<Command> {
         let (live, who) = (&self.live, self.who);
         let command = match message {
@@ -67,7 +68,7 @@ impl ControlReader {
                 return None;
             }
             ClientMessage::Typing {} => {
-                // Whoever only watches is not seen.
+                // Supervisors stay invisible.
                 if self.role().await.is_some_and(|role| role != Role::Supervisor) {
                     live.broadcast_transient(who, &ServerMessage::Typing { from: who });
                 }
@@ -136,7 +137,7 @@ impl ControlReader {
         Some(command)
     }
 
-    /// As what somebody takes part.
+    /// The participant's role.
     async fn role(&self) -> Option<Role> {
         self.live.read(|s| s.participant(self.who).map(|p| p.role)).await
     }
@@ -151,10 +152,10 @@ impl ControlReader {
                     let _ = self.replies.try_send(ServerMessage::Refused { what: what.into(), why, text });
                 }
                 Err(error @ (ActError::Disabled | ActError::NoTeam)) => self.refuse(what, &error.to_string()),
-                // A full disk, most likely: nothing has happened, and whoever wished it is told so.
+                // Most likely the disk is full. Nothing has happened, and the participant learns that.
                 Err(ActError::Store(error)) => {
-                    tracing::error!(session = %self.live.id, %error, what, "what was wished cannot be stored");
-                    self.refuse(what, "the server cannot store anything now; its administrator must look");
+                    tracing::error!(session = %self.live.id, %error, what, "command not stored");
+                    self.refuse(what, "the server cannot store anything at the moment; please tell its administrator");
                 }
             }
         }
@@ -166,7 +167,7 @@ impl ControlReader {
     }
 }
 
-/// A bucket of messages that fills with time.
+/// Limits the rate of control messages.
 struct TokenBucket {
     left: f64,
     at: tokio::time::Instant,

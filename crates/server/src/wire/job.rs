@@ -1,5 +1,5 @@
-//! Jobs on the program's connection: a bidirectional stream each, and the technician's shells, which are streams of the
-//! page joined to streams of the program.
+//! Jobs on the support program's connection, each on a bidirectional stream of its own, and technicians' shells, which
+//! join a stream of the page to a stream of the program.
 
 use std::{io::Write, sync::Arc, time::Instant};
 
@@ -14,16 +14,16 @@ use super::{ConnectionError, broken, flow::FrameIngress, next};
 
 use sha2::{Digest, Sha256};
 
-/// How many pieces may be on their way in either direction of a job.
+/// How many chunks may be in flight in either direction of a job.
 const CHUNKS_IN_FLIGHT: usize = 8;
-/// How large a piece may be.
+/// Largest chunk, in bytes.
 const CHUNK_BYTES: usize = 128 * 1024;
-/// How long the recording of a shell may be.
+/// Largest recording of a shell, in bytes.
 const MAX_CAST_BYTES: u64 = 64 * 1024 * 1024;
-/// How often it is looked whether a shell is still allowed.
+/// How often the server checks that a shell is still allowed.
 const PERMISSION_CHECK: std::time::Duration = std::time::Duration::from_millis(500);
 
-/// Opens a stream for each job, and carries its bytes.
+/// Opens a stream for each job, and relays its bytes.
 pub(super) async fn serve<S: Session>(
     connection: S,
     live: Arc<LiveSession>,
@@ -33,10 +33,10 @@ pub(super) async fn serve<S: Session>(
     loop {
         tokio::select! {
             request = jobs.recv() => {
-                // The connection goes on without jobs until something else ends it.
+                // Without jobs the connection stays open until something else ends it.
                 let Some(JobRequest { job, pipe }) = request else { return std::future::pending().await };
                 let (mut sender, receiver) = connection.open_bi().await.map_err(broken)?;
-                // A slow file never holds up a picture or a key.
+                // Pictures and keys take precedence over files.
                 let urgent = matches!(job, Job::Shell { .. });
                 sender.set_priority(if urgent { 5 } else { 0 });
                 sender.write_all(&protocol::encode(&job)).await.map_err(broken)?;
@@ -63,7 +63,7 @@ async fn write<W: SendStream>(mut stream: W, mut outgoing: mpsc::Receiver<Bytes>
         }
     }
     let _ = stream.finish();
-    // Ended, not torn down: the stream lives until the program has read its end.
+    // The stream ends in order: it stays open until the program has read its end.
     let _ = stream.closed().await;
 }
 
@@ -86,7 +86,7 @@ async fn read<R: RecvStream>(mut stream: R, incoming: mpsc::Sender<Chunk>, bulk:
     }
 }
 
-/// A technician's command shell: keys in, the terminal's output out, and a recording of what it showed.
+/// A technician's command shell: keys in, terminal output out, and a recording of the output.
 pub(super) async fn shell<W: SendStream, R: RecvStream>(
     ingress: FrameIngress,
     mut page: W,
@@ -100,7 +100,7 @@ pub(super) async fn shell<W: SendStream, R: RecvStream>(
     let opened = async {
         let keeping = live.keep(who, paths::shell(live.folder(), &live.id, number));
         let keeping = keeping.map_err(|why| why.to_string())?;
-        // What is not recorded is not shown: the recording is there before the program is asked.
+        // Nothing is shown unrecorded, so the recording starts before the program is asked.
         let cast = Cast::create(keeping, columns, rows).map_err(|why| why.to_string())?;
         let mut pipe = live.job(who, Job::Shell { columns, rows }).await.map_err(|why| why.to_string())?;
         match pipe.answer().await.map_err(|why| why.to_string())? {
@@ -125,12 +125,12 @@ pub(super) async fn shell<W: SendStream, R: RecvStream>(
     relayed
 }
 
-/// What a technician reads in the terminal itself.
+/// An error as the technician reads it in the terminal.
 fn error_line(what: &str, why: &str) -> String {
     format!("\r\n\x1b[31mThe shell {what}: {why}.\x1b[0m\r\n")
 }
 
-/// A shell that is open. However it ends, also with its connection, the timeline says so, and its recording is whole.
+/// An open shell. However it ends, its end is recorded in the timeline and its recording is complete.
 struct Shell {
     live: Arc<LiveSession>,
     number: u32,
@@ -143,7 +143,7 @@ impl Drop for Shell {
         tokio::spawn(async move {
             let ended = tokio::task::spawn_blocking(move || cast.map(Cast::end).transpose()).await;
             let sha256 = ended.ok().and_then(Result::ok).flatten().unwrap_or_default();
-            // The session may have ended meanwhile; then its end says enough.
+            // If the session has ended meanwhile, its end already implies the shell's.
             let _ = live.record_deed(Event::ShellEnded { number, sha256 }).await;
         });
     }
@@ -173,7 +173,7 @@ async fn relay<W: SendStream, R: RecvStream>(
             }
             output = pipe.next() => {
                 let Ok(Some(bytes)) = output else { return Ok(()) };
-                // What is not recorded is not shown.
+                // Nothing is shown unrecorded.
                 if let Some(cast) = &mut shell.cast
                     && let Err(why) = cast.output(&bytes)
                 {
@@ -190,21 +190,21 @@ async fn relay<W: SendStream, R: RecvStream>(
     }
 }
 
-/// A recording of a terminal as an asciicast, version 2: <https://docs.asciinema.org/manual/asciicast/v2/>. What was
-/// typed is not in it, only what was shown.
+/// A recording of a terminal as an asciicast, version 2: <https://docs.asciinema.org/manual/asciicast/v2/>. It holds
+/// the output alone, not what was typed.
 struct Cast {
     file: platform::vault::Writer<std::fs::File>,
     keeping: Keeping,
     bytes: u64,
     sum: Sha256,
     started: Instant,
-    /// The beginning of a character whose end has not come yet.
+    /// The first bytes of a character that is not complete yet.
     partial: Vec<u8>,
 }
 
 impl Cast {
     fn create(keeping: Keeping, columns: u16, rows: u16) -> std::io::Result<Self> {
-        std::fs::create_dir_all(keeping.path().parent().expect("a path of ours has a folder"))?;
+        std::fs::create_dir_all(keeping.path().parent().expect("paths in the data folder have a parent"))?;
         let file = keeping.create()?;
         let at = clock::now().0 / 1_000;
         let mut cast =
@@ -217,7 +217,9 @@ impl Cast {
         let text = format!("{text}\n");
         self.bytes += text.len() as u64;
         if self.bytes > MAX_CAST_BYTES {
-            return Err(std::io::Error::other("the recording of one shell has up to 64 MB; please open another one"));
+            return Err(std::io::Error::other(
+                "the recording of a shell is limited to 64 MB; please open another shell",
+            ));
         }
         self.keeping.write(text.len() as u64).map_err(std::io::Error::other)?;
         self.sum.update(&text);
@@ -225,10 +227,10 @@ impl Cast {
         self.file.flush()
     }
 
-    /// Ends the recording; says its SHA-256.
+    /// Ends the recording and returns its SHA-256.
     fn end(self) -> std::io::Result<String> {
         let ended = self.file.finish().and_then(|file| file.sync_all());
-        // What was shown stays, also where its end cannot be written.
+        // What was shown is kept even if the end cannot be written.
         self.keeping.done();
         ended.map(|()| secret::hex(&self.sum.finalize()))
     }
@@ -237,7 +239,7 @@ impl Cast {
         self.partial.extend_from_slice(bytes);
         let whole = match std::str::from_utf8(&self.partial) {
             Ok(_) => self.partial.len(),
-            // A character of which less than its four bytes are there may still become whole.
+            // An incomplete character may become complete with the next bytes.
             Err(e) if e.error_len().is_none() => e.valid_up_to(),
             Err(_) => self.partial.len(),
         };

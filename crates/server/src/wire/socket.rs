@@ -1,4 +1,4 @@
-//! axum's WebSocket as the kind of WebSocket that QMux takes.
+//! Adapts axum's WebSocket to the interface that QMux expects.
 
 use std::{
     pin::Pin,
@@ -15,10 +15,10 @@ use tokio_tungstenite::tungstenite::{self, Message};
 
 /// Each message holds one record, of about 16 kB.
 pub(super) const MAX_MESSAGE: usize = 64 * 1024;
-/// So much is read of a peer whose hello is not accepted yet.
+/// How many bytes are read from a peer whose hello is not accepted yet.
 const UNADMITTED_BYTES: usize = 64 * 1024;
 
-/// Whether a peer's hello was accepted: from then on it is read as it comes.
+/// Whether the peer's hello was accepted. From then on reading is not limited.
 #[derive(Default)]
 pub(super) struct Accepted {
     admitted: AtomicBool,
@@ -37,7 +37,7 @@ impl Accepted {
     }
 }
 
-/// An upgraded WebSocket, with the messages and errors of tungstenite. It may be asked again after an error.
+/// An upgraded WebSocket with tungstenite's messages and errors. It may be polled again after an error.
 pub(super) struct Socket {
     socket: ws::WebSocket,
     received: usize,

@@ -157,7 +157,7 @@ async fn a_shell_whose_recording_cannot_go_on_ends_and_says_why() {
         customer
     });
     let shown = shell_of(&technician, 80).await;
-    let why = "the recording of one shell has up to 64 MB; please open another one";
+    let why = "the recording of a shell is limited to 64 MB; please open another shell";
     assert!(shown.ends_with(&format!("The shell ends: {why}.\u{1b}[0m\r\n")), "{}", &shown[shown.len() - 200..]);
     let said = |m: &ServerMessage| match m {
         ServerMessage::Happened { entry } => {
