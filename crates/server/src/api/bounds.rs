@@ -1,7 +1,9 @@
-//! How much a request may say. One place for every address: the length of the address and its parameters, of the body,
-//! and of each text within it. What handlers ask beyond that is theirs.
+//! Limits on the size of requests, in one place for every route: the length of the address and its parameters, of the
+//! body, and of each text in it. Handlers may be stricter.
 //!
-//! A body is read when its handler wants it: whoever may not ask, or asks for nothing that there is, is told so before.
+//! A body is read only when its handler asks for it, so that a request without permission, or to a missing resource, is
+//! rejected before.
+//!
 
 use std::{cell::RefCell, fmt, net::IpAddr, sync::Arc};
 
@@ -18,7 +20,7 @@ use tokio::sync::oneshot;
 use super::{ApiError, BODY_LIMIT, signed_in};
 use crate::connections::{self, Admissions, Clients};
 
-/// Addresses whose body is a file or the content of a clipboard, and no question: their handlers bound it.
+/// Routes whose body is a file or clipboard content: their handlers limit it.
 const FILE_ROUTES: [&str; 6] = [
     "/api/lanes/{token}",
     "/api/sessions/{id}/files/bring/{transfer}",
@@ -27,20 +29,21 @@ const FILE_ROUTES: [&str; 6] = [
     "/api/sessions/{id}/screenshots",
     "/api/join/posts",
 ];
-/// What strangers may ask is short.
+/// Routes that need no sign-in: their bodies are short.
 const PUBLIC_ROUTES: [&str; 7] =
     ["/api/setup", "/api/sign-in", "/api/join/", "/api/expert/", "/api/start_session", "/oauth2/", "/download/"];
 const PUBLIC_BODY_LIMIT: usize = 32 * 1024;
-/// Longer bodies are read so many at once, of which each network has a share; see [`crate::connections`].
+/// Bodies up to this size are read at once. Longer ones need a slot, of which each network has a share; see
+/// [`crate::connections`].
 const SHORT_BODY: usize = 16 * 1024;
 pub const LONG_BODIES_AT_ONCE: usize = 512;
 const ADDRESS_LIMIT: usize = 8 * 1024;
 const HEADERS_LIMIT: usize = 32 * 1024;
-/// A text that is not among [`LONG_TEXTS`].
+/// The longest text of a field that is not in [`LONG_TEXTS`].
 const TEXT_LIMIT: usize = 4_096;
-/// A name of a field.
+/// The longest name of a field.
 const NAME_LIMIT: usize = 200;
-/// Texts that people write at length, certificates, and what devices sign.
+/// Fields with long texts: what people write at length, certificates, and what authenticators sign.
 const LONG_TEXTS: [(&str, usize); 8] = [
     ("text", 20_000),
     ("description", 20_000),
@@ -56,7 +59,7 @@ fn longest(field: &str) -> usize {
     LONG_TEXTS.iter().find(|(name, _)| *name == field).map_or(TEXT_LIMIT, |(_, most)| *most)
 }
 
-/// A field, and how long it may be.
+/// A field that is too long, and its limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct TooLong {
     field: String,
@@ -83,28 +86,28 @@ impl From<TooLong> for ApiError {
     }
 }
 
-/// Whose requests these are, and how many long bodies are read at once.
+/// What the middleware needs: the clients, and the limit on long bodies.
 #[derive(Clone)]
 pub struct Limiter {
     pub clients: Arc<Clients>,
     pub admissions: Arc<Admissions>,
 }
 
-/// Lets a request through whose every part has a bounded length.
+/// Rejects a request with a part that is too long.
 pub async fn bound(State(limiter): State<Limiter>, request: Request, next: Next) -> Response {
     let (request, mut refused) = match bounded(limiter, request) {
         Ok(bounded) => bounded,
         Err(error) => return error.into_response(),
     };
     let response = next.run(request).await;
-    // The handler has seen a body that broke off; why is said here.
+    // To the handler the body broke off. The response says why.
     match refused.try_recv() {
         Ok(error) => error.into_response(),
         Err(_) => response,
     }
 }
 
-/// The same request, whose body is read and judged when it is wanted, and where it is said what is wrong with that.
+/// The request with a body that is read and checked when the handler asks for it, and a channel for the error.
 fn bounded(limiter: Limiter, request: Request) -> Result<(Request, oneshot::Receiver<ApiError>), ApiError> {
     let (refuse, refused) = oneshot::channel();
     let long = |parts: &HeaderMap| parts.iter().map(|(n, v)| n.as_str().len() + v.len()).sum::<usize>();
@@ -147,7 +150,7 @@ async fn read_checked(
     let body = read_whole(limiter, from, headers, body, most).await?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    // Whoever reads it as JSON or as a form, whatever it is called, gets short texts all the same.
+    // Handlers may read a body as JSON or as a form whatever its content type, so its texts are checked as both.
     match kind.as_str() {
         "multipart/form-data" => {}
         kind if kind == "application/json" || kind.ends_with("+json") => json(&body)?,
@@ -165,7 +168,7 @@ async fn read_checked(
     Ok(body)
 }
 
-/// All of a body.
+/// Reads a whole body.
 async fn read_whole(
     limiter: &Limiter,
     from: IpAddr,
@@ -186,7 +189,7 @@ async fn read_whole(
     to_bytes(body, most).await.map_err(|_| too_large())
 }
 
-/// Refuses a field of a form, in whatever it came, that is too long.
+/// Rejects a field that is too long, wherever it came from.
 pub fn field(name: &str, value: &str) -> Result<(), ApiError> {
     Ok(TooLong::judge(name, value)?)
 }
@@ -195,7 +198,7 @@ fn form(text: &[u8]) -> Result<(), TooLong> {
     url::form_urlencoded::parse(text).try_for_each(|(name, value)| TooLong::judge(&name, &value))
 }
 
-/// What is no JSON is for the handler to refuse.
+/// Invalid JSON is left for the handler to reject.
 fn json(text: &[u8]) -> Result<(), TooLong> {
     let found = RefCell::new(None);
     let mut parsed = serde_json::Deserializer::from_slice(text);
@@ -203,7 +206,7 @@ fn json(text: &[u8]) -> Result<(), TooLong> {
     found.into_inner().map_or(Ok(()), Err)
 }
 
-/// Walks through any JSON; a text belongs to the field that it is in.
+/// Walks through any JSON. A text belongs to the field that contains it.
 struct Texts<'a> {
     field: &'a str,
     found: &'a RefCell<Option<TooLong>>,
@@ -276,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_text_has_a_longest_wherever_it_stands() {
+    fn every_text_has_a_limit_wherever_it_is() {
         let long = "x".repeat(5_000);
         let field = |name: &str, most| Err(TooLong { field: name.into(), most });
         let table = [
@@ -285,7 +288,7 @@ mod tests {
             (format!(r#"{{"list":["a","{long}"]}}"#), field("list", 4_096)),
             (format!(r#""{long}""#), field("", 4_096)),
             (format!(r#"{{"{long}":1}}"#), field(&"x".repeat(40), 200)),
-            // Escapes count as what they say.
+            // An escape counts as the character that it stands for.
             (format!(r#"{{"a":"{}"}}"#, "\\u0041".repeat(4_096)), Ok(())),
             (format!(r#"{{"text":"{long}"}}"#), Ok(())),
             (format!(r#"{{"text":"{}"}}"#, long.repeat(5)), field("text", 20_000)),

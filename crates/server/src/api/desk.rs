@@ -40,7 +40,7 @@ use crate::{
     mailbox::AttachmentInfo,
 };
 
-/// How many incidents, or customers, one list shows.
+/// How many incidents or customers a list shows.
 pub const LIST: u64 = 200;
 
 /// An incident.
@@ -54,19 +54,20 @@ pub struct Incident {
     pub description: String,
     pub status: Status,
     pub priority: Priority,
-    /// What kind of request it is, in the organisation's own words.
+    /// The type of request, in the organisation's own words.
     pub kind: String,
     pub owner: Option<UserRef>,
     pub team: String,
-    /// The desk it comes from: empty for this one, `api` for another system, else the number of a receiver.
+    /// The service desk that it comes from: empty for the built-in one, `api` for another system, otherwise the id of a
+    /// receiver.
     pub desk: String,
-    /// What that desk calls it.
+    /// Its number at that desk.
     pub ticket: String,
     pub created: Timestamp,
     pub updated: Timestamp,
 }
 
-/// What is said of an incident.
+/// The fields of an incident that can be set.
 #[derive(Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
@@ -93,7 +94,7 @@ pub struct JournalEntry {
     pub content: JournalContent,
 }
 
-/// What kind of entry it is, and what belongs to it.
+/// The kind of a journal entry, with its data.
 #[derive(Serialize, TS)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[ts(export)]
@@ -102,28 +103,28 @@ pub enum JournalContent {
     Change {},
     /// Somebody wrote a note.
     Note {},
-    /// A mail was sent, or lies in the outbox.
+    /// A mail was sent, or is in the outbox.
     Mail { mail: i32 },
-    /// A session: grey while it waits for its evidence, orange when that is linked.
+    /// A remote support session. The console shows it grey until its evidence is linked.
     RemoteSupport {
         session: String,
-        /// None for a session that the asker may not see.
+        /// `None` for a session that the technician may not see.
         history: Option<Box<session::History>>,
-        /// The asker may not see it.
+        /// The technician may not see it.
         out_of_reach: bool,
-        /// Why its evidence is not stored yet, when that was tried and failed.
+        /// Why its evidence is not stored yet, if storing has failed.
         unstored: Option<archive::Unstored>,
-        /// What stays when it was deleted.
+        /// What remains if it was deleted.
         tombstone: Option<Box<archive::Tombstone>>,
     },
-    /// A mail came.
+    /// A mail was received.
     #[serde(rename = "letter")]
     ReceivedMail { letter: i32, subject: String, quoted: String, attachments: Vec<AttachmentInfo> },
-    /// A picture of a customer's screen.
+    /// A screenshot of a customer's screen.
     Screenshot {
         session: String,
         number: u32,
-        /// The asker may not see it.
+        /// The technician may not see it.
         out_of_reach: bool,
     },
 }
@@ -136,7 +137,7 @@ pub struct IncidentPage {
     pub journal: Vec<JournalEntry>,
 }
 
-/// Which incidents.
+/// Selects incidents.
 #[derive(Deserialize)]
 pub struct Filter {
     #[serde(default)]
@@ -165,7 +166,7 @@ pub struct Note {
     pub text: String,
 }
 
-/// Adds a journal entry.
+/// Prepares a journal entry, and marks the incident as updated.
 pub async fn write_journal(
     db: &DatabaseConnection,
     incident: i32,
@@ -212,7 +213,7 @@ pub async fn incidents(
     Ok(Json(shown(&db, rows).await?))
 }
 
-/// Incidents with the names that belong to them.
+/// Incidents with the names of their customers and owners.
 async fn shown(db: &DatabaseConnection, rows: Vec<incident::Model>) -> Result<Vec<Incident>> {
     let customers = customer::Entity::find().filter(customer::Column::Id.is_in(rows.iter().map(|r| r.customer)));
     let mut customers: HashMap<i32, customer::Model> =
@@ -251,7 +252,7 @@ async fn shown(db: &DatabaseConnection, rows: Vec<incident::Model>) -> Result<Ve
     Ok(list)
 }
 
-/// The incident by that number.
+/// The incident with this id.
 pub async fn find(db: &DatabaseConnection, id: i32) -> Result<Incident> {
     let row = incident::Entity::find_by_id(id).one(db).await?.ok_or_else(|| ApiError::missing("incident"))?;
     shown(db, vec![row]).await?.pop().ok_or_else(|| ApiError::missing("incident"))
@@ -348,7 +349,7 @@ pub async fn add_incident(
     Ok((StatusCode::CREATED, Json(find(&db, row.id).await?)))
 }
 
-/// Changes an incident; the journal says what.
+/// Changes an incident, and notes the changes in the journal.
 pub async fn change_incident(
     State(db): State<DatabaseConnection>,
     State(sessions): State<Arc<SessionRegistry>>,
@@ -364,7 +365,7 @@ pub async fn change_incident(
     if new.customer != stored.customer {
         access_scope::may_redirect(&sessions, &me, &[id]).await?;
     }
-    // What was judged is what is changed: it may have been moved meanwhile.
+    // The checks were for this team and type: the incident may have been moved since.
     let transaction = db.begin().await?;
     let same = incident::Entity::update_many()
         .col_expr(incident::Column::Updated, Expr::value(stored_time(clock::now())))
@@ -372,7 +373,7 @@ pub async fn change_incident(
         .filter(incident::Column::Team.eq(stored.team))
         .filter(incident::Column::Kind.eq(stored.kind));
     if same.exec(&transaction).await?.rows_affected == 0 {
-        return Err(ApiError::conflict("Somebody has changed this incident meanwhile. Please look at it again."));
+        return Err(ApiError::conflict("Somebody else has changed this incident. Please reload it and try again."));
     }
     incident::ActiveModel { id: Set(id), ..row }.update(&transaction).await?;
     transaction.commit().await?;

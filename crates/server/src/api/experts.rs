@@ -1,4 +1,4 @@
-//! Experts: outsiders whom a technician invites by a link that lives an hour.
+//! Experts: outsiders whom a technician invites by a link that expires.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use super::{
 
 use crate::{access_scope, config::PublicUrl, connections::Clients};
 
-/// Whom to invite, and what they may use of what the customer allows.
+/// Whom to invite, and which of the customer's grants they may use.
 #[derive(Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
@@ -41,7 +41,7 @@ pub struct ExpertLink {
     pub until: Timestamp,
 }
 
-/// What an expert reads before joining.
+/// What an expert sees before joining.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct ExpertWelcome {
@@ -53,7 +53,7 @@ pub struct ExpertWelcome {
     pub rights: Vec<Right>,
 }
 
-/// An expert is in.
+/// An expert was admitted.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct ExpertEntered {
@@ -72,12 +72,12 @@ pub async fn invite(
 ) -> Result<(StatusCode, Json<ExpertLink>)> {
     let live = sessions::running(&sessions, id)?;
     if !text::is_plain(&who.name) {
-        return Err(ApiError::bad("A name is one line of characters that can be seen."));
+        return Err(ApiError::bad("A name must be one line of visible characters."));
     }
     let command = Command::InviteExpert { name: who.name, rights: who.rights };
     let entries = live.act(&Actor::Technician(me.as_ref()), command).await?;
     let Some(Event::ExpertInvited { invitation, .. }) = entries.into_iter().next().map(|e| e.event) else {
-        return Err(anyhow::anyhow!("an expert was invited without an event").into());
+        return Err(anyhow::anyhow!("an invitation produced no event").into());
     };
     let now = stored_time(clock::now());
     expert::Entity::delete_many().filter(expert::Column::Until.lt(now)).exec(&db).await?;
@@ -89,7 +89,7 @@ pub async fn invite(
         until: Set(stored_time(invitation.until)),
     };
     row.insert(&db).await?;
-    let link = format!("{}/expert#{token}", public_url);
+    let link = format!("{public_url}/expert#{token}");
     Ok((StatusCode::CREATED, Json(ExpertLink { link, until: invitation.until })))
 }
 
@@ -106,7 +106,7 @@ async fn find(
     Ok((live, invitation))
 }
 
-/// Says whose session an expert's link is for.
+/// Shows which session an expert's link is for.
 pub async fn preview(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
@@ -126,7 +126,7 @@ pub async fn preview(
     }))
 }
 
-/// Lets an expert in. The link works once.
+/// Admits an expert. The link works once.
 pub async fn enter(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,

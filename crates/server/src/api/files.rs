@@ -1,5 +1,5 @@
-//! Files of the customer's machine, for technicians: folders, and carrying in both directions. Plain HTTPS between page
-//! and server; a stream each between server and program.
+//! The customer's files: folders, uploads and downloads. Plain HTTPS between page and server, a stream for each job
+//! between server and program.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use ts_rs::TS;
 
 use super::{ApiError, Helper, Result};
 
-/// A place on the customer's machine.
+/// A path on the customer's machine.
 #[derive(Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
@@ -28,7 +28,7 @@ pub struct FilePath {
     pub path: String,
 }
 
-/// Another name for a file or folder.
+/// A new name for a file or folder.
 #[derive(Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
@@ -37,7 +37,7 @@ pub struct Renaming {
     pub name: String,
 }
 
-/// A file on its way to the customer.
+/// A part of an upload to the customer.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UploadPart {
@@ -47,7 +47,7 @@ pub struct UploadPart {
     from: u64,
 }
 
-/// How much of a file is there.
+/// How many bytes of an upload have arrived.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct KeptBytes {
@@ -55,13 +55,13 @@ pub struct KeptBytes {
     pub bytes: u64,
 }
 
-/// A file that is there, to be put in its place.
+/// A complete upload, to be moved to its destination.
 #[derive(Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
 pub struct Placing {
     pub path: String,
-    /// Its SHA-256 in hexadecimal; not needed where all of it came by one request, of which the server knows it.
+    /// Its SHA-256 in hexadecimal. Not needed if the whole file came in one request: then the server knows it.
     #[serde(default)]
     #[ts(optional)]
     pub sum: Option<String>,
@@ -70,12 +70,12 @@ pub struct Placing {
 
 pub(super) fn checked_path(path: &str) -> Result<String> {
     if path.len() > MAX_PATH_BYTES || path.contains('\0') {
-        return Err(ApiError::bad("This path is too long."));
+        return Err(ApiError::bad("This path is too long or not valid."));
     }
     Ok(path.to_owned())
 }
 
-/// What is in a folder.
+/// Lists a folder.
 pub async fn list(Helper { live, by, .. }: Helper, Query(at): Query<FilePath>) -> Result<Json<Folder>> {
     match live.ask_program(by, Job::List { path: checked_path(&at.path)? }).await? {
         Answer::Folder { folder } => Ok(Json(folder)),
@@ -91,11 +91,11 @@ pub async fn make_folder(Helper { live, by, .. }: Helper, Json(at): Json<FilePat
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Gives a file or folder another name.
+/// Renames a file or folder.
 pub async fn rename(Helper { live, by, .. }: Helper, Json(new): Json<Renaming>) -> Result<StatusCode> {
     let (from, to) = (checked_path(&new.path)?, new.name);
     if !name_fits(&to) {
-        return Err(ApiError::bad("This is not a file's name."));
+        return Err(ApiError::bad("This is not a valid file name."));
     }
     live.ask_program(by, Job::Rename { path: from.clone(), name: to.clone() }).await?;
     live.record_deed(Event::FileRenamed { by, from, to }).await?;
@@ -110,7 +110,7 @@ pub async fn delete(Helper { live, by, .. }: Helper, Json(at): Json<FilePath>) -
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Takes a file's bytes from an offset on; says how much is there afterwards.
+/// Uploads a file's bytes from an offset on; returns how many have arrived.
 pub async fn upload(
     Helper { live, by, .. }: Helper,
     Path((_, transfer)): Path<(String, u64)>,
@@ -123,7 +123,7 @@ pub async fn upload(
         let mut pipe = live.bring(by, job).await?;
         match pipe.answer().await? {
             Answer::Kept { bytes } if bytes == from => {}
-            // Another part of it is there than the page believes: the page goes on from what is told.
+            // The page is wrong about the offset: it continues from the one in the response.
             Answer::Kept { bytes } => return Ok(bytes),
             _ => return Err(JobError::UnexpectedResponse),
         }
@@ -153,7 +153,7 @@ pub async fn upload(
     }
 }
 
-/// How much of a file is there.
+/// Returns how many bytes of an upload have arrived.
 pub async fn uploaded_bytes(
     Helper { live, by, .. }: Helper,
     Path((_, transfer)): Path<(String, u64)>,
@@ -164,7 +164,7 @@ pub async fn uploaded_bytes(
     }
 }
 
-/// Puts a file that is there whole into its place; says the path that it got.
+/// Moves a complete upload to its destination; returns the path that it got.
 pub async fn place(
     Helper { live, by, .. }: Helper,
     Path((_, transfer)): Path<(String, u64)>,
@@ -175,7 +175,7 @@ pub async fn place(
     };
     let job = Job::Place { transfer, sum: sum.clone(), replace: new.replace };
     match live.ask_program(by, job).await {
-        // The sum is the one that was asked for: the program has compared.
+        // The program has compared the file with the requested checksum.
         Ok(Answer::Placed { path, bytes, sha256: _ }) => {
             let event = Event::FileCarried { by, way: Direction::ToCustomer, path: path.clone(), bytes, sha256: sum };
             live.record_deed(event).await?;
@@ -186,20 +186,20 @@ pub async fn place(
     }
 }
 
-/// Where a file is.
+/// The path of a file.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct FileName {
     pub path: String,
 }
 
-/// Gives a transfer up: nothing of it stays.
+/// Cancels an upload and deletes its bytes.
 pub async fn abandon(Helper { live, by, .. }: Helper, Path((_, transfer)): Path<(String, u64)>) -> Result<StatusCode> {
     live.ask_program(by, Job::Abandon { transfer }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Writes a failure into the timeline, unless the way is just broken: then it is tried again.
+/// Records a failure in the timeline, unless the connection is broken: then the page retries.
 pub(super) async fn record_failure(
     live: &Arc<LiveSession>,
     by: ParticipantId,
@@ -210,7 +210,7 @@ pub(super) async fn record_failure(
     if let JobError::Fault(fault) = &error {
         let event = Event::FileFailed { by, way, path, reason: fault.to_string() };
         if let Err(error) = live.record_deed(event).await {
-            tracing::debug!(session = %live.id, %error, "a file failed after the session's end");
+            tracing::debug!(session = %live.id, %error, "file failure not recorded: the session has ended");
         }
     }
     error.into()

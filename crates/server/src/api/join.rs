@@ -1,6 +1,7 @@
-//! The customer's way in: by link, by key, by the program, and back after a cut.
+//! How customers join: by link, by key, by the support program, and again after a broken connection.
 //!
-//! Whoever does not know a live key or link learns nothing here, and may not guess often.
+//! Somebody without a valid key or link learns nothing here, and the number of guesses is limited.
+//!
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -32,41 +33,41 @@ use crate::{
     sign_in::Auth,
 };
 
-/// How long a customer's page or program may come back with its token.
+/// How long a resume token is valid.
 pub const RESUME_MS: u64 = 8 * 24 * 60 * 60 * 1_000;
-/// How long the way from the browser to the support program may take.
+/// How long a hand-over token is valid.
 const HANDOVER_MS: u64 = 15 * 60 * 1_000;
-/// So many programs of one customer may be on their way; one more ends the oldest.
+/// How many hand-over tokens a customer may have; another one deletes the oldest.
 const MAX_HANDOVERS: u64 = 5;
 
-/// What a customer holds.
+/// What a customer can join with.
 #[derive(Clone, Deserialize, TS)]
 #[serde(tag = "by", rename_all = "snake_case", deny_unknown_fields)]
 #[ts(export)]
 pub enum Pass {
-    /// The spoken key.
+    /// The session key, as spoken on the phone.
     Key { key: String },
-    /// The secret of the link.
+    /// The token in the link.
     Link { token: String },
-    /// From the browser to the support program.
+    /// The hand-over token, from the browser to the support program.
     Handover { token: String },
 }
 
-/// Who runs this server: for the front page.
+/// The organisation that runs this server, for the front page.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Welcome {
     pub organisation: String,
     pub domain: String,
-    /// The systems that there is a support program for.
+    /// The operating systems that there is a support program for.
     pub programs: Vec<System>,
-    /// What the button says that leads technicians to their organisation's own sign-in.
+    /// The label of the button for the organisation's own sign-in, if there is one.
     pub openid: Option<String>,
     /// Whether technicians may sign in with a passkey.
     pub passkeys: bool,
 }
 
-/// What a customer reads before joining.
+/// What a customer sees before joining.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Invitation {
@@ -76,11 +77,11 @@ pub struct Invitation {
     pub number: String,
     pub subject: String,
     pub recorded: bool,
-    /// The systems that there is a support program for.
+    /// The operating systems that there is a support program for.
     pub programs: Vec<System>,
 }
 
-/// A wish to come in.
+/// A request to join.
 #[derive(Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
@@ -89,17 +90,17 @@ pub struct Enter {
     pub client: Client,
 }
 
-/// A customer is in.
+/// A customer was admitted.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Entered {
     pub admission: Admission,
-    /// Comes back for a new ticket, also after a restart of the page or the server.
+    /// The resume token, for a new ticket after a restart of the page or the server.
     pub resume: String,
     pub invitation: Invitation,
 }
 
-/// A token given out here.
+/// A token that this API issued.
 #[derive(Serialize, Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
@@ -107,7 +108,7 @@ pub struct Token {
     pub token: String,
 }
 
-/// Who runs this server.
+/// Describes the organisation that runs this server.
 pub async fn welcome(
     State(public_url): State<PublicUrl>,
     State(settings): State<Arc<Current<Settings>>>,
@@ -129,7 +130,7 @@ pub fn invalid_pass() -> ApiError {
     )
 }
 
-/// Says whose session a pass is for.
+/// Shows which session a pass is for.
 pub async fn preview(
     State(db): State<DatabaseConnection>,
     State(identity): State<Arc<Identity>>,
@@ -144,7 +145,7 @@ pub async fn preview(
     Ok(Json(invitation(&public_url, &programs, &live).await))
 }
 
-/// Lets a customer in.
+/// Admits a customer.
 pub async fn enter(
     State(db): State<DatabaseConnection>,
     State(identity): State<Arc<Identity>>,
@@ -158,12 +159,12 @@ pub async fn enter(
     if body.client == Client::Console {
         return Err(ApiError::bad("Technicians join from the console."));
     }
-    // A key that is replaced just now lets nobody in by the event of the new one.
+    // Holds the lock, so that a key that is being replaced cannot admit anybody by its successor's event.
     let one = sessions.passes.lock().await;
     let (live, returning) = find(&db, &identity, &clients, &sessions, address, &body.pass).await?;
     let who = match (&body.pass, returning) {
         (Pass::Handover { token }, Some(who)) => {
-            // Whoever deletes it has it: it works once, however many bring it at the same time.
+            // Whoever deletes the row may join: the token works once, however many requests bring it at once.
             let taken = admission::Entity::delete_by_id(secret::hash(token)).exec(&db).await?;
             if taken.rows_affected == 0 {
                 return Err(invalid_pass());
@@ -188,7 +189,7 @@ pub async fn enter(
     Ok(Json(Entered { admission, resume, invitation: invitation(&public_url, &programs, &live).await }))
 }
 
-/// Lets a customer come back.
+/// Issues a ticket for a customer who comes back.
 pub async fn resume(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
@@ -201,7 +202,7 @@ pub async fn resume(
     Ok(Json(Admission { session: live.id.clone(), ticket: sessions.ticket(live.id.clone(), who) }))
 }
 
-/// Gives the browser's customer a token for the support program.
+/// Issues a hand-over token for the support program.
 pub async fn handover(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
@@ -215,7 +216,7 @@ pub async fn handover(
     Ok(Json(Token { token }))
 }
 
-/// Counted when the new one is there: of many at once the newest stay, and never more.
+/// Runs after the insertion, so that of many concurrent ones only the newest remain.
 async fn keep_newest(db: &DatabaseConnection, session: &SessionId, who: ParticipantId) -> Result<()> {
     let of_one = Condition::all()
         .add(admission::Column::Session.eq(session.as_str()))
@@ -233,7 +234,7 @@ async fn keep_newest(db: &DatabaseConnection, session: &SessionId, who: Particip
     Ok(())
 }
 
-/// A token for a participant to come back by.
+/// Issues a token by which a participant can come back.
 pub async fn admit(
     db: &DatabaseConnection,
     session: &SessionId,
@@ -255,7 +256,7 @@ pub async fn admit(
     Ok(token)
 }
 
-/// The running session that a token belongs to, and whose it is.
+/// The running session and the participant that a token belongs to.
 pub async fn by_token(
     db: &DatabaseConnection,
     sessions: &Arc<SessionRegistry>,
@@ -274,12 +275,12 @@ async fn find_token(db: &DatabaseConnection, token: &str, handover: bool) -> Res
     Ok((id, ParticipantId(u16::try_from(row.participant).map_err(|_| invalid_pass())?)))
 }
 
-/// The session that a token belonged to, running or over, and whose it was.
+/// The session and the participant that a token belongs to, whether the session runs or has ended.
 pub async fn token_owner(db: &DatabaseConnection, token: &str) -> Result<(SessionId, ParticipantId)> {
     find_token(db, token, false).await
 }
 
-/// Whether this key opens a session; the same words as ever when it does not.
+/// Checks that this key opens a session; the error does not say why it does not.
 pub async fn open_session(
     db: &DatabaseConnection,
     identity: &Identity,
@@ -291,7 +292,7 @@ pub async fn open_session(
     find(db, identity, clients, sessions, from, &Pass::Key { key: key.to_owned() }).await.map(|_| ())
 }
 
-/// What somebody found by a link or a token. Nobody guesses these, so a right one is never held up; wrong ones count.
+/// Counts failed look-ups of links and tokens as guesses. Valid ones are never delayed, because nobody can guess them.
 pub async fn counting_failures<T>(
     clients: &Clients,
     from: IpAddr,
@@ -304,15 +305,15 @@ pub async fn counting_failures<T>(
     found
 }
 
-/// Somebody was let in from there: known from now on, if a technician takes part. Anybody may begin a session where that
-/// needs no key, and is no less a stranger by it.
+/// Marks the address as known, if a technician takes part in the session. Where a session can be started without a key,
+/// starting one does not make a stranger known.
 pub async fn mark_known(clients: &Clients, from: IpAddr, live: &LiveSession) {
     if live.read(|s| s.participants().iter().any(|p| p.role == Role::Technician)).await {
         clients.record_success(from, None);
     }
 }
 
-/// The session that a pass opens. Also tells, in the same words, that there is none. A right one costs no guess.
+/// The session that a pass opens. Whatever is wrong, the error is the same. A valid pass costs no guess.
 async fn find(
     db: &DatabaseConnection,
     identity: &Identity,

@@ -44,8 +44,8 @@ pub struct Draft {
     pub text: String,
 }
 
-/// A mail that was sent or lies in the outbox, without links and keys: those its author alone reads, until they are dead or
-/// the mail is sent.
+/// A mail that was sent or is in the outbox, without links and keys. Only its author can read these, until they expire
+/// or the mail is sent.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Mail {
@@ -113,7 +113,7 @@ async fn shown_one(
     Ok(shown(db, sessions, unsent, vec![row], me).await?.remove(0))
 }
 
-/// The invitation for a session, from the administrator's template.
+/// The invitation to a session, from the template in the settings.
 pub fn draft(current: &Current<Settings>, incident: &desk::Incident, me: &user::Model, link: &str, key: &str) -> Draft {
     let settings = current.get();
     let grouped = mail::grouped(key);
@@ -151,7 +151,7 @@ pub async fn send(
     send_about(&db, &settings, &sessions, &desk, &mailer, &unsent, incident.id, me, draft).await
 }
 
-/// Writes to an incident's customer.
+/// Sends a mail about an incident.
 pub async fn write(
     State(db): State<DatabaseConnection>,
     State(settings): State<Arc<Current<Settings>>>,
@@ -166,8 +166,8 @@ pub async fn write(
     send_about(&db, &settings, &sessions, &desk, &mailer, &unsent, id, me, draft).await
 }
 
-/// Sends a mail about an incident and writes it into the journal. A refused mail is not in the journal: the technician
-/// still has its text in front of them, with the mail server's reason.
+/// Sends a mail about an incident and adds it to the journal. A refused mail is not added: the technician still has its
+/// text on the screen, with the mail server's reason.
 async fn send_about(
     db: &DatabaseConnection,
     settings: &Current<Settings>,
@@ -198,7 +198,7 @@ async fn send_about(
     let redactor = sessions.redactor().await?;
     let (subject, text) = (redactor.clean(&draft.subject), redactor.clean(&draft.text));
     let recipient = Mailbox { name: to.name.map(|name| redactor.clean(&name)), email: to.email };
-    // What is sent is with the customer; what nobody has sent yet its author may need once more.
+    // The customer has a sent mail. The author may need an unsent one again, so its links are kept sealed.
     let kept = !sent && (subject != draft.subject || text != draft.text);
     let sealed = if kept { unsent.seal(&format!("{}\n{}", draft.subject, draft.text))? } else { String::new() };
     let row = mail_row::ActiveModel {
@@ -228,7 +228,8 @@ async fn send_about(
     Ok(Json(shown_one(db, sessions, unsent, row, me.id).await?))
 }
 
-/// Sends a mail: by the incident's own desk to its customer, else by the mail server. Whether it is on its way.
+/// Sends a mail: to the customer by the incident's own service desk, otherwise by the mail server. Returns whether it
+/// was sent.
 async fn deliver(
     db: &DatabaseConnection,
     service_desk: &ServiceDesk,
@@ -247,7 +248,7 @@ async fn deliver(
     {
         return send.await.map(|_| true).map_err(ApiError::upstream);
     }
-    // The last mail that came is answered: mail programs then show both as one conversation.
+    // Refers to the last received mail, so that mail programs show both as one conversation.
     let last = received_mail::Entity::find().filter(received_mail::Column::Incident.eq(incident.id));
     let last = last.order_by_desc(received_mail::Column::Id).one(db).await?;
     let answers = last.as_ref().map(|l| l.name.as_str()).filter(|name| name.contains('@'));
@@ -290,7 +291,7 @@ pub async fn read(
     Ok(Json(shown_one(&db, &sessions, &unsent, find(&db, id).await?, me.id).await?))
 }
 
-/// The mail as the customer sees it: for a frame that may run nothing and load nothing.
+/// The mail as the customer sees it, for a frame that may run and load nothing.
 pub async fn html(
     State(db): State<DatabaseConnection>,
     State(settings): State<Arc<Current<Settings>>>,

@@ -1,4 +1,4 @@
-//! The web API. One file a resource, the whole router on one screen.
+//! The web API of the console and the customer's pages: one module for each resource, all routes in [`router`].
 
 pub mod account;
 mod attachments;
@@ -51,13 +51,13 @@ pub use signed_in::{
 
 use crate::state::AppState;
 
-/// The largest body of a request: a mail with a long text fits.
+/// The largest request body in bytes: enough for a mail with a long text.
 pub const BODY_LIMIT: usize = 256 * 1024;
 
-/// The addresses of the console and of customers' pages.
+/// The routes of the console and of the customer's pages.
 pub fn router(app: &AppState) -> Router<AppState> {
     Router::new()
-        // Signing in.
+        // Sign-in.
         .route("/api/setup", post(account::set_up))
         .route("/api/sign-in", post(account::sign_in_here))
         .route("/api/sign-out", post(account::sign_out))
@@ -153,7 +153,7 @@ pub fn router(app: &AppState) -> Router<AppState> {
         .route("/api/sessions/{id}/processes/{pid}/end", post(remote_system::end_process))
         .route("/api/sessions/{id}/restart", post(remote_system::restart))
         .route("/api/sessions/{id}/elevate", post(remote_system::elevate))
-        // What was put into the chat and the journal.
+        // Files in the chat, and screenshots.
         .route("/api/sessions/{id}/posts", post(attachments::post))
         .route("/api/sessions/{id}/posts/{number}", get(attachments::read))
         .route("/api/join/posts", post(attachments::post_by_token))
@@ -196,7 +196,7 @@ pub fn router(app: &AppState) -> Router<AppState> {
         .route("/api/mailbox/test", post(mailbox::test))
         .route("/api/letters/{id}/original", get(mailbox::original))
         .route("/api/letters/{id}/attachments/{number}", get(mailbox::attachment))
-        // The customer's way in.
+        // Joining as a customer.
         .route("/api/join/welcome", get(join::welcome))
         .route("/api/join/look", post(join::preview))
         .route("/api/join/enter", post(join::enter))

@@ -1,4 +1,4 @@
-//! The way to the organisation's own sign-in and back.
+//! Signing in by the organisation's OpenID provider.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -22,23 +22,23 @@ use crate::{
     },
 };
 
-/// The cookie of a browser that is on its way to the provider.
+/// The cookie that ties a pending login to the browser.
 const COOKIE: &str = "deskside-journey";
 
 fn cookie(public_url: &PublicUrl, value: &str, seconds: u64) -> Result<HeaderValue> {
     let flag = if public_url.secure() { "; Secure" } else { "" };
-    // Lax: the way back begins on the provider's page.
+    // Lax, because the redirect back comes from the provider's page.
     let text = format!("{COOKIE}={value}; Path=/sign-in; HttpOnly; SameSite=Lax; Max-Age={seconds}{flag}");
     Ok(text.parse().map_err(anyhow::Error::from)?)
 }
 
-/// What went wrong, on the page for signing in.
+/// Redirects to the sign-in page, which shows the problem.
 fn redirect_with_problem(public_url: &PublicUrl, problem: SignInProblem, why: &str) -> Response {
-    tracing::warn!(problem = problem.word(), why = line(why, 500), "a sign-in elsewhere failed");
+    tracing::warn!(problem = problem.word(), why = line(why, 500), "sign-in by OpenID failed");
     Redirect::to(&format!("{}/sign-in?problem={}", public_url, problem.word())).into_response()
 }
 
-/// Sends somebody to the provider, to sign in.
+/// Redirects to the provider, to sign in.
 pub async fn authorize(
     State(public_url): State<PublicUrl>,
     State(clients): State<Arc<Clients>>,
@@ -49,7 +49,7 @@ pub async fn authorize(
     redirect_to_provider(&public_url, &auth, Errand::SignIn, address).await
 }
 
-/// Sends somebody to the provider, to show once more who they are.
+/// Redirects to the provider, to confirm one's identity again.
 pub async fn authorize_to_confirm(
     State(public_url): State<PublicUrl>,
     State(clients): State<Arc<Clients>>,
@@ -76,7 +76,7 @@ async fn redirect_to_provider(public_url: &PublicUrl, auth: &Auth, errand: Erran
     }
 }
 
-/// What the provider sends back.
+/// The parameters of the provider's redirect.
 #[derive(Deserialize)]
 pub struct CallbackParams {
     #[serde(default)]
@@ -89,7 +89,7 @@ pub struct CallbackParams {
     error_description: String,
 }
 
-/// Lets somebody in for whom the provider vouches.
+/// Completes a login after the provider's redirect.
 pub async fn callback(
     State(db): State<DatabaseConnection>,
     State(public_url): State<PublicUrl>,
@@ -123,7 +123,7 @@ pub async fn callback(
     if let Errand::Confirm { login } = errand {
         let confirmed = confirm::raise_by_hash(&db, &login, &who.external).await?;
         let outcome = if confirmed { "done" } else { SignInProblem::Other.word() };
-        let mut response = Redirect::to(&format!("{}/confirmed#{outcome}", public_url)).into_response();
+        let mut response = Redirect::to(&format!("{public_url}/confirmed#{outcome}")).into_response();
         response.headers_mut().append(header::SET_COOKIE, cookie(&public_url, "", 0)?);
         return Ok(response);
     }
@@ -140,7 +140,7 @@ pub async fn callback(
     };
     let mut response = account::start(&db, &public_url, &user).await?;
     *response.status_mut() = StatusCode::SEE_OTHER;
-    let home = format!("{}/console/incidents", public_url).parse().map_err(anyhow::Error::from)?;
+    let home = format!("{public_url}/console/incidents").parse().map_err(anyhow::Error::from)?;
     response.headers_mut().insert(header::LOCATION, home);
     response.headers_mut().append(header::SET_COOKIE, cookie(&public_url, "", 0)?);
     Ok(response)

@@ -1,4 +1,5 @@
-//! The bytes of files by requests of their own, from the program and to it: see `live/lane.rs`.
+//! Side channels: a file's bytes in an HTTPS request of their own, from the support program or to it. See
+//! `live_sessions::side_channel`.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -16,16 +17,16 @@ use super::ClientAddress;
 
 use crate::connections::Clients;
 
-/// Bytes go on in pieces of about this size: for each of the network's own, of 16 kB, everybody on the way to the browser
-/// would be woken.
+/// Bytes are passed on in chunks of about this size: with the network's own of 16 kB, every task up to the browser
+/// would wake for each.
 const CHUNK: usize = 256 * 1024;
 
-/// There is no such lane; and who asks for many such is not heard any more.
+/// The token is not valid. A client that tries many is refused.
 fn unknown_token(clients: &Clients, from: IpAddr) -> StatusCode {
     clients.record_failure(from).map_or(StatusCode::TOO_MANY_REQUESTS, |()| StatusCode::NOT_FOUND)
 }
 
-/// Takes what the program sends.
+/// Receives a file's bytes from the support program.
 pub async fn receive(
     State(clients): State<Arc<Clients>>,
     State(sessions): State<Arc<SessionRegistry>>,
@@ -38,7 +39,7 @@ pub async fn receive(
     };
     let mut body = body.into_data_stream();
     while let Some(bytes) = next_chunk(&mut body).await {
-        // Without its proper end it is not whole.
+        // Without a proper end the body is not complete.
         let Ok(bytes) = bytes else { return StatusCode::BAD_REQUEST };
         live.yield_to_input(bytes.len()).await;
         if to.send(Chunk::Bytes(bytes)).await.is_err() {
@@ -61,7 +62,7 @@ async fn next_chunk(body: &mut BodyDataStream) -> Option<Result<Bytes, axum::Err
     (!next_chunk.is_empty()).then(|| Ok(next_chunk.freeze()))
 }
 
-/// Gives the program what it is to write.
+/// Sends a file's bytes to the support program.
 pub async fn send(
     State(clients): State<Arc<Clients>>,
     State(sessions): State<Arc<SessionRegistry>>,

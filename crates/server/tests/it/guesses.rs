@@ -169,7 +169,7 @@ fn strangers_are_not_told_what_is_wrong_with_a_directory() {
     assert_eq!(status, 200, "{problem}");
     let answer = sign_in(&stage, "grace", "whatever she types", &[]);
     let problem = answer.json();
-    let words = "Your organisation's directory cannot be asked at the moment. Please try again later.";
+    let words = "Your organisation's directory cannot be reached at the moment. Please try again later.";
     assert_eq!((answer.status, problem["message"].as_str()), (502, Some(words)));
 }
 

@@ -1,5 +1,5 @@
-//! A file of the customer's machine while a browser takes it: opened, carried piece by piece, opened again where the
-//! program was cut off, and judged at its end.
+//! The content of a download: opened, relayed chunk by chunk, reopened when the program is cut off, and verified at its
+//! end.
 
 use std::{
     io,
@@ -15,19 +15,19 @@ use sha2::{Digest, Sha256};
 
 use crate::api::error::sentence;
 
-/// What a job comes to.
+/// The result of a job.
 pub(super) type JobResult<T> = std::result::Result<T, JobError>;
 
-/// So long it is tried to reach the program again.
+/// How long to try to reach the program again.
 const RETRY_LIMIT: Duration = Duration::from_secs(10 * 60);
 const FIRST_RETRY: Duration = Duration::from_millis(300);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
-/// Has the program open a file.
+/// Asks the program to open a file.
 pub(super) async fn open_file(live: &Arc<LiveSession>, file: &Download, from: u64, since: u64) -> JobResult<Opened> {
     let mut pipe = live.fetch(file.by, (file.path.clone(), from, since)).await?;
     let (size, version, sums) = match pipe.answer().await? {
-        // Without them nothing says that what goes on in the middle fits, nor where an archive ends.
+        // Without checksums a part in the middle cannot be verified, and the end of an archive is unknown.
         Answer::File { size, version, sums } if sums || (from == 0 && size.is_some()) => (size, version, sums),
         _ => return Err(JobError::UnexpectedResponse),
     };
@@ -38,7 +38,7 @@ pub(super) async fn open_file(live: &Arc<LiveSession>, file: &Download, from: u6
     Ok(Opened { pipe, size, version, sums })
 }
 
-/// The same, once the program can be reached, in a while.
+/// The same, retried within `limit` until the program can be reached.
 pub(super) async fn open_with_retry(
     live: &Arc<LiveSession>,
     file: &Download,
@@ -66,24 +66,24 @@ fn cancelled() -> JobError {
     Fault::Other { why: "it was cancelled".into() }.into()
 }
 
-/// A file while a browser takes it.
+/// A download while the browser reads it.
 pub(super) struct DownloadStream {
     live: Arc<LiveSession>,
     by: ParticipantId,
     file: Arc<Download>,
     opened: Opened,
-    /// The next byte that the browser gets.
+    /// The offset of the next byte for the browser.
     at: u64,
-    /// The first that it got by this answer, and the sum of all since.
+    /// The offset at which this response began, and the checksum of everything since.
     since: u64,
     sum: Sha256,
     tail: TrailerBuffer,
-    /// Its end is known to the timeline.
+    /// The timeline has its end.
     recorded: bool,
 }
 
 impl DownloadStream {
-    /// What was opened from that byte on.
+    /// A download of what was opened at offset `from`.
     pub(super) fn new(
         live: Arc<LiveSession>,
         by: ParticipantId,
@@ -95,7 +95,7 @@ impl DownloadStream {
         Self { live, by, file, opened, at: from, since: from, sum, tail, recorded: false }
     }
 
-    /// Its bytes for the browser; an answer that breaks off where it comes to no good end.
+    /// The bytes for the browser. The response breaks off if the download fails.
     pub(super) fn into_stream(self) -> impl futures::Stream<Item = io::Result<Bytes>> {
         futures::stream::unfold(Some(self), |stream| async {
             let mut stream = stream?;
@@ -137,7 +137,7 @@ impl DownloadStream {
         }
     }
 
-    /// Waits until its technician wants it to go on.
+    /// Waits while the technician has paused it.
     async fn wait_while_held(&self) -> JobResult<()> {
         let mut actions = self.file.wish.subscribe();
         let held = *actions.borrow_and_update() == DownloadAction::Hold;
@@ -164,7 +164,8 @@ impl DownloadStream {
         Ok(())
     }
 
-    /// All has come. The last bytes are handed over only when everything is right and the timeline knows of it.
+    /// The program has sent everything. The last bytes are handed over only once the file is verified and the timeline
+    /// has it.
     async fn ended(&mut self) -> JobResult<Bytes> {
         let too_early = || Fault::Other { why: "the file ended too early".into() };
         let (last, sums) = std::mem::take(&mut self.tail).end(self.opened.sums).ok_or_else(too_early)?;
@@ -176,7 +177,7 @@ impl DownloadStream {
         let sha256 = match sums {
             Some([_, since]) if passed[..] != since[..] => return Err(Fault::WrongHash.into()),
             Some([whole, _]) => secret::hex(&whole),
-            // All of it has passed.
+            // The whole file passed through here.
             None => secret::hex(&passed),
         };
         let (way, path, bytes) = (Direction::FromCustomer, self.file.path.clone(), self.at);
@@ -187,7 +188,7 @@ impl DownloadStream {
         Ok(last)
     }
 
-    /// The program was cut off: goes on where the browser is, once it is back.
+    /// The program was cut off: resumes at the browser's offset once it is back.
     async fn reopen(&mut self) -> JobResult<()> {
         self.file.goes(DownloadState::Waiting);
         self.tail = TrailerBuffer::default();
@@ -201,7 +202,7 @@ impl DownloadStream {
         Ok(())
     }
 
-    /// It came to no good end: the browser is told by an answer that breaks off.
+    /// Records the failure. The browser notices because the response breaks off.
     async fn fail(&mut self, error: &JobError) {
         self.recorded = true;
         self.file.goes(DownloadState::Failed { why: sentence(&error.to_string()) });
@@ -209,14 +210,14 @@ impl DownloadStream {
         let event =
             Event::FileFailed { by: self.by, way: Direction::FromCustomer, path: self.file.path.clone(), reason };
         if let Err(error) = self.live.record_deed(event).await {
-            tracing::debug!(session = %self.live.id, %error, "a file failed after the session's end");
+            tracing::debug!(session = %self.live.id, %error, "file failure not recorded: the session has ended");
         }
     }
 }
 
 impl Drop for DownloadStream {
-    /// The browser takes no more: its connection is gone, or its user has stopped the download. That a part of the file
-    /// has left the customer's machine is a fact of the session.
+    /// The browser stopped reading: its connection is gone, or its user stopped the download. The timeline records that
+    /// a part of the file has left the customer's machine.
     fn drop(&mut self) {
         if self.recorded {
             return;
@@ -228,7 +229,7 @@ impl Drop for DownloadStream {
         let live = self.live.clone();
         tokio::spawn(async move {
             if let Err(error) = live.record_deed(event).await {
-                tracing::debug!(session = %live.id, %error, "a download stopped after the session's end");
+                tracing::debug!(session = %live.id, %error, "stopped download not recorded: the session has ended");
             }
         });
     }

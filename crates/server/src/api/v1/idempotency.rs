@@ -1,4 +1,4 @@
-//! A request with an idempotency key does its work once: whoever sends it again gets the first answer again.
+//! Idempotency keys: a request that is sent again gets the first response again.
 
 use std::sync::Arc;
 
@@ -19,13 +19,13 @@ use super::{Refused, Result, caller};
 
 use crate::connections::Clients;
 
-/// For how long an answer is kept.
+/// How long a response is kept.
 const LIFE_MS: u64 = 24 * 60 * 60_000;
-/// The largest request, and the largest answer that is kept.
+/// The largest request, and the largest response that is kept, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
 const NAME: &str = "idempotency-key";
 
-/// Answers a request that was answered before as it was then.
+/// Executes a request once; a repeated one gets the first response.
 pub async fn idempotent(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
@@ -60,7 +60,7 @@ pub async fn idempotent(
     if first.insert(&db).await.is_err() {
         return replay(&db, &archive, &hash, &fingerprint).await;
     }
-    // Whoever asked may hang up; what was begun is done all the same, and its answer is there when they come again.
+    // The client may disconnect. The work is finished nevertheless, and its response is there for the retry.
     let work = tokio::spawn({
         let (db, vault, hash) = (db.clone(), archive.vault.clone(), hash.clone());
         async move { store_answer(&db, &vault, hash, next.run(Request::from_parts(parts, Body::from(body))).await).await }
@@ -74,7 +74,7 @@ pub async fn idempotent(
     }
 }
 
-/// The first answer once more.
+/// The stored response to the first request.
 async fn replay(db: &DatabaseConnection, archive: &Arc<Archive>, hash: &str, fingerprint: &str) -> Result<Response> {
     let stored = answered::Entity::find_by_id(hash).one(db).await?;
     let stored = stored.ok_or_else(|| Refused(StatusCode::CONFLICT, "Please try again.".into()))?;
@@ -83,7 +83,10 @@ async fn replay(db: &DatabaseConnection, archive: &Arc<Archive>, hash: &str, fin
     }
     let status = u16::try_from(stored.status).ok().and_then(|s| StatusCode::from_u16(s).ok());
     let Some(status) = status else {
-        return Err(Refused(StatusCode::CONFLICT, "The first request with this idempotency key is at work.".into()));
+        return Err(Refused(
+            StatusCode::CONFLICT,
+            "The first request with this idempotency key is still being processed.".into(),
+        ));
     };
     let sealed = STANDARD.decode(&stored.body).map_err(anyhow::Error::from)?;
     let mut body = Vec::new();
@@ -96,7 +99,8 @@ async fn replay(db: &DatabaseConnection, archive: &Arc<Archive>, hash: &str, fin
     Ok(response)
 }
 
-/// Keeps an answer, encrypted: it may hold a session key. A failure of the server's is not kept: it may be tried again.
+/// Stores a response, encrypted because it may hold a session key. Server errors are not stored, so that the request
+/// can be retried.
 async fn store_answer(db: &DatabaseConnection, vault: &Vault, hash: String, response: Response) -> Result<Response> {
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, MAX_BYTES).await.map_err(anyhow::Error::from)?;
