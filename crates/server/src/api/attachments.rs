@@ -170,9 +170,9 @@ async fn serve(
     number: u32,
     entries: Vec<protocol::Entry>,
 ) -> Result<Response> {
-    let name = entries.into_iter().find_map(|e| match e.event {
-        Event::FilePosted { number: n, name, .. } if n == number => Some(name),
-        _ => None,
+    let name = entries.into_iter().find_map(|e| {
+        let Event::FilePosted { number: n, name, .. } = e.event else { return None };
+        (n == number).then_some(name)
     });
     let name = name.ok_or_else(|| ApiError::missing("file"))?;
     let kind = "application/octet-stream".parse().expect("a constant media type is valid");

@@ -77,7 +77,10 @@ impl ApiError {
 
     /// The code is wrong, expired or used.
     pub fn wrong_code() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "The code is not right, or it was used already. Please wait for the next one.")
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "The code is not right, or it was used already. Please wait for the next one.",
+        )
     }
 
     /// Signed in, but the identity was not confirmed recently.

@@ -316,7 +316,9 @@ pub async fn delete(
         Err(NotDeleted::Missing) => Err(ApiError::missing("session")),
         Err(unfinished @ NotDeleted::Unfinished(_)) => Err(ApiError::upstream(unfinished.to_string())),
         Err(NotDeleted::Failed(error)) => Err(error.into()),
-        Err(refused) => Err(ApiError::conflict(refused.to_string())),
+        Err(refused @ (NotDeleted::LegalHold(_) | NotDeleted::NotStored)) => {
+            Err(ApiError::conflict(refused.to_string()))
+        }
     }
 }
 

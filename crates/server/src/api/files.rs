@@ -77,10 +77,10 @@ pub(super) fn checked_path(path: &str) -> Result<String> {
 
 /// Lists a folder.
 pub async fn list(Helper { live, by, .. }: Helper, Query(at): Query<FilePath>) -> Result<Json<Folder>> {
-    match live.ask_program(by, Job::List { path: checked_path(&at.path)? }).await? {
-        Answer::Folder { folder } => Ok(Json(folder)),
-        _ => Err(JobError::UnexpectedResponse.into()),
-    }
+    let Answer::Folder { folder } = live.ask_program(by, Job::List { path: checked_path(&at.path)? }).await? else {
+        return Err(JobError::UnexpectedResponse.into());
+    };
+    Ok(Json(folder))
 }
 
 /// Makes a folder.
@@ -121,11 +121,10 @@ pub async fn upload(
     let sending = async {
         let job = |lane| Job::Bring { transfer, folder, name, size, from, lane };
         let mut pipe = live.bring(by, job).await?;
-        match pipe.answer().await? {
-            Answer::Kept { bytes } if bytes == from => {}
-            // The page is wrong about the offset: it continues from the one in the response.
-            Answer::Kept { bytes } => return Ok(bytes),
-            _ => return Err(JobError::UnexpectedResponse),
+        let Answer::Kept { bytes } = pipe.answer().await? else { return Err(JobError::UnexpectedResponse) };
+        // The page is wrong about the offset: it continues from the one in the response.
+        if bytes != from {
+            return Ok(bytes);
         }
         pipe.on_its_way(&live).await?;
         let mut sum = Sha256::new();
@@ -137,15 +136,11 @@ pub async fn upload(
             }
         }
         pipe.finish();
-        match pipe.answer().await? {
-            Answer::Kept { bytes } => {
-                if from == 0 && bytes == size {
-                    live.uploads.remember(transfer, secret::hex(&sum.finalize()));
-                }
-                Ok(bytes)
-            }
-            _ => Err(JobError::UnexpectedResponse),
+        let Answer::Kept { bytes } = pipe.answer().await? else { return Err(JobError::UnexpectedResponse) };
+        if from == 0 && bytes == size {
+            live.uploads.remember(transfer, secret::hex(&sum.finalize()));
         }
+        Ok(bytes)
     };
     match sending.await {
         Ok(bytes) => Ok(Json(KeptBytes { bytes })),
@@ -158,10 +153,10 @@ pub async fn uploaded_bytes(
     Helper { live, by, .. }: Helper,
     Path((_, transfer)): Path<(String, u64)>,
 ) -> Result<Json<KeptBytes>> {
-    match live.ask_program(by, Job::Kept { transfer }).await? {
-        Answer::Kept { bytes } => Ok(Json(KeptBytes { bytes })),
-        _ => Err(JobError::UnexpectedResponse.into()),
-    }
+    let Answer::Kept { bytes } = live.ask_program(by, Job::Kept { transfer }).await? else {
+        return Err(JobError::UnexpectedResponse.into());
+    };
+    Ok(Json(KeptBytes { bytes }))
 }
 
 /// Moves a complete upload to its destination; returns the path that it got.

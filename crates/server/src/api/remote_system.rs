@@ -193,10 +193,10 @@ pub async fn restart(Helper { live, by, .. }: Helper) -> Result<StatusCode> {
 
 /// Restarts the support program as administrator, once the customer has also confirmed it to their system.
 pub async fn elevate(Helper { live, by, .. }: Helper) -> Result<StatusCode> {
-    match live.ask_program(by, Job::Elevate {}).await? {
-        Answer::Done {} => Ok(StatusCode::NO_CONTENT),
-        _ => Err(JobError::UnexpectedResponse.into()),
-    }
+    let Answer::Done {} = live.ask_program(by, Job::Elevate {}).await? else {
+        return Err(JobError::UnexpectedResponse.into());
+    };
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The recording of a command shell.

@@ -1,4 +1,4 @@
-//! A request to one of the JSON APIs: let in, read, and answered in pages.
+//! Requests to the JSON APIs: authorized, parsed, and answered in pages.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ use crate::{
     state::AppState,
 };
 
-/// The APIs that speak JSON.
+/// The JSON APIs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Api {
     Configuration,
@@ -36,7 +36,7 @@ impl Api {
         }
     }
 
-    /// Whether an account may read, or write.
+    /// Whether an account may read or write.
     fn allows(self, caller: &Caller, writes: bool) -> bool {
         let (read, write) = match self {
             Self::Configuration => (Scope::PeopleRead, Scope::PeopleWrite),
@@ -45,8 +45,8 @@ impl Api {
         caller.may(write) || (!writes && caller.may(read))
     }
 
-    /// What a field or parameter brings that does not exist. Never 401, whatever some documentation says: clients take that
-    /// for a token that died, and ask for a new one without end.
+    /// The status for a field or parameter that does not exist. Never 401, whatever some documentation says: clients
+    /// take that for an expired token, and request new ones without end.
     fn unknown(self) -> StatusCode {
         match self {
             Self::Configuration => StatusCode::UNPROCESSABLE_ENTITY,
@@ -55,7 +55,7 @@ impl Api {
     }
 }
 
-/// A request, let in.
+/// An authorized request.
 pub struct Call {
     pub api: Api,
     pub method: Method,
@@ -68,29 +68,29 @@ pub struct Call {
 /// A request to the Command API.
 pub struct CommandCall(pub Call);
 
-/// So much of somebody's text is said back to them.
+/// How many characters of a client's text are repeated in an error.
 const MAX_ECHO: usize = 64;
 
-/// An answer that is not a success, or a failure of the server's.
+/// A response without a result: a refusal, `OPTIONS`, or a failure of the server.
 pub enum CallError {
     Status(StatusCode),
     /// 404
     Missing,
-    /// What `OPTIONS` asks for.
+    /// The response to `OPTIONS`.
     Allowed(&'static str),
-    /// 405, with what is allowed.
+    /// 405, with the allowed methods.
     Method(&'static str),
     /// A field or parameter that does not exist.
     Unknown(Api, String),
     /// 422
     Invalid(String, String),
-    /// What the rules for sessions or people forbid, in a sentence.
+    /// A refusal by the rules for sessions or people, in a sentence.
     Refused(StatusCode, String),
     Server(ApiError),
 }
 
 impl CallError {
-    /// 422: what is wrong with a field.
+    /// 422, with what is wrong with a field.
     pub fn invalid(field: &str, message: impl Into<String>) -> Self {
         Self::Invalid(field.to_owned(), message.into())
     }
@@ -182,13 +182,13 @@ pub enum Need {
 }
 
 impl Need {
-    /// Whoever gives a field must say something in it.
+    /// A field that is given must not be empty.
     pub fn if_given(body: &Map<String, Value>, field: &str) -> Self {
         if body.contains_key(field) { Self::Required } else { Self::Optional }
     }
 }
 
-/// What a request does.
+/// The operation of a request.
 pub enum Verb {
     Read,
     Create,
@@ -197,7 +197,7 @@ pub enum Verb {
 }
 
 impl Call {
-    /// What is asked for, where that is allowed; `OPTIONS` is answered at once.
+    /// The operation, if it is allowed; `OPTIONS` is answered at once.
     pub fn verb(&self, allow: &'static str) -> Result<Verb, CallError> {
         let verb = match self.method {
             Method::GET | Method::HEAD => ("GET", Verb::Read),
@@ -210,7 +210,7 @@ impl Call {
         if allow.split(',').any(|allowed| allowed == verb.0) { Ok(verb.1) } else { Err(CallError::Method(allow)) }
     }
 
-    /// Refuses a body with other fields than these.
+    /// Rejects a body with fields other than these.
     pub fn allow_fields(&self, fields: &[&str]) -> Result<(), CallError> {
         match self.body.keys().find(|name| !fields.contains(&name.as_str())) {
             Some(name) => Err(CallError::Unknown(self.api, name.clone())),
@@ -218,7 +218,7 @@ impl Call {
         }
     }
 
-    /// Refuses an address with other parameters than these.
+    /// Rejects a query with parameters other than these.
     pub fn allow_parameters(&self, parameters: &[&str]) -> Result<(), CallError> {
         match self.query.keys().find(|name| !parameters.contains(&name.as_str())) {
             Some(name) => Err(CallError::Unknown(self.api, name.clone())),
@@ -226,7 +226,7 @@ impl Call {
         }
     }
 
-    /// A text of the body; `None` when it is not there.
+    /// A text of the body; `None` when it is missing.
     pub fn text(&self, field: &str, most: usize, need: Need) -> Result<Option<String>, CallError> {
         let required = || Err(CallError::invalid(field, format!("The {field} field is required.")));
         match (self.body.get(field), need) {
@@ -244,7 +244,7 @@ impl Call {
         }
     }
 
-    /// A name: one line that reads as what it is, without blanks around it.
+    /// A name: one line of visible characters, trimmed.
     pub fn line(&self, field: &str, most: usize, need: Need) -> Result<Option<String>, CallError> {
         match self.text(field, most, need)?.map(|text| text.trim().to_owned()) {
             Some(text) if !is_plain(&text) => Err(CallError::invalid(field, format!("The {field} format is invalid."))),
@@ -252,8 +252,8 @@ impl Call {
         }
     }
 
-    /// A list: filtered as its resource says, in pages, with the original's headers. A filter for something that rows here
-    /// do not have leaves them all, as the original does with a filter that is empty.
+    /// A list, filtered as its resource allows, in pages, with the original's headers. A filter for a field that these
+    /// rows do not have selects all of them, as the original does with an empty filter.
     pub fn list(&self, public_url: &PublicUrl, rows: Vec<Value>) -> Answer {
         let filters = resources::find(&self.path).map_or(&[][..], |resource| resource.filters);
         let number = |name: &'static str, default: usize, low: usize, high: usize| match self.query.get(name) {
@@ -302,7 +302,7 @@ impl Call {
     }
 }
 
-/// Whether a field is what a filter names: texts without regard to their case.
+/// Whether a field matches a filter; texts are compared without regard to case.
 fn matches(field: &Value, wanted: &str) -> bool {
     match field {
         Value::String(text) => text.to_lowercase() == wanted.to_lowercase(),
@@ -321,7 +321,7 @@ pub fn created(public_url: &PublicUrl, path: &str, value: Value) -> Response {
     (StatusCode::CREATED, [(header::LOCATION, place)], Json(value)).into_response()
 }
 
-/// The number in an address; anything else names nothing.
+/// The id in a path; anything else is 404.
 pub fn id(text: &str) -> Result<i32, CallError> {
     text.parse().ok().filter(|id| *id > 0 && text.bytes().all(|b| b.is_ascii_digit())).ok_or(CallError::Missing)
 }

@@ -1,4 +1,4 @@
-//! The Command API: one action a request, answered in XML.
+//! The Command API: one action for each request, answered in XML.
 
 mod clients;
 pub mod sessions;
@@ -32,9 +32,9 @@ use crate::{
 };
 pub use clients::{Connected, Who, connected};
 
-/// Why an action brings an `<error>`.
+/// Why an action fails.
 pub enum Failed {
-    /// In the words that the client shows.
+    /// An `<error>` that the client shows.
     Message(String),
     Server(ApiError),
 }
@@ -87,7 +87,7 @@ impl Action {
         })
     }
 
-    /// Whether it changes something.
+    /// Whether the action changes something.
     fn writes(self) -> bool {
         matches!(
             self,
@@ -101,7 +101,7 @@ impl Action {
     }
 }
 
-/// Answers an action.
+/// Executes an action.
 pub async fn command(
     State(db): State<DatabaseConnection>,
     State(identity): State<Arc<Identity>>,
@@ -116,7 +116,7 @@ pub async fn command(
 ) -> Result<Response, ApiError> {
     let namespace = settings.get().beyondtrust.command_namespace;
     let Some(caller) = params.caller(&db, &settings, &clients, &api_limits).await? else {
-        // Whoever sent a name and a password reads XML; whoever sent a token, JSON.
+        // Clients that sent a name and a password expect XML, those with a token JSON.
         let by_name = params.has("username") || params.has("password");
         return Ok(if by_name { error(&namespace, "Login failed") } else { denied() });
     };
@@ -164,7 +164,7 @@ async fn act(
     }
 }
 
-/// What an account may do, in the original's words: `perm_command`, then flags.
+/// The permissions of an account in the original's terms: `perm_command`, then flags.
 pub fn permissions(scopes: &[Scope]) -> Vec<(&'static str, &'static str)> {
     let flag = |on: bool| if on { "1" } else { "0" };
     let command = match (scopes.contains(&Scope::SessionsWrite), scopes.contains(&Scope::SessionsRead)) {
@@ -205,7 +205,7 @@ fn health(identity: &Identity, public_url: &PublicUrl) -> Element {
         .child(text("failover_role", "none"))
 }
 
-/// A time in text, as reports write it.
+/// A time as reports write it.
 pub fn iso(ms: u64) -> String {
     let at = jiff::Timestamp::from_millisecond(ms.cast_signed()).unwrap_or_default();
     at.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()

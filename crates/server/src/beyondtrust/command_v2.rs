@@ -1,4 +1,4 @@
-//! The Command API in JSON: the same actions as the older one's, at addresses of their own.
+//! The Command API in JSON: the same actions as in the XML one, with an address for each.
 
 mod clients;
 mod sessions;
@@ -37,11 +37,11 @@ const VERSION: &str = "2.0.0";
 /// The version of the Configuration API.
 const CONFIG_VERSION: &str = "1.10";
 
-/// What is answered, by address and method, for its description.
+/// The supported addresses and methods, for the OpenAPI document.
 const OPERATIONS: [(&str, &[&str], &str); 15] = [
     ("/openapi.yaml", &["get"], "This description."),
     ("/info", &["get"], "Versions, and what the account may do."),
-    ("/health", &["get"], "Whether this server is well."),
+    ("/health", &["get"], "Whether this server is healthy."),
     ("/appliance", &["get"], "This server."),
     ("/appliance/client-count", &["get"], "How many clients are connected."),
     ("/client", &["get"], "The clients that are connected."),
@@ -85,7 +85,7 @@ pub async fn document(State(public_url): State<PublicUrl>, CommandCall(call): Co
     Ok(([(header::CONTENT_TYPE, "application/yaml")], document.to_string()).into_response())
 }
 
-/// Permissions as JSON: flags are true or false.
+/// Permissions as JSON, with true and false for flags.
 pub fn flags(scopes: &[Scope]) -> Map<String, Value> {
     let value = |value| match value {
         "1" => true.into(),
@@ -183,7 +183,7 @@ pub async fn users(
     one(Some(Value::Array(users)))
 }
 
-/// `/user/{id}/logout`: people are changed by whoever may change people, and administrators by none of them.
+/// `/user/{id}/logout`: needs the scope to change people. Administrators cannot be signed out by other systems.
 pub async fn logout(
     State(db): State<DatabaseConnection>,
     State(auth): State<Arc<Auth>>,
@@ -217,7 +217,7 @@ pub async fn teams(State(db): State<DatabaseConnection>, CommandCall(call): Comm
     one(Some(shown.collect()))
 }
 
-/// `/team/{id}/issue`: a team takes what is sent to it, by its number or its code name.
+/// `/team/{id}/issue`: each team has one issue, named by the team's id or code name.
 pub async fn issues(
     State(db): State<DatabaseConnection>,
     Path(wanted): Path<String>,
@@ -236,10 +236,10 @@ pub async fn failover(CommandCall(call): CommandCall) -> Answer {
     call.verb("POST")?;
     call.allow_fields(&["role", "data_sync_first", "force"])?;
     call.text("role", 20, Need::Required)?;
-    Err(CallError::invalid("role", "There is one server: it has no other to change roles with."))
+    Err(CallError::invalid("role", "There is only one server, so roles cannot be changed."))
 }
 
-/// Everything else.
+/// All other addresses.
 pub async fn nothing(_: CommandCall) -> Answer {
     Err(CallError::Missing)
 }

@@ -1,5 +1,5 @@
-//! What reports link to: transcripts, recordings and shells, by addresses that carry their own permission for a week, and for
-//! as long as whoever asked for the report may ask for it.
+//! Downloads that reports link to: transcripts, recordings and shells. The address carries a permission for a week, as
+//! long as the account that requested the report may read evidence.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::{
     config::PublicUrl,
 };
 
-/// For how many days an address works.
+/// For how many days an address is valid.
 const DAYS: u64 = 7;
 const DAY_MS: u64 = 86_400_000;
 
@@ -37,7 +37,7 @@ fn word(kept: Downloadable) -> String {
     }
 }
 
-/// The permission in an address: for one file of one session, given to one caller on one day.
+/// The permission in an address: for one file of one session, issued to one account on one day.
 fn permission(identity: &Identity, id: &SessionId, what: &str, caller: &str, day: u64) -> String {
     secret::hash_key(&identity.pepper(), &format!("download {id} {what} for {caller} {day}"))[..40].to_owned()
 }
@@ -46,7 +46,7 @@ fn day(now: Timestamp) -> u64 {
     now.0 / DAY_MS
 }
 
-/// The address of a file, as recorded: `lsid` holds the session, the permission and what it is for; besides, whose it is.
+/// The address of a file, in the original's form: `lsid` holds the session, the permission, the account and the file.
 pub fn link(
     identity: &Identity,
     public_url: &PublicUrl,
@@ -63,7 +63,7 @@ pub fn link(
     format!("{url}/session_download?lsid=l%3D{id}%3Bh%3D{h}%3Ba%3D{a}%3Bt%3Dsd%3Bm%3D{what}&dl_action={what}{view}")
 }
 
-/// Gives a file to whoever has its address.
+/// Sends the file that an address is for.
 pub async fn download(
     State(db): State<DatabaseConnection>,
     State(identity): State<Arc<Identity>>,
@@ -71,7 +71,7 @@ pub async fn download(
     State(archive): State<Arc<Archive>>,
     params: RequestParams,
 ) -> Result<Response, ApiError> {
-    let gone = || ApiError::missing("recording or transcript, or its address works no more");
+    let gone = || ApiError::missing("recording or transcript, or its address has expired");
     let coded = params.get("lsid").ok_or_else(gone)?;
     let field = |name: &str| {
         coded.split(';').find_map(|part| part.split_once('=').filter(|(n, _)| *n == name).map(|(_, value)| value))
@@ -96,12 +96,12 @@ pub async fn download(
     file(&archive, &id, &entries, kept, view, &params.headers, by).await
 }
 
-/// Compares without telling by the time how much is right.
+/// Compares in a time that does not depend on the texts.
 fn same(a: &str, b: &str) -> bool {
     secret::hash(a) == secret::hash(b)
 }
 
-/// A file of a session. Watching a recording is an event of its timeline.
+/// Sends a file of a session. Watching a recording is an event of its timeline.
 pub async fn file(
     archive: &Arc<Archive>,
     id: &SessionId,
@@ -127,7 +127,7 @@ pub async fn file(
         Downloadable::Recording => {
             let mut response = api::serve_file(archive, id, by, headers).await?;
             let (name, value) = named(format!("{id}.webm"));
-            response.headers_mut().insert(name, value.parse().expect("an id is a header's text"));
+            response.headers_mut().insert(name, value.parse().expect("an id is a valid header value"));
             Ok(response)
         }
         Downloadable::Shell(n) => {

@@ -19,7 +19,7 @@ use crate::{
     connections::Clients,
 };
 
-/// A token, its fields in the order that was recorded.
+/// A token. The order of the fields is the original's.
 #[derive(Serialize)]
 struct Token {
     access_token: String,
@@ -37,7 +37,7 @@ fn refuse(status: StatusCode, error: &'static str, message: &'static str) -> Res
     (status, Json(Refusal { error, message })).into_response()
 }
 
-/// Gives a token for a client's id and secret, by basic authentication or as parameters.
+/// Issues a token for a client's id and secret, by basic authentication or as parameters.
 pub async fn token(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
@@ -59,7 +59,8 @@ pub async fn token(
     };
     let invalid = || refuse(StatusCode::UNAUTHORIZED, "invalid_client", "Client authentication failed.");
     let Some((id, secret)) = basic(&params.headers).or(given) else { return Ok(invalid()) };
-    // Secrets are random and long: clients that ask for a token with each call are not held up, wrong ones are counted.
+    // Secrets are long and random, so clients that request a token for each call are not throttled; wrong ones are
+    // counted.
     let Some(caller) = accounts::by_secret(&db, &id, &secret).await? else {
         clients.record_failure(from)?;
         return Ok(invalid());

@@ -1,4 +1,4 @@
-//! The Reporting API: what was, in XML, and the recordings themselves.
+//! The Reporting API: reports in XML, and the recordings.
 
 mod archives;
 mod teams;
@@ -37,44 +37,56 @@ use which::{Found, Wanted, find, wanted};
 /// Every report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Report {
-    Session,
-    Listing,
-    Summary,
-    Recording,
-    Shell,
+    Sessions(SessionReport),
+    File(RecordingKind),
     Team,
-    CustomerSurvey,
-    RepSurvey,
     Syslog,
     Endpoints,
-    /// Of something that Deskside has not: the error that says so.
+    /// A report on something that Deskside does not have, with its error.
     Empty(&'static str),
 }
 
-/// Which of the two products a report is of: its readers look for that one's namespace.
+/// The reports that list or count sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SessionReport {
+    Session,
+    Listing,
+    Summary,
+    CustomerSurvey,
+    RepSurvey,
+}
+
+/// The reports that are a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RecordingKind {
+    Screen,
+    Shell,
+}
+
+/// The product that a report belongs to, which determines its XML namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Product {
     Support,
     Access,
 }
 
-/// The reports by their names.
+/// The reports by name.
 const REPORTS: [(&str, Report, Product); 24] = {
-    use {Product::*, Report::*};
+    use {Product::*, RecordingKind::*, Report::*, SessionReport::*};
     [
-        ("SupportSession", Session, Support),
-        ("AccessSession", Session, Access),
-        ("SupportSessionListing", Listing, Support),
-        ("AccessSessionListing", Listing, Access),
-        ("SupportSessionSummary", Summary, Support),
-        ("AccessSessionSummary", Summary, Access),
-        ("SupportSessionRecording", Recording, Support),
-        ("AccessSessionRecording", Recording, Access),
-        ("CommandShellRecording", Shell, Support),
+        ("SupportSession", Sessions(Session), Support),
+        ("AccessSession", Sessions(Session), Access),
+        ("SupportSessionListing", Sessions(Listing), Support),
+        ("AccessSessionListing", Sessions(Listing), Access),
+        ("SupportSessionSummary", Sessions(Summary), Support),
+        ("AccessSessionSummary", Sessions(Summary), Access),
+        ("SupportSessionRecording", File(Screen), Support),
+        ("AccessSessionRecording", File(Screen), Access),
+        ("CommandShellRecording", File(Shell), Support),
         ("SupportTeam", Team, Support),
         ("Team", Team, Access),
-        ("SupportCustExitSurvey", CustomerSurvey, Support),
-        ("SupportRepExitSurvey", RepSurvey, Support),
+        ("SupportCustExitSurvey", Sessions(CustomerSurvey), Support),
+        ("SupportRepExitSurvey", Sessions(RepSurvey), Support),
         ("Syslog", Syslog, Access),
         ("EndpointLicenseUsage", Endpoints, Access),
         (
@@ -100,7 +112,7 @@ const NO_PRESENTATION: &str = "No Presentation report information matching your 
 const NO_RECORDING: &str = "No recording was found for the given search criteria.";
 const NO_ARCHIVE: &str = "No archives found for the given search criteria.";
 
-/// Answers a report.
+/// Generates a report.
 pub async fn reporting(
     State(db): State<DatabaseConnection>,
     State(identity): State<Arc<Identity>>,
@@ -136,27 +148,18 @@ pub async fn reporting(
         Report::Empty(message) => Err(message.to_owned()),
         Report::Syslog => return archives::syslog(&db, &public_url).await,
         Report::Endpoints => return archives::endpoints(),
-        Report::Recording | Report::Shell => match file(&sessions, &archive, &caller, kind, &params).await? {
+        Report::File(kind) => match file(&sessions, &archive, &caller, kind, &params).await? {
             Ok(response) => return Ok(response),
             Err(message) => Err(message.to_owned()),
         },
         Report::Team => teams::teams(&db, &identity, &public_url, &sessions, &caller, product, &params).await?,
-        Report::Session | Report::Listing | Report::Summary | Report::CustomerSurvey | Report::RepSurvey => {
-            match wanted(&params) {
-                Ok(wanted) => Ok(self::sessions(
-                    &db,
-                    &identity,
-                    &public_url,
-                    &sessions,
-                    &caller,
-                    (kind, product),
-                    &wanted,
-                    &params,
-                )
-                .await?),
-                Err(message) => Err(message),
+        Report::Sessions(kind) => match wanted(&params) {
+            Ok(wanted) => {
+                Ok(self::sessions(&db, &identity, &public_url, &sessions, &caller, (kind, product), &wanted, &params)
+                    .await?)
             }
-        }
+            Err(message) => Err(message),
+        },
     };
     Ok(match reported {
         Ok(root) => answer(root.document(&namespace)),
@@ -174,13 +177,13 @@ async fn sessions(
     public_url: &PublicUrl,
     sessions: &Arc<SessionRegistry>,
     caller: &Caller,
-    (kind, product): (Report, Product),
+    (kind, product): (SessionReport, Product),
     wanted: &Wanted,
     params: &RequestParams,
 ) -> Result<Element, ApiError> {
     let users = users(db).await?;
     let found = find(db, sessions, wanted).await?;
-    if kind == Report::Summary {
+    if kind == SessionReport::Summary {
         let teams = team::Entity::find().all(db).await?;
         return Ok(summaries(&found, &users, &teams, params));
     }
@@ -191,25 +194,25 @@ async fn sessions(
         let source =
             Source { id, lseq: *lseq, entries, session, users: &users, now: clock::now(), link: &link, access };
         match kind {
-            Report::Session => list.push(source.session()),
-            Report::Listing => list.push(
+            SessionReport::Session => list.push(source.session()),
+            SessionReport::Listing => list.push(
                 element("session_summary").with("lsid", id).with("has_recording", u8::from(report::recorded(entries))),
             ),
-            Report::CustomerSurvey => list.extend(report::customer_survey(&source)),
+            SessionReport::CustomerSurvey => list.extend(report::customer_survey(&source)),
             // Technicians fill in no survey.
-            Report::RepSurvey | Report::Summary | Report::Recording | Report::Shell | Report::Team => {}
-            Report::Syslog | Report::Endpoints | Report::Empty(_) => {}
+            SessionReport::RepSurvey | SessionReport::Summary => {}
         }
     }
     let root = match kind {
-        Report::Session => "session_list",
-        Report::Listing => "session_summary_list",
-        _ => "exit_survey_list",
+        SessionReport::Session => "session_list",
+        SessionReport::Listing => "session_summary_list",
+        SessionReport::CustomerSurvey | SessionReport::RepSurvey => "exit_survey_list",
+        SessionReport::Summary => "summary_list",
     };
     Ok(element(root).children(list))
 }
 
-/// How many sessions each technician or team had, and for how long.
+/// The number and duration of sessions of each technician or team.
 fn summaries(
     found: &[Found],
     users: &HashMap<i32, user::Model>,
@@ -223,7 +226,7 @@ fn summaries(
         let Some(owner) = users.get(&session.owner().id) else { continue };
         let (id, name) = match teams.iter().find(|t| t.name == owner.team) {
             Some(team) if by_team => (team.id, team.name.clone()),
-            // Who is in no team counts for none.
+            // Technicians without a team are not counted.
             None if by_team => continue,
             _ => (owner.id, owner.name.clone()),
         };
@@ -246,27 +249,27 @@ fn summaries(
     }))
 }
 
-/// A recording itself, or why there is none.
+/// A recording, or why there is none.
 async fn file(
     sessions: &Arc<SessionRegistry>,
     archive: &Arc<Archive>,
     caller: &Caller,
-    kind: Report,
+    kind: RecordingKind,
     params: &RequestParams,
 ) -> Result<Result<Response, &'static str>, ApiError> {
     let id = params.get("lsid").and_then(|id| SessionId::try_from(id.to_ascii_lowercase()).ok());
     let Some(id) = id else { return Ok(Err("Invalid value for lsid")) };
     let Some(entries) = sessions.read(&id).await? else { return Ok(Err(NO_RECORDING)) };
     let kept = match kind {
-        Report::Shell => match params.get("instance").unwrap_or("0").parse() {
+        RecordingKind::Shell => match params.get("instance").unwrap_or("0").parse() {
             Ok(instance) => Downloadable::Shell(instance),
             Err(_) => return Ok(Err("Invalid value for instance")),
         },
-        _ => Downloadable::Recording,
+        RecordingKind::Screen => Downloadable::Recording,
     };
     let exists = match kept {
         Downloadable::Shell(n) => report::shells(&entries).len() > n as usize,
-        _ => report::recorded(&entries),
+        Downloadable::Chat | Downloadable::Recording => report::recorded(&entries),
     };
     if !exists {
         return Ok(Err(NO_RECORDING));

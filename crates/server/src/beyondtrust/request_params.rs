@@ -1,4 +1,4 @@
-//! What was asked, however it was sent, and by whom.
+//! Request parameters, however they were sent, and the caller.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -20,20 +20,20 @@ use crate::{
     state::AppState,
 };
 
-/// More parameters than this are nobody's question.
+/// The most parameters in a request.
 const MAX_PARAMETERS: usize = 200;
 
-/// The parameters of a question: from its address and its body, whatever form that has.
+/// The parameters of a request, from its query and its body in any form.
 pub struct RequestParams {
     pub method: Method,
     pub headers: HeaderMap,
     from: IpAddr,
     parameters: Parameters,
-    /// Whose token came with it.
+    /// The caller, if there was a bearer token.
     caller: Option<Caller>,
 }
 
-/// There are too many parameters.
+/// The request has too many parameters.
 #[derive(Debug)]
 struct TooMany;
 
@@ -43,7 +43,7 @@ impl IntoResponse for TooMany {
     }
 }
 
-/// Parameters by name; of one that is repeated, the last counts, and one of the body counts before one of the address.
+/// Parameters by name. The last of several counts, and the body takes precedence over the query.
 #[derive(Debug, Default)]
 struct Parameters(BTreeMap<String, String>);
 
@@ -62,7 +62,7 @@ impl Parameters {
         self.add(url::form_urlencoded::parse(text).map(|(n, v)| (n.into_owned(), v.into_owned())))
     }
 
-    /// What is not an object of plain values brings no parameter.
+    /// Anything but a JSON object adds no parameters.
     fn json(&mut self, text: &[u8]) -> Result<(), TooMany> {
         let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(text);
         let plain = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -86,38 +86,39 @@ impl Parameters {
     }
 }
 
-/// Whether a flag with this value is up. One that is given without a value is.
-fn is_up(value: &str) -> bool {
+/// Whether a flag with this value is set. A flag without a value is.
+fn is_set(value: &str) -> bool {
     !matches!(value.trim().to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off")
 }
 
 impl RequestParams {
-    /// A parameter; an empty one counts as not given.
+    /// A parameter; an empty one counts as missing.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.parameters.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// A parameter by the first of its names that was given.
+    /// The first of these parameters that was given.
     pub fn any(&self, names: &[&str]) -> Option<&str> {
         names.iter().find_map(|name| self.get(name))
     }
 
-    /// Whether a parameter was given, be it empty.
+    /// Whether a parameter was given, even if it is empty.
     pub fn has(&self, name: &str) -> bool {
         self.parameters.0.contains_key(name)
     }
 
-    /// Whether a flag was given, with a value that means yes or with none.
+    /// Whether a flag was given, without a value or with one that means yes.
     pub fn flag(&self, name: &str) -> bool {
-        self.parameters.0.get(name).is_some_and(|value| is_up(value))
+        self.parameters.0.get(name).is_some_and(|value| is_set(value))
     }
 
-    /// All parameters that begin so, with what follows.
+    /// All parameters with this prefix, which is removed from their names.
     pub fn all<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.parameters.0.iter().filter_map(move |(n, v)| Some((n.strip_prefix(prefix)?, v.as_str())))
     }
 
-    /// Who asks, by a bearer token, or by name and password where these are let in; or the answer that refuses.
+    /// The caller, by bearer token, or by name and password where the settings allow that; `None` without valid
+    /// credentials.
     pub async fn caller(
         &self,
         db: &DatabaseConnection,
@@ -188,11 +189,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flag_without_a_value_is_up() {
+    fn a_flag_without_a_value_is_set() {
         let table =
             [("", true), ("1", true), ("true", true), ("yes", true), ("0", false), ("false", false), ("No", false)];
-        for (value, up) in table {
-            assert_eq!(is_up(value), up, "{value:?}");
+        for (value, set) in table {
+            assert_eq!(is_set(value), set, "{value:?}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! How customers start a session from somebody else's page, and how consoles are sent somewhere.
+//! Starting sessions from pages of other sites, and scripts for consoles.
 
 mod page;
 mod visitor;
@@ -41,19 +41,18 @@ use crate::{
     programs::{Programs, System},
 };
 
-/// How long a session that a customer started by themselves waits for them to come: they are on their way.
+/// How long a session that a customer started waits for them to join.
 const KEYLESS_START_MS: u64 = 15 * 60_000;
 
-/// Where customers start sessions from; forms on other pages lead here.
+/// The addresses that start a session; forms on other sites post to them.
 pub const PATHS: [&str; 3] = ["/api/start_session", "/api/start_session.ns", "/download_customer_connector.ns"];
 
-/// Whether other sites' pages may send forms here.
+/// Whether pages of other sites may post forms to this path.
 pub fn is_for_other_pages(path: &str) -> bool {
     PATHS.contains(&path)
 }
 
-/// Starts a session by its key, or, where that is allowed, by a technician's or a team's name. Whoever looks at it with a
-/// browser reads in a page what cannot be.
+/// Starts a session by its key or, where that is allowed, for a technician or team. Browsers get errors as a page.
 pub async fn start(
     State(db): State<DatabaseConnection>,
     State(identity): State<Arc<Identity>>,
@@ -124,7 +123,7 @@ async fn begin(
     match program {
         // A chat needs no program.
         _ if params.flag("c2cjs") => Ok(Redirect::to(&place).into_response()),
-        // A person reads first whom it is from; a script wants the program.
+        // A person first sees whom the session is with; a script wants the program.
         Some(_) if visitor.browser => Ok(Redirect::to(&place).into_response()),
         Some(system) => {
             download(identity, public_url, settings, programs, system, pass, params.method == Method::HEAD).await
@@ -141,7 +140,7 @@ async fn begin(
     }
 }
 
-/// The program, which carries the pass with it.
+/// The support program with the pass embedded.
 async fn download(
     identity: &Identity,
     public_url: &PublicUrl,
@@ -162,7 +161,7 @@ async fn download(
     Ok(response)
 }
 
-/// The script by which other sites' pages open a session here. It holds no secret, and every page may load it.
+/// The script that pages of other sites load to start a session. It holds no secret, and any page may load it.
 pub async fn embedded() -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
@@ -177,7 +176,7 @@ enum Pass {
     Link(String),
 }
 
-/// Makes a session for a customer who comes without a key. The secret of its link.
+/// Creates a session for a customer without a key; returns the token of its link.
 async fn allow_keyless_start(
     db: &DatabaseConnection,
     settings: &Current<Settings>,
@@ -198,7 +197,7 @@ async fn allow_keyless_start(
         Some(named) => named.find(db).await?.ok_or_else(|| ApiError::missing("team or technician"))?,
         None => Place::General,
     };
-    // A name that is cut could be somebody else's.
+    // Names are not cut: the rest could be another name.
     let text = |names: &[&str], most: usize| match params.any(names).unwrap_or_default() {
         text if text.chars().count() > most => {
             Err(ApiError::bad(format!("The parameter {} has at most {most} characters.", names[0])))
@@ -235,14 +234,14 @@ async fn allow_keyless_start(
     Ok(keys.token)
 }
 
-/// Sends whoever follows `/?ak=…` to the session's page.
+/// Redirects `/?ak=…` to the session's page.
 pub fn by_address(desk: &ServiceDesk, query: &str) -> Option<Response> {
     let parameters: BTreeMap<_, _> = url::form_urlencoded::parse(query.as_bytes()).collect();
     let token = parameters.get("ak").filter(|t| t.len() <= 64 && t.bytes().all(|b| b.is_ascii_alphanumeric()))?;
     Some(Redirect::to(&ticket_import::link(desk, token)).into_response())
 }
 
-/// The actions that a console script can hold.
+/// The actions that a console script may contain.
 const SCRIPTED: [&str; 9] = [
     "login",
     "generate_session_key",
@@ -255,7 +254,7 @@ const SCRIPTED: [&str; 9] = [
     "start_shell_jump_session",
 ];
 
-/// A script for a representative's console: a file with the action and its parameters.
+/// A script for a representative's console: a file with an action and its parameters.
 pub async fn script(
     State(db): State<DatabaseConnection>,
     State(public_url): State<PublicUrl>,
@@ -272,10 +271,10 @@ pub async fn script(
         return Err(ApiError::bad("The parameter type must be rep."));
     }
     let action = params.get("action").filter(|action| SCRIPTED.contains(action));
-    let action = action.ok_or_else(|| ApiError::bad("The parameter action names nothing that can be scripted."))?;
+    let action = action.ok_or_else(|| ApiError::bad("This action cannot be scripted."))?;
     match params.get("operation") {
         Some("generate") => {}
-        // The console is a page: what a script would do there, its address does.
+        // The console is a web page, so executing a script only opens it.
         Some("execute") => return Ok(Redirect::to(&format!("{}/console", public_url)).into_response()),
         _ => return Err(ApiError::bad("The parameter operation must be generate or execute.")),
     }

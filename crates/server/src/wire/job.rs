@@ -103,10 +103,10 @@ pub(super) async fn shell<W: SendStream, R: RecvStream>(
         // Nothing is shown unrecorded, so the recording starts before the program is asked.
         let cast = Cast::create(keeping, columns, rows).map_err(|why| why.to_string())?;
         let mut pipe = live.job(who, Job::Shell { columns, rows }).await.map_err(|why| why.to_string())?;
-        match pipe.answer().await.map_err(|why| why.to_string())? {
-            Answer::Done {} => Ok((cast, pipe)),
-            _ => Err(JobError::UnexpectedResponse.to_string()),
-        }
+        let Answer::Done {} = pipe.answer().await.map_err(|why| why.to_string())? else {
+            return Err(JobError::UnexpectedResponse.to_string());
+        };
+        Ok((cast, pipe))
     };
     let (cast, pipe) = match opened.await {
         Ok(opened) => opened,

@@ -26,11 +26,13 @@ const LONGEST_RETRY: Duration = Duration::from_secs(5);
 /// Asks the program to open a file.
 pub(super) async fn open_file(live: &Arc<LiveSession>, file: &Download, from: u64, since: u64) -> JobResult<Opened> {
     let mut pipe = live.fetch(file.by, (file.path.clone(), from, since)).await?;
-    let (size, version, sums) = match pipe.answer().await? {
-        // Without checksums a part in the middle cannot be verified, and the end of an archive is unknown.
-        Answer::File { size, version, sums } if sums || (from == 0 && size.is_some()) => (size, version, sums),
-        _ => return Err(JobError::UnexpectedResponse),
+    let Answer::File { size, version, sums } = pipe.answer().await? else {
+        return Err(JobError::UnexpectedResponse);
     };
+    // Without checksums a part in the middle cannot be verified, and the end of an archive is unknown.
+    if !sums && (from > 0 || size.is_none()) {
+        return Err(JobError::UnexpectedResponse);
+    }
     if size.is_some_and(|size| size < from) {
         return Err(Fault::Changed.into());
     }

@@ -1,33 +1,34 @@
-//! Who is connected: technicians by their consoles, customers by their sessions.
+//! Connected clients: technicians' consoles, and customers in sessions.
 
 use std::sync::Arc;
 
 use live_sessions::SessionRegistry;
 use platform::identity::Identity;
-use protocol::{Client, Entry, Event, ParticipantId, Phase, Presence, Role, SessionId, Timestamp};
+use protocol::{Client, Entry, ParticipantId, Phase, Presence, Role, SessionId, Timestamp};
 use sea_orm::DatabaseConnection;
 
 use super::{Failed, failed, iso};
 use crate::{
     beyondtrust::{
         appliance, people,
+        presence::PresenceChange,
         request_params::RequestParams,
         xml::{Element, element, text},
     },
     organisation::Organisation,
 };
 
-/// How many events of a connection are told.
+/// How many events of a connection are listed.
 const MAX_EVENTS: usize = 20;
-/// How many clients one question may name.
+/// How many clients a request may name.
 const MAX_IDS: usize = 100;
 
-/// The kinds of clients that there can be.
+/// The kinds of clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Representative,
     Customer,
-    /// Neither presentations nor agents exist here.
+    /// Deskside has neither presentations nor agents.
     PresentationAttendee,
     PushAgent,
 }
@@ -45,14 +46,14 @@ impl Kind {
     }
 }
 
-/// Who a client is.
+/// The identity of a client.
 #[derive(Debug)]
 pub enum Who {
     Rep { id: i32, login: String },
     Customer(SessionId),
 }
 
-/// A client that is connected.
+/// A connected client.
 #[derive(Debug)]
 pub struct Connected {
     pub who: Who,
@@ -60,7 +61,7 @@ pub struct Connected {
     pub client: Client,
     /// When its connection was made.
     pub since: Timestamp,
-    /// What happened to its connections, in order.
+    /// The events of its connections, in order.
     pub log: Vec<(Timestamp, &'static str)>,
 }
 
@@ -72,7 +73,7 @@ impl Connected {
         }
     }
 
-    /// How it is named while it is connected.
+    /// Its id while it is connected.
     fn id(&self) -> String {
         match &self.who {
             Who::Rep { id, .. } => id.to_string(),
@@ -80,7 +81,7 @@ impl Connected {
         }
     }
 
-    /// The short and the long name of what it runs on.
+    /// The short and the long name of its platform.
     pub fn platform(&self) -> (&'static str, &'static str) {
         match self.client {
             Client::Program => ("linux-64", "Linux® (x64)"),
@@ -120,23 +121,23 @@ fn since(at: Timestamp) -> Element {
     text("connected_since", iso(at.0)).with("ts", at.0 / 1_000)
 }
 
-/// What happened to the connections of somebody in a session.
+/// The connection events of a participant.
 fn log(entries: &[Entry], who: ParticipantId) -> Vec<(Timestamp, &'static str)> {
     let reported = |entry: &Entry| {
-        let what = match &entry.event {
-            Event::Joined { id, .. } if *id == who => "Connected",
-            Event::Returned { id, .. } if *id == who => "Reconnected",
-            Event::Dropped { id } if *id == who => "Connection lost",
-            Event::Left { id } if *id == who => "Disconnected",
-            _ => return None,
+        let (id, what) = match PresenceChange::of(&entry.event)? {
+            PresenceChange::Joined(id) => (id, "Connected"),
+            PresenceChange::Returned(id) => (id, "Reconnected"),
+            PresenceChange::Dropped(id) => (id, "Connection lost"),
+            PresenceChange::Left(id) => (id, "Disconnected"),
+            PresenceChange::Interrupted => return None,
         };
-        Some((entry.at, what))
+        (id == who).then_some((entry.at, what))
     };
     let all: Vec<_> = entries.iter().filter_map(reported).collect();
     all[all.len().saturating_sub(MAX_EVENTS)..].to_vec()
 }
 
-/// Every client that is connected.
+/// All connected clients.
 pub async fn connected(
     db: &DatabaseConnection,
     sessions: &Arc<SessionRegistry>,
@@ -232,6 +233,8 @@ pub async fn details(
 
 #[cfg(test)]
 mod tests {
+    use protocol::Event;
+
     use super::*;
 
     #[test]

@@ -1,4 +1,4 @@
-//! The actions on sessions.
+//! Actions on sessions.
 
 use std::sync::Arc;
 
@@ -24,27 +24,28 @@ use crate::{
     organisation::Organisation,
 };
 
-/// How long a key lives when nobody says: a day.
+/// The default lifetime of a key in seconds: a day.
 const TTL: u64 = 86_400;
-/// The longest that may be asked for: thirty days.
+/// The longest lifetime: thirty days.
 const LONGEST_TTL: u64 = 30 * 86_400;
-/// Where a session keeps its priority, 1 (high) to 3.
+/// The attribute with a session's priority, 1 (high) to 3.
 pub const PRIORITY: &str = "session_priority";
-/// Where it keeps what its customer said of themselves.
+/// The attributes with what customers stated about themselves.
 pub const COMPANY: &str = "customer_company";
 pub const COMPANY_CODE: &str = "customer_company_code";
 pub const DETAILS: &str = "customer_details";
 
-/// Whether an attribute is one that every session of the original has: nobody sets or reads it as a custom one.
+/// Whether an attribute is a standard one of the original's sessions, which cannot be set or read as a custom
+/// attribute.
 fn is_standard(name: &str) -> bool {
     [PRIORITY, COMPANY, COMPANY_CODE, DETAILS].contains(&name)
 }
-/// All attributes together, in bytes.
+/// The limit for all attributes together, in bytes.
 const MAX_ATTRIBUTES: usize = 10 * 1_024;
-/// So much of a name is said when it does not fit.
+/// How many characters of a name are repeated in an error.
 const MAX_ATTRIBUTE_NAME: usize = 64;
 
-/// The attributes that a request sets: `session.custom.NAME`, and the older spelling of the external key.
+/// The attributes that a request sets: `session.custom.NAME`, and the older form of the external key.
 pub fn custom(params: &RequestParams) -> Result<Vec<(String, String)>, Failed> {
     let mut given: Vec<(String, String)> =
         params.all("session.custom.").map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
@@ -55,7 +56,7 @@ pub fn custom(params: &RequestParams) -> Result<Vec<(String, String)>, Failed> {
     Ok(given)
 }
 
-/// Whether attributes may be set.
+/// Checks that attributes may be set.
 pub fn fitting(given: &[(String, String)]) -> Result<(), Failed> {
     for (name, value) in given {
         let short: String = name.chars().take(MAX_ATTRIBUTE_NAME).collect();
@@ -73,7 +74,7 @@ pub fn fitting(given: &[(String, String)]) -> Result<(), Failed> {
     Ok(())
 }
 
-/// What is wished for, in Deskside's words. `given` holds the external key, too; a priority is 1 (high) to 3.
+/// Converts a request to Deskside's terms. `given` includes the external key; a priority is 1 (high) to 3.
 pub fn import_request(
     place: &Place,
     mut given: Vec<(String, String)>,
@@ -103,23 +104,23 @@ fn number(params: &RequestParams, name: &str, range: std::ops::RangeInclusive<u6
     }
 }
 
-/// A key that is asked for.
+/// A request for a session key.
 pub struct KeyRequest {
     pub queue: QueueId,
-    /// For how many seconds its link works.
+    /// The lifetime of its link in seconds.
     pub ttl: Option<u64>,
     pub priority: Option<u64>,
-    /// What is known of the session, with the external key.
+    /// The session's attributes, including the external key.
     pub attributes: Vec<(String, String)>,
 }
 
-/// A key that was made.
+/// A new session key.
 pub struct IssuedKey {
     /// Unix seconds.
     pub expires: u64,
     pub queue: &'static str,
     pub queue_id: Option<i32>,
-    /// Whether somebody is there to help.
+    /// Whether a technician of the queue is available.
     pub available: bool,
     pub external_key: Option<String>,
     pub short_key: String,
@@ -127,10 +128,10 @@ pub struct IssuedKey {
     pub mail_body: String,
 }
 
-/// What an invitation's mail is about.
+/// The subject of an invitation's mail.
 pub const MAIL_SUBJECT: &str = "Remote Support Invitation";
 
-/// Makes a session with its key and link.
+/// Creates a session with a key and a link.
 pub async fn make(
     db: &DatabaseConnection,
     public_url: &PublicUrl,
@@ -174,7 +175,7 @@ pub async fn make(
     })
 }
 
-/// The seconds that a key may live.
+/// The allowed lifetime of a key in seconds.
 pub const TTL_RANGE: std::ops::RangeInclusive<u64> = 60..=LONGEST_TTL;
 /// High, medium, low.
 pub const PRIORITY_RANGE: std::ops::RangeInclusive<u64> = 1..=3;
@@ -226,7 +227,7 @@ fn lsid(params: &RequestParams) -> Result<SessionId, Failed> {
     SessionId::try_from(lsid.to_ascii_lowercase()).or_else(|_| failed("Invalid value for lsid"))
 }
 
-/// The session by its lsid, while it goes on.
+/// The session with this lsid, while it is running.
 pub async fn active(sessions: &Arc<SessionRegistry>, id: &SessionId) -> Option<Arc<LiveSession>> {
     let live = sessions.get(id)?;
     let over = matches!(live.read(session::Session::phase).await, Phase::Ended { .. });
@@ -240,10 +241,10 @@ async fn running(sessions: &Arc<SessionRegistry>, params: &RequestParams) -> Res
     }
 }
 
-/// What cannot be done is said in words; what failed is the server's.
+/// Converts a refusal to an error for the client.
 pub fn refused(error: ActError) -> Failed {
     match error {
-        ActError::Refused(RefusalReason::Already) => Failed::Message("This is so already.".into()),
+        ActError::Refused(RefusalReason::Already) => Failed::Message("There is nothing to change.".into()),
         ActError::Refused(why) => Failed::Message(why.to_string()),
         ActError::Disabled | ActError::NoTeam => Failed::Message(error.to_string()),
         ActError::Store(error) => Failed::Server(error.into()),
@@ -257,7 +258,7 @@ pub async fn attributes(sessions: &Arc<SessionRegistry>, params: &RequestParams)
     Ok(element("custom_attributes").children(known(&entries).into_iter().map(attribute)))
 }
 
-/// The attributes of a timeline without the external key, which reports tell apart.
+/// The custom attributes of a timeline without the external key, which reports show separately.
 pub fn custom_of(entries: &[protocol::Entry]) -> Vec<Element> {
     let known = known(entries).into_iter().filter(|(name, _)| *name != EXTERNAL_KEY);
     known.map(attribute).collect()
@@ -277,7 +278,7 @@ pub fn known(entries: &[protocol::Entry]) -> Vec<(&str, &str)> {
     known
 }
 
-/// What people call an attribute.
+/// The display name of an attribute.
 pub fn display_name(name: &str) -> &str {
     if name == EXTERNAL_KEY { "External Key" } else { name }
 }
@@ -297,7 +298,7 @@ pub async fn set_attributes(
     Ok(text("success", "Session attributes were set"))
 }
 
-/// Sets attributes of a session; an empty one is cleared.
+/// Sets attributes of a session; an empty value clears one.
 pub async fn set_all(caller: &Caller, live: &Arc<LiveSession>, given: Vec<(String, String)>) -> Result<(), Failed> {
     for (name, value) in given {
         let command = Command::Attribute { name, value };
@@ -319,11 +320,11 @@ async fn rep(db: &DatabaseConnection, params: &RequestParams) -> Result<store::t
     };
     match found {
         Some(Place::Rep(rep)) => Ok(rep),
-        _ => failed("No such representative was found."),
+        Some(Place::General | Place::Team(_)) | None => failed("No such representative was found."),
     }
 }
 
-/// `join_session`: asks a technician in, who joins from the console.
+/// `join_session`: invites a technician, who then joins from the console.
 pub async fn join(
     db: &DatabaseConnection,
     sessions: &Arc<SessionRegistry>,
@@ -337,7 +338,7 @@ pub async fn join(
     let command = match queue {
         protocol::Queue::Own if owner == rep.id => return failed("The representative is in this session already."),
         protocol::Queue::Own => Command::ShareWith { with: store::people::as_ref(&rep) },
-        // Nobody has it yet: whoever is added becomes its owner.
+        // It has no owner yet: the technician becomes the owner.
         protocol::Queue::Team { .. } | protocol::Queue::General => {
             Command::Transfer { to: store::people::as_ref(&rep), note: String::new() }
         }
@@ -346,7 +347,7 @@ pub async fn join(
     Ok(text("success", "Representative successfully added"))
 }
 
-/// `leave_session`: lets a technician who is not the owner go.
+/// `leave_session`: removes a technician who is not the owner.
 pub async fn leave(
     db: &DatabaseConnection,
     sessions: &Arc<SessionRegistry>,

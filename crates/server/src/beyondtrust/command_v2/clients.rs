@@ -1,4 +1,4 @@
-//! Who is connected, in JSON.
+//! Connected clients, in JSON.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::{
     organisation::Organisation,
 };
 
-/// The kinds of clients. Gateways exist in the original alone.
+/// The kinds of clients. Deskside has no gateways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Console,
@@ -42,7 +42,7 @@ impl Kind {
         }
     }
 
-    /// The kind that a question is about; `None` for all.
+    /// The kind that a request selects; `None` for all.
     fn from_query(call: &Call) -> Result<Option<Self>, CallError> {
         call.allow_parameters(&["type"])?;
         let Some(wanted) = call.query.get("type") else { return Ok(None) };
@@ -51,7 +51,7 @@ impl Kind {
     }
 }
 
-/// A client's number while it is connected: even ones are technicians, odd ones sessions.
+/// A client's id while it is connected: even for technicians, odd for sessions.
 async fn number(db: &DatabaseConnection, client: &Connected) -> Result<i64, CallError> {
     Ok(match &client.who {
         Who::Rep { id, .. } => i64::from(*id) * 2,

@@ -26,10 +26,10 @@ use crate::{
     organisation::Organisation,
 };
 
-/// So many attributes are set at once at most.
+/// How many attributes a request may set.
 const MAX_ATTRIBUTES: usize = 30;
 
-/// The attributes of an object: texts by their code names.
+/// The attributes in a JSON object: texts by code name.
 fn attributes(object: &Map<String, Value>) -> Result<Vec<(String, String)>, CallError> {
     if object.len() > MAX_ATTRIBUTES {
         let message = format!("At most {MAX_ATTRIBUTES} attributes may be set at once.");
@@ -85,7 +85,7 @@ fn number(call: &Call, field: &str, range: std::ops::RangeInclusive<u64>) -> Res
     }
 }
 
-/// The queue that a body names, in one of its three ways.
+/// The queue that a body names in one of three ways.
 fn queue(call: &Call) -> Result<QueueId, CallError> {
     let text = |field| call.text(field, 256, Need::Optional);
     let id = || {

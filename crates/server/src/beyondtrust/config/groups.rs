@@ -1,4 +1,4 @@
-//! Group policies: the roles of technicians, and what those without one are, as the original names what its groups give.
+//! Group policies: the roles of technicians, and one policy for technicians without a role.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::{
     sign_in::Auth,
 };
 
-/// The policy of whoever has no role; a role's has the number after the role's.
+/// The id of the policy for technicians without a role. A role's policy has the id after the role's.
 const WITHOUT_ROLE: i32 = 1;
 
 struct GroupPolicy {
@@ -41,7 +41,7 @@ fn found(auth: &Auth, wanted: &str) -> Result<GroupPolicy, CallError> {
     all(auth).into_iter().find(|policy| policy.id == wanted).ok_or(CallError::Missing)
 }
 
-/// A group policy. What its members may do in sessions is said by rights that the original has no words for.
+/// A group policy. The rights of a role have no equivalent in the original.
 fn shown(policy: &GroupPolicy) -> Value {
     json!({
         "id": policy.id,
@@ -64,7 +64,7 @@ pub async fn policies(State(public_url): State<PublicUrl>, State(auth): State<Ar
     call.list(&public_url, all(&auth).iter().map(shown).collect())
 }
 
-/// `/group-policy/{id}`: roles are made in the console, by administrators.
+/// `/group-policy/{id}`: roles are managed in the console, by administrators.
 pub async fn policy(State(auth): State<Arc<Auth>>, Path(wanted): Path<String>, call: Call) -> Answer {
     call.verb("GET,HEAD")?;
     one(Some(shown(&found(&auth, &wanted)?)))
@@ -101,7 +101,7 @@ pub async fn policy_member(
     one(user.filter(|user| user.role == policy.role).as_ref().map(member))
 }
 
-/// `/group-policy/{id}/provision`: what a role gives is given at once.
+/// `/group-policy/{id}/provision`: changes of roles take effect at once, so nothing is left to do.
 pub async fn provision_policy(State(auth): State<Arc<Auth>>, Path(wanted): Path<String>, call: Call) -> Answer {
     call.verb("POST")?;
     found(&auth, &wanted)?;

@@ -1,4 +1,4 @@
-//! Teams and who is in them.
+//! Teams and their members.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ fn shown_team(t: &team::Model) -> Value {
 
 const TEAM_FIELDS: [&str; 5] = ["name", "code_name", "comments", "persistent_queue", "public_portal_ids"];
 
-/// What a body says of a team, checked.
+/// Checks the fields of a team.
 async fn team_row(
     db: &DatabaseConnection,
     call: &Call,
@@ -115,7 +115,7 @@ fn shown_member(team: &team::Model, user: &user::Model) -> Value {
     json!({ "team_id": team.id, "user_id": user.id, "role": "member" })
 }
 
-/// `/team/{id}/user`: a technician is in one team; whoever is added leaves the one before.
+/// `/team/{id}/user`: a technician is in one team only, so adding one moves them.
 pub async fn members(
     State(db): State<DatabaseConnection>,
     State(public_url): State<PublicUrl>,
@@ -129,7 +129,7 @@ pub async fn members(
         call.allow_fields(&["team_id", "user_id", "role"])?;
         match call.text("role", 20, Need::Optional)?.as_deref() {
             None | Some("member") => {}
-            Some(_) => return Err(CallError::invalid("role", "Deskside knows the role member alone.")),
+            Some(_) => return Err(CallError::invalid("role", "Deskside only has the role member.")),
         }
         let Some(user) = call.body.get("user_id").and_then(Value::as_i64) else {
             return Err(CallError::invalid("user_id", "The user_id field is required, as a number."));
@@ -168,7 +168,7 @@ pub async fn member(
             call.allow_fields(&["role"])?;
             match call.text("role", 20, Need::Required)?.as_deref() {
                 Some("member") => one(Some(shown_member(&team, &user))),
-                _ => Err(CallError::invalid("role", "Deskside knows the role member alone.")),
+                _ => Err(CallError::invalid("role", "Deskside only has the role member.")),
             }
         }
         Verb::Read | Verb::Create => one(Some(shown_member(&team, &user))),

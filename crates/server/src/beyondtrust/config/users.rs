@@ -1,4 +1,4 @@
-//! Users: what identity management reads and changes of technicians.
+//! Users: technicians, as identity management reads and changes them.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::{
     sign_in::Auth,
 };
 
-/// The language of mails to technicians while nobody chose one.
+/// The default language of mails to technicians.
 const LANGUAGE: &str = "en-us";
 
 fn shown(u: &user::Model) -> Value {
@@ -66,7 +66,7 @@ pub async fn users(State(db): State<DatabaseConnection>, State(public_url): Stat
     call.list(&public_url, users.iter().map(shown).collect())
 }
 
-/// `/user/{id}`: deleting an account disables it, for what its owner did stays on record.
+/// `/user/{id}`: deleting an account only disables it, because its actions stay on record.
 pub async fn user(
     State(db): State<DatabaseConnection>,
     State(auth): State<Arc<Auth>>,
@@ -89,7 +89,7 @@ pub async fn user(
     }
 }
 
-/// What changes of an account.
+/// Changes of an account.
 #[derive(Default)]
 struct Change {
     name: Option<String>,
@@ -100,7 +100,7 @@ struct Change {
 }
 
 impl Change {
-    /// What a body changes. Whoever sends back all that they have read changes nothing by it.
+    /// The changes in a body. Fields that are sent back as they were read change nothing.
     fn of(call: &Call, before: &user::Model) -> Result<Self, CallError> {
         let mut change = Self::default();
         let has = shown(before);
@@ -124,12 +124,12 @@ impl Change {
                 }
                 "password" => change.password = Some(password(call, before)?),
                 "preferred_email_language" => change.language = Some(language(call)?),
-                // Accounts are never locked: whoever guesses is slowed down, and whoever knows gets in.
+                // Accounts are never locked; guesses are throttled instead.
                 "failed_logins" if *value == json!(0) => {}
                 "failed_logins" => {
-                    return Err(CallError::invalid(field, "The failed_logins field can be set to 0 alone."));
+                    return Err(CallError::invalid(field, "The failed_logins field can only be set to 0."));
                 }
-                // Nobody would be asked for it: to say yes would be untrue.
+                // Deskside cannot enforce it, so accepting it would be wrong.
                 "two_factor_required" if *value == json!(true) => {
                     let message = "Deskside cannot require a second factor of an account; its owner sets it up.";
                     return Err(CallError::invalid(field, message));
@@ -156,7 +156,7 @@ impl Change {
     }
 }
 
-/// A new password, for an account that has one.
+/// A new password, for an account with one here.
 fn password(call: &Call, before: &user::Model) -> Result<String, CallError> {
     match Provider::of(before) {
         Provider::Local => {}
@@ -182,7 +182,7 @@ fn language(call: &Call) -> Result<String, CallError> {
     if plain { Ok(code) } else { Err(CallError::invalid(field, "The preferred_email_language is invalid.")) }
 }
 
-/// `/user/provision`: what changes of a user holds at once, so nothing is left to do.
+/// `/user/provision`: changes take effect at once, so nothing is left to do.
 pub async fn provision(call: Call) -> Answer {
     call.verb("POST")?;
     call.allow_fields(&["user_ids"])?;

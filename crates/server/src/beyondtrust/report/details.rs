@@ -1,4 +1,4 @@
-//! The events of a report.
+//! The events of a session in a report.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use protocol::{Direction, Entry, Event, ParticipantId, Phase, Queue, Right, Role, Timestamp};
@@ -13,16 +13,16 @@ use crate::{
     desk::ticket_import,
 };
 
-/// Who has a session before somebody takes it, and does what nobody does.
+/// The owner before somebody takes the session, and the performer of events that nobody performs.
 const NOBODY: &str = "Pre-start Conference";
 
 /// An event of a report.
 #[derive(Clone, Debug)]
 pub struct ReportEvent {
     pub at: Timestamp,
-    /// Whose doing it is.
+    /// Who performed it.
     pub by: Option<ParticipantId>,
-    /// The team whose queue it is about.
+    /// The team whose queue it concerns.
     pub team: Option<String>,
     pub element: Element,
 }
@@ -34,7 +34,7 @@ impl ReportEvent {
 }
 
 impl Source<'_> {
-    /// Who did something, as `performed_by` or `destination`.
+    /// A participant as `performed_by` or `destination`.
     fn party(&self, name: &str, id: Option<ParticipantId>) -> Element {
         match id.and_then(|id| self.session.participant(id)) {
             Some(who) => text(name, &who.name).with("type", kind(who.role)).with("gsnumber", who.id.0),
@@ -50,7 +50,7 @@ impl Source<'_> {
         self.session.participants().iter().find(|p| p.user == Some(user)).map(|p| p.id)
     }
 
-    /// An event that nobody performs.
+    /// An event without a performer.
     fn bare(at: Timestamp, kind: &str, by: Option<ParticipantId>) -> ReportEvent {
         let element = element("event").with("timestamp", at.0 / 1_000).with("event_type", kind);
         ReportEvent { at, by, team: None, element }
@@ -60,7 +60,7 @@ impl Source<'_> {
         Self::bare(at, kind, by).child(self.party("performed_by", by))
     }
 
-    /// Whom a message is for: the customer, or, from the customer, whoever has the session.
+    /// The addressee of a message: the customer, or for the customer's own messages the owner.
     fn addressee(&self, from: ParticipantId) -> Option<ParticipantId> {
         match self.customer_id() {
             Some(customer) if customer == from => self.owner().map(|owner| owner.id),
@@ -68,7 +68,7 @@ impl Source<'_> {
         }
     }
 
-    /// Where somebody is, as far as it is known.
+    /// The system and addresses of a participant, as far as they are known.
     fn place(&self, who: ParticipantId) -> [(&'static str, String); 3] {
         let client = self.session.participant(who).map(|p| os(p.client));
         let unknown = || "Unknown".to_owned();
@@ -169,7 +169,7 @@ impl Source<'_> {
         }
     }
 
-    /// What was done with files.
+    /// Events about files.
     fn file(&self, at: Timestamp, event: &Event) -> Option<ReportEvent> {
         let customer = self.customer_id();
         let say = |kind: &str, by: Option<ParticipantId>| self.event(at, kind, by);
@@ -201,7 +201,56 @@ impl Source<'_> {
                 let file = element("file").child(text("filename", name)).child(text("filesize", bytes));
                 say("Files Shared", Some(*from)).child(element("files").child(file))
             }
-            _ => return None,
+            Event::Created { .. }
+            | Event::KeyIssued { .. }
+            | Event::KeyRevoked { .. }
+            | Event::LinkRevoked { .. }
+            | Event::Joined { .. }
+            | Event::Dropped { .. }
+            | Event::Returned { .. }
+            | Event::Left { .. }
+            | Event::Chat { .. }
+            | Event::Asked { .. }
+            | Event::Granted { .. }
+            | Event::Denied { .. }
+            | Event::Withdrawn { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::SharingStarted { .. }
+            | Event::ScreenResized { .. }
+            | Event::MonitorsChanged { .. }
+            | Event::InputBlocked { .. }
+            | Event::SharingStopped { .. }
+            | Event::SharingFailed { .. }
+            | Event::RecordingFailed { .. }
+            | Event::Held { .. }
+            | Event::Reopened { .. }
+            | Event::Transferred { .. }
+            | Event::Queued { .. }
+            | Event::QueueMoved { .. }
+            | Event::Taken { .. }
+            | Event::Inherited { .. }
+            | Event::RoleChanged { .. }
+            | Event::SharedWith { .. }
+            | Event::ExpertInvited { .. }
+            | Event::ControlWanted { .. }
+            | Event::ControlPassed { .. }
+            | Event::Noted { .. }
+            | Event::Attributed { .. }
+            | Event::ClipboardCarried { .. }
+            | Event::ShellStarted { .. }
+            | Event::ShellEnded { .. }
+            | Event::SystemInfoRead { .. }
+            | Event::ProcessEnded { .. }
+            | Event::Restarting { .. }
+            | Event::ScreenshotTaken { .. }
+            | Event::Rated { .. }
+            | Event::Ended { .. }
+            | Event::Recorded { .. }
+            | Event::Stored { .. }
+            | Event::Watched { .. }
+            | Event::Exported { .. }
+            | Event::LegalHold { .. } => return None,
         })
     }
 
@@ -235,13 +284,13 @@ impl Source<'_> {
         let owner = who.map_or_else(|| to.name.clone(), |id| id.0.to_string());
         let destination = match who {
             Some(_) => self.party("destination", who),
-            // They have it, and have not come.
+            // The owner has not joined yet.
             None => text("destination", &to.name).with("type", "representative"),
         };
         Self::bare(at, "Conference Owner Changed", who).child(destination).child(data(&[("owner", owner)]))
     }
 
-    /// Everybody who was still there departs, and then the session ends.
+    /// Everybody who is still present departs, and then the session ends.
     fn over(&self, at: Timestamp) -> Vec<ReportEvent> {
         let mut before = Session::new(self.id.clone(), session::Policy::default());
         for entry in self.entries.iter().take_while(|e| !matches!(e.event, Event::Ended { .. })) {
@@ -280,7 +329,7 @@ fn service(right: Right) -> &'static str {
     }
 }
 
-/// A technician uploads to the customer; what is downloaded, the customer performs.
+/// An upload is performed by the technician, a download by the customer.
 fn direction(
     way: Direction,
     by: ParticipantId,
@@ -298,7 +347,7 @@ fn last(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
-/// What somebody wrote; in base64 where XML cannot hold it.
+/// A text that somebody wrote; base64 if XML cannot represent it.
 fn body(message: &str) -> Element {
     if fits(message) { text("body", message) } else { text("encoded_body", STANDARD.encode(message)) }
 }

@@ -1,4 +1,4 @@
-//! What teams did.
+//! The report on the activity of teams.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::{
 
 const NOTHING: &str = "No Support Team report information matching your chosen criteria is available.";
 
-/// What the people of each team did, and what came into its queue. Teams that did nothing are not told of.
+/// The activity of each team's members, and what entered its queue. Teams without activity are omitted.
 pub async fn teams(
     db: &DatabaseConnection,
     identity: &Identity,
@@ -44,7 +44,7 @@ pub async fn teams(
     let wanted = params.get("team_id").filter(|id| *id != "all").map(str::to_owned);
     let teams = team::Entity::find().order_by_asc(team::Column::Id).all(db).await?;
     let teams = teams.into_iter().filter(|t| wanted.as_ref().is_none_or(|id| *id == t.id.to_string()));
-    // By team, what happened there.
+    // Each team with its events.
     let mut activity: Vec<(team::Model, Vec<ReportEvent>)> = teams.map(|team| (team, Vec::new())).collect();
     for Found { id, lseq, entries, session } in &find(db, sessions, &Wanted::Touching(from, until)).await? {
         let link = |kept: Downloadable, view: bool| downloads::link(identity, public_url, caller, id, kept, view);

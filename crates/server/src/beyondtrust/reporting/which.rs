@@ -1,4 +1,4 @@
-//! Which sessions a report is about.
+//! Selects the sessions of a report.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use crate::{
     beyondtrust::{report, request_params::RequestParams},
 };
 
-/// How many sessions one report holds at most.
+/// The most sessions in a report.
 const MAX_SESSIONS: usize = 10_000;
 
-/// A session with what its report is made from.
+/// A session with the data of its report.
 pub struct Found {
     pub id: SessionId,
     pub lseq: i64,
@@ -27,15 +27,15 @@ pub struct Found {
     pub session: Session,
 }
 
-/// Which sessions a report is about.
+/// A selection of sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
     These(Vec<SessionId>),
-    /// Begun in this time, be they over or not; in milliseconds, without the end.
+    /// Begun in this period, running or ended; in milliseconds, excluding the end.
     Begun(u64, u64),
-    /// Ended in this time.
+    /// Ended in this period.
     Ended(u64, u64),
-    /// That were going on in this time.
+    /// Running at some time in this period.
     Touching(u64, u64),
 }
 
@@ -46,7 +46,7 @@ fn day(text: &str) -> Option<u64> {
     u64::try_from(at.as_millisecond()).ok()
 }
 
-/// The sessions that a question is about.
+/// The sessions that a request selects.
 pub fn wanted(params: &RequestParams) -> Result<Wanted, String> {
     if let Some(ids) = params.any(&["lsid", "lsids"]) {
         let ids = ids.split(',').map(|id| SessionId::try_from(id.trim().to_ascii_lowercase()));
@@ -62,18 +62,18 @@ pub fn wanted(params: &RequestParams) -> Result<Wanted, String> {
     }
 }
 
-/// What a time is about.
+/// What a period refers to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Since {
     Begun,
     Ended,
 }
 
-/// From when until when, without the end, in milliseconds; `None` where no time is named.
+/// The period in milliseconds, excluding the end; `None` when none is given.
 pub fn period(params: &RequestParams) -> Result<Option<(Since, u64, u64)>, String> {
     const SECOND: u64 = 1_000;
     const DAY: u64 = 86_400 * SECOND;
-    // The finer one counts where both are given.
+    // The finer unit takes precedence.
     let forms = [
         ("start_time", SECOND, Since::Begun),
         ("start_date", DAY, Since::Begun),
@@ -96,12 +96,12 @@ pub fn period(params: &RequestParams) -> Result<Option<(Since, u64, u64)>, Strin
     Ok(Some((since, from, until)))
 }
 
-/// A time as the database keeps it.
+/// A time as the database stores it.
 fn stored(ms: u64) -> i64 {
     i64::try_from(ms).unwrap_or(i64::MAX)
 }
 
-/// The sessions with a customer that are over, under a condition.
+/// Ended sessions with a customer, under a condition.
 fn over(condition: sea_orm::Condition) -> sea_orm::Select<session_history::Entity> {
     session_history::Entity::find()
         .filter(session_history::Column::Joined.eq(true))
@@ -109,18 +109,18 @@ fn over(condition: sea_orm::Condition) -> sea_orm::Select<session_history::Entit
         .limit(MAX_SESSIONS as u64)
 }
 
-/// When the customer came, in the catalogue.
+/// When the customer joined, in the session index.
 fn joined_at() -> sea_orm::sea_query::SimpleExpr {
     Expr::col(session_history::Column::Started).add(Expr::col(session_history::Column::Waited))
 }
 
-/// The sessions that are meant, with all that is known of them.
+/// The selected sessions with their timelines.
 pub async fn find(
     db: &DatabaseConnection,
     sessions: &Arc<SessionRegistry>,
     wanted: &Wanted,
 ) -> Result<Vec<Found>, ApiError> {
-    // Sessions that are over stand in the catalogue; what goes on, or is being stored, is in the hub.
+    // Ended sessions are in the session index; running ones and those being stored are in the registry.
     let during = |at: Option<Timestamp>, from: u64, until: u64| at.is_some_and(|at| (from..until).contains(&at.0));
     let mut ids: Vec<SessionId> = match wanted {
         Wanted::These(ids) => ids.clone(),

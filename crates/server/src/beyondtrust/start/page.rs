@@ -1,4 +1,4 @@
-//! Pages for visitors who cannot go on as they wished.
+//! Pages for visitors who cannot continue as requested.
 
 use axum::{
     http::{StatusCode, header},
@@ -7,13 +7,13 @@ use axum::{
 
 use crate::mail::escape;
 
-/// Where a page leads on to.
+/// A link on a page.
 pub struct Link<'a> {
     pub address: &'a str,
     pub message: &'a str,
 }
 
-/// A page with a sentence, and a way on if there is one.
+/// A page with a sentence, and a link if there is one.
 pub fn page(status: StatusCode, title: &str, message: &str, link: Option<Link<'_>>) -> Response {
     let (title, message) = (escape(title), escape(message));
     let link = link.map_or(String::new(), |link| {
