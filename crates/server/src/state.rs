@@ -42,6 +42,24 @@ macro_rules! services {
     };
 }
 
+/// Declares services that several handlers need together, as a struct that they take as `State`.
+macro_rules! service_group {
+    ($(#[$doc:meta])* $vis:vis struct $name:ident { $($field:ident: $service:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        $vis struct $name {
+            $($vis $field: $service,)*
+        }
+
+        impl axum::extract::FromRef<$crate::state::AppState> for $name {
+            fn from_ref(state: &$crate::state::AppState) -> Self {
+                Self { $($field: axum::extract::FromRef::from_ref(state),)* }
+            }
+        }
+    };
+}
+pub(crate) use service_group;
+
 services! {
     db: DatabaseConnection,
     /// Encrypts secrets at rest.

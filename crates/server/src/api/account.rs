@@ -14,7 +14,6 @@ use sea_orm::{
 };
 use serde::{Deserialize, Serialize};
 use store::{
-    secrets::Secrets,
     setting::{self, Current},
     settings::Settings,
     stored_time,
@@ -76,9 +75,6 @@ pub struct Me {
 
 /// Creates the first administrator, once.
 pub async fn set_up(
-    State(db): State<DatabaseConnection>,
-    State(secrets): State<Arc<Secrets>>,
-    State(public_url): State<PublicUrl>,
     State(current): State<Arc<Current<Settings>>>,
     State(clients): State<Arc<Clients>>,
     State(auth): State<Arc<Auth>>,
@@ -96,18 +92,18 @@ pub async fn set_up(
     }
     let mut settings = current.get();
     settings.organisation = super::people::name(&body.organisation)?;
-    let mut row = new_user(&db, &auth, NewUser { administrator: true, ..body.user }).await?;
+    let mut row = new_user(&auth.db, &auth, NewUser { administrator: true, ..body.user }).await?;
     // The first account has the first id, so of several concurrent requests only one can insert it.
     row.id = Set(FIRST_USER);
-    let user = row.insert(&db).await.map_err(|error| match error.sql_err() {
+    let user = row.insert(&auth.db).await.map_err(|error| match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(_)) => used(),
         _ => error.into(),
     })?;
-    store::people::know(&db, &user.team).await?;
-    setting::save(&db, &secrets, &settings).await?;
+    store::people::know(&auth.db, &user.team).await?;
+    setting::save(&auth.db, &auth.secrets, &settings).await?;
     current.replace(settings);
     *auth.setup.lock().expect("the set-up token's lock is not poisoned") = None;
-    start(&db, &public_url, &user).await
+    start(&auth.db, &auth.public_url, &user).await
 }
 
 /// How long a failed sign-in takes: whether the password was compared with a hash, a directory was asked, or there is

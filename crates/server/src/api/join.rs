@@ -31,6 +31,7 @@ use crate::{
     connections::Clients,
     programs::{Programs, System},
     sign_in::Auth,
+    state::service_group,
 };
 
 /// How long a resume token is valid.
@@ -132,26 +133,20 @@ pub fn invalid_pass() -> ApiError {
 
 /// Shows which session a pass is for.
 pub async fn preview(
-    State(db): State<DatabaseConnection>,
-    State(identity): State<Arc<Identity>>,
+    State(passes): State<Passes>,
     State(public_url): State<PublicUrl>,
-    State(clients): State<Arc<Clients>>,
-    State(sessions): State<Arc<SessionRegistry>>,
     State(programs): State<Arc<Programs>>,
     ClientAddress(address): ClientAddress,
     Json(pass): Json<Pass>,
 ) -> Result<Json<Invitation>> {
-    let (live, _) = find(&db, &identity, &clients, &sessions, address, &pass).await?;
+    let (live, _) = passes.find(address, &pass).await?;
     Ok(Json(invitation(&public_url, &programs, &live).await))
 }
 
 /// Admits a customer.
 pub async fn enter(
-    State(db): State<DatabaseConnection>,
-    State(identity): State<Arc<Identity>>,
+    State(passes): State<Passes>,
     State(public_url): State<PublicUrl>,
-    State(clients): State<Arc<Clients>>,
-    State(sessions): State<Arc<SessionRegistry>>,
     State(programs): State<Arc<Programs>>,
     ClientAddress(address): ClientAddress,
     Json(body): Json<Enter>,
@@ -160,12 +155,13 @@ pub async fn enter(
         return Err(ApiError::bad("Technicians join from the console."));
     }
     // Holds the lock, so that a key that is being replaced cannot admit anybody by its successor's event.
-    let one = sessions.passes.lock().await;
-    let (live, returning) = find(&db, &identity, &clients, &sessions, address, &body.pass).await?;
+    let Passes { db, sessions, .. } = &passes;
+    let lock = sessions.passes.lock().await;
+    let (live, returning) = passes.find(address, &body.pass).await?;
     let who = match (&body.pass, returning) {
         (Pass::Handover { token }, Some(who)) => {
             // Whoever deletes the row may join: the token works once, however many requests bring it at once.
-            let taken = admission::Entity::delete_by_id(secret::hash(token)).exec(&db).await?;
+            let taken = admission::Entity::delete_by_id(secret::hash(token)).exec(db).await?;
             if taken.rows_affected == 0 {
                 return Err(invalid_pass());
             }
@@ -183,8 +179,8 @@ pub async fn enter(
             live_sessions::came(&entries)?
         }
     };
-    drop(one);
-    let resume = admit(&db, &live.id, who, false, RESUME_MS).await?;
+    drop(lock);
+    let resume = admit(db, &live.id, who, false, RESUME_MS).await?;
     let admission = Admission { session: live.id.clone(), ticket: sessions.ticket(live.id.clone(), who) };
     Ok(Json(Entered { admission, resume, invitation: invitation(&public_url, &programs, &live).await }))
 }
@@ -280,18 +276,6 @@ pub async fn token_owner(db: &DatabaseConnection, token: &str) -> Result<(Sessio
     find_token(db, token, false).await
 }
 
-/// Checks that this key opens a session; the error does not say why it does not.
-pub async fn open_session(
-    db: &DatabaseConnection,
-    identity: &Identity,
-    clients: &Clients,
-    sessions: &Arc<SessionRegistry>,
-    from: IpAddr,
-    key: &str,
-) -> Result<()> {
-    find(db, identity, clients, sessions, from, &Pass::Key { key: key.to_owned() }).await.map(|_| ())
-}
-
 /// Counts failed look-ups of links and tokens as guesses. Valid ones are never delayed, because nobody can guess them.
 pub async fn counting_failures<T>(
     clients: &Clients,
@@ -313,49 +297,54 @@ pub async fn mark_known(clients: &Clients, from: IpAddr, live: &LiveSession) {
     }
 }
 
-/// The session that a pass opens. Whatever is wrong, the error is the same. A valid pass costs no guess.
-async fn find(
-    db: &DatabaseConnection,
-    identity: &Identity,
-    clients: &Clients,
-    sessions: &Arc<SessionRegistry>,
-    from: IpAddr,
-    pass: &Pass,
-) -> Result<(Arc<LiveSession>, Option<ParticipantId>)> {
-    if !matches!(pass, Pass::Key { .. }) {
-        let found = counting_failures(clients, from, open(db, identity, sessions, pass)).await?;
-        mark_known(clients, from, &found.0).await;
-        return Ok(found);
+service_group! {
+    /// What finding the session of a pass needs.
+    pub struct Passes {
+        db: DatabaseConnection,
+        identity: Arc<Identity>,
+        clients: Arc<Clients>,
+        sessions: Arc<SessionRegistry>,
     }
-    let guess = clients.guess(Attempt::Key { from })?;
-    let found = open(db, identity, sessions, pass).await?;
-    clients.throttle.right(guess);
-    mark_known(clients, from, &found.0).await;
-    Ok(found)
 }
 
-async fn open(
-    db: &DatabaseConnection,
-    identity: &Identity,
-    sessions: &Arc<SessionRegistry>,
-    pass: &Pass,
-) -> Result<(Arc<LiveSession>, Option<ParticipantId>)> {
-    let (column, hash, by_key) = match pass {
-        Pass::Key { key } => {
-            let digits = secret::digits(key).ok_or_else(invalid_pass)?;
-            (session_row::Column::KeyHash, secret::hash_key(&identity.pepper(), &digits), true)
+impl Passes {
+    /// Checks that this key opens a session; the error does not say why it does not.
+    pub async fn check_key(&self, from: IpAddr, key: &str) -> Result<()> {
+        self.find(from, &Pass::Key { key: key.to_owned() }).await.map(|_| ())
+    }
+
+    /// The session that a pass opens. Whatever is wrong, the error is the same. A valid pass costs no guess.
+    async fn find(&self, from: IpAddr, pass: &Pass) -> Result<(Arc<LiveSession>, Option<ParticipantId>)> {
+        if !matches!(pass, Pass::Key { .. }) {
+            let found = counting_failures(&self.clients, from, self.open(pass)).await?;
+            mark_known(&self.clients, from, &found.0).await;
+            return Ok(found);
         }
-        Pass::Link { token } => (session_row::Column::LinkHash, secret::hash(token), false),
-        Pass::Handover { token } => {
-            let (live, who) = by_token(db, sessions, token, true).await?;
-            return Ok((live, Some(who)));
-        }
-    };
-    let row = session_row::Entity::find().filter(column.eq(hash)).one(db).await?.ok_or_else(invalid_pass)?;
-    let id = SessionId::try_from(row.id).map_err(|_| invalid_pass())?;
-    let live = sessions.get(&id).ok_or_else(invalid_pass)?;
-    let open = live.read(|s| s.open_for_customer(clock::now(), by_key)).await;
-    if open { Ok((live, None)) } else { Err(invalid_pass()) }
+        let guess = self.clients.guess(Attempt::Key { from })?;
+        let found = self.open(pass).await?;
+        self.clients.throttle.right(guess);
+        mark_known(&self.clients, from, &found.0).await;
+        Ok(found)
+    }
+
+    async fn open(&self, pass: &Pass) -> Result<(Arc<LiveSession>, Option<ParticipantId>)> {
+        let (column, hash, by_key) = match pass {
+            Pass::Key { key } => {
+                let digits = secret::digits(key).ok_or_else(invalid_pass)?;
+                (session_row::Column::KeyHash, secret::hash_key(&self.identity.pepper(), &digits), true)
+            }
+            Pass::Link { token } => (session_row::Column::LinkHash, secret::hash(token), false),
+            Pass::Handover { token } => {
+                let (live, who) = by_token(&self.db, &self.sessions, token, true).await?;
+                return Ok((live, Some(who)));
+            }
+        };
+        let row = session_row::Entity::find().filter(column.eq(hash)).one(&self.db).await?.ok_or_else(invalid_pass)?;
+        let id = SessionId::try_from(row.id).map_err(|_| invalid_pass())?;
+        let live = self.sessions.get(&id).ok_or_else(invalid_pass)?;
+        let open = live.read(|s| s.open_for_customer(clock::now(), by_key)).await;
+        if open { Ok((live, None)) } else { Err(invalid_pass()) }
+    }
 }
 
 async fn invitation(public_url: &PublicUrl, programs: &Programs, live: &LiveSession) -> Invitation {

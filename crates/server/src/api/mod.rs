@@ -41,7 +41,7 @@ pub use account::LOGIN_MS;
 pub use download::{ProgramFor, program_for};
 pub use error::{ApiError, Result};
 pub use evidence::serve_file;
-pub use join::{invalid_pass, open_session};
+pub use join::{Passes, invalid_pass};
 pub use people::password;
 pub use remote_system::shell_cast;
 pub use signed_in::while_signed_in;

@@ -17,18 +17,17 @@ use store::{
 
 use super::{
     API_VERSION, PRODUCT_VERSION, answer, appliance, denied, error, people,
-    request_params::RequestParams,
+    request_params::{Authentication, RequestParams},
     xml::{Element, element, text},
 };
 
 use crate::{
     accounts::{Caller, Scope},
     api::ApiError,
-    api_limits::ApiLimits,
     config::PublicUrl,
-    connections::Clients,
     desk::ServiceDesk,
     organisation::Organisation,
+    state::service_group,
 };
 pub use clients::{Connected, Who, connected};
 
@@ -101,21 +100,27 @@ impl Action {
     }
 }
 
+service_group! {
+    /// What the actions need.
+    pub struct CommandServices {
+        db: DatabaseConnection,
+        identity: Arc<Identity>,
+        public_url: PublicUrl,
+        settings: Arc<Current<Settings>>,
+        sessions: Arc<SessionRegistry>,
+        desk: Arc<ServiceDesk>,
+        organisation: Arc<Organisation>,
+    }
+}
+
 /// Executes an action.
 pub async fn command(
-    State(db): State<DatabaseConnection>,
-    State(identity): State<Arc<Identity>>,
-    State(public_url): State<PublicUrl>,
-    State(settings): State<Arc<Current<Settings>>>,
-    State(clients): State<Arc<Clients>>,
-    State(api_limits): State<Arc<ApiLimits>>,
-    State(sessions): State<Arc<SessionRegistry>>,
-    State(desk): State<Arc<ServiceDesk>>,
-    State(organisation): State<Arc<Organisation>>,
+    State(authentication): State<Authentication>,
+    State(services): State<CommandServices>,
     params: RequestParams,
 ) -> Result<Response, ApiError> {
-    let namespace = settings.get().beyondtrust.command_namespace;
-    let Some(caller) = params.caller(&db, &settings, &clients, &api_limits).await? else {
+    let namespace = services.settings.get().beyondtrust.command_namespace;
+    let Some(caller) = params.caller(&authentication).await? else {
         // Clients that sent a name and a password expect XML, those with a token JSON.
         let by_name = params.has("username") || params.has("password");
         return Ok(if by_name { error(&namespace, "Login failed") } else { denied() });
@@ -126,7 +131,7 @@ pub async fn command(
     if !caller.may(needed) {
         return Ok(error(&namespace, "The API account does not have permission to perform this action."));
     }
-    match act(&db, &identity, &public_url, &settings, &sessions, &desk, &organisation, &caller, action, &params).await {
+    match act(&services, &caller, action, &params).await {
         Ok(root) => Ok(answer(root.document(&namespace))),
         Err(Failed::Message(message)) => Ok(error(&namespace, &message)),
         Err(Failed::Server(error)) => Err(error),
@@ -134,21 +139,14 @@ pub async fn command(
 }
 
 async fn act(
-    db: &DatabaseConnection,
-    identity: &Identity,
-    public_url: &PublicUrl,
-    settings: &Current<Settings>,
-    sessions: &Arc<SessionRegistry>,
-    desk: &ServiceDesk,
-    organisation: &Organisation,
+    services: &CommandServices,
     caller: &Caller,
     action: Action,
     params: &RequestParams,
 ) -> Result<Element, Failed> {
+    let CommandServices { db, identity, public_url, settings, sessions, organisation, .. } = services;
     match action {
-        Action::GenerateSessionKey => {
-            sessions::generate(db, public_url, settings, desk, organisation, caller, params).await
-        }
+        Action::GenerateSessionKey => sessions::generate(services, caller, params).await,
         Action::GetApiInfo => Ok(info(settings, caller)),
         Action::CheckHealth => Ok(health(identity, public_url)),
         Action::GetLoggedInReps => reps(db, public_url, organisation).await,
@@ -159,8 +157,8 @@ async fn act(
         Action::LeaveSession => sessions::leave(db, sessions, caller, params).await,
         Action::TransferSession => sessions::transfer(db, sessions, caller, params).await,
         Action::TerminateSession => sessions::terminate(sessions, caller, params).await,
-        Action::GetConnectedClientList => clients::list(db, identity, sessions, organisation, params).await,
-        Action::GetConnectedClients => clients::details(db, identity, sessions, organisation, params).await,
+        Action::GetConnectedClientList => clients::list(services, params).await,
+        Action::GetConnectedClients => clients::details(services, params).await,
     }
 }
 

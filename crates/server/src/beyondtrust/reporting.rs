@@ -12,25 +12,20 @@ use live_sessions::SessionRegistry;
 use platform::{clock, identity::Identity};
 use protocol::SessionId;
 use sea_orm::{DatabaseConnection, EntityTrait};
-use store::{
-    setting::Current,
-    settings::Settings,
-    tables::{team, user},
-};
+use store::tables::{team, user};
 
 use super::{
     answer, denied, downloads, error,
     report::{self, Downloadable, Source},
-    request_params::RequestParams,
+    request_params::{Authentication, RequestParams},
     xml::{Element, element, text},
 };
 
 use crate::{
     accounts::{Caller, Scope},
     api::ApiError,
-    api_limits::ApiLimits,
     config::PublicUrl,
-    connections::Clients,
+    state::service_group,
 };
 use which::{Found, Wanted, find, wanted};
 
@@ -112,19 +107,24 @@ const NO_PRESENTATION: &str = "No Presentation report information matching your 
 const NO_RECORDING: &str = "No recording was found for the given search criteria.";
 const NO_ARCHIVE: &str = "No archives found for the given search criteria.";
 
+service_group! {
+    /// What the reports need.
+    pub struct ReportServices {
+        db: DatabaseConnection,
+        identity: Arc<Identity>,
+        public_url: PublicUrl,
+        sessions: Arc<SessionRegistry>,
+        archive: Arc<Archive>,
+    }
+}
+
 /// Generates a report.
 pub async fn reporting(
-    State(db): State<DatabaseConnection>,
-    State(identity): State<Arc<Identity>>,
-    State(public_url): State<PublicUrl>,
-    State(settings): State<Arc<Current<Settings>>>,
-    State(clients): State<Arc<Clients>>,
-    State(api_limits): State<Arc<ApiLimits>>,
-    State(sessions): State<Arc<SessionRegistry>>,
-    State(archive): State<Arc<Archive>>,
+    State(authentication): State<Authentication>,
+    State(services): State<ReportServices>,
     params: RequestParams,
 ) -> Result<Response, ApiError> {
-    let compat = settings.get().beyondtrust;
+    let compat = authentication.settings.get().beyondtrust;
     let name = params.get("generate_report");
     let named = name.and_then(|name| REPORTS.iter().find(|(known, ..)| *known == name));
     let product = named.map_or(Product::Support, |(.., product)| *product);
@@ -132,7 +132,7 @@ pub async fn reporting(
         Product::Support => compat.reporting_namespace,
         Product::Access => compat.access_namespace,
     };
-    let Some(caller) = params.caller(&db, &settings, &clients, &api_limits).await? else {
+    let Some(caller) = params.caller(&authentication).await? else {
         let by_name = params.has("username") || params.has("password");
         return Ok(if by_name { error(&namespace, "Login failed") } else { denied() });
     };
@@ -146,18 +146,15 @@ pub async fn reporting(
     }
     let reported = match kind {
         Report::Empty(message) => Err(message.to_owned()),
-        Report::Syslog => return archives::syslog(&db, &public_url).await,
+        Report::Syslog => return archives::syslog(&services.db, &services.public_url).await,
         Report::Endpoints => return archives::endpoints(),
-        Report::File(kind) => match file(&sessions, &archive, &caller, kind, &params).await? {
+        Report::File(kind) => match file(&services, &caller, kind, &params).await? {
             Ok(response) => return Ok(response),
             Err(message) => Err(message.to_owned()),
         },
-        Report::Team => teams::teams(&db, &identity, &public_url, &sessions, &caller, product, &params).await?,
+        Report::Team => teams::teams(&services, &caller, product, &params).await?,
         Report::Sessions(kind) => match wanted(&params) {
-            Ok(wanted) => {
-                Ok(self::sessions(&db, &identity, &public_url, &sessions, &caller, (kind, product), &wanted, &params)
-                    .await?)
-            }
+            Ok(wanted) => Ok(sessions(&services, &caller, (kind, product), &wanted, &params).await?),
             Err(message) => Err(message),
         },
     };
@@ -172,15 +169,13 @@ async fn users(db: &DatabaseConnection) -> Result<HashMap<i32, user::Model>, Api
 }
 
 async fn sessions(
-    db: &DatabaseConnection,
-    identity: &Identity,
-    public_url: &PublicUrl,
-    sessions: &Arc<SessionRegistry>,
+    services: &ReportServices,
     caller: &Caller,
     (kind, product): (SessionReport, Product),
     wanted: &Wanted,
     params: &RequestParams,
 ) -> Result<Element, ApiError> {
+    let ReportServices { db, identity, public_url, sessions, .. } = services;
     let users = users(db).await?;
     let found = find(db, sessions, wanted).await?;
     if kind == SessionReport::Summary {
@@ -251,8 +246,7 @@ fn summaries(
 
 /// A recording, or why there is none.
 async fn file(
-    sessions: &Arc<SessionRegistry>,
-    archive: &Arc<Archive>,
+    ReportServices { sessions, archive, .. }: &ReportServices,
     caller: &Caller,
     kind: RecordingKind,
     params: &RequestParams,

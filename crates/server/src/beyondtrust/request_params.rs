@@ -1,6 +1,6 @@
 //! Request parameters, however they were sent, and the caller.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use axum::{
     body::Bytes,
@@ -17,11 +17,21 @@ use crate::{
     api::{self, ApiError, bounds},
     api_limits::ApiLimits,
     connections::Clients,
-    state::AppState,
+    state::{AppState, service_group},
 };
 
 /// The most parameters in a request.
 const MAX_PARAMETERS: usize = 200;
+
+service_group! {
+    /// What authenticating a caller needs.
+    pub struct Authentication {
+        db: DatabaseConnection,
+        settings: Arc<Current<Settings>>,
+        clients: Arc<Clients>,
+        api_limits: Arc<ApiLimits>,
+    }
+}
 
 /// The parameters of a request, from its query and its body in any form.
 pub struct RequestParams {
@@ -121,10 +131,7 @@ impl RequestParams {
     /// credentials.
     pub async fn caller(
         &self,
-        db: &DatabaseConnection,
-        settings: &Current<Settings>,
-        clients: &Clients,
-        api_limits: &ApiLimits,
+        Authentication { db, settings, clients, api_limits }: &Authentication,
     ) -> Result<Option<Caller>, ApiError> {
         if bearer(&self.headers).is_some() {
             return Ok(self.caller.clone());

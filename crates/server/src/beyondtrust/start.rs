@@ -10,10 +10,8 @@ use axum::{
     http::{HeaderName, Method, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
-use live_sessions::SessionRegistry;
-use platform::{identity::Identity, secret, throttle::Attempt};
+use platform::{secret, throttle::Attempt};
 use protocol::UserRef;
-use sea_orm::DatabaseConnection;
 use session::Actor;
 
 use super::{
@@ -23,22 +21,21 @@ use super::{
     },
     denied,
     people::{Place, QueueId},
-    request_params::RequestParams,
+    request_params::{Authentication, RequestParams},
 };
 use page::{Link, page};
 use store::{setting::Current, settings::Settings};
 use visitor::Visitor;
 
 use crate::{
-    api::{self, ApiError, ClientAddress},
-    api_limits::ApiLimits,
+    api::{self, ApiError, ClientAddress, Passes},
     config::PublicUrl,
-    connections::Clients,
     desk::{
         ServiceDesk, Ticket,
         ticket_import::{self, Form as KeyForm},
     },
     programs::{Programs, System},
+    state::service_group,
 };
 
 /// How long a session that a customer started waits for them to join.
@@ -52,39 +49,29 @@ pub fn is_for_other_pages(path: &str) -> bool {
     PATHS.contains(&path)
 }
 
+service_group! {
+    /// What starting a session needs.
+    pub struct StartServices {
+        passes: Passes,
+        public_url: PublicUrl,
+        settings: Arc<Current<Settings>>,
+        desk: Arc<ServiceDesk>,
+        programs: Arc<Programs>,
+    }
+}
+
 /// Starts a session by its key or, where that is allowed, for a technician or team. Browsers get errors as a page.
 pub async fn start(
-    State(db): State<DatabaseConnection>,
-    State(identity): State<Arc<Identity>>,
-    State(public_url): State<PublicUrl>,
-    State(settings): State<Arc<Current<Settings>>>,
-    State(clients): State<Arc<Clients>>,
-    State(sessions): State<Arc<SessionRegistry>>,
-    State(desk): State<Arc<ServiceDesk>>,
-    State(programs): State<Arc<Programs>>,
+    State(services): State<StartServices>,
     ClientAddress(address): ClientAddress,
     params: RequestParams,
 ) -> Result<Response, ApiError> {
     let header = |name| params.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let visitor = Visitor::of(header(header::USER_AGENT));
     let reads_pages = visitor.browser && header(header::ACCEPT).contains("text/html");
-    match begin(
-        &db,
-        &identity,
-        &public_url,
-        &settings,
-        &clients,
-        &sessions,
-        &desk,
-        &programs,
-        address,
-        visitor,
-        &params,
-    )
-    .await
-    {
+    match begin(&services, address, visitor, &params).await {
         Err(error) if reads_pages => {
-            let title = settings.get().organisation;
+            let title = services.settings.get().organisation;
             Ok(page(error.status(), &title, error.message(), None))
         }
         answer => answer,
@@ -92,27 +79,21 @@ pub async fn start(
 }
 
 async fn begin(
-    db: &DatabaseConnection,
-    identity: &Identity,
-    public_url: &PublicUrl,
-    settings: &Current<Settings>,
-    clients: &Clients,
-    sessions: &Arc<SessionRegistry>,
-    desk: &ServiceDesk,
-    programs: &Programs,
+    services: &StartServices,
     address: IpAddr,
     visitor: Visitor,
     params: &RequestParams,
 ) -> Result<Response, ApiError> {
+    let StartServices { passes, public_url, settings, desk, programs } = services;
     let pass = match params.get("short_key") {
         Some(key) => {
             let digits = secret::digits(key).ok_or_else(api::invalid_pass)?;
-            api::open_session(db, identity, clients, sessions, address, &digits).await?;
+            passes.check_key(address, &digits).await?;
             Pass::Key(digits)
         }
         None => {
-            drop(clients.guess(Attempt::Begin { from: address })?);
-            Pass::Link(allow_keyless_start(db, settings, desk, params).await?)
+            drop(passes.clients.guess(Attempt::Begin { from: address })?);
+            Pass::Link(allow_keyless_start(services, params).await?)
         }
     };
     let place = match &pass {
@@ -125,9 +106,7 @@ async fn begin(
         _ if params.flag("c2cjs") => Ok(Redirect::to(&place).into_response()),
         // A person first sees whom the session is with; a script wants the program.
         Some(_) if visitor.browser => Ok(Redirect::to(&place).into_response()),
-        Some(system) => {
-            download(identity, public_url, settings, programs, system, pass, params.method == Method::HEAD).await
-        }
+        Some(system) => download(services, system, pass, params.method == Method::HEAD).await,
         None => {
             let message = format!(
                 "There is no support program for {} here. You can chat with the technician, and show your screen, in your browser.",
@@ -142,10 +121,7 @@ async fn begin(
 
 /// The support program with the pass embedded.
 async fn download(
-    identity: &Identity,
-    public_url: &PublicUrl,
-    settings: &Current<Settings>,
-    programs: &Programs,
+    StartServices { passes, public_url, settings, programs, .. }: &StartServices,
     system: System,
     pass: Pass,
     head: bool,
@@ -154,7 +130,7 @@ async fn download(
         Pass::Key(key) => api::ProgramFor { key: Some(key), ..api::ProgramFor::default() },
         Pass::Link(link) => api::ProgramFor { link: Some(link), ..api::ProgramFor::default() },
     };
-    let mut response = api::program_for(identity, public_url, settings, programs, system, wanted).await?;
+    let mut response = api::program_for(&passes.identity, public_url, settings, programs, system, wanted).await?;
     if head {
         *response.body_mut() = axum::body::Body::empty();
     }
@@ -177,12 +153,8 @@ enum Pass {
 }
 
 /// Creates a session for a customer without a key; returns the token of its link.
-async fn allow_keyless_start(
-    db: &DatabaseConnection,
-    settings: &Current<Settings>,
-    desk: &ServiceDesk,
-    params: &RequestParams,
-) -> Result<String, ApiError> {
+async fn allow_keyless_start(services: &StartServices, params: &RequestParams) -> Result<String, ApiError> {
+    let StartServices { passes, settings, desk, .. } = services;
     if !settings.get().beyondtrust.open_door {
         return Err(ApiError::forbidden("Sessions start with a session key here. Please ask for one."));
     }
@@ -194,7 +166,7 @@ async fn allow_keyless_start(
             .map(|id| if params.flag("issue_menu") { QueueId::Team(id) } else { QueueId::Rep(id) }),
     };
     let place = match named {
-        Some(named) => named.find(db).await?.ok_or_else(|| ApiError::missing("team or technician"))?,
+        Some(named) => named.find(&passes.db).await?.ok_or_else(|| ApiError::missing("team or technician"))?,
         None => Place::General,
     };
     // Names are not cut: the rest could be another name.
@@ -256,15 +228,12 @@ const SCRIPTED: [&str; 9] = [
 
 /// A script for a representative's console: a file with an action and its parameters.
 pub async fn script(
-    State(db): State<DatabaseConnection>,
+    State(authentication): State<Authentication>,
     State(public_url): State<PublicUrl>,
-    State(settings): State<Arc<Current<Settings>>>,
-    State(clients): State<Arc<Clients>>,
-    State(api_limits): State<Arc<ApiLimits>>,
     params: RequestParams,
 ) -> Result<Response, ApiError> {
-    let signed_in = api::signed_in(&db, &public_url, &params.headers).await;
-    if signed_in.is_none() && params.caller(&db, &settings, &clients, &api_limits).await?.is_none() {
+    let signed_in = api::signed_in(&authentication.db, &public_url, &params.headers).await;
+    if signed_in.is_none() && params.caller(&authentication).await?.is_none() {
         return Ok(denied());
     }
     if params.get("type") != Some("rep") {

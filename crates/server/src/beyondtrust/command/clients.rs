@@ -7,7 +7,7 @@ use platform::identity::Identity;
 use protocol::{Client, Entry, ParticipantId, Phase, Presence, Role, SessionId, Timestamp};
 use sea_orm::DatabaseConnection;
 
-use super::{Failed, failed, iso};
+use super::{CommandServices, Failed, failed, iso};
 use crate::{
     beyondtrust::{
         appliance, people,
@@ -189,14 +189,9 @@ fn kinds(params: &RequestParams) -> Result<Vec<Kind>, Failed> {
 }
 
 /// `get_connected_client_list`
-pub async fn list(
-    db: &DatabaseConnection,
-    identity: &Identity,
-    sessions: &Arc<SessionRegistry>,
-    organisation: &Organisation,
-    params: &RequestParams,
-) -> Result<Element, Failed> {
+pub async fn list(services: &CommandServices, params: &RequestParams) -> Result<Element, Failed> {
     let kinds = kinds(params)?;
+    let CommandServices { db, identity, sessions, organisation, .. } = services;
     let clients = connected(db, sessions, organisation).await?;
     let counts = kinds.iter().map(|kind| {
         let count = clients.iter().filter(|c| c.kind() == *kind).count();
@@ -212,18 +207,13 @@ pub async fn list(
 }
 
 /// `get_connected_clients`
-pub async fn details(
-    db: &DatabaseConnection,
-    identity: &Identity,
-    sessions: &Arc<SessionRegistry>,
-    organisation: &Organisation,
-    params: &RequestParams,
-) -> Result<Element, Failed> {
+pub async fn details(services: &CommandServices, params: &RequestParams) -> Result<Element, Failed> {
     let kinds = kinds(params)?;
     let ids: Option<Vec<&str>> = params.get("id").map(|ids| ids.split(',').map(str::trim).collect());
     if ids.as_ref().is_some_and(|ids| ids.len() > MAX_IDS) {
         return failed(format!("At most {MAX_IDS} ids may be given."));
     }
+    let CommandServices { db, identity, sessions, organisation, .. } = services;
     let clients = connected(db, sessions, organisation).await?;
     let wanted = clients.iter().filter(|c| kinds.contains(&c.kind()));
     let wanted = wanted.filter(|c| ids.as_ref().is_none_or(|ids| ids.contains(&c.id().as_str())));

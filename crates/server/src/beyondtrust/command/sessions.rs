@@ -6,9 +6,8 @@ use live_sessions::{ActError, LiveSession, SessionRegistry};
 use protocol::{Event, Phase, RefusalReason, SessionId};
 use sea_orm::DatabaseConnection;
 use session::{Actor, Command};
-use store::{setting::Current, settings::Settings};
 
-use super::{Failed, failed};
+use super::{CommandServices, Failed, failed};
 use crate::{
     accounts::Caller,
     beyondtrust::{
@@ -16,12 +15,10 @@ use crate::{
         request_params::RequestParams,
         xml::{Element, element, text},
     },
-    config::PublicUrl,
     desk::{
-        ServiceDesk, Ticket,
+        Ticket,
         ticket_import::{self, EXTERNAL_KEY, Form, ImportRequest},
     },
-    organisation::Organisation,
 };
 
 /// The default lifetime of a key in seconds: a day.
@@ -132,22 +129,15 @@ pub struct IssuedKey {
 pub const MAIL_SUBJECT: &str = "Remote Support Invitation";
 
 /// Creates a session with a key and a link.
-pub async fn make(
-    db: &DatabaseConnection,
-    public_url: &PublicUrl,
-    settings: &Current<Settings>,
-    desk: &ServiceDesk,
-    people: &Organisation,
-    caller: &Caller,
-    request: KeyRequest,
-) -> Result<IssuedKey, Failed> {
+pub async fn make(services: &CommandServices, caller: &Caller, request: KeyRequest) -> Result<IssuedKey, Failed> {
+    let CommandServices { db, public_url, settings, desk, organisation, .. } = services;
     let KeyRequest { queue, ttl, priority, attributes } = request;
     let Some(place) = queue.find(db).await? else { return failed(format!("No such queue: {queue}")) };
     let external_key = attributes.iter().find(|(name, _)| name == EXTERNAL_KEY).map(|(_, key)| key.clone());
     let subject = external_key.as_ref().filter(|k| !k.is_empty()).map(|k| format!("Remote support for {k}"));
     let about = Ticket { subject: subject.unwrap_or_default(), ..Ticket::default() };
     let by = Actor::System(caller.as_ref());
-    let available = place.available(db, people).await?;
+    let available = place.available(db, organisation).await?;
     let (name, queue_id) = match &place {
         Place::General => ("general", None),
         Place::Rep(rep) => ("rep", Some(rep.id)),
@@ -181,15 +171,7 @@ pub const TTL_RANGE: std::ops::RangeInclusive<u64> = 60..=LONGEST_TTL;
 pub const PRIORITY_RANGE: std::ops::RangeInclusive<u64> = 1..=3;
 
 /// `generate_session_key`
-pub async fn generate(
-    db: &DatabaseConnection,
-    public_url: &PublicUrl,
-    settings: &Current<Settings>,
-    desk: &ServiceDesk,
-    organisation: &Organisation,
-    caller: &Caller,
-    params: &RequestParams,
-) -> Result<Element, Failed> {
+pub async fn generate(services: &CommandServices, caller: &Caller, params: &RequestParams) -> Result<Element, Failed> {
     match params.get("type") {
         Some("support") => {}
         None => return failed("The parameter type is missing."),
@@ -199,16 +181,7 @@ pub async fn generate(
     let Some(queue) = QueueId::parse(queue_id) else { return failed("Invalid value for queue_id") };
     let ttl = number(params, "ttl", TTL_RANGE)?;
     let priority = number(params, "session.priority", PRIORITY_RANGE)?;
-    let issued = make(
-        db,
-        public_url,
-        settings,
-        desk,
-        organisation,
-        caller,
-        KeyRequest { queue, ttl, priority, attributes: custom(params)? },
-    )
-    .await?;
+    let issued = make(services, caller, KeyRequest { queue, ttl, priority, attributes: custom(params)? }).await?;
     Ok(element("session_key")
         .child(text("type", "support"))
         .children(ttl.map(|ttl| text("ttl", ttl)))

@@ -10,20 +10,19 @@ use axum::{
 };
 use live_sessions::SessionRegistry;
 use protocol::SessionId;
-use sea_orm::DatabaseConnection;
 use serde_json::{Map, Value, json};
 use session::{Actor, Command};
-use store::{setting::Current, settings::Settings};
 
 use crate::{
     beyondtrust::{
         call::{Answer, Call, CallError, CommandCall, Need, Verb, one},
-        command::sessions::{self, KeyRequest, MAIL_SUBJECT, PRIORITY_RANGE, TTL_RANGE},
+        command::{
+            CommandServices,
+            sessions::{self, KeyRequest, MAIL_SUBJECT, PRIORITY_RANGE, TTL_RANGE},
+        },
         people::QueueId,
     },
-    config::PublicUrl,
-    desk::{ServiceDesk, ticket_import::EXTERNAL_KEY},
-    organisation::Organisation,
+    desk::ticket_import::EXTERNAL_KEY,
 };
 
 /// How many attributes a request may set.
@@ -105,14 +104,7 @@ fn queue(call: &Call) -> Result<QueueId, CallError> {
 }
 
 /// `/session-key`
-pub async fn create_key(
-    State(db): State<DatabaseConnection>,
-    State(public_url): State<PublicUrl>,
-    State(settings): State<Arc<Current<Settings>>>,
-    State(desk): State<Arc<ServiceDesk>>,
-    State(organisation): State<Arc<Organisation>>,
-    CommandCall(call): CommandCall,
-) -> Answer {
+pub async fn create_key(State(services): State<CommandServices>, CommandCall(call): CommandCall) -> Answer {
     call.verb("POST")?;
     call.allow_fields(&[
         "queue_type",
@@ -139,7 +131,7 @@ pub async fn create_key(
     let ttl = number(&call, "ttl", TTL_RANGE)?;
     let priority = number(&call, "priority", PRIORITY_RANGE)?;
     let request = KeyRequest { queue: queue(&call)?, ttl, priority, attributes: given };
-    let issued = sessions::make(&db, &public_url, &settings, &desk, &organisation, &call.caller, request).await?;
+    let issued = sessions::make(&services, &call.caller, request).await?;
     let body = json!({
         "type": "support",
         "ttl": ttl,

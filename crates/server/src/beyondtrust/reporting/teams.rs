@@ -1,14 +1,11 @@
 //! The report on the activity of teams.
 
-use std::sync::Arc;
-
-use live_sessions::SessionRegistry;
-use platform::{clock, identity::Identity};
-use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder};
+use platform::clock;
+use sea_orm::{EntityTrait, QueryOrder};
 use store::tables::{team, user};
 
 use super::{
-    Product,
+    Product, ReportServices,
     which::{Found, Wanted, find, period},
 };
 
@@ -21,17 +18,13 @@ use crate::{
         request_params::RequestParams,
         xml::{Element, element, text},
     },
-    config::PublicUrl,
 };
 
 const NOTHING: &str = "No Support Team report information matching your chosen criteria is available.";
 
 /// The activity of each team's members, and what entered its queue. Teams without activity are omitted.
 pub async fn teams(
-    db: &DatabaseConnection,
-    identity: &Identity,
-    public_url: &PublicUrl,
-    sessions: &Arc<SessionRegistry>,
+    ReportServices { db, identity, public_url, sessions, .. }: &ReportServices,
     caller: &Caller,
     product: Product,
     params: &RequestParams,
