@@ -1,30 +1,30 @@
-//! The REST API: who may ask, what is done once, and how what goes wrong is said.
+//! The REST API: scopes, idempotency, sessions and errors.
 
 use serde_json::{Value, json};
 
-use crate::stage::{Answer, Stage};
+use crate::fixture::{Answer, Fixture};
 
 struct Script {
-    stage: Stage,
+    fixture: Fixture,
     bearer: String,
 }
 
 impl Script {
     fn open(name: &str, scopes: &[&str]) -> Self {
-        let stage = Stage::open(name);
-        let bearer = bearer(&stage, scopes);
-        Self { stage, bearer }
+        let fixture = Fixture::open(name);
+        let bearer = bearer(&fixture, scopes);
+        Self { fixture, bearer }
     }
 
     fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
         let own = [("authorization", self.bearer.as_str()), ("content-type", "application/json")];
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        self.stage.ask(method, &format!("/api/v1{path}"), &[&own, headers].concat(), &body)
+        self.fixture.ask(method, &format!("/api/v1{path}"), &[&own, headers].concat(), &body)
     }
 }
 
-pub(crate) fn bearer(stage: &Stage, scopes: &[&str]) -> String {
-    let (status, made) = stage.post("/api/tokens", &json!({ "name": "Script", "scopes": scopes, "days": 1 }));
+pub(crate) fn bearer(fixture: &Fixture, scopes: &[&str]) -> String {
+    let (status, made) = fixture.post("/api/tokens", &json!({ "name": "Script", "scopes": scopes, "days": 1 }));
     assert_eq!(status, 201, "{made}");
     format!("Bearer {}", made["token"].as_str().unwrap())
 }
@@ -34,7 +34,7 @@ fn general() -> Value {
 }
 
 #[test]
-fn a_token_does_what_its_scopes_say_and_no_more() {
+fn a_token_is_limited_to_its_scopes() {
     let script = Script::open("api-scopes", &["sessions:read"]);
     let status = |method: &str, path: &str, body: Value| script.ask(method, path, &[], &body).status;
     assert_eq!(status("GET", "/sessions", Value::Null), 200);
@@ -51,22 +51,22 @@ fn a_token_does_what_its_scopes_say_and_no_more() {
         assert!(answer.json()["detail"].as_str().unwrap().starts_with("This token may not "), "{}", answer.text);
     }
     for authorization in ["", "Bearer", "Bearer x", "Basic eDp5", "bearer deskside_"] {
-        let answer = script.stage.ask("GET", "/api/v1/sessions", &[("authorization", authorization)], "");
+        let answer = script.fixture.ask("GET", "/api/v1/sessions", &[("authorization", authorization)], "");
         assert_eq!((answer.status, answer.headers["www-authenticate"].as_str()), (401, "Bearer"), "{authorization}");
     }
-    // The console's cookie opens nothing here, nor a token anything there.
-    let cookie = [("cookie", script.stage.cookie.as_str())];
-    assert_eq!(script.stage.ask("GET", "/api/v1/sessions", &cookie, "").status, 401);
+    // The console's cookie does not work here, nor a token in the console's API.
+    let cookie = [("cookie", script.fixture.cookie.as_str())];
+    assert_eq!(script.fixture.ask("GET", "/api/v1/sessions", &cookie, "").status, 401);
     let token = [("authorization", script.bearer.as_str())];
-    assert_eq!(script.stage.ask("GET", "/api/users", &token, "").status, 401);
-    // No secret lies in the database.
-    let kept = script.stage.database();
+    assert_eq!(script.fixture.ask("GET", "/api/users", &token, "").status, 401);
+    // The database contains no secret.
+    let kept = script.fixture.database();
     let secret = script.bearer.trim_start_matches("Bearer ");
     assert!(!kept.windows(secret.len()).any(|w| w == secret.as_bytes()));
 }
 
 #[test]
-fn what_carries_a_key_is_done_once() {
+fn a_request_with_an_idempotency_key_is_executed_once() {
     let script = Script::open("api-once", &["sessions:read", "sessions:write"]);
     let make = |key: &str, body: &Value| script.ask("POST", "/sessions", &[("idempotency-key", key)], body);
     let first = make("a", &general());
@@ -79,7 +79,7 @@ fn what_carries_a_key_is_done_once() {
     let other = make("a", &json!({ "queue": { "is": "general" } }));
     assert_eq!((other.status, count()), (422, 1));
     assert_eq!((make("b", &general()).status, count()), (201, 2));
-    // A refusal is an answer, too.
+    // A refusal is stored as well.
     let wrong = json!({ "queue": { "is": "team", "team": "nobody" } });
     let refused = [make("c", &wrong), make("c", &wrong)];
     assert_eq!(
@@ -87,19 +87,19 @@ fn what_carries_a_key_is_done_once() {
         [(422, "application/problem+json"); 2]
     );
     assert_eq!(make("", &general()).status, 422);
-    // Whoever else uses the same key is somebody else.
-    let stranger = bearer(&script.stage, &["sessions:write"]);
+    // Keys of different callers are independent.
+    let stranger = bearer(&script.fixture, &["sessions:write"]);
     let headers =
         [("authorization", stranger.as_str()), ("content-type", "application/json"), ("idempotency-key", "a")];
-    let theirs = script.stage.ask("POST", "/api/v1/sessions", &headers, &general().to_string());
+    let theirs = script.fixture.ask("POST", "/api/v1/sessions", &headers, &general().to_string());
     assert!(theirs.status == 201 && theirs.text != first.text);
     let key = first.json()["key"].as_str().unwrap().to_owned();
-    let kept = script.stage.database();
+    let kept = script.fixture.database();
     assert!(!kept.windows(9).any(|w| w == key.as_bytes()), "answers are kept encrypted");
 }
 
 #[test]
-fn a_session_is_made_listed_moved_and_closed() {
+fn a_session_is_created_listed_transferred_and_closed() {
     let script = Script::open(
         "api-session",
         &["sessions:read", "sessions:write", "evidence:read", "people:read", "people:write"],
@@ -147,7 +147,7 @@ fn a_session_is_made_listed_moved_and_closed() {
 }
 
 #[test]
-fn mistakes_are_said_and_change_nothing() {
+fn invalid_requests_are_rejected_with_a_reason() {
     let script = Script::open("api-mistakes", &["sessions:read", "sessions:write", "people:read", "people:write"]);
     let table = [
         ("POST", "/sessions", json!({}), 422),
@@ -164,7 +164,7 @@ fn mistakes_are_said_and_change_nothing() {
         ("PUT", "/sessions", Value::Null, 405),
         ("POST", "/teams", json!({ "name": "" }), 422),
         ("PATCH", "/technicians/1", json!({ "disabled": true }), 403),
-        // A list is no object, even of as many values as that has fields.
+        // A list is not accepted as an object, even with one value for each field.
         ("PATCH", "/technicians/1", json!([null, null]), 422),
         (
             "POST",
@@ -180,7 +180,7 @@ fn mistakes_are_said_and_change_nothing() {
     }
     let raw = |kind: &str, body: &str| {
         let headers = [("authorization", script.bearer.as_str()), ("content-type", kind)];
-        script.stage.ask("POST", "/api/v1/sessions", &headers, body).status
+        script.fixture.ask("POST", "/api/v1/sessions", &headers, body).status
     };
     assert_eq!([raw("application/json", "{"), raw("text/plain", "{}")], [400, 415]);
     assert_eq!(script.ask("GET", "/sessions", &[], &Value::Null).json()["items"], json!([]));
