@@ -38,7 +38,7 @@ use crate::{
     wire::Wire,
 };
 
-/// Runs the server until it is told to stop.
+/// Runs the server until it is stopped.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.data).with_context(|| format!("cannot create {}", config.data.display()))?;
     let app = open(&config).await?;

@@ -23,7 +23,7 @@ use ts_rs::TS;
 
 use super::{
     ApiError, Result, SignedIn,
-    desk::{Filter, LIST, write_journal},
+    desk::{Filter, LIST, journal},
     people,
 };
 
@@ -102,7 +102,7 @@ pub async fn change(
     let changed = format!("the customer's mail address: {} → {}", address(&before.email), address(&after.email));
     let resolved = word(Status::Resolved);
     for about in theirs.iter().filter(|i| i.status != resolved) {
-        write_journal(&db, about.id, "change", &me.name, changed.clone()).await?.insert(&db).await?;
+        journal::write(&db, about.id, "change", &me.name, changed.clone()).await?.insert(&db).await?;
     }
     Ok(Json(shown(after)))
 }

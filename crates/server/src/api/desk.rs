@@ -1,8 +1,10 @@
 //! The built-in service desk: incidents and their journals.
 
+pub mod journal;
+
 use std::{collections::HashMap, sync::Arc};
 
-use archive::{self, Archive};
+use archive::Archive;
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -13,7 +15,7 @@ use platform::{
     clock,
     text::{fold, line},
 };
-use protocol::{SessionId, Timestamp, UserRef};
+use protocol::{Timestamp, UserRef};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, DatabaseConnection, EntityTrait, QueryFilter,
     QueryOrder, QuerySelect, QueryTrait, TransactionTrait, sea_query::Expr,
@@ -23,7 +25,7 @@ use store::{
     stored_time,
     {
         holds,
-        tables::{customer, incident, journal, received_mail, user},
+        tables::{customer, incident, user},
     },
 };
 use ts_rs::TS;
@@ -37,7 +39,6 @@ use super::{
 use crate::{
     access_scope::{self, IncidentPlace},
     desk::{Priority, Status, from_word, ticket_import, word},
-    mailbox::AttachmentInfo,
 };
 
 /// How many incidents or customers a list shows.
@@ -83,58 +84,12 @@ pub struct IncidentInput {
     pub team: String,
 }
 
-/// One journal entry.
-#[derive(Serialize, TS)]
-#[ts(export)]
-pub struct JournalEntry {
-    pub id: i32,
-    pub at: Timestamp,
-    pub author: String,
-    pub text: String,
-    pub content: JournalContent,
-}
-
-/// The kind of a journal entry, with its data.
-#[derive(Serialize, TS)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[ts(export)]
-pub enum JournalContent {
-    /// Something about the incident changed.
-    Change {},
-    /// Somebody wrote a note.
-    Note {},
-    /// A mail was sent, or is in the outbox.
-    Mail { mail: i32 },
-    /// A remote support session. The console shows it grey until its evidence is linked.
-    RemoteSupport {
-        session: String,
-        /// `None` for a session that the technician may not see.
-        history: Option<Box<session::History>>,
-        /// The technician may not see it.
-        out_of_reach: bool,
-        /// Why its evidence is not stored yet, if storing has failed.
-        unstored: Option<archive::Unstored>,
-        /// What remains if it was deleted.
-        tombstone: Option<Box<archive::Tombstone>>,
-    },
-    /// A mail was received.
-    #[serde(rename = "letter")]
-    ReceivedMail { letter: i32, subject: String, quoted: String, attachments: Vec<AttachmentInfo> },
-    /// A screenshot of a customer's screen.
-    Screenshot {
-        session: String,
-        number: u32,
-        /// The technician may not see it.
-        out_of_reach: bool,
-    },
-}
-
 /// An incident with its journal, newest first.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct IncidentPage {
     pub incident: Incident,
-    pub journal: Vec<JournalEntry>,
+    pub journal: Vec<journal::JournalEntry>,
 }
 
 /// Selects incidents.
@@ -156,33 +111,6 @@ enum Whose {
     Team,
     #[default]
     All,
-}
-
-/// A note.
-#[derive(Deserialize, TS)]
-#[serde(deny_unknown_fields)]
-#[ts(export)]
-pub struct Note {
-    pub text: String,
-}
-
-/// Prepares a journal entry, and marks the incident as updated.
-pub async fn write_journal(
-    db: &DatabaseConnection,
-    incident: i32,
-    kind: &str,
-    author: &str,
-    text: String,
-) -> Result<journal::ActiveModel> {
-    let row = journal::entry(incident, stored_time(clock::now()), kind, author, text);
-    touch(db, incident).await?;
-    Ok(row)
-}
-
-async fn touch(db: &DatabaseConnection, id: i32) -> Result<()> {
-    let row = incident::ActiveModel { id: Set(id), updated: Set(stored_time(clock::now())), ..Default::default() };
-    row.update(db).await?;
-    Ok(())
 }
 
 /// A list of incidents, newest change first.
@@ -267,65 +195,17 @@ pub async fn incident(
     Path(id): Path<i32>,
 ) -> Result<Json<IncidentPage>> {
     let incident = find(&db, id).await?;
-    let rows = journal::Entity::find()
-        .filter(journal::Column::Incident.eq(id))
-        .order_by_desc(journal::Column::At)
-        .order_by_desc(journal::Column::Id)
+    let rows = store::tables::journal::Entity::find()
+        .filter(store::tables::journal::Column::Incident.eq(id))
+        .order_by_desc(store::tables::journal::Column::At)
+        .order_by_desc(store::tables::journal::Column::Id)
         .all(&db)
         .await?;
     let mut journal = Vec::with_capacity(rows.len());
     for row in rows {
-        journal.push(journal_entry(&db, &sessions, &archive, &me.0, row).await?);
+        journal.push(journal::shown(&db, &sessions, &archive, &me.0, row).await?);
     }
     Ok(Json(IncidentPage { incident, journal }))
-}
-
-async fn journal_entry(
-    db: &DatabaseConnection,
-    sessions: &Arc<SessionRegistry>,
-    archive: &Arc<Archive>,
-    me: &user::Model,
-    row: journal::Model,
-) -> Result<JournalEntry> {
-    let content = match (row.kind.as_str(), row.session, row.mail) {
-        ("remote_support", Some(session), _) => {
-            let id = SessionId::try_from(session.clone()).map_err(|e| anyhow::anyhow!("{e}"))?;
-            let entries = sessions.read(&id).await?.unwrap_or_default();
-            let (seen, tombstone) = match archive.tombstone(&id).await? {
-                Some((stone, standing)) => {
-                    let seen = access_scope::reaches_past(db, me, &standing).await?;
-                    (seen, seen.then_some(stone))
-                }
-                None => (entries.is_empty() || access_scope::reaches(db, me, &entries).await?, None),
-            };
-            let out_of_reach = !seen;
-            let history = if out_of_reach { None } else { session::history(&entries).map(Box::new) };
-            JournalContent::RemoteSupport {
-                session,
-                history,
-                out_of_reach,
-                unstored: archive.unfinished.get(&id).filter(|_| !out_of_reach),
-                tombstone: tombstone.map(Box::new),
-            }
-        }
-        ("screenshot", Some(session), _) => {
-            let id = SessionId::try_from(session.clone()).map_err(|e| anyhow::anyhow!("{e}"))?;
-            let entries = sessions.read(&id).await?.unwrap_or_default();
-            let out_of_reach = !access_scope::reaches(db, me, &entries).await?;
-            JournalContent::Screenshot { session, number: row.text.parse().unwrap_or_default(), out_of_reach }
-        }
-        ("mail", _, Some(mail)) => JournalContent::Mail { mail },
-        ("letter", _, Some(id)) => match received_mail::Entity::find_by_id(id).one(db).await? {
-            Some(row) => {
-                let attachments = serde_json::from_str(&row.attachments).map_err(anyhow::Error::from)?;
-                JournalContent::ReceivedMail { letter: id, subject: row.subject, quoted: row.quoted, attachments }
-            }
-            None => JournalContent::Note {},
-        },
-        ("note", ..) => JournalContent::Note {},
-        _ => JournalContent::Change {},
-    };
-    Ok(JournalEntry { id: row.id, at: Timestamp(row.at.cast_unsigned()), author: row.author, text: row.text, content })
 }
 
 /// Adds an incident.
@@ -345,7 +225,7 @@ pub async fn add_incident(
         ..incident_row(&db, &sessions, &new).await?
     };
     let row = row.insert(&db).await?;
-    write_journal(&db, row.id, "change", &me.name, "created the incident".into()).await?.insert(&db).await?;
+    journal::write(&db, row.id, "change", &me.name, "created the incident".into()).await?.insert(&db).await?;
     Ok((StatusCode::CREATED, Json(find(&db, row.id).await?)))
 }
 
@@ -380,7 +260,7 @@ pub async fn change_incident(
     let after = find(&db, id).await?;
     let changes = changes(&before, &after);
     if !changes.is_empty() {
-        write_journal(&db, id, "change", &me.name, changes.join("; ")).await?.insert(&db).await?;
+        journal::write(&db, id, "change", &me.name, changes.join("; ")).await?.insert(&db).await?;
     }
     Ok(Json(after))
 }
@@ -438,23 +318,4 @@ fn changes(before: &Incident, after: &Incident) -> Vec<String> {
         changed.push("description changed".into());
     }
     changed
-}
-
-/// Adds a note.
-pub async fn add_note(
-    State(db): State<DatabaseConnection>,
-    State(sessions): State<Arc<SessionRegistry>>,
-    State(archive): State<Arc<Archive>>,
-    SignedIn(me): SignedIn,
-    Path(id): Path<i32>,
-    Json(note): Json<Note>,
-) -> Result<(StatusCode, Json<JournalEntry>)> {
-    find(&db, id).await?;
-    let text = note.text.trim();
-    if text.is_empty() || text.len() > 20_000 {
-        return Err(ApiError::bad("A note has between 1 and 20,000 bytes."));
-    }
-    let text = sessions.redactor().await?.clean(text);
-    let row = write_journal(&db, id, "note", &me.name, text).await?.insert(&db).await?;
-    Ok((StatusCode::CREATED, Json(journal_entry(&db, &sessions, &archive, &me, row).await?)))
 }

@@ -6,7 +6,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{Json, extract::State, http::StatusCode};
-use live_sessions::{self, LiveSession, SessionRegistry};
+use live_sessions::{self, ActError, LiveSession, SessionRegistry};
 use platform::{clock, identity::Identity, secret, throttle::Attempt};
 use protocol::{Client, ParticipantId, Role, SessionId};
 use sea_orm::{
@@ -173,8 +173,8 @@ pub async fn enter(
             let join =
                 Command::Join { role: Role::Customer, name, client: body.client, user: None, by_role: None, by_key };
             let entries = live.act(&Actor::Server, join).await.map_err(|error| match error {
-                live_sessions::ActError::Refused(_) => invalid_pass(),
-                other => other.into(),
+                ActError::Refused(_) => invalid_pass(),
+                error @ (ActError::Disabled | ActError::NoTeam | ActError::Store(_)) => error.into(),
             })?;
             live_sessions::came(&entries)?
         }

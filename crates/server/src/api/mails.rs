@@ -170,13 +170,13 @@ service_group! {
 }
 
 impl Mails {
-    /// Sends a mail about an incident and adds it to the journal. A refused mail is not added: the technician still has its
-    /// text on the screen, with the mail server's reason.
+    /// Sends a mail about an incident and adds it to the journal. A refused mail is not added: the technician still has
+    /// its text on the screen, with the mail server's reason.
     async fn send(&self, incident: i32, me: user::Model, draft: Draft) -> Result<Json<Mail>> {
         let to: Mailbox =
             draft.to.trim().parse().map_err(|_| ApiError::bad(format!("“{}” is not a mail address.", draft.to)))?;
         if !is_plain(draft.to.trim()) {
-            return Err(ApiError::bad("A mail address is one line of characters that can be seen."));
+            return Err(ApiError::bad("A mail address must be one line of visible characters."));
         }
         if draft.subject.trim().is_empty() || draft.subject.len() > 500 || !is_plain(&draft.subject) {
             return Err(ApiError::bad("A mail needs a subject of up to 500 bytes."));
@@ -223,8 +223,8 @@ impl Mails {
         Ok(Json(shown_one(&self.db, &self.sessions, &self.unsent, row, me.id).await?))
     }
 
-    /// Sends a mail: to the customer by the incident's own service desk, otherwise by the mail server. Returns whether it
-    /// was sent.
+    /// Sends a mail: to the customer by the incident's own service desk, otherwise by the mail server. Returns whether
+    /// it was sent.
     async fn deliver(
         &self,
         incident: &incident::Model,

@@ -112,7 +112,7 @@ pub fn router(app: &AppState) -> Router<AppState> {
         .route("/api/customers/{id}", put(customers::change))
         .route("/api/incidents", get(desk::incidents).post(desk::add_incident))
         .route("/api/incidents/{id}", get(desk::incident).put(desk::change_incident))
-        .route("/api/incidents/{id}/notes", post(desk::add_note))
+        .route("/api/incidents/{id}/notes", post(desk::journal::add_note))
         .route("/api/incidents/{id}/mails", post(mails::write))
         .route("/api/incidents/{id}/sessions", post(sessions::generate))
         // Sessions.

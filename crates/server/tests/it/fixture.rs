@@ -1,5 +1,7 @@
 //! A running server with an organisation, and clients that speak its wire protocol.
 
+mod peer;
+
 use std::{
     io::{BufRead, BufReader, Read},
     path::PathBuf,
@@ -11,15 +13,14 @@ use std::{
     time::Duration,
 };
 
-use protocol::{Client, ClientMessage, Framed, Hello, MAX_SERVER_MESSAGE_BYTES, ServerMessage};
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use web_transport_trait::{RecvStream, SendStream, Session};
+
+pub(crate) use peer::{AcceptAnyCertificate, Peer};
 
 pub(crate) const PASSWORD: &str = "a password of a test";
 
 /// A time limit for tests that hang, far longer than anything takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A folder in memory, where there is one: the database syncs at every event, and a build's writes can delay that.
 fn memory() -> PathBuf {
@@ -212,7 +213,7 @@ impl Fixture {
     pub(crate) fn tcp(&self) -> std::net::TcpStream {
         let port = self.url.rsplit(':').next().unwrap().parse::<u16>().unwrap();
         let stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         stream
     }
 
@@ -352,7 +353,7 @@ impl Fixture {
 
     /// The log, once it contains this a number of times.
     pub(crate) async fn log_with_times(&self, words: &str, times: usize) -> String {
-        let end = tokio::time::Instant::now() + PATIENCE;
+        let end = tokio::time::Instant::now() + TIMEOUT;
         loop {
             let log = self.log.lock().unwrap().clone();
             if log.matches(words).count() >= times {
@@ -419,119 +420,5 @@ impl Drop for Fixture {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.data);
-    }
-}
-
-/// A connection to the wire.
-pub(crate) struct Peer {
-    pub(crate) session: qmux::Session,
-    pub(crate) sender: <qmux::Session as Session>::SendStream,
-    receiver: <qmux::Session as Session>::RecvStream,
-    framed: Framed,
-}
-
-impl Peer {
-    /// Connects and says hello; the caller sees how the server reacts.
-    pub(crate) async fn connect(fixture: &Fixture, ticket: &str, client: Client) -> Self {
-        Self::connect_with(fixture, ticket, client, qmux::Config::default()).await
-    }
-
-    /// One that receives only this many bytes.
-    pub(crate) async fn connect_deaf(fixture: &Fixture, ticket: &str, client: Client, bytes: u64) -> Self {
-        let mut config = qmux::Config::default();
-        config.max_stream_data_bidi_local = bytes;
-        Self::connect_with(fixture, ticket, client, config).await
-    }
-
-    async fn connect_with(fixture: &Fixture, ticket: &str, client: Client, config: qmux::Config) -> Self {
-        let mut request = (fixture.url.replacen("http", "ws", 1) + "/wire").into_client_request().unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", "qmux-02.deskside".parse().unwrap());
-        let tcp = tokio::net::TcpStream::connect(fixture.url.trim_start_matches("http://")).await.unwrap();
-        // Without Nagle's algorithm, as browsers and the support program do.
-        tcp.set_nodelay(true).unwrap();
-        let (socket, answer) = tokio_tungstenite::client_async(request, tcp).await.unwrap();
-        let protocol = answer.headers()["sec-websocket-protocol"].to_str().unwrap().to_owned();
-        let session = qmux::ws::Upgraded::new(socket).with_alpn(&protocol).with_session_config(config).connect();
-        let (sender, receiver) = session.open_bi().await.unwrap();
-        let mut peer = Self { session, sender, receiver, framed: Framed::new(MAX_SERVER_MESSAGE_BYTES) };
-        let hello =
-            Hello { version: protocol::VERSION, ticket: ticket.into(), client, have: 0, challenge: String::new() };
-        let _ = peer.sender.write_all(&protocol::encode(&hello)).await;
-        peer
-    }
-
-    pub(crate) async fn send(&mut self, message: &ClientMessage) {
-        let _ = self.sender.write_all(&protocol::encode(message)).await;
-    }
-
-    /// The next message; `None` when the server ended the connection.
-    pub(crate) async fn next(&mut self) -> Option<ServerMessage> {
-        loop {
-            if let Some(message) = self.framed.next_message().unwrap() {
-                return Some(message);
-            }
-            let chunk = tokio::time::timeout(PATIENCE, self.receiver.read_chunk(65_536)).await;
-            match chunk.expect("the server sends something in time") {
-                Ok(Some(bytes)) => self.framed.push(&bytes),
-                Ok(None) | Err(_) => return None,
-            }
-        }
-    }
-
-    /// The first message that fits.
-    pub(crate) async fn until(&mut self, fits: impl Fn(&ServerMessage) -> bool) -> Option<ServerMessage> {
-        loop {
-            let message = self.next().await?;
-            if fits(&message) {
-                return Some(message);
-            }
-        }
-    }
-
-    /// A one-way stream that starts with these bytes.
-    pub(crate) async fn stream(&self, bytes: &[u8]) -> <qmux::Session as Session>::SendStream {
-        let mut stream = self.session.open_uni().await.unwrap();
-        let _ = stream.write_all(bytes).await;
-        stream
-    }
-}
-
-/// Accepts every certificate.
-#[derive(Debug)]
-pub(crate) struct AcceptAnyCertificate;
-
-impl rustls::client::danger::ServerCertVerifier for AcceptAnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &rustls::pki_types::CertificateDer<'_>,
-        _: &[rustls::pki_types::CertificateDer<'_>],
-        _: &rustls::pki_types::ServerName<'_>,
-        _: &[u8],
-        _: rustls::pki_types::UnixTime,
-    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
-        Ok(rustls::client::danger::ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &rustls::pki_types::CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &rustls::pki_types::CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        let known = rustls::crypto::ring::default_provider().signature_verification_algorithms;
-        known.supported_schemes()
     }
 }

@@ -181,7 +181,7 @@ async fn a_peer_that_does_not_read_gets_no_copy_of_the_timeline() {
     let mut deaf = Vec::new();
     for _ in 0..8 {
         let ticket = fixture.technician_ticket(&shown.session);
-        let mut peer = Peer::connect_deaf(&fixture, &ticket, Client::Console, 100_000).await;
+        let mut peer = Peer::connect_limited(&fixture, &ticket, Client::Console, 100_000).await;
         peer.until(|m| matches!(m, ServerMessage::Happened { .. })).await.expect("the timeline begins");
         deaf.push(peer);
     }

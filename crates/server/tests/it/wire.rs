@@ -237,7 +237,7 @@ async fn a_peer_that_does_not_read_is_disconnected() {
     // A technician who joins later finds the customer there without an event.
     assert!(technician.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
     let (ticket, resume) = fixture.customer_enters(&link, "program");
-    let deaf = Peer::connect_deaf(&fixture, &ticket, Client::Program, 200).await;
+    let deaf = Peer::connect_limited(&fixture, &ticket, Client::Program, 200).await;
     let joined = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if state.participants.iter().any(|p| p.role == Role::Customer && p.presence == Presence::Here));
     assert!(technician.until(joined).await.is_some());
     // The same customer reconnects elsewhere, and the older connection ends although it cannot be notified.
