@@ -36,7 +36,8 @@ const RECONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 #[serde(deny_unknown_fields)]
 #[ts(export, rename = "LeavingWished")]
 pub struct DownloadCommand {
-    pub wish: DownloadAction,
+    #[serde(rename = "wish")]
+    pub action: DownloadAction,
 }
 
 /// Opens a file, so that errors are reported before the browser begins the download.
@@ -74,11 +75,11 @@ pub async fn progress(
 pub async fn command(
     Helper { live, by, .. }: Helper,
     Path((_, number)): Path<(String, u64)>,
-    Json(DownloadCommand { wish }): Json<DownloadCommand>,
+    Json(DownloadCommand { action }): Json<DownloadCommand>,
 ) -> Result<StatusCode> {
     let file = live.downloads.get(by, number).ok_or_else(|| ApiError::missing("download"))?;
-    file.wish.send_replace(wish);
-    if wish == DownloadAction::Cancel {
+    file.wish.send_replace(action);
+    if action == DownloadAction::Cancel {
         file.goes(DownloadState::Cancelled);
         drop(file.take());
     }

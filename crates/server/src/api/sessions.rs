@@ -69,7 +69,8 @@ pub struct SessionPage {
     pub transcript: Vec<TranscriptLine>,
     pub history: History,
     /// The playback timeline: where moments of the session are in the video.
-    pub film: Vec<session::Span>,
+    #[serde(rename = "film")]
+    pub playback: Vec<session::Span>,
     /// Why the evidence is not stored yet, if storing has failed.
     pub unstored: Option<Unstored>,
     /// What the technician may do with the evidence.
@@ -301,7 +302,7 @@ pub async fn page(
     let unstored = archive.unfinished.get(&id);
     let session = session::Session::after(id, sessions.services.policy.policy(), &entries);
     let history = session::history(&entries).ok_or_else(|| ApiError::missing("session"))?;
-    let film = session::PlaybackTimeline::of(&entries).stretches;
+    let playback = session::PlaybackTimeline::of(&entries).stretches;
     let transcript = session::transcript(&entries);
-    Ok(SessionPage { state: session.state(), entries, transcript, history, film, unstored, may })
+    Ok(SessionPage { state: session.state(), entries, transcript, history, playback, unstored, may })
 }

@@ -61,7 +61,7 @@ fn rt(url: &str, token: &str) -> Value {
 fn desk_receives_token(fixture: &Fixture, desk: &Listener, token: &str) -> bool {
     let (status, tested) = fixture.post("/api/receivers/1/test", &Value::Null);
     assert_eq!(status, 200, "{tested}");
-    desk.heard().last().is_some_and(|said| said.contains(&format!("token {token}\r\n")))
+    desk.requests().last().is_some_and(|said| said.contains(&format!("token {token}\r\n")))
 }
 
 fn signs_in(fixture: &Fixture, secret: &str) -> bool {

@@ -38,8 +38,8 @@ async fn a_program_cannot_send_texts_without_limit() {
     assert!(problem.to_string().len() < 2_000, "{} bytes of a problem", problem.to_string().len());
     let _customer = program.await.unwrap();
     let failed = |m: &ServerMessage| matches!(m, ServerMessage::Happened { entry } if matches!(entry.event, Event::FileFailed { .. }));
-    let told = technician.until(failed).await.unwrap();
-    assert!(encode(&told).len() < MAX_EVENT_BYTES);
+    let reported = technician.until(failed).await.unwrap();
+    assert!(encode(&reported).len() < MAX_EVENT_BYTES);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,18 +108,18 @@ async fn resizing_is_reported_now_and_then_and_the_last_size_always() {
     const SIZES: u16 = 2_000;
     let frames: Vec<u8> = (1..=SIZES).flat_map(frame).collect();
     let _screen = customer.stream(&[b"S".as_slice(), &frames].concat()).await;
-    let mut told = 0;
+    let mut reported = 0;
     let last =
         |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if state.screen == Some((100 + SIZES, 100)));
     loop {
         let message = technician.next().await.expect("the connection stays open");
         let resized = |e: &Event| matches!(e, Event::ScreenResized { .. });
-        told += usize::from(matches!(&message, ServerMessage::Happened { entry } if resized(&entry.event)));
+        reported += usize::from(matches!(&message, ServerMessage::Happened { entry } if resized(&entry.event)));
         if last(&message) {
             break;
         }
     }
-    assert!((1..60).contains(&told), "{told} sizes were reported");
+    assert!((1..60).contains(&reported), "{reported} sizes were reported");
 }
 
 #[test]

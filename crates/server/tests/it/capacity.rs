@@ -96,7 +96,7 @@ async fn receive(technician: Peer, begun: Instant, stop: Arc<AtomicBool>) -> Vec
 }
 
 /// The measurements for a number of sessions.
-struct Taken {
+struct Measurement {
     /// Milliseconds.
     p50: f64,
     p95: f64,
@@ -105,7 +105,7 @@ struct Taken {
     resident_kib: u64,
 }
 
-impl Taken {
+impl Measurement {
     fn of(mut times: Vec<u32>, share: f64, resident_kib: u64) -> Self {
         times.sort_unstable();
         let at = |part: f64| times.get((times.len() as f64 * part) as usize).map_or(0.0, |us| f64::from(*us) / 1_000.0);
@@ -113,7 +113,7 @@ impl Taken {
     }
 }
 
-async fn run(count: usize, moving: bool) -> Taken {
+async fn run(count: usize, moving: bool) -> Measurement {
     let fixture = Fixture::open("capacity");
     let (begun, stop) = (Instant::now(), Arc::new(AtomicBool::new(false)));
     let (mut senders, mut receivers) = (vec![], vec![]);
@@ -133,11 +133,11 @@ async fn run(count: usize, moving: bool) -> Taken {
     for receiver in receivers {
         times.extend(receiver.await.unwrap());
     }
-    Taken::of(times, share, memory)
+    Measurement::of(times, share, memory)
 }
 
 /// The same bytes at the same times through a relay that only forwards them.
-async fn plain(count: usize) -> Taken {
+async fn plain(count: usize) -> Measurement {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let program = std::env::current_exe().unwrap().parent().unwrap().with_file_name("examples").join("plain-relay");
     let mut relay = Command::new(program).arg(port.to_string()).stdout(Stdio::piped()).spawn().unwrap();
@@ -187,7 +187,7 @@ async fn plain(count: usize) -> Taken {
         times.extend(receiver.await.unwrap());
     }
     let _ = (relay.kill(), relay.wait());
-    Taken::of(times, share, memory)
+    Measurement::of(times, share, memory)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,8 +195,8 @@ async fn plain(count: usize) -> Taken {
 async fn capacity() {
     println!("| sessions | screens | through | latency p50 / p95 ms | its CPU, cores | resident MiB |");
     println!("|---|---|---|---|---|---|");
-    let row = |count: usize, screens: &str, through: &str, taken: Taken| {
-        let Taken { p50, p95, share, resident_kib } = taken;
+    let row = |count: usize, screens: &str, through: &str, taken: Measurement| {
+        let Measurement { p50, p95, share, resident_kib } = taken;
         let memory = resident_kib / 1024;
         println!("| {count} | {screens} | {through} | {p50:.1} / {p95:.1} | {share:.2} | {memory} |");
     };

@@ -41,11 +41,11 @@ async fn folders_and_system_information_are_cleaned_for_pages() {
     let at = |path: &str| format!("/api/sessions/{session}/{path}");
 
     let item = |name: &str| json!({ "name": name, "kind": "file", "bytes": u64::MAX, "changed": u64::MAX });
-    let told = json!({ "answer": "folder", "folder": {
+    let answer = json!({ "answer": "folder", "folder": {
         "path": "/", "parent": null, "places": vec!["/"; 5_000], "separator": "/", "left_out": 0, "free": 1,
         "items": [item("twice"), item("twice"), item("../../etc/passwd")]
     }});
-    let folder = json_of(answered(&program, &told, || fixture.get(&at("files?path=/"))).await);
+    let folder = json_of(answered(&program, &answer, || fixture.get(&at("files?path=/"))).await);
     let expected = json!([{ "name": "twice", "kind": "file", "bytes": (1u64 << 53) - 1, "changed": 0 }]);
     assert_eq!((&folder["items"], &folder["left_out"], &folder["places"]), (&expected, &json!(2), &json!(["/"])));
 
@@ -58,12 +58,12 @@ async fn folders_and_system_information_are_cleaned_for_pages() {
     let process = json!({
         "pid": 7, "name": "p", "user": "", "cpu": 1e39, "memory": 1, "seconds": 1, "command": ""
     });
-    let told = json!({ "answer": "system_info", "info": {
+    let answer = json!({ "answer": "system_info", "info": {
         "system": "", "kernel": "", "host": "", "user": "", "processor": "", "cores": 1, "cpu": 1e39, "memory": 0,
         "memory_used": 0, "swap": 0, "swap_used": 0, "uptime": u64::MAX, "disks": [], "networks": [],
         "processes": [process, process], "services": null, "log": null
     }});
-    let (status, read) = answered(&program, &told, || fixture.post(&at("system"), &json!({}))).await;
+    let (status, read) = answered(&program, &answer, || fixture.post(&at("system"), &json!({}))).await;
     assert_eq!(status, 200, "{read}");
     let processes = read["info"]["processes"].as_array().unwrap();
     assert_eq!((processes.len(), &processes[0]["cpu"], &read["info"]["cpu"]), (1, &json!(0.0), &json!(0.0)));

@@ -113,12 +113,12 @@ fn long_bodies_of_one_network_do_not_delay_others() {
     // Handled after all of these, on the same connection.
     let mut line = lines.pop().unwrap();
     line.asks("GET", "/api/join/welcome", "10.0.0.1", None);
-    let mut heard = Vec::new();
-    while !heard.windows(9).any(|bytes| bytes[3] == 1 && bytes[5..] == 181u32.to_be_bytes()) {
+    let mut requests = Vec::new();
+    while !requests.windows(9).any(|bytes| bytes[3] == 1 && bytes[5..] == 181u32.to_be_bytes()) {
         let mut some = [0; 4_096];
         let length = line.stream.read(&mut some).unwrap();
         assert_ne!(length, 0, "the connection stays open");
-        heard.extend_from_slice(&some[..length]);
+        requests.extend_from_slice(&some[..length]);
     }
     let right = json!({ "login": "tom", "password": PASSWORD, "code": "" }).to_string();
     let body = format!("{right}{}", " ".repeat(20_000));

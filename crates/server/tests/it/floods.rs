@@ -63,12 +63,12 @@ async fn a_tiny_frame_that_claims_a_huge_screen_costs_a_small_placeholder() {
 }
 
 /// Restarts the server, and appends events to a session's stored timeline as the server would have.
-fn told(fixture: &mut Fixture, session: &str, events: &[Event]) {
+fn append_events(fixture: &mut Fixture, session: &str, events: &[Event]) {
     let runtime = tokio::runtime::Handle::current();
-    tokio::task::block_in_place(|| fixture.restart(|fixture| runtime.block_on(tell(fixture, session, events))));
+    tokio::task::block_in_place(|| fixture.restart(|fixture| runtime.block_on(append(fixture, session, events))));
 }
 
-async fn tell(fixture: &Fixture, session: &str, events: &[Event]) {
+async fn append(fixture: &Fixture, session: &str, events: &[Event]) {
     let db = Database::connect(format!("sqlite://{}", fixture.database_file().display())).await.unwrap();
     let sql = |text: String| Statement::from_string(sea_orm::DbBackend::Sqlite, text);
     let last = format!("SELECT seq, at, hash FROM event WHERE session = '{session}' ORDER BY seq DESC LIMIT 1");
@@ -92,7 +92,7 @@ async fn a_recording_has_a_size_limit_and_participants_are_told() {
     policy(&fixture, true, "stop_sharing");
     let mut shown = SharedScreen::open(&fixture).await;
     let segment = Event::Recorded { pictures: 1, bytes: 32 << 30, sha256: String::new() };
-    told(&mut fixture, &shown.session, &[segment]);
+    append_events(&mut fixture, &shown.session, &[segment]);
     shown.again(&fixture).await;
     let _screen = shown.send(&[frame(KEY, (64, 64), 1, &capacity::key())]).await;
     let full = "the recording of one session has up to 32 GB; please go on in a new session";
@@ -175,7 +175,7 @@ async fn a_peer_that_does_not_read_gets_no_copy_of_the_timeline() {
     let mut shown = SharedScreen::open(&fixture).await;
     let by = UserRef { id: 1, name: "Tom".into() };
     let long = vec![Event::Noted { by, text: "x".repeat(60_000) }; 400];
-    told(&mut fixture, &shown.session, &long);
+    append_events(&mut fixture, &shown.session, &long);
     shown.again(&fixture).await;
     let before = fixture.peak_kib();
     let mut deaf = Vec::new();

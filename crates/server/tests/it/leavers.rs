@@ -99,8 +99,8 @@ pub(crate) async fn ends(peer: &mut Peer, why: &str) {
 
 /// The first state that fits.
 pub(crate) async fn state(peer: &mut Peer, fits: impl Fn(&SessionState) -> bool) -> SessionState {
-    let told = peer.until(|m| matches!(m, ServerMessage::State { state, .. } if fits(state))).await;
-    let Some(ServerMessage::State { state, .. }) = told else { panic!("it is never so") };
+    let message = peer.until(|m| matches!(m, ServerMessage::State { state, .. } if fits(state))).await;
+    let Some(ServerMessage::State { state, .. }) = message else { panic!("no such state arrives") };
     *state
 }
 

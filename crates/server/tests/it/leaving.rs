@@ -23,20 +23,20 @@ fn sums(whole: &str, part: &str) -> Vec<u8> {
 }
 
 /// The program's answer about the file, and its bytes.
-struct Said<'a> {
+struct Reply<'a> {
     sums: bool,
     bytes: &'a [u8],
 }
 
 /// Answers one job, by the side channel if the job names one; returns whether it did.
-async fn send(fixture: &Fixture, program: &Peer, Said { sums, bytes }: Said<'_>) -> bool {
+async fn send(fixture: &Fixture, program: &Peer, Reply { sums, bytes }: Reply<'_>) -> bool {
     let (job, mut stream) = next_job(program).await;
-    let Job::Fetch { path, lane, .. } = job else { panic!("{job:?}") };
+    let Job::Fetch { path, lane: side_channel, .. } = job else { panic!("{job:?}") };
     assert_eq!(path, WANTED);
     let answer = Answer::File { size: Some(CONTENT.len() as u64), version: "1".into(), sums };
     stream.write_all(&encode(&answer)).await.unwrap();
-    let by_lane = lane.is_some();
-    match lane {
+    let by_side_channel = side_channel.is_some();
+    match side_channel {
         Some(token) => {
             let (url, bytes) = (format!("{}/api/lanes/{token}", fixture.url), bytes.to_vec());
             tokio::task::spawn_blocking(move || {
@@ -51,11 +51,16 @@ async fn send(fixture: &Fixture, program: &Peer, Said { sums, bytes }: Said<'_>)
     }
     stream.finish().unwrap();
     let _ = stream.closed().await;
-    by_lane
+    by_side_channel
 }
 
 /// What the technician's browser gets, `None` when the response breaks off; and whether a side channel was used.
-async fn downloaded(fixture: &Fixture, program: &Peer, session: &str, said: Said<'_>) -> (Option<(u16, String)>, bool) {
+async fn downloaded(
+    fixture: &Fixture,
+    program: &Peer,
+    session: &str,
+    reply: Reply<'_>,
+) -> (Option<(u16, String)>, bool) {
     let at = format!("/api/sessions/{session}/files/leaving/7");
     std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
@@ -64,8 +69,8 @@ async fn downloaded(fixture: &Fixture, program: &Peer, session: &str, said: Said
             fixture.get_whole(&format!("{at}?path={WANTED}"))
         });
         let runtime = tokio::runtime::Handle::current();
-        let by_lane = tokio::task::block_in_place(|| runtime.block_on(send(fixture, program, said)));
-        (asking.join().unwrap(), by_lane)
+        let by_side_channel = tokio::task::block_in_place(|| runtime.block_on(send(fixture, program, reply)));
+        (asking.join().unwrap(), by_side_channel)
     })
 }
 
@@ -93,17 +98,19 @@ fn carried(message: &ServerMessage) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_complete_file_is_delivered_by_stream_and_by_side_channel() {
     let by_stream = |sums| (Fixture::open(&format!("leaves-{sums}")), false, sums);
-    let by_lane = |sums| (Fixture::open_directly(&format!("leaves-by-lane-{sums}")), true, sums);
-    for (fixture, by_lane, sums) in [by_stream(true), by_stream(false), by_lane(true), by_lane(false)] {
+    let by_side_channel = |sums| (Fixture::open_directly(&format!("leaves-by-lane-{sums}")), true, sums);
+    for (fixture, by_side_channel, sums) in
+        [by_stream(true), by_stream(false), by_side_channel(true), by_side_channel(false)]
+    {
         let (session, mut technician, mut program) = pair(&fixture).await;
         grant(&mut technician, &mut program, &[Right::Files]).await;
-        if by_lane {
+        if by_side_channel {
             measured(&mut technician).await;
         }
         let at_end = if sums { self::sums(CONTENT, CONTENT) } else { vec![] };
         let bytes = [CONTENT.as_bytes(), &at_end].concat();
-        let got = downloaded(&fixture, &program, &session, Said { sums, bytes: &bytes }).await;
-        assert_eq!(got, (Some((200, CONTENT.to_owned())), by_lane));
+        let got = downloaded(&fixture, &program, &session, Reply { sums, bytes: &bytes }).await;
+        assert_eq!(got, (Some((200, CONTENT.to_owned())), by_side_channel));
         assert!(technician.until(carried).await.is_some());
     }
 }
@@ -121,7 +128,7 @@ async fn an_incomplete_or_wrong_file_breaks_off_and_cannot_be_resumed() {
         let fixture = Fixture::open(&format!("leaves-{name}"));
         let (session, mut technician, mut program) = pair(&fixture).await;
         grant(&mut technician, &mut program, &[Right::Files]).await;
-        let (got, _) = downloaded(&fixture, &program, &session, Said { sums, bytes: &bytes }).await;
+        let (got, _) = downloaded(&fixture, &program, &session, Reply { sums, bytes: &bytes }).await;
         assert_eq!(got, None, "{name}: the browser got no whole answer");
         assert!(technician.until(failed).await.is_some(), "{name}");
         let at = format!("/api/sessions/{session}/files/leaving/7");

@@ -15,28 +15,28 @@ use crate::fixture::{Fixture, certificate};
 fn smtp() -> (String, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("smtp://127.0.0.1:{}", listener.local_addr().unwrap().port());
-    let (told, lines) = mpsc::channel();
+    let (received, lines) = mpsc::channel();
     std::thread::spawn(move || {
         for connection in listener.incoming() {
-            let told = told.clone();
-            std::thread::spawn(move || serve_smtp(connection.unwrap(), &told));
+            let received = received.clone();
+            std::thread::spawn(move || serve_smtp(connection.unwrap(), &received));
         }
     });
     (url, lines)
 }
 
-fn serve_smtp(mut connection: TcpStream, told: &mpsc::Sender<String>) {
+fn serve_smtp(mut connection: TcpStream, received: &mpsc::Sender<String>) {
     let mut lines = BufReader::new(connection.try_clone().unwrap()).lines();
     let mut say = |text: &str| connection.write_all(format!("{text}\r\n").as_bytes()).unwrap();
     say("220 mail");
     while let Some(Ok(line)) = lines.next() {
-        let _ = told.send(line.clone());
+        let _ = received.send(line.clone());
         match line.split(' ').next().unwrap().to_ascii_uppercase().as_str() {
             "EHLO" => say("250-mail\r\n250 8BITMIME"),
             "DATA" => {
                 say("354 go on");
                 for line in lines.by_ref().map_while(Result::ok) {
-                    let _ = told.send(line.clone());
+                    let _ = received.send(line.clone());
                     if line == "." {
                         break;
                     }

@@ -17,7 +17,7 @@ type Answer = (&'static str, Vec<String>, String);
 pub(crate) struct Listener {
     pub(crate) url: String,
     port: u16,
-    heard: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Listener {
@@ -25,8 +25,8 @@ impl Listener {
     pub(crate) fn open(answer: impl Fn(&str, &str) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let (own, url) = (heard.clone(), format!("http://localhost:{port}"));
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (own, url) = (requests.clone(), format!("http://localhost:{port}"));
         let here = url.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -48,12 +48,12 @@ impl Listener {
                 let _ = write!(stream.get_mut(), "{first}{headers}content-length: {}\r\n\r\n{body}", body.len());
             }
         });
-        Self { url, port, heard }
+        Self { url, port, requests }
     }
 
     /// The heads of all requests.
-    pub(crate) fn heard(&self) -> Vec<String> {
-        self.heard.lock().unwrap().clone()
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
     }
 }
 
@@ -99,7 +99,7 @@ fn configured_addresses_cannot_reach_this_machine() {
         refused("/api/directory/test", json!({ "enabled": true, "url": url }));
     }
     refused("/api/mailbox/test", json!({ "enabled": true, "host": format!("localhost:{port}") }));
-    assert_eq!(inner.heard(), Vec::<String>::new(), "a connection was made nevertheless");
+    assert_eq!(inner.requests(), Vec::<String>::new(), "a connection was made nevertheless");
     // A local socket is not a directory.
     let (status, answer) =
         fixture.post("/api/directory/test", &json!({ "enabled": false, "url": "ldapi://%2Fvar%2Frun%2Fx" }));
@@ -123,5 +123,5 @@ fn allowed_addresses_are_reached_and_redirects_are_not_followed() {
     ] {
         assert_eq!(tested(&fixture, &format!("{}{path}", first.url)), (expected.0, expected.1.to_owned()));
     }
-    assert_eq!((first.heard().len(), second.heard().len()), (3, 0));
+    assert_eq!((first.requests().len(), second.requests().len()), (3, 0));
 }

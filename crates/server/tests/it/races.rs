@@ -255,7 +255,7 @@ fn pending_login(fixture: &Fixture) -> Vec<bool> {
     let cookie = away.headers["set-cookie"].split(';').next().unwrap().to_owned();
     let back = format!("/sign-in/openid?state={state}&code=x");
     at_once(|_| assert_eq!(fixture.ask("GET", &back, &[("cookie", &cookie)], "").status, 303));
-    vec![true; provider.heard().iter().filter(|head| head.starts_with("POST /token ")).count()]
+    vec![true; provider.requests().iter().filter(|head| head.starts_with("POST /token ")).count()]
 }
 
 #[test]

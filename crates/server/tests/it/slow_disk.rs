@@ -13,9 +13,9 @@ use crate::{
 };
 
 /// Blocks all other commits to the database until it is released.
-struct Held(DatabaseConnection);
+struct BlockedDatabase(DatabaseConnection);
 
-impl Held {
+impl BlockedDatabase {
     async fn take(fixture: &Fixture) -> Self {
         let mut options = ConnectOptions::new(format!("sqlite://{}", fixture.database_file().display()));
         options.max_connections(1).sqlx_logging(false);
@@ -46,7 +46,7 @@ async fn transient_messages_do_not_wait_for_the_disk() {
     let fixture = Fixture::open("slow-keys");
     let (session, mut technician, mut customer) = pair(&fixture).await;
     grant(&mut technician, &mut customer, &[Right::View, Right::Control, Right::Files]).await;
-    let held = Held::take(&fixture).await;
+    let blocked = BlockedDatabase::take(&fixture).await;
     chat(&mut technician, "while the disk is slow", 1).await;
 
     let key = Input::Text { text: "a".into() };
@@ -75,9 +75,9 @@ async fn transient_messages_do_not_wait_for_the_disk() {
     let mut customer = program.await.unwrap();
 
     // All of that was before the disk responded; only now is the message stored and sent.
-    held.release().await;
-    let told = |m: &ServerMessage| says("while the disk is slow")(m) || matches!(m, ServerMessage::Refused { .. });
-    let first = technician.until(told).await.unwrap();
+    blocked.release().await;
+    let reply = |m: &ServerMessage| says("while the disk is slow")(m) || matches!(m, ServerMessage::Refused { .. });
+    let first = technician.until(reply).await.unwrap();
     assert!(says("while the disk is slow")(&first), "the disk was given up before the key arrived: {first:?}");
     assert!(customer.until(says("while the disk is slow")).await.is_some());
 }
@@ -90,10 +90,10 @@ async fn a_command_is_stored_even_if_its_connection_breaks_meanwhile() {
     let (ticket, resume) = fixture.customer_enters(&link, "program");
     let mut customer = Peer::connect(&fixture, &ticket, Client::Program).await;
     assert!(customer.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
-    let held = Held::take(&fixture).await;
+    let blocked = BlockedDatabase::take(&fixture).await;
     chat(&mut customer, "and then the line broke", 1).await;
     drop(customer);
-    held.release().await;
+    blocked.release().await;
     assert!(technician.until(says("and then the line broke")).await.is_some());
     // The timeline continues from there.
     let mut customer = Peer::connect(&fixture, &fixture.customer_returns(&resume), Client::Program).await;

@@ -156,7 +156,7 @@ async fn malformed_input_ends_the_connection_and_not_the_session() {
     let fixture = Fixture::open("malformed");
     let table: [(&str, Vec<u8>); 5] = [
         ("not JSON", [4u32.to_be_bytes().as_slice(), b"oops"].concat()),
-        ("an unknown wish", encode(&serde_json::json!({ "type": "sudo" }))),
+        ("an unknown command", encode(&serde_json::json!({ "type": "sudo" }))),
         ("a field too many", encode(&serde_json::json!({ "type": "pause", "please": true }))),
         ("an announcement of 4 GiB", u32::MAX.to_be_bytes().to_vec()),
         ("a chat beyond the frame limit", encode(&chat(&"x".repeat(100_000)))),

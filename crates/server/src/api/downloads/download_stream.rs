@@ -119,10 +119,10 @@ impl DownloadStream {
         }
         loop {
             self.wait_while_held().await?;
-            let mut actions = self.file.wish.subscribe();
+            let mut action_watch = self.file.wish.subscribe();
             let received = tokio::select! {
                 chunk = self.opened.pipe.next() => chunk,
-                _ = actions.wait_for(|wish| *wish == DownloadAction::Cancel) => continue,
+                _ = action_watch.wait_for(|action| *action == DownloadAction::Cancel) => continue,
             };
             match received {
                 Ok(Some(chunk)) => {
@@ -141,13 +141,13 @@ impl DownloadStream {
 
     /// Waits while the technician has paused it.
     async fn wait_while_held(&self) -> JobResult<()> {
-        let mut actions = self.file.wish.subscribe();
-        let held = *actions.borrow_and_update() == DownloadAction::Hold;
+        let mut action_watch = self.file.wish.subscribe();
+        let held = *action_watch.borrow_and_update() == DownloadAction::Hold;
         if held {
             self.file.goes(DownloadState::Held);
-            let _ = actions.wait_for(|wish| *wish != DownloadAction::Hold).await;
+            let _ = action_watch.wait_for(|action| *action != DownloadAction::Hold).await;
         }
-        if *actions.borrow() == DownloadAction::Cancel {
+        if *action_watch.borrow() == DownloadAction::Cancel {
             return Err(cancelled());
         }
         if held {
