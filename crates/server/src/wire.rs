@@ -135,7 +135,7 @@ pub async fn serve<S: Session>(wire: &Wire, connection: S, Incoming { quic, exch
     };
     accept();
     if let Some(exchange) = &exchange {
-        exchange.progress(0);
+        exchange.mark_progress(0);
     }
     let (connection_id, who) = (attachment.connection, attachment.who);
     let mut tasks = JoinSet::new();
@@ -167,7 +167,7 @@ type Admitted<S> = (Arc<LiveSession>, Attachment, Option<Login>, String, Control
 async fn evicted(exchange: Option<&Exchange>) {
     match exchange {
         Some(exchange) => {
-            exchange.wait_for_peer();
+            exchange.mark_waiting();
             exchange.evicted().await;
         }
         None => std::future::pending().await,

@@ -66,13 +66,13 @@ struct Progress {
 impl Progress {
     const NEW: Self = Self { turn: Turn::Server, lag: Duration::ZERO };
 
-    fn wait_for_peer(&mut self, now: Instant) {
+    fn mark_waiting(&mut self, now: Instant) {
         if self.turn == Turn::Server {
             self.turn = Turn::Peer { since: now };
         }
     }
 
-    fn progress(&mut self, now: Instant, bytes: usize) {
+    fn mark_progress(&mut self, now: Instant, bytes: usize) {
         if let Turn::Peer { since } = self.turn {
             self.lag += now.saturating_duration_since(since);
         }
@@ -232,18 +232,18 @@ pub(super) struct Request {
 
 impl Request {
     /// The server waits for the peer to send or take something.
-    pub(super) fn wait_for_peer(&self, now: Instant) {
+    pub(super) fn mark_waiting(&self, now: Instant) {
         let mut state = self.activity.state();
-        if let Some(pace) = state.requests.get_mut(&self.id) {
-            pace.wait_for_peer(now);
+        if let Some(progress) = state.requests.get_mut(&self.id) {
+            progress.mark_waiting(now);
         }
     }
 
     /// The peer has sent or taken this many bytes.
-    pub(super) fn progress(&self, now: Instant, bytes: usize) {
+    pub(super) fn mark_progress(&self, now: Instant, bytes: usize) {
         let mut state = self.activity.state();
-        if let Some(pace) = state.requests.get_mut(&self.id) {
-            pace.progress(now, bytes);
+        if let Some(progress) = state.requests.get_mut(&self.id) {
+            progress.mark_progress(now, bytes);
         }
     }
 
@@ -277,14 +277,14 @@ mod tests {
         assert_eq!([after(15), after(16)], [None, Some(Overdue::NoRequest)]);
         let request = activity.begin_request();
         assert_eq!(after(100_000), None, "the server takes its time");
-        request.wait_for_peer(Instant::now());
+        request.mark_waiting(Instant::now());
         assert_eq!([after(59), after(60)], [None, Some(Overdue::Stalled)]);
         let other = activity.begin_request();
         assert_eq!(after(100_000), None, "the server's turn in another request");
         drop(other);
-        request.progress(Instant::now(), 1);
+        request.mark_progress(Instant::now(), 1);
         assert_eq!(after(100_000), None);
-        request.wait_for_peer(Instant::now());
+        request.mark_waiting(Instant::now());
         drop(request);
         assert_eq!([after(59), after(60)], [None, Some(Overdue::NoRequest)]);
         activity.evict();
@@ -295,12 +295,12 @@ mod tests {
     fn further_requests_do_not_renew_one_that_stalls() {
         let activity = Arc::new(Activity::new(TIMES, None));
         let begun = Instant::now();
-        let stalled_since = activity.begin_request();
-        stalled_since.wait_for_peer(begun);
+        let stalled = activity.begin_request();
+        stalled.mark_waiting(begun);
         // Another request, whose response is taken, and many whose responses are not.
         drop(activity.begin_request());
         let more: Vec<Request> = (0..59).map(|_| activity.begin_request()).collect();
-        more.iter().for_each(|request| request.wait_for_peer(begun + seconds(50)));
+        more.iter().for_each(|request| request.mark_waiting(begun + seconds(50)));
         assert_eq!(
             activity.evictable_since(begun + seconds(50)),
             Some((true, begun)),
@@ -318,15 +318,15 @@ mod tests {
             let activity = Arc::new(Activity::new(TIMES, None));
             let request = activity.begin_request();
             for n in 0..10 {
-                request.wait_for_peer(begun + seconds(n));
-                request.progress(begun + seconds(n + 1), bytes);
+                request.mark_waiting(begun + seconds(n));
+                request.mark_progress(begun + seconds(n + 1), bytes);
             }
-            request.wait_for_peer(begun + seconds(10));
-            let wait_for_peer = |n| activity.evictable_since(begun + seconds(n)).is_some();
-            assert_eq!(wait_for_peer(10), evictable, "{bytes} bytes a second");
-            assert!(wait_for_peer(12), "{bytes} bytes a second, and then none");
-            request.progress(begun + seconds(12), 0);
-            assert!(!wait_for_peer(100), "the server's turn");
+            request.mark_waiting(begun + seconds(10));
+            let is_evictable = |n| activity.evictable_since(begun + seconds(n)).is_some();
+            assert_eq!(is_evictable(10), evictable, "{bytes} bytes a second");
+            assert!(is_evictable(12), "{bytes} bytes a second, and then none");
+            request.mark_progress(begun + seconds(12), 0);
+            assert!(!is_evictable(100), "the server's turn");
         }
     }
 }

@@ -66,7 +66,7 @@ impl Drop for RequestBody {
     fn drop(&mut self) {
         // The handler no longer waits for more.
         if self.wanted.is_some() {
-            self.exchange.progress(0);
+            self.exchange.mark_progress(0);
         }
     }
 }
@@ -83,13 +83,13 @@ impl HttpBody for RequestBody {
             }
             let bytes = frame.as_ref().and_then(|f| f.as_ref().ok()?.data_ref().map(Bytes::len)).unwrap_or_default();
             this.budget.received(bytes);
-            this.exchange.progress(bytes);
+            this.exchange.mark_progress(bytes);
             return Poll::Ready(frame);
         }
         if this.exchange.is_evicted(context.waker()) {
             return Poll::Ready(Some(Err(axum::Error::new(Overdue::Evicted))));
         }
-        this.exchange.wait_for_peer();
+        this.exchange.mark_waiting();
         let end = *this.wanted.get_or_insert_with(Instant::now) + this.budget.left;
         let alarm = this.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
         loop {
@@ -121,7 +121,7 @@ pub(super) struct ResponseBody {
 
 impl ResponseBody {
     pub(super) fn new(body: Body, exchange: Arc<Exchange>) -> Self {
-        exchange.wait_for_peer();
+        exchange.mark_waiting();
         Self { body, rest: Bytes::new(), exchange, given: 0 }
     }
 }
@@ -132,7 +132,7 @@ impl HttpBody for ResponseBody {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.get_mut();
-        this.exchange.progress(std::mem::take(&mut this.given));
+        this.exchange.mark_progress(std::mem::take(&mut this.given));
         if this.exchange.is_evicted(context.waker()) {
             return Poll::Ready(Some(Err(axum::Error::new(Overdue::Evicted))));
         }
@@ -148,7 +148,7 @@ impl HttpBody for ResponseBody {
         }
         let chunk = this.rest.split_to(this.rest.len().min(CHUNK));
         this.given = chunk.len();
-        this.exchange.wait_for_peer();
+        this.exchange.mark_waiting();
         Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
 

@@ -34,20 +34,20 @@ impl Exchange {
     }
 
     /// The server waits for the peer to send or take something.
-    pub fn wait_for_peer(&self) {
+    pub fn mark_waiting(&self) {
         let now = Instant::now();
-        self.requests.iter().for_each(|turn| turn.wait_for_peer(now));
+        self.requests.iter().for_each(|request| request.mark_waiting(now));
     }
 
     /// The peer has sent or taken this many bytes: it is the server's turn.
-    pub fn progress(&self, bytes: usize) {
+    pub fn mark_progress(&self, bytes: usize) {
         let now = Instant::now();
-        self.requests.iter().for_each(|turn| turn.progress(now, bytes));
+        self.requests.iter().for_each(|request| request.mark_progress(now, bytes));
     }
 
     /// Whether it was evicted. If not, the waker is woken when it is.
     pub(super) fn is_evicted(&self, waker: &Waker) -> bool {
-        self.requests.last().is_some_and(|turn| turn.is_evicted(waker))
+        self.requests.last().is_some_and(|request| request.is_evicted(waker))
     }
 
     /// Returns when it is evicted.

@@ -347,14 +347,14 @@ mod tests {
         let (now, timeouts) = (Instant::now(), Timeouts::of(Duration::from_secs(16)));
         let (connections, requests) = (Connections::new(twelve(), timeouts), Connections::new(twelve(), timeouts));
         let lines: Vec<_> = (0..2).map(|n| connections.admit(PeerClass::Stranger(of(n))).unwrap()).collect();
-        let stalled_since: Vec<_> = (0..8)
+        let stalled: Vec<_> = (0..8)
             .map(|n: u8| {
                 let line = &lines[usize::from(n % 2)].0;
                 let slot = requests.admit_at(now, PeerClass::Stranger(of(n % 2)), Some(line.clone()));
                 Exchange::nested(line, slot.unwrap())
             })
             .collect();
-        stalled_since.iter().for_each(|exchange| exchange.wait_for_peer());
+        stalled.iter().for_each(|exchange| exchange.mark_waiting());
         let newcomer = |at| requests.admit_at(at, PeerClass::Stranger(of(3)), None);
         assert!(newcomer(now).is_none(), "they have just begun");
         assert!(newcomer(now + timeouts.tick() * 2).is_some());
