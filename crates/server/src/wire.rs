@@ -258,7 +258,7 @@ async fn drive<S: Session>(
         connection_id,
         who,
         client,
-        replies: replies,
+        replies,
     };
     tasks.spawn(reader.read(receiver, framed));
     let ingress = flow::FrameIngress { live: live.clone(), who, relayed: Arc::default() };

@@ -54,9 +54,7 @@ pub async fn post(
 
 /// A customer's or an expert's file. The resume token identifies the participant.
 pub async fn post_by_token(
-    State(db): State<DatabaseConnection>,
-    State(clients): State<Arc<Clients>>,
-    State(sessions): State<Arc<SessionRegistry>>,
+    State(join::Passes { db, clients, sessions, .. }): State<join::Passes>,
     State(archive): State<Arc<Archive>>,
     ClientAddress(address): ClientAddress,
     headers: HeaderMap,
@@ -150,9 +148,7 @@ pub async fn read(
 
 /// A file of the chat, for the holder of a resume token of its session.
 pub async fn read_by_token(
-    State(db): State<DatabaseConnection>,
-    State(clients): State<Arc<Clients>>,
-    State(sessions): State<Arc<SessionRegistry>>,
+    State(join::Passes { db, clients, sessions, .. }): State<join::Passes>,
     State(archive): State<Arc<Archive>>,
     ClientAddress(address): ClientAddress,
     headers: HeaderMap,
