@@ -1,4 +1,4 @@
-//! Options: from the command line, else the environment, else a TOML file, else the default.
+//! Options, read from the command line, else the environment, else a TOML file, else the default.
 
 use std::{
     fmt::{self, Display},
@@ -23,7 +23,8 @@ use crate::programs::System;
 #[derive(Debug, Parser)]
 #[command(name = "deskside-server", version)]
 struct Options {
-    /// A TOML file with any of the options below (dashes become underscores); the command line and the environment win.
+    /// A TOML file with any of the options below (with underscores for dashes); the command line and the environment
+    /// take precedence.
     #[arg(long, env = "DESKSIDE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -32,23 +33,23 @@ struct Options {
     task: Option<Task>,
 }
 
-/// What the program does instead of serving; with the same options, on the same data folder.
+/// A command that runs instead of the server, with the same options and on the same data folder.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum Task {
-    /// Write everything that remains of a session into one signed file. The server may run meanwhile.
+    /// Write all evidence of a session into one signed file. The server may be running.
     Export {
-        /// The session, as its address names it.
+        /// The session's number, as in the address of its page.
         session: String,
-        /// Where to. [default: session-SESSION.deskside.zip]
+        /// The file to write. [default: session-SESSION.deskside.zip]
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
-        /// Add a second video with the pointer drawn into it, for any player. It is coded anew.
+        /// Add a second video with the pointer drawn into it, for any player. This encodes the video again.
         #[arg(long)]
         pointer: bool,
     },
-    /// Make a new key for seals and bundles, endorsed by the one before it. A running server takes it at its next start.
+    /// Create a new key for seals and bundles, endorsed by the previous one. A running server uses it after a restart.
     RotateKey,
-    /// Show the public keys that seal, the newest last.
+    /// Show the public keys for seals, the newest last.
     Keys,
 }
 
@@ -58,10 +59,10 @@ struct Given {
     /// The address and port to listen on. [default: 127.0.0.1:8470]
     #[arg(long, env = "DESKSIDE_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-    /// The address that people type; links and the support program are made for it. [default: http://localhost:PORT]
+    /// The address that people use; links and the support program contain it. [default: http://localhost:PORT]
     #[arg(long, env = "DESKSIDE_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
-    /// The folder for the database, recordings and keys. Created when missing. [default: ./deskside-data]
+    /// The folder for the database, recordings and keys. It is created if missing. [default: ./deskside-data]
     #[arg(long, env = "DESKSIDE_DATA", value_name = "FOLDER")]
     data: Option<PathBuf>,
     /// The TLS certificate chain (PEM). Without it the server speaks plain HTTP, for localhost or behind a proxy.
@@ -70,47 +71,48 @@ struct Given {
     /// The private key of the TLS certificate (PEM).
     #[arg(long, env = "DESKSIDE_TLS_KEY", value_name = "FILE")]
     tls_key: Option<PathBuf>,
-    /// The mail server, like smtp://user:password@mail.example.org:587?tls=required or smtps://… for TLS from the start.
-    /// Without it, mails land in the console's outbox.
+    /// The mail server, like smtp://user:password@mail.example.org:587?tls=required, or smtps://… for TLS from the
+    /// start. Without it, mails stay in the console's outbox.
     #[arg(long, env = "DESKSIDE_SMTP_URL", value_name = "URL", hide_env_values = true)]
     smtp_url: Option<String>,
-    /// A PEM file with a certificate authority to trust for the mail server, beside the system's.
+    /// A PEM file with a certificate authority to trust for the mail server, in addition to the system's.
     #[arg(long, env = "DESKSIDE_SMTP_CA", value_name = "FILE")]
     smtp_ca: Option<PathBuf>,
     /// The sender of mails. [default: Deskside <support@localhost>]
     #[arg(long, env = "DESKSIDE_MAIL_FROM", value_name = "ADDRESS")]
     mail_from: Option<String>,
-    /// Addresses or networks (10.0.0.0/8) of reverse proxies whose X-Forwarded-For is believed, separated by commas.
+    /// Addresses or networks (10.0.0.0/8) of reverse proxies whose X-Forwarded-For is trusted, separated by commas.
     /// [default: none]
     #[arg(long, env = "DESKSIDE_TRUSTED_PROXIES", value_delimiter = ',', value_name = "ADDRESSES")]
     trusted_proxies: Option<Vec<Network>>,
-    /// How many connections there may be at once; a quarter of them from one address. [default: 4096, or fewer where the
-    /// system lets the server open fewer files]
+    /// How many connections may be open at once; a quarter of them from one network. [default: 4096, or fewer where the
+    /// system limits open files]
     #[arg(long, env = "DESKSIDE_MAX_CONNECTIONS", value_name = "NUMBER")]
     max_connections: Option<usize>,
-    /// How many seconds a connection may take until its first request is there; four times as long may it do nothing
-    /// between requests, send nothing of a body, or take nothing of an answer. [default: 15]
+    /// How many seconds a connection may take to send its first request. It may be idle, or stall within a request or
+    /// response, four times as long. [default: 15]
     #[arg(long, env = "DESKSIDE_REQUEST_SECONDS", value_name = "SECONDS")]
     request_seconds: Option<u64>,
-    /// The support program for Linux x86-64 that customers download. [default: deskside-support beside this program]
+    /// The support program for Linux x86-64 that customers download. [default: deskside-support next to this program]
     #[arg(long, env = "DESKSIDE_SUPPORT_PROGRAM", value_name = "FILE")]
     support_program: Option<PathBuf>,
-    /// The support program for Windows x86-64 that customers download. [default: deskside-support.exe beside this program]
+    /// The support program for Windows x86-64 that customers download. [default: deskside-support.exe next to this
+    /// program]
     #[arg(long, env = "DESKSIDE_SUPPORT_PROGRAM_WINDOWS", value_name = "FILE")]
     support_program_windows: Option<PathBuf>,
-    /// How many seconds somebody whose connection broke may take to come back. [default: 120]
+    /// How many seconds a participant whose connection broke has to come back. [default: 120]
     #[arg(long, env = "DESKSIDE_GRACE_SECONDS", value_name = "SECONDS")]
     grace_seconds: Option<u64>,
     /// How many days a session may stay on hold. [default: 7]
     #[arg(long, env = "DESKSIDE_HOLD_DAYS", value_name = "DAYS")]
     hold_days: Option<u64>,
-    /// How many MiB of disk must stay free; below, nothing is shared that would have to be recorded. [default: 512]
+    /// How many MiB of disk must stay free; below that, nothing that must be recorded is shared. [default: 512]
     #[arg(long, env = "DESKSIDE_DISK_FLOOR_MIB", value_name = "MIB")]
     disk_floor_mib: Option<u64>,
     /// An object store that speaks S3, for finished recordings: s3://bucket/folder. [default: in the data folder]
     #[arg(long, env = "DESKSIDE_STORE_URL", value_name = "URL")]
     store_url: Option<String>,
-    /// The store's address, where it is not Amazon's, like https://objects.example.org
+    /// The store's address if it is not Amazon's, like https://objects.example.org
     #[arg(long, env = "DESKSIDE_STORE_ENDPOINT", value_name = "URL")]
     store_endpoint: Option<String>,
     /// The store's region. [default: us-east-1]
@@ -119,18 +121,18 @@ struct Given {
     /// The store's access key.
     #[arg(long, env = "DESKSIDE_STORE_KEY_ID", value_name = "ID")]
     store_key_id: Option<String>,
-    /// Its secret.
+    /// The store's secret key.
     #[arg(long, env = "DESKSIDE_STORE_SECRET", value_name = "SECRET", hide_env_values = true)]
     store_secret: Option<String>,
-    /// A PEM file with a certificate authority to trust for the store, beside the system's.
+    /// A PEM file with a certificate authority to trust for the store, in addition to the system's.
     #[arg(long, env = "DESKSIDE_STORE_CA", value_name = "FILE")]
     store_ca: Option<PathBuf>,
-    /// Networks beside the public ones that webhooks, service desks, sign-in, directories and mailboxes of the settings may
-    /// lead to, separated by commas. Name 127.0.0.1 for what runs on this machine.
-    /// [default: 10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,fc00::/7]
+    /// Private networks that webhooks, service desks, sign-in providers, directories and mailboxes may be in, separated
+    /// by commas; public addresses are always allowed. Add 127.0.0.1 for services on this machine. [default:
+    /// 10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,fc00::/7]
     #[arg(long, env = "DESKSIDE_OUTBOUND_NETWORKS", value_delimiter = ',', value_name = "NETWORKS")]
     outbound_networks: Option<Vec<Network>>,
-    /// How many seconds stay for connections to end when the server stops. [default: 3]
+    /// How many seconds connections have to finish when the server stops. [default: 3]
     #[arg(long, env = "DESKSIDE_STOP_SECONDS", value_name = "SECONDS")]
     stop_seconds: Option<u64>,
 }
@@ -158,13 +160,13 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the command line, the environment and the file.
+    /// Reads the command line, the environment and the TOML file.
     pub fn load() -> anyhow::Result<(Self, Option<Task>)> {
         let Options { config, given, task } = Options::parse();
         let file = match config {
             Some(path) => {
                 let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-                toml::from_str(&text).with_context(|| format!("{} has a mistake", path.display()))?
+                toml::from_str(&text).with_context(|| format!("{} is not a valid configuration", path.display()))?
             }
             None => Given::default(),
         };
@@ -176,7 +178,7 @@ impl Config {
         let tls = match (given.tls_certificate.or(file.tls_certificate), given.tls_key.or(file.tls_key)) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
-            _ => anyhow::bail!("tls_certificate and tls_key are only of use together"),
+            _ => anyhow::bail!("tls_certificate and tls_key must be set together"),
         };
         let scheme = if tls.is_some() { "https" } else { "http" };
         let public_url = given.public_url.or(file.public_url);
@@ -225,12 +227,12 @@ impl Config {
     }
 }
 
-/// The address that people type: scheme, host and port, with no path.
+/// The server's public address: scheme, host and port, without a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl(String);
 
 impl PublicUrl {
-    /// Scheme, host and port of the public address: the only Origin a page of ours can have.
+    /// The Origin that requests from the server's own pages carry.
     pub fn origin(&self) -> &str {
         &self.0
     }

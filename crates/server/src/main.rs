@@ -1,7 +1,8 @@
 //! Deskside's server: relay, web API, storage, mail, service desk and the embedded console, in one program.
 //!
-//! `deskside-server --help` explains every option. The rooms: [`api`] is the web API, [`live`] holds running sessions and
-//! their connections, [`store`] the database, [`archive`] what remains of a session, [`mail`] the mails.
+//! `deskside-server --help` explains every option. [`serve`] builds the services and starts them, [`api`] is the web
+//! API, [`wire`] carries sessions, [`beyondtrust`] speaks BeyondTrust's API, [`desk`] and [`mailbox`] are the service
+//! desk. `ARCHITECTURE.md` explains the other crates.
 
 mod access_scope;
 mod account_changes;

@@ -1,5 +1,5 @@
-//! The same address by QUIC: UDP on the port of HTTPS. An upgrade, never a condition: without it everybody takes the
-//! WebSocket.
+//! WebTransport over QUIC, on the UDP port of the same number as HTTPS. It is optional: a client that cannot use it
+//! connects by WebSocket.
 
 use std::{
     net::SocketAddr,
@@ -13,17 +13,17 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use web_transport_quinn::{Request, http::StatusCode, quinn};
 
 use crate::{
-    connections::{Admissions, Clients, Exchange, Gate, Place},
+    connections::{Activity, Admissions, Clients, Exchange, Slot},
     wire::{self, Wire},
 };
 
-/// A connection that says nothing for so long is dead.
-const DEAD: Duration = Duration::from_secs(15);
+/// How long a connection may be silent before it counts as dead.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// So much of a connection is held until its hello is accepted. Then each stream has its own bound.
-const BEFORE_HELLO: u32 = 64 * 1024;
-/// Copies of small frames are read as they come.
-const DATAGRAMS: usize = 256 * 1024;
+/// Receive window of a connection whose hello is not accepted yet. Afterwards each stream has its own limit.
+const UNADMITTED_WINDOW: u32 = 64 * 1024;
+/// Buffer for datagrams, which carry redundant copies of small frames.
+const DATAGRAM_BUFFER: usize = 256 * 1024;
 
 /// Opens the port; `None` without a certificate.
 pub fn listen(address: SocketAddr, tls: Option<&(PathBuf, PathBuf)>) -> anyhow::Result<Option<quinn::Endpoint>> {
@@ -43,81 +43,82 @@ fn config(certificate: &Path, key: &Path) -> anyhow::Result<quinn::ServerConfig>
     let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(tls)?;
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
     let mut transport = quinn::TransportConfig::default();
-    // As in the program: BBR does not take every lost packet for a full queue.
+    // BBR, as in the support program: it does not take every lost packet for congestion.
     transport.congestion_controller_factory(Arc::new(quinn::congestion::BbrConfig::default()));
     let mut acknowledgements = quinn::AckFrequencyConfig::default();
     acknowledgements.max_ack_delay(Some(Duration::from_millis(2)));
     transport.ack_frequency_config(Some(acknowledgements));
     transport.initial_rtt(Duration::from_millis(100));
-    transport.max_idle_timeout(Some(DEAD.try_into()?));
-    transport.receive_window(BEFORE_HELLO.into());
-    transport.datagram_receive_buffer_size(Some(DATAGRAMS));
+    transport.max_idle_timeout(Some(IDLE_TIMEOUT.try_into()?));
+    transport.receive_window(UNADMITTED_WINDOW.into());
+    transport.datagram_receive_buffer_size(Some(DATAGRAM_BUFFER));
     transport.max_concurrent_bidi_streams(16u8.into());
     transport.max_concurrent_uni_streams(64u8.into());
     config.transport_config(Arc::new(transport));
     Ok(config)
 }
 
-/// With so many on their way in, newcomers show first that their address is theirs.
-const ENTERING: usize = 32;
+/// With more handshakes than this under way, a newcomer first proves its address (RFC 9000, 8.1.2).
+const RETRY_ABOVE: usize = 32;
 
-/// What connections by QUIC are given.
+/// The services that a QUIC connection needs.
 #[derive(Clone)]
-pub struct Door {
+pub struct Services {
     pub wire: Arc<Wire>,
     pub clients: Arc<Clients>,
     pub admissions: Arc<Admissions>,
 }
 
 /// Serves connections until the endpoint closes.
-pub async fn serve(door: Door, endpoint: quinn::Endpoint) {
+pub async fn serve(services: Services, endpoint: quinn::Endpoint) {
     while let Some(incoming) = endpoint.accept().await {
-        if !incoming.remote_address_validated() && door.admissions.quic.entering() >= ENTERING {
+        let quic = &services.admissions.quic;
+        if !incoming.remote_address_validated() && quic.without_request() >= RETRY_ABOVE {
             let _ = incoming.retry();
             continue;
         }
         let peer = incoming.remote_address().ip();
-        let Some((gate, place)) = door.admissions.quic.admit(door.clients.visitor(peer)) else {
+        let Some((activity, slot)) = quic.admit(services.clients.class_of(peer)) else {
             incoming.refuse();
             continue;
         };
-        tokio::spawn(come_in(door.wire.clone(), incoming, gate, place));
+        tokio::spawn(serve_connection(services.wire.clone(), incoming, activity, slot));
     }
 }
 
-/// Serves one connection, if it comes in before its time is over or others need its place.
-async fn come_in(wire: Arc<Wire>, incoming: quinn::Incoming, gate: Arc<Gate>, place: Place) {
-    let entered = async {
+/// Serves one connection, unless it times out or is evicted before its session is open.
+async fn serve_connection(wire: Arc<Wire>, incoming: quinn::Incoming, activity: Arc<Activity>, slot: Slot) {
+    let opening = async {
         let connection = incoming.await?;
-        enter(&wire, Request::accept(connection).await?).await
+        accept(&wire, Request::accept(connection).await?).await
     };
-    let entered = tokio::select! {
-        entered = entered => entered,
-        () = gate.ended() => Ok(None),
+    let opened = tokio::select! {
+        opened = opening => opened,
+        () = activity.ended() => Ok(None),
     };
-    match entered {
+    match opened {
         Ok(Some(session)) => {
             let connection = (*session).clone();
             let accept = Box::new(move || connection.set_receive_window(quinn::VarInt::MAX));
-            let door = wire::Door { quic: true, exchange: Some(Exchange::on(&gate)), accept };
-            wire::serve(&wire, session, door).await;
+            let incoming = wire::Incoming { quic: true, exchange: Some(Exchange::on(&activity)), accept };
+            wire::serve(&wire, session, incoming).await;
         }
         Ok(None) => {}
-        Err(error) => tracing::debug!(%error, "a QUIC connection did not come in"),
+        Err(error) => tracing::debug!(%error, "QUIC connection not established"),
     }
-    drop(place);
+    drop(slot);
 }
 
-/// Lets a connection in: a page only when it is one of ours.
-async fn enter(wire: &Wire, request: Request) -> anyhow::Result<Option<web_transport_quinn::Session>> {
-    let asked = request.connect();
-    let origin = asked.headers.get("origin").map(|o| o.to_str().unwrap_or("unreadable"));
+/// Accepts a request for the wire. A request from a page must come from one of this server's own pages.
+async fn accept(wire: &Wire, request: Request) -> anyhow::Result<Option<web_transport_quinn::Session>> {
+    let connect = request.connect();
+    let origin = connect.headers.get("origin").map(|o| o.to_str().unwrap_or("unreadable"));
     if origin.is_some_and(|origin| origin != wire.public_url.origin()) {
-        tracing::warn!("a page of another origin tried to connect");
+        tracing::warn!("connection from a page of another origin refused");
         request.reject(StatusCode::FORBIDDEN).await?;
         return Ok(None);
     }
-    if asked.url.path() != "/wire" {
+    if connect.url.path() != "/wire" {
         request.reject(StatusCode::NOT_FOUND).await?;
         return Ok(None);
     }

@@ -1,4 +1,4 @@
-//! Every address of the server: the routers of its doors, merged.
+//! Every route of the server: the routers of the APIs, merged.
 
 use std::sync::Arc;
 
@@ -13,23 +13,23 @@ use axum::{
 
 use crate::{api, beyondtrust, config::PublicUrl, desk::ServiceDesk, state::AppState, web, wire};
 
-/// Every address of the server.
+/// The server's router with its middleware.
 pub fn router(app: AppState) -> Router {
-    let door = api::bounds::Door { clients: app.clients.clone(), admissions: app.admissions.clone() };
+    let limiter = api::bounds::Limiter { clients: app.clients.clone(), admissions: app.admissions.clone() };
     api::router(&app)
         .route("/wire", get(wire::upgrade))
         .merge(beyondtrust::router(&app))
         .route("/", get(front))
         .fallback(web::page)
-        .layer(middleware::from_fn_with_state(door, api::bounds::bound))
+        .layer(middleware::from_fn_with_state(limiter, api::bounds::bound))
         .layer(middleware::from_fn_with_state(app.clone(), same_origin))
         .layer(middleware::from_fn(api::while_signed_in))
-        .layer(middleware::from_fn_with_state(app.clone(), web::safety))
+        .layer(middleware::from_fn_with_state(app.clone(), web::security_headers))
         .layer(DefaultBodyLimit::max(api::BODY_LIMIT))
         .with_state(app)
 }
 
-/// The front page; with the key of another system's address, the session's.
+/// The front page. With the parameter `ak` of a BeyondTrust link it redirects to that session.
 async fn front(State(desk): State<Arc<ServiceDesk>>, request: Request) -> Response {
     match beyondtrust::by_address(&desk, request.uri().query().unwrap_or_default()) {
         Some(response) => response,
@@ -37,11 +37,11 @@ async fn front(State(desk): State<Arc<ServiceDesk>>, request: Request) -> Respon
     }
 }
 
-/// A page of somebody else changes nothing here, whatever cookies the browser adds.
+/// Rejects requests from pages of another origin that would change something, whatever cookies the browser adds.
 async fn same_origin(State(public_url): State<PublicUrl>, request: Request, next: Next) -> Response {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let origin = request.headers().get(header::ORIGIN);
-    // What customers may do from anybody's page needs no cookie, and gets none.
+    // Customers may start sessions from any page: that needs no cookie, and none is sent.
     let changes = changes && !beyondtrust::is_for_other_pages(request.uri().path());
     if changes && origin.is_some_and(|o| o.as_bytes() != public_url.origin().as_bytes()) {
         return (StatusCode::FORBIDDEN, "this page does not belong to this server").into_response();

@@ -1,4 +1,4 @@
-//! Starting and stopping.
+//! Starts the server, and stops it.
 
 use std::{
     net::SocketAddr,
@@ -21,7 +21,7 @@ use crate::{
     api_limits::ApiLimits,
     beyondtrust::OutboundEvents,
     config::Config,
-    connections::{self, Admissions, Clients, Entrance, Limits, Times},
+    connections::{self, Acceptor, Admissions, Clients, Limits, Timeouts},
     deliveries::{Deliveries, Kinds, Receive, ReceiverKind},
     desk::{self, RequestTrackers, ServiceDesk},
     mail::Mailer,
@@ -38,7 +38,7 @@ use crate::{
     wire::Wire,
 };
 
-/// Runs the server until it is told to stop.
+/// Runs the server until it is stopped.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.data).with_context(|| format!("cannot create {}", config.data.display()))?;
     let app = open(&config).await?;
@@ -47,31 +47,31 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     sign_in::catch_up(&app.auth).await?;
     app.organisation.catch_up().await?;
     let organisation = app.settings.get().organisation;
-    scrub(&app.unsent, &organisation).await.context("cannot take links and keys out of what was stored")?;
+    scrub(&app.unsent, &organisation).await.context("cannot remove links and keys from stored texts")?;
     supervise(&tasks, &app);
     let handle = axum_server::Handle::new();
-    tasks.essential("waiting for the end", stop_when_told(tasks.clone()));
-    tasks.essential("announcing", announce(app.clone(), handle.clone()));
+    tasks.essential("signal handler", cancel_on_signal(tasks.clone()));
+    tasks.essential("address output", print_address(app.clone(), handle.clone()));
     if let Some(endpoint) = quic::listen(config.listen, config.tls.as_ref())? {
-        let door =
-            quic::Door { wire: app.wire.clone(), clients: app.clients.clone(), admissions: app.admissions.clone() };
-        tasks.supervise("QUIC", move || quic::serve(door.clone(), endpoint.clone()));
+        let (wire, clients, admissions) = (app.wire.clone(), app.clients.clone(), app.admissions.clone());
+        let services = quic::Services { wire, clients, admissions };
+        tasks.supervise("QUIC", move || quic::serve(services.clone(), endpoint.clone()));
     }
-    let patience = Duration::from_secs(config.stop_seconds);
-    tasks.essential("ending connections", {
+    let stop_timeout = Duration::from_secs(config.stop_seconds);
+    tasks.essential("graceful shutdown", {
         let (stop, handle) = (tasks.token(), handle.clone());
         async move {
             stop.cancelled().await;
-            handle.graceful_shutdown(Some(patience));
+            handle.graceful_shutdown(Some(stop_timeout));
         }
     });
-    let served = serve(&config, &app, handle).await;
-    tasks.stop(patience).await;
+    let result = serve(&config, &app, handle).await;
+    tasks.stop(stop_timeout).await;
     app.sessions.stop().await;
-    served.with_context(|| format!("cannot listen on {}", config.listen))
+    result.with_context(|| format!("cannot listen on {}", config.listen))
 }
 
-/// What goes on beside requests.
+/// Starts the background tasks.
 fn supervise(tasks: &Tasks, app: &AppState) {
     let (deliveries, sessions) = (app.deliveries.clone(), app.sessions.clone());
     tasks.supervise("deliveries", move || deliveries.clone().run(sessions.clone()));
@@ -84,36 +84,38 @@ fn supervise(tasks: &Tasks, app: &AppState) {
     let inbox = app.inbox.clone();
     tasks.supervise("mailbox", move || inbox.clone().run());
     let desk = app.desk.clone();
-    tasks.supervise("other desks", move || desk::sync::run(desk.clone()));
+    tasks.supervise("ticket sync", move || desk::sync::run(desk.clone()));
 }
 
 async fn serve(config: &Config, app: &AppState, handle: axum_server::Handle<SocketAddr>) -> anyhow::Result<()> {
     let router = routes::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let refusal = || ApiError::too_many_at_once().into_response();
-    let entrance = Entrance::new(app.clients.clone(), app.admissions.clone(), refusal);
+    let acceptor = Acceptor::new(app.clients.clone(), app.admissions.clone(), refusal);
     match &config.tls {
         Some((certificate, key)) => {
             let tls = axum_server::tls_rustls::RustlsConfig::from_pem_file(certificate, key).await;
             let tls = tls.with_context(|| format!("cannot use {} and {}", certificate.display(), key.display()))?;
             let tls = axum_server::tls_rustls::RustlsAcceptor::new(tls);
-            let tls = tls.handshake_timeout(config.request_time).acceptor(entrance);
-            careful(axum_server::bind(config.listen)).acceptor(tls).handle(handle).serve(router).await?;
+            let tls = tls.handshake_timeout(config.request_time).acceptor(acceptor);
+            with_http_limits(axum_server::bind(config.listen)).acceptor(tls).handle(handle).serve(router).await?;
         }
-        None => careful(axum_server::bind(config.listen)).acceptor(entrance).handle(handle).serve(router).await?,
+        None => {
+            with_http_limits(axum_server::bind(config.listen)).acceptor(acceptor).handle(handle).serve(router).await?
+        }
     }
     Ok(())
 }
 
-/// How much a connection may say before it is known what it asks for.
-fn careful(mut server: axum_server::Server<SocketAddr>) -> axum_server::Server<SocketAddr> {
+/// Limits what a connection may send before its request is known.
+fn with_http_limits(mut server: axum_server::Server<SocketAddr>) -> axum_server::Server<SocketAddr> {
     let http = server.http_builder();
     http.http1().max_buf_size(64 * 1024).max_headers(100);
     http.http2().max_header_list_size(32 * 1024).max_concurrent_streams(100);
     server
 }
 
-/// What more than one service stands on.
-struct Ground {
+/// What several services share.
+struct Foundation {
     db: DatabaseConnection,
     secrets: Arc<Secrets>,
     identity: Arc<Identity>,
@@ -124,7 +126,7 @@ struct Ground {
     policy: Arc<DefaultPolicy>,
 }
 
-impl Ground {
+impl Foundation {
     async fn open(config: &Config) -> anyhow::Result<Self> {
         paths::tighten(&config.data);
         let db = store::open(&paths::database(&config.data)).await?;
@@ -146,11 +148,11 @@ impl Ground {
     }
 }
 
-/// Opens the data folder, without touching any session.
+/// Opens the data folder and builds the services. It changes no session.
 pub async fn open(config: &Config) -> anyhow::Result<AppState> {
-    let ground = Ground::open(config).await?;
-    let Ground { db, secrets, identity, disk, vault, teams, settings, policy } = &ground;
-    let deliveries = Deliveries::open(db.clone(), secrets.clone(), receivers(config, &ground)).await?;
+    let foundation = Foundation::open(config).await?;
+    let Foundation { db, secrets, identity, disk, vault, teams, settings, policy } = &foundation;
+    let deliveries = Deliveries::open(db.clone(), secrets.clone(), receivers(config, &foundation)).await?;
     let rules = Current::load(db, secrets).await?;
     let services = Services {
         db: db.clone(),
@@ -197,7 +199,7 @@ pub async fn open(config: &Config) -> anyhow::Result<AppState> {
         mailbox: mailbox.clone(),
         watch: mailbox::Watch::default(),
     });
-    let auth = auth(config, &ground, sessions.clone(), rules.clone()).await?;
+    let auth = auth(config, &foundation, sessions.clone(), rules.clone()).await?;
     let organisation = Arc::new(Organisation {
         db: db.clone(),
         secrets: secrets.clone(),
@@ -211,7 +213,7 @@ pub async fn open(config: &Config) -> anyhow::Result<AppState> {
         seen: Mutex::default(),
     });
     let limits = Limits::new(connections::raise_open_files(), config.max_connections);
-    let times = Times::of(config.request_time);
+    let timeouts = Timeouts::of(config.request_time);
     let state = AppState {
         db: db.clone(),
         secrets: secrets.clone(),
@@ -219,7 +221,7 @@ pub async fn open(config: &Config) -> anyhow::Result<AppState> {
         public_url: config.public_url.clone(),
         settings: settings.clone(),
         clients: Arc::new(Clients::new(config.trusted_proxies.clone())),
-        admissions: Arc::new(Admissions::new(limits, times, api::bounds::LONG_AT_ONCE)),
+        admissions: Arc::new(Admissions::new(limits, timeouts, api::bounds::LONG_BODIES_AT_ONCE)),
         api_limits: Arc::new(ApiLimits::default()),
         wire: Arc::new(Wire {
             sessions: sessions.clone(),
@@ -242,13 +244,13 @@ pub async fn open(config: &Config) -> anyhow::Result<AppState> {
     Ok(state)
 }
 
-/// Every kind of system that can be told what happens.
-fn receivers(config: &Config, ground: &Ground) -> Kinds {
-    let (db, policy) = (ground.db.clone(), ground.policy.clone());
+/// Every kind of receiver.
+fn receivers(config: &Config, foundation: &Foundation) -> Kinds {
+    let (db, policy) = (foundation.db.clone(), foundation.policy.clone());
     let (public_url, outbound) = (config.public_url.clone(), config.outbound.clone());
     let webhooks = Webhooks { policy: policy.clone(), public_url: public_url.to_string(), outbound: outbound.clone() };
     let trackers = RequestTrackers { db: db.clone(), public_url: public_url.clone(), outbound: outbound.clone() };
-    let events = OutboundEvents { db, policy, identity: ground.identity.clone(), outbound };
+    let events = OutboundEvents { db, policy, identity: foundation.identity.clone(), outbound };
     Kinds::from([
         (ReceiverKind::Webhook, Box::new(webhooks) as Box<dyn Receive>),
         (ReceiverKind::RequestTracker, Box::new(trackers)),
@@ -258,20 +260,20 @@ fn receivers(config: &Config, ground: &Ground) -> Kinds {
 
 async fn auth(
     config: &Config,
-    ground: &Ground,
+    foundation: &Foundation,
     sessions: Arc<SessionRegistry>,
     rules: Arc<Current<live_sessions::rules::Rules>>,
 ) -> anyhow::Result<Arc<Auth>> {
-    let Ground { db, secrets, .. } = ground;
+    let Foundation { db, secrets, .. } = foundation;
     let users = user::Entity::find().count(db).await?;
     Ok(Arc::new(Auth {
         db: db.clone(),
         secrets: secrets.clone(),
-        identity: ground.identity.clone(),
+        identity: foundation.identity.clone(),
         public_url: config.public_url.clone(),
         outbound: config.outbound.clone(),
         sessions,
-        teams: ground.teams.clone(),
+        teams: foundation.teams.clone(),
         rules,
         logins: live_sessions::logins::Logins::default(),
         openid: Current::load(db, secrets).await?,
@@ -284,13 +286,13 @@ async fn auth(
     }))
 }
 
-/// Tells the person at the terminal where to go, once the port is open.
-async fn announce(app: AppState, handle: axum_server::Handle<SocketAddr>) {
+/// Prints the server's address, once the port is open, and the set-up link while there is no account.
+async fn print_address(app: AppState, handle: axum_server::Handle<SocketAddr>) {
     if handle.listening().await.is_none() {
         return;
     }
     println!("Deskside is at {}", app.public_url);
-    let setup = app.auth.setup.lock().expect("nobody panics while holding the set-up token").clone();
+    let setup = app.auth.setup.lock().expect("the set-up token's lock is not poisoned").clone();
     if let Some(token) = setup {
         println!("Set up the first administrator (this link works once):\n  {}/setup#{token}", app.public_url);
     }
@@ -299,10 +301,10 @@ async fn announce(app: AppState, handle: axum_server::Handle<SocketAddr>) {
     }
 }
 
-/// Stops everything when the system says so.
-async fn stop_when_told(tasks: Tasks) {
-    let mut terminate =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).expect("signals can be heard");
+/// Cancels all tasks on SIGTERM, on Ctrl+C, or when another part stops the server.
+async fn cancel_on_signal(tasks: Tasks) {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        .expect("a handler for SIGTERM can be installed");
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}

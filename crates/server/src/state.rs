@@ -1,4 +1,4 @@
-//! What handlers may ask for: every service, each by its type.
+//! The services that handlers use, each extracted by its type.
 
 use std::sync::Arc;
 
@@ -25,10 +25,10 @@ use crate::{
     wire::Wire,
 };
 
-/// The services. A handler takes those that it needs, as `State`.
+/// Declares the services, each of which a handler can take as `State`.
 macro_rules! services {
     ($($(#[$doc:meta])* $name:ident: $service:ty,)*) => {
-        /// Every service of the server. Handlers take those that they need, and never all of them.
+        /// Every service of the server. A handler takes only those that it needs.
         #[derive(Clone)]
         pub struct AppState {
             $($(#[$doc])* pub $name: $service,)*
@@ -42,24 +42,42 @@ macro_rules! services {
     };
 }
 
+/// Declares services that several handlers need together, as a struct that they take as `State`.
+macro_rules! service_group {
+    ($(#[$doc:meta])* $vis:vis struct $name:ident { $($field:ident: $service:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        $vis struct $name {
+            $($vis $field: $service,)*
+        }
+
+        impl axum::extract::FromRef<$crate::state::AppState> for $name {
+            fn from_ref(state: &$crate::state::AppState) -> Self {
+                Self { $($field: axum::extract::FromRef::from_ref(state),)* }
+            }
+        }
+    };
+}
+pub(crate) use service_group;
+
 services! {
     db: DatabaseConnection,
-    /// Secrets at rest.
+    /// Encrypts secrets at rest.
     secrets: Arc<Secrets>,
-    /// What this server proves to be.
+    /// The key by which this server proves its identity.
     identity: Arc<Identity>,
     public_url: PublicUrl,
     settings: Arc<Current<Settings>>,
-    /// Who asks, and from where.
+    /// Client addresses and the throttle for guesses.
     clients: Arc<Clients>,
     admissions: Arc<Admissions>,
-    /// How often other systems ask.
+    /// Rate limits of API accounts.
     api_limits: Arc<ApiLimits>,
     sessions: Arc<SessionRegistry>,
     archive: Arc<Archive>,
-    /// Links to recordings that somebody watches.
+    /// Links to recordings that are being watched.
     playback: Arc<Playback>,
-    /// Who else is told what happens.
+    /// Deliveries to receivers: webhooks, service desks, BeyondTrust events.
     deliveries: Arc<Deliveries>,
     desk: Arc<ServiceDesk>,
     mailer: Arc<Mailer>,

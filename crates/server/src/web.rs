@@ -1,4 +1,4 @@
-//! The console and the customer's pages, embedded; and what every answer carries for safety.
+//! The console and the customer's pages, which are embedded in the program, and the security headers of every response.
 
 use axum::{
     extract::{Request, State},
@@ -14,25 +14,25 @@ use crate::config::PublicUrl;
 #[folder = "../../console/build"]
 struct Console;
 
-/// No inline script, nothing from elsewhere, no framing. Inline styles are let in for the terminal, which makes its own,
-/// and WebAssembly for the decoder of browsers that have none.
+/// No inline scripts, no other origins, no framing. Inline styles are allowed because the terminal creates its own, and
+/// WebAssembly because of the decoder for browsers without one.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; \
     media-src 'self' blob:; frame-src 'self'; font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; \
     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// The first parts of the addresses that are the console's own business.
+/// The first path segments of the console's own pages.
 const PAGES: [&str; 8] = ["", "confirmed", "console", "expert", "join", "setup", "sign-in", "start"];
-/// Below these live programs, not people: what is not there is said in a word.
-const NO_PAGES: [&str; 4] = ["_app", "api", "content", "login"];
+/// Path segments that programs use: for them a missing file is a plain 404.
+const PROGRAM_PATHS: [&str; 4] = ["_app", "api", "content", "login"];
 
-/// What an address below no route is.
+/// How to answer a path that no route matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Address {
     /// A page that the console knows.
     Page,
-    /// None: people read so in the console's own page.
+    /// No page: the console says so.
     Unknown,
-    /// None: programs are told.
+    /// No page, and a program asks: a plain 404.
     Nothing,
 }
 
@@ -40,13 +40,13 @@ impl Address {
     fn of(path: &str) -> Self {
         match path.split('/').next().unwrap_or_default() {
             first if PAGES.contains(&first) => Self::Page,
-            first if NO_PAGES.contains(&first) => Self::Nothing,
+            first if PROGRAM_PATHS.contains(&first) => Self::Nothing,
             _ => Self::Unknown,
         }
     }
 }
 
-/// A file of the console, or its one page: addresses inside the console are the page's own business.
+/// A file of the console, or its single page, which handles the addresses inside the console.
 pub async fn page(request: Request) -> Response {
     let nothing = || (StatusCode::NOT_FOUND, "not found").into_response();
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -66,20 +66,21 @@ pub async fn page(request: Request) -> Response {
     // Names under `immutable` carry a hash of their content.
     let cache = if name.contains("/immutable/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let headers = [(header::CONTENT_TYPE, kind.as_ref().to_owned()), (header::CACHE_CONTROL, cache.to_owned())];
-    // The page that checks bundles is for keeping: it works from a disk, and its script would not run here.
+    // The page that verifies bundles is downloaded: it works from a disk, and this server's policy would block its
+    // inline script.
     let mut response = (status, headers, file.data).into_response();
     if name == "verify.html" {
-        let kept = HeaderValue::from_static("attachment; filename=\"verify.html\"");
-        response.headers_mut().insert(header::CONTENT_DISPOSITION, kept);
+        let download = HeaderValue::from_static("attachment; filename=\"verify.html\"");
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, download);
     }
     response
 }
 
-/// Browsers that came by HTTPS once come by nothing else for a year.
-const HTTPS_ALONE: &str = "max-age=31536000";
+/// Makes browsers use HTTPS alone for a year after their first visit.
+const HSTS: &str = "max-age=31536000";
 
-/// Adds the safety headers to every answer.
-pub async fn safety(State(public_url): State<PublicUrl>, request: Request, next: Next) -> Response {
+/// Adds the security headers to every response.
+pub async fn security_headers(State(public_url): State<PublicUrl>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     let fixed = [
@@ -92,7 +93,7 @@ pub async fn safety(State(public_url): State<PublicUrl>, request: Request, next:
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     if public_url.secure() {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ALONE));
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
     }
     headers.entry("permissions-policy").or_insert(HeaderValue::from_static("camera=(), microphone=(), geolocation=()"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_consoles_own_addresses_are_pages() {
+    fn only_addresses_of_the_console_are_pages() {
         let table = [
             ("", Address::Page),
             ("console/incidents/7", Address::Page),

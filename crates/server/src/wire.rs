@@ -1,4 +1,4 @@
-//! Connections: WebTransport's streams over a WebSocket by QMux.
+//! The wire: WebTransport over QUIC, or its streams over a WebSocket by QMux.
 //!
 //! A connection opens with one bidirectional control stream whose first message is a [`Hello`]. Other streams are one-way
 //! and start with one byte that says what they carry: `S` the screen, `I` input.
@@ -24,16 +24,16 @@ use web_transport_trait::{RecvStream, SendStream, Session, Stats};
 
 use crate::{access_scope, config::PublicUrl, connections::Exchange};
 
-/// Who does not say hello in this time is not let in.
-const HELLO_TIME: Duration = Duration::from_secs(10);
-/// How long a connection that was let go may still read why.
-const LAST_WORDS: Duration = Duration::from_secs(2);
-/// Who has no room for one message in this time does not read.
-const UNREAD: Duration = Duration::from_secs(30);
-/// How often the round trip to the customer is read.
-const PATH_EVERY: Duration = Duration::from_secs(2);
+/// How long a connection may take to send its hello.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the server waits for a released connection to receive the reason.
+const BYE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long writing one message may take before the peer counts as not reading.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often the round trip to the customer is measured.
+const PATH_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What a connection is given.
+/// The services that a connection needs.
 pub struct Wire {
     pub sessions: Arc<SessionRegistry>,
     pub archive: Arc<Archive>,
@@ -41,7 +41,7 @@ pub struct Wire {
     pub public_url: PublicUrl,
 }
 
-/// Lets a WebSocket in: a page only when it is one of ours.
+/// Accepts a WebSocket. A request from a page must come from one of this server's own pages.
 pub async fn upgrade(
     State(wire): State<Arc<Wire>>,
     extensions: Extensions,
@@ -49,14 +49,14 @@ pub async fn upgrade(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let origin = headers.get(header::ORIGIN).map(|o| o.to_str().unwrap_or("unreadable"));
-    // Programs send no Origin, pages cannot leave it out. Everybody needs a ticket besides.
+    // Programs send no Origin, and pages cannot omit it. Either needs a ticket as well.
     if origin.is_some_and(|origin| origin != wire.public_url.origin()) {
-        tracing::warn!("a page of another origin tried to connect");
+        tracing::warn!("connection from a page of another origin refused");
         return (StatusCode::FORBIDDEN, "this page does not belong to this server").into_response();
     }
     let offered = upgrade.requested_protocols().filter_map(|p| p.to_str().ok());
     let Some(protocol) = offered.into_iter().find(|p| p.ends_with(".deskside")).map(str::to_owned) else {
-        return (StatusCode::BAD_REQUEST, "the deskside protocol is spoken here").into_response();
+        return (StatusCode::BAD_REQUEST, "this address speaks the deskside protocol").into_response();
     };
     let exchange = extensions.get::<Arc<Exchange>>().cloned();
     let upgrade = upgrade.protocols([protocol.clone()]);
@@ -72,21 +72,21 @@ pub async fn upgrade(
             .with_keep_alive(keep_alive)
             .with_session_config(config)
             .accept();
-        let door = Door { quic: false, exchange, accept: Box::new(move || accepted.say()) };
-        serve(&wire, connection, door).await;
+        let incoming = Incoming { quic: false, exchange, accept: Box::new(move || accepted.set()) };
+        serve(&wire, connection, incoming).await;
     })
 }
 
-/// Why a connection ended; said once, where it is handled.
+/// Why a connection ended. It is logged once, where it is handled.
 #[derive(Debug, thiserror::Error)]
 enum ConnectionError {
     #[error("no hello in time")]
     NoHello,
-    #[error("others needed its place before it said hello")]
-    SentAway,
-    #[error("the hello is of version {0}")]
+    #[error("evicted for another connection before the hello")]
+    Evicted,
+    #[error("unsupported protocol version {0}")]
     Version(u16),
-    #[error("the ticket is unknown, used or too old")]
+    #[error("the ticket is unknown, used or expired")]
     Ticket,
     #[error(transparent)]
     Frame(#[from] protocol::FrameError),
@@ -96,10 +96,10 @@ enum ConnectionError {
     Stream,
     #[error("too many messages")]
     Flood,
-    #[error("the sign-in that it came by has ended")]
+    #[error("its sign-in has ended")]
     SignedOut,
-    #[error("it does not read what it is told")]
-    Unread,
+    #[error("the peer does not read its messages")]
+    SlowReader,
     #[error(transparent)]
     Act(#[from] ActError),
     #[error("the connection broke: {0}")]
@@ -110,79 +110,80 @@ fn broken(error: impl std::fmt::Display) -> ConnectionError {
     ConnectionError::Broken(error.to_string())
 }
 
-/// How a connection came in.
-pub struct Door {
+/// A connection that has not said hello yet.
+pub struct Incoming {
     pub quic: bool,
-    /// What it is counted as, for as long as it is there.
+    /// The exchange that counts it while it is open.
     pub exchange: Option<Arc<Exchange>>,
-    /// Reads more of it than a hello: done once that is accepted.
+    /// Lifts the receive limit once the hello is accepted.
     pub accept: Box<dyn FnOnce() + Send>,
 }
 
 /// Serves one connection until it ends.
-pub async fn serve<S: Session>(wire: &Wire, connection: S, Door { quic, exchange, accept }: Door) {
+pub async fn serve<S: Session>(wire: &Wire, connection: S, Incoming { quic, exchange, accept }: Incoming) {
     let admitted = tokio::select! {
-        admitted = tokio::time::timeout(HELLO_TIME, admit(wire, &connection)) => admitted.unwrap_or(Err(ConnectionError::NoHello)),
-        () = sent_away(exchange.as_deref()) => Err(ConnectionError::SentAway),
+        admitted = tokio::time::timeout(HELLO_TIMEOUT, admit(wire, &connection)) => admitted.unwrap_or(Err(ConnectionError::NoHello)),
+        () = evicted(exchange.as_deref()) => Err(ConnectionError::Evicted),
     };
-    let (live, seat, login, proof, control) = match admitted {
+    let (live, attachment, login, proof, control) = match admitted {
         Ok(admitted) => admitted,
-        Err(fault) => {
-            tracing::info!(%fault, "a connection was not admitted");
+        Err(error) => {
+            tracing::info!(%error, "connection not admitted");
             connection.close(1, "not admitted");
             return;
         }
     };
     accept();
     if let Some(exchange) = &exchange {
-        exchange.moved(0);
+        exchange.mark_progress(0);
     }
-    let (place, who) = (seat.connection, seat.who);
+    let (connection_id, who) = (attachment.connection, attachment.who);
     let mut tasks = JoinSet::new();
-    if seat.role == Role::Customer {
+    if attachment.role == Role::Customer {
         live.to_program(ServerMessage::UseFormat { format: live.screen.format() });
         tasks.spawn(watch_path(live.clone(), connection.clone(), quic));
     }
-    let talk = drive(wire, &live, (&connection, quic), seat, proof, control, &mut tasks);
+    let conversation = drive(wire, &live, (&connection, quic), attachment, proof, control, &mut tasks);
     let result = tokio::select! {
-        result = talk => result,
-        () = ended(login.as_ref()) => Err(ConnectionError::SignedOut),
+        result = conversation => result,
+        () = signed_out(login.as_ref()) => Err(ConnectionError::SignedOut),
     };
     match &result {
-        Err(ConnectionError::Broken(_)) | Ok(()) => tracing::debug!(session = %live.id, "a connection ended"),
-        Err(fault) => tracing::warn!(session = %live.id, who = who.0, %fault, "a connection was ended"),
+        Err(ConnectionError::Broken(_)) | Ok(()) => tracing::debug!(session = %live.id, "connection ended"),
+        Err(error) => tracing::warn!(session = %live.id, who = who.0, %error, "connection closed by the server"),
     }
     tasks.shutdown().await;
     connection.close(0, "done");
-    live.disconnect(place, who).await;
+    live.disconnect(connection_id, who).await;
 }
 
 type Control<S> = (<S as Session>::SendStream, <S as Session>::RecvStream, Framed);
 
-/// A participant's place, and the sign-in that they came by.
+/// A participant's attachment, the sign-in that the ticket was issued for, and the proof of identity that the hello
+/// asked for.
 type Admitted<S> = (Arc<LiveSession>, Attachment, Option<Login>, String, Control<S>);
 
-/// Until its hello it is the peer's turn: returns when others need the place meanwhile.
-async fn sent_away(exchange: Option<&Exchange>) {
+/// Until the hello the server waits for the peer. Returns when the connection is evicted meanwhile.
+async fn evicted(exchange: Option<&Exchange>) {
     match exchange {
         Some(exchange) => {
-            exchange.waits();
-            exchange.sent_away().await;
+            exchange.mark_waiting();
+            exchange.evicted().await;
         }
         None => std::future::pending().await,
     }
 }
 
-/// Waits until the session lets a connection go.
-async fn resolved(let_go: Option<LetGo>) {
+/// Waits until the session releases the connection.
+async fn released(let_go: Option<LetGo>) {
     match let_go {
         Some(let_go) => drop(let_go.await),
         None => std::future::pending().await,
     }
 }
 
-/// Waits for the end of the sign-in that a connection came by; those of customers and experts came by none.
-async fn ended(login: Option<&Login>) {
+/// Waits for the end of the sign-in that the ticket was issued for. Customers and experts have none.
+async fn signed_out(login: Option<&Login>) {
     match login {
         Some(login) => login.ended().await,
         None => std::future::pending().await,
@@ -207,8 +208,8 @@ async fn admit<S: Session>(wire: &Wire, connection: &S) -> Result<Admitted<S>, C
         return Err(ConnectionError::Ticket);
     }
     let proof = if hello.challenge.is_empty() { String::new() } else { wire.identity.prove(&hello.challenge) };
-    let seat = live.connect(ticket.who, hello.client, hello.have).await?;
-    Ok((live, seat, ticket.login, proof, (sender, receiver, framed)))
+    let attachment = live.connect(ticket.who, hello.client, hello.have).await?;
+    Ok((live, attachment, ticket.login, proof, (sender, receiver, framed)))
 }
 
 /// The next whole message of a stream; `None` when the stream ended between two messages.
@@ -231,43 +232,51 @@ async fn drive<S: Session>(
     wire: &Wire,
     live: &Arc<LiveSession>,
     (connection, quic): (&S, bool),
-    mut seat: Attachment,
+    mut attachment: Attachment,
     proof: String,
     (sender, receiver, framed): Control<S>,
     tasks: &mut JoinSet<Result<(), ConnectionError>>,
 ) -> Result<(), ConnectionError> {
-    let (place, who, role, client) = (seat.connection, seat.who, seat.role, seat.client);
-    if let Some(input) = seat.input.take() {
+    let (connection_id, who, role, client) =
+        (attachment.connection, attachment.who, attachment.role, attachment.client);
+    if let Some(input) = attachment.input.take() {
         tasks.spawn(flow::write_input(connection.clone(), input, quic));
     }
-    if let Some(jobs) = seat.jobs.take() {
+    if let Some(jobs) = attachment.jobs.take() {
         tasks.spawn(job::serve(connection.clone(), live.clone(), jobs));
     }
     if role != Role::Customer && live.read(|s| s.may_watch(who)).await {
-        tasks.spawn(flow::write_screen(connection.clone(), live.clone(), (place, who)));
+        tasks.spawn(flow::write_screen(connection.clone(), live.clone(), (connection_id, who)));
     }
-    let (pongs, pong_queue) = mpsc::channel(16);
-    let let_go = seat.let_go.take();
-    let mut words = JoinSet::new();
-    words.spawn(write_control(sender, live.clone(), seat, proof, pong_queue));
-    let hears = control::Ears { archive: wire.archive.clone(), live: live.clone(), place, who, client, replies: pongs };
-    tasks.spawn(hears.read(receiver, framed));
-    let passage = flow::FrameIngress { live: live.clone(), who, passed: Arc::default() };
+    let (replies, reply_queue) = mpsc::channel(16);
+    let let_go = attachment.let_go.take();
+    let mut writer = JoinSet::new();
+    writer.spawn(write_control(sender, live.clone(), attachment, proof, reply_queue));
+    let reader = control::ControlReader {
+        archive: wire.archive.clone(),
+        live: live.clone(),
+        connection_id,
+        who,
+        client,
+        replies,
+    };
+    tasks.spawn(reader.read(receiver, framed));
+    let ingress = flow::FrameIngress { live: live.clone(), who, relayed: Arc::default() };
     if quic && client.is_program() {
-        tasks.spawn(flow::read_copies(passage.clone(), connection.clone()));
+        tasks.spawn(flow::read_redundant_datagrams(ingress.clone(), connection.clone()));
     }
     tokio::select! {
-        ended = accept_streams(passage, connection, role, tasks) => return ended,
-        Some(ended) = words.join_next() => return ended.unwrap_or(Ok(())),
-        () = resolved(let_go) => {}
+        ended = accept_streams(ingress, connection, role, tasks) => return ended,
+        Some(ended) = writer.join_next() => return ended.unwrap_or(Ok(())),
+        () = released(let_go) => {}
     }
-    // From here on nothing of it is heard, shown or passed on. What it is still to read has a moment.
+    // From here on nothing is read from or relayed to this connection. It has a moment to receive what was sent.
     tasks.shutdown().await;
-    let _ = tokio::time::timeout(LAST_WORDS, words.join_next()).await;
+    let _ = tokio::time::timeout(BYE_TIMEOUT, writer.join_next()).await;
     Ok(())
 }
 
-/// Keeps what the technician is told about the customer's connection fresh.
+/// Measures the path to the customer, which technicians see.
 async fn watch_path<S: Session>(live: Arc<LiveSession>, connection: S, quic: bool) -> Result<(), ConnectionError> {
     live.path_stats.begins();
     loop {
@@ -275,18 +284,18 @@ async fn watch_path<S: Session>(live: Arc<LiveSession>, connection: S, quic: boo
             let round_trip = u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX);
             live.path_stats.seen(protocol::Path { quic, round_trip });
         }
-        tokio::time::sleep(PATH_EVERY).await;
+        tokio::time::sleep(PATH_INTERVAL).await;
     }
 }
 
-/// Takes streams in, and ends when any task of the connection does.
+/// Accepts streams, and returns when any task of the connection ends.
 async fn accept_streams<S: Session>(
-    passage: flow::FrameIngress,
+    ingress: flow::FrameIngress,
     connection: &S,
     role: Role,
     tasks: &mut JoinSet<Result<(), ConnectionError>>,
 ) -> Result<(), ConnectionError> {
-    // The two control tasks and the writers live as long as the connection; streams come and go.
+    // The control tasks and the writers live as long as the connection; streams come and go.
     let mut streams: JoinSet<Result<(), ConnectionError>> = JoinSet::new();
     loop {
         tokio::select! {
@@ -295,29 +304,29 @@ async fn accept_streams<S: Session>(
                 let mut kind = [0];
                 match (stream.read(&mut kind).await.map_err(broken)?, kind[0], role) {
                     (Some(1), b'S', Role::Customer) => {
-                        streams.spawn(flow::read_screen(passage.clone(), stream));
+                        streams.spawn(flow::read_screen(ingress.clone(), stream));
                     }
                     (Some(1), b'I', Role::Technician | Role::Expert) => {
-                        streams.spawn(flow::read_input(passage.live.clone(), passage.who, stream));
+                        streams.spawn(flow::read_input(ingress.live.clone(), ingress.who, stream));
                     }
                     _ => return Err(ConnectionError::Stream),
                 }
             }
             shell = connection.accept_bi(), if role == Role::Technician => {
                 let (sender, receiver) = shell.map_err(broken)?;
-                streams.spawn(job::shell(passage.clone(), sender, receiver));
+                streams.spawn(job::shell(ingress.clone(), sender, receiver));
             }
             Some(ended) = tasks.join_next() => return ended.unwrap_or(Ok(())),
             Some(ended) = streams.join_next(), if !streams.is_empty() => {
-                if let Ok(Err(fault)) = ended && !matches!(fault, ConnectionError::Broken(_)) {
-                    return Err(fault);
+                if let Ok(Err(error)) = ended && !matches!(error, ConnectionError::Broken(_)) {
+                    return Err(error);
                 }
             }
         }
     }
 }
 
-/// A message as its readers take it: an event that was stored before events had a bound is told with shorter texts.
+/// Encodes a message. The texts of an event that was stored before events had a size limit are shortened.
 fn encoded(message: ServerMessage) -> Vec<u8> {
     match message {
         ServerMessage::Happened { entry: Entry { seq, at, event } } => {
@@ -328,40 +337,45 @@ fn encoded(message: ServerMessage) -> Vec<u8> {
     }
 }
 
-/// Writes a message, for which a peer that reads has room in time.
-async fn say<W: SendStream>(stream: &mut W, message: ServerMessage) -> Result<(), ConnectionError> {
+/// Writes a message; fails when the peer does not read it in time.
+async fn send<W: SendStream>(stream: &mut W, message: ServerMessage) -> Result<(), ConnectionError> {
     let message = encoded(message);
-    match tokio::time::timeout(UNREAD, stream.write_all(&message)).await {
+    match tokio::time::timeout(WRITE_TIMEOUT, stream.write_all(&message)).await {
         Ok(written) => written.map_err(broken),
-        Err(_) => Err(ConnectionError::Unread),
+        Err(_) => Err(ConnectionError::SlowReader),
     }
 }
 
 async fn write_control<W: SendStream>(
     mut stream: W,
     live: Arc<LiveSession>,
-    mut seat: Attachment,
+    mut attachment: Attachment,
     proof: String,
-    mut pongs: mpsc::Receiver<ServerMessage>,
+    mut replies: mpsc::Receiver<ServerMessage>,
 ) -> Result<(), ConnectionError> {
-    let welcome =
-        ServerMessage::Welcome { you: seat.who, now: clock::now(), proof, state: seat.state, permits: seat.permits };
-    let history = seat.history.filter_map(|seq| live.entry_for(seat.role, seq));
+    let welcome = ServerMessage::Welcome {
+        you: attachment.who,
+        now: clock::now(),
+        proof,
+        state: attachment.state,
+        permits: attachment.permits,
+    };
+    let history = attachment.history.filter_map(|seq| live.entry_for(attachment.role, seq));
     let history = history.map(|entry| ServerMessage::Happened { entry });
     for message in [welcome].into_iter().chain(history).chain([ServerMessage::CaughtUp {}]) {
-        say(&mut stream, message).await?;
+        send(&mut stream, message).await?;
     }
     loop {
         let message = tokio::select! {
-            message = seat.messages.recv() => message,
-            Some(pong) = pongs.recv() => Some(pong),
+            message = attachment.messages.recv() => message,
+            Some(reply) = replies.recv() => Some(reply),
         };
         let Some(message) = message else { break };
-        say(&mut stream, message).await?;
+        send(&mut stream, message).await?;
     }
-    say(&mut stream, ServerMessage::Bye { reason: ByeReason::Done }).await?;
+    send(&mut stream, ServerMessage::Bye { reason: ByeReason::Done }).await?;
     stream.finish().map_err(broken)?;
-    // The peer closes when it has read everything; a peer that does not is cut off.
+    // A peer closes the stream when it has read everything; one that does not is cut off.
     let _ = tokio::time::timeout(Duration::from_secs(5), stream.closed()).await;
     Ok(())
 }

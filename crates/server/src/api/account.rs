@@ -1,4 +1,4 @@
-//! Setting up, signing in and out.
+//! Set-up of the first administrator, signing in and signing out.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,6 @@ use sea_orm::{
 };
 use serde::{Deserialize, Serialize};
 use store::{
-    secrets::Secrets,
     setting::{self, Current},
     settings::Settings,
     stored_time,
@@ -24,7 +23,7 @@ use tokio::time::Instant;
 use ts_rs::TS;
 
 use super::{
-    ApiError, From, Result, SignedIn,
+    ApiError, ClientAddress, Result, SignedIn,
     people::{Account, NewUser, new_user},
     signed_in::{cookie, cookie_name},
 };
@@ -36,9 +35,9 @@ use crate::{
     sign_in::{self, Auth, device, totp},
 };
 
-/// A sign-in lasts a working day.
+/// How long a sign-in lasts: a working day.
 pub const LOGIN_MS: u64 = 12 * 60 * 60 * 1_000;
-/// The number of the first administrator.
+/// The id of the first administrator.
 const FIRST_USER: i32 = 1;
 
 /// The first administrator.
@@ -63,56 +62,53 @@ pub struct Credentials {
     pub code: String,
 }
 
-/// Who is signed in, and where.
+/// Who is signed in, and to which organisation.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Me {
     pub account: Account,
     pub organisation: String,
     pub domain: String,
-    /// Whether mails go out; otherwise they land in the outbox.
+    /// Whether mails are sent; otherwise they stay in the outbox.
     pub mail: bool,
 }
 
-/// Makes the first administrator, once.
+/// Creates the first administrator, once.
 pub async fn set_up(
-    State(db): State<DatabaseConnection>,
-    State(secrets): State<Arc<Secrets>>,
-    State(public_url): State<PublicUrl>,
     State(current): State<Arc<Current<Settings>>>,
     State(clients): State<Arc<Clients>>,
     State(auth): State<Arc<Auth>>,
-    From(address): From,
+    ClientAddress(address): ClientAddress,
     Json(body): Json<SetUp>,
 ) -> Result<Response> {
-    let right = {
-        let setup = auth.setup.lock().expect("nobody panics while holding the set-up token");
+    let valid = {
+        let setup = auth.setup.lock().expect("the set-up token's lock is not poisoned");
         setup.as_ref().is_some_and(|token| secret::hash(token) == secret::hash(&body.token))
     };
     let used = || ApiError::missing("set-up link, or it has been used");
-    if !right {
-        clients.wrong(address)?;
+    if !valid {
+        clients.record_failure(address)?;
         return Err(used());
     }
     let mut settings = current.get();
     settings.organisation = super::people::name(&body.organisation)?;
-    let mut row = new_user(&db, &auth, NewUser { administrator: true, ..body.user }).await?;
-    // The first account has the first number: of several requests at once one finds it free.
+    let mut row = new_user(&auth.db, &auth, NewUser { administrator: true, ..body.user }).await?;
+    // The first account has the first id, so of several concurrent requests only one can insert it.
     row.id = Set(FIRST_USER);
-    let user = row.insert(&db).await.map_err(|error| match error.sql_err() {
+    let user = row.insert(&auth.db).await.map_err(|error| match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(_)) => used(),
         _ => error.into(),
     })?;
-    store::people::know(&db, &user.team).await?;
-    setting::save(&db, &secrets, &settings).await?;
+    store::people::know(&auth.db, &user.team).await?;
+    setting::save(&auth.db, &auth.secrets, &settings).await?;
     current.replace(settings);
-    *auth.setup.lock().expect("nobody panics while holding the set-up token") = None;
-    start(&db, &public_url, &user).await
+    *auth.setup.lock().expect("the set-up token's lock is not poisoned") = None;
+    start(&auth.db, &auth.public_url, &user).await
 }
 
-/// A wrong sign-in is answered so long after it was asked: whether the password was compared with a hash, or a directory
-/// was asked, or there was nobody, looks the same from outside.
-const WRONG_TAKES: Duration = Duration::from_millis(400);
+/// How long a failed sign-in takes: whether the password was compared with a hash, a directory was asked, or there is
+/// no such account, the response takes the same time.
+const FAILED_SIGN_IN_TIME: Duration = Duration::from_millis(400);
 
 /// Signs a technician in.
 pub async fn sign_in_here(
@@ -120,7 +116,7 @@ pub async fn sign_in_here(
     State(public_url): State<PublicUrl>,
     State(clients): State<Arc<Clients>>,
     State(auth): State<Arc<Auth>>,
-    From(from): From,
+    ClientAddress(from): ClientAddress,
     headers: HeaderMap,
     Json(body): Json<Credentials>,
 ) -> Result<Response> {
@@ -131,12 +127,12 @@ pub async fn sign_in_here(
     let name = sign_in::subject(&login);
     let guess = clients.guess(Attempt::Password { name: &name, from, device: device.as_deref() })?;
     let Some(user) = by_password(&auth, body.login.trim(), body.password, user).await? else {
-        tokio::time::sleep_until(begun + WRONG_TAKES).await;
+        tokio::time::sleep_until(begun + FAILED_SIGN_IN_TIME).await;
         return Err(ApiError::wrong_password());
     };
     clients.throttle.right(guess);
     if !user.totp.is_empty() {
-        // Only whoever knows the password learns that there is a second factor.
+        // Only somebody who knows the password learns that there is a second factor.
         if body.code.trim().is_empty() {
             return Err(ApiError::second_factor());
         }
@@ -146,13 +142,13 @@ pub async fn sign_in_here(
         }
         clients.throttle.right(guess);
     }
-    clients.came_in(from, Some(&name));
+    clients.record_success(from, Some(&name));
     let mut response = start(&db, &public_url, &user).await?;
     device::remember(&auth, &headers, response.headers_mut(), &user);
     Ok(response)
 }
 
-/// Who signs in with this password, here or in the directory; `None` when nobody does.
+/// The account that this password belongs to, here or in the directory; `None` when there is none.
 async fn by_password(
     auth: &Auth,
     login: &str,
@@ -160,10 +156,10 @@ async fn by_password(
     user: Option<user::Model>,
 ) -> Result<Option<user::Model>> {
     let directory = auth.directory.get();
-    // An account with a password is judged by that alone: the directory takes over nobody's.
+    // An account with a password here is checked by that alone: the directory cannot take it over.
     let elsewhere = user.as_ref().is_none_or(|u| u.external.starts_with("ldap "));
     if directory.enabled && elsewhere {
-        // As much work as for a password here.
+        // Hashes a password as well, so that this takes as long as for an account here.
         let (known, worked) = tokio::join!(
             directory.check(&auth.outbound, login, &password),
             auth.passwords.fits(password.clone(), None)
@@ -177,8 +173,8 @@ async fn by_password(
         };
     }
     let user = user.filter(|u| !u.disabled);
-    let right = auth.passwords.fits(password, user.as_ref().map(|u| u.password.clone())).await?;
-    Ok(user.filter(|_| right))
+    let matches = auth.passwords.fits(password, user.as_ref().map(|u| u.password.clone())).await?;
+    Ok(user.filter(|_| matches))
 }
 
 /// Ends this browser's sign-in.
@@ -218,7 +214,7 @@ pub async fn me(
     })
 }
 
-/// Signs somebody in whose identity is certain. `user` is the account as it was when that was found.
+/// Signs in somebody whose identity has been checked. `user` is the account as it was then.
 pub async fn start(db: &DatabaseConnection, public_url: &PublicUrl, user: &user::Model) -> Result<Response> {
     let now = clock::now();
     login::Entity::delete_many().filter(login::Column::Until.lt(stored_time(now))).exec(db).await?;
@@ -231,7 +227,8 @@ pub async fn start(db: &DatabaseConnection, public_url: &PublicUrl, user: &user:
         confirmed: Set(stored_time(now)),
     };
     let row = row.insert(db).await?;
-    // Whoever changes what proves an identity ends the sign-ins that are there; this one may have come just behind.
+    // A change of password or factor ends all sign-ins. This one may have been created right after such a change, so it
+    // is checked again.
     let now = user::Entity::find_by_id(user.id).one(db).await?;
     let proves = |u: &user::Model| (u.disabled, u.password.clone(), u.totp.clone(), u.external.clone());
     if now.is_none_or(|now| proves(&now) != proves(user)) {

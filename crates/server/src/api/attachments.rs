@@ -1,4 +1,4 @@
-//! Files that are put into the chat, by either side, kept by the server; and pictures of the screen for the journal.
+//! Files posted in the chat, which the server keeps, and screenshots for the journal.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use tokio::io::AsyncWriteExt;
 use tower::ServiceExt;
 use tower_http::services::ServeFile;
 
-use super::{ApiError, From, Helper, Result, SignedIn, join, remote_system, sessions};
+use super::{ApiError, ClientAddress, Helper, Result, SignedIn, join, remote_system, sessions};
 
 use crate::{
     access_scope::{self, SessionAction},
@@ -29,15 +29,15 @@ use crate::{
     desk::{BuiltIn, Desk, Entry},
 };
 
-/// The largest file that the chat takes.
-pub const LARGEST: u64 = 512 * 1024 * 1024;
-/// The largest picture of a screen.
-const LARGEST_PICTURE: usize = 32 * 1024 * 1024;
+/// The largest file in the chat, in bytes.
+pub const MAX_FILE: u64 = 512 * 1024 * 1024;
+/// The largest screenshot, in bytes.
+const MAX_SCREENSHOT: usize = 32 * 1024 * 1024;
 
 /// A file's name.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Named {
+pub struct NameQuery {
     name: String,
 }
 
@@ -46,26 +46,24 @@ pub async fn post(
     State(sessions): State<Arc<SessionRegistry>>,
     State(archive): State<Arc<Archive>>,
     Helper { live, by, .. }: Helper,
-    Query(named): Query<Named>,
+    Query(query): Query<NameQuery>,
     body: Body,
 ) -> Result<StatusCode> {
-    store(&sessions, &archive, &live, by, named.name, body).await
+    store(&sessions, &archive, &live, by, query.name, body).await
 }
 
-/// A customer's or an expert's file; the resume token says whose.
+/// A customer's or an expert's file. The resume token identifies the participant.
 pub async fn post_by_token(
-    State(db): State<DatabaseConnection>,
-    State(clients): State<Arc<Clients>>,
-    State(sessions): State<Arc<SessionRegistry>>,
+    State(join::Passes { db, clients, sessions, .. }): State<join::Passes>,
     State(archive): State<Arc<Archive>>,
-    From(address): From,
+    ClientAddress(address): ClientAddress,
     headers: HeaderMap,
-    Query(named): Query<Named>,
+    Query(query): Query<NameQuery>,
     body: Body,
 ) -> Result<StatusCode> {
     let (live, who) =
-        join::guessed(&clients, address, join::by_token(&db, &sessions, bearer(&headers)?, false)).await?;
-    store(&sessions, &archive, &live, who, named.name, body).await
+        join::counting_failures(&clients, address, join::by_token(&db, &sessions, bearer(&headers)?, false)).await?;
+    store(&sessions, &archive, &live, who, query.name, body).await
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str> {
@@ -82,53 +80,55 @@ async fn store(
     body: Body,
 ) -> Result<StatusCode> {
     if !name_fits(&name) {
-        return Err(ApiError::bad("This is not a file's name."));
+        return Err(ApiError::bad("This is not a valid file name."));
     }
     if live.read(|s| s.phase()).await == Phase::Held {
         return Err(ActError::from(RefusalReason::OnHold).into());
     }
-    takes_part(live, from).await?;
+    require_participant(live, from).await?;
     live.read(|s| s.has_room(clock::now(), from)).await.map_err(ActError::from)?;
     let number = live.next_number();
     let mut keeping = live.keep(from, paths::post(&archive.data, &live.id, number))?;
     let (bytes, sha256) = receive(&mut keeping, body).await?;
-    // A large file takes a while.
-    takes_part(live, from).await?;
-    // It is fetched by its number: the name is for people.
+    // The participant may have left while a large file was uploaded.
+    require_participant(live, from).await?;
+    // The file is fetched by its number; the name is only displayed.
     let name = shown(&sessions.redactor().await?.clean(&name));
     live.record_deed(Event::FilePosted { from, number, name, bytes, sha256 }).await?;
     keeping.done();
     Ok(StatusCode::CREATED)
 }
 
-async fn takes_part(live: &LiveSession, who: ParticipantId) -> Result<()> {
+async fn require_participant(live: &LiveSession, who: ParticipantId) -> Result<()> {
     match access_scope::is_part_of(live, who).await {
         true => Ok(()),
-        false => Err(ApiError::forbidden("You do not take part in this session any more.")),
+        false => Err(ApiError::forbidden("You no longer take part in this session.")),
     }
 }
 
 async fn receive(keeping: &mut Keeping, body: Body) -> Result<(u64, String)> {
     let io = |e: std::io::Error| ApiError::from(anyhow::Error::from(e));
-    let too_large = || ApiError::too_large("The chat takes files of up to 512 MB. Larger ones go by file transfer.");
-    // What is announced is judged before it comes.
+    let too_large = || ApiError::too_large("The chat takes files of up to 512 MB. Use file transfer for larger ones.");
+    // The announced length is checked before the upload begins.
     let announced = body.size_hint().lower();
-    if announced > LARGEST {
+    if announced > MAX_FILE {
         return Err(too_large());
     }
     keeping.room(announced)?;
-    tokio::fs::create_dir_all(keeping.path().parent().expect("a path of ours has a folder")).await.map_err(io)?;
+    tokio::fs::create_dir_all(keeping.path().parent().expect("paths in the data folder have a parent"))
+        .await
+        .map_err(io)?;
     let mut file = tokio::fs::File::create_new(keeping.path()).await.map_err(io)?;
     let (mut bytes, mut hash, mut body) = (0u64, Sha256::new(), body.into_data_stream());
-    while let Some(piece) = body.next().await {
-        let piece = piece.map_err(|_| ApiError::bad("The file did not arrive whole."))?;
-        bytes += piece.len() as u64;
-        if bytes > LARGEST {
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|_| ApiError::bad("The file did not arrive completely."))?;
+        bytes += chunk.len() as u64;
+        if bytes > MAX_FILE {
             return Err(too_large());
         }
-        keeping.write(piece.len() as u64)?;
-        hash.update(&piece);
-        file.write_all(&piece).await.map_err(io)?;
+        keeping.write(chunk.len() as u64)?;
+        hash.update(&chunk);
+        file.write_all(&chunk).await.map_err(io)?;
     }
     file.sync_all().await.map_err(io)?;
     Ok((bytes, secret::hex(&hash.finalize())))
@@ -146,17 +146,16 @@ pub async fn read(
     serve(&archive, &id, number, entries).await
 }
 
-/// A file of the chat, for whoever holds a resume token of its session.
+/// A file of the chat, for the holder of a resume token of its session.
 pub async fn read_by_token(
-    State(db): State<DatabaseConnection>,
-    State(clients): State<Arc<Clients>>,
-    State(sessions): State<Arc<SessionRegistry>>,
+    State(join::Passes { db, clients, sessions, .. }): State<join::Passes>,
     State(archive): State<Arc<Archive>>,
-    From(address): From,
+    ClientAddress(address): ClientAddress,
     headers: HeaderMap,
     Path(number): Path<u32>,
 ) -> Result<Response> {
-    let (live, _) = join::guessed(&clients, address, join::by_token(&db, &sessions, bearer(&headers)?, false)).await?;
+    let (live, _) =
+        join::counting_failures(&clients, address, join::by_token(&db, &sessions, bearer(&headers)?, false)).await?;
     let entries = live.entries().await;
     serve(&archive, &live.id, number, entries).await
 }
@@ -167,52 +166,52 @@ async fn serve(
     number: u32,
     entries: Vec<protocol::Entry>,
 ) -> Result<Response> {
-    let name = entries.into_iter().find_map(|e| match e.event {
-        Event::FilePosted { number: n, name, .. } if n == number => Some(name),
-        _ => None,
+    let name = entries.into_iter().find_map(|e| {
+        let Event::FilePosted { number: n, name, .. } = e.event else { return None };
+        (n == number).then_some(name)
     });
     let name = name.ok_or_else(|| ApiError::missing("file"))?;
-    let kind = "application/octet-stream".parse().expect("a fixed name parses");
+    let kind = "application/octet-stream".parse().expect("a constant media type is valid");
     let request = axum::http::Request::new(Body::empty());
     let file = ServeFile::new_with_mime(paths::post(&archive.data, id, number), &kind);
     let Ok(served) = file.oneshot(request).await;
     let mut response = served.map(Body::new);
-    response.headers_mut().insert(header::CONTENT_DISPOSITION, attachment(&name));
+    response.headers_mut().insert(header::CONTENT_DISPOSITION, content_disposition(&name));
     Ok(response)
 }
 
-/// A file for the disk, by its name (RFC 6266 with RFC 5987: UTF-8, percent-encoded).
-pub fn attachment(name: &str) -> HeaderValue {
+/// The header that makes browsers save a file under this name (RFC 6266 with RFC 5987: UTF-8, percent-encoded).
+pub fn content_disposition(name: &str) -> HeaderValue {
     let name = shown(name).replace(char::REPLACEMENT_CHARACTER, "_");
     let encoded: String = name.bytes().map(|b| format!("%{b:02X}")).collect();
     let disposition = format!("attachment; filename*=UTF-8''{encoded}");
-    HeaderValue::from_str(&disposition).expect("percent-encoded text is a header's text")
+    HeaderValue::from_str(&disposition).expect("percent-encoded text is a valid header value")
 }
 
-/// Puts a picture of the shared screen into the incident's journal.
+/// Adds a screenshot to the incident's journal.
 pub async fn screenshot(
     State(db): State<DatabaseConnection>,
     State(archive): State<Arc<Archive>>,
     Helper { live, me, by }: Helper,
     body: Bytes,
 ) -> Result<StatusCode> {
-    if body.len() > LARGEST_PICTURE {
-        return Err(ApiError::bad("A picture must be a PNG of at most 32 MB."));
+    if body.len() > MAX_SCREENSHOT {
+        return Err(ApiError::bad("A screenshot must be a PNG of at most 32 MB."));
     }
-    takes_part(&live, by).await?;
+    require_participant(&live, by).await?;
     if !live.may(by, Right::View).await {
         return Err(ActError::from(RefusalReason::NotGranted).into());
     }
     live.read(|s| s.has_room(clock::now(), by)).await.map_err(ActError::from)?;
     let whole = body.clone();
     if !tokio::task::spawn_blocking(move || pictures::is_png(&whole)).await.map_err(anyhow::Error::from)? {
-        return Err(ApiError::bad("This is not a PNG picture, or it is damaged or larger than a screen."));
+        return Err(ApiError::bad("This is not a PNG picture, or it is damaged or larger than a screen can be."));
     }
     let number = live.next_number();
     let sha256 = secret::hex(&Sha256::digest(&body));
     let mut keeping = live.keep(by, paths::screenshot(&archive.data, &live.id, number))?;
     keeping.write(body.len() as u64)?;
-    remote_system::keep(keeping.path().to_owned(), body.to_vec()).await?;
+    remote_system::write_new(keeping.path().to_owned(), body.to_vec()).await?;
     live.record_deed(Event::ScreenshotTaken { by, number, sha256 }).await?;
     keeping.done();
     let incident = live.state().await.incident.id;
@@ -221,7 +220,7 @@ pub async fn screenshot(
     Ok(StatusCode::CREATED)
 }
 
-/// A picture of a shared screen.
+/// Returns a screenshot.
 pub async fn read_screenshot(
     State(sessions): State<Arc<SessionRegistry>>,
     State(archive): State<Arc<Archive>>,
@@ -245,15 +244,15 @@ pub struct Rating {
     pub comment: String,
 }
 
-/// Takes a customer's rating, once, after the session's end.
+/// Stores a customer's rating, once, after the session's end.
 pub async fn rate(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
     State(archive): State<Arc<Archive>>,
-    From(address): From,
+    ClientAddress(address): ClientAddress,
     Json(rating): Json<Rating>,
 ) -> Result<StatusCode> {
-    let (session, who) = join::guessed(&clients, address, join::whose(&db, &rating.token)).await?;
+    let (session, who) = join::counting_failures(&clients, address, join::token_owner(&db, &rating.token)).await?;
     let command = session::Command::Rate { stars: rating.stars, comment: rating.comment.trim().to_owned() };
     archive.execute_even_if_ended(&session, &session::Actor::Participant(who), command).await?;
     archive.reindex(&session).await?;

@@ -1,7 +1,9 @@
-//! How much a request may say. One place for every address: the length of the address and its parameters, of the body,
-//! and of each text within it. What handlers ask beyond that is theirs.
+//! Limits on the size of requests, in one place for every route: the length of the address and its parameters, of the
+//! body, and of each text in it. Handlers may be stricter.
 //!
-//! A body is read when its handler wants it: whoever may not ask, or asks for nothing that there is, is told so before.
+//! A body is read only when its handler asks for it, so that a request without permission, or to a missing resource, is
+//! rejected before.
+//!
 
 use std::{cell::RefCell, fmt, net::IpAddr, sync::Arc};
 
@@ -18,8 +20,8 @@ use tokio::sync::oneshot;
 use super::{ApiError, BODY_LIMIT, signed_in};
 use crate::connections::{self, Admissions, Clients};
 
-/// Addresses whose body is a file or the content of a clipboard, and no question: their handlers bound it.
-const FILES: [&str; 6] = [
+/// Routes whose body is a file or clipboard content: their handlers limit it.
+const FILE_ROUTES: [&str; 6] = [
     "/api/lanes/{token}",
     "/api/sessions/{id}/files/bring/{transfer}",
     "/api/sessions/{id}/clipboard",
@@ -27,21 +29,22 @@ const FILES: [&str; 6] = [
     "/api/sessions/{id}/screenshots",
     "/api/join/posts",
 ];
-/// What strangers may ask is short.
-const STRANGERS: [&str; 7] =
+/// Routes that need no sign-in: their bodies are short.
+const PUBLIC_ROUTES: [&str; 7] =
     ["/api/setup", "/api/sign-in", "/api/join/", "/api/expert/", "/api/start_session", "/oauth2/", "/download/"];
-const STRANGERS_LIMIT: usize = 32 * 1024;
-/// Longer bodies are read so many at once, of which each network has a share; see [`crate::connections`].
-const SHORT: usize = 16 * 1024;
-pub const LONG_AT_ONCE: usize = 512;
+const PUBLIC_BODY_LIMIT: usize = 32 * 1024;
+/// Bodies up to this size are read at once. Longer ones need a slot, of which each network has a share; see
+/// [`crate::connections`].
+const SHORT_BODY: usize = 16 * 1024;
+pub const LONG_BODIES_AT_ONCE: usize = 512;
 const ADDRESS_LIMIT: usize = 8 * 1024;
 const HEADERS_LIMIT: usize = 32 * 1024;
-/// A text that is not among [`LONG`].
-const TEXT: usize = 4_096;
-/// A name of a field.
-const NAME: usize = 200;
-/// Texts that people write at length, certificates, and what devices sign.
-const LONG: [(&str, usize); 8] = [
+/// The longest text of a field that is not in [`LONG_TEXTS`].
+const TEXT_LIMIT: usize = 4_096;
+/// The longest name of a field.
+const NAME_LIMIT: usize = 200;
+/// Fields with long texts: what people write at length, certificates, and what authenticators sign.
+const LONG_TEXTS: [(&str, usize); 8] = [
     ("text", 20_000),
     ("description", 20_000),
     ("mail_text", 20_000),
@@ -53,10 +56,10 @@ const LONG: [(&str, usize); 8] = [
 ];
 
 fn longest(field: &str) -> usize {
-    LONG.iter().find(|(name, _)| *name == field).map_or(TEXT, |(_, most)| *most)
+    LONG_TEXTS.iter().find(|(name, _)| *name == field).map_or(TEXT_LIMIT, |(_, most)| *most)
 }
 
-/// A field, and how long it may be.
+/// A field that is too long, and its limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct TooLong {
     field: String,
@@ -66,8 +69,8 @@ struct TooLong {
 impl TooLong {
     fn judge(field: &str, text: &str) -> Result<(), Self> {
         let name = || field.chars().take(40).collect();
-        match (field.len() > NAME, longest(field)) {
-            (true, _) => Err(Self { field: name(), most: NAME }),
+        match (field.len() > NAME_LIMIT, longest(field)) {
+            (true, _) => Err(Self { field: name(), most: NAME_LIMIT }),
             (false, most) if text.len() > most => Err(Self { field: name(), most }),
             (false, _) => Ok(()),
         }
@@ -83,29 +86,29 @@ impl From<TooLong> for ApiError {
     }
 }
 
-/// Whose requests these are, and how many long bodies are read at once.
+/// What the middleware needs: the clients, and the limit on long bodies.
 #[derive(Clone)]
-pub struct Door {
+pub struct Limiter {
     pub clients: Arc<Clients>,
     pub admissions: Arc<Admissions>,
 }
 
-/// Lets a request through whose every part has a bounded length.
-pub async fn bound(State(door): State<Door>, request: Request, next: Next) -> Response {
-    let (request, mut refused) = match bounded(door, request) {
+/// Rejects a request with a part that is too long.
+pub async fn bound(State(limiter): State<Limiter>, request: Request, next: Next) -> Response {
+    let (request, mut refused) = match bounded(limiter, request) {
         Ok(bounded) => bounded,
         Err(error) => return error.into_response(),
     };
     let response = next.run(request).await;
-    // The handler has seen a body that broke off; why is said here.
+    // To the handler the body broke off. The response says why.
     match refused.try_recv() {
         Ok(error) => error.into_response(),
         Err(_) => response,
     }
 }
 
-/// The same request, whose body is read and judged when it is wanted, and where it is said what is wrong with that.
-fn bounded(door: Door, request: Request) -> Result<(Request, oneshot::Receiver<ApiError>), ApiError> {
+/// The request with a body that is read and checked when the handler asks for it, and a channel for the error.
+fn bounded(limiter: Limiter, request: Request) -> Result<(Request, oneshot::Receiver<ApiError>), ApiError> {
     let (refuse, refused) = oneshot::channel();
     let long = |parts: &HeaderMap| parts.iter().map(|(n, v)| n.as_str().len() + v.len()).sum::<usize>();
     let address = request.uri().path_and_query().map_or(0, |all| all.as_str().len());
@@ -117,18 +120,18 @@ fn bounded(door: Door, request: Request) -> Result<(Request, oneshot::Receiver<A
     }
     form(request.uri().query().unwrap_or_default().as_bytes())?;
     let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    if request.body().is_end_stream() || matched.is_some_and(|path| FILES.contains(&path.as_str())) {
+    if request.body().is_end_stream() || matched.is_some_and(|path| FILE_ROUTES.contains(&path.as_str())) {
         return Ok((request, refused));
     }
-    let most = match STRANGERS.iter().any(|start| request.uri().path().starts_with(start)) {
-        true => STRANGERS_LIMIT,
+    let most = match PUBLIC_ROUTES.iter().any(|start| request.uri().path().starts_with(start)) {
+        true => PUBLIC_BODY_LIMIT,
         false => BODY_LIMIT,
     };
-    let from = signed_in::address(&door.clients, request.extensions(), request.headers());
+    let from = signed_in::address(&limiter.clients, request.extensions(), request.headers());
     let (parts, body) = request.into_parts();
     let headers = parts.headers.clone();
     let body = futures::stream::once(async move {
-        judged(&door, from, &headers, body, most).await.map_err(|error| {
+        read_checked(&limiter, from, &headers, body, most).await.map_err(|error| {
             let why = std::io::Error::other(error.message().to_owned());
             let _ = refuse.send(error);
             why
@@ -137,11 +140,17 @@ fn bounded(door: Door, request: Request) -> Result<(Request, oneshot::Receiver<A
     Ok((Request::from_parts(parts, Body::from_stream(body)), refused))
 }
 
-async fn judged(door: &Door, from: IpAddr, headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, ApiError> {
-    let body = whole(door, from, headers, body, most).await?;
+async fn read_checked(
+    limiter: &Limiter,
+    from: IpAddr,
+    headers: &HeaderMap,
+    body: Body,
+    most: usize,
+) -> Result<Bytes, ApiError> {
+    let body = read_whole(limiter, from, headers, body, most).await?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    // Whoever reads it as JSON or as a form, whatever it is called, gets short texts all the same.
+    // Handlers may read a body as JSON or as a form whatever its content type, so its texts are checked as both.
     match kind.as_str() {
         "multipart/form-data" => {}
         kind if kind == "application/json" || kind.ends_with("+json") => json(&body)?,
@@ -151,7 +160,7 @@ async fn judged(door: &Door, from: IpAddr, headers: &HeaderMap, body: Body, most
         }
         _ => {
             json(&body)?;
-            if body.len() > TEXT {
+            if body.len() > TEXT_LIMIT {
                 form(&body)?;
             }
         }
@@ -159,22 +168,28 @@ async fn judged(door: &Door, from: IpAddr, headers: &HeaderMap, body: Body, most
     Ok(body)
 }
 
-/// All of a body.
-async fn whole(door: &Door, from: IpAddr, headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, ApiError> {
+/// Reads a whole body.
+async fn read_whole(
+    limiter: &Limiter,
+    from: IpAddr,
+    headers: &HeaderMap,
+    body: Body,
+    most: usize,
+) -> Result<Bytes, ApiError> {
     let too_large = || ApiError::too_large("This request is too long, or it did not arrive whole.");
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     let body = match announced {
-        Some(0..=SHORT) => body,
+        Some(0..=SHORT_BODY) => body,
         Some(length) if length > most => return Err(too_large()),
         Some(_) | None => {
-            let visitor = connections::Visitor::from(from, door.clients.is_known(from));
-            door.admissions.long_bodies.carry(visitor, body).ok_or_else(ApiError::busy)?
+            let class = connections::PeerClass::from(from, limiter.clients.is_known(from));
+            limiter.admissions.long_bodies.admit_body(class, body).ok_or_else(ApiError::busy)?
         }
     };
     to_bytes(body, most).await.map_err(|_| too_large())
 }
 
-/// Refuses a field of a form, in whatever it came, that is too long.
+/// Rejects a field that is too long, wherever it came from.
 pub fn field(name: &str, value: &str) -> Result<(), ApiError> {
     Ok(TooLong::judge(name, value)?)
 }
@@ -183,7 +198,7 @@ fn form(text: &[u8]) -> Result<(), TooLong> {
     url::form_urlencoded::parse(text).try_for_each(|(name, value)| TooLong::judge(&name, &value))
 }
 
-/// What is no JSON is for the handler to refuse.
+/// Invalid JSON is left for the handler to reject.
 fn json(text: &[u8]) -> Result<(), TooLong> {
     let found = RefCell::new(None);
     let mut parsed = serde_json::Deserializer::from_slice(text);
@@ -191,7 +206,7 @@ fn json(text: &[u8]) -> Result<(), TooLong> {
     found.into_inner().map_or(Ok(()), Err)
 }
 
-/// Walks through any JSON; a text belongs to the field that it is in.
+/// Walks through any JSON. A text belongs to the field that contains it.
 struct Texts<'a> {
     field: &'a str,
     found: &'a RefCell<Option<TooLong>>,
@@ -264,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_text_has_a_longest_wherever_it_stands() {
+    fn every_text_has_a_limit_wherever_it_is() {
         let long = "x".repeat(5_000);
         let field = |name: &str, most| Err(TooLong { field: name.into(), most });
         let table = [
@@ -273,7 +288,7 @@ mod tests {
             (format!(r#"{{"list":["a","{long}"]}}"#), field("list", 4_096)),
             (format!(r#""{long}""#), field("", 4_096)),
             (format!(r#"{{"{long}":1}}"#), field(&"x".repeat(40), 200)),
-            // Escapes count as what they say.
+            // An escape counts as the character that it stands for.
             (format!(r#"{{"a":"{}"}}"#, "\\u0041".repeat(4_096)), Ok(())),
             (format!(r#"{{"text":"{long}"}}"#), Ok(())),
             (format!(r#"{{"text":"{}"}}"#, long.repeat(5)), field("text", 20_000)),

@@ -1,4 +1,4 @@
-//! Showing once more who one is, before something changes how people sign in.
+//! Confirming one's identity again before a change of how people sign in.
 
 use std::sync::Arc;
 
@@ -20,18 +20,18 @@ use crate::{
     sign_in::{Auth, passkeys},
 };
 
-/// How somebody can show who they are.
+/// How somebody can confirm their identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
 pub enum Proves {
     Password,
     Passkey,
-    /// At `/sign-in/openid/confirm`, which leads to their organisation's own sign-in and back.
+    /// At `/sign-in/openid/confirm`, which redirects to the organisation's sign-in and back.
     OpenId,
 }
 
-/// Whether somebody has shown a short while ago who they are, and how they can.
+/// Whether somebody has confirmed their identity recently, and how they can.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Confirmation {
@@ -39,7 +39,7 @@ pub struct Confirmation {
     pub by: Vec<Proves>,
 }
 
-/// What shows who somebody is.
+/// A proof of identity.
 #[derive(Deserialize, TS)]
 #[serde(tag = "by", rename_all = "snake_case", deny_unknown_fields)]
 #[ts(export)]
@@ -55,7 +55,7 @@ pub enum Proof {
     },
 }
 
-/// Whether it is needed, and how it goes.
+/// Whether a confirmation is needed, and how it can be given.
 pub async fn read(State(db): State<DatabaseConnection>, browser: Browser) -> Result<Json<Confirmation>> {
     let mut by = vec![match browser.me.external.starts_with("openid ") {
         true => Proves::OpenId,
@@ -67,7 +67,7 @@ pub async fn read(State(db): State<DatabaseConnection>, browser: Browser) -> Res
     Ok(Json(Confirmation { confirmed: browser.is_confirmed(), by }))
 }
 
-/// Shows it. The password alone is enough: whoever has a cookie of somebody's has stolen that, and nothing else.
+/// Confirms the identity. The password alone is enough: this protects against a stolen cookie.
 pub async fn confirm(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
@@ -77,11 +77,11 @@ pub async fn confirm(
 ) -> Result<StatusCode> {
     let guess = clients.guess(Attempt::Again { user: browser.me.id })?;
     match proof {
-        Proof::Password { password } => is_theirs(&auth, &browser.me, password).await?,
+        Proof::Password { password } => check_password(&auth, &browser.me, password).await?,
         Proof::Passkey { name, credential } => {
             let shown = auth.passkeys.accept(&db, &name, &credential, clock::now()).await?;
             if shown.id != browser.me.id {
-                return Err(ApiError::unknown_passkey("This passkey is somebody else's."));
+                return Err(ApiError::unknown_passkey("This passkey belongs to somebody else."));
             }
         }
     }
@@ -90,7 +90,7 @@ pub async fn confirm(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn is_theirs(auth: &Auth, me: &user::Model, password: String) -> Result<()> {
+async fn check_password(auth: &Auth, me: &user::Model, password: String) -> Result<()> {
     let right = match me.external.split_once(' ') {
         None => auth.passwords.fits(password, Some(me.password.clone())).await?,
         Some(("ldap", dn)) => auth.directory.get().is_password_of(&auth.outbound, dn, &password).await?,
@@ -99,14 +99,14 @@ async fn is_theirs(auth: &Auth, me: &user::Model, password: String) -> Result<()
     if right { Ok(()) } else { Err(ApiError::bad("The password is not right.")) }
 }
 
-/// From now on, for a while, this browser's sign-in may change how people sign in.
+/// Marks this browser's sign-in as confirmed, for a while.
 pub async fn raise(db: &DatabaseConnection, login: login::Model) -> Result<()> {
     let row = login::ActiveModel { confirmed: Set(stored_time(clock::now())), ..login.into() };
     row.update(db).await?;
     Ok(())
 }
 
-/// The same for the sign-in by that hash, if it is this person's; whether it is.
+/// The same for the sign-in with that hash, if it is this person's; returns whether it is.
 pub async fn raise_by_hash(db: &DatabaseConnection, hash: &str, external: &str) -> Result<bool> {
     let Some(login) = login::Entity::find_by_id(hash).one(db).await? else { return Ok(false) };
     let whose = user::Entity::find_by_id(login.user).one(db).await?;

@@ -1,4 +1,4 @@
-//! The people who are helped.
+//! The customers of the service desk.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use ts_rs::TS;
 
 use super::{
     ApiError, Result, SignedIn,
-    desk::{Filter, LIST, write_journal},
+    desk::{Filter, LIST, journal},
     people,
 };
 
@@ -32,7 +32,7 @@ use crate::{
     desk::{Status, word},
 };
 
-/// Somebody who is helped.
+/// A customer.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Customer {
@@ -42,7 +42,7 @@ pub struct Customer {
     pub company: String,
 }
 
-/// What is said of a customer.
+/// The fields of a customer that can be set.
 #[derive(Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
@@ -52,7 +52,7 @@ pub struct CustomerInput {
     pub company: String,
 }
 
-/// All customers, or those that a text names.
+/// All customers, or those that match a search.
 pub async fn list(
     State(db): State<DatabaseConnection>,
     _: SignedIn,
@@ -80,7 +80,7 @@ pub async fn add(
     Ok((StatusCode::CREATED, Json(shown(row))))
 }
 
-/// Changes a customer. Where their mails go from now on, invitations too, the journals of their incidents say.
+/// Changes a customer. A new mail address, to which invitations go, is noted in the journals of their open incidents.
 pub async fn change(
     State(db): State<DatabaseConnection>,
     State(sessions): State<Arc<SessionRegistry>>,
@@ -91,7 +91,7 @@ pub async fn change(
     let before = customer::Entity::find_by_id(id).one(&db).await?.ok_or_else(|| ApiError::missing("customer"))?;
     let mut row = customer::ActiveModel { id: Set(id), ..cleaned(&sessions, &new).await? };
     if *row.email.as_ref() == before.email {
-        // Whoever changes it at this moment may.
+        // Somebody else may be changing the address at this moment: it is left alone.
         row.email = NotSet;
         return Ok(Json(shown(row.update(&db).await?)));
     }
@@ -102,7 +102,7 @@ pub async fn change(
     let changed = format!("the customer's mail address: {} → {}", address(&before.email), address(&after.email));
     let resolved = word(Status::Resolved);
     for about in theirs.iter().filter(|i| i.status != resolved) {
-        write_journal(&db, about.id, "change", &me.name, changed.clone()).await?.insert(&db).await?;
+        journal::write(&db, about.id, "change", &me.name, changed.clone()).await?.insert(&db).await?;
     }
     Ok(Json(shown(after)))
 }

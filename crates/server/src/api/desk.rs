@@ -1,8 +1,10 @@
 //! The built-in service desk: incidents and their journals.
 
+pub mod journal;
+
 use std::{collections::HashMap, sync::Arc};
 
-use archive::{self, Archive};
+use archive::Archive;
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -13,7 +15,7 @@ use platform::{
     clock,
     text::{fold, line},
 };
-use protocol::{SessionId, Timestamp, UserRef};
+use protocol::{Timestamp, UserRef};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, DatabaseConnection, EntityTrait, QueryFilter,
     QueryOrder, QuerySelect, QueryTrait, TransactionTrait, sea_query::Expr,
@@ -21,7 +23,7 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 use store::{
     holds, stored_time,
-    tables::{IncidentSource, customer, incident, journal, received_mail, user},
+    tables::{IncidentSource, customer, incident, user},
 };
 use ts_rs::TS;
 
@@ -34,10 +36,9 @@ use super::{
 use crate::{
     access_scope::{self, IncidentPlace},
     desk::{Priority, Status, from_word, ticket_import, word},
-    mailbox::AttachmentInfo,
 };
 
-/// How many incidents, or customers, one list shows.
+/// How many incidents or customers a list shows.
 pub const LIST: u64 = 200;
 
 /// An incident.
@@ -51,19 +52,20 @@ pub struct Incident {
     pub description: String,
     pub status: Status,
     pub priority: Priority,
-    /// What kind of request it is, in the organisation's own words.
+    /// The type of request, in the organisation's own words.
     pub kind: String,
     pub owner: Option<UserRef>,
     pub team: String,
-    /// The desk it comes from: empty for this one, `api` for another system, else the number of a receiver.
+    /// The service desk that it comes from: empty for the built-in one, `api` for another system, otherwise the id of a
+    /// receiver.
     pub desk: String,
-    /// What that desk calls it.
+    /// Its number at that desk.
     pub ticket: String,
     pub created: Timestamp,
     pub updated: Timestamp,
 }
 
-/// What is said of an incident.
+/// The fields of an incident that can be set.
 #[derive(Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
@@ -79,61 +81,15 @@ pub struct IncidentInput {
     pub team: String,
 }
 
-/// One journal entry.
-#[derive(Serialize, TS)]
-#[ts(export)]
-pub struct JournalEntry {
-    pub id: i32,
-    pub at: Timestamp,
-    pub author: String,
-    pub text: String,
-    pub content: JournalContent,
-}
-
-/// What kind of entry it is, and what belongs to it.
-#[derive(Serialize, TS)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[ts(export)]
-pub enum JournalContent {
-    /// Something about the incident changed.
-    Change {},
-    /// Somebody wrote a note.
-    Note {},
-    /// A mail was sent, or lies in the outbox.
-    Mail { mail: i32 },
-    /// A session: grey while it waits for its evidence, orange when that is linked.
-    RemoteSupport {
-        session: String,
-        /// None for a session that the asker may not see.
-        history: Option<Box<session::History>>,
-        /// The asker may not see it.
-        out_of_reach: bool,
-        /// Why its evidence is not stored yet, when that was tried and failed.
-        unstored: Option<archive::Unstored>,
-        /// What stays when it was deleted.
-        tombstone: Option<Box<archive::Tombstone>>,
-    },
-    /// A mail came.
-    #[serde(rename = "letter")]
-    ReceivedMail { letter: i32, subject: String, quoted: String, attachments: Vec<AttachmentInfo> },
-    /// A picture of a customer's screen.
-    Screenshot {
-        session: String,
-        number: u32,
-        /// The asker may not see it.
-        out_of_reach: bool,
-    },
-}
-
 /// An incident with its journal, newest first.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct IncidentPage {
     pub incident: Incident,
-    pub journal: Vec<JournalEntry>,
+    pub journal: Vec<journal::JournalEntry>,
 }
 
-/// Which incidents.
+/// Selects incidents.
 #[derive(Deserialize)]
 pub struct Filter {
     #[serde(default)]
@@ -152,33 +108,6 @@ enum Whose {
     Team,
     #[default]
     All,
-}
-
-/// A note.
-#[derive(Deserialize, TS)]
-#[serde(deny_unknown_fields)]
-#[ts(export)]
-pub struct Note {
-    pub text: String,
-}
-
-/// Adds a journal entry.
-pub async fn write_journal(
-    db: &DatabaseConnection,
-    incident: i32,
-    kind: &str,
-    author: &str,
-    text: String,
-) -> Result<journal::ActiveModel> {
-    let row = journal::entry(incident, stored_time(clock::now()), kind, author, text);
-    touch(db, incident).await?;
-    Ok(row)
-}
-
-async fn touch(db: &DatabaseConnection, id: i32) -> Result<()> {
-    let row = incident::ActiveModel { id: Set(id), updated: Set(stored_time(clock::now())), ..Default::default() };
-    row.update(db).await?;
-    Ok(())
 }
 
 /// A list of incidents, newest change first.
@@ -209,7 +138,7 @@ pub async fn incidents(
     Ok(Json(shown(&db, rows).await?))
 }
 
-/// Incidents with the names that belong to them.
+/// Incidents with the names of their customers and owners.
 async fn shown(db: &DatabaseConnection, rows: Vec<incident::Model>) -> Result<Vec<Incident>> {
     let customers = customer::Entity::find().filter(customer::Column::Id.is_in(rows.iter().map(|r| r.customer)));
     let mut customers: HashMap<i32, customer::Model> =
@@ -248,7 +177,7 @@ async fn shown(db: &DatabaseConnection, rows: Vec<incident::Model>) -> Result<Ve
     Ok(list)
 }
 
-/// The incident by that number.
+/// The incident with this id.
 pub async fn find(db: &DatabaseConnection, id: i32) -> Result<Incident> {
     let row = incident::Entity::find_by_id(id).one(db).await?.ok_or_else(|| ApiError::missing("incident"))?;
     shown(db, vec![row]).await?.pop().ok_or_else(|| ApiError::missing("incident"))
@@ -263,65 +192,17 @@ pub async fn incident(
     Path(id): Path<i32>,
 ) -> Result<Json<IncidentPage>> {
     let incident = find(&db, id).await?;
-    let rows = journal::Entity::find()
-        .filter(journal::Column::Incident.eq(id))
-        .order_by_desc(journal::Column::At)
-        .order_by_desc(journal::Column::Id)
+    let rows = store::tables::journal::Entity::find()
+        .filter(store::tables::journal::Column::Incident.eq(id))
+        .order_by_desc(store::tables::journal::Column::At)
+        .order_by_desc(store::tables::journal::Column::Id)
         .all(&db)
         .await?;
     let mut journal = Vec::with_capacity(rows.len());
     for row in rows {
-        journal.push(journal_entry(&db, &sessions, &archive, &me.0, row).await?);
+        journal.push(journal::shown(&db, &sessions, &archive, &me.0, row).await?);
     }
     Ok(Json(IncidentPage { incident, journal }))
-}
-
-async fn journal_entry(
-    db: &DatabaseConnection,
-    sessions: &Arc<SessionRegistry>,
-    archive: &Arc<Archive>,
-    me: &user::Model,
-    row: journal::Model,
-) -> Result<JournalEntry> {
-    let content = match (row.kind.as_str(), row.session, row.mail) {
-        ("remote_support", Some(session), _) => {
-            let id = SessionId::try_from(session.clone()).map_err(|e| anyhow::anyhow!("{e}"))?;
-            let entries = sessions.read(&id).await?.unwrap_or_default();
-            let (seen, tombstone) = match archive.tombstone(&id).await? {
-                Some((stone, standing)) => {
-                    let seen = access_scope::reaches_past(db, me, &standing).await?;
-                    (seen, seen.then_some(stone))
-                }
-                None => (entries.is_empty() || access_scope::reaches(db, me, &entries).await?, None),
-            };
-            let out_of_reach = !seen;
-            let history = if out_of_reach { None } else { session::history(&entries).map(Box::new) };
-            JournalContent::RemoteSupport {
-                session,
-                history,
-                out_of_reach,
-                unstored: archive.unfinished.get(&id).filter(|_| !out_of_reach),
-                tombstone: tombstone.map(Box::new),
-            }
-        }
-        ("screenshot", Some(session), _) => {
-            let id = SessionId::try_from(session.clone()).map_err(|e| anyhow::anyhow!("{e}"))?;
-            let entries = sessions.read(&id).await?.unwrap_or_default();
-            let out_of_reach = !access_scope::reaches(db, me, &entries).await?;
-            JournalContent::Screenshot { session, number: row.text.parse().unwrap_or_default(), out_of_reach }
-        }
-        ("mail", _, Some(mail)) => JournalContent::Mail { mail },
-        ("letter", _, Some(id)) => match received_mail::Entity::find_by_id(id).one(db).await? {
-            Some(row) => {
-                let attachments = serde_json::from_str(&row.attachments).map_err(anyhow::Error::from)?;
-                JournalContent::ReceivedMail { letter: id, subject: row.subject, quoted: row.quoted, attachments }
-            }
-            None => JournalContent::Note {},
-        },
-        ("note", ..) => JournalContent::Note {},
-        _ => JournalContent::Change {},
-    };
-    Ok(JournalEntry { id: row.id, at: Timestamp(row.at.cast_unsigned()), author: row.author, text: row.text, content })
 }
 
 /// Adds an incident.
@@ -332,20 +213,20 @@ pub async fn add_incident(
     Json(new): Json<IncidentInput>,
 ) -> Result<(StatusCode, Json<Incident>)> {
     let now = stored_time(clock::now());
-    let own = || Set(String::new());
+    let empty = || Set(String::new());
     let row = incident::ActiveModel {
         created: Set(now),
         desk: Set(IncidentSource::BuiltIn),
-        ticket: own(),
-        stamp: own(),
+        ticket: empty(),
+        stamp: empty(),
         ..incident_row(&db, &sessions, &new).await?
     };
     let row = row.insert(&db).await?;
-    write_journal(&db, row.id, "change", &me.name, "created the incident".into()).await?.insert(&db).await?;
+    journal::write(&db, row.id, "change", &me.name, "created the incident".into()).await?.insert(&db).await?;
     Ok((StatusCode::CREATED, Json(find(&db, row.id).await?)))
 }
 
-/// Changes an incident; the journal says what.
+/// Changes an incident, and notes the changes in the journal.
 pub async fn change_incident(
     State(db): State<DatabaseConnection>,
     State(sessions): State<Arc<SessionRegistry>>,
@@ -361,7 +242,7 @@ pub async fn change_incident(
     if new.customer != stored.customer {
         access_scope::may_redirect(&sessions, &me, &[id]).await?;
     }
-    // What was judged is what is changed: it may have been moved meanwhile.
+    // The checks were for this team and type: the incident may have been moved since.
     let transaction = db.begin().await?;
     let same = incident::Entity::update_many()
         .col_expr(incident::Column::Updated, Expr::value(stored_time(clock::now())))
@@ -369,14 +250,14 @@ pub async fn change_incident(
         .filter(incident::Column::Team.eq(stored.team))
         .filter(incident::Column::Kind.eq(stored.kind));
     if same.exec(&transaction).await?.rows_affected == 0 {
-        return Err(ApiError::conflict("Somebody has changed this incident meanwhile. Please look at it again."));
+        return Err(ApiError::conflict("Somebody else has changed this incident. Please reload it and try again."));
     }
     incident::ActiveModel { id: Set(id), ..row }.update(&transaction).await?;
     transaction.commit().await?;
     let after = find(&db, id).await?;
     let changes = changes(&before, &after);
     if !changes.is_empty() {
-        write_journal(&db, id, "change", &me.name, changes.join("; ")).await?.insert(&db).await?;
+        journal::write(&db, id, "change", &me.name, changes.join("; ")).await?.insert(&db).await?;
     }
     Ok(Json(after))
 }
@@ -428,29 +309,10 @@ fn changes(before: &Incident, after: &Incident) -> Vec<String> {
         ("owner", owner(before), owner(after)),
         ("team", before.team.clone(), after.team.clone()),
     ];
-    let mut said: Vec<String> =
+    let mut changed: Vec<String> =
         table.into_iter().filter(|(_, a, b)| a != b).map(|(what, a, b)| format!("{what}: {a} → {b}")).collect();
     if before.description != after.description {
-        said.push("description changed".into());
+        changed.push("description changed".into());
     }
-    said
-}
-
-/// Adds a note.
-pub async fn add_note(
-    State(db): State<DatabaseConnection>,
-    State(sessions): State<Arc<SessionRegistry>>,
-    State(archive): State<Arc<Archive>>,
-    SignedIn(me): SignedIn,
-    Path(id): Path<i32>,
-    Json(note): Json<Note>,
-) -> Result<(StatusCode, Json<JournalEntry>)> {
-    find(&db, id).await?;
-    let text = note.text.trim();
-    if text.is_empty() || text.len() > 20_000 {
-        return Err(ApiError::bad("A note has between 1 and 20,000 bytes."));
-    }
-    let text = sessions.redactor().await?.clean(text);
-    let row = write_journal(&db, id, "note", &me.name, text).await?.insert(&db).await?;
-    Ok((StatusCode::CREATED, Json(journal_entry(&db, &sessions, &archive, &me, row).await?)))
+    changed
 }

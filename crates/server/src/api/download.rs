@@ -1,4 +1,4 @@
-//! The support program, bound to this server.
+//! Downloads of the support program, bound to this server.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::{
     programs::{Programs, System},
 };
 
-/// A pass that travels with the program, so that nothing has to be typed.
+/// A pass that is embedded in the program, so that the customer need not type it.
 #[derive(Default, Deserialize)]
 pub struct ProgramFor {
     #[serde(default)]
@@ -30,31 +30,31 @@ pub struct ProgramFor {
     pub handover: Option<String>,
 }
 
-/// The program for a system. A form's answer: what it brings stays out of addresses and of proxies' logs.
+/// The program for a system, as the response to a form: so the pass does not appear in addresses or proxy logs.
 pub async fn program(
     State(identity): State<Arc<Identity>>,
     State(public_url): State<PublicUrl>,
     State(settings): State<Arc<Current<Settings>>>,
     State(programs): State<Arc<Programs>>,
     Path(system): Path<System>,
-    Form(wanted): Form<ProgramFor>,
+    Form(request): Form<ProgramFor>,
 ) -> Result<Response> {
-    program_for(&identity, &public_url, &settings, &programs, system, wanted).await
+    program_for(&identity, &public_url, &settings, &programs, system, request).await
 }
 
-/// The program for whoever has this key or link.
+/// The program with a key, link or hand-over token embedded.
 pub async fn program_for(
     identity: &Identity,
     public_url: &PublicUrl,
     settings: &Current<Settings>,
     programs: &Programs,
     system: System,
-    wanted: ProgramFor,
+    request: ProgramFor,
 ) -> Result<Response> {
-    let short = |text: Option<String>| {
+    let valid = |text: Option<String>| {
         text.filter(|t| t.len() <= 64 && t.chars().all(|c| c.is_ascii_alphanumeric() || "-_ ".contains(c)))
     };
-    let pass = ProgramPass { link: short(wanted.link), key: short(wanted.key), handover: short(wanted.handover) };
+    let pass = ProgramPass { link: valid(request.link), key: valid(request.key), handover: valid(request.handover) };
     let binding = Binding {
         server: public_url.to_string(),
         identity: identity.public(),

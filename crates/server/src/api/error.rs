@@ -1,4 +1,4 @@
-//! What goes wrong, as an answer: a status and a sentence for a person.
+//! Errors as responses: a status and a sentence for a person.
 
 use axum::{
     Json,
@@ -25,16 +25,16 @@ pub struct ApiError {
     code: Option<ProblemCode>,
 }
 
-/// What a page does about a problem, where it can do something.
+/// What a page can do about a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
 pub enum ProblemCode {
-    /// Let whoever is signed in show once more who they are, by `POST /api/me/confirm`, and ask again.
+    /// Ask the user to confirm their identity by `POST /api/me/confirm`, then repeat the request.
     Confirm,
 }
 
-/// The body of an answer that is not a success.
+/// The body of an error response.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Problem {
@@ -50,12 +50,12 @@ impl ApiError {
         Self { status, message: message.into(), code: None }
     }
 
-    /// The request makes no sense, and why.
+    /// The request is not valid.
     pub fn bad(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, message)
     }
 
-    /// Nothing by that name, or nothing that the asker may know of.
+    /// It does not exist, or the user may not know of it.
     pub fn missing(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("There is no such {what}."))
     }
@@ -65,17 +65,17 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "Please sign in.")
     }
 
-    /// Wrong name or password: it is not said which.
+    /// Wrong user name or password; the message does not say which.
     pub fn wrong_password() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "The user name or the password is not right.")
     }
 
-    /// The password was right, and a code is needed beside it (RFC 6585, 428).
+    /// The password is right, and a code is needed as well (RFC 6585, 428).
     pub fn second_factor() -> Self {
-        Self::new(StatusCode::PRECONDITION_REQUIRED, "Please type the code that your authenticator shows.")
+        Self::new(StatusCode::PRECONDITION_REQUIRED, "Please enter the code that your authenticator app shows.")
     }
 
-    /// A code that is wrong, too old, or was used.
+    /// The code is wrong, expired or used.
     pub fn wrong_code() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
@@ -83,13 +83,13 @@ impl ApiError {
         )
     }
 
-    /// Signed in, but some time ago.
+    /// Signed in, but the identity was not confirmed recently.
     pub fn unconfirmed() -> Self {
-        let message = "Please confirm that it is you: this changes how people sign in.";
+        let message = "Please confirm your identity: this changes how people sign in.";
         Self { code: Some(ProblemCode::Confirm), ..Self::new(StatusCode::FORBIDDEN, message) }
     }
 
-    /// A passkey that lets nobody in.
+    /// A passkey that is not valid here.
     pub fn unknown_passkey(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, message)
     }
@@ -99,52 +99,52 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
-    /// It does not fit what is there.
+    /// The request conflicts with the current state.
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, message)
     }
 
-    /// A file came in parts: whoever sent it has to say its checksum.
+    /// The file was uploaded in parts, so the page has to send its checksum.
     pub fn sum_needed() -> Self {
-        Self::new(StatusCode::PRECONDITION_REQUIRED, "This file came in parts: its checksum is needed.")
+        Self::new(StatusCode::PRECONDITION_REQUIRED, "This file was uploaded in parts: its checksum is needed.")
     }
 
     /// Too many guesses.
     pub fn too_many() -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many tries. Please wait a minute and try again.")
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many attempts. Please wait a minute and try again.")
     }
 
-    /// More requests at once than one address may have.
+    /// Too many requests at once from one network.
     pub fn too_many_at_once() -> Self {
         Self::new(
             StatusCode::TOO_MANY_REQUESTS,
-            "Too many requests at once come from your network. Please try again in a few seconds.",
+            "There are too many requests from your network at once. Please try again in a few seconds.",
         )
     }
 
-    /// More at once than the server does.
+    /// The server is at its limit.
     pub fn busy() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "The server is busy. Please try again in a few seconds.")
     }
 
-    /// More than is taken.
+    /// The request is too large.
     pub fn too_large(message: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     }
 
-    /// This server's disk has no room.
+    /// The server's disk is nearly full.
     pub fn full() -> Self {
         Self::new(StatusCode::INSUFFICIENT_STORAGE, "The server's disk is nearly full.")
     }
 
-    /// Somebody else's server said no.
+    /// Another server refused or failed.
     pub fn upstream(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, message)
     }
 }
 
 impl ApiError {
-    /// The status of the answer.
+    /// The status of the response.
     pub fn status(&self) -> StatusCode {
         self.status
     }
@@ -174,10 +174,10 @@ impl From<NotAsked> for ApiError {
     fn from(error: NotAsked) -> Self {
         match error {
             NotAsked::Busy => Self::busy(),
-            // What is wrong there is for administrators, who test it in the settings; here anybody may ask.
+            // Details are for administrators, who can test the directory in the settings; anybody can see this message.
             NotAsked::Unreachable(why) => {
-                tracing::error!(%why, "the directory could not be asked");
-                Self::upstream("Your organisation's directory cannot be asked at the moment. Please try again later.")
+                tracing::error!(%why, "directory not reachable");
+                Self::upstream("Your organisation's directory cannot be reached at the moment. Please try again later.")
             }
         }
     }
@@ -191,8 +191,8 @@ impl From<sea_orm::DbErr> for ApiError {
 
 impl From<anyhow::Error> for ApiError {
     fn from(error: anyhow::Error) -> Self {
-        tracing::error!(%error, "a request failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The server could not do this. Its log says why.")
+        tracing::error!(%error, "request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The server failed to do this. Its log says why.")
     }
 }
 
@@ -278,7 +278,7 @@ impl From<JobError> for ApiError {
         match error {
             JobError::Refused(why) => ActError::from(why).into(),
             JobError::Fault(fault) => fault.into(),
-            // The page tries again: the connection may come back.
+            // The page retries: the program may reconnect.
             JobError::Unreachable => Self::new(StatusCode::SERVICE_UNAVAILABLE, sentence(&error.to_string())),
             JobError::UnexpectedResponse => Self::new(StatusCode::BAD_GATEWAY, sentence(&error.to_string())),
             JobError::Act(error) => error.into(),
@@ -287,7 +287,7 @@ impl From<JobError> for ApiError {
     }
 }
 
-/// Error text as a sentence.
+/// An error text as a sentence.
 pub(super) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Transcript, recording and bundle, for whoever may see them.
+//! Transcripts, recordings and bundles.
 
 use std::{ops::Range, path::PathBuf, sync::Arc};
 
@@ -19,15 +19,15 @@ use serde::{Deserialize, Serialize};
 use session::{Actor, Command, PlaybackTimeline};
 use ts_rs::TS;
 
-use super::{Admin, ApiError, By, Result, SignedIn, error::sentence, people, sessions};
+use super::{Admin, ApiError, CurrentLogin, Result, SignedIn, error::sentence, people, sessions};
 
 use crate::{
     access_scope::{self, SessionAction},
     playback::{self, Playback},
 };
 
-/// How much of a kept file is read at a time.
-const PART: usize = 1 << 20;
+/// How many bytes of a stored file are read at a time.
+const CHUNK: usize = 1 << 20;
 
 /// The transcript as text.
 pub async fn text(
@@ -58,16 +58,16 @@ fn attached(kind: &str, name: &str) -> [(header::HeaderName, String); 2] {
     [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, name)]
 }
 
-/// Has the evidence stored that could not be: tried again at once, whatever it waits for.
+/// Retries at once to store evidence that could not be stored.
 pub async fn store(State(archive): State<Arc<Archive>>, _: Admin, Path(id): Path<String>) -> Result<StatusCode> {
     let id = sessions::parse(id)?;
     let tried = archive.unfinished.try_again(&id);
     tried
         .then_some(StatusCode::ACCEPTED)
-        .ok_or_else(|| ApiError::conflict("Nothing of this session waits to be stored."))
+        .ok_or_else(|| ApiError::conflict("Nothing of this session is waiting to be stored."))
 }
 
-/// Where a recording is to be watched, for a while.
+/// A link to a recording, which expires.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Playing {
@@ -76,13 +76,13 @@ pub struct Playing {
     pub until: Timestamp,
 }
 
-/// Opens a recording for whoever may watch it; the timeline notes it.
+/// Creates a link to a recording; the timeline records that it is watched.
 pub async fn watch(
     State(sessions): State<Arc<SessionRegistry>>,
     State(archive): State<Arc<Archive>>,
     State(playback): State<Arc<Playback>>,
     me: SignedIn,
-    By(login): By,
+    CurrentLogin(login): CurrentLogin,
     Path(id): Path<String>,
 ) -> Result<Json<Playing>> {
     let id = sessions::parse(id)?;
@@ -99,41 +99,41 @@ pub async fn watch(
     Ok(Json(Playing { address: format!("/api/playback/{token}"), until: now.plus(playback::LIFE_MS) }))
 }
 
-/// What a link leads to, for whoever may still watch it.
-async fn watched(
+/// The session of a link, if the user may still watch it.
+async fn watchable(
     sessions: &Arc<SessionRegistry>,
     playback: &Playback,
     me: &SignedIn,
     token: &str,
 ) -> Result<(SessionId, Vec<Entry>)> {
     let id = playback.session(token, me.0.id, clock::now());
-    let gone = || ApiError::forbidden("This link to a recording works no more. Reload the page for a new one.");
+    let gone = || ApiError::forbidden("This link to a recording has expired. Reload the page for a new one.");
     let id = id.ok_or_else(gone)?;
     let entries = access_scope::session(sessions, &me.0, &id, SessionAction::Watch).await?;
     Ok((id, entries))
 }
 
-/// A kept file, opened.
-async fn kept(store: &Arc<Archive>, path: PathBuf) -> Result<Kept> {
+/// Opens a stored file.
+async fn open_kept(store: &Arc<Archive>, path: PathBuf) -> Result<Kept> {
     let archive = store.clone();
     let opened = tokio::task::spawn_blocking(move || Kept::open(&archive, path)).await.map_err(anyhow::Error::from)?;
     let kept = opened.map_err(|e| ApiError::upstream(format!("The recording cannot be read: {e}.")))?;
     kept.ok_or_else(|| ApiError::missing("recording"))
 }
 
-/// What was said, as subtitles of the video.
+/// The chat as subtitles of the video.
 pub async fn subtitles(
     State(sessions): State<Arc<SessionRegistry>>,
     State(playback): State<Arc<Playback>>,
     me: SignedIn,
     Path(token): Path<String>,
 ) -> Result<Response> {
-    let (_, entries) = watched(&sessions, &playback, &me, &token).await?;
+    let (_, entries) = watchable(&sessions, &playback, &me, &token).await?;
     let captions = recording_plan::captions(&entries, &PlaybackTimeline::of(&entries));
     Ok(([(header::CONTENT_TYPE, "text/vtt; charset=utf-8")], recording_plan::webvtt(&captions)).into_response())
 }
 
-/// The video, in ranges; of a session that goes on, what is recorded so far.
+/// The video, in ranges; for a running session what has been recorded so far.
 pub async fn recording(
     State(sessions): State<Arc<SessionRegistry>>,
     State(archive): State<Arc<Archive>>,
@@ -142,10 +142,10 @@ pub async fn recording(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let (id, entries) = watched(&sessions, &playback, &me, &token).await?;
+    let (id, entries) = watchable(&sessions, &playback, &me, &token).await?;
     if entries.iter().any(|e| matches!(e.event, Event::Stored { .. })) {
         let range = headers.get(header::RANGE).and_then(|r| r.to_str().ok());
-        return Ok(serve(kept(&archive, paths::recording(&archive.data, &id)).await?, "video/webm", range));
+        return Ok(serve(open_kept(&archive, paths::recording(&archive.data, &id)).await?, "video/webm", range));
     }
     let made = tokio::task::spawn_blocking(move || archive::so_far(&archive, &id, &entries)).await;
     let made = made.map_err(anyhow::Error::from)?.map_err(|error| match error.downcast::<TooLong>() {
@@ -157,9 +157,9 @@ pub async fn recording(
     Ok((ranged("video/webm", &whole, video.len() as u64, false), video).into_response())
 }
 
-/// Gives the stored video to another system. That it was watched is an event; the parts of one download are one act.
+/// Sends the stored video to another system. Watching it is an event; the ranges of one download count once.
 pub async fn serve_file(archive: &Arc<Archive>, id: &SessionId, by: UserRef, headers: &HeaderMap) -> Result<Response> {
-    let video = kept(archive, paths::recording(&archive.data, id)).await?;
+    let video = open_kept(archive, paths::recording(&archive.data, id)).await?;
     let range = headers.get(header::RANGE).and_then(|r| r.to_str().ok());
     if range.is_none_or(|r| r.starts_with("bytes=0-")) {
         let event = Event::Watched { by };
@@ -176,11 +176,11 @@ pub async fn pointer(
     me: SignedIn,
     Path(token): Path<String>,
 ) -> Result<Response> {
-    let (id, _) = watched(&sessions, &playback, &me, &token).await?;
-    Ok(serve(kept(&archive, paths::pointer(&archive.data, &id)).await?, "application/octet-stream", None))
+    let (id, _) = watchable(&sessions, &playback, &me, &token).await?;
+    Ok(serve(open_kept(&archive, paths::pointer(&archive.data, &id)).await?, "application/octet-stream", None))
 }
 
-/// When something moved in the video: pairs of milliseconds, as JSON.
+/// When the video shows activity: pairs of milliseconds, as JSON.
 pub async fn activity(
     State(sessions): State<Arc<SessionRegistry>>,
     State(archive): State<Arc<Archive>>,
@@ -188,11 +188,11 @@ pub async fn activity(
     me: SignedIn,
     Path(token): Path<String>,
 ) -> Result<Response> {
-    let (id, _) = watched(&sessions, &playback, &me, &token).await?;
-    Ok(serve(kept(&archive, paths::activity(&archive.data, &id)).await?, "application/json", None))
+    let (id, _) = watchable(&sessions, &playback, &me, &token).await?;
+    Ok(serve(open_kept(&archive, paths::activity(&archive.data, &id)).await?, "application/json", None))
 }
 
-/// A kept file or a range of it (RFC 9110, 14).
+/// A stored file or a range of it (RFC 9110, 14).
 fn serve(kept: Kept, kind: &'static str, asked: Option<&str>) -> Response {
     let all = kept.bytes;
     let range = match asked.map(|range| http_range_header::parse_range_header(range).and_then(|r| r.validate(all))) {
@@ -212,7 +212,7 @@ fn serve(kept: Kept, kind: &'static str, asked: Option<&str>) -> Response {
     let parts = stream::unfold(start, move |at| {
         let kept = kept.clone();
         async move {
-            let most = usize::try_from(end - at).unwrap_or(PART).min(PART);
+            let most = usize::try_from(end - at).unwrap_or(CHUNK).min(CHUNK);
             if most == 0 {
                 return None;
             }
@@ -233,27 +233,27 @@ fn ranged(kind: &'static str, range: &Range<u64>, all: u64, partial: bool) -> He
     headers.insert(header::CONTENT_LENGTH, length.into());
     if partial {
         let text = format!("bytes {}-{}/{all}", range.start, range.end - 1);
-        headers.insert(header::CONTENT_RANGE, text.parse().expect("numbers are a header's text"));
+        headers.insert(header::CONTENT_RANGE, text.parse().expect("numbers are a valid header value"));
     }
     headers
 }
 
-/// How a bundle is wished.
+/// Options of a bundle.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wished {
-    /// With a second video that has the pointer drawn into it.
+pub struct BundleOptions {
+    /// Include a second video with the pointer drawn into it.
     #[serde(default)]
     pointer: bool,
 }
 
-/// Everything that remains of a session that is over, in one signed file.
+/// All evidence of an ended session in one signed file.
 pub async fn bundle(
     State(sessions): State<Arc<SessionRegistry>>,
     State(archive): State<Arc<Archive>>,
     me: SignedIn,
     Path(id): Path<String>,
-    Query(Wished { pointer }): Query<Wished>,
+    Query(BundleOptions { pointer }): Query<BundleOptions>,
 ) -> Result<Response> {
     let pointer = if pointer { Pointer::BurnedIn } else { Pointer::Beside };
     let id = sessions::parse(id)?;
@@ -263,26 +263,26 @@ pub async fn bundle(
         .any(|e| matches!(e.event, Event::Stored { .. }))
     {
         return Err(ApiError::conflict(
-            "The evidence is not complete yet: the session goes on, or it is being stored.",
+            "The evidence is not complete yet: the session is still running or being stored.",
         ));
     }
     let contents = archive.export(&id, Some(me.as_ref())).await?;
-    let (out, pieces) = tokio::sync::mpsc::channel(8);
+    let (out, chunks) = tokio::sync::mpsc::channel(8);
     tokio::task::spawn_blocking(move || {
-        let out = std::io::BufWriter::with_capacity(PART, Pieces(out));
+        let out = std::io::BufWriter::with_capacity(CHUNK, ChannelWriter(out));
         if let Err(error) = archive.pack(&contents, pointer, out) {
-            tracing::error!(%error, "a bundle was not written to its end");
+            tracing::error!(%error, "bundle not completed");
         }
     });
-    let pieces = stream::unfold(pieces, |mut pieces| async { pieces.recv().await.map(|piece| (piece, pieces)) });
+    let chunks = stream::unfold(chunks, |mut chunks| async { chunks.recv().await.map(|chunk| (chunk, chunks)) });
     let name = format!("session-{id}.deskside.zip");
-    Ok((attached("application/zip", &name), Body::from_stream(pieces)).into_response())
+    Ok((attached("application/zip", &name), Body::from_stream(chunks)).into_response())
 }
 
-/// What is written goes to whoever reads the response.
-struct Pieces(tokio::sync::mpsc::Sender<std::io::Result<Bytes>>);
+/// Sends what is written to the reader of the response.
+struct ChannelWriter(tokio::sync::mpsc::Sender<std::io::Result<Bytes>>);
 
-impl std::io::Write for Pieces {
+impl std::io::Write for ChannelWriter {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let sent = self.0.blocking_send(Ok(Bytes::copy_from_slice(bytes)));
         sent.map(|()| bytes.len()).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
@@ -293,7 +293,7 @@ impl std::io::Write for Pieces {
     }
 }
 
-/// Why evidence is to be deleted or kept.
+/// The reason for a deletion.
 #[derive(Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
@@ -301,7 +301,7 @@ pub struct Because {
     pub reason: String,
 }
 
-/// Deletes what remains of a session; a signed tombstone stays.
+/// Deletes the evidence of a session; a signed tombstone remains.
 pub async fn delete(
     State(sessions): State<Arc<SessionRegistry>>,
     State(archive): State<Arc<Archive>>,
@@ -316,7 +316,9 @@ pub async fn delete(
         Err(NotDeleted::Missing) => Err(ApiError::missing("session")),
         Err(unfinished @ NotDeleted::Unfinished(_)) => Err(ApiError::upstream(unfinished.to_string())),
         Err(NotDeleted::Failed(error)) => Err(error.into()),
-        Err(refused) => Err(ApiError::conflict(refused.to_string())),
+        Err(refused @ (NotDeleted::LegalHold(_) | NotDeleted::NotStored)) => {
+            Err(ApiError::conflict(refused.to_string()))
+        }
     }
 }
 
@@ -329,7 +331,7 @@ pub struct HoldInput {
     pub reason: String,
 }
 
-/// Keeps evidence from being deleted, or lets it go.
+/// Places a legal hold on a session's evidence, or lifts it.
 pub async fn hold(
     State(sessions): State<Arc<SessionRegistry>>,
     State(archive): State<Arc<Archive>>,
@@ -343,7 +345,7 @@ pub async fn hold(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A key that seals.
+/// A key for seals.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct SealingKey {

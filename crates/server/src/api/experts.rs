@@ -1,4 +1,4 @@
-//! Experts: outsiders whom a technician invites by a link that lives an hour.
+//! Experts: outsiders whom a technician invites by a link that expires.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ use store::{stored_time, tables::expert};
 use ts_rs::TS;
 
 use super::{
-    ApiError, From, Result, SignedIn,
+    ApiError, ClientAddress, Result, SignedIn,
     join::{self, Token},
     sessions::{self, Admission},
 };
 
 use crate::{access_scope, config::PublicUrl, connections::Clients};
 
-/// Whom to invite, and what they may use of what the customer allows.
+/// Whom to invite, and which of the customer's grants they may use.
 #[derive(Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
@@ -41,7 +41,7 @@ pub struct ExpertLink {
     pub until: Timestamp,
 }
 
-/// What an expert reads before joining.
+/// What an expert sees before joining.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct ExpertWelcome {
@@ -53,7 +53,7 @@ pub struct ExpertWelcome {
     pub rights: Vec<Right>,
 }
 
-/// An expert is in.
+/// An expert was admitted.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct ExpertEntered {
@@ -72,12 +72,12 @@ pub async fn invite(
 ) -> Result<(StatusCode, Json<ExpertLink>)> {
     let live = sessions::running(&sessions, id)?;
     if !text::is_plain(&who.name) {
-        return Err(ApiError::bad("A name is one line of characters that can be seen."));
+        return Err(ApiError::bad("A name must be one line of visible characters."));
     }
     let command = Command::InviteExpert { name: who.name, rights: who.rights };
     let entries = live.act(&Actor::Technician(me.as_ref()), command).await?;
     let Some(Event::ExpertInvited { invitation, .. }) = entries.into_iter().next().map(|e| e.event) else {
-        return Err(anyhow::anyhow!("an expert was invited without an event").into());
+        return Err(anyhow::anyhow!("an invitation produced no event").into());
     };
     let now = stored_time(clock::now());
     expert::Entity::delete_many().filter(expert::Column::Until.lt(now)).exec(&db).await?;
@@ -89,7 +89,7 @@ pub async fn invite(
         until: Set(stored_time(invitation.until)),
     };
     row.insert(&db).await?;
-    let link = format!("{}/expert#{token}", public_url);
+    let link = format!("{public_url}/expert#{token}");
     Ok((StatusCode::CREATED, Json(ExpertLink { link, until: invitation.until })))
 }
 
@@ -98,23 +98,23 @@ async fn find(
     sessions: &Arc<SessionRegistry>,
     token: &str,
 ) -> Result<(Arc<LiveSession>, ExpertInvitation)> {
-    let row = expert::Entity::find_by_id(secret::hash(token)).one(db).await?.ok_or_else(join::dead)?;
-    let id = SessionId::try_from(row.session).map_err(|_| join::dead())?;
-    let live = sessions.get(&id).ok_or_else(join::dead)?;
-    let number = u16::try_from(row.number).map_err(|_| join::dead())?;
-    let invitation = access_scope::invitation(db, &live, number).await?.ok_or_else(join::dead)?;
+    let row = expert::Entity::find_by_id(secret::hash(token)).one(db).await?.ok_or_else(join::invalid_pass)?;
+    let id = SessionId::try_from(row.session).map_err(|_| join::invalid_pass())?;
+    let live = sessions.get(&id).ok_or_else(join::invalid_pass)?;
+    let number = u16::try_from(row.number).map_err(|_| join::invalid_pass())?;
+    let invitation = access_scope::invitation(db, &live, number).await?.ok_or_else(join::invalid_pass)?;
     Ok((live, invitation))
 }
 
-/// Says whose session an expert's link is for.
-pub async fn look(
+/// Shows which session an expert's link is for.
+pub async fn preview(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
     State(sessions): State<Arc<SessionRegistry>>,
-    From(address): From,
+    ClientAddress(address): ClientAddress,
     Json(body): Json<Token>,
 ) -> Result<Json<ExpertWelcome>> {
-    let (live, invitation) = join::guessed(&clients, address, find(&db, &sessions, &body.token)).await?;
+    let (live, invitation) = join::counting_failures(&clients, address, find(&db, &sessions, &body.token)).await?;
     let state = live.state().await;
     Ok(Json(ExpertWelcome {
         organisation: state.organisation,
@@ -126,18 +126,18 @@ pub async fn look(
     }))
 }
 
-/// Lets an expert in. The link works once.
+/// Admits an expert. The link works once.
 pub async fn enter(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
     State(sessions): State<Arc<SessionRegistry>>,
-    From(address): From,
+    ClientAddress(address): ClientAddress,
     Json(body): Json<Token>,
 ) -> Result<Json<ExpertEntered>> {
-    let (live, invitation) = join::guessed(&clients, address, find(&db, &sessions, &body.token)).await?;
+    let (live, invitation) = join::counting_failures(&clients, address, find(&db, &sessions, &body.token)).await?;
     let command = Command::JoinAsExpert { number: invitation.number };
     let entries = live.act(&Actor::Server, command).await?;
-    join::came_from(&clients, address, &live).await;
+    join::mark_known(&clients, address, &live).await;
     let who = live_sessions::came(&entries)?;
     expert::Entity::delete_by_id(secret::hash(&body.token)).exec(&db).await?;
     let resume = join::admit(&db, &live.id, who, false, join::RESUME_MS).await?;

@@ -1,5 +1,5 @@
-//! Files of the customer's machine, for technicians: folders, and carrying in both directions. Plain HTTPS between page
-//! and server; a stream each between server and program.
+//! The customer's files: folders, uploads and downloads. Plain HTTPS between page and server, a stream for each job
+//! between server and program.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use ts_rs::TS;
 
 use super::{ApiError, Helper, Result};
 
-/// A place on the customer's machine.
+/// A path on the customer's machine.
 #[derive(Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
@@ -28,7 +28,7 @@ pub struct FilePath {
     pub path: String,
 }
 
-/// Another name for a file or folder.
+/// A new name for a file or folder.
 #[derive(Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
@@ -37,17 +37,17 @@ pub struct Renaming {
     pub name: String,
 }
 
-/// A file on its way to the customer.
+/// A part of an upload to the customer.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Bringing {
+pub struct UploadPart {
     folder: String,
     name: String,
     size: u64,
     from: u64,
 }
 
-/// How much of a file is there.
+/// How many bytes of an upload have arrived.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct KeptBytes {
@@ -55,47 +55,47 @@ pub struct KeptBytes {
     pub bytes: u64,
 }
 
-/// A file that is there, to be put in its place.
+/// A complete upload, to be moved to its destination.
 #[derive(Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
 pub struct Placing {
     pub path: String,
-    /// Its SHA-256 in hexadecimal; not needed where all of it came by one request, of which the server knows it.
+    /// Its SHA-256 in hexadecimal. Not needed if the whole file came in one request: then the server knows it.
     #[serde(default)]
     #[ts(optional)]
     pub sum: Option<String>,
     pub replace: bool,
 }
 
-pub(super) fn place(path: &str) -> Result<String> {
+pub(super) fn checked_path(path: &str) -> Result<String> {
     if path.len() > MAX_PATH_BYTES || path.contains('\0') {
-        return Err(ApiError::bad("This path is too long."));
+        return Err(ApiError::bad("This path is too long or not valid."));
     }
     Ok(path.to_owned())
 }
 
-/// What is in a folder.
+/// Lists a folder.
 pub async fn list(Helper { live, by, .. }: Helper, Query(at): Query<FilePath>) -> Result<Json<Folder>> {
-    match live.ask_program(by, Job::List { path: place(&at.path)? }).await? {
-        Answer::Folder { folder } => Ok(Json(folder)),
-        _ => Err(JobError::UnexpectedResponse.into()),
-    }
+    let Answer::Folder { folder } = live.ask_program(by, Job::List { path: checked_path(&at.path)? }).await? else {
+        return Err(JobError::UnexpectedResponse.into());
+    };
+    Ok(Json(folder))
 }
 
 /// Makes a folder.
 pub async fn make_folder(Helper { live, by, .. }: Helper, Json(at): Json<FilePath>) -> Result<StatusCode> {
-    let path = place(&at.path)?;
+    let path = checked_path(&at.path)?;
     live.ask_program(by, Job::MakeFolder { path: path.clone() }).await?;
     live.record_deed(Event::FolderMade { by, path }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Gives a file or folder another name.
+/// Renames a file or folder.
 pub async fn rename(Helper { live, by, .. }: Helper, Json(new): Json<Renaming>) -> Result<StatusCode> {
-    let (from, to) = (place(&new.path)?, new.name);
+    let (from, to) = (checked_path(&new.path)?, new.name);
     if !name_fits(&to) {
-        return Err(ApiError::bad("This is not a file's name."));
+        return Err(ApiError::bad("This is not a valid file name."));
     }
     live.ask_program(by, Job::Rename { path: from.clone(), name: to.clone() }).await?;
     live.record_deed(Event::FileRenamed { by, from, to }).await?;
@@ -104,28 +104,27 @@ pub async fn rename(Helper { live, by, .. }: Helper, Json(new): Json<Renaming>) 
 
 /// Deletes a file or folder.
 pub async fn delete(Helper { live, by, .. }: Helper, Json(at): Json<FilePath>) -> Result<StatusCode> {
-    let path = place(&at.path)?;
+    let path = checked_path(&at.path)?;
     live.ask_program(by, Job::Delete { path: path.clone() }).await?;
     live.record_deed(Event::FileDeleted { by, path }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Takes a file's bytes from an offset on; says how much is there afterwards.
-pub async fn bring(
+/// Uploads a file's bytes from an offset on; returns how many have arrived.
+pub async fn upload(
     Helper { live, by, .. }: Helper,
     Path((_, transfer)): Path<(String, u64)>,
-    Query(Bringing { folder, name, size, from }): Query<Bringing>,
+    Query(UploadPart { folder, name, size, from }): Query<UploadPart>,
     body: Body,
 ) -> Result<Json<KeptBytes>> {
-    let path = format!("{}/{name}", place(&folder)?.trim_end_matches(['/', '\\']));
-    let carried = async {
+    let path = format!("{}/{name}", checked_path(&folder)?.trim_end_matches(['/', '\\']));
+    let sending = async {
         let job = |lane| Job::Bring { transfer, folder, name, size, from, lane };
         let mut pipe = live.bring(by, job).await?;
-        match pipe.answer().await? {
-            Answer::Kept { bytes } if bytes == from => {}
-            // Another part of it is there than the page believes: the page goes on from what is told.
-            Answer::Kept { bytes } => return Ok(bytes),
-            _ => return Err(JobError::UnexpectedResponse),
+        let Answer::Kept { bytes } = pipe.answer().await? else { return Err(JobError::UnexpectedResponse) };
+        // The page is wrong about the offset: it continues from the one in the response.
+        if bytes != from {
+            return Ok(bytes);
         }
         pipe.on_its_way(&live).await?;
         let mut sum = Sha256::new();
@@ -137,35 +136,31 @@ pub async fn bring(
             }
         }
         pipe.finish();
-        match pipe.answer().await? {
-            Answer::Kept { bytes } => {
-                if from == 0 && bytes == size {
-                    live.uploads.remember(transfer, secret::hex(&sum.finalize()));
-                }
-                Ok(bytes)
-            }
-            _ => Err(JobError::UnexpectedResponse),
+        let Answer::Kept { bytes } = pipe.answer().await? else { return Err(JobError::UnexpectedResponse) };
+        if from == 0 && bytes == size {
+            live.uploads.remember(transfer, secret::hex(&sum.finalize()));
         }
+        Ok(bytes)
     };
-    match carried.await {
+    match sending.await {
         Ok(bytes) => Ok(Json(KeptBytes { bytes })),
-        Err(error) => Err(failed(&live, by, Direction::ToCustomer, path, error).await),
+        Err(error) => Err(record_failure(&live, by, Direction::ToCustomer, path, error).await),
     }
 }
 
-/// How much of a file is there.
-pub async fn kept(
+/// Returns how many bytes of an upload have arrived.
+pub async fn uploaded_bytes(
     Helper { live, by, .. }: Helper,
     Path((_, transfer)): Path<(String, u64)>,
 ) -> Result<Json<KeptBytes>> {
-    match live.ask_program(by, Job::Kept { transfer }).await? {
-        Answer::Kept { bytes } => Ok(Json(KeptBytes { bytes })),
-        _ => Err(JobError::UnexpectedResponse.into()),
-    }
+    let Answer::Kept { bytes } = live.ask_program(by, Job::Kept { transfer }).await? else {
+        return Err(JobError::UnexpectedResponse.into());
+    };
+    Ok(Json(KeptBytes { bytes }))
 }
 
-/// Puts a file that is there whole into its place; says the path that it got.
-pub async fn put_in_place(
+/// Moves a complete upload to its destination; returns the path that it got.
+pub async fn place(
     Helper { live, by, .. }: Helper,
     Path((_, transfer)): Path<(String, u64)>,
     Json(new): Json<Placing>,
@@ -175,32 +170,32 @@ pub async fn put_in_place(
     };
     let job = Job::Place { transfer, sum: sum.clone(), replace: new.replace };
     match live.ask_program(by, job).await {
-        // The sum is the one that was asked for: the program has compared.
+        // The program has compared the file with the requested checksum.
         Ok(Answer::Placed { path, bytes, sha256: _ }) => {
-            let deed = Event::FileCarried { by, way: Direction::ToCustomer, path: path.clone(), bytes, sha256: sum };
-            live.record_deed(deed).await?;
+            let event = Event::FileCarried { by, way: Direction::ToCustomer, path: path.clone(), bytes, sha256: sum };
+            live.record_deed(event).await?;
             Ok(Json(FileName { path }))
         }
         Ok(_) => Err(JobError::UnexpectedResponse.into()),
-        Err(error) => Err(failed(&live, by, Direction::ToCustomer, new.path, error).await),
+        Err(error) => Err(record_failure(&live, by, Direction::ToCustomer, new.path, error).await),
     }
 }
 
-/// Where a file is.
+/// The path of a file.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct FileName {
     pub path: String,
 }
 
-/// Gives a transfer up: nothing of it stays.
+/// Cancels an upload and deletes its bytes.
 pub async fn abandon(Helper { live, by, .. }: Helper, Path((_, transfer)): Path<(String, u64)>) -> Result<StatusCode> {
     live.ask_program(by, Job::Abandon { transfer }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Writes a failure into the timeline, unless the way is just broken: then it is tried again.
-pub(super) async fn failed(
+/// Records a failure in the timeline, unless the connection is broken: then the page retries.
+pub(super) async fn record_failure(
     live: &Arc<LiveSession>,
     by: ParticipantId,
     way: Direction,
@@ -208,9 +203,9 @@ pub(super) async fn failed(
     error: JobError,
 ) -> ApiError {
     if let JobError::Fault(fault) = &error {
-        let deed = Event::FileFailed { by, way, path, reason: fault.to_string() };
-        if let Err(error) = live.record_deed(deed).await {
-            tracing::debug!(session = %live.id, %error, "a file failed after the session's end");
+        let event = Event::FileFailed { by, way, path, reason: fault.to_string() };
+        if let Err(error) = live.record_deed(event).await {
+            tracing::debug!(session = %live.id, %error, "file failure not recorded: the session has ended");
         }
     }
     error.into()

@@ -1,4 +1,4 @@
-//! Who helps: taking sessions, transferring and sharing them, and notes for whoever comes after.
+//! Taking, transferring and sharing sessions, and notes for technicians.
 
 use std::sync::Arc;
 
@@ -26,9 +26,9 @@ use crate::access_scope::{self, SessionAction};
 pub enum Transfer {
     /// To another technician.
     Technician { technician: i32, note: String },
-    /// To whoever of a team takes it.
+    /// To a team's queue.
     Team { team: String, note: String },
-    /// To whoever takes it.
+    /// To the general queue.
     General { note: String },
 }
 
@@ -66,7 +66,7 @@ pub async fn transfer(
             use sea_orm::{ColumnTrait, QueryFilter};
             let members = user::Entity::find().filter(user::Column::Team.eq(&*team));
             if members.filter(user::Column::Disabled.eq(false)).one(&db).await?.is_none() {
-                return Err(ApiError::missing("team, or nobody is in it"));
+                return Err(ApiError::missing("team, or it has no members"));
             }
             Command::Enqueue { queue: Queue::Team { team }, note }
         }
@@ -75,7 +75,7 @@ pub async fn transfer(
     sessions::act(&sessions, &me, id, command).await
 }
 
-/// Takes a session out of a queue, and opens it when it is on hold.
+/// Takes a session out of a queue, and reopens it if it is on hold.
 pub async fn take(
     State(sessions): State<Arc<SessionRegistry>>,
     me: SignedIn,
@@ -102,7 +102,7 @@ pub async fn share(
     sessions::act(&sessions, &me, id, Command::ShareWith { with }).await
 }
 
-/// Leaves a note that only technicians read.
+/// Adds a note that only technicians can read.
 pub async fn note(
     State(sessions): State<Arc<SessionRegistry>>,
     me: SignedIn,

@@ -1,4 +1,4 @@
-//! Other systems, as an administrator sets them up, and sessions for tickets of other desks.
+//! The settings for other systems, and sessions for tickets of other service desks.
 
 pub mod accounts;
 pub mod receivers;
@@ -41,7 +41,7 @@ pub struct KnownEvent {
     pub says: String,
 }
 
-/// Everything about other systems.
+/// API accounts, tokens and receivers, with the events that receivers can choose.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Integrations {
@@ -79,16 +79,16 @@ pub async fn all(
     }))
 }
 
-/// A ticket of another desk, here.
+/// The incident and session that were created for a ticket of another service desk.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct ImportedTicket {
-    /// The page of the incident.
+    /// The incident's id.
     pub incident: i32,
     pub issued: sessions::Issued,
 }
 
-/// Makes a session for a ticket of another desk: what the link on its page leads to.
+/// Creates a session for a ticket of another service desk. The link on the ticket's page leads here.
 pub async fn start_from_ticket(
     State(db): State<DatabaseConnection>,
     State(settings): State<Arc<Current<Settings>>>,
@@ -97,7 +97,7 @@ pub async fn start_from_ticket(
     me: SignedIn,
     Path((desk, ticket)): Path<(String, String)>,
 ) -> Result<(StatusCode, Json<ImportedTicket>)> {
-    // By its number, or `rt` for the first Request Tracker there is.
+    // By the receiver's id, or `rt` for the first Request Tracker.
     let receivers = deliveries.receivers();
     let mut desks = receivers.iter().filter(|r| ReceiverKind::of(r) == ReceiverKind::RequestTracker);
     let found = desks.find(|r| desk == "rt" || desk == r.id.to_string());

@@ -1,11 +1,12 @@
-//! The customer's way in: by link, by key, by the program, and back after a cut.
+//! How customers join: by link, by key, by the support program, and again after a broken connection.
 //!
-//! Whoever does not know a live key or link learns nothing here, and may not guess often.
+//! Somebody without a valid key or link learns nothing here, and the number of guesses is limited.
+//!
 
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{Json, extract::State, http::StatusCode};
-use live_sessions::{self, LiveSession, SessionRegistry};
+use live_sessions::{self, ActError, LiveSession, SessionRegistry};
 use platform::{clock, identity::Identity, secret, throttle::Attempt};
 use protocol::{Client, ParticipantId, Role, SessionId};
 use sea_orm::{
@@ -22,7 +23,7 @@ use store::{
 };
 use ts_rs::TS;
 
-use super::{ApiError, From, Result, sessions::Admission};
+use super::{ApiError, ClientAddress, Result, sessions::Admission};
 
 use crate::{
     access_scope,
@@ -30,43 +31,44 @@ use crate::{
     connections::Clients,
     programs::{Programs, System},
     sign_in::Auth,
+    state::service_group,
 };
 
-/// How long a customer's page or program may come back with its token.
+/// How long a resume token is valid.
 pub const RESUME_MS: u64 = 8 * 24 * 60 * 60 * 1_000;
-/// How long the way from the browser to the support program may take.
+/// How long a hand-over token is valid.
 const HANDOVER_MS: u64 = 15 * 60 * 1_000;
-/// So many programs of one customer may be on their way; one more ends the oldest.
-const MOST_HANDOVERS: u64 = 5;
+/// How many hand-over tokens a customer may have; another one deletes the oldest.
+const MAX_HANDOVERS: u64 = 5;
 
-/// What a customer holds.
+/// What a customer can join with.
 #[derive(Clone, Deserialize, TS)]
 #[serde(tag = "by", rename_all = "snake_case", deny_unknown_fields)]
 #[ts(export)]
 pub enum Pass {
-    /// The spoken key.
+    /// The session key, as spoken on the phone.
     Key { key: String },
-    /// The secret of the link.
+    /// The token in the link.
     Link { token: String },
-    /// From the browser to the support program.
+    /// The hand-over token, from the browser to the support program.
     Handover { token: String },
 }
 
-/// Who runs this server: for the front page.
+/// The organisation that runs this server, for the front page.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Welcome {
     pub organisation: String,
     pub domain: String,
-    /// The systems that there is a support program for.
+    /// The operating systems that there is a support program for.
     pub programs: Vec<System>,
-    /// What the button says that leads technicians to their organisation's own sign-in.
+    /// The label of the button for the organisation's own sign-in, if there is one.
     pub openid: Option<String>,
     /// Whether technicians may sign in with a passkey.
     pub passkeys: bool,
 }
 
-/// What a customer reads before joining.
+/// What a customer sees before joining.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Invitation {
@@ -76,11 +78,11 @@ pub struct Invitation {
     pub number: String,
     pub subject: String,
     pub recorded: bool,
-    /// The systems that there is a support program for.
+    /// The operating systems that there is a support program for.
     pub programs: Vec<System>,
 }
 
-/// A wish to come in.
+/// A request to join.
 #[derive(Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
@@ -89,17 +91,17 @@ pub struct Enter {
     pub client: Client,
 }
 
-/// A customer is in.
+/// A customer was admitted.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Entered {
     pub admission: Admission,
-    /// Comes back for a new ticket, also after a restart of the page or the server.
+    /// The resume token, for a new ticket after a restart of the page or the server.
     pub resume: String,
     pub invitation: Invitation,
 }
 
-/// A token given out here.
+/// A token that this API issued.
 #[derive(Serialize, Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
@@ -107,7 +109,7 @@ pub struct Token {
     pub token: String,
 }
 
-/// Who runs this server.
+/// Describes the organisation that runs this server.
 pub async fn welcome(
     State(public_url): State<PublicUrl>,
     State(settings): State<Arc<Current<Settings>>>,
@@ -123,50 +125,45 @@ pub async fn welcome(
     })
 }
 
-pub fn dead() -> ApiError {
+pub fn invalid_pass() -> ApiError {
     ApiError::missing(
         "session key or link: it may be mistyped, used already, or too old. Ask your technician for a new one",
     )
 }
 
-/// Says whose session a pass is for.
-pub async fn look(
-    State(db): State<DatabaseConnection>,
-    State(identity): State<Arc<Identity>>,
+/// Shows which session a pass is for.
+pub async fn preview(
+    State(passes): State<Passes>,
     State(public_url): State<PublicUrl>,
-    State(clients): State<Arc<Clients>>,
-    State(sessions): State<Arc<SessionRegistry>>,
     State(programs): State<Arc<Programs>>,
-    From(address): From,
+    ClientAddress(address): ClientAddress,
     Json(pass): Json<Pass>,
 ) -> Result<Json<Invitation>> {
-    let (live, _) = find(&db, &identity, &clients, &sessions, address, &pass).await?;
+    let (live, _) = passes.find(address, &pass).await?;
     Ok(Json(invitation(&public_url, &programs, &live).await))
 }
 
-/// Lets a customer in.
+/// Admits a customer.
 pub async fn enter(
-    State(db): State<DatabaseConnection>,
-    State(identity): State<Arc<Identity>>,
+    State(passes): State<Passes>,
     State(public_url): State<PublicUrl>,
-    State(clients): State<Arc<Clients>>,
-    State(sessions): State<Arc<SessionRegistry>>,
     State(programs): State<Arc<Programs>>,
-    From(address): From,
+    ClientAddress(address): ClientAddress,
     Json(body): Json<Enter>,
 ) -> Result<Json<Entered>> {
     if body.client == Client::Console {
         return Err(ApiError::bad("Technicians join from the console."));
     }
-    // A key that is replaced just now lets nobody in by the event of the new one.
-    let one = sessions.passes.lock().await;
-    let (live, seat) = find(&db, &identity, &clients, &sessions, address, &body.pass).await?;
-    let who = match (&body.pass, seat) {
+    // Holds the lock, so that a key that is being replaced cannot admit anybody by its successor's event.
+    let Passes { db, sessions, .. } = &passes;
+    let lock = sessions.passes.lock().await;
+    let (live, returning) = passes.find(address, &body.pass).await?;
+    let who = match (&body.pass, returning) {
         (Pass::Handover { token }, Some(who)) => {
-            // Whoever deletes it has it: it works once, however many bring it at the same time.
-            let taken = admission::Entity::delete_by_id(secret::hash(token)).exec(&db).await?;
+            // Whoever deletes the row may join: the token works once, however many requests bring it at once.
+            let taken = admission::Entity::delete_by_id(secret::hash(token)).exec(db).await?;
             if taken.rows_affected == 0 {
-                return Err(dead());
+                return Err(invalid_pass());
             }
             who
         }
@@ -176,46 +173,46 @@ pub async fn enter(
             let join =
                 Command::Join { role: Role::Customer, name, client: body.client, user: None, by_role: None, by_key };
             let entries = live.act(&Actor::Server, join).await.map_err(|error| match error {
-                live_sessions::ActError::Refused(_) => dead(),
-                other => other.into(),
+                ActError::Refused(_) => invalid_pass(),
+                error @ (ActError::Disabled | ActError::NoTeam | ActError::Store(_)) => error.into(),
             })?;
             live_sessions::came(&entries)?
         }
     };
-    drop(one);
-    let resume = admit(&db, &live.id, who, false, RESUME_MS).await?;
+    drop(lock);
+    let resume = admit(db, &live.id, who, false, RESUME_MS).await?;
     let admission = Admission { session: live.id.clone(), ticket: sessions.ticket(live.id.clone(), who) };
     Ok(Json(Entered { admission, resume, invitation: invitation(&public_url, &programs, &live).await }))
 }
 
-/// Lets a customer come back.
+/// Issues a ticket for a customer who comes back.
 pub async fn resume(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
     State(sessions): State<Arc<SessionRegistry>>,
-    From(address): From,
+    ClientAddress(address): ClientAddress,
     Json(body): Json<Token>,
 ) -> Result<Json<Admission>> {
-    let (live, who) = guessed(&clients, address, by_token(&db, &sessions, &body.token, false)).await?;
-    came_from(&clients, address, &live).await;
+    let (live, who) = counting_failures(&clients, address, by_token(&db, &sessions, &body.token, false)).await?;
+    mark_known(&clients, address, &live).await;
     Ok(Json(Admission { session: live.id.clone(), ticket: sessions.ticket(live.id.clone(), who) }))
 }
 
-/// Gives the browser's customer a token for the support program.
+/// Issues a hand-over token for the support program.
 pub async fn handover(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
     State(sessions): State<Arc<SessionRegistry>>,
-    From(address): From,
+    ClientAddress(address): ClientAddress,
     Json(body): Json<Token>,
 ) -> Result<Json<Token>> {
-    let (live, who) = guessed(&clients, address, by_token(&db, &sessions, &body.token, false)).await?;
+    let (live, who) = counting_failures(&clients, address, by_token(&db, &sessions, &body.token, false)).await?;
     let token = admit(&db, &live.id, who, true, HANDOVER_MS).await?;
     keep_newest(&db, &live.id, who).await?;
     Ok(Json(Token { token }))
 }
 
-/// Counted when the new one is there: of many at once the newest stay, and never more.
+/// Runs after the insertion, so that of many concurrent ones only the newest remain.
 async fn keep_newest(db: &DatabaseConnection, session: &SessionId, who: ParticipantId) -> Result<()> {
     let of_one = Condition::all()
         .add(admission::Column::Session.eq(session.as_str()))
@@ -226,14 +223,14 @@ async fn keep_newest(db: &DatabaseConnection, session: &SessionId, who: Particip
         .from(admission::Entity)
         .cond_where(of_one.clone())
         .order_by(admission::Column::Until, Order::Desc)
-        .limit(MOST_HANDOVERS)
+        .limit(MAX_HANDOVERS)
         .to_owned();
     let older = admission::Entity::delete_many().filter(of_one);
     older.filter(admission::Column::Hash.not_in_subquery(newest)).exec(db).await?;
     Ok(())
 }
 
-/// A token for a participant to come back by.
+/// Issues a token by which a participant can come back.
 pub async fn admit(
     db: &DatabaseConnection,
     session: &SessionId,
@@ -255,102 +252,99 @@ pub async fn admit(
     Ok(token)
 }
 
-/// The running session that a token belongs to, and whose it is.
+/// The running session and the participant that a token belongs to.
 pub async fn by_token(
     db: &DatabaseConnection,
     sessions: &Arc<SessionRegistry>,
     token: &str,
     handover: bool,
 ) -> Result<(Arc<LiveSession>, ParticipantId)> {
-    let (id, who) = holder(db, token, handover).await?;
-    let live = sessions.get(&id).ok_or_else(dead)?;
-    if access_scope::may_enter(db, &live, who).await? { Ok((live, who)) } else { Err(dead()) }
+    let (id, who) = find_token(db, token, handover).await?;
+    let live = sessions.get(&id).ok_or_else(invalid_pass)?;
+    if access_scope::may_enter(db, &live, who).await? { Ok((live, who)) } else { Err(invalid_pass()) }
 }
 
-async fn holder(db: &DatabaseConnection, token: &str, handover: bool) -> Result<(SessionId, ParticipantId)> {
+async fn find_token(db: &DatabaseConnection, token: &str, handover: bool) -> Result<(SessionId, ParticipantId)> {
     let row = admission::Entity::find_by_id(secret::hash(token)).one(db).await?;
-    let row = row.filter(|r| r.handover == handover && r.until > stored_time(clock::now())).ok_or_else(dead)?;
-    let id = SessionId::try_from(row.session).map_err(|_| dead())?;
-    Ok((id, ParticipantId(u16::try_from(row.participant).map_err(|_| dead())?)))
+    let row = row.filter(|r| r.handover == handover && r.until > stored_time(clock::now())).ok_or_else(invalid_pass)?;
+    let id = SessionId::try_from(row.session).map_err(|_| invalid_pass())?;
+    Ok((id, ParticipantId(u16::try_from(row.participant).map_err(|_| invalid_pass())?)))
 }
 
-/// The session that a token belonged to, running or over, and whose it was.
-pub async fn whose(db: &DatabaseConnection, token: &str) -> Result<(SessionId, ParticipantId)> {
-    holder(db, token, false).await
+/// The session and the participant that a token belongs to, whether the session runs or has ended.
+pub async fn token_owner(db: &DatabaseConnection, token: &str) -> Result<(SessionId, ParticipantId)> {
+    find_token(db, token, false).await
 }
 
-/// Whether this key opens a session; the same words as ever when it does not.
-pub async fn open_session(
-    db: &DatabaseConnection,
-    identity: &Identity,
+/// Counts failed look-ups of links and tokens as guesses. Valid ones are never delayed, because nobody can guess them.
+pub async fn counting_failures<T>(
     clients: &Clients,
-    sessions: &Arc<SessionRegistry>,
     from: IpAddr,
-    key: &str,
-) -> Result<()> {
-    find(db, identity, clients, sessions, from, &Pass::Key { key: key.to_owned() }).await.map(|_| ())
-}
-
-/// What somebody found by a link or a token. Nobody guesses these, so a right one is never held up; wrong ones count.
-pub async fn guessed<T>(clients: &Clients, from: IpAddr, found: impl Future<Output = Result<T>>) -> Result<T> {
+    found: impl Future<Output = Result<T>>,
+) -> Result<T> {
     let found = found.await;
     if found.as_ref().is_err_and(|error| error.status() == StatusCode::NOT_FOUND) {
-        clients.wrong(from)?;
+        clients.record_failure(from)?;
     }
     found
 }
 
-/// Somebody was let in from there: known from now on, if a technician takes part. Anybody may begin a session where that
-/// needs no key, and is no less a stranger by it.
-pub async fn came_from(clients: &Clients, from: IpAddr, live: &LiveSession) {
+/// Marks the address as known, if a technician takes part in the session. Where a session can be started without a key,
+/// starting one does not make a stranger known.
+pub async fn mark_known(clients: &Clients, from: IpAddr, live: &LiveSession) {
     if live.read(|s| s.participants().iter().any(|p| p.role == Role::Technician)).await {
-        clients.came_in(from, None);
+        clients.record_success(from, None);
     }
 }
 
-/// The session that a pass opens. Also tells, in the same words, that there is none. A right one costs no guess.
-async fn find(
-    db: &DatabaseConnection,
-    identity: &Identity,
-    clients: &Clients,
-    sessions: &Arc<SessionRegistry>,
-    from: IpAddr,
-    pass: &Pass,
-) -> Result<(Arc<LiveSession>, Option<ParticipantId>)> {
-    if !matches!(pass, Pass::Key { .. }) {
-        let found = guessed(clients, from, open_by(db, identity, sessions, pass)).await?;
-        came_from(clients, from, &found.0).await;
-        return Ok(found);
+service_group! {
+    /// What finding the session of a pass needs.
+    pub struct Passes {
+        db: DatabaseConnection,
+        identity: Arc<Identity>,
+        clients: Arc<Clients>,
+        sessions: Arc<SessionRegistry>,
     }
-    let guess = clients.guess(Attempt::Key { from })?;
-    let found = open_by(db, identity, sessions, pass).await?;
-    clients.throttle.right(guess);
-    came_from(clients, from, &found.0).await;
-    Ok(found)
 }
 
-async fn open_by(
-    db: &DatabaseConnection,
-    identity: &Identity,
-    sessions: &Arc<SessionRegistry>,
-    pass: &Pass,
-) -> Result<(Arc<LiveSession>, Option<ParticipantId>)> {
-    let (column, hash, by_key) = match pass {
-        Pass::Key { key } => {
-            let digits = secret::digits(key).ok_or_else(dead)?;
-            (session_row::Column::KeyHash, secret::hash_key(&identity.pepper(), &digits), true)
+impl Passes {
+    /// Checks that this key opens a session; the error does not say why it does not.
+    pub async fn check_key(&self, from: IpAddr, key: &str) -> Result<()> {
+        self.find(from, &Pass::Key { key: key.to_owned() }).await.map(|_| ())
+    }
+
+    /// The session that a pass opens. Whatever is wrong, the error is the same. A valid pass costs no guess.
+    async fn find(&self, from: IpAddr, pass: &Pass) -> Result<(Arc<LiveSession>, Option<ParticipantId>)> {
+        if !matches!(pass, Pass::Key { .. }) {
+            let found = counting_failures(&self.clients, from, self.open(pass)).await?;
+            mark_known(&self.clients, from, &found.0).await;
+            return Ok(found);
         }
-        Pass::Link { token } => (session_row::Column::LinkHash, secret::hash(token), false),
-        Pass::Handover { token } => {
-            let (live, who) = by_token(db, sessions, token, true).await?;
-            return Ok((live, Some(who)));
-        }
-    };
-    let row = session_row::Entity::find().filter(column.eq(hash)).one(db).await?.ok_or_else(dead)?;
-    let id = SessionId::try_from(row.id).map_err(|_| dead())?;
-    let live = sessions.get(&id).ok_or_else(dead)?;
-    let open = live.read(|s| s.open_for_customer(clock::now(), by_key)).await;
-    if open { Ok((live, None)) } else { Err(dead()) }
+        let guess = self.clients.guess(Attempt::Key { from })?;
+        let found = self.open(pass).await?;
+        self.clients.throttle.right(guess);
+        mark_known(&self.clients, from, &found.0).await;
+        Ok(found)
+    }
+
+    async fn open(&self, pass: &Pass) -> Result<(Arc<LiveSession>, Option<ParticipantId>)> {
+        let (column, hash, by_key) = match pass {
+            Pass::Key { key } => {
+                let digits = secret::digits(key).ok_or_else(invalid_pass)?;
+                (session_row::Column::KeyHash, secret::hash_key(&self.identity.pepper(), &digits), true)
+            }
+            Pass::Link { token } => (session_row::Column::LinkHash, secret::hash(token), false),
+            Pass::Handover { token } => {
+                let (live, who) = by_token(&self.db, &self.sessions, token, true).await?;
+                return Ok((live, Some(who)));
+            }
+        };
+        let row = session_row::Entity::find().filter(column.eq(hash)).one(&self.db).await?.ok_or_else(invalid_pass)?;
+        let id = SessionId::try_from(row.id).map_err(|_| invalid_pass())?;
+        let live = self.sessions.get(&id).ok_or_else(invalid_pass)?;
+        let open = live.read(|s| s.open_for_customer(clock::now(), by_key)).await;
+        if open { Ok((live, None)) } else { Err(invalid_pass()) }
+    }
 }
 
 async fn invitation(public_url: &PublicUrl, programs: &Programs, live: &LiveSession) -> Invitation {

@@ -1,4 +1,4 @@
-//! The mailbox, and the mails that came.
+//! The mailbox, and received mails.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::{
 /// How many mails the administrator's list shows.
 const LIST: u64 = 50;
 
-/// How looking into the mailbox goes, and what came last.
+/// The result of the last poll, and the latest mails.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct MailIn {
@@ -34,7 +34,7 @@ pub struct MailIn {
     pub came: Vec<Came>,
 }
 
-/// A mail that came.
+/// A received mail.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Came {
@@ -42,9 +42,9 @@ pub struct Came {
     pub at: Timestamp,
     pub from: String,
     pub subject: String,
-    /// Where it went; none for one that was kept out.
+    /// The incident that it was filed under; `None` for a rejected mail.
     pub incident: Option<i32>,
-    /// Why it was.
+    /// Why it was rejected.
     pub kept_out: String,
 }
 
@@ -57,8 +57,8 @@ pub async fn read(State(inbox): State<Arc<Inbox>>, _: Admin) -> Json<Mailbox> {
     Json(shown(inbox.mailbox.get()))
 }
 
-/// What came.
-pub async fn came(
+/// The result of the last poll, and the latest mails.
+pub async fn received(
     State(db): State<DatabaseConnection>,
     State(inbox): State<Arc<Inbox>>,
     _: Admin,
@@ -78,18 +78,18 @@ pub async fn came(
 
 fn checked(inbox: &Arc<Inbox>, mut new: Mailbox) -> Result<Mailbox> {
     let known = inbox.mailbox.get();
-    new.password = mfa::kept(new.password, known.password, new.host == known.host)?;
+    new.password = mfa::typed_or_known(new.password, known.password, new.host == known.host)?;
     if new.folder.trim().is_empty() {
         new.folder = "INBOX".into();
     }
     let texts = [&new.host, &new.user, &new.password, &new.folder, &new.kind, &new.team];
     if texts.iter().any(|t| t.len() > 500 || t.chars().any(char::is_control)) || new.authority.len() > 65_536 {
-        return Err(ApiError::bad("A text has one line and at most 500 bytes."));
+        return Err(ApiError::bad("Each text must be one line of at most 500 bytes."));
     }
     Ok(new)
 }
 
-/// Sets it.
+/// Changes the mailbox.
 pub async fn write(
     State(db): State<DatabaseConnection>,
     State(secrets): State<Arc<Secrets>>,
@@ -106,14 +106,14 @@ pub async fn write(
     Ok(Json(shown(new)))
 }
 
-/// What a test says.
+/// The result of a test.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct MailboxAnswer {
     pub words: String,
 }
 
-/// Looks into it, and says what is there or what is wrong.
+/// Tests the mailbox; returns what was found, or what is wrong.
 pub async fn test(
     State(inbox): State<Arc<Inbox>>,
     State(auth): State<Arc<Auth>>,
@@ -124,20 +124,20 @@ pub async fn test(
     new.test(&auth.outbound).await.map(|words| Json(MailboxAnswer { words })).map_err(ApiError::upstream)
 }
 
-/// Whether somebody could enter by what a mail says. A large one takes its time, which no connection waits for: one is read at
-/// once, beside everything else.
-async fn judge(redactor: Redactor, raw: Vec<u8>) -> Result<(Vec<u8>, bool)> {
+/// Whether a mail quotes a key or link that still works. A large mail takes a while, so only one is scanned at a time,
+/// off the async threads.
+async fn scan(redactor: Redactor, raw: Vec<u8>) -> Result<(Vec<u8>, bool)> {
     static READING: Semaphore = Semaphore::const_new(1);
     let _turn = READING.acquire().await.map_err(anyhow::Error::from)?;
-    let judged = tokio::task::spawn_blocking(move || {
+    let scanned = tokio::task::spawn_blocking(move || {
         let is_live = redactor.is_live_in_mail(&raw);
         (raw, is_live)
     });
-    Ok(judged.await.map_err(anyhow::Error::from)?)
+    Ok(scanned.await.map_err(anyhow::Error::from)?)
 }
 
-/// A mail as it came, unless somebody who reads it could enter as the customer.
-async fn filed(
+/// A mail as received, unless it quotes a key or link that still works.
+async fn readable(
     db: &DatabaseConnection,
     sessions: &Arc<SessionRegistry>,
     inbox: &Arc<Inbox>,
@@ -146,16 +146,16 @@ async fn filed(
     let row = received_mail::Entity::find_by_id(id).one(db).await?.filter(|l| l.incident.is_some());
     let row = row.ok_or_else(|| ApiError::missing("mail"))?;
     let raw = mailbox::original(inbox, row.id).await?;
-    let (raw, is_live) = judge(sessions.redactor().await?, raw).await?;
+    let (raw, is_live) = scan(sessions.redactor().await?, raw).await?;
     if is_live {
         return Err(ApiError::conflict(
-            "This mail quotes an invitation that still works. Fetch it when the invitation was used or has expired.",
+            "This mail quotes an invitation that still works. You can download it once the invitation has been used or has expired.",
         ));
     }
     Ok(raw)
 }
 
-/// A mail as it came.
+/// Downloads a mail as received.
 pub async fn original(
     State(db): State<DatabaseConnection>,
     State(sessions): State<Arc<SessionRegistry>>,
@@ -163,26 +163,26 @@ pub async fn original(
     _: SignedIn,
     Path(id): Path<i32>,
 ) -> Result<Response> {
-    Ok(to_keep(&format!("mail-{id}.eml"), filed(&db, &sessions, &inbox, id).await?))
+    Ok(to_keep(&format!("mail-{id}.eml"), readable(&db, &sessions, &inbox, id).await?))
 }
 
-/// Something that came with a mail.
-pub async fn enclosed(
+/// Downloads an attachment of a mail.
+pub async fn attachment(
     State(db): State<DatabaseConnection>,
     State(sessions): State<Arc<SessionRegistry>>,
     State(inbox): State<Arc<Inbox>>,
     _: SignedIn,
     Path((id, number)): Path<(i32, usize)>,
 ) -> Result<Response> {
-    let letter =
-        message::read(&filed(&db, &sessions, &inbox, id).await?, &[]).ok_or_else(|| ApiError::missing("mail"))?;
-    let found = letter.attachments.into_iter().nth(number).ok_or_else(|| ApiError::missing("attachment"))?;
+    let mail =
+        message::read(&readable(&db, &sessions, &inbox, id).await?, &[]).ok_or_else(|| ApiError::missing("mail"))?;
+    let found = mail.attachments.into_iter().nth(number).ok_or_else(|| ApiError::missing("attachment"))?;
     Ok(to_keep(&found.name, found.content))
 }
 
-/// A file for the technician's disk: whatever strangers sent is never shown as a page of this server.
+/// A response that browsers save as a file: content from strangers is never shown as a page of this server.
 fn to_keep(name: &str, content: Vec<u8>) -> Response {
     let kind = HeaderValue::from_static("application/octet-stream");
-    let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, attachments::attachment(name))];
+    let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, attachments::content_disposition(name))];
     (StatusCode::OK, headers, content).into_response()
 }

@@ -31,6 +31,7 @@ use crate::{
     access_scope::{self, SessionAction},
     desk::{BuiltIn, Desk, Entry, ServiceDesk, ticket_import},
     mail::{self, Fields, Mailer, Outcome, OutgoingMail},
+    state::service_group,
     unsent_mail::UnsentMail,
 };
 
@@ -44,8 +45,8 @@ pub struct Draft {
     pub text: String,
 }
 
-/// A mail that was sent or lies in the outbox, without links and keys: those its author alone reads, until they are dead or
-/// the mail is sent.
+/// A mail that was sent or is in the outbox, without links and keys. Only its author can read these, until they expire
+/// or the mail is sent.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Mail {
@@ -113,7 +114,7 @@ async fn shown_one(
     Ok(shown(db, sessions, unsent, vec![row], me).await?.remove(0))
 }
 
-/// The invitation for a session, from the administrator's template.
+/// The invitation to a session, from the template in the settings.
 pub fn draft(current: &Current<Settings>, incident: &desk::Incident, me: &user::Model, link: &str, key: &str) -> Draft {
     let settings = current.get();
     let grouped = mail::grouped(key);
@@ -134,128 +135,124 @@ pub fn draft(current: &Current<Settings>, incident: &desk::Incident, me: &user::
 
 /// Sends the invitation to a session.
 pub async fn send(
-    State(db): State<DatabaseConnection>,
-    State(settings): State<Arc<Current<Settings>>>,
-    State(sessions): State<Arc<SessionRegistry>>,
-    State(desk): State<Arc<ServiceDesk>>,
-    State(mailer): State<Arc<Mailer>>,
-    State(unsent): State<Arc<UnsentMail>>,
+    State(mails): State<Mails>,
     SignedIn(me): SignedIn,
     Path(id): Path<String>,
     Json(draft): Json<Draft>,
 ) -> Result<Json<Mail>> {
     let id = sessions::parse(id)?;
-    let live = sessions.get(&id).ok_or_else(|| ApiError::missing("running session"))?;
-    access_scope::session(&sessions, &me, &id, SessionAction::Note).await?;
+    let live = mails.sessions.get(&id).ok_or_else(|| ApiError::missing("running session"))?;
+    access_scope::session(&mails.sessions, &me, &id, SessionAction::Note).await?;
     let incident = live.state().await.incident;
-    about(&db, &settings, &sessions, &desk, &mailer, &unsent, incident.id, me, draft).await
+    mails.send(incident.id, me, draft).await
 }
 
-/// Writes to an incident's customer.
+/// Sends a mail about an incident.
 pub async fn write(
-    State(db): State<DatabaseConnection>,
-    State(settings): State<Arc<Current<Settings>>>,
-    State(sessions): State<Arc<SessionRegistry>>,
-    State(desk): State<Arc<ServiceDesk>>,
-    State(mailer): State<Arc<Mailer>>,
-    State(unsent): State<Arc<UnsentMail>>,
+    State(mails): State<Mails>,
     SignedIn(me): SignedIn,
     Path(id): Path<i32>,
     Json(draft): Json<Draft>,
 ) -> Result<Json<Mail>> {
-    about(&db, &settings, &sessions, &desk, &mailer, &unsent, id, me, draft).await
+    mails.send(id, me, draft).await
 }
 
-/// Sends a mail about an incident and writes it into the journal. A refused mail is not in the journal: the technician
-/// still has its text in front of them, with the mail server's reason.
-async fn about(
-    db: &DatabaseConnection,
-    settings: &Current<Settings>,
-    sessions: &Arc<SessionRegistry>,
-    desk: &ServiceDesk,
-    mailer: &Mailer,
-    unsent: &UnsentMail,
-    incident: i32,
-    me: user::Model,
-    draft: Draft,
-) -> Result<Json<Mail>> {
-    let to: Mailbox =
-        draft.to.trim().parse().map_err(|_| ApiError::bad(format!("“{}” is not a mail address.", draft.to)))?;
-    if !is_plain(draft.to.trim()) {
-        return Err(ApiError::bad("A mail address is one line of characters that can be seen."));
+service_group! {
+    /// What sending a mail needs.
+    pub struct Mails {
+        db: DatabaseConnection,
+        settings: Arc<Current<Settings>>,
+        sessions: Arc<SessionRegistry>,
+        desk: Arc<ServiceDesk>,
+        mailer: Arc<Mailer>,
+        unsent: Arc<UnsentMail>,
     }
-    if draft.subject.trim().is_empty() || draft.subject.len() > 500 || !is_plain(&draft.subject) {
-        return Err(ApiError::bad("A mail needs a subject of up to 500 bytes."));
-    }
-    if draft.text.trim().is_empty() || draft.text.len() > 20_000 {
-        return Err(ApiError::bad("A mail needs a text of up to 20,000 bytes."));
-    }
-    let html = mail::html(&draft.text, &settings.get().organisation);
-    let about = incident::Entity::find_by_id(incident).one(db).await?;
-    let about = about.ok_or_else(|| ApiError::missing("incident"))?;
-    let name = mailer.name();
-    let sent = carry(db, desk, mailer, &about, &draft, to.clone(), &html, &name).await?;
-    let redactor = sessions.redactor().await?;
-    let (subject, text) = (redactor.clean(&draft.subject), redactor.clean(&draft.text));
-    let recipient = Mailbox { name: to.name.map(|name| redactor.clean(&name)), email: to.email };
-    // What is sent is with the customer; what nobody has sent yet its author may need once more.
-    let kept = !sent && (subject != draft.subject || text != draft.text);
-    let sealed = if kept { unsent.seal(&format!("{}\n{}", draft.subject, draft.text))? } else { String::new() };
-    let row = mail_row::ActiveModel {
-        incident: Set(incident),
-        at: Set(stored_time(clock::now())),
-        sender: Set(mailer.from()),
-        recipient: Set(recipient.to_string()),
-        subject: Set(subject),
-        html: Set(mail::html(&text, &settings.get().organisation)),
-        text: Set(text),
-        sent: Set(sent),
-        name: Set(name),
-        author: Set(me.id),
-        sealed: Set(sealed),
-        ..Default::default()
-    };
-    let row = row.insert(db).await?;
-    let entry = Entry::Mail {
-        to: row.recipient.clone(),
-        subject: row.subject.clone(),
-        text: row.text.clone(),
-        by: me.name.clone(),
-        mail: row.id,
-        sent,
-    };
-    BuiltIn(db.clone()).write(&incident.to_string(), &entry, "", false).await.map_err(anyhow::Error::msg)?;
-    Ok(Json(shown_one(db, sessions, unsent, row, me.id).await?))
 }
 
-/// Sends a mail: by the incident's own desk to its customer, else by the mail server. Whether it is on its way.
-async fn carry(
-    db: &DatabaseConnection,
-    service_desk: &ServiceDesk,
-    mailer: &Mailer,
-    incident: &incident::Model,
-    draft: &Draft,
-    to: Mailbox,
-    html: &str,
-    name: &str,
-) -> Result<bool> {
-    let customer = customer::Entity::find_by_id(incident.customer).one(db).await?;
-    let to_customer = customer.is_some_and(|c| c.email.eq_ignore_ascii_case(to.email.as_ref()));
-    if let Some((desk, ticket)) = service_desk.elsewhere(incident)
-        && to_customer
-        && let Some(send) = desk.mail(&ticket, &draft.subject, &draft.text)
-    {
-        return send.await.map(|_| true).map_err(ApiError::upstream);
+impl Mails {
+    /// Sends a mail about an incident and adds it to the journal. A refused mail is not added: the technician still has
+    /// its text on the screen, with the mail server's reason.
+    async fn send(&self, incident: i32, me: user::Model, draft: Draft) -> Result<Json<Mail>> {
+        let to: Mailbox =
+            draft.to.trim().parse().map_err(|_| ApiError::bad(format!("“{}” is not a mail address.", draft.to)))?;
+        if !is_plain(draft.to.trim()) {
+            return Err(ApiError::bad("A mail address must be one line of visible characters."));
+        }
+        if draft.subject.trim().is_empty() || draft.subject.len() > 500 || !is_plain(&draft.subject) {
+            return Err(ApiError::bad("A mail needs a subject of up to 500 bytes."));
+        }
+        if draft.text.trim().is_empty() || draft.text.len() > 20_000 {
+            return Err(ApiError::bad("A mail needs a text of up to 20,000 bytes."));
+        }
+        let html = mail::html(&draft.text, &self.settings.get().organisation);
+        let about = incident::Entity::find_by_id(incident).one(&self.db).await?;
+        let about = about.ok_or_else(|| ApiError::missing("incident"))?;
+        let name = self.mailer.name();
+        let sent = self.deliver(&about, &draft, to.clone(), &html, &name).await?;
+        let redactor = self.sessions.redactor().await?;
+        let (subject, text) = (redactor.clean(&draft.subject), redactor.clean(&draft.text));
+        let recipient = Mailbox { name: to.name.map(|name| redactor.clean(&name)), email: to.email };
+        // The customer has a sent mail. The author may need an unsent one again, so its links are kept sealed.
+        let kept = !sent && (subject != draft.subject || text != draft.text);
+        let sealed =
+            if kept { self.unsent.seal(&format!("{}\n{}", draft.subject, draft.text))? } else { String::new() };
+        let row = mail_row::ActiveModel {
+            incident: Set(incident),
+            at: Set(stored_time(clock::now())),
+            sender: Set(self.mailer.from()),
+            recipient: Set(recipient.to_string()),
+            subject: Set(subject),
+            html: Set(mail::html(&text, &self.settings.get().organisation)),
+            text: Set(text),
+            sent: Set(sent),
+            name: Set(name),
+            author: Set(me.id),
+            sealed: Set(sealed),
+            ..Default::default()
+        };
+        let row = row.insert(&self.db).await?;
+        let entry = Entry::Mail {
+            to: row.recipient.clone(),
+            subject: row.subject.clone(),
+            text: row.text.clone(),
+            by: me.name.clone(),
+            mail: row.id,
+            sent,
+        };
+        BuiltIn(self.db.clone()).write(&incident.to_string(), &entry, "", false).await.map_err(anyhow::Error::msg)?;
+        Ok(Json(shown_one(&self.db, &self.sessions, &self.unsent, row, me.id).await?))
     }
-    // The last mail that came is answered: mail programs then show both as one conversation.
-    let last = received_mail::Entity::find().filter(received_mail::Column::Incident.eq(incident.id));
-    let last = last.order_by_desc(received_mail::Column::Id).one(db).await?;
-    let answers = last.as_ref().map(|l| l.name.as_str()).filter(|name| name.contains('@'));
-    let letter = OutgoingMail { to, subject: &draft.subject, text: &draft.text, html, name, answers };
-    match mailer.send(letter).await {
-        Outcome::Sent => Ok(true),
-        Outcome::Unsent => Ok(false),
-        Outcome::Refused(reason) => Err(ApiError::upstream(format!("The mail server did not take the mail: {reason}"))),
+
+    /// Sends a mail: to the customer by the incident's own service desk, otherwise by the mail server. Returns whether
+    /// it was sent.
+    async fn deliver(
+        &self,
+        incident: &incident::Model,
+        draft: &Draft,
+        to: Mailbox,
+        html: &str,
+        name: &str,
+    ) -> Result<bool> {
+        let customer = customer::Entity::find_by_id(incident.customer).one(&self.db).await?;
+        let to_customer = customer.is_some_and(|c| c.email.eq_ignore_ascii_case(to.email.as_ref()));
+        if let Some((desk, ticket)) = self.desk.elsewhere(incident)
+            && to_customer
+            && let Some(send) = desk.mail(&ticket, &draft.subject, &draft.text)
+        {
+            return send.await.map(|_| true).map_err(ApiError::upstream);
+        }
+        // Refers to the last received mail, so that mail programs show both as one conversation.
+        let last = received_mail::Entity::find().filter(received_mail::Column::Incident.eq(incident.id));
+        let last = last.order_by_desc(received_mail::Column::Id).one(&self.db).await?;
+        let answers = last.as_ref().map(|l| l.name.as_str()).filter(|name| name.contains('@'));
+        let mail = OutgoingMail { to, subject: &draft.subject, text: &draft.text, html, name, answers };
+        match self.mailer.send(mail).await {
+            Outcome::Sent => Ok(true),
+            Outcome::Unsent => Ok(false),
+            Outcome::Refused(reason) => {
+                Err(ApiError::upstream(format!("The mail server did not take the mail: {reason}")))
+            }
+        }
     }
 }
 
@@ -290,7 +287,7 @@ pub async fn read(
     Ok(Json(shown_one(&db, &sessions, &unsent, find(&db, id).await?, me.id).await?))
 }
 
-/// The mail as the customer sees it: for a frame that may run nothing and load nothing.
+/// The mail as the customer sees it, for a frame that may run and load nothing.
 pub async fn html(
     State(db): State<DatabaseConnection>,
     State(settings): State<Arc<Current<Settings>>>,

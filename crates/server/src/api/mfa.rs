@@ -1,4 +1,4 @@
-//! Second factors, and where an organisation's own sign-in and directory are.
+//! Second factors, and the settings of the OpenID provider and the directory.
 
 use std::sync::Arc;
 
@@ -25,18 +25,18 @@ use crate::{
     sign_in::{self, Auth, Directory, GroupRule, OpenId, passkeys, totp},
 };
 
-/// A second factor to be put into a phone.
+/// A new second factor, to be added to an authenticator app.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct SecondOffered {
-    /// To be typed, in base32.
+    /// The secret in base32, for typing.
     pub secret: String,
     pub url: String,
     /// A QR code: a PNG in base64.
     pub picture: String,
 }
 
-/// A code.
+/// A code of the second factor.
 #[derive(Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
@@ -44,28 +44,28 @@ pub struct Code {
     pub code: String,
 }
 
-/// For a lost phone: each works once.
+/// Recovery codes for a lost phone; each works once.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Recovery {
     pub codes: Vec<String>,
 }
 
-/// Offers a new second factor; it counts once a code of it was typed.
+/// Offers a new second factor. It takes effect when a code of it has been entered.
 pub async fn offer(
     State(settings): State<Arc<Current<Settings>>>,
     State(auth): State<Arc<Auth>>,
     Confirmed(Browser { me, .. }): Confirmed,
 ) -> Result<Json<SecondOffered>> {
     if !me.external.is_empty() {
-        return Err(ApiError::conflict("You sign in elsewhere: set a second factor up there."));
+        return Err(ApiError::conflict("You sign in elsewhere: please set up a second factor there."));
     }
     let totp::Offered { secret, url, picture } = totp::offer(&settings.get().organisation, &me.login)?;
     auth.pending_totp.put(clock::now(), me.id, me.id, secret.clone());
     Ok(Json(SecondOffered { secret, url, picture }))
 }
 
-/// Takes an offered second factor: from now on signing in needs it.
+/// Activates an offered second factor: from now on signing in needs it.
 pub async fn confirm(
     State(db): State<DatabaseConnection>,
     State(secrets): State<Arc<Secrets>>,
@@ -76,10 +76,10 @@ pub async fn confirm(
 ) -> Result<Json<Recovery>> {
     let me = browser.me.clone();
     let guess = clients.guess(Attempt::Again { user: me.id })?;
-    let again = || ApiError::conflict("Please begin again.");
+    let again = || ApiError::conflict("This second factor has expired. Please start again.");
     let secret = auth.pending_totp.get(clock::now(), &me.id).ok_or_else(again)?;
     let step = totp::step(&secret, &code, clock::now()).ok_or_else(ApiError::wrong_code)?;
-    // Taken once: whoever confirms twice at the same time gets one list of recovery codes, and it is the one that counts.
+    // The offer is taken once: of two concurrent confirmations only one returns recovery codes, and those are valid.
     auth.pending_totp.take_if(clock::now(), &me.id, |pending_totp| *pending_totp == secret).ok_or_else(again)?;
     clients.throttle.right(guess);
     let (codes, kept) = totp::recovery();
@@ -93,7 +93,7 @@ pub async fn confirm(
     Ok(Json(Recovery { codes }))
 }
 
-/// Takes the second factor away, for whoever can still show it.
+/// Removes the second factor, given a valid code.
 pub async fn remove(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
@@ -121,7 +121,7 @@ async fn forget(db: &DatabaseConnection, id: i32) -> Result<StatusCode> {
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Takes somebody's second factor and passkeys away: their phone is lost, and their recovery codes too.
+/// Removes somebody's second factor and passkeys, for example if their phone and recovery codes are lost.
 pub async fn reset(
     State(db): State<DatabaseConnection>,
     State(auth): State<Arc<Auth>>,
@@ -134,35 +134,36 @@ pub async fn reset(
     Ok(done)
 }
 
-/// The organisation's own sign-in, without its secret.
+/// The settings of the OpenID provider, without the secret.
 pub async fn openid(State(auth): State<Arc<Auth>>, _: Admin) -> Json<OpenId> {
     Json(OpenId { client_secret: String::new(), ..auth.openid.get() })
 }
 
 fn checked(auth: &Auth, mut new: OpenId) -> Result<OpenId> {
     let known = auth.openid.get();
-    new.client_secret = kept(new.client_secret, known.client_secret, new.issuer == known.issuer)?;
+    new.client_secret = typed_or_known(new.client_secret, known.client_secret, new.issuer == known.issuer)?;
     if new.groups_claim.trim().is_empty() {
         new.groups_claim = "groups".into();
     }
     let texts = [&new.name, &new.issuer, &new.client_id, &new.client_secret, &new.groups_claim];
     if texts.iter().any(|t| t.len() > 1_000) || new.authority.len() > 65_536 || new.groups.len() > 200 {
-        return Err(ApiError::bad("A text has at most 1,000 bytes, and there are at most 200 groups."));
+        return Err(ApiError::bad("Each text may have up to 1,000 bytes, and there may be up to 200 groups."));
     }
     if new.enabled && (new.name.trim().is_empty() || new.issuer.is_empty() || new.client_id.is_empty()) {
-        return Err(ApiError::bad("A name, an issuer and a client id are needed."));
+        return Err(ApiError::bad("Please enter a name, an issuer and a client ID."));
     }
     named(&new.groups)?;
     Ok(new)
 }
 
-/// A secret that was typed, or the one that is known: it is told to the address that it was typed for, and to no other.
-pub fn kept(typed: String, known: String, same_address: bool) -> Result<String> {
+/// The typed secret, or the stored one if none was typed. A stored secret is sent only to the address that it was
+/// entered for.
+pub fn typed_or_known(typed: String, known: String, same_address: bool) -> Result<String> {
     match (typed.is_empty(), known.is_empty() || same_address) {
         (false, _) => Ok(typed),
         (true, true) => Ok(known),
         (true, false) => {
-            Err(ApiError::bad("Please type the secret again: the one that is known was given for another address."))
+            Err(ApiError::bad("Please type the secret again: the stored one was entered for another address."))
         }
     }
 }
@@ -170,35 +171,35 @@ pub fn kept(typed: String, known: String, same_address: bool) -> Result<String> 
 fn named(rules: &[GroupRule]) -> Result<()> {
     let bad = |g: &GroupRule| g.group.trim().is_empty() || g.group.len() > 500 || g.team.len() > 200;
     match rules.len() > 200 || rules.iter().any(bad) {
-        true => Err(ApiError::bad("Each rule names a group, and there are at most 200.")),
+        true => Err(ApiError::bad("Each rule needs a group, and there may be up to 200 rules.")),
         false => Ok(()),
     }
 }
 
-/// The directory, without the searcher's password.
+/// The settings of the directory, without its password.
 pub async fn directory(State(auth): State<Arc<Auth>>, _: Admin) -> Json<Directory> {
     Json(Directory { bind_password: String::new(), ..auth.directory.get() })
 }
 
 fn checked_directory(auth: &Auth, mut new: Directory) -> Result<Directory> {
     let known = auth.directory.get();
-    new.bind_password = kept(new.bind_password, known.bind_password, new.url == known.url)?;
+    new.bind_password = typed_or_known(new.bind_password, known.bind_password, new.url == known.url)?;
     named(&new.groups)?;
     let texts =
         [&new.url, &new.bind_dn, &new.bind_password, &new.base, &new.filter, &new.group_base, &new.group_filter];
     if texts.iter().any(|t| t.len() > 1_000) || new.authority.len() > 65_536 {
-        return Err(ApiError::bad("A text has at most 1,000 bytes."));
+        return Err(ApiError::bad("Each text may have up to 1,000 bytes."));
     }
     if new.enabled && !(new.url.starts_with("ldap://") || new.url.starts_with("ldaps://")) {
-        return Err(ApiError::bad("The address begins with ldaps:// or ldap://."));
+        return Err(ApiError::bad("The address must begin with ldaps:// or ldap://."));
     }
     if new.enabled && !new.filter.contains("{login}") {
-        return Err(ApiError::bad("The filter must contain {login}: it finds whoever signs in."));
+        return Err(ApiError::bad("The filter must contain {login}, which stands for the user name."));
     }
     Ok(new)
 }
 
-/// Sets it.
+/// Changes the directory's settings.
 pub async fn set_directory(
     State(db): State<DatabaseConnection>,
     State(secrets): State<Arc<Secrets>>,
@@ -213,7 +214,7 @@ pub async fn set_directory(
     Ok(Json(Directory { bind_password: String::new(), ..new }))
 }
 
-/// Asks the directory, and says what is wrong.
+/// Tests the directory's settings.
 pub async fn test_directory(
     State(auth): State<Arc<Auth>>,
     _: ConfirmedAdmin,
@@ -223,7 +224,7 @@ pub async fn test_directory(
     new.test(&auth.outbound).await.map(|()| StatusCode::NO_CONTENT).map_err(ApiError::upstream)
 }
 
-/// Sets it.
+/// Changes the OpenID provider's settings.
 pub async fn set_openid(
     State(db): State<DatabaseConnection>,
     State(secrets): State<Arc<Secrets>>,
@@ -238,7 +239,7 @@ pub async fn set_openid(
     Ok(Json(OpenId { client_secret: String::new(), ..new }))
 }
 
-/// Asks the provider, and says what is wrong.
+/// Tests the OpenID provider's settings.
 pub async fn test_openid(
     State(auth): State<Arc<Auth>>,
     _: ConfirmedAdmin,

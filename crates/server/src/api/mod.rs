@@ -1,4 +1,4 @@
-//! The web API. One file a resource, the whole router on one screen.
+//! The web API of the console and the customer's pages: one module for each resource, all routes in [`router`].
 
 pub mod account;
 mod attachments;
@@ -41,21 +41,23 @@ pub use account::LOGIN_MS;
 pub use download::{ProgramFor, program_for};
 pub use error::{ApiError, Result};
 pub use evidence::serve_file;
-pub use join::{dead, open_session};
+pub use join::{Passes, invalid_pass};
 pub use people::password;
 pub use remote_system::shell_cast;
 pub use signed_in::while_signed_in;
-pub use signed_in::{Admin, By, Confirmed, ConfirmedAdmin, From, Helper, SignedIn, address, signed_in};
+pub use signed_in::{
+    Admin, ClientAddress, Confirmed, ConfirmedAdmin, CurrentLogin, Helper, SignedIn, address, signed_in,
+};
 
 use crate::state::AppState;
 
-/// The largest body of a request: a mail with a long text fits.
+/// The largest request body in bytes: enough for a mail with a long text.
 pub const BODY_LIMIT: usize = 256 * 1024;
 
-/// The addresses of the console and of customers' pages.
+/// The routes of the console and of the customer's pages.
 pub fn router(app: &AppState) -> Router<AppState> {
     Router::new()
-        // Signing in.
+        // Sign-in.
         .route("/api/setup", post(account::set_up))
         .route("/api/sign-in", post(account::sign_in_here))
         .route("/api/sign-out", post(account::sign_out))
@@ -74,7 +76,7 @@ pub fn router(app: &AppState) -> Router<AppState> {
         .route("/api/directory", get(mfa::directory).put(mfa::set_directory))
         .route("/api/directory/test", post(mfa::test_directory))
         .route("/sign-in/openid/start", get(openid_login::authorize))
-        .route("/sign-in/openid/confirm", get(openid_login::depart_to_confirm))
+        .route("/sign-in/openid/confirm", get(openid_login::authorize_to_confirm))
         .route("/sign-in/openid", get(openid_login::callback))
         // People.
         .route("/api/users", get(people::users).post(people::add_user))
@@ -110,7 +112,7 @@ pub fn router(app: &AppState) -> Router<AppState> {
         .route("/api/customers/{id}", put(customers::change))
         .route("/api/incidents", get(desk::incidents).post(desk::add_incident))
         .route("/api/incidents/{id}", get(desk::incident).put(desk::change_incident))
-        .route("/api/incidents/{id}/notes", post(desk::add_note))
+        .route("/api/incidents/{id}/notes", post(desk::journal::add_note))
         .route("/api/incidents/{id}/mails", post(mails::write))
         .route("/api/incidents/{id}/sessions", post(sessions::generate))
         // Sessions.
@@ -135,11 +137,11 @@ pub fn router(app: &AppState) -> Router<AppState> {
         .route("/api/sessions/{id}/files/rename", post(files::rename))
         .route("/api/sessions/{id}/files/delete", post(files::delete))
         .route("/api/sessions/{id}/files/leaving/{number}", get(downloads::content).post(downloads::open))
-        .route("/api/sessions/{id}/files/leaving/{number}/progress", get(downloads::progress).post(downloads::wish))
-        .route("/api/lanes/{token}", get(side_channels::give).post(side_channels::take))
+        .route("/api/sessions/{id}/files/leaving/{number}/progress", get(downloads::progress).post(downloads::command))
+        .route("/api/lanes/{token}", get(side_channels::send).post(side_channels::receive))
         .route(
             "/api/sessions/{id}/files/bring/{transfer}",
-            get(files::kept).put(files::bring).post(files::put_in_place).delete(files::abandon),
+            get(files::uploaded_bytes).put(files::upload).post(files::place).delete(files::abandon),
         )
         .route(
             "/api/sessions/{id}/clipboard",
@@ -151,7 +153,7 @@ pub fn router(app: &AppState) -> Router<AppState> {
         .route("/api/sessions/{id}/processes/{pid}/end", post(remote_system::end_process))
         .route("/api/sessions/{id}/restart", post(remote_system::restart))
         .route("/api/sessions/{id}/elevate", post(remote_system::elevate))
-        // What was put into the chat and the journal.
+        // Files in the chat, and screenshots.
         .route("/api/sessions/{id}/posts", post(attachments::post))
         .route("/api/sessions/{id}/posts/{number}", get(attachments::read))
         .route("/api/join/posts", post(attachments::post_by_token))
@@ -165,7 +167,7 @@ pub fn router(app: &AppState) -> Router<AppState> {
         .route("/api/canned", get(message_templates::list).post(message_templates::add))
         .route("/api/canned/{id}", put(message_templates::change).delete(message_templates::remove))
         // Experts.
-        .route("/api/expert/look", post(experts::look))
+        .route("/api/expert/look", post(experts::preview))
         .route("/api/expert/enter", post(experts::enter))
         // Evidence.
         .route("/api/sessions/{id}/shells/{number}", get(remote_system::shell))
@@ -190,13 +192,13 @@ pub fn router(app: &AppState) -> Router<AppState> {
         .route("/api/mails/{id}", get(mails::read))
         .route("/api/mails/{id}/html", get(mails::html))
         .route("/api/mailbox", get(mailbox::read).put(mailbox::write))
-        .route("/api/mailbox/came", get(mailbox::came))
+        .route("/api/mailbox/came", get(mailbox::received))
         .route("/api/mailbox/test", post(mailbox::test))
         .route("/api/letters/{id}/original", get(mailbox::original))
-        .route("/api/letters/{id}/attachments/{number}", get(mailbox::enclosed))
-        // The customer's way in.
+        .route("/api/letters/{id}/attachments/{number}", get(mailbox::attachment))
+        // Joining as a customer.
         .route("/api/join/welcome", get(join::welcome))
-        .route("/api/join/look", post(join::look))
+        .route("/api/join/look", post(join::preview))
         .route("/api/join/enter", post(join::enter))
         .route("/api/join/resume", post(join::resume))
         .route("/api/join/handover", post(join::handover))

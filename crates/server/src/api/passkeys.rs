@@ -1,4 +1,4 @@
-//! Passkeys: made in one's own account, shown to sign in.
+//! Passkeys: creating them, and signing in with them.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use webauthn_rs::prelude::{
     CreationChallengeResponse, PublicKeyCredential, RegisterPublicKeyCredential, RequestChallengeResponse,
 };
 
-use super::{ApiError, Confirmed, From, Result, SignedIn, account, people, signed_in::Browser};
+use super::{ApiError, ClientAddress, Confirmed, Result, SignedIn, account, people, signed_in::Browser};
 
 use crate::{
     config::PublicUrl,
@@ -29,11 +29,11 @@ use crate::{
     },
 };
 
-/// One's passkeys.
+/// A technician's own passkeys.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct OwnPasskeys {
-    /// Whether this server can have them.
+    /// Whether passkeys can be used with this server's address.
     pub possible: bool,
     pub all: Vec<OwnPasskey>,
 }
@@ -48,14 +48,14 @@ pub struct OwnPasskey {
     pub used: Option<Timestamp>,
 }
 
-impl std::convert::From<passkey::Model> for OwnPasskey {
+impl From<passkey::Model> for OwnPasskey {
     fn from(row: passkey::Model) -> Self {
         let used = (row.used != 0).then(|| Timestamp(row.used.cast_unsigned()));
         Self { id: row.id, name: row.name, created: Timestamp(row.created.cast_unsigned()), used }
     }
 }
 
-/// What a device has made, and how its owner calls it.
+/// A credential that a device has created, and a name for it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Made {
@@ -63,7 +63,7 @@ pub struct Made {
     credential: RegisterPublicKeyCredential,
 }
 
-/// What a device is asked for, and the name under which its answer is expected.
+/// A challenge for a device, and the name under which its answer is expected.
 #[derive(Serialize)]
 pub struct Question {
     name: String,
@@ -78,7 +78,7 @@ pub struct Answer {
     credential: PublicKeyCredential,
 }
 
-impl std::convert::From<NotTaken> for ApiError {
+impl From<NotTaken> for ApiError {
     fn from(why: NotTaken) -> Self {
         match why {
             NotTaken::Other(error) => error.into(),
@@ -88,7 +88,7 @@ impl std::convert::From<NotTaken> for ApiError {
     }
 }
 
-/// One's own.
+/// Lists one's own passkeys.
 pub async fn all(
     State(db): State<DatabaseConnection>,
     State(auth): State<Arc<Auth>>,
@@ -98,23 +98,23 @@ pub async fn all(
     Ok(Json(OwnPasskeys { possible: auth.passkeys.possible(), all }))
 }
 
-/// Begins to make one.
+/// Begins to create a passkey.
 pub async fn begin(
     State(db): State<DatabaseConnection>,
     State(auth): State<Arc<Auth>>,
     Confirmed(Browser { me, .. }): Confirmed,
 ) -> Result<Json<CreationChallengeResponse>> {
     if !me.external.is_empty() {
-        return Err(ApiError::conflict("You sign in elsewhere: passkeys are made there."));
+        return Err(ApiError::conflict("You sign in elsewhere: please create passkeys there."));
     }
     let known = passkeys::of(&db, me.id).await?;
     if known.len() >= MOST_OF_ONE {
-        return Err(ApiError::conflict("Please take a passkey away first: twenty are the most."));
+        return Err(ApiError::conflict("Please remove a passkey first: you can have up to twenty."));
     }
     Ok(Json(auth.passkeys.begin(&me, &known, clock::now())?))
 }
 
-/// Keeps the one that was made.
+/// Stores a new passkey.
 pub async fn keep(
     State(db): State<DatabaseConnection>,
     State(auth): State<Arc<Auth>>,
@@ -127,7 +127,7 @@ pub async fn keep(
     Ok((StatusCode::CREATED, Json(row.into())))
 }
 
-/// Takes one away.
+/// Removes a passkey.
 pub async fn remove(
     State(db): State<DatabaseConnection>,
     State(auth): State<Arc<Auth>>,
@@ -142,24 +142,24 @@ pub async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Begins to sign somebody in.
+/// Begins a sign-in by passkey.
 pub async fn ask(
     State(clients): State<Arc<Clients>>,
     State(auth): State<Arc<Auth>>,
-    From(from): From,
+    ClientAddress(from): ClientAddress,
 ) -> Result<Json<Question>> {
     drop(clients.guess(Attempt::Begin { from })?);
     let (name, question) = auth.passkeys.ask(from, clock::now())?;
     Ok(Json(Question { name, question }))
 }
 
-/// Signs somebody in.
+/// Completes a sign-in by passkey.
 pub async fn sign_in(
     State(db): State<DatabaseConnection>,
     State(public_url): State<PublicUrl>,
     State(clients): State<Arc<Clients>>,
     State(auth): State<Arc<Auth>>,
-    From(from): From,
+    ClientAddress(from): ClientAddress,
     Json(answer): Json<Answer>,
 ) -> Result<Response> {
     drop(clients.guess(Attempt::Begin { from })?);

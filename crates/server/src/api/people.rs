@@ -43,8 +43,8 @@ pub struct NewUser {
     pub administrator: bool,
 }
 
-/// What changes about a technician. What is not named stays as it is, so that nobody undoes what another administrator has
-/// changed meanwhile; so does an empty password.
+/// Changes of an account. Omitted fields and an empty password stay as they are, so that nobody undoes another
+/// administrator's concurrent change.
 #[derive(Default, Deserialize, TS)]
 #[serde(default, deny_unknown_fields)]
 #[ts(export, optional_fields)]
@@ -74,14 +74,14 @@ pub struct Account {
     pub team: String,
     pub administrator: bool,
     pub disabled: bool,
-    /// Watch recordings, take evidence along, delete it; and whose.
+    /// Whether they may watch recordings, export and delete evidence, and whose.
     pub may_watch: bool,
     pub may_export: bool,
     pub may_delete: bool,
     pub reach: Reach,
     /// The role in sessions; 0 for none.
     pub role: i32,
-    /// Signs in elsewhere: has no password here.
+    /// Signs in by the directory or an OpenID provider.
     pub external: bool,
     /// Has a second factor.
     pub second: bool,
@@ -118,20 +118,20 @@ pub async fn users(State(db): State<DatabaseConnection>, _: Admin) -> Result<Jso
     Ok(Json(users.into_iter().map(Into::into).collect()))
 }
 
-/// A technician, as colleagues see them.
+/// A technician as colleagues see them.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Colleague {
     pub id: i32,
     pub name: String,
     pub team: String,
-    /// Whether a console of theirs is open.
+    /// Whether they have a console open.
     pub online: bool,
-    /// How many sessions with a customer they are in, of those that the asker may see.
+    /// How many sessions with a customer they are in, counting only those that the user may see.
     pub sessions: u32,
 }
 
-/// Whom an incident can be assigned and a session transferred to.
+/// Technicians to whom an incident can be assigned or a session transferred.
 pub async fn technicians(
     State(db): State<DatabaseConnection>,
     State(organisation): State<Arc<Organisation>>,
@@ -160,7 +160,7 @@ pub async fn add_user(
     Ok((StatusCode::CREATED, Json(insert_user(&db, &auth, new).await?)))
 }
 
-/// Changes a technician. A new password or a disabled account ends every sign-in.
+/// Changes a technician's account. A new password or disabling it ends every sign-in.
 pub async fn change_user(
     State(auth): State<Arc<Auth>>,
     ConfirmedAdmin(me): ConfirmedAdmin,
@@ -193,7 +193,7 @@ pub async fn change_user(
     Ok(Json(user.into()))
 }
 
-/// Judges and stores a new account.
+/// Checks and stores a new account.
 pub async fn insert_user(db: &DatabaseConnection, auth: &Auth, new: NewUser) -> Result<Account> {
     let user = new_user(db, auth, new).await?.insert(db).await.map_err(|error| match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(_)) => known_already(),
@@ -204,10 +204,10 @@ pub async fn insert_user(db: &DatabaseConnection, auth: &Auth, new: NewUser) -> 
 }
 
 fn known_already() -> ApiError {
-    ApiError::conflict("There is an account by that user name already.")
+    ApiError::conflict("There is already an account with this user name.")
 }
 
-/// Judges a new account, which is not stored yet.
+/// Checks a new account, without storing it.
 pub async fn new_user(db: &DatabaseConnection, auth: &Auth, new: NewUser) -> Result<user::ActiveModel> {
     let login = new.login.trim().to_lowercase();
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
@@ -246,37 +246,37 @@ fn reach_word(reach: Reach) -> &'static str {
     }
 }
 
-/// The hash of a password that is good enough.
+/// Hashes a password of acceptable length.
 pub async fn password(auth: &Auth, password: String) -> Result<String> {
     let length = password.chars().count();
     if !(10..=200).contains(&length) {
-        return Err(ApiError::bad("A password has at least 10 characters, and at most 200."));
+        return Err(ApiError::bad("A password must have between 10 and 200 characters."));
     }
     Ok(auth.passwords.hash(password).await?)
 }
 
-/// A person's or an organisation's name: something, and not too much.
+/// Checks a person's or organisation's name.
 pub fn name(text: &str) -> Result<String> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > MAX_NAME_CHARS {
         return Err(ApiError::bad("A name has between 1 and 120 characters."));
     }
     if !is_plain(text) {
-        return Err(ApiError::bad("A name has one line, and no characters that cannot be seen."));
+        return Err(ApiError::bad("A name must be one line of visible characters."));
     }
     Ok(text.to_owned())
 }
 
-/// A name that may be missing, whole: what is cut would be somebody else's.
+/// Checks a name that may be empty. A long name is not cut, because the rest could be another name.
 pub fn label(text: &str, what: &str) -> Result<String> {
     let text = text.trim();
     if text.chars().count() > MAX_NAME_CHARS || !is_plain(text) {
-        return Err(ApiError::bad(format!("{what} has one line of at most 120 characters.")));
+        return Err(ApiError::bad(format!("{what} must be one line of at most 120 characters.")));
     }
     Ok(text.to_owned())
 }
 
-/// A mail address, whole.
+/// Checks a mail address.
 pub fn email(text: &str) -> Result<String> {
     let text = text.trim();
     let bad = |_| ApiError::bad(format!("“{}” is not a mail address.", text::shortened(text, 100)));

@@ -25,7 +25,7 @@ use super::{ApiError, Helper, Result, SignedIn, sessions};
 
 use crate::access_scope::{self, SessionAction};
 
-/// System information, and the number under which it is kept.
+/// System information, and the number under which it is stored.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct ReadSystem {
@@ -41,25 +41,28 @@ pub struct ProcessName {
     pub name: String,
 }
 
-fn most(kind: ClipboardKind) -> usize {
+fn limit(kind: ClipboardKind) -> usize {
     match kind {
         ClipboardKind::Text => MAX_CLIPBOARD_TEXT,
         ClipboardKind::Image => MAX_CLIPBOARD_IMAGE,
     }
 }
 
-/// What the asker has already.
+/// What the page already has.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Known {
+pub struct ClipboardQuery {
     /// The SHA-256 of the content, in hexadecimal.
     #[serde(default)]
     known: String,
 }
 
-/// What the customer's clipboard holds: text or a PNG; nothing (204) when it is what the asker has already, or empty for
-/// somebody who looks again and again.
-pub async fn read_clipboard(Helper { live, by, .. }: Helper, Query(Known { known }): Query<Known>) -> Result<Response> {
+/// The customer's clipboard: text or a PNG. 204 when the page already has it, or when it is empty for a page that
+/// polls.
+pub async fn read_clipboard(
+    Helper { live, by, .. }: Helper,
+    Query(ClipboardQuery { known }): Query<ClipboardQuery>,
+) -> Result<Response> {
     let mut pipe = live.job(by, Job::ReadClipboard {}).await?;
     let (kind, bytes) = match pipe.answer().await {
         Ok(Answer::Clipboard { kind, bytes }) => (kind, bytes),
@@ -67,12 +70,12 @@ pub async fn read_clipboard(Helper { live, by, .. }: Helper, Query(Known { known
         Err(JobError::Fault(Fault::Empty)) if !known.is_empty() => return Ok(StatusCode::NO_CONTENT.into_response()),
         Err(error) => return Err(error.into()),
     };
-    if bytes as usize > most(kind) {
+    if bytes as usize > limit(kind) {
         return Err(JobError::Fault(Fault::TooLarge).into());
     }
     let mut content = Vec::with_capacity(bytes as usize);
-    while let Some(piece) = pipe.next().await? {
-        content.extend_from_slice(&piece);
+    while let Some(chunk) = pipe.next().await? {
+        content.extend_from_slice(&chunk);
         if content.len() > bytes as usize {
             return Err(JobError::UnexpectedResponse.into());
         }
@@ -97,18 +100,18 @@ pub async fn write_clipboard(Helper { live, by, .. }: Helper, headers: HeaderMap
     let kind = match mime.split(';').next().unwrap_or_default().trim() {
         "text/plain" => ClipboardKind::Text,
         "image/png" => ClipboardKind::Image,
-        _ => return Err(ApiError::bad("A clipboard takes text and PNG pictures.")),
+        _ => return Err(ApiError::bad("The clipboard can hold text and PNG pictures.")),
     };
     if body.is_empty() {
         return Err(ApiError::bad("Your clipboard is empty."));
     }
-    if body.len() > most(kind) {
+    if body.len() > limit(kind) {
         return Err(JobError::Fault(Fault::TooLarge).into());
     }
     let bytes = u32::try_from(body.len()).unwrap_or(u32::MAX);
     let mut pipe = live.job(by, Job::WriteClipboard { kind }).await?;
-    for piece in body.chunks(64 * 1024) {
-        pipe.send(body.slice_ref(piece)).await?;
+    for chunk in body.chunks(64 * 1024) {
+        pipe.send(body.slice_ref(chunk)).await?;
     }
     pipe.finish();
     pipe.answer().await?;
@@ -116,7 +119,7 @@ pub async fn write_clipboard(Helper { live, by, .. }: Helper, headers: HeaderMap
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Reads the system information, and keeps it with the session as it was.
+/// Reads the system information, and stores it with the session.
 pub async fn read_system(
     State(archive): State<Arc<Archive>>,
     Helper { live, by, .. }: Helper,
@@ -129,17 +132,17 @@ pub async fn read_system(
     let sha256 = secret::hex(&Sha256::digest(&body));
     let mut keeping = live.keep(by, paths::system_info(&archive.data, &live.id, number))?;
     keeping.write(body.len() as u64)?;
-    keep(keeping.path().to_owned(), body).await?;
+    write_new(keeping.path().to_owned(), body).await?;
     live.record_deed(Event::SystemInfoRead { by, number, sha256 }).await?;
     keeping.done();
     Ok(Json(ReadSystem { number, info: *info }))
 }
 
-/// Writes what is kept beside a timeline, whole before it is named.
-pub async fn keep(path: std::path::PathBuf, body: Vec<u8>) -> Result<()> {
+/// Writes a new file beside a timeline, and syncs it before an event refers to it.
+pub async fn write_new(path: std::path::PathBuf, body: Vec<u8>) -> Result<()> {
     let written = tokio::task::spawn_blocking(move || {
         use std::io::Write;
-        std::fs::create_dir_all(path.parent().expect("a path of ours has a folder"))?;
+        std::fs::create_dir_all(path.parent().expect("paths in the data folder have a parent"))?;
         let mut file = std::fs::File::create_new(path)?;
         file.write_all(&body)?;
         file.sync_all()
@@ -147,7 +150,7 @@ pub async fn keep(path: std::path::PathBuf, body: Vec<u8>) -> Result<()> {
     written.await.map_err(anyhow::Error::from)?.map_err(|e| anyhow::Error::from(e).into())
 }
 
-/// System information as it was.
+/// Returns stored system information.
 pub async fn system(
     State(sessions): State<Arc<SessionRegistry>>,
     State(archive): State<Arc<Archive>>,
@@ -161,7 +164,7 @@ pub async fn system(
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-/// Ends a process of the customer's machine.
+/// Ends a process on the customer's machine.
 pub async fn end_process(
     Helper { live, by, .. }: Helper,
     Path((_, pid)): Path<(String, u32)>,
@@ -172,14 +175,14 @@ pub async fn end_process(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Restarts the customer's computer. The session waits for it; what was allowed has ended.
+/// Restarts the customer's computer. The session waits for it; grants end.
 pub async fn restart(Helper { live, by, .. }: Helper) -> Result<StatusCode> {
-    // Only a program that was told to restart may be away.
+    // Checked here because the session may wait only for a program that was told to restart.
     if !live.may(by, Right::Restart).await {
         return Err(ActError::from(RefusalReason::NotGranted).into());
     }
     match live.ask_program(by, Job::Restart {}).await {
-        // A computer that goes down may be quicker than its last word.
+        // The computer may go down before its answer arrives.
         Ok(Answer::Done {}) | Err(JobError::Unreachable) => {}
         Ok(_) => return Err(JobError::UnexpectedResponse.into()),
         Err(error) => return Err(error.into()),
@@ -188,12 +191,12 @@ pub async fn restart(Helper { live, by, .. }: Helper) -> Result<StatusCode> {
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Lets the customer's program go on as administrator, once the customer has said yes to their system too.
+/// Restarts the support program as administrator, once the customer has also confirmed it to their system.
 pub async fn elevate(Helper { live, by, .. }: Helper) -> Result<StatusCode> {
-    match live.ask_program(by, Job::Elevate {}).await? {
-        Answer::Done {} => Ok(StatusCode::NO_CONTENT),
-        _ => Err(JobError::UnexpectedResponse.into()),
-    }
+    let Answer::Done {} = live.ask_program(by, Job::Elevate {}).await? else {
+        return Err(JobError::UnexpectedResponse.into());
+    };
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The recording of a command shell.
@@ -209,7 +212,7 @@ pub async fn shell(
     Ok(([(header::CONTENT_TYPE, "application/x-asciicast")], body).into_response())
 }
 
-/// The recording of a command shell, unlocked.
+/// The decrypted recording of a command shell.
 pub async fn shell_cast(archive: &Arc<Archive>, id: &SessionId, number: u32) -> Result<Vec<u8>> {
     let path = paths::shell(&archive.data, id, number);
     let file = std::fs::File::open(&path).map_err(|_| ApiError::missing("shell's recording"))?;

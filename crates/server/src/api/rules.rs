@@ -1,4 +1,4 @@
-//! Roles and policies, for administrators; and what they come to for one person.
+//! Roles and policies, and what they mean for one technician.
 
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ use super::{Admin, ApiError, ConfirmedAdmin, Result};
 
 use crate::sign_in::{self, Auth};
 
-/// The rules as they are.
+/// The current rules.
 pub async fn read(State(auth): State<Arc<Auth>>, _: Admin) -> Json<Rules> {
     Json(auth.rules.get())
 }
 
-/// Puts others in their place. Sessions that run keep the policy they began with; what roles give counts at once.
+/// Replaces the rules. Running sessions keep their policy; changes of roles take effect at once.
 pub async fn write(
     State(db): State<DatabaseConnection>,
     State(secrets): State<Arc<Secrets>>,
@@ -49,26 +49,26 @@ pub async fn write(
     Ok(Json(new))
 }
 
-/// Whose rights are asked about, and under which policy.
+/// A technician and a policy.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Asked {
+pub struct VerdictQuery {
     technician: i32,
     policy: String,
 }
 
-/// What a technician may ask for in a session of a policy, and why not the rest.
+/// What a technician may request in a session under a policy, and why not the rest.
 pub async fn verdicts(
     State(db): State<DatabaseConnection>,
     State(sessions): State<Arc<SessionRegistry>>,
     State(auth): State<Arc<Auth>>,
     _: Admin,
-    Query(asked): Query<Asked>,
+    Query(query): Query<VerdictQuery>,
 ) -> Result<Json<Vec<Decision>>> {
-    let person = user::Entity::find_by_id(asked.technician).one(&db).await?;
+    let person = user::Entity::find_by_id(query.technician).one(&db).await?;
     let person = person.ok_or_else(|| ApiError::missing("technician"))?;
     let rules = auth.rules.get();
     let policy =
-        rules.named(sessions.services.policy.policy(), &asked.policy).ok_or_else(|| ApiError::missing("policy"))?;
+        rules.named(sessions.services.policy.policy(), &query.policy).ok_or_else(|| ApiError::missing("policy"))?;
     Ok(Json(rules.verdicts(person.role, &policy)))
 }

@@ -1,4 +1,4 @@
-//! Sessions that are over: found by what was said in them, and counted for a head of support.
+//! Ended sessions: full-text search, and reports for heads of support.
 
 use std::collections::BTreeMap;
 
@@ -18,21 +18,21 @@ use super::{ApiError, Result, SignedIn};
 
 use crate::access_scope;
 
-/// How many sessions a page shows, and how many places within them.
-const MOST_SESSIONS: u64 = 100;
-const MOST_PLACES: u64 = 400;
+/// How many sessions a search returns, and how many places within them.
+const MAX_SESSIONS: u64 = 100;
+const MAX_PLACES: u64 = 400;
 /// How many sessions a report counts at most.
-const MOST_COUNTED: u64 = 200_000;
+const MAX_COUNTED: u64 = 200_000;
 
-/// A question to the catalogue.
+/// A search in the session index.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wanted {
+pub struct SearchQuery {
     #[serde(default)]
     q: String,
 }
 
-/// A session that is over.
+/// An ended session.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct PastSession {
@@ -49,7 +49,7 @@ pub struct PastSession {
     pub rating: Option<i32>,
     pub recorded: bool,
     pub held: bool,
-    /// Where the words were found.
+    /// Where the search text was found.
     pub places: Vec<Place>,
 }
 
@@ -60,31 +60,31 @@ pub struct Place {
     #[ts(type = "number")]
     pub at: i64,
     pub who: String,
-    /// The words around; what was found stands between U+0001 and U+0002.
+    /// The surrounding text; matches are between U+0001 and U+0002.
     pub text: String,
 }
 
-/// The sessions that somebody may see, the newest first; with words, those in which they were said.
+/// The ended sessions that the user may see, the newest first; with a search text, those that contain it.
 pub async fn search(
     State(db): State<DatabaseConnection>,
     me: SignedIn,
-    Query(wanted): Query<Wanted>,
+    Query(query): Query<SearchQuery>,
 ) -> Result<Json<Vec<PastSession>>> {
     let mut places: BTreeMap<String, Vec<Place>> = BTreeMap::new();
     let mut found = session_history::Entity::find()
         .filter(access_scope::past(&me.0))
         .order_by_desc(session_history::Column::Ended)
-        .limit(MOST_SESSIONS);
-    if wanted.q.chars().count() > 200 {
+        .limit(MAX_SESSIONS);
+    if query.q.chars().count() > 200 {
         return Err(ApiError::bad("A search has at most 200 characters."));
     }
-    if let Some(search) = Search::new(&wanted.q) {
+    if let Some(search) = Search::new(&query.q) {
         let visible = session_history::Entity::find()
             .select_only()
             .column(session_history::Column::Session)
             .filter(access_scope::past(&me.0));
         let visible = visible.build(db.get_database_backend());
-        for line in search.find(&db, &visible, MOST_PLACES).await? {
+        for line in search.find(&db, &visible, MAX_PLACES).await? {
             let place = Place { at: line.at, who: line.who, text: search.excerpt(&line.shown) };
             places.entry(line.session).or_default().push(place);
         }
@@ -110,7 +110,7 @@ pub async fn search(
     Ok(Json(rows.collect()))
 }
 
-/// A time to report on, in milliseconds since 1970; the days begin at `offset` minutes before UTC's.
+/// The period of a report, in milliseconds since 1970. Days begin `offset` minutes before those of UTC.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Period {
@@ -120,29 +120,29 @@ pub struct Period {
     offset: i64,
 }
 
-/// What is counted of some sessions.
+/// Figures of a group of sessions.
 #[derive(Clone, Debug, Default, Serialize, TS)]
 #[ts(export)]
 pub struct Count {
     pub name: String,
     pub sessions: u32,
-    /// To which a customer came.
+    /// Sessions that a customer joined.
     pub joined: u32,
-    /// From key to customer, on average, in milliseconds.
+    /// From the key to the customer's arrival, on average, in milliseconds.
     #[ts(type = "number")]
     pub wait: i64,
-    /// From the customer's coming to the end, on average, in milliseconds.
+    /// From the customer's arrival to the end, on average, in milliseconds.
     #[ts(type = "number")]
     pub handling: i64,
     pub transfers: i32,
     pub holds: i32,
     pub files: i32,
     pub rated: u32,
-    /// On average; 0 without any.
+    /// The average rating; 0 without ratings.
     pub rating: f64,
 }
 
-/// Sessions of a period, counted by what heads of support ask for.
+/// The figures of a period, in total and by group.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Report {
@@ -172,7 +172,7 @@ fn count(name: String, rows: &[&session_history::Model]) -> Count {
     }
 }
 
-fn by(rows: &[session_history::Model], name: impl Fn(&session_history::Model) -> String) -> Vec<Count> {
+fn group_by(rows: &[session_history::Model], name: impl Fn(&session_history::Model) -> String) -> Vec<Count> {
     let mut groups: BTreeMap<String, Vec<&session_history::Model>> = BTreeMap::new();
     for row in rows {
         groups.entry(name(row)).or_default().push(row);
@@ -185,7 +185,7 @@ fn day(row: &session_history::Model, offset: i64) -> String {
     local.strftime("%Y-%m-%d").to_string()
 }
 
-async fn counted(db: &DatabaseConnection, me: &SignedIn, period: Period) -> Result<Vec<session_history::Model>> {
+async fn finished_in(db: &DatabaseConnection, me: &SignedIn, period: Period) -> Result<Vec<session_history::Model>> {
     if period.until <= period.from || !(-24 * 60..=24 * 60).contains(&period.offset) {
         return Err(ApiError::bad("The period must end after it begins, and days begin at most 24 hours from UTC's."));
     }
@@ -194,31 +194,31 @@ async fn counted(db: &DatabaseConnection, me: &SignedIn, period: Period) -> Resu
         .filter(session_history::Column::Started.gte(period.from))
         .filter(session_history::Column::Started.lt(period.until))
         .order_by_asc(session_history::Column::Started)
-        .limit(MOST_COUNTED);
+        .limit(MAX_COUNTED);
     Ok(rows.all(db).await?)
 }
 
-/// A report on the sessions that somebody may see.
+/// A report on the sessions that the user may see.
 pub async fn report(
     State(db): State<DatabaseConnection>,
     me: SignedIn,
     Query(period): Query<Period>,
 ) -> Result<Json<Report>> {
-    let rows = counted(&db, &me, period).await?;
+    let rows = finished_in(&db, &me, period).await?;
     let named = |name: &str| if name.is_empty() { "none".to_owned() } else { name.to_owned() };
     Ok(Json(Report {
         total: count("all".into(), &rows.iter().collect::<Vec<_>>()),
-        days: by(&rows, |r| day(r, period.offset)),
-        technicians: by(&rows, |r| r.owner_name.clone()),
-        teams: by(&rows, |r| named(&r.team)),
-        kinds: by(&rows, |r| named(&r.kind)),
-        endings: by(&rows, |r| r.ending.clone()),
+        days: group_by(&rows, |r| day(r, period.offset)),
+        technicians: group_by(&rows, |r| r.owner_name.clone()),
+        teams: group_by(&rows, |r| named(&r.team)),
+        kinds: group_by(&rows, |r| named(&r.kind)),
+        endings: group_by(&rows, |r| r.ending.clone()),
     }))
 }
 
-/// The same sessions, one a line, as CSV (RFC 4180).
+/// The same sessions, one on each line, as CSV (RFC 4180).
 pub async fn csv(State(db): State<DatabaseConnection>, me: SignedIn, Query(period): Query<Period>) -> Result<Response> {
-    let rows = counted(&db, &me, period).await?;
+    let rows = finished_in(&db, &me, period).await?;
     let mut text = String::from(
         "session,day,incident,type,customer,technician,team,started,ended,ending,wait_seconds,handling_seconds,messages,files,transfers,holds,rating\r\n",
     );
@@ -253,7 +253,7 @@ pub async fn csv(State(db): State<DatabaseConnection>, me: SignedIn, Query(perio
     Ok((headers, text).into_response())
 }
 
-/// A cell that no table program takes for a formula.
+/// A CSV cell that no spreadsheet program takes for a formula.
 fn cell(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
     let text = if formula { format!("'{text}") } else { text.to_owned() };
@@ -265,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_is_only_a_cell() {
+    fn a_cell_is_quoted_and_is_no_formula() {
         assert_eq!(cell("a,b"), "\"a,b\"");
         assert_eq!(cell("say \"hi\""), "\"say \"\"hi\"\"\"");
         assert_eq!(cell("=1+1"), "'=1+1");

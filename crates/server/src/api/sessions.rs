@@ -1,4 +1,4 @@
-//! Sessions, as technicians make, find and end them.
+//! Sessions: how technicians create, find and end them.
 
 use archive::{Archive, Unstored};
 use axum::{
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use store::{setting::Current, settings::Settings, tables::incident};
 use ts_rs::TS;
 
-use super::{ApiError, By, Result, SignedIn, desk, mails};
+use super::{ApiError, CurrentLogin, Result, SignedIn, desk, mails};
 
 use crate::{
     access_scope::{self, SessionAction},
@@ -37,7 +37,7 @@ pub struct Issued {
     pub key_until: Timestamp,
     pub link: String,
     pub link_until: Timestamp,
-    /// What could be sent to the customer.
+    /// A draft of the invitation.
     pub draft: mails::Draft,
 }
 
@@ -46,21 +46,21 @@ pub struct Issued {
 #[ts(export)]
 pub struct Queued {
     pub state: SessionState,
-    /// When it was generated.
+    /// When it was created.
     pub since: Timestamp,
-    /// It is the asker's own.
+    /// Whether it is the technician's own.
     pub mine: bool,
-    /// It waits in a queue that the asker may take it from.
+    /// Whether it waits in a queue that the technician may take it from.
     pub open: bool,
-    /// The asker was asked to join.
+    /// Whether the technician was asked to join.
     pub shared: bool,
-    /// The asker may watch how others help.
+    /// Whether the technician may supervise it.
     pub watchable: bool,
-    /// Since when it stands as it does: the customer waits, it is on hold.
+    /// Since when it has been in its present state: waiting, queued or on hold.
     pub waits_since: Timestamp,
 }
 
-/// A session, running or over.
+/// A session, running or ended.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct SessionPage {
@@ -68,26 +68,27 @@ pub struct SessionPage {
     pub entries: Vec<Entry>,
     pub transcript: Vec<TranscriptLine>,
     pub history: History,
-    /// Where the moments of the session lie in its video.
-    pub film: Vec<session::Span>,
-    /// Why the evidence is not stored yet, when that was tried and failed.
+    /// The playback timeline: where moments of the session are in the video.
+    #[serde(rename = "film")]
+    pub playback: Vec<session::Span>,
+    /// Why the evidence is not stored yet, if storing has failed.
     pub unstored: Option<Unstored>,
-    /// What the asker may do with the evidence.
+    /// What the technician may do with the evidence.
     pub may: May,
 }
 
-/// What somebody may do with evidence.
+/// What a technician may do with evidence.
 #[derive(Clone, Copy, Serialize, TS)]
 #[ts(export)]
 pub struct May {
     pub watch: bool,
     pub export: bool,
     pub delete: bool,
-    /// Have it stored that could not be.
+    /// Retry to store it.
     pub store: bool,
 }
 
-/// Admission to the wire.
+/// A ticket for the wire.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Admission {
@@ -99,12 +100,12 @@ pub fn parse(id: String) -> Result<SessionId> {
     SessionId::try_from(id).map_err(|_| ApiError::missing("session"))
 }
 
-/// The running session by that name.
+/// The running session with this number.
 pub fn running(sessions: &Arc<SessionRegistry>, id: String) -> Result<Arc<LiveSession>> {
     sessions.get(&parse(id)?).ok_or_else(|| ApiError::missing("running session"))
 }
 
-/// Generates a session for an incident, with a key and a link.
+/// Creates a session for an incident, with a key and a link.
 pub async fn generate(
     State(db): State<DatabaseConnection>,
     State(settings): State<Arc<Current<Settings>>>,
@@ -118,7 +119,7 @@ pub async fn generate(
     Ok((StatusCode::CREATED, Json(issue(&db, &settings, &desk, &live, &me).await?)))
 }
 
-/// Generates a new key and link for a session that waits or is held.
+/// Issues a new key and link for a session that waits or is on hold.
 pub async fn issue_key(
     State(db): State<DatabaseConnection>,
     State(settings): State<Arc<Current<Settings>>>,
@@ -146,13 +147,13 @@ pub async fn issue(
     Ok(Issued { session: live.id.clone(), key, key_until, link, link_until, draft })
 }
 
-/// Judges a wish of a technician who need not be connected.
+/// Executes a command of a technician, who need not be connected.
 pub async fn act(sessions: &Arc<SessionRegistry>, me: &SignedIn, id: String, command: Command) -> Result<StatusCode> {
     running(sessions, id)?.act(&Actor::Technician(me.as_ref()), command).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Makes the key useless.
+/// Revokes the key.
 pub async fn revoke_key(
     State(sessions): State<Arc<SessionRegistry>>,
     me: SignedIn,
@@ -161,7 +162,7 @@ pub async fn revoke_key(
     act(&sessions, &me, id, Command::RevokeKey).await
 }
 
-/// Makes the link useless.
+/// Revokes the link.
 pub async fn revoke_link(
     State(sessions): State<Arc<SessionRegistry>>,
     me: SignedIn,
@@ -179,7 +180,7 @@ pub async fn hold(
     act(&sessions, &me, id, Command::Hold).await
 }
 
-/// Opens a held session again.
+/// Reopens a session that is on hold.
 pub async fn reopen(
     State(sessions): State<Arc<SessionRegistry>>,
     me: SignedIn,
@@ -197,18 +198,18 @@ pub async fn close(
     act(&sessions, &me, id, Command::Close).await
 }
 
-/// Lets a technician's page connect.
+/// Issues a ticket for a technician's page.
 pub async fn ticket(
     State(sessions): State<Arc<SessionRegistry>>,
     State(auth): State<Arc<Auth>>,
     me: SignedIn,
-    By(login): By,
+    CurrentLogin(login): CurrentLogin,
     Path(id): Path<String>,
 ) -> Result<Json<Admission>> {
     let live = running(&sessions, id)?;
     let (name, user) = (me.0.name.clone(), Some(me.0.id));
-    let seated = |s: &session::Session| s.technician(me.0.id).map(|p| p.id).filter(|who| s.admits(*who).is_ok());
-    let who = match live.read(seated).await {
+    let admitted = |s: &session::Session| s.technician(me.0.id).map(|p| p.id).filter(|who| s.admits(*who).is_ok());
+    let who = match live.read(admitted).await {
         Some(who) => who,
         None => {
             let (role, client, by_role) = (Role::Technician, Client::Console, auth.rules.get().role(me.0.role));
@@ -219,11 +220,11 @@ pub async fn ticket(
     Ok(Json(Admission { session: live.id.clone(), ticket: sessions.ticket_by(live.id.clone(), who, login) }))
 }
 
-/// Lets the page of somebody connect who watches how others help; the customer and everybody else reads it.
+/// Issues a ticket for a supervisor's page. Everybody in the session sees that they watch.
 pub async fn supervise(
     State(sessions): State<Arc<SessionRegistry>>,
     me: SignedIn,
-    By(login): By,
+    CurrentLogin(login): CurrentLogin,
     Path(id): Path<String>,
 ) -> Result<Json<Admission>> {
     let live = running(&sessions, id)?;
@@ -237,7 +238,7 @@ pub async fn supervise(
     Ok(Json(Admission { session: live.id.clone(), ticket: sessions.ticket_by(live.id.clone(), who, login) }))
 }
 
-/// What waits, runs or is held, and whoever asks may see: the oldest first.
+/// Sessions that wait, run or are on hold, as far as the technician may see them: the oldest first.
 pub async fn queue(
     State(db): State<DatabaseConnection>,
     State(sessions): State<Arc<SessionRegistry>>,
@@ -272,7 +273,7 @@ pub async fn queue(
     Ok(Json(queue))
 }
 
-/// One session with everything that is known of it.
+/// Returns a session with its timeline.
 pub async fn read(
     State(sessions): State<Arc<SessionRegistry>>,
     State(archive): State<Arc<Archive>>,
@@ -282,7 +283,7 @@ pub async fn read(
     page(&sessions, &archive, &me, id).await.map(Json)
 }
 
-/// The page of a session, running or over.
+/// The data of a session's page.
 pub async fn page(
     sessions: &Arc<SessionRegistry>,
     archive: &Arc<Archive>,
@@ -301,7 +302,7 @@ pub async fn page(
     let unstored = archive.unfinished.get(&id);
     let session = session::Session::after(id, sessions.services.policy.policy(), &entries);
     let history = session::history(&entries).ok_or_else(|| ApiError::missing("session"))?;
-    let film = session::PlaybackTimeline::of(&entries).stretches;
+    let playback = session::PlaybackTimeline::of(&entries).stretches;
     let transcript = session::transcript(&entries);
-    Ok(SessionPage { state: session.state(), entries, transcript, history, film, unstored, may })
+    Ok(SessionPage { state: session.state(), entries, transcript, history, playback, unstored, may })
 }

@@ -1,4 +1,4 @@
-//! What administrators may change.
+//! The organisation's settings.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use super::{ApiError, ConfirmedAdmin, Result, SignedIn, people};
 
 use crate::sign_in::Auth;
 
-/// What is set.
+/// The current settings.
 pub async fn read(State(settings): State<Arc<Current<Settings>>>, _: SignedIn) -> Json<Settings> {
     Json(settings.get())
 }
 
-/// Sets what is named; the rest stays, also what somebody else sets at this moment. Sessions that run keep the rules they
-/// began with.
+/// Changes the given settings. The rest stays as it is, including what somebody else changes at the same time. Running
+/// sessions keep the policy they began with.
 pub async fn write(
     State(db): State<DatabaseConnection>,
     State(secrets): State<Arc<Secrets>>,
@@ -33,31 +33,32 @@ pub async fn write(
     let _alone = auth.teams.write().await;
     let mut all = serde_json::to_value(settings.get()).map_err(anyhow::Error::from)?;
     all.as_object_mut().expect("settings have fields").extend(changed);
-    let new = serde_json::from_value(all).map_err(|error| ApiError::bad(format!("These are no settings: {error}.")))?;
-    let new = judged(new)?;
+    let new = serde_json::from_value(all)
+        .map_err(|error| ApiError::bad(format!("These settings are not valid: {error}.")))?;
+    let new = checked(new)?;
     setting::save(&db, &secrets, &new).await?;
     settings.replace(new.clone());
     Ok(Json(new))
 }
 
-fn judged(mut new: Settings) -> Result<Settings> {
+fn checked(mut new: Settings) -> Result<Settings> {
     new.organisation = people::name(&new.organisation)?;
     new.rights = protocol::Right::ALL.into_iter().filter(|r| new.rights.contains(r)).collect();
     if !(1..=60).contains(&new.key_minutes) || !(1..=168).contains(&new.link_hours) {
-        return Err(ApiError::bad("A key lives between 1 and 60 minutes, a link between 1 and 168 hours."));
+        return Err(ApiError::bad("The lifetime of a key must be 1 to 60 minutes, that of a link 1 to 168 hours."));
     }
     if new.mail_subject.trim().is_empty() || new.mail_subject.len() > 500 || new.mail_text.len() > 20_000 {
         return Err(ApiError::bad("The invitation needs a subject, and at most 20,000 bytes of text."));
     }
     if !new.mail_text.contains("{{link}}") {
-        return Err(ApiError::bad("The invitation must contain {{link}}: without it the customer cannot come."));
+        return Err(ApiError::bad("The invitation must contain {{link}}: without it the customer cannot join."));
     }
     let longest = |r: &RetentionRule| r.days > 36_500 || r.team.len() > 200 || r.kind.len() > 200;
     if new.retention.len() > 100 || new.retention.iter().any(longest) {
-        return Err(ApiError::bad("There are at most 100 rules of retention, each of at most 36,500 days."));
+        return Err(ApiError::bad("There may be up to 100 retention rules, each of up to 36,500 days."));
     }
-    let spoken = &new.beyondtrust;
-    let namespaces = [&spoken.command_namespace, &spoken.reporting_namespace, &spoken.access_namespace];
+    let compat = &new.beyondtrust;
+    let namespaces = [&compat.command_namespace, &compat.reporting_namespace, &compat.access_namespace];
     if namespaces
         .iter()
         .any(|n| n.is_empty() || n.len() > 500 || n.chars().any(|c| c.is_control() || c.is_whitespace()))

@@ -1,4 +1,5 @@
-//! The bytes of files by requests of their own, from the program and to it: see `live/lane.rs`.
+//! Side channels: a file's bytes in an HTTPS request of their own, from the support program or to it. See
+//! `live_sessions::side_channel`.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -12,33 +13,33 @@ use futures::StreamExt;
 use live_sessions::{Chunk, Endpoint, SessionRegistry};
 use platform::clock;
 
-use super::From;
+use super::ClientAddress;
 
 use crate::connections::Clients;
 
-/// Bytes go on in pieces of about this size: for each of the network's own, of 16 kB, everybody on the way to the browser
-/// would be woken.
-const PIECE: usize = 256 * 1024;
+/// Bytes are passed on in chunks of about this size: with the network's own of 16 kB, every task up to the browser
+/// would wake for each.
+const CHUNK: usize = 256 * 1024;
 
-/// There is no such lane; and who asks for many such is not heard any more.
-fn none(clients: &Clients, from: IpAddr) -> StatusCode {
-    clients.wrong(from).map_or(StatusCode::TOO_MANY_REQUESTS, |()| StatusCode::NOT_FOUND)
+/// The token is not valid. A client that tries many is refused.
+fn unknown_token(clients: &Clients, from: IpAddr) -> StatusCode {
+    clients.record_failure(from).map_or(StatusCode::TOO_MANY_REQUESTS, |()| StatusCode::NOT_FOUND)
 }
 
-/// Takes what the program sends.
-pub async fn take(
+/// Receives a file's bytes from the support program.
+pub async fn receive(
     State(clients): State<Arc<Clients>>,
     State(sessions): State<Arc<SessionRegistry>>,
-    From(from): From,
+    ClientAddress(from): ClientAddress,
     Path(token): Path<String>,
     body: Body,
 ) -> StatusCode {
     let Some((live, Endpoint::In(to))) = sessions.side_channels.take(clock::now(), &token) else {
-        return none(&clients, from);
+        return unknown_token(&clients, from);
     };
     let mut body = body.into_data_stream();
-    while let Some(bytes) = piece(&mut body).await {
-        // Without its proper end it is not whole.
+    while let Some(bytes) = next_chunk(&mut body).await {
+        // Without a proper end the body is not complete.
         let Ok(bytes) = bytes else { return StatusCode::BAD_REQUEST };
         live.yield_to_input(bytes.len()).await;
         if to.send(Chunk::Bytes(bytes)).await.is_err() {
@@ -49,27 +50,27 @@ pub async fn take(
     StatusCode::NO_CONTENT
 }
 
-async fn piece(body: &mut BodyDataStream) -> Option<Result<Bytes, axum::Error>> {
-    let mut piece = BytesMut::with_capacity(PIECE);
-    while piece.len() < PIECE {
+async fn next_chunk(body: &mut BodyDataStream) -> Option<Result<Bytes, axum::Error>> {
+    let mut next_chunk = BytesMut::with_capacity(CHUNK);
+    while next_chunk.len() < CHUNK {
         match body.next().await {
-            Some(Ok(bytes)) => piece.extend_from_slice(&bytes),
+            Some(Ok(bytes)) => next_chunk.extend_from_slice(&bytes),
             Some(Err(error)) => return Some(Err(error)),
             None => break,
         }
     }
-    (!piece.is_empty()).then(|| Ok(piece.freeze()))
+    (!next_chunk.is_empty()).then(|| Ok(next_chunk.freeze()))
 }
 
-/// Gives the program what it is to write.
-pub async fn give(
+/// Sends a file's bytes to the support program.
+pub async fn send(
     State(clients): State<Arc<Clients>>,
     State(sessions): State<Arc<SessionRegistry>>,
-    From(address): From,
+    ClientAddress(address): ClientAddress,
     Path(token): Path<String>,
 ) -> Result<Body, StatusCode> {
     let Some((live, Endpoint::Out(from))) = sessions.side_channels.take(clock::now(), &token) else {
-        return Err(none(&clients, address));
+        return Err(unknown_token(&clients, address));
     };
     Ok(Body::from_stream(futures::stream::unfold((live, from), |(live, mut from)| async {
         let bytes = from.recv().await?;

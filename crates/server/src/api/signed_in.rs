@@ -1,4 +1,4 @@
-//! Who asks.
+//! Extractors for who sends a request.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -28,14 +28,14 @@ use super::{ApiError, sessions};
 
 use crate::{config::PublicUrl, connections::Clients, state::AppState};
 
-/// So long a request may go on when its sign-in has ended: it may be the one that ended it.
-const LAST_WORDS: Duration = Duration::from_millis(500);
-/// Answers of at most so many bytes are given whole.
-const SHORT: u64 = 64 * 1024;
-/// For so long somebody who has shown who they are may change how people sign in.
+/// How long a request may continue after its sign-in has ended: it may be the one that ended it.
+const END_GRACE: Duration = Duration::from_millis(500);
+/// Responses up to this many bytes are sent completely.
+const SHORT_ANSWER: u64 = 64 * 1024;
+/// For how long a confirmed identity allows changes of how people sign in.
 pub const CONFIRMED_MS: i64 = 10 * 60_000;
 
-/// The name of the cookie; browsers hold `__Host-` cookies to HTTPS and to this host.
+/// The name of the cookie; browsers restrict `__Host-` cookies to HTTPS and to this host.
 pub fn cookie_name(secure: bool) -> &'static str {
     if secure { "__Host-deskside" } else { "deskside" }
 }
@@ -47,11 +47,11 @@ pub fn cookie(public_url: &PublicUrl, parts: &HeaderMap) -> Option<String> {
     all.filter_map(|pair| pair.trim().split_once('=')).find(|(n, _)| *n == name).map(|(_, value)| value.to_owned())
 }
 
-/// A technician who is signed in.
+/// A signed-in technician.
 pub struct SignedIn(pub user::Model);
 
 impl SignedIn {
-    /// The technician as sessions name them.
+    /// The technician as sessions refer to them.
     pub fn as_ref(&self) -> UserRef {
         UserRef { id: self.0.id, name: self.0.name.clone() }
     }
@@ -65,14 +65,14 @@ impl FromRequestParts<AppState> for SignedIn {
     }
 }
 
-/// A technician who is signed in, and the sign-in of this browser.
+/// A signed-in technician with the sign-in of this browser.
 pub struct Browser {
     pub me: user::Model,
     pub login: login::Model,
 }
 
 impl Browser {
-    /// Whether they have shown a short while ago who they are.
+    /// Whether they have confirmed their identity recently.
     pub fn is_confirmed(&self) -> bool {
         stored_time(clock::now()) - self.login.confirmed < CONFIRMED_MS
     }
@@ -83,19 +83,15 @@ impl FromRequestParts<AppState> for Browser {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
         let cookie = cookie(&app.public_url, &parts.headers).ok_or_else(ApiError::signed_out)?;
-        // Before it is looked up: what ends in between is noticed.
+        // Taken before the look-up, so that an end in between is noticed.
         let login = app.auth.logins.take(&secret::hash(&cookie));
         let browser = by_cookie(&app.db, &cookie).await?.ok_or_else(ApiError::signed_out)?;
         login.is_of(browser.me.id, Timestamp(browser.login.until.cast_unsigned()));
-        if let Some(Asking(asking)) = parts.extensions.get() {
-            asking.send_replace(Some(login.clone()));
+        if let Some(LoginSender(sender)) = parts.extensions.get() {
+            sender.send_replace(Some(login.clone()));
         }
         parts.extensions.insert(login);
-        app.organisation
-            .seen
-            .lock()
-            .expect("nobody panics while holding who was seen")
-            .insert(browser.me.id, clock::now());
+        app.organisation.seen.lock().expect("the lock is not poisoned").insert(browser.me.id, clock::now());
         Ok(browser)
     }
 }
@@ -107,13 +103,13 @@ async fn by_cookie(db: &DatabaseConnection, cookie: &str) -> Result<Option<Brows
     Ok(me.map(|me| Browser { me, login }))
 }
 
-/// The technician whose cookie these headers carry.
+/// The technician to whom the cookie in these headers belongs.
 pub async fn signed_in(db: &DatabaseConnection, public_url: &PublicUrl, headers: &HeaderMap) -> Option<user::Model> {
     by_cookie(db, &cookie(public_url, headers)?).await.ok().flatten().map(|browser| browser.me)
 }
 
-/// A technician who has shown a short while ago who they are: a cookie alone, which may be stolen, does not change how
-/// somebody signs in.
+/// A technician who has confirmed their identity recently. A cookie alone, which may be stolen, does not allow changes
+/// of how somebody signs in.
 pub struct Confirmed(pub Browser);
 
 impl FromRequestParts<AppState> for Confirmed {
@@ -125,8 +121,8 @@ impl FromRequestParts<AppState> for Confirmed {
     }
 }
 
-/// An administrator who has shown a short while ago who they are, for what changes how others sign in or what other
-/// systems may do; by account.
+/// The account id of an administrator who has confirmed their identity recently: for changes of how others sign in or
+/// of what other systems may do.
 pub struct ConfirmedAdmin(pub i32);
 
 impl FromRequestParts<AppState> for ConfirmedAdmin {
@@ -138,10 +134,10 @@ impl FromRequestParts<AppState> for ConfirmedAdmin {
     }
 }
 
-/// The sign-in of whoever asks. What is given out by it ends with it.
-pub struct By(pub Login);
+/// The sign-in of the request. What is issued under it ends with it.
+pub struct CurrentLogin(pub Login);
 
-impl FromRequestParts<AppState> for By {
+impl FromRequestParts<AppState> for CurrentLogin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
@@ -152,59 +148,59 @@ impl FromRequestParts<AppState> for By {
     }
 }
 
-/// Where the middleware learns by which sign-in a request asks.
+/// Tells the middleware which sign-in a request uses.
 #[derive(Clone)]
-struct Asking(watch::Sender<Option<Login>>);
+struct LoginSender(watch::Sender<Option<Login>>);
 
-/// An answer that goes on when its sign-in has ended ends too. Whatever is short, like the answer to signing out, is given.
+/// Ends a response when its sign-in ends. Short responses, like that to signing out, are sent completely.
 pub async fn while_signed_in(mut request: Request, next: Next) -> Response {
-    let asking = watch::Sender::new(None::<Login>);
-    let mut asked = asking.subscribe();
-    request.extensions_mut().insert(Asking(asking));
+    let sender = watch::Sender::new(None::<Login>);
+    let mut found = sender.subscribe();
+    request.extensions_mut().insert(LoginSender(sender));
     let ended = async {
-        let Some(login) = asked.wait_for(Option::is_some).await.ok().and_then(|login| login.clone()) else {
+        let Some(login) = found.wait_for(Option::is_some).await.ok().and_then(|login| login.clone()) else {
             return std::future::pending().await;
         };
         login.ended().await;
-        tokio::time::sleep(LAST_WORDS).await;
+        tokio::time::sleep(END_GRACE).await;
     };
     let response = tokio::select! {
         biased;
         response = next.run(request) => response,
         () = ended => return ApiError::signed_out().into_response(),
     };
-    let login = asked.borrow().clone();
+    let login = found.borrow().clone();
     match login {
-        Some(login) if response.body().size_hint().exact().is_none_or(|bytes| bytes > SHORT) => {
+        Some(login) if response.body().size_hint().exact().is_none_or(|bytes| bytes > SHORT_ANSWER) => {
             cut_off(response, login)
         }
         Some(_) | None => response,
     }
 }
 
-/// The same answer, which breaks off when the sign-in ends.
+/// The same response, which breaks off when the sign-in ends.
 fn cut_off(response: Response, login: Login) -> Response {
     let (mut head, body) = response.into_parts();
     if let Some(length) = body.size_hint().exact() {
         head.headers.entry(header::CONTENT_LENGTH).or_insert(length.into());
     }
     let ended = Box::pin(async move { login.ended().await });
-    let pieces = futures::stream::unfold(Some((body.into_data_stream(), ended)), |going_on| async {
-        let (mut data, mut ended) = going_on?;
+    let chunks = futures::stream::unfold(Some((body.into_data_stream(), ended)), |state| async {
+        let (mut data, mut ended) = state?;
         tokio::select! {
             biased;
             () = &mut ended => Some((Err(std::io::Error::other("the sign-in has ended")), None)),
-            piece = data.next() => piece.map(|piece| (piece.map_err(std::io::Error::other), Some((data, ended)))),
+            chunk = data.next() => chunk.map(|chunk| (chunk.map_err(std::io::Error::other), Some((data, ended)))),
         }
     });
-    Response::from_parts(head, Body::from_stream(pieces))
+    Response::from_parts(head, Body::from_stream(chunks))
 }
 
-/// A technician who is signed in and takes part in the running session of the address (its parameter `id`).
+/// A signed-in technician who takes part in the running session of the path (parameter `id`).
 pub struct Helper {
     pub live: Arc<LiveSession>,
     pub me: SignedIn,
-    /// The technician's number within the session.
+    /// The technician as a participant of the session.
     pub by: ParticipantId,
 }
 
@@ -222,7 +218,7 @@ impl FromRequestParts<AppState> for Helper {
     }
 }
 
-/// An administrator who is signed in, by account.
+/// The account id of a signed-in administrator.
 pub struct Admin(pub i32);
 
 impl FromRequestParts<AppState> for Admin {
@@ -239,9 +235,9 @@ impl FromRequestParts<AppState> for Admin {
 }
 
 /// The address that a request comes from.
-pub struct From(pub IpAddr);
+pub struct ClientAddress(pub IpAddr);
 
-impl FromRequestParts<AppState> for From {
+impl FromRequestParts<AppState> for ClientAddress {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {

@@ -1,4 +1,4 @@
-//! The Command API: one action a request, answered in XML.
+//! The Command API: one action for each request, answered in XML.
 
 mod clients;
 pub mod sessions;
@@ -17,25 +17,24 @@ use store::{
 
 use super::{
     API_VERSION, PRODUCT_VERSION, answer, appliance, denied, error, people,
-    request_params::RequestParams,
+    request_params::{Authentication, RequestParams},
     xml::{Element, element, text},
 };
 
 use crate::{
     accounts::{Caller, Scope},
     api::ApiError,
-    api_limits::ApiLimits,
     config::PublicUrl,
-    connections::Clients,
     desk::ServiceDesk,
     organisation::Organisation,
+    state::service_group,
 };
 pub use clients::{Connected, Who, connected};
 
-/// Why an action brings an `<error>`.
+/// Why an action fails.
 pub enum Failed {
-    /// In the words that the client shows.
-    Words(String),
+    /// An `<error>` that the client shows.
+    Message(String),
     Server(ApiError),
 }
 
@@ -45,8 +44,8 @@ impl<E: Into<ApiError>> From<E> for Failed {
     }
 }
 
-fn words<T>(words: impl Into<String>) -> Result<T, Failed> {
-    Err(Failed::Words(words.into()))
+fn failed<T>(message: impl Into<String>) -> Result<T, Failed> {
+    Err(Failed::Message(message.into()))
 }
 
 /// Every action.
@@ -87,7 +86,7 @@ impl Action {
         })
     }
 
-    /// Whether it changes something.
+    /// Whether the action changes something.
     fn writes(self) -> bool {
         matches!(
             self,
@@ -101,70 +100,69 @@ impl Action {
     }
 }
 
-/// Answers an action.
+service_group! {
+    /// What the actions need.
+    pub struct CommandServices {
+        db: DatabaseConnection,
+        identity: Arc<Identity>,
+        public_url: PublicUrl,
+        settings: Arc<Current<Settings>>,
+        sessions: Arc<SessionRegistry>,
+        desk: Arc<ServiceDesk>,
+        organisation: Arc<Organisation>,
+    }
+}
+
+/// Executes an action.
 pub async fn command(
-    State(db): State<DatabaseConnection>,
-    State(identity): State<Arc<Identity>>,
-    State(public_url): State<PublicUrl>,
-    State(settings): State<Arc<Current<Settings>>>,
-    State(clients): State<Arc<Clients>>,
-    State(api_limits): State<Arc<ApiLimits>>,
-    State(sessions): State<Arc<SessionRegistry>>,
-    State(desk): State<Arc<ServiceDesk>>,
-    State(organisation): State<Arc<Organisation>>,
-    asked: RequestParams,
+    State(authentication): State<Authentication>,
+    State(services): State<CommandServices>,
+    params: RequestParams,
 ) -> Result<Response, ApiError> {
-    let namespace = settings.get().beyondtrust.command_namespace;
-    let Some(caller) = asked.caller(&db, &settings, &clients, &api_limits).await? else {
-        // Whoever sent a name and a password reads XML; whoever sent a token, JSON.
-        let by_name = asked.has("username") || asked.has("password");
+    let namespace = services.settings.get().beyondtrust.command_namespace;
+    let Some(caller) = params.caller(&authentication).await? else {
+        // Clients that sent a name and a password expect XML, those with a token JSON.
+        let by_name = params.has("username") || params.has("password");
         return Ok(if by_name { error(&namespace, "Login failed") } else { denied() });
     };
-    let Some(name) = asked.get("action") else { return Ok(error(&namespace, "The parameter action is missing.")) };
+    let Some(name) = params.get("action") else { return Ok(error(&namespace, "The parameter action is missing.")) };
     let Some(action) = Action::of(name) else { return Ok(error(&namespace, "Invalid action")) };
     let needed = if action.writes() { Scope::SessionsWrite } else { Scope::SessionsRead };
     if !caller.may(needed) {
         return Ok(error(&namespace, "The API account does not have permission to perform this action."));
     }
-    match act(&db, &identity, &public_url, &settings, &sessions, &desk, &organisation, &caller, action, &asked).await {
+    match act(&services, &caller, action, &params).await {
         Ok(root) => Ok(answer(root.document(&namespace))),
-        Err(Failed::Words(words)) => Ok(error(&namespace, &words)),
+        Err(Failed::Message(message)) => Ok(error(&namespace, &message)),
         Err(Failed::Server(error)) => Err(error),
     }
 }
 
 async fn act(
-    db: &DatabaseConnection,
-    identity: &Identity,
-    public_url: &PublicUrl,
-    settings: &Current<Settings>,
-    sessions: &Arc<SessionRegistry>,
-    desk: &ServiceDesk,
-    organisation: &Organisation,
+    services: &CommandServices,
     caller: &Caller,
     action: Action,
-    asked: &RequestParams,
+    params: &RequestParams,
 ) -> Result<Element, Failed> {
+    let CommandServices { db, identity, public_url, settings, sessions, organisation, .. } = services;
     match action {
-        Action::GenerateSessionKey => {
-            sessions::generate(db, public_url, settings, desk, organisation, caller, asked).await
-        }
+        Action::GenerateSessionKey => sessions::generate(services, caller, params).await,
         Action::GetApiInfo => Ok(info(settings, caller)),
         Action::CheckHealth => Ok(health(identity, public_url)),
         Action::GetLoggedInReps => reps(db, public_url, organisation).await,
-        Action::GetSupportTeams => teams(db, asked.flag("showmembers")).await,
-        Action::GetSessionAttributes => sessions::attributes(sessions, asked).await,
-        Action::SetSessionAttributes => sessions::set_attributes(sessions, caller, asked).await,
-        Action::JoinSession => sessions::join(db, sessions, caller, asked).await,
-        Action::LeaveSession => sessions::leave(db, sessions, caller, asked).await,
-        Action::TransferSession => sessions::transfer(db, sessions, caller, asked).await,
-        Action::TerminateSession => sessions::terminate(sessions, caller, asked).await,
-        Action::GetConnectedClientList => clients::list(db, identity, sessions, organisation, asked).await,
-        Action::GetConnectedClients => clients::details(db, identity, sessions, organisation, asked).await,
+        Action::GetSupportTeams => teams(db, params.flag("showmembers")).await,
+        Action::GetSessionAttributes => sessions::attributes(sessions, params).await,
+        Action::SetSessionAttributes => sessions::set_attributes(sessions, caller, params).await,
+        Action::JoinSession => sessions::join(db, sessions, caller, params).await,
+        Action::LeaveSession => sessions::leave(db, sessions, caller, params).await,
+        Action::TransferSession => sessions::transfer(db, sessions, caller, params).await,
+        Action::TerminateSession => sessions::terminate(sessions, caller, params).await,
+        Action::GetConnectedClientList => clients::list(services, params).await,
+        Action::GetConnectedClients => clients::details(services, params).await,
     }
 }
 
-/// What an account may do, in the original's words: `perm_command`, then flags.
+/// The permissions of an account in the original's terms: `perm_command`, then flags.
 pub fn permissions(scopes: &[Scope]) -> Vec<(&'static str, &'static str)> {
     let flag = |on: bool| if on { "1" } else { "0" };
     let command = match (scopes.contains(&Scope::SessionsWrite), scopes.contains(&Scope::SessionsRead)) {
@@ -205,7 +203,7 @@ fn health(identity: &Identity, public_url: &PublicUrl) -> Element {
         .child(text("failover_role", "none"))
 }
 
-/// A time in text, as reports write it.
+/// A time as reports write it.
 pub fn iso(ms: u64) -> String {
     let at = jiff::Timestamp::from_millisecond(ms.cast_signed()).unwrap_or_default();
     at.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()

@@ -1,4 +1,4 @@
-//! The Command API in JSON: the same actions as the older one's, at addresses of their own.
+//! The Command API in JSON: the same actions as in the XML one, with an address for each.
 
 mod clients;
 mod sessions;
@@ -20,7 +20,7 @@ use store::tables::{team, user};
 
 use super::{
     API_VERSION, appliance,
-    call::{Answer, CommandCall, Need, No, id, one},
+    call::{Answer, CallError, CommandCall, Need, id, one},
     command::{Failed, iso, permissions},
     people,
 };
@@ -37,11 +37,11 @@ const VERSION: &str = "2.0.0";
 /// The version of the Configuration API.
 const CONFIG_VERSION: &str = "1.10";
 
-/// What is answered, by address and method, for its description.
+/// The supported addresses and methods, for the OpenAPI document.
 const OPERATIONS: [(&str, &[&str], &str); 15] = [
     ("/openapi.yaml", &["get"], "This description."),
     ("/info", &["get"], "Versions, and what the account may do."),
-    ("/health", &["get"], "Whether this server is well."),
+    ("/health", &["get"], "Whether this server is healthy."),
     ("/appliance", &["get"], "This server."),
     ("/appliance/client-count", &["get"], "How many clients are connected."),
     ("/client", &["get"], "The clients that are connected."),
@@ -56,10 +56,10 @@ const OPERATIONS: [(&str, &[&str], &str); 15] = [
     ("/failover-role", &["post"], "Refused: there is one server."),
 ];
 
-impl From<Failed> for No {
+impl From<Failed> for CallError {
     fn from(failed: Failed) -> Self {
         match failed {
-            Failed::Words(words) => Self::Refused(StatusCode::UNPROCESSABLE_ENTITY, words),
+            Failed::Message(message) => Self::Refused(StatusCode::UNPROCESSABLE_ENTITY, message),
             Failed::Server(error) => Self::Server(error),
         }
     }
@@ -85,7 +85,7 @@ pub async fn document(State(public_url): State<PublicUrl>, CommandCall(call): Co
     Ok(([(header::CONTENT_TYPE, "application/yaml")], document.to_string()).into_response())
 }
 
-/// Permissions as JSON: flags are true or false.
+/// Permissions as JSON, with true and false for flags.
 pub fn flags(scopes: &[Scope]) -> Map<String, Value> {
     let value = |value| match value {
         "1" => true.into(),
@@ -98,7 +98,7 @@ pub fn flags(scopes: &[Scope]) -> Map<String, Value> {
 /// `/info`
 pub async fn info(CommandCall(call): CommandCall) -> Answer {
     call.verb("GET,HEAD")?;
-    call.asked(&[])?;
+    call.allow_parameters(&[])?;
     let mut permissions = flags(&call.caller.scopes);
     for other in
         ["perm_configuration_vault_account", "perm_reporting_syslog", "perm_reporting_vault", "perm_vault_backup"]
@@ -125,7 +125,7 @@ pub async fn health(
     CommandCall(call): CommandCall,
 ) -> Answer {
     call.verb("GET,HEAD")?;
-    call.asked(&[])?;
+    call.allow_parameters(&[])?;
     one(Some(json!({
         "version": super::PRODUCT_VERSION,
         "build": concat!("Deskside ", env!("CARGO_PKG_VERSION")),
@@ -146,7 +146,7 @@ pub async fn appliances(
     CommandCall(call): CommandCall,
 ) -> Answer {
     call.verb("GET,HEAD")?;
-    call.asked(&[])?;
+    call.allow_parameters(&[])?;
     one(Some(json!([{
         "id": appliance(&identity),
         "name": public_url.domain(),
@@ -165,7 +165,7 @@ pub async fn users(
     CommandCall(call): CommandCall,
 ) -> Answer {
     call.verb("GET,HEAD")?;
-    call.asked(&[])?;
+    call.allow_parameters(&[])?;
     let busy = organisation.busy(None).await?;
     let mut users = Vec::new();
     for user in people::logged_in(&db, &organisation).await? {
@@ -183,7 +183,7 @@ pub async fn users(
     one(Some(Value::Array(users)))
 }
 
-/// `/user/{id}/logout`: people are changed by whoever may change people, and administrators by none of them.
+/// `/user/{id}/logout`: needs the scope to change people. Administrators cannot be signed out by other systems.
 pub async fn logout(
     State(db): State<DatabaseConnection>,
     State(auth): State<Arc<Auth>>,
@@ -192,17 +192,17 @@ pub async fn logout(
     CommandCall(call): CommandCall,
 ) -> Answer {
     call.verb("POST")?;
-    call.known(&[])?;
+    call.allow_fields(&[])?;
     if !call.caller.may(Scope::PeopleWrite) {
-        return Err(No::Status(StatusCode::FORBIDDEN));
+        return Err(CallError::Status(StatusCode::FORBIDDEN));
     }
     let wanted = id(&wanted)?;
     if !people::logged_in(&db, &organisation).await?.iter().any(|user| user.id == wanted) {
-        return Err(No::Missing);
+        return Err(CallError::Missing);
     }
-    let user = user::Entity::find_by_id(wanted).one(&db).await?.ok_or(No::Missing)?;
+    let user = user::Entity::find_by_id(wanted).one(&db).await?.ok_or(CallError::Missing)?;
     if user.administrator {
-        return Err(No::invalid("id", "Administrators are changed in the console, by administrators."));
+        return Err(CallError::invalid("id", "Administrators are changed in the console, by administrators."));
     }
     sign_in::sign_out_everywhere(&auth, wanted).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -211,20 +211,20 @@ pub async fn logout(
 /// `/team`
 pub async fn teams(State(db): State<DatabaseConnection>, CommandCall(call): CommandCall) -> Answer {
     call.verb("GET,HEAD")?;
-    call.asked(&[])?;
+    call.allow_parameters(&[])?;
     let teams = team::Entity::find().all(&db).await?;
     let shown = teams.iter().map(|team| json!({ "id": team.id, "name": team.name, "code_name": team.code_name }));
     one(Some(shown.collect()))
 }
 
-/// `/team/{id}/issue`: a team takes what is sent to it, by its number or its code name.
+/// `/team/{id}/issue`: each team has one issue, named by the team's id or code name.
 pub async fn issues(
     State(db): State<DatabaseConnection>,
     Path(wanted): Path<String>,
     CommandCall(call): CommandCall,
 ) -> Answer {
     call.verb("GET,HEAD")?;
-    call.asked(&[])?;
+    call.allow_parameters(&[])?;
     let teams = team::Entity::find().all(&db).await?;
     let team = teams.iter().find(|team| team.id.to_string() == wanted || team.code_name == wanted);
     let issue = |team: &team::Model| json!([{ "id": team.id, "code_name": team.code_name, "title": team.name }]);
@@ -234,12 +234,12 @@ pub async fn issues(
 /// `/failover-role`
 pub async fn failover(CommandCall(call): CommandCall) -> Answer {
     call.verb("POST")?;
-    call.known(&["role", "data_sync_first", "force"])?;
+    call.allow_fields(&["role", "data_sync_first", "force"])?;
     call.text("role", 20, Need::Required)?;
-    Err(No::invalid("role", "There is one server: it has no other to change roles with."))
+    Err(CallError::invalid("role", "There is only one server, so roles cannot be changed."))
 }
 
-/// Everything else.
+/// All other addresses.
 pub async fn nothing(_: CommandCall) -> Answer {
-    Err(No::Missing)
+    Err(CallError::Missing)
 }

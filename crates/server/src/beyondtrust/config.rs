@@ -1,4 +1,4 @@
-//! The Configuration API: people, teams and what else an installation consists of, in JSON.
+//! The Configuration API: people, teams and the rest of an installation, in JSON.
 
 mod groups;
 mod providers;
@@ -24,20 +24,20 @@ use serde_json::{Value, json};
 use store::{setting::Current, settings::Settings, tables::api_account};
 
 use super::{
-    call::{Answer, Call, No, id, one},
+    call::{Answer, Call, CallError, id, one},
     command_v2::flags,
 };
 
 use crate::{accounts::Scope, config::PublicUrl, sign_in::Auth};
 
-/// `/public-portal`: there is one.
+/// `/public-portal`: there is exactly one.
 pub async fn portals(State(public_url): State<PublicUrl>, call: Call) -> Answer {
     call.verb("GET,HEAD")?;
     let portal = json!({ "id": 1, "name": "Default", "addresses": [public_url.domain()] });
     call.list(&public_url, vec![portal])
 }
 
-/// `/session-policy`: the default, then the others in the order in which they are tried.
+/// `/session-policy`: the default policy, then the others in the order in which they are tried.
 pub async fn session_policies(
     State(public_url): State<PublicUrl>,
     State(auth): State<Arc<Auth>>,
@@ -58,7 +58,7 @@ fn all_statuses() -> Vec<Value> {
     ]
 }
 
-/// `/rep-status`: the two that there are.
+/// `/rep-status`: there are two.
 pub async fn statuses(State(public_url): State<PublicUrl>, call: Call) -> Answer {
     call.verb("GET,HEAD")?;
     call.list(&public_url, all_statuses())
@@ -102,7 +102,7 @@ pub async fn account(State(db): State<DatabaseConnection>, Path(wanted): Path<St
     one(found.as_ref().map(shown_account))
 }
 
-/// Everything else: the lists that are empty here, and nothing.
+/// All other addresses: empty lists for the resources that Deskside does not have, otherwise 404.
 pub async fn others(State(public_url): State<PublicUrl>, call: Call) -> Answer {
     if resources::find(&call.path).is_some() {
         call.verb("GET,HEAD")?;
@@ -111,7 +111,7 @@ pub async fn others(State(public_url): State<PublicUrl>, call: Call) -> Answer {
     if resources::is_one(&call.path) {
         call.verb("GET,HEAD,PATCH,DELETE")?;
     }
-    Err(No::Missing)
+    Err(CallError::Missing)
 }
 
 /// `/openapi.yaml`
@@ -121,7 +121,7 @@ pub async fn document(State(public_url): State<PublicUrl>, call: Call) -> Answer
     Ok(([(header::CONTENT_TYPE, "application/yaml")], document.to_string()).into_response())
 }
 
-/// `/get_mech_list`: by what one signs in, and which product this is.
+/// `/get_mech_list`: how users sign in, and which product this is.
 pub async fn mechanisms(State(settings): State<Arc<Current<Settings>>>) -> Json<Value> {
     Json(json!({
         "mechs": ["password"],

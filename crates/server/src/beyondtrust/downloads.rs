@@ -1,5 +1,5 @@
-//! What reports link to: transcripts, recordings and shells, by addresses that carry their own permission for a week, and for
-//! as long as whoever asked for the report may ask for it.
+//! Downloads that reports link to: transcripts, recordings and shells. The address carries a permission for a week, as
+//! long as the account that requested the report may read evidence.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use protocol::{Entry, SessionId, Timestamp, UserRef};
 use sea_orm::DatabaseConnection;
 
 use super::{
-    report::{self, Kept},
+    report::{self, Downloadable},
     request_params::RequestParams,
 };
 
@@ -25,19 +25,19 @@ use crate::{
     config::PublicUrl,
 };
 
-/// For how many days an address works.
+/// For how many days an address is valid.
 const DAYS: u64 = 7;
 const DAY_MS: u64 = 86_400_000;
 
-fn word(kept: Kept) -> String {
+fn word(kept: Downloadable) -> String {
     match kept {
-        Kept::Chat => "chat".into(),
-        Kept::Recording => "recording".into(),
-        Kept::Shell(n) => format!("shell{n}"),
+        Downloadable::Chat => "chat".into(),
+        Downloadable::Recording => "recording".into(),
+        Downloadable::Shell(n) => format!("shell{n}"),
     }
 }
 
-/// The permission in an address: for one file of one session, given to one caller on one day.
+/// The permission in an address: for one file of one session, issued to one account on one day.
 fn permission(identity: &Identity, id: &SessionId, what: &str, caller: &str, day: u64) -> String {
     secret::hash_key(&identity.pepper(), &format!("download {id} {what} for {caller} {day}"))[..40].to_owned()
 }
@@ -46,13 +46,13 @@ fn day(now: Timestamp) -> u64 {
     now.0 / DAY_MS
 }
 
-/// The address of a file, as recorded: `lsid` holds the session, the permission and what it is for; besides, whose it is.
+/// The address of a file, in the original's form: `lsid` holds the session, the permission, the account and the file.
 pub fn link(
     identity: &Identity,
     public_url: &PublicUrl,
     caller: &Caller,
     id: &SessionId,
-    kept: Kept,
+    kept: Downloadable,
     view: bool,
 ) -> String {
     let what = word(kept);
@@ -63,16 +63,16 @@ pub fn link(
     format!("{url}/session_download?lsid=l%3D{id}%3Bh%3D{h}%3Ba%3D{a}%3Bt%3Dsd%3Bm%3D{what}&dl_action={what}{view}")
 }
 
-/// Gives a file to whoever has its address.
+/// Sends the file that an address is for.
 pub async fn download(
     State(db): State<DatabaseConnection>,
     State(identity): State<Arc<Identity>>,
     State(sessions): State<Arc<SessionRegistry>>,
     State(archive): State<Arc<Archive>>,
-    asked: RequestParams,
+    params: RequestParams,
 ) -> Result<Response, ApiError> {
-    let gone = || ApiError::missing("recording or transcript, or its address works no more");
-    let coded = asked.get("lsid").ok_or_else(gone)?;
+    let gone = || ApiError::missing("recording or transcript, or its address has expired");
+    let coded = params.get("lsid").ok_or_else(gone)?;
     let field = |name: &str| {
         coded.split(';').find_map(|part| part.split_once('=').filter(|(n, _)| *n == name).map(|(_, value)| value))
     };
@@ -86,27 +86,27 @@ pub async fn download(
         return Err(gone());
     }
     let kept = match what {
-        "chat" => Kept::Chat,
-        "recording" => Kept::Recording,
-        shell => Kept::Shell(shell.strip_prefix("shell").and_then(|n| n.parse().ok()).ok_or_else(gone)?),
+        "chat" => Downloadable::Chat,
+        "recording" => Downloadable::Recording,
+        shell => Downloadable::Shell(shell.strip_prefix("shell").and_then(|n| n.parse().ok()).ok_or_else(gone)?),
     };
     let entries = sessions.read(&id).await?.ok_or_else(gone)?;
     let by = UserRef { id: 0, name: "a link of a report".into() };
-    let view = asked.flag("view");
-    file(&archive, &id, &entries, kept, view, &asked.headers, by).await
+    let view = params.flag("view");
+    file(&archive, &id, &entries, kept, view, &params.headers, by).await
 }
 
-/// Compares without telling by the time how much is right.
+/// Compares in a time that does not depend on the texts.
 fn same(a: &str, b: &str) -> bool {
     secret::hash(a) == secret::hash(b)
 }
 
-/// A file of a session. Watching a recording is an event of its timeline.
+/// Sends a file of a session. Watching a recording is an event of its timeline.
 pub async fn file(
     archive: &Arc<Archive>,
     id: &SessionId,
     entries: &[Entry],
-    kept: Kept,
+    kept: Downloadable,
     view: bool,
     headers: &HeaderMap,
     by: UserRef,
@@ -114,23 +114,23 @@ pub async fn file(
     let how = if view { "inline" } else { "attachment" };
     let named = |name: String| (header::CONTENT_DISPOSITION, format!("{how}; filename=\"{name}\""));
     match kept {
-        Kept::Chat if view => {
+        Downloadable::Chat if view => {
             let html = evidence::transcript::html(id, entries);
             Ok(([(header::CONTENT_TYPE, "text/html; charset=utf-8".into()), named(format!("{id}.html"))], html)
                 .into_response())
         }
-        Kept::Chat => {
+        Downloadable::Chat => {
             let text = evidence::transcript::text(id, entries);
             Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8".into()), named(format!("{id}.txt"))], text)
                 .into_response())
         }
-        Kept::Recording => {
+        Downloadable::Recording => {
             let mut response = api::serve_file(archive, id, by, headers).await?;
             let (name, value) = named(format!("{id}.webm"));
-            response.headers_mut().insert(name, value.parse().expect("an id is a header's text"));
+            response.headers_mut().insert(name, value.parse().expect("an id is a valid header value"));
             Ok(response)
         }
-        Kept::Shell(n) => {
+        Downloadable::Shell(n) => {
             let numbers = report::shells(entries);
             let number = numbers.get(n as usize).ok_or_else(|| ApiError::missing("command shell"))?;
             let body = api::shell_cast(archive, id, *number).await?;

@@ -1,4 +1,4 @@
-//! Whose token a request carries, and how often that account may ask.
+//! Authentication by bearer token, and the rate limit of the account.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::{
     connections::Clients,
 };
 
-/// Finds out whose token a request carries, and lets that account ask as often as it may.
+/// Resolves the bearer token of a request, and applies the account's rate limit.
 pub async fn gate(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
@@ -31,7 +31,7 @@ pub async fn gate(
         Ok(Some(caller)) => caller,
         Ok(None) => {
             let from = api::address(&clients, request.extensions(), request.headers());
-            return match clients.wrong(from) {
+            return match clients.record_failure(from) {
                 Ok(()) => next.run(request).await,
                 Err(too_many) => ApiError::from(too_many).into_response(),
             };

@@ -1,7 +1,9 @@
-//! The public API of BeyondTrust Remote Support, so that integrations made for it work against Deskside.
+//! BeyondTrust Remote Support's public API, so that integrations written for it work with Deskside.
 //!
-//! A translator and nothing more: it has no rule of its own. What it answers follows what was recorded of, documented for
-//! and expected from the original, element by element; `docs/beyondtrust.md` says what is there and what differs.
+//! This module only translates and has no rules of its own. Its responses follow recordings, the documentation and the
+//! expectations of the original's clients, element by element; `docs/beyondtrust.md` lists what is supported and what
+//! differs.
+//!
 
 mod call;
 mod command;
@@ -12,6 +14,7 @@ mod gate;
 mod oauth;
 pub mod outbound;
 mod people;
+mod presence;
 mod report;
 mod reporting;
 mod request_params;
@@ -34,12 +37,12 @@ pub use start::{by_address, is_for_other_pages};
 
 use crate::state::AppState;
 
-/// The version of the API that is spoken.
+/// The supported version of the API.
 const API_VERSION: &str = "1.24.1";
-/// The version of the original that speaks it.
+/// The product version that has this API.
 const PRODUCT_VERSION: &str = "24.1.1";
 
-/// Every address of the original that is spoken here.
+/// The routes of the original that are supported.
 pub fn router(app: &AppState) -> Router<AppState> {
     Router::new()
         .route("/oauth2/token", post(oauth::token))
@@ -110,7 +113,7 @@ fn command_api() -> Router<AppState> {
         .fallback(command_v2::nothing)
 }
 
-/// The headers that answers of the original carry.
+/// Adds the headers of the original's responses.
 async fn headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let fixed = [
@@ -124,12 +127,12 @@ async fn headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// This installation, as 32 hexadecimal digits.
+/// The id of this installation, as 32 hexadecimal digits.
 pub fn appliance(identity: &Identity) -> String {
     secret::hash(&identity.public())[..32].to_owned()
 }
 
-/// Who asks has no valid token.
+/// The response to a request without a valid token.
 fn denied() -> Response {
     let body = json!({
         "error": "access_denied",
@@ -138,12 +141,12 @@ fn denied() -> Response {
     (StatusCode::UNAUTHORIZED, Json(body)).into_response()
 }
 
-/// An XML answer. Errors have the status 200, too.
+/// An XML response. Errors have the status 200 as well.
 fn answer(document: String) -> Response {
     ([(header::CONTENT_TYPE, "text/xml; charset=UTF-8")], document).into_response()
 }
 
-/// An error in words, as XML.
-fn error(namespace: &str, words: &str) -> Response {
-    answer(xml::text("error", words).document(namespace))
+/// An XML error.
+fn error(namespace: &str, message: &str) -> Response {
+    answer(xml::text("error", message).document(namespace))
 }

@@ -14,12 +14,12 @@ use serde::Serialize;
 use super::request_params::{RequestParams, basic};
 use crate::{
     accounts::{self, TOKEN_SECONDS},
-    api::{ApiError, From},
+    api::{ApiError, ClientAddress},
     api_limits::ApiLimits,
     connections::Clients,
 };
 
-/// A token, its fields in the order that was recorded.
+/// A token. The order of the fields is the original's.
 #[derive(Serialize)]
 struct Token {
     access_token: String,
@@ -37,31 +37,32 @@ fn refuse(status: StatusCode, error: &'static str, message: &'static str) -> Res
     (status, Json(Refusal { error, message })).into_response()
 }
 
-/// Gives a token for a client's id and secret, by basic authentication or as parameters.
+/// Issues a token for a client's id and secret, by basic authentication or as parameters.
 pub async fn token(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
     State(api_limits): State<Arc<ApiLimits>>,
-    From(from): From,
-    asked: RequestParams,
+    ClientAddress(from): ClientAddress,
+    params: RequestParams,
 ) -> Result<Response, ApiError> {
-    match asked.get("grant_type") {
+    match params.get("grant_type") {
         Some("client_credentials") => {}
         None => return Ok(refuse(StatusCode::BAD_REQUEST, "invalid_request", "The parameter grant_type is missing.")),
         Some(_) => {
-            let words = "Only the grant type client_credentials is supported.";
-            return Ok(refuse(StatusCode::BAD_REQUEST, "unsupported_grant_type", words));
+            let message = "Only the grant type client_credentials is supported.";
+            return Ok(refuse(StatusCode::BAD_REQUEST, "unsupported_grant_type", message));
         }
     }
-    let given = match (asked.get("client_id"), asked.get("client_secret")) {
+    let given = match (params.get("client_id"), params.get("client_secret")) {
         (Some(id), Some(secret)) => Some((id.to_owned(), secret.to_owned())),
         _ => None,
     };
     let invalid = || refuse(StatusCode::UNAUTHORIZED, "invalid_client", "Client authentication failed.");
-    let Some((id, secret)) = basic(&asked.headers).or(given) else { return Ok(invalid()) };
-    // Secrets are random and long: clients that ask for a token with each call are not held up, wrong ones are counted.
+    let Some((id, secret)) = basic(&params.headers).or(given) else { return Ok(invalid()) };
+    // Secrets are long and random, so clients that request a token for each call are not throttled; wrong ones are
+    // counted.
     let Some(caller) = accounts::by_secret(&db, &id, &secret).await? else {
-        clients.wrong(from)?;
+        clients.record_failure(from)?;
         return Ok(invalid());
     };
     let rate = match api_limits.turn(&caller.key).await {

@@ -1,4 +1,4 @@
-//! Outbound events: what happened, posted as a form, one after the other; only the status 200 is a yes.
+//! Outbound events, posted as a form one after the other. Only the status 200 is a success.
 
 use std::sync::Arc;
 
@@ -24,10 +24,10 @@ const ADDED: &str = "support_conference_member_added";
 const DEPARTED: &str = "support_conference_member_departed";
 const SURVEY: &str = "support_conference_customer_exit_survey_completed";
 
-/// Every event that a receiver can ask for.
+/// Every event that a receiver can choose.
 pub const CATALOGUE: [(&str, &str); 6] = [
-    (BEGIN, "A customer came: the session begins."),
-    (END, "The session is over, and its report complete."),
+    (BEGIN, "A customer joined: the session begins."),
+    (END, "The session has ended, and its report is complete."),
     (OWNER, "The session has another owner."),
     (ADDED, "Somebody joined."),
     (DEPARTED, "Somebody left."),
@@ -38,12 +38,12 @@ fn about(event: &str, who: ParticipantId) -> String {
     format!("{event}#{}", who.0)
 }
 
-/// The events that an event of a timeline means. `before` is the session before it.
+/// The outbound events for an event of a timeline. `before` is the session before it.
 pub fn names(before: &Session, event: &Event) -> Vec<String> {
     let there = || before.participants().iter().filter(|p| p.presence != Presence::Gone);
     let watches = |p: &Participant| p.role == Role::Supervisor;
     let helping = || there().filter(|p| p.role != Role::Customer && !watches(p));
-    // Who only watches is no member of the conference there.
+    // In the original a supervisor is not a member of the conference.
     let watcher = |id: &ParticipantId| before.participant(*id).is_some_and(watches);
     let owner = |user: i32| before.participants().iter().find(|p| p.user == Some(user)).map(|p| p.id);
     let departed = |who: &Participant| about(DEPARTED, who.id);
@@ -73,19 +73,64 @@ pub fn names(before: &Session, event: &Event) -> Vec<String> {
             vec![owner(to.id).map_or(OWNER.into(), |id| about(OWNER, id))]
         }
         Event::Taken { by } => vec![owner(by.id).map_or(OWNER.into(), |id| about(OWNER, id))],
-        // From here on everything that a report says of it is stored.
+        // Now everything that a report contains is stored.
         Event::Stored { .. } => vec![END.into()],
         Event::Rated { .. } => vec![SURVEY.into()],
-        _ => vec![],
+        Event::Created { .. }
+        | Event::KeyIssued { .. }
+        | Event::KeyRevoked { .. }
+        | Event::LinkRevoked { .. }
+        | Event::Dropped { .. }
+        | Event::Chat { .. }
+        | Event::Asked { .. }
+        | Event::Granted { .. }
+        | Event::Denied { .. }
+        | Event::Withdrawn { .. }
+        | Event::Paused { .. }
+        | Event::Resumed { .. }
+        | Event::SharingStarted { .. }
+        | Event::ScreenResized { .. }
+        | Event::MonitorsChanged { .. }
+        | Event::InputBlocked { .. }
+        | Event::SharingStopped { .. }
+        | Event::SharingFailed { .. }
+        | Event::RecordingFailed { .. }
+        | Event::Reopened { .. }
+        | Event::Queued { .. }
+        | Event::QueueMoved { .. }
+        | Event::RoleChanged { .. }
+        | Event::SharedWith { .. }
+        | Event::ExpertInvited { .. }
+        | Event::ControlWanted { .. }
+        | Event::ControlPassed { .. }
+        | Event::Noted { .. }
+        | Event::Attributed { .. }
+        | Event::FileCarried { .. }
+        | Event::FileFailed { .. }
+        | Event::FolderMade { .. }
+        | Event::FileRenamed { .. }
+        | Event::FileDeleted { .. }
+        | Event::FilePosted { .. }
+        | Event::ClipboardCarried { .. }
+        | Event::ShellStarted { .. }
+        | Event::ShellEnded { .. }
+        | Event::SystemInfoRead { .. }
+        | Event::ProcessEnded { .. }
+        | Event::Restarting { .. }
+        | Event::ScreenshotTaken { .. }
+        | Event::Recorded { .. }
+        | Event::Watched { .. }
+        | Event::Exported { .. }
+        | Event::LegalHold { .. } => vec![],
     }
 }
 
-/// Receivers that take the original's outbound events.
+/// Receivers of the original's outbound events.
 pub struct OutboundEvents {
     pub db: DatabaseConnection,
     pub policy: Arc<DefaultPolicy>,
     pub identity: Arc<Identity>,
-    /// Where receivers may be.
+    /// The networks that receivers may be in.
     pub outbound: Outbound,
 }
 
@@ -157,7 +202,7 @@ impl Receive for OutboundEvents {
         async move {
             let fields = self.fields(&what.delivery.event, &what.session, &what.entries, what.seq());
             let mut fields = fields.ok_or("The timeline has no such entry.")?;
-            // Who it is about is also known by the name that they sign in with.
+            // The person is also identified by user name.
             if let Some((_, user)) = fields.iter().find(|(n, _)| n == "user_id").cloned() {
                 let account = user::Entity::find_by_id(user.parse::<i32>().unwrap_or_default());
                 let account = account.one(&self.db).await.map_err(|e| e.to_string())?;
@@ -183,7 +228,7 @@ impl Receive for OutboundEvents {
         .boxed()
     }
 
-    /// The original knows a fixed interval.
+    /// The original retries at a fixed interval.
     fn backs_off(&self) -> bool {
         false
     }

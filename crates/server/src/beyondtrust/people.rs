@@ -1,4 +1,4 @@
-//! Representatives, teams and queues, by the names that the original gives them.
+//! Representatives, teams and queues in the original's terms.
 
 use protocol::{Queue, Timestamp};
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder};
@@ -6,21 +6,21 @@ use store::tables::{login, team, user};
 
 use crate::{api::LOGIN_MS, desk::ticket_import, organisation::Organisation};
 
-/// The longest name of a queue, in bytes.
+/// The longest name in a `queue_id`, in bytes.
 const MAX_QUEUE_NAME: usize = 256;
 
-/// A queue, as `queue_id` names it.
+/// A queue as `queue_id` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueueId {
     General,
     Rep(i32),
     RepName(String),
     Team(i32),
-    /// By a team's code name: Deskside has no issues, each of its teams takes what is sent to it.
+    /// By a team's code name: Deskside has no issues, so each team stands for one.
     Issue(String),
 }
 
-/// Where a queue leads.
+/// The team or technician of a queue.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Place {
     General,
@@ -45,7 +45,7 @@ impl QueueId {
         }
     }
 
-    /// The technician or team by that name; `None` when there is none, or the technician has left.
+    /// The technician or team; `None` when there is none, or the account is disabled.
     pub async fn find(&self, db: &DatabaseConnection) -> Result<Option<Place>, DbErr> {
         let working = user::Entity::find().filter(user::Column::Disabled.eq(false));
         Ok(match self {
@@ -74,7 +74,7 @@ impl std::fmt::Display for QueueId {
 }
 
 impl Place {
-    /// Whether somebody is there to help.
+    /// Whether a technician of the queue is available.
     pub async fn available(&self, db: &DatabaseConnection, organisation: &Organisation) -> Result<bool, DbErr> {
         let reps = logged_in(db, organisation).await?;
         Ok(reps.iter().any(|r| match self {
@@ -84,15 +84,15 @@ impl Place {
         }))
     }
 
-    /// The same as a wish names it.
-    pub fn wished(&self) -> ticket_import::Place {
+    /// The same for a ticket import.
+    pub fn import_place(&self) -> ticket_import::Place {
         match (self, self.queue()) {
             (Self::Rep(rep), _) => ticket_import::Place::With(store::people::as_ref(rep)),
             (_, queue) => ticket_import::Place::In(queue.unwrap_or(Queue::General)),
         }
     }
 
-    /// The queue as sessions know it; a technician's own is nobody else's.
+    /// The session queue; `None` for a technician's own.
     pub fn queue(&self) -> Option<Queue> {
         match self {
             Self::General => Some(Queue::General),
@@ -102,7 +102,7 @@ impl Place {
     }
 }
 
-/// The technicians whose console is open.
+/// The technicians with an open console.
 pub async fn logged_in(db: &DatabaseConnection, organisation: &Organisation) -> Result<Vec<user::Model>, DbErr> {
     user::Entity::find()
         .filter(user::Column::Disabled.eq(false))
@@ -112,7 +112,7 @@ pub async fn logged_in(db: &DatabaseConnection, organisation: &Organisation) -> 
         .await
 }
 
-/// Since when a technician is signed in, by their newest sign-in.
+/// Since when a technician has been signed in, by their latest sign-in.
 pub async fn signed_in_since(db: &DatabaseConnection, rep: i32) -> Result<Timestamp, DbErr> {
     let newest = login::Entity::find().filter(login::Column::User.eq(rep)).order_by_desc(login::Column::Until);
     let until = newest.one(db).await?.map_or(0, |l| l.until.cast_unsigned());

@@ -1,8 +1,8 @@
-//! A session as the Reporting API tells it: everything is read from the timeline.
+//! A session in a report. Everything is derived from the timeline.
 
 mod details;
 
-pub use details::Told;
+pub use details::ReportEvent;
 
 use std::collections::HashMap;
 
@@ -12,37 +12,38 @@ use store::tables::user;
 
 use super::{
     command::{iso, sessions},
+    presence::PresenceChange,
     xml::{Element, element, text},
 };
 
 use crate::desk::ticket_import;
 
-/// What a report is made from.
+/// The data of a report.
 pub struct Source<'a> {
     pub id: &'a SessionId,
-    /// The number of the session in this installation.
+    /// The session's number in this installation.
     pub lseq: i64,
     pub entries: &'a [Entry],
-    /// Everything applied.
+    /// The session after all events.
     pub session: &'a Session,
     pub users: &'a HashMap<i32, user::Model>,
     pub now: Timestamp,
-    /// The addresses of what can be downloaded: kind, instance, and whether to view it.
-    pub link: &'a dyn Fn(Kept, bool) -> String,
-    /// Whether readers of `Access…` reports ask, who insist on a jump group and a jumpoint.
+    /// Returns the address of a download; the flag selects viewing.
+    pub link: &'a dyn Fn(Downloadable, bool) -> String,
+    /// Whether it is an `Access…` report, whose readers require a jump group and a jumpoint.
     pub access: bool,
 }
 
-/// What can be downloaded of a session.
+/// A file of a session that can be downloaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum Downloadable {
     Chat,
     Recording,
     /// A command shell, counted from 0.
     Shell(u32),
 }
 
-/// A time with its number, as reports write both.
+/// A time as text and as a number.
 fn time(name: &str, at: Timestamp) -> Element {
     text(name, iso(at.0)).with("timestamp", at.0 / 1_000)
 }
@@ -53,13 +54,13 @@ pub fn duration(ms: u64) -> String {
     format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
-/// When it began for the original: when the customer came. Before, there is a key and no session.
+/// When the session began in the original's terms: when the customer joined. Before that there is only a key.
 pub fn began(entries: &[Entry]) -> Option<Timestamp> {
-    let came = |e: &&Entry| matches!(e.event, Event::Joined { role: Role::Customer, .. });
-    entries.iter().find(came).map(|e| e.at)
+    let joining = |e: &&Entry| matches!(e.event, Event::Joined { role: Role::Customer, .. });
+    entries.iter().find(joining).map(|e| e.at)
 }
 
-/// When it ended, if it did.
+/// When it ended, if it has.
 pub fn ended(entries: &[Entry]) -> Option<Timestamp> {
     entries.iter().find(|e| matches!(e.event, Event::Ended { .. })).map(|e| e.at)
 }
@@ -69,16 +70,16 @@ pub fn recorded(entries: &[Entry]) -> bool {
     entries.iter().any(|e| matches!(e.event, Event::Stored { recording_bytes: Some(_), .. }))
 }
 
-/// The command shells, in order: their numbers on the disk.
+/// The numbers of the command shells with a recording, in order.
 pub fn shells(entries: &[Entry]) -> Vec<u32> {
     let ended = |n: u32| {
         entries
             .iter()
             .any(|e| matches!(&e.event, Event::ShellEnded { number, sha256 } if *number == n && !sha256.is_empty()))
     };
-    let started = entries.iter().filter_map(|e| match e.event {
-        Event::ShellStarted { number, .. } => Some(number),
-        _ => None,
+    let started = entries.iter().filter_map(|e| {
+        let Event::ShellStarted { number, .. } = e.event else { return None };
+        Some(number)
     });
     started.filter(|n| ended(*n)).collect()
 }
@@ -88,7 +89,7 @@ impl Source<'_> {
         self.session.participants().iter().filter(move |p| p.role == role)
     }
 
-    /// Who helped: technicians, and experts as invited ones.
+    /// The representatives: technicians, and experts as invited ones.
     fn reps(&self) -> impl Iterator<Item = &Participant> {
         self.session.participants().iter().filter(|p| !matches!(p.role, Role::Customer | Role::Supervisor))
     }
@@ -111,7 +112,7 @@ impl Source<'_> {
         let start = self.start();
         let end = ended(self.entries);
         let attributes = sessions::custom_of(self.entries);
-        let both = |view: &str, download: &str, kept: Kept| {
+        let both = |view: &str, download: &str, kept: Downloadable| {
             [text(view, (self.link)(kept, true)), text(download, (self.link)(kept, false))]
         };
         let mut session = element("session")
@@ -123,18 +124,21 @@ impl Source<'_> {
             .child(text("duration", duration(end.unwrap_or(self.now).since(start))))
             .child(text("public_site", "Default").with("id", 1))
             .children(self.access.then(|| text("jumpoint", "").with("id", -1)))
-            // A session that began in Deskside's own desk is known there by its incident's number.
+            // For a session of the built-in service desk this is the incident's number.
             .child(text("external_key", ticket_import::external_key(self.session)))
             .child(element("custom_attributes").children(attributes))
-            .children(both("session_chat_view_url", "session_chat_download_url", Kept::Chat));
+            .children(both("session_chat_view_url", "session_chat_download_url", Downloadable::Chat));
         if recorded(self.entries) {
-            session =
-                session.children(both("session_recording_view_url", "session_recording_download_url", Kept::Recording));
+            session = session.children(both(
+                "session_recording_view_url",
+                "session_recording_download_url",
+                Downloadable::Recording,
+            ));
         }
         let shells = shells(self.entries);
         if !shells.is_empty() {
             let shell = |n: usize| {
-                let kept = Kept::Shell(u32::try_from(n).unwrap_or(u32::MAX));
+                let kept = Downloadable::Shell(u32::try_from(n).unwrap_or(u32::MAX));
                 element("command_shell_recording")
                     .with("instance", n)
                     .child(text("download_url", (self.link)(kept, false)))
@@ -168,12 +172,12 @@ impl Source<'_> {
             .child(element("customer_list").children(self.people(Role::Customer).map(|c| self.customer(c))))
             .child(element("rep_list").children(self.reps().map(|r| self.rep(r, end))))
             .children(self.survey_list())
-            .child(element("session_details").children(self.details().into_iter().map(|told| told.element)))
+            .child(element("session_details").children(self.details().into_iter().map(|reported| reported.element)))
     }
 
     fn joined(&self, who: ParticipantId) -> Option<Timestamp> {
-        let came = |e: &&Entry| matches!(&e.event, Event::Joined { id, .. } if *id == who);
-        self.entries.iter().find(came).map(|e| e.at)
+        let joining = |e: &&Entry| matches!(&e.event, Event::Joined { id, .. } if *id == who);
+        self.entries.iter().find(joining).map(|e| e.at)
     }
 
     fn teams(&self) -> Option<Element> {
@@ -193,7 +197,7 @@ impl Source<'_> {
             let known = self.session.attributes().iter().find(|(n, _)| n == name);
             known.map_or(String::new(), |(_, v)| v.clone())
         };
-        // Sessions of before kept these among the custom ones.
+        // Older sessions have these among the custom attributes.
         let standard = |name: &str, before: &str| {
             Some(attribute(name)).filter(|v| !v.is_empty()).unwrap_or_else(|| attribute(before))
         };
@@ -232,19 +236,20 @@ impl Source<'_> {
         if who.role == Role::Expert { rep.child(text("invited", 1)) } else { rep }
     }
 
-    /// How long somebody was there: cuts and holds do not count.
+    /// How long somebody was connected, without interruptions and holds.
     fn seconds(&self, who: ParticipantId, end: Option<Timestamp>) -> u64 {
         let (mut total, mut since) = (0, None);
         for entry in self.entries {
-            match &entry.event {
-                Event::Joined { id, .. } | Event::Returned { id, .. } if *id == who => {
+            match PresenceChange::of(&entry.event) {
+                Some(PresenceChange::Joined(id) | PresenceChange::Returned(id)) if id == who => {
                     since = since.or(Some(entry.at));
                 }
-                Event::Left { id } | Event::Dropped { id } if *id == who => {
+                Some(PresenceChange::Left(id) | PresenceChange::Dropped(id)) if id == who => {
                     total += since.take().map_or(0, |s| entry.at.since(s));
                 }
-                Event::Held { .. } | Event::Ended { .. } => total += since.take().map_or(0, |s| entry.at.since(s)),
-                _ => {}
+                Some(PresenceChange::Interrupted) => total += since.take().map_or(0, |s| entry.at.since(s)),
+                // Somebody else, or an event about something else.
+                Some(_) | None => {}
             }
         }
         let now = end.unwrap_or(self.now);

@@ -1,4 +1,4 @@
-//! The Reporting API: what was, in XML, and the recordings themselves.
+//! The Reporting API: reports in XML, and the recordings.
 
 mod archives;
 mod teams;
@@ -12,116 +12,128 @@ use live_sessions::SessionRegistry;
 use platform::{clock, identity::Identity};
 use protocol::SessionId;
 use sea_orm::{DatabaseConnection, EntityTrait};
-use store::{
-    setting::Current,
-    settings::Settings,
-    tables::{team, user},
-};
+use store::tables::{team, user};
 
 use super::{
     answer, denied, downloads, error,
-    report::{self, Kept, Source},
-    request_params::RequestParams,
+    report::{self, Downloadable, Source},
+    request_params::{Authentication, RequestParams},
     xml::{Element, element, text},
 };
 
 use crate::{
     accounts::{Caller, Scope},
     api::ApiError,
-    api_limits::ApiLimits,
     config::PublicUrl,
-    connections::Clients,
+    state::service_group,
 };
 use which::{Found, Wanted, find, wanted};
 
 /// Every report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Report {
+    Sessions(SessionReport),
+    File(RecordingKind),
+    Team,
+    Syslog,
+    Endpoints,
+    /// A report on something that Deskside does not have, with its error.
+    Empty(&'static str),
+}
+
+/// The reports that list or count sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SessionReport {
     Session,
     Listing,
     Summary,
-    Recording,
-    Shell,
-    Team,
     CustomerSurvey,
     RepSurvey,
-    Syslog,
-    Endpoints,
-    /// Of something that Deskside has not: the error that says so.
-    Nothing(&'static str),
 }
 
-/// Which of the two products a report is of: its readers look for that one's namespace.
+/// The reports that are a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RecordingKind {
+    Screen,
+    Shell,
+}
+
+/// The product that a report belongs to, which determines its XML namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Product {
     Support,
     Access,
 }
 
-/// The reports by their names.
+/// The reports by name.
 const REPORTS: [(&str, Report, Product); 24] = {
-    use {Product::*, Report::*};
+    use {Product::*, RecordingKind::*, Report::*, SessionReport::*};
     [
-        ("SupportSession", Session, Support),
-        ("AccessSession", Session, Access),
-        ("SupportSessionListing", Listing, Support),
-        ("AccessSessionListing", Listing, Access),
-        ("SupportSessionSummary", Summary, Support),
-        ("AccessSessionSummary", Summary, Access),
-        ("SupportSessionRecording", Recording, Support),
-        ("AccessSessionRecording", Recording, Access),
-        ("CommandShellRecording", Shell, Support),
+        ("SupportSession", Sessions(Session), Support),
+        ("AccessSession", Sessions(Session), Access),
+        ("SupportSessionListing", Sessions(Listing), Support),
+        ("AccessSessionListing", Sessions(Listing), Access),
+        ("SupportSessionSummary", Sessions(Summary), Support),
+        ("AccessSessionSummary", Sessions(Summary), Access),
+        ("SupportSessionRecording", File(Screen), Support),
+        ("AccessSessionRecording", File(Screen), Access),
+        ("CommandShellRecording", File(Shell), Support),
         ("SupportTeam", Team, Support),
         ("Team", Team, Access),
-        ("SupportCustExitSurvey", CustomerSurvey, Support),
-        ("SupportRepExitSurvey", RepSurvey, Support),
+        ("SupportCustExitSurvey", Sessions(CustomerSurvey), Support),
+        ("SupportRepExitSurvey", Sessions(RepSurvey), Support),
         ("Syslog", Syslog, Access),
         ("EndpointLicenseUsage", Endpoints, Access),
         (
             "VaultAccountActivity",
-            Nothing("No vault account activity matching your chosen criteria is available."),
+            Empty("No vault account activity matching your chosen criteria is available."),
             Access,
         ),
         (
             "LicenseUsage",
-            Nothing("No License Usage report information matching your chosen criteria is available."),
+            Empty("No License Usage report information matching your chosen criteria is available."),
             Support,
         ),
-        ("JumpItem", Nothing("No Jump Item report information matching your chosen criteria is available."), Support),
-        ("PresentationSession", Nothing(NO_PRESENTATION), Support),
-        ("PresentationSessionListing", Nothing(NO_PRESENTATION), Support),
-        ("PresentationSessionRecording", Nothing(NO_RECORDING), Support),
-        ("ShowMyScreenRecording", Nothing(NO_RECORDING), Support),
-        ("ArchiveListing", Nothing(NO_ARCHIVE), Support),
-        ("Archive", Nothing(NO_ARCHIVE), Support),
+        ("JumpItem", Empty("No Jump Item report information matching your chosen criteria is available."), Support),
+        ("PresentationSession", Empty(NO_PRESENTATION), Support),
+        ("PresentationSessionListing", Empty(NO_PRESENTATION), Support),
+        ("PresentationSessionRecording", Empty(NO_RECORDING), Support),
+        ("ShowMyScreenRecording", Empty(NO_RECORDING), Support),
+        ("ArchiveListing", Empty(NO_ARCHIVE), Support),
+        ("Archive", Empty(NO_ARCHIVE), Support),
     ]
 };
 const NO_PRESENTATION: &str = "No Presentation report information matching your chosen criteria is available.";
 const NO_RECORDING: &str = "No recording was found for the given search criteria.";
 const NO_ARCHIVE: &str = "No archives found for the given search criteria.";
 
-/// Answers a report.
+service_group! {
+    /// What the reports need.
+    pub struct ReportServices {
+        db: DatabaseConnection,
+        identity: Arc<Identity>,
+        public_url: PublicUrl,
+        sessions: Arc<SessionRegistry>,
+        archive: Arc<Archive>,
+    }
+}
+
+/// Generates a report.
 pub async fn reporting(
-    State(db): State<DatabaseConnection>,
-    State(identity): State<Arc<Identity>>,
-    State(public_url): State<PublicUrl>,
-    State(settings): State<Arc<Current<Settings>>>,
-    State(clients): State<Arc<Clients>>,
-    State(api_limits): State<Arc<ApiLimits>>,
-    State(sessions): State<Arc<SessionRegistry>>,
-    State(archive): State<Arc<Archive>>,
-    asked: RequestParams,
+    State(authentication): State<Authentication>,
+    State(services): State<ReportServices>,
+    params: RequestParams,
 ) -> Result<Response, ApiError> {
-    let dialect = settings.get().beyondtrust;
-    let name = asked.get("generate_report");
+    let compat = authentication.settings.get().beyondtrust;
+    let name = params.get("generate_report");
     let named = name.and_then(|name| REPORTS.iter().find(|(known, ..)| *known == name));
     let product = named.map_or(Product::Support, |(.., product)| *product);
     let namespace = match product {
-        Product::Support => dialect.reporting_namespace,
-        Product::Access => dialect.access_namespace,
+        Product::Support => compat.reporting_namespace,
+        Product::Access => compat.access_namespace,
     };
-    let Some(caller) = asked.caller(&db, &settings, &clients, &api_limits).await? else {
-        let by_name = asked.has("username") || asked.has("password");
+    let Some(caller) = params.caller(&authentication).await? else {
+        let by_name = params.has("username") || params.has("password");
         return Ok(if by_name { error(&namespace, "Login failed") } else { denied() });
     };
     let kind = match (name, named) {
@@ -132,35 +144,23 @@ pub async fn reporting(
     if !caller.may(Scope::EvidenceRead) {
         return Ok(error(&namespace, "The API account does not have permission to view this report."));
     }
-    let told = match kind {
-        Report::Nothing(words) => Err(words.to_owned()),
-        Report::Syslog => return archives::syslog(&db, &public_url).await,
+    let reported = match kind {
+        Report::Empty(message) => Err(message.to_owned()),
+        Report::Syslog => return archives::syslog(&services.db, &services.public_url).await,
         Report::Endpoints => return archives::endpoints(),
-        Report::Recording | Report::Shell => match file(&sessions, &archive, &caller, kind, &asked).await? {
+        Report::File(kind) => match file(&services, &caller, kind, &params).await? {
             Ok(response) => return Ok(response),
-            Err(words) => Err(words.to_owned()),
+            Err(message) => Err(message.to_owned()),
         },
-        Report::Team => teams::teams(&db, &identity, &public_url, &sessions, &caller, product, &asked).await?,
-        Report::Session | Report::Listing | Report::Summary | Report::CustomerSurvey | Report::RepSurvey => {
-            match wanted(&asked) {
-                Ok(wanted) => Ok(self::sessions(
-                    &db,
-                    &identity,
-                    &public_url,
-                    &sessions,
-                    &caller,
-                    (kind, product),
-                    &wanted,
-                    &asked,
-                )
-                .await?),
-                Err(words) => Err(words),
-            }
-        }
+        Report::Team => teams::teams(&services, &caller, product, &params).await?,
+        Report::Sessions(kind) => match wanted(&params) {
+            Ok(wanted) => Ok(sessions(&services, &caller, (kind, product), &wanted, &params).await?),
+            Err(message) => Err(message),
+        },
     };
-    Ok(match told {
+    Ok(match reported {
         Ok(root) => answer(root.document(&namespace)),
-        Err(words) => error(&namespace, &words),
+        Err(message) => error(&namespace, &message),
     })
 }
 
@@ -169,61 +169,59 @@ async fn users(db: &DatabaseConnection) -> Result<HashMap<i32, user::Model>, Api
 }
 
 async fn sessions(
-    db: &DatabaseConnection,
-    identity: &Identity,
-    public_url: &PublicUrl,
-    sessions: &Arc<SessionRegistry>,
+    services: &ReportServices,
     caller: &Caller,
-    (kind, product): (Report, Product),
+    (kind, product): (SessionReport, Product),
     wanted: &Wanted,
-    asked: &RequestParams,
+    params: &RequestParams,
 ) -> Result<Element, ApiError> {
+    let ReportServices { db, identity, public_url, sessions, .. } = services;
     let users = users(db).await?;
     let found = find(db, sessions, wanted).await?;
-    if kind == Report::Summary {
+    if kind == SessionReport::Summary {
         let teams = team::Entity::find().all(db).await?;
-        return Ok(summaries(&found, &users, &teams, asked));
+        return Ok(summaries(&found, &users, &teams, params));
     }
     let mut list = Vec::new();
     let access = product == Product::Access;
     for Found { id, lseq, entries, session } in &found {
-        let link = |kept: Kept, view: bool| downloads::link(identity, public_url, caller, id, kept, view);
+        let link = |kept: Downloadable, view: bool| downloads::link(identity, public_url, caller, id, kept, view);
         let source =
             Source { id, lseq: *lseq, entries, session, users: &users, now: clock::now(), link: &link, access };
         match kind {
-            Report::Session => list.push(source.session()),
-            Report::Listing => list.push(
+            SessionReport::Session => list.push(source.session()),
+            SessionReport::Listing => list.push(
                 element("session_summary").with("lsid", id).with("has_recording", u8::from(report::recorded(entries))),
             ),
-            Report::CustomerSurvey => list.extend(report::customer_survey(&source)),
+            SessionReport::CustomerSurvey => list.extend(report::customer_survey(&source)),
             // Technicians fill in no survey.
-            Report::RepSurvey | Report::Summary | Report::Recording | Report::Shell | Report::Team => {}
-            Report::Syslog | Report::Endpoints | Report::Nothing(_) => {}
+            SessionReport::RepSurvey | SessionReport::Summary => {}
         }
     }
     let root = match kind {
-        Report::Session => "session_list",
-        Report::Listing => "session_summary_list",
-        _ => "exit_survey_list",
+        SessionReport::Session => "session_list",
+        SessionReport::Listing => "session_summary_list",
+        SessionReport::CustomerSurvey | SessionReport::RepSurvey => "exit_survey_list",
+        SessionReport::Summary => "summary_list",
     };
     Ok(element(root).children(list))
 }
 
-/// How many sessions each technician or team had, and for how long.
+/// The number and duration of sessions of each technician or team.
 fn summaries(
     found: &[Found],
     users: &HashMap<i32, user::Model>,
     teams: &[team::Model],
-    asked: &RequestParams,
+    params: &RequestParams,
 ) -> Element {
-    let by_team = asked.get("report_type") == Some("team");
-    let only = asked.get("id").filter(|id| *id != "all");
+    let by_team = params.get("report_type") == Some("team");
+    let only = params.get("id").filter(|id| *id != "all");
     let mut groups: std::collections::BTreeMap<i32, (String, u64, u64)> = std::collections::BTreeMap::new();
     for Found { entries, session, .. } in found {
         let Some(owner) = users.get(&session.owner().id) else { continue };
         let (id, name) = match teams.iter().find(|t| t.name == owner.team) {
             Some(team) if by_team => (team.id, team.name.clone()),
-            // Who is in no team counts for none.
+            // Technicians without a team are not counted.
             None if by_team => continue,
             _ => (owner.id, owner.name.clone()),
         };
@@ -246,30 +244,29 @@ fn summaries(
     }))
 }
 
-/// A recording itself, or why there is none.
+/// A recording, or why there is none.
 async fn file(
-    sessions: &Arc<SessionRegistry>,
-    archive: &Arc<Archive>,
+    ReportServices { sessions, archive, .. }: &ReportServices,
     caller: &Caller,
-    kind: Report,
-    asked: &RequestParams,
+    kind: RecordingKind,
+    params: &RequestParams,
 ) -> Result<Result<Response, &'static str>, ApiError> {
-    let id = asked.get("lsid").and_then(|id| SessionId::try_from(id.to_ascii_lowercase()).ok());
+    let id = params.get("lsid").and_then(|id| SessionId::try_from(id.to_ascii_lowercase()).ok());
     let Some(id) = id else { return Ok(Err("Invalid value for lsid")) };
     let Some(entries) = sessions.read(&id).await? else { return Ok(Err(NO_RECORDING)) };
     let kept = match kind {
-        Report::Shell => match asked.get("instance").unwrap_or("0").parse() {
-            Ok(instance) => Kept::Shell(instance),
+        RecordingKind::Shell => match params.get("instance").unwrap_or("0").parse() {
+            Ok(instance) => Downloadable::Shell(instance),
             Err(_) => return Ok(Err("Invalid value for instance")),
         },
-        _ => Kept::Recording,
+        RecordingKind::Screen => Downloadable::Recording,
     };
     let exists = match kept {
-        Kept::Shell(n) => report::shells(&entries).len() > n as usize,
-        _ => report::recorded(&entries),
+        Downloadable::Shell(n) => report::shells(&entries).len() > n as usize,
+        Downloadable::Chat | Downloadable::Recording => report::recorded(&entries),
     };
     if !exists {
         return Ok(Err(NO_RECORDING));
     }
-    downloads::file(archive, &id, &entries, kept, false, &asked.headers, caller.as_ref()).await.map(Ok)
+    downloads::file(archive, &id, &entries, kept, false, &params.headers, caller.as_ref()).await.map(Ok)
 }

@@ -1,6 +1,6 @@
-//! What was asked, however it was sent, and by whom.
+//! Request parameters, however they were sent, and the caller.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use axum::{
     body::Bytes,
@@ -17,33 +17,43 @@ use crate::{
     api::{self, ApiError, bounds},
     api_limits::ApiLimits,
     connections::Clients,
-    state::AppState,
+    state::{AppState, service_group},
 };
 
-/// More parameters than this are nobody's question.
-const MOST: usize = 200;
+/// The most parameters in a request.
+const MAX_PARAMETERS: usize = 200;
 
-/// The parameters of a question: from its address and its body, whatever form that has.
+service_group! {
+    /// What authenticating a caller needs.
+    pub struct Authentication {
+        db: DatabaseConnection,
+        settings: Arc<Current<Settings>>,
+        clients: Arc<Clients>,
+        api_limits: Arc<ApiLimits>,
+    }
+}
+
+/// The parameters of a request, from its query and its body in any form.
 pub struct RequestParams {
     pub method: Method,
     pub headers: HeaderMap,
     from: IpAddr,
     parameters: Parameters,
-    /// Whose token came with it.
+    /// The caller, if there was a bearer token.
     caller: Option<Caller>,
 }
 
-/// There are too many parameters.
+/// The request has too many parameters.
 #[derive(Debug)]
 struct TooMany;
 
 impl IntoResponse for TooMany {
     fn into_response(self) -> Response {
-        (StatusCode::BAD_REQUEST, format!("There are more than {MOST} parameters.")).into_response()
+        (StatusCode::BAD_REQUEST, format!("There are more than {MAX_PARAMETERS} parameters.")).into_response()
     }
 }
 
-/// Parameters by name; of one that is repeated, the last counts, and one of the body counts before one of the address.
+/// Parameters by name. The last of several counts, and the body takes precedence over the query.
 #[derive(Debug, Default)]
 struct Parameters(BTreeMap<String, String>);
 
@@ -51,7 +61,7 @@ impl Parameters {
     fn add(&mut self, pairs: impl IntoIterator<Item = (String, String)>) -> Result<(), TooMany> {
         for (name, value) in pairs {
             self.0.insert(name, value);
-            if self.0.len() > MOST {
+            if self.0.len() > MAX_PARAMETERS {
                 return Err(TooMany);
             }
         }
@@ -62,7 +72,7 @@ impl Parameters {
         self.add(url::form_urlencoded::parse(text).map(|(n, v)| (n.into_owned(), v.into_owned())))
     }
 
-    /// What is not an object of plain values brings no parameter.
+    /// Anything but a JSON object adds no parameters.
     fn json(&mut self, text: &[u8]) -> Result<(), TooMany> {
         let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(text);
         let plain = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -74,7 +84,7 @@ impl Parameters {
         let mut parts = 0;
         while let Some(field) = form.next_field().await.map_err(IntoResponse::into_response)? {
             parts += 1;
-            if parts > MOST {
+            if parts > MAX_PARAMETERS {
                 return Err(TooMany.into_response());
             }
             let name = field.name().unwrap_or_default().to_owned();
@@ -86,44 +96,42 @@ impl Parameters {
     }
 }
 
-/// Whether a flag with this value is up. One that is given without a value is.
-fn is_up(value: &str) -> bool {
+/// Whether a flag with this value is set. A flag without a value is.
+fn is_set(value: &str) -> bool {
     !matches!(value.trim().to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off")
 }
 
 impl RequestParams {
-    /// A parameter; an empty one counts as not given.
+    /// A parameter; an empty one counts as missing.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.parameters.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// A parameter by the first of its names that was given.
+    /// The first of these parameters that was given.
     pub fn any(&self, names: &[&str]) -> Option<&str> {
         names.iter().find_map(|name| self.get(name))
     }
 
-    /// Whether a parameter was given, be it empty.
+    /// Whether a parameter was given, even if it is empty.
     pub fn has(&self, name: &str) -> bool {
         self.parameters.0.contains_key(name)
     }
 
-    /// Whether a flag was given, with a value that means yes or with none.
+    /// Whether a flag was given, without a value or with one that means yes.
     pub fn flag(&self, name: &str) -> bool {
-        self.parameters.0.get(name).is_some_and(|value| is_up(value))
+        self.parameters.0.get(name).is_some_and(|value| is_set(value))
     }
 
-    /// All parameters that begin so, with what follows.
+    /// All parameters with this prefix, which is removed from their names.
     pub fn all<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.parameters.0.iter().filter_map(move |(n, v)| Some((n.strip_prefix(prefix)?, v.as_str())))
     }
 
-    /// Who asks, by a bearer token, or by name and password where these are let in; or the answer that refuses.
+    /// The caller, by bearer token, or by name and password where the settings allow that; `None` without valid
+    /// credentials.
     pub async fn caller(
         &self,
-        db: &DatabaseConnection,
-        settings: &Current<Settings>,
-        clients: &Clients,
-        api_limits: &ApiLimits,
+        Authentication { db, settings, clients, api_limits }: &Authentication,
     ) -> Result<Option<Caller>, ApiError> {
         if bearer(&self.headers).is_some() {
             return Ok(self.caller.clone());
@@ -135,7 +143,7 @@ impl RequestParams {
         let caller = accounts::by_secret(db, name, password).await?;
         match &caller {
             Some(caller) => drop(api_limits.turn(&caller.key).await.map_err(|_| ApiError::too_many())?),
-            None => clients.wrong(self.from)?,
+            None => clients.record_failure(self.from)?,
         }
         Ok(caller)
     }
@@ -188,11 +196,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flag_without_a_value_is_up() {
+    fn a_flag_without_a_value_is_set() {
         let table =
             [("", true), ("1", true), ("true", true), ("yes", true), ("0", false), ("false", false), ("No", false)];
-        for (value, up) in table {
-            assert_eq!(is_up(value), up, "{value:?}");
+        for (value, set) in table {
+            assert_eq!(is_set(value), set, "{value:?}");
         }
     }
 
@@ -204,7 +212,7 @@ mod tests {
         assert_eq!(found, [("a", "2"), ("b", "\r\n"), ("flag", "")]);
         assert!(parameters.json(br#"{"a":3,"c":[1]}"#).is_ok());
         assert_eq!((parameters.0["a"].as_str(), parameters.0["c"].as_str()), ("3", "[1]"));
-        let many: String = (0..=MOST).map(|n| format!("p{n}=x&")).collect();
+        let many: String = (0..=MAX_PARAMETERS).map(|n| format!("p{n}=x&")).collect();
         assert!(parameters.form(many.as_bytes()).is_err());
     }
 }

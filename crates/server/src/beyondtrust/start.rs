@@ -1,4 +1,4 @@
-//! How customers start a session from somebody else's page, and how consoles are sent somewhere.
+//! Starting sessions from pages of other sites, and scripts for consoles.
 
 mod page;
 mod visitor;
@@ -10,70 +10,68 @@ use axum::{
     http::{HeaderName, Method, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
-use live_sessions::SessionRegistry;
-use platform::{identity::Identity, secret, throttle::Attempt};
+use platform::{secret, throttle::Attempt};
 use protocol::UserRef;
-use sea_orm::DatabaseConnection;
 use session::Actor;
 
 use super::{
     command::{
         Failed,
-        sessions::{COMPANY, COMPANY_CODE, DETAILS, custom, wish},
+        sessions::{COMPANY, COMPANY_CODE, DETAILS, custom, import_request},
     },
     denied,
     people::{Place, QueueId},
-    request_params::RequestParams,
+    request_params::{Authentication, RequestParams},
 };
 use page::{Link, page};
 use store::{setting::Current, settings::Settings};
 use visitor::Visitor;
 
 use crate::{
-    api::{self, ApiError, From},
-    api_limits::ApiLimits,
+    api::{self, ApiError, ClientAddress, Passes},
     config::PublicUrl,
-    connections::Clients,
     desk::{
         ServiceDesk, Ticket,
         ticket_import::{self, Form as KeyForm},
     },
     programs::{Programs, System},
+    state::service_group,
 };
 
-/// How long a session that a customer started by themselves waits for them to come: they are on their way.
-const OPEN_DOOR_MS: u64 = 15 * 60_000;
+/// How long a session that a customer started waits for them to join.
+const KEYLESS_START_MS: u64 = 15 * 60_000;
 
-/// Where customers start sessions from; forms on other pages lead here.
+/// The addresses that start a session; forms on other sites post to them.
 pub const PATHS: [&str; 3] = ["/api/start_session", "/api/start_session.ns", "/download_customer_connector.ns"];
 
-/// Whether other sites' pages may send forms here.
+/// Whether pages of other sites may post forms to this path.
 pub fn is_for_other_pages(path: &str) -> bool {
     PATHS.contains(&path)
 }
 
-/// Starts a session by its key, or, where that is allowed, by a technician's or a team's name. Whoever looks at it with a
-/// browser reads in a page what cannot be.
+service_group! {
+    /// What starting a session needs.
+    pub struct StartServices {
+        passes: Passes,
+        public_url: PublicUrl,
+        settings: Arc<Current<Settings>>,
+        desk: Arc<ServiceDesk>,
+        programs: Arc<Programs>,
+    }
+}
+
+/// Starts a session by its key or, where that is allowed, for a technician or team. Browsers get errors as a page.
 pub async fn start(
-    State(db): State<DatabaseConnection>,
-    State(identity): State<Arc<Identity>>,
-    State(public_url): State<PublicUrl>,
-    State(settings): State<Arc<Current<Settings>>>,
-    State(clients): State<Arc<Clients>>,
-    State(sessions): State<Arc<SessionRegistry>>,
-    State(desk): State<Arc<ServiceDesk>>,
-    State(programs): State<Arc<Programs>>,
-    From(address): From,
-    asked: RequestParams,
+    State(services): State<StartServices>,
+    ClientAddress(address): ClientAddress,
+    params: RequestParams,
 ) -> Result<Response, ApiError> {
-    let header = |name| asked.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let header = |name| params.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let visitor = Visitor::of(header(header::USER_AGENT));
     let reads_pages = visitor.browser && header(header::ACCEPT).contains("text/html");
-    match begin(&db, &identity, &public_url, &settings, &clients, &sessions, &desk, &programs, address, visitor, &asked)
-        .await
-    {
+    match begin(&services, address, visitor, &params).await {
         Err(error) if reads_pages => {
-            let title = settings.get().organisation;
+            let title = services.settings.get().organisation;
             Ok(page(error.status(), &title, error.message(), None))
         }
         answer => answer,
@@ -81,27 +79,21 @@ pub async fn start(
 }
 
 async fn begin(
-    db: &DatabaseConnection,
-    identity: &Identity,
-    public_url: &PublicUrl,
-    settings: &Current<Settings>,
-    clients: &Clients,
-    sessions: &Arc<SessionRegistry>,
-    desk: &ServiceDesk,
-    programs: &Programs,
+    services: &StartServices,
     address: IpAddr,
     visitor: Visitor,
-    asked: &RequestParams,
+    params: &RequestParams,
 ) -> Result<Response, ApiError> {
-    let pass = match asked.get("short_key") {
+    let StartServices { passes, public_url, settings, desk, programs } = services;
+    let pass = match params.get("short_key") {
         Some(key) => {
-            let digits = secret::digits(key).ok_or_else(api::dead)?;
-            api::open_session(db, identity, clients, sessions, address, &digits).await?;
+            let digits = secret::digits(key).ok_or_else(api::invalid_pass)?;
+            passes.check_key(address, &digits).await?;
             Pass::Key(digits)
         }
         None => {
-            drop(clients.guess(Attempt::Begin { from: address })?);
-            Pass::Link(allow_keyless_start(db, settings, desk, asked).await?)
+            drop(passes.clients.guess(Attempt::Begin { from: address })?);
+            Pass::Link(allow_keyless_start(services, params).await?)
         }
     };
     let place = match &pass {
@@ -111,30 +103,25 @@ async fn begin(
     let program = visitor.program.filter(|program| programs.systems().contains(program));
     match program {
         // A chat needs no program.
-        _ if asked.flag("c2cjs") => Ok(Redirect::to(&place).into_response()),
-        // A person reads first whom it is from; a script wants the program.
+        _ if params.flag("c2cjs") => Ok(Redirect::to(&place).into_response()),
+        // A person first sees whom the session is with; a script wants the program.
         Some(_) if visitor.browser => Ok(Redirect::to(&place).into_response()),
-        Some(system) => {
-            download(identity, public_url, settings, programs, system, pass, asked.method == Method::HEAD).await
-        }
+        Some(system) => download(services, system, pass, params.method == Method::HEAD).await,
         None => {
-            let words = format!(
+            let message = format!(
                 "There is no support program for {} here. You can chat with the technician, and show your screen, in your browser.",
                 visitor.system
             );
             let status = if visitor.browser { StatusCode::OK } else { StatusCode::NOT_FOUND };
-            let link = Link { address: &place, words: "Continue in this browser" };
-            Ok(page(status, &settings.get().organisation, &words, Some(link)))
+            let link = Link { address: &place, message: "Continue in this browser" };
+            Ok(page(status, &settings.get().organisation, &message, Some(link)))
         }
     }
 }
 
-/// The program, which carries the pass with it.
+/// The support program with the pass embedded.
 async fn download(
-    identity: &Identity,
-    public_url: &PublicUrl,
-    settings: &Current<Settings>,
-    programs: &Programs,
+    StartServices { passes, public_url, settings, programs, .. }: &StartServices,
     system: System,
     pass: Pass,
     head: bool,
@@ -143,14 +130,14 @@ async fn download(
         Pass::Key(key) => api::ProgramFor { key: Some(key), ..api::ProgramFor::default() },
         Pass::Link(link) => api::ProgramFor { link: Some(link), ..api::ProgramFor::default() },
     };
-    let mut response = api::program_for(identity, public_url, settings, programs, system, wanted).await?;
+    let mut response = api::program_for(&passes.identity, public_url, settings, programs, system, wanted).await?;
     if head {
         *response.body_mut() = axum::body::Body::empty();
     }
     Ok(response)
 }
 
-/// The script by which other sites' pages open a session here. It holds no secret, and every page may load it.
+/// The script that pages of other sites load to start a session. It holds no secret, and any page may load it.
 pub async fn embedded() -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
@@ -165,37 +152,33 @@ enum Pass {
     Link(String),
 }
 
-/// Makes a session for a customer who comes without a key. The secret of its link.
-async fn allow_keyless_start(
-    db: &DatabaseConnection,
-    settings: &Current<Settings>,
-    desk: &ServiceDesk,
-    asked: &RequestParams,
-) -> Result<String, ApiError> {
+/// Creates a session for a customer without a key; returns the token of its link.
+async fn allow_keyless_start(services: &StartServices, params: &RequestParams) -> Result<String, ApiError> {
+    let StartServices { passes, settings, desk, .. } = services;
     if !settings.get().beyondtrust.open_door {
         return Err(ApiError::forbidden("Sessions start with a session key here. Please ask for one."));
     }
-    let named = match asked.any(&["codeName", "code_name"]) {
+    let named = match params.any(&["codeName", "code_name"]) {
         Some(code) => Some(QueueId::Issue(code.to_owned())),
-        None => asked
+        None => params
             .get("id")
             .and_then(|id| id.parse().ok())
-            .map(|id| if asked.flag("issue_menu") { QueueId::Team(id) } else { QueueId::Rep(id) }),
+            .map(|id| if params.flag("issue_menu") { QueueId::Team(id) } else { QueueId::Rep(id) }),
     };
     let place = match named {
-        Some(named) => named.find(db).await?.ok_or_else(|| ApiError::missing("team or technician"))?,
+        Some(named) => named.find(&passes.db).await?.ok_or_else(|| ApiError::missing("team or technician"))?,
         None => Place::General,
     };
-    // A name that is cut could be somebody else's.
-    let text = |names: &[&str], most: usize| match asked.any(names).unwrap_or_default() {
+    // Names are not cut: the rest could be another name.
+    let text = |names: &[&str], most: usize| match params.any(names).unwrap_or_default() {
         text if text.chars().count() > most => {
             Err(ApiError::bad(format!("The parameter {} has at most {most} characters.", names[0])))
         }
         text => Ok(text.to_owned()),
     };
-    let mut attributes = match custom(asked) {
+    let mut attributes = match custom(params) {
         Ok(attributes) => attributes,
-        Err(Failed::Words(words)) => return Err(ApiError::bad(words)),
+        Err(Failed::Message(message)) => return Err(ApiError::bad(message)),
         Err(Failed::Server(error)) => return Err(error),
     };
     let (company, code) =
@@ -218,19 +201,19 @@ async fn allow_keyless_start(
     };
     let system = UserRef { id: 0, name: "Customer".into() };
     let by = Actor::System(system.clone());
-    let live = ticket_import::for_system(desk, system, wish(&place, attributes, customer, None)).await?;
-    let keys = ticket_import::keys(desk, &live, &by, Some(OPEN_DOOR_MS), KeyForm::Beyondtrust).await?;
+    let live = ticket_import::for_system(desk, system, import_request(&place, attributes, customer, None)).await?;
+    let keys = ticket_import::keys(desk, &live, &by, Some(KEYLESS_START_MS), KeyForm::Beyondtrust).await?;
     Ok(keys.token)
 }
 
-/// Sends whoever follows `/?ak=…` to the session's page.
+/// Redirects `/?ak=…` to the session's page.
 pub fn by_address(desk: &ServiceDesk, query: &str) -> Option<Response> {
     let parameters: BTreeMap<_, _> = url::form_urlencoded::parse(query.as_bytes()).collect();
     let token = parameters.get("ak").filter(|t| t.len() <= 64 && t.bytes().all(|b| b.is_ascii_alphanumeric()))?;
     Some(Redirect::to(&ticket_import::link(desk, token)).into_response())
 }
 
-/// The actions that a console script can hold.
+/// The actions that a console script may contain.
 const SCRIPTED: [&str; 9] = [
     "login",
     "generate_session_key",
@@ -243,34 +226,31 @@ const SCRIPTED: [&str; 9] = [
     "start_shell_jump_session",
 ];
 
-/// A script for a representative's console: a file with the action and its parameters.
+/// A script for a representative's console: a file with an action and its parameters.
 pub async fn script(
-    State(db): State<DatabaseConnection>,
+    State(authentication): State<Authentication>,
     State(public_url): State<PublicUrl>,
-    State(settings): State<Arc<Current<Settings>>>,
-    State(clients): State<Arc<Clients>>,
-    State(api_limits): State<Arc<ApiLimits>>,
-    asked: RequestParams,
+    params: RequestParams,
 ) -> Result<Response, ApiError> {
-    let signed_in = api::signed_in(&db, &public_url, &asked.headers).await;
-    if signed_in.is_none() && asked.caller(&db, &settings, &clients, &api_limits).await?.is_none() {
+    let signed_in = api::signed_in(&authentication.db, &public_url, &params.headers).await;
+    if signed_in.is_none() && params.caller(&authentication).await?.is_none() {
         return Ok(denied());
     }
-    if asked.get("type") != Some("rep") {
+    if params.get("type") != Some("rep") {
         return Err(ApiError::bad("The parameter type must be rep."));
     }
-    let action = asked.get("action").filter(|action| SCRIPTED.contains(action));
-    let action = action.ok_or_else(|| ApiError::bad("The parameter action names nothing that can be scripted."))?;
-    match asked.get("operation") {
+    let action = params.get("action").filter(|action| SCRIPTED.contains(action));
+    let action = action.ok_or_else(|| ApiError::bad("This action cannot be scripted."))?;
+    match params.get("operation") {
         Some("generate") => {}
-        // The console is a page: what a script would do there, its address does.
+        // The console is a web page, so executing a script only opens it.
         Some("execute") => return Ok(Redirect::to(&format!("{}/console", public_url)).into_response()),
         _ => return Err(ApiError::bad("The parameter operation must be generate or execute.")),
     }
     let mut line = url::form_urlencoded::Serializer::new(String::new());
     line.append_pair("action", action);
     let skipped = ["type", "operation", "action", "username", "password"];
-    for (name, value) in asked.all("").filter(|(name, _)| !skipped.contains(name)) {
+    for (name, value) in params.all("").filter(|(name, _)| !skipped.contains(name)) {
         line.append_pair(name, value);
     }
     let name = format!("attachment; filename=\"brcs-{}.brcs\"", public_url.domain());

@@ -1,5 +1,5 @@
-// Opens a support session from a page of somebody else's: BG.start(BG.START_TYPE.CHAT, { issue: { codeName: 'support' } }).
-// The page that opens is this server's own; nothing of it is shown within the page that embeds this script.
+// Opens a support session from a page of another site: BG.start(BG.START_TYPE.CHAT, { issue: { codeName: 'support' } }).
+// It opens a page of this server in a window of its own; nothing is embedded in the page that loads this script.
 (function () {
   'use strict';
   var BG = (window.BG = window.BG || {});
@@ -22,7 +22,7 @@
     });
   }
 
-  // What a page says of its customer, as the parameters of a session's start.
+  // Converts a page's options to the parameters that start a session.
   function parameters(options) {
     var fields = {};
     var key = options.sessionKey || options.session_key || options.shortKey || options.short_key;
@@ -47,7 +47,7 @@
     return fields;
   }
 
-  // A form, so that what customers write stays out of addresses.
+  // Posts a form, so that customers' texts stay out of addresses.
   function send(address, fields, target) {
     var form = document.createElement('form');
     form.method = 'post';
@@ -70,13 +70,13 @@
   function begin(host, scheme, options, chat, opened) {
     var fields = parameters(options);
     if (chat) fields.c2cjs = '1';
-    // Where the browser lets no window open, the session opens in this one.
+    // If the browser blocks the window, the session opens in this one.
     var there = opened || window.open('about:blank', WINDOW, chat ? SIZE : '');
     send(scheme + '//' + host + '/api/start_session', fields, there ? WINDOW : '_self');
     return true;
   }
 
-  // For pages that bring along the first half of the original's script and load the second from here.
+  // For pages that contain the first half of the original's script and load the second from here.
   BG.createCore = function (loader) {
     var start = function (chat) {
       return function (options, opened) {

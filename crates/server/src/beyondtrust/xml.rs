@@ -1,4 +1,4 @@
-//! XML documents as BeyondTrust's API answers them.
+//! XML documents as in BeyondTrust's API.
 
 use quick_xml::{
     Writer,
@@ -61,7 +61,7 @@ impl Element {
         writer.write_event(Event::End(BytesEnd::new(self.name.as_str())))
     }
 
-    /// The whole document: declaration, an empty line, and this as its root, in that namespace.
+    /// The whole document: the declaration, an empty line, and this element as the root, in that namespace.
     pub fn document(self, namespace: &str) -> String {
         let mut root = self;
         root.attributes.insert(0, ("xmlns".into(), namespace.to_owned()));
@@ -69,13 +69,13 @@ impl Element {
         let declared = writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)));
         writer.get_mut().extend(b"\n\n");
         let written = declared.and_then(|()| root.write(&mut writer));
-        written.expect("memory can be written to");
+        written.expect("writing to memory cannot fail");
         writer.get_mut().push(b'\n');
-        String::from_utf8(writer.into_inner()).expect("what was written is text")
+        String::from_utf8(writer.into_inner()).expect("the document is UTF-8")
     }
 }
 
-/// Whether XML 1.0 (2.2, Char) can hold this text as it is.
+/// Whether XML 1.0 (2.2, Char) can represent this text.
 pub fn fits(text: &str) -> bool {
     text.chars().all(char_fits)
 }
@@ -84,20 +84,20 @@ fn char_fits(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// The text without what XML cannot hold.
+/// The text with replacements for characters that XML cannot represent.
 fn legal(text: &str) -> String {
     text.chars().map(|c| if char_fits(c) { c } else { '\u{fffd}' }).collect()
 }
 
-/// Where a text stands.
+/// The context of a text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Text,
     Attribute,
 }
 
-/// The text as it must be written, so that readers get it as it is: they turn a carriage return into a line feed, and in an
-/// attribute every kind of white space into a blank (XML 1.0, 2.11 and 3.3.3).
+/// Escapes a text so that readers get it unchanged: parsers turn a carriage return into a line feed and, in an
+/// attribute, any white space into a blank (XML 1.0, 2.11 and 3.3.3).
 fn escape(text: &str, place: Place) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_is_what_clients_have_recorded() {
+    fn a_document_looks_like_recorded_ones() {
         let root = element("list").child(text("a", "1 < 2 & \"3\"").with("id", "x\"<")).child(element("b"));
         assert_eq!(
             root.document("http://n"),

@@ -1,4 +1,4 @@
-//! Bodies at the pace of a peer, which may be slow and must not stand still.
+//! Request and response bodies with a minimum speed: a peer may be slow, but must not stall.
 
 use std::{
     pin::Pin,
@@ -11,21 +11,22 @@ use axum::body::{Body, Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use super::{Exchange, gate::Overdue};
+use super::{Exchange, activity::Overdue};
 
-/// Slower than this over a longer time is nobody's network.
+/// The minimum speed of a request body. No working network is slower for long.
 const BYTES_PER_SECOND: f64 = 1_024.0;
-/// So much of an answer is given at once: whoever takes none of it for a while takes nothing.
-const PIECE: usize = 64 * 1024;
+/// How many bytes of a response are handed over at a time. A peer that takes none of them for a while counts as
+/// stalled.
+const CHUNK: usize = 64 * 1024;
 
-/// How long somebody may still be waited for: bytes give time back.
+/// How long the server may still wait for a peer. Each byte that arrives extends it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Patience {
+struct TimeBudget {
     left: Duration,
     most: Duration,
 }
 
-impl Patience {
+impl TimeBudget {
     fn of(most: Duration) -> Self {
         Self { left: most, most }
     }
@@ -34,63 +35,63 @@ impl Patience {
         self.left = self.left.saturating_sub(time);
     }
 
-    fn came(&mut self, bytes: usize) {
+    fn received(&mut self, bytes: usize) {
         let gained = Duration::from_secs_f64(bytes as f64 / BYTES_PER_SECOND);
         self.left = self.left.saturating_add(gained).min(self.most);
     }
 }
 
-/// A request's body did not come in time.
+/// The request's body arrived too slowly.
 #[derive(Debug, thiserror::Error)]
-#[error("the body comes too slowly")]
+#[error("the body arrives too slowly")]
 pub(super) struct TooSlow;
 
-/// The body of a request. Only the time in which somebody here wants more of it counts: a disk or a program that is slow
+/// The body of a request. Only the time in which the handler waits for more counts: a slow disk or program on this side
 /// is not the peer's fault.
-pub(super) struct Coming {
+pub(super) struct RequestBody {
     body: Body,
     exchange: Arc<Exchange>,
-    patience: Patience,
+    budget: TimeBudget,
     wanted: Option<Instant>,
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
-impl Coming {
+impl RequestBody {
     pub(super) fn new(body: Body, most: Duration, exchange: Arc<Exchange>) -> Self {
-        Self { body, exchange, patience: Patience::of(most), wanted: None, alarm: None }
+        Self { body, exchange, budget: TimeBudget::of(most), wanted: None, alarm: None }
     }
 }
 
-impl Drop for Coming {
+impl Drop for RequestBody {
     fn drop(&mut self) {
-        // Whoever wanted more of it does not any longer.
+        // The handler no longer waits for more.
         if self.wanted.is_some() {
-            self.exchange.moved(0);
+            self.exchange.mark_progress(0);
         }
     }
 }
 
-impl HttpBody for Coming {
+impl HttpBody for RequestBody {
     type Data = Bytes;
     type Error = axum::Error;
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let me = self.get_mut();
-        if let Poll::Ready(frame) = Pin::new(&mut me.body).poll_frame(context) {
-            if let Some(since) = me.wanted.take() {
-                me.patience.waited(since.elapsed());
+        let this = self.get_mut();
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
+            if let Some(since) = this.wanted.take() {
+                this.budget.waited(since.elapsed());
             }
             let bytes = frame.as_ref().and_then(|f| f.as_ref().ok()?.data_ref().map(Bytes::len)).unwrap_or_default();
-            me.patience.came(bytes);
-            me.exchange.moved(bytes);
+            this.budget.received(bytes);
+            this.exchange.mark_progress(bytes);
             return Poll::Ready(frame);
         }
-        if me.exchange.is_sent_away(context.waker()) {
-            return Poll::Ready(Some(Err(axum::Error::new(Overdue::SentAway))));
+        if this.exchange.is_evicted(context.waker()) {
+            return Poll::Ready(Some(Err(axum::Error::new(Overdue::Evicted))));
         }
-        me.exchange.waits();
-        let end = *me.wanted.get_or_insert_with(Instant::now) + me.patience.left;
-        let alarm = me.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
+        this.exchange.mark_waiting();
+        let end = *this.wanted.get_or_insert_with(Instant::now) + this.budget.left;
+        let alarm = this.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
         loop {
             ready!(alarm.as_mut().poll(context));
             if Instant::now() >= end {
@@ -109,46 +110,46 @@ impl HttpBody for Coming {
     }
 }
 
-/// The body of an answer, in pieces. Until the peer asks for one (over HTTP/2 it may never do so) it has to take what it was
-/// given before, which is the answer's head at first.
-pub(super) struct Going {
+/// The body of a response, in chunks. Until the peer asks for one (over HTTP/2 it may never do so), it has to take what
+/// it was given before: first of all the response's headers.
+pub(super) struct ResponseBody {
     body: Body,
     rest: Bytes,
     exchange: Arc<Exchange>,
     given: usize,
 }
 
-impl Going {
+impl ResponseBody {
     pub(super) fn new(body: Body, exchange: Arc<Exchange>) -> Self {
-        exchange.waits();
+        exchange.mark_waiting();
         Self { body, rest: Bytes::new(), exchange, given: 0 }
     }
 }
 
-impl HttpBody for Going {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let me = self.get_mut();
-        me.exchange.moved(std::mem::take(&mut me.given));
-        if me.exchange.is_sent_away(context.waker()) {
-            return Poll::Ready(Some(Err(axum::Error::new(Overdue::SentAway))));
+        let this = self.get_mut();
+        this.exchange.mark_progress(std::mem::take(&mut this.given));
+        if this.exchange.is_evicted(context.waker()) {
+            return Poll::Ready(Some(Err(axum::Error::new(Overdue::Evicted))));
         }
-        if me.rest.is_empty() {
-            let frame = match ready!(Pin::new(&mut me.body).poll_frame(context)) {
+        if this.rest.is_empty() {
+            let frame = match ready!(Pin::new(&mut this.body).poll_frame(context)) {
                 Some(Ok(frame)) => frame,
                 end => return Poll::Ready(end),
             };
             match frame.into_data() {
-                Ok(data) => me.rest = data,
+                Ok(data) => this.rest = data,
                 Err(other) => return Poll::Ready(Some(Ok(other))),
             }
         }
-        let piece = me.rest.split_to(me.rest.len().min(PIECE));
-        me.given = piece.len();
-        me.exchange.waits();
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        let chunk = this.rest.split_to(this.rest.len().min(CHUNK));
+        this.given = chunk.len();
+        this.exchange.mark_waiting();
+        Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -171,45 +172,46 @@ mod tests {
     use futures::{StreamExt, stream};
 
     use super::{
-        super::gate::{Gate, Times},
+        super::activity::{Activity, Timeouts},
         *,
     };
 
     #[test]
-    fn bytes_give_time_back_and_standing_still_takes_it() {
+    fn bytes_extend_the_time_budget_and_pauses_use_it_up() {
         let seconds = Duration::from_secs;
         let table = [
             // An hour at two kilobytes a second.
             (360, 20_480, seconds(10), true),
-            // A tunnel, then more.
+            // A pause, as in a tunnel, then more.
             (3, 65_536, seconds(59), true),
             (1, 1, seconds(61), false),
             // A byte now and then.
             (1_000, 1, seconds(1), false),
             (1_000, 512, seconds(1), false),
         ];
-        for (pieces, bytes, pause, comes) in table {
-            let mut patience = Patience::of(seconds(60));
-            let in_time = (0..pieces).all(|_| {
-                let in_time = pause < patience.left;
-                patience.waited(pause);
-                patience.came(bytes);
+        for (chunks, bytes, pause, arrives) in table {
+            let mut budget = TimeBudget::of(seconds(60));
+            let in_time = (0..chunks).all(|_| {
+                let in_time = pause < budget.left;
+                budget.waited(pause);
+                budget.received(bytes);
                 in_time
             });
-            assert_eq!(in_time, comes, "{pieces} × {bytes} each {pause:?}");
+            assert_eq!(in_time, arrives, "{chunks} × {bytes} each {pause:?}");
         }
     }
 
     #[tokio::test]
-    async fn a_body_that_stands_still_ends_and_one_that_nobody_reads_does_not() {
-        let piece = || Ok::<_, std::io::Error>(Bytes::from_static(b"piece"));
-        let gate = Arc::new(Gate::new(Times::of(Duration::from_secs(15)), None));
-        let coming =
-            |body| Body::new(Coming::new(body, Duration::from_millis(50), Exchange::on(&gate))).into_data_stream();
-        let mut still = coming(Body::from_stream(stream::iter([piece()]).chain(stream::pending())));
-        assert_eq!(still.next().await.unwrap().unwrap(), "piece");
-        assert!(still.next().await.unwrap().unwrap_err().to_string().contains("too slowly"));
-        let mut unread = coming(Body::from_stream(stream::iter([piece(), piece()])));
+    async fn a_stalled_body_ends_and_an_unread_one_does_not() {
+        let chunk = || Ok::<_, std::io::Error>(Bytes::from_static(b"piece"));
+        let activity = Arc::new(Activity::new(Timeouts::of(Duration::from_secs(15)), None));
+        let body_of = |body| {
+            Body::new(RequestBody::new(body, Duration::from_millis(50), Exchange::on(&activity))).into_data_stream()
+        };
+        let mut stalled = body_of(Body::from_stream(stream::iter([chunk()]).chain(stream::pending())));
+        assert_eq!(stalled.next().await.unwrap().unwrap(), "piece");
+        assert!(stalled.next().await.unwrap().unwrap_err().to_string().contains("too slowly"));
+        let mut unread = body_of(Body::from_stream(stream::iter([chunk(), chunk()])));
         assert_eq!(unread.next().await.unwrap().unwrap(), "piece");
         tokio::time::sleep(Duration::from_millis(120)).await;
         assert_eq!(unread.next().await.unwrap().unwrap(), "piece");

@@ -1,4 +1,4 @@
-//! Who asks, from where, and how often they may guess.
+//! Clients by their address, and the limit on their guesses.
 
 use std::net::IpAddr;
 
@@ -8,22 +8,22 @@ use platform::{
     throttle::{Attempt, Guess, Throttle, TooMany},
 };
 
-use super::Visitor;
+use super::PeerClass;
 
-/// The addresses that requests come from.
+/// Finds the address that a request comes from, and counts guesses by it.
 pub struct Clients {
     trusted_proxies: Vec<Network>,
-    /// Guesses at keys, passwords, codes, links and tokens.
+    /// Limits guesses at keys, passwords, codes, links and tokens.
     pub throttle: Throttle,
 }
 
 impl Clients {
-    /// Believes these proxies whom they name.
+    /// Trusts the addresses that these proxies forward.
     pub fn new(trusted_proxies: Vec<Network>) -> Self {
         Self { trusted_proxies, throttle: Throttle::default() }
     }
 
-    /// Who really asks: the peer, or whom trusted proxies name.
+    /// The client's address: the peer's, or the one that trusted proxies forward.
     pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let lines = headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes);
         network::client(peer, lines, |address| self.is_proxy(address))
@@ -33,31 +33,31 @@ impl Clients {
         self.trusted_proxies.iter().any(|network| network.contains(address))
     }
 
-    /// Who connects from an address.
-    pub fn visitor(&self, peer: IpAddr) -> Visitor {
+    /// The class of a peer.
+    pub fn class_of(&self, peer: IpAddr) -> PeerClass {
         match self.is_proxy(peer) {
-            true => Visitor::proxy(peer),
-            false => Visitor::from(peer, self.is_known(peer)),
+            true => PeerClass::proxy(peer),
+            false => PeerClass::from(peer, self.is_known(peer)),
         }
     }
 
-    /// Whether somebody was let in from this address lately.
+    /// Whether somebody was recently admitted from this address.
     pub fn is_known(&self, address: IpAddr) -> bool {
         self.throttle.is_known(self.throttle.now(), address)
     }
 
-    /// Counts a guess before it is judged.
+    /// Counts a guess before it is checked.
     pub fn guess(&self, attempt: Attempt<'_>) -> Result<Guess, TooMany> {
         self.throttle.guess(self.throttle.now(), attempt)
     }
 
-    /// Counts a link or a token that is none.
-    pub fn wrong(&self, from: IpAddr) -> Result<(), TooMany> {
+    /// Counts a link or token that is not valid.
+    pub fn record_failure(&self, from: IpAddr) -> Result<(), TooMany> {
         self.guess(Attempt::Long { from }).map(drop)
     }
 
-    /// Somebody was let in, by a guess that was right; by signing in under a name, where it is given.
-    pub fn came_in(&self, from: IpAddr, name: Option<&str>) {
+    /// Notes that somebody was admitted from this address; with a name if they signed in under it.
+    pub fn record_success(&self, from: IpAddr, name: Option<&str>) {
         self.throttle.came_in(self.throttle.now(), from, name);
     }
 }

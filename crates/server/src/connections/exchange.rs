@@ -1,4 +1,4 @@
-//! A request and its answer, wherever they count.
+//! A request with its response, in every limit that counts it.
 
 use std::{
     sync::Arc,
@@ -7,52 +7,52 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Gate, Place, gate::Request};
+use super::{Activity, Slot, activity::Request};
 
-/// A request and its answer, in the connection that they came by and among all others. Everything that carries them says
+/// A request with its response, counted in its connection and among all requests. Whatever reads or writes them reports
 /// whose turn it is.
 pub struct Exchange {
-    /// The last is the one that it is sent away by, when others need its place.
-    turns: Vec<Request>,
-    _place: Option<Place>,
+    /// The last one decides whether it is evicted.
+    requests: Vec<Request>,
+    _slot: Option<Slot>,
 }
 
 impl Exchange {
-    /// One that has no place but that of its connection.
-    pub fn on(connection: &Arc<Gate>) -> Arc<Self> {
-        Arc::new(Self { turns: vec![connection.begin()], _place: None })
+    /// One without a slot of its own: it uses its connection's.
+    pub fn on(connection: &Arc<Activity>) -> Arc<Self> {
+        Arc::new(Self { requests: vec![connection.begin_request()], _slot: None })
     }
 
-    /// One on a connection that has a place of its own, too.
-    pub(super) fn among(connection: &Arc<Gate>, (gate, place): (Arc<Gate>, Place)) -> Arc<Self> {
-        Arc::new(Self { turns: vec![connection.begin(), gate.begin()], _place: Some(place) })
+    /// One on a connection, with a slot of its own as well.
+    pub(super) fn nested(connection: &Arc<Activity>, (activity, slot): (Arc<Activity>, Slot)) -> Arc<Self> {
+        Arc::new(Self { requests: vec![connection.begin_request(), activity.begin_request()], _slot: Some(slot) })
     }
 
-    /// A part of one that has a place of its own.
-    pub(super) fn part((gate, place): (Arc<Gate>, Place)) -> Arc<Self> {
-        Arc::new(Self { turns: vec![gate.begin()], _place: Some(place) })
+    /// A part of an exchange with a slot of its own, such as a long body.
+    pub(super) fn standalone((activity, slot): (Arc<Activity>, Slot)) -> Arc<Self> {
+        Arc::new(Self { requests: vec![activity.begin_request()], _slot: Some(slot) })
     }
 
-    /// The peer has to send or take something.
-    pub fn waits(&self) {
+    /// The server waits for the peer to send or take something.
+    pub fn mark_waiting(&self) {
         let now = Instant::now();
-        self.turns.iter().for_each(|turn| turn.waits(now));
+        self.requests.iter().for_each(|request| request.mark_waiting(now));
     }
 
-    /// The peer has sent or taken so much: it is the server's turn.
-    pub fn moved(&self, bytes: usize) {
+    /// The peer has sent or taken this many bytes: it is the server's turn.
+    pub fn mark_progress(&self, bytes: usize) {
         let now = Instant::now();
-        self.turns.iter().for_each(|turn| turn.moved(now, bytes));
+        self.requests.iter().for_each(|request| request.mark_progress(now, bytes));
     }
 
-    /// Whether others needed its place; else this is woken when they do.
-    pub(super) fn is_sent_away(&self, waker: &Waker) -> bool {
-        self.turns.last().is_some_and(|turn| turn.is_sent_away(waker))
+    /// Whether it was evicted. If not, the waker is woken when it is.
+    pub(super) fn is_evicted(&self, waker: &Waker) -> bool {
+        self.requests.last().is_some_and(|request| request.is_evicted(waker))
     }
 
-    /// Returns when others need its place.
-    pub async fn sent_away(&self) {
-        std::future::poll_fn(|context| match self.is_sent_away(context.waker()) {
+    /// Returns when it is evicted.
+    pub async fn evicted(&self) {
+        std::future::poll_fn(|context| match self.is_evicted(context.waker()) {
             true => Poll::Ready(()),
             false => Poll::Pending,
         })

@@ -1,4 +1,4 @@
-//! How connections come in, and what each request is counted as.
+//! Accepts TCP connections, and counts each request.
 
 use std::{
     convert::Infallible,
@@ -20,47 +20,48 @@ use tokio::{net::TcpStream, time::Instant};
 use tower::Service;
 
 use super::{
-    Admissions, Clients, Exchange, Gate, Visitor,
-    body::{Coming, Going},
-    stream::Watched,
+    Activity, Admissions, Clients, Exchange, PeerClass,
+    body::{RequestBody, ResponseBody},
+    stream::MonitoredStream,
 };
 
-/// The answer for whoever asks too much at once.
+/// The response to a client with too many requests at once.
 pub type Refusal = fn() -> Response<Body>;
 
-/// Where connections come in.
+/// Accepts connections.
 #[derive(Clone)]
-pub struct Entrance {
+pub struct Acceptor {
     clients: Arc<Clients>,
     admissions: Arc<Admissions>,
     refusal: Refusal,
 }
 
-impl Entrance {
-    /// Lets in whom these say; whoever asks too much at once is answered by `refusal`.
+impl Acceptor {
+    /// Admits what `admissions` has room for; answers excess requests by `refusal`.
     pub fn new(clients: Arc<Clients>, admissions: Arc<Admissions>, refusal: Refusal) -> Self {
         Self { clients, admissions, refusal }
     }
 
-    fn enter<S>(&self, stream: TcpStream, service: S) -> io::Result<(Watched<TcpStream>, Counted<S>)> {
-        // Without Nagle's algorithm: small messages, like the release of a key, would wait for an acknowledgement.
+    fn enter<S>(&self, stream: TcpStream, service: S) -> io::Result<(MonitoredStream<TcpStream>, CountedService<S>)> {
+        // No Nagle's algorithm: small messages, like the release of a key, would wait for an acknowledgement.
         stream.set_nodelay(true)?;
         let peer = stream.peer_addr()?.ip();
-        let visitor = self.clients.visitor(peer);
-        let entered = self.admissions.connections.admit(visitor);
-        let (gate, place) = entered.ok_or_else(|| io::Error::other("there are too many connections"))?;
-        let ends_with_one = match visitor {
-            Visitor::Stranger(_) | Visitor::Known(_) => Some(gate.clone()),
-            Visitor::Proxy(_) => None,
+        let class = self.clients.class_of(peer);
+        let entered = self.admissions.connections.admit(class);
+        let (activity, slot) = entered.ok_or_else(|| io::Error::other("too many connections"))?;
+        let evicted_with = match class {
+            PeerClass::Stranger(_) | PeerClass::Known(_) => Some(activity.clone()),
+            PeerClass::Proxy(_) => None,
         };
-        let counted = Counted { inner: service, entrance: self.clone(), gate: gate.clone(), ends_with_one, peer };
-        Ok((Watched::new(stream, gate, place), counted))
+        let counted =
+            CountedService { inner: service, acceptor: self.clone(), activity: activity.clone(), evicted_with, peer };
+        Ok((MonitoredStream::new(stream, activity, slot), counted))
     }
 }
 
-impl<S> Accept<TcpStream, S> for Entrance {
-    type Stream = Watched<TcpStream>;
-    type Service = Counted<S>;
+impl<S> Accept<TcpStream, S> for Acceptor {
+    type Stream = MonitoredStream<TcpStream>;
+    type Service = CountedService<S>;
     type Future = Ready<io::Result<(Self::Stream, Self::Service)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
@@ -68,21 +69,21 @@ impl<S> Accept<TcpStream, S> for Entrance {
     }
 }
 
-/// A connection's requests.
+/// Counts a connection's requests.
 #[derive(Clone)]
-pub struct Counted<S> {
+pub struct CountedService<S> {
     inner: S,
-    entrance: Entrance,
-    gate: Arc<Gate>,
-    /// The same, where it ends with a request that others need the place of: what a peer does not take can be given up in no
-    /// other way. By a proxy others come as well.
-    ends_with_one: Option<Arc<Gate>>,
+    acceptor: Acceptor,
+    activity: Arc<Activity>,
+    /// The same, if evicting a request ends its connection: there is no other way to give up what a peer does not take.
+    /// Behind a proxy others use the connection as well, so there it does not.
+    evicted_with: Option<Arc<Activity>>,
     peer: IpAddr,
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
-impl<S, B> Service<Request<B>> for Counted<S>
+impl<S, B> Service<Request<B>> for CountedService<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     S::Future: Send + 'static,
@@ -91,34 +92,33 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Answer;
+    type Future = ResponseFuture;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Answer {
-        let client = self.entrance.clients.client_address(self.peer, request.headers());
-        let visitor = Visitor::from(client, self.entrance.clients.is_known(client));
-        let Some(place) =
-            self.entrance.admissions.requests.admit_at(Instant::now(), visitor, self.ends_with_one.clone())
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        let client = self.acceptor.clients.client_address(self.peer, request.headers());
+        let class = PeerClass::from(client, self.acceptor.clients.is_known(client));
+        let Some(slot) = self.acceptor.admissions.requests.admit_at(Instant::now(), class, self.evicted_with.clone())
         else {
-            let refused = (self.entrance.refusal)();
-            let exchange = Exchange::on(&self.gate);
-            return Box::pin(ready(Ok(refused.map(|body| Body::new(Going::new(body, exchange))))));
+            let refused = (self.acceptor.refusal)();
+            let exchange = Exchange::on(&self.activity);
+            return Box::pin(ready(Ok(refused.map(|body| Body::new(ResponseBody::new(body, exchange))))));
         };
-        let exchange = Exchange::among(&self.gate, place);
-        let later = self.gate.times().later;
-        let mut request = request.map(|body| Body::new(Coming::new(Body::new(body), later, exchange.clone())));
+        let exchange = Exchange::nested(&self.activity, slot);
+        let later = self.activity.timeouts().later;
+        let mut request = request.map(|body| Body::new(RequestBody::new(Body::new(body), later, exchange.clone())));
         request.extensions_mut().insert(exchange.clone());
         let answer = self.inner.call(request);
         Box::pin(async move {
             let response = answer.await?;
-            // Whoever takes the connection over has rules of their own, and keeps the exchange.
+            // A protocol that takes the connection over has limits of its own, and keeps the exchange.
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(response);
             }
-            Ok(response.map(|body| Body::new(Going::new(body, exchange))))
+            Ok(response.map(|body| Body::new(ResponseBody::new(body, exchange))))
         })
     }
 }

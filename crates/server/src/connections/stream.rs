@@ -1,4 +1,4 @@
-//! A connection's bytes, which end when its time is over.
+//! A connection's bytes, which end when a time limit is exceeded.
 
 use std::{
     io,
@@ -12,81 +12,84 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use super::{Gate, Place};
+use super::{Activity, Slot};
 
-/// A connection from somewhere.
-pub struct Watched<IO> {
+/// A connection whose time limits are enforced.
+pub struct MonitoredStream<IO> {
     io: IO,
-    gate: Arc<Gate>,
-    _place: Place,
+    activity: Arc<Activity>,
+    _slot: Slot,
     tick: Pin<Box<Sleep>>,
-    /// Since when the system takes no more bytes for the peer.
-    stuck: Option<Instant>,
+    /// Since when the system accepts no more bytes for the peer.
+    stalled_since: Option<Instant>,
 }
 
-impl<IO> Watched<IO> {
-    pub(super) fn new(io: IO, gate: Arc<Gate>, place: Place) -> Self {
-        let tick = Box::pin(tokio::time::sleep(gate.times().tick()));
-        Self { io, gate, _place: place, tick, stuck: None }
+impl<IO> MonitoredStream<IO> {
+    pub(super) fn new(io: IO, activity: Arc<Activity>, slot: Slot) -> Self {
+        let tick = Box::pin(tokio::time::sleep(activity.timeouts().tick()));
+        Self { io, activity, _slot: slot, tick, stalled_since: None }
     }
 
     /// Pending until the connection must end.
     fn overdue<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        self.gate.wake(context.waker());
+        self.activity.wake(context.waker());
         loop {
             let now = Instant::now();
-            if let Some(why) = self.gate.overdue(now) {
+            if let Some(why) = self.activity.overdue(now) {
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)));
             }
-            if self.stuck.is_some_and(|since| now.saturating_duration_since(since) >= self.gate.times().later) {
+            if self
+                .stalled_since
+                .is_some_and(|since| now.saturating_duration_since(since) >= self.activity.timeouts().later)
+            {
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read")));
             }
             if self.tick.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }
-            self.tick.as_mut().reset(now + self.gate.times().tick());
+            self.tick.as_mut().reset(now + self.activity.timeouts().tick());
         }
     }
 
     fn written(&mut self, written: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         match written {
             Poll::Ready(result) => {
-                self.stuck = None;
+                self.stalled_since = None;
                 Poll::Ready(result)
             }
             Poll::Pending => {
-                self.stuck.get_or_insert_with(Instant::now);
+                self.stalled_since.get_or_insert_with(Instant::now);
                 self.overdue(context)
             }
         }
     }
 }
 
-impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
+impl<IO: AsyncRead + Unpin> AsyncRead for MonitoredStream<IO> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let me = self.get_mut();
-        match Pin::new(&mut me.io).poll_read(context, into) {
+        let this = self.get_mut();
+        match Pin::new(&mut this.io).poll_read(context, into) {
             Poll::Ready(read) => Poll::Ready(read),
-            Poll::Pending => me.overdue(context),
+            Poll::Pending => this.overdue(context),
         }
     }
 }
 
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
+impl<IO: AsyncWrite + Unpin> AsyncWrite for MonitoredStream<IO> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let me = self.get_mut();
-        let written = Pin::new(&mut me.io).poll_write(context, bytes);
-        me.written(written, context)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.io).poll_write(context, bytes);
+        this.written(written, context)
     }
 
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
+        chunks: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let me = self.get_mut();
-        let written = Pin::new(&mut me.io).poll_write_vectored(context, pieces);
-        me.written(written, context)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.io).poll_write_vectored(context, chunks);
+        this.written(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {

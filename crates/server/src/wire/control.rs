@@ -1,4 +1,5 @@
-//! What a connection says: passing messages go on at once, wishes one after the other, as the disk takes them.
+//! Reads a connection's control messages: transient ones are relayed at once, commands are executed one after the
+//! other, because each waits for the disk.
 
 use std::sync::Arc;
 
@@ -14,42 +15,42 @@ use super::{ConnectionError, next};
 /// How many control messages a second a connection may send over a longer time, and how many at once.
 const MESSAGES_PER_SECOND: f64 = 200.0;
 const MESSAGES_AT_ONCE: f64 = 600.0;
-/// How many wishes of a connection may wait for the disk. More hold up whatever else it says.
-const WISHES: usize = 64;
+/// How many commands of a connection may wait for the disk. Beyond that, reading stops.
+const COMMAND_QUEUE: usize = 64;
 
-/// Whoever speaks, and where answers go.
-pub(super) struct Ears {
+/// The participant whose messages are read, and where replies go.
+pub(super) struct ControlReader {
     pub archive: Arc<Archive>,
     pub live: Arc<LiveSession>,
-    /// The connection's number.
-    pub place: u64,
+    /// The connection's number within the session.
+    pub connection_id: u64,
     pub who: ParticipantId,
     pub client: Client,
     pub replies: mpsc::Sender<ServerMessage>,
 }
 
-impl Ears {
-    /// Reads until the stream ends; what was wished until then is judged.
+impl ControlReader {
+    /// Reads until the stream ends; commands read until then are executed.
     pub async fn read<R: RecvStream>(self, stream: R, framed: Framed) -> Result<(), ConnectionError> {
-        let (wishes, queue) = mpsc::channel(WISHES);
-        let (read, ()) = tokio::join!(self.hear(stream, framed, wishes), self.judge(queue));
+        let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
+        let (read, ()) = tokio::join!(self.read_messages(stream, framed, commands), self.execute(queue));
         read
     }
 
-    async fn hear<R: RecvStream>(
+    async fn read_messages<R: RecvStream>(
         &self,
         mut stream: R,
         mut framed: Framed,
-        wishes: mpsc::Sender<Command>,
+        commands: mpsc::Sender<Command>,
     ) -> Result<(), ConnectionError> {
-        let mut allowance = TokenBucket::new();
+        let mut bucket = TokenBucket::new();
         while let Some(message) = next::<_, ClientMessage>(&mut stream, &mut framed).await? {
-            if !allowance.take() {
+            if !bucket.take() {
                 return Err(ConnectionError::Flood);
             }
-            // A picture's acknowledgement does not wait behind a message that is being stored.
-            if let Some(wish) = self.pass(message).await
-                && wishes.send(wish).await.is_err()
+            // Acknowledgements of pictures do not wait behind a message that is being stored.
+            if let Some(command) = self.handle(message).await
+                && commands.send(command).await.is_err()
             {
                 break;
             }
@@ -57,8 +58,8 @@ impl Ears {
         Ok(())
     }
 
-    /// Passes a message on, or says what is wished by it.
-    async fn pass(&self, message: ClientMessage) -> Option<Command> {
+    /// Relays a message, or returns the command that it stands for.
+    async fn handle(&self, message: ClientMessage) -> Option<Command> {
         let (live, who) = (&self.live, self.who);
         let command = match message {
             ClientMessage::Ping { t } => {
@@ -67,7 +68,7 @@ impl Ears {
                 return None;
             }
             ClientMessage::Typing {} => {
-                // Whoever only watches is not seen.
+                // Supervisors stay invisible.
                 if self.role().await.is_some_and(|role| role != Role::Supervisor) {
                     live.broadcast_transient(who, &ServerMessage::Typing { from: who });
                 }
@@ -79,7 +80,7 @@ impl Ears {
                 return None;
             }
             ClientMessage::Drawn { seq } => {
-                let paced = live.screen.drawn(std::time::Instant::now(), self.place, seq);
+                let paced = live.screen.drawn(std::time::Instant::now(), self.connection_id, seq);
                 if let Some(seq) = paced.drawn {
                     live.to_program(ServerMessage::Drawn { seq });
                 }
@@ -93,7 +94,7 @@ impl Ears {
                 return None;
             }
             ClientMessage::Shows { format } => {
-                if let Some(format) = live.screen.set_format(self.place, format) {
+                if let Some(format) = live.screen.set_format(self.connection_id, format) {
                     live.to_program(ServerMessage::UseFormat { format });
                 }
                 return None;
@@ -136,13 +137,13 @@ impl Ears {
         Some(command)
     }
 
-    /// As what somebody takes part.
+    /// The participant's role.
     async fn role(&self) -> Option<Role> {
         self.live.read(|s| s.participant(self.who).map(|p| p.role)).await
     }
 
-    async fn judge(&self, mut wishes: mpsc::Receiver<Command>) {
-        while let Some(command) = wishes.recv().await {
+    async fn execute(&self, mut commands: mpsc::Receiver<Command>) {
+        while let Some(command) = commands.recv().await {
             let what = command.name();
             match self.live.act(&Actor::Participant(self.who), command).await {
                 Ok(_) => {}
@@ -151,10 +152,10 @@ impl Ears {
                     let _ = self.replies.try_send(ServerMessage::Refused { what: what.into(), why, text });
                 }
                 Err(error @ (ActError::Disabled | ActError::NoTeam)) => self.refuse(what, &error.to_string()),
-                // A full disk, most likely: nothing has happened, and whoever wished it is told so.
+                // Most likely the disk is full. Nothing has happened, and the participant learns that.
                 Err(ActError::Store(error)) => {
-                    tracing::error!(session = %self.live.id, %error, what, "what was wished cannot be stored");
-                    self.refuse(what, "the server cannot store anything now; its administrator must look");
+                    tracing::error!(session = %self.live.id, %error, what, "command not stored");
+                    self.refuse(what, "the server cannot store anything at the moment; please tell its administrator");
                 }
             }
         }
@@ -166,7 +167,7 @@ impl Ears {
     }
 }
 
-/// A bucket of messages that fills with time.
+/// Limits the rate of control messages.
 struct TokenBucket {
     left: f64,
     at: tokio::time::Instant,

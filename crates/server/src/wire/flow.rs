@@ -1,4 +1,4 @@
-//! What flows beside the conversation: screens in and out, input in and out.
+//! Streams beside the control stream: screen and input, in both directions.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -13,44 +13,47 @@ use web_transport_trait::{RecvStream, SendStream, Session};
 
 use super::{ConnectionError, broken, next};
 
-/// The way of one customer's frames through the relay.
+/// Takes in one customer's frames, from the stream and from redundant datagrams.
 #[derive(Clone)]
 pub(super) struct FrameIngress {
     pub live: Arc<LiveSession>,
     pub who: protocol::ParticipantId,
-    /// The number of the last frame that was passed on: copies of it, and of older ones, are not.
-    pub passed: Arc<tokio::sync::Mutex<u32>>,
+    /// The number of the last frame that was relayed: copies of it and of older ones are dropped.
+    pub relayed: Arc<tokio::sync::Mutex<u32>>,
 }
 
 impl FrameIngress {
-    /// Passes a frame of the stream on, unless its copy was quicker.
-    async fn pass(&self, frame: Frame) -> Result<(), ActError> {
-        let mut passed = self.passed.lock().await;
-        if !frame.is_key() && frame.header.seq <= *passed {
+    /// Relays a frame of the stream, unless its copy was faster.
+    async fn relay(&self, frame: Frame) -> Result<(), ActError> {
+        let mut relayed = self.relayed.lock().await;
+        if !frame.is_key() && frame.header.seq <= *relayed {
             return Ok(());
         }
-        *passed = frame.header.seq;
+        *relayed = frame.header.seq;
         self.live.frame(self.who, frame).await
     }
 
-    /// Passes a copy on when it is the next frame, which the stream still owes.
-    async fn pass_copy(&self, frame: Frame) -> Result<(), ActError> {
-        let mut passed = self.passed.lock().await;
-        if frame.is_key() || *passed == 0 || frame.header.seq != *passed + 1 {
+    /// Relays a copy if it is the next frame that the stream has not delivered yet.
+    async fn relay_copy(&self, frame: Frame) -> Result<(), ActError> {
+        let mut relayed = self.relayed.lock().await;
+        if frame.is_key() || *relayed == 0 || frame.header.seq != *relayed + 1 {
             return Ok(());
         }
-        *passed = frame.header.seq;
+        *relayed = frame.header.seq;
         self.live.frame(self.who, frame).await
     }
 }
 
-/// Takes in the copies of small frames that come as datagrams: where a packet was lost, they are there sooner.
-pub(super) async fn read_copies<S: Session>(passage: FrameIngress, connection: S) -> Result<(), ConnectionError> {
+/// Reads the copies of small frames that arrive as datagrams: after a lost packet they arrive sooner than the stream.
+pub(super) async fn read_redundant_datagrams<S: Session>(
+    ingress: FrameIngress,
+    connection: S,
+) -> Result<(), ConnectionError> {
     let mut copies = RedundantDatagrams::default();
     loop {
         let datagram = connection.recv_datagram().await.map_err(broken)?;
         let Some((header, bytes)) = copies.take(&datagram) else { continue };
-        match passage.pass_copy(Frame::read(header, bytes)?).await {
+        match ingress.relay_copy(Frame::read(header, bytes)?).await {
             Ok(()) | Err(ActError::Refused(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -58,7 +61,7 @@ pub(super) async fn read_copies<S: Session>(passage: FrameIngress, connection: S
 }
 
 /// Reads a screen stream frame by frame.
-pub(super) async fn read_screen<R: RecvStream>(passage: FrameIngress, mut stream: R) -> Result<(), ConnectionError> {
+pub(super) async fn read_screen<R: RecvStream>(ingress: FrameIngress, mut stream: R) -> Result<(), ConnectionError> {
     let mut buffer = BytesMut::new();
     let mut refused = false;
     loop {
@@ -78,12 +81,12 @@ pub(super) async fn read_screen<R: RecvStream>(passage: FrameIngress, mut stream
             }
         }
         let frame = Frame::read(header, buffer.split_to(whole).freeze())?;
-        match passage.pass(frame).await {
+        match ingress.relay(frame).await {
             Ok(()) => refused = false,
-            // Frames that were under way when the customer withdrew or paused end here, without a word.
+            // Frames that were in transit when the customer withdrew or paused are dropped silently.
             Err(ActError::Refused(why)) => {
                 if !std::mem::replace(&mut refused, true) {
-                    tracing::info!(session = %passage.live.id, %why, "frames outside the grant are dropped");
+                    tracing::info!(session = %ingress.live.id, %why, "frames outside the grant are dropped");
                 }
             }
             Err(error) => return Err(error.into()),
@@ -91,22 +94,22 @@ pub(super) async fn read_screen<R: RecvStream>(passage: FrameIngress, mut stream
     }
 }
 
-/// Whoever has no stream for input any more holds nothing, however it ended.
-struct LetGo(Arc<LiveSession>, protocol::ParticipantId);
+/// Releases the keys and buttons that a technician holds, however their input stream ends.
+struct ReleaseInput(Arc<LiveSession>, protocol::ParticipantId);
 
-impl Drop for LetGo {
+impl Drop for ReleaseInput {
     fn drop(&mut self) {
         self.0.release_input(self.1);
     }
 }
 
-/// Reads a technician's input; what is outside the grant is dropped, and logged once.
+/// Reads a technician's input. Input outside the grant is dropped, and logged once.
 pub(super) async fn read_input<R: RecvStream>(
     live: Arc<LiveSession>,
     who: protocol::ParticipantId,
     mut stream: R,
 ) -> Result<(), ConnectionError> {
-    let _let_go = LetGo(live.clone(), who);
+    let _release = ReleaseInput(live.clone(), who);
     let mut framed = Framed::new(MAX_INPUT_BYTES);
     let mut refused = false;
     while let Some(input) = next::<_, Input>(&mut stream, &mut framed).await? {
@@ -122,8 +125,8 @@ pub(super) async fn read_input<R: RecvStream>(
     Ok(())
 }
 
-/// Sends the technician's input to the customer's program. Over QUIC every message goes once more, a little later, as a
-/// datagram with its number: a key press whose packet was lost does not wait until that is noticed.
+/// Sends the technician's input to the customer's program. Over QUIC each message is sent once more, a little later, as
+/// a numbered datagram: a key press whose packet was lost does not wait for loss detection.
 pub(super) async fn write_input<S: Session>(
     connection: S,
     mut input: mpsc::Receiver<Input>,
@@ -138,7 +141,7 @@ pub(super) async fn write_input<S: Session>(
         let due = copies.front().map(|(at, _)| *at);
         tokio::select! {
             message = input.recv() => {
-                // The connection goes on without input until something else ends it.
+                // Without input the connection stays open until something else ends it.
                 let Some(message) = message else { return std::future::pending().await };
                 let bytes = protocol::encode(&message);
                 stream.write_all(&bytes).await.map_err(broken)?;
@@ -150,7 +153,7 @@ pub(super) async fn write_input<S: Session>(
             }
             () = tokio::time::sleep_until(due.unwrap_or_else(tokio::time::Instant::now)), if due.is_some() => {
                 if let Some((_, copy)) = copies.pop_front() {
-                    // A copy that does not go is none that is needed.
+                    // A copy that cannot be sent is not needed.
                     let _ = connection.send_datagram(copy);
                 }
             }
@@ -158,16 +161,16 @@ pub(super) async fn write_input<S: Session>(
     }
 }
 
-/// Sends the screen to a viewer: a stream from each keyframe on. What waits while the viewer's connection is slow is judged
-/// again when it goes.
+/// Sends the screen to a viewer, on a new stream for each keyframe. Frames that waited because the viewer is slow are
+/// checked against the grant again before they are sent.
 pub(super) async fn write_screen<S: Session>(
     connection: S,
     live: Arc<LiveSession>,
-    (place, who): (u64, ParticipantId),
+    (connection_id, who): (u64, ParticipantId),
 ) -> Result<(), ConnectionError> {
     let mut stream: Option<S::SendStream> = None;
     loop {
-        let mut subscription = live.screen.subscribe(place, who, || live.now());
+        let mut subscription = live.screen.subscribe(connection_id, who, || live.now());
         if subscription.key_needed {
             live.to_program(ServerMessage::NeedKeyframe {});
         }
@@ -178,12 +181,12 @@ pub(super) async fn write_screen<S: Session>(
             show(&connection, &mut stream, (&live, who), &frame).await?;
             live.screen.measure_relay_time(&frame);
         }
-        // The relay dropped a viewer that let its queue fill: it starts anew.
+        // The relay dropped this viewer because its queue was full: it starts again with a keyframe.
         live.to_program(ServerMessage::NeedKeyframe {});
     }
 }
 
-/// Sends a frame, if this viewer may see it still.
+/// Sends a frame if this viewer may still see it.
 async fn show<S: Session>(
     connection: &S,
     stream: &mut Option<S::SendStream>,
@@ -193,7 +196,7 @@ async fn show<S: Session>(
     if live.may(who, Right::View).await {
         return send_frame(connection, stream, frame).await;
     }
-    // What follows builds on what is left out: it waits for a keyframe.
+    // The following frames build on the omitted one, so the viewer waits for a keyframe.
     match stream.take() {
         Some(mut left) => left.finish().map_err(broken),
         None => Ok(()),
@@ -217,7 +220,7 @@ async fn send_frame<S: Session>(
     }
     match stream {
         Some(stream) => stream.write_chunk(Bytes::clone(&frame.bytes)).await.map_err(broken),
-        // A delta without its keyframe is of no use to anybody.
+        // A delta frame without its keyframe cannot be decoded.
         None => Ok(()),
     }
 }

@@ -1,5 +1,5 @@
-//! Jobs on the program's connection: a bidirectional stream each, and the technician's shells, which are streams of the
-//! page joined to streams of the program.
+//! Jobs on the support program's connection, each on a bidirectional stream of its own, and technicians' shells, which
+//! join a stream of the page to a stream of the program.
 
 use std::{io::Write, sync::Arc, time::Instant};
 
@@ -14,16 +14,16 @@ use super::{ConnectionError, broken, flow::FrameIngress, next};
 
 use sha2::{Digest, Sha256};
 
-/// How many pieces may be on their way in either direction of a job.
-const PIECES: usize = 8;
-/// How large a piece may be.
-const PIECE_BYTES: usize = 128 * 1024;
-/// How long the recording of a shell may be.
-const MOST_RECORDED: u64 = 64 * 1024 * 1024;
-/// How often it is looked whether a shell is still allowed.
-const LOOK: std::time::Duration = std::time::Duration::from_millis(500);
+/// How many chunks may be in flight in either direction of a job.
+const CHUNKS_IN_FLIGHT: usize = 8;
+/// Largest chunk, in bytes.
+const CHUNK_BYTES: usize = 128 * 1024;
+/// Largest recording of a shell, in bytes.
+const MAX_CAST_BYTES: u64 = 64 * 1024 * 1024;
+/// How often the server checks that a shell is still allowed.
+const PERMISSION_CHECK: std::time::Duration = std::time::Duration::from_millis(500);
 
-/// Opens a stream for each job, and carries its bytes.
+/// Opens a stream for each job, and relays its bytes.
 pub(super) async fn serve<S: Session>(
     connection: S,
     live: Arc<LiveSession>,
@@ -32,16 +32,16 @@ pub(super) async fn serve<S: Session>(
     let mut running: JoinSet<()> = JoinSet::new();
     loop {
         tokio::select! {
-            wanted = jobs.recv() => {
-                // The connection goes on without jobs until something else ends it.
-                let Some(JobRequest { job, pipe }) = wanted else { return std::future::pending().await };
+            request = jobs.recv() => {
+                // Without jobs the connection stays open until something else ends it.
+                let Some(JobRequest { job, pipe }) = request else { return std::future::pending().await };
                 let (mut sender, receiver) = connection.open_bi().await.map_err(broken)?;
-                // A slow file never holds up a picture or a key.
+                // Pictures and keys take precedence over files.
                 let urgent = matches!(job, Job::Shell { .. });
                 sender.set_priority(if urgent { 5 } else { 0 });
                 sender.write_all(&protocol::encode(&job)).await.map_err(broken)?;
-                let (to, outgoing) = mpsc::channel(PIECES);
-                let (incoming, from) = mpsc::channel(PIECES);
+                let (to, outgoing) = mpsc::channel(CHUNKS_IN_FLIGHT);
+                let (incoming, from) = mpsc::channel(CHUNKS_IN_FLIGHT);
                 if pipe.send(JobStream::new(to, from)).is_ok() {
                     let bulk = (!urgent).then(|| live.clone());
                     running.spawn(write(sender, outgoing, bulk.clone()));
@@ -63,13 +63,13 @@ async fn write<W: SendStream>(mut stream: W, mut outgoing: mpsc::Receiver<Bytes>
         }
     }
     let _ = stream.finish();
-    // Ended, not torn down: the stream lives until the program has read its end.
+    // The stream ends in order: it stays open until the program has read its end.
     let _ = stream.closed().await;
 }
 
 async fn read<R: RecvStream>(mut stream: R, incoming: mpsc::Sender<Chunk>, bulk: Option<Arc<LiveSession>>) {
     loop {
-        let piece = match stream.read_chunk(PIECE_BYTES).await {
+        let chunk = match stream.read_chunk(CHUNK_BYTES).await {
             Ok(Some(bytes)) => {
                 if let Some(live) = &bulk {
                     live.yield_to_input(bytes.len()).await;
@@ -79,39 +79,39 @@ async fn read<R: RecvStream>(mut stream: R, incoming: mpsc::Sender<Chunk>, bulk:
             Ok(None) => Chunk::End,
             Err(_) => return,
         };
-        let ended = matches!(piece, Chunk::End);
-        if incoming.send(piece).await.is_err() || ended {
+        let ended = matches!(chunk, Chunk::End);
+        if incoming.send(chunk).await.is_err() || ended {
             return;
         }
     }
 }
 
-/// A technician's command shell: keys in, the terminal's output out, and a recording of what it showed.
+/// A technician's command shell: keys in, terminal output out, and a recording of the output.
 pub(super) async fn shell<W: SendStream, R: RecvStream>(
-    passage: FrameIngress,
+    ingress: FrameIngress,
     mut page: W,
     mut keys: R,
 ) -> Result<(), ConnectionError> {
     let mut framed = Framed::new(MAX_INPUT_BYTES);
     let first = next::<_, ShellInput>(&mut keys, &mut framed).await?;
     let Some(ShellInput::Size { columns, rows }) = first else { return Err(ConnectionError::Stream) };
-    let (live, who) = (passage.live.clone(), passage.who);
+    let (live, who) = (ingress.live.clone(), ingress.who);
     let number = live.next_number();
     let opened = async {
         let keeping = live.keep(who, paths::shell(live.folder(), &live.id, number));
         let keeping = keeping.map_err(|why| why.to_string())?;
-        // What is not recorded is not shown: the recording is there before the program is asked.
+        // Nothing is shown unrecorded, so the recording starts before the program is asked.
         let cast = Cast::create(keeping, columns, rows).map_err(|why| why.to_string())?;
         let mut pipe = live.job(who, Job::Shell { columns, rows }).await.map_err(|why| why.to_string())?;
-        match pipe.answer().await.map_err(|why| why.to_string())? {
-            Answer::Done {} => Ok((cast, pipe)),
-            _ => Err(JobError::UnexpectedResponse.to_string()),
-        }
+        let Answer::Done {} = pipe.answer().await.map_err(|why| why.to_string())? else {
+            return Err(JobError::UnexpectedResponse.to_string());
+        };
+        Ok((cast, pipe))
     };
     let (cast, pipe) = match opened.await {
         Ok(opened) => opened,
         Err(why) => {
-            page.write_all(red("cannot be opened", &why).as_bytes()).await.map_err(broken)?;
+            page.write_all(error_line("cannot be opened", &why).as_bytes()).await.map_err(broken)?;
             page.finish().map_err(broken)?;
             let _ = page.closed().await;
             return Ok(());
@@ -119,18 +119,18 @@ pub(super) async fn shell<W: SendStream, R: RecvStream>(
     };
     live.record_deed(Event::ShellStarted { by: who, number }).await?;
     let mut shell = Shell { live, number, cast: Some(cast) };
-    let carried = carry(&passage, who, pipe, (&mut page, &mut keys), framed, &mut shell).await;
+    let relayed = relay(&ingress, who, pipe, (&mut page, &mut keys), framed, &mut shell).await;
     drop(shell);
     let _ = page.finish();
-    carried
+    relayed
 }
 
-/// What a technician reads in the terminal itself.
-fn red(what: &str, why: &str) -> String {
+/// An error as the technician reads it in the terminal.
+fn error_line(what: &str, why: &str) -> String {
     format!("\r\n\x1b[31mThe shell {what}: {why}.\x1b[0m\r\n")
 }
 
-/// A shell that is open. However it ends, also with its connection, the timeline says so, and its recording is whole.
+/// An open shell. However it ends, its end is recorded in the timeline and its recording is complete.
 struct Shell {
     live: Arc<LiveSession>,
     number: u32,
@@ -143,21 +143,21 @@ impl Drop for Shell {
         tokio::spawn(async move {
             let ended = tokio::task::spawn_blocking(move || cast.map(Cast::end).transpose()).await;
             let sha256 = ended.ok().and_then(Result::ok).flatten().unwrap_or_default();
-            // The session may have ended meanwhile; then its end says enough.
+            // If the session has ended meanwhile, its end already implies the shell's.
             let _ = live.record_deed(Event::ShellEnded { number, sha256 }).await;
         });
     }
 }
 
-async fn carry<W: SendStream, R: RecvStream>(
-    passage: &FrameIngress,
+async fn relay<W: SendStream, R: RecvStream>(
+    ingress: &FrameIngress,
     who: ParticipantId,
     mut pipe: JobStream,
     (page, keys): (&mut W, &mut R),
     mut framed: Framed,
     shell: &mut Shell,
 ) -> Result<(), ConnectionError> {
-    let mut look = tokio::time::interval(LOOK);
+    let mut check = tokio::time::interval(PERMISSION_CHECK);
     loop {
         tokio::select! {
             input = next::<_, ShellInput>(keys, &mut framed) => {
@@ -165,7 +165,7 @@ async fn carry<W: SendStream, R: RecvStream>(
                 if let (ShellInput::Size { columns, rows }, Some(cast)) = (&input, &mut shell.cast)
                     && let Err(why) = cast.write("r", &format!("{columns}x{rows}"))
                 {
-                    return page.write_all(red("ends", &why.to_string()).as_bytes()).await.map_err(broken);
+                    return page.write_all(error_line("ends", &why.to_string()).as_bytes()).await.map_err(broken);
                 }
                 if pipe.send(protocol::encode(&input).into()).await.is_err() {
                     return Ok(());
@@ -173,16 +173,16 @@ async fn carry<W: SendStream, R: RecvStream>(
             }
             output = pipe.next() => {
                 let Ok(Some(bytes)) = output else { return Ok(()) };
-                // What is not recorded is not shown.
+                // Nothing is shown unrecorded.
                 if let Some(cast) = &mut shell.cast
                     && let Err(why) = cast.output(&bytes)
                 {
-                    return page.write_all(red("ends", &why.to_string()).as_bytes()).await.map_err(broken);
+                    return page.write_all(error_line("ends", &why.to_string()).as_bytes()).await.map_err(broken);
                 }
                 page.write_chunk(bytes).await.map_err(broken)?;
             }
-            _ = look.tick() => {
-                if !passage.live.may(who, Right::Shell).await {
+            _ = check.tick() => {
+                if !ingress.live.may(who, Right::Shell).await {
                     return Ok(());
                 }
             }
@@ -190,24 +190,25 @@ async fn carry<W: SendStream, R: RecvStream>(
     }
 }
 
-/// A recording of a terminal as an asciicast, version 2: <https://docs.asciinema.org/manual/asciicast/v2/>. What was
-/// typed is not in it, only what was shown.
+/// A recording of a terminal as an asciicast, version 2: <https://docs.asciinema.org/manual/asciicast/v2/>. It holds
+/// the output alone, not what was typed.
 struct Cast {
     file: platform::vault::Writer<std::fs::File>,
     keeping: Keeping,
     bytes: u64,
     sum: Sha256,
     started: Instant,
-    /// The beginning of a character whose end has not come yet.
-    half: Vec<u8>,
+    /// The first bytes of a character that is not complete yet.
+    partial: Vec<u8>,
 }
 
 impl Cast {
     fn create(keeping: Keeping, columns: u16, rows: u16) -> std::io::Result<Self> {
-        std::fs::create_dir_all(keeping.path().parent().expect("a path of ours has a folder"))?;
+        std::fs::create_dir_all(keeping.path().parent().expect("paths in the data folder have a parent"))?;
         let file = keeping.create()?;
         let at = clock::now().0 / 1_000;
-        let mut cast = Self { file, keeping, bytes: 0, sum: Sha256::new(), started: Instant::now(), half: Vec::new() };
+        let mut cast =
+            Self { file, keeping, bytes: 0, sum: Sha256::new(), started: Instant::now(), partial: Vec::new() };
         cast.line(&format!(r#"{{"version": 2, "width": {columns}, "height": {rows}, "timestamp": {at}}}"#))?;
         Ok(cast)
     }
@@ -215,8 +216,10 @@ impl Cast {
     fn line(&mut self, text: &str) -> std::io::Result<()> {
         let text = format!("{text}\n");
         self.bytes += text.len() as u64;
-        if self.bytes > MOST_RECORDED {
-            return Err(std::io::Error::other("the recording of one shell has up to 64 MB; please open another one"));
+        if self.bytes > MAX_CAST_BYTES {
+            return Err(std::io::Error::other(
+                "the recording of a shell is limited to 64 MB; please open another shell",
+            ));
         }
         self.keeping.write(text.len() as u64).map_err(std::io::Error::other)?;
         self.sum.update(&text);
@@ -224,23 +227,23 @@ impl Cast {
         self.file.flush()
     }
 
-    /// Ends the recording; says its SHA-256.
+    /// Ends the recording and returns its SHA-256.
     fn end(self) -> std::io::Result<String> {
         let ended = self.file.finish().and_then(|file| file.sync_all());
-        // What was shown stays, also where its end cannot be written.
+        // What was shown is kept even if the end cannot be written.
         self.keeping.done();
         ended.map(|()| secret::hex(&self.sum.finalize()))
     }
 
     fn output(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.half.extend_from_slice(bytes);
-        let whole = match std::str::from_utf8(&self.half) {
-            Ok(_) => self.half.len(),
-            // A character of which less than its four bytes are there may still become whole.
+        self.partial.extend_from_slice(bytes);
+        let whole = match std::str::from_utf8(&self.partial) {
+            Ok(_) => self.partial.len(),
+            // An incomplete character may become complete with the next bytes.
             Err(e) if e.error_len().is_none() => e.valid_up_to(),
-            Err(_) => self.half.len(),
+            Err(_) => self.partial.len(),
         };
-        let text: Vec<u8> = self.half.drain(..whole).collect();
+        let text: Vec<u8> = self.partial.drain(..whole).collect();
         self.write("o", &String::from_utf8_lossy(&text))
     }
 

@@ -1,4 +1,4 @@
-//! axum's WebSocket as the kind of WebSocket that QMux takes.
+//! Adapts axum's WebSocket to the interface that QMux expects.
 
 use std::{
     pin::Pin,
@@ -15,38 +15,38 @@ use tokio_tungstenite::tungstenite::{self, Message};
 
 /// Each message holds one record, of about 16 kB.
 pub(super) const MAX_MESSAGE: usize = 64 * 1024;
-/// So much is read of a peer whose hello is not accepted yet.
-const BEFORE_HELLO: usize = 64 * 1024;
+/// How many bytes are read from a peer whose hello is not accepted yet.
+const UNADMITTED_BYTES: usize = 64 * 1024;
 
-/// Whether a peer's hello was accepted: from then on it is read as it comes.
+/// Whether the peer's hello was accepted. From then on reading is not limited.
 #[derive(Default)]
 pub(super) struct Accepted {
-    yes: AtomicBool,
+    admitted: AtomicBool,
     waker: AtomicWaker,
 }
 
 impl Accepted {
-    pub(super) fn say(&self) {
-        self.yes.store(true, Ordering::Release);
+    pub(super) fn set(&self) {
+        self.admitted.store(true, Ordering::Release);
         self.waker.wake();
     }
 
     fn poll(&self, context: &Context<'_>) -> Poll<()> {
         self.waker.register(context.waker());
-        if self.yes.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+        if self.admitted.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
-/// An upgraded WebSocket, with the messages and errors of tungstenite. It may be asked again after an error.
+/// An upgraded WebSocket with tungstenite's messages and errors. It may be polled again after an error.
 pub(super) struct Socket {
     socket: ws::WebSocket,
-    heard: usize,
+    received: usize,
     accepted: Arc<Accepted>,
 }
 
 impl Socket {
     pub(super) fn new(socket: ws::WebSocket, accepted: Arc<Accepted>) -> Self {
-        Self { socket, heard: 0, accepted }
+        Self { socket, received: 0, accepted }
     }
 }
 
@@ -58,13 +58,13 @@ impl Stream for Socket {
     type Item = Result<Message, tungstenite::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.heard >= BEFORE_HELLO {
+        if self.received >= UNADMITTED_BYTES {
             ready!(self.accepted.poll(context));
-            self.heard = 0;
+            self.received = 0;
         }
         let next = ready!(Pin::new(&mut self.socket).poll_next(context));
         if let Some(Ok(ws::Message::Binary(bytes))) = &next {
-            self.heard += bytes.len();
+            self.received += bytes.len();
         }
         Poll::Ready(next.map(|message| message.map(to_tungstenite).map_err(io_error)))
     }

@@ -1,30 +1,30 @@
-//! The REST API: who may ask, what is done once, and how what goes wrong is said.
+//! The REST API: scopes, idempotency, sessions and errors.
 
 use serde_json::{Value, json};
 
-use crate::stage::{Answer, Stage};
+use crate::fixture::{Answer, Fixture};
 
-struct Script {
-    stage: Stage,
+struct ApiClient {
+    fixture: Fixture,
     bearer: String,
 }
 
-impl Script {
+impl ApiClient {
     fn open(name: &str, scopes: &[&str]) -> Self {
-        let stage = Stage::open(name);
-        let bearer = bearer(&stage, scopes);
-        Self { stage, bearer }
+        let fixture = Fixture::open(name);
+        let bearer = bearer(&fixture, scopes);
+        Self { fixture, bearer }
     }
 
     fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
         let own = [("authorization", self.bearer.as_str()), ("content-type", "application/json")];
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        self.stage.ask(method, &format!("/api/v1{path}"), &[&own, headers].concat(), &body)
+        self.fixture.ask(method, &format!("/api/v1{path}"), &[&own, headers].concat(), &body)
     }
 }
 
-pub(crate) fn bearer(stage: &Stage, scopes: &[&str]) -> String {
-    let (status, made) = stage.post("/api/tokens", &json!({ "name": "Script", "scopes": scopes, "days": 1 }));
+pub(crate) fn bearer(fixture: &Fixture, scopes: &[&str]) -> String {
+    let (status, made) = fixture.post("/api/tokens", &json!({ "name": "Script", "scopes": scopes, "days": 1 }));
     assert_eq!(status, 201, "{made}");
     format!("Bearer {}", made["token"].as_str().unwrap())
 }
@@ -34,9 +34,9 @@ fn general() -> Value {
 }
 
 #[test]
-fn a_token_does_what_its_scopes_say_and_no_more() {
-    let script = Script::open("api-scopes", &["sessions:read"]);
-    let status = |method: &str, path: &str, body: Value| script.ask(method, path, &[], &body).status;
+fn a_token_is_limited_to_its_scopes() {
+    let client = ApiClient::open("api-scopes", &["sessions:read"]);
+    let status = |method: &str, path: &str, body: Value| client.ask(method, path, &[], &body).status;
     assert_eq!(status("GET", "/sessions", Value::Null), 200);
     let table = [
         ("POST", "/sessions", general()),
@@ -45,41 +45,41 @@ fn a_token_does_what_its_scopes_say_and_no_more() {
         ("GET", "/sessions/0123456789abcdef0123456789abcdef/transcript", Value::Null),
     ];
     for (method, path, body) in table {
-        let answer = script.ask(method, path, &[], &body);
+        let answer = client.ask(method, path, &[], &body);
         assert_eq!(answer.status, 403, "{method} {path}");
         assert_eq!(answer.headers["content-type"], "application/problem+json");
         assert!(answer.json()["detail"].as_str().unwrap().starts_with("This token may not "), "{}", answer.text);
     }
     for authorization in ["", "Bearer", "Bearer x", "Basic eDp5", "bearer deskside_"] {
-        let answer = script.stage.ask("GET", "/api/v1/sessions", &[("authorization", authorization)], "");
+        let answer = client.fixture.ask("GET", "/api/v1/sessions", &[("authorization", authorization)], "");
         assert_eq!((answer.status, answer.headers["www-authenticate"].as_str()), (401, "Bearer"), "{authorization}");
     }
-    // The console's cookie opens nothing here, nor a token anything there.
-    let cookie = [("cookie", script.stage.cookie.as_str())];
-    assert_eq!(script.stage.ask("GET", "/api/v1/sessions", &cookie, "").status, 401);
-    let token = [("authorization", script.bearer.as_str())];
-    assert_eq!(script.stage.ask("GET", "/api/users", &token, "").status, 401);
-    // No secret lies in the database.
-    let kept = script.stage.database();
-    let secret = script.bearer.trim_start_matches("Bearer ");
+    // The console's cookie does not work here, nor a token in the console's API.
+    let cookie = [("cookie", client.fixture.cookie.as_str())];
+    assert_eq!(client.fixture.ask("GET", "/api/v1/sessions", &cookie, "").status, 401);
+    let token = [("authorization", client.bearer.as_str())];
+    assert_eq!(client.fixture.ask("GET", "/api/users", &token, "").status, 401);
+    // The database contains no secret.
+    let kept = client.fixture.database();
+    let secret = client.bearer.trim_start_matches("Bearer ");
     assert!(!kept.windows(secret.len()).any(|w| w == secret.as_bytes()));
 }
 
 #[test]
-fn what_carries_a_key_is_done_once() {
-    let script = Script::open("api-once", &["sessions:read", "sessions:write"]);
-    let make = |key: &str, body: &Value| script.ask("POST", "/sessions", &[("idempotency-key", key)], body);
+fn a_request_with_an_idempotency_key_is_executed_once() {
+    let client = ApiClient::open("api-once", &["sessions:read", "sessions:write"]);
+    let make = |key: &str, body: &Value| client.ask("POST", "/sessions", &[("idempotency-key", key)], body);
     let first = make("a", &general());
     let again = make("a", &general());
     assert_eq!((first.status, again.status, &first.text), (201, 201, &again.text));
     assert_eq!(again.headers["idempotent-replayed"], "true");
     assert!(!first.headers.contains_key("idempotent-replayed"));
-    let count = || script.ask("GET", "/sessions", &[], &Value::Null).json()["items"].as_array().unwrap().len();
+    let count = || client.ask("GET", "/sessions", &[], &Value::Null).json()["items"].as_array().unwrap().len();
     assert_eq!(count(), 1);
     let other = make("a", &json!({ "queue": { "is": "general" } }));
     assert_eq!((other.status, count()), (422, 1));
     assert_eq!((make("b", &general()).status, count()), (201, 2));
-    // A refusal is an answer, too.
+    // A refusal is stored as well.
     let wrong = json!({ "queue": { "is": "team", "team": "nobody" } });
     let refused = [make("c", &wrong), make("c", &wrong)];
     assert_eq!(
@@ -87,33 +87,33 @@ fn what_carries_a_key_is_done_once() {
         [(422, "application/problem+json"); 2]
     );
     assert_eq!(make("", &general()).status, 422);
-    // Whoever else uses the same key is somebody else.
-    let stranger = bearer(&script.stage, &["sessions:write"]);
+    // Keys of different callers are independent.
+    let stranger = bearer(&client.fixture, &["sessions:write"]);
     let headers =
         [("authorization", stranger.as_str()), ("content-type", "application/json"), ("idempotency-key", "a")];
-    let theirs = script.stage.ask("POST", "/api/v1/sessions", &headers, &general().to_string());
+    let theirs = client.fixture.ask("POST", "/api/v1/sessions", &headers, &general().to_string());
     assert!(theirs.status == 201 && theirs.text != first.text);
     let key = first.json()["key"].as_str().unwrap().to_owned();
-    let kept = script.stage.database();
+    let kept = client.fixture.database();
     assert!(!kept.windows(9).any(|w| w == key.as_bytes()), "answers are kept encrypted");
 }
 
 #[test]
-fn a_session_is_made_listed_moved_and_closed() {
-    let script = Script::open(
+fn a_session_is_created_listed_transferred_and_closed() {
+    let client = ApiClient::open(
         "api-session",
         &["sessions:read", "sessions:write", "evidence:read", "people:read", "people:write"],
     );
-    assert_eq!(script.ask("POST", "/teams", &[], &json!({ "name": "Support" })).status, 201);
+    assert_eq!(client.ask("POST", "/teams", &[], &json!({ "name": "Support" })).status, 201);
     for n in 0..5 {
         let new = json!({ "queue": { "is": "team", "team": "Support" }, "external_key": format!("INC{}", n % 2),
             "subject": "Printer", "customer": { "name": "Ada", "email": "ada@b.example" }, "attributes": { "n": n.to_string() } });
-        assert_eq!(script.ask("POST", "/sessions", &[], &new).status, 201);
+        assert_eq!(client.ask("POST", "/sessions", &[], &new).status, 201);
     }
     let mut seen = Vec::new();
     let mut path = "/sessions?limit=2".to_owned();
     loop {
-        let page = script.ask("GET", &path, &[], &Value::Null).json();
+        let page = client.ask("GET", &path, &[], &Value::Null).json();
         seen.extend(
             page["items"].as_array().unwrap().iter().map(|s| s["attributes"]["n"].as_str().unwrap().to_owned()),
         );
@@ -123,32 +123,32 @@ fn a_session_is_made_listed_moved_and_closed() {
         }
     }
     assert_eq!(seen, ["4", "3", "2", "1", "0"], "the newest first, each once");
-    let of_one = script.ask("GET", "/sessions?external_key=INC1", &[], &Value::Null).json();
+    let of_one = client.ask("GET", "/sessions?external_key=INC1", &[], &Value::Null).json();
     assert_eq!(of_one["items"].as_array().unwrap().len(), 2);
     let session = &of_one["items"][0];
     assert_eq!((session["incident"].as_str(), session["customer"].as_str()), (Some("INC1"), Some("Ada")));
     assert_eq!(session["queue"], json!({ "is": "team", "team": "Support" }));
     assert_eq!(
-        script.ask("GET", "/queues", &[], &Value::Null).json(),
+        client.ask("GET", "/queues", &[], &Value::Null).json(),
         json!([{ "team": null, "waiting": 0 }, { "team": "Support", "waiting": 5 }])
     );
     let id = session["id"].as_str().unwrap();
-    let act = |what: &str, body: Value| script.ask("POST", &format!("/sessions/{id}/{what}"), &[], &body).status;
+    let act = |what: &str, body: Value| client.ask("POST", &format!("/sessions/{id}/{what}"), &[], &body).status;
     assert_eq!(act("transfer", json!({ "queue": { "is": "technician", "technician": 1 }, "note": "Yours" })), 204);
     assert_eq!(act("transfer", json!({ "queue": { "is": "technician", "technician": 1 } })), 409);
     assert_eq!(act("transfer", json!({ "queue": { "is": "technician", "technician": 9 } })), 422);
     assert_eq!(act("keys", Value::Null), 200);
     assert_eq!(act("close", Value::Null), 204);
     assert!([404, 409].contains(&act("close", Value::Null)));
-    let read = script.ask("GET", &format!("/sessions/{id}"), &[], &Value::Null).json();
+    let read = client.ask("GET", &format!("/sessions/{id}"), &[], &Value::Null).json();
     assert_eq!((read["state"].as_str(), read["owner"].as_i64()), (Some("ended"), Some(1)));
-    let transcript = script.ask("GET", &format!("/sessions/{id}/transcript"), &[], &Value::Null).json();
+    let transcript = client.ask("GET", &format!("/sessions/{id}/transcript"), &[], &Value::Null).json();
     assert!(transcript["lines"].as_array().unwrap().iter().any(|l| l["text"].as_str().unwrap().contains("ended")));
 }
 
 #[test]
-fn mistakes_are_said_and_change_nothing() {
-    let script = Script::open("api-mistakes", &["sessions:read", "sessions:write", "people:read", "people:write"]);
+fn invalid_requests_are_rejected_with_a_reason() {
+    let client = ApiClient::open("api-mistakes", &["sessions:read", "sessions:write", "people:read", "people:write"]);
     let table = [
         ("POST", "/sessions", json!({}), 422),
         ("POST", "/sessions", json!({ "queue": { "is": "nowhere" } }), 422),
@@ -164,7 +164,7 @@ fn mistakes_are_said_and_change_nothing() {
         ("PUT", "/sessions", Value::Null, 405),
         ("POST", "/teams", json!({ "name": "" }), 422),
         ("PATCH", "/technicians/1", json!({ "disabled": true }), 403),
-        // A list is no object, even of as many values as that has fields.
+        // A list is not accepted as an object, even with one value for each field.
         ("PATCH", "/technicians/1", json!([null, null]), 422),
         (
             "POST",
@@ -174,14 +174,14 @@ fn mistakes_are_said_and_change_nothing() {
         ),
     ];
     for (method, path, body, status) in table {
-        let answer = script.ask(method, path, &[], &body);
+        let answer = client.ask(method, path, &[], &body);
         assert_eq!(answer.status, status, "{method} {path} {body}: {}", answer.text);
         assert_eq!(answer.json()["status"], status);
     }
     let raw = |kind: &str, body: &str| {
-        let headers = [("authorization", script.bearer.as_str()), ("content-type", kind)];
-        script.stage.ask("POST", "/api/v1/sessions", &headers, body).status
+        let headers = [("authorization", client.bearer.as_str()), ("content-type", kind)];
+        client.fixture.ask("POST", "/api/v1/sessions", &headers, body).status
     };
     assert_eq!([raw("application/json", "{"), raw("text/plain", "{}")], [400, 415]);
-    assert_eq!(script.ask("GET", "/sessions", &[], &Value::Null).json()["items"], json!([]));
+    assert_eq!(client.ask("GET", "/sessions", &[], &Value::Null).json()["items"], json!([]));
 }

@@ -1,16 +1,16 @@
-//! The data folder: who can read it, and what lies in it.
+//! The data folder: who can read it, and what it contains.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use serde_json::{Value, json};
 
 use crate::{
+    fixture::{Fixture, PASSWORD},
     outbound::Listener,
     races::code,
-    stage::{PASSWORD, Stage},
 };
 
-/// Everything in a folder, with its rights.
+/// Everything in a folder, with its permissions.
 fn modes(folder: &Path) -> Vec<(String, u32)> {
     let mut all = vec![(folder.display().to_string(), fs::metadata(folder).unwrap().permissions().mode() & 0o777)];
     for entry in fs::read_dir(folder).unwrap().map(|e| e.unwrap()) {
@@ -27,27 +27,27 @@ fn open_to_others(folder: &Path) -> Vec<(String, u32)> {
 }
 
 #[test]
-fn nobody_else_on_the_machine_reads_the_data_folder() {
-    let mut stage = Stage::open("at-rest-modes");
-    let (_, _, link) = stage.generate();
-    let (_, resume) = stage.customer_enters(&link, "browser");
+fn other_users_cannot_read_the_data_folder() {
+    let mut fixture = Fixture::open("at-rest-modes");
+    let (_, _, link) = fixture.generate();
+    let (_, resume) = fixture.customer_enters(&link, "browser");
     let bearer = [("authorization", format!("Bearer {resume}"))];
     let bearer = bearer.each_ref().map(|(name, value)| (*name, value.as_str()));
-    assert_eq!(stage.ask("POST", "/api/join/posts?name=a.txt", &bearer, "hello").status, 201);
-    let all = modes(stage.folder());
+    assert_eq!(fixture.ask("POST", "/api/join/posts?name=a.txt", &bearer, "hello").status, 201);
+    let all = modes(fixture.folder());
     for name in ["deskside.sqlite", "deskside.sqlite-wal", "vault.key", "identity.key", "sealing/keys.json", "posts/"] {
         assert!(all.iter().any(|(path, _)| path.contains(name)), "{name} is not there: {all:?}");
     }
-    assert_eq!(open_to_others(stage.folder()), []);
-    // A folder of an older version, or one that somebody has copied.
-    stage.restart(|stage| {
-        for (path, _) in modes(stage.folder()) {
+    assert_eq!(open_to_others(fixture.folder()), []);
+    // A folder of an older version, or a copied one.
+    fixture.restart(|fixture| {
+        for (path, _) in modes(fixture.folder()) {
             let mode = if Path::new(&path).is_dir() { 0o755 } else { 0o644 };
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         }
     });
-    assert_eq!(open_to_others(stage.folder()), []);
-    assert_eq!(stage.get("/api/me").0, 200);
+    assert_eq!(open_to_others(fixture.folder()), []);
+    assert_eq!(fixture.get("/api/me").0, 200);
 }
 
 fn rt(url: &str, token: &str) -> Value {
@@ -57,68 +57,69 @@ fn rt(url: &str, token: &str) -> Value {
     })
 }
 
-/// Whether the desk is asked with this token.
-fn desk_hears(stage: &Stage, desk: &Listener, token: &str) -> bool {
-    let (status, tested) = stage.post("/api/receivers/1/test", &Value::Null);
+/// Whether the service desk receives this token.
+fn desk_receives_token(fixture: &Fixture, desk: &Listener, token: &str) -> bool {
+    let (status, tested) = fixture.post("/api/receivers/1/test", &Value::Null);
     assert_eq!(status, 200, "{tested}");
-    desk.heard().last().is_some_and(|said| said.contains(&format!("token {token}\r\n")))
+    desk.requests().last().is_some_and(|said| said.contains(&format!("token {token}\r\n")))
 }
 
-fn signs_in(stage: &Stage, secret: &str) -> bool {
+fn signs_in(fixture: &Fixture, secret: &str) -> bool {
     let body = json!({ "login": "tom", "password": PASSWORD, "code": code(secret, 0) });
-    // The same code counts once: time has not gone on since the last one.
-    stage.sql("UPDATE user SET totp_step = 0");
-    stage.post_as("/api/sign-in", &body, &[]).0 == 204
+    // A code works once, and no time has passed since the last one.
+    fixture.sql("UPDATE user SET totp_step = 0");
+    fixture.post_as("/api/sign-in", &body, &[]).0 == 204
 }
 
-fn holds(stage: &Stage, secret: &str) -> bool {
-    stage.database().windows(secret.len()).any(|window| window == secret.as_bytes())
+fn holds(fixture: &Fixture, secret: &str) -> bool {
+    fixture.database().windows(secret.len()).any(|window| window == secret.as_bytes())
 }
 
 #[test]
-fn secrets_of_other_systems_do_not_lie_in_the_database_as_they_are() {
-    let mut stage = Stage::open("at-rest-secrets");
+fn secrets_of_other_systems_are_encrypted_in_the_database() {
+    let mut fixture = Fixture::open("at-rest-secrets");
     let desk = Listener::open(|_, _| ("200 OK", vec![], "{}".into()));
     let openid = json!({ "issuer": "https://id.example", "client_id": "x", "client_secret": "openid-s3cret" });
-    assert_eq!(stage.put("/api/openid", &openid).0, 200);
+    assert_eq!(fixture.put("/api/openid", &openid).0, 200);
     let directory = json!({ "url": "ldaps://a.example", "bind_password": "directory-s3cret" });
-    assert_eq!(stage.put("/api/directory", &directory).0, 200);
-    assert_eq!(stage.put("/api/mailbox", &json!({ "host": "a.example", "password": "mailbox-s3cret" })).0, 200);
-    assert_eq!(stage.post("/api/receivers", &rt(&desk.url, "desk-s3cret")).0, 201);
+    assert_eq!(fixture.put("/api/directory", &directory).0, 200);
+    assert_eq!(fixture.put("/api/mailbox", &json!({ "host": "a.example", "password": "mailbox-s3cret" })).0, 200);
+    assert_eq!(fixture.post("/api/receivers", &rt(&desk.url, "desk-s3cret")).0, 201);
     let hook = json!({
         "kind": "webhook", "name": "Hook", "url": desk.url, "token": "", "events": [], "authority": "",
         "enabled": false, "retry_seconds": 5, "retry_hours": 1
     });
-    let hook = stage.post("/api/receivers", &hook).1["secret"].as_str().unwrap().to_owned();
-    let totp = stage.post("/api/me/second", &Value::Null).1["secret"].as_str().unwrap().to_owned();
-    assert_eq!(stage.put("/api/me/second", &json!({ "code": code(&totp, 0) })).0, 200);
+    let hook = fixture.post("/api/receivers", &hook).1["secret"].as_str().unwrap().to_owned();
+    let totp = fixture.post("/api/me/second", &Value::Null).1["secret"].as_str().unwrap().to_owned();
+    assert_eq!(fixture.put("/api/me/second", &json!({ "code": code(&totp, 0) })).0, 200);
     let all = ["openid-s3cret", "directory-s3cret", "mailbox-s3cret", "desk-s3cret", &hook, &totp];
     for secret in all {
-        assert!(!holds(&stage, secret), "{secret}");
+        assert!(!holds(&fixture, secret), "{secret}");
     }
-    // They are used all the same, also by the process after this one.
-    assert!(desk_hears(&stage, &desk, "desk-s3cret") && signs_in(&stage, &totp));
-    stage.restart(|_| ());
-    assert!(desk_hears(&stage, &desk, "desk-s3cret") && signs_in(&stage, &totp));
+    // They still work, also after a restart.
+    assert!(desk_receives_token(&fixture, &desk, "desk-s3cret") && signs_in(&fixture, &totp));
+    fixture.restart(|_| ());
+    assert!(desk_receives_token(&fixture, &desk, "desk-s3cret") && signs_in(&fixture, &totp));
 
-    // A folder of the version before: everything is as it was typed. It is sealed at the start.
+    // A folder of the previous version has plain texts. They are sealed at the start.
     let old =
         [("openid-0ld", 2, "client_secret"), ("directory-0ld", 3, "bind_password"), ("mailbox-0ld", 5, "password")];
     let totp = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
-    stage.restart(|stage| {
+    fixture.restart(|fixture| {
         for (secret, kind, field) in old {
-            stage.sql(&format!("UPDATE setting SET body = json_set(body, '$.{field}', '{secret}') WHERE id = {kind}"));
+            fixture
+                .sql(&format!("UPDATE setting SET body = json_set(body, '$.{field}', '{secret}') WHERE id = {kind}"));
         }
-        stage.sql("UPDATE receiver SET secret = 'desk-0ld'");
-        stage.sql(&format!("UPDATE user SET totp = '{totp}'"));
-        assert!(holds(stage, "desk-0ld") && holds(stage, totp) && holds(stage, "mailbox-0ld"));
+        fixture.sql("UPDATE receiver SET secret = 'desk-0ld'");
+        fixture.sql(&format!("UPDATE user SET totp = '{totp}'"));
+        assert!(holds(fixture, "desk-0ld") && holds(fixture, totp) && holds(fixture, "mailbox-0ld"));
     });
     for secret in ["openid-0ld", "directory-0ld", "mailbox-0ld", "desk-0ld", totp] {
-        assert!(!holds(&stage, secret), "{secret}");
+        assert!(!holds(&fixture, secret), "{secret}");
     }
-    assert!(desk_hears(&stage, &desk, "desk-0ld") && signs_in(&stage, totp));
+    assert!(desk_receives_token(&fixture, &desk, "desk-0ld") && signs_in(&fixture, totp));
 
-    // Without the vault's key none of them is of use, and whoever has a recovery code still comes in.
-    stage.restart(|stage| fs::remove_file(stage.folder().join("vault.key")).unwrap());
-    assert!(!desk_hears(&stage, &desk, "desk-0ld") && !signs_in(&stage, totp));
+    // Without the vault's key none of them works, and recovery codes still do.
+    fixture.restart(|fixture| fs::remove_file(fixture.folder().join("vault.key")).unwrap());
+    assert!(!desk_receives_token(&fixture, &desk, "desk-0ld") && !signs_in(&fixture, totp));
 }

@@ -1,4 +1,4 @@
-//! BeyondTrust's API, asked as its public clients ask it.
+//! BeyondTrust's API, used as its public clients use it.
 
 mod command_v2;
 mod commands;
@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 use expect_test::Expect;
 use serde_json::Value;
 
-use crate::stage::{Answer, Stage};
+use crate::fixture::{Answer, Fixture};
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 const EVERYTHING: [&str; 5] = ["sessions:read", "sessions:write", "evidence:read", "people:read", "people:write"];
@@ -25,29 +25,29 @@ fn basic(id: &str, secret: &str) -> String {
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{id}:{secret}")))
 }
 
-pub(crate) fn token(stage: &Stage, scopes: &[&str]) -> String {
-    let (id, secret) = stage.account("ServiceNow", scopes);
+pub(crate) fn token(fixture: &Fixture, scopes: &[&str]) -> String {
+    let (id, secret) = fixture.account("ServiceNow", scopes);
     let headers = [FORM, ("authorization", &basic(&id, &secret))];
-    let answer = stage.ask("POST", "/oauth2/token", &headers, "grant_type=client_credentials");
+    let answer = fixture.ask("POST", "/oauth2/token", &headers, "grant_type=client_credentials");
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json()["access_token"].as_str().unwrap().to_owned()
 }
 
-/// An installation with an account that may do everything.
+/// An installation with an API account that has every scope.
 struct Site {
-    stage: Stage,
+    fixture: Fixture,
     bearer: String,
 }
 
 impl Site {
     fn open(name: &str) -> Self {
-        let stage = Stage::open(name);
-        let bearer = format!("Bearer {}", token(&stage, &EVERYTHING));
-        Self { stage, bearer }
+        let fixture = Fixture::open(name);
+        let bearer = format!("Bearer {}", token(&fixture, &EVERYTHING));
+        Self { fixture, bearer }
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
-        self.stage.ask(method, path, &[FORM, ("authorization", &self.bearer)], body)
+        self.fixture.ask(method, path, &[FORM, ("authorization", &self.bearer)], body)
     }
 
     fn command(&self, parameters: &str) -> String {
@@ -65,11 +65,12 @@ impl Site {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let headers =
             [("content-type", "application/json"), ("accept", "application/json"), ("authorization", &self.bearer)];
-        self.stage.ask(method, &format!("/api/config/v1{path}"), &headers, &body)
+        self.fixture.ask(method, &format!("/api/config/v1{path}"), &headers, &body)
     }
 }
 
-/// A document with what differs from run to run written as what it is, one element a line.
+/// A document in a comparable form: values that differ from run to run are replaced by their kind, one element on each
+/// line.
 fn shape(text: &str, site: &Site) -> String {
     static REPLACED: LazyLock<[(regex::Regex, &str); 9]> = LazyLock::new(|| {
         let r = |pattern: &str| regex::Regex::new(pattern).unwrap();
@@ -85,7 +86,7 @@ fn shape(text: &str, site: &Site) -> String {
             (r("><"), ">\n<"),
         ]
     });
-    let text = text.replace(&site.stage.url, "https://HOST");
+    let text = text.replace(&site.fixture.url, "https://HOST");
     REPLACED.iter().fold(text, |text, (pattern, with)| pattern.replace_all(&text, *with).into_owned())
 }
 
@@ -93,7 +94,7 @@ fn check(site: &Site, text: &str, expected: Expect) {
     expected.assert_eq(&shape(text, site));
 }
 
-/// The text of the first element by that name.
+/// The text of the first element with this name.
 fn element<'a>(text: &'a str, name: &str) -> &'a str {
     let start = text.find(&format!("<{name}")).unwrap_or_else(|| panic!("no {name} in {text}"));
     let rest = &text[start..];

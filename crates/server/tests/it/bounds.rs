@@ -1,4 +1,4 @@
-//! What grows on the server has a bound, and says so when it is reached.
+//! Everything that grows on the server has a limit, and reports when it is reached.
 
 use std::{
     io::Write,
@@ -14,15 +14,15 @@ use web_transport_trait::SendStream;
 
 use crate::{
     capacity,
-    stage::Stage,
+    fixture::Fixture,
     tools::{next_job, pair},
     wire::grant,
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_cannot_say_so_much_that_nobody_hears_it_any_more() {
-    let stage = Stage::open("bounds-fault");
-    let (session, mut technician, mut customer) = pair(&stage).await;
+async fn a_program_cannot_send_texts_without_limit() {
+    let fixture = Fixture::open("bounds-fault");
+    let (session, mut technician, mut customer) = pair(&fixture).await;
     grant(&mut technician, &mut customer, &[Right::Files]).await;
     let program = tokio::spawn(async move {
         let (_, mut sender) = next_job(&customer).await;
@@ -33,19 +33,19 @@ async fn a_program_cannot_say_so_much_that_nobody_hears_it_any_more() {
         customer
     });
     let at = format!("/api/sessions/{session}/files/leaving/1");
-    let (status, problem) = tokio::task::block_in_place(|| stage.post(&at, &json!({ "path": "/film" })));
+    let (status, problem) = tokio::task::block_in_place(|| fixture.post(&at, &json!({ "path": "/film" })));
     assert_eq!(status, 422);
     assert!(problem.to_string().len() < 2_000, "{} bytes of a problem", problem.to_string().len());
     let _customer = program.await.unwrap();
     let failed = |m: &ServerMessage| matches!(m, ServerMessage::Happened { entry } if matches!(entry.event, Event::FileFailed { .. }));
-    let told = technician.until(failed).await.unwrap();
-    assert!(encode(&told).len() < MAX_EVENT_BYTES);
+    let reported = technician.until(failed).await.unwrap();
+    assert!(encode(&reported).len() < MAX_EVENT_BYTES);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_writes_too_much_is_told_so_and_the_conversation_goes_on() {
-    let stage = Stage::open("bounds-chat");
-    let (_, mut technician, mut customer) = pair(&stage).await;
+async fn a_participant_who_writes_too_often_is_refused_and_stays_connected() {
+    let fixture = Fixture::open("bounds-chat");
+    let (_, mut technician, mut customer) = pair(&fixture).await;
     for nonce in 1..=100 {
         customer.send(&ClientMessage::Chat { text: "and another one".into(), nonce }).await;
     }
@@ -58,10 +58,10 @@ async fn whoever_writes_too_much_is_told_so_and_the_conversation_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_does_not_arrive_whole_leaves_nothing() {
-    let stage = Stage::open("bounds-half");
-    let (session, ..) = pair(&stage).await;
-    let folder = stage.database_file().with_file_name("posts");
+async fn an_incomplete_upload_leaves_no_file() {
+    let fixture = Fixture::open("bounds-half");
+    let (session, ..) = pair(&fixture).await;
+    let folder = fixture.database_file().with_file_name("posts");
     let files = || std::fs::read_dir(&folder).map_or(0, Iterator::count);
     let reached = |wanted: usize| {
         let end = Instant::now() + Duration::from_secs(60);
@@ -71,18 +71,18 @@ async fn a_file_that_does_not_arrive_whole_leaves_nothing() {
         }
     };
     tokio::task::block_in_place(|| {
-        let host = stage.url.trim_start_matches("http://");
+        let host = fixture.url.trim_start_matches("http://");
         let mut line = std::net::TcpStream::connect(host).unwrap();
         let head = format!(
             "POST /api/sessions/{session}/posts?name=half HTTP/1.1\r\nhost: {host}\r\ncookie: {}\r\n\
              content-length: 100000\r\n\r\nhalf",
-            stage.cookie
+            fixture.cookie
         );
         line.write_all(head.as_bytes()).unwrap();
         reached(1);
         drop(line);
         reached(0);
-        // More than the chat takes is refused before it comes.
+        // A file over the limit is refused before it is uploaded.
         let mut line = std::net::TcpStream::connect(host).unwrap();
         line.write_all(head.replace("100000", "600000000").as_bytes()).unwrap();
         let mut answer = [0; 12];
@@ -92,10 +92,10 @@ async fn a_file_that_does_not_arrive_whole_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_window_that_is_drawn_at_its_edge_is_told_now_and_then_and_its_last_size_in_the_end() {
-    let stage = Stage::open("bounds-sizes");
-    assert_eq!(stage.put("/api/settings", &json!({ "record": false })).0, 200);
-    let (_, mut technician, mut customer) = pair(&stage).await;
+async fn resizing_is_reported_now_and_then_and_the_last_size_always() {
+    let fixture = Fixture::open("bounds-sizes");
+    assert_eq!(fixture.put("/api/settings", &json!({ "record": false })).0, 200);
+    let (_, mut technician, mut customer) = pair(&fixture).await;
     grant(&mut technician, &mut customer, &[Right::View]).await;
     let payload = capacity::key();
     let frame = |n: u16| {
@@ -108,37 +108,37 @@ async fn a_window_that_is_drawn_at_its_edge_is_told_now_and_then_and_its_last_si
     const SIZES: u16 = 2_000;
     let frames: Vec<u8> = (1..=SIZES).flat_map(frame).collect();
     let _screen = customer.stream(&[b"S".as_slice(), &frames].concat()).await;
-    let mut told = 0;
+    let mut reported = 0;
     let last =
         |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if state.screen == Some((100 + SIZES, 100)));
     loop {
-        let message = technician.next().await.expect("the session goes on");
+        let message = technician.next().await.expect("the connection stays open");
         let resized = |e: &Event| matches!(e, Event::ScreenResized { .. });
-        told += usize::from(matches!(&message, ServerMessage::Happened { entry } if resized(&entry.event)));
+        reported += usize::from(matches!(&message, ServerMessage::Happened { entry } if resized(&entry.event)));
         if last(&message) {
             break;
         }
     }
-    assert!((1..60).contains(&told), "{told} sizes were told");
+    assert!((1..60).contains(&reported), "{reported} sizes were reported");
 }
 
 #[test]
-fn a_customer_has_a_few_programs_on_their_way_and_none_when_the_session_is_over() {
-    let stage = Stage::open("bounds-handover");
-    let (session, _, link) = stage.generate();
-    let (_, resume) = stage.customer_enters(&link, "browser");
+fn hand_over_tokens_are_limited_and_end_with_the_session() {
+    let fixture = Fixture::open("bounds-handover");
+    let (session, _, link) = fixture.generate();
+    let (_, resume) = fixture.customer_enters(&link, "browser");
     let hand_over = || {
-        let (status, handed) = stage.post_as("/api/join/handover", &json!({ "token": resume }), &[]);
+        let (status, handed) = fixture.post_as("/api/join/handover", &json!({ "token": resume }), &[]);
         assert_eq!(status, 200, "{handed}");
         handed["token"].as_str().unwrap().to_owned()
     };
     let works = |token: &str| {
         let pass = json!({ "by": "handover", "token": token });
-        stage.post_as("/api/join/look", &pass, &[]).0 == 200
+        fixture.post_as("/api/join/look", &pass, &[]).0 == 200
     };
     let tokens: Vec<String> = (0..12).map(|_| hand_over()).collect();
     assert_eq!(tokens.iter().filter(|token| works(token)).count(), 5);
     assert!(works(tokens.last().unwrap()));
-    assert_eq!(stage.post(&format!("/api/sessions/{session}/close"), &serde_json::Value::Null).0, 204);
+    assert_eq!(fixture.post(&format!("/api/sessions/{session}/close"), &serde_json::Value::Null).0, 204);
     assert!(!tokens.iter().any(|token| works(token)));
 }

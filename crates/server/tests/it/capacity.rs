@@ -1,6 +1,6 @@
-//! How many sessions one server carries: `cargo test --release -p server --test it -- --ignored --nocapture capacity`
-//! (after `cargo build --release -p server --examples`). The customers and technicians are this process, on the same cores
-//! as the server; beside it the same bytes go through a relay that only passes them on.
+//! How many sessions a server can carry: `cargo test --release -p server --test it -- --ignored --nocapture capacity`
+//! (after `cargo build --release -p server --examples`). Customers and technicians run in this process, on the same
+//! cores as the server; for comparison the same bytes go through a relay that only forwards them.
 
 use std::{
     io::{BufRead, BufReader},
@@ -21,11 +21,11 @@ use tokio::{
 use web_transport_trait::{RecvStream, SendStream, Session};
 
 use crate::{
-    stage::{Peer, Stage, cpu_seconds, resident_kib},
+    fixture::{Fixture, Peer, cpu_seconds, resident_kib},
     wire::{grant, pair},
 };
 
-/// A moving screen: what scrolling text takes, thirty times a second.
+/// A moving screen: the bytes of scrolling text, thirty times a second.
 const FRAME: usize = 16_000;
 const FRAME_TIME: Duration = Duration::from_millis(33);
 const RUN: Duration = Duration::from_secs(6);
@@ -42,8 +42,8 @@ pub(crate) fn key() -> Vec<u8> {
     coder.next(1).unwrap().unwrap().data
 }
 
-/// A picture that builds on others, as far as the server looks into it: a frame's OBU (AV1 specification, 5.3) with its
-/// length, which says in its first bits that it is none to start from.
+/// A delta frame, as far as the server parses it: an OBU of a frame (AV1 specification, 5.3) with its length, whose
+/// first bits say that it is not a keyframe.
 pub(crate) fn delta() -> Vec<u8> {
     const OBU: [u8; 4] =
         [0x32, 0x80 | ((FRAME - 4) & 0x7f) as u8, 0x80 | ((FRAME - 4) >> 7 & 0x7f) as u8, (FRAME >> 14) as u8];
@@ -52,7 +52,7 @@ pub(crate) fn delta() -> Vec<u8> {
     bytes
 }
 
-/// The customer's side: frames at their times until it is told to stop.
+/// The customer's side: sends frames at their times until it is stopped.
 async fn send(customer: Peer, begun: Instant, moving: bool, stop: Arc<AtomicBool>) {
     let now = || begun.elapsed().as_micros() as u32;
     let first = frame(FrameKind::Picture { key: true, lossless: false }, 1, now(), &key());
@@ -72,7 +72,7 @@ async fn send(customer: Peer, begun: Instant, moving: bool, stop: Arc<AtomicBool
     }
 }
 
-/// The technician's side: how long each frame took, in microseconds.
+/// The technician's side: returns the latency of each frame in microseconds.
 async fn receive(technician: Peer, begun: Instant, stop: Arc<AtomicBool>) -> Vec<u32> {
     let mut times = Vec::new();
     let Ok(mut stream) = technician.session.accept_uni().await else { return times };
@@ -95,17 +95,17 @@ async fn receive(technician: Peer, begun: Instant, stop: Arc<AtomicBool>) -> Vec
     times
 }
 
-/// What a number of sessions takes.
-struct Taken {
+/// The measurements for a number of sessions.
+struct Measurement {
     /// Milliseconds.
     p50: f64,
     p95: f64,
-    /// Of the server's or relay's process, in cores.
+    /// The processor use of the server or relay, in cores.
     share: f64,
     resident_kib: u64,
 }
 
-impl Taken {
+impl Measurement {
     fn of(mut times: Vec<u32>, share: f64, resident_kib: u64) -> Self {
         times.sort_unstable();
         let at = |part: f64| times.get((times.len() as f64 * part) as usize).map_or(0.0, |us| f64::from(*us) / 1_000.0);
@@ -113,31 +113,31 @@ impl Taken {
     }
 }
 
-async fn run(count: usize, moving: bool) -> Taken {
-    let stage = Stage::open("capacity");
+async fn run(count: usize, moving: bool) -> Measurement {
+    let fixture = Fixture::open("capacity");
     let (begun, stop) = (Instant::now(), Arc::new(AtomicBool::new(false)));
     let (mut senders, mut receivers) = (vec![], vec![]);
     for _ in 0..count {
-        let (mut technician, mut customer) = pair(&stage).await;
+        let (mut technician, mut customer) = pair(&fixture).await;
         grant(&mut technician, &mut customer, &[Right::View]).await;
         senders.push(tokio::spawn(send(customer, begun, moving, stop.clone())));
         receivers.push(tokio::spawn(receive(technician, begun, stop.clone())));
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let (before, at) = (stage.cpu_seconds(), Instant::now());
+    let (before, at) = (fixture.cpu_seconds(), Instant::now());
     tokio::time::sleep(RUN).await;
-    let share = (stage.cpu_seconds() - before) / at.elapsed().as_secs_f64();
-    let memory = stage.resident_kib();
+    let share = (fixture.cpu_seconds() - before) / at.elapsed().as_secs_f64();
+    let memory = fixture.resident_kib();
     stop.store(true, Relaxed);
     let mut times = Vec::new();
     for receiver in receivers {
         times.extend(receiver.await.unwrap());
     }
-    Taken::of(times, share, memory)
+    Measurement::of(times, share, memory)
 }
 
-/// The same bytes at the same times through a relay that only passes them on.
-async fn plain(count: usize) -> Taken {
+/// The same bytes at the same times through a relay that only forwards them.
+async fn plain(count: usize) -> Measurement {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let program = std::env::current_exe().unwrap().parent().unwrap().with_file_name("examples").join("plain-relay");
     let mut relay = Command::new(program).arg(port.to_string()).stdout(Stdio::piped()).spawn().unwrap();
@@ -168,7 +168,7 @@ async fn plain(count: usize) -> Taken {
         receivers.push(tokio::spawn(async move {
             let mut times = Vec::new();
             let mut bytes = vec![0; HEADER_BYTES + FRAME];
-            // The giver ends its side when it is told to stop.
+            // The sender ends its side when it is stopped.
             while taker.read_exact(&mut bytes).await.is_ok() {
                 let header = Header::from_bytes(bytes.first_chunk().unwrap()).unwrap();
                 times.push((begun.elapsed().as_micros() as u32).saturating_sub(header.time));
@@ -187,7 +187,7 @@ async fn plain(count: usize) -> Taken {
         times.extend(receiver.await.unwrap());
     }
     let _ = (relay.kill(), relay.wait());
-    Taken::of(times, share, memory)
+    Measurement::of(times, share, memory)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,8 +195,8 @@ async fn plain(count: usize) -> Taken {
 async fn capacity() {
     println!("| sessions | screens | through | latency p50 / p95 ms | its CPU, cores | resident MiB |");
     println!("|---|---|---|---|---|---|");
-    let row = |count: usize, screens: &str, through: &str, taken: Taken| {
-        let Taken { p50, p95, share, resident_kib } = taken;
+    let row = |count: usize, screens: &str, through: &str, taken: Measurement| {
+        let Measurement { p50, p95, share, resident_kib } = taken;
         let memory = resident_kib / 1024;
         println!("| {count} | {screens} | {through} | {p50:.1} / {p95:.1} | {share:.2} | {memory} |");
     };

@@ -1,4 +1,4 @@
-//! Whoever opens connections and says little, or sends too much, keeps nobody else out.
+//! Clients that open many connections, send little or send too much lock nobody else out.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -8,42 +8,42 @@ use std::{
 
 use serde_json::json;
 
-use crate::stage::{PASSWORD, Stage};
+use crate::fixture::{Fixture, PASSWORD};
 
-fn sign_in(stage: &Stage, from: &str) -> u16 {
+fn sign_in(fixture: &Fixture, from: &str) -> u16 {
     let right = json!({ "login": "tom", "password": PASSWORD });
-    stage.post_as("/api/sign-in", &right, &[("x-forwarded-for", from)]).0
+    fixture.post_as("/api/sign-in", &right, &[("x-forwarded-for", from)]).0
 }
 
 #[test]
 fn many_wrong_passwords_at_once_take_little_memory() {
-    let stage = Stage::open("passwords");
-    assert_eq!(sign_in(&stage, "192.0.2.1"), 204);
-    let before = stage.resident_kib();
+    let fixture = Fixture::open("passwords");
+    assert_eq!(sign_in(&fixture, "192.0.2.1"), 204);
+    let before = fixture.resident_kib();
     let answers: Vec<u16> = std::thread::scope(|scope| {
         let one = |n: u32| {
             let wrong = json!({ "login": format!("somebody-{n}"), "password": "not this one" });
             let from = format!("10.{}.{}.1", n / 250, n % 250);
-            stage.post_as("/api/sign-in", &wrong, &[("x-forwarded-for", &from)]).0
+            fixture.post_as("/api/sign-in", &wrong, &[("x-forwarded-for", &from)]).0
         };
         let all: Vec<_> = (0..300).map(|n| scope.spawn(move || one(n))).collect();
         all.into_iter().map(|one| one.join().unwrap()).collect()
     });
     assert!(answers.iter().all(|a| matches!(a, 401 | 503)), "{answers:?}");
     assert!(answers.contains(&401), "{answers:?}");
-    let grown = stage.peak_kib() - before;
+    let grown = fixture.peak_kib() - before;
     println!(
         "300 wrong passwords at once: {} MiB at most, {} MiB afterwards",
         grown / 1024,
-        stage.resident_kib() / 1024
+        fixture.resident_kib() / 1024
     );
     assert!(grown < 200 * 1024, "{grown} KiB more");
-    assert_eq!(sign_in(&stage, "192.0.2.1"), 204);
+    assert_eq!(sign_in(&fixture, "192.0.2.1"), 204);
 }
 
 #[test]
-fn every_text_of_every_request_has_a_longest() {
-    let stage = Stage::open("longest");
+fn every_text_of_a_request_has_a_limit() {
+    let fixture = Fixture::open("longest");
     let long = "x".repeat(5_000);
     let table = [
         ("/api/sign-in", json!({ "login": long, "password": "p" })),
@@ -55,17 +55,17 @@ fn every_text_of_every_request_has_a_longest() {
         ("/api/incidents", json!({ "a": { "b": [long] } })),
     ];
     for (path, body) in table {
-        let (status, answer) = stage.post(path, &body);
+        let (status, answer) = fixture.post(path, &body);
         assert_eq!(status, 422, "{path}: {answer}");
         assert!(answer["message"].as_str().unwrap().contains("too long"), "{path}: {answer}");
     }
-    assert_eq!(stage.get(&format!("/api/past?q={long}")).0, 422);
-    assert_eq!(stage.get(&format!("/api/past?q={}", "x".repeat(9_000))).0, 413);
+    assert_eq!(fixture.get(&format!("/api/past?q={long}")).0, 422);
+    assert_eq!(fixture.get(&format!("/api/past?q={}", "x".repeat(9_000))).0, 413);
     let form = [("content-type", "application/x-www-form-urlencoded")];
-    assert_eq!(stage.ask("POST", "/oauth2/token", &form, &format!("grant_type={long}")).status, 422);
+    assert_eq!(fixture.ask("POST", "/oauth2/token", &form, &format!("grant_type={long}")).status, 422);
     let much = format!("\"{}\"", "x".repeat(40_000));
-    assert_eq!(stage.ask("POST", "/api/sign-in", &[("content-type", "application/json")], &much).status, 413);
-    // However a body is called, whoever reads it reads short texts.
+    assert_eq!(fixture.ask("POST", "/api/sign-in", &[("content-type", "application/json")], &much).status, 413);
+    // Texts are limited whatever the content type.
     let json = format!(r#"{{"grant_type":"{long}"}}"#);
     let part =
         |name: &str, value: &str| format!("--b\r\ncontent-disposition: form-data; name={name}\r\n\r\n{value}\r\n");
@@ -79,56 +79,56 @@ fn every_text_of_every_request_has_a_longest() {
         ("multipart/form-data; boundary=b", part("grant_type", "x") + "--b--\r\n", 400),
     ];
     for (kind, body, status) in table {
-        let answer = stage.ask("POST", "/oauth2/token", &[("content-type", kind)], &body);
+        let answer = fixture.ask("POST", "/oauth2/token", &[("content-type", kind)], &body);
         assert_eq!(answer.status, status, "{kind}: {}", answer.text);
     }
     let two = [("content-type", "text/plain"), ("content-type", "application/json")];
-    assert_eq!(stage.ask("POST", "/oauth2/token", &two, "{}").status, 422);
+    assert_eq!(fixture.ask("POST", "/oauth2/token", &two, "{}").status, 422);
 }
 
 #[test]
-fn whoever_may_not_ask_is_told_so_before_their_body_is_read() {
-    let stage = Stage::open("unread-bodies");
+fn unauthorized_requests_are_rejected_before_their_body_is_read() {
+    let fixture = Fixture::open("unread-bodies");
     for (path, status) in [("/api/incidents", "401"), ("/api/nothing/of/the/kind", "404"), ("/api/v1/sessions", "401")]
     {
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 200000\r\n\r\n"
         );
         let mut answer = [0; 12];
-        says(&stage, head.as_bytes()).read_exact(&mut answer).unwrap();
+        says(&fixture, head.as_bytes()).read_exact(&mut answer).unwrap();
         assert_eq!(str::from_utf8(&answer).unwrap(), format!("HTTP/1.1 {status}"), "{path}");
     }
 }
 
-/// One network's long bodies, which do not come, are no reason for others to wait.
+/// Long bodies of one network that never arrive do not delay others.
 #[test]
-fn long_bodies_of_one_network_hold_up_no_other() {
-    let stage = Stage::open("long-bodies");
-    let mut lines: Vec<Untaken> = (0..3).map(|_| Untaken::open(&stage)).collect();
+fn long_bodies_of_one_network_do_not_delay_others() {
+    let fixture = Fixture::open("long-bodies");
+    let mut lines: Vec<UnreadResponses> = (0..3).map(|_| UnreadResponses::open(&fixture)).collect();
     for line in &mut lines {
         for _ in 0..90 {
             line.asks("POST", "/api/sign-in", "10.0.0.1", Some(30_000));
         }
     }
-    // Heard after all of these, on the same line.
+    // Handled after all of these, on the same connection.
     let mut line = lines.pop().unwrap();
     line.asks("GET", "/api/join/welcome", "10.0.0.1", None);
-    let mut heard = Vec::new();
-    while !heard.windows(9).any(|bytes| bytes[3] == 1 && bytes[5..] == 181u32.to_be_bytes()) {
+    let mut requests = Vec::new();
+    while !requests.windows(9).any(|bytes| bytes[3] == 1 && bytes[5..] == 181u32.to_be_bytes()) {
         let mut some = [0; 4_096];
         let length = line.stream.read(&mut some).unwrap();
-        assert_ne!(length, 0, "the connection goes on");
-        heard.extend_from_slice(&some[..length]);
+        assert_ne!(length, 0, "the connection stays open");
+        requests.extend_from_slice(&some[..length]);
     }
     let right = json!({ "login": "tom", "password": PASSWORD, "code": "" }).to_string();
     let body = format!("{right}{}", " ".repeat(20_000));
     let headers = [("content-type", "application/json"), ("x-forwarded-for", "192.0.2.1")];
     let begun = Instant::now();
-    assert_eq!(stage.ask("POST", "/api/sign-in", &headers, &body).status, 204);
+    assert_eq!(fixture.ask("POST", "/api/sign-in", &headers, &body).status, 204);
     println!("signed in beside long bodies in {:?}", begun.elapsed());
 }
 
-/// Open until the server ends it; what it said before.
+/// Waits until the server ends the connection; returns what it sent before.
 fn ended(mut stream: TcpStream) -> Vec<u8> {
     let mut said = Vec::new();
     match stream.read_to_end(&mut said) {
@@ -138,7 +138,7 @@ fn ended(mut stream: TcpStream) -> Vec<u8> {
     }
 }
 
-/// Says a bit again and again until the server ends the connection.
+/// Sends a few bytes again and again until the server ends the connection.
 fn trickles(mut stream: TcpStream, bit: &[u8]) {
     let end = Instant::now() + Duration::from_secs(60);
     stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
@@ -156,13 +156,13 @@ fn trickles(mut stream: TcpStream, bit: &[u8]) {
     }
 }
 
-fn says(stage: &Stage, bytes: &[u8]) -> TcpStream {
-    let mut stream = stage.tcp();
+fn says(fixture: &Fixture, bytes: &[u8]) -> TcpStream {
+    let mut stream = fixture.tcp();
     stream.write_all(bytes).unwrap();
     stream
 }
 
-/// An HTTP/2 connection's beginning: the preface and empty settings.
+/// The beginning of an HTTP/2 connection: the preface and empty settings.
 const H2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const H2_PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0deskside";
 const POST: &[u8] =
@@ -171,15 +171,15 @@ const CHUNKED: &[u8] =
     b"POST /api/sign-in HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
 
 #[test]
-fn whoever_says_nothing_or_little_is_ended() {
-    let stage = Stage::open_with("slow", &["--request-seconds", "1"]);
+fn idle_and_trickling_connections_are_closed() {
+    let fixture = Fixture::open_with("slow", &["--request-seconds", "1"]);
     std::thread::scope(|scope| {
         for beginning in [&b""[..], b"G", b"GET /api/me HTTP/1.1\r\nhost: a\r\n", b"PRI * HTTP", H2, POST, CHUNKED] {
-            let stream = says(&stage, beginning);
+            let stream = says(&fixture, beginning);
             scope.spawn(move || ended(stream));
         }
-        // After a whole answer too.
-        let kept = says(&stage, b"GET /api/join/welcome HTTP/1.1\r\nhost: a\r\n\r\n");
+        // Also after a complete response.
+        let kept = says(&fixture, b"GET /api/join/welcome HTTP/1.1\r\nhost: a\r\n\r\n");
         scope.spawn(move || assert!(ended(kept).starts_with(b"HTTP/1.1 200")));
         for (beginning, bit) in [
             (&b"GET /api/me HTTP/1.1\r\nhost: a\r\n"[..], &b"x: y\r\n"[..]),
@@ -187,27 +187,27 @@ fn whoever_says_nothing_or_little_is_ended() {
             (CHUNKED, b"1\r\nx\r\n"),
             (H2, H2_PING),
         ] {
-            let stream = says(&stage, beginning);
+            let stream = says(&fixture, beginning);
             scope.spawn(move || trickles(stream, bit));
         }
     });
-    assert_eq!(sign_in(&stage, "192.0.2.1"), 204);
+    assert_eq!(sign_in(&fixture, "192.0.2.1"), 204);
 }
 
 #[test]
-fn whoever_does_not_read_is_ended() {
-    let stage = Stage::open_with("unread", &["--request-seconds", "1"]);
-    let idle = stage.sockets();
-    // More answers than anything holds on the way. There are several, for the test's own connection may end meanwhile.
+fn connections_that_do_not_read_are_closed() {
+    let fixture = Fixture::open_with("unread", &["--request-seconds", "1"]);
+    let idle = fixture.sockets();
+    // More responses than any buffer holds. There are several connections, because the test's own may end meanwhile.
     let question = b"GET /verify.html HTTP/1.1\r\nhost: a\r\n\r\n".repeat(100);
-    let unread: Vec<TcpStream> = (0..4).map(|_| stage.tcp()).collect();
+    let unread: Vec<TcpStream> = (0..4).map(|_| fixture.tcp()).collect();
     for mut stream in &unread {
         stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
         while stream.write_all(&question).is_ok() {}
     }
-    assert!(stage.sockets() > idle);
+    assert!(fixture.sockets() > idle);
     let end = Instant::now() + Duration::from_secs(60);
-    while stage.sockets() > idle {
+    while fixture.sockets() > idle {
         assert!(Instant::now() < end, "the connection is not ended");
         std::thread::yield_now();
     }
@@ -215,33 +215,33 @@ fn whoever_does_not_read_is_ended() {
 }
 
 #[test]
-fn a_tls_handshake_that_does_not_go_on_is_ended() {
-    let stage = Stage::open_with_tls_and("handshake", &["--request-seconds", "1"]);
+fn a_stalled_tls_handshake_is_closed() {
+    let fixture = Fixture::open_with_tls_and("handshake", &["--request-seconds", "1"]);
     std::thread::scope(|scope| {
         for beginning in [&b""[..], b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"] {
-            let stream = says(&stage, beginning);
+            let stream = says(&fixture, beginning);
             scope.spawn(move || ended(stream));
         }
     });
 }
 
 #[test]
-fn a_websocket_that_says_no_hello_is_ended() {
-    let stage = Stage::open("no-hello");
-    assert!(ended(says(&stage, &upgrade("192.0.2.1"))).starts_with(b"HTTP/1.1 101"));
+fn a_websocket_without_a_hello_is_closed() {
+    let fixture = Fixture::open("no-hello");
+    assert!(ended(says(&fixture, &upgrade("192.0.2.1"))).starts_with(b"HTTP/1.1 101"));
 }
 
 #[test]
-fn a_slow_upload_arrives() {
-    let stage = Stage::open_with("slow-upload", &["--request-seconds", "1"]);
-    let (_, _, link) = stage.generate();
-    let (_, resume) = stage.customer_enters(&link, "browser");
+fn a_slow_upload_is_accepted() {
+    let fixture = Fixture::open_with("slow-upload", &["--request-seconds", "1"]);
+    let (_, _, link) = fixture.generate();
+    let (_, resume) = fixture.customer_enters(&link, "browser");
     let head = format!(
         "POST /api/join/posts?name=a.txt HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {resume}\r\ncontent-length: 20480\r\n\
          connection: close\r\n\r\n"
     );
-    let mut stream = says(&stage, head.as_bytes());
-    // Longer than any pause may be, and faster than what is too slow.
+    let mut stream = says(&fixture, head.as_bytes());
+    // Longer than the longest pause, and faster than the minimum speed.
     for _ in 0..20 {
         std::thread::sleep(Duration::from_millis(300));
         stream.write_all(&[b'x'; 1_024]).unwrap();
@@ -252,20 +252,20 @@ fn a_slow_upload_arrives() {
 
 #[test]
 fn idle_connections_lock_nobody_out() {
-    // As many files as 1,200 connections take, in this process.
+    // As many open files as 1,200 connections need in this process.
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
     rustix::process::setrlimit(rustix::process::Resource::Nofile, raised).unwrap();
     for options in [&[][..], &["--max-connections", "64"]] {
-        let stage = Stage::open_with("idle", options);
-        let idle: Vec<TcpStream> = (0..1_200).map(|_| stage.tcp()).collect();
+        let fixture = Fixture::open_with("idle", options);
+        let idle: Vec<TcpStream> = (0..1_200).map(|_| fixture.tcp()).collect();
         let begun = Instant::now();
-        assert_eq!(sign_in(&stage, "192.0.2.1"), 204, "{options:?}");
+        assert_eq!(sign_in(&fixture, "192.0.2.1"), 204, "{options:?}");
         println!("signed in beside {} connections ({options:?}) in {:?}", idle.len(), begun.elapsed());
-        // In a session one comes back, too.
-        let (_, _, link) = stage.generate();
-        let (_, resume) = stage.customer_enters(&link, "browser");
-        stage.customer_returns(&resume);
+        // Participants of a session can still return.
+        let (_, _, link) = fixture.generate();
+        let (_, resume) = fixture.customer_enters(&link, "browser");
+        fixture.customer_returns(&resume);
     }
 }
 
@@ -274,26 +274,26 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// A text of a header block, without Huffman's code.
+/// A string in a header block, without Huffman coding.
 fn text(text: &str) -> Vec<u8> {
     [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat()
 }
 
-/// A line of HTTP/2 whose peer takes no byte of any answer.
-struct Untaken {
+/// An HTTP/2 connection whose peer reads no response.
+struct UnreadResponses {
     stream: TcpStream,
     next: u32,
 }
 
-impl Untaken {
+impl UnreadResponses {
     const WINDOW_OF_NOTHING: &[u8] = b"\0\x04\0\0\0\0";
 
-    fn open(stage: &Stage) -> Self {
+    fn open(fixture: &Fixture) -> Self {
         let settings = frame(4, 0, 0, Self::WINDOW_OF_NOTHING);
-        Self { stream: says(stage, &[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..]].concat()), next: 1 }
+        Self { stream: says(fixture, &[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..]].concat()), next: 1 }
     }
 
-    /// Begins a request; its number. One with a body is not at its end.
+    /// Begins a request and returns its stream number. With a body the request stays open.
     fn asks(&mut self, method: &str, path: &str, from: &str, body: Option<usize>) -> u32 {
         let mut block = vec![0x86, 0x02];
         block.extend(text(method));
@@ -316,24 +316,25 @@ impl Untaken {
     }
 }
 
-/// Whether somebody whom nobody knows is answered.
-fn stranger_gets_in(stage: &Stage) -> bool {
+/// Whether a stranger gets a response.
+fn stranger_gets_in(fixture: &Fixture) -> bool {
     let question =
         b"GET /api/join/welcome HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 192.0.2.77\r\nconnection: close\r\n\r\n";
-    let mut stream = stage.tcp();
+    let mut stream = fixture.tcp();
     let mut said = Vec::new();
     let _ = stream.write_all(question);
     let _ = stream.read_to_end(&mut said);
     said.starts_with(b"HTTP/1.1 200")
 }
 
-/// Sooner than anything in these attacks ends by itself: a WebSocket without a hello after ten seconds, the rest later.
+/// Shorter than the time after which anything in these attacks ends by itself: a WebSocket without a hello after ten
+/// seconds, the rest later.
 const SOON: Duration = Duration::from_secs(8);
 const NOW_AND_THEN: Duration = Duration::from_millis(100);
 
-/// Fills the server until a stranger is not let in, and goes on; the stranger gets in all the same, and soon. What attacks is
-/// told when it is time for a sign of life.
-fn keeps_nobody_out(stage: &Stage, mut attack: impl FnMut(bool)) {
+/// Fills the server until a stranger is refused, and continues; strangers must nevertheless be admitted soon. The
+/// attack is told when to send a sign of life.
+fn assert_nobody_is_locked_out(fixture: &Fixture, mut attack: impl FnMut(bool)) {
     let mut last = Instant::now();
     let mut attacks = || {
         let due = last.elapsed() >= NOW_AND_THEN;
@@ -343,19 +344,19 @@ fn keeps_nobody_out(stage: &Stage, mut attack: impl FnMut(bool)) {
         attack(due);
     };
     let begun = Instant::now();
-    while stranger_gets_in(stage) {
+    while stranger_gets_in(fixture) {
         assert!(begun.elapsed() < SOON * 4, "the server is not full");
         attacks();
     }
     let full = Instant::now();
-    while !stranger_gets_in(stage) {
+    while !stranger_gets_in(fixture) {
         assert!(full.elapsed() < SOON, "strangers are kept out");
         attacks();
     }
     println!("a stranger got in after {:?}", full.elapsed());
 }
 
-/// Sixty-four connections, and twice as many requests.
+/// Options for sixty-four connections and twice as many requests.
 const FEW: [&str; 4] = ["--max-connections", "64", "--request-seconds", "15"];
 
 fn network(n: usize) -> String {
@@ -363,13 +364,13 @@ fn network(n: usize) -> String {
 }
 
 #[test]
-fn answers_that_are_not_taken_keep_nobody_out() {
-    let stage = Stage::open_with("untaken", &FEW);
-    let mut lines: Vec<Untaken> = (0..5).map(|_| Untaken::open(&stage)).collect();
+fn unread_responses_lock_nobody_out() {
+    let fixture = Fixture::open_with("untaken", &FEW);
+    let mut lines: Vec<UnreadResponses> = (0..5).map(|_| UnreadResponses::open(&fixture)).collect();
     let mut filled = 0;
-    keeps_nobody_out(&stage, |due| {
+    assert_nobody_is_locked_out(&fixture, |due| {
         for (n, line) in (0..).zip(&mut lines) {
-            // Some that are not taken, and one that needs no window, again and again.
+            // Some responses that are not read, and one that needs no window, again and again.
             for _ in filled..40 {
                 line.asks("GET", "/verify.html", &network(n), None);
             }
@@ -382,10 +383,11 @@ fn answers_that_are_not_taken_keep_nobody_out() {
 }
 
 #[test]
-fn bodies_that_trickle_keep_nobody_out() {
-    let stage = Stage::open_with("trickle", &FEW);
-    let mut lines: Vec<(Untaken, Vec<u32>)> = (0..5).map(|_| (Untaken::open(&stage), vec![])).collect();
-    keeps_nobody_out(&stage, |due| {
+fn trickling_bodies_lock_nobody_out() {
+    let fixture = Fixture::open_with("trickle", &FEW);
+    let mut lines: Vec<(UnreadResponses, Vec<u32>)> =
+        (0..5).map(|_| (UnreadResponses::open(&fixture), vec![])).collect();
+    assert_nobody_is_locked_out(&fixture, |due| {
         for (n, (line, bodies)) in (0..).zip(&mut lines) {
             if bodies.len() < 40 {
                 bodies.extend((0..10).map(|_| line.asks("POST", "/api/sign-in", &network(n), Some(9_000))));
@@ -404,12 +406,12 @@ fn upgrade(from: &str) -> Vec<u8> {
 }
 
 #[test]
-fn websockets_that_say_no_hello_keep_nobody_out() {
-    let stage = Stage::open_with("hellos", &FEW);
+fn websockets_without_a_hello_lock_nobody_out() {
+    let fixture = Fixture::open_with("hellos", &FEW);
     let mut sockets = vec![];
-    keeps_nobody_out(&stage, |due| {
+    assert_nobody_is_locked_out(&fixture, |due| {
         if due || sockets.len() < 100 {
-            let mut stream = stage.tcp();
+            let mut stream = fixture.tcp();
             let _ = stream.write_all(&upgrade(&network(sockets.len() % 5)));
             sockets.push(stream);
         }
@@ -417,14 +419,14 @@ fn websockets_that_say_no_hello_keep_nobody_out() {
 }
 
 #[test]
-fn a_websocket_says_little_before_its_hello() {
-    let stage = Stage::open("large-hello");
-    let mut stream = says(&stage, &upgrade("192.0.2.1"));
+fn a_websocket_is_limited_before_its_hello() {
+    let fixture = Fixture::open("large-hello");
+    let mut stream = says(&fixture, &upgrade("192.0.2.1"));
     assert!(stream.read(&mut [0; 4_096]).unwrap() > 0);
-    // One message of fifteen megabytes; nobody holds so much on the way.
+    // One message of fifteen megabytes, more than any buffer holds.
     let length = 15_000_000u64;
     let head = [&[0x82, 0xff], &length.to_be_bytes()[..], &[0; 4]].concat();
     let message = vec![0; usize::try_from(length).unwrap()];
     let sent = stream.write_all(&head).and_then(|()| stream.write_all(&message));
-    assert!(sent.is_err(), "it was read");
+    assert!(sent.is_err(), "the message was read");
 }

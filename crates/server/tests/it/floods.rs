@@ -1,4 +1,4 @@
-//! A customer's program that somebody has changed: what it can make the server keep and compute.
+//! A modified support program: how much it can make the server store and compute.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use web_transport_trait::{RecvStream, SendStream, Session};
 
 use crate::{
     capacity,
-    recording::{KEY, Shown, policy},
-    stage::{Peer, Stage},
+    fixture::{Fixture, Peer},
+    recording::{KEY, SharedScreen, policy},
     tools::{next_job, pair},
     wire::grant,
 };
 
-/// A keyframe of a few bytes that claims to be this large, as far as the server looks into it (AV1 specification, 5.5).
+/// A keyframe of a few bytes that claims this size, as far as the server parses it (AV1 specification, 5.5).
 fn claim(width: u16, height: u16) -> Vec<u8> {
     let sides = [(12, 4), (12, 4), (u32::from(width) - 1, 13), (u32::from(height) - 1, 13)];
     // Profile 1; no still picture, no timing information, no delay; one operating point of level 8, main tier.
@@ -28,12 +28,12 @@ fn claim(width: u16, height: u16) -> Vec<u8> {
     let mut unit = vec![0x0A, 40];
     unit.extend(bits.as_bytes().chunks(8).map(byte));
     unit.resize(42, 0);
-    // A frame that is shown, and nothing in it.
+    // A shown frame without content.
     unit.extend([0x32, 2, 0x10, 0]);
     unit
 }
 
-/// A frame whose header says the same as its picture.
+/// A frame whose header matches its picture.
 fn frame(kind: FrameKind, (width, height): (u16, u16), seq: u32, payload: &[u8]) -> Vec<u8> {
     let length = payload.len() as u32;
     let header = Header { kind, width, height, seq, time: 0, length, read: 0, encoded: 0, regions: 0 };
@@ -42,11 +42,11 @@ fn frame(kind: FrameKind, (width, height): (u16, u16), seq: u32, payload: &[u8])
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_few_bytes_that_claim_the_largest_screen_cost_a_small_card() {
-    let stage = Stage::open("claim");
-    policy(&stage, true, "stop_sharing");
-    let mut shown = Shown::open(&stage).await;
-    let before = stage.peak_kib();
+async fn a_tiny_frame_that_claims_a_huge_screen_costs_a_small_placeholder() {
+    let fixture = Fixture::open("claim");
+    policy(&fixture, true, "stop_sharing");
+    let mut shown = SharedScreen::open(&fixture).await;
+    let before = fixture.peak_kib();
     let largest = (8_192, 4_352);
     for seq in 1..=8 {
         let _screen = shown.send(&[frame(KEY, largest, seq, &claim(largest.0, largest.1))]).await;
@@ -55,21 +55,21 @@ async fn a_few_bytes_that_claim_the_largest_screen_cost_a_small_card() {
         shown.customer.send(&ClientMessage::Resume {}).await;
         shown.event(|e| matches!(e, Event::Resumed { .. })).await;
     }
-    let (bytes, files) = shown.remains(&stage).await;
+    let (bytes, files) = shown.remains(&fixture).await;
     assert_eq!(files, [".activity", ".pointer", ".video"]);
-    assert!(bytes.is_some_and(|bytes| bytes < 200_000), "{bytes:?} bytes of cards");
-    let taken = stage.peak_kib().saturating_sub(before);
+    assert!(bytes.is_some_and(|bytes| bytes < 200_000), "{bytes:?} bytes of placeholders");
+    let taken = fixture.peak_kib().saturating_sub(before);
     assert!(taken < 200_000, "{taken} KiB for what nobody has seen");
 }
 
-/// Restarts the server, and adds to a session's stored timeline what it would have said itself.
-fn told(stage: &mut Stage, session: &str, events: &[Event]) {
+/// Restarts the server, and appends events to a session's stored timeline as the server would have.
+fn append_events(fixture: &mut Fixture, session: &str, events: &[Event]) {
     let runtime = tokio::runtime::Handle::current();
-    tokio::task::block_in_place(|| stage.restart(|stage| runtime.block_on(tell(stage, session, events))));
+    tokio::task::block_in_place(|| fixture.restart(|fixture| runtime.block_on(append(fixture, session, events))));
 }
 
-async fn tell(stage: &Stage, session: &str, events: &[Event]) {
-    let db = Database::connect(format!("sqlite://{}", stage.database_file().display())).await.unwrap();
+async fn append(fixture: &Fixture, session: &str, events: &[Event]) {
+    let db = Database::connect(format!("sqlite://{}", fixture.database_file().display())).await.unwrap();
     let sql = |text: String| Statement::from_string(sea_orm::DbBackend::Sqlite, text);
     let last = format!("SELECT seq, at, hash FROM event WHERE session = '{session}' ORDER BY seq DESC LIMIT 1");
     let last = db.query_one_raw(sql(last)).await.unwrap().unwrap();
@@ -87,24 +87,24 @@ async fn tell(stage: &Stage, session: &str, events: &[Event]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sessions_recording_has_an_end_of_which_people_are_told() {
-    let mut stage = Stage::open("recorded-to-the-end");
-    policy(&stage, true, "stop_sharing");
-    let mut shown = Shown::open(&stage).await;
+async fn a_recording_has_a_size_limit_and_participants_are_told() {
+    let mut fixture = Fixture::open("recorded-to-the-end");
+    policy(&fixture, true, "stop_sharing");
+    let mut shown = SharedScreen::open(&fixture).await;
     let segment = Event::Recorded { pictures: 1, bytes: 32 << 30, sha256: String::new() };
-    told(&mut stage, &shown.session, &[segment]);
-    shown.again(&stage).await;
+    append_events(&mut fixture, &shown.session, &[segment]);
+    shown.again(&fixture).await;
     let _screen = shown.send(&[frame(KEY, (64, 64), 1, &capacity::key())]).await;
     let full = "the recording of one session has up to 32 GB; please go on in a new session";
     shown.event(|e| matches!(e, Event::RecordingFailed { reason } if reason == full)).await;
     shown.event(|e| matches!(e, Event::Withdrawn { right: Right::View, .. })).await;
-    // Nobody is asked for what cannot be recorded.
+    // Nothing that cannot be recorded is requested.
     shown.technician.send(&ClientMessage::Ask { rights: vec![Right::View] }).await;
     let refused = |m: &ServerMessage| matches!(m, ServerMessage::Refused { text, .. } if text == full);
     assert!(shown.technician.until(refused).await.is_some());
 }
 
-/// A technician's shell of so many columns, and what its terminal shows until it ends.
+/// Opens a technician's shell of this width; returns what its terminal shows.
 async fn shell_of(technician: &Peer, columns: u16) -> String {
     let (mut keys, mut page) = technician.session.open_bi().await.unwrap();
     keys.write_all(&encode(&ShellInput::Size { columns, rows: 24 })).await.unwrap();
@@ -117,11 +117,11 @@ async fn shell_of(technician: &Peer, columns: u16) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shell_that_cannot_be_recorded_is_not_opened() {
-    let stage = Stage::open("unrecorded-shell");
-    let (session, mut technician, mut customer) = pair(&stage).await;
+    let fixture = Fixture::open("unrecorded-shell");
+    let (session, mut technician, mut customer) = pair(&fixture).await;
     grant(&mut technician, &mut customer, &[Right::Shell]).await;
-    // Where recordings of shells should lie there is a file.
-    let shells = stage.folder().join("shells");
+    // A file is in the place of the folder for shell recordings.
+    let shells = fixture.folder().join("shells");
     std::fs::write(&shells, "in the way").unwrap();
     let refused = tokio::time::timeout(Duration::from_secs(60), shell_of(&technician, 41)).await.unwrap();
     assert!(refused.contains("The shell cannot be opened"), "{refused}");
@@ -139,25 +139,25 @@ async fn a_shell_that_cannot_be_recorded_is_not_opened() {
     let _customer = program.await.unwrap();
     let closed = |m: &ServerMessage| matches!(m, ServerMessage::Happened { entry } if matches!(entry.event, Event::ShellEnded { .. }));
     technician.until(closed).await.unwrap();
-    let page: Value = serde_json::from_str(&stage.get(&format!("/api/sessions/{session}")).1).unwrap();
+    let page: Value = serde_json::from_str(&fixture.get(&format!("/api/sessions/{session}")).1).unwrap();
     let shells = page["entries"].as_array().unwrap().iter().filter(|e| e["event"]["type"] == "shell_started").count();
-    assert_eq!((shells, std::fs::read_dir(stage.folder().join("shells")).unwrap().count()), (1, 1));
+    assert_eq!((shells, std::fs::read_dir(fixture.folder().join("shells")).unwrap().count()), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_shell_whose_recording_cannot_go_on_ends_and_says_why() {
-    let stage = Stage::open("long-shell");
-    let (_, mut technician, mut customer) = pair(&stage).await;
+async fn a_shell_ends_with_a_reason_when_its_recording_fails() {
+    let fixture = Fixture::open("long-shell");
+    let (_, mut technician, mut customer) = pair(&fixture).await;
     grant(&mut technician, &mut customer, &[Right::Shell]).await;
     let program = tokio::spawn(async move {
         let (_, mut sender) = next_job(&customer).await;
         sender.write_all(&encode(&Answer::Done {})).await.unwrap();
-        // Until the server takes no more.
+        // Until the server accepts no more.
         while sender.write_all(&[b'x'; 65_536]).await.is_ok() {}
         customer
     });
     let shown = shell_of(&technician, 80).await;
-    let why = "the recording of one shell has up to 64 MB; please open another one";
+    let why = "the recording of a shell is limited to 64 MB; please open another shell";
     assert!(shown.ends_with(&format!("The shell ends: {why}.\u{1b}[0m\r\n")), "{}", &shown[shown.len() - 200..]);
     let said = |m: &ServerMessage| match m {
         ServerMessage::Happened { entry } => {
@@ -165,26 +165,26 @@ async fn a_shell_whose_recording_cannot_go_on_ends_and_says_why() {
         }
         _ => false,
     };
-    technician.until(said).await.expect("what it had taken is whole");
+    technician.until(said).await.expect("its recording is complete");
     let _customer = program.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_takes_nothing_has_no_copy_of_what_happened_before() {
-    let mut stage = Stage::open("deaf");
-    let mut shown = Shown::open(&stage).await;
+async fn a_peer_that_does_not_read_gets_no_copy_of_the_timeline() {
+    let mut fixture = Fixture::open("deaf");
+    let mut shown = SharedScreen::open(&fixture).await;
     let by = UserRef { id: 1, name: "Tom".into() };
     let long = vec![Event::Noted { by, text: "x".repeat(60_000) }; 400];
-    told(&mut stage, &shown.session, &long);
-    shown.again(&stage).await;
-    let before = stage.peak_kib();
+    append_events(&mut fixture, &shown.session, &long);
+    shown.again(&fixture).await;
+    let before = fixture.peak_kib();
     let mut deaf = Vec::new();
     for _ in 0..8 {
-        let ticket = stage.technician_ticket(&shown.session);
-        let mut peer = Peer::connect_deaf(&stage, &ticket, Client::Console, 100_000).await;
-        peer.until(|m| matches!(m, ServerMessage::Happened { .. })).await.expect("the past begins");
+        let ticket = fixture.technician_ticket(&shown.session);
+        let mut peer = Peer::connect_limited(&fixture, &ticket, Client::Console, 100_000).await;
+        peer.until(|m| matches!(m, ServerMessage::Happened { .. })).await.expect("the timeline begins");
         deaf.push(peer);
     }
-    let taken = stage.peak_kib() - before;
+    let taken = fixture.peak_kib() - before;
     assert!(taken < 100_000, "{taken} KiB for eight readers of 24 MB that do not read");
 }

@@ -1,4 +1,5 @@
-//! Whoever may work no more, or is signed out, or may do less: what they have open ends, and their sessions go on without them.
+//! Technicians who are disabled, signed out or lose rights: their connections end, and their sessions continue without
+//! them.
 
 use std::{
     io::Read,
@@ -14,13 +15,13 @@ use web_transport_trait::SendStream;
 
 use crate::{
     api, beyondtrust,
-    stage::{PASSWORD, Peer, Stage},
+    fixture::{Fixture, PASSWORD, Peer},
     tools::next_job,
     wire::grant,
 };
 
 const JSON: (&str, &str) = ("content-type", "application/json");
-/// Nobody waits longer than a second for an end; a machine that builds beside the tests gets some more.
+/// Ends take effect within a second; a machine that also builds gets more.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// A technician, signed in.
@@ -33,79 +34,79 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    pub(crate) fn hire(stage: &Stage, login: &str, team: &str) -> Self {
+    pub(crate) fn hire(fixture: &Fixture, login: &str, team: &str) -> Self {
         let new = json!({ "login": login, "name": login, "email": "e@b.example", "team": team, "password": PASSWORD });
-        let (status, mut account) = stage.post("/api/users", &new);
+        let (status, mut account) = fixture.post("/api/users", &new);
         assert_eq!(status, 201, "{account}");
         let known =
             ["name", "email", "team", "administrator", "disabled", "may_watch", "may_export", "may_delete", "reach"];
         let id = account["id"].as_i64().unwrap();
         account.as_object_mut().unwrap().retain(|key, _| known.contains(&key.as_str()));
         account["password"] = json!("");
-        let cookie = sign_in(stage, login, PASSWORD);
+        let cookie = sign_in(fixture, login, PASSWORD);
         Self { id, login: login.into(), account, cookie }
     }
 
     /// An administrator changes this account.
-    pub(crate) fn change(&self, stage: &Stage, field: &str, value: Value) {
+    pub(crate) fn change(&self, fixture: &Fixture, field: &str, value: Value) {
         let mut account = self.account.clone();
         account[field] = value;
-        let (status, answer) = stage.put(&format!("/api/users/{}", self.id), &account);
+        let (status, answer) = fixture.put(&format!("/api/users/{}", self.id), &account);
         assert_eq!(status, 200, "{answer}");
     }
 
-    pub(crate) fn post(&self, stage: &Stage, path: &str, body: &Value) -> (u16, Value) {
-        stage.post_as(path, body, &[("cookie", &self.cookie)])
+    pub(crate) fn post(&self, fixture: &Fixture, path: &str, body: &Value) -> (u16, Value) {
+        fixture.post_as(path, body, &[("cookie", &self.cookie)])
     }
 
-    pub(crate) fn ticket(&self, stage: &Stage, session: &str) -> String {
-        let (status, admission) = self.post(stage, &format!("/api/sessions/{session}/ticket"), &Value::Null);
+    pub(crate) fn ticket(&self, fixture: &Fixture, session: &str) -> String {
+        let (status, admission) = self.post(fixture, &format!("/api/sessions/{session}/ticket"), &Value::Null);
         assert_eq!(status, 200, "{admission}");
         admission["ticket"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) async fn connect(&self, stage: &Stage, session: &str) -> Peer {
-        let mut peer = Peer::connect(stage, &self.ticket(stage, session), Client::Console).await;
+    pub(crate) async fn connect(&self, fixture: &Fixture, session: &str) -> Peer {
+        let mut peer = Peer::connect(fixture, &self.ticket(fixture, session), Client::Console).await;
         assert!(peer.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
         peer
     }
 
-    /// They help a customer, who has allowed everything that is asked for in these tests.
-    async fn help(&self, stage: &Stage) -> (String, Peer, Peer) {
-        let (session, _, link) = stage.generate();
+    /// A session in which the customer has granted everything that these tests ask for.
+    async fn help(&self, fixture: &Fixture) -> (String, Peer, Peer) {
+        let (session, _, link) = fixture.generate();
         let to = json!({ "to": "technician", "technician": self.id, "note": "" });
-        assert_eq!(stage.post(&format!("/api/sessions/{session}/transfer"), &to).0, 204);
-        let mut technician = self.connect(stage, &session).await;
-        let mut customer = Peer::connect(stage, &stage.customer_ticket(&link, "program"), Client::Program).await;
+        assert_eq!(fixture.post(&format!("/api/sessions/{session}/transfer"), &to).0, 204);
+        let mut technician = self.connect(fixture, &session).await;
+        let mut customer = Peer::connect(fixture, &fixture.customer_ticket(&link, "program"), Client::Program).await;
         assert!(customer.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
         grant(&mut technician, &mut customer, &[Right::View, Right::Control, Right::Files]).await;
         (session, technician, customer)
     }
 }
 
-fn sign_in(stage: &Stage, login: &str, password: &str) -> String {
+fn sign_in(fixture: &Fixture, login: &str, password: &str) -> String {
     let body = json!({ "login": login, "password": password }).to_string();
-    let answer = stage.ask("POST", "/api/sign-in", &[JSON], &body);
+    let answer = fixture.ask("POST", "/api/sign-in", &[JSON], &body);
     assert_eq!(answer.status, 204, "{}", answer.text);
     answer.headers["set-cookie"].split(';').next().unwrap().to_owned()
 }
 
-/// The connection is ended by the server, at once.
+/// Asserts that the server ends the connection at once.
 pub(crate) async fn ends(peer: &mut Peer, why: &str) {
     let ended = tokio::time::timeout(AT_ONCE, peer.until(|_| false)).await;
-    assert!(ended.is_ok(), "{why}: the connection goes on");
+    assert!(ended.is_ok(), "{why}: the connection stays open");
 }
 
 /// The first state that fits.
 pub(crate) async fn state(peer: &mut Peer, fits: impl Fn(&SessionState) -> bool) -> SessionState {
-    let told = peer.until(|m| matches!(m, ServerMessage::State { state, .. } if fits(state))).await;
-    let Some(ServerMessage::State { state, .. }) = told else { panic!("it is never so") };
+    let message = peer.until(|m| matches!(m, ServerMessage::State { state, .. } if fits(state))).await;
+    let Some(ServerMessage::State { state, .. }) = message else { panic!("no such state arrives") };
     *state
 }
 
-/// A download that does not come to its end: the first half arrives, and when it breaks off that is told.
-fn download(stage: &Stage, person: &Person, session: &str) -> (mpsc::Receiver<()>, std::thread::JoinHandle<bool>) {
-    let url = format!("{}/api/sessions/{session}/files/leaving/1?path=/film", stage.url);
+/// A download whose first half arrives; the channel tells when it breaks off.
+fn download(fixture: &Fixture, person: &Person, session: &str) -> (mpsc::Receiver<()>, std::thread::JoinHandle<bool>) {
+    let url = format!("{}/api/sessions/{session}/files/leaving/1?path=/film", fixture.url);
     let cookie = person.cookie.clone();
     let (begins, began) = mpsc::channel();
     let going = std::thread::spawn(move || {
@@ -119,49 +120,49 @@ fn download(stage: &Stage, person: &Person, session: &str) -> (mpsc::Receiver<()
     (began, going)
 }
 
-type Direction = fn(&Stage, &Person);
+type Direction = fn(&Fixture, &Person);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disabled_technician_is_out_and_the_session_waits_for_the_team() {
-    let stage = Stage::open("leavers");
-    Person::hire(&stage, "ida", "Support");
+async fn disabling_a_technician_disconnects_them_and_queues_their_session() {
+    let fixture = Fixture::open("leavers");
+    Person::hire(&fixture, "ida", "Support");
     let ways: [(&str, Direction); 4] = [
-        ("console", |stage, person| person.change(stage, "disabled", json!(true))),
-        ("rest", |stage, person| {
-            let headers = [JSON, ("authorization", &*api::bearer(stage, &["people:write"]))];
+        ("console", |fixture, person| person.change(fixture, "disabled", json!(true))),
+        ("rest", |fixture, person| {
+            let headers = [JSON, ("authorization", &*api::bearer(fixture, &["people:write"]))];
             let at = format!("/api/v1/technicians/{}", person.id);
-            assert_eq!(stage.ask("PATCH", &at, &headers, r#"{"disabled":true}"#).status, 200);
+            assert_eq!(fixture.ask("PATCH", &at, &headers, r#"{"disabled":true}"#).status, 200);
         }),
-        ("config", |stage, person| {
-            let bearer = format!("Bearer {}", beyondtrust::token(stage, &["people:read", "people:write"]));
+        ("config", |fixture, person| {
+            let bearer = format!("Bearer {}", beyondtrust::token(fixture, &["people:read", "people:write"]));
             let at = format!("/api/config/v1/user/{}", person.id);
-            let answer = stage.ask("PATCH", &at, &[JSON, ("authorization", &bearer)], r#"{"enabled":false}"#);
+            let answer = fixture.ask("PATCH", &at, &[JSON, ("authorization", &bearer)], r#"{"enabled":false}"#);
             assert_eq!(answer.status, 200, "{}", answer.text);
         }),
-        ("config-delete", |stage, person| {
-            let bearer = format!("Bearer {}", beyondtrust::token(stage, &["people:read", "people:write"]));
+        ("config-delete", |fixture, person| {
+            let bearer = format!("Bearer {}", beyondtrust::token(fixture, &["people:read", "people:write"]));
             let at = format!("/api/config/v1/user/{}", person.id);
-            assert_eq!(stage.ask("DELETE", &at, &[("authorization", &bearer)], "").status, 204);
+            assert_eq!(fixture.ask("DELETE", &at, &[("authorization", &bearer)], "").status, 204);
         }),
     ];
     for (name, way) in ways {
-        let eva = Person::hire(&stage, &format!("eva-{name}"), "Support");
-        let (session, mut technician, mut customer) = eva.help(&stage).await;
-        let waiting = eva.ticket(&stage, &session);
-        let (began, going) = download(&stage, &eva, &session);
+        let eva = Person::hire(&fixture, &format!("eva-{name}"), "Support");
+        let (session, mut technician, mut customer) = eva.help(&fixture).await;
+        let waiting = eva.ticket(&fixture, &session);
+        let (began, going) = download(&fixture, &eva, &session);
         let (job, mut file) = next_job(&customer).await;
         assert!(matches!(job, Job::Fetch { .. }), "{job:?}");
         let answer = Answer::File { size: Some(1_000_000), version: "1".into(), sums: false };
         file.write_all(&[encode(&answer), vec![7; 500_000]].concat()).await.unwrap();
         tokio::task::block_in_place(|| began.recv().unwrap());
 
-        tokio::task::block_in_place(|| way(&stage, &eva));
+        tokio::task::block_in_place(|| way(&fixture, &eva));
         let disabled = Instant::now();
         ends(&mut technician, name).await;
-        assert!(tokio::task::block_in_place(|| going.join().unwrap()), "{name}: a file came to its end");
+        assert!(tokio::task::block_in_place(|| going.join().unwrap()), "{name}: a download was completed");
         assert!(disabled.elapsed() < AT_ONCE, "{name}: {:?}", disabled.elapsed());
-        assert_eq!(eva.post(&stage, &format!("/api/sessions/{session}/ticket"), &Value::Null).0, 401);
-        assert!(Peer::connect(&stage, &waiting, Client::Console).await.next().await.is_none(), "{name}: a ticket");
+        assert_eq!(eva.post(&fixture, &format!("/api/sessions/{session}/ticket"), &Value::Null).0, 401);
+        assert!(Peer::connect(&fixture, &waiting, Client::Console).await.next().await.is_none(), "{name}: a ticket");
         let left = state(&mut customer, |s| s.queue != Queue::Own).await;
         assert_eq!(left.queue, Queue::Team { team: "Support".into() });
         assert_eq!((left.phase, left.grants, left.control), (Phase::Held, vec![], None), "{name}");
@@ -169,14 +170,14 @@ async fn a_disabled_technician_is_out_and_the_session_waits_for_the_team() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_shares_the_session_of_a_disabled_technician_goes_on() {
-    let stage = Stage::open("leavers-heir");
-    let [eva, ida] = ["eva", "ida"].map(|login| Person::hire(&stage, login, "Support"));
-    let (session, mut technician, mut customer) = eva.help(&stage).await;
+async fn colleagues_continue_the_session_of_a_disabled_technician() {
+    let fixture = Fixture::open("leavers-heir");
+    let [eva, ida] = ["eva", "ida"].map(|login| Person::hire(&fixture, login, "Support"));
+    let (session, mut technician, mut customer) = eva.help(&fixture).await;
     let share = json!({ "technician": ida.id });
-    assert_eq!(eva.post(&stage, &format!("/api/sessions/{session}/share"), &share).0, 204);
-    let mut colleague = ida.connect(&stage, &session).await;
-    eva.change(&stage, "disabled", json!(true));
+    assert_eq!(eva.post(&fixture, &format!("/api/sessions/{session}/share"), &share).0, 204);
+    let mut colleague = ida.connect(&fixture, &session).await;
+    eva.change(&fixture, "disabled", json!(true));
     ends(&mut technician, "disabled").await;
     let heirs = state(&mut customer, |s| s.owner.name == "ida").await;
     assert_eq!((heirs.phase, heirs.grants), (Phase::Active, vec![]));
@@ -184,37 +185,37 @@ async fn whoever_shares_the_session_of_a_disabled_technician_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_opened_by_a_sign_in_ends_with_it_and_its_owner_may_come_back() {
-    let stage = Stage::open("leavers-sign-in");
+async fn connections_end_with_their_sign_in_and_the_technician_can_return() {
+    let fixture = Fixture::open("leavers-sign-in");
     let ways: [(&str, bool, Direction); 4] = [
-        ("sign-out", false, |stage, person| {
-            assert_eq!(person.post(stage, "/api/sign-out", &Value::Null).0, 204);
+        ("sign-out", false, |fixture, person| {
+            assert_eq!(person.post(fixture, "/api/sign-out", &Value::Null).0, 204);
         }),
-        ("everywhere", true, |stage, person| {
-            assert_eq!(person.post(stage, "/api/sign-out-everywhere", &Value::Null).0, 204);
+        ("everywhere", true, |fixture, person| {
+            assert_eq!(person.post(fixture, "/api/sign-out-everywhere", &Value::Null).0, 204);
         }),
-        ("password", true, |stage, person| person.change(stage, "password", json!("another password"))),
-        ("factor", true, |stage, person| {
+        ("password", true, |fixture, person| person.change(fixture, "password", json!("another password"))),
+        ("factor", true, |fixture, person| {
             let at = format!("/api/users/{}/second", person.id);
-            assert_eq!(stage.ask("DELETE", &at, &[("cookie", &stage.cookie)], "").status, 204);
+            assert_eq!(fixture.ask("DELETE", &at, &[("cookie", &fixture.cookie)], "").status, 204);
         }),
     ];
     for (name, all, way) in ways {
-        let mut eva = Person::hire(&stage, &format!("eva-{name}"), "Support");
-        let (session, mut technician, mut customer) = eva.help(&stage).await;
-        let elsewhere = Person { cookie: sign_in(&stage, &eva.login, PASSWORD), ..eva.clone() };
-        let mut other = elsewhere.connect(&stage, &session).await;
-        let waiting = eva.ticket(&stage, &session);
-        tokio::task::block_in_place(|| way(&stage, &eva));
+        let mut eva = Person::hire(&fixture, &format!("eva-{name}"), "Support");
+        let (session, mut technician, mut customer) = eva.help(&fixture).await;
+        let elsewhere = Person { cookie: sign_in(&fixture, &eva.login, PASSWORD), ..eva.clone() };
+        let mut other = elsewhere.connect(&fixture, &session).await;
+        let waiting = eva.ticket(&fixture, &session);
+        tokio::task::block_in_place(|| way(&fixture, &eva));
         ends(&mut technician, name).await;
-        assert!(Peer::connect(&stage, &waiting, Client::Console).await.next().await.is_none(), "{name}: a ticket");
+        assert!(Peer::connect(&fixture, &waiting, Client::Console).await.next().await.is_none(), "{name}: a ticket");
         if all {
             ends(&mut other, name).await;
             let password = if name == "password" { "another password" } else { PASSWORD };
-            eva.cookie = sign_in(&stage, &eva.login, password);
-            other = eva.connect(&stage, &session).await;
+            eva.cookie = sign_in(&fixture, &eva.login, password);
+            other = eva.connect(&fixture, &session).await;
         }
-        // It is still her session, with what she was allowed.
+        // It is still her session, with its grants.
         let hello = ClientMessage::Chat { text: "here I am".into(), nonce: 5 };
         other.send(&hello).await;
         let said = |m: &ServerMessage| matches!(m, ServerMessage::Happened { entry } if matches!(entry.event, Event::Chat { .. }));
@@ -225,23 +226,23 @@ async fn what_was_opened_by_a_sign_in_ends_with_it_and_its_owner_may_come_back()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_gives_less_takes_hold_at_once() {
-    let stage = Stage::open("leavers-role");
+async fn removing_rights_from_a_role_takes_effect_at_once() {
+    let fixture = Fixture::open("leavers-role");
     let role = |id: i32, rights: &[Right]| json!({ "roles": [{ "id": id, "name": "Trainee", "rights": rights }], "policies": [] });
-    assert_eq!(stage.put("/api/rules", &role(0, &[Right::View, Right::Control, Right::Files])).0, 200);
-    let eva = Person::hire(&stage, "eva", "Support");
-    let (session, mut technician, customer) = eva.help(&stage).await;
-    // The role is given, which changes nothing; then it gives less.
-    eva.change(&stage, "role", json!(1));
+    assert_eq!(fixture.put("/api/rules", &role(0, &[Right::View, Right::Control, Right::Files])).0, 200);
+    let eva = Person::hire(&fixture, "eva", "Support");
+    let (session, mut technician, customer) = eva.help(&fixture).await;
+    // Assigning the role changes nothing; then it loses a right.
+    eva.change(&fixture, "role", json!(1));
     ends(&mut technician, "another role").await;
-    let mut technician = eva.connect(&stage, &session).await;
-    assert_eq!(stage.put("/api/rules", &role(1, &[Right::View])).0, 200);
+    let mut technician = eva.connect(&fixture, &session).await;
+    assert_eq!(fixture.put("/api/rules", &role(1, &[Right::View])).0, 200);
     ends(&mut technician, "the role gives less").await;
-    let mut technician = eva.connect(&stage, &session).await;
+    let mut technician = eva.connect(&fixture, &session).await;
     let _hand = technician.stream(&[b"I".as_slice(), &encode(&Input::Text { text: "a".into() })].concat()).await;
-    stage.log_with("input outside the grant is dropped").await;
+    fixture.log_with("input outside the grant is dropped").await;
     assert_eq!(
-        stage.ask("GET", &format!("/api/sessions/{session}/files?path=/"), &[("cookie", &eva.cookie)], "").status,
+        fixture.ask("GET", &format!("/api/sessions/{session}/files?path=/"), &[("cookie", &eva.cookie)], "").status,
         409,
         "files"
     );
@@ -251,16 +252,16 @@ async fn a_role_that_gives_less_takes_hold_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_may_supervise_no_more_sees_nothing_more() {
-    let stage = Stage::open("leavers-supervisor");
-    let [eva, sam] = ["eva", "sam"].map(|login| Person::hire(&stage, login, "Support"));
-    let (session, _technician, _customer) = eva.help(&stage).await;
+async fn a_supervisor_who_loses_the_right_sees_nothing_more() {
+    let fixture = Fixture::open("leavers-supervisor");
+    let [eva, sam] = ["eva", "sam"].map(|login| Person::hire(&fixture, login, "Support"));
+    let (session, _technician, _customer) = eva.help(&fixture).await;
     let at = format!("/api/sessions/{session}/supervise");
-    let (status, admission) = sam.post(&stage, &at, &Value::Null);
+    let (status, admission) = sam.post(&fixture, &at, &Value::Null);
     assert_eq!(status, 200, "{admission}");
-    let mut watching = Peer::connect(&stage, admission["ticket"].as_str().unwrap(), Client::Console).await;
+    let mut watching = Peer::connect(&fixture, admission["ticket"].as_str().unwrap(), Client::Console).await;
     assert!(watching.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
-    sam.change(&stage, "may_watch", json!(false));
+    sam.change(&fixture, "may_watch", json!(false));
     ends(&mut watching, "may not watch").await;
-    assert_eq!(sam.post(&stage, &at, &Value::Null).0, 403);
+    assert_eq!(sam.post(&fixture, &at, &Value::Null).0, 403);
 }

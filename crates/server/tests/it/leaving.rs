@@ -1,4 +1,4 @@
-//! Files on their way into a technician's downloads, with a program that speaks by hand: what is whole, and what is not.
+//! Downloads with a scripted support program: complete files, and incomplete or wrong ones.
 
 use std::time::Duration;
 
@@ -8,40 +8,40 @@ use sha2::{Digest, Sha256};
 use web_transport_trait::SendStream;
 
 use crate::{
-    stage::{Peer, Stage},
+    fixture::{Fixture, Peer},
     tools::{next_job, pair},
     wire::grant,
 };
 
 const CONTENT: &str = "what is in the file";
 const WANTED: &str = "/home/ada/file.txt";
-/// So many milliseconds at most a round trip takes where files may take a lane.
+/// The longest round trip, in milliseconds, at which files may use a side channel.
 const SHORT: u32 = 2;
 
 fn sums(whole: &str, part: &str) -> Vec<u8> {
     [Sha256::digest(whole), Sha256::digest(part)].concat()
 }
 
-/// What the program says of the file, and its bytes.
-struct Said<'a> {
+/// The program's answer about the file, and its bytes.
+struct Reply<'a> {
     sums: bool,
     bytes: &'a [u8],
 }
 
-/// The program answers one job so, by the lane if it is named one; says whether it was.
-async fn send(stage: &Stage, program: &Peer, Said { sums, bytes }: Said<'_>) -> bool {
+/// Answers one job, by the side channel if the job names one; returns whether it did.
+async fn send(fixture: &Fixture, program: &Peer, Reply { sums, bytes }: Reply<'_>) -> bool {
     let (job, mut stream) = next_job(program).await;
-    let Job::Fetch { path, lane, .. } = job else { panic!("{job:?}") };
+    let Job::Fetch { path, lane: side_channel, .. } = job else { panic!("{job:?}") };
     assert_eq!(path, WANTED);
     let answer = Answer::File { size: Some(CONTENT.len() as u64), version: "1".into(), sums };
     stream.write_all(&encode(&answer)).await.unwrap();
-    let by_lane = lane.is_some();
-    match lane {
+    let by_side_channel = side_channel.is_some();
+    match side_channel {
         Some(token) => {
-            let (url, bytes) = (format!("{}/api/lanes/{token}", stage.url), bytes.to_vec());
+            let (url, bytes) = (format!("{}/api/lanes/{token}", fixture.url), bytes.to_vec());
             tokio::task::spawn_blocking(move || {
                 ureq::post(&url).send(&bytes[..]).unwrap();
-                // The same lane does not lead anywhere a second time.
+                // The side channel works only once.
                 assert!(matches!(ureq::post(&url).send(&bytes[..]), Err(ureq::Error::StatusCode(404))));
             })
             .await
@@ -51,30 +51,35 @@ async fn send(stage: &Stage, program: &Peer, Said { sums, bytes }: Said<'_>) -> 
     }
     stream.finish().unwrap();
     let _ = stream.closed().await;
-    by_lane
+    by_side_channel
 }
 
-/// What the technician's browser gets, nothing when the answer breaks off; and whether it came by a lane.
-async fn downloaded(stage: &Stage, program: &Peer, session: &str, said: Said<'_>) -> (Option<(u16, String)>, bool) {
+/// What the technician's browser gets, `None` when the response breaks off; and whether a side channel was used.
+async fn downloaded(
+    fixture: &Fixture,
+    program: &Peer,
+    session: &str,
+    reply: Reply<'_>,
+) -> (Option<(u16, String)>, bool) {
     let at = format!("/api/sessions/{session}/files/leaving/7");
     std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
-            let (status, _) = stage.post(&at, &json!({ "path": WANTED }));
+            let (status, _) = fixture.post(&at, &json!({ "path": WANTED }));
             assert_eq!(status, 204);
-            stage.get_whole(&format!("{at}?path={WANTED}"))
+            fixture.get_whole(&format!("{at}?path={WANTED}"))
         });
         let runtime = tokio::runtime::Handle::current();
-        let by_lane = tokio::task::block_in_place(|| runtime.block_on(send(stage, program, said)));
-        (asking.join().unwrap(), by_lane)
+        let by_side_channel = tokio::task::block_in_place(|| runtime.block_on(send(fixture, program, reply)));
+        (asking.join().unwrap(), by_side_channel)
     })
 }
 
-/// Waits until the way to the program was measured and is known to be short.
+/// Waits until the round trip to the program has been measured and is known to be short.
 pub(crate) async fn measured(technician: &mut Peer) {
     loop {
         technician.send(&ClientMessage::Ping { t: 1 }).await;
         let pong = technician.until(|m| matches!(m, ServerMessage::Pong { .. })).await.unwrap();
-        // A machine that is busy answers late now and then; once it has answered at once, its way is known to be short.
+        // A busy machine answers late now and then; one prompt answer is enough.
         if matches!(pong, ServerMessage::Pong { customer: Some(path), .. } if path.round_trip <= SHORT) {
             return;
         }
@@ -91,25 +96,27 @@ fn carried(message: &ServerMessage) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_whole_file_is_handed_over_by_either_way() {
-    let by_stream = |sums| (Stage::open(&format!("leaves-{sums}")), false, sums);
-    let by_lane = |sums| (Stage::open_directly(&format!("leaves-by-lane-{sums}")), true, sums);
-    for (stage, by_lane, sums) in [by_stream(true), by_stream(false), by_lane(true), by_lane(false)] {
-        let (session, mut technician, mut program) = pair(&stage).await;
+async fn a_complete_file_is_delivered_by_stream_and_by_side_channel() {
+    let by_stream = |sums| (Fixture::open(&format!("leaves-{sums}")), false, sums);
+    let by_side_channel = |sums| (Fixture::open_directly(&format!("leaves-by-lane-{sums}")), true, sums);
+    for (fixture, by_side_channel, sums) in
+        [by_stream(true), by_stream(false), by_side_channel(true), by_side_channel(false)]
+    {
+        let (session, mut technician, mut program) = pair(&fixture).await;
         grant(&mut technician, &mut program, &[Right::Files]).await;
-        if by_lane {
+        if by_side_channel {
             measured(&mut technician).await;
         }
         let at_end = if sums { self::sums(CONTENT, CONTENT) } else { vec![] };
         let bytes = [CONTENT.as_bytes(), &at_end].concat();
-        let got = downloaded(&stage, &program, &session, Said { sums, bytes: &bytes }).await;
-        assert_eq!(got, (Some((200, CONTENT.to_owned())), by_lane));
+        let got = downloaded(&fixture, &program, &session, Reply { sums, bytes: &bytes }).await;
+        assert_eq!(got, (Some((200, CONTENT.to_owned())), by_side_channel));
         assert!(technician.until(carried).await.is_some());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_not_whole_or_has_a_wrong_sum_breaks_off_and_does_not_go_on() {
+async fn an_incomplete_or_wrong_file_breaks_off_and_cannot_be_resumed() {
     for (name, sums, bytes) in [
         ("wrong-sum", true, [CONTENT.as_bytes(), &sums(CONTENT, "something else")].concat()),
         ("too-short", true, [&CONTENT.as_bytes()[..5], &sums(CONTENT, &CONTENT[..5])].concat()),
@@ -118,17 +125,17 @@ async fn a_file_that_is_not_whole_or_has_a_wrong_sum_breaks_off_and_does_not_go_
         ("shorter", false, CONTENT.as_bytes()[..5].to_vec()),
         ("longer", false, [CONTENT.as_bytes(), b"!"].concat()),
     ] {
-        let stage = Stage::open(&format!("leaves-{name}"));
-        let (session, mut technician, mut program) = pair(&stage).await;
+        let fixture = Fixture::open(&format!("leaves-{name}"));
+        let (session, mut technician, mut program) = pair(&fixture).await;
         grant(&mut technician, &mut program, &[Right::Files]).await;
-        let (got, _) = downloaded(&stage, &program, &session, Said { sums, bytes: &bytes }).await;
+        let (got, _) = downloaded(&fixture, &program, &session, Reply { sums, bytes: &bytes }).await;
         assert_eq!(got, None, "{name}: the browser got no whole answer");
         assert!(technician.until(failed).await.is_some(), "{name}");
         let at = format!("/api/sessions/{session}/files/leaving/7");
-        let (_, progress) = stage.get(&format!("{at}/progress"));
+        let (_, progress) = fixture.get(&format!("{at}/progress"));
         assert!(progress.contains("failed"), "{name}: {progress}");
-        assert_eq!(stage.get(&format!("{at}?path={WANTED}")).0, 409, "{name}");
-        let (_, transcript) = stage.get(&format!("/api/sessions/{session}/transcript.txt"));
+        assert_eq!(fixture.get(&format!("{at}?path={WANTED}")).0, 409, "{name}");
+        let (_, transcript) = fixture.get(&format!("/api/sessions/{session}/transcript.txt"));
         assert!(!transcript.contains("has fetched"), "{name}: {transcript}");
     }
 }

@@ -1,4 +1,4 @@
-//! Mails that come and go, between the real server and mail servers that speak as little as has to be.
+//! Sent and received mail, between the real server and minimal mail servers.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -9,34 +9,34 @@ use std::{
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, certificate};
+use crate::fixture::{Fixture, certificate};
 
-/// An SMTP server without SMTPUTF8: what it is told, line by line.
+/// An SMTP server without SMTPUTF8; returns the lines that it receives.
 fn smtp() -> (String, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("smtp://127.0.0.1:{}", listener.local_addr().unwrap().port());
-    let (told, lines) = mpsc::channel();
+    let (received, lines) = mpsc::channel();
     std::thread::spawn(move || {
         for connection in listener.incoming() {
-            let told = told.clone();
-            std::thread::spawn(move || serve_smtp(connection.unwrap(), &told));
+            let received = received.clone();
+            std::thread::spawn(move || serve_smtp(connection.unwrap(), &received));
         }
     });
     (url, lines)
 }
 
-fn serve_smtp(mut connection: TcpStream, told: &mpsc::Sender<String>) {
+fn serve_smtp(mut connection: TcpStream, received: &mpsc::Sender<String>) {
     let mut lines = BufReader::new(connection.try_clone().unwrap()).lines();
     let mut say = |text: &str| connection.write_all(format!("{text}\r\n").as_bytes()).unwrap();
     say("220 mail");
     while let Some(Ok(line)) = lines.next() {
-        let _ = told.send(line.clone());
+        let _ = received.send(line.clone());
         match line.split(' ').next().unwrap().to_ascii_uppercase().as_str() {
             "EHLO" => say("250-mail\r\n250 8BITMIME"),
             "DATA" => {
                 say("354 go on");
                 for line in lines.by_ref().map_while(Result::ok) {
-                    let _ = told.send(line.clone());
+                    let _ = received.send(line.clone());
                     if line == "." {
                         break;
                     }
@@ -50,17 +50,17 @@ fn serve_smtp(mut connection: TcpStream, told: &mpsc::Sender<String>) {
 }
 
 #[test]
-fn a_domain_leaves_in_plain_letters_and_odd_letters_before_it_are_said() {
+fn international_domains_are_sent_as_punycode_and_local_parts_are_refused() {
     let (url, lines) = smtp();
     let options = ["--smtp-url", &url, "--mail-from", "Störungsstelle <help@bücher.example>"];
-    let stage = Stage::open_with("mail-out", &options);
+    let fixture = Fixture::open_with("mail-out", &options);
     let write = |to: &str| {
         let draft = json!({ "to": to, "subject": "Grüße", "text": "Hello." });
-        stage.post("/api/incidents/1/mails", &draft)
+        fixture.post("/api/incidents/1/mails", &draft)
     };
     let (status, sent) = write("Anna <anna@bücher.example>");
     assert_eq!(status, 200, "{sent}");
-    // The journal has it as it was written.
+    // The journal has the address as it was written.
     assert_eq!(sent["to"], "Anna <anna@bücher.example>");
     let mut said = String::new();
     while !said.ends_with("\n.\n") {
@@ -77,9 +77,9 @@ fn a_domain_leaves_in_plain_letters_and_odd_letters_before_it_are_said() {
     assert!(!words.contains("Envelope"), "{words}");
 }
 
-/// A mailbox with these mails in a folder; what was asked of it.
-fn imap(stage: &Stage, mails: Vec<Vec<u8>>) -> (Value, Arc<Mutex<Vec<String>>>) {
-    let options = certificate(&stage.data.join("imap"));
+/// A mailbox with these mails in a folder; returns the commands that it receives.
+fn imap(fixture: &Fixture, mails: Vec<Vec<u8>>) -> (Value, Arc<Mutex<Vec<String>>>) {
+    let options = certificate(&fixture.data.join("imap"));
     let chain = CertificateDer::pem_file_iter(&options[1]).unwrap().map(Result::unwrap).collect();
     let key = PrivateKeyDer::from_pem_file(&options[3]).unwrap();
     let tls = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
@@ -164,8 +164,8 @@ fn mail(from: &str, more: &str, subject: &str) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_mail_is_its_writers_and_whole() {
-    let stage = Stage::open("mail-in");
+async fn every_mail_is_complete_and_belongs_to_its_author() {
+    let fixture = Fixture::open("mail-in");
     let long = format!("{}@b.example", "x".repeat(300));
     let reply_to = "Reply-To: ada@b.example\r\n";
     let mails = vec![
@@ -176,18 +176,18 @@ async fn every_mail_is_its_writers_and_whole() {
         case("long-address-two"),
         case("html-only"),
         mail(&long, "", "Too long"),
-        // INC-1001 is Ada's: a colleague takes part, strangers do not, whatever they claim.
+        // INC-1001 is Ada's: mails of a colleague belong to it, those of strangers do not, whatever they claim.
         mail("eva@b.example", "", "Re: [INC-1001] Eva"),
         mail("mallory@evil.example", "", "Re: [INC-1001] Mallory"),
         mail("noreply@evil.example", reply_to, "Re: [INC-1001] Form"),
         mail("mallory@evil.example", reply_to, "Re: [INC-1001] Claim"),
     ];
     let count = mails.len();
-    let (mut mailbox, asked) = imap(&stage, mails);
-    assert_eq!(stage.put("/api/mailbox", &mailbox).0, 200);
-    stage.log_with_times("a mail was", count).await;
+    let (mut mailbox, asked) = imap(&fixture, mails);
+    assert_eq!(fixture.put("/api/mailbox", &mailbox).0, 200);
+    fixture.log_with_times("a mail was", count).await;
 
-    let customers: Vec<Value> = serde_json::from_str(&stage.get("/api/customers").1).unwrap();
+    let customers: Vec<Value> = serde_json::from_str(&fixture.get("/api/customers").1).unwrap();
     let of = |name: &str| {
         let found: Vec<_> =
             customers.iter().filter(|c| c["name"] == name).map(|c| c["email"].as_str().unwrap()).collect();
@@ -201,27 +201,27 @@ async fn every_mail_is_its_writers_and_whole() {
     assert_eq!(of("Pat Guest"), "pat@guest.example");
     assert!(!customers.iter().any(|c| c["email"].as_str().unwrap().starts_with("noreply@")));
 
-    let incidents: Vec<Value> = serde_json::from_str(&stage.get("/api/incidents?resolved=true").1).unwrap();
+    let incidents: Vec<Value> = serde_json::from_str(&fixture.get("/api/incidents?resolved=true").1).unwrap();
     let about = |subject: &str| incidents.iter().find(|i| i["subject"] == subject);
     assert!(about("Der Drucker bei der Behörde streikt").is_some(), "{incidents:?}");
     for (subject, new) in [("Eva", false), ("Mallory", true), ("Form", true), ("Claim", true)] {
         assert_eq!(about(&format!("Re: [INC-1001] {subject}")).is_some(), new, "{subject}");
     }
     assert_eq!(about("Re: [INC-1001] Claim").unwrap()["customer"]["email"], "mallory@evil.example");
-    let journal = |subject: &str| stage.get(&format!("/api/incidents/{}", about(subject).unwrap()["id"])).1;
+    let journal = |subject: &str| fixture.get(&format!("/api/incidents/{}", about(subject).unwrap()["id"])).1;
     let apple = journal("Case 01 apple");
     assert!(apple.contains("The error looks like this:") && apple.contains("PC-4711 after 5 pm"), "{apple}");
     assert!(
         journal("Re: [INC-1001] Form").contains("Ada <ada@b.example>, by noreply@evil.example")
             || journal("Re: [INC-1001] Form").contains("ada <ada@b.example>, by noreply@evil.example")
     );
-    let kept = stage.get("/api/mailbox/came").1;
+    let kept = fixture.get("/api/mailbox/came").1;
     assert!(kept.contains("longer than the 254 characters that mail allows"), "{kept}");
 
-    // The folder is named as people write it, in what is asked and in what goes wrong.
+    // The folder's name is readable in the settings and in errors.
     assert!(asked.lock().unwrap().iter().any(|l| l.ends_with(r#"SELECT "St&APY-rungen""#)));
     mailbox["folder"] = "Büro".into();
-    let problem = stage.post("/api/mailbox/test", &mailbox).1.to_string();
+    let problem = fixture.post("/api/mailbox/test", &mailbox).1.to_string();
     assert!(
         problem.contains("The folder “Büro” cannot be opened. The mailbox says: Mailbox doesn't exist: Büro."),
         "{problem}"

@@ -1,4 +1,4 @@
-//! The real server, as a hostile or broken peer meets it.
+//! The real server against correct, broken and hostile clients.
 
 mod access;
 mod api;
@@ -9,6 +9,7 @@ mod capacity;
 mod changed_program;
 mod confirm;
 mod doors;
+mod fixture;
 mod floods;
 mod guesses;
 mod guests;
@@ -25,7 +26,6 @@ mod recording;
 mod rules;
 mod search;
 mod slow_disk;
-mod stage;
 mod tools;
 mod upgrade;
 mod wire;

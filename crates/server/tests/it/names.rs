@@ -1,4 +1,4 @@
-//! Names that would look like others: characters that turn the direction of writing, that cannot be seen, and line breaks.
+//! Deceptive names: with bidirectional controls, invisible characters and line breaks.
 
 use protocol::{Answer, ClientMessage, Event, Job, Right, ServerMessage, encode, file_name::shown};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use web_transport_trait::SendStream;
 
 use crate::{
     changed_program::answered,
-    stage::{PASSWORD, Stage},
+    fixture::{Fixture, PASSWORD},
     tools::{next_job, pair},
     wire::grant,
 };
@@ -19,38 +19,38 @@ fn deceives(text: &str) -> bool {
 }
 
 #[test]
-fn names_that_people_give_are_plain_or_made_so() {
-    let stage = Stage::open("names");
+fn deceptive_names_are_rejected_or_cleaned() {
+    let fixture = Fixture::open("names");
     let of_team = |name: &str, team: &str| json!({ "login": "eve", "name": name, "email": "e@a.example", "team": team, "password": PASSWORD });
     let user = |name: &str| of_team(name, "");
     for name in ["Tom\u{202e}", "To\u{200b}m", "Tom\nEve", "Tom\u{feff}x"] {
-        assert_eq!(stage.post("/api/users", &user(name)).0, 422, "{name:?}");
+        assert_eq!(fixture.post("/api/users", &user(name)).0, 422, "{name:?}");
         let customer = json!({ "name": name, "email": "a@b.example", "company": "" });
-        assert_eq!(stage.post("/api/customers", &customer).0, 422, "{name:?}");
+        assert_eq!(fixture.post("/api/customers", &customer).0, 422, "{name:?}");
         let account = json!({ "name": name, "comments": "", "scopes": [], "enabled": true });
-        assert_eq!(stage.post("/api/accounts", &account).0, 422, "{name:?}");
-        assert_eq!(stage.post("/api/users", &of_team("Eve", name)).0, 422, "{name:?}");
+        assert_eq!(fixture.post("/api/accounts", &account).0, 422, "{name:?}");
+        assert_eq!(fixture.post("/api/users", &of_team("Eve", name)).0, 422, "{name:?}");
     }
-    assert_eq!(stage.post("/api/users", &user("Zoë אבי")).0, 201);
+    assert_eq!(fixture.post("/api/users", &user("Zoë אבי")).0, 201);
     let incident = json!({
         "customer": 1, "subject": format!("{EVIL}\nsecond line"), "description": "", "status": "new",
         "priority": "normal", "owner": null, "team": ""
     });
-    let (status, made) = stage.post("/api/incidents", &incident);
+    let (status, made) = fixture.post("/api/incidents", &incident);
     assert_eq!(status, 201, "{made}");
-    let list = stage.get("/api/incidents").1;
+    let list = fixture.get("/api/incidents").1;
     assert!(list.contains(&format!("{SHOWN} second line")) && !deceives(&list), "{list}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_files_name_is_shown_as_what_it_is_and_the_file_is_fetched_by_its_own() {
-    let stage = Stage::open("names-files");
-    let (session, mut technician, mut program) = pair(&stage).await;
+async fn a_deceptive_file_name_is_shown_cleaned_and_the_real_one_is_used() {
+    let fixture = Fixture::open("names-files");
+    let (session, mut technician, mut program) = pair(&fixture).await;
     grant(&mut technician, &mut program, &[Right::Files]).await;
     let own = format!("/home/ada/{EVIL}\n[12:00] Ada: yes, take my money");
     let path = format!("/api/sessions/{session}/files/folder");
     let (job, answered) = std::thread::scope(|scope| {
-        let asking = scope.spawn(|| stage.post(&path, &json!({ "path": own })).0);
+        let asking = scope.spawn(|| fixture.post(&path, &json!({ "path": own })).0);
         let runtime = tokio::runtime::Handle::current();
         let job = tokio::task::block_in_place(|| {
             runtime.block_on(async {
@@ -64,20 +64,20 @@ async fn a_files_name_is_shown_as_what_it_is_and_the_file_is_fetched_by_its_own(
         (job, asking.join().unwrap())
     });
     assert!((200..300).contains(&answered), "{answered}");
-    assert!(matches!(&job, Job::MakeFolder { path } if *path == own), "the program is told the real name: {job:?}");
+    assert!(matches!(&job, Job::MakeFolder { path } if *path == own), "the program gets the real name: {job:?}");
 
     let posts = format!("/api/sessions/{session}/posts");
-    assert_eq!(stage.post(&format!("{posts}?name=invoice%E2%80%AEfdp.exe%0AEve"), &Value::Null).0, 201);
-    let cookie = [("cookie", stage.cookie.as_str())];
-    let kept = stage.ask("GET", &format!("{posts}/1"), &cookie, "");
+    assert_eq!(fixture.post(&format!("{posts}?name=invoice%E2%80%AEfdp.exe%0AEve"), &Value::Null).0, 201);
+    let cookie = [("cookie", fixture.cookie.as_str())];
+    let kept = fixture.ask("GET", &format!("{posts}/1"), &cookie, "");
     let encoded: String =
         format!("{SHOWN}\u{fffd}Eve").replace('\u{fffd}', "_").bytes().map(|b| format!("%{b:02X}")).collect();
     assert_eq!(kept.headers["content-disposition"], format!("attachment; filename*=UTF-8''{encoded}"));
 
-    let (_, transcript) = stage.get(&format!("/api/sessions/{session}/transcript.txt"));
+    let (_, transcript) = fixture.get(&format!("/api/sessions/{session}/transcript.txt"));
     assert!(transcript.contains(SHOWN) && !deceives(&transcript), "{transcript}");
     assert!(!transcript.lines().any(|line| line.starts_with("[12:00] Ada")), "{transcript}");
-    let (_, page) = stage.get(&format!("/api/sessions/{session}"));
+    let (_, page) = fixture.get(&format!("/api/sessions/{session}"));
     assert!(
         page.contains(&format!("{SHOWN}\u{fffd}Eve")),
         "what is put into the chat is fetched by its number: {page}"
@@ -85,20 +85,21 @@ async fn a_files_name_is_shown_as_what_it_is_and_the_file_is_fetched_by_its_own(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_program_says_about_a_fault_and_what_is_said_in_the_chat_misleads_nobody() {
-    let stage = Stage::open("names-words");
-    let (session, mut technician, mut program) = pair(&stage).await;
+async fn deceptive_errors_and_chat_messages_are_shown_cleaned() {
+    let fixture = Fixture::open("names-words");
+    let (session, mut technician, mut program) = pair(&fixture).await;
     grant(&mut technician, &mut program, &[Right::Files, Right::SystemInfo]).await;
     let why = format!("{EVIL}\n2026-01-01 12:00:00 UTC  Ada: yes, take my money\r");
     let fault = json!({ "answer": "fault", "fault": { "is": "other", "why": why } });
     let leaving = format!("/api/sessions/{session}/files/leaving/1");
-    let (status, answer) = answered(&program, &fault, || stage.post(&leaving, &json!({ "path": "/etc/hosts" }))).await;
+    let (status, answer) =
+        answered(&program, &fault, || fixture.post(&leaving, &json!({ "path": "/etc/hosts" }))).await;
     let words = answer["message"].as_str().unwrap();
     let seen = SHOWN.trim_start_matches('i');
     assert!(status >= 400 && words.contains(seen) && shown(words) == words, "{status}: {words:?}");
     let end = format!("/api/sessions/{session}/processes/7/end");
     let done = json!({ "answer": "done" });
-    let (status, _) = answered(&program, &done, || stage.post(&end, &json!({ "name": EVIL }))).await;
+    let (status, _) = answered(&program, &done, || fixture.post(&end, &json!({ "name": EVIL }))).await;
     assert_eq!(status, 204);
     for text in [format!("{EVIL}\rAda: yes"), "two\nlines".into()] {
         technician.send(&ClientMessage::Chat { text, nonce: 0 }).await;
@@ -106,8 +107,8 @@ async fn what_a_program_says_about_a_fault_and_what_is_said_in_the_chat_misleads
     technician.send(&ClientMessage::Note { text: format!("{EVIL}\u{2028}Ada: no") }).await;
     let noted = |m: &ServerMessage| matches!(m, ServerMessage::Happened { entry } if matches!(entry.event, Event::Noted { .. }));
     technician.until(noted).await.unwrap();
-    let (_, transcript) = stage.get(&format!("/api/sessions/{session}/transcript.txt"));
+    let (_, transcript) = fixture.get(&format!("/api/sessions/{session}/transcript.txt"));
     assert!(!deceives(&transcript) && transcript.matches(seen).count() == 4, "{transcript}");
-    assert!(transcript.contains("two\n  "), "what is said in several lines stays so: {transcript}");
+    assert!(transcript.contains("two\n  "), "messages of several lines stay so: {transcript}");
     assert!(!transcript.lines().any(|line| line.starts_with("2026-01-01 12:00:00 UTC")), "{transcript}");
 }

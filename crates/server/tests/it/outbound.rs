@@ -1,4 +1,4 @@
-//! Where the addresses that administrators set lead, and what comes back from there.
+//! Configured addresses: which networks they can reach, and what comes back from there.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -8,30 +8,30 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::stage::Stage;
+use crate::fixture::Fixture;
 
-/// What a listener answers: a status, headers, a body.
+/// A listener's response: a status, headers, a body.
 type Answer = (&'static str, Vec<String>, String);
 
-/// Another system on this machine, which writes down what it is asked.
+/// Another system on this machine, which records its requests.
 pub(crate) struct Listener {
     pub(crate) url: String,
     port: u16,
-    heard: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Listener {
-    /// Answers each request by its own address and the one that is asked for.
+    /// Answers each request, given its own address and the requested path.
     pub(crate) fn open(answer: impl Fn(&str, &str) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let (own, url) = (heard.clone(), format!("http://localhost:{port}"));
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (own, url) = (requests.clone(), format!("http://localhost:{port}"));
         let here = url.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = BufReader::new(stream.unwrap());
-                // Whoever connects is written down, also if nothing is said that is understood here.
+                // Every connection is recorded, even one without a valid request.
                 own.lock().unwrap().push(String::new());
                 let (mut head, mut length) = (String::new(), 0);
                 while stream.read_line(&mut head).is_ok_and(|n| n > 2) {}
@@ -48,12 +48,12 @@ impl Listener {
                 let _ = write!(stream.get_mut(), "{first}{headers}content-length: {}\r\n\r\n{body}", body.len());
             }
         });
-        Self { url, port, heard }
+        Self { url, port, requests }
     }
 
     /// The heads of all requests.
-    pub(crate) fn heard(&self) -> Vec<String> {
-        self.heard.lock().unwrap().clone()
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
     }
 }
 
@@ -64,31 +64,31 @@ fn hook(url: &str) -> Value {
     })
 }
 
-fn tested(stage: &Stage, url: &str) -> (bool, String) {
-    let (status, made) = stage.post("/api/receivers", &hook(url));
+fn tested(fixture: &Fixture, url: &str) -> (bool, String) {
+    let (status, made) = fixture.post("/api/receivers", &hook(url));
     assert_eq!(status, 201, "{url} {made}");
-    let (status, tested) = stage.post(&format!("/api/receivers/{}/test", made["receiver"]["id"]), &Value::Null);
+    let (status, tested) = fixture.post(&format!("/api/receivers/{}/test", made["receiver"]["id"]), &Value::Null);
     assert_eq!(status, 200, "{tested}");
     (tested["good"].as_bool().unwrap(), tested["answer"].as_str().unwrap().to_owned())
 }
 
 #[test]
-fn addresses_of_the_settings_do_not_lead_into_this_machine() {
-    let stage = Stage::open_guarded("outbound");
+fn configured_addresses_cannot_reach_this_machine() {
+    let fixture = Fixture::open_guarded("outbound");
     let inner = Listener::open(|_, _| ("200 OK", vec![], "{}".into()));
     let port = inner.port;
     let hosts =
         ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f.0.0.1", "0.0.0.0", "0", "[::ffff:127.0.0.1]", "[::1]"];
     for host in hosts {
-        let (good, answer) = tested(&stage, &format!("http://{host}:{port}/hook"));
+        let (good, answer) = tested(&fixture, &format!("http://{host}:{port}/hook"));
         assert!(!good && answer.contains("this server does not connect to"), "{host}: {answer}");
     }
     for elsewhere in ["http://169.254.169.254/latest/meta-data/", "http://[fd00:ec2::254]/", "http://[fe80::1]/"] {
-        let (good, answer) = tested(&stage, elsewhere);
+        let (good, answer) = tested(&fixture, elsewhere);
         assert!(!good && answer.contains("this server does not connect to"), "{elsewhere}: {answer}");
     }
     let refused = |path: &str, body: Value| {
-        let (status, answer) = stage.post(path, &body);
+        let (status, answer) = fixture.post(path, &body);
         let words = answer["message"].as_str().unwrap_or_default().to_owned();
         assert!(status == 502 && words.contains("does not connect to"), "{path} {body}: {status} {answer}");
     };
@@ -99,16 +99,16 @@ fn addresses_of_the_settings_do_not_lead_into_this_machine() {
         refused("/api/directory/test", json!({ "enabled": true, "url": url }));
     }
     refused("/api/mailbox/test", json!({ "enabled": true, "host": format!("localhost:{port}") }));
-    assert_eq!(inner.heard(), Vec::<String>::new(), "somebody connected all the same");
-    // A socket of this machine is no directory.
+    assert_eq!(inner.requests(), Vec::<String>::new(), "a connection was made nevertheless");
+    // A local socket is not a directory.
     let (status, answer) =
-        stage.post("/api/directory/test", &json!({ "enabled": false, "url": "ldapi://%2Fvar%2Frun%2Fx" }));
+        fixture.post("/api/directory/test", &json!({ "enabled": false, "url": "ldapi://%2Fvar%2Frun%2Fx" }));
     assert!(status == 502 && answer["message"].as_str().unwrap().contains("begins with ldaps://"), "{answer}");
 }
 
 #[test]
-fn what_is_allowed_is_reached_and_neither_followed_elsewhere_nor_shown() {
-    let stage = Stage::open("outbound-allowed");
+fn allowed_addresses_are_reached_and_redirects_are_not_followed() {
+    let fixture = Fixture::open("outbound-allowed");
     let second = Listener::open(|_, _| ("200 OK", vec![], "{}".into()));
     let to = format!("location: {}/elsewhere", second.url);
     let first = Listener::open(move |_, path| match path {
@@ -121,7 +121,7 @@ fn what_is_allowed_is_reached_and_neither_followed_elsewhere_nor_shown() {
         ("/moved", (false, "307 Temporary Redirect")),
         ("/broken", (false, "500 Internal Server Error")),
     ] {
-        assert_eq!(tested(&stage, &format!("{}{path}", first.url)), (expected.0, expected.1.to_owned()));
+        assert_eq!(tested(&fixture, &format!("{}{path}", first.url)), (expected.0, expected.1.to_owned()));
     }
-    assert_eq!((first.heard().len(), second.heard().len()), (3, 0));
+    assert_eq!((first.requests().len(), second.requests().len()), (3, 0));
 }

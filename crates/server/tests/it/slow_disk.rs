@@ -1,4 +1,4 @@
-//! A disk that does not answer: what passes through goes on, and what was wished is neither lost nor doubled.
+//! A disk that does not respond: transient messages are still relayed, and commands are neither lost nor duplicated.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use web_transport_trait::{RecvStream, SendStream, Session};
 
 use crate::{
-    stage::{Peer, Stage},
+    fixture::{Fixture, Peer},
     tools::{next_job, pair},
     wire::grant,
 };
 
-/// Nobody else commits to the database until this lets them.
-struct Held(DatabaseConnection);
+/// Blocks all other commits to the database until it is released.
+struct BlockedDatabase(DatabaseConnection);
 
-impl Held {
-    async fn take(stage: &Stage) -> Self {
-        let mut options = ConnectOptions::new(format!("sqlite://{}", stage.database_file().display()));
+impl BlockedDatabase {
+    async fn take(fixture: &Fixture) -> Self {
+        let mut options = ConnectOptions::new(format!("sqlite://{}", fixture.database_file().display()));
         options.max_connections(1).sqlx_logging(false);
         let db = Database::connect(options).await.unwrap();
         db.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
@@ -36,17 +36,17 @@ fn says(words: &'static str) -> impl Fn(&ServerMessage) -> bool {
 
 async fn chat(peer: &mut Peer, text: &str, nonce: u32) {
     peer.send(&ClientMessage::Chat { text: text.into(), nonce }).await;
-    // What was said before the answer to this ping has been heard.
+    // Everything sent before the reply to this ping has been read.
     peer.send(&ClientMessage::Ping { t: nonce }).await;
     peer.until(|m| matches!(m, ServerMessage::Pong { t, .. } if *t == nonce)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_press_does_not_wait_for_a_disk_nor_does_anything_else_that_passes() {
-    let stage = Stage::open("slow-keys");
-    let (session, mut technician, mut customer) = pair(&stage).await;
+async fn transient_messages_do_not_wait_for_the_disk() {
+    let fixture = Fixture::open("slow-keys");
+    let (session, mut technician, mut customer) = pair(&fixture).await;
     grant(&mut technician, &mut customer, &[Right::View, Right::Control, Right::Files]).await;
-    let held = Held::take(&stage).await;
+    let blocked = BlockedDatabase::take(&fixture).await;
     chat(&mut technician, "while the disk is slow", 1).await;
 
     let key = Input::Text { text: "a".into() };
@@ -71,32 +71,32 @@ async fn a_key_press_does_not_wait_for_a_disk_nor_does_anything_else_that_passes
         customer
     });
     let path = format!("/api/sessions/{session}/files?path=/");
-    assert_eq!(tokio::task::block_in_place(|| stage.get(&path)).0, 403, "the program's own no");
+    assert_eq!(tokio::task::block_in_place(|| fixture.get(&path)).0, 403, "the program's own refusal");
     let mut customer = program.await.unwrap();
 
-    // All that was before the disk answered: only now is the message stored, and told.
-    held.release().await;
-    let told = |m: &ServerMessage| says("while the disk is slow")(m) || matches!(m, ServerMessage::Refused { .. });
-    let first = technician.until(told).await.unwrap();
+    // All of that was before the disk responded; only now is the message stored and sent.
+    blocked.release().await;
+    let reply = |m: &ServerMessage| says("while the disk is slow")(m) || matches!(m, ServerMessage::Refused { .. });
+    let first = technician.until(reply).await.unwrap();
     assert!(says("while the disk is slow")(&first), "the disk was given up before the key arrived: {first:?}");
     assert!(customer.until(says("while the disk is slow")).await.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_wished_is_stored_although_its_connection_is_gone_when_the_disk_answers() {
-    let stage = Stage::open("slow-gone");
-    let (session, _, link) = stage.generate();
-    let mut technician = Peer::connect(&stage, &stage.technician_ticket(&session), Client::Console).await;
-    let (ticket, resume) = stage.customer_enters(&link, "program");
-    let mut customer = Peer::connect(&stage, &ticket, Client::Program).await;
+async fn a_command_is_stored_even_if_its_connection_breaks_meanwhile() {
+    let fixture = Fixture::open("slow-gone");
+    let (session, _, link) = fixture.generate();
+    let mut technician = Peer::connect(&fixture, &fixture.technician_ticket(&session), Client::Console).await;
+    let (ticket, resume) = fixture.customer_enters(&link, "program");
+    let mut customer = Peer::connect(&fixture, &ticket, Client::Program).await;
     assert!(customer.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
-    let held = Held::take(&stage).await;
+    let blocked = BlockedDatabase::take(&fixture).await;
     chat(&mut customer, "and then the line broke", 1).await;
     drop(customer);
-    held.release().await;
+    blocked.release().await;
     assert!(technician.until(says("and then the line broke")).await.is_some());
-    // The timeline goes on from there.
-    let mut customer = Peer::connect(&stage, &stage.customer_returns(&resume), Client::Program).await;
+    // The timeline continues from there.
+    let mut customer = Peer::connect(&fixture, &fixture.customer_returns(&resume), Client::Program).await;
     let _ = tokio::time::timeout(Duration::from_secs(60), chat(&mut customer, "back again", 2)).await;
     assert!(technician.until(says("back again")).await.is_some());
 }

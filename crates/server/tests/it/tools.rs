@@ -1,24 +1,24 @@
-//! What technicians do beside the screen, against the server alone: outside of the grants nothing reaches the program.
+//! Files, clipboard and other tools against the server alone: without a grant nothing reaches the support program.
 
 use protocol::{Answer, Client, ClientMessage, Event, Fault, Framed, Job, Right, ServerMessage, encode};
 use serde_json::json;
 use web_transport_trait::{RecvStream, SendStream, Session};
 
 use crate::{
-    stage::{Peer, Stage},
+    fixture::{Fixture, Peer},
     wire::grant,
 };
 
-pub(crate) async fn pair(stage: &Stage) -> (String, Peer, Peer) {
-    let (session, _, link) = stage.generate();
-    let mut technician = Peer::connect(stage, &stage.technician_ticket(&session), Client::Console).await;
-    let mut customer = Peer::connect(stage, &stage.customer_ticket(&link, "program"), Client::Program).await;
+pub(crate) async fn pair(fixture: &Fixture) -> (String, Peer, Peer) {
+    let (session, _, link) = fixture.generate();
+    let mut technician = Peer::connect(fixture, &fixture.technician_ticket(&session), Client::Console).await;
+    let mut customer = Peer::connect(fixture, &fixture.customer_ticket(&link, "program"), Client::Program).await;
     assert!(technician.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
     assert!(customer.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
     (session, technician, customer)
 }
 
-/// The next job, and where its answer goes.
+/// The next job, and the stream for its answer.
 pub(crate) async fn next_job(program: &Peer) -> (Job, <qmux::Session as Session>::SendStream) {
     let (sender, mut receiver) = program.session.accept_bi().await.unwrap();
     let mut framed = Framed::new(65_536);
@@ -32,11 +32,11 @@ pub(crate) async fn next_job(program: &Peer) -> (Job, <qmux::Session as Session>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_without_its_grant_never_reaches_the_program() {
-    let stage = Stage::open("jobs");
-    let (session, mut technician, mut customer) = pair(&stage).await;
+    let fixture = Fixture::open("jobs");
+    let (session, mut technician, mut customer) = pair(&fixture).await;
     let at = |path: &str| format!("/api/sessions/{session}/{path}");
     let refused = || {
-        let (status, body) = stage.get(&at("files?path=/"));
+        let (status, body) = fixture.get(&at("files?path=/"));
         assert_eq!(status, 409, "{body}");
         for (path, body) in [
             ("files/folder", json!({ "path": "/x" })),
@@ -46,20 +46,20 @@ async fn a_job_without_its_grant_never_reaches_the_program() {
             ("processes/1/end", json!({ "name": "init" })),
             ("restart", json!({})),
         ] {
-            assert_eq!(stage.post(&at(path), &body).0, 409, "{path}");
+            assert_eq!(fixture.post(&at(path), &body).0, 409, "{path}");
         }
-        assert_eq!(stage.get(&at("clipboard")).0, 409);
-        assert_eq!(stage.post(&at("files/leaving/1"), &json!({ "path": "/etc/passwd" })).0, 409);
-        assert_eq!(stage.get(&at("files/leaving/1?path=/etc/passwd")).0, 409);
+        assert_eq!(fixture.get(&at("clipboard")).0, 409);
+        assert_eq!(fixture.post(&at("files/leaving/1"), &json!({ "path": "/etc/passwd" })).0, 409);
+        assert_eq!(fixture.get(&at("files/leaving/1?path=/etc/passwd")).0, 409);
     };
     refused();
-    // Another right is not this one.
+    // A different right does not help.
     grant(&mut technician, &mut customer, &[Right::View, Right::Control]).await;
     refused();
     let quiet = tokio::time::timeout(std::time::Duration::from_millis(300), customer.session.accept_bi()).await;
     assert!(quiet.is_err(), "a job reached the program");
 
-    // Under the grant it does, and the program's own no is said.
+    // With the grant it does, and the program's own refusal is shown.
     technician.send(&ClientMessage::Ask { rights: vec![Right::Files] }).await;
     let asked = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if !state.asked.is_empty());
     customer.until(asked).await.unwrap();
@@ -75,45 +75,45 @@ async fn a_job_without_its_grant_never_reaches_the_program() {
         let _ = sender.closed().await;
         customer
     });
-    let (status, body) = tokio::task::block_in_place(|| stage.get(&at("files?path=/")));
+    let (status, body) = tokio::task::block_in_place(|| fixture.get(&at("files?path=/")));
     let _customer = program.await.unwrap();
     assert_eq!((status, body.contains("no permission")), (403, true), "{body}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_note_is_never_told_to_a_customer() {
-    let stage = Stage::open("notes");
-    let (session, mut technician, mut customer) = pair(&stage).await;
+async fn a_note_is_never_sent_to_a_customer() {
+    let fixture = Fixture::open("notes");
+    let (session, mut technician, mut customer) = pair(&fixture).await;
     let secret = "he sounded drunk";
-    assert_eq!(stage.post(&format!("/api/sessions/{session}/notes"), &json!({ "text": secret })).0, 204);
+    assert_eq!(fixture.post(&format!("/api/sessions/{session}/notes"), &json!({ "text": secret })).0, 204);
     let noted = |m: &ServerMessage| matches!(m, ServerMessage::Happened { entry } if matches!(entry.event, Event::Noted { .. }));
     assert!(technician.until(noted).await.is_some());
     technician.send(&ClientMessage::Chat { text: "after it".into(), nonce: 7 }).await;
     loop {
-        let message = customer.next().await.expect("the conversation goes on");
+        let message = customer.next().await.expect("the connection stays open");
         assert!(!serde_json::to_string(&message).unwrap().contains(secret), "{message:?}");
         if matches!(&message, ServerMessage::Happened { entry } if matches!(entry.event, Event::Chat { .. })) {
             break;
         }
     }
-    let (_, transcript) = stage.get(&format!("/api/sessions/{session}/transcript.txt"));
+    let (_, transcript) = fixture.get(&format!("/api/sessions/{session}/transcript.txt"));
     assert!(transcript.contains(secret), "technicians read it in the transcript");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_of_the_chat_need_a_place_in_the_session_and_a_plain_name() {
-    let stage = Stage::open("posts");
-    let (session, ..) = pair(&stage).await;
+async fn a_chat_file_needs_a_participant_and_a_plain_name() {
+    let fixture = Fixture::open("posts");
+    let (session, ..) = pair(&fixture).await;
     let posts = format!("/api/sessions/{session}/posts");
-    assert_eq!(stage.post(&format!("{posts}?name=note.txt"), &json!("hello")).0, 201);
+    assert_eq!(fixture.post(&format!("{posts}?name=note.txt"), &json!("hello")).0, 201);
     for name in ["..%2Fnote.txt", "a%5Cb", "", "%2E%2E"] {
-        assert_eq!(stage.post(&format!("{posts}?name={name}"), &json!("x")).0, 422, "{name}");
+        assert_eq!(fixture.post(&format!("{posts}?name={name}"), &json!("x")).0, 422, "{name}");
     }
-    assert_eq!(stage.get(&format!("{posts}/1")), (200, "\"hello\"".into()));
-    assert_eq!(stage.get(&format!("{posts}/2")).0, 404);
-    // Without a token of the session nothing is given or taken.
+    assert_eq!(fixture.get(&format!("{posts}/1")), (200, "\"hello\"".into()));
+    assert_eq!(fixture.get(&format!("{posts}/2")).0, 404);
+    // Without a token of the session nothing can be read or posted.
     for token in ["", "Bearer ", "Bearer made-up"] {
-        let (status, _) = stage.post_as("/api/join/posts?name=x", &json!("x"), &[("authorization", token)]);
+        let (status, _) = fixture.post_as("/api/join/posts?name=x", &json!("x"), &[("authorization", token)]);
         assert!(status == 401 || status == 404, "{token}: {status}");
     }
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// A database of the last version without numbered migrations.
 const BEFORE: &str = include_str!("../../../store/tests/data/before.sql");
 
-/// A data folder of the version before, to whose database this happens too.
+/// A data folder of the previous version, with more SQL applied to its database.
 fn folder(more: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("vault.key"), [7; 32]).unwrap();
@@ -42,7 +42,7 @@ impl Running {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap().contains("Deskside is at")), "the server ended before it started");
-        // It says more, which somebody must read.
+        // The pipe must be read, or the server blocks.
         std::thread::spawn(move || lines.for_each(drop));
         Self(child)
     }

@@ -10,10 +10,10 @@ use web_transport_trait::{RecvStream, SendStream, Session};
 
 use crate::{
     capacity,
-    stage::{Peer, Stage},
+    fixture::{Fixture, Peer},
 };
 
-/// Something new to say: every message has a nonce of its own.
+/// A new message: each has a nonce of its own.
 fn chat(text: &str) -> ClientMessage {
     static NONCE: AtomicU32 = AtomicU32::new(1);
     ClientMessage::Chat { text: text.into(), nonce: NONCE.fetch_add(1, Ordering::Relaxed) }
@@ -23,22 +23,22 @@ fn says(message: &ServerMessage, words: &str) -> bool {
     matches!(message, ServerMessage::Happened { entry } if matches!(&entry.event, Event::Chat { text, .. } if text == words))
 }
 
-pub(crate) async fn pair(stage: &Stage) -> (Peer, Peer) {
-    let (session, _, link) = stage.generate();
-    let mut technician = Peer::connect(stage, &stage.technician_ticket(&session), Client::Console).await;
-    let mut customer = Peer::connect(stage, &stage.customer_ticket(&link, "program"), Client::Program).await;
+pub(crate) async fn pair(fixture: &Fixture) -> (Peer, Peer) {
+    let (session, _, link) = fixture.generate();
+    let mut technician = Peer::connect(fixture, &fixture.technician_ticket(&session), Client::Console).await;
+    let mut customer = Peer::connect(fixture, &fixture.customer_ticket(&link, "program"), Client::Program).await;
     assert!(technician.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
     assert!(customer.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
     (technician, customer)
 }
 
-/// The two still talk: nothing that happened harmed the session.
+/// Asserts that the session still works for both.
 async fn unharmed(technician: &mut Peer, customer: &mut Peer, words: &str) {
     technician.send(&chat(words)).await;
     assert!(customer.until(|m| says(m, words)).await.is_some(), "the session was harmed");
 }
 
-/// Everything that a technician may ask of the customer's program on Linux.
+/// Every right that a technician may request on Linux.
 fn asked() -> Vec<Right> {
     Right::ALL.into_iter().filter(|r| *r != Right::Elevate).collect()
 }
@@ -54,39 +54,39 @@ pub(crate) async fn grant(technician: &mut Peer, customer: &mut Peer, answer: &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ticket_admits_once_and_only_what_it_is_for() {
-    let stage = Stage::open("tickets");
-    let (session, _, link) = stage.generate();
+    let fixture = Fixture::open("tickets");
+    let (session, _, link) = fixture.generate();
     for ticket in ["", "made up", &"x".repeat(5_000)] {
-        assert!(Peer::connect(&stage, ticket, Client::Console).await.next().await.is_none(), "{ticket}");
+        assert!(Peer::connect(&fixture, ticket, Client::Console).await.next().await.is_none(), "{ticket}");
     }
-    let ticket = stage.technician_ticket(&session);
-    assert!(Peer::connect(&stage, &ticket, Client::Program).await.next().await.is_none(), "a technician's ticket");
-    let ticket = stage.technician_ticket(&session);
-    let mut first = Peer::connect(&stage, &ticket, Client::Console).await;
+    let ticket = fixture.technician_ticket(&session);
+    assert!(Peer::connect(&fixture, &ticket, Client::Program).await.next().await.is_none(), "a technician's ticket");
+    let ticket = fixture.technician_ticket(&session);
+    let mut first = Peer::connect(&fixture, &ticket, Client::Console).await;
     assert!(matches!(first.next().await, Some(ServerMessage::Welcome { .. })));
-    assert!(Peer::connect(&stage, &ticket, Client::Console).await.next().await.is_none(), "used already");
-    let ticket = stage.customer_ticket(&link, "browser");
-    assert!(Peer::connect(&stage, &ticket, Client::Console).await.next().await.is_none(), "a customer's ticket");
+    assert!(Peer::connect(&fixture, &ticket, Client::Console).await.next().await.is_none(), "used already");
+    let ticket = fixture.customer_ticket(&link, "browser");
+    assert!(Peer::connect(&fixture, &ticket, Client::Console).await.next().await.is_none(), "a customer's ticket");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn input_without_the_control_grant_never_reaches_the_customer() {
-    let stage = Stage::open("input");
-    let (mut technician, mut customer) = pair(&stage).await;
+    let fixture = Fixture::open("input");
+    let (mut technician, mut customer) = pair(&fixture).await;
     let text = |text: &str| encode(&Input::Text { text: text.into() });
     let dropped = "input outside the grant is dropped";
     let _before = technician.stream(&[b"I".as_slice(), &text("before any grant"), &text("and again")].concat()).await;
-    stage.log_with_times(dropped, 1).await;
+    fixture.log_with_times(dropped, 1).await;
     unharmed(&mut technician, &mut customer, "one").await;
     grant(&mut technician, &mut customer, &[Right::View]).await;
     let hand = technician.stream(&[b"I".as_slice(), &text("with view only")].concat()).await;
-    let log = stage.log_with_times(dropped, 2).await;
+    let log = fixture.log_with_times(dropped, 2).await;
     assert_eq!(log.matches(dropped).count(), 2, "logged once a stream, not once a message");
     unharmed(&mut technician, &mut customer, "two").await;
     grant_control_and_check(technician, customer, hand).await;
 }
 
-/// After the grant exactly one input arrives: the one that was sent under it.
+/// After the grant exactly one input arrives, the one that was sent under it.
 async fn grant_control_and_check(
     mut technician: Peer,
     mut customer: Peer,
@@ -111,8 +111,8 @@ async fn grant_control_and_check(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn frames_outside_the_grant_reach_nobody() {
-    let stage = Stage::open("frames");
-    let (mut technician, mut customer) = pair(&stage).await;
+    let fixture = Fixture::open("frames");
+    let (mut technician, mut customer) = pair(&fixture).await;
     let kind = FrameKind::Picture { key: true, lossless: false };
     let _screen = customer.stream(&[b"S".as_slice(), &capacity::frame(kind, 1, 0, &capacity::key())].concat()).await;
     unharmed(&mut technician, &mut customer, "still here").await;
@@ -121,12 +121,12 @@ async fn frames_outside_the_grant_reach_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_that_comes_back_before_its_old_connection_is_missed_is_told_what_was_drawn_of_the_new_picture() {
-    let stage = Stage::open("replaced");
-    let (session, _, link) = stage.generate();
-    let mut technician = Peer::connect(&stage, &stage.technician_ticket(&session), Client::Console).await;
-    let (ticket, resume) = stage.customer_enters(&link, "program");
-    let mut old = Peer::connect(&stage, &ticket, Client::Program).await;
+async fn a_program_that_reconnects_early_gets_acknowledgements_of_its_new_frames() {
+    let fixture = Fixture::open("replaced");
+    let (session, _, link) = fixture.generate();
+    let mut technician = Peer::connect(&fixture, &fixture.technician_ticket(&session), Client::Console).await;
+    let (ticket, resume) = fixture.customer_enters(&link, "program");
+    let mut old = Peer::connect(&fixture, &ticket, Client::Program).await;
     assert!(old.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
     grant(&mut technician, &mut old, &[Right::View]).await;
     let picture = |seq| {
@@ -135,13 +135,13 @@ async fn a_program_that_comes_back_before_its_old_connection_is_missed_is_told_w
     };
     let shared = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if state.screen.is_some());
     let drawn = |wanted: u32| move |m: &ServerMessage| matches!(m, ServerMessage::Drawn { seq } if *seq == wanted);
-    // Nobody has drawn what has not arrived.
+    // Frames that have not arrived are not acknowledged.
     let _before = old.stream(&picture(40)).await;
     technician.until(shared).await.unwrap();
     technician.session.accept_uni().await.unwrap();
     technician.send(&ClientMessage::Drawn { seq: 40 }).await;
     old.until(drawn(40)).await.unwrap();
-    let mut new = Peer::connect(&stage, &stage.customer_returns(&resume), Client::Program).await;
+    let mut new = Peer::connect(&fixture, &fixture.customer_returns(&resume), Client::Program).await;
     new.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.unwrap();
     let _after = new.stream(&picture(1)).await;
     technician.until(|m| matches!(m, ServerMessage::State { state, .. } if state.screen.is_none())).await.unwrap();
@@ -152,43 +152,43 @@ async fn a_program_that_comes_back_before_its_old_connection_is_missed_is_told_w
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_malformed_ends_its_connection_and_harms_no_session() {
-    let stage = Stage::open("malformed");
+async fn malformed_input_ends_the_connection_and_not_the_session() {
+    let fixture = Fixture::open("malformed");
     let table: [(&str, Vec<u8>); 5] = [
         ("not JSON", [4u32.to_be_bytes().as_slice(), b"oops"].concat()),
-        ("an unknown wish", encode(&serde_json::json!({ "type": "sudo" }))),
+        ("an unknown command", encode(&serde_json::json!({ "type": "sudo" }))),
         ("a field too many", encode(&serde_json::json!({ "type": "pause", "please": true }))),
         ("an announcement of 4 GiB", u32::MAX.to_be_bytes().to_vec()),
         ("a chat beyond the frame limit", encode(&chat(&"x".repeat(100_000)))),
     ];
     for (name, bytes) in table {
-        let (session, _, link) = stage.generate();
-        let ticket = stage.customer_ticket(&link, "browser");
-        let mut customer = Peer::connect(&stage, &ticket, Client::Browser).await;
+        let (session, _, link) = fixture.generate();
+        let ticket = fixture.customer_ticket(&link, "browser");
+        let mut customer = Peer::connect(&fixture, &ticket, Client::Browser).await;
         assert!(customer.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
-        // The server may hang up before it has read all of it.
+        // The server may close the connection before it has read everything.
         let _ = customer.sender.write_all(&bytes).await;
         while customer.next().await.is_some() {}
-        let mut technician = Peer::connect(&stage, &stage.technician_ticket(&session), Client::Console).await;
+        let mut technician = Peer::connect(&fixture, &fixture.technician_ticket(&session), Client::Console).await;
         assert!(matches!(technician.next().await, Some(ServerMessage::Welcome { .. })), "{name} harmed the session");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn streams_that_are_not_ones_own_end_the_connection() {
-    let stage = Stage::open("streams");
-    let (mut technician, customer) = pair(&stage).await;
+async fn unexpected_streams_end_the_connection() {
+    let fixture = Fixture::open("streams");
+    let (mut technician, customer) = pair(&fixture).await;
     let _input = customer.stream(b"I").await;
     let dropped = |m: &ServerMessage| matches!(m, ServerMessage::Happened { entry } if matches!(entry.event, Event::Dropped { .. }));
-    assert!(technician.until(dropped).await.is_some(), "a customer has no hand");
+    assert!(technician.until(dropped).await.is_some(), "a customer cannot send input");
     let _screen = technician.stream(b"S").await;
     while technician.next().await.is_some() {}
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chat_of_4000_characters_fits_and_one_more_is_refused_clearly() {
-    let stage = Stage::open("chat");
-    let (mut technician, mut customer) = pair(&stage).await;
+    let fixture = Fixture::open("chat");
+    let (mut technician, mut customer) = pair(&fixture).await;
     let longest = "ß".repeat(4_000);
     technician.send(&chat(&longest)).await;
     assert!(customer.until(|m| says(m, &longest)).await.is_some());
@@ -201,8 +201,8 @@ async fn a_chat_of_4000_characters_fits_and_one_more_is_refused_clearly() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_ends_the_connection_that_sends_it() {
-    let stage = Stage::open("flood");
-    let (mut technician, mut customer) = pair(&stage).await;
+    let fixture = Fixture::open("flood");
+    let (mut technician, mut customer) = pair(&fixture).await;
     for t in 0..5_000 {
         customer.send(&ClientMessage::Ping { t }).await;
     }
@@ -212,36 +212,36 @@ async fn a_flood_ends_the_connection_that_sends_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_that_people_say_and_no_secret_is_in_the_log() {
-    let stage = Stage::open("log");
-    let (session, key, link) = stage.generate();
-    let ticket = stage.technician_ticket(&session);
-    let mut technician = Peer::connect(&stage, &ticket, Client::Console).await;
+async fn messages_and_secrets_are_not_logged() {
+    let fixture = Fixture::open("log");
+    let (session, key, link) = fixture.generate();
+    let ticket = fixture.technician_ticket(&session);
+    let mut technician = Peer::connect(&fixture, &ticket, Client::Console).await;
     technician.send(&chat("my password is hunter2")).await;
     technician.until(|m| says(m, "my password is hunter2")).await.unwrap();
-    let mut customer = Peer::connect(&stage, &stage.customer_ticket(&link, "program"), Client::Program).await;
+    let mut customer = Peer::connect(&fixture, &fixture.customer_ticket(&link, "program"), Client::Program).await;
     let _odd = customer.stream(b"?").await;
     while customer.next().await.is_some() {}
-    let log = stage.log_with("an unexpected stream").await;
-    let cookie = stage.cookie.split_once('=').unwrap().1.to_owned();
+    let log = fixture.log_with("an unexpected stream").await;
+    let cookie = fixture.cookie.split_once('=').unwrap().1.to_owned();
     for secret in ["hunter2", "Ada", "ada@b.example", "Secret subject", &key, &link, &ticket, &cookie] {
         assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_does_not_read_is_let_go_all_the_same() {
-    let stage = Stage::open("deaf");
-    let (session, _, link) = stage.generate();
-    let mut technician = Peer::connect(&stage, &stage.technician_ticket(&session), Client::Console).await;
-    // Whoever comes later finds the customer there, and is not told that they came.
+async fn a_peer_that_does_not_read_is_disconnected() {
+    let fixture = Fixture::open("deaf");
+    let (session, _, link) = fixture.generate();
+    let mut technician = Peer::connect(&fixture, &fixture.technician_ticket(&session), Client::Console).await;
+    // A technician who joins later finds the customer there without an event.
     assert!(technician.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
-    let (ticket, resume) = stage.customer_enters(&link, "program");
-    let deaf = Peer::connect_deaf(&stage, &ticket, Client::Program, 200).await;
+    let (ticket, resume) = fixture.customer_enters(&link, "program");
+    let deaf = Peer::connect_limited(&fixture, &ticket, Client::Program, 200).await;
     let joined = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if state.participants.iter().any(|p| p.role == Role::Customer && p.presence == Presence::Here));
     assert!(technician.until(joined).await.is_some());
-    // The same customer comes back elsewhere, and the older connection ends although it cannot be told so.
-    let mut back = Peer::connect(&stage, &stage.customer_returns(&resume), Client::Program).await;
+    // The same customer reconnects elsewhere, and the older connection ends although it cannot be notified.
+    let mut back = Peer::connect(&fixture, &fixture.customer_returns(&resume), Client::Program).await;
     assert!(back.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
     let ended = tokio::time::timeout(Duration::from_secs(60), deaf.session.closed()).await;
     assert!(ended.is_ok(), "the older connection is still open");

@@ -6,7 +6,7 @@ import type { Reach } from "./Reach";
  */
 export type Account = { id: number, login: string, name: string, email: string, team: string, administrator: boolean, disabled: boolean, 
 /**
- * Watch recordings, take evidence along, delete it; and whose.
+ * Whether they may watch recordings, export and delete evidence, and whose.
  */
 may_watch: boolean, may_export: boolean, may_delete: boolean, reach: Reach, 
 /**
@@ -14,7 +14,7 @@ may_watch: boolean, may_export: boolean, may_delete: boolean, reach: Reach,
  */
 role: number, 
 /**
- * Signs in elsewhere: has no password here.
+ * Signs in by the directory or an OpenID provider.
  */
 external: boolean, 
 /**

@@ -2,6 +2,6 @@
 import type { SessionId } from "./SessionId";
 
 /**
- * Admission to the wire.
+ * A ticket for the wire.
  */
 export type Admission = { session: SessionId, ticket: string, };

@@ -3,6 +3,6 @@ import type { Scope } from "./Scope";
 import type { Timestamp } from "./Timestamp";
 
 /**
- * An account by which another system asks.
+ * An account of another system.
  */
 export type ApiAccount = { id: number, name: string, comments: string, client_id: string, scopes: Array<Scope>, enabled: boolean, created: Timestamp, };

@@ -2,6 +2,6 @@
 import type { Scope } from "./Scope";
 
 /**
- * What is said of an account.
+ * The fields of an account that can be set.
  */
 export type ApiAccountInput = { name: string, comments: string, scopes: Array<Scope>, enabled: boolean, };

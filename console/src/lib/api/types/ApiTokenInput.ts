@@ -2,6 +2,6 @@
 import type { Scope } from "./Scope";
 
 /**
- * A token to be made.
+ * A token to be created.
  */
 export type ApiTokenInput = { name: string, scopes: Array<Scope>, days: number, };

@@ -2,14 +2,14 @@
 import type { Timestamp } from "./Timestamp";
 
 /**
- * A mail that came.
+ * A received mail.
  */
 export type Came = { id: number, at: Timestamp, from: string, subject: string, 
 /**
- * Where it went; none for one that was kept out.
+ * The incident that it was filed under; `None` for a rejected mail.
  */
 incident: number | null, 
 /**
- * Why it was.
+ * Why it was rejected.
  */
 kept_out: string, };

@@ -2,6 +2,6 @@
 import type { Proves } from "./Proves";
 
 /**
- * Whether somebody has shown a short while ago who they are, and how they can.
+ * Whether somebody has confirmed their identity recently, and how they can.
  */
 export type Confirmation = { confirmed: boolean, by: Array<Proves>, };

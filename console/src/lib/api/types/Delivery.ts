@@ -2,6 +2,6 @@
 import type { Timestamp } from "./Timestamp";
 
 /**
- * One line of the delivery log.
+ * An entry of the delivery log.
  */
 export type Delivery = { id: number, session: string, event: string, created: Timestamp, attempts: number, due: Timestamp, state: string, answer: string, delivered: Timestamp | null, };

@@ -3,6 +3,6 @@ import type { Client } from "./Client";
 import type { Pass } from "./Pass";
 
 /**
- * A wish to come in.
+ * A request to join.
  */
 export type Enter = { pass: Pass, client: Client, };

@@ -3,10 +3,10 @@ import type { Admission } from "./Admission";
 import type { Invitation } from "./Invitation";
 
 /**
- * A customer is in.
+ * A customer was admitted.
  */
 export type Entered = { admission: Admission, 
 /**
- * Comes back for a new ticket, also after a restart of the page or the server.
+ * The resume token, for a new ticket after a restart of the page or the server.
  */
 resume: string, invitation: Invitation, };

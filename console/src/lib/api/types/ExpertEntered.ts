@@ -2,6 +2,6 @@
 import type { Admission } from "./Admission";
 
 /**
- * An expert is in.
+ * An expert was admitted.
  */
 export type ExpertEntered = { admission: Admission, resume: string, };

@@ -2,6 +2,6 @@
 import type { Right } from "./Right";
 
 /**
- * What an expert reads before joining.
+ * What an expert sees before joining.
  */
 export type ExpertWelcome = { organisation: string, technician: string, number: string, subject: string, name: string, rights: Array<Right>, };

@@ -2,10 +2,10 @@
 import type { Issued } from "./Issued";
 
 /**
- * A ticket of another desk, here.
+ * The incident and session that were created for a ticket of another service desk.
  */
 export type ImportedTicket = { 
 /**
- * The page of the incident.
+ * The incident's id.
  */
 incident: number, issued: Issued, };

@@ -10,14 +10,15 @@ import type { UserRef } from "./UserRef";
  */
 export type Incident = { id: number, number: string, customer: Customer, subject: string, description: string, status: Status, priority: Priority, 
 /**
- * What kind of request it is, in the organisation's own words.
+ * The type of request, in the organisation's own words.
  */
 kind: string, owner: UserRef | null, team: string, 
 /**
- * The desk it comes from: empty for this one, `api` for another system, else the number of a receiver.
+ * The service desk that it comes from: empty for the built-in one, `api` for another system, otherwise the id of a
+ * receiver.
  */
 desk: string, 
 /**
- * What that desk calls it.
+ * Its number at that desk.
  */
 ticket: string, created: Timestamp, updated: Timestamp, };

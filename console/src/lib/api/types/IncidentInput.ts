@@ -3,6 +3,6 @@ import type { Priority } from "./Priority";
 import type { Status } from "./Status";
 
 /**
- * What is said of an incident.
+ * The fields of an incident that can be set.
  */
 export type IncidentInput = { customer: number, subject: string, description: string, status: Status, priority: Priority, kind: string, owner: number | null, team: string, };

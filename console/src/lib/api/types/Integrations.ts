@@ -5,6 +5,6 @@ import type { KnownEvent } from "./KnownEvent";
 import type { Receiver } from "./Receiver";
 
 /**
- * Everything about other systems.
+ * API accounts, tokens and receivers, with the events that receivers can choose.
  */
 export type Integrations = { accounts: Array<ApiAccount>, tokens: Array<ApiToken>, receivers: Array<Receiver>, events: Array<KnownEvent>, };

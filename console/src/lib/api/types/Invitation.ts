@@ -2,10 +2,10 @@
 import type { System } from "./System";
 
 /**
- * What a customer reads before joining.
+ * What a customer sees before joining.
  */
 export type Invitation = { organisation: string, domain: string, technician: string, number: string, subject: string, recorded: boolean, 
 /**
- * The systems that there is a support program for.
+ * The operating systems that there is a support program for.
  */
 programs: Array<System>, };

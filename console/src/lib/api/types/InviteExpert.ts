@@ -2,6 +2,6 @@
 import type { Right } from "./Right";
 
 /**
- * Whom to invite, and what they may use of what the customer allows.
+ * Whom to invite, and which of the customer's grants they may use.
  */
 export type InviteExpert = { name: string, rights: Array<Right>, };

@@ -12,6 +12,6 @@ export type Issued = { session: SessionId,
  */
 key: string, key_until: Timestamp, link: string, link_until: Timestamp, 
 /**
- * What could be sent to the customer.
+ * A draft of the invitation.
  */
 draft: Draft, };

@@ -5,26 +5,26 @@ import type { Tombstone } from "./Tombstone";
 import type { Unstored } from "./Unstored";
 
 /**
- * What kind of entry it is, and what belongs to it.
+ * The kind of a journal entry, with its data.
  */
 export type JournalContent = { "kind": "change", } | { "kind": "note", } | { "kind": "mail", mail: number, } | { "kind": "remote_support", session: string, 
 /**
- * None for a session that the asker may not see.
+ * `None` for a session that the technician may not see.
  */
 history: History | null, 
 /**
- * The asker may not see it.
+ * The technician may not see it.
  */
 out_of_reach: boolean, 
 /**
- * Why its evidence is not stored yet, when that was tried and failed.
+ * Why its evidence is not stored yet, if storing has failed.
  */
 unstored: Unstored | null, 
 /**
- * What stays when it was deleted.
+ * What remains if it was deleted.
  */
 tombstone: Tombstone | null, } | { "kind": "letter", letter: number, subject: string, quoted: string, attachments: Array<AttachmentInfo>, } | { "kind": "screenshot", session: string, number: number, 
 /**
- * The asker may not see it.
+ * The technician may not see it.
  */
 out_of_reach: boolean, };

@@ -2,6 +2,6 @@
 import type { LeavingWish } from "./LeavingWish";
 
 /**
- * What a technician wishes of a file on its way.
+ * What to do with a running download.
  */
 export type LeavingWished = { wish: LeavingWish, };

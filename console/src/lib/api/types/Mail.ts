@@ -2,7 +2,7 @@
 import type { Timestamp } from "./Timestamp";
 
 /**
- * A mail that was sent or lies in the outbox, without links and keys: those its author alone reads, until they are dead or
- * the mail is sent.
+ * A mail that was sent or is in the outbox, without links and keys. Only its author can read these, until they expire
+ * or the mail is sent.
  */
 export type Mail = { id: number, at: Timestamp, incident: number, number: string, from: string, to: string, subject: string, text: string, sent: boolean, };

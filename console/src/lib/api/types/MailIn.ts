@@ -3,6 +3,6 @@ import type { Came } from "./Came";
 import type { PollResult } from "./PollResult";
 
 /**
- * How looking into the mailbox goes, and what came last.
+ * The result of the last poll, and the latest mails.
  */
 export type MailIn = { looked: PollResult, came: Array<Came>, };

@@ -2,10 +2,10 @@
 import type { Account } from "./Account";
 
 /**
- * Who is signed in, and where.
+ * Who is signed in, and to which organisation.
  */
 export type Me = { account: Account, organisation: string, domain: string, 
 /**
- * Whether mails go out; otherwise they land in the outbox.
+ * Whether mails are sent; otherwise they stay in the outbox.
  */
 mail: boolean, };

@@ -2,6 +2,6 @@
 import type { Receiver } from "./Receiver";
 
 /**
- * A receiver, and what signs what it is told: shown once.
+ * A receiver with the secret that signs its deliveries, shown once.
  */
 export type NewReceiver = { receiver: Receiver, secret: string | null, };

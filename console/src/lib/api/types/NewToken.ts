@@ -2,6 +2,6 @@
 import type { ApiToken } from "./ApiToken";
 
 /**
- * A token as it is given, once.
+ * A new token, shown once.
  */
 export type NewToken = { token: string, about: ApiToken, };

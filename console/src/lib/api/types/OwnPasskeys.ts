@@ -2,10 +2,10 @@
 import type { OwnPasskey } from "./OwnPasskey";
 
 /**
- * One's passkeys.
+ * A technician's own passkeys.
  */
 export type OwnPasskeys = { 
 /**
- * Whether this server can have them.
+ * Whether passkeys can be used with this server's address.
  */
 possible: boolean, all: Array<OwnPasskey>, };

@@ -3,10 +3,10 @@ import type { Place } from "./Place";
 import type { Timestamp } from "./Timestamp";
 
 /**
- * A session that is over.
+ * An ended session.
  */
 export type PastSession = { session: string, incident: number, number: string, subject: string, customer: string, technician: string, team: string, started: Timestamp, ended: Timestamp, ending: string, rating: number | null, recorded: boolean, held: boolean, 
 /**
- * Where the words were found.
+ * Where the search text was found.
  */
 places: Array<Place>, };

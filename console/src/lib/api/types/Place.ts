@@ -5,6 +5,6 @@
  */
 export type Place = { at: number, who: string, 
 /**
- * The words around; what was found stands between U+0001 and U+0002.
+ * The surrounding text; matches are between U+0001 and U+0002.
  */
 text: string, };

@@ -2,7 +2,7 @@
 import type { Timestamp } from "./Timestamp";
 
 /**
- * Where a recording is to be watched, for a while.
+ * A link to a recording, which expires.
  */
 export type Playing = { 
 /**

@@ -2,7 +2,7 @@
 import type { ProblemCode } from "./ProblemCode";
 
 /**
- * The body of an answer that is not a success.
+ * The body of an error response.
  */
 export type Problem = { 
 /**

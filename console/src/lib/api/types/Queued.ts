@@ -7,26 +7,26 @@ import type { Timestamp } from "./Timestamp";
  */
 export type Queued = { state: SessionState, 
 /**
- * When it was generated.
+ * When it was created.
  */
 since: Timestamp, 
 /**
- * It is the asker's own.
+ * Whether it is the technician's own.
  */
 mine: boolean, 
 /**
- * It waits in a queue that the asker may take it from.
+ * Whether it waits in a queue that the technician may take it from.
  */
 open: boolean, 
 /**
- * The asker was asked to join.
+ * Whether the technician was asked to join.
  */
 shared: boolean, 
 /**
- * The asker may watch how others help.
+ * Whether the technician may supervise it.
  */
 watchable: boolean, 
 /**
- * Since when it stands as it does: the customer waits, it is on hold.
+ * Since when it has been in its present state: waiting, queued or on hold.
  */
 waits_since: Timestamp, };

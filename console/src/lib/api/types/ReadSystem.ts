@@ -2,6 +2,6 @@
 import type { SystemInfo } from "./SystemInfo";
 
 /**
- * System information, and the number under which it is kept.
+ * System information, and the number under which it is stored.
  */
 export type ReadSystem = { number: number, info: SystemInfo, };

@@ -2,14 +2,14 @@
 import type { ReceiverKind } from "./ReceiverKind";
 
 /**
- * Who is told what happens.
+ * A receiver.
  */
 export type Receiver = { id: number, kind: ReceiverKind, name: string, url: string, 
 /**
- * The events it wants; none for all.
+ * The events that it receives; empty for all.
  */
 events: Array<string>, authority: string, enabled: boolean, retry_seconds: number, retry_hours: number, 
 /**
- * How much waits for it, how much was given up, and what it said last to what waits.
+ * How many deliveries wait, how many were given up, and the last error of the one that is next.
  */
 waiting: number, given_up: number, trouble: string, };

@@ -2,10 +2,10 @@
 import type { ReceiverKind } from "./ReceiverKind";
 
 /**
- * What is said of a receiver.
+ * The fields of a receiver that can be set.
  */
 export type ReceiverInput = { kind: ReceiverKind, name: string, url: string, 
 /**
- * For a service desk: the token by which it lets us in. Empty leaves it as it is.
+ * For a service desk: the token for its API. Empty keeps the current one.
  */
 token: string, events: Array<string>, authority: string, enabled: boolean, retry_seconds: number, retry_hours: number, };

@@ -2,6 +2,6 @@
 import type { Count } from "./Count";
 
 /**
- * Sessions of a period, counted by what heads of support ask for.
+ * The figures of a period, in total and by group.
  */
 export type Report = { total: Count, days: Array<Count>, technicians: Array<Count>, teams: Array<Count>, kinds: Array<Count>, endings: Array<Count>, };

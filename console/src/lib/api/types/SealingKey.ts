@@ -2,6 +2,6 @@
 import type { Timestamp } from "./Timestamp";
 
 /**
- * A key that seals.
+ * A key for seals.
  */
 export type SealingKey = { fingerprint: string, key: string, since: Timestamp, };

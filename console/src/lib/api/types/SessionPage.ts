@@ -8,18 +8,18 @@ import type { TranscriptLine } from "./TranscriptLine";
 import type { Unstored } from "./Unstored";
 
 /**
- * A session, running or over.
+ * A session, running or ended.
  */
 export type SessionPage = { state: SessionState, entries: Array<Entry>, transcript: Array<TranscriptLine>, history: History, 
 /**
- * Where the moments of the session lie in its video.
+ * The playback timeline: where moments of the session are in the video.
  */
 film: Array<Span>, 
 /**
- * Why the evidence is not stored yet, when that was tried and failed.
+ * Why the evidence is not stored yet, if storing has failed.
  */
 unstored: Unstored | null, 
 /**
- * What the asker may do with the evidence.
+ * What the technician may do with the evidence.
  */
 may: May, };

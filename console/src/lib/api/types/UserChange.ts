@@ -2,8 +2,8 @@
 import type { Reach } from "./Reach";
 
 /**
- * What changes about a technician. What is not named stays as it is, so that nobody undoes what another administrator has
- * changed meanwhile; so does an empty password.
+ * Changes of an account. Omitted fields and an empty password stay as they are, so that nobody undoes another
+ * administrator's concurrent change.
  */
 export type UserChange = { name?: string, email?: string, team?: string, administrator?: boolean, disabled?: boolean, password?: string, may_watch?: boolean, may_export?: boolean, may_delete?: boolean, reach?: Reach, 
 /**

@@ -2,15 +2,15 @@
 import type { System } from "./System";
 
 /**
- * Who runs this server: for the front page.
+ * The organisation that runs this server, for the front page.
  */
 export type Welcome = { organisation: string, domain: string, 
 /**
- * The systems that there is a support program for.
+ * The operating systems that there is a support program for.
  */
 programs: Array<System>, 
 /**
- * What the button says that leads technicians to their organisation's own sign-in.
+ * The label of the button for the organisation's own sign-in, if there is one.
  */
 openid: string | null, 
 /**

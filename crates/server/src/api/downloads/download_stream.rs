@@ -1,5 +1,5 @@
-//! A file of the customer's machine while a browser takes it: opened, carried piece by piece, opened again where the
-//! program was cut off, and judged at its end.
+//! The content of a download: opened, relayed chunk by chunk, reopened when the program is cut off, and verified at its
+//! end.
 
 use std::{
     io,
@@ -15,22 +15,24 @@ use sha2::{Digest, Sha256};
 
 use crate::api::error::sentence;
 
-/// What a job comes to.
-pub(super) type Judged<T> = std::result::Result<T, JobError>;
+/// The result of a job.
+pub(super) type JobResult<T> = std::result::Result<T, JobError>;
 
-/// So long it is tried to reach the program again.
-const PATIENCE: Duration = Duration::from_secs(10 * 60);
-const FIRST_WAIT: Duration = Duration::from_millis(300);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How long to try to reach the program again.
+const RETRY_LIMIT: Duration = Duration::from_secs(10 * 60);
+const FIRST_RETRY: Duration = Duration::from_millis(300);
+const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
-/// Has the program open a file.
-pub(super) async fn reach(live: &Arc<LiveSession>, file: &Download, from: u64, since: u64) -> Judged<Opened> {
+/// Asks the program to open a file.
+pub(super) async fn open_file(live: &Arc<LiveSession>, file: &Download, from: u64, since: u64) -> JobResult<Opened> {
     let mut pipe = live.fetch(file.by, (file.path.clone(), from, since)).await?;
-    let (size, version, sums) = match pipe.answer().await? {
-        // Without them nothing says that what goes on in the middle fits, nor where an archive ends.
-        Answer::File { size, version, sums } if sums || (from == 0 && size.is_some()) => (size, version, sums),
-        _ => return Err(JobError::UnexpectedResponse),
+    let Answer::File { size, version, sums } = pipe.answer().await? else {
+        return Err(JobError::UnexpectedResponse);
     };
+    // Without checksums a part in the middle cannot be verified, and the end of an archive is unknown.
+    if !sums && (from > 0 || size.is_none()) {
+        return Err(JobError::UnexpectedResponse);
+    }
     if size.is_some_and(|size| size < from) {
         return Err(Fault::Changed.into());
     }
@@ -38,21 +40,21 @@ pub(super) async fn reach(live: &Arc<LiveSession>, file: &Download, from: u64, s
     Ok(Opened { pipe, size, version, sums })
 }
 
-/// The same, once the program can be reached, in a while.
-pub(super) async fn reach_patiently(
+/// The same, retried within `limit` until the program can be reached.
+pub(super) async fn open_with_retry(
     live: &Arc<LiveSession>,
     file: &Download,
     from: u64,
     since: u64,
-    patience: Duration,
-) -> Judged<Opened> {
-    let (began, mut wait) = (Instant::now(), FIRST_WAIT);
+    limit: Duration,
+) -> JobResult<Opened> {
+    let (started, mut wait) = (Instant::now(), FIRST_RETRY);
     loop {
-        match reach(live, file, from, since).await {
-            Err(JobError::Unreachable) if began.elapsed() < patience => {
+        match open_file(live, file, from, since).await {
+            Err(JobError::Unreachable) if started.elapsed() < limit => {
                 file.goes(DownloadState::Waiting);
                 tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(LONGEST_WAIT);
+                wait = (wait * 2).min(LONGEST_RETRY);
                 if *file.wish.borrow() == DownloadAction::Cancel {
                     return Err(cancelled());
                 }
@@ -66,24 +68,24 @@ fn cancelled() -> JobError {
     Fault::Other { why: "it was cancelled".into() }.into()
 }
 
-/// A file while a browser takes it.
-pub(super) struct Carrying {
+/// A download while the browser reads it.
+pub(super) struct DownloadStream {
     live: Arc<LiveSession>,
     by: ParticipantId,
     file: Arc<Download>,
     opened: Opened,
-    /// The next byte that the browser gets.
+    /// The offset of the next byte for the browser.
     at: u64,
-    /// The first that it got by this answer, and the sum of all since.
+    /// The offset at which this response began, and the checksum of everything since.
     since: u64,
     sum: Sha256,
     tail: TrailerBuffer,
-    /// Its end is known to the timeline.
-    over: bool,
+    /// The timeline has its end.
+    recorded: bool,
 }
 
-impl Carrying {
-    /// What was opened from that byte on.
+impl DownloadStream {
+    /// A download of what was opened at offset `from`.
     pub(super) fn new(
         live: Arc<LiveSession>,
         by: ParticipantId,
@@ -92,18 +94,18 @@ impl Carrying {
         from: u64,
     ) -> Self {
         let (sum, tail) = (Sha256::new(), TrailerBuffer::default());
-        Self { live, by, file, opened, at: from, since: from, sum, tail, over: false }
+        Self { live, by, file, opened, at: from, since: from, sum, tail, recorded: false }
     }
 
-    /// Its bytes for the browser; an answer that breaks off where it comes to no good end.
+    /// The bytes for the browser. The response breaks off if the download fails.
     pub(super) fn into_stream(self) -> impl futures::Stream<Item = io::Result<Bytes>> {
-        futures::stream::unfold(Some(self), |carrying| async {
-            let mut carrying = carrying?;
-            match carrying.next().await {
-                Ok(Some(bytes)) => Some((Ok(bytes), Some(carrying))),
+        futures::stream::unfold(Some(self), |stream| async {
+            let mut stream = stream?;
+            match stream.next().await {
+                Ok(Some(bytes)) => Some((Ok(bytes), Some(stream))),
                 Ok(None) => None,
                 Err(error) => {
-                    carrying.fail(&error).await;
+                    stream.fail(&error).await;
                     Some((Err(io::Error::other(error)), None))
                 }
             }
@@ -111,41 +113,41 @@ impl Carrying {
     }
 
     /// The next bytes for the browser; `None` after the last.
-    async fn next(&mut self) -> Judged<Option<Bytes>> {
-        if self.over {
+    async fn next(&mut self) -> JobResult<Option<Bytes>> {
+        if self.recorded {
             return Ok(None);
         }
         loop {
-            self.wished().await?;
-            let mut wishes = self.file.wish.subscribe();
-            let came = tokio::select! {
-                piece = self.opened.pipe.next() => piece,
-                _ = wishes.wait_for(|wish| *wish == DownloadAction::Cancel) => continue,
+            self.wait_while_held().await?;
+            let mut action_watch = self.file.wish.subscribe();
+            let received = tokio::select! {
+                chunk = self.opened.pipe.next() => chunk,
+                _ = action_watch.wait_for(|action| *action == DownloadAction::Cancel) => continue,
             };
-            match came {
-                Ok(Some(piece)) => {
-                    let bytes = self.tail.pass(piece);
+            match received {
+                Ok(Some(chunk)) => {
+                    let bytes = self.tail.pass(chunk);
                     if !bytes.is_empty() {
                         self.count(&bytes)?;
                         return Ok(Some(bytes));
                     }
                 }
                 Ok(None) => return self.ended().await.map(Some),
-                Err(JobError::Unreachable) if self.opened.size.is_some() => self.reach_again().await?,
+                Err(JobError::Unreachable) if self.opened.size.is_some() => self.reopen().await?,
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// Waits until its technician wants it to go on.
-    async fn wished(&self) -> Judged<()> {
-        let mut wishes = self.file.wish.subscribe();
-        let held = *wishes.borrow_and_update() == DownloadAction::Hold;
+    /// Waits while the technician has paused it.
+    async fn wait_while_held(&self) -> JobResult<()> {
+        let mut action_watch = self.file.wish.subscribe();
+        let held = *action_watch.borrow_and_update() == DownloadAction::Hold;
         if held {
             self.file.goes(DownloadState::Held);
-            let _ = wishes.wait_for(|wish| *wish != DownloadAction::Hold).await;
+            let _ = action_watch.wait_for(|action| *action != DownloadAction::Hold).await;
         }
-        if *wishes.borrow() == DownloadAction::Cancel {
+        if *action_watch.borrow() == DownloadAction::Cancel {
             return Err(cancelled());
         }
         if held {
@@ -154,7 +156,7 @@ impl Carrying {
         Ok(())
     }
 
-    fn count(&mut self, bytes: &[u8]) -> Judged<()> {
+    fn count(&mut self, bytes: &[u8]) -> JobResult<()> {
         self.sum.update(bytes);
         self.at += bytes.len() as u64;
         self.file.at(self.at, self.opened.size);
@@ -164,8 +166,9 @@ impl Carrying {
         Ok(())
     }
 
-    /// All has come. The last bytes are handed over only when everything is right and the timeline knows of it.
-    async fn ended(&mut self) -> Judged<Bytes> {
+    /// The program has sent everything. The last bytes are handed over only once the file is verified and the timeline
+    /// has it.
+    async fn ended(&mut self) -> JobResult<Bytes> {
         let too_early = || Fault::Other { why: "the file ended too early".into() };
         let (last, sums) = std::mem::take(&mut self.tail).end(self.opened.sums).ok_or_else(too_early)?;
         self.count(&last)?;
@@ -176,23 +179,23 @@ impl Carrying {
         let sha256 = match sums {
             Some([_, since]) if passed[..] != since[..] => return Err(Fault::WrongHash.into()),
             Some([whole, _]) => secret::hex(&whole),
-            // All of it has passed.
+            // The whole file passed through here.
             None => secret::hex(&passed),
         };
         let (way, path, bytes) = (Direction::FromCustomer, self.file.path.clone(), self.at);
-        let deed = Event::FileCarried { by: self.by, way, path, bytes, sha256 };
-        self.live.record_deed(deed).await?;
+        let event = Event::FileCarried { by: self.by, way, path, bytes, sha256 };
+        self.live.record_deed(event).await?;
         self.file.goes(DownloadState::Done);
-        self.over = true;
+        self.recorded = true;
         Ok(last)
     }
 
-    /// The program was cut off: goes on where the browser is, once it is back.
-    async fn reach_again(&mut self) -> Judged<()> {
+    /// The program was cut off: resumes at the browser's offset once it is back.
+    async fn reopen(&mut self) -> JobResult<()> {
         self.file.goes(DownloadState::Waiting);
         self.tail = TrailerBuffer::default();
         let (live, file) = (&self.live, &self.file);
-        let opened = reach_patiently(live, file, self.at, self.since, PATIENCE).await?;
+        let opened = open_with_retry(live, file, self.at, self.since, RETRY_LIMIT).await?;
         if opened.version != self.opened.version {
             return Err(Fault::Changed.into());
         }
@@ -201,34 +204,34 @@ impl Carrying {
         Ok(())
     }
 
-    /// It came to no good end: the browser is told by an answer that breaks off.
+    /// Records the failure. The browser notices because the response breaks off.
     async fn fail(&mut self, error: &JobError) {
-        self.over = true;
+        self.recorded = true;
         self.file.goes(DownloadState::Failed { why: sentence(&error.to_string()) });
         let reason = error.to_string();
-        let deed =
+        let event =
             Event::FileFailed { by: self.by, way: Direction::FromCustomer, path: self.file.path.clone(), reason };
-        if let Err(error) = self.live.record_deed(deed).await {
-            tracing::debug!(session = %self.live.id, %error, "a file failed after the session's end");
+        if let Err(error) = self.live.record_deed(event).await {
+            tracing::debug!(session = %self.live.id, %error, "file failure not recorded: the session has ended");
         }
     }
 }
 
-impl Drop for Carrying {
-    /// The browser takes no more: its connection is gone, or its user has stopped the download. That a part of the file
-    /// has left the customer's machine is a fact of the session.
+impl Drop for DownloadStream {
+    /// The browser stopped reading: its connection is gone, or its user stopped the download. The timeline records that
+    /// a part of the file has left the customer's machine.
     fn drop(&mut self) {
-        if self.over {
+        if self.recorded {
             return;
         }
         self.file.goes(DownloadState::Stopped);
         let reason = format!("the download stopped after {}", session::size(self.at));
-        let deed =
+        let event =
             Event::FileFailed { by: self.by, way: Direction::FromCustomer, path: self.file.path.clone(), reason };
         let live = self.live.clone();
         tokio::spawn(async move {
-            if let Err(error) = live.record_deed(deed).await {
-                tracing::debug!(session = %live.id, %error, "a download stopped after the session's end");
+            if let Err(error) = live.record_deed(event).await {
+                tracing::debug!(session = %live.id, %error, "stopped download not recorded: the session has ended");
             }
         });
     }

@@ -1,4 +1,4 @@
-//! By what other systems ask: accounts, and tokens for the REST API.
+//! API accounts, and tokens for the REST API.
 
 use axum::{
     Json,
@@ -24,7 +24,7 @@ use crate::{
 /// The longest comment, list of events and certificate.
 const MAX_COMMENT: usize = 4_000;
 
-/// An account by which another system asks.
+/// An account of another system.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct ApiAccount {
@@ -46,7 +46,7 @@ impl From<api_account::Model> for ApiAccount {
     }
 }
 
-/// What is said of an account.
+/// The fields of an account that can be set.
 #[derive(Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
@@ -76,7 +76,7 @@ pub struct ApiToken {
     pub until: Timestamp,
 }
 
-/// A token to be made.
+/// A token to be created.
 #[derive(Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
@@ -86,7 +86,7 @@ pub struct ApiTokenInput {
     pub days: u32,
 }
 
-/// A token as it is given, once.
+/// A new token, shown once.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct NewToken {
@@ -137,7 +137,7 @@ async fn account(db: &DatabaseConnection, id: i32) -> Result<api_account::Model>
     api_account::Entity::find_by_id(id).one(db).await?.ok_or_else(|| ApiError::missing("account"))
 }
 
-/// Changes an account. What it may do counts at once, for its tokens too.
+/// Changes an account. Its scopes take effect at once, for its tokens too.
 pub async fn change_account(
     State(db): State<DatabaseConnection>,
     _: ConfirmedAdmin,
@@ -178,14 +178,14 @@ pub async fn remove_account(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Makes a token.
+/// Creates a token.
 pub async fn add_token(
     State(db): State<DatabaseConnection>,
     _: ConfirmedAdmin,
     Json(new): Json<ApiTokenInput>,
 ) -> Result<(StatusCode, Json<NewToken>)> {
     if !(1..=3_650).contains(&new.days) || new.scopes.is_empty() {
-        return Err(ApiError::bad("A token lives between 1 and 3,650 days, and may do something."));
+        return Err(ApiError::bad("A token needs a lifetime between 1 and 3,650 days and at least one scope."));
     }
     let (now, token) = (clock::now(), format!("deskside_{}", secret::token()));
     let row = api_token::ActiveModel {

@@ -1,4 +1,4 @@
-//! Who is told what happens, and what became of it.
+//! Receivers and their deliveries.
 
 use std::sync::Arc;
 
@@ -28,12 +28,12 @@ use crate::{
     webhook,
 };
 
-/// How many deliveries a log shows.
-const LOG: u64 = 200;
+/// How many deliveries the log shows.
+const LOG_LENGTH: u64 = 200;
 
 const MAX_AUTHORITY: usize = 64 * 1024;
 
-/// Who is told what happens.
+/// A receiver.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Receiver {
@@ -41,13 +41,13 @@ pub struct Receiver {
     pub kind: ReceiverKind,
     pub name: String,
     pub url: String,
-    /// The events it wants; none for all.
+    /// The events that it receives; empty for all.
     pub events: Vec<String>,
     pub authority: String,
     pub enabled: bool,
     pub retry_seconds: i32,
     pub retry_hours: i32,
-    /// How much waits for it, how much was given up, and what it said last to what waits.
+    /// How many deliveries wait, how many were given up, and the last error of the one that is next.
     #[ts(type = "number")]
     pub waiting: u64,
     #[ts(type = "number")]
@@ -55,7 +55,7 @@ pub struct Receiver {
     pub trouble: String,
 }
 
-/// What is said of a receiver.
+/// The fields of a receiver that can be set.
 #[derive(Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(export)]
@@ -63,7 +63,7 @@ pub struct ReceiverInput {
     pub kind: ReceiverKind,
     pub name: String,
     pub url: String,
-    /// For a service desk: the token by which it lets us in. Empty leaves it as it is.
+    /// For a service desk: the token for its API. Empty keeps the current one.
     pub token: String,
     pub events: Vec<String>,
     pub authority: String,
@@ -72,7 +72,7 @@ pub struct ReceiverInput {
     pub retry_hours: i32,
 }
 
-/// A receiver, and what signs what it is told: shown once.
+/// A receiver with the secret that signs its deliveries, shown once.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct NewReceiver {
@@ -80,7 +80,7 @@ pub struct NewReceiver {
     pub secret: Option<String>,
 }
 
-/// One line of the delivery log.
+/// An entry of the delivery log.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Delivery {
@@ -106,7 +106,7 @@ impl From<delivery::Model> for Delivery {
     }
 }
 
-/// What came of a test.
+/// The result of a test.
 #[derive(Serialize, TS)]
 #[ts(export)]
 pub struct Tested {
@@ -146,7 +146,9 @@ fn receiver_row(new: &ReceiverInput, catalogue: &[(&str, &str)]) -> Result<recei
         return Err(ApiError::bad(format!("There is no event {unknown}.")));
     }
     if !(1..=3_600).contains(&new.retry_seconds) || !(0..=8_760).contains(&new.retry_hours) {
-        return Err(ApiError::bad("It is tried again after 1 to 3,600 seconds, and for at most 8,760 hours."));
+        return Err(ApiError::bad(
+            "The retry interval must be 1 to 3,600 seconds, and retries last at most 8,760 hours.",
+        ));
     }
     if new.authority.len() > MAX_AUTHORITY {
         return Err(ApiError::bad("A certificate has at most 64 kB."));
@@ -164,7 +166,7 @@ fn receiver_row(new: &ReceiverInput, catalogue: &[(&str, &str)]) -> Result<recei
     })
 }
 
-/// Adds a receiver: from now on it is told what happens.
+/// Adds a receiver.
 pub async fn add_receiver(
     State(db): State<DatabaseConnection>,
     State(secrets): State<Arc<Secrets>>,
@@ -185,7 +187,7 @@ pub async fn add_receiver(
         created: Set(stored_time(clock::now())),
         ..receiver_row(&new, deliveries.kind(new.kind).catalogue())?
     };
-    // Sealed for its row, whose number is known once it is there.
+    // The secret is sealed for its row, whose id is known after the insertion.
     let transaction = db.begin().await?;
     let row = row.insert(&transaction).await?;
     let sealed = secrets.seal(Place::Receiver(row.id), &secret);
@@ -201,7 +203,7 @@ pub async fn receiver(db: &DatabaseConnection, deliveries: &Deliveries, id: i32)
     Ok(deliveries.opened(row))
 }
 
-/// Changes a receiver; its kind stays.
+/// Changes a receiver; its kind cannot change.
 pub async fn change_receiver(
     State(db): State<DatabaseConnection>,
     State(secrets): State<Arc<Secrets>>,
@@ -212,12 +214,12 @@ pub async fn change_receiver(
 ) -> Result<Json<Receiver>> {
     let before = receiver(&db, &deliveries, id).await?;
     if ReceiverKind::of(&before) != new.kind {
-        return Err(ApiError::conflict("A receiver stays of its kind. Please add another one."));
+        return Err(ApiError::conflict("The kind of a receiver cannot change. Please add another receiver."));
     }
     let mut row = receiver::ActiveModel { id: Set(id), ..receiver_row(&new, deliveries.kind(new.kind).catalogue())? };
     if new.kind == ReceiverKind::RequestTracker {
         let token = new.token.trim().to_owned();
-        let token = mfa::kept(token, before.secret, before.url == new.url.trim())?;
+        let token = mfa::typed_or_known(token, before.secret, before.url == new.url.trim())?;
         row.secret = Set(secrets.seal(Place::Receiver(id), &token));
     }
     let row = row.update(&db).await?;
@@ -225,7 +227,7 @@ pub async fn change_receiver(
     Ok(Json(shown(&db, &row).await?))
 }
 
-/// Removes a receiver with what waits for it.
+/// Removes a receiver with its deliveries.
 pub async fn remove_receiver(
     State(db): State<DatabaseConnection>,
     State(deliveries): State<Arc<Deliveries>>,
@@ -239,7 +241,7 @@ pub async fn remove_receiver(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Tells a receiver something that means nothing, and says what it answered.
+/// Sends a receiver a test message; returns what it answered.
 pub async fn test_receiver(
     State(db): State<DatabaseConnection>,
     State(deliveries): State<Arc<Deliveries>>,
@@ -252,27 +254,27 @@ pub async fn test_receiver(
     Ok(Json(Tested { good, answer: answer.unwrap_or_else(|why| why) }))
 }
 
-/// Which deliveries.
+/// Selects deliveries.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wanted {
+pub struct DeliveryFilter {
     #[serde(default)]
     state: String,
 }
 
-/// What was told to a receiver, and what waits: the newest first.
+/// A receiver's deliveries, the newest first.
 pub async fn deliveries(
     State(db): State<DatabaseConnection>,
     _: Admin,
     Path(id): Path<i32>,
-    Query(wanted): Query<Wanted>,
+    Query(filter): Query<DeliveryFilter>,
 ) -> Result<Json<Vec<Delivery>>> {
     let mut rows = delivery::Entity::find()
         .filter(delivery::Column::Receiver.eq(id))
         .order_by_desc(delivery::Column::Id)
-        .limit(LOG);
-    if !wanted.state.is_empty() {
-        rows = rows.filter(delivery::Column::State.eq(wanted.state));
+        .limit(LOG_LENGTH);
+    if !filter.state.is_empty() {
+        rows = rows.filter(delivery::Column::State.eq(filter.state));
     }
     Ok(Json(rows.all(&db).await?.into_iter().map(Into::into).collect()))
 }
@@ -281,7 +283,7 @@ async fn found(db: &DatabaseConnection, id: i64) -> Result<delivery::Model> {
     delivery::Entity::find_by_id(id).one(db).await?.ok_or_else(|| ApiError::missing("delivery"))
 }
 
-/// Tries a delivery again now; one that has arrived is sent once more.
+/// Retries a delivery now; one that has arrived is sent again.
 pub async fn send_again(
     State(db): State<DatabaseConnection>,
     State(deliveries): State<Arc<Deliveries>>,
@@ -292,7 +294,7 @@ pub async fn send_again(
     Ok(Json(deliveries.again(found).await?.into()))
 }
 
-/// Drops what waits: the next in the queue has its turn.
+/// Drops a waiting delivery, so that the next one in the queue is sent.
 pub async fn drop_delivery(
     State(db): State<DatabaseConnection>,
     State(deliveries): State<Arc<Deliveries>>,
@@ -301,7 +303,7 @@ pub async fn drop_delivery(
 ) -> Result<Json<Delivery>> {
     let found = found(&db, id).await?;
     if found.state != state::WAITING {
-        return Err(ApiError::conflict("It does not wait any more."));
+        return Err(ApiError::conflict("This delivery is no longer waiting."));
     }
     let mut row: delivery::ActiveModel = found.into();
     row.state = Set(state::DROPPED.into());

@@ -19,7 +19,7 @@ use super::{Problem, Query, ReadEvidence, Refused, Result, sessions};
 
 use crate::api;
 
-/// How a transcript is written.
+/// The format of a transcript.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
@@ -28,11 +28,11 @@ pub enum Format {
     Text,
 }
 
-/// Which form.
+/// The format.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct Wanted {
+pub struct TranscriptQuery {
     #[param(inline)]
     #[serde(default)]
     format: Format,
@@ -46,7 +46,7 @@ pub struct Line {
     /// `technician`, `customer` or `system`.
     #[schema(value_type = String)]
     voice: session::Voice,
-    /// Who spoke; empty for what happened.
+    /// Who wrote it; empty for events.
     who: String,
     text: String,
 }
@@ -63,7 +63,7 @@ fn id(text: String) -> Result<SessionId> {
 }
 
 /// Reads a transcript, as JSON or as text.
-#[utoipa::path(get, path = "/api/v1/sessions/{id}/transcript", tag = "evidence", params(("id" = String, Path), Wanted), responses(
+#[utoipa::path(get, path = "/api/v1/sessions/{id}/transcript", tag = "evidence", params(("id" = String, Path), TranscriptQuery), responses(
     (status = 200, content((Transcript = "application/json"), (String = "text/plain"))),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
@@ -71,7 +71,7 @@ pub async fn transcript(
     State(sessions): State<Arc<SessionRegistry>>,
     _: ReadEvidence,
     Path(name): Path<String>,
-    Query(Wanted { format }): Query<Wanted>,
+    Query(TranscriptQuery { format }): Query<TranscriptQuery>,
 ) -> Result<Response> {
     let id = id(name)?;
     let entries = sessions.read(&id).await?.ok_or_else(|| Refused::missing("session"))?;
@@ -88,7 +88,7 @@ pub async fn transcript(
     })
 }
 
-/// Reads the video, whole or in ranges. That it was watched is an event of the session.
+/// Reads the video, whole or in ranges. Watching it is an event of the session.
 #[utoipa::path(get, path = "/api/v1/sessions/{id}/recording", tag = "evidence", params(("id" = String, Path)), responses(
     (status = 200, body = Vec<u8>, content_type = "video/webm"),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),

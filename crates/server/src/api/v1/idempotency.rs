@@ -1,4 +1,4 @@
-//! A request with an idempotency key does its work once: whoever sends it again gets the first answer again.
+//! Idempotency keys: a request that is sent again gets the first response again.
 
 use std::sync::Arc;
 
@@ -19,14 +19,14 @@ use super::{Refused, Result, caller};
 
 use crate::connections::Clients;
 
-/// For how long an answer is kept.
+/// How long a response is kept.
 const LIFE_MS: u64 = 24 * 60 * 60_000;
-/// The largest request, and the largest answer that is kept.
-const MOST: usize = 256 * 1024;
+/// The largest request, and the largest response that is kept, in bytes.
+const MAX_BYTES: usize = 256 * 1024;
 const NAME: &str = "idempotency-key";
 
-/// Answers a request that was answered before as it was then.
-pub async fn once(
+/// Executes a request once; a repeated one gets the first response.
+pub async fn idempotent(
     State(db): State<DatabaseConnection>,
     State(clients): State<Arc<Clients>>,
     State(archive): State<Arc<Archive>>,
@@ -42,28 +42,28 @@ pub async fn once(
     let key = key.ok_or_else(|| Refused::bad("An idempotency key has between 1 and 255 visible characters."))?;
     let (parts, body) = request.into_parts();
     let by = caller(&db, &clients, &parts).await?.key;
-    let body = to_bytes(body, MOST).await;
+    let body = to_bytes(body, MAX_BYTES).await;
     let body = body.map_err(|_| Refused(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.".into()))?;
     let hash = secret::hash(&format!("{by}\n{key}"));
     let address = parts.uri.path_and_query().map_or("", |p| p.as_str());
-    let asked = secret::hash(&format!("{}\n{address}\n{}", parts.method, STANDARD.encode(&body)));
+    let fingerprint = secret::hash(&format!("{}\n{address}\n{}", parts.method, STANDARD.encode(&body)));
 
     let old = stored_time(protocol::Timestamp(clock::now().0.saturating_sub(LIFE_MS)));
     answered::Entity::delete_many().filter(answered::Column::At.lt(old)).exec(&db).await?;
     let first = answered::ActiveModel {
         hash: Set(hash.clone()),
-        request: Set(asked.clone()),
+        request: Set(fingerprint.clone()),
         at: Set(stored_time(clock::now())),
         status: Set(0),
         body: Set(String::new()),
     };
     if first.insert(&db).await.is_err() {
-        return again(&db, &archive, &hash, &asked).await;
+        return replay(&db, &archive, &hash, &fingerprint).await;
     }
-    // Whoever asked may hang up; what was begun is done all the same, and its answer is there when they come again.
+    // The client may disconnect. The work is finished nevertheless, and its response is there for the retry.
     let work = tokio::spawn({
         let (db, vault, hash) = (db.clone(), archive.vault.clone(), hash.clone());
-        async move { keep(&db, &vault, hash, next.run(Request::from_parts(parts, Body::from(body))).await).await }
+        async move { store_answer(&db, &vault, hash, next.run(Request::from_parts(parts, Body::from(body))).await).await }
     });
     match work.await {
         Ok(response) => response,
@@ -74,18 +74,21 @@ pub async fn once(
     }
 }
 
-/// The first answer once more.
-async fn again(db: &DatabaseConnection, archive: &Arc<Archive>, hash: &str, asked: &str) -> Result<Response> {
-    let kept = answered::Entity::find_by_id(hash).one(db).await?;
-    let kept = kept.ok_or_else(|| Refused(StatusCode::CONFLICT, "Please try again.".into()))?;
-    if kept.request != asked {
+/// The stored response to the first request.
+async fn replay(db: &DatabaseConnection, archive: &Arc<Archive>, hash: &str, fingerprint: &str) -> Result<Response> {
+    let stored = answered::Entity::find_by_id(hash).one(db).await?;
+    let stored = stored.ok_or_else(|| Refused(StatusCode::CONFLICT, "Please try again.".into()))?;
+    if stored.request != fingerprint {
         return Err(Refused::bad("This idempotency key was used for another request."));
     }
-    let status = u16::try_from(kept.status).ok().and_then(|s| StatusCode::from_u16(s).ok());
+    let status = u16::try_from(stored.status).ok().and_then(|s| StatusCode::from_u16(s).ok());
     let Some(status) = status else {
-        return Err(Refused(StatusCode::CONFLICT, "The first request with this idempotency key is at work.".into()));
+        return Err(Refused(
+            StatusCode::CONFLICT,
+            "The first request with this idempotency key is still being processed.".into(),
+        ));
     };
-    let sealed = STANDARD.decode(&kept.body).map_err(anyhow::Error::from)?;
+    let sealed = STANDARD.decode(&stored.body).map_err(anyhow::Error::from)?;
     let mut body = Vec::new();
     let mut reader = archive.vault.read(sealed.as_slice()).map_err(anyhow::Error::from)?;
     std::io::Read::read_to_end(&mut reader, &mut body).map_err(anyhow::Error::from)?;
@@ -96,10 +99,11 @@ async fn again(db: &DatabaseConnection, archive: &Arc<Archive>, hash: &str, aske
     Ok(response)
 }
 
-/// Keeps an answer, encrypted: it may hold a session key. A failure of the server's is not kept: it may be tried again.
-async fn keep(db: &DatabaseConnection, vault: &Vault, hash: String, response: Response) -> Result<Response> {
+/// Stores a response, encrypted because it may hold a session key. Server errors are not stored, so that the request
+/// can be retried.
+async fn store_answer(db: &DatabaseConnection, vault: &Vault, hash: String, response: Response) -> Result<Response> {
     let (parts, body) = response.into_parts();
-    let body = to_bytes(body, MOST).await.map_err(anyhow::Error::from)?;
+    let body = to_bytes(body, MAX_BYTES).await.map_err(anyhow::Error::from)?;
     if parts.status.is_server_error() {
         answered::Entity::delete_by_id(hash).exec(db).await?;
     } else {

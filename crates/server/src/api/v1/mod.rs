@@ -1,6 +1,7 @@
-//! The REST API for other systems: bearer tokens with scopes, problem+json, pages, idempotency keys.
+//! The REST API for other systems: bearer tokens with scopes, problem+json, paging, idempotency keys.
 //!
-//! The OpenAPI document is made from the handlers, and served beside them.
+//! The OpenAPI document is generated from the handlers and served beside them.
+//!
 
 mod evidence;
 mod idempotency;
@@ -30,10 +31,10 @@ use crate::{
     state::AppState,
 };
 
-/// What went wrong (RFC 9457).
+/// A problem (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// Always `about:blank`: the status says what kind of problem it is.
+    /// Always `about:blank`: the status is the type of the problem.
     #[schema(example = "about:blank")]
     r#type: &'static str,
     /// The status in words.
@@ -81,23 +82,23 @@ impl IntoResponse for Refused {
     }
 }
 
-/// What a running session refused.
+/// Converts a refusal of a running session.
 fn refused(error: ActError) -> Refused {
     ApiError::from(error).into()
 }
 
-/// A body as JSON; what is wrong with it is said as a problem.
+/// A JSON body; errors are reported as a problem.
 pub struct Body<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
     type Rejection = Refused;
 
     async fn from_request(request: Request, app: &AppState) -> Result<Self> {
-        // An object first: a list of its values in their order would be taken for one.
+        // Parsed as an object first, because serde would accept a list of the values instead.
         match Json::<serde_json::Map<String, serde_json::Value>>::from_request(request, app).await {
             Ok(Json(fields)) => {
                 let body = serde_json::from_value(serde_json::Value::Object(fields));
-                body.map(Self).map_err(|e| Refused::bad(format!("The body does not fit: {e}.")))
+                body.map(Self).map_err(|e| Refused::bad(format!("The body is not valid: {e}.")))
             }
             Err(JsonRejection::MissingJsonContentType(_)) => {
                 Err(Refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json.".into()))
@@ -111,7 +112,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
     }
 }
 
-/// The parameters of an address; what is wrong with them is said as a problem.
+/// Query parameters; errors are reported as a problem.
 pub struct Query<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequestParts<AppState> for Query<T> {
@@ -125,11 +126,11 @@ impl<T: DeserializeOwned> FromRequestParts<AppState> for Query<T> {
     }
 }
 
-/// Whoever holds a token that may do this.
+/// An extractor for callers whose token has a scope.
 macro_rules! scoped {
     ($($name:ident $scope:ident $what:literal),*) => { $(
-        #[doc = concat!("Whoever may ", $what, ".")]
-        #[allow(dead_code, reason = "some handlers need no more than that it is there")]
+        #[doc = concat!("A caller that may ", $what, ".")]
+        #[allow(dead_code, reason = "some handlers need the check alone")]
         pub struct $name(pub Caller);
 
         impl FromRequestParts<AppState> for $name {
@@ -148,7 +149,7 @@ macro_rules! scoped {
 }
 scoped!(
     ReadSessions SessionsRead "read sessions",
-    WriteSessions SessionsWrite "make and change sessions",
+    WriteSessions SessionsWrite "create and change sessions",
     ReadEvidence EvidenceRead "read transcripts and recordings",
     ReadPeople PeopleRead "read technicians and teams",
     WritePeople PeopleWrite "change technicians and teams"
@@ -164,7 +165,7 @@ async fn caller(db: &DatabaseConnection, clients: &Clients, parts: &Parts) -> Re
     if let Some(caller) = accounts::by_token(db, token.trim()).await? {
         return Ok(caller);
     }
-    clients.wrong(address(clients, &parts.extensions, &parts.headers)).map_err(ApiError::from)?;
+    clients.record_failure(address(clients, &parts.extensions, &parts.headers)).map_err(ApiError::from)?;
     Err(none())
 }
 
@@ -203,12 +204,12 @@ impl Modify for Bearer {
     }
 }
 
-/// The OpenAPI document, for whoever asks.
+/// Returns the OpenAPI document.
 async fn document() -> Json<utoipa::openapi::OpenApi> {
     Json(Document::openapi())
 }
 
-/// Every address of the REST API.
+/// The routes of the REST API.
 pub fn router(app: &AppState) -> Router<AppState> {
     Router::new()
         .route("/sessions", get(sessions::list).post(sessions::create))
@@ -226,8 +227,8 @@ pub fn router(app: &AppState) -> Router<AppState> {
         .route("/technicians/{id}", get(people::technician).patch(people::change_technician))
         .route("/openapi.json", get(document))
         .method_not_allowed_fallback(|| async {
-            Refused(StatusCode::METHOD_NOT_ALLOWED, "This method is not known here.".into())
+            Refused(StatusCode::METHOD_NOT_ALLOWED, "This address does not support this method.".into())
         })
         .fallback(|| async { Refused::missing("address") })
-        .layer(middleware::from_fn_with_state(app.clone(), idempotency::once))
+        .layer(middleware::from_fn_with_state(app.clone(), idempotency::idempotent))
 }

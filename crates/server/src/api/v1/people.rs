@@ -25,10 +25,10 @@ use crate::{
     sign_in::Auth,
 };
 
-/// A queue of several people, and how many sessions wait there.
+/// A shared queue, and how many sessions wait in it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct QueueShown {
-    /// The team; nothing for the general queue.
+    /// The team; null for the general queue.
     team: Option<String>,
     waiting: u32,
 }
@@ -43,7 +43,7 @@ pub struct Team {
     technicians: Vec<i32>,
 }
 
-/// What is said of a team.
+/// The fields of a team that can be set.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TeamInput {
@@ -81,7 +81,7 @@ pub struct NewTechnician {
     password: String,
 }
 
-/// What may change about a technician; what is left out stays.
+/// Changes of a technician; omitted fields stay as they are.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TechnicianChange {
@@ -102,7 +102,7 @@ impl From<user::Model> for Technician {
     }
 }
 
-/// Lists the queues that several people share.
+/// Lists the shared queues.
 #[utoipa::path(get, path = "/api/v1/queues", tag = "people", responses(
     (status = 200, body = Vec<QueueShown>),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
@@ -149,12 +149,12 @@ pub async fn teams(State(db): State<DatabaseConnection>, _: ReadPeople) -> Resul
     Ok(Json(list))
 }
 
-/// A name that no other team has.
+/// Checks that no other team has this name.
 async fn free(db: &DatabaseConnection, name: &str, own: i32) -> Result<String> {
     let name = people::name(name)?;
     let same = team::Entity::find().filter(team::Column::Name.eq(name.as_str())).filter(team::Column::Id.ne(own));
     match same.one(db).await? {
-        Some(_) => Err(Refused(StatusCode::CONFLICT, "There is a team by that name already.".into())),
+        Some(_) => Err(Refused(StatusCode::CONFLICT, "There is already a team with this name.".into())),
         None => Ok(name),
     }
 }
@@ -182,7 +182,7 @@ async fn found(db: &DatabaseConnection, id: &str) -> Result<team::Model> {
     team::Entity::find_by_id(id).one(db).await?.ok_or_else(|| Refused::missing("team"))
 }
 
-/// Renames a team; who and what belongs to it moves along.
+/// Renames a team; its technicians, incidents and sessions stay in it.
 #[utoipa::path(patch, path = "/api/v1/teams/{id}", tag = "people", params(("id" = i32, Path)), request_body = TeamInput, responses(
     (status = 200, body = Team),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
@@ -204,7 +204,8 @@ pub async fn change_team(
     Ok(Json(shown(&db, row).await?))
 }
 
-/// Removes a team that no policy is for; its technicians belong to none, and what waits in its queue waits for anybody.
+/// Removes a team that no policy refers to. Its technicians are then in no team, and its sessions wait in the general
+/// queue.
 #[utoipa::path(delete, path = "/api/v1/teams/{id}", tag = "people", params(("id" = i32, Path)), responses(
     (status = 204),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
@@ -266,7 +267,7 @@ pub async fn technician(
     Ok(Json(one(&db, &id).await?.into()))
 }
 
-/// Changes a technician. A disabled one is signed out everywhere. Administrators are changed in the console.
+/// Changes a technician. Disabling one signs them out everywhere. Administrators can only be changed in the console.
 #[utoipa::path(patch, path = "/api/v1/technicians/{id}", tag = "people", params(("id" = i32, Path)),
     request_body = TechnicianChange, responses(
     (status = 200, body = Technician),

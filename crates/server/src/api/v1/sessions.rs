@@ -1,4 +1,4 @@
-//! Sessions: made, read, moved, marked and ended by other systems.
+//! Sessions: other systems create, read, transfer, annotate and end them.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -27,32 +27,32 @@ use crate::{
     session_view::{QueueName, SessionView, shown},
 };
 
-/// How many sessions a page holds when nobody says, and at most.
+/// The default and the largest number of sessions on a page.
 const PAGE: u64 = 50;
 const LARGEST_PAGE: u64 = 200;
-/// The longest life of a link: thirty days.
+/// The longest lifetime of a link in seconds: thirty days.
 const LONGEST_LIFE: u32 = 30 * 86_400;
 
-/// Who is to be helped.
+/// The customer to be helped.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CustomerInput {
     #[schema(max_length = 120)]
     #[serde(default)]
     name: String,
-    /// A mail address, or nothing.
+    /// A mail address, or empty.
     #[schema(max_length = 200)]
     #[serde(default)]
     email: String,
 }
 
-/// A session to be made.
+/// A session to be created.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSession {
     queue: QueueName,
-    /// What your system calls the incident. Sessions with the same one belong together; one of Deskside's own numbers,
-    /// like `INC-1001`, means that incident.
+    /// The incident's identifier in your system. Sessions with the same one belong to one incident; one of Deskside's
+    /// own numbers, like `INC-1001`, refers to that incident.
     #[schema(max_length = 1024)]
     #[serde(default)]
     external_key: String,
@@ -61,11 +61,11 @@ pub struct NewSession {
     subject: String,
     #[serde(default)]
     customer: CustomerInput,
-    /// How long the link lives, in seconds; what the settings say when it is left out.
+    /// The lifetime of the link in seconds; by default the one in the settings.
     #[schema(minimum = 60, maximum = 2592000)]
     #[serde(default)]
     link_seconds: Option<u32>,
-    /// What your system knows of the session.
+    /// Attributes that your system attaches to the session.
     #[serde(default)]
     attributes: BTreeMap<String, String>,
 }
@@ -87,23 +87,23 @@ pub struct Issued {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Sessions {
     items: Vec<SessionView>,
-    /// Give it as `after` for the next page; nothing after the last.
+    /// Pass it as `after` for the next page; null on the last one.
     next: Option<String>,
 }
 
-/// Which sessions.
+/// Selects sessions.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct Wanted {
-    /// Those of this incident, as your system calls it.
+pub struct ListQuery {
+    /// Sessions of the incident with this identifier in your system.
     #[serde(default)]
     external_key: Option<String>,
-    /// At most so many.
+    /// The size of a page.
     #[param(minimum = 1, maximum = 200)]
     #[serde(default)]
     limit: Option<u64>,
-    /// The page after the one that said so.
+    /// The `next` of the previous page.
     #[serde(default)]
     after: Option<String>,
 }
@@ -117,7 +117,7 @@ fn running(sessions: &Arc<SessionRegistry>, text: &str) -> Result<Arc<LiveSessio
 }
 
 /// Lists sessions, the newest first.
-#[utoipa::path(get, path = "/api/v1/sessions", tag = "sessions", params(Wanted), responses(
+#[utoipa::path(get, path = "/api/v1/sessions", tag = "sessions", params(ListQuery), responses(
     (status = 200, body = Sessions),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
 ))]
@@ -127,22 +127,22 @@ pub async fn list(
     Extract(sessions): Extract<Arc<SessionRegistry>>,
     Extract(desk): Extract<Arc<ServiceDesk>>,
     _: ReadSessions,
-    Query(wanted): Query<Wanted>,
+    Query(query): Query<ListQuery>,
 ) -> Result<Json<Sessions>> {
-    let limit = wanted.limit.unwrap_or(PAGE);
+    let limit = query.limit.unwrap_or(PAGE);
     if !(1..=LARGEST_PAGE).contains(&limit) {
-        return Err(Refused::bad("A page holds between 1 and 200 sessions."));
+        return Err(Refused::bad("A page must have between 1 and 200 sessions."));
     }
     use session_row::Column;
     let mut rows =
         session_row::Entity::find().order_by_desc(Column::Created).order_by_desc(Column::Id).limit(limit + 1);
-    if let Some(key) = &wanted.external_key {
+    if let Some(key) = &query.external_key {
         let about = incident::Entity::find().filter(incident::Column::Desk.eq(IncidentSource::Api));
         let about = about.filter(incident::Column::Ticket.eq(key.as_str())).all(&db).await?;
         let ours = ticket_import::ours(&desk, key).await?;
         rows = rows.filter(Column::Incident.is_in(about.iter().chain(&ours).map(|i| i.id)));
     }
-    if let Some(after) = &wanted.after {
+    if let Some(after) = &query.after {
         let bad = || Refused::bad("There is no such page.");
         let (at, last) = after.split_once('-').ok_or_else(bad)?;
         let at: i64 = at.parse().map_err(|_| bad())?;
@@ -163,7 +163,7 @@ pub async fn list(
     Ok(Json(Sessions { items, next }))
 }
 
-/// Makes a session with a key and a link. Send an `Idempotency-Key` to be safe against doing it twice.
+/// Creates a session with a key and a link. Send an `Idempotency-Key` to avoid creating it twice.
 #[utoipa::path(post, path = "/api/v1/sessions", tag = "sessions", request_body = NewSession,
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)), responses(
     (status = 201, body = Issued),
@@ -179,7 +179,7 @@ pub async fn create(
     let life = match new.link_seconds {
         None => None,
         Some(seconds) if (60..=LONGEST_LIFE).contains(&seconds) => Some(u64::from(seconds) * 1_000),
-        Some(_) => return Err(Refused::bad("A link lives between 60 and 2,592,000 seconds.")),
+        Some(_) => return Err(Refused::bad("The lifetime of a link must be 60 to 2,592,000 seconds.")),
     };
     let email = match new.customer.email.trim() {
         "" => String::new(),
@@ -188,14 +188,14 @@ pub async fn create(
     if new.external_key.chars().count() > 1_024 || new.subject.chars().count() > 200 {
         return Err(Refused::bad("An external key has at most 1,024 characters, a subject 200."));
     }
-    let wish = ImportRequest {
+    let request = ImportRequest {
         place: place(&db, new.queue).await?,
         external_key: new.external_key,
         about: Ticket { subject: new.subject, customer: new.customer.name, email, ..Ticket::default() },
         attributes: checked(new.attributes)?.into_iter().collect(),
         priority: None,
     };
-    let live = ticket_import::for_system(&desk, caller.as_ref(), wish).await.map_err(refused)?;
+    let live = ticket_import::for_system(&desk, caller.as_ref(), request).await.map_err(refused)?;
     Ok((StatusCode::CREATED, Json(issue(&desk, &live, &by, life).await?)))
 }
 
@@ -210,7 +210,7 @@ fn checked(attributes: BTreeMap<String, String>) -> Result<BTreeMap<String, Stri
     ))
 }
 
-/// Who a queue's name means.
+/// The place that a queue's name refers to.
 async fn place(db: &DatabaseConnection, queue: QueueName) -> Result<Place> {
     match queue {
         QueueName::General {} => Ok(Place::In(Queue::General)),
@@ -249,7 +249,7 @@ pub async fn read(
         .ok_or_else(|| Refused::missing("session"))
 }
 
-/// Makes a new key and link for a session that waits or is held; those before work no more.
+/// Issues a new key and link for a session that waits or is on hold; the previous ones stop working.
 #[utoipa::path(post, path = "/api/v1/sessions/{id}/keys", tag = "sessions",
     params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)), responses(
     (status = 200, body = Issued),
@@ -270,13 +270,13 @@ pub async fn keys(
 #[serde(deny_unknown_fields)]
 pub struct Transfer {
     queue: QueueName,
-    /// For technicians only.
+    /// A note that only technicians see.
     #[schema(max_length = 4000)]
     #[serde(default)]
     note: String,
 }
 
-/// Gives a session to a technician or a queue. A customer who is there is put on hold.
+/// Transfers a session to a technician or a queue. A session with a customer is put on hold.
 #[utoipa::path(post, path = "/api/v1/sessions/{id}/transfer", tag = "sessions", params(("id" = String, Path)),
     request_body = Transfer, responses(
     (status = 204),
@@ -298,7 +298,7 @@ pub async fn transfer(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Keeps what your system knows of a running session. What is not named stays; an empty value takes it away.
+/// Sets attributes of a running session. Omitted ones stay; an empty value removes one.
 #[utoipa::path(patch, path = "/api/v1/sessions/{id}/attributes", tag = "sessions", params(("id" = String, Path)),
     request_body = BTreeMap<String, String>, responses(
     (status = 204),

@@ -1,33 +1,34 @@
-//! Who is connected: technicians by their consoles, customers by their sessions.
+//! Connected clients: technicians' consoles, and customers in sessions.
 
 use std::sync::Arc;
 
 use live_sessions::SessionRegistry;
 use platform::identity::Identity;
-use protocol::{Client, Entry, Event, ParticipantId, Phase, Presence, Role, SessionId, Timestamp};
+use protocol::{Client, Entry, ParticipantId, Phase, Presence, Role, SessionId, Timestamp};
 use sea_orm::DatabaseConnection;
 
-use super::{Failed, iso, words};
+use super::{CommandServices, Failed, failed, iso};
 use crate::{
     beyondtrust::{
         appliance, people,
+        presence::PresenceChange,
         request_params::RequestParams,
         xml::{Element, element, text},
     },
     organisation::Organisation,
 };
 
-/// How many events of a connection are told.
-const MOST_EVENTS: usize = 20;
-/// How many clients one question may name.
-const MOST_IDS: usize = 100;
+/// How many events of a connection are listed.
+const MAX_EVENTS: usize = 20;
+/// How many clients a request may name.
+const MAX_IDS: usize = 100;
 
-/// The kinds of clients that there can be.
+/// The kinds of clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Representative,
     Customer,
-    /// Neither presentations nor agents exist here.
+    /// Deskside has neither presentations nor agents.
     PresentationAttendee,
     PushAgent,
 }
@@ -45,14 +46,14 @@ impl Kind {
     }
 }
 
-/// Who a client is.
+/// The identity of a client.
 #[derive(Debug)]
 pub enum Who {
     Rep { id: i32, login: String },
     Customer(SessionId),
 }
 
-/// A client that is connected.
+/// A connected client.
 #[derive(Debug)]
 pub struct Connected {
     pub who: Who,
@@ -60,7 +61,7 @@ pub struct Connected {
     pub client: Client,
     /// When its connection was made.
     pub since: Timestamp,
-    /// What happened to its connections, in order.
+    /// The events of its connections, in order.
     pub log: Vec<(Timestamp, &'static str)>,
 }
 
@@ -72,7 +73,7 @@ impl Connected {
         }
     }
 
-    /// How it is named while it is connected.
+    /// Its id while it is connected.
     fn id(&self) -> String {
         match &self.who {
             Who::Rep { id, .. } => id.to_string(),
@@ -80,7 +81,7 @@ impl Connected {
         }
     }
 
-    /// The short and the long name of what it runs on.
+    /// The short and the long name of its platform.
     pub fn platform(&self) -> (&'static str, &'static str) {
         match self.client {
             Client::Program => ("linux-64", "Linux® (x64)"),
@@ -120,23 +121,23 @@ fn since(at: Timestamp) -> Element {
     text("connected_since", iso(at.0)).with("ts", at.0 / 1_000)
 }
 
-/// What happened to the connections of somebody in a session.
+/// The connection events of a participant.
 fn log(entries: &[Entry], who: ParticipantId) -> Vec<(Timestamp, &'static str)> {
-    let told = |entry: &Entry| {
-        let what = match &entry.event {
-            Event::Joined { id, .. } if *id == who => "Connected",
-            Event::Returned { id, .. } if *id == who => "Reconnected",
-            Event::Dropped { id } if *id == who => "Connection lost",
-            Event::Left { id } if *id == who => "Disconnected",
-            _ => return None,
+    let reported = |entry: &Entry| {
+        let (id, what) = match PresenceChange::of(&entry.event)? {
+            PresenceChange::Joined(id) => (id, "Connected"),
+            PresenceChange::Returned(id) => (id, "Reconnected"),
+            PresenceChange::Dropped(id) => (id, "Connection lost"),
+            PresenceChange::Left(id) => (id, "Disconnected"),
+            PresenceChange::Interrupted => return None,
         };
-        Some((entry.at, what))
+        (id == who).then_some((entry.at, what))
     };
-    let all: Vec<_> = entries.iter().filter_map(told).collect();
-    all[all.len().saturating_sub(MOST_EVENTS)..].to_vec()
+    let all: Vec<_> = entries.iter().filter_map(reported).collect();
+    all[all.len().saturating_sub(MAX_EVENTS)..].to_vec()
 }
 
-/// Every client that is connected.
+/// All connected clients.
 pub async fn connected(
     db: &DatabaseConnection,
     sessions: &Arc<SessionRegistry>,
@@ -161,26 +162,26 @@ pub async fn connected(
         });
         let Some(customer) = customer.await else { continue };
         let log = log(&live.entries().await, customer.id);
-        let made = log.iter().rev().find(|(_, what)| matches!(*what, "Connected" | "Reconnected"));
+        let issued = log.iter().rev().find(|(_, what)| matches!(*what, "Connected" | "Reconnected"));
         clients.push(Connected {
             who: Who::Customer(live.id.clone()),
             name: customer.name,
             client: customer.client,
-            since: made.map_or(Timestamp(0), |(at, _)| *at),
+            since: issued.map_or(Timestamp(0), |(at, _)| *at),
             log,
         });
     }
     Ok(clients)
 }
 
-fn kinds(asked: &RequestParams) -> Result<Vec<Kind>, Failed> {
-    let wanted = asked.get("type").unwrap_or("all");
+fn kinds(params: &RequestParams) -> Result<Vec<Kind>, Failed> {
+    let wanted = params.get("type").unwrap_or("all");
     let mut kinds = Vec::new();
     for name in wanted.split(',').map(str::trim) {
         match Kind::ALL.into_iter().find(|kind| kind.word() == name) {
             Some(kind) => kinds.push(kind),
             None if name == "all" => kinds.extend(Kind::ALL),
-            None => return words("Invalid value for type"),
+            None => return failed("Invalid value for type"),
         }
     }
     kinds.dedup();
@@ -188,14 +189,9 @@ fn kinds(asked: &RequestParams) -> Result<Vec<Kind>, Failed> {
 }
 
 /// `get_connected_client_list`
-pub async fn list(
-    db: &DatabaseConnection,
-    identity: &Identity,
-    sessions: &Arc<SessionRegistry>,
-    organisation: &Organisation,
-    asked: &RequestParams,
-) -> Result<Element, Failed> {
-    let kinds = kinds(asked)?;
+pub async fn list(services: &CommandServices, params: &RequestParams) -> Result<Element, Failed> {
+    let kinds = kinds(params)?;
+    let CommandServices { db, identity, sessions, organisation, .. } = services;
     let clients = connected(db, sessions, organisation).await?;
     let counts = kinds.iter().map(|kind| {
         let count = clients.iter().filter(|c| c.kind() == *kind).count();
@@ -203,7 +199,7 @@ pub async fn list(
     });
     let summary = element("appliance_summary").with("id", appliance(identity)).children(counts);
     let list = element("connected_client_list").child(element("connected_client_summary").child(summary));
-    if asked.flag("summary_only") {
+    if params.flag("summary_only") {
         return Ok(list);
     }
     let shown = clients.iter().filter(|c| kinds.contains(&c.kind()));
@@ -211,27 +207,24 @@ pub async fn list(
 }
 
 /// `get_connected_clients`
-pub async fn details(
-    db: &DatabaseConnection,
-    identity: &Identity,
-    sessions: &Arc<SessionRegistry>,
-    organisation: &Organisation,
-    asked: &RequestParams,
-) -> Result<Element, Failed> {
-    let kinds = kinds(asked)?;
-    let ids: Option<Vec<&str>> = asked.get("id").map(|ids| ids.split(',').map(str::trim).collect());
-    if ids.as_ref().is_some_and(|ids| ids.len() > MOST_IDS) {
-        return words(format!("At most {MOST_IDS} ids may be given."));
+pub async fn details(services: &CommandServices, params: &RequestParams) -> Result<Element, Failed> {
+    let kinds = kinds(params)?;
+    let ids: Option<Vec<&str>> = params.get("id").map(|ids| ids.split(',').map(str::trim).collect());
+    if ids.as_ref().is_some_and(|ids| ids.len() > MAX_IDS) {
+        return failed(format!("At most {MAX_IDS} ids may be given."));
     }
+    let CommandServices { db, identity, sessions, organisation, .. } = services;
     let clients = connected(db, sessions, organisation).await?;
     let wanted = clients.iter().filter(|c| kinds.contains(&c.kind()));
     let wanted = wanted.filter(|c| ids.as_ref().is_none_or(|ids| ids.contains(&c.id().as_str())));
-    let with_connections = asked.flag("include_connections");
+    let with_connections = params.flag("include_connections");
     Ok(element("connected_clients").children(wanted.map(|c| c.shown(identity, with_connections))))
 }
 
 #[cfg(test)]
 mod tests {
+    use protocol::Event;
+
     use super::*;
 
     #[test]
@@ -244,6 +237,6 @@ mod tests {
         };
         let entries: Vec<Entry> = (0..100).map(entry).collect();
         let log = log(&entries, who);
-        assert_eq!((log.len(), log[19]), (MOST_EVENTS, (Timestamp(98), "Connection lost")));
+        assert_eq!((log.len(), log[19]), (MAX_EVENTS, (Timestamp(98), "Connection lost")));
     }
 }

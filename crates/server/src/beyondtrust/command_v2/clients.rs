@@ -1,4 +1,4 @@
-//! Who is connected, in JSON.
+//! Connected clients, in JSON.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use store::tables::event_row;
 use crate::{
     beyondtrust::{
         appliance,
-        call::{Answer, Call, CommandCall, No, id, one},
+        call::{Answer, Call, CallError, CommandCall, id, one},
         command::{Connected, Who, connected, iso},
     },
     organisation::Organisation,
 };
 
-/// The kinds of clients. Gateways exist in the original alone.
+/// The kinds of clients. Deskside has no gateways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Console,
@@ -42,17 +42,17 @@ impl Kind {
         }
     }
 
-    /// The kind that a question is about; `None` for all.
-    fn asked(call: &Call) -> Result<Option<Self>, No> {
-        call.asked(&["type"])?;
+    /// The kind that a request selects; `None` for all.
+    fn from_query(call: &Call) -> Result<Option<Self>, CallError> {
+        call.allow_parameters(&["type"])?;
         let Some(wanted) = call.query.get("type") else { return Ok(None) };
         let found = [Self::Console, Self::Customer, Self::Gateway].into_iter().find(|kind| kind.word() == wanted);
-        found.map(Some).ok_or_else(|| No::invalid("type", "The selected type is invalid."))
+        found.map(Some).ok_or_else(|| CallError::invalid("type", "The selected type is invalid."))
     }
 }
 
-/// A client's number while it is connected: even ones are technicians, odd ones sessions.
-async fn number(db: &DatabaseConnection, client: &Connected) -> Result<i64, No> {
+/// A client's id while it is connected: even for technicians, odd for sessions.
+async fn number(db: &DatabaseConnection, client: &Connected) -> Result<i64, CallError> {
     Ok(match &client.who {
         Who::Rep { id, .. } => i64::from(*id) * 2,
         Who::Customer(session) => {
@@ -68,7 +68,7 @@ async fn shown(
     registry: &Arc<SessionRegistry>,
     organisation: &Organisation,
     client: &Connected,
-) -> Result<Value, No> {
+) -> Result<Value, CallError> {
     let mut shown = json!({
         "id": number(db, client).await?,
         "type": Kind::of(client).word(),
@@ -108,7 +108,7 @@ pub async fn clients(
     CommandCall(call): CommandCall,
 ) -> Answer {
     call.verb("GET,HEAD")?;
-    let kind = Kind::asked(&call)?;
+    let kind = Kind::from_query(&call)?;
     let mut list = Vec::new();
     for client in connected(&db, &sessions, &organisation)
         .await?
@@ -129,7 +129,7 @@ pub async fn counts(
     CommandCall(call): CommandCall,
 ) -> Answer {
     call.verb("GET,HEAD")?;
-    let wanted = Kind::asked(&call)?;
+    let wanted = Kind::from_query(&call)?;
     let clients = connected(&db, &sessions, &organisation).await?;
     let count = |kind: Kind| match wanted {
         Some(other) if other != kind => 0,
@@ -148,14 +148,14 @@ async fn found(
     sessions: &Arc<SessionRegistry>,
     organisation: &Organisation,
     wanted: &str,
-) -> Result<Connected, No> {
+) -> Result<Connected, CallError> {
     let wanted = i64::from(id(wanted)?);
     for client in connected(db, sessions, organisation).await? {
         if number(db, &client).await? == wanted {
             return Ok(client);
         }
     }
-    Err(No::Missing)
+    Err(CallError::Missing)
 }
 
 /// `/client/{id}`
@@ -167,7 +167,7 @@ pub async fn client(
     CommandCall(call): CommandCall,
 ) -> Answer {
     call.verb("GET,HEAD")?;
-    call.asked(&[])?;
+    call.allow_parameters(&[])?;
     let client = found(&db, &sessions, &organisation, &wanted).await?;
     one(Some(shown(&db, &sessions, &organisation, &client).await?))
 }
@@ -182,7 +182,7 @@ pub async fn connections(
     CommandCall(call): CommandCall,
 ) -> Answer {
     call.verb("GET,HEAD")?;
-    call.asked(&[])?;
+    call.allow_parameters(&[])?;
     let client = found(&db, &sessions, &organisation, &wanted).await?;
     let event = |(at, what): &(protocol::Timestamp, &str)| json!({ "time": iso(at.0), "message": what });
     one(Some(json!({

@@ -10,34 +10,33 @@ use axum::{
 };
 use live_sessions::SessionRegistry;
 use protocol::SessionId;
-use sea_orm::DatabaseConnection;
 use serde_json::{Map, Value, json};
 use session::{Actor, Command};
-use store::{setting::Current, settings::Settings};
 
 use crate::{
     beyondtrust::{
-        call::{Answer, Call, CommandCall, Need, No, Verb, one},
-        command::sessions::{self, MAIL_SUBJECT, Order, PRIORITY_RANGE, TTL_RANGE},
+        call::{Answer, Call, CallError, CommandCall, Need, Verb, one},
+        command::{
+            CommandServices,
+            sessions::{self, KeyRequest, MAIL_SUBJECT, PRIORITY_RANGE, TTL_RANGE},
+        },
         people::QueueId,
     },
-    config::PublicUrl,
-    desk::{ServiceDesk, ticket_import::EXTERNAL_KEY},
-    organisation::Organisation,
+    desk::ticket_import::EXTERNAL_KEY,
 };
 
-/// So many attributes are set at once at most.
-const MOST_ATTRIBUTES: usize = 30;
+/// How many attributes a request may set.
+const MAX_ATTRIBUTES: usize = 30;
 
-/// The attributes of an object: texts by their code names.
-fn attributes(object: &Map<String, Value>) -> Result<Vec<(String, String)>, No> {
-    if object.len() > MOST_ATTRIBUTES {
-        let words = format!("At most {MOST_ATTRIBUTES} attributes may be set at once.");
-        return Err(No::Refused(StatusCode::BAD_REQUEST, words));
+/// The attributes in a JSON object: texts by code name.
+fn attributes(object: &Map<String, Value>) -> Result<Vec<(String, String)>, CallError> {
+    if object.len() > MAX_ATTRIBUTES {
+        let message = format!("At most {MAX_ATTRIBUTES} attributes may be set at once.");
+        return Err(CallError::Refused(StatusCode::BAD_REQUEST, message));
     }
     let text = |(name, value): (&String, &Value)| match value {
         Value::String(text) => Ok((name.clone(), text.clone())),
-        _ => Err(No::invalid(name, "The value must be a string.")),
+        _ => Err(CallError::invalid(name, "The value must be a string.")),
     };
     let given = object.iter().map(text).collect::<Result<Vec<_>, _>>()?;
     sessions::fitting(&given)?;
@@ -51,9 +50,9 @@ pub async fn session(
     CommandCall(call): CommandCall,
 ) -> Answer {
     let verb = call.verb("GET,HEAD,PATCH,DELETE")?;
-    call.asked(&[])?;
-    let id = SessionId::try_from(lsid.to_ascii_lowercase()).map_err(|_| No::Missing)?;
-    let live = sessions::active(&sessions, &id).await.ok_or(No::Missing)?;
+    call.allow_parameters(&[])?;
+    let id = SessionId::try_from(lsid.to_ascii_lowercase()).map_err(|_| CallError::Missing)?;
+    let live = sessions::active(&sessions, &id).await.ok_or(CallError::Missing)?;
     match verb {
         Verb::Read | Verb::Create => {
             let entries = live.entries().await;
@@ -61,7 +60,7 @@ pub async fn session(
             one(Some(sessions::known(&entries).into_iter().map(attribute).collect()))
         }
         Verb::Change => {
-            sessions::mark(&call.caller, &live, attributes(&call.body)?).await?;
+            sessions::set_all(&call.caller, &live, attributes(&call.body)?).await?;
             one(Some(json!({ "message": "Session attributes were set" })))
         }
         Verb::Delete => {
@@ -72,25 +71,25 @@ pub async fn session(
     }
 }
 
-fn number(call: &Call, field: &str, range: std::ops::RangeInclusive<u64>) -> Result<Option<u64>, No> {
+fn number(call: &Call, field: &str, range: std::ops::RangeInclusive<u64>) -> Result<Option<u64>, CallError> {
     match call.body.get(field) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => match value.as_u64().filter(|n| range.contains(n)) {
             Some(number) => Ok(Some(number)),
             None => {
                 let (low, high) = range.into_inner();
-                Err(No::invalid(field, format!("The {field} must be a number between {low} and {high}.")))
+                Err(CallError::invalid(field, format!("The {field} must be a number between {low} and {high}.")))
             }
         },
     }
 }
 
-/// The queue that a body names, in one of its three ways.
-fn queue(call: &Call) -> Result<QueueId, No> {
+/// The queue that a body names in one of three ways.
+fn queue(call: &Call) -> Result<QueueId, CallError> {
     let text = |field| call.text(field, 256, Need::Optional);
     let id = || {
         let id = number(call, "queue_id", 1..=i32::MAX as u64)?.and_then(|id| i32::try_from(id).ok());
-        id.ok_or_else(|| No::invalid("queue_id", "The queue_id field is required."))
+        id.ok_or_else(|| CallError::invalid("queue_id", "The queue_id field is required."))
     };
     match (text("queue_type")?.as_deref(), text("issue_code_name")?, text("rep_username")?) {
         (Some("general"), None, None) => Ok(QueueId::General),
@@ -98,23 +97,16 @@ fn queue(call: &Call) -> Result<QueueId, No> {
         (Some("team"), None, None) => Ok(QueueId::Team(id()?)),
         (None, Some(code), None) => Ok(QueueId::Issue(code)),
         (None, None, Some(name)) => Ok(QueueId::RepName(name.to_lowercase())),
-        (Some(_), None, None) => Err(No::invalid("queue_type", "The selected queue_type is invalid.")),
-        (None, None, None) => Err(No::invalid("queue_type", "The queue_type field is required.")),
-        _ => Err(No::invalid("queue_type", "One of queue_type, issue_code_name and rep_username may be given.")),
+        (Some(_), None, None) => Err(CallError::invalid("queue_type", "The selected queue_type is invalid.")),
+        (None, None, None) => Err(CallError::invalid("queue_type", "The queue_type field is required.")),
+        _ => Err(CallError::invalid("queue_type", "One of queue_type, issue_code_name and rep_username may be given.")),
     }
 }
 
 /// `/session-key`
-pub async fn create_key(
-    State(db): State<DatabaseConnection>,
-    State(public_url): State<PublicUrl>,
-    State(settings): State<Arc<Current<Settings>>>,
-    State(desk): State<Arc<ServiceDesk>>,
-    State(organisation): State<Arc<Organisation>>,
-    CommandCall(call): CommandCall,
-) -> Answer {
+pub async fn create_key(State(services): State<CommandServices>, CommandCall(call): CommandCall) -> Answer {
     call.verb("POST")?;
-    call.known(&[
+    call.allow_fields(&[
         "queue_type",
         "queue_id",
         "issue_code_name",
@@ -129,7 +121,7 @@ pub async fn create_key(
     let mut given = match call.body.get("custom_attributes") {
         None | Some(Value::Null) => vec![],
         Some(Value::Object(object)) => attributes(object)?,
-        Some(_) => return Err(No::invalid("custom_attributes", "The custom_attributes must be an object.")),
+        Some(_) => return Err(CallError::invalid("custom_attributes", "The custom_attributes must be an object.")),
     };
     if let Some(key) = call.text(EXTERNAL_KEY, 1_024, Need::Optional)? {
         given.retain(|(name, _)| name != EXTERNAL_KEY);
@@ -138,20 +130,20 @@ pub async fn create_key(
     sessions::fitting(&given)?;
     let ttl = number(&call, "ttl", TTL_RANGE)?;
     let priority = number(&call, "priority", PRIORITY_RANGE)?;
-    let order = Order { queue: queue(&call)?, ttl, priority, attributes: given };
-    let made = sessions::make(&db, &public_url, &settings, &desk, &organisation, &call.caller, order).await?;
+    let request = KeyRequest { queue: queue(&call)?, ttl, priority, attributes: given };
+    let issued = sessions::make(&services, &call.caller, request).await?;
     let body = json!({
         "type": "support",
         "ttl": ttl,
-        "expires": made.expires,
-        "queue": made.queue,
-        "queue_id": made.queue_id,
-        "queue_available": made.available,
-        "external_key": made.external_key,
-        "short_key": made.short_key,
-        "key_url": made.key_url,
+        "expires": issued.expires,
+        "queue": issued.queue,
+        "queue_id": issued.queue_id,
+        "queue_available": issued.available,
+        "external_key": issued.external_key,
+        "short_key": issued.short_key,
+        "key_url": issued.key_url,
         "mail_subject": MAIL_SUBJECT,
-        "mail_body": made.mail_body,
+        "mail_body": issued.mail_body,
     });
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }

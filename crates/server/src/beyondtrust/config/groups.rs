@@ -1,4 +1,4 @@
-//! Group policies: the roles of technicians, and what those without one are, as the original names what its groups give.
+//! Group policies: the roles of technicians, and one policy for technicians without a role.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use store::tables::user;
 use super::providers::Provider;
 
 use crate::{
-    beyondtrust::call::{Answer, Call, No, id, one},
+    beyondtrust::call::{Answer, Call, CallError, id, one},
     config::PublicUrl,
     sign_in::Auth,
 };
 
-/// The policy of whoever has no role; a role's has the number after the role's.
+/// The id of the policy for technicians without a role. A role's policy has the id after the role's.
 const WITHOUT_ROLE: i32 = 1;
 
 struct GroupPolicy {
@@ -36,12 +36,12 @@ fn all(auth: &Auth) -> Vec<GroupPolicy> {
     std::iter::once(without).chain(roles).collect()
 }
 
-fn found(auth: &Auth, wanted: &str) -> Result<GroupPolicy, No> {
+fn found(auth: &Auth, wanted: &str) -> Result<GroupPolicy, CallError> {
     let wanted = id(wanted)?;
-    all(auth).into_iter().find(|policy| policy.id == wanted).ok_or(No::Missing)
+    all(auth).into_iter().find(|policy| policy.id == wanted).ok_or(CallError::Missing)
 }
 
-/// A group policy. What its members may do in sessions is said by rights that the original has no words for.
+/// A group policy. The rights of a role have no equivalent in the original.
 fn shown(policy: &GroupPolicy) -> Value {
     json!({
         "id": policy.id,
@@ -64,7 +64,7 @@ pub async fn policies(State(public_url): State<PublicUrl>, State(auth): State<Ar
     call.list(&public_url, all(&auth).iter().map(shown).collect())
 }
 
-/// `/group-policy/{id}`: roles are made in the console, by administrators.
+/// `/group-policy/{id}`: roles are managed in the console, by administrators.
 pub async fn policy(State(auth): State<Arc<Auth>>, Path(wanted): Path<String>, call: Call) -> Answer {
     call.verb("GET,HEAD")?;
     one(Some(shown(&found(&auth, &wanted)?)))
@@ -101,7 +101,7 @@ pub async fn policy_member(
     one(user.filter(|user| user.role == policy.role).as_ref().map(member))
 }
 
-/// `/group-policy/{id}/provision`: what a role gives is given at once.
+/// `/group-policy/{id}/provision`: changes of roles take effect at once, so nothing is left to do.
 pub async fn provision_policy(State(auth): State<Arc<Auth>>, Path(wanted): Path<String>, call: Call) -> Answer {
     call.verb("POST")?;
     found(&auth, &wanted)?;
@@ -117,7 +117,7 @@ pub async fn policies_of(
     call: Call,
 ) -> Answer {
     call.verb("GET,HEAD")?;
-    let user = user::Entity::find_by_id(id(&wanted)?).one(&db).await?.ok_or(No::Missing)?;
+    let user = user::Entity::find_by_id(id(&wanted)?).one(&db).await?.ok_or(CallError::Missing)?;
     let held = all(&auth).into_iter().filter(|policy| policy.role == user.role);
     call.list(&public_url, held.map(|policy| json!({ "id": policy.id, "name": policy.name })).collect())
 }

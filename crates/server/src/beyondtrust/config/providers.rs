@@ -1,4 +1,4 @@
-//! By whom users sign in: with a password here, or by the organisation's own sign-in or directory.
+//! Security providers: passwords here, the OpenID provider and the directory.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
     sign_in::Auth,
 };
 
-/// Who vouches for an account.
+/// The provider that authenticates an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provider {
     Local,

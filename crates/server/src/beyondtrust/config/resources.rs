@@ -1,14 +1,14 @@
-//! What the specifications of the Configuration API list, of both of the original's products, and by what each list is
-//! filtered. Deskside has the things of some of them; the others are empty.
+//! The lists that the specifications of the Configuration API define, for both of the original's products, with their
+//! filters. Those that Deskside has no data for are empty.
 
 use serde_json::{Map, Value, json};
 
-/// A list of things.
+/// A list.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Resource {
-    /// Its address below the API's; `{}` stands for a number.
+    /// Its path below the API's; `{}` stands for an id.
     pub path: &'static str,
-    /// The parameters that filter it.
+    /// The query parameters that filter it.
     pub filters: &'static [&'static str],
 }
 
@@ -29,7 +29,7 @@ const NAME: &[&str] = &["id", "name"];
 const NAMES: &[&str] = &["id", "name", "code_name"];
 const MEMBER: &[&str] = &["user_id", "security_provider_id", "role"];
 
-/// Every list.
+/// All lists.
 pub const LISTS: &[Resource] = &[
     // People.
     list(
@@ -124,12 +124,12 @@ pub fn find(path: &str) -> Option<&'static Resource> {
     LISTS.iter().find(fits)
 }
 
-/// Whether an address names one thing of a list.
+/// Whether a path names one item of a list.
 pub fn is_one(path: &str) -> bool {
     path.rsplit_once('/').is_some_and(|(list, one)| is_number(one) && find(list).is_some())
 }
 
-/// The lists as OpenAPI describes them. JSON is YAML.
+/// The OpenAPI document of the lists. JSON is YAML.
 pub fn document(server: &str) -> Value {
     let paging = ["per_page", "current_page"];
     let parameter = |name: &&str| json!({ "in": "query", "name": name, "schema": { "type": "string" } });
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_a_list_or_one_of_its_things() {
+    fn a_path_is_a_list_or_one_of_its_items() {
         let table = [
             ("/jump-client", Some("/jump-client"), false),
             ("/vault/account", Some("/vault/account"), false),

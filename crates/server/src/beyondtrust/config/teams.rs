@@ -1,4 +1,4 @@
-//! Teams and who is in them.
+//! Teams and their members.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use store::tables::{team, user};
 
 use crate::{
     account_changes::{self, AccountChange, ChangedBy},
-    beyondtrust::call::{Answer, Call, Need, No, Verb, created, id, one},
+    beyondtrust::call::{Answer, Call, CallError, Need, Verb, created, id, one},
     config::PublicUrl,
     organisation::Organisation,
     sign_in::Auth,
@@ -35,22 +35,26 @@ fn shown_team(t: &team::Model) -> Value {
 
 const TEAM_FIELDS: [&str; 5] = ["name", "code_name", "comments", "persistent_queue", "public_portal_ids"];
 
-/// What a body says of a team, checked.
-async fn team_row(db: &DatabaseConnection, call: &Call, before: Option<&team::Model>) -> Result<team::ActiveModel, No> {
-    call.known(&TEAM_FIELDS)?;
+/// Checks the fields of a team.
+async fn team_row(
+    db: &DatabaseConnection,
+    call: &Call,
+    before: Option<&team::Model>,
+) -> Result<team::ActiveModel, CallError> {
+    call.allow_fields(&TEAM_FIELDS)?;
     let need = if before.is_none() { Need::Required } else { Need::if_given(&call.body, "name") };
     let name = call.line("name", 120, need)?;
     let code = call.text("code_name", 64, Need::Optional)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if code.as_ref().is_some_and(|c| !c.chars().all(plain)) {
-        return Err(No::invalid("code_name", "The code_name format is invalid."));
+        return Err(CallError::invalid("code_name", "The code_name format is invalid."));
     }
     let own = before.map_or(0, |t| t.id);
     for (field, column, value) in [("name", team::Column::Name, &name), ("code_name", team::Column::CodeName, &code)] {
         let Some(value) = value.as_deref().filter(|v| !v.is_empty()) else { continue };
         let same = team::Entity::find().filter(column.eq(value)).filter(team::Column::Id.ne(own));
         if same.one(db).await?.is_some() {
-            return Err(No::invalid(field, format!("The {field} has already been taken.")));
+            return Err(CallError::invalid(field, format!("The {field} has already been taken.")));
         }
     }
     let mut row: team::ActiveModel = before.cloned().map(Into::into).unwrap_or_default();
@@ -80,8 +84,8 @@ pub async fn teams(State(db): State<DatabaseConnection>, State(public_url): Stat
     call.list(&public_url, teams.iter().map(shown_team).collect())
 }
 
-async fn found_team(db: &DatabaseConnection, wanted: &str) -> Result<team::Model, No> {
-    team::Entity::find_by_id(id(wanted)?).one(db).await?.ok_or(No::Missing)
+async fn found_team(db: &DatabaseConnection, wanted: &str) -> Result<team::Model, CallError> {
+    team::Entity::find_by_id(id(wanted)?).one(db).await?.ok_or(CallError::Missing)
 }
 
 /// `/team/{id}`
@@ -111,7 +115,7 @@ fn shown_member(team: &team::Model, user: &user::Model) -> Value {
     json!({ "team_id": team.id, "user_id": user.id, "role": "member" })
 }
 
-/// `/team/{id}/user`: a technician is in one team; whoever is added leaves the one before.
+/// `/team/{id}/user`: a technician is in one team only, so adding one moves them.
 pub async fn members(
     State(db): State<DatabaseConnection>,
     State(public_url): State<PublicUrl>,
@@ -122,16 +126,16 @@ pub async fn members(
     let verb = call.verb("GET,HEAD,POST")?;
     let team = found_team(&db, &wanted).await?;
     if let Verb::Create = verb {
-        call.known(&["team_id", "user_id", "role"])?;
+        call.allow_fields(&["team_id", "user_id", "role"])?;
         match call.text("role", 20, Need::Optional)?.as_deref() {
             None | Some("member") => {}
-            Some(_) => return Err(No::invalid("role", "Deskside knows the role member alone.")),
+            Some(_) => return Err(CallError::invalid("role", "Deskside only has the role member.")),
         }
         let Some(user) = call.body.get("user_id").and_then(Value::as_i64) else {
-            return Err(No::invalid("user_id", "The user_id field is required, as a number."));
+            return Err(CallError::invalid("user_id", "The user_id field is required, as a number."));
         };
         let found = user::Entity::find_by_id(i32::try_from(user).unwrap_or_default()).one(&db).await?;
-        let found = found.ok_or(No::invalid("user_id", "The selected user_id is invalid."))?;
+        let found = found.ok_or(CallError::invalid("user_id", "The selected user_id is invalid."))?;
         let wanted = AccountChange { team: Some(team.name.clone()), ..AccountChange::default() };
         let user = account_changes::change(&auth, ChangedBy::System, found.id, wanted).await?;
         let place = format!("{}/api/config/v1/team/{}/user/{}", public_url, team.id, user.id);
@@ -153,7 +157,7 @@ pub async fn member(
     let verb = call.verb("GET,HEAD,PATCH,DELETE")?;
     let team = found_team(&db, &wanted).await?;
     let user = user::Entity::find_by_id(id(&who)?).one(&db).await?;
-    let user = user.filter(|u| u.team == team.name).ok_or(No::Missing)?;
+    let user = user.filter(|u| u.team == team.name).ok_or(CallError::Missing)?;
     match verb {
         Verb::Delete => {
             let wanted = AccountChange { team: Some(String::new()), ..AccountChange::default() };
@@ -161,10 +165,10 @@ pub async fn member(
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         Verb::Change => {
-            call.known(&["role"])?;
+            call.allow_fields(&["role"])?;
             match call.text("role", 20, Need::Required)?.as_deref() {
                 Some("member") => one(Some(shown_member(&team, &user))),
-                _ => Err(No::invalid("role", "Deskside knows the role member alone.")),
+                _ => Err(CallError::invalid("role", "Deskside only has the role member.")),
             }
         }
         Verb::Read | Verb::Create => one(Some(shown_member(&team, &user))),

@@ -1,4 +1,4 @@
-//! Users: what identity management reads and changes of technicians.
+//! Users: technicians, as identity management reads and changes them.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use super::providers::Provider;
 use crate::{
     account_changes::{self, AccountChange, ChangedBy},
     api,
-    beyondtrust::call::{Answer, Call, Need, No, Verb, id, one},
+    beyondtrust::call::{Answer, Call, CallError, Need, Verb, id, one},
     config::PublicUrl,
     sign_in::Auth,
 };
 
-/// The language of mails to technicians while nobody chose one.
+/// The default language of mails to technicians.
 const LANGUAGE: &str = "en-us";
 
 fn shown(u: &user::Model) -> Value {
@@ -66,7 +66,7 @@ pub async fn users(State(db): State<DatabaseConnection>, State(public_url): Stat
     call.list(&public_url, users.iter().map(shown).collect())
 }
 
-/// `/user/{id}`: deleting an account disables it, for what its owner did stays on record.
+/// `/user/{id}`: deleting an account only disables it, because its actions stay on record.
 pub async fn user(
     State(db): State<DatabaseConnection>,
     State(auth): State<Arc<Auth>>,
@@ -74,7 +74,7 @@ pub async fn user(
     call: Call,
 ) -> Answer {
     let verb = call.verb("GET,HEAD,PATCH,DELETE")?;
-    let found = user::Entity::find_by_id(id(&wanted)?).one(&db).await?.ok_or(No::Missing)?;
+    let found = user::Entity::find_by_id(id(&wanted)?).one(&db).await?.ok_or(CallError::Missing)?;
     match verb {
         Verb::Read | Verb::Create => one(Some(shown(&found))),
         Verb::Change => {
@@ -89,7 +89,7 @@ pub async fn user(
     }
 }
 
-/// What changes of an account.
+/// Changes of an account.
 #[derive(Default)]
 struct Change {
     name: Option<String>,
@@ -100,8 +100,8 @@ struct Change {
 }
 
 impl Change {
-    /// What a body changes. Whoever sends back all that they have read changes nothing by it.
-    fn of(call: &Call, before: &user::Model) -> Result<Self, No> {
+    /// The changes in a body. Fields that are sent back as they were read change nothing.
+    fn of(call: &Call, before: &user::Model) -> Result<Self, CallError> {
         let mut change = Self::default();
         let has = shown(before);
         for (field, value) in &call.body {
@@ -113,36 +113,38 @@ impl Change {
                 "email_address" => {
                     let email = call.line(field, 200, Need::Required)?.unwrap_or_default();
                     let good: Result<lettre::Address, _> = email.parse();
-                    good.map_err(|_| No::invalid(field, "The email_address must be a valid email address."))?;
+                    good.map_err(|_| CallError::invalid(field, "The email_address must be a valid email address."))?;
                     change.email = Some(email);
                 }
                 "enabled" => {
                     let enabled = value.as_bool();
                     let enabled =
-                        enabled.ok_or_else(|| No::invalid(field, "The enabled field must be true or false."))?;
+                        enabled.ok_or_else(|| CallError::invalid(field, "The enabled field must be true or false."))?;
                     change.disabled = Some(!enabled);
                 }
                 "password" => change.password = Some(password(call, before)?),
                 "preferred_email_language" => change.language = Some(language(call)?),
-                // Accounts are never locked: whoever guesses is slowed down, and whoever knows gets in.
+                // Accounts are never locked; guesses are throttled instead.
                 "failed_logins" if *value == json!(0) => {}
-                "failed_logins" => return Err(No::invalid(field, "The failed_logins field can be set to 0 alone.")),
-                // Nobody would be asked for it: to say yes would be untrue.
+                "failed_logins" => {
+                    return Err(CallError::invalid(field, "The failed_logins field can only be set to 0."));
+                }
+                // Deskside cannot enforce it, so accepting it would be wrong.
                 "two_factor_required" if *value == json!(true) => {
-                    let words = "Deskside cannot require a second factor of an account; its owner sets it up.";
-                    return Err(No::invalid(field, words));
+                    let message = "Deskside cannot require a second factor of an account; its owner sets it up.";
+                    return Err(CallError::invalid(field, message));
                 }
                 _ if has.get(field) == Some(value) => {}
                 _ if has.get(field).is_some() => {
-                    return Err(No::invalid(field, format!("The {field} field cannot be changed here.")));
+                    return Err(CallError::invalid(field, format!("The {field} field cannot be changed here.")));
                 }
-                _ => return Err(No::Unknown(call.api, field.clone())),
+                _ => return Err(CallError::Unknown(call.api, field.clone())),
             }
         }
         Ok(change)
     }
 
-    async fn apply(self, auth: &Auth, before: &user::Model) -> Result<user::Model, No> {
+    async fn apply(self, auth: &Auth, before: &user::Model) -> Result<user::Model, CallError> {
         let Self { name, email, disabled, password, language } = self;
         let password = match password {
             Some(password) => Some(api::password(auth, password).await?),
@@ -154,38 +156,41 @@ impl Change {
     }
 }
 
-/// A new password, for an account that has one.
-fn password(call: &Call, before: &user::Model) -> Result<String, No> {
+/// A new password, for an account with one here.
+fn password(call: &Call, before: &user::Model) -> Result<String, CallError> {
     match Provider::of(before) {
         Provider::Local => {}
         Provider::OpenId | Provider::Directory => {
-            return Err(No::invalid("password", "The password of a user who signs in elsewhere cannot be set here."));
+            return Err(CallError::invalid(
+                "password",
+                "The password of a user who signs in elsewhere cannot be set here.",
+            ));
         }
     }
     let password = call.text("password", 200, Need::Required)?.unwrap_or_default();
     match password.chars().count() {
-        0..10 => Err(No::invalid("password", "The password must be at least 10 characters.")),
+        0..10 => Err(CallError::invalid("password", "The password must be at least 10 characters.")),
         _ => Ok(password),
     }
 }
 
 /// A language by its code.
-fn language(call: &Call) -> Result<String, No> {
+fn language(call: &Call) -> Result<String, CallError> {
     let field = "preferred_email_language";
     let code = call.line(field, 10, Need::Required)?.unwrap_or_default().to_lowercase();
     let plain = code.len() >= 2 && code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    if plain { Ok(code) } else { Err(No::invalid(field, "The preferred_email_language is invalid.")) }
+    if plain { Ok(code) } else { Err(CallError::invalid(field, "The preferred_email_language is invalid.")) }
 }
 
-/// `/user/provision`: what changes of a user holds at once, so nothing is left to do.
+/// `/user/provision`: changes take effect at once, so nothing is left to do.
 pub async fn provision(call: Call) -> Answer {
     call.verb("POST")?;
-    call.known(&["user_ids"])?;
+    call.allow_fields(&["user_ids"])?;
     let numbers = |ids: &Vec<Value>| ids.iter().all(Value::is_i64);
     match call.body.get("user_ids") {
         None => {}
         Some(Value::Array(ids)) if numbers(ids) => {}
-        Some(_) => return Err(No::invalid("user_ids", "The user_ids field must be an array of numbers.")),
+        Some(_) => return Err(CallError::invalid("user_ids", "The user_ids field must be an array of numbers.")),
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }

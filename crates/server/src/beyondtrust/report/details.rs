@@ -1,10 +1,10 @@
-//! The events of a report.
+//! The events of a session in a report.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use protocol::{Direction, Entry, Event, ParticipantId, Phase, Queue, Right, Role, Timestamp};
 use session::Session;
 
-use super::{Kept, Source, os, shells};
+use super::{Downloadable, Source, os, shells};
 use crate::{
     beyondtrust::{
         command::sessions,
@@ -13,28 +13,28 @@ use crate::{
     desk::ticket_import,
 };
 
-/// Who has a session before somebody takes it, and does what nobody does.
+/// The owner before somebody takes the session, and the performer of events that nobody performs.
 const NOBODY: &str = "Pre-start Conference";
 
 /// An event of a report.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct ReportEvent {
     pub at: Timestamp,
-    /// Whose doing it is.
+    /// Who performed it.
     pub by: Option<ParticipantId>,
-    /// The team whose queue it is about.
+    /// The team whose queue it concerns.
     pub team: Option<String>,
     pub element: Element,
 }
 
-impl Told {
+impl ReportEvent {
     fn child(self, child: Element) -> Self {
         Self { element: self.element.child(child), ..self }
     }
 }
 
 impl Source<'_> {
-    /// Who did something, as `performed_by` or `destination`.
+    /// A participant as `performed_by` or `destination`.
     fn party(&self, name: &str, id: Option<ParticipantId>) -> Element {
         match id.and_then(|id| self.session.participant(id)) {
             Some(who) => text(name, &who.name).with("type", kind(who.role)).with("gsnumber", who.id.0),
@@ -50,17 +50,17 @@ impl Source<'_> {
         self.session.participants().iter().find(|p| p.user == Some(user)).map(|p| p.id)
     }
 
-    /// An event that nobody performs.
-    fn bare(at: Timestamp, kind: &str, by: Option<ParticipantId>) -> Told {
+    /// An event without a performer.
+    fn bare(at: Timestamp, kind: &str, by: Option<ParticipantId>) -> ReportEvent {
         let element = element("event").with("timestamp", at.0 / 1_000).with("event_type", kind);
-        Told { at, by, team: None, element }
+        ReportEvent { at, by, team: None, element }
     }
 
-    fn event(&self, at: Timestamp, kind: &str, by: Option<ParticipantId>) -> Told {
+    fn event(&self, at: Timestamp, kind: &str, by: Option<ParticipantId>) -> ReportEvent {
         Self::bare(at, kind, by).child(self.party("performed_by", by))
     }
 
-    /// Whom a message is for: the customer, or, from the customer, whoever has the session.
+    /// The addressee of a message: the customer, or for the customer's own messages the owner.
     fn addressee(&self, from: ParticipantId) -> Option<ParticipantId> {
         match self.customer_id() {
             Some(customer) if customer == from => self.owner().map(|owner| owner.id),
@@ -68,21 +68,21 @@ impl Source<'_> {
         }
     }
 
-    /// Where somebody is, as far as it is known.
+    /// The system and addresses of a participant, as far as they are known.
     fn place(&self, who: ParticipantId) -> [(&'static str, String); 3] {
         let client = self.session.participant(who).map(|p| os(p.client));
         let unknown = || "Unknown".to_owned();
         [("os", client.map_or_else(unknown, str::to_owned)), ("private_ip", unknown()), ("public_ip", unknown())]
     }
 
-    fn state_changed(&self, at: Timestamp, who: ParticipantId, state: &str) -> Told {
+    fn state_changed(&self, at: Timestamp, who: ParticipantId, state: &str) -> ReportEvent {
         let [os, private, public] = self.place(who);
         let values = [os, private, public, ("state", state.to_owned())];
         self.event(at, "Conference Member State Changed", Some(who)).child(data(&values))
     }
 
     /// `<session_details>`
-    pub fn details(&self) -> Vec<Told> {
+    pub fn details(&self) -> Vec<ReportEvent> {
         let mut shell = 0;
         self.entries.iter().flat_map(|entry| self.detail(entry, &mut shell)).collect()
     }
@@ -91,7 +91,7 @@ impl Source<'_> {
         self.session.participant(id).is_some_and(|p| p.role == Role::Supervisor)
     }
 
-    fn detail(&self, Entry { at, event, .. }: &Entry, shell: &mut u32) -> Vec<Told> {
+    fn detail(&self, Entry { at, event, .. }: &Entry, shell: &mut u32) -> Vec<ReportEvent> {
         let say = |kind: &str, by: Option<ParticipantId>| self.event(*at, kind, by);
         let customer = self.customer_id();
         match event {
@@ -106,7 +106,7 @@ impl Source<'_> {
             }
             Event::Left { id } if self.supervises(*id) => vec![say("Representative Monitoring Stopped", Some(*id))],
             Event::Dropped { id } | Event::Returned { id, .. } if self.supervises(*id) => vec![],
-            Event::Joined { id, .. } => self.came(*at, *id),
+            Event::Joined { id, .. } => self.joining(*at, *id),
             Event::Dropped { id } => vec![self.state_changed(*at, *id, "disconnected")],
             Event::Returned { id, .. } => vec![self.state_changed(*at, *id, "connected")],
             Event::Left { id } => vec![say("Conference Member Departed", Some(*id))],
@@ -128,7 +128,7 @@ impl Source<'_> {
             }
             Event::SharingStarted { recorded: true, .. } => vec![say("Screen Recording", customer)],
             Event::ShellStarted { by, number } if shells(self.entries).contains(number) => {
-                let kept = Kept::Shell(*shell);
+                let kept = Downloadable::Shell(*shell);
                 let values = [
                     ("instance", shell.to_string()),
                     ("download_url", (self.link)(kept, false)),
@@ -153,7 +153,7 @@ impl Source<'_> {
                 let priority = self.session.attributes().iter().find(|(n, _)| n == sessions::PRIORITY);
                 let priority = priority.map_or("2".to_owned(), |(_, v)| v.clone());
                 let event = say("Session Transferred to Queue", None).child(body(&name));
-                vec![Told { team, ..event.child(data(&[("priority", priority)])) }]
+                vec![ReportEvent { team, ..event.child(data(&[("priority", priority)])) }]
             }
             Event::Noted { by, text } => {
                 vec![say("Session Note Added", self.of_user(by.id)).child(body(text))]
@@ -169,21 +169,21 @@ impl Source<'_> {
         }
     }
 
-    /// What was done with files.
-    fn file(&self, at: Timestamp, event: &Event) -> Option<Told> {
+    /// Events about files.
+    fn file(&self, at: Timestamp, event: &Event) -> Option<ReportEvent> {
         let customer = self.customer_id();
         let say = |kind: &str, by: Option<ParticipantId>| self.event(at, kind, by);
         Some(match event {
             Event::FileCarried { by, way, path, bytes, .. } => {
                 let (kind, from, to) = direction(*way, *by, customer, "File Upload", "File Download");
                 let (name, values) = (last(path), [("path", path.clone())]);
-                let event = Told { by: Some(*by), ..say(kind, from).child(self.party("destination", to)) };
+                let event = ReportEvent { by: Some(*by), ..say(kind, from).child(self.party("destination", to)) };
                 event.child(text("filename", name)).child(text("filesize", bytes)).child(data(&values))
             }
             Event::FileFailed { by, way, path, reason } => {
                 let (kind, from, to) = direction(*way, *by, customer, "File Upload Failed", "File Download Failed");
                 let event = say(kind, from).child(self.party("destination", to)).child(body(reason));
-                let event = Told { by: Some(*by), ..event };
+                let event = ReportEvent { by: Some(*by), ..event };
                 event.child(text("filename", last(path))).child(data(&[("path", path.clone())]))
             }
             Event::FolderMade { by, path } => {
@@ -199,13 +199,62 @@ impl Source<'_> {
             }
             Event::FilePosted { from, name, bytes, .. } => {
                 let file = element("file").child(text("filename", name)).child(text("filesize", bytes));
-                say("Files AppState", Some(*from)).child(element("files").child(file))
+                say("Files Shared", Some(*from)).child(element("files").child(file))
             }
-            _ => return None,
+            Event::Created { .. }
+            | Event::KeyIssued { .. }
+            | Event::KeyRevoked { .. }
+            | Event::LinkRevoked { .. }
+            | Event::Joined { .. }
+            | Event::Dropped { .. }
+            | Event::Returned { .. }
+            | Event::Left { .. }
+            | Event::Chat { .. }
+            | Event::Asked { .. }
+            | Event::Granted { .. }
+            | Event::Denied { .. }
+            | Event::Withdrawn { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::SharingStarted { .. }
+            | Event::ScreenResized { .. }
+            | Event::MonitorsChanged { .. }
+            | Event::InputBlocked { .. }
+            | Event::SharingStopped { .. }
+            | Event::SharingFailed { .. }
+            | Event::RecordingFailed { .. }
+            | Event::Held { .. }
+            | Event::Reopened { .. }
+            | Event::Transferred { .. }
+            | Event::Queued { .. }
+            | Event::QueueMoved { .. }
+            | Event::Taken { .. }
+            | Event::Inherited { .. }
+            | Event::RoleChanged { .. }
+            | Event::SharedWith { .. }
+            | Event::ExpertInvited { .. }
+            | Event::ControlWanted { .. }
+            | Event::ControlPassed { .. }
+            | Event::Noted { .. }
+            | Event::Attributed { .. }
+            | Event::ClipboardCarried { .. }
+            | Event::ShellStarted { .. }
+            | Event::ShellEnded { .. }
+            | Event::SystemInfoRead { .. }
+            | Event::ProcessEnded { .. }
+            | Event::Restarting { .. }
+            | Event::ScreenshotTaken { .. }
+            | Event::Rated { .. }
+            | Event::Ended { .. }
+            | Event::Recorded { .. }
+            | Event::Stored { .. }
+            | Event::Watched { .. }
+            | Event::Exported { .. }
+            | Event::LegalHold { .. } => return None,
         })
     }
 
-    fn came(&self, at: Timestamp, id: ParticipantId) -> Vec<Told> {
+    fn joining(&self, at: Timestamp, id: ParticipantId) -> Vec<ReportEvent> {
         let Some(who) = self.session.participant(id) else { return vec![] };
         let user = who.user.and_then(|id| self.users.get(&id));
         let values = [
@@ -230,19 +279,19 @@ impl Source<'_> {
         }
     }
 
-    fn owned(&self, at: Timestamp, to: &protocol::UserRef) -> Told {
+    fn owned(&self, at: Timestamp, to: &protocol::UserRef) -> ReportEvent {
         let who = self.of_user(to.id);
         let owner = who.map_or_else(|| to.name.clone(), |id| id.0.to_string());
         let destination = match who {
             Some(_) => self.party("destination", who),
-            // They have it, and have not come.
+            // The owner has not joined yet.
             None => text("destination", &to.name).with("type", "representative"),
         };
         Self::bare(at, "Conference Owner Changed", who).child(destination).child(data(&[("owner", owner)]))
     }
 
-    /// Everybody who was still there departs, and then the session ends.
-    fn over(&self, at: Timestamp) -> Vec<Told> {
+    /// Everybody who is still present departs, and then the session ends.
+    fn over(&self, at: Timestamp) -> Vec<ReportEvent> {
         let mut before = Session::new(self.id.clone(), session::Policy::default());
         for entry in self.entries.iter().take_while(|e| !matches!(e.event, Event::Ended { .. })) {
             before.apply(entry.at, &entry.event);
@@ -280,7 +329,7 @@ fn service(right: Right) -> &'static str {
     }
 }
 
-/// A technician uploads to the customer; what is downloaded, the customer performs.
+/// An upload is performed by the technician, a download by the customer.
 fn direction(
     way: Direction,
     by: ParticipantId,
@@ -298,12 +347,48 @@ fn last(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
-/// What somebody wrote; in base64 where XML cannot hold it.
-fn body(words: &str) -> Element {
-    if fits(words) { text("body", words) } else { text("encoded_body", STANDARD.encode(words)) }
+/// A text that somebody wrote; base64 if XML cannot represent it.
+fn body(message: &str) -> Element {
+    if fits(message) { text("body", message) } else { text("encoded_body", STANDARD.encode(message)) }
 }
 
 fn data(values: &[(&str, String)]) -> Element {
     let value = |(name, value): &(&str, String)| element("value").with("name", name).with("value", value);
     element("data").children(values.iter().map(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use protocol::SessionId;
+
+    use super::*;
+
+    #[test]
+    fn a_file_in_the_chat_is_reported_as_shared() {
+        let id = SessionId::try_from("0123456789abcdef0123456789abcdef".to_owned()).unwrap();
+        let session = Session::new(id.clone(), session::Policy::default());
+        let (users, link) = (HashMap::new(), |_, _| String::new());
+        let now = Timestamp(0);
+        let source = Source {
+            id: &id,
+            lseq: 1,
+            entries: &[],
+            session: &session,
+            users: &users,
+            now,
+            link: &link,
+            access: false,
+        };
+        let event = Event::FilePosted {
+            from: ParticipantId(1),
+            number: 1,
+            name: "a.txt".into(),
+            bytes: 5,
+            sha256: String::new(),
+        };
+        let document = source.file(now, &event).unwrap().element.document("n");
+        assert!(document.contains(r#"event_type="Files Shared""#), "{document}");
+    }
 }

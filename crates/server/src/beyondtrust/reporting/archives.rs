@@ -1,4 +1,4 @@
-//! Reports that are files in an archive.
+//! Reports that are files in a ZIP archive.
 
 use std::io::{Cursor, Write};
 
@@ -14,10 +14,10 @@ use crate::{
     config::PublicUrl,
 };
 
-/// The number that every line of the original's log carries.
+/// The source number in every line of the original's log.
 const SOURCE: u32 = 1_427;
 
-/// An archive with one file.
+/// A ZIP archive with one file.
 fn zip(name: &str, file: &str, content: &str) -> Result<Response, ApiError> {
     let pack = || -> zip::result::ZipResult<Vec<u8>> {
         let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
@@ -26,7 +26,7 @@ fn zip(name: &str, file: &str, content: &str) -> Result<Response, ApiError> {
         archive.write_all(content.as_bytes())?;
         Ok(archive.finish()?.into_inner())
     };
-    let bytes = pack().map_err(|e| anyhow::anyhow!("an archive failed: {e}"))?;
+    let bytes = pack().map_err(|e| anyhow::anyhow!("archive not created: {e}"))?;
     let headers = [
         (header::CONTENT_TYPE, "application/zip".to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
@@ -34,7 +34,7 @@ fn zip(name: &str, file: &str, content: &str) -> Result<Response, ApiError> {
     Ok((headers, bytes).into_response())
 }
 
-/// A value of a line: what would end it or the line is escaped or left out.
+/// A value in a line: characters that would end the value or the line are escaped or removed.
 fn value(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -47,7 +47,7 @@ fn value(text: &str) -> String {
     safe
 }
 
-/// A line that tells of a sign-in.
+/// The line of a sign-in.
 fn line(site: &str, name: &str, login: &str, at_ms: u64) -> String {
     let at = jiff::Timestamp::from_millisecond(at_ms.cast_signed()).unwrap_or_default();
     let when = at.strftime("%b %d %H:%M:%S");
@@ -58,7 +58,7 @@ fn line(site: &str, name: &str, login: &str, at_ms: u64) -> String {
     )
 }
 
-/// `Syslog`: the sign-ins that go on, which is what Deskside knows of those.
+/// `Syslog`: the current sign-ins, which are all that Deskside knows.
 pub async fn syslog(db: &DatabaseConnection, public_url: &PublicUrl) -> Result<Response, ApiError> {
     let logins = login::Entity::find().order_by_asc(login::Column::Until).all(db).await?;
     let users = user::Entity::find().all(db).await?;
@@ -70,7 +70,7 @@ pub async fn syslog(db: &DatabaseConnection, public_url: &PublicUrl) -> Result<R
     zip("syslog.zip", "syslog.log", &lines.collect::<String>())
 }
 
-/// `EndpointLicenseUsage`: there are no Jump Items, so the table has its head alone.
+/// `EndpointLicenseUsage`: there are no Jump Items, so the table has only its header.
 pub fn endpoints() -> Result<Response, ApiError> {
     let head = "\"Jump Item Name\",\"Hostname/IP\",\"Jumpoint\",\"Remote App Name\",\"License\",\"Jump Method\",\"Jump Group\"\n";
     zip("endpoint_license_usage.zip", "jump_items.csv", head)
@@ -92,11 +92,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn archives_hold_what_their_readers_look_for() {
+    async fn archives_contain_the_files_that_clients_read() {
         let table = content(endpoints().unwrap(), "jump_items.csv").await;
         assert_eq!((table.lines().count(), table.split(',').count()), (1, 7), "{table}");
-        let told = line("desk.example", "Tom; B.", "tom", 1_773_648_627_000);
-        let log = zip("syslog.zip", "syslog.log", &told).unwrap();
+        let reported = line("desk.example", "Tom; B.", "tom", 1_773_648_627_000);
+        let log = zip("syslog.zip", "syslog.log", &reported).unwrap();
         assert_eq!(
             content(log, "syslog.log").await,
             "Mar 16 08:10:27 deskside BG[1]: 1427:01:01:event=login;site=desk.example;status=success;target=web/login;when=1773648627;who=Tom\\; B. (tom)\n"
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_ends_its_value_or_its_line() {
+    fn no_name_ends_its_value_or_line() {
         assert_eq!(value("a;b\\c\r\nwhen=1\u{2028}"), "a\\;b\\\\c  when=1 ");
     }
 }

@@ -1,14 +1,11 @@
-//! What teams did.
+//! The report on the activity of teams.
 
-use std::sync::Arc;
-
-use live_sessions::SessionRegistry;
-use platform::{clock, identity::Identity};
-use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder};
+use platform::clock;
+use sea_orm::{EntityTrait, QueryOrder};
 use store::tables::{team, user};
 
 use super::{
-    Product,
+    Product, ReportServices,
     which::{Found, Wanted, find, period},
 };
 
@@ -17,49 +14,45 @@ use crate::{
     api::ApiError,
     beyondtrust::{
         downloads,
-        report::{Kept, Source, Told},
+        report::{Downloadable, ReportEvent, Source},
         request_params::RequestParams,
         xml::{Element, element, text},
     },
-    config::PublicUrl,
 };
 
 const NOTHING: &str = "No Support Team report information matching your chosen criteria is available.";
 
-/// What the people of each team did, and what came into its queue. Teams that did nothing are not told of.
+/// The activity of each team's members, and what entered its queue. Teams without activity are omitted.
 pub async fn teams(
-    db: &DatabaseConnection,
-    identity: &Identity,
-    public_url: &PublicUrl,
-    sessions: &Arc<SessionRegistry>,
+    ReportServices { db, identity, public_url, sessions, .. }: &ReportServices,
     caller: &Caller,
     product: Product,
-    asked: &RequestParams,
+    params: &RequestParams,
 ) -> Result<Result<Element, String>, ApiError> {
-    let (from, until) = match period(asked) {
+    let (from, until) = match period(params) {
         Ok(period) => period.map_or((0, u64::MAX), |(_, from, until)| (from, until)),
-        Err(words) => return Ok(Err(words)),
+        Err(message) => return Ok(Err(message)),
     };
     let users = super::users(db).await?;
-    let wanted = asked.get("team_id").filter(|id| *id != "all").map(str::to_owned);
+    let wanted = params.get("team_id").filter(|id| *id != "all").map(str::to_owned);
     let teams = team::Entity::find().order_by_asc(team::Column::Id).all(db).await?;
     let teams = teams.into_iter().filter(|t| wanted.as_ref().is_none_or(|id| *id == t.id.to_string()));
-    // By team, what happened there.
-    let mut activity: Vec<(team::Model, Vec<Told>)> = teams.map(|team| (team, Vec::new())).collect();
+    // Each team with its events.
+    let mut activity: Vec<(team::Model, Vec<ReportEvent>)> = teams.map(|team| (team, Vec::new())).collect();
     for Found { id, lseq, entries, session } in &find(db, sessions, &Wanted::Touching(from, until)).await? {
-        let link = |kept: Kept, view: bool| downloads::link(identity, public_url, caller, id, kept, view);
+        let link = |kept: Downloadable, view: bool| downloads::link(identity, public_url, caller, id, kept, view);
         let access = product == Product::Access;
         let source =
             Source { id, lseq: *lseq, entries, session, users: &users, now: clock::now(), link: &link, access };
-        for told in source.details().into_iter().filter(|told| (from..until).contains(&told.at.0)) {
-            let by = told.by.and_then(|by| users.get(&session.participant(by)?.user?));
-            let fits = |team: &team::Model| match (&told.team, by) {
+        for reported in source.details().into_iter().filter(|reported| (from..until).contains(&reported.at.0)) {
+            let by = reported.by.and_then(|by| users.get(&session.participant(by)?.user?));
+            let fits = |team: &team::Model| match (&reported.team, by) {
                 (Some(queue), _) => *queue == team.name,
                 (None, Some(user)) => user.team == team.name,
                 (None, None) => false,
             };
             if let Some((_, events)) = activity.iter_mut().find(|(team, _)| fits(team)) {
-                events.push(told);
+                events.push(reported);
             }
         }
     }
@@ -70,7 +63,7 @@ pub async fn teams(
     let mut people: Vec<&user::Model> = users.values().collect();
     people.sort_by_key(|user| user.id);
     Ok(Ok(element("team_activity_list").children(activity.into_iter().map(|(team, mut events)| {
-        events.sort_by_key(|told| told.at);
+        events.sort_by_key(|reported| reported.at);
         let members = people.iter().filter(|u| u.team == team.name).map(|u| {
             element("representative")
                 .with("id", u.id)
@@ -81,6 +74,6 @@ pub async fn teams(
             .with("id", team.id)
             .with("name", &team.name)
             .child(element("members").children(members))
-            .child(element("events").children(events.into_iter().map(|told| told.element)))
+            .child(element("events").children(events.into_iter().map(|reported| reported.element)))
     }))))
 }

@@ -1,4 +1,4 @@
-//! Which sessions a report is about.
+//! Selects the sessions of a report.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use crate::{
     beyondtrust::{report, request_params::RequestParams},
 };
 
-/// How many sessions one report holds at most.
-const MOST: usize = 10_000;
+/// The most sessions in a report.
+const MAX_SESSIONS: usize = 10_000;
 
-/// A session with what its report is made from.
+/// A session with the data of its report.
 pub struct Found {
     pub id: SessionId,
     pub lseq: i64,
@@ -27,15 +27,15 @@ pub struct Found {
     pub session: Session,
 }
 
-/// Which sessions a report is about.
+/// A selection of sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
     These(Vec<SessionId>),
-    /// Begun in this time, be they over or not; in milliseconds, without the end.
+    /// Begun in this period, running or ended; in milliseconds, excluding the end.
     Begun(u64, u64),
-    /// Ended in this time.
+    /// Ended in this period.
     Ended(u64, u64),
-    /// That were going on in this time.
+    /// Running at some time in this period.
     Touching(u64, u64),
 }
 
@@ -46,46 +46,46 @@ fn day(text: &str) -> Option<u64> {
     u64::try_from(at.as_millisecond()).ok()
 }
 
-/// The sessions that a question is about.
-pub fn wanted(asked: &RequestParams) -> Result<Wanted, String> {
-    if let Some(ids) = asked.any(&["lsid", "lsids"]) {
+/// The sessions that a request selects.
+pub fn wanted(params: &RequestParams) -> Result<Wanted, String> {
+    if let Some(ids) = params.any(&["lsid", "lsids"]) {
         let ids = ids.split(',').map(|id| SessionId::try_from(id.trim().to_ascii_lowercase()));
         let mut ids = ids.collect::<Result<Vec<_>, _>>().map_err(|_| "Invalid value for lsid".to_owned())?;
         let mut seen = std::collections::HashSet::new();
         ids.retain(|id| seen.insert(id.clone()));
         return Ok(Wanted::These(ids));
     }
-    match period(asked)? {
+    match period(params)? {
         Some((Since::Begun, from, until)) => Ok(Wanted::Begun(from, until)),
         Some((Since::Ended, from, until)) => Ok(Wanted::Ended(from, until)),
         None => Err("One of start_date, start_time, end_date, end_time or lsid is needed.".into()),
     }
 }
 
-/// What a time is about.
+/// What a period refers to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Since {
     Begun,
     Ended,
 }
 
-/// From when until when, without the end, in milliseconds; `None` where no time is named.
-pub fn period(asked: &RequestParams) -> Result<Option<(Since, u64, u64)>, String> {
+/// The period in milliseconds, excluding the end; `None` when none is given.
+pub fn period(params: &RequestParams) -> Result<Option<(Since, u64, u64)>, String> {
     const SECOND: u64 = 1_000;
     const DAY: u64 = 86_400 * SECOND;
-    // The finer one counts where both are given.
+    // The finer unit takes precedence.
     let forms = [
         ("start_time", SECOND, Since::Begun),
         ("start_date", DAY, Since::Begun),
         ("end_time", SECOND, Since::Ended),
         ("end_date", DAY, Since::Ended),
     ];
-    let found = forms.iter().find_map(|(n, unit, since)| Some((*n, asked.get(n)?, *unit, *since)));
+    let found = forms.iter().find_map(|(n, unit, since)| Some((*n, params.get(n)?, *unit, *since)));
     let Some((name, value, unit, since)) = found else { return Ok(None) };
     let bad = |name: &str| format!("Invalid value for {name}");
     let from = if unit == DAY { day(value) } else { value.parse::<u64>().ok().and_then(|s| s.checked_mul(SECOND)) };
     let from = from.ok_or_else(|| bad(name))?;
-    let length = match asked.get("duration") {
+    let length = match params.get("duration") {
         None => return Err("The parameter duration is missing.".into()),
         Some(text) => text.parse::<u64>().map_err(|_| bad("duration"))?,
     };
@@ -96,37 +96,37 @@ pub fn period(asked: &RequestParams) -> Result<Option<(Since, u64, u64)>, String
     Ok(Some((since, from, until)))
 }
 
-/// A time as the database keeps it.
+/// A time as the database stores it.
 fn stored(ms: u64) -> i64 {
     i64::try_from(ms).unwrap_or(i64::MAX)
 }
 
-/// The sessions with a customer that are over, under a condition.
+/// Ended sessions with a customer, under a condition.
 fn over(condition: sea_orm::Condition) -> sea_orm::Select<session_history::Entity> {
     session_history::Entity::find()
         .filter(session_history::Column::Joined.eq(true))
         .filter(condition)
-        .limit(MOST as u64)
+        .limit(MAX_SESSIONS as u64)
 }
 
-/// When the customer came, in the catalogue.
-fn came() -> sea_orm::sea_query::SimpleExpr {
+/// When the customer joined, in the session index.
+fn joined_at() -> sea_orm::sea_query::SimpleExpr {
     Expr::col(session_history::Column::Started).add(Expr::col(session_history::Column::Waited))
 }
 
-/// The sessions that are meant, with all that is known of them.
+/// The selected sessions with their timelines.
 pub async fn find(
     db: &DatabaseConnection,
     sessions: &Arc<SessionRegistry>,
     wanted: &Wanted,
 ) -> Result<Vec<Found>, ApiError> {
-    // Sessions that are over stand in the catalogue; what goes on, or is being stored, is in the hub.
+    // Ended sessions are in the session index; running ones and those being stored are in the registry.
     let during = |at: Option<Timestamp>, from: u64, until: u64| at.is_some_and(|at| (from..until).contains(&at.0));
     let mut ids: Vec<SessionId> = match wanted {
         Wanted::These(ids) => ids.clone(),
         Wanted::Begun(from, until) | Wanted::Ended(from, until) => {
             let begun = matches!(wanted, Wanted::Begun(..));
-            let time = if begun { came() } else { Expr::col(session_history::Column::Ended) };
+            let time = if begun { joined_at() } else { Expr::col(session_history::Column::Ended) };
             let within =
                 sea_orm::Condition::all().add(time.clone().gte(stored(*from))).add(time.clone().lt(stored(*until)));
             let rows = over(within).order_by(time, Order::Asc).all(db).await?;
@@ -144,9 +144,9 @@ pub async fn find(
         }
         Wanted::Touching(from, until) => {
             let within = sea_orm::Condition::all()
-                .add(came().lt(stored(*until)))
+                .add(joined_at().lt(stored(*until)))
                 .add(Expr::col(session_history::Column::Ended).gte(stored(*from)));
-            let rows = over(within).order_by(came(), Order::Asc).all(db).await?;
+            let rows = over(within).order_by(joined_at(), Order::Asc).all(db).await?;
             let mut ids: Vec<SessionId> =
                 rows.into_iter().filter_map(|r| SessionId::try_from(r.session).ok()).collect();
             let live = sessions.all().into_iter().map(|live| live.id.clone());
@@ -155,7 +155,7 @@ pub async fn find(
             ids
         }
     };
-    ids.truncate(MOST);
+    ids.truncate(MAX_SESSIONS);
     let mut found = Vec::new();
     for id in ids {
         let Some(entries) = sessions.read(&id).await? else { continue };

@@ -1,21 +1,21 @@
-//! What a visitor's computer runs, as its browser or script says.
+//! The visitor's operating system, by the User-Agent header.
 
 use crate::programs::System;
 
 /// A visitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Visitor {
-    /// What people call their system.
+    /// The name of their system.
     pub system: &'static str,
-    /// The program that runs there, where there can be one.
+    /// The system's support program, if there is one.
     pub program: Option<System>,
-    /// A browser, with somebody before it; else a script, which wants the program alone.
+    /// Whether it is a browser; otherwise a script, which wants the program alone.
     pub browser: bool,
 }
 
 impl Visitor {
     pub fn of(agent: &str) -> Self {
-        // Phones name the system they grew from: they come first.
+        // Phones also name the system that theirs derives from, so they come first.
         let known = [
             ("Android", "Android", None),
             ("iPhone", "iPhone and iPad", None),
@@ -31,7 +31,7 @@ impl Visitor {
         ];
         let browser = agent.contains("Mozilla/");
         let found = known.into_iter().find(|(word, ..)| agent.contains(word));
-        // Scripts that say nothing of their system have always got the program for Linux.
+        // Scripts that do not name a system get the program for Linux.
         let unsaid = if browser { ("", "this system", None) } else { ("", "Linux", Some(System::Linux)) };
         let (_, system, program) = found.unwrap_or(unsaid);
         Self { system, program, browser }
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_visitor_says_what_they_have() {
+    fn the_user_agent_names_the_system() {
         let table = [
             ("Mozilla/5.0 (Windows NT 10.0; Win64; x64)", "Windows", Some(System::Windows), true),
             ("Mozilla/5.0 (X11; Linux x86_64)", "Linux", Some(System::Linux), true),

@@ -4,7 +4,7 @@ use protocol::{Client, ServerMessage};
 use serde_json::{Value, json};
 
 use super::{Site, token};
-use crate::stage::{Answer, Peer};
+use crate::fixture::{Answer, Peer};
 
 fn ask(site: &Site, method: &str, path: &str, body: &Value) -> Answer {
     ask_as(site, &site.bearer, method, path, body)
@@ -13,7 +13,7 @@ fn ask(site: &Site, method: &str, path: &str, body: &Value) -> Answer {
 fn ask_as(site: &Site, bearer: &str, method: &str, path: &str, body: &Value) -> Answer {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let headers = [("content-type", "application/json"), ("accept", "application/json"), ("authorization", bearer)];
-    site.stage.ask(method, &format!("/api/command/v2{path}"), &headers, &body)
+    site.fixture.ask(method, &format!("/api/command/v2{path}"), &headers, &body)
 }
 
 fn get(site: &Site, path: &str) -> Value {
@@ -36,9 +36,9 @@ async fn a_session_from_its_key_to_its_end() {
     let key = made["short_key"].as_str().unwrap();
     assert!(made["key_url"].as_str().unwrap().contains("/?ak="));
     let body = json!({ "pass": { "by": "key", "key": key }, "client": "program" });
-    let (_, entered) = site.stage.post_as("/api/join/enter", &body, &[]);
+    let (_, entered) = site.fixture.post_as("/api/join/enter", &body, &[]);
     let ticket = entered["admission"]["ticket"].as_str().unwrap();
-    let mut customer = Peer::connect(&site.stage, ticket, Client::Program).await;
+    let mut customer = Peer::connect(&site.fixture, ticket, Client::Program).await;
     customer.until(|m| matches!(m, ServerMessage::Welcome { .. })).await.unwrap();
 
     let clients = get(&site, "/client");
@@ -82,7 +82,7 @@ async fn a_session_from_its_key_to_its_end() {
 }
 
 #[test]
-fn the_installation_and_mistakes() {
+fn information_and_invalid_requests() {
     let site = Site::open("bt2-info");
     let info = get(&site, "/info");
     assert_eq!(
@@ -129,14 +129,14 @@ fn the_installation_and_mistakes() {
     }
     assert_eq!(ask(&site, "OPTIONS", "/user", &Value::Null).headers["allow"], "GET,HEAD");
     assert_eq!(ask(&site, "HEAD", "/user", &Value::Null).status, 200);
-    // Who may only read does no more, and who may do nothing with sessions does nothing.
-    let reader = format!("Bearer {}", token(&site.stage, &["sessions:read"]));
+    // A reader may only read, and an account without the scopes may do nothing.
+    let reader = format!("Bearer {}", token(&site.fixture, &["sessions:read"]));
     assert_eq!(ask_as(&site, &reader, "GET", "/user", &Value::Null).status, 200);
     assert_eq!(ask_as(&site, &reader, "POST", "/session-key", &json!({ "queue_type": "general" })).status, 403);
-    let other = format!("Bearer {}", token(&site.stage, &["people:read"]));
+    let other = format!("Bearer {}", token(&site.fixture, &["people:read"]));
     assert_eq!(ask_as(&site, &other, "GET", "/user", &Value::Null).status, 403);
     assert_eq!(ask_as(&site, "Bearer x", "GET", "/user", &Value::Null).status, 401);
-    // Signing people out is a change of people.
-    let writer = format!("Bearer {}", token(&site.stage, &["sessions:write"]));
+    // Signing a technician out needs the scope to change people.
+    let writer = format!("Bearer {}", token(&site.fixture, &["sessions:write"]));
     assert_eq!(ask_as(&site, &writer, "POST", "/user/1/logout", &Value::Null).status, 403);
 }

@@ -1,4 +1,4 @@
-//! The Command API, and how sessions are started from elsewhere.
+//! The Command API, and starting sessions from other sites.
 
 use expect_test::expect;
 use serde_json::{Value, json};
@@ -164,7 +164,7 @@ fn commands_answer_element_by_element() {
 }
 
 #[test]
-fn errors_are_words_in_xml() {
+fn errors_are_xml_sentences() {
     let site = Site::open("bt-errors");
     let table = [
         ("", "The parameter action is missing."),
@@ -193,49 +193,49 @@ fn errors_are_words_in_xml() {
     let long =
         format!("action=generate_session_key&type=support&queue_id=general&session.custom.a={}", "x".repeat(1_025));
     assert!(site.command(&long).contains("longer than 1024"));
-    // What an account may not do, it is told.
-    let reader = format!("Bearer {}", token(&site.stage, &["sessions:read"]));
-    let ask = |path: &str| site.stage.ask("GET", path, &[("authorization", &reader)], "").text;
+    // An account without the scope gets an error.
+    let reader = format!("Bearer {}", token(&site.fixture, &["sessions:read"]));
+    let ask = |path: &str| site.fixture.ask("GET", path, &[("authorization", &reader)], "").text;
     assert!(ask("/api/command?action=generate_session_key&type=support&queue_id=general").contains("<error"));
     assert!(ask("/api/reporting?generate_report=SupportSession&lsid=x").contains("<error"));
     assert!(ask("/api/command?action=get_api_info").contains(r#"<permission name="perm_command">read_only<"#));
     for headers in [vec![], vec![("authorization", "Bearer nonsense")]] {
-        let refused = site.stage.ask("GET", "/api/command?action=get_api_info", &headers, "");
+        let refused = site.fixture.ask("GET", "/api/command?action=get_api_info", &headers, "");
         assert_eq!((refused.status, refused.json()["error"].as_str()), (401, Some("access_denied")));
     }
 }
 
 #[test]
-fn old_integrations_find_their_names_and_their_way_to_sign_in() {
+fn old_integrations_find_their_addresses_and_can_sign_in() {
     let site = Site::open("bt-old");
     for path in ["/api/command.ns", "/api/command"] {
         let in_address = format!("{path}?action=get_api_info");
         assert!(site.ask("GET", &in_address, "").text.contains("<api_information"));
         assert!(site.ask("POST", &in_address, "").text.contains("<api_information"), "a POST with an address alone");
     }
-    // A name and a password are of use where an administrator says so.
-    let (id, secret) = site.stage.account("Marval", &["sessions:read", "sessions:write"]);
+    // Names and passwords work only where an administrator allows them.
+    let (id, secret) = site.fixture.account("Marval", &["sessions:read", "sessions:write"]);
     let old = format!("/api/command.ns?username={id}&password={secret}&action=get_support_teams");
-    assert_eq!(element(&site.stage.ask("GET", &old, &[], "").text, "error"), "Login failed");
-    let mut settings: Value = serde_json::from_str(&site.stage.get("/api/settings").1).unwrap();
+    assert_eq!(element(&site.fixture.ask("GET", &old, &[], "").text, "error"), "Login failed");
+    let mut settings: Value = serde_json::from_str(&site.fixture.get("/api/settings").1).unwrap();
     settings["beyondtrust"]["password_form"] = true.into();
     settings["beyondtrust"]["command_namespace"] = "urn:mine".into();
-    assert_eq!(site.stage.put("/api/settings", &settings).0, 200);
-    let answer = site.stage.ask("GET", &old, &[], "").text;
+    assert_eq!(site.fixture.put("/api/settings", &settings).0, 200);
+    let answer = site.fixture.ask("GET", &old, &[], "").text;
     assert!(answer.contains(r#"<support_teams xmlns="urn:mine""#), "{answer}");
-    assert_eq!(element(&site.stage.ask("GET", &old.replace(&secret, "x"), &[], "").text, "error"), "Login failed");
+    assert_eq!(element(&site.fixture.ask("GET", &old.replace(&secret, "x"), &[], "").text, "error"), "Login failed");
     // PHP's curl sends arrays as multipart.
     let multipart = "--b\r\ncontent-disposition: form-data; name=\"action\"\r\n\r\ncheck_health\r\n--b--\r\n";
     let headers = [("content-type", "multipart/form-data; boundary=b"), ("authorization", &site.bearer)];
-    assert!(site.stage.ask("POST", "/api/command", &headers, multipart).text.contains("<health_check"));
+    assert!(site.fixture.ask("POST", "/api/command", &headers, multipart).text.contains("<health_check"));
 }
 
 #[test]
-fn a_visitor_reads_that_there_is_no_program_and_a_chat_needs_none() {
+fn a_visitor_without_a_program_gets_a_page_and_can_chat() {
     let site = Site::open("bt-start");
     let made = site.command("action=generate_session_key&type=support&queue_id=general");
     let path = format!("/api/start_session?short_key={}", element(&made, "short_key"));
-    // This server has no program at all.
+    // This server has no support program.
     let agents = [
         ("Mozilla/5.0 (X11; Linux x86_64)", "Linux", 200),
         ("Mozilla/5.0 (Windows NT 10.0)", "Windows", 200),
@@ -244,56 +244,56 @@ fn a_visitor_reads_that_there_is_no_program_and_a_chat_needs_none() {
         ("curl/8.14", "Linux", 404),
     ];
     for (agent, system, status) in agents {
-        let page = site.stage.ask("GET", &path, &[("user-agent", agent)], "");
+        let page = site.fixture.ask("GET", &path, &[("user-agent", agent)], "");
         assert_eq!(page.status, status, "{agent}");
         assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
         assert!(page.text.contains(&format!("There is no support program for {system} here.")), "{}", page.text);
         assert!(page.text.contains("/join#key="), "the way to the chat: {}", page.text);
     }
     for flag in ["c2cjs", "c2cjs=1"] {
-        let chat = site.stage.ask("GET", &format!("{path}&{flag}"), &[("user-agent", agents[0].0)], "");
+        let chat = site.fixture.ask("GET", &format!("{path}&{flag}"), &[("user-agent", agents[0].0)], "");
         assert_eq!(chat.status, 303);
         assert!(chat.headers["location"].contains("/join#key="));
     }
-    assert_eq!(site.stage.ask("GET", "/api/start_session.ns?short_key=0000000", &[], "").status, 404);
+    assert_eq!(site.fixture.ask("GET", "/api/start_session.ns?short_key=0000000", &[], "").status, 404);
     let reader = [("user-agent", agents[0].0), ("accept", "text/html,*/*")];
-    let dead = site.stage.ask("GET", "/api/start_session?short_key=0000000", &reader, "");
+    let dead = site.fixture.ask("GET", "/api/start_session?short_key=0000000", &reader, "");
     assert!(dead.status == 404 && dead.text.starts_with("<!doctype html>"), "people read a page: {}", dead.text);
-    // A form on the organisation's own page.
+    // A form on a page of the organisation.
     let form = [FORM, ("origin", "https://intranet.example"), ("user-agent", agents[1].0)];
     let body = format!("{}&c2cjs=1", path.split('?').nth(1).unwrap());
-    assert_eq!(site.stage.ask("POST", "/api/start_session", &form, &body).status, 303);
-    // Without a key only where customers may come by themselves.
+    assert_eq!(site.fixture.ask("POST", "/api/start_session", &form, &body).status, 303);
+    // Without a key only where that is allowed.
     let open = "/api/start_session?c2cjs&issue_menu&codeName=support&customer.name=Ada%0d%0aSet-Cookie:%20a=b&customer.company=Bert%27s&customer.details=No%20ink";
-    assert_eq!(site.stage.ask("GET", open, &[], "").status, 403);
-    let mut settings: Value = serde_json::from_str(&site.stage.get("/api/settings").1).unwrap();
+    assert_eq!(site.fixture.ask("GET", open, &[], "").status, 403);
+    let mut settings: Value = serde_json::from_str(&site.fixture.get("/api/settings").1).unwrap();
     settings["beyondtrust"]["open_door"] = true.into();
-    assert_eq!(site.stage.put("/api/settings", &settings).0, 200);
-    assert_eq!(site.stage.ask("GET", open, &[], "").status, 404, "there is no such team");
+    assert_eq!(site.fixture.put("/api/settings", &settings).0, 200);
+    assert_eq!(site.fixture.ask("GET", open, &[], "").status, 404, "there is no such team");
     assert_eq!(site.config("POST", "/team", &json!({ "name": "Support" })).status, 201);
-    let started = site.stage.ask("GET", open, &[("user-agent", "Mozilla/5.0 (Windows NT 10.0)")], "");
+    let started = site.fixture.ask("GET", open, &[("user-agent", "Mozilla/5.0 (Windows NT 10.0)")], "");
     assert_eq!(started.status, 303, "{}", started.text);
-    let incidents: Value = serde_json::from_str(&site.stage.get("/api/incidents").1).unwrap();
+    let incidents: Value = serde_json::from_str(&site.fixture.get("/api/incidents").1).unwrap();
     assert_eq!(
         (incidents[0]["subject"].as_str(), incidents[0]["customer"]["name"].as_str()),
         (Some("No ink"), Some("Ada  Set-Cookie: a=b"))
     );
-    let sessions: Value = serde_json::from_str(&site.stage.get("/api/sessions").1).unwrap();
+    let sessions: Value = serde_json::from_str(&site.fixture.get("/api/sessions").1).unwrap();
     let ids = sessions.as_array().unwrap().iter().map(|s| s["state"]["id"].as_str().unwrap());
     for id in ids {
-        // What every session of the original has is no custom attribute.
+        // Standard attributes of the original are not custom attributes.
         assert!(!site.command(&format!("action=get_session_attributes&lsid={id}")).contains("<custom_attribute "));
     }
 
     let script = "/api/client_script?type=rep&operation=generate&action=start_jump_item_session&client.hostname=pc%207";
-    assert_eq!(site.stage.ask("GET", script, &[], "").status, 401);
+    assert_eq!(site.fixture.ask("GET", script, &[], "").status, 401);
     let script = site.ask("GET", script, "");
     assert_eq!(script.text, "BRCS1.0\naction=start_jump_item_session&client.hostname=pc+7\n");
     assert_eq!(script.headers["content-disposition"], "attachment; filename=\"brcs-localhost.brcs\"");
 }
 
 #[test]
-fn a_flag_without_a_value_is_given_and_one_that_says_no_is_not() {
+fn a_flag_is_set_without_a_value_and_unset_by_no() {
     let site = Site::open("bt-flags");
     assert_eq!(site.config("POST", "/team", &json!({ "name": "Network" })).status, 201);
     let table = [
@@ -321,16 +321,16 @@ fn a_priority_is_no_custom_attribute_and_a_custom_one_by_that_name_is() {
     let site = Site::open("bt-priority");
     let key = "action=generate_session_key&type=support&queue_id=general&session.priority=3";
     site.command(key);
-    let sessions: Value = serde_json::from_str(&site.stage.get("/api/sessions").1).unwrap();
+    let sessions: Value = serde_json::from_str(&site.fixture.get("/api/sessions").1).unwrap();
     let id = sessions[0]["state"]["id"].as_str().unwrap().to_owned();
     let attributes = || site.command(&format!("action=get_session_attributes&lsid={id}"));
     assert!(!attributes().contains("priority"), "{}", attributes());
-    let incidents: Value = serde_json::from_str(&site.stage.get("/api/incidents").1).unwrap();
+    let incidents: Value = serde_json::from_str(&site.fixture.get("/api/incidents").1).unwrap();
     assert_eq!(incidents[0]["priority"], "low");
     let set = site.command(&format!("action=set_session_attributes&lsid={id}&session.custom.priority=gold"));
     assert_eq!(element(&set, "success"), "Session attributes were set");
     assert!(attributes().contains(r#"code_name="priority">gold<"#), "{}", attributes());
-    // Nobody sets the standard one as a custom one.
+    // The standard one cannot be set as a custom one.
     let refused = site.command(&format!("action=set_session_attributes&lsid={id}&session.custom.session_priority=1"));
     assert_eq!(element(&refused, "error"), "Invalid custom attribute: session.custom.session_priority");
 }
@@ -339,23 +339,23 @@ fn a_priority_is_no_custom_attribute_and_a_custom_one_by_that_name_is() {
 fn hostile_parameters_break_nothing() {
     let site = Site::open("bt-hostile");
     let key = "action=generate_session_key&type=support&queue_id=general";
-    // Whatever the text, the document can be read, and holds it.
+    // The document is valid whatever the text, and contains it.
     let value: String = (0u32..0x300).filter_map(char::from_u32).chain("\u{fffe}\u{202e}]]>".chars()).collect();
     let coded: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
     let made = site.command(&format!("{key}&external_key={coded}"));
     let mut reader = quick_xml::Reader::from_str(&made);
     while !matches!(reader.read_event().unwrap(), quick_xml::events::Event::Eof) {}
     assert!(made.contains("&#13;") && made.contains("]]&gt;") && !made.contains('\u{0}'));
-    // Of a name that is repeated the last counts, and the body counts before the address.
+    // The last of several values counts, and the body takes precedence over the query.
     let twice = site.ask("POST", "/api/command?action=fly", "action=fly&action=check_health").text;
     assert!(twice.contains("<health_check"), "{twice}");
-    // Too many and too long ones are refused.
+    // Too many or too long parameters are refused.
     let many: String = (0..300).map(|n| format!("&p{n}")).collect();
     assert_eq!(site.ask("POST", "/api/command", &format!("action=check_health{many}")).status, 400);
     let name = "n".repeat(10_000);
     let long = site.ask("POST", "/api/command", &format!("{key}&session.custom.{name}=x"));
     assert_eq!(long.status, 422);
-    assert!(long.text.len() < 500, "nobody's text is said back at length");
+    assert!(long.text.len() < 500, "long texts are not repeated");
     assert_eq!(site.ask("POST", "/api/command", &format!("action={}", "x".repeat(300_000))).status, 413);
     assert_eq!(
         element(&site.command(&format!("{key}&queue_id=rep_username:{}", "x".repeat(4_000))), "error"),

@@ -11,7 +11,7 @@ fn the_configuration_is_paged_filtered_and_checked() {
     let first = team("Team 0");
     assert_eq!(
         (first.status, first.headers["location"].clone()),
-        (201, format!("{}/api/config/v1/team/1", site.stage.url))
+        (201, format!("{}/api/config/v1/team/1", site.fixture.url))
     );
     assert_eq!(
         first.text,
@@ -20,7 +20,7 @@ fn the_configuration_is_paged_filtered_and_checked() {
     (1..12).for_each(|n| assert_eq!(team(&format!("Team {n}")).status, 201));
     let page = site.config("GET", "/team?per_page=5&current_page=2", &Value::Null);
     let header = |name: &str| page.headers[name].clone();
-    let at = format!("{}/api/config/v1/team?per_page=5&current_page=", site.stage.url);
+    let at = format!("{}/api/config/v1/team?per_page=5&current_page=", site.fixture.url);
     assert_eq!(
         header("link"),
         format!("<{at}1>; rel=\"first\", <{at}1>; rel=\"previous\", <{at}3>; rel=\"next\", <{at}3>; rel=\"last\"")
@@ -34,24 +34,24 @@ fn the_configuration_is_paged_filtered_and_checked() {
     let users = site.config("GET", "/user", &Value::Null);
     assert!(users.text.starts_with(r#"[{"id":1,"#), "{}", users.text);
     assert_eq!(users.json()[0]["username"], "tom");
-    // Whoever is of an administrator's team sees what is theirs: no other system chooses it.
+    // Members of an administrator's team see the administrator's sessions, so other systems cannot choose that team.
     assert_eq!(site.config("POST", "/team/1/user", &json!({ "user_id": 1, "role": "member" })).status, 403);
-    site.stage.sql("UPDATE user SET team = (SELECT name FROM team WHERE id = 1) WHERE id = 1");
+    site.fixture.sql("UPDATE user SET team = (SELECT name FROM team WHERE id = 1) WHERE id = 1");
     assert_eq!(site.config("GET", "/team/1/user", &Value::Null).text, r#"[{"team_id":1,"user_id":1,"role":"member"}]"#);
     assert_eq!(site.config("PATCH", "/team/1", &json!({ "name": "Helpers" })).json()["name"], "Helpers");
-    let me: Value = serde_json::from_str(&site.stage.get("/api/me").1).unwrap();
+    let me: Value = serde_json::from_str(&site.fixture.get("/api/me").1).unwrap();
     assert_eq!(me["account"]["team"], "Helpers", "who is in a team moves with its name");
     assert_eq!(site.config("DELETE", "/team/1/user/1", &Value::Null).status, 403);
     assert_eq!(site.config("DELETE", "/team/1", &Value::Null).status, 204);
     assert_eq!(site.config("GET", "/team/1", &Value::Null).status, 404);
     let ida =
         json!({ "login": "ida", "name": "Ida", "email": "i@a.example", "team": "", "password": "staple battery" });
-    assert_eq!(site.stage.post("/api/users", &ida).0, 201);
+    assert_eq!(site.fixture.post("/api/users", &ida).0, 201);
     let renamed =
         site.config("PATCH", "/user/2", &json!({ "public_display_name": "Tom B.", "email_address": "t@a.example" }));
     assert_eq!((renamed.status, renamed.json()["private_display_name"].clone()), (200, "Tom B.".into()));
 
-    // Mistakes.
+    // Invalid requests.
     let table = [
         ("POST", "/team", json!({}), 422),
         ("POST", "/team", json!({ "name": 7 }), 422),
@@ -92,15 +92,15 @@ fn the_configuration_is_paged_filtered_and_checked() {
     }
     let policy =
         json!({ "name": "Pay roll", "team": "", "kind": "", "rights": [], "record": true, "unrecorded": "go_on" });
-    assert_eq!(site.stage.put("/api/rules", &json!({ "roles": [], "policies": [policy] })).0, 200);
+    assert_eq!(site.fixture.put("/api/rules", &json!({ "roles": [], "policies": [policy] })).0, 200);
     let policies = site.config("GET", "/session-policy", &Value::Null).text;
     assert!(
         policies.contains(r#""code_name":"default""#) && policies.contains(r#""code_name":"pay_roll""#),
         "{policies}"
     );
-    let reader = format!("Bearer {}", token(&site.stage, &["people:read"]));
+    let reader = format!("Bearer {}", token(&site.fixture, &["people:read"]));
     let as_reader =
-        |method: &str| site.stage.ask(method, "/api/config/v1/team", &[("authorization", &reader)], "").status;
+        |method: &str| site.fixture.ask(method, "/api/config/v1/team", &[("authorization", &reader)], "").status;
     assert_eq!([as_reader("GET"), as_reader("POST")], [200, 403]);
-    assert_eq!(site.stage.ask("GET", "/get_mech_list?version=3", &[], "").json()["default_mech"], "password");
+    assert_eq!(site.fixture.ask("GET", "/get_mech_list?version=3", &[], "").json()["default_mech"], "password");
 }

@@ -1,16 +1,15 @@
-//! What identity management asks: who is there, by whom they sign in, what their groups give, and the lists of everything
-//! that the original has and Deskside has not.
+//! Identity management: users, security providers, groups, and the lists for which Deskside has no data.
 
 use serde_json::{Value, json};
 
 use super::Site;
-use crate::stage::PASSWORD;
+use crate::fixture::PASSWORD;
 
-/// An installation with a technician beside its administrator: their number.
+/// An installation with a technician besides its administrator; returns the technician's id.
 fn with_eva(name: &str) -> (Site, i64) {
     let site = Site::open(name);
     let eva = json!({ "login": "eva", "name": "Eva", "email": "eva@a.example", "team": "", "password": PASSWORD });
-    let (status, eva) = site.stage.post("/api/users", &eva);
+    let (status, eva) = site.fixture.post("/api/users", &eva);
     assert_eq!(status, 201, "{eva}");
     (site, eva["id"].as_i64().unwrap())
 }
@@ -23,15 +22,15 @@ fn rows(site: &Site, path: &str) -> Vec<Value> {
 }
 
 #[test]
-fn people_their_providers_and_their_groups_fit_together() {
+fn users_refer_to_existing_providers_and_groups() {
     let (site, eva) = with_eva("bt-identity");
     let role = json!({ "id": 0, "name": "Trainee", "rights": ["view"] });
-    assert_eq!(site.stage.put("/api/rules", &json!({ "roles": [role], "policies": [] })).0, 200);
+    assert_eq!(site.fixture.put("/api/rules", &json!({ "roles": [role], "policies": [] })).0, 200);
     let change = json!({
         "name": "Eva", "email": "eva@a.example", "team": "", "administrator": false, "disabled": false, "password": "",
         "may_watch": true, "may_export": false, "may_delete": false, "reach": "team", "role": 1
     });
-    assert_eq!(site.stage.put(&format!("/api/users/{eva}"), &change).0, 200);
+    assert_eq!(site.fixture.put(&format!("/api/users/{eva}"), &change).0, 200);
     let providers = rows(&site, "/security-provider");
     let policies = rows(&site, "/group-policy");
     for user in rows(&site, "/user") {
@@ -55,7 +54,7 @@ fn people_their_providers_and_their_groups_fit_together() {
     for path in ["/security-provider/9", "/group-policy/99", "/group-policy/99/member", "/user/99/group-policies"] {
         assert_eq!(site.config("GET", path, &Value::Null).status, 404, "{path}");
     }
-    // Filters: what there is filters, what there is not is read past, and what nobody has heard of is said.
+    // Filters: known ones apply, those without data are ignored, and unknown ones are an error.
     let table = [
         ("/user?security_provider_id=1", Ok(2)),
         ("/user?security_provider_id=2", Ok(0)),
@@ -87,7 +86,7 @@ fn every_list_of_the_specification_is_there() {
     assert!(paths.len() > 45, "{}", paths.len());
     for path in paths.keys() {
         let path = path.replace("{id}", "1");
-        // Things of what is not there are not there, where Deskside has that kind of thing.
+        // Items of missing parents are 404 where Deskside has that resource.
         if path == "/team/1/user" {
             continue;
         }
@@ -144,13 +143,13 @@ fn identity_management_changes_what_it_may() {
     }
     let read = site.config("GET", &path, &Value::Null).json();
     assert_eq!(read["preferred_email_language"], "de-de");
-    // Whoever sends back what they have read changes nothing.
+    // Sending back what was read changes nothing.
     let same = change(read.clone());
     assert_eq!((same.status, same.json()), (200, read));
-    // A new password works, and the old one does not.
+    // The new password works, and the old one does not.
     assert_eq!(change(json!({ "password": "another password of hers" })).status, 200);
     let sign_in =
-        |password: &str| site.stage.post_as("/api/sign-in", &json!({ "login": "eva", "password": password }), &[]).0;
+        |password: &str| site.fixture.post_as("/api/sign-in", &json!({ "login": "eva", "password": password }), &[]).0;
     assert_eq!([sign_in(PASSWORD), sign_in("another password of hers")], [401, 204]);
     assert_eq!(site.config("POST", "/user/provision", &json!({ "user_ids": [eva] })).status, 204);
     assert_eq!(site.config("POST", "/user/provision", &json!({ "user_ids": "all" })).status, 422);

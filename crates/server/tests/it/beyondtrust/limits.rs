@@ -1,11 +1,11 @@
-//! How often an account may ask.
+//! Rate limits of accounts.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::{FORM, Site, basic};
 
 #[test]
-fn what_is_left_is_said_in_every_answer_and_more_than_that_is_refused() {
+fn every_response_states_the_remaining_requests_and_excess_is_refused() {
     let site = Site::open("bt-limits");
     let left = |path: &str| {
         let answer = site.ask("GET", path, "");
@@ -18,15 +18,15 @@ fn what_is_left_is_said_in_every_answer_and_more_than_that_is_refused() {
     assert_eq!(left("/api/reporting?generate_report=Weather"), 14_996);
     assert_eq!(left("/api/command/v2/info"), 14_995);
     assert_eq!(left("/api/config/v1/nothing"), 14_994);
-    // Another account has its own, and its token is counted, too.
-    let (id, secret) = site.stage.account("Another", &["sessions:read"]);
+    // Another account has a limit of its own; its token counts as well.
+    let (id, secret) = site.fixture.account("Another", &["sessions:read"]);
     let headers = [FORM, ("authorization", &basic(&id, &secret))];
-    let token = site.stage.ask("POST", "/oauth2/token", &headers, "grant_type=client_credentials");
+    let token = site.fixture.ask("POST", "/oauth2/token", &headers, "grant_type=client_credentials");
     assert_eq!(token.headers["x-ratelimit-remaining"], "14999");
-    let nobody = site.stage.ask("GET", "/api/command/v2/info", &[("authorization", "Bearer x")], "");
+    let nobody = site.fixture.ask("GET", "/api/command/v2/info", &[("authorization", "Bearer x")], "");
     assert!(nobody.status == 401 && !nobody.headers.contains_key("x-ratelimit-limit"));
 
-    // Many at once: some are told to come back.
+    // Of many concurrent requests some get Retry-After.
     let refused = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..64 {

@@ -1,11 +1,11 @@
-//! Addresses that integrations look for, and what is not there.
+//! Addresses that integrations look for, and missing ones.
 
 use super::Site;
 
 #[test]
-fn what_is_not_there_is_not_a_page() {
+fn missing_addresses_are_not_pages() {
     let site = Site::open("bt-pages");
-    let get = |path: &str| site.stage.ask("GET", path, &[("accept", "text/html")], "");
+    let get = |path: &str| site.fixture.ask("GET", path, &[("accept", "text/html")], "");
     for path in [
         "/login",
         "/login/",
@@ -25,7 +25,7 @@ fn what_is_not_there_is_not_a_page() {
         assert_eq!(get(path).status, 404, "{path}");
     }
     for path in ["/login/x", "/no-such-page", "/console"] {
-        assert_eq!(site.stage.ask("POST", path, &[], "").status, 404, "nothing is posted to a page: {path}");
+        assert_eq!(site.fixture.ask("POST", path, &[], "").status, 404, "nothing is posted to a page: {path}");
     }
     for path in ["/", "/console", "/console/incidents/1", "/join", "/sign-in"] {
         assert_eq!(get(path).status, 200, "{path}");
@@ -37,7 +37,7 @@ fn the_script_for_other_pages_may_be_loaded_from_there() {
     let site = Site::open("bt-script");
     let from = [("origin", "https://intranet.example"), ("sec-fetch-site", "cross-site")];
     for path in ["/api/start_session.js", "/api/content/core.js"] {
-        let script = site.stage.ask("GET", path, &from, "");
+        let script = site.fixture.ask("GET", path, &from, "");
         assert_eq!(script.status, 200);
         assert_eq!(script.headers["content-type"], "text/javascript; charset=utf-8");
         assert_eq!(script.headers["cross-origin-resource-policy"], "cross-origin");

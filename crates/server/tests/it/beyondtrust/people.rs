@@ -1,32 +1,32 @@
-//! What is answered about teams, about who is connected, and about how sessions went.
+//! Teams, connected clients, and summaries of sessions.
 
 use expect_test::expect;
 use protocol::{Client, ServerMessage};
 use serde_json::{Value, json};
 
 use super::{Site, check, element};
-use crate::stage::Peer;
+use crate::fixture::Peer;
 
 /// A server whose only technician is the only member of the team Network.
 fn with_team(name: &str) -> Site {
     let site = Site::open(name);
     assert_eq!(site.config("POST", "/team", &json!({ "name": "Network", "code_name": "net" })).status, 201);
-    let join = || site.stage.sql("UPDATE user SET team = 'Network' WHERE id = 1");
+    let join = || site.fixture.sql("UPDATE user SET team = 'Network' WHERE id = 1");
     std::thread::scope(|apart| apart.spawn(join).join().unwrap());
     site
 }
 
-/// A session that waits for the team, with its customer in it: the customer, what brings them back, and its name.
+/// A session in the team's queue with its customer; returns the customer, their resume token, and the session's number.
 async fn with_customer(site: &Site) -> (Peer, String, String) {
     let made = site.command("action=generate_session_key&type=support&queue_id=team:1&external_key=CHG-8");
     let key = element(&made, "short_key").to_owned();
     let body = json!({ "pass": { "by": "key", "key": key }, "client": "program" });
-    let (_, entered) = site.stage.post_as("/api/join/enter", &body, &[]);
+    let (_, entered) = site.fixture.post_as("/api/join/enter", &body, &[]);
     let resume = entered["resume"].as_str().unwrap().to_owned();
     let ticket = entered["admission"]["ticket"].as_str().unwrap();
-    let mut customer = Peer::connect(&site.stage, ticket, Client::Program).await;
+    let mut customer = Peer::connect(&site.fixture, ticket, Client::Program).await;
     customer.until(|m| matches!(m, ServerMessage::Welcome { .. })).await.unwrap();
-    let sessions: Value = serde_json::from_str(&site.stage.get("/api/sessions").1).unwrap();
+    let sessions: Value = serde_json::from_str(&site.fixture.get("/api/sessions").1).unwrap();
     let id = sessions[0]["state"]["id"].as_str().unwrap().to_owned();
     (customer, resume, id)
 }
@@ -80,7 +80,7 @@ fn teams_and_their_members() {
         </support_teams>
     "#]],
     );
-    // Nobody of the team did anything.
+    // The team had no activity.
     for (report, namespace) in
         [("SupportTeam", "https://www.beyondtrust.com"), ("Team", "http://www.beyondtrust.com/sra")]
     {
@@ -94,7 +94,7 @@ fn teams_and_their_members() {
 }
 
 #[tokio::test]
-async fn who_is_connected_and_who_joins() {
+async fn connected_clients_and_joining_a_session() {
     let site = with_team("bt-connected");
     let (_customer, _, id) = with_customer(&site).await;
     check(
@@ -182,7 +182,7 @@ async fn who_is_connected_and_who_joins() {
 }
 
 #[tokio::test]
-async fn how_sessions_went() {
+async fn session_summaries_and_surveys() {
     let site = with_team("bt-went");
     let (mut customer, resume, id) = with_customer(&site).await;
     site.command(&format!("action=join_session&lsid={id}&rep_id=1"));
@@ -193,7 +193,7 @@ async fn how_sessions_went() {
         )
         .await;
     let rating = json!({ "token": resume, "stars": 4, "comment": "Quick & kind." });
-    assert_eq!(site.stage.post_as("/api/join/rate", &rating, &[]).0, 204);
+    assert_eq!(site.fixture.post_as("/api/join/rate", &rating, &[]).0, 204);
     let report = |what: &str, of: &str| {
         site.report(&format!("generate_report={what}&start_date=2020-01-01&duration=0&report_type={of}&id=all"))
     };
@@ -256,12 +256,12 @@ async fn how_sessions_went() {
 }
 
 #[tokio::test]
-async fn what_a_team_did() {
+async fn team_activity() {
     let site = with_team("bt-activity");
     let (_customer, _, id) = with_customer(&site).await;
     site.command(&format!("action=transfer_session&lsid={id}&queue_id=rep_username:tom"));
-    assert_eq!(site.stage.post(&format!("/api/sessions/{id}/reopen"), &Value::Null).0, 204);
-    let mut tom = Peer::connect(&site.stage, &site.stage.technician_ticket(&id), Client::Console).await;
+    assert_eq!(site.fixture.post(&format!("/api/sessions/{id}/reopen"), &Value::Null).0, 204);
+    let mut tom = Peer::connect(&site.fixture, &site.fixture.technician_ticket(&id), Client::Console).await;
     tom.until(|m| matches!(m, ServerMessage::Welcome { .. })).await.unwrap();
     tom.send(&protocol::ClientMessage::Chat { text: "Hello.".into(), nonce: 1 }).await;
     tom.until(
@@ -339,5 +339,5 @@ async fn what_a_team_did() {
     let none = site.report(&format!("generate_report=SupportTeam&team_id={}", other["id"]));
     assert!(none.contains("<error"), "{none}");
     let before = site.report("generate_report=SupportTeam&start_date=2020-01-01&duration=1");
-    assert!(before.contains("<error"), "what happened later is not told of: {before}");
+    assert!(before.contains("<error"), "later events are not included: {before}");
 }

@@ -5,7 +5,7 @@ use protocol::{Client, ClientMessage, Right, ServerMessage};
 use serde_json::{Value, json};
 
 use super::{Site, check, element};
-use crate::stage::Peer;
+use crate::fixture::Peer;
 
 #[tokio::test]
 async fn a_session_from_its_key_to_its_report() {
@@ -16,20 +16,20 @@ async fn a_session_from_its_key_to_its_report() {
     let key = element(&made, "short_key").to_owned();
     let ak = element(&made, "key_url").split("ak=").nth(1).unwrap().to_owned();
     assert_eq!((key.len(), ak.len()), (7, 32));
-    // The address leads to the page of the session, its secret behind a #.
-    let front = site.stage.ask("GET", &format!("/?ak={ak}"), &[], "");
-    assert_eq!((front.status, front.headers["location"].clone()), (303, format!("{}/join#{ak}", site.stage.url)));
+    // The address redirects to the page of the session, with its token behind a #.
+    let front = site.fixture.ask("GET", &format!("/?ak={ak}"), &[], "");
+    assert_eq!((front.status, front.headers["location"].clone()), (303, format!("{}/join#{ak}", site.fixture.url)));
 
-    let sessions: Value = serde_json::from_str(&site.stage.get("/api/sessions").1).unwrap();
+    let sessions: Value = serde_json::from_str(&site.fixture.get("/api/sessions").1).unwrap();
     let id = sessions[0]["state"]["id"].as_str().unwrap().to_owned();
     assert!(
         !site.report("generate_report=SupportSessionListing&start_time=1&duration=0").contains("lsid"),
         "nobody came"
     );
     let body = json!({ "pass": { "by": "key", "key": key }, "client": "program" });
-    let (_, entered) = site.stage.post_as("/api/join/enter", &body, &[]);
+    let (_, entered) = site.fixture.post_as("/api/join/enter", &body, &[]);
     let mut customer =
-        Peer::connect(&site.stage, entered["admission"]["ticket"].as_str().unwrap(), Client::Program).await;
+        Peer::connect(&site.fixture, entered["admission"]["ticket"].as_str().unwrap(), Client::Program).await;
     customer.until(|m| matches!(m, ServerMessage::Welcome { .. })).await.unwrap();
     customer.send(&ClientMessage::Chat { text: "It does \u{1} not print <b>".into(), nonce: 1 }).await;
     customer
@@ -40,8 +40,8 @@ async fn a_session_from_its_key_to_its_report() {
     // A technician takes it out of the general queue.
     let taken = site.command(&format!("action=transfer_session&lsid={id}&queue_id=rep_username:tom"));
     assert_eq!(element(&taken, "success"), "Successfully transferred");
-    assert_eq!(site.stage.post(&format!("/api/sessions/{id}/reopen"), &Value::Null).0, 204);
-    let mut tom = Peer::connect(&site.stage, &site.stage.technician_ticket(&id), Client::Console).await;
+    assert_eq!(site.fixture.post(&format!("/api/sessions/{id}/reopen"), &Value::Null).0, 204);
+    let mut tom = Peer::connect(&site.fixture, &site.fixture.technician_ticket(&id), Client::Console).await;
     tom.until(|m| matches!(m, ServerMessage::Welcome { .. })).await.unwrap();
     tom.send(&ClientMessage::Ask { rights: vec![Right::View] }).await;
     customer
@@ -279,21 +279,21 @@ async fn a_session_from_its_key_to_its_report() {
     let access = site.report(&format!("generate_report=AccessSession&lsid={id}"));
     assert!(access.contains(r#"<session_list xmlns="http://www.beyondtrust.com/sra/namespaces/API/reporting">"#));
     assert!(access.contains(r#"<jump_group type="shared" id="1">"#));
-    // What a report links to needs no more than its address, and nobody makes one up.
+    // A link in a report needs no sign-in, and cannot be forged.
     let url = element(&ended, "session_chat_download_url").replace("&amp;", "&");
-    let path = url.strip_prefix(&site.stage.url).unwrap();
-    let chat = site.stage.ask("GET", path, &[], "");
+    let path = url.strip_prefix(&site.fixture.url).unwrap();
+    let chat = site.fixture.ask("GET", path, &[], "");
     assert!(chat.status == 200 && chat.text.contains("It does"), "{}", chat.text);
     let forged = path.replacen("h%3D", "h%3D0", 1);
-    assert_eq!(site.stage.ask("GET", &forged, &[], "").status, 404);
-    assert_eq!(site.stage.ask("GET", &path.replace("chat", "recording"), &[], "").status, 404);
+    assert_eq!(site.fixture.ask("GET", &forged, &[], "").status, 404);
+    assert_eq!(site.fixture.ask("GET", &path.replace("chat", "recording"), &[], "").status, 404);
     assert!(site.report(&format!("generate_report=SupportSessionRecording&lsid={id}")).contains("<error"));
-    // The address is its account's: it works for as long as that may read evidence, and for no other.
-    let opens = |path: &str| site.stage.ask("GET", path, &[], "").status;
+    // The address belongs to its account: it works only as long as that account may read evidence.
+    let opens = |path: &str| site.fixture.ask("GET", path, &[], "").status;
     assert_eq!(opens(&path.replacen("account-1", "account-2", 1)), 404);
     let account = |scopes: &[&str], enabled: bool| {
         let body = json!({ "name": "ServiceNow", "comments": "", "scopes": scopes, "enabled": enabled });
-        assert_eq!(site.stage.put("/api/accounts/1", &body).0, 200);
+        assert_eq!(site.fixture.put("/api/accounts/1", &body).0, 200);
     };
     let reads = ["evidence:read"];
     for (scopes, enabled, status) in
@@ -302,12 +302,12 @@ async fn a_session_from_its_key_to_its_report() {
         account(scopes, enabled);
         assert_eq!(opens(path), status, "{scopes:?} {enabled}");
     }
-    assert_eq!(site.stage.ask("DELETE", "/api/accounts/1", &[("cookie", &site.stage.cookie)], "").status, 204);
+    assert_eq!(site.fixture.ask("DELETE", "/api/accounts/1", &[("cookie", &site.fixture.cookie)], "").status, 204);
     assert_eq!(opens(path), 404, "its account is gone");
 }
 
 #[test]
-fn reports_are_asked_for_in_every_way_that_clients_know() {
+fn reports_accept_every_form_that_clients_use() {
     let site = Site::open("bt-reports");
     let empty = |root: &str, parameters: &str| {
         let text = site.report(&format!("generate_report={parameters}"));

@@ -1,14 +1,14 @@
-//! Tokens, however a client asks for them.
+//! Access tokens.
 
 use serde_json::Value;
 
 use super::{FORM, basic};
-use crate::stage::Stage;
+use crate::fixture::Fixture;
 
 #[test]
-fn a_token_is_given_however_a_client_asks_for_it() {
-    let stage = Stage::open("bt-oauth");
-    let (id, secret) = stage.account("Collector", &["evidence:read"]);
+fn a_token_is_issued_for_every_form_of_request() {
+    let fixture = Fixture::open("bt-oauth");
+    let (id, secret) = fixture.account("Collector", &["evidence:read"]);
     let authorization = basic(&id, &secret);
     let credentials = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
     let json = ("content-type", "application/json");
@@ -19,7 +19,7 @@ fn a_token_is_given_however_a_client_asks_for_it() {
         (&[FORM, ("authorization", &authorization.replace("Basic", "basic"))], "grant_type=client_credentials&scope=x"),
     ];
     for (headers, body) in ways {
-        let answer = stage.ask("POST", "/oauth2/token", headers, body);
+        let answer = fixture.ask("POST", "/oauth2/token", headers, body);
         let token = answer.json()["access_token"].as_str().unwrap().to_owned();
         assert_eq!(token.len(), 40);
         let expected = format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":3600}}"#);
@@ -33,24 +33,24 @@ fn a_token_is_given_however_a_client_asks_for_it() {
         (authorization.clone(), "", 400, "invalid_request"),
     ];
     for (authorization, body, status, error) in refusals {
-        let answer = stage.ask("POST", "/oauth2/token", &[FORM, ("authorization", &authorization)], body);
+        let answer = fixture.ask("POST", "/oauth2/token", &[FORM, ("authorization", &authorization)], body);
         assert_eq!((answer.status, answer.json()["error"].as_str()), (status, Some(error)));
     }
 }
 
 #[test]
 fn the_thirty_first_token_ends_the_oldest_and_a_new_secret_ends_all() {
-    let stage = Stage::open("bt-ring");
-    let (id, secret) = stage.account("Script", &["sessions:read"]);
+    let fixture = Fixture::open("bt-ring");
+    let (id, secret) = fixture.account("Script", &["sessions:read"]);
     let headers = [FORM, ("authorization", &basic(&id, &secret))];
-    let give = || stage.ask("POST", "/oauth2/token", &headers, "grant_type=client_credentials").json();
+    let give = || fixture.ask("POST", "/oauth2/token", &headers, "grant_type=client_credentials").json();
     let tokens: Vec<String> = (0..31).map(|_| give()["access_token"].as_str().unwrap().to_owned()).collect();
     let works = |token: &str| {
         let bearer = format!("Bearer {token}");
-        stage.ask("GET", "/api/command?action=get_api_info", &[("authorization", &bearer)], "").status
+        fixture.ask("GET", "/api/command?action=get_api_info", &[("authorization", &bearer)], "").status
     };
     assert_eq!([works(&tokens[0]), works(&tokens[1]), works(&tokens[30])], [401, 200, 200]);
-    let (status, made) = stage.post("/api/accounts/1/secret", &Value::Null);
+    let (status, made) = fixture.post("/api/accounts/1/secret", &Value::Null);
     assert_eq!((status, made["account"]["client_id"].as_str()), (200, Some(id.as_str())));
     assert_eq!([works(&tokens[1]), works(&tokens[30])], [401, 401]);
     assert_eq!(give()["error"], "invalid_client", "the old secret is of no use");

@@ -1,4 +1,6 @@
-//! A running server with an organisation, and clients that speak its wire by hand.
+//! A running server with an organisation, and clients that speak its wire protocol.
+
+mod peer;
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -11,24 +13,23 @@ use std::{
     time::Duration,
 };
 
-use protocol::{Client, ClientMessage, Framed, Hello, MAX_SERVER_MESSAGE_BYTES, ServerMessage};
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use web_transport_trait::{RecvStream, SendStream, Session};
+
+pub(crate) use peer::{AcceptAnyCertificate, Peer};
 
 pub(crate) const PASSWORD: &str = "a password of a test";
 
-/// Far longer than anything takes: a bound for tests that would hang, not a measure.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A time limit for tests that hang, far longer than anything takes.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A folder in memory, where there is one: the database syncs at every event, and a build's writes can hold that up.
+/// A folder in memory, where there is one: the database syncs at every event, and a build's writes can delay that.
 fn memory() -> PathBuf {
     let shared = PathBuf::from("/dev/shm");
     if shared.is_dir() { shared } else { env!("CARGO_TARGET_TMPDIR").into() }
 }
 
-/// The server, in a folder of its own.
-pub(crate) struct Stage {
+/// The server, with a data folder of its own.
+pub(crate) struct Fixture {
     child: Child,
     arguments: Vec<String>,
     pub(crate) url: String,
@@ -40,7 +41,7 @@ pub(crate) struct Stage {
     incident: i64,
 }
 
-/// How a server stands in its network.
+/// The network environment of a server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Usual,
@@ -49,15 +50,15 @@ enum Kind {
     Guarded,
 }
 
-/// A program that has started.
+/// A started program.
 struct Started {
     child: Child,
-    /// The line that was waited for.
+    /// The line that the start waited for.
     said: String,
     log: Arc<Mutex<String>>,
 }
 
-/// Starts the program, and waits until it says this.
+/// Starts the program, and waits until it prints this.
 fn launch(arguments: &[String], words: &str) -> Started {
     let mut child = Command::new(env!("CARGO_BIN_EXE_deskside-server"))
         .args(arguments)
@@ -82,39 +83,39 @@ fn launch(arguments: &[String], words: &str) -> Started {
     Started { child, said: said.trim().to_owned(), log }
 }
 
-impl Stage {
+impl Fixture {
     pub(crate) fn open(name: &str) -> Self {
-        Self::start(name, Kind::Usual, &[]).furnished()
+        Self::start(name, Kind::Usual, &[]).seeded()
     }
 
     /// A server with more options.
     pub(crate) fn open_with(name: &str, options: &[&str]) -> Self {
-        Self::start(name, Kind::Usual, options).furnished()
+        Self::start(name, Kind::Usual, options).seeded()
     }
 
-    /// A server that nobody has set up yet.
+    /// A server that has not been set up.
     pub(crate) fn open_new(name: &str) -> Self {
         Self::start(name, Kind::Usual, &[])
     }
 
-    /// The same, with a certificate that it signed itself.
+    /// The same, with a self-signed certificate.
     pub(crate) fn open_with_tls_and(name: &str, options: &[&str]) -> Self {
-        Self::start(name, Kind::Tls, options).furnished()
+        Self::start(name, Kind::Tls, options).seeded()
     }
 
-    /// A server with no proxy before it.
+    /// A server without a proxy.
     pub(crate) fn open_directly(name: &str) -> Self {
-        Self::start(name, Kind::Direct, &[]).furnished()
+        Self::start(name, Kind::Direct, &[]).seeded()
     }
 
-    /// A server with a certificate that it signed itself.
+    /// A server with a self-signed certificate.
     pub(crate) fn open_with_tls(name: &str) -> Self {
-        Self::start(name, Kind::Tls, &[]).furnished()
+        Self::start(name, Kind::Tls, &[]).seeded()
     }
 
-    /// A server that nobody has allowed to connect to this machine.
+    /// A server that may not connect to this machine.
     pub(crate) fn open_guarded(name: &str) -> Self {
-        Self::start(name, Kind::Guarded, &[]).furnished()
+        Self::start(name, Kind::Guarded, &[]).seeded()
     }
 
     fn start(name: &str, kind: Kind, options: &[&str]) -> Self {
@@ -124,7 +125,7 @@ impl Stage {
         let own = |list: &[&str]| -> Vec<String> { list.iter().map(|o| (*o).to_owned()).collect() };
         let mut arguments = own(&["--listen", &format!("127.0.0.1:{port}"), "--grace-seconds", "2"]);
         arguments.extend(own(&["--data", &data.display().to_string()]));
-        // Whatever else is built beside the server, it has no program to give out.
+        // Without a support program, whatever else has been built.
         for option in ["--support-program", "--support-program-windows"] {
             arguments.extend(own(&[option, &data.join("none").display().to_string()]));
         }
@@ -147,7 +148,7 @@ impl Stage {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            // A connection that the server has closed after a refusal is not taken for one that is open.
+            // Without reuse, so that a connection closed after a refusal is not taken for an open one.
             .max_idle_connections(0)
             .max_redirects_will_error(false)
             .tls_config(trust)
@@ -156,7 +157,7 @@ impl Stage {
         Self { child, arguments, url, data, log, agent, cookie: String::new(), setup_token, incident: 0 }
     }
 
-    /// Kills the server and starts it on the same folder, to which `between` something happens.
+    /// Kills the server, runs `between`, and starts it again on the same data folder.
     pub(crate) fn restart(&mut self, between: impl FnOnce(&Self)) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -170,7 +171,7 @@ impl Stage {
         &self.data
     }
 
-    fn furnished(mut self) -> Self {
+    fn seeded(mut self) -> Self {
         let user = json!({ "login": "tom", "name": "Tom", "email": "tom@a.example", "team": "", "password": PASSWORD });
         let body = json!({ "token": self.setup_token, "organisation": "Acme", "user": user });
         let answer = self.agent.post(format!("{}/api/setup", self.url)).send_json(&body).unwrap();
@@ -186,7 +187,7 @@ impl Stage {
         self
     }
 
-    /// Seconds of processor time that the server has used.
+    /// The server's processor time in seconds.
     pub(crate) fn cpu_seconds(&self) -> f64 {
         cpu_seconds(self.child.id())
     }
@@ -196,7 +197,7 @@ impl Stage {
         resident_kib(self.child.id())
     }
 
-    /// The most resident memory that the server has had.
+    /// The server's peak resident memory.
     pub(crate) fn peak_kib(&self) -> u64 {
         status_kib(self.child.id(), "VmHWM")
     }
@@ -208,15 +209,15 @@ impl Stage {
         targets.filter(|t| t.to_string_lossy().starts_with("socket:")).count()
     }
 
-    /// A connection of which nothing is said yet.
+    /// A connection on which nothing has been sent.
     pub(crate) fn tcp(&self) -> std::net::TcpStream {
         let port = self.url.rsplit(':').next().unwrap().parse::<u16>().unwrap();
         let stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         stream
     }
 
-    /// Asks as the signed-in technician: status and answer.
+    /// Sends a request as the signed-in technician; returns status and body.
     pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         self.post_as(path, body, &[("cookie", &self.cookie)])
     }
@@ -242,21 +243,21 @@ impl Stage {
         (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap_or_default())
     }
 
-    /// The same where the answer may break off, at whatever byte of its head or body: all of it or nothing.
+    /// The same for a response that may break off at any byte; `None` if it does.
     pub(crate) fn get_whole(&self, path: &str) -> Option<(u16, String)> {
         let request = self.agent.get(format!("{}{path}", self.url)).header("cookie", &self.cookie);
         let mut answer = request.call().ok()?;
         Some((answer.status().as_u16(), answer.body_mut().read_to_string().ok()?))
     }
 
-    /// Asks as anybody, in any way: status, headers and text.
+    /// Sends any request as anybody.
     pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let mut answer = self.agent.run(request.body(body.to_owned()).unwrap()).unwrap();
-        // Of several by one name the first.
+        // The first of several headers with the same name.
         let mut headers = std::collections::BTreeMap::new();
         for (name, value) in answer.headers() {
             let value = value.to_str().unwrap_or_default().to_owned();
@@ -277,7 +278,7 @@ impl Stage {
         self.data.join("deskside.sqlite")
     }
 
-    /// Changes the database as time or an older version would have.
+    /// Changes the database as time or an older version would.
     pub(crate) fn sql(&self, statement: &str) {
         let url = format!("sqlite://{}", self.data.join("deskside.sqlite").display());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -288,7 +289,7 @@ impl Stage {
         });
     }
 
-    /// Every byte of the database and its log.
+    /// All bytes of the database and its log.
     pub(crate) fn database(&self) -> Vec<u8> {
         let files = std::fs::read_dir(&self.data).unwrap().map(|f| f.unwrap().path());
         let files = files.filter(|f| f.file_name().is_some_and(|n| n.to_string_lossy().contains(".sqlite")));
@@ -325,10 +326,10 @@ impl Stage {
         self.customer_enters(link, client).0
     }
 
-    /// The ticket, and the token by which this customer comes back.
+    /// The customer's ticket and resume token.
     pub(crate) fn customer_enters(&self, link: &str, client: &str) -> (String, String) {
         let body = json!({ "pass": { "by": "link", "token": link }, "client": client });
-        // Each customer comes from an address of their own: thirty a minute come from one at most.
+        // Each customer has an address of their own, because thirty a minute from one are the limit.
         static CUSTOMERS: AtomicU16 = AtomicU16::new(1);
         let [a, b] = CUSTOMERS.fetch_add(1, Relaxed).to_be_bytes();
         let from = format!("192.0.{a}.{b}");
@@ -345,26 +346,26 @@ impl Stage {
         admission["ticket"].as_str().unwrap().to_owned()
     }
 
-    /// The log, once it says this.
+    /// The log, once it contains this.
     pub(crate) async fn log_with(&self, words: &str) -> String {
         self.log_with_times(words, 1).await
     }
 
-    /// The log, once it says this so many times.
+    /// The log, once it contains this a number of times.
     pub(crate) async fn log_with_times(&self, words: &str, times: usize) -> String {
-        let end = tokio::time::Instant::now() + PATIENCE;
+        let end = tokio::time::Instant::now() + TIMEOUT;
         loop {
             let log = self.log.lock().unwrap().clone();
             if log.matches(words).count() >= times {
                 return log;
             }
-            assert!(tokio::time::Instant::now() < end, "the log never says {words}: {log}");
+            assert!(tokio::time::Instant::now() < end, "the log never contains {words}: {log}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 }
 
-/// Seconds of processor time that a process has used.
+/// A process's processor time in seconds.
 pub(crate) fn cpu_seconds(process: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
@@ -383,7 +384,7 @@ fn status_kib(process: u32, what: &str) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// What the server answered.
+/// The server's response.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: std::collections::BTreeMap<String, String>,
@@ -397,7 +398,7 @@ impl Answer {
     }
 }
 
-/// Options for a certificate of localhost, made by openssl into that folder.
+/// Options for a certificate for localhost, which openssl creates in that folder.
 pub(crate) fn certificate(folder: &std::path::Path) -> Vec<String> {
     std::fs::create_dir_all(folder).unwrap();
     let file = |name: &str| folder.join(name).display().to_string();
@@ -405,7 +406,7 @@ pub(crate) fn certificate(folder: &std::path::Path) -> Vec<String> {
     let request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost";
     let made = Command::new("openssl")
         .args(request.split(' '))
-        // It is the server's own, and no authority for others.
+        // A server certificate that is not a certificate authority.
         .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", &key, "-out", &certificate])
         .output()
@@ -414,124 +415,10 @@ pub(crate) fn certificate(folder: &std::path::Path) -> Vec<String> {
     vec!["--tls-certificate".into(), certificate, "--tls-key".into(), key]
 }
 
-impl Drop for Stage {
+impl Drop for Fixture {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.data);
-    }
-}
-
-/// A connection to the wire.
-pub(crate) struct Peer {
-    pub(crate) session: qmux::Session,
-    pub(crate) sender: <qmux::Session as Session>::SendStream,
-    receiver: <qmux::Session as Session>::RecvStream,
-    framed: Framed,
-}
-
-impl Peer {
-    /// Connects and says hello; what the server makes of it is for the caller to see.
-    pub(crate) async fn connect(stage: &Stage, ticket: &str, client: Client) -> Self {
-        Self::connect_with(stage, ticket, client, qmux::Config::default()).await
-    }
-
-    /// One that takes so many bytes of what it is told, and no more.
-    pub(crate) async fn connect_deaf(stage: &Stage, ticket: &str, client: Client, bytes: u64) -> Self {
-        let mut config = qmux::Config::default();
-        config.max_stream_data_bidi_local = bytes;
-        Self::connect_with(stage, ticket, client, config).await
-    }
-
-    async fn connect_with(stage: &Stage, ticket: &str, client: Client, config: qmux::Config) -> Self {
-        let mut request = (stage.url.replacen("http", "ws", 1) + "/wire").into_client_request().unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", "qmux-02.deskside".parse().unwrap());
-        let tcp = tokio::net::TcpStream::connect(stage.url.trim_start_matches("http://")).await.unwrap();
-        // As browsers and the support program do: a frame does not wait for the acknowledgement of the one before.
-        tcp.set_nodelay(true).unwrap();
-        let (socket, answer) = tokio_tungstenite::client_async(request, tcp).await.unwrap();
-        let protocol = answer.headers()["sec-websocket-protocol"].to_str().unwrap().to_owned();
-        let session = qmux::ws::Upgraded::new(socket).with_alpn(&protocol).with_session_config(config).connect();
-        let (sender, receiver) = session.open_bi().await.unwrap();
-        let mut peer = Self { session, sender, receiver, framed: Framed::new(MAX_SERVER_MESSAGE_BYTES) };
-        let hello =
-            Hello { version: protocol::VERSION, ticket: ticket.into(), client, have: 0, challenge: String::new() };
-        let _ = peer.sender.write_all(&protocol::encode(&hello)).await;
-        peer
-    }
-
-    pub(crate) async fn send(&mut self, message: &ClientMessage) {
-        let _ = self.sender.write_all(&protocol::encode(message)).await;
-    }
-
-    /// The next message; `None` when the server ended the connection.
-    pub(crate) async fn next(&mut self) -> Option<ServerMessage> {
-        loop {
-            if let Some(message) = self.framed.next_message().unwrap() {
-                return Some(message);
-            }
-            let chunk = tokio::time::timeout(PATIENCE, self.receiver.read_chunk(65_536)).await;
-            match chunk.expect("the server says something in time") {
-                Ok(Some(bytes)) => self.framed.push(&bytes),
-                Ok(None) | Err(_) => return None,
-            }
-        }
-    }
-
-    /// The first message that fits.
-    pub(crate) async fn until(&mut self, fits: impl Fn(&ServerMessage) -> bool) -> Option<ServerMessage> {
-        loop {
-            let message = self.next().await?;
-            if fits(&message) {
-                return Some(message);
-            }
-        }
-    }
-
-    /// A one-way stream that starts with these bytes.
-    pub(crate) async fn stream(&self, bytes: &[u8]) -> <qmux::Session as Session>::SendStream {
-        let mut stream = self.session.open_uni().await.unwrap();
-        let _ = stream.write_all(bytes).await;
-        stream
-    }
-}
-
-/// Trusts every certificate.
-#[derive(Debug)]
-pub(crate) struct Anybody;
-
-impl rustls::client::danger::ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &rustls::pki_types::CertificateDer<'_>,
-        _: &[rustls::pki_types::CertificateDer<'_>],
-        _: &rustls::pki_types::ServerName<'_>,
-        _: &[u8],
-        _: rustls::pki_types::UnixTime,
-    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
-        Ok(rustls::client::danger::ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &rustls::pki_types::CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &rustls::pki_types::CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        let known = rustls::crypto::ring::default_provider().signature_verification_algorithms;
-        known.supported_schemes()
     }
 }
