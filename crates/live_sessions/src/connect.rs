@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, sync::Arc};
 
-use platform::clock;
+use platform::{clock, tasks};
 use protocol::{
     Client, Entry, Event, Input, ParticipantId, Presence, RefusalReason, Role, ServerMessage, SessionState,
 };
@@ -129,7 +129,7 @@ impl Drop for Connecting<'_> {
             return;
         }
         let (live, id, returning) = (self.live.clone(), self.who, self.returning.take());
-        tokio::spawn(async move {
+        tasks::spawn("interrupted connect", async move {
             if let Some(returning) = returning {
                 let _ = returning.await;
             }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use platform::{clock, expiring::Expiring, identity::Identity, secret};
+use platform::{clock, expiring::Expiring, identity::Identity, secret, tasks};
 use protocol::{Entry, IncidentRef, ParticipantId, Phase, Presence, SessionId, UserRef};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, DatabaseConnection, DatabaseTransaction, DbErr,
@@ -132,7 +132,7 @@ impl SessionRegistry {
     }
 
     fn insert(&self, live: Arc<LiveSession>) {
-        tokio::spawn(live.clone().run_timer());
+        tasks::spawn("session timer", live.clone().run_timer());
         self.sessions.write().expect("lock is not poisoned").insert(live.id.clone(), live);
     }
 

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use platform::tasks;
 use protocol::ParticipantId;
 use session::{Actor, Command};
 
@@ -38,7 +39,7 @@ impl LiveSession {
             return;
         }
         let live = self.clone();
-        tokio::spawn(async move {
+        tasks::spawn("picture size", async move {
             loop {
                 let newest = live.size().unwrap_or(size);
                 if let Err(ActError::Refused(_)) = live.act(&Actor::Participant(from), picture(newest)).await {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
+use platform::tasks;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use web_transport_quinn::{Request, http::StatusCode, quinn};
 
@@ -82,7 +83,7 @@ pub async fn serve(services: Services, endpoint: quinn::Endpoint) {
             incoming.refuse();
             continue;
         };
-        tokio::spawn(serve_connection(services.wire.clone(), incoming, activity, slot));
+        tasks::spawn("QUIC connection", serve_connection(services.wire.clone(), incoming, activity, slot));
     }
 }
 

@@ -14,6 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use live_sessions::{Download, DownloadAction, DownloadState, JobError, LeavingProgress, LiveSession, Opened};
+use platform::tasks;
 use protocol::{Direction, Fault};
 use serde::Deserialize;
 use ts_rs::TS;
@@ -53,7 +54,7 @@ pub async fn open(
     };
     file.at(0, opened.size);
     file.keep(opened);
-    tokio::spawn(async move {
+    tasks::spawn("download start timeout", async move {
         tokio::time::sleep(START_TIMEOUT).await;
         if file.take().is_some() {
             file.goes(DownloadState::Failed { why: "Your browser has not begun the download.".into() });

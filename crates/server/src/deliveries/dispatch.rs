@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use live_sessions::{Listener, SessionRegistry};
-use platform::clock;
+use platform::{clock, tasks};
 use protocol::{SessionId, Timestamp};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder,
@@ -51,7 +51,7 @@ impl Deliveries {
         for receiver in self.receivers().iter().filter(|r| r.enabled) {
             let due = head(&self.db, receiver.id).await?.is_some_and(|d| d.due <= stored_time(now));
             if due && self.busy.lock().expect("lock is not poisoned").insert(receiver.id) {
-                tokio::spawn(self.clone().drain(sessions.clone(), receiver.clone()));
+                tasks::spawn("delivery", self.clone().drain(sessions.clone(), receiver.clone()));
             }
         }
         Ok(())

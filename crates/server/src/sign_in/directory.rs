@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Scope, SearchEntry, StdStream, ldap_escape};
 use platform::{
     outbound::Outbound,
+    tasks,
     text::{address, line},
     trust,
 };
@@ -123,7 +124,7 @@ impl Directory {
         }
         let connected = LdapConnAsync::with_settings(settings, &self.url).await;
         let (connection, ldap) = connected.map_err(|e| format!("The directory cannot be reached: {e}."))?;
-        tokio::spawn(async move {
+        tasks::spawn("directory connection", async move {
             if let Err(error) = connection.drive().await {
                 tracing::debug!(%error, "directory connection ended");
             }

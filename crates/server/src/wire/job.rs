@@ -5,7 +5,7 @@ use std::{io::Write, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use live_sessions::{Chunk, JobError, JobRequest, JobStream, Keeping, LiveSession};
-use platform::{clock, paths, secret};
+use platform::{clock, paths, secret, tasks};
 use protocol::{Answer, Event, Framed, Job, MAX_INPUT_BYTES, ParticipantId, Right, ShellInput};
 use tokio::{sync::mpsc, task::JoinSet};
 use web_transport_trait::{RecvStream, SendStream, Session};
@@ -140,7 +140,7 @@ struct Shell {
 impl Drop for Shell {
     fn drop(&mut self) {
         let (live, number, cast) = (self.live.clone(), self.number, self.cast.take());
-        tokio::spawn(async move {
+        tasks::spawn("shell recording", async move {
             let ended = tokio::task::spawn_blocking(move || cast.map(Cast::end).transpose()).await;
             let sha256 = ended.ok().and_then(Result::ok).flatten().unwrap_or_default();
             // If the session has ended meanwhile, its end already implies the shell's.

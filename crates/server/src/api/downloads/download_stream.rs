@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use live_sessions::{Download, DownloadAction, DownloadState, JobError, LiveSession, Opened, TrailerBuffer};
-use platform::secret;
+use platform::{secret, tasks};
 use protocol::{Answer, Direction, Event, Fault, ParticipantId};
 use sha2::{Digest, Sha256};
 
@@ -229,7 +229,7 @@ impl Drop for DownloadStream {
         let event =
             Event::FileFailed { by: self.by, way: Direction::FromCustomer, path: self.file.path.clone(), reason };
         let live = self.live.clone();
-        tokio::spawn(async move {
+        tasks::spawn("download audit event", async move {
             if let Err(error) = live.record_deed(event).await {
                 tracing::debug!(session = %live.id, %error, "stopped download not recorded: the session has ended");
             }
