@@ -185,7 +185,8 @@ async fn every_mail_is_complete_and_belongs_to_its_author() {
     let count = mails.len();
     let (mut mailbox, asked) = imap(&fixture, mails);
     assert_eq!(fixture.put("/api/mailbox", &mailbox).0, 200);
-    fixture.log_with_times("a mail was", count).await;
+    // Each is "mail received" or "mail rejected".
+    fixture.log_with_times("mail re", count).await;
 
     let customers: Vec<Value> = serde_json::from_str(&fixture.get("/api/customers").1).unwrap();
     let of = |name: &str| {

@@ -103,7 +103,7 @@ fn configured_addresses_cannot_reach_this_machine() {
     // A local socket is not a directory.
     let (status, answer) =
         fixture.post("/api/directory/test", &json!({ "enabled": false, "url": "ldapi://%2Fvar%2Frun%2Fx" }));
-    assert!(status == 502 && answer["message"].as_str().unwrap().contains("begins with ldaps://"), "{answer}");
+    assert!(status == 502 && answer["message"].as_str().unwrap().contains("must start with ldaps://"), "{answer}");
 }
 
 #[test]

@@ -255,16 +255,16 @@ async fn failed_storing_is_reported_and_an_administrator_can_retry_it() {
     let again = format!("/api/sessions/{}/store", shown.session);
     assert_eq!(fixture.post(&again, &Value::Null).0, 409, "nothing has failed yet");
     assert_eq!(fixture.post(&format!("/api/sessions/{}/close", shown.session), &Value::Null).0, 204);
-    fixture.log_with("the evidence cannot be stored").await;
+    fixture.log_with("evidence not stored").await;
     let page: Value = serde_json::from_str(&fixture.get(&format!("/api/sessions/{}", shown.session)).1).unwrap();
     assert!(page["unstored"]["why"].as_str().unwrap().contains("directory"), "{}", page["unstored"]);
     assert_eq!((&page["unstored"]["given_up"], &page["may"]["store"]), (&json!(false), &json!(true)));
     // Each wait is longer than the one before, and an administrator can retry at once.
     for tries in 2..=5 {
         assert_eq!(fixture.post(&again, &Value::Null).0, 202);
-        fixture.log_with_times("the evidence cannot be stored", tries).await;
+        fixture.log_with_times("evidence not stored", tries).await;
     }
-    let log = fixture.log_with("again_in").await;
+    let log = fixture.log_with("retry_in").await;
     assert!(log.contains("160s"), "{log}");
     std::fs::remove_dir(&obstacle).unwrap();
     assert_eq!(fixture.post(&again, &Value::Null).0, 202);
