@@ -13,7 +13,7 @@ test.afterAll(() => server?.stop());
 
 /** Makes every sign-in older. */
 const later = () => server.sql('UPDATE login SET confirmed = 0');
-const asked = (page: Page) => page.getByRole('dialog', { name: 'Please confirm that it is you' });
+const asked = (page: Page) => page.getByRole('dialog', { name: 'Please confirm your identity' });
 
 test('a dialog asks for the password, and the change then happens', async ({ page }) => {
   await signIn(page, server, ADMIN);
@@ -21,7 +21,7 @@ test('a dialog asks for the password, and the change then happens', async ({ pag
   await page.goto(`${server.url}/console/me`);
   await page.getByRole('button', { name: 'Set up' }).click();
   await asked(page).getByRole('button', { name: 'Cancel' }).click();
-  await expect(page.getByRole('alert')).toContainText('Please confirm that it is you');
+  await expect(page.getByRole('alert')).toContainText('Please confirm your identity');
   await expect(page.getByRole('img', { name: 'A QR code with the secret' })).toBeHidden();
 
   await page.getByRole('button', { name: 'Set up' }).click();

@@ -247,7 +247,7 @@ test('the organisation’s own sign-in, with roles from groups', async ({ page, 
   await admin.goto(`${server.url}/console/settings/people`);
   await admin.getByRole('button', { name: `Edit ${TECHNICIAN.name}` }).click();
   await admin.getByRole('button', { name: /Save/ }).last().click();
-  const asked = admin.getByRole('dialog', { name: 'Please confirm that it is you' });
+  const asked = admin.getByRole('dialog', { name: 'Please confirm your identity' });
   const confirmAs = async (who: string) => {
     const opened = admin.context().waitForEvent('page');
     await asked.getByRole('link', { name: /Confirm with/ }).click();
