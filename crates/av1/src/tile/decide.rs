@@ -8,6 +8,9 @@ use crate::{
     motion::Move,
 };
 
+/// The least difference of light and dark in text whose paper shows little.
+const TEXT_CONTRAST: u8 = 40;
+
 /// What a block is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
@@ -117,15 +120,25 @@ impl Tile {
         frame.motion.is_some_and(|cells| word(cells) & block.cells() != 0)
     }
 
-    /// Whether a block looks drawn, not photographed: many of its pixels equal the one to the left, or the one above.
+    /// Whether a block looks drawn, not photographed. It is judged by the square of 16 pixels that it lies in: text and
+    /// user interface have a colour that is repeated exactly, and something that stands out from it.
     fn is_text(&self, frame: &Frame, block: Block) -> bool {
-        let (x, y) = (self.frame_x(block), block.y());
-        let side = block.n4() * 4;
-        let mut alike = 0;
-        for row in y..y + side {
-            let pixels = frame.source.row(0, x, row, side);
-            alike += pixels.windows(2).filter(|pair| pair[0] == pair[1]).count();
+        let (x, y) = (self.frame_x(block) & !15, block.y() & !15);
+        let width = 16.min(frame.geometry.coded_width() - x);
+        let height = 16.min(frame.geometry.coded_height() - y);
+        let mut counts = [0u16; 256];
+        let (mut darkest, mut lightest) = (255, 0);
+        for row in y..y + height {
+            let [green, blue, red] = [0, 1, 2].map(|plane| frame.source.row(plane, x, row, width));
+            for ((green, blue), red) in green.iter().zip(blue).zip(red) {
+                // Different colours rarely fall together.
+                let mixed = green.wrapping_mul(151) ^ blue.wrapping_mul(43) ^ red.wrapping_mul(89);
+                counts[usize::from(mixed)] += 1;
+                (darkest, lightest) = (darkest.min(*green), lightest.max(*green));
+            }
         }
-        alike * 8 >= side * (side - 1) * 3
+        let most = usize::from(counts.into_iter().max().unwrap_or(0));
+        let contrast = lightest - darkest;
+        most * 2 >= width * height || (most * 4 >= width * height && contrast >= TEXT_CONTRAST)
     }
 }
