@@ -5,13 +5,14 @@ use crate::{
     cells::Cells,
     error::Error,
     frame::{Fidelity, Frame},
-    geometry::{Geometry, Rect, SUPERBLOCK},
+    geometry::{Geometry, Rect},
     headers::{FrameHeader, frame_header, sequence_header, tile_cols_log2},
     jobs::{Job, Jobs},
     motion::{Move, MoveSearch, Pictures, is_codable},
     planes::Planes,
+    screen::Screen,
     tables::Cdfs,
-    tile::{Committed, Tile},
+    tile::Tile,
 };
 
 /// The most pixels each way.
@@ -56,16 +57,11 @@ pub struct Coded {
 /// Codes one screen.
 pub struct Encoder {
     geometry: Geometry,
-    /// The screen.
-    source: Planes,
-    /// The screen as the last frame showed it.
-    previous: Planes,
+    screen: Screen,
     /// What decoders have.
     reference: Planes,
     /// By cells of whole superblocks: the quantiser index with which decoders have it; 0 is exact.
     staleness: Vec<u8>,
-    /// Where the screen may differ from the last frame's.
-    damaged: Cells,
     stale: Cells,
     tiles: Vec<Tile>,
     tile_cols_log2: u32,
@@ -89,11 +85,9 @@ impl Encoder {
         let tiles = (0..geometry.sb_cols).step_by(tile_width);
         Ok(Self {
             geometry,
-            source: Planes::of(&geometry),
-            previous: Planes::of(&geometry),
+            screen: Screen::new(geometry),
             reference: Planes::of(&geometry),
             staleness: vec![0; geometry.sb_cols * 8 * geometry.sb_rows * 8],
-            damaged: Cells::of(&geometry),
             stale: Cells::of(&geometry),
             tiles: tiles.map(|at| Tile::new(&geometry, at, tile_width.min(geometry.sb_cols - at))).collect(),
             tile_cols_log2,
@@ -117,16 +111,10 @@ impl Encoder {
     /// Takes in changed pixels: blue, green, red and a byte that does not matter, `stride` bytes a row.
     pub fn write_bgrx(&mut self, rect: Rect, stride: usize, pixels: &[u8]) -> Result<(), Error> {
         self.check(rect, stride, 4, pixels.len())?;
-        let [green, blue, red] = self.source.all_mut();
-        let row_length = self.geometry.sb_cols * SUPERBLOCK;
-        for (row, pixels) in pixels.chunks(stride).take(rect.height).enumerate() {
-            let start = (rect.y + row) * row_length + rect.x;
-            let planes = green[start..].iter_mut().zip(&mut blue[start..]).zip(&mut red[start..]);
-            for (pixel, ((g, b), r)) in pixels.as_chunks::<4>().0[..rect.width].iter().zip(planes) {
-                [*b, *g, *r] = [pixel[0], pixel[1], pixel[2]];
-            }
-        }
-        self.written(rect);
+        self.screen.write(rect, |planes, row| {
+            let pixels = &pixels[row * stride..][..rect.width * 4];
+            planes.write_bgrx(rect.x, rect.y + row, pixels.as_chunks::<4>().0);
+        });
         Ok(())
     }
 
@@ -135,13 +123,12 @@ impl Encoder {
         for plane in planes {
             self.check(rect, stride, 1, plane.len())?;
         }
-        for (i, plane) in planes.iter().enumerate() {
-            for (row, pixels) in plane.chunks(stride).take(rect.height).enumerate() {
-                let target = self.source.row_mut(i, rect.x, rect.y + row, rect.width);
-                target.copy_from_slice(&pixels[..rect.width]);
+        self.screen.write(rect, |target, row| {
+            for (i, plane) in planes.iter().enumerate() {
+                let pixels = &plane[row * stride..][..rect.width];
+                target.row_mut(i, rect.x, rect.y + row, rect.width).copy_from_slice(pixels);
             }
-        }
-        self.written(rect);
+        });
         Ok(())
     }
 
@@ -155,15 +142,9 @@ impl Encoder {
         if stride < row || got < needed { Err(Error::Pixels { got, needed: needed.max(row) }) } else { Ok(()) }
     }
 
-    /// Beyond the picture's edge the last pixel is repeated, as decoders do with references.
-    fn written(&mut self, rect: Rect) {
-        self.damaged.set_rect(rect);
-        self.source.pad_rect(&self.geometry, rect);
-    }
-
     /// Whether anything was written since the last frame. It may have been what was there.
     pub fn is_damaged(&self) -> bool {
-        !self.damaged.is_empty()
+        !self.screen.damaged().is_empty()
     }
 
     /// The cells that decoders do not have exactly as the last frame's screen was.
@@ -188,7 +169,7 @@ impl Encoder {
     /// changes.
     pub fn encode(&mut self, request: &Request, jobs: &dyn Jobs) -> Result<Coded, Error> {
         let maps = [request.refine, request.motion];
-        if maps.into_iter().flatten().any(|cells| !cells.fits(&self.damaged)) {
+        if maps.into_iter().flatten().any(|cells| !cells.fits(&self.stale)) {
             return Err(Error::Cells);
         }
         let key = request.key || self.last_base_q_idx.is_none();
@@ -223,21 +204,23 @@ impl Encoder {
             self.moves.retain(|vector| vector != hint);
             self.moves.insert(0, *hint);
         }
-        let changed = self.damaged.rectangles(&self.geometry);
-        let pictures = Pictures { geometry: &self.geometry, source: &self.source, previous: &self.previous };
+        let (source, previous, damaged) = self.screen.pictures();
+        let changed = damaged.rectangles(&self.geometry);
+        let pictures = Pictures { geometry: &self.geometry, source, previous };
         self.search.find(&pictures, &changed, &mut self.moves);
     }
 
     fn encode_tiles(&mut self, request: &Request, header: &FrameHeader, jobs: &dyn Jobs) {
+        let (source, previous, damaged) = self.screen.pictures();
         let frame = Frame {
             geometry: &self.geometry,
             header: *header,
             fidelity: request.fidelity,
-            source: &self.source,
-            previous: &self.previous,
+            source,
+            previous,
             reference: &self.reference,
             staleness: &self.staleness,
-            damaged: &self.damaged,
+            damaged,
             refine: request.refine,
             motion: request.motion,
             moves: &self.moves,
@@ -279,17 +262,16 @@ impl Encoder {
     /// What was coded is what decoders have now. Returns the cells that may have changed.
     fn commit(&mut self) -> Cells {
         let mut cells = Cells::of(&self.geometry);
-        let mut target = Committed {
-            source: &self.source,
-            previous: &mut self.previous,
-            reference: &mut self.reference,
-            staleness: &mut self.staleness,
-        };
-        for tile in &self.tiles {
-            tile.commit(&mut target, |sb_col, sb_row, word| *cells.word_mut(sb_col, sb_row) = word);
+        let mut touched = |sb_col, sb_row, word| *cells.word_mut(sb_col, sb_row) = word;
+        if let [tile] = &mut self.tiles[..] {
+            tile.swap(&mut self.reference, &mut self.staleness, &mut touched);
+        } else {
+            for tile in &mut self.tiles {
+                tile.copy_to(&mut self.reference, &mut self.staleness, &mut touched);
+                tile.pad(&self.geometry);
+            }
         }
         self.reference.pad(&self.geometry);
-        self.tiles.iter_mut().for_each(|tile| tile.pad(&self.geometry));
         cells.cut();
         for (column, row) in cells.iter() {
             if self.staleness[row * self.geometry.sb_cols * 8 + column] > 0 {
@@ -298,7 +280,7 @@ impl Encoder {
                 self.stale.unset(column, row);
             }
         }
-        self.damaged.clear();
+        self.screen.shown();
         cells
     }
 }

@@ -40,6 +40,7 @@ mod motion;
 mod planes;
 mod predict;
 mod quantize;
+mod screen;
 mod symbol;
 mod syntax;
 mod tables;

@@ -1,6 +1,6 @@
 //! Three planes of bytes: green, blue and red, which the identity matrix calls Y, U and V.
 
-use crate::geometry::{Geometry, Rect, SUPERBLOCK};
+use crate::geometry::{CELL, Geometry, Rect, SUPERBLOCK};
 
 /// Planes of whole superblocks.
 #[derive(Clone)]
@@ -25,8 +25,24 @@ impl Planes {
         &self.data[plane]
     }
 
-    pub fn all_mut(&mut self) -> &mut [Vec<u8>; 3] {
-        &mut self.data
+    /// Takes in a part of a row: blue, green, red and a byte that does not matter.
+    pub fn write_bgrx(&mut self, x: usize, y: usize, pixels: &[[u8; 4]]) {
+        let (start, length) = (y * self.stride + x, pixels.len());
+        let [green, blue, red] = self.data.each_mut().map(|plane| &mut plane[start..start + length]);
+        // Sixteen pixels at a time make three vectors.
+        let (chunks, rest) = pixels.as_chunks::<16>();
+        let (greens, rest_green) = green.as_chunks_mut::<16>();
+        let (blues, rest_blue) = blue.as_chunks_mut::<16>();
+        let (reds, rest_red) = red.as_chunks_mut::<16>();
+        for (((pixels, green), blue), red) in chunks.iter().zip(greens).zip(blues).zip(reds) {
+            let words = pixels.map(u32::from_le_bytes);
+            *blue = words.map(|word| word as u8);
+            *green = words.map(|word| (word >> 8) as u8);
+            *red = words.map(|word| (word >> 16) as u8);
+        }
+        for (((pixel, green), blue), red) in rest.iter().zip(rest_green).zip(rest_blue).zip(rest_red) {
+            [*blue, *green, *red] = [pixel[0], pixel[1], pixel[2]];
+        }
     }
 
     /// A part of a row.
@@ -36,6 +52,15 @@ impl Planes {
 
     pub fn row_mut(&mut self, plane: usize, x: usize, y: usize, length: usize) -> &mut [u8] {
         &mut self.data[plane][y * self.stride + x..][..length]
+    }
+
+    /// Takes a cell of 8×8 pixels from other planes of the same size.
+    pub fn copy_cell(&mut self, from: &Self, column: usize, row: usize) {
+        for plane in 0..3 {
+            for y in row * CELL..row * CELL + CELL {
+                self.row_mut(plane, column * CELL, y, CELL).copy_from_slice(from.row(plane, column * CELL, y, CELL));
+            }
+        }
     }
 
     /// A square of pixels.

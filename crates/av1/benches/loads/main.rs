@@ -1,7 +1,8 @@
 //! What frames cost on loads like those of a remote session, beside libaom as `crates/screen` sets it: processor time,
 //! bytes, and how far from the screen the damage was shown. All take turns on the same pictures.
 //!
-//! `cargo bench -p av1`, or with the size, frames and loads: `cargo bench -p av1 -- 3840x2160 60 scroll video`.
+//! `cargo bench -p av1`, or with the size, frames, loads and codecs: `cargo bench -p av1 -- 3840x2160 60 scroll libaom`.
+//! `blind` leaves out decoding, for profiles.
 
 mod scenes;
 
@@ -63,7 +64,7 @@ fn cpu() -> Duration {
 struct Row {
     name: &'static str,
     codec: Codec,
-    decoder: Decoder,
+    decoder: Option<Decoder>,
     key: (Duration, usize),
     times: Vec<Duration>,
     sizes: Vec<usize>,
@@ -72,21 +73,27 @@ struct Row {
 }
 
 impl Row {
-    fn new(name: &'static str, codec: Codec) -> Self {
-        let decoder = Decoder::new().unwrap();
+    fn new(name: &'static str, codec: Codec, blind: bool) -> Self {
+        let decoder = (!blind).then(|| Decoder::new().unwrap());
         Self { name, codec, decoder, key: Default::default(), times: vec![], sizes: vec![], errors: (0.0, 0.0) }
     }
 
     fn frame(&mut self, scene: &Scene, rects: &[Rect], time: u64) {
         let first = time == 1;
         let (data, took) = self.codec.code(scene, rects, first, time);
-        let shown = self.decoder.decode(&data).unwrap();
+        let shown = self.decoder.as_mut().map(|decoder| decoder.decode(&data).unwrap());
         if first {
             self.key = (took, data.len());
             return;
         }
         self.times.push(took);
         self.sizes.push(data.len());
+        if let Some(shown) = shown {
+            self.compare(scene, rects, &shown);
+        }
+    }
+
+    fn compare(&mut self, scene: &Scene, rects: &[Rect], shown: &Picture) {
         for rect in rects {
             for y in rect.y..rect.y + rect.height {
                 for x in rect.x..rect.x + rect.width {
@@ -112,7 +119,7 @@ impl Row {
             errors => format!("{:.1} dB", 10.0 * (255.0 * 255.0 * self.errors.1 / errors).log10()),
         };
         println!(
-            "{:9} {:4}p  {:14} {:7.2} / {:7.2} ms  {:8} / {:8} B  {quality:>8}   key {:6.1} ms {:8} B",
+            "{:9} {:4}p  {:10} {:7.2} / {:7.2} ms  {:8} / {:8} B  {quality:>8}   key {:6.1} ms {:8} B",
             load.name,
             scene.height,
             self.name,
@@ -126,17 +133,21 @@ impl Row {
     }
 }
 
-fn run(load: &Load, width: usize, height: usize, frames: usize) {
+fn run(load: &Load, width: usize, height: usize, frames: usize, arguments: &[String]) {
     let mut scene = Scene::new(width, height);
-    let encoder = || Box::new(Encoder::new(width, height, 1).unwrap());
     let (size, quantizer) = ((width as u16, height as u16), 144);
+    let blind = arguments.iter().any(|a| a == "blind");
+    let own = |fidelity| Codec::Own(Box::new(Encoder::new(width, height, 1).unwrap()), fidelity);
     let aom = Aom::new(size.0, size.1, 1, Format::Gbr).unwrap();
-    let mut rows = [
-        Row::new("own, lossless", Codec::Own(encoder(), Fidelity::Lossless)),
-        Row::new("own, exact text", Codec::Own(encoder(), Fidelity::ExactText { quantizer })),
-        Row::new("own, lossy", Codec::Own(encoder(), Fidelity::Lossy { quantizer })),
-        Row::new("libaom", Codec::Aom(Box::new(aom), Box::new(Picture::new(size.0, size.1)), load.aom_quantiser)),
+    let codecs = [
+        ("lossless", own(Fidelity::Lossless)),
+        ("exact-text", own(Fidelity::ExactText { quantizer })),
+        ("lossy", own(Fidelity::Lossy { quantizer })),
+        ("libaom", Codec::Aom(Box::new(aom), Box::new(Picture::new(size.0, size.1)), load.aom_quantiser)),
     ];
+    let some = codecs.iter().any(|(name, _)| arguments.iter().any(|a| a == name));
+    let wanted = codecs.into_iter().filter(|(name, _)| !some || arguments.iter().any(|a| a == name));
+    let mut rows: Vec<_> = wanted.map(|(name, codec)| Row::new(name, codec, blind)).collect();
     let whole = Rect { x: 0, y: 0, width, height };
     for time in 1..=frames + 1 {
         let rects = if time == 1 { vec![whole] } else { (load.draw)(&mut scene, time) };
@@ -156,10 +167,10 @@ fn main() {
     let frames = arguments.iter().find_map(|a| a.parse().ok()).unwrap_or(60);
     let named = |load: &&Load| arguments.iter().any(|a| a == load.name);
     let some = LOADS.iter().any(|load| named(&load));
-    println!("load     size   codec          p50 / p95 processor time     p50 / mean bytes      damage shown");
+    println!("load     size   codec      p50 / p95 processor time     p50 / mean bytes      damage shown");
     for (width, height) in sizes {
         for load in LOADS.iter().filter(|load| !some || named(load)) {
-            run(load, width, height, frames);
+            run(load, width, height, frames, &arguments);
         }
     }
 }

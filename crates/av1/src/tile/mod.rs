@@ -7,9 +7,10 @@ mod exact;
 mod lossy;
 
 use crate::{
+    cells::bits,
     contexts::Contexts,
     frame::Frame,
-    geometry::{Block, Geometry, SUPERBLOCK},
+    geometry::{Block, CELL, Geometry, SUPERBLOCK},
     modes::{ModeGrid, ModeInfo, Mv},
     planes::Planes,
     symbol::SymbolEncoder,
@@ -30,6 +31,8 @@ pub(crate) struct Tile {
     staleness: Vec<u8>,
     /// By superblock: the cells of all blocks that are not plain copies of the last picture.
     touched: Vec<u64>,
+    /// By superblock: the cells that the reconstruction lacks of the last frame; see [`Tile::swap`].
+    lagging: Vec<u64>,
     /// By superblock: whether it is one still block in this frame.
     still: Vec<bool>,
     /// By superblock: the segment, and one, that the grid remembers of it as one still block; 0 if it is not such.
@@ -71,6 +74,7 @@ impl Tile {
             recon: Planes::new(sb_cols, sb_rows),
             staleness: vec![0; sb_cols * 8 * sb_rows * 8],
             touched: vec![0; sb_cols * sb_rows],
+            lagging: vec![0; sb_cols * sb_rows],
             still: vec![false; sb_cols * sb_rows],
             marked: vec![0; sb_cols * sb_rows],
             changed: 0,
@@ -127,6 +131,7 @@ impl Tile {
             self.changed |= self.refine;
         }
         self.touched[at] = 0;
+        self.catch_up(frame, sb_col, sb_row);
         let block = Block { col: sb_col * 16, row: sb_row * 16, log2: 4 };
         let grid = &self.writer.grid;
         let is_whole = block.col + 8 < grid.mi_cols && block.row + 8 < grid.mi_rows;
@@ -176,36 +181,66 @@ impl Tile {
         self.touched[block.row / 16 * self.sb_cols + block.col / 16] |= block.cells();
     }
 
-    /// Brings the encoder's reference, its last picture and its staleness up to what the frame coded, by touched cells.
-    /// Tells each superblock's touched cells.
-    pub fn commit(&self, target: &mut Committed, mut touched: impl FnMut(usize, usize, u64)) {
+    /// The touched cells of each superblock, where there are any, by their place in the frame.
+    fn each_touched(&self, mut touched: impl FnMut(usize, usize, u64)) {
         for (at, word) in self.touched.iter().enumerate().filter(|(_, word)| **word != 0) {
-            let (sb_col, sb_row) = (at % self.sb_cols, at / self.sb_cols);
-            touched(self.sb_start + sb_col, sb_row, *word);
-            for cell_row in 0..8 {
-                let row = (word >> (8 * cell_row) & 0xff) as u32;
-                if row != 0 {
-                    // From the first to the last touched cell: what lies between is alike.
-                    let (first, end) = (row.trailing_zeros() as usize, (32 - row.leading_zeros()) as usize);
-                    self.commit_row(target, sb_col * 8 + first, sb_row * 8 + cell_row, end - first);
-                }
-            }
+            touched(self.sb_start + at % self.sb_cols, at / self.sb_cols, *word);
         }
     }
 
-    /// The same for some cells of a row.
-    fn commit_row(&self, target: &mut Committed, col: usize, row: usize, count: usize) {
-        let (frame_col, length) = (self.sb_start * 8 + col, count * 8);
-        for plane in 0..3 {
-            for y in row * 8..row * 8 + 8 {
-                let recon = self.recon.row(plane, col * 8, y, length);
-                target.reference.row_mut(plane, frame_col * 8, y, length).copy_from_slice(recon);
-                let source = target.source.row(plane, frame_col * 8, y, length);
-                target.previous.row_mut(plane, frame_col * 8, y, length).copy_from_slice(source);
+    /// Brings the reference and its staleness up to what the frame coded. Tells the touched cells.
+    pub fn copy_to(
+        &mut self,
+        reference: &mut Planes,
+        staleness: &mut [u8],
+        touched: &mut impl FnMut(usize, usize, u64),
+    ) {
+        let frame_stride = reference.stride / CELL;
+        self.each_touched(|sb_col, sb_row, word| {
+            touched(sb_col, sb_row, word);
+            for cell_row in 0..8 {
+                let bits = (word >> (8 * cell_row) & 0xff) as u32;
+                if bits != 0 {
+                    // From the first to the last touched cell: what lies between is alike.
+                    let (first, end) = (bits.trailing_zeros() as usize, (32 - bits.leading_zeros()) as usize);
+                    let (col, row) = (sb_col * 8 + first, sb_row * 8 + cell_row);
+                    let (own_col, count) = (col - self.sb_start * 8, end - first);
+                    for (plane, y) in (0..3).flat_map(|plane| (row * CELL..row * CELL + CELL).map(move |y| (plane, y)))
+                    {
+                        let recon = self.recon.row(plane, own_col * CELL, y, count * CELL);
+                        reference.row_mut(plane, col * CELL, y, count * CELL).copy_from_slice(recon);
+                    }
+                    let from = &self.staleness[row * self.sb_cols * 8 + own_col..][..count];
+                    staleness[row * frame_stride + col..][..count].copy_from_slice(from);
+                }
             }
+        });
+    }
+
+    /// The same of a frame's only tile: reference and reconstruction change places. The tile catches up with what the
+    /// frame touched as it codes the next one.
+    pub fn swap(
+        &mut self,
+        reference: &mut Planes,
+        staleness: &mut Vec<u8>,
+        touched: &mut impl FnMut(usize, usize, u64),
+    ) {
+        std::mem::swap(&mut self.recon, reference);
+        std::mem::swap(&mut self.staleness, staleness);
+        self.each_touched(touched);
+        std::mem::swap(&mut self.lagging, &mut self.touched);
+    }
+
+    /// Takes from the reference what the frame before the last did not have yet, but for what is coded anew.
+    fn catch_up(&mut self, frame: &Frame, sb_col: usize, sb_row: usize) {
+        let at = sb_row * self.sb_cols + sb_col;
+        let lagging = std::mem::take(&mut self.lagging[at]) & !self.changed;
+        for bit in bits(lagging) {
+            let (column, row) = (sb_col * 8 + bit % 8, sb_row * 8 + bit / 8);
+            self.recon.copy_cell(frame.reference, column, row);
+            let cell = row * self.sb_cols * 8 + column;
+            self.staleness[cell] = frame.staleness[cell];
         }
-        let from = &self.staleness[row * self.sb_cols * 8 + col..][..count];
-        target.staleness[row * target.source.stride / 8 + frame_col..][..count].copy_from_slice(from);
     }
 
     /// Beyond the picture's edge decoders have the last pixel, in still blocks at least.
@@ -250,14 +285,6 @@ impl Tile {
         self.writer.contexts.set_palettes(block, Default::default());
         self.writer.grid.set(block, info);
     }
-}
-
-/// What a frame changes in the encoder.
-pub(crate) struct Committed<'a> {
-    pub source: &'a Planes,
-    pub previous: &'a mut Planes,
-    pub reference: &'a mut Planes,
-    pub staleness: &'a mut [u8],
 }
 
 /// The mode info of a still block.
