@@ -37,6 +37,7 @@ mod headers;
 mod jobs;
 mod modes;
 mod motion;
+pub mod oracle;
 mod planes;
 mod predict;
 mod quantize;

@@ -46,3 +46,13 @@ fn the_first_frame_is_a_keyframe() {
     assert!(encoder.encode(&Request::LOSSLESS, &InTurn).unwrap().key);
     assert!(!encoder.encode(&Request::LOSSLESS, &InTurn).unwrap().key);
 }
+
+#[test]
+fn whatever_is_asked_for_the_encoder_tells_the_truth() {
+    let mut noise = crate::drawing::Noise::new(9);
+    for _ in 0..60 {
+        let bytes: Vec<u8> = (0..40 + noise.below(200)).map(|_| noise.next() as u8).collect();
+        let mut decoder = screen::Decoder::new().unwrap();
+        av1::oracle::drawing(&bytes, |unit| Some(decoder.decode(unit).unwrap().planes().clone()));
+    }
+}
