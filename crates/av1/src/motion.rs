@@ -161,7 +161,7 @@ impl MoveSearch {
 
 /// Whether the bitstream can tell a vector.
 pub(crate) fn is_codable((dx, dy): Move) -> bool {
-    dx.abs() <= MOST_MV && dy.abs() <= MOST_MV
+    dx.unsigned_abs() <= MOST_MV.unsigned_abs() && dy.unsigned_abs() <= MOST_MV.unsigned_abs()
 }
 
 /// The screen now and at the picture before.
