@@ -22,6 +22,9 @@ const MOST_KEPT_MOVES: usize = 8;
 /// Superblocks of work below which a tile is not worth a thread.
 const WORTH_A_JOB: usize = 12;
 
+/// Cells in motion, a superblock's, from which on the next frame has vectors of parts of a pixel.
+const MOVING_CELLS: u32 = 64;
+
 /// How a frame is to be coded.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
@@ -71,6 +74,8 @@ pub struct Encoder {
     last_base_q_idx: Option<u8>,
     search: MoveSearch,
     moves: Vec<Move>,
+    /// Whether vectors of parts of a pixel are worth their bits in the next frame.
+    is_moving: bool,
 }
 
 impl Encoder {
@@ -95,6 +100,7 @@ impl Encoder {
             last_base_q_idx: None,
             search: MoveSearch::new(),
             moves: Vec::new(),
+            is_moving: false,
         })
     }
 
@@ -181,6 +187,7 @@ impl Encoder {
             self.find_moves(request.moves);
         }
         self.encode_tiles(request, &header, jobs);
+        self.is_moving = self.tiles.iter().map(Tile::moving_cells).sum::<u32>() >= MOVING_CELLS;
         let data = self.assemble(header);
         let cells = self.commit();
         self.last_base_q_idx = Some(header.base_q_idx);
@@ -191,7 +198,7 @@ impl Encoder {
         FrameHeader {
             key,
             base_q_idx,
-            force_integer_mv: true,
+            force_integer_mv: key || !self.is_moving,
             segments_as_before: self.last_base_q_idx == Some(base_q_idx),
             tile_cols_log2: self.tile_cols_log2,
             context_update_tile_id: 0,

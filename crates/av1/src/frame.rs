@@ -4,7 +4,9 @@ use crate::{
     cells::Cells,
     geometry::{Block, Geometry},
     headers::FrameHeader,
-    motion::Move,
+    interpolate::REACH,
+    modes::Mv,
+    motion::{Move, is_codable},
     planes::Planes,
 };
 
@@ -103,6 +105,22 @@ impl Frame<'_> {
         let (x, y) = (x.checked_add_signed(dx as isize)?, y.checked_add_signed(dy as isize)?);
         let inside = x + width <= self.geometry.coded_width() && y + height <= self.geometry.coded_height();
         inside.then_some((x, y))
+    }
+
+    /// Whether a square can be predicted with a vector: what it takes lies on the picture, and the vector can be told.
+    pub fn can_predict(&self, x: usize, y: usize, side: usize, mv: Mv) -> bool {
+        let (dx, dy) = mv.whole();
+        if !is_codable((dx, dy)) {
+            return false;
+        }
+        if (mv.row | mv.col) & 7 == 0 {
+            return self.moved(x, y, side, side, (dx, dy)).is_some();
+        }
+        let inside = |start: usize, delta: i32, all: usize| {
+            let start = start.checked_add_signed(delta as isize);
+            start.is_some_and(|start| start >= REACH.0 && start + side + REACH.1 <= all)
+        };
+        inside(x, dx, self.geometry.width) && inside(y, dy, self.geometry.height)
     }
 
     /// Whether a rectangle of the screen equals the last frame's at the end of a vector.

@@ -22,8 +22,8 @@
 //! ```
 //!
 //! From the bitstream up: `bits` and `symbol` write, by the figures of `tables`; `headers` and `syntax` are the
-//! specification's syntax, with `contexts`, `modes` and `geometry` for what it remembers; `predict`, `transform` and
-//! `quantize` are its arithmetic; `motion` and `tile` decide; `encoder` has the pictures and puts frames together.
+//! specification's syntax, with `contexts`, `modes` and `geometry` for what it remembers; `predict`, `interpolate`,
+//! `transform` and `quantize` are its arithmetic; `motion` and `tile` decide; `encoder` has the pictures and puts frames together.
 #![forbid(unsafe_code)]
 
 mod bits;
@@ -34,6 +34,7 @@ mod error;
 mod frame;
 mod geometry;
 mod headers;
+mod interpolate;
 mod jobs;
 mod modes;
 mod motion;

@@ -76,8 +76,15 @@ impl Tile {
                 let has_palettes = block.quarters().iter().any(|b| self.has_few_colors(frame, self.frame_x(*b), b.y()));
                 if has_palettes { Kind::Split } else { self.decide_residual(frame, block) }
             }
+            3 if self.may_be_lossy(frame, block) && self.is_worth_32(frame, block) => Kind::Lossy,
             _ => Kind::Split,
         }
+    }
+
+    /// Whether a block of 32 pixels lies on the picture and all its quarters may be coded with loss.
+    fn may_be_lossy(&self, frame: &Frame, block: Block) -> bool {
+        self.extent(frame, block) == (32, 32)
+            && block.quarters().iter().all(|quarter| self.decide_residual(frame, *quarter) == Kind::Lossy)
     }
 
     /// What a block is if the last picture has it, or parts of it.

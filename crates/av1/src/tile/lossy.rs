@@ -3,13 +3,14 @@
 use super::{
     Tile,
     cost::{sad, sad_row},
+    vector::Found,
 };
 use crate::{
     frame::Frame,
     geometry::Block,
     headers::LOSSY,
+    interpolate,
     modes::{IntraMode, ModeInfo, Mv, UvMode},
-    motion::{Move, is_codable},
     predict::{Edges, LumaShape},
     quantize::Quantizer,
     syntax::TransformPlace,
@@ -26,18 +27,13 @@ enum Prediction {
     Inter(Mv),
 }
 
-/// A vector or a mode, and the sum of absolute differences in luma, with what telling it costs.
-struct Found<T> {
-    what: T,
-    cost: u32,
-}
-
 impl Tile {
-    /// A block of 8 or 16 pixels.
+    /// A block of 8, 16 or 32 pixels.
     pub(super) fn lossy_block(&mut self, frame: &Frame, block: Block) {
         match block.log2 {
             1 => self.lossy_square(frame, block, &Dct::<8>::TABLE),
-            _ => self.lossy_square(frame, block, &Dct::<16>::TABLE),
+            2 => self.lossy_square(frame, block, &Dct::<16>::TABLE),
+            _ => self.lossy_square(frame, block, &Dct::<32>::TABLE),
         }
     }
 
@@ -50,9 +46,8 @@ impl Tile {
         let mut alphas = [0; 2];
         match prediction {
             Prediction::Inter(mv) => {
-                let (from_x, from_y) = at(x, block.y(), mv.whole());
                 for plane in 0..3 {
-                    let predicted = frame.reference.block(plane, from_x, from_y);
+                    let predicted = interpolate::predict(frame.reference, plane, x, block.y(), mv);
                     levels[plane] = self.code_plane(block, plane, &source[plane], &predicted, dct, &quantizer);
                 }
             }
@@ -75,46 +70,35 @@ impl Tile {
     }
 
     /// The better of inter and intra prediction, by luma.
-    fn predict_lossy<const N: usize>(&self, frame: &Frame, block: Block, source: &Square<u8, N>) -> Prediction {
+    fn predict_lossy<const N: usize>(&mut self, frame: &Frame, block: Block, source: &Square<u8, N>) -> Prediction {
         let area = (N * N) as u32;
         let vector = (!frame.header.key).then(|| self.search_vector(frame, block, &source[0]));
-        if let Some(found) = vector.as_ref().filter(|found| found.cost <= 2 * area) {
-            return Prediction::Inter(Mv::pixels(found.what.0, found.what.1));
+        if let Some(vector) = vector.as_ref().filter(|vector| vector.cost <= 2 * area) {
+            return self.moving(block, vector, area);
         }
         let mode = self.search_mode(block, &source[0]);
         match vector {
-            Some(vector) if vector.cost < mode.cost * 7 / 8 + N as u32 => {
-                Prediction::Inter(Mv::pixels(vector.what.0, vector.what.1))
-            }
+            Some(vector) if vector.cost < mode.cost * 7 / 8 + N as u32 => self.moving(block, &vector, area),
             _ => Prediction::Intra(mode.what),
         }
     }
 
-    /// The best of the vectors that are likely, and of those around it.
-    fn search_vector<const N: usize>(&self, frame: &Frame, block: Block, source: &[[u8; N]; N]) -> Found<Move> {
-        let (x, y, area) = (self.frame_x(block), block.y(), (N * N) as u32);
-        let mut best = Found { what: (0, 0), cost: sad(source, &frame.reference.block(0, x, y)) };
-        let grid = &self.writer.grid;
-        let beside = [grid.left(block), grid.above(block)].into_iter().flatten().map(|info| info.mv.whole());
-        for vector in frame.moves.iter().take(3).copied().chain(beside) {
-            if best.cost <= 2 * area {
-                return best;
-            }
-            try_vector(frame, x, y, source, vector, &mut best);
+    /// Predicts with a vector, and notes whether vectors of parts of a pixel serve or would.
+    fn moving(&mut self, block: Block, vector: &Found<Mv>, area: u32) -> Prediction {
+        let is_fractional = (vector.what.row | vector.what.col) & 7 != 0;
+        if is_fractional || vector.cost > 3 * area {
+            self.moving_cells += block.cells().count_ones();
         }
-        // A small diamond, unless it is good already.
-        let (mut step, mut rounds) = (2, 0);
-        while step > 0 && best.cost > 3 * area && rounds < 8 {
-            let center = best.what;
-            for (dx, dy) in [(step, 0), (-step, 0), (0, step), (0, -step)] {
-                try_vector(frame, x, y, source, (center.0 + dx, center.1 + dy), &mut best);
-            }
-            if best.what == center {
-                step /= 2;
-            }
-            rounds += 1;
-        }
-        best
+        Prediction::Inter(vector.what)
+    }
+
+    /// Whether a block of 32 pixels is predicted well from the reference, or is smooth, so that it need not be divided.
+    pub(super) fn is_worth_32(&self, frame: &Frame, block: Block) -> bool {
+        let x = self.frame_x(block);
+        let source = frame.source.block::<32>(0, x, block.y());
+        let area = 32 * 32;
+        let is_predicted = !frame.header.key && self.search_vector(frame, block, &source).cost <= PREDICTED_32 * area;
+        is_predicted || is_smooth(&source)
     }
 
     /// The intra mode that predicts luma best, or one that is good enough.
@@ -209,31 +193,15 @@ impl Tile {
     }
 }
 
-/// Keeps a vector if it is better than the best one. It must not reach beyond the picture.
-fn try_vector<const N: usize>(
-    frame: &Frame,
-    x: usize,
-    y: usize,
-    source: &[[u8; N]; N],
-    vector: Move,
-    best: &mut Found<Move>,
-) {
-    let Some((from_x, from_y)) = frame.moved(x, y, N, N, vector).filter(|_| is_codable(vector)) else { return };
-    let reference = frame.reference.plane(0);
-    let mut cost = if vector == (0, 0) { 0 } else { N as u32 };
-    for (i, row) in source.iter().enumerate() {
-        let start = (from_y + i) * frame.reference.stride + from_x;
-        let mut other = [0; N];
-        other.copy_from_slice(&reference[start..start + N]);
-        cost += sad_row(row, &other);
-        if cost >= best.cost {
-            return;
-        }
-    }
-    *best = Found { what: vector, cost };
-}
+/// Differences for a pixel up to which a square of 32 pixels counts as predicted well.
+const PREDICTED_32: u32 = 3;
+/// Differences of neighbours, for a pixel, up to which a square counts as smooth.
+const SMOOTH: u32 = 2;
 
-/// The place at the end of a vector that is known to lie on the picture.
-fn at(x: usize, y: usize, (dx, dy): Move) -> (usize, usize) {
-    (x.wrapping_add_signed(dx as isize), y.wrapping_add_signed(dy as isize))
+/// Whether neighbouring pixels differ little.
+fn is_smooth(source: &[[u8; 32]; 32]) -> bool {
+    let across: u32 =
+        source.iter().map(|row| row.windows(2).map(|p| u32::from(p[0].abs_diff(p[1]))).sum::<u32>()).sum();
+    let down: u32 = source.windows(2).map(|rows| sad_row(&rows[0], &rows[1])).sum();
+    across + down <= 2 * SMOOTH * 32 * 32
 }

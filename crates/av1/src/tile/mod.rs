@@ -5,6 +5,7 @@ mod cost;
 mod decide;
 mod exact;
 mod lossy;
+mod vector;
 
 use crate::{
     cells::bits,
@@ -45,6 +46,8 @@ pub(crate) struct Tile {
     maps: [PaletteMap; 2],
     /// Residuals of the block at hand by 4×4 squares, 16 a row.
     residual: Box<[[[[i16; 4]; 4]; 256]; 3]>,
+    /// How many cells of the last frame vectors of parts of a pixel served or would have served.
+    moving_cells: u32,
     /// tile_data of the last frame.
     data: Vec<u8>,
 }
@@ -82,6 +85,7 @@ impl Tile {
             palettes: [Palette::default(); 2],
             maps: [PaletteMap::new(), PaletteMap::new()],
             residual: Box::new([[[[0; 4]; 4]; 256]; 3]),
+            moving_cells: 0,
             data: Vec::new(),
         }
     }
@@ -91,6 +95,7 @@ impl Tile {
         self.writer.cdfs.clone_from(cdfs);
         self.writer.params = TileParams::new(&frame.header, self.sb_start * 16, frame.geometry.mi_cols);
         self.writer.contexts.clear_above();
+        self.moving_cells = 0;
         for sb_row in 0..self.sb_rows {
             self.writer.contexts.clear_left();
             for sb_col in 0..self.sb_cols {
@@ -103,6 +108,11 @@ impl Tile {
     /// tile_data of the last frame.
     pub fn data(&self) -> &[u8] {
         &self.data
+    }
+
+    /// How many cells of the last frame vectors of parts of a pixel served or would have served.
+    pub fn moving_cells(&self) -> u32 {
+        self.moving_cells
     }
 
     /// The distributions at the end of the last frame.

@@ -169,7 +169,6 @@ impl Dct<16> {
     pub const TABLE: Self = Self::new(1.0);
 }
 
-#[cfg(test)]
 impl Dct<32> {
     pub const TABLE: Self = Self::new(0.5);
 }
