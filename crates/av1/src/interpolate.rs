@@ -1,6 +1,6 @@
 //! Inter prediction (clause 7.11.3.4): squares of the reference at the end of a vector, at quarters of a pixel.
 
-use crate::{modes::Mv, planes::Planes};
+use crate::{modes::Mv, planes::Planes, simd};
 
 /// Halves of Subpel_Filters[ EIGHTTAP ] at a quarter, a half and three quarters of a pixel: all taps are even.
 const HALF_FILTERS: [[i16; 8]; 3] =
@@ -14,24 +14,23 @@ const MOST_ROWS: usize = 32 + 7;
 /// vector is of parts of a pixel.
 #[inline(always)]
 pub(crate) fn predict<const N: usize>(reference: &Planes, plane: usize, x: usize, y: usize, mv: Mv) -> [[u8; N]; N] {
-    let (dx, dy) = mv.whole();
-    let (x, y) = (x.wrapping_add_signed(dx as isize), y.wrapping_add_signed(dy as isize));
-    let (part_x, part_y) = (mv.col & 7, mv.row & 7);
-    if part_x == 0 && part_y == 0 {
-        reference.block(plane, x, y)
-    } else {
-        filter(reference, plane, x, y, part_x, part_y)
+    if (mv.col | mv.row) & 7 != 0 {
+        return simd::filter(reference, plane, x, y, mv);
     }
+    let (x, y) = end(x, y, mv);
+    reference.block(plane, x, y)
 }
 
-fn filter<const N: usize>(
-    reference: &Planes,
-    plane: usize,
-    x: usize,
-    y: usize,
-    part_x: i16,
-    part_y: i16,
-) -> [[u8; N]; N] {
+/// The place that the whole pixels of a vector lead to.
+fn end(x: usize, y: usize, mv: Mv) -> (usize, usize) {
+    let (dx, dy) = mv.whole();
+    (x.wrapping_add_signed(dx as isize), y.wrapping_add_signed(dy as isize))
+}
+
+/// The same for a vector of parts of a pixel.
+#[inline(always)]
+pub(crate) fn filter<const N: usize>(reference: &Planes, plane: usize, x: usize, y: usize, mv: Mv) -> [[u8; N]; N] {
+    let ((x, y), part_x, part_y) = (end(x, y, mv), mv.col & 7, mv.row & 7);
     let mut rows = [[0i16; N]; MOST_ROWS];
     let rows = &mut rows[..N + 7];
     for (i, row) in rows.iter_mut().enumerate() {

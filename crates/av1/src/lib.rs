@@ -6,7 +6,7 @@
 //! encoder knows of each cell of 8×8 pixels whether decoders have it exactly.
 //!
 //! The stream is AV1 profile 1: 8 bit, 4:4:4, identity matrix (GBR), full range; one reference, no filters. It is pure: no
-//! clock, no threads but those that are handed in, no unsafe code. `docs/decisions/0020-av1-for-screens.md` says what was
+//! clock, no threads but those that are handed in, unsafe code in `simd` alone. `docs/decisions/0020-av1-for-screens.md` says what was
 //! taken of the specification and what was left. Names are the specification's; clauses are those of its version 1.0.0
 //! with errata 1.
 //!
@@ -24,7 +24,7 @@
 //! From the bitstream up: `bits` and `symbol` write, by the figures of `tables`; `headers` and `syntax` are the
 //! specification's syntax, with `contexts`, `modes` and `geometry` for what it remembers; `predict`, `interpolate`,
 //! `transform` and `quantize` are its arithmetic; `motion` and `tile` decide; `encoder` has the pictures and puts frames together.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod bits;
 mod cells;
@@ -43,6 +43,7 @@ mod planes;
 mod predict;
 mod quantize;
 mod screen;
+mod simd;
 mod symbol;
 mod syntax;
 mod tables;

@@ -4,6 +4,8 @@ use crate::tables::{AC_QLOOKUP, DC_QLOOKUP};
 
 /// What is added before a level is cut off: less than a half, since small levels cost more than they gain.
 const ROUNDING: f32 = 0.38;
+/// The energy, in squared steps, that is left out: one level of 1.1 at most.
+const NEGLIGIBLE: f32 = 1.2 / 64.0;
 /// Adding it leaves a float's integer part in its low bits.
 const MAGIC: f32 = 12_582_912.0;
 
@@ -22,6 +24,15 @@ impl<const N: usize> Quantizer<N> {
         let (dc, ac) = (DC_QLOOKUP[usize::from(index)], AC_QLOOKUP[usize::from(index)]);
         let scale = if N == 32 { 2.0 } else { 1.0 };
         Self { dc, ac, inverse_dc: scale / dc as f32, inverse_ac: scale / ac as f32 }
+    }
+
+    /// Whether a residual has too little energy for more than a lone small level, which costs more than it gains.
+    #[inline(always)]
+    pub fn is_negligible(&self, residual: &[[i16; N]; N]) -> bool {
+        let squares = |row: &[i16; N]| row.iter().map(|v| (i32::from(*v) * i32::from(*v)) as u32).sum::<u32>();
+        let energy: u32 = residual.iter().map(squares).sum();
+        // A coefficient's square is at most 64 times the energy, and 16 times in squares of 32 pixels.
+        energy as f32 * self.inverse_ac * self.inverse_ac <= if N == 32 { 4.0 } else { 1.0 } * NEGLIGIBLE
     }
 
     /// Coefficients to levels.

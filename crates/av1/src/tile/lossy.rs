@@ -13,8 +13,9 @@ use crate::{
     modes::{IntraMode, ModeInfo, Mv, UvMode},
     predict::{Edges, LumaShape},
     quantize::Quantizer,
+    simd,
     syntax::TransformPlace,
-    transform::{Dct, inverse, inverse_of_mean},
+    transform::{Dct, inverse_of_mean},
 };
 
 /// Squares of the three planes.
@@ -133,10 +134,16 @@ impl Tile {
                 *value = i16::from(*source) - i16::from(*predicted);
             }
         }
-        let levels = quantizer.levels(&dct.forward(&residual));
+        if quantizer.is_negligible(&residual) {
+            for (y, predicted) in predicted.iter().enumerate() {
+                self.recon.row_mut(plane, block.x(), block.y() + y, N).copy_from_slice(predicted);
+            }
+            return [[0; N]; N];
+        }
+        let levels = quantizer.levels(&simd::forward(dct, &residual));
         let values = quantizer.dequantized(&levels);
         let mean_alone = levels.iter().flatten().skip(1).all(|level| *level == 0);
-        let added = if mean_alone { [[inverse_of_mean::<N>(values[0][0]); N]; N] } else { inverse(&values) };
+        let added = if mean_alone { [[inverse_of_mean::<N>(values[0][0]); N]; N] } else { simd::inverse(&values) };
         for (y, (predicted, added)) in predicted.iter().zip(&added).enumerate() {
             let row = self.recon.row_mut(plane, block.x(), block.y() + y, N);
             for ((value, predicted), added) in row.iter_mut().zip(predicted).zip(added) {

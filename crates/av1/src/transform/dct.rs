@@ -25,16 +25,16 @@ const fn sin128(angle: usize) -> i32 {
     cos128(angle + 192)
 }
 
-/// `T` of clause 7.13.2 for N transforms side by side.
-type Lanes<const N: usize> = [[i32; N]; N];
+/// `T` of clause 7.13.2 for L transforms of N values side by side.
+type Lanes<const L: usize, const N: usize> = [[i32; L]; N];
 
 /// B( a, b, angle, flip ): a butterfly rotation.
 #[inline(always)]
-fn rotate<const N: usize>(t: &mut Lanes<N>, a: usize, b: usize, angle: usize, flip: bool) {
+fn rotate<const L: usize, const N: usize>(t: &mut Lanes<L, N>, a: usize, b: usize, angle: usize, flip: bool) {
     let (cos, sin) = (cos128(angle), sin128(angle));
     let (from_a, from_b) = (t[a], t[b]);
     let (x, y) = if flip { (b, a) } else { (a, b) };
-    for i in 0..N {
+    for i in 0..L {
         t[x][i] = (from_a[i] * cos - from_b[i] * sin + 2048) >> 12;
         t[y][i] = (from_a[i] * sin + from_b[i] * cos + 2048) >> 12;
     }
@@ -42,10 +42,10 @@ fn rotate<const N: usize>(t: &mut Lanes<N>, a: usize, b: usize, angle: usize, fl
 
 /// H( a, b, flip ): a Hadamard rotation, clamped to 16 bits.
 #[inline(always)]
-fn add_subtract<const N: usize>(t: &mut Lanes<N>, a: usize, b: usize, flip: bool) {
+fn add_subtract<const L: usize, const N: usize>(t: &mut Lanes<L, N>, a: usize, b: usize, flip: bool) {
     let (a, b) = if flip { (b, a) } else { (a, b) };
     let (from_a, from_b) = (t[a], t[b]);
-    for i in 0..N {
+    for i in 0..L {
         t[a][i] = (from_a[i] + from_b[i]).clamp(-32768, 32767);
         t[b][i] = (from_a[i] - from_b[i]).clamp(-32768, 32767);
     }
@@ -58,7 +58,7 @@ const fn brev(bits: u32, x: usize) -> usize {
 
 /// The inverse DCT process (clause 7.13.2.3) and the permutation before it. Numbers are those of its steps.
 #[inline(always)]
-fn inverse_1d<const N: usize>(t: &mut Lanes<N>) {
+fn inverse_1d<const L: usize, const N: usize>(t: &mut Lanes<L, N>) {
     let n = N.ilog2();
     // 1
     let input = *t;
@@ -115,18 +115,8 @@ fn inverse_1d<const N: usize>(t: &mut Lanes<N>) {
     (0..16).filter(|_| n >= 5).for_each(|i| add_subtract(t, i, 31 - i, false));
 }
 
-fn transposed<T: Copy + Default, const N: usize>(t: &[[T; N]; N]) -> [[T; N]; N] {
-    let mut out = [[T::default(); N]; N];
-    for (i, row) in t.iter().enumerate() {
-        for (j, value) in row.iter().enumerate() {
-            out[j][i] = *value;
-        }
-    }
-    out
-}
-
 /// Round2 (clause 4.7) of every value.
-fn round_shift<const N: usize>(t: &mut Lanes<N>, shift: u32) {
+fn round_shift<const L: usize, const N: usize>(t: &mut Lanes<L, N>, shift: u32) {
     t.iter_mut().flatten().for_each(|v| *v = (*v + (1 << (shift - 1))) >> shift);
 }
 
@@ -136,15 +126,36 @@ const fn row_shift(side: usize) -> u32 {
 }
 
 /// The 2D inverse transform process (clause 7.13.3) of DCT_DCT: dequantised coefficients to the residual.
+#[inline(always)]
 pub(crate) fn inverse<const N: usize>(coefficients: &[[i32; N]; N]) -> [[i32; N]; N] {
-    let mut t = transposed(coefficients);
-    inverse_1d(&mut t);
-    round_shift(&mut t, row_shift(N));
-    t.iter_mut().flatten().for_each(|v| *v = (*v).clamp(-32768, 32767));
-    let mut t = transposed(&t);
+    // Most blocks have coefficients in their first rows alone; the transforms of the others give zeros.
+    let rows = coefficients.iter().rposition(|row| *row != [0; N]).map_or(0, |last| last + 1);
+    let mut t = if rows <= 4 {
+        row_transforms::<4, N>(coefficients)
+    } else if rows <= 8 {
+        row_transforms::<8, N>(coefficients)
+    } else {
+        row_transforms::<N, N>(coefficients)
+    };
     inverse_1d(&mut t);
     round_shift(&mut t, 4);
     t
+}
+
+/// The transforms of the first L rows, rounded and clamped; zeros in the others.
+#[inline(always)]
+fn row_transforms<const L: usize, const N: usize>(coefficients: &[[i32; N]; N]) -> [[i32; N]; N] {
+    let mut t = [[0; L]; N];
+    for (lane, row) in coefficients.iter().enumerate().take(L) {
+        row.iter().zip(&mut t).for_each(|(value, t)| t[lane] = *value);
+    }
+    inverse_1d(&mut t);
+    round_shift(&mut t, row_shift(N));
+    let mut rows = [[0; N]; N];
+    for (lane, row) in rows.iter_mut().enumerate().take(L) {
+        row.iter_mut().zip(&t).for_each(|(value, t)| *value = t[lane].clamp(-32768, 32767));
+    }
+    rows
 }
 
 /// The same where the first coefficient is the only one: all values are alike.
@@ -191,33 +202,34 @@ impl<const N: usize> Dct<N> {
         }
         dct
     }
+}
 
-    /// The residual to coefficients, row by row.
-    pub fn forward(&self, residual: &[[i16; N]; N]) -> [[f32; N]; N] {
-        // Even rows of the transform are symmetric, odd ones antisymmetric: half of the products suffice.
-        let mut halves = [[0f32; N]; N];
-        for i in 0..N / 2 {
-            for j in 0..N {
-                let (first, last) = (f32::from(residual[i][j]), f32::from(residual[N - 1 - i][j]));
-                halves[i][j] = first + last;
-                halves[N / 2 + i][j] = first - last;
-            }
+/// The residual to coefficients, row by row.
+#[inline(always)]
+pub(crate) fn forward<const N: usize>(dct: &Dct<N>, residual: &[[i16; N]; N]) -> [[f32; N]; N] {
+    // Even rows of the transform are symmetric, odd ones antisymmetric: half of the products suffice.
+    let mut halves = [[0f32; N]; N];
+    for i in 0..N / 2 {
+        for j in 0..N {
+            let (first, last) = (f32::from(residual[i][j]), f32::from(residual[N - 1 - i][j]));
+            halves[i][j] = first + last;
+            halves[N / 2 + i][j] = first - last;
         }
-        let mut columns = [[0f32; N]; N];
-        for (k, row) in columns.iter_mut().enumerate() {
-            let half = k % 2 * (N / 2);
-            for i in 0..N / 2 {
-                multiply_add(row, &halves[half + i], self.rows[k][i]);
-            }
-        }
-        let mut out = [[0f32; N]; N];
-        for (row, column) in out.iter_mut().zip(&columns) {
-            for (factors, value) in self.columns.iter().zip(column) {
-                multiply_add(row, factors, *value);
-            }
-        }
-        out
     }
+    let mut columns = [[0f32; N]; N];
+    for (k, row) in columns.iter_mut().enumerate() {
+        let half = k % 2 * (N / 2);
+        for i in 0..N / 2 {
+            multiply_add(row, &halves[half + i], dct.rows[k][i]);
+        }
+    }
+    let mut out = [[0f32; N]; N];
+    for (row, column) in out.iter_mut().zip(&columns) {
+        for (factors, value) in dct.columns.iter().zip(column) {
+            multiply_add(row, factors, *value);
+        }
+    }
+    out
 }
 
 /// Not fused, so that every processor gets the same stream.
@@ -241,7 +253,7 @@ mod tests {
             x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             *value = ((x >> 16) as i32 % (2 * amplitude + 1) - amplitude) as i16;
         }
-        let coefficients = dct.forward(&residual).map(|row| row.map(|v| v.round() as i32));
+        let coefficients = forward(dct, &residual).map(|row| row.map(|v| v.round() as i32));
         for (row, expected) in inverse(&coefficients).iter().zip(&residual) {
             for (value, expected) in row.iter().zip(expected) {
                 assert!((value - i32::from(*expected)).abs() <= 1, "{N}: {value} for {expected}");

@@ -3,5 +3,5 @@
 mod dct;
 mod wht;
 
-pub(crate) use dct::{Dct, inverse, inverse_of_mean};
+pub(crate) use dct::{Dct, forward, inverse, inverse_of_mean};
 pub(crate) use wht::forward as forward_wht;

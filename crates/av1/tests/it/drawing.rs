@@ -41,8 +41,11 @@ fn text(x: usize, y: usize) -> [u8; 4] {
 
 /// Slow gradients with grain.
 fn photograph(x: usize, y: usize) -> [u8; 4] {
-    let grain = hash(x, y, 3) % 8;
-    let wave = |p: f32| (((x as f32 / p).sin() + (y as f32 / (p * 1.3)).cos()) * 50.0 + 120.0) as u32 + grain;
+    waves(x as f32, y as f32, hash(x, y, 3) % 8)
+}
+
+fn waves(x: f32, y: f32, grain: u32) -> [u8; 4] {
+    let wave = |p: f32| (((x / p).sin() + (y / (p * 1.3)).cos()) * 50.0 + 120.0) as u32 + grain;
     [wave(90.0) as u8, wave(140.0) as u8, wave(60.0) as u8, 0]
 }
 
@@ -55,6 +58,8 @@ enum Fill {
     Noise(usize),
     ThreeColors(usize),
     Moved(isize, isize),
+    /// A photograph of finer waves that moves by parts of a pixel.
+    Film(f32),
 }
 
 /// A screen's pixels: blue, green, red and nothing.
@@ -82,17 +87,25 @@ impl Screen {
         let (width, height) = (side(self.width), side(self.height));
         let (x, y) = (noise.below(self.width - width + 1), noise.below(self.height - height + 1));
         let (seed, color) = (noise.below(1000), noise.next().to_le_bytes());
-        let fill = match noise.below(8) {
+        let fill = match noise.below(9) {
             0 => Fill::Flat(color),
             1 => Fill::Text,
             2 => Fill::Photograph,
             3 => Fill::Noise(seed),
             4 => Fill::ThreeColors(seed),
+            5 => Fill::Film(seed as f32 / 7.0),
             _ => Fill::Moved(noise.below(61) as isize - 30, noise.below(61) as isize - 30),
         };
         let offset = if noise.below(2) == 0 { 0 } else { seed };
         let rect = Rect { x, y, width, height };
         self.fill(rect, fill, offset);
+        rect
+    }
+
+    /// A frame of a film over the whole screen.
+    pub fn draw_film(&mut self, at: f32) -> Rect {
+        let rect = Rect { x: 0, y: 0, width: self.width, height: self.height };
+        self.fill(rect, Fill::Film(at), 0);
         rect
     }
 
@@ -108,6 +121,7 @@ impl Screen {
                     Fill::ThreeColors(seed) => {
                         [[9, 8, 7, 0], [200, 100, 7, 0], [200, 3, 90, 0]][hash(x, y, seed) as usize % 3]
                     }
+                    Fill::Film(at) => waves((x as f32 + at) * 9.0, (y as f32 - at / 3.0) * 7.0, 0),
                     Fill::Moved(dx, dy) => {
                         let from_x = x.saturating_add_signed(dx).min(self.width - 1);
                         let from_y = y.saturating_add_signed(dy).min(self.height - 1);

@@ -71,6 +71,25 @@ fn decoders_show_what_the_encoder_says() {
     thread::scope(|scope| (0..2).for_each(|_| _ = scope.spawn(work)));
 }
 
+#[test]
+fn a_film_that_moves_by_parts_of_a_pixel_is_cheap() {
+    let mut stream = Stream::new(2);
+    stream.screen = Screen::new(320, 192);
+    stream.encoder = Encoder::new(320, 192, 1).unwrap();
+    let mut sizes = Vec::new();
+    for frame in 0..8 {
+        let rect = stream.screen.draw_film(frame as f32 * 0.77);
+        stream.encoder.write_bgrx(rect, 320 * 4, &stream.screen.pixels).unwrap();
+        let request = Request { fidelity: Fidelity::Lossy { quantizer: 100 }, ..Request::LOSSLESS };
+        let coded = stream.encoder.encode(&request, &Threads).unwrap();
+        stream.check(&coded);
+        sizes.push(coded.data.len());
+    }
+    // From the third frame on vectors may have parts.
+    let mean = sizes[3..].iter().sum::<usize>() / 5;
+    assert!(mean * 4 < sizes[1] * 3, "{sizes:?}");
+}
+
 /// One random stream.
 struct Stream {
     seed: u64,
@@ -110,7 +129,13 @@ impl Stream {
     }
 
     fn draw(&mut self) {
-        let rect = self.screen.draw(&mut self.noise);
+        // A film fills some streams in part.
+        let film = self.seed % 4 == 3 && self.noise.below(3) > 0;
+        let rect = if film {
+            self.screen.draw_film(self.units.len() as f32 * 0.77)
+        } else {
+            self.screen.draw(&mut self.noise)
+        };
         let stride = self.screen.width * 4;
         let pixels = &self.screen.pixels[rect.y * stride + rect.x * 4..];
         self.encoder.write_bgrx(rect, stride, pixels).unwrap();
