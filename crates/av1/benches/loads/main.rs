@@ -2,16 +2,26 @@
 //! bytes, and how far from the screen the damage was shown. All take turns on the same pictures.
 //!
 //! `cargo bench -p av1`, or with the size, frames, loads and codecs: `cargo bench -p av1 -- 3840x2160 60 scroll libaom`.
-//! `blind` leaves out decoding, for profiles.
+//! `blind` leaves out decoding, for profiles. `threads` codes on two threads and measures the time that passes; it needs
+//! two idle processors.
 
 mod scenes;
 
 use std::time::Duration;
 
-use av1::{Encoder, Fidelity, InTurn, Rect, Request};
+use av1::{Encoder, Fidelity, InTurn, Job, Jobs, Rect, Request};
 use rustix::time::{ClockId, clock_gettime};
 use scenes::{LOADS, Load, Scene};
 use screen::{Aom, Bitmap, Decoder, Encoder as _, Format, Picture};
+
+/// Runs each job on a thread.
+struct Threads;
+
+impl Jobs for Threads {
+    fn run(&self, jobs: Vec<Job>) {
+        std::thread::scope(|scope| jobs.into_iter().for_each(|job| _ = scope.spawn(job)));
+    }
+}
 
 /// What is compared.
 enum Codec {
@@ -21,9 +31,10 @@ enum Codec {
 
 impl Codec {
     /// Takes in a changed rectangle of a screen, codes it, and says how long that took.
-    fn code(&mut self, scene: &Scene, rects: &[Rect], key: bool, time: u64) -> (Vec<u8>, Duration) {
+    fn code(&mut self, scene: &Scene, rects: &[Rect], key: bool, time: u64, threads: bool) -> (Vec<u8>, Duration) {
         let stride = scene.width * 4;
-        let start = cpu();
+        let clock = if threads { ClockId::Monotonic } else { ClockId::ProcessCPUTime };
+        let start = now(clock);
         let data = match self {
             Self::Own(encoder, fidelity) => {
                 for rect in rects {
@@ -31,7 +42,8 @@ impl Codec {
                     encoder.write_bgrx(*rect, stride, pixels).unwrap();
                 }
                 let request = Request { key, fidelity: *fidelity, ..Request::LOSSLESS };
-                encoder.encode(&request, &InTurn).unwrap().data
+                let jobs: &dyn Jobs = if threads { &Threads } else { &InTurn };
+                encoder.encode(&request, jobs).unwrap().data
             }
             Self::Aom(aom, picture, quantiser) => {
                 let mut active = Bitmap::over(scene.width as u16, scene.height as u16, 16);
@@ -50,13 +62,13 @@ impl Codec {
                 aom.encode(picture, time, &screen::Request { key, quantiser: *quantiser, active }).unwrap()
             }
         };
-        (data, cpu() - start)
+        (data, now(clock) - start)
     }
 }
 
-/// Processor time of this process: other work on the machine disturbs it less than it does a clock.
-fn cpu() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
+/// Processor time of this process is disturbed less by other work on the machine than the time that passes.
+fn now(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
@@ -65,6 +77,7 @@ struct Row {
     name: &'static str,
     codec: Codec,
     decoder: Option<Decoder>,
+    threads: bool,
     key: (Duration, usize),
     times: Vec<Duration>,
     sizes: Vec<usize>,
@@ -73,14 +86,23 @@ struct Row {
 }
 
 impl Row {
-    fn new(name: &'static str, codec: Codec, blind: bool) -> Self {
+    fn new(name: &'static str, codec: Codec, blind: bool, threads: bool) -> Self {
         let decoder = (!blind).then(|| Decoder::new().unwrap());
-        Self { name, codec, decoder, key: Default::default(), times: vec![], sizes: vec![], errors: (0.0, 0.0) }
+        Self {
+            name,
+            codec,
+            decoder,
+            threads,
+            key: Default::default(),
+            times: vec![],
+            sizes: vec![],
+            errors: (0.0, 0.0),
+        }
     }
 
     fn frame(&mut self, scene: &Scene, rects: &[Rect], time: u64) {
         let first = time == 1;
-        let (data, took) = self.codec.code(scene, rects, first, time);
+        let (data, took) = self.codec.code(scene, rects, first, time, self.threads);
         let shown = self.decoder.as_mut().map(|decoder| decoder.decode(&data).unwrap());
         if first {
             self.key = (took, data.len());
@@ -137,8 +159,10 @@ fn run(load: &Load, width: usize, height: usize, frames: usize, arguments: &[Str
     let mut scene = Scene::new(width, height);
     let (size, quantizer) = ((width as u16, height as u16), 144);
     let blind = arguments.iter().any(|a| a == "blind");
-    let own = |fidelity| Codec::Own(Box::new(Encoder::new(width, height, 1).unwrap()), fidelity);
-    let aom = Aom::new(size.0, size.1, 1, Format::Gbr).unwrap();
+    let threads = arguments.iter().any(|a| a == "threads");
+    let count = if threads { 2 } else { 1 };
+    let own = |fidelity| Codec::Own(Box::new(Encoder::new(width, height, count).unwrap()), fidelity);
+    let aom = Aom::new(size.0, size.1, count as u32, Format::Gbr).unwrap();
     let codecs = [
         ("lossless", own(Fidelity::Lossless)),
         ("exact-text", own(Fidelity::ExactText { quantizer })),
@@ -147,7 +171,7 @@ fn run(load: &Load, width: usize, height: usize, frames: usize, arguments: &[Str
     ];
     let some = codecs.iter().any(|(name, _)| arguments.iter().any(|a| a == name));
     let wanted = codecs.into_iter().filter(|(name, _)| !some || arguments.iter().any(|a| a == name));
-    let mut rows: Vec<_> = wanted.map(|(name, codec)| Row::new(name, codec, blind)).collect();
+    let mut rows: Vec<_> = wanted.map(|(name, codec)| Row::new(name, codec, blind, threads)).collect();
     let whole = Rect { x: 0, y: 0, width, height };
     for time in 1..=frames + 1 {
         let rects = if time == 1 { vec![whole] } else { (load.draw)(&mut scene, time) };
@@ -167,7 +191,7 @@ fn main() {
     let frames = arguments.iter().find_map(|a| a.parse().ok()).unwrap_or(60);
     let named = |load: &&Load| arguments.iter().any(|a| a == load.name);
     let some = LOADS.iter().any(|load| named(&load));
-    println!("load     size   codec      p50 / p95 processor time     p50 / mean bytes      damage shown");
+    println!("load     size   codec      p50 / p95 time               p50 / mean bytes      damage shown");
     for (width, height) in sizes {
         for load in LOADS.iter().filter(|load| !some || named(load)) {
             run(load, width, height, frames, &arguments);

@@ -3,7 +3,7 @@
 use super::{
     Tile,
     cost::{sad, sad_row},
-    vector::Found,
+    vector::{Found, is_worth_parts},
 };
 use crate::{
     frame::Frame,
@@ -87,7 +87,7 @@ impl Tile {
     /// Predicts with a vector, and notes whether vectors of parts of a pixel serve or would.
     fn moving(&mut self, block: Block, vector: &Found<Mv>, area: u32) -> Prediction {
         let is_fractional = (vector.what.row | vector.what.col) & 7 != 0;
-        if is_fractional || vector.cost > 3 * area {
+        if is_fractional || is_worth_parts(vector.cost, area) {
             self.moving_cells += block.cells().count_ones();
         }
         Prediction::Inter(vector.what)
@@ -97,9 +97,8 @@ impl Tile {
     pub(super) fn is_worth_32(&self, frame: &Frame, block: Block) -> bool {
         let x = self.frame_x(block);
         let source = frame.source.block::<32>(0, x, block.y());
-        let area = 32 * 32;
-        let is_predicted = !frame.header.key && self.search_vector(frame, block, &source).cost <= PREDICTED_32 * area;
-        is_predicted || is_smooth(&source)
+        let is_predicted = || self.likely_vector(frame, block, &source).cost <= PREDICTED_32 * 32 * 32;
+        is_smooth(&source) || (!frame.header.key && is_predicted())
     }
 
     /// The intra mode that predicts luma best, or one that is good enough.

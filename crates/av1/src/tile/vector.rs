@@ -27,22 +27,16 @@ impl Tile {
         block: Block,
         source: &[[u8; N]; N],
     ) -> Found<Mv> {
+        let mut best = self.likely_vector(frame, block, source);
         let search = Search { frame, x: self.frame_x(block), y: block.y(), source };
         let area = (N * N) as u32;
-        let still = sad(source, &frame.reference.block(0, search.x, search.y));
-        let mut best = Found { what: Mv::default(), cost: still };
-        let grid = &self.writer.grid;
-        let beside = [grid.left(block), grid.above(block)].into_iter().flatten().map(|info| info.mv);
-        for mv in beside.chain(frame.moves.iter().take(3).map(|(dx, dy)| Mv::pixels(*dx, *dy))) {
-            if best.cost <= 2 * area {
-                return best;
-            }
-            search.try_vector(mv, &mut best);
-        }
         // A small diamond, unless it is good already.
-        let least = if frame.header.force_integer_mv { WHOLE_PIXEL } else { QUARTER_PIXEL };
         let (mut step, mut rounds) = (FIRST_STEP, 0);
-        while step >= least && best.cost > 3 * area && rounds < MOST_ROUNDS {
+        while best.cost > 3 * area && rounds < MOST_ROUNDS && step >= QUARTER_PIXEL {
+            let parts = !frame.header.force_integer_mv && is_worth_parts(best.cost, area);
+            if step < WHOLE_PIXEL && !parts {
+                break;
+            }
             let Mv { row, col } = best.what;
             for (down, right) in [(0, step), (0, -step), (step, 0), (-step, 0)] {
                 search.try_vector(Mv { row: row + down, col: col + right }, &mut best);
@@ -54,6 +48,32 @@ impl Tile {
         }
         best
     }
+
+    /// The best of the vectors that are likely: none, the neighbours', and the frame's.
+    pub(super) fn likely_vector<const N: usize>(
+        &self,
+        frame: &Frame,
+        block: Block,
+        source: &[[u8; N]; N],
+    ) -> Found<Mv> {
+        let search = Search { frame, x: self.frame_x(block), y: block.y(), source };
+        let still = sad(source, &frame.reference.block(0, search.x, search.y));
+        let mut best = Found { what: Mv::default(), cost: still };
+        let grid = &self.writer.grid;
+        let beside = [grid.left(block), grid.above(block)].into_iter().flatten().map(|info| info.mv);
+        for mv in beside.chain(frame.moves.iter().take(3).map(|(dx, dy)| Mv::pixels(*dx, *dy))) {
+            if best.cost <= 2 * (N * N) as u32 {
+                break;
+            }
+            search.try_vector(mv, &mut best);
+        }
+        best
+    }
+}
+
+/// Whether parts of a pixel may bring a prediction nearer: it is near, but not there. Text that fits nowhere is far.
+pub(super) fn is_worth_parts(cost: u32, area: u32) -> bool {
+    (3 * area + 1..=12 * area).contains(&cost)
 }
 
 /// A search for one block.
