@@ -137,6 +137,7 @@ impl Row {
         let (p50, p95) = (self.times.len() / 2, self.times.len() * 95 / 100);
         let mean = self.sizes.iter().sum::<usize>() / self.sizes.len();
         let quality = match self.errors.0 {
+            _ if self.decoder.is_none() => "not seen".to_owned(),
             0.0 => "exact".to_owned(),
             errors => format!("{:.1} dB", 10.0 * (255.0 * 255.0 * self.errors.1 / errors).log10()),
         };

@@ -66,6 +66,9 @@ fn decoders_show_what_the_encoder_says() {
         if seed >= first + count {
             return;
         }
+        if count > 1000 && seed % 500 == 0 {
+            eprintln!("seed {seed}");
+        }
         Stream::new(seed).run(if count > 24 { 24 } else { 10 });
     };
     thread::scope(|scope| (0..2).for_each(|_| _ = scope.spawn(work)));
