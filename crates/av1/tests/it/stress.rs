@@ -66,12 +66,32 @@ fn decoders_show_what_the_encoder_says() {
         if seed >= first + count {
             return;
         }
-        if count > 1000 && seed % 500 == 0 {
+        if count > 1000 && seed.is_multiple_of(500) {
             eprintln!("seed {seed}");
         }
         Stream::new(seed).run(if count > 24 { 24 } else { 10 });
     };
     thread::scope(|scope| (0..2).for_each(|_| _ = scope.spawn(work)));
+}
+
+#[test]
+fn large_pictures_have_the_tiles_that_they_need() {
+    let mut sizes = vec![(4160, 72), (8192, 40), (40, 8192)];
+    if setting("AV1_STRESS").is_some() {
+        sizes.extend([(4096, 2368), (7680, 4320), (8192, 8192)]);
+    }
+    for (width, height) in sizes {
+        let mut stream = Stream::new(0);
+        stream.screen = Screen::new(width, height);
+        stream.encoder = Encoder::new(width, height, 1).unwrap();
+        for _ in 0..3 {
+            stream.draw();
+            stream.draw();
+            let request = Request { fidelity: Fidelity::ExactText { quantizer: 120 }, ..Request::LOSSLESS };
+            let coded = stream.encoder.encode(&request, &Threads).unwrap();
+            stream.check(&coded);
+        }
+    }
 }
 
 #[test]
