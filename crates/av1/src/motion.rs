@@ -206,6 +206,7 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn a_rolled_hash_is_the_hash(pixels in prop::collection::vec(any::<u8>(), 17..80)) {
             let mut rolled = hash(&pixels[..LENGTH]);

@@ -79,6 +79,7 @@ fn written() -> impl Strategy<Value = Written> {
 const OF_16: [u16; 16] = [9, 30, 90, 2000, 2100, 2200, 9000, 12000, 20000, 21000, 22000, 30000, 32000, 32700, 32760, 0];
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn the_decoder_of_the_specification_reads_what_was_written(symbols in prop::collection::vec(written(), 0..2000)) {
         let (mut of_2, mut of_5, mut of_16) = ([31000, 0], [20, 32000, 32500, 32740, 0], OF_16);
