@@ -100,7 +100,7 @@ pub fn fast() -> anyhow::Result<()> {
 /// The coverage counters that libFuzzer needs. cargo-fuzz passes the same flags.
 const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Ccodegen-units=1";
-const TARGETS: [&str; 3] = ["control_stream", "screen_stream", "evidence"];
+const TARGETS: [&str; 4] = ["control_stream", "screen_stream", "evidence", "av1_drawing"];
 
 /// Fuzzes every parser for this many seconds.
 pub fn fuzz(seconds: u32) -> anyhow::Result<()> {
