@@ -78,7 +78,7 @@ test('a full disk stops sharing, not the chat, and everything is stored once the
     inside(`cd '${data}' && head -c 100000000 /dev/zero > filler || true`);
     await page.getByRole('button', { name: 'End session' }).click();
     await page.getByRole('button', { name: /^Close session/ }).click();
-    await expect(page.getByText(/The server cannot store anything now/)).toBeVisible();
+    await expect(page.getByText(/The server cannot store anything at the moment/)).toBeVisible();
     inside(`rm '${data}/filler'`);
 
     // There is no space for the video either: the incident says so, and that it is tried again.

@@ -8,14 +8,14 @@ use platform::clock;
 use protocol::{Event, SessionId};
 
 use crate::{
+    compose,
     config::{Config, Task},
-    serve,
 };
 
 /// Runs a command.
 pub async fn run(config: Config, task: Task) -> anyhow::Result<()> {
     anyhow::ensure!(config.data.is_dir(), "{} is not a data folder", config.data.display());
-    let archive = serve::open(&config).await?.archive;
+    let archive = compose::open(&config).await?.archive;
     match task {
         Task::Export { session, to, pointer } => {
             export(archive, session, to, if pointer { Pointer::BurnedIn } else { Pointer::Beside }).await

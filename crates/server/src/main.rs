@@ -11,6 +11,7 @@ mod api;
 mod api_limits;
 mod beyondtrust;
 mod command_line;
+mod compose;
 mod config;
 mod connections;
 mod deliveries;

@@ -87,6 +87,12 @@ pub async fn serve(services: Services, endpoint: quinn::Endpoint) {
     }
 }
 
+/// Ends every connection, and waits until the peers know.
+pub async fn close(endpoint: &quinn::Endpoint) {
+    endpoint.close(quinn::VarInt::from_u32(0), b"the server is stopping");
+    endpoint.wait_idle().await;
+}
+
 /// Serves one connection, unless it times out or is evicted before its session is open.
 async fn serve_connection(wire: Arc<Wire>, incoming: quinn::Incoming, activity: Arc<Activity>, slot: Slot) {
     let opening = async {

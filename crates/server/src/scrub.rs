@@ -128,7 +128,7 @@ mod tests {
         let folder = world::folder(name);
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
-        let app = crate::serve::open(&world::config(folder.clone())).await.unwrap();
+        let app = crate::compose::open(&world::config(folder.clone())).await.unwrap();
         let ada = crate::desk::Ticket { customer: "Ada".into(), email: "ada@b.example".into(), ..Default::default() };
         let about = ticket_import::upsert_incident(&app.desk, IncidentSource::BuiltIn, "", &ada).await.unwrap();
         let tom = protocol::UserRef { id: 1, name: "Tom".into() };

@@ -59,6 +59,7 @@ const ORDERS: [(&str, &[&str]); 2] = [
             "api",
             "beyondtrust",
             "routes",
+            "compose",
             "serve",
             "command_line",
             "world",

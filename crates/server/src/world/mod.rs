@@ -21,7 +21,7 @@ use store::{
     },
 };
 
-use crate::{accounts::Scope, config::Config, routes, serve, state::AppState};
+use crate::{accounts::Scope, compose, config::Config, routes, state::AppState};
 
 /// The secret of a person: a cookie, a bearer token, or the customer's token.
 pub fn token(person: &str) -> String {
@@ -98,7 +98,7 @@ fn copy(from: &Path, to: &Path) {
 impl World {
     pub async fn open(folder: PathBuf) -> Self {
         std::fs::create_dir_all(&folder).unwrap();
-        let app = serve::open(&config(folder.clone())).await.unwrap();
+        let app = compose::open(&config(folder.clone())).await.unwrap();
         tokio::spawn(app.archive.clone().store_ended());
         app.sessions.load().await.unwrap();
         // Everybody reconnects.
@@ -365,7 +365,7 @@ pub async fn template(name: &str) -> PathBuf {
     let folder = folder(name);
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
-    let app = serve::open(&config(folder.clone())).await.unwrap();
+    let app = compose::open(&config(folder.clone())).await.unwrap();
     tokio::spawn(app.archive.clone().store_ended());
     people(&app).await;
     desk(&app).await;
