@@ -7,10 +7,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use aom::{Decoder, Picture};
+use av1::{Encoder, Fidelity, InTurn, Rect, Request};
 use evidence::{recording_plan, webm};
 use platform::paths;
 use protocol::{Entry, SessionId};
-use screen::{Aom, Bitmap, Decoder, Encoder, Format, Picture, Rect, Request};
 use session::PlaybackTimeline;
 
 use super::{Archive, Kept, KeptReader};
@@ -19,10 +20,8 @@ use super::{Archive, Kept, KeptReader};
 const MOVES_MS: u64 = 50;
 /// Held while one video is rendered: decoding and encoding a large screen takes some hundred megabytes.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-/// The same quantiser as for the first picture of a change on the screen.
-const QUANTISER: u32 = 24;
-/// The side of the blocks in which changes are reported to the encoder.
-const BLOCK: u16 = 16;
+/// The same as for the first picture of a change on the screen.
+const FIDELITY: Fidelity = Fidelity::ExactText { quantizer: 96 };
 
 /// The pointer: `#` is black, `.` is white.
 const ARROW: [&str; 19] = [
@@ -70,11 +69,9 @@ struct Renderer {
     /// Says when a screen is shown: placeholder frames have no pointer.
     timeline: PlaybackTimeline,
     decoder: Decoder,
-    encoder: Option<Aom>,
+    encoder: Option<Encoder>,
     /// The last picture as it was recorded.
     clean: Option<Picture>,
-    /// The last picture with the pointer, as it was encoded.
-    drawn: Option<Picture>,
     pointer: Option<Position>,
     encoded_at: Option<u64>,
 }
@@ -91,7 +88,7 @@ struct Rendered {
 impl Renderer {
     fn new(timeline: PlaybackTimeline) -> anyhow::Result<Self> {
         let decoder = Decoder::new()?;
-        Ok(Self { timeline, decoder, encoder: None, clean: None, drawn: None, pointer: None, encoded_at: None })
+        Ok(Self { timeline, decoder, encoder: None, clean: None, pointer: None, encoded_at: None })
     }
 
     /// Renders a picture of the stored video.
@@ -102,8 +99,7 @@ impl Renderer {
         let clean = self.decoder.decode(data)?;
         let size = |p: &Picture| (p.width(), p.height());
         if self.clean.as_ref().map(size) != Some(size(&clean)) {
-            self.encoder = Some(Aom::new(clean.width(), clean.height(), 2, Format::Gbr)?);
-            self.drawn = None;
+            self.encoder = Some(Encoder::new(clean.width().into(), clean.height().into(), 1)?);
         }
         self.clean = Some(clean);
         self.encode(time)
@@ -124,36 +120,17 @@ impl Renderer {
         if let Some(position) = self.pointer.filter(|_| self.timeline.shows(time)) {
             draw(&mut drawn, position);
         }
-        let key = self.drawn.is_none();
-        let active = changed(self.drawn.as_ref(), &drawn);
-        let data = encoder.encode(&drawn, time, &Request { key, quantiser: QUANTISER, active })?;
         let size = (drawn.width(), drawn.height());
-        (self.drawn, self.encoded_at) = (Some(drawn), Some(time));
-        Ok(Rendered { time, key, size, data })
+        let (width, height) = (usize::from(size.0), usize::from(size.1));
+        encoder.write_planes(
+            Rect { x: 0, y: 0, width, height },
+            width,
+            drawn.planes().each_ref().map(Vec::as_slice),
+        )?;
+        let coded = encoder.encode(&Request { fidelity: FIDELITY, ..Request::LOSSLESS }, &InTurn)?;
+        self.encoded_at = Some(time);
+        Ok(Rendered { time, key: coded.key, size, data: coded.data })
     }
-}
-
-/// The blocks in which two pictures of one size differ.
-fn changed(before: Option<&Picture>, now: &Picture) -> Bitmap {
-    let mut blocks = Bitmap::over(now.width(), now.height(), BLOCK);
-    let Some(before) = before else {
-        blocks.fill();
-        return blocks;
-    };
-    let (width, side) = (usize::from(now.width()), usize::from(BLOCK));
-    for (old, new) in before.planes().iter().zip(now.planes()) {
-        for (y, (old, new)) in old.chunks_exact(width).zip(new.chunks_exact(width)).enumerate() {
-            if old == new {
-                continue;
-            }
-            for (column, (old, new)) in old.chunks(side).zip(new.chunks(side)).enumerate() {
-                if old != new {
-                    blocks.set(column, y / side);
-                }
-            }
-        }
-    }
-    blocks
 }
 
 fn draw(picture: &mut Picture, position: Position) {
@@ -164,10 +141,7 @@ fn draw(picture: &mut Picture, position: Position) {
                 b'.' => 255,
                 _ => continue,
             };
-            let at = Rect { x: position.x.saturating_add(dx), y: position.y.saturating_add(dy), width: 1, height: 1 };
-            if at.clipped(picture.width(), picture.height()).is_some() {
-                picture.copy_bgrx(at, &[shade, shade, shade, 0]);
-            }
+            picture.set_rgb(position.x.saturating_add(dx), position.y.saturating_add(dy), [shade; 3]);
         }
     }
 }
@@ -269,15 +243,14 @@ mod tests {
         for &(time, width, height, shade) in pictures {
             let key = size != (width, height);
             if key {
-                (encoder, size) = (Some(Aom::new(width, height, 1, Format::Gbr).unwrap()), (width, height));
+                encoder = Some(Encoder::new(width.into(), height.into(), 1).unwrap());
+                size = (width, height);
             }
-            let mut picture = Picture::new(width, height);
+            let encoder = encoder.as_mut().unwrap();
+            let (width, height) = (usize::from(width), usize::from(height));
             let whole = Rect { x: 0, y: 0, width, height };
-            picture.copy_bgrx(whole, &[shade; 4].repeat(usize::from(width) * usize::from(height)));
-            let mut active = Bitmap::over(width, height, BLOCK);
-            active.fill();
-            let data =
-                encoder.as_mut().unwrap().encode(&picture, time, &Request { key, quantiser: 0, active }).unwrap();
+            encoder.write_bgrx(whole, width * 4, &[shade; 4].repeat(width * height)).unwrap();
+            let data = encoder.encode(&Request::LOSSLESS, &InTurn).unwrap().data;
             frames.push(webm::Frame { time, key, bytes: data.len() as u32 });
             all.push(data);
         }

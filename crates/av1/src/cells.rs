@@ -93,25 +93,30 @@ impl Cells {
         })
     }
 
-    /// The set cells as rectangles of pixels, cut at the picture's edge.
-    pub(crate) fn rectangles(&self, geometry: &Geometry) -> Vec<Rect> {
+    /// The set cells as rectangles of pixels. Those at the right and bottom edge may reach beyond the picture.
+    pub fn rectangles(&self) -> Vec<Rect> {
         let mut done: Vec<Rect> = Vec::new();
         // Rectangles that end at the row above, from left to right.
         let mut open: Vec<Rect> = Vec::new();
         for row in 0..self.rows {
-            let (y, bottom) = (row * CELL, ((row + 1) * CELL).min(geometry.height));
             let mut next = Vec::new();
             for run in self.runs(row) {
-                let (x, right) = (run.start * CELL, (run.end * CELL).min(geometry.width));
-                let above = open.iter().position(|r| (r.x, r.width) == (x, right - x));
-                let start = above.map_or(y, |i| open.swap_remove(i).y);
-                next.push(Rect { x, y: start, width: right - x, height: bottom - start });
+                let (x, width) = (run.start * CELL, (run.end - run.start) * CELL);
+                let above = open.iter().position(|r| (r.x, r.width) == (x, width));
+                let y = above.map_or(row * CELL, |i| open.swap_remove(i).y);
+                next.push(Rect { x, y, width, height: (row + 1) * CELL - y });
             }
             done.append(&mut open);
             open = next;
         }
         done.append(&mut open);
         done
+    }
+
+    /// The superblocks of 64×64 pixels with a set cell, as (column, row).
+    pub fn superblocks(&self) -> impl Iterator<Item = (usize, usize)> {
+        let set = self.words.iter().enumerate().filter(|(_, word)| **word != 0);
+        set.map(|(i, _)| (i % self.stride, i / self.stride))
     }
 
     /// The set cells of a row as ranges of columns.
@@ -197,9 +202,9 @@ mod tests {
         cells.set_rect(Rect { x: 0, y: 0, width: 150, height: 10 });
         cells.set_rect(Rect { x: 60, y: 30, width: 20, height: 60 });
         cells.set_rect(Rect { x: 100, y: 30, width: 1, height: 1 });
-        let rectangles = cells.rectangles(&Geometry::new(150, 90));
-        assert!(rectangles.contains(&Rect { x: 0, y: 0, width: 150, height: 16 }));
-        assert!(rectangles.contains(&Rect { x: 56, y: 24, width: 24, height: 66 }));
+        let rectangles = cells.rectangles();
+        assert!(rectangles.contains(&Rect { x: 0, y: 0, width: 152, height: 16 }));
+        assert!(rectangles.contains(&Rect { x: 56, y: 24, width: 24, height: 72 }));
         let mut again = Cells::over(150, 90);
         rectangles.iter().for_each(|r| again.set_rect(*r));
         assert_eq!((again, rectangles.len()), (cells, 3));

@@ -212,7 +212,9 @@ impl Encoder {
             self.moves.insert(0, *hint);
         }
         let (source, previous, damaged) = self.screen.pictures();
-        let changed = damaged.rectangles(&self.geometry);
+        let (width, height) = (self.geometry.width, self.geometry.height);
+        let cut = |r: Rect| Rect { width: r.width.min(width - r.x), height: r.height.min(height - r.y), ..r };
+        let changed: Vec<Rect> = damaged.rectangles().into_iter().map(cut).collect();
         let pictures = Pictures { geometry: &self.geometry, source, previous };
         self.search.find(&pictures, &changed, &mut self.moves);
     }

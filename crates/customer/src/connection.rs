@@ -336,7 +336,6 @@ impl Connected<'_> {
             ServerMessage::Prefer { smooth } => self.sharing.prefer(smooth),
             ServerMessage::Drawn { seq } => self.sharing.drawn(seq),
             ServerMessage::NeedKeyframe {} => self.sharing.need_keyframe(),
-            ServerMessage::UseFormat { format } => self.sharing.use_format(format),
             ServerMessage::Bye { reason: ByeReason::Elsewhere } => {
                 return Some(ConnectionEnd::Elsewhere);
             }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use protocol::{FrameKind, Header, MAX_SIDE, PictureFormat, Region, ShareTrouble};
+use protocol::{FrameKind, Header, MAX_SIDE, Region, ShareTrouble};
 use screen::{Coder, Rect};
 use session::Consent;
 use tokio::sync::mpsc;
@@ -45,7 +45,6 @@ pub struct OutFrame {
 enum ShareCommand {
     Drawn(u32),
     Keyframe,
-    Format(screen::Format),
     Smooth(bool),
     Stop,
 }
@@ -64,7 +63,6 @@ pub struct ShareController {
     running: Option<Running>,
     /// Sharing failed under the current grant: it is not tried again before a new one.
     failed: bool,
-    format: screen::Format,
     smooth: bool,
     events: (mpsc::Sender<ShareEvent>, mpsc::Receiver<ShareEvent>),
 }
@@ -82,15 +80,7 @@ pub enum ShareEvent {
 
 impl ShareController {
     pub fn new(consent: Arc<Mutex<Consent>>, frames: mpsc::Sender<OutFrame>) -> Self {
-        Self {
-            consent,
-            frames,
-            running: None,
-            failed: false,
-            format: screen::Format::Gbr,
-            smooth: false,
-            events: mpsc::channel(4),
-        }
+        Self { consent, frames, running: None, failed: false, smooth: false, events: mpsc::channel(4) }
     }
 
     /// Applies the current consent.
@@ -131,7 +121,6 @@ impl ShareController {
         match spawned {
             Ok(thread) => {
                 self.running = Some(Running { commands, waker, thread });
-                self.command(ShareCommand::Format(self.format));
                 self.command(ShareCommand::Smooth(self.smooth));
             }
             Err(_) => drop(self.events.0.try_send(ShareEvent::Failed(ShareTrouble::Encoder))),
@@ -152,15 +141,6 @@ impl ShareController {
     /// A viewer needs a keyframe.
     pub fn need_keyframe(&self) {
         self.command(ShareCommand::Keyframe);
-    }
-
-    /// All viewers can show this format.
-    pub fn use_format(&mut self, format: PictureFormat) {
-        self.format = match format {
-            PictureFormat::Gbr => screen::Format::Gbr,
-            PictureFormat::Yuv420 => screen::Format::Yuv420,
-        };
-        self.command(ShareCommand::Format(self.format));
     }
 
     /// The technician prefers a smoother picture to a sharper one.
@@ -213,7 +193,7 @@ fn fits((width, height): (u16, u16)) -> Result<(u16, u16), ShareTrouble> {
     if width.max(height) > MAX_SIDE { Err(ShareTrouble::TooLarge) } else { Ok((width, height)) }
 }
 
-fn encoder_failed(error: screen::CodecError) -> ShareTrouble {
+fn encoder_failed(error: screen::Error) -> ShareTrouble {
     tracing::error!(%error, "screen encoding failed");
     ShareTrouble::Encoder
 }
@@ -259,7 +239,6 @@ impl Share {
                         self.coder.want_key();
                         self.pointer = self.capture.pointer()?;
                     }
-                    ShareCommand::Format(format) => self.coder.use_format(format).map_err(encoder_failed)?,
                     ShareCommand::Smooth(smooth) => self.coder.pacer.smooth = smooth,
                     ShareCommand::Stop => return Ok(()),
                 }
@@ -333,9 +312,13 @@ impl Share {
         let now = self.now();
         let begun = Instant::now();
         let coder = &mut self.coder;
-        let read = self.capture.changes(&mut |rect, bgrx| coder.update(now, rect, bgrx));
+        let mut written = Ok(());
+        self.capture.changes(&mut |rect, bgrx| {
+            let result = coder.update(now, rect, bgrx);
+            written = std::mem::replace(&mut written, Ok(())).and(result);
+        })?;
         self.reading += begun.elapsed();
-        read
+        written.map_err(encoder_failed)
     }
 
     /// Encodes and sends the next picture, if any; returns the minimum time from its start to the next picture.
@@ -343,11 +326,12 @@ impl Share {
         let begun = Instant::now();
         let Some(coded) = self.coder.next(self.now()).map_err(encoder_failed)? else { return Ok(None) };
         let times = [std::mem::take(&mut self.reading), begun.elapsed()];
-        let kind = FrameKind::Picture { key: coded.key, lossless: coded.lossless };
+        let kind = FrameKind::Picture { key: coded.key, refines: coded.refines };
         self.opened |= coded.key;
         self.send(kind, coded.seq, times, &coded.regions, &coded.data);
-        // On a slow computer motion takes half of a core at most: its user works on it.
-        Ok(Some(if coded.lossless { FRAME_TIME } else { FRAME_TIME.max(2 * times[1]) }))
+        // On a slow computer motion takes half of a core at most: its user works on it. A change that comes after a
+        // refinement does not wait.
+        Ok(Some(if coded.refines { Duration::ZERO } else { FRAME_TIME.max(2 * times[1]) }))
     }
 
     fn send_pointer(&mut self) -> Result<(), ShareTrouble> {
@@ -366,7 +350,7 @@ impl Share {
     }
 
     fn send(&self, kind: FrameKind, seq: u32, times: [Duration; 2], regions: &[Rect], payload: &[u8]) {
-        let (width, height) = (self.coder.picture().width(), self.coder.picture().height());
+        let (width, height) = self.coder.size();
         let time = u32::try_from(self.now()).unwrap_or(u32::MAX);
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         let [read, encoded] = times.map(|t| u16::try_from(t.as_micros() / 100).unwrap_or(u16::MAX));

@@ -90,9 +90,7 @@ impl LiveSession {
     /// Detaches a connection that ended. A participant without another one is reconnecting.
     pub async fn disconnect(self: &Arc<Self>, connection: u64, who: ParticipantId) {
         let alone = self.attachments.remove(connection, who);
-        if let Some(format) = self.screen.unsubscribe(connection) {
-            self.to_program(ServerMessage::UseFormat { format });
-        }
+        self.screen.unsubscribe(connection);
         if alone && let Err(error) = self.act(&Actor::Server, Command::Drop { id: who }).await {
             tracing::debug!(session = %self.id, %error, "connection ended after its session");
         }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use protocol::{FrameKind, ParticipantId, PictureFormat, Right};
+use protocol::{FrameKind, ParticipantId, Right};
 use session::Session;
 use tokio::sync::mpsc;
 
@@ -64,8 +64,6 @@ struct Viewer {
     sent: u32,
     /// Pictures that it has not drawn yet: number, bytes, and time of arrival.
     pending: VecDeque<(u32, usize, Instant)>,
-    /// The best format that it can show.
-    format: PictureFormat,
     /// It fell too far behind, and waits for a keyframe.
     behind: bool,
 }
@@ -122,41 +120,15 @@ impl Screen {
         let may = now().may(who, Right::View);
         let backlog: Vec<_> = inner.backlog.iter().chain(inner.pointer.values()).filter(|_| may).cloned().collect();
         let sent = inner.backlog.iter().filter(|_| may).map(|frame| frame.header.seq).max().unwrap_or(0);
-        let viewer = Viewer {
-            who,
-            frames: sender,
-            drawn: 0,
-            sent,
-            pending: VecDeque::new(),
-            format: PictureFormat::Gbr,
-            behind: false,
-        };
+        let viewer = Viewer { who, frames: sender, drawn: 0, sent, pending: VecDeque::new(), behind: false };
         inner.viewers.insert(connection, viewer);
         let key_needed = inner.size.is_some() && (inner.backlog_broken || inner.backlog.is_empty());
         Subscription { backlog, frames, key_needed }
     }
 
-    /// Sets the format that a viewer can show. Returns the format that all can show, if that changes.
-    pub fn set_format(&self, connection: u64, format: PictureFormat) -> Option<PictureFormat> {
-        let mut inner = self.inner();
-        let before = inner.format();
-        inner.viewers.get_mut(&connection)?.format = format;
-        let after = inner.format();
-        (before != after).then_some(after)
-    }
-
-    /// The format that all viewers can show.
-    pub fn format(&self) -> PictureFormat {
-        self.inner().format()
-    }
-
-    /// Removes a viewer. Returns the format that all others can show, if that changes.
-    pub fn unsubscribe(&self, connection: u64) -> Option<PictureFormat> {
-        let mut inner = self.inner();
-        let before = inner.format();
-        inner.viewers.remove(&connection);
-        let after = inner.format();
-        (before != after).then_some(after)
+    /// Removes a viewer.
+    pub fn unsubscribe(&self, connection: u64) {
+        self.inner().viewers.remove(&connection);
     }
 
     /// Notes that a viewer has drawn a picture. The quickest viewer paces the program; slower ones are sent what they
@@ -225,10 +197,6 @@ impl Viewer {
 }
 
 impl Inner {
-    fn format(&self) -> PictureFormat {
-        self.viewers.values().map(|v| v.format).max().unwrap_or(PictureFormat::Gbr)
-    }
-
     fn quickest(&self) -> u32 {
         self.viewers.values().map(|v| v.drawn).max().unwrap_or(0)
     }
@@ -263,7 +231,7 @@ mod tests {
     use super::*;
 
     fn picture(seq: u32, key: bool, arrived: Instant) -> Frame {
-        let kind = FrameKind::Picture { key, lossless: false };
+        let kind = FrameKind::Picture { key, refines: false };
         let header = Header { kind, width: 64, height: 64, seq, time: 0, length: 4, read: 0, encoded: 0, regions: 0 };
         Frame { header, bytes: Bytes::from_static(&[0; 1000]), arrived }
     }

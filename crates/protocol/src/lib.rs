@@ -33,12 +33,12 @@ pub use job::{Answer, Disk, Fault, Folder, Item, Job, Kind, Log, Network, Proces
 pub use limits::*;
 pub use mark::Mark;
 pub use message::{
-    Act, ByeReason, ClientMessage, Entry, Hello, Path, Permit, Phase, PictureFormat, RefusalReason, ServerMessage,
-    SessionState, ShareTrouble,
+    Act, ByeReason, ClientMessage, Entry, Hello, Path, Permit, Phase, RefusalReason, ServerMessage, SessionState,
+    ShareTrouble,
 };
 pub use rules::{RoleRights, SessionRules, Unrecorded};
 pub use screen::{FrameKind, HEADER_BYTES, Header, HeaderError, MAX_REGIONS, PointerShape, REGION_BYTES, Region};
 
 /// The version of everything in this crate. Both ends must speak the same version; it grows with every change that an
 /// older end could not read.
-pub const VERSION: u16 = 9;
+pub const VERSION: u16 = 10;

@@ -87,8 +87,6 @@ pub enum ClientMessage {
     Drawn { seq: u32 },
     /// Technician: the decoder lost its state and needs a keyframe.
     NeedKeyframe {},
-    /// From a technician's page: the best format that its decoder showed correctly in the self-test.
-    Shows { format: PictureFormat },
     /// Customer's program: sharing is allowed but failed.
     ShareFailed { trouble: ShareTrouble },
     /// From a customer's program: the monitors of the shared screen.
@@ -358,17 +356,6 @@ pub struct Entry {
     pub event: Event,
 }
 
-/// The coding of pictures. The first format that every viewer shows correctly is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-#[ts(export)]
-pub enum PictureFormat {
-    /// AV1 profile 1, 4:4:4, identity matrix, full range: ends pixel-exact.
-    Gbr,
-    /// AV1 profile 0, 4:2:0, BT.709, limited range: for browsers that cannot show the other.
-    Yuv420,
-}
-
 /// The path between the server and the customer's program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(deny_unknown_fields)]
@@ -413,8 +400,6 @@ pub enum ServerMessage {
     Prefer { smooth: bool },
     /// To the customer's program: a viewer needs a keyframe.
     NeedKeyframe {},
-    /// To the customer's program: the best format that all viewers can show.
-    UseFormat { format: PictureFormat },
     /// The answer to a ping, with the state of the path beyond the server.
     ///
     /// `relay` is how long the last picture stayed in the server, in tenths of a millisecond.

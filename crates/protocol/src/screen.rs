@@ -7,7 +7,7 @@
 //! | offset | bytes | field |
 //! |---|---|---|
 //! | 0 | 1 | kind: 1 picture, 2 pointer shape, 3 pointer position |
-//! | 1 | 1 | flags: bit 0 keyframe, bit 1 lossless, the others zero |
+//! | 1 | 1 | flags: bit 0 keyframe, bit 1 refinement, the others zero |
 //! | 2 | 2 | width of the screen in pixels |
 //! | 4 | 2 | height of the screen in pixels |
 //! | 6 | 4 | number of the frame, counted from 1 in each sharing |
@@ -36,8 +36,8 @@ pub enum FrameKind {
     Picture {
         /// Decodable without any other picture.
         key: bool,
-        /// Every block that it codes equals the screen.
-        lossless: bool,
+        /// It only makes exact what viewers have already seen.
+        refines: bool,
     },
     /// The pointer has this shape: see [`PointerShape`].
     PointerShape,
@@ -111,7 +111,7 @@ impl Header {
     /// The header's bytes.
     pub fn to_bytes(&self) -> [u8; HEADER_BYTES] {
         let (kind, flags) = match self.kind {
-            FrameKind::Picture { key, lossless } => (1, u8::from(key) | u8::from(lossless) << 1),
+            FrameKind::Picture { key, refines } => (1, u8::from(key) | u8::from(refines) << 1),
             FrameKind::PointerShape => (2, 0),
             FrameKind::PointerAt => (3, 0),
         };
@@ -136,7 +136,7 @@ impl Header {
         let flags = bytes[1];
         let (kind, lengths) = match bytes[0] {
             1 if flags > 3 => return Err(HeaderError::Flags(flags)),
-            1 => (FrameKind::Picture { key: flags & 1 == 1, lossless: flags & 2 == 2 }, 1..=MAX_FRAME_BYTES as u32),
+            1 => (FrameKind::Picture { key: flags & 1 == 1, refines: flags & 2 == 2 }, 1..=MAX_FRAME_BYTES as u32),
             2 | 3 if flags != 0 => return Err(HeaderError::Flags(flags)),
             2 => (FrameKind::PointerShape, 12..=8 + 4 * u32::from(MAX_POINTER_SIDE) * u32::from(MAX_POINTER_SIDE)),
             3 => (FrameKind::PointerAt, 4..=4),

@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use screen::{Aom, Bitmap, Coder, Decoder, Encoder, Format, Picture, Rect, Request};
+use screen::{Coded, Coder, Rect};
 
 const WIDTH: u16 = 1920;
 const HEIGHT: u16 = 1080;
@@ -39,86 +39,86 @@ fn photograph(rect: Rect) -> Vec<u8> {
     (0..u32::from(rect.height)).flat_map(|y| (0..u32::from(rect.width)).flat_map(move |x| pixel(x, y))).collect()
 }
 
-/// An encoder that has coded a screen of text.
-fn ready(threads: u32) -> (Aom, Picture, u64) {
-    let mut picture = Picture::new(WIDTH, HEIGHT);
-    picture.copy_bgrx(WHOLE, &text(WHOLE, 0));
-    let mut aom = Aom::new(WIDTH, HEIGHT, threads, Format::Gbr).unwrap();
-    let active = Bitmap::over(WIDTH, HEIGHT, 16);
-    aom.encode(&picture, 0, &Request { key: true, quantiser: 24, active }).unwrap();
-    (aom, picture, 0)
+/// The next frame, which the viewer draws at once; `None` when everything is exact.
+fn next(coder: &mut Coder, now: &mut u64) -> Option<Coded> {
+    while !coder.exact() {
+        *now += 16;
+        if let Some(coded) = coder.next(*now).unwrap() {
+            coder.pacer.drawn(*now + 1, coded.seq);
+            return Some(coded);
+        }
+    }
+    None
 }
 
-fn change(state: &mut (Aom, Picture, u64), rect: Rect, pixels: &[u8], quantiser: u32) -> Vec<u8> {
-    let (aom, picture, time) = state;
-    picture.copy_bgrx(rect, pixels);
-    let mut active = Bitmap::over(WIDTH, HEIGHT, 16);
-    active.set_rect(rect, 16);
-    *time += 16;
-    aom.encode(picture, *time, &Request { key: false, quantiser, active }).unwrap()
+/// A screen of these pixels that viewers have exactly.
+fn settled(pixels: &[u8]) -> (Coder, u64) {
+    let (mut coder, mut now) = (Coder::new(WIDTH, HEIGHT, 1).unwrap(), 1_000);
+    coder.update(now, WHOLE, pixels).unwrap();
+    while next(&mut coder, &mut now).is_some() {}
+    (coder, now)
 }
 
 fn encode(c: &mut Criterion) {
-    let mut group = c.benchmark_group("encode");
+    let mut group = c.benchmark_group("take in and encode");
     group.sample_size(20);
     let key = Rect { x: 700, y: 500, width: 12, height: 18 };
     let patch = Rect { x: 400, y: 300, width: 400, height: 300 };
     let page = Rect { x: 300, y: 60, width: 1200, height: 900 };
-    for (name, rect, quantiser) in
-        [("key press", key, 24), ("dialog 400x300", patch, 24), ("scroll 1200x900", page, 36)]
-    {
-        let mut state = ready(1);
+    for (name, rect) in [("key press", key), ("dialog 400x300", patch), ("scroll 1200x900", page)] {
+        let (mut coder, mut now) = settled(&text(WHOLE, 0));
         let frames: Vec<_> = (0..8).map(|i| text(rect, i * 24)).collect();
         let mut i = 0;
         let (mut bytes, mut count) = (0, 0);
         group.bench_function(name, |b| {
             b.iter(|| {
                 i += 1;
-                bytes += black_box(change(&mut state, rect, &frames[i % 8], quantiser)).len();
+                now += 33;
+                coder.update(now, rect, &frames[i % 8]).unwrap();
+                bytes += next(&mut coder, &mut now).map_or(0, |coded| coded.data.len());
                 count += 1;
             });
         });
         println!("{name}: {} bytes a frame", bytes / count);
     }
-    let mut state = ready(1);
-    let picture = photograph(WHOLE);
-    let page_of_text = text(WHOLE, 0);
-    let mut shown = false;
-    group.bench_function("whole screen, text and photograph in turn", |b| {
-        b.iter(|| {
-            shown = !shown;
-            black_box(change(&mut state, WHOLE, if shown { &picture } else { &page_of_text }, 38))
-        });
-    });
-    for (name, pixels) in [("refine an eighth, text", text(WHOLE, 0)), ("refine an eighth, photograph", picture)] {
-        let eighth = Rect { x: 0, y: 0, width: WIDTH, height: 128 };
-        let before = || {
-            let mut state = ready(1);
-            change(&mut state, WHOLE, &pixels, 36);
-            state
+    let (picture, page_of_text) = (photograph(WHOLE), text(WHOLE, 0));
+    for (name, before, after) in [
+        ("whole screen, text to photograph", &page_of_text, &picture),
+        ("whole screen, photograph to text", &picture, &page_of_text),
+    ] {
+        let change = |(coder, now): &mut (Coder, u64)| {
+            *now += 500;
+            coder.update(*now, WHOLE, after).unwrap();
+            next(coder, now)
         };
-        let pixels = &pixels[..1920 * 128 * 4];
         group.sample_size(10);
         group.bench_function(name, |b| {
-            b.iter_batched_ref(before, |state| black_box(change(state, eighth, pixels, 0)), BatchSize::LargeInput);
+            b.iter_batched_ref(|| settled(before), |state| black_box(change(state)), BatchSize::LargeInput);
         });
+        let mut state = settled(before);
+        println!("{name}: {} bytes", change(&mut state).map_or(0, |coded| coded.data.len()));
+    }
+    for (name, pixels) in [("first picture, text", &page_of_text), ("first picture, photograph", &picture)] {
+        let first = |coder: &mut Coder| {
+            coder.update(1, WHOLE, pixels).unwrap();
+            coder.next(1).unwrap().unwrap()
+        };
+        let new = || Coder::new(WIDTH, HEIGHT, 1).unwrap();
+        group.bench_function(name, |b| {
+            b.iter_batched_ref(new, |coder| black_box(first(coder)), BatchSize::LargeInput);
+        });
+        println!("{name}: {} bytes", first(&mut new()).data.len());
     }
     group.finish();
 }
 
-fn convert(c: &mut Criterion) {
-    let mut picture = Picture::new(WIDTH, HEIGHT);
-    let pixels = text(WHOLE, 0);
-    c.bench_function("convert a whole screen", |b| b.iter(|| picture.copy_bgrx(WHOLE, black_box(&pixels))));
-}
-
 fn decode(c: &mut Criterion) {
     let mut coder = Coder::new(WIDTH, HEIGHT, 1).unwrap();
-    coder.update(1, WHOLE, &text(WHOLE, 0));
+    coder.update(1, WHOLE, &text(WHOLE, 0)).unwrap();
     let key = coder.next(1).unwrap().unwrap();
-    let mut decoder = Decoder::new().unwrap();
+    let mut decoder = aom::Decoder::new().unwrap();
     c.bench_function("decode a keyframe of text", |b| b.iter(|| decoder.decode(black_box(&key.data)).unwrap()));
 }
 
-criterion_group!(benches, encode, convert, decode);
+criterion_group!(benches, encode, decode);
 criterion_main!(benches);

@@ -1,6 +1,8 @@
 //! Executes plans: the tracker decides, the encoder codes.
 
-use crate::{Aom, Bitmap, CodecError, Encoder, Format, Pacer, Picture, Plan, Rect, Request, Tracker};
+use av1::{Encoder, Error, Fidelity, InTurn, Jobs, Request};
+
+use crate::{Pacer, Plan, Rect, Tracker, regions::regions, threads::Threads};
 
 /// One coded picture.
 #[derive(Clone, Debug)]
@@ -9,8 +11,8 @@ pub struct Coded {
     pub seq: u32,
     /// Whether it can be decoded without any other.
     pub key: bool,
-    /// Whether every block that it codes equals the screen.
-    pub lossless: bool,
+    /// Whether it only makes exact what viewers have already seen.
+    pub refines: bool,
     /// Outside of these regions nothing changed. Empty for a keyframe, which changes everything.
     pub regions: Vec<Rect>,
     /// One temporal unit.
@@ -19,55 +21,42 @@ pub struct Coded {
 
 /// The encoder of one screen: its newest pixels, what the viewers have, and what their path can take.
 pub struct Coder {
-    picture: Picture,
+    size: (u16, u16),
     tracker: Tracker,
-    encoder: Aom,
-    threads: u32,
-    format: Format,
+    encoder: Encoder,
+    threads: usize,
     /// The path to the viewers.
     pub pacer: Pacer,
     seq: u32,
-    last_time: Option<u64>,
 }
 
 impl Coder {
     /// A screen of this size, coded with this many threads.
-    pub fn new(width: u16, height: u16, threads: u32) -> Result<Self, CodecError> {
+    pub fn new(width: u16, height: u16, threads: usize) -> Result<Self, Error> {
         Ok(Self {
-            picture: Picture::new(width, height),
+            size: (width, height),
             tracker: Tracker::new(width, height),
-            encoder: Aom::new(width, height, threads, Format::Gbr)?,
+            encoder: Encoder::new(width.into(), height.into(), threads)?,
             threads,
-            format: Format::Gbr,
             pacer: Pacer::new(),
             seq: 0,
-            last_time: None,
         })
     }
 
-    /// The screen was resized. Frame numbers and times continue.
-    pub fn resize(&mut self, width: u16, height: u16) -> Result<(), CodecError> {
-        self.encoder = Aom::new(width, height, self.threads, self.format)?;
-        self.picture = Picture::new(width, height);
+    /// The screen was resized. Frame numbers continue.
+    pub fn resize(&mut self, width: u16, height: u16) -> Result<(), Error> {
+        self.encoder = Encoder::new(width.into(), height.into(), self.threads)?;
         self.tracker = Tracker::new(width, height);
+        self.size = (width, height);
         self.pacer.restart();
         Ok(())
     }
 
-    /// The viewers can show this format.
-    pub fn use_format(&mut self, format: Format) -> Result<(), CodecError> {
-        if format != self.format {
-            self.format = format;
-            self.encoder = Aom::new(self.picture.width(), self.picture.height(), self.threads, format)?;
-            self.want_key();
-        }
-        Ok(())
-    }
-
     /// Adds changed pixels: BGRX, `rect.width` pixels a row.
-    pub fn update(&mut self, now: u64, rect: Rect, bgrx: &[u8]) {
-        self.picture.copy_bgrx(rect, bgrx);
+    pub fn update(&mut self, now: u64, rect: Rect, bgrx: &[u8]) -> Result<(), Error> {
+        self.encoder.write_bgrx(rect.into(), usize::from(rect.width) * 4, bgrx)?;
         self.tracker.damage(now, rect);
+        Ok(())
     }
 
     /// A viewer lost its decoder's state.
@@ -78,22 +67,22 @@ impl Coder {
 
     /// Whether [`Coder::next`] would code something now.
     pub fn ready(&self, now: u64) -> bool {
-        self.tracker.plan(now, &self.pacer).is_some()
+        self.tracker.plan(now, &self.pacer, self.encoder.stale()).is_some()
     }
 
     /// When [`Coder::next`] may have something to refine even if nothing changes.
     pub fn due(&self) -> Option<u64> {
-        self.tracker.due()
+        self.tracker.due(self.encoder.stale())
     }
 
     /// Whether the viewers' picture equals the screen once they have drawn everything.
     pub fn exact(&self) -> bool {
-        self.tracker.exact()
+        !self.tracker.wants_key() && !self.encoder.is_damaged() && self.encoder.stale().is_empty()
     }
 
-    /// The newest pixels.
-    pub fn picture(&self) -> &Picture {
-        &self.picture
+    /// Width and height in pixels.
+    pub fn size(&self) -> (u16, u16) {
+        self.size
     }
 
     /// The next frame number. Other frames of the same stream use the same count.
@@ -103,29 +92,27 @@ impl Coder {
     }
 
     /// Codes the next frame, if there is anything to code.
-    pub fn next(&mut self, now: u64) -> Result<Option<Coded>, CodecError> {
-        let Some(plan) = self.tracker.plan(now, &self.pacer) else { return Ok(None) };
-        let (key, quantiser, active) = match &plan {
-            Plan::Key { quantiser } => {
-                (true, *quantiser, Bitmap::over(self.picture.width(), self.picture.height(), crate::track::BLOCK))
+    pub fn next(&mut self, now: u64) -> Result<Option<Coded>, Error> {
+        let Some(plan) = self.tracker.plan(now, &self.pacer, self.encoder.stale()) else { return Ok(None) };
+        let request = match &plan {
+            Plan::Key { fidelity } => Request { key: true, fidelity: *fidelity, ..Request::LOSSLESS },
+            Plan::Change { fidelity, motion } => {
+                Request { fidelity: *fidelity, motion: motion.as_ref(), ..Request::LOSSLESS }
             }
-            Plan::Change { quantiser, active } => (false, *quantiser, active.clone()),
-            Plan::Refine { active } => (false, 0, active.clone()),
+            Plan::Refine { cells } => {
+                Request { fidelity: Fidelity::Lossless, refine: Some(cells), ..Request::LOSSLESS }
+            }
         };
-        // Two frames within a millisecond still need two different times.
-        let time = self.last_time.map_or(now, |last| now.max(last + 1));
-        self.last_time = Some(time);
-        let regions = if key { vec![] } else { self.tracker.touched(&active) };
-        let data = self.encoder.encode(&self.picture, time, &Request { key, quantiser, active })?;
-        let seq = self.number();
-        // Staleness is measured on the encoder's own reconstruction; a lossless frame leaves none.
-        let reconstruction = if quantiser == 0 { None } else { Some(self.encoder.reconstruction()?) };
-        let differs = |rect| reconstruction.as_ref().is_some_and(|r| r.differs(&self.picture, rect));
-        self.tracker.done(&plan, data.len() as u64, differs);
+        let jobs: &dyn Jobs = if self.threads > 1 { &Threads } else { &InTurn };
+        let coded = self.encoder.encode(&request, jobs)?;
+        let (seq, bytes) = (self.number(), coded.data.len() as u64);
+        self.tracker.done(now, &plan, bytes);
+        let refines = matches!(plan, Plan::Refine { .. });
         if matches!(plan, Plan::Change { .. }) {
-            self.pacer.moved(now, data.len() as u64);
+            self.pacer.moved(now, bytes);
         }
-        self.pacer.sent(now, seq, data.len() as u64);
-        Ok(Some(Coded { seq, key, lossless: quantiser == 0, regions, data }))
+        self.pacer.sent(now, seq, bytes);
+        let regions = if coded.key { vec![] } else { regions(&coded.cells, self.size.0, self.size.1) };
+        Ok(Some(Coded { seq, key: coded.key, refines, regions, data: coded.data }))
     }
 }

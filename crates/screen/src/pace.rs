@@ -5,6 +5,8 @@
 
 use std::collections::VecDeque;
 
+use av1::Fidelity;
+
 /// The least window in bytes: a key press always fits.
 const LEAST_WINDOW: u64 = 16 * 1024;
 /// The window before the first acknowledgement, while nothing is known of the path.
@@ -17,14 +19,17 @@ const NO_QUEUE: u64 = 25;
 /// How long the minimum round trip is trusted. Then one frame is sent alone, so that a round trip without a queue is
 /// measured again (the idea of BBR's ProbeRTT).
 const ROUND_TRIP_MEMORY: u64 = 10_000;
-/// The quantisers in use, finest first: 24 is near-transparent for text, 44 keeps a thin link quick.
-const QUANTISERS: [u32; 4] = [24, 32, 38, 44];
+/// The quantiser indices (AV1's qindex) in use, by coarseness: 96 is near-transparent, 176 keeps a thin link quick.
+const QUANTIZERS: [u8; 4] = [96, 128, 152, 176];
+/// The coarseness of what is to be seen at once, and of what viewers prefer smooth.
+const AT_ONCE: usize = 2;
+const SMOOTH: usize = QUANTIZERS.len() - 1;
 /// Most bytes a second that are spent on motion, whatever the path could take. Moving parts are less sharp and are
 /// refined when they stand still.
 const MOTION_LIMIT: u64 = 250_000;
 /// The period over which motion is measured, in milliseconds.
 const MOTION: u64 = 500;
-/// How long a new quantiser is tried before it is judged, in milliseconds.
+/// How long a new level is tried before it is judged, in milliseconds.
 const PATIENCE: u64 = 250;
 
 #[derive(Clone, Debug)]
@@ -171,12 +176,40 @@ impl Pacer {
         self.measurements.iter().map(|m| m.without_queue).max().unwrap_or(0)
     }
 
-    /// The quantiser for the next frame that shows change.
-    pub fn quantiser(&self, now: u64) -> u32 {
+    /// How coarse the next frame that shows change is: 0 (finest) to 3.
+    pub fn coarseness(&self, now: u64) -> usize {
+        let wished = if self.smooth { SMOOTH } else { 0 };
+        self.path_level.max(self.motion_level(now)).max(wished)
+    }
+
+    /// What may be coded with loss in the next frame that shows change: photographs, or, where the path cannot take
+    /// exact text, everything.
+    pub fn fidelity(&self, now: u64) -> Fidelity {
+        let quantizer = QUANTIZERS[self.coarseness(now)];
+        if self.smooth || self.path_level > 0 {
+            Fidelity::Lossy { quantizer }
+        } else {
+            Fidelity::ExactText { quantizer }
+        }
+    }
+
+    /// The same for a keyframe: it shows the whole screen, which is to arrive soon over a path of which nothing is known.
+    pub fn fidelity_of_key(&self, now: u64) -> Fidelity {
+        let quantizer = QUANTIZERS[self.coarseness(now).max(AT_ONCE)];
+        match self.fidelity(now) {
+            Fidelity::ExactText { .. } if self.rate().is_some() => Fidelity::ExactText { quantizer },
+            Fidelity::ExactText { .. } | Fidelity::Lossy { .. } | Fidelity::Lossless => Fidelity::Lossy { quantizer },
+        }
+    }
+
+    /// Whether motion takes so many bytes that text in motion is coded with loss, too.
+    pub fn limits_motion(&self, now: u64) -> bool {
+        self.motion_level(now) > 0
+    }
+
+    fn motion_level(&self, now: u64) -> usize {
         let still = self.motion.back().is_none_or(|(at, _)| at + MOTION < now);
-        let motion = if still { 0 } else { self.motion_level };
-        let wished = if self.smooth { QUANTISERS.len() - 1 } else { 0 };
-        QUANTISERS[self.path_level.max(motion).max(wished)]
+        if still { 0 } else { self.motion_level }
     }
 
     /// Coarser when each of the last frames took the path longer than 50 ms, finer below 20 ms.
@@ -184,7 +217,7 @@ impl Pacer {
         let Some(rate) = self.rate().filter(|rate| *rate > 0) else { return };
         let ms = self.recent_bytes * 1_000 / rate;
         self.path_level = match self.path_level {
-            level if ms > 50 => (level + 1).min(QUANTISERS.len() - 1),
+            level if ms > 50 => (level + 1).min(QUANTIZERS.len() - 1),
             level if ms < 20 => level.saturating_sub(1),
             level => level,
         };
@@ -197,7 +230,7 @@ impl Pacer {
         }
         let moving = self.motion.iter().map(|(_, bytes)| bytes).sum::<u64>() * 1_000 / MOTION;
         let level = match self.motion_level {
-            level if moving > MOTION_LIMIT => (level + 1).min(QUANTISERS.len() - 1),
+            level if moving > MOTION_LIMIT => (level + 1).min(QUANTIZERS.len() - 1),
             level if moving < MOTION_LIMIT / 2 => level.saturating_sub(1),
             level => level,
         };

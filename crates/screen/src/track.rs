@@ -1,121 +1,128 @@
-//! Which blocks to code: those that changed, and those that are still coarser than the screen.
+//! What to code next: what changed, and what has settled but is still coarser than the screen.
 
-use crate::{Bitmap, Pacer, Rect};
+use av1::{Cells, Fidelity};
 
-/// A block of libaom's active map, in pixels.
-pub(crate) const BLOCK: u16 = 16;
-/// A superblock: libaom codes a partly active one as a whole, so staleness is tracked for these.
+use crate::{Pacer, Rect};
+
+/// The side of a superblock, in pixels. Times are kept for these.
 const SUPERBLOCK: u16 = 64;
-/// A superblock is refined when nothing on the screen has changed for this long, in milliseconds. A lossless frame
-/// takes the encoder 30 ms, and a key press would have to wait for it.
-const QUIET: u64 = 300;
-/// A superblock is also refined when it has not changed for this long, even if other parts move.
-const LONG_QUIET: u64 = 1_000;
-/// A superblock that changes repeatedly at this pace, such as a blinking caret, is not refined in between...
-const PACE: std::ops::Range<u64> = 200..1_500;
-/// ... once it has changed this often, ...
-const RESTLESS: u8 = 4;
-/// ... until it has been quiet for this long: refining after each blink would cost more than the blinks.
-const RESTLESS_QUIET: u64 = 900;
-/// A change of more than this part of the screen is coarser at first, so that it arrives sooner.
+/// A superblock has settled when it has not changed for this long, in milliseconds...
+const QUIET: u64 = 150;
+/// ... or, if it changes again and again at this pace, for twice the time between two changes: refining each picture of
+/// a slide show or blinking sign would cost more than they do.
+const PACE: std::ops::Range<u64> = QUIET / 2..750;
+/// Rectangles that are reported within this time belong to one change.
+const ONE_CHANGE: u64 = 8;
+/// A superblock is in motion when it has changed this often, ...
+const MOTION_CHANGES: u8 = 4;
+/// ... each time no later than this after the time before.
+const MOTION_PACE: u64 = 200;
+/// A change of more than this part of the screen is large.
 const LARGE_PART: usize = 4;
-/// The least quantiser for large changes and keyframes.
-const LARGE_QUANTISER: u32 = 38;
-/// Most of the screen that one lossless frame covers, so that new damage never waits long.
-const REFINE_PART: usize = 8;
-/// During motion, a lossless frame is no larger than what the path takes in this many milliseconds.
-const BESIDE_MOTION: u64 = 50;
-/// The assumed size of a lossless superblock before one was coded, in bytes.
-const LOSSLESS_BYTES: u64 = 2_000;
+/// How many cells are refined in one frame at most: a change that comes meanwhile waits some milliseconds.
+const MOST_REFINED: usize = 1_024;
+/// The shortest time between two refinements in milliseconds.
+const REFINE_TIME: u64 = 16;
+/// A refinement is no larger than what the path takes in this many milliseconds.
+const REFINE_PATH: u64 = 50;
+/// The assumed size of a refined cell before one was coded, in bytes.
+const REFINED_BYTES: u64 = 32;
 /// A new keyframe makes the recording seekable: after this many bytes of other frames, at the next large change after a
 /// rest, ...
 const KEY_AFTER_BYTES: u64 = 4 * 1024 * 1024;
 /// ... or after this many at any large change. Motion without rest would stutter at each keyframe.
 const KEY_AT_LAST_BYTES: u64 = 8 * 1024 * 1024;
-
-/// The most regions of a frame; the rest is one bounding box.
-const MOST_REGIONS: usize = 8;
+/// The screen rests when nothing has changed for this long.
+const REST: u64 = 300;
 
 /// What to code next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plan {
     /// The whole picture, decodable alone.
     Key {
-        /// The quantiser.
-        quantiser: u32,
+        /// What may be coded with loss.
+        fidelity: Fidelity,
     },
-    /// The changed blocks.
+    /// What changed.
     Change {
-        /// The quantiser.
-        quantiser: u32,
-        /// The 16×16 blocks.
-        active: Bitmap,
+        /// What may be coded with loss.
+        fidelity: Fidelity,
+        /// Cells in motion, which are coded with loss although they may be text.
+        motion: Option<Cells>,
     },
-    /// Settled blocks, losslessly.
+    /// Settled cells, without loss.
     Refine {
-        /// The 16×16 blocks.
-        active: Bitmap,
+        /// The cells.
+        cells: Cells,
     },
 }
 
-/// Collects damage and decides what to code next.
+/// When and how often a superblock changed.
+#[derive(Clone, Copy, Debug)]
+struct History {
+    changed_at: u64,
+    /// How long it has to be quiet to be settled.
+    wait: u64,
+    /// Changes in a row at the pace of motion.
+    changes: u8,
+    /// Whether it changed since the last frame.
+    is_damaged: bool,
+}
+
+/// Follows changes and decides what to code next.
 #[derive(Clone, Debug)]
 pub struct Tracker {
     width: u16,
     height: u16,
-    damaged: Bitmap,
-    stale: Bitmap,
-    changed_at: Vec<u64>,
-    /// How often in a row a superblock changed at the pace of a caret.
-    restless: Vec<u8>,
+    columns: usize,
+    superblocks: Vec<History>,
+    /// How many superblocks changed since the last frame.
+    damaged: usize,
     /// When anything last changed.
     damaged_at: u64,
     /// Whether the current damage is the first after a rest.
     after_rest: bool,
+    refined_at: Option<u64>,
     key_wanted: bool,
     bytes_since_key: u64,
-    /// The measured size of a lossless superblock, in bytes.
-    lossless_bytes: u64,
+    /// The measured size of 64 refined cells, in bytes.
+    refined_bytes: u64,
 }
 
 impl Tracker {
     /// A screen of which the viewers have nothing.
     pub fn new(width: u16, height: u16) -> Self {
-        let stale = Bitmap::over(width, height, SUPERBLOCK);
-        let changed_at = vec![0; stale.cells().len()];
-        let restless = vec![0; stale.cells().len()];
-        let damaged = Bitmap::over(width, height, BLOCK);
+        let columns = usize::from(width.div_ceil(SUPERBLOCK));
+        let rows = usize::from(height.div_ceil(SUPERBLOCK));
+        let history = History { changed_at: 0, wait: QUIET, changes: 0, is_damaged: false };
         Self {
             width,
             height,
-            damaged,
-            stale,
-            changed_at,
-            restless,
+            columns,
+            superblocks: vec![history; columns * rows],
+            damaged: 0,
             damaged_at: 0,
             after_rest: false,
+            refined_at: None,
             key_wanted: true,
             bytes_since_key: 0,
-            lossless_bytes: LOSSLESS_BYTES,
+            refined_bytes: 64 * REFINED_BYTES,
         }
     }
 
     /// These pixels changed.
     pub fn damage(&mut self, now: u64, rect: Rect) {
         let Some(rect) = rect.clipped(self.width, self.height) else { return };
-        self.damaged.set_rect(rect, BLOCK);
-        self.after_rest |= !self.moves(now);
+        self.after_rest |= now >= self.damaged_at + REST;
         self.damaged_at = now;
-        let mut touched = Bitmap::over(self.width, self.height, SUPERBLOCK);
-        touched.set_rect(rect, SUPERBLOCK);
-        for (column, row) in touched.iter() {
-            let at = row * touched.columns() + column;
-            let since = now - self.changed_at[at];
-            // Several rectangles of one change count once.
-            if since >= PACE.start {
-                self.restless[at] = if PACE.contains(&since) { self.restless[at].saturating_add(1) } else { 0 };
+        let range = |start: u16, length: u16| {
+            usize::from(start / SUPERBLOCK)..usize::from(start).wrapping_add(length.into()).div_ceil(SUPERBLOCK.into())
+        };
+        for row in range(rect.y, rect.height) {
+            for history in &mut self.superblocks[row * self.columns..][range(rect.x, rect.width)] {
+                self.damaged += usize::from(!history.is_damaged);
+                history.change(now);
             }
-            self.changed_at[at] = now;
         }
     }
 
@@ -124,132 +131,113 @@ impl Tracker {
         self.key_wanted = true;
     }
 
-    /// What to code now; `None` when there is nothing to do or the path is full.
-    pub fn plan(&self, now: u64, pacer: &Pacer) -> Option<Plan> {
+    /// Whether a keyframe is due, whatever the path can take.
+    pub fn wants_key(&self) -> bool {
+        self.key_wanted
+    }
+
+    /// What to code now; `None` when there is nothing to do or the path is full. `stale` are the cells that viewers do
+    /// not have exactly.
+    pub fn plan(&self, now: u64, pacer: &Pacer, stale: &Cells) -> Option<Plan> {
         if self.key_wanted {
-            return Some(Plan::Key { quantiser: pacer.quantiser(now).max(LARGE_QUANTISER) });
-        }
-        if !self.damaged.is_empty() {
-            if !pacer.may_send() {
-                return None;
-            }
-            let large = self.damaged.count() * LARGE_PART > self.damaged.cells().len();
-            let quantiser = if large { pacer.quantiser(now).max(LARGE_QUANTISER) } else { pacer.quantiser(now) };
-            let enough = if self.after_rest { KEY_AFTER_BYTES } else { KEY_AT_LAST_BYTES };
-            return Some(if large && self.bytes_since_key > enough {
-                Plan::Key { quantiser }
-            } else {
-                Plan::Change { quantiser, active: self.damaged.clone() }
-            });
+            return Some(Plan::Key { fidelity: pacer.fidelity_of_key(now) });
         }
         if !pacer.may_send() {
             return None;
         }
-        let mut most = (self.stale.cells().len() / REFINE_PART).max(1);
-        if self.moves(now) {
-            let path = pacer.rate().unwrap_or(0) * BESIDE_MOTION / 1_000 / self.lossless_bytes;
-            most = most.min(usize::try_from(path).unwrap_or(most)).max(1);
+        if self.damaged > 0 {
+            let is_large = self.damaged * LARGE_PART > self.superblocks.len();
+            let enough = if self.after_rest { KEY_AFTER_BYTES } else { KEY_AT_LAST_BYTES };
+            if is_large && self.bytes_since_key > enough {
+                return Some(Plan::Key { fidelity: pacer.fidelity_of_key(now) });
+            }
+            let fidelity = pacer.fidelity(now);
+            return Some(Plan::Change { fidelity, motion: pacer.limits_motion(now).then(|| self.motion()) });
         }
-        let mut active = Bitmap::over(self.width, self.height, BLOCK);
-        for (column, row) in self.settled(now).take(most) {
-            active.set_rect(superblock(column, row), BLOCK);
+        if self.refined_at.is_some_and(|at| now < at + REFINE_TIME) {
+            return None;
         }
-        (!active.is_empty()).then_some(Plan::Refine { active })
+        let cells = self.settled(now, pacer, stale);
+        (!cells.is_empty()).then_some(Plan::Refine { cells })
     }
 
     /// When [`Tracker::plan`] may have something to refine even if nothing changes.
-    pub fn due(&self) -> Option<u64> {
-        self.stale.iter().map(|(column, row)| self.settles(column, row)).min()
+    pub fn due(&self, stale: &Cells) -> Option<u64> {
+        let settles = stale.superblocks().map(|(column, row)| self.superblocks[row * self.columns + column].settles());
+        let first = settles.min()?;
+        Some(self.refined_at.map_or(first, |at| first.max(at + REFINE_TIME)))
     }
 
-    /// A plan was executed in this many bytes; `differs` tells of a rectangle whether the viewers' picture still
-    /// differs from the screen there.
-    pub fn done(&mut self, plan: &Plan, bytes: u64, mut differs: impl FnMut(Rect) -> bool) {
+    /// A plan was executed in this many bytes.
+    pub fn done(&mut self, now: u64, plan: &Plan, bytes: u64) {
         self.bytes_since_key += bytes;
         match plan {
-            Plan::Key { quantiser } => {
+            Plan::Key { .. } => {
                 self.key_wanted = false;
                 self.bytes_since_key = 0;
-                self.damaged.clear();
-                self.after_rest = false;
-                self.stale.clear();
-                if *quantiser > 0 {
-                    for (column, row) in all(&self.stale) {
-                        if differs(superblock(column, row)) {
-                            self.stale.set(column, row);
-                        }
-                    }
-                }
             }
-            Plan::Change { active, .. } => {
-                for (column, row) in self.superblocks(active).iter() {
-                    if differs(superblock(column, row)) {
-                        self.stale.set(column, row);
-                    } else {
-                        self.stale.unset(column, row);
-                    }
-                }
-                self.damaged.clear();
-                self.after_rest = false;
-            }
-            Plan::Refine { active } => {
-                let refined = self.superblocks(active);
-                let each = bytes / refined.count().max(1) as u64;
-                self.lossless_bytes = ((self.lossless_bytes + each) / 2).max(1);
-                for (column, row) in refined.iter() {
-                    self.stale.unset(column, row);
-                }
+            Plan::Change { .. } => {}
+            Plan::Refine { cells } => {
+                let each = bytes * 64 / cells.count().max(1) as u64;
+                self.refined_bytes = ((self.refined_bytes + each) / 2).max(64);
+                self.refined_at = Some(now);
+                return;
             }
         }
+        self.damaged = 0;
+        self.after_rest = false;
+        self.superblocks.iter_mut().for_each(|history| history.is_damaged = false);
     }
 
-    /// The pixels that a frame with this map may change: whole superblocks.
-    pub fn touched(&self, active: &Bitmap) -> Vec<Rect> {
-        let superblocks = self.superblocks(active);
-        let pixels = |[x, y, columns, rows]: [usize; 4]| {
-            let at = |n: usize| u16::try_from(n * usize::from(SUPERBLOCK)).expect("blocks lie on a screen");
-            let rect = Rect { x: at(x), y: at(y), width: at(columns), height: at(rows) };
-            rect.clipped(self.width, self.height)
+    /// The superblocks in motion.
+    fn motion(&self) -> Cells {
+        let mut cells = self.no_cells();
+        let moving = self.superblocks.iter().enumerate().filter(|(_, h)| h.is_damaged && h.changes >= MOTION_CHANGES);
+        moving.for_each(|(i, _)| cells.set_rect(self.superblock(i % self.columns, i / self.columns)));
+        cells
+    }
+
+    /// The stale cells that may be refined now, as many as one frame and the path take.
+    fn settled(&self, now: u64, pacer: &Pacer, stale: &Cells) -> Cells {
+        let path = pacer.rate().map_or(u64::MAX, |rate| rate * REFINE_PATH / 1_000 * 64 / self.refined_bytes);
+        let most = usize::try_from(path).map_or(MOST_REFINED, |path| path.clamp(64, MOST_REFINED));
+        let is_settled = |column: usize, row: usize| {
+            let history = &self.superblocks[row / 8 * self.columns + column / 8];
+            !history.is_damaged && history.settles() <= now
         };
-        superblocks.rectangles(MOST_REGIONS).into_iter().filter_map(pixels).collect()
+        let mut cells = self.no_cells();
+        let settled = stale.iter().filter(|(column, row)| is_settled(*column, *row));
+        settled.take(most).for_each(|(column, row)| cells.set(column, row));
+        cells
     }
 
-    /// Whether the viewers' picture equals the screen once they have drawn what was coded.
-    pub fn exact(&self) -> bool {
-        !self.key_wanted && self.damaged.is_empty() && self.stale.is_empty()
+    fn no_cells(&self) -> Cells {
+        Cells::over(self.width.into(), self.height.into())
     }
 
-    /// Whether something has just changed.
-    fn moves(&self, now: u64) -> bool {
-        now < self.damaged_at + QUIET
+    fn superblock(&self, column: usize, row: usize) -> av1::Rect {
+        let side = usize::from(SUPERBLOCK);
+        av1::Rect { x: column * side, y: row * side, width: side, height: side }
     }
+}
 
-    fn superblocks(&self, active: &Bitmap) -> Bitmap {
-        let mut superblocks = Bitmap::over(self.width, self.height, SUPERBLOCK);
-        for (column, row) in active.iter() {
-            superblocks.set(column / 4, row / 4);
+impl History {
+    fn change(&mut self, now: u64) {
+        self.is_damaged = true;
+        let since = now - self.changed_at;
+        self.changed_at = now;
+        if since < ONE_CHANGE {
+            return;
         }
-        superblocks
+        self.changes = if since < MOTION_PACE { self.changes.saturating_add(1) } else { 1 };
+        if PACE.contains(&since) {
+            self.wait = 2 * since;
+        } else if since >= PACE.end {
+            self.wait = QUIET;
+        }
     }
 
-    fn settled(&self, now: u64) -> impl Iterator<Item = (usize, usize)> {
-        self.stale.iter().filter(move |(column, row)| self.settles(*column, *row) <= now)
+    fn settles(&self) -> u64 {
+        self.changed_at + self.wait
     }
-
-    /// When a stale superblock may be refined if nothing else happens.
-    fn settles(&self, column: usize, row: usize) -> u64 {
-        let at = row * self.stale.columns() + column;
-        let own = self.changed_at[at] + if self.restless[at] < RESTLESS { 0 } else { RESTLESS_QUIET };
-        (self.damaged_at + QUIET).min(self.changed_at[at] + LONG_QUIET).max(own)
-    }
-}
-
-fn all(grid: &Bitmap) -> impl Iterator<Item = (usize, usize)> + use<> {
-    let columns = grid.columns();
-    (0..grid.cells().len()).map(move |i| (i % columns, i / columns))
-}
-
-fn superblock(column: usize, row: usize) -> Rect {
-    let at = |n: usize| u16::try_from(n * usize::from(SUPERBLOCK)).expect("blocks lie on a screen");
-    Rect { x: at(column), y: at(row), width: SUPERBLOCK, height: SUPERBLOCK }
 }

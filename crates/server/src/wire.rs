@@ -140,7 +140,6 @@ pub async fn serve<S: Session>(wire: &Wire, connection: S, Incoming { quic, exch
     let (connection_id, who) = (attachment.connection, attachment.who);
     let mut tasks = JoinSet::new();
     if attachment.role == Role::Customer {
-        live.to_program(ServerMessage::UseFormat { format: live.screen.format() });
         tasks.spawn(watch_path(live.clone(), connection.clone(), quic));
     }
     let conversation = drive(wire, &live, (&connection, quic), attachment, proof, control, &mut tasks);

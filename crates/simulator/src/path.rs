@@ -15,6 +15,8 @@ const ENCODE: u64 = 8;
 const DRAW: u64 = 6;
 /// The most pictures a second.
 const FRAME_TIME: u64 = 16;
+/// The size of a picture by its coarseness, in hundredths of the finest one's.
+const SHARE: [u64; 4] = [100, 80, 65, 50];
 
 /// The link's properties during a period.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +46,7 @@ pub struct Drawn {
 pub struct Path {
     chance: Chance,
     periods: Vec<Period>,
-    /// The size of a picture at the finest quantiser, in bytes.
+    /// The size of a picture at the least coarseness, in bytes.
     size: u64,
     pacer: Pacer,
     /// When the link's queue is empty, and when the last packet arrives: packets stay in order.
@@ -142,8 +144,7 @@ impl Path {
             }
             next = now + FRAME_TIME;
             self.seq += 1;
-            // From quantiser 24 to 44 pictures shrink to a third.
-            let bytes = self.size * (64 - u64::from(self.pacer.quantiser(now))) / 40;
+            let bytes = self.size * SHARE[self.pacer.coarseness(now)] / 100;
             self.pacer.moved(now + ENCODE, bytes);
             self.pacer.sent(now + ENCODE, self.seq, bytes);
             let at = self.arrival(now + ENCODE, bytes) + DRAW;

@@ -11,7 +11,7 @@ import type { ServerMessage } from './types/ServerMessage';
 // version 156). Without it, the library uses a plain WebSocket, which survives that.
 Object.defineProperty(globalThis, 'WebSocketStream', { value: undefined, configurable: true, writable: true });
 
-const VERSION = 9;
+const VERSION = 10;
 const LARGEST_MESSAGE = 1024 * 1024;
 
 export interface Handlers {

@@ -1,6 +1,6 @@
 // Decodes pictures onto a canvas.
 
-import type { PictureFormat } from '$lib/api/types/PictureFormat';
+import type { PictureFormat } from './sequence';
 import { engine, type Decoded, type Engine, type DecoderChoice, type Picture } from './engine';
 import { Painter } from './painter';
 import { Stages } from './stages';
@@ -83,7 +83,7 @@ export class Decoder {
       this.format = format;
       const now = performance.now();
       // Nobody waits for refinement: it is sent when there is nothing else to do. A keyframe is a start.
-      if (pending && !pending.picture.lossless && !pending.picture.key) {
+      if (pending && !pending.picture.refines && !pending.picture.key) {
         const { picture, since } = pending;
         const times = { read: picture.read, encode: picture.encoded, decode: decoded - since, draw: now - decoded };
         this.stages.add(now, picture.data.length, times);

@@ -1,9 +1,8 @@
 // Decoders of pictures: the browser's own, or the one that Deskside includes (wasm_engine.ts).
 
-import type { PictureFormat } from '$lib/api/types/PictureFormat';
 import type { Frame } from './frames';
+import { formatOf, type PictureFormat } from './sequence';
 import { WasmEngine } from './wasm_engine';
-import { formatOf } from './sequence';
 import type { Painter } from './painter';
 
 export type Picture = Extract<Frame, { kind: 'picture' }>;

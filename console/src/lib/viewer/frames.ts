@@ -14,7 +14,7 @@ export type Frame =
   | {
       kind: 'picture';
       key: boolean;
-      lossless: boolean;
+      refines: boolean;
       seq: number;
       time: number;
       width: number;
@@ -107,7 +107,7 @@ export function parse(bytes: Uint8Array<ArrayBufferLike>): Frame | null {
       return {
         kind: 'picture',
         key: (flags & 1) === 1,
-        lossless: (flags & 2) === 2,
+        refines: (flags & 2) === 2,
         seq,
         time,
         width,

@@ -1,6 +1,6 @@
 // Which pictures this browser decodes correctly: tested with a picture, because codec strings do not tell.
 
-import type { PictureFormat } from '$lib/api/types/PictureFormat';
+import type { PictureFormat } from './sequence';
 import { configuration, type DecoderChoice } from './engine';
 import { WasmEngine } from './wasm_engine';
 import { interleave } from './painter';
@@ -13,12 +13,12 @@ export interface DecodingOption {
 
 /** Codec strings for the same stream: Firefox accepts only the second, and decodes it correctly. */
 const GBR = ['av01.1.08M.08', 'av01.0.08M.08'];
-/** What every browser with AV1 shows, less sharply. */
+/** What a customer's browser codes, and every browser with AV1 shows. */
 const YUV420 = 'av01.0.08M.08';
 const WASM: DecoderChoice = { is: 'wasm' };
 const PATIENCE = 3_000;
 
-/** A lossless AV1 keyframe of 64×64 pixels: see crates/screen/tests/it/probe.rs. */
+/** A lossless AV1 keyframe of 64×64 pixels: see crates/aom/tests/it/probe.rs. */
 // prettier-ignore
 const PICTURE = '12000a0c20000002afff80308086801032990314100000d98a3eb73b33629b3fb2b002637f48a9a987cf9299ca4dcd10dbdf1854dee8db6c29de686f4d1ae01009cba6a69195cd0fc80a79c318afdba47b6393530a3d65cc97a49cbb47e37da1e42a53bbdce5f0c7c8203ec9d034a9593519ff6bc2cd5d0b61397c45110a8254b0b1f024c865d6d70cfac7aee0d4f1a73370cd6709976ba896168b40ddf676d20ed93ab3b54e9d99cf568e041e62607be8e238f3565c18fa1b5041f6ff9aec350ca2d96d1f374e8f41106099599ef391da80aeadaf759cb65effbf34d3f5d011d4e6119bb0f90fd5b1275296b46fe7296f44461d294a2bc4aeaa2fcbcba02a3041d287b8999b413c9f1be40e06b47a161cbbec8d07e1f8cb5eb772786aca4cc3edd7705ae97c48696aaa753b2c1981762dd2bc49d96d91526f2dab3cd7204c28e42c635b210ae3523ecf0c1c31ee5d1ee0be83d43523b60e5092fe76243fc966fb17796c7ba458d2e8a0fd6848e2e384fb2e32ceca0e5533dcf2bca328ddcb3be18221a47f4bca08ffe746375be3c070f10a90b229240f2aeab1c638278a48fdcc758a7f2e118f9a5f9d4b90';
 
@@ -43,9 +43,9 @@ export async function probe(): Promise<DecodingOption[]> {
   return [...exact.map(options('gbr')), ...blurred.map(options('yuv420'))];
 }
 
-/** The best option that has not failed; a customer's browser codes 4:2:0, whatever this one can show. */
-export function bestOption(options: DecodingOption[], failed: DecodingOption[], codesYuv420: boolean) {
-  return options.find((o) => !failed.includes(o) && (!codesYuv420 || o.format === 'yuv420')) ?? null;
+/** The best option that has not failed, for what the customer's side codes. */
+export function bestOption(options: DecodingOption[], failed: DecodingOption[], coded: PictureFormat) {
+  return options.find((o) => !failed.includes(o) && o.format === coded) ?? null;
 }
 
 async function exactCodec(): Promise<string | null> {

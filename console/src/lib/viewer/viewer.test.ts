@@ -11,7 +11,7 @@ describe('parse', () => {
     expect(parse(bytes)).toEqual({
       kind: 'picture',
       key: true,
-      lossless: false,
+      refines: false,
       seq: 9,
       time: 256,
       width: 1920,

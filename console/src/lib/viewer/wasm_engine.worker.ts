@@ -1,6 +1,6 @@
 // The decoder that pages include: libaom in WebAssembly (console/decoder), in a worker.
 
-import type { PictureFormat } from '$lib/api/types/PictureFormat';
+import type { PictureFormat } from './sequence';
 import type { Region } from './painter';
 
 export interface Order {

@@ -52,7 +52,7 @@ fn whatever_is_asked_for_the_encoder_tells_the_truth() {
     let mut noise = crate::drawing::Noise::new(9);
     for _ in 0..60 {
         let bytes: Vec<u8> = (0..40 + noise.below(200)).map(|_| noise.next() as u8).collect();
-        let mut decoder = screen::Decoder::new().unwrap();
+        let mut decoder = aom::Decoder::new().unwrap();
         av1::oracle::drawing(&bytes, |unit| Some(decoder.decode(unit).unwrap().planes().clone()));
     }
 }

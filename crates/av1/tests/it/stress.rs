@@ -4,8 +4,8 @@
 
 use std::thread;
 
+use aom::Decoder;
 use av1::{Cells, Coded, Encoder, Fidelity, Job, Jobs, Rect, Request};
-use screen::Decoder;
 
 use crate::{
     decoders,

@@ -13,7 +13,7 @@ pub(crate) fn frames(count: u32) -> Vec<(bool, Vec<u8>)> {
         let now = u64::from(i) * 200 + 1;
         let rect = screen::Rect { x: 0, y: 0, width: 320, height: 200 };
         let pixels: Vec<u8> = (0..320 * 200 * 4u32).map(|n| (n / 7 * (i + 1)) as u8).collect();
-        coder.update(now, rect, &pixels);
+        coder.update(now, rect, &pixels).unwrap();
         if i == 5 {
             coder.want_key();
         }

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use aom::{Bitmap, Encoder, Format, Picture, Request};
 use embedded_graphics::{
     mono_font::{MonoTextStyle, ascii::FONT_10X20},
     pixelcolor::BinaryColor,
@@ -10,7 +11,6 @@ use embedded_graphics::{
     text::{Alignment, Text},
 };
 use protocol::Pause;
-use screen::{Aom, Bitmap, CodecError, Encoder, Format, Picture, Rect, Request};
 
 /// The longest side of a placeholder frame in pixels.
 const LONGEST: u32 = 640;
@@ -51,7 +51,7 @@ impl PlaceholderFrame {
     }
 
     /// The encoded frame that replaces a screen of this size.
-    pub fn coded(self, screen: [u32; 2], gbr: bool) -> Result<Coded, CodecError> {
+    pub fn coded(self, screen: [u32; 2], gbr: bool) -> Result<Coded, aom::Error> {
         let [width, height] = shape(screen);
         let kind = (self, [width, height], gbr);
         let mut all = CACHE.lock().expect("lock is not poisoned");
@@ -66,16 +66,15 @@ impl PlaceholderFrame {
         Ok(coded)
     }
 
-    fn encode(self, width: u16, height: u16, gbr: bool) -> Result<Vec<u8>, CodecError> {
+    fn encode(self, width: u16, height: u16, gbr: bool) -> Result<Vec<u8>, aom::Error> {
         let mut canvas =
             Canvas { width, height, scale: 1, pixels: vec![GROUND; usize::from(width) * usize::from(height)] };
         self.draw(&mut canvas);
-        let mut picture = Picture::new(width, height);
         let bgrx: Vec<u8> = canvas.pixels.iter().flat_map(|[r, g, b]| [*b, *g, *r, 0]).collect();
-        picture.copy_bgrx(Rect { x: 0, y: 0, width, height }, &bgrx);
+        let picture = Picture::from_bgrx(width, height, &bgrx);
         let format = if gbr { Format::Gbr } else { Format::Yuv420 };
         let active = Bitmap::over(width, height, 16);
-        Aom::new(width, height, 1, format)?.encode(&picture, 0, &Request { key: true, quantiser: 24, active })
+        Encoder::new(width, height, 1, format)?.encode(&picture, 0, &Request { key: true, quantiser: 24, active })
     }
 
     fn draw(self, canvas: &mut Canvas) {
@@ -167,7 +166,7 @@ mod tests {
                 let sequence = unit.sequence.unwrap();
                 assert_eq!((unit.key, sequence.is_gbr()), (true, gbr));
                 assert_eq!([sequence.width, sequence.height], size.map(u32::from));
-                let shown = screen::Decoder::new().unwrap().decode(&data);
+                let shown = aom::Decoder::new().unwrap().decode(&data);
                 if gbr && height > 100 {
                     let picture = shown.unwrap();
                     assert_eq!([picture.width(), picture.height()], size);

@@ -95,7 +95,7 @@ mod tests {
     }
 
     fn picture(key: bool, payload: &[u8]) -> Frame {
-        frame(FrameKind::Picture { key, lossless: false }, payload)
+        frame(FrameKind::Picture { key, refines: false }, payload)
     }
 
     /// A keyframe of this size, and a picture that builds on it.
@@ -103,7 +103,7 @@ mod tests {
         let mut coder = Coder::new(width, height, 1).unwrap();
         let whole = Rect { x: 0, y: 0, width, height };
         let mut shade = |now: u64, shade: u8| {
-            coder.update(now, whole, &[shade; 4].repeat(usize::from(width) * usize::from(height)));
+            coder.update(now, whole, &[shade; 4].repeat(usize::from(width) * usize::from(height))).unwrap();
             let coded = coder.next(now).unwrap().unwrap();
             coder.pacer.drawn(now + 1, coded.seq);
             coded.data

@@ -16,7 +16,7 @@ fn a_screen_header_with_each_byte_named() {
     #[rustfmt::skip]
     let bytes = [
         1,             // picture
-        0b01,          // keyframe, not lossless
+        0b01,          // keyframe, no refinement
         0x07, 0x80,    // 1920 wide
         0x04, 0x38,    // 1080 high
         0, 0, 0, 9,    // frame 9
@@ -27,7 +27,7 @@ fn a_screen_header_with_each_byte_named() {
         2,             // two regions
     ];
     let header = Header::from_bytes(&bytes).unwrap();
-    let kind = FrameKind::Picture { key: true, lossless: false };
+    let kind = FrameKind::Picture { key: true, refines: false };
     let (read, encoded) = (5, 42);
     let expected =
         Header { kind, width: 1920, height: 1080, seq: 9, time: 256, length: 4096, read, encoded, regions: 2 };
@@ -65,7 +65,7 @@ fn a_malformed_header_is_refused_with_the_reason() {
 }
 
 fn frame(seq: u32, length: usize) -> Vec<u8> {
-    let kind = FrameKind::Picture { key: false, lossless: false };
+    let kind = FrameKind::Picture { key: false, refines: false };
     let header =
         Header { kind, width: 64, height: 64, seq, time: 0, length: length as u32, read: 0, encoded: 0, regions: 0 };
     let mut bytes = header.to_bytes().to_vec();

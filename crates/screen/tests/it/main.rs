@@ -2,5 +2,4 @@
 
 mod exact;
 mod pace;
-mod probe;
 mod track;

@@ -52,7 +52,7 @@ fn a_thin_path_gets_coarser_frames() {
             pacer.drawn(now + took, seq);
             now += took.max(50);
         }
-        assert_eq!(pacer.quantiser(now) == 24, finest, "at {rate} bytes/s");
+        assert_eq!((pacer.coarseness(now) == 0), finest, "at {rate} bytes/s");
     }
 }
 
@@ -62,12 +62,12 @@ fn sustained_motion_becomes_coarser_and_a_change_after_a_rest_is_fine() {
     for now in (0..3_000).step_by(33) {
         pacer.moved(now, 30_000);
     }
-    assert!(pacer.quantiser(3_000) > 32, "900 kB a second exceed the limit for motion");
-    assert_eq!(pacer.quantiser(4_000), 24, "a key press after a rest");
+    assert!(pacer.coarseness(3_000) > 1 && pacer.limits_motion(3_000), "900 kB a second exceed the limit for motion");
+    assert_eq!(pacer.coarseness(4_000), 0, "a key press after a rest");
     for now in (5_000..8_000).step_by(66) {
         pacer.moved(now, 12_000);
     }
-    assert_eq!(pacer.quantiser(8_000), 24, "a scrolling terminal stays within the limit with 180 kB a second");
+    assert_eq!(pacer.coarseness(8_000), 0, "a scrolling terminal stays within the limit with 180 kB a second");
 }
 
 #[test]

@@ -74,9 +74,7 @@ impl ControlReader {
                 }
                 return None;
             }
-            ClientMessage::Drawn { .. } | ClientMessage::NeedKeyframe {} | ClientMessage::Shows { .. }
-                if !live.read(|s| s.may_watch(who)).await =>
-            {
+            ClientMessage::Drawn { .. } | ClientMessage::NeedKeyframe {} if !live.read(|s| s.may_watch(who)).await => {
                 return None;
             }
             ClientMessage::Drawn { seq } => {
@@ -91,12 +89,6 @@ impl ControlReader {
             }
             ClientMessage::NeedKeyframe {} => {
                 live.to_program(ServerMessage::NeedKeyframe {});
-                return None;
-            }
-            ClientMessage::Shows { format } => {
-                if let Some(format) = live.screen.set_format(self.connection_id, format) {
-                    live.to_program(ServerMessage::UseFormat { format });
-                }
                 return None;
             }
             ClientMessage::Annotate { mark } => {

@@ -99,7 +99,7 @@ async fn resizing_is_reported_now_and_then_and_the_last_size_always() {
     grant(&mut technician, &mut customer, &[Right::View]).await;
     let payload = capacity::key();
     let frame = |n: u16| {
-        let kind = FrameKind::Picture { key: true, lossless: false };
+        let kind = FrameKind::Picture { key: true, refines: false };
         let (width, seq) = (100 + n, u32::from(n));
         let length = u32::try_from(payload.len()).unwrap();
         let header = Header { kind, width, height: 100, seq, time: 0, length, read: 0, encoded: 0, regions: 0 };

@@ -38,7 +38,7 @@ pub(crate) fn frame(kind: FrameKind, seq: u32, time: u32, payload: &[u8]) -> Vec
 
 pub(crate) fn key() -> Vec<u8> {
     let mut coder = Coder::new(64, 64, 1).unwrap();
-    coder.update(1, Rect { x: 0, y: 0, width: 64, height: 64 }, &[0; 64 * 64 * 4]);
+    coder.update(1, Rect { x: 0, y: 0, width: 64, height: 64 }, &[0; 64 * 64 * 4]).unwrap();
     coder.next(1).unwrap().unwrap().data
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn delta() -> Vec<u8> {
 /// The customer's side: sends frames at their times until it is stopped.
 async fn send(customer: Peer, begun: Instant, moving: bool, stop: Arc<AtomicBool>) {
     let now = || begun.elapsed().as_micros() as u32;
-    let first = frame(FrameKind::Picture { key: true, lossless: false }, 1, now(), &key());
+    let first = frame(FrameKind::Picture { key: true, refines: false }, 1, now(), &key());
     let mut stream = customer.stream(&[b"S".as_slice(), &first].concat()).await;
     let payload = delta();
     let mut seq = 1;
@@ -64,7 +64,7 @@ async fn send(customer: Peer, begun: Instant, moving: bool, stop: Arc<AtomicBool
         ticks.tick().await;
         if moving {
             seq += 1;
-            let kind = FrameKind::Picture { key: false, lossless: false };
+            let kind = FrameKind::Picture { key: false, refines: false };
             if stream.write_all(&frame(kind, seq, now(), &payload)).await.is_err() {
                 return;
             }
@@ -158,7 +158,7 @@ async fn plain(count: usize) -> Measurement {
             let (mut ticks, payload) = (tokio::time::interval(FRAME_TIME), vec![7; FRAME]);
             while !gone.load(Relaxed) {
                 ticks.tick().await;
-                let kind = FrameKind::Picture { key: false, lossless: false };
+                let kind = FrameKind::Picture { key: false, refines: false };
                 let bytes = frame(kind, 1, begun.elapsed().as_micros() as u32, &payload);
                 if giver.write_all(&bytes).await.is_err() {
                     return;

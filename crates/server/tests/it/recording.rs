@@ -12,8 +12,8 @@ use crate::{
     wire::grant,
 };
 
-pub(crate) const KEY: FrameKind = FrameKind::Picture { key: true, lossless: false };
-const DELTA: FrameKind = FrameKind::Picture { key: false, lossless: false };
+pub(crate) const KEY: FrameKind = FrameKind::Picture { key: true, refines: false };
+const DELTA: FrameKind = FrameKind::Picture { key: false, refines: false };
 
 /// Sessions from now on have this policy, and the settings say the opposite.
 pub(crate) fn policy(fixture: &Fixture, record: bool, unrecorded: &str) {

@@ -85,7 +85,7 @@ async fn a_role_without_view_gets_no_picture() {
     assert!(format!("{said:?}").contains("your role does not allow this"), "{said:?}");
 
     grant(&mut eva, &mut customer, &[Right::View]).await;
-    let kind = FrameKind::Picture { key: true, lossless: false };
+    let kind = FrameKind::Picture { key: true, refines: false };
     let _screen = customer.stream(&[b"S".as_slice(), &capacity::frame(kind, 1, 0, &capacity::key())].concat()).await;
     eva.session.accept_uni().await.expect("the picture arrives where it may be seen");
     let quiet = tokio::time::timeout(Duration::from_millis(500), writer.session.accept_uni()).await;

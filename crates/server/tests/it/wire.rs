@@ -113,7 +113,7 @@ async fn grant_control_and_check(
 async fn frames_outside_the_grant_reach_nobody() {
     let fixture = Fixture::open("frames");
     let (mut technician, mut customer) = pair(&fixture).await;
-    let kind = FrameKind::Picture { key: true, lossless: false };
+    let kind = FrameKind::Picture { key: true, refines: false };
     let _screen = customer.stream(&[b"S".as_slice(), &capacity::frame(kind, 1, 0, &capacity::key())].concat()).await;
     unharmed(&mut technician, &mut customer, "still here").await;
     let frame = tokio::time::timeout(Duration::from_millis(500), technician.session.accept_uni()).await;
@@ -130,7 +130,7 @@ async fn a_program_that_reconnects_early_gets_acknowledgements_of_its_new_frames
     assert!(old.until(|m| matches!(m, ServerMessage::CaughtUp {})).await.is_some());
     grant(&mut technician, &mut old, &[Right::View]).await;
     let picture = |seq| {
-        let kind = FrameKind::Picture { key: true, lossless: false };
+        let kind = FrameKind::Picture { key: true, refines: false };
         [b"S".as_slice(), &capacity::frame(kind, seq, 0, &capacity::key())].concat()
     };
     let shared = |m: &ServerMessage| matches!(m, ServerMessage::State { state, .. } if state.screen.is_some());

@@ -1,17 +1,15 @@
-//! libaom in real-time mode, 8 bit: 4:4:4 with the identity matrix (GBR) in full range, or 4:2:0 as a fallback.
+//! The encoder in real-time mode, 8 bit: 4:4:4 with the identity matrix (GBR) in full range, or 4:2:0.
 //!
-//! The settings are the measured ones of `docs/decisions/0002-screen.md`. Three of them are necessary for exactness: no
-//! in-loop filters (they leak across the edge of the active map), superblocks of 64, and staleness counted in these.
+//! No in-loop filters: they leak across the edge of the active map.
 
-use std::ffi::{CStr, CString, c_int};
-use std::{mem, ptr};
+use std::{
+    ffi::{CStr, CString, c_int},
+    mem, ptr,
+};
 
 use libaom_sys as ffi;
 
-use crate::{
-    CodecError, Encoder, Format, Picture, Rect, Request,
-    yuv::{self, Yuv},
-};
+use crate::{Bitmap, Error, Format, Picture, check, words, yuv::Yuv};
 
 const OPTIONS: [(&CStr, &CStr); 20] = [
     (c"cpu-used", c"10"),
@@ -36,8 +34,19 @@ const OPTIONS: [(&CStr, &CStr); 20] = [
     (c"row-mt", c"1"),
 ];
 
+/// How to code a picture.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Whether it is decodable without any other. If so, the map is ignored.
+    pub key: bool,
+    /// AV1's quantiser index as libaom counts it, 0 (lossless) to 63.
+    pub quantiser: u32,
+    /// The 16×16 blocks that may change; all others stay as the viewer has them.
+    pub active: Bitmap,
+}
+
 /// The encoder.
-pub struct Aom {
+pub struct Encoder {
     context: Box<ffi::aom_codec_ctx_t>,
     config: ffi::aom_codec_enc_cfg_t,
     /// The picture in 4:2:0, when that is what is coded.
@@ -45,11 +54,11 @@ pub struct Aom {
 }
 
 // SAFETY: a libaom context has no ties to the thread that made it; `&mut self` keeps callers one at a time.
-unsafe impl Send for Aom {}
+unsafe impl Send for Encoder {}
 
-impl Aom {
+impl Encoder {
     /// An encoder for pictures of this size. Two threads make two tile columns.
-    pub fn new(width: u16, height: u16, threads: u32, format: Format) -> Result<Self, CodecError> {
+    pub fn new(width: u16, height: u16, threads: u32, format: Format) -> Result<Self, Error> {
         // SAFETY: the interface is a static of libaom; `config` is plain data, filled in before it is read; the context
         // is zeroed, which is what `aom_codec_enc_init_ver` asks for, and boxed, so that it never moves.
         let mut aom = unsafe {
@@ -105,7 +114,7 @@ impl Aom {
 
     /// Every picture refers to the previous one and to none before it: the seven buffers of 9 MB (at 1080p) that libaom
     /// rotates otherwise shrink to three.
-    fn refer_to_last_only(&mut self) -> Result<(), CodecError> {
+    fn refer_to_last_only(&mut self) -> Result<(), Error> {
         let mut references = ffi::aom_svc_ref_frame_config {
             reference: [1, 0, 0, 0, 0, 0, 0],
             ref_idx: [0, 1, 2, 3, 4, 5, 6],
@@ -117,13 +126,13 @@ impl Aom {
         self.checked(result)
     }
 
-    fn option(&mut self, name: &CStr, value: &CStr) -> Result<(), CodecError> {
+    fn option(&mut self, name: &CStr, value: &CStr) -> Result<(), Error> {
         // SAFETY: the context is initialised and both strings end in zero.
         let result = unsafe { ffi::aom_codec_set_option(&mut *self.context, name.as_ptr(), value.as_ptr()) };
-        self.checked(result).map_err(|e| CodecError(format!("option {name:?}: {e}")))
+        self.checked(result).map_err(|e| Error(format!("option {name:?}: {e}")))
     }
 
-    fn checked(&self, result: ffi::aom_codec_err_t) -> Result<(), CodecError> {
+    fn checked(&self, result: ffi::aom_codec_err_t) -> Result<(), Error> {
         if result == ffi::AOM_CODEC_OK {
             return Ok(());
         }
@@ -132,14 +141,15 @@ impl Aom {
             let text = ffi::aom_codec_error_detail(&*self.context);
             if text.is_null() { CString::default() } else { CStr::from_ptr(text).to_owned() }
         };
-        Err(CodecError(format!("{} {}", words(result), detail.to_string_lossy())))
+        Err(Error(format!("{} {}", words(result), detail.to_string_lossy())))
     }
 }
 
-impl Encoder for Aom {
-    fn encode(&mut self, picture: &Picture, time: u64, request: &Request) -> Result<Vec<u8>, CodecError> {
+impl Encoder {
+    /// Codes one picture, shown at `time` milliseconds. Times are strictly increasing.
+    pub fn encode(&mut self, picture: &Picture, time: u64, request: &Request) -> Result<Vec<u8>, Error> {
         if u32::from(picture.width()) != self.config.g_w || u32::from(picture.height()) != self.config.g_h {
-            return Err(CodecError("the picture has another size than the encoder".into()));
+            return Err(Error("the picture has another size than the encoder".into()));
         }
         if self.config.rc_min_quantizer != request.quantiser {
             self.config.rc_min_quantizer = request.quantiser;
@@ -188,62 +198,11 @@ impl Encoder for Aom {
                 }
             }
         }
-        if data.is_empty() { Err(CodecError("no frame came out".into())) } else { Ok(data) }
+        if data.is_empty() { Err(Error("no frame came out".into())) } else { Ok(data) }
     }
 }
 
-impl Aom {
-    /// What every viewer sees after the last picture, pixel for pixel.
-    pub fn reconstruction(&mut self) -> Result<Reconstruction<'_>, CodecError> {
-        // SAFETY: all-zero bytes are a valid value of this plain C struct; the context is initialised, and libaom fills
-        // the image with pointers into a buffer of its own, which stays until the next picture is coded. The borrow of
-        // `self` keeps that from happening.
-        unsafe {
-            let mut image: ffi::aom_image_t = mem::zeroed();
-            let control = ffi::AV1_GET_NEW_FRAME_IMAGE as c_int;
-            let result = ffi::aom_codec_control(&mut *self.context, control, &raw mut image);
-            self.checked(result)?;
-            Ok(Reconstruction { image, yuv: self.yuv.as_ref() })
-        }
-    }
-}
-
-/// The encoder's reconstruction of the last picture.
-pub struct Reconstruction<'a> {
-    image: ffi::aom_image_t,
-    /// What was coded, if that is not the picture itself. Borrowed from the encoder, like the image.
-    yuv: Option<&'a Yuv>,
-}
-
-impl Reconstruction<'_> {
-    /// Whether any pixel of the rectangle differs from the picture's.
-    pub fn differs(&self, picture: &Picture, rect: Rect) -> bool {
-        let (width, height) = (self.image.d_w.min(picture.width().into()), self.image.d_h.min(picture.height().into()));
-        let Some(rect) = rect.clipped(width as u16, height as u16) else { return false };
-        (0..3).any(|plane| {
-            let (coded, width) = match self.yuv {
-                Some(yuv) => yuv.plane(plane),
-                None => (&picture.planes()[plane][..], usize::from(picture.width())),
-            };
-            let halved = u16::from(self.yuv.is_some() && plane > 0);
-            let side = |start: u16, length: u16| {
-                let end = (usize::from(start) + usize::from(length) + usize::from(halved)) >> halved;
-                (usize::from(start >> halved), end)
-            };
-            let ((left, right), (top, bottom)) = (side(rect.x, rect.width), side(rect.y, rect.height));
-            let stride = self.image.stride[plane] as usize;
-            (top..bottom).any(|row| {
-                // SAFETY: the rectangle lies on the image, whose planes have `stride` × height bytes.
-                let shown = unsafe {
-                    std::slice::from_raw_parts(self.image.planes[plane].add(row * stride + left), right - left)
-                };
-                shown != &coded[row * width..][left..right]
-            })
-        })
-    }
-}
-
-impl Drop for Aom {
+impl Drop for Encoder {
     fn drop(&mut self) {
         // SAFETY: the context was initialised in `new` and is destroyed once.
         unsafe { ffi::aom_codec_destroy(&mut *self.context) };
@@ -290,72 +249,4 @@ fn image_of_yuv(yuv: &Yuv, width: u16, height: u16) -> ffi::aom_image_t {
         image.stride[i] = stride as c_int;
     }
     image
-}
-
-/// The decoder: what a viewer sees.
-pub struct Decoder {
-    context: Box<ffi::aom_codec_ctx_t>,
-}
-
-impl Decoder {
-    /// A decoder in its initial state.
-    pub fn new() -> Result<Self, CodecError> {
-        // SAFETY: as in `Aom::new`; a null configuration means the defaults.
-        unsafe {
-            let mut context: Box<ffi::aom_codec_ctx_t> = Box::new(mem::zeroed());
-            let version = ffi::AOM_DECODER_ABI_VERSION as c_int;
-            check(ffi::aom_codec_dec_init_ver(&mut *context, ffi::aom_codec_av1_dx(), ptr::null(), 0, version))?;
-            Ok(Self { context })
-        }
-    }
-
-    /// Decodes one temporal unit.
-    pub fn decode(&mut self, data: &[u8]) -> Result<Picture, CodecError> {
-        // SAFETY: the data outlives the call; the frame belongs to the context and is copied before the next call; its
-        // planes have `stride` × height bytes, the second and third half as many each way where the format says 4:2:0.
-        unsafe {
-            check(ffi::aom_codec_decode(&mut *self.context, data.as_ptr(), data.len(), ptr::null_mut()))?;
-            let mut iterator = ptr::null();
-            let frame = ffi::aom_codec_get_frame(&mut *self.context, &mut iterator).as_ref();
-            let frame = frame.ok_or_else(|| CodecError("no picture came out".into()))?;
-            let side = |n: u32| u16::try_from(n).map_err(|_| CodecError("a picture beyond all bounds".into()));
-            let mut picture = Picture::new(side(frame.d_w)?, side(frame.d_h)?);
-            let (width, height) = (frame.d_w as usize, frame.d_h as usize);
-            let row = |plane: usize, row: usize, length: usize| {
-                let from = frame.planes[plane].add(row * frame.stride[plane] as usize);
-                std::slice::from_raw_parts(from, length)
-            };
-            match frame.fmt {
-                ffi::AOM_IMG_FMT_I444 => {
-                    for (plane, y) in (0..3).flat_map(|plane| (0..height).map(move |y| (plane, y))) {
-                        picture.plane_mut(plane)[y * width..][..width].copy_from_slice(row(plane, y, width));
-                    }
-                }
-                ffi::AOM_IMG_FMT_I420 => {
-                    let half = width.div_ceil(2);
-                    for y in 0..height {
-                        yuv::into_row(&mut picture, y, [row(0, y, width), row(1, y / 2, half), row(2, y / 2, half)]);
-                    }
-                }
-                _ => return Err(CodecError("a picture in an unsupported format".into())),
-            }
-            Ok(picture)
-        }
-    }
-}
-
-impl Drop for Decoder {
-    fn drop(&mut self) {
-        // SAFETY: the context was initialised in `new` and is destroyed once.
-        unsafe { ffi::aom_codec_destroy(&mut *self.context) };
-    }
-}
-
-fn check(result: ffi::aom_codec_err_t) -> Result<(), CodecError> {
-    if result == ffi::AOM_CODEC_OK { Ok(()) } else { Err(CodecError(words(result))) }
-}
-
-fn words(result: ffi::aom_codec_err_t) -> String {
-    // SAFETY: libaom returns a static string for every value.
-    unsafe { CStr::from_ptr(ffi::aom_codec_err_to_string(result)) }.to_string_lossy().into_owned()
 }

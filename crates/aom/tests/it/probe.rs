@@ -1,17 +1,15 @@
 //! The picture with which a page tests its browser's decoders.
 
-use screen::{Aom, Bitmap, Decoder, Encoder, Format, Picture, Rect, Request};
+use aom::{Bitmap, Decoder, Encoder, Format, Picture, Request};
 
 /// Sixteen squares of different colours: wrong matrices, ranges and subsampling all show.
 fn pattern() -> Picture {
-    let mut picture = Picture::new(64, 64);
     let pixel = |i: u32| {
         let (x, y) = (i % 64 / 16, i / 64 / 16);
         [(x * 85) as u8, (y * 85) as u8, ((x + y) % 4 * 85) as u8, 0]
     };
     let bgrx: Vec<u8> = (0..64 * 64).flat_map(pixel).collect();
-    picture.copy_bgrx(Rect { x: 0, y: 0, width: 64, height: 64 }, &bgrx);
-    picture
+    Picture::from_bgrx(64, 64, &bgrx)
 }
 
 #[test]
@@ -24,7 +22,7 @@ fn the_console_tests_decoders_with_this_picture() {
     if std::env::var_os("DESKSIDE_PRINT").is_some() {
         let active = Bitmap::over(64, 64, 16);
         let request = Request { key: true, quantiser: 0, active };
-        let made = Aom::new(64, 64, 1, Format::Gbr).unwrap().encode(&pattern(), 0, &request).unwrap();
+        let made = Encoder::new(64, 64, 1, Format::Gbr).unwrap().encode(&pattern(), 0, &request).unwrap();
         println!("{}", made.iter().map(|b| format!("{b:02x}")).collect::<String>());
     }
     assert!(Decoder::new().unwrap().decode(&bytes).unwrap() == pattern());

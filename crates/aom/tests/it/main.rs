@@ -1,0 +1,3 @@
+//! Pictures through libaom.
+
+mod probe;
