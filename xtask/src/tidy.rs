@@ -2,6 +2,7 @@
 
 mod architecture;
 mod modules;
+mod references;
 
 use std::{
     fs,
@@ -51,6 +52,7 @@ pub fn run() -> anyhow::Result<()> {
     let architecture = Architecture::read(&root())?;
     crates(&architecture, &mut broken)?;
     modules::check(&root(), &architecture, &mut broken)?;
+    references::check(&root(), &mut broken)?;
     words(&mut broken)?;
     licences(&mut broken)?;
     wire(&mut broken)?;
