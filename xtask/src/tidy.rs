@@ -1,6 +1,8 @@
 //! The project's own rules that no compiler checks. Cheap to extend.
 
+mod architecture;
 mod modules;
+mod references;
 
 use std::{
     fs,
@@ -11,23 +13,7 @@ use anyhow::Context;
 
 use crate::{packages, root};
 
-/// The allowed dependencies: a crate, and the crates of ours that it may name in its Cargo.toml.
-const EDGES: [(&str, &[&str]); 13] = [
-    // Only the tests of `av1` and `screen`: they decode with libaom.
-    ("av1", &["aom"]),
-    ("aom", &[]),
-    ("protocol", &[]),
-    ("session", &["protocol"]),
-    ("screen", &["av1", "aom"]),
-    ("evidence", &["protocol", "session", "screen"]),
-    ("platform", &["protocol"]),
-    ("store", &["platform", "protocol"]),
-    ("live_sessions", &["protocol", "session", "screen", "aom", "evidence", "platform", "store"]),
-    ("archive", &["protocol", "session", "av1", "aom", "evidence", "platform", "store", "live_sessions"]),
-    ("server", &["protocol", "session", "screen", "evidence", "platform", "store", "live_sessions", "archive"]),
-    ("customer", &["protocol", "session", "screen"]),
-    ("simulator", &["protocol", "session", "screen"]),
-];
+use architecture::Architecture;
 
 /// The folders that hold one file for each system.
 const SYSTEM_FOLDERS: [&str; 4] = [
@@ -59,9 +45,10 @@ const FORBIDDEN: [(&str, &str, &[&str]); 7] = [
 /// Checks every rule; reports every violation.
 pub fn run() -> anyhow::Result<()> {
     let mut broken = Vec::new();
-    edges(&mut broken)?;
-    modules::check(&root(), &mut broken)?;
-    map(&mut broken)?;
+    let architecture = Architecture::read(&root())?;
+    crates(&architecture, &mut broken)?;
+    modules::check(&root(), &architecture, &mut broken)?;
+    references::check(&root(), &mut broken)?;
     words(&mut broken)?;
     licences(&mut broken)?;
     wire(&mut broken)?;
@@ -70,37 +57,36 @@ pub fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn edges(broken: &mut Vec<String>) -> anyhow::Result<()> {
-    for (name, allowed) in EDGES {
-        let manifest = fs::read_to_string(root().join("crates").join(name).join("Cargo.toml"))?;
-        for (other, _) in EDGES {
-            let named =
-                manifest.lines().any(|l| l.starts_with(&format!("{other}.")) || l.starts_with(&format!("{other} ")));
-            if named && !allowed.contains(&other) {
-                broken.push(format!("{name} may not use {other}"));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Every crate is named in ARCHITECTURE.md, and every crate named there is real.
-fn map(broken: &mut Vec<String>) -> anyhow::Result<()> {
-    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).context("ARCHITECTURE.md is missing")?;
+/// Each crate has its row in ARCHITECTURE.md, and names only what the row says.
+fn crates(architecture: &Architecture, broken: &mut Vec<String>) -> anyhow::Result<()> {
+    let known = architecture.crates();
     let folders = fs::read_dir(root().join("crates"))?.filter_map(Result::ok).map(|e| e.file_name());
     let real: Vec<String> = folders.filter_map(|n| n.into_string().ok()).collect();
-    for name in &real {
-        if !EDGES.iter().any(|(n, _)| n == name) {
-            broken.push(format!("crates/{name} is not in tidy's list of edges: a new crate needs a decision page"));
-        }
-        if !page.contains(&format!("`crates/{name}`")) {
-            broken.push(format!("ARCHITECTURE.md does not name `crates/{name}`"));
-        }
+    for name in real.iter().filter(|name| !known.iter().any(|row| row.name == **name)) {
+        broken.push(format!("crates/{name} has no row in ARCHITECTURE.md: a new crate also needs a decision page"));
     }
-    for part in page.split("`crates/").skip(1) {
-        let path = part.split('`').next().unwrap_or_default();
-        if !root().join("crates").join(path).exists() {
-            broken.push(format!("ARCHITECTURE.md names crates/{path}, which does not exist"));
+    for row in &known {
+        let manifest = root().join("crates").join(&row.name).join("Cargo.toml");
+        let Ok(manifest) = fs::read_to_string(manifest) else {
+            broken.push(format!("ARCHITECTURE.md has a row for crates/{}, which does not exist", row.name));
+            continue;
+        };
+        let (mut for_tests, mut named) = (false, Vec::new());
+        for line in manifest.lines() {
+            if line.starts_with('[') {
+                for_tests = line.ends_with("dev-dependencies]");
+            }
+            let name = line.split(['.', ' ', '=']).next().unwrap_or_default();
+            if real.iter().any(|other| other == name) {
+                named.push((name, for_tests));
+            }
+        }
+        for (other, for_tests) in named {
+            let allowed =
+                row.names.iter().any(|n| n == other) || for_tests && row.tests_name.iter().any(|n| n == other);
+            if !allowed {
+                broken.push(format!("{} may not use {other}: its row in ARCHITECTURE.md does not say so", row.name));
+            }
         }
     }
     Ok(())

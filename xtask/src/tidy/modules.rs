@@ -1,4 +1,4 @@
-//! Which modules of a crate name which others: in an order without cycles.
+//! Which modules of a crate name which others: in the order of ARCHITECTURE.md, without cycles.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,82 +6,27 @@ use std::{
     path::Path,
 };
 
-use super::sources;
+use super::{architecture::Architecture, sources};
 
-/// The modules of a crate, in an order in which each names only those before it. `main` may name all.
-const ORDERS: [(&str, &[&str]); 2] = [
-    (
-        "customer",
-        &[
-            "util",
-            "streams",
-            "messages",
-            "binding",
-            "conversation",
-            "machine",
-            "window",
-            "http",
-            "restart_resume",
-            "elevation",
-            "capture",
-            "input",
-            "share",
-            "jobs",
-            "connection",
-            "ui",
-        ],
-    ),
-    (
-        "server",
-        &[
-            "programs",
-            "config",
-            "connections",
-            "session_view",
-            "accounts",
-            "api_limits",
-            "mail",
-            "playback",
-            "access_scope",
-            "deliveries",
-            "webhook",
-            "desk",
-            "unsent_mail",
-            "mailbox",
-            "scrub",
-            "sign_in",
-            "account_changes",
-            "organisation",
-            "wire",
-            "quic",
-            "state",
-            "web",
-            "api",
-            "beyondtrust",
-            "routes",
-            "compose",
-            "serve",
-            "command_line",
-            "world",
-        ],
-    ),
-];
+/// The crates whose modules have an order, and the heading in ARCHITECTURE.md above the table that has it.
+const ORDERS: [(&str, &str); 2] =
+    [("server", "## Modules of the server"), ("customer", "## Modules of the support program")];
 
-/// Each module names only those before it, and every module is in the order.
-pub fn check(root: &Path, broken: &mut Vec<String>) -> anyhow::Result<()> {
-    for (name, order) in ORDERS {
+/// Each module names only those below it in the table, and every module is there. `main` may name all.
+pub fn check(root: &Path, architecture: &Architecture, broken: &mut Vec<String>) -> anyhow::Result<()> {
+    for (name, heading) in ORDERS {
+        let order = architecture.modules(heading);
         let arrows = arrows(&root.join("crates").join(name).join("src"))?;
         for (module, named) in &arrows {
             let Some(place) = order.iter().position(|m| m == module) else {
-                broken.push(format!("{name}: the module {module} is not in xtask's order of modules"));
+                broken.push(format!("{name}: ARCHITECTURE.md does not have the module {module} in its table"));
                 continue;
             };
-            let later = named.iter().filter(|other| !order[..place].contains(&other.as_str()));
-            broken.extend(later.map(|other| format!("{name}: {module} may not name {other}")));
+            let above = named.iter().filter(|other| !order[place..].contains(other));
+            broken.extend(above.map(|other| format!("{name}: {module} may not name {other}, which is above it")));
         }
-        let gone = order.iter().filter(|module| !arrows.contains_key(**module));
-        broken
-            .extend(gone.map(|module| format!("{name}: xtask's order of modules has {module}, which does not exist")));
+        let gone = order.iter().filter(|module| !arrows.contains_key(*module));
+        broken.extend(gone.map(|module| format!("{name}: ARCHITECTURE.md has the module {module}, which is gone")));
     }
     Ok(())
 }

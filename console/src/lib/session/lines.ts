@@ -265,7 +265,20 @@ function toLine(entry: Entry, news: Right[], names: Map<number, string>, me: num
       return happened(`${who(event.by)} ${has(event.by)} put a picture of the screen into the journal`);
     case 'ended':
       return happened('The session has ended', 'alarm');
-    default:
+    // Keys and links, what the page shows elsewhere, and what is about the evidence.
+    case 'created':
+    case 'key_issued':
+    case 'key_revoked':
+    case 'link_revoked':
+    case 'monitors_changed':
+    case 'sharing_stopped':
+    case 'attributed':
+    case 'rated':
+    case 'recorded':
+    case 'stored':
+    case 'watched':
+    case 'exported':
+    case 'legal_hold':
       return null;
   }
 }

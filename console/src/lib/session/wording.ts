@@ -16,7 +16,7 @@ export function rightsText(rights: Right[], your = 'the'): string {
     : rights.includes('view')
       ? [`see ${your} screen`]
       : [];
-  const words: Partial<Record<Right, string>> = {
+  const words: Record<Exclude<Right, 'view' | 'control'>, string> = {
     files: `see and exchange ${your === 'the' ? '' : 'your '}files`,
     clipboard: `use ${your} clipboard`,
     shell: 'run commands',
@@ -24,7 +24,7 @@ export function rightsText(rights: Right[], your = 'the'): string {
     restart: `restart ${your} computer`,
     elevate: 'run as administrator'
   };
-  return [...screen, ...rights.flatMap((r) => words[r] ?? [])].join(', ');
+  return [...screen, ...rights.flatMap((r) => (r === 'view' || r === 'control' ? [] : words[r]))].join(', ');
 }
 
 /** The client of a participant, in brackets. */
