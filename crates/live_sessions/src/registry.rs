@@ -226,7 +226,7 @@ impl SessionRegistry {
         let _teams = self.services.teams.read().await;
         let row = incident::Entity::find_by_id(incident).one(&self.services.db).await?;
         let (team, kind) = row.map(|i| (i.team, i.kind)).unwrap_or_default();
-        Ok(self.services.rules.get().policy(self.services.policy.policy(), &team, &kind))
+        Ok(self.services.rules.get().policy(self.services.policy.policy(), team, &kind))
     }
 
     /// The timeline of a running or ended session; `None` if there is no such session.

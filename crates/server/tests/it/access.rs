@@ -237,7 +237,8 @@ fn nobody_escapes_a_policy_by_moving_an_incident() {
     assert_eq!(moves(&lead, json!({ "kind": "Wages" })), 200);
     // Evidence would be deleted sooner.
     let mut settings: Value = serde_json::from_str(&fixture.get("/api/settings").1).unwrap();
-    settings["retention"] = json!([{ "team": "", "kind": "Short", "days": 1 }, { "team": "", "kind": "", "days": 90 }]);
+    settings["retention"] = json!([{ "team": "", "kind": "Short", "days": 1 }, { "team": "", "kind": "", "days": 90 },
+        { "team": "Pay", "kind": "", "days": 9 }]);
     assert_eq!(fixture.put("/api/settings", &settings).0, 200);
     let plain = incident(&fixture, "Pay", "");
     assert_eq!(change(&fixture, &plain, &ann, &json!({ "kind": "Short" })), 403);
@@ -253,6 +254,10 @@ fn nobody_escapes_a_policy_by_moving_an_incident() {
     assert_eq!(fixture.ask("PATCH", &at, &headers, r#"{"name":"Payroll"}"#).status, 200);
     let rules: Value = serde_json::from_str(&fixture.get("/api/rules").1).unwrap();
     assert_eq!(rules["policies"][1]["team"], "Payroll");
+    let settings: Value = serde_json::from_str(&fixture.get("/api/settings").1).unwrap();
+    assert_eq!(settings["retention"][2], json!({ "team": "Payroll", "kind": "", "days": 9 }));
+    assert_eq!(incident(&fixture, "Payroll", "Wages")["team"], "Payroll");
+    assert_eq!(change(&fixture, &plain, &ann, &json!({ "team": "Payroll", "kind": "Short" })), 403);
 }
 
 #[tokio::test(flavor = "multi_thread")]
