@@ -74,7 +74,6 @@ impl Foundation {
             identity: self.identity.clone(),
             policy: self.policy.clone(),
             rules,
-            teams: self.teams.clone(),
             listener,
             behind_proxy: !config.trusted_proxies.is_empty(),
         })
@@ -90,7 +89,6 @@ impl Foundation {
             recording_store: RecordingStore::open(config.store.as_ref())?,
             sessions,
             settings: self.settings.clone(),
-            teams: self.teams.clone(),
             storing: Mutex::default(),
             unfinished: Unfinished::default(),
         }))

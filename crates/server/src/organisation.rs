@@ -33,7 +33,8 @@ const SEEN_MS: u64 = 40_000;
 pub struct Organisation {
     pub db: DatabaseConnection,
     pub sessions: Arc<SessionRegistry>,
-    /// Write-locked while a team is renamed or deleted, read-locked while the rules for a team are looked up.
+    /// Write-locked while a team is changed or removed or a setting is saved, read-locked while a team's name goes into a
+    /// session's queue.
     pub teams: Arc<tokio::sync::RwLock<()>>,
     pub settings: Arc<Current<Settings>>,
     pub rules: Arc<Current<Rules>>,

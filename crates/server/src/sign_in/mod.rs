@@ -38,7 +38,8 @@ pub struct Auth {
     /// The addresses that the OpenID provider and the directory may have.
     pub outbound: Outbound,
     pub sessions: Arc<SessionRegistry>,
-    /// Write-locked while a team is renamed or deleted, read-locked while the rules for a team are looked up.
+    /// Write-locked while a team is changed or removed or a setting is saved, read-locked while a team's name goes into a
+    /// session's queue.
     pub teams: Arc<tokio::sync::RwLock<()>>,
     pub rules: Arc<Current<Rules>>,
     /// The sign-ins in use.
