@@ -221,7 +221,7 @@ pub async fn add_incident(
         desk: Set(IncidentSource::BuiltIn),
         ticket: empty(),
         stamp: empty(),
-        ..incident_row(&db, &sessions, &new).await?
+        ..incident_row(&db, &sessions, &me, &new).await?
     };
     let row = row.insert(&db).await?;
     journal::write(&db, row.id, "change", &me.name, "created the incident".into()).await?.insert(&db).await?;
@@ -238,7 +238,7 @@ pub async fn change_incident(
 ) -> Result<Json<Incident>> {
     let stored = incident::Entity::find_by_id(id).one(&db).await?.ok_or_else(|| ApiError::missing("incident"))?;
     let before = find(&db, id).await?;
-    let row = incident_row(&db, &sessions, &new).await?;
+    let row = incident_row(&db, &sessions, &me, &new).await?;
     let (team, kind) = (*row.team.as_ref(), row.kind.as_ref());
     access_scope::may_move(&sessions, &me, &stored, IncidentPlace { team, kind, owner: new.owner }).await?;
     if new.customer != stored.customer {
@@ -267,6 +267,7 @@ pub async fn change_incident(
 async fn incident_row(
     db: &DatabaseConnection,
     sessions: &Arc<SessionRegistry>,
+    me: &user::Model,
     new: &IncidentInput,
 ) -> Result<incident::ActiveModel> {
     if customer::Entity::find_by_id(new.customer).one(db).await?.is_none() {
@@ -293,7 +294,7 @@ async fn incident_row(
         priority: Set(word(new.priority)),
         kind: Set(redactor.clean(&people::label(&new.kind, "A type")?)),
         owner: Set(new.owner),
-        team: Set(team_names::chosen(db, &new.team).await?),
+        team: Set(team_names::chosen(db, me, &new.team).await?),
         updated: Set(stored_time(clock::now())),
         ..Default::default()
     })

@@ -67,7 +67,7 @@ async fn checked(
     if !is_plain(title) || !is_plain(new.team.trim()) {
         return Err(ApiError::bad("A title and a team must each be one line of visible characters."));
     }
-    let team = team_names::chosen(db, &new.team).await?;
+    let team = team_names::chosen(db, me, &new.team).await?;
     if team.is_some() && team != me.team && !me.administrator {
         return Err(ApiError::forbidden("You are not in this team. Ask an administrator to add messages for it."));
     }

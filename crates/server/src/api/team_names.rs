@@ -3,10 +3,11 @@
 use sea_orm::DatabaseConnection;
 use store::{
     setting::ByTeam,
+    tables::user,
     teams::{self, TeamId, TeamNames},
 };
 
-use super::{Result, people};
+use super::{ApiError, Result, people};
 
 /// Checks the name of a team.
 pub fn checked(name: &str) -> Result<String> {
@@ -34,7 +35,14 @@ pub async fn by_number<S: ByTeam<String> + Clone>(
     Ok(setting.map_teams(|name| names.named(name.trim())))
 }
 
-/// The team that somebody chose by name. A new name makes a team.
-pub async fn chosen(db: &DatabaseConnection, name: &str) -> Result<Option<TeamId>> {
-    Ok(teams::named_or_new(db, &checked(name)?).await?)
+/// The team that somebody chose by name. Only an administrator makes a team by a new name, so that a misspelt one is
+/// noticed.
+pub async fn chosen(db: &DatabaseConnection, me: &user::Model, name: &str) -> Result<Option<TeamId>> {
+    let name = checked(name)?;
+    if me.administrator || name.is_empty() {
+        return Ok(teams::named_or_new(db, &name).await?);
+    }
+    let known = teams::named(db, &name).await?;
+    let missing = || ApiError::bad(format!("There is no team “{name}”. Ask an administrator to add it."));
+    Ok(Some(known.ok_or_else(missing)?.id))
 }

@@ -226,6 +226,7 @@ fn nobody_escapes_a_policy_by_moving_an_incident() {
     assert_eq!(fixture.put("/api/rules", &rules).0, 200);
     let (_, ann) = person(&fixture, "ann", "Pay", "team");
     let (_, lead) = person(&fixture, "eve", "", "all");
+    person(&fixture, "kim", "IT", "own");
     let about = incident(&fixture, "Pay", "Wages");
     let moves = |cookie: &str, to: Value| change(&fixture, &about, cookie, &to);
     assert_eq!(moves(&ann, json!({ "kind": "Letter" })), 403, "more rights");
@@ -258,6 +259,23 @@ fn nobody_escapes_a_policy_by_moving_an_incident() {
     assert_eq!(settings["retention"][2], json!({ "team": "Payroll", "kind": "", "days": 9 }));
     assert_eq!(incident(&fixture, "Payroll", "Wages")["team"], "Payroll");
     assert_eq!(change(&fixture, &plain, &ann, &json!({ "team": "Payroll", "kind": "Short" })), 403);
+}
+
+#[test]
+fn only_administrators_make_a_team_by_naming_it() {
+    let fixture = Fixture::open("access-teams");
+    let (_, ann) = person(&fixture, "ann", "A", "team");
+    let about = incident(&fixture, "A", "");
+    assert_eq!(change(&fixture, &about, &ann, &json!({ "team": "a" })), 422, "a misspelt team");
+    let template = |cookie: &str, team: &str| {
+        let body = json!({ "title": "T", "text": "Hello.", "team": team });
+        fixture.post_as("/api/canned", &body, &[("cookie", cookie)]).0
+    };
+    assert_eq!([template(&ann, "a"), template(&ann, "A")], [422, 201]);
+    // An administrator names it once, and then it is there.
+    assert_eq!(incident(&fixture, "a", "")["team"], "a");
+    assert_eq!(change(&fixture, &about, &ann, &json!({ "team": "a" })), 200);
+    assert_eq!(template(&ann, "a"), 403, "another team's");
 }
 
 #[tokio::test(flavor = "multi_thread")]
