@@ -11,6 +11,7 @@ use store::{
     settings::RetentionRule,
     stored_time,
     tables::{event_row, seal_row, session_history, session_row, tombstone_row},
+    teams::TeamId,
 };
 use ts_rs::TS;
 
@@ -62,16 +63,16 @@ pub enum NotDeleted {
 }
 
 /// The retention rule for a session: the first that matches, unless it keeps sessions for good.
-fn rule<'a>(rules: &'a [RetentionRule], team: &str, kind: &str) -> Option<&'a RetentionRule> {
-    let fits = |r: &&RetentionRule| (r.team.is_empty() || r.team == team) && (r.kind.is_empty() || r.kind == kind);
+fn rule<'a>(rules: &'a [RetentionRule], team: Option<TeamId>, kind: &str) -> Option<&'a RetentionRule> {
+    let fits = |r: &&RetentionRule| (r.team.is_none() || r.team == team) && (r.kind.is_empty() || r.kind == kind);
     rules.iter().find(fits).filter(|r| r.days > 0)
 }
 
 /// Whether sessions would be deleted sooner if their incident's type changed, for any team.
 pub fn deletes_sooner(rules: &[RetentionRule], from: &str, to: &str) -> bool {
-    let days = |team: &str, kind: &str| rule(rules, team, kind).map_or(u32::MAX, |r| r.days);
-    // One team stands for all that no rule names.
-    let teams = rules.iter().map(|r| r.team.as_str()).chain(["\0"]);
+    let days = |team, kind| rule(rules, team, kind).map_or(u32::MAX, |r| r.days);
+    // No team stands for all that no rule refers to.
+    let teams = rules.iter().map(|r| r.team).chain([None]);
     teams.into_iter().any(|team| days(team, to) < days(team, from))
 }
 
@@ -203,11 +204,9 @@ impl Archive {
             .all(&self.db)
             .await?;
         for row in old {
-            // The team may have been renamed since the list was read. Under the lock, rule and row agree.
-            let _teams = self.teams.read().await;
-            let Some(row) = session_history::Entity::find_by_id(row.session).one(&self.db).await? else { continue };
+            // An administrator may change the rules while many sessions are deleted.
             let rules = self.settings.get().retention;
-            let Some(rule) = rule(&rules, &row.team, &row.kind) else { continue };
+            let Some(rule) = rule(&rules, row.team, &row.kind) else { continue };
             if row.ended > now - i64::from(rule.days) * DAY {
                 continue;
             }
@@ -239,13 +238,15 @@ mod tests {
 
     #[test]
     fn the_first_matching_rule_applies() {
-        let rule_of = |team: &str, kind: &str, days| RetentionRule { team: team.into(), kind: kind.into(), days };
-        let rules = [rule_of("Legal", "", 0), rule_of("", "Question", 30), rule_of("Desk", "", 90)];
-        let days = |team: &str, kind: &str| rule(&rules, team, kind).map(|r| r.days);
-        assert_eq!(days("Legal", "Question"), None, "kept for good");
-        assert_eq!(days("Desk", "Question"), Some(30));
-        assert_eq!(days("Desk", "Incident"), Some(90));
-        assert_eq!(days("Other", "Incident"), None, "no rule matches");
+        let (legal, desk, other) = (Some(1), Some(2), Some(3));
+        let rule_of = |team, kind: &str, days| RetentionRule { team, kind: kind.into(), days };
+        let rules = [rule_of(legal, "", 0), rule_of(None, "Question", 30), rule_of(desk, "", 90)];
+        let days = |team, kind: &str| rule(&rules, team, kind).map(|r| r.days);
+        assert_eq!(days(legal, "Question"), None, "kept for good");
+        assert_eq!(days(desk, "Question"), Some(30));
+        assert_eq!(days(desk, "Incident"), Some(90));
+        assert_eq!(days(other, "Incident"), None, "no rule matches");
+        assert_eq!(days(None, "Question"), Some(30), "a rule for all teams");
         for (from, to, sooner) in [
             ("Incident", "Question", true),
             ("Question", "Incident", false),

@@ -19,7 +19,6 @@ pub fn archive(folder: &Path, sessions: Arc<SessionRegistry>) -> Arc<Archive> {
             .expect("the folder can be written"),
         recording_store: RecordingStore::Folder,
         settings: services.policy.settings.clone(),
-        teams: services.teams.clone(),
         storing: std::sync::Mutex::default(),
         unfinished: crate::Unfinished::default(),
         sessions,

@@ -50,8 +50,6 @@ pub struct Archive {
     pub recording_store: RecordingStore,
     pub sessions: Arc<SessionRegistry>,
     pub settings: Arc<Current<Settings>>,
-    /// Write-locked while a team is renamed or deleted, read-locked while the rules for a team are looked up.
-    pub teams: Arc<tokio::sync::RwLock<()>>,
     /// The sessions whose evidence is being stored.
     pub storing: Mutex<HashSet<SessionId>>,
     /// The sessions whose evidence could not be stored yet, and why.

@@ -164,7 +164,7 @@ async fn row(
         }
     }
     let owner = owner.expect("session has an owner");
-    let team = user::Entity::find_by_id(owner.id).one(db).await?.map(|u| u.team).unwrap_or_default();
+    let team = user::Entity::find_by_id(owner.id).one(db).await?.and_then(|u| u.team);
     let kind = incident::Entity::find_by_id(incident.id).one(db).await?.map(|i| i.kind).unwrap_or_default();
     let ended = history.ended.unwrap_or(first.at);
     let handled = joined.map_or(0, |joined| ended.since(joined));

@@ -45,7 +45,6 @@ pub async fn registry(folder: &Path) -> Arc<SessionRegistry> {
         identity: Arc::new(Identity::open(&paths::identity(folder)).expect("folder is writable")),
         policy: Arc::new(DefaultPolicy { settings, grace_ms: 3_600_000, hold_ms: 3_600_000 }),
         rules: Arc::new(Current::from(Rules::default())),
-        teams: Arc::default(),
         listener: Arc::new(NoListener),
         behind_proxy: false,
     })
@@ -62,7 +61,6 @@ pub fn restarted(sessions: &SessionRegistry) -> Arc<SessionRegistry> {
         identity: before.identity.clone(),
         policy: before.policy.clone(),
         rules: before.rules.clone(),
-        teams: before.teams.clone(),
         listener: before.listener.clone(),
         behind_proxy: before.behind_proxy,
     })

@@ -7,7 +7,7 @@
 use protocol::{Entry, Event, Queue};
 use sea_orm::DatabaseTransaction;
 use session::Session;
-use store::people;
+use store::{people, teams};
 
 use super::ActError;
 
@@ -21,7 +21,7 @@ pub(super) async fn check(db: &DatabaseTransaction, session: &Session, entries: 
         }
         // Without `by`, the session went to the queue by itself, and is moved if the team is renamed or deleted.
         if let Event::Queued { by: Some(_), queue: Queue::Team { team } } = event
-            && !people::is_team(db, team).await?
+            && !teams::exists(db, team).await?
         {
             return Err(ActError::NoTeam);
         }

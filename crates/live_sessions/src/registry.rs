@@ -67,8 +67,6 @@ pub struct Services {
     pub identity: Arc<Identity>,
     pub policy: Arc<DefaultPolicy>,
     pub rules: Arc<Current<Rules>>,
-    /// Write-locked while a team is renamed or deleted, read-locked while the rules for a team are looked up.
-    pub teams: Arc<tokio::sync::RwLock<()>>,
     pub listener: Arc<dyn Listener>,
     /// Whether there is a reverse proxy between support program and server. It may buffer whole files.
     pub behind_proxy: bool,
@@ -223,10 +221,9 @@ impl SessionRegistry {
 
     /// The policy for new sessions on an incident.
     async fn policy_for(&self, incident: i32) -> Result<session::Policy, DbErr> {
-        let _teams = self.services.teams.read().await;
         let row = incident::Entity::find_by_id(incident).one(&self.services.db).await?;
         let (team, kind) = row.map(|i| (i.team, i.kind)).unwrap_or_default();
-        Ok(self.services.rules.get().policy(self.services.policy.policy(), &team, &kind))
+        Ok(self.services.rules.get().policy(self.services.policy.policy(), team, &kind))
     }
 
     /// The timeline of a running or ended session; `None` if there is no such session.

@@ -9,8 +9,9 @@ use protocol::{Right, RoleRights, Unrecorded};
 use serde::{Deserialize, Serialize};
 use session::{Policy, WhyNot};
 use store::{
-    setting::{Current, Kind, Setting},
+    setting::{ByTeam, Current, Kind, Setting},
     settings::Settings,
+    teams::TeamId,
 };
 use ts_rs::TS;
 
@@ -33,11 +34,11 @@ pub struct StaffRole {
 /// The rules of sessions on certain incidents. An empty team or type matches all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(deny_unknown_fields)]
-#[ts(export)]
-pub struct SessionPolicy {
+#[ts(export, concrete(Team = String))]
+pub struct SessionPolicy<Team = Option<TeamId>> {
     pub name: String,
     /// The team of the incident.
-    pub team: String,
+    pub team: Team,
     /// The incident's type.
     pub kind: String,
     pub rights: Vec<Right>,
@@ -47,16 +48,35 @@ pub struct SessionPolicy {
 
 /// All roles and policies. The first policy that matches an incident applies to its sessions; without a match, the
 /// settings do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(default, deny_unknown_fields)]
-#[ts(export)]
-pub struct Rules {
+#[ts(export, concrete(Team = String))]
+pub struct Rules<Team = Option<TeamId>> {
     pub roles: Vec<StaffRole>,
-    pub policies: Vec<SessionPolicy>,
+    pub policies: Vec<SessionPolicy<Team>>,
+}
+
+impl<Team> Default for Rules<Team> {
+    fn default() -> Self {
+        Self { roles: Vec::new(), policies: Vec::new() }
+    }
 }
 
 impl Setting for Rules {
     const KIND: Kind = Kind::Rules;
+}
+
+impl<Team> ByTeam<Team> for Rules<Team> {
+    type With<Other> = Rules<Other>;
+
+    fn map_teams<Other>(self, mut map: impl FnMut(Team) -> Other) -> Rules<Other> {
+        let Self { roles, policies } = self;
+        let policies = policies.into_iter().map(|policy| {
+            let SessionPolicy { name, team, kind, rights, record, unrecorded } = policy;
+            SessionPolicy { name, team: map(team), kind, rights, record, unrecorded }
+        });
+        Rules { roles, policies: policies.collect() }
+    }
 }
 
 /// The policy of sessions that no other policy matches: the current settings, and the limits from the server's
@@ -124,8 +144,8 @@ impl Rules {
     }
 
     /// The policy for sessions on an incident of this team and type.
-    pub fn policy(&self, default: Policy, team: &str, kind: &str) -> Policy {
-        let fits = |p: &&SessionPolicy| (p.team.is_empty() || p.team == team) && (p.kind.is_empty() || p.kind == kind);
+    pub fn policy(&self, default: Policy, team: Option<TeamId>, kind: &str) -> Policy {
+        let fits = |p: &&SessionPolicy| (p.team.is_none() || p.team == team) && (p.kind.is_empty() || p.kind == kind);
         match self.policies.iter().find(fits) {
             Some(found) => found.over(default),
             None => default,
@@ -150,9 +170,11 @@ impl Rules {
         };
         Right::ALL.into_iter().map(judge).collect()
     }
+}
 
+impl<Team> Rules<Team> {
     /// Validates and normalises rules: new roles get numbers, and rights are put in the order of [`Right::ALL`].
-    pub fn checked(mut self, before: &Self) -> Result<Self, RulesError> {
+    pub fn checked(mut self, before: &Rules) -> Result<Self, RulesError> {
         if self.roles.len() > MOST || self.policies.len() > MOST {
             return Err(RulesError::TooMany);
         }
@@ -214,12 +236,11 @@ mod tests {
         StaffRole { id, name: name.into(), rights: rights.to_vec() }
     }
 
-    fn policy(name: &str, team: &str, kind: &str, rights: &[Right]) -> SessionPolicy {
-        let (team, kind) = (team.into(), kind.into());
+    fn policy(name: &str, team: Option<TeamId>, kind: &str, rights: &[Right]) -> SessionPolicy {
         SessionPolicy {
             name: name.into(),
             team,
-            kind,
+            kind: kind.into(),
             rights: rights.to_vec(),
             record: true,
             unrecorded: Unrecorded::GoOn,
@@ -228,22 +249,23 @@ mod tests {
 
     #[test]
     fn the_first_matching_policy_applies() {
+        let (finance, it) = (Some(1), Some(2));
         let rules = Rules {
             roles: vec![],
             policies: vec![
-                policy("Pay", "Finance", "Payroll", &[Right::View]),
-                policy("Finance", "Finance", "", &[Right::View, Right::Control]),
-                policy("Requests", "", "Request", &[]),
+                policy("Pay", finance, "Payroll", &[Right::View]),
+                policy("Finance", finance, "", &[Right::View, Right::Control]),
+                policy("Requests", None, "Request", &[]),
             ],
         };
         for (team, kind, expected) in [
-            ("Finance", "Payroll", "Pay"),
-            ("Finance", "Request", "Finance"),
-            ("IT", "Request", "Requests"),
-            ("IT", "Incident", "Default"),
-            ("", "", "Default"),
+            (finance, "Payroll", "Pay"),
+            (finance, "Request", "Finance"),
+            (it, "Request", "Requests"),
+            (it, "Incident", "Default"),
+            (None, "", "Default"),
         ] {
-            assert_eq!(rules.policy(Policy::default(), team, kind).name, expected, "{team} {kind}");
+            assert_eq!(rules.policy(Policy::default(), team, kind).name, expected, "{team:?} {kind}");
         }
     }
 
@@ -251,7 +273,7 @@ mod tests {
     fn a_decision_names_what_denies_a_right() {
         let rules = Rules {
             roles: vec![role(1, "Trainee", &[Right::View, Right::Files])],
-            policies: vec![policy("Pay", "", "", &[Right::View, Right::Control])],
+            policies: vec![policy("Pay", None, "", &[Right::View, Right::Control])],
         };
         let pay = rules.named(Policy::default(), "Pay").unwrap();
         let why = |verdicts: Vec<Decision>, right| verdicts.into_iter().find(|v| v.right == right).unwrap().why_not;
@@ -278,14 +300,14 @@ mod tests {
     #[test]
     fn invalid_rules_are_refused() {
         let before = Rules { roles: vec![role(3, "Old", &[])], policies: vec![] };
-        let roles = |roles: Vec<StaffRole>| Rules { roles, policies: vec![] }.checked(&before);
+        let roles = |roles| Rules::<Option<TeamId>> { roles, policies: vec![] }.checked(&before);
         let good = roles(vec![role(0, " New ", &[Right::Files, Right::View]), role(3, "Renamed", &[])]).unwrap();
         assert_eq!(good.roles[0], role(4, "New", &[Right::View, Right::Files]));
         assert_eq!(good.roles[1].name, "Renamed");
         assert_eq!(roles(vec![role(7, "X", &[])]), Err(RulesError::NoRole(7)));
         assert_eq!(roles(vec![role(0, "", &[])]), Err(RulesError::Name));
         assert_eq!(roles(vec![role(0, "A", &[]), role(3, "A", &[])]), Err(RulesError::Twice("A".into())));
-        let default = Rules { roles: vec![], policies: vec![policy("Default", "", "", &[])] };
+        let default = Rules { roles: vec![], policies: vec![policy("Default", None, "", &[])] };
         assert_eq!(default.checked(&before), Err(RulesError::Default));
     }
 }

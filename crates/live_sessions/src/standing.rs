@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use protocol::{Entry, Event, Queue, Role};
 use serde::{Deserialize, Serialize};
-use store::tables::user;
+use store::{tables::user, teams::TeamId};
 use ts_rs::TS;
 
 /// Whose sessions an account may see.
@@ -139,27 +139,46 @@ impl Standing {
         Some(standing)
     }
 
+    /// The team in whose queue it waits, by name as the timeline has it.
+    pub fn waits_for_team(&self) -> Option<&str> {
+        match &self.queue {
+            Queue::Own | Queue::General => None,
+            Queue::Team { team } => Some(team),
+        }
+    }
+
     /// Whether an account has taken part, is invited, or may take the session from its queue.
-    fn concerns(&self, who: &user::Model) -> bool {
+    fn concerns(&self, who: &user::Model, own_team: &str) -> bool {
         let waits = match &self.queue {
             Queue::Own => false,
-            Queue::Team { team } => *team == who.team,
+            Queue::Team { team } => team == own_team,
             Queue::General => true,
         };
         self.people.contains(&who.id) || self.invited.contains(&who.id) || waits
     }
 
-    /// Whether an account may see the session, given the teams of the session's owner and incident.
-    pub fn reached_by(&self, who: &user::Model, owner_team: &str, incident_team: &str) -> bool {
+    /// Whether an account may see the session.
+    pub fn reached_by(&self, who: &user::Model, teams: &StandingTeams) -> bool {
         match Reach::of(who) {
             Reach::All => true,
-            Reach::Own => self.concerns(who),
+            Reach::Own => self.concerns(who, &teams.own_name),
             Reach::Team => {
-                let theirs = !who.team.is_empty() && [owner_team, incident_team].contains(&who.team.as_str());
-                theirs || self.concerns(who)
+                let theirs = who.team.is_some() && [teams.owner, teams.incident].contains(&who.team);
+                theirs || self.concerns(who, &teams.own_name)
             }
         }
     }
+}
+
+/// The teams that decide whether somebody may see a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StandingTeams {
+    /// The name of the team of who wants to see it. Only needed for a session that waits for a team.
+    pub own_name: String,
+    /// The team of the session's owner.
+    pub owner: Option<TeamId>,
+    /// The team of the session's incident.
+    pub incident: Option<TeamId>,
 }
 
 #[cfg(test)]
@@ -168,13 +187,13 @@ mod tests {
 
     use super::*;
 
-    fn person(id: i32, team: &str, reach: &str) -> user::Model {
+    fn person(id: i32, team: Option<TeamId>, reach: &str) -> user::Model {
         user::Model {
             id,
             login: format!("p{id}"),
             name: String::new(),
             email: String::new(),
-            team: team.into(),
+            team,
             administrator: false,
             disabled: false,
             password: String::new(),
@@ -220,39 +239,42 @@ mod tests {
             by_role: None,
         };
         let passed = |to| Event::Transferred { by: one(1), to: one(to) };
+        let (a, b) = (Some(1), Some(2));
         // Person 5 is in team B; the owner and the incident have the teams given.
         for (events, owner_team, incident_team, [own, team_reach]) in [
-            (vec![], "A", "A", [false, false]),
-            (vec![], "B", "A", [false, true]),
-            (vec![], "A", "B", [false, true]),
-            (vec![], "", "", [false, false]),
-            (vec![shared()], "A", "A", [true, true]),
-            (vec![shared(), held()], "A", "A", [false, false]),
-            (vec![shared(), ended()], "A", "A", [false, false]),
-            (vec![shared(), passed(2)], "A", "A", [false, false]),
-            (vec![shared(), queued(team("C"))], "A", "A", [false, false]),
-            (vec![queued(team("B"))], "A", "A", [true, true]),
-            (vec![queued(team("C"))], "A", "A", [false, false]),
-            (vec![queued(team("C")), moved("C", "B")], "A", "A", [true, true]),
-            (vec![queued(team("B")), moved("B", "C")], "A", "A", [false, false]),
-            (vec![queued(team("D")), moved("C", "B")], "A", "A", [false, false]),
-            (vec![queued(Queue::General)], "A", "A", [true, true]),
-            (vec![queued(Queue::General), ended()], "A", "A", [false, false]),
-            (vec![queued(Queue::General), Event::Taken { by: one(2) }], "A", "A", [false, false]),
-            (vec![passed(5), passed(2), ended()], "A", "A", [true, true]),
-            (vec![joined(Role::Technician), ended()], "A", "A", [true, true]),
-            (vec![joined(Role::Supervisor)], "A", "A", [false, false]),
-            (vec![joined(Role::Supervisor), ended()], "A", "A", [false, false]),
+            (vec![], a, a, [false, false]),
+            (vec![], b, a, [false, true]),
+            (vec![], a, b, [false, true]),
+            (vec![], None, None, [false, false]),
+            (vec![shared()], a, a, [true, true]),
+            (vec![shared(), held()], a, a, [false, false]),
+            (vec![shared(), ended()], a, a, [false, false]),
+            (vec![shared(), passed(2)], a, a, [false, false]),
+            (vec![shared(), queued(team("C"))], a, a, [false, false]),
+            (vec![queued(team("B"))], a, a, [true, true]),
+            (vec![queued(team("C"))], a, a, [false, false]),
+            (vec![queued(team("C")), moved("C", "B")], a, a, [true, true]),
+            (vec![queued(team("B")), moved("B", "C")], a, a, [false, false]),
+            (vec![queued(team("D")), moved("C", "B")], a, a, [false, false]),
+            (vec![queued(Queue::General)], a, a, [true, true]),
+            (vec![queued(Queue::General), ended()], a, a, [false, false]),
+            (vec![queued(Queue::General), Event::Taken { by: one(2) }], a, a, [false, false]),
+            (vec![passed(5), passed(2), ended()], a, a, [true, true]),
+            (vec![joined(Role::Technician), ended()], a, a, [true, true]),
+            (vec![joined(Role::Supervisor)], a, a, [false, false]),
+            (vec![joined(Role::Supervisor), ended()], a, a, [false, false]),
         ] {
             let standing = Standing::of(&timeline(events)).unwrap();
-            let reached = ["own", "team"].map(|r| standing.reached_by(&person(5, "B", r), owner_team, incident_team));
-            assert_eq!(reached, [own, team_reach], "{standing:?} {owner_team} {incident_team}");
-            assert!(standing.reached_by(&person(9, "", "all"), owner_team, incident_team));
-            assert!(!standing.reached_by(&person(9, "", "own"), "", "") || standing.queue == Queue::General);
+            let teams = |own: &str| StandingTeams { own_name: own.into(), owner: owner_team, incident: incident_team };
+            let reached = ["own", "team"].map(|r| standing.reached_by(&person(5, b, r), &teams("B")));
+            assert_eq!(reached, [own, team_reach], "{standing:?} {owner_team:?} {incident_team:?}");
+            assert!(standing.reached_by(&person(9, None, "all"), &teams("")));
+            let none = StandingTeams::default();
+            assert!(!standing.reached_by(&person(9, None, "own"), &none) || standing.queue == Queue::General);
         }
         // People without a team do not share one.
-        let standing = Standing::of(&timeline(vec![queued(team(""))])).unwrap();
-        assert!(!Standing::of(&timeline(vec![])).unwrap().reached_by(&person(5, "", "team"), "", ""));
+        let standing = Standing::of(&timeline(vec![])).unwrap();
+        assert!(!standing.reached_by(&person(5, None, "team"), &StandingTeams::default()));
         assert!(standing.people.contains(&1));
     }
 }

@@ -3,7 +3,7 @@
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, TransactionTrait, sea_query::Expr,
 };
-use store::tables::user;
+use store::{tables::user, teams};
 
 use crate::sign_in::{self, Auth};
 
@@ -21,6 +21,7 @@ pub enum ChangedBy {
 pub struct AccountChange {
     pub name: Option<String>,
     pub email: Option<String>,
+    /// The team by name; a new name makes a team, an empty one stands for none.
     pub team: Option<String>,
     pub disabled: Option<bool>,
     pub administrator: Option<bool>,
@@ -33,12 +34,13 @@ pub struct AccountChange {
 }
 
 impl AccountChange {
-    /// Whether anything differs. The team counts too: it decides who sees an administrator's sessions.
-    fn alters(&self, before: &user::Model) -> bool {
+    /// Whether anything differs from an account in the team of this name. The team counts too: it decides who sees an
+    /// administrator's sessions.
+    fn alters(&self, before: &user::Model, before_team: &str) -> bool {
         let Self { name, email, team, disabled, administrator, password, evidence, role, email_language } = self;
         name.as_ref().is_some_and(|name| *name != before.name)
             || email.as_ref().is_some_and(|email| *email != before.email)
-            || team.as_ref().is_some_and(|team| *team != before.team)
+            || team.as_ref().is_some_and(|team| team != before_team)
             || disabled.is_some_and(|disabled| disabled != before.disabled)
             || administrator.is_some_and(|administrator| administrator != before.administrator)
             || role.is_some_and(|role| role != before.role)
@@ -83,9 +85,14 @@ pub enum NotChanged {
 }
 
 /// Checks a change. `others` says whether there is another administrator who can sign in.
-fn check(by: ChangedBy, before: &user::Model, change: &AccountChange, others: bool) -> Result<(), NotChanged> {
+fn check(
+    by: ChangedBy,
+    (before, before_team): (&user::Model, &str),
+    change: &AccountChange,
+    others: bool,
+) -> Result<(), NotChanged> {
     let raised = change.administrator == Some(true) && !before.administrator;
-    if by == ChangedBy::System && (raised || (before.administrator && change.alters(before))) {
+    if by == ChangedBy::System && (raised || (before.administrator && change.alters(before, before_team))) {
         return Err(NotChanged::Administrator);
     }
     let disables = change.disabled == Some(true) && !before.disabled;
@@ -111,14 +118,15 @@ pub async fn change(auth: &Auth, by: ChangedBy, id: i32, change: AccountChange) 
         .filter(user::Column::Disabled.eq(false))
         .filter(user::Column::Id.ne(id));
     let others = others.one(&transaction).await?.is_some();
-    check(by, &before, &change, others)?;
-    let team = change.team.clone();
-    let AccountChange { name, email, team: to, disabled, administrator, password, evidence, role, email_language } =
-        change;
+    let before_team = teams::name(&transaction, before.team).await?;
+    check(by, (&before, &before_team), &change, others)?;
+    let AccountChange { name, email, team, disabled, administrator, password, evidence, role, email_language } = change;
     let mut row: user::ActiveModel = before.clone().into();
     name.into_iter().for_each(|name| row.name = Set(name));
     email.into_iter().for_each(|email| row.email = Set(email));
-    to.into_iter().for_each(|team| row.team = Set(team));
+    if let Some(team) = team {
+        row.team = Set(teams::named_or_new(&transaction, &team).await?);
+    }
     disabled.into_iter().for_each(|disabled| row.disabled = Set(disabled));
     administrator.into_iter().for_each(|administrator| row.administrator = Set(administrator));
     password.into_iter().for_each(|hash| row.password = Set(hash));
@@ -132,9 +140,6 @@ pub async fn change(auth: &Auth, by: ChangedBy, id: i32, change: AccountChange) 
     let after = row.update(&transaction).await?;
     transaction.commit().await?;
     sign_in::account_changed(auth, &before, &after).await?;
-    if let Some(team) = team {
-        store::people::know(&auth.db, &team).await?;
-    }
     Ok(after)
 }
 
@@ -149,7 +154,7 @@ mod tests {
             login: String::new(),
             name: String::new(),
             email: String::new(),
-            team: String::new(),
+            team: None,
             administrator,
             disabled,
             password: String::new(),
@@ -192,12 +197,12 @@ mod tests {
             (own, true, &lower, true, "You cannot"),
             (own, true, &lower, false, "This is the last"),
         ] {
-            let checked = check(by, &account(administrator, false), change, others);
+            let checked = check(by, (&account(administrator, false), ""), change, others);
             let words = checked.err().map_or(String::new(), |why| why.to_string());
             assert_eq!(words.is_empty(), expected.is_empty(), "{by:?} {administrator} {change:?}: {words}");
             assert!(words.starts_with(expected), "{by:?} {administrator} {change:?}: {words}");
         }
         // A disabled administrator does not count as the last one.
-        assert!(check(other, &account(true, true), &lower, false).is_ok());
+        assert!(check(other, (&account(true, true), ""), &lower, false).is_ok());
     }
 }

@@ -11,7 +11,7 @@ use live_sessions::{
 };
 use platform::{clock, disk::Disk, identity::Identity, passwords::Passwords, paths, secret, vault::Vault};
 use sea_orm::{DatabaseConnection, EntityTrait, PaginatorTrait};
-use store::{people, secrets::Secrets, setting::Current, settings::Settings, tables::user};
+use store::{secrets::Secrets, setting::Current, settings::Settings, tables::user};
 
 use crate::{
     api,
@@ -49,7 +49,6 @@ impl Foundation {
     async fn open(config: &Config) -> anyhow::Result<Self> {
         paths::tighten(&config.data);
         let db = store::open(&paths::database(&config.data)).await?;
-        people::fill(&db).await?;
         let secrets = Arc::new(Secrets::open(&paths::vault(&config.data))?);
         store::secrets::seal_old(&db, &secrets).await?;
         let settings = Current::load(&db, &secrets).await?;
@@ -75,7 +74,6 @@ impl Foundation {
             identity: self.identity.clone(),
             policy: self.policy.clone(),
             rules,
-            teams: self.teams.clone(),
             listener,
             behind_proxy: !config.trusted_proxies.is_empty(),
         })
@@ -91,7 +89,6 @@ impl Foundation {
             recording_store: RecordingStore::open(config.store.as_ref())?,
             sessions,
             settings: self.settings.clone(),
-            teams: self.teams.clone(),
             storing: Mutex::default(),
             unfinished: Unfinished::default(),
         }))
@@ -174,7 +171,6 @@ pub async fn open(config: &Config) -> anyhow::Result<AppState> {
     let auth = foundation.auth(config, sessions.clone(), rules.clone()).await?;
     let organisation = Arc::new(Organisation {
         db: db.clone(),
-        secrets: secrets.clone(),
         sessions: sessions.clone(),
         teams: teams.clone(),
         settings: settings.clone(),

@@ -1,4 +1,4 @@
-//! Technicians and teams, for the console, the REST API and BeyondTrust's API.
+//! Who is available, and changes of teams, for the console, the REST API and BeyondTrust's API.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -8,14 +8,16 @@ use std::{
 use live_sessions::{ActError, SessionRegistry, rules::Rules};
 use platform::clock;
 use protocol::{Phase, Presence, Queue, Timestamp};
-use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, TransactionTrait, sea_query::Expr};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, TransactionTrait,
+    sea_query::Expr,
+};
 use session::{Actor, Command};
 use store::{
-    people,
-    secrets::Secrets,
-    setting::{self, Current},
+    setting::Current,
     settings::Settings,
     tables::{incident, message_template, session_history, team, user},
+    teams::{self, TeamId},
 };
 
 use crate::{
@@ -27,12 +29,12 @@ use crate::{
 /// A technician counts as online for this long after the last request; an open console sends one every few seconds.
 const SEEN_MS: u64 = 40_000;
 
-/// People and teams, and every setting that refers to teams.
+/// People and teams, and every setting that may refer to a team.
 pub struct Organisation {
     pub db: DatabaseConnection,
-    pub secrets: Arc<Secrets>,
     pub sessions: Arc<SessionRegistry>,
-    /// Write-locked while a team is renamed or deleted, read-locked while the rules for a team are looked up.
+    /// Write-locked while a team is changed or removed or a setting is saved, read-locked while a team's name goes into a
+    /// session's queue.
     pub teams: Arc<tokio::sync::RwLock<()>>,
     pub settings: Arc<Current<Settings>>,
     pub rules: Arc<Current<Rules>>,
@@ -73,33 +75,15 @@ impl Organisation {
         Ok(busy)
     }
 
-    /// Renames a team in its people, its incidents, and every rule and setting.
-    pub async fn rename(&self, from: &str, to: &str) -> anyhow::Result<()> {
-        if from == to || from.is_empty() {
-            return Ok(());
-        }
-        // Readers of a team's rules see either the old name everywhere, or the new one.
+    /// Changes the row of a team. Sessions in its queue, which name it, follow a new name.
+    pub async fn change_team(&self, team: TeamId, row: team::ActiveModel) -> anyhow::Result<team::Model> {
         let _exclusive = self.teams.write().await;
-        let (mut rules, mut settings, mut mailbox) = (self.rules.get(), self.settings.get(), self.mailbox.get());
-        let (mut openid, mut directory) = (self.openid.get(), self.directory.get());
-        let policies = rules.policies.iter_mut().map(|p| &mut p.team);
-        let retention = settings.retention.iter_mut().map(|r| &mut r.team);
-        let groups = openid.groups.iter_mut().chain(&mut directory.groups).map(|g| &mut g.team);
-        let teams = policies.chain(retention).chain(groups).chain([&mut mailbox.team]);
-        teams.filter(|team| *team == from).for_each(|team| to.clone_into(team));
-        // The rules first, so that a new session always has a policy.
-        setting::save(&self.db, &self.secrets, &rules).await?;
-        setting::save(&self.db, &self.secrets, &settings).await?;
-        setting::save(&self.db, &self.secrets, &mailbox).await?;
-        setting::save(&self.db, &self.secrets, &openid).await?;
-        setting::save(&self.db, &self.secrets, &directory).await?;
-        self.rules.replace(rules);
-        self.settings.replace(settings);
-        self.mailbox.replace(mailbox);
-        self.openid.replace(openid);
-        self.directory.replace(directory);
-        self.reassign(from, to).await?;
-        self.move_queue(from, &Queue::Team { team: to.to_owned() }).await
+        let before = teams::name(&self.db, Some(team)).await?;
+        let after = row.update(&self.db).await?;
+        if after.name != before {
+            self.move_queue(&before, &Queue::Team { team: after.name.clone() }).await?;
+        }
+        Ok(after)
     }
 
     /// Moves sessions that wait in a team's queue, or were taken from it, to another queue. Later attempts to use the
@@ -123,7 +107,7 @@ impl Organisation {
         for live in self.sessions.all() {
             let teams = live.read(|s| s.teams().map(str::to_owned).collect::<BTreeSet<_>>()).await;
             for team in teams {
-                if !people::is_team(&self.db, &team).await? {
+                if !teams::exists(&self.db, &team).await? {
                     self.move_queue(&team, &Queue::General).await?;
                 }
             }
@@ -131,39 +115,52 @@ impl Organisation {
         Ok(())
     }
 
-    /// Reassigns people, incidents, ended sessions and message templates from one team to another in one transaction.
-    /// Retention rules refer to the team of ended sessions.
-    async fn reassign(&self, from: &str, to: &str) -> Result<(), DbErr> {
-        let transaction = self.db.begin().await?;
-        let people = user::Entity::update_many().col_expr(user::Column::Team, Expr::value(to));
-        people.filter(user::Column::Team.eq(from)).exec(&transaction).await?;
-        let incidents = incident::Entity::update_many().col_expr(incident::Column::Team, Expr::value(to));
-        incidents.filter(incident::Column::Team.eq(from)).exec(&transaction).await?;
-        let sessions = session_history::Entity::update_many().col_expr(session_history::Column::Team, Expr::value(to));
-        sessions.filter(session_history::Column::Team.eq(from)).exec(&transaction).await?;
-        let templates =
-            message_template::Entity::update_many().col_expr(message_template::Column::Team, Expr::value(to));
-        templates.filter(message_template::Column::Team.eq(from)).exec(&transaction).await?;
-        transaction.commit().await
+    /// Removes a team, unless a rule or setting refers to it. Its people, incidents, ended sessions and message templates
+    /// then have no team, and the sessions in its queue move to the general one.
+    pub async fn remove_team(&self, team: TeamId) -> Result<(), TeamStays> {
+        // Whoever saves a setting takes this lock too, so that none begins to refer to the team meanwhile.
+        let _exclusive = self.teams.write().await;
+        if let Some(user) = self.user_of(team) {
+            return Err(TeamStays::Needed(user));
+        }
+        let name = teams::name(&self.db, Some(team)).await.map_err(anyhow::Error::from)?;
+        self.remove_row(team).await.map_err(anyhow::Error::from)?;
+        Ok(self.move_queue(&name, &Queue::General).await?)
     }
 
-    /// Removes a team, unless a rule or setting refers to it. Its people, incidents and ended sessions then have no
-    /// team, and the sessions in its queue move to the general one.
-    pub async fn remove(&self, team: &team::Model) -> Result<(), TeamStays> {
-        let _exclusive = self.teams.write().await;
-        let policy = self.rules.get().policies.into_iter().find(|p| p.team == team.name).map(|p| p.name);
-        if let Some(policy) = policy {
-            return Err(TeamStays::Needed(format!("The policy “{policy}”")));
+    /// The rule or setting that refers to a team.
+    fn user_of(&self, team: TeamId) -> Option<String> {
+        let is = |other: Option<TeamId>| other == Some(team);
+        if let Some(policy) = self.rules.get().policies.into_iter().find(|p| is(p.team)) {
+            return Some(format!("The policy “{}”", policy.name));
         }
-        if self.settings.get().retention.iter().any(|r| r.team == team.name) {
-            return Err(TeamStays::Needed("A retention rule".into()));
+        if self.settings.get().retention.iter().any(|r| is(r.team)) {
+            return Some("A retention rule".into());
         }
-        if self.mailbox.get().team == team.name {
-            return Err(TeamStays::Needed("The mailbox".into()));
+        if is(self.mailbox.get().team) {
+            return Some("The mailbox".into());
         }
-        self.reassign(&team.name, "").await.map_err(anyhow::Error::from)?;
-        team::Entity::delete_by_id(team.id).exec(&self.db).await.map_err(anyhow::Error::from)?;
-        Ok(self.move_queue(&team.name, &Queue::General).await?)
+        let groups = [self.openid.get().groups, self.directory.get().groups].concat();
+        let group = groups.into_iter().find(|g| is(g.team))?;
+        Some(format!("The rule for the group “{}”", group.group))
+    }
+
+    /// Removes the row of a team, and every reference to it from other rows.
+    async fn remove_row(&self, team: TeamId) -> Result<(), DbErr> {
+        let transaction = self.db.begin().await?;
+        macro_rules! forget_in {
+            ($($entity:ident),*) => {
+                $(
+                    let rows = $entity::Entity::update_many()
+                        .col_expr($entity::Column::Team, Expr::value(None::<TeamId>))
+                        .filter($entity::Column::Team.eq(team));
+                    rows.exec(&transaction).await?;
+                )*
+            };
+        }
+        forget_in!(user, incident, session_history, message_template);
+        team::Entity::delete_by_id(team).exec(&transaction).await?;
+        transaction.commit().await
     }
 }
 
@@ -178,13 +175,14 @@ pub enum TeamStays {
 
 #[cfg(test)]
 mod tests {
-    use protocol::SessionId;
-
-    use protocol::UserRef;
-    use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+    use live_sessions::rules::SessionPolicy;
+    use protocol::{SessionId, UserRef};
+    use sea_orm::{ActiveValue::Set, PaginatorTrait};
+    use store::settings::RetentionRule;
 
     use super::*;
     use crate::{
+        sign_in::GroupRule,
         state::AppState,
         world::{self, World},
     };
@@ -198,8 +196,14 @@ mod tests {
         world.app.sessions.get(&SessionId::try_from(world.session("Q")).unwrap()).unwrap()
     }
 
-    async fn team_a(app: &AppState) -> team::Model {
-        team::Entity::find().filter(team::Column::Name.eq("A")).one(&app.db).await.unwrap().unwrap()
+    async fn named(app: &AppState, name: &str) -> team::Model {
+        teams::named(&app.db, name).await.unwrap().unwrap()
+    }
+
+    async fn rename(app: &AppState, from: &str, to: &str) {
+        let before = named(app, from).await;
+        let row = team::ActiveModel { name: Set(to.into()), ..before.clone().into() };
+        app.organisation.change_team(before.id, row).await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -217,12 +221,9 @@ mod tests {
                 live.act(&owner, take()).await.unwrap();
             }
             let before = live.entries().await.len();
-            app.organisation.rename("B", "C").await.unwrap();
+            rename(app, "B", "C").await;
             assert_eq!(live.entries().await.len(), before, "another team was renamed");
-            let mut row: team::ActiveModel = team_a(app).await.into();
-            row.name = Set("New".into());
-            row.update(&app.db).await.unwrap();
-            app.organisation.rename("A", "New").await.unwrap();
+            rename(app, "A", "New").await;
             if taken {
                 live.act(&Actor::Server, expel()).await.unwrap();
             }
@@ -238,7 +239,7 @@ mod tests {
             if taken {
                 live.act(&owner, take()).await.unwrap();
             }
-            app.organisation.remove(&team_a(app).await).await.unwrap();
+            app.organisation.remove_team(named(app, "A").await.id).await.unwrap();
             if taken {
                 live.act(&Actor::Server, expel()).await.unwrap();
             }
@@ -246,12 +247,75 @@ mod tests {
         }
         // The server stopped after the team was removed and before its sessions were moved.
         let world = World::from_template(&template, "queues-stopped").await;
-        world.app.organisation.reassign("A", "").await.unwrap();
-        team::Entity::delete_by_id(team_a(&world.app).await.id).exec(&world.app.db).await.unwrap();
+        world.app.organisation.remove_row(named(&world.app, "A").await.id).await.unwrap();
         let world = world.restarted().await;
         assert_eq!(queued(&world).now().queue(), &team("A"));
         world.app.organisation.catch_up().await.unwrap();
         assert_eq!(queued(&world).now().queue(), &Queue::General);
+        drop(world);
+        let _ = std::fs::remove_dir_all(&template);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn rows_that_referred_to_a_removed_team_have_none() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let template = world::template("teams-rows").await;
+        let world = World::from_template(&template, "teams-rows-removed").await;
+        let app = &world.app;
+        let counts = async || {
+            macro_rules! count_in {
+                ($($entity:ident),*) => {
+                    [$({
+                        let rows = $entity::Entity::find().filter($entity::Column::Team.is_not_null());
+                        rows.count(&app.db).await.unwrap()
+                    }),*]
+                };
+            }
+            count_in!(user, incident, session_history, message_template)
+        };
+        assert_eq!(counts().await, [5, 1, 1, 1]);
+        app.organisation.remove_team(named(app, "A").await.id).await.unwrap();
+        assert_eq!(counts().await, [2, 0, 0, 1], "those of team B remain");
+        app.organisation.remove_team(named(app, "B").await.id).await.unwrap();
+        assert_eq!(counts().await, [0; 4]);
+        drop(world);
+        let _ = std::fs::remove_dir_all(&template);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_team_that_a_setting_refers_to_is_not_removed() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let template = world::template("teams-settings").await;
+        let world = World::from_template(&template, "teams-settings-kept").await;
+        let app = &world.app;
+        let organisation = &app.organisation;
+        let before = named(app, "A").await;
+        let team = Some(before.id);
+        let needed = async |expected: &str| {
+            let refused = organisation.remove_team(before.id).await;
+            assert!(matches!(&refused, Err(TeamStays::Needed(user)) if user == expected), "{expected}: {refused:?}");
+            assert_eq!(named(app, "A").await, before);
+        };
+        let (rules, settings) = (organisation.rules.get(), organisation.settings.get());
+        let policies = rules.policies.iter().cloned().map(|policy| SessionPolicy { team, ..policy }).collect();
+        organisation.rules.replace(Rules { policies, ..rules.clone() });
+        needed(&format!("The policy “{}”", rules.policies[0].name)).await;
+        organisation.rules.replace(rules);
+        let retention = vec![RetentionRule { team, kind: String::new(), days: 9 }];
+        organisation.settings.replace(Settings { retention, ..settings.clone() });
+        needed("A retention rule").await;
+        organisation.settings.replace(settings);
+        organisation.mailbox.replace(Mailbox { team, ..Mailbox::default() });
+        needed("The mailbox").await;
+        organisation.mailbox.replace(Mailbox::default());
+        let groups = || vec![GroupRule { group: "desk".into(), team, administrator: false, role: 0 }];
+        organisation.openid.replace(OpenId { groups: groups(), ..OpenId::default() });
+        needed("The rule for the group “desk”").await;
+        organisation.openid.replace(OpenId::default());
+        organisation.directory.replace(Directory { groups: groups(), ..Directory::default() });
+        needed("The rule for the group “desk”").await;
+        organisation.directory.replace(Directory::default());
+        organisation.remove_team(before.id).await.unwrap();
         drop(world);
         let _ = std::fs::remove_dir_all(&template);
     }

@@ -140,7 +140,7 @@ mod tests {
             login: Set("tom".into()),
             name: Set("Tom".into()),
             email: Set("t@a.example".into()),
-            team: Set(String::new()),
+            team: Set(None),
             administrator: Set(true),
             disabled: Set(false),
             password: Set("-".into()),
@@ -191,11 +191,15 @@ mod tests {
         let ada =
             customer::ActiveModel { id: Set(1), name: text(&words), company: text(&grouped), ..Default::default() };
         ada.update(&app.db).await.unwrap();
-        let (title, team) = (text(&grouped), text(""));
-        message_template::ActiveModel { title, text: text(&words), team, ..Default::default() }
-            .insert(&app.db)
-            .await
-            .unwrap();
+        message_template::ActiveModel {
+            title: text(&grouped),
+            text: text(&words),
+            team: Set(None),
+            ..Default::default()
+        }
+        .insert(&app.db)
+        .await
+        .unwrap();
         let received = received_mail::ActiveModel {
             name: text("1@b"),
             at: Set(now),

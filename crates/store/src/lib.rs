@@ -8,6 +8,7 @@ pub mod secrets;
 pub mod setting;
 pub mod settings;
 pub mod tables;
+pub mod teams;
 pub mod transcript_fts;
 pub mod upgrade_copy;
 

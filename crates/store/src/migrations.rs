@@ -3,6 +3,7 @@
 
 mod m0001_initial;
 mod m0002_session_people;
+mod m0003_teams_by_number;
 
 use std::pin::Pin;
 
@@ -15,7 +16,8 @@ use sea_orm::{
 use crate::stored_time;
 
 /// Every migration, in order.
-pub(crate) const ALL: &[Migration] = &[m0001_initial::MIGRATION, m0002_session_people::MIGRATION];
+pub(crate) const ALL: &[Migration] =
+    &[m0001_initial::MIGRATION, m0002_session_people::MIGRATION, m0003_teams_by_number::MIGRATION];
 
 /// The version of the database that this program makes and reads: the number of the last migration.
 pub const SCHEMA_VERSION: u32 = newest(ALL);

@@ -36,6 +36,16 @@ pub trait Setting: Clone + Default + Serialize + DeserializeOwned {
     }
 }
 
+/// A setting that refers to teams. What the server stores and follows has `Option<TeamId>` for `Team`; what
+/// administrators read and write has the name, and an empty one stands for no team.
+pub trait ByTeam<Team> {
+    /// The same setting, with teams of another type.
+    type With<Other>: ByTeam<Other>;
+
+    /// Replaces what refers to teams.
+    fn map_teams<Other>(self, map: impl FnMut(Team) -> Other) -> Self::With<Other>;
+}
+
 /// Loads the stored value, or the default.
 pub async fn load<T: Setting>(db: &DatabaseConnection, secrets: &Secrets) -> anyhow::Result<T> {
     let Some(row) = setting::Entity::find_by_id(T::KIND as i32).one(db).await? else { return Ok(T::default()) };

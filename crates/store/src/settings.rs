@@ -4,13 +4,16 @@ use protocol::{Right, Unrecorded};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::setting::{Kind, Setting};
+use crate::{
+    setting::{ByTeam, Kind, Setting},
+    teams::TeamId,
+};
 
 /// What administrators may change while the server runs.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 #[serde(default, deny_unknown_fields)]
-#[ts(export)]
-pub struct Settings {
+#[ts(export, concrete(Team = String))]
+pub struct Settings<Team = Option<TeamId>> {
     /// The organisation's name, as customers read it.
     pub organisation: String,
     /// How long a session key is valid.
@@ -22,7 +25,7 @@ pub struct Settings {
     /// What happens when recording fails.
     pub unrecorded: Unrecorded,
     /// When evidence is deleted. The first matching rule applies.
-    pub retention: Vec<RetentionRule>,
+    pub retention: Vec<RetentionRule<Team>>,
     /// The rights that technicians may request.
     pub rights: Vec<Right>,
     /// Compatibility with BeyondTrust's integrations.
@@ -33,7 +36,7 @@ pub struct Settings {
     pub mail_text: String,
 }
 
-impl Default for Settings {
+impl<Team> Default for Settings<Team> {
     fn default() -> Self {
         Self {
             organisation: "Deskside".into(),
@@ -60,13 +63,35 @@ impl Setting for Settings {
     const KIND: Kind = Kind::General;
 }
 
+impl<Team> ByTeam<Team> for Settings<Team> {
+    type With<Other> = Settings<Other>;
+
+    fn map_teams<Other>(self, mut map: impl FnMut(Team) -> Other) -> Settings<Other> {
+        let Self { organisation, key_minutes, link_hours, record, unrecorded, .. } = self;
+        let Self { retention, rights, beyondtrust, mail_subject, mail_text, .. } = self;
+        let retention = retention.into_iter().map(|r| RetentionRule { team: map(r.team), kind: r.kind, days: r.days });
+        Settings {
+            organisation,
+            key_minutes,
+            link_hours,
+            record,
+            unrecorded,
+            retention: retention.collect(),
+            rights,
+            beyondtrust,
+            mail_subject,
+            mail_text,
+        }
+    }
+}
+
 /// How long sessions of a team and a type of incident are kept after their end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(deny_unknown_fields)]
-#[ts(export)]
-pub struct RetentionRule {
+#[ts(export, concrete(Team = String))]
+pub struct RetentionRule<Team = Option<TeamId>> {
     /// Empty for all teams.
-    pub team: String,
+    pub team: Team,
     /// Empty for all types.
     pub kind: String,
     /// Days after the end of a session; 0 keeps sessions for good.

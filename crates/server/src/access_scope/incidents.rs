@@ -9,14 +9,17 @@ use live_sessions::{
 };
 use protocol::{Phase, SessionId};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
-use store::tables::{incident, session_row, user};
+use store::{
+    tables::{incident, session_row, user},
+    teams::TeamId,
+};
 
 use super::{Denied, reaches};
 
 /// The team, type and owner of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IncidentPlace<'a> {
-    pub team: &'a str,
+    pub team: Option<TeamId>,
     pub kind: &'a str,
     pub owner: Option<i32>,
 }
@@ -24,12 +27,12 @@ pub struct IncidentPlace<'a> {
 impl<'a> IncidentPlace<'a> {
     /// The current place of an incident.
     pub fn of(row: &'a incident::Model) -> Self {
-        Self { team: &row.team, kind: &row.kind, owner: row.owner }
+        Self { team: row.team, kind: &row.kind, owner: row.owner }
     }
 
     /// Whether somebody may move it: it is their own, their team's, or has no team.
     fn is_of(self, who: &user::Model) -> bool {
-        self.team.is_empty() || self.team == who.team || self.owner == Some(who.id)
+        self.team.is_none() || self.team == who.team || self.owner == Some(who.id)
     }
 }
 

@@ -5,7 +5,7 @@ mod incidents;
 
 use live_sessions::{
     LiveSession, SessionRegistry,
-    standing::{Reach, Standing},
+    standing::{Reach, Standing, StandingTeams},
 };
 use platform::clock;
 use protocol::{Entry, ExpertInvitation, ParticipantId, Role, SessionId};
@@ -16,6 +16,7 @@ use sea_orm::{
 use store::{
     people,
     tables::{incident, session_history, session_person, user},
+    teams::{self, TeamId},
 };
 
 pub use incidents::{IncidentPlace, may_move, may_redirect};
@@ -87,12 +88,17 @@ pub async fn reaches(db: &DatabaseConnection, who: &user::Model, entries: &[Entr
 
 /// Whether an account may see a session, given its owner and people.
 pub async fn reaches_past(db: &DatabaseConnection, who: &user::Model, standing: &Standing) -> Result<bool, DbErr> {
-    if standing.reached_by(who, "", "") {
+    let own_name = match standing.waits_for_team() {
+        Some(_) => teams::name(db, who.team).await?,
+        None => String::new(),
+    };
+    let mut places = StandingTeams { own_name, ..StandingTeams::default() };
+    if standing.reached_by(who, &places) {
         return Ok(true);
     }
-    let owner = user::Entity::find_by_id(standing.owner).one(db).await?.map(|u| u.team);
-    let about = incident::Entity::find_by_id(standing.incident).one(db).await?.map(|i| i.team);
-    Ok(standing.reached_by(who, &owner.unwrap_or_default(), &about.unwrap_or_default()))
+    places.owner = user::Entity::find_by_id(standing.owner).one(db).await?.and_then(|u| u.team);
+    places.incident = incident::Entity::find_by_id(standing.incident).one(db).await?.and_then(|i| i.team);
+    Ok(standing.reached_by(who, &places))
 }
 
 /// The timeline of a session, if an account may do this with it.
@@ -154,46 +160,40 @@ pub fn past(who: &user::Model) -> Condition {
     let own = Condition::any()
         .add(session_history::Column::Owner.eq(who.id))
         .add(session_history::Column::Session.in_subquery(helped));
-    match Reach::of(who) {
-        Reach::All => Condition::all(),
-        Reach::Own => own,
-        Reach::Team if who.team.is_empty() => own,
-        Reach::Team => own
+    match (Reach::of(who), who.team) {
+        (Reach::All, _) => Condition::all(),
+        (Reach::Own, _) | (Reach::Team, None) => own,
+        (Reach::Team, Some(team)) => own
             .add(session_history::Column::Owner.in_subquery(of_team(
                 user::Entity::find(),
                 user::Column::Id,
                 user::Column::Team,
-                who,
+                team,
             )))
             .add(session_history::Column::Incident.in_subquery(of_team(
                 incident::Entity::find(),
                 incident::Column::Id,
                 incident::Column::Team,
-                who,
+                team,
             ))),
     }
 }
 
-fn of_team<E: EntityTrait>(
-    all: sea_orm::Select<E>,
-    id: E::Column,
-    team: E::Column,
-    who: &user::Model,
-) -> SelectStatement {
-    all.select_only().column(id).filter(team.eq(who.team.as_str())).into_query()
+fn of_team<E: EntityTrait>(all: sea_orm::Select<E>, id: E::Column, column: E::Column, team: TeamId) -> SelectStatement {
+    all.select_only().column(id).filter(column.eq(team)).into_query()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn person(id: i32, team: &str, reach: &str) -> user::Model {
+    fn person(id: i32, reach: &str) -> user::Model {
         user::Model {
             id,
             login: format!("p{id}"),
             name: String::new(),
             email: String::new(),
-            team: team.into(),
+            team: None,
             administrator: false,
             disabled: false,
             password: String::new(),
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn rights_are_those_of_the_account() {
         use SessionAction::{Delete, Export, Note, Read, Watch};
-        let mut who = person(1, "", "own");
+        let mut who = person(1, "own");
         assert_eq!([Read, Note, Watch, Export, Delete].map(|a| has(&who, a)), [true, true, false, false, false]);
         who.may_export = true;
         assert_eq!([Watch, Export, Delete].map(|a| has(&who, a)), [false, true, false]);

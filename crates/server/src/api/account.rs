@@ -99,7 +99,6 @@ pub async fn set_up(
         Some(SqlErr::UniqueConstraintViolation(_)) => used(),
         _ => error.into(),
     })?;
-    store::people::know(&auth.db, &user.team).await?;
     setting::save(&auth.db, &auth.secrets, &settings).await?;
     current.replace(settings);
     *auth.setup.lock().expect("the set-up token's lock is not poisoned") = None;
@@ -201,17 +200,19 @@ pub async fn sign_out_everywhere(
 
 /// Who is signed in.
 pub async fn me(
+    State(db): State<DatabaseConnection>,
     State(public_url): State<PublicUrl>,
     State(settings): State<Arc<Current<Settings>>>,
     State(mailer): State<Arc<Mailer>>,
     SignedIn(user): SignedIn,
-) -> Json<Me> {
-    Json(Me {
-        account: user.into(),
+) -> Result<Json<Me>> {
+    let team = store::teams::name(&db, user.team).await?;
+    Ok(Json(Me {
+        account: Account::of(user, team),
         organisation: settings.get().organisation,
         domain: public_url.domain().to_owned(),
         mail: mailer.is_set(),
-    })
+    }))
 }
 
 /// Signs in somebody whose identity has been checked. `user` is the account as it was then.

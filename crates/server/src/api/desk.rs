@@ -24,13 +24,14 @@ use serde::{Deserialize, Serialize};
 use store::{
     holds, stored_time,
     tables::{IncidentSource, customer, incident, user},
+    teams::{self, TeamNames},
 };
 use ts_rs::TS;
 
 use super::{
     ApiError, Result, SignedIn,
     customers::{self, Customer},
-    people,
+    people, team_names,
 };
 
 use crate::{
@@ -119,7 +120,7 @@ pub async fn incidents(
     let mut query = incident::Entity::find().order_by_desc(incident::Column::Updated).limit(LIST);
     match filter.whose {
         Whose::Mine => query = query.filter(incident::Column::Owner.eq(me.id)),
-        Whose::Team => query = query.filter(incident::Column::Team.eq(me.team)),
+        Whose::Team => query = query.filter(teams::is(incident::Column::Team, me.team)),
         Whose::All => {}
     }
     if !filter.resolved {
@@ -145,6 +146,7 @@ async fn shown(db: &DatabaseConnection, rows: Vec<incident::Model>) -> Result<Ve
         customers.all(db).await?.into_iter().map(|c| (c.id, c)).collect();
     let owners = user::Entity::find().filter(user::Column::Id.is_in(rows.iter().filter_map(|r| r.owner)));
     let owners: HashMap<i32, String> = owners.all(db).await?.into_iter().map(|u| (u.id, u.name)).collect();
+    let teams = TeamNames::load(db).await?;
     let mut list = Vec::with_capacity(rows.len());
     for r in rows {
         let nobody = || customer::Model {
@@ -169,7 +171,7 @@ async fn shown(db: &DatabaseConnection, rows: Vec<incident::Model>) -> Result<Ve
             priority: from_word(&r.priority)?,
             kind: r.kind,
             owner: r.owner.and_then(|id| Some(UserRef { id, name: owners.get(&id)?.clone() })),
-            team: r.team,
+            team: teams.of(r.team).to_owned(),
             created: Timestamp(r.created.cast_unsigned()),
             updated: Timestamp(r.updated.cast_unsigned()),
         });
@@ -219,7 +221,7 @@ pub async fn add_incident(
         desk: Set(IncidentSource::BuiltIn),
         ticket: empty(),
         stamp: empty(),
-        ..incident_row(&db, &sessions, &new).await?
+        ..incident_row(&db, &sessions, &me, &new).await?
     };
     let row = row.insert(&db).await?;
     journal::write(&db, row.id, "change", &me.name, "created the incident".into()).await?.insert(&db).await?;
@@ -236,8 +238,8 @@ pub async fn change_incident(
 ) -> Result<Json<Incident>> {
     let stored = incident::Entity::find_by_id(id).one(&db).await?.ok_or_else(|| ApiError::missing("incident"))?;
     let before = find(&db, id).await?;
-    let row = incident_row(&db, &sessions, &new).await?;
-    let (team, kind) = (row.team.as_ref(), row.kind.as_ref());
+    let row = incident_row(&db, &sessions, &me, &new).await?;
+    let (team, kind) = (*row.team.as_ref(), row.kind.as_ref());
     access_scope::may_move(&sessions, &me, &stored, IncidentPlace { team, kind, owner: new.owner }).await?;
     if new.customer != stored.customer {
         access_scope::may_redirect(&sessions, &me, &[id]).await?;
@@ -247,7 +249,7 @@ pub async fn change_incident(
     let same = incident::Entity::update_many()
         .col_expr(incident::Column::Updated, Expr::value(stored_time(clock::now())))
         .filter(incident::Column::Id.eq(id))
-        .filter(incident::Column::Team.eq(stored.team))
+        .filter(teams::is(incident::Column::Team, stored.team))
         .filter(incident::Column::Kind.eq(stored.kind));
     if same.exec(&transaction).await?.rows_affected == 0 {
         return Err(ApiError::conflict("Somebody else has changed this incident. Please reload it and try again."));
@@ -265,6 +267,7 @@ pub async fn change_incident(
 async fn incident_row(
     db: &DatabaseConnection,
     sessions: &Arc<SessionRegistry>,
+    me: &user::Model,
     new: &IncidentInput,
 ) -> Result<incident::ActiveModel> {
     if customer::Entity::find_by_id(new.customer).one(db).await?.is_none() {
@@ -291,7 +294,7 @@ async fn incident_row(
         priority: Set(word(new.priority)),
         kind: Set(redactor.clean(&people::label(&new.kind, "A type")?)),
         owner: Set(new.owner),
-        team: Set(people::label(&new.team, "A team's name")?),
+        team: Set(team_names::chosen(db, me, &new.team).await?),
         updated: Set(stored_time(clock::now())),
         ..Default::default()
     })

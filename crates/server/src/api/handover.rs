@@ -9,10 +9,10 @@ use axum::{
 };
 use live_sessions::SessionRegistry;
 use protocol::{Phase, Queue, UserRef};
-use sea_orm::{DatabaseConnection, EntityTrait};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
 use serde::Deserialize;
 use session::{Actor, Command};
-use store::tables::user;
+use store::{tables::user, teams};
 use ts_rs::TS;
 
 use super::{ApiError, Result, SignedIn, sessions};
@@ -63,11 +63,10 @@ pub async fn transfer(
     let command = match transfer {
         Transfer::Technician { technician: to, note } => Command::Transfer { to: technician(&db, to).await?, note },
         Transfer::Team { team, note } => {
-            use sea_orm::{ColumnTrait, QueryFilter};
-            let members = user::Entity::find().filter(user::Column::Team.eq(&*team));
-            if members.filter(user::Column::Disabled.eq(false)).one(&db).await?.is_none() {
-                return Err(ApiError::missing("team, or it has no members"));
-            }
+            let missing = || ApiError::missing("team, or it has no members");
+            let id = teams::named(&db, &team).await?.ok_or_else(missing)?.id;
+            let members = user::Entity::find().filter(user::Column::Team.eq(id));
+            members.filter(user::Column::Disabled.eq(false)).one(&db).await?.ok_or_else(missing)?;
             Command::Enqueue { queue: Queue::Team { team }, note }
         }
         Transfer::General { note } => Command::Enqueue { queue: Queue::General, note },
@@ -77,13 +76,14 @@ pub async fn transfer(
 
 /// Takes a session out of a queue, and reopens it if it is on hold.
 pub async fn take(
+    State(db): State<DatabaseConnection>,
     State(sessions): State<Arc<SessionRegistry>>,
     me: SignedIn,
     Path(id): Path<String>,
 ) -> Result<StatusCode> {
     let live = sessions::running(&sessions, id)?;
     let by = Actor::Technician(me.as_ref());
-    live.act(&by, Command::Take { team: me.0.team.clone() }).await?;
+    live.act(&by, Command::Take { team: teams::name(&db, me.0.team).await? }).await?;
     if live.read(session::Session::phase).await == Phase::Held {
         live.act(&by, Command::Reopen).await?;
     }

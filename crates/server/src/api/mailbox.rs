@@ -12,11 +12,15 @@ use live_sessions::{SessionRegistry, redaction::Redactor};
 use protocol::Timestamp;
 use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder, QuerySelect};
 use serde::Serialize;
-use store::{secrets::Secrets, setting, tables::received_mail};
+use store::{
+    secrets::Secrets,
+    setting::{self, ByTeam},
+    tables::received_mail,
+};
 use tokio::sync::Semaphore;
 use ts_rs::TS;
 
-use super::{Admin, ApiError, ConfirmedAdmin, Result, SignedIn, attachments, mfa};
+use super::{Admin, ApiError, ConfirmedAdmin, Result, SignedIn, attachments, mfa, team_names};
 
 use crate::{
     mailbox::{self, Inbox, Mailbox, PollResult, message},
@@ -48,13 +52,17 @@ pub struct Came {
     pub kept_out: String,
 }
 
-fn shown(mailbox: Mailbox) -> Mailbox {
-    Mailbox { password: String::new(), ..mailbox }
+async fn shown(db: &DatabaseConnection, mailbox: Mailbox) -> Result<Mailbox<String>> {
+    team_names::by_name(db, Mailbox { password: String::new(), ..mailbox }).await
 }
 
 /// The mailbox, without its password.
-pub async fn read(State(inbox): State<Arc<Inbox>>, _: Admin) -> Json<Mailbox> {
-    Json(shown(inbox.mailbox.get()))
+pub async fn read(
+    State(db): State<DatabaseConnection>,
+    State(inbox): State<Arc<Inbox>>,
+    _: Admin,
+) -> Result<Json<Mailbox<String>>> {
+    Ok(Json(shown(&db, inbox.mailbox.get()).await?))
 }
 
 /// The result of the last poll, and the latest mails.
@@ -76,13 +84,13 @@ pub async fn received(
     Ok(Json(MailIn { looked: inbox.watch.looked(), came }))
 }
 
-fn checked(inbox: &Arc<Inbox>, mut new: Mailbox) -> Result<Mailbox> {
+fn checked(inbox: &Arc<Inbox>, mut new: Mailbox<String>) -> Result<Mailbox<String>> {
     let known = inbox.mailbox.get();
     new.password = mfa::typed_or_known(new.password, known.password, new.host == known.host)?;
     if new.folder.trim().is_empty() {
         new.folder = "INBOX".into();
     }
-    let texts = [&new.host, &new.user, &new.password, &new.folder, &new.kind, &new.team];
+    let texts = [&new.host, &new.user, &new.password, &new.folder, &new.kind];
     if texts.iter().any(|t| t.len() > 500 || t.chars().any(char::is_control)) || new.authority.len() > 65_536 {
         return Err(ApiError::bad("Each text must be one line of at most 500 bytes."));
     }
@@ -96,14 +104,15 @@ pub async fn write(
     State(inbox): State<Arc<Inbox>>,
     State(auth): State<Arc<Auth>>,
     _: ConfirmedAdmin,
-    Json(new): Json<Mailbox>,
-) -> Result<Json<Mailbox>> {
+    Json(new): Json<Mailbox<String>>,
+) -> Result<Json<Mailbox<String>>> {
     let new = checked(&inbox, new)?;
     let _alone = auth.teams.write().await;
+    let new = team_names::by_number(&db, new).await?;
     setting::save(&db, &secrets, &new).await?;
     inbox.mailbox.replace(new.clone());
     inbox.watch.set_anew();
-    Ok(Json(shown(new)))
+    Ok(Json(shown(&db, new).await?))
 }
 
 /// The result of a test.
@@ -118,9 +127,9 @@ pub async fn test(
     State(inbox): State<Arc<Inbox>>,
     State(auth): State<Arc<Auth>>,
     _: ConfirmedAdmin,
-    Json(new): Json<Mailbox>,
+    Json(new): Json<Mailbox<String>>,
 ) -> Result<Json<MailboxAnswer>> {
-    let new = checked(&inbox, new)?;
+    let new = checked(&inbox, new)?.map_teams(|_| None);
     new.test(&auth.outbound).await.map(|words| Json(MailboxAnswer { words })).map_err(ApiError::upstream)
 }
 

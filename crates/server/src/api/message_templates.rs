@@ -12,10 +12,13 @@ use platform::text::is_plain;
 use protocol::{MAX_CHAT_CHARS, MAX_NAME_CHARS};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseConnection, EntityTrait, PaginatorTrait, QueryOrder};
 use serde::{Deserialize, Serialize};
-use store::tables::{message_template, user};
+use store::{
+    tables::{message_template, user},
+    teams::{self, TeamNames},
+};
 use ts_rs::TS;
 
-use super::{ApiError, Result, SignedIn};
+use super::{ApiError, Result, SignedIn, team_names};
 
 /// How many templates there may be.
 const MAX_TEMPLATES: u64 = 2_000;
@@ -41,14 +44,19 @@ pub struct CannedInput {
     pub team: String,
 }
 
-impl From<message_template::Model> for Canned {
-    fn from(row: message_template::Model) -> Self {
-        let message_template::Model { id, title, text, team } = row;
+impl Canned {
+    fn of(row: message_template::Model, team: String) -> Self {
+        let message_template::Model { id, title, text, .. } = row;
         Self { id, title, text, team }
     }
 }
 
-fn checked(new: &CannedInput, redactor: &Redactor, me: &user::Model) -> Result<message_template::ActiveModel> {
+async fn checked(
+    db: &DatabaseConnection,
+    new: &CannedInput,
+    redactor: &Redactor,
+    me: &user::Model,
+) -> Result<message_template::ActiveModel> {
     let (title, text) = (new.title.trim(), new.text.trim_end());
     if title.is_empty() || title.chars().count() > MAX_NAME_CHARS || new.team.chars().count() > MAX_NAME_CHARS {
         return Err(ApiError::bad("A message needs a title of at most 120 characters."));
@@ -56,11 +64,11 @@ fn checked(new: &CannedInput, redactor: &Redactor, me: &user::Model) -> Result<m
     if text.trim().is_empty() || text.chars().count() > MAX_CHAT_CHARS {
         return Err(ApiError::bad("A message has between 1 and 4,000 characters."));
     }
-    let team = new.team.trim().to_owned();
-    if !is_plain(title) || !is_plain(&team) {
+    if !is_plain(title) || !is_plain(new.team.trim()) {
         return Err(ApiError::bad("A title and a team must each be one line of visible characters."));
     }
-    if !team.is_empty() && team != me.team && !me.administrator {
+    let team = team_names::chosen(db, me, &new.team).await?;
+    if team.is_some() && team != me.team && !me.administrator {
         return Err(ApiError::forbidden("You are not in this team. Ask an administrator to add messages for it."));
     }
     let (title, text) = (Set(redactor.clean(title)), Set(redactor.clean(text)));
@@ -69,13 +77,18 @@ fn checked(new: &CannedInput, redactor: &Redactor, me: &user::Model) -> Result<m
 
 /// Whether somebody may see and change a template: those for everybody, and their team's.
 fn is_of(row: &message_template::Model, me: &user::Model) -> bool {
-    row.team.is_empty() || row.team == me.team || me.administrator
+    row.team.is_none() || row.team == me.team || me.administrator
 }
 
 /// The templates for everybody and for the technician's team.
 pub async fn list(State(db): State<DatabaseConnection>, SignedIn(me): SignedIn) -> Result<Json<Vec<Canned>>> {
     let rows = message_template::Entity::find().order_by_asc(message_template::Column::Title).all(&db).await?;
-    Ok(Json(rows.into_iter().filter(|row| is_of(row, &me)).map(Into::into).collect()))
+    let names = TeamNames::load(&db).await?;
+    let template = |row: message_template::Model| {
+        let team = names.of(row.team).to_owned();
+        Canned::of(row, team)
+    };
+    Ok(Json(rows.into_iter().filter(|row| is_of(row, &me)).map(template).collect()))
 }
 
 /// The template with this id, if the technician may change it.
@@ -94,8 +107,9 @@ pub async fn add(
     if message_template::Entity::find().count(&db).await? >= MAX_TEMPLATES {
         return Err(ApiError::conflict("There are already 2,000 messages. Please remove one first."));
     }
-    let row = checked(&new, &sessions.redactor().await?, &me)?;
-    Ok((StatusCode::CREATED, Json(row.insert(&db).await?.into())))
+    let row = checked(&db, &new, &sessions.redactor().await?, &me).await?.insert(&db).await?;
+    let team = teams::name(&db, row.team).await?;
+    Ok((StatusCode::CREATED, Json(Canned::of(row, team))))
 }
 
 /// Changes a template.
@@ -107,8 +121,10 @@ pub async fn change(
     Json(new): Json<CannedInput>,
 ) -> Result<Json<Canned>> {
     found(&db, id, &me).await?;
-    let row = message_template::ActiveModel { id: Set(id), ..checked(&new, &sessions.redactor().await?, &me)? };
-    Ok(Json(row.update(&db).await?.into()))
+    let new = checked(&db, &new, &sessions.redactor().await?, &me).await?;
+    let row = message_template::ActiveModel { id: Set(id), ..new }.update(&db).await?;
+    let team = teams::name(&db, row.team).await?;
+    Ok(Json(Canned::of(row, team)))
 }
 
 /// Removes a template.

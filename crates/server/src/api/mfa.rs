@@ -12,13 +12,13 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseConnection, EntityTrai
 use serde::{Deserialize, Serialize};
 use store::{
     secrets::{Place, Secrets},
-    setting::{self, Current},
+    setting::{self, ByTeam, Current},
     settings::Settings,
     tables::user,
 };
 use ts_rs::TS;
 
-use super::{Admin, ApiError, Confirmed, ConfirmedAdmin, Result, signed_in::Browser};
+use super::{Admin, ApiError, Confirmed, ConfirmedAdmin, Result, signed_in::Browser, team_names};
 
 use crate::{
     connections::Clients,
@@ -135,11 +135,16 @@ pub async fn reset(
 }
 
 /// The settings of the OpenID provider, without the secret.
-pub async fn openid(State(auth): State<Arc<Auth>>, _: Admin) -> Json<OpenId> {
-    Json(OpenId { client_secret: String::new(), ..auth.openid.get() })
+pub async fn openid(State(auth): State<Arc<Auth>>, _: Admin) -> Result<Json<OpenId<String>>> {
+    openid_shown(&auth, auth.openid.get()).await
 }
 
-fn checked(auth: &Auth, mut new: OpenId) -> Result<OpenId> {
+async fn openid_shown(auth: &Auth, openid: OpenId) -> Result<Json<OpenId<String>>> {
+    let shown = OpenId { client_secret: String::new(), ..openid };
+    Ok(Json(team_names::by_name(&auth.db, shown).await?))
+}
+
+fn checked(auth: &Auth, mut new: OpenId<String>) -> Result<OpenId<String>> {
     let known = auth.openid.get();
     new.client_secret = typed_or_known(new.client_secret, known.client_secret, new.issuer == known.issuer)?;
     if new.groups_claim.trim().is_empty() {
@@ -168,8 +173,8 @@ pub fn typed_or_known(typed: String, known: String, same_address: bool) -> Resul
     }
 }
 
-fn named(rules: &[GroupRule]) -> Result<()> {
-    let bad = |g: &GroupRule| g.group.trim().is_empty() || g.group.len() > 500 || g.team.len() > 200;
+fn named(rules: &[GroupRule<String>]) -> Result<()> {
+    let bad = |g: &GroupRule<String>| g.group.trim().is_empty() || g.group.len() > 500;
     match rules.len() > 200 || rules.iter().any(bad) {
         true => Err(ApiError::bad("Each rule needs a group, and there may be up to 200 rules.")),
         false => Ok(()),
@@ -177,11 +182,16 @@ fn named(rules: &[GroupRule]) -> Result<()> {
 }
 
 /// The settings of the directory, without its password.
-pub async fn directory(State(auth): State<Arc<Auth>>, _: Admin) -> Json<Directory> {
-    Json(Directory { bind_password: String::new(), ..auth.directory.get() })
+pub async fn directory(State(auth): State<Arc<Auth>>, _: Admin) -> Result<Json<Directory<String>>> {
+    directory_shown(&auth, auth.directory.get()).await
 }
 
-fn checked_directory(auth: &Auth, mut new: Directory) -> Result<Directory> {
+async fn directory_shown(auth: &Auth, directory: Directory) -> Result<Json<Directory<String>>> {
+    let shown = Directory { bind_password: String::new(), ..directory };
+    Ok(Json(team_names::by_name(&auth.db, shown).await?))
+}
+
+fn checked_directory(auth: &Auth, mut new: Directory<String>) -> Result<Directory<String>> {
     let known = auth.directory.get();
     new.bind_password = typed_or_known(new.bind_password, known.bind_password, new.url == known.url)?;
     named(&new.groups)?;
@@ -205,22 +215,23 @@ pub async fn set_directory(
     State(secrets): State<Arc<Secrets>>,
     State(auth): State<Arc<Auth>>,
     _: ConfirmedAdmin,
-    Json(new): Json<Directory>,
-) -> Result<Json<Directory>> {
+    Json(new): Json<Directory<String>>,
+) -> Result<Json<Directory<String>>> {
     let new = checked_directory(&auth, new)?;
     let _alone = auth.teams.write().await;
+    let new = team_names::by_number(&db, new).await?;
     setting::save(&db, &secrets, &new).await?;
     auth.directory.replace(new.clone());
-    Ok(Json(Directory { bind_password: String::new(), ..new }))
+    directory_shown(&auth, new).await
 }
 
 /// Tests the directory's settings.
 pub async fn test_directory(
     State(auth): State<Arc<Auth>>,
     _: ConfirmedAdmin,
-    Json(new): Json<Directory>,
+    Json(new): Json<Directory<String>>,
 ) -> Result<StatusCode> {
-    let new = checked_directory(&auth, new)?;
+    let new = checked_directory(&auth, new)?.map_teams(|_| None);
     new.test(&auth.outbound).await.map(|()| StatusCode::NO_CONTENT).map_err(ApiError::upstream)
 }
 
@@ -230,21 +241,22 @@ pub async fn set_openid(
     State(secrets): State<Arc<Secrets>>,
     State(auth): State<Arc<Auth>>,
     _: ConfirmedAdmin,
-    Json(new): Json<OpenId>,
-) -> Result<Json<OpenId>> {
+    Json(new): Json<OpenId<String>>,
+) -> Result<Json<OpenId<String>>> {
     let new = checked(&auth, new)?;
     let _alone = auth.teams.write().await;
+    let new = team_names::by_number(&db, new).await?;
     setting::save(&db, &secrets, &new).await?;
     auth.openid.replace(new.clone());
-    Ok(Json(OpenId { client_secret: String::new(), ..new }))
+    openid_shown(&auth, new).await
 }
 
 /// Tests the OpenID provider's settings.
 pub async fn test_openid(
     State(auth): State<Arc<Auth>>,
     _: ConfirmedAdmin,
-    Json(new): Json<OpenId>,
+    Json(new): Json<OpenId<String>>,
 ) -> Result<StatusCode> {
-    let new = checked(&auth, new)?;
+    let new = checked(&auth, new)?.map_teams(|_| None);
     sign_in::oidc::test(&auth, &new).await.map(|()| StatusCode::NO_CONTENT).map_err(ApiError::upstream)
 }

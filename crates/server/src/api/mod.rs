@@ -29,6 +29,7 @@ mod sessions;
 mod settings;
 mod side_channels;
 mod signed_in;
+mod team_names;
 mod v1;
 
 use axum::{

@@ -18,10 +18,13 @@ use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, SqlErr,
 };
 use serde::{Deserialize, Serialize};
-use store::tables::user;
+use store::{
+    tables::user,
+    teams::{self, TeamNames},
+};
 use ts_rs::TS;
 
-use super::{Admin, ApiError, ConfirmedAdmin, Result, SignedIn};
+use super::{Admin, ApiError, ConfirmedAdmin, Result, SignedIn, team_names};
 
 use crate::{
     account_changes::{self, AccountChange, ChangedBy, EvidenceChange},
@@ -87,10 +90,11 @@ pub struct Account {
     pub second: bool,
 }
 
-impl From<user::Model> for Account {
-    fn from(u: user::Model) -> Self {
+impl Account {
+    /// The account as it is shown, with the name of its team.
+    pub fn of(u: user::Model, team: String) -> Self {
         let reach = Reach::of(&u);
-        let user::Model { id, login, name, email, team, administrator, disabled, role, .. } = u;
+        let user::Model { id, login, name, email, administrator, disabled, role, .. } = u;
         let (may_watch, may_export, may_delete) = (u.may_watch, u.may_export, u.may_delete);
         let (external, second) = (!u.external.is_empty(), !u.totp.is_empty());
         Self {
@@ -115,7 +119,12 @@ impl From<user::Model> for Account {
 /// All accounts.
 pub async fn users(State(db): State<DatabaseConnection>, _: Admin) -> Result<Json<Vec<Account>>> {
     let users = user::Entity::find().order_by_asc(user::Column::Name).all(&db).await?;
-    Ok(Json(users.into_iter().map(Into::into).collect()))
+    let names = TeamNames::load(&db).await?;
+    let account = |u: user::Model| {
+        let team = names.of(u.team).to_owned();
+        Account::of(u, team)
+    };
+    Ok(Json(users.into_iter().map(account).collect()))
 }
 
 /// A technician as colleagues see them.
@@ -140,12 +149,13 @@ pub async fn technicians(
     let users = user::Entity::find().filter(user::Column::Disabled.eq(false)).order_by_asc(user::Column::Name);
     let users = users.all(&db).await?;
     let (online, busy) = (organisation.online(), organisation.busy(Some(&me)).await?);
+    let names = TeamNames::load(&db).await?;
     let colleague = |u: user::Model| Colleague {
         online: online.contains(&u.id),
         sessions: busy.get(&u.id).copied().unwrap_or(0),
         id: u.id,
         name: u.name,
-        team: u.team,
+        team: names.of(u.team).to_owned(),
     };
     Ok(Json(users.into_iter().map(colleague).collect()))
 }
@@ -173,7 +183,7 @@ pub async fn change_user(
     let wanted = AccountChange {
         name: change.name.as_deref().map(name).transpose()?,
         email: change.email.as_deref().map(email).transpose()?,
-        team: change.team.as_deref().map(|team| label(team, "A team's name")).transpose()?,
+        team: change.team.as_deref().map(team_names::checked).transpose()?,
         administrator: change.administrator,
         disabled: change.disabled,
         password: match change.password.filter(|new| !new.is_empty()) {
@@ -190,7 +200,8 @@ pub async fn change_user(
         email_language: None,
     };
     let user = account_changes::change(&auth, ChangedBy::Administrator(me), id, wanted).await?;
-    Ok(Json(user.into()))
+    let team = teams::name(&auth.db, user.team).await?;
+    Ok(Json(Account::of(user, team)))
 }
 
 /// Checks and stores a new account.
@@ -199,15 +210,15 @@ pub async fn insert_user(db: &DatabaseConnection, auth: &Auth, new: NewUser) -> 
         Some(SqlErr::UniqueConstraintViolation(_)) => known_already(),
         _ => error.into(),
     })?;
-    store::people::know(db, &user.team).await?;
-    Ok(user.into())
+    let team = teams::name(db, user.team).await?;
+    Ok(Account::of(user, team))
 }
 
 fn known_already() -> ApiError {
     ApiError::conflict("There is already an account with this user name.")
 }
 
-/// Checks a new account, without storing it.
+/// Checks a new account, without storing it. A new name of a team makes that team.
 pub async fn new_user(db: &DatabaseConnection, auth: &Auth, new: NewUser) -> Result<user::ActiveModel> {
     let login = new.login.trim().to_lowercase();
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
@@ -217,14 +228,16 @@ pub async fn new_user(db: &DatabaseConnection, auth: &Auth, new: NewUser) -> Res
     if user::Entity::find().filter(user::Column::Login.eq(&*login)).one(db).await?.is_some() {
         return Err(known_already());
     }
+    let (name, email, team) = (name(&new.name)?, email(&new.email)?, team_names::checked(&new.team)?);
+    let password = password(auth, new.password).await?;
     Ok(user::ActiveModel {
         login: Set(login),
-        name: Set(name(&new.name)?),
-        email: Set(email(&new.email)?),
-        team: Set(label(&new.team, "A team's name")?),
+        name: Set(name),
+        email: Set(email),
+        team: Set(teams::named_or_new(db, &team).await?),
         administrator: Set(new.administrator),
         disabled: Set(false),
-        password: Set(password(auth, new.password).await?),
+        password: Set(password),
         may_watch: Set(true),
         may_export: Set(false),
         may_delete: Set(false),

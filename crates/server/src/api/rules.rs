@@ -14,13 +14,13 @@ use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
 use serde::Deserialize;
 use store::{secrets::Secrets, setting, tables::user};
 
-use super::{Admin, ApiError, ConfirmedAdmin, Result};
+use super::{Admin, ApiError, ConfirmedAdmin, Result, team_names};
 
 use crate::sign_in::{self, Auth};
 
 /// The current rules.
-pub async fn read(State(auth): State<Arc<Auth>>, _: Admin) -> Json<Rules> {
-    Json(auth.rules.get())
+pub async fn read(State(auth): State<Arc<Auth>>, _: Admin) -> Result<Json<Rules<String>>> {
+    Ok(Json(team_names::by_name(&auth.db, auth.rules.get()).await?))
 }
 
 /// Replaces the rules. Running sessions keep their policy; changes of roles take effect at once.
@@ -29,8 +29,8 @@ pub async fn write(
     State(secrets): State<Arc<Secrets>>,
     State(auth): State<Arc<Auth>>,
     _: ConfirmedAdmin,
-    Json(new): Json<Rules>,
-) -> Result<Json<Rules>> {
+    Json(new): Json<Rules<String>>,
+) -> Result<Json<Rules<String>>> {
     let before = auth.rules.get();
     let new = new.checked(&before).map_err(|wrong| ApiError::bad(wrong.to_string()))?;
     for gone in before.roles.iter().filter(|old| !new.roles.iter().any(|r| r.id == old.id)) {
@@ -43,10 +43,11 @@ pub async fn write(
         }
     }
     let _alone = auth.teams.write().await;
+    let new = team_names::by_number(&db, new).await?;
     setting::save(&db, &secrets, &new).await?;
     auth.rules.replace(new.clone());
     sign_in::roles_changed(&auth).await?;
-    Ok(Json(new))
+    Ok(Json(team_names::by_name(&db, new).await?))
 }
 
 /// A technician and a policy.

@@ -11,7 +11,7 @@ use axum::{
 use protocol::Timestamp;
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 use serde::{Deserialize, Serialize};
-use store::{tables::session_history, transcript_fts::Search};
+use store::{tables::session_history, teams::TeamNames, transcript_fts::Search};
 use ts_rs::TS;
 
 use super::{ApiError, Result, SignedIn};
@@ -91,6 +91,7 @@ pub async fn search(
         found = found.filter(session_history::Column::Session.is_in(places.keys().cloned()));
     }
     let time = |at: i64| Timestamp(at.cast_unsigned());
+    let names = TeamNames::load(&db).await?;
     let rows = found.all(&db).await?.into_iter().map(|row| PastSession {
         places: places.remove(&row.session).unwrap_or_default(),
         session: row.session,
@@ -99,7 +100,7 @@ pub async fn search(
         subject: row.subject,
         customer: row.customer,
         technician: row.owner_name,
-        team: row.team,
+        team: names.of(row.team).to_owned(),
         started: time(row.started),
         ended: time(row.ended),
         ending: row.ending,
@@ -205,12 +206,13 @@ pub async fn report(
     Query(period): Query<Period>,
 ) -> Result<Json<Report>> {
     let rows = finished_in(&db, &me, period).await?;
+    let names = TeamNames::load(&db).await?;
     let named = |name: &str| if name.is_empty() { "none".to_owned() } else { name.to_owned() };
     Ok(Json(Report {
         total: count("all".into(), &rows.iter().collect::<Vec<_>>()),
         days: group_by(&rows, |r| day(r, period.offset)),
         technicians: group_by(&rows, |r| r.owner_name.clone()),
-        teams: group_by(&rows, |r| named(&r.team)),
+        teams: group_by(&rows, |r| named(names.of(r.team))),
         kinds: group_by(&rows, |r| named(&r.kind)),
         endings: group_by(&rows, |r| r.ending.clone()),
     }))
@@ -219,6 +221,7 @@ pub async fn report(
 /// The same sessions, one on each line, as CSV (RFC 4180).
 pub async fn csv(State(db): State<DatabaseConnection>, me: SignedIn, Query(period): Query<Period>) -> Result<Response> {
     let rows = finished_in(&db, &me, period).await?;
+    let names = TeamNames::load(&db).await?;
     let mut text = String::from(
         "session,day,incident,type,customer,technician,team,started,ended,ending,wait_seconds,handling_seconds,messages,files,transfers,holds,rating\r\n",
     );
@@ -231,7 +234,7 @@ pub async fn csv(State(db): State<DatabaseConnection>, me: SignedIn, Query(perio
             r.kind.clone(),
             r.customer.clone(),
             r.owner_name.clone(),
-            r.team.clone(),
+            names.of(r.team).to_owned(),
             utc(r.started),
             utc(r.ended),
             r.ending.clone(),

@@ -13,7 +13,7 @@ use sea_orm::{DatabaseConnection, EntityTrait};
 use serde::Serialize;
 use session::{Actor, Command, History, TranscriptLine};
 use std::sync::Arc;
-use store::{setting::Current, settings::Settings, tables::incident};
+use store::{setting::Current, settings::Settings, tables::incident, teams};
 use ts_rs::TS;
 
 use super::{ApiError, CurrentLogin, Result, SignedIn, desk, mails};
@@ -245,6 +245,7 @@ pub async fn queue(
     asker: SignedIn,
 ) -> Result<Json<Vec<Queued>>> {
     let me = &asker.0;
+    let my_team = teams::name(&db, me.team).await?;
     let mut queue = Vec::new();
     for live in sessions.all() {
         let state = live.state().await;
@@ -260,7 +261,7 @@ pub async fn queue(
         let waits_since = entries.iter().rev().find(turned).map_or(since, |e| e.at);
         let open = match &state.queue {
             Queue::Own => false,
-            Queue::Team { team } => *team == me.team,
+            Queue::Team { team } => *team == my_team,
             Queue::General => true,
         };
         let shared = state.shared_with.iter().any(|u| u.id == me.id);

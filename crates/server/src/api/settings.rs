@@ -11,13 +11,17 @@ use store::{
     settings::{RetentionRule, Settings},
 };
 
-use super::{ApiError, ConfirmedAdmin, Result, SignedIn, people};
+use super::{ApiError, ConfirmedAdmin, Result, SignedIn, people, team_names};
 
 use crate::sign_in::Auth;
 
 /// The current settings.
-pub async fn read(State(settings): State<Arc<Current<Settings>>>, _: SignedIn) -> Json<Settings> {
-    Json(settings.get())
+pub async fn read(
+    State(db): State<DatabaseConnection>,
+    State(settings): State<Arc<Current<Settings>>>,
+    _: SignedIn,
+) -> Result<Json<Settings<String>>> {
+    Ok(Json(team_names::by_name(&db, settings.get()).await?))
 }
 
 /// Changes the given settings. The rest stays as it is, including what somebody else changes at the same time. Running
@@ -29,19 +33,19 @@ pub async fn write(
     State(auth): State<Arc<Auth>>,
     _: ConfirmedAdmin,
     Json(changed): Json<Map<String, Value>>,
-) -> Result<Json<Settings>> {
+) -> Result<Json<Settings<String>>> {
     let _alone = auth.teams.write().await;
-    let mut all = serde_json::to_value(settings.get()).map_err(anyhow::Error::from)?;
+    let mut all = serde_json::to_value(team_names::by_name(&db, settings.get()).await?).map_err(anyhow::Error::from)?;
     all.as_object_mut().expect("settings have fields").extend(changed);
     let new = serde_json::from_value(all)
         .map_err(|error| ApiError::bad(format!("These settings are not valid: {error}.")))?;
-    let new = checked(new)?;
+    let new = team_names::by_number(&db, checked(new)?).await?;
     setting::save(&db, &secrets, &new).await?;
     settings.replace(new.clone());
-    Ok(Json(new))
+    Ok(Json(team_names::by_name(&db, new).await?))
 }
 
-fn checked(mut new: Settings) -> Result<Settings> {
+fn checked(mut new: Settings<String>) -> Result<Settings<String>> {
     new.organisation = people::name(&new.organisation)?;
     new.rights = protocol::Right::ALL.into_iter().filter(|r| new.rights.contains(r)).collect();
     if !(1..=60).contains(&new.key_minutes) || !(1..=168).contains(&new.link_hours) {
@@ -53,7 +57,7 @@ fn checked(mut new: Settings) -> Result<Settings> {
     if !new.mail_text.contains("{{link}}") {
         return Err(ApiError::bad("The invitation must contain {{link}}: without it the customer cannot join."));
     }
-    let longest = |r: &RetentionRule| r.days > 36_500 || r.team.len() > 200 || r.kind.len() > 200;
+    let longest = |r: &RetentionRule<String>| r.days > 36_500 || r.kind.len() > 200;
     if new.retention.len() > 100 || new.retention.iter().any(longest) {
         return Err(ApiError::bad("There may be up to 100 retention rules, each of up to 36,500 days."));
     }

@@ -240,7 +240,7 @@ async fn teams(db: &DatabaseConnection, with_members: bool) -> Result<Element, F
     for team in team::Entity::find().order_by_asc(team::Column::Id).all(db).await? {
         let mut shown = element("support_team").with("id", team.id).child(text("name", &team.name));
         if with_members {
-            let members = users.iter().filter(|u| u.team == team.name).map(|u| {
+            let members = users.iter().filter(|u| u.team == Some(team.id)).map(|u| {
                 element("representative")
                     .with("id", u.id)
                     .child(text("username", &u.login))

@@ -47,7 +47,7 @@ pub async fn session_policies(
     let description = "Customers are asked for each right, and may take it back at any time.";
     let names = std::iter::once(session::Policy::DEFAULT.to_owned());
     let names = names.chain(auth.rules.get().policies.into_iter().map(|p| p.name)).zip(1..);
-    let policy = |(name, id): (String, u32)| json!({ "id": id, "display_name": name, "code_name": store::people::code_name(&name), "description": description });
+    let policy = |(name, id): (String, u32)| json!({ "id": id, "display_name": name, "code_name": store::teams::code_name(&name), "description": description });
     call.list(&public_url, names.map(policy).collect())
 }
 

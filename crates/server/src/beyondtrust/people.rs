@@ -80,7 +80,7 @@ impl Place {
         Ok(reps.iter().any(|r| match self {
             Self::General => true,
             Self::Rep(rep) => r.id == rep.id,
-            Self::Team(team) => r.team == team.name,
+            Self::Team(team) => r.team == Some(team.id),
         }))
     }
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use protocol::{Client, Entry, Event, Participant, ParticipantId, Role, SessionId, Timestamp};
 use session::Session;
-use store::tables::user;
+use store::{tables::user, teams::TeamNames};
 
 use super::{
     command::{iso, sessions},
@@ -27,6 +27,7 @@ pub struct Source<'a> {
     /// The session after all events.
     pub session: &'a Session,
     pub users: &'a HashMap<i32, user::Model>,
+    pub teams: &'a TeamNames,
     pub now: Timestamp,
     /// Returns the address of a download; the flag selects viewing.
     pub link: &'a dyn Fn(Downloadable, bool) -> String,
@@ -183,7 +184,7 @@ impl Source<'_> {
     fn teams(&self) -> Option<Element> {
         let mut teams: Vec<&str> = self
             .people(Role::Technician)
-            .filter_map(|p| self.users.get(&p.user?).map(|u| u.team.as_str()))
+            .filter_map(|p| self.users.get(&p.user?).map(|u| self.teams.of(u.team)))
             .filter(|t| !t.is_empty())
             .collect();
         teams.sort_unstable();

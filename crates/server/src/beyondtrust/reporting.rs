@@ -12,7 +12,10 @@ use live_sessions::SessionRegistry;
 use platform::{clock, identity::Identity};
 use protocol::SessionId;
 use sea_orm::{DatabaseConnection, EntityTrait};
-use store::tables::{team, user};
+use store::{
+    tables::{team, user},
+    teams::TeamNames,
+};
 
 use super::{
     answer, denied, downloads, error,
@@ -182,12 +185,22 @@ async fn sessions(
         let teams = team::Entity::find().all(db).await?;
         return Ok(summaries(&found, &users, &teams, params));
     }
+    let teams = TeamNames::load(db).await?;
     let mut list = Vec::new();
     let access = product == Product::Access;
     for Found { id, lseq, entries, session } in &found {
         let link = |kept: Downloadable, view: bool| downloads::link(identity, public_url, caller, id, kept, view);
-        let source =
-            Source { id, lseq: *lseq, entries, session, users: &users, now: clock::now(), link: &link, access };
+        let source = Source {
+            id,
+            lseq: *lseq,
+            entries,
+            session,
+            users: &users,
+            teams: &teams,
+            now: clock::now(),
+            link: &link,
+            access,
+        };
         match kind {
             SessionReport::Session => list.push(source.session()),
             SessionReport::Listing => list.push(
@@ -219,7 +232,7 @@ fn summaries(
     let mut groups: std::collections::BTreeMap<i32, (String, u64, u64)> = std::collections::BTreeMap::new();
     for Found { entries, session, .. } in found {
         let Some(owner) = users.get(&session.owner().id) else { continue };
-        let (id, name) = match teams.iter().find(|t| t.name == owner.team) {
+        let (id, name) = match teams.iter().find(|t| Some(t.id) == owner.team) {
             Some(team) if by_team => (team.id, team.name.clone()),
             // Technicians without a team are not counted.
             None if by_team => continue,

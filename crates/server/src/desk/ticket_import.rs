@@ -84,7 +84,7 @@ pub async fn upsert_incident(
         priority: Set("normal".into()),
         kind: Set(String::new()),
         owner: Set(None),
-        team: Set(String::new()),
+        team: Set(None),
         desk: Set(desk),
         ticket: Set(ticket.to_owned()),
         stamp: Set(String::new()),

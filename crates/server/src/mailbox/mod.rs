@@ -18,7 +18,10 @@ use platform::{clock, outbound::Outbound, vault::Vault};
 use protocol::Timestamp;
 use sea_orm::DatabaseConnection;
 use serde::{Deserialize, Serialize};
-use store::setting::{Current, Kind, Setting};
+use store::{
+    setting::{ByTeam, Current, Kind, Setting},
+    teams::TeamId,
+};
 use tokio::sync::Notify;
 use ts_rs::TS;
 
@@ -37,8 +40,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(30);
 /// The settings of the desk's mailbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(default, deny_unknown_fields)]
-#[ts(export)]
-pub struct Mailbox {
+#[ts(export, concrete(Team = String))]
+pub struct Mailbox<Team = Option<TeamId>> {
     pub enabled: bool,
     /// The server's host name, with the port if it is not the default one.
     pub host: String,
@@ -53,10 +56,10 @@ pub struct Mailbox {
     /// The type of new incidents.
     pub kind: String,
     /// The team of new incidents.
-    pub team: String,
+    pub team: Team,
 }
 
-impl Default for Mailbox {
+impl<Team: Default> Default for Mailbox<Team> {
     fn default() -> Self {
         let text = str::to_owned;
         Self {
@@ -68,7 +71,7 @@ impl Default for Mailbox {
             password: String::new(),
             folder: text("INBOX"),
             kind: String::new(),
-            team: String::new(),
+            team: Team::default(),
         }
     }
 }
@@ -78,6 +81,15 @@ impl Setting for Mailbox {
 
     fn secret(&mut self) -> Option<&mut String> {
         Some(&mut self.password)
+    }
+}
+
+impl<Team> ByTeam<Team> for Mailbox<Team> {
+    type With<Other> = Mailbox<Other>;
+
+    fn map_teams<Other>(self, mut map: impl FnMut(Team) -> Other) -> Mailbox<Other> {
+        let Self { enabled, host, start_tls, authority, user, password, folder, kind, team } = self;
+        Mailbox { enabled, host, start_tls, authority, user, password, folder, kind, team: map(team) }
     }
 }
 

@@ -180,7 +180,7 @@ async fn find_or_create(
         priority: Set("normal".into()),
         kind: Set(rules.kind.clone()),
         owner: Set(None),
-        team: Set(rules.team.clone()),
+        team: Set(rules.team),
         desk: Set(IncidentSource::BuiltIn),
         ticket: Set(String::new()),
         stamp: Set(String::new()),

@@ -10,11 +10,14 @@ use platform::{
     trust,
 };
 use serde::{Deserialize, Serialize};
-use store::setting::{Kind, Setting};
+use store::{
+    setting::{ByTeam, Kind, Setting},
+    teams::TeamId,
+};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use ts_rs::TS;
 
-use super::{ExternalIdentity, GroupRule};
+use super::{ExternalIdentity, GroupRule, map_groups};
 
 /// Timeout for each response of the directory.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,8 +44,8 @@ async fn acquire() -> Result<SemaphorePermit<'static>, NotAsked> {
 /// An LDAP directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(default, deny_unknown_fields)]
-#[ts(export)]
-pub struct Directory {
+#[ts(export, concrete(Team = String))]
+pub struct Directory<Team = Option<TeamId>> {
     pub enabled: bool,
     /// `ldaps://…`, or `ldap://…`.
     pub url: String,
@@ -66,10 +69,10 @@ pub struct Directory {
     pub group_filter: String,
     pub group_attribute: String,
     /// Team and role for members of groups. Without rules, everybody in the directory is a technician.
-    pub groups: Vec<GroupRule>,
+    pub groups: Vec<GroupRule<Team>>,
 }
 
-impl Default for Directory {
+impl<Team> Default for Directory<Team> {
     fn default() -> Self {
         let text = str::to_owned;
         Self {
@@ -96,6 +99,31 @@ impl Setting for Directory {
 
     fn secret(&mut self) -> Option<&mut String> {
         Some(&mut self.bind_password)
+    }
+}
+
+impl<Team> ByTeam<Team> for Directory<Team> {
+    type With<Other> = Directory<Other>;
+
+    fn map_teams<Other>(self, map: impl FnMut(Team) -> Other) -> Directory<Other> {
+        let Self { enabled, url, start_tls, authority, bind_dn, bind_password, base, .. } = self;
+        let Self { filter, name_attribute, mail_attribute, group_base, group_filter, group_attribute, .. } = self;
+        Directory {
+            enabled,
+            url,
+            start_tls,
+            authority,
+            bind_dn,
+            bind_password,
+            base,
+            filter,
+            name_attribute,
+            mail_attribute,
+            group_base,
+            group_filter,
+            group_attribute,
+            groups: map_groups(self.groups, map),
+        }
     }
 }
 

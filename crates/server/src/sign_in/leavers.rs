@@ -4,7 +4,10 @@ use live_sessions::{ActError, LiveSession};
 use protocol::{Presence, Queue, Role};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 use session::{Actor, Command};
-use store::tables::{login, user};
+use store::{
+    tables::{login, user},
+    teams,
+};
 
 use super::Auth;
 
@@ -35,7 +38,7 @@ pub async fn sign_out_elsewhere(auth: &Auth, here: &login::Model) -> Result<(), 
 pub async fn account_changed(auth: &Auth, before: &user::Model, after: &user::Model) -> Result<(), DbErr> {
     let rights = |u: &user::Model| {
         let actions = (u.administrator, u.may_watch, u.may_export, u.may_delete);
-        (actions, u.reach.clone(), u.team.clone(), u.role)
+        (actions, u.reach.clone(), u.team, u.role)
     };
     if after.disabled {
         return revoke_access(auth, after).await;
@@ -68,12 +71,15 @@ pub async fn revoke_access(auth: &Auth, user: &user::Model) -> Result<(), DbErr>
 /// The queue for somebody's sessions that nobody shares: their team's if it has other members, otherwise the general
 /// one.
 async fn queue_of(auth: &Auth, user: &user::Model) -> Result<Queue, DbErr> {
+    let Some(team) = user.team else { return Ok(Queue::General) };
     let colleagues = user::Entity::find()
-        .filter(user::Column::Team.eq(user.team.as_str()))
+        .filter(user::Column::Team.eq(team))
         .filter(user::Column::Disabled.eq(false))
         .filter(user::Column::Id.ne(user.id));
-    let has_colleagues = !user.team.is_empty() && colleagues.one(&auth.db).await?.is_some();
-    Ok(if has_colleagues { Queue::Team { team: user.team.clone() } } else { Queue::General })
+    match colleagues.one(&auth.db).await? {
+        Some(_) => Ok(Queue::Team { team: teams::name(&auth.db, user.team).await? }),
+        None => Ok(Queue::General),
+    }
 }
 
 /// Applies an account's changed rights in running sessions: its current role counts, and supervising must be requested

@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use store::{
     people,
     secrets::Secrets,
-    setting::{Current, Kind, Setting},
+    setting::{ByTeam, Current, Kind, Setting},
     tables::user,
+    teams::TeamId,
 };
 use ts_rs::TS;
 
@@ -37,7 +38,8 @@ pub struct Auth {
     /// The addresses that the OpenID provider and the directory may have.
     pub outbound: Outbound,
     pub sessions: Arc<SessionRegistry>,
-    /// Write-locked while a team is renamed or deleted, read-locked while the rules for a team are looked up.
+    /// Write-locked while a team is changed or removed or a setting is saved, read-locked while a team's name goes into a
+    /// session's queue.
     pub teams: Arc<tokio::sync::RwLock<()>>,
     pub rules: Arc<Current<Rules>>,
     /// The sign-ins in use.
@@ -58,10 +60,10 @@ pub struct Auth {
 }
 
 /// Sign-in with an OpenID Connect provider.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(default, deny_unknown_fields)]
-#[ts(export)]
-pub struct OpenId {
+#[ts(export, concrete(Team = String))]
+pub struct OpenId<Team = Option<TeamId>> {
     pub enabled: bool,
     /// The label of the button.
     pub name: String,
@@ -74,7 +76,22 @@ pub struct OpenId {
     /// The claim that lists a person's groups.
     pub groups_claim: String,
     /// Team and role for members of groups. Without rules, everybody whom the provider knows is a technician.
-    pub groups: Vec<GroupRule>,
+    pub groups: Vec<GroupRule<Team>>,
+}
+
+impl<Team> Default for OpenId<Team> {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            name: String::new(),
+            issuer: String::new(),
+            client_id: String::new(),
+            client_secret: String::new(),
+            authority: String::new(),
+            groups_claim: String::new(),
+            groups: Vec::new(),
+        }
+    }
 }
 
 impl Setting for OpenId {
@@ -85,18 +102,36 @@ impl Setting for OpenId {
     }
 }
 
+impl<Team> ByTeam<Team> for OpenId<Team> {
+    type With<Other> = OpenId<Other>;
+
+    fn map_teams<Other>(self, map: impl FnMut(Team) -> Other) -> OpenId<Other> {
+        let Self { enabled, name, issuer, client_id, client_secret, authority, groups_claim, groups } = self;
+        let groups = map_groups(groups, map);
+        OpenId { enabled, name, issuer, client_id, client_secret, authority, groups_claim, groups }
+    }
+}
+
 /// What membership in a group of the organisation means here.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(deny_unknown_fields)]
-#[ts(export)]
-pub struct GroupRule {
+#[ts(export, concrete(Team = String))]
+pub struct GroupRule<Team = Option<TeamId>> {
     pub group: String,
     /// The members' team; empty leaves it to the next matching rule.
-    pub team: String,
+    pub team: Team,
     pub administrator: bool,
     /// The members' role in sessions; 0 leaves it to the next matching rule.
     #[serde(default)]
     pub role: i32,
+}
+
+fn map_groups<Team, Other>(rules: Vec<GroupRule<Team>>, mut map: impl FnMut(Team) -> Other) -> Vec<GroupRule<Other>> {
+    let rules = rules.into_iter().map(|rule| {
+        let GroupRule { group, team, administrator, role } = rule;
+        GroupRule { group, team: map(team), administrator, role }
+    });
+    rules.collect()
 }
 
 /// Team and role of a person in these groups; `None` if they may not sign in.
@@ -105,7 +140,7 @@ fn membership(rules: &[GroupRule], groups: &[String]) -> Option<GroupMembership>
     if matching.is_empty() && !rules.is_empty() {
         return None;
     }
-    let team = matching.iter().map(|r| r.team.trim()).find(|t| !t.is_empty()).map(str::to_owned);
+    let team = matching.iter().find_map(|r| r.team);
     let role = matching.iter().map(|r| r.role).find(|role| *role != 0).unwrap_or(0);
     Some(GroupMembership { team, administrator: matching.iter().any(|r| r.administrator), role })
 }
@@ -113,7 +148,7 @@ fn membership(rules: &[GroupRule], groups: &[String]) -> Option<GroupMembership>
 /// Team and role that result from a person's groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct GroupMembership {
-    team: Option<String>,
+    team: Option<TeamId>,
     administrator: bool,
     role: i32,
 }
@@ -212,9 +247,6 @@ async fn account_of(
     let _one = ONE.lock().await;
     let membership = membership(rules, &who.groups).ok_or(SignInError::NoGroup)?;
     let known = user::Entity::find().filter(user::Column::External.eq(who.external.as_str())).one(db).await?;
-    if let Some(team) = &membership.team {
-        people::know(db, team).await?;
-    }
     if let Some(known) = known {
         if known.disabled {
             return Err(SignInError::Disabled);
@@ -222,8 +254,8 @@ async fn account_of(
         let mut row: user::ActiveModel = known.clone().into();
         row.name = Set(who.name);
         row.email = Set(who.email);
-        if let Some(team) = membership.team {
-            row.team = Set(team);
+        if membership.team.is_some() {
+            row.team = Set(membership.team);
         }
         // Without rules, what an administrator has set is kept.
         if !rules.is_empty() {
@@ -236,7 +268,7 @@ async fn account_of(
         login: Set(free_login(db, &who.login).await?),
         name: Set(who.name),
         email: Set(who.email),
-        team: Set(membership.team.unwrap_or_default()),
+        team: Set(membership.team),
         administrator: Set(membership.administrator),
         disabled: Set(false),
         // No password matches this: the account signs in externally.
@@ -297,18 +329,15 @@ mod tests {
 
     #[test]
     fn groups_decide_team_and_role() {
-        let rule = |group: &str, team: &str, administrator, role| GroupRule {
-            group: group.into(),
-            team: team.into(),
-            administrator,
-            role,
-        };
-        let rules = [rule("desk", "Support", false, 0), rule("it", "IT", true, 4)];
+        let (support, it) = (Some(1), Some(2));
+        let rule =
+            |group: &str, team, administrator, role| GroupRule { group: group.into(), team, administrator, role };
+        let rules = [rule("staff", None, false, 0), rule("desk", support, false, 0), rule("it", it, true, 4)];
         let of = |groups: &[&str]| membership(&rules, &groups.iter().map(|g| (*g).to_owned()).collect::<Vec<_>>());
-        let is =
-            |team: &str, administrator, role| Some(GroupMembership { team: Some(team.into()), administrator, role });
-        assert_eq!(of(&["desk"]), is("Support", false, 0));
-        assert_eq!(of(&["it", "desk"]), is("Support", true, 4), "the first rule's team and role, any administrator");
+        let is = |team, administrator, role| Some(GroupMembership { team, administrator, role });
+        assert_eq!(of(&["desk"]), is(support, false, 0));
+        assert_eq!(of(&["it", "desk"]), is(support, true, 4), "the first rule's team and role, any administrator");
+        assert_eq!(of(&["it", "staff"]), is(it, true, 4), "a rule without a team leaves it to the next");
         assert_eq!(of(&["others"]), None);
         for problem in [SignInProblem::NoGroup, SignInProblem::Late, SignInProblem::Other] {
             assert_eq!(serde_json::to_value(problem).unwrap(), problem.word());

@@ -17,8 +17,9 @@ use store::{
     setting, stored_time,
     tables::{
         IncidentSource, admission, api_account, api_token, customer, delivery, incident, login, mail_row,
-        message_template, receiver, team, user,
+        message_template, receiver, user,
     },
+    teams::{self, TeamId},
 };
 
 use crate::{accounts::Scope, compose, config::Config, routes, state::AppState};
@@ -192,7 +193,13 @@ fn vault_file(app: &AppState, path: PathBuf) {
     file.finish().unwrap();
 }
 
+/// The team with this name; the first is A.
+async fn named(app: &AppState, name: &str) -> Option<TeamId> {
+    teams::named_or_new(&app.db, name).await.unwrap()
+}
+
 async fn people(app: &AppState) {
+    named(app, "A").await;
     let (now, later) = (stored_time(clock::now()), stored_time(clock::now().plus(3_600_000)));
     for (id, name, team, reach, rights) in ACCOUNTS {
         let row = user::ActiveModel {
@@ -200,7 +207,7 @@ async fn people(app: &AppState) {
             login: Set(name.into()),
             name: Set(name.into()),
             email: Set(format!("{name}@desk.example")),
-            team: Set(team.into()),
+            team: Set(named(app, team).await),
             administrator: Set(name == "administrator"),
             disabled: Set(false),
             password: Set("-".into()),
@@ -240,13 +247,6 @@ async fn people(app: &AppState) {
 
 async fn desk(app: &AppState) {
     let now = stored_time(clock::now());
-    let made = team::ActiveModel {
-        name: Set("A".into()),
-        code_name: Set("a".into()),
-        comments: Set(String::new()),
-        ..Default::default()
-    };
-    made.insert(&app.db).await.unwrap();
     let ada = customer::ActiveModel {
         name: Set("Ada".into()),
         email: Set("ada@b.example".into()),
@@ -263,7 +263,7 @@ async fn desk(app: &AppState) {
         priority: text("normal"),
         kind: text(""),
         owner: Set(Some(6)),
-        team: text("A"),
+        team: Set(named(app, "A").await),
         desk: Set(IncidentSource::BuiltIn),
         ticket: text(""),
         stamp: text(""),
@@ -273,8 +273,8 @@ async fn desk(app: &AppState) {
     };
     about.insert(&app.db).await.unwrap();
     for team in ["", "B"] {
-        let template =
-            message_template::ActiveModel { title: text("x"), text: text("x"), team: text(team), ..Default::default() };
+        let team = Set(named(app, team).await);
+        let template = message_template::ActiveModel { title: text("x"), text: text("x"), team, ..Default::default() };
         template.insert(&app.db).await.unwrap();
     }
     let other = api_account::ActiveModel {
@@ -314,7 +314,7 @@ async fn desk(app: &AppState) {
     delivery.insert(&app.db).await.unwrap();
     let policy = |name: &str, kind: &str, rights: &[protocol::Right]| live_sessions::rules::SessionPolicy {
         name: name.into(),
-        team: String::new(),
+        team: None,
         kind: kind.into(),
         rights: rights.to_vec(),
         record: true,

@@ -226,6 +226,7 @@ fn nobody_escapes_a_policy_by_moving_an_incident() {
     assert_eq!(fixture.put("/api/rules", &rules).0, 200);
     let (_, ann) = person(&fixture, "ann", "Pay", "team");
     let (_, lead) = person(&fixture, "eve", "", "all");
+    person(&fixture, "kim", "IT", "own");
     let about = incident(&fixture, "Pay", "Wages");
     let moves = |cookie: &str, to: Value| change(&fixture, &about, cookie, &to);
     assert_eq!(moves(&ann, json!({ "kind": "Letter" })), 403, "more rights");
@@ -237,7 +238,8 @@ fn nobody_escapes_a_policy_by_moving_an_incident() {
     assert_eq!(moves(&lead, json!({ "kind": "Wages" })), 200);
     // Evidence would be deleted sooner.
     let mut settings: Value = serde_json::from_str(&fixture.get("/api/settings").1).unwrap();
-    settings["retention"] = json!([{ "team": "", "kind": "Short", "days": 1 }, { "team": "", "kind": "", "days": 90 }]);
+    settings["retention"] = json!([{ "team": "", "kind": "Short", "days": 1 }, { "team": "", "kind": "", "days": 90 },
+        { "team": "Pay", "kind": "", "days": 9 }]);
     assert_eq!(fixture.put("/api/settings", &settings).0, 200);
     let plain = incident(&fixture, "Pay", "");
     assert_eq!(change(&fixture, &plain, &ann, &json!({ "kind": "Short" })), 403);
@@ -253,6 +255,27 @@ fn nobody_escapes_a_policy_by_moving_an_incident() {
     assert_eq!(fixture.ask("PATCH", &at, &headers, r#"{"name":"Payroll"}"#).status, 200);
     let rules: Value = serde_json::from_str(&fixture.get("/api/rules").1).unwrap();
     assert_eq!(rules["policies"][1]["team"], "Payroll");
+    let settings: Value = serde_json::from_str(&fixture.get("/api/settings").1).unwrap();
+    assert_eq!(settings["retention"][2], json!({ "team": "Payroll", "kind": "", "days": 9 }));
+    assert_eq!(incident(&fixture, "Payroll", "Wages")["team"], "Payroll");
+    assert_eq!(change(&fixture, &plain, &ann, &json!({ "team": "Payroll", "kind": "Short" })), 403);
+}
+
+#[test]
+fn only_administrators_make_a_team_by_naming_it() {
+    let fixture = Fixture::open("access-teams");
+    let (_, ann) = person(&fixture, "ann", "A", "team");
+    let about = incident(&fixture, "A", "");
+    assert_eq!(change(&fixture, &about, &ann, &json!({ "team": "a" })), 422, "a misspelt team");
+    let template = |cookie: &str, team: &str| {
+        let body = json!({ "title": "T", "text": "Hello.", "team": team });
+        fixture.post_as("/api/canned", &body, &[("cookie", cookie)]).0
+    };
+    assert_eq!([template(&ann, "a"), template(&ann, "A")], [422, 201]);
+    // An administrator names it once, and then it is there.
+    assert_eq!(incident(&fixture, "a", "")["team"], "a");
+    assert_eq!(change(&fixture, &about, &ann, &json!({ "team": "a" })), 200);
+    assert_eq!(template(&ann, "a"), 403, "another team's");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -72,7 +72,8 @@ pub mod incident {
         /// The type of incident, as the organisation names it.
         pub kind: String,
         pub owner: Option<i32>,
-        pub team: String,
+        /// A number in `team`.
+        pub team: Option<i32>,
         /// The service desk that it comes from.
         pub desk: IncidentSource,
         /// Its number or key at that desk.
@@ -87,7 +88,14 @@ pub mod incident {
         pub search: Option<String>,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
+    pub enum Relation {
+        #[sea_orm(
+            belongs_to = "crate::tables::team::Entity",
+            from = "Column::Team",
+            to = "crate::tables::team::Column::Id"
+        )]
+        Team,
+    }
 
     #[async_trait::async_trait]
     impl ActiveModelBehavior for ActiveModel {

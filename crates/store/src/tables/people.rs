@@ -13,7 +13,8 @@ pub mod user {
         pub login: String,
         pub name: String,
         pub email: String,
-        pub team: String,
+        /// A number in `team`.
+        pub team: Option<i32>,
         pub administrator: bool,
         pub disabled: bool,
         pub password: String,
@@ -37,7 +38,14 @@ pub mod user {
         pub email_language: Option<String>,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
+    pub enum Relation {
+        #[sea_orm(
+            belongs_to = "crate::tables::team::Entity",
+            from = "Column::Team",
+            to = "crate::tables::team::Column::Id"
+        )]
+        Team,
+    }
     impl ActiveModelBehavior for ActiveModel {}
 }
 
@@ -117,15 +125,22 @@ pub mod message_template {
         pub title: String,
         #[sea_orm(column_type = "Text")]
         pub text: String,
-        /// The team that uses it; empty for everybody.
-        pub team: String,
+        /// The team that uses it; missing for everybody.
+        pub team: Option<i32>,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
+    pub enum Relation {
+        #[sea_orm(
+            belongs_to = "crate::tables::team::Entity",
+            from = "Column::Team",
+            to = "crate::tables::team::Column::Id"
+        )]
+        Team,
+    }
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Teams. Accounts and incidents refer to them by name.
+/// Teams. Rows of other tables and settings refer to them by number.
 pub mod team {
     use sea_orm::entity::prelude::*;
 

@@ -58,7 +58,8 @@ pub mod session_history {
         pub customer: String,
         pub owner: i32,
         pub owner_name: String,
-        pub team: String,
+        /// The owner's team, a number in `team`.
+        pub team: Option<i32>,
         /// Whether `session_person` leaves supervisors out; older versions counted them.
         pub people_by_role: bool,
         pub started: i64,
@@ -80,7 +81,14 @@ pub mod session_history {
         pub recording_bytes: Option<i64>,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
+    pub enum Relation {
+        #[sea_orm(
+            belongs_to = "crate::tables::team::Entity",
+            from = "Column::Team",
+            to = "crate::tables::team::Column::Id"
+        )]
+        Team,
+    }
     impl ActiveModelBehavior for ActiveModel {}
 }
 

@@ -93,6 +93,18 @@ pub(crate) async fn columns(db: &DatabaseConnection, table: &str) -> Vec<String>
 
 /// These columns of every row, as SQL writes them.
 pub(crate) async fn rows(db: &DatabaseConnection, table: &str, columns: &[String]) -> Vec<String> {
-    let quoted: Vec<_> = columns.iter().map(|column| format!("quote(\"{column}\")")).collect();
+    let columns: Vec<_> = columns.iter().map(|column| format!("\"{column}\"")).collect();
+    quoted(db, table, &columns).await
+}
+
+/// The same of an upgraded database, as the version before numbered teams had them: by name.
+pub(crate) async fn rows_with_names(db: &DatabaseConnection, table: &str, columns: &[String]) -> Vec<String> {
+    let name = format!("coalesce((SELECT name FROM team AS named WHERE named.id = \"{table}\".team), '')");
+    let column = |column: &String| if column == "team" { name.clone() } else { format!("\"{column}\"") };
+    quoted(db, table, &columns.iter().map(column).collect::<Vec<_>>()).await
+}
+
+async fn quoted(db: &DatabaseConnection, table: &str, values: &[String]) -> Vec<String> {
+    let quoted: Vec<_> = values.iter().map(|value| format!("quote({value})")).collect();
     texts(db, &format!("SELECT {} FROM \"{table}\" ORDER BY rowid", quoted.join(" || ',' || "))).await
 }

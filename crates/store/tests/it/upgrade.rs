@@ -11,10 +11,13 @@ use store::{
     holds,
     secrets::{Place, Secrets},
     tables::*,
+    teams,
     transcript_fts::Search,
 };
 
-use crate::fixture::{BEFORE, OLDER, as_it_is, columns, every_entity, files, folder, rows, tables, texts};
+use crate::fixture::{
+    BEFORE, OLDER, as_it_is, columns, every_entity, files, folder, rows, rows_with_names, tables, texts,
+};
 
 /// The session of the fixtures that is over.
 const OVER: &str = "51515151515151515151515151515151";
@@ -45,7 +48,7 @@ async fn every_row_of_the_version_before_is_there() {
             // A column that a migration drops is tested with that migration.
             let stays = self::columns(&db, &table).await;
             if columns.iter().all(|column| stays.contains(column)) {
-                assert_eq!(rows(&db, &table, &columns).await, stored, "{table}");
+                assert_eq!(rows_with_names(&db, &table, &columns).await, stored, "{table}");
             } else {
                 assert_eq!((table.as_str(), rows(&db, &table, &stays).await.len()), ("past", stored.len()));
             }
@@ -53,6 +56,23 @@ async fn every_row_of_the_version_before_is_there() {
         let helped = session_person::Entity::find().all(&db).await.unwrap();
         let helped: Vec<_> = helped.iter().map(|row| (row.session.as_str(), row.user)).collect();
         assert_eq!(helped, [(OVER, 2)]);
+    }
+}
+
+#[tokio::test]
+async fn teams_are_referred_to_by_number() {
+    for sql in [BEFORE, OLDER] {
+        let (_folder, path) = folder(sql).await;
+        let db = store::open(&path).await.unwrap();
+        let first = teams::named(&db, "First line").await.unwrap().unwrap();
+        assert_eq!(first.code_name, "first_line");
+        let tom = user::Entity::find_by_id(2).one(&db).await.unwrap().unwrap();
+        let printer = incident::Entity::find_by_id(1).one(&db).await.unwrap().unwrap();
+        let past = session_history::Entity::find_by_id(OVER).one(&db).await.unwrap().unwrap();
+        let restart = message_template::Entity::find_by_id(2).one(&db).await.unwrap().unwrap();
+        assert_eq!([tom.team, printer.team, past.team, restart.team], [Some(first.id); 4]);
+        let greeting = message_template::Entity::find_by_id(1).one(&db).await.unwrap().unwrap();
+        assert_eq!(greeting.team, None);
     }
 }
 

@@ -3,11 +3,10 @@ import type { Mark } from "./Mark";
 import type { Monitor } from "./Monitor";
 import type { ParticipantId } from "./ParticipantId";
 import type { Pause } from "./Pause";
-import type { PictureFormat } from "./PictureFormat";
 import type { Right } from "./Right";
 import type { ShareTrouble } from "./ShareTrouble";
 
 /**
  * What a console, a customer's page or a customer's program sends after its hello.
  */
-export type ClientMessage = { "type": "chat", text: string, nonce: number, } | { "type": "typing", } | { "type": "ask", rights: Array<Right>, } | { "type": "answer", rights: Array<Right>, } | { "type": "withdraw", right: Right, } | { "type": "pause", why: Pause, } | { "type": "resume", } | { "type": "leave", } | { "type": "want_control", } | { "type": "pass_control", to: ParticipantId, } | { "type": "note", text: string, } | { "type": "dismiss", who: ParticipantId, } | { "type": "annotate", mark: Mark, } | { "type": "prefer", smooth: boolean, } | { "type": "hold", } | { "type": "close", } | { "type": "drawn", seq: number, } | { "type": "need_keyframe", } | { "type": "shows", format: PictureFormat, } | { "type": "share_failed", trouble: ShareTrouble, } | { "type": "monitors", monitors: Array<Monitor>, } | { "type": "input_blocked", blocked: boolean, } | { "type": "ping", t: number, };
+export type ClientMessage = { "type": "chat", text: string, nonce: number, } | { "type": "typing", } | { "type": "ask", rights: Array<Right>, } | { "type": "answer", rights: Array<Right>, } | { "type": "withdraw", right: Right, } | { "type": "pause", why: Pause, } | { "type": "resume", } | { "type": "leave", } | { "type": "want_control", } | { "type": "pass_control", to: ParticipantId, } | { "type": "note", text: string, } | { "type": "dismiss", who: ParticipantId, } | { "type": "annotate", mark: Mark, } | { "type": "prefer", smooth: boolean, } | { "type": "hold", } | { "type": "close", } | { "type": "drawn", seq: number, } | { "type": "need_keyframe", } | { "type": "share_failed", trouble: ShareTrouble, } | { "type": "monitors", monitors: Array<Monitor>, } | { "type": "input_blocked", blocked: boolean, } | { "type": "ping", t: number, };

@@ -5,7 +5,6 @@ import type { Mark } from "./Mark";
 import type { ParticipantId } from "./ParticipantId";
 import type { Path } from "./Path";
 import type { Permit } from "./Permit";
-import type { PictureFormat } from "./PictureFormat";
 import type { RefusalReason } from "./RefusalReason";
 import type { SessionState } from "./SessionState";
 import type { Timestamp } from "./Timestamp";
@@ -17,4 +16,4 @@ export type ServerMessage = { "type": "welcome", you: ParticipantId, now: Timest
 /**
  * The Ed25519 signature of the hello's challenge in hexadecimal; empty when there was no challenge.
  */
-proof: string, state: SessionState, permits: Array<Permit>, } | { "type": "happened", entry: Entry, } | { "type": "caught_up", } | { "type": "state", state: SessionState, permits: Array<Permit>, } | { "type": "typing", from: ParticipantId, } | { "type": "refused", what: string, why: RefusalReason, text: string, } | { "type": "drawn", seq: number, } | { "type": "annotate", from: ParticipantId, mark: Mark, } | { "type": "prefer", smooth: boolean, } | { "type": "need_keyframe", } | { "type": "use_format", format: PictureFormat, } | { "type": "pong", t: number, customer: Path | null, relay: number, } | { "type": "bye", reason: ByeReason, };
+proof: string, state: SessionState, permits: Array<Permit>, } | { "type": "happened", entry: Entry, } | { "type": "caught_up", } | { "type": "state", state: SessionState, permits: Array<Permit>, } | { "type": "typing", from: ParticipantId, } | { "type": "refused", what: string, why: RefusalReason, text: string, } | { "type": "drawn", seq: number, } | { "type": "annotate", from: ParticipantId, mark: Mark, } | { "type": "prefer", smooth: boolean, } | { "type": "need_keyframe", } | { "type": "pong", t: number, customer: Path | null, relay: number, } | { "type": "bye", reason: ByeReason, };

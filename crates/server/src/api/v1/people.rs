@@ -9,18 +9,19 @@ use axum::{
 };
 use live_sessions::SessionRegistry;
 use protocol::{Phase, Queue};
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
-use store::tables::{team, user};
+use store::{
+    tables::{team, user},
+    teams::{self, TeamNames},
+};
 use utoipa::ToSchema;
 
 use super::{Body, Problem, ReadPeople, ReadSessions, Refused, Result, WritePeople};
 
 use crate::{
     account_changes::{self, AccountChange, ChangedBy},
-    api::people,
+    api::{people, team_names},
     organisation::Organisation,
     sign_in::Auth,
 };
@@ -95,9 +96,9 @@ pub struct TechnicianChange {
     disabled: Option<bool>,
 }
 
-impl From<user::Model> for Technician {
-    fn from(u: user::Model) -> Self {
-        let user::Model { id, login, name, email, team, administrator, disabled, .. } = u;
+impl Technician {
+    fn of(u: user::Model, team: String) -> Self {
+        let user::Model { id, login, name, email, administrator, disabled, .. } = u;
         Self { id, login, name, email, team, administrator, disabled }
     }
 }
@@ -130,7 +131,7 @@ pub async fn queues(
 }
 
 async fn shown(db: &DatabaseConnection, team: team::Model) -> Result<Team> {
-    let members = user::Entity::find().filter(user::Column::Team.eq(team.name.as_str()));
+    let members = user::Entity::find().filter(user::Column::Team.eq(team.id));
     let members = members.order_by_asc(user::Column::Id).all(db).await?;
     let team::Model { id, name, code_name, .. } = team;
     Ok(Team { id, name, code_name, technicians: members.into_iter().map(|u| u.id).collect() })
@@ -171,8 +172,8 @@ pub async fn add_team(
     Body(new): Body<TeamInput>,
 ) -> Result<(StatusCode, Json<Team>)> {
     let name = free(&db, &new.name, 0).await?;
-    store::people::know(&db, &name).await?;
-    let made = team::Entity::find().filter(team::Column::Name.eq(name)).one(&db).await?;
+    teams::named_or_new(&db, &name).await?;
+    let made = teams::named(&db, &name).await?;
     let made = made.ok_or_else(|| Refused::missing("team"))?;
     Ok((StatusCode::CREATED, Json(shown(&db, made).await?)))
 }
@@ -196,15 +197,13 @@ pub async fn change_team(
 ) -> Result<Json<Team>> {
     let before = found(&db, &id).await?;
     let name = free(&db, &new.name, before.id).await?;
-    let old = before.name.clone();
-    let mut row: team::ActiveModel = before.into();
-    row.name = Set(name);
-    let row = row.update(&db).await?;
-    organisation.rename(&old, &row.name).await?;
+    let team = before.id;
+    let row = team::ActiveModel { name: Set(name), ..before.into() };
+    let row = organisation.change_team(team, row).await?;
     Ok(Json(shown(&db, row).await?))
 }
 
-/// Removes a team that no policy refers to. Its technicians are then in no team, and its sessions wait in the general
+/// Removes a team that no policy and no other setting refers to. Its technicians are then in no team, and its sessions wait in the general
 /// queue.
 #[utoipa::path(delete, path = "/api/v1/teams/{id}", tag = "people", params(("id" = i32, Path)), responses(
     (status = 204),
@@ -217,7 +216,7 @@ pub async fn remove_team(
     Path(id): Path<String>,
 ) -> Result<StatusCode> {
     let team = found(&db, &id).await?;
-    organisation.remove(&team).await?;
+    organisation.remove_team(team.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -228,7 +227,12 @@ pub async fn remove_team(
 ))]
 pub async fn technicians(State(db): State<DatabaseConnection>, _: ReadPeople) -> Result<Json<Vec<Technician>>> {
     let users = user::Entity::find().order_by_asc(user::Column::Id).all(&db).await?;
-    Ok(Json(users.into_iter().map(Into::into).collect()))
+    let names = TeamNames::load(&db).await?;
+    let technician = |u: user::Model| {
+        let team = names.of(u.team).to_owned();
+        Technician::of(u, team)
+    };
+    Ok(Json(users.into_iter().map(technician).collect()))
 }
 
 /// Adds a technician.
@@ -246,7 +250,12 @@ pub async fn add_technician(
     let NewTechnician { login, name, email, team, password } = new;
     let new = people::NewUser { login, name, email, team, password, administrator: false };
     let account = people::insert_user(&db, &auth, new).await?;
-    Ok((StatusCode::CREATED, Json(one(&db, &account.id.to_string()).await?.into())))
+    Ok((StatusCode::CREATED, Json(technician_shown(&db, one(&db, &account.id.to_string()).await?).await?)))
+}
+
+async fn technician_shown(db: &DatabaseConnection, user: user::Model) -> Result<Technician> {
+    let team = teams::name(db, user.team).await?;
+    Ok(Technician::of(user, team))
 }
 
 async fn one(db: &DatabaseConnection, id: &str) -> Result<user::Model> {
@@ -264,7 +273,7 @@ pub async fn technician(
     _: ReadPeople,
     Path(id): Path<String>,
 ) -> Result<Json<Technician>> {
-    Ok(Json(one(&db, &id).await?.into()))
+    Ok(Json(technician_shown(&db, one(&db, &id).await?).await?))
 }
 
 /// Changes a technician. Disabling one signs them out everywhere. Administrators can only be changed in the console.
@@ -284,9 +293,10 @@ pub async fn change_technician(
     let wanted = AccountChange {
         name: change.name.as_deref().map(people::name).transpose()?,
         email: change.email.as_deref().map(people::email).transpose()?,
-        team: change.team.map(|team| people::label(&team, "A team's name")).transpose()?,
+        team: change.team.as_deref().map(team_names::checked).transpose()?,
         disabled: change.disabled,
         ..AccountChange::default()
     };
-    Ok(Json(account_changes::change(&auth, ChangedBy::System, before.id, wanted).await?.into()))
+    let user = account_changes::change(&auth, ChangedBy::System, before.id, wanted).await?;
+    Ok(Json(technician_shown(&db, user).await?))
 }

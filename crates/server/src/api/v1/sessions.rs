@@ -214,7 +214,7 @@ fn checked(attributes: BTreeMap<String, String>) -> Result<BTreeMap<String, Stri
 async fn place(db: &DatabaseConnection, queue: QueueName) -> Result<Place> {
     match queue {
         QueueName::General {} => Ok(Place::In(Queue::General)),
-        QueueName::Team { team } if store::people::is_team(db, &team).await? => Ok(Place::In(Queue::Team { team })),
+        QueueName::Team { team } if store::teams::exists(db, &team).await? => Ok(Place::In(Queue::Team { team })),
         QueueName::Team { .. } => Err(Refused::bad("There is no such team.")),
         QueueName::Technician { technician } => {
             let found = store::people::technician(db, technician).await?;

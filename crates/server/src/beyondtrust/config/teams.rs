@@ -60,7 +60,7 @@ async fn team_row(
     let mut row: team::ActiveModel = before.cloned().map(Into::into).unwrap_or_default();
     if let Some(name) = name {
         if before.is_none() && code.is_none() {
-            row.code_name = Set(store::people::code_name(&name));
+            row.code_name = Set(store::teams::code_name(&name));
         }
         row.name = Set(name);
     }
@@ -100,12 +100,12 @@ pub async fn team(
     match verb {
         Verb::Read | Verb::Create => one(Some(shown_team(&found))),
         Verb::Change => {
-            let changed = team_row(&db, &call, Some(&found)).await?.update(&db).await?;
-            organisation.rename(&found.name, &changed.name).await?;
+            let row = team_row(&db, &call, Some(&found)).await?;
+            let changed = organisation.change_team(found.id, row).await?;
             one(Some(shown_team(&changed)))
         }
         Verb::Delete => {
-            organisation.remove(&found).await?;
+            organisation.remove_team(found.id).await?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
     }
@@ -142,7 +142,7 @@ pub async fn members(
         let shown = Json(shown_member(&team, &user));
         return Ok((StatusCode::CREATED, [(header::LOCATION, place)], shown).into_response());
     }
-    let users = user::Entity::find().filter(user::Column::Team.eq(team.name.as_str()));
+    let users = user::Entity::find().filter(user::Column::Team.eq(team.id));
     let users = users.order_by_asc(user::Column::Id).all(&db).await?;
     call.list(&public_url, users.iter().map(|u| shown_member(&team, u)).collect())
 }
@@ -157,7 +157,7 @@ pub async fn member(
     let verb = call.verb("GET,HEAD,PATCH,DELETE")?;
     let team = found_team(&db, &wanted).await?;
     let user = user::Entity::find_by_id(id(&who)?).one(&db).await?;
-    let user = user.filter(|u| u.team == team.name).ok_or(CallError::Missing)?;
+    let user = user.filter(|u| u.team == Some(team.id)).ok_or(CallError::Missing)?;
     match verb {
         Verb::Delete => {
             let wanted = AccountChange { team: Some(String::new()), ..AccountChange::default() };

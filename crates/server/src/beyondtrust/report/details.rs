@@ -265,7 +265,7 @@ impl Source<'_> {
             ("public_ip", "Unknown".into()),
             ("hostname", "Unknown".into()),
             ("os", os(who.client).into()),
-            ("support_teams", user.map_or(String::new(), |u| u.team.clone())),
+            ("support_teams", user.map_or(String::new(), |u| self.teams.of(u.team).to_owned())),
             ("user_id", who.user.map_or(String::new(), |id| id.to_string())),
         ];
         let added = self.event(at, "Conference Member Added", Some(id)).child(data(&values));
@@ -362,6 +362,7 @@ mod tests {
     use std::collections::HashMap;
 
     use protocol::SessionId;
+    use store::teams::TeamNames;
 
     use super::*;
 
@@ -369,7 +370,7 @@ mod tests {
     fn a_file_in_the_chat_is_reported_as_shared() {
         let id = SessionId::try_from("0123456789abcdef0123456789abcdef".to_owned()).unwrap();
         let session = Session::new(id.clone(), session::Policy::default());
-        let (users, link) = (HashMap::new(), |_, _| String::new());
+        let (users, teams, link) = (HashMap::new(), TeamNames::default(), |_, _| String::new());
         let now = Timestamp(0);
         let source = Source {
             id: &id,
@@ -377,6 +378,7 @@ mod tests {
             entries: &[],
             session: &session,
             users: &users,
+            teams: &teams,
             now,
             link: &link,
             access: false,

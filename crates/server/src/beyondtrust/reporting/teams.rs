@@ -2,7 +2,10 @@
 
 use platform::clock;
 use sea_orm::{EntityTrait, QueryOrder};
-use store::tables::{team, user};
+use store::{
+    tables::{team, user},
+    teams::TeamNames,
+};
 
 use super::{
     Product, ReportServices,
@@ -34,6 +37,7 @@ pub async fn teams(
         Err(message) => return Ok(Err(message)),
     };
     let users = super::users(db).await?;
+    let team_names = TeamNames::load(db).await?;
     let wanted = params.get("team_id").filter(|id| *id != "all").map(str::to_owned);
     let teams = team::Entity::find().order_by_asc(team::Column::Id).all(db).await?;
     let teams = teams.into_iter().filter(|t| wanted.as_ref().is_none_or(|id| *id == t.id.to_string()));
@@ -42,13 +46,22 @@ pub async fn teams(
     for Found { id, lseq, entries, session } in &find(db, sessions, &Wanted::Touching(from, until)).await? {
         let link = |kept: Downloadable, view: bool| downloads::link(identity, public_url, caller, id, kept, view);
         let access = product == Product::Access;
-        let source =
-            Source { id, lseq: *lseq, entries, session, users: &users, now: clock::now(), link: &link, access };
+        let source = Source {
+            id,
+            lseq: *lseq,
+            entries,
+            session,
+            users: &users,
+            teams: &team_names,
+            now: clock::now(),
+            link: &link,
+            access,
+        };
         for reported in source.details().into_iter().filter(|reported| (from..until).contains(&reported.at.0)) {
             let by = reported.by.and_then(|by| users.get(&session.participant(by)?.user?));
             let fits = |team: &team::Model| match (&reported.team, by) {
                 (Some(queue), _) => *queue == team.name,
-                (None, Some(user)) => user.team == team.name,
+                (None, Some(user)) => user.team == Some(team.id),
                 (None, None) => false,
             };
             if let Some((_, events)) = activity.iter_mut().find(|(team, _)| fits(team)) {
@@ -64,7 +77,7 @@ pub async fn teams(
     people.sort_by_key(|user| user.id);
     Ok(Ok(element("team_activity_list").children(activity.into_iter().map(|(team, mut events)| {
         events.sort_by_key(|reported| reported.at);
-        let members = people.iter().filter(|u| u.team == team.name).map(|u| {
+        let members = people.iter().filter(|u| u.team == Some(team.id)).map(|u| {
             element("representative")
                 .with("id", u.id)
                 .child(text("username", &u.login))

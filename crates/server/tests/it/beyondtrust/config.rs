@@ -36,7 +36,7 @@ fn the_configuration_is_paged_filtered_and_checked() {
     assert_eq!(users.json()[0]["username"], "tom");
     // Members of an administrator's team see the administrator's sessions, so other systems cannot choose that team.
     assert_eq!(site.config("POST", "/team/1/user", &json!({ "user_id": 1, "role": "member" })).status, 403);
-    site.fixture.sql("UPDATE user SET team = (SELECT name FROM team WHERE id = 1) WHERE id = 1");
+    site.fixture.sql("UPDATE user SET team = 1 WHERE id = 1");
     assert_eq!(site.config("GET", "/team/1/user", &Value::Null).text, r#"[{"team_id":1,"user_id":1,"role":"member"}]"#);
     assert_eq!(site.config("PATCH", "/team/1", &json!({ "name": "Helpers" })).json()["name"], "Helpers");
     let me: Value = serde_json::from_str(&site.fixture.get("/api/me").1).unwrap();

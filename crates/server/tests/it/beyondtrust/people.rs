@@ -11,7 +11,7 @@ use crate::fixture::Peer;
 fn with_team(name: &str) -> Site {
     let site = Site::open(name);
     assert_eq!(site.config("POST", "/team", &json!({ "name": "Network", "code_name": "net" })).status, 201);
-    let join = || site.fixture.sql("UPDATE user SET team = 'Network' WHERE id = 1");
+    let join = || site.fixture.sql("UPDATE user SET team = 1 WHERE id = 1");
     std::thread::scope(|apart| apart.spawn(join).join().unwrap());
     site
 }
