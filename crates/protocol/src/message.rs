@@ -230,7 +230,7 @@ pub enum RefusalReason {
     #[error("the customer is not here")]
     NoCustomer,
     /// The customer uses a browser page, which cannot do this.
-    #[error("the customer is in a browser; the screen needs the support program")]
+    #[error("the customer is in a browser, and this needs the support program")]
     NeedsProgram,
     /// The right exists on Windows alone.
     #[error("only Windows keeps rights apart for administrators")]
@@ -251,13 +251,13 @@ pub enum RefusalReason {
     #[error("the session belongs to another technician")]
     NotOwner,
     /// A supervisor only watches.
-    #[error("a supervisor only watches")]
+    #[error("you only watch this session")]
     OnlyWatching,
     /// The customer has not granted it.
     #[error("the customer has not allowed this")]
     NotGranted,
     /// The session's policy does not allow it.
-    #[error("the session policy does not allow this")]
+    #[error("the session's policy does not allow this")]
     Policy,
     /// The technician's role does not allow it.
     #[error("your role does not allow this")]
