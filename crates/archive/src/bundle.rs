@@ -8,7 +8,7 @@ use platform::{clock, paths};
 use protocol::{Entry, Event, SessionId, UserRef};
 use session::{Actor, Command, PlaybackTimeline, Stored};
 
-use super::{Archive, Kept, KeptReader, Sealing, pointer_overlay::WithPointer};
+use super::{Archive, SealedFile, SealedFileReader, Sealing, pointer_overlay::WithPointer};
 
 const README: &str = "This is everything that remains of one Deskside support session.\n\n\
     To check that nothing of it was changed, run deskside-verify on the bundle as it is, or open verify.html of any\n\
@@ -69,8 +69,8 @@ impl Archive {
         let lines = serde_json::to_vec_pretty(&session::transcript(entries))?;
         bundle.file("transcript.json", &mut &lines[..])?;
         for (name, path) in [(names::VIDEO, paths::recording(data, id)), (names::POINTER, paths::pointer(data, id))] {
-            if let Some(kept) = Kept::open(self, path)? {
-                bundle.file(name, &mut KeptReader::new(kept))?;
+            if let Some(kept) = SealedFile::open(self, path)? {
+                bundle.file(name, &mut SealedFileReader::new(kept))?;
             }
         }
         if pointer == Pointer::BurnedIn

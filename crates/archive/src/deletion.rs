@@ -136,7 +136,7 @@ impl Archive {
     /// Every file of a session: their names all begin with its id.
     fn files(&self, id: &SessionId) -> std::io::Result<Vec<PathBuf>> {
         let mut found = Vec::new();
-        for folder in paths::kept(&self.data) {
+        for folder in paths::session_folders(&self.data) {
             let Ok(list) = std::fs::read_dir(folder) else { continue };
             for entry in list {
                 let entry = entry?;

@@ -36,8 +36,8 @@ pub use deletion::{NotDeleted, Tombstone, deletes_sooner};
 pub use recording_store::{RecordingStore, StoreConfig};
 pub use sealing::Sealing;
 pub use unfinished::{Unfinished, Unstored};
-use video::KeptReader;
-pub use video::{Kept, TooLong, so_far};
+use video::SealedFileReader;
+pub use video::{SealedFile, TooLong, so_far};
 
 /// Stores, seals, exports and deletes the evidence of sessions.
 pub struct Archive {

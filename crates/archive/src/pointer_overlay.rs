@@ -14,7 +14,7 @@ use platform::paths;
 use protocol::{Entry, SessionId};
 use session::PlaybackTimeline;
 
-use super::{Archive, Kept, KeptReader};
+use super::{Archive, SealedFile, SealedFileReader};
 
 /// Shortest interval between two pictures in which only the pointer moves, in milliseconds.
 const MOVES_MS: u64 = 50;
@@ -189,17 +189,17 @@ impl WithPointer {
     /// Renders the video; `None` for a session without one. Takes about as long as the screen was in motion.
     pub fn make(archive: &Arc<Archive>, id: &SessionId, entries: &[Entry]) -> anyhow::Result<Option<Self>> {
         let data = &archive.data;
-        let Some(video) = Kept::open(archive, paths::recording(data, id))? else { return Ok(None) };
+        let Some(video) = SealedFile::open(archive, paths::recording(data, id))? else { return Ok(None) };
         let _one = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut track = Vec::new();
-        if let Some(kept) = Kept::open(archive, paths::pointer(data, id))? {
-            KeptReader::new(kept).read_to_end(&mut track)?;
+        if let Some(kept) = SealedFile::open(archive, paths::pointer(data, id))? {
+            SealedFileReader::new(kept).read_to_end(&mut track)?;
         }
-        let pictures = paths::burned(data, id);
+        let pictures = paths::pointer_video(data, id);
         let mut made = Self { movie: webm::Movie::default(), first: Vec::new(), pictures };
         let mut out = archive.vault.file(&made.pictures).create(io::BufWriter::new(File::create(&made.pictures)?))?;
         let (mut frames, mut first, mut size) = (Vec::new(), Vec::new(), (0, 0));
-        render(KeptReader::new(video), PlaybackTimeline::of(entries), &track, |rendered| {
+        render(SealedFileReader::new(video), PlaybackTimeline::of(entries), &track, |rendered| {
             if frames.is_empty() {
                 first.clone_from(&rendered.data);
                 size = rendered.size;

@@ -177,7 +177,7 @@ pub fn so_far(archive: &Archive, id: &SessionId, entries: &[Entry]) -> anyhow::R
 }
 
 /// A finished file of the vault, in the data folder or the object store.
-pub struct Kept {
+pub struct SealedFile {
     archive: Arc<Archive>,
     place: Place,
     key: vault::FileKey,
@@ -206,7 +206,7 @@ impl Place {
     }
 }
 
-impl Kept {
+impl SealedFile {
     /// Opens a file in the data folder or the object store; `None` if it is in neither. Blocks, so it must not run on
     /// an async thread.
     pub fn open(archive: &Arc<Archive>, path: PathBuf) -> io::Result<Option<Self>> {
@@ -245,23 +245,23 @@ impl Kept {
     }
 }
 
-/// Reads a [`Kept`] file from its start, in large parts: each is a request to the disk or the object store.
-pub struct KeptReader {
-    kept: Kept,
+/// Reads a [`SealedFile`] file from its start, in large parts: each is a request to the disk or the object store.
+pub struct SealedFileReader {
+    kept: SealedFile,
     at: u64,
 }
 
-impl KeptReader {
+impl SealedFileReader {
     /// How many bytes are read at a time.
     const PART: usize = 1 << 20;
 
     /// A buffered reader from the first byte.
-    pub fn new(kept: Kept) -> BufReader<Self> {
+    pub fn new(kept: SealedFile) -> BufReader<Self> {
         BufReader::with_capacity(Self::PART, Self { kept, at: 0 })
     }
 }
 
-impl Read for KeptReader {
+impl Read for SealedFileReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let part = self.kept.part(self.at, buffer.len())?;
         buffer[..part.len()].copy_from_slice(&part);
@@ -285,7 +285,7 @@ mod tests {
         let coded = PlaceholderFrame::Stopped.coded([64, 64], true).unwrap();
         let (width, height, data) = (coded.width, coded.height, coded.data.to_vec());
         let picture = Record::Picture { at: clock::now(), width, height, key: true, data };
-        let path = paths::reel(&archive.data, id, 1);
+        let path = paths::raw_recording_part(&archive.data, id, 1);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         let mut out = archive.vault.file(&path).create(File::create(&path).unwrap()).unwrap();
         out.write_all(&raw_recording::encode(&picture)).unwrap();
@@ -304,7 +304,7 @@ mod tests {
         let sessions = live_sessions::fixture::restarted(&sessions);
         sessions.load().await.unwrap();
         let archive = fixture::archive(folder.path(), sessions.clone());
-        let recorded = std::fs::metadata(paths::reel(&archive.data, &live.id, 1)).unwrap().len();
+        let recorded = std::fs::metadata(paths::raw_recording_part(&archive.data, &live.id, 1)).unwrap().len();
         assert_eq!(archive.disk.promised(), recorded);
         let (live, video) = (sessions.get(&live.id).unwrap(), paths::recording(&archive.data, &live.id));
         let entries = live.entries().await;

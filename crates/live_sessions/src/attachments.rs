@@ -18,7 +18,7 @@ const QUEUE: usize = 1_024;
 const CONNECTIONS: usize = 8;
 
 /// Resolves when the server closes a connection, even if its peer does not read.
-pub type LetGo = oneshot::Receiver<Infallible>;
+pub type Detached = oneshot::Receiver<Infallible>;
 
 /// A participant's connection.
 struct Peer {
@@ -28,7 +28,7 @@ struct Peer {
     messages: mpsc::Sender<ServerMessage>,
     input: Option<mpsc::Sender<Input>>,
     jobs: Option<mpsc::Sender<JobRequest>>,
-    /// Dropped with this entry, which resolves the connection's [`LetGo`].
+    /// Dropped with this entry, which resolves the connection's [`Detached`].
     _attached: oneshot::Sender<Infallible>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Queues {
     pub messages: mpsc::Receiver<ServerMessage>,
     pub input: Option<mpsc::Receiver<Input>>,
     pub jobs: Option<mpsc::Receiver<JobRequest>>,
-    pub let_go: LetGo,
+    pub detached: Detached,
 }
 
 /// All connections of a session.
@@ -61,7 +61,7 @@ impl Attachments {
         let (messages, messages_queue) = mpsc::channel(QUEUE);
         let (input, input_queue) = mpsc::channel(QUEUE);
         let (jobs, jobs_queue) = mpsc::channel(job::WAITING);
-        let (attached, let_go) = oneshot::channel();
+        let (attached, detached) = oneshot::channel();
         let mut inner = self.inner();
         let others: Vec<u64> = inner.all.iter().filter(|a| a.who == who).map(|a| a.id).collect();
         if let Some(oldest) = others.first().filter(|_| others.len() >= CONNECTIONS) {
@@ -72,7 +72,7 @@ impl Attachments {
         let (input, jobs) = (is_program.then_some(input), is_program.then_some(jobs));
         inner.all.push(Peer { id, who, role, messages, input, jobs, _attached: attached });
         let (input, jobs) = (is_program.then_some(input_queue), is_program.then_some(jobs_queue));
-        Queues { id, messages: messages_queue, input, jobs, let_go }
+        Queues { id, messages: messages_queue, input, jobs, detached }
     }
 
     /// Removes a connection. Returns whether it was its participant's last one.

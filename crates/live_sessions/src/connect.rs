@@ -12,7 +12,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     ActError, JobRequest, LiveSession,
-    attachments::{LetGo, sees_private},
+    attachments::{Detached, sees_private},
 };
 
 /// A participant's connection to a session.
@@ -33,7 +33,7 @@ pub struct Attachment {
     /// For the customer's program: jobs.
     pub jobs: Option<mpsc::Receiver<JobRequest>>,
     /// Resolves when the connection must end, even if its peer does not read.
-    pub let_go: Option<LetGo>,
+    pub detached: Option<Detached>,
 }
 
 impl LiveSession {
@@ -76,7 +76,7 @@ impl LiveSession {
             messages: queues.messages,
             input: queues.input,
             jobs: queues.jobs,
-            let_go: Some(queues.let_go),
+            detached: Some(queues.detached),
         })
     }
 
@@ -139,7 +139,7 @@ impl Drop for Connecting<'_> {
 }
 
 /// The participant that these entries let in.
-pub fn came(entries: &[Entry]) -> anyhow::Result<ParticipantId> {
+pub fn joined_participant(entries: &[Entry]) -> anyhow::Result<ParticipantId> {
     let who = entries.iter().find_map(|e| {
         let (Event::Joined { id, .. } | Event::Returned { id, .. }) = e.event else { return None };
         Some(id)

@@ -151,8 +151,8 @@ impl LiveSession {
     }
 
     /// Records an audit event in the timeline.
-    pub async fn record_deed(self: &Arc<Self>, deed: Event) -> Result<(), ActError> {
-        self.act(&Actor::Server, Command::Record { deed }).await.map(|_| ())
+    pub async fn record_event(self: &Arc<Self>, event: Event) -> Result<(), ActError> {
+        self.act(&Actor::Server, Command::Record { event }).await.map(|_| ())
     }
 
     /// A number for a file that is stored beside the timeline; each is used once.

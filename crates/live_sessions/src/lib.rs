@@ -26,7 +26,7 @@ mod storage;
 pub mod timeline;
 mod trailer_buffer;
 mod transfer_throttle;
-mod uploads;
+mod upload_checksums;
 
 use std::{
     path::Path,
@@ -40,17 +40,17 @@ use session::{Actor, Command, Link, Session, Stored};
 use store::{stored_time, tables::event_row};
 use tokio::sync::Notify;
 
-pub use attachments::LetGo;
-pub use connect::{Attachment, came};
+pub use attachments::Detached;
+pub use connect::{Attachment, joined_participant};
 pub use downloads::{Download, DownloadAction, DownloadState, Downloads, LeavingProgress, Opened};
 pub use job::{Chunk, JobError, JobRequest, JobStream};
 use path_stats::PathStats;
 pub use registry::{Listener, Services, SessionRegistry};
 pub use screen::Screen;
 pub use side_channel::{Endpoint, SideChannels};
-pub use storage::{Keeping, NoRoom, StoredFile, StoredKind};
+pub use storage::{NoRoom, PendingFile, StoredFile, StoredKind};
 pub use trailer_buffer::TrailerBuffer;
-pub use uploads::Uploads;
+pub use upload_checksums::Uploads;
 
 use attachments::Attachments;
 use storage::StorageUsage;

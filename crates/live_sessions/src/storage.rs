@@ -168,7 +168,7 @@ impl StoredFile {
 }
 
 /// A file that is being stored. Dropping it removes the file, unless it is [done](Self::done).
-pub struct Keeping {
+pub struct PendingFile {
     live: Arc<LiveSession>,
     disk: Arc<Disk>,
     who: ParticipantId,
@@ -181,18 +181,18 @@ pub struct Keeping {
 
 impl LiveSession {
     /// Starts storing a file for a participant.
-    pub fn keep(self: &Arc<Self>, who: ParticipantId, path: PathBuf) -> Result<Keeping, NoRoom> {
+    pub fn keep(self: &Arc<Self>, who: ParticipantId, path: PathBuf) -> Result<PendingFile, NoRoom> {
         let mut used = self.storage_usage.used();
         if used.files >= MOST_FILES {
             return Err(NoRoom::Files);
         }
         used.files += 1;
         let (live, disk) = (self.clone(), self.services().recordings.disk.clone());
-        Ok(Keeping { live, disk, who, path, promises: vec![], counted: 0, written: 0 })
+        Ok(PendingFile { live, disk, who, path, promises: vec![], counted: 0, written: 0 })
     }
 }
 
-impl Keeping {
+impl PendingFile {
     /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -247,7 +247,7 @@ impl Keeping {
     }
 }
 
-impl Drop for Keeping {
+impl Drop for PendingFile {
     fn drop(&mut self) {
         if self.path.as_os_str().is_empty() {
             return;

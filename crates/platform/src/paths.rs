@@ -65,7 +65,7 @@ pub fn pointer(data: &Path, session: &SessionId) -> PathBuf {
 }
 
 /// Pictures of a video into which the pointer is drawn, encrypted by the vault; they exist while an export runs.
-pub fn burned(data: &Path, session: &SessionId) -> PathBuf {
+pub fn pointer_video(data: &Path, session: &SessionId) -> PathBuf {
     recordings(data).join(format!("{session}-{}.burned", crate::secret::token()))
 }
 
@@ -110,7 +110,7 @@ pub fn activity(data: &Path, session: &SessionId) -> PathBuf {
 }
 
 /// A raw recording; a session has one for each time that its recorder started.
-pub fn reel(data: &Path, session: &SessionId, number: u32) -> PathBuf {
+pub fn raw_recording_part(data: &Path, session: &SessionId, number: u32) -> PathBuf {
     recordings(data).join(format!("{session}-{number}.reel"))
 }
 
@@ -125,6 +125,6 @@ pub fn sealing_keys(data: &Path) -> PathBuf {
 }
 
 /// The folders whose file names begin with a session's id.
-pub fn kept(data: &Path) -> [PathBuf; 5] {
+pub fn session_folders(data: &Path) -> [PathBuf; 5] {
     ["recordings", "posts", "shells", "system", "screenshots"].map(|folder| data.join(folder))
 }

@@ -19,7 +19,7 @@ use crate::{
     beyondtrust::OutboundEvents,
     config::Config,
     connections::{self, Admissions, Clients, Limits, Timeouts},
-    deliveries::{Deliveries, Kinds, Receive, ReceiverKind},
+    deliveries::{Deliveries, Kinds, Receiver, ReceiverKind},
     desk::{RequestTrackers, ServiceDesk},
     mail::Mailer,
     mailbox::{self, Inbox},
@@ -103,7 +103,7 @@ impl Foundation {
         let trackers = RequestTrackers { db: db.clone(), public_url, outbound: outbound.clone() };
         let events = OutboundEvents { db, policy, identity: self.identity.clone(), outbound };
         Kinds::from([
-            (ReceiverKind::Webhook, Box::new(webhooks) as Box<dyn Receive>),
+            (ReceiverKind::Webhook, Box::new(webhooks) as Box<dyn Receiver>),
             (ReceiverKind::RequestTracker, Box::new(trackers)),
             (ReceiverKind::Beyondtrust, Box::new(events)),
         ])

@@ -120,21 +120,21 @@ mod tests {
     use platform::secret;
 
     /// A server with an incident, a signed-in technician, and a session with a live key and link.
-    async fn server(name: &str) -> (AppState, std::path::PathBuf, crate::desk::ticket_import::Keys) {
+    async fn server(name: &str) -> (AppState, std::path::PathBuf, crate::desk::session_start::Keys) {
         use store::tables::*;
 
-        use crate::{desk::ticket_import, world};
+        use crate::{desk::session_start, world};
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = world::folder(name);
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         let app = crate::compose::open(&world::config(folder.clone())).await.unwrap();
         let ada = crate::desk::Ticket { customer: "Ada".into(), email: "ada@b.example".into(), ..Default::default() };
-        let about = ticket_import::upsert_incident(&app.desk, IncidentSource::BuiltIn, "", &ada).await.unwrap();
+        let about = session_start::upsert_incident(&app.desk, IncidentSource::BuiltIn, "", &ada).await.unwrap();
         let tom = protocol::UserRef { id: 1, name: "Tom".into() };
-        let live = ticket_import::session(&app.desk, &about, tom.clone(), None).await.unwrap();
+        let live = session_start::session(&app.desk, &about, tom.clone(), None).await.unwrap();
         let by = session::Actor::Technician(tom);
-        let keys = ticket_import::keys(&app.desk, &live, &by, None, ticket_import::Form::Ours).await.unwrap();
+        let keys = session_start::keys(&app.desk, &live, &by, None, session_start::Form::Ours).await.unwrap();
         let user = user::ActiveModel {
             id: Set(1),
             login: Set("tom".into()),

@@ -14,7 +14,7 @@ use sha2::Sha256;
 use store::tables::{IncidentSource, receiver};
 
 use crate::{
-    deliveries::{Happened, Receive},
+    deliveries::{OutgoingDelivery, Receiver},
     session_view,
 };
 
@@ -130,7 +130,7 @@ pub struct Webhooks {
 
 impl Webhooks {
     /// The body of a delivery: the event, and the session after it.
-    fn body(&self, what: &Happened) -> Option<Value> {
+    fn body(&self, what: &OutgoingDelivery) -> Option<Value> {
         let until = what.entries.iter().position(|e| e.seq == what.seq())? + 1;
         let (entries, entry) = (&what.entries[..until], &what.entries[until - 1]);
         let session = session_view::shown(self.policy.policy(), &self.public_url, &what.session, entries)?;
@@ -155,7 +155,7 @@ impl Webhooks {
     }
 }
 
-impl Receive for Webhooks {
+impl Receiver for Webhooks {
     fn catalogue(&self) -> &'static [(&'static str, &'static str)] {
         &CATALOGUE
     }
@@ -164,7 +164,7 @@ impl Receive for Webhooks {
         name(event).map(str::to_owned).into_iter().collect()
     }
 
-    fn send<'a>(&'a self, what: &'a Happened) -> BoxFuture<'a, Result<String, String>> {
+    fn send<'a>(&'a self, what: &'a OutgoingDelivery) -> BoxFuture<'a, Result<String, String>> {
         async move {
             let body = self.body(what).ok_or("The timeline has no such entry.")?;
             // The same id for every attempt, so that a receiver can detect duplicates.

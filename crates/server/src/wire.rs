@@ -16,7 +16,7 @@ use axum::{
     http::{Extensions, HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use live_sessions::{ActError, Attachment, LetGo, LiveSession, SessionRegistry, logins::Login};
+use live_sessions::{ActError, Attachment, Detached, LiveSession, SessionRegistry, logins::Login};
 use platform::{clock, identity::Identity};
 use protocol::{ByeReason, Client, Entry, Framed, Hello, MAX_CONTROL_BYTES, Role, ServerMessage};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -174,9 +174,9 @@ async fn evicted(exchange: Option<&Exchange>) {
 }
 
 /// Waits until the session releases the connection.
-async fn released(let_go: Option<LetGo>) {
-    match let_go {
-        Some(let_go) => drop(let_go.await),
+async fn released(detached: Option<Detached>) {
+    match detached {
+        Some(detached) => drop(detached.await),
         None => std::future::pending().await,
     }
 }
@@ -248,7 +248,7 @@ async fn drive<S: Session>(
         tasks.spawn(flow::write_screen(connection.clone(), live.clone(), (connection_id, who)));
     }
     let (replies, reply_queue) = mpsc::channel(16);
-    let let_go = attachment.let_go.take();
+    let detached = attachment.detached.take();
     let mut writer = JoinSet::new();
     writer.spawn(write_control(sender, live.clone(), attachment, proof, reply_queue));
     let reader = control::ControlReader {
@@ -267,7 +267,7 @@ async fn drive<S: Session>(
     tokio::select! {
         ended = accept_streams(ingress, connection, role, tasks) => return ended,
         Some(ended) = writer.join_next() => return ended.unwrap_or(Ok(())),
-        () = released(let_go) => {}
+        () = released(detached) => {}
     }
     // From here on nothing is read from or relayed to this connection. It has a moment to receive what was sent.
     tasks.shutdown().await;

@@ -97,7 +97,7 @@ pub enum Command {
     /// Store what another system keeps with the session.
     Attribute { name: String, value: String },
     /// Record that a right was used. It was checked before it was done.
-    Record { deed: Event },
+    Record { event: Event },
     /// Record that this participant restarts the customer's computer. It was checked before it was done.
     Restart { by: ParticipantId },
     /// Rate a session that has ended.

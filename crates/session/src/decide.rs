@@ -155,7 +155,7 @@ impl Session {
             Command::PassControl { to } => self.pass_control(by, to),
             Command::Note { text } => self.note(by, text),
             Command::Attribute { name, value } => self.attribute(by, name, value),
-            Command::Record { deed } if *by == Actor::Server && deed.is_use_of_right() => Ok(vec![deed]),
+            Command::Record { event } if *by == Actor::Server && event.is_use_of_right() => Ok(vec![event]),
             Command::Record { .. } => Err(Refusal::Policy),
             Command::Restart { by: who } => self.restarting(by, who),
             Command::Close => {

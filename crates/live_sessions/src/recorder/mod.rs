@@ -63,7 +63,7 @@ pub enum RecorderEvent {
 
 /// The files of a session's raw recordings, in the order in which they were written.
 pub fn raw_recordings(data: &Path, id: &SessionId) -> Vec<PathBuf> {
-    (1..).map(|n| paths::reel(data, id, n)).take_while(|path| path.exists()).collect()
+    (1..).map(|n| paths::raw_recording_part(data, id, n)).take_while(|path| path.exists()).collect()
 }
 
 /// The total size of these files.
@@ -104,8 +104,8 @@ impl Recorder {
         let data = &place.data;
         place.disk.look().map_err(|full| full.to_string())?;
         std::fs::create_dir_all(paths::recordings(data)).map_err(|e| e.to_string())?;
-        let number = (1..).find(|n| !paths::reel(data, session, *n).exists()).unwrap_or(1);
-        let path = paths::reel(data, session, number);
+        let number = (1..).find(|n| !paths::raw_recording_part(data, session, *n).exists()).unwrap_or(1);
+        let path = paths::raw_recording_part(data, session, number);
         let file = File::create_new(&path).map_err(|e| e.to_string())?;
         let out = place.vault.file(&path).create(file).map_err(|e| e.to_string())?;
         let (jobs, queue) = sync_channel(QUEUE);

@@ -1,38 +1,30 @@
-//! Files posted in the chat, which the server keeps, and screenshots for the journal.
+//! Files posted in the chat, which the server keeps.
 
 use std::sync::Arc;
 
 use archive::Archive;
 use axum::{
-    Json,
-    body::{Body, Bytes, HttpBody},
+    body::{Body, HttpBody},
     extract::{Path, Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
 use futures::StreamExt;
-use live_sessions::{ActError, Keeping, LiveSession, SessionRegistry};
-use platform::{clock, paths, pictures, secret};
-use protocol::{Event, ParticipantId, Phase, RefusalReason, Right, file_name::shown, name_fits};
-use sea_orm::DatabaseConnection;
+use live_sessions::{ActError, LiveSession, PendingFile, SessionRegistry};
+use platform::{clock, paths, secret};
+use protocol::{Event, ParticipantId, Phase, RefusalReason, file_name::shown, name_fits};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 use tower::ServiceExt;
 use tower_http::services::ServeFile;
 
-use super::{ApiError, ClientAddress, Helper, Result, SignedIn, join, remote_system, sessions};
+use super::{ApiError, ClientAddress, Helper, Result, SignedIn, join, sessions};
 
-use crate::{
-    access_scope::{self, SessionAction},
-    connections::Clients,
-    desk::{BuiltIn, Desk, Entry},
-};
+use crate::access_scope::{self, SessionAction};
 
 /// The largest file in the chat, in bytes.
 pub const MAX_FILE: u64 = 512 * 1024 * 1024;
-/// The largest screenshot, in bytes.
-const MAX_SCREENSHOT: usize = 32 * 1024 * 1024;
 
 /// A file's name.
 #[derive(Deserialize)]
@@ -88,25 +80,25 @@ async fn store(
     require_participant(live, from).await?;
     live.read(|s| s.has_room(clock::now(), from)).await.map_err(ActError::from)?;
     let number = live.next_number();
-    let mut keeping = live.keep(from, paths::post(&archive.data, &live.id, number))?;
-    let (bytes, sha256) = receive(&mut keeping, body).await?;
+    let mut pending = live.keep(from, paths::post(&archive.data, &live.id, number))?;
+    let (bytes, sha256) = receive(&mut pending, body).await?;
     // The participant may have left while a large file was uploaded.
     require_participant(live, from).await?;
     // The file is fetched by its number; the name is only displayed.
     let name = shown(&sessions.redactor().await?.clean(&name));
-    live.record_deed(Event::FilePosted { from, number, name, bytes, sha256 }).await?;
-    keeping.done();
+    live.record_event(Event::FilePosted { from, number, name, bytes, sha256 }).await?;
+    pending.done();
     Ok(StatusCode::CREATED)
 }
 
-async fn require_participant(live: &LiveSession, who: ParticipantId) -> Result<()> {
+pub async fn require_participant(live: &LiveSession, who: ParticipantId) -> Result<()> {
     match access_scope::is_part_of(live, who).await {
         true => Ok(()),
         false => Err(ApiError::forbidden("You no longer take part in this session.")),
     }
 }
 
-async fn receive(keeping: &mut Keeping, body: Body) -> Result<(u64, String)> {
+async fn receive(pending: &mut PendingFile, body: Body) -> Result<(u64, String)> {
     let io = |e: std::io::Error| ApiError::from(anyhow::Error::from(e));
     let too_large = || ApiError::too_large("The chat takes files of up to 512 MB. Use file transfer for larger ones.");
     // The announced length is checked before the upload begins.
@@ -114,11 +106,11 @@ async fn receive(keeping: &mut Keeping, body: Body) -> Result<(u64, String)> {
     if announced > MAX_FILE {
         return Err(too_large());
     }
-    keeping.room(announced)?;
-    tokio::fs::create_dir_all(keeping.path().parent().expect("paths in the data folder have a parent"))
+    pending.room(announced)?;
+    tokio::fs::create_dir_all(pending.path().parent().expect("paths in the data folder have a parent"))
         .await
         .map_err(io)?;
-    let mut file = tokio::fs::File::create_new(keeping.path()).await.map_err(io)?;
+    let mut file = tokio::fs::File::create_new(pending.path()).await.map_err(io)?;
     let (mut bytes, mut hash, mut body) = (0u64, Sha256::new(), body.into_data_stream());
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(|_| ApiError::bad("The file did not arrive completely."))?;
@@ -126,7 +118,7 @@ async fn receive(keeping: &mut Keeping, body: Body) -> Result<(u64, String)> {
         if bytes > MAX_FILE {
             return Err(too_large());
         }
-        keeping.write(chunk.len() as u64)?;
+        pending.write(chunk.len() as u64)?;
         hash.update(&chunk);
         file.write_all(&chunk).await.map_err(io)?;
     }
@@ -186,75 +178,4 @@ pub fn content_disposition(name: &str) -> HeaderValue {
     let encoded: String = name.bytes().map(|b| format!("%{b:02X}")).collect();
     let disposition = format!("attachment; filename*=UTF-8''{encoded}");
     HeaderValue::from_str(&disposition).expect("percent-encoded text is a valid header value")
-}
-
-/// Adds a screenshot to the incident's journal.
-pub async fn screenshot(
-    State(db): State<DatabaseConnection>,
-    State(archive): State<Arc<Archive>>,
-    Helper { live, me, by }: Helper,
-    body: Bytes,
-) -> Result<StatusCode> {
-    if body.len() > MAX_SCREENSHOT {
-        return Err(ApiError::bad("A screenshot must be a PNG of at most 32 MB."));
-    }
-    require_participant(&live, by).await?;
-    if !live.may(by, Right::View).await {
-        return Err(ActError::from(RefusalReason::NotGranted).into());
-    }
-    live.read(|s| s.has_room(clock::now(), by)).await.map_err(ActError::from)?;
-    let whole = body.clone();
-    if !tokio::task::spawn_blocking(move || pictures::is_png(&whole)).await.map_err(anyhow::Error::from)? {
-        return Err(ApiError::bad("This is not a PNG picture, or it is damaged or larger than a screen can be."));
-    }
-    let number = live.next_number();
-    let sha256 = secret::hex(&Sha256::digest(&body));
-    let mut keeping = live.keep(by, paths::screenshot(&archive.data, &live.id, number))?;
-    keeping.write(body.len() as u64)?;
-    remote_system::write_new(keeping.path().to_owned(), body.to_vec()).await?;
-    live.record_deed(Event::ScreenshotTaken { by, number, sha256 }).await?;
-    keeping.done();
-    let incident = live.state().await.incident.id;
-    let entry = Entry::Screenshot { session: live.id.clone(), number, by: me.0.name.clone() };
-    BuiltIn(db).write(&incident.to_string(), &entry, "", false).await.map_err(anyhow::Error::msg)?;
-    Ok(StatusCode::CREATED)
-}
-
-/// Returns a screenshot.
-pub async fn read_screenshot(
-    State(sessions): State<Arc<SessionRegistry>>,
-    State(archive): State<Arc<Archive>>,
-    me: SignedIn,
-    Path((id, number)): Path<(String, u32)>,
-) -> Result<Response> {
-    let id = sessions::parse(id)?;
-    access_scope::session(&sessions, &me.0, &id, SessionAction::Read).await?;
-    let path = paths::screenshot(&archive.data, &id, number);
-    let body = tokio::fs::read(path).await.map_err(|_| ApiError::missing("picture"))?;
-    Ok(axum::response::IntoResponse::into_response(([(header::CONTENT_TYPE, "image/png")], body)))
-}
-
-/// A customer's rating.
-#[derive(Deserialize, ts_rs::TS)]
-#[serde(deny_unknown_fields)]
-#[ts(export)]
-pub struct Rating {
-    pub token: String,
-    pub stars: u8,
-    pub comment: String,
-}
-
-/// Stores a customer's rating, once, after the session's end.
-pub async fn rate(
-    State(db): State<DatabaseConnection>,
-    State(clients): State<Arc<Clients>>,
-    State(archive): State<Arc<Archive>>,
-    ClientAddress(address): ClientAddress,
-    Json(rating): Json<Rating>,
-) -> Result<StatusCode> {
-    let (session, who) = join::counting_failures(&clients, address, join::token_owner(&db, &rating.token)).await?;
-    let command = session::Command::Rate { stars: rating.stars, comment: rating.comment.trim().to_owned() };
-    archive.execute_even_if_ended(&session, &session::Actor::Participant(who), command).await?;
-    archive.reindex(&session).await?;
-    Ok(StatusCode::NO_CONTENT)
 }

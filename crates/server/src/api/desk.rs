@@ -36,7 +36,7 @@ use super::{
 
 use crate::{
     access_scope::{self, IncidentPlace},
-    desk::{Priority, Status, from_word, ticket_import, word},
+    desk::{Priority, Status, from_word, session_start, word},
 };
 
 /// How many incidents or customers a list shows.
@@ -132,7 +132,7 @@ pub async fn incidents(
         let any = Condition::any()
             .add(holds(incident::Column::Search, &word))
             .add(incident::Column::Customer.in_subquery(named))
-            .add_option(ticket_import::id_of(&word).map(|id| incident::Column::Id.eq(id)));
+            .add_option(session_start::id_of(&word).map(|id| incident::Column::Id.eq(id)));
         query = query.filter(any);
     }
     let rows = query.all(&db).await?;
@@ -161,7 +161,7 @@ async fn shown(db: &DatabaseConnection, rows: Vec<incident::Model>) -> Result<Ve
         customers.entry(r.customer).or_insert_with(|| customer.clone());
         list.push(Incident {
             id: r.id,
-            number: ticket_import::number(&r),
+            number: session_start::number(&r),
             desk: r.desk.to_string(),
             ticket: r.ticket,
             customer: customers::shown(customer),

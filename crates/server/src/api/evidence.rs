@@ -2,7 +2,7 @@
 
 use std::{ops::Range, path::PathBuf, sync::Arc};
 
-use archive::{self, Archive, Kept, NotDeleted, Pointer, TooLong};
+use archive::{self, Archive, NotDeleted, Pointer, SealedFile, TooLong};
 use axum::{
     Json,
     body::{Body, Bytes},
@@ -114,9 +114,10 @@ async fn watchable(
 }
 
 /// Opens a stored file.
-async fn open_kept(store: &Arc<Archive>, path: PathBuf) -> Result<Kept> {
+async fn open_kept(store: &Arc<Archive>, path: PathBuf) -> Result<SealedFile> {
     let archive = store.clone();
-    let opened = tokio::task::spawn_blocking(move || Kept::open(&archive, path)).await.map_err(anyhow::Error::from)?;
+    let opened =
+        tokio::task::spawn_blocking(move || SealedFile::open(&archive, path)).await.map_err(anyhow::Error::from)?;
     let kept = opened.map_err(|e| ApiError::upstream(format!("The recording cannot be read: {e}.")))?;
     kept.ok_or_else(|| ApiError::missing("recording"))
 }
@@ -193,7 +194,7 @@ pub async fn activity(
 }
 
 /// A stored file or a range of it (RFC 9110, 14).
-fn serve(kept: Kept, kind: &'static str, asked: Option<&str>) -> Response {
+fn serve(kept: SealedFile, kind: &'static str, asked: Option<&str>) -> Response {
     let all = kept.bytes;
     let range = match asked.map(|range| http_range_header::parse_range_header(range).and_then(|r| r.validate(all))) {
         None => None,

@@ -138,7 +138,7 @@ pub async fn enter(
     let command = Command::JoinAsExpert { number: invitation.number };
     let entries = live.act(&Actor::Server, command).await?;
     join::mark_known(&clients, address, &live).await;
-    let who = live_sessions::came(&entries)?;
+    let who = live_sessions::joined_participant(&entries)?;
     expert::Entity::delete_by_id(secret::hash(&body.token)).exec(&db).await?;
     let resume = join::admit(&db, &live.id, who, false, join::RESUME_MS).await?;
     let admission = Admission { session: live.id.clone(), ticket: sessions.ticket(live.id.clone(), who) };

@@ -87,7 +87,7 @@ pub async fn list(Helper { live, by, .. }: Helper, Query(at): Query<FilePath>) -
 pub async fn make_folder(Helper { live, by, .. }: Helper, Json(at): Json<FilePath>) -> Result<StatusCode> {
     let path = checked_path(&at.path)?;
     live.ask_program(by, Job::MakeFolder { path: path.clone() }).await?;
-    live.record_deed(Event::FolderMade { by, path }).await?;
+    live.record_event(Event::FolderMade { by, path }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -98,7 +98,7 @@ pub async fn rename(Helper { live, by, .. }: Helper, Json(new): Json<Renaming>) 
         return Err(ApiError::bad("This is not a valid file name."));
     }
     live.ask_program(by, Job::Rename { path: from.clone(), name: to.clone() }).await?;
-    live.record_deed(Event::FileRenamed { by, from, to }).await?;
+    live.record_event(Event::FileRenamed { by, from, to }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -106,7 +106,7 @@ pub async fn rename(Helper { live, by, .. }: Helper, Json(new): Json<Renaming>) 
 pub async fn delete(Helper { live, by, .. }: Helper, Json(at): Json<FilePath>) -> Result<StatusCode> {
     let path = checked_path(&at.path)?;
     live.ask_program(by, Job::Delete { path: path.clone() }).await?;
-    live.record_deed(Event::FileDeleted { by, path }).await?;
+    live.record_event(Event::FileDeleted { by, path }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -173,7 +173,7 @@ pub async fn place(
         // The program has compared the file with the requested checksum.
         Ok(Answer::Placed { path, bytes, sha256: _ }) => {
             let event = Event::FileCarried { by, way: Direction::ToCustomer, path: path.clone(), bytes, sha256: sum };
-            live.record_deed(event).await?;
+            live.record_event(event).await?;
             Ok(Json(FileName { path }))
         }
         Ok(_) => Err(JobError::UnexpectedResponse.into()),
@@ -204,7 +204,7 @@ pub(super) async fn record_failure(
 ) -> ApiError {
     if let JobError::Fault(fault) = &error {
         let event = Event::FileFailed { by, way, path, reason: fault.to_string() };
-        if let Err(error) = live.record_deed(event).await {
+        if let Err(error) = live.record_event(event).await {
             tracing::debug!(session = %live.id, %error, "file failure not recorded: the session has ended");
         }
     }

@@ -29,7 +29,7 @@ use self::{
 use crate::{
     api::{Admin, ApiError, Result, SignedIn, sessions},
     deliveries::{Deliveries, ReceiverKind},
-    desk::{Desk, RequestTracker, ServiceDesk, ticket_import},
+    desk::{Desk, RequestTracker, ServiceDesk, session_start},
 };
 
 /// An event that a receiver can ask for.
@@ -104,8 +104,8 @@ pub async fn start_from_ticket(
     let found = found.ok_or_else(|| ApiError::missing("service desk"))?;
     let known = RequestTracker::new(&service_desk.outbound, found).find(&ticket).await.map_err(ApiError::upstream)?;
     let incident: incident::Model =
-        ticket_import::upsert_incident(&service_desk, IncidentSource::Desk(found.id), &ticket, &known).await?;
-    let live = ticket_import::session(&service_desk, &incident, me.as_ref(), None).await?;
+        session_start::upsert_incident(&service_desk, IncidentSource::Desk(found.id), &ticket, &known).await?;
+    let live = session_start::session(&service_desk, &incident, me.as_ref(), None).await?;
     let issued = sessions::issue(&db, &settings, &service_desk, &live, &me).await?;
     Ok((StatusCode::CREATED, Json(ImportedTicket { incident: incident.id, issued })))
 }

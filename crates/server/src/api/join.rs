@@ -176,7 +176,7 @@ pub async fn enter(
                 ActError::Refused(_) => invalid_pass(),
                 error @ (ActError::Disabled | ActError::NoTeam | ActError::Store(_)) => error.into(),
             })?;
-            live_sessions::came(&entries)?
+            live_sessions::joined_participant(&entries)?
         }
     };
     drop(lock);

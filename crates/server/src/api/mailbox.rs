@@ -20,7 +20,7 @@ use store::{
 use tokio::sync::Semaphore;
 use ts_rs::TS;
 
-use super::{Admin, ApiError, ConfirmedAdmin, Result, SignedIn, attachments, mfa, team_names};
+use super::{Admin, ApiError, ConfirmedAdmin, Result, SignedIn, attachments, identity_providers, team_names};
 
 use crate::{
     mailbox::{self, Inbox, Mailbox, PollResult, message},
@@ -86,7 +86,7 @@ pub async fn received(
 
 fn checked(inbox: &Arc<Inbox>, mut new: Mailbox<String>) -> Result<Mailbox<String>> {
     let known = inbox.mailbox.get();
-    new.password = mfa::typed_or_known(new.password, known.password, new.host == known.host)?;
+    new.password = identity_providers::typed_or_known(new.password, known.password, new.host == known.host)?;
     if new.folder.trim().is_empty() {
         new.folder = "INBOX".into();
     }

@@ -29,7 +29,7 @@ use super::{ApiError, Result, SignedIn, desk, sessions};
 
 use crate::{
     access_scope::{self, SessionAction},
-    desk::{BuiltIn, Desk, Entry, ServiceDesk, ticket_import},
+    desk::{BuiltIn, Desk, Entry, ServiceDesk, session_start},
     mail::{self, Fields, Mailer, Outcome, OutgoingMail},
     state::service_group,
     unsent_mail::UnsentMail,
@@ -84,7 +84,7 @@ async fn shown(
     me: i32,
 ) -> Result<Vec<Mail>> {
     let about = incident::Entity::find().filter(incident::Column::Id.is_in(rows.iter().map(|r| r.incident)));
-    let numbers: HashMap<i32, String> = about.all(db).await?.iter().map(|i| (i.id, ticket_import::number(i))).collect();
+    let numbers: HashMap<i32, String> = about.all(db).await?.iter().map(|i| (i.id, session_start::number(i))).collect();
     let redactor = sessions.redactor().await?;
     let mut mails = Vec::with_capacity(rows.len());
     for m in rows {

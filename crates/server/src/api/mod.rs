@@ -4,15 +4,15 @@ pub mod account;
 mod attachments;
 pub mod bounds;
 mod confirm;
+mod customer_files;
 mod customers;
 mod desk;
-mod download;
-mod downloads;
 mod error;
 mod evidence;
 mod experts;
 mod files;
 mod handover;
+mod identity_providers;
 mod integrations;
 mod join;
 mod mailbox;
@@ -22,8 +22,11 @@ mod mfa;
 mod openid_login;
 mod passkeys;
 mod people;
+mod program_download;
+mod rating;
 mod remote_system;
 mod rules;
+mod screenshots;
 mod session_history;
 mod sessions;
 mod settings;
@@ -39,11 +42,11 @@ use axum::{
 };
 
 pub use account::LOGIN_MS;
-pub use download::{ProgramFor, program_for};
 pub use error::{ApiError, Result};
 pub use evidence::serve_file;
 pub use join::{Passes, invalid_pass};
 pub use people::password;
+pub use program_download::{ProgramFor, program_for};
 pub use remote_system::shell_cast;
 pub use signed_in::while_signed_in;
 pub use signed_in::{
@@ -72,10 +75,10 @@ pub fn router(app: &AppState) -> Router<AppState> {
         .route("/api/sign-in/passkey/begin", post(passkeys::ask))
         .route("/api/sign-in/passkey", post(passkeys::sign_in))
         .route("/api/users/{id}/second", delete(mfa::reset))
-        .route("/api/openid", get(mfa::openid).put(mfa::set_openid))
-        .route("/api/openid/test", post(mfa::test_openid))
-        .route("/api/directory", get(mfa::directory).put(mfa::set_directory))
-        .route("/api/directory/test", post(mfa::test_directory))
+        .route("/api/openid", get(identity_providers::openid).put(identity_providers::set_openid))
+        .route("/api/openid/test", post(identity_providers::test_openid))
+        .route("/api/directory", get(identity_providers::directory).put(identity_providers::set_directory))
+        .route("/api/directory/test", post(identity_providers::test_directory))
         .route("/sign-in/openid/start", get(openid_login::authorize))
         .route("/sign-in/openid/confirm", get(openid_login::authorize_to_confirm))
         .route("/sign-in/openid", get(openid_login::callback))
@@ -137,8 +140,11 @@ pub fn router(app: &AppState) -> Router<AppState> {
         .route("/api/sessions/{id}/files/folder", post(files::make_folder))
         .route("/api/sessions/{id}/files/rename", post(files::rename))
         .route("/api/sessions/{id}/files/delete", post(files::delete))
-        .route("/api/sessions/{id}/files/leaving/{number}", get(downloads::content).post(downloads::open))
-        .route("/api/sessions/{id}/files/leaving/{number}/progress", get(downloads::progress).post(downloads::command))
+        .route("/api/sessions/{id}/files/leaving/{number}", get(customer_files::content).post(customer_files::open))
+        .route(
+            "/api/sessions/{id}/files/leaving/{number}/progress",
+            get(customer_files::progress).post(customer_files::command),
+        )
         .route("/api/lanes/{token}", get(side_channels::send).post(side_channels::receive))
         .route(
             "/api/sessions/{id}/files/bring/{transfer}",
@@ -159,12 +165,9 @@ pub fn router(app: &AppState) -> Router<AppState> {
         .route("/api/sessions/{id}/posts/{number}", get(attachments::read))
         .route("/api/join/posts", post(attachments::post_by_token))
         .route("/api/join/posts/{number}", get(attachments::read_by_token))
-        .route("/api/join/rate", post(attachments::rate))
-        .route(
-            "/api/sessions/{id}/screenshots",
-            post(attachments::screenshot).layer(DefaultBodyLimit::max(64 * 1024 * 1024)),
-        )
-        .route("/api/sessions/{id}/screenshots/{number}", get(attachments::read_screenshot))
+        .route("/api/join/rate", post(rating::rate))
+        .route("/api/sessions/{id}/screenshots", post(screenshots::add).layer(DefaultBodyLimit::max(64 * 1024 * 1024)))
+        .route("/api/sessions/{id}/screenshots/{number}", get(screenshots::read))
         .route("/api/canned", get(message_templates::list).post(message_templates::add))
         .route("/api/canned/{id}", put(message_templates::change).delete(message_templates::remove))
         // Experts.
@@ -203,6 +206,6 @@ pub fn router(app: &AppState) -> Router<AppState> {
         .route("/api/join/enter", post(join::enter))
         .route("/api/join/resume", post(join::resume))
         .route("/api/join/handover", post(join::handover))
-        .route("/download/{system}", post(download::program))
+        .route("/download/{system}", post(program_download::program))
         .nest("/api/v1", v1::router(app))
 }

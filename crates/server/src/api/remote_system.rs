@@ -86,7 +86,7 @@ pub async fn read_clipboard(
     if secret::hex(&Sha256::digest(&content)) == known {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    live.record_deed(Event::ClipboardCarried { by, way: Direction::FromCustomer, kind, bytes }).await?;
+    live.record_event(Event::ClipboardCarried { by, way: Direction::FromCustomer, kind, bytes }).await?;
     let mime = match kind {
         ClipboardKind::Text => "text/plain; charset=utf-8",
         ClipboardKind::Image => "image/png",
@@ -115,7 +115,7 @@ pub async fn write_clipboard(Helper { live, by, .. }: Helper, headers: HeaderMap
     }
     pipe.finish();
     pipe.answer().await?;
-    live.record_deed(Event::ClipboardCarried { by, way: Direction::ToCustomer, kind, bytes }).await?;
+    live.record_event(Event::ClipboardCarried { by, way: Direction::ToCustomer, kind, bytes }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -130,11 +130,11 @@ pub async fn read_system(
     let number = live.next_number();
     let body = serde_json::to_vec(&*info).map_err(anyhow::Error::from)?;
     let sha256 = secret::hex(&Sha256::digest(&body));
-    let mut keeping = live.keep(by, paths::system_info(&archive.data, &live.id, number))?;
-    keeping.write(body.len() as u64)?;
-    write_new(keeping.path().to_owned(), body).await?;
-    live.record_deed(Event::SystemInfoRead { by, number, sha256 }).await?;
-    keeping.done();
+    let mut pending = live.keep(by, paths::system_info(&archive.data, &live.id, number))?;
+    pending.write(body.len() as u64)?;
+    write_new(pending.path().to_owned(), body).await?;
+    live.record_event(Event::SystemInfoRead { by, number, sha256 }).await?;
+    pending.done();
     Ok(Json(ReadSystem { number, info: *info }))
 }
 
@@ -171,7 +171,7 @@ pub async fn end_process(
     Json(ProcessName { name }): Json<ProcessName>,
 ) -> Result<StatusCode> {
     live.ask_program(by, Job::EndProcess { pid, name: name.clone() }).await?;
-    live.record_deed(Event::ProcessEnded { by, pid, name }).await?;
+    live.record_event(Event::ProcessEnded { by, pid, name }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -22,7 +22,7 @@ use crate::{
     access_scope::{self, SessionAction},
     desk::{
         ServiceDesk,
-        ticket_import::{self, Form, Keys},
+        session_start::{self, Form, Keys},
     },
     sign_in::Auth,
 };
@@ -115,7 +115,7 @@ pub async fn generate(
 ) -> Result<(StatusCode, Json<Issued>)> {
     let incident = incident::Entity::find_by_id(incident).one(&db).await?;
     let incident = incident.ok_or_else(|| ApiError::missing("incident"))?;
-    let live = ticket_import::session(&desk, &incident, me.as_ref(), None).await?;
+    let live = session_start::session(&desk, &incident, me.as_ref(), None).await?;
     Ok((StatusCode::CREATED, Json(issue(&db, &settings, &desk, &live, &me).await?)))
 }
 
@@ -140,8 +140,8 @@ pub async fn issue(
     me: &SignedIn,
 ) -> Result<Issued> {
     let Keys { key, key_until, token, link_until } =
-        ticket_import::keys(desk, live, &Actor::Technician(me.as_ref()), None, Form::Ours).await?;
-    let link = ticket_import::link(desk, &token);
+        session_start::keys(desk, live, &Actor::Technician(me.as_ref()), None, Form::Ours).await?;
+    let link = session_start::link(desk, &token);
     let incident = desk::find(db, live.state().await.incident.id).await?;
     let draft = mails::draft(settings, &incident, &me.0, &link, &key);
     Ok(Issued { session: live.id.clone(), key, key_until, link, link_until, draft })
@@ -214,7 +214,7 @@ pub async fn ticket(
         None => {
             let (role, client, by_role) = (Role::Technician, Client::Console, auth.rules.get().role(me.0.role));
             let join = Command::Join { role, name, client, user, by_role, by_key: false };
-            live_sessions::came(&live.act(&Actor::Server, join).await?)?
+            live_sessions::joined_participant(&live.act(&Actor::Server, join).await?)?
         }
     };
     Ok(Json(Admission { session: live.id.clone(), ticket: sessions.ticket_by(live.id.clone(), who, login) }))
@@ -233,7 +233,9 @@ pub async fn supervise(
     let here = |p: &&Participant| watches(p) && p.presence != Presence::Gone;
     let who = match live.read(|s| s.participants().iter().find(here).map(|p| p.id)).await {
         Some(who) => who,
-        None => live_sessions::came(&live.act(&Actor::Server, Command::Supervise { user: me.as_ref() }).await?)?,
+        None => live_sessions::joined_participant(
+            &live.act(&Actor::Server, Command::Supervise { user: me.as_ref() }).await?,
+        )?,
     };
     Ok(Json(Admission { session: live.id.clone(), ticket: sessions.ticket_by(live.id.clone(), who, login) }))
 }

@@ -13,8 +13,8 @@ use store::tables::{IncidentSource, receiver, user};
 use super::{API_VERSION, appliance, command::sessions};
 
 use crate::{
-    deliveries::{Happened, Receive},
-    desk::ticket_import::{self, EXTERNAL_KEY},
+    deliveries::{OutgoingDelivery, Receiver},
+    desk::session_start::{self, EXTERNAL_KEY},
 };
 
 const BEGIN: &str = "support_conference_begin";
@@ -147,7 +147,7 @@ impl OutboundEvents {
             ("timestamp".into(), seconds.to_string()),
             ("appliance_id".into(), appliance(&self.identity)),
             ("lsid".into(), id.to_string()),
-            ("external_key".into(), ticket_import::external_key(&session)),
+            ("external_key".into(), session_start::external_key(&session)),
         ];
         let mut say = |name: &str, value: String| fields.push((name.to_owned(), value));
         let member = who.map(ParticipantId).and_then(|who| session.participant(who));
@@ -189,7 +189,7 @@ impl OutboundEvents {
     }
 }
 
-impl Receive for OutboundEvents {
+impl Receiver for OutboundEvents {
     fn catalogue(&self) -> &'static [(&'static str, &'static str)] {
         &CATALOGUE
     }
@@ -198,7 +198,7 @@ impl Receive for OutboundEvents {
         names(before, event)
     }
 
-    fn send<'a>(&'a self, what: &'a Happened) -> BoxFuture<'a, Result<String, String>> {
+    fn send<'a>(&'a self, what: &'a OutgoingDelivery) -> BoxFuture<'a, Result<String, String>> {
         async move {
             let fields = self.fields(&what.delivery.event, &what.session, &what.entries, what.seq());
             let mut fields = fields.ok_or("The timeline has no such entry.")?;

@@ -4,7 +4,7 @@ use protocol::{Queue, Timestamp};
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder};
 use store::tables::{login, team, user};
 
-use crate::{api::LOGIN_MS, desk::ticket_import, organisation::Organisation};
+use crate::{api::LOGIN_MS, desk::session_start, organisation::Organisation};
 
 /// The longest name in a `queue_id`, in bytes.
 const MAX_QUEUE_NAME: usize = 256;
@@ -85,10 +85,10 @@ impl Place {
     }
 
     /// The same for a ticket import.
-    pub fn import_place(&self) -> ticket_import::Place {
+    pub fn import_place(&self) -> session_start::Place {
         match (self, self.queue()) {
-            (Self::Rep(rep), _) => ticket_import::Place::With(store::people::as_ref(rep)),
-            (_, queue) => ticket_import::Place::In(queue.unwrap_or(Queue::General)),
+            (Self::Rep(rep), _) => session_start::Place::With(store::people::as_ref(rep)),
+            (_, queue) => session_start::Place::In(queue.unwrap_or(Queue::General)),
         }
     }
 

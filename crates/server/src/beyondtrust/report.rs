@@ -16,7 +16,7 @@ use super::{
     xml::{Element, element, text},
 };
 
-use crate::desk::ticket_import;
+use crate::desk::session_start;
 
 /// The data of a report.
 pub struct Source<'a> {
@@ -126,7 +126,7 @@ impl Source<'_> {
             .child(text("public_site", "Default").with("id", 1))
             .children(self.access.then(|| text("jumpoint", "").with("id", -1)))
             // For a session of the built-in service desk this is the incident's number.
-            .child(text("external_key", ticket_import::external_key(self.session)))
+            .child(text("external_key", session_start::external_key(self.session)))
             .child(element("custom_attributes").children(attributes))
             .children(both("session_chat_view_url", "session_chat_download_url", Downloadable::Chat));
         if recorded(self.entries) {

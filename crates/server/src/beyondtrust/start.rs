@@ -32,7 +32,7 @@ use crate::{
     config::PublicUrl,
     desk::{
         ServiceDesk, Ticket,
-        ticket_import::{self, Form as KeyForm},
+        session_start::{self, Form as KeyForm},
     },
     programs::{Programs, System},
     state::service_group,
@@ -98,7 +98,7 @@ async fn begin(
     };
     let place = match &pass {
         Pass::Key(key) => format!("{}/join#key={key}", public_url),
-        Pass::Link(token) => ticket_import::link(desk, token),
+        Pass::Link(token) => session_start::link(desk, token),
     };
     let program = visitor.program.filter(|program| programs.systems().contains(program));
     match program {
@@ -201,8 +201,8 @@ async fn allow_keyless_start(services: &StartServices, params: &RequestParams) -
     };
     let system = UserRef { id: 0, name: "Customer".into() };
     let by = Actor::System(system.clone());
-    let live = ticket_import::for_system(desk, system, import_request(&place, attributes, customer, None)).await?;
-    let keys = ticket_import::keys(desk, &live, &by, Some(KEYLESS_START_MS), KeyForm::Beyondtrust).await?;
+    let live = session_start::for_system(desk, system, import_request(&place, attributes, customer, None)).await?;
+    let keys = session_start::keys(desk, &live, &by, Some(KEYLESS_START_MS), KeyForm::Beyondtrust).await?;
     Ok(keys.token)
 }
 
@@ -210,7 +210,7 @@ async fn allow_keyless_start(services: &StartServices, params: &RequestParams) -
 pub fn by_address(desk: &ServiceDesk, query: &str) -> Option<Response> {
     let parameters: BTreeMap<_, _> = url::form_urlencoded::parse(query.as_bytes()).collect();
     let token = parameters.get("ak").filter(|t| t.len() <= 64 && t.bytes().all(|b| b.is_ascii_alphanumeric()))?;
-    Some(Redirect::to(&ticket_import::link(desk, token)).into_response())
+    Some(Redirect::to(&session_start::link(desk, token)).into_response())
 }
 
 /// The actions that a console script may contain.

@@ -14,7 +14,7 @@ use store::{
     tables::{delivery, receiver},
 };
 
-use super::{Deliveries, Happened, state};
+use super::{Deliveries, OutgoingDelivery, state};
 
 /// The longest wait before a retry.
 const LONGEST_WAIT_MS: u64 = 15 * 60_000;
@@ -110,7 +110,7 @@ impl Deliveries {
             Ok(None) => return Outcome::Moot("The session was deleted.".into()),
             Err(error) => return Outcome::Failed(format!("The session's timeline cannot be read: {error}.")),
         };
-        let what = Happened { receiver: receiver.clone(), delivery: head.clone(), session, entries };
+        let what = OutgoingDelivery { receiver: receiver.clone(), delivery: head.clone(), session, entries };
         self.of(receiver).send(&what).await.into()
     }
 

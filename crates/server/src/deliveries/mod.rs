@@ -69,7 +69,7 @@ pub mod state {
 }
 
 /// A kind of receiver.
-pub trait Receive: Send + Sync {
+pub trait Receiver: Send + Sync {
     /// Every event that a receiver can subscribe to, with a description.
     fn catalogue(&self) -> &'static [(&'static str, &'static str)];
 
@@ -78,7 +78,7 @@ pub trait Receive: Send + Sync {
     fn names(&self, receiver: &receiver::Model, before: &Session, desk: IncidentSource, event: &Event) -> Vec<String>;
 
     /// Sends a delivery. Both results are sentences for an administrator.
-    fn send<'a>(&'a self, what: &'a Happened) -> BoxFuture<'a, Result<String, String>>;
+    fn send<'a>(&'a self, what: &'a OutgoingDelivery) -> BoxFuture<'a, Result<String, String>>;
 
     /// Sends a test message to a receiver.
     fn test<'a>(&'a self, receiver: &'a receiver::Model) -> BoxFuture<'a, Result<String, String>>;
@@ -95,17 +95,17 @@ pub trait Receive: Send + Sync {
 }
 
 /// All kinds of receivers.
-pub type Kinds = HashMap<ReceiverKind, Box<dyn Receive>>;
+pub type Kinds = HashMap<ReceiverKind, Box<dyn Receiver>>;
 
 /// A delivery with its session's timeline.
-pub struct Happened {
+pub struct OutgoingDelivery {
     pub receiver: receiver::Model,
     pub delivery: delivery::Model,
     pub session: SessionId,
     pub entries: Vec<Entry>,
 }
 
-impl Happened {
+impl OutgoingDelivery {
     /// The number of its entry in the timeline.
     pub fn seq(&self) -> u32 {
         self.delivery.seq.cast_unsigned()
@@ -167,11 +167,11 @@ impl Deliveries {
     }
 
     /// The implementation for this kind of receiver.
-    pub fn kind(&self, kind: ReceiverKind) -> &dyn Receive {
+    pub fn kind(&self, kind: ReceiverKind) -> &dyn Receiver {
         self.kinds.get(&kind).expect("every kind has an implementation").as_ref()
     }
 
-    fn of(&self, receiver: &receiver::Model) -> &dyn Receive {
+    fn of(&self, receiver: &receiver::Model) -> &dyn Receiver {
         self.kind(ReceiverKind::of(receiver))
     }
 

@@ -5,9 +5,9 @@
 
 mod built_in;
 pub mod request_tracker;
+pub mod session_start;
 mod status;
 pub mod sync;
-pub mod ticket_import;
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub use status::{Priority, Status, from_word, word};
 
 use crate::{
     config::PublicUrl,
-    deliveries::{Deliveries, Happened, Receive, ReceiverKind},
+    deliveries::{Deliveries, OutgoingDelivery, Receiver, ReceiverKind},
 };
 
 /// An incident as its desk describes it.
@@ -182,7 +182,7 @@ pub struct RequestTrackers {
 }
 
 impl RequestTrackers {
-    async fn deliver(&self, what: &Happened) -> Result<String, String> {
+    async fn deliver(&self, what: &OutgoingDelivery) -> Result<String, String> {
         let Some(TimelineEntry { event: Event::Created { incident, .. }, .. }) = what.entries.first() else {
             return Err("The timeline is empty.".into());
         };
@@ -197,7 +197,7 @@ impl RequestTrackers {
     }
 }
 
-impl Receive for RequestTrackers {
+impl Receiver for RequestTrackers {
     fn catalogue(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }
@@ -207,7 +207,7 @@ impl Receive for RequestTrackers {
         delivery_name(event).filter(|_| from_there).map(str::to_owned).into_iter().collect()
     }
 
-    fn send<'a>(&'a self, what: &'a Happened) -> BoxFuture<'a, Result<String, String>> {
+    fn send<'a>(&'a self, what: &'a OutgoingDelivery) -> BoxFuture<'a, Result<String, String>> {
         self.deliver(what).boxed()
     }
 

@@ -9,7 +9,7 @@ use store::{
     tables::{IncidentSource, customer, incident, journal, receiver},
 };
 
-use super::{Desk, ServiceDesk, Status, Ticket, ticket_import, word};
+use super::{Desk, ServiceDesk, Status, Ticket, session_start, word};
 
 /// How often other desks are polled.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -67,7 +67,7 @@ async fn apply_remote(
     ticket: &Ticket,
     stamp: &str,
 ) -> Result<(), sea_orm::DbErr> {
-    let mut row = ticket_import::upsert_incident(service, before.desk, &before.ticket, ticket).await?;
+    let mut row = session_start::upsert_incident(service, before.desk, &before.ticket, ticket).await?;
     let status = ticket.status.map_or_else(|| before.status.clone(), word);
     let mut change: incident::ActiveModel = row.clone().into();
     change.stamp = Set(stamp.to_owned());

@@ -22,7 +22,7 @@ use super::{
     message::{self, IncomingMail, Rejected},
 };
 
-use crate::desk::{Status, Ticket, ticket_import, word};
+use crate::desk::{Status, Ticket, session_start, word};
 
 /// Most mails of one address within [`PERIOD_MS`]. More come from a mail loop.
 const MOST_OF_ONE: u64 = 30;
@@ -83,7 +83,7 @@ pub async fn file(
         row(&mail, now, None, why.words())?.insert(&inbox.db).await?;
         return Ok(Filed::Rejected(why));
     }
-    let customer = ticket_import::known_customer(&inbox.desk, &ticket(&mail)).await?;
+    let customer = session_start::known_customer(&inbox.desk, &ticket(&mail)).await?;
     let transaction = inbox.db.begin().await?;
     let incident = find_or_create(&transaction, rules, &mail, customer, now).await?;
     let stored = row(&mail, now, Some(incident), "")?.insert(&transaction).await?;
@@ -233,7 +233,7 @@ async fn takes_part<C: ConnectionTrait>(db: &C, about: &incident::Model, address
 /// The incident whose number is in a subject, as in `[INC-1007]`.
 pub(super) fn named(subject: &str) -> Option<i32> {
     let mut words = subject.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
-    words.find(|w| w.len() > 4 && w[..4].eq_ignore_ascii_case("INC-")).and_then(ticket_import::id_of)
+    words.find(|w| w.len() > 4 && w[..4].eq_ignore_ascii_case("INC-")).and_then(session_start::id_of)
 }
 
 /// Stores the original mail in the vault.

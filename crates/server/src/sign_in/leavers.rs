@@ -146,7 +146,7 @@ mod tests {
     use store::tables::{incident, journal, session_row};
 
     use crate::{
-        desk::ticket_import,
+        desk::session_start,
         world::{self, World},
     };
 
@@ -178,7 +178,7 @@ mod tests {
         };
         let before = counts().await;
         let about = incident::Entity::find_by_id(1).one(&auth.db).await.unwrap().unwrap();
-        let made = ticket_import::session(&app.desk, &about, outside.clone(), None).await;
+        let made = session_start::session(&app.desk, &about, outside.clone(), None).await;
         assert!(matches!(made, Err(ActError::Disabled)), "{:?}", made.err());
         assert_eq!(counts().await, before, "nothing is stored");
 

@@ -4,7 +4,7 @@
 use std::{io::Write, sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use live_sessions::{Chunk, JobError, JobRequest, JobStream, Keeping, LiveSession};
+use live_sessions::{Chunk, JobError, JobRequest, JobStream, LiveSession, PendingFile};
 use platform::{clock, paths, secret, tasks};
 use protocol::{Answer, Event, Framed, Job, MAX_INPUT_BYTES, ParticipantId, Right, ShellInput};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -98,10 +98,10 @@ pub(super) async fn shell<W: SendStream, R: RecvStream>(
     let (live, who) = (ingress.live.clone(), ingress.who);
     let number = live.next_number();
     let opened = async {
-        let keeping = live.keep(who, paths::shell(live.folder(), &live.id, number));
-        let keeping = keeping.map_err(|why| why.to_string())?;
+        let pending = live.keep(who, paths::shell(live.folder(), &live.id, number));
+        let pending = pending.map_err(|why| why.to_string())?;
         // Nothing is shown unrecorded, so the recording starts before the program is asked.
-        let cast = Cast::create(keeping, columns, rows).map_err(|why| why.to_string())?;
+        let cast = Cast::create(pending, columns, rows).map_err(|why| why.to_string())?;
         let mut pipe = live.job(who, Job::Shell { columns, rows }).await.map_err(|why| why.to_string())?;
         let Answer::Done {} = pipe.answer().await.map_err(|why| why.to_string())? else {
             return Err(JobError::UnexpectedResponse.to_string());
@@ -117,7 +117,7 @@ pub(super) async fn shell<W: SendStream, R: RecvStream>(
             return Ok(());
         }
     };
-    live.record_deed(Event::ShellStarted { by: who, number }).await?;
+    live.record_event(Event::ShellStarted { by: who, number }).await?;
     let mut shell = Shell { live, number, cast: Some(cast) };
     let relayed = relay(&ingress, who, pipe, (&mut page, &mut keys), framed, &mut shell).await;
     drop(shell);
@@ -144,7 +144,7 @@ impl Drop for Shell {
             let ended = tokio::task::spawn_blocking(move || cast.map(Cast::end).transpose()).await;
             let sha256 = ended.ok().and_then(Result::ok).flatten().unwrap_or_default();
             // If the session has ended meanwhile, its end already implies the shell's.
-            let _ = live.record_deed(Event::ShellEnded { number, sha256 }).await;
+            let _ = live.record_event(Event::ShellEnded { number, sha256 }).await;
         });
     }
 }
@@ -194,7 +194,7 @@ async fn relay<W: SendStream, R: RecvStream>(
 /// the output alone, not what was typed.
 struct Cast {
     file: platform::vault::Writer<std::fs::File>,
-    keeping: Keeping,
+    pending: PendingFile,
     bytes: u64,
     sum: Sha256,
     started: Instant,
@@ -203,12 +203,12 @@ struct Cast {
 }
 
 impl Cast {
-    fn create(keeping: Keeping, columns: u16, rows: u16) -> std::io::Result<Self> {
-        std::fs::create_dir_all(keeping.path().parent().expect("paths in the data folder have a parent"))?;
-        let file = keeping.create()?;
+    fn create(pending: PendingFile, columns: u16, rows: u16) -> std::io::Result<Self> {
+        std::fs::create_dir_all(pending.path().parent().expect("paths in the data folder have a parent"))?;
+        let file = pending.create()?;
         let at = clock::now().0 / 1_000;
         let mut cast =
-            Self { file, keeping, bytes: 0, sum: Sha256::new(), started: Instant::now(), partial: Vec::new() };
+            Self { file, pending, bytes: 0, sum: Sha256::new(), started: Instant::now(), partial: Vec::new() };
         cast.line(&format!(r#"{{"version": 2, "width": {columns}, "height": {rows}, "timestamp": {at}}}"#))?;
         Ok(cast)
     }
@@ -221,7 +221,7 @@ impl Cast {
                 "the recording of a shell is limited to 64 MB; please open another shell",
             ));
         }
-        self.keeping.write(text.len() as u64).map_err(std::io::Error::other)?;
+        self.pending.write(text.len() as u64).map_err(std::io::Error::other)?;
         self.sum.update(&text);
         self.file.write_all(text.as_bytes())?;
         self.file.flush()
@@ -231,7 +231,7 @@ impl Cast {
     fn end(self) -> std::io::Result<String> {
         let ended = self.file.finish().and_then(|file| file.sync_all());
         // What was shown is kept even if the end cannot be written.
-        self.keeping.done();
+        self.pending.done();
         ended.map(|()| secret::hex(&self.sum.finalize()))
     }
 

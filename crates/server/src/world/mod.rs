@@ -147,7 +147,7 @@ async fn act(live: &Arc<LiveSession>, by: &Actor, command: Command) {
 async fn session(app: &AppState) -> Arc<LiveSession> {
     let about = incident::Entity::find_by_id(1).one(&app.db).await.unwrap().unwrap();
     let owner = protocol::UserRef { id: 6, name: "owner".into() };
-    let live = crate::desk::ticket_import::session(&app.desk, &about, owner.clone(), None).await.unwrap();
+    let live = crate::desk::session_start::session(&app.desk, &about, owner.clone(), None).await.unwrap();
     let by = Actor::Technician(owner.clone());
     let join = |role, user: Option<i32>, client, name: &str| Command::Join {
         role,
@@ -172,7 +172,7 @@ async fn session(app: &AppState) -> Arc<LiveSession> {
         Event::ShellStarted { by: from, number: 4 },
         Event::ShellEnded { number: 4, sha256: sum },
     ] {
-        live.record_deed(event).await.unwrap();
+        live.record_event(event).await.unwrap();
     }
     let data = &app.archive.data;
     for path in
@@ -381,11 +381,11 @@ pub async fn template(name: &str) -> PathBuf {
     resume.insert(&app.db).await.unwrap();
     let about = incident::Entity::find_by_id(1).one(&app.db).await.unwrap().unwrap();
     let owner = protocol::UserRef { id: 6, name: "owner".into() };
-    let waiting = crate::desk::ticket_import::session(&app.desk, &about, owner.clone(), None).await.unwrap();
+    let waiting = crate::desk::session_start::session(&app.desk, &about, owner.clone(), None).await.unwrap();
     let by = Actor::Technician(owner.clone());
     act(&waiting, &by, Command::IssueKey { life: None }).await;
     let queue = protocol::Queue::Team { team: "A".into() };
-    let queued = crate::desk::ticket_import::session(&app.desk, &about, owner, Some((queue, &by))).await.unwrap();
+    let queued = crate::desk::session_start::session(&app.desk, &about, owner, Some((queue, &by))).await.unwrap();
     act(&over, &by, Command::Close).await;
     // Its evidence is complete when it is no longer in the registry.
     while app.sessions.get(&over.id).is_some() {

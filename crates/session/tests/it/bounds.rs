@@ -131,7 +131,7 @@ fn a_full_session_refuses_chat_and_can_still_be_used_and_ended() {
     assert!(stored < 70 * 1024 * 1024, "{stored}");
     assert_eq!(play.technician(chat("?")), Err(RefusalReason::Full));
     // The use of a right is stored, and events that help the customer are still possible.
-    play.act(Actor::Server, Command::Record { deed: Event::ShellStarted { by: TECHNICIAN, number: 1 } }).unwrap();
+    play.act(Actor::Server, Command::Record { event: Event::ShellStarted { by: TECHNICIAN, number: 1 } }).unwrap();
     play.act(Actor::Server, Command::Drop { id: CUSTOMER }).unwrap();
     play.act(Actor::Server, Command::Return { id: CUSTOMER, client: Client::Program }).unwrap();
     play.grant(&BOTH);
@@ -141,7 +141,7 @@ fn a_full_session_refuses_chat_and_can_still_be_used_and_ended() {
 #[test]
 fn uses_of_rights_are_limited_before_they_are_done() {
     let mut play = Play::joined();
-    let use_of_right = |n| Command::Record { deed: Event::ShellStarted { by: TECHNICIAN, number: n } };
+    let use_of_right = |n| Command::Record { event: Event::ShellStarted { by: TECHNICIAN, number: n } };
     assert_eq!(play.session.has_room(play.now, TECHNICIAN), Ok(()));
     for n in 0..20_000 {
         play.act(Actor::Server, use_of_right(n)).unwrap();

@@ -192,7 +192,7 @@ fn each_role_may_issue_its_commands() {
         Command::ChangeRole { user: 2, by_role: None },
         Command::MoveQueue { from: Queue::General, to: Queue::Team { team: text() } },
         Command::Supervise { user: user(7, "Ida") },
-        Command::Record { deed: Event::ShellStarted { by: TECHNICIAN, number: 1 } },
+        Command::Record { event: Event::ShellStarted { by: TECHNICIAN, number: 1 } },
         Command::RecordingFailed { reason: text() },
         Command::Restart { by: TECHNICIAN },
         Command::Evidence { event: Event::Watched { by: user(1, "Tom") } },

@@ -163,9 +163,9 @@ fn each_right_is_asked_for_and_withdrawn_separately() {
 #[test]
 fn only_the_server_records_uses_of_rights() {
     let mut play = Play::joined();
-    let use_of_right = || Command::Record { deed: Event::ShellStarted { by: TECHNICIAN, number: 1 } };
+    let use_of_right = || Command::Record { event: Event::ShellStarted { by: TECHNICIAN, number: 1 } };
     assert_eq!(play.technician(use_of_right()), Err(RefusalReason::Policy));
-    let smuggled = Command::Record { deed: Event::Granted { by: CUSTOMER, rights: BOTH.to_vec() } };
+    let smuggled = Command::Record { event: Event::Granted { by: CUSTOMER, rights: BOTH.to_vec() } };
     assert_eq!(play.act(Actor::Server, smuggled), Err(RefusalReason::Policy), "a grant is not the use of a right");
     play.act(Actor::Server, use_of_right()).unwrap();
     assert_eq!(session::history(&play.entries).unwrap().shells, 1);

@@ -72,7 +72,7 @@ fn command() -> impl Strategy<Value = Command> {
         Just(Command::WantControl),
         id().prop_map(|to| Command::PassControl { to }),
         Just(Command::Note { text: "n".into() }),
-        Just(Command::Record { deed: Event::ShellEnded { number: 1, sha256: String::new() } }),
+        Just(Command::Record { event: Event::ShellEnded { number: 1, sha256: String::new() } }),
         id().prop_map(|by| Command::Restart { by }),
         Just(Command::Rate { stars: 5, comment: String::new() }),
     ]

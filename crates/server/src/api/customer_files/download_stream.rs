@@ -184,7 +184,7 @@ impl DownloadStream {
         };
         let (way, path, bytes) = (Direction::FromCustomer, self.file.path.clone(), self.at);
         let event = Event::FileCarried { by: self.by, way, path, bytes, sha256 };
-        self.live.record_deed(event).await?;
+        self.live.record_event(event).await?;
         self.file.goes(DownloadState::Done);
         self.recorded = true;
         Ok(last)
@@ -211,7 +211,7 @@ impl DownloadStream {
         let reason = error.to_string();
         let event =
             Event::FileFailed { by: self.by, way: Direction::FromCustomer, path: self.file.path.clone(), reason };
-        if let Err(error) = self.live.record_deed(event).await {
+        if let Err(error) = self.live.record_event(event).await {
             tracing::debug!(session = %self.live.id, %error, "file failure not recorded: the session has ended");
         }
     }
@@ -230,7 +230,7 @@ impl Drop for DownloadStream {
             Event::FileFailed { by: self.by, way: Direction::FromCustomer, path: self.file.path.clone(), reason };
         let live = self.live.clone();
         tasks::spawn("download audit event", async move {
-            if let Err(error) = live.record_deed(event).await {
+            if let Err(error) = live.record_event(event).await {
                 tracing::debug!(session = %live.id, %error, "stopped download not recorded: the session has ended");
             }
         });

@@ -23,7 +23,7 @@ use store::{
 use ts_rs::TS;
 
 use crate::{
-    api::{Admin, ApiError, ConfirmedAdmin, Result, mfa, people},
+    api::{Admin, ApiError, ConfirmedAdmin, Result, identity_providers, people},
     deliveries::{Deliveries, ReceiverKind, state},
     webhook,
 };
@@ -219,7 +219,7 @@ pub async fn change_receiver(
     let mut row = receiver::ActiveModel { id: Set(id), ..receiver_row(&new, deliveries.kind(new.kind).catalogue())? };
     if new.kind == ReceiverKind::RequestTracker {
         let token = new.token.trim().to_owned();
-        let token = mfa::typed_or_known(token, before.secret, before.url == new.url.trim())?;
+        let token = identity_providers::typed_or_known(token, before.secret, before.url == new.url.trim())?;
         row.secret = Set(secrets.seal(Place::Receiver(id), &token));
     }
     let row = row.update(&db).await?;

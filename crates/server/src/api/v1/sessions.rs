@@ -22,7 +22,7 @@ use crate::{
     config::PublicUrl,
     desk::{
         ServiceDesk, Ticket,
-        ticket_import::{self, Form, ImportRequest, Keys, Place},
+        session_start::{self, Form, ImportRequest, Keys, Place},
     },
     session_view::{QueueName, SessionView, shown},
 };
@@ -139,7 +139,7 @@ pub async fn list(
     if let Some(key) = &query.external_key {
         let about = incident::Entity::find().filter(incident::Column::Desk.eq(IncidentSource::Api));
         let about = about.filter(incident::Column::Ticket.eq(key.as_str())).all(&db).await?;
-        let ours = ticket_import::ours(&desk, key).await?;
+        let ours = session_start::ours(&desk, key).await?;
         rows = rows.filter(Column::Incident.is_in(about.iter().chain(&ours).map(|i| i.id)));
     }
     if let Some(after) = &query.after {
@@ -195,7 +195,7 @@ pub async fn create(
         attributes: checked(new.attributes)?.into_iter().collect(),
         priority: None,
     };
-    let live = ticket_import::for_system(&desk, caller.as_ref(), request).await.map_err(refused)?;
+    let live = session_start::for_system(&desk, caller.as_ref(), request).await.map_err(refused)?;
     Ok((StatusCode::CREATED, Json(issue(&desk, &live, &by, life).await?)))
 }
 
@@ -225,9 +225,9 @@ async fn place(db: &DatabaseConnection, queue: QueueName) -> Result<Place> {
 
 async fn issue(desk: &ServiceDesk, live: &Arc<LiveSession>, by: &Actor, life: Option<u64>) -> Result<Issued> {
     let Keys { key, key_until, token, link_until } =
-        ticket_import::keys(desk, live, by, life, Form::Ours).await.map_err(refused)?;
+        session_start::keys(desk, live, by, life, Form::Ours).await.map_err(refused)?;
     let utc = |at: Timestamp| clock::rfc3339(at);
-    let link = ticket_import::link(desk, &token);
+    let link = session_start::link(desk, &token);
     Ok(Issued { session: live.id.to_string(), key, key_until: utc(key_until), link, link_until: utc(link_until) })
 }
 

@@ -17,7 +17,7 @@ use crate::{
     },
     desk::{
         Ticket,
-        ticket_import::{self, EXTERNAL_KEY, Form, ImportRequest},
+        session_start::{self, EXTERNAL_KEY, Form, ImportRequest},
     },
 };
 
@@ -145,9 +145,9 @@ pub async fn make(services: &CommandServices, caller: &Caller, request: KeyReque
         Place::Team(team) => ("team", Some(team.id)),
     };
     let import_request = import_request(&place, attributes, about, priority);
-    let live = ticket_import::for_system(desk, caller.as_ref(), import_request).await.map_err(refused)?;
+    let live = session_start::for_system(desk, caller.as_ref(), import_request).await.map_err(refused)?;
     let life = Some(ttl.unwrap_or(TTL) * 1_000);
-    let keys = ticket_import::keys(desk, &live, &by, life, Form::Beyondtrust).await?;
+    let keys = session_start::keys(desk, &live, &by, life, Form::Beyondtrust).await?;
     let key_url = format!("{}/?ak={}", public_url, keys.token);
     let organisation = settings.get().organisation;
     let mail_body = format!(

@@ -22,7 +22,7 @@ use crate::{
         },
         people::QueueId,
     },
-    desk::ticket_import::EXTERNAL_KEY,
+    desk::session_start::EXTERNAL_KEY,
 };
 
 /// How many attributes a request may set.

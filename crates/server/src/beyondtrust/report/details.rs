@@ -10,7 +10,7 @@ use crate::{
         command::sessions,
         xml::{Element, element, fits, text},
     },
-    desk::ticket_import,
+    desk::session_start,
 };
 
 /// The owner before somebody takes the session, and the performer of events that nobody performs.
@@ -158,7 +158,7 @@ impl Source<'_> {
             Event::Noted { by, text } => {
                 vec![say("Session Note Added", self.of_user(by.id)).child(body(text))]
             }
-            Event::Attributed { name, value, .. } if name == ticket_import::EXTERNAL_KEY => {
+            Event::Attributed { name, value, .. } if name == session_start::EXTERNAL_KEY => {
                 vec![say("External Key", None).child(body(value))]
             }
             Event::Rated { stars, .. } => {
