@@ -18,7 +18,7 @@ const fn need(path: &'static str, package: &'static str, why: &'static str) -> N
 /// For building and for every test.
 pub const ALL: [Need; 37] = [
     need("/usr/bin/cc", "build-essential", "builds libaom and SQLite"),
-    need("/usr/bin/cmake", "cmake", "builds libaom, the screen's encoder"),
+    need("/usr/bin/cmake", "cmake", "builds libaom, the server's decoder of videos"),
     need("/usr/bin/nasm", "nasm", "assembles libaom's fast paths"),
     need("/usr/bin/perl", "perl", "builds libaom"),
     need("/usr/bin/pkg-config", "pkg-config", "finds system libraries"),
