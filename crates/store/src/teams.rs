@@ -34,19 +34,20 @@ pub async fn named_or_new(db: &impl ConnectionTrait, name: &str) -> Result<Optio
     if name.is_empty() {
         return Ok(None);
     }
-    if let Some(team) = named(db, name).await? {
-        return Ok(Some(team.id));
+    loop {
+        if let Some(team) = named(db, name).await? {
+            return Ok(Some(team.id));
+        }
+        let row = team::ActiveModel {
+            name: Set(name.to_owned()),
+            code_name: Set(free_code_name(db, name).await?),
+            comments: Set(String::new()),
+            ..Default::default()
+        };
+        // Of two requests at the same moment, one gets this name or the code name; the other looks again.
+        let once = OnConflict::new().do_nothing().to_owned();
+        team::Entity::insert(row).on_conflict(once).exec_without_returning(db).await?;
     }
-    let row = team::ActiveModel {
-        name: Set(name.to_owned()),
-        code_name: Set(free_code_name(db, name).await?),
-        comments: Set(String::new()),
-        ..Default::default()
-    };
-    // Of two requests that name a new team at the same moment, one creates it.
-    let once = OnConflict::column(team::Column::Name).do_nothing().to_owned();
-    team::Entity::insert(row).on_conflict(once).exec_without_returning(db).await?;
-    Ok(named(db, name).await?.map(|team| team.id))
 }
 
 /// Whether a column refers to this team, or to none.

@@ -7,6 +7,7 @@ use axum::{
 };
 use live_sessions::{ActError, JobError, NoRoom};
 use platform::passwords::PasswordError;
+use sea_orm::SqlErr;
 use serde::Serialize;
 use ts_rs::TS;
 
@@ -185,7 +186,13 @@ impl From<NotAsked> for ApiError {
 
 impl From<sea_orm::DbErr> for ApiError {
     fn from(error: sea_orm::DbErr) -> Self {
-        anyhow::Error::from(error).into()
+        match error.sql_err() {
+            // The foreign keys are those to teams.
+            Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
+                Self::conflict("This team has just been removed. Please choose another one.")
+            }
+            _ => anyhow::Error::from(error).into(),
+        }
     }
 }
 
@@ -297,5 +304,22 @@ pub(super) fn sentence(text: &str) -> String {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         (self.status, Json(Problem { message: self.message, code: self.code })).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::ConnectionTrait;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_team_that_was_removed_meanwhile_is_a_conflict() {
+        let db = store::open_in_memory().await.unwrap();
+        let late = "INSERT INTO canned (title, text, team) VALUES ('', '', 9)";
+        let error = ApiError::from(db.execute_unprepared(late).await.unwrap_err());
+        assert_eq!(error.status, StatusCode::CONFLICT, "{error:?}");
+        let error = ApiError::from(db.execute_unprepared("DELETE FROM nothing").await.unwrap_err());
+        assert_eq!(error.status, StatusCode::INTERNAL_SERVER_ERROR, "{error:?}");
     }
 }

@@ -259,6 +259,9 @@ fn nobody_escapes_a_policy_by_moving_an_incident() {
     assert_eq!(settings["retention"][2], json!({ "team": "Payroll", "kind": "", "days": 9 }));
     assert_eq!(incident(&fixture, "Payroll", "Wages")["team"], "Payroll");
     assert_eq!(change(&fixture, &plain, &ann, &json!({ "team": "Payroll", "kind": "Short" })), 403);
+    let theirs = fixture.ask("GET", "/api/incidents?whose=team", &[("cookie", &ann)], "").json();
+    let theirs: Vec<_> = theirs.as_array().unwrap().iter().map(|i| (&i["id"], &i["team"])).collect();
+    assert!(theirs.contains(&(&plain["id"], &json!("Payroll"))), "{theirs:?}");
 }
 
 #[test]

@@ -203,8 +203,8 @@ pub async fn change_team(
     Ok(Json(shown(&db, row).await?))
 }
 
-/// Removes a team that no policy and no other setting refers to. Its technicians are then in no team, and its sessions wait in the general
-/// queue.
+/// Removes a team that no policy and no other setting refers to. Its technicians are then in no team, and its sessions
+/// wait in the general queue.
 #[utoipa::path(delete, path = "/api/v1/teams/{id}", tag = "people", params(("id" = i32, Path)), responses(
     (status = 204),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
