@@ -194,6 +194,7 @@ impl Session {
                 own.into_iter().chain(asks).collect()
             }
             Some(Role::Expert) => vec![chat, want, pass, leave],
+            // Chat is refused; the page says why in its place.
             Some(Role::Supervisor) => vec![chat, leave],
             Some(Role::Customer) => vec![
                 chat,
