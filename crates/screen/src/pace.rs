@@ -21,7 +21,9 @@ const NO_QUEUE: u64 = 25;
 const ROUND_TRIP_MEMORY: u64 = 10_000;
 /// The quantiser indices (AV1's qindex) in use, by coarseness: 96 is near-transparent, 176 keeps a thin link quick.
 const QUANTIZERS: [u8; 4] = [96, 128, 152, 176];
-/// The coarseness of what is to be seen at once, and of what viewers prefer smooth.
+/// The least coarseness of a frame in which something is in motion, of what is to be seen at once, and of what viewers
+/// prefer smooth.
+const IN_MOTION: usize = 1;
 const AT_ONCE: usize = 2;
 const SMOOTH: usize = QUANTIZERS.len() - 1;
 /// Most bytes a second that are spent on motion, whatever the path could take. Moving parts are less sharp and are
@@ -178,14 +180,16 @@ impl Pacer {
 
     /// How coarse the next frame that shows change is: 0 (finest) to 3.
     pub fn coarseness(&self, now: u64) -> usize {
+        let still = self.motion.back().is_none_or(|(at, _)| at + MOTION < now);
+        let motion = if still { 0 } else { self.motion_level };
         let wished = if self.smooth { SMOOTH } else { 0 };
-        self.path_level.max(self.motion_level(now)).max(wished)
+        self.path_level.max(motion).max(wished)
     }
 
-    /// What may be coded with loss in the next frame that shows change: photographs, or, where the path cannot take
-    /// exact text, everything.
-    pub fn fidelity(&self, now: u64) -> Fidelity {
-        let quantizer = QUANTIZERS[self.coarseness(now)];
+    /// What may be coded with loss in the next frame that shows change: photographs and motion, or, where the path
+    /// cannot take exact text, everything.
+    pub fn fidelity(&self, now: u64, moves: bool) -> Fidelity {
+        let quantizer = QUANTIZERS[self.coarseness(now).max(usize::from(moves) * IN_MOTION)];
         if self.smooth || self.path_level > 0 {
             Fidelity::Lossy { quantizer }
         } else {
@@ -196,20 +200,10 @@ impl Pacer {
     /// The same for a keyframe: it shows the whole screen, which is to arrive soon over a path of which nothing is known.
     pub fn fidelity_of_key(&self, now: u64) -> Fidelity {
         let quantizer = QUANTIZERS[self.coarseness(now).max(AT_ONCE)];
-        match self.fidelity(now) {
+        match self.fidelity(now, false) {
             Fidelity::ExactText { .. } if self.rate().is_some() => Fidelity::ExactText { quantizer },
             Fidelity::ExactText { .. } | Fidelity::Lossy { .. } | Fidelity::Lossless => Fidelity::Lossy { quantizer },
         }
-    }
-
-    /// Whether motion takes so many bytes that text in motion is coded with loss, too.
-    pub fn limits_motion(&self, now: u64) -> bool {
-        self.motion_level(now) > 0
-    }
-
-    fn motion_level(&self, now: u64) -> usize {
-        let still = self.motion.back().is_none_or(|(at, _)| at + MOTION < now);
-        if still { 0 } else { self.motion_level }
     }
 
     /// Coarser when each of the last frames took the path longer than 50 ms, finer below 20 ms.

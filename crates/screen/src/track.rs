@@ -15,8 +15,8 @@ const PACE: std::ops::Range<u64> = QUIET / 2..750;
 const ONE_CHANGE: u64 = 8;
 /// A superblock is in motion when it has changed this often, ...
 const MOTION_CHANGES: u8 = 4;
-/// ... each time no later than this after the time before.
-const MOTION_PACE: u64 = 200;
+/// ... each time no later than this after the time before. Nobody types as fast in one place.
+const MOTION_PACE: u64 = 100;
 /// A change of more than this part of the screen is large.
 const LARGE_PART: usize = 4;
 /// How many cells are refined in one frame at most: a change that comes meanwhile waits some milliseconds.
@@ -151,8 +151,8 @@ impl Tracker {
             if is_large && self.bytes_since_key > enough {
                 return Some(Plan::Key { fidelity: pacer.fidelity_of_key(now) });
             }
-            let fidelity = pacer.fidelity(now);
-            return Some(Plan::Change { fidelity, motion: pacer.limits_motion(now).then(|| self.motion()) });
+            let motion = Some(self.motion()).filter(|cells| !cells.is_empty());
+            return Some(Plan::Change { fidelity: pacer.fidelity(now, motion.is_some()), motion });
         }
         if self.refined_at.is_some_and(|at| now < at + REFINE_TIME) {
             return None;
