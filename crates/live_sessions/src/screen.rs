@@ -18,6 +18,9 @@ use crate::recorder::Frame;
 /// Largest backlog in bytes: the last keyframe and the pictures after it, for late viewers. Beyond it, a new keyframe
 /// is requested for them.
 const BACKLOG_BYTES: usize = 8 * 1024 * 1024;
+/// The most pictures in the backlog. Each takes a decoder some 8 ms, however small it is: more of them take a late viewer
+/// longer than a new keyframe.
+const BACKLOG_PICTURES: usize = 16;
 /// How many frames may wait for one viewer. Pacing keeps this near zero; a viewer whose queue fills up is disconnected
 /// from the screen and starts again.
 const QUEUE: usize = 256;
@@ -211,7 +214,7 @@ impl Inner {
             return;
         }
         self.backlog_bytes += frame.bytes.len();
-        if self.backlog_bytes > BACKLOG_BYTES {
+        if self.backlog_bytes > BACKLOG_BYTES || self.backlog.len() == BACKLOG_PICTURES {
             self.backlog.clear();
             self.backlog_broken = true;
         } else {
@@ -274,6 +277,20 @@ mod tests {
 
     fn relay(screen: &Screen, frame: Frame) {
         screen.relay(frame, || Arc::new(shared()));
+    }
+
+    #[test]
+    fn a_late_viewer_starts_with_few_pictures_or_a_new_keyframe() {
+        let (screen, start) = (Screen::default(), Instant::now());
+        let most = BACKLOG_PICTURES as u32;
+        (1..=most).for_each(|seq| relay(&screen, picture(seq, seq == 1, start)));
+        let late = subscribe(&screen, 1);
+        assert_eq!((late.backlog.len(), late.key_needed), (BACKLOG_PICTURES, false));
+        relay(&screen, picture(most + 1, false, start));
+        let late = subscribe(&screen, 2);
+        assert_eq!((late.backlog.len(), late.key_needed), (0, true));
+        relay(&screen, picture(most + 2, true, start));
+        assert_eq!(subscribe(&screen, 3).backlog.len(), 1);
     }
 
     #[test]
