@@ -185,3 +185,27 @@ test('a decoder that the browser takes away is replaced', async ({ page, request
     await server.stop();
   }
 });
+
+test('a viewer who opens the screen again sees every pixel of it', async ({ page, request }) => {
+  const server = await Server.start();
+  try {
+    await seed(server, request);
+    await share(page, server, null, request);
+    // More pictures than a late viewer is sent.
+    desktop.open('xterm', [
+      '-geometry',
+      '30x8+700+400',
+      '-e',
+      'sh',
+      '-c',
+      'for i in $(seq 40); do echo $i; sleep 0.05; done; exec sh'
+    ]);
+    await expect.poll(() => differing(page, desktop), { timeout: 20_000 }).toBe(0);
+    for (let again = 0; again < 4; again++) {
+      await page.reload();
+      await expect.poll(() => differing(page, desktop), { timeout: 10_000 }).toBe(0);
+    }
+  } finally {
+    await server.stop();
+  }
+});

@@ -41,7 +41,7 @@ fn text(rect: Rect, noise: &mut Noise) -> Vec<u8> {
 fn photograph(rect: Rect, noise: &mut Noise) -> Vec<u8> {
     let mut pixel = |i: u32| {
         let (x, y, grain) = (i % u32::from(rect.width), i / u32::from(rect.width), noise.next() % 6);
-        [(x / 3 + grain) as u8, (y / 2 + grain) as u8, (255 - x / 3 + grain) as u8, 0]
+        [(x / 6 + grain) as u8, (y / 3 + grain) as u8, (240 - x / 6 + grain) as u8, 0]
     };
     (0..u32::from(rect.width) * u32::from(rect.height)).flat_map(&mut pixel).collect()
 }
@@ -210,4 +210,18 @@ fn text_in_much_motion_is_coarse_and_exact_when_it_stops() {
     assert!(!viewer.is_exact());
     viewer.settle();
     assert!(viewer.is_exact());
+}
+
+#[test]
+fn a_keyframe_for_a_late_viewer_is_exact_soon() {
+    let (mut viewer, mut noise) = (Viewer::new(1280, 720, 1), Noise(5));
+    viewer.draw(whole(1280, 720), &photograph(whole(1280, 720), &mut noise));
+    viewer.settle();
+    for _ in 0..3 {
+        viewer.now += 5_000;
+        viewer.coder.want_key();
+        let began = viewer.now;
+        viewer.settle();
+        assert!(viewer.is_exact() && viewer.now - began < 2_000, "{} ms", viewer.now - began);
+    }
 }
