@@ -1,6 +1,6 @@
 //! Inter prediction (clause 7.11.3.4): squares of the reference at the end of a vector, at quarters of a pixel.
 
-use crate::{modes::Mv, planes::Planes, simd};
+use crate::{modes::Mv, planes::Planes};
 
 /// Halves of Subpel_Filters[ EIGHTTAP ] at a quarter, a half and three quarters of a pixel: all taps are even.
 const HALF_FILTERS: [[i16; 8]; 3] =
@@ -15,7 +15,7 @@ const MOST_ROWS: usize = 32 + 7;
 #[inline(always)]
 pub(crate) fn predict<const N: usize>(reference: &Planes, plane: usize, x: usize, y: usize, mv: Mv) -> [[u8; N]; N] {
     if (mv.col | mv.row) & 7 != 0 {
-        return simd::filter(reference, plane, x, y, mv);
+        return filter(reference, plane, x, y, mv);
     }
     let (x, y) = end(x, y, mv);
     reference.block(plane, x, y)
@@ -29,7 +29,7 @@ fn end(x: usize, y: usize, mv: Mv) -> (usize, usize) {
 
 /// The same for a vector of parts of a pixel.
 #[inline(always)]
-pub(crate) fn filter<const N: usize>(reference: &Planes, plane: usize, x: usize, y: usize, mv: Mv) -> [[u8; N]; N] {
+fn filter<const N: usize>(reference: &Planes, plane: usize, x: usize, y: usize, mv: Mv) -> [[u8; N]; N] {
     let ((x, y), part_x, part_y) = (end(x, y, mv), mv.col & 7, mv.row & 7);
     let mut rows = [[0i16; N]; MOST_ROWS];
     let rows = &mut rows[..N + 7];

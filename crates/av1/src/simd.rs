@@ -35,8 +35,8 @@ dispatch! {
     inverse(coefficients: &[[i32; N]; N]) -> [[i32; N]; N] = transform::inverse
 }
 dispatch! {
-    /// [`interpolate::filter`].
-    filter(reference: &Planes, plane: usize, x: usize, y: usize, mv: Mv) -> [[u8; N]; N] = interpolate::filter
+    /// [`interpolate::predict`].
+    predict(reference: &Planes, plane: usize, x: usize, y: usize, mv: Mv) -> [[u8; N]; N] = interpolate::predict
 }
 
 #[cfg(test)]

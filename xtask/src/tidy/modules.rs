@@ -28,7 +28,29 @@ pub fn check(root: &Path, architecture: &Architecture, broken: &mut Vec<String>)
         let gone = order.iter().filter(|module| !arrows.contains_key(*module));
         broken.extend(gone.map(|module| format!("{name}: ARCHITECTURE.md has the module {module}, which is gone")));
     }
+    for folder in fs::read_dir(root.join("crates"))? {
+        let folder = folder?.path();
+        let circle = circle(arrows(&folder.join("src"))?);
+        if !circle.is_empty() {
+            let members: Vec<_> = circle.keys().map(String::as_str).collect();
+            broken.push(format!("{}: a circle among {}", folder.display(), members.join(", ")));
+        }
+    }
     Ok(())
+}
+
+/// The modules that are in a circle, or between two of them: what is left when modules that nobody else names, and those
+/// that name nobody else, are taken away until none is left.
+fn circle(mut arrows: BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, BTreeSet<String>> {
+    loop {
+        let named: BTreeSet<String> = arrows.values().flatten().cloned().collect();
+        let inner = |module: &String, names: &BTreeSet<String>| !names.is_empty() && named.contains(module);
+        let Some(outer) = arrows.iter().find(|(module, names)| !inner(module, names)).map(|(m, _)| m.clone()) else {
+            return arrows;
+        };
+        arrows.remove(&outer);
+        arrows.values_mut().for_each(|names| _ = names.remove(&outer));
+    }
 }
 
 /// Each top-level module of a crate, and which others its code names; tests aside.
@@ -93,6 +115,17 @@ fn head(path: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_circle_is_found_and_what_leads_to_it_is_not_blamed() {
+        let arrows = |list: &[(&str, &[&str])]| {
+            let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
+            list.iter().map(|(module, named)| ((*module).to_owned(), names(named))).collect()
+        };
+        assert!(circle(arrows(&[("a", &["b", "c"]), ("b", &["c"]), ("c", &[])])).is_empty());
+        let found = circle(arrows(&[("a", &["b"]), ("b", &["c"]), ("c", &["b", "d"]), ("d", &[])]));
+        assert_eq!(found.into_keys().collect::<Vec<_>>(), ["b", "c"]);
+    }
 
     #[test]
     fn what_a_file_names_is_found() {

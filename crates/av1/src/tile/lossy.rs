@@ -9,7 +9,6 @@ use crate::{
     frame::Frame,
     geometry::Block,
     headers::LOSSY,
-    interpolate,
     modes::{IntraMode, ModeInfo, Mv, UvMode},
     predict::{Edges, LumaShape},
     quantize::Quantizer,
@@ -48,7 +47,7 @@ impl Tile {
         match prediction {
             Prediction::Inter(mv) => {
                 for plane in 0..3 {
-                    let predicted = interpolate::predict(frame.reference, plane, x, block.y(), mv);
+                    let predicted = simd::predict(frame.reference, plane, x, block.y(), mv);
                     levels[plane] = self.code_plane(block, plane, &source[plane], &predicted, dct, &quantizer);
                 }
             }

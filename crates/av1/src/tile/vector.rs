@@ -4,7 +4,7 @@ use super::{
     Tile,
     cost::{sad, sad_row},
 };
-use crate::{frame::Frame, geometry::Block, interpolate, modes::Mv};
+use crate::{frame::Frame, geometry::Block, modes::Mv, simd};
 
 /// A choice, and the sum of absolute differences in luma, with what telling it costs.
 pub(super) struct Found<T> {
@@ -94,7 +94,7 @@ impl<const N: usize> Search<'_, N> {
         let cost = if (mv.row | mv.col) & 7 == 0 {
             self.whole_pixel_cost(mv, best.cost.saturating_sub(told))
         } else {
-            sad(self.source, &interpolate::predict(self.frame.reference, 0, self.x, self.y, mv))
+            sad(self.source, &simd::predict(self.frame.reference, 0, self.x, self.y, mv))
         };
         if cost + told < best.cost {
             *best = Found { what: mv, cost: cost + told };
