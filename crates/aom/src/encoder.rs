@@ -170,17 +170,14 @@ impl Encoder {
                 unsafe { ffi::aom_codec_control(&mut *self.context, ffi::AOME_SET_ACTIVEMAP as c_int, &raw mut map) };
             self.checked(result)?;
         }
-        let image = match &mut self.yuv {
-            Some(yuv) => {
-                yuv.convert(picture, (!request.key).then_some(&request.active));
-                image_of_yuv(yuv, picture.width(), picture.height())
-            }
-            None => image(picture),
-        };
+        if let Some(yuv) = &mut self.yuv {
+            yuv.convert(picture, (!request.key).then_some(&request.active));
+        }
+        let image = image(picture, self.yuv.as_ref());
         // A C `long` is narrower on Windows.
         const KEY: std::ffi::c_long = ffi::AOM_EFLAG_FORCE_KF as std::ffi::c_long;
         let flags = if request.key { KEY } else { 0 };
-        // SAFETY: the image's planes belong to `picture`, which outlives the call; with no lag libaom keeps no pointer.
+        // SAFETY: the image's planes belong to `picture` or `self.yuv`, which outlive the call; with no lag libaom keeps no pointer.
         let result = unsafe { ffi::aom_codec_encode(&mut *self.context, &image, time.cast_signed(), 1, flags) };
         self.checked(result)?;
         let mut data = Vec::new();
@@ -209,42 +206,32 @@ impl Drop for Encoder {
     }
 }
 
-/// A view of the picture as libaom's image. libaom only reads it.
-fn image(picture: &Picture) -> ffi::aom_image_t {
+/// What is coded, as libaom's image. libaom only reads it.
+fn image(picture: &Picture, yuv: Option<&Yuv>) -> ffi::aom_image_t {
     // SAFETY: all-zero bytes are a valid value of this plain C struct.
     let mut image: ffi::aom_image_t = unsafe { mem::zeroed() };
     let (width, height) = (u32::from(picture.width()), u32::from(picture.height()));
-    image.fmt = ffi::AOM_IMG_FMT_I444;
-    image.mc = ffi::AOM_CICP_MC_IDENTITY;
-    image.cp = ffi::AOM_CICP_CP_BT_709;
-    image.tc = ffi::AOM_CICP_TC_SRGB;
-    image.range = ffi::AOM_CR_FULL_RANGE;
     (image.w, image.d_w, image.h, image.d_h) = (width, width, height, height);
     image.bit_depth = 8;
-    image.bps = 24;
-    for (i, plane) in picture.planes().iter().enumerate() {
-        image.planes[i] = plane.as_ptr().cast_mut();
-        image.stride[i] = width as c_int;
+    image.cp = ffi::AOM_CICP_CP_BT_709;
+    match yuv {
+        None => {
+            (image.fmt, image.bps) = (ffi::AOM_IMG_FMT_I444, 24);
+            (image.mc, image.tc) = (ffi::AOM_CICP_MC_IDENTITY, ffi::AOM_CICP_TC_SRGB);
+            image.range = ffi::AOM_CR_FULL_RANGE;
+        }
+        Some(_) => {
+            (image.fmt, image.bps) = (ffi::AOM_IMG_FMT_I420, 12);
+            (image.mc, image.tc) = (ffi::AOM_CICP_MC_BT_709, ffi::AOM_CICP_TC_BT_709);
+            image.range = ffi::AOM_CR_STUDIO_RANGE;
+            (image.x_chroma_shift, image.y_chroma_shift) = (1, 1);
+        }
     }
-    image
-}
-
-/// A view of the planes as libaom's image. libaom only reads it.
-fn image_of_yuv(yuv: &Yuv, width: u16, height: u16) -> ffi::aom_image_t {
-    // SAFETY: all-zero bytes are a valid value of this plain C struct.
-    let mut image: ffi::aom_image_t = unsafe { mem::zeroed() };
-    let (width, height) = (u32::from(width), u32::from(height));
-    image.fmt = ffi::AOM_IMG_FMT_I420;
-    image.mc = ffi::AOM_CICP_MC_BT_709;
-    image.cp = ffi::AOM_CICP_CP_BT_709;
-    image.tc = ffi::AOM_CICP_TC_BT_709;
-    image.range = ffi::AOM_CR_STUDIO_RANGE;
-    (image.w, image.d_w, image.h, image.d_h) = (width, width, height, height);
-    (image.x_chroma_shift, image.y_chroma_shift) = (1, 1);
-    image.bit_depth = 8;
-    image.bps = 12;
     for i in 0..3 {
-        let (plane, stride) = yuv.plane(i);
+        let (plane, stride) = match yuv {
+            None => (&picture.planes()[i][..], usize::from(picture.width())),
+            Some(yuv) => yuv.plane(i),
+        };
         image.planes[i] = plane.as_ptr().cast_mut();
         image.stride[i] = stride as c_int;
     }
