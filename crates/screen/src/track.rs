@@ -19,8 +19,11 @@ const MOTION_CHANGES: u8 = 4;
 const MOTION_PACE: u64 = 100;
 /// A change of more than this part of the screen is large.
 const LARGE_PART: usize = 4;
-/// How many cells are refined in one frame at most: a change that comes meanwhile waits some milliseconds.
-const MOST_REFINED: usize = 1_024;
+/// How many cells are refined in one frame at most while something moves: a change that comes meanwhile waits some
+/// milliseconds...
+const REFINED_IN_MOTION: usize = 1_024;
+/// ... and at rest: fewer pictures are quicker to decode for whoever opens the screen later.
+const REFINED_AT_REST: usize = 4_096;
 /// The shortest time between two refinements in milliseconds.
 const REFINE_TIME: u64 = 16;
 /// A refinement is no larger than what the path takes in this many milliseconds.
@@ -199,8 +202,9 @@ impl Tracker {
 
     /// The stale cells that may be refined now, as many as one frame and the path take.
     fn settled(&self, now: u64, pacer: &Pacer, stale: &Cells) -> Cells {
+        let most = if now < self.damaged_at + REST { REFINED_IN_MOTION } else { REFINED_AT_REST };
         let path = pacer.rate().map_or(u64::MAX, |rate| rate * REFINE_PATH / 1_000 * 64 / self.refined_bytes);
-        let most = usize::try_from(path).map_or(MOST_REFINED, |path| path.clamp(64, MOST_REFINED));
+        let most = usize::try_from(path).map_or(most, |path| path.clamp(64, most));
         let is_settled = |column: usize, row: usize| {
             let history = &self.superblocks[row / 8 * self.columns + column / 8];
             !history.is_damaged && history.settles() <= now
