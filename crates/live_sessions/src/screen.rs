@@ -18,9 +18,10 @@ use crate::recorder::Frame;
 /// Largest backlog in bytes: the last keyframe and the pictures after it, for late viewers. Beyond it, a new keyframe
 /// is requested for them.
 const BACKLOG_BYTES: usize = 8 * 1024 * 1024;
-/// The most pictures in the backlog. Each takes a decoder some 8 ms, however small it is: more of them take a late viewer
+/// The most pictures in the backlog. Decoding and drawing one takes a browser some 3 ms, however small it is
+/// (docs/performance.md), and coding a keyframe the customer's side some 70: more pictures than these take a late viewer
 /// longer than a new keyframe.
-const BACKLOG_PICTURES: usize = 16;
+const BACKLOG_PICTURES: usize = 32;
 /// How many frames may wait for one viewer. Pacing keeps this near zero; a viewer whose queue fills up is disconnected
 /// from the screen and starts again.
 const QUEUE: usize = 256;
